@@ -1,0 +1,80 @@
+"""
+Runs the fast suite, C{tests/test_*.py} below the current directory, and fails
+when a test fails, when the whole takes too long, or when anything reaches for
+the network, for as much as a socket.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+LIMIT_SECONDS = 10.0
+
+FAMILIES = {socket.AF_INET, socket.AF_INET6}
+"""Not the pair of local sockets by which a reactor wakes itself."""
+
+EVENTS = {"socket.bind", "socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"}
+
+
+class NetworkWatch:
+    """
+    An audit hook that forbids the network.
+
+    @ivar seen: where somebody tried, also if the exception has been caught.
+    """
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def __call__(self, event: str, arguments: Sequence[object]) -> None:
+        """
+        Called by the interpreter for each audit event.
+
+        @raise PermissionError: for one that has to do with the network.
+        """
+        if event in EVENTS or (event == "socket.__new__" and arguments[1] in FAMILIES):
+            self.seen.append("".join(traceback.format_stack()[-7:-1]))
+            reason = f"the fast suite reached for the network: {event}"
+            raise PermissionError(reason)
+
+
+def runTrial(modules: Sequence[str]) -> bool:
+    """
+    @return: whether all tests passed.
+    """
+    from twisted.scripts import trial  # noqa: PLC0415 - what it does when imported is watched too
+
+    sys.argv = ["trial", *modules]
+    try:
+        trial.run()
+    except SystemExit as end:
+        return not end.code
+    return True
+
+
+def main() -> int:
+    """
+    @return: the exit status.
+    """
+    sys.path[0] = os.getcwd()
+    watch = NetworkWatch()
+    sys.addaudithook(watch)
+    modules = sorted(f"tests.{path.stem}" for path in Path("tests").glob("test_*.py"))
+    began = time.monotonic()
+    passed = bool(modules) and runTrial(modules)
+    seconds = time.monotonic() - began
+    for stack in watch.seen[:3]:
+        print(f"The network was reached for here:\n{stack}")
+    if seconds > LIMIT_SECONDS:
+        print(f"The fast suite took {seconds:.1f} s, and may take {LIMIT_SECONDS:g} s.")
+    return 0 if passed and not watch.seen and seconds <= LIMIT_SECONDS else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""
+What is packaged and what it needs.  C{setup.py install} is refused, see
+L{RefuseInstall}; the tools' settings stand in C{pyproject.toml}.
+"""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+from setuptools.command.install import install
+
+TEST = ["hypothesis>=6.100"]
+
+DEVELOPMENT = [
+    *TEST,
+    "build>=1.2",
+    "coverage>=7.10",  # the first with `patch = subprocess`
+    "mypy==2.4.1",  # these three as they are: a newer one may ask for something new
+    "mypy-zope==1.0.17",
+    "ruff==0.17.6",
+    "towncrier>=25.8",
+    "types-setuptools",
+]
+
+
+class RefuseInstall(install):
+    """
+    An egg-style install would record C{twisted} as this package's own
+    directory, and uninstalling it would then remove Twisted itself.  Building a
+    wheel runs this command too, with a root of its own, and is let through.
+    """
+
+    def run(self) -> None:
+        """
+        @raise SystemExit: when the files would go straight into this environment.
+        """
+        if not self.root:
+            reason = "error: `setup.py install` would damage Twisted, use `pip install .` instead"
+            raise SystemExit(reason)
+        super().run()
+
+
+setup(
+    name="uotp",
+    use_incremental=True,
+    description="UDP datagrams through a pool of TLS connections, for where UDP is blocked",
+    long_description=Path(__file__).with_name("README.rst").read_text(encoding="utf-8"),
+    long_description_content_type="text/x-rst",
+    keywords=["udp", "tls", "tunnel", "wireguard", "vpn", "twisted"],
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Environment :: No Input/Output (Daemon)",
+        "Framework :: Twisted",
+        "Intended Audience :: End Users/Desktop",
+        "Intended Audience :: System Administrators",
+        "Operating System :: MacOS",
+        "Operating System :: Microsoft :: Windows",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Programming Language :: Python :: Implementation :: CPython",
+        "Topic :: Internet :: Proxy Servers",
+        "Topic :: System :: Networking",
+        "Typing :: Typed",
+    ],
+    python_requires=">=3.10",
+    # The floors of the first three are the releases that mend the security
+    # advisories known for them.
+    install_requires=[
+        "Twisted[tls]>=26.4",
+        "pyOpenSSL>=26.0",
+        "cryptography>=48.0.1",
+        "service-identity>=24.1",
+        "incremental>=24.7.2",
+        "cffi>=1.17",
+    ],
+    extras_require={"test": TEST, "dev": DEVELOPMENT},
+    # `twisted/plugins` has no `__init__.py`, so it is named by hand, and without
+    # the line on `package_dir` an editable install would lose it in silence.
+    packages=[*find_packages(include=["uotp", "uotp.*"]), "twisted.plugins"],
+    package_dir={"": "."},
+    package_data={"uotp": ["py.typed"]},
+    zip_safe=False,
+    cmdclass={"install": RefuseInstall},
+    entry_points={
+        "console_scripts": [
+            "uotp = uotp.scripts:main",
+            "uotp-client = uotp.scripts:client",
+            "uotp-server = uotp.scripts:server",
+        ],
+    },
+)

@@ -1,0 +1,3 @@
+"""
+The fast suite: no sockets, no sleeps.  Real ones live in L{tests.integration}.
+"""

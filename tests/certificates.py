@@ -1,0 +1,186 @@
+"""
+Throw-away certificates in memory, sound by default and with a defect on demand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from ipaddress import ip_address
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
+
+NOW = datetime.now(timezone.utc).replace(microsecond=0)
+DAY = timedelta(days=1)
+SERVER = (ExtendedKeyUsageOID.SERVER_AUTH,)
+CLIENT = (ExtendedKeyUsageOID.CLIENT_AUTH,)
+
+
+def makeKey() -> ec.EllipticCurvePrivateKey:
+    """
+    @return: a new P-256 key: making one takes some tens of microseconds.
+    """
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def generalName(text: str) -> x509.GeneralName:
+    """
+    @param text: an IP address, or what is to stand as a DNS name as it is;
+        after C{DNS:} an address is a DNS name too.
+    @return: an entry for a subjectAltName.
+    """
+    if text.startswith("DNS:"):
+        return x509.DNSName(text.removeprefix("DNS:"))
+    try:
+        return x509.IPAddress(ip_address(text))
+    except ValueError:
+        return x509.DNSName(text)
+
+
+@dataclass(frozen=True)
+class Issued:
+    """
+    A certificate with its key and whatever stands between it and its root.
+    """
+
+    certificate: x509.Certificate
+    key: Key
+    intermediates: tuple[x509.Certificate, ...] = ()
+
+    def certificatePem(self) -> bytes:
+        """
+        @return: the certificate, then the intermediate ones.
+        """
+        return pem(self.certificate, *self.intermediates)
+
+    def keyPem(self, passPhrase: bytes | None = None) -> bytes:
+        """
+        @param passPhrase: encrypts the key.
+        @return: the key as PKCS #8.
+        """
+        protection = NoEncryption() if passPhrase is None else BestAvailableEncryption(passPhrase)
+        return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, protection)
+
+    def write(self, path: Path) -> str:
+        """
+        @param path: the file that gets chain and key.
+        @return: its name.
+        """
+        path.write_bytes(self.certificatePem() + self.keyPem())
+        return str(path)
+
+
+@dataclass(frozen=True)
+class Authority:
+    """
+    A CA, a root unless it has an issuer.
+    """
+
+    name: str
+    issuer: Authority | None = None
+    begins: datetime = NOW - DAY
+    ends: datetime = NOW + 100 * DAY
+    isAuthority: bool = True
+    permitted: str | None = None
+    key: ec.EllipticCurvePrivateKey = field(default_factory=makeKey)
+    certificate: x509.Certificate = field(init=False)
+
+    def __post_init__(self) -> None:
+        """
+        Sign it.
+        """
+        issuer = self.issuer or self
+        extensions: list[tuple[x509.ExtensionType, bool]] = [
+            (x509.BasicConstraints(ca=self.isAuthority, path_length=None), True)
+        ]
+        if self.permitted is not None:
+            extensions.append((x509.NameConstraints([x509.DNSName(self.permitted)], None), True))
+        certificate = _sign(self.name, issuer.name, self.key, issuer.key, (self.begins, self.ends), extensions)
+        object.__setattr__(self, "certificate", certificate)
+
+    def issue(
+        self,
+        *names: str,
+        subject: str = "leaf",
+        usages: Sequence[x509.ObjectIdentifier] = SERVER,
+        begins: datetime = NOW - DAY,
+        ends: datetime = NOW + 50 * DAY,
+        key: Key | None = None,
+    ) -> Issued:
+        """
+        @param names: what L{generalName} makes alternative names of; without
+            any there is no such extension.
+        @param subject: the common name.
+        @param usages: the extended key usages; without any there is no such
+            extension.
+        @param begins: when it becomes valid.
+        @param ends: when it expires.
+        @param key: the key of an earlier one, to renew it.
+        @return: a certificate of this CA.
+        """
+        own = key or makeKey()
+        extensions: list[tuple[x509.ExtensionType, bool]] = []
+        if names:
+            extensions.append((x509.SubjectAlternativeName([generalName(name) for name in names]), False))
+        if usages:
+            extensions.append((x509.ExtendedKeyUsage(usages), False))
+        certificate = _sign(subject, self.name, own, self.key, (begins, ends), extensions)
+        between = []
+        authority = self
+        while authority.issuer is not None:
+            between.append(authority.certificate)
+            authority = authority.issuer
+        return Issued(certificate, own, tuple(between))
+
+
+def selfSigned(*names: str) -> Issued:
+    """
+    @param names: the alternative names.
+    @return: a certificate that nobody else vouches for.
+    """
+    key = makeKey()
+    alternatives = x509.SubjectAlternativeName([generalName(name) for name in names])
+    return Issued(_sign("alone", "alone", key, key, (NOW - DAY, NOW + DAY * 50), [(alternatives, False)]), key)
+
+
+def pem(*certificates: x509.Certificate) -> bytes:
+    """
+    @param certificates: some certificates.
+    @return: a file of them.
+    """
+    return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in certificates)
+
+
+def _sign(
+    subject: str,
+    issuer: str,
+    key: Key,
+    signer: ec.EllipticCurvePrivateKey,
+    validity: tuple[datetime, datetime],
+    extensions: Sequence[tuple[x509.ExtensionType, bool]],
+) -> x509.Certificate:
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]))
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(validity[0])
+        .not_valid_after(validity[1])
+    )
+    for extension, critical in extensions:
+        builder = builder.add_extension(extension, critical)
+    return builder.sign(signer, hashes.SHA256())

@@ -1,0 +1,3 @@
+"""
+Tests with real processes and real sockets, all on loopback.
+"""

@@ -1,0 +1,178 @@
+"""
+The two ends of a conversation in UDP: an application that sends and a target
+that answers, with plain sockets and a deadline for every wait.  It knows nothing
+of what stands between them.
+"""
+
+from __future__ import annotations
+
+import random
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+ANSWER_SECONDS = 0.5
+"""Until a datagram counts as lost and is sent again."""
+
+RECEIVE_BUFFER_BYTES = 4 << 20
+"""Asked for; a kernel's default holds some hundred datagrams."""
+
+MAX_DATAGRAM_BYTES = 65535
+
+LOOPBACK = "127.0.0.1"
+
+FIXED_PORTS = range(18000, 32000)
+"""For programs that cannot choose a port: below what kernels hand out by themselves."""
+
+Address = tuple[str, int]
+
+
+class Target:
+    """
+    A UDP program that answers each datagram, in a thread.
+
+    @ivar address: where it listens.
+    @ivar received: how many datagrams have arrived, by length.
+    @ivar sources: whom they came from.
+    """
+
+    def __init__(self, answer: Callable[[bytes], bytes], address: Address = (LOOPBACK, 0)) -> None:
+        """
+        @param answer: datagram to datagram.
+        """
+        self.received: Counter[int] = Counter()
+        self.sources: set[Address] = set()
+        self._answer = answer
+        self._socket = openUdp()
+        self._socket.bind(address)
+        self.address: Address = self._socket.getsockname()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                datagram, source = self._socket.recvfrom(MAX_DATAGRAM_BYTES)
+                if self._stopping:
+                    return
+                self.received[len(datagram)] += 1
+                self.sources.add(source)
+                self._socket.sendto(self._answer(datagram), source)
+            except OSError:
+                continue  # an ICMP error of somebody who has gone
+
+    def stop(self) -> None:
+        """
+        Stop answering and close the port.
+        """
+        self._stopping = True
+        with openUdp() as waker:
+            while self._thread.is_alive():
+                waker.sendto(b"", self.address)
+                self._thread.join(0.1)
+        self._socket.close()
+
+
+class Correspondent:
+    """
+    The application's side: a UDP socket that sends to one address.
+    """
+
+    def __init__(self, address: Address) -> None:
+        """
+        @param address: where a client listens.
+        """
+        self._socket = openUdp()
+        self._socket.connect(address)
+
+    def send(self, datagram: bytes) -> None:
+        """
+        Send one datagram; that nobody listens is no error here.
+        """
+        try:
+            self._socket.send(datagram)
+        except ConnectionRefusedError:
+            self._socket.send(datagram)
+
+    def receive(self, seconds: float) -> bytes | None:
+        """
+        @return: the next datagram, or L{None} at the deadline.
+        """
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            self._socket.settimeout(left)
+            try:
+                return self._socket.recv(MAX_DATAGRAM_BYTES)
+            except TimeoutError:
+                return None
+            except ConnectionRefusedError:
+                time.sleep(min(left, 0.01))  # nobody listens yet, and asking costs processor time
+        return None
+
+    def exchange(self, datagram: bytes, seconds: float, answer: bytes | None = None) -> int:
+        """
+        Send a datagram until its answer comes; other datagrams are passed over,
+        since they may answer what was sent again before.
+
+        @param answer: what is expected; the same datagram when left out.
+        @return: how often it was sent.
+        @raise AssertionError: at the deadline.
+        """
+        expected = datagram if answer is None else answer
+        deadline = time.monotonic() + seconds
+        sent = 0
+        while time.monotonic() < deadline:
+            self.send(datagram)
+            sent += 1
+            patience = time.monotonic() + ANSWER_SECONDS
+            while (left := patience - time.monotonic()) > 0:
+                if self.receive(left) == expected:
+                    return sent
+        reason = f"no answer of {len(expected)} bytes to one of {len(datagram)} in {seconds} s, sent {sent} times"
+        raise AssertionError(reason)
+
+    def burst(self, datagrams: Sequence[bytes], seconds: float) -> Counter[bytes]:
+        """
+        Send many datagrams without waiting, then listen until as many have come.
+
+        @param seconds: how long to listen after the last that came.
+        @return: what came, and how often.
+        """
+        for datagram in datagrams:
+            self.send(datagram)
+        came: Counter[bytes] = Counter()
+        while came.total() < len(datagrams) and (answer := self.receive(seconds)) is not None:
+            came[answer] += 1
+        return came
+
+    def close(self) -> None:
+        """
+        Close the socket.
+        """
+        self._socket.close()
+
+
+def freePort(kind: socket.SocketKind) -> int:
+    """
+    @return: a port on loopback that was free a moment ago.
+    """
+    while True:
+        port = random.choice(FIXED_PORTS)  # noqa: S311 - any will do
+        with socket.socket(socket.AF_INET, kind) as probe:
+            try:
+                probe.bind((LOOPBACK, port))
+            except OSError:
+                continue
+            return port
+
+
+def openUdp() -> socket.socket:
+    """
+    @return: an IPv4 UDP socket with a large receive buffer.
+    """
+    opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+    return opened

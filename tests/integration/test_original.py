@@ -1,0 +1,63 @@
+"""
+C{udp-over-tls-pool} 0.1.1, whose wire format ours is, at the other end: both of
+its programs, with TLS and without.
+
+What is asked of every pair holds between two originals too.  One thing the
+original does not do: it puts empty datagrams into the tunnel, but sends none of
+those that come out of it.  So they are asked for where ours is the receiver.
+"""
+
+from __future__ import annotations
+
+from tests.integration import original
+from tests.integration.pairs import EXCHANGE_SECONDS
+
+
+class OurClientTlsTests(original.MixedPairTests):
+    """
+    Our client and the original's server, with TLS.
+    """
+
+    tls = True
+    ours = "client"
+
+    def test_emptyAnswersReachTheApplication(self) -> None:
+        """
+        When the target answers with an empty datagram, the application gets one.
+        """
+        self.startServer(self.target(lambda _: b""))
+        self.startClient()
+        self.correspondent(self.clientAddress).exchange(b"empty, please", EXCHANGE_SECONDS, answer=b"")
+
+
+class OurClientPlainTests(OurClientTlsTests):
+    """
+    Our client and the original's server, on plain TCP.
+    """
+
+    tls = False
+
+
+class OurServerTlsTests(original.MixedPairTests):
+    """
+    The original's client and our server, with TLS.
+    """
+
+    tls = True
+    ours = "server"
+
+    def test_emptyDatagramsReachTheTarget(self) -> None:
+        """
+        When the application sends an empty datagram, the target gets one.
+        """
+        self.startServer(self.target(lambda datagram: datagram or b"was empty"))
+        self.startClient()
+        self.correspondent(self.clientAddress).exchange(b"", EXCHANGE_SECONDS, answer=b"was empty")
+
+
+class OurServerPlainTests(OurServerTlsTests):
+    """
+    The original's client and our server, on plain TCP.
+    """
+
+    tls = False

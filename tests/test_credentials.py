@@ -1,0 +1,537 @@
+"""
+What is read from files and chosen by options, before anybody connects; and what
+reading them again changes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from unittest import skipIf
+
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x25519
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+from cryptography.x509 import load_pem_x509_certificate
+from OpenSSL import SSL
+from twisted.logger import LogLevel, capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.certificates import CLIENT, DAY, NOW, Authority, Key, pem
+from tests.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, meet
+from uotp.errors import ConfigurationError
+from uotp.tls import ClientCredentials, ClientTls, ServerCredentials, ServerTls, parsePin, publicKeyPin
+
+# Made by openssl, which was asked for the pin too.
+PINNED = b"""-----BEGIN CERTIFICATE-----
+MIIBeTCCAR+gAwIBAgIUCNn91xVlm4UtGsm0tS7g1O1lOiowCgYIKoZIzj0EAwIw
+ETEPMA0GA1UEAwwGcGlubmVkMCAXDTI2MTEyMjEzNDMzM1oYDzIxMjYxMDI5MTM0
+MzMzWjARMQ8wDQYDVQQDDAZwaW5uZWQwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNC
+AATE58C/pZN9luIU8BMyWerEUMy94Q9iMspCyaXDqJmy4i3LGy5PQ1dZfgc1t18h
+r6a2Jc/IDQJVuSBk5ch5zRM4o1MwUTAdBgNVHQ4EFgQUJGaYGf1x8n9LFbVufGbv
+zYoWiOYwHwYDVR0jBBgwFoAUJGaYGf1x8n9LFbVufGbvzYoWiOYwDwYDVR0TAQH/
+BAUwAwEB/zAKBggqhkjOPQQDAgNIADBFAiEAo6jOJqvSgmBMPDEaw1PWUHSfzKzz
+s8nOkzxkgYTpqzoCIFm5d2H9oHHQhD2MMNJUDnNRfqqXc53WZpKvS7IuFG2i
+-----END CERTIFICATE-----
+"""
+PIN_HEX = "37c3000d90be44c6b19cac25486db1ec00515198ca960a92b1d831296b6fa23f"
+PIN_BASE64 = "N8MADZC+RMaxnKwlSG2x7ABRUZjKlgqSsdgxKWtvoj8="
+
+
+class IdentityTests(TlsTestCase):
+    """
+    Certificates and keys of our own, which are read alike at both ends.
+    """
+
+    def assertUnusable(self, message: str, cert: str, key: str | None = None) -> None:
+        """
+        @param message: what the user is told, of a server and of a client.
+        @param cert: the certificate file.
+        @param key: the key file.
+        """
+        for attempt in (
+            lambda: ServerCredentials(ServerTls(cert, key)),
+            lambda: ClientCredentials(ClientTls(cert=cert, key=key)),
+        ):
+            error = self.assertRaises(ConfigurationError, attempt)
+            self.assertEqual(str(error), message)
+
+    def test_keyMayStandInAFileOfItsOwn(self) -> None:
+        """
+        Or in that of the certificate, before or behind it.
+        """
+        cert, key = GOOD.certificatePem(), GOOD.keyPem()
+        for choices in (
+            ServerTls(self.path(cert), self.path(key)),
+            ServerTls(self.path(cert + key)),
+            ServerTls(self.path(key + b"some text\n" + cert)),
+        ):
+            self.assertWelcome(meet(ServerCredentials(choices), self.client()))
+
+    def test_everyUsualFormOfKeyIsRead(self) -> None:
+        """
+        As openssl writes them, with the parameters of the curve ahead too.
+        """
+        cert = self.path(GOOD.certificatePem())
+        old = GOOD.key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+        parameters = b"-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
+        for key in (old, parameters + old, GOOD.keyPem()):
+            self.assertWelcome(meet(ServerCredentials(ServerTls(cert, self.path(key))), self.client()))
+
+    def test_missingFileIsNamed(self) -> None:
+        """
+        With the reason that the system gives.
+        """
+        cert, absent = self.path(GOOD.certificatePem()), self.mktemp()
+        self.assertUnusable(f"cannot read the certificate file {absent}: No such file or directory", absent)
+        self.assertUnusable(f"cannot read the key file {absent}: No such file or directory", cert, absent)
+
+    @skipIf(os.name == "nt", "directories are refused in other words there")
+    def test_directoryIsNoFile(self) -> None:
+        """
+        And a name that no file can have is refused like any other.
+        """
+        self.assertUnusable("cannot read the certificate file .: Is a directory", ".")
+        self.assertUnusable("cannot read the certificate file 'a\\x00b': embedded null byte", "a\0b")
+
+    def test_emptyFileIsNamed(self) -> None:
+        """
+        A disk was full.
+        """
+        empty, cert = self.path(b" \n"), self.path(GOOD.certificatePem())
+        self.assertUnusable(f"the certificate file {empty} is empty", empty)
+        self.assertUnusable(f"the key file {empty} is empty", cert, empty)
+
+    def test_otherContentIsNamed(self) -> None:
+        """
+        DER, or the two files exchanged.
+        """
+        cert, key = self.path(GOOD.certificatePem()), self.path(GOOD.keyPem())
+        der = self.path(GOOD.certificate.public_bytes(Encoding.DER))
+        self.assertUnusable(f"the certificate file {der} has no certificate in PEM format", der)
+        self.assertUnusable(f"the certificate file {key} has no certificate in PEM format", key, cert)
+        self.assertUnusable(f"the key file {cert} has no private key in PEM format", cert)
+
+    def test_damagedCertificateIsNamed(self) -> None:
+        """
+        Cut short, also when a whole one stands before it.
+        """
+        whole = GOOD.certificatePem()
+        for damaged in (whole[:200], whole + whole[:200], whole.replace(b"MII", b"AAA")):
+            path = self.path(damaged)
+            self.assertUnusable(f"the certificate file {path} has a damaged certificate", path)
+
+    def test_damagedKeyIsNamed(self) -> None:
+        """
+        Cut short.
+        """
+        cert, key = self.path(GOOD.certificatePem()), self.path(GOOD.keyPem()[:60] + b"\n-----END PRIVATE KEY-----\n")
+        self.assertUnusable(f"the key in {key} is damaged or of unknown kind", cert, key)
+
+    def test_hugeFileIsNotReadToItsEnd(self) -> None:
+        """
+        Somebody gave a disk image.
+        """
+        path = self.mktemp()
+        with Path(path).open("wb") as stream:
+            stream.truncate((8 << 20) + 1)
+        self.assertUnusable(f"the certificate file {path} is far too large", path)
+
+    def test_encryptedKeyIsRefusedWithoutAsking(self) -> None:
+        """
+        A daemon has nobody to ask.
+        """
+        cert = self.path(GOOD.certificatePem())
+        old = GOOD.key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, BestAvailableEncryption(b"x"))
+        for content in (GOOD.keyPem(b"x"), old):
+            key = self.path(content)
+            message = f"the key in {key} is encrypted: store it without a pass phrase, readable by its user alone"
+            self.assertUnusable(message, cert, key)
+
+    def test_keyOfAnotherCertificateIsRefused(self) -> None:
+        """
+        Both files are named.
+        """
+        cert, key = self.path(GOOD.certificatePem()), self.path(TRUSTED.issue("good.test").keyPem())
+        self.assertUnusable(f"{key} does not match the certificate in {cert}", cert, key)
+
+    def test_chainInTheWrongOrderIsExplained(self) -> None:
+        """
+        The intermediate certificate was put first.
+        """
+        below = Authority("Below", issuer=TRUSTED)
+        issued = below.issue("good.test")
+        cert, key = self.path(pem(below.certificate, issued.certificate)), self.path(issued.keyPem())
+        hint = "(the certificate of that key must come first in it)"
+        self.assertUnusable(f"{key} does not match the certificate in {cert} {hint}", cert, key)
+
+    def test_keyThatCannotSignIsRefused(self) -> None:
+        """
+        Such keys exist, for other uses.
+        """
+        key = x25519.X25519PrivateKey.generate()
+        path = self.path(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        cert = self.path(GOOD.certificatePem())
+        self.assertUnusable(f"the key in {path} is of a kind that TLS cannot use", cert, path)
+
+    def test_weakKeyIsRefused(self) -> None:
+        """
+        OpenSSL would not use it in a handshake either.
+        """
+        key = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505 - the very point
+        path = TRUSTED.issue("good.test", key=key).write(Path(self.mktemp()))
+        self.assertUnusable(f"the certificate in {path} is unusable: ee key too small", path)
+
+    def test_otherKindsOfKeyWork(self) -> None:
+        """
+        RSA, Ed25519 and another curve.
+        """
+        keys: tuple[Key, ...] = (
+            rsa.generate_private_key(public_exponent=65537, key_size=2048),
+            ed25519.Ed25519PrivateKey.generate(),
+            ec.generate_private_key(ec.SECP384R1()),
+        )
+        for key in keys:
+            path = TRUSTED.issue("good.test", key=key).write(Path(self.mktemp()))
+            self.assertWelcome(meet(ServerCredentials(ServerTls(path)), self.client()))
+
+
+class CafileTests(TlsTestCase):
+    """
+    Files of CAs, which are read alike at both ends.
+    """
+
+    def assertUnusable(self, message: str, cafile: str) -> None:
+        """
+        @param message: what the user is told, of a server and of a client.
+        @param cafile: the file.
+        """
+        cert = self.path(GOOD.certificatePem() + GOOD.keyPem())
+        for attempt in (
+            lambda: ServerCredentials(ServerTls(cert, cafile=cafile)),
+            lambda: ClientCredentials(ClientTls(cafile=cafile)),
+        ):
+            error = self.assertRaises(ConfigurationError, attempt)
+            self.assertEqual(str(error), message)
+
+    def test_unusableFileIsNamed(self) -> None:
+        """
+        Nobody is trusted by mistake.
+        """
+        absent, empty, other = self.mktemp(), self.path(b""), self.path(b"CA")
+        damaged = self.path(pem(TRUSTED.certificate) + pem(STRANGER.certificate)[:100])
+        self.assertUnusable(f"cannot read the CA file {absent}: No such file or directory", absent)
+        self.assertUnusable(f"the CA file {empty} is empty", empty)
+        self.assertUnusable(f"the CA file {other} has no certificate in PEM format", other)
+        self.assertUnusable(f"the CA file {damaged} has a damaged certificate", damaged)
+
+    def test_emptyNameIsNoFile(self) -> None:
+        """
+        An option that was left empty does not mean: without CAs.
+        """
+        cert = self.path(GOOD.certificatePem() + GOOD.keyPem())
+        self.assertRaises(ConfigurationError, ServerCredentials, ServerTls(cert, cafile=""))
+        self.assertRaises(ConfigurationError, ClientCredentials, ClientTls(cafile=""))
+
+
+class ClientChoicesTests(TlsTestCase):
+    """
+    Options of a client that exclude or need each other.
+    """
+
+    def assertUnusable(self, message: str, choices: ClientTls) -> None:
+        """
+        @param message: what the user is told.
+        @param choices: what the user wanted.
+        """
+        error = self.assertRaises(ConfigurationError, ClientCredentials, choices)
+        self.assertEqual(str(error), message)
+
+    def test_keyNeedsCertificate(self) -> None:
+        """
+        A key alone proves nothing to anybody.
+        """
+        self.assertUnusable("--key is of no use without --cert", ClientTls(key=self.path(GOOD.keyPem())))
+
+    def test_hostnameCheckIsOnlyGivenUpForAPrivateCa(self) -> None:
+        """
+        With the system's CAs it would let in half of the world; a pin does not
+        need it.
+        """
+        message = "--no-hostname-check needs --cafile: otherwise any certificate of any public CA would do"
+        self.assertUnusable(message, ClientTls(hostnameCheck=False))
+        self.assertUnusable(message, ClientTls(hostnameCheck=False, pins=(bytes(32),)))
+
+    def test_serverNameExcludesNoCheck(self) -> None:
+        """
+        Is the name to be verified, or not?
+        """
+        choices = ClientTls(cafile=self.cafile(TRUSTED), hostnameCheck=False, serverName="good.test")
+        self.assertUnusable("--no-hostname-check and --tls-servername exclude each other", choices)
+
+    def test_pinsAreWhole(self) -> None:
+        """
+        Half a fingerprint would be easy to find a key for.
+        """
+        message = "--pin takes the SHA-256 of a public key, 32 bytes"
+        halves: Sequence[object] = ((b"",), (bytes(31),), (bytes(32), bytes(33)), bytes(32), (PIN_HEX[:32],))
+        for pins in halves:
+            self.assertUnusable(message, ClientTls(pins=pins))  # type: ignore[arg-type]
+
+    def test_serverNameIsAName(self) -> None:
+        """
+        A pattern or a sentence is in no certificate.
+        """
+        for name in ("", "*.test", "two words", "a/b", "12345", "ü" * 70):
+            message = f"--tls-servername: {name!r} is neither a host name nor an IP address"
+            error = self.assertRaises(ConfigurationError, ClientCredentials, ClientTls(serverName=name))
+            self.assertEqual(str(error)[:60], message[:60])
+
+    def test_hostIsAName(self) -> None:
+        """
+        Which is seen before it is dialled.
+        """
+        credentials = ClientCredentials(ClientTls(cafile=self.cafile(TRUSTED)))
+        error = self.assertRaises(ConfigurationError, credentials.creatorFor, "*.test")
+        self.assertEqual(str(error), "the server: '*.test' is neither a host name nor an IP address")
+
+
+class ReloadTests(TlsTestCase):
+    """
+    Renewal without a stop.
+    """
+
+    def test_newConnectionsGetTheNewCertificate(self) -> None:
+        """
+        Those that are open go on.
+        """
+        cert = self.path(GOOD.certificatePem() + GOOD.keyPem())
+        server, client = ServerCredentials(ServerTls(cert)), self.client()
+        before = meet(server, client)
+        renewed = TRUSTED.issue("good.test")
+        Path(cert).write_bytes(renewed.certificatePem() + renewed.keyPem())
+        self.assertEqual(self.shown(server, client), publicKeyPin(GOOD.certificate))
+        server.reload()
+        self.assertEqual(self.shown(server, client), publicKeyPin(renewed.certificate))
+        self.assertIsNone(before.client.lost)
+
+    def shown(self, server: ServerCredentials, client: object) -> bytes:
+        """
+        @param server: whom to connect to.
+        @param client: what makes the client's connections.
+        @return: the pin of the certificate that the server shows.
+        """
+        pair = meet(server, client)  # type: ignore[arg-type]
+        self.assertWelcome(pair)
+        assert pair.client.handle is not None
+        certificate = pair.client.handle.get_peer_certificate(as_cryptography=True)
+        assert certificate is not None
+        return publicKeyPin(certificate)
+
+    def test_creatorsOfAClientFollow(self) -> None:
+        """
+        A pool that has been given one keeps it for ever.
+        """
+        cafile = self.cafile(STRANGER)
+        credentials = ClientCredentials(ClientTls(cafile=cafile))
+        creator = credentials.creatorFor("good.test")
+        self.assertEqual(meet(self.server(), creator).client.refusal, "unknown issuer 'CN=Trusted CA'")
+        Path(cafile).write_bytes(pem(TRUSTED.certificate))
+        credentials.reload()
+        self.assertWelcome(meet(self.server(), creator))
+        self.assertEqual(
+            meet(self.server(STRANGER.issue("good.test")), creator).client.refusal, "unknown issuer 'CN=Stranger CA'"
+        )
+
+    def test_clientsOfARemovedCaAreRefused(self) -> None:
+        """
+        A reload trusts what the file says now, not what it said once.
+        """
+        cert, cafile = self.path(GOOD.certificatePem() + GOOD.keyPem()), self.cafile(STRANGER, TRUSTED)
+        server = ServerCredentials(ServerTls(cert, cafile=cafile))
+        client = self.client(shows=STRANGER.issue(usages=CLIENT))
+        self.assertWelcome(meet(server, client))
+        Path(cafile).write_bytes(pem(TRUSTED.certificate))
+        server.reload()
+        self.assertEqual(meet(server, client).server.refusal, "unknown issuer 'CN=Stranger CA'")
+
+    def test_failedReloadKeepsTheOld(self) -> None:
+        """
+        A renewal that went wrong costs nobody the connection.
+        """
+        cert, cafile = self.path(GOOD.certificatePem() + GOOD.keyPem()), self.cafile(TRUSTED)
+        server = ServerCredentials(ServerTls(cert, cafile=cafile))
+        shown = TRUSTED.issue(usages=CLIENT).write(Path(self.mktemp()))
+        credentials = ClientCredentials(ClientTls(cafile=cafile, cert=shown))
+        creator = credentials.creatorFor("good.test")
+        Path(cert).write_bytes(GOOD.certificatePem())
+        self.assertRaises(ConfigurationError, server.reload)
+        Path(cafile).write_bytes(b"")
+        self.assertRaises(ConfigurationError, server.reload)
+        self.assertRaises(ConfigurationError, credentials.reload)
+        self.assertWelcome(meet(server, creator))
+
+    def test_everyLoadMakesANewContext(self) -> None:
+        """
+        One that has been used may not be changed.
+        """
+        server = self.server()
+        first = server.serverConnectionForTLS(None).get_context()  # type: ignore[arg-type]
+        self.assertIs(server.serverConnectionForTLS(None).get_context(), first)  # type: ignore[arg-type]
+        server.reload()
+        self.assertIsNot(server.serverConnectionForTLS(None).get_context(), first)  # type: ignore[arg-type]
+
+
+class ContextTests(TlsTestCase):
+    """
+    What no handshake shows.
+    """
+
+    def test_idleConnectionsGiveTheirBuffersBack(self) -> None:
+        """
+        Most of the memory that a connection needs; and nothing is compressed,
+        or stored to be resumed.
+        """
+        contexts: list[SSL.Context] = []
+
+        class Recording(SSL.Context):
+            def __init__(self, method: int) -> None:
+                super().__init__(method)
+                contexts.append(self)
+
+        self.patch(SSL, "Context", Recording)
+        self.server(clientsFrom=TRUSTED)
+        self.client()
+        self.assertEqual(len(contexts), 2)
+        for context in contexts:
+            self.assertTrue(context.set_mode(0) & SSL.MODE_RELEASE_BUFFERS)
+            wanted = SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_TICKET
+            self.assertEqual(context.set_options(0) & wanted, wanted)
+            self.assertEqual(context.get_session_cache_mode(), SSL.SESS_CACHE_OFF)
+            self.assertEqual(
+                context.get_verify_mode() & ~SSL.VERIFY_CLIENT_ONCE, SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
+            )
+
+
+class ExpiryWarningTests(TlsTestCase):
+    """
+    A certificate does not run out unannounced.
+    """
+
+    def warnings(self, begins: datetime, ends: datetime) -> list[str]:
+        """
+        @param begins: from when our certificate is valid.
+        @param ends: until when.
+        @return: what a server and a client that load it have to say, without
+            the file's name.
+        """
+        issued = TRUSTED.issue("good.test", begins=begins, ends=ends)
+        path = self.path(issued.certificatePem() + issued.keyPem())
+        with capturedLogs() as events:
+            ServerCredentials(ServerTls(path), now=lambda: NOW)
+            ClientCredentials(ClientTls(cert=path), now=lambda: NOW)
+        self.assertEqual({event["log_level"] for event in events} - {LogLevel.warn}, set())
+        return [formatEvent(event).replace(path, "FILE") for event in events]
+
+    def test_endIsAnnouncedTwoWeeksAhead(self) -> None:
+        """
+        Once at each load, at either end.
+        """
+        for days in (1, 14):
+            ends = NOW + days * DAY
+            line = f"The certificate in FILE expires on {ends:%Y-%m-%d}"
+            self.assertEqual(self.warnings(NOW - DAY, ends), [line, line])
+        self.assertEqual(self.warnings(NOW - DAY, NOW + 15 * DAY), [])
+
+    def test_endIsNoticed(self) -> None:
+        """
+        It can be loaded all the same: the peer may look at the key alone.
+        """
+        ends = NOW - DAY
+        line = f"The certificate in FILE expired on {ends:%Y-%m-%d}"
+        self.assertEqual(self.warnings(NOW - 2 * DAY, ends), [line, line])
+
+    def test_beginIsNoticed(self) -> None:
+        """
+        Either the certificate or the clock is wrong.
+        """
+        begins = NOW + DAY
+        line = f"The certificate in FILE is not valid before {begins:%Y-%m-%d}"
+        self.assertEqual(self.warnings(begins, NOW + 50 * DAY), [line, line])
+
+    def test_clockIsTheRealOneByDefault(self) -> None:
+        """
+        Which it takes no argument to get.
+        """
+        issued = TRUSTED.issue("good.test", ends=NOW - DAY / 2)
+        with capturedLogs() as events:
+            self.server(issued)
+        self.assertEqual(len(events), 1)
+
+
+class PinTests(SynchronousTestCase):
+    """
+    Fingerprints of keys, as people exchange them.
+    """
+
+    def test_pinIsWhatOtherProgramsCompute(self) -> None:
+        """
+        C{openssl pkey -pubin -outform der | sha256sum} says the same.
+        """
+        self.assertEqual(publicKeyPin(load_pem_x509_certificate(PINNED)).hex(), PIN_HEX)
+
+    def test_everyUsualWayOfWritingIsRead(self) -> None:
+        """
+        As openssl, curl and ssh print them.
+        """
+        pin = bytes.fromhex(PIN_HEX)
+        colons = ":".join(PIN_HEX[at : at + 2] for at in range(0, 64, 2))
+        for text in (
+            PIN_HEX,
+            PIN_HEX.upper(),
+            colons,
+            colons.upper(),
+            f" {PIN_HEX}\n",
+            f"sha256:{PIN_HEX}",
+            f"SHA256:{colons}",
+            PIN_BASE64,
+            f"sha256//{PIN_BASE64}",
+            f"SHA256:{PIN_BASE64}",
+            f"sha256:{PIN_BASE64}",
+        ):
+            self.assertEqual(parsePin(text), pin, text)
+
+    def test_unpaddedBase64IsRead(self) -> None:
+        """
+        As ssh prints it.
+        """
+        self.assertEqual(parsePin("SHA256:" + PIN_BASE64.rstrip("=")), bytes.fromhex(PIN_HEX))
+
+    def test_everythingElseIsRefused(self) -> None:
+        """
+        In particular what is a little too short or too long.
+        """
+        for text in (
+            "",
+            "sha256:",
+            "sha256//",
+            PIN_HEX[:-1],
+            PIN_HEX[:-2],
+            PIN_HEX + "00",
+            PIN_HEX[:-1] + "g",
+            PIN_BASE64[4:],
+            "AAAA" + PIN_BASE64,
+            PIN_BASE64[:-2],
+            PIN_BASE64[:9] + "!" + PIN_BASE64[9:],
+            "sha1:" + PIN_HEX,
+            "ü" * 64,
+            "sha256//sha256//" + PIN_BASE64,
+        ):
+            error = self.assertRaises(ValueError, parsePin, text)
+            self.assertIn("is no SHA-256 pin", str(error))

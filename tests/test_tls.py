@@ -1,0 +1,961 @@
+"""
+Who gets in and who does not, with real TLS in memory, in both versions of TLS.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from OpenSSL import SSL
+from OpenSSL.crypto import X509
+from twisted.internet.error import ConnectionDone, ConnectionLost, TCPTimedOutError
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.certificates import CLIENT, DAY, NOW, Authority, Issued, selfSigned
+from tests.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, meet, shake
+from uotp import vetting
+from uotp.tls import ClientCredentials, ClientTls, ServerCredentials, ServerTls, publicKeyPin, refusalReason
+
+YESTERDAY, TOMORROW = NOW - DAY, NOW + DAY
+LONG_AGO = NOW - 30 * DAY
+OWN_CHECK = "the peer refused the handshake: wrong name or pin, or an internal error"
+UNKNOWN_CA = "the peer refused our certificate: unknown CA"
+EXPIRED = "the peer refused our certificate: expired"
+WRONG_PURPOSE = "the peer refused our certificate: wrong purpose"
+PIN = publicKeyPin(GOOD.certificate)
+OTHER_PIN = bytes(32)
+
+
+# What is tried in both versions of TLS is no test case before it has one.
+if TYPE_CHECKING:
+    _Case = TlsTestCase
+else:
+    _Case = object
+
+
+class _Handshakes(_Case):
+    """
+    What must hold in every version of TLS.
+    """
+
+    version = 0
+    versionName = ""
+
+    def setUp(self) -> None:
+        """
+        The server decides for this version.
+        """
+        self.limit(SSL.TLS_SERVER_METHOD, version=self.version)
+
+
+class _ServerVerification(_Handshakes):
+    """
+    How a client decides about a server.
+    """
+
+    def assertServerRefused(self, issued: Issued, words: str, alert: str = OWN_CHECK) -> None:
+        """
+        @param issued: what the server shows.
+        @param words: what the client has against it.
+        @param alert: what the server is told.
+        """
+        self.assertRefused(meet(self.server(issued), self.client()), client=words, server=alert)
+
+    def test_rightCertificateIsAccepted(self) -> None:
+        """
+        A certificate of the trusted CA for the host that is dialled.
+        """
+        pair = meet(self.server(), self.client())
+        self.assertWelcome(pair)
+        assert pair.client.handle is not None
+        self.assertEqual(pair.client.handle.get_protocol_version_name(), self.versionName)
+
+    def test_addressIsAccepted(self) -> None:
+        """
+        An address that is dialled stands as an address in the certificate.
+        """
+        for address in ("127.0.0.1", "::1", "0:0::1", "::1%lo"):
+            self.assertWelcome(meet(self.server(), self.client(address)))
+
+    def test_otherAddressIsRefused(self) -> None:
+        """
+        One bit is enough of a difference.
+        """
+        self.assertRefused(
+            meet(self.server(), self.client("127.0.0.2")),
+            client="wrong name: expected 127.0.0.2, certificate has good.test, 127.0.0.1, ::1",
+            server=OWN_CHECK,
+        )
+
+    def test_wholeChainIsSent(self) -> None:
+        """
+        A client that knows only the root accepts what intermediate CAs signed.
+        """
+        upper = Authority("Upper", issuer=TRUSTED)
+        lower = Authority("Lower", issuer=upper)
+        self.assertWelcome(meet(self.server(lower.issue("good.test")), self.client()))
+
+    def test_chainWithoutItsIntermediateIsRefused(self) -> None:
+        """
+        The client does not guess.
+        """
+        leaf = replace(Authority("Lower", issuer=TRUSTED).issue("good.test"), intermediates=())
+        self.assertServerRefused(leaf, "unknown issuer 'CN=Lower'", UNKNOWN_CA)
+
+    def test_wildcardIsAccepted(self) -> None:
+        """
+        C{*.example.test} is good for the hosts of that domain, and for no other.
+        """
+        server = self.server(TRUSTED.issue("*.example.test"))
+        self.assertWelcome(meet(server, self.client("a.example.test")))
+        for host in ("example.test", "a.b.example.test", "a.example.org"):
+            self.assertRefused(
+                meet(server, self.client(host)),
+                client=f"wrong name: expected {host}, certificate has *.example.test",
+                server=OWN_CHECK,
+            )
+
+    def test_namesAreComparedInLowerCaseAndPunycode(self) -> None:
+        """
+        People may type capitals, umlauts and a final dot.
+        """
+        server = self.server(TRUSTED.issue("xn--bcher-kva.test"))
+        self.assertWelcome(meet(server, self.client("Bücher.test.")))
+
+    def test_everyCaOfTheBundleCounts(self) -> None:
+        """
+        Not only the first.
+        """
+        bundle = self.cafile(STRANGER, TRUSTED)
+        creator = ClientCredentials(ClientTls(cafile=bundle)).creatorFor("good.test")
+        self.assertWelcome(meet(self.server(), creator))
+        self.assertWelcome(meet(self.server(STRANGER.issue("good.test")), creator))
+
+    def test_systemCasCountWithoutCafile(self) -> None:
+        """
+        Without a CA file it is the system that says whom to trust.
+        """
+        self.setEnvironment("SSL_CERT_FILE", self.cafile(TRUSTED))
+        self.assertWelcome(meet(self.server(), self.client(trusts=None)))
+        self.setEnvironment("SSL_CERT_FILE", self.cafile(STRANGER))
+        self.assertRefused(
+            meet(self.server(), self.client(trusts=None)), client="unknown issuer 'CN=Trusted CA'", server=UNKNOWN_CA
+        )
+
+    def test_systemCasGetTheNameVerified(self) -> None:
+        """
+        A certificate of a public CA for somebody else is no good.
+        """
+        self.setEnvironment("SSL_CERT_FILE", self.cafile(TRUSTED))
+        self.assertRefused(
+            meet(self.server(TRUSTED.issue("evil.test")), self.client(trusts=None)),
+            client="wrong name: expected good.test, certificate has evil.test",
+            server=OWN_CHECK,
+        )
+
+    def test_cafileReplacesTheSystemsCas(self) -> None:
+        """
+        With a CA file, the system's CAs have no say.
+        """
+        self.setEnvironment("SSL_CERT_FILE", self.cafile(STRANGER))
+        self.assertServerRefused(STRANGER.issue("good.test"), "unknown issuer 'CN=Stranger CA'", UNKNOWN_CA)
+
+    def test_expiredCertificateIsRefusedInWords(self) -> None:
+        """
+        With the day.
+        """
+        issued = TRUSTED.issue("good.test", begins=LONG_AGO, ends=YESTERDAY)
+        self.assertServerRefused(issued, f"certificate expired (on {YESTERDAY:%Y-%m-%d})", EXPIRED)
+
+    def test_futureCertificateIsRefusedInWords(self) -> None:
+        """
+        With the day, which often shows that a clock is wrong.
+        """
+        issued = TRUSTED.issue("good.test", begins=TOMORROW)
+        self.assertServerRefused(
+            issued,
+            f"certificate not yet valid (before {TOMORROW:%Y-%m-%d})",
+            "the peer refused our certificate: bad certificate",
+        )
+
+    def test_expiredIntermediateIsNamed(self) -> None:
+        """
+        It is not the server's own certificate that must be renewed.
+        """
+        issued = Authority("Old CA", issuer=TRUSTED, begins=LONG_AGO, ends=YESTERDAY).issue("good.test")
+        words = f"issuer's certificate 'CN=Old CA' expired (on {YESTERDAY:%Y-%m-%d})"
+        self.assertServerRefused(issued, words, EXPIRED)
+
+    def test_unknownIssuerIsNamed(self) -> None:
+        """
+        Which CA file would be needed can be read in the log.
+        """
+        self.assertServerRefused(STRANGER.issue("good.test"), "unknown issuer 'CN=Stranger CA'", UNKNOWN_CA)
+
+    def test_unknownRootThatIsSentAlongIsNamed(self) -> None:
+        """
+        A server cannot make its CA trusted by sending it.
+        """
+        issued = replace(STRANGER.issue("good.test"), intermediates=(STRANGER.certificate,))
+        words = "unknown issuer 'CN=Stranger CA' (self-signed, not one of the trusted CAs)"
+        self.assertServerRefused(issued, words, UNKNOWN_CA)
+
+    def test_caOfTheSameNameIsRefused(self) -> None:
+        """
+        Names of CAs prove nothing.
+        """
+        issued = Authority("Trusted CA").issue("good.test")
+        self.assertServerRefused(
+            issued,
+            "certificate refused: cert signature failure",
+            "the peer refused the handshake: decrypt error",
+        )
+
+    def test_selfSignedCertificateIsRefusedInWords(self) -> None:
+        """
+        What most people meet first.
+        """
+        self.assertServerRefused(selfSigned("good.test"), "self-signed certificate 'CN=alone'", UNKNOWN_CA)
+
+    def test_leafCannotSign(self) -> None:
+        """
+        Whoever has a certificate of the CA is no CA.
+        """
+        issued = Authority("No CA", issuer=TRUSTED, isAuthority=False).issue("good.test")
+        self.assertServerRefused(issued, "issuer's certificate 'CN=No CA' refused: invalid ca", UNKNOWN_CA)
+
+    def test_constrainedCaIsHeldToItsNames(self) -> None:
+        """
+        OpenSSL sees to it last of all, when the name was found good already.
+        """
+        issued = Authority("Limited", issuer=TRUSTED, permitted="example.test").issue("good.test")
+        self.assertServerRefused(
+            issued,
+            "certificate refused: permitted violation",
+            "the peer refused our certificate: no reason given",
+        )
+
+    def test_clientsCertificateIsRefusedInWords(self) -> None:
+        """
+        A client's certificate does not make a server.
+        """
+        issued = TRUSTED.issue("good.test", usages=CLIENT)
+        self.assertServerRefused(issued, "not a server certificate (wrong purpose)", WRONG_PURPOSE)
+
+    def test_wrongNameIsRefusedInWords(self) -> None:
+        """
+        What was expected, and what there is.
+        """
+        words = "wrong name: expected good.test, certificate has a.test, b.test"
+        self.assertServerRefused(TRUSTED.issue("a.test", "b.test"), words)
+
+    def test_commonNameIsNoName(self) -> None:
+        """
+        Without alternative names a certificate is for nobody.
+        """
+        issued = TRUSTED.issue(subject="good.test")
+        self.assertServerRefused(issued, "wrong name: expected good.test, certificate has no names")
+
+    def test_addressAsDnsNameIsRefused(self) -> None:
+        """
+        C{DNS:127.0.0.1} is no address.
+        """
+        pair = meet(self.server(TRUSTED.issue("DNS:127.0.0.1")), self.client("127.0.0.1"))
+        self.assertRefused(
+            pair,
+            client="wrong name: expected 127.0.0.1, certificate has 127.0.0.1 (Invalid DNS pattern b'127.0.0.1'.)",
+            server=OWN_CHECK,
+        )
+
+    def test_tooWideWildcardsAreRefused(self) -> None:
+        """
+        C{*} and C{*.test} would be everybody, even beside a good name.
+        """
+        for names in (("*",), ("*.test",), ("*.test", "good.test")):
+            pair = meet(self.server(TRUSTED.issue(*names)), self.client())
+            pattern = names[0].encode()
+            self.assertRefused(
+                pair,
+                client=f"wrong name: expected good.test, certificate has {', '.join(names)}"
+                f" (Certificate's DNS-ID {pattern!r} has too few host components for wildcard usage.)",
+                server=OWN_CHECK,
+            )
+
+    def test_checkThatRaisesRefuses(self) -> None:
+        """
+        A flaw in the program, or a certificate that nobody has thought of,
+        must not open the door.
+        """
+
+        def broken(*_arguments: object) -> None:
+            raise ZeroDivisionError
+
+        self.patch(vetting, "verify_certificate_hostname", broken)
+        self.assertServerRefused(GOOD, "certificate could not be examined (ZeroDivisionError())")
+
+    def test_everyNameIsAcceptedWithoutHostnameCheck(self) -> None:
+        """
+        But only of the CA that was given.
+        """
+        self.assertWelcome(meet(self.server(TRUSTED.issue("evil.test")), self.client(hostnameCheck=False)))
+        self.assertRefused(
+            meet(self.server(STRANGER.issue("good.test")), self.client(hostnameCheck=False)),
+            client="unknown issuer 'CN=Stranger CA'",
+            server=UNKNOWN_CA,
+        )
+
+    def test_serverNameIsVerifiedInsteadOfTheHost(self) -> None:
+        """
+        A name or an address, whatever is dialled.
+        """
+        for name in ("good.test", "127.0.0.1"):
+            self.assertWelcome(meet(self.server(), self.client("203.0.113.1", serverName=name)))
+        self.assertRefused(
+            meet(self.server(), self.client("good.test", serverName="other.test")),
+            client="wrong name: expected other.test, certificate has good.test, 127.0.0.1, ::1",
+            server=OWN_CHECK,
+        )
+
+    def test_serverIsAskedForByName(self) -> None:
+        """
+        Names are sent as SNI, with pins too; addresses never are.
+        """
+        for host, serverName, expected in (
+            ("good.test", None, b"good.test"),
+            ("Bücher.test.", None, b"xn--bcher-kva.test"),
+            ("127.0.0.1", None, None),
+            ("::1%lo", None, None),
+            ("127.0.0.1", "good.test", b"good.test"),
+            ("good.test", "127.0.0.1", None),
+        ):
+            pair = meet(self.server(), self.client(host, serverName=serverName))
+            assert pair.server.handle is not None
+            self.assertEqual(pair.server.handle.get_servername(), expected)
+        pair = meet(self.server(), self.client("any.test", trusts=None, pins=(PIN,)))
+        assert pair.server.handle is not None
+        self.assertEqual(pair.server.handle.get_servername(), b"any.test")
+
+
+class _Pinning(_Handshakes):
+    """
+    A client that knows its server's key.
+    """
+
+    def test_pinAloneIsEnough(self) -> None:
+        """
+        Whatever else the certificate says: the key is what is trusted.
+        """
+        key = GOOD.key
+        for issued in (
+            GOOD,
+            STRANGER.issue("evil.test", key=key),
+            TRUSTED.issue("good.test", key=key, begins=LONG_AGO, ends=YESTERDAY),
+            TRUSTED.issue("good.test", key=key, begins=TOMORROW),
+            TRUSTED.issue(key=key, usages=CLIENT),
+            Authority("Trusted CA").issue("good.test", key=key),
+            Authority("Limited", issuer=TRUSTED, permitted="example.test").issue("good.test", key=key),
+            replace(STRANGER.issue("evil.test", key=key), intermediates=(STRANGER.certificate,)),
+        ):
+            self.assertWelcome(meet(self.server(issued), self.client(trusts=None, pins=(PIN,))))
+
+    def test_otherKeyIsRefusedInWords(self) -> None:
+        """
+        With its pin, so that one can compare and take it over.
+        """
+        pin = publicKeyPin(TRUSTED.issue("good.test", key=TRUSTED.key).certificate)
+        for issued in (
+            TRUSTED.issue("good.test", key=TRUSTED.key),
+            replace(STRANGER.issue("good.test", key=TRUSTED.key), intermediates=(GOOD.certificate,)),
+        ):
+            self.assertRefused(
+                meet(self.server(issued), self.client(trusts=None, pins=(PIN, OTHER_PIN))),
+                client=f"public key does not match any pin (certificate has {pin.hex()})",
+                server=OWN_CHECK,
+            )
+
+    def test_anyOfThePinsMayMatch(self) -> None:
+        """
+        The next key can be announced before it is used.
+        """
+        self.assertWelcome(meet(self.server(), self.client(trusts=None, pins=(OTHER_PIN, PIN))))
+
+    def test_allBytesOfThePinCount(self) -> None:
+        """
+        The last bit as well as the first.
+        """
+        for almost in (PIN[:-1] + bytes([PIN[-1] ^ 1]), bytes([PIN[0] ^ 128]) + PIN[1:]):
+            self.assertRefused(
+                meet(self.server(), self.client(trusts=None, pins=(almost,))),
+                client=f"public key does not match any pin (certificate has {PIN.hex()})",
+                server=OWN_CHECK,
+            )
+
+    def test_pinDoesNotReplaceTheChainThatWasAskedFor(self) -> None:
+        """
+        With a CA file everything is checked.
+        """
+        key = GOOD.key
+        self.assertWelcome(meet(self.server(), self.client(pins=(PIN,))))
+        for issued, words, alert in (
+            (STRANGER.issue("good.test", key=key), "unknown issuer 'CN=Stranger CA'", UNKNOWN_CA),
+            (
+                TRUSTED.issue("good.test", key=key, begins=LONG_AGO, ends=YESTERDAY),
+                f"certificate expired (on {YESTERDAY:%Y-%m-%d})",
+                EXPIRED,
+            ),
+            (
+                TRUSTED.issue("evil.test", key=key),
+                "wrong name: expected good.test, certificate has evil.test",
+                OWN_CHECK,
+            ),
+        ):
+            self.assertRefused(meet(self.server(issued), self.client(pins=(PIN,))), client=words, server=alert)
+
+    def test_chainDoesNotReplaceThePin(self) -> None:
+        """
+        Nor does the chain without the name.
+        """
+        for hostnameCheck in (True, False):
+            self.assertRefused(
+                meet(self.server(), self.client(pins=(OTHER_PIN,), hostnameCheck=hostnameCheck)),
+                client=f"public key does not match any pin (certificate has {PIN.hex()})",
+                server=OWN_CHECK,
+            )
+
+    def test_explicitServerNameIsVerifiedBesideThePin(self) -> None:
+        """
+        Who names the server wants it compared.
+        """
+        self.assertWelcome(meet(self.server(), self.client(trusts=None, pins=(PIN,), serverName="good.test")))
+        self.assertRefused(
+            meet(self.server(), self.client(trusts=None, pins=(PIN,), serverName="other.test")),
+            client="wrong name: expected other.test, certificate has good.test, 127.0.0.1, ::1",
+            server=OWN_CHECK,
+        )
+
+    def test_pinThatCannotBeTakenRefuses(self) -> None:
+        """
+        A key of a kind that is unknown here has no pin.
+        """
+
+        def broken(_certificate: object) -> bytes:
+            message = "what is this?"
+            raise ValueError(message)
+
+        self.patch(vetting, "publicKeyPin", broken)
+        self.assertRefused(
+            meet(self.server(), self.client(trusts=None, pins=(PIN,))),
+            client="certificate could not be examined (ValueError('what is this?'))",
+            server=OWN_CHECK,
+        )
+
+
+class _ClientVerification(_Handshakes):
+    """
+    How a server decides about a client.
+    """
+
+    def assertClientRefused(self, shows: Issued | None, client: str, server: str) -> None:
+        """
+        @param shows: the client's certificate.
+        @param client: what the client says of it.
+        @param server: what the server says of it.
+        """
+        pair = meet(self.server(clientsFrom=TRUSTED), self.client(shows=shows))
+        self.assertRefused(pair, client=client, server=server)
+        self.assertEqual(pair.server.handshakes, 0)
+
+    def test_clientOfTheCaIsAccepted(self) -> None:
+        """
+        Made for clients, or for nothing in particular, and straight from the
+        CA or from one below it.
+        """
+        for shows in (
+            TRUSTED.issue(usages=CLIENT),
+            TRUSTED.issue(usages=()),
+            Authority("Below", issuer=TRUSTED).issue(usages=CLIENT),
+        ):
+            self.assertWelcome(meet(self.server(clientsFrom=TRUSTED), self.client(shows=shows)))
+
+    def test_everyClientIsAcceptedWithoutCafile(self) -> None:
+        """
+        A server that was given no CA does not ask.
+        """
+        self.assertWelcome(meet(self.server(), self.client()))
+        self.assertWelcome(meet(self.server(), self.client(shows=STRANGER.issue(usages=CLIENT))))
+
+    def test_clientOfEveryCaOfTheBundleIsAccepted(self) -> None:
+        """
+        And the client is told of all of them.
+        """
+        cert = self.path(GOOD.certificatePem() + GOOD.keyPem())
+        server = ServerCredentials(ServerTls(cert, cafile=self.cafile(STRANGER, TRUSTED)))
+        for authority in (STRANGER, TRUSTED):
+            pair = meet(server, self.client(shows=authority.issue(usages=CLIENT)))
+            self.assertWelcome(pair)
+            assert pair.client.handle is not None
+            names = [name.CN for name in pair.client.handle.get_client_ca_list()]
+            self.assertEqual(names, ["Stranger CA", "Trusted CA"])
+
+    def test_missingCertificateIsRefusedInWords(self) -> None:
+        """
+        The client learns what it lacks, though in TLS 1.3 only after its own
+        end of the handshake.
+        """
+        self.assertClientRefused(None, "the server wants a client certificate (--cert)", "no client certificate")
+
+    def test_unknownIssuerIsRefusedInWords(self) -> None:
+        """
+        At both ends.
+        """
+        self.assertClientRefused(STRANGER.issue(usages=CLIENT), UNKNOWN_CA, "unknown issuer 'CN=Stranger CA'")
+
+    def test_selfSignedCertificateIsRefusedInWords(self) -> None:
+        """
+        At both ends.
+        """
+        self.assertClientRefused(selfSigned("me"), UNKNOWN_CA, "self-signed certificate 'CN=alone'")
+
+    def test_expiredCertificateIsRefusedInWords(self) -> None:
+        """
+        At both ends.
+        """
+        shows = TRUSTED.issue(usages=CLIENT, begins=LONG_AGO, ends=YESTERDAY)
+        self.assertClientRefused(shows, EXPIRED, f"certificate expired (on {YESTERDAY:%Y-%m-%d})")
+
+    def test_serversCertificateIsRefusedInWords(self) -> None:
+        """
+        A server's certificate does not make a client.
+        """
+        self.assertClientRefused(GOOD, WRONG_PURPOSE, "not a client certificate (wrong purpose)")
+
+
+class _Sessions(_Handshakes):
+    """
+    No handshake goes without certificates.
+    """
+
+    def resume(self, server: SSL.Context | ServerCredentials, client: SSL.Connection, again: SSL.Connection) -> None:
+        """
+        Connect twice, the second time with the session of the first.
+
+        @param server: the one end, both times.
+        @param client: the other end, the first time.
+        @param again: the other end, the second time.
+        """
+        session = None
+        for there in (client, again):
+            here = SSL.Connection(server) if isinstance(server, SSL.Context) else server.serverConnectionForTLS(None)  # type: ignore[arg-type]
+            here.set_accept_state()
+            there.set_connect_state()
+            if session is not None:
+                there.set_session(session)
+            shake(here, there)
+            there.shutdown()
+            here.shutdown()
+            session = there.get_session()
+
+    def generousServer(self) -> SSL.Context:
+        """
+        @return: a server that resumes sessions.
+        """
+        context = SSL.Context(SSL.TLS_SERVER_METHOD)
+        context.set_min_proto_version(self.version)
+        context.set_max_proto_version(self.version)
+        context.use_certificate(GOOD.certificate)
+        context.use_privatekey(GOOD.key)
+        context.set_session_id(b"generous")
+        return context
+
+    def certificatesSeen(self, server: SSL.Context | ServerCredentials) -> int:
+        """
+        @param server: whom to connect to, and to come back to.
+        @return: how often a certificate was there to look at.
+        """
+        depths: list[int] = []
+        context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+        context.set_session_cache_mode(SSL.SESS_CACHE_CLIENT)
+
+        def look(_connection: object, _certificate: object, _error: int, depth: int, _ok: int) -> bool:
+            depths.append(depth)
+            return True
+
+        context.set_verify(SSL.VERIFY_PEER, look)
+        self.resume(server, SSL.Connection(context), SSL.Connection(context))
+        return len(depths)
+
+    def test_sessionsAreNotResumedByTheServer(self) -> None:
+        """
+        A client that comes back goes through a whole handshake, while one that
+        comes back to another server does not.
+        """
+        once = self.certificatesSeen(self.generousServer())
+        self.assertGreater(once, 0)
+        self.assertEqual(self.certificatesSeen(self.server()), 2 * once)
+
+    def test_resumedSessionIsRefusedByTheClient(self) -> None:
+        """
+        Even with a server that would, for there nobody has been verified.
+        """
+        creator = self.client()
+        first, second = creator.clientConnectionForTLS(None), creator.clientConnectionForTLS(None)  # type: ignore[arg-type]
+        error = self.assertRaises(SSL.Error, self.resume, self.generousServer(), first, second)
+        self.assertEqual(
+            refusalReason(Failure(error), second), "the peer's certificate was not verified in this handshake"
+        )
+        self.assertIsNone(refusalReason(Failure(ConnectionDone()), first))
+
+
+class Tls12ServerVerificationTests(_ServerVerification, TlsTestCase):
+    """
+    The client's checks, in TLS 1.2.
+    """
+
+    version, versionName = SSL.TLS1_2_VERSION, "TLSv1.2"
+
+
+class Tls13ServerVerificationTests(_ServerVerification, TlsTestCase):
+    """
+    The client's checks, in TLS 1.3.
+    """
+
+    version, versionName = SSL.TLS1_3_VERSION, "TLSv1.3"
+
+
+class Tls12PinningTests(_Pinning, TlsTestCase):
+    """
+    Pins, in TLS 1.2.
+    """
+
+    version = SSL.TLS1_2_VERSION
+
+
+class Tls13PinningTests(_Pinning, TlsTestCase):
+    """
+    Pins, in TLS 1.3.
+    """
+
+    version = SSL.TLS1_3_VERSION
+
+
+class Tls12ClientVerificationTests(_ClientVerification, TlsTestCase):
+    """
+    The server's checks, in TLS 1.2.
+    """
+
+    version = SSL.TLS1_2_VERSION
+
+
+class Tls13ClientVerificationTests(_ClientVerification, TlsTestCase):
+    """
+    The server's checks, in TLS 1.3.
+    """
+
+    version = SSL.TLS1_3_VERSION
+
+
+class Tls12SessionsTests(_Sessions, TlsTestCase):
+    """
+    Sessions, in TLS 1.2.
+    """
+
+    version = SSL.TLS1_2_VERSION
+
+
+class Tls13SessionsTests(_Sessions, TlsTestCase):
+    """
+    Sessions, in TLS 1.3.
+    """
+
+    version = SSL.TLS1_3_VERSION
+
+
+class NegotiationTests(TlsTestCase):
+    """
+    Versions and ciphers.
+    """
+
+    def negotiated(self) -> tuple[str, str | None]:
+        """
+        @return: the version and the cipher that two of ours agree on.
+        """
+        pair = meet(self.server(), self.client())
+        self.assertWelcome(pair)
+        assert pair.client.handle is not None
+        return pair.client.handle.get_protocol_version_name(), pair.client.handle.get_cipher_name()
+
+    def test_newestVersionIsTaken(self) -> None:
+        """
+        Two of ours talk TLS 1.3, with AES in hardware in mind.
+        """
+        self.assertEqual(self.negotiated(), ("TLSv1.3", "TLS_AES_128_GCM_SHA256"))
+
+    def test_everyCipherHasForwardSecrecyAndAead(self) -> None:
+        """
+        AES-GCM and ChaCha20 are there in both versions, and nothing else is.
+        """
+        connection = self.server().serverConnectionForTLS(None)  # type: ignore[arg-type]
+        self.assertEqual(
+            set(connection.get_cipher_list()),
+            {
+                "TLS_AES_128_GCM_SHA256",
+                "TLS_AES_256_GCM_SHA384",
+                "TLS_CHACHA20_POLY1305_SHA256",
+                *(
+                    f"ECDHE-{signature}-{cipher}"
+                    for signature in ("ECDSA", "RSA")
+                    for cipher in ("AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305")
+                ),
+            },
+        )
+
+    def test_chachaCanBeHadByWhoWantsIt(self) -> None:
+        """
+        Small machines are better off with it.
+        """
+        self.limit(SSL.TLS_CLIENT_METHOD, suites=b"TLS_CHACHA20_POLY1305_SHA256")
+        self.assertEqual(self.negotiated(), ("TLSv1.3", "TLS_CHACHA20_POLY1305_SHA256"))
+        self.limit(SSL.TLS_CLIENT_METHOD, version=SSL.TLS1_2_VERSION, ciphers=b"ECDHE+CHACHA20")
+        self.assertEqual(self.negotiated(), ("TLSv1.2", "ECDHE-ECDSA-CHACHA20-POLY1305"))
+
+    def test_oldVersionIsRefusedInWords(self) -> None:
+        """
+        TLS 1.1 is over, at either end.
+        """
+        words = "no common TLS version"
+        server, client = self.server(), self.client()
+        self.limit(SSL.TLS_SERVER_METHOD, version=SSL.TLS1_1_VERSION, ciphers=b"ALL:@SECLEVEL=0")
+        self.assertRefused(meet(self.server(), client), client=words, server=words)
+        self.limit(SSL.TLS_CLIENT_METHOD, version=SSL.TLS1_1_VERSION, ciphers=b"ALL:@SECLEVEL=0")
+        self.assertRefused(meet(server, self.client()), client=words, server=words)
+
+    def test_differentVersionsAreRefusedInWords(self) -> None:
+        """
+        A peer that has been restricted too far.
+        """
+        self.limit(SSL.TLS_CLIENT_METHOD, version=SSL.TLS1_3_VERSION)
+        self.limit(SSL.TLS_SERVER_METHOD, version=SSL.TLS1_2_VERSION)
+        words = "no common TLS version"
+        self.assertRefused(meet(self.server(), self.client()), client=words, server=words)
+
+    def test_oldCipherIsRefusedInWords(self) -> None:
+        """
+        CBC is over, at either end.
+        """
+        words = "no common cipher"
+        cbc = b"ECDHE-ECDSA-AES128-SHA"
+        server, client = self.server(), self.client()
+        self.limit(SSL.TLS_SERVER_METHOD, version=SSL.TLS1_2_VERSION, ciphers=cbc)
+        self.assertRefused(meet(self.server(), client), client=words, server=words)
+        self.limit(SSL.TLS_CLIENT_METHOD, version=SSL.TLS1_2_VERSION, ciphers=cbc)
+        self.assertRefused(meet(server, self.client()), client=words, server=words)
+
+    def test_renegotiationIsRefused(self) -> None:
+        """
+        What was verified stays as it was.
+        """
+        self.limit(SSL.TLS_SERVER_METHOD, version=SSL.TLS1_2_VERSION)
+        server = self.server().serverConnectionForTLS(None)  # type: ignore[arg-type]
+        client = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD))
+        server.set_accept_state()
+        client.set_connect_state()
+        shake(server, client)
+        self.assertTrue(client.renegotiate())
+        error = self.assertRaises(SSL.Error, shake, server, client)
+        self.assertEqual(error.args[0][-1][2], "no renegotiation")
+
+
+class PlainPeerTests(TlsTestCase):
+    """
+    One end without TLS.
+    """
+
+    def test_plainClientIsNoticed(self) -> None:
+        """
+        Somebody gave C{--no-tls} at one end only.
+        """
+        pair = meet(self.server(), None)
+        self.assertRefused(pair, client=None, server="the peer does not speak TLS")
+
+    def test_plainServerIsNoticed(self) -> None:
+        """
+        The other way round.
+        """
+        pair = meet(None, self.client())
+        self.assertEqual(pair.client.heard, b"")
+        self.assertEqual(pair.client.refusal, "the peer does not speak TLS")
+
+    def test_webClientIsNoticed(self) -> None:
+        """
+        Browsers and scanners come by.
+        """
+        for request in (b"GET / HTTP/1.1\r\n\r\n", b"CONNECT a:1 HTTP/1.1\r\n\r\n"):
+            connection = self.server().serverConnectionForTLS(None)  # type: ignore[arg-type]
+            connection.set_accept_state()
+            connection.bio_write(request)
+            error = self.assertRaises(SSL.Error, connection.do_handshake)
+            self.assertEqual(refusalReason(Failure(error), connection), "the peer does not speak TLS")
+
+
+class RefusalReasonTests(TlsTestCase):
+    """
+    The words, apart from what the handshakes above have shown of them.
+    """
+
+    def test_lostConnectionIsNoRefusal(self) -> None:
+        """
+        Those have words of their own, elsewhere.
+        """
+        connection = self.server().serverConnectionForTLS(None)  # type: ignore[arg-type]
+        for value in (
+            ConnectionDone(),
+            ConnectionLost(),
+            TCPTimedOutError(),
+            SSL.SysCallError(-1, "Unexpected EOF"),
+            SSL.Error([]),
+            SSL.ZeroReturnError(),
+        ):
+            self.assertIsNone(refusalReason(Failure(value), connection))
+            self.assertIsNone(refusalReason(Failure(value), None))
+
+    def test_unknownErrorIsGivenAsOpensslHasIt(self) -> None:
+        """
+        Better than nothing, but on one line and short.
+        """
+        error = SSL.Error([("SSL routines", "", "bad\n\x1b[31mthing " + "x" * 500)])
+        words = refusalReason(Failure(error), None)
+        assert words is not None
+        self.assertTrue(words.startswith("TLS failed: bad??[31mthing xxx"), words)
+        self.assertLessEqual(len(words), 100)
+        alert = SSL.Error([("SSL routines", "", "tlsv1 alert user cancelled")])
+        self.assertEqual(refusalReason(Failure(alert), None), "the peer refused the handshake: user cancelled")
+
+    def test_alertsOfEveryOpensslAreUnderstood(self) -> None:
+        """
+        Their prefix changes from release to release.
+        """
+        for prefix in ("sslv3 ", "ssl/tls ", "tls ", "tlsv1 ", "tlsv13 ", ""):
+            error = SSL.Error([("SSL routines", "", f"{prefix}alert certificate required")])
+            self.assertEqual(
+                refusalReason(Failure(error), None), "the server wants a client certificate (--cert)", prefix
+            )
+
+    def test_causeCountsEvenBehindOtherErrors(self) -> None:
+        """
+        OpenSSL reports several at once.
+        """
+        error = SSL.Error([("SSL routines", "", "data length too long"), ("SSL routines", "", "record layer failure")])
+        self.assertEqual(refusalReason(Failure(error), None), "the peer does not speak TLS")
+
+    def test_peersTextIsHarmless(self) -> None:
+        """
+        Nobody writes lines into our log, or very long ones, by means of a
+        certificate.
+        """
+        for issued in (
+            Authority("evil\n2026 INFO all is well\x1b[2J\u202e").issue("good.test"),
+            TRUSTED.issue(*(f"{'a' * 60}.{'b' * 60}.{'c' * 60}.{number}.test" for number in range(99))),
+            TRUSTED.issue("a\nb.test"),
+            selfSigned("good.test"),
+        ):
+            words = meet(self.server(issued), self.client()).client.refusal
+            assert words is not None
+            self.assertTrue(words.isprintable(), words)
+            self.assertLessEqual(len(words), 500)
+
+    def test_manyNamesAreCounted(self) -> None:
+        """
+        A few of them are enough to see what is wrong.
+        """
+        issued = TRUSTED.issue("a.test", "b.test", "c.test", "d.test", "e.test", "192.0.2.1")
+        self.assertRefused(
+            meet(self.server(issued), self.client()),
+            client="wrong name: expected good.test, certificate has a.test, b.test, c.test, d.test, 2 more",
+            server=OWN_CHECK,
+        )
+
+    def test_refusalBelongsToItsConnection(self) -> None:
+        """
+        Others made by the same credentials know nothing of it.
+        """
+        creator = self.client()
+        bad, good = meet(self.server(STRANGER.issue("good.test")), creator), meet(self.server(), creator)
+        self.assertWelcome(good)
+        assert bad.client.handle is not None
+        assert good.client.handle is not None
+        done = Failure(ConnectionDone())
+        self.assertEqual(refusalReason(done, bad.client.handle), "unknown issuer 'CN=Stranger CA'")
+        self.assertIsNone(refusalReason(done, good.client.handle))
+
+    def test_firstObjectionCounts(self) -> None:
+        """
+        A certificate with several flaws is refused for the first one found.
+        """
+        issued = STRANGER.issue("evil.test", begins=LONG_AGO, ends=YESTERDAY)
+        self.assertRefused(
+            meet(self.server(issued), self.client()), client="unknown issuer 'CN=Stranger CA'", server=UNKNOWN_CA
+        )
+
+
+class VerifyPeerTests(SynchronousTestCase):
+    """
+    The callback, where no handshake can bring it.
+    """
+
+    def test_foreignConnectionIsRefused(self) -> None:
+        """
+        A connection of which nothing is known lets nobody in.
+        """
+        self.assertIs(self.step(SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD)), 0, 0), False)
+
+    def test_connectionWithoutDemandsIsRefused(self) -> None:
+        """
+        Nor does one that has nothing to compare with.
+        """
+        connection = vetting.VettedConnection(SSL.Context(SSL.TLS_CLIENT_METHOD), None)
+        self.assertIs(self.step(connection, 0, 0), False)
+
+    def connection(self, demands: vetting.Vetting) -> vetting.VettedConnection:
+        """
+        @param demands: what is demanded of the peer.
+        @return: a connection on which the peer has not been seen yet.
+        """
+        return vetting.VettedConnection(SSL.Context(SSL.TLS_CLIENT_METHOD), demands)
+
+    def step(self, connection: SSL.Connection, error: int, depth: int) -> bool:
+        """
+        @param connection: the connection.
+        @param error: what OpenSSL objects to; 0 is nothing.
+        @param depth: where it is.
+        @return: whether it is to go on.
+        """
+        certificate = X509.from_cryptography(GOOD.certificate)
+        return vetting.verifyPeer(connection, certificate, error, depth, int(error == 0))
+
+    def test_laterObjectionTakesTheAcceptanceBack(self) -> None:
+        """
+        Being found good once is not enough; and the first objection is the one
+        that is remembered.
+        """
+        connection = self.connection(vetting.Vetting("server"))
+        self.assertIs(self.step(connection, 0, 0), True)
+        self.assertIs(connection._vetted, True)
+        self.assertIs(self.step(connection, 26, 1), False)
+        self.assertIs(connection._vetted, False)
+        self.assertIs(self.step(connection, 26, 0), False)
+        self.assertEqual(connection.refusal, "issuer's certificate 'CN=leaf' refused: invalid purpose")
+
+    def test_onlyThePeersOwnCertificateVouchesForIt(self) -> None:
+        """
+        Neither a good issuer nor an objection that was passed over does.
+        """
+        for demands, error, depth in (
+            (vetting.Vetting("server"), 0, 1),
+            (vetting.Vetting("server", chain=False, pins=(OTHER_PIN,)), 0, 1),
+            (vetting.Vetting("server", chain=False, pins=(PIN,)), 18, 0),
+        ):
+            connection = self.connection(demands)
+            self.assertIs(self.step(connection, error, depth), True)
+            self.assertIs(connection._vetted, False)

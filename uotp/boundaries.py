@@ -1,0 +1,120 @@
+"""
+The seams between the rooms, as types; no logic.  Each has a real side and, in
+the tests, a twin in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from uotp.train import Train
+
+Address = tuple[Any, ...]
+"""
+A UDP address as the socket module has it: (host, port), and for IPv6 flow and
+scope besides.  It is compared and handed back, never taken apart on the data path.
+"""
+
+
+class DatagramReceiver(Protocol):
+    """
+    Who owns a datagram port.
+    """
+
+    def trainReceived(self, train: Train, source: Address) -> None:
+        """
+        Datagrams came, all of them from one source.
+        """
+
+    def portLost(self, reason: str) -> None:
+        """
+        The port is of no use any more, and has been closed.
+        """
+
+
+class DatagramPort(Protocol):
+    """
+    A bound UDP socket.
+    """
+
+    def send(self, train: Train, destination: Address) -> None:
+        """
+        Send each datagram of a train.  What cannot be sent is counted; nothing is
+        raised.
+        """
+
+    def address(self) -> Address:
+        """
+        Where the port is bound.
+        """
+
+    def close(self) -> None:
+        """
+        Close at once.  Nothing is received afterwards, sending does nothing, and
+        closing again is allowed.
+        """
+
+
+DatagramPortOpener = Callable[[Address, DatagramReceiver], DatagramPort]
+"""Opens a port, bound to an address; raises OSError when that cannot be done."""
+
+
+class Carrier(Protocol):
+    """
+    A tunnel, as its session sees it.
+    """
+
+    def send(self, train: Train) -> None:
+        """
+        Send a train.  To be called while the tunnel is free only.
+        """
+
+    def close(self) -> None:
+        """
+        Close in good order what is written, for a short time; then abort.
+        """
+
+    def abort(self) -> None:
+        """
+        Close now.
+        """
+
+
+class TrainsOfTunnel(Protocol):
+    """
+    A session, as a tunnel sees it.
+    """
+
+    def trainFromTunnel(self, train: Train) -> None:
+        """
+        The other end sent a train.
+        """
+
+    def tunnelFree(self, tunnel: Carrier) -> None:
+        """
+        The tunnel takes trains: it has become ready, or its backlog is gone.
+        """
+
+    def tunnelFull(self, tunnel: Carrier) -> None:
+        """
+        The tunnel takes no more trains until it is free again.
+        """
+
+
+class FrameCodec(Protocol):
+    """
+    A wire format, for one tunnel.
+    """
+
+    def encode(self, train: Train) -> bytes:
+        """
+        @return: the train as frames.
+        """
+
+    def decode(self, data: bytes) -> list[Train]:
+        """
+        @param data: the next bytes of the stream, cut anywhere.
+        @return: the trains that are complete now.
+        @raise PeerError: for bytes that the format does not allow.
+        """

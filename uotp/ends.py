@@ -1,0 +1,200 @@
+"""
+What the command lines of both ends share: the options they have in common, and
+the service that twistd or a console script runs.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Protocol
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ReactorNotRunning
+from twisted.python import usage
+
+from uotp.clock import useMonotonicClock
+from uotp.errors import ConfigurationError, StartError
+from uotp.log import Logger, logTo, openLogFile, parseVerbosity
+from uotp.options import GnuOptions, absolutePath, convert, parseDestination, parsePort
+from uotp.sockets import raiseDescriptorLimit
+
+TLS_OPTIONS = ("cert", "key", "cafile")
+
+
+class EndOptions(GnuOptions):
+    """
+    Options of both C{uotp-server} and C{uotp-client}.
+    """
+
+    positionals = "dst_address dst_port"
+    tlsOptions: tuple[str, ...] = TLS_OPTIONS
+
+    optParameters = [
+        ["verbosity", "v", "info", "how much to log: debug, info, warn, error or fatal"],
+        ["logfile", "l", None, "log to this file (besides twistd's own log); SIGHUP opens it again"],
+        ["cert", "c", None, "PEM file with our certificate, and those between it and the CA"],
+        ["key", "k", None, "PEM file with the certificate's key; left out, it is in the file of --cert"],
+    ]
+    optFlags = [["no-tls", None, "plain TCP: no encryption, and anybody may take either end's place"]]
+
+    def parseArgs(self, *positionals: str) -> None:
+        """
+        Take the positional arguments.
+        """
+        if len(positionals) != 2:  # noqa: PLR2004 - the two that are named
+            reason = f"two arguments are needed, {self.positionals}; there are {len(positionals)}"
+            raise usage.UsageError(reason)
+        self["dst_address"], self["dst_port"] = positionals
+
+    def postOptions(self) -> None:
+        """
+        Turn words into values.
+
+        @raise usage.UsageError: for a value or a combination that cannot be used.
+        """
+        for name, parse in (("dst_address", parseDestination), ("dst_port", parsePort)):
+            try:
+                self[name] = parse(self[name])
+            except ValueError as error:
+                reason = f"{name} {self[name]}: {error}"
+                raise usage.UsageError(reason) from error
+        convert(self, "verbosity", parseVerbosity)
+        for name in ("logfile", *TLS_OPTIONS):
+            convert(self, name, absolutePath)
+        if self["no-tls"]:
+            for name in self.tlsOptions:
+                if self[name]:
+                    reason = f"--no-tls and --{name} exclude each other"
+                    raise usage.UsageError(reason)
+        if self["key"] and not self["cert"]:
+            reason = "--key needs --cert"
+            raise usage.UsageError(reason)
+
+
+class Reloadable(Protocol):
+    """
+    A service that can read its files again.
+    """
+
+    def reload(self) -> None:
+        """
+        @raise ConfigurationError: when they cannot be used; the old stay in use.
+        """
+
+    def setServiceParent(self, parent: Any) -> None:
+        """
+        See C{IService}.
+        """
+
+
+def commandService(options: EndOptions, make: Callable[[Any], Reloadable]) -> EndService:
+    """
+    @param make: makes the end's service for a reactor.
+    @return: the service for twistd, or for a console script.
+    @raise SystemExit: with one line and status 2 for what cannot be used.
+    """
+    from twisted.internet import reactor  # noqa: PLC0415 - importing it installs it
+
+    useMonotonicClock(reactor)
+    Logger.threshold = options["verbosity"]
+    logFile = None
+    try:
+        if options["logfile"] is not None:
+            logFile = openLogFile(options["logfile"])
+        end = make(reactor)
+    except ConfigurationError as error:
+        options.refuse(str(error))
+    except OSError as error:
+        options.refuse(f"--logfile {options['logfile']}: {error.strerror}")
+    if logFile is not None:
+        logTo(logFile)
+    raiseDescriptorLimit()
+    return EndService(options.commandName, end, logFile, reactor)
+
+
+class EndService(MultiService):
+    """
+    One end, with what belongs to a process of its own: signals, and an error of one
+    line when it cannot start.
+    """
+
+    _log = Logger()
+
+    def __init__(self, commandName: str, end: Reloadable, logFile: Any, reactor: Any) -> None:
+        """
+        @param logFile: an extra log file, or L{None}.
+        """
+        super().__init__()
+        self._commandName = commandName
+        self._end = end
+        self._logFile = logFile
+        self._reactor = reactor
+        end.setServiceParent(self)
+
+    def privilegedStartService(self) -> None:
+        """
+        Bind the ports.
+
+        @raise StartError: when that cannot be done; uncaught, it is shown as one
+            line.
+        """
+        showStartErrorsInOneLine(self._commandName)
+        self._installSignals()
+        super().privilegedStartService()
+
+    def startService(self) -> None:
+        """
+        Begin, and take over the signals again once the reactor has set its own.
+        """
+        super().startService()
+        self._reactor.callWhenRunning(self._installSignals)
+
+    def _installSignals(self) -> None:
+        # The reactor's own handlers let twistd end with the signal, which a shell and
+        # a service supervisor see as a failure; a stop that was asked for is none.
+        for name, act in (("SIGTERM", self._stop), ("SIGINT", self._stop), ("SIGHUP", self._reload)):
+            number = getattr(signal, name, None)  # Windows has no SIGHUP
+            if number is not None:
+                signal.signal(number, lambda *_, act=act: self._reactor.callFromThread(act))
+
+    def _stop(self) -> None:
+        with suppress(ReactorNotRunning):
+            self._reactor.stop()
+
+    def _reload(self) -> None:
+        if self._logFile is not None:
+            self._logFile.reopen()
+        try:
+            self._end.reload()
+        except ConfigurationError as error:
+            self._log.error("not reloaded, the old certificates stay in use: {reason}", reason=str(error))
+        else:
+            self._log.info("reloaded")
+
+    def stopService(self) -> Deferred[list[Any]]:
+        """
+        Stop.
+        """
+        self._log.info("stopping")
+        stopped: Deferred[list[Any]] = super().stopService()
+        return stopped
+
+
+def showStartErrorsInOneLine(commandName: str) -> None:
+    """
+    For the programs that let an exception end them: twistd does.
+    """
+    shown = sys.excepthook
+
+    def show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if isinstance(error, StartError):
+            sys.stderr.write(f"{commandName}: {error}\n")
+        else:
+            shown(kind, error, trace)
+
+    sys.excepthook = show

@@ -1,0 +1,64 @@
+"""
+How much is said, and where to.  The threshold is kept in our own logger, so that
+it works with every observer that twistd can be given.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, ClassVar
+
+import twisted.logger
+from twisted.logger import LogLevel, globalLogPublisher, textFileLogObserver
+from twisted.python.logfile import LogFile
+
+VERBOSITIES = {
+    "debug": LogLevel.debug,
+    "info": LogLevel.info,
+    "warn": LogLevel.warn,
+    "error": LogLevel.error,
+    "fatal": LogLevel.critical,
+}
+"""The words of C{--verbosity}."""
+
+
+class Logger(twisted.logger.Logger):
+    """
+    A logger that is silent below a threshold, the same for the whole program.
+    """
+
+    threshold: ClassVar[Any] = LogLevel.info
+
+    def emit(self, level: Any, format: str | None = None, **kwargs: object) -> None:  # noqa: A002 - Twisted's word
+        """
+        Log an event, if it is worth it.
+        """
+        if level >= Logger.threshold:
+            super().emit(level, format, **kwargs)
+
+
+def parseVerbosity(word: str) -> Any:
+    """
+    @return: the lowest level that is logged.
+    @raise ValueError: in words.
+    """
+    if word not in VERBOSITIES:
+        reason = f"one of {', '.join(VERBOSITIES)} is needed"
+        raise ValueError(reason)
+    return VERBOSITIES[word]
+
+
+def openLogFile(path: str) -> LogFile:
+    """
+    @return: a file that grows until somebody moves it away and has it opened
+        again, as logrotate does.
+    @raise OSError: when it cannot be written.
+    """
+    return LogFile(os.path.basename(path), os.path.dirname(path), rotateLength=None)
+
+
+def logTo(logFile: Any) -> None:
+    """
+    Log to a file, besides wherever else the log goes.
+    """
+    globalLogPublisher.addObserver(textFileLogObserver(logFile))

@@ -1,0 +1,238 @@
+"""
+Command lines, the part that all our commands share: GNU order, errors of one
+line, and words turned into values.  It knows no command of its own.
+"""
+
+from __future__ import annotations
+
+import getopt
+import math
+import os
+import sys
+from collections.abc import Callable, Iterable
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any, ClassVar, NoReturn
+
+from twisted.python import usage
+
+import uotp
+
+USAGE_EXIT_STATUS = 2
+"""What a shell is told when a command line cannot be used, as by convention."""
+
+MAX_PORT = 65535
+"""Ports are 16 bits wide in TCP and UDP."""
+
+COMPLETION_FLAG = "--_shell-completion"
+"""How twistd's zsh completion asks for the options instead of parsing them."""
+
+
+class GnuOptions(usage.Options):
+    """
+    Options that may stand before or after the positional arguments, and whose
+    errors are one line on standard error and exit status 2.
+
+    @cvar commandName: what the command is called in errors and in its version.
+    @cvar positionals: the positional arguments, as they are shown in the usage.
+    """
+
+    commandName: ClassVar[str] = "uotp"
+    positionals: ClassVar[str] = ""
+
+    def parseOptions(self, options: Iterable[str] | None = None) -> None:
+        """
+        Parse a command line.
+
+        @param options: its words; those of this process when left out.
+        @raise SystemExit: for C{--help} and C{--version} with status 0, for a
+            command line that cannot be used with status 2 and the reason on
+            standard error.
+        """
+        words = list(sys.argv[1:] if options is None else options)
+        try:
+            super().parseOptions(words if COMPLETION_FLAG in words else self._optionsFirst(words))
+        except usage.UsageError as error:
+            self.refuse(f"{error} (see --help)")
+
+    def refuse(self, reason: str) -> NoReturn:
+        """
+        Say on standard error, in one line, why we cannot go on, and exit.
+
+        @raise SystemExit: always.
+        """
+        sys.stderr.write(f"{self.commandName}: {reason}\n")
+        raise SystemExit(USAGE_EXIT_STATUS)
+
+    def _optionsFirst(self, words: list[str]) -> list[str]:
+        """
+        Put the options before the positionals, as C{usage.Options} wants them.
+        """
+        if getattr(self, "subCommands", None):
+            return words  # what follows a sub-command's name is the sub-command's own
+        try:
+            options, positionals = getopt.gnu_getopt(words, self.shortOpt, self.longOpt)
+        except getopt.error as error:
+            raise usage.UsageError(str(error)) from error
+        ordered: list[str] = []
+        takesValue = {name[:-1] for name in self.longOpt if name.endswith("=")}
+        for name, value in options:
+            if not name.startswith("--"):
+                ordered.append(name + value)
+            elif name[2:] in takesValue:
+                ordered.append(f"{name}={value}")
+            else:
+                ordered.append(name)
+        return [*ordered, "--", *positionals]
+
+    def getSynopsis(self) -> str:
+        """
+        @return: the first line of the help text.
+        """
+        words = [self.commandName, "[options]", self.positionals]
+        if self.parent is not None and self.parent.subCommand == self.commandName:
+            words[:0] = ["twistd", "[twistd options]"]
+        return "Usage: " + " ".join(word for word in words if word)
+
+    def opt_help(self) -> NoReturn:
+        """Show this help and exit."""
+        sys.stdout.write(f"{self}\n")
+        raise SystemExit(0)
+
+    opt_h = opt_help
+
+    def opt_version(self) -> NoReturn:
+        """Show the version and exit."""
+        sys.stdout.write(f"{self.commandName} {uotp.__version__}\n")
+        raise SystemExit(0)
+
+
+def convert(options: usage.Options, name: str, parse: Callable[[str], Any]) -> None:
+    """
+    Replace an option's word by its value; an option that was not given stays
+    as it is.
+
+    @param name: the option's long name.
+    @param parse: word to value; raises ValueError with the reason in words.
+    @raise usage.UsageError: naming the option, the word and the reason.
+    """
+    word = options[name]
+    if word is None:
+        return
+    try:
+        options[name] = parse(word)
+    except ValueError as error:
+        reason = f"--{name} {word}: {error}"
+        raise usage.UsageError(reason) from error
+
+
+def parsePort(word: str) -> int:
+    """
+    @return: a port to connect or send to, 1 to 65535.
+    @raise ValueError: in words.
+    """
+    port = parseListeningPort(word)
+    if port == 0:
+        reason = "port 0 cannot be sent to"
+        raise ValueError(reason)
+    return port
+
+
+def parseListeningPort(word: str) -> int:
+    """
+    @return: a port to listen on, 0 to 65535; 0 lets the system choose.
+    @raise ValueError: in words.
+    """
+    if not (word.isascii() and word.isdigit() and int(word) <= MAX_PORT):
+        reason = f"a port is a number from 0 to {MAX_PORT}"
+        raise ValueError(reason)
+    return int(word)
+
+
+def parseBindAddress(word: str) -> str:
+    """
+    @return: an IPv4 or IPv6 address of this machine to listen on.
+    @raise ValueError: in words; names are refused, since looking one up could
+        block, and could open a port on another interface than was meant.
+    """
+    try:
+        return str(ip_address(word))
+    except ValueError:
+        reason = "an IPv4 or IPv6 address is needed, 0.0.0.0 or :: for all"
+        raise ValueError(reason) from None
+
+
+def parseDestination(word: str) -> str:
+    """
+    @return: a host name, or an address that can be sent to.
+    @raise ValueError: in words.
+    """
+    if word == "" or word.startswith("-") or any(c.isspace() or not c.isprintable() or c in "/@" for c in word):
+        reason = "a host name or an IP address is needed"
+        raise ValueError(reason)
+    address: IPv4Address | IPv6Address
+    try:
+        address = ip_address(word)
+    except ValueError:
+        return word
+    if address.is_unspecified or address.is_multicast:
+        reason = "not the address of one host"
+        raise ValueError(reason)
+    return str(address)
+
+
+def parseSeconds(word: str) -> float:
+    """
+    @return: a time in seconds, more than none and at most a year.
+    @raise ValueError: in words.
+    """
+    year = 365 * 86400.0
+    try:
+        seconds = float(word)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds <= year:
+        reason = "a number of seconds above 0 is needed"
+        raise ValueError(reason)
+    return seconds
+
+
+def parseCount(most: int) -> Callable[[str], int]:
+    """
+    @param most: the largest count allowed.
+    @return: a parser of counts from 1 to C{most}, which raises ValueError in words.
+    """
+
+    def parse(word: str) -> int:
+        if not (word.isascii() and word.isdigit() and 1 <= int(word) <= most):
+            reason = f"a number from 1 to {most} is needed"
+            raise ValueError(reason)
+        return int(word)
+
+    return parse
+
+
+def parseMark(word: str) -> int:
+    """
+    @return: a firewall mark, 0 to 2^32-1, from decimal or 0x-hexadecimal.
+    @raise ValueError: in words.
+    """
+    highest = 0xFFFFFFFF
+    try:
+        mark = int(word, 16 if word.lower().startswith("0x") else 10)
+    except ValueError:
+        mark = -1
+    if not 0 <= mark <= highest or "_" in word:
+        reason = "a number from 0 to 0xffffffff is needed"
+        raise ValueError(reason)
+    return mark
+
+
+def absolutePath(word: str) -> str:
+    """
+    @return: the path made absolute, since a daemon changes its directory.
+    @raise ValueError: for an empty path.
+    """
+    if not word:
+        reason = "a file name is needed"
+        raise ValueError(reason)
+    return os.path.abspath(word)

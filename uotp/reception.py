@@ -1,0 +1,148 @@
+"""
+Where the server's connections come in.  Until a connection has shown a session
+id it belongs to nobody, costs as little as can be, and not for long; then the
+registry says whom it carries for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.interfaces import IAddress, IDelayedCall
+from twisted.internet.protocol import Factory
+from twisted.python.failure import Failure
+
+from uotp.errors import PeerError
+from uotp.log import Logger
+from uotp.registry import Registry, ServedSession
+from uotp.repeats import Repeats, again
+from uotp.roll import Roll
+from uotp.tunnel import AcceptedTunnel, Tunnel
+from uotp.wire import FrameCodec
+
+HELLO_SECONDS = 10.0
+"""From accept to the session id, with the handshake: a client gives up after 4 s."""
+
+MAX_UNKNOWN = 512
+"""
+Connections that have shown no id yet.  When there are more, the oldest goes: an
+honest client is through in a few round trips, so whoever waits long is not one.
+"""
+
+MAX_TUNNELS = 32768
+"""Of all sessions together; at some 40 KB each, more than a gigabyte."""
+
+Words = Callable[[Failure, Any], "str | None"]
+"""Why TLS refused a connection, in words, or L{None} when it did not."""
+
+
+class Reception(Factory):
+    """
+    Makes tunnels of accepted connections, and brings them to their sessions.
+    """
+
+    noisy = False
+    _log = Logger()
+
+    def __init__(
+        self,
+        registry: Registry,
+        roll: Roll,
+        clock: Any,
+        repeats: Repeats,
+        refusalReason: Words,
+        identify: Callable[[Any], bytes | None],
+        maxUnknown: int = MAX_UNKNOWN,
+    ) -> None:
+        """
+        @param registry: who knows the sessions.
+        @param roll: the living tunnels of the service.
+        @param clock: C{IReactorTime}.
+        @param repeats: keeps the log short.
+        @param refusalReason: puts TLS's refusals into words.
+        @param identify: OpenSSL's connection, or L{None}, to what identifies the
+            client's certificate.
+        """
+        self._registry = registry
+        self._roll = roll
+        self._clock = clock
+        self._repeats = repeats
+        self._refusalReason = refusalReason
+        self._identify = identify
+        self._maxUnknown = maxUnknown
+        self._unknown: dict[Tunnel, IDelayedCall] = {}
+        self._known: dict[Tunnel, ServedSession] = {}
+        self._peers: dict[Tunnel, str] = {}
+
+    def buildProtocol(self, addr: IAddress | None) -> Tunnel | None:
+        """
+        A connection was accepted.
+        """
+        if len(self._roll) >= MAX_TUNNELS:
+            self._refused(str(getattr(addr, "host", "?")), f"there are {MAX_TUNNELS} tunnels already")
+            return None
+        if len(self._unknown) >= self._maxUnknown:
+            self._abortOldestUnknown()
+        tunnel = AcceptedTunnel(self._clock, FrameCodec(), self)
+        self._unknown[tunnel] = self._clock.callLater(HELLO_SECONDS, self._tooSlow, tunnel)
+        self._peers[tunnel] = str(getattr(addr, "host", "?"))
+        self._roll.add(tunnel)
+        return tunnel
+
+    def _abortOldestUnknown(self) -> None:
+        oldest = next(iter(self._unknown))
+        self._unknown.pop(oldest).cancel()
+        oldest.abort()
+        self._refused("many places", f"over {self._maxUnknown} connections without a session id, the oldest goes")
+
+    def _tooSlow(self, tunnel: Tunnel) -> None:
+        self._refused(self._peers[tunnel], f"showed no session id in {HELLO_SECONDS:.0f} s")
+        tunnel.abort()
+
+    def _refused(self, peer: str, reason: str) -> None:
+        unsaid = self._repeats.worthSaying((peer, reason))
+        if unsaid is not None:
+            self._log.warn(
+                "refused a connection from {peer}: {reason}{again}", peer=peer, reason=reason, again=again(unsaid)
+            )
+
+    def helloReceived(self, tunnel: Tunnel, sessionId: bytes) -> None:
+        """
+        A connection has shown a session id.
+        """
+        waiting = self._unknown.pop(tunnel, None)
+        if waiting is None:  # aborted already
+            return
+        waiting.cancel()
+        try:
+            served = self._registry.join(sessionId, self._identify(tunnel.tlsConnection()), tunnel)
+        except PeerError as error:
+            self._refused(self._peers[tunnel], str(error))
+            tunnel.abort()
+            return
+        self._known[tunnel] = served
+        tunnel.carryFor(served.session)
+
+    def tunnelOpened(self, tunnel: Tunnel) -> None:
+        """
+        Only dialled tunnels say so.
+        """
+
+    def tunnelLost(self, tunnel: Tunnel, reason: Failure) -> None:
+        """
+        A connection is gone.
+        """
+        self._roll.discard(tunnel)
+        peer = self._peers.pop(tunnel)
+        waiting = self._unknown.pop(tunnel, None)
+        if waiting is not None and waiting.active():
+            waiting.cancel()
+        served = self._known.pop(tunnel, None)
+        if served is not None:
+            self._registry.leave(served, tunnel)
+        words = tunnel.fault or self._refusalReason(reason, tunnel.tlsConnection())
+        if words is not None:
+            self._refused(peer, words)
+        else:
+            self._log.debug("connection from {peer} ended: {reason}", peer=peer, reason=reason.getErrorMessage())

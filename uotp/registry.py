@@ -1,0 +1,187 @@
+"""
+The server's sessions by their id: who may join one, how long one outlives its
+tunnels, and how many there may be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.interfaces import IDelayedCall
+
+from uotp.boundaries import Carrier
+from uotp.drops import Drops
+from uotp.errors import PeerError
+from uotp.log import Logger
+from uotp.session import Session
+from uotp.target import TargetLeg
+
+MAX_SESSIONS = 4096
+"""
+Each may hold a UDP socket and some 600 KB that wait: a bound on what strangers
+can make of us where no client certificate is asked for.
+"""
+
+MAX_TUNNELS_PER_SESSION = 256
+"""The largest pool that a client can be told to open."""
+
+LegMaker = Callable[[], TargetLeg]
+"""Makes a session's way to the target."""
+
+
+class ServedSession:
+    """
+    A session, its way to the target, and its tunnels.
+    """
+
+    def __init__(self, sessionId: bytes, owner: bytes | None, session: Session, leg: TargetLeg) -> None:
+        """
+        @param owner: what identifies the client's certificate, if it has one.
+        """
+        self.sessionId = sessionId
+        self.owner = owner
+        self.session = session
+        self.leg = leg
+        self.tunnels: set[Carrier] = set()
+        self.lingering: IDelayedCall | None = None
+
+    @property
+    def name(self) -> str:
+        """
+        Enough of the id to tell sessions apart in a log, and too little to join one.
+        """
+        return self.sessionId[:4].hex()
+
+
+class Registry:
+    """
+    All sessions of a server.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        makeLeg: LegMaker,
+        clock: Any,
+        drops: Drops,
+        linger: float,
+        maxSessions: int = MAX_SESSIONS,
+        maxTunnels: int = MAX_TUNNELS_PER_SESSION,
+    ) -> None:
+        """
+        @param makeLeg: makes the way to the target for a new session.
+        @param clock: C{IReactorTime}.
+        @param drops: where what is dropped is counted.
+        @param linger: seconds that a session lives on without a tunnel.
+        """
+        self._makeLeg = makeLeg
+        self._clock = clock
+        self._drops = drops
+        self._linger = linger
+        self._maxSessions = maxSessions
+        self._maxTunnels = maxTunnels
+        self._served: dict[bytes, ServedSession] = {}
+        self._lingering: dict[ServedSession, None] = {}
+
+    def __len__(self) -> int:
+        """
+        How many sessions there are, with those that linger.
+        """
+        return len(self._served)
+
+    def join(self, sessionId: bytes, owner: bytes | None, tunnel: Carrier) -> ServedSession:
+        """
+        A tunnel has shown a session id.
+
+        @param owner: what identifies the client's certificate, L{None} without
+            one.  A session belongs to the certificate that opened it.
+        @return: the session that it carries for now.
+        @raise PeerError: when it may not join, or there is no room.
+        """
+        served = self._served.get(sessionId)
+        if served is None:
+            served = self._open(sessionId, owner)
+        elif served.owner != owner:
+            reason = "the session belongs to another client certificate"
+            raise PeerError(reason)
+        elif len(served.tunnels) >= self._maxTunnels:
+            reason = f"the session has {self._maxTunnels} tunnels already"
+            raise PeerError(reason)
+        if served.lingering is not None:
+            served.lingering.cancel()
+            served.lingering = None
+            del self._lingering[served]
+            self._log.info("session {session} has tunnels again", session=served.name)
+        served.tunnels.add(tunnel)
+        return served
+
+    def _open(self, sessionId: bytes, owner: bytes | None) -> ServedSession:
+        if len(self._served) >= self._maxSessions:
+            oldest = next(iter(self._lingering), None)
+            if oldest is None:
+                reason = f"there are {self._maxSessions} sessions already"
+                raise PeerError(reason)
+            self._end(oldest, "its place was needed")
+        leg = self._makeLeg()
+        session = Session(leg.send, self._drops, self._clock.seconds)
+        served = self._served[sessionId] = ServedSession(sessionId, owner, session, leg)
+        self._log.info("session {session} opened, {sessions} in all", session=served.name, sessions=len(self))
+        leg.open(session.trainFromUdp)
+        return served
+
+    def leave(self, served: ServedSession, tunnel: Carrier) -> None:
+        """
+        A tunnel of a session is lost.
+        """
+        served.tunnels.discard(tunnel)
+        if served.tunnels or served.lingering is not None or served.sessionId not in self._served:
+            return
+        self._log.info(
+            "session {session} has no tunnel left and is kept for {linger:.0f} s",
+            session=served.name,
+            linger=self._linger,
+        )
+        served.lingering = self._clock.callLater(self._linger, self._expire, served)
+        self._lingering[served] = None
+
+    def _expire(self, served: ServedSession) -> None:
+        self._end(served, "its tunnels did not come back")
+
+    def _end(self, served: ServedSession, reason: str) -> None:
+        del self._served[served.sessionId]
+        self._lingering.pop(served, None)
+        if served.lingering is not None and served.lingering.active():
+            served.lingering.cancel()
+        served.lingering = None
+        served.leg.close()
+        for tunnel in list(served.tunnels):
+            tunnel.close()
+        self._log.info(
+            "session {session} ended: {reason}; {bytesIn} bytes to the target, {bytesOut} back",
+            session=served.name,
+            reason=reason,
+            bytesIn=served.session.bytesIn,
+            bytesOut=served.session.bytesOut,
+        )
+
+    def endAll(self) -> None:
+        """
+        End every session, because the server stops.
+        """
+        for served in list(self._served.values()):
+            self._end(served, "the server stops")
+
+    def checkInvariant(self) -> None:
+        """
+        What holds between any two events.
+
+        @raise AssertionError: when it does not.
+        """
+        assert len(self._served) <= self._maxSessions
+        for sessionId, served in self._served.items():
+            assert served.sessionId == sessionId
+            assert len(served.tunnels) <= self._maxTunnels
+            assert (served.lingering is not None) == (not served.tunnels)
+            assert (served in self._lingering) == (not served.tunnels)

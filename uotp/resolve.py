@@ -1,0 +1,187 @@
+"""
+Host names to addresses, in the background, and never twice at a time.
+
+A lookup occupies a thread for as long as the system's resolver likes, half a
+minute when the network is gone, and cannot be called back.  Eight tunnels that
+dial again and again would pile up threads without end, so those who ask while a
+lookup is under way share its answer.  The threads are our own and do not keep
+the program from ending, as those of the reactor's pool would.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Sequence
+from threading import Thread
+from typing import Any, Literal
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IHostnameResolver, IHostResolution, IResolutionReceiver
+from zope.interface import implementer
+
+Semantics = Literal["TCP", "UDP"]
+"""What the addresses are for."""
+
+Key = tuple[str, int, Semantics]
+"""Host, port, and what for."""
+
+Addresses = list[Any]
+"""Twisted's C{IPv4Address}es and C{IPv6Address}es, the system's preference first."""
+
+InBackground = Callable[[Callable[[], Addresses], Callable[[Addresses], None]], None]
+"""Runs its first argument elsewhere, and later its second, here, with the result."""
+
+
+def backgroundThread(reactor: Any) -> InBackground:
+    """
+    @param reactor: C{IReactorFromThreads}, in whose thread results arrive.
+    @return: what runs each call in a thread of its own.
+    """
+
+    def run(call: Callable[[], Addresses], done: Callable[[Addresses], None]) -> None:
+        Thread(target=lambda: reactor.callFromThread(done, call()), name="uotp lookup", daemon=True).start()
+
+    return run
+
+
+def systemLookup(host: str, port: int, semantics: Semantics) -> Addresses:
+    """
+    Ask the system's resolver, and wait for it.
+
+    @return: its answer; no address when the name is not found.
+    """
+    kind = socket.SOCK_STREAM if semantics == "TCP" else socket.SOCK_DGRAM
+    try:
+        found = socket.getaddrinfo(host, port, type=kind)
+    except (OSError, UnicodeError):
+        return []
+    addresses: Addresses = []
+    for family, _, _, _, address in found:
+        if family == socket.AF_INET:
+            addresses.append(IPv4Address(semantics, str(address[0]), int(address[1])))
+        elif family == socket.AF_INET6:
+            addresses.append(IPv6Address(semantics, str(address[0]), int(address[1])))
+    return addresses
+
+
+@implementer(IHostResolution)
+class Resolution:
+    """
+    What a receiver is told it waits for.
+    """
+
+    def __init__(self, name: str) -> None:
+        """
+        @param name: the name looked up.
+        """
+        self.name = name
+
+    def cancel(self) -> None:
+        """
+        A lookup in a thread cannot be called back.
+        """
+
+
+@implementer(IHostnameResolver)
+class SharedResolver:
+    """
+    A resolver for one service.
+    """
+
+    def __init__(
+        self,
+        inBackground: InBackground,
+        *,
+        once: bool = False,
+        lookup: Callable[[str, int, Semantics], Addresses] = systemLookup,
+    ) -> None:
+        """
+        @param inBackground: runs lookups.
+        @param once: keep the first answer that has an address, for ever.
+        @param lookup: asks the system and blocks.
+        """
+        self._inBackground = inBackground
+        self._once = once
+        self._lookup = lookup
+        self._waiting: dict[Key, list[IResolutionReceiver]] = {}
+        self._known: dict[Key, Addresses] = {}
+
+    def resolveHostName(
+        self,
+        resolutionReceiver: IResolutionReceiver,
+        hostName: str,
+        portNumber: int = 0,
+        addressTypes: Sequence[type[IAddress]] | None = None,
+        transportSemantics: str = "TCP",
+    ) -> IHostResolution:
+        """
+        See C{IHostnameResolver}; C{addressTypes} is for callers that we do not have.
+        """
+        key: Key = (hostName, portNumber, "UDP" if transportSemantics == "UDP" else "TCP")
+        resolution = Resolution(hostName)
+        resolutionReceiver.resolutionBegan(resolution)
+        if key in self._known:
+            tell(resolutionReceiver, self._known[key])
+        elif key in self._waiting:
+            self._waiting[key].append(resolutionReceiver)
+        else:
+            self._waiting[key] = [resolutionReceiver]
+            self._inBackground(lambda: self._lookup(*key), lambda addresses: self._found(key, addresses))
+        return resolution
+
+    def _found(self, key: Key, addresses: Addresses) -> None:
+        if self._once and addresses:
+            self._known[key] = addresses
+        for receiver in self._waiting.pop(key):
+            tell(receiver, addresses)
+
+
+def tell(receiver: IResolutionReceiver, addresses: Addresses) -> None:
+    """
+    Give a receiver its answer.
+    """
+    for address in addresses:
+        receiver.addressResolved(address)
+    receiver.resolutionComplete()
+
+
+@implementer(IResolutionReceiver)
+class Collector:
+    """
+    Turns an answer into the result of a Deferred.
+    """
+
+    def __init__(self, done: Deferred[Addresses]) -> None:
+        """
+        @param done: fires with all addresses.
+        """
+        self._done = done
+        self._addresses: Addresses = []
+
+    def resolutionBegan(self, resolutionInProgress: IHostResolution) -> None:
+        """
+        Nothing to note.
+        """
+
+    def addressResolved(self, address: IAddress) -> None:
+        """
+        One more address.
+        """
+        self._addresses.append(address)
+
+    def resolutionComplete(self) -> None:
+        """
+        No more will come.
+        """
+        self._done.callback(self._addresses)
+
+
+def lookUp(resolver: IHostnameResolver, host: str, port: int, semantics: Semantics) -> Deferred[Addresses]:
+    """
+    @param semantics: what for.
+    @return: fires with the addresses, with none when the name is not found.
+    """
+    done: Deferred[Addresses] = Deferred()
+    resolver.resolveHostName(Collector(done), host, port, transportSemantics=semantics)
+    return done

@@ -1,0 +1,82 @@
+"""
+The tunnels of one service that are alive, whoever they carry for: what is asked
+of all of them at once is asked here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+
+from uotp.log import Logger
+from uotp.tunnel import Tunnel
+
+STALL_SECONDS = 30.0
+"""
+A tunnel whose transport has taken nothing for so long is aborted.  On Linux the
+kernel does it sooner; this is for the other systems, and for a peer that answers
+the kernel's probes and reads nothing.
+"""
+
+
+class Roll:
+    """
+    A set of living tunnels.
+    """
+
+    _log = Logger()
+
+    def __init__(self, clock: Any) -> None:
+        """
+        @param clock: C{IReactorTime}.
+        """
+        self._clock = clock
+        self._tunnels: set[Tunnel] = set()
+        self._emptied: list[Deferred[None]] = []
+
+    def __len__(self) -> int:
+        """
+        How many tunnels live.
+        """
+        return len(self._tunnels)
+
+    def add(self, tunnel: Tunnel) -> None:
+        """
+        A tunnel has been made.
+        """
+        self._tunnels.add(tunnel)
+
+    def discard(self, tunnel: Tunnel) -> None:
+        """
+        A tunnel is lost.
+        """
+        self._tunnels.discard(tunnel)
+        if not self._tunnels:
+            waiting, self._emptied = self._emptied, []
+            for done in waiting:
+                done.callback(None)
+
+    def closeAll(self) -> Deferred[None]:
+        """
+        Close every tunnel in good order.
+
+        @return: fires when all are gone; each is aborted when it takes too long.
+        """
+        for tunnel in list(self._tunnels):
+            tunnel.close()
+        if not self._tunnels:
+            return succeed(None)
+        done: Deferred[None] = Deferred()
+        self._emptied.append(done)
+        return done
+
+    def abortStalled(self) -> None:
+        """
+        Abort the tunnels whose peer has stopped to read.
+        """
+        now = self._clock.seconds()
+        for tunnel in list(self._tunnels):
+            if tunnel.fullSince is not None and now - tunnel.fullSince > STALL_SECONDS:
+                self._log.info("a tunnel took nothing for {seconds:.0f} s: aborted", seconds=STALL_SECONDS)
+                tunnel.abort()

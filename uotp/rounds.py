@@ -1,0 +1,52 @@
+"""
+What a service does every few seconds.  One timer for all sessions together, so
+that none is needed for a datagram.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.task import LoopingCall
+
+from uotp.log import Logger
+
+
+class Rounds:
+    """
+    Calls made again and again while a service runs.
+    """
+
+    _log = Logger()
+
+    def __init__(self, clock: Any) -> None:
+        """
+        @param clock: C{IReactorTime}.
+        """
+        self._clock = clock
+        self._loops: list[LoopingCall] = []
+
+    def every(self, seconds: float, call: Callable[[], None]) -> None:
+        """
+        Begin to call.  A call that raises is logged, and called again.
+        """
+
+        def guarded() -> None:
+            try:
+                call()
+            except Exception:  # noqa: BLE001 - nothing costs the daemon
+                self._log.failure("a regular task failed")
+
+        loop = LoopingCall(guarded)
+        loop.clock = self._clock
+        loop.start(seconds, now=False)
+        self._loops.append(loop)
+
+    def stop(self) -> None:
+        """
+        Call no more.
+        """
+        for loop in self._loops:
+            loop.stop()
+        self._loops.clear()

@@ -1,0 +1,125 @@
+"""
+The console scripts.  C{uotp-server} and C{uotp-client} run the same options and
+services as twistd's plugins, in the foreground; C{uotp} has the other commands.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Any
+
+from twisted.logger import globalLogBeginner, textFileLogObserver
+
+from uotp.errors import StartError
+from uotp.options import GnuOptions
+
+START_EXIT_STATUS = 1
+"""The command line was fine, and yet there was no start."""
+
+
+def runEnd(end: ModuleType, words: Sequence[str] | None = None) -> int:
+    """
+    Run one end until it is told to stop.
+
+    @param end: L{uotp.client} or L{uotp.server}.
+    @param words: the command line; this process's own when left out.
+    @return: the exit status.
+    """
+    from twisted.internet import reactor  # noqa: PLC0415 - importing it installs it
+
+    anyReactor: Any = reactor
+    options = end.Options()
+    options.parseOptions(words)
+    service = end.makeService(options)
+    observers = [] if options["logfile"] else [textFileLogObserver(sys.stderr)]
+    globalLogBeginner.beginLoggingTo(observers, redirectStandardIO=False)
+    try:
+        service.privilegedStartService()
+    except StartError as error:
+        sys.stderr.write(f"{options.commandName}: {error}\n")
+        return START_EXIT_STATUS
+    service.startService()
+    anyReactor.addSystemEventTrigger("before", "shutdown", service.stopService)
+    anyReactor.run()
+    return 0
+
+
+def server() -> int:
+    """
+    C{uotp-server}.
+    """
+    import uotp.server  # noqa: PLC0415 - the other end's options are not needed
+
+    return runEnd(uotp.server)
+
+
+def client() -> int:
+    """
+    C{uotp-client}.
+    """
+    import uotp.client  # noqa: PLC0415 - the other end's options are not needed
+
+    return runEnd(uotp.client)
+
+
+class MainOptions(GnuOptions):
+    """
+    C{uotp COMMAND ...}
+    """
+
+    commandName = "uotp"
+    positionals = "COMMAND [arguments]"
+    longdesc = (
+        "Commands: `cert` makes a private CA with certificates for server and client; `demo` sends datagrams "
+        "through a server and a client in one process and verifies what comes back.  `uotp COMMAND --help` "
+        "tells more.  The two ends themselves are uotp-server and uotp-client, and twistd runs them too."
+    )
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """
+    C{uotp}.
+
+    @param words: the command line; this process's own when left out.
+    @return: the exit status.
+    """
+    arguments = list(sys.argv[1:] if words is None else words)
+    if not arguments or arguments[0].startswith("-"):
+        options = MainOptions()
+        options.parseOptions(arguments[:1])  # --help or --version, or what is refused
+        options.refuse("a command is needed: cert or demo")
+    command, rest = arguments[0], arguments[1:]
+    if command not in COMMANDS:
+        MainOptions().refuse(f"there is no command {command!r}: it is cert or demo")
+    return COMMANDS[command](rest)
+
+
+def cert(words: Sequence[str]) -> int:
+    """
+    C{uotp cert}.
+    """
+    from uotp.certcommand import cert  # noqa: PLC0415 - commands do not need each other
+
+    return cert(words)
+
+
+def demo(words: Sequence[str]) -> int:
+    """
+    C{uotp demo}.
+    """
+    from uotp.demo import demo  # noqa: PLC0415 - commands do not need each other
+
+    return demo(words)
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"cert": cert, "demo": demo}
+
+
+if __name__ == "__main__":
+    # For tests, and for where the scripts' directory is not on the path.
+    programs: dict[str, Callable[[], int]] = {"server": server, "client": client}
+    if len(sys.argv) > 1 and sys.argv[1] in programs:
+        sys.exit(programs[sys.argv.pop(1)]())
+    sys.exit(main())

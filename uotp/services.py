@@ -1,0 +1,108 @@
+"""
+The embedding interface: plain functions from ready values to a Twisted service,
+to add to any Application.
+
+Twisted's timers follow the wall clock unless told otherwise: call
+L{uotp.clock.useMonotonicClock} before the first of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from uotp.clientservice import ClientService, ClientSettings
+from uotp.errors import ConfigurationError
+from uotp.registry import MAX_TUNNELS_PER_SESSION
+from uotp.serverservice import ServerService, ServerSettings
+from uotp.tls import ClientCredentials, ClientTls, ServerCredentials, ServerTls
+
+MAX_POOL_SIZE = MAX_TUNNELS_PER_SESSION
+"""A server lets a session have no more."""
+
+
+def clientService(
+    server: tuple[str, int],
+    *,
+    tls: ClientTls | None,
+    listen: tuple[str, int] = ("127.0.0.1", 8911),
+    poolSize: int = 8,
+    expire: float = 120.0,
+    backoff: float = 5.0,
+    timeout: float = 4.0,
+    resolveOnce: bool = False,
+    mark: int | None = None,
+    reactor: Any = None,
+) -> ClientService:
+    """
+    A client: listens on UDP, and opens a session for each source that sends.
+
+    @param server: host name or address, and port, of the server.
+    @param tls: how to verify the server and how to show who we are; L{None} means
+        plain TCP without any protection, and has to be said.
+    @param listen: numeric address and port of the UDP side; port 0 for any, which
+        C{service.listening} tells after the start.
+    @param poolSize: tunnels for each session, 1 to L{MAX_POOL_SIZE}.
+    @param expire: seconds that a session may be idle.
+    @param backoff: the longest wait between two attempts for one tunnel, seconds.
+    @param timeout: seconds for connect and handshake together.
+    @param resolveOnce: look the server's name up at the start only.
+    @param mark: firewall mark of the connections (Linux, CAP_NET_ADMIN).
+    @param reactor: the global one when left out.
+    @return: the service; it has C{reload()} besides.
+    @raise ConfigurationError: for files or values that cannot be used.
+    """
+    if not 1 <= poolSize <= MAX_POOL_SIZE:
+        reason = f"the pool size is {poolSize}, and not from 1 to {MAX_POOL_SIZE}"
+        raise ConfigurationError(reason)
+    requirePositive(expire=expire, backoff=backoff, timeout=timeout)
+    settings = ClientSettings(server, listen, poolSize, expire, backoff, timeout, resolveOnce, mark)
+    credentials = None if tls is None else ClientCredentials(tls)
+    return ClientService(settings, credentials, orGlobalReactor(reactor))
+
+
+def serverService(
+    target: tuple[str, int],
+    *,
+    tls: ServerTls | None,
+    listen: tuple[str, int] = ("0.0.0.0", 8443),  # noqa: S104 - a server is for others
+    linger: float = 150.0,
+    reactor: Any = None,
+) -> ServerService:
+    """
+    A server: accepts tunnels, and forwards each session to the target.
+
+    @param target: host name or address, and port, of the UDP target.
+    @param tls: certificate and key, and who may connect; L{None} means plain TCP
+        without any protection, and has to be said.
+    @param listen: numeric address and port of the TCP side; port 0 for any, which
+        C{service.listening} tells after the start.
+    @param linger: seconds for which a session that has lost its tunnels keeps its
+        UDP socket.
+    @param reactor: the global one when left out.
+    @return: the service; it has C{reload()} besides.
+    @raise ConfigurationError: for files or values that cannot be used.
+    """
+    requirePositive(linger=linger)
+    settings = ServerSettings(target, listen, linger)
+    credentials = None if tls is None else ServerCredentials(tls)
+    return ServerService(settings, credentials, orGlobalReactor(reactor))
+
+
+def requirePositive(**seconds: float) -> None:
+    """
+    @param seconds: times by their name.
+    @raise ConfigurationError: when one is not above zero.
+    """
+    for name, value in seconds.items():
+        if not value > 0:
+            reason = f"{name} is {value}, and not a number of seconds above 0"
+            raise ConfigurationError(reason)
+
+
+def orGlobalReactor(reactor: Any) -> Any:
+    """
+    @return: the reactor that was handed in, or the global one.
+    """
+    if reactor is None:
+        from twisted.internet import reactor  # noqa: PLC0415 - importing it installs it
+    return reactor

@@ -1,0 +1,188 @@
+"""
+The client's sessions by the source they belong to: who is worth one, how large
+its pool is, and when it ends.
+
+Whoever can reach the UDP port can forge any number of sources, and one datagram
+of 32 bytes that opens eight tunnels costs 49.5 KB on the wire.  So a source gets
+one tunnel, and a short time; the pool and the full time come when the target has
+answered, or when the source has sent more than the pool costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from uotp.boundaries import Address
+from uotp.drops import Drop, Drops
+from uotp.log import Logger
+from uotp.pool import Pool, Surroundings
+from uotp.session import Session
+from uotp.train import Train
+from uotp.wire import newSessionId
+
+MAX_SESSIONS = 1024
+"""Each may hold a pool of tunnels; with one tunnel each they take some 70 MB."""
+
+NEW_PER_SECOND = 32.0
+NEW_AT_ONCE = 64.0
+"""New sessions; forged sources cannot make us dial faster than that."""
+
+UNANSWERED_SECONDS = 30.0
+"""How long a source that has no pool yet may be idle."""
+
+WIDEN_BYTES = 64 * 1024
+"""
+What a source must send to be given its pool without an answer: more than the
+pool's handshakes cost, so that forging sources multiplies nothing.
+"""
+
+
+class SourceSession:
+    """
+    The session of one source, and its pool.
+    """
+
+    def __init__(self, around: Surroundings, drops: Drops, deliver: Callable[[Train], None], poolSize: int) -> None:
+        """
+        @param deliver: sends a train to the source.
+        """
+        self.session = Session(deliver, drops, around.clock.seconds, self.widen)
+        self.wide = False
+        self._pool = Pool(around, self.session, newSessionId(), poolSize)
+        self._pool.start()
+
+    def trainReceived(self, train: Train) -> None:
+        """
+        The source sent a train.
+        """
+        session = self.session
+        session.trainFromUdp(train)
+        if not self.wide and session.bytesOut >= WIDEN_BYTES:
+            self.widen()
+
+    def widen(self) -> None:
+        """
+        The source is worth its pool.
+        """
+        if not self.wide:
+            self.wide = True
+            self._pool.widen()
+
+    def stop(self) -> None:
+        """
+        Close the tunnels.
+        """
+        self._pool.stop()
+
+
+class Sources:
+    """
+    All sources that have a session.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        openSession: Callable[[Address], SourceSession],
+        clock: Callable[[], float],
+        drops: Drops,
+        expire: float,
+        maxSessions: int = MAX_SESSIONS,
+    ) -> None:
+        """
+        @param openSession: makes the session of a source.
+        @param clock: monotonic seconds.
+        @param expire: seconds that a session may be idle.
+        """
+        self._openSession = openSession
+        self._clock = clock
+        self._drops = drops
+        self._expire = expire
+        self._maxSessions = maxSessions
+        self._bySource: dict[Address, SourceSession] = {}
+        self._allowance = NEW_AT_ONCE
+        self._allowedAt = clock()
+
+    def __len__(self) -> int:
+        """
+        How many sessions there are.
+        """
+        return len(self._bySource)
+
+    def trainReceived(self, train: Train, source: Address) -> None:
+        """
+        A source sent a train.
+        """
+        session = self._bySource.get(source) or self._welcome(source)
+        if session is None:
+            self._drops.count(Drop.TOO_MANY_SESSIONS, train.datagrams)
+        else:
+            session.trainReceived(train)
+
+    def _welcome(self, source: Address) -> SourceSession | None:
+        now = self._clock()
+        self._allowance = min(NEW_AT_ONCE, self._allowance + (now - self._allowedAt) * NEW_PER_SECOND)
+        self._allowedAt = now
+        if self._allowance < 1 or not self._makeRoom():
+            return None
+        self._allowance -= 1
+        session = self._bySource[source] = self._openSession(source)
+        self._log.info(
+            "session for {host} port {port} opened, {sessions} in all",
+            host=source[0],
+            port=source[1],
+            sessions=len(self),
+        )
+        return session
+
+    def _makeRoom(self) -> bool:
+        """
+        @return: whether there is room, after the idlest source without a
+            pool was sent away if there was none.
+        """
+        if len(self._bySource) < self._maxSessions:
+            return True
+        idle = [(entry.session.lastActive, source) for source, entry in self._bySource.items() if not entry.wide]
+        if not idle:
+            return False
+        self._end(min(idle)[1], "its place was needed")
+        return True
+
+    def endIdle(self) -> None:
+        """
+        End the sessions that have been idle for too long.
+        """
+        now = self._clock()
+        for source, entry in list(self._bySource.items()):
+            allowed = self._expire if entry.wide else min(self._expire, UNANSWERED_SECONDS)
+            if now - entry.session.lastActive >= allowed:
+                self._end(source, "idle")
+
+    def endAll(self) -> None:
+        """
+        End every session, because the client stops.
+        """
+        for source in list(self._bySource):
+            self._end(source, "the client stops")
+
+    def _end(self, source: Address, reason: str) -> None:
+        entry = self._bySource.pop(source)
+        entry.stop()
+        self._log.info(
+            "session for {host} port {port} ended: {reason}; {bytesOut} bytes from it, {bytesIn} to it",
+            host=source[0],
+            port=source[1],
+            reason=reason,
+            bytesOut=entry.session.bytesOut,
+            bytesIn=entry.session.bytesIn,
+        )
+
+    def checkInvariant(self) -> None:
+        """
+        What holds between any two events.
+
+        @raise AssertionError: when it does not.
+        """
+        assert len(self._bySource) <= self._maxSessions
+        assert 0 <= self._allowance <= NEW_AT_ONCE

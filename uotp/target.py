@@ -1,0 +1,171 @@
+"""
+The server's way to the target: for each session one UDP socket of its own, so
+that the target sees each session as a different source.
+
+Whatever goes wrong here, a name that does not resolve or no socket to be had, is
+tried again in a second, and meanwhile datagrams wait for a short time.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.interfaces import IDelayedCall, IHostnameResolver
+
+from uotp.backlog import Backlog
+from uotp.boundaries import Address, DatagramPort, DatagramPortOpener
+from uotp.drops import Drop, Drops
+from uotp.log import Logger
+from uotp.repeats import Repeats, again
+from uotp.resolve import lookUp
+from uotp.train import Train
+
+RETRY_SECONDS = 1.0
+"""So that a flow resumes within about a second of the trouble's end."""
+
+
+class TargetLeg:
+    """
+    One session's socket, and what waits for it.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        target: tuple[str, int],
+        openPort: DatagramPortOpener,
+        resolver: IHostnameResolver,
+        clock: Any,
+        drops: Drops,
+        repeats: Repeats,
+    ) -> None:
+        """
+        @param target: host name or address, and port.
+        @param openPort: opens a UDP port.
+        @param resolver: looks up the target, once for each socket.
+        @param clock: C{IReactorTime}.
+        @param drops: where what is dropped is counted.
+        @param repeats: keeps the log short, for all sessions together.
+        """
+        self._target = target
+        self._openPort = openPort
+        self._resolver = resolver
+        self._clock = clock
+        self._drops = drops
+        self._repeats = repeats
+        self._waiting = Backlog(drops)
+        self._receive: Callable[[Train], None] = ignoreTrain
+        self._port: DatagramPort | None = None
+        self._address: Address = ()
+        self._retry: IDelayedCall | None = None
+        self._closed = False
+
+    def open(self, receive: Callable[[Train], None]) -> None:
+        """
+        Find the target and open the socket, at once when no name has to be
+        looked up.
+
+        @param receive: who gets the target's trains.
+        """
+        self._receive = receive
+        self._find()
+
+    def _find(self) -> None:
+        self._retry = None
+        literal = numericAddress(*self._target)
+        if literal is not None:
+            self._openTo(literal)
+            return
+        lookUp(self._resolver, *self._target, "UDP").addCallback(self._resolved)
+
+    def _resolved(self, addresses: list[Any]) -> None:
+        address = numericAddress(addresses[0].host, addresses[0].port) if addresses else None
+        if self._closed:
+            return
+        if address is None:
+            self._tryLater("host name not found")
+        else:
+            self._openTo(address)
+
+    def _openTo(self, address: Address) -> None:
+        anywhere = "::" if ":" in address[0] else "0.0.0.0"  # noqa: S104 - answers may come in by any interface
+        try:
+            self._port = self._openPort((anywhere, 0), self)
+        except OSError as error:
+            self._tryLater(error.strerror or str(error))
+            return
+        self._address = address
+        while (train := self._waiting.take(self._clock.seconds())) is not None:
+            self._port.send(train, address)
+
+    def _tryLater(self, reason: str) -> None:
+        unsaid = self._repeats.worthSaying(("target", reason))
+        if unsaid is not None:
+            host, port = self._target
+            self._log.error(
+                "no way to the target {host} port {port}: {reason}{again}",
+                host=host,
+                port=port,
+                reason=reason,
+                again=again(unsaid),
+            )
+        self._retry = self._clock.callLater(RETRY_SECONDS, self._find)
+
+    def send(self, train: Train) -> None:
+        """
+        Send a train to the target.
+        """
+        if self._port is not None:
+            self._port.send(train, self._address)
+        elif not self._closed:
+            self._waiting.put(train, self._clock.seconds())
+
+    def trainReceived(self, train: Train, source: Address) -> None:
+        """
+        Whatever reaches the socket; only the target's is handed on.
+        """
+        if source == self._address:
+            self._receive(train)
+        else:
+            self._drops.count(Drop.SOURCE_UNKNOWN, train.datagrams)
+
+    def portLost(self, reason: str) -> None:
+        """
+        The socket is gone, and we did not close it.
+        """
+        self._port = None
+        if not self._closed:
+            self._tryLater(reason)
+
+    def close(self) -> None:
+        """
+        Close the socket; nothing is sent or received any more.
+        """
+        self._closed = True
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+        if self._port is not None:
+            self._port.close()
+            self._port = None
+
+
+def ignoreTrain(train: Train) -> None:
+    """
+    For a socket that is not open, and so receives nothing.
+    """
+
+
+def numericAddress(host: str, port: int) -> Address | None:
+    """
+    @return: what the socket module calls this address, in the form in which it
+        names the sender of a datagram; L{None} when C{host} is a name.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        return None
+    return found[0][4]

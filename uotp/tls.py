@@ -1,0 +1,253 @@
+"""
+From paths and choices to what makes TLS connections at either end, fail-closed,
+and its renewal.  Files are read by L{uotp.pem}, OpenSSL is set up by
+L{uotp.contexts}, peers are judged by L{uotp.vetting}; nothing here knows a
+socket or a tunnel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+from OpenSSL import SSL
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IOpenSSLServerConnectionCreator
+from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOProtocol
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from uotp import contexts
+from uotp.errors import ConfigurationError
+from uotp.pem import readIdentity
+from uotp.refusals import errorWords, plainText
+from uotp.vetting import PIN_BYTES, PeerName, VettedConnection, Vetting, parsePin, publicKeyPin, verifyPeer
+
+__all__ = [
+    "ClientCredentials",
+    "ClientTls",
+    "ServerCredentials",
+    "ServerTls",
+    "parsePin",
+    "publicKeyPin",
+    "refusalReason",
+]
+
+EXPIRY_WARNING = timedelta(days=14)
+"""Time enough to renew by hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTls:
+    """
+    The choices for a server.
+
+    @ivar cert: PEM file with the server's certificate first and the
+        intermediate ones after it.
+    @ivar key: PEM file with its key; L{None} when that is in C{cert}.
+    @ivar cafile: PEM file with all the CAs that may sign clients; L{None} lets
+        every client in.
+    """
+
+    cert: str
+    key: str | None = None
+    cafile: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClientTls:
+    """
+    The choices for a client.
+
+    @ivar cafile: PEM file with all the CAs that may sign the server, in place
+        of the system's.  (On Windows there are none of the system: give this,
+        or C{pins}.)
+    @ivar cert: PEM file with the client's certificate and chain, if the server
+        wants one.
+    @ivar key: PEM file with its key; L{None} when that is in C{cert}.
+    @ivar hostnameCheck: L{False} lets in any server that a CA of C{cafile} has
+        signed.
+    @ivar serverName: the host name or address to find in the certificate, and
+        the name to ask for, in place of the host that is dialled.
+    @ivar pins: L{publicKeyPin}s, one of which the server must have.  Without
+        C{cafile} they are all that is checked, besides C{serverName} if that
+        is given: the key is what is trusted, so neither the chain nor the
+        dates of the certificate matter.
+    """
+
+    cafile: str | None = None
+    cert: str | None = None
+    key: str | None = None
+    hostnameCheck: bool = True
+    serverName: str | None = None
+    pins: tuple[bytes, ...] = ()
+
+
+def _utcNow() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+class _Credentials:
+    """
+    What both ends share: reading, warning, renewing.
+    """
+
+    _log = Logger()
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._context = self._load()
+
+    def _load(self) -> SSL.Context:
+        raise NotImplementedError
+
+    def reload(self) -> None:
+        """
+        Read the files again, for the connections to come.
+
+        @raise ConfigurationError: when they have become unusable; what was
+            read before stays in use.
+        """
+        self._context = self._load()
+
+    def _identify(self, context: SSL.Context, certificateFile: str, keyFile: str | None) -> None:
+        identity = readIdentity(certificateFile, keyFile)
+        contexts.present(context, identity, certificateFile)
+        now = self._now()
+        begins, ends = identity.chain[0].not_valid_before_utc, identity.chain[0].not_valid_after_utc
+        if now > ends:
+            self._log.warn("The certificate in {file} expired on {date:%Y-%m-%d}", file=certificateFile, date=ends)
+        elif now < begins:
+            self._log.warn(
+                "The certificate in {file} is not valid before {date:%Y-%m-%d}", file=certificateFile, date=begins
+            )
+        elif ends - now <= EXPIRY_WARNING:
+            self._log.warn("The certificate in {file} expires on {date:%Y-%m-%d}", file=certificateFile, date=ends)
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+class ServerCredentials(_Credentials):
+    """
+    A server's certificate, and the CAs that its clients must come from.
+
+    @param choices: the files.
+    @param now: the wall clock, for the warning of a certificate's end.
+    @raise ConfigurationError: when a file is unusable.
+    """
+
+    def __init__(self, choices: ServerTls, *, now: Callable[[], datetime] = _utcNow) -> None:
+        self._choices = choices
+        self._vetting = Vetting("client") if choices.cafile is not None else None
+        super().__init__(now)
+
+    def _load(self) -> SSL.Context:
+        choices = self._choices
+        context = contexts.newContext(SSL.TLS_SERVER_METHOD)
+        self._identify(context, choices.cert, choices.key)
+        if choices.cafile is not None:
+            contexts.trust(context, choices.cafile, announce=True)
+            context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, verifyPeer)
+        return context
+
+    def serverConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
+        """
+        Make one connection, with the newest of the credentials.
+
+        @param tlsProtocol: whom it is for.
+        @return: the connection.
+        """
+        return VettedConnection(self._context, self._vetting)
+
+
+class ClientCredentials(_Credentials):
+    """
+    How a client knows its server, and the certificate that it shows.
+
+    @param choices: the files, and how to check.
+    @param now: the wall clock, for the warning of a certificate's end.
+    @raise ConfigurationError: when a file is unusable, or choices exclude
+        each other.
+    """
+
+    def __init__(self, choices: ClientTls, *, now: Callable[[], datetime] = _utcNow) -> None:
+        if choices.key is not None and choices.cert is None:
+            message = "--key is of no use without --cert"
+            raise ConfigurationError(message)
+        if not choices.hostnameCheck and choices.cafile is None:
+            message = "--no-hostname-check needs --cafile: otherwise any certificate of any public CA would do"
+            raise ConfigurationError(message)
+        if not choices.hostnameCheck and choices.serverName is not None:
+            message = "--no-hostname-check and --tls-servername exclude each other"
+            raise ConfigurationError(message)
+        if any(not isinstance(pin, bytes) or len(pin) != PIN_BYTES for pin in choices.pins):
+            message = f"--pin takes the SHA-256 of a public key, {PIN_BYTES} bytes"
+            raise ConfigurationError(message)
+        self._serverName = None if choices.serverName is None else _peerName(choices.serverName, "--tls-servername")
+        self._choices = choices
+        super().__init__(now)
+
+    def _load(self) -> SSL.Context:
+        choices = self._choices
+        context = contexts.newContext(SSL.TLS_CLIENT_METHOD)
+        if choices.cert is not None:
+            self._identify(context, choices.cert, choices.key)
+        if choices.cafile is not None:
+            contexts.trust(context, choices.cafile, announce=False)
+        elif not choices.pins:
+            context.set_default_verify_paths()
+        context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, verifyPeer)
+        return context
+
+    def creatorFor(self, host: str) -> IOpenSSLClientConnectionCreator:
+        """
+        Prepare for one server.
+
+        @param host: what is dialled, a name or an address.
+        @return: what makes the connections to it, each with the newest of the
+            credentials.
+        @raise ConfigurationError: when C{host} is no name that a certificate
+            could have.
+        """
+        choices = self._choices
+        asked = self._serverName or _peerName(host, "the server")
+        chain = choices.cafile is not None or not choices.pins
+        named = (chain and choices.hostnameCheck) or self._serverName is not None
+        vetting = Vetting("server", chain=chain, name=asked if named else None, pins=tuple(choices.pins))
+        return _ClientCreator(lambda: self._context, vetting, None if asked.isAddress else asked.text.encode("ascii"))
+
+
+@implementer(IOpenSSLClientConnectionCreator)
+class _ClientCreator:
+    def __init__(self, newest: Callable[[], SSL.Context], vetting: Vetting, indication: bytes | None) -> None:
+        self._newest = newest
+        self._vetting = vetting
+        self._indication = indication
+
+    def clientConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
+        connection = VettedConnection(self._newest(), self._vetting)
+        if self._indication is not None:
+            connection.set_tlsext_host_name(self._indication)
+        return connection
+
+
+def _peerName(host: str, what: str) -> PeerName:
+    try:
+        return PeerName.parse(host)
+    except (ValueError, ImportError) as problem:
+        message = f"{what}: {plainText(host)!r} is neither a host name nor an IP address"
+        raise ConfigurationError(message) from problem
+
+
+def refusalReason(reason: Failure, connection: SSL.Connection | None) -> str | None:
+    """
+    Say in words why TLS came to nothing, at either end.
+
+    @param reason: what C{connectionLost} was given.
+    @param connection: C{transport.getHandle()}, which must be asked for inside
+        that very C{connectionLost}; without it some words are less exact.
+    @return: one line, or L{None} when it was no refusal.
+    """
+    if isinstance(connection, VettedConnection) and connection.refusal is not None:
+        return connection.refusal
+    return errorWords(reason.value, connection) if isinstance(reason.value, SSL.Error) else None

@@ -1,0 +1,220 @@
+"""
+What the peer's certificate is measured against, and the TLS connection that
+does it inside the handshake.  Whatever is not clearly right is refused: a check
+that raises, and a handshake in which no check took place.  No files and no
+contexts here; the words are L{uotp.refusals}'.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import ipaddress
+import re
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from OpenSSL import SSL
+from OpenSSL.crypto import X509
+from service_identity import CertificateError, VerificationError
+from service_identity.cryptography import verify_certificate_hostname, verify_certificate_ip_address
+from service_identity.hazmat import DNS_ID
+
+from uotp.refusals import alternativeNames, plainText, verificationWords
+
+PIN_BYTES = 32
+"""The length of a SHA-256."""
+
+
+def publicKeyPin(certificate: x509.Certificate) -> bytes:
+    """
+    Take the fingerprint of a certificate's key, which stays the same when the
+    certificate is renewed with that key.
+
+    @param certificate: the certificate.
+    @return: the SHA-256 of its SubjectPublicKeyInfo, 32 bytes.
+    """
+    spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(spki).digest()
+
+
+def parsePin(text: str) -> bytes:
+    """
+    Read a pin as people write it.
+
+    @param text: 64 hexadecimal digits, colons allowed, or the base64 of 32
+        bytes; C{sha256//} or C{sha256:} may stand before either, in any case.
+    @return: the 32 bytes.
+    @raise ValueError: when it is neither.
+    """
+    bare = re.sub(r"^sha256(//|:)", "", text.strip(), flags=re.IGNORECASE)
+    digits = bare.replace(":", "")
+    try:
+        if re.fullmatch(r"[0-9a-fA-F]{64}", digits):
+            return bytes.fromhex(digits)
+        pin = base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        pin = b""
+    if len(pin) != PIN_BYTES:
+        message = f"{plainText(text)!r} is no SHA-256 pin: 64 hexadecimal digits, or base64 of 32 bytes"
+        raise ValueError(message)
+    return pin
+
+
+@dataclass(frozen=True, slots=True)
+class PeerName:
+    """
+    Who the peer is to be.
+
+    @ivar text: a host name in ASCII and lower case, or an IP address.
+    @ivar isAddress: whether it is an address.
+    """
+
+    text: str
+    isAddress: bool
+
+    @classmethod
+    def parse(cls, host: str) -> PeerName:
+        """
+        Read what a user typed.
+
+        @param host: a host name in any script, or an IP address; a final dot
+            and the zone of an IPv6 address are no part of the name.
+        @return: the name as certificates have it.
+        @raise ValueError: when it is neither.
+        """
+        try:
+            return cls(str(ipaddress.ip_address(host.partition("%")[0])), isAddress=True)
+        except ValueError:
+            return cls(DNS_ID(host.removesuffix(".").lower()).hostname.decode("ascii"), isAddress=False)
+
+    def mismatch(self, certificate: x509.Certificate) -> str | None:
+        """
+        Compare with whom a certificate is for.
+
+        @param certificate: the peer's own certificate.
+        @return: why it is not for this name, or L{None} if it is.
+        """
+        verify = verify_certificate_ip_address if self.isAddress else verify_certificate_hostname
+        try:
+            verify(certificate, self.text)
+        except (VerificationError, CertificateError) as problem:
+            names = alternativeNames(certificate)
+            words = f"wrong name: expected {self.text}, certificate has {names or 'no names'}"
+            return f"{words} ({plainText(str(problem))})" if names and isinstance(problem, CertificateError) else words
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Vetting:
+    """
+    What is demanded of a peer's certificate.
+
+    @ivar peer: what it must be good for, C{server} or C{client}.
+    @ivar chain: whether it must lead to a trusted CA, be within its dates and
+        be made for this purpose.
+    @ivar name: whom it must be for, if that matters.
+    @ivar pins: the keys, one of which it must have; none means any.
+    """
+
+    peer: str
+    chain: bool = True
+    name: PeerName | None = None
+    pins: tuple[bytes, ...] = ()
+
+    def objection(self, certificate: x509.Certificate) -> str | None:
+        """
+        Judge the peer's own certificate, apart from its chain.
+
+        @param certificate: the certificate at depth 0.
+        @return: what is wrong with it, or L{None}.
+        """
+        mismatch = self.name.mismatch(certificate) if self.name is not None else None
+        if mismatch is not None:
+            return mismatch
+        if self.pins:
+            pin = publicKeyPin(certificate)
+            if pin not in self.pins:
+                return f"public key does not match any pin (certificate has {pin.hex()})"
+        return None
+
+
+class VettedConnection(SSL.Connection):
+    """
+    A TLS connection that knows what is demanded of its peer, and remembers why
+    it refused.
+
+    @param context: one whose verify callback is L{verifyPeer}.
+    @param vetting: what is demanded; L{None} lets any peer in.
+    @ivar refusal: the first thing that was wrong with the peer, in words.
+    """
+
+    def __init__(self, context: SSL.Context, vetting: Vetting | None) -> None:
+        super().__init__(context, None)
+        self.refusal: str | None = None
+        self._vetting = vetting
+        self._vetted = False
+
+    def do_handshake(self) -> None:
+        """
+        Go on with the handshake, and do not believe in a completed one in
+        which the peer was never examined: a resumed session is such a one.
+
+        @raise SSL.Error: as usual, and when the peer was not examined.
+        """
+        super().do_handshake()
+        if self._vetting is not None and not self._vetted:
+            self._refuse("the peer's certificate was not verified in this handshake")
+            raise SSL.Error([("uotp", "", "peer not verified")])
+
+    def examine(self, certificate: X509, error: int, depth: int, *, ok: bool) -> bool:
+        """
+        Judge one step of OpenSSL's walk along the peer's chain.
+
+        @param certificate: the certificate that it has come to.
+        @param error: its objection, a number.
+        @param depth: where it is: 0 is the peer's own certificate, the last.
+        @param ok: whether it has no objection.
+        @return: whether to go on.
+        """
+        try:
+            objection = self._objection(certificate.to_cryptography(), error, depth, ok=ok)
+        except Exception as problem:  # noqa: BLE001 - whatever it is, a check that fails to run must refuse
+            objection = f"certificate could not be examined ({plainText(repr(problem))})"
+        if objection is not None:
+            self._refuse(objection)
+            return False
+        if ok and depth == 0:
+            self._vetted = True
+        return True
+
+    def _objection(self, certificate: x509.Certificate, error: int, depth: int, *, ok: bool) -> str | None:
+        vetting = self._vetting
+        if vetting is None:
+            return "nothing is known about who may connect"
+        if not ok:
+            # For a pin alone OpenSSL's objections do not count; it comes to the
+            # leaf once more, without one.
+            return verificationWords(error, depth, certificate, vetting.peer) if vetting.chain else None
+        return vetting.objection(certificate) if depth == 0 else None
+
+    def _refuse(self, words: str) -> None:
+        self._vetted = False
+        if self.refusal is None:
+            self.refusal = words
+
+
+def verifyPeer(connection: SSL.Connection, certificate: X509, error: int, depth: int, ok: int) -> bool:
+    """
+    Be the verify callback of every context.
+
+    @param connection: a L{VettedConnection}; on any other the peer is refused.
+    @param certificate: see L{VettedConnection.examine}, as for the rest.
+    @param error: OpenSSL's number.
+    @param depth: the place in the chain.
+    @param ok: 1 when OpenSSL has no objection.
+    @return: whether to go on.
+    """
+    return isinstance(connection, VettedConnection) and connection.examine(certificate, error, depth, ok=ok == 1)

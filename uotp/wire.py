@@ -1,0 +1,92 @@
+"""
+What both programs must agree on, format 1: the bytes on a tunnel, and nothing
+of how they get there.
+
+A client's first L{SESSION_ID_BYTES} bytes are the session id, a random UUID of
+version 4.  Then, in both directions and without end, frames: a length of two
+bytes, most significant first, and a datagram of that length.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from uotp.train import Train, cut, gather
+
+SESSION_ID_BYTES = 16
+"""Length of a UUID."""
+
+LENGTH_BYTES = 2
+"""Length of a frame's header; so no datagram is longer than 65535 bytes."""
+
+
+def newSessionId() -> bytes:
+    """
+    @return: an id that nobody can guess, for whoever shows it joins the session.
+    """
+    return uuid.uuid4().bytes
+
+
+class HelloDecoder:
+    """
+    Takes the session id off the front of what a client sends.
+    """
+
+    def __init__(self) -> None:
+        self._held = b""
+
+    def feed(self, data: bytes) -> tuple[bytes, bytes] | None:
+        """
+        @param data: the next bytes of the stream, cut anywhere.
+        @return: the session id and the bytes that came behind it, or L{None}
+            while the id is not complete.
+        """
+        self._held += data
+        if len(self._held) < SESSION_ID_BYTES:
+            return None
+        held, self._held = self._held, b""
+        return held[:SESSION_ID_BYTES], held[SESSION_ID_BYTES:]
+
+
+class FrameCodec:
+    """
+    Trains to frames and frames to trains, for one tunnel.
+    """
+
+    def __init__(self) -> None:
+        self._held = b""
+
+    def encode(self, train: Train) -> bytes:
+        """
+        @param train: none of its datagrams above 65535 bytes.
+        @return: its frames.
+        """
+        segment, payload = train
+        size = len(payload)
+        if size <= segment:
+            return size.to_bytes(LENGTH_BYTES, "big") + payload
+        header = segment.to_bytes(LENGTH_BYTES, "big")
+        datagrams = cut(train)
+        datagrams[-1] = len(datagrams[-1]).to_bytes(LENGTH_BYTES, "big") + datagrams[-1]
+        # Each join point puts a full-length header before the next datagram; the
+        # last datagram brings its own, and is therefore joined without one.
+        return header + header.join(datagrams[:-1]) + datagrams[-1]
+
+    def decode(self, data: bytes) -> list[Train]:
+        """
+        @param data: the next bytes of the stream, cut anywhere.
+        @return: the datagrams that are complete now; the rest, at most one
+            frame, is kept.
+        """
+        held = self._held + data if self._held else data
+        end = len(held)
+        datagrams: list[bytes] = []
+        start = LENGTH_BYTES
+        while start <= end:
+            stop = start + (held[start - 2] << 8 | held[start - 1])
+            if stop > end:
+                break
+            datagrams.append(held[start:stop])
+            start = stop + LENGTH_BYTES
+        self._held = held[start - LENGTH_BYTES :]
+        return gather(datagrams)
