@@ -1,3 +1,5 @@
+# shellcheck shell=bash disable=SC2034,SC2154,SC2164
+#
 # The steps of .ci/run, each a function that is run in a shell of its own with
 # `set -e`, from the directory of the clone that it is given.  They know nothing of order,
 # time or what is shown.  $work is the directory for all that is made.
@@ -118,7 +120,7 @@ checkPackages() {
     grep 'would damage Twisted' "$work/refusal"
 
     newVenv wheel-venv "$MAIN_VERSION"
-    "$work/wheel-venv/bin/pip" install --quiet "$wheel[test]"
+    "$work/wheel-venv/bin/pip" install --quiet "${wheel}[test]"
     mkdir "$work/elsewhere"
     cp -R "$work/package/tests" "$work/elsewhere/tests"
     cd "$work/elsewhere"

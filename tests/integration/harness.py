@@ -9,11 +9,8 @@ sleep.  A wait that fails shows what all programs of the test have said.
 from __future__ import annotations
 
 import os
-import re
-import signal
 import subprocess
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -24,15 +21,10 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 import uotp
 from tests.integration.correspondence import LOOPBACK, Address, Correspondent, Target
+from tests.integration.processes import START_SECONDS, Program
 
 ROOT = Path(uotp.__file__).resolve().parent.parent
 """Where our package is imported from: a checkout or an environment."""
-
-START_SECONDS = 20.0
-"""Until a program is ready; much more than it takes, for a busy machine."""
-
-STOP_SECONDS = 5.0
-"""Until a program has ended after SIGTERM: what its users are promised."""
 
 LISTENING = r"listening on \[?([0-9a-f.:]+?)\]?:(\d+) \((?:TCP|UDP)\)"
 
@@ -72,98 +64,48 @@ def foreignEnvironment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
 
-class Program:
+def runToEnd(
+    command: list[str],
+    seconds: float = START_SECONDS,
+    environment: Mapping[str, str] | None = None,
+    folder: str | None = None,
+) -> subprocess.CompletedProcess[str]:
     """
-    A running process, with its output.
+    Run a program that ends by itself.
 
-    @ivar name: what it is called in failures.
-    @ivar lines: what it has written so far, to standard output and error alike.
+    @param environment: one that our package can be imported in, when left out.
+    @return: its status and its output, standard output and error apart.
+    @raise subprocess.TimeoutExpired: at the deadline; the program is killed.
+    """
+    return subprocess.run(
+        command,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        env=ourEnvironment() if environment is None else environment,
+        cwd=folder,
+    )
+
+
+def withStories(method: Callable[[Any], None]) -> Callable[[Any], None]:
+    """
+    @param method: a test method.
+    @return: the same, whose failure shows the output of the test's programs.
     """
 
-    def __init__(self, name: str, command: list[str], environment: Mapping[str, str], folder: str | None) -> None:
-        self.name = name
-        self.lines: list[str] = []
-        self._changed = threading.Condition()
-        self._ended = False
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            cwd=folder,
-            encoding="utf-8",
-            errors="replace",
-        )
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            with self._changed:
-                self.lines.append(line.rstrip("\n"))
-                self._changed.notify_all()
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
-
-    def waitForLine(self, pattern: str, seconds: float = START_SECONDS) -> re.Match[str]:
-        """
-        Wait until one of the lines fits, also one that has been written already.
-
-        @raise AssertionError: at the deadline, or when the output has ended.
-        """
-
-        def fitting() -> re.Match[str] | None:
-            return next(filter(None, (re.search(pattern, line) for line in self.lines)), None)
-
-        with self._changed:
-            self._changed.wait_for(lambda: fitting() or self._ended, seconds)
-            match = fitting()
-        if match is None:
-            reason = f"{self.name} has not said {pattern!r}" + (" and has ended" if self._ended else f" in {seconds} s")
-            raise AssertionError(reason)
-        return match
-
-    def waitForExit(self, seconds: float = STOP_SECONDS) -> int:
-        """
-        @return: the exit status, negative for a signal, once all output is read.
-        @raise AssertionError: at the deadline.
-        """
+    @wraps(method)
+    def run(self: Any) -> None:
         try:
-            status = self.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            reason = f"{self.name} has not ended in {seconds} s"
-            raise AssertionError(reason) from None
-        self._reader.join(seconds)
-        return status
+            method(self)
+        except SkipTest:
+            raise
+        except Exception:  # noqa: BLE001 - whatever went wrong, the programs' side of it is wanted
+            story = f"{traceback.format_exc()}\n{self.stories()}"
+            raise self.failureException(story) from None
 
-    def terminate(self) -> int:
-        """
-        Ask it to stop, as an administrator would.
-
-        @return: the exit status.
-        @raise AssertionError: when it does not stop in time.
-        """
-        self.process.send_signal(signal.SIGTERM)
-        return self.waitForExit()
-
-    def kill(self) -> None:
-        """
-        End it at once, if it has not ended.
-        """
-        self.process.kill()
-        self.process.wait()
-        self._reader.join(STOP_SECONDS)
-        if self.process.stdout is not None and not self._reader.is_alive():
-            self.process.stdout.close()
-
-    def story(self) -> str:
-        """
-        @return: its output under its name, for whoever reads a failure.
-        """
-        return "\n".join([f"--- {self.name} (status {self.process.poll()}) ---", *self.lines[-200:]])
+    return run
 
 
 class ProgramTestCase(SynchronousTestCase):
@@ -171,24 +113,28 @@ class ProgramTestCase(SynchronousTestCase):
     A test with real programs.  Whatever it starts ends with it.
     """
 
-    def __init__(self, methodName: str = "runTest") -> None:
-        self._programs: list[Program] = []
-        if hasattr(self, methodName):
-            setattr(self, methodName, self._withStories(getattr(self, methodName)))
-        super().__init__(methodName)
+    _programs: list[Program]
 
-    def _withStories(self, method: Callable[[], object]) -> Callable[[], None]:
-        @wraps(method)
-        def run() -> None:
-            try:
-                method()
-            except SkipTest:
-                raise
-            except Exception:  # noqa: BLE001 - whatever went wrong, the programs' side of it is wanted
-                stories = [program.story() for program in self._programs]
-                raise self.failureException("\n".join([traceback.format_exc(), *stories])) from None
+    def __init_subclass__(cls) -> None:
+        """
+        Have each test tell what its programs said when it fails.
+        """
+        super().__init_subclass__()
+        for name, method in list(vars(cls).items()):
+            if name.startswith("test"):
+                setattr(cls, name, withStories(method))
 
-        return run
+    def setUp(self) -> None:
+        """
+        Begin without a program.
+        """
+        self._programs = []
+
+    def stories(self) -> str:
+        """
+        @return: the output of all programs of this test.
+        """
+        return "\n".join(program.story() for program in self._programs)
 
     def start(
         self,
@@ -234,17 +180,3 @@ class ProgramTestCase(SynchronousTestCase):
         correspondent = Correspondent(address)
         self.addCleanup(correspondent.close)
         return correspondent
-
-
-def runToEnd(command: list[str], seconds: float = START_SECONDS, **options: Any) -> subprocess.CompletedProcess[str]:
-    """
-    Run a program that ends by itself.
-
-    @param options: as for L{subprocess.run}.
-    @return: its status and its output, standard output and error apart.
-    @raise subprocess.TimeoutExpired: at the deadline; the program is killed.
-    """
-    options.setdefault("env", ourEnvironment())
-    return subprocess.run(
-        command, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds, **options
-    )

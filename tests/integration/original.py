@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from tests.integration.correspondence import Target
-from tests.integration.harness import Program, foreignEnvironment, needed
+from tests.integration.harness import foreignEnvironment, needed
 from tests.integration.pairs import PairTests
+from tests.integration.processes import Program
 
 READY = {"client": "UDP server started", "server": "Server ready"}
 """What the original's programs log when they listen."""

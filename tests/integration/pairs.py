@@ -9,7 +9,8 @@ import socket
 from typing import ClassVar
 
 from tests.integration.correspondence import LOOPBACK, Address, Target, freePort
-from tests.integration.harness import Program, ProgramTestCase
+from tests.integration.harness import ProgramTestCase
+from tests.integration.processes import Program
 from uotp.pki import Pki, makePki
 
 SIZES = (1, 2, 63, 512, 1400, 1420, 8192, 8193, 16000, 32768, 65000, 65507)

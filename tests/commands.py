@@ -1,0 +1,59 @@
+"""
+How a command ends and what it says, without a process of its own.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable
+
+from twisted.trial.unittest import SynchronousTestCase
+
+
+class CommandTestCase(SynchronousTestCase):
+    """
+    Takes what is written on standard output and standard error.
+    """
+
+    def setUp(self) -> None:
+        """
+        Stand in for the terminal.
+        """
+        self.out = io.StringIO()
+        self.err = io.StringIO()
+        self.patch(sys, "stdout", self.out)
+        self.patch(sys, "stderr", self.err)
+
+    def statusOf(self, call: Callable[[], object]) -> object:
+        """
+        @param call: what must end the process.
+        @return: the exit status.
+        """
+        return self.assertRaises(SystemExit, call).code
+
+    def refusalOf(self, call: Callable[[], object]) -> str:
+        """
+        @param call: what must be refused: with status 2, nothing on standard
+            output, and one line on standard error.
+        @return: that line.
+        """
+        self.err.seek(0)
+        self.err.truncate()
+        self.assertEqual(self.statusOf(call), 2)
+        self.assertEqual(self.out.getvalue(), "")
+        text = self.err.getvalue()
+        self.assertTrue(text.endswith("\n"), text)
+        line = text[:-1]
+        self.assertEqual(len(line.splitlines()), 1, text)
+        return line
+
+    def outputOf(self, call: Callable[[], object]) -> str:
+        """
+        @param call: what must end the process with status 0, and say nothing on
+            standard error.
+        @return: what it says on standard output.
+        """
+        self.assertEqual(self.statusOf(call), 0)
+        self.assertEqual(self.err.getvalue(), "")
+        return self.out.getvalue()

@@ -1,0 +1,250 @@
+"""
+Whoever copies README's commands gets what it promises.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from tests.integration.correspondence import FIXED_PORTS, LOOPBACK, openUdp
+from tests.integration.harness import ProgramTestCase, needed, ourCommand, ourEnvironment, runToEnd
+from tests.integration.hosts import SERVER_ADDRESS, SERVER_NAME, TWISTD, Host, needTwoHosts, twoHosts, writeProgram
+from tests.integration.readme import EXAMPLES, readmeBlocks
+
+LISTENING = "listening on"
+
+ECHO = """
+import socket
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as target:
+    target.bind(("127.0.0.1", 51820))
+    print("echo listening on 51820", flush=True)
+    while True:
+        target.sendto(*target.recvfrom(65535))
+"""
+"""A UDP target where README has one."""
+
+ASK = """
+import os, socket
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as application:
+    application.settimeout(5)
+    for size in (0, 1, 1400, 65507):
+        datagram = os.urandom(size)
+        application.sendto(datagram, ("127.0.0.1", 8911))
+        assert application.recv(65535) == datagram, size
+"""
+"""A program that sends where README's client listens, and ends well if all comes back."""
+
+
+def python(host: Host, script: str) -> str:
+    """
+    @return: the shell command that runs a script on a host.
+    """
+    name = f"script{len(list(host.folder.iterdir()))}.py"
+    (host.folder / name).write_text(script)
+    return f"{shutil.which('python3')} {name}"
+
+
+def copyToClient(client: Host, server: Host) -> None:
+    """
+    What README says is copied.
+    """
+    (client.folder / "pki").mkdir()
+    for name in ("ca.pem", "client.pem", "client.key"):
+        shutil.copy(server.folder / "pki" / name, client.folder / "pki" / name)
+
+
+class TwoHostsTests(ProgramTestCase):
+    """
+    Two hosts in three commands, and as daemons.
+    """
+
+    def setUp(self) -> None:
+        """
+        Two hosts, and a target on the server's.
+        """
+        super().setUp()
+        needTwoHosts()
+        self.blocks = readmeBlocks()
+        self.client, self.server = twoHosts(self)
+        self.server.start("target", python(self.server, ECHO), LISTENING)
+
+    def test_threeCommandsCarryDatagrams(self) -> None:
+        """
+        The three commands as printed make a tunnel from one host to the other.
+        """
+        self.server.start("server", self.blocks["two-hosts-server"], LISTENING)
+        copyToClient(self.client, self.server)
+        self.client.start("client", self.blocks["two-hosts-client"], LISTENING)
+        self.client.run(python(self.client, ASK))
+
+    def test_daemonsCarryDatagrams(self) -> None:
+        """
+        The two twistd commands as printed leave daemons behind, which end when they
+        are told to.
+        """
+        self.server.run(f"uotp cert pki --host {SERVER_NAME}")
+        copyToClient(self.client, self.server)
+        self.server.run(self.blocks["daemon-server"])
+        self.client.run(self.blocks["daemon-client"])
+        self.client.run(python(self.client, ASK))
+        for host, which in ((self.client, "client"), (self.server, "server")):
+            host.run(
+                f"kill $(cat uotp-{which}.pid); "
+                f"for _ in $(seq 50); do [ -e uotp-{which}.pid ] || exit 0; sleep 0.1; done; exit 1"
+            )
+            self.assertIn(LISTENING, (host.folder / f"uotp-{which}.log").read_text())
+
+
+class WireGuardTests(ProgramTestCase):
+    """
+    WireGuard with a default route through the tunnel, by wg-quick, with the
+    configurations as printed but for the keys.
+    """
+
+    def setUp(self) -> None:
+        """
+        Two hosts whose WireGuards know each other, and a running server.
+        """
+        super().setUp()
+        needTwoHosts("wg", "wg-quick", "wireguard-go", "ping", "nft")
+        self.blocks = readmeBlocks()
+        self.client, self.server = twoHosts(self)
+        self.keys: dict[str, str] = {}
+        for which in ("CLIENT", "SERVER"):
+            private = self.client.run("wg genkey").strip()
+            self.keys[f"{which}-PRIVATE-KEY"] = private
+            self.keys[f"{which}-PUBLIC-KEY"] = self.client.run(f"echo {private} | wg pubkey").strip()
+        self.server.start("server", self.blocks["two-hosts-server"], LISTENING)
+        copyToClient(self.client, self.server)
+        self.raiseWireGuard(self.server, "uotps0", self.blocks["wireguard-server"])
+
+    def raiseWireGuard(self, host: Host, device: str, configuration: str) -> None:
+        """
+        Do what a user does with a configuration.
+        """
+        for placeholder, key in self.keys.items():
+            configuration = configuration.replace(placeholder, key)
+        file = host.folder / f"{device}.conf"
+        file.write_text(configuration)
+        file.chmod(0o600)
+        host.run(f"wg-quick up ./{device}.conf")
+
+    def assertDefaultRouteIsTunnelled(self) -> None:
+        """
+        The other end of the VPN answers, the world is behind the tunnel, and the
+        tunnel itself is not.
+        """
+        self.client.run("for _ in $(seq 10); do ping -c 1 -W 1 10.77.0.1 && exit 0; done; exit 1")
+        self.assertIn("uotpc0", self.client.run("ip route get 198.51.100.1"))
+
+    def test_markedConnectionsGoPastTheTunnel(self) -> None:
+        """
+        With the mark that WireGuard has, the tunnel's connections keep out of it, also
+        those that are made when the default route is up.
+        """
+        self.client.start("client", self.blocks["marked-client"], LISTENING)
+        self.raiseWireGuard(self.client, "uotpc0", self.blocks["wireguard-client"])
+        self.assertDefaultRouteIsTunnelled()
+        self.client.run("kill $(ss -Hulnp 'sport = 8911' | sed 's/.*pid=\\([0-9]*\\).*/\\1/')")
+        self.client.run("for _ in $(seq 50); do ss -Huln | grep -q :8911 || exit 0; sleep 0.1; done; exit 1")
+        self.client.start("second client", self.blocks["marked-client"], LISTENING)
+        self.assertDefaultRouteIsTunnelled()
+
+    def test_aStaticRouteLeadsPastTheTunnel(self) -> None:
+        """
+        With the static route as printed, no mark is needed.
+        """
+        self.client.run(self.blocks["static-route"])
+        self.client.start("client", self.blocks["two-hosts-client"], LISTENING)
+        self.raiseWireGuard(self.client, "uotpc0", self.blocks["wireguard-client"])
+        self.assertDefaultRouteIsTunnelled()
+        self.assertIn("via 192.0.2.1", self.client.run(f"ip route get {SERVER_ADDRESS}"))
+
+
+class ExamplesTests(ProgramTestCase):
+    """
+    What README prints of the examples is what the examples are.
+    """
+
+    def test_printedExamplesAreTheFiles(self) -> None:
+        """
+        A block that shows a file shows all of it, unchanged.
+        """
+        blocks = readmeBlocks()
+        for name, file in (
+            ("both-ends", "both_ends.tac"),
+            ("wireguard-server", "wireguard/server.conf"),
+            ("wireguard-client", "wireguard/client.conf"),
+            ("systemd-client", "systemd/uotp-client.service"),
+        ):
+            self.assertEqual(blocks[name], (EXAMPLES / file).read_text("utf-8"), name)
+
+    def test_bothEndsInOneApplication(self) -> None:
+        """
+        The embedding example carries datagrams to a target and back.
+        """
+        blocks = readmeBlocks()
+        folder = Path(tempfile.mkdtemp(prefix="uotp-example-"))
+        self.addCleanup(shutil.rmtree, folder)
+        made = runToEnd(ourCommand("cert", str(folder / "pki"), "--host", LOOPBACK))
+        self.assertEqual(made.returncode, 0, made.stderr)
+        (folder / "both_ends.tac").write_text(blocks["both-ends"])
+        target = self.target()
+        tunnelPort, udpPort = freePorts()
+        ports = {
+            "UOTP_TARGET_PORT": str(target.address[1]),
+            "UOTP_TUNNEL_PORT": str(tunnelPort),
+            "UOTP_UDP_PORT": str(udpPort),
+        }
+        program = self.start("both ends", [*TWISTD, "-n", "-y", "both_ends.tac"], ourEnvironment() | ports, str(folder))
+        program.waitForLine("uotp-client listening on")
+        correspondent = self.correspondent((LOOPBACK, udpPort))
+        for size in (0, 1, 1400, 65507):
+            correspondent.exchange(bytes(size), 10.0)
+
+    def test_systemdUnitsAreSound(self) -> None:
+        """
+        The units are found to be without fault by systemd.
+        """
+        verifier = shutil.which("systemd-analyze")
+        if verifier is None:
+            needed("systemd-analyze is not installed")
+        if not EXAMPLES.exists():
+            needed("examples/ is not here: run the tests in a checkout")
+        folder = Path(tempfile.mkdtemp(prefix="uotp-units-"))
+        self.addCleanup(shutil.rmtree, folder)
+        for unit in (EXAMPLES / "systemd").iterdir():
+            for program in ("uotp-client", "uotp-server"):
+                writeProgram(folder / program, "exit 0\n")
+            text = unit.read_text("utf-8")
+            self.assertIn("/opt/uotp/bin/", text)
+            (folder / unit.name).write_text(text.replace("/opt/uotp/bin", str(folder)))
+            done = subprocess.run(
+                [verifier, "verify", str(folder / unit.name)],
+                check=False,
+                capture_output=True,
+                text=True,
+                timeout=30,
+            )
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+
+def freePorts() -> tuple[int, int]:
+    """
+    @return: two ports that nobody has at the moment, below those that kernels hand
+        out.
+    """
+    free: list[int] = []
+    for port in FIXED_PORTS:
+        with openUdp() as probe:
+            try:
+                probe.bind((LOOPBACK, port))
+            except OSError:
+                continue
+        free.append(port)
+        if len(free) == 2:
+            break
+    return free[0], free[1]

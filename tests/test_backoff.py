@@ -1,0 +1,52 @@
+"""
+The waits between attempts: short at first, never above the ceiling, not all alike.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from uotp.backoff import backoffSeconds
+
+
+class BackoffTests(SynchronousTestCase):
+    """
+    Seconds from failures.
+    """
+
+    def test_theFirstWaitIsWellBelowASecond(self) -> None:
+        """
+        A server that restarts is back at once.
+        """
+        self.assertAlmostEqual(backoffSeconds(1, 5.0, 0.0), 0.1)
+        self.assertAlmostEqual(backoffSeconds(1, 5.0, 1.0), 0.2)
+
+    def test_eachFailureDoublesTheWaitUpToTheCeiling(self) -> None:
+        """
+        A server that stays away is asked every few seconds.
+        """
+        waits = [backoffSeconds(failures, 5.0, 1.0) for failures in range(1, 9)]
+        for wait, expected in zip(waits, [0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0], strict=True):
+            self.assertAlmostEqual(wait, expected)
+
+    def test_halfOfAWaitIsLeftToChance(self) -> None:
+        """
+        Tunnels that broke together do not come back as one.
+        """
+        for failures in (1, 3, 50):
+            full = backoffSeconds(failures, 5.0, 1.0)
+            self.assertAlmostEqual(backoffSeconds(failures, 5.0, 0.0), full / 2)
+            self.assertAlmostEqual(backoffSeconds(failures, 5.0, 0.5), full * 0.75)
+
+    def test_aLowCeilingHoldsFromTheFirstWait(self) -> None:
+        """
+        The user's word is above ours.
+        """
+        self.assertAlmostEqual(backoffSeconds(1, 0.05, 1.0), 0.05)
+
+    def test_failuresWithoutEndDoNoHarm(self) -> None:
+        """
+        After years of trying the wait is still a number, and a high ceiling is reached.
+        """
+        self.assertEqual(backoffSeconds(10**9, 5.0, 1.0), 5.0)
+        self.assertEqual(backoffSeconds(10**9, 365 * 86400.0, 1.0), 365 * 86400.0)

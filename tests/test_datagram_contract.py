@@ -1,0 +1,228 @@
+"""
+The contract of a UDP port, held by its twin in memory; and what the real one does
+about errors that loopback does not have.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.contracts import DatagramPortContract
+from tests.twins import MemoryUdp, Receiver
+from uotp.boundaries import Address, DatagramPort, DatagramReceiver
+from uotp.datagram import datagramPortOpener, portable
+from uotp.drops import Drop, Drops
+from uotp.train import Train
+
+THERE = ("192.0.2.1", 9)
+
+
+class MemoryDatagramPortTests(DatagramPortContract, SynchronousTestCase):
+    """
+    The twin holds what the real port holds.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make a network.
+        """
+        self.network = MemoryUdp()
+        self.drops = self.network.drops
+
+    def openPort(self, receiver: DatagramReceiver, address: Address | None = None) -> DatagramPort:
+        """
+        Of the network.
+        """
+        return self.network.open(address or (self.host, 0), receiver)
+
+    def turn(self) -> None:
+        """
+        Of the network.
+        """
+        self.network.turn()
+
+    def settleUntil(self, arrived: Callable[[], bool]) -> None:
+        """
+        Nothing is under way for long in memory.
+        """
+        self.network.settle()
+
+
+class MemoryDatagramPortIPv6Tests(MemoryDatagramPortTests):
+    """
+    The same with the longer addresses of IPv6.
+    """
+
+    host = "::1"
+
+
+class FakeSocket:
+    """
+    A socket of which each call goes wrong, or right, as it was told.
+
+    @ivar toSend: what the next calls of C{sendto} raise; L{None} sends.
+    @ivar toReceive: what the next calls of C{recvfrom} raise or return; then
+        there is nothing more.
+    """
+
+    def __init__(self) -> None:
+        self.toSend: list[OSError | None] = []
+        self.toReceive: list[OSError | tuple[bytes, Address]] = []
+        self.sent: list[bytes] = []
+        self.closed = False
+
+    def sendto(self, datagram: bytes, destination: Address) -> None:
+        """
+        Send, or raise.
+        """
+        trouble = self.toSend.pop(0) if self.toSend else None
+        if trouble is not None:
+            raise trouble
+        self.sent.append(datagram)
+
+    def recvfrom(self, size: int) -> tuple[bytes, Address]:
+        """
+        Receive, or raise.
+        """
+        got = self.toReceive.pop(0) if self.toReceive else trouble(errno.EAGAIN)
+        if isinstance(got, OSError):
+            raise got
+        return got
+
+    def getsockname(self) -> Address:
+        """
+        Some address.
+        """
+        return ("192.0.2.7", 4711)
+
+    def fileno(self) -> int:
+        """
+        No real one.
+        """
+        return -1 if self.closed else 99
+
+    def close(self) -> None:
+        """
+        Note it.
+        """
+        self.closed = True
+
+
+def trouble(number: int) -> OSError:
+    """
+    @return: an error as the system would raise it.
+    """
+    return OSError(number, os.strerror(number))
+
+
+class PortableDatagramPortTroubleTests(SynchronousTestCase):
+    """
+    Errors of the network cost the datagram that they are about.
+    """
+
+    def setUp(self) -> None:
+        """
+        Open a port on a fake socket.
+        """
+        self.socket = FakeSocket()
+        self.patch(portable, "boundSocket", lambda address: self.socket)
+        self.drops = Drops()
+        self.receiver = Receiver()
+        self.reactor = MemoryReactorClock()
+        self.port = datagramPortOpener(self.reactor, self.drops)(("192.0.2.7", 0), self.receiver)
+
+    def turn(self) -> None:
+        """
+        Let every reader of the reactor read.
+        """
+        for reader in self.reactor.getReaders():
+            reader.doRead()
+
+    def test_errorsOfSendingAreCountedByTheirKind(self) -> None:
+        """
+        Nothing is raised, and the rest of the train goes.
+        """
+        for number, drop in (
+            (errno.EPERM, Drop.SEND_REFUSED),
+            (errno.EACCES, Drop.SEND_REFUSED),
+            (errno.ENETUNREACH, Drop.SEND_REFUSED),
+            (errno.EHOSTUNREACH, Drop.SEND_REFUSED),
+            (errno.ECONNREFUSED, Drop.SEND_REFUSED),
+            (errno.EINVAL, Drop.SEND_REFUSED),
+            (errno.EMSGSIZE, Drop.TOO_LONG),
+            (errno.EAGAIN, Drop.SEND_BUFFER_FULL),
+            (errno.ENOBUFS, Drop.SEND_BUFFER_FULL),
+        ):
+            self.drops.totals.clear()
+            self.socket.sent.clear()
+            self.socket.toSend = [None, trouble(number), None]
+            self.port.send(Train(3, b"onetwosix"), THERE)
+            self.assertEqual((number, dict(self.drops.totals)), (number, {drop: 1}))
+            self.assertEqual(self.socket.sent, [b"one", b"six"])
+
+    def test_errorOfReceivingIsPassedOver(self) -> None:
+        """
+        It was about a datagram sent before; what comes behind it is delivered.
+        """
+        self.socket.toReceive = [trouble(errno.ECONNREFUSED), (b"fine", THERE), trouble(errno.EHOSTUNREACH)]
+        self.turn()
+        self.assertEqual(self.receiver.trains, [(Train(4, b"fine"), THERE)])
+
+    def test_portThatDoesNothingButFailIsGivenUp(self) -> None:
+        """
+        After a hundred turns, rather than keeping the processor busy for ever.
+        """
+        for turn in range(100):
+            self.assertEqual((turn, self.receiver.lost), (turn, []))
+            self.socket.toReceive = [trouble(errno.ENOTCONN)] * 64
+            self.turn()
+        self.assertEqual(len(self.receiver.lost), 1)
+        self.assertTrue(self.socket.closed)
+        self.assertEqual(self.reactor.getReaders(), [])
+
+    def test_failuresAreForgivenWhenSomethingComes(self) -> None:
+        """
+        Only failures in a row mean that the port is of no use.
+        """
+        for _ in range(5):
+            for _ in range(99):
+                self.socket.toReceive = [trouble(errno.ENOTCONN)] * 64
+                self.turn()
+            self.socket.toReceive = [(b"fine", THERE)]
+            self.turn()
+        self.assertEqual(self.receiver.lost, [])
+
+    def test_targetThatIsDownForLongCostsNoPort(self) -> None:
+        """
+        Where the system reports each unreachable datagram to the next receive, a
+        port that has such a report and nothing else to read does not spin.
+        """
+        for _ in range(1000):
+            self.socket.toReceive = [trouble(errno.ECONNRESET)]
+            self.turn()
+        self.assertEqual(self.receiver.lost, [])
+        self.assertFalse(self.socket.closed)
+
+    def test_reactorThatGivesUpIsSaidOnce(self) -> None:
+        """
+        So that whoever owns the port can open another.
+        """
+        (reader,) = self.reactor.getReaders()
+        reader.connectionLost(None)
+        reader.connectionLost(None)
+        self.assertEqual(len(self.receiver.lost), 1)
+        self.assertTrue(self.socket.closed)
+
+    def test_portThatItsOwnerClosedIsNotLost(self) -> None:
+        """
+        The owner knows.
+        """
+        (reader,) = self.reactor.getReaders()
+        self.port.close()
+        reader.connectionLost(None)
+        self.assertEqual(self.receiver.lost, [])

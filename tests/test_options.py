@@ -1,0 +1,392 @@
+"""
+What all command lines have in common: GNU order, one line for an error, and words
+that become values.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from twisted.python import usage
+from twisted.trial.unittest import SynchronousTestCase
+
+import uotp
+from tests.commands import CommandTestCase
+from uotp.options import (
+    GnuOptions,
+    absolutePath,
+    convert,
+    parseBindAddress,
+    parseCount,
+    parseDestination,
+    parseListeningPort,
+    parseMark,
+    parsePort,
+    parseSeconds,
+)
+
+
+class Sample(GnuOptions):
+    """
+    A command with something of everything.
+    """
+
+    commandName = "sample"
+    positionals = "FROM TO"
+    optParameters = [["size", "s", "1", "how large"], ["file-name", "f", None, "where"]]
+    optFlags = [["fast", "q", "hurry"], ["file-less", None, "nowhere"]]
+    words: tuple[str, ...] = ()
+
+    def parseArgs(self, *words: Any) -> None:
+        """
+        Take any positionals.
+        """
+        self.words = words
+
+    def opt_each(self, word: str) -> None:
+        """An option that may be repeated."""
+        self["each"] = (*self.get("each", ()), word)
+
+
+def parsed(*words: str) -> Sample:
+    """
+    @return: the options of this command line.
+    """
+    options = Sample()
+    options.parseOptions(words)
+    return options
+
+
+class OrderTests(CommandTestCase):
+    """
+    Where options may stand.
+    """
+
+    def test_optionsMayStandAnywhere(self) -> None:
+        """
+        Before, between and after the positionals, long and short.
+        """
+        for words in (
+            ["--size", "3", "--fast", "--file-name", "x", "a", "b"],
+            ["--size=3", "--file-name=x", "a", "--fast", "b"],
+            ["a", "b", "-s", "3", "-q", "-f", "x"],
+            ["a", "-s3", "b", "-qfx"],
+            ["a", "b", "--si", "3", "--fa", "--file-n=x"],
+        ):
+            options = parsed(*words)
+            self.assertEqual((options["size"], options["fast"], options["file-name"]), ("3", 1, "x"), words)
+            self.assertEqual(options.words, ("a", "b"), words)
+
+    def test_whatIsNotGivenHasItsDefault(self) -> None:
+        """
+        Also when there is nothing at all.
+        """
+        options = parsed()
+        self.assertEqual((options["size"], options["fast"], options["file-name"]), ("1", 0, None))
+        self.assertEqual(options.words, ())
+
+    def test_twoDashesEndTheOptions(self) -> None:
+        """
+        What stands behind them is a positional, whatever it looks like.
+        """
+        options = parsed("a", "--fast", "--", "--size", "-x")
+        self.assertEqual(options.words, ("a", "--size", "-x"))
+        self.assertEqual((options["fast"], options["size"]), (1, "1"))
+
+    def test_aValueMayLookLikeAnOption(self) -> None:
+        """
+        The word behind an option that takes one is its value.
+        """
+        options = parsed("a", "-s", "-5", "--file-name", "--fast", "--each=--", "--each", "-q")
+        self.assertEqual((options["size"], options["file-name"], options["fast"]), ("-5", "--fast", 0))
+        self.assertEqual(options["each"], ("--", "-q"))
+
+    def test_aValueMayBeEmpty(self) -> None:
+        """
+        An empty word, as an unset variable in quotes leaves it, is no licence to take the next one.
+        """
+        for words in (
+            ["--file-name", "", "-s", "3", "a"],
+            ["a", "--file-name=", "--size=3"],
+            ["-f", "", "-s", "3", "a"],
+            ["a", "-s", "3", "-f", ""],
+        ):
+            options = parsed(*words)
+            self.assertEqual((options["file-name"], options["size"], options.words), ("", "3", ("a",)), words)
+
+    def test_theLastOfTwoCountsAndRepeatableOnesAddUp(self) -> None:
+        """
+        In the order in which they stand.
+        """
+        options = parsed("-s", "1", "--each", "x", "a", "--size", "2", "--each", "y")
+        self.assertEqual((options["size"], options["each"]), ("2", ("x", "y")))
+
+    def test_theProcessesOwnWordsAreTheDefault(self) -> None:
+        """
+        A console script parses what it was started with.
+        """
+        self.patch(sys, "argv", ["program", "a", "-s", "7"])
+        options = Sample()
+        options.parseOptions()
+        self.assertEqual((options["size"], options.words), ("7", ("a",)))
+
+    def test_theWordsBehindASubCommandAreItsOwn(self) -> None:
+        """
+        Options of a sub-command are not taken for those of the command.
+        """
+
+        class Commands(GnuOptions):
+            subCommands = [["sub", None, Sample, "something"]]
+
+        options = Commands()
+        options.parseOptions(["sub", "a", "--size", "3"])
+        self.assertEqual((options.subOptions["size"], options.subOptions.words), ("3", ("a",)))
+
+
+class RefusalTests(CommandTestCase):
+    """
+    Command lines that cannot be used.
+    """
+
+    def test_anUnusableCommandLineIsOneLineAndStatus2(self) -> None:
+        """
+        It says which command speaks, what is wrong and where to read more.
+        """
+        for words, reason in (
+            (["--unknown"], "option --unknown not recognized"),
+            (["a", "-x"], "option -x not recognized"),
+            (["a", "--size"], "option --size requires argument"),
+            (["a", "-s"], "option -s requires argument"),
+            (["--fast=1"], "option --fast must not have an argument"),
+            (["--file", "x"], "option --file not a unique prefix"),
+        ):
+            line = self.refusalOf(lambda words=words: parsed(*words))  # type: ignore[misc]
+            self.assertEqual(line, f"sample: {reason} (see --help)")
+
+    def test_whatTheCommandItselfRefusesReadsTheSame(self) -> None:
+        """
+        Errors of values and combinations come from C{postOptions}.
+        """
+
+        class Refusing(Sample):
+            def postOptions(self) -> None:
+                reason = "no"
+                raise usage.UsageError(reason)
+
+        self.assertEqual(self.refusalOf(lambda: Refusing().parseOptions([])), "sample: no (see --help)")
+
+    def test_aRefusalIsOneLineWhateverTheUserTyped(self) -> None:
+        """
+        A word with line breaks in it does not break the line.
+        """
+        for word in ("a\nb", "a\r\nb", "\n"):
+            line = self.refusalOf(lambda word=word: Sample().refuse(f"--size {word}: no"))  # type: ignore[misc]
+            self.assertTrue(line.startswith("sample: --size "), line)
+            self.assertTrue(line.endswith(": no"), line)
+
+
+class HelpTests(CommandTestCase):
+    """
+    What a command says of itself.
+    """
+
+    def test_helpShowsEveryOption(self) -> None:
+        """
+        With its usage line, on standard output and with status 0.
+        """
+        for words in (["--help"], ["-h"], ["a", "b", "-h"]):
+            text = self.outputOf(lambda words=words: parsed(*words))  # type: ignore[misc]
+            self.assertEqual(text.splitlines()[0], "Usage: sample [options] FROM TO")
+        for name in ("-s, --size=", "-f, --file-name=", "-q, --fast", "--file-less", "--each=", "--help", "--version"):
+            self.assertIn(name, text)
+
+    def test_versionIsTheNameAndTheVersion(self) -> None:
+        """
+        One line on standard output, status 0.
+        """
+        self.assertEqual(self.outputOf(lambda: parsed("--version")), f"sample {uotp.__version__}\n")
+
+    def test_underTwistdTheUsageNamesTwistd(self) -> None:
+        """
+        There the command is a word of twistd's.
+        """
+
+        class Twistd(usage.Options):
+            subCommands = [["sample", None, Sample, "something"], ["another", None, Sample, "else"]]
+
+        text = self.outputOf(lambda: Twistd().parseOptions(["sample", "--help"]))
+        self.assertEqual(text.splitlines()[0], "Usage: twistd [twistd options] sample [options] FROM TO")
+
+    def test_helpWithoutPositionals(self) -> None:
+        """
+        The usage line ends with the options then.
+        """
+        options = GnuOptions()
+        self.assertEqual(options.getSynopsis(), "Usage: uotp [options]")
+
+    def test_theShellsCompletionIsAskedForAsTwistdDoesIt(self) -> None:
+        """
+        The completion's question is answered, and not parsed as a command line.
+        """
+        self.patch(sys, "argv", ["sample"])
+        written: list[str] = []
+        self.patch(sys.stdout, "write", written.append)
+        self.assertEqual(self.statusOf(lambda: parsed("--unknown", "--_shell-completion", "zsh:2")), 0)
+        self.assertIn("--size", "".join(written))
+
+
+class ConvertTests(SynchronousTestCase):
+    """
+    Replacing a word by its value.
+    """
+
+    def test_aWordBecomesAValue(self) -> None:
+        """
+        In its place.
+        """
+        options = parsed("-s", "12")
+        convert(options, "size", int)
+        self.assertEqual(options["size"], 12)
+
+    def test_whatWasNotGivenStaysAway(self) -> None:
+        """
+        An option without a default is not parsed.
+        """
+        options = parsed()
+        convert(options, "file-name", int)
+        self.assertIsNone(options["file-name"])
+
+    def test_anErrorNamesTheOptionAndTheWord(self) -> None:
+        """
+        And says why, in the parser's words.
+        """
+        options = parsed("-s", "0")
+        error = self.assertRaises(usage.UsageError, convert, options, "size", parseCount(3))
+        self.assertEqual(str(error), "--size 0: a number from 1 to 3 is needed")
+
+
+class ParserTests(SynchronousTestCase):
+    """
+    Words to values.
+    """
+
+    def assertParsed(self, parse: Callable[[str], Any], *pairs: tuple[str, object]) -> None:
+        """
+        @param pairs: words, and their values.
+        """
+        for word, value in pairs:
+            result = parse(word)
+            self.assertEqual(result, value, word)
+            self.assertIs(type(result), type(value), word)
+
+    def assertRefused(self, parse: Callable[[str], Any], reason: str, *words: str) -> None:
+        """
+        @param reason: what the user is told.
+        @param words: what is refused for it.
+        """
+        for word in words:
+            try:
+                value = parse(word)
+            except ValueError as error:
+                self.assertEqual(str(error), reason, word)
+            else:
+                self.fail(f"{word!r} was taken for {value!r}")
+
+    def test_portsToListenOn(self) -> None:
+        """
+        0 leaves the choice to the system.
+        """
+        self.assertParsed(parseListeningPort, ("0", 0), ("1", 1), ("8443", 8443), ("65535", 65535))
+        reason = "a port is a number from 0 to 65535"
+        self.assertRefused(parseListeningPort, reason, "", "65536", "-1", "http", "80.0", "0x50", "1 ", "1_0", "\u0663")
+
+    def test_portsToSendTo(self) -> None:
+        """
+        Nobody can be reached at port 0.
+        """
+        self.assertParsed(parsePort, ("1", 1), ("65535", 65535))
+        self.assertRefused(parsePort, "port 0 cannot be sent to", "0", "00")
+        self.assertRaises(ValueError, parsePort, "65536")
+        self.assertRaises(ValueError, parsePort, "")
+
+    def test_addressesToListenOn(self) -> None:
+        """
+        Of both families, in any of their forms; names are refused.
+        """
+        self.assertParsed(
+            parseBindAddress,
+            ("0.0.0.0", "0.0.0.0"),  # noqa: S104 - a word like any other
+            ("127.0.0.1", "127.0.0.1"),
+            ("::", "::"),
+            ("2001:DB8:0::1", "2001:db8::1"),
+            ("fe80::1%lo", "fe80::1%lo"),
+        )
+        reason = "an IPv4 or IPv6 address is needed, 0.0.0.0 or :: for all"
+        self.assertRefused(parseBindAddress, reason, "", "localhost", "*", "[::1]", "1.2.3", "1.2.3.4:5", "eth0", " ::")
+
+    def test_hostsToSendTo(self) -> None:
+        """
+        Names as they are, addresses in their usual form.
+        """
+        self.assertParsed(
+            parseDestination,
+            ("example.com", "example.com"),
+            ("b\u00fccher.example", "b\u00fccher.example"),
+            ("my_host", "my_host"),
+            ("192.0.2.1", "192.0.2.1"),
+            ("2001:DB8::0:1", "2001:db8::1"),
+            ("fe80::1%lo", "fe80::1%lo"),
+        )
+
+    def test_whatCannotBeAHostIsRefused(self) -> None:
+        """
+        What was meant for something else is found before it is looked up.
+        """
+        reason = "a host name or an IP address is needed"
+        words = ("", "-n", "a b", "a\nb", "a\0b", "http://example.com", "me@example.com", "10.0.0.0/8", "\u200b")
+        self.assertRefused(parseDestination, reason, *words)
+        self.assertRefused(parseDestination, "not the address of one host", "0.0.0.0", "::", "224.0.0.1", "ff02::1")
+
+    def test_seconds(self) -> None:
+        """
+        Whole or not, above none and up to a year.
+        """
+        self.assertParsed(parseSeconds, ("120", 120.0), ("0.5", 0.5), (".25", 0.25), ("1e3", 1000.0))
+        self.assertParsed(parseSeconds, ("31536000", 31536000.0))
+        reason = "a number of seconds above 0 is needed"
+        self.assertRefused(parseSeconds, reason, "", "0", "-1", "nan", "soon", "5s", "0.0")
+        for word in ("inf", "1e999", "31536001"):
+            self.assertRaises(ValueError, parseSeconds, word)
+
+    def test_counts(self) -> None:
+        """
+        From 1 to what the place allows.
+        """
+        self.assertParsed(parseCount(64), ("1", 1), ("8", 8), ("64", 64))
+        self.assertRefused(parseCount(64), "a number from 1 to 64 is needed", "", "0", "65", "-1", "1.5", "eight", "\u00b2")
+
+    def test_marks(self) -> None:
+        """
+        Decimal, or hexadecimal as C{ip rule} and C{wg} write them.
+        """
+        self.assertParsed(parseMark, ("0", 0), ("51820", 51820), ("0xca6c", 51820), ("0XCA6C", 51820))
+        self.assertParsed(parseMark, ("4294967295", 0xFFFFFFFF), ("0xffffffff", 0xFFFFFFFF))
+        reason = "a number from 0 to 0xffffffff is needed"
+        self.assertRefused(
+            parseMark, reason, "", "0x", "ca6c", "-1", "4294967296", "0x100000000", "1_0", "0x_1", "1.0", "0x1/0xff"
+        )
+
+    def test_filesAreMeantFromWhereTheCommandWasTyped(self) -> None:
+        """
+        A daemon changes its directory afterwards.
+        """
+        self.assertParsed(
+            absolutePath,
+            ("a.pem", os.path.join(os.getcwd(), "a.pem")),
+            (os.path.join("..", "a.pem"), os.path.join(os.path.dirname(os.getcwd()), "a.pem")),
+            (os.path.abspath("x"), os.path.abspath("x")),
+        )
+        self.assertRefused(absolutePath, "a file name is needed", "")

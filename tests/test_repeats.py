@@ -1,0 +1,119 @@
+"""
+What happens again and again is said now and again.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from uotp.repeats import MAX_LINES_PER_QUIET, MAX_REMEMBERED, QUIET_SECONDS, Repeats, again
+
+
+class RepeatsTests(SynchronousTestCase):
+    """
+    Which event is worth a line.
+    """
+
+    def setUp(self) -> None:
+        """
+        Begin with nothing said, at some time.
+        """
+        self.clock = Clock()
+        self.clock.advance(12345.0)
+        self.repeats = Repeats(self.clock.seconds)
+
+    def test_theFirstTimeIsNews(self) -> None:
+        """
+        It is said, and stands for itself alone.
+        """
+        self.assertEqual(self.repeats.worthSaying("refused"), 0)
+
+    def test_theSameThingIsQuietForTenMinutes(self) -> None:
+        """
+        Not said until the time is up, to the second, and then with how often it happened.
+        """
+        self.repeats.worthSaying("refused")
+        for _ in range(3):
+            self.assertIsNone(self.repeats.worthSaying("refused"))
+        self.clock.advance(599.0)
+        self.assertIsNone(self.repeats.worthSaying("refused"))
+        self.clock.advance(1.0)
+        self.assertEqual(self.repeats.worthSaying("refused"), 4)
+        self.assertIsNone(self.repeats.worthSaying("refused"))
+        self.clock.advance(QUIET_SECONDS)
+        self.assertEqual(self.repeats.worthSaying("refused"), 1)
+
+    def test_anotherThingIsNews(self) -> None:
+        """
+        What one stranger does hides nothing of another's.
+        """
+        self.repeats.worthSaying(("refused", "192.0.2.1"))
+        self.assertEqual(self.repeats.worthSaying(("refused", "192.0.2.2")), 0)
+
+    def test_whatIsSettledIsNewsWhenItHappensAgain(self) -> None:
+        """
+        A server that came back and is gone again is said at once.
+        """
+        self.repeats.worthSaying("gone")
+        self.repeats.worthSaying("gone")
+        self.repeats.forget("gone")
+        self.assertEqual(self.repeats.worthSaying("gone"), 0)
+        self.repeats.forget("what never happened")
+
+    def test_inventingNewThingsFillsNoDisk(self) -> None:
+        """
+        There is a limit to different things too, and another time after it.
+        """
+        said = [self.repeats.worthSaying(number) for number in range(1000)]
+        self.assertEqual(said, [0] * MAX_LINES_PER_QUIET + [None] * (1000 - MAX_LINES_PER_QUIET))
+        self.clock.advance(QUIET_SECONDS - 1)
+        self.assertIsNone(self.repeats.worthSaying("new"))
+        self.clock.advance(1.0)
+        self.assertEqual(self.repeats.worthSaying("new"), 0)
+
+    def test_whatTheLimitSilencedIsCounted(self) -> None:
+        """
+        A thing said before, whose time is up while the lines are used up, is not forgotten.
+        """
+        self.repeats.worthSaying("refused")
+        self.clock.advance(QUIET_SECONDS - 1)
+        self.assertIsNone(self.repeats.worthSaying("refused"))
+        self.clock.advance(1.0)
+        for number in range(MAX_LINES_PER_QUIET):
+            self.assertEqual(self.repeats.worthSaying(number), 0)
+        self.assertIsNone(self.repeats.worthSaying("refused"))
+        self.clock.advance(QUIET_SECONDS)
+        self.assertEqual(self.repeats.worthSaying("refused"), 2)
+
+    def test_nothingIsRememberedForEver(self) -> None:
+        """
+        However many things happen in however long a time, memory has its limit.
+        """
+        for number in range(3 * MAX_REMEMBERED):
+            if number % MAX_LINES_PER_QUIET == 0:
+                self.clock.advance(QUIET_SECONDS)
+            self.assertEqual(self.repeats.worthSaying(number), 0)
+            self.assertLessEqual(len(self.repeats._last), MAX_REMEMBERED)
+        self.assertEqual(len(self.repeats._last), MAX_REMEMBERED)
+
+    def test_whatIsSaidOftenIsRememberedLongest(self) -> None:
+        """
+        The one that was said the longest ago makes room, not the one that began first.
+        """
+        repeats = Repeats(self.clock.seconds, quiet=10.0)
+        repeats.worthSaying("regular")
+        for number in range(MAX_REMEMBERED + 8):
+            if number % 16 == 0:
+                self.clock.advance(10.0)
+                self.assertIsNotNone(repeats.worthSaying("regular"))
+            repeats.worthSaying(number)
+        self.assertIn("regular", repeats._last)
+        self.assertNotIn(0, repeats._last)
+
+    def test_wordsForRepetitions(self) -> None:
+        """
+        A line says how many it stands for, unless it is one.
+        """
+        self.assertEqual(again(0), "")
+        self.assertEqual(again(3), " (3 more since last said)")

@@ -1,0 +1,99 @@
+"""
+What is done every few seconds goes on until it is stopped.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from uotp.rounds import Rounds
+
+
+class RoundsTests(SynchronousTestCase):
+    """
+    Regular calls.
+    """
+
+    def setUp(self) -> None:
+        """
+        A clock that is moved by hand, and must be left without a timer.
+        """
+        self.clock = Clock()
+        self.rounds = Rounds(self.clock)
+        self.calls: list[float] = []
+        self.addCleanup(lambda: self.assertEqual(self.clock.getDelayedCalls(), []))
+        self.addCleanup(self.rounds.stop)
+
+    def called(self) -> None:
+        """
+        Write the time down.
+        """
+        self.calls.append(self.clock.seconds())
+
+    def test_aCallIsMadeAgainAndAgain(self) -> None:
+        """
+        First after its time, not at once.
+        """
+        self.rounds.every(2.0, self.called)
+        self.clock.pump([1.0] * 7)
+        self.assertEqual(self.calls, [2.0, 4.0, 6.0])
+
+    def test_callsHaveTheirOwnTimes(self) -> None:
+        """
+        Several go on beside each other.
+        """
+        seldom: list[float] = []
+        self.rounds.every(1.0, self.called)
+        self.rounds.every(3.0, lambda: seldom.append(self.clock.seconds()))
+        self.clock.pump([1.0] * 6)
+        self.assertEqual((len(self.calls), seldom), (6, [3.0, 6.0]))
+
+    def test_aCallThatFailsIsLoggedAndMadeAgain(self) -> None:
+        """
+        Nothing costs the daemon.
+        """
+
+        def failing() -> None:
+            self.called()
+            raise LookupError
+
+        self.rounds.every(1.0, failing)
+        self.clock.pump([1.0] * 3)
+        self.assertEqual(self.calls, [1.0, 2.0, 3.0])
+        self.assertEqual(len(self.flushLoggedErrors(LookupError)), 3)
+
+    def test_stoppedMeansStopped(self) -> None:
+        """
+        No call and no timer is left, and stopping again is allowed.
+        """
+        self.rounds.every(1.0, self.called)
+        self.rounds.every(2.0, self.called)
+        self.rounds.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.clock.advance(10.0)
+        self.assertEqual(self.calls, [])
+        self.rounds.stop()
+
+    def test_theyMayBeginAnew(self) -> None:
+        """
+        A service that is started again goes its rounds again.
+        """
+        self.rounds.every(1.0, self.called)
+        self.rounds.stop()
+        self.rounds.every(1.0, self.called)
+        self.clock.advance(1.0)
+        self.assertEqual(self.calls, [1.0])
+
+    def test_aCallMayEndTheRounds(self) -> None:
+        """
+        Stopping from within is no error.
+        """
+
+        def last() -> None:
+            self.called()
+            self.rounds.stop()
+
+        self.rounds.every(1.0, last)
+        self.clock.pump([1.0] * 3)
+        self.assertEqual(self.calls, [1.0])

@@ -1,0 +1,133 @@
+"""
+Trains: nothing of a datagram is lost, added or moved by joining and cutting.
+"""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from uotp.train import MAX_TRAIN_BYTES, Train, cut, gather
+
+DATAGRAMS = st.lists(st.binary(max_size=4) | st.integers(0, 3).map(lambda n: b"=" * n), max_size=24)
+"""Short ones of few lengths, so that many have a neighbour of their own length."""
+
+
+def fits(run: list[bytes]) -> bool:
+    """
+    @return: whether datagrams can be one train: all of one length, but a shorter
+        one at the end, and an empty one alone.
+    """
+    *before, last = run
+    return not before or (all(len(one) == len(run[0]) for one in before) and 0 < len(last) <= len(run[0]))
+
+
+def fewest(datagrams: list[bytes]) -> int:
+    """
+    @return: the least number of trains, found by trying everything.
+    """
+    least = [0]
+    for end in range(1, len(datagrams) + 1):
+        least.append(1 + min(least[start] for start in range(end) if fits(datagrams[start:end])))
+    return least[-1]
+
+
+class TrainTests(SynchronousTestCase):
+    """
+    A train and its datagrams.
+    """
+
+    def test_aTrainIsCutEverySegment(self) -> None:
+        """
+        Each datagram has the length of the segment, the last one may be shorter.
+        """
+        self.assertEqual(cut(Train(3, b"abcdefgh")), [b"abc", b"def", b"gh"])
+        self.assertEqual(cut(Train(3, b"abcdef")), [b"abc", b"def"])
+
+    def test_aLoneDatagramIsATrain(self) -> None:
+        """
+        One datagram, also one that is shorter than the segment says.
+        """
+        self.assertEqual(cut(Train(3, b"abc")), [b"abc"])
+        self.assertEqual(cut(Train(3, b"ab")), [b"ab"])
+
+    def test_anEmptyDatagramIsADatagram(self) -> None:
+        """
+        An empty train is one empty datagram, not none.
+        """
+        self.assertEqual(cut(Train(0, b"")), [b""])
+        self.assertEqual(Train(0, b"").datagrams, 1)
+
+    def test_datagramsAreCountedWithoutBeingCut(self) -> None:
+        """
+        The count is that of the pieces, for every length around the border.
+        """
+        for size in range(14):
+            train = Train(4, bytes(size))
+            self.assertEqual(train.datagrams, len(cut(train)), train)
+        self.assertEqual(Train(3, b"abcdefgh").datagrams, 3)
+        self.assertEqual(Train(1, bytes(MAX_TRAIN_BYTES)).datagrams, MAX_TRAIN_BYTES)
+
+
+class GatherTests(SynchronousTestCase):
+    """
+    Neighbours that are joined.
+    """
+
+    def test_neighboursOfOneLengthRideTogether(self) -> None:
+        """
+        Equal lengths are one train; a shorter one is its last.
+        """
+        self.assertEqual(gather([b"abc", b"def", b"gh"]), [Train(3, b"abcdefgh")])
+
+    def test_aShorterDatagramEndsATrain(self) -> None:
+        """
+        What comes behind a shorter one begins another train.
+        """
+        self.assertEqual(gather([b"abc", b"de", b"fg", b"hij"]), [Train(3, b"abcde"), Train(2, b"fg"), Train(3, b"hij")])
+
+    def test_aLongerDatagramBeginsATrain(self) -> None:
+        """
+        A longer neighbour cannot be part of the train before it.
+        """
+        self.assertEqual(gather([b"ab", b"cde"]), [Train(2, b"ab"), Train(3, b"cde")])
+
+    def test_emptyDatagramsTravelAlone(self) -> None:
+        """
+        Joined, they would be nothing.
+        """
+        empty = Train(0, b"")
+        self.assertEqual(gather([b"", b"", b"a", b"", b"b"]), [empty, empty, Train(1, b"a"), empty, Train(1, b"b")])
+
+    def test_nothingMakesNoTrain(self) -> None:
+        """
+        Without a datagram there is no train.
+        """
+        self.assertEqual(gather([]), [])
+
+    def test_aTrainFitsIntoOneBatchedSend(self) -> None:
+        """
+        A train is filled up to what one send can hold, to the byte, and not above.
+        """
+        half = bytes(MAX_TRAIN_BYTES // 2)  # two and one byte are exactly the limit
+        self.assertEqual(gather([half, half, b"x"]), [Train(len(half), half + half + b"x")])
+        self.assertEqual(gather([half, half, b"xy"]), [Train(len(half), half + half), Train(2, b"xy")])
+
+    def test_aDatagramAboveTheLimitTravelsAlone(self) -> None:
+        """
+        A frame may bring one that no UDP socket can send; it drags no other along.
+        """
+        long = bytes(65535)
+        self.assertEqual(gather([long, b"a", b"b"]), [Train(65535, long), Train(1, b"ab")])
+
+    @settings(max_examples=120, deadline=None, database=None)
+    @given(DATAGRAMS)
+    def test_joiningAndCuttingChangesNothing(self, datagrams: list[bytes]) -> None:
+        """
+        The same datagrams come out in the same order, in as few trains as possible.
+        """
+        trains = gather(datagrams)
+        self.assertEqual([one for train in trains for one in cut(train)], datagrams)
+        self.assertEqual(sum(train.datagrams for train in trains), len(datagrams))
+        self.assertEqual(len(trains), fewest(datagrams))

@@ -1,0 +1,168 @@
+"""
+Format 1 of the wire, byte for byte, and however the stream is cut.
+"""
+
+from __future__ import annotations
+
+import uuid
+from itertools import pairwise
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from uotp.train import Train, cut, gather
+from uotp.wire import SESSION_ID_BYTES, FrameCodec, HelloDecoder, newSessionId
+
+VECTORS = [
+    (Train(0, b""), "0000"),
+    (Train(1, b"a"), "0001 61"),
+    (Train(3, b"abc"), "0003 616263"),
+    (Train(9, b"abc"), "0003 616263"),  # a lone datagram's own length counts, not the segment
+    (Train(3, b"abcdef"), "0003 616263 0003 646566"),
+    (Train(3, b"abcdefgh"), "0003 616263 0003 646566 0002 6768"),
+    (Train(1, b"abc"), "0001 61 0001 62 0001 63"),
+    (Train(258, bytes(258)), "0102" + "00" * 258),
+    (Train(65535, b"\xff" * 65535), "ffff" + "ff" * 65535),
+]
+"""Trains, and their bytes on a tunnel, written by hand."""
+
+SIZES = st.sampled_from([0, 0, 1, 1, 2, 2, 255, 256, 257, 1400, 1400, 65507, 65535])
+"""With neighbours of one length, and around the borders of the header's bytes."""
+
+
+def datagramsOf(sizes: list[int]) -> list[bytes]:
+    """
+    @return: datagrams of these lengths, none of them like another.
+    """
+    return [(index.to_bytes(2, "big") * (size // 2 + 1))[:size] for index, size in enumerate(sizes)]
+
+
+def pieces(stream: bytes, cuts: list[int]) -> list[bytes]:
+    """
+    @param cuts: places, taken modulo the length of the stream.
+    @return: the stream, cut there; some pieces may be empty.
+    """
+    places = sorted(place % (len(stream) + 1) for place in cuts)
+    return [stream[begin:end] for begin, end in pairwise([0, *places, len(stream)])]
+
+
+def decoded(codec: FrameCodec, data: bytes) -> list[bytes]:
+    """
+    @return: the datagrams that these bytes complete.
+    """
+    return [datagram for train in codec.decode(data) for datagram in cut(train)]
+
+
+class FrameTests(SynchronousTestCase):
+    """
+    Datagrams as frames.
+    """
+
+    def test_framesAreALengthAndADatagram(self) -> None:
+        """
+        Each datagram stands behind its length, two bytes, most significant first.
+        """
+        for train, frames in VECTORS:
+            self.assertEqual(FrameCodec().encode(train), bytes.fromhex(frames), train[0])
+
+    def test_framesBecomeTheDatagramsAgain(self) -> None:
+        """
+        The same bytes read: the datagrams, and as few trains as possible.
+        """
+        for train, frames in VECTORS:
+            self.assertEqual(FrameCodec().decode(bytes.fromhex(frames)), gather(cut(train)), train[0])
+
+    def test_aStreamThatArrivesByteByByteGivesEachDatagramWhenItIsWhole(self) -> None:
+        """
+        A datagram is there with its last byte, an empty one with its length.
+        """
+        codec = FrameCodec()
+        steps = [decoded(codec, bytes([byte])) for byte in bytes.fromhex("0003616263 0000 000164")]
+        self.assertEqual(steps, [[], [], [], [], [b"abc"], [], [b""], [], [], [b"d"]])
+
+    def test_framesThatArriveTogetherAreOneTrain(self) -> None:
+        """
+        Datagrams of one length that came at once go on at once.
+        """
+        frames = bytes.fromhex("0002 6161 0002 6262 0001 63 0001 64")
+        self.assertEqual(FrameCodec().decode(frames), [Train(2, b"aabbc"), Train(1, b"d")])
+
+    def test_noMoreThanOneFrameIsKept(self) -> None:
+        """
+        What waits for its end is less than a frame, whatever came before it.
+        """
+        codec = FrameCodec()
+        longest = FrameCodec().encode(Train(65535, bytes(65535)))
+        self.assertEqual(len(decoded(codec, longest * 3 + longest[:-1])), 3)
+        self.assertEqual(len(codec._held), 65536)
+        self.assertEqual(len(decoded(codec, b"\0")), 1)
+        self.assertEqual(codec._held, b"")
+
+    def test_aDatagramThatNoFrameCanHoldIsAnError(self) -> None:
+        """
+        Its length would be told wrongly, and all that follows read wrongly.
+        """
+        self.assertRaises(OverflowError, FrameCodec().encode, Train(65536, bytes(65536)))
+
+    def test_tunnelsDoNotShareWhatIsHalfRead(self) -> None:
+        """
+        Each tunnel has its own stream.
+        """
+        one, other = FrameCodec(), FrameCodec()
+        self.assertEqual(decoded(one, b"\0\2a"), [])
+        self.assertEqual(decoded(other, b"\0\1b"), [b"b"])
+        self.assertEqual(decoded(one, b"c"), [b"ac"])
+
+    @settings(max_examples=60, deadline=None, database=None)
+    @given(st.lists(SIZES, max_size=12), st.lists(st.integers(0, 1 << 20), max_size=12))
+    def test_howeverTheStreamIsCutTheSameDatagramsArrive(self, sizes: list[int], cuts: list[int]) -> None:
+        """
+        A stream has no borders: only the order and the lengths say what is what.
+        """
+        datagrams = datagramsOf(sizes)
+        sender, receiver = FrameCodec(), FrameCodec()
+        stream = b"".join(sender.encode(train) for train in gather(datagrams))
+        self.assertEqual(stream, b"".join(len(one).to_bytes(2, "big") + one for one in datagrams))
+        arrived = [one for piece in pieces(stream, cuts) for one in decoded(receiver, piece)]
+        self.assertEqual(arrived, datagrams)
+        self.assertEqual(receiver._held, b"")
+
+
+class HelloTests(SynchronousTestCase):
+    """
+    The id with which a client begins.
+    """
+
+    def test_anIdIsARandomUuid(self) -> None:
+        """
+        Sixteen bytes, version 4, and another one each time.
+        """
+        ids = {newSessionId() for _ in range(100)}
+        self.assertEqual(len(ids), 100)
+        for sessionId in ids:
+            self.assertEqual(uuid.UUID(bytes=sessionId).version, 4)
+            self.assertEqual(uuid.UUID(bytes=sessionId).variant, uuid.RFC_4122)
+
+    def test_theIdIsTakenOffWhereverTheStreamIsCut(self) -> None:
+        """
+        All that stands behind the id is handed on, none of it is lost.
+        """
+        sessionId = bytes(range(SESSION_ID_BYTES))
+        stream = sessionId + b"frames"
+        for place in range(len(stream) + 1):
+            decoder = HelloDecoder()
+            first = decoder.feed(stream[:place])
+            if place < SESSION_ID_BYTES:
+                self.assertIsNone(first)
+                self.assertEqual(decoder.feed(stream[place:]), (sessionId, b"frames"))
+            else:
+                self.assertEqual(first, (sessionId, stream[SESSION_ID_BYTES:place]))
+
+    def test_theIdMayComeByteByByte(self) -> None:
+        """
+        It is complete with its sixteenth byte.
+        """
+        decoder = HelloDecoder()
+        self.assertEqual([decoder.feed(bytes([byte])) for byte in range(15)], [None] * 15)
+        self.assertEqual(decoder.feed(b"\x0f"), (bytes(range(16)), b""))

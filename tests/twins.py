@@ -1,0 +1,554 @@
+"""
+Twins in memory of the seams in L{uotp.boundaries}, and of what lies around the
+rooms: a UDP network, transports, sessions and tunnels, a way to dial.  Nothing
+here happens on its own: a test takes each step.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionAborted, ConnectionDone
+from twisted.internet.interfaces import ISSLTransport
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+from twisted.test.iosim import FakeTransport
+from zope.interface import alsoProvides
+
+from uotp.boundaries import Address, Carrier, DatagramPort, DatagramPortOpener, DatagramReceiver, TrainsOfTunnel
+from uotp.drops import Drop, Drops
+from uotp.pool import Surroundings, Watch
+from uotp.roll import Roll
+from uotp.train import MAX_TRAIN_BYTES, Train, cut, gather
+from uotp.tunnel import Tunnel, TunnelOwner
+
+DATAGRAMS_PER_TURN = 64
+"""What a port delivers in one turn, as the real one."""
+
+TRANSPORT_BYTES = 64 * 1024
+"""What a transport holds before it says that it is full, as Twisted's."""
+
+LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing listens
+"""Which address a port that is bound to any address sends from."""
+
+
+class Receiver:
+    """
+    A datagram port's owner that keeps what it gets.
+    """
+
+    def __init__(self) -> None:
+        self.trains: list[tuple[Train, Address]] = []
+        self.lost: list[str] = []
+
+    def trainReceived(self, train: Train, source: Address) -> None:
+        """
+        Keep it.
+        """
+        self.trains.append((train, source))
+
+    def portLost(self, reason: str) -> None:
+        """
+        Keep it.
+        """
+        self.lost.append(reason)
+
+    def datagrams(self) -> list[bytes]:
+        """
+        @return: what came, datagram by datagram.
+        """
+        return [datagram for train, _ in self.trains for datagram in cut(train)]
+
+
+class MemoryUdp:
+    """
+    A network of UDP ports on one machine.
+
+    @ivar drops: where what cannot be sent is counted.
+    @ivar ports: the open ports, by the address that they send from.
+    @ivar refusal: raised instead of opening a port, if it is set.
+    """
+
+    def __init__(self, drops: Drops | None = None) -> None:
+        self.drops = drops or Drops()
+        self.ports: dict[Address, MemoryDatagramPort] = {}
+        self.refusal: OSError | None = None
+        self._unused = 50000
+
+    def open(self, bindAddress: Address, receiver: DatagramReceiver) -> MemoryDatagramPort:
+        """
+        Open a port; port 0 is another one each time.
+        """
+        if self.refusal is not None:
+            raise self.refusal
+        host, number = bindAddress[:2]
+        if number == 0:
+            self._unused += 1
+            number = self._unused
+        rest = (0, 0) if ":" in host else ()
+        name = (LOOPBACK.get(host, host), number, *rest)
+        if name in self.ports:
+            raise OSError(errno.EADDRINUSE, "Address already in use")
+        port = self.ports[name] = MemoryDatagramPort(self, name, (host, number, *rest), receiver)
+        return port
+
+    def carry(self, datagram: bytes, source: Address, destination: Address) -> None:
+        """
+        Bring a datagram to whoever listens; nobody may.
+        """
+        port = self.ports.get(destination)
+        if port is not None:
+            port.waiting.append((datagram, source))
+
+    def turn(self) -> None:
+        """
+        Let every port deliver what has come, as much as it may in one turn.
+        """
+        for port in list(self.ports.values()):
+            port.turn()
+
+    def settle(self) -> None:
+        """
+        Let turns pass until nothing waits.
+        """
+        while any(port.waiting for port in self.ports.values()):
+            self.turn()
+
+
+class MemoryDatagramPort:
+    """
+    A port of a L{MemoryUdp}.
+
+    @ivar name: the address that others know it by.
+    @ivar waiting: what has come and was not delivered yet.
+    """
+
+    def __init__(self, network: MemoryUdp, name: Address, bound: Address, receiver: DatagramReceiver) -> None:
+        """
+        @param bound: what L{address} tells.
+        """
+        self._network = network
+        self.name = name
+        self._bound = bound
+        self._receiver = receiver
+        self.closed = False
+        self.waiting: deque[tuple[bytes, Address]] = deque()
+
+    def send(self, train: Train, destination: Address) -> None:
+        """
+        Send each datagram of a train.
+        """
+        if self.closed:
+            return
+        for datagram in cut(train):
+            if len(datagram) > MAX_TRAIN_BYTES:
+                self._network.drops.count(Drop.TOO_LONG)
+            else:
+                self._network.carry(datagram, self.name, destination)
+
+    def address(self) -> Address:
+        """
+        Where the port is bound.
+        """
+        return self._bound
+
+    def close(self) -> None:
+        """
+        Close at once.
+        """
+        if not self.closed:
+            self.closed = True
+            del self._network.ports[self.name]
+
+    def lose(self, reason: str) -> None:
+        """
+        Be of no use any more.
+        """
+        self.close()
+        self._receiver.portLost(reason)
+
+    def turn(self) -> None:
+        """
+        Deliver, bounded, what has come.
+        """
+        batch = [self.waiting.popleft() for _ in range(min(DATAGRAMS_PER_TURN, len(self.waiting)))]
+        while batch and not self.closed:
+            source = batch[0][1]
+            run = 0
+            while run < len(batch) and batch[run][1] == source:
+                run += 1
+            for train in gather(datagram for datagram, _ in batch[:run]):
+                if not self.closed:
+                    self._receiver.trainReceived(train, source)
+            del batch[:run]
+
+
+class MemorySocket:
+    """
+    What a transport shows of its socket.
+
+    @ivar options: those that were set.
+    """
+
+    def __init__(self) -> None:
+        self.options: dict[tuple[int, int], int] = {}
+
+    def setsockopt(self, level: int, option: int, value: int) -> None:
+        """
+        Keep it.
+        """
+        self.options[level, option] = value
+
+
+class MemoryTransport(FakeTransport):
+    """
+    One end of a TCP connection in memory.  It holds what it is given, and says
+    when that is too much, until it is pumped.
+
+    @ivar stalled: whether the peer has stopped to read.
+    @ivar aborted: whether this end has aborted the connection.
+    @ivar held: how many bytes wait.
+    """
+
+    def __init__(self, protocol: Any, isServer: bool = False, *, secured: bool = False) -> None:  # noqa: FBT001, FBT002
+        """
+        @param isServer: whether this is the accepting end.
+        @param secured: pass for TLS, whose handshake is the test's to complete.
+        """
+        super().__init__(protocol, isServer)
+        if secured:
+            alsoProvides(self, ISSLTransport)
+        self.socket = MemorySocket()
+        self.noDelay = self.keepAlive = False
+        self.stalled = self.aborted = self.lost = False
+        self.held = 0
+        self._paused = self._closing = False
+
+    def getHandle(self) -> MemorySocket:
+        """
+        The socket.
+        """
+        return self.socket
+
+    def setTcpNoDelay(self, enabled: bool) -> None:  # noqa: FBT001
+        """
+        Keep it.
+        """
+        self.noDelay = enabled
+
+    def setTcpKeepAlive(self, enabled: bool) -> None:  # noqa: FBT001
+        """
+        Keep it.
+        """
+        self.keepAlive = enabled
+
+    def write(self, data: bytes) -> None:
+        """
+        Hold it, and say when that is too much.
+        """
+        if self.disconnecting or self._closing:
+            return
+        super().write(data)
+        self.held += len(data)
+        if self.held > TRANSPORT_BYTES and self.producer is not None and not self._paused:
+            self._paused = True
+            self.producer.pauseProducing()
+
+    def getOutBuffer(self) -> Any:
+        """
+        Give up what is held, unless the peer does not read.
+        """
+        if self.stalled:
+            return None
+        data = super().getOutBuffer()
+        self.held = 0
+        self.disconnecting = self.disconnecting or self._closing
+        if self._paused and self.producer is not None:
+            self._paused = False
+            self.producer.resumeProducing()
+        return data
+
+    def loseConnection(self) -> None:
+        """
+        Close when what is held is gone.
+        """
+        if self.stalled and self.held:
+            self._closing = True
+        else:
+            super().loseConnection()
+
+    def abortConnection(self) -> None:
+        """
+        Close now.
+        """
+        self.aborted = True
+        self.stream: list[bytes] = []
+        self.held = 0
+        self.disconnecting = True
+        self.disconnectReason = ConnectionAborted()
+
+    def reportDisconnect(self) -> None:
+        """
+        Tell the protocol, once.
+        """
+        self.lose(self.disconnectReason)
+
+    def lose(self, reason: Exception | None = None) -> None:
+        """
+        Let the connection be gone.
+        """
+        if not self.lost:
+            self.lost = self.disconnecting = self.disconnected = True
+            self.protocol.connectionLost(Failure(reason or ConnectionDone()))
+
+    def settle(self) -> None:
+        """
+        Let the connection be gone if this end has closed it.
+        """
+        if self.disconnecting:
+            self.reportDisconnect()
+
+
+class RecordingSession:
+    """
+    A session that keeps what its tunnels tell it.
+
+    @ivar says: "free" and "full", in order.
+    """
+
+    def __init__(self) -> None:
+        self.trains: list[Train] = []
+        self.says: list[str] = []
+
+    def trainFromTunnel(self, train: Train) -> None:
+        """
+        Keep it.
+        """
+        self.trains.append(train)
+
+    def tunnelFree(self, tunnel: Carrier) -> None:
+        """
+        Keep it.
+        """
+        self.says.append("free")
+
+    def tunnelFull(self, tunnel: Carrier) -> None:
+        """
+        Keep it.
+        """
+        self.says.append("full")
+
+    def datagrams(self) -> list[bytes]:
+        """
+        @return: what came, datagram by datagram.
+        """
+        return [datagram for train in self.trains for datagram in cut(train)]
+
+
+class RecordingOwner:
+    """
+    Who dialled or accepted tunnels, and has each carry for a session at once.
+
+    @ivar session: whom opened and greeted tunnels carry for; L{None} leaves
+        them as they are.
+    """
+
+    def __init__(self, session: TrainsOfTunnel | None = None) -> None:
+        self.session = session
+        self.opened: list[Tunnel] = []
+        self.hellos: list[bytes] = []
+        self.lost: list[tuple[Tunnel, Failure]] = []
+
+    def tunnelOpened(self, tunnel: Tunnel) -> None:
+        """
+        Keep it.
+        """
+        self.opened.append(tunnel)
+        if self.session is not None:
+            tunnel.carryFor(self.session)
+
+    def helloReceived(self, tunnel: Tunnel, sessionId: bytes) -> None:
+        """
+        Keep it.
+        """
+        self.hellos.append(sessionId)
+        if self.session is not None:
+            tunnel.carryFor(self.session)
+
+    def tunnelLost(self, tunnel: Tunnel, reason: Failure) -> None:
+        """
+        Keep it.
+        """
+        self.lost.append((tunnel, reason))
+
+
+class MemoryTunnel:
+    """
+    A tunnel as its session sees it.
+
+    @ivar sent: what it was given.
+    @ivar closed: whether it was closed or aborted.
+    """
+
+    def __init__(self, room: int = 1 << 30) -> None:
+        """
+        @param room: how many trains it takes before it is full.
+        """
+        self.sent: list[Train] = []
+        self.closed = self.aborted = False
+        self._room = room
+        self._session: TrainsOfTunnel | None = None
+
+    def carryFor(self, session: TrainsOfTunnel) -> None:
+        """
+        Become ready.
+        """
+        self._session = session
+        if self._room:
+            session.tunnelFree(self)
+
+    def makeRoom(self, room: int) -> None:
+        """
+        Take so many trains more.
+        """
+        self._room = room
+        if self._session is not None:
+            self._session.tunnelFree(self)
+
+    def send(self, train: Train) -> None:
+        """
+        Keep it.
+        """
+        if self._session is None:
+            return
+        self.sent.append(train)
+        self._room -= 1
+        if self._room <= 0:
+            self._session.tunnelFull(self)
+
+    def close(self) -> None:
+        """
+        Carry for nobody any more.
+        """
+        self.closed = True
+        session, self._session = self._session, None
+        if session is not None:
+            session.tunnelFull(self)
+
+    def abort(self) -> None:
+        """
+        The same, and remember that it was this.
+        """
+        self.aborted = True
+        self.close()
+
+
+class Attempt:
+    """
+    One attempt to dial, which a test brings to an end.
+
+    @ivar tunnel: what it led to, and its transport.
+    """
+
+    tunnel: Tunnel
+    transport: MemoryTransport
+
+    def __init__(self, makeTunnel: Callable[[], Tunnel]) -> None:
+        self._makeTunnel = makeTunnel
+        self.cancelled = False
+        self.done: Deferred[Any] = Deferred(self._cancel)
+
+    def _cancel(self, done: Deferred[Any]) -> None:
+        self.cancelled = True
+
+    def connect(self) -> Tunnel:
+        """
+        TCP is connected; the handshake is not done.
+        """
+        self.tunnel = self._makeTunnel()
+        self.transport = MemoryTransport(self.tunnel, secured=True)
+        self.tunnel.makeConnection(self.transport)
+        self.done.callback(self.tunnel)
+        return self.tunnel
+
+    def open(self) -> Tunnel:
+        """
+        TCP is connected, and the handshake is done.
+        """
+        tunnel = self.connect()
+        tunnel.handshakeCompleted()
+        return tunnel
+
+    def fail(self, reason: Exception) -> None:
+        """
+        There is no connection.
+        """
+        self.done.errback(Failure(reason))
+
+
+class RecordingWatch:
+    """
+    Keeps how the dialling goes.
+    """
+
+    def __init__(self) -> None:
+        self.ups = 0
+        self.reasons: list[str] = []
+
+    def tunnelUp(self) -> None:
+        """
+        Count it.
+        """
+        self.ups += 1
+
+    def tunnelFailed(self, reason: str) -> None:
+        """
+        Keep it.
+        """
+        self.reasons.append(reason)
+
+
+class MemorySurroundings(Surroundings):
+    """
+    What all pools of a client share, in memory.
+
+    @ivar attempts: every one that was made.
+    @ivar chance: the next random number.
+    """
+
+    def __init__(self, clock: Clock, timeout: float = 4.0, backoff: float = 5.0) -> None:
+        self.clock = clock
+        self.dial = self._dial
+        self.chance = 1.0
+        self.jitter = lambda: self.chance
+        self.roll = Roll(clock)
+        self.record = RecordingWatch()
+        self.watch: Watch = self.record
+        self.timeout = timeout
+        self.backoff = backoff
+        self.attempts: list[Attempt] = []
+
+    def _dial(self, makeTunnel: Callable[[], Tunnel]) -> Deferred[Any]:
+        self.attempts.append(Attempt(makeTunnel))
+        return self.attempts[-1].done
+
+    def settle(self) -> None:
+        """
+        Let every connection that we have closed be gone.
+        """
+        for attempt in self.attempts:
+            if hasattr(attempt, "transport"):
+                attempt.transport.settle()
+
+
+# Each twin fits its seam.
+_receiver: type[DatagramReceiver] = Receiver
+_port: type[DatagramPort] = MemoryDatagramPort
+_opener: DatagramPortOpener = MemoryUdp().open
+_carrier: type[Carrier] = MemoryTunnel
+_session: type[TrainsOfTunnel] = RecordingSession
+_owner: type[TunnelOwner] = RecordingOwner
