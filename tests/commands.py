@@ -8,6 +8,7 @@ import io
 import sys
 from collections.abc import Callable
 
+from twisted import internet
 from twisted.trial.unittest import SynchronousTestCase
 
 
@@ -24,6 +25,18 @@ class CommandTestCase(SynchronousTestCase):
         self.err = io.StringIO()
         self.patch(sys, "stdout", self.out)
         self.patch(sys, "stderr", self.err)
+
+    def replaceReactor(self, reactor: object) -> None:
+        """
+        @param reactor: what the outermost functions get for the global reactor,
+            which need not have been installed.
+        """
+        names = vars(internet)
+        if "reactor" in names:
+            self.addCleanup(names.__setitem__, "reactor", names["reactor"])
+        else:
+            self.addCleanup(names.pop, "reactor", None)
+        names["reactor"] = reactor
 
     def statusOf(self, call: Callable[[], object]) -> object:
         """

@@ -196,7 +196,7 @@ class DatagramPortContract(_Case):
         first.close()
         sender = Receiver()
         here = self.openPort(sender)
-        for _ in range(200):
+        for _ in range(120):
             here.send(Train(4, b"lost"), address)
             self.turn()
         self.assertEqual(sender.lost, [])

@@ -445,7 +445,7 @@ class ExpiryWarningTests(TlsTestCase):
         """
         for days in (1, 14):
             ends = NOW + days * DAY
-            line = f"The certificate in FILE expires on {ends:%Y-%m-%d}"
+            line = f"the certificate in FILE expires on {ends:%Y-%m-%d}"
             self.assertEqual(self.warnings(NOW - DAY, ends), [line, line])
         self.assertEqual(self.warnings(NOW - DAY, NOW + 15 * DAY), [])
 
@@ -454,7 +454,7 @@ class ExpiryWarningTests(TlsTestCase):
         It can be loaded all the same: the peer may look at the key alone.
         """
         ends = NOW - DAY
-        line = f"The certificate in FILE expired on {ends:%Y-%m-%d}"
+        line = f"the certificate in FILE expired on {ends:%Y-%m-%d}"
         self.assertEqual(self.warnings(NOW - 2 * DAY, ends), [line, line])
 
     def test_beginIsNoticed(self) -> None:
@@ -462,7 +462,7 @@ class ExpiryWarningTests(TlsTestCase):
         Either the certificate or the clock is wrong.
         """
         begins = NOW + DAY
-        line = f"The certificate in FILE is not valid before {begins:%Y-%m-%d}"
+        line = f"the certificate in FILE is not valid before {begins:%Y-%m-%d}"
         self.assertEqual(self.warnings(begins, NOW + 50 * DAY), [line, line])
 
     def test_clockIsTheRealOneByDefault(self) -> None:

@@ -130,7 +130,7 @@ class PortableDatagramPortTroubleTests(SynchronousTestCase):
         Open a port on a fake socket.
         """
         self.socket = FakeSocket()
-        self.patch(portable, "boundSocket", lambda address: self.socket)
+        self.patch(portable, "boundSocket", lambda _: self.socket)
         self.drops = Drops()
         self.receiver = Receiver()
         self.reactor = MemoryReactorClock()

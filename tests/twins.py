@@ -289,7 +289,7 @@ class MemoryTransport(FakeTransport):
         self.stream: list[bytes] = []
         self.held = 0
         self.disconnecting = True
-        self.disconnectReason = ConnectionAborted()
+        self.disconnectReason: Exception = ConnectionAborted()
 
     def reportDisconnect(self) -> None:
         """
@@ -302,7 +302,7 @@ class MemoryTransport(FakeTransport):
         Let the connection be gone.
         """
         if not self.lost:
-            self.lost = self.disconnecting = self.disconnected = True
+            self.lost = self.disconnecting = True
             self.protocol.connectionLost(Failure(reason or ConnectionDone()))
 
     def settle(self) -> None:

@@ -30,6 +30,11 @@ from uotp.tls import ClientCredentials
 from uotp.train import Train
 
 STALL_ROUND_SECONDS = 5.0
+"""How often tunnels are looked at whose peer may have stopped to read."""
+
+DATES_ROUND_SECONDS = 86400.0
+"""How often we look whether our certificate is about to expire."""
+
 DROP_REPORT_SECONDS = 60.0
 """How often the log says what was dropped, if anything was."""
 
@@ -74,7 +79,6 @@ class ServerWatch:
         """
         self._server = server
         self._repeats = repeats
-        self._reasons: set[str] = set()
         self._reached = False
 
     def tunnelUp(self) -> None:
@@ -83,7 +87,8 @@ class ServerWatch:
         """
         if not self._reached:
             self._reached = True
-            self._log.info("reached {host} port {port}", host=self._server[0], port=self._server[1])
+            if self._repeats.worthSaying("reached") is not None:
+                self._log.info("reached {host} port {port}", host=self._server[0], port=self._server[1])
 
     def tunnelFailed(self, reason: str) -> None:
         """
@@ -93,7 +98,7 @@ class ServerWatch:
         unsaid = self._repeats.worthSaying(("server", reason))
         if unsaid is not None:
             self._log.warn(
-                "no tunnel to {host} port {port}: {reason}{again}",
+                "a tunnel to {host} port {port} failed: {reason}{again}",
                 host=self._server[0],
                 port=self._server[1],
                 reason=reason,
@@ -187,6 +192,8 @@ class ClientService(Service):
         self._rounds.every(min(1.0, settings.expire / 4), self._sources.endIdle)
         self._rounds.every(STALL_ROUND_SECONDS, self._roll.abortStalled)
         self._rounds.every(DROP_REPORT_SECONDS, self._reportDrops)
+        if self._credentials is not None:
+            self._rounds.every(DATES_ROUND_SECONDS, self._credentials.warnOfDates)
         if settings.resolveOnce:
             # Now, before a VPN that needs this tunnel has taken the name server away.
             lookUp(self._resolver, *settings.server, "TCP")

@@ -106,11 +106,11 @@ class Dialer:
         @param credentials: L{None} for plain TCP.
         @param timeout: seconds for an attempt to connect, without the handshake.
         @param mark: a firewall mark for the connections, or L{None}.
+        @raise ConfigurationError: for a host that no certificate could name.
         """
         host, port = server
         self._reactor = reactor
-        self._host = host
-        self._credentials = credentials
+        self._creator = None if credentials is None else credentials.creatorFor(host)
         self._endpoint = HostnameEndpoint(DiallingReactor(reactor, resolver, mark), host, port, timeout)
 
     def dial(self, makeTunnel: Callable[[], Tunnel]) -> Deferred[Any]:
@@ -123,9 +123,8 @@ class Dialer:
         """
         factory: Any = Factory.forProtocol(makeTunnel)
         factory.noisy = False
-        if self._credentials is not None:
-            creator = self._credentials.creatorFor(self._host)
-            factory = TLSMemoryBIOFactory(creator, True, factory, clock=self._reactor)
+        if self._creator is not None:
+            factory = TLSMemoryBIOFactory(self._creator, True, factory, clock=self._reactor)
         return self._endpoint.connect(factory)
 
 

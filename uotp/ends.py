@@ -168,7 +168,10 @@ class EndService(MultiService):
 
     def _reload(self) -> None:
         if self._logFile is not None:
-            self._logFile.reopen()
+            try:
+                self._logFile.reopen()
+            except OSError as error:  # the user that we became may not
+                self._log.error("the log file could not be opened again: {reason}", reason=error.strerror)
         try:
             self._end.reload()
         except ConfigurationError as error:

@@ -232,7 +232,7 @@ class Pool:
         """
         Open the others.
         """
-        for slot in self._slots:
+        for slot in self._slots[1:]:
             slot.dial()
 
     def stop(self) -> None:

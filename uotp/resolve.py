@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from threading import Thread
 from typing import Any, Literal
 
+from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IHostnameResolver, IHostResolution, IResolutionReceiver
@@ -43,6 +44,15 @@ def backgroundThread(reactor: Any) -> InBackground:
         Thread(target=lambda: reactor.callFromThread(done, call()), name="uotp lookup", daemon=True).start()
 
     return run
+
+
+def literalAddress(host: str, port: int, semantics: Semantics) -> Any:
+    """
+    @return: the address that C{host} is the text of, or L{None} when it is a name.
+    """
+    if isIPAddress(host):
+        return IPv4Address(semantics, host, port)
+    return IPv6Address(semantics, host, port) if isIPv6Address(host) else None
 
 
 def systemLookup(host: str, port: int, semantics: Semantics) -> Addresses:
@@ -121,7 +131,10 @@ class SharedResolver:
         key: Key = (hostName, portNumber, "UDP" if transportSemantics == "UDP" else "TCP")
         resolution = Resolution(hostName)
         resolutionReceiver.resolutionBegan(resolution)
-        if key in self._known:
+        literal = literalAddress(*key)
+        if literal is not None:
+            tell(resolutionReceiver, [literal])
+        elif key in self._known:
             tell(resolutionReceiver, self._known[key])
         elif key in self._waiting:
             self._waiting[key].append(resolutionReceiver)

@@ -20,6 +20,13 @@ the kernel's probes and reads nothing.
 """
 
 
+MAX_UNSENT_BYTES = 4 * 1024 * 1024
+"""
+What we write ourselves stays far below this; TLS's own answers to a peer that asks
+for them and does not read them do not.
+"""
+
+
 class Roll:
     """
     A set of living tunnels.
@@ -77,6 +84,9 @@ class Roll:
         """
         now = self._clock.seconds()
         for tunnel in list(self._tunnels):
-            if tunnel.fullSince is not None and now - tunnel.fullSince > STALL_SECONDS:
-                self._log.info("a tunnel took nothing for {seconds:.0f} s: aborted", seconds=STALL_SECONDS)
+            since = tunnel.fullSince
+            if since is None:
+                continue
+            if now - since > STALL_SECONDS or tunnel.unsentBytes() > MAX_UNSENT_BYTES:
+                self._log.info("a tunnel whose peer does not read for {seconds:.0f} s is aborted", seconds=now - since)
                 tunnel.abort()

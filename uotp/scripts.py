@@ -27,11 +27,11 @@ def runEnd(end: ModuleType, words: Sequence[str] | None = None) -> int:
     @param words: the command line; this process's own when left out.
     @return: the exit status.
     """
+    options = end.Options()
+    options.parseOptions(words)
     from twisted.internet import reactor  # noqa: PLC0415 - importing it installs it
 
     anyReactor: Any = reactor
-    options = end.Options()
-    options.parseOptions(words)
     service = end.makeService(options)
     observers = [] if options["logfile"] else [textFileLogObserver(sys.stderr)]
     globalLogBeginner.beginLoggingTo(observers, redirectStandardIO=False)
@@ -46,54 +46,22 @@ def runEnd(end: ModuleType, words: Sequence[str] | None = None) -> int:
     return 0
 
 
-def server() -> int:
+def server(words: Sequence[str] | None = None) -> int:
     """
     C{uotp-server}.
     """
-    import uotp.server  # noqa: PLC0415 - the other end's options are not needed
+    import uotp.server  # noqa: PLC0415 - commands do not need each other
 
-    return runEnd(uotp.server)
+    return runEnd(uotp.server, words)
 
 
-def client() -> int:
+def client(words: Sequence[str] | None = None) -> int:
     """
     C{uotp-client}.
     """
-    import uotp.client  # noqa: PLC0415 - the other end's options are not needed
+    import uotp.client  # noqa: PLC0415 - commands do not need each other
 
-    return runEnd(uotp.client)
-
-
-class MainOptions(GnuOptions):
-    """
-    C{uotp COMMAND ...}
-    """
-
-    commandName = "uotp"
-    positionals = "COMMAND [arguments]"
-    longdesc = (
-        "Commands: `cert` makes a private CA with certificates for server and client; `demo` sends datagrams "
-        "through a server and a client in one process and verifies what comes back.  `uotp COMMAND --help` "
-        "tells more.  The two ends themselves are uotp-server and uotp-client, and twistd runs them too."
-    )
-
-
-def main(words: Sequence[str] | None = None) -> int:
-    """
-    C{uotp}.
-
-    @param words: the command line; this process's own when left out.
-    @return: the exit status.
-    """
-    arguments = list(sys.argv[1:] if words is None else words)
-    if not arguments or arguments[0].startswith("-"):
-        options = MainOptions()
-        options.parseOptions(arguments[:1])  # --help or --version, or what is refused
-        options.refuse("a command is needed: cert or demo")
-    command, rest = arguments[0], arguments[1:]
-    if command not in COMMANDS:
-        MainOptions().refuse(f"there is no command {command!r}: it is cert or demo")
-    return COMMANDS[command](rest)
+    return runEnd(uotp.client, words)
 
 
 def cert(words: Sequence[str]) -> int:
@@ -114,12 +82,41 @@ def demo(words: Sequence[str]) -> int:
     return demo(words)
 
 
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"cert": cert, "demo": demo}
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"server": server, "client": client, "cert": cert, "demo": demo}
+"""What C{uotp} can be told to do."""
+
+
+class MainOptions(GnuOptions):
+    """
+    C{uotp COMMAND ...}
+    """
+
+    commandName = "uotp"
+    positionals = "COMMAND [arguments]"
+    longdesc = (
+        "Commands: `cert` makes a private CA with certificates for server and client; `demo` sends datagrams "
+        "through a server and a client in one process and verifies what comes back; `server` and `client` are "
+        "uotp-server and uotp-client, which twistd runs too.  `uotp COMMAND --help` tells more."
+    )
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """
+    C{uotp}.
+
+    @param words: the command line; this process's own when left out.
+    @return: the exit status.
+    """
+    arguments = list(sys.argv[1:] if words is None else words)
+    options = MainOptions()
+    if not arguments or arguments[0].startswith("-"):
+        options.parseOptions(arguments[:1])  # --help or --version, or what is refused
+        options.refuse(f"a command is needed: {', '.join(COMMANDS)} (see --help)")
+    command, rest = arguments[0], arguments[1:]
+    if command not in COMMANDS:
+        options.refuse(f"there is no command {command}: it is one of {', '.join(COMMANDS)} (see --help)")
+    return COMMANDS[command](rest)
 
 
 if __name__ == "__main__":
-    # For tests, and for where the scripts' directory is not on the path.
-    programs: dict[str, Callable[[], int]] = {"server": server, "client": client}
-    if len(sys.argv) > 1 and sys.argv[1] in programs:
-        sys.exit(programs[sys.argv.pop(1)]())
     sys.exit(main())

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.error import CannotListenError
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
-from uotp.clientservice import DROP_REPORT_SECONDS, STALL_ROUND_SECONDS, bracketed
+from uotp.clientservice import DATES_ROUND_SECONDS, DROP_REPORT_SECONDS, STALL_ROUND_SECONDS, bracketed
 from uotp.datagram import datagramPortOpener
 from uotp.drops import Drops
 from uotp.errors import StartError
@@ -118,6 +118,8 @@ class ServerService(Service):
         super().startService()
         self._rounds.every(STALL_ROUND_SECONDS, self._roll.abortStalled)
         self._rounds.every(DROP_REPORT_SECONDS, self._reportDrops)
+        if self._credentials is not None:
+            self._rounds.every(DATES_ROUND_SECONDS, self._credentials.warnOfDates)
 
     def _reportDrops(self) -> None:
         report = self.drops.report()
@@ -143,7 +145,7 @@ class ServerService(Service):
         super().stopService()
         self._rounds.stop()
         port, self._port = self._port, None
-        closed = maybeDeferred(port.stopListening)
+        closed = succeed(None) if port is None else maybeDeferred(port.stopListening)
         self._registry.endAll()
         self._reportDrops()
         return closed.addCallback(lambda _: self._roll.closeAll())

@@ -65,6 +65,18 @@ def tuneTunnelSocket(transport: Any) -> None:
                 handle.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
+def unsentBytes(transport: Any) -> int:
+    """
+    @param transport: of a tunnel, TCP or TLS over it.
+    @return: what its connection holds and has not given to the kernel, as far as it
+        can be told.  This is not what the tunnel has written: TLS answers a peer's
+        demands for new keys by itself.
+    """
+    while hasattr(transport, "transport"):
+        transport = transport.transport
+    return len(getattr(transport, "dataBuffer", b"")) + getattr(transport, "_tempDataLen", 0)
+
+
 def enlargeUdpBuffers(udpSocket: socket.socket) -> None:
     """
     Ask for L{UDP_BUFFER_BYTES} both ways, past the system's limit where we may.

@@ -11,15 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
+from cryptography import x509
 from OpenSSL import SSL
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IOpenSSLServerConnectionCreator
-from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from uotp import contexts
 from uotp.errors import ConfigurationError
+from uotp.log import Logger
 from uotp.pem import readIdentity
 from uotp.refusals import errorWords, plainText
 from uotp.vetting import PIN_BYTES, PeerName, VettedConnection, Vetting, parsePin, publicKeyPin, verifyPeer
@@ -84,6 +85,10 @@ class ClientTls:
     pins: tuple[bytes, ...] = ()
 
 
+Ours = tuple[str, x509.Certificate]
+"""The file of the certificate that we show, and the certificate."""
+
+
 def _utcNow() -> datetime:
     return datetime.now(timezone.utc)
 
@@ -97,9 +102,10 @@ class _Credentials:
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
-        self._context = self._load()
+        self._context, self._ours = self._load()
+        self.warnOfDates()
 
-    def _load(self) -> SSL.Context:
+    def _load(self) -> tuple[SSL.Context, Ours | None]:
         raise NotImplementedError
 
     def reload(self) -> None:
@@ -109,21 +115,29 @@ class _Credentials:
         @raise ConfigurationError: when they have become unusable; what was
             read before stays in use.
         """
-        self._context = self._load()
+        self._context, self._ours = self._load()
+        self.warnOfDates()
 
-    def _identify(self, context: SSL.Context, certificateFile: str, keyFile: str | None) -> None:
+    def _identify(self, context: SSL.Context, certificateFile: str, keyFile: str | None) -> Ours:
         identity = readIdentity(certificateFile, keyFile)
         contexts.present(context, identity, certificateFile)
+        return certificateFile, identity.chain[0]
+
+    def warnOfDates(self) -> None:
+        """
+        Say so when the certificate that we show is out of date, or soon will be.
+        """
+        if self._ours is None:
+            return
+        file, certificate = self._ours
         now = self._now()
-        begins, ends = identity.chain[0].not_valid_before_utc, identity.chain[0].not_valid_after_utc
+        begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
         if now > ends:
-            self._log.warn("The certificate in {file} expired on {date:%Y-%m-%d}", file=certificateFile, date=ends)
+            self._log.warn("the certificate in {file} expired on {date:%Y-%m-%d}", file=file, date=ends)
         elif now < begins:
-            self._log.warn(
-                "The certificate in {file} is not valid before {date:%Y-%m-%d}", file=certificateFile, date=begins
-            )
+            self._log.warn("the certificate in {file} is not valid before {date:%Y-%m-%d}", file=file, date=begins)
         elif ends - now <= EXPIRY_WARNING:
-            self._log.warn("The certificate in {file} expires on {date:%Y-%m-%d}", file=certificateFile, date=ends)
+            self._log.warn("the certificate in {file} expires on {date:%Y-%m-%d}", file=file, date=ends)
 
 
 @implementer(IOpenSSLServerConnectionCreator)
@@ -141,14 +155,14 @@ class ServerCredentials(_Credentials):
         self._vetting = Vetting("client") if choices.cafile is not None else None
         super().__init__(now)
 
-    def _load(self) -> SSL.Context:
+    def _load(self) -> tuple[SSL.Context, Ours | None]:
         choices = self._choices
         context = contexts.newContext(SSL.TLS_SERVER_METHOD)
-        self._identify(context, choices.cert, choices.key)
+        ours = self._identify(context, choices.cert, choices.key)
         if choices.cafile is not None:
             contexts.trust(context, choices.cafile, announce=True)
             context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, verifyPeer)
-        return context
+        return context, ours
 
     def serverConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
         """
@@ -187,17 +201,18 @@ class ClientCredentials(_Credentials):
         self._choices = choices
         super().__init__(now)
 
-    def _load(self) -> SSL.Context:
+    def _load(self) -> tuple[SSL.Context, Ours | None]:
         choices = self._choices
         context = contexts.newContext(SSL.TLS_CLIENT_METHOD)
+        ours = None
         if choices.cert is not None:
-            self._identify(context, choices.cert, choices.key)
+            ours = self._identify(context, choices.cert, choices.key)
         if choices.cafile is not None:
             contexts.trust(context, choices.cafile, announce=False)
         elif not choices.pins:
             context.set_default_verify_paths()
         context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, verifyPeer)
-        return context
+        return context, ours
 
     def creatorFor(self, host: str) -> IOpenSSLClientConnectionCreator:
         """

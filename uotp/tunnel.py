@@ -25,7 +25,7 @@ from zope.interface import implementer
 
 from uotp.boundaries import FrameCodec, TrainsOfTunnel
 from uotp.errors import PeerError
-from uotp.sockets import tuneTunnelSocket
+from uotp.sockets import tuneTunnelSocket, unsentBytes
 from uotp.train import Train
 from uotp.wire import HelloDecoder
 
@@ -191,6 +191,12 @@ class Tunnel(TwistedProtocol):
         @return: OpenSSL's connection, or L{None} when there is no TLS.
         """
         return self.transport.getHandle() if self._overTls() else None
+
+    def unsentBytes(self) -> int:
+        """
+        @return: what the connection holds and has not given to the kernel.
+        """
+        return unsentBytes(self.transport)
 
     def close(self) -> None:
         """

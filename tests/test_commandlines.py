@@ -1,0 +1,899 @@
+"""
+The command lines of both ends: every option, every default, every refusal; and the
+service that is made of them, up to where a reactor would run it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.error import CannotListenError, ReactorNotRunning
+from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import LogLevel, capturedLogs, formatEvent
+
+import uotp
+from tests.certificates import Authority, pem
+from tests.commands import CommandTestCase
+from uotp import client, ends, server
+from uotp.ends import EndOptions, EndService, commandService
+from uotp.errors import ConfigurationError, StartError
+from uotp.log import Logger
+from uotp.tls import ClientTls, ServerTls
+
+DESTINATION = ["example.com", "8443"]
+
+PIN = bytes(range(32))
+OTHER_PIN = bytes(32)
+
+HERE = os.path.abspath("x.pem")
+"""What the file name C{x.pem} means, made absolute; see L{OptionsTests.setUp}."""
+
+SHARED = [
+    ("--verbosity", "-v", "debug", "verbosity", LogLevel.debug),
+    ("--verbosity", "-v", "fatal", "verbosity", LogLevel.critical),
+    ("--logfile", "-l", HERE, "logfile", HERE),
+    ("--no-tls", None, None, "no-tls", 1),
+    ("--cert", "-c", HERE, "cert", HERE),
+    ("--cafile", "-C", HERE, "cafile", HERE),
+]
+"""
+Options of both ends: long name, short name, word, and under which name there is
+which value then.
+"""
+
+SERVER = [
+    *SHARED,
+    ("--bind-address", "-a", "::1", "bind-address", "::1"),
+    ("--bind-port", "-p", "443", "bind-port", 443),
+    ("--bind-port", "-p", "0", "bind-port", 0),
+    ("--linger", None, "12.5", "linger", 12.5),
+]
+
+CLIENT = [
+    *SHARED,
+    ("--bind-address", "-a", "::1", "bind-address", "::1"),
+    ("--bind-port", "-p", "51821", "bind-port", 51821),
+    ("--bind-port", "-p", "0", "bind-port", 0),
+    ("--expire", "-e", "30", "expire", 30.0),
+    ("--pool-size", "-n", "4", "pool-size", 4),
+    ("--backoff", "-B", "2.5", "backoff", 2.5),
+    ("--timeout", "-w", "10", "timeout", 10.0),
+    ("--resolve-once", "-R", None, "resolve-once", 1),
+    ("--mark", "-m", "0xca6c", "mark", 51820),
+    ("--mark", "-m", "51820", "mark", 51820),
+    ("--tls-servername", None, "vpn.example.com", "tls-servername", "vpn.example.com"),
+    ("--pin", None, PIN.hex(), "pin", (PIN,)),
+]
+
+SERVER_DEFAULTS = {
+    "verbosity": LogLevel.info,
+    "logfile": None,
+    "no-tls": 0,
+    "cert": HERE,  # without one there is no server
+    "key": None,
+    "cafile": None,
+    "bind-address": "0.0.0.0",  # noqa: S104 - what is documented
+    "bind-port": 8443,
+    "linger": 150.0,
+    "dst_address": "example.com",
+    "dst_port": 8443,
+}
+
+CLIENT_DEFAULTS = {
+    "verbosity": LogLevel.info,
+    "logfile": None,
+    "no-tls": 0,
+    "cert": None,
+    "key": None,
+    "cafile": None,
+    "bind-address": "127.0.0.1",
+    "bind-port": 8911,
+    "expire": 120.0,
+    "pool-size": 8,
+    "backoff": 5.0,
+    "timeout": 4.0,
+    "resolve-once": 0,
+    "mark": None,
+    "no-hostname-check": 0,
+    "tls-servername": None,
+    "pin": (),
+    "dst_address": "example.com",
+    "dst_port": 8443,
+}
+
+Row = tuple[str, str | None, str | None, str, object]
+
+
+def spellings(row: Row) -> list[list[str]]:
+    """
+    @return: all the ways to write an option.
+    """
+    long, short, word, _, _ = row
+    if word is None:
+        return [[long]] + ([] if short is None else [[short]])
+    ways = [[long, word], [f"{long}={word}"]]
+    return ways if short is None else [*ways, [short, word], [short + word]]
+
+
+class FakeReactor(MemoryReactorClock):
+    """
+    A reactor in memory that is told of signals.
+
+    @ivar fromThread: how often it was asked to call something from outside.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.fromThread = 0
+
+    def callFromThread(self, call: Callable[[], object]) -> None:
+        """
+        See C{IReactorFromThreads}.
+        """
+        self.fromThread += 1
+        call()
+
+
+class FakeEnd(Service):
+    """
+    One end, which only writes down what it is told.
+    """
+
+    def __init__(self, reloadError: Exception | None = None, startError: Exception | None = None) -> None:
+        self.reloads = 0
+        self._reloadError = reloadError
+        self._startError = startError
+
+    def reload(self) -> None:
+        """
+        Read the files again, or fail as told.
+        """
+        self.reloads += 1
+        if self._reloadError is not None:
+            raise self._reloadError
+
+    def privilegedStartService(self) -> None:
+        """
+        Bind, or fail as told.
+        """
+        if self._startError is not None:
+            raise self._startError
+
+
+class FakeLogFile:
+    """
+    A log file that can be opened again, or cannot.
+    """
+
+    def __init__(self, error: OSError | None = None) -> None:
+        self.reopened = 0
+        self._error = error
+
+    def reopen(self) -> None:
+        """
+        Open it again, or fail as told.
+        """
+        self.reopened += 1
+        if self._error is not None:
+            raise self._error
+
+
+class OptionsTests(CommandTestCase):
+    """
+    From words to values.
+    """
+
+    def serverOptions(self, *words: str) -> server.Options:
+        """
+        @return: the server's options for these words.
+        """
+        options = server.Options()
+        options.parseOptions(words)
+        return options
+
+    def clientOptions(self, *words: str) -> client.Options:
+        """
+        @return: the client's options for these words.
+        """
+        options = client.Options()
+        options.parseOptions(words)
+        return options
+
+    def assertEverywhere(self, parse: Callable[..., EndOptions], rows: list[Row], *needed: str) -> None:
+        """
+        Each option, in all its spellings, before, between and after the positionals.
+
+        @param needed: words without which there is no valid command line.
+        """
+        host, port = DESTINATION
+        for row in rows:
+            rest = [] if row[0] in {"--no-tls", *needed} else needed
+            for option in spellings(row):
+                for words in ([*option, host, port], [host, *option, port], [host, port, *option]):
+                    options = parse(*words, *rest)
+                    self.assertEqual(options[row[3]], row[4], words)
+                    self.assertEqual((options["dst_address"], options["dst_port"]), (host, int(port)), words)
+        self.assertEqual((self.out.getvalue(), self.err.getvalue()), ("", ""))
+
+    def test_everyOptionOfTheServerInEverySpellingAndPlace(self) -> None:
+        """
+        Long and short, before and after the target.
+        """
+        self.assertEverywhere(self.serverOptions, SERVER, "--cert", HERE)
+
+    def test_everyOptionOfTheClientInEverySpellingAndPlace(self) -> None:
+        """
+        Long and short, before and after the server's name.
+        """
+        self.assertEverywhere(self.clientOptions, CLIENT)
+
+    def test_theKeyGoesWithTheCertificate(self) -> None:
+        """
+        At both ends, long and short.
+        """
+        for parse in (self.serverOptions, self.clientOptions):
+            for words in (["-c", HERE, "-k", HERE + ".key"], [f"--key={HERE}.key", "--cert", HERE]):
+                self.assertEqual(parse(*DESTINATION, *words)["key"], HERE + ".key")
+
+    def test_whatIsNotSaidHasItsDocumentedDefault(self) -> None:
+        """
+        Every one of them; this is also the list of all options that there are.
+        """
+        self.assertEqual(dict(self.serverOptions(*DESTINATION, "-c", HERE)), SERVER_DEFAULTS)
+        self.assertEqual(dict(self.clientOptions(*DESTINATION)), CLIENT_DEFAULTS)
+
+    def test_noOptionIsUntested(self) -> None:
+        """
+        The tables above, and these few, are all that the commands know.
+        """
+        for options, rows, others in (
+            (server.Options(), SERVER, {"key", "help", "version"}),
+            (client.Options(), CLIENT, {"key", "help", "version", "no-hostname-check"}),
+        ):
+            known = {name.rstrip("=") for name in options.longOpt}
+            self.assertEqual(known, {row[0].removeprefix("--") for row in rows} | others)
+            short = {row[1].removeprefix("-") for row in rows if row[1] is not None}
+            self.assertEqual(set(options.shortOpt) - {":"}, short | {"k", "h"})
+
+    def test_pinsMayBeRepeatedAndWrittenAsPeopleDo(self) -> None:
+        """
+        Any of them is enough for the server; no CA is needed beside.
+        """
+        for other in ("00" * 32, "sha256//" + "A" * 43 + "="):
+            options = self.clientOptions("--pin", PIN.hex(), *DESTINATION, "--pin", other)
+            self.assertEqual(options["pin"], (PIN, OTHER_PIN))
+
+    def test_theChainMayBeEnough(self) -> None:
+        """
+        With a CA of one's own the name need not be checked.
+        """
+        for words in (["--no-hostname-check", "-C", HERE, *DESTINATION], [*DESTINATION, "--cafile", HERE, "--no-host"]):
+            self.assertEqual(self.clientOptions(*words)["no-hostname-check"], 1)
+
+    def test_filesAreAbsoluteBecauseADaemonChangesItsDirectory(self) -> None:
+        """
+        The names count from where the command was typed.
+        """
+        options = self.clientOptions(*DESTINATION, "-c", "a", "-k", "b", "-C", "c", "-l", "d")
+        directory = os.getcwd()
+        for name, file in (("cert", "a"), ("key", "b"), ("cafile", "c"), ("logfile", "d")):
+            self.assertEqual(options[name], os.path.join(directory, file))
+
+    def test_helpExits0AndNamesEveryOption(self) -> None:
+        """
+        Also beside nonsense that is not yet looked at.
+        """
+        for parse, rows in ((self.serverOptions, SERVER), (self.clientOptions, CLIENT)):
+            for word in ("--help", "-h"):
+                text = self.outputOf(lambda parse=parse, word=word: parse("x", word))  # type: ignore[misc]
+                for long, short, _, _, _ in rows:
+                    self.assertIn(long if short is None else f"{short}, {long}", text)
+            self.assertIn("[options] dst_address dst_port", text)
+
+    def test_versionExits0(self) -> None:
+        """
+        With the name of the command and the version, on one line.
+        """
+        self.assertEqual(self.outputOf(lambda: self.serverOptions("--version")), f"uotp-server {uotp.__version__}\n")
+        self.out.truncate(0)
+        self.out.seek(0)
+        self.assertEqual(self.outputOf(lambda: self.clientOptions("--version")), f"uotp-client {uotp.__version__}\n")
+
+
+class RefusalTests(CommandTestCase):
+    """
+    Command lines that cannot be used end with one line and status 2.
+    """
+
+    def assertRefusals(self, module: ModuleType, name: str, *cases: tuple[list[str], str]) -> None:
+        """
+        @param name: of the command, with which each line begins.
+        @param cases: words, and what is said of them.
+        """
+        for words, reason in cases:
+            line = self.refusalOf(lambda words=words: module.Options().parseOptions(words))  # type: ignore[misc]
+            self.assertEqual(line, f"{name}: {reason} (see --help)")
+
+    def assertRefusedByBoth(self, *cases: tuple[list[str], str]) -> None:
+        """
+        @param cases: words that come after the destination, and what is said.
+        """
+        for words, reason in cases:
+            self.assertRefusals(client, "uotp-client", ([*DESTINATION, *words], reason))
+            needed = [] if {"--no-tls", "-c", "--cert"} & set(words) else ["-c", HERE]
+            self.assertRefusals(server, "uotp-server", ([*needed, *words, *DESTINATION], reason))
+
+    def test_whatIsNoSuchThingNamesTheOptionAndTheWord(self) -> None:
+        """
+        Options that both ends have.
+        """
+        port = "a port is a number from 0 to 65535"
+        address = "an IPv4 or IPv6 address is needed, 0.0.0.0 or :: for all"
+        self.assertRefusedByBoth(
+            (["-v", "loud"], "--verbosity loud: one of debug, info, warn, error, fatal is needed"),
+            (["-a", "localhost"], f"--bind-address localhost: {address}"),
+            (["--bind-address", ""], f"--bind-address : {address}"),
+            (["-p", "http"], f"--bind-port http: {port}"),
+            (["-p", "65536"], f"--bind-port 65536: {port}"),
+            (["--logfile="], "--logfile : a file name is needed"),
+            (["--cert="], "--cert : a file name is needed"),
+            (["--cafile="], "--cafile : a file name is needed"),
+            (["-c", HERE, "--key="], "--key : a file name is needed"),
+            (["--colour"], "option --colour not recognized"),
+            (["-x"], "option -x not recognized"),
+        )
+
+    def test_timesCountsAndMarksOfTheClient(self) -> None:
+        """
+        Each names itself.
+        """
+        seconds = "a number of seconds above 0 is needed"
+        mark = "a number from 0 to 0xffffffff is needed"
+        self.assertRefusals(
+            client,
+            "uotp-client",
+            *(
+                ([*DESTINATION, *words], reason)
+                for words, reason in (
+                    (["-e", "0"], f"--expire 0: {seconds}"),
+                    (["-B", "-1"], f"--backoff -1: {seconds}"),
+                    (["-w", "nan"], f"--timeout nan: {seconds}"),
+                    (["-n", "0"], "--pool-size 0: a number from 1 to 256 is needed"),
+                    (["-n", "257"], "--pool-size 257: a number from 1 to 256 is needed"),
+                    (["-m", "ca6c"], f"--mark ca6c: {mark}"),
+                    (["-m", "0x100000000"], f"--mark 0x100000000: {mark}"),
+                    (["--tls-servername="], "--tls-servername : a host name or an IP address is needed"),
+                )
+            ),
+        )
+
+    def test_lingerOfTheServer(self) -> None:
+        """
+        A session may not linger for ever.
+        """
+        for word in ("0", "-1", "inf", "long"):
+            options = server.Options()
+            words = [*DESTINATION, "-c", HERE, "--linger", word]
+            line = self.refusalOf(lambda options=options, words=words: options.parseOptions(words))  # type: ignore[misc]
+            self.assertTrue(line.startswith(f"uotp-server: --linger {word}: a number of seconds"), line)
+
+    def test_aPinThatIsNoneNamesItself(self) -> None:
+        """
+        A digest that was cut short, or of another kind.
+        """
+        for word in ("", "zz", "00" * 31, "00" * 33, "sha1//abcd"):
+            options = client.Options()
+            words = [*DESTINATION, "--pin", word]
+            line = self.refusalOf(lambda options=options, words=words: options.parseOptions(words))  # type: ignore[misc]
+            self.assertTrue(line.startswith(f"uotp-client: --pin {word}: "), line)
+
+    def test_destinationsThatAreNone(self) -> None:
+        """
+        Too few, too many, or not to be sent to.
+        """
+        for module, name in ((client, "uotp-client"), (server, "uotp-server")):
+            count = "two arguments are needed, dst_address dst_port; there are"
+            self.assertRefusals(
+                module,
+                name,
+                (["--no-tls"], f"{count} 0"),
+                (["--no-tls", "a"], f"{count} 1"),
+                (["--no-tls", "a", "1", "2"], f"{count} 3"),
+                (["--no-tls", "a b", "1"], "dst_address a b: a host name or an IP address is needed"),
+                (["--no-tls", "", "1"], "dst_address : a host name or an IP address is needed"),
+                (["--no-tls", "0.0.0.0", "1"], "dst_address 0.0.0.0: not the address of one host"),
+                (["--no-tls", "a", "0"], "dst_port 0: port 0 cannot be sent to"),
+                (["--no-tls", "a", "http"], "dst_port http: a port is a number from 0 to 65535"),
+            )
+
+    def test_plainTcpTakesNothingThatHasToDoWithTls(self) -> None:
+        """
+        Whoever names a certificate does not mean plain TCP.
+        """
+        self.assertRefusedByBoth(
+            (["--no-tls", "-c", HERE], "--no-tls and --cert exclude each other"),
+            (["--no-tls", "-k", HERE], "--no-tls and --key exclude each other"),
+            (["--no-tls", "-C", HERE], "--no-tls and --cafile exclude each other"),
+        )
+        self.assertRefusals(
+            client,
+            "uotp-client",
+            ([*DESTINATION, "--no-tls", "--pin", PIN.hex()], "--no-tls and --pin exclude each other"),
+            (
+                [*DESTINATION, "--tls-servername", "a", "--no-tls"],
+                "--no-tls and --tls-servername exclude each other",
+            ),
+            (
+                [*DESTINATION, "--no-hostname-check", "--no-tls"],
+                "--no-tls and --no-hostname-check exclude each other",
+            ),
+        )
+
+    def test_aKeyWithoutACertificateIsOfNoUse(self) -> None:
+        """
+        The client has neither or both.
+        """
+        self.assertRefusals(client, "uotp-client", ([*DESTINATION, "-k", HERE], "--key needs --cert"))
+
+    def test_aServerWithoutACertificateIsToldHowToMakeOne(self) -> None:
+        """
+        Or how to do without.
+        """
+        reason = "a server needs --cert: `uotp cert DIR` makes one, with a private CA; or give --no-tls"
+        self.assertRefusals(server, "uotp-server", (DESTINATION, reason), ([*DESTINATION, "-C", HERE], reason))
+
+    def test_theHostNameIsNotCheckedOnlyWithACa(self) -> None:
+        """
+        Otherwise anybody's certificate would do; a pin does not change that.
+        """
+        reason = "--no-hostname-check needs --cafile: without both, anybody's certificate would do"
+        self.assertRefusals(
+            client,
+            "uotp-client",
+            ([*DESTINATION, "--no-hostname-check"], reason),
+            ([*DESTINATION, "--no-hostname-check", "--pin", PIN.hex()], reason),
+        )
+
+    def test_aNameToCheckAndNoCheckOfTheNameExcludeEachOther(self) -> None:
+        """
+        With a CA and without.
+        """
+        reason = "--no-hostname-check and --tls-servername exclude each other"
+        words = [*DESTINATION, "--no-hostname-check", "--tls-servername", "a"]
+        self.assertRefusals(client, "uotp-client", (words, reason), ([*words, "-C", HERE], reason))
+
+
+class ServiceTestCase(CommandTestCase):
+    """
+    Has a reactor of its own in the place of the global one, and leaves nothing of
+    the process changed.
+    """
+
+    def setUp(self) -> None:
+        """
+        Stand in for all that belongs to the process.
+        """
+        super().setUp()
+        self.reactor = FakeReactor()
+        self.replaceReactor(self.reactor)
+        self.patch(Logger, "threshold", LogLevel.info)
+        self.patch(sys, "excepthook", sys.excepthook)
+        self.loggingTo: list[Any] = []
+        self.patch(ends, "logTo", self.logTo)
+        self.limitsRaised: list[bool] = []
+        self.patch(ends, "raiseDescriptorLimit", lambda: self.limitsRaised.append(True))
+        self.signals: dict[int, Callable[..., object]] = {}
+        self.patch(signal, "signal", self.signals.__setitem__)
+
+    def logTo(self, logFile: Any) -> None:
+        """
+        Remember which file is logged to, and close it in the end.
+        """
+        self.loggingTo.append(logFile)
+        self.addCleanup(logFile.close)
+
+    def parsed(self, module: ModuleType, *words: str) -> Any:
+        """
+        @return: the options of one end.
+        """
+        options = module.Options()
+        options.parseOptions([*DESTINATION, *words])
+        return options
+
+    def path(self, content: bytes) -> str:
+        """
+        @return: the absolute name of a new file with this content.
+        """
+        path = Path(os.path.abspath(self.mktemp()))
+        path.write_bytes(content)
+        return str(path)
+
+
+class MakeServiceTests(ServiceTestCase):
+    """
+    C{makeService} only translates options into a call of the plain functions.
+    """
+
+    def callOf(self, module: ModuleType, function: str, *words: str) -> tuple[Any, dict[str, Any]]:
+        """
+        @return: what the plain function was called with.
+        """
+        calls: list[tuple[Any, dict[str, Any]]] = []
+
+        def make(destination: Any, **arguments: Any) -> FakeEnd:
+            calls.append((destination, arguments))
+            return FakeEnd()
+
+        self.patch(module, function, make)
+        module.makeService(self.parsed(module, *words))
+        self.assertEqual(len(calls), 1)
+        return calls[0]
+
+    def test_theServersOptionsReachTheServer(self) -> None:
+        """
+        Each in its place.
+        """
+        words = ["-a", "::1", "-p", "1", "--linger", "2", "-c", "/c", "-k", "/k", "-C", "/C"]
+        destination, arguments = self.callOf(server, "serverService", *words)
+        self.assertEqual(destination, ("example.com", 8443))
+        self.assertEqual(
+            arguments,
+            {
+                "tls": ServerTls(os.path.abspath("/c"), os.path.abspath("/k"), os.path.abspath("/C")),
+                "listen": ("::1", 1),
+                "linger": 2.0,
+                "reactor": self.reactor,
+            },
+        )
+
+    def test_theClientsOptionsReachTheClient(self) -> None:
+        """
+        Each in its place.
+        """
+        destination, arguments = self.callOf(
+            client,
+            "clientService",
+            *["-a", "::1", "-p", "1", "-e", "2", "-n", "3", "-B", "4.5", "-w", "6", "-R", "-m", "7"],
+            *["-c", "/c", "-k", "/k", "-C", "/C", "--tls-servername", "name", "--pin", PIN.hex()],
+        )
+        self.assertEqual(destination, ("example.com", 8443))
+        files = {"cert": "/c", "key": "/k", "cafile": "/C"}
+        absolute = {name: os.path.abspath(file) for name, file in files.items()}
+        self.assertEqual(
+            arguments,
+            {
+                "tls": ClientTls(**absolute, serverName="name", pins=(PIN,)),  # type: ignore[arg-type]
+                "listen": ("::1", 1),
+                "expire": 2.0,
+                "poolSize": 3,
+                "backoff": 4.5,
+                "timeout": 6.0,
+                "resolveOnce": True,
+                "mark": 7,
+                "reactor": self.reactor,
+            },
+        )
+
+    def test_withoutAnyOptionTheServerIsVerified(self) -> None:
+        """
+        By the system's CAs and by name: only what is said relaxes it.
+        """
+        self.assertEqual(self.callOf(client, "clientService")[1]["tls"], ClientTls(hostnameCheck=True))
+        words = ["--no-hostname-check", "-C", HERE]
+        relaxed = self.callOf(client, "clientService", *words)[1]["tls"]
+        self.assertEqual(relaxed, ClientTls(cafile=HERE, hostnameCheck=False))
+
+    def test_plainTcpHasToBeSaid(self) -> None:
+        """
+        And is then what is made.
+        """
+        self.assertIsNone(self.callOf(client, "clientService", "--no-tls")[1]["tls"])
+        self.assertIsNone(self.callOf(server, "serverService", "--no-tls")[1]["tls"])
+
+    def test_realFilesMakeRealServices(self) -> None:
+        """
+        A certificate with its key in the same file, a CA, both ends.
+        """
+        authority = Authority("Test CA")
+        issued = authority.issue("example.com")
+        both = self.path(issued.certificatePem() + issued.keyPem())
+        cafile = self.path(pem(authority.certificate))
+        for module, name in ((server, "uotp-server"), (client, "uotp-client")):
+            service = module.makeService(self.parsed(module, "-c", both, "-C", cafile))
+            self.assertEqual([end.name for end in service], [name])
+        self.assertEqual(self.err.getvalue(), "")
+
+    def test_filesThatCannotBeUsedAreOneLineAndStatus2(self) -> None:
+        """
+        Not there, not what they should be, not belonging together: the line names the file.
+        """
+        authority = Authority("Test CA")
+        issued, another = authority.issue("example.com"), authority.issue("example.com")
+        certificate, key = self.path(issued.certificatePem()), self.path(issued.keyPem())
+        strangeKey, junk = self.path(another.keyPem()), self.path(b"junk\n")
+        missing = os.path.abspath("missing.pem")
+        for module in (server, client):
+            for words, named in (
+                (["-c", missing], missing),
+                (["-c", junk], junk),
+                (["-c", certificate], certificate),  # which has no key in it
+                (["-c", certificate, "-k", missing], missing),
+                (["-c", certificate, "-k", strangeKey], strangeKey),
+                (["-c", certificate, "-k", key, "-C", missing], missing),
+                (["-c", certificate, "-k", key, "-C", junk], junk),
+            ):
+                options = self.parsed(module, *words)
+                line = self.refusalOf(lambda module=module, options=options: module.makeService(options))  # type: ignore[misc]
+                self.assertTrue(line.startswith(f"{options.commandName}: "), line)
+                self.assertIn(named, line)
+
+    def test_aServerNameThatNoCertificateCouldHaveIsRefusedAtOnce(self) -> None:
+        """
+        It is not left to be found with the first datagram, over and over.
+        """
+        for host in ("[2001:db8::1]", "example.com:8443", "*.example.com", "a,b"):
+            options = client.Options()
+
+            def make(host: str = host, options: client.Options = options) -> None:
+                options.parseOptions([host, "8443"])
+                client.makeService(options)
+
+            line = self.refusalOf(make)
+            self.assertIn(host, line)
+
+
+class CommandServiceTests(ServiceTestCase):
+    """
+    What belongs to a process of its own is done once the values are known.
+    """
+
+    def made(self, *words: str, end: FakeEnd | None = None) -> EndService:
+        """
+        @return: the service of a server with these options.
+        """
+        return commandService(self.parsed(server, "--no-tls", *words), lambda _: end or FakeEnd())
+
+    def test_theClockIsChosenBeforeAnythingIsMade(self) -> None:
+        """
+        So that no timer can follow the wall clock, and whoever makes a timer has this reactor.
+        """
+        seen: list[object] = []
+
+        def make(reactor: Any) -> FakeEnd:
+            seen.extend([reactor, reactor.seconds, Logger.threshold])
+            return FakeEnd()
+
+        commandService(self.parsed(server, "--no-tls", "-v", "warn"), make)
+        self.assertEqual(seen, [self.reactor, time.monotonic, LogLevel.warn])
+
+    def test_theDescriptorLimitIsRaised(self) -> None:
+        """
+        Before the tunnels come.
+        """
+        self.made()
+        self.assertEqual(self.limitsRaised, [True])
+
+    def test_theEndIsPartOfTheService(self) -> None:
+        """
+        So that it starts and stops with it.
+        """
+        end = FakeEnd()
+        service = self.made(end=end)
+        self.assertIs(end.parent, service)
+        service.startService()
+        self.assertTrue(end.running)
+        self.successResultOf(service.stopService())
+        self.assertFalse(end.running)
+
+    def test_withALogfileTheLogGoesThereToo(self) -> None:
+        """
+        The file is there from the start.
+        """
+        path = self.path(b"")
+        self.made("-l", path)
+        self.assertEqual([logFile.path for logFile in self.loggingTo], [path])
+        self.made()
+        self.assertEqual(len(self.loggingTo), 1)
+
+    def test_aLogfileThatCannotBeWrittenIsOneLineAndStatus2(self) -> None:
+        """
+        The line names the option, the file, and the reason.
+        """
+        path = os.path.join(os.path.abspath(self.mktemp()), "log")
+        line = self.refusalOf(lambda: self.made("-l", path))
+        self.assertEqual(line, f"uotp-server: --logfile {path}: No such file or directory")
+
+    def test_anEndThatCannotBeMadeIsOneLineAndStatus2(self) -> None:
+        """
+        In the words of the error; nothing is logged to then.
+        """
+
+        def make(_: Any) -> FakeEnd:
+            reason = "the pool size is 0"
+            raise ConfigurationError(reason)
+
+        options = self.parsed(server, "--no-tls", "-l", self.path(b""))
+        self.assertEqual(self.refusalOf(lambda: commandService(options, make)), "uotp-server: the pool size is 0")
+        self.assertEqual(self.loggingTo, [])
+
+    def test_anErrorOfTheEndIsNotBlamedOnTheLogfile(self) -> None:
+        """
+        An error of the system that has nothing to do with it does not name it.
+        """
+
+        def make(_: Any) -> FakeEnd:
+            raise OSError(24, "Too many open files")
+
+        options = self.parsed(server, "--no-tls")
+        try:
+            commandService(options, make)
+        except (OSError, SystemExit):
+            self.assertNotIn("--logfile", self.err.getvalue())
+        else:
+            self.fail("it went on without an end")
+
+
+class EndServiceTests(ServiceTestCase):
+    """
+    Signals, reload, stop.
+    """
+
+    def running(self, end: FakeEnd | None = None, logFile: Any = None) -> EndService:
+        """
+        @return: a service that has been started, in a reactor that runs.
+        """
+        service = EndService("uotp-x", end or FakeEnd(), logFile, self.reactor)
+        service.privilegedStartService()
+        service.startService()
+        self.assertEqual(self.signals, {})  # the reactor's own would replace them
+        for call, arguments, keywords in self.reactor.whenRunningHooks:
+            call(*arguments, **keywords)
+        self.reactor.running = True
+        return service
+
+    def raiseSignal(self, number: int) -> None:
+        """
+        Let a signal arrive.
+        """
+        before = self.reactor.fromThread
+        self.signals[number](number, None)
+        self.assertEqual(self.reactor.fromThread, before + 1)  # which wakes a reactor that waits
+
+    def test_aStopThatIsAskedForIsAStop(self) -> None:
+        """
+        SIGTERM and SIGINT stop the reactor, whose end is then no failure.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self.signals.clear()
+            self.running()
+            self.reactor.hasStopped = False
+            self.raiseSignal(number)
+            self.assertTrue(self.reactor.hasStopped)
+
+    def test_aSecondSignalWhileStoppingIsNoError(self) -> None:
+        """
+        Impatience is no reason for a traceback.
+        """
+
+        def stopped() -> None:
+            raise ReactorNotRunning
+
+        self.running()
+        self.patch(self.reactor, "stop", stopped)
+        self.raiseSignal(signal.SIGINT)
+
+    def test_sighupReadsTheFilesAgain(self) -> None:
+        """
+        The log file is opened again, for logrotate, and the certificates are read.
+        """
+        end, logFile = FakeEnd(), FakeLogFile()
+        self.running(end, logFile)
+        with capturedLogs() as events:
+            self.raiseSignal(signal.SIGHUP)
+        self.assertEqual((end.reloads, logFile.reopened), (1, 1))
+        self.assertEqual([formatEvent(event) for event in events], ["reloaded"])
+
+    def test_withoutALogfileTheCertificatesAreReadAllTheSame(self) -> None:
+        """
+        There is nothing else to open.
+        """
+        end = FakeEnd()
+        self.running(end)
+        self.raiseSignal(signal.SIGHUP)
+        self.assertEqual(end.reloads, 1)
+
+    def test_filesThatHaveBecomeUnusableCostNothing(self) -> None:
+        """
+        It is said once, as an error, and the old ones stay.
+        """
+        self.running(FakeEnd(reloadError=ConfigurationError("the file x is empty")))
+        with capturedLogs() as events:
+            self.raiseSignal(signal.SIGHUP)
+        said = [(event["log_level"], formatEvent(event)) for event in events]
+        words = "not reloaded, the old certificates stay in use: the file x is empty"
+        self.assertEqual(said, [(LogLevel.error, words)])
+
+    def test_aLogfileThatCannotBeOpenedAgainDoesNotKeepTheCertificatesOld(self) -> None:
+        """
+        A directory that is gone costs the log file, not the renewal.
+        """
+        end = FakeEnd()
+        self.running(end, FakeLogFile(error=OSError(2, "No such file or directory")))
+        with capturedLogs() as events:
+            self.raiseSignal(signal.SIGHUP)
+        self.assertEqual(end.reloads, 1)
+        self.assertTrue(any("No such file or directory" in str(formatEvent(event)) for event in events))
+
+    def test_aStopIsSaid(self) -> None:
+        """
+        The log shows that it was asked for.
+        """
+        service = self.running()
+        with capturedLogs() as events:
+            self.successResultOf(service.stopService())
+        self.assertEqual([formatEvent(event) for event in events], ["stopping"])
+
+
+class StartErrorTests(ServiceTestCase):
+    """
+    What the machine does not let us do is one line, never a traceback.
+    """
+
+    def failing(self, error: Exception) -> EndService:
+        """
+        @return: a service that cannot start.
+        """
+        return EndService("uotp-x", FakeEnd(startError=error), None, self.reactor)
+
+    def startErrorOf(self, service: Any) -> StartError:
+        """
+        @return: why a service cannot start; it has been logged, once, as critical.
+        """
+        with capturedLogs() as events:
+            error = self.assertRaises(StartError, service.privilegedStartService)
+        said = [(event["log_level"], formatEvent(event)) for event in events]
+        self.assertEqual(said, [(LogLevel.critical, str(error))])
+        return error
+
+    def test_uncaughtItIsOneLine(self) -> None:
+        """
+        As twistd leaves it to the interpreter.
+        """
+        error = self.startErrorOf(self.failing(StartError("the port is taken")))
+        sys.excepthook(StartError, error, error.__traceback__)
+        self.assertEqual(self.err.getvalue(), "uotp-x: the port is taken\n")
+
+    def test_otherErrorsAreShownAsEver(self) -> None:
+        """
+        A bug keeps its traceback.
+        """
+        shown: list[object] = []
+        self.patch(sys, "excepthook", lambda *error: shown.append(error))
+        bug = LookupError("bug")
+        self.assertRaises(LookupError, self.failing(bug).privilegedStartService)
+        sys.excepthook(LookupError, bug, None)
+        self.assertEqual(shown, [(LookupError, bug, None)])
+        self.assertEqual(self.err.getvalue(), "")
+
+    def test_aPortInUseNamesAddressPortAndReason(self) -> None:
+        """
+        The whole way, from the words of a command line.
+        """
+
+        def listenTCP(port: int, factory: Any, backlog: int, interface: str) -> Any:
+            raise CannotListenError(interface, port, OSError(98, "Address already in use"))
+
+        self.patch(self.reactor, "listenTCP", listenTCP)
+        service = server.makeService(self.parsed(server, "--no-tls", "-p", "443"))
+        error = self.startErrorOf(service)
+        sys.excepthook(StartError, error, error.__traceback__)
+        reason = "cannot listen on 0.0.0.0 port 443 (TCP): Address already in use"
+        self.assertEqual(self.err.getvalue(), f"uotp-server: {reason}\n")

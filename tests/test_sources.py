@@ -1,0 +1,293 @@
+"""
+Who is worth a session, how large its pool is, and when it ends.
+"""
+
+from __future__ import annotations
+
+from twisted.logger import capturedLogs, formatEvent
+
+from tests.contracts import TimerTestCase
+from tests.twins import Attempt, MemorySurroundings
+from uotp.boundaries import Address
+from uotp.drops import Drop, Drops
+from uotp.sources import NEW_AT_ONCE, NEW_PER_SECOND, UNANSWERED_SECONDS, WIDEN_BYTES, Sources, SourceSession
+from uotp.train import Train
+
+EXPIRE = 120.0
+POOL = 4
+PING = Train(4, b"ping")
+
+
+def source(number: int) -> Address:
+    """
+    @return: the address of a source.
+    """
+    return (f"192.0.2.{number // 60000 + 1}", number % 60000 + 1)
+
+
+class _SourcesTestCase(TimerTestCase):
+    """
+    A test with surroundings in memory.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make them, and let every test check the invariant.
+        """
+        super().setUp()
+        self.around = MemorySurroundings(self.clock)
+        self.drops = Drops()
+        self.delivered: list[tuple[Address, Train]] = []
+        self.made: list[SourceSession] = []
+        self.sources = self.makeSources()
+        self.addCleanup(self.end)
+
+    def makeSources(self, maxSessions: int = 1024) -> Sources:
+        """
+        @return: no sources yet.
+        """
+        return Sources(self.openSession, self.clock.seconds, self.drops, EXPIRE, maxSessions)
+
+    def openSession(self, address: Address) -> SourceSession:
+        """
+        As the client's service does it.
+        """
+        session = SourceSession(
+            self.around, self.drops, lambda train: self.delivered.append((address, train)), POOL
+        )
+        self.made.append(session)
+        return session
+
+    def end(self) -> None:
+        """
+        End all, and let what was closed be gone.
+        """
+        self.sources.endAll()
+        self.around.settle()
+        self.assertEqual((len(self.sources), len(self.around.roll)), (0, 0))
+
+    def send(self, number: int, train: Train = PING) -> None:
+        """
+        Let a source send.
+        """
+        self.sources.trainReceived(train, source(number))
+        self.sources.checkInvariant()
+
+    def pass_(self, seconds: float) -> None:
+        """
+        Let time pass, with the rounds of the service.
+        """
+        self.clock.pump([1.0] * int(seconds))
+        self.clock.advance(seconds % 1)
+        self.sources.endIdle()
+        self.sources.checkInvariant()
+
+    def answer(self, attempt: Attempt) -> None:
+        """
+        Let the target answer over a tunnel.
+        """
+        attempt.open().dataReceived(b"\0\4pong")
+
+
+class SourceSessionTests(_SourcesTestCase):
+    """
+    The session of one source.
+    """
+
+    def test_firstDatagramOpensOneTunnelOnly(self) -> None:
+        """
+        Its source may be forged; and it is not lost.
+        """
+        self.send(1)
+        self.assertEqual(len(self.around.attempts), 1)
+        tunnel = self.around.attempts[0]
+        tunnel.open()
+        self.assertEqual(tunnel.transport.getOutBuffer()[16:], b"\0\4ping")
+
+    def test_answerOpensThePool(self) -> None:
+        """
+        And reaches the source that it is for.
+        """
+        self.send(1)
+        self.send(2)
+        self.answer(self.around.attempts[1])
+        self.assertEqual(self.delivered, [(source(2), Train(4, b"pong"))])
+        self.assertEqual(len(self.around.attempts), 2 + POOL - 1)
+        self.assertEqual([session.wide for session in self.made], [False, True])
+
+    def test_muchSentOpensThePoolWithoutAnAnswer(self) -> None:
+        """
+        More than the pool costs, and not a byte earlier.
+        """
+        self.send(1, Train(1024, bytes(WIDEN_BYTES - 1025)))
+        self.send(1, Train(1024, bytes(1024)))
+        self.assertEqual(len(self.around.attempts), 1)
+        self.send(1, Train(1, b"x"))
+        self.assertEqual(len(self.around.attempts), POOL)
+        self.send(1, Train(1024, bytes(65000)))
+        self.answer(self.around.attempts[0])
+        self.assertEqual(len(self.around.attempts), POOL)
+
+    def test_oneSourceHasOneSession(self) -> None:
+        """
+        Another port or another address is another source.
+        """
+        for address in (("192.0.2.1", 1), ("192.0.2.1", 1), ("192.0.2.1", 2), ("192.0.2.2", 1), ("::1", 1, 0, 0)):
+            self.sources.trainReceived(PING, address)
+        self.assertEqual(len(self.sources), 4)
+
+    def test_everySessionHasAnIdOfItsOwn(self) -> None:
+        """
+        A source that comes back has a new one too.
+        """
+        ids = []
+        for number in (1, 2, 3, 1):
+            self.send(number)
+            self.around.attempts[-1].open()
+            ids.append(self.around.attempts[-1].transport.getOutBuffer()[:16])
+            if number == 3:
+                self.sources.endAll()
+        self.assertEqual(len(set(ids)), 4)
+        self.assertEqual({len(one) for one in ids}, {16})
+
+
+class SourcesTests(_SourcesTestCase):
+    """
+    All sources together.
+    """
+
+    def test_idleSessionOfAWideSourceEndsAfterItsTime(self) -> None:
+        """
+        And its tunnels are closed.
+        """
+        self.send(1)
+        self.answer(self.around.attempts[0])
+        self.pass_(EXPIRE - 1)
+        self.assertEqual(len(self.sources), 1)
+        self.pass_(1)
+        self.assertEqual(len(self.sources), 0)
+        self.assertTrue(self.around.attempts[0].transport.disconnecting)
+
+    def test_eitherSideKeepsASessionAlive(self) -> None:
+        """
+        The target alone, or the source alone.
+        """
+        self.send(1)
+        self.answer(self.around.attempts[0])
+        for _ in range(3):
+            self.pass_(EXPIRE - 1)
+            self.send(1)
+            self.pass_(EXPIRE - 1)
+            self.around.attempts[0].tunnel.dataReceived(b"\0\4pong")
+        self.assertEqual(len(self.sources), 1)
+
+    def test_sourceWithoutAPoolIsForgottenSooner(self) -> None:
+        """
+        Forged ones do not stay.
+        """
+        self.send(1)
+        self.pass_(UNANSWERED_SECONDS - 1)
+        self.assertEqual(len(self.sources), 1)
+        self.pass_(1)
+        self.assertEqual(len(self.sources), 0)
+        self.assertLess(UNANSWERED_SECONDS, EXPIRE)
+
+    def test_shorterTimeOfTheUserHoldsForAll(self) -> None:
+        """
+        Also for sources without a pool.
+        """
+        self.sources = Sources(self.openSession, self.clock.seconds, self.drops, 5.0)
+        self.send(1)
+        self.pass_(4)
+        self.assertEqual(len(self.sources), 1)
+        self.pass_(1)
+        self.assertEqual(len(self.sources), 0)
+
+    def test_newSourcesAreTakenOnAtABoundedRate(self) -> None:
+        """
+        Those beyond it are dropped and counted; known ones are not concerned.
+        """
+        for number in range(int(NEW_AT_ONCE) + 10):
+            self.send(number)
+        self.assertEqual(len(self.sources), NEW_AT_ONCE)
+        self.send(0, Train(1, b"xyz"))
+        self.assertEqual(self.drops.totals, {Drop.TOO_MANY_SESSIONS: 10})
+        self.clock.advance(0.5)
+        for number in range(1000, 1100):
+            self.send(number, Train(1, b"xyz"))
+        taken = int(NEW_PER_SECOND / 2)
+        self.assertEqual(len(self.sources), NEW_AT_ONCE + taken)
+        self.assertEqual(self.drops.totals, {Drop.TOO_MANY_SESSIONS: 10 + 3 * (100 - taken)})
+
+    def test_quietTimeSavesUpNoMoreThanOneBurst(self) -> None:
+        """
+        After an hour a flood is bounded as on the first day.
+        """
+        self.clock.advance(3600)
+        for number in range(200):
+            self.send(number)
+        self.assertEqual(len(self.sources), NEW_AT_ONCE)
+
+    def test_fullTableSendsTheIdlestWithoutAPoolAway(self) -> None:
+        """
+        Whoever floods it, those that were answered stay.
+        """
+        self.sources = self.makeSources(maxSessions=3)
+        self.send(1)
+        self.answer(self.around.attempts[0])
+        self.clock.advance(1)
+        self.send(2)
+        self.clock.advance(1)
+        self.send(3)
+        self.clock.advance(1)
+        self.send(2)
+        self.send(4)
+        self.assertEqual(set(self.sources._bySource), {source(1), source(2), source(4)})
+        self.assertEqual(self.drops.totals, {})
+
+    def test_fullTableOfAnsweredSourcesTakesNobodyOn(self) -> None:
+        """
+        What the stranger sends is dropped and counted, and costs no allowance.
+        """
+        self.sources = self.makeSources(maxSessions=2)
+        for number in (1, 2):
+            self.send(number)
+            self.answer(self.around.attempts[-1])
+        for number in range(3, 3 + 500):
+            self.send(number)
+        self.assertEqual(set(self.sources._bySource), {source(1), source(2)})
+        self.assertEqual(self.drops.totals, {Drop.TOO_MANY_SESSIONS: 500})
+        self.pass_(EXPIRE)
+        self.send(3)
+        self.assertEqual(len(self.sources), 1)
+
+    def test_endOfAllLeavesNothing(self) -> None:
+        """
+        No session, no tunnel, no timer; and then one can begin again.
+        """
+        for number in range(5):
+            self.send(number)
+        self.answer(self.around.attempts[0])
+        self.end()
+        self.assertNoTimer()
+        self.send(1)
+        self.assertEqual(len(self.sources), 1)
+
+    def test_logTellsOfEachSessionAndNeverItsId(self) -> None:
+        """
+        Who, why, and how much.
+        """
+        with capturedLogs() as events:
+            self.send(1)
+            self.answer(self.around.attempts[0])
+            self.sources.endAll()
+        lines = [formatEvent(event) for event in events]
+        self.assertEqual(
+            lines,
+            [
+                "session for 192.0.2.1 port 2 opened, 1 in all",
+                "session for 192.0.2.1 port 2 ended: the client stops; 4 bytes from it, 4 to it",
+            ],
+        )
+        sessionId = self.around.attempts[0].transport.getOutBuffer()[:16]
+        self.assertNotIn(sessionId.hex(), "".join(lines))

@@ -1,0 +1,822 @@
+"""
+One tunnel, alone and against its other end, plain and over TLS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from OpenSSL import SSL
+from twisted.internet.error import ConnectionDone
+from twisted.internet.protocol import Factory
+from twisted.internet.task import Clock
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.python.failure import Failure
+from twisted.test.iosim import IOPump, connect
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.certificates import CLIENT
+from tests.contracts import CarrierContract, TimerTestCase
+from tests.tlspairs import TRUSTED, TlsTestCase
+from tests.twins import MemoryTransport, MemoryTunnel, RecordingOwner, RecordingSession
+from uotp.boundaries import Carrier
+from uotp.errors import PeerError
+from uotp.sockets import KEEPALIVE_IDLE_SECONDS
+from uotp.train import Train, cut
+from uotp.tunnel import CLOSE_SECONDS, TURN_BYTES, AcceptedTunnel, DialledTunnel, Event, State, Tunnel
+from uotp.wire import FrameCodec
+
+HELLO = bytes(range(16))
+TRAIN = Train(3, b"onetwo")
+FRAMES = b"\0\3one\0\3two"
+
+EXPECTED = {
+    State.NEW: {Event.CONNECTED: State.HANDSHAKE, Event.DISCONNECTED: State.LOST},
+    State.HANDSHAKE: {Event.SECURED: State.HELLO, Event.CLOSED: State.CLOSING, Event.DISCONNECTED: State.LOST},
+    State.HELLO: {Event.GREETED: State.OPEN, Event.CLOSED: State.CLOSING, Event.DISCONNECTED: State.LOST},
+    State.OPEN: {Event.CLOSED: State.CLOSING, Event.DISCONNECTED: State.LOST},
+    State.CLOSING: {Event.DISCONNECTED: State.LOST},
+    State.LOST: {},
+}
+"""What each event leads to, from each state; what is not here changes nothing."""
+
+
+def done() -> Failure:
+    """
+    @return: an ordinary end of a connection.
+    """
+    return Failure(ConnectionDone())
+
+
+STEPS: dict[Event, Callable[[Tunnel], None]] = {
+    Event.CONNECTED: lambda tunnel: tunnel.makeConnection(MemoryTransport(tunnel, secured=True)),
+    Event.SECURED: lambda tunnel: tunnel.handshakeCompleted(),
+    Event.GREETED: lambda tunnel: tunnel.carryFor(RecordingSession()),
+    Event.CLOSED: lambda tunnel: tunnel.close(),
+    Event.DISCONNECTED: lambda tunnel: tunnel.connectionLost(done()),
+}
+"""How each event comes about."""
+
+WAYS: dict[State, tuple[Event, ...]] = {
+    State.NEW: (),
+    State.HANDSHAKE: (Event.CONNECTED,),
+    State.HELLO: (Event.CONNECTED, Event.SECURED),
+    State.OPEN: (Event.CONNECTED, Event.SECURED, Event.GREETED),
+    State.CLOSING: (Event.CONNECTED, Event.SECURED, Event.GREETED, Event.CLOSED),
+    State.LOST: (Event.CONNECTED, Event.SECURED, Event.GREETED, Event.DISCONNECTED),
+}
+"""How each state is reached."""
+
+
+class FussyCodec(FrameCodec):
+    """
+    Finds fault with what begins with a C{!}.
+    """
+
+    def decode(self, data: bytes) -> list[Train]:
+        """
+        Find fault, or decode.
+        """
+        if data.startswith(b"!"):
+            reason = "a frame of a kind that there is not"
+            raise PeerError(reason)
+        return super().decode(data)
+
+
+class _TunnelTestCase(TimerTestCase):
+    """
+    Tests of a lone tunnel.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make those around it.
+        """
+        super().setUp()
+        self.owner = RecordingOwner()
+        self.session = RecordingSession()
+
+    def dialled(self) -> DialledTunnel:
+        """
+        @return: a client's tunnel, not connected.
+        """
+        return DialledTunnel(self.clock, FussyCodec(), self.owner, HELLO)
+
+    def accepted(self) -> AcceptedTunnel:
+        """
+        @return: a server's tunnel, not connected.
+        """
+        return AcceptedTunnel(self.clock, FussyCodec(), self.owner)
+
+    def connect(self, tunnel: Tunnel, *, secured: bool = False) -> MemoryTransport:
+        """
+        Connect a tunnel; it is lost at the end of the test.
+        """
+        transport = MemoryTransport(tunnel, secured=secured)
+        tunnel.makeConnection(transport)
+        self.addCleanup(transport.lose)
+        return transport
+
+    def open(self) -> tuple[DialledTunnel, MemoryTransport]:
+        """
+        @return: an open tunnel whose session is ours, with its hello sent.
+        """
+        tunnel = self.dialled()
+        transport = self.connect(tunnel)
+        tunnel.carryFor(self.session)
+        self.assertEqual(transport.getOutBuffer(), HELLO)
+        return tunnel, transport
+
+
+class TunnelLifeTests(_TunnelTestCase):
+    """
+    Where in its life a tunnel is, and what can happen to it there.
+    """
+
+    def test_everyEventInEveryStateLeadsWhereTheTableSays(self) -> None:
+        """
+        At both ends; an event that comes out of turn changes nothing.
+        """
+        for make in (self.dialled, self.accepted):
+            for state in State:
+                for event in Event:
+                    tunnel = make()
+                    for step in WAYS[state]:
+                        STEPS[step](tunnel)
+                    self.assertIs(tunnel._state, state)
+                    STEPS[event](tunnel)
+                    expected = EXPECTED[state].get(event, state)
+                    self.assertEqual((state, event, tunnel._state), (state, event, expected))
+                    if tunnel._state is not State.LOST:
+                        tunnel.connectionLost(done())
+        self.assertNoTimer()
+
+    def test_clientSaysItsIdOnceTheHandshakeIsDone(self) -> None:
+        """
+        And not a byte before, for nobody has been verified.
+        """
+        tunnel = self.dialled()
+        transport = self.connect(tunnel, secured=True)
+        self.assertEqual((transport.stream, self.owner.opened), ([], []))
+        tunnel.handshakeCompleted()
+        self.assertEqual((transport.stream, self.owner.opened), ([HELLO], [tunnel]))
+
+    def test_plainTcpIsReadyAtOnce(self) -> None:
+        """
+        There is no handshake to wait for.
+        """
+        tunnel = self.dialled()
+        transport = self.connect(tunnel)
+        self.assertEqual((transport.stream, self.owner.opened), ([HELLO], [tunnel]))
+        self.assertIsNone(tunnel.tlsConnection())
+
+    def test_serverSaysNothingOnItsOwn(self) -> None:
+        """
+        A stranger is told nothing.
+        """
+        transport = self.connect(self.accepted())
+        self.assertEqual((transport.stream, self.owner.opened, self.owner.hellos), ([], [], []))
+
+    def test_socketIsToldToSendAtOnceAndToLookForItsPeer(self) -> None:
+        """
+        Nagle's algorithm is off, keep-alive is on and quick.
+        """
+        transport = self.connect(self.dialled())
+        self.assertTrue(transport.noDelay)
+        self.assertTrue(transport.keepAlive)
+        self.assertIn(KEEPALIVE_IDLE_SECONDS, transport.socket.options.values())
+
+    def test_openTunnelIsOfferedToItsSessionAndKnowsSinceWhen(self) -> None:
+        """
+        By the clock that was handed in.
+        """
+        self.clock.advance(7)
+        tunnel, _ = self.open()
+        self.assertEqual(self.session.says, ["free"])
+        self.assertEqual(tunnel.openedAt, 7)
+
+    def test_openTunnelChangesItsSessionForNobody(self) -> None:
+        """
+        To be told twice whom to carry for changes nothing.
+        """
+        tunnel, _ = self.open()
+        other = RecordingSession()
+        tunnel.carryFor(other)
+        tunnel.dataReceived(FRAMES)
+        self.assertEqual((other.says, other.trains, self.session.trains), ([], [], [TRAIN]))
+
+    def test_handshakeThatEndsTooLateOpensNothing(self) -> None:
+        """
+        The tunnel was closed meanwhile: it says no id, and its owner hears nothing.
+        """
+        for end in (Tunnel.close, Tunnel.abort):
+            tunnel = self.dialled()
+            transport = self.connect(tunnel, secured=True)
+            end(tunnel)
+            tunnel.handshakeCompleted()
+            self.assertEqual((transport.stream, self.owner.opened), ([], []))
+
+    def test_abortEndsEveryConnection(self) -> None:
+        """
+        Whatever state it is in, a tunnel that closes too.
+        """
+        for state in (State.HANDSHAKE, State.HELLO, State.OPEN, State.CLOSING):
+            tunnel = self.dialled()
+            for step in WAYS[state]:
+                STEPS[step](tunnel)
+            tunnel.abort()
+            self.assertEqual((state, tunnel._state, tunnel.transport.aborted), (state, State.CLOSING, True))
+            tunnel.transport.lose()
+
+    def test_abortWithoutAConnectionDoesNothing(self) -> None:
+        """
+        Before there is one, and after it is gone.
+        """
+        for state in (State.NEW, State.LOST):
+            tunnel = self.dialled()
+            for step in WAYS[state]:
+                STEPS[step](tunnel)
+            tunnel.abort()
+            self.assertEqual((state, tunnel._state), (state, state))
+
+    def test_ownerHearsOfEveryLoss(self) -> None:
+        """
+        With the reason, from whatever state.
+        """
+        for state in State:
+            if state in (State.LOST, State.NEW):
+                continue
+            owner = self.owner = RecordingOwner()
+            tunnel = self.dialled()
+            for step in WAYS[state]:
+                STEPS[step](tunnel)
+            reason = done()
+            tunnel.connectionLost(reason)
+            self.assertEqual(owner.lost, [(tunnel, reason)])
+
+    def test_lostTunnelIsFreeNoMore(self) -> None:
+        """
+        Its session hears so before its owner.
+        """
+        said: list[list[str]] = []
+        tunnel, transport = self.open()
+        self.patch(self.owner, "tunnelLost", lambda *_: said.append(list(self.session.says)))
+        transport.lose()
+        self.assertEqual(said, [["free", "full"]])
+        tunnel.send(TRAIN)
+        self.assertEqual(transport.stream, [])
+
+
+class TunnelCloseTests(_TunnelTestCase):
+    """
+    How a tunnel ends.
+    """
+
+    def test_closeSendsWhatIsWritten(self) -> None:
+        """
+        In good order: what was given is not lost.
+        """
+        tunnel, transport = self.open()
+        tunnel.send(TRAIN)
+        tunnel.close()
+        self.assertEqual(transport.getOutBuffer(), FRAMES)
+        self.assertTrue(transport.disconnecting)
+        self.assertFalse(transport.aborted)
+
+    def test_closeDoesNotWaitForASilentPeer(self) -> None:
+        """
+        After a second it is an abort.
+        """
+        tunnel, transport = self.open()
+        tunnel.close()
+        self.clock.advance(CLOSE_SECONDS - 0.01)
+        self.assertFalse(transport.aborted)
+        self.clock.advance(0.02)
+        self.assertTrue(transport.aborted)
+        self.assertLessEqual(CLOSE_SECONDS, 1.5)
+
+    def test_closeThatIsAnsweredLeavesNoTimer(self) -> None:
+        """
+        Nothing happens to a connection that is gone.
+        """
+        tunnel, transport = self.open()
+        tunnel.close()
+        transport.lose()
+        self.assertNoTimer()
+        self.assertFalse(transport.aborted)
+
+    def test_closedTunnelTakesNothingAndDeliversNothing(self) -> None:
+        """
+        Its session has gone on without it.
+        """
+        for end in (Tunnel.close, Tunnel.abort):
+            session = self.session = RecordingSession()
+            tunnel, transport = self.open()
+            end(tunnel)
+            tunnel.send(TRAIN)
+            tunnel.dataReceived(FRAMES)
+            tunnel.resumeProducing()
+            self.assertEqual((session.says, session.trains), (["free", "full"], []))
+            self.assertEqual(transport.stream, [])
+
+    def test_lostTunnelDeliversNothing(self) -> None:
+        """
+        Nor does it become free again.
+        """
+        tunnel, transport = self.open()
+        tunnel.send(Train(TURN_BYTES // 2, bytes(TURN_BYTES // 2)))
+        tunnel.send(Train(TURN_BYTES // 2, bytes(TURN_BYTES // 2)))
+        transport.lose()
+        self.session.says.clear()
+        tunnel.dataReceived(FRAMES)
+        tunnel.resumeProducing()
+        self.clock.advance(1)
+        self.assertEqual((self.session.says, self.session.trains), ([], []))
+
+    def test_trainThatEndsTheTunnelIsTheLastOne(self) -> None:
+        """
+        What came in the same bytes is not delivered after it.
+        """
+        tunnel, _ = self.open()
+        received: list[Train] = []
+
+        def closeUpon(train: Train) -> None:
+            received.append(train)
+            tunnel.close()
+
+        self.patch(self.session, "trainFromTunnel", closeUpon)
+        tunnel.dataReceived(b"\0\1a\0\2bb\0\3ccc")
+        self.assertEqual(received, [Train(1, b"a")])
+
+    def test_faultOfThePeerCostsTheTunnelAndSaysWhy(self) -> None:
+        """
+        Its owner finds the words when the tunnel is lost.
+        """
+        tunnel, transport = self.open()
+        tunnel.dataReceived(FRAMES)
+        self.assertIsNone(tunnel.fault)
+        tunnel.dataReceived(b"!" + FRAMES)
+        tunnel.dataReceived(FRAMES)
+        self.assertTrue(transport.aborted)
+        self.assertEqual(tunnel.fault, "a frame of a kind that there is not")
+        self.assertEqual(self.session.trains, [TRAIN])
+
+    def test_ownFaultsAreNotHidden(self) -> None:
+        """
+        Only what the peer did is its fault.
+        """
+        tunnel, _ = self.open()
+        self.patch(self.session, "trainFromTunnel", lambda _: 1 // 0)
+        self.assertRaises(ZeroDivisionError, tunnel.dataReceived, FRAMES)
+        self.assertIsNone(tunnel.fault)
+
+
+class TunnelBackPressureTests(_TunnelTestCase):
+    """
+    When a tunnel takes no more.
+    """
+
+    def test_transportThatIsFullMakesTheTunnelFull(self) -> None:
+        """
+        Until it has sent what it held; and since when is known.
+        """
+        tunnel, _ = self.open()
+        self.clock.advance(3)
+        tunnel.pauseProducing()
+        tunnel.pauseProducing()
+        self.assertEqual((self.session.says, tunnel.fullSince), (["free", "full"], 3))
+        self.clock.advance(2)
+        tunnel.pauseProducing()
+        self.assertEqual(tunnel.fullSince, 3)
+        tunnel.resumeProducing()
+        self.assertEqual((self.session.says, tunnel.fullSince), (["free", "full", "free"], None))
+
+    def test_tunnelThatOpensOnAFullTransportWaits(self) -> None:
+        """
+        It is offered when there is room.
+        """
+        tunnel = self.dialled()
+        self.connect(tunnel)
+        tunnel.pauseProducing()
+        tunnel.carryFor(self.session)
+        self.assertEqual(self.session.says, [])
+        tunnel.resumeProducing()
+        self.assertEqual(self.session.says, ["free"])
+
+    def test_oneTurnTakesTwiceItsBytesAndNoMore(self) -> None:
+        """
+        Since a TLS transport says nothing before the turn is over.  Full and free
+        are said once each.
+        """
+        tunnel, transport = self.open()
+        transport.registerProducer(None, True)  # says nothing
+        half = Train(TURN_BYTES // 2, bytes(TURN_BYTES // 2))
+        for _ in range(3):
+            tunnel.send(half)
+            self.assertEqual(self.session.says, ["free"])
+        tunnel.send(half)
+        self.assertEqual(self.session.says, ["free", "full"])
+        self.clock.advance(0)
+        self.assertEqual(self.session.says, ["free", "full", "free"])
+        self.clock.advance(10)
+        self.assertEqual(self.session.says, ["free", "full", "free"])
+
+    def fillTurn(self, tunnel: Tunnel) -> None:
+        """
+        Send all that one turn takes.
+        """
+        for _ in range(4):
+            tunnel.send(Train(TURN_BYTES // 2, bytes(TURN_BYTES // 2)))
+
+    def test_turnThatEndsWhileTheTransportIsFullFreesNothing(self) -> None:
+        """
+        Nor does a transport that has room while the turn is full.
+        """
+        tunnel, transport = self.open()
+        transport.registerProducer(None, True)
+        self.fillTurn(tunnel)
+        tunnel.pauseProducing()
+        self.clock.advance(0)
+        self.assertNotIn("free", self.session.says[1:])
+        self.fillTurn(tunnel)
+        tunnel.resumeProducing()
+        self.assertNotIn("free", self.session.says[1:])
+        self.clock.advance(0)
+        self.assertEqual(self.session.says[-1], "free")
+        self.assertEqual(self.session.says.count("free"), 2)
+
+    def test_aTurnWithLessDoesNotBlock(self) -> None:
+        """
+        Many small turns are no large one.
+        """
+        tunnel, transport = self.open()
+        transport.registerProducer(None, True)
+        for _ in range(20):
+            tunnel.send(Train(TURN_BYTES // 2, bytes(TURN_BYTES // 2)))
+            self.clock.advance(0.001)
+        self.assertEqual(self.session.says, ["free"])
+
+    def test_whatATunnelIsGivenWhilePausedIsBoundedByItsTurn(self) -> None:
+        """
+        A session that asks the schedule before each train gives it no more.
+        """
+        tunnel, transport = self.open()
+        transport.stalled = True
+        given = 0
+        while self.session.says[-1] == "free":
+            tunnel.send(Train(1000, bytes(1000)))
+            given += 1000
+        self.assertLessEqual(given, 2 * TURN_BYTES)
+        for _ in range(5):
+            self.clock.advance(1)
+        self.assertEqual(self.session.says[-1], "full")
+        transport.stalled = False
+        transport.getOutBuffer()
+        self.assertEqual(self.session.says[-1], "free")
+
+
+class HelloTests(_TunnelTestCase):
+    """
+    How a server's tunnel comes by its session.
+    """
+
+    def test_idIsFoundWhereverTheBytesAreCut(self) -> None:
+        """
+        With what comes behind it, or without.
+        """
+        stream = HELLO + FRAMES
+        for first in range(len(stream)):
+            for second in (first, (first + len(stream)) // 2, len(stream)):
+                self.session = RecordingSession()
+                self.owner = RecordingOwner(self.session)
+                tunnel = self.accepted()
+                transport = self.connect(tunnel)
+                for piece in (stream[:first], stream[first:second], stream[second:]):
+                    if piece:
+                        tunnel.dataReceived(piece)
+                self.assertEqual(self.owner.hellos, [HELLO])
+                self.assertEqual(self.session.datagrams(), [b"one", b"two"])
+                transport.lose()
+
+    def test_idByteByByte(self) -> None:
+        """
+        Fifteen bytes are no id.
+        """
+        self.owner.session = self.session
+        tunnel = self.accepted()
+        self.connect(tunnel)
+        self.assertFalse(tunnel.heard)
+        for number in range(16):
+            self.assertEqual(self.owner.hellos, [])
+            tunnel.dataReceived(HELLO[number : number + 1])
+            self.assertTrue(tunnel.heard)
+        self.assertEqual((self.owner.hellos, self.session.says), ([HELLO], ["free"]))
+
+    def test_refusedTunnelDeliversNothing(self) -> None:
+        """
+        Frames that came with the id are for nobody.
+        """
+        tunnel = self.accepted()
+        transport = self.connect(tunnel)
+        self.patch(self.owner, "helloReceived", lambda tunnel, _: tunnel.abort())
+        tunnel.dataReceived(HELLO + FRAMES)
+        tunnel.dataReceived(FRAMES)
+        self.assertTrue(transport.aborted)
+        self.assertEqual(self.session.trains, [])
+
+    def test_lateIdIsNotHeard(self) -> None:
+        """
+        Once the tunnel closes, nobody is asked about it.
+        """
+        for end in (Tunnel.close, Tunnel.abort):
+            tunnel = self.accepted()
+            self.connect(tunnel)
+            tunnel.dataReceived(HELLO[:8])
+            end(tunnel)
+            tunnel.dataReceived(HELLO[8:])
+            self.assertEqual(self.owner.hellos, [])
+
+    def test_clientHearsItsServer(self) -> None:
+        """
+        Which is what shows that the server wants it.
+        """
+        tunnel, _ = self.open()
+        self.assertFalse(tunnel.heard)
+        tunnel.dataReceived(b"\0")
+        self.assertTrue(tunnel.heard)
+
+
+class MemoryTunnelTests(CarrierContract, SynchronousTestCase):
+    """
+    The twin holds what a tunnel holds.
+    """
+
+    def makeCarrier(self) -> MemoryTunnel:
+        """
+        The twin.
+        """
+        return MemoryTunnel()
+
+    def sentBy(self, carrier: MemoryTunnel) -> list[bytes]:
+        """
+        What it kept.
+        """
+        return [datagram for train in carrier.sent for datagram in cut(train)]
+
+
+class TunnelCarrierTests(CarrierContract, _TunnelTestCase):
+    """
+    The real one.
+    """
+
+    def makeCarrier(self) -> Tunnel:
+        """
+        One that has been connected.
+        """
+        tunnel = self.dialled()
+        self.connect(tunnel).getOutBuffer()
+        return tunnel
+
+    def sentBy(self, carrier: Carrier) -> list[bytes]:
+        """
+        What its transport holds.
+        """
+        assert isinstance(carrier, Tunnel)
+        stream: bytes = carrier.transport.getOutBuffer() or b""
+        return [datagram for train in FrameCodec().decode(stream) for datagram in cut(train)]
+
+
+@dataclass
+class Ends:
+    """
+    Both ends of a tunnel, and all that is around them.
+    """
+
+    client: Tunnel
+    server: Tunnel
+    pump: IOPump
+    here: RecordingSession
+    there: RecordingSession
+    clientOwner: RecordingOwner
+    serverOwner: RecordingOwner
+
+    def flush(self) -> None:
+        """
+        Let everything arrive.
+        """
+        while self.pump.flush():
+            pass
+
+
+def meet(clock: Clock, server: Any = None, client: Any = None) -> Ends:
+    """
+    Bring a client's and a server's tunnel together.
+
+    @param server: what makes the server's TLS connection; L{None} for plain TCP.
+    @param client: the same for the client.
+    @return: both, before anything was said.
+    """
+    here, there = RecordingSession(), RecordingSession()
+    clientOwner, serverOwner = RecordingOwner(here), RecordingOwner(there)
+    dialled = DialledTunnel(clock, FrameCodec(), clientOwner, HELLO)
+    accepted = AcceptedTunnel(clock, FrameCodec(), serverOwner)
+
+    def wrapped(tunnel: Tunnel, creator: Any, *, isClient: bool) -> Any:
+        if creator is None:
+            return tunnel
+        factory: Any = Factory.forProtocol(lambda: tunnel)
+        return TLSMemoryBIOFactory(creator, isClient, factory, clock).buildProtocol(None)
+
+    outer, inner = wrapped(accepted, server, isClient=False), wrapped(dialled, client, isClient=True)
+    pump = connect(
+        outer, MemoryTransport(outer, isServer=True), inner, MemoryTransport(inner), clock=clock, greet=False
+    )
+    return Ends(dialled, accepted, pump, here, there, clientOwner, serverOwner)
+
+
+class PlainEndsTests(TimerTestCase):
+    """
+    Both ends against each other over plain TCP.
+    """
+
+    def meet(self) -> Ends:
+        """
+        @return: two ends that know each other; lost at the end of the test.
+        """
+        ends = self.introduce()
+        ends.flush()
+        self.addCleanup(self.part, ends)
+        return ends
+
+    def introduce(self) -> Ends:
+        """
+        @return: two ends, connected.
+        """
+        return meet(self.clock)
+
+    def part(self, ends: Ends) -> None:
+        """
+        Let both be lost.
+        """
+        ends.client.abort()
+        ends.server.abort()
+        ends.flush()
+
+    def test_bothSessionsFindTheTunnelFree(self) -> None:
+        """
+        The server's after it was shown the id.
+        """
+        ends = self.meet()
+        self.assertEqual((ends.here.says, ends.there.says), (["free"], ["free"]))
+        self.assertEqual(ends.serverOwner.hellos, [HELLO])
+
+    def test_trainsOfManySizesArriveWholeAndInOrder(self) -> None:
+        """
+        Both ways at once, from empty ones to the longest.
+        """
+        ends = self.meet()
+        sizes = [0, 1, 2, 255, 256, 1400, 8192, 16383, 16384, 16385, 32768, 65507, 0, 7]
+        sent = [Train(size, bytes([number + 1]) * size) for number, size in enumerate(sizes)]
+        sent.append(Train(1000, bytes(range(250)) * 20 + b"the last, shorter"))
+        for train in sent:
+            ends.client.send(train)
+            ends.server.send(train)
+            ends.flush()
+        expected = [datagram for train in sent for datagram in cut(train)]
+        self.assertEqual(ends.there.datagrams(), expected)
+        self.assertEqual(ends.here.datagrams(), expected)
+
+    def test_manyTrainsInOneTurnArriveTheSame(self) -> None:
+        """
+        However the stream is cut on the way.
+        """
+        ends = self.meet()
+        sent = [Train(700, bytes([number % 256]) * 1400) for number in range(80)]
+        for train in sent:
+            ends.client.send(train)
+        ends.flush()
+        self.assertEqual(ends.there.datagrams(), [datagram for train in sent for datagram in cut(train)])
+        self.assertEqual(ends.here.says[-1], "free")
+
+    def test_peerThatStopsToReadMakesTheTunnelFull(self) -> None:
+        """
+        Until it reads again; nothing of what was sent is lost.
+        """
+        ends = self.meet()
+        ends.pump.clientIO.stalled = True
+        sent = 0
+        while ends.here.says[-1] == "free":
+            self.assertLess(sent, 1000)
+            for _ in range(10):
+                ends.client.send(Train(1400, bytes(1400)))
+            sent += 10
+            self.clock.advance(0)
+        self.clock.advance(5)
+        self.assertEqual(ends.here.says[-1], "full")
+        self.assertIsNotNone(ends.client.fullSince)
+        ends.pump.clientIO.stalled = False
+        ends.flush()
+        self.assertEqual(ends.here.says[-1], "free")
+        self.assertIsNone(ends.client.fullSince)
+        self.assertEqual(len(ends.there.datagrams()), sent)
+
+    def test_closeDeliversWhatWasSentAndEndsBothSides(self) -> None:
+        """
+        And leaves no timer.
+        """
+        ends = self.meet()
+        ends.client.send(TRAIN)
+        ends.client.close()
+        ends.flush()
+        self.assertEqual(ends.there.trains, [TRAIN])
+        self.assertEqual([len(owner.lost) for owner in (ends.clientOwner, ends.serverOwner)], [1, 1])
+        self.assertNoTimer()
+
+    def test_closeOfAStalledTunnelIsAnAbortInTheEnd(self) -> None:
+        """
+        A peer that reads nothing and answers nothing delays nobody for long.
+        """
+        ends = self.meet()
+        ends.pump.clientIO.stalled = True
+        ends.client.send(Train(1400, bytes(1400)))
+        ends.client.close()
+        ends.pump.flush()
+        self.assertEqual(ends.clientOwner.lost, [])
+        self.clock.advance(CLOSE_SECONDS)
+        ends.flush()
+        self.assertEqual(len(ends.clientOwner.lost), 1)
+
+    def test_abortEndsBothSides(self) -> None:
+        """
+        Nothing is left of the tunnel.
+        """
+        ends = self.meet()
+        ends.server.abort()
+        ends.flush()
+        self.assertEqual([len(owner.lost) for owner in (ends.clientOwner, ends.serverOwner)], [1, 1])
+        self.assertEqual((ends.here.says[-1], ends.there.says[-1]), ("full", "full"))
+
+
+class TlsEndsTests(PlainEndsTests, TlsTestCase):
+    """
+    The same over TLS.
+    """
+
+    def introduce(self) -> Ends:
+        """
+        With a certificate that the client trusts.
+        """
+        return meet(self.clock, self.server(), self.client())
+
+    def test_nothingIsReadyBeforeTheHandshake(self) -> None:
+        """
+        A connection is not yet a tunnel, at either end.
+        """
+        ends = self.introduce()
+        self.assertEqual((ends.clientOwner.opened, ends.here.says, ends.there.says), ([], [], []))
+        ends.flush()
+        self.assertEqual((ends.here.says, ends.there.says), (["free"], ["free"]))
+        self.part(ends)
+
+    def test_tlsConnectionIsKnownWhileItLives(self) -> None:
+        """
+        The server asks it who the client is.
+        """
+        ends = self.meet()
+        for tunnel in (ends.client, ends.server):
+            self.assertIsInstance(tunnel.tlsConnection(), SSL.Connection)
+
+    def test_clientThatLacksACertificateOpensButIsNotHeard(self) -> None:
+        """
+        With TLS 1.3 the client's handshake ends before the server's refusal: that
+        tunnel has heard nothing, and so has proved nothing.
+        """
+        ends = meet(self.clock, self.server(clientsFrom=TRUSTED), self.client())
+        ends.flush()
+        self.assertEqual((ends.serverOwner.hellos, ends.there.says), ([], []))
+        self.assertEqual(len(ends.clientOwner.lost), 1)
+        self.assertFalse(ends.client.heard)
+
+    def test_clientWithACertificateIsHeard(self) -> None:
+        """
+        The other side of the same coin.
+        """
+        shows = TRUSTED.issue(usages=CLIENT)
+        ends = meet(self.clock, self.server(clientsFrom=TRUSTED), self.client(shows=shows))
+        ends.flush()
+        self.assertEqual(ends.serverOwner.hellos, [HELLO])
+        ends.server.send(TRAIN)
+        ends.flush()
+        self.assertTrue(ends.client.heard)
+        self.part(ends)
+
+    def test_serverThatIsNotTrustedIsToldNothing(self) -> None:
+        """
+        Not even the session id.
+        """
+        ends = meet(self.clock, self.server(), self.client("elsewhere.test"))
+        ends.flush()
+        self.assertEqual((ends.clientOwner.opened, ends.serverOwner.hellos), ([], []))
+        self.assertEqual(len(ends.clientOwner.lost), 1)
