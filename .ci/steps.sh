@@ -9,6 +9,33 @@ MAIN_VERSION=3.12
 ORIGINAL_VERSION=3.8 # newer ones stop in the original's TLS after a few datagrams
 ORIGINAL="udp-over-tls-pool==0.1.1"
 
+# Commands that the integration tests run, and the Debian packages that have them.
+declare -A PACKAGES=(
+    [git]=git
+    [ip]=iproute2
+    [nft]=nftables
+    [ping]=iputils-ping
+    [systemd-analyze]=systemd
+    [wg]=wireguard-tools
+    [wireguard-go]=wireguard-go
+)
+
+# What is missing of these is installed; a missing Python is an error.
+prepareMachine() {
+    local command version missing=()
+    for command in "${!PACKAGES[@]}"; do
+        PATH=$PATH:/usr/sbin:/sbin command -v "$command" >/dev/null || missing+=("${PACKAGES[$command]}")
+    done
+    if ((${#missing[@]})); then
+        echo "installing ${missing[*]}"
+        apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends "${missing[@]}"
+    fi
+    for version in "$ORIGINAL_VERSION" "${VERSIONS[@]}"; do
+        pythonOf "$version"
+    done
+}
+
 # pythonOf VERSION: prints the path of that CPython, from pyenv or from the PATH.
 pythonOf() {
     local version=$1 candidate root
@@ -37,10 +64,14 @@ freshClone() {
 
 # listsBothPlugins VENV: whether twistd there has both of our commands.
 listsBothPlugins() {
-    local help
+    local help command
     help=$("$work/$1/bin/twistd" --help)
-    grep -q '^ *uotp-server ' <<<"$help"
-    grep -q '^ *uotp-client ' <<<"$help"
+    for command in uotp-server uotp-client; do
+        if ! grep "^ *$command " <<<"$help"; then
+            echo "twistd does not list $command, installed as in $1"
+            return 1
+        fi
+    done
 }
 
 # README: what is printed is what is run, with nothing there but a clone and a Python.

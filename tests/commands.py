@@ -4,11 +4,11 @@ How a command ends and what it says, without a process of its own.
 
 from __future__ import annotations
 
+import importlib
 import io
 import sys
 from collections.abc import Callable
 
-from twisted import internet
 from twisted.trial.unittest import SynchronousTestCase
 
 
@@ -31,7 +31,7 @@ class CommandTestCase(SynchronousTestCase):
         @param reactor: what the outermost functions get for the global reactor,
             which need not have been installed.
         """
-        names = vars(internet)
+        names = vars(importlib.import_module("twisted.internet"))
         if "reactor" in names:
             self.addCleanup(names.__setitem__, "reactor", names["reactor"])
         else:

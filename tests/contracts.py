@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.twins import DATAGRAMS_PER_TURN, Receiver, RecordingSession
-from uotp.boundaries import Address, Carrier, DatagramPort, DatagramReceiver
+from uotp.boundaries import Address, DatagramPort, DatagramReceiver
 from uotp.drops import Drop, Drops
 from uotp.train import Train, cut
 
@@ -286,5 +286,3 @@ class CarrierContract(_Case):
             carrier.send(Train(4, b"late"))
             self.assertEqual(session.says, ["free", "full"])
             self.assertEqual(self.sentBy(carrier), [])
-
-

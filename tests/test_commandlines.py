@@ -131,7 +131,7 @@ class FakeReactor(MemoryReactorClock):
     """
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.fromThread = 0
 
     def callFromThread(self, call: Callable[[], object]) -> None:
@@ -409,7 +409,7 @@ class RefusalTests(CommandTestCase):
                 (["--no-tls", "a", "1", "2"], f"{count} 3"),
                 (["--no-tls", "a b", "1"], "dst_address a b: a host name or an IP address is needed"),
                 (["--no-tls", "", "1"], "dst_address : a host name or an IP address is needed"),
-                (["--no-tls", "0.0.0.0", "1"], "dst_address 0.0.0.0: not the address of one host"),
+                (["--no-tls", "0.0.0.0", "1"], "dst_address 0.0.0.0: not the address of one host"),  # noqa: S104 - a word that is refused
                 (["--no-tls", "a", "0"], "dst_port 0: port 0 cannot be sent to"),
                 (["--no-tls", "a", "http"], "dst_port http: a port is a number from 0 to 65535"),
             )
@@ -711,34 +711,36 @@ class CommandServiceTests(ServiceTestCase):
         line = self.refusalOf(lambda: self.made("-l", path))
         self.assertEqual(line, f"uotp-server: --logfile {path}: No such file or directory")
 
+    def test_whatIsSaidWhileTheEndIsMadeIsInTheLogfile(self) -> None:
+        """
+        That a certificate is about to expire, for example.
+        """
+        seen: list[int] = []
+
+        def make(_: Any) -> FakeEnd:
+            seen.append(len(self.loggingTo))
+            return FakeEnd()
+
+        commandService(self.parsed(server, "--no-tls", "-l", self.path(b"")), make)
+        self.assertEqual(seen, [1])
+
     def test_anEndThatCannotBeMadeIsOneLineAndStatus2(self) -> None:
         """
-        In the words of the error; nothing is logged to then.
+        In the words of the error, whether it is the user's or the system's; the log
+        file has nothing to do with it.
         """
+        for error, words in (
+            (ConfigurationError("the pool size is 0"), "the pool size is 0"),
+            (OSError(24, "Too many open files"), "cannot start: Too many open files"),
+            (OSError("no reason given"), "cannot start: no reason given"),
+        ):
 
-        def make(_: Any) -> FakeEnd:
-            reason = "the pool size is 0"
-            raise ConfigurationError(reason)
+            def make(_: Any, error: Exception = error) -> FakeEnd:
+                raise error
 
-        options = self.parsed(server, "--no-tls", "-l", self.path(b""))
-        self.assertEqual(self.refusalOf(lambda: commandService(options, make)), "uotp-server: the pool size is 0")
-        self.assertEqual(self.loggingTo, [])
-
-    def test_anErrorOfTheEndIsNotBlamedOnTheLogfile(self) -> None:
-        """
-        An error of the system that has nothing to do with it does not name it.
-        """
-
-        def make(_: Any) -> FakeEnd:
-            raise OSError(24, "Too many open files")
-
-        options = self.parsed(server, "--no-tls")
-        try:
-            commandService(options, make)
-        except (OSError, SystemExit):
-            self.assertNotIn("--logfile", self.err.getvalue())
-        else:
-            self.fail("it went on without an end")
+            options = self.parsed(server, "--no-tls", "-l", self.path(b""))
+            line = self.refusalOf(lambda options=options, make=make: commandService(options, make))  # type: ignore[misc]
+            self.assertEqual(line, f"uotp-server: {words}")
 
 
 class EndServiceTests(ServiceTestCase):
@@ -753,7 +755,7 @@ class EndServiceTests(ServiceTestCase):
         service = EndService("uotp-x", end or FakeEnd(), logFile, self.reactor)
         service.privilegedStartService()
         service.startService()
-        self.assertEqual(self.signals, {})  # the reactor's own would replace them
+        self.signals.clear()  # as the reactor's own take their place when it runs
         for call, arguments, keywords in self.reactor.whenRunningHooks:
             call(*arguments, **keywords)
         self.reactor.running = True
@@ -777,6 +779,18 @@ class EndServiceTests(ServiceTestCase):
             self.reactor.hasStopped = False
             self.raiseSignal(number)
             self.assertTrue(self.reactor.hasStopped)
+
+    def test_aStopThatIsAskedForBeforeTheReactorRunsIsOneToo(self) -> None:
+        """
+        From the moment when the ports are bound.
+        """
+        bound: list[set[int]] = []
+        end = FakeEnd()
+        self.patch(end, "privilegedStartService", lambda: bound.append(set(self.signals)))
+        EndService("uotp-x", end, None, self.reactor).privilegedStartService()
+        self.assertEqual(bound, [{signal.SIGTERM, signal.SIGINT, signal.SIGHUP}])
+        self.raiseSignal(signal.SIGTERM)
+        self.assertTrue(self.reactor.hasStopped)
 
     def test_aSecondSignalWhileStoppingIsNoError(self) -> None:
         """
@@ -853,21 +867,11 @@ class StartErrorTests(ServiceTestCase):
         """
         return EndService("uotp-x", FakeEnd(startError=error), None, self.reactor)
 
-    def startErrorOf(self, service: Any) -> StartError:
-        """
-        @return: why a service cannot start; it has been logged, once, as critical.
-        """
-        with capturedLogs() as events:
-            error = self.assertRaises(StartError, service.privilegedStartService)
-        said = [(event["log_level"], formatEvent(event)) for event in events]
-        self.assertEqual(said, [(LogLevel.critical, str(error))])
-        return error
-
     def test_uncaughtItIsOneLine(self) -> None:
         """
         As twistd leaves it to the interpreter.
         """
-        error = self.startErrorOf(self.failing(StartError("the port is taken")))
+        error = self.assertRaises(StartError, self.failing(StartError("the port is taken")).privilegedStartService)
         sys.excepthook(StartError, error, error.__traceback__)
         self.assertEqual(self.err.getvalue(), "uotp-x: the port is taken\n")
 
@@ -888,12 +892,12 @@ class StartErrorTests(ServiceTestCase):
         The whole way, from the words of a command line.
         """
 
-        def listenTCP(port: int, factory: Any, backlog: int, interface: str) -> Any:
-            raise CannotListenError(interface, port, OSError(98, "Address already in use"))
+        def listenTCP(port: int, _: Any, **listen: Any) -> Any:
+            raise CannotListenError(listen["interface"], port, OSError(98, "Address already in use"))
 
         self.patch(self.reactor, "listenTCP", listenTCP)
         service = server.makeService(self.parsed(server, "--no-tls", "-p", "443"))
-        error = self.startErrorOf(service)
+        error = self.assertRaises(StartError, service.privilegedStartService)
         sys.excepthook(StartError, error, error.__traceback__)
         reason = "cannot listen on 0.0.0.0 port 443 (TCP): Address already in use"
         self.assertEqual(self.err.getvalue(), f"uotp-server: {reason}\n")

@@ -8,7 +8,8 @@ import ast
 import os
 from pathlib import Path
 
-from twisted.logger import LogLevel, globalLogPublisher
+from twisted.logger import LogLevel, capturedLogs, globalLogPublisher
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 import uotp
@@ -24,12 +25,9 @@ class ThresholdTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """
-        Listen, and put the threshold back afterwards.
+        Put the threshold back afterwards.
         """
         self.patch(Logger, "threshold", Logger.threshold)
-        self.events: list[dict[str, object]] = []
-        globalLogPublisher.addObserver(self.events.append)
-        self.addCleanup(globalLogPublisher.removeObserver, self.events.append)
 
     def saidAt(self, word: str) -> list[str]:
         """
@@ -37,11 +35,11 @@ class ThresholdTests(SynchronousTestCase):
         @return: which levels are heard.
         """
         Logger.threshold = parseVerbosity(word)
-        self.events.clear()
         log = Logger(namespace="test")
-        for level in LEVELS:
-            getattr(log, level)("said")
-        return [str(getattr(event["log_level"], "name", None)) for event in self.events]
+        with capturedLogs() as events:
+            for level in LEVELS:
+                getattr(log, level)("said")
+        return [event["log_level"].name for event in events]
 
     def test_eachVerbositySaysItsLevelAndAllAbove(self) -> None:
         """
@@ -61,10 +59,7 @@ class ThresholdTests(SynchronousTestCase):
         What should never happen is told at any verbosity.
         """
         Logger.threshold = parseVerbosity("fatal")
-        try:
-            raise LookupError
-        except LookupError:
-            Logger(namespace="test").failure("it happened")
+        Logger(namespace="test").failure("it happened", Failure(LookupError()))
         self.assertEqual(len(self.flushLoggedErrors(LookupError)), 1)
 
     def test_aThresholdHoldsForLoggersOfAllRooms(self) -> None:
@@ -76,9 +71,10 @@ class ThresholdTests(SynchronousTestCase):
             log = Logger()
 
         Logger.threshold = parseVerbosity("error")
-        Room.log.warn("not said")
-        Room().log.error("said by {log_source}")
-        self.assertEqual([event["log_format"] for event in self.events], ["said by {log_source}"])
+        with capturedLogs() as events:
+            Room.log.warn("not said")
+            Room().log.error("said")
+        self.assertEqual([event["log_format"] for event in events], ["said"])
 
     def test_everyRoomSpeaksThroughOurLogger(self) -> None:
         """

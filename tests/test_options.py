@@ -96,6 +96,7 @@ class OrderTests(CommandTestCase):
         options = parsed("a", "--fast", "--", "--size", "-x")
         self.assertEqual(options.words, ("a", "--size", "-x"))
         self.assertEqual((options["fast"], options["size"]), (1, "1"))
+        self.assertEqual(parsed("--", "--size", "-x").words, ("--size", "-x"))
 
     def test_aValueMayLookLikeAnOption(self) -> None:
         """
@@ -349,7 +350,8 @@ class ParserTests(SynchronousTestCase):
         reason = "a host name or an IP address is needed"
         words = ("", "-n", "a b", "a\nb", "a\0b", "http://example.com", "me@example.com", "10.0.0.0/8", "\u200b")
         self.assertRefused(parseDestination, reason, *words)
-        self.assertRefused(parseDestination, "not the address of one host", "0.0.0.0", "::", "224.0.0.1", "ff02::1")
+        many = ("0.0.0.0", "::", "224.0.0.1", "ff02::1")  # noqa: S104 - words that are refused
+        self.assertRefused(parseDestination, "not the address of one host", *many)
 
     def test_seconds(self) -> None:
         """
@@ -367,7 +369,9 @@ class ParserTests(SynchronousTestCase):
         From 1 to what the place allows.
         """
         self.assertParsed(parseCount(64), ("1", 1), ("8", 8), ("64", 64))
-        self.assertRefused(parseCount(64), "a number from 1 to 64 is needed", "", "0", "65", "-1", "1.5", "eight", "\u00b2")
+        self.assertRefused(
+            parseCount(64), "a number from 1 to 64 is needed", "", "0", "65", "-1", "1.5", "eight", "\u00b2"
+        )
 
     def test_marks(self) -> None:
         """

@@ -101,15 +101,16 @@ class RepeatsTests(SynchronousTestCase):
         """
         The one that was said the longest ago makes room, not the one that began first.
         """
-        repeats = Repeats(self.clock.seconds, quiet=10.0)
-        repeats.worthSaying("regular")
-        for number in range(MAX_REMEMBERED + 8):
-            if number % 16 == 0:
-                self.clock.advance(10.0)
-                self.assertIsNotNone(repeats.worthSaying("regular"))
-            repeats.worthSaying(number)
-        self.assertIn("regular", repeats._last)
-        self.assertNotIn(0, repeats._last)
+        self.repeats.worthSaying("regular")
+        for number in range(280):
+            if number % 60 == 0:
+                self.clock.advance(QUIET_SECONDS)
+            if number == 240:
+                self.assertEqual(self.repeats.worthSaying("regular"), 0)
+            self.assertEqual(self.repeats.worthSaying(number), 0)
+        self.assertIsNone(self.repeats.worthSaying("regular"))
+        self.assertIsNone(self.repeats.worthSaying(279))
+        self.assertNotIn(0, self.repeats._last)
 
     def test_wordsForRepetitions(self) -> None:
         """

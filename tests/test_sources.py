@@ -52,9 +52,7 @@ class _SourcesTestCase(TimerTestCase):
         """
         As the client's service does it.
         """
-        session = SourceSession(
-            self.around, self.drops, lambda train: self.delivered.append((address, train)), POOL
-        )
+        session = SourceSession(self.around, self.drops, lambda train: self.delivered.append((address, train)), POOL)
         self.made.append(session)
         return session
 

@@ -10,9 +10,7 @@ from typing import Any
 
 from OpenSSL import SSL
 from twisted.internet.error import ConnectionDone
-from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from twisted.test.iosim import IOPump, connect
 from twisted.trial.unittest import SynchronousTestCase
@@ -20,7 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.certificates import CLIENT
 from tests.contracts import CarrierContract, TimerTestCase
 from tests.tlspairs import TRUSTED, TlsTestCase
-from tests.twins import MemoryTransport, MemoryTunnel, RecordingOwner, RecordingSession
+from tests.twins import MemoryTransport, MemoryTunnel, RecordingOwner, RecordingSession, wrapInTls
 from uotp.boundaries import Carrier
 from uotp.errors import PeerError
 from uotp.sockets import KEEPALIVE_IDLE_SECONDS
@@ -623,13 +621,8 @@ def meet(clock: Clock, server: Any = None, client: Any = None) -> Ends:
     dialled = DialledTunnel(clock, FrameCodec(), clientOwner, HELLO)
     accepted = AcceptedTunnel(clock, FrameCodec(), serverOwner)
 
-    def wrapped(tunnel: Tunnel, creator: Any, *, isClient: bool) -> Any:
-        if creator is None:
-            return tunnel
-        factory: Any = Factory.forProtocol(lambda: tunnel)
-        return TLSMemoryBIOFactory(creator, isClient, factory, clock).buildProtocol(None)
-
-    outer, inner = wrapped(accepted, server, isClient=False), wrapped(dialled, client, isClient=True)
+    outer = accepted if server is None else wrapInTls(server, accepted, clock)
+    inner = dialled if client is None else wrapInTls(client, dialled, clock, isClient=True)
     pump = connect(
         outer, MemoryTransport(outer, isServer=True), inner, MemoryTransport(inner), clock=clock, greet=False
     )

@@ -14,7 +14,9 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.interfaces import ISSLTransport
+from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from twisted.test.iosim import FakeTransport
 from zope.interface import alsoProvides
@@ -22,6 +24,7 @@ from zope.interface import alsoProvides
 from uotp.boundaries import Address, Carrier, DatagramPort, DatagramPortOpener, DatagramReceiver, TrainsOfTunnel
 from uotp.drops import Drop, Drops
 from uotp.pool import Surroundings, Watch
+from uotp.resolve import Addresses
 from uotp.roll import Roll
 from uotp.train import MAX_TRAIN_BYTES, Train, cut, gather
 from uotp.tunnel import Tunnel, TunnelOwner
@@ -212,7 +215,10 @@ class MemoryTransport(FakeTransport):
     @ivar stalled: whether the peer has stopped to read.
     @ivar aborted: whether this end has aborted the connection.
     @ivar held: how many bytes wait.
+    @ivar dataBuffer: what L{uotp.sockets.unsentBytes} looks at.
     """
+
+    dataBuffer = b""
 
     def __init__(self, protocol: Any, isServer: bool = False, *, secured: bool = False) -> None:  # noqa: FBT001, FBT002
         """
@@ -227,6 +233,7 @@ class MemoryTransport(FakeTransport):
         self.stalled = self.aborted = self.lost = False
         self.held = 0
         self._paused = self._closing = False
+        self._reason: Exception = ConnectionDone()
 
     def getHandle(self) -> MemorySocket:
         """
@@ -289,13 +296,13 @@ class MemoryTransport(FakeTransport):
         self.stream: list[bytes] = []
         self.held = 0
         self.disconnecting = True
-        self.disconnectReason: Exception = ConnectionAborted()
+        self._reason = ConnectionAborted()
 
     def reportDisconnect(self) -> None:
         """
         Tell the protocol, once.
         """
-        self.lose(self.disconnectReason)
+        self.lose(self._reason)
 
     def lose(self, reason: Exception | None = None) -> None:
         """
@@ -311,6 +318,22 @@ class MemoryTransport(FakeTransport):
         """
         if self.disconnecting:
             self.reportDisconnect()
+
+
+def wrapInTls(creator: Any, protocol: Any, clock: Clock, *, isClient: bool = False) -> Any:
+    """
+    @param creator: makes the connection.
+    @param protocol: what is to be wrapped.
+    @return: what has TLS around it, to be connected.
+    """
+    factory: Any = Factory.forProtocol(lambda: protocol)
+    return TLSMemoryBIOFactory(creator, isClient, factory, clock).buildProtocol(None)
+
+
+def neverLookUp(call: Callable[[], Addresses], done: Callable[[Addresses], None]) -> None:
+    """
+    Name servers that do not answer.
+    """
 
 
 class RecordingSession:

@@ -9,34 +9,23 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-from twisted.application.service import Service
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 
 from uotp.boundaries import Address, DatagramPort
 from uotp.datagram import datagramPortOpener
 from uotp.dial import Dialer
-from uotp.drops import Drops
 from uotp.errors import StartError
 from uotp.log import Logger
 from uotp.pool import Surroundings
 from uotp.repeats import Repeats, again
 from uotp.resolve import SharedResolver, backgroundThread, lookUp
 from uotp.roll import Roll
-from uotp.rounds import Rounds
+from uotp.service import TunnelService
 from uotp.sockets import checkMark
 from uotp.sources import Sources, SourceSession
 from uotp.tls import ClientCredentials
 from uotp.train import Train
-
-STALL_ROUND_SECONDS = 5.0
-"""How often tunnels are looked at whose peer may have stopped to read."""
-
-DATES_ROUND_SECONDS = 86400.0
-"""How often we look whether our certificate is about to expire."""
-
-DROP_REPORT_SECONDS = 60.0
-"""How often the log says what was dropped, if anything was."""
 
 REOPEN_SECONDS = 1.0
 """Until a UDP port that was lost is bound again."""
@@ -124,38 +113,28 @@ class ClientSurroundings(Surroundings):
         self.backoff = settings.backoff
 
 
-class ClientService(Service):
+class ClientService(TunnelService):
     """
     A running client.
-
-    @ivar listening: numeric address and port of the UDP side, once it is bound.
-    @ivar drops: what was dropped, and why.
     """
 
     name = "uotp-client"
-    _log = Logger()
 
     def __init__(self, settings: ClientSettings, credentials: ClientCredentials | None, reactor: Any) -> None:
         """
-        @param credentials: L{None} for plain TCP.
-        @param reactor: C{IReactorTCP}, C{IReactorTime}, C{IReactorFDSet}.
+        See L{TunnelService}.
+
+        @raise ConfigurationError: for a server that no certificate could name.
         """
+        super().__init__(credentials, reactor)
         self._settings = settings
-        self._credentials = credentials
-        self._reactor = reactor
-        self.drops = Drops()
-        self.listening: tuple[str, int] | None = None
-        self._repeats = Repeats(reactor.seconds)
-        self._roll = Roll(reactor)
-        self._rounds = Rounds(reactor)
         self._port: DatagramPort | None = None
         self._reopening: IDelayedCall | None = None
         self._openPort = datagramPortOpener(reactor, self.drops)
         self._resolver = SharedResolver(backgroundThread(reactor), once=settings.resolveOnce)
         dialer = Dialer(reactor, settings.server, credentials, self._resolver, settings.timeout, settings.mark)
-        self._around = ClientSurroundings(
-            settings, reactor, dialer, self._roll, ServerWatch(settings.server, self._repeats)
-        )
+        watch = ServerWatch(settings.server, self.repeats)
+        self._around = ClientSurroundings(settings, reactor, dialer, self.roll, watch)
         self._sources = Sources(self._openSession, reactor.seconds, self.drops, settings.expire)
 
     def privilegedStartService(self) -> None:
@@ -175,9 +154,8 @@ class ClientService(Service):
         except OSError as error:
             reason = f"cannot listen on {address[0]} port {address[1]} (UDP): {error.strerror or error}"
             raise StartError(reason) from error
-        bound = self._port.address()
-        self.listening = (bound[0], bound[1])
-        self._log.info("uotp-client listening on {host}:{port} (UDP)", host=bracketed(bound[0]), port=bound[1])
+        host, port = self._port.address()[:2]
+        self.nowListening(host, port, "UDP")
 
     def startService(self) -> None:
         """
@@ -188,20 +166,10 @@ class ClientService(Service):
         if self._port is None:
             self.privilegedStartService()
         super().startService()
-        settings = self._settings
-        self._rounds.every(min(1.0, settings.expire / 4), self._sources.endIdle)
-        self._rounds.every(STALL_ROUND_SECONDS, self._roll.abortStalled)
-        self._rounds.every(DROP_REPORT_SECONDS, self._reportDrops)
-        if self._credentials is not None:
-            self._rounds.every(DATES_ROUND_SECONDS, self._credentials.warnOfDates)
-        if settings.resolveOnce:
+        self.rounds.every(min(1.0, self._settings.expire / 4), self._sources.endIdle)
+        if self._settings.resolveOnce:
             # Now, before a VPN that needs this tunnel has taken the name server away.
-            lookUp(self._resolver, *settings.server, "TCP")
-
-    def _reportDrops(self) -> None:
-        report = self.drops.report()
-        if report is not None:
-            self._log.warn("datagrams dropped: {report}", report=report)
+            lookUp(self._resolver, *self._settings.server, "TCP")
 
     def _openSession(self, source: Address) -> SourceSession:
         return SourceSession(
@@ -225,10 +193,10 @@ class ClientService(Service):
         self._port = None
         if not self.running:
             return
-        unsaid = self._repeats.worthSaying(("port", reason))
+        unsaid = self.repeats.worthSaying(("port", reason))
         if unsaid is not None:
             self._log.error("the UDP port is lost: {reason}{again}", reason=reason, again=again(unsaid))
-        self._reopening = self._reactor.callLater(REOPEN_SECONDS, self._reopen)
+        self._reopening = self.reactor.callLater(REOPEN_SECONDS, self._reopen)
 
     def _reopen(self) -> None:
         self._reopening = None
@@ -237,24 +205,12 @@ class ClientService(Service):
         except StartError as error:
             self.portLost(str(error))
 
-    def reload(self) -> None:
-        """
-        Read the certificate files again; tunnels that are dialled from now on use
-        them.
-
-        @raise ConfigurationError: when they cannot be used; the old stay in use.
-        """
-        if self._credentials is not None:
-            self._credentials.reload()
-
     def stopService(self) -> Deferred[None]:
         """
         End all sessions.
 
         @return: fires when the last tunnel is gone, in at most about a second.
         """
-        super().stopService()
-        self._rounds.stop()
         if self._reopening is not None:
             self._reopening.cancel()
             self._reopening = None
@@ -262,12 +218,5 @@ class ClientService(Service):
         if self._port is not None:
             self._port.close()
             self._port = None
-        self._reportDrops()
-        return self._roll.closeAll() if len(self._roll) else succeed(None)
-
-
-def bracketed(host: str) -> str:
-    """
-    @return: an address fit to have a port behind it.
-    """
-    return f"[{host}]" if ":" in host else host
+        super().stopService()
+        return self.roll.closeAll()

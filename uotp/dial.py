@@ -5,6 +5,7 @@ attempt; who wants another asks again.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -37,7 +38,11 @@ class MarkedClient(tcp.Client):
         @raise OSError: without the privilege.
         """
         made = super().createInternetSocket()
-        setMark(made, self.mark)
+        try:
+            setMark(made, self.mark)
+        except OSError:
+            made.close()
+            raise
         return made
 
 
@@ -141,6 +146,7 @@ def wordsForFailure(reason: Failure, connection: Any = None) -> str:
         (error.DNSLookupError, "host name not found"),
         (error.ConnectionRefusedError, "connection refused"),
         (error.TimeoutError, "no answer in time"),
+        (error.TCPTimedOutError, "no answer in time"),
         (error.ConnectingCancelledError, "no answer in time"),
         (error.NoRouteError, "no route to host"),
         (error.ConnectionDone, "closed by the other end"),
@@ -149,4 +155,5 @@ def wordsForFailure(reason: Failure, connection: Any = None) -> str:
         if reason.check(kind):
             return words
     cause = reason.value
-    return getattr(cause, "strerror", None) or getattr(cause, "osError", None) or reason.getErrorMessage()
+    number = getattr(cause, "errno", None) or getattr(cause, "osError", None)
+    return os.strerror(number) if isinstance(number, int) else reason.getErrorMessage()

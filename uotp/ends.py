@@ -102,18 +102,20 @@ def commandService(options: EndOptions, make: Callable[[Any], Reloadable]) -> En
 
     useMonotonicClock(reactor)
     Logger.threshold = options["verbosity"]
+    raiseDescriptorLimit()
     logFile = None
-    try:
-        if options["logfile"] is not None:
+    if options["logfile"] is not None:
+        try:
             logFile = openLogFile(options["logfile"])
+        except OSError as error:
+            options.refuse(f"--logfile {options['logfile']}: {error.strerror or error}")
+        logTo(logFile)
+    try:
         end = make(reactor)
     except ConfigurationError as error:
         options.refuse(str(error))
     except OSError as error:
-        options.refuse(f"--logfile {options['logfile']}: {error.strerror}")
-    if logFile is not None:
-        logTo(logFile)
-    raiseDescriptorLimit()
+        options.refuse(f"cannot start: {error.strerror or error}")
     return EndService(options.commandName, end, logFile, reactor)
 
 

@@ -23,6 +23,9 @@ USAGE_EXIT_STATUS = 2
 MAX_PORT = 65535
 """Ports are 16 bits wide in TCP and UDP."""
 
+MAX_HOST_NAME = 253
+"""Letters of a host name in the domain name system (RFC 1035, without the last dot)."""
+
 COMPLETION_FLAG = "--_shell-completion"
 """How twistd's zsh completion asks for the options instead of parsing them."""
 
@@ -60,7 +63,8 @@ class GnuOptions(usage.Options):
 
         @raise SystemExit: always.
         """
-        sys.stderr.write(f"{self.commandName}: {reason}\n")
+        line = "".join(letter if letter.isprintable() else " " for letter in reason)
+        sys.stderr.write(f"{self.commandName}: {line}\n")
         raise SystemExit(USAGE_EXIT_STATUS)
 
     def _optionsFirst(self, words: list[str]) -> list[str]:
@@ -76,12 +80,10 @@ class GnuOptions(usage.Options):
         ordered: list[str] = []
         takesValue = {name[:-1] for name in self.longOpt if name.endswith("=")}
         for name, value in options:
-            if not name.startswith("--"):
-                ordered.append(name + value)
-            elif name[2:] in takesValue:
-                ordered.append(f"{name}={value}")
+            if name.startswith("--"):
+                ordered.append(f"{name}={value}" if name[2:] in takesValue else name)
             else:
-                ordered.append(name)
+                ordered.extend([name, value] if f"{name[1:]}:" in self.shortOpt else [name])
         return [*ordered, "--", *positionals]
 
     def getSynopsis(self) -> str:
@@ -166,18 +168,30 @@ def parseDestination(word: str) -> str:
     @return: a host name, or an address that can be sent to.
     @raise ValueError: in words.
     """
-    if word == "" or word.startswith("-") or any(c.isspace() or not c.isprintable() or c in "/@" for c in word):
-        reason = "a host name or an IP address is needed"
-        raise ValueError(reason)
     address: IPv4Address | IPv6Address
     try:
         address = ip_address(word)
     except ValueError:
-        return word
+        if isHostName(word):
+            return word
+        reason = "a host name or an IP address is needed"
+        raise ValueError(reason) from None
     if address.is_unspecified or address.is_multicast:
         reason = "not the address of one host"
         raise ValueError(reason)
     return str(address)
+
+
+def isHostName(word: str) -> bool:
+    """
+    @return: whether the system's resolver could be asked for such a name.
+    """
+    if word.startswith("-") or any(letter.isspace() or not letter.isprintable() or letter in "/@:" for letter in word):
+        return False
+    try:
+        return 0 < len(word.encode("idna")) <= MAX_HOST_NAME
+    except UnicodeError:
+        return False
 
 
 def parseSeconds(word: str) -> float:

@@ -136,7 +136,7 @@ class Registry:
         A tunnel of a session is lost.
         """
         served.tunnels.discard(tunnel)
-        if served.tunnels or served.lingering is not None or served.sessionId not in self._served:
+        if served.tunnels or served.lingering is not None or self._served.get(served.sessionId) is not served:
             return
         self._log.info(
             "session {session} has no tunnel left and is kept for {linger:.0f} s",

@@ -8,22 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from twisted.application.service import Service
-from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred, succeed
 from twisted.internet.error import CannotListenError
-from twisted.protocols.tls import TLSMemoryBIOFactory
 
-from uotp.clientservice import DATES_ROUND_SECONDS, DROP_REPORT_SECONDS, STALL_ROUND_SECONDS, bracketed
 from uotp.datagram import datagramPortOpener
-from uotp.drops import Drops
 from uotp.errors import StartError
-from uotp.log import Logger
-from uotp.reception import Reception
+from uotp.reception import Reception, TlsReception
 from uotp.registry import Registry
-from uotp.repeats import Repeats
 from uotp.resolve import SharedResolver, backgroundThread
-from uotp.roll import Roll
-from uotp.rounds import Rounds
+from uotp.service import TunnelService
 from uotp.target import TargetLeg
 from uotp.tls import ServerCredentials, publicKeyPin, refusalReason
 
@@ -49,42 +42,31 @@ class ServerSettings:
     linger: float
 
 
-class ServerService(Service):
+class ServerService(TunnelService):
     """
     A running server.
-
-    @ivar listening: numeric address and port of the TCP side, once it is bound.
-    @ivar drops: what was dropped, and why.
     """
 
     name = "uotp-server"
-    _log = Logger()
 
     def __init__(self, settings: ServerSettings, credentials: ServerCredentials | None, reactor: Any) -> None:
         """
-        @param credentials: L{None} for plain TCP.
-        @param reactor: C{IReactorTCP}, C{IReactorTime}, C{IReactorFDSet}.
+        See L{TunnelService}.
         """
+        super().__init__(credentials, reactor)
         self._settings = settings
-        self._credentials = credentials
-        self._reactor = reactor
-        self.drops = Drops()
-        self.listening: tuple[str, int] | None = None
-        self._repeats = Repeats(reactor.seconds)
-        self._roll = Roll(reactor)
-        self._rounds = Rounds(reactor)
         self._port: Any = None
         self._openPort = datagramPortOpener(reactor, self.drops)
         self._resolver = SharedResolver(backgroundThread(reactor))
         self._registry = Registry(self._makeLeg, reactor, self.drops, settings.linger)
-        self._reception = Reception(
-            self._registry, self._roll, reactor, self._repeats, refusalReason, certificateIdentity
+        self._factory: Any = Reception(
+            self._registry, self.roll, reactor, self.repeats, refusalReason, certificateIdentity
         )
+        if credentials is not None:
+            self._factory = TlsReception(credentials, False, self._factory, clock=reactor)
 
     def _makeLeg(self) -> TargetLeg:
-        return TargetLeg(
-            self._settings.target, self._openPort, self._resolver, self._reactor, self.drops, self._repeats
-        )
+        return TargetLeg(self._settings.target, self._openPort, self._resolver, self.reactor, self.drops, self.repeats)
 
     def privilegedStartService(self) -> None:
         """
@@ -92,19 +74,15 @@ class ServerService(Service):
 
         @raise StartError: when it cannot be had.
         """
-        factory: Any = self._reception
-        if self._credentials is not None:
-            factory = TLSMemoryBIOFactory(self._credentials, False, factory, clock=self._reactor)
         host, port = self._settings.listen
         try:
-            self._port = self._reactor.listenTCP(port, factory, backlog=LISTEN_QUEUE, interface=host)
+            self._port = self.reactor.listenTCP(port, self._factory, backlog=LISTEN_QUEUE, interface=host)
         except CannotListenError as error:
             cause = error.socketError
             reason = f"cannot listen on {host} port {port} (TCP): {getattr(cause, 'strerror', None) or cause}"
             raise StartError(reason) from error
         bound = self._port.getHost()
-        self.listening = (bound.host, bound.port)
-        self._log.info("uotp-server listening on {host}:{port} (TCP)", host=bracketed(bound.host), port=bound.port)
+        self.nowListening(bound.host, bound.port, "TCP")
         super().privilegedStartService()
 
     def startService(self) -> None:
@@ -116,25 +94,6 @@ class ServerService(Service):
         if self._port is None:
             self.privilegedStartService()
         super().startService()
-        self._rounds.every(STALL_ROUND_SECONDS, self._roll.abortStalled)
-        self._rounds.every(DROP_REPORT_SECONDS, self._reportDrops)
-        if self._credentials is not None:
-            self._rounds.every(DATES_ROUND_SECONDS, self._credentials.warnOfDates)
-
-    def _reportDrops(self) -> None:
-        report = self.drops.report()
-        if report is not None:
-            self._log.warn("datagrams dropped: {report}", report=report)
-
-    def reload(self) -> None:
-        """
-        Read the certificate files again; connections that are accepted from now on
-        use them.
-
-        @raise ConfigurationError: when they cannot be used; the old stay in use.
-        """
-        if self._credentials is not None:
-            self._credentials.reload()
 
     def stopService(self) -> Deferred[Any]:
         """
@@ -142,13 +101,12 @@ class ServerService(Service):
 
         @return: fires when the last tunnel is gone, in at most about a second.
         """
-        super().stopService()
-        self._rounds.stop()
         port, self._port = self._port, None
         closed = succeed(None) if port is None else maybeDeferred(port.stopListening)
+        gone = self.roll.closeAll()  # before the sessions: who shows an id now would open one
         self._registry.endAll()
-        self._reportDrops()
-        return closed.addCallback(lambda _: self._roll.closeAll())
+        super().stopService()
+        return gatherResults([closed, gone])
 
 
 def certificateIdentity(connection: Any) -> bytes | None:

@@ -12,8 +12,10 @@ from typing import Any
 
 from uotp.clientservice import ClientService, ClientSettings
 from uotp.errors import ConfigurationError
+from uotp.options import parseDestination
 from uotp.registry import MAX_TUNNELS_PER_SESSION
 from uotp.serverservice import ServerService, ServerSettings
+from uotp.sockets import requireMarks
 from uotp.tls import ClientCredentials, ClientTls, ServerCredentials, ServerTls
 
 MAX_POOL_SIZE = MAX_TUNNELS_PER_SESSION
@@ -55,6 +57,9 @@ def clientService(
         reason = f"the pool size is {poolSize}, and not from 1 to {MAX_POOL_SIZE}"
         raise ConfigurationError(reason)
     requirePositive(expire=expire, backoff=backoff, timeout=timeout)
+    if mark is not None:
+        requireMarks()
+    requireHost("the server", server[0])
     settings = ClientSettings(server, listen, poolSize, expire, backoff, timeout, resolveOnce, mark)
     credentials = None if tls is None else ClientCredentials(tls)
     return ClientService(settings, credentials, orGlobalReactor(reactor))
@@ -83,6 +88,7 @@ def serverService(
     @raise ConfigurationError: for files or values that cannot be used.
     """
     requirePositive(linger=linger)
+    requireHost("the target", target[0])
     settings = ServerSettings(target, listen, linger)
     credentials = None if tls is None else ServerCredentials(tls)
     return ServerService(settings, credentials, orGlobalReactor(reactor))
@@ -97,6 +103,19 @@ def requirePositive(**seconds: float) -> None:
         if not value > 0:
             reason = f"{name} is {value}, and not a number of seconds above 0"
             raise ConfigurationError(reason)
+
+
+def requireHost(what: str, host: str) -> None:
+    """
+    @param what: whose host it is, for the error.
+    @raise ConfigurationError: for what is neither a host name nor the address of
+        one host.
+    """
+    try:
+        parseDestination(host)
+    except ValueError as error:
+        reason = f"{what} {host}: {error}"
+        raise ConfigurationError(reason) from error
 
 
 def orGlobalReactor(reactor: Any) -> Any:

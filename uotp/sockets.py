@@ -100,6 +100,15 @@ def setMark(anySocket: socket.socket, mark: int) -> None:
     anySocket.setsockopt(socket.SOL_SOCKET, SO_MARK, mark)
 
 
+def requireMarks() -> None:
+    """
+    @raise ConfigurationError: when this system has no firewall marks.
+    """
+    if SO_MARK is None:
+        reason = "--mark: only Linux has firewall marks"
+        raise ConfigurationError(reason)
+
+
 def checkMark(mark: int) -> None:
     """
     Find out before the first connection whether we may set a mark.
@@ -107,9 +116,7 @@ def checkMark(mark: int) -> None:
     @raise ConfigurationError: when this system has no marks.
     @raise StartError: when we lack the privilege.
     """
-    if SO_MARK is None:
-        reason = "--mark: only Linux has firewall marks"
-        raise ConfigurationError(reason)
+    requireMarks()
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         try:
             setMark(probe, mark)

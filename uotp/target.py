@@ -166,6 +166,6 @@ def numericAddress(host: str, port: int) -> Address | None:
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)
-    except socket.gaierror:
+    except (socket.gaierror, UnicodeError):
         return None
     return found[0][4]

@@ -34,6 +34,17 @@ turn has long been spread thin, and the longest turn stays around a millisecond.
 MAX_USELESS_TURNS = 100
 """Turns in which reading did nothing but fail before a port is given up, lest it spin."""
 
+ERRORS_OF_DATAGRAMS = {
+    errno.ECONNREFUSED,
+    errno.ECONNRESET,  # what Windows says for an ICMP port unreachable
+    errno.ENETRESET,
+    errno.EHOSTUNREACH,
+    errno.ENETUNREACH,
+    getattr(errno, "WSAECONNRESET", errno.ECONNRESET),
+    getattr(errno, "WSAENETRESET", errno.ENETRESET),
+}
+"""Errors of reading that tell of a datagram sent before, each once; the port is fine."""
+
 SEND_DROPS = {
     errno.EMSGSIZE: Drop.TOO_LONG,
     errno.EAGAIN: Drop.SEND_BUFFER_FULL,
@@ -113,8 +124,8 @@ class PortableDatagramPort(FileDescriptor):
                 datagram, sender = receive(MAX_DATAGRAM_BYTES)
             except (BlockingIOError, InterruptedError):
                 break
-            except OSError as error:  # about a datagram sent before; the next may be fine
-                failed = True
+            except OSError as error:
+                failed = failed or error.errno not in ERRORS_OF_DATAGRAMS
                 self._log.debug("the UDP port had an error: {reason}", reason=error.strerror)
                 continue
             if sender != source:

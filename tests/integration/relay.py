@@ -1,0 +1,124 @@
+"""
+A TCP relay between a client and a server, to see how many connections there are
+and what they carry, and to have one of them stop or break.  It does not look at
+what it relays.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import suppress
+
+from tests.integration.correspondence import LOOPBACK, Address
+
+CHUNK_BYTES = 65536
+
+BUFFER_BYTES = 65536
+"""Of each socket: a frozen connection is full soon."""
+
+HEAD_BYTES = 16
+"""Of each connection's first bytes that are kept: a session id, without TLS."""
+
+
+class Relayed:
+    """
+    One connection through the relay.
+
+    @ivar head: the first bytes that the client has sent.
+    @ivar carried: how many bytes the client has sent.
+    @ivar brought: how many bytes the server has sent.
+    """
+
+    def __init__(self, near: socket.socket, far: socket.socket) -> None:
+        """
+        @param near: towards the client.
+        @param far: towards the server.
+        """
+        self.head = b""
+        self.carried = 0
+        self.brought = 0
+        self._sockets = (near, far)
+        self._flowing = threading.Event()
+        self._flowing.set()
+        for receiver, sender in ((near, far), (far, near)):
+            threading.Thread(target=self._pump, args=(receiver, sender), daemon=True).start()
+
+    def _pump(self, receiver: socket.socket, sender: socket.socket) -> None:
+        with suppress(OSError):
+            while chunk := receiver.recv(CHUNK_BYTES):
+                self._flowing.wait()
+                if receiver is self._sockets[0]:
+                    self.head = (self.head + chunk[:HEAD_BYTES])[:HEAD_BYTES]
+                    self.carried += len(chunk)
+                else:
+                    self.brought += len(chunk)
+                sender.sendall(chunk)
+                self._flowing.wait()
+        self.cut()
+
+    def freeze(self) -> None:
+        """
+        Relay no more, and read no more, but let the connection stand.
+        """
+        self._flowing.clear()
+
+    def cut(self) -> None:
+        """
+        Close both sides.
+        """
+        self._flowing.set()
+        for one in self._sockets:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+
+class Relay:
+    """
+    Listens on loopback and relays to one server.
+
+    @ivar address: where clients dial it.
+    @ivar connections: all that there have been, the oldest first.
+    """
+
+    def __init__(self, server: Address) -> None:
+        """
+        @param server: who is called when somebody calls.
+        """
+        self.connections: list[Relayed] = []
+        self._server = server
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+        self._socket.bind((LOOPBACK, 0))
+        self._socket.listen(128)
+        self.address: Address = self._socket.getsockname()
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._thread.start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self._socket.accept()
+                far = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+                far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+                try:
+                    far.connect(self._server)
+                except OSError:
+                    near.close()
+                    far.close()
+                    continue
+                for one in (near, far):
+                    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self.connections.append(Relayed(near, far))
+
+    def stop(self) -> None:
+        """
+        Close everything.
+        """
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._thread.join(1)
+        for connection in self.connections:
+            connection.cut()

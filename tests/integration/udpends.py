@@ -1,0 +1,170 @@
+"""
+UDP sockets that a test drives by hand, of IPv4 and IPv6, and the flow between an
+application and a target that a tunnel is to carry.  Every wait has a deadline.
+It knows nothing of processes.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+
+from tests.integration.correspondence import LOOPBACK, MAX_DATAGRAM_BYTES, RECEIVE_BUFFER_BYTES, Address
+
+WAIT_SECONDS = 10.0
+"""Until something that has to come must have come; much more than it takes."""
+
+AGAIN = b"\x00again"
+"""How a datagram begins that is sent again and again; who expects another passes over it."""
+
+AGAIN_SECONDS = 0.05
+"""Between two of those."""
+
+
+def until(condition: Callable[[], object], what: str, seconds: float = WAIT_SECONDS) -> float:
+    """
+    Wait for a condition that nothing announces.
+
+    @param what: what it is, for the failure.
+    @return: how long it took, in seconds.
+    @raise AssertionError: at the deadline.
+    """
+    began = time.monotonic()
+    while not condition():
+        if time.monotonic() - began > seconds:
+            reason = f"not so in {seconds} s: {what}"
+            raise AssertionError(reason)
+        time.sleep(0.01)
+    return time.monotonic() - began
+
+
+class UdpEnd:
+    """
+    A bound UDP socket.
+
+    @ivar address: where it is bound.
+    """
+
+    def __init__(self, host: str = LOOPBACK, port: int = 0) -> None:
+        """
+        @param host: a numeric address.
+        """
+        self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, RECEIVE_BUFFER_BYTES)
+        self._socket.bind((host, port))
+        bound = self._socket.getsockname()
+        self.address: Address = (bound[0], bound[1])
+
+    def send(self, datagram: bytes, address: Address) -> None:
+        """
+        Send one datagram, once.
+        """
+        self._socket.sendto(datagram, address)
+
+    def receive(self, seconds: float) -> tuple[bytes, Address] | None:
+        """
+        @return: the next datagram and who sent it, or L{None} at the deadline.
+        """
+        self._socket.settimeout(max(seconds, 1e-6))
+        try:
+            datagram, source = self._socket.recvfrom(MAX_DATAGRAM_BYTES)
+        except TimeoutError:
+            return None
+        return datagram, (source[0], source[1])
+
+    def expect(self, datagram: bytes, seconds: float = WAIT_SECONDS) -> Address:
+        """
+        @param datagram: what must come next; only what begins with L{AGAIN} may
+            come before it.
+        @return: who sent it.
+        @raise AssertionError: when another one comes, or none in time.
+        """
+        deadline = time.monotonic() + seconds
+        while (came := self.receive(deadline - time.monotonic())) is not None:
+            if came[0] == datagram:
+                return came[1]
+            if not came[0].startswith(AGAIN):
+                reason = f"expected {len(datagram)} bytes {datagram[:16]!r}, came {len(came[0])} {came[0][:16]!r}"
+                raise AssertionError(reason)
+        reason = f"{len(datagram)} bytes {datagram[:16]!r} have not come in {seconds} s"
+        raise AssertionError(reason)
+
+    def drain(self, quiet: float) -> list[bytes]:
+        """
+        @param quiet: seconds without a datagram that end it.
+        @return: all that comes until then.
+        """
+        came = []
+        while (one := self.receive(quiet)) is not None:
+            came.append(one[0])
+        return came
+
+    def close(self) -> None:
+        """
+        Close the socket.
+        """
+        self._socket.close()
+
+
+class Flow:
+    """
+    An application that talks to a target through a client and a server.
+
+    @ivar source: where the target has seen the last datagram come from.
+    """
+
+    def __init__(self, application: UdpEnd, client: Address, target: UdpEnd) -> None:
+        """
+        @param client: where our client listens.
+        """
+        self.application = application
+        self.client = client
+        self.target = target
+        self.source: Address = ("", 0)
+
+    def forth(self, datagram: bytes, seconds: float = WAIT_SECONDS) -> Address:
+        """
+        Send one datagram once, and see it reach the target.
+
+        @return: where it came from there.
+        """
+        self.application.send(datagram, self.client)
+        self.source = self.target.expect(datagram, seconds)
+        return self.source
+
+    def back(self, datagram: bytes, seconds: float = WAIT_SECONDS) -> None:
+        """
+        Have the target send one datagram once, and see it reach the application.
+        """
+        self.target.send(datagram, self.source)
+        self.application.expect(datagram, seconds)
+
+    def both(self, datagram: bytes, seconds: float = WAIT_SECONDS) -> None:
+        """
+        Send one datagram forth, and the same back.
+        """
+        self.forth(datagram, seconds)
+        self.back(datagram, seconds)
+
+    def resume(self, seconds: float = WAIT_SECONDS) -> float:
+        """
+        Send until something reaches the target, as programs do, then see that both
+        directions work.
+
+        @return: how long it took for the first to arrive, in seconds.
+        @raise AssertionError: at the deadline.
+        """
+        began = time.monotonic()
+        number = 0
+        while time.monotonic() - began < seconds:
+            number += 1
+            self.application.send(AGAIN + b"%d" % number, self.client)
+            came = self.target.receive(AGAIN_SECONDS)
+            if came is not None:
+                took = time.monotonic() - began
+                self.both(b"the flow is there")
+                return took
+        reason = f"no datagram of {number} has reached the target in {seconds} s"
+        raise AssertionError(reason)

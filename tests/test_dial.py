@@ -1,0 +1,416 @@
+"""
+The client's way to the server, one attempt at a time.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from OpenSSL import SSL
+from twisted.internet import error, tcp
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import ISSLTransport
+from twisted.internet.testing import MemoryReactorClock
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.tlspairs import TRUSTED, TlsTestCase
+from tests.twins import MemoryTransport, RecordingOwner
+from uotp import dial, sockets
+from uotp.dial import Dialer, wordsForFailure
+from uotp.resolve import Addresses, SharedResolver
+from uotp.tls import ClientCredentials, ClientTls
+from uotp.tunnel import DialledTunnel
+from uotp.wire import FrameCodec
+
+V6, V4 = IPv6Address("TCP", "2001:db8::1", 8443), IPv4Address("TCP", "192.0.2.1", 8443)
+HELLO = b"a session's id !"
+
+
+class _DialTestCase(SynchronousTestCase):
+    """
+    A test with a reactor in memory.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make it; no timer may be left on it.
+        """
+        self.reactor = MemoryReactorClock()
+        self.found: Addresses = [V4]
+        self.asked = 0
+        self.late: list[Callable[[Addresses], None]] = []
+        self.owner = RecordingOwner()
+        self.addCleanup(lambda: self.assertEqual(self.reactor.getDelayedCalls(), []))
+
+    def lookup(self, host: str, port: int, semantics: str) -> Addresses:
+        """
+        In place of the system's.
+        """
+        self.asked += 1
+        return self.found
+
+    def dialer(self, credentials: ClientCredentials | None = None, mark: int | None = None) -> Dialer:
+        """
+        @return: a way to a server.
+        """
+        resolver = SharedResolver(lambda call, done: done(call()), lookup=self.lookup)
+        return Dialer(self.reactor, ("good.test", 8443), credentials, resolver, 4.0, mark)
+
+    def makeTunnel(self) -> DialledTunnel:
+        """
+        @return: what a connection becomes.
+        """
+        return DialledTunnel(self.reactor, FrameCodec(), self.owner, HELLO)
+
+    def connect(self, number: int) -> tuple[Any, MemoryTransport]:
+        """
+        Let an attempt at one address succeed.
+
+        @return: the tunnel, with what is around it, and the transport.
+        """
+        protocol = self.reactor.tcpClients[number][2].buildProtocol(V4)
+        assert protocol is not None
+        transport = MemoryTransport(protocol)
+        protocol.makeConnection(transport)
+        return protocol, transport
+
+
+class DialerTests(_DialTestCase):
+    """
+    Plain TCP, and what is the same with TLS.
+    """
+
+    def test_attemptEndsWithATunnel(self) -> None:
+        """
+        As soon as TCP is connected.
+        """
+        done = self.dialer().dial(self.makeTunnel)
+        self.assertNoResult(done)
+        ((host, port, _, timeout, bindAddress),) = self.reactor.tcpClients
+        self.assertEqual((host, port, timeout, bindAddress), ("192.0.2.1", 8443, 4.0, None))
+        _, transport = self.connect(0)
+        self.assertIsInstance(self.successResultOf(done), DialledTunnel)
+        self.assertEqual(transport.stream, [HELLO])
+
+    def test_nameIsLookedUpAtEachAttempt(self) -> None:
+        """
+        The server may have moved.
+        """
+        dialer = self.dialer()
+        for host in ("192.0.2.1", "192.0.2.7"):
+            self.found = [IPv4Address("TCP", host, 8443)]
+            done = dialer.dial(self.makeTunnel)
+            self.assertEqual(self.reactor.tcpClients[-1][0], host)
+            done.addErrback(lambda _: None)
+            done.cancel()
+        self.assertEqual(self.asked, 2)
+
+    def test_secondAddressIsTriedWhenTheFirstIsSlow(self) -> None:
+        """
+        A little later, and whichever answers first is used; the other is given up.
+        """
+        self.found = [V6, V4]
+        done = self.dialer().dial(self.makeTunnel)
+        self.assertEqual([client[0] for client in self.reactor.tcpClients], [V6.host])
+        self.reactor.advance(0.5)
+        self.assertEqual([client[0] for client in self.reactor.tcpClients], [V6.host, V4.host])
+        self.connect(1)
+        self.successResultOf(done)
+        self.assertTrue(self.reactor.connectors[0].stoppedConnecting)
+        self.assertEqual(len(self.owner.opened), 1)
+
+    def test_fastFirstAddressLeavesTheSecondAlone(self) -> None:
+        """
+        One connection, not two.
+        """
+        self.found = [V6, V4]
+        done = self.dialer().dial(self.makeTunnel)
+        self.connect(0)
+        self.successResultOf(done)
+        self.reactor.advance(5)
+        self.assertEqual(len(self.reactor.tcpClients), 1)
+
+    def test_attemptFailsWhenAllAddressesFail(self) -> None:
+        """
+        In the words of the last of them.
+        """
+        self.found = [V6, V4]
+        done = self.dialer().dial(self.makeTunnel)
+        self.reactor.advance(0.5)
+        for number in (0, 1):
+            self.assertNoResult(done)
+            factory: Any = self.reactor.tcpClients[number][2]
+            factory.clientConnectionFailed(self.reactor.connectors[number], Failure(error.ConnectionRefusedError()))
+            self.reactor.advance(0.5)
+        self.assertEqual(wordsForFailure(self.failureResultOf(done)), "connection refused")
+
+    def test_nameThatIsNotFoundFails(self) -> None:
+        """
+        In words.
+        """
+        self.found = []
+        failure = self.failureResultOf(self.dialer().dial(self.makeTunnel))
+        self.assertEqual(wordsForFailure(failure), "host name not found")
+
+    def test_cancelledAttemptLeavesNothing(self) -> None:
+        """
+        No timer, and no connection later.
+        """
+        self.found = [V6, V4]
+        done = self.dialer().dial(self.makeTunnel)
+        self.reactor.advance(0.5)
+        done.cancel()
+        self.failureResultOf(done)
+        self.assertTrue(all(connector.stoppedConnecting for connector in self.reactor.connectors))
+
+    def test_lookupThatEndsAfterTheCancelConnectsNowhere(self) -> None:
+        """
+        A lookup cannot be called back.
+        """
+        resolver = SharedResolver(lambda _, done: self.late.append(done))
+        done = Dialer(self.reactor, ("good.test", 8443), None, resolver, 4.0).dial(self.makeTunnel)
+        done.cancel()
+        self.failureResultOf(done)
+        self.late[0]([V4])
+        self.assertEqual(self.reactor.tcpClients, [])
+
+    def test_tunnelsAreMadeForConnectionsOnly(self) -> None:
+        """
+        One for each.
+        """
+        made: list[DialledTunnel] = []
+
+        def make() -> DialledTunnel:
+            made.append(self.makeTunnel())
+            return made[-1]
+
+        done = self.dialer().dial(make)
+        self.assertEqual(made, [])
+        self.connect(0)
+        self.assertEqual([self.successResultOf(done)], made)
+
+
+class TlsDialerTests(_DialTestCase, TlsTestCase):
+    """
+    With TLS.
+    """
+
+    def test_tunnelIsWrappedInTls(self) -> None:
+        """
+        It says hello to TLS first, with the server's name, and keeps its id to
+        itself.
+        """
+        credentials = ClientCredentials(ClientTls(cafile=self.cafile(TRUSTED)))
+        done = self.dialer(credentials).dial(self.makeTunnel)
+        protocol, transport = self.connect(0)
+        tunnel: DialledTunnel = self.successResultOf(done).wrappedProtocol
+        self.assertIsInstance(tunnel, DialledTunnel)
+        self.assertTrue(ISSLTransport.providedBy(tunnel.transport))
+        self.assertIsInstance(tunnel.tlsConnection(), SSL.Connection)
+        self.reactor.advance(0)
+        sent = b"".join(transport.stream)
+        self.assertEqual(sent[:2], b"\x16\x03")
+        self.assertIn(b"good.test", sent)
+        self.assertNotIn(HELLO, sent)
+        self.assertEqual(self.owner.opened, [])
+        protocol.connectionLost(Failure(error.ConnectionDone()))
+
+    def test_reloadedCredentialsAreUsedFromTheNextConnectionOn(self) -> None:
+        """
+        The dialer need not be made anew.
+        """
+        credentials = ClientCredentials(ClientTls(cafile=self.cafile(TRUSTED)))
+        dialer = self.dialer(credentials)
+        contexts = []
+        for number in range(2):
+            done = dialer.dial(self.makeTunnel)
+            protocol, _ = self.connect(number)
+            contexts.append(self.successResultOf(done).wrappedProtocol.tlsConnection().get_context())
+            protocol.connectionLost(Failure(error.ConnectionDone()))
+            credentials.reload()
+        self.assertIsNot(contexts[0], contexts[1])
+
+
+class FakeTcpSocket:
+    """
+    A socket that notes what is done to it, in order.
+    """
+
+    def __init__(self, journal: list[tuple[Any, ...]], refusal: OSError | None) -> None:
+        """
+        @param refusal: of the mark.
+        """
+        self._journal = journal
+        self._refusal = refusal
+        self.closed = False
+
+    def setblocking(self, flag: object) -> None:
+        """
+        Never.
+        """
+
+    def fileno(self) -> int:
+        """
+        No real one.
+        """
+        return -1 if self.closed else 99
+
+    def setsockopt(self, level: int, option: int, value: int) -> None:
+        """
+        Note it.
+        """
+        if option == sockets.SO_MARK and self._refusal is not None:
+            raise self._refusal
+        self._journal.append(("option", level, option, value))
+
+    def getsockopt(self, level: int, option: int) -> int:
+        """
+        No error.
+        """
+        return 0
+
+    def connect_ex(self, address: object) -> int:
+        """
+        Note it.
+        """
+        self._journal.append(("connect", address))
+        return errno.EINPROGRESS
+
+    def shutdown(self, how: int) -> None:
+        """
+        Nothing to do.
+        """
+
+    def close(self) -> None:
+        """
+        Note it.
+        """
+        self.closed = True
+
+
+class MarkTests(_DialTestCase):
+    """
+    The firewall mark of the connections.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make fake sockets.
+        """
+        super().setUp()
+        self.journal: list[tuple[Any, ...]] = []
+        self.made: list[FakeTcpSocket] = []
+        self.refusal: OSError | None = None
+        self.patch(sockets, "SO_MARK", 36)
+        self.patch(tcp.BaseClient, "createInternetSocket", lambda _: self.createSocket())
+
+    def createSocket(self) -> FakeTcpSocket:
+        """
+        @return: a socket.
+        """
+        self.made.append(FakeTcpSocket(self.journal, self.refusal))
+        return self.made[-1]
+
+    def test_markIsSetBeforeTheFirstPacket(self) -> None:
+        """
+        Otherwise a VPN's default route would swallow its own carrier.
+        """
+        done = self.dialer(mark=0xCA6C).dial(self.makeTunnel)
+        self.reactor.advance(0)
+        self.assertEqual(self.journal, [("option", socket.SOL_SOCKET, 36, 0xCA6C), ("connect", ("192.0.2.1", 8443))])
+        done.addErrback(lambda _: None)
+        done.cancel()
+
+    def test_everyAddressIsDialledWithTheMark(self) -> None:
+        """
+        Also the one that is tried second.
+        """
+        self.found = [IPv4Address("TCP", "192.0.2.1", 8443), IPv4Address("TCP", "192.0.2.2", 8443)]
+        done = self.dialer(mark=7).dial(self.makeTunnel)
+        self.reactor.advance(0.5)
+        self.reactor.advance(0)
+        self.assertEqual([entry[0] for entry in self.journal], ["option", "connect"] * 2)
+        done.addErrback(lambda _: None)
+        done.cancel()
+
+    def test_dialersDoNotShareTheirMarks(self) -> None:
+        """
+        Two clients in one process.
+        """
+        for mark in (7, 8):
+            done = self.dialer(mark=mark).dial(self.makeTunnel)
+            self.reactor.advance(0)
+            done.addErrback(lambda _: None)
+            done.cancel()
+        self.assertEqual([entry[3] for entry in self.journal if entry[0] == "option"], [7, 8])
+
+    def test_markThatMayNotBeSetIsAFailureInWords(self) -> None:
+        """
+        Without it nothing is sent, and no descriptor is left.
+        """
+        self.refusal = OSError(errno.EPERM, os.strerror(errno.EPERM))
+        done = self.dialer(mark=7).dial(self.makeTunnel)
+        self.reactor.advance(0.5)
+        failure = self.failureResultOf(done)
+        self.assertIn("Operation not permitted", str(wordsForFailure(failure)))
+        self.assertEqual(self.journal, [])
+        self.assertEqual([each.closed for each in self.made], [True])
+
+    def test_withoutAMarkTheReactorConnects(self) -> None:
+        """
+        In its own way.
+        """
+        done = self.dialer().dial(self.makeTunnel)
+        self.assertEqual((len(self.reactor.tcpClients), self.made), (1, []))
+        done.addErrback(lambda _: None)
+        done.cancel()
+
+
+class WordsForFailureTests(SynchronousTestCase):
+    """
+    Why there is no tunnel, for the log.
+    """
+
+    def test_usualFailuresHaveWords(self) -> None:
+        """
+        Of our own, or the system's.
+        """
+        for cause, words in (
+            (error.DNSLookupError("x"), "host name not found"),
+            (error.ConnectionRefusedError(), "connection refused"),
+            (error.TimeoutError(), "no answer in time"),
+            (error.ConnectingCancelledError(V4), "no answer in time"),
+            (error.NoRouteError(), "no route to host"),
+            (error.ConnectionDone(), "closed by the other end"),
+            (error.ConnectionLost(), "connection lost"),
+            (OSError(errno.EMFILE, "Too many open files"), "Too many open files"),
+            (ValueError("invalid hostname: x"), "invalid hostname: x"),
+        ):
+            self.assertEqual(wordsForFailure(Failure(cause)), words)
+
+    def test_systemsErrorsOfConnectingAreWordsAndNoNumbers(self) -> None:
+        """
+        Whatever number the system gives them.
+        """
+        for number in (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT, errno.EPERM, errno.EADDRNOTAVAIL):
+            for cause in (
+                error.getConnectError((number, os.strerror(number))),
+                error.ConnectBindError(number, os.strerror(number)),
+            ):
+                words = wordsForFailure(Failure(cause))
+                self.assertIsInstance(words, str)
+                self.assertNotIn("\n", words)
+                self.assertRegex(words, r"^[A-Za-z]{2}.* .*[a-z]")
+
+    def test_tlsRefusalsHaveTheWordsOfTls(self) -> None:
+        """
+        Before any others.
+        """
+        self.patch(dial, "refusalReason", lambda reason, _: "expired" if reason.check(error.ConnectionDone) else None)
+        self.assertEqual(wordsForFailure(Failure(error.ConnectionDone())), "expired")
+        self.assertEqual(wordsForFailure(Failure(error.ConnectionLost())), "connection lost")

@@ -1,0 +1,232 @@
+"""
+Who may know whom: the rooms of the house have floors, and imports go down only.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+import uotp
+
+FLOORS = {
+    # pure: values and decisions, from the standard library alone
+    "uotp.errors": 0,
+    "uotp.train": 0,
+    "uotp.wire": 0,
+    "uotp.drops": 0,
+    "uotp.backlog": 0,
+    "uotp.schedule": 0,
+    "uotp.backoff": 0,
+    "uotp.repeats": 0,
+    "uotp.boundaries": 0,
+    "uotp.tally": 0,
+    "uotp.roundtrip": 0,
+    # input and output: what touches sockets, files, clocks, logs and cryptography
+    "uotp": 1,
+    "uotp._version": 1,
+    "uotp.clock": 1,
+    "uotp.log": 1,
+    "uotp.rounds": 1,
+    "uotp.sockets": 1,
+    "uotp.resolve": 1,
+    "uotp.datagram": 1,
+    "uotp.datagram.portable": 1,
+    "uotp.tunnel": 1,
+    "uotp.dial": 1,
+    "uotp.pem": 1,
+    "uotp.refusals": 1,
+    "uotp.contexts": 1,
+    "uotp.vetting": 1,
+    "uotp.tls": 1,
+    "uotp.issuing": 1,
+    "uotp.pki": 1,
+    # life: what comes, lasts and goes
+    "uotp.roll": 2,
+    "uotp.session": 2,
+    "uotp.target": 2,
+    "uotp.pool": 2,
+    "uotp.sources": 2,
+    "uotp.registry": 2,
+    "uotp.reception": 2,
+    # face: services and the command lines of both ends
+    "uotp.service": 3,
+    "uotp.clientservice": 3,
+    "uotp.serverservice": 3,
+    "uotp.services": 3,
+    "uotp.options": 3,
+    "uotp.ends": 3,
+    "uotp.client": 3,
+    "uotp.server": 3,
+    # programs
+    "uotp.progress": 4,
+    "uotp.rehearsal": 4,
+    "uotp.demo": 4,
+    "uotp.certcommand": 4,
+    "uotp.scripts": 4,
+}
+"""The floor of each module.  Neighbours on a floor may know each other, but not in a circle."""
+
+OUTSIDE_WORLD = {
+    "asyncio",
+    "datetime",
+    "os",
+    "secrets",
+    "select",
+    "selectors",
+    "signal",
+    "socket",
+    "ssl",
+    "subprocess",
+    "sys",
+    "threading",
+    "time",
+}
+"""Of the standard library, what floor 0 has no business with: time and the like come in as arguments."""
+
+OUTERMOST = {
+    ("uotp.services", "orGlobalReactor"),
+    ("uotp.ends", "commandService"),
+    ("uotp.scripts", "runEnd"),
+    ("uotp.demo", "demo"),
+}
+"""Where the global reactor may be imported; everybody else is handed one."""
+
+ENDS = {
+    "client": {"uotp.dial", "uotp.pool", "uotp.sources", "uotp.clientservice", "uotp.client"},
+    "server": {"uotp.target", "uotp.registry", "uotp.reception", "uotp.serverservice", "uotp.server"},
+}
+"""Rooms that only one end has."""
+
+PACKAGE = Path(uotp.__file__).parent
+
+
+def modules() -> dict[str, ast.Module]:
+    """
+    @return: every module of the package by its name.
+    """
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        found[name] = ast.parse(path.read_bytes())
+    return found
+
+
+def importedNames(node: ast.AST) -> Iterator[str]:
+    """
+    @return: the full names that an import statement brings in; nothing for any
+        other node.
+    """
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            yield alias.name
+    elif isinstance(node, ast.ImportFrom):
+        assert node.level == 0, "imports are absolute, so that they can be read"
+        for alias in node.names:
+            yield f"{node.module}.{alias.name}"
+
+
+class FloorTests(SynchronousTestCase):
+    """
+    The rule, and that the table tells of everybody.
+    """
+
+    def setUp(self) -> None:
+        """
+        Read all modules.
+        """
+        self.modules = modules()
+
+    def imports(self, module: str) -> set[str]:
+        """
+        @return: full names of all that a module imports, also inside its functions.
+        """
+        return {name for node in ast.walk(self.modules[module]) for name in importedNames(node)}
+
+    def neighbours(self, module: str) -> set[str]:
+        """
+        @return: the modules of ours that a module imports, by their names.
+        """
+        found = set()
+        for name in self.imports(module):
+            if name == "uotp" or name.startswith("uotp."):
+                found.add(name if name in self.modules else name.rpartition(".")[0])
+        return found
+
+    def test_everyModuleHasAFloor(self) -> None:
+        """
+        A new room is put on its floor here before it is used.
+        """
+        self.assertEqual(set(FLOORS), set(self.modules))
+
+    def test_importsGoDownOnly(self) -> None:
+        """
+        No room knows one above it.
+        """
+        up = [
+            f"{module} (floor {FLOORS[module]}) imports {other} (floor {FLOORS[other]})"
+            for module in self.modules
+            for other in self.neighbours(module)
+            if FLOORS[other] > FLOORS[module]
+        ]
+        self.assertEqual(up, [])
+
+    def test_nobodyKnowsHimselfInACircle(self) -> None:
+        """
+        Each room can be understood after those that it uses.
+        """
+        order = TopologicalSorter({module: self.neighbours(module) for module in self.modules})
+        order.prepare()  # raises CycleError, which names the circle
+
+    def test_theGroundFloorIsPure(self) -> None:
+        """
+        It imports the standard library and itself: no Twisted, no socket, no clock.
+        """
+        for module, floor in FLOORS.items():
+            if floor > 0:
+                continue
+            others = {name.split(".")[0] for name in self.imports(module)} - {"uotp", "__future__"}
+            self.assertEqual(others - sys.stdlib_module_names, set(), module)
+            self.assertEqual(others & OUTSIDE_WORLD, set(), module)
+
+    def test_chanceComesInAsAnArgument(self) -> None:
+        """
+        The ground floor uses generators that it is given, or a seed: the same again each time.
+        """
+        for module, floor in FLOORS.items():
+            if floor == 0:
+                used = {
+                    node.attr
+                    for node in ast.walk(self.modules[module])
+                    if isinstance(node, ast.Attribute)
+                    and isinstance(node.value, ast.Name)
+                    and node.value.id == "random"
+                }
+                self.assertLessEqual(used, {"Random"}, module)
+                self.assertFalse([name for name in self.imports(module) if name.startswith("random.")], module)
+
+    def test_theGlobalReactorIsForTheOutermostFunctions(self) -> None:
+        """
+        Importing a module of ours installs none, and all else is handed the one to use.
+        """
+        found = set()
+        for module, tree in self.modules.items():
+            for node in tree.body:
+                inner = {name for part in ast.walk(node) for name in importedNames(part)}
+                if "twisted.internet.reactor" in {".".join(name.split(".")[:3]) for name in inner}:
+                    found.add((module, getattr(node, "name", "at its top level")))
+        self.assertEqual(found, OUTERMOST)
+
+    def test_eachEndDoesWithoutTheOther(self) -> None:
+        """
+        What both need is a room of its own.
+        """
+        for one, other in (("client", "server"), ("server", "client")):
+            for module in ENDS[one]:
+                self.assertEqual(self.neighbours(module) & ENDS[other], set(), module)

@@ -1,0 +1,230 @@
+"""
+With a peer that stops to read, memory stays flat: whatever is pushed into a session,
+what is held has a bound, and the rest is dropped, oldest first, and counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+from twisted.test.iosim import IOPump, connect
+
+from tests.contracts import TimerTestCase
+from tests.tlspairs import TlsTestCase
+from tests.twins import (
+    TRANSPORT_BYTES,
+    MemoryTransport,
+    MemoryUdp,
+    Receiver,
+    RecordingOwner,
+    RecordingSession,
+    neverLookUp,
+    wrapInTls,
+)
+from uotp.backlog import MAX_BYTES
+from uotp.drops import Drop, Drops
+from uotp.repeats import Repeats
+from uotp.resolve import SharedResolver
+from uotp.session import Session
+from uotp.target import TargetLeg
+from uotp.train import MAX_TRAIN_BYTES, Train
+from uotp.tunnel import TURN_BYTES, AcceptedTunnel, DialledTunnel, Tunnel
+from uotp.wire import LENGTH_BYTES, FrameCodec
+
+PUSHED_BYTES = 64 * 1024 * 1024
+TUNNELS = 8
+SEGMENT = 1400
+DATAGRAMS = 45
+"""In a train: as many as fit into one."""
+
+TRAIN_BYTES = SEGMENT * DATAGRAMS
+FRAMED_BYTES = TRAIN_BYTES + DATAGRAMS * LENGTH_BYTES
+HELD_BY_TUNNEL = max(2 * TURN_BYTES, TRANSPORT_BYTES) + FRAMED_BYTES
+"""What one turn takes, and the train that goes beyond it."""
+
+BOUND = MAX_BYTES + TUNNELS * HELD_BY_TUNNEL
+"""Of a session with all its tunnels: 1.8 MB, of the 64 MB that are pushed."""
+
+
+def trains(total: int) -> Iterator[Train]:
+    """
+    @return: numbered trains, so many bytes of them.
+    """
+    for number in range(total // TRAIN_BYTES):
+        yield Train(SEGMENT, number.to_bytes(4, "big") * (TRAIN_BYTES // 4))
+
+
+class MemoryBoundTests(TimerTestCase):
+    """
+    A session whose tunnels' peers do not read, over plain TCP.
+    """
+
+    overhead = 1.0
+    """What stands on the wire for each byte of a frame."""
+
+    def setUp(self) -> None:
+        """
+        Make a session and its tunnels.
+        """
+        super().setUp()
+        self.drops = Drops()
+        self.session = Session(lambda _: None, self.drops, self.clock.seconds)
+        self.there = RecordingSession()
+        self.ends: list[tuple[Tunnel, MemoryTransport, IOPump]] = []
+        for _ in range(TUNNELS):
+            self.open()
+        for _, transport, _ in self.ends:
+            self.assertEqual(transport.held, 0)
+            transport.stalled = True
+
+    def open(self) -> None:
+        """
+        Open one more tunnel, which is lost in the end.
+        """
+        dialled = DialledTunnel(self.clock, FrameCodec(), RecordingOwner(self.session), bytes(16))
+        accepted = AcceptedTunnel(self.clock, FrameCodec(), RecordingOwner(self.there))
+        inner, outer = self.wrapped(dialled, accepted)
+        transport = MemoryTransport(inner)
+        pump = connect(outer, MemoryTransport(outer, isServer=True), inner, transport, clock=self.clock, greet=False)
+        self.ends.append((dialled, transport, pump))
+        while pump.flush():
+            pass
+        self.addCleanup(self.lose, dialled, accepted, pump)
+
+    def lose(self, dialled: Tunnel, accepted: Tunnel, pump: IOPump) -> None:
+        """
+        Lose a tunnel.
+        """
+        dialled.abort()
+        accepted.abort()
+        while pump.flush():
+            pass
+
+    def wrapped(self, dialled: Tunnel, accepted: Tunnel) -> tuple[Any, Any]:
+        """
+        @return: the two ends with what is around them.
+        """
+        return dialled, accepted
+
+    def held(self) -> int:
+        """
+        @return: all bytes that wait somewhere.
+        """
+        return self.session._backlog.bytes + sum(transport.held for _, transport, _ in self.ends)
+
+    def push(self, each: Train) -> None:
+        """
+        Let a train come from UDP, in a turn of its own.
+        """
+        self.session.trainFromUdp(each)
+        self.clock.advance(0)
+
+    def test_whatIsHeldHasABound(self) -> None:
+        """
+        In many turns, however much is pushed; all else is counted.
+        """
+        pushed = 0
+        for each in trains(PUSHED_BYTES):
+            self.push(each)
+            pushed += 1
+            self.assertLessEqual(self.held(), BOUND * self.overhead)
+        self.assertTrue(all(tunnel.fullSince is not None for tunnel, _, _ in self.ends))
+        dropped = self.drops.totals[Drop.BACKLOG_FULL]
+        self.assertEqual(set(self.drops.totals), {Drop.BACKLOG_FULL})
+        kept = pushed * DATAGRAMS - dropped
+        self.assertGreater(dropped * SEGMENT, PUSHED_BYTES * 0.95)
+        self.assertLessEqual(kept * SEGMENT, BOUND)
+
+    def test_oneLongTurnHoldsNoMore(self) -> None:
+        """
+        Although no transport can say within it that it is full.
+        """
+        for each in trains(PUSHED_BYTES // 4):
+            self.session.trainFromUdp(each)
+        self.clock.advance(0)
+        self.assertLessEqual(self.held(), BOUND * self.overhead)
+
+    def test_oldestOfWhatWaitsIsDropped(self) -> None:
+        """
+        When the peers read again they get what they had been sent, and the newest.
+        """
+        pushed = PUSHED_BYTES // 8 // TRAIN_BYTES
+        for each in trains(PUSHED_BYTES // 8):
+            self.push(each)
+        for _, transport, _ in self.ends:
+            transport.stalled = False
+        while sum(pump.flush() for _, _, pump in self.ends):
+            pass
+        arrived = self.there.datagrams()
+        self.assertEqual(len(arrived) + self.drops.totals[Drop.BACKLOG_FULL], pushed * DATAGRAMS)
+        numbers = sorted({int.from_bytes(datagram[:4], "big") for datagram in arrived})
+        gaps = [later - earlier for earlier, later in pairwise(numbers) if later - earlier > 1]
+        self.assertEqual(len(gaps), 1)
+        self.assertEqual(numbers[-1], pushed - 1)
+        self.assertEqual(numbers[0], 0)
+
+    def test_emptyDatagramsAreBoundedToo(self) -> None:
+        """
+        They have no bytes, and cost memory all the same.
+        """
+        for tunnel, _, _ in self.ends:
+            tunnel.pauseProducing()
+        for _ in range(10000):
+            self.session.trainFromUdp(Train(0, b""))
+        self.assertLess(len(self.session._backlog), 5000)
+        self.assertEqual(self.drops.totals[Drop.BACKLOG_FULL], 10000 - len(self.session._backlog))
+
+    def test_smallestDatagramsInLongTrainsAreBoundedToo(self) -> None:
+        """
+        A header for each of them makes three bytes of one.
+        """
+        for _ in range(60):
+            self.push(Train(1, bytes(MAX_TRAIN_BYTES)))
+        bound = MAX_BYTES + TUNNELS * (2 * TURN_BYTES + 3 * MAX_TRAIN_BYTES)
+        self.assertLessEqual(self.held(), bound * self.overhead)
+
+
+class TlsMemoryBoundTests(MemoryBoundTests, TlsTestCase):
+    """
+    The same over TLS, which gathers what is written until the turn ends.
+    """
+
+    overhead = 1.05
+    """A record of 16 KiB has some 22 bytes besides, a short one more."""
+
+    def setUp(self) -> None:
+        """
+        Make credentials first.
+        """
+        self.credentials = self.server(), self.client()
+        super().setUp()
+
+    def wrapped(self, dialled: Tunnel, accepted: Tunnel) -> tuple[Any, Any]:
+        """
+        In TLS.
+        """
+        server, client = self.credentials
+        return wrapInTls(client, dialled, self.clock, isClient=True), wrapInTls(server, accepted, self.clock)
+
+
+class TargetMemoryBoundTests(TimerTestCase):
+    """
+    A server whose target's name is not found.
+    """
+
+    def test_whatWaitsForTheTargetHasABound(self) -> None:
+        """
+        It is the same queue.
+        """
+        drops = Drops()
+        network = MemoryUdp(drops)
+        network.open(("127.0.0.1", 9), Receiver())
+        resolver = SharedResolver(neverLookUp)
+        leg = TargetLeg(("target.test", 9), network.open, resolver, self.clock, drops, Repeats(self.clock.seconds))
+        leg.open(lambda _: None)
+        for each in trains(PUSHED_BYTES):
+            leg.send(each)
+            self.assertLessEqual(leg._waiting.bytes, MAX_BYTES)
+        self.assertGreater(drops.totals[Drop.BACKLOG_FULL] * SEGMENT, PUSHED_BYTES * 0.95)

@@ -1,0 +1,410 @@
+"""
+Where the server's connections come in: what a stranger costs, and for how long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.internet.address import IPv4Address
+from twisted.logger import LogLevel, capturedLogs, formatEvent
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.test.iosim import IOPump, connect
+
+from tests.certificates import CLIENT
+from tests.contracts import TimerTestCase
+from tests.tlspairs import STRANGER, TRUSTED, TlsTestCase
+from tests.twins import MemoryTransport, MemoryUdp, Receiver, RecordingOwner, RecordingSession, neverLookUp, wrapInTls
+from uotp import reception
+from uotp.drops import Drops
+from uotp.reception import HELLO_SECONDS, Reception
+from uotp.registry import Registry
+from uotp.repeats import Repeats
+from uotp.resolve import SharedResolver
+from uotp.roll import Roll
+from uotp.serverservice import certificateIdentity
+from uotp.target import TargetLeg
+from uotp.tls import refusalReason
+from uotp.train import Train
+from uotp.tunnel import DialledTunnel, Tunnel
+from uotp.wire import FrameCodec
+
+HELLO = bytes(range(0x40, 0x50))
+TARGET = ("127.0.0.1", 51820)
+LINGER = 150.0
+
+
+class _ReceptionTestCase(TimerTestCase):
+    """
+    A test with a registry and a target in memory.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make a reception, and listen to the log.
+        """
+        super().setUp()
+        self.drops = Drops()
+        self.network = MemoryUdp(self.drops)
+        self.target = Receiver()
+        self.network.open(TARGET, self.target)
+        self.repeats = Repeats(self.clock.seconds)
+        resolver = SharedResolver(neverLookUp)
+
+        def makeLeg() -> TargetLeg:
+            return TargetLeg(TARGET, self.network.open, resolver, self.clock, self.drops, self.repeats)
+
+        self.registry = Registry(makeLeg, self.clock, self.drops, LINGER, maxSessions=5, maxTunnels=3)
+        self.roll = Roll(self.clock)
+        self.reception = self.makeReception()
+        self.transports: list[MemoryTransport] = []
+        capture = capturedLogs()
+        self.events: Sequence[dict[str, Any]] = capture.__enter__()
+        self.addCleanup(capture.__exit__, None, None, None)
+        self.addCleanup(self.end)
+
+    def makeReception(self, maxUnknown: int = 4) -> Reception:
+        """
+        @return: one where nobody has come in yet.
+        """
+        return Reception(
+            self.registry, self.roll, self.clock, self.repeats, refusalReason, certificateIdentity, maxUnknown
+        )
+
+    def end(self) -> None:
+        """
+        Let every connection be gone, and every session end; nothing is left then.
+        """
+        for transport in self.transports:
+            transport.lose()
+        self.registry.checkInvariant()
+        self.registry.endAll()
+        self.assertNothingLeft()
+
+    def assertNothingLeft(self) -> None:
+        """
+        Nobody has come in, and nobody is known.
+        """
+        here = self.reception
+        self.assertEqual((here._unknown, here._known, here._peers, len(self.roll)), ({}, {}, {}, 0))
+        self.assertEqual((len(self.registry), list(self.network.ports)), (0, [TARGET]))
+
+    def accept(self, host: str = "192.0.2.1", *, secured: bool = False) -> Tunnel:
+        """
+        @return: the tunnel of a new connection.
+        """
+        tunnel = self.reception.buildProtocol(IPv4Address("TCP", host, 4711))
+        assert tunnel is not None
+        transport = MemoryTransport(tunnel, isServer=True, secured=secured)
+        tunnel.makeConnection(transport)
+        self.transports.append(transport)
+        return tunnel
+
+    def settle(self) -> None:
+        """
+        Let the connections that we have closed be gone.
+        """
+        for transport in self.transports:
+            transport.settle()
+
+    def warnings(self) -> list[str]:
+        """
+        @return: what the log warns of.
+        """
+        return [formatEvent(event) for event in self.events if event["log_level"] >= LogLevel.warn]
+
+
+class ReceptionTests(_ReceptionTestCase):
+    """
+    Connections without TLS.
+    """
+
+    def test_strangerGetsNoSessionAndNoSocket(self) -> None:
+        """
+        Fifteen bytes are no id; the sixteenth is what counts.
+        """
+        tunnel = self.accept()
+        tunnel.dataReceived(HELLO[:15])
+        self.assertEqual((len(self.registry), len(self.network.ports)), (0, 1))
+        tunnel.dataReceived(HELLO[15:])
+        self.assertEqual((len(self.registry), len(self.network.ports)), (1, 2))
+
+    def test_datagramsThatComeWithTheIdReachTheTarget(self) -> None:
+        """
+        Nothing of a client's first bytes is lost; and the answer comes back.
+        """
+        tunnel = self.accept()
+        tunnel.dataReceived(HELLO + b"\0\4ping\0\0")
+        self.network.settle()
+        self.assertEqual(self.target.datagrams(), [b"ping", b""])
+        self.network.ports[TARGET].send(Train(4, b"pong"), self.target.trains[0][1])
+        self.network.settle()
+        self.assertEqual(self.transports[0].getOutBuffer(), b"\0\4pong")
+
+    def test_whoShowsNoIdInTenSecondsIsAborted(self) -> None:
+        """
+        The handshake counts, and bytes that make no id do not help.
+        """
+        silent, shaking, dribbling = self.accept("192.0.2.1"), self.accept("192.0.2.2", secured=True), self.accept()
+        self.assertEqual(HELLO_SECONDS, 10.0)
+        for _ in range(9):
+            self.clock.advance(1)
+            dribbling.dataReceived(b"x")
+        self.clock.advance(0.9)
+        self.assertEqual([transport.aborted for transport in self.transports], [False] * 3)
+        self.clock.advance(0.2)
+        self.assertEqual([transport.aborted for transport in self.transports], [True] * 3)
+        self.assertFalse(silent.heard or shaking.heard)
+        self.settle()
+        self.assertNothingLeft()
+        self.assertNoTimer()
+
+    def test_slownessIsSaidOnceForEachPeer(self) -> None:
+        """
+        And not again by the end of the connection.
+        """
+        for host in ("192.0.2.1", "192.0.2.2", "192.0.2.1"):
+            self.accept(host)
+        self.clock.advance(HELLO_SECONDS)
+        self.settle()
+        self.assertEqual(
+            self.warnings(),
+            [
+                "refused a connection from 192.0.2.1: showed no session id in 10 s",
+                "refused a connection from 192.0.2.2: showed no session id in 10 s",
+            ],
+        )
+
+    def test_whoHasShownAnIdMayStay(self) -> None:
+        """
+        Silent for as long as it likes.
+        """
+        self.accept().dataReceived(HELLO)
+        self.clock.advance(10 * HELLO_SECONDS)
+        self.assertFalse(self.transports[0].disconnecting)
+        self.assertEqual(self.warnings(), [])
+
+    def test_idThatComesTooLateOpensNothing(self) -> None:
+        """
+        The connection is aborted, but not gone yet.
+        """
+        tunnel = self.accept()
+        self.clock.advance(HELLO_SECONDS)
+        tunnel.dataReceived(HELLO)
+        self.assertEqual((len(self.registry), len(self.network.ports)), (0, 1))
+
+    def test_lostConnectionLeavesItsSessionForAWhile(self) -> None:
+        """
+        And nothing else.
+        """
+        self.accept().dataReceived(HELLO)
+        self.transports[0].lose()
+        self.assertEqual((len(self.registry), len(self.roll)), (1, 0))
+        self.accept().dataReceived(HELLO)
+        self.assertEqual((len(self.registry), len(self.network.ports)), (1, 2))
+        self.transports[1].lose()
+        self.clock.advance(LINGER)
+        self.assertNothingLeft()
+        self.assertEqual(self.warnings(), [])
+
+    def test_strangerWhoGoesLeavesNothing(self) -> None:
+        """
+        Not even a line in the log.
+        """
+        self.accept().dataReceived(HELLO[:5])
+        self.transports[0].lose()
+        self.assertNothingLeft()
+        self.assertNoTimer()
+        self.assertEqual(self.warnings(), [])
+
+    def test_whenTooManyAreUnknownTheOldestGoes(self) -> None:
+        """
+        An honest client is soon through; and the log says it once.
+        """
+        self.accept().dataReceived(HELLO)
+        for _ in range(7):
+            self.accept()
+        self.assertEqual([transport.aborted for transport in self.transports], [False] + [True] * 3 + [False] * 4)
+        self.settle()
+        self.assertEqual(len(self.roll), 5)
+        self.assertEqual(
+            self.warnings(),
+            ["refused a connection from many places: over 4 connections without a session id, the oldest goes"],
+        )
+
+    def test_oldestThatWentOpensNothing(self) -> None:
+        """
+        Whatever it says now.
+        """
+        oldest = self.accept()
+        for _ in range(4):
+            self.accept()
+        oldest.dataReceived(HELLO)
+        self.assertEqual(len(self.registry), 0)
+        self.clock.advance(HELLO_SECONDS)
+        self.settle()
+        self.assertNothingLeft()
+
+    def test_tunnelsBeyondASessionsShareAreRefusedInWords(self) -> None:
+        """
+        Once, whoever tries again and again.
+        """
+        for _ in range(6):
+            self.accept().dataReceived(HELLO + b"\0\4ping")
+        self.assertEqual([transport.aborted for transport in self.transports], [False] * 3 + [True] * 3)
+        self.assertEqual(self.warnings(), ["refused a connection from 192.0.2.1: the session has 3 tunnels already"])
+        self.network.settle()
+        self.assertEqual(len(self.target.datagrams()), 3)
+
+    def test_sessionsBeyondTheServersShareAreRefusedInWords(self) -> None:
+        """
+        Those that are there go on.
+        """
+        for number in range(7):
+            self.accept().dataReceived(bytes([number]) * 16)
+            self.transports[-1].settle()
+        self.assertEqual((len(self.registry), len(self.roll)), (5, 5))
+        self.assertEqual(self.warnings(), ["refused a connection from 192.0.2.1: there are 5 sessions already"])
+
+    def test_tunnelsOfAllSessionsTogetherAreBounded(self) -> None:
+        """
+        Beyond that a connection is closed at once.
+        """
+        self.patch(reception, "MAX_TUNNELS", 2)
+        self.accept()
+        self.accept()
+        self.assertIsNone(self.reception.buildProtocol(IPv4Address("TCP", "192.0.2.9", 1)))
+        self.assertEqual(self.warnings(), ["refused a connection from 192.0.2.9: there are 2 tunnels already"])
+
+    def test_faultOfAPeerIsSaidInWords(self) -> None:
+        """
+        It costs the tunnel, and the session waits for a better one.
+        """
+        tunnel = self.accept()
+        tunnel.dataReceived(HELLO)
+        tunnel.fault = "a frame of a kind that there is not"
+        tunnel.abort()
+        self.settle()
+        self.assertEqual(self.warnings(), ["refused a connection from 192.0.2.1: a frame of a kind that there is not"])
+
+    def test_logNeverHoldsASessionId(self) -> None:
+        """
+        At any level, in any form.
+        """
+        for _ in range(5):
+            self.accept().dataReceived(HELLO)
+        for transport in self.transports:
+            transport.lose()
+        self.clock.advance(LINGER)
+        self.assertTrue(self.events)
+        for event in self.events:
+            text = formatEvent(event) + "".join(f" {name}={value}" for name, value in event.items())
+            for form in (HELLO.hex(), HELLO.decode("ascii"), HELLO[:6].hex(), HELLO[:6].decode("ascii")):
+                self.assertNotIn(form, text)
+
+
+class TlsReceptionTests(_ReceptionTestCase, TlsTestCase):
+    """
+    Connections with TLS, whose clients may have to show a certificate.
+    """
+
+    def knock(self, server: Any, client: Any, hello: bytes = HELLO) -> tuple[DialledTunnel, IOPump]:
+        """
+        Let a client come in.
+
+        @return: its tunnel, and what brings its bytes.
+        """
+        factory = TLSMemoryBIOFactory(server, False, self.reception, self.clock)
+        outer: Any = factory.buildProtocol(IPv4Address("TCP", "192.0.2.1", 1))
+        tunnel = DialledTunnel(self.clock, FrameCodec(), RecordingOwner(RecordingSession()), hello)
+        inner = wrapInTls(client, tunnel, self.clock, isClient=True)
+        mine, theirs = MemoryTransport(outer, isServer=True), MemoryTransport(inner)
+        self.transports += [mine, theirs]
+        pump = connect(outer, mine, inner, theirs, clock=self.clock, greet=False)
+        while pump.flush():
+            pass
+        return tunnel, pump
+
+    def test_clientWithACertificateComesIn(self) -> None:
+        """
+        And its session belongs to it.
+        """
+        server = self.server(clientsFrom=TRUSTED)
+        self.knock(server, self.client(shows=TRUSTED.issue(usages=CLIENT)))
+        (served,) = self.registry._served.values()
+        self.assertEqual(len(served.owner or b""), 32)
+        self.knock(server, self.client(shows=TRUSTED.issue(usages=CLIENT)))
+        self.assertEqual(len(served.tunnels), 1)
+        self.assertEqual(
+            self.warnings(),
+            ["refused a connection from 192.0.2.1: the session belongs to another client certificate"],
+        )
+
+    def test_renewedCertificateKeepsItsSessions(self) -> None:
+        """
+        What counts is the key.
+        """
+        server = self.server(clientsFrom=TRUSTED)
+        first = TRUSTED.issue(usages=CLIENT)
+        self.knock(server, self.client(shows=first))
+        self.knock(server, self.client(shows=TRUSTED.issue(usages=CLIENT, key=first.key)))
+        (served,) = self.registry._served.values()
+        self.assertEqual(len(served.tunnels), 2)
+        self.assertEqual(self.warnings(), [])
+
+    def test_refusalByTlsIsSaidOnceInWordsAndLeavesNothing(self) -> None:
+        """
+        However often the client tries.
+        """
+        server = self.server(clientsFrom=TRUSTED)
+        for _ in range(3):
+            self.knock(server, self.client())
+        self.assertEqual(self.warnings(), ["refused a connection from 192.0.2.1: no client certificate"])
+        for _ in range(3):
+            self.knock(server, self.client(shows=STRANGER.issue(usages=CLIENT)))
+        self.assertEqual(len(self.warnings()), 2)
+        self.assertIn("unknown issuer", self.warnings()[1])
+        self.assertNothingLeft()
+        self.assertNoTimer()
+
+    def test_clientThatStopsBehindTheHandshakeIsSaidOnce(self) -> None:
+        """
+        By its slowness, and not again as a fault of TLS.
+        """
+        _, pump = self.knock(self.server(), self.client(), hello=b"short")
+        self.clock.advance(HELLO_SECONDS)
+        while pump.flush():
+            pass
+        self.assertEqual(self.warnings(), ["refused a connection from 192.0.2.1: showed no session id in 10 s"])
+        self.assertNothingLeft()
+
+    def test_clientThatNeverShakesHandsIsSaidOnce(self) -> None:
+        """
+        Who connects and says nothing.
+        """
+        outer: Any = TLSMemoryBIOFactory(self.server(), False, self.reception, self.clock).buildProtocol(
+            IPv4Address("TCP", "192.0.2.1", 1)
+        )
+        transport = MemoryTransport(outer, isServer=True)
+        outer.makeConnection(transport)
+        self.clock.advance(HELLO_SECONDS)
+        self.assertTrue(transport.aborted)
+        transport.settle()
+        self.assertEqual(self.warnings(), ["refused a connection from 192.0.2.1: showed no session id in 10 s"])
+        self.assertNothingLeft()
+
+    def test_connectionBeyondTheBoundIsClosedWithTlsToo(self) -> None:
+        """
+        Without an error in our own house.
+        """
+        self.patch(reception, "MAX_TUNNELS", 0)
+        outer: Any = TLSMemoryBIOFactory(self.server(), False, self.reception, self.clock).buildProtocol(
+            IPv4Address("TCP", "192.0.2.1", 1)
+        )
+        if outer is not None:
+            transport = MemoryTransport(outer, isServer=True)
+            outer.makeConnection(transport)
+            self.assertTrue(transport.disconnecting)
+            transport.settle()
+        self.assertEqual(self.warnings(), ["refused a connection from 192.0.2.1: there are 0 tunnels already"])

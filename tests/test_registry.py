@@ -1,0 +1,300 @@
+"""
+The server's sessions: who may join one, and how long one outlives its tunnels.
+"""
+
+from __future__ import annotations
+
+from twisted.logger import capturedLogs, formatEvent
+
+from tests.contracts import TimerTestCase
+from tests.twins import MemoryTunnel, MemoryUdp, Receiver, neverLookUp
+from uotp.boundaries import Address
+from uotp.drops import Drops
+from uotp.errors import PeerError
+from uotp.registry import Registry, ServedSession
+from uotp.repeats import Repeats
+from uotp.resolve import SharedResolver
+from uotp.target import TargetLeg
+from uotp.train import Train
+
+LINGER = 150.0
+TARGET = ("127.0.0.1", 51820)
+
+
+def sessionId(number: int) -> bytes:
+    """
+    @return: a session id.
+    """
+    return bytes([number]) * 16
+
+
+class RegistryTests(TimerTestCase):
+    """
+    All sessions of a server.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make a registry whose sessions have their sockets in memory.
+        """
+        super().setUp()
+        self.drops = Drops()
+        self.network = MemoryUdp(self.drops)
+        self.target = Receiver()
+        self.network.open(TARGET, self.target)
+        self.registry = self.makeRegistry()
+        self.addCleanup(self.end)
+
+    def makeRegistry(self, maxSessions: int = 100, maxTunnels: int = 100) -> Registry:
+        """
+        @return: a registry without sessions.
+        """
+        repeats = Repeats(self.clock.seconds)
+        resolver = SharedResolver(neverLookUp)
+
+        def makeLeg() -> TargetLeg:
+            return TargetLeg(TARGET, self.network.open, resolver, self.clock, self.drops, repeats)
+
+        return Registry(makeLeg, self.clock, self.drops, LINGER, maxSessions, maxTunnels)
+
+    def end(self) -> None:
+        """
+        End all; nothing is left then.
+        """
+        self.registry.endAll()
+        self.registry.checkInvariant()
+        self.assertEqual(len(self.registry), 0)
+        self.assertEqual(list(self.network.ports), [TARGET])
+
+    def join(self, number: int, owner: bytes | None = None) -> tuple[ServedSession, MemoryTunnel]:
+        """
+        Join a session with a new tunnel.
+        """
+        tunnel = MemoryTunnel()
+        served = self.registry.join(sessionId(number), owner, tunnel)
+        tunnel.carryFor(served.session)
+        self.registry.checkInvariant()
+        return served, tunnel
+
+    def leave(self, served: ServedSession, tunnel: MemoryTunnel) -> None:
+        """
+        Lose a tunnel.
+        """
+        tunnel.abort()
+        self.registry.leave(served, tunnel)
+        self.registry.checkInvariant()
+
+    def refuse(self, number: int, owner: bytes | None = None) -> str:
+        """
+        @return: in which words a tunnel is refused.
+        """
+        tunnel = MemoryTunnel()
+        error = self.assertRaises(PeerError, self.registry.join, sessionId(number), owner, tunnel)
+        self.registry.checkInvariant()
+        return str(error)
+
+    def seenFrom(self, served: ServedSession) -> Address:
+        """
+        @return: the address that the target sees a session's datagrams come from.
+        """
+        self.target.trains.clear()
+        served.session.trainFromTunnel(Train(5, b"hello"))
+        self.network.settle()
+        ((train, source),) = self.target.trains
+        self.assertEqual(train.payload, b"hello")
+        return source
+
+    def test_tunnelsWithOneIdShareASession(self) -> None:
+        """
+        And with it one UDP socket; another id is another session.
+        """
+        one, _ = self.join(1)
+        again, _ = self.join(1)
+        other, _ = self.join(2)
+        self.assertIs(one, again)
+        self.assertEqual((len(self.registry), len(self.network.ports)), (2, 3))
+        self.assertEqual(self.seenFrom(one), self.seenFrom(again))
+        self.assertNotEqual(self.seenFrom(one), self.seenFrom(other))
+
+    def test_targetsAnswerGoesOverASessionsOwnTunnels(self) -> None:
+        """
+        And over nobody else's.
+        """
+        one, tunnel = self.join(1)
+        _, stranger = self.join(2)
+        self.network.ports[TARGET].send(Train(4, b"pong"), self.seenFrom(one))
+        self.network.settle()
+        self.assertEqual((tunnel.sent, stranger.sent), ([Train(4, b"pong")], []))
+
+    def test_sessionThatLostItsTunnelsIsResumedWithItsPort(self) -> None:
+        """
+        Up to the end of its time the target sees the same source come back.
+        """
+        served, tunnel = self.join(1)
+        before = self.seenFrom(served)
+        self.leave(served, tunnel)
+        self.clock.advance(LINGER - 0.1)
+        again, _ = self.join(1)
+        self.assertIs(again, served)
+        self.assertEqual(self.seenFrom(again), before)
+        self.clock.advance(10 * LINGER)
+        self.assertEqual((len(self.registry), self.seenFrom(again)), (1, before))
+
+    def test_sessionEndsWhenItsTunnelsDoNotComeBack(self) -> None:
+        """
+        Its socket is closed, and the same id is a new session then.
+        """
+        served, tunnel = self.join(1)
+        self.leave(served, tunnel)
+        self.clock.advance(LINGER)
+        self.assertEqual((len(self.registry), list(self.network.ports)), (0, [TARGET]))
+        self.assertNoTimer()
+        again, _ = self.join(1)
+        self.assertIsNot(again, served)
+
+    def test_eachLossBeginsTheTimeAnew(self) -> None:
+        """
+        And only the loss of the last tunnel.
+        """
+        served, first = self.join(1)
+        _, second = self.join(1)
+        self.leave(served, first)
+        self.clock.advance(2 * LINGER)
+        self.assertEqual(len(self.registry), 1)
+        self.leave(served, second)
+        self.clock.advance(LINGER - 1)
+        _, third = self.join(1)
+        self.leave(served, third)
+        self.clock.advance(LINGER - 1)
+        self.assertEqual(len(self.registry), 1)
+        self.clock.advance(1)
+        self.assertEqual(len(self.registry), 0)
+
+    def test_tunnelThatIsLostTwiceCountsOnce(self) -> None:
+        """
+        The session lives on for the time that it was given.
+        """
+        served, tunnel = self.join(1)
+        self.leave(served, tunnel)
+        self.leave(served, tunnel)
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+
+    def test_answersWhileNoTunnelIsLeftWaitForTheNext(self) -> None:
+        """
+        A short interruption loses little.
+        """
+        served, tunnel = self.join(1)
+        source = self.seenFrom(served)
+        self.leave(served, tunnel)
+        self.network.ports[TARGET].send(Train(4, b"pong"), source)
+        self.network.settle()
+        _, again = self.join(1)
+        self.assertEqual((tunnel.sent, again.sent), ([], [Train(4, b"pong")]))
+
+    def test_sessionBelongsToTheCertificateThatOpenedIt(self) -> None:
+        """
+        Another client cannot join it, with another certificate or without one, not
+        even while it has no tunnel.
+        """
+        served, tunnel = self.join(1, b"mine")
+        reason = "the session belongs to another client certificate"
+        self.assertEqual((self.refuse(1, b"yours"), self.refuse(1)), (reason, reason))
+        self.leave(served, tunnel)
+        self.assertEqual(self.refuse(1, b"yours"), reason)
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        self.assertIs(self.join(1, b"mine")[0], served)
+        self.join(2)
+        self.assertEqual(self.refuse(2, b"mine"), reason)
+
+    def test_tunnelsOfASessionAreBounded(self) -> None:
+        """
+        And when one is gone, another may come.
+        """
+        self.registry = self.makeRegistry(maxTunnels=3)
+        served, tunnel = self.join(1)
+        self.join(1)
+        self.join(1)
+        self.assertEqual(self.refuse(1), "the session has 3 tunnels already")
+        self.join(2)
+        self.leave(served, tunnel)
+        self.join(1)
+
+    def test_sessionsAreBoundedAndThoseInUseStay(self) -> None:
+        """
+        A newcomer is refused, opens no socket, and leaves nothing.
+        """
+        self.registry = self.makeRegistry(maxSessions=2)
+        self.join(1)
+        self.join(2)
+        self.assertEqual(self.refuse(3), "there are 2 sessions already")
+        self.assertEqual((len(self.registry), len(self.network.ports)), (2, 3))
+        self.join(1)
+
+    def test_sessionWithoutTunnelsMakesRoom(self) -> None:
+        """
+        The one that has been so for the longest goes first.
+        """
+        self.registry = self.makeRegistry(maxSessions=3)
+        entries = {number: self.join(number) for number in (1, 2, 3)}
+        for number in (1, 2, 3):
+            self.leave(*entries[number])
+            self.clock.advance(1)
+        _, tunnel = self.join(1)
+        self.leave(entries[1][0], tunnel)
+        self.join(4)
+        self.assertEqual(set(self.registry._served), {sessionId(number) for number in (1, 3, 4)})
+        self.join(5)
+        self.assertEqual(set(self.registry._served), {sessionId(number) for number in (1, 4, 5)})
+        self.join(6)
+        self.assertEqual(set(self.registry._served), {sessionId(number) for number in (4, 5, 6)})
+        self.refuse(7)
+        self.assertNoTimer()
+
+    def test_endOfAllClosesTunnelsAndSockets(self) -> None:
+        """
+        And losing those tunnels afterwards changes nothing.
+        """
+        served, tunnel = self.join(1)
+        self.join(2)
+        lingering, gone = self.join(3)
+        self.leave(lingering, gone)
+        self.end()
+        self.assertTrue(tunnel.closed)
+        self.assertFalse(tunnel.aborted)
+        self.leave(served, tunnel)
+        self.assertNoTimer()
+
+    def test_lateLossDoesNotTouchASessionOfTheSameId(self) -> None:
+        """
+        A tunnel of the session that ended is lost while a new one has its id.
+        """
+        served, tunnel = self.join(1)
+        self.registry.endAll()
+        again, _ = self.join(1)
+        self.registry.leave(served, tunnel)
+        self.registry.checkInvariant()
+        self.clock.advance(2 * LINGER)
+        self.assertEqual(len(self.registry), 1)
+        self.assertIs(self.join(1)[0], again)
+
+    def test_logNamesSessionsByTheirFirstBytesOnly(self) -> None:
+        """
+        Who reads the log cannot join a session.
+        """
+        with capturedLogs() as events:
+            served, tunnel = self.join(7)
+            self.leave(served, tunnel)
+            self.join(7)
+            self.registry.endAll()
+        lines = [formatEvent(event) for event in events]
+        self.assertEqual(
+            lines,
+            [
+                "session 07070707 opened, 1 in all",
+                "session 07070707 has no tunnel left and is kept for 150 s",
+                "session 07070707 has tunnels again",
+                "session 07070707 ended: the server stops; 0 bytes to the target, 0 back",
+            ],
+        )
+        for event in events:
+            self.assertFalse([value for value in event.values() if sessionId(7) == value or "07" * 5 in str(value)])

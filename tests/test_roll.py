@@ -1,0 +1,130 @@
+"""
+All the tunnels of a service together.
+"""
+
+from __future__ import annotations
+
+from twisted.logger import capturedLogs, formatEvent
+from twisted.python.failure import Failure
+
+from tests.contracts import TimerTestCase
+from tests.twins import MemoryTransport, RecordingSession
+from uotp.roll import MAX_UNSENT_BYTES, STALL_SECONDS, Roll
+from uotp.tunnel import CLOSE_SECONDS, DialledTunnel, Tunnel
+from uotp.wire import FrameCodec
+
+
+class RollTests(TimerTestCase):
+    """
+    A set of living tunnels.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make an empty one.
+        """
+        super().setUp()
+        self.roll = Roll(self.clock)
+        self.addCleanup(lambda: self.assertEqual(len(self.roll), 0))
+
+    def tunnelOpened(self, tunnel: Tunnel) -> None:
+        """
+        Let it carry.
+        """
+        tunnel.carryFor(RecordingSession())
+
+    def helloReceived(self, tunnel: Tunnel, sessionId: bytes) -> None:
+        """
+        Only accepted tunnels say so.
+        """
+
+    def tunnelLost(self, tunnel: Tunnel, reason: Failure) -> None:
+        """
+        As those who own tunnels do.
+        """
+        self.roll.discard(tunnel)
+
+    def open(self) -> MemoryTransport:
+        """
+        @return: the transport of a tunnel that is on the roll.
+        """
+        tunnel = DialledTunnel(self.clock, FrameCodec(), self, b"")
+        self.roll.add(tunnel)
+        transport = MemoryTransport(tunnel)
+        tunnel.makeConnection(transport)
+        self.addCleanup(transport.lose)
+        return transport
+
+    def test_closingNobodyIsDoneAtOnce(self) -> None:
+        """
+        A service that has no tunnel stops at once.
+        """
+        self.successResultOf(self.roll.closeAll())
+
+    def test_closingIsDoneWhenTheLastTunnelIsGone(self) -> None:
+        """
+        Each is closed in good order.
+        """
+        transports = [self.open() for _ in range(3)]
+        closed = self.roll.closeAll()
+        for transport in transports:
+            self.assertEqual((transport.disconnecting, transport.aborted), (True, False))
+            self.assertNoResult(closed)
+            transport.settle()
+        self.successResultOf(closed)
+
+    def test_closingEndsInTimeWithAPeerThatDoesNotAnswer(self) -> None:
+        """
+        It is aborted.
+        """
+        transport = self.open()
+        closed = self.roll.closeAll()
+        self.clock.advance(CLOSE_SECONDS)
+        self.assertTrue(transport.aborted)
+        transport.settle()
+        self.successResultOf(closed)
+
+    def test_whoeverAsksForTheEndIsTold(self) -> None:
+        """
+        All of them, once.
+        """
+        transport = self.open()
+        answers = [self.roll.closeAll(), self.roll.closeAll()]
+        transport.settle()
+        for answer in answers:
+            self.successResultOf(answer)
+        self.open().lose()
+
+    def test_stalledTunnelIsAborted(self) -> None:
+        """
+        Its peer has read nothing for half a minute; the others stay, and one that
+        reads in the end stays too.
+        """
+        stalled, slow, fine = self.open(), self.open(), self.open()
+        stalled.protocol.pauseProducing()
+        slow.protocol.pauseProducing()
+        self.clock.advance(STALL_SECONDS)
+        self.roll.abortStalled()
+        self.assertEqual([each.aborted for each in (stalled, slow, fine)], [False] * 3)
+        slow.protocol.resumeProducing()
+        self.clock.advance(1)
+        with capturedLogs() as events:
+            self.roll.abortStalled()
+        self.assertEqual([each.aborted for each in (stalled, slow, fine)], [True, False, False])
+        (line,) = [formatEvent(event) for event in events]
+        self.assertIn("31 s", line)
+        stalled.settle()
+        self.assertEqual(len(self.roll), 2)
+
+    def test_tunnelThatPilesUpWhatItDidNotWriteIsAborted(self) -> None:
+        """
+        A peer asks TLS for answers and does not read them; less than that, or as
+        much in a tunnel whose transport still takes, is no such thing.
+        """
+        piling, modest, reading = self.open(), self.open(), self.open()
+        for transport, held in ((piling, MAX_UNSENT_BYTES + 1), (modest, MAX_UNSENT_BYTES), (reading, 1 << 30)):
+            transport.dataBuffer = bytes(min(held, MAX_UNSENT_BYTES + 1))
+            if transport is not reading:
+                transport.protocol.pauseProducing()
+        self.roll.abortStalled()
+        self.assertEqual([each.aborted for each in (piling, modest, reading)], [True, False, False])

@@ -1,0 +1,286 @@
+"""
+The console scripts, without a process of their own.
+"""
+
+from __future__ import annotations
+
+import runpy
+import signal
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import Logger, LogLevel, globalLogBeginner
+
+import uotp
+import uotp.certcommand
+import uotp.client
+import uotp.demo
+import uotp.log
+import uotp.server
+from tests.commands import CommandTestCase
+from uotp import ends, scripts
+from uotp.errors import StartError
+from uotp.options import GnuOptions
+
+COMMANDS = "server, client, cert, demo"
+
+
+class ExampleOptions(GnuOptions):
+    """
+    Options of an end that is none.
+    """
+
+    commandName = "uotp-example"
+    optParameters = [["logfile", "l", None, "log to this file"]]
+
+
+class ExampleService(Service):
+    """
+    Writes down what is done with it.
+    """
+
+    def __init__(self, done: list[str], error: Exception | None) -> None:
+        self._done = done
+        self._error = error
+
+    def privilegedStartService(self) -> None:
+        """
+        Bind, or fail as told.
+        """
+        self._done.append("bind")
+        if self._error is not None:
+            raise self._error
+
+    def startService(self) -> None:
+        """
+        Begin.
+        """
+        self._done.append("start")
+
+    def stopService(self) -> None:
+        """
+        Stop.
+        """
+        self._done.append("stop")
+
+
+class ScriptTestCase(CommandTestCase):
+    """
+    Has a reactor in memory, and nothing of the process's log is begun.
+    """
+
+    def setUp(self) -> None:
+        """
+        Stand in for the process.
+        """
+        super().setUp()
+        self.done: list[str] = []
+        self.reactor: Any = MemoryReactorClock()
+        self.patch(self.reactor, "run", lambda: self.done.append("run"))
+        self.replaceReactor(self.reactor)
+        self.observers: list[Any] = []
+        self.patch(globalLogBeginner, "beginLoggingTo", self.beginLoggingTo)
+
+    def beginLoggingTo(self, observers: Sequence[Any], *, redirectStandardIO: bool) -> None:
+        """
+        Remember who would be told.
+        """
+        self.assertFalse(redirectStandardIO)
+        self.done.append("log")
+        self.observers.extend(observers)
+
+
+class RunEndTests(ScriptTestCase):
+    """
+    One end in the foreground.
+    """
+
+    def runExample(self, *words: str, error: Exception | None = None) -> int:
+        """
+        @param error: why the end cannot start.
+        @return: the exit status of an end that is run with these words.
+        """
+        end = ModuleType("example")
+        end.Options = ExampleOptions  # type: ignore[attr-defined]
+        end.makeService = lambda _: ExampleService(self.done, error)  # type: ignore[attr-defined]
+        return scripts.runEnd(end, words)
+
+    def test_itRunsUntilItIsStoppedAndThatIsSuccess(self) -> None:
+        """
+        Binds, starts, runs; the service is stopped before the reactor is.
+        """
+        self.assertEqual(self.runExample(), 0)
+        self.assertEqual(self.done, ["log", "bind", "start", "run"])
+        ((stop, _, _),) = self.reactor.triggers["before"]["shutdown"]
+        stop()
+        self.assertEqual(self.done[-1], "stop")
+
+    def test_theLogGoesToStandardError(self) -> None:
+        """
+        So that standard output stays free, and a supervisor sees it.
+        """
+        self.runExample()
+        (observer,) = self.observers
+        Logger(namespace="room", observer=observer).info("said")
+        self.assertRegex(self.err.getvalue(), r"^\S+ \[room#info\] said\n$")
+        self.assertEqual(self.out.getvalue(), "")
+
+    def test_withALogfileTheTerminalStaysQuiet(self) -> None:
+        """
+        The log is in the file alone.
+        """
+        self.assertEqual(self.runExample("-l", "file"), 0)
+        self.assertEqual(self.observers, [])
+        self.assertEqual((self.out.getvalue(), self.err.getvalue()), ("", ""))
+
+    def test_aStartThatFailsIsOneLineAndStatus1(self) -> None:
+        """
+        With a log file and without one; nothing is run.
+        """
+        for words in ([], ["-l", "file"]):
+            self.err.seek(0)
+            self.err.truncate()
+            self.assertEqual(self.runExample(*words, error=StartError("the port is taken")), 1)
+            self.assertEqual(self.err.getvalue(), "uotp-example: the port is taken\n")
+            self.assertEqual(self.done[-2:], ["log", "bind"])
+
+    def test_aBugIsNotHidden(self) -> None:
+        """
+        What is no failed start keeps its traceback.
+        """
+        self.assertRaises(LookupError, self.runExample, error=LookupError())
+
+    def test_anUnusableCommandLineIsStatus2(self) -> None:
+        """
+        Before anything else is done.
+        """
+        line = self.refusalOf(lambda: self.runExample("--nonsense"))
+        self.assertEqual(line, "uotp-example: option --nonsense not recognized (see --help)")
+        self.assertEqual(self.done, [])
+
+    def test_aServerRunsFromItsCommandLine(self) -> None:
+        """
+        The real one, in a reactor that listens in memory.
+        """
+        self.patch(uotp.log.Logger, "threshold", LogLevel.info)
+        self.patch(sys, "excepthook", sys.excepthook)
+        self.patch(ends, "raiseDescriptorLimit", lambda: None)
+        self.patch(signal, "signal", lambda *_: None)
+        self.assertEqual(scripts.runEnd(uotp.server, ["--no-tls", "-p", "4433", "192.0.2.1", "51820"]), 0)
+        self.assertEqual(self.done, ["log", "run"])
+        ((port, _, _, interface),) = self.reactor.tcpServers
+        self.assertEqual((port, interface), (4433, "0.0.0.0"))  # noqa: S104 - the default
+
+
+class ScriptsTests(ScriptTestCase):
+    """
+    Which script runs what.
+    """
+
+    def setUp(self) -> None:
+        """
+        Write down what would be run.
+        """
+        super().setUp()
+        self.ran: list[tuple[object, list[str] | None]] = []
+
+        def runEnd(end: ModuleType, words: Sequence[str] | None = None) -> int:
+            self.ran.append((end, None if words is None else list(words)))
+            return 7
+
+        def command(name: str) -> Any:
+            def run(words: Sequence[str]) -> int:
+                self.ran.append((name, list(words)))
+                return 8
+
+            return run
+
+        self.patch(scripts, "runEnd", runEnd)
+        self.patch(uotp.certcommand, "cert", command("cert"))
+        self.patch(uotp.demo, "demo", command("demo"))
+
+    def test_theEndsScriptsRunTheEnds(self) -> None:
+        """
+        With the words of the process, and the status is handed on.
+        """
+        self.assertEqual((scripts.server(), scripts.client()), (7, 7))
+        self.assertEqual(self.ran, [(uotp.server, None), (uotp.client, None)])
+
+    def test_commandsGetTheWordsBehindThem(self) -> None:
+        """
+        All of them as they are, options too, and the status is handed on.
+        """
+        self.assertEqual(scripts.main(["cert", "dir", "--host", "a"]), 8)
+        self.assertEqual(scripts.main(["demo"]), 8)
+        self.assertEqual(scripts.main(["demo", "--help"]), 8)
+        self.assertEqual(scripts.main(["server", "-p", "1", "a", "2"]), 7)
+        self.assertEqual(scripts.main(["client", "--version"]), 7)
+        self.assertEqual(
+            self.ran,
+            [
+                ("cert", ["dir", "--host", "a"]),
+                ("demo", []),
+                ("demo", ["--help"]),
+                (uotp.server, ["-p", "1", "a", "2"]),
+                (uotp.client, ["--version"]),
+            ],
+        )
+
+    def test_theWordsOfTheProcessAreTheDefault(self) -> None:
+        """
+        As the console script calls it.
+        """
+        self.patch(sys, "argv", ["uotp", "cert", "dir"])
+        scripts.main()
+        self.assertEqual(self.ran, [("cert", ["dir"])])
+
+    def test_withoutACommandTheChoiceIsNamed(self) -> None:
+        """
+        One line and status 2.
+        """
+        for words in ([], ["--"]):
+            line = self.refusalOf(lambda words=words: scripts.main(words))  # type: ignore[misc]
+            self.assertEqual(line, f"uotp: a command is needed: {COMMANDS} (see --help)")
+
+    def test_aCommandThatThereIsNotIsNamed(self) -> None:
+        """
+        One line and status 2, whatever comes behind it.
+        """
+        for word in ("certs", "", "Demo"):
+            line = self.refusalOf(lambda word=word: scripts.main([word, "--help"]))  # type: ignore[misc]
+            self.assertEqual(line, f"uotp: there is no command {word}: it is one of {COMMANDS} (see --help)")
+
+    def test_anOptionThatThereIsNotIsNamed(self) -> None:
+        """
+        Of C{uotp} itself.
+        """
+        line = self.refusalOf(lambda: scripts.main(["--host", "a"]))
+        self.assertTrue(line.startswith("uotp: option --host not recognized"), line)
+
+    def test_helpNamesTheCommands(self) -> None:
+        """
+        Status 0, on standard output.
+        """
+        for word in ("--help", "-h"):
+            text = self.outputOf(lambda word=word: scripts.main([word]))  # type: ignore[misc]
+        self.assertEqual(text.splitlines()[0], "Usage: uotp [options] COMMAND [arguments]")
+        for name in COMMANDS.split(", "):
+            self.assertIn(f"`{name}`", text)
+
+    def test_versionExits0(self) -> None:
+        """
+        With the version on one line.
+        """
+        self.assertEqual(self.outputOf(lambda: scripts.main(["--version"])), f"uotp {uotp.__version__}\n")
+
+    def test_theModuleIsAProgramToo(self) -> None:
+        """
+        C{python -m uotp.scripts} is C{uotp}.
+        """
+        self.patch(sys, "argv", ["scripts.py", "server", "--version"])
+        text = self.outputOf(lambda: runpy.run_path(scripts.__file__, run_name="__main__"))
+        self.assertEqual(text, f"uotp-server {uotp.__version__}\n")

@@ -1,0 +1,714 @@
+"""
+The embedding interface: both services, alone and against each other, with every
+socket in memory.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.application.service import IService, MultiService
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import LogLevel, capturedLogs, formatEvent
+from twisted.test.iosim import IOPump, connect
+
+from tests.certificates import CLIENT, pem
+from tests.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase
+from tests.twins import MemoryTransport, MemoryUdp, Receiver
+from uotp import clientservice, serverservice
+from uotp.clientservice import ClientService
+from uotp.errors import ConfigurationError, StartError
+from uotp.resolve import Addresses, InBackground
+from uotp.serverservice import ServerService
+from uotp.services import clientService, serverService
+from uotp.sources import UNANSWERED_SECONDS
+from uotp.tls import ClientTls, ServerTls
+from uotp.train import Train
+
+SERVER = ("good.test", 8443)
+TARGET = ("127.0.0.1", 51820)
+SOURCE = ("127.0.0.1", 40000)
+CLIENT_PORT = ("127.0.0.1", 8911)
+PING = Train(4, b"ping")
+
+
+class _ListeningPort:
+    """
+    A TCP port that takes its time to stop, if it is told to.
+    """
+
+    def __init__(self, address: IPv4Address | IPv6Address, stopped: Deferred[None] | None) -> None:
+        self._address = address
+        self._stopped = stopped
+
+    def getHost(self) -> IPv4Address | IPv6Address:
+        """
+        Where it listens.
+        """
+        return self._address
+
+    def stopListening(self) -> Deferred[None] | None:
+        """
+        Stop, now or later.
+        """
+        return self._stopped
+
+
+class _Reactor(MemoryReactorClock):
+    """
+    Gives out ports, unless they are taken.
+
+    @ivar taken: whether the next port is in use.
+    @ivar stopped: what ports fire when they have stopped; L{None} is at once.
+    """
+
+    taken = False
+    stopped: Deferred[None] | None = None
+
+    def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> _ListeningPort:
+        """
+        Listen; 0 is port 60000.
+        """
+        if self.taken:
+            raise CannotListenError(interface, port, OSError(errno.EADDRINUSE, "Address already in use"))
+        self.tcpServers.append((port, factory, backlog, interface))
+        kind = IPv6Address if ":" in interface else IPv4Address
+        return _ListeningPort(kind("TCP", interface, port or 60000), self.stopped)
+
+
+class _ServicesTestCase(TlsTestCase):
+    """
+    A test with a reactor, a network and name servers in memory.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make them, and listen to the log.
+        """
+        super().setUp()
+        self.reactor = _Reactor()
+        self.network = MemoryUdp()
+        self.found: Addresses = [IPv4Address("TCP", "192.0.2.1", 8443)]
+        self.lookups = 0
+        for module in (clientservice, serverservice):
+            self.patch(module, "datagramPortOpener", self.opener)
+            self.patch(module, "backgroundThread", lambda _: self.inBackground())
+        self.pumps: list[IOPump] = []
+        self.transports: list[MemoryTransport] = []
+        capture = capturedLogs()
+        self.events: Sequence[dict[str, Any]] = capture.__enter__()
+        self.addCleanup(capture.__exit__, None, None, None)
+        self.services: list[ClientService | ServerService] = []
+        self.addCleanup(self.stopAll)
+
+    def opener(self, reactor: object, drops: Any) -> Any:
+        """
+        In place of the real one.
+        """
+        self.network.drops = drops
+        return self.network.open
+
+    def inBackground(self) -> InBackground:
+        """
+        In place of a thread.
+        """
+
+        def run(_: Callable[[], Addresses], done: Callable[[Addresses], None]) -> None:
+            self.lookups += 1
+            done(self.found)
+
+        return run
+
+    def stopAll(self) -> None:
+        """
+        Stop every service; no timer and no port is left then.
+        """
+        for service in self.services:
+            if service.running:
+                stopped = service.stopService()
+                self.flush()
+                self.successResultOf(stopped)
+        self.assertEqual([str(call) for call in self.reactor.getDelayedCalls()], [])
+        self.assertEqual([name for name in self.network.ports if name not in (TARGET, SOURCE)], [])
+
+    def client(self, tls: ClientTls | None = None, *, start: bool = True, **choices: Any) -> ClientService:  # type: ignore[override]
+        """
+        @return: a client that runs.
+        """
+        service = clientService(SERVER, tls=tls, reactor=self.reactor, **choices)
+        self.services.append(service)
+        if start:
+            service.startService()
+        return service
+
+    def server(self, tls: ServerTls | None = None, *, start: bool = True, **choices: Any) -> ServerService:  # type: ignore[override]
+        """
+        @return: a server that runs.
+        """
+        service = serverService(TARGET, tls=tls, reactor=self.reactor, **choices)
+        self.services.append(service)
+        if start:
+            service.startService()
+        return service
+
+    def flush(self) -> None:
+        """
+        Let everything that is under way arrive.
+        """
+        while True:
+            moved = self.bridge()
+            for pump in self.pumps:
+                moved = bool(pump.flush()) or moved
+            waiting = any(port.waiting for port in self.network.ports.values())
+            self.network.settle()
+            if not (moved or waiting):
+                return
+
+    def bridge(self) -> bool:
+        """
+        Connect the clients that dial to the newest server.
+
+        @return: whether any did.
+        """
+        if not self.reactor.tcpServers:
+            return False
+        clients, self.reactor.tcpClients[:] = list(self.reactor.tcpClients), []
+        for _, _, factory, _, _ in clients:
+            inner: Any = factory.buildProtocol(IPv4Address("TCP", "192.0.2.1", 8443))
+            outer: Any = self.reactor.tcpServers[-1][1].buildProtocol(IPv4Address("TCP", "192.0.2.2", 4711))
+            ends = MemoryTransport(outer, isServer=True), MemoryTransport(inner)
+            self.transports += ends
+            self.pumps.append(connect(outer, ends[0], inner, ends[1], clock=self.reactor, greet=False))
+        return bool(clients)
+
+    def pass_(self, seconds: int) -> None:
+        """
+        Let time pass.
+        """
+        for _ in range(seconds):
+            self.reactor.advance(1)
+            self.flush()
+
+    def lines(self, level: Any = LogLevel.info) -> list[str]:
+        """
+        @return: what the log says from this level up.
+        """
+        return [formatEvent(event) for event in self.events if event["log_level"] >= level]
+
+    def certificates(self) -> tuple[ServerTls, ClientTls]:
+        """
+        @return: files that fit.
+        """
+        cert = self.path(GOOD.certificatePem() + GOOD.keyPem())
+        shown = TRUSTED.issue(usages=CLIENT)
+        return (
+            ServerTls(cert, cafile=self.cafile(TRUSTED)),
+            ClientTls(self.cafile(TRUSTED), self.path(shown.certificatePem() + shown.keyPem())),
+        )
+
+
+class ValuesTests(_ServicesTestCase):
+    """
+    What cannot be used is refused at once, in one line that says what it is.
+    """
+
+    def assertUnusable(self, word: str, make: Callable[..., object], *args: Any, **choices: Any) -> None:
+        """
+        @param word: what the line must hold.
+        """
+        error = self.assertRaises(ConfigurationError, make, *args, tls=None, reactor=self.reactor, **choices)
+        self.assertIn(word, str(error))
+        self.assertNotIn("\n", str(error))
+
+    def test_clientsValues(self) -> None:
+        """
+        Pool sizes and times.
+        """
+        for size in (0, -1, 257):
+            self.assertUnusable(str(size), clientService, SERVER, poolSize=size)
+        for name in ("expire", "backoff", "timeout"):
+            for value in (0.0, -1.0, float("nan")):
+                self.assertUnusable(name, clientService, SERVER, **{name: value})
+        for size in (1, 256):
+            self.client(start=False, poolSize=size)
+
+    def test_serversValues(self) -> None:
+        """
+        Times.
+        """
+        for value in (0, -1.0, float("nan")):
+            self.assertUnusable("linger", serverService, TARGET, linger=value)
+
+    def test_targetThatIsNoHostName(self) -> None:
+        """
+        It would otherwise be found out by the first client.
+        """
+        for host in ("two..dots.test", "x" * 64 + ".test", ""):
+            self.assertUnusable("target", serverService, (host, 9))
+
+    def test_unusableFiles(self) -> None:
+        """
+        Of both ends.
+        """
+        missing = self.mktemp()
+        for make, tls in (
+            (lambda tls: serverService(TARGET, tls=tls, reactor=self.reactor), ServerTls(missing)),
+            (lambda tls: clientService(SERVER, tls=tls, reactor=self.reactor), ClientTls(cafile=missing)),
+        ):
+            error = self.assertRaises(ConfigurationError, make, tls)
+            self.assertIn(missing, str(error))
+            self.assertNotIn("\n", str(error))
+
+    def test_serverNameThatNoCertificateCouldHave(self) -> None:
+        """
+        Found out at once, and not when the first source sends.
+        """
+        error = self.assertRaises(
+            ConfigurationError, clientService, ("no name", 1), tls=ClientTls(), reactor=self.reactor
+        )
+        self.assertIn("no name", str(error))
+
+    def test_bothAreServices(self) -> None:
+        """
+        To add to any Application.
+        """
+        parent = MultiService()
+        for service in (self.client(start=False), self.server(start=False)):
+            self.assertTrue(IService.providedBy(service))
+            service.setServiceParent(parent)
+        parent.privilegedStartService()
+        parent.startService()
+        self.assertTrue(all(service.running for service in self.services))
+        parent.stopService()
+        self.assertFalse(any(service.running for service in self.services))
+
+
+class ListeningTests(_ServicesTestCase):
+    """
+    Ports.
+    """
+
+    def test_clientTellsWhereItListens(self) -> None:
+        """
+        Also when any port would do; the log does too.
+        """
+        self.assertIsNone(self.client(start=False).listening)
+        self.assertEqual(self.client().listening, CLIENT_PORT)
+        listening = self.client(listen=("::1", 0)).listening
+        assert listening is not None
+        self.assertEqual(listening[0], "::1")
+        self.assertEqual(
+            self.lines(),
+            [
+                "uotp-client listening on 127.0.0.1:8911 (UDP)",
+                f"uotp-client listening on [::1]:{listening[1]} (UDP)",
+            ],
+        )
+
+    def test_serverTellsWhereItListens(self) -> None:
+        """
+        On every interface unless told otherwise.
+        """
+        self.assertIsNone(self.server(start=False).listening)
+        self.assertEqual(self.server().listening, ("0.0.0.0", 8443))  # noqa: S104
+        self.assertEqual(self.server(listen=("::1", 0)).listening, ("::1", 60000))
+        self.assertEqual(
+            self.lines(), ["uotp-server listening on 0.0.0.0:8443 (TCP)", "uotp-server listening on [::1]:60000 (TCP)"]
+        )
+        self.assertGreaterEqual(self.reactor.tcpServers[0][2], 128)
+
+    def test_portsAreBoundBeforePrivilegesAreDropped(self) -> None:
+        """
+        And once only.
+        """
+        for service in (self.client(start=False), self.server(start=False)):
+            service.privilegedStartService()
+            self.assertIsNotNone(service.listening)
+            service.startService()
+        self.assertEqual((len(self.network.ports), len(self.reactor.tcpServers)), (1, 1))
+
+    def test_portInUseIsOneLine(self) -> None:
+        """
+        That names it.
+        """
+        self.client()
+        error = self.assertRaises(StartError, self.client(start=False).privilegedStartService)
+        self.assertEqual(str(error), "cannot listen on 127.0.0.1 port 8911 (UDP): Address already in use")
+        self.reactor.taken = True
+        error = self.assertRaises(StartError, self.server(start=False).privilegedStartService)
+        self.assertEqual(str(error), "cannot listen on 0.0.0.0 port 8443 (TCP): Address already in use")
+
+    def test_serviceThatCouldNotStartCanBeStopped(self) -> None:
+        """
+        Whoever embeds it stops all that it has.
+        """
+        self.reactor.taken = True
+        self.network.refusal = OSError(errno.EACCES, os.strerror(errno.EACCES))
+        for service in (self.client(start=False), self.server(start=False)):
+            self.assertRaises(StartError, service.startService)
+            self.successResultOf(service.stopService())
+
+    def test_markThatMayNotBeSetStopsTheStart(self) -> None:
+        """
+        Before the port is bound.
+        """
+
+        def refuse(mark: int) -> None:
+            reason = f"--mark {mark:#x}: Operation not permitted"
+            raise StartError(reason)
+
+        self.patch(clientservice, "checkMark", refuse)
+        service = self.client(start=False, mark=0xCA6C)
+        error = self.assertRaises(StartError, service.privilegedStartService)
+        self.assertIn("0xca6c", str(error))
+        self.assertEqual(len(self.network.ports), 0)
+
+    def test_serviceCanBeStartedAgain(self) -> None:
+        """
+        After it was stopped.
+        """
+        for service in (self.client(), self.server()):
+            self.successResultOf(service.stopService())
+            service.startService()
+            self.assertTrue(service.running)
+
+    def test_clientsPortThatIsLostIsBoundAgain(self) -> None:
+        """
+        The same one, a second later, however often that fails.
+        """
+        service = self.client()
+        self.network.ports[CLIENT_PORT].lose("it broke")
+        self.assertEqual(len(self.network.ports), 0)
+        self.network.refusal = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        self.pass_(5)
+        self.network.refusal = None
+        self.pass_(1)
+        self.assertEqual(list(self.network.ports), [CLIENT_PORT])
+        self.assertEqual(
+            self.lines(LogLevel.warn),
+            [
+                "the UDP port is lost: it broke",
+                "the UDP port is lost: cannot listen on 127.0.0.1 port 8911 (UDP): Too many open files",
+            ],
+        )
+        self.network.ports[CLIENT_PORT].lose("it broke")
+        self.successResultOf(service.stopService())
+        self.pass_(2)
+        self.assertEqual(len(self.network.ports), 0)
+
+
+class NamesTests(_ServicesTestCase):
+    """
+    When the server's name is looked up.
+    """
+
+    def use(self, number: int) -> None:
+        """
+        Let a new source send.
+        """
+        port = self.network.open(("127.0.0.1", number), Receiver())
+        port.send(PING, CLIENT_PORT)
+        self.network.settle()
+        port.close()
+
+    def test_nameIsLookedUpForEachAttempt(self) -> None:
+        """
+        And not before the first one.
+        """
+        self.client()
+        self.assertEqual(self.lookups, 0)
+        self.use(1)
+        self.use(2)
+        self.assertEqual((self.lookups, len(self.reactor.tcpClients)), (2, 2))
+
+    def test_resolveOnceLooksItUpAtTheStartOnly(self) -> None:
+        """
+        Before a VPN that needs the tunnel has taken the name server away.
+        """
+        self.client(resolveOnce=True)
+        self.assertEqual(self.lookups, 1)
+        self.found = []
+        self.use(1)
+        self.use(2)
+        self.assertEqual(self.lookups, 1)
+        self.assertEqual([client[0] for client in self.reactor.tcpClients], ["192.0.2.1"] * 2)
+
+
+class TogetherTests(_ServicesTestCase):
+    """
+    A source, a client, a server and a target.
+    """
+
+    def setUp(self) -> None:
+        """
+        Let the source and the target listen.
+        """
+        super().setUp()
+        self.source, self.target = Receiver(), Receiver()
+        self.sourcePort = self.network.open(SOURCE, self.source)
+        self.targetPort = self.network.open(TARGET, self.target)
+
+    def startBoth(self, **choices: Any) -> tuple[ClientService, ServerService]:
+        """
+        @return: both, plain.
+        """
+        server = self.server()
+        return self.client(**choices), server
+
+    def exchange(self, train: Train = PING) -> None:
+        """
+        Let the source send, and the target answer.
+        """
+        self.sourcePort.send(train, CLIENT_PORT)
+        self.flush()
+        self.targetPort.send(Train(4, b"pong"), self.target.trains[-1][1])
+        self.flush()
+
+    def tryAllSizes(self) -> None:
+        """
+        Send datagrams of many sizes both ways.
+        """
+        sizes = (0, 1, 100, 1400, 1500, 9000, 65507)
+        trains = [Train(size, bytes([number + 1]) * size) for number, size in enumerate(sizes)]
+        for train in trains:
+            self.sourcePort.send(train, CLIENT_PORT)
+            self.flush()
+        self.assertEqual(self.target.datagrams(), [train.payload for train in trains])
+        (session,) = {source for _, source in self.target.trains}
+        for train in trains:
+            self.targetPort.send(train, session)
+            self.flush()
+        self.assertEqual(self.source.datagrams(), [train.payload for train in trains])
+        self.assertEqual({source for _, source in self.source.trains}, {CLIENT_PORT})
+
+    def test_datagramsOfManySizesPassBothWays(self) -> None:
+        """
+        Over plain TCP.
+        """
+        client, server = self.startBoth()
+        self.tryAllSizes()
+        self.assertEqual((client.drops.totals, server.drops.totals), ({}, {}))
+
+    def test_datagramsPassOverTls(self) -> None:
+        """
+        With certificates on both sides.
+        """
+        serverTls, clientTls = self.certificates()
+        self.server(serverTls)
+        self.client(clientTls)
+        self.tryAllSizes()
+        self.assertEqual(self.lines(LogLevel.warn), [])
+
+    def test_answerOpensThePool(self) -> None:
+        """
+        Of the size that was asked for.
+        """
+        self.startBoth(poolSize=3)
+        self.sourcePort.send(PING, CLIENT_PORT)
+        self.flush()
+        self.assertEqual(len(self.pumps), 1)
+        self.exchange()
+        self.assertEqual(len(self.pumps), 3)
+        self.assertIn("reached good.test port 8443", self.lines())
+
+    def test_stopEndsSessionsAndTunnelsAndTimers(self) -> None:
+        """
+        Within two seconds, also when the other end does not answer.
+        """
+        client, server = self.startBoth()
+        self.exchange()
+        stopped = [client.stopService(), server.stopService()]
+        self.reactor.advance(1)
+        for transport in self.transports:
+            self.assertTrue(transport.disconnecting)
+            transport.settle()
+        self.reactor.advance(0)
+        for each in stopped:
+            self.successResultOf(each)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.assertEqual(set(self.network.ports), {SOURCE, TARGET})
+
+    def test_stopWhileTheServerIsAwayLeavesNothing(self) -> None:
+        """
+        Neither an attempt nor a wait.
+        """
+        service = self.client()
+        self.sourcePort.send(PING, CLIENT_PORT)
+        self.network.settle()
+        self.assertEqual(len(self.reactor.tcpClients), 1)
+        self.successResultOf(service.stopService())
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.assertTrue(self.reactor.connectors[0].stoppedConnecting)
+
+    def test_connectionThatShowsItsIdWhileTheServerStopsLeavesNothing(self) -> None:
+        """
+        The port takes a moment to stop, and bytes arrive in that moment.
+        """
+        self.reactor.stopped = Deferred()
+        server = self.server()
+        tunnel: Any = self.reactor.tcpServers[-1][1].buildProtocol(IPv4Address("TCP", "192.0.2.2", 4711))
+        transport = MemoryTransport(tunnel, isServer=True)
+        tunnel.makeConnection(transport)
+        stopped = server.stopService()
+        tunnel.dataReceived(bytes(16) + b"\0\4ping")
+        self.reactor.stopped.callback(None)
+        transport.settle()
+        self.reactor.advance(1)
+        transport.settle()
+        self.successResultOf(stopped)
+        self.assertEqual([str(call) for call in self.reactor.getDelayedCalls()], [])
+        self.assertEqual(set(self.network.ports), {SOURCE, TARGET})
+
+    def test_silentSourceIsForgotten(self) -> None:
+        """
+        Soon if it was never answered, and otherwise after the time that was asked for.
+        """
+        self.startBoth(expire=60.0)
+        self.sourcePort.send(PING, CLIENT_PORT)
+        self.flush()
+        self.pass_(int(UNANSWERED_SECONDS) + 1)
+        self.assertEqual(len([line for line in self.lines() if "ended: idle" in line]), 1)
+        self.exchange()
+        self.pass_(55)
+        self.assertEqual(len([line for line in self.lines() if "ended: idle" in line]), 1)
+        self.pass_(6)
+        self.assertEqual(len([line for line in self.lines() if "ended: idle" in line]), 2)
+
+    def test_lostTunnelsComeBackToTheSameSession(self) -> None:
+        """
+        The target sees the same port as before.
+        """
+        self.startBoth(poolSize=2)
+        self.exchange()
+        for transport in self.transports:
+            transport.abortConnection()
+        self.pass_(2)
+        self.exchange()
+        self.assertEqual(len({source for _, source in self.target.trains}), 1)
+        self.assertEqual(self.source.datagrams(), [b"pong", b"pong"])
+
+    def test_whatIsDroppedIsSaidOnceAMinute(self) -> None:
+        """
+        How many, and why.
+        """
+        client, _ = self.startBoth()
+        self.exchange()
+        (session,) = {source for _, source in self.target.trains}
+        stranger = self.network.open(("127.0.0.1", 7), Receiver())
+        for _ in range(5):
+            stranger.send(PING, session)
+        self.flush()
+        self.pass_(59)
+        self.assertEqual(self.lines(LogLevel.warn), [])
+        self.pass_(61)
+        line = "datagrams dropped: 5 reached a session's socket from elsewhere than the target"
+        self.assertEqual(self.lines(LogLevel.warn), [line])
+        stranger.close()
+        self.assertEqual(client.drops.totals, {})
+
+    def test_peerThatStopsToReadIsAbortedInTheEnd(self) -> None:
+        """
+        And dialled anew.
+        """
+        self.startBoth(poolSize=1)
+        self.exchange()
+        (end,) = [transport for transport in self.transports if not transport.isServer]
+        end.stalled = True
+        for _ in range(100):
+            self.sourcePort.send(Train(1400, bytes(1400)), CLIENT_PORT)
+        self.flush()
+        self.pass_(25)
+        self.assertFalse(end.aborted)
+        self.pass_(15)
+        self.assertTrue(end.aborted)
+        self.assertEqual(len(self.pumps), 2)
+
+    def test_serverThatStaysAwayDoesNotFillTheLog(self) -> None:
+        """
+        Nor does one that accepts and hangs up at once.
+        """
+        self.client()
+        self.sourcePort.send(PING, CLIENT_PORT)
+        self.network.settle()
+        for _ in range(500):
+            for _, _, factory, _, _ in self.reactor.tcpClients:
+                protocol = factory.buildProtocol(IPv4Address("TCP", "192.0.2.1", 8443))
+                assert protocol is not None
+                transport = MemoryTransport(protocol)
+                protocol.makeConnection(transport)
+                transport.lose()
+            self.reactor.tcpClients.clear()
+            self.sourcePort.send(PING, CLIENT_PORT)
+            self.network.settle()
+            self.reactor.advance(1)
+        self.assertLess(len(self.lines()), 10)
+
+    def test_refusalIsSaidOnceAtEachEnd(self) -> None:
+        """
+        In words, however often the client tries.
+        """
+        serverTls, clientTls = self.certificates()
+        shown = STRANGER.issue(usages=CLIENT)
+        self.server(serverTls)
+        self.client(ClientTls(clientTls.cafile, self.path(shown.certificatePem() + shown.keyPem())))
+        self.sourcePort.send(PING, CLIENT_PORT)
+        self.pass_(25)
+        self.assertGreater(len(self.pumps), 4)
+        refusals = [line for line in self.lines(LogLevel.warn) if "unknown" in line]
+        self.assertEqual(len(refusals), 2, self.lines(LogLevel.warn))
+        self.assertTrue(refusals[0].startswith("refused a connection from 192.0.2.2: ") or "a tunnel to" in refusals[0])
+        self.assertEqual(self.target.trains, [])
+
+    def test_reloadUsesTheNewFiles(self) -> None:
+        """
+        For the connections to come; those that there are stay.
+        """
+        serverTls, clientTls = self.certificates()
+        server, client = self.server(serverTls), self.client(clientTls, poolSize=1)
+        self.exchange()
+        renewed = STRANGER.issue("good.test")
+        with open(serverTls.cert, "wb") as file:
+            file.write(renewed.certificatePem() + renewed.keyPem())
+        assert clientTls.cafile is not None
+        with open(clientTls.cafile, "wb") as file:
+            file.write(pem(STRANGER.certificate))
+        server.reload()
+        client.reload()
+        self.exchange()
+        self.assertEqual(len(self.pumps), 1)
+        self.transports[0].abortConnection()
+        self.pass_(2)
+        self.exchange()
+        self.assertEqual(self.source.datagrams(), [b"pong"] * 3)
+        self.assertEqual([line for line in self.lines(LogLevel.warn) if "unknown issuer" in line], [])
+
+    def test_reloadOfUnusableFilesKeepsTheOld(self) -> None:
+        """
+        And says what is wrong with them.
+        """
+        serverTls, clientTls = self.certificates()
+        server, client = self.server(serverTls), self.client(clientTls)
+        assert clientTls.cafile is not None
+        kept = {}
+        for name in (serverTls.cert, clientTls.cafile):
+            with open(name, "rb+") as file:
+                kept[name] = file.read()
+                file.truncate(0)
+        for service, name in ((server, serverTls.cert), (client, clientTls.cafile)):
+            error = self.assertRaises(ConfigurationError, service.reload)
+            self.assertIn(name, str(error))
+        self.exchange()
+        self.assertEqual(self.source.datagrams(), [b"pong"])
+
+    def test_reloadWithoutTlsDoesNothing(self) -> None:
+        """
+        There is nothing to read.
+        """
+        for service in self.startBoth():
+            service.reload()

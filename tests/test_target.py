@@ -1,0 +1,291 @@
+"""
+A session's way to the target: its socket, what waits for it, and what is done when
+it cannot be had.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.logger import LogLevel, capturedLogs, formatEvent
+
+from tests.contracts import TimerTestCase
+from tests.twins import MemoryUdp, Receiver
+from uotp.backlog import MAX_AGE_SECONDS, MAX_BYTES
+from uotp.boundaries import Address
+from uotp.drops import Drop
+from uotp.repeats import Repeats
+from uotp.resolve import Addresses, SharedResolver
+from uotp.target import TargetLeg, numericAddress
+from uotp.train import Train
+
+TARGET = ("127.0.0.1", 51820)
+PING = Train(4, b"ping")
+PONG = Train(4, b"pong")
+
+
+class TargetLegTests(TimerTestCase):
+    """
+    One session's socket.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make a target, and names that are looked up when the test says so.
+        """
+        super().setUp()
+        self.network = MemoryUdp()
+        self.drops = self.network.drops
+        self.target = Receiver()
+        self.received: list[Train] = []
+        self.answers: list[Callable[[Addresses], None]] = []
+        self.repeats = Repeats(self.clock.seconds)
+        self.resolver = SharedResolver(lambda _, done: self.answers.append(done))
+
+    def listen(self, address: Address = TARGET) -> None:
+        """
+        Let the target listen.
+        """
+        self.port = self.network.open(address, self.target)
+
+    def open(self, host: str = TARGET[0]) -> TargetLeg:
+        """
+        @return: an open way, closed in the end.
+        """
+        leg = TargetLeg((host, TARGET[1]), self.network.open, self.resolver, self.clock, self.drops, self.repeats)
+        self.addCleanup(leg.close)
+        leg.open(self.received.append)
+        return leg
+
+    def sources(self) -> list[Address]:
+        """
+        @return: whom the target heard.
+        """
+        self.network.settle()
+        return [source for _, source in self.target.trains]
+
+    def test_datagramsGoToTheTargetAndBack(self) -> None:
+        """
+        At once when the target is an address; every session from a port of its own.
+        """
+        self.listen()
+        one, two = self.open(), self.open()
+        one.send(PING)
+        two.send(Train(0, b""))
+        first, second = self.sources()
+        self.assertNotEqual(first, second)
+        self.port.send(PONG, first)
+        self.network.settle()
+        self.assertEqual(self.received, [PONG])
+
+    def test_targetMayBeOfIPv6(self) -> None:
+        """
+        However its address is written.
+        """
+        self.listen(("::1", TARGET[1]))
+        self.open("0:0:0:0:0:0:0:1").send(PING)
+        (source,) = self.sources()
+        self.port.send(PONG, source)
+        self.network.settle()
+        self.assertEqual(self.received, [PONG])
+
+    def test_onlyTheTargetIsHeard(self) -> None:
+        """
+        Neither another port of its machine nor another machine.
+        """
+        self.listen()
+        self.open().send(PING)
+        (session,) = self.sources()
+        for stranger in (("127.0.0.1", 51821), ("127.0.0.2", TARGET[1])):
+            self.network.open(stranger, Receiver()).send(Train(2, b"xxyyz"), session)
+        self.network.settle()
+        self.assertEqual(self.received, [])
+        self.assertEqual(self.drops.totals, {Drop.SOURCE_UNKNOWN: 6})
+
+    def test_nameIsLookedUpAndDatagramsWaitMeanwhile(self) -> None:
+        """
+        Then they go, in order.
+        """
+        self.listen()
+        leg = self.open("target.test")
+        leg.send(PING)
+        leg.send(PONG)
+        self.assertEqual(len(self.network.ports), 1)
+        self.answers[0]([IPv4Address("UDP", *TARGET), IPv6Address("UDP", "::1", 1)])
+        leg.send(PING)
+        self.network.settle()
+        self.assertEqual(self.target.datagrams(), [b"ping", b"pong", b"ping"])
+        self.assertEqual(len(self.answers), 1)
+
+    def test_nameThatIsNotFoundIsLookedUpAgain(self) -> None:
+        """
+        After a second, for as long as it takes; and the flow begins.
+        """
+        self.listen()
+        leg = self.open("target.test")
+        leg.send(PING)
+        self.answers[0]([])
+        self.clock.advance(0.9)
+        self.assertEqual(len(self.answers), 1)
+        self.clock.advance(0.2)
+        self.assertEqual(len(self.answers), 2)
+        self.answers[1]([])
+        self.clock.advance(1)
+        self.answers[2]([IPv4Address("UDP", *TARGET)])
+        self.assertEqual(len(self.sources()), 1)
+        self.assertNoTimer()
+
+    def test_socketThatCannotBeHadIsTriedAgain(self) -> None:
+        """
+        There are no more descriptors, and a second later there are.
+        """
+        self.listen()
+        self.network.refusal = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        with capturedLogs() as events:
+            leg = self.open()
+            leg.send(PING)
+            self.clock.pump([1.0] * 3)
+        self.assertEqual(
+            [(event["log_level"], formatEvent(event)) for event in events],
+            [(LogLevel.error, "no way to the target 127.0.0.1 port 51820: Too many open files")],
+        )
+        self.network.refusal = None
+        self.clock.advance(1)
+        self.assertEqual(len(self.sources()), 1)
+        self.assertNoTimer()
+
+    def test_socketThatIsLostIsReplaced(self) -> None:
+        """
+        And what comes in between waits.
+        """
+        self.listen()
+        leg = self.open()
+        leg.send(PING)
+        (before,) = self.sources()
+        self.network.ports[before].lose("it broke")
+        leg.send(PING)
+        self.assertEqual(len(self.sources()), 1)
+        self.clock.advance(1)
+        first, second = self.sources()
+        self.assertNotEqual(first, second)
+        self.port.send(PONG, second)
+        self.network.settle()
+        self.assertEqual(self.received, [PONG])
+
+    def test_flowResumesWhenTheTargetComesUp(self) -> None:
+        """
+        With the next datagram, from the same port.
+        """
+        leg = self.open()
+        leg.send(PING)
+        self.network.settle()
+        self.listen()
+        leg.send(PING)
+        leg.send(PING)
+        self.assertEqual(len(set(self.sources())), 1)
+        self.assertEqual(len(self.target.datagrams()), 2)
+
+    def test_whatWaitsIsBoundedAndTheOldestGoesFirst(self) -> None:
+        """
+        And what is too old is not sent.
+        """
+        self.listen()
+        leg = self.open("target.test")
+        for number in range(1000):
+            leg.send(Train(1024, number.to_bytes(2, "big") * 512))
+        self.answers[0]([IPv4Address("UDP", *TARGET)])
+        self.network.settle()
+        got = self.target.datagrams()
+        self.assertLessEqual(len(b"".join(got)), MAX_BYTES)
+        self.assertEqual(got[-1][:2], (999).to_bytes(2, "big"))
+        self.assertEqual(len(got) + self.drops.totals[Drop.BACKLOG_FULL], 1000)
+
+    def test_whatWaitedTooLongIsNotSent(self) -> None:
+        """
+        Who sent it has asked again meanwhile.
+        """
+        self.listen()
+        leg = self.open("target.test")
+        leg.send(PING)
+        self.clock.advance(MAX_AGE_SECONDS + 0.1)
+        leg.send(PONG)
+        self.answers[0]([IPv4Address("UDP", *TARGET)])
+        self.network.settle()
+        self.assertEqual(self.target.datagrams(), [b"pong"])
+        self.assertEqual(self.drops.totals, {Drop.BACKLOG_STALE: 1})
+
+    def test_closedMeansClosed(self) -> None:
+        """
+        Nothing is sent, nothing waits, and the socket is gone.
+        """
+        self.listen()
+        leg = self.open()
+        leg.send(PING)
+        (session,) = self.sources()
+        leg.close()
+        leg.close()
+        leg.send(PING)
+        self.port.send(PONG, session)
+        self.network.settle()
+        self.assertEqual((len(self.sources()), self.received, len(self.network.ports)), (1, [], 1))
+        self.assertEqual(leg._waiting.bytes, 0)
+
+    def test_closedWithALookupUnderWayStaysClosed(self) -> None:
+        """
+        Whatever the answer is.
+        """
+        self.listen()
+        for answer in ([], [IPv4Address("UDP", *TARGET)]):
+            leg = self.open("target.test")
+            leg.send(PING)
+            leg.close()
+            self.answers.pop()(answer)
+            self.assertEqual((len(self.network.ports), self.target.trains), (1, []))
+            self.assertNoTimer()
+
+    def test_closedWhileWaitingToTryAgainLeavesNoTimer(self) -> None:
+        """
+        And tries nothing.
+        """
+        leg = self.open("target.test")
+        self.answers.pop()([])
+        leg.close()
+        self.assertNoTimer()
+        self.assertEqual(self.answers, [])
+
+    def test_portLostAfterTheCloseIsNotReplaced(self) -> None:
+        """
+        The reactor may say so when it stops.
+        """
+        leg = self.open()
+        leg.close()
+        leg.portLost("the reactor has closed it")
+        self.assertNoTimer()
+
+    def test_troubleOfManySessionsIsSaidOnce(self) -> None:
+        """
+        It is the same trouble for all.
+        """
+        with capturedLogs() as events:
+            for _ in range(20):
+                self.open("target.test")
+            for _ in range(30):
+                if self.answers:
+                    self.answers.pop()([])
+                self.clock.advance(1)
+        self.assertEqual(
+            [formatEvent(event) for event in events],
+            ["no way to the target target.test port 51820: host name not found"],
+        )
+
+    def test_addressThatIsNoAddressIsNone(self) -> None:
+        """
+        A name, and what the system will not even look at.
+        """
+        self.assertEqual(numericAddress("192.0.2.1", 9), ("192.0.2.1", 9))
+        self.assertEqual(numericAddress("2001:DB8:0::1", 9), ("2001:db8::1", 9, 0, 0))
+        for name in ("localhost", "target.test", "two..dots.test", "x" * 64 + ".test"):
+            self.assertEqual((name, numericAddress(name, 9)), (name, None))

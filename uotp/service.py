@@ -1,0 +1,99 @@
+"""
+What the services of both ends have in common: counters, the roll of their tunnels,
+what is done every few seconds, and certificates that can be read again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.application.service import Service
+
+from uotp.drops import Drops
+from uotp.log import Logger
+from uotp.repeats import Repeats
+from uotp.roll import Roll
+from uotp.rounds import Rounds
+from uotp.tls import ClientCredentials, ServerCredentials
+
+STALL_ROUND_SECONDS = 5.0
+"""How often tunnels are looked at whose peer may have stopped to read."""
+
+DROP_REPORT_SECONDS = 60.0
+"""How often the log says what was dropped, if anything was."""
+
+DATES_ROUND_SECONDS = 86400.0
+"""How often we look whether our certificate is about to expire."""
+
+
+class TunnelService(Service):
+    """
+    One end of tunnels.
+
+    @ivar listening: numeric address and port, once they are bound.
+    @ivar drops: what was dropped, and why.
+    """
+
+    _log = Logger()
+
+    def __init__(self, credentials: ClientCredentials | ServerCredentials | None, reactor: Any) -> None:
+        """
+        @param credentials: L{None} for plain TCP.
+        @param reactor: C{IReactorTCP}, C{IReactorTime}, C{IReactorFDSet}.
+        """
+        self.reactor = reactor
+        self.drops = Drops()
+        self.listening: tuple[str, int] | None = None
+        self.repeats = Repeats(reactor.seconds)
+        self.roll = Roll(reactor)
+        self.rounds = Rounds(reactor)
+        self._credentials = credentials
+
+    def nowListening(self, host: str, port: int, transport: str) -> None:
+        """
+        Note, and tell the log, where we listen.
+
+        @param transport: C{"TCP"} or C{"UDP"}.
+        """
+        self.listening = (host, port)
+        shown = f"[{host}]" if ":" in host else host
+        self._log.info(
+            "{service} listening on {host}:{port} ({transport})",
+            service=self.name,
+            host=shown,
+            port=port,
+            transport=transport,
+        )
+
+    def startService(self) -> None:
+        """
+        Begin with what is done every few seconds.
+        """
+        super().startService()
+        self.rounds.every(STALL_ROUND_SECONDS, self.roll.abortStalled)
+        self.rounds.every(DROP_REPORT_SECONDS, self._reportDrops)
+        if self._credentials is not None:
+            self.rounds.every(DATES_ROUND_SECONDS, self._credentials.warnOfDates)
+
+    def stopService(self) -> Any:
+        """
+        Do it no more.
+        """
+        self.rounds.stop()
+        self._reportDrops()
+        return super().stopService()
+
+    def _reportDrops(self) -> None:
+        report = self.drops.report()
+        if report is not None:
+            self._log.warn("datagrams dropped: {report}", report=report)
+
+    def reload(self) -> None:
+        """
+        Read the certificate files again; connections that are made from now on use
+        them.
+
+        @raise ConfigurationError: when they cannot be used; the old stay in use.
+        """
+        if self._credentials is not None:
+            self._credentials.reload()
