@@ -13,7 +13,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 LIMIT_SECONDS = 10.0
 
@@ -40,25 +40,26 @@ class NetworkWatch:
         @raise PermissionError: for one that has to do with the network.
         """
         if event in EVENTS or (event == "socket.__new__" and arguments[1] in FAMILIES):
-            self.seen.append("".join(traceback.format_stack()[-7:-1]))
-            reason = f"the fast suite reached for the network: {event}"
-            raise PermissionError(reason)
+            self._refuse(event)
 
+    def refuseLookUps(self) -> None:
+        """
+        Let C{socket.getaddrinfo} read numeric addresses only.  Its audit event
+        does not tell which kind of call it is.
+        """
+        real = socket.getaddrinfo
 
-def refuseLookUps() -> None:
-    """
-    Let C{socket.getaddrinfo} read numeric addresses only; its audit event does
-    not tell which kind of call it is.
-    """
-    real = socket.getaddrinfo
+        def numericOnly(*arguments: Any, **options: Any) -> Any:
+            if not options.get("flags", 0) & socket.AI_NUMERICHOST:
+                self._refuse(f"socket.getaddrinfo of {arguments[0]}")
+            return real(*arguments, **options)
 
-    def numericOnly(*arguments: Any, flags: int = 0, **options: Any) -> Any:
-        if not flags & socket.AI_NUMERICHOST:
-            reason = f"the fast suite looked up a name: {arguments[:1]}"
-            raise PermissionError(reason)
-        return real(*arguments, flags=flags, **options)
+        socket.getaddrinfo = numericOnly
 
-    socket.getaddrinfo = numericOnly
+    def _refuse(self, what: str) -> NoReturn:
+        self.seen.append("".join(traceback.format_stack()[-8:-2]))
+        reason = f"the fast suite reached for the network: {what}"
+        raise PermissionError(reason)
 
 
 def runTrial(modules: Sequence[str]) -> bool:
@@ -80,8 +81,8 @@ def main() -> int:
     @return: the exit status.
     """
     sys.path[0] = os.getcwd()
-    refuseLookUps()
     watch = NetworkWatch()
+    watch.refuseLookUps()
     sys.addaudithook(watch)
     modules = sorted(f"tests.{path.stem}" for path in Path("tests").glob("test_*.py"))
     began = time.monotonic()

@@ -74,13 +74,24 @@ listsBothPlugins() {
     done
 }
 
-# README: what is printed is what is run, with nothing there but a clone and a Python.
+# readmeBlock NAME: prints the block after the comment line ".. NAME", as it stands there.
+readmeBlock() {
+    awk -v marker=".. $1" '
+        $0 == marker { found = 1; next }
+        found && /^    / { print substr($0, 5); inside = 1; next }
+        inside && /^$/ { print; next }
+        inside { exit }
+        END { exit !inside }
+    ' README.rst
+}
+
+# readmeCommand NAME: what is printed is run, with nothing there but a clone and a Python.
 readmeCommand() {
     local name=$1 python
     python=$(pythonOf "$MAIN_VERSION")
     freshClone "$name"
     cd "$work/$name"
-    "$python" .ci/readme_block.py README.rst "$name" >"$work/$name.sh"
+    readmeBlock "$name" >"$work/$name.sh"
     cat "$work/$name.sh"
     env -u UOTP_ORIGINAL -u UOTP_REQUIRE_ALL PATH="$(dirname "$python"):$PATH" bash -e "$work/$name.sh"
 }

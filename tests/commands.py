@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import os
 import sys
 from collections.abc import Callable
 
@@ -25,6 +26,10 @@ class CommandTestCase(SynchronousTestCase):
         self.err = io.StringIO()
         self.patch(sys, "stdout", self.out)
         self.patch(sys, "stderr", self.err)
+        # A user's wish that nothing be an option behind a positional is honoured; not here.
+        wish = os.environ.pop("POSIXLY_CORRECT", None)
+        if wish is not None:
+            self.addCleanup(os.environ.__setitem__, "POSIXLY_CORRECT", wish)
 
     def replaceReactor(self, reactor: object) -> None:
         """

@@ -335,7 +335,7 @@ class RefusalTests(CommandTestCase):
         """
         Options that both ends have.
         """
-        port = "a port is a number from 0 to 65535"
+        port = "a port from 0 to 65535 is needed"
         address = "an IPv4 or IPv6 address is needed, 0.0.0.0 or :: for all"
         self.assertRefusedByBoth(
             (["-v", "loud"], "--verbosity loud: one of debug, info, warn, error, fatal is needed"),
@@ -355,7 +355,7 @@ class RefusalTests(CommandTestCase):
         """
         Each names itself.
         """
-        seconds = "a number of seconds above 0 is needed"
+        seconds = "a number of seconds is needed, above 0 and at most a year"
         mark = "a number from 0 to 0xffffffff is needed"
         self.assertRefusals(
             client,
@@ -410,8 +410,8 @@ class RefusalTests(CommandTestCase):
                 (["--no-tls", "a b", "1"], "dst_address a b: a host name or an IP address is needed"),
                 (["--no-tls", "", "1"], "dst_address : a host name or an IP address is needed"),
                 (["--no-tls", "0.0.0.0", "1"], "dst_address 0.0.0.0: not the address of one host"),  # noqa: S104 - a word that is refused
-                (["--no-tls", "a", "0"], "dst_port 0: port 0 cannot be sent to"),
-                (["--no-tls", "a", "http"], "dst_port http: a port is a number from 0 to 65535"),
+                (["--no-tls", "a", "0"], "dst_port 0: a port from 1 to 65535 is needed"),
+                (["--no-tls", "a", "http"], "dst_port http: a port from 1 to 65535 is needed"),
             )
 
     def test_plainTcpTakesNothingThatHasToDoWithTls(self) -> None:
@@ -710,6 +710,13 @@ class CommandServiceTests(ServiceTestCase):
         path = os.path.join(os.path.abspath(self.mktemp()), "log")
         line = self.refusalOf(lambda: self.made("-l", path))
         self.assertEqual(line, f"uotp-server: --logfile {path}: No such file or directory")
+
+        def openLogFile(_: str) -> Any:
+            reason = "not seekable"
+            raise OSError(reason)
+
+        self.patch(ends, "openLogFile", openLogFile)  # some errors have no number
+        self.assertEqual(self.refusalOf(lambda: self.made("-l", path)), f"uotp-server: --logfile {path}: not seekable")
 
     def test_whatIsSaidWhileTheEndIsMadeIsInTheLogfile(self) -> None:
         """

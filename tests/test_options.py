@@ -29,6 +29,9 @@ from uotp.options import (
     parseSeconds,
 )
 
+LONGEST_NAME = ".".join(["a" * 63, "b" * 63, "c" * 63, "d" * 61])
+"""As long as the domain name system allows a name and its parts to be."""
+
 
 class Sample(GnuOptions):
     """
@@ -302,7 +305,7 @@ class ParserTests(SynchronousTestCase):
         0 leaves the choice to the system.
         """
         self.assertParsed(parseListeningPort, ("0", 0), ("1", 1), ("8443", 8443), ("65535", 65535))
-        reason = "a port is a number from 0 to 65535"
+        reason = "a port from 0 to 65535 is needed"
         self.assertRefused(parseListeningPort, reason, "", "65536", "-1", "http", "80.0", "0x50", "1 ", "1_0", "\u0663")
 
     def test_portsToSendTo(self) -> None:
@@ -310,7 +313,7 @@ class ParserTests(SynchronousTestCase):
         Nobody can be reached at port 0.
         """
         self.assertParsed(parsePort, ("1", 1), ("65535", 65535))
-        self.assertRefused(parsePort, "port 0 cannot be sent to", "0", "00")
+        self.assertRefused(parsePort, "a port from 1 to 65535 is needed", "0", "00")
         self.assertRaises(ValueError, parsePort, "65536")
         self.assertRaises(ValueError, parsePort, "")
 
@@ -338,6 +341,8 @@ class ParserTests(SynchronousTestCase):
             ("example.com", "example.com"),
             ("b\u00fccher.example", "b\u00fccher.example"),
             ("my_host", "my_host"),
+            ("example.com.", "example.com."),
+            (LONGEST_NAME, LONGEST_NAME),
             ("192.0.2.1", "192.0.2.1"),
             ("2001:DB8::0:1", "2001:db8::1"),
             ("fe80::1%lo", "fe80::1%lo"),
@@ -350,6 +355,9 @@ class ParserTests(SynchronousTestCase):
         reason = "a host name or an IP address is needed"
         words = ("", "-n", "a b", "a\nb", "a\0b", "http://example.com", "me@example.com", "10.0.0.0/8", "\u200b")
         self.assertRefused(parseDestination, reason, *words)
+        ports = ("example.com:8443", "[2001:db8::1]", "[2001:db8::1]:8443", "192.0.2.1:8443", "::1::")
+        self.assertRefused(parseDestination, reason, *ports)
+        self.assertRefused(parseDestination, reason, "a..b", ".a", "a" * 64, "x." + LONGEST_NAME)
         many = ("0.0.0.0", "::", "224.0.0.1", "ff02::1")  # noqa: S104 - words that are refused
         self.assertRefused(parseDestination, "not the address of one host", *many)
 
@@ -359,8 +367,8 @@ class ParserTests(SynchronousTestCase):
         """
         self.assertParsed(parseSeconds, ("120", 120.0), ("0.5", 0.5), (".25", 0.25), ("1e3", 1000.0))
         self.assertParsed(parseSeconds, ("31536000", 31536000.0))
-        reason = "a number of seconds above 0 is needed"
-        self.assertRefused(parseSeconds, reason, "", "0", "-1", "nan", "soon", "5s", "0.0")
+        reason = "a number of seconds is needed, above 0 and at most a year"
+        self.assertRefused(parseSeconds, reason, "", "0", "-1", "nan", "soon", "5s", "0.0", "1_0")
         for word in ("inf", "1e999", "31536001"):
             self.assertRaises(ValueError, parseSeconds, word)
 
@@ -381,7 +389,21 @@ class ParserTests(SynchronousTestCase):
         self.assertParsed(parseMark, ("4294967295", 0xFFFFFFFF), ("0xffffffff", 0xFFFFFFFF))
         reason = "a number from 0 to 0xffffffff is needed"
         self.assertRefused(
-            parseMark, reason, "", "0x", "ca6c", "-1", "4294967296", "0x100000000", "1_0", "0x_1", "1.0", "0x1/0xff"
+            parseMark,
+            reason,
+            "",
+            "0x",
+            "ca6c",
+            "-1",
+            "+5",
+            " 5",
+            "\u0663",
+            "4294967296",
+            "0x100000000",
+            "1_0",
+            "0x_1",
+            "1.0",
+            "0x1/0xff",
         )
 
     def test_filesAreMeantFromWhereTheCommandWasTyped(self) -> None:

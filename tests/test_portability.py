@@ -173,7 +173,7 @@ class ElsewhereTests(CommandTestCase):
         with elsewhere("darwin") as here:
             options = self.options(here, "uotp.client", "-m", "0xca6c")
             line = self.refusalOf(lambda: here("uotp.client").makeService(options))
-            self.assertEqual(line, "uotp-client: a firewall mark (--mark) is for Linux only")
+            self.assertEqual(line, "uotp-client: --mark: only Linux has firewall marks")
 
     def test_withoutSighupTheOtherSignalsAreTakenOver(self) -> None:
         """

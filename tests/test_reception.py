@@ -9,7 +9,6 @@ from typing import Any
 
 from twisted.internet.address import IPv4Address
 from twisted.logger import LogLevel, capturedLogs, formatEvent
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.test.iosim import IOPump, connect
 
 from tests.certificates import CLIENT
@@ -18,7 +17,7 @@ from tests.tlspairs import STRANGER, TRUSTED, TlsTestCase
 from tests.twins import MemoryTransport, MemoryUdp, Receiver, RecordingOwner, RecordingSession, neverLookUp, wrapInTls
 from uotp import reception
 from uotp.drops import Drops
-from uotp.reception import HELLO_SECONDS, Reception
+from uotp.reception import HELLO_SECONDS, Reception, TlsReception
 from uotp.registry import Registry
 from uotp.repeats import Repeats
 from uotp.resolve import SharedResolver
@@ -241,6 +240,7 @@ class ReceptionTests(_ReceptionTestCase):
         for _ in range(4):
             self.accept()
         oldest.dataReceived(HELLO)
+        self.reception.helloReceived(oldest, HELLO)
         self.assertEqual(len(self.registry), 0)
         self.clock.advance(HELLO_SECONDS)
         self.settle()
@@ -315,7 +315,7 @@ class TlsReceptionTests(_ReceptionTestCase, TlsTestCase):
 
         @return: its tunnel, and what brings its bytes.
         """
-        factory = TLSMemoryBIOFactory(server, False, self.reception, self.clock)
+        factory = TlsReception(server, False, self.reception, self.clock)
         outer: Any = factory.buildProtocol(IPv4Address("TCP", "192.0.2.1", 1))
         tunnel = DialledTunnel(self.clock, FrameCodec(), RecordingOwner(RecordingSession()), hello)
         inner = wrapInTls(client, tunnel, self.clock, isClient=True)
@@ -383,7 +383,7 @@ class TlsReceptionTests(_ReceptionTestCase, TlsTestCase):
         """
         Who connects and says nothing.
         """
-        outer: Any = TLSMemoryBIOFactory(self.server(), False, self.reception, self.clock).buildProtocol(
+        outer: Any = TlsReception(self.server(), False, self.reception, self.clock).buildProtocol(
             IPv4Address("TCP", "192.0.2.1", 1)
         )
         transport = MemoryTransport(outer, isServer=True)
@@ -399,12 +399,6 @@ class TlsReceptionTests(_ReceptionTestCase, TlsTestCase):
         Without an error in our own house.
         """
         self.patch(reception, "MAX_TUNNELS", 0)
-        outer: Any = TLSMemoryBIOFactory(self.server(), False, self.reception, self.clock).buildProtocol(
-            IPv4Address("TCP", "192.0.2.1", 1)
-        )
-        if outer is not None:
-            transport = MemoryTransport(outer, isServer=True)
-            outer.makeConnection(transport)
-            self.assertTrue(transport.disconnecting)
-            transport.settle()
+        factory = TlsReception(self.server(), False, self.reception, self.clock)
+        self.assertIsNone(factory.buildProtocol(IPv4Address("TCP", "192.0.2.1", 1)))
         self.assertEqual(self.warnings(), ["refused a connection from 192.0.2.1: there are 0 tunnels already"])

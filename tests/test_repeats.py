@@ -51,16 +51,6 @@ class RepeatsTests(SynchronousTestCase):
         self.repeats.worthSaying(("refused", "192.0.2.1"))
         self.assertEqual(self.repeats.worthSaying(("refused", "192.0.2.2")), 0)
 
-    def test_whatIsSettledIsNewsWhenItHappensAgain(self) -> None:
-        """
-        A server that came back and is gone again is said at once.
-        """
-        self.repeats.worthSaying("gone")
-        self.repeats.worthSaying("gone")
-        self.repeats.forget("gone")
-        self.assertEqual(self.repeats.worthSaying("gone"), 0)
-        self.repeats.forget("what never happened")
-
     def test_inventingNewThingsFillsNoDisk(self) -> None:
         """
         There is a limit to different things too, and another time after it.

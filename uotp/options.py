@@ -8,6 +8,7 @@ from __future__ import annotations
 import getopt
 import math
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -132,11 +133,7 @@ def parsePort(word: str) -> int:
     @return: a port to connect or send to, 1 to 65535.
     @raise ValueError: in words.
     """
-    port = parseListeningPort(word)
-    if port == 0:
-        reason = "port 0 cannot be sent to"
-        raise ValueError(reason)
-    return port
+    return _parsePort(word, 1)
 
 
 def parseListeningPort(word: str) -> int:
@@ -144,8 +141,12 @@ def parseListeningPort(word: str) -> int:
     @return: a port to listen on, 0 to 65535; 0 lets the system choose.
     @raise ValueError: in words.
     """
-    if not (word.isascii() and word.isdigit() and int(word) <= MAX_PORT):
-        reason = f"a port is a number from 0 to {MAX_PORT}"
+    return _parsePort(word, 0)
+
+
+def _parsePort(word: str, lowest: int) -> int:
+    if not (word.isascii() and word.isdigit() and lowest <= int(word) <= MAX_PORT):
+        reason = f"a port from {lowest} to {MAX_PORT} is needed"
         raise ValueError(reason)
     return int(word)
 
@@ -201,11 +202,11 @@ def parseSeconds(word: str) -> float:
     """
     year = 365 * 86400.0
     try:
-        seconds = float(word)
+        seconds = math.nan if "_" in word else float(word)
     except ValueError:
         seconds = math.nan
     if not 0 < seconds <= year:
-        reason = "a number of seconds above 0 is needed"
+        reason = "a number of seconds is needed, above 0 and at most a year"
         raise ValueError(reason)
     return seconds
 
@@ -231,11 +232,13 @@ def parseMark(word: str) -> int:
     @raise ValueError: in words.
     """
     highest = 0xFFFFFFFF
-    try:
-        mark = int(word, 16 if word.lower().startswith("0x") else 10)
-    except ValueError:
+    if re.fullmatch("[0-9]{1,10}", word):
+        mark = int(word)
+    elif re.fullmatch("0[xX][0-9a-fA-F]{1,8}", word):
+        mark = int(word, 16)
+    else:
         mark = -1
-    if not 0 <= mark <= highest or "_" in word:
+    if not 0 <= mark <= highest:
         reason = "a number from 0 to 0xffffffff is needed"
         raise ValueError(reason)
     return mark

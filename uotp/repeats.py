@@ -55,12 +55,6 @@ class Repeats:
             self._last.popitem(last=False)
         return unsaid
 
-    def forget(self, thing: Hashable) -> None:
-        """
-        The matter is settled: when it happens again, it is news.
-        """
-        self._last.pop(thing, None)
-
 
 def again(unsaid: int) -> str:
     """

@@ -140,7 +140,10 @@ class SharedResolver:
             self._waiting[key].append(resolutionReceiver)
         else:
             self._waiting[key] = [resolutionReceiver]
-            self._inBackground(lambda: self._lookup(*key), lambda addresses: self._found(key, addresses))
+            try:
+                self._inBackground(lambda: self._lookup(*key), lambda addresses: self._found(key, addresses))
+            except RuntimeError:  # no thread can be had now; whoever asks later may have more luck
+                self._found(key, [])
         return resolution
 
     def _found(self, key: Key, addresses: Addresses) -> None:

@@ -6,13 +6,13 @@ them, to be told why they did not start, and to have their log written.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
+import uotp
 from tests.integration.correspondence import LOOPBACK, Address, freePort
 from tests.integration.harness import Program, needed, ourCommand, ourEnvironment, runToEnd
 from tests.integration.procfs import requireProcfs, running
@@ -28,7 +28,6 @@ from tests.integration.rig import (
     twistdCommand,
 )
 from tests.integration.udpends import Flow, until
-import uotp
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -73,11 +72,6 @@ class StartTests(RigTestCase):
     """
     Every way to start a server and a client.
     """
-
-    def assertCarries(self, client: Address, flowTarget: object) -> None:
-        """
-        Datagrams pass both ways.
-        """
 
     def test_consoleScriptsTakeOptionsBeforeAndAfterTheArguments(self) -> None:
         """
@@ -195,9 +189,9 @@ class StopTests(RigTestCase):
         """
         A pool of TLS connections is up, and datagrams keep coming.
         """
-        target = self.udpEnd()
         pki = self.newPki()
         for number, order in ((signal.SIGTERM, (0, 1)), (signal.SIGINT, (1, 0))):
+            target = self.udpEnd()
             pair = self.pair(target.address, pki)
             flow = self.flow(pair, target)
             flow.both(b"hello")
@@ -205,7 +199,6 @@ class StopTests(RigTestCase):
                 flow.application.send(bytes(1400), pair.clientAddress)
             for which in order:
                 self.assertStops((pair.server, pair.client)[which], number)
-            target.drain(0.01)
 
     def test_clientStopsWhileItDials(self) -> None:
         """
@@ -265,10 +258,10 @@ class StopTests(RigTestCase):
         The other program exists and does not read, so that nothing can be said to
         it, not even good-bye.
         """
-        target = self.udpEnd()
         pki = self.newPki()
         stopping = []
         for frozen in ("server", "client", "server", "client"):
+            target = self.udpEnd()
             pair = self.pair(target.address, pki)
             flow = self.flow(pair, target)
             flow.both(b"hello")
@@ -328,16 +321,8 @@ class RefusalTests(RigTestCase):
         self.assertEqual(done.returncode, status, everything)
         self.assertNotIn("Traceback", everything)
         self.assertNotIn("Unhandled", everything)
-        matching = [line for line in everything.splitlines() if self.fits(line, reason)]
+        matching = [line for line in everything.splitlines() if re.search(reason, line)]
         self.assertEqual(len(matching), 1, f"{reason!r} in one line:\n{everything}")
-
-    def fits(self, line: str, reason: str) -> bool:
-        """
-        @return: whether the line gives this reason.
-        """
-        import re
-
-        return re.search(reason, line) is not None
 
     def test_consoleScriptsSayWhyInOneLine(self) -> None:
         """

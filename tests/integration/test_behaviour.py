@@ -1,0 +1,419 @@
+"""
+What a pair of a client and a server does with datagrams, tunnels and sessions,
+on a good day.  What they do on a bad one stands beside.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+
+from tests.integration.correspondence import LOOPBACK, Address, freePort
+from tests.integration.harness import Program
+from tests.integration.pairs import numbered
+from tests.integration.procfs import descriptors, requireProcfs, udpPorts
+from tests.integration.rawpeers import ID_BYTES, RawServer, RawTunnel, rawClient
+from tests.integration.rig import PLAIN, Pair, RigTestCase, said
+from tests.integration.udpends import AGAIN, AGAIN_SECONDS, Flow, UdpEnd, until
+
+SIZES = (0, 1, 2, 3, 15, 16, 17, 63, 255, 256, 257, 512, 1200, 1400, 1420, 1472, 1473, 4095, 8191, 8192, 8193, 9000,
+         16383, 16384, 16385, 32767, 32768, 40000, 65000, 65505, 65506, 65507)  # fmt: skip
+"""Up to the largest of IPv4, around powers of two, TLS's records and Twisted's own limits."""
+
+LOOPBACK6 = "::1"
+
+ONE_ID = bytes(range(ID_BYTES))
+
+HELLO_SECONDS = 10.0
+"""What a connection is given until it has shown an id."""
+
+MARGIN_SECONDS = 1.5
+"""What a busy machine may add to a time that is promised."""
+
+
+class DatagramTests(RigTestCase):
+    """
+    Datagrams of all sizes, both ways, by every kind of address.
+    """
+
+    def assertAllSizesPass(self, flow: Flow) -> None:
+        """
+        Each size passes both ways, with different bytes, and nothing else comes.
+        """
+        for number, size in enumerate(SIZES):
+            flow.forth(numbered(number, size))
+            flow.back(numbered(number + 100, size))
+
+    def test_allSizesPassOverTls(self) -> None:
+        """
+        From the empty datagram to the largest.
+        """
+        target = self.udpEnd()
+        self.assertAllSizesPass(self.flow(self.pair(target.address, self.newPki()), target))
+
+    def test_allSizesPassOverPlainTcp(self) -> None:
+        """
+        With C{--no-tls} at both ends.
+        """
+        target = self.udpEnd()
+        self.assertAllSizesPass(self.flow(self.pair(target.address), target))
+
+    def test_allSizesPassOverIpv6(self) -> None:
+        """
+        Application, server and target have IPv6 addresses, and the certificate is
+        for one.
+        """
+        target = self.udpEnd(LOOPBACK6)
+        pair = self.pair(target.address, self.newPki(), hosts=(LOOPBACK6, LOOPBACK6))
+        self.assertAllSizesPass(self.flow(pair, target))
+
+    def test_ipv4AndIpv6MayBeMixed(self) -> None:
+        """
+        Each of the three ways has its own kind of address, in every mixture of two
+        neighbours.
+        """
+        for hosts, targetHost in (((LOOPBACK, LOOPBACK6), LOOPBACK6), ((LOOPBACK6, LOOPBACK), LOOPBACK)):
+            target = self.udpEnd(targetHost)
+            flow = self.flow(self.pair(target.address, hosts=hosts), target)
+            flow.both(numbered(1, 1400))
+            flow.both(b"")
+
+    def test_serverAndTargetMayBeNamed(self) -> None:
+        """
+        C{localhost} as the server, whose certificate is for that name, and as the
+        target.
+        """
+        found = socket.getaddrinfo("localhost", 0, type=socket.SOCK_DGRAM)
+        target = self.udpEnd(str(found[0][4][0]))
+        port = freePort(socket.SOCK_STREAM)
+        pair = self.pair(("localhost", target.address[1]), self.newPki(), dial=("localhost", port), serverPort=port)
+        flow = self.flow(pair, target)
+        for number in range(20):
+            flow.both(numbered(number, 1400))
+
+    def test_sourcesAreKeptApart(self) -> None:
+        """
+        Several applications send at once; the target sees as many sources, and each
+        application gets the answers to its own datagrams only.
+        """
+        target = self.udpEnd()
+        pair = self.pair(target.address, self.newPki())
+        applications = [self.udpEnd() for _ in range(6)]
+        turns = 25
+        for turn in range(turns):
+            for number, application in enumerate(applications):
+                application.send(b"%d of %d" % (turn, number), pair.clientAddress)
+        owners: dict[Address, set[bytes]] = {}
+        for _ in range(turns * len(applications)):
+            came = target.receive(5)
+            assert came is not None, "some have not come"
+            owners.setdefault(came[1], set()).add(came[0].rpartition(b" ")[2])
+            target.send(b"answer to " + came[0], came[1])
+        self.assertEqual(sorted(owners.values(), key=sorted), [{b"%d" % number} for number in range(6)])
+        for number, application in enumerate(applications):
+            came6 = [application.receive(5) for _ in range(turns)]
+            expected = {b"answer to %d of %d" % (turn, number) for turn in range(turns)}
+            self.assertEqual({one[0] for one in came6 if one is not None}, expected)
+            self.assertIsNone(application.receive(0.01))
+
+    def test_strangersDatagramsAreDropped(self) -> None:
+        """
+        What reaches a session's socket from elsewhere than the target, be it from
+        the target's own host, does not reach the application, and is counted.
+        """
+        target = self.udpEnd()
+        pair = self.pair(target.address)
+        flow = self.flow(pair, target)
+        flow.both(b"hello")
+        stranger = self.udpEnd()
+        for _ in range(10):
+            stranger.send(b"I am the target", (LOOPBACK, flow.source[1]))
+        flow.both(b"from the target")
+        self.assertIsNone(flow.application.receive(0.1))
+        self.assertStops(pair.server)
+        self.assertEqual(len(said(pair.server, "dropped: 10 reached a session's socket from elsewhere")), 1)
+
+
+class NewFlowTests(RigTestCase):
+    """
+    The beginning of a flow, of a pool, and of a session.
+    """
+
+    def test_firstDatagramsWaitForTheServer(self) -> None:
+        """
+        The application begins a second before the server is started; its datagrams
+        arrive, all of them and in their order.
+        """
+        target = self.udpEnd()
+        pki = self.newPki()
+        server = (LOOPBACK, freePort(socket.SOCK_STREAM))
+        client = self.startClient(server, "-c", pki.clientCertificate, "-k", pki.clientKey, "-C", pki.caCertificate)
+        address = self.listening(client)
+        application = self.udpEnd()
+        began = time.monotonic()
+        sent = [numbered(number, 1200) for number in range(20)]
+        for datagram in sent:
+            application.send(datagram, address)
+        client.waitForLine("connection refused")
+        until(lambda: time.monotonic() - began >= 1, "a second has passed")
+        words = ["-c", pki.serverCertificate, "-k", pki.serverKey, "-C", pki.caCertificate]
+        self.startServer(target.address, *words, listen=server)
+        for datagram in sent:
+            target.expect(datagram)
+
+    def test_poolIsOpenedWhenTheTargetHasAnswered(self) -> None:
+        """
+        Before, a source gets one tunnel, since its address may be forged; after, it
+        has as many as C{--pool-size} says, and no more.  All show the same id.
+        """
+        server = RawServer()
+        self.addCleanup(server.close)
+        client = self.startClient(server.address, *PLAIN, "-n", "5")
+        address = self.listening(client)
+        application = self.udpEnd()
+        application.send(b"hello", address)
+        first, sessionId = server.mustAccept()
+        self.assertEqual(first.receive(), b"hello")
+        application.send(b"anybody there?", address)
+        self.assertEqual(first.receive(), b"anybody there?")
+        self.assertIsNone(server.accept(0.3), "one tunnel until the target answers")
+        first.send(b"yes")
+        self.assertEqual(application.expect(b"yes"), address)
+        self.assertEqual([server.mustAccept()[1] for _ in range(4)], [sessionId] * 4)
+        self.assertIsNone(server.accept(0.3), "a pool of 5 has 5 tunnels")
+        self.assertEqual((sessionId[6] >> 4, sessionId[8] >> 6), (4, 2), "a UUID of version 4")
+
+    def test_nothingIsOpenedBeforeTheId(self) -> None:
+        """
+        A connection that has shown 15 of the 16 bytes has no UDP socket and no
+        session; the last byte brings both.
+        """
+        requireProcfs()
+        target = self.udpEnd()
+        server = self.startServer(target.address, *PLAIN)
+        tunnel = rawClient(self.listening(server), ONE_ID[:-1])
+        self.addCleanup(tunnel.close)
+        other = self.rawSession(self.listening(server), b"another session id"[:ID_BYTES])
+        other.send(b"by now the server has read the first connection too")
+        target.receive(10)
+        self.assertEqual(len(udpPorts(server.process.pid)), 1, "the other session's")
+        self.assertEqual(said(server, ONE_ID[:4].hex()), [])
+        tunnel.socket.sendall(ONE_ID[-1:])
+        tunnel.send(b"hello")
+        source = target.expect(b"hello")
+        self.assertIn(source[1], udpPorts(server.process.pid))
+        server.waitForLine(f"session {ONE_ID[:4].hex()} opened")
+        self.assertEqual(said(server, ONE_ID.hex()), [], "a whole id is a secret")
+
+    def test_silentConnectionsAreClosedAfterTenSeconds(self) -> None:
+        """
+        Whoever says nothing, or dribbles 15 bytes of an id, or half a TLS handshake,
+        is sent away 10 s after it came; a tunnel that is in use is not.
+        """
+        target = self.udpEnd()
+        pki = self.newPki()
+        words = ["-c", pki.serverCertificate, "-k", pki.serverKey]
+        servers = [self.startServer(target.address, *PLAIN), self.startServer(target.address, *words)]
+        plain, secure = map(self.listening, servers)
+        used = self.rawSession(plain, ONE_ID)
+        began = time.monotonic()
+        silent = [rawClient(plain), rawClient(secure), rawClient(secure, b"\x16\x03\x01\x02\x00\x01")]
+        dribbling = rawClient(plain)
+        for tunnel in (*silent, dribbling):
+            self.addCleanup(tunnel.close)
+        for number in range(ID_BYTES - 1):
+            until(lambda: time.monotonic() - began >= number * 0.6, "it is time for the next byte")  # noqa: B023
+            dribbling.socket.sendall(ONE_ID[number : number + 1])
+        for tunnel in (*silent, dribbling):
+            tunnel.secondsUntilClosed(HELLO_SECONDS)
+            after = time.monotonic() - began
+            self.assertTrue(HELLO_SECONDS - 0.1 <= after <= HELLO_SECONDS + MARGIN_SECONDS, f"closed after {after} s")
+        used.send(b"still here")
+        target.expect(b"still here")
+        for server in servers:
+            self.assertEqual(len(said(server, "showed no session id in 10 s")), 1, "said once, not for each")
+
+    def rawSession(self, server: Address, sessionId: bytes) -> RawTunnel:
+        """
+        Connect to a plain server and show an id.
+        """
+        tunnel = rawClient(server, sessionId)
+        self.addCleanup(tunnel.close)
+        return tunnel
+
+
+class ReturnTests(RigTestCase):
+    """
+    What comes back, and how soon, after something has gone.
+    """
+
+    def test_targetMayComeLaterAndGo(self) -> None:
+        """
+        While nobody has the target's port the system answers with ICMP errors; they
+        cost nothing, and the flow is there within a second of the target's coming,
+        from the same port as before, again and again.
+        """
+        port = freePort(socket.SOCK_DGRAM)
+        pair = self.pair((LOOPBACK, port), self.newPki())
+        application = self.udpEnd()
+        sources = set()
+        for _ in range(3):
+            for _ in range(20):
+                application.send(AGAIN + b"nobody", pair.clientAddress)
+                time.sleep(AGAIN_SECONDS / 5)
+            target = UdpEnd(LOOPBACK, port)
+            try:
+                flow = Flow(application, pair.clientAddress, target)
+                self.assertLess(flow.resume(), 1)
+                sources.add(flow.source)
+            finally:
+                target.close()
+        self.assertEqual(len(sources), 1)
+        self.assertEqual(len(said(pair.server, "opened")), 1)
+        self.assertEqual(said(pair.client, "#warn]"), [])
+
+    def test_applicationMayGoAndComeBack(self) -> None:
+        """
+        The target sends to an application whose port is closed; when it is open
+        again the answers arrive, and other applications have noticed nothing.
+        """
+        target = self.udpEnd()
+        pair = self.pair(target.address)
+        other = self.flow(pair, target)
+        application = UdpEnd()
+        flow = Flow(application, pair.clientAddress, target)
+        flow.both(b"hello")
+        application.close()
+        for _ in range(20):
+            target.send(b"nobody", flow.source)
+        other.both(b"other")
+        flow.application = self.udpEnd(LOOPBACK, application.address[1])
+        flow.application.drain(0.1)
+        flow.back(b"welcome back")
+        other.both(b"other")
+
+    def test_serverThatWasKilledComesBack(self) -> None:
+        """
+        After C{kill -9} and a new start at the same port, the flow resumes.
+        """
+        target = self.udpEnd()
+        pki = self.newPki()
+        pair = self.pair(target.address, pki)
+        flow = self.flow(pair, target)
+        flow.both(b"before")
+        pair.server.kill()
+        words = ["-c", pki.serverCertificate, "-k", pki.serverKey, "-C", pki.caCertificate]
+        self.listening(self.startServer(target.address, *words, listen=pair.serverAddress))
+        flow.resume()
+
+    def test_clientThatWasKilledComesBack(self) -> None:
+        """
+        After C{kill -9} and a new start at the same port, the flow resumes; the
+        target sees another source, since the client does not remember its id.
+        """
+        target = self.udpEnd()
+        pair = self.pair(target.address)
+        flow = self.flow(pair, target)
+        flow.both(b"before")
+        before = flow.source
+        pair.client.kill()
+        self.listening(self.startClient(pair.serverAddress, *PLAIN, listen=pair.clientAddress))
+        flow.resume()
+        self.assertNotEqual(flow.source, before)
+
+    def killedAndItsId(self, *server: str) -> tuple[Pair, Flow, bytes]:
+        """
+        Have a session whose client is killed, so that all its tunnels are cut.
+
+        @param server: options of the server.
+        @return: the pair, the flow as it was, and the session's id.
+        """
+        target = self.udpEnd()
+        port = freePort(socket.SOCK_STREAM)
+        relay = self.relay((LOOPBACK, port))
+        pair = self.pair(target.address, server=server, client=("-n", "3"), dial=relay.address, serverPort=port)
+        flow = self.flow(pair, target)
+        flow.both(b"before")
+        until(lambda: len(relay.connections) == 3, "the pool is open")
+        pair.client.kill()
+        pair.server.waitForLine("has no tunnel left and is kept for")
+        return pair, flow, relay.connections[0].head
+
+    def test_sessionThatLostItsTunnelsKeepsItsPort(self) -> None:
+        """
+        Within C{--linger} whoever shows the same id is the same source for the
+        target, and gets what the target sends there.
+        """
+        pair, flow, sessionId = self.killedAndItsId()
+        tunnel = rawClient(pair.serverAddress, sessionId)
+        self.addCleanup(tunnel.close)
+        pair.server.waitForLine("has tunnels again")
+        tunnel.send(b"after")
+        self.assertEqual(flow.target.expect(b"after"), flow.source)
+        flow.target.send(b"answer", flow.source)
+        self.assertEqual(tunnel.receive(), b"answer")
+
+    def test_sessionIsForgottenAfterItsTime(self) -> None:
+        """
+        With C{--linger 1} it has ended a second after its last tunnel, its socket is
+        closed, and whoever shows the id then is another source.
+        """
+        requireProcfs()
+        pair, flow, sessionId = self.killedAndItsId("--linger", "1")
+        pair.server.waitForLine("ended: its tunnels did not come back", 1 + MARGIN_SECONDS)
+        self.assertEqual(udpPorts(pair.server.process.pid), set())
+        tunnel = rawClient(pair.serverAddress, sessionId)
+        self.addCleanup(tunnel.close)
+        tunnel.send(b"after")
+        self.assertNotEqual(flow.target.expect(b"after"), flow.source)
+
+    def test_idleSessionEndsAndTheNextDatagramOpensANewOne(self) -> None:
+        """
+        With C{--expire 1} the tunnels of a source that is silent for a second are
+        closed; when it speaks again it has new ones, and nothing is lost.
+        """
+        target = self.udpEnd()
+        pair = self.pair(target.address, client=("-e", "1", "-n", "3"))
+        flow = self.flow(pair, target)
+        flow.both(b"before")
+        before = flow.source
+        began = time.monotonic()
+        pair.client.waitForLine("ended: idle", 1.25 + MARGIN_SECONDS)
+        self.assertGreater(time.monotonic() - began, 0.9)
+        pair.server.waitForLine("has no tunnel left", MARGIN_SECONDS)
+        flow.both(b"after")
+        self.assertNotEqual(flow.source, before)
+
+    def test_sessionInUseDoesNotExpire(self) -> None:
+        """
+        With C{--expire 1}, a datagram every half second from the target alone keeps
+        the session.
+        """
+        target = self.udpEnd()
+        pair = self.pair(target.address, client=("-e", "1"))
+        flow = self.flow(pair, target)
+        flow.both(b"hello")
+        began = time.monotonic()
+        for turn in range(1, 4):
+            until(lambda: time.monotonic() - began >= turn / 2, "half a second more")  # noqa: B023
+            flow.back(b"%d" % turn)
+        self.assertEqual(said(pair.client, "ended"), [])
+
+    def test_nothingIsLeftOfThirtySessions(self) -> None:
+        """
+        When thirty applications have come and gone, both programs have as many files
+        and sockets open as at the start.
+        """
+        requireProcfs()
+        target = self.udpEnd()
+        pki = self.newPki()
+        pair = self.pair(target.address, pki, server=("--linger", "1"), client=("-e", "1", "-n", "3"))
+        programs: tuple[Program, ...] = (pair.server, pair.client)
+        before = [descriptors(program.process.pid) for program in programs]
+        for number in range(30):
+            self.flow(pair, target).both(b"I am %d" % number)
+        during = [descriptors(program.process.pid) for program in programs]
+        for few, many in zip(before, during, strict=True):
+            self.assertGreater(many, few + 30)
+        until(lambda: [descriptors(program.process.pid) for program in programs] == before, "all are closed")
+        self.flow(pair, target).both(b"the next")

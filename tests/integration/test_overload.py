@@ -1,0 +1,200 @@
+"""
+A bad day: peers that stop reading, tunnels that stall, and more datagrams than
+there is a way for.  Memory stays flat, what is too much is dropped and counted,
+and those who have nothing to do with it notice nothing.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+from tests.integration.correspondence import LOOPBACK, Address, freePort
+from tests.integration.harness import Program
+from tests.integration.pairs import numbered
+from tests.integration.procfs import highestMemoryBytes, memoryBytes, requireProcfs
+from tests.integration.rawpeers import ID_BYTES, RawServer, rawClient
+from tests.integration.relay import Relay, Relayed
+from tests.integration.rig import PLAIN, RigTestCase, said
+from tests.integration.udpends import Flow, UdpEnd, until
+
+FLOOD_BYTES = 200_000_000
+
+FLOOD_DATAGRAM = bytes(8000)
+
+FLOOD_RUN = 32
+"""Datagrams sent without a pause, so that the reader's buffer holds them; the pause is a millisecond."""
+
+GROWTH_BYTES = 20_000_000
+"""What a program may need for a peer that does not read, whatever it is sent."""
+
+ROUND_TRIP_SECONDS = 1.0
+"""For a session that has nothing to do with the trouble."""
+
+BURST = 50
+
+
+def flood(source: UdpEnd, address: Address, size: int) -> int:
+    """
+    Send many bytes, with small pauses.
+
+    @return: how many datagrams that were.
+    """
+    count = size // len(FLOOD_DATAGRAM)
+    for number in range(count):
+        source.send(FLOOD_DATAGRAM, address)
+        if number % FLOOD_RUN == 0:
+            time.sleep(0.001)
+    return count
+
+
+class DeafPeerTests(RigTestCase):
+    """
+    The other end of a tunnel accepts it and never reads.
+    """
+
+    def assertStaysFlat(self, program: Program, flooding: Callable[[], object], roundTrip: Callable[[bytes], None]) -> None:
+        """
+        While a session is flooded the memory of a program does not grow, and another
+        session is answered as ever; at its end the program says what it dropped.
+
+        @param flooding: floods, and returns when it is done.
+        @param roundTrip: sends a datagram through another session and back.
+        """
+        pid = program.process.pid
+        before = memoryBytes(pid)
+        thread = threading.Thread(target=flooding)
+        thread.start()
+        slowest = 0.0
+        try:
+            number = 0
+            while thread.is_alive():
+                number += 1
+                began = time.monotonic()
+                roundTrip(b"%d" % number)
+                slowest = max(slowest, time.monotonic() - began)
+                time.sleep(0.01)
+        finally:
+            thread.join()
+        self.assertGreater(number, 10)
+        self.assertLess(slowest, ROUND_TRIP_SECONDS)
+        self.assertLess(highestMemoryBytes(pid) - before, GROWTH_BYTES)
+        self.assertStops(program)
+        dropped = sum(int(line.partition("dropped: ")[2].split()[0]) for line in said(program, "datagrams dropped: "))
+        self.assertGreater(dropped, FLOOD_BYTES // len(FLOOD_DATAGRAM) // 2, "most were read, and dropped")
+
+    def test_serverStaysSmallWhenAClientDoesNotRead(self) -> None:
+        """
+        A client joins and never reads, and the target sends it 200 MB.
+        """
+        requireProcfs()
+        target = self.udpEnd()
+        pair = self.pair(target.address)
+        other = self.flow(pair, target)
+        other.both(b"hello")
+        otherSource = other.source
+        deaf = rawClient(pair.serverAddress, bytes(ID_BYTES))
+        self.addCleanup(deaf.close)
+        deaf.send(b"let it come")
+        source = target.expect(b"let it come")
+        second = self.udpEnd()  # the target's own port is read by the other session's test meanwhile
+
+        def flooding() -> None:
+            self.assertGreater(flood(target, source, FLOOD_BYTES), 0)
+
+        def roundTrip(datagram: bytes) -> None:
+            other.application.send(datagram, pair.clientAddress)
+            self.assertEqual(target.expect(datagram, ROUND_TRIP_SECONDS), otherSource)
+            target.send(datagram, otherSource)
+            other.application.expect(datagram, ROUND_TRIP_SECONDS)
+
+        self.assertStaysFlat(pair.server, flooding, roundTrip)
+        second.close()
+
+    def test_clientStaysSmallWhenTheServerDoesNotRead(self) -> None:
+        """
+        A server accepts the tunnels of a source and never reads, and the source
+        sends 200 MB; another source's tunnel is served.
+        """
+        requireProcfs()
+        server = RawServer()
+        self.addCleanup(server.close)
+        client = self.startClient(server.address, *PLAIN)
+        address = self.listening(client)
+        heavy, light = self.udpEnd(), self.udpEnd()
+        light.send(b"hello", address)
+        served, _ = server.mustAccept()
+        self.assertEqual(served.receive(), b"hello")
+        served.send(b"welcome")
+        light.expect(b"welcome")
+        lightPool = [server.mustAccept()[0] for _ in range(7)]
+        self.assertEqual(len(lightPool), 7)
+        heavy.send(b"let it go", address)
+        server.mustAccept()
+
+        def roundTrip(datagram: bytes) -> None:
+            for _ in range(5):  # the two share a port: its buffer may be full for a moment
+                light.send(datagram, address)
+                try:
+                    self.assertEqual(served.receive(ROUND_TRIP_SECONDS / 5), datagram)
+                except AssertionError:
+                    continue
+                break
+            served.send(datagram)
+            light.expect(datagram, ROUND_TRIP_SECONDS)
+
+        self.assertStaysFlat(client, lambda: flood(heavy, address, FLOOD_BYTES), roundTrip)
+
+
+class StalledTunnelTests(RigTestCase):
+    """
+    One tunnel of a pool stalls.
+    """
+
+    def test_stalledTunnelDoesNotHoldTheOthersUp(self) -> None:
+        """
+        When one connection takes nothing any more, a burst goes by the others, in
+        either direction, whole.
+        """
+        target = self.udpEnd()
+        port = freePort(socket.SOCK_STREAM)
+        relay = self.relay((LOOPBACK, port))
+        pair = self.pair(target.address, client=("-n", "4"), dial=relay.address, serverPort=port)
+        flow = self.flow(pair, target)
+        flow.both(b"hello")
+        until(lambda: len(relay.connections) == 4, "the pool is open")
+        flow.both(b"which way?")
+        self.inUse(relay, lambda one: one.carried).freeze()
+        self.inUse(relay, lambda one: one.brought).freeze()
+        self.fill(flow)
+        burst = [numbered(number, 500) for number in range(BURST)]
+        for datagram in burst:
+            flow.application.send(datagram, pair.clientAddress)
+        self.assertEqual(sorted(target.drain(1)), sorted(burst))
+        for datagram in burst:
+            target.send(datagram, flow.source)
+        self.assertEqual(sorted(flow.application.drain(1)), sorted(burst))
+
+    def inUse(self, relay: Relay, count: Callable[[Relayed], int]) -> Relayed:
+        """
+        @return: the connection that has relayed the most, one way.
+        """
+        return max(relay.connections, key=count)
+
+    def fill(self, flow: Flow) -> None:
+        """
+        Send both ways until what has stalled is full for certain, and all that can
+        come has come.
+        """
+        threads = [
+            threading.Thread(target=flood, args=(flow.application, flow.client, 20_000_000)),
+            threading.Thread(target=flood, args=(flow.target, flow.source, 20_000_000)),
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        flow.target.drain(0.3)
+        flow.application.drain(0.3)
