@@ -71,7 +71,7 @@ setup(
     # advisories known for them.
     install_requires=[
         "Twisted[tls]>=26.4",
-        "pyOpenSSL>=26.0",
+        "pyOpenSSL>=26.2",  # the first that takes such a cryptography
         "cryptography>=48.0.1",
         "service-identity>=24.1",
         "incremental>=24.7.2",

@@ -4,6 +4,7 @@ The slots of a client's pool: each dials, waits, and dials again.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 from twisted.internet import error
@@ -413,6 +414,67 @@ class SlotTests(_PoolTestCase):
         transport.lose()
         self.assertEqual((self.session.says, self.around.record.reasons), (["free"], []))
         self.assertEqual(len(self.around.roll), 1)
+
+
+class SlotWalkTests(_PoolTestCase):
+    """
+    Whatever happens, in any order.
+    """
+
+    def walk(self, seed: int) -> None:
+        """
+        Let anything that can happen to a slot happen at random, then stop it.
+        """
+        chance = random.Random(seed)  # noqa: S311 - for a test to be the same each time
+        self.around = MemorySurroundings(self.clock)
+        slot = self.slot()
+        slot.dial()
+        for _ in range(60):
+            attempt = chance.choice(self.around.attempts)
+            connected = hasattr(attempt, "transport")
+            steps: list[Callable[[], object]] = [lambda: self.clock.advance(chance.random() * 3), slot.dial]
+            if not connected and not attempt.done.called:
+                steps += [attempt.connect, attempt.open, lambda at=attempt: at.fail(error.ConnectionRefusedError())]  # type: ignore[misc]
+            elif connected and not attempt.transport.lost:
+                steps += [
+                    attempt.transport.lose,
+                    attempt.transport.settle,
+                    attempt.tunnel.handshakeCompleted,
+                    lambda at=attempt: at.tunnel.dataReceived(b"\0"),  # type: ignore[misc]
+                ]
+            chance.choice(steps)()
+            self.checkSlot(slot)
+        slot.stop()
+        self.clock.advance(CLOSE_SECONDS)
+        self.around.settle()
+        self.assertNoTimer()
+        self.assertEqual(len(self.around.roll), 0)
+
+    def checkSlot(self, slot: Slot) -> None:
+        """
+        What holds between any two events.
+        """
+        attempts = self.around.attempts
+        under = [each for each in attempts if not each.done.called]
+        alive = [
+            each
+            for each in attempts
+            if hasattr(each, "transport") and not each.transport.lost and not each.transport.disconnecting
+        ]
+        self.assertLessEqual(len(under) + len(alive), 1)
+        self.assertLessEqual(self.session.says.count("free") - self.session.says.count("full"), 1)
+        calls = self.clock.getDelayedCalls()
+        if slot._state is State.UP:
+            self.assertEqual((len(under), len(alive), calls), (0, 1, []))
+        else:
+            self.assertEqual(len(calls), 1)
+
+    def test_slotHasOneAttemptOrOneTunnelOrAWait(self) -> None:
+        """
+        Never two of them, never none.
+        """
+        for seed in range(60):
+            self.walk(seed)
 
 
 class PoolTests(_PoolTestCase):

@@ -4,6 +4,8 @@ The server's sessions: who may join one, and how long one outlives its tunnels.
 
 from __future__ import annotations
 
+import random
+
 from twisted.logger import capturedLogs, formatEvent
 
 from tests.contracts import TimerTestCase
@@ -276,6 +278,32 @@ class RegistryTests(TimerTestCase):
         self.clock.advance(2 * LINGER)
         self.assertEqual(len(self.registry), 1)
         self.assertIs(self.join(1)[0], again)
+
+    def test_invariantHoldsWhateverHappens(self) -> None:
+        """
+        Clients come, go and come back, with few places for many.
+        """
+        chance = random.Random(4)  # noqa: S311 - for a test to be the same each time
+        self.registry = self.makeRegistry(maxSessions=4, maxTunnels=3)
+        alive: list[tuple[ServedSession, MemoryTunnel]] = []
+        refusals = 0
+        for _ in range(3000):
+            step = chance.random()
+            if step < 0.45:
+                try:
+                    alive.append(self.join(chance.randrange(8), chance.choice((None, b"mine"))))
+                except PeerError:
+                    refusals += 1
+            elif step < 0.95 and alive:
+                self.leave(*alive.pop(chance.randrange(len(alive))))
+            else:
+                self.clock.advance(chance.choice((1, LINGER / 2)))
+            self.registry.checkInvariant()
+            self.assertEqual(len(self.network.ports), 1 + len(self.registry))
+            self.assertTrue(all(not tunnel.closed for _, tunnel in alive))
+            lingering = len(self.registry) - len({served.sessionId for served, _ in alive})
+            self.assertEqual(len(self.clock.getDelayedCalls()), lingering)
+        self.assertGreater(refusals, 100)
 
     def test_logNamesSessionsByTheirFirstBytesOnly(self) -> None:
         """

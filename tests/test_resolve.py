@@ -128,6 +128,17 @@ class SharedResolverTests(SynchronousTestCase):
         self.finish()
         self.assertEqual(self.successResultOf(answer), FOUND)
 
+    def test_addressNeedsNoLookup(self) -> None:
+        """
+        It is answered at once, for either use, with its link if it has one.
+        """
+        resolver = self.resolver()
+        for host in ("192.0.2.1", "2001:db8::1", "fe80::1%eth0"):
+            kind = IPv6Address if ":" in host else IPv4Address
+            answer = self.successResultOf(lookUp(resolver, host, 8443, "UDP"))
+            self.assertEqual(answer, [kind("UDP", host, 8443)])
+        self.assertEqual(self.running, [])
+
     def test_whoAsksInsideAnAnswerIsAnsweredToo(self) -> None:
         """
         By a lookup of its own, since the first one is over.
@@ -211,6 +222,14 @@ class SystemLookupTests(SynchronousTestCase):
             [IPv6Address("UDP", "2001:db8::1", 8443), IPv4Address("UDP", "192.0.2.1", 8443)],
         )
         self.assertEqual(self.asked, ((HOST, 8443), {"type": socket.SOCK_DGRAM}))
+
+    def test_linkLocalAddressKeepsItsLink(self) -> None:
+        """
+        Without it nothing can be sent to it.
+        """
+        self.getaddrinfo([(socket.AF_INET6, 0, 0, "", ("fe80::1", 8443, 0, 2))])
+        (address,) = systemLookup("fe80::1%eth0", 8443, "TCP")
+        self.assertEqual(address.host, "fe80::1%2")
 
     def test_nameThatCannotBeFoundHasNoAddress(self) -> None:
         """

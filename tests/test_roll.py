@@ -116,6 +116,22 @@ class RollTests(TimerTestCase):
         stalled.settle()
         self.assertEqual(len(self.roll), 2)
 
+    def test_slowLinkIsNoStalledPeer(self) -> None:
+        """
+        A tunnel that is always full, but whose bytes go out little by little, is of
+        use: at 4 KB/s what it holds takes longer than the patience with a peer that
+        reads nothing.
+        """
+        slow, stalled = self.open(), self.open()
+        for transport in (slow, stalled):
+            transport.dataBuffer = bytes(192 * 1024)
+            transport.protocol.pauseProducing()
+        for _ in range(9):
+            self.clock.advance(5)
+            slow.dataBuffer = slow.dataBuffer[20 * 1024 :]
+            self.roll.abortStalled()
+        self.assertEqual([each.aborted for each in (slow, stalled)], [False, True])
+
     def test_tunnelThatPilesUpWhatItDidNotWriteIsAborted(self) -> None:
         """
         A peer asks TLS for answers and does not read them; less than that, or as

@@ -21,7 +21,7 @@ from twisted.test.iosim import IOPump, connect
 from tests.certificates import CLIENT, pem
 from tests.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase
 from tests.twins import MemoryTransport, MemoryUdp, Receiver
-from uotp import clientservice, serverservice
+from uotp import clientservice, serverservice, sockets
 from uotp.clientservice import ClientService
 from uotp.errors import ConfigurationError, StartError
 from uotp.resolve import Addresses, InBackground
@@ -245,12 +245,20 @@ class ValuesTests(_ServicesTestCase):
         for value in (0, -1.0, float("nan")):
             self.assertUnusable("linger", serverService, TARGET, linger=value)
 
-    def test_targetThatIsNoHostName(self) -> None:
+    def test_hostsThatAreNone(self) -> None:
         """
-        It would otherwise be found out by the first client.
+        It would otherwise be found out by the first datagram.
         """
-        for host in ("two..dots.test", "x" * 64 + ".test", ""):
+        for host in ("two..dots.test", "x" * 64 + ".test", "", "no name"):
             self.assertUnusable("target", serverService, (host, 9))
+            self.assertUnusable("server", clientService, (host, 9))
+
+    def test_markWhereThereAreNone(self) -> None:
+        """
+        On any system but Linux.
+        """
+        self.patch(sockets, "SO_MARK", None)
+        self.assertUnusable("mark", clientService, SERVER, mark=7)
 
     def test_unusableFiles(self) -> None:
         """
@@ -402,6 +410,16 @@ class ListeningTests(_ServicesTestCase):
         self.pass_(2)
         self.assertEqual(len(self.network.ports), 0)
 
+    def test_portThatIsLostAfterTheStopIsNotBoundAgain(self) -> None:
+        """
+        The reactor may say so when it stops itself.
+        """
+        service = self.client()
+        self.successResultOf(service.stopService())
+        service.portLost("the reactor has closed it")
+        self.pass_(2)
+        self.assertEqual(len(self.network.ports), 0)
+
 
 class NamesTests(_ServicesTestCase):
     """
@@ -525,6 +543,8 @@ class TogetherTests(_ServicesTestCase):
         self.exchange()
         stopped = [client.stopService(), server.stopService()]
         self.reactor.advance(1)
+        for each in stopped:
+            self.assertNoResult(each)
         for transport in self.transports:
             self.assertTrue(transport.disconnecting)
             transport.settle()

@@ -330,7 +330,7 @@ class TunnelCloseTests(_TunnelTestCase):
         self.session.says.clear()
         tunnel.dataReceived(FRAMES)
         tunnel.resumeProducing()
-        self.clock.advance(1)
+        self.assertNoTimer()
         self.assertEqual((self.session.says, self.session.trains), ([], []))
 
     def test_trainThatEndsTheTunnelIsTheLastOne(self) -> None:
@@ -347,6 +347,17 @@ class TunnelCloseTests(_TunnelTestCase):
         self.patch(self.session, "trainFromTunnel", closeUpon)
         tunnel.dataReceived(b"\0\1a\0\2bb\0\3ccc")
         self.assertEqual(received, [Train(1, b"a")])
+
+    def test_tunnelThatIsNotOpenSendsNothing(self) -> None:
+        """
+        A datagram before the hello would be taken for it.
+        """
+        tunnel = self.dialled()
+        transport = self.connect(tunnel, secured=True)
+        tunnel.send(TRAIN)
+        tunnel.handshakeCompleted()
+        tunnel.send(TRAIN)
+        self.assertEqual(transport.stream, [HELLO])
 
     def test_faultOfThePeerCostsTheTunnelAndSaysWhy(self) -> None:
         """

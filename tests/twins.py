@@ -150,6 +150,8 @@ class MemoryDatagramPort:
         for datagram in cut(train):
             if len(datagram) > MAX_TRAIN_BYTES:
                 self._network.drops.count(Drop.TOO_LONG)
+            elif len(destination) != len(self.name):
+                self._network.drops.count(Drop.SEND_REFUSED)  # of the other family
             else:
                 self._network.carry(datagram, self.name, destination)
 

@@ -46,6 +46,10 @@ def backgroundThread(reactor: Any) -> InBackground:
     return run
 
 
+SCOPE = 3
+"""Where an IPv6 address of the socket module has the number of its link."""
+
+
 def literalAddress(host: str, port: int, semantics: Semantics) -> Any:
     """
     @return: the address that C{host} is the text of, or L{None} when it is a name.
@@ -67,11 +71,14 @@ def systemLookup(host: str, port: int, semantics: Semantics) -> Addresses:
     except (OSError, UnicodeError):
         return []
     addresses: Addresses = []
+    address: tuple[Any, ...]
     for family, _, _, _, address in found:
         if family == socket.AF_INET:
             addresses.append(IPv4Address(semantics, str(address[0]), int(address[1])))
         elif family == socket.AF_INET6:
-            addresses.append(IPv6Address(semantics, str(address[0]), int(address[1])))
+            scope = address[3] if len(address) > SCOPE else 0
+            host = f"{address[0]}%{scope}" if scope and "%" not in str(address[0]) else str(address[0])
+            addresses.append(IPv6Address(semantics, host, int(address[1])))
     return addresses
 
 

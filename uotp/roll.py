@@ -14,7 +14,7 @@ from uotp.tunnel import Tunnel
 
 STALL_SECONDS = 30.0
 """
-A tunnel whose transport has taken nothing for so long is aborted.  On Linux the
+A full tunnel whose transport has sent nothing for so long is aborted.  On Linux the
 kernel does it sooner; this is for the other systems, and for a peer that answers
 the kernel's probes and reads nothing.
 """
@@ -41,6 +41,7 @@ class Roll:
         self._clock = clock
         self._tunnels: set[Tunnel] = set()
         self._emptied: list[Deferred[None]] = []
+        self._stuck: dict[Tunnel, tuple[float, int]] = {}  # full: since when nothing was sent, and what waits
 
     def __len__(self) -> int:
         """
@@ -59,6 +60,7 @@ class Roll:
         A tunnel is lost.
         """
         self._tunnels.discard(tunnel)
+        self._stuck.pop(tunnel, None)
         if not self._tunnels:
             waiting, self._emptied = self._emptied, []
             for done in waiting:
@@ -84,9 +86,13 @@ class Roll:
         """
         now = self._clock.seconds()
         for tunnel in list(self._tunnels):
-            since = tunnel.fullSince
-            if since is None:
+            if tunnel.fullSince is None:
+                self._stuck.pop(tunnel, None)
                 continue
-            if now - since > STALL_SECONDS or tunnel.unsentBytes() > MAX_UNSENT_BYTES:
+            unsent = tunnel.unsentBytes()
+            since, before = self._stuck.get(tunnel, (tunnel.fullSince, unsent))
+            since = now if unsent < before else max(since, tunnel.fullSince)
+            self._stuck[tunnel] = (since, unsent)
+            if now - since > STALL_SECONDS or unsent > MAX_UNSENT_BYTES:
                 self._log.info("a tunnel whose peer does not read for {seconds:.0f} s is aborted", seconds=now - since)
                 tunnel.abort()

@@ -74,7 +74,8 @@ def unsentBytes(transport: Any) -> int:
     """
     while hasattr(transport, "transport"):
         transport = transport.transport
-    return len(getattr(transport, "dataBuffer", b"")) + getattr(transport, "_tempDataLen", 0)
+    waiting = len(getattr(transport, "dataBuffer", b"")) + getattr(transport, "_tempDataLen", 0)
+    return int(waiting - getattr(transport, "offset", 0))
 
 
 def enlargeUdpBuffers(udpSocket: socket.socket) -> None:

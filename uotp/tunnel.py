@@ -133,6 +133,7 @@ class Tunnel(TwistedProtocol):
         self._session: TrainsOfTunnel | None = None
         self._state = State.NEW
         self._transportFull = False
+        self._saidFree = False
         self._givenThisTurn = 0
         self._turnEnd: IDelayedCall | None = None
         self._closing: IDelayedCall | None = None
@@ -184,7 +185,7 @@ class Tunnel(TwistedProtocol):
             return
         self._session = session
         self.openedAt = self._clock.seconds()
-        self._offerIfFree()
+        self._tellSession()
 
     def tlsConnection(self) -> Any:
         """
@@ -231,9 +232,9 @@ class Tunnel(TwistedProtocol):
         self._owner.tunnelLost(self, reason)
 
     def _leaveSession(self) -> None:
-        if self._session is not None:
-            self._session.tunnelFull(self)
-            self._session = None
+        session, self._session = self._session, None
+        if session is not None and self._saidFree:
+            session.tunnelFull(self)
 
     # Trains.
 
@@ -269,24 +270,27 @@ class Tunnel(TwistedProtocol):
         if self._givenThisTurn >= TURN_BYTES:
             if self._turnEnd is None:
                 self._turnEnd = self._clock.callLater(0, self._turnEnded)
-            if self._session is not None and not self._isFree():
-                self._session.tunnelFull(self)
+            self._tellSession()
 
     # Back-pressure.
 
-    def _isFree(self) -> bool:
-        return not self._transportFull and self._givenThisTurn < 2 * TURN_BYTES
+    def _tellSession(self) -> None:
+        """
+        Say whether we are free, if that is not what we said last.
+        """
+        free = not self._transportFull and self._givenThisTurn < 2 * TURN_BYTES
+        if self._session is None or free == self._saidFree:
+            return
+        self._saidFree = free
+        if free:
+            self._session.tunnelFree(self)
+        else:
+            self._session.tunnelFull(self)
 
     def _turnEnded(self) -> None:
-        wasFull = not self._isFree()
         self._turnEnd = None
         self._givenThisTurn = 0
-        if wasFull:
-            self._offerIfFree()
-
-    def _offerIfFree(self) -> None:
-        if self._session is not None and self._isFree():
-            self._session.tunnelFree(self)
+        self._tellSession()
 
     def pauseProducing(self) -> None:
         """
@@ -296,8 +300,7 @@ class Tunnel(TwistedProtocol):
             return
         self._transportFull = True
         self.fullSince = self._clock.seconds()
-        if self._session is not None:
-            self._session.tunnelFull(self)
+        self._tellSession()
 
     def resumeProducing(self) -> None:
         """
@@ -305,7 +308,7 @@ class Tunnel(TwistedProtocol):
         """
         self._transportFull = False
         self.fullSince = None
-        self._offerIfFree()
+        self._tellSession()
 
     def stopProducing(self) -> None:
         """

@@ -54,7 +54,8 @@ class FrameCodec:
     """
 
     def __init__(self) -> None:
-        self._held = b""
+        self._held = bytearray()  # the beginning of a frame
+        self._missing = 0  # bytes without which nothing can be said of it
 
     def encode(self, train: Train) -> bytes:
         """
@@ -78,15 +79,23 @@ class FrameCodec:
         @return: the datagrams that are complete now; the rest, at most one
             frame, is kept.
         """
-        held = self._held + data if self._held else data
+        held = data
+        if self._held:
+            self._held += data
+            self._missing -= len(data)
+            if self._missing > 0:
+                return []  # so that dribbling a long frame does not make us copy it again and again
+            held = bytes(self._held)
+            self._held.clear()
         end = len(held)
         datagrams: list[bytes] = []
-        start = LENGTH_BYTES
+        start = stop = LENGTH_BYTES
         while start <= end:
             stop = start + (held[start - 2] << 8 | held[start - 1])
             if stop > end:
                 break
             datagrams.append(held[start:stop])
-            start = stop + LENGTH_BYTES
-        self._held = held[start - LENGTH_BYTES :]
+            start = stop = stop + LENGTH_BYTES
+        self._held += held[start - LENGTH_BYTES :]
+        self._missing = stop - end
         return gather(datagrams)

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.integration.correspondence import LOOPBACK, Address, freePort
-from tests.integration.harness import LISTENING, Program, ProgramTestCase, ourCommand, runToEnd
+from tests.integration.harness import LISTENING, ProgramTestCase, ourCommand, runToEnd
+from tests.integration.processes import Program
 from tests.integration.procfs import running
 from tests.integration.relay import Relay
 from tests.integration.udpends import Flow, UdpEnd, until

@@ -5,12 +5,13 @@ on a good day.  What they do on a bad one stands beside.
 
 from __future__ import annotations
 
+import signal
 import socket
 import time
 
 from tests.integration.correspondence import LOOPBACK, Address, freePort
-from tests.integration.harness import Program
 from tests.integration.pairs import numbered
+from tests.integration.processes import Program
 from tests.integration.procfs import descriptors, requireProcfs, udpPorts
 from tests.integration.rawpeers import ID_BYTES, RawServer, RawTunnel, rawClient
 from tests.integration.rig import PLAIN, Pair, RigTestCase, said
@@ -409,6 +410,9 @@ class ReturnTests(RigTestCase):
         pki = self.newPki()
         pair = self.pair(target.address, pki, server=("--linger", "1"), client=("-e", "1", "-n", "3"))
         programs: tuple[Program, ...] = (pair.server, pair.client)
+        for program in programs:
+            program.process.send_signal(signal.SIGHUP)
+            program.waitForLine(r"\breloaded")  # so its start is complete
         before = [descriptors(program.process.pid) for program in programs]
         for number in range(30):
             self.flow(pair, target).both(b"I am %d" % number)

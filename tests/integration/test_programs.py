@@ -14,7 +14,8 @@ from pathlib import Path
 
 import uotp
 from tests.integration.correspondence import LOOPBACK, Address, freePort
-from tests.integration.harness import Program, needed, ourCommand, ourEnvironment, runToEnd
+from tests.integration.harness import needed, ourCommand, ourEnvironment, runToEnd
+from tests.integration.processes import Program
 from tests.integration.procfs import requireProcfs, running
 from tests.integration.rawpeers import RawServer, rawClient
 from tests.integration.rig import (
@@ -240,7 +241,9 @@ class StopTests(RigTestCase):
         starts = [(which, make) for which in ("client", "server") for make in (ourCommand, foregroundCommand)]
         programs = [self.start(which, make(which, *words), environment) for which, make in starts]
         once = [*words, "--resolve-once"]
-        programs += [self.start("client", make("client", *once), environment) for make in (ourCommand, foregroundCommand)]
+        programs += [
+            self.start("client", make("client", *once), environment) for make in (ourCommand, foregroundCommand)
+        ]
         application = self.udpEnd()
         for program in programs:
             address = self.listening(program)
@@ -351,9 +354,7 @@ class RefusalTests(RigTestCase):
         """
         cases = self.words(self.folder())
         daemons = [self.daemon(which, *words) for which, words, _, _, _ in cases]
-        done = runAllToEnd(
-            [[*before, *daemon.command] for daemon, (*_, before) in zip(daemons, cases, strict=True)]
-        )
+        done = runAllToEnd([[*before, *daemon.command] for daemon, (*_, before) in zip(daemons, cases, strict=True)])
         for (_, _, reason, status, _), daemon, result in zip(cases, daemons, done, strict=True):
             self.assertOneLine(result, reason, status)
             self.assertFalse(daemon.pidFile.exists())

@@ -1,0 +1,101 @@
+"""
+C{uotp demo} and C{uotp cert} as a user meets them who does what they print.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import signal
+import socket
+from pathlib import Path
+
+from tests.integration.correspondence import LOOPBACK, freePort
+from tests.integration.harness import ourCommand, runToEnd
+from tests.integration.rig import RigTestCase
+from tests.integration.udpends import Flow
+
+ROWS = ("sent", "returned", "lost", "out of order", "round trip, 50 %", "round trip, 99 %", "datagrams/s")
+
+
+class DemoTests(RigTestCase):
+    """
+    C{uotp demo}.
+    """
+
+    def test_demoShowsATableAndSucceeds(self) -> None:
+        """
+        All datagrams come back, a table says so, and the status is 0.
+        """
+        done = runToEnd(ourCommand("demo", "--count", "500"))
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+        rows = {line[:24].strip(): line[24:].split() for line in done.stdout.splitlines()}
+        for name in ROWS:
+            self.assertIn(name, rows)
+        self.assertEqual(rows["sent"], rows["returned"])
+        self.assertEqual(rows["sent"][-1], "500")
+        self.assertEqual(set(rows["lost"]), {"0"})
+        self.assertRegex(done.stdout.splitlines()[-1], r"^OK: all \d+ datagrams came back intact$")
+
+    def test_demoListensForAProgramOfTheUsers(self) -> None:
+        """
+        With C{--listen} it stays, echoes what a program sends to the address that it
+        prints, and ends at Ctrl-C, with status 0.
+        """
+        demo = self.start("demo", ourCommand("demo", "--count", "100", "--listen"))
+        match = demo.waitForLine(r"Still running: .* UDP ([0-9.]+) port (\d+) ")
+        application = self.udpEnd()
+        for size in (0, 1, 1400, 65507):
+            application.send(bytes(size), (match[1], int(match[2])))
+            application.expect(bytes(size))
+        self.assertStops(demo, signal.SIGINT)
+
+
+class CertTests(RigTestCase):
+    """
+    C{uotp cert}.
+    """
+
+    def commandLines(self, printed: str) -> list[list[str]]:
+        """
+        @return: the words of the command lines that were printed, in their order.
+        """
+        return [shlex.split(line) for line in re.findall(r"^ +(uotp-(?:server|client) .*)$", printed, re.MULTILINE)]
+
+    def test_commandLinesWorkAsPrinted(self) -> None:
+        """
+        Server and client started with the printed lines, in which only the ports are
+        others, work together, with the CA and with the pin.
+        """
+        folder = Path(self.mktemp(), "my certificates")
+        done = runToEnd(ourCommand("cert", str(folder), "--host", "localhost", "--host", LOOPBACK))
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        server, client, pinned = self.commandLines(done.stdout)
+        target = self.udpEnd()
+        port = str(freePort(socket.SOCK_STREAM))
+        self.assertEqual(server[-2:], [LOOPBACK, "51820"])
+        words = [*server[1:-1], str(target.address[1]), "-p", port]
+        ours = self.start("our server", ourCommand("server", *words))
+        clients = []
+        for line in (client, pinned):
+            self.assertEqual(line[-2:], ["localhost", "8443"])
+            words = [*line[1:-1], port, "-p", "0"]
+            clients.append(self.start("our client", ourCommand("client", *words)))
+        self.listening(ours)
+        for one in clients:
+            Flow(self.udpEnd(), self.listening(one), target).both(b"hello")
+
+    def test_certificatesAreNotOverwritten(self) -> None:
+        """
+        A second time in the same directory nothing is written, one line says why,
+        and the status is not 0.
+        """
+        folder = Path(self.mktemp())
+        self.assertEqual(runToEnd(ourCommand("cert", str(folder))).returncode, 0)
+        before = {path.name: path.read_bytes() for path in folder.iterdir()}
+        done = runToEnd(ourCommand("cert", str(folder)))
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertRegex(done.stderr, r"\Auotp cert: .* already: [^\n]*\n\Z")
+        self.assertEqual({path.name: path.read_bytes() for path in folder.iterdir()}, before)
+        keys = [path for path in folder.iterdir() if path.suffix == ".key"]
+        self.assertEqual([path.stat().st_mode & 0o777 for path in keys], [0o600] * 3)
