@@ -9,7 +9,14 @@ import os
 from typing import Any, ClassVar
 
 import twisted.logger
-from twisted.logger import LogLevel, globalLogPublisher, textFileLogObserver
+from twisted.logger import (
+    FilteringLogObserver,
+    ILogObserver,
+    LogLevel,
+    LogLevelFilterPredicate,
+    globalLogPublisher,
+    textFileLogObserver,
+)
 from twisted.python.logfile import LogFile
 
 VERBOSITIES = {
@@ -57,8 +64,18 @@ def openLogFile(path: str) -> LogFile:
     return LogFile(os.path.basename(path), os.path.dirname(path), rotateLength=None)
 
 
+def textObserver(logFile: Any) -> ILogObserver:
+    """
+    @param logFile: a text file, or a L{LogFile}.
+    @return: an observer that writes to it, and keeps Twisted's own lines to our
+        threshold too.
+    """
+    threshold = LogLevelFilterPredicate(defaultLogLevel=Logger.threshold)
+    return FilteringLogObserver(textFileLogObserver(logFile), [threshold])
+
+
 def logTo(logFile: Any) -> None:
     """
     Log to a file, besides wherever else the log goes.
     """
-    globalLogPublisher.addObserver(textFileLogObserver(logFile))
+    globalLogPublisher.addObserver(textObserver(logFile))

@@ -71,8 +71,8 @@ def systemLookup(host: str, port: int, semantics: Semantics) -> Addresses:
     except (OSError, UnicodeError):
         return []
     addresses: Addresses = []
-    address: tuple[Any, ...]
-    for family, _, _, _, address in found:
+    for family, _, _, _, socketAddress in found:
+        address: tuple[Any, ...] = socketAddress
         if family == socket.AF_INET:
             addresses.append(IPv4Address(semantics, str(address[0]), int(address[1])))
         elif family == socket.AF_INET6:

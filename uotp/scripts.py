@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
-from twisted.logger import globalLogBeginner, textFileLogObserver
+from twisted.logger import globalLogBeginner
 
 from uotp.errors import StartError
+from uotp.log import textObserver
 from uotp.options import GnuOptions
 
 START_EXIT_STATUS = 1
@@ -33,7 +34,7 @@ def runEnd(end: ModuleType, words: Sequence[str] | None = None) -> int:
 
     anyReactor: Any = reactor
     service = end.makeService(options)
-    observers = [] if options["logfile"] else [textFileLogObserver(sys.stderr)]
+    observers = [] if options["logfile"] else [textObserver(sys.stderr)]
     globalLogBeginner.beginLoggingTo(observers, redirectStandardIO=False)
     try:
         service.privilegedStartService()

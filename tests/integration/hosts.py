@@ -29,6 +29,7 @@ TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
 """What the twistd script is."""
 
 USERSPACE_WIREGUARD = """\
+rm -f "/var/run/wireguard/$1.sock"
 wireguard-go -f "$1" >/dev/null 2>&1 &
 for _ in $(seq 100); do [ -S "/var/run/wireguard/$1.sock" ] && exit 0; sleep 0.05; done
 exit 1
@@ -41,6 +42,8 @@ class Host:
     A network namespace with a folder, and our programs on its path.
 
     @ivar folder: where its commands run.
+    @ivar wireGuard: what its WireGuard is called; the name is the whole machine's,
+        for programs that are no part of the kernel.
     """
 
     def __init__(self, case: ProgramTestCase, name: str) -> None:
@@ -50,6 +53,8 @@ class Host:
         """
         self._case = case
         self.namespace = f"uotp-{name}-{os.getpid()}"
+        self.wireGuard = f"wg{os.getpid()}{name[0]}"
+        case.addCleanup(self._forgetWireGuard)
         self.folder = Path(tempfile.mkdtemp(prefix=f"{self.namespace}-"))
         case.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
         settings = Path("/etc/netns") / self.namespace
@@ -82,6 +87,10 @@ class Host:
     def _remove(self) -> None:
         self._killAll()
         command("ip", "netns", "del", self.namespace)
+
+    def _forgetWireGuard(self) -> None:
+        for left in Path("/var/run/wireguard").glob(f"{self.wireGuard}.*"):
+            left.unlink()
 
     def _killAll(self) -> None:
         for pid in command("ip", "netns", "pids", self.namespace).split():

@@ -346,6 +346,7 @@ class ReturnTests(RigTestCase):
         target, and gets what the target sends there.
         """
         pair, flow, sessionId = self.killedAndItsId()
+        self.assertIsNone(flow.target.receive(0.5), "it takes a moment to come back")
         tunnel = rawClient(pair.serverAddress, sessionId)
         self.addCleanup(tunnel.close)
         pair.server.waitForLine("has tunnels again")

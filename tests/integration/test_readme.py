@@ -119,18 +119,18 @@ class WireGuardTests(ProgramTestCase):
             self.keys[f"{which}-PUBLIC-KEY"] = self.client.run(f"echo {private} | wg pubkey").strip()
         self.server.start("server", self.blocks["two-hosts-server"], LISTENING)
         copyToClient(self.client, self.server)
-        self.raiseWireGuard(self.server, "uotps0", self.blocks["wireguard-server"])
+        self.raiseWireGuard(self.server, self.blocks["wireguard-server"])
 
-    def raiseWireGuard(self, host: Host, device: str, configuration: str) -> None:
+    def raiseWireGuard(self, host: Host, configuration: str) -> None:
         """
         Do what a user does with a configuration.
         """
         for placeholder, key in self.keys.items():
             configuration = configuration.replace(placeholder, key)
-        file = host.folder / f"{device}.conf"
+        file = host.folder / f"{host.wireGuard}.conf"
         file.write_text(configuration)
         file.chmod(0o600)
-        host.run(f"wg-quick up ./{device}.conf")
+        host.run(f"wg-quick up ./{host.wireGuard}.conf")
 
     def assertDefaultRouteIsTunnelled(self) -> None:
         """
@@ -138,7 +138,7 @@ class WireGuardTests(ProgramTestCase):
         tunnel itself is not.
         """
         self.client.run("for _ in $(seq 10); do ping -c 1 -W 1 10.77.0.1 && exit 0; done; exit 1")
-        self.assertIn("uotpc0", self.client.run("ip route get 198.51.100.1"))
+        self.assertIn(self.client.wireGuard, self.client.run("ip route get 198.51.100.1"))
 
     def test_markedConnectionsGoPastTheTunnel(self) -> None:
         """
@@ -146,7 +146,7 @@ class WireGuardTests(ProgramTestCase):
         those that are made when the default route is up.
         """
         self.client.start("client", self.blocks["marked-client"], LISTENING)
-        self.raiseWireGuard(self.client, "uotpc0", self.blocks["wireguard-client"])
+        self.raiseWireGuard(self.client, self.blocks["wireguard-client"])
         self.assertDefaultRouteIsTunnelled()
         self.client.run("kill $(ss -Hulnp 'sport = 8911' | sed 's/.*pid=\\([0-9]*\\).*/\\1/')")
         self.client.run("for _ in $(seq 50); do ss -Huln | grep -q :8911 || exit 0; sleep 0.1; done; exit 1")
@@ -159,7 +159,7 @@ class WireGuardTests(ProgramTestCase):
         """
         self.client.run(self.blocks["static-route"])
         self.client.start("client", self.blocks["two-hosts-client"], LISTENING)
-        self.raiseWireGuard(self.client, "uotpc0", self.blocks["wireguard-client"])
+        self.raiseWireGuard(self.client, self.blocks["wireguard-client"])
         self.assertDefaultRouteIsTunnelled()
         self.assertIn("via 192.0.2.1", self.client.run(f"ip route get {SERVER_ADDRESS}"))
 
