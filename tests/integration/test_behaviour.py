@@ -388,16 +388,16 @@ class ReturnTests(RigTestCase):
 
     def test_sessionInUseDoesNotExpire(self) -> None:
         """
-        With C{--expire 1}, a datagram every half second from the target alone keeps
-        the session.
+        With C{--expire 0.5}, a datagram every quarter of a second from the target
+        alone keeps the session.
         """
         target = self.udpEnd()
-        pair = self.pair(target.address, client=("-e", "1"))
+        pair = self.pair(target.address, client=("-e", "0.5"))
         flow = self.flow(pair, target)
         flow.both(b"hello")
         began = time.monotonic()
         for turn in range(1, 4):
-            until(lambda: time.monotonic() - began >= turn / 2, "half a second more")  # noqa: B023
+            until(lambda: time.monotonic() - began >= turn / 4, "a quarter of a second more")  # noqa: B023
             flow.back(b"%d" % turn)
         self.assertEqual(said(pair.client, "ended"), [])
 

@@ -42,6 +42,9 @@ class DemoTests(RigTestCase):
         With C{--listen} it stays, echoes what a program sends to the address that it
         prints, and ends at Ctrl-C, with status 0.
         """
+        # A shell that runs us in the background has SIGINT ignored, by us and by what we start.
+        ours = signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.addCleanup(signal.signal, signal.SIGINT, ours)
         demo = self.start("demo", ourCommand("demo", "--count", "100", "--listen"))
         match = demo.waitForLine(r"Still running: .* UDP ([0-9.]+) port (\d+) ")
         application = self.udpEnd()

@@ -10,6 +10,7 @@ import re
 import signal
 import socket
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import uotp
@@ -56,6 +57,9 @@ socket.getaddrinfo = getaddrinfo
 """
 """What makes Python's lookups behave as those of a machine whose name server does not answer."""
 
+
+MakeCommand = Callable[..., list[str]]
+"""C{client} or C{server}, and words, to what runs it."""
 
 Case = tuple[str, list[str], str, int, list[str]]
 """Which program, its command line, what it has to say, its exit status, and what stands before the command."""
@@ -150,7 +154,11 @@ class StartTests(RigTestCase):
         C{--help} shows the usage with all options and C{--version} the version, with
         status 0, as a script of its own and under twistd.
         """
-        ways = [("server", ourCommand), ("client", ourCommand), ("client", foregroundCommand)]
+        ways: list[tuple[str, MakeCommand]] = [
+            ("server", ourCommand),
+            ("client", ourCommand),
+            ("client", foregroundCommand),
+        ]
         commands = [make(which, word) for which, make in ways for word in ("--help", "--version")]
         done = runAllToEnd(commands)
         both = ("verbosity", "logfile", "no-tls", "cert", "key", "cafile", "bind-address", "bind-port")
@@ -241,9 +249,13 @@ class StopTests(RigTestCase):
         environment = ourEnvironment()
         environment["PYTHONPATH"] = os.pathsep.join([str(folder.resolve()), environment["PYTHONPATH"]])
         words = [*PLAIN, "-a", LOOPBACK, "-p", "0", HANGING_NAME, "9"]
-        starts = [(which, make) for which in ("client", "server") for make in (ourCommand, foregroundCommand)]
+        starts: list[tuple[str, MakeCommand]] = [
+            ("client", foregroundCommand),
+            ("server", foregroundCommand),
+            ("server", ourCommand),
+        ]
         programs = [self.start(which, make(which, *words), environment) for which, make in starts]
-        once = [*words, "--resolve-once"]
+        programs.append(self.start("client", ourCommand("client", *words, "--resolve-once"), environment))
         application = self.udpEnd()
         for program in programs:
             address = self.listening(program)

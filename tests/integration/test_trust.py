@@ -280,18 +280,17 @@ class AcceptedTests(TrustTestCase):
         named = TRUSTED.issue("vpn.test")
         pin = publicKeyPin(other.certificate)
         coded = "sha256//" + base64.b64encode(pin).decode()
-        cases: list[tuple[Issued, list[str], list[str]]] = [
-            (GOOD, ["-C", self.trusted], ["-C", self.trusted, "-c", client]),
-            (other, [], ["--pin", pin.hex()]),
-            (other, [], ["--pin", "11" * 32, "--pin", coded]),
-            (named, [], ["-C", self.trusted, "--tls-servername", "vpn.test"]),
-            (named, [], ["-C", self.trusted, "--no-hostname-check"]),
+        ca = ["-C", self.trusted]
+        cases: list[tuple[Issued, list[str], list[list[str]]]] = [
+            (GOOD, ca, [[*ca, "-c", client]]),
+            (other, [], [["--pin", pin.hex()], ["--pin", "11" * 32, "--pin", coded]]),
+            (named, [], [[*ca, "--tls-servername", "vpn.test"], [*ca, "--no-hostname-check"]]),
         ]
         started = []
-        for number, (shown, serverOptions, clientOptions) in enumerate(cases):
+        for number, (shown, serverOptions, clients) in enumerate(cases):
             address = (LOOPBACK, freePort(socket.SOCK_STREAM))
             self.secureServer(self.write(f"server{number}", shown), *serverOptions, listen=address)
-            started.append(self.startClient(address, *clientOptions))
+            started += [self.startClient(address, *options) for options in clients]
         for one in started:
             Flow(self.udpEnd(), self.listening(one), self.udpTarget).both(b"hello")
 
