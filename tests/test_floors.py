@@ -33,6 +33,7 @@ FLOORS = {
     "uotp.clock": 1,
     "uotp.log": 1,
     "uotp.rounds": 1,
+    "uotp.signals": 1,
     "uotp.sockets": 1,
     "uotp.resolve": 1,
     "uotp.datagram": 1,

@@ -20,7 +20,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.commands import CommandTestCase
-from uotp import ends, server, sockets
+from uotp import ends, server, signals, sockets
 from uotp.errors import StartError
 from uotp.log import Logger
 
@@ -181,7 +181,7 @@ class ElsewhereTests(CommandTestCase):
         """
         installed: list[int] = []
         windows = SimpleNamespace(SIGTERM=15, SIGINT=2, signal=lambda number, _: installed.append(number))
-        self.patch(ends, "signal", windows)
+        self.patch(signals, "signal", windows)
         self.patch(ends, "raiseDescriptorLimit", lambda: None)
         self.patch(Logger, "threshold", Logger.threshold)
         service: Any = server.makeService(self.options({"server": server}.__getitem__, "server"))

@@ -91,6 +91,28 @@ class ScheduleTests(SynchronousTestCase):
         self.schedule.withdraw("a")
         self.assertEqual(self.schedule.current, "c")
 
+    def test_movingOnGoesRoundAllThatAreFree(self) -> None:
+        """
+        Each in its turn, and a full one is passed over.
+        """
+        self.offer("a", "b", "c", "full")
+        self.schedule.withdraw("full")
+        used = []
+        for _ in range(4):
+            used.append(self.schedule.current)
+            self.schedule.moveOn()
+        self.assertEqual(used, ["a", "b", "c", "a"])
+
+    def test_movingOnWithoutAnotherTunnelChangesNothing(self) -> None:
+        """
+        The only one goes on, and where there is none there is still none.
+        """
+        self.schedule.moveOn()
+        self.assertIsNone(self.schedule.current)
+        self.offer("a")
+        self.schedule.moveOn()
+        self.assertEqual((self.schedule.current, len(self.schedule)), ("a", 1))
+
     def test_whenAllAreFullTheFirstThatIsFreeAgainIsUsed(self) -> None:
         """
         Whichever it is.

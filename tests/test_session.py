@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.twins import MemoryTunnel
 from uotp.backlog import MAX_AGE_SECONDS, MAX_BYTES, TRAIN_OVERHEAD_BYTES
 from uotp.drops import Drop, Drops
+from uotp.schedule import STAY_SECONDS
 from uotp.session import Session
 from uotp.train import Train
 
@@ -75,6 +76,18 @@ class SessionTests(SynchronousTestCase):
         first, second = self.open(), self.open()
         self.send(*range(50))
         self.assertEqual((len(first.sent), len(second.sent)), (50, 0))
+
+    def test_standstillCostsALightLoadASecondInTurnAndNotAll(self) -> None:
+        """
+        A tunnel that takes all and brings nothing to the other end is left for a while.
+        """
+        standing, going = self.open(), self.open()
+        for number in range(32):
+            self.send(number)
+            self.clock.advance(STAY_SECONDS / 8)
+        self.assertEqual((len(standing.sent), len(going.sent)), (16, 16))
+        self.assertEqual(standing.sent[:8], [numbered(number) for number in range(8)])
+        self.assertEqual(going.sent[:8], [numbered(number) for number in range(8, 16)])
 
     def test_heavyLoadUsesEveryTunnelThatIsFree(self) -> None:
         """

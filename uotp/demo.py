@@ -27,6 +27,7 @@ from uotp.options import GnuOptions, convert, parseCount
 from uotp.progress import Progress
 from uotp.rehearsal import RehearsalError, Stage
 from uotp.roundtrip import LARGEST, Exchange, Pattern, Phase, plan
+from uotp.signals import stopOnSignals
 from uotp.tally import Tally, table, verdict
 
 MAX_COUNT = 1_000_000
@@ -229,6 +230,8 @@ def demo(argv: Sequence[str]) -> int:
     observer = FilteringLogObserver(textFileLogObserver(sys.stderr), [level])
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
     performance = Demo(Stage(reactor), options, sys.stdout, sys.stderr, random.SystemRandom().getrandbits(64))
+    anyReactor: Any = reactor
+    anyReactor.callWhenRunning(stopOnSignals, reactor)
     return run(performance, reactor)
 
 

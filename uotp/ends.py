@@ -5,22 +5,20 @@ the service that twistd or a console script runs.
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from types import TracebackType
 from typing import Any, Protocol
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ReactorNotRunning
 from twisted.python import usage
 
 from uotp.clock import useMonotonicClock
 from uotp.errors import ConfigurationError, StartError
 from uotp.log import Logger, logTo, openLogFile, parseVerbosity
 from uotp.options import GnuOptions, absolutePath, convert, parseDestination, parsePort
+from uotp.signals import onSignal, stopOnSignals
 from uotp.sockets import raiseDescriptorLimit
 
 TLS_OPTIONS = ("cert", "key", "cafile")
@@ -157,16 +155,8 @@ class EndService(MultiService):
         self._reactor.callWhenRunning(self._installSignals)
 
     def _installSignals(self) -> None:
-        # The reactor's own handlers let twistd end with the signal, which a shell and
-        # a service supervisor see as a failure; a stop that was asked for is none.
-        for name, act in (("SIGTERM", self._stop), ("SIGINT", self._stop), ("SIGHUP", self._reload)):
-            number = getattr(signal, name, None)  # Windows has no SIGHUP
-            if number is not None:
-                signal.signal(number, lambda *_, act=act: self._reactor.callFromThread(act))
-
-    def _stop(self) -> None:
-        with suppress(ReactorNotRunning):
-            self._reactor.stop()
+        stopOnSignals(self._reactor)
+        onSignal(self._reactor, "SIGHUP", self._reload)
 
     def _reload(self) -> None:
         if self._logFile is not None:

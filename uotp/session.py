@@ -13,7 +13,7 @@ from collections.abc import Callable
 from uotp.backlog import Backlog
 from uotp.boundaries import Carrier
 from uotp.drops import Drops
-from uotp.schedule import Schedule
+from uotp.schedule import STAY_SECONDS, Schedule
 from uotp.train import Train
 
 
@@ -47,6 +47,7 @@ class Session:
         self._backlog = Backlog(drops)
         self._schedule: Schedule[Carrier] = Schedule()
         self.lastActive = clock()
+        self._moveOnAt = self.lastActive + STAY_SECONDS
         self.answered = False
         self.bytesOut = 0
         self.bytesIn = 0
@@ -57,6 +58,9 @@ class Session:
         """
         self.bytesOut += len(train.payload)
         self.lastActive = now = self._clock()
+        if now >= self._moveOnAt:
+            self._moveOnAt = now + STAY_SECONDS
+            self._schedule.moveOn()
         tunnel = self._schedule.current
         if tunnel is None:
             self._backlog.put(train, now)
