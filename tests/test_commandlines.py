@@ -173,6 +173,8 @@ class FakeLogFile:
     A log file that can be opened again, or cannot.
     """
 
+    path = os.devnull
+
     def __init__(self, error: OSError | None = None) -> None:
         self.reopened = 0
         self._error = error
@@ -608,7 +610,7 @@ class MakeServiceTests(ServiceTestCase):
         cafile = self.path(pem(authority.certificate))
         for module, name in ((server, "uotp-server"), (client, "uotp-client")):
             service = module.makeService(self.parsed(module, "-c", both, "-C", cafile))
-            self.assertEqual([end.name for end in service], [name])
+            self.assertEqual([end.commandName for end in service], [name])
         self.assertEqual(self.err.getvalue(), "")
 
     def test_filesThatCannotBeUsedAreOneLineAndStatus2(self) -> None:

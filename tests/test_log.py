@@ -7,13 +7,14 @@ from __future__ import annotations
 import ast
 import os
 from pathlib import Path
+from typing import Any
 
 from twisted.logger import LogLevel, capturedLogs, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 import uotp
-from uotp.log import VERBOSITIES, Logger, logTo, openLogFile, parseVerbosity
+from uotp.log import VERBOSITIES, Logger, logTo, openLogFile, parseVerbosity, reopenLogFile
 
 LEVELS = ["debug", "info", "warn", "error", "critical"]
 
@@ -133,6 +134,19 @@ class LogFileTests(SynchronousTestCase):
         self.logging()
         self.log.info("reached {host}", host="example.com")
         self.assertRegex(self.path.read_text(), r"^\d{4}-\d\d-\d\dT\S+ \[room#info\] reached example\.com\n$")
+
+    def test_fileThatCannotBeOpenedAgainIsKept(self) -> None:
+        """
+        Better a log in the wrong place than none.
+        """
+        folder, moved = Path(os.path.abspath(self.mktemp())), Path(os.path.abspath(self.mktemp()))
+        folder.mkdir()
+        self.path = folder / "log"
+        logFile: Any = self.logging()
+        folder.rename(moved)
+        self.assertRaises(OSError, reopenLogFile, logFile)
+        self.log.info("still here")
+        self.assertIn("still here", (moved / "log").read_text())
 
     def test_whatWasThereStays(self) -> None:
         """

@@ -162,7 +162,7 @@ class ElsewhereTests(CommandTestCase):
                 for end, words in (("client", ["-n", "4", "-R"]), ("server", ["--linger", "9"])):
                     options = self.options(here, f"uotp.{end}", *words)
                     made = here(f"uotp.{end}").makeService(options)
-                    self.assertEqual([service.name for service in made], [f"uotp-{end}"])
+                    self.assertEqual([service.commandName for service in made], [f"uotp-{end}"])
                 opener = here("uotp.datagram").datagramPortOpener(None, None)
                 self.assertIs(opener.func, here("uotp.datagram.portable").PortableDatagramPort)
 

@@ -232,6 +232,16 @@ class ReceptionTests(_ReceptionTestCase):
             ["refused a connection from many places: over 4 connections without a session id, the oldest goes"],
         )
 
+    def test_oldestThatHasJustRunOutOfTimeMakesNoTrouble(self) -> None:
+        """
+        A new connection comes in the same moment, before the old ones are gone.
+        """
+        for _ in range(4):
+            self.accept()
+        self.clock.advance(HELLO_SECONDS)
+        self.accept().dataReceived(HELLO)
+        self.assertEqual(len(self.registry), 1)
+
     def test_oldestThatWentOpensNothing(self) -> None:
         """
         Whatever it says now.

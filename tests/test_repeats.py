@@ -7,7 +7,7 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.repeats import MAX_LINES_PER_QUIET, MAX_REMEMBERED, QUIET_SECONDS, Repeats, again
+from uotp.repeats import MAX_LINES_PER_QUIET, MAX_REMEMBERED, QUIET_SECONDS, Budget, Repeats, again
 
 
 class RepeatsTests(SynchronousTestCase):
@@ -60,7 +60,7 @@ class RepeatsTests(SynchronousTestCase):
         self.clock.advance(QUIET_SECONDS - 1)
         self.assertIsNone(self.repeats.worthSaying("new"))
         self.clock.advance(1.0)
-        self.assertEqual(self.repeats.worthSaying("new"), 0)
+        self.assertEqual(self.repeats.worthSaying("new"), 1000 - MAX_LINES_PER_QUIET + 1, "which it tells")
 
     def test_whatTheLimitSilencedIsCounted(self) -> None:
         """
@@ -107,4 +107,22 @@ class RepeatsTests(SynchronousTestCase):
         A line says how many it stands for, unless it is one.
         """
         self.assertEqual(again(0), "")
-        self.assertEqual(again(3), " (3 more since last said)")
+        self.assertEqual(again(3), " (and 3 not said before)")
+
+
+class BudgetTests(SynchronousTestCase):
+    """
+    What strangers can make happen has so many lines in so long a time.
+    """
+
+    def test_whatIsOverTheBudgetIsCountedAndSaidLater(self) -> None:
+        """
+        With the first line that is allowed again.
+        """
+        clock = Clock()
+        budget = Budget(clock.seconds, lines=3, seconds=60.0)
+        self.assertEqual([budget.spend() for _ in range(5)], [0, 0, 0, None, None])
+        clock.advance(59.0)
+        self.assertIsNone(budget.spend())
+        clock.advance(1.0)
+        self.assertEqual([budget.spend(), budget.spend()], [3, 0])

@@ -249,6 +249,26 @@ class BackgroundThreadTests(SynchronousTestCase):
     Where lookups run.
     """
 
+    def test_lookupThatRaisesEndsAllTheSame(self) -> None:
+        """
+        Those who wait for it are told that there is no address.
+        """
+        self.patch(threading, "excepthook", lambda _: None)
+        calls: list[tuple[Any, ...]] = []
+        came = threading.Event()
+
+        class FakeReactor:
+            def callFromThread(self, call: Callable[..., None], *args: Any) -> None:
+                calls.append(args)
+                came.set()
+
+        def lookup() -> Addresses:
+            raise MemoryError
+
+        backgroundThread(FakeReactor())(lookup, lambda _: None)
+        self.assertTrue(came.wait(PATIENCE_SECONDS))
+        self.assertEqual(calls, [([],)])
+
     def test_callRunsElsewhereAndItsResultComesBackHere(self) -> None:
         """
         In a thread that does not keep the program from ending.

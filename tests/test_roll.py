@@ -9,7 +9,7 @@ from twisted.python.failure import Failure
 
 from tests.contracts import TimerTestCase
 from tests.twins import MemoryTransport, RecordingSession
-from uotp.roll import MAX_UNSENT_BYTES, STALL_SECONDS, Roll
+from uotp.roll import CLOSE_ALL_SECONDS, MAX_UNSENT_BYTES, STALL_SECONDS, Roll
 from uotp.tunnel import CLOSE_SECONDS, DialledTunnel, Tunnel
 from uotp.wire import FrameCodec
 
@@ -60,6 +60,18 @@ class RollTests(TimerTestCase):
         A service that has no tunnel stops at once.
         """
         self.successResultOf(self.roll.closeAll())
+
+    def test_closingDoesNotWaitForEver(self) -> None:
+        """
+        A tunnel that has no connection to lose does not keep a program from ending.
+        """
+        lost = DialledTunnel(self.clock, FrameCodec(), self, b"")
+        self.roll.add(lost)
+        done = self.roll.closeAll()
+        self.assertNoResult(done)
+        self.clock.advance(CLOSE_ALL_SECONDS)
+        self.successResultOf(done)
+        self.roll.discard(lost)
 
     def test_closingIsDoneWhenTheLastTunnelIsGone(self) -> None:
         """

@@ -24,6 +24,7 @@ from tests.twins import MemoryTransport, MemoryUdp, Receiver
 from uotp import clientservice, serverservice, sockets
 from uotp.clientservice import ClientService
 from uotp.errors import ConfigurationError, StartError
+from uotp.pool import PROVED_SECONDS
 from uotp.resolve import Addresses, InBackground
 from uotp.serverservice import ServerService
 from uotp.services import clientService, serverService
@@ -533,7 +534,7 @@ class TogetherTests(_ServicesTestCase):
         self.assertEqual(len(self.pumps), 1)
         self.exchange()
         self.assertEqual(len(self.pumps), 3)
-        self.assertIn("reached good.test port 8443", self.lines())
+        self.assertIn("connected to good.test port 8443", self.lines())
 
     def test_stopEndsSessionsAndTunnelsAndTimers(self) -> None:
         """
@@ -668,6 +669,31 @@ class TogetherTests(_ServicesTestCase):
             self.network.settle()
             self.reactor.advance(1)
         self.assertLess(len(self.lines()), 10)
+
+    def test_severalEndsOfAKindFitIntoOneApplication(self) -> None:
+        """
+        A host that leads to two servers needs two clients.
+        """
+        application = MultiService()
+        for _ in range(2):
+            self.client(start=False).setServiceParent(application)
+            self.server(start=False).setServiceParent(application)
+        self.assertEqual(len(list(application)), 4)
+
+    def test_outageAndRecoveryAreSaid(self) -> None:
+        """
+        Each in its turn, also when one follows another.
+        """
+        self.server()
+        self.client()
+        for _ in range(2):
+            self.exchange()
+            for transport in self.transports:
+                transport.abortConnection()
+            self.pass_(int(PROVED_SECONDS) + 1)
+        lines = [line for line in self.lines() if "good.test port 8443" in line]
+        states = [line.partition(" good.test")[0] for line in lines if not line.startswith("a tunnel to")]
+        self.assertEqual(states, ["connected to", "no tunnel to", "connected to", "no tunnel to", "connected to"])
 
     def test_refusalIsSaidOnceAtEachEnd(self) -> None:
         """

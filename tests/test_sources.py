@@ -10,6 +10,7 @@ from tests.contracts import TimerTestCase
 from tests.twins import Attempt, MemorySurroundings
 from uotp.boundaries import Address
 from uotp.drops import Drop, Drops
+from uotp.repeats import MAX_LINES_PER_QUIET
 from uotp.sources import NEW_AT_ONCE, NEW_PER_SECOND, UNANSWERED_SECONDS, WIDEN_BYTES, Sources, SourceSession
 from uotp.train import Train
 
@@ -258,6 +259,34 @@ class SourcesTests(_SourcesTestCase):
         self.pass_(EXPIRE)
         self.send(3)
         self.assertEqual(len(self.sources), 1)
+
+    def test_placesAreNotLookedForMoreOftenThanSessionsMayBeOpened(self) -> None:
+        """
+        To look for a place costs time, and forged sources are many.
+        """
+        self.sources = self.makeSources(maxSessions=0)
+        looked: list[int] = []
+
+        def noRoom() -> bool:
+            looked.append(1)
+            return False
+
+        self.patch(self.sources, "_makeRoom", noRoom)
+        for number in range(1000):
+            self.send(number)
+        self.assertEqual(len(looked), NEW_AT_ONCE)
+        self.assertEqual(self.drops.totals[Drop.TOO_MANY_SESSIONS], 1000)
+
+    def test_logOfManySessionsIsBounded(self) -> None:
+        """
+        Who can reach the port cannot fill the disk.
+        """
+        with capturedLogs() as events:
+            for number in range(1000):
+                self.send(number)
+                self.clock.advance(0.1)
+            self.sources.endAll()
+        self.assertEqual(len(events), MAX_LINES_PER_QUIET)
 
     def test_endOfAllLeavesNothing(self) -> None:
         """

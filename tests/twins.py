@@ -522,6 +522,8 @@ class RecordingWatch:
 
     def __init__(self) -> None:
         self.ups = 0
+        self.downs = 0
+        self.timesReached = 0
         self.reasons: list[str] = []
 
     def tunnelUp(self) -> None:
@@ -529,6 +531,18 @@ class RecordingWatch:
         Count it.
         """
         self.ups += 1
+
+    def tunnelDown(self) -> None:
+        """
+        Count it.
+        """
+        self.downs += 1
+
+    def reached(self) -> None:
+        """
+        Count it.
+        """
+        self.timesReached += 1
 
     def tunnelFailed(self, reason: str) -> None:
         """

@@ -6,11 +6,13 @@ the server.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import LogLevel
 
 from uotp.boundaries import Address, DatagramPort
 from uotp.datagram import datagramPortOpener
@@ -18,7 +20,7 @@ from uotp.dial import Dialer
 from uotp.errors import StartError
 from uotp.log import Logger
 from uotp.pool import Surroundings
-from uotp.repeats import Repeats, again
+from uotp.repeats import Budget, Repeats, again
 from uotp.resolve import SharedResolver, backgroundThread, lookUp
 from uotp.roll import Roll
 from uotp.service import TunnelService
@@ -62,37 +64,58 @@ class ServerWatch:
 
     _log = Logger()
 
-    def __init__(self, server: tuple[str, int], repeats: Repeats) -> None:
+    def __init__(self, server: tuple[str, int], clock: Callable[[], float], repeats: Repeats) -> None:
         """
+        @param clock: monotonic seconds.
         @param repeats: keeps the log short.
         """
         self._server = server
         self._repeats = repeats
-        self._reached = False
+        self._budget = Budget(clock)
+        self._up = 0
+        self._connected = False
 
     def tunnelUp(self) -> None:
         """
         A tunnel has been opened.
         """
-        if not self._reached:
-            self._reached = True
-            if self._repeats.worthSaying("reached") is not None:
-                self._log.info("reached {host} port {port}", host=self._server[0], port=self._server[1])
+        self._up += 1
+
+    def reached(self) -> None:
+        """
+        The server has let us in.
+        """
+        if not self._connected:
+            self._connected = True
+            self._say(LogLevel.info, "connected to {host} port {port}{again}", self._budget.spend())
+
+    def tunnelDown(self) -> None:
+        """
+        A tunnel that was open is no more.
+        """
+        self._up -= 1
 
     def tunnelFailed(self, reason: str) -> None:
         """
-        A tunnel could not be opened, or was lost.
+        A tunnel could not be opened, or was lost; we did not close it.
         """
-        self._reached = False
-        unsaid = self._repeats.worthSaying(("server", reason))
-        if unsaid is not None:
-            self._log.warn(
-                "a tunnel to {host} port {port} failed: {reason}{again}",
-                host=self._server[0],
-                port=self._server[1],
-                reason=reason,
-                again=again(unsaid),
+        if self._connected and self._up == 0:
+            self._connected = False
+            self._say(
+                LogLevel.warn, "no tunnel to {host} port {port} is left: {reason}{again}", self._budget.spend(), reason
             )
+        else:
+            self._say(
+                LogLevel.warn,
+                "a tunnel to {host} port {port} failed: {reason}{again}",
+                self._repeats.worthSaying(("server", reason)),
+                reason,
+            )
+
+    def _say(self, level: Any, words: str, unsaid: int | None, reason: str = "") -> None:
+        if unsaid is not None:
+            host, port = self._server
+            self._log.emit(level, words, host=host, port=port, reason=reason, again=again(unsaid))
 
 
 class ClientSurroundings(Surroundings):
@@ -118,7 +141,7 @@ class ClientService(TunnelService):
     A running client.
     """
 
-    name = "uotp-client"
+    commandName = "uotp-client"
 
     def __init__(self, settings: ClientSettings, credentials: ClientCredentials | None, reactor: Any) -> None:
         """
@@ -133,7 +156,7 @@ class ClientService(TunnelService):
         self._openPort = datagramPortOpener(reactor, self.drops)
         self._resolver = SharedResolver(backgroundThread(reactor), once=settings.resolveOnce)
         dialer = Dialer(reactor, settings.server, credentials, self._resolver, settings.timeout, settings.mark)
-        watch = ServerWatch(settings.server, self.repeats)
+        watch = ServerWatch(settings.server, reactor.seconds, self.repeats)
         self._around = ClientSurroundings(settings, reactor, dialer, self.roll, watch)
         self._sources = Sources(self._openSession, reactor.seconds, self.drops, settings.expire)
 

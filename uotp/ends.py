@@ -16,7 +16,7 @@ from twisted.python import usage
 
 from uotp.clock import useMonotonicClock
 from uotp.errors import ConfigurationError, StartError
-from uotp.log import Logger, logTo, openLogFile, parseVerbosity
+from uotp.log import Logger, logTo, openLogFile, parseVerbosity, reopenLogFile
 from uotp.options import GnuOptions, absolutePath, convert, parseDestination, parsePort
 from uotp.signals import onSignal, stopOnSignals
 from uotp.sockets import raiseDescriptorLimit
@@ -161,7 +161,7 @@ class EndService(MultiService):
     def _reload(self) -> None:
         if self._logFile is not None:
             try:
-                self._logFile.reopen()
+                reopenLogFile(self._logFile)
             except OSError as error:  # the user that we became may not
                 self._log.error("the log file could not be opened again: {reason}", reason=error.strerror)
         try:

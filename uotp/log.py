@@ -64,6 +64,17 @@ def openLogFile(path: str) -> LogFile:
     return LogFile(os.path.basename(path), os.path.dirname(path), rotateLength=None)
 
 
+def reopenLogFile(logFile: LogFile) -> None:
+    """
+    Go on in a file of the same name, where somebody has moved the old one away.
+
+    @raise OSError: when it cannot be written; then the old one stays in use.
+    """
+    with open(logFile.path, "ab"):  # LogFile closes the old one before it has the new one
+        pass
+    logFile.reopen()
+
+
 def textObserver(logFile: Any) -> ILogObserver:
     """
     @param logFile: a text file, or a L{LogFile}.

@@ -76,9 +76,19 @@ class Watch(Protocol):
         A tunnel has been opened.
         """
 
+    def reached(self) -> None:
+        """
+        The server has let us in: a tunnel has proved itself.
+        """
+
+    def tunnelDown(self) -> None:
+        """
+        A tunnel that was open is no more.
+        """
+
     def tunnelFailed(self, reason: str) -> None:
         """
-        A tunnel could not be opened, or was lost.
+        A tunnel could not be opened, or was lost; we did not close it.
         """
 
 
@@ -120,6 +130,8 @@ class Slot:
         after = NEXT_STATE.get((self._state, event))
         if after is None:
             return False
+        if self._state is State.UP:
+            self._around.watch.tunnelDown()
         self._state = after
         self._cancelTimer()  # a timer belongs to the state that set it
         return True
@@ -170,7 +182,13 @@ class Slot:
             tunnel.abort()  # a second address answered at the same moment, or we have given up
             return
         self._around.watch.tunnelUp()
+        self._timer = self._around.clock.callLater(PROVED_SECONDS, self._proved)
         tunnel.carryFor(self._session)
+
+    def _proved(self) -> None:
+        self._timer = None
+        self._failures = 0
+        self._around.watch.reached()
 
     def helloReceived(self, tunnel: Tunnel, sessionId: bytes) -> None:
         """
@@ -185,10 +203,8 @@ class Slot:
         if tunnel is not self._tunnel:
             return
         self._tunnel = None
-        if tunnel.openedAt is not None:
-            age = self._around.clock.seconds() - tunnel.openedAt
-            if tunnel.heard or age >= PROVED_SECONDS:
-                self._failures = 0
+        if tunnel.heard:
+            self._failures = 0
         self._lost(tunnel.fault or wordsForFailure(reason, tunnel.tlsConnection()))
 
     def _lost(self, words: str) -> None:

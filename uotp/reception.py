@@ -60,7 +60,8 @@ class Reception(Factory):
         @param registry: who knows the sessions.
         @param roll: the living tunnels of the service.
         @param clock: C{IReactorTime}.
-        @param repeats: keeps the log short.
+        @param repeats: keeps the log short; our own, since strangers choose what is
+            said here.
         @param refusalReason: puts TLS's refusals into words.
         @param identify: OpenSSL's connection, or L{None}, to what identifies the
             client's certificate.
@@ -109,6 +110,7 @@ class Reception(Factory):
         self._refused("many places", f"over {self._maxUnknown} connections without a session id, the oldest goes")
 
     def _tooSlow(self, tunnel: Tunnel) -> None:
+        del self._unknown[tunnel]
         self._refused(self._peers[tunnel], f"showed no session id in {HELLO_SECONDS:.0f} s")
         tunnel.abort()
 

@@ -15,7 +15,43 @@ MAX_REMEMBERED = 256
 """Different things remembered; whoever invents new ones makes old ones be said again, no more."""
 
 MAX_LINES_PER_QUIET = 64
-"""Different things said in one quiet time, so that inventing new ones fills no disk either."""
+"""Lines in one quiet time, so that inventing new things fills no disk either: some 9000 a day."""
+
+
+class Budget:
+    """
+    So many lines in so long a time, for what strangers can make happen.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float], lines: int = MAX_LINES_PER_QUIET, seconds: float = QUIET_SECONDS
+    ) -> None:
+        """
+        @param clock: monotonic seconds.
+        @param lines: how many are allowed.
+        @param seconds: in what time.
+        """
+        self._clock = clock
+        self._lines = lines
+        self._seconds = seconds
+        self._start = clock()
+        self._spent = 0
+        self._unsaid = 0
+
+    def spend(self) -> int | None:
+        """
+        @return: how many lines had to go unsaid since the last one, or L{None} when
+            this one has to.
+        """
+        now = self._clock()
+        if now - self._start >= self._seconds:
+            self._start, self._spent = now, 0
+        if self._spent >= self._lines:
+            self._unsaid += 1
+            return None
+        self._spent += 1
+        unsaid, self._unsaid = self._unsaid, 0
+        return unsaid
 
 
 class Repeats:
@@ -31,33 +67,31 @@ class Repeats:
         self._clock = clock
         self._quiet = quiet
         self._last: OrderedDict[Hashable, tuple[float, int]] = OrderedDict()
-        self._windowStart = clock()
-        self._windowLines = 0
+        self._budget = Budget(clock, seconds=quiet)
 
     def worthSaying(self, thing: Hashable) -> int | None:
         """
         @param thing: what identifies the event.
-        @return: how often it happened unsaid since it was said last, or L{None}
-            when it is not to be said now.
+        @return: how many events, this one and others, went unsaid since it was said
+            last, or L{None} when it is not to be said now.
         """
         now = self._clock()
-        if now - self._windowStart >= self._quiet:
-            self._windowStart, self._windowLines = now, 0
         said, unsaid = self._last.get(thing, (None, 0))
-        if (said is not None and now - said < self._quiet) or self._windowLines >= MAX_LINES_PER_QUIET:
-            if said is not None:
-                self._last[thing] = (said, unsaid + 1)
+        if said is not None and now - said < self._quiet:
+            self._last[thing] = (said, unsaid + 1)
             return None
-        self._windowLines += 1
+        others = self._budget.spend()
+        if others is None:
+            return None
         self._last[thing] = (now, 0)
         self._last.move_to_end(thing)
         if len(self._last) > MAX_REMEMBERED:
             self._last.popitem(last=False)
-        return unsaid
+        return unsaid + others
 
 
 def again(unsaid: int) -> str:
     """
     @return: words for the end of a line that stands for more than one event.
     """
-    return f" ({unsaid} more since last said)" if unsaid else ""
+    return f" (and {unsaid} not said before)" if unsaid else ""

@@ -41,7 +41,14 @@ def backgroundThread(reactor: Any) -> InBackground:
     """
 
     def run(call: Callable[[], Addresses], done: Callable[[Addresses], None]) -> None:
-        Thread(target=lambda: reactor.callFromThread(done, call()), name="uotp lookup", daemon=True).start()
+        def inThread() -> None:
+            addresses: Addresses = []
+            try:
+                addresses = call()
+            finally:  # whatever happened: others wait behind this lookup
+                reactor.callFromThread(done, addresses)
+
+        Thread(target=inThread, name="uotp lookup", daemon=True).start()
 
     return run
 

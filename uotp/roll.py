@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall
 
 from uotp.log import Logger
 from uotp.tunnel import Tunnel
@@ -27,6 +28,13 @@ for them and does not read them do not.
 """
 
 
+CLOSE_ALL_SECONDS = 3.0
+"""
+After this a stop no longer waits for tunnels.  Each aborts itself in a second; this
+is for one that an error has left without a connection to lose.
+"""
+
+
 class Roll:
     """
     A set of living tunnels.
@@ -40,6 +48,7 @@ class Roll:
         """
         self._clock = clock
         self._tunnels: set[Tunnel] = set()
+        self._deadline: IDelayedCall | None = None
         self._emptied: list[Deferred[None]] = []
         self._stuck: dict[Tunnel, tuple[float, int]] = {}  # full: since when nothing was sent, and what waits
 
@@ -62,9 +71,7 @@ class Roll:
         self._tunnels.discard(tunnel)
         self._stuck.pop(tunnel, None)
         if not self._tunnels:
-            waiting, self._emptied = self._emptied, []
-            for done in waiting:
-                done.callback(None)
+            self._tellEmptied()
 
     def closeAll(self) -> Deferred[None]:
         """
@@ -78,7 +85,17 @@ class Roll:
             return succeed(None)
         done: Deferred[None] = Deferred()
         self._emptied.append(done)
+        if self._deadline is None:
+            self._deadline = self._clock.callLater(CLOSE_ALL_SECONDS, self._tellEmptied)
         return done
+
+    def _tellEmptied(self) -> None:
+        if self._deadline is not None and self._deadline.active():
+            self._deadline.cancel()
+        self._deadline = None
+        waiting, self._emptied = self._emptied, []
+        for done in waiting:
+            done.callback(None)
 
     def abortStalled(self) -> None:
         """

@@ -15,6 +15,7 @@ from uotp.datagram import datagramPortOpener
 from uotp.errors import StartError
 from uotp.reception import Reception, TlsReception
 from uotp.registry import Registry
+from uotp.repeats import Repeats
 from uotp.resolve import SharedResolver, backgroundThread
 from uotp.service import TunnelService
 from uotp.target import TargetLeg
@@ -47,7 +48,7 @@ class ServerService(TunnelService):
     A running server.
     """
 
-    name = "uotp-server"
+    commandName = "uotp-server"
 
     def __init__(self, settings: ServerSettings, credentials: ServerCredentials | None, reactor: Any) -> None:
         """
@@ -60,7 +61,7 @@ class ServerService(TunnelService):
         self._resolver = SharedResolver(backgroundThread(reactor))
         self._registry = Registry(self._makeLeg, reactor, self.drops, settings.linger)
         self._factory: Any = Reception(
-            self._registry, self.roll, reactor, self.repeats, refusalReason, certificateIdentity
+            self._registry, self.roll, reactor, Repeats(reactor.seconds), refusalReason, certificateIdentity
         )
         if credentials is not None:
             self._factory = TlsReception(credentials, False, self._factory, clock=reactor)

@@ -30,11 +30,13 @@ class TunnelService(Service):
     """
     One end of tunnels.
 
+    @cvar commandName: what the end is called in the log.
     @ivar listening: numeric address and port, once they are bound.
     @ivar drops: what was dropped, and why.
     """
 
     _log = Logger()
+    commandName = ""
 
     def __init__(self, credentials: ClientCredentials | ServerCredentials | None, reactor: Any) -> None:
         """
@@ -59,7 +61,7 @@ class TunnelService(Service):
         shown = f"[{host}]" if ":" in host else host
         self._log.info(
             "{service} listening on {host}:{port} ({transport})",
-            service=self.name,
+            service=self.commandName,
             host=shown,
             port=port,
             transport=transport,

@@ -38,6 +38,16 @@ SO_SNDBUFFORCE = 32
 """Numbers of Linux (asm-generic/socket.h) that Python's socket module does not name everywhere."""
 
 
+def connectionUnder(transport: Any) -> Any:
+    """
+    @param transport: of a tunnel, TCP or TLS over it.
+    @return: the TCP connection.
+    """
+    while hasattr(transport, "transport"):
+        transport = transport.transport
+    return transport
+
+
 def tuneTunnelSocket(transport: Any) -> None:
     """
     Send at once, and find out about a dead peer.
@@ -45,8 +55,7 @@ def tuneTunnelSocket(transport: Any) -> None:
     @param transport: of a tunnel, TCP or TLS over it; one without a socket is
         left alone.
     """
-    while hasattr(transport, "transport"):
-        transport = transport.transport
+    transport = connectionUnder(transport)
     if not hasattr(transport, "setTcpNoDelay"):
         return
     transport.setTcpNoDelay(True)
@@ -72,8 +81,7 @@ def unsentBytes(transport: Any) -> int:
         can be told.  This is not what the tunnel has written: TLS answers a peer's
         demands for new keys by itself.
     """
-    while hasattr(transport, "transport"):
-        transport = transport.transport
+    transport = connectionUnder(transport)
     waiting = len(getattr(transport, "dataBuffer", b"")) + getattr(transport, "_tempDataLen", 0)
     return int(waiting - getattr(transport, "offset", 0))
 

@@ -16,6 +16,7 @@ from uotp.boundaries import Address
 from uotp.drops import Drop, Drops
 from uotp.log import Logger
 from uotp.pool import Pool, Surroundings
+from uotp.repeats import Budget, again
 from uotp.session import Session
 from uotp.train import Train
 from uotp.wire import newSessionId
@@ -46,7 +47,8 @@ class SourceSession:
         """
         @param deliver: sends a train to the source.
         """
-        self.session = Session(deliver, drops, around.clock.seconds, self.widen)
+        self._around = around
+        self.session = Session(deliver, drops, around.clock.seconds, self._answered)
         self.wide = False
         self._pool = Pool(around, self.session, newSessionId(), poolSize)
         self._pool.start()
@@ -59,6 +61,10 @@ class SourceSession:
         session.trainFromUdp(train)
         if not self.wide and session.bytesOut >= WIDEN_BYTES:
             self.widen()
+
+    def _answered(self) -> None:
+        self._around.watch.reached()
+        self.widen()
 
     def widen(self) -> None:
         """
@@ -100,6 +106,7 @@ class Sources:
         self._drops = drops
         self._expire = expire
         self._maxSessions = maxSessions
+        self._budget = Budget(clock)
         self._bySource: dict[Address, SourceSession] = {}
         self._allowance = NEW_AT_ONCE
         self._allowedAt = clock()
@@ -124,11 +131,13 @@ class Sources:
         now = self._clock()
         self._allowance = min(NEW_AT_ONCE, self._allowance + (now - self._allowedAt) * NEW_PER_SECOND)
         self._allowedAt = now
-        if self._allowance < 1 or not self._makeRoom():
+        if self._allowance < 1:
             return None
-        self._allowance -= 1
+        self._allowance -= 1  # also where there is no room: to look for it costs time
+        if not self._makeRoom():
+            return None
         session = self._bySource[source] = self._openSession(source)
-        self._log.info(
+        self._say(
             "session for {host} port {port} opened, {sessions} in all",
             host=source[0],
             port=source[1],
@@ -169,7 +178,7 @@ class Sources:
     def _end(self, source: Address, reason: str) -> None:
         entry = self._bySource.pop(source)
         entry.stop()
-        self._log.info(
+        self._say(
             "session for {host} port {port} ended: {reason}; {bytesOut} bytes from it, {bytesIn} to it",
             host=source[0],
             port=source[1],
@@ -177,6 +186,11 @@ class Sources:
             bytesOut=entry.session.bytesOut,
             bytesIn=entry.session.bytesIn,
         )
+
+    def _say(self, words: str, **fields: object) -> None:
+        unsaid = self._budget.spend()
+        if unsaid is not None:
+            self._log.info(words + "{again}", again=again(unsaid), **fields)
 
     def checkInvariant(self) -> None:
         """

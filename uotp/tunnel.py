@@ -25,7 +25,7 @@ from zope.interface import implementer
 
 from uotp.boundaries import FrameCodec, TrainsOfTunnel
 from uotp.errors import PeerError
-from uotp.sockets import tuneTunnelSocket, unsentBytes
+from uotp.sockets import connectionUnder, tuneTunnelSocket, unsentBytes
 from uotp.train import Train
 from uotp.wire import HelloDecoder
 
@@ -116,7 +116,6 @@ class Tunnel(TwistedProtocol):
     What both ends of a tunnel have in common.
 
     @ivar heard: whether a byte has come from the other end.
-    @ivar openedAt: when the tunnel was opened, by the reactor's clock.
     @ivar fullSince: since when the transport takes nothing, or L{None}.
     @ivar fault: what the peer did that it may not do, in words, or L{None}.
     """
@@ -138,7 +137,6 @@ class Tunnel(TwistedProtocol):
         self._turnEnd: IDelayedCall | None = None
         self._closing: IDelayedCall | None = None
         self.heard = False
-        self.openedAt: float | None = None
         self.fullSince: float | None = None
         self.fault: str | None = None
 
@@ -184,7 +182,6 @@ class Tunnel(TwistedProtocol):
         if not self._advance(Event.GREETED):
             return
         self._session = session
-        self.openedAt = self._clock.seconds()
         self._tellSession()
 
     def tlsConnection(self) -> Any:
@@ -308,7 +305,14 @@ class Tunnel(TwistedProtocol):
         """
         self._transportFull = False
         self.fullSince = None
-        self._tellSession()
+        if getattr(connectionUnder(self.transport), "disconnecting", False):
+            # The other end has closed TLS while we were full.  Twisted then reads no
+            # more, and closes the connection when what it held is sent: but only if
+            # no producer is in the way.
+            self._leaveSession()
+            self.transport.unregisterProducer()
+        else:
+            self._tellSession()
 
     def stopProducing(self) -> None:
         """

@@ -6,7 +6,9 @@ and those who have nothing to do with it notice nothing.
 
 from __future__ import annotations
 
+import contextlib  # trial takes a module's `suppress` for its own
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -15,9 +17,9 @@ from tests.integration.correspondence import LOOPBACK, Address, freePort
 from tests.integration.pairs import numbered
 from tests.integration.processes import Program
 from tests.integration.procfs import highestMemoryBytes, memoryBytes, requireProcfs
-from tests.integration.rawpeers import ID_BYTES, RawServer, rawClient
+from tests.integration.rawpeers import ID_BYTES, RawServer, frame, rawClient
 from tests.integration.relay import Relay, Relayed
-from tests.integration.rig import PLAIN, RigTestCase, said
+from tests.integration.rig import PLAIN, RigTestCase, said, serverWords
 from tests.integration.udpends import Flow, UdpEnd, until
 from uotp.schedule import STAY_SECONDS
 
@@ -138,6 +140,45 @@ class DeafPeerTests(RigTestCase):
             light.expect(datagram, ROUND_TRIP_SECONDS)
 
         self.assertStaysFlat(client, lambda: flood(heavy, address, FLOOD_BYTES), roundTrip)
+
+
+class LateReaderTests(RigTestCase):
+    """
+    A peer closes TLS while the server still has much to send to it.
+    """
+
+    def test_tunnelClosedWhileItIsFullIsGoneAtBothEnds(self) -> None:
+        """
+        A client joins, does not read until the server's buffers are full, says
+        goodbye, and reads at last.  The connection ends, and with it the session's
+        tunnel; it would otherwise stay for ever, and nothing would come through it.
+        """
+        target = self.udpEnd()
+        pki = self.newPki()
+        server = self.startServer(target.address, *serverWords(pki))
+        context = ssl.create_default_context(cafile=pki.caCertificate)
+        context.load_cert_chain(pki.clientCertificate, pki.clientKey)
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = context.wrap_bio(incoming, outgoing, server_hostname=LOOPBACK)
+        with socket.create_connection(self.listening(server), 10) as connection:
+            while True:
+                try:
+                    tls.do_handshake()
+                    break
+                except ssl.SSLWantReadError:
+                    connection.sendall(outgoing.read())
+                    incoming.write(connection.recv(65536))
+            tls.write(bytes(ID_BYTES) + frame(b"here I am"))
+            connection.sendall(outgoing.read())
+            source = target.expect(b"here I am")
+            flood(target, source, 40_000_000)
+            with contextlib.suppress(ssl.SSLError):  # the answer has not been read
+                tls.unwrap()
+            connection.sendall(outgoing.read())
+            time.sleep(0.2)  # the goodbye arrives while nothing is read
+            while connection.recv(65536):
+                pass
+        server.waitForLine("session 00000000 has no tunnel left")
 
 
 class StalledTunnelTests(RigTestCase):
