@@ -62,8 +62,8 @@ class ClientTls:
     The choices for a client.
 
     @ivar cafile: PEM file with all the CAs that may sign the server, in place
-        of the system's.  (On Windows there are none of the system: give this,
-        or C{pins}.)
+        of the system's.  (Windows has none of the system, and macOS only those
+        of Homebrew's OpenSSL: give this there, or C{pins}.)
     @ivar cert: PEM file with the client's certificate and chain, if the server
         wants one.
     @ivar key: PEM file with its key; L{None} when that is in C{cert}.
