@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 LIMIT_SECONDS = 10.0
+"""Of processor time: what else the machine does is not the suite's fault.  Nothing in it waits."""
 
 FAMILIES = {socket.AF_INET, socket.AF_INET6}
 """Not the pair of local sockets by which a reactor wakes itself."""
@@ -85,13 +86,13 @@ def main() -> int:
     watch.refuseLookUps()
     sys.addaudithook(watch)
     modules = sorted(f"tests.{path.stem}" for path in Path("tests").glob("test_*.py"))
-    began = time.monotonic()
+    began = time.process_time()
     passed = bool(modules) and runTrial(modules)
-    seconds = time.monotonic() - began
+    seconds = time.process_time() - began
     for stack in watch.seen[:3]:
         print(f"The network was reached for here:\n{stack}")
     if seconds > LIMIT_SECONDS:
-        print(f"The fast suite took {seconds:.1f} s, and may take {LIMIT_SECONDS:g} s.")
+        print(f"The fast suite took {seconds:.1f} s of the processor, and may take {LIMIT_SECONDS:g} s.")
     return 0 if passed and not watch.seen and seconds <= LIMIT_SECONDS else 1
 
 

@@ -24,7 +24,7 @@ from uotp import dial, sockets
 from uotp.dial import Dialer, wordsForFailure
 from uotp.resolve import Addresses, SharedResolver
 from uotp.tls import ClientCredentials, ClientTls
-from uotp.tunnel import DialledTunnel
+from uotp.tunnelends import DialledTunnel
 from uotp.wire import FrameCodec
 
 V6, V4 = IPv6Address("TCP", "2001:db8::1", 8443), IPv4Address("TCP", "192.0.2.1", 8443)

@@ -33,6 +33,8 @@ FLOORS = {
     "uotp.clock": 1,
     "uotp.log": 1,
     "uotp.rounds": 1,
+    "uotp.tunnellife": 0,
+    "uotp.tunnelends": 1,
     "uotp.signals": 1,
     "uotp.sockets": 1,
     "uotp.resolve": 1,

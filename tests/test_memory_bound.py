@@ -30,7 +30,8 @@ from uotp.resolve import SharedResolver
 from uotp.session import Session
 from uotp.target import TargetLeg
 from uotp.train import MAX_TRAIN_BYTES, Train
-from uotp.tunnel import TURN_BYTES, AcceptedTunnel, DialledTunnel, Tunnel
+from uotp.tunnel import TURN_BYTES, Tunnel
+from uotp.tunnelends import AcceptedTunnel, DialledTunnel
 from uotp.wire import LENGTH_BYTES, FrameCodec
 
 PUSHED_BYTES = 64 * 1024 * 1024

@@ -15,7 +15,8 @@ from tests.twins import Attempt, MemorySurroundings, MemoryTransport, RecordingO
 from uotp.backoff import FIRST_SECONDS
 from uotp.errors import PeerError
 from uotp.pool import PROVED_SECONDS, Event, Pool, Slot, State
-from uotp.tunnel import CLOSE_SECONDS, DialledTunnel
+from uotp.tunnel import CLOSE_SECONDS
+from uotp.tunnelends import DialledTunnel
 from uotp.wire import FrameCodec
 
 HELLO = b"a session's id !"

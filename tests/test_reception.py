@@ -26,7 +26,8 @@ from uotp.serverservice import certificateIdentity
 from uotp.target import TargetLeg
 from uotp.tls import refusalReason
 from uotp.train import Train
-from uotp.tunnel import DialledTunnel, Tunnel
+from uotp.tunnel import Tunnel
+from uotp.tunnelends import DialledTunnel
 from uotp.wire import FrameCodec
 
 HELLO = bytes(range(0x40, 0x50))

@@ -10,7 +10,8 @@ from twisted.python.failure import Failure
 from tests.contracts import TimerTestCase
 from tests.twins import MemoryTransport, RecordingSession
 from uotp.roll import CLOSE_ALL_SECONDS, MAX_UNSENT_BYTES, STALL_SECONDS, Roll
-from uotp.tunnel import CLOSE_SECONDS, DialledTunnel, Tunnel
+from uotp.tunnel import CLOSE_SECONDS, Tunnel
+from uotp.tunnelends import DialledTunnel
 from uotp.wire import FrameCodec
 
 

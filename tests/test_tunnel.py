@@ -23,7 +23,9 @@ from uotp.boundaries import Carrier
 from uotp.errors import PeerError
 from uotp.sockets import KEEPALIVE_IDLE_SECONDS
 from uotp.train import Train, cut
-from uotp.tunnel import CLOSE_SECONDS, TURN_BYTES, AcceptedTunnel, DialledTunnel, Event, State, Tunnel
+from uotp.tunnel import CLOSE_SECONDS, TURN_BYTES, Tunnel
+from uotp.tunnelends import AcceptedTunnel, DialledTunnel
+from uotp.tunnellife import Event, State
 from uotp.wire import FrameCodec
 
 HELLO = bytes(range(16))
@@ -143,11 +145,11 @@ class TunnelLifeTests(_TunnelTestCase):
                     tunnel = make()
                     for step in WAYS[state]:
                         STEPS[step](tunnel)
-                    self.assertIs(tunnel._state, state)
+                    self.assertIs(tunnel.state, state)
                     STEPS[event](tunnel)
                     expected = EXPECTED[state].get(event, state)
-                    self.assertEqual((state, event, tunnel._state), (state, event, expected))
-                    if tunnel._state is not State.LOST:
+                    self.assertEqual((state, event, tunnel.state), (state, event, expected))
+                    if tunnel.state is not State.LOST:
                         tunnel.connectionLost(done())
         self.assertNoTimer()
 
@@ -223,7 +225,7 @@ class TunnelLifeTests(_TunnelTestCase):
             for step in WAYS[state]:
                 STEPS[step](tunnel)
             tunnel.abort()
-            self.assertEqual((state, tunnel._state, tunnel.transport.aborted), (state, State.CLOSING, True))
+            self.assertEqual((state, tunnel.state, tunnel.transport.aborted), (state, State.CLOSING, True))
             tunnel.transport.lose()
 
     def test_abortWithoutAConnectionDoesNothing(self) -> None:
@@ -235,7 +237,7 @@ class TunnelLifeTests(_TunnelTestCase):
             for step in WAYS[state]:
                 STEPS[step](tunnel)
             tunnel.abort()
-            self.assertEqual((state, tunnel._state), (state, state))
+            self.assertEqual((state, tunnel.state), (state, state))
 
     def test_ownerHearsOfEveryLoss(self) -> None:
         """

@@ -10,10 +10,8 @@ from twisted.python import usage
 from uotp.ends import TLS_OPTIONS, EndOptions, commandService
 from uotp.options import (
     convert,
-    parseBindAddress,
     parseCount,
     parseDestination,
-    parseListeningPort,
     parseMark,
     parseSeconds,
 )
@@ -71,8 +69,6 @@ class Options(EndOptions):
         @raise usage.UsageError: for a value or a combination that cannot be used.
         """
         super().postOptions()
-        convert(self, "bind-address", parseBindAddress)
-        convert(self, "bind-port", parseListeningPort)
         for name in ("expire", "backoff", "timeout"):
             convert(self, name, parseSeconds)
         convert(self, "pool-size", parseCount(MAX_POOL_SIZE))

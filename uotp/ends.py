@@ -17,7 +17,15 @@ from twisted.python import usage
 from uotp.clock import useMonotonicClock
 from uotp.errors import ConfigurationError, StartError
 from uotp.log import Logger, logTo, openLogFile, parseVerbosity, reopenLogFile
-from uotp.options import GnuOptions, absolutePath, convert, parseDestination, parsePort
+from uotp.options import (
+    GnuOptions,
+    absolutePath,
+    convert,
+    parseBindAddress,
+    parseDestination,
+    parseListeningPort,
+    parsePort,
+)
 from uotp.signals import onSignal, stopOnSignals
 from uotp.sockets import raiseDescriptorLimit
 
@@ -61,6 +69,8 @@ class EndOptions(GnuOptions):
             except ValueError as error:
                 reason = f"{name} {self[name]}: {error}"
                 raise usage.UsageError(reason) from error
+        convert(self, "bind-address", parseBindAddress)
+        convert(self, "bind-port", parseListeningPort)
         convert(self, "verbosity", parseVerbosity)
         for name in ("logfile", *TLS_OPTIONS):
             convert(self, name, absolutePath)

@@ -19,6 +19,8 @@ from twisted.logger import (
 )
 from twisted.python.logfile import LogFile
 
+from uotp.repeats import Budget, again
+
 VERBOSITIES = {
     "debug": LogLevel.debug,
     "info": LogLevel.info,
@@ -42,6 +44,28 @@ class Logger(twisted.logger.Logger):
         """
         if level >= Logger.threshold:
             super().emit(level, format, **kwargs)
+
+
+class BudgetedLogger:
+    """
+    A logger for what strangers can make happen.
+    """
+
+    def __init__(self, log: twisted.logger.Logger, budget: Budget) -> None:
+        """
+        @param log: where the lines go.
+        @param budget: how many there may be.
+        """
+        self._log = log
+        self._budget = budget
+
+    def info(self, words: str, **fields: object) -> None:
+        """
+        Log an event, with the number of those that had to go unsaid before it.
+        """
+        unsaid = self._budget.spend()
+        if unsaid is not None:
+            self._log.info(words + "{again}", again=again(unsaid), **fields)
 
 
 def parseVerbosity(word: str) -> Any:

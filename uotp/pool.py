@@ -22,7 +22,8 @@ from uotp.backoff import backoffSeconds
 from uotp.boundaries import TrainsOfTunnel
 from uotp.dial import wordsForFailure
 from uotp.roll import Roll
-from uotp.tunnel import DialledTunnel, Tunnel
+from uotp.tunnel import Tunnel
+from uotp.tunnelends import DialledTunnel
 from uotp.wire import FrameCodec
 
 PROVED_SECONDS = 5.0

@@ -19,7 +19,8 @@ from uotp.log import Logger
 from uotp.registry import Registry, ServedSession
 from uotp.repeats import Repeats, again
 from uotp.roll import Roll
-from uotp.tunnel import AcceptedTunnel, Tunnel
+from uotp.tunnel import Tunnel
+from uotp.tunnelends import AcceptedTunnel
 from uotp.wire import FrameCodec
 
 HELLO_SECONDS = 10.0

@@ -13,8 +13,8 @@ from twisted.internet.interfaces import IDelayedCall
 from uotp.boundaries import Carrier
 from uotp.drops import Drops
 from uotp.errors import PeerError
-from uotp.log import Logger
-from uotp.repeats import Budget, again
+from uotp.log import BudgetedLogger, Logger
+from uotp.repeats import Budget
 from uotp.session import Session
 from uotp.target import TargetLeg
 
@@ -83,7 +83,7 @@ class Registry:
         self._linger = linger
         self._maxSessions = maxSessions
         self._maxTunnels = maxTunnels
-        self._budget = Budget(clock.seconds)
+        self._sessionLog = BudgetedLogger(self._log, Budget(clock.seconds))
         self._served: dict[bytes, ServedSession] = {}
         self._lingering: dict[ServedSession, None] = {}
 
@@ -115,7 +115,7 @@ class Registry:
             served.lingering.cancel()
             served.lingering = None
             del self._lingering[served]
-            self._say("session {session} has tunnels again", session=served.name)
+            self._sessionLog.info("session {session} has tunnels again", session=served.name)
         served.tunnels.add(tunnel)
         return served
 
@@ -129,7 +129,7 @@ class Registry:
         leg = self._makeLeg()
         session = Session(leg.send, self._drops, self._clock.seconds)
         served = self._served[sessionId] = ServedSession(sessionId, owner, session, leg)
-        self._say("session {session} opened, {sessions} in all", session=served.name, sessions=len(self))
+        self._sessionLog.info("session {session} opened, {sessions} in all", session=served.name, sessions=len(self))
         leg.open(session.trainFromUdp)
         return served
 
@@ -140,7 +140,7 @@ class Registry:
         served.tunnels.discard(tunnel)
         if served.tunnels or served.lingering is not None or self._served.get(served.sessionId) is not served:
             return
-        self._say(
+        self._sessionLog.info(
             "session {session} has no tunnel left and is kept for {linger:.0f} s",
             session=served.name,
             linger=self._linger,
@@ -160,18 +160,13 @@ class Registry:
         served.leg.close()
         for tunnel in list(served.tunnels):
             tunnel.close()
-        self._say(
+        self._sessionLog.info(
             "session {session} ended: {reason}; {bytesIn} bytes to the target, {bytesOut} back",
             session=served.name,
             reason=reason,
             bytesIn=served.session.bytesIn,
             bytesOut=served.session.bytesOut,
         )
-
-    def _say(self, words: str, **fields: object) -> None:
-        unsaid = self._budget.spend()
-        if unsaid is not None:
-            self._log.info(words + "{again}", again=again(unsaid), **fields)
 
     def endAll(self) -> None:
         """

@@ -8,7 +8,7 @@ from twisted.application.service import IService
 from twisted.python import usage
 
 from uotp.ends import EndOptions, commandService
-from uotp.options import convert, parseBindAddress, parseListeningPort, parseSeconds
+from uotp.options import convert, parseSeconds
 from uotp.services import serverService
 from uotp.tls import ServerTls
 
@@ -38,8 +38,6 @@ class Options(EndOptions):
         @raise usage.UsageError: for a value or a combination that cannot be used.
         """
         super().postOptions()
-        convert(self, "bind-address", parseBindAddress)
-        convert(self, "bind-port", parseListeningPort)
         convert(self, "linger", parseSeconds)
         if not self["no-tls"] and not self["cert"]:
             reason = "a server needs --cert: `uotp cert DIR` makes one, with a private CA; or give --no-tls"

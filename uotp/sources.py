@@ -14,9 +14,9 @@ from collections.abc import Callable
 
 from uotp.boundaries import Address
 from uotp.drops import Drop, Drops
-from uotp.log import Logger
+from uotp.log import BudgetedLogger, Logger
 from uotp.pool import Pool, Surroundings
-from uotp.repeats import Budget, again
+from uotp.repeats import Budget
 from uotp.session import Session
 from uotp.train import Train
 from uotp.wire import newSessionId
@@ -106,7 +106,7 @@ class Sources:
         self._drops = drops
         self._expire = expire
         self._maxSessions = maxSessions
-        self._budget = Budget(clock)
+        self._sessionLog = BudgetedLogger(self._log, Budget(clock))
         self._bySource: dict[Address, SourceSession] = {}
         self._allowance = NEW_AT_ONCE
         self._allowedAt = clock()
@@ -137,7 +137,7 @@ class Sources:
         if not self._makeRoom():
             return None
         session = self._bySource[source] = self._openSession(source)
-        self._say(
+        self._sessionLog.info(
             "session for {host} port {port} opened, {sessions} in all",
             host=source[0],
             port=source[1],
@@ -178,7 +178,7 @@ class Sources:
     def _end(self, source: Address, reason: str) -> None:
         entry = self._bySource.pop(source)
         entry.stop()
-        self._say(
+        self._sessionLog.info(
             "session for {host} port {port} ended: {reason}; {bytesOut} bytes from it, {bytesIn} to it",
             host=source[0],
             port=source[1],
@@ -186,11 +186,6 @@ class Sources:
             bytesOut=entry.session.bytesOut,
             bytesIn=entry.session.bytesIn,
         )
-
-    def _say(self, words: str, **fields: object) -> None:
-        unsaid = self._budget.spend()
-        if unsaid is not None:
-            self._log.info(words + "{again}", again=again(unsaid), **fields)
 
     def checkInvariant(self) -> None:
         """

@@ -2,7 +2,7 @@
 One TLS or TCP connection, from either end: bytes on one side, trains on the
 other.
 
-The life of a tunnel is a table, L{NEXT_STATE}.  It carries trains in one state
+The life of a tunnel is a table, L{uotp.tunnellife.NEXT_STATE}.  It carries trains in one state
 only, OPEN: after the handshake of TLS, and on the accepting end after the
 session id.  Who dials or accepts follows that life through L{TunnelOwner}; the
 session sees trains, and whether the tunnel is free, and nothing else.
@@ -14,7 +14,6 @@ noticed, since TLS writes are gathered until the turn ends.
 
 from __future__ import annotations
 
-from enum import Enum, auto
 from typing import Any, Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IHandshakeListener, IPushProducer, ISSLTransport
@@ -27,7 +26,7 @@ from uotp.boundaries import FrameCodec, TrainsOfTunnel
 from uotp.errors import PeerError
 from uotp.sockets import connectionUnder, tuneTunnelSocket, unsentBytes
 from uotp.train import Train
-from uotp.wire import HelloDecoder
+from uotp.tunnellife import NEXT_STATE, Event, State
 
 TURN_BYTES = 64 * 1024
 """
@@ -40,50 +39,6 @@ CLOSE_SECONDS = 1.0
 """
 How long a close in good order may take.  TLS would wait for the peer's answer
 for ever, and a program has 5 s to stop.
-"""
-
-
-class State(Enum):
-    """
-    Where in its life a tunnel is.
-    """
-
-    NEW = auto()
-    HANDSHAKE = auto()
-    HELLO = auto()
-    OPEN = auto()
-    CLOSING = auto()
-    LOST = auto()
-
-
-class Event(Enum):
-    """
-    What can happen to a tunnel.
-    """
-
-    CONNECTED = auto()
-    SECURED = auto()
-    GREETED = auto()
-    CLOSED = auto()
-    DISCONNECTED = auto()
-
-
-NEXT_STATE: dict[tuple[State, Event], State] = {
-    (State.NEW, Event.CONNECTED): State.HANDSHAKE,
-    (State.NEW, Event.DISCONNECTED): State.LOST,
-    (State.HANDSHAKE, Event.SECURED): State.HELLO,
-    (State.HANDSHAKE, Event.CLOSED): State.CLOSING,
-    (State.HANDSHAKE, Event.DISCONNECTED): State.LOST,
-    (State.HELLO, Event.GREETED): State.OPEN,
-    (State.HELLO, Event.CLOSED): State.CLOSING,
-    (State.HELLO, Event.DISCONNECTED): State.LOST,
-    (State.OPEN, Event.CLOSED): State.CLOSING,
-    (State.OPEN, Event.DISCONNECTED): State.LOST,
-    (State.CLOSING, Event.DISCONNECTED): State.LOST,
-}
-"""
-What each event leads to.  A pair that is not here changes nothing: a peer can
-make a handshake end or bytes arrive after we have begun to close.
 """
 
 
@@ -115,6 +70,7 @@ class Tunnel(TwistedProtocol):
     """
     What both ends of a tunnel have in common.
 
+    @ivar state: where in its life it is.
     @ivar heard: whether a byte has come from the other end.
     @ivar fullSince: since when the transport takes nothing, or L{None}.
     @ivar fault: what the peer did that it may not do, in words, or L{None}.
@@ -130,7 +86,7 @@ class Tunnel(TwistedProtocol):
         self._codec = codec
         self._owner = owner
         self._session: TrainsOfTunnel | None = None
-        self._state = State.NEW
+        self.state = State.NEW
         self._transportFull = False
         self._saidFree = False
         self._givenThisTurn = 0
@@ -146,10 +102,10 @@ class Tunnel(TwistedProtocol):
         """
         @return: whether the event changed the state.
         """
-        after = NEXT_STATE.get((self._state, event))
+        after = NEXT_STATE.get((self.state, event))
         if after is None:
             return False
-        self._state = after
+        self.state = after
         return True
 
     def connectionMade(self) -> None:
@@ -211,7 +167,7 @@ class Tunnel(TwistedProtocol):
         """
         Close now, and drop what is written.
         """
-        if self._state in (State.NEW, State.LOST):
+        if self.state in (State.NEW, State.LOST):
             return
         self._advance(Event.CLOSED)
         self._leaveSession()
@@ -240,7 +196,7 @@ class Tunnel(TwistedProtocol):
         Bytes of the stream came.
         """
         self.heard = True
-        if self._state is State.OPEN:
+        if self.state is State.OPEN:
             self._decode(data)
 
     def _decode(self, data: bytes) -> None:
@@ -259,7 +215,7 @@ class Tunnel(TwistedProtocol):
         """
         Send a train; what is not open sends nothing.
         """
-        if self._state is not State.OPEN:
+        if self.state is not State.OPEN:
             return
         frames = self._codec.encode(train)
         self._givenThisTurn += len(frames)
@@ -318,54 +274,3 @@ class Tunnel(TwistedProtocol):
         """
         The transport is gone; C{connectionLost} says so too.
         """
-
-
-class DialledTunnel(Tunnel):
-    """
-    The client's end: says the session id, and is open.
-    """
-
-    def __init__(self, clock: Any, codec: FrameCodec, owner: TunnelOwner, hello: bytes) -> None:
-        """
-        @param hello: what to send first.
-        """
-        super().__init__(clock, codec, owner)
-        self._hello = hello
-
-    def _secured(self) -> None:
-        self.transport.write(self._hello)
-        self._owner.tunnelOpened(self)
-
-
-class AcceptedTunnel(Tunnel):
-    """
-    The server's end: waits for the session id, and opens when it has been told
-    whom to carry for.
-    """
-
-    def __init__(self, clock: Any, codec: FrameCodec, owner: TunnelOwner) -> None:
-        """
-        See L{Tunnel}.
-        """
-        super().__init__(clock, codec, owner)
-        self._helloDecoder = HelloDecoder()
-
-    def _secured(self) -> None:
-        """
-        Nothing to do: the peer speaks first.
-        """
-
-    def dataReceived(self, data: bytes) -> None:
-        """
-        The session id comes first, and frames may come in the same breath.
-        """
-        if self._state is not State.HELLO:
-            super().dataReceived(data)
-            return
-        self.heard = True
-        hello = self._helloDecoder.feed(data)
-        if hello is None:
-            return
-        sessionId, rest = hello
-        self._owner.helloReceived(self, sessionId)
-        super().dataReceived(rest)

@@ -1,0 +1,52 @@
+"""
+The life of a tunnel as a table: where it is, what can happen, and what that leads
+to.  Nothing happens here.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+
+class State(Enum):
+    """
+    Where in its life a tunnel is.
+    """
+
+    NEW = auto()
+    HANDSHAKE = auto()
+    HELLO = auto()
+    OPEN = auto()
+    CLOSING = auto()
+    LOST = auto()
+
+
+class Event(Enum):
+    """
+    What can happen to a tunnel.
+    """
+
+    CONNECTED = auto()
+    SECURED = auto()
+    GREETED = auto()
+    CLOSED = auto()
+    DISCONNECTED = auto()
+
+
+NEXT_STATE: dict[tuple[State, Event], State] = {
+    (State.NEW, Event.CONNECTED): State.HANDSHAKE,
+    (State.NEW, Event.DISCONNECTED): State.LOST,
+    (State.HANDSHAKE, Event.SECURED): State.HELLO,
+    (State.HANDSHAKE, Event.CLOSED): State.CLOSING,
+    (State.HANDSHAKE, Event.DISCONNECTED): State.LOST,
+    (State.HELLO, Event.GREETED): State.OPEN,
+    (State.HELLO, Event.CLOSED): State.CLOSING,
+    (State.HELLO, Event.DISCONNECTED): State.LOST,
+    (State.OPEN, Event.CLOSED): State.CLOSING,
+    (State.OPEN, Event.DISCONNECTED): State.LOST,
+    (State.CLOSING, Event.DISCONNECTED): State.LOST,
+}
+"""
+What each event leads to.  A pair that is not here changes nothing: a peer can
+make a handshake end or bytes arrive after we have begun to close.
+"""
