@@ -317,10 +317,10 @@ class SlotTests(_PoolTestCase):
         self.clock.advance(0.9)
         self.assertEqual(self.around.record.reasons, [])
         self.clock.advance(0.2)
-        self.assertEqual(self.around.record.reasons, ["no tunnel after 4 s"])
+        self.assertEqual(self.around.record.reasons, ["no TLS handshake after 4 s"])
         self.assertTrue(self.last.transport.aborted)
         self.around.settle()
-        self.assertEqual((len(self.around.roll), self.around.record.reasons), (0, ["no tunnel after 4 s"]))
+        self.assertEqual((len(self.around.roll), self.around.record.reasons), (0, ["no TLS handshake after 4 s"]))
         self.assertEqual(len(self.around.attempts), 1)
         self.waitForDial()
         self.last.open()
@@ -333,7 +333,7 @@ class SlotTests(_PoolTestCase):
         self.slot().dial()
         self.clock.advance(4.0)
         self.assertTrue(self.last.cancelled)
-        self.assertEqual(self.around.record.reasons, ["no tunnel after 4 s"])
+        self.assertEqual(self.around.record.reasons, ["no connection after 4 s"])
         self.assertEqual(round(self.waitForDial(), 6), FIRST_SECONDS)
 
     def test_openTunnelHasNoTimeOut(self) -> None:

@@ -243,6 +243,16 @@ class ReceptionTests(_ReceptionTestCase):
         self.accept().dataReceived(HELLO)
         self.assertEqual(len(self.registry), 1)
 
+    def test_whoTookUsForSomebodyElseOpensNoSession(self) -> None:
+        """
+        A client that speaks TLS to a server without, for example.
+        """
+        self.accept().dataReceived(b"\x16\x03\x01\x05\xc2\x01\x00\x05\xbe\x03\x03" + bytes(500))
+        self.assertEqual(len(self.registry), 0)
+        self.assertEqual(
+            self.warnings(), ["refused a connection from 192.0.2.1: it speaks TLS, and --no-tls was said here"]
+        )
+
     def test_oldestThatWentOpensNothing(self) -> None:
         """
         Whatever it says now.

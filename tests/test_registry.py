@@ -318,7 +318,7 @@ class RegistryTests(TimerTestCase):
         self.assertEqual(
             lines,
             [
-                "session 07070707 opened, 1 in all",
+                "session 07070707 opened from nowhere, 1 in all",
                 "session 07070707 has no tunnel left and is kept for 150 s",
                 "session 07070707 has tunnels again",
                 "session 07070707 ended: the server stops; 0 bytes to the target, 0 back",

@@ -83,6 +83,13 @@ class _Reactor(MemoryReactorClock):
         return _ListeningPort(kind("TCP", interface, port or 60000), self.stopped)
 
 
+WARNINGS_AT_START = (
+    "plain TCP: everybody on the way can read and change what is carried",
+    "whoever reaches this port can reach the target: no --cafile names who may",
+)
+"""Of most of the services here, and no matter of theirs."""
+
+
 class _ServicesTestCase(TlsTestCase):
     """
     A test with a reactor, a network and name servers in memory.
@@ -200,7 +207,8 @@ class _ServicesTestCase(TlsTestCase):
         """
         @return: what the log says from this level up.
         """
-        return [formatEvent(event) for event in self.events if event["log_level"] >= level]
+        lines = [formatEvent(event) for event in self.events if event["log_level"] >= level]
+        return [line for line in lines if line not in WARNINGS_AT_START]
 
     def certificates(self) -> tuple[ServerTls, ClientTls]:
         """
@@ -669,6 +677,64 @@ class TogetherTests(_ServicesTestCase):
             self.network.settle()
             self.reactor.advance(1)
         self.assertLess(len(self.lines()), 10)
+
+    def test_lackOfProtectionIsSaidAtTheStart(self) -> None:
+        """
+        Of the way, and of the target.
+        """
+        serverTls, clientTls = self.certificates()
+        self.server(serverTls)
+        self.client(clientTls)
+        self.assertEqual([formatEvent(event) for event in self.events if formatEvent(event) in WARNINGS_AT_START], [])
+        self.server(ServerTls(serverTls.cert))
+        self.server()
+        self.client(listen=("127.0.0.1", 8912))
+        plain, open_ = WARNINGS_AT_START
+        said = [formatEvent(event) for event in self.events if formatEvent(event) in WARNINGS_AT_START]
+        self.assertEqual(said, [open_, plain, open_, plain])
+
+    def test_targetThatIsSilentIsSaidOnce(self) -> None:
+        """
+        The log says where to look when nothing comes back.
+        """
+        self.server()
+        self.client()
+        self.sourcePort.send(PING, CLIENT_PORT)
+        self.flush()
+        self.pass_(30)
+        silent = [line for line in self.lines(LogLevel.warn) if "is it there?" in line]
+        self.assertEqual(len(silent), 1, self.lines())
+        self.assertIn("from the target, {} port {}".format(*TARGET), silent[0])
+
+    def test_targetThatAnswersIsNotCalledSilent(self) -> None:
+        """
+        Also when it has nothing more to say.
+        """
+        self.server()
+        self.client()
+        self.exchange()
+        self.pass_(30)
+        self.assertEqual([line for line in self.lines(LogLevel.warn) if "is it there?" in line], [])
+
+    def test_nameThatIsToBeLookedUpOnceIsLookedUpAtTheStartUntilItIsFound(self) -> None:
+        """
+        Before a VPN has taken the name server away.
+        """
+        asked: list[str] = []
+
+        def lookup(host: str, *_: object) -> Addresses:
+            asked.append(host)
+            return [] if len(asked) < 3 else [IPv4Address("TCP", "192.0.2.1", 8443)]
+
+        def inBackground(_: Callable[[], Addresses], done: Callable[[Addresses], None]) -> None:
+            done(lookup("good.test"))
+
+        self.patch(clientservice, "backgroundThread", lambda _: inBackground)
+        self.client(resolveOnce=True, backoff=5.0)
+        self.assertEqual(len(asked), 1)
+        self.pass_(60)
+        self.assertEqual(len(asked), 3)
+        self.assertEqual(self.lines(LogLevel.warn), ["good.test: host name not found, trying again"])
 
     def test_severalEndsOfAKindFitIntoOneApplication(self) -> None:
         """

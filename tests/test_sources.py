@@ -309,12 +309,13 @@ class SourcesTests(_SourcesTestCase):
             self.answer(self.around.attempts[0])
             self.sources.endAll()
         lines = [formatEvent(event) for event in events]
+        sessionId = self.around.attempts[0].transport.getOutBuffer()[:16]
+        name = sessionId[:4].hex()
         self.assertEqual(
             lines,
             [
-                "session for 192.0.2.1 port 2 opened, 1 in all",
-                "session for 192.0.2.1 port 2 ended: the client stops; 4 bytes from it, 4 to it",
+                f"session {name} for 192.0.2.1 port 2 opened, 1 in all",
+                f"session {name} for 192.0.2.1 port 2 ended: the client stops; 4 bytes from it, 4 to it",
             ],
         )
-        sessionId = self.around.attempts[0].transport.getOutBuffer()[:16]
         self.assertNotIn(sessionId.hex(), "".join(lines))

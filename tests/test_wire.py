@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.train import Train, cut, gather
-from uotp.wire import SESSION_ID_BYTES, FrameCodec, HelloDecoder, newSessionId
+from uotp.wire import SESSION_ID_BYTES, FrameCodec, HelloDecoder, foreignHello, newSessionId
 
 VECTORS = [
     (Train(0, b""), "0000"),
@@ -166,3 +166,31 @@ class HelloTests(SynchronousTestCase):
         decoder = HelloDecoder()
         self.assertEqual([decoder.feed(bytes([byte])) for byte in range(15)], [None] * 15)
         self.assertEqual(decoder.feed(b"\x0f"), (bytes(range(16)), b""))
+
+
+class ForeignHelloTests(SynchronousTestCase):
+    """
+    Who took us for somebody else.
+    """
+
+    def test_otherProtocolsAreKnownByTheirFirstBytes(self) -> None:
+        """
+        So that they open no session, and the log says what to mend.
+        """
+        for hello, word in (
+            (b"\x16\x03\x01\x05\xc2\x01\x00\x05\xbe\x03\x03" + bytes(5), "--no-tls"),
+            (b"GET / HTTP/1.1\r\n", "HTTP"),
+            (b"PRI * HTTP/2.0\r\n", "HTTP"),
+            (b"SSH-2.0-OpenSSH_", "SSH"),
+        ):
+            self.assertEqual(len(hello), SESSION_ID_BYTES)
+            self.assertIn(word, str(foreignHello(hello)))
+
+    def test_sessionIdIsNeverTakenForAnotherProtocol(self) -> None:
+        """
+        Not even one that begins in the same way; nor are ids of other kinds.
+        """
+        for hello in (b"\x16\x03", b"GET ", b"SSH-"):
+            self.assertIsNone(foreignHello(uuid.UUID(bytes=hello.ljust(16, b"\xab"), version=4).bytes))
+        for sessionId in (bytes(16), bytes(range(16)), b"A" * 16, b"\xff" * 16):
+            self.assertIsNone(foreignHello(sessionId))

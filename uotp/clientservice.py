@@ -21,7 +21,7 @@ from uotp.errors import StartError
 from uotp.log import Logger
 from uotp.pool import Surroundings
 from uotp.repeats import Budget, Repeats, again
-from uotp.resolve import SharedResolver, backgroundThread, lookUp
+from uotp.resolve import Addresses, SharedResolver, backgroundThread, lookUp
 from uotp.roll import Roll
 from uotp.service import TunnelService
 from uotp.sockets import checkMark
@@ -153,6 +153,7 @@ class ClientService(TunnelService):
         self._settings = settings
         self._port: DatagramPort | None = None
         self._reopening: IDelayedCall | None = None
+        self._resolving: IDelayedCall | None = None
         self._openPort = datagramPortOpener(reactor, self.drops)
         self._resolver = SharedResolver(backgroundThread(reactor), once=settings.resolveOnce)
         dialer = Dialer(reactor, settings.server, credentials, self._resolver, settings.timeout, settings.mark)
@@ -192,7 +193,20 @@ class ClientService(TunnelService):
         self.rounds.every(min(1.0, self._settings.expire / 4), self._sources.endIdle)
         if self._settings.resolveOnce:
             # Now, before a VPN that needs this tunnel has taken the name server away.
-            lookUp(self._resolver, *self._settings.server, "TCP")
+            self._resolveOnce()
+
+    def _resolveOnce(self) -> None:
+        self._resolving = None
+        lookUp(self._resolver, *self._settings.server, "TCP").addCallback(self._resolvedOnce)
+
+    def _resolvedOnce(self, addresses: Addresses) -> None:
+        if addresses or not self.running:
+            return
+        unsaid = self.repeats.worthSaying("resolve once")
+        if unsaid is not None:
+            host = self._settings.server[0]
+            self._log.warn("{host}: host name not found, trying again{again}", host=host, again=again(unsaid))
+        self._resolving = self.reactor.callLater(self._settings.backoff, self._resolveOnce)
 
     def _openSession(self, source: Address) -> SourceSession:
         return SourceSession(
@@ -234,9 +248,10 @@ class ClientService(TunnelService):
 
         @return: fires when the last tunnel is gone, in at most about a second.
         """
-        if self._reopening is not None:
-            self._reopening.cancel()
-            self._reopening = None
+        for call in (self._reopening, self._resolving):
+            if call is not None:
+                call.cancel()
+        self._reopening = self._resolving = None
         self._sources.endAll()
         if self._port is not None:
             self._port.close()

@@ -169,7 +169,8 @@ class Slot:
     def _timedOut(self) -> None:
         self._timer = None
         tunnel, self._tunnel = self._tunnel, None
-        self._lost(f"no tunnel after {self._around.timeout:g} s")
+        stage = "connection" if self._connecting is not None else "TLS handshake"
+        self._lost(f"no {stage} after {self._around.timeout:g} s")
         if self._connecting is not None:
             self._connecting.cancel()
         if tunnel is not None:

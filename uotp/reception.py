@@ -21,7 +21,7 @@ from uotp.repeats import Repeats, again
 from uotp.roll import Roll
 from uotp.tunnel import Tunnel
 from uotp.tunnelends import AcceptedTunnel
-from uotp.wire import FrameCodec
+from uotp.wire import FrameCodec, foreignHello
 
 HELLO_SECONDS = 10.0
 """From accept to the session id, with the handshake: a client gives up after 4 s."""
@@ -131,13 +131,20 @@ class Reception(Factory):
             return
         waiting.cancel()
         try:
-            served = self._registry.join(sessionId, self._identify(tunnel.tlsConnection()), tunnel)
+            served = self._join(tunnel, sessionId)
         except PeerError as error:
             self._refused(self._peers[tunnel], str(error))
             tunnel.abort()
             return
         self._known[tunnel] = served
         tunnel.carryFor(served.session)
+
+    def _join(self, tunnel: Tunnel, sessionId: bytes) -> ServedSession:
+        foreign = foreignHello(sessionId)
+        if foreign is not None:
+            raise PeerError(foreign)
+        owner = self._identify(tunnel.tlsConnection())
+        return self._registry.join(sessionId, owner, tunnel, self._peers[tunnel])
 
     def tunnelOpened(self, tunnel: Tunnel) -> None:
         """

@@ -17,12 +17,16 @@ from uotp.log import BudgetedLogger, Logger
 from uotp.repeats import Budget
 from uotp.session import Session
 from uotp.target import TargetLeg
+from uotp.wire import sessionName
 
 MAX_SESSIONS = 4096
 """
 Each may hold a UDP socket and some 600 KB that wait: a bound on what strangers
 can make of us where no client certificate is asked for.
 """
+
+SILENT_SECONDS = 10.0
+"""A target that has said nothing for so long may well not be there."""
 
 MAX_TUNNELS_PER_SESSION = 256
 """The largest pool that a client can be told to open."""
@@ -36,23 +40,23 @@ class ServedSession:
     A session, its way to the target, and its tunnels.
     """
 
-    def __init__(self, sessionId: bytes, owner: bytes | None, session: Session, leg: TargetLeg) -> None:
+    def __init__(
+        self, sessionId: bytes, owner: bytes | None, session: Session, leg: TargetLeg, openedAt: float
+    ) -> None:
         """
         @param owner: what identifies the client's certificate, if it has one.
+        @ivar silent: whether we have said that the target is.
         """
         self.sessionId = sessionId
         self.owner = owner
         self.session = session
         self.leg = leg
+        self.openedAt = openedAt
         self.tunnels: set[Carrier] = set()
         self.lingering: IDelayedCall | None = None
 
-    @property
-    def name(self) -> str:
-        """
-        Enough of the id to tell sessions apart in a log, and too little to join one.
-        """
-        return self.sessionId[:4].hex()
+        self.name = sessionName(sessionId)
+        self.silent = False
 
 
 class Registry:
@@ -93,18 +97,19 @@ class Registry:
         """
         return len(self._served)
 
-    def join(self, sessionId: bytes, owner: bytes | None, tunnel: Carrier) -> ServedSession:
+    def join(self, sessionId: bytes, owner: bytes | None, tunnel: Carrier, peer: str = "nowhere") -> ServedSession:
         """
         A tunnel has shown a session id.
 
         @param owner: what identifies the client's certificate, L{None} without
             one.  A session belongs to the certificate that opened it.
+        @param peer: where the tunnel comes from, for the log.
         @return: the session that it carries for now.
         @raise PeerError: when it may not join, or there is no room.
         """
         served = self._served.get(sessionId)
         if served is None:
-            served = self._open(sessionId, owner)
+            served = self._open(sessionId, owner, peer)
         elif served.owner != owner:
             reason = "the session belongs to another client certificate"
             raise PeerError(reason)
@@ -119,7 +124,7 @@ class Registry:
         served.tunnels.add(tunnel)
         return served
 
-    def _open(self, sessionId: bytes, owner: bytes | None) -> ServedSession:
+    def _open(self, sessionId: bytes, owner: bytes | None, peer: str) -> ServedSession:
         if len(self._served) >= self._maxSessions:
             oldest = next(iter(self._lingering), None)
             if oldest is None:
@@ -128,8 +133,13 @@ class Registry:
             self._end(oldest, "its place was needed")
         leg = self._makeLeg()
         session = Session(leg.send, self._drops, self._clock.seconds)
-        served = self._served[sessionId] = ServedSession(sessionId, owner, session, leg)
-        self._sessionLog.info("session {session} opened, {sessions} in all", session=served.name, sessions=len(self))
+        served = self._served[sessionId] = ServedSession(sessionId, owner, session, leg, self._clock.seconds())
+        self._sessionLog.info(
+            "session {session} opened from {peer}, {sessions} in all",
+            session=served.name,
+            peer=peer,
+            sessions=len(self),
+        )
         leg.open(session.trainFromUdp)
         return served
 
@@ -167,6 +177,23 @@ class Registry:
             bytesIn=served.session.bytesIn,
             bytesOut=served.session.bytesOut,
         )
+
+    def findSilent(self) -> list[ServedSession]:
+        """
+        @return: sessions that have sent to the target for some time, and to which
+            nothing has come back; each once.
+        """
+        now = self._clock.seconds()
+        found = [
+            served
+            for served in self._served.values()
+            if not (served.silent or served.session.bytesOut)
+            and served.session.answered
+            and now - served.openedAt >= SILENT_SECONDS
+        ]
+        for served in found:
+            served.silent = True
+        return found
 
     def endAll(self) -> None:
         """

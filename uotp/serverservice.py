@@ -15,7 +15,7 @@ from uotp.datagram import datagramPortOpener
 from uotp.errors import StartError
 from uotp.reception import Reception, TlsReception
 from uotp.registry import Registry
-from uotp.repeats import Repeats
+from uotp.repeats import Repeats, again
 from uotp.resolve import SharedResolver, backgroundThread
 from uotp.service import TunnelService
 from uotp.target import TargetLeg
@@ -26,6 +26,10 @@ LISTEN_QUEUE = 511
 Connections that the kernel accepts ahead of us: a restart brings all pools back
 at once.  The system's own limit, net.core.somaxconn, may make it less.
 """
+
+
+SILENT_ROUND_SECONDS = 5.0
+"""How often we look for sessions to which the target does not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ class ServerService(TunnelService):
         """
         See L{TunnelService}.
         """
+        self._verifiesClients = credentials is not None and credentials.verifiesClients
         super().__init__(credentials, reactor)
         self._settings = settings
         self._port: Any = None
@@ -95,6 +100,22 @@ class ServerService(TunnelService):
         if self._port is None:
             self.privilegedStartService()
         super().startService()
+        self.rounds.every(SILENT_ROUND_SECONDS, self._sayWhoIsSilent)
+        if not self._verifiesClients:
+            self._log.info("whoever reaches this port can reach the target: no --cafile names who may")
+
+    def _sayWhoIsSilent(self) -> None:
+        for served in self._registry.findSilent():
+            host, port = self._settings.target
+            unsaid = self.repeats.worthSaying("silent")
+            if unsaid is not None:
+                self._log.warn(
+                    "nothing comes back to session {session} from the target, {host} port {port}: is it there?{again}",
+                    session=served.name,
+                    host=host,
+                    port=port,
+                    again=again(unsaid),
+                )
 
     def stopService(self) -> Deferred[Any]:
         """

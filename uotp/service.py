@@ -72,6 +72,8 @@ class TunnelService(Service):
         Begin with what is done every few seconds.
         """
         super().startService()
+        if self._credentials is None:
+            self._log.warn("plain TCP: everybody on the way can read and change what is carried")
         self.rounds.every(STALL_ROUND_SECONDS, self.roll.abortStalled)
         self.rounds.every(DROP_REPORT_SECONDS, self._reportDrops)
         if self._credentials is not None:

@@ -19,7 +19,7 @@ from uotp.pool import Pool, Surroundings
 from uotp.repeats import Budget
 from uotp.session import Session
 from uotp.train import Train
-from uotp.wire import newSessionId
+from uotp.wire import newSessionId, sessionName
 
 MAX_SESSIONS = 1024
 """Each may hold a pool of tunnels; with one tunnel each they take some 70 MB."""
@@ -48,9 +48,11 @@ class SourceSession:
         @param deliver: sends a train to the source.
         """
         self._around = around
+        sessionId = newSessionId()
+        self.name = sessionName(sessionId)
         self.session = Session(deliver, drops, around.clock.seconds, self._answered)
         self.wide = False
-        self._pool = Pool(around, self.session, newSessionId(), poolSize)
+        self._pool = Pool(around, self.session, sessionId, poolSize)
         self._pool.start()
 
     def trainReceived(self, train: Train) -> None:
@@ -138,7 +140,8 @@ class Sources:
             return None
         session = self._bySource[source] = self._openSession(source)
         self._sessionLog.info(
-            "session for {host} port {port} opened, {sessions} in all",
+            "session {session} for {host} port {port} opened, {sessions} in all",
+            session=session.name,
             host=source[0],
             port=source[1],
             sessions=len(self),
@@ -179,7 +182,8 @@ class Sources:
         entry = self._bySource.pop(source)
         entry.stop()
         self._sessionLog.info(
-            "session for {host} port {port} ended: {reason}; {bytesOut} bytes from it, {bytesIn} to it",
+            "session {session} for {host} port {port} ended: {reason}; {bytesOut} bytes from it, {bytesIn} to it",
+            session=entry.name,
             host=source[0],
             port=source[1],
             reason=reason,

@@ -164,6 +164,13 @@ class ServerCredentials(_Credentials):
             context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, verifyPeer)
         return context, ours
 
+    @property
+    def verifiesClients(self) -> bool:
+        """
+        Whether not everybody is let in.
+        """
+        return self._vetting is not None
+
     def serverConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
         """
         Make one connection, with the newest of the credentials.

@@ -27,6 +27,37 @@ def newSessionId() -> bytes:
     return uuid.uuid4().bytes
 
 
+def sessionName(sessionId: bytes) -> str:
+    """
+    @return: enough of an id to tell sessions apart in a log, and too little to join
+        one.
+    """
+    return sessionId[:4].hex()
+
+
+FOREIGN_HELLOS = {
+    b"\x16\x03": "it speaks TLS, and --no-tls was said here",
+    b"GET ": "it speaks HTTP",
+    b"POST ": "it speaks HTTP",
+    b"HEAD ": "it speaks HTTP",
+    b"OPTIONS ": "it speaks HTTP",
+    b"CONNECT ": "it speaks HTTP",
+    b"PRI * HTTP": "it speaks HTTP",
+    b"SSH-": "it speaks SSH",
+}
+"""How those begin who took us for somebody else."""
+
+
+def foreignHello(sessionId: bytes) -> str | None:
+    """
+    @return: what has been taken for a session id, in words, or L{None} when it may
+        be one: what is a UUID of version 4 always may.
+    """
+    if sessionId[6] >> 4 == 4 and sessionId[8] >> 6 == 2:  # noqa: PLR2004 - RFC 9562, version and variant
+        return None
+    return next((words for hello, words in FOREIGN_HELLOS.items() if sessionId.startswith(hello)), None)
+
+
 class HelloDecoder:
     """
     Takes the session id off the front of what a client sends.
