@@ -233,7 +233,7 @@ class StopTests(RigTestCase):
         for client in clients:
             application.send(b"hello", self.listening(client))
         for client in clients:
-            client.waitForLine("session for .* opened")
+            client.waitForLine("session .* opened")
         for _ in SIGNALS:
             self.assertIsNotNone(silent.accept())
         self.assertBothStop(*clients)
