@@ -13,8 +13,8 @@ from tests.twins import MemoryTunnel, MemoryUdp, Receiver, neverLookUp
 from uotp.boundaries import Address
 from uotp.drops import Drops
 from uotp.errors import PeerError
-from uotp.registry import Registry, ServedSession
-from uotp.repeats import Repeats
+from uotp.registry import SILENT_SECONDS, Registry, ServedSession
+from uotp.repeats import MAX_LINES_PER_QUIET, Repeats
 from uotp.resolve import SharedResolver
 from uotp.target import TargetLeg
 from uotp.train import Train
@@ -304,6 +304,30 @@ class RegistryTests(TimerTestCase):
             lingering = len(self.registry) - len({served.sessionId for served, _ in alive})
             self.assertEqual(len(self.clock.getDelayedCalls()), lingering)
         self.assertGreater(refusals, 100)
+
+    def test_logOfManySessionsIsBounded(self) -> None:
+        """
+        Who can connect cannot fill the disk.
+        """
+        with capturedLogs() as events:
+            for number in range(100):
+                served, tunnel = self.join(number)
+                self.leave(served, tunnel)
+            self.clock.advance(LINGER)
+        self.assertEqual(len(self.registry), 0)
+        self.assertEqual(len(events), MAX_LINES_PER_QUIET)
+
+    def test_silentSessionIsFoundOnce(self) -> None:
+        """
+        And only when it has sent something, and has had time to be answered.
+        """
+        served, _ = self.join(1)
+        self.join(2)
+        served.session.trainFromTunnel(Train(4, b"ping"))
+        self.assertEqual(self.registry.findSilent(), [])
+        self.clock.advance(SILENT_SECONDS)
+        self.assertEqual(self.registry.findSilent(), [served])
+        self.assertEqual(self.registry.findSilent(), [])
 
     def test_logNamesSessionsByTheirFirstBytesOnly(self) -> None:
         """

@@ -387,6 +387,17 @@ class TunnelBackPressureTests(_TunnelTestCase):
     When a tunnel takes no more.
     """
 
+    def test_connectionThatIsClosedBeneathAFullTunnelIsLetGo(self) -> None:
+        """
+        The other end has closed TLS; nothing must keep the connection from ending.
+        """
+        tunnel, transport = self.open()
+        tunnel.pauseProducing()
+        transport.disconnecting = True
+        tunnel.resumeProducing()
+        self.assertIsNone(transport.producer)
+        self.assertEqual(self.session.says, ["free", "full"])
+
     def test_transportThatIsFullMakesTheTunnelFull(self) -> None:
         """
         Until it has sent what it held; and since when is known.
