@@ -20,7 +20,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -103,7 +103,7 @@ def measure(program: str, size: int, pki: Path, original: Path) -> Measurement:
         client = [*commandOf(program, "client", original), LOOPBACK, TUNNEL_PORT, "-p", UDP_PORT]
         certificate = ["-c", str(pki / "server.pem"), "-k", str(pki / "server.key")]
         with running([*server, *certificate]) as first, running([*client, "-C", str(pki / "ca.pem")]) as second:
-            threading.Event().wait(WARM_UP_SECONDS)
+            time.sleep(WARM_UP_SECONDS)
             used = [processorSeconds(process) for process in (first, second)]
             subprocess.run(
                 [*load, "source", LOOPBACK, UDP_PORT, str(size), str(LOAD_SECONDS)],

@@ -16,6 +16,8 @@ import struct
 import sys
 import time
 
+from uotp.sockets import SO_RCVBUFFORCE
+
 UDP_SEGMENT = 103
 UDP_GRO = 104
 """Numbers of Linux (udp.h) that Python's socket module does not name."""
@@ -25,7 +27,6 @@ MOST_SEGMENTS = 64
 """What one send may hold, in bytes and in datagrams (UDP_MAX_SEGMENTS in older kernels)."""
 
 BUFFER_BYTES = 8 * 1024 * 1024
-SO_RCVBUFFORCE = 33
 
 
 def source(address: str, port: int, size: int, seconds: float) -> dict[str, float]:

@@ -28,6 +28,7 @@ from uotp import demo as demoModule
 from uotp import rehearsal
 from uotp.demo import Demo, DemoOptions, run
 from uotp.errors import ConfigurationError, StartError
+from uotp.log import Logger
 from uotp.progress import Progress
 from uotp.rehearsal import EchoTarget, RehearsalError, Sender, Stage
 from uotp.roundtrip import (
@@ -1163,6 +1164,8 @@ class OptionsTests(SynchronousTestCase):
         observers: list[Any] = []
         err = io.StringIO()
         self.patch(sys, "stderr", err)
+        self.patch(Logger, "threshold", Logger.threshold)
+        self.patch(demoModule, "stopOnSignals", lambda _: None)  # trial's reactor may still be started
         self.patch(demoModule, "useMonotonicClock", lambda _: journal.append("clock"))
         self.patch(demoModule, "Stage", lambda _: journal.append("stage"))
 

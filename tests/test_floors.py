@@ -34,6 +34,7 @@ FLOORS = {
     "uotp.log": 1,
     "uotp.rounds": 1,
     "uotp.tunnellife": 0,
+    "uotp.serverwatch": 1,
     "uotp.tunnelends": 1,
     "uotp.signals": 1,
     "uotp.sockets": 1,

@@ -385,6 +385,13 @@ class DescriptorLimitTests(SynchronousTestCase):
         resource: Any = SimpleNamespace(
             RLIMIT_NOFILE=7, RLIM_INFINITY=self.INFINITY, getrlimit=lambda _: (soft, hard), setrlimit=setrlimit
         )
+        self.raiseWith(resource)
+        return asked
+
+    def raiseWith(self, resource: Any) -> None:
+        """
+        Raise the limit where this is the module C{resource}; L{None} is none.
+        """
         before = sys.modules.get("resource")
         sys.modules["resource"] = resource
         try:
@@ -393,7 +400,6 @@ class DescriptorLimitTests(SynchronousTestCase):
             del sys.modules["resource"]
             if before is not None:
                 sys.modules["resource"] = before
-        return asked
 
     def test_theLimitIsRaisedAsFarAsItIsOfUse(self) -> None:
         """
@@ -422,12 +428,4 @@ class DescriptorLimitTests(SynchronousTestCase):
         """
         Windows has no C{resource} module.
         """
-        before = sys.modules.get("resource")
-        absent: Any = None
-        sys.modules["resource"] = absent
-        try:
-            sockets.raiseDescriptorLimit()
-        finally:
-            del sys.modules["resource"]
-            if before is not None:
-                sys.modules["resource"] = before
+        self.raiseWith(None)

@@ -6,7 +6,6 @@ the server.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +17,11 @@ from uotp.boundaries import Address, DatagramPort
 from uotp.datagram import datagramPortOpener
 from uotp.dial import Dialer
 from uotp.errors import StartError
-from uotp.log import Logger
+from uotp.log import logCounted
 from uotp.pool import Surroundings
-from uotp.repeats import Budget, Repeats, again
 from uotp.resolve import Addresses, SharedResolver, backgroundThread, lookUp
 from uotp.roll import Roll
+from uotp.serverwatch import ServerWatch
 from uotp.service import TunnelService
 from uotp.sockets import checkMark
 from uotp.sources import Sources, SourceSession
@@ -55,67 +54,6 @@ class ClientSettings:
     timeout: float
     resolveOnce: bool
     mark: int | None
-
-
-class ServerWatch:
-    """
-    Tells the log how it goes with the server, in few words.
-    """
-
-    _log = Logger()
-
-    def __init__(self, server: tuple[str, int], clock: Callable[[], float], repeats: Repeats) -> None:
-        """
-        @param clock: monotonic seconds.
-        @param repeats: keeps the log short.
-        """
-        self._server = server
-        self._repeats = repeats
-        self._budget = Budget(clock)
-        self._up = 0
-        self._connected = False
-
-    def tunnelUp(self) -> None:
-        """
-        A tunnel has been opened.
-        """
-        self._up += 1
-
-    def reached(self) -> None:
-        """
-        The server has let us in.
-        """
-        if not self._connected:
-            self._connected = True
-            self._say(LogLevel.info, "connected to {host} port {port}{again}", self._budget.spend())
-
-    def tunnelDown(self) -> None:
-        """
-        A tunnel that was open is no more.
-        """
-        self._up -= 1
-
-    def tunnelFailed(self, reason: str) -> None:
-        """
-        A tunnel could not be opened, or was lost; we did not close it.
-        """
-        if self._connected and self._up == 0:
-            self._connected = False
-            self._say(
-                LogLevel.warn, "no tunnel to {host} port {port} is left: {reason}{again}", self._budget.spend(), reason
-            )
-        else:
-            self._say(
-                LogLevel.warn,
-                "a tunnel to {host} port {port} failed: {reason}{again}",
-                self._repeats.worthSaying(("server", reason)),
-                reason,
-            )
-
-    def _say(self, level: Any, words: str, unsaid: int | None, reason: str = "") -> None:
-        if unsaid is not None:
-            host, port = self._server
-            self._log.emit(level, words, host=host, port=port, reason=reason, again=again(unsaid))
 
 
 class ClientSurroundings(Surroundings):
@@ -203,9 +141,8 @@ class ClientService(TunnelService):
         if addresses or not self.running:
             return
         unsaid = self.repeats.worthSaying("resolve once")
-        if unsaid is not None:
-            host = self._settings.server[0]
-            self._log.warn("{host}: host name not found, trying again{again}", host=host, again=again(unsaid))
+        words = "{host}: host name not found, trying again"
+        logCounted(self._log, LogLevel.warn, unsaid, words, host=self._settings.server[0])
         self._resolving = self.reactor.callLater(self._settings.backoff, self._resolveOnce)
 
     def _openSession(self, source: Address) -> SourceSession:
@@ -231,8 +168,7 @@ class ClientService(TunnelService):
         if not self.running:
             return
         unsaid = self.repeats.worthSaying(("port", reason))
-        if unsaid is not None:
-            self._log.error("the UDP port is lost: {reason}{again}", reason=reason, again=again(unsaid))
+        logCounted(self._log, LogLevel.error, unsaid, "the UDP port is lost: {reason}", reason=reason)
         self._reopening = self.reactor.callLater(REOPEN_SECONDS, self._reopen)
 
     def _reopen(self) -> None:

@@ -11,18 +11,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Protocol, TextIO
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.logger import (
-    FilteringLogObserver,
-    LogLevel,
-    LogLevelFilterPredicate,
-    globalLogBeginner,
-    textFileLogObserver,
-)
+from twisted.logger import LogLevel, globalLogBeginner
 from twisted.python.failure import Failure
 
 from uotp.clock import useMonotonicClock
 from uotp.errors import UotpError
-from uotp.log import Logger
+from uotp.log import Logger, textObserver
 from uotp.options import GnuOptions, convert, parseCount
 from uotp.progress import Progress
 from uotp.rehearsal import RehearsalError, Stage
@@ -226,9 +220,8 @@ def demo(argv: Sequence[str]) -> int:
     from twisted.internet import reactor  # noqa: PLC0415 - importing it installs it
 
     useMonotonicClock(reactor)
-    level = LogLevelFilterPredicate(LogLevel.warn)
-    observer = FilteringLogObserver(textFileLogObserver(sys.stderr), [level])
-    globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
+    Logger.threshold = LogLevel.warn
+    globalLogBeginner.beginLoggingTo([textObserver(sys.stderr)], redirectStandardIO=False)
     performance = Demo(Stage(reactor), options, sys.stdout, sys.stderr, random.SystemRandom().getrandbits(64))
     anyReactor: Any = reactor
     anyReactor.callWhenRunning(stopOnSignals, reactor)

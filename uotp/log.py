@@ -46,6 +46,17 @@ class Logger(twisted.logger.Logger):
             super().emit(level, format, **kwargs)
 
 
+def logCounted(log: twisted.logger.Logger, level: Any, unsaid: int | None, words: str, **fields: object) -> None:
+    """
+    Log an event that stands for others too, or leave it unsaid.
+
+    @param unsaid: how many went unsaid before it, as L{uotp.repeats} counts them, or
+        L{None} when this one has to.
+    """
+    if unsaid is not None:
+        log.emit(level, words + "{again}", again=again(unsaid), **fields)
+
+
 class BudgetedLogger:
     """
     A logger for what strangers can make happen.
@@ -63,9 +74,7 @@ class BudgetedLogger:
         """
         Log an event, with the number of those that had to go unsaid before it.
         """
-        unsaid = self._budget.spend()
-        if unsaid is not None:
-            self._log.info(words + "{again}", again=again(unsaid), **fields)
+        logCounted(self._log, LogLevel.info, self._budget.spend(), words, **fields)
 
 
 def parseVerbosity(word: str) -> Any:

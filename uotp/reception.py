@@ -11,13 +11,14 @@ from typing import Any
 
 from twisted.internet.interfaces import IAddress, IDelayedCall
 from twisted.internet.protocol import Factory
+from twisted.logger import LogLevel
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
 from uotp.errors import PeerError
-from uotp.log import Logger
+from uotp.log import Logger, logCounted
 from uotp.registry import Registry, ServedSession
-from uotp.repeats import Repeats, again
+from uotp.repeats import Repeats
 from uotp.roll import Roll
 from uotp.tunnel import Tunnel
 from uotp.tunnelends import AcceptedTunnel
@@ -116,11 +117,14 @@ class Reception(Factory):
         tunnel.abort()
 
     def _refused(self, peer: str, reason: str) -> None:
-        unsaid = self._repeats.worthSaying((peer, reason))
-        if unsaid is not None:
-            self._log.warn(
-                "refused a connection from {peer}: {reason}{again}", peer=peer, reason=reason, again=again(unsaid)
-            )
+        logCounted(
+            self._log,
+            LogLevel.warn,
+            self._repeats.worthSaying((peer, reason)),
+            "refused a connection from {peer}: {reason}",
+            peer=peer,
+            reason=reason,
+        )
 
     def helloReceived(self, tunnel: Tunnel, sessionId: bytes) -> None:
         """

@@ -53,10 +53,6 @@ def backgroundThread(reactor: Any) -> InBackground:
     return run
 
 
-SCOPE = 3
-"""Where an IPv6 address of the socket module has the number of its link."""
-
-
 def literalAddress(host: str, port: int, semantics: Semantics) -> Any:
     """
     @return: the address that C{host} is the text of, or L{None} when it is a name.
@@ -83,9 +79,8 @@ def systemLookup(host: str, port: int, semantics: Semantics) -> Addresses:
         if family == socket.AF_INET:
             addresses.append(IPv4Address(semantics, str(address[0]), int(address[1])))
         elif family == socket.AF_INET6:
-            scope = address[3] if len(address) > SCOPE else 0
-            host = f"{address[0]}%{scope}" if scope and "%" not in str(address[0]) else str(address[0])
-            addresses.append(IPv6Address(semantics, host, int(address[1])))
+            host, scope = str(address[0]), address[3]  # the number of a link-local address's link
+            addresses.append(IPv6Address(semantics, f"{host}%{scope}" if scope else host, int(address[1])))
     return addresses
 
 

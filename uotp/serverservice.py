@@ -10,12 +10,14 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred, succeed
 from twisted.internet.error import CannotListenError
+from twisted.logger import LogLevel
 
 from uotp.datagram import datagramPortOpener
 from uotp.errors import StartError
+from uotp.log import logCounted
 from uotp.reception import Reception, TlsReception
 from uotp.registry import Registry
-from uotp.repeats import Repeats, again
+from uotp.repeats import Repeats
 from uotp.resolve import SharedResolver, backgroundThread
 from uotp.service import TunnelService
 from uotp.target import TargetLeg
@@ -107,15 +109,15 @@ class ServerService(TunnelService):
     def _sayWhoIsSilent(self) -> None:
         for served in self._registry.findSilent():
             host, port = self._settings.target
-            unsaid = self.repeats.worthSaying("silent")
-            if unsaid is not None:
-                self._log.warn(
-                    "nothing comes back to session {session} from the target, {host} port {port}: is it there?{again}",
-                    session=served.name,
-                    host=host,
-                    port=port,
-                    again=again(unsaid),
-                )
+            logCounted(
+                self._log,
+                LogLevel.warn,
+                self.repeats.worthSaying("silent"),
+                "nothing comes back to session {session} from the target, {host} port {port}: is it there?",
+                session=served.name,
+                host=host,
+                port=port,
+            )
 
     def stopService(self) -> Deferred[Any]:
         """

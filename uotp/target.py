@@ -13,12 +13,13 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IHostnameResolver
+from twisted.logger import LogLevel
 
 from uotp.backlog import Backlog
 from uotp.boundaries import Address, DatagramPort, DatagramPortOpener
 from uotp.drops import Drop, Drops
-from uotp.log import Logger
-from uotp.repeats import Repeats, again
+from uotp.log import Logger, logCounted
+from uotp.repeats import Repeats
 from uotp.resolve import lookUp
 from uotp.train import Train
 
@@ -75,10 +76,6 @@ class TargetLeg:
 
     def _find(self) -> None:
         self._retry = None
-        literal = numericAddress(*self._target)
-        if literal is not None:
-            self._openTo(literal)
-            return
         lookUp(self._resolver, *self._target, "UDP").addCallback(self._resolved)
 
     def _resolved(self, addresses: list[Any]) -> None:
@@ -102,16 +99,16 @@ class TargetLeg:
             self._port.send(train, address)
 
     def _tryLater(self, reason: str) -> None:
-        unsaid = self._repeats.worthSaying(("target", reason))
-        if unsaid is not None:
-            host, port = self._target
-            self._log.error(
-                "no way to the target {host} port {port}: {reason}{again}",
-                host=host,
-                port=port,
-                reason=reason,
-                again=again(unsaid),
-            )
+        host, port = self._target
+        logCounted(
+            self._log,
+            LogLevel.error,
+            self._repeats.worthSaying(("target", reason)),
+            "no way to the target {host} port {port}: {reason}",
+            host=host,
+            port=port,
+            reason=reason,
+        )
         self._retry = self._clock.callLater(RETRY_SECONDS, self._find)
 
     def send(self, train: Train) -> None:

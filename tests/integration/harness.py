@@ -26,6 +26,9 @@ from tests.integration.processes import START_SECONDS, Program
 ROOT = Path(uotp.__file__).resolve().parent.parent
 """Where our package is imported from: a checkout or an environment."""
 
+TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
+"""What the script C{twistd} does, wherever it is."""
+
 LISTENING = r"listening on \[?([0-9a-f.:]+?)\]?:(\d+) \((?:TCP|UDP)\)"
 
 

@@ -16,7 +16,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from tests.integration.harness import ProgramTestCase, needed, ourCommand, ourEnvironment
+from tests.integration.harness import TWISTD, ProgramTestCase, needed, ourCommand, ourEnvironment
 
 SERVER_NAME = "vpn.example.com"
 SERVER_ADDRESS = "203.0.113.10"
@@ -24,9 +24,6 @@ ROUTER_ADDRESS = "192.0.2.1"
 CLIENT_ADDRESS = "192.0.2.2"
 
 COMMAND_SECONDS = 30
-
-TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
-"""What the twistd script is."""
 
 USERSPACE_WIREGUARD = """\
 rm -f "/var/run/wireguard/$1.sock"

@@ -10,14 +10,13 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.integration.correspondence import LOOPBACK, Address, freePort
-from tests.integration.harness import LISTENING, ProgramTestCase, ourCommand, runToEnd
+from tests.integration.harness import LISTENING, TWISTD, ProgramTestCase, ourCommand, runToEnd
 from tests.integration.processes import Program
 from tests.integration.procfs import running
 from tests.integration.relay import Relay
@@ -26,9 +25,6 @@ from uotp.pki import Pki, makePki
 
 HOSTS = (LOOPBACK, "::1", "localhost")
 """What the certificates of tests are for."""
-
-TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
-"""What the script C{twistd} does, wherever it is."""
 
 PLAIN = ("--no-tls",)
 

@@ -19,7 +19,7 @@ from tests.integration.processes import Program
 from tests.integration.procfs import highestMemoryBytes, memoryBytes, requireProcfs
 from tests.integration.rawpeers import ID_BYTES, RawServer, frame, rawClient
 from tests.integration.relay import Relay, Relayed
-from tests.integration.rig import PLAIN, RigTestCase, said, serverWords
+from tests.integration.rig import PLAIN, Pair, RigTestCase, said, serverWords
 from tests.integration.udpends import Flow, UdpEnd, until
 from uotp.schedule import STAY_SECONDS
 
@@ -186,10 +186,10 @@ class StalledTunnelTests(RigTestCase):
     One tunnel of a pool stalls.
     """
 
-    def test_stalledTunnelDoesNotHoldTheOthersUp(self) -> None:
+    def relayedFlow(self) -> tuple[Relay, Pair, Flow]:
         """
-        When one connection takes nothing any more, a burst goes by the others, in
-        either direction, whole.
+        @return: a relay for the tunnels of a pool of 4, which is open, the pair that
+            it stands between, and a flow over one of them.
         """
         target = self.udpEnd()
         port = freePort(socket.SOCK_STREAM)
@@ -199,35 +199,36 @@ class StalledTunnelTests(RigTestCase):
         flow.both(b"hello")
         until(lambda: len(relay.connections) == 4, "the pool is open")
         flow.both(b"which way?")
+        return relay, pair, flow
+
+    def test_stalledTunnelDoesNotHoldTheOthersUp(self) -> None:
+        """
+        When one connection takes nothing any more, a burst goes by the others, in
+        either direction, whole.
+        """
+        relay, pair, flow = self.relayedFlow()
         self.inUse(relay, lambda one: one.carried).freeze()
         self.inUse(relay, lambda one: one.brought).freeze()
         self.fill(flow)
         burst = [numbered(number, 500) for number in range(BURST)]
         for datagram in burst:
             flow.application.send(datagram, pair.clientAddress)
-        self.assertCome(target, burst)
+        self.assertCome(flow.target, burst)
         for datagram in burst:
-            target.send(datagram, flow.source)
+            flow.target.send(datagram, flow.source)
         self.assertCome(flow.application, burst)
 
     def test_stalledTunnelDoesNotSilenceALightFlow(self) -> None:
         """
         A flow too small to fill the tunnel that has stalled goes on by the others.
         """
-        target = self.udpEnd()
-        port = freePort(socket.SOCK_STREAM)
-        relay = self.relay((LOOPBACK, port))
-        pair = self.pair(target.address, client=("-n", "4"), dial=relay.address, serverPort=port)
-        flow = self.flow(pair, target)
-        flow.both(b"hello")
-        until(lambda: len(relay.connections) == 4, "the pool is open")
-        flow.both(b"which way?")
+        relay, pair, flow = self.relayedFlow()
         self.inUse(relay, lambda one: one.carried).freeze()
         came: list[bytes] = []
 
         def oneCame() -> bool:
             flow.application.send(b"%d" % len(came), pair.clientAddress)
-            received = target.receive(0.05)
+            received = flow.target.receive(0.05)
             came.extend([received[0]] if received is not None else [])
             return len(came) > STAY_SECONDS / 0.05
 

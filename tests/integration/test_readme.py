@@ -10,8 +10,8 @@ import tempfile
 from pathlib import Path
 
 from tests.integration.correspondence import FIXED_PORTS, LOOPBACK, openUdp
-from tests.integration.harness import ProgramTestCase, needed, ourCommand, ourEnvironment, runToEnd
-from tests.integration.hosts import SERVER_ADDRESS, SERVER_NAME, TWISTD, Host, needTwoHosts, twoHosts, writeProgram
+from tests.integration.harness import TWISTD, ProgramTestCase, needed, ourCommand, ourEnvironment, runToEnd
+from tests.integration.hosts import SERVER_ADDRESS, SERVER_NAME, Host, needTwoHosts, twoHosts, writeProgram
 from tests.integration.readme import EXAMPLES, readmeBlocks
 
 LISTENING = "listening on"

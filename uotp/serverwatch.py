@@ -1,0 +1,67 @@
+"""
+How it goes with the server, for the log: in few words, and each change once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.logger import LogLevel
+
+from uotp.log import Logger, logCounted
+from uotp.repeats import Budget, Repeats
+
+
+class ServerWatch:
+    """
+    Tells the log how it goes with the server, in few words.
+    """
+
+    _log = Logger()
+
+    def __init__(self, server: tuple[str, int], clock: Callable[[], float], repeats: Repeats) -> None:
+        """
+        @param clock: monotonic seconds.
+        @param repeats: keeps the log short.
+        """
+        self._server = server
+        self._repeats = repeats
+        self._budget = Budget(clock)
+        self._up = 0
+        self._connected = False
+
+    def tunnelUp(self) -> None:
+        """
+        A tunnel has been opened.
+        """
+        self._up += 1
+
+    def reached(self) -> None:
+        """
+        The server has let us in.
+        """
+        if not self._connected:
+            self._connected = True
+            self._say(LogLevel.info, self._budget.spend(), "connected to {host} port {port}")
+
+    def tunnelDown(self) -> None:
+        """
+        A tunnel that was open is no more.
+        """
+        self._up -= 1
+
+    def tunnelFailed(self, reason: str) -> None:
+        """
+        A tunnel could not be opened, or was lost; we did not close it.
+        """
+        if self._connected and self._up == 0:
+            self._connected = False
+            self._say(LogLevel.warn, self._budget.spend(), "no tunnel to {host} port {port} is left: {reason}", reason)
+        else:
+            unsaid = self._repeats.worthSaying(("server", reason))
+            self._say(LogLevel.warn, unsaid, "a tunnel to {host} port {port} failed: {reason}", reason)
+
+    def _say(self, level: Any, unsaid: int | None, words: str, reason: str = "") -> None:
+        host, port = self._server
+        logCounted(self._log, level, unsaid, words, host=host, port=port, reason=reason)
