@@ -282,7 +282,7 @@ class SourcesTests(_SourcesTestCase):
         Who can reach the port cannot fill the disk.
         """
         with capturedLogs() as events:
-            for number in range(1000):
+            for number in range(2 * MAX_LINES_PER_QUIET):
                 self.send(number)
                 self.clock.advance(0.1)
             self.sources.endAll()
