@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.twins import DATAGRAMS_PER_TURN, Receiver, RecordingSession
 from uotp.boundaries import Address, DatagramPort, DatagramReceiver
 from uotp.drops import Drop, Drops
-from uotp.train import Train, cut
+from uotp.train import MAX_TRAIN_BYTES, Train, countOf, cut, gather
 
 # A contract is no test case before it has a subject.
 if TYPE_CHECKING:
@@ -83,18 +83,37 @@ class DatagramPortContract(_Case):
         receiver = Receiver()
         there = self.openPort(receiver)
         here = self.openPort(Receiver())
-        expected = sum(train.datagrams for train in trains)
-        for train in trains:
-            here.send(train, there.address())
+        expected = countOf(trains)
+        here.send(trains, there.address())
         self.settleUntil(lambda: len(receiver.datagrams()) >= expected)
         return receiver, here.address()
+
+    def deliver(self, datagrams: list[bytes], here: DatagramPort, there: DatagramPort, receiver: Receiver) -> None:
+        """
+        Send datagrams in as few trains as may be, until all have arrived.
+        """
+        expected = len(receiver.datagrams()) + len(datagrams)
+        here.send(gather(datagrams), there.address())
+        self.settleUntil(lambda: len(receiver.datagrams()) >= expected)
+
+    def assertArrive(self, datagrams: list[bytes]) -> None:
+        """
+        Send datagrams in as few trains as may be; each arrives, in order, and the
+        same way once more when each is a train of its own.
+        """
+        for trains in (gather(datagrams), [Train(len(datagram), datagram) for datagram in datagrams]):
+            receiver, source = self.correspond(trains)
+            self.assertEqual(summary(receiver.datagrams()), summary(datagrams))
+            self.assertEqual({each for _, each in receiver.trains}, {source})
+            for train, _ in receiver.trains:
+                self.assertTrue(train.datagrams == 1 or len(train.payload) <= MAX_TRAIN_BYTES)
 
     def test_datagramsOfEverySizeArriveUnchanged(self) -> None:
         """
         From an empty one to the largest that UDP over IPv4 can carry.
         """
         for size in (0, 1, 2, 1400, 1500, 8192, 8193, 9000, 65506, 65507):
-            datagram = bytes(number % 251 for number in range(size))
+            datagram = numbered(size)
             receiver, source = self.correspond([Train(size, datagram)])
             self.assertEqual(receiver.trains, [(Train(size, datagram), source)])
 
@@ -102,19 +121,77 @@ class DatagramPortContract(_Case):
         """
         Each is a datagram of its own on the way, the shorter last one too.
         """
-        datagrams = [bytes([number]) * 1000 for number in range(20)] + [b"short"]
-        receiver, _ = self.correspond([Train(1000, b"".join(datagrams))])
-        self.assertEqual(receiver.datagrams(), datagrams)
+        self.assertArrive([bytes([number]) * 1000 for number in range(20)] + [b"short"])
+
+    def test_longTrainsArriveWhole(self) -> None:
+        """
+        Also those that no single system call takes: of too many datagrams, or of too
+        many bytes.
+        """
+        for size, count in ((3, 65), (200, 201), (1400, 64), (1400, 130), (9000, 20), (40000, 3), (65507, 3)):
+            for last in (size, size - 1):
+                self.assertArrive([numbered(size, start) for start in range(count)] + [numbered(last)])
+
+    def test_datagramsOfAllLengthsMayFollowEachOther(self) -> None:
+        """
+        Many of one length, then longer and shorter ones, up and down.
+        """
+        self.assertArrive([numbered(size, size) for size in [1400] * 20 + [9000, 100, 1400, 0, 1401, 1399] * 3])
+        self.assertArrive([numbered(size) for size in [100, 1400] * 15 + [65507, 100, 65507, 1]])
+        self.assertArrive([numbered(size) for size in range(40)])
+        self.assertArrive([numbered(size) for size in range(40, 0, -1)])
+
+    def test_emptyDatagramsArriveAmongOthers(self) -> None:
+        """
+        Each of them, wherever it stands.
+        """
+        self.assertArrive([b"", b"", b"a", b"", b"bb", b"cc", b"", b"", b"", b"dd"] * 3)
+        self.assertArrive([b""] * 100)
+
+    def test_portLearnsAnewWhatItsPeerSends(self) -> None:
+        """
+        What came before decides how the next is received, and nothing else.
+        """
+        receiver = Receiver()
+        there, here = self.openPort(receiver), self.openPort(Receiver())
+        sent: list[bytes] = []
+        for sizes in (
+            [1400] * 30,
+            [200] * 30,
+            [9000] * 9,
+            [7],
+            [1400] * 70,
+            [0] * 9,
+            [1400, 50] * 9,
+            [300] * 99,
+            [65507],
+        ):
+            datagrams = [numbered(size, len(sent)) for size in sizes]
+            sent += datagrams
+            self.deliver(datagrams, here, there, receiver)
+        self.assertEqual(summary(receiver.datagrams()), summary(sent))
+
+    def test_loneDatagramsAndBurstsTakeTurns(self) -> None:
+        """
+        A port that has been quiet for long still gets all of a burst.
+        """
+        receiver = Receiver()
+        there, here = self.openPort(receiver), self.openPort(Receiver())
+        sent: list[bytes] = []
+        for number in range(60):
+            datagrams = [numbered(100, number)] * (1 if number % 20 else 50)
+            sent += datagrams
+            self.deliver(datagrams, here, there, receiver)
+        self.assertEqual(summary(receiver.datagrams()), summary(sent))
 
     def test_whatComesTogetherIsHandedOnInTrains(self) -> None:
         """
-        Neighbours of one length are one train, and an empty datagram is alone.
+        Neighbours of one length are one train, an empty datagram is alone, and all of
+        it comes with one call.
         """
-        receiver, source = self.correspond([Train(4, b"aaaabbbbcc"), Train(0, b""), Train(3, b"dddeee")])
-        self.assertEqual(
-            receiver.trains,
-            [(Train(4, b"aaaabbbbcc"), source), (Train(0, b""), source), (Train(3, b"dddeee"), source)],
-        )
+        trains = [Train(4, b"aaaabbbbcc"), Train(0, b""), Train(3, b"dddeee")]
+        receiver, source = self.correspond(trains)
+        self.assertEqual(receiver.calls, [(trains, source)])
 
     def test_datagramThatIsTooLongCostsItselfOnly(self) -> None:
         """
@@ -132,7 +209,7 @@ class DatagramPortContract(_Case):
         receiver = Receiver()
         there, here = self.openPort(receiver), self.openPort(Receiver())
         here.close()
-        here.send(Train(4, b"late"), there.address())
+        here.send([Train(4, b"late"), Train(2, b"latest")], there.address())
         self.settleUntil(lambda: bool(receiver.trains))
         self.assertEqual(receiver.trains, [])
         self.assertEqual(sum(self.drops.totals.values()), 0)
@@ -143,7 +220,7 @@ class DatagramPortContract(_Case):
         """
         receiver = Receiver()
         there, here = self.openPort(receiver), self.openPort(Receiver())
-        here.send(Train(5, b"early"), there.address())
+        here.send([Train(5, b"early")], there.address())
         there.close()
         self.settleUntil(lambda: bool(receiver.trains))
         self.assertEqual(receiver.trains, [])
@@ -151,20 +228,19 @@ class DatagramPortContract(_Case):
 
     def test_portClosedByItsReceiverDeliversNoMore(self) -> None:
         """
-        The rest of what came in the same turn is not handed on.
+        What others have sent in the same turn is not handed on.
         """
         closes: list[DatagramPort] = []
 
         class Closer(Receiver):
-            def trainReceived(self, train: Train, source: Address) -> None:
-                super().trainReceived(train, source)
+            def trainsReceived(self, trains: list[Train], source: Address) -> None:
+                super().trainsReceived(trains, source)
                 closes[0].close()
 
         receiver = Closer()
         closes.append(self.openPort(receiver))
-        here = self.openPort(Receiver())
         for text in (b"a", b"bb", b"ccc"):
-            here.send(Train(len(text), text), closes[0].address())
+            self.openPort(Receiver()).send([Train(len(text), text)], closes[0].address())
         self.settleUntil(lambda: len(receiver.trains) > 1)
         self.assertEqual(receiver.datagrams(), [b"a"])
 
@@ -197,32 +273,52 @@ class DatagramPortContract(_Case):
         sender = Receiver()
         here = self.openPort(sender)
         for _ in range(120):
-            here.send(Train(4, b"lost"), address)
+            here.send([Train(4, b"lost"), Train(4, b"lostlostlost")], address)
             self.turn()
         self.assertEqual(sender.lost, [])
         receiver = Receiver()
         self.openPort(receiver, address)
-        here.send(Train(5, b"found"), address)
+        here.send([Train(5, b"found")], address)
         self.settleUntil(lambda: bool(receiver.trains))
         self.assertEqual(receiver.trains, [(Train(5, b"found"), here.address())])
 
     def test_eachSenderIsReportedAsItself(self) -> None:
         """
-        Trains never mix datagrams of two sources, so that a stranger's can be told.
+        No call mixes datagrams of two sources, so that a stranger's can be told, and
+        those of each are in order.
         """
         receiver = Receiver()
         there, one, two = (self.openPort(each) for each in (receiver, Receiver(), Receiver()))
-        for sender, text in ((one, b"1a"), (one, b"1b"), (two, b"2a"), (one, b"1c")):
-            sender.send(Train(2, text), there.address())
-        self.settleUntil(lambda: len(receiver.datagrams()) >= 4)
+        for sender, text in (
+            (one, b"1a"),
+            (one, b"1b"),
+            (two, b"2a"),
+            (one, b"1c"),
+            (two, b""),
+            (two, b"2long"),
+            (one, b"1"),
+        ):
+            sender.send([Train(len(text), text)], there.address())
+        self.settleUntil(lambda: len(receiver.datagrams()) >= 7)
         self.assertEqual(
-            receiver.trains,
-            [
-                (Train(2, b"1a1b"), one.address()),
-                (Train(2, b"2a"), two.address()),
-                (Train(2, b"1c"), one.address()),
-            ],
+            [receiver.datagramsFrom(each.address()) for each in (one, two)],
+            [[b"1a", b"1b", b"1c", b"1"], [b"2a", b"", b"2long"]],
         )
+        self.assertEqual(len(receiver.datagrams()), 7)
+
+    def test_trainsOfTwoSourcesStayApart(self) -> None:
+        """
+        However alike they are.
+        """
+        receiver = Receiver()
+        there, one, two = (self.openPort(each) for each in (receiver, Receiver(), Receiver()))
+        for number in range(20):
+            for sender in (one, two):
+                sender.send([Train(200, numbered(200, number) * 9)], there.address())
+        self.settleUntil(lambda: len(receiver.datagrams()) >= 360)
+        expected = [numbered(200, number) for number in range(20) for _ in range(9)]
+        for sender in (one, two):
+            self.assertEqual(summary(receiver.datagramsFrom(sender.address())), summary(expected))
 
     def test_oneTurnDeliversNoMoreThanItsShare(self) -> None:
         """
@@ -230,11 +326,26 @@ class DatagramPortContract(_Case):
         """
         receiver = Receiver()
         there, here = self.openPort(receiver), self.openPort(Receiver())
-        here.send(Train(10, bytes(10 * 3 * DATAGRAMS_PER_TURN)), there.address())
-        self.turn()
-        self.assertEqual(len(receiver.datagrams()), DATAGRAMS_PER_TURN)
-        self.settleUntil(lambda: len(receiver.datagrams()) >= 3 * DATAGRAMS_PER_TURN)
+        here.send([Train(10, bytes(10))] * (3 * DATAGRAMS_PER_TURN), there.address())
+        for _ in range(20):
+            before = len(receiver.datagrams())
+            self.turn()
+            self.assertLessEqual(len(receiver.datagrams()) - before, DATAGRAMS_PER_TURN)
         self.assertEqual(len(receiver.datagrams()), 3 * DATAGRAMS_PER_TURN)
+
+
+def numbered(size: int, start: int = 0) -> bytes:
+    """
+    @return: so many bytes, of which each is told from its neighbours.
+    """
+    return (bytes(range(start % 251, 251)) + bytes(range(251)) * (size // 251 + 1))[:size]
+
+
+def summary(datagrams: list[bytes]) -> list[tuple[int, bytes]]:
+    """
+    @return: what two lists can be compared by, and read when they differ.
+    """
+    return [(len(datagram), datagram[:4] + datagram[-4:]) for datagram in datagrams]
 
 
 class CarrierContract(_Case):
@@ -270,8 +381,26 @@ class CarrierContract(_Case):
         carrier.carryFor(RecordingSession())
         trains = [Train(3, b"aaabbb"), Train(0, b""), Train(5, b"later")]
         for train in trains:
-            carrier.send(train)
+            carrier.send([train])
         self.assertEqual(self.sentBy(carrier), [datagram for train in trains for datagram in cut(train)])
+
+    def test_severalTrainsMayBeSentAtOneGo(self) -> None:
+        """
+        They arrive as if they had been sent one after the other.
+        """
+        carrier = self.makeCarrier()
+        carrier.carryFor(RecordingSession())
+        carrier.send([Train(3, b"aaabbb"), Train(0, b"")])
+        carrier.send([Train(5, b"later")])
+        self.assertEqual(self.sentBy(carrier), [b"aaa", b"bbb", b"", b"later"])
+
+    def test_atRestNothingStandsBeforeTheNextTrain(self) -> None:
+        """
+        By that the best of several is found.
+        """
+        carrier = self.makeCarrier()
+        carrier.carryFor(RecordingSession())
+        self.assertEqual(carrier.cost(), 0)
 
     def test_endOfATunnelIsSaidAndNothingIsSentAfterwards(self) -> None:
         """
@@ -283,6 +412,6 @@ class CarrierContract(_Case):
             carrier.carryFor(session)
             getattr(carrier, end)()
             getattr(carrier, end)()
-            carrier.send(Train(4, b"late"))
-            self.assertEqual(session.says, ["free", "full"])
+            carrier.send([Train(4, b"late")])
+            self.assertEqual(session.says, ["free", "gone"])
             self.assertEqual(self.sentBy(carrier), [])

@@ -1,5 +1,6 @@
 """
-Datagrams that wait: for a short time, in bounded number, and counted when dropped.
+Datagrams that wait: for a short time, in bounded number, small ones first, and
+counted when dropped.
 """
 
 from __future__ import annotations
@@ -8,12 +9,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.backlog import MAX_AGE_SECONDS, MAX_BYTES, TRAIN_OVERHEAD_BYTES, Backlog
+from uotp.backlog import MAX_AGE_SECONDS, MAX_BYTES, SMALL_BYTES, TRAIN_OVERHEAD_BYTES, Backlog
 from uotp.drops import Drop, Drops
-from uotp.train import Train
+from uotp.train import Train, bytesOf, countOf, cut
 
-STEPS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 500) | st.none()), max_size=30)
-"""Seconds that pass, and then the length of a train that is put, or none: one is taken."""
+ALL = 1 << 30
+"""More than any backlog holds."""
+
+BULK = SMALL_BYTES + 1
+"""The smallest datagram that is not small."""
+
+LENGTHS = st.sampled_from([0, 2, 100, SMALL_BYTES, BULK, 500])
+STEPS = st.lists(
+    st.tuples(
+        st.integers(0, 3),
+        st.lists(st.tuples(LENGTHS, st.integers(1, 4), LENGTHS), min_size=1, max_size=3) | st.integers(1, 1500),
+    ),
+    max_size=20,
+)
+"""
+Seconds that pass, and then trains that are put, each as a length, how many there are
+of it and the length of one more; or how many bytes are taken at most.
+"""
 
 
 def lone(payload: bytes) -> Train:
@@ -21,6 +38,20 @@ def lone(payload: bytes) -> Train:
     @return: a train of one datagram.
     """
     return Train(len(payload), payload)
+
+
+def bulk(*marks: bytes) -> Train:
+    """
+    @return: a train of datagrams that are not small.
+    """
+    return Train(BULK, b"".join(mark * BULK for mark in marks))
+
+
+def marks(trains: list[Train]) -> bytes:
+    """
+    @return: the first byte of each datagram.
+    """
+    return b"".join(datagram[:1] for train in trains for datagram in cut(train))
 
 
 class BacklogTests(SynchronousTestCase):
@@ -45,13 +76,59 @@ class BacklogTests(SynchronousTestCase):
         Trains leave in the order in which they came, and nothing is dropped.
         """
         backlog = Backlog(self.drops)
-        for payload in (b"a", b"", b"c"):
-            backlog.put(lone(payload), 0.0)
+        backlog.put([lone(b"a"), lone(b"")], 0.0)
+        backlog.put([lone(b"c")], 0.0)
         self.assertEqual(len(backlog), 3)
-        taken = [backlog.take(0.0) for _ in range(4)]
-        self.assertEqual(taken, [lone(b"a"), lone(b""), lone(b"c"), None])
+        taken = [backlog.take(0.0, 1) for _ in range(4)]
+        self.assertEqual(taken, [[lone(b"a")], [lone(b"")], [lone(b"c")], []])
         self.assertEqual((len(backlog), backlog.bytes), (0, 0))
         self.assertEqual(self.drops.totals, {})
+
+    def test_noMoreIsTakenThanIsAskedFor(self) -> None:
+        """
+        A train is divided for it; what is left keeps its place.
+        """
+        backlog = Backlog(self.drops)
+        backlog.put([bulk(b"a", b"b", b"c"), bulk(b"d")], 0.0)
+        self.assertEqual(backlog.take(0.0, 2 * BULK + 1), [bulk(b"a", b"b")])
+        self.assertEqual(backlog.take(0.0, 2 * BULK), [bulk(b"c"), bulk(b"d")])
+        self.assertEqual((len(backlog), backlog.bytes, self.drops.totals), (0, 0, {}))
+
+    def test_datagramThatIsLongerThanWhatIsAskedForGoesAlone(self) -> None:
+        """
+        Otherwise it would wait for ever.
+        """
+        backlog = Backlog(self.drops)
+        backlog.put([bulk(b"a"), bulk(b"b")], 0.0)
+        self.assertEqual(backlog.take(0.0, 1), [bulk(b"a")])
+        self.assertEqual(backlog.take(0.0, BULK + 1), [bulk(b"b")])
+
+    def test_smallDatagramsGoBeforeBulk(self) -> None:
+        """
+        Somebody waits for them, and the bulk hardly notices.
+        """
+        backlog = Backlog(self.drops)
+        backlog.put([bulk(b"a"), lone(b"1"), bulk(b"b")], 0.0)
+        backlog.put([lone(b"2" * SMALL_BYTES)], 1.0)
+        self.assertEqual(marks(backlog.take(1.0, ALL)), b"12ab")
+
+    def test_smallDatagramAtTheEndOfABulkTrainGoesBeforeItToo(self) -> None:
+        """
+        A sender's last acknowledgement stands behind its data by chance.
+        """
+        backlog = Backlog(self.drops)
+        backlog.put([Train(BULK, b"a" * BULK + b"b" * BULK + b"1")], 0.0)
+        backlog.put([Train(BULK, b"c" * BULK + b"d" * (BULK - 1))], 0.0)
+        self.assertEqual(backlog.take(0.0, ALL)[0], lone(b"1"))
+        self.assertEqual(self.drops.totals, {})
+
+    def test_longTrainOfTheSmallestDatagramsIsBulk(self) -> None:
+        """
+        It would stand before what is small as long as any other.
+        """
+        backlog = Backlog(self.drops)
+        backlog.put([Train(1, b"a" * BULK), lone(b"1")], 0.0)
+        self.assertEqual(backlog.take(0.0, ALL), [lone(b"1"), Train(1, b"a" * BULK)])
 
     def test_theOldestMakesRoom(self) -> None:
         """
@@ -59,9 +136,24 @@ class BacklogTests(SynchronousTestCase):
         """
         backlog = self.roomFor(2, 4)
         for payload in (b"aaaa", b"bbbb", b"cccc"):
-            backlog.put(lone(payload), 0.0)
-        self.assertEqual([backlog.take(0.0), backlog.take(0.0)], [lone(b"bbbb"), lone(b"cccc")])
+            backlog.put([lone(payload)], 0.0)
+        self.assertEqual(backlog.take(0.0, ALL), [lone(b"bbbb"), lone(b"cccc")])
         self.assertEqual(self.drops.totals, {Drop.BACKLOG_FULL: 1})
+
+    def test_oldestMakesRoomWhetherItIsSmallOrNot(self) -> None:
+        """
+        Of those that came together, the bulk goes.
+        """
+        for first, second, left in (
+            ((lone(b"1"), 0.0), (bulk(b"a"), 1.0), b"ab"),
+            ((bulk(b"a"), 0.0), (lone(b"1"), 1.0), b"1b"),
+            ((lone(b"1"), 0.0), (bulk(b"a"), 0.0), b"1b"),
+        ):
+            backlog = Backlog(self.drops, maxBytes=2 * (BULK + TRAIN_OVERHEAD_BYTES))
+            backlog.put([first[0]], first[1])
+            backlog.put([second[0]], second[1])
+            backlog.put([bulk(b"b")], 1.0)
+            self.assertEqual(marks(backlog.take(1.0, ALL)), left)
 
     def test_aLongTrainMakesAsMuchRoomAsItNeeds(self) -> None:
         """
@@ -69,28 +161,47 @@ class BacklogTests(SynchronousTestCase):
         """
         backlog = self.roomFor(3, 1)
         for payload in (b"a", b"b", b"c"):
-            backlog.put(lone(payload), 0.0)
-        backlog.put(lone(bytes(100)), 0.0)
+            backlog.put([lone(payload)], 0.0)
+        backlog.put([lone(bytes(100))], 0.0)
         self.assertEqual(len(backlog), 2)
         self.assertEqual(self.drops.totals, {Drop.BACKLOG_FULL: 2})
+
+    def test_onlyAsManyDatagramsOfATrainAreDroppedAsMakeRoom(self) -> None:
+        """
+        The oldest of them, and no more.
+        """
+        backlog = self.roomFor(1, 4 * BULK)
+        backlog.put([bulk(b"a", b"b", b"c", b"d")], 0.0)
+        backlog.put([lone(b"1")], 0.0)
+        self.assertEqual(marks(backlog.take(0.0, ALL)), b"1bcd")
+        self.assertEqual(self.drops.totals, {Drop.BACKLOG_FULL: 1})
+
+    def test_aTrainThatIsTooLongLosesItsFront(self) -> None:
+        """
+        What is newest in it still waits.
+        """
+        backlog = self.roomFor(1, 2 * BULK)
+        backlog.put([bulk(b"a", b"b", b"c")], 0.0)
+        self.assertEqual(backlog.take(0.0, ALL), [bulk(b"b", b"c")])
+        self.assertEqual(self.drops.totals, {Drop.BACKLOG_FULL: 1})
 
     def test_datagramsAreCountedAndNotTrains(self) -> None:
         """
         Dropping a train of five is five datagrams fewer.
         """
         backlog = self.roomFor(1, 10)
-        backlog.put(Train(2, bytes(9)), 0.0)
-        backlog.put(lone(bytes(10)), 0.0)
+        backlog.put([Train(2, bytes(9))], 0.0)
+        backlog.put([lone(bytes(10))], 0.0)
         self.assertEqual(self.drops.totals, {Drop.BACKLOG_FULL: 5})
-        backlog.take(99.0)
+        backlog.take(99.0, ALL)
         self.assertEqual(self.drops.totals, {Drop.BACKLOG_FULL: 5, Drop.BACKLOG_STALE: 1})
 
-    def test_aTrainThatNeverFitsIsDroppedItself(self) -> None:
+    def test_aDatagramThatNeverFitsIsDroppedItself(self) -> None:
         """
         There is no end to making room for it, and it is counted like any other.
         """
         backlog = self.roomFor(1, 10)
-        backlog.put(lone(bytes(11)), 0.0)
+        backlog.put([lone(bytes(11))], 0.0)
         self.assertEqual((len(backlog), backlog.bytes), (0, 0))
         self.assertEqual(self.drops.totals, {Drop.BACKLOG_FULL: 1})
 
@@ -100,29 +211,41 @@ class BacklogTests(SynchronousTestCase):
         """
         backlog = Backlog(self.drops)
         for _ in range(3000):
-            backlog.put(lone(b""), 0.0)
+            backlog.put([lone(b"")], 0.0)
         self.assertEqual(len(backlog), MAX_BYTES // TRAIN_OVERHEAD_BYTES)
         self.assertEqual(self.drops.totals, {Drop.BACKLOG_FULL: 3000 - len(backlog)})
 
     def test_whatWaitedTooLongIsNotSent(self) -> None:
         """
-        To the end of its time a train is of use, after that it is not.
+        To the end of its time a train is of use, after that it is not, small or bulk.
         """
-        backlog = Backlog(self.drops)
-        backlog.put(lone(b"a"), 100.0)
-        backlog.put(lone(b"b"), 100.5)
-        backlog.put(lone(b"c"), 101.0)
-        self.assertEqual(backlog.take(100.0 + MAX_AGE_SECONDS), lone(b"a"))
-        self.assertEqual(backlog.take(100.75 + MAX_AGE_SECONDS), lone(b"c"))
-        self.assertEqual(self.drops.totals, {Drop.BACKLOG_STALE: 1})
+        for a, b, c in ((lone(b"a"), lone(b"b"), lone(b"c")), (bulk(b"a"), bulk(b"b"), bulk(b"c"))):
+            drops = Drops()
+            backlog = Backlog(drops)
+            backlog.put([a], 100.0)
+            backlog.put([b], 100.5)
+            backlog.put([c], 101.0)
+            self.assertEqual(backlog.take(100.0 + MAX_AGE_SECONDS, 1), [a])
+            self.assertEqual(backlog.take(100.75 + MAX_AGE_SECONDS, ALL), [c])
+            self.assertEqual(drops.totals, {Drop.BACKLOG_STALE: 1})
+
+    def test_whatIsLeftOfATrainIsAsOldAsTheTrain(self) -> None:
+        """
+        To be divided makes nobody younger.
+        """
+        backlog = Backlog(self.drops, maxBytes=2 * BULK + TRAIN_OVERHEAD_BYTES)
+        backlog.put([bulk(b"a", b"b", b"c")], 0.0)
+        self.assertEqual(backlog.take(MAX_AGE_SECONDS, 1), [bulk(b"b")])
+        self.assertEqual(backlog.take(MAX_AGE_SECONDS + 0.1, 1), [])
+        self.assertEqual(self.drops.totals, {Drop.BACKLOG_FULL: 1, Drop.BACKLOG_STALE: 1})
 
     def test_whatIsStaleMakesRoomAsStale(self) -> None:
         """
         The counters tell a long wait from a crowd.
         """
         backlog = self.roomFor(1, 1)
-        backlog.put(lone(b"a"), 0.0)
-        backlog.put(lone(b"b"), 10.5)
+        backlog.put([lone(b"a")], 0.0)
+        backlog.put([lone(b"b")], 10.5)
         self.assertEqual(self.drops.totals, {Drop.BACKLOG_STALE: 1})
 
     def test_theFirstFlightOfAFlowHasRoom(self) -> None:
@@ -131,30 +254,62 @@ class BacklogTests(SynchronousTestCase):
         """
         backlog = Backlog(self.drops)
         for _ in range(150):
-            backlog.put(lone(bytes(1400)), 0.0)
-        self.assertIsNotNone(backlog.take(4.5))
+            backlog.put([lone(bytes(1400))], 0.0)
+        self.assertEqual(countOf(backlog.take(4.5, ALL)), 150)
         self.assertEqual(self.drops.totals, {})
 
-    @settings(max_examples=100, deadline=None, database=None)
+    @settings(max_examples=50, deadline=None, database=None)
     @given(STEPS)
-    def test_nothingIsLostUncounted(self, steps: list[tuple[int, int | None]]) -> None:
+    def test_nothingIsLostUncounted(self, steps: list[tuple[int, list[tuple[int, int, int]] | int]]) -> None:
         """
-        At every moment: put is taken, dropped or waiting, and the bounds hold.
+        At every moment: put is taken, dropped or waiting, the bounds hold, and the
+        order of what is small and of what is not is kept.
         """
         drops = Drops()
-        backlog = Backlog(drops, maxBytes=1000, maxAge=4.0)
+        backlog = Backlog(drops, maxBytes=3000, maxAge=4.0)
         now = 0.0
-        put = taken = 0
-        for wait, size in steps:
+        put: list[bytes] = []
+        taken: list[Train] = []
+        small: set[bytes] = set()
+        for wait, step in steps:
             now += wait
-            if size is None:
-                taken += backlog.take(now) is not None
+            if isinstance(step, int):
+                trains = backlog.take(now, step)
+                self.assertTrue(bytesOf(trains) <= step or countOf(trains) == 1, trains)
+                self.assertTrue(trains or not len(backlog))
+                taken += trains
             else:
-                put += 1
-                backlog.put(lone(bytes(size)), now)
-            waiting = [train for _, train in backlog._waiting]
-            self.assertEqual(backlog.bytes, sum(len(one.payload) + TRAIN_OVERHEAD_BYTES for one in waiting))
-            self.assertLessEqual(backlog.bytes, 1000)
+                for shape in step:
+                    train = numbered(len(put), *shape)
+                    datagrams = cut(train)
+                    put += datagrams
+                    small.update(one for one in datagrams if isSmall(one, train))
+                    backlog.put([train], now)
+            waiting = [*backlog._small, *backlog._bulk]
+            self.assertEqual(backlog.bytes, sum(len(one.payload) + TRAIN_OVERHEAD_BYTES for _, one in waiting))
+            self.assertLessEqual(backlog.bytes, 3000)
             self.assertEqual(len(backlog), len(waiting))
-            self.assertEqual(put, taken + len(backlog) + drops.totals.total())
-            self.assertTrue(all(now - since <= 4.0 for since, _ in backlog._waiting))
+            self.assertEqual(len(put), countOf(taken) + countOf(one for _, one in waiting) + drops.totals.total())
+            self.assertTrue(all(now - since <= 4.0 for since, _ in waiting))
+        datagrams = [one for train in taken for one in cut(train) if one]
+        for row in ([one for one in datagrams if one in small], [one for one in datagrams if one not in small]):
+            self.assertEqual(row, sorted(row, key=put.index))
+
+
+def isSmall(datagram: bytes, train: Train) -> bool:
+    """
+    @return: whether a datagram of a train goes before bulk.
+    """
+    return len(train.payload) <= SMALL_BYTES or len(datagram) <= SMALL_BYTES < train.segment
+
+
+def numbered(number: int, segment: int, count: int, last: int) -> Train:
+    """
+    @return: a train of C{count} datagrams, all different, and a shorter last one if
+        that is one.
+    """
+    sizes = [segment] * (count if segment else 1)
+    if 0 < last < segment:
+        sizes.append(last)
+    datagrams = [((number + place).to_bytes(2, "big") * (size // 2 + 1))[:size] for place, size in enumerate(sizes)]
+    return Train(segment, b"".join(datagrams))

@@ -22,10 +22,11 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 import uotp
 from tests.certificates import Authority, pem
 from tests.commands import CommandTestCase
-from uotp import client, ends, server
+from uotp import client, ends, server, services, sockets
 from uotp.ends import EndOptions, EndService, commandService
 from uotp.errors import ConfigurationError, StartError
 from uotp.log import Logger
+from uotp.sockets import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES, UDP_BUFFER_BYTES, UNSENT_LIMIT_BYTES
 from uotp.tls import ClientTls, ServerTls
 
 DESTINATION = ["example.com", "8443"]
@@ -43,6 +44,11 @@ SHARED = [
     ("--no-tls", None, None, "no-tls", 1),
     ("--cert", "-c", HERE, "cert", HERE),
     ("--cafile", "-C", HERE, "cafile", HERE),
+    ("--unsent-limit", None, "32768", "unsent-limit", 32 * 1024),
+    ("--unsent-limit", None, "64K", "unsent-limit", 64 * 1024),
+    ("--congestion", None, "cubic", "congestion", "cubic"),
+    ("--udp-buffer", None, "8M", "udp-buffer", 8 * 1024 * 1024),
+    ("--udp-buffer", None, "212k", "udp-buffer", 212 * 1024),
 ]
 """
 Options of both ends: long name, short name, word, and under which name there is
@@ -73,6 +79,8 @@ CLIENT = [
     ("--pin", None, PIN.hex(), "pin", (PIN,)),
 ]
 
+BUFFERS = {"unsent-limit": UNSENT_LIMIT_BYTES, "congestion": None, "udp-buffer": UDP_BUFFER_BYTES}
+
 SERVER_DEFAULTS = {
     "verbosity": LogLevel.info,
     "logfile": None,
@@ -80,6 +88,7 @@ SERVER_DEFAULTS = {
     "cert": HERE,  # without one there is no server
     "key": None,
     "cafile": None,
+    **BUFFERS,
     "bind-address": "0.0.0.0",  # noqa: S104 - what is documented
     "bind-port": 8443,
     "linger": 150.0,
@@ -94,6 +103,7 @@ CLIENT_DEFAULTS = {
     "cert": None,
     "key": None,
     "cafile": None,
+    **BUFFERS,
     "bind-address": "127.0.0.1",
     "bind-port": 8911,
     "expire": 120.0,
@@ -353,6 +363,25 @@ class RefusalTests(CommandTestCase):
             (["-x"], "option -x not recognized"),
         )
 
+    def test_sizesAndCongestionControl(self) -> None:
+        """
+        Numbers of bytes within reason, and a name that a kernel could know.
+        """
+        size = f"a number of bytes from {MIN_BUFFER_BYTES} to {MAX_BUFFER_BYTES} is needed; K and M may follow it"
+        name = "a name as in /proc/sys/net/ipv4/tcp_available_congestion_control is needed"
+        words = ("", "0", "-1", "16KB", "1.5M", "K", "1023", "2048M", "9" * 13, "16 K")
+        self.assertRefusedByBoth(
+            *(
+                ([f"{option}={word}"], f"{option} {word}: {size}")
+                for option in ("--unsent-limit", "--udp-buffer")
+                for word in words
+            ),
+            *(
+                ([f"--congestion={word}"], f"--congestion {word}: {name}")
+                for word in ("", "two words", "a/b", "x" * 16, "bbr;")
+            ),
+        )
+
     def test_timesCountsAndMarksOfTheClient(self) -> None:
         """
         Each names itself.
@@ -524,6 +553,8 @@ class MakeServiceTests(ServiceTestCase):
     C{makeService} only translates options into a call of the plain functions.
     """
 
+    BUFFERS = ("--unsent-limit", "4K", "--congestion", "cubic", "--udp-buffer", "1M")
+
     def callOf(self, module: ModuleType, function: str, *words: str) -> tuple[Any, dict[str, Any]]:
         """
         @return: what the plain function was called with.
@@ -543,7 +574,7 @@ class MakeServiceTests(ServiceTestCase):
         """
         Each in its place.
         """
-        words = ["-a", "::1", "-p", "1", "--linger", "2", "-c", "/c", "-k", "/k", "-C", "/C"]
+        words = ["-a", "::1", "-p", "1", "--linger", "2", "-c", "/c", "-k", "/k", "-C", "/C", *self.BUFFERS]
         destination, arguments = self.callOf(server, "serverService", *words)
         self.assertEqual(destination, ("example.com", 8443))
         self.assertEqual(
@@ -552,6 +583,9 @@ class MakeServiceTests(ServiceTestCase):
                 "tls": ServerTls(os.path.abspath("/c"), os.path.abspath("/k"), os.path.abspath("/C")),
                 "listen": ("::1", 1),
                 "linger": 2.0,
+                "unsentLimit": 4096,
+                "congestion": "cubic",
+                "udpBuffer": 1024 * 1024,
                 "reactor": self.reactor,
             },
         )
@@ -565,6 +599,7 @@ class MakeServiceTests(ServiceTestCase):
             "clientService",
             *["-a", "::1", "-p", "1", "-e", "2", "-n", "3", "-B", "4.5", "-w", "6", "-R", "-m", "7"],
             *["-c", "/c", "-k", "/k", "-C", "/C", "--tls-servername", "name", "--pin", PIN.hex()],
+            *self.BUFFERS,
         )
         self.assertEqual(destination, ("example.com", 8443))
         files = {"cert": "/c", "key": "/k", "cafile": "/C"}
@@ -580,6 +615,9 @@ class MakeServiceTests(ServiceTestCase):
                 "timeout": 6.0,
                 "resolveOnce": True,
                 "mark": 7,
+                "unsentLimit": 4096,
+                "congestion": "cubic",
+                "udpBuffer": 1024 * 1024,
                 "reactor": self.reactor,
             },
         )
@@ -636,6 +674,32 @@ class MakeServiceTests(ServiceTestCase):
                 line = self.refusalOf(lambda module=module, options=options: module.makeService(options))  # type: ignore[misc]
                 self.assertTrue(line.startswith(f"{options.commandName}: "), line)
                 self.assertIn(named, line)
+
+    def test_aCongestionControlThatCannotBeHadIsOneLineAndStatus2(self) -> None:
+        """
+        The kernel does not know it, or it is not for everybody.
+        """
+        asked: list[str] = []
+
+        def refuse(name: str) -> None:
+            asked.append(name)
+            reason = f"--congestion {name}: not here"
+            raise ConfigurationError(reason)
+
+        self.patch(services, "checkCongestion", refuse)
+        for module, name in ((server, "uotp-server"), (client, "uotp-client")):
+            options = self.parsed(module, "--no-tls", "--congestion", "vegas")
+            line = self.refusalOf(lambda module=module, options=options: module.makeService(options))  # type: ignore[misc]
+            self.assertEqual(line, f"{name}: --congestion vegas: not here")
+        self.assertEqual(asked, ["vegas"] * 2)
+
+    def test_withoutThatOptionTheKernelIsNotAskedForAny(self) -> None:
+        """
+        It may be one that does not let us choose.
+        """
+        self.patch(sockets, "TCP_CONGESTION", None)
+        for module in (server, client):
+            module.makeService(self.parsed(module, "--no-tls"))
 
     def test_aServerNameThatNoCertificateCouldHaveIsRefusedAtOnce(self) -> None:
         """

@@ -25,6 +25,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.certificates import CLIENT, DAY, NOW, Authority, Key, pem
 from tests.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, meet
+from tests.twins import Creator
 from uotp.errors import ConfigurationError
 from uotp.tls import ClientCredentials, ClientTls, ServerCredentials, ServerTls, parsePin, publicKeyPin
 
@@ -321,13 +322,13 @@ class ReloadTests(TlsTestCase):
         self.assertEqual(self.shown(server, client), publicKeyPin(renewed.certificate))
         self.assertIsNone(before.client.lost)
 
-    def shown(self, server: ServerCredentials, client: object) -> bytes:
+    def shown(self, server: ServerCredentials, client: Creator) -> bytes:
         """
         @param server: whom to connect to.
         @param client: what makes the client's connections.
         @return: the pin of the certificate that the server shows.
         """
-        pair = meet(server, client)  # type: ignore[arg-type]
+        pair = meet(server, client)
         self.assertWelcome(pair)
         assert pair.client.handle is not None
         certificate = pair.client.handle.get_peer_certificate(as_cryptography=True)
@@ -382,10 +383,10 @@ class ReloadTests(TlsTestCase):
         One that has been used may not be changed.
         """
         server = self.server()
-        first = server.serverConnectionForTLS(None).get_context()  # type: ignore[arg-type]
-        self.assertIs(server.serverConnectionForTLS(None).get_context(), first)  # type: ignore[arg-type]
+        first = server.connection().get_context()
+        self.assertIs(server.connection().get_context(), first)
         server.reload()
-        self.assertIsNot(server.serverConnectionForTLS(None).get_context(), first)  # type: ignore[arg-type]
+        self.assertIsNot(server.connection().get_context(), first)
 
 
 class ContextTests(TlsTestCase):

@@ -15,7 +15,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.contracts import DatagramPortContract
 from tests.twins import MemoryUdp, Receiver
 from uotp.boundaries import Address, DatagramPort, DatagramReceiver
-from uotp.datagram import datagramPortOpener, portable
+from uotp.datagram.base import PortContext
+from uotp.datagram.portable import PortableDatagramPort
 from uotp.drops import Drop, Drops
 from uotp.train import Train
 
@@ -130,11 +131,12 @@ class PortableDatagramPortTroubleTests(SynchronousTestCase):
         Open a port on a fake socket.
         """
         self.socket = FakeSocket()
-        self.patch(portable, "boundSocket", lambda _: self.socket)
+        self.patch(PortContext, "openSocket", lambda *_: self.socket)
         self.drops = Drops()
         self.receiver = Receiver()
         self.reactor = MemoryReactorClock()
-        self.port = datagramPortOpener(self.reactor, self.drops)(("192.0.2.7", 0), self.receiver)
+        context = PortContext(self.reactor, self.drops)
+        self.port = PortableDatagramPort(context, ("192.0.2.7", 0), self.receiver)
 
     def turn(self) -> None:
         """
@@ -161,7 +163,7 @@ class PortableDatagramPortTroubleTests(SynchronousTestCase):
             self.drops.totals.clear()
             self.socket.sent.clear()
             self.socket.toSend = [None, trouble(number), None]
-            self.port.send(Train(3, b"onetwosix"), THERE)
+            self.port.send([Train(3, b"onetwosix")], THERE)
             self.assertEqual((number, dict(self.drops.totals)), (number, {drop: 1}))
             self.assertEqual(self.socket.sent, [b"one", b"six"])
 

@@ -475,7 +475,7 @@ class Loop:
         """
         @return: a socket that takes note of its options.
         """
-        return SimpleNamespace(setsockopt=lambda *option: self.options.append(option))
+        return SimpleNamespace(setsockopt=lambda *option: self.options.append(option), getsockopt=lambda *_: 0)
 
     def write(self, datagram: bytes, address: Any) -> None:
         """

@@ -13,17 +13,19 @@ from typing import Any
 from OpenSSL import SSL
 from twisted.internet import error, tcp
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.tlspairs import TRUSTED, TlsTestCase
-from tests.twins import MemoryTransport, RecordingOwner
+from tests.twins import MemoryConnect, MemoryTransport, RecordingOwner
 from uotp import dial, sockets
+from uotp.connections import DialledConnection
 from uotp.dial import Dialer, wordsForFailure
 from uotp.resolve import Addresses, SharedResolver
+from uotp.sockets import TunnelTuning
 from uotp.tls import ClientCredentials, ClientTls
+from uotp.tlsconnections import DialledTlsConnection
 from uotp.tunnelends import DialledTunnel
 from uotp.wire import FrameCodec
 
@@ -41,6 +43,7 @@ class _DialTestCase(SynchronousTestCase):
         Make it; no timer may be left on it.
         """
         self.reactor = MemoryReactorClock()
+        self.connecting = MemoryConnect()
         self.found: Addresses = [V4]
         self.asked = 0
         self.late: list[Callable[[Addresses], None]] = []
@@ -54,12 +57,12 @@ class _DialTestCase(SynchronousTestCase):
         self.asked += 1
         return self.found
 
-    def dialer(self, credentials: ClientCredentials | None = None, mark: int | None = None) -> Dialer:
+    def dialer(self, credentials: ClientCredentials | None = None, **choices: Any) -> Dialer:
         """
         @return: a way to a server.
         """
         resolver = SharedResolver(lambda call, done: done(call()), lookup=self.lookup)
-        return Dialer(self.reactor, ("good.test", 8443), credentials, resolver, 4.0, mark)
+        return Dialer(self.reactor, ("good.test", 8443), credentials, resolver, 4.0, **choices)
 
     def makeTunnel(self) -> DialledTunnel:
         """
@@ -80,7 +83,20 @@ class _DialTestCase(SynchronousTestCase):
         return protocol, transport
 
 
-class DialerTests(_DialTestCase):
+class _RecordedTestCase(_DialTestCase):
+    """
+    A test in which the reactor keeps the attempts to connect.
+    """
+
+    def setUp(self) -> None:
+        """
+        Let it.
+        """
+        super().setUp()
+        self.patch(dial, "connectTunnel", self.connecting)
+
+
+class DialerTests(_RecordedTestCase):
     """
     Plain TCP, and what is the same with TLS.
     """
@@ -195,45 +211,73 @@ class DialerTests(_DialTestCase):
         self.assertEqual([self.successResultOf(done)], made)
 
 
-class TlsDialerTests(_DialTestCase, TlsTestCase):
+class KindsTests(_RecordedTestCase, TlsTestCase):
     """
-    With TLS.
+    What connections a dialer asks for.
     """
 
-    def test_tunnelIsWrappedInTls(self) -> None:
+    def kind(self, dialer: Dialer) -> type[DialledConnection]:
         """
-        It says hello to TLS first, with the server's name, and keeps its id to
-        itself.
+        @return: what kind of connection its next attempt is.
         """
-        credentials = ClientCredentials(ClientTls(cafile=self.cafile(TRUSTED)))
-        done = self.dialer(credentials).dial(self.makeTunnel)
-        protocol, transport = self.connect(0)
-        tunnel: DialledTunnel = self.successResultOf(done).wrappedProtocol
-        self.assertIsInstance(tunnel, DialledTunnel)
-        self.assertTrue(ISSLTransport.providedBy(tunnel.transport))
-        self.assertIsInstance(tunnel.tlsConnection(), SSL.Connection)
-        self.reactor.advance(0)
-        sent = b"".join(transport.stream)
+        done = dialer.dial(self.makeTunnel)
+        kind = self.connecting.kinds[self.reactor.tcpClients[-1][2]]
+        done.addErrback(lambda _: None)
+        done.cancel()
+        return kind
+
+    def credentials(self) -> ClientCredentials:
+        """
+        @return: those of a client that trusts the right CA.
+        """
+        return ClientCredentials(ClientTls(cafile=self.cafile(TRUSTED)))
+
+    def test_withoutCredentialsItIsPlainTcp(self) -> None:
+        """
+        Marked and tuned as it was asked for, or as usual.
+        """
+        kind = self.kind(self.dialer())
+        self.assertFalse(issubclass(kind, DialledTlsConnection))
+        self.assertEqual((kind.mark, kind.tuning), (None, TunnelTuning()))
+        tuning = TunnelTuning(4096, "cubic")
+        kind = self.kind(self.dialer(mark=7, tuning=tuning))
+        self.assertEqual((kind.mark, kind.tuning), (7, tuning))
+
+    def test_withCredentialsItIsTlsForThatServer(self) -> None:
+        """
+        It says hello to TLS with the server's name.
+        """
+        tuning = TunnelTuning(4096, "cubic")
+        kind = self.kind(self.dialer(self.credentials(), mark=7, tuning=tuning))
+        assert issubclass(kind, DialledTlsConnection)
+        self.assertEqual((kind.mark, kind.tuning), (7, tuning))
+        connection = kind.creator(None)
+        connection.set_connect_state()
+        self.assertRaises(SSL.WantReadError, connection.do_handshake)
+        sent = connection.bio_read(1 << 16)
         self.assertEqual(sent[:2], b"\x16\x03")
         self.assertIn(b"good.test", sent)
-        self.assertNotIn(HELLO, sent)
-        self.assertEqual(self.owner.opened, [])
-        protocol.connectionLost(Failure(error.ConnectionDone()))
 
     def test_reloadedCredentialsAreUsedFromTheNextConnectionOn(self) -> None:
         """
         The dialer need not be made anew.
         """
-        credentials = ClientCredentials(ClientTls(cafile=self.cafile(TRUSTED)))
-        dialer = self.dialer(credentials)
-        contexts = []
-        for number in range(2):
-            done = dialer.dial(self.makeTunnel)
-            protocol, _ = self.connect(number)
-            contexts.append(self.successResultOf(done).wrappedProtocol.tlsConnection().get_context())
-            protocol.connectionLost(Failure(error.ConnectionDone()))
-            credentials.reload()
-        self.assertIsNot(contexts[0], contexts[1])
+        credentials = self.credentials()
+        kind = self.kind(self.dialer(credentials))
+        assert issubclass(kind, DialledTlsConnection)
+        before = kind.creator(None).get_context()
+        self.assertIs(kind.creator(None).get_context(), before)
+        credentials.reload()
+        self.assertIsNot(kind.creator(None).get_context(), before)
+
+    def test_dialersDoNotShareTheirChoices(self) -> None:
+        """
+        Two clients in one process.
+        """
+        one, other = self.dialer(mark=7), self.dialer(tuning=TunnelTuning(4096))
+        kinds = [self.kind(dialer) for dialer in (one, other)]
+        self.assertEqual([kind.mark for kind in kinds], [7, None])
+        self.assertEqual([kind.tuning.unsentLimit for kind in kinds], [TunnelTuning().unsentLimit, 4096])
 
 
 class FakeTcpSocket:
@@ -293,9 +337,9 @@ class FakeTcpSocket:
         self.closed = True
 
 
-class MarkTests(_DialTestCase):
+class SocketTests(_DialTestCase):
     """
-    The firewall mark of the connections.
+    The firewall mark of the connections, and what else their sockets are told.
     """
 
     def setUp(self) -> None:
@@ -316,13 +360,24 @@ class MarkTests(_DialTestCase):
         self.made.append(FakeTcpSocket(self.journal, self.refusal))
         return self.made[-1]
 
+    def order(self) -> list[str | int]:
+        """
+        @return: which marks were set, and when it was connected.
+        """
+        return [
+            entry[3] if entry[0] == "option" else "connect"
+            for entry in self.journal
+            if entry[0] == "connect" or entry[2] == sockets.SO_MARK
+        ]
+
     def test_markIsSetBeforeTheFirstPacket(self) -> None:
         """
         Otherwise a VPN's default route would swallow its own carrier.
         """
         done = self.dialer(mark=0xCA6C).dial(self.makeTunnel)
         self.reactor.advance(0)
-        self.assertEqual(self.journal, [("option", socket.SOL_SOCKET, 36, 0xCA6C), ("connect", ("192.0.2.1", 8443))])
+        self.assertEqual(self.journal[0], ("option", socket.SOL_SOCKET, 36, 0xCA6C))
+        self.assertEqual(self.journal[-1], ("connect", ("192.0.2.1", 8443)))
         done.addErrback(lambda _: None)
         done.cancel()
 
@@ -334,7 +389,7 @@ class MarkTests(_DialTestCase):
         done = self.dialer(mark=7).dial(self.makeTunnel)
         self.reactor.advance(0.5)
         self.reactor.advance(0)
-        self.assertEqual([entry[0] for entry in self.journal], ["option", "connect"] * 2)
+        self.assertEqual(self.order(), [7, "connect"] * 2)
         done.addErrback(lambda _: None)
         done.cancel()
 
@@ -347,7 +402,7 @@ class MarkTests(_DialTestCase):
             self.reactor.advance(0)
             done.addErrback(lambda _: None)
             done.cancel()
-        self.assertEqual([entry[3] for entry in self.journal if entry[0] == "option"], [7, 8])
+        self.assertEqual(self.order(), [7, "connect", 8, "connect"])
 
     def test_markThatMayNotBeSetIsAFailureInWords(self) -> None:
         """
@@ -361,12 +416,26 @@ class MarkTests(_DialTestCase):
         self.assertEqual(self.journal, [])
         self.assertEqual([each.closed for each in self.made], [True])
 
-    def test_withoutAMarkTheReactorConnects(self) -> None:
+    def test_withoutAMarkNoneIsSet(self) -> None:
         """
-        In its own way.
+        Nobody needs a privilege for that.
         """
+        self.refusal = OSError(errno.EPERM, os.strerror(errno.EPERM))
         done = self.dialer().dial(self.makeTunnel)
-        self.assertEqual((len(self.reactor.tcpClients), self.made), (1, []))
+        self.reactor.advance(0)
+        self.assertEqual(self.order(), ["connect"])
+        done.addErrback(lambda _: None)
+        done.cancel()
+
+    def test_socketIsTunedBeforeTheFirstPacket(self) -> None:
+        """
+        Some options are of use from the beginning only.
+        """
+        done = self.dialer(tuning=TunnelTuning(4321)).dial(self.makeTunnel)
+        self.reactor.advance(0)
+        tuned = [entry[3] for entry in self.journal[:-1]]
+        self.assertEqual(self.journal[-1][0], "connect")
+        self.assertIn(4321, tuned)
         done.addErrback(lambda _: None)
         done.cancel()
 

@@ -27,10 +27,10 @@ from uotp.backlog import MAX_BYTES
 from uotp.drops import Drop, Drops
 from uotp.repeats import Repeats
 from uotp.resolve import SharedResolver
-from uotp.session import Session
+from uotp.session import PORTION_BYTES, Session
 from uotp.target import TargetLeg
 from uotp.train import MAX_TRAIN_BYTES, Train
-from uotp.tunnel import TURN_BYTES, Tunnel
+from uotp.tunnel import Tunnel
 from uotp.tunnelends import AcceptedTunnel, DialledTunnel
 from uotp.wire import LENGTH_BYTES, FrameCodec
 
@@ -41,12 +41,11 @@ DATAGRAMS = 45
 """In a train: as many as fit into one."""
 
 TRAIN_BYTES = SEGMENT * DATAGRAMS
-FRAMED_BYTES = TRAIN_BYTES + DATAGRAMS * LENGTH_BYTES
-HELD_BY_TUNNEL = max(2 * TURN_BYTES, TRANSPORT_BYTES) + FRAMED_BYTES
-"""What one turn takes, and the train that goes beyond it."""
+HELD_BY_TUNNEL = TRANSPORT_BYTES + PORTION_BYTES + LENGTH_BYTES * DATAGRAMS
+"""What the kernel takes, and the portion that goes beyond it."""
 
 BOUND = MAX_BYTES + TUNNELS * HELD_BY_TUNNEL
-"""Of a session with all its tunnels: 1.8 MB, of the 64 MB that are pushed."""
+"""Of a session with all its tunnels: 1 MB, of the 64 MB that are pushed."""
 
 
 def trains(total: int) -> Iterator[Train]:
@@ -117,10 +116,10 @@ class MemoryBoundTests(TimerTestCase):
 
     def push(self, each: Train) -> None:
         """
-        Let a train come from UDP, in a turn of its own.
+        Let a train come from UDP, a moment after the one before.
         """
-        self.session.trainFromUdp(each)
-        self.clock.advance(0)
+        self.session.trainsFromUdp([each])
+        self.clock.advance(0.01)
 
     def test_whatIsHeldHasABound(self) -> None:
         """
@@ -132,18 +131,18 @@ class MemoryBoundTests(TimerTestCase):
             pushed += 1
             self.assertLessEqual(self.held(), BOUND * self.overhead)
         self.assertTrue(all(tunnel.fullSince is not None for tunnel, _, _ in self.ends))
-        dropped = self.drops.totals[Drop.BACKLOG_FULL]
-        self.assertEqual(set(self.drops.totals), {Drop.BACKLOG_FULL})
+        dropped = self.drops.totals.total()
+        self.assertLessEqual(set(self.drops.totals), {Drop.BACKLOG_FULL, Drop.BACKLOG_STALE})
         kept = pushed * DATAGRAMS - dropped
         self.assertGreater(dropped * SEGMENT, PUSHED_BYTES * 0.95)
         self.assertLessEqual(kept * SEGMENT, BOUND)
 
     def test_oneLongTurnHoldsNoMore(self) -> None:
         """
-        Although no transport can say within it that it is full.
+        A transport says within it that it is full.
         """
         for each in trains(PUSHED_BYTES // 4):
-            self.session.trainFromUdp(each)
+            self.session.trainsFromUdp([each])
         self.clock.advance(0)
         self.assertLessEqual(self.held(), BOUND * self.overhead)
 
@@ -159,10 +158,10 @@ class MemoryBoundTests(TimerTestCase):
         while sum(pump.flush() for _, _, pump in self.ends):
             pass
         arrived = self.there.datagrams()
-        self.assertEqual(len(arrived) + self.drops.totals[Drop.BACKLOG_FULL], pushed * DATAGRAMS)
+        self.assertEqual(len(arrived) + self.drops.totals.total(), pushed * DATAGRAMS)
         numbers = sorted({int.from_bytes(datagram[:4], "big") for datagram in arrived})
         gaps = [later - earlier for earlier, later in pairwise(numbers) if later - earlier > 1]
-        self.assertEqual(len(gaps), 1)
+        self.assertIn(len(gaps), (1, 2))  # two when all tunnels are tried after a standstill of the first few
         self.assertEqual(numbers[-1], pushed - 1)
         self.assertEqual(numbers[0], 0)
 
@@ -173,7 +172,7 @@ class MemoryBoundTests(TimerTestCase):
         for tunnel, _, _ in self.ends:
             tunnel.pauseProducing()
         for _ in range(10000):
-            self.session.trainFromUdp(Train(0, b""))
+            self.session.trainsFromUdp([Train(0, b"")])
         self.assertLess(len(self.session._backlog), 5000)
         self.assertEqual(self.drops.totals[Drop.BACKLOG_FULL], 10000 - len(self.session._backlog))
 
@@ -183,13 +182,13 @@ class MemoryBoundTests(TimerTestCase):
         """
         for _ in range(60):
             self.push(Train(1, bytes(MAX_TRAIN_BYTES)))
-        bound = MAX_BYTES + TUNNELS * (2 * TURN_BYTES + 3 * MAX_TRAIN_BYTES)
+        bound = MAX_BYTES + TUNNELS * (TRANSPORT_BYTES + (1 + LENGTH_BYTES) * PORTION_BYTES)
         self.assertLessEqual(self.held(), bound * self.overhead)
 
 
 class TlsMemoryBoundTests(MemoryBoundTests, TlsTestCase):
     """
-    The same over TLS, which gathers what is written until the turn ends.
+    The same over TLS.
     """
 
     overhead = 1.05
@@ -226,6 +225,6 @@ class TargetMemoryBoundTests(TimerTestCase):
         leg = TargetLeg(("target.test", 9), network.open, resolver, self.clock, drops, Repeats(self.clock.seconds))
         leg.open(lambda _: None)
         for each in trains(PUSHED_BYTES):
-            leg.send(each)
+            leg.send([each])
             self.assertLessEqual(leg._waiting.bytes, MAX_BYTES)
         self.assertGreater(drops.totals[Drop.BACKLOG_FULL] * SEGMENT, PUSHED_BYTES * 0.95)

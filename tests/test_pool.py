@@ -465,7 +465,7 @@ class SlotWalkTests(_PoolTestCase):
             if hasattr(each, "transport") and not each.transport.lost and not each.transport.disconnecting
         ]
         self.assertLessEqual(len(under) + len(alive), 1)
-        self.assertLessEqual(self.session.says.count("free") - self.session.says.count("full"), 1)
+        self.assertLessEqual(self.session.says.count("free") - self.session.says.count("gone"), 1)
         calls = self.clock.getDelayedCalls()
         if slot._state is State.UP:
             self.assertEqual((len(under), len(alive)), (0, 1))

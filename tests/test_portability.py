@@ -13,6 +13,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -21,8 +22,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.commands import CommandTestCase
 from uotp import ends, server, signals, sockets
-from uotp.errors import StartError
+from uotp.errors import ConfigurationError, StartError
 from uotp.log import Logger
+from uotp.schedule import TROUBLED
+from uotp.sockets import UNSENT_LIMIT_BYTES, TunnelTuning
 
 NOT_EVERYWHERE = ("SO_MARK", "SO_BINDTODEVICE", "SO_REUSEPORT", "SO_INCOMING_CPU", "TCP_", "AF_", "IP_", "IPV6_")
 """How names of the socket module begin that some system lacks..."""
@@ -49,12 +52,22 @@ class FakeSocket(AbstractContextManager["FakeSocket"]):
     A socket that writes down its options, and refuses some.
 
     @ivar options: level, name and value of each that was taken.
+    @ivar given: what every number reads as.
     """
 
-    def __init__(self, *refused: int) -> None:
+    def __init__(self, *refused: int, error: int = errno.EPERM, info: bytes | None = None) -> None:
+        """
+        @param refused: the options that it refuses.
+        @param error: with which error.
+        @param info: what it tells when more than a number is asked for; L{None} is an
+            error.
+        """
         self.options: list[tuple[int, int, int]] = []
         self.closed = False
+        self.given = 0
         self._refused = refused
+        self._error = error
+        self._info = info
 
     def __exit__(self, *_: object) -> None:
         """
@@ -67,36 +80,18 @@ class FakeSocket(AbstractContextManager["FakeSocket"]):
         Take an option, or refuse it as a system does.
         """
         if name in self._refused:
-            raise OSError(errno.EPERM, "Operation not permitted")
+            raise OSError(self._error, os.strerror(self._error))
         self.options.append((level, name, value))
 
-
-class FakeTransport:
-    """
-    A TCP connection with a fake socket.
-    """
-
-    def __init__(self, handle: FakeSocket) -> None:
-        self.handle = handle
-        self.told: list[tuple[str, bool]] = []
-
-    def setTcpNoDelay(self, enabled: bool) -> None:  # noqa: FBT001 - as in Twisted
+    def getsockopt(self, level: int, name: int, size: int = 0) -> Any:
         """
-        See C{ITCPTransport}.
+        What the system gives, whatever was asked for.
         """
-        self.told.append(("no delay", enabled))
-
-    def setTcpKeepAlive(self, enabled: bool) -> None:  # noqa: FBT001 - as in Twisted
-        """
-        See C{ITCPTransport}.
-        """
-        self.told.append(("keep alive", enabled))
-
-    def getHandle(self) -> FakeSocket:
-        """
-        The socket.
-        """
-        return self.handle
+        if not size:
+            return self.given
+        if self._info is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        return self._info[:size]
 
 
 @contextmanager
@@ -175,6 +170,18 @@ class ElsewhereTests(CommandTestCase):
             line = self.refusalOf(lambda: here("uotp.client").makeService(options))
             self.assertEqual(line, "uotp-client: --mark: only Linux has firewall marks")
 
+    def test_aCongestionControlIsRefusedWhereThereIsNoChoice(self) -> None:
+        """
+        The same; and the sizes of buffers are only asked for, so they are no error.
+        """
+        with elsewhere("darwin") as here:
+            for end in ("client", "server"):
+                options = self.options(here, f"uotp.{end}", "--congestion", "bbr")
+                line = self.refusalOf(lambda end=end, options=options: here(f"uotp.{end}").makeService(options))  # type: ignore[misc]
+                self.assertEqual(line, f"uotp-{end}: --congestion bbr: this system does not let a program choose")
+                options = self.options(here, f"uotp.{end}", "--unsent-limit", "4K", "--udp-buffer", "1M")
+                here(f"uotp.{end}").makeService(options)
+
     def test_withoutSighupTheOtherSignalsAreTakenOver(self) -> None:
         """
         Windows has SIGTERM and SIGINT alone.
@@ -222,64 +229,196 @@ class TuneTunnelSocketTests(SocketTestCase):
     """
 
     LINUX = {"TCP_KEEPIDLE": 4, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 6, "TCP_USER_TIMEOUT": 18}
+    ALWAYS = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
 
-    def setUp(self) -> None:
+    def optionsOf(self, *refused: int, tuning: TunnelTuning | None = None) -> list[tuple[int, int, int]]:
         """
-        A connection.
+        @param refused: options that the system refuses.
+        @return: the options that a connection gets.
         """
-        self.transport = FakeTransport(FakeSocket())
+        tunnelSocket = FakeSocket(*refused)
+        untyped: Any = tunnelSocket
+        sockets.tuneTunnelSocket(untyped, tuning or TunnelTuning())
+        return tunnelSocket.options
 
     def test_everywhereItSendsAtOnceAndAsksForLife(self) -> None:
         """
         Also where the system has no way to say how often.
         """
         self.onSystem("win32")
-        sockets.tuneTunnelSocket(self.transport)
-        self.assertEqual(self.transport.told, [("no delay", True), ("keep alive", True)])
-        self.assertEqual(self.transport.handle.options, [])
+        self.assertEqual(self.optionsOf(), self.ALWAYS)
 
     def test_onLinuxADeadPeerIsFoundInSeconds(self) -> None:
         """
         An idle one by keep-alive, a busy one by C{TCP_USER_TIMEOUT}.
         """
         self.onSystem("linux", **self.LINUX)
-        sockets.tuneTunnelSocket(self.transport)
         tcp = socket.IPPROTO_TCP
-        self.assertEqual(self.transport.handle.options, [(tcp, 4, 5), (tcp, 5, 1), (tcp, 6, 5), (tcp, 18, 8000)])
+        expected = [*self.ALWAYS, (tcp, 4, 5), (tcp, 5, 1), (tcp, 6, 5), (tcp, 18, 8000)]
+        self.assertEqual(self.optionsOf(), expected)
 
     def test_macosHasANameOfItsOwn(self) -> None:
         """
         C{TCP_KEEPALIVE} is its time until the first probe.
         """
         self.onSystem("darwin", TCP_KEEPALIVE=16, TCP_KEEPINTVL=257, TCP_KEEPCNT=258)
-        sockets.tuneTunnelSocket(self.transport)
         tcp = socket.IPPROTO_TCP
-        self.assertEqual(self.transport.handle.options, [(tcp, 16, 5), (tcp, 257, 1), (tcp, 258, 5)])
+        self.assertEqual(self.optionsOf(), [*self.ALWAYS, (tcp, 16, 5), (tcp, 257, 1), (tcp, 258, 5)])
 
     def test_anOptionThatIsRefusedCostsNothing(self) -> None:
         """
         The others are set all the same.
         """
         self.onSystem("linux", **self.LINUX)
-        transport = FakeTransport(FakeSocket(4, 18))
-        sockets.tuneTunnelSocket(transport)
-        self.assertEqual([name for _, name, _ in transport.handle.options], [5, 6])
+        self.patch(sockets, "TCP_CONGESTION", 13)
+        tcp = socket.IPPROTO_TCP
+        options = self.optionsOf(4, 13, 18, tuning=TunnelTuning(congestion="bbr"))
+        self.assertEqual(options, [*self.ALWAYS, (tcp, 5, 1), (tcp, 6, 5)])
 
-    def test_belowTlsIsTheConnection(self) -> None:
+    def test_littleIsHeldBackWhereTheSystemCanDoThat(self) -> None:
         """
-        The options are those of TCP, however many layers lie over it.
+        As little as was asked for.
         """
-        self.onSystem("linux", **self.LINUX)
-        sockets.tuneTunnelSocket(SimpleNamespace(transport=SimpleNamespace(transport=self.transport)))
-        self.assertEqual(len(self.transport.told), 2)
-        self.assertEqual(len(self.transport.handle.options), 4)
+        self.onSystem("linux", TCP_NOTSENT_LOWAT=25)
+        self.assertIn((socket.IPPROTO_TCP, 25, UNSENT_LIMIT_BYTES), self.optionsOf())
+        self.assertIn((socket.IPPROTO_TCP, 25, 4096), self.optionsOf(tuning=TunnelTuning(4096)))
 
-    def test_whatIsNoSocketIsLeftAlone(self) -> None:
+    def test_congestionControlIsSetWhenItWasAskedFor(self) -> None:
         """
-        A connection in memory, or over a pipe.
+        And is the system's choice otherwise.
         """
-        sockets.tuneTunnelSocket(SimpleNamespace())
-        sockets.tuneTunnelSocket(SimpleNamespace(transport=SimpleNamespace()))
+        self.onSystem("linux")
+        self.patch(sockets, "TCP_CONGESTION", 13)
+        self.assertEqual(self.optionsOf(), self.ALWAYS)
+        untyped: Any = b"bbr"
+        options = self.optionsOf(tuning=TunnelTuning(congestion="bbr"))
+        self.assertEqual(options, [*self.ALWAYS, (socket.IPPROTO_TCP, 13, untyped)])
+
+
+class CongestionTests(SocketTestCase):
+    """
+    A choice of congestion control, before the first connection.
+    """
+
+    def probing(self, refusal: int | None, available: str | None = None) -> FakeSocket:
+        """
+        @param refusal: the number of the error with which the kernel refuses.
+        @param available: what it says that it has.
+        @return: the socket that a check will make.
+        """
+        probe = FakeSocket(*([] if refusal is None else [13]), error=refusal or 0)
+        module = self.onSystem("linux")
+        vars(module)["socket"] = lambda *_: probe
+        self.patch(sockets, "TCP_CONGESTION", 13)
+        name = Path(self.mktemp())
+        if available is not None:
+            name.write_text(available, encoding="ascii")
+        self.patch(sockets, "Path", lambda _: name)
+        return probe
+
+    def refusal(self, name: str) -> str:
+        """
+        @return: why it cannot be had.
+        """
+        return str(self.assertRaises(ConfigurationError, sockets.checkCongestion, name))
+
+    def test_oneThatMayBeHadIsFine(self) -> None:
+        """
+        It was tried, and nothing is left open.
+        """
+        probe = self.probing(None)
+        sockets.checkCongestion("bbr")
+        untyped: Any = b"bbr"
+        self.assertEqual(probe.options, [(socket.IPPROTO_TCP, 13, untyped)])
+        self.assertTrue(probe.closed)
+
+    def test_oneThatTheKernelDoesNotHaveIsRefusedWithThoseThatItHas(self) -> None:
+        """
+        In one line that names the option and the word.
+        """
+        probe = self.probing(errno.ENOENT, "reno cubic\n")
+        line = self.refusal("bbr")
+        self.assertTrue(line.startswith("--congestion bbr: the kernel does not have it"), line)
+        self.assertTrue(line.endswith("(it has: reno, cubic)"), line)
+        self.assertNotIn("\n", line)
+        self.assertTrue(probe.closed)
+
+    def test_oneThatMayNotBeHadIsRefusedWithWhatToAllow(self) -> None:
+        """
+        It is there, and for root alone.
+        """
+        self.probing(errno.EPERM, "reno cubic bbr\n")
+        self.assertIn("tcp_allowed_congestion_control", self.refusal("bbr"))
+
+    def test_otherRefusalsHaveTheSystemsWords(self) -> None:
+        """
+        Also where nothing tells what there is.
+        """
+        self.probing(errno.EINVAL)
+        self.assertEqual(self.refusal("bbr"), f"--congestion bbr: {os.strerror(errno.EINVAL)}")
+
+    def test_onASystemWithoutSuchAChoiceItIsRefused(self) -> None:
+        """
+        And not silently left out.
+        """
+        self.patch(sockets, "TCP_CONGESTION", None)
+        self.assertEqual(self.refusal("bbr"), "--congestion bbr: this system does not let a program choose")
+
+
+class CostTests(SocketTestCase):
+    """
+    What the kernel tells of a connection.
+    """
+
+    def costOf(self, info: bytes | None) -> int:
+        """
+        @param info: what it tells; L{None} is an error.
+        """
+        self.patch(sockets, "TCP_INFO", 11)
+        untyped: Any = FakeSocket(info=info)
+        return sockets.tcpCost(untyped)
+
+    def info(self, state: int, unsent: int) -> bytes:
+        """
+        @return: C{struct tcp_info} of Linux, as far as we read it.
+        """
+        held = bytearray(sockets.TCP_INFO_BYTES)
+        held[1] = state
+        held[sockets.NOTSENT_BYTES_AT : sockets.NOTSENT_BYTES_AT + 4] = unsent.to_bytes(4, sys.byteorder)
+        return bytes(held)
+
+    def test_atRestItIsNothing(self) -> None:
+        """
+        Then there is no better connection.
+        """
+        self.assertEqual(self.costOf(self.info(0, 0)), 0)
+
+    def test_whatIsNotSentCounts(self) -> None:
+        """
+        In bytes.
+        """
+        self.assertEqual(self.costOf(self.info(0, 70000)), 70000)
+
+    def test_lossCostsMoreThanAnyBytes(self) -> None:
+        """
+        Whatever state of it the kernel tells; and the least of several can be found.
+        """
+        for state in (1, 2, 3, 4):
+            self.assertEqual(self.costOf(self.info(state, 7)), TROUBLED + 7)
+
+    def test_connectionThatTellsNothingIsInTrouble(self) -> None:
+        """
+        It is about to be lost.
+        """
+        self.assertGreaterEqual(self.costOf(None), TROUBLED)
+
+    def test_onASystemThatTellsNothingAllAreAlike(self) -> None:
+        """
+        There the rotation decides.
+        """
+        self.patch(sockets, "TCP_INFO", None)
+        untyped: Any = FakeSocket()
+        self.assertEqual(sockets.tcpCost(untyped), 0)
 
 
 class UdpBufferTests(SocketTestCase):
@@ -327,6 +466,17 @@ class UdpBufferTests(SocketTestCase):
         """
         self.onSystem("darwin")
         self.assertEqual(self.optionsOf(FakeSocket(socket.SO_RCVBUF, socket.SO_SNDBUF)), [])
+
+    def test_whatIsGivenIsWhatHoldsDatagrams(self) -> None:
+        """
+        Linux reports twice that, for what it needs itself.
+        """
+        for platform, given in (("linux", 4000), ("darwin", 8000)):
+            self.onSystem(platform)
+            untyped: Any = FakeSocket()
+            untyped.given = 8000
+            self.assertEqual(sockets.enlargeUdpBuffers(untyped, 1 << 16), given)
+            self.assertEqual({value for _, _, value in untyped.options}, {1 << 16})
 
 
 class MarkTests(SocketTestCase):

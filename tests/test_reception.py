@@ -17,7 +17,7 @@ from tests.tlspairs import STRANGER, TRUSTED, TlsTestCase
 from tests.twins import MemoryTransport, MemoryUdp, Receiver, RecordingOwner, RecordingSession, neverLookUp, wrapInTls
 from uotp import reception
 from uotp.drops import Drops
-from uotp.reception import HELLO_SECONDS, Reception, TlsReception
+from uotp.reception import HELLO_SECONDS, Reception
 from uotp.registry import Registry
 from uotp.repeats import Repeats
 from uotp.resolve import SharedResolver
@@ -138,7 +138,7 @@ class ReceptionTests(_ReceptionTestCase):
         tunnel.dataReceived(HELLO + b"\0\4ping\0\0")
         self.network.settle()
         self.assertEqual(self.target.datagrams(), [b"ping", b""])
-        self.network.ports[TARGET].send(Train(4, b"pong"), self.target.trains[0][1])
+        self.network.ports[TARGET].send([Train(4, b"pong")], self.target.trains[0][1])
         self.network.settle()
         self.assertEqual(self.transports[0].getOutBuffer(), b"\0\4pong")
 
@@ -325,7 +325,7 @@ class ReceptionTests(_ReceptionTestCase):
                 self.assertNotIn(form, text)
 
 
-class TlsReceptionTests(_ReceptionTestCase, TlsTestCase):
+class ReceptionOverTlsTests(_ReceptionTestCase, TlsTestCase):
     """
     Connections with TLS, whose clients may have to show a certificate.
     """
@@ -336,8 +336,7 @@ class TlsReceptionTests(_ReceptionTestCase, TlsTestCase):
 
         @return: its tunnel, and what brings its bytes.
         """
-        factory = TlsReception(server, False, self.reception, self.clock)
-        outer: Any = factory.buildProtocol(IPv4Address("TCP", "192.0.2.1", 1))
+        outer = wrapInTls(server, self.reception.buildProtocol(IPv4Address("TCP", "192.0.2.1", 1)), self.clock)
         tunnel = DialledTunnel(self.clock, FrameCodec(), RecordingOwner(RecordingSession()), hello)
         inner = wrapInTls(client, tunnel, self.clock, isClient=True)
         mine, theirs = MemoryTransport(outer, isServer=True), MemoryTransport(inner)
@@ -404,9 +403,8 @@ class TlsReceptionTests(_ReceptionTestCase, TlsTestCase):
         """
         Who connects and says nothing.
         """
-        outer: Any = TlsReception(self.server(), False, self.reception, self.clock).buildProtocol(
-            IPv4Address("TCP", "192.0.2.1", 1)
-        )
+        accepted = self.reception.buildProtocol(IPv4Address("TCP", "192.0.2.1", 1))
+        outer = wrapInTls(self.server(), accepted, self.clock)
         transport = MemoryTransport(outer, isServer=True)
         outer.makeConnection(transport)
         self.clock.advance(HELLO_SECONDS)
@@ -414,12 +412,3 @@ class TlsReceptionTests(_ReceptionTestCase, TlsTestCase):
         transport.settle()
         self.assertEqual(self.warnings(), ["refused a connection from 192.0.2.1: showed no session id in 10 s"])
         self.assertNothingLeft()
-
-    def test_connectionBeyondTheBoundIsClosedWithTlsToo(self) -> None:
-        """
-        Without an error in our own house.
-        """
-        self.patch(reception, "MAX_TUNNELS", 0)
-        factory = TlsReception(self.server(), False, self.reception, self.clock)
-        self.assertIsNone(factory.buildProtocol(IPv4Address("TCP", "192.0.2.1", 1)))
-        self.assertEqual(self.warnings(), ["refused a connection from 192.0.2.1: there are 0 tunnels already"])

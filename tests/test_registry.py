@@ -100,7 +100,7 @@ class RegistryTests(TimerTestCase):
         @return: the address that the target sees a session's datagrams come from.
         """
         self.target.trains.clear()
-        served.session.trainFromTunnel(Train(5, b"hello"))
+        served.session.trainsFromTunnel([Train(5, b"hello")])
         self.network.settle()
         ((train, source),) = self.target.trains
         self.assertEqual(train.payload, b"hello")
@@ -124,7 +124,7 @@ class RegistryTests(TimerTestCase):
         """
         one, tunnel = self.join(1)
         _, stranger = self.join(2)
-        self.network.ports[TARGET].send(Train(4, b"pong"), self.seenFrom(one))
+        self.network.ports[TARGET].send([Train(4, b"pong")], self.seenFrom(one))
         self.network.settle()
         self.assertEqual((tunnel.sent, stranger.sent), ([Train(4, b"pong")], []))
 
@@ -188,7 +188,7 @@ class RegistryTests(TimerTestCase):
         served, tunnel = self.join(1)
         source = self.seenFrom(served)
         self.leave(served, tunnel)
-        self.network.ports[TARGET].send(Train(4, b"pong"), source)
+        self.network.ports[TARGET].send([Train(4, b"pong")], source)
         self.network.settle()
         _, again = self.join(1)
         self.assertEqual((tunnel.sent, again.sent), ([], [Train(4, b"pong")]))
@@ -323,7 +323,7 @@ class RegistryTests(TimerTestCase):
         """
         served, _ = self.join(1)
         self.join(2)
-        served.session.trainFromTunnel(Train(4, b"ping"))
+        served.session.trainsFromTunnel([Train(4, b"ping")])
         self.assertEqual(self.registry.findSilent(), [])
         self.clock.advance(SILENT_SECONDS)
         self.assertEqual(self.registry.findSilent(), [served])

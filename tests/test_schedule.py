@@ -4,9 +4,11 @@ Which tunnel is next: stay in order while it can be, use all when it cannot.
 
 from __future__ import annotations
 
+from collections import Counter
+
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.schedule import Schedule
+from uotp.schedule import LOOKS, TROUBLED, Schedule
 
 
 class ScheduleTests(SynchronousTestCase):
@@ -16,9 +18,18 @@ class ScheduleTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """
-        Begin without a tunnel.
+        Begin without a tunnel; where nothing else is said, each is at rest.
         """
-        self.schedule: Schedule[str] = Schedule()
+        self.costs: Counter[str] = Counter()
+        self.looks = 0
+        self.schedule: Schedule[str] = Schedule(self.costOf)
+
+    def costOf(self, tunnel: str) -> int:
+        """
+        Count that it was asked for.
+        """
+        self.looks += 1
+        return self.costs[tunnel]
 
     def offer(self, *tunnels: str) -> None:
         """
@@ -121,6 +132,143 @@ class ScheduleTests(SynchronousTestCase):
         self.schedule.withdraw("a")
         self.schedule.withdraw("b")
         self.assertIsNone(self.schedule.current)
-        self.assertEqual(len(self.schedule), 0)
+        self.assertEqual(len(self.schedule), 2)
         self.offer("b", "a")
         self.assertEqual(self.schedule.current, "b")
+
+    def test_tunnelThatIsAtRestIsTheBest(self) -> None:
+        """
+        Before one that has something to send, even if that has waited longer.
+        """
+        self.offer("full", "busy", "rested", "too")
+        self.costs["busy"] = 1
+        self.looks = 0
+        self.schedule.withdraw("full")
+        self.assertEqual((self.schedule.current, self.looks), ("rested", 2))
+
+    def test_whereNoneIsAtRestTheOneThatWillSoonestBeIsUsed(self) -> None:
+        """
+        That holds the least.
+        """
+        self.offer("full", "a", "b", "c")
+        self.costs.update(a=3000, b=1000, c=2000)
+        self.schedule.withdraw("full")
+        self.assertEqual(self.schedule.current, "b")
+
+    def test_onlyAFewAreLookedAt(self) -> None:
+        """
+        A large pool costs no more than a small one.
+        """
+        many = [str(number) for number in range(100 * LOOKS)]
+        self.offer("full", *many)
+        self.costs.update(dict.fromkeys(many, 1000))
+        self.looks = 0
+        self.schedule.withdraw("full")
+        self.assertIsNotNone(self.schedule.current)
+        self.assertLessEqual(self.looks, LOOKS)
+        self.assertLess(LOOKS, 10)
+
+    def test_tunnelInTroubleIsTheLastChoice(self) -> None:
+        """
+        Whatever the others hold.
+        """
+        self.offer("full", "lossy", "heavy")
+        self.costs.update(lossy=TROUBLED, heavy=TROUBLED - 1)
+        self.schedule.withdraw("full")
+        self.assertEqual(self.schedule.current, "heavy")
+
+    def test_whereAllAreInTroubleTheLeastIsUsed(self) -> None:
+        """
+        Somebody has to carry.
+        """
+        self.offer("full", "a", "b")
+        self.costs.update(a=TROUBLED + 2000, b=TROUBLED + 1000)
+        self.schedule.withdraw("full")
+        self.assertEqual(self.schedule.current, "b")
+
+    def test_troubleIsLeft(self) -> None:
+        """
+        For the best of the others; what is only busy is not left.
+        """
+        self.offer("a", "b", "c")
+        self.costs.update(a=TROUBLED - 1, b=10, c=1)
+        self.schedule.leaveTrouble()
+        self.assertEqual(self.schedule.current, "a")
+        self.costs["a"] = TROUBLED
+        self.schedule.leaveTrouble()
+        self.assertEqual(self.schedule.current, "c")
+        self.assertEqual(len(self.schedule), 3)
+
+    def test_troubleIsNotLeftForTrouble(self) -> None:
+        """
+        Nor is a tunnel that is well, when its time is over.
+        """
+        self.offer("a", "b", "c")
+        self.costs.update(a=TROUBLED + 1000, b=TROUBLED, c=TROUBLED)
+        self.schedule.leaveTrouble()
+        self.assertEqual(self.schedule.current, "a")
+        self.costs["a"] = 0
+        self.schedule.moveOn()
+        self.assertEqual(self.schedule.current, "a")
+        self.assertEqual(len(self.schedule), 3)
+
+    def test_onlyTunnelIsNeverLeft(self) -> None:
+        """
+        And where there is none, there is nothing to leave.
+        """
+        self.schedule.leaveTrouble()
+        self.assertIsNone(self.schedule.current)
+        self.offer("a")
+        self.costs["a"] = TROUBLED
+        self.schedule.leaveTrouble()
+        self.assertEqual((self.schedule.current, len(self.schedule)), ("a", 1))
+
+    def test_lostTunnelIsForgotten(self) -> None:
+        """
+        Whether it was in use, free or full; losing it twice changes nothing.
+        """
+        self.offer("a", "b", "c", "d")
+        self.schedule.withdraw("d")
+        for tunnel in ("a", "c", "d", "d"):
+            self.schedule.remove(tunnel)
+        self.assertEqual((self.schedule.current, list(self.schedule)), ("b", ["b"]))
+        self.schedule.remove("b")
+        self.assertEqual((self.schedule.current, list(self.schedule)), (None, []))
+
+    def test_narrowScheduleUsesSoManyTunnelsAndNoMore(self) -> None:
+        """
+        Those that were there first, though others are free; and all again when it is
+        widened.
+        """
+        self.offer("a", "b", "c")
+        self.schedule.narrow(2)
+        self.schedule.withdraw("a")
+        self.assertEqual(self.schedule.current, "b")
+        self.schedule.withdraw("b")
+        self.assertIsNone(self.schedule.current)
+        self.schedule.narrow(3)
+        self.assertEqual(self.schedule.current, "c")
+
+    def test_narrowingLeavesATunnelThatMayCarryNoMore(self) -> None:
+        """
+        At once.
+        """
+        self.offer("a", "b", "c")
+        self.schedule.withdraw("a")
+        self.offer("a")
+        self.schedule.withdraw("b")
+        self.assertEqual(self.schedule.current, "c")
+        self.schedule.narrow(1)
+        self.assertEqual(self.schedule.current, "a")
+
+    def test_lostTunnelMakesPlaceForAnotherInANarrowSchedule(self) -> None:
+        """
+        The next that was there.
+        """
+        self.offer("a", "b", "c")
+        self.schedule.narrow(1)
+        self.assertEqual(self.schedule.current, "a")
+        self.schedule.remove("a")
+        self.assertEqual(self.schedule.current, "b")
+        self.schedule.withdraw("b")
+        self.assertIsNone(self.schedule.current)

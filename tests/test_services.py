@@ -20,16 +20,19 @@ from twisted.test.iosim import IOPump, connect
 
 from tests.certificates import CLIENT, pem
 from tests.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase
-from tests.twins import MemoryTransport, MemoryUdp, Receiver
-from uotp import clientservice, serverservice, sockets
+from tests.twins import MemoryConnect, MemoryTransport, MemoryUdp, Receiver, wrapInTls
+from uotp import clientservice, dial, serverservice, services, sockets
 from uotp.clientservice import ClientService
+from uotp.connections import AcceptedConnection
 from uotp.errors import ConfigurationError, StartError
 from uotp.pool import PROVED_SECONDS
 from uotp.resolve import Addresses, InBackground
 from uotp.serverservice import ServerService
 from uotp.services import clientService, serverService
+from uotp.sockets import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES, UDP_BUFFER_BYTES, TunnelTuning
 from uotp.sources import UNANSWERED_SECONDS
 from uotp.tls import ClientTls, ServerTls
+from uotp.tlsconnections import AcceptedTlsConnection
 from uotp.train import Train
 
 SERVER = ("good.test", 8443)
@@ -42,7 +45,11 @@ PING = Train(4, b"ping")
 class _ListeningPort:
     """
     A TCP port that takes its time to stop, if it is told to.
+
+    @ivar transport: what becomes of a connection that is accepted.
     """
+
+    transport: Any = None
 
     def __init__(self, address: IPv4Address | IPv6Address, stopped: Deferred[None] | None) -> None:
         self._address = address
@@ -66,11 +73,16 @@ class _Reactor(MemoryReactorClock):
     Gives out ports, unless they are taken.
 
     @ivar taken: whether the next port is in use.
+    @ivar listening: the ports that listen, or have listened.
     @ivar stopped: what ports fire when they have stopped; L{None} is at once.
     """
 
     taken = False
     stopped: Deferred[None] | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.listening: list[_ListeningPort] = []
 
     def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> _ListeningPort:
         """
@@ -80,7 +92,8 @@ class _Reactor(MemoryReactorClock):
             raise CannotListenError(interface, port, OSError(errno.EADDRINUSE, "Address already in use"))
         self.tcpServers.append((port, factory, backlog, interface))
         kind = IPv6Address if ":" in interface else IPv4Address
-        return _ListeningPort(kind("TCP", interface, port or 60000), self.stopped)
+        self.listening.append(_ListeningPort(kind("TCP", interface, port or 60000), self.stopped))
+        return self.listening[-1]
 
 
 WARNINGS_AT_START = (
@@ -101,7 +114,10 @@ class _ServicesTestCase(TlsTestCase):
         """
         super().setUp()
         self.reactor = _Reactor()
+        self.connecting = MemoryConnect()
+        self.patch(dial, "connectTunnel", self.connecting)
         self.network = MemoryUdp()
+        self.udpBuffers: list[int] = []
         self.found: Addresses = [IPv4Address("TCP", "192.0.2.1", 8443)]
         self.lookups = 0
         for module in (clientservice, serverservice):
@@ -115,11 +131,12 @@ class _ServicesTestCase(TlsTestCase):
         self.services: list[ClientService | ServerService] = []
         self.addCleanup(self.stopAll)
 
-    def opener(self, reactor: object, drops: Any) -> Any:
+    def opener(self, reactor: object, drops: Any, udpBuffer: int) -> Any:
         """
         In place of the real one.
         """
         self.network.drops = drops
+        self.udpBuffers.append(udpBuffer)
         return self.network.open
 
     def inBackground(self) -> InBackground:
@@ -188,8 +205,12 @@ class _ServicesTestCase(TlsTestCase):
             return False
         clients, self.reactor.tcpClients[:] = list(self.reactor.tcpClients), []
         for _, _, factory, _, _ in clients:
-            inner: Any = factory.buildProtocol(IPv4Address("TCP", "192.0.2.1", 8443))
+            built = factory.buildProtocol(IPv4Address("TCP", "192.0.2.1", 8443))
+            inner = self.connecting.wrap(factory, built, self.reactor)
             outer: Any = self.reactor.tcpServers[-1][1].buildProtocol(IPv4Address("TCP", "192.0.2.2", 4711))
+            accepted = self.reactor.listening[-1].transport
+            if accepted.func is AcceptedTlsConnection:
+                outer = wrapInTls(accepted.args[0], outer, self.reactor)
             ends = MemoryTransport(outer, isServer=True), MemoryTransport(inner)
             self.transports += ends
             self.pumps.append(connect(outer, ends[0], inner, ends[1], clock=self.reactor, greet=False))
@@ -253,6 +274,23 @@ class ValuesTests(_ServicesTestCase):
         """
         for value in (0, -1.0, float("nan")):
             self.assertUnusable("linger", serverService, TARGET, linger=value)
+
+    def test_sizesOfBuffers(self) -> None:
+        """
+        Of both ends, within reason.
+        """
+        for make, peer in ((clientService, SERVER), (serverService, TARGET)):
+            for name in ("unsentLimit", "udpBuffer"):
+                for size in (0, -1, MIN_BUFFER_BYTES - 1, MAX_BUFFER_BYTES + 1):
+                    self.assertUnusable(f"{name} is {size}", make, peer, **{name: size})
+
+    def test_congestionControlIsAskedForAtOnce(self) -> None:
+        """
+        A kernel that does not have it is no surprise of the first connection.
+        """
+        self.patch(sockets, "TCP_CONGESTION", None)
+        for make, peer in ((clientService, SERVER), (serverService, TARGET)):
+            self.assertUnusable("--congestion bbr", make, peer, congestion="bbr")
 
     def test_hostsThatAreNone(self) -> None:
         """
@@ -440,7 +478,7 @@ class NamesTests(_ServicesTestCase):
         Let a new source send.
         """
         port = self.network.open(("127.0.0.1", number), Receiver())
-        port.send(PING, CLIENT_PORT)
+        port.send([PING], CLIENT_PORT)
         self.network.settle()
         port.close()
 
@@ -492,9 +530,9 @@ class TogetherTests(_ServicesTestCase):
         """
         Let the source send, and the target answer.
         """
-        self.sourcePort.send(train, CLIENT_PORT)
+        self.sourcePort.send([train], CLIENT_PORT)
         self.flush()
-        self.targetPort.send(Train(4, b"pong"), self.target.trains[-1][1])
+        self.targetPort.send([Train(4, b"pong")], self.target.trains[-1][1])
         self.flush()
 
     def tryAllSizes(self) -> None:
@@ -504,12 +542,12 @@ class TogetherTests(_ServicesTestCase):
         sizes = (0, 1, 100, 1400, 1500, 9000, 65507)
         trains = [Train(size, bytes([number + 1]) * size) for number, size in enumerate(sizes)]
         for train in trains:
-            self.sourcePort.send(train, CLIENT_PORT)
+            self.sourcePort.send([train], CLIENT_PORT)
             self.flush()
         self.assertEqual(self.target.datagrams(), [train.payload for train in trains])
         (session,) = {source for _, source in self.target.trains}
         for train in trains:
-            self.targetPort.send(train, session)
+            self.targetPort.send([train], session)
             self.flush()
         self.assertEqual(self.source.datagrams(), [train.payload for train in trains])
         self.assertEqual({source for _, source in self.source.trains}, {CLIENT_PORT})
@@ -521,6 +559,39 @@ class TogetherTests(_ServicesTestCase):
         client, server = self.startBoth()
         self.tryAllSizes()
         self.assertEqual((client.drops.totals, server.drops.totals), ({}, {}))
+
+    def test_bothEndsTuneTheirSocketsAsTheyWereTold(self) -> None:
+        """
+        The tunnels', and those for UDP.
+        """
+        self.patch(services, "checkCongestion", lambda _: None)
+        choices: dict[str, Any] = {"unsentLimit": 4096, "congestion": "cubic", "udpBuffer": 1 << 20}
+        for expected, chosen in ((TunnelTuning(), {}), (TunnelTuning(4096, "cubic"), choices)):
+            self.connecting.kinds.clear()
+            client, server = self.client(**chosen), self.server(**chosen)
+            self.sourcePort.send([PING], CLIENT_PORT)
+            self.flush()
+            (kind,) = self.connecting.kinds.values()
+            accepted = self.reactor.listening[-1].transport
+            self.assertEqual((kind.tuning, accepted.args[-1]), (expected, expected))
+            self.assertIs(accepted.func, AcceptedConnection)
+            for service in (client, server):
+                stopped = service.stopService()
+                self.flush()
+                self.successResultOf(stopped)
+        self.assertEqual(self.udpBuffers, [UDP_BUFFER_BYTES] * 2 + [1 << 20] * 2)
+
+    def test_tlsConnectionsAreTunedToo(self) -> None:
+        """
+        In the same way.
+        """
+        serverTls, clientTls = self.certificates()
+        self.server(serverTls, unsentLimit=4096)
+        self.client(clientTls, unsentLimit=4096)
+        self.exchange()
+        self.assertEqual({kind.tuning for kind in self.connecting.kinds.values()}, {TunnelTuning(4096)})
+        accepted = self.reactor.listening[-1].transport
+        self.assertEqual((accepted.func, accepted.args[-1]), (AcceptedTlsConnection, TunnelTuning(4096)))
 
     def test_datagramsPassOverTls(self) -> None:
         """
@@ -537,7 +608,7 @@ class TogetherTests(_ServicesTestCase):
         Of the size that was asked for.
         """
         self.startBoth(poolSize=3)
-        self.sourcePort.send(PING, CLIENT_PORT)
+        self.sourcePort.send([PING], CLIENT_PORT)
         self.flush()
         self.assertEqual(len(self.pumps), 1)
         self.exchange()
@@ -568,7 +639,7 @@ class TogetherTests(_ServicesTestCase):
         Neither an attempt nor a wait.
         """
         service = self.client()
-        self.sourcePort.send(PING, CLIENT_PORT)
+        self.sourcePort.send([PING], CLIENT_PORT)
         self.network.settle()
         self.assertEqual(len(self.reactor.tcpClients), 1)
         self.successResultOf(service.stopService())
@@ -599,7 +670,7 @@ class TogetherTests(_ServicesTestCase):
         Soon if it was never answered, and otherwise after the time that was asked for.
         """
         self.startBoth(expire=60.0)
-        self.sourcePort.send(PING, CLIENT_PORT)
+        self.sourcePort.send([PING], CLIENT_PORT)
         self.flush()
         self.pass_(int(UNANSWERED_SECONDS) + 1)
         self.assertEqual(len([line for line in self.lines() if "ended: idle" in line]), 1)
@@ -631,7 +702,7 @@ class TogetherTests(_ServicesTestCase):
         (session,) = {source for _, source in self.target.trains}
         stranger = self.network.open(("127.0.0.1", 7), Receiver())
         for _ in range(5):
-            stranger.send(PING, session)
+            stranger.send([PING], session)
         self.flush()
         self.pass_(59)
         self.assertEqual(self.lines(LogLevel.warn), [])
@@ -650,7 +721,7 @@ class TogetherTests(_ServicesTestCase):
         (end,) = [transport for transport in self.transports if not transport.isServer]
         end.stalled = True
         for _ in range(100):
-            self.sourcePort.send(Train(1400, bytes(1400)), CLIENT_PORT)
+            self.sourcePort.send([Train(1400, bytes(1400))], CLIENT_PORT)
         self.flush()
         self.pass_(25)
         self.assertFalse(end.aborted)
@@ -663,7 +734,7 @@ class TogetherTests(_ServicesTestCase):
         Nor does one that accepts and hangs up at once.
         """
         self.client()
-        self.sourcePort.send(PING, CLIENT_PORT)
+        self.sourcePort.send([PING], CLIENT_PORT)
         self.network.settle()
         for _ in range(500):
             for _, _, factory, _, _ in self.reactor.tcpClients:
@@ -673,10 +744,10 @@ class TogetherTests(_ServicesTestCase):
                 protocol.makeConnection(transport)
                 transport.lose()
             self.reactor.tcpClients.clear()
-            self.sourcePort.send(PING, CLIENT_PORT)
+            self.sourcePort.send([PING], CLIENT_PORT)
             self.network.settle()
             self.reactor.advance(1)
-        self.assertLess(len(self.lines()), 10)
+        self.assertLess(len(self.lines()), 10, self.lines())
 
     def test_lackOfProtectionIsSaidAtTheStart(self) -> None:
         """
@@ -699,7 +770,7 @@ class TogetherTests(_ServicesTestCase):
         """
         self.server()
         self.client()
-        self.sourcePort.send(PING, CLIENT_PORT)
+        self.sourcePort.send([PING], CLIENT_PORT)
         self.flush()
         self.pass_(30)
         silent = [line for line in self.lines(LogLevel.warn) if "is it there?" in line]
@@ -769,7 +840,7 @@ class TogetherTests(_ServicesTestCase):
         shown = STRANGER.issue(usages=CLIENT)
         self.server(serverTls)
         self.client(ClientTls(clientTls.cafile, self.path(shown.certificatePem() + shown.keyPem())))
-        self.sourcePort.send(PING, CLIENT_PORT)
+        self.sourcePort.send([PING], CLIENT_PORT)
         self.pass_(25)
         self.assertGreater(len(self.pumps), 4)
         refusals = [line for line in self.lines(LogLevel.warn) if "unknown" in line]

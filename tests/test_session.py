@@ -5,15 +5,18 @@ which order.
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+import uotp.session
 from tests.twins import MemoryTunnel
-from uotp.backlog import MAX_AGE_SECONDS, MAX_BYTES, TRAIN_OVERHEAD_BYTES
+from uotp.backlog import MAX_AGE_SECONDS, MAX_BYTES, SMALL_BYTES, TRAIN_OVERHEAD_BYTES
 from uotp.drops import Drop, Drops
-from uotp.schedule import STAY_SECONDS
-from uotp.session import Session
-from uotp.train import Train
+from uotp.schedule import LOOK_SECONDS, STAY_SECONDS, TROUBLED
+from uotp.session import JUDGE_SECONDS, PORTION_BYTES, STANDSTILL_SECONDS, WAIT_SECONDS, Session
+from uotp.train import Train, bytesOf, countOf, cut
 
 
 def numbered(number: int, size: int = 8) -> Train:
@@ -23,20 +26,45 @@ def numbered(number: int, size: int = 8) -> Train:
     return Train(size, number.to_bytes(size, "big"))
 
 
+class WideWidth:
+    """
+    Lets all tunnels carry, always.
+    """
+
+    width = 1 << 30
+
+    def __init__(self, now: float) -> None:
+        self.resets = 0
+
+    def judge(self, standings: object, now: float) -> int:
+        """
+        Change nothing.
+        """
+        return self.width
+
+    def reset(self) -> int:
+        """
+        Change nothing.
+        """
+        self.resets += 1
+        return self.width
+
+
 class SessionTests(SynchronousTestCase):
     """
-    Both directions.
+    Both directions, when all tunnels may carry.
     """
 
     def setUp(self) -> None:
         """
         Make a session without a tunnel.
         """
+        self.patch(uotp.session, "Width", WideWidth)
         self.clock = Clock()
         self.drops = Drops()
         self.delivered: list[Train] = []
         self.answers = 0
-        self.session = Session(self.delivered.append, self.drops, self.clock.seconds, self.answered)
+        self.session = Session(self.delivered.extend, self.drops, self.clock.seconds, self.answered)
 
     def answered(self) -> None:
         """
@@ -49,7 +77,7 @@ class SessionTests(SynchronousTestCase):
         Send from the UDP side.
         """
         for number in numbers:
-            self.session.trainFromUdp(numbered(number))
+            self.session.trainsFromUdp([numbered(number)])
 
     def open(self, room: int = 1 << 30) -> MemoryTunnel:
         """
@@ -79,7 +107,8 @@ class SessionTests(SynchronousTestCase):
 
     def test_standstillCostsALightLoadASecondInTurnAndNotAll(self) -> None:
         """
-        A tunnel that takes all and brings nothing to the other end is left for a while.
+        A tunnel that takes all and brings nothing to the other end is left for a while,
+        also when it does not seem to be in trouble.
         """
         standing, going = self.open(), self.open()
         for number in range(32):
@@ -105,12 +134,169 @@ class SessionTests(SynchronousTestCase):
         Whichever is free first takes them, as many as it can, and nothing overtakes.
         """
         one, two = self.open(room=1), self.open(room=1)
-        self.send(*range(6))
+        for number in range(6):
+            self.session.trainsFromUdp([numbered(number, PORTION_BYTES)])
         two.makeRoom(3)
         one.makeRoom(9)
-        self.send(6)
-        self.assertEqual(one.sent, [numbered(number) for number in (0, 5, 6)])
-        self.assertEqual(two.sent, [numbered(number) for number in (1, 2, 3, 4)])
+        self.session.trainsFromUdp([numbered(6, PORTION_BYTES)])
+        self.assertEqual(one.sent, [numbered(number, PORTION_BYTES) for number in (0, 5, 6)])
+        self.assertEqual(two.sent, [numbered(number, PORTION_BYTES) for number in (1, 2, 3, 4)])
+
+    def test_whatWaitsIsWrittenInPortions(self) -> None:
+        """
+        Many trains with one write, and no more at one go than stands well before what
+        comes next.
+        """
+        self.send(*range(100))
+        tunnel = self.open()
+        self.assertEqual(len(tunnel.writes), 1)
+        tunnel.close()
+        size = PORTION_BYTES // 4
+        for number in range(10):
+            self.session.trainsFromUdp([numbered(number, size)])
+        tunnel = self.open()
+        self.assertEqual([bytesOf(trains) // size for trains in tunnel.writes], [4, 4, 2])
+
+    def test_smallDatagramsPassWhatWaitsOfTheBulk(self) -> None:
+        """
+        A handshake that comes last goes first.
+        """
+        for number in range(10):
+            self.session.trainsFromUdp([numbered(number, 1400)])
+        self.send(11, 12)
+        tunnel = self.open()
+        sizes = [len(train.payload) for train in tunnel.sent]
+        self.assertEqual(sizes, [8, 8] + [1400] * 10)
+        self.assertEqual(self.drops.totals, {})
+        self.assertLess(SMALL_BYTES, 1400)
+
+    def test_longTrainIsSpreadWhenItsTunnelGetsFull(self) -> None:
+        """
+        What one does not take any more goes to the next, whole and in order.
+        """
+        train = Train(1000, b"".join(number.to_bytes(2, "big") * 500 for number in range(60)))
+        one, two, three = self.open(room=1), self.open(room=1), self.open()
+        trains = [train, train]
+        self.assertGreater(bytesOf(trains), 2 * PORTION_BYTES)
+        self.session.trainsFromUdp(trains)
+        sent = [*one.sent, *two.sent, *three.sent]
+        self.assertTrue(one.sent and two.sent and three.sent)
+        self.assertEqual(
+            [datagram for each in sent for datagram in cut(each)],
+            [datagram for each in trains for datagram in cut(each)],
+        )
+        for tunnel in (one, two, three):
+            for portion in tunnel.writes:
+                self.assertLessEqual(bytesOf(portion), PORTION_BYTES)
+
+    def test_restOfALongTrainWaitsWhenAllGetFull(self) -> None:
+        """
+        Counted or carried, nothing of it is lost.
+        """
+        train = Train(1000, bytes(60000))
+        tunnel = self.open(room=1)
+        self.session.trainsFromUdp([train, train])
+        self.assertEqual(len(tunnel.writes), 1)
+        tunnel.makeRoom(1 << 30)
+        self.assertEqual(countOf(tunnel.sent), 120)
+        self.assertEqual(self.drops.totals, {})
+
+    def test_whatWaitedForTheFirstTunnelIsNotTooOldForIt(self) -> None:
+        """
+        To dial takes longer than a train may wait for one that is only full.
+        """
+        self.send(1)
+        self.clock.advance(MAX_AGE_SECONDS)
+        self.assertEqual(self.open().sent, [numbered(1)])
+        self.assertEqual(self.drops.totals, {})
+
+    def test_waitForAFullTunnelIsShort(self) -> None:
+        """
+        The program asks again meanwhile; but when all tunnels are lost it is long again.
+        """
+        tunnel = self.open(room=1)
+        self.send(1, 2)
+        self.clock.advance(WAIT_SECONDS + 0.01)
+        self.send(3)
+        tunnel.makeRoom(1)
+        self.assertEqual(tunnel.sent, [numbered(1), numbered(3)])
+        self.assertEqual(self.drops.totals, {Drop.BACKLOG_STALE: 1})
+        tunnel.abort()
+        self.send(4)
+        self.clock.advance(MAX_AGE_SECONDS)
+        self.assertEqual(self.open().sent, [numbered(4)])
+
+    def test_whatFitsIsOneWrite(self) -> None:
+        """
+        However many trains have come together.
+        """
+        tunnel = self.open()
+        trains = [numbered(1), numbered(2, 1400), Train(0, b"")]
+        self.session.trainsFromUdp(trains)
+        self.assertEqual(tunnel.writes, [trains])
+
+    def test_tunnelThatRetransmitsIsLeftSoon(self) -> None:
+        """
+        What is sent behind a lost segment would wait for it.
+        """
+        lossy, well = self.open(), self.open()
+        self.send(1)
+        lossy.costs = TROUBLED
+        self.clock.advance(LOOK_SECONDS)
+        self.send(2)
+        self.assertEqual((lossy.sent, well.sent), ([numbered(1)], [numbered(2)]))
+
+    def test_tunnelInTroubleIsNotChosenWhileAnotherIsWell(self) -> None:
+        """
+        Neither when another is full, nor when it is time to move on.
+        """
+        first, lossy, well = self.open(room=1), self.open(), self.open()
+        lossy.costs = TROUBLED
+        self.send(*range(5))
+        for _ in range(3):
+            self.clock.advance(STAY_SECONDS)
+            self.send(5)
+        self.assertEqual([len(tunnel.sent) for tunnel in (first, lossy, well)], [1, 0, 7])
+
+    def test_whereAllAreInTroubleTheLeastCarries(self) -> None:
+        """
+        Datagrams go on.
+        """
+        first, worse, better = self.open(room=1), self.open(), self.open()
+        worse.costs, better.costs = TROUBLED + 2000, TROUBLED + 1000
+        self.send(*range(3))
+        self.clock.advance(LOOK_SECONDS)
+        self.send(3)
+        self.assertEqual([len(tunnel.sent) for tunnel in (first, worse, better)], [1, 0, 3])
+
+    def test_lightLoadStaysInOrderWhateverTheOthersHold(self) -> None:
+        """
+        A tunnel that has something to send is no reason to leave it.
+        """
+        current, other = self.open(), self.open()
+        current.costs = 20000
+        for number in range(20):
+            self.clock.advance(LOOK_SECONDS)
+            self.send(number)
+        self.assertEqual((len(current.sent), len(other.sent)), (20, 0))
+        self.assertLess(20 * LOOK_SECONDS, STAY_SECONDS)
+
+    def test_looksAreFew(self) -> None:
+        """
+        A look is a system call; a flood does not make one for each datagram.
+        """
+        looks = 0
+
+        def look() -> int:
+            nonlocal looks
+            looks += 1
+            return 0
+
+        tunnel, _ = self.open(), self.open()
+        self.patch(tunnel, "cost", look)
+        self.clock.advance(LOOK_SECONDS)
+        self.send(*range(1000))
+        self.assertEqual(looks, 1)
 
     def test_lostTunnelIsUsedNoMore(self) -> None:
         """
@@ -152,7 +338,7 @@ class SessionTests(SynchronousTestCase):
         size = 1400
         fit = MAX_BYTES // (size + TRAIN_OVERHEAD_BYTES)
         for number in range(3 * fit):
-            self.session.trainFromUdp(numbered(number, size))
+            self.session.trainsFromUdp([numbered(number, size)])
         self.assertEqual(self.open().sent, [numbered(number, size) for number in range(2 * fit, 3 * fit)])
         self.assertEqual(self.drops.totals, {Drop.BACKLOG_FULL: 2 * fit})
 
@@ -160,9 +346,9 @@ class SessionTests(SynchronousTestCase):
         """
         At once, in the order in which they come.
         """
-        trains = [numbered(1), Train(0, b""), Train(2, b"aabbc")]
-        for train in trains:
-            self.session.trainFromTunnel(train)
+        trains = [numbered(1), Train(0, b""), Train(2, b"aabbc"), numbered(2)]
+        self.session.trainsFromTunnel(trains[:3])
+        self.session.trainsFromTunnel(trains[3:])
         self.assertEqual(self.delivered, trains)
 
     def test_firstAnswerIsSaidOnce(self) -> None:
@@ -171,16 +357,16 @@ class SessionTests(SynchronousTestCase):
         """
         self.send(1)
         self.assertEqual((self.session.answered, self.answers), (False, 0))
-        self.session.trainFromTunnel(Train(0, b""))
-        self.session.trainFromTunnel(numbered(1))
+        self.session.trainsFromTunnel([Train(0, b"")])
+        self.session.trainsFromTunnel([numbered(1)])
         self.assertEqual((self.session.answered, self.answers), (True, 1))
 
     def test_nobodyNeedsToCareForTheAnswer(self) -> None:
         """
         A server does not.
         """
-        session = Session(self.delivered.append, self.drops, self.clock.seconds)
-        session.trainFromTunnel(numbered(1))
+        session = Session(self.delivered.extend, self.drops, self.clock.seconds)
+        session.trainsFromTunnel([numbered(1)])
         self.assertEqual(self.delivered, [numbered(1)])
 
     def test_eitherSideKeepsTheSessionActive(self) -> None:
@@ -192,7 +378,7 @@ class SessionTests(SynchronousTestCase):
         self.send(1)
         self.assertEqual(self.session.lastActive, 5)
         self.clock.advance(5)
-        self.session.trainFromTunnel(numbered(1))
+        self.session.trainsFromTunnel([numbered(1)])
         self.assertEqual(self.session.lastActive, 10)
         self.open()
         self.clock.advance(5)
@@ -205,5 +391,64 @@ class SessionTests(SynchronousTestCase):
         Payload only.
         """
         self.send(1, 2, 3)
-        self.session.trainFromTunnel(Train(2, b"aabbc"))
+        self.session.trainsFromTunnel([Train(2, b"aabbc")])
         self.assertEqual((self.session.bytesOut, self.session.bytesIn), (24, 5))
+
+
+class NarrowSessionTests(SynchronousTestCase):
+    """
+    A session that uses few of its tunnels.
+    """
+
+    def setUp(self) -> None:
+        """
+        One of three tunnels carries, and is full; something waits.
+        """
+        self.clock = Clock()
+        self.patch(uotp.session, "Width", WideWidth)
+        self.session = Session(lambda _: None, Drops(), self.clock.seconds)
+        self.session._schedule.narrow(1)
+        self.tunnels = [MemoryTunnel(room=1), MemoryTunnel(), MemoryTunnel()]
+        for tunnel in self.tunnels:
+            tunnel.carryFor(self.session)
+        self.send(0, 1)
+        self.assertEqual([len(tunnel.sent) for tunnel in self.tunnels], [1, 0, 0])
+
+    def send(self, *numbers: int) -> None:
+        """
+        Send from the UDP side.
+        """
+        for number in numbers:
+            self.session.trainsFromUdp([numbered(number)])
+
+    def sent(self) -> list[Train]:
+        """
+        @return: what the others carried.
+        """
+        return [train for tunnel in self.tunnels[1:] for train in tunnel.sent]
+
+    def test_whatWaitsGoesFirstWhenMoreMayCarry(self) -> None:
+        """
+        Nothing overtakes it, and it does not wait until a tunnel is free again.
+        """
+        self.clock.advance(JUDGE_SECONDS)
+        self.send(2)
+        self.assertEqual(self.sent(), [numbered(1), numbered(2)])
+
+    def test_whatWaitsGoesWhenTheFullTunnelIsLost(self) -> None:
+        """
+        Another carries in its place.
+        """
+        self.tunnels[0].abort()
+        self.assertEqual(self.sent(), [numbered(1)])
+        self.send(2)
+        self.assertEqual(self.sent(), [numbered(1), numbered(2)])
+
+    def test_standstillLetsAllCarry(self) -> None:
+        """
+        While those that did take nothing.
+        """
+        width: Any = self.session._width
+        self.clock.advance(STANDSTILL_SECONDS + JUDGE_SECONDS)
+        self.send(2)
+        self.assertEqual(width.resets, 1)

@@ -53,7 +53,9 @@ class _SourcesTestCase(TimerTestCase):
         """
         As the client's service does it.
         """
-        session = SourceSession(self.around, self.drops, lambda train: self.delivered.append((address, train)), POOL)
+        session = SourceSession(
+            self.around, self.drops, lambda trains: self.delivered.extend((address, train) for train in trains), POOL
+        )
         self.made.append(session)
         return session
 
@@ -69,7 +71,7 @@ class _SourcesTestCase(TimerTestCase):
         """
         Let a source send.
         """
-        self.sources.trainReceived(train, source(number))
+        self.sources.trainsReceived([train], source(number))
         self.sources.checkInvariant()
 
     def pass_(self, seconds: float) -> None:
@@ -132,7 +134,7 @@ class SourceSessionTests(_SourcesTestCase):
         Another port or another address is another source.
         """
         for address in (("192.0.2.1", 1), ("192.0.2.1", 1), ("192.0.2.1", 2), ("192.0.2.2", 1), ("::1", 1, 0, 0)):
-            self.sources.trainReceived(PING, address)
+            self.sources.trainsReceived([PING], address)
         self.assertEqual(len(self.sources), 4)
 
     def test_everySessionHasAnIdOfItsOwn(self) -> None:

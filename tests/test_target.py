@@ -57,7 +57,7 @@ class TargetLegTests(TimerTestCase):
         """
         leg = TargetLeg((host, TARGET[1]), self.network.open, self.resolver, self.clock, self.drops, self.repeats)
         self.addCleanup(leg.close)
-        leg.open(self.received.append)
+        leg.open(self.received.extend)
         return leg
 
     def sources(self) -> list[Address]:
@@ -73,11 +73,11 @@ class TargetLegTests(TimerTestCase):
         """
         self.listen()
         one, two = self.open(), self.open()
-        one.send(PING)
-        two.send(Train(0, b""))
+        one.send([PING])
+        two.send([Train(0, b"")])
         first, second = self.sources()
         self.assertNotEqual(first, second)
-        self.port.send(PONG, first)
+        self.port.send([PONG], first)
         self.network.settle()
         self.assertEqual(self.received, [PONG])
 
@@ -86,9 +86,9 @@ class TargetLegTests(TimerTestCase):
         However its address is written.
         """
         self.listen(("::1", TARGET[1]))
-        self.open("0:0:0:0:0:0:0:1").send(PING)
+        self.open("0:0:0:0:0:0:0:1").send([PING])
         (source,) = self.sources()
-        self.port.send(PONG, source)
+        self.port.send([PONG], source)
         self.network.settle()
         self.assertEqual(self.received, [PONG])
 
@@ -97,10 +97,10 @@ class TargetLegTests(TimerTestCase):
         Neither another port of its machine nor another machine.
         """
         self.listen()
-        self.open().send(PING)
+        self.open().send([PING])
         (session,) = self.sources()
         for stranger in (("127.0.0.1", 51821), ("127.0.0.2", TARGET[1])):
-            self.network.open(stranger, Receiver()).send(Train(2, b"xxyyz"), session)
+            self.network.open(stranger, Receiver()).send([Train(2, b"xxyyz")], session)
         self.network.settle()
         self.assertEqual(self.received, [])
         self.assertEqual(self.drops.totals, {Drop.SOURCE_UNKNOWN: 6})
@@ -111,11 +111,11 @@ class TargetLegTests(TimerTestCase):
         """
         self.listen()
         leg = self.open("target.test")
-        leg.send(PING)
-        leg.send(PONG)
+        leg.send([PING])
+        leg.send([PONG])
         self.assertEqual(len(self.network.ports), 1)
         self.answers[0]([IPv4Address("UDP", *TARGET), IPv6Address("UDP", "::1", 1)])
-        leg.send(PING)
+        leg.send([PING])
         self.network.settle()
         self.assertEqual(self.target.datagrams(), [b"ping", b"pong", b"ping"])
         self.assertEqual(len(self.answers), 1)
@@ -126,7 +126,7 @@ class TargetLegTests(TimerTestCase):
         """
         self.listen()
         leg = self.open("target.test")
-        leg.send(PING)
+        leg.send([PING])
         self.answers[0]([])
         self.clock.advance(0.9)
         self.assertEqual(len(self.answers), 1)
@@ -146,7 +146,7 @@ class TargetLegTests(TimerTestCase):
         self.network.refusal = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         with capturedLogs() as events:
             leg = self.open()
-            leg.send(PING)
+            leg.send([PING])
             self.clock.pump([1.0] * 3)
         self.assertEqual(
             [(event["log_level"], formatEvent(event)) for event in events],
@@ -163,15 +163,15 @@ class TargetLegTests(TimerTestCase):
         """
         self.listen()
         leg = self.open()
-        leg.send(PING)
+        leg.send([PING])
         (before,) = self.sources()
         self.network.ports[before].lose("it broke")
-        leg.send(PING)
+        leg.send([PING])
         self.assertEqual(len(self.sources()), 1)
         self.clock.advance(1)
         first, second = self.sources()
         self.assertNotEqual(first, second)
-        self.port.send(PONG, second)
+        self.port.send([PONG], second)
         self.network.settle()
         self.assertEqual(self.received, [PONG])
 
@@ -180,11 +180,11 @@ class TargetLegTests(TimerTestCase):
         With the next datagram, from the same port.
         """
         leg = self.open()
-        leg.send(PING)
+        leg.send([PING])
         self.network.settle()
         self.listen()
-        leg.send(PING)
-        leg.send(PING)
+        leg.send([PING])
+        leg.send([PING])
         self.assertEqual(len(set(self.sources())), 1)
         self.assertEqual(len(self.target.datagrams()), 2)
 
@@ -195,7 +195,7 @@ class TargetLegTests(TimerTestCase):
         self.listen()
         leg = self.open("target.test")
         for number in range(1000):
-            leg.send(Train(1024, number.to_bytes(2, "big") * 512))
+            leg.send([Train(1024, number.to_bytes(2, "big") * 512)])
         self.answers[0]([IPv4Address("UDP", *TARGET)])
         self.network.settle()
         got = self.target.datagrams()
@@ -209,9 +209,9 @@ class TargetLegTests(TimerTestCase):
         """
         self.listen()
         leg = self.open("target.test")
-        leg.send(PING)
+        leg.send([PING])
         self.clock.advance(MAX_AGE_SECONDS + 0.1)
-        leg.send(PONG)
+        leg.send([PONG])
         self.answers[0]([IPv4Address("UDP", *TARGET)])
         self.network.settle()
         self.assertEqual(self.target.datagrams(), [b"pong"])
@@ -223,12 +223,12 @@ class TargetLegTests(TimerTestCase):
         """
         self.listen()
         leg = self.open()
-        leg.send(PING)
+        leg.send([PING])
         (session,) = self.sources()
         leg.close()
         leg.close()
-        leg.send(PING)
-        self.port.send(PONG, session)
+        leg.send([PING])
+        self.port.send([PONG], session)
         self.network.settle()
         self.assertEqual((len(self.sources()), self.received, len(self.network.ports)), (1, [], 1))
         self.assertEqual(leg._waiting.bytes, 0)
@@ -240,7 +240,7 @@ class TargetLegTests(TimerTestCase):
         self.listen()
         for answer in ([], [IPv4Address("UDP", *TARGET)]):
             leg = self.open("target.test")
-            leg.send(PING)
+            leg.send([PING])
             leg.close()
             self.answers.pop()(answer)
             self.assertEqual((len(self.network.ports), self.target.trains), (1, []))

@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.certificates import CLIENT, DAY, NOW, Authority, Issued, selfSigned
 from tests.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, meet, shake
-from uotp import vetting
+from uotp import contexts, vetting
 from uotp.tls import ClientCredentials, ClientTls, ServerCredentials, ServerTls, publicKeyPin, refusalReason
 
 YESTERDAY, TOMORROW = NOW - DAY, NOW + DAY
@@ -547,7 +547,7 @@ class _Sessions(_Handshakes):
         """
         session = None
         for there in (client, again):
-            here = SSL.Connection(server) if isinstance(server, SSL.Context) else server.serverConnectionForTLS(None)  # type: ignore[arg-type]
+            here = SSL.Connection(server) if isinstance(server, SSL.Context) else server.connection()
             here.set_accept_state()
             there.set_connect_state()
             if session is not None:
@@ -600,7 +600,7 @@ class _Sessions(_Handshakes):
         Even with a server that would, for there nobody has been verified.
         """
         creator = self.client()
-        first, second = creator.clientConnectionForTLS(None), creator.clientConnectionForTLS(None)  # type: ignore[arg-type]
+        first, second = creator(None), creator(None)
         error = self.assertRaises(SSL.Error, self.resume, self.generousServer(), first, second)
         self.assertEqual(
             refusalReason(Failure(error), second), "the peer's certificate was not verified in this handshake"
@@ -690,13 +690,14 @@ class NegotiationTests(TlsTestCase):
         """
         Two of ours talk TLS 1.3, with AES in hardware in mind.
         """
+        self.patch(contexts, "aesIsFaster", lambda: True)
         self.assertEqual(self.negotiated(), ("TLSv1.3", "TLS_AES_128_GCM_SHA256"))
 
     def test_everyCipherHasForwardSecrecyAndAead(self) -> None:
         """
         AES-GCM and ChaCha20 are there in both versions, and nothing else is.
         """
-        connection = self.server().serverConnectionForTLS(None)  # type: ignore[arg-type]
+        connection = self.server().connection()
         self.assertEqual(
             set(connection.get_cipher_list()),
             {
@@ -710,6 +711,32 @@ class NegotiationTests(TlsTestCase):
                 ),
             },
         )
+
+    def test_fasterCipherIsPreferred(self) -> None:
+        """
+        ChaCha20 where the processor knows nothing of AES, whatever the other end is
+        like: a small server has many clients, and a small client a battery.
+        """
+        for serverHasAes, clientHasAes, expected in (
+            (True, True, "AES_128_GCM"),
+            (True, False, "CHACHA20"),
+            (False, True, "CHACHA20"),
+            (False, False, "CHACHA20"),
+        ):
+            self.patch(contexts, "aesIsFaster", lambda has=serverHasAes: has)
+            server = self.server()
+            self.patch(contexts, "aesIsFaster", lambda has=clientHasAes: has)
+            pair = meet(server, self.client())
+            self.assertWelcome(pair)
+            assert pair.client.handle is not None
+            self.assertIn(expected, str(pair.client.handle.get_cipher_name()))
+
+    def test_cipherIsTriedOnce(self) -> None:
+        """
+        Not for each connection, or each time that files are read again.
+        """
+        self.assertIs(contexts.aesIsFaster(), contexts.aesIsFaster())
+        self.assertLessEqual(contexts.aesIsFaster.cache_info().misses, 1)
 
     def test_chachaCanBeHadByWhoWantsIt(self) -> None:
         """
@@ -757,7 +784,7 @@ class NegotiationTests(TlsTestCase):
         What was verified stays as it was.
         """
         self.limit(SSL.TLS_SERVER_METHOD, version=SSL.TLS1_2_VERSION)
-        server = self.server().serverConnectionForTLS(None)  # type: ignore[arg-type]
+        server = self.server().connection()
         client = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD))
         server.set_accept_state()
         client.set_connect_state()
@@ -792,7 +819,7 @@ class PlainPeerTests(TlsTestCase):
         Browsers and scanners come by.
         """
         for request in (b"GET / HTTP/1.1\r\n\r\n", b"CONNECT a:1 HTTP/1.1\r\n\r\n"):
-            connection = self.server().serverConnectionForTLS(None)  # type: ignore[arg-type]
+            connection = self.server().connection()
             connection.set_accept_state()
             connection.bio_write(request)
             error = self.assertRaises(SSL.Error, connection.do_handshake)
@@ -808,7 +835,7 @@ class RefusalReasonTests(TlsTestCase):
         """
         Those have words of their own, elsewhere.
         """
-        connection = self.server().serverConnectionForTLS(None)  # type: ignore[arg-type]
+        connection = self.server().connection()
         for value in (
             ConnectionDone(),
             ConnectionLost(),

@@ -4,11 +4,13 @@ Trains: nothing of a datagram is lost, added or moved by joining and cutting.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.train import MAX_TRAIN_BYTES, Train, cut, gather
+from uotp.train import MAX_TRAIN_BYTES, Train, bytesOf, countOf, cut, gather, portions, split
 
 DATAGRAMS = st.lists(st.binary(max_size=4) | st.integers(0, 3).map(lambda n: b"=" * n), max_size=24)
 """Short ones of few lengths, so that many have a neighbour of their own length."""
@@ -68,6 +70,73 @@ class TrainTests(SynchronousTestCase):
             self.assertEqual(train.datagrams, len(cut(train)), train)
         self.assertEqual(Train(3, b"abcdefgh").datagrams, 3)
         self.assertEqual(Train(1, bytes(MAX_TRAIN_BYTES)).datagrams, MAX_TRAIN_BYTES)
+
+    def test_someTrainsAreCountedTogether(self) -> None:
+        """
+        Their datagrams, and their bytes.
+        """
+        trains = [Train(3, b"abcdefgh"), Train(0, b""), Train(9, b"abc")]
+        self.assertEqual((countOf(trains), bytesOf(trains)), (5, 11))
+        self.assertEqual((countOf([]), bytesOf([])), (0, 0))
+
+
+class DivisionTests(SynchronousTestCase):
+    """
+    Trains that are too long for one go.
+    """
+
+    def test_asManyDatagramsAsFitAreTakenOffTheFront(self) -> None:
+        """
+        Whole ones; both parts are trains.
+        """
+        train = Train(3, b"abcdefgh")
+        self.assertEqual(split(train, 5), (Train(3, b"abc"), Train(3, b"defgh")))
+        self.assertEqual(split(train, 6), (Train(3, b"abcdef"), Train(3, b"gh")))
+        self.assertEqual(split(train, 8), (train, None))
+
+    def test_oneDatagramIsAlwaysTaken(self) -> None:
+        """
+        Otherwise one that is longer than a go would never leave.
+        """
+        self.assertEqual(split(Train(3, b"abcdefgh"), 0), (Train(3, b"abc"), Train(3, b"defgh")))
+        for train in (Train(3, b"abc"), Train(9, b"abc"), Train(0, b"")):
+            self.assertEqual(split(train, -1), (train, None))
+
+    @settings(max_examples=80, deadline=None, database=None)
+    @given(DATAGRAMS, st.integers(-1, 12))
+    def test_dividingATrainChangesNoDatagram(self, datagrams: list[bytes], most: int) -> None:
+        """
+        What is taken fits, and one more would not.
+        """
+        for train in gather(datagrams):
+            first, rest = split(train, most)
+            left = [] if rest is None else cut(rest)
+            self.assertEqual(cut(first) + left, cut(train))
+            self.assertTrue(len(first.payload) <= most or first.datagrams == 1)
+            if left:
+                self.assertGreater(len(first.payload) + len(left[0]), most)
+
+    @settings(max_examples=80, deadline=None, database=None)
+    @given(DATAGRAMS, st.integers(1, 12))
+    def test_portionsAreTheSameDatagramsInTheSameOrder(self, datagrams: list[bytes], most: int) -> None:
+        """
+        Each fits, and there are no more of them than twice the least.
+        """
+        divided = list(portions(gather(datagrams), most))
+        self.assertEqual([one for portion in divided for train in portion for one in cut(train)], datagrams)
+        for portion in divided:
+            self.assertTrue(portion)
+            self.assertTrue(bytesOf(portion) <= most or countOf(portion) == 1)
+        for one, other in pairwise(divided):
+            self.assertGreater(bytesOf(one) + bytesOf(other), most)
+
+    def test_trainsThatFitAreOnePortion(self) -> None:
+        """
+        Several short ones too.
+        """
+        trains = [Train(3, b"abcdef"), Train(0, b""), Train(2, b"gh")]
+        self.assertEqual(list(portions(trains, 8)), [trains])
+        self.assertEqual(list(portions([], 8)), [])
 
 
 class GatherTests(SynchronousTestCase):

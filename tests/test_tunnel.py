@@ -18,15 +18,15 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.certificates import CLIENT
 from tests.contracts import CarrierContract, TimerTestCase
 from tests.tlspairs import TRUSTED, TlsTestCase
-from tests.twins import MemoryTransport, MemoryTunnel, RecordingOwner, RecordingSession, wrapInTls
+from tests.twins import TRANSPORT_BYTES, MemoryTransport, MemoryTunnel, RecordingOwner, RecordingSession, wrapInTls
 from uotp.boundaries import Carrier
 from uotp.errors import PeerError
-from uotp.sockets import KEEPALIVE_IDLE_SECONDS
+from uotp.schedule import TROUBLED
 from uotp.train import Train, cut
-from uotp.tunnel import CLOSE_SECONDS, TURN_BYTES, Tunnel
+from uotp.tunnel import CLOSE_SECONDS, Tunnel
 from uotp.tunnelends import AcceptedTunnel, DialledTunnel
 from uotp.tunnellife import Event, State
-from uotp.wire import FrameCodec
+from uotp.wire import LENGTH_BYTES, FrameCodec
 
 HELLO = bytes(range(16))
 TRAIN = Train(3, b"onetwo")
@@ -179,15 +179,6 @@ class TunnelLifeTests(_TunnelTestCase):
         transport = self.connect(self.accepted())
         self.assertEqual((transport.stream, self.owner.opened, self.owner.hellos), ([], [], []))
 
-    def test_socketIsToldToSendAtOnceAndToLookForItsPeer(self) -> None:
-        """
-        Nagle's algorithm is off, keep-alive is on and quick.
-        """
-        transport = self.connect(self.dialled())
-        self.assertTrue(transport.noDelay)
-        self.assertTrue(transport.keepAlive)
-        self.assertIn(KEEPALIVE_IDLE_SECONDS, transport.socket.options.values())
-
     def test_openTunnelIsOfferedToItsSession(self) -> None:
         """
         Once.
@@ -262,8 +253,8 @@ class TunnelLifeTests(_TunnelTestCase):
         tunnel, transport = self.open()
         self.patch(self.owner, "tunnelLost", lambda *_: said.append(list(self.session.says)))
         transport.lose()
-        self.assertEqual(said, [["free", "full"]])
-        tunnel.send(TRAIN)
+        self.assertEqual(said, [["free", "gone"]])
+        tunnel.send([TRAIN])
         self.assertEqual(transport.stream, [])
 
 
@@ -277,7 +268,7 @@ class TunnelCloseTests(_TunnelTestCase):
         In good order: what was given is not lost.
         """
         tunnel, transport = self.open()
-        tunnel.send(TRAIN)
+        tunnel.send([TRAIN])
         tunnel.close()
         self.assertEqual(transport.getOutBuffer(), FRAMES)
         self.assertTrue(transport.disconnecting)
@@ -313,10 +304,10 @@ class TunnelCloseTests(_TunnelTestCase):
             session = self.session = RecordingSession()
             tunnel, transport = self.open()
             end(tunnel)
-            tunnel.send(TRAIN)
+            tunnel.send([TRAIN])
             tunnel.dataReceived(FRAMES)
             tunnel.resumeProducing()
-            self.assertEqual((session.says, session.trains), (["free", "full"], []))
+            self.assertEqual((session.says, session.trains), (["free", "gone"], []))
             self.assertEqual(transport.stream, [])
 
     def test_lostTunnelDeliversNothing(self) -> None:
@@ -324,8 +315,7 @@ class TunnelCloseTests(_TunnelTestCase):
         Nor does it become free again.
         """
         tunnel, transport = self.open()
-        tunnel.send(Train(TURN_BYTES // 2, bytes(TURN_BYTES // 2)))
-        tunnel.send(Train(TURN_BYTES // 2, bytes(TURN_BYTES // 2)))
+        tunnel.pauseProducing()
         transport.lose()
         self.session.says.clear()
         tunnel.dataReceived(FRAMES)
@@ -333,20 +323,21 @@ class TunnelCloseTests(_TunnelTestCase):
         self.assertNoTimer()
         self.assertEqual((self.session.says, self.session.trains), ([], []))
 
-    def test_trainThatEndsTheTunnelIsTheLastOne(self) -> None:
+    def test_trainsThatEndTheTunnelAreTheLastOnes(self) -> None:
         """
-        What came in the same bytes is not delivered after it.
+        What comes after them is not delivered.
         """
         tunnel, _ = self.open()
         received: list[Train] = []
 
-        def closeUpon(train: Train) -> None:
-            received.append(train)
+        def closeUpon(trains: list[Train]) -> None:
+            received.extend(trains)
             tunnel.close()
 
-        self.patch(self.session, "trainFromTunnel", closeUpon)
-        tunnel.dataReceived(b"\0\1a\0\2bb\0\3ccc")
-        self.assertEqual(received, [Train(1, b"a")])
+        self.patch(self.session, "trainsFromTunnel", closeUpon)
+        tunnel.dataReceived(b"\0\1a\0\2bb")
+        tunnel.dataReceived(b"\0\3ccc")
+        self.assertEqual(received, [Train(1, b"a"), Train(2, b"bb")])
 
     def test_tunnelThatIsNotOpenSendsNothing(self) -> None:
         """
@@ -354,9 +345,9 @@ class TunnelCloseTests(_TunnelTestCase):
         """
         tunnel = self.dialled()
         transport = self.connect(tunnel, secured=True)
-        tunnel.send(TRAIN)
+        tunnel.send([TRAIN])
         tunnel.handshakeCompleted()
-        tunnel.send(TRAIN)
+        tunnel.send([TRAIN])
         self.assertEqual(transport.stream, [HELLO])
 
     def test_faultOfThePeerCostsTheTunnelAndSaysWhy(self) -> None:
@@ -377,7 +368,7 @@ class TunnelCloseTests(_TunnelTestCase):
         Only what the peer did is its fault.
         """
         tunnel, _ = self.open()
-        self.patch(self.session, "trainFromTunnel", lambda _: 1 // 0)
+        self.patch(self.session, "trainsFromTunnel", lambda _: 1 // 0)
         self.assertRaises(ZeroDivisionError, tunnel.dataReceived, FRAMES)
         self.assertIsNone(tunnel.fault)
 
@@ -386,17 +377,6 @@ class TunnelBackPressureTests(_TunnelTestCase):
     """
     When a tunnel takes no more.
     """
-
-    def test_connectionThatIsClosedBeneathAFullTunnelIsLetGo(self) -> None:
-        """
-        The other end has closed TLS; nothing must keep the connection from ending.
-        """
-        tunnel, transport = self.open()
-        tunnel.pauseProducing()
-        transport.disconnecting = True
-        tunnel.resumeProducing()
-        self.assertIsNone(transport.producer)
-        self.assertEqual(self.session.says, ["free", "full"])
 
     def test_transportThatIsFullMakesTheTunnelFull(self) -> None:
         """
@@ -425,76 +405,39 @@ class TunnelBackPressureTests(_TunnelTestCase):
         tunnel.resumeProducing()
         self.assertEqual(self.session.says, ["free"])
 
-    def test_oneTurnTakesTwiceItsBytesAndNoMore(self) -> None:
+    def test_trainsThatAreSentTogetherAreOneWrite(self) -> None:
         """
-        Since a TLS transport says nothing before the turn is over.  Full and free
-        are said once each.
-        """
-        tunnel, transport = self.open()
-        transport.registerProducer(None, True)  # says nothing
-        half = Train(TURN_BYTES // 2, bytes(TURN_BYTES // 2))
-        for _ in range(3):
-            tunnel.send(half)
-            self.assertEqual(self.session.says, ["free"])
-        tunnel.send(half)
-        self.assertEqual(self.session.says, ["free", "full"])
-        self.clock.advance(0)
-        self.assertEqual(self.session.says, ["free", "full", "free"])
-        self.clock.advance(10)
-        self.assertEqual(self.session.says, ["free", "full", "free"])
-
-    def fillTurn(self, tunnel: Tunnel) -> None:
-        """
-        Send all that one turn takes.
-        """
-        for _ in range(4):
-            tunnel.send(Train(TURN_BYTES // 2, bytes(TURN_BYTES // 2)))
-
-    def test_turnThatEndsWhileTheTransportIsFullFreesNothing(self) -> None:
-        """
-        Nor does a transport that has room while the turn is full.
+        One record of TLS and one system call, where they fit.
         """
         tunnel, transport = self.open()
-        transport.registerProducer(None, True)
-        self.fillTurn(tunnel)
-        tunnel.pauseProducing()
-        self.clock.advance(0)
-        self.assertNotIn("free", self.session.says[1:])
-        self.fillTurn(tunnel)
-        tunnel.resumeProducing()
-        self.assertNotIn("free", self.session.says[1:])
-        self.clock.advance(0)
-        self.assertEqual(self.session.says[-1], "free")
-        self.assertEqual(self.session.says.count("free"), 2)
+        tunnel.send([TRAIN, Train(0, b""), Train(2, b"ab")])
+        self.assertEqual(transport.stream, [FRAMES + b"\0\0" + b"\0\2ab"])
 
-    def test_aTurnWithLessDoesNotBlock(self) -> None:
+    def test_tunnelCostsWhatItsConnectionCosts(self) -> None:
         """
-        Many small turns are no large one.
+        What the kernel has not sent, and what it has to send again.
         """
         tunnel, transport = self.open()
-        transport.registerProducer(None, True)
-        for _ in range(20):
-            tunnel.send(Train(TURN_BYTES // 2, bytes(TURN_BYTES // 2)))
-            self.clock.advance(0.001)
-        self.assertEqual(self.session.says, ["free"])
+        self.assertEqual(tunnel.cost(), 0)
+        tunnel.send([TRAIN])
+        self.assertEqual(tunnel.cost(), len(FRAMES))
+        transport.troubled = True
+        self.assertGreaterEqual(tunnel.cost(), TROUBLED)
 
-    def test_whatATunnelIsGivenWhilePausedIsBoundedByItsTurn(self) -> None:
+    def test_fullTunnelIsFreeAgainWithTheLastByteThatWaited(self) -> None:
         """
-        A session that asks the schedule before each train gives it no more.
+        And takes no more than the write that filled it meanwhile.
         """
         tunnel, transport = self.open()
         transport.stalled = True
-        given = 0
         while self.session.says[-1] == "free":
-            tunnel.send(Train(1000, bytes(1000)))
-            given += 1000
-        self.assertLessEqual(given, 2 * TURN_BYTES)
-        for _ in range(5):
-            self.clock.advance(1)
-        self.assertEqual(self.session.says[-1], "full")
+            tunnel.send([Train(1000, bytes(1000))])
+        self.assertLessEqual(transport.held, TRANSPORT_BYTES + 1000 + LENGTH_BYTES)
+        self.clock.advance(5)
+        self.assertEqual(self.session.says, ["free", "full"])
         transport.stalled = False
         transport.getOutBuffer()
-        self.assertEqual(self.session.says[-1], "free")
+        self.assertEqual(self.session.says, ["free", "full", "free"])
 
 
 class HelloTests(_TunnelTestCase):
@@ -696,8 +639,8 @@ class PlainEndsTests(TimerTestCase):
         sent = [Train(size, bytes([number + 1]) * size) for number, size in enumerate(sizes)]
         sent.append(Train(1000, bytes(range(250)) * 20 + b"the last, shorter"))
         for train in sent:
-            ends.client.send(train)
-            ends.server.send(train)
+            ends.client.send([train])
+            ends.server.send([train])
             ends.flush()
         expected = [datagram for train in sent for datagram in cut(train)]
         self.assertEqual(ends.there.datagrams(), expected)
@@ -710,7 +653,7 @@ class PlainEndsTests(TimerTestCase):
         ends = self.meet()
         sent = [Train(700, bytes([number % 256]) * 1400) for number in range(80)]
         for train in sent:
-            ends.client.send(train)
+            ends.client.send([train])
         ends.flush()
         self.assertEqual(ends.there.datagrams(), [datagram for train in sent for datagram in cut(train)])
         self.assertEqual(ends.here.says[-1], "free")
@@ -725,7 +668,7 @@ class PlainEndsTests(TimerTestCase):
         while ends.here.says[-1] == "free":
             self.assertLess(sent, 1000)
             for _ in range(10):
-                ends.client.send(Train(1400, bytes(1400)))
+                ends.client.send([Train(1400, bytes(1400))])
             sent += 10
             self.clock.advance(0)
         self.clock.advance(5)
@@ -742,7 +685,7 @@ class PlainEndsTests(TimerTestCase):
         And leaves no timer.
         """
         ends = self.meet()
-        ends.client.send(TRAIN)
+        ends.client.send([TRAIN])
         ends.client.close()
         ends.flush()
         self.assertEqual(ends.there.trains, [TRAIN])
@@ -755,7 +698,7 @@ class PlainEndsTests(TimerTestCase):
         """
         ends = self.meet()
         ends.pump.clientIO.stalled = True
-        ends.client.send(Train(1400, bytes(1400)))
+        ends.client.send([Train(1400, bytes(1400))])
         ends.client.close()
         ends.pump.flush()
         self.assertEqual(ends.clientOwner.lost, [])
@@ -771,7 +714,7 @@ class PlainEndsTests(TimerTestCase):
         ends.server.abort()
         ends.flush()
         self.assertEqual([len(owner.lost) for owner in (ends.clientOwner, ends.serverOwner)], [1, 1])
-        self.assertEqual((ends.here.says[-1], ends.there.says[-1]), ("full", "full"))
+        self.assertEqual((ends.here.says[-1], ends.there.says[-1]), ("gone", "gone"))
 
 
 class TlsEndsTests(PlainEndsTests, TlsTestCase):
@@ -822,7 +765,7 @@ class TlsEndsTests(PlainEndsTests, TlsTestCase):
         ends = meet(self.clock, self.server(clientsFrom=TRUSTED), self.client(shows=shows))
         ends.flush()
         self.assertEqual(ends.serverOwner.hellos, [HELLO])
-        ends.server.send(TRAIN)
+        ends.server.send([TRAIN])
         ends.flush()
         self.assertTrue(ends.client.heard)
         self.part(ends)

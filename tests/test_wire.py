@@ -5,14 +5,16 @@ Format 1 of the wire, byte for byte, and however the stream is cut.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from itertools import pairwise
+from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.train import Train, cut, gather
-from uotp.wire import SESSION_ID_BYTES, FrameCodec, HelloDecoder, foreignHello, newSessionId
+from uotp.train import MAX_TRAIN_BYTES, Train, countOf, cut, gather
+from uotp.wire import LENGTH_BYTES, SESSION_ID_BYTES, FrameCodec, HelloDecoder, foreignHello, newSessionId
 
 VECTORS = [
     (Train(0, b""), "0000"),
@@ -30,12 +32,32 @@ VECTORS = [
 SIZES = st.sampled_from([0, 0, 1, 1, 2, 2, 255, 256, 257, 1400, 1400, 65507, 65535])
 """With neighbours of one length, and around the borders of the header's bytes."""
 
+RUNS = st.lists(st.tuples(SIZES, st.integers(1, 5)), max_size=8)
+"""Lengths, and how many datagrams of each there are in a row."""
+
+CUTS = st.lists(st.integers(0, 1 << 20), max_size=12)
+"""Where a stream is cut."""
+
 
 def datagramsOf(sizes: list[int]) -> list[bytes]:
     """
     @return: datagrams of these lengths, none of them like another.
     """
     return [(index.to_bytes(2, "big") * (size // 2 + 1))[:size] for index, size in enumerate(sizes)]
+
+
+def inARow(runs: list[tuple[int, int]]) -> list[bytes]:
+    """
+    @return: datagrams in runs of one length.
+    """
+    return datagramsOf([size for size, count in runs for _ in range(count)])
+
+
+def framesOf(datagrams: Iterable[bytes]) -> bytes:
+    """
+    @return: what stands on the wire, made in the simplest way.
+    """
+    return b"".join(len(datagram).to_bytes(2, "big") + datagram for datagram in datagrams)
 
 
 def pieces(stream: bytes, cuts: list[int]) -> list[bytes]:
@@ -54,6 +76,21 @@ def decoded(codec: FrameCodec, data: bytes) -> list[bytes]:
     return [datagram for train in codec.decode(data) for datagram in cut(train)]
 
 
+class CountingHeld(bytearray):
+    """
+    What a codec holds, and how often it was taken away at once.
+    """
+
+    cleared = 0
+
+    def clear(self) -> None:
+        """
+        Count it.
+        """
+        self.cleared += 1
+        super().clear()
+
+
 class FrameTests(SynchronousTestCase):
     """
     Datagrams as frames.
@@ -64,7 +101,7 @@ class FrameTests(SynchronousTestCase):
         Each datagram stands behind its length, two bytes, most significant first.
         """
         for train, frames in VECTORS:
-            self.assertEqual(FrameCodec().encode(train), bytes.fromhex(frames), train[0])
+            self.assertEqual(FrameCodec().encode([train]), bytes.fromhex(frames), train[0])
 
     def test_framesBecomeTheDatagramsAgain(self) -> None:
         """
@@ -93,7 +130,7 @@ class FrameTests(SynchronousTestCase):
         What waits for its end is less than a frame, whatever came before it.
         """
         codec = FrameCodec()
-        longest = FrameCodec().encode(Train(65535, bytes(65535)))
+        longest = FrameCodec().encode([Train(65535, bytes(65535))])
         self.assertEqual(len(decoded(codec, longest * 3 + longest[:-1])), 3)
         self.assertEqual(len(codec._held), 65536)
         self.assertEqual(len(decoded(codec, b"\0")), 1)
@@ -103,7 +140,7 @@ class FrameTests(SynchronousTestCase):
         """
         Its length would be told wrongly, and all that follows read wrongly.
         """
-        self.assertRaises(OverflowError, FrameCodec().encode, Train(65536, bytes(65536)))
+        self.assertRaises(OverflowError, FrameCodec().encode, [Train(65536, bytes(65536))])
 
     def test_tunnelsDoNotShareWhatIsHalfRead(self) -> None:
         """
@@ -114,17 +151,72 @@ class FrameTests(SynchronousTestCase):
         self.assertEqual(decoded(other, b"\0\1b"), [b"b"])
         self.assertEqual(decoded(one, b"c"), [b"ac"])
 
+    def test_severalTrainsAreTheFramesOfEachInARow(self) -> None:
+        """
+        One write, with no border that the other end could see.
+        """
+        together = FrameCodec().encode([train for train, _ in VECTORS])
+        self.assertEqual(together, b"".join(bytes.fromhex(frames) for _, frames in VECTORS))
+        self.assertEqual(FrameCodec().encode([]), b"")
+
+    def test_trainIsNeverLongerThanABatchedSend(self) -> None:
+        """
+        However many frames of one length come at once; a lone datagram may be.
+        """
+        for size, count in ((1, 70000), (1400, 100), (32753, 5), (65507, 3), (65508, 3), (65535, 3)):
+            datagrams = [bytes(size)] * count
+            trains = FrameCodec().decode(framesOf(datagrams))
+            self.assertEqual(trains, gather(datagrams), size)
+            self.assertEqual(countOf(trains), count)
+            self.assertTrue(all(len(one.payload) <= max(MAX_TRAIN_BYTES, size) for one in trains))
+
+    def test_longFrameInCrumbsIsNotCopiedAgainForEachOfThem(self) -> None:
+        """
+        A peer that dribbles would otherwise cost us gigabytes of copying.
+        """
+        codec = FrameCodec()
+        held = codec._held = CountingHeld()
+        stream = framesOf([bytes(range(255)) * 257])
+        for place in range(len(stream) - 1):
+            self.assertEqual(codec.decode(stream[place : place + 1]), [])
+            self.assertEqual(len(held), place + 1)
+        self.assertIs(codec._held, held)
+        self.assertLessEqual(held.cleared, LENGTH_BYTES)
+        self.assertEqual(codec.decode(stream[-1:]), [Train(65535, stream[LENGTH_BYTES:])])
+
     @settings(max_examples=60, deadline=None, database=None)
-    @given(st.lists(SIZES, max_size=12), st.lists(st.integers(0, 1 << 20), max_size=12))
-    def test_howeverTheStreamIsCutTheSameDatagramsArrive(self, sizes: list[int], cuts: list[int]) -> None:
+    @given(RUNS, st.randoms(use_true_random=False))
+    def test_whateverTheTrainsTheBytesAreThoseOfTheDatagrams(self, runs: list[tuple[int, int]], dice: Random) -> None:
         """
-        A stream has no borders: only the order and the lengths say what is what.
+        Trains are how the datagrams travel inside; the other end cannot tell.
         """
-        datagrams = datagramsOf(sizes)
-        sender, receiver = FrameCodec(), FrameCodec()
-        stream = b"".join(sender.encode(train) for train in gather(datagrams))
-        self.assertEqual(stream, b"".join(len(one).to_bytes(2, "big") + one for one in datagrams))
-        arrived = [one for piece in pieces(stream, cuts) for one in decoded(receiver, piece)]
+        datagrams = inARow(runs)
+        trains = gather(datagrams)
+        self.assertEqual(FrameCodec().encode(trains), framesOf(datagrams))
+        split = dice.randint(0, len(trains))
+        sender = FrameCodec()
+        self.assertEqual(sender.encode(trains[:split]) + sender.encode(trains[split:]), framesOf(datagrams))
+
+    @settings(max_examples=60, deadline=None, database=None)
+    @given(RUNS, CUTS)
+    def test_howeverTheStreamIsCutTheSameDatagramsArrive(self, runs: list[tuple[int, int]], cuts: list[int]) -> None:
+        """
+        A stream has no borders: only the order and the lengths say what is what.  What
+        is complete goes on at once, in as few trains as can be.
+        """
+        datagrams = inARow(runs)
+        receiver = FrameCodec()
+        arrived: list[bytes] = []
+        read = 0
+        for piece in pieces(framesOf(datagrams), cuts):
+            read += len(piece)
+            trains = receiver.decode(piece)
+            now = [datagram for train in trains for datagram in cut(train)]
+            self.assertEqual(trains, gather(now))
+            arrived += now
+            missing = read - len(framesOf(arrived))
+            following = datagrams[len(arrived) : len(arrived) + 1]
+            self.assertLess(missing, len(framesOf(following)) or 1)
         self.assertEqual(arrived, datagrams)
         self.assertEqual(receiver._held, b"")
 

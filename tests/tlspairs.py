@@ -10,11 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from OpenSSL import SSL
-from twisted.internet.interfaces import (
-    IHandshakeListener,
-    IOpenSSLClientConnectionCreator,
-    IOpenSSLServerConnectionCreator,
-)
+from twisted.internet.interfaces import IHandshakeListener
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
@@ -24,6 +20,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from tests.certificates import Authority, Issued, pem
+from tests.twins import Creator, InMemory
 from uotp import contexts
 from uotp.tls import ClientCredentials, ClientTls, ServerCredentials, ServerTls, refusalReason
 
@@ -85,7 +82,7 @@ class Pair:
     server: Talker
 
 
-def meet(server: IOpenSSLServerConnectionCreator | None, client: IOpenSSLClientConnectionCreator | None) -> Pair:
+def meet(server: Creator | ServerCredentials | None, client: Creator | None) -> Pair:
     """
     @param server: what makes the server's connection; L{None} is a server
         without TLS.
@@ -95,11 +92,11 @@ def meet(server: IOpenSSLServerConnectionCreator | None, client: IOpenSSLClientC
     clock = Clock()
     pair = Pair(Talker(b"the client's secret"), Talker(b"the server's secret"))
 
-    def build(creator: object, talker: Talker, *, isClient: bool) -> object:
+    def build(creator: Creator | ServerCredentials | None, talker: Talker, *, isClient: bool) -> object:
         if creator is None:
             return talker
         factory = Factory.forProtocol(lambda: talker)
-        return TLSMemoryBIOFactory(creator, isClient, factory, clock).buildProtocol(None)  # type: ignore[arg-type]
+        return TLSMemoryBIOFactory(InMemory(creator), isClient, factory, clock).buildProtocol(None)
 
     pump = connectedServerAndClient(
         lambda: build(server, pair.server, isClient=False),
@@ -169,7 +166,7 @@ class TlsTestCase(SynchronousTestCase):
         hostnameCheck: bool = True,
         serverName: str | None = None,
         pins: tuple[bytes, ...] = (),
-    ) -> IOpenSSLClientConnectionCreator:
+    ) -> Creator:
         """
         @param host: what is dialled.
         @param trusts: the only CA, if it is not the system's.

@@ -11,29 +11,42 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from OpenSSL import SSL
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted, ConnectionDone
-from twisted.internet.interfaces import ISSLTransport
+from twisted.internet.interfaces import (
+    IOpenSSLClientConnectionCreator,
+    IOpenSSLServerConnectionCreator,
+    ISSLTransport,
+)
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
-from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from twisted.test.iosim import FakeTransport
-from zope.interface import alsoProvides
+from zope.interface import alsoProvides, implementer
 
 from uotp.boundaries import Address, Carrier, DatagramPort, DatagramPortOpener, DatagramReceiver, TrainsOfTunnel
+from uotp.connections import DialledConnection
 from uotp.drops import Drop, Drops
 from uotp.pool import Surroundings, Watch
 from uotp.resolve import Addresses
 from uotp.roll import Roll
+from uotp.schedule import TROUBLED
+from uotp.tls import ServerCredentials
+from uotp.tlsconnections import DialledTlsConnection
 from uotp.train import MAX_TRAIN_BYTES, Train, cut, gather
 from uotp.tunnel import Tunnel, TunnelOwner
+from uotp.width import Standing
 
 DATAGRAMS_PER_TURN = 64
 """What a port delivers in one turn, as the real one."""
 
 TRANSPORT_BYTES = 64 * 1024
-"""What a transport holds before it says that it is full, as Twisted's."""
+"""What the kernel takes of a connection before the first byte has to wait."""
+
+Creator = Callable[[Any], SSL.Connection]
+"""Makes a connection for a socket, or L{None} for memory."""
 
 LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing listens
 """Which address a port that is bound to any address sends from."""
@@ -42,17 +55,23 @@ LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing listens
 class Receiver:
     """
     A datagram port's owner that keeps what it gets.
+
+    @ivar calls: what each call has brought.
+    @ivar trains: the same, train by train.
+    @ivar lost: why the port was lost.
     """
 
     def __init__(self) -> None:
+        self.calls: list[tuple[list[Train], Address]] = []
         self.trains: list[tuple[Train, Address]] = []
         self.lost: list[str] = []
 
-    def trainReceived(self, train: Train, source: Address) -> None:
+    def trainsReceived(self, trains: list[Train], source: Address) -> None:
         """
-        Keep it.
+        Keep them.
         """
-        self.trains.append((train, source))
+        self.calls.append((trains, source))
+        self.trains.extend((train, source) for train in trains)
 
     def portLost(self, reason: str) -> None:
         """
@@ -65,6 +84,12 @@ class Receiver:
         @return: what came, datagram by datagram.
         """
         return [datagram for train, _ in self.trains for datagram in cut(train)]
+
+    def datagramsFrom(self, source: Address) -> list[bytes]:
+        """
+        @return: what came from one source, datagram by datagram.
+        """
+        return [datagram for train, each in self.trains if each == source for datagram in cut(train)]
 
 
 class MemoryUdp:
@@ -141,13 +166,13 @@ class MemoryDatagramPort:
         self.closed = False
         self.waiting: deque[tuple[bytes, Address]] = deque()
 
-    def send(self, train: Train, destination: Address) -> None:
+    def send(self, trains: list[Train], destination: Address) -> None:
         """
-        Send each datagram of a train.
+        Send each datagram of some trains.
         """
         if self.closed:
             return
-        for datagram in cut(train):
+        for datagram in [datagram for train in trains for datagram in cut(train)]:
             if len(datagram) > MAX_TRAIN_BYTES:
                 self._network.drops.count(Drop.TOO_LONG)
             elif len(destination) != len(self.name):
@@ -186,27 +211,8 @@ class MemoryDatagramPort:
             run = 0
             while run < len(batch) and batch[run][1] == source:
                 run += 1
-            for train in gather(datagram for datagram, _ in batch[:run]):
-                if not self.closed:
-                    self._receiver.trainReceived(train, source)
+            self._receiver.trainsReceived(gather(datagram for datagram, _ in batch[:run]), source)
             del batch[:run]
-
-
-class MemorySocket:
-    """
-    What a transport shows of its socket.
-
-    @ivar options: those that were set.
-    """
-
-    def __init__(self) -> None:
-        self.options: dict[tuple[int, int], int] = {}
-
-    def setsockopt(self, level: int, option: int, value: int) -> None:
-        """
-        Keep it.
-        """
-        self.options[level, option] = value
 
 
 class MemoryTransport(FakeTransport):
@@ -216,7 +222,8 @@ class MemoryTransport(FakeTransport):
 
     @ivar stalled: whether the peer has stopped to read.
     @ivar aborted: whether this end has aborted the connection.
-    @ivar held: how many bytes wait.
+    @ivar held: how many bytes wait, those that the kernel would have among them.
+    @ivar troubled: whether the connection retransmits.
     @ivar dataBuffer: what L{uotp.sockets.unsentBytes} looks at.
     """
 
@@ -230,30 +237,27 @@ class MemoryTransport(FakeTransport):
         super().__init__(protocol, isServer)
         if secured:
             alsoProvides(self, ISSLTransport)
-        self.socket = MemorySocket()
-        self.noDelay = self.keepAlive = False
-        self.stalled = self.aborted = self.lost = False
+        self.stalled = self.aborted = self.lost = self.troubled = False
         self.held = 0
         self._paused = self._closing = False
         self._reason: Exception = ConnectionDone()
 
-    def getHandle(self) -> MemorySocket:
+    def getHandle(self) -> None:
         """
-        The socket.
+        There is no connection of OpenSSL.
         """
-        return self.socket
 
-    def setTcpNoDelay(self, enabled: bool) -> None:  # noqa: FBT001
+    def cost(self) -> int:
         """
-        Keep it.
+        See L{Carrier.cost}.
         """
-        self.noDelay = enabled
+        return self.held + TROUBLED if self.troubled else self.held
 
-    def setTcpKeepAlive(self, enabled: bool) -> None:  # noqa: FBT001
+    def standing(self) -> Standing | None:
         """
-        Keep it.
+        See L{Carrier.standing}.
         """
-        self.keepAlive = enabled
+        return None
 
     def write(self, data: bytes) -> None:
         """
@@ -322,14 +326,76 @@ class MemoryTransport(FakeTransport):
             self.reportDisconnect()
 
 
-def wrapInTls(creator: Any, protocol: Any, clock: Clock, *, isClient: bool = False) -> Any:
+@implementer(IOpenSSLClientConnectionCreator, IOpenSSLServerConnectionCreator)
+class InMemory:
+    """
+    Lets Twisted's TLS in memory make its connections as we make those on sockets.
+    """
+
+    def __init__(self, create: Creator | ServerCredentials) -> None:
+        self._create = create.connection if isinstance(create, ServerCredentials) else create
+
+    def clientConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
+        """
+        @return: a client's connection.
+        """
+        return self._create(None)
+
+    def serverConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
+        """
+        @return: a server's connection.
+        """
+        return self._create(None)
+
+
+class PromptTlsFactory(TLSMemoryBIOFactory):
+    """
+    TLS in memory that sends at once what is written, as our connections do, and does
+    not gather it until the turn ends.
+    """
+
+    protocol = TLSMemoryBIOProtocol
+
+
+def wrapInTls(creator: Creator | ServerCredentials, protocol: Any, clock: Clock, *, isClient: bool = False) -> Any:
     """
     @param creator: makes the connection.
     @param protocol: what is to be wrapped.
     @return: what has TLS around it, to be connected.
     """
     factory: Any = Factory.forProtocol(lambda: protocol)
-    return TLSMemoryBIOFactory(creator, isClient, factory, clock).buildProtocol(None)
+    return PromptTlsFactory(InMemory(creator), isClient, factory, clock).buildProtocol(None)
+
+
+class MemoryConnect:
+    """
+    Takes the place of L{uotp.dial.connectTunnel}: the reactor in memory records each
+    attempt, and what connection it is to become is kept.
+
+    @ivar kinds: the kind of connection for each factory that connects.
+    """
+
+    def __init__(self) -> None:
+        self.kinds: dict[Any, type[DialledConnection]] = {}
+
+    def __call__(self, kind: type[DialledConnection], reactor: Any, *args: Any, **kwargs: Any) -> Any:
+        """
+        See L{uotp.dial.connectTunnel}.
+        """
+        connector = reactor.connectTCP(*args, **kwargs)
+        self.kinds[reactor.tcpClients[-1][2]] = kind
+        return connector
+
+    def wrap(self, factory: Any, protocol: Any, clock: Clock) -> Any:
+        """
+        @param factory: whose attempt has succeeded.
+        @param protocol: what it has built.
+        @return: the same, with TLS around it if its connection is one with TLS.
+        """
+        kind = self.kinds[factory]
+        if not issubclass(kind, DialledTlsConnection):
+            return protocol
+        return wrapInTls(kind.creator, protocol, clock, isClient=True)
 
 
 def neverLookUp(call: Callable[[], Addresses], done: Callable[[Addresses], None]) -> None:
@@ -342,18 +408,18 @@ class RecordingSession:
     """
     A session that keeps what its tunnels tell it.
 
-    @ivar says: "free" and "full", in order.
+    @ivar says: "free", "full" and "gone", in order.
     """
 
     def __init__(self) -> None:
         self.trains: list[Train] = []
         self.says: list[str] = []
 
-    def trainFromTunnel(self, train: Train) -> None:
+    def trainsFromTunnel(self, trains: list[Train]) -> None:
         """
-        Keep it.
+        Keep them.
         """
-        self.trains.append(train)
+        self.trains += trains
 
     def tunnelFree(self, tunnel: Carrier) -> None:
         """
@@ -366,6 +432,12 @@ class RecordingSession:
         Keep it.
         """
         self.says.append("full")
+
+    def tunnelGone(self, tunnel: Carrier) -> None:
+        """
+        Keep it.
+        """
+        self.says.append("gone")
 
     def datagrams(self) -> list[bytes]:
         """
@@ -416,7 +488,10 @@ class MemoryTunnel:
     A tunnel as its session sees it.
 
     @ivar sent: what it was given.
+    @ivar writes: what it was given at one go each time.
     @ivar closed: whether it was closed or aborted.
+    @ivar costs: what stands before the next train.
+    @ivar stands: how its connection stands.
     """
 
     def __init__(self, room: int = 1 << 30) -> None:
@@ -424,6 +499,9 @@ class MemoryTunnel:
         @param room: how many trains it takes before it is full.
         """
         self.sent: list[Train] = []
+        self.writes: list[list[Train]] = []
+        self.costs = 0
+        self.stands: Standing | None = None
         self.closed = self.aborted = False
         self._room = room
         self._session: TrainsOfTunnel | None = None
@@ -444,16 +522,29 @@ class MemoryTunnel:
         if self._session is not None:
             self._session.tunnelFree(self)
 
-    def send(self, train: Train) -> None:
+    def send(self, trains: list[Train]) -> None:
         """
-        Keep it.
+        Keep them.
         """
         if self._session is None:
             return
-        self.sent.append(train)
-        self._room -= 1
+        self.sent += trains
+        self.writes.append(trains)
+        self._room -= len(trains)
         if self._room <= 0:
             self._session.tunnelFull(self)
+
+    def cost(self) -> int:
+        """
+        What the test says.
+        """
+        return self.costs
+
+    def standing(self) -> Standing | None:
+        """
+        What the test says.
+        """
+        return self.stands
 
     def close(self) -> None:
         """
@@ -462,7 +553,7 @@ class MemoryTunnel:
         self.closed = True
         session, self._session = self._session, None
         if session is not None:
-            session.tunnelFull(self)
+            session.tunnelGone(self)
 
     def abort(self) -> None:
         """

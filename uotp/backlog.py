@@ -1,7 +1,11 @@
 """
-Where trains wait when no tunnel, or no socket, can take them.  A short wait is worth it, a
-long one is not: what is old is of no use to the program that sent it, which
-has asked again meanwhile.  So the oldest goes first.
+Where trains wait when no tunnel, or no socket, can take them.  A short wait is
+worth it, a long one is not: what is old is of no use to the program that sent it,
+which has asked again meanwhile.  So the oldest goes first.
+
+Small datagrams go ahead of bulk: they are handshakes, acknowledgements, key
+strokes and voices, for which somebody waits, and they cost the bulk next to
+nothing.  They wait in a row of their own; both rows share the bounds.
 """
 
 from __future__ import annotations
@@ -9,7 +13,7 @@ from __future__ import annotations
 from collections import deque
 
 from uotp.drops import Drop, Drops
-from uotp.train import Train
+from uotp.train import Train, split
 
 MAX_BYTES = 256 * 1024
 """
@@ -23,10 +27,22 @@ MAX_AGE_SECONDS = 5.0
 TRAIN_OVERHEAD_BYTES = 128
 """What a train costs beside its payload, so that empty datagrams are bounded too."""
 
+SMALL_BYTES = 256
+"""
+A train that is no longer than this is small: WireGuard's handshakes (148 and 92
+bytes) and what carries an acknowledgement of TCP (96 to 128) are.
+"""
+
+Row = deque[tuple[float, Train]]
+"""Trains in the order in which they came, with when that was."""
+
 
 class Backlog:
     """
     A queue of trains, bounded in bytes and in age.
+
+    @ivar maxAge: seconds that a train may wait.
+    @ivar bytes: payload and overhead that wait.
     """
 
     def __init__(self, drops: Drops, maxBytes: int = MAX_BYTES, maxAge: float = MAX_AGE_SECONDS) -> None:
@@ -37,40 +53,88 @@ class Backlog:
         """
         self._drops = drops
         self._maxBytes = maxBytes
-        self._maxAge = maxAge
-        self._waiting: deque[tuple[float, Train]] = deque()
+        self.maxAge = maxAge
+        self._small: Row = deque()
+        self._bulk: Row = deque()
         self.bytes = 0
 
     def __len__(self) -> int:
         """
         How many trains wait.
         """
-        return len(self._waiting)
+        return len(self._small) + len(self._bulk)
 
-    def put(self, train: Train, now: float) -> None:
+    def put(self, trains: list[Train], now: float) -> None:
         """
-        Let a train wait; older ones make room for it.
+        Let trains wait; older ones make room for them.
 
         @param now: a monotonic time in seconds, never less than before.
         """
-        self._waiting.append((now, train))
-        self.bytes += len(train.payload) + TRAIN_OVERHEAD_BYTES
+        for train in trains:
+            for part in apart(train):
+                row = self._small if len(part.payload) <= SMALL_BYTES else self._bulk
+                row.append((now, part))
+                self.bytes += len(part.payload) + TRAIN_OVERHEAD_BYTES
         self._dropStale(now)
         while self.bytes > self._maxBytes:
-            self._drops.count(Drop.BACKLOG_FULL, self._pop().datagrams)
+            self._dropOldest()
 
-    def take(self, now: float) -> Train | None:
+    def take(self, now: float, most: int) -> list[Train]:
         """
-        @return: the oldest train that is still of use, or L{None}.
+        @param most: bytes to take at most; a lone datagram may be longer.
+        @return: trains that are still of use: small ones, and then the oldest; none
+            only when none waits.
         """
         self._dropStale(now)
-        return self._pop() if self._waiting else None
+        taken: list[Train] = []
+        for row in (self._small, self._bulk):
+            while row and most > 0:
+                since, train = row[0]
+                first, rest = split(train, most)
+                if taken and len(first.payload) > most:
+                    return taken
+                row.popleft()
+                self.bytes -= len(first.payload)
+                if rest is None:
+                    self.bytes -= TRAIN_OVERHEAD_BYTES
+                else:
+                    row.appendleft((since, rest))
+                taken.append(first)
+                most -= max(len(first.payload), 1)
+        return taken
 
     def _dropStale(self, now: float) -> None:
-        while self._waiting and now - self._waiting[0][0] > self._maxAge:
-            self._drops.count(Drop.BACKLOG_STALE, self._pop().datagrams)
+        for row in (self._small, self._bulk):
+            while row and now - row[0][0] > self.maxAge:
+                self._drops.count(Drop.BACKLOG_STALE, self._pop(row).datagrams)
 
-    def _pop(self) -> Train:
-        train = self._waiting.popleft()[1]
+    def _dropOldest(self) -> None:
+        """
+        Drop as much of the oldest train as makes room enough, and all of it at most.
+        """
+        row = self._small if not self._bulk or (self._small and self._small[0][0] < self._bulk[0][0]) else self._bulk
+        since, train = row[0]
+        excess = self.bytes - self._maxBytes
+        dropped, rest = split(train, -(-excess // max(train.segment, 1)) * train.segment)
+        self._pop(row)
+        self._drops.count(Drop.BACKLOG_FULL, dropped.datagrams)
+        if rest is not None:
+            row.appendleft((since, rest))
+            self.bytes += len(rest.payload) + TRAIN_OVERHEAD_BYTES
+
+    def _pop(self, row: Row) -> Train:
+        train = row.popleft()[1]
         self.bytes -= len(train.payload) + TRAIN_OVERHEAD_BYTES
         return train
+
+
+def apart(train: Train) -> list[Train]:
+    """
+    @return: the train, with a small datagram at the end of a bulk train as a train of
+        its own.
+    """
+    segment, payload = train
+    size = len(payload)
+    if size > segment > SMALL_BYTES and 0 < (last := size % segment) <= SMALL_BYTES:
+        return [Train(segment, payload[: size - last]), Train(last, payload[size - last :])]
+    return [train]

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from uotp.train import Train
+from uotp.width import Standing
 
 Address = tuple[Any, ...]
 """
@@ -22,9 +23,10 @@ class DatagramReceiver(Protocol):
     Who owns a datagram port.
     """
 
-    def trainReceived(self, train: Train, source: Address) -> None:
+    def trainsReceived(self, trains: list[Train], source: Address) -> None:
         """
-        Datagrams came, all of them from one source.
+        Datagrams came, all of them from one source, and all that came from it in a
+        row.
         """
 
     def portLost(self, reason: str) -> None:
@@ -38,10 +40,10 @@ class DatagramPort(Protocol):
     A bound UDP socket.
     """
 
-    def send(self, train: Train, destination: Address) -> None:
+    def send(self, trains: list[Train], destination: Address) -> None:
         """
-        Send each datagram of a train.  What cannot be sent is counted; nothing is
-        raised.
+        Send each datagram of some trains, in order.  What cannot be sent is counted;
+        nothing is raised.
         """
 
     def address(self) -> Address:
@@ -65,9 +67,20 @@ class Carrier(Protocol):
     A tunnel, as its session sees it.
     """
 
-    def send(self, train: Train) -> None:
+    def send(self, trains: list[Train]) -> None:
         """
-        Send a train.  To be called while the tunnel is free only.
+        Send some trains with one write.  To be called while the tunnel is free only.
+        """
+
+    def cost(self) -> int:
+        """
+        @return: what stands before the next train, in bytes: 0 at rest,
+            L{uotp.schedule.TROUBLED} or more while the connection retransmits.
+        """
+
+    def standing(self) -> Standing | None:
+        """
+        @return: how the connection stands, or L{None} where the system does not tell.
         """
 
     def close(self) -> None:
@@ -86,9 +99,9 @@ class TrainsOfTunnel(Protocol):
     A session, as a tunnel sees it.
     """
 
-    def trainFromTunnel(self, train: Train) -> None:
+    def trainsFromTunnel(self, trains: list[Train]) -> None:
         """
-        The other end sent a train.
+        The other end sent trains.
         """
 
     def tunnelFree(self, tunnel: Carrier) -> None:
@@ -101,15 +114,20 @@ class TrainsOfTunnel(Protocol):
         The tunnel takes no more trains until it is free again.
         """
 
+    def tunnelGone(self, tunnel: Carrier) -> None:
+        """
+        The tunnel carries no more, ever.
+        """
+
 
 class FrameCodec(Protocol):
     """
     A wire format, for one tunnel.
     """
 
-    def encode(self, train: Train) -> bytes:
+    def encode(self, trains: list[Train]) -> bytes:
         """
-        @return: the train as frames.
+        @return: the trains as frames.
         """
 
     def decode(self, data: bytes) -> list[Train]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from twisted.application.service import IService
 from twisted.python import usage
 
-from uotp.ends import TLS_OPTIONS, EndOptions, commandService
+from uotp.ends import TLS_OPTIONS, EndOptions, buffersOf, commandService
 from uotp.options import (
     convert,
     parseCount,
@@ -107,6 +107,7 @@ def makeService(options: Options) -> IService:
             timeout=options["timeout"],
             resolveOnce=bool(options["resolve-once"]),
             mark=options["mark"],
+            **buffersOf(options),
             reactor=reactor,
         ),
     )

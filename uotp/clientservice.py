@@ -23,7 +23,7 @@ from uotp.resolve import Addresses, SharedResolver, backgroundThread, lookUp
 from uotp.roll import Roll
 from uotp.serverwatch import ServerWatch
 from uotp.service import TunnelService
-from uotp.sockets import checkMark
+from uotp.sockets import TunnelTuning, checkMark
 from uotp.sources import Sources, SourceSession
 from uotp.tls import ClientCredentials
 from uotp.train import Train
@@ -44,6 +44,8 @@ class ClientSettings:
     @ivar timeout: for connect and handshake together.
     @ivar resolveOnce: look the server's name up at the start only.
     @ivar mark: firewall mark of the connections, or L{None}.
+    @ivar tuning: of the tunnels' sockets.
+    @ivar udpBuffer: bytes of buffer to ask for on the UDP socket.
     """
 
     server: tuple[str, int]
@@ -54,6 +56,8 @@ class ClientSettings:
     timeout: float
     resolveOnce: bool
     mark: int | None
+    tuning: TunnelTuning
+    udpBuffer: int
 
 
 class ClientSurroundings(Surroundings):
@@ -92,9 +96,11 @@ class ClientService(TunnelService):
         self._port: DatagramPort | None = None
         self._reopening: IDelayedCall | None = None
         self._resolving: IDelayedCall | None = None
-        self._openPort = datagramPortOpener(reactor, self.drops)
+        self._openPort = datagramPortOpener(reactor, self.drops, settings.udpBuffer)
         self._resolver = SharedResolver(backgroundThread(reactor), once=settings.resolveOnce)
-        dialer = Dialer(reactor, settings.server, credentials, self._resolver, settings.timeout, settings.mark)
+        dialer = Dialer(
+            reactor, settings.server, credentials, self._resolver, settings.timeout, settings.mark, settings.tuning
+        )
         watch = ServerWatch(settings.server, reactor.seconds, self.repeats)
         self._around = ClientSurroundings(settings, reactor, dialer, self.roll, watch)
         self._sources = Sources(self._openSession, reactor.seconds, self.drops, settings.expire)
@@ -146,19 +152,17 @@ class ClientService(TunnelService):
         self._resolving = self.reactor.callLater(self._settings.backoff, self._resolveOnce)
 
     def _openSession(self, source: Address) -> SourceSession:
-        return SourceSession(
-            self._around, self.drops, lambda train: self._sendTo(source, train), self._settings.poolSize
-        )
+        def deliver(trains: list[Train]) -> None:
+            if self._port is not None:
+                self._port.send(trains, source)
 
-    def _sendTo(self, source: Address, train: Train) -> None:
-        if self._port is not None:
-            self._port.send(train, source)
+        return SourceSession(self._around, self.drops, deliver, self._settings.poolSize)
 
-    def trainReceived(self, train: Train, source: Address) -> None:
+    def trainsReceived(self, trains: list[Train], source: Address) -> None:
         """
-        A source sent a train.
+        A source sent trains.
         """
-        self._sources.trainReceived(train, source)
+        self._sources.trainsReceived(trains, source)
 
     def portLost(self, reason: str) -> None:
         """

@@ -6,14 +6,51 @@ changed.  Nothing here knows what is demanded of a peer beyond its chain.
 
 from __future__ import annotations
 
+import time
+from functools import lru_cache
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from OpenSSL import SSL, crypto
 
 from uotp.errors import ConfigurationError
 from uotp.pem import Identity, readCertificates
 from uotp.refusals import plainText
 
-CIPHERS_TLS12 = b"ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL"
-CIPHERS_TLS13 = b"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
+AES_TLS12, CHACHA_TLS12 = "ECDHE+AESGCM", "ECDHE+CHACHA20"
+AES_TLS13, CHACHA_TLS13 = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"
+
+TRIAL_BYTES = 16 * 1024
+TRIALS = 5
+"""A record of TLS, encrypted so often to see which cipher is faster: well under a millisecond."""
+
+
+@lru_cache(maxsize=1)
+def aesIsFaster() -> bool:
+    """
+    Find out whether this processor has instructions for AES, on which it is several
+    times as fast as ChaCha20, and without which it is several times as slow.  It is
+    tried, since every system tells of its processor in another way.
+
+    @return: whether AES-GCM is the faster of the two here.
+    """
+    record, nonce = bytes(TRIAL_BYTES), bytes(12)
+    aes, chacha = AESGCM(bytes(16)), ChaCha20Poly1305(bytes(32))
+    least = {}
+    for cipher in (aes, chacha):
+        times = []
+        for _ in range(TRIALS):
+            began = time.perf_counter()
+            cipher.encrypt(nonce, record, None)
+            times.append(time.perf_counter() - began)
+        least[cipher] = min(times)
+    return least[aes] <= least[chacha]
+
+
+def preferred(aes: str, chacha: str) -> bytes:
+    """
+    @return: the ciphers, the faster of them first.
+    """
+    return ":".join((aes, chacha) if aesIsFaster() else (chacha, aes)).encode("ascii")
 
 
 def newContext(method: int) -> SSL.Context:
@@ -26,8 +63,12 @@ def newContext(method: int) -> SSL.Context:
     """
     context = SSL.Context(method)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
-    context.set_cipher_list(CIPHERS_TLS12)
-    context.set_tls13_ciphersuites(CIPHERS_TLS13)
+    context.set_cipher_list(preferred(AES_TLS12, CHACHA_TLS12) + b":!aNULL")
+    context.set_tls13_ciphersuites(preferred(AES_TLS13, CHACHA_TLS13))
+    if not aesIsFaster():
+        # A server goes by the client's order otherwise.  One that is slow with AES
+        # serves many; one that is fast lets a client choose that is not.
+        context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
     # A resumed session would bring no certificate to look at.
     context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_TICKET)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)

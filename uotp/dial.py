@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet import error, tcp
@@ -14,47 +15,46 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.interfaces import IHostnameResolver, IReactorPluggableNameResolver
 from twisted.internet.protocol import Factory
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import alsoProvides, directlyProvides, providedBy
 
-from uotp.sockets import setMark
+from uotp.connections import DialledConnection
+from uotp.sockets import TunnelTuning
 from uotp.tls import ClientCredentials, refusalReason
+from uotp.tlsconnections import DialledTlsConnection
 from uotp.tunnel import Tunnel
 
 
-class MarkedClient(tcp.Client):
+class TunnelConnector(tcp.Connector):
     """
-    A connection with a firewall mark from before its first packet.
-
-    @cvar mark: the mark; each L{Dialer} makes a subclass with its own.
+    Connects with the kind of connection that it was given.
     """
 
-    mark = 0
+    connectionClass: type[DialledConnection] = DialledConnection
 
-    def createInternetSocket(self) -> Any:
-        """
-        @return: the socket, marked.
-        @raise OSError: without the privilege.
-        """
-        made = super().createInternetSocket()
-        try:
-            setMark(made, self.mark)
-        except OSError:
-            made.close()
-            raise
-        return made
+    def _makeTransport(self) -> DialledConnection:
+        return self.connectionClass(self.host, self.port, self.bindAddress, self, self.reactor)
 
 
-class MarkingConnector(tcp.Connector):
+def connectTunnel(
+    kind: type[DialledConnection],
+    reactor: Any,
+    host: str,
+    port: int,
+    factory: Any,
+    timeout: float = 30,
+    bindAddress: Any = None,
+) -> TunnelConnector:
     """
-    Connects with the kind of client that it was given.
+    Begin to connect, as C{IReactorTCP.connectTCP}.
+
+    @param kind: what connection is to be made.
+    @return: the connector.
     """
-
-    clientClass: type[MarkedClient] = MarkedClient
-
-    def _makeTransport(self) -> MarkedClient:
-        return self.clientClass(self.host, self.port, self.bindAddress, self, self.reactor)
+    connector = TunnelConnector(host, port, factory, timeout, bindAddress, reactor)
+    connector.connectionClass = kind
+    connector.connect()
+    return connector
 
 
 class DiallingReactor:
@@ -63,13 +63,13 @@ class DiallingReactor:
     of our choice.
     """
 
-    def __init__(self, reactor: Any, resolver: IHostnameResolver, mark: int | None) -> None:
+    def __init__(self, reactor: Any, resolver: IHostnameResolver, connect: Callable[..., Any]) -> None:
         """
         @param reactor: the real one.
-        @param mark: a firewall mark, or L{None}.
+        @param connect: takes the place of its C{connectTCP}, with the reactor first.
         """
         self._reactor = reactor
-        self._mark = mark
+        self._connect = connect
         self.nameResolver = resolver
         directlyProvides(self, providedBy(reactor))
         alsoProvides(self, IReactorPluggableNameResolver)
@@ -80,16 +80,11 @@ class DiallingReactor:
         """
         return getattr(self._reactor, name)
 
-    def connectTCP(self, host: str, port: int, factory: Any, timeout: float = 30, bindAddress: Any = None) -> Any:
+    def connectTCP(self, *args: Any, **kwargs: Any) -> Any:
         """
         See C{IReactorTCP}.
         """
-        if self._mark is None:
-            return self._reactor.connectTCP(host, port, factory, timeout, bindAddress)
-        connector = MarkingConnector(host, port, factory, timeout, bindAddress, self._reactor)
-        connector.clientClass = type("MarkedClient", (MarkedClient,), {"mark": self._mark})
-        connector.connect()
-        return connector
+        return self._connect(self._reactor, *args, **kwargs)
 
 
 class Dialer:
@@ -105,18 +100,26 @@ class Dialer:
         resolver: IHostnameResolver,
         timeout: float,
         mark: int | None = None,
+        tuning: TunnelTuning | None = None,
     ) -> None:
         """
         @param server: host name or address, and port.
         @param credentials: L{None} for plain TCP.
         @param timeout: seconds for an attempt to connect, without the handshake.
         @param mark: a firewall mark for the connections, or L{None}.
+        @param tuning: how their sockets are set up.
         @raise ConfigurationError: for a host that no certificate could name.
         """
         host, port = server
-        self._reactor = reactor
-        self._creator = None if credentials is None else credentials.creatorFor(host)
-        self._endpoint = HostnameEndpoint(DiallingReactor(reactor, resolver, mark), host, port, timeout)
+        choices: dict[str, Any] = {"mark": mark, "tuning": tuning or TunnelTuning()}
+        kind: type[DialledConnection]
+        if credentials is None:
+            kind = type("OurPlainConnection", (DialledConnection,), choices)
+        else:
+            choices["creator"] = staticmethod(credentials.creatorFor(host))
+            kind = type("OurTlsConnection", (DialledTlsConnection,), choices)
+        connect = partial(connectTunnel, kind)
+        self._endpoint = HostnameEndpoint(DiallingReactor(reactor, resolver, connect), host, port, timeout)
 
     def dial(self, makeTunnel: Callable[[], Tunnel]) -> Deferred[Any]:
         """
@@ -128,8 +131,6 @@ class Dialer:
         """
         factory: Any = Factory.forProtocol(makeTunnel)
         factory.noisy = False
-        if self._creator is not None:
-            factory = TLSMemoryBIOFactory(self._creator, True, factory, clock=self._reactor)
         return self._endpoint.connect(factory)
 
 

@@ -21,6 +21,7 @@ class Drop(Enum):
     SEND_REFUSED = "refused by the network when sent"
     SEND_BUFFER_FULL = "found the socket's send buffer full"
     TOO_LONG = "too long to be sent as UDP"
+    CUT_OFF = "arrived cut off"
 
 
 class Drops:

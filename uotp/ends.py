@@ -22,12 +22,20 @@ from uotp.options import (
     absolutePath,
     convert,
     parseBindAddress,
+    parseBytes,
+    parseCongestion,
     parseDestination,
     parseListeningPort,
     parsePort,
 )
 from uotp.signals import onSignal, stopOnSignals
-from uotp.sockets import raiseDescriptorLimit
+from uotp.sockets import (
+    MAX_BUFFER_BYTES,
+    MIN_BUFFER_BYTES,
+    UDP_BUFFER_BYTES,
+    UNSENT_LIMIT_BYTES,
+    raiseDescriptorLimit,
+)
 
 TLS_OPTIONS = ("cert", "key", "cafile")
 
@@ -45,6 +53,9 @@ class EndOptions(GnuOptions):
         ["logfile", "l", None, "log to this file (besides twistd's own log); SIGHUP opens it again"],
         ["cert", "c", None, "PEM file with our certificate, and those between it and the CA"],
         ["key", "k", None, "PEM file with the certificate's key; left out, it is in the file of --cert"],
+        ["unsent-limit", None, str(UNSENT_LIMIT_BYTES), "bytes that the kernel may hold of a tunnel and not send yet"],
+        ["congestion", None, None, "congestion control of the tunnels, by the kernel's name: bbr, cubic (Linux)"],
+        ["udp-buffer", None, str(UDP_BUFFER_BYTES), "bytes of buffer to ask the kernel for on each UDP socket"],
     ]
     optFlags = [["no-tls", None, "plain TCP: no encryption, and anybody may take either end's place"]]
 
@@ -74,6 +85,9 @@ class EndOptions(GnuOptions):
         convert(self, "verbosity", parseVerbosity)
         for name in ("logfile", *TLS_OPTIONS):
             convert(self, name, absolutePath)
+        for name in ("unsent-limit", "udp-buffer"):
+            convert(self, name, parseBytes(MIN_BUFFER_BYTES, MAX_BUFFER_BYTES))
+        convert(self, "congestion", parseCongestion)
         if self["no-tls"]:
             for name in self.tlsOptions:
                 if self[name]:
@@ -82,6 +96,17 @@ class EndOptions(GnuOptions):
         if self["key"] and not self["cert"]:
             reason = "--key needs --cert"
             raise usage.UsageError(reason)
+
+
+def buffersOf(options: EndOptions) -> dict[str, Any]:
+    """
+    @return: what the services take of sizes and of congestion control.
+    """
+    return {
+        "unsentLimit": options["unsent-limit"],
+        "congestion": options["congestion"],
+        "udpBuffer": options["udp-buffer"],
+    }
 
 
 class Reloadable(Protocol):

@@ -226,6 +226,36 @@ def parseCount(most: int) -> Callable[[str], int]:
     return parse
 
 
+def parseBytes(least: int, most: int) -> Callable[[str], int]:
+    """
+    @param least: the smallest size allowed, in bytes.
+    @param most: the largest.
+    @return: a parser of sizes, in bytes or with a K or M behind them for 1024 and
+        1048576, which raises ValueError in words.
+    """
+
+    def parse(word: str) -> int:
+        match = re.fullmatch("([0-9]{1,12})([KkMm]?)", word)
+        size = int(match[1]) * {"": 1, "k": 1024, "m": 1024 * 1024}[match[2].lower()] if match else -1
+        if not least <= size <= most:
+            reason = f"a number of bytes from {least} to {most} is needed; K and M may follow it"
+            raise ValueError(reason)
+        return size
+
+    return parse
+
+
+def parseCongestion(word: str) -> str:
+    """
+    @return: a name that the kernel could give to a congestion control.
+    @raise ValueError: in words.
+    """
+    if not re.fullmatch("[A-Za-z0-9_-]{1,15}", word):
+        reason = "a name as in /proc/sys/net/ipv4/tcp_available_congestion_control is needed"
+        raise ValueError(reason)
+    return word
+
+
 def parseMark(word: str) -> int:
     """
     @return: a firewall mark, 0 to 2^32-1, from decimal or 0x-hexadecimal.

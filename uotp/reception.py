@@ -12,7 +12,6 @@ from typing import Any
 from twisted.internet.interfaces import IAddress, IDelayedCall
 from twisted.internet.protocol import Factory
 from twisted.logger import LogLevel
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
 from uotp.errors import PeerError
@@ -79,23 +78,14 @@ class Reception(Factory):
         self._known: dict[Tunnel, ServedSession] = {}
         self._peers: dict[Tunnel, str] = {}
 
-    def hasRoom(self, addr: IAddress | None) -> bool:
-        """
-        @param addr: who has connected.
-        @return: whether one more connection may be.
-        """
-        if len(self._roll) < MAX_TUNNELS:
-            return True
-        self._refused(str(getattr(addr, "host", "?")), f"there are {MAX_TUNNELS} tunnels already")
-        return False
-
     def buildProtocol(self, addr: IAddress | None) -> Tunnel | None:
         """
         A connection was accepted.
 
         @return: its tunnel, or L{None} to close it.
         """
-        if not self.hasRoom(addr):
+        if len(self._roll) >= MAX_TUNNELS:
+            self._refused(str(getattr(addr, "host", "?")), f"there are {MAX_TUNNELS} tunnels already")
             return None
         if len(self._unknown) >= self._maxUnknown:
             self._abortOldestUnknown()
@@ -172,19 +162,3 @@ class Reception(Factory):
             self._refused(peer, words)
         else:
             self._log.debug("connection from {peer} ended: {reason}", peer=peer, reason=reason.getErrorMessage())
-
-
-class TlsReception(TLSMemoryBIOFactory):
-    """
-    A reception behind TLS.  Twisted's own would wrap a connection also when the
-    reception does not want it.
-    """
-
-    def buildProtocol(self, addr: IAddress | None) -> Any:
-        """
-        A connection was accepted.
-
-        @return: what speaks TLS on it, or L{None} to close it.
-        """
-        reception: Any = self.wrappedFactory
-        return super().buildProtocol(addr) if reception.hasRoom(addr) else None

@@ -140,7 +140,7 @@ class Registry:
             peer=peer,
             sessions=len(self),
         )
-        leg.open(session.trainFromUdp)
+        leg.open(session.trainsFromUdp)
         return served
 
     def leave(self, served: ServedSession, tunnel: Carrier) -> None:

@@ -6,22 +6,26 @@ the target.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred, succeed
 from twisted.internet.error import CannotListenError
 from twisted.logger import LogLevel
 
+from uotp.connections import AcceptedConnection
 from uotp.datagram import datagramPortOpener
 from uotp.errors import StartError
 from uotp.log import logCounted
-from uotp.reception import Reception, TlsReception
+from uotp.reception import Reception
 from uotp.registry import Registry
 from uotp.repeats import Repeats
 from uotp.resolve import SharedResolver, backgroundThread
 from uotp.service import TunnelService
+from uotp.sockets import TunnelTuning
 from uotp.target import TargetLeg
 from uotp.tls import ServerCredentials, publicKeyPin, refusalReason
+from uotp.tlsconnections import AcceptedTlsConnection
 
 LISTEN_QUEUE = 511
 """
@@ -42,11 +46,15 @@ class ServerSettings:
     @ivar target: host name or address, and port, to forward to.
     @ivar listen: numeric address and port of the TCP side; port 0 for any.
     @ivar linger: seconds that a session lives on without a tunnel.
+    @ivar tuning: of the tunnels' sockets.
+    @ivar udpBuffer: bytes of buffer to ask for on each UDP socket.
     """
 
     target: tuple[str, int]
     listen: tuple[str, int]
     linger: float
+    tuning: TunnelTuning
+    udpBuffer: int
 
 
 class ServerService(TunnelService):
@@ -64,14 +72,17 @@ class ServerService(TunnelService):
         super().__init__(credentials, reactor)
         self._settings = settings
         self._port: Any = None
-        self._openPort = datagramPortOpener(reactor, self.drops)
+        self._openPort = datagramPortOpener(reactor, self.drops, settings.udpBuffer)
         self._resolver = SharedResolver(backgroundThread(reactor))
         self._registry = Registry(self._makeLeg, reactor, self.drops, settings.linger)
-        self._factory: Any = Reception(
+        self._reception = Reception(
             self._registry, self.roll, reactor, Repeats(reactor.seconds), refusalReason, certificateIdentity
         )
-        if credentials is not None:
-            self._factory = TlsReception(credentials, False, self._factory, clock=reactor)
+        self._accepted = (
+            partial(AcceptedConnection, settings.tuning)
+            if credentials is None
+            else partial(AcceptedTlsConnection, credentials.connection, settings.tuning)
+        )
 
     def _makeLeg(self) -> TargetLeg:
         return TargetLeg(self._settings.target, self._openPort, self._resolver, self.reactor, self.drops, self.repeats)
@@ -84,11 +95,12 @@ class ServerService(TunnelService):
         """
         host, port = self._settings.listen
         try:
-            self._port = self.reactor.listenTCP(port, self._factory, backlog=LISTEN_QUEUE, interface=host)
+            self._port = self.reactor.listenTCP(port, self._reception, backlog=LISTEN_QUEUE, interface=host)
         except CannotListenError as error:
             cause = error.socketError
             reason = f"cannot listen on {host} port {port} (TCP): {getattr(cause, 'strerror', None) or cause}"
             raise StartError(reason) from error
+        self._port.transport = self._accepted  # what C{tcp.Port} makes of what it accepts
         bound = self._port.getHost()
         self.nowListening(bound.host, bound.port, "TCP")
         super().privilegedStartService()

@@ -15,7 +15,15 @@ from uotp.errors import ConfigurationError
 from uotp.options import parseDestination
 from uotp.registry import MAX_TUNNELS_PER_SESSION
 from uotp.serverservice import ServerService, ServerSettings
-from uotp.sockets import requireMarks
+from uotp.sockets import (
+    MAX_BUFFER_BYTES,
+    MIN_BUFFER_BYTES,
+    UDP_BUFFER_BYTES,
+    UNSENT_LIMIT_BYTES,
+    TunnelTuning,
+    checkCongestion,
+    requireMarks,
+)
 from uotp.tls import ClientCredentials, ClientTls, ServerCredentials, ServerTls
 
 MAX_POOL_SIZE = MAX_TUNNELS_PER_SESSION
@@ -33,6 +41,9 @@ def clientService(
     timeout: float = 4.0,
     resolveOnce: bool = False,
     mark: int | None = None,
+    unsentLimit: int = UNSENT_LIMIT_BYTES,
+    congestion: str | None = None,
+    udpBuffer: int = UDP_BUFFER_BYTES,
     reactor: Any = None,
 ) -> ClientService:
     """
@@ -49,6 +60,10 @@ def clientService(
     @param timeout: seconds for connect and handshake together.
     @param resolveOnce: look the server's name up at the start only.
     @param mark: firewall mark of the connections (Linux, CAP_NET_ADMIN).
+    @param unsentLimit: bytes that the kernel may hold of a tunnel beyond what is in
+        flight.
+    @param congestion: the kernel's name of the tunnels' congestion control.
+    @param udpBuffer: bytes of buffer to ask for on the UDP socket.
     @param reactor: the global one when left out.
     @return: the service; it has C{reload()} besides.
     @raise ConfigurationError: for files or values that cannot be used.
@@ -60,7 +75,8 @@ def clientService(
     if mark is not None:
         requireMarks()
     requireHost("the server", server[0])
-    settings = ClientSettings(server, listen, poolSize, expire, backoff, timeout, resolveOnce, mark)
+    tuning = tuningFor(unsentLimit, congestion, udpBuffer)
+    settings = ClientSettings(server, listen, poolSize, expire, backoff, timeout, resolveOnce, mark, tuning, udpBuffer)
     credentials = None if tls is None else ClientCredentials(tls)
     return ClientService(settings, credentials, orGlobalReactor(reactor))
 
@@ -71,6 +87,9 @@ def serverService(
     tls: ServerTls | None,
     listen: tuple[str, int] = ("0.0.0.0", 8443),  # noqa: S104 - a server is for others
     linger: float = 150.0,
+    unsentLimit: int = UNSENT_LIMIT_BYTES,
+    congestion: str | None = None,
+    udpBuffer: int = UDP_BUFFER_BYTES,
     reactor: Any = None,
 ) -> ServerService:
     """
@@ -83,15 +102,35 @@ def serverService(
         C{service.listening} tells after the start.
     @param linger: seconds for which a session that has lost its tunnels keeps its
         UDP socket.
+    @param unsentLimit: bytes that the kernel may hold of a tunnel beyond what is in
+        flight.
+    @param congestion: the kernel's name of the tunnels' congestion control.
+    @param udpBuffer: bytes of buffer to ask for on each UDP socket.
     @param reactor: the global one when left out.
     @return: the service; it has C{reload()} besides.
     @raise ConfigurationError: for files or values that cannot be used.
     """
     requirePositive(linger=linger)
     requireHost("the target", target[0])
-    settings = ServerSettings(target, listen, linger)
+    tuning = tuningFor(unsentLimit, congestion, udpBuffer)
+    settings = ServerSettings(target, listen, linger, tuning, udpBuffer)
     credentials = None if tls is None else ServerCredentials(tls)
     return ServerService(settings, credentials, orGlobalReactor(reactor))
+
+
+def tuningFor(unsentLimit: int, congestion: str | None, udpBuffer: int) -> TunnelTuning:
+    """
+    @return: how the tunnels' sockets are to be set up.
+    @raise ConfigurationError: for sizes out of range, or a congestion control that
+        cannot be had.
+    """
+    for name, size in (("unsentLimit", unsentLimit), ("udpBuffer", udpBuffer)):
+        if not MIN_BUFFER_BYTES <= size <= MAX_BUFFER_BYTES:
+            reason = f"{name} is {size}, and not from {MIN_BUFFER_BYTES} to {MAX_BUFFER_BYTES} bytes"
+            raise ConfigurationError(reason)
+    if congestion is not None:
+        checkCongestion(congestion)
+    return TunnelTuning(unsentLimit, congestion)
 
 
 def requirePositive(**seconds: float) -> None:

@@ -1,20 +1,41 @@
 """
 One remote UDP endpoint and the tunnels that carry for it, on either end.
 
-Outwards, a train from UDP goes to the tunnel that the schedule names, or waits
-in the backlog; the backlog holds something only while no tunnel is free, so
-nothing overtakes.  Inwards, a train from any tunnel goes straight to UDP.
+Outwards, trains from UDP go to the tunnel that the schedule names, a portion at a
+time, or wait in the backlog; the backlog holds something only while no tunnel is
+free, so nothing overtakes but what is small.  Inwards, trains from any tunnel go
+straight to UDP.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import methodcaller
 
-from uotp.backlog import Backlog
+from uotp.backlog import MAX_AGE_SECONDS, Backlog
 from uotp.boundaries import Carrier
 from uotp.drops import Drops
-from uotp.schedule import STAY_SECONDS, Schedule
-from uotp.train import Train
+from uotp.schedule import LOOK_SECONDS, STAY_SECONDS, Schedule
+from uotp.train import Train, bytesOf, portions
+from uotp.width import Width
+
+PORTION_BYTES = 16 * 1024
+"""
+What a tunnel is given at one go, at most.  More would save little, and would
+stand before everything else on a tunnel that turns out to be slow.
+"""
+
+WAIT_SECONDS = 0.25
+"""
+How long a train may wait while there are tunnels: longer than most connections need
+to repair a loss, and not so long that a program would have asked again.
+"""
+
+JUDGE_SECONDS = 0.2
+"""How often it is judged how many tunnels shall carry: a few round trips."""
+
+STANDSTILL_SECONDS = 0.5
+"""When trains wait and no tunnel has taken any for so long, all tunnels are tried."""
 
 
 class Session:
@@ -30,13 +51,13 @@ class Session:
 
     def __init__(
         self,
-        deliver: Callable[[Train], None],
+        deliver: Callable[[list[Train]], None],
         drops: Drops,
         clock: Callable[[], float],
         whenAnswered: Callable[[], None] | None = None,
     ) -> None:
         """
-        @param deliver: sends a train to the remote UDP endpoint.
+        @param deliver: sends trains to the remote UDP endpoint.
         @param drops: where what is dropped is counted.
         @param clock: monotonic seconds.
         @param whenAnswered: called once, when the other end sends its first train.
@@ -45,52 +66,112 @@ class Session:
         self._whenAnswered = whenAnswered
         self._clock = clock
         self._backlog = Backlog(drops)
-        self._schedule: Schedule[Carrier] = Schedule()
+        self._schedule: Schedule[Carrier] = Schedule(methodcaller("cost"))
         self.lastActive = clock()
+        self._lookAt = self.lastActive + LOOK_SECONDS
         self._moveOnAt = self.lastActive + STAY_SECONDS
+        self._width = Width(self.lastActive)
+        self._schedule.narrow(self._width.width)
+        self._judgeAt = self._standsSince = self.lastActive
+        self._waited = False
         self.answered = False
         self.bytesOut = 0
         self.bytesIn = 0
 
-    def trainFromUdp(self, train: Train) -> None:
+    def trainsFromUdp(self, trains: list[Train]) -> None:
         """
-        The remote UDP endpoint sent a train.
+        The remote UDP endpoint sent trains.
         """
-        self.bytesOut += len(train.payload)
+        size = bytesOf(trains)
+        self.bytesOut += size
         self.lastActive = now = self._clock()
+        if now >= self._lookAt:
+            self._look(now)
+        tunnel = self._schedule.current
+        if tunnel is None:
+            self._wait(trains, now)
+        elif size <= PORTION_BYTES:
+            tunnel.send(trains)
+        else:
+            self._sendPortions(trains, now)
+
+    def _look(self, now: float) -> None:
+        self._lookAt = now + LOOK_SECONDS
         if now >= self._moveOnAt:
             self._moveOnAt = now + STAY_SECONDS
             self._schedule.moveOn()
-        tunnel = self._schedule.current
-        if tunnel is None:
-            self._backlog.put(train, now)
         else:
-            tunnel.send(train)
+            self._schedule.leaveTrouble()
+        if now >= self._judgeAt and self._waited:
+            self._judge(now)
 
-    def trainFromTunnel(self, train: Train) -> None:
+    def _judge(self, now: float) -> None:
         """
-        The other end sent a train.
+        Find out how many tunnels shall carry at once.
         """
-        self.bytesIn += len(train.payload)
+        self._judgeAt = now + JUDGE_SECONDS
+        self._waited = False
+        if self._backlog and now - self._standsSince > STANDSTILL_SECONDS:
+            self._schedule.narrow(self._width.reset())
+        else:
+            standings = {tunnel: standing for tunnel in self._schedule if (standing := tunnel.standing()) is not None}
+            self._schedule.narrow(self._width.judge(standings, now))
+        self._sendWaiting(now)
+
+    def _sendPortions(self, trains: list[Train], now: float) -> None:
+        for portion in portions(trains, PORTION_BYTES):
+            tunnel = self._schedule.current
+            if tunnel is None:
+                self._wait(portion, now)
+            else:
+                tunnel.send(portion)
+
+    def _wait(self, trains: list[Train], now: float) -> None:
+        if not self._backlog:
+            self._standsSince = now
+        self._waited = True
+        self._backlog.put(trains, now)
+
+    def trainsFromTunnel(self, trains: list[Train]) -> None:
+        """
+        The other end sent trains.
+        """
+        self.bytesIn += bytesOf(trains)
         self.lastActive = self._clock()
         if not self.answered:
             self.answered = True
             if self._whenAnswered is not None:
                 self._whenAnswered()
-        self._deliver(train)
+        self._deliver(trains)
 
     def tunnelFree(self, tunnel: Carrier) -> None:
         """
         A tunnel takes trains: what waits goes first.
         """
+        now = self._clock()
+        self._standsSince = now
         self._schedule.offer(tunnel)
+        self._sendWaiting(now)
+        self._backlog.maxAge = WAIT_SECONDS  # not for what has waited for the first tunnel
+
+    def _sendWaiting(self, now: float) -> None:
         while self._backlog and (current := self._schedule.current) is not None:
-            train = self._backlog.take(self._clock())
-            if train is not None:
-                current.send(train)
+            trains = self._backlog.take(now, PORTION_BYTES)
+            if trains:
+                current.send(trains)
 
     def tunnelFull(self, tunnel: Carrier) -> None:
         """
-        A tunnel takes no more trains until it is free again, or is gone.
+        A tunnel takes no more trains until it is free again.
         """
         self._schedule.withdraw(tunnel)
+
+    def tunnelGone(self, tunnel: Carrier) -> None:
+        """
+        A tunnel carries no more.
+        """
+        self._schedule.remove(tunnel)
+        if len(self._schedule):
+            self._sendWaiting(self._clock())  # another may carry in its place
+        else:
+            self._backlog.maxAge = MAX_AGE_SECONDS

@@ -5,12 +5,18 @@ option and is missing on some system is asked for here and nowhere else.
 
 from __future__ import annotations
 
+import errno
 import socket
+import struct
 import sys
 from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from uotp.errors import ConfigurationError, StartError
+from uotp.schedule import TROUBLED
+from uotp.width import Standing
 
 KEEPALIVE_IDLE_SECONDS = 5
 KEEPALIVE_INTERVAL_SECONDS = 1
@@ -27,6 +33,31 @@ UDP_BUFFER_BYTES = 4 * 1024 * 1024
 """
 Asked for on each UDP socket.  Linux gives 208 KiB on its own, which holds some 92
 full datagrams: less than one burst.
+"""
+
+UNSENT_LIMIT_BYTES = 16 * 1024
+"""
+TCP_NOTSENT_LOWAT: what may wait in the kernel behind what is in flight, which it does
+not limit.  Without it a connection that stands still swallows megabytes, and what it
+holds is late for everybody.
+"""
+
+MIN_BUFFER_BYTES = 1024
+MAX_BUFFER_BYTES = 1 << 30
+"""What a size of a buffer may be: a datagram or so, and half of what the kernel's number can say."""
+
+TCP_CONGESTION = getattr(socket, "TCP_CONGESTION", None)
+
+TCP_INFO = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else None
+TCP_INFO_BYTES = 160
+NOTSENT_BYTES_AT = 144
+MIN_RTT_AT = 148
+STANDING = struct.Struct("=68xI28xI44xI4xI")
+"""
+Of Linux's struct tcp_info, as it is since Linux 4.6: its second byte is the state of
+congestion control, 0 when nothing is amiss; tcpi_notsent_bytes is at 144; and for a
+L{Standing}: tcpi_rtt at 68, tcpi_total_retrans at 100, tcpi_min_rtt at 148,
+tcpi_data_segs_out at 156, times in microseconds.
 """
 
 MAX_DESCRIPTORS = 65536
@@ -48,30 +79,107 @@ def connectionUnder(transport: Any) -> Any:
     return transport
 
 
-def tuneTunnelSocket(transport: Any) -> None:
+@dataclass(frozen=True, slots=True)
+class TunnelTuning:
     """
-    Send at once, and find out about a dead peer.
+    How the sockets of tunnels are set up, beyond what they always are.
 
-    @param transport: of a tunnel, TCP or TLS over it; one without a socket is
-        left alone.
+    @ivar unsentLimit: bytes that the kernel takes of a connection beyond what it has
+        sent.
+    @ivar congestion: the kernel's name of a congestion control, or L{None} for
+        the system's choice.
     """
-    transport = connectionUnder(transport)
-    if not hasattr(transport, "setTcpNoDelay"):
-        return
-    transport.setTcpNoDelay(True)
-    transport.setTcpKeepAlive(True)
-    handle = transport.getHandle()
-    for name, value in (
-        ("TCP_KEEPIDLE", KEEPALIVE_IDLE_SECONDS),
-        ("TCP_KEEPALIVE", KEEPALIVE_IDLE_SECONDS),  # macOS's name for the one before
-        ("TCP_KEEPINTVL", KEEPALIVE_INTERVAL_SECONDS),
-        ("TCP_KEEPCNT", KEEPALIVE_PROBES),
-        ("TCP_USER_TIMEOUT", USER_TIMEOUT_MILLISECONDS),
-    ):
+
+    unsentLimit: int = UNSENT_LIMIT_BYTES
+    congestion: str | None = None
+
+
+def tuneTunnelSocket(tunnelSocket: socket.socket, tuning: TunnelTuning) -> None:
+    """
+    Send at once, hold little back, and find out about a dead peer.
+
+    @param tunnelSocket: connected or not.
+    """
+    options = [
+        (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
+        (socket.IPPROTO_TCP, "TCP_NODELAY", 1),
+        (socket.IPPROTO_TCP, "TCP_KEEPIDLE", KEEPALIVE_IDLE_SECONDS),
+        (socket.IPPROTO_TCP, "TCP_KEEPALIVE", KEEPALIVE_IDLE_SECONDS),  # macOS's name for the one before
+        (socket.IPPROTO_TCP, "TCP_KEEPINTVL", KEEPALIVE_INTERVAL_SECONDS),
+        (socket.IPPROTO_TCP, "TCP_KEEPCNT", KEEPALIVE_PROBES),
+        (socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", USER_TIMEOUT_MILLISECONDS),
+        (socket.IPPROTO_TCP, "TCP_NOTSENT_LOWAT", tuning.unsentLimit),
+    ]
+    for level, name, value in options:
         option = getattr(socket, name, None)
         if option is not None:
             with suppress(OSError):  # a sandbox may refuse; the tunnel works without
-                handle.setsockopt(socket.IPPROTO_TCP, option, value)
+                tunnelSocket.setsockopt(level, option, value)
+    if tuning.congestion is not None and TCP_CONGESTION is not None:
+        with suppress(OSError):  # checkCongestion has asked for it when we started
+            tunnelSocket.setsockopt(socket.IPPROTO_TCP, TCP_CONGESTION, tuning.congestion.encode())
+
+
+def checkCongestion(name: str) -> None:
+    """
+    Find out before the first connection whether we may choose a congestion control.
+
+    @raise ConfigurationError: when this system, or its kernel, does not have it or
+        does not let us.
+    """
+    if TCP_CONGESTION is None:
+        reason = f"--congestion {name}: this system does not let a program choose"
+        raise ConfigurationError(reason)
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        try:
+            probe.setsockopt(socket.IPPROTO_TCP, TCP_CONGESTION, name.encode())
+        except OSError as error:
+            reason = f"--congestion {name}: {congestionTrouble(error)}"
+            raise ConfigurationError(reason) from error
+
+
+def congestionTrouble(error: OSError) -> str:
+    """
+    @return: why a congestion control cannot be had, and which can.
+    """
+    words = {
+        errno.ENOENT: "the kernel does not have it; perhaps `modprobe tcp_NAME` as root brings it",
+        errno.EPERM: "the kernel lets root alone choose it; see sysctl net.ipv4.tcp_allowed_congestion_control",
+    }.get(error.errno or 0, error.strerror or "it cannot be had")
+    with suppress(OSError):
+        available = Path("/proc/sys/net/ipv4/tcp_available_congestion_control").read_text(encoding="ascii")
+        return f"{words} (it has: {', '.join(available.split())})"
+    return words
+
+
+def tcpCost(tunnelSocket: socket.socket) -> int:
+    """
+    @return: bytes that the kernel has taken of a connection and not sent yet, and
+        L{TROUBLED} more while it is in loss recovery; 0 where the system does not
+        tell.
+    """
+    if TCP_INFO is None:
+        return 0
+    try:
+        info = tunnelSocket.getsockopt(socket.IPPROTO_TCP, TCP_INFO, TCP_INFO_BYTES)
+    except OSError:
+        return TROUBLED
+    unsent = int.from_bytes(info[NOTSENT_BYTES_AT:MIN_RTT_AT], sys.byteorder)
+    return unsent + TROUBLED if info[1] else unsent
+
+
+def tcpStanding(tunnelSocket: socket.socket) -> Standing | None:
+    """
+    @return: how a connection stands, or L{None} where the system does not tell.
+    """
+    if TCP_INFO is None:
+        return None
+    try:
+        info = tunnelSocket.getsockopt(socket.IPPROTO_TCP, TCP_INFO, TCP_INFO_BYTES)
+        roundTrip, repeated, leastRoundTrip, sent = STANDING.unpack(info)
+    except (OSError, struct.error):
+        return None
+    return Standing(sent, repeated, roundTrip / 1e6, leastRoundTrip / 1e6)
 
 
 def unsentBytes(transport: Any) -> int:
@@ -86,17 +194,22 @@ def unsentBytes(transport: Any) -> int:
     return int(waiting - getattr(transport, "offset", 0))
 
 
-def enlargeUdpBuffers(udpSocket: socket.socket) -> None:
+def enlargeUdpBuffers(udpSocket: socket.socket, wanted: int = UDP_BUFFER_BYTES) -> int:
     """
-    Ask for L{UDP_BUFFER_BYTES} both ways, past the system's limit where we may.
+    Ask for large buffers both ways, past the system's limit where we may.
+
+    @param wanted: bytes for each.
+    @return: bytes that the system gives for receiving, of which C{wanted} is enough.
     """
     for plain, forced in ((socket.SO_RCVBUF, SO_RCVBUFFORCE), (socket.SO_SNDBUF, SO_SNDBUFFORCE)):
         if sys.platform == "linux":
             with suppress(OSError):  # needs CAP_NET_ADMIN
-                udpSocket.setsockopt(socket.SOL_SOCKET, forced, UDP_BUFFER_BYTES)
+                udpSocket.setsockopt(socket.SOL_SOCKET, forced, wanted)
                 continue
         with suppress(OSError):  # macOS refuses what is above its limit instead of giving less
-            udpSocket.setsockopt(socket.SOL_SOCKET, plain, UDP_BUFFER_BYTES)
+            udpSocket.setsockopt(socket.SOL_SOCKET, plain, wanted)
+    given = udpSocket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+    return given // 2 if sys.platform == "linux" else given  # Linux doubles it, for its own needs
 
 
 def setMark(anySocket: socket.socket, mark: int) -> None:

@@ -18,7 +18,7 @@ from uotp.log import BudgetedLogger, Logger
 from uotp.pool import Pool, Surroundings
 from uotp.repeats import Budget
 from uotp.session import Session
-from uotp.train import Train
+from uotp.train import Train, countOf
 from uotp.wire import newSessionId, sessionName
 
 MAX_SESSIONS = 1024
@@ -43,9 +43,11 @@ class SourceSession:
     The session of one source, and its pool.
     """
 
-    def __init__(self, around: Surroundings, drops: Drops, deliver: Callable[[Train], None], poolSize: int) -> None:
+    def __init__(
+        self, around: Surroundings, drops: Drops, deliver: Callable[[list[Train]], None], poolSize: int
+    ) -> None:
         """
-        @param deliver: sends a train to the source.
+        @param deliver: sends trains to the source.
         """
         self._around = around
         sessionId = newSessionId()
@@ -55,12 +57,12 @@ class SourceSession:
         self._pool = Pool(around, self.session, sessionId, poolSize)
         self._pool.start()
 
-    def trainReceived(self, train: Train) -> None:
+    def trainsReceived(self, trains: list[Train]) -> None:
         """
-        The source sent a train.
+        The source sent trains.
         """
         session = self.session
-        session.trainFromUdp(train)
+        session.trainsFromUdp(trains)
         if not self.wide and session.bytesOut >= WIDEN_BYTES:
             self.widen()
 
@@ -119,15 +121,15 @@ class Sources:
         """
         return len(self._bySource)
 
-    def trainReceived(self, train: Train, source: Address) -> None:
+    def trainsReceived(self, trains: list[Train], source: Address) -> None:
         """
-        A source sent a train.
+        A source sent trains.
         """
         session = self._bySource.get(source) or self._welcome(source)
         if session is None:
-            self._drops.count(Drop.TOO_MANY_SESSIONS, train.datagrams)
+            self._drops.count(Drop.TOO_MANY_SESSIONS, countOf(trains))
         else:
-            session.trainReceived(train)
+            session.trainsReceived(trains)
 
     def _welcome(self, source: Address) -> SourceSession | None:
         now = self._clock()

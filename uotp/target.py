@@ -21,7 +21,7 @@ from uotp.drops import Drop, Drops
 from uotp.log import Logger, logCounted
 from uotp.repeats import Repeats
 from uotp.resolve import lookUp
-from uotp.train import Train
+from uotp.train import MAX_TRAIN_BYTES, Train, countOf
 
 RETRY_SECONDS = 1.0
 """So that a flow resumes within about a second of the trouble's end."""
@@ -58,13 +58,13 @@ class TargetLeg:
         self._drops = drops
         self._repeats = repeats
         self._waiting = Backlog(drops)
-        self._receive: Callable[[Train], None] = ignoreTrain
+        self._receive: Callable[[list[Train]], None] = ignoreTrains
         self._port: DatagramPort | None = None
         self._address: Address = ()
         self._retry: IDelayedCall | None = None
         self._closed = False
 
-    def open(self, receive: Callable[[Train], None]) -> None:
+    def open(self, receive: Callable[[list[Train]], None]) -> None:
         """
         Find the target and open the socket, at once when no name has to be
         looked up.
@@ -95,8 +95,8 @@ class TargetLeg:
             self._tryLater(error.strerror or str(error))
             return
         self._address = address
-        while (train := self._waiting.take(self._clock.seconds())) is not None:
-            self._port.send(train, address)
+        while waiting := self._waiting.take(self._clock.seconds(), MAX_TRAIN_BYTES):
+            self._port.send(waiting, address)
 
     def _tryLater(self, reason: str) -> None:
         host, port = self._target
@@ -111,23 +111,23 @@ class TargetLeg:
         )
         self._retry = self._clock.callLater(RETRY_SECONDS, self._find)
 
-    def send(self, train: Train) -> None:
+    def send(self, trains: list[Train]) -> None:
         """
-        Send a train to the target.
+        Send trains to the target.
         """
         if self._port is not None:
-            self._port.send(train, self._address)
+            self._port.send(trains, self._address)
         elif not self._closed:
-            self._waiting.put(train, self._clock.seconds())
+            self._waiting.put(trains, self._clock.seconds())
 
-    def trainReceived(self, train: Train, source: Address) -> None:
+    def trainsReceived(self, trains: list[Train], source: Address) -> None:
         """
         Whatever reaches the socket; only the target's is handed on.
         """
         if source == self._address:
-            self._receive(train)
+            self._receive(trains)
         else:
-            self._drops.count(Drop.SOURCE_UNKNOWN, train.datagrams)
+            self._drops.count(Drop.SOURCE_UNKNOWN, countOf(trains))
 
     def portLost(self, reason: str) -> None:
         """
@@ -150,7 +150,7 @@ class TargetLeg:
             self._port = None
 
 
-def ignoreTrain(train: Train) -> None:
+def ignoreTrains(trains: list[Train]) -> None:
     """
     For a socket that is not open, and so receives nothing.
     """

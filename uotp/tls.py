@@ -10,13 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 from cryptography import x509
 from OpenSSL import SSL
-from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IOpenSSLServerConnectionCreator
-from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from uotp import contexts
 from uotp.errors import ConfigurationError
@@ -140,7 +138,6 @@ class _Credentials:
             self._log.warn("the certificate in {file} expires on {date:%Y-%m-%d}", file=file, date=ends)
 
 
-@implementer(IOpenSSLServerConnectionCreator)
 class ServerCredentials(_Credentials):
     """
     A server's certificate, and the CAs that its clients must come from.
@@ -171,14 +168,14 @@ class ServerCredentials(_Credentials):
         """
         return self._vetting is not None
 
-    def serverConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
+    def connection(self, socket: Any = None) -> SSL.Connection:
         """
         Make one connection, with the newest of the credentials.
 
-        @param tlsProtocol: whom it is for.
+        @param socket: what to speak through; L{None} for memory.
         @return: the connection.
         """
-        return VettedConnection(self._context, self._vetting)
+        return VettedConnection(self._context, self._vetting, socket)
 
 
 class ClientCredentials(_Credentials):
@@ -221,13 +218,13 @@ class ClientCredentials(_Credentials):
         context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, verifyPeer)
         return context, ours
 
-    def creatorFor(self, host: str) -> IOpenSSLClientConnectionCreator:
+    def creatorFor(self, host: str) -> Callable[[Any], SSL.Connection]:
         """
         Prepare for one server.
 
         @param host: what is dialled, a name or an address.
-        @return: what makes the connections to it, each with the newest of the
-            credentials.
+        @return: what makes the connections to it, each for a socket, or L{None} for
+            memory, with the newest of the credentials.
         @raise ConfigurationError: when C{host} is no name that a certificate
             could have.
         """
@@ -236,21 +233,15 @@ class ClientCredentials(_Credentials):
         chain = choices.cafile is not None or not choices.pins
         named = (chain and choices.hostnameCheck) or self._serverName is not None
         vetting = Vetting("server", chain=chain, name=asked if named else None, pins=tuple(choices.pins))
-        return _ClientCreator(lambda: self._context, vetting, None if asked.isAddress else asked.text.encode("ascii"))
+        indication = None if asked.isAddress else asked.text.encode("ascii")
 
+        def create(socket: Any = None) -> SSL.Connection:
+            connection = VettedConnection(self._context, vetting, socket)
+            if indication is not None:
+                connection.set_tlsext_host_name(indication)
+            return connection
 
-@implementer(IOpenSSLClientConnectionCreator)
-class _ClientCreator:
-    def __init__(self, newest: Callable[[], SSL.Context], vetting: Vetting, indication: bytes | None) -> None:
-        self._newest = newest
-        self._vetting = vetting
-        self._indication = indication
-
-    def clientConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
-        connection = VettedConnection(self._newest(), self._vetting)
-        if self._indication is not None:
-            connection.set_tlsext_host_name(self._indication)
-        return connection
+        return create
 
 
 def _peerName(host: str, what: str) -> PeerName:

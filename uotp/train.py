@@ -5,7 +5,7 @@ here knows where a train comes from or where it goes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 MAX_TRAIN_BYTES = 65507
@@ -38,6 +38,23 @@ class Train(NamedTuple):
         return 1 if size <= self.segment else -(-size // self.segment)
 
 
+def countOf(trains: Iterable[Train]) -> int:
+    """
+    @return: how many datagrams there are in some trains.
+    """
+    return sum(train.datagrams for train in trains)
+
+
+def bytesOf(trains: Iterable[Train]) -> int:
+    """
+    @return: the payload of some trains, in bytes.
+    """
+    total = 0
+    for train in trains:  # faster than sum() for one train, which is what there mostly is
+        total += len(train.payload)
+    return total
+
+
 def cut(train: Train) -> list[bytes]:
     """
     @return: the datagrams of a train, in order.
@@ -47,6 +64,42 @@ def cut(train: Train) -> list[bytes]:
     if size <= segment:
         return [payload]
     return [payload[start : start + segment] for start in range(0, size, segment)]
+
+
+def split(train: Train, most: int) -> tuple[Train, Train | None]:
+    """
+    Take datagrams off the front of a train.
+
+    @param most: bytes to take at most; one datagram is taken even if it is longer.
+    @return: what is taken, and what is left, if anything is.
+    """
+    segment, payload = train
+    if len(payload) <= max(segment, most):
+        return train, None
+    place = max(most // segment, 1) * segment
+    return Train(segment, payload[:place]), Train(segment, payload[place:])
+
+
+def portions(trains: Iterable[Train], most: int) -> Iterator[list[Train]]:
+    """
+    Divide trains into what is written at one go, without changing their order.
+
+    @param most: bytes in each portion; a lone datagram may be longer.
+    """
+    portion: list[Train] = []
+    room = most
+    for train in trains:
+        rest: Train | None = train
+        while rest is not None:
+            if portion and len(rest.payload) > room and (room < rest.segment or room < most // 2):
+                yield portion
+                portion = []
+                room = most
+            first, rest = split(rest, room)
+            portion.append(first)
+            room -= len(first.payload)
+    if portion:
+        yield portion
 
 
 def gather(datagrams: Iterable[bytes]) -> list[Train]:

@@ -7,9 +7,8 @@ only, OPEN: after the handshake of TLS, and on the accepting end after the
 session id.  Who dials or accepts follows that life through L{TunnelOwner}; the
 session sees trains, and whether the tunnel is free, and nothing else.
 
-Back-pressure: a tunnel is full while its transport says so, and besides when it
-was given more in one turn of the reactor than a transport can be trusted to have
-noticed, since TLS writes are gathered until the turn ends.
+Back-pressure: a tunnel is full while its transport says so, which it does as soon
+as it holds anything that the kernel did not take.
 """
 
 from __future__ import annotations
@@ -24,16 +23,10 @@ from zope.interface import implementer
 
 from uotp.boundaries import FrameCodec, TrainsOfTunnel
 from uotp.errors import PeerError
-from uotp.sockets import connectionUnder, tuneTunnelSocket, unsentBytes
+from uotp.sockets import unsentBytes
 from uotp.train import Train
 from uotp.tunnellife import NEXT_STATE, Event, State
-
-TURN_BYTES = 64 * 1024
-"""
-How much may be written before we ask to be called at the end of the reactor's
-turn, and again how much until that call.  It is the size of a transport's own
-buffer in Twisted, so a transport that takes this much is not slowed down.
-"""
+from uotp.width import Standing
 
 CLOSE_SECONDS = 1.0
 """
@@ -87,10 +80,7 @@ class Tunnel(TwistedProtocol):
         self._owner = owner
         self._session: TrainsOfTunnel | None = None
         self.state = State.NEW
-        self._transportFull = False
         self._saidFree = False
-        self._givenThisTurn = 0
-        self._turnEnd: IDelayedCall | None = None
         self._closing: IDelayedCall | None = None
         self.heard = False
         self.fullSince: float | None = None
@@ -113,7 +103,6 @@ class Tunnel(TwistedProtocol):
         TCP is connected; over TLS the handshake comes next.
         """
         self._advance(Event.CONNECTED)
-        tuneTunnelSocket(self.transport)
         self.transport.registerProducer(self, True)
         if not self._overTls():
             self.handshakeCompleted()
@@ -138,7 +127,8 @@ class Tunnel(TwistedProtocol):
         if not self._advance(Event.GREETED):
             return
         self._session = session
-        self._tellSession()
+        if self.fullSince is None:
+            self._sayFree()
 
     def tlsConnection(self) -> Any:
         """
@@ -179,15 +169,14 @@ class Tunnel(TwistedProtocol):
         """
         self._advance(Event.DISCONNECTED)
         self._leaveSession()
-        for call in (self._turnEnd, self._closing):
-            if call is not None and call.active():
-                call.cancel()
+        if self._closing is not None and self._closing.active():
+            self._closing.cancel()
         self._owner.tunnelLost(self, reason)
 
     def _leaveSession(self) -> None:
         session, self._session = self._session, None
-        if session is not None and self._saidFree:
-            session.tunnelFull(self)
+        if session is not None:
+            session.tunnelGone(self)
 
     # Trains.
 
@@ -206,69 +195,54 @@ class Tunnel(TwistedProtocol):
             self.fault = str(error)
             self.abort()
             return
-        for train in trains:
-            if self._session is None:  # a train before may have ended it
-                return
-            self._session.trainFromTunnel(train)
+        if trains and self._session is not None:
+            self._session.trainsFromTunnel(trains)
 
-    def send(self, train: Train) -> None:
+    def send(self, trains: list[Train]) -> None:
         """
-        Send a train; what is not open sends nothing.
+        Send trains with one write; what is not open sends nothing.
         """
         if self.state is not State.OPEN:
             return
-        frames = self._codec.encode(train)
-        self._givenThisTurn += len(frames)
-        self.transport.write(frames)
-        if self._givenThisTurn >= TURN_BYTES:
-            if self._turnEnd is None:
-                self._turnEnd = self._clock.callLater(0, self._turnEnded)
-            self._tellSession()
+        self.transport.write(self._codec.encode(trains))
+
+    def cost(self) -> int:
+        """
+        See L{uotp.boundaries.Carrier.cost}.
+        """
+        return int(self.transport.cost())
+
+    def standing(self) -> Standing | None:
+        """
+        See L{uotp.boundaries.Carrier.standing}.
+        """
+        standing: Standing | None = self.transport.standing()
+        return standing
 
     # Back-pressure.
 
-    def _tellSession(self) -> None:
-        """
-        Say whether we are free, if that is not what we said last.
-        """
-        free = not self._transportFull and self._givenThisTurn < 2 * TURN_BYTES
-        if self._session is None or free == self._saidFree:
-            return
-        self._saidFree = free
-        if free:
+    def _sayFree(self) -> None:
+        if self._session is not None and not self._saidFree:
+            self._saidFree = True
             self._session.tunnelFree(self)
-        else:
-            self._session.tunnelFull(self)
-
-    def _turnEnded(self) -> None:
-        self._turnEnd = None
-        self._givenThisTurn = 0
-        self._tellSession()
 
     def pauseProducing(self) -> None:
         """
         The transport holds as much as it wants to.
         """
-        if self._transportFull:
+        if self.fullSince is not None:
             return
-        self._transportFull = True
         self.fullSince = self._clock.seconds()
-        self._tellSession()
+        if self._session is not None and self._saidFree:
+            self._saidFree = False
+            self._session.tunnelFull(self)
 
     def resumeProducing(self) -> None:
         """
         The transport has sent what it held.
         """
-        self._transportFull = False
         self.fullSince = None
-        if getattr(connectionUnder(self.transport), "disconnecting", False):
-            # The other end has closed TLS while we were full.  Twisted then reads no
-            # more, and closes the connection when what it held is sent: but only if
-            # no producer is in the way.
-            self._leaveSession()
-            self.transport.unregisterProducer()
-        else:
-            self._tellSession()
+        self._sayFree()
 
     def stopProducing(self) -> None:
         """

@@ -13,6 +13,7 @@ import hashlib
 import ipaddress
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -148,11 +149,12 @@ class VettedConnection(SSL.Connection):
 
     @param context: one whose verify callback is L{verifyPeer}.
     @param vetting: what is demanded; L{None} lets any peer in.
+    @param socket: what to speak through; L{None} for memory.
     @ivar refusal: the first thing that was wrong with the peer, in words.
     """
 
-    def __init__(self, context: SSL.Context, vetting: Vetting | None) -> None:
-        super().__init__(context, None)
+    def __init__(self, context: SSL.Context, vetting: Vetting | None, socket: Any = None) -> None:
+        super().__init__(context, socket)
         self.refusal: str | None = None
         self._vetting = vetting
         self._vetted = False

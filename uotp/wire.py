@@ -10,8 +10,9 @@ bytes, most significant first, and a datagram of that length.
 from __future__ import annotations
 
 import uuid
+from struct import Struct
 
-from uotp.train import Train, cut, gather
+from uotp.train import MAX_TRAIN_BYTES, Train
 
 SESSION_ID_BYTES = 16
 """Length of a UUID."""
@@ -79,54 +80,98 @@ class HelloDecoder:
         return held[:SESSION_ID_BYTES], held[SESSION_ID_BYTES:]
 
 
+def framesOf(train: Train) -> bytes:
+    """
+    @return: the frames of a train's datagrams.
+    """
+    segment, payload = train
+    size = len(payload)
+    if size <= segment:
+        return size.to_bytes(LENGTH_BYTES, "big") + payload
+    header = segment.to_bytes(LENGTH_BYTES, "big")
+    count, rest = divmod(size, segment)
+    datagrams = Struct(f"{segment}s" * count + f"{rest}s").unpack(payload)
+    if rest:
+        # Each joint puts a header of the full length before the next datagram, so the
+        # short one at the end is not among those that are joined.
+        return b"".join((header, header.join(datagrams[:-1]), rest.to_bytes(LENGTH_BYTES, "big"), datagrams[-1]))
+    return header + header.join(datagrams[:-1])
+
+
+def equalFrames(data: bytes, start: int, size: int, end: int) -> int:
+    """
+    @param start: where a complete frame begins.
+    @param size: the length of its datagram.
+    @param end: where the data end.
+    @return: how many complete frames of this length stand there in a row; not more
+        than a train can hold.
+    """
+    stride = LENGTH_BYTES + size
+    if data[start + stride : start + stride + LENGTH_BYTES] != data[start : start + LENGTH_BYTES]:
+        return 1
+    most = min((end - start) // stride, MAX_TRAIN_BYTES // size or 1) if size else 1
+    stop = start + most * stride
+    high, low = data[start:stop:stride], data[start + 1 : stop : stride]
+    return most - max(len(high.lstrip(high[:1])), len(low.lstrip(low[:1])))
+
+
 class FrameCodec:
     """
-    Trains to frames and frames to trains, for one tunnel.
+    Trains to frames and frames to trains, for one tunnel.  A train is taken apart,
+    or put together, by a few calls, however many datagrams it has: with a C{Struct}
+    for its shape, made anew each time, since what is kept of shapes that a peer
+    chooses would have to be bounded.
     """
 
     def __init__(self) -> None:
         self._held = bytearray()  # the beginning of a frame
         self._missing = 0  # bytes without which nothing can be said of it
 
-    def encode(self, train: Train) -> bytes:
+    def encode(self, trains: list[Train]) -> bytes:
         """
-        @param train: none of its datagrams above 65535 bytes.
-        @return: its frames.
+        @param trains: none of their datagrams above 65535 bytes.
+        @return: their frames.
         """
-        segment, payload = train
-        size = len(payload)
-        if size <= segment:
-            return size.to_bytes(LENGTH_BYTES, "big") + payload
-        header = segment.to_bytes(LENGTH_BYTES, "big")
-        datagrams = cut(train)
-        datagrams[-1] = len(datagrams[-1]).to_bytes(LENGTH_BYTES, "big") + datagrams[-1]
-        # Each join point puts a full-length header before the next datagram; the
-        # last datagram brings its own, and is therefore joined without one.
-        return header + header.join(datagrams[:-1]) + datagrams[-1]
+        if len(trains) == 1:
+            return framesOf(trains[0])
+        return b"".join([framesOf(train) for train in trains])
 
     def decode(self, data: bytes) -> list[Train]:
         """
         @param data: the next bytes of the stream, cut anywhere.
-        @return: the datagrams that are complete now; the rest, at most one
-            frame, is kept.
+        @return: the datagrams that are complete now, in as few trains as their order
+            allows; the rest, at most one frame, is kept.
         """
-        held = data
         if self._held:
-            self._held += data
             self._missing -= len(data)
             if self._missing > 0:
-                return []  # so that dribbling a long frame does not make us copy it again and again
-            held = bytes(self._held)
+                self._held += data  # so that crumbs of a long frame are not copied again and again
+                return []
+            data = b"".join((self._held, data))
             self._held.clear()
-        end = len(held)
-        datagrams: list[bytes] = []
-        start = stop = LENGTH_BYTES
-        while start <= end:
-            stop = start + (held[start - 2] << 8 | held[start - 1])
-            if stop > end:
+        trains: list[Train] = []
+        end = len(data)
+        start = 0
+        payload = LENGTH_BYTES
+        while payload <= end:
+            size = data[start] << 8 | data[start + 1]
+            if payload + size > end:
                 break
-            datagrams.append(held[start:stop])
-            start = stop = stop + LENGTH_BYTES
-        self._held += held[start - LENGTH_BYTES :]
-        self._missing = stop - end
-        return gather(datagrams)
+            count = equalFrames(data, start, size, end)
+            if count == 1:
+                datagrams = data[payload : payload + size]
+            else:
+                datagrams = b"".join(Struct(f"{LENGTH_BYTES}x{size}s" * count).unpack_from(data, start))
+            start += count * (LENGTH_BYTES + size)
+            payload = start + LENGTH_BYTES
+            if payload <= end:  # a shorter one may be the last of the train
+                last = data[start] << 8 | data[start + 1]
+                if 0 < last < size and payload + last <= end and len(datagrams) + last <= MAX_TRAIN_BYTES:
+                    datagrams += data[payload : payload + last]
+                    start = payload + last
+                    payload = start + LENGTH_BYTES
+            trains.append(Train(size, datagrams))
+        if start < end:
+            self._held += data[start:]
+            self._missing = payload - end if payload > end else payload + size - end
+        return trains

@@ -126,11 +126,14 @@ class RawServer:
     @ivar address: where.
     """
 
-    def __init__(self, backlog: int = 128) -> None:
+    def __init__(self, backlog: int = 128, receiveBuffer: int | None = None) -> None:
         """
         @param backlog: how many connections the kernel takes by itself.
+        @param receiveBuffer: bytes that the kernel holds of each, if not as usual.
         """
         self._socket = socket.create_server((LOOPBACK, 0), backlog=backlog)
+        if receiveBuffer is not None:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receiveBuffer)
         self.address: Address = self._socket.getsockname()
         self._taken: list[RawTunnel] = []
 

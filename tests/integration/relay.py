@@ -39,13 +39,14 @@ class Relayed:
         self.carried = 0
         self.brought = 0
         self._sockets = (near, far)
+        self._ended: list[socket.socket] = []
         self._flowing = threading.Event()
         self._flowing.set()
         for receiver, sender in ((near, far), (far, near)):
             threading.Thread(target=self._pump, args=(receiver, sender), daemon=True).start()
 
     def _pump(self, receiver: socket.socket, sender: socket.socket) -> None:
-        with suppress(OSError):
+        try:
             while chunk := receiver.recv(CHUNK_BYTES):
                 self._flowing.wait()
                 if receiver is self._sockets[0]:
@@ -55,7 +56,13 @@ class Relayed:
                     self.brought += len(chunk)
                 sender.sendall(chunk)
                 self._flowing.wait()
-        self.cut()
+            sender.shutdown(socket.SHUT_WR)  # what comes the other way may still say why
+        except OSError:
+            self.cut()
+        else:
+            self._ended.append(receiver)
+            if len(self._ended) == len(self._sockets):
+                self.cut()
 
     def freeze(self) -> None:
         """

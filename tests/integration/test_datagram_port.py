@@ -1,25 +1,31 @@
 """
-The contract of a UDP port, held by the real one on loopback.
+The contract of a UDP port, held by the real ones on loopback.
 """
 
 from __future__ import annotations
 
 import select
 import socket
+import struct
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from unittest import skipUnless
 
+from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.contracts import DatagramPortContract
+from tests.contracts import DatagramPortContract, numbered, summary
 from tests.twins import Receiver
-from uotp.boundaries import Address, DatagramPort, DatagramReceiver
+from uotp.boundaries import Address, DatagramPort, DatagramPortOpener, DatagramReceiver
 from uotp.datagram import datagramPortOpener
+from uotp.datagram.base import PortContext
+from uotp.datagram.portable import PortableDatagramPort
 from uotp.drops import Drops
 from uotp.sockets import UDP_BUFFER_BYTES
+from uotp.train import MAX_TRAIN_BYTES, Train, cut
 
 PATIENCE_SECONDS = 2.0
 """For what must arrive."""
@@ -29,6 +35,13 @@ TURN_SECONDS = 0.005
 
 SILENCE_SECONDS = 0.05
 """How long nothing must be heard to be believed: loopback takes microseconds."""
+
+
+UDP_SEGMENT = 103
+NO_CHECK6_TX = 101
+NO_CHECK6_RX = 102
+SO_NO_CHECK = 11
+"""Numbers of Linux (linux/udp.h, asm-generic/socket.h)."""
 
 
 class SteppedReactor:
@@ -63,10 +76,13 @@ class SteppedReactor:
         return bool(readable)
 
 
-class PortableDatagramPortTests(DatagramPortContract, SynchronousTestCase):
+class SocketPortTestCase(SynchronousTestCase):
     """
-    Over IPv4.
+    Ports on loopback.
     """
+
+    host = "127.0.0.1"
+    drops: Drops
 
     def setUp(self) -> None:
         """
@@ -74,7 +90,13 @@ class PortableDatagramPortTests(DatagramPortContract, SynchronousTestCase):
         """
         self.drops = Drops()
         self.reactor = SteppedReactor()
-        self.opener = datagramPortOpener(self.reactor, self.drops)
+        self.opener = self.makeOpener()
+
+    def makeOpener(self) -> DatagramPortOpener:
+        """
+        @return: opens the ports that are to be tried.
+        """
+        raise NotImplementedError
 
     def openPort(self, receiver: DatagramReceiver, address: Address | None = None) -> DatagramPort:
         """
@@ -98,6 +120,45 @@ class PortableDatagramPortTests(DatagramPortContract, SynchronousTestCase):
         while not arrived() and time.monotonic() < deadline and self.reactor.turn(SILENCE_SECONDS):
             pass
 
+
+class PortableDatagramPortTests(SocketPortTestCase, DatagramPortContract):
+    """
+    The one for all systems.
+    """
+
+    def makeOpener(self) -> DatagramPortOpener:
+        """
+        Of this kind, wherever we are.
+        """
+        return partial(PortableDatagramPort, PortContext(self.reactor, self.drops))
+
+
+class PortableDatagramPortIPv6Tests(PortableDatagramPortTests):
+    """
+    The same over IPv6.
+    """
+
+    host = "::1"
+
+
+class ChosenDatagramPortTests(SocketPortTestCase, DatagramPortContract):
+    """
+    What this system is given.
+    """
+
+    def makeOpener(self) -> DatagramPortOpener:
+        """
+        As the services get it.
+        """
+        return datagramPortOpener(self.reactor, self.drops)
+
+    @skipUnless(sys.platform == "linux", "others have no such port")
+    def test_onLinuxItIsThePortForLinux(self) -> None:
+        """
+        Which needs nothing that is not installed with us.
+        """
+        self.assertEqual(type(self.openPort(Receiver())).__name__, "LinuxDatagramPort")
+
     @skipUnless(sys.platform == "linux", "other systems count differently")
     def test_portAsksForLargeBuffers(self) -> None:
         """
@@ -113,9 +174,154 @@ class PortableDatagramPortTests(DatagramPortContract, SynchronousTestCase):
                 self.assertGreaterEqual(found, max(default, allowed))
 
 
-class PortableDatagramPortIPv6Tests(PortableDatagramPortTests):
+class ChosenDatagramPortIPv6Tests(ChosenDatagramPortTests):
     """
-    Over IPv6.
+    The same over IPv6.
+    """
+
+    host = "::1"
+
+
+@skipUnless(sys.platform == "linux", "needs UDP_SEGMENT and UDP_GRO")
+class CoalescedTests(SocketPortTestCase):
+    """
+    What the kernel hands on as one message, from a sender that lets it cut.
+    """
+
+    def setUp(self) -> None:
+        """
+        Open a port, and two senders.
+        """
+        super().setUp()
+        self.receiver = Receiver()
+        self.port: Any = self.openPort(self.receiver)
+        self.one, self.two = self.sender(), self.sender()
+        self.sent: dict[socket.socket, list[bytes]] = {self.one: [], self.two: []}
+
+    def makeOpener(self) -> DatagramPortOpener:
+        """
+        For Linux.
+        """
+        return datagramPortOpener(self.reactor, self.drops)
+
+    def sender(self) -> socket.socket:
+        """
+        @return: a plain socket.
+        """
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        made = socket.socket(family, socket.SOCK_DGRAM)
+        self.addCleanup(made.close)
+        made.bind((self.host, 0))
+        return made
+
+    def send(self, sender: socket.socket, segment: int, size: int) -> None:
+        """
+        Send datagrams with one call.
+        """
+        payload = numbered(size, len(self.sent[sender]))
+        if size > segment:
+            control = [(socket.IPPROTO_UDP, UDP_SEGMENT, struct.pack("=H", segment))]
+            sender.sendmsg([payload], control, 0, self.port.address())
+        else:
+            sender.sendto(payload, self.port.address())
+        self.sent[sender] += cut(Train(segment, payload))
+
+    def assertArrived(self) -> None:
+        """
+        Everything has, in the order of each sender.
+        """
+        expected = sum(map(len, self.sent.values()))
+        self.settleUntil(lambda: len(self.receiver.datagrams()) >= expected)
+        for sender, datagrams in self.sent.items():
+            found = self.receiver.datagramsFrom(sender.getsockname())
+            self.assertEqual(summary(found), summary(datagrams))
+        self.assertEqual(len(self.receiver.datagrams()), expected)
+
+    def test_anyLengthIsCutAsItWas(self) -> None:
+        """
+        Whether the last datagram is shorter, or not.
+        """
+        for segment in (1, 2, 100, 200, 1000, 1400, 1472, 9000, 30000):
+            most = min(64, MAX_TRAIN_BYTES // segment) * segment
+            for size in {most, most - 1, segment + 1, segment * 2 - 1, segment}:
+                self.send(self.one, segment, size)
+            self.assertArrived()
+
+    def test_kernelDoesCoalesce(self) -> None:
+        """
+        A train of 64 datagrams comes with one call, and in one piece.
+        """
+        self.send(self.one, 1000, 64000)
+        self.turn()
+        self.assertEqual([[len(train.payload) for train in trains] for trains, _ in self.receiver.calls], [[64000]])
+
+    def test_coalescedAndLoneOnesMix(self) -> None:
+        """
+        Of two senders, and of the same and other lengths.
+        """
+        for _ in range(5):
+            for sender, segment, size in (
+                (self.one, 1400, 14000),
+                (self.one, 1400, 1400),
+                (self.two, 1400, 14000),
+                (self.one, 1400, 2000),
+                (self.one, 100, 100),
+                (self.two, 200, 12800),
+                (self.two, 0, 0),
+                (self.two, 200, 200),
+                (self.two, 200, 12799),
+                (self.one, 65507, 65507),
+                (self.one, 1400, 64400),
+            ):
+                self.send(sender, segment, size)
+            self.assertArrived()
+
+    def test_quietPortIsReadyForThem(self) -> None:
+        """
+        After many lone datagrams.
+        """
+        for number in range(50):
+            self.send(self.one, 100, 100 if number % 3 else 6400)
+            self.assertArrived()
+
+    def test_oneTurnIsBoundedInBytes(self) -> None:
+        """
+        However much the kernel has for us.
+        """
+        for _ in range(30):
+            self.send(self.one, 1400, 64400)
+        turns = 0
+        while len(self.receiver.datagrams()) < 30 * 46:
+            before = sum(len(train.payload) for train, _ in self.receiver.trains)
+            self.turn()
+            turns += 1
+            taken = sum(len(train.payload) for train, _ in self.receiver.trains) - before
+            self.assertLessEqual(taken, 256 * 1024 if turns > 1 else 512 * 1024)
+
+    def test_socketThatMayNotCutSendsOneByOne(self) -> None:
+        """
+        The kernel does not cut for a socket without checksums; everything arrives,
+        and trains are tried once.
+        """
+        sender: Any = self.openPort(Receiver())
+        if ":" in self.host:
+            sender._socket.setsockopt(socket.IPPROTO_UDP, NO_CHECK6_TX, 1)
+            self.port._socket.setsockopt(socket.IPPROTO_UDP, NO_CHECK6_RX, 1)
+        else:
+            sender._socket.setsockopt(socket.SOL_SOCKET, SO_NO_CHECK, 1)
+        train = Train(100, numbered(950))
+        with capturedLogs() as events:
+            for _ in range(3):
+                sender.send([train], self.port.address())
+        self.settleUntil(lambda: len(self.receiver.datagrams()) >= 30)
+        self.assertEqual(self.receiver.datagrams(), cut(train) * 3)
+        self.assertEqual(len([event for event in events if event["log_level"] >= LogLevel.info]), 1)
+        self.assertEqual(dict(self.drops.totals), {})
+
+
+class CoalescedIPv6Tests(CoalescedTests):
+    """
+    The same over IPv6.
     """
 
     host = "::1"

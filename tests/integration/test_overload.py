@@ -14,14 +14,21 @@ import time
 from collections.abc import Callable
 
 from tests.integration.correspondence import LOOPBACK, Address, freePort
+from tests.integration.harness import needed
 from tests.integration.pairs import numbered
 from tests.integration.processes import Program
 from tests.integration.procfs import highestMemoryBytes, memoryBytes, requireProcfs
 from tests.integration.rawpeers import ID_BYTES, RawServer, frame, rawClient
-from tests.integration.relay import Relay, Relayed
+from tests.integration.relay import BUFFER_BYTES, CHUNK_BYTES, Relay, Relayed
 from tests.integration.rig import PLAIN, Pair, RigTestCase, said, serverWords
 from tests.integration.udpends import Flow, UdpEnd, until
 from uotp.schedule import STAY_SECONDS
+from uotp.session import PORTION_BYTES
+from uotp.sockets import UNSENT_LIMIT_BYTES
+from uotp.wire import LENGTH_BYTES
+
+LOADED_SENT = 8000
+"""Datagrams of a load while one tunnel stops."""
 
 FLOOD_BYTES = 200_000_000
 
@@ -37,6 +44,15 @@ ROUND_TRIP_SECONDS = 1.0
 """For a session that has nothing to do with the trouble."""
 
 BURST = 50
+
+SWALLOWED_SENT = 3000
+SWALLOWED_SIZE = 1000
+"""Datagrams, and bytes of each, that are sent to a tunnel that has stopped."""
+
+SMALL_BUFFER_BYTES = 8192
+
+SEGMENT_BYTES = 65536
+"""What the kernel fills up before it asks for the limit: one segment, before it is cut for the network."""
 
 
 def flood(source: UdpEnd, address: Address, size: int) -> None:
@@ -142,6 +158,49 @@ class DeafPeerTests(RigTestCase):
         self.assertStaysFlat(client, lambda: flood(heavy, address, FLOOD_BYTES), roundTrip)
 
 
+class SwallowedTests(RigTestCase):
+    """
+    How much a connection takes that leads nowhere any more.
+    """
+
+    def swallowed(self, unsentLimit: int) -> int:
+        """
+        A server stops to read a client's only tunnel, which is under load, and reads
+        again at last.
+
+        @return: how many datagrams it had swallowed before the first was dropped.
+        """
+        server = RawServer(receiveBuffer=SMALL_BUFFER_BYTES)
+        self.addCleanup(server.close)
+        client = self.startClient(server.address, *PLAIN, "-n", "1", "--unsent-limit", str(unsentLimit))
+        address = self.listening(client)
+        source = self.udpEnd()
+        source.send(b"hello", address)
+        tunnel, _ = server.mustAccept()
+        self.assertEqual(tunnel.receive(), b"hello")
+        tunnel.send(b"welcome")
+        source.expect(b"welcome")
+        for number in range(SWALLOWED_SENT):
+            source.send(numbered(number, SWALLOWED_SIZE), address)
+            if number % FLOOD_RUN == 0:
+                time.sleep(0.001)
+        for number in range(SWALLOWED_SENT):
+            if tunnel.receive() != numbered(number, SWALLOWED_SIZE):
+                return number
+        return SWALLOWED_SENT
+
+    def test_unsentLimitBoundsWhatAStalledConnectionSwallows(self) -> None:
+        """
+        What it holds is late for everybody, and lost if it never goes on.
+        """
+        if not hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            needed("TCP_NOTSENT_LOWAT is missing: without it the kernel has no such limit")
+        tight, wide = self.swallowed(4096), self.swallowed(4 * 1024 * 1024)
+        frameBytes = SWALLOWED_SIZE + LENGTH_BYTES
+        self.assertLess(tight * frameBytes, 4096 + SEGMENT_BYTES + 4 * SMALL_BUFFER_BYTES + PORTION_BYTES)
+        self.assertGreater(wide, 3 * tight)
+
+
 class LateReaderTests(RigTestCase):
     """
     A peer closes TLS while the server still has much to send to it.
@@ -217,6 +276,38 @@ class StalledTunnelTests(RigTestCase):
         for datagram in burst:
             flow.target.send(datagram, flow.source)
         self.assertCome(flow.application, burst)
+
+    def test_stalledTunnelTakesLittleWithIt(self) -> None:
+        """
+        One that stops under load costs what was on its way, and no more.
+        """
+        relay, pair, flow = self.relayedFlow()
+        seen: set[bytes] = set()
+        done = threading.Event()
+
+        def listen() -> None:
+            while not done.is_set():
+                received = flow.target.receive(0.2)
+                if received is not None:
+                    seen.add(received[0])
+
+        listener = threading.Thread(target=listen)
+        listener.start()
+        try:
+            for number in range(LOADED_SENT):
+                if number == LOADED_SENT // 4:
+                    self.inUse(relay, lambda one: one.carried).freeze()
+                flow.application.send(numbered(number, SWALLOWED_SIZE), pair.clientAddress)
+                if number % 4 == 0:
+                    time.sleep(0.001)
+            until(lambda: numbered(LOADED_SENT - 1, SWALLOWED_SIZE) in seen, "the last has come")
+        finally:
+            done.set()
+            listener.join()
+        sent = {numbered(number, SWALLOWED_SIZE) for number in range(LOADED_SENT)}
+        lost = len(sent - seen) * SWALLOWED_SIZE
+        relayed = 2 * BUFFER_BYTES + CHUNK_BYTES  # the kernel doubles what is asked for
+        self.assertLess(lost, relayed + UNSENT_LIMIT_BYTES + SEGMENT_BYTES + 2 * PORTION_BYTES)
 
     def test_stalledTunnelDoesNotSilenceALightFlow(self) -> None:
         """

@@ -287,9 +287,12 @@ class AcceptedTests(TrustTestCase):
             (named, [], [[*ca, "--tls-servername", "vpn.test"], [*ca, "--no-hostname-check"]]),
         ]
         started = []
-        for number, (shown, serverOptions, clients) in enumerate(cases):
-            address = (LOOPBACK, freePort(socket.SOCK_STREAM))
-            self.secureServer(self.write(f"server{number}", shown), *serverOptions, listen=address)
+        servers = [
+            self.secureServer(self.write(f"server{number}", shown), *serverOptions)
+            for number, (shown, serverOptions, _) in enumerate(cases)
+        ]
+        for server, (_, _, clients) in zip(servers, cases, strict=True):
+            address = self.listening(server)
             started += [self.startClient(address, *options) for options in clients]
         for one in started:
             Flow(self.udpEnd(), self.listening(one), self.udpTarget).both(b"hello")

@@ -5,18 +5,33 @@ it opens.
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from typing import Any
 
 from uotp.boundaries import DatagramPortOpener
+from uotp.datagram.base import PortContext
 from uotp.datagram.portable import PortableDatagramPort
 from uotp.drops import Drops
+from uotp.log import Logger
+from uotp.sockets import UDP_BUFFER_BYTES
+
+_log = Logger()
 
 
-def datagramPortOpener(reactor: Any, drops: Drops) -> DatagramPortOpener:
+def datagramPortOpener(reactor: Any, drops: Drops, udpBuffer: int = UDP_BUFFER_BYTES) -> DatagramPortOpener:
     """
     @param reactor: C{IReactorFDSet}.
-    @param drops: where what cannot be sent is counted.
+    @param drops: where what cannot be sent or received is counted.
+    @param udpBuffer: bytes of buffer to ask for, each way and for each port.
     @return: what opens ports on this system.
     """
-    return partial(PortableDatagramPort, reactor, drops)
+    context = PortContext(reactor, drops, udpBuffer)
+    if sys.platform == "linux":
+        try:
+            from uotp.datagram.linux import LinuxDatagramPort  # noqa: PLC0415 - other systems lack what it needs
+        except (ImportError, OSError, AttributeError) as error:
+            _log.debug("UDP goes datagram by datagram: {reason}", reason=str(error))
+        else:
+            return partial(LinuxDatagramPort, context)
+    return partial(PortableDatagramPort, context)

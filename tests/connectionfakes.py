@@ -1,0 +1,373 @@
+"""
+What stands in for the socket, for OpenSSL and for the reactor under one connection.
+Each does what the test says, one step at a time, and holds the connection to what the
+real one would.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections import deque
+from types import SimpleNamespace
+from typing import Any
+
+from OpenSSL import SSL
+from twisted.internet import error
+from twisted.internet.address import IPv4Address
+from twisted.internet.interfaces import IHandshakeListener, IPushProducer, ISSLTransport
+from twisted.internet.protocol import Protocol
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from uotp.connections import AcceptedConnection
+from uotp.sockets import NOTSENT_BYTES_AT, TCP_INFO_BYTES, TunnelTuning
+from uotp.tlsconnections import AcceptedTlsConnection
+
+PEER = IPv4Address("TCP", "192.0.2.1", 4711)
+
+RECORD_BYTES = 16384
+"""The most that OpenSSL takes, or gives, at one go."""
+
+
+def broken() -> OSError:
+    """
+    @return: what a connection says that the peer has reset.
+    """
+    return OSError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+
+
+class FakeSocket:
+    """
+    A connected socket.
+
+    @ivar room: bytes that the kernel takes.
+    @ivar taken: what it took.
+    @ivar coming: what is received, piece by piece: bytes, or an error.
+    @ivar asked: how much was asked for, each time.
+    @ivar options: what was set.
+    @ivar shut: whether our end was closed.
+    @ivar failure: raised instead of anything that is sent or shut, if it is set.
+    """
+
+    def __init__(self) -> None:
+        self.room = 1 << 30
+        self.taken = b""
+        self.coming: deque[bytes | OSError] = deque()
+        self.asked: list[int] = []
+        self.options: list[tuple[int, int, Any]] = []
+        self.unsent = 0
+        self.shut = self.closed = False
+        self.failure: OSError | None = None
+
+    def setblocking(self, flag: object) -> None:
+        """
+        Never.
+        """
+
+    def fileno(self) -> int:
+        """
+        No real one.
+        """
+        return -1 if self.closed else 99
+
+    def setsockopt(self, level: int, option: int, value: Any) -> None:
+        """
+        Keep it.
+        """
+        self.options.append((level, option, value))
+
+    def getsockopt(self, level: int, option: int, size: int = 0) -> Any:
+        """
+        All is well, and so much is not sent.
+        """
+        if not size:
+            return 0
+        info = bytearray(TCP_INFO_BYTES)
+        info[NOTSENT_BYTES_AT : NOTSENT_BYTES_AT + 4] = self.unsent.to_bytes(4, sys.byteorder)
+        return bytes(info)
+
+    def connect_ex(self, address: object) -> int:
+        """
+        It takes no time.
+        """
+        return 0
+
+    def getpeername(self) -> tuple[str, int]:
+        """
+        The other end.
+        """
+        return (PEER.host, PEER.port)
+
+    def send(self, data: bytes) -> int:
+        """
+        Take what there is room for.
+        """
+        if self.failure is not None:
+            raise self.failure
+        if not self.room:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        part = bytes(data[: self.room])
+        self.room -= len(part)
+        self.taken += part
+        return len(part)
+
+    def recv(self, size: int) -> bytes:
+        """
+        Give what has come.
+        """
+        self.asked.append(size)
+        if not self.coming:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        piece = self.coming.popleft()
+        if isinstance(piece, OSError):
+            raise piece
+        return piece
+
+    def shutdown(self, how: int) -> None:
+        """
+        Remember that it was our end.
+        """
+        if self.failure is not None:
+            raise self.failure
+        self.shut = self.shut or how in (1, 2)
+
+    def close(self) -> None:
+        """
+        Remember it.
+        """
+        self.closed = True
+
+
+class FakeTls:
+    """
+    OpenSSL's connection.  It takes a record whole, or not at all, and insists then
+    on being given the same again, as the real one does.
+
+    @ivar handshake: what each step of it leads to: an error, or L{None} for its end.
+    @ivar room: records that the kernel takes.
+    @ivar taken: what it took.
+    @ivar coming: what is received, record by record: bytes, or an error.
+    @ivar failure: raised instead of anything that is sent, if it is set.
+    @ivar goodbyes: how often it was told to say goodbye.
+    @ivar farewell: raised then, if it is set.
+    """
+
+    def __init__(self) -> None:
+        self.socket: Any = None
+        self.side = ""
+        self.handshake: deque[Exception | None] = deque([None])
+        self.steps = 0
+        self.room = 1 << 30
+        self.taken = b""
+        self.coming: deque[bytes | Exception] = deque()
+        self.failure: Exception | None = None
+        self.farewell: Exception | None = None
+        self.goodbyes = 0
+        self._again = b""
+
+    def set_accept_state(self) -> None:
+        """
+        Be the server.
+        """
+        self.side = "server"
+
+    def set_connect_state(self) -> None:
+        """
+        Be the client.
+        """
+        self.side = "client"
+
+    def do_handshake(self) -> None:
+        """
+        Take the next step.
+        """
+        self.steps += 1
+        step = self.handshake.popleft() if self.handshake else SSL.WantReadError()
+        if step is not None:
+            raise step
+
+    def send(self, data: bytes) -> int:
+        """
+        Take a record.
+        """
+        if self.failure is not None:
+            raise self.failure
+        part = bytes(data[:RECORD_BYTES])
+        assert part.startswith(self._again), "bad write retry"
+        if not self.room:
+            self._again = self._again or part
+            raise SSL.WantWriteError
+        part, self._again = self._again or part, b""
+        self.room -= 1
+        self.taken += part
+        return len(part)
+
+    def recv(self, size: int) -> bytes:
+        """
+        Give a record.
+        """
+        assert size >= RECORD_BYTES, "the rest of a record would stay where no reactor sees it"
+        if not self.coming:
+            raise SSL.WantReadError
+        record = self.coming.popleft()
+        if isinstance(record, Exception):
+            raise record
+        return record
+
+    def shutdown(self) -> bool:
+        """
+        Say goodbye.
+        """
+        self.goodbyes += 1
+        if self.farewell is not None:
+            raise self.farewell
+        return False
+
+    def get_peer_certificate(self) -> str:
+        """
+        Whose it is.
+        """
+        return "the peer's"
+
+
+class Watcher(Clock):
+    """
+    A reactor that knows what is watched, and does what the reactors of Twisted do
+    with one connection when the test says that something has happened.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.readers: set[Any] = set()
+        self.writers: set[Any] = set()
+
+    def addReader(self, reader: Any) -> None:
+        """
+        See C{IReactorFDSet}.
+        """
+        self.readers.add(reader)
+
+    def removeReader(self, reader: Any) -> None:
+        """
+        See C{IReactorFDSet}.
+        """
+        self.readers.discard(reader)
+
+    def addWriter(self, writer: Any) -> None:
+        """
+        See C{IReactorFDSet}.
+        """
+        self.writers.add(writer)
+
+    def removeWriter(self, writer: Any) -> None:
+        """
+        See C{IReactorFDSet}.
+        """
+        self.writers.discard(writer)
+
+    def happen(self, connection: Any, *, read: bool = False, write: bool = False) -> bool:
+        """
+        A connection can be read, or written, or both: one turn.
+
+        @return: whether anybody was waiting for that.
+        """
+        read, write = read and connection in self.readers, write and connection in self.writers
+        end = connection.doRead() if read else None
+        byReading = end is not None
+        if write and not end:
+            end = connection.doWrite()
+        if end:
+            self.readers.discard(connection)
+            self.writers.discard(connection)
+            lost = connection.readConnectionLost if byReading else connection.connectionLost
+            lost(Failure(error.ConnectionDone() if isinstance(end, error.ConnectionDone) else end))
+        return read or write
+
+
+@implementer(IHandshakeListener, IPushProducer)
+class Diarist(Protocol):
+    """
+    A protocol that writes down what becomes of it.
+
+    @ivar heard: what it received, each time.
+    @ivar says: everything else, in words.
+    @ivar reason: why the connection was lost.
+    """
+
+    transport: Any
+
+    def __init__(self) -> None:
+        self.heard: list[bytes] = []
+        self.says: list[str] = []
+        self.reason: Failure | None = None
+        self.handle: Any = None
+
+    def connectionMade(self) -> None:
+        """
+        Produce.
+        """
+        self.says.append("made")
+        self.transport.registerProducer(self, True)
+
+    def handshakeCompleted(self) -> None:
+        """
+        Keep it.
+        """
+        self.says.append("secured")
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Keep them.
+        """
+        self.heard.append(data)
+
+    def pauseProducing(self) -> None:
+        """
+        Keep it.
+        """
+        self.says.append("pause")
+
+    def resumeProducing(self) -> None:
+        """
+        Keep it.
+        """
+        self.says.append("resume")
+
+    def stopProducing(self) -> None:
+        """
+        The loss of the connection says so too.
+        """
+
+    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
+        """
+        Keep why, and what can be asked about it now.
+        """
+        self.says.append("lost")
+        self.reason = reason
+        secured = bool(ISSLTransport.providedBy(self.transport))
+        self.handle = self.transport.getHandle() if secured else None
+
+
+def accept(reactor: Any, protocol: Any, socket: FakeSocket, tls: FakeTls | None) -> Any:
+    """
+    @param tls: L{None} for plain TCP.
+    @return: a connection that was accepted, and has its protocol.
+    """
+    untyped: Any = socket
+    port: Any = SimpleNamespace(_realPortNumber=8443)
+    rest = (protocol, (PEER.host, PEER.port), port, 1, reactor)
+    connection: Any
+    if tls is None:
+        connection = AcceptedConnection(TunnelTuning(), untyped, *rest)
+    else:
+
+        def create(accepted: Any) -> FakeTls:
+            tls.socket = accepted
+            return tls
+
+        connection = AcceptedTlsConnection(create, TunnelTuning(), untyped, *rest)
+    protocol.makeConnection(connection)
+    return connection

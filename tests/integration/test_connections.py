@@ -1,0 +1,560 @@
+"""
+The connection under a tunnel on real sockets: what every kind of it holds, plain and
+with either version of TLS, and how the sockets of running programs are set up.
+"""
+
+from __future__ import annotations
+
+import contextlib  # trial takes a module's `suppress` for its own
+import ctypes
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+from unittest import skipIf
+
+from OpenSSL import SSL
+from twisted.internet.error import ConnectionDone
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.certificates import CLIENT
+from tests.integration.correspondence import LOOPBACK, Address
+from tests.integration.harness import needed
+from tests.integration.procfs import memoryBytes, requireProcfs
+from tests.integration.rig import RigTestCase
+from tests.integration.steppedtcp import Listener, Talker, dial, step, stepUntil
+from tests.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase
+from uotp.pki import Pki
+from uotp.schedule import TROUBLED
+from uotp.sockets import (
+    KEEPALIVE_IDLE_SECONDS,
+    KEEPALIVE_INTERVAL_SECONDS,
+    KEEPALIVE_PROBES,
+    MIN_BUFFER_BYTES,
+    USER_TIMEOUT_MILLISECONDS,
+    TunnelTuning,
+    tcpCost,
+)
+from uotp.tls import ClientCredentials, ClientTls, ServerCredentials, ServerTls
+
+AMOUNT = 20_000_000
+"""What each end says, in bytes."""
+
+UNSENT_LIMIT = 32 * 1024
+
+WRITE = 1000
+"""What is written at one go where it is counted how much is held."""
+
+SEGMENT_BYTES = 65536
+"""What the kernel fills up before it asks for the limit: one segment, before it is cut for the network."""
+
+PIDFD_GETFD = 438
+"""Number of the system call, the same on every Linux since 5.6."""
+
+# A contract is no test case before it has a subject.
+if TYPE_CHECKING:
+    _Case = SynchronousTestCase
+    _TlsCase = TlsTestCase
+else:
+    _Case = _TlsCase = object
+
+
+class ConnectionContract(_Case):
+    """
+    What holds for every kind of connection.
+    """
+
+    def serverCredentials(self) -> ServerCredentials | None:
+        """
+        @return: the server's; L{None} for plain TCP.
+        """
+        raise NotImplementedError
+
+    def clientCredentials(self) -> ClientCredentials | None:
+        """
+        @return: the client's.
+        """
+        raise NotImplementedError
+
+    def connect(self, here: Talker, there: Talker, tuning: TunnelTuning | None = None) -> None:
+        """
+        Connect two that are to talk; both connections are gone after the test.
+        """
+        tuning = tuning or TunnelTuning(UNSENT_LIMIT)
+        listener = Listener(self.serverCredentials(), tuning, lambda: there)
+        self.addCleanup(listener.close)
+        dial(listener.address, self.clientCredentials(), tuning, here)
+        stepUntil(lambda: here.ready and there.ready, "both are connected")
+
+    def test_bytesArriveWholeAndInOrderThoughBothEndsAreSlow(self) -> None:
+        """
+        Both ways at once, while each end reads now and then only, and has to wait
+        again and again until the connection takes more.
+        """
+        ends = Talker(1, AMOUNT), Talker(2, AMOUNT)
+        self.connect(*ends)
+        here, there = ends
+        while not all(end.heard == AMOUNT for end in ends):
+            before = here.heard, there.heard
+            for slow, other in (ends, ends[::-1]):
+                slow.transport.pauseProducing()
+                step(5)
+                self.assertIsNone(other.lost)
+                slow.transport.resumeProducing()
+                step(2)
+            step(20)
+            self.assertNotEqual((here.heard, there.heard), before)
+        self.assertEqual(there.heardDigest.digest(), here.saidDigest.digest())
+        self.assertEqual(here.heardDigest.digest(), there.saidDigest.digest())
+        self.assertTrue(here.pauses and there.pauses, "the connection has never been full")
+
+    @skipIf(not hasattr(socket, "TCP_NOTSENT_LOWAT") or not hasattr(socket, "TCP_INFO"), "the kernel tells nothing")
+    def test_connectionIsFullBeforeMuchIsHeldBack(self) -> None:
+        """
+        When the peer does not read: no more than the limit, and what was written at one
+        go, stands behind what has been sent.
+        """
+        for limit in (4096, UNSENT_LIMIT):
+            self.fill(TunnelTuning(limit))
+
+    def fill(self, tuning: TunnelTuning) -> None:
+        """
+        See that a connection is full in time, and free again when the peer reads.
+        """
+        here, there = Talker(), Talker()
+        self.connect(here, there, tuning)
+        there.transport.pauseProducing()
+        while not here.full:
+            self.assertLess(here.said, 100_000_000)
+            here.say(os.urandom(WRITE))
+        step(100)
+        held = tcpCost(here.transport.socket) % TROUBLED
+        held += len(here.transport.dataBuffer) + here.transport._tempDataLen
+        self.assertGreater(held, 0)
+        self.assertLess(held, tuning.unsentLimit + WRITE + SEGMENT_BYTES)
+        there.transport.resumeProducing()
+        stepUntil(lambda: there.heard == here.said and not here.full, "all has come, and it is free again")
+
+    def test_goodbyeComesBehindWhatWaits(self) -> None:
+        """
+        Whoever closes is heard to the end, also when the other is slow.
+        """
+        here, there = Talker(1, 3_000_000), Talker()
+        self.connect(here, there)
+        there.transport.pauseProducing()
+        stepUntil(lambda: here.full, "the connection is full")
+        here._amount = here.said
+        here.transport.unregisterProducer()
+        here.transport.loseConnection()
+        step()
+        there.transport.resumeProducing()
+        stepUntil(lambda: here.lost and there.lost, "both have closed")
+        self.assertEqual(there.heardDigest.digest(), here.saidDigest.digest())
+        assert there.lost is not None
+        there.lost.trap(ConnectionDone)
+
+    def test_abortIsNoticedAtOnce(self) -> None:
+        """
+        Also by one that is full.
+        """
+        here, there = Talker(1, AMOUNT), Talker()
+        self.connect(here, there)
+        there.transport.pauseProducing()
+        stepUntil(lambda: here.full, "the connection is full")
+        there.transport.abortConnection()
+        stepUntil(lambda: here.lost and there.lost, "both have ended", 1.0)
+
+    def test_socketsOfBothEndsAreSetUp(self) -> None:
+        """
+        As it was asked for.
+        """
+        here, there = Talker(), Talker()
+        congestion = allowedCongestionControl()
+        self.connect(here, there, TunnelTuning(12345, congestion))
+        for end in (here, there):
+            assertSetUp(self, end.transport.socket, 12345, congestion)
+
+    def test_idleConnectionKeepsNoBuffer(self) -> None:
+        """
+        However much it has carried: a server has thousands of them.
+        """
+        requireProcfs()
+        amount, pairs = 8_000_000, 12
+
+        def carry(seed: int) -> tuple[Talker, Talker]:
+            ends = Talker(seed, amount), Talker()
+            self.connect(*ends)
+            stepUntil(lambda: ends[1].heard == amount, "all has come")
+            return ends
+
+        carry(0)
+        before = memoryBytes(os.getpid())
+        kept = [carry(seed) for seed in range(1, pairs + 1)]
+        step()
+        for end in (end for ends in kept for end in ends):
+            self.assertEqual(len(end.transport.dataBuffer) + end.transport._tempDataLen, 0)
+        grown = memoryBytes(os.getpid()) - before
+        self.assertLess(grown / pairs, 150_000, "of both ends together")
+
+
+class PlainConnectionTests(ConnectionContract, SynchronousTestCase):
+    """
+    Plain TCP.
+    """
+
+    def serverCredentials(self) -> None:
+        """
+        None.
+        """
+
+    def clientCredentials(self) -> None:
+        """
+        None.
+        """
+
+
+class _TlsContract(ConnectionContract, _TlsCase):
+    """
+    What holds with TLS besides.
+    """
+
+    version = 0
+
+    def setUp(self) -> None:
+        """
+        The server decides for a version.
+        """
+        self.limit(SSL.TLS_SERVER_METHOD, version=self.version)
+
+    def serverCredentials(self, *, wantsCertificate: bool = False) -> ServerCredentials:
+        """
+        @return: those of a server whose address is in its certificate.
+        """
+        cafile = self.cafile(TRUSTED) if wantsCertificate else None
+        return ServerCredentials(ServerTls(self.path(GOOD.certificatePem() + GOOD.keyPem()), cafile=cafile))
+
+    def clientCredentials(self, *, trustsStrangers: bool = False, stranger: bool = False) -> ClientCredentials:
+        """
+        @return: those of a client that trusts the right CA, or another.
+        """
+        cafile = self.cafile(STRANGER if trustsStrangers else TRUSTED)
+        shown = STRANGER.issue(usages=CLIENT)
+        cert = self.path(shown.certificatePem() + shown.keyPem()) if stranger else None
+        return ClientCredentials(ClientTls(cafile, cert))
+
+    def refuse(self, server: ServerCredentials, client: ClientCredentials) -> tuple[Talker, Talker]:
+        """
+        Let the two meet, and one refuse the other; the client has much to say.
+
+        @return: both, when it is over.
+        """
+        there: list[Talker] = []
+
+        def make() -> Talker:
+            there.append(Talker())
+            return there[-1]
+
+        listener = Listener(server, TunnelTuning(UNSENT_LIMIT), make)
+        self.addCleanup(listener.close)
+        here = Talker(1, 300_000)
+        dial(listener.address, client, TunnelTuning(UNSENT_LIMIT), here)
+        stepUntil(lambda: here.lost and there and there[0].lost, "both have ended")
+        self.assertEqual((here.heard, there[0].heard), (0, 0))
+        return here, there[0]
+
+    def test_versionIsTheOneThatIsTested(self) -> None:
+        """
+        Of the two that there are.
+        """
+        here, there = Talker(), Talker()
+        self.connect(here, there)
+        names = {SSL.TLS1_2_VERSION: "TLSv1.2", SSL.TLS1_3_VERSION: "TLSv1.3"}
+        for end in (here, there):
+            self.assertEqual(end.transport.getHandle().get_protocol_version_name(), names[self.version])
+
+    def test_refusedClientReadsWhy(self) -> None:
+        """
+        Each time, although with TLS 1.3 it thought that it was in, and had much on the
+        way already.
+        """
+        for _ in range(10):
+            here, there = self.refuse(self.serverCredentials(wantsCertificate=True), self.clientCredentials())
+            self.assertEqual(there.refusal, "no client certificate")
+            self.assertEqual(here.refusal, "the server wants a client certificate (--cert)")
+            here, there = self.refuse(
+                self.serverCredentials(wantsCertificate=True), self.clientCredentials(stranger=True)
+            )
+            self.assertEqual(there.refusal, "unknown issuer 'CN=Stranger CA'")
+            self.assertEqual(here.refusal, "the peer refused our certificate: unknown CA")
+
+    def test_refusedServerReadsWhy(self) -> None:
+        """
+        And the client tells what it found.
+        """
+        for _ in range(10):
+            here, there = self.refuse(self.serverCredentials(), self.clientCredentials(trustsStrangers=True))
+            self.assertEqual(here.refusal, "unknown issuer 'CN=Trusted CA'")
+            self.assertEqual(there.refusal, "the peer refused our certificate: unknown CA")
+
+    def test_clientThatGoesInTheHandshakeIsNoRefusal(self) -> None:
+        """
+        Scanners and health checks do that.
+        """
+        there = Talker()
+        listener = Listener(self.serverCredentials(), TunnelTuning(), lambda: there)
+        self.addCleanup(listener.close)
+        for hello in (b"", b"\x16\x03\x01\x02\x00\x01"):
+            there.lost = None
+            with socket.create_connection(listener.address) as visitor:
+                visitor.sendall(hello)
+                step()
+            stepUntil(lambda: there.lost, "it has gone")
+            self.assertIsNone(there.refusal)
+
+
+class Tls13ConnectionTests(_TlsContract, TlsTestCase):
+    """
+    TLS 1.3.
+    """
+
+    version = SSL.TLS1_3_VERSION
+
+    def test_peerThatAsksForKeysAndNeverReadsCostsNothing(self) -> None:
+        """
+        It asks again and again, and does not read the answers: in the end we read no
+        more from it, hold no more for it, and do nothing until it reads.
+        """
+        program = shutil.which("openssl")
+        if program is None:
+            needed("openssl is missing: install the package of that name")
+        there = Talker()
+        listener = Listener(self.serverCredentials(), TunnelTuning(MIN_BUFFER_BYTES), lambda: there)
+        self.addCleanup(listener.close)
+        relay = OneWayRelay(listener.address)
+        self.addCleanup(relay.close)
+        words = [program, "s_client", "-tls1_3", "-connect", f"{LOOPBACK}:{relay.address[1]}"]
+        client = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(client.wait)
+        self.addCleanup(client.kill)
+        assert client.stdin is not None
+        self.addCleanup(client.stdin.close)
+        stepUntil(lambda: there.ready and relay.quiet(), "the handshake is done")
+        relay.deafen()
+        asked = 0
+        while not there.full:
+            self.assertLess(asked, 20000)
+            for line in (b"K\n", b"\n"):  # OpenSSL wants data between two demands
+                carried = relay.carried
+                client.stdin.write(line)
+                client.stdin.flush()
+                stepUntil(lambda carried=carried: relay.carried > carried, "the client has sent it")  # type: ignore[misc]
+            step(2)
+            asked += 1
+            self.assertIsNone(there.lost)
+        self.assertGreater(asked, 1)
+        transport = there.transport
+        self.assertEqual(len(transport.dataBuffer) + transport._tempDataLen, 0)
+        heard, began = there.heard, time.process_time()
+        with contextlib.suppress(AssertionError):
+            stepUntil(lambda: there.heard > heard, "we go on reading", 0.5)
+        self.assertEqual(there.heard, heard)
+        self.assertLess(time.process_time() - began, 0.2)
+        relay.listen()
+        stepUntil(lambda: there.heard > heard and not there.full, "we go on when it reads")
+
+
+class Tls12ConnectionTests(_TlsContract, TlsTestCase):
+    """
+    TLS 1.2.
+    """
+
+    version = SSL.TLS1_2_VERSION
+
+
+class OneWayRelay:
+    """
+    Relays one connection, and no answers while it is told not to.
+
+    @ivar carried: how many bytes the client has sent.
+    """
+
+    def __init__(self, server: Address) -> None:
+        """
+        @param server: where to connect to.
+        """
+        self._listener = socket.create_server((LOOPBACK, 0))
+        self.address: Address = self._listener.getsockname()
+        self._far = socket.socket()
+        self._far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self._far.connect(server)
+        self._near: socket.socket | None = None
+        self.carried = 0
+        self._answeredAt = time.monotonic()
+        self._listening = threading.Event()
+        self._listening.set()
+        threading.Thread(target=self._relay, daemon=True).start()
+
+    def _relay(self) -> None:
+        with contextlib.suppress(OSError):
+            self._near, _ = self._listener.accept()
+            threading.Thread(target=self._relayAnswers, daemon=True).start()
+            while data := self._near.recv(65536):
+                self._far.sendall(data)
+                self.carried += len(data)
+
+    def _relayAnswers(self) -> None:
+        assert self._near is not None
+        with contextlib.suppress(OSError):
+            while True:
+                self._listening.wait()
+                self._far.settimeout(0.05)
+                with contextlib.suppress(TimeoutError):
+                    if not (data := self._far.recv(4096)):
+                        return
+                    self._near.sendall(data)
+                    self._answeredAt = time.monotonic()
+
+    def quiet(self) -> bool:
+        """
+        @return: whether there has been no answer for a moment.
+        """
+        return time.monotonic() - self._answeredAt > 0.2
+
+    def deafen(self) -> None:
+        """
+        Read no more answers.
+        """
+        self._listening.clear()
+
+    def listen(self) -> None:
+        """
+        Read them again.
+        """
+        self._listening.set()
+
+    def close(self) -> None:
+        """
+        Close all.
+        """
+        self._listening.set()
+        for each in (self._listener, self._far, self._near):
+            if each is not None:
+                with contextlib.suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
+                each.close()
+
+
+def allowedCongestionControl() -> str | None:
+    """
+    @return: a congestion control that anybody may choose, and that is not what all get
+        if there is another; L{None} where there is no choice.
+    """
+    folder = Path("/proc/sys/net/ipv4")
+    if not (folder / "tcp_allowed_congestion_control").exists():
+        return None
+    usual = (folder / "tcp_congestion_control").read_text(encoding="ascii").strip()
+    allowed = (folder / "tcp_allowed_congestion_control").read_text(encoding="ascii").split()
+    return next((name for name in allowed if name != usual), usual)
+
+
+def assertSetUp(case: SynchronousTestCase, connection: socket.socket, unsentLimit: int, congestion: str | None) -> None:
+    """
+    A tunnel's socket has the options that it was to have, as far as the system has
+    them.
+    """
+    case.assertTrue(connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+    case.assertTrue(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+    for name, value in (
+        ("TCP_KEEPIDLE", KEEPALIVE_IDLE_SECONDS),
+        ("TCP_KEEPINTVL", KEEPALIVE_INTERVAL_SECONDS),
+        ("TCP_KEEPCNT", KEEPALIVE_PROBES),
+        ("TCP_USER_TIMEOUT", USER_TIMEOUT_MILLISECONDS),
+        ("TCP_NOTSENT_LOWAT", unsentLimit),
+    ):
+        option = getattr(socket, name, None)
+        if option is not None:
+            case.assertEqual(connection.getsockopt(socket.IPPROTO_TCP, option), value, name)
+    if congestion is not None:
+        chosen = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16).split(b"\0")[0]
+        case.assertEqual(chosen, congestion.encode())
+
+
+def socketsOf(pid: int) -> list[socket.socket]:
+    """
+    @return: the connected TCP sockets of another process, to be looked at.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    handle = os.pidfd_open(pid)
+    found = []
+    try:
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            if not os.readlink(f"/proc/{pid}/fd/{name}").startswith("socket:"):
+                continue
+            number = libc.syscall(PIDFD_GETFD, handle, int(name), 0)
+            if number < 0:
+                needed(f"other processes' sockets cannot be looked at: {os.strerror(ctypes.get_errno())}")
+            one = socket.socket(fileno=number)
+            connected = False
+            if one.family in (socket.AF_INET, socket.AF_INET6) and one.type == socket.SOCK_STREAM:
+                with contextlib.suppress(OSError):
+                    connected = bool(one.getpeername())
+            if connected:
+                found.append(one)
+            else:
+                one.close()
+    finally:
+        os.close(handle)
+    return found
+
+
+class ProgramSocketTests(RigTestCase):
+    """
+    The sockets of programs that run.
+    """
+
+    def assertBothSetUp(self, pki: Pki | None, options: list[str], unsentLimit: int, congestion: str | None) -> None:
+        """
+        Every connection of either program has its options.
+        """
+        if not hasattr(os, "pidfd_open"):
+            needed("os.pidfd_open is missing: these tests look at the sockets of other processes")
+        target = self.udpEnd()
+        pair = self.pair(target.address, pki, server=options, client=[*options, "-n", "2"])
+        self.flow(pair, target).both(b"hello")
+        for program in (pair.server, pair.client):
+            connections = socketsOf(program.process.pid)
+            self.assertTrue(connections, program.name)
+            for connection in connections:
+                with connection:
+                    assertSetUp(self, connection, unsentLimit, congestion)
+
+    def test_socketsAreSetUpAsUsual(self) -> None:
+        """
+        With no options at all.
+        """
+        self.assertBothSetUp(None, [], TunnelTuning().unsentLimit, None)
+
+    def test_socketsAreSetUpAsTheCommandLineSays(self) -> None:
+        """
+        At both ends, over TLS.
+        """
+        congestion = allowedCongestionControl()
+        options = ["--unsent-limit", "20000", *([] if congestion is None else ["--congestion", congestion])]
+        self.assertBothSetUp(self.newPki(), options, 20000, congestion)
+
+    def test_congestionControlThatTheKernelDoesNotHaveIsRefusedAtTheStart(self) -> None:
+        """
+        One line, and status 2, of either program.
+        """
+        target = self.udpEnd()
+        for program in (
+            self.startServer(target.address, "--no-tls", "--congestion", "nosuchthing"),
+            self.startClient((LOOPBACK, 9), "--no-tls", "--congestion", "nosuchthing"),
+        ):
+            self.assertEqual(program.waitForExit(), 2)
+            (line,) = program.lines
+            self.assertIn("--congestion nosuchthing: ", line)

@@ -1,0 +1,289 @@
+"""
+The UDP port for Linux on paths that loopback is not: with a small MTU, devices
+that leave checksums to us, routes that refuse, link-local addresses; and a
+system that gives little buffer.  In network namespaces, as root.
+"""
+
+from __future__ import annotations
+
+import array
+import ctypes
+import errno
+import fcntl
+import os
+import shutil
+import socket
+import struct
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from twisted.logger import LogLevel, capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.contracts import numbered, summary
+from tests.integration.harness import needed, runToEnd
+from tests.integration.hosts import command, needTwoHosts
+from tests.integration.test_datagram_port import SocketPortTestCase
+from tests.twins import Receiver
+from uotp.boundaries import Address, DatagramPort, DatagramPortOpener, DatagramReceiver
+from uotp.datagram import datagramPortOpener
+from uotp.drops import Drop
+from uotp.train import Train, countOf, cut
+
+CLONE_NEWNET = 0x40000000
+SIOCETHTOOL = 0x8946
+ETHTOOL_STXCSUM = 0x17
+"""Numbers of Linux (linux/sched.h, linux/sockios.h, linux/ethtool.h)."""
+
+KNOCK_SECONDS = 0.05
+KNOCKS = 100
+"""Five seconds for a link to be up: its carrier, and the addresses of the neighbours."""
+
+OPEN_LARGE = """
+import sys
+from twisted.logger import globalLogBeginner, textFileLogObserver
+from uotp.datagram import datagramPortOpener
+from uotp.drops import Drops
+class Reactor:
+    def addReader(self, reader): pass
+    def removeReader(self, reader): pass
+globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stdout)], redirectStandardIO=False)
+openPort = datagramPortOpener(Reactor(), Drops(), int(sys.argv[1]))
+for _ in range(3):
+    openPort(("127.0.0.1", 0), None)
+"""
+"""A program that opens three ports with such buffers."""
+
+
+@contextmanager
+def inside(namespace: str) -> Iterator[None]:
+    """
+    Make sockets in a network namespace; they stay there.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    with open("/proc/self/ns/net", "rb") as home, open(f"/var/run/netns/{namespace}", "rb") as there:
+        assert libc.setns(there.fileno(), CLONE_NEWNET) == 0
+        try:
+            yield
+        finally:
+            assert libc.setns(home.fileno(), CLONE_NEWNET) == 0
+
+
+class PathTestCase(SocketPortTestCase):
+    """
+    Two namespaces with a link between them.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make them.
+        """
+        needTwoHosts()
+        super().setUp()
+        self.here, self.there = (f"uotp-{name}-{os.getpid()}" for name in ("here", "there"))
+        for namespace in (self.here, self.there):
+            command("ip", "netns", "add", namespace)
+            self.addCleanup(command, "ip", "netns", "del", namespace)
+            command("ip", "-n", namespace, "link", "set", "lo", "up")
+        command(*f"ip link add left netns {self.here} type veth peer name right netns {self.there}".split())
+        for namespace, device, number in ((self.here, "left", 1), (self.there, "right", 2)):
+            command(*f"ip -n {namespace} address add 10.9.0.{number}/24 dev {device}".split())
+            command(*f"ip -n {namespace} address add fd09::{number}/64 dev {device} nodad".split())
+            command(*f"ip -n {namespace} address add fe80::{number}/64 dev {device} nodad".split())
+            command(*f"ip -n {namespace} link set {device} up".split())
+        for host in ("10.9.0.2", "fd09::2"):
+            self.waitForWay(host)
+
+    def waitForWay(self, host: str) -> None:
+        """
+        Knock at an address on the other side until somebody answers that nobody listens.
+        """
+        with inside(self.here):
+            knocker = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+        self.addCleanup(knocker.close)
+        knocker.settimeout(KNOCK_SECONDS)
+        knocker.connect((host, 9))
+        for _ in range(KNOCKS):
+            try:
+                knocker.send(b"")
+                knocker.recv(1)
+            except ConnectionRefusedError:
+                return
+            except OSError as error:  # a time-out is one too
+                self.assertIn(error.errno, {None, errno.EAGAIN, errno.EHOSTUNREACH, errno.ENETUNREACH})
+        self.fail(f"no way to {host}")
+
+    def makeOpener(self) -> DatagramPortOpener:
+        """
+        For Linux.
+        """
+        return datagramPortOpener(self.reactor, self.drops)
+
+    def openIn(self, namespace: str, host: str, receiver: DatagramReceiver) -> DatagramPort:
+        """
+        @return: a port of a namespace.
+        """
+        with inside(namespace):
+            return self.openPort(receiver, (host, 0, 0, 0) if ":" in host else (host, 0))
+
+    def linesOf(self, sender: DatagramPort, trains: list[Train], destination: Address) -> list[str]:
+        """
+        Send trains.
+
+        @return: what a user reads of it.
+        """
+        with capturedLogs() as events:
+            sender.send(trains, destination)
+        return [formatEvent(event) for event in events if event["log_level"] >= LogLevel.info]
+
+    def assertArrive(self, source: tuple[str, str], target: tuple[str, str], trains: list[Train]) -> list[str]:
+        """
+        Send trains twice, each datagram of which arrives.
+
+        @param source: a namespace, and an address there.
+        @return: what a user reads of it.
+        """
+        receiver = Receiver()
+        to = self.openIn(*target, receiver)
+        sender = self.openIn(*source, Receiver())
+        lines: list[str] = []
+        for times in (1, 2):
+            lines += self.linesOf(sender, trains, to.address())
+            expected = times * countOf(trains)
+            self.settleUntil(lambda expected=expected: len(receiver.datagrams()) >= expected)  # type: ignore[misc]
+        sent = [datagram for train in trains for datagram in cut(train)]
+        self.assertEqual(summary(receiver.datagrams()), summary(sent * 2))
+        self.assertEqual(dict(self.drops.totals), {})
+        return lines
+
+
+class SmallMtuTests(PathTestCase):
+    """
+    A datagram that does not fit is fragmented, and C{UDP_SEGMENT} does not do that.
+    """
+
+    def test_whatDoesNotFitGoesOneByOne(self) -> None:
+        """
+        And says so once; what fits goes as before.
+        """
+        command(*f"ip -n {self.here} link set lo mtu 1400".split())
+        for host in ("127.0.0.1", "::1"):
+            lines = self.assertArrive(
+                (self.here, host),
+                (self.here, host),
+                [Train(1400, numbered(14000)), Train(1300, numbered(13000)), Train(1401, numbered(7000))],
+            )
+            self.assertEqual(len(lines), host == "127.0.0.1")
+            for line in lines:
+                self.assertIn("1400 bytes are longer than the path to 127.0.0.1", line)
+
+    def test_mtuThatShrinksOnTheWay(self) -> None:
+        """
+        Trains go on while they fit, and one by one from then on.
+        """
+        receiver = Receiver()
+        to = self.openIn(self.there, "10.9.0.2", receiver)
+        sender = self.openIn(self.here, "10.9.0.1", Receiver())
+        train = Train(1400, numbered(14000))
+        self.assertEqual(self.linesOf(sender, [train], to.address()), [])
+        command(*f"ip -n {self.here} link set left mtu 1200".split())
+        self.assertEqual(len(self.linesOf(sender, [train], to.address())), 1)
+        self.assertEqual(self.linesOf(sender, [train], to.address()), [])
+        self.settleUntil(lambda: len(receiver.datagrams()) >= 30)
+        self.assertEqual(summary(receiver.datagrams()), summary(cut(train) * 3))
+
+
+class LinkTests(PathTestCase):
+    """
+    Between two hosts.
+    """
+
+    TRAINS = [Train(1400, numbered(64000)), Train(200, numbered(30000)), Train(5, b"short")]
+
+    def test_trainsCrossALink(self) -> None:
+        """
+        Over both families.
+        """
+        for left, right in (("10.9.0.1", "10.9.0.2"), ("fd09::1", "fd09::2")):
+            self.assertEqual(self.assertArrive((self.here, left), (self.there, right), self.TRAINS), [])
+
+    def test_deviceWithoutChecksums(self) -> None:
+        """
+        Leaves them to the kernel, which may then refuse to cut: everything arrives.
+        """
+        with inside(self.here), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_:
+            off = array.array("I", [ETHTOOL_STXCSUM, 0])
+            fcntl.ioctl(any_, SIOCETHTOOL, struct.pack("16sP16x", b"left", off.buffer_info()[0]))
+        for left, right in (("10.9.0.1", "10.9.0.2"), ("fd09::1", "fd09::2")):
+            lines = self.assertArrive((self.here, left), (self.there, right), self.TRAINS)
+            self.assertLessEqual(len(lines), 1)
+
+    def test_sourcesAreNamedAsTheSocketModuleNamesThem(self) -> None:
+        """
+        A link-local one with its scope, alone or in a batch.
+        """
+        with inside(self.there):
+            scope = socket.if_nametoindex("right")
+            receiver = Receiver()
+            port = self.openPort(receiver, ("fe80::2", 0, 0, scope))
+            plain = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+            self.addCleanup(plain.close)
+            plain.bind(("fe80::2", 0, 0, scope))
+            plain.settimeout(2)
+        with inside(self.here):
+            sender = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+            self.addCleanup(sender.close)
+            there = socket.if_nametoindex("left")
+            sender.bind(("fe80::1", 0, 0, there))
+        for number in range(20):
+            sender.sendto(b"hello", (*port.address()[:2], 0, there))
+            self.settleUntil(lambda number=number: len(receiver.trains) > number)  # type: ignore[misc]
+        sender.sendto(b"hello", (*plain.getsockname()[:2], 0, there))
+        expected = plain.recvfrom(9)[1]
+        self.assertEqual(expected[3], scope)
+        self.assertEqual([source for _, source in receiver.trains], [expected] * 20)
+
+    def test_routeThatRefusesCostsTheDatagrams(self) -> None:
+        """
+        Each is counted, and when there is a way again, trains take it.
+        """
+        receiver = Receiver()
+        to = self.openIn(self.there, "10.9.0.2", receiver)
+        sender: Any = self.openIn(self.here, "0.0.0.0", Receiver())  # noqa: S104 - in a namespace of its own
+        train = Train(1000, numbered(9500))
+        for kind in ("prohibit", "unreachable", "blackhole"):
+            route = f"{kind} 10.9.0.2/32"
+            command(*f"ip -n {self.here} route add {route}".split())
+            self.assertEqual(self.linesOf(sender, [train], to.address()), [])
+            self.assertEqual((kind, dict(self.drops.totals)), (kind, {Drop.SEND_REFUSED: 10}))
+            self.drops.totals.clear()
+            command(*f"ip -n {self.here} route del {route}".split())
+        sender._sendto = None  # no datagram goes alone
+        self.assertEqual(self.linesOf(sender, [train], to.address()), [])
+        self.settleUntil(lambda: len(receiver.datagrams()) >= 10)
+        self.assertEqual(summary(receiver.datagrams()), summary(cut(train)))
+
+
+class BufferTests(SynchronousTestCase):
+    """
+    How much buffer a program gets that may not take more than its share.
+    """
+
+    def test_withoutThePrivilegeThereIsOneWarning(self) -> None:
+        """
+        For all ports, with the limit that the system has.
+        """
+        setpriv = shutil.which("setpriv")
+        if sys.platform != "linux" or os.geteuid() != 0 or setpriv is None:
+            needed("giving up CAP_NET_ADMIN needs root, on Linux, and setpriv")
+        most = int(Path("/proc/sys/net/core/rmem_max").read_text(encoding="ascii"))
+        for wanted, warnings in ((2 * most, 1), (most, 0)):
+            program = [sys.executable, "-c", OPEN_LARGE, str(wanted)]
+            done = runToEnd([setpriv, "--bounding-set", "-net_admin", *program])
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertEqual(len(done.stdout.splitlines()), warnings, done.stdout)
+            if warnings:
+                self.assertIn(f"{most} bytes of buffer instead of {wanted}", done.stdout)

@@ -1,0 +1,334 @@
+"""
+What C{python -m bench} makes of its numbers: medians, ratios, tables, pictures.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from xml.etree import ElementTree as ET
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from bench.chart import PANELS, chart, shown
+from bench.contenders import BARE, ORIGINAL, OURS, namedContender
+from bench.figures import FIGURES, disorder, percent, percentile
+from bench.report import FAMILIES, conditions, report
+from bench.results import Outcome, Results, Run, fromJson, inOrder, merged, ratios, toJson
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def outcome(figure: str, **values: float | list[float]) -> Outcome:
+    """
+    @param values: of each contender, one for each round.
+    @return: an outcome with one figure.
+    """
+    runs = [
+        Run(contender, turn, {figure: value})
+        for contender, given in values.items()
+        for turn, value in enumerate(given if isinstance(given, list) else [given], 1)
+    ]
+    return Outcome("What was measured.", {"machine": "this one", "versions": {"uotp": "1"}}, runs)
+
+
+def rows(text: str) -> list[list[str]]:
+    """
+    @return: the cells of the tables in a report.
+    """
+    found = []
+    ruler = ""
+    for line in text.splitlines():
+        if line.startswith("==="):
+            ruler = line
+        elif ruler and line:
+            starts = [
+                place for place, sign in enumerate(ruler) if sign == "=" and ruler[place - 1 : place] in {"", " "}
+            ]
+            ends = [*starts[1:], len(ruler)]
+            found.append([line[start:end].strip() for start, end in zip(starts, ends, strict=True)])
+        else:
+            ruler = ""
+    return found
+
+
+class FigureTests(SynchronousTestCase):
+    """
+    One number out of many.
+    """
+
+    def test_percentilesAreAmongTheNumbers(self) -> None:
+        """
+        Of a hundred numbers the median is the fiftieth, and the 99th percentile the
+        last but one.
+        """
+        numbers = list(range(100, 0, -1))
+        self.assertEqual(percentile(numbers, 0.5), 50)
+        self.assertEqual(percentile(numbers, 0.99), 99)
+        self.assertEqual(percentile(numbers, 1), 100)
+        self.assertEqual(percentile([7.5], 0.01), 7.5)
+
+    def test_nothingHasNoPercentile(self) -> None:
+        """
+        Where nothing has come there is no delay, not even one of 0.
+        """
+        self.assertTrue(math.isnan(percentile([], 0.5)))
+
+    def test_aDatagramIsOutOfOrderAfterAHigherNumber(self) -> None:
+        """
+        A gap is no disorder, and one that hurried ahead makes all late that it passed.
+        """
+        self.assertEqual(disorder([0, 1, 2, 5, 6]), 0)
+        self.assertEqual(disorder([0, 3, 1, 2, 4]), 2)
+        self.assertEqual(disorder([2, 1, 0]), 2)
+        self.assertEqual(disorder([]), 0)
+
+    def test_aDatagramThatComesTwiceIsInOrder(self) -> None:
+        """
+        Its number is not below the highest.
+        """
+        self.assertEqual(disorder([0, 1, 1, 2]), 0)
+
+    def test_aShareOfNothingIsNone(self) -> None:
+        """
+        Nothing sent is nothing lost.
+        """
+        self.assertEqual(percent(1, 4), 25)
+        self.assertEqual(percent(0, 0), 0)
+
+
+class ResultTests(SynchronousTestCase):
+    """
+    Raw numbers in a file.
+    """
+
+    def test_theMedianIsOverTheRounds(self) -> None:
+        """
+        Each contender has its own, and one bad round does not show.
+        """
+        one = outcome("rate", uotp=[10, 1, 12], original=[2, 4])
+        self.assertEqual(one.medians("uotp"), {"rate": 10})
+        self.assertEqual(one.medians("original"), {"rate": 3})
+
+    def test_aRoundWithoutANumberIsLeftOut(self) -> None:
+        """
+        A round in which nothing came has no delay.
+        """
+        one = outcome("delayMedian", uotp=[math.nan, 3, 5], original=math.nan)
+        self.assertEqual(one.medians("uotp"), {"delayMedian": 4})
+        self.assertEqual(one.medians("original"), {})
+
+    def test_ratiosAreOfWhatBothHave(self) -> None:
+        """
+        There is none to nothing, and none to what the other does not have.
+        """
+        self.assertEqual(ratios({"rate": 8, "loss": 1, "delayP99": 3}, {"rate": 2, "loss": 0}), {"rate": 4})
+
+    def test_aFileHoldsWhatWasMeasured(self) -> None:
+        """
+        What is written is what is read, and what is no number stays none.
+        """
+        results = {"rate/200": outcome("delayMedian", uotp=[1.5, math.nan])}
+        again = fromJson(toJson(results))["rate/200"]
+        self.assertEqual(again.conditions, results["rate/200"].conditions)
+        self.assertEqual(again.runs[0], results["rate/200"].runs[0])
+        self.assertTrue(math.isnan(again.runs[1].figures["delayMedian"]))
+        self.assertNotIn("NaN", toJson(results))
+
+    def test_anotherFileIsRefused(self) -> None:
+        """
+        Some other JSON is not taken for measurements.
+        """
+        for text in ("{}", "[]", '{"runs": []}', '{"scenarios": {"x": {}}}', "no JSON"):
+            self.assertRaises(ValueError, fromJson, text)
+
+    def test_whatIsMeasuredAgainReplacesTheOld(self) -> None:
+        """
+        Scenarios that were not run now stay as they were; one that failed for all
+        does not wipe out what there was.
+        """
+        old = {
+            "idle/memory": outcome("rate", uotp=1),
+            "rate/200": outcome("rate", uotp=2),
+            "link/x": outcome("rate", uotp=3),
+        }
+        new = {"rate/200": outcome("rate", uotp=20), "link/x": Outcome("nothing came of it", {})}
+        both = merged(old, new)
+        self.assertEqual(
+            {name: one.medians(OURS)["rate"] for name, one in both.items()},
+            {
+                "idle/memory": 1,
+                "rate/200": 20,
+                "link/x": 3,
+            },
+        )
+
+    def test_scenariosAreInTheOrderOfTheirNumbers(self) -> None:
+        """
+        200 comes before 1400, and words come after numbers.
+        """
+        names = [
+            "throughput/mix",
+            "throughput/1400/pool-32",
+            "throughput/1400",
+            "throughput/200",
+            "link/loss-0.5",
+            "link/loss-0",
+        ]
+        ordered = [name for name, _ in inOrder({name: outcome("rate") for name in names})]
+        self.assertEqual(ordered, [*reversed(names[4:]), *reversed(names[:4])])
+
+
+class ReportTests(SynchronousTestCase):
+    """
+    Tables.
+    """
+
+    def table(self, results: Mapping[str, Outcome]) -> list[list[str]]:
+        """
+        @return: the cells of a report.
+        """
+        return rows(report(results))
+
+    def test_theRatioToTheOriginalStandsBelow(self) -> None:
+        """
+        Each contender has a row, and each of ours one more.
+        """
+        table = self.table({"throughput/1400": outcome("rate", uotp=[100000, 120000], original=20000, other=5000)})
+        self.assertEqual(
+            table,
+            [
+                ["scenario", "contender", "datagrams/s"],
+                ["throughput/1400", "uotp", "110 000"],
+                ["throughput/1400", "original", "20 000"],
+                ["throughput/1400", "other", "5 000"],
+                ["throughput/1400", "uotp : original", "5.50"],
+                ["throughput/1400", "other : original", "0.25"],
+            ],
+        )
+
+    def test_withoutTheOriginalThereIsNoRatio(self) -> None:
+        """
+        A contender alone is told as it is.
+        """
+        self.assertEqual(len(self.table({"throughput/64": outcome("rate", uotp=1)})), 2)
+
+    def test_wireGuardIsComparedWithNoTunnelToo(self) -> None:
+        """
+        What a user loses or wins by the tunnel is told.
+        """
+        table = self.table({"wireguard/loss-0": outcome("megabits", uotp=90, original=45, bare=100)})
+        self.assertIn(["wireguard/loss-0", "uotp : original", "2.00"], table)
+        self.assertIn(["wireguard/loss-0", "uotp : bare", "0.90"], table)
+
+    def test_aRatioOfLossesIsNotTold(self) -> None:
+        """
+        Twice next to nothing is nothing to tell.
+        """
+        table = self.table({"link/loss-1": outcome("loss", uotp=1, original=2)})
+        self.assertIn(["link/loss-1", "uotp : original", "--"], table)
+
+    def test_scenariosWithOtherFiguresHaveATableOfTheirOwn(self) -> None:
+        """
+        There are no columns that are empty for most rows.
+        """
+        text = report(
+            {"idle/memory": outcome("kibibytesPerTunnel", uotp=30), "idle/processor": outcome("busyPercent", uotp=1)}
+        )
+        self.assertEqual(sum(row[0] == "scenario" for row in rows(text)), 2)
+
+    def test_everyFamilyOfScenariosIsTold(self) -> None:
+        """
+        No scenario is measured in vain.
+        """
+        for family in FAMILIES:
+            self.assertIn(f"``{family}/x``", report({f"{family}/x": outcome("rate", uotp=1)}))
+
+    def test_conditionsAreToldOnce(self) -> None:
+        """
+        Scenarios that were measured on one occasion share a line.
+        """
+        results = {"rate/1": outcome("rate", uotp=1), "rate/2": outcome("rate", uotp=1)}
+        self.assertEqual(conditions(results), "- rate/1, rate/2: machine this one; versions uotp 1")
+
+
+class ChartTests(SynchronousTestCase):
+    """
+    The picture.
+    """
+
+    def everything(self) -> Results:
+        """
+        @return: an outcome for each panel.
+        """
+        results: Results = {}
+        for panel in PANELS:
+            one = outcome(panel.figure, uotp=123456, original=2.5, bare=0.0, **{"<&>": 40})
+            results.setdefault(panel.scenario, Outcome("", {})).runs.extend(one.runs)
+        return results
+
+    def test_thePictureIsWellFormed(self) -> None:
+        """
+        It has a panel for each figure, whatever contenders are called.
+        """
+        root = ET.fromstring(chart(self.everything()))  # noqa: S314 - it is our own
+        self.assertEqual(root.tag, f"{SVG}svg")
+        self.assertEqual(len(root.findall(f"{SVG}g")), len(PANELS))
+        words = {element.text for element in root.iter(f"{SVG}text")}
+        self.assertTrue({"uotp", "original", "no tunnel", "<&>"} <= words)
+
+    def test_barsStayInTheirPanels(self) -> None:
+        """
+        The longest one leaves room for its value.
+        """
+        root = ET.fromstring(chart(self.everything()))  # noqa: S314 - it is our own
+        for panel in root.findall(f"{SVG}g"):
+            frame, *bars = panel.findall(f"{SVG}rect")
+            for bar in bars:
+                self.assertLess(float(bar.get("x", 0)) + float(bar.get("width", 0)), float(frame.get("width", 0)) - 40)
+                self.assertLess(float(bar.get("y", 0)) + float(bar.get("height", 0)), float(frame.get("height", 0)))
+
+    def test_whatWasNotMeasuredIsNotDrawn(self) -> None:
+        """
+        A picture of a few scenarios has a few panels, and one of none has none.
+        """
+        one = chart({"roundtrip/200": outcome("roundTripMedian", uotp=1)})
+        self.assertEqual(len(ET.fromstring(one).findall(f"{SVG}g")), 1)  # noqa: S314 - it is our own
+        ET.fromstring(chart({}))  # noqa: S314 - it is our own
+
+    def test_panelsShowFiguresThatThereAre(self) -> None:
+        """
+        No panel stays empty by a wrong name.
+        """
+        self.assertEqual([panel for panel in PANELS if panel.figure not in FIGURES], [])
+
+    def test_numbersHaveThreeDigits(self) -> None:
+        """
+        More would say more than was measured.
+        """
+        cases = [(0.0456, "0.05"), (4.567, "4.57"), (45.67, "45.7"), (456.7, "457"), (45678, "45\N{NO-BREAK SPACE}700")]
+        self.assertEqual([shown(value) for value, _ in cases], [text for _, text in cases])
+
+
+class ContenderTests(SynchronousTestCase):
+    """
+    Contenders from a command line.
+    """
+
+    def test_optionsAndEnvironmentAreGiven(self) -> None:
+        """
+        Words with a variable's name before them are for the environment, the others for
+        both ends.
+        """
+        one = namedContender("slow=SOME_THING=1 --backoff 3 -v 'warn'")
+        self.assertEqual(one.name, "slow")
+        self.assertEqual(one.words("server")[-4:], ["server", "--backoff", "3", "-v", "warn"][1:])
+        self.assertEqual(one.words("client")[-5], "client")
+        self.assertEqual(one.environment["SOME_THING"], "1")
+
+    def test_whatCannotBeUsedIsRefused(self) -> None:
+        """
+        A name is needed, and one that is not taken; a folder has to hold uotp.
+        """
+        for text in ("", "name", "=--option", f"{OURS}=-v warn", f"{ORIGINAL}=", f"{BARE}=", "there=@/nowhere/at/all"):
+            self.assertRaises(ValueError, namedContender, text)

@@ -1,0 +1,875 @@
+"""
+The connection under a tunnel, with TLS and without, one step at a time.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections import deque
+from typing import Any
+
+from OpenSSL import SSL
+from twisted.internet import tcp
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import ISSLTransport
+from twisted.internet.protocol import ClientFactory
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.connectionfakes import PEER, Diarist, FakeSocket, FakeTls, Watcher, accept, broken
+from tests.twins import RecordingOwner, RecordingSession
+from uotp.connections import READ_BYTES, DialledConnection
+from uotp.dial import connectTunnel
+from uotp.sockets import UNSENT_LIMIT_BYTES
+from uotp.tls import refusalReason
+from uotp.tlsconnections import LONE_BYTES, RECORD_BYTES, DialledTlsConnection, isEndOfStream
+from uotp.train import Train
+from uotp.tunnel import CLOSE_SECONDS
+from uotp.tunnelends import AcceptedTunnel
+from uotp.wire import FrameCodec
+
+ALERT = [("SSL routines", "", "tlsv1 alert unknown ca")]
+"""What OpenSSL says of a peer that has refused us."""
+
+EOF = SSL.SysCallError(-1, "Unexpected EOF")
+
+LONG = bytes(LONE_BYTES)
+"""The shortest record behind which another is looked for."""
+
+GONE = SSL.Error([("system library", "", "")])
+"""What OpenSSL says of a connection that was broken before."""
+
+
+class _ConnectionTestCase(SynchronousTestCase):
+    """
+    One connection that we have accepted.
+    """
+
+    tls: FakeTls | None = None
+
+    def setUp(self) -> None:
+        """
+        Make it; whatever a test does, its end is told once, and nothing is watched
+        then.
+        """
+        self.reactor = Watcher()
+        self.socket = FakeSocket()
+        self.diary = Diarist()
+        self.connection = accept(self.reactor, self.diary, self.socket, self.tls)
+        self.addCleanup(self.end)
+
+    def end(self) -> None:
+        """
+        End it, if nobody has.
+        """
+        self.connection.abortConnection()
+        self.reactor.advance(0)
+        self.assertEqual(self.diary.says.count("lost"), 1)
+        self.assertEqual((self.reactor.readers, self.reactor.writers), (set(), set()))
+        self.assertEqual([str(call) for call in self.reactor.getDelayedCalls()], [])
+        self.assertTrue(self.socket.closed)
+
+    def happens(self, *, read: bool = False, write: bool = False) -> bool:
+        """
+        Let one turn of the reactor pass in which something has happened.
+        """
+        return self.reactor.happen(self.connection, read=read, write=write)
+
+    def assertLost(self, kind: type[Exception]) -> None:
+        """
+        The connection is gone, and this is why.
+        """
+        self.assertEqual(self.diary.says[-1], "lost")
+        assert self.diary.reason is not None
+        self.diary.reason.trap(kind)
+
+    def watched(self) -> tuple[bool, bool]:
+        """
+        @return: whether the reactor waits for something to read, and to write.
+        """
+        return self.connection in self.reactor.readers, self.connection in self.reactor.writers
+
+
+class PlainConnectionTests(_ConnectionTestCase):
+    """
+    Without TLS.
+    """
+
+    def test_whatIsWrittenIsSentAtOnce(self) -> None:
+        """
+        And nobody has to be told, or to wait for another turn.
+        """
+        self.connection.write(b"one")
+        self.connection.write(b"two")
+        self.assertEqual(self.socket.taken, b"onetwo")
+        self.assertEqual(self.watched(), (True, False))
+        self.assertEqual(self.diary.says, ["made"])
+
+    def test_firstByteThatWaitsPauses(self) -> None:
+        """
+        The kernel takes no more; what it took was sent.
+        """
+        self.socket.room = 5
+        self.connection.write(b"one")
+        self.assertEqual(self.diary.says, ["made"])
+        self.connection.write(b"two")
+        self.assertEqual((self.socket.taken, self.diary.says), (b"onetw", ["made", "pause"]))
+        self.assertEqual(self.watched(), (True, True))
+
+    def test_whatWaitsIsSentInOrderAndThenItGoesOn(self) -> None:
+        """
+        What is written meanwhile goes behind it, though there may be room again.
+        """
+        self.socket.room = 4
+        self.connection.write(b"onetwo")
+        self.socket.room = 1
+        self.connection.write(b"three")
+        self.assertEqual(self.socket.taken, b"onet")
+        self.happens(write=True)
+        self.assertEqual(self.socket.taken, b"onetw")
+        self.assertNotIn("resume", self.diary.says)
+        self.socket.room = 100
+        self.happens(write=True)
+        self.assertEqual((self.socket.taken, self.diary.says[-1]), (b"onetwothree", "resume"))
+        self.assertEqual(self.watched(), (True, False))
+
+    def test_whatComesIsReadOnceATurnAndBounded(self) -> None:
+        """
+        However much has come; then others have their turn.
+        """
+        self.socket.coming.extend([b"one", b"two"])
+        self.happens(read=True)
+        self.assertEqual((self.diary.heard, self.socket.asked), ([b"one"], [READ_BYTES]))
+
+    def test_wakingForNothingChangesNothing(self) -> None:
+        """
+        Which reactors do now and then.
+        """
+        self.happens(read=True)
+        self.assertEqual((self.diary.heard, self.diary.says), ([], ["made"]))
+
+    def test_peersEndIsAnEnd(self) -> None:
+        """
+        In good order.
+        """
+        self.socket.coming.append(b"")
+        self.happens(read=True)
+        self.assertLost(ConnectionDone)
+
+    def test_brokenConnectionIsLostWhenItIsRead(self) -> None:
+        """
+        Whatever the error.
+        """
+        self.socket.coming.append(broken())
+        self.happens(read=True)
+        self.assertLost(ConnectionLost)
+
+    def test_brokenConnectionIsLostWhenItIsWritten(self) -> None:
+        """
+        Not inside the write, where nobody expects it, but in the next turn; until then
+        it takes nothing.
+        """
+        self.socket.failure = broken()
+        self.connection.write(b"one")
+        self.assertEqual(self.diary.says, ["made", "pause"])
+        self.happens(write=True)
+        self.assertLost(ConnectionLost)
+
+    def test_costIsWhatStandsBeforeTheNextByte(self) -> None:
+        """
+        In the kernel, and here.
+        """
+        self.assertEqual(self.connection.cost(), 0)
+        self.socket.unsent = 1000
+        self.socket.room = 0
+        self.connection.write(b"ten bytes.")
+        self.assertEqual(self.connection.cost(), 1010)
+
+    def test_closingSendsWhatWaits(self) -> None:
+        """
+        Then the connection is closed.
+        """
+        self.socket.room = 3
+        self.connection.write(b"onetwo")
+        self.connection.unregisterProducer()
+        self.connection.loseConnection()
+        self.socket.room = 3
+        self.happens(write=True)
+        self.assertEqual(self.socket.taken, b"onetwo")
+        self.assertLost(ConnectionDone)
+
+    def test_socketIsTuned(self) -> None:
+        """
+        From the beginning.
+        """
+        self.assertIn((socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), self.socket.options)
+        self.assertIn((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), self.socket.options)
+        self.assertIn(UNSENT_LIMIT_BYTES, [value for _, _, value in self.socket.options])
+
+
+class _TlsConnectionTestCase(_ConnectionTestCase):
+    """
+    With TLS.
+    """
+
+    handshake: tuple[Exception | None, ...] = (None,)
+
+    def setUp(self) -> None:
+        """
+        Make TLS first.
+        """
+        self.tls = self.fake = FakeTls()
+        self.fake.handshake = deque(self.handshake)
+        super().setUp()
+
+
+class HandshakeTests(_TlsConnectionTestCase):
+    """
+    Until the peer is known.
+    """
+
+    handshake = ()
+
+    def test_serverWaitsForTheClientToBegin(self) -> None:
+        """
+        On its socket, and as a transport with TLS.
+        """
+        self.assertEqual((self.fake.side, self.fake.steps), ("server", 0))
+        self.assertIs(self.fake.socket, self.socket)
+        self.assertTrue(ISSLTransport.providedBy(self.connection))
+        self.assertIs(self.connection.getHandle(), self.fake)
+        self.assertEqual(self.connection.getPeerCertificate(), "the peer's")
+        self.assertEqual(self.watched(), (True, False))
+
+    def test_stepsGoOnAsBytesCome(self) -> None:
+        """
+        And the protocol is told when it is done, once; nothing is delivered before.
+        """
+        self.fake.handshake.extend([SSL.WantReadError(), SSL.WantReadError(), None])
+        self.fake.coming.append(b"early")
+        for _ in range(2):
+            self.happens(read=True)
+            self.assertEqual((self.diary.says, self.diary.heard), (["made"], []))
+        self.happens(read=True)
+        self.assertEqual((self.diary.says, self.fake.steps), (["made", "secured"], 3))
+        self.happens(read=True)
+        self.assertEqual((self.diary.heard, self.fake.steps), ([b"early"], 3))
+
+    def test_stepThatCannotBeSentWaitsForRoom(self) -> None:
+        """
+        And is not tried again for what comes meanwhile: a peer that sends on and does
+        not read would keep us busy.
+        """
+        self.fake.handshake.extend([SSL.WantWriteError(), SSL.WantReadError(), None])
+        self.happens(read=True)
+        self.assertEqual(self.watched(), (False, True))
+        self.happens(read=True, write=True)
+        self.assertEqual(self.watched(), (True, False))
+        self.happens(read=True)
+        self.assertEqual(self.diary.says, ["made", "secured"])
+        self.assertEqual(self.watched(), (True, False))
+
+    def test_lastStepMayHaveToWaitForRoom(self) -> None:
+        """
+        Then everything is as if it had not.
+        """
+        self.fake.handshake.extend([SSL.WantWriteError(), None])
+        self.happens(read=True)
+        self.happens(write=True)
+        self.assertEqual(self.diary.says, ["made", "secured"])
+        self.assertEqual(self.watched(), (True, False))
+
+    def test_refusedPeerHasTimeToReadWhy(self) -> None:
+        """
+        What it has sent meanwhile is read and thrown away, until it closes: otherwise
+        the kernel would tear the connection down, and the alert with it.
+        """
+        refusal = SSL.Error(ALERT)
+        self.fake.handshake.append(refusal)
+        self.socket.coming.extend([b"what was on its way", b""])
+        self.happens(read=True, write=True)
+        self.assertEqual((self.diary.says, self.socket.shut, self.socket.closed), (["made"], True, False))
+        self.assertEqual(self.watched(), (True, False))
+        self.happens(read=True)
+        self.assertEqual(self.diary.says, ["made"])
+        self.happens(read=True)
+        self.assertLost(SSL.Error)
+        assert self.diary.reason is not None
+        self.assertIs(self.diary.reason.value, refusal)
+        self.assertIs(self.diary.handle, self.fake)
+        self.assertEqual(self.diary.heard, [])
+
+    def test_refusalIsNotTriedAgain(self) -> None:
+        """
+        Although the reactor had both to say: that there was something to read, and
+        room to write.
+        """
+        self.fake.handshake.extend([SSL.WantWriteError(), SSL.Error(ALERT), SSL.Error([])])
+        self.happens(read=True)
+        self.connection.startReading()
+        self.happens(read=True, write=True)
+        self.assertEqual(self.fake.steps, 2)
+        self.assertEqual(self.diary.says, ["made"])
+
+    def test_refusalAfterAWaitForRoomLetsThePeerReadTheSame(self) -> None:
+        """
+        What it sends is read again, up to its end.
+        """
+        self.fake.handshake.extend([SSL.WantWriteError(), SSL.Error(ALERT)])
+        self.socket.coming.append(b"")
+        self.happens(read=True)
+        self.happens(write=True)
+        self.assertEqual(self.watched(), (True, False))
+        self.happens(read=True)
+        self.assertLost(SSL.Error)
+
+    def test_refusedPeerThatBreaksOffIsStillRefused(self) -> None:
+        """
+        The log says why, and not that the connection was lost.
+        """
+        self.fake.handshake.append(SSL.Error(ALERT))
+        self.socket.coming.append(broken())
+        self.happens(read=True)
+        self.happens(read=True)
+        self.assertLost(SSL.Error)
+
+    def test_refusedPeerThatIsGoneIsNotWaitedFor(self) -> None:
+        """
+        There is nobody to say anything to.
+        """
+        self.fake.handshake.append(SSL.Error(ALERT))
+        self.socket.failure = broken()
+        self.happens(read=True)
+        self.assertLost(SSL.Error)
+
+    def test_refusedPeerThatStaysIsAborted(self) -> None:
+        """
+        By whoever made us, and the reason is still the refusal.
+        """
+        self.fake.handshake.append(SSL.Error(ALERT))
+        self.happens(read=True)
+        self.happens(read=True)
+        self.assertEqual(self.diary.says, ["made"])
+        self.connection.abortConnection()
+        self.reactor.advance(0)
+        self.assertLost(SSL.Error)
+
+    def test_peerThatGoesDuringTheHandshakeIsNoRefusal(self) -> None:
+        """
+        However OpenSSL puts it; there is nobody to wait for.
+        """
+        for gone in (EOF, SSL.SysCallError(errno.ECONNRESET, "ECONNRESET"), SSL.Error([]), GONE):
+            self.end()
+            self.diary, self.socket, self.fake = Diarist(), FakeSocket(), FakeTls()
+            self.connection = accept(self.reactor, self.diary, self.socket, self.fake)
+            self.fake.handshake = deque([gone])
+            self.happens(read=True)
+            self.assertLost(ConnectionLost)
+
+    def test_closingBeforeTheHandshakeIsDoneIsAnAbort(self) -> None:
+        """
+        There is nothing to say goodbye to.
+        """
+        self.connection.loseConnection()
+        self.reactor.advance(0)
+        self.assertLost(ConnectionAborted)
+        self.assertEqual(self.fake.goodbyes, 0)
+
+
+class TlsConnectionTests(_TlsConnectionTestCase):
+    """
+    After the handshake.
+    """
+
+    def setUp(self) -> None:
+        """
+        Shake hands.
+        """
+        super().setUp()
+        self.happens(read=True)
+        self.assertEqual(self.diary.says, ["made", "secured"])
+        self.diary.says.clear()
+
+    # Reading.
+
+    def test_recordsOfOneTurnAreDeliveredTogether(self) -> None:
+        """
+        So that they are decoded at one go.
+        """
+        self.fake.coming.extend([LONG, LONG, b"end"])
+        self.happens(read=True)
+        self.assertEqual(self.diary.heard, [LONG + LONG + b"end"])
+        self.happens(read=True)
+        self.assertEqual(len(self.diary.heard), 1)
+
+    def test_shortRecordIsTakenForTheLast(self) -> None:
+        """
+        Nothing is asked for behind it in the same turn; what has come all the same is
+        read in the next.
+        """
+        self.fake.coming.extend([b"one", LONG])
+        self.happens(read=True)
+        self.assertEqual(self.diary.heard, [b"one"])
+        self.happens(read=True)
+        self.assertEqual(self.diary.heard, [b"one", LONG])
+
+    def test_oneTurnReadsNoMoreThanItsShare(self) -> None:
+        """
+        Whatever is left stays in the kernel, where the reactor sees it.
+        """
+        record = bytes(RECORD_BYTES)
+        self.fake.coming.extend([record] * 20)
+        self.happens(read=True)
+        (heard,) = self.diary.heard
+        self.assertTrue(READ_BYTES <= len(heard) < READ_BYTES + RECORD_BYTES)
+        while self.fake.coming:
+            self.happens(read=True)
+        self.assertEqual(sum(map(len, self.diary.heard)), 20 * RECORD_BYTES)
+
+    def test_peersGoodbyeIsAnEnd(self) -> None:
+        """
+        What came before it is delivered, and it is answered.
+        """
+        self.fake.coming.extend([LONG, SSL.ZeroReturnError()])
+        self.happens(read=True)
+        self.assertEqual((self.diary.heard, self.fake.goodbyes), ([LONG], 1))
+        self.assertLost(ConnectionDone)
+
+    def test_peersGoodbyeWhileWeAreFullIsAnEndToo(self) -> None:
+        """
+        Nobody will read what waits; the connection would otherwise stay for ever.
+        """
+        self.fake.room = 0
+        self.connection.write(b"nobody reads this")
+        self.fake.farewell = SSL.WantWriteError()
+        self.fake.coming.append(SSL.ZeroReturnError())
+        self.happens(read=True, write=True)
+        self.assertLost(ConnectionDone)
+
+    def test_endWithoutAGoodbyeIsALoss(self) -> None:
+        """
+        Also one that comes behind data.
+        """
+        self.fake.coming.extend([LONG, EOF])
+        self.happens(read=True)
+        self.assertEqual(self.diary.heard, [LONG])
+        self.assertLost(ConnectionLost)
+
+    def test_alertIsTheReason(self) -> None:
+        """
+        With TLS 1.3 a server refuses its client when that thinks it is through.
+        """
+        self.fake.coming.append(SSL.Error(ALERT))
+        self.happens(read=True)
+        self.assertLost(SSL.Error)
+        assert self.diary.reason is not None
+        self.assertEqual(refusalReason(self.diary.reason, None), "the peer refused our certificate: unknown CA")
+
+    def test_protocolThatClosesUponDataIsLeftAlone(self) -> None:
+        """
+        What comes behind is for nobody.
+        """
+        self.patch(self.diary, "dataReceived", lambda _: self.connection.abortConnection())
+        self.fake.coming.extend([LONG, SSL.ZeroReturnError()])
+        self.happens(read=True)
+        self.reactor.advance(0)
+        self.assertEqual(self.diary.says, ["lost"])
+
+    # Writing.
+
+    def test_whatIsWrittenIsSentAtOnce(self) -> None:
+        """
+        In records.
+        """
+        self.connection.write(bytes(RECORD_BYTES + 1))
+        self.connection.write(b"")
+        self.assertEqual(len(self.fake.taken), RECORD_BYTES + 1)
+        self.assertEqual(self.watched(), (True, False))
+        self.assertEqual(self.diary.says, [])
+
+    def test_firstByteThatWaitsPauses(self) -> None:
+        """
+        A record that the kernel did not take is given to OpenSSL again, the same.
+        """
+        data = os.urandom(3 * RECORD_BYTES + 5)
+        self.fake.room = 1
+        self.connection.write(data)
+        self.assertEqual((self.fake.taken, self.diary.says), (data[:RECORD_BYTES], ["pause"]))
+        self.connection.write(b"more")
+        self.assertEqual(self.fake.taken, data[:RECORD_BYTES])
+        self.fake.room = 1
+        self.happens(write=True)
+        self.assertEqual((self.fake.taken, self.diary.says), (data[: 2 * RECORD_BYTES], ["pause", "pause"]))
+        self.fake.room = 100
+        self.happens(write=True)
+        self.assertEqual((self.fake.taken, self.diary.says[-1]), (data + b"more", "resume"))
+        self.assertEqual(self.watched(), (True, False))
+
+    def test_shortRecordThatWaitedIsSentByItself(self) -> None:
+        """
+        Although more has been written behind it: OpenSSL has made it already.
+        """
+        self.fake.room = 0
+        self.connection.write(b"one")
+        self.connection.write(b"two")
+        self.fake.room = 1
+        self.happens(write=True)
+        self.assertEqual(self.fake.taken, b"one")
+        self.fake.room = 1
+        self.happens(write=True)
+        self.assertEqual((self.fake.taken, self.diary.says[-1]), (b"onetwo", "resume"))
+
+    def test_brokenConnectionIsLostWhenItIsWritten(self) -> None:
+        """
+        In the next turn, and it is no refusal, also when OpenSSL is asked once more.
+        """
+        self.fake.failure = SSL.SysCallError(errno.EPIPE, "EPIPE")
+        self.connection.write(b"one")
+        self.assertEqual(self.diary.says, ["pause"])
+        self.fake.failure = GONE
+        self.happens(write=True)
+        self.assertLost(ConnectionLost)
+
+    def test_refusalBehindABrokenWriteIsRead(self) -> None:
+        """
+        The peer has said why, and has gone: the reactor reads before it writes.
+        """
+        self.fake.failure = SSL.SysCallError(errno.EPIPE, "EPIPE")
+        self.connection.write(b"one")
+        self.fake.coming.append(SSL.Error(ALERT))
+        self.happens(read=True, write=True)
+        self.assertLost(SSL.Error)
+
+    def test_errorOfOurOwnIsTheReason(self) -> None:
+        """
+        Not lost when the next attempt says less.
+        """
+        own = SSL.Error([("SSL routines", "", "bad write retry")])
+        self.fake.failure = own
+        self.connection.write(b"one")
+        self.fake.failure = SSL.Error([])
+        self.happens(write=True)
+        self.assertLost(SSL.Error)
+        assert self.diary.reason is not None
+        self.assertIs(self.diary.reason.value, own)
+
+    # New keys.
+
+    def test_answerThatCannotBeSentStopsTheReading(self) -> None:
+        """
+        The peer has asked for new keys and does not read: nothing wakes us until the
+        kernel has room, and the connection counts as full.
+        """
+        self.fake.coming.extend([LONG, SSL.WantWriteError(), b"two"])
+        self.happens(read=True)
+        self.assertEqual((self.diary.heard, self.diary.says), ([LONG], ["pause"]))
+        self.assertEqual(self.watched(), (False, True))
+        self.assertFalse(self.happens(read=True))
+        self.assertEqual(self.diary.heard, [LONG])
+
+    def test_readingGoesOnWhenTheAnswerIsSent(self) -> None:
+        """
+        And the connection is free again.
+        """
+        self.fake.coming.extend([SSL.WantWriteError(), SSL.WantWriteError(), b"two"])
+        self.happens(read=True)
+        self.happens(write=True)
+        self.assertEqual(self.watched(), (False, True))
+        self.assertNotIn("resume", self.diary.says)
+        self.happens(write=True)
+        self.assertEqual((self.diary.heard, self.diary.says[-1]), ([b"two"], "resume"))
+        self.assertEqual(self.watched(), (True, False))
+
+    def test_whatWaitedGoesWithTheAnswer(self) -> None:
+        """
+        Nothing of it is lost.
+        """
+        self.fake.room = 0
+        self.connection.write(b"one")
+        self.fake.coming.append(SSL.WantWriteError())
+        self.happens(read=True)
+        self.fake.room = 10
+        self.happens(write=True)
+        self.assertEqual((self.fake.taken, self.diary.says[-1]), (b"one", "resume"))
+        self.assertEqual(self.watched(), (True, False))
+
+    def test_peerThatGoesMeanwhileIsFound(self) -> None:
+        """
+        With the next attempt.
+        """
+        self.fake.coming.extend([SSL.WantWriteError(), EOF])
+        self.happens(read=True)
+        self.happens(write=True)
+        self.assertLost(ConnectionLost)
+
+    def test_protocolThatProducesNothingNeedNotBeAsked(self) -> None:
+        """
+        One that is closing, for example.
+        """
+        self.connection.unregisterProducer()
+        self.fake.coming.append(SSL.WantWriteError())
+        self.happens(read=True)
+        self.happens(write=True)
+        self.assertEqual((self.diary.says, self.watched()), ([], (True, False)))
+
+    # The end.
+
+    def test_closingSaysGoodbyeAndWaitsForTheAnswer(self) -> None:
+        """
+        Once, however often it is asked for.
+        """
+        self.connection.loseConnection()
+        self.connection.loseConnection()
+        self.assertEqual((self.fake.goodbyes, self.socket.shut, self.diary.says), (1, True, []))
+        self.fake.coming.extend([LONG, SSL.ZeroReturnError()])
+        self.happens(read=True)
+        self.assertEqual((self.diary.heard, self.fake.goodbyes), ([LONG], 1))
+        self.assertLost(ConnectionDone)
+
+    def test_closingSendsWhatWaitsFirst(self) -> None:
+        """
+        In order, and says goodbye behind it.
+        """
+        self.fake.room = 0
+        self.connection.write(b"one")
+        self.connection.unregisterProducer()
+        self.connection.loseConnection()
+        self.happens(write=True)
+        self.assertEqual((self.fake.goodbyes, self.socket.shut), (0, False))
+        self.fake.room = 1
+        self.happens(write=True)
+        self.assertEqual((self.fake.taken, self.fake.goodbyes, self.socket.shut), (b"one", 1, True))
+        self.assertEqual(self.watched(), (True, False))
+
+    def test_goodbyeThatCannotBeSentIsAnEndAllTheSame(self) -> None:
+        """
+        The kernel says that no more comes.
+        """
+        self.fake.farewell = SSL.WantWriteError()
+        self.connection.loseConnection()
+        self.assertTrue(self.socket.shut)
+        self.fake.coming.append(EOF)
+        self.happens(read=True)
+        self.assertLost(ConnectionLost)
+
+    def test_closingAConnectionThatIsGoneDoesNothing(self) -> None:
+        """
+        Nor does aborting it.
+        """
+        self.fake.coming.append(EOF)
+        self.happens(read=True)
+        self.connection.loseConnection()
+        self.connection.abortConnection()
+        self.reactor.advance(0)
+        self.assertEqual((self.fake.goodbyes, self.diary.says), (0, ["lost"]))
+
+    def test_abortEndsItAtOnce(self) -> None:
+        """
+        What waits is dropped, and the peer's kernel told.
+        """
+        self.fake.room = 0
+        self.connection.write(b"one")
+        self.connection.abortConnection()
+        self.reactor.advance(0)
+        self.assertLost(ConnectionAborted)
+        self.assertIn(socket.SO_LINGER, [option for _, option, _ in self.socket.options])
+        self.assertEqual((self.fake.taken, self.fake.goodbyes), (b"", 0))
+
+    def test_lostConnectionLetsOpensslGo(self) -> None:
+        """
+        Each knows the other: until they are collected they would cost memory.
+        """
+        self.fake.coming.append(SSL.Error(ALERT))
+        self.happens(read=True)
+        self.assertIs(self.diary.handle, self.fake)
+        self.assertIsNone(self.connection.getHandle())
+
+
+class TunnelOverTlsTests(SynchronousTestCase):
+    """
+    A tunnel and its connection.
+    """
+
+    def setUp(self) -> None:
+        """
+        An open tunnel of a server.
+        """
+        self.reactor = Watcher()
+        self.socket, self.tls = FakeSocket(), FakeTls()
+        self.session = RecordingSession()
+        self.owner = RecordingOwner(self.session)
+        self.tunnel = AcceptedTunnel(self.reactor, FrameCodec(), self.owner)
+        self.connection = accept(self.reactor, self.tunnel, self.socket, self.tls)
+        self.happens(read=True)
+        self.tls.coming.append(bytes(16))
+        self.happens(read=True)
+        self.assertEqual(self.session.says, ["free"])
+
+    def happens(self, *, read: bool = False, write: bool = False) -> None:
+        """
+        Let one turn of the reactor pass in which something has happened.
+        """
+        self.reactor.happen(self.connection, read=read, write=write)
+
+    def test_tunnelIsFullWithTheFirstByteThatWaits(self) -> None:
+        """
+        And free when the last of them has gone.
+        """
+        self.tls.room = 1
+        self.tunnel.send([Train(3, b"one")])
+        self.assertEqual(self.session.says, ["free"])
+        self.tunnel.send([Train(3, b"two")])
+        self.assertEqual(self.session.says, ["free", "full"])
+        self.tls.room = 1
+        self.happens(write=True)
+        self.assertEqual(self.session.says, ["free", "full", "free"])
+        self.assertEqual(self.tls.taken, b"\0\3one\0\3two")
+
+    def test_peerThatAsksForKeysAndNeverReadsIsAFullTunnel(self) -> None:
+        """
+        So whoever looks for those that are stuck finds it.
+        """
+        self.reactor.advance(7)
+        self.tls.coming.append(SSL.WantWriteError())
+        self.happens(read=True)
+        self.assertEqual((self.session.says, self.tunnel.fullSince), (["free", "full"], 7))
+        self.happens(write=True)
+        self.assertEqual((self.session.says[-1], self.tunnel.fullSince), ("free", None))
+
+    def test_goodbyeIsNotWaitedForLong(self) -> None:
+        """
+        A peer that never answers.
+        """
+        self.tunnel.close()
+        self.assertEqual(self.tls.goodbyes, 1)
+        self.reactor.advance(CLOSE_SECONDS - 0.01)
+        self.assertEqual(self.owner.lost, [])
+        self.reactor.advance(0.02)
+        self.reactor.advance(0)
+        self.assertEqual(len(self.owner.lost), 1)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_goodbyeBehindWhatNobodyReadsIsNotWaitedForEither(self) -> None:
+        """
+        Nothing is left of it.
+        """
+        self.tls.room = 0
+        self.tunnel.send([Train(3, b"one")])
+        self.tunnel.close()
+        self.happens(write=True)
+        self.assertEqual(self.tls.goodbyes, 0)
+        self.reactor.advance(CLOSE_SECONDS)
+        self.reactor.advance(0)
+        self.assertEqual(len(self.owner.lost), 1)
+        self.assertEqual((self.reactor.readers, self.reactor.writers), (set(), set()))
+
+
+class DialledTests(SynchronousTestCase):
+    """
+    Connections that we open.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make sockets of our own.
+        """
+        self.reactor = Watcher()
+        self.socket, self.tls = FakeSocket(), FakeTls()
+        self.diary = Diarist()
+        self.patch(tcp.BaseClient, "createInternetSocket", lambda _: self.socket)
+        self.patch(tcp, "_getpeername", lambda _: (PEER.host, PEER.port))
+
+    def connect(self, kind: type[DialledConnection]) -> Any:
+        """
+        @return: a connection of this kind, when TCP is connected.
+        """
+        factory: Any = ClientFactory.forProtocol(lambda: self.diary)
+        factory.noisy = False
+        connector: Any = connectTunnel(kind, self.reactor, "192.0.2.1", 8443, factory)
+        self.reactor.advance(0)
+        self.addCleanup(self.end, connector)
+        return connector.transport
+
+    def end(self, connector: Any) -> None:
+        """
+        End it.
+        """
+        connector.transport.abortConnection()
+        self.reactor.advance(0)
+        self.assertEqual(self.diary.says.count("lost"), 1)
+        self.assertEqual([str(call) for call in self.reactor.getDelayedCalls()], [])
+
+    def createTls(self, made: object) -> FakeTls:
+        """
+        @return: OpenSSL's connection.
+        """
+        self.tls.socket = made
+        return self.tls
+
+    def test_plainConnectionIsReadyWhenItIsConnected(self) -> None:
+        """
+        Tuned, and writing at once.
+        """
+        connection = self.connect(DialledConnection)
+        connection.write(b"one")
+        self.assertEqual((self.diary.says, self.socket.taken), (["made"], b"one"))
+        self.assertIn((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), self.socket.options)
+
+    def test_clientBeginsTheHandshakeWhenItIsConnected(self) -> None:
+        """
+        On its socket, as a client; and is secured when the server has answered.
+        """
+        self.tls.handshake = deque([SSL.WantReadError(), None])
+        kind = type("Kind", (DialledTlsConnection,), {"creator": staticmethod(self.createTls)})
+        connection = self.connect(kind)
+        self.assertEqual((self.diary.says, self.tls.side, self.tls.socket), (["made"], "client", self.socket))
+        self.reactor.happen(connection, write=True)
+        self.assertEqual(self.tls.steps, 1)
+        self.assertNotIn(connection, self.reactor.writers)
+        self.reactor.happen(connection, read=True)
+        self.assertEqual(self.diary.says, ["made", "secured"])
+
+    def test_clientThatRefusesItsServerLetsItReadWhy(self) -> None:
+        """
+        And says what was wrong, when the server has closed.
+        """
+        self.tls.handshake = deque([SSL.WantReadError(), SSL.Error(ALERT)])
+        kind = type("Kind", (DialledTlsConnection,), {"creator": staticmethod(self.createTls)})
+        connection = self.connect(kind)
+        self.reactor.happen(connection, write=True)
+        self.reactor.happen(connection, read=True)
+        self.assertEqual((self.diary.says, self.socket.shut), (["made"], True))
+        self.socket.coming.append(b"")
+        self.reactor.happen(connection, read=True)
+        self.assertEqual(self.diary.says, ["made", "lost"])
+        assert self.diary.reason is not None
+        self.diary.reason.trap(SSL.Error)
+
+
+class EndOfStreamTests(SynchronousTestCase):
+    """
+    What is the end of a connection, and what is a fault.
+    """
+
+    def test_errorsOfTheSystemAreAnEnd(self) -> None:
+        """
+        In all the ways in which OpenSSL tells of them.
+        """
+        for end in (
+            EOF,
+            SSL.SysCallError(errno.ECONNRESET, "ECONNRESET"),
+            SSL.Error(),
+            SSL.Error([]),
+            GONE,
+            SSL.Error([("SSL routines", "", "unexpected eof while reading")]),
+            None,
+        ):
+            self.assertTrue(isEndOfStream(end), end)
+
+    def test_whatOpensslDoesNotLikeIsNone(self) -> None:
+        """
+        It is worth a line in the log.
+        """
+        for fault in (ALERT, [("SSL routines", "", "wrong version number")], [("uotp", "", "peer not verified")]):
+            self.assertFalse(isEndOfStream(SSL.Error(fault)), fault)

@@ -1,0 +1,776 @@
+"""
+The port for Linux on a kernel that does what a test says: how batches become
+trains, and what happens when trains cannot be sent as such.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+import sys
+from collections import Counter, deque
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+from unittest import skipUnless
+from unittest.mock import patch
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import LogLevel, capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.contracts import numbered
+from tests.test_datagram_contract import THERE, FakeSocket, trouble
+from tests.twins import Receiver
+from uotp.boundaries import Address
+from uotp.datagram import datagramPortOpener
+from uotp.datagram.base import PortContext
+from uotp.datagram.cutting import couple
+from uotp.datagram.portable import PortableDatagramPort
+from uotp.drops import Drop, Drops
+from uotp.train import MAX_TRAIN_BYTES, Train, cut, gather
+
+LINUX = sys.platform == "linux"
+if LINUX:
+    from uotp.datagram import batches, linux, slots, structures
+    from uotp.datagram.segments import MAX_PATHS
+
+ELSEWHERE: Address = ("192.0.2.2", 9)
+
+
+def nameOf(number: int) -> bytes:
+    """
+    @return: a struct sockaddr_in: port 7000 and some, at 10.0.0.1 and so on.
+    """
+    return struct.pack("=H", socket.AF_INET) + struct.pack("!H4B8x", 7000 + number, 10, 0, 0, number + 1)
+
+
+class Message(NamedTuple):
+    """
+    A message as the kernel has it for us.
+
+    @ivar segment: the length of the datagrams in it, if it has coalesced some.
+    @ivar flags: what the kernel adds.
+    """
+
+    data: bytes
+    name: bytes = nameOf(0)
+    segment: int = 0
+    flags: int = 0
+
+    def datagrams(self) -> list[bytes]:
+        """
+        @return: what was sent.
+        """
+        return cut(Train(self.segment or len(self.data), self.data))
+
+
+class FakeKernel:
+    """
+    Does C{recvmmsg} on real structures.
+
+    @ivar waiting: what is received next, or goes wrong next.
+    @ivar asked: how many messages each call has asked for.
+    """
+
+    def __init__(self) -> None:
+        self.waiting: deque[Message | OSError] = deque()
+        self.asked: list[int] = []
+
+    def recvmmsg(self, descriptor: int, headers: Any, most: int, flags: int, timeout: Any) -> int:
+        """
+        Fill as many structures as there are messages, as Linux does it.
+        """
+        self.asked.append(most)
+        count = 0
+        while count < most and self.waiting and isinstance(self.waiting[0], Message):
+            self._fill(headers[count], self.waiting[0])
+            self.waiting.popleft()
+            count += 1
+        if count:
+            return count
+        reason = self.waiting.popleft() if self.waiting else trouble(errno.EAGAIN)
+        assert isinstance(reason, OSError)
+        structures.ffi.errno = reason.errno
+        return -1
+
+    def _fill(self, entry: Any, message: Message) -> None:
+        ffi, header = structures.ffi, entry.msg_hdr
+        assert header.msg_namelen == len(message.name)
+        ffi.memmove(header.msg_name, message.name, len(message.name))
+        left = message.data
+        for number in range(header.msg_iovlen):
+            vector = header.msg_iov[number]
+            ffi.memmove(vector.iov_base, left[: vector.iov_len], min(len(left), vector.iov_len))
+            left = left[vector.iov_len :]
+        assert not left
+        entry.msg_len = len(message.data)
+        assert header.msg_controllen == structures.CONTROL_BYTES
+        header.msg_controllen = 0
+        if message.segment:
+            place = ffi.cast("struct control *", header.msg_control)
+            place.cmsg_len, place.cmsg_level, place.cmsg_type = ffi.sizeof("size_t") + 12, 17, structures.UDP_GRO
+            place.segment = message.segment
+            header.msg_controllen = structures.CONTROL_BYTES
+        header.msg_flags = message.flags
+
+
+class LinuxFakeSocket(FakeSocket):
+    """
+    A socket of which each call goes wrong, or right, as it was told.
+
+    @ivar trainTrouble: what C{sendmsg} raises, by the length of the datagrams in
+        the train or for all (0).
+    @ivar trains: what was sent as a train.
+    @ivar unknown: options that this kernel does not know.
+    """
+
+    family = socket.AF_INET
+
+    def __init__(self, kernel: FakeKernel, unknown: Sequence[int] = ()) -> None:
+        super().__init__()
+        self._kernel = kernel
+        self.unknown = unknown
+        self.trainTrouble: dict[int, int] = {}
+        self.trains: list[tuple[Train, Address]] = []
+        self.attempts = 0
+
+    def setsockopt(self, level: int, option: int, value: int) -> None:
+        """
+        Take an option of UDP.
+        """
+        self.getsockopt(level, option)
+
+    def getsockopt(self, level: int, option: int) -> int:
+        """
+        Tell an option of UDP.
+        """
+        if option in self.unknown:
+            raise trouble(errno.ENOPROTOOPT)
+        return 0
+
+    def sendmsg(self, parts: Sequence[bytes], control: Any, flags: int, destination: Address) -> None:
+        """
+        Send a train.
+        """
+        self.attempts += 1
+        ((level, kind, value),) = control
+        (segment,) = struct.unpack("=H", value)
+        assert (level, kind) == (17, 103)
+        train = Train(segment, b"".join(parts))
+        assert 1 < train.datagrams <= 64
+        assert len(train.payload) <= MAX_TRAIN_BYTES
+        number = self.trainTrouble.get(segment, self.trainTrouble.get(0))
+        if number:
+            raise trouble(number)
+        self.trains.append((train, destination))
+
+    def recvmsg(self, size: int, controlSize: int) -> tuple[bytes, list[tuple[int, int, bytes]], int, Address]:
+        """
+        Receive one message.
+        """
+        self._kernel.asked.append(-1)
+        message = self._kernel.waiting.popleft() if self._kernel.waiting else trouble(errno.EAGAIN)
+        if isinstance(message, OSError):
+            raise message
+        control = [(17, 104, struct.pack("=i", message.segment))] if message.segment else []
+        return message.data, control, message.flags, structures.addressOf(message.name)
+
+
+LENGTHS = st.one_of(st.sampled_from((0, 1, 2, 99, 100, 100, 1400, 1400, 2048, 2049, 9000)), st.integers(0, 300))
+
+
+def messagesOf(length: int, source: int, datagrams: int, last: int) -> Message:
+    """
+    @return: a message of one datagram, or of several that were coalesced.
+    """
+    if datagrams == 1 or length == 0:
+        return Message(numbered(length, last), nameOf(source))
+    size = min(length * (datagrams - 1) + min(last, length - 1) + 1, 65535)
+    return Message(numbered(size, last), nameOf(source), length)
+
+
+MESSAGES = st.builds(
+    messagesOf, LENGTHS, st.sampled_from((0, 0, 0, 1, 2)), st.sampled_from((1, 1, 1, 2, 5, 30)), st.integers(0, 99)
+)
+REPEATED = st.lists(st.tuples(MESSAGES, st.integers(1, 12)), min_size=1, max_size=12).map(
+    lambda some: [message for message, times in some for _ in range(times)][:64]
+)
+"""Messages in rows of equal ones, as they come."""
+
+
+class CoupleTests(SynchronousTestCase):
+    """
+    Messages become trains.
+    """
+
+    @given(st.lists(LENGTHS, max_size=40))
+    def test_datagramsAreGatheredAsEverywhere(self, lengths: list[int]) -> None:
+        """
+        What the kernel has not coalesced.
+        """
+        datagrams = [numbered(length, length) for length in lengths]
+        self.assertEqual(couple([(datagram, 0) for datagram in datagrams]), gather(datagrams))
+
+    @given(REPEATED)
+    def test_coalescedOnesToo(self, messages: list[Message]) -> None:
+        """
+        Each datagram is there, in order, and no train is too long.
+        """
+        trains = couple([(message.data, message.segment) for message in messages])
+        found = [datagram for train in trains for datagram in cut(train)]
+        self.assertEqual(found, [datagram for message in messages for datagram in message.datagrams()])
+        longest = max(MAX_TRAIN_BYTES, *(len(message.data) for message in messages))
+        self.assertLessEqual(max(len(train.payload) for train in trains), longest)
+
+    def test_noTrainIsTooLongToBeSent(self) -> None:
+        """
+        Where the next message would make it so, another train begins.
+        """
+        data = numbered(30000)
+        self.assertEqual(couple([(data, 1000)] * 5), [Train(1000, data * 2), Train(1000, data * 2), Train(1000, data)])
+
+    def test_coalescedMessagesAreJoined(self) -> None:
+        """
+        As long as their datagrams have one length, and one shorter at the end.
+        """
+        four, short = (b"a" * 4000, 1000), (b"b" * 2500, 1000)
+        self.assertEqual(
+            couple([four, (b"c" * 1000, 0), four, short, four, (b"d" * 999, 0), (b"e" * 999, 0)]),
+            [
+                Train(1000, b"a" * 4000 + b"c" * 1000 + b"a" * 4000 + b"b" * 2500),
+                Train(1000, b"a" * 4000 + b"d" * 999),
+                Train(999, b"e" * 999),
+            ],
+        )
+
+
+@skipUnless(LINUX, "only Linux has recvmmsg")
+class BatchesTests(SynchronousTestCase):
+    """
+    What one call brings is told apart by source, and cut.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make buffers of our own.
+        """
+        self.kernel = FakeKernel()
+        self.batches = batches.Batches(socket.AF_INET, slots.Slots(), self.kernel.recvmmsg)
+
+    def receive(self, messages: list[Message], expected: int = 1400) -> dict[bytes, list[Train]]:
+        """
+        @return: the trains of each source.
+        """
+        self.kernel.waiting.extend(messages)
+        count, longest, cutOff, parcels = self.batches.receive(9, expected, 64)
+        self.assertEqual((count, cutOff), (len(messages), 0))
+        if count > 1:
+            self.assertEqual(longest, max(len(message.data) for message in messages))
+        self.assertEqual(len(parcels), len({name for name, _ in parcels}))
+        return dict(parcels)
+
+    @settings(deadline=None, max_examples=60)
+    @given(st.lists(st.tuples(REPEATED, st.sampled_from((1, 100, 1400, 2048, 65000))), min_size=1, max_size=3))
+    def test_anyMixtureGivesTheSameDatagrams(self, rounds: list[tuple[list[Message], int]]) -> None:
+        """
+        Those of each source in order, whatever was expected, and whatever the call
+        before has left behind.
+        """
+        for messages, expected in rounds:
+            found = self.receive(messages, expected)
+            for name in {message.name for message in messages}:
+                sent = [datagram for each in messages if each.name == name for datagram in each.datagrams()]
+                self.assertEqual([datagram for train in found[name] for datagram in cut(train)], sent)
+                for train in found[name]:
+                    self.assertTrue(train.datagrams == 1 or len(train.payload) <= 65535)
+
+    def test_whatWasExpectedNeedsNoCutting(self) -> None:
+        """
+        It is taken as it lies there, with a shorter one at the end, in trains that
+        can be sent again with one call.
+        """
+        self.patch(batches, "couple", None)
+        datagrams = [numbered(1400, number) for number in range(63)] + [numbered(300)]
+        found = self.receive([Message(datagram) for datagram in datagrams])
+        self.assertEqual(
+            found, {nameOf(0): [Train(1400, b"".join(datagrams[:46])), Train(1400, b"".join(datagrams[46:]))]}
+        )
+        self.assertEqual(self.receive([Message(b"lone")]), {nameOf(0): [Train(4, b"lone")]})
+
+    def test_whatWasExpectedIsStillToldApart(self) -> None:
+        """
+        By its source, and an empty one at its end, and from what was expected before.
+        """
+        datagrams = [numbered(100, number) for number in range(4)]
+        mixed = [Message(datagram, nameOf(number % 2)) for number, datagram in enumerate(datagrams)]
+        found = self.receive(mixed, 100)
+        self.assertEqual(
+            found,
+            {
+                nameOf(0): [Train(100, datagrams[0] + datagrams[2])],
+                nameOf(1): [Train(100, datagrams[1] + datagrams[3])],
+            },
+        )
+        found = self.receive([Message(datagrams[0]), Message(datagrams[1]), Message(b"")], 100)
+        self.assertEqual(found, {nameOf(0): [Train(100, datagrams[0] + datagrams[1]), Train(0, b"")]})
+        found = self.receive([Message(datagram) for datagram in datagrams], 150)
+        self.assertEqual(found, {nameOf(0): [Train(100, b"".join(datagrams))]})
+
+    def test_longestDatagramsAreTrainsAlone(self) -> None:
+        """
+        Expected or not.
+        """
+        for size in (65507, 65527):  # IPv6 has a shorter header
+            longest = numbered(size)
+            for _ in range(2):
+                found = self.receive([Message(longest)] * 3, size)
+                self.assertEqual(found, {nameOf(0): [Train(size, longest)] * 3})
+
+    def test_whatWasCutOffIsNoData(self) -> None:
+        """
+        It is told how many there were; the others are fine.
+        """
+        for flag in (socket.MSG_TRUNC, socket.MSG_CTRUNC):
+            for place in range(3):
+                messages = [Message(bytes([number]) * 1400) for number in range(3)]
+                fine = messages[:place] + messages[place + 1 :]
+                messages[place] = messages[place]._replace(flags=int(flag))
+                self.kernel.waiting.extend(messages)
+                count, _, cutOff, parcels = self.batches.receive(9, 1400, 64)
+                self.assertEqual((count, cutOff), (3, 1))
+                self.assertEqual(parcels, [(nameOf(0), gather(message.data for message in fine))])
+
+    def test_namesAreReadAsTheSocketModuleDoes(self) -> None:
+        """
+        IPv6 with its flow and scope.
+        """
+        self.assertEqual(structures.addressOf(nameOf(4)), ("10.0.0.5", 7004))
+        name = struct.pack("=H", socket.AF_INET6) + struct.pack("!HI", 7007, 5)
+        name += socket.inet_pton(socket.AF_INET6, "fe80::1") + struct.pack("=I", 3)
+        self.assertEqual(structures.addressOf(name), ("fe80::1", 7007, 5, 3))
+
+    def test_forgedSourcesAreForgotten(self) -> None:
+        """
+        There is an end to what we remember.
+        """
+        self.assertLessEqual(structures.addressOf.cache_info().maxsize or 1 << 40, 4096)
+
+
+class LinuxPortTestCase(SynchronousTestCase):
+    """
+    A port on a fake socket of a fake kernel.
+    """
+
+    def setUp(self) -> None:
+        """
+        Open the port.
+        """
+        self.kernel = FakeKernel()
+        if not LINUX:
+            return
+        buffers = slots.Slots()
+        self.patch(linux, "batchesFor", lambda family: batches.Batches(family, buffers, self.kernel.recvmmsg))
+        self.patch(PortContext, "openSocket", lambda *_: self.socket)
+        self.drops = Drops()
+        self.reactor = MemoryReactorClock()
+        self.context = PortContext(self.reactor, self.drops)
+        self.receiver = Receiver()
+        self.open()
+
+    def open(self, unknown: Sequence[int] = ()) -> None:
+        """
+        Open another port of the same opener.
+
+        @param unknown: options that the kernel does not know.
+        """
+        self.socket = LinuxFakeSocket(self.kernel, unknown)
+        self.port = linux.LinuxDatagramPort(self.context, ("192.0.2.7", 0), self.receiver)
+
+    def receive(self, *messages: Message | OSError) -> None:
+        """
+        Have the port read all of it.
+        """
+        self.kernel.waiting.extend(messages)
+        while self.kernel.waiting:
+            self.port.doRead()
+
+
+@skipUnless(LINUX, "only Linux has recvmmsg")
+class LinuxPortReceivingTests(LinuxPortTestCase):
+    """
+    What comes is handed on, and errors cost what they are about.
+    """
+
+    def test_quietPortReadsOneAlone(self) -> None:
+        """
+        That is quicker; now and again it looks whether more are waiting, and then it
+        reads batches.
+        """
+        for number in range(60):
+            self.receive(Message(b"lone", nameOf(number % 3)))
+        self.assertEqual([train for train, _ in self.receiver.trains], [Train(4, b"lone")] * 60)
+        self.assertEqual([source[1] for _, source in self.receiver.trains[:4]], [7000, 7001, 7002, 7000])
+        self.assertEqual(self.kernel.asked[:6], [8, -1, 8, -1, -1, 8])
+        self.assertGreater(self.kernel.asked.count(-1), 45)
+        self.kernel.asked.clear()
+        self.receive(*[Message(b"many")] * 300)
+        self.assertLessEqual(self.kernel.asked.count(-1), 8)
+        self.assertEqual(self.kernel.asked[-3:].count(-1), 0)
+        self.kernel.asked.clear()
+        for _ in range(4):
+            self.receive(Message(b"lone"))
+        self.assertEqual(self.kernel.asked, [64, -1, 64, -1])
+
+    def test_quietPortCutsWhatIsCoalesced(self) -> None:
+        """
+        It may come at any time.
+        """
+        for _ in range(30):
+            self.receive(Message(b"aabbc", segment=2))
+        self.assertEqual([train for train, _ in self.receiver.trains], [Train(2, b"aabbc")] * 30)
+        self.assertGreater(self.kernel.asked.count(-1), 20)
+
+    def test_whatWasCutOffIsCounted(self) -> None:
+        """
+        Alone or among others.
+        """
+        bad = Message(b"bad", flags=int(socket.MSG_CTRUNC))
+        for expected in range(1, 31):
+            self.receive(bad)
+            self.assertEqual(self.drops.totals[Drop.CUT_OFF], expected)
+        self.assertIn(-1, self.kernel.asked)
+        self.open()
+        self.receive(bad, bad, Message(b"good"), bad)
+        self.assertEqual(self.drops.totals[Drop.CUT_OFF], 33)
+        self.assertEqual(self.receiver.datagrams(), [b"good"])
+
+    def test_oneTurnIsBoundedInBytes(self) -> None:
+        """
+        A port that gets 64 KiB with each message asks for few, and for more only
+        little by little when they are short again.
+        """
+        long = Message(bytes(64400), segment=1400)
+        self.receive(*[long] * 100)
+        self.assertLessEqual(max(self.kernel.asked), 8)
+        self.assertEqual(self.kernel.asked[-1], 4)
+        self.kernel.asked.clear()
+        self.receive(*[Message(bytes(100))] * 400)
+        self.assertEqual(self.kernel.asked[:5], [4, 8, 16, 32, 64])
+        self.assertEqual(max(self.kernel.asked), 64)
+        self.receive(*[Message(bytes(9000))] * 100)
+        self.assertEqual(self.kernel.asked[-1], 29)
+        self.receive(*[Message(bytes(100))] * 400)
+        self.receive(*[long] * 5)  # fewer than asked for
+        self.receive(long, long)
+        self.assertEqual(self.kernel.asked[-2:], [64, 4])
+
+    def test_errorOfReceivingIsPassedOver(self) -> None:
+        """
+        It was about a datagram sent before; what comes behind it is delivered.
+        """
+        for number in (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.EINTR, errno.EAGAIN):
+            for _ in range(300):
+                self.receive(trouble(number))
+        self.receive(trouble(errno.ECONNREFUSED), Message(b"fine"))
+        self.assertEqual(self.receiver.trains, [(Train(4, b"fine"), ("10.0.0.1", 7000))])
+        self.assertEqual(self.receiver.lost, [])
+
+    def test_portThatDoesNothingButFailIsGivenUp(self) -> None:
+        """
+        After a hundred turns, also a quiet one; those before something came are
+        forgiven.
+        """
+        for _ in range(20):
+            for _ in range(99):
+                self.receive(trouble(errno.ENOTCONN))
+            self.receive(Message(b"fine"))
+        self.assertEqual(self.receiver.lost, [])
+        for _ in range(20):
+            self.receive(Message(b"lone"))
+        self.receive(*[trouble(errno.ENOTCONN)] * 3, Message(b"alone"), *[trouble(errno.ENOTCONN)] * 98)
+        self.assertEqual(self.receiver.lost, [])
+        self.receive(Message(b"fine"), Message(b"fine"))
+        for _ in range(100):
+            self.assertEqual(self.receiver.lost, [])
+            self.receive(trouble(errno.ENOTCONN))
+        self.assertEqual(len(self.receiver.lost), 1)
+        self.assertTrue(self.socket.closed)
+        self.assertEqual(self.reactor.getReaders(), [])
+
+    def test_closedPortReadsNothing(self) -> None:
+        """
+        Its number may be another's by now.
+        """
+        self.port.close()
+        self.port.doRead()
+        self.assertEqual(self.kernel.asked, [])
+
+    def test_portClosedByItsReceiverDeliversNoMore(self) -> None:
+        """
+        Nothing of the other sources, though it has been read.
+        """
+        calls: list[tuple[list[Train], Address]] = []
+
+        def closePort(trains: list[Train], source: Address) -> None:
+            calls.append((trains, source))
+            self.port.close()
+
+        self.patch(self.receiver, "trainsReceived", closePort)
+        self.receive(*(Message(b"any", nameOf(number)) for number in range(3)))
+        self.assertEqual(len(calls), 1)
+
+    def test_emptyOnesTeachNothing(self) -> None:
+        """
+        Of the length that is to be expected.
+        """
+        for data in (b"", b"", b"abc", b"", b"abcd"):
+            self.receive(*[Message(data)] * 8)
+        self.assertEqual(
+            [len(datagram) for datagram in self.receiver.datagrams()], [0] * 16 + [3] * 8 + [0] * 8 + [4] * 8
+        )
+
+    def test_withoutCoalescingItWorksToo(self) -> None:
+        """
+        An older kernel does not know it.
+        """
+        self.open(unknown=[structures.UDP_GRO])
+        self.receive(Message(b"a"), Message(b"b"))
+        self.assertEqual(self.receiver.datagrams(), [b"a", b"b"])
+
+
+@skipUnless(LINUX, "only Linux has UDP_SEGMENT")
+class LinuxPortSendingTests(LinuxPortTestCase):
+    """
+    Trains go with one call each, or else datagram by datagram.
+    """
+
+    def send(self, train: Train, destination: Address = THERE) -> list[str]:
+        """
+        Send a train.
+
+        @return: the lines that are logged.
+        """
+        with capturedLogs() as events:
+            self.port.send([train], destination)
+        return [formatEvent(event) for event in events if event["log_level"] >= LogLevel.info]
+
+    def arrived(self) -> list[bytes]:
+        """
+        @return: what has been sent, either way.
+        """
+        found = [datagram for train, _ in self.socket.trains for datagram in cut(train)] + self.socket.sent
+        self.socket.trains, self.socket.sent = [], []
+        return found
+
+    def test_trainGoesWithOneCall(self) -> None:
+        """
+        To where it should, and a lone datagram without any ado.
+        """
+        train = Train(1000, numbered(4500))
+        self.port.send([train, Train(3, b"abc"), Train(0, b"")], THERE)
+        self.assertEqual(self.socket.trains, [(train, THERE)])
+        self.assertEqual(self.socket.sent, [b"abc", b""])
+
+    def test_longTrainGoesInAsFewCallsAsTheKernelAllows(self) -> None:
+        """
+        64 datagrams, or 65507 bytes.
+        """
+        for segment, size, trains, alone in (
+            (3, 3 * 128, 2, 0),
+            (3, 3 * 128 + 2, 2, 1),
+            (3, 3 * 130, 3, 0),
+            (1400, 1400 * 46, 1, 0),
+            (1400, 1400 * 47, 1, 1),
+            (1400, 1400 * 48, 2, 0),
+        ):
+            train = Train(segment, numbered(size))
+            self.assertEqual(self.send(train), [])
+            self.assertEqual((len(self.socket.trains), len(self.socket.sent)), (trains, alone))
+            self.assertEqual(self.arrived(), cut(train))
+
+    def test_datagramsThatFillATrainGoAlone(self) -> None:
+        """
+        There is nothing to be gained.
+        """
+        train = Train(40000, numbered(100000))
+        self.assertEqual(self.send(train), [])
+        self.assertEqual((self.socket.attempts, self.arrived()), (0, cut(train)))
+
+    def test_socketThatCannotNeverTriesAgain(self) -> None:
+        """
+        Its device does not count checksums; every datagram goes, and it is said once
+        for all sockets.
+        """
+        self.socket.trainTrouble = {0: errno.EIO}
+        train = Train(1000, numbered(4500))
+        (line,) = self.send(train)
+        self.assertIn("one by one", line)
+        self.assertEqual(self.send(train, ELSEWHERE), [])
+        self.assertEqual(self.socket.attempts, 1)
+        self.assertEqual(self.arrived(), 2 * cut(train))
+        self.open()
+        self.socket.trainTrouble = {0: errno.EIO}
+        self.assertEqual(self.send(train), [])
+        self.assertEqual(dict(self.drops.totals), {})
+
+    def test_kernelThatDoesNotKnowItIsNotAsked(self) -> None:
+        """
+        It would send the train as one datagram.
+        """
+        with capturedLogs() as events:
+            self.open(unknown=[103])
+            self.open(unknown=[103])
+        self.assertEqual(len(events), 1)
+        train = Train(1000, numbered(4500))
+        self.assertEqual(self.send(train), [])
+        self.assertEqual((self.socket.attempts, self.arrived()), (0, cut(train)))
+
+    def test_lengthThatThePathDoesNotTakeGoesAlone(self) -> None:
+        """
+        It and longer ones, to that destination; to others, and shorter ones, trains
+        go on.  That is said once.
+        """
+        for number in (errno.EMSGSIZE, errno.EINVAL):
+            self.open()
+            self.socket.trainTrouble = {1400: number, 1300: number}
+            lines = self.send(Train(1400, numbered(4500)))
+            lines += self.send(Train(1300, numbered(4500)))
+            self.assertEqual(self.socket.attempts, 2)
+            for segment, attempts in ((1400, 0), (1300, 0), (1399, 0), (1500, 0), (1299, 1)):
+                self.socket.attempts = 0
+                lines += self.send(Train(segment, numbered(4500)))
+                self.assertEqual((segment, self.socket.attempts), (segment, attempts))
+            alone = [1400, 1300, 1400, 1300, 1399, 1500]
+            self.assertEqual(self.socket.sent, self.allOf(alone))
+            self.assertEqual(self.arrived(), self.allOf([1299, *alone]))
+            self.assertEqual(len(lines), number == errno.EMSGSIZE)
+            self.socket.attempts = 0
+            self.send(Train(1400, numbered(4500)), ELSEWHERE)
+            self.assertEqual(self.socket.attempts, 1)
+
+    def allOf(self, segments: Sequence[int]) -> list[bytes]:
+        """
+        @return: the datagrams of trains of 4500 bytes.
+        """
+        return [datagram for segment in segments for datagram in cut(Train(segment, numbered(4500)))]
+
+    def test_pathsAreForgotten(self) -> None:
+        """
+        Destinations are chosen by strangers.
+        """
+        self.socket.trainTrouble = {0: errno.EMSGSIZE}
+        for number in range(3 * MAX_PATHS):
+            self.port.send([Train(3, b"abcabc")], ("192.0.2.2", number))
+            self.assertLessEqual(len(self.port._sender._limits), MAX_PATHS)
+        self.assertEqual(len(self.arrived()), 6 * MAX_PATHS)
+
+    def test_destinationThatIsRefusedTellsNothingOfTrains(self) -> None:
+        """
+        Port 0 is an invalid argument, whatever is sent there: each datagram is
+        counted, and trains to others go on.
+        """
+        for number in (errno.EINVAL, errno.EMSGSIZE, errno.EIO, errno.EPERM, errno.ENETUNREACH):
+            self.socket.trainTrouble = {0: number}
+            self.socket.toSend = [trouble(number)] * 5
+            self.drops.totals.clear()
+            self.assertEqual(self.send(Train(1000, numbered(4500))), [])
+            expected = Drop.TOO_LONG if number == errno.EMSGSIZE else Drop.SEND_REFUSED
+            self.assertEqual(self.drops.totals, Counter({expected: 5}))
+            self.socket.trainTrouble = {}
+            self.socket.attempts = 0
+            self.send(Train(1000, numbered(4500)))
+            self.assertEqual(self.socket.attempts, 1)
+
+    def test_answerToAnEarlierDatagramCostsNothing(self) -> None:
+        """
+        The call was not about what it was to send.
+        """
+        for number in (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.EPERM):
+            train = Train(1000, numbered(4500))
+            self.socket.trainTrouble = {0: number}
+            self.assertEqual(self.send(train), [])
+            self.assertEqual(self.arrived(), cut(train))
+            self.socket.trainTrouble = {}
+            self.send(train)
+            self.assertEqual([sent for sent, _ in self.socket.trains], [train])
+            self.arrived()
+        self.assertEqual(dict(self.drops.totals), {})
+
+    def test_fullBufferIsNotTriedAgain(self) -> None:
+        """
+        The datagrams of that call are lost, and counted; those of the next are not.
+        """
+        for number in (errno.EAGAIN, errno.ENOBUFS):
+            self.drops.totals.clear()
+            self.socket.trainTrouble = {1000: number}
+            self.port.send([Train(1000, numbered(4500)), Train(900, numbered(4500))], THERE)
+            self.assertEqual(self.drops.totals, Counter({Drop.SEND_BUFFER_FULL: 5}))
+            self.assertEqual(self.arrived(), cut(Train(900, numbered(4500))))
+
+
+class BufferWarningTests(SynchronousTestCase):
+    """
+    A user whose system gives little hears of it.
+    """
+
+    def linesOf(self, given: int, wanted: int = 4 << 20) -> list[str]:
+        """
+        @return: what three sockets of one opener make it say.
+        """
+        self.patch(sys.modules["uotp.datagram.base"], "enlargeUdpBuffers", lambda *_: given)
+        context = PortContext(MemoryReactorClock(), Drops(), wanted)
+        untyped: Any = None
+        with capturedLogs() as events:
+            for _ in range(3):
+                context._enlarge(untyped)
+        self.assertEqual({event["log_level"] for event in events}, {LogLevel.warn} if events else set())
+        return [formatEvent(event) for event in events]
+
+    def test_tooLittleIsSaidOnce(self) -> None:
+        """
+        With what to do about it.
+        """
+        (line,) = self.linesOf(212992)
+        self.assertIn("212992 bytes of buffer instead of 4194304", line)
+        self.assertIn("--udp-buffer 212992", line)
+        if LINUX:
+            self.assertIn("sysctl -w net.core.rmem_max=4194304 net.core.wmem_max=4194304", line)
+
+    def test_enoughIsNotWorthALine(self) -> None:
+        """
+        Nor is more.
+        """
+        self.assertEqual(self.linesOf(4 << 20), [])
+        self.assertEqual(self.linesOf(5 << 20), [])
+
+
+class ChoiceTests(SynchronousTestCase):
+    """
+    Who gets which port.
+    """
+
+    def chosen(self) -> type:
+        """
+        @return: the kind that would be opened.
+        """
+        opener: Any = datagramPortOpener(MemoryReactorClock(), Drops(), 1 << 20)
+        kind: type = opener.func
+        return kind
+
+    @skipUnless(LINUX, "others have no such port")
+    def test_linuxHasItsOwn(self) -> None:
+        """
+        Where it can be had.
+        """
+        self.assertIs(self.chosen(), linux.LinuxDatagramPort)
+
+    def test_withoutWhatThatNeedsItIsThePortableOne(self) -> None:
+        """
+        Without a word, unless somebody wants to know.
+        """
+        with capturedLogs() as events, patch.dict(sys.modules, {"uotp.datagram.linux": None}):
+            self.assertIs(self.chosen(), PortableDatagramPort)
+        self.assertEqual(events, [])

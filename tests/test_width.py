@@ -1,0 +1,151 @@
+"""
+How many tunnels carry: few where they fill a link, all where they do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from uotp.width import (
+    ADDING_SECONDS,
+    FIRST_WIDTH,
+    HALVING_SECONDS,
+    LEAST_SEGMENTS,
+    LONG_ROUND_TRIP,
+    LONG_ROUND_TRIP_SECONDS,
+    REPEATED_SHARE,
+    SHORT_SECONDS,
+    Standing,
+    Width,
+)
+
+TUNNELS = 8
+
+LEAST = 0.04
+"""Seconds of a round trip on an empty link."""
+
+LONG = LEAST * LONG_ROUND_TRIP + LONG_ROUND_TRIP_SECONDS + 0.001
+SHORT = LEAST * LONG_ROUND_TRIP + LONG_ROUND_TRIP_SECONDS - 0.001
+
+LATER = max(HALVING_SECONDS, ADDING_SECONDS, SHORT_SECONDS)
+"""Seconds after which anything may be done again."""
+
+
+class WidthTests(SynchronousTestCase):
+    """
+    What each look at the connections leads to.
+    """
+
+    def setUp(self) -> None:
+        """
+        Begin with eight tunnels that have carried nothing.
+        """
+        self.now = 1000.0
+        self.width = Width(self.now)
+        self.counts = [(0, 0)] * TUNNELS
+
+    def judge(self, seconds: float = LATER, *, roundTrip: float = LEAST, sent: int = 1000, share: float = 0.0) -> int:
+        """
+        Let every tunnel send some more, and judge.
+
+        @param seconds: that pass before.
+        @param sent: segments of each tunnel.
+        @param share: of them that had been sent before.
+        @return: how many may carry.
+        """
+        self.now += seconds
+        self.counts = [(before + sent, repeated + int(sent * share)) for before, repeated in self.counts]
+        standings: dict[Hashable, Standing] = {
+            number: Standing(before & 0xFFFFFFFF, repeated & 0xFFFFFFFF, roundTrip, LEAST)
+            for number, (before, repeated) in enumerate(self.counts)
+        }
+        width = self.width.judge(standings, self.now)
+        self.assertEqual(width, self.width.width)
+        self.assertTrue(1 <= width <= TUNNELS)
+        return width
+
+    def widen(self) -> None:
+        """
+        Let all carry.
+        """
+        self.width.reset()
+        self.assertEqual(self.judge(sent=0), TUNNELS)
+
+    def test_heavyLoadBeginsWithFew(self) -> None:
+        """
+        The first look has nothing to compare with.
+        """
+        self.assertEqual(self.width.width, FIRST_WIDTH)
+        self.assertEqual(self.judge(), FIRST_WIDTH)
+
+    def test_shortRoundTripLetsMoreCarry(self) -> None:
+        """
+        Twice as many, each time that it has been short for a while; up to all.
+        """
+        self.judge()
+        self.assertEqual(self.judge(roundTrip=SHORT), 2 * FIRST_WIDTH)
+        self.assertEqual(self.judge(SHORT_SECONDS / 2, roundTrip=SHORT), 2 * FIRST_WIDTH)
+        for _ in range(TUNNELS):
+            self.judge(roundTrip=SHORT)
+        self.assertEqual(self.width.width, TUNNELS)
+
+    def test_lossWithoutAQueueIsNoReasonForFewer(self) -> None:
+        """
+        A bad radio link: each tunnel adds to the sum.
+        """
+        self.widen()
+        for _ in range(5):
+            self.assertEqual(self.judge(roundTrip=SHORT, share=10 * REPEATED_SHARE), TUNNELS)
+
+    def test_overflowingQueueHalvesTheNumber(self) -> None:
+        """
+        The round trip is long and much is repeated: half, after a while half of that,
+        and one at least.
+        """
+        self.widen()
+        self.assertEqual(self.judge(roundTrip=LONG, share=2 * REPEATED_SHARE), TUNNELS // 2)
+        self.assertEqual(self.judge(HALVING_SECONDS / 2, roundTrip=LONG, share=2 * REPEATED_SHARE), TUNNELS // 2)
+        self.assertEqual(self.judge(HALVING_SECONDS, roundTrip=LONG, share=2 * REPEATED_SHARE), TUNNELS // 4)
+        for _ in range(TUNNELS):
+            self.judge(roundTrip=LONG, share=2 * REPEATED_SHARE)
+        self.assertEqual(self.width.width, 1)
+
+    def test_fullQueueThatDoesNotOverflowIsLeftAlone(self) -> None:
+        """
+        But one more is tried now and then.
+        """
+        self.judge()
+        self.assertEqual(self.judge(roundTrip=LONG), FIRST_WIDTH + 1)
+        self.assertEqual(self.judge(ADDING_SECONDS / 2, roundTrip=LONG), FIRST_WIDTH + 1)
+        self.assertEqual(self.judge(ADDING_SECONDS / 2, roundTrip=LONG), FIRST_WIDTH + 2)
+
+    def test_fewSegmentsSayNothing(self) -> None:
+        """
+        Whatever became of them.
+        """
+        self.widen()
+        few = (LEAST_SEGMENTS - 1) // TUNNELS
+        self.assertEqual(self.judge(sent=few, roundTrip=LONG, share=1.0), TUNNELS)
+
+    def test_kernelsCountsMayBeginAgainAtZero(self) -> None:
+        """
+        They have 32 bits.
+        """
+        self.widen()
+        self.counts = [((1 << 32) - 10, (1 << 32) - 10)] * TUNNELS
+        self.judge(sent=0)
+        self.assertEqual(self.judge(roundTrip=LONG, share=REPEATED_SHARE / 2), TUNNELS)
+
+    def test_systemThatTellsNothingChangesNothing(self) -> None:
+        """
+        And there is always one.
+        """
+        self.assertEqual(Width(0.0).judge({}, LATER), 1)
+
+    def test_standstillLetsAllCarry(self) -> None:
+        """
+        Those that did are not the ones to wait for.
+        """
+        self.assertGreater(self.width.reset(), 1 << 20)

@@ -1,0 +1,110 @@
+"""
+The connection under a tunnel, on either end: Twisted's own over TCP, but that what is
+written goes to the kernel at once, as far as the kernel takes it, and only the rest
+waits for the reactor.  So a lone datagram is on its way without another turn, and a
+connection that holds anything is one that the kernel takes no more from:
+C{pauseProducing} comes with the first byte that has to wait.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet import main, tcp
+
+from uotp.sockets import TunnelTuning, setMark, tcpCost, tcpStanding, tuneTunnelSocket
+from uotp.width import Standing
+
+READ_BYTES = 64 * 1024
+"""What a connection reads before others get their turn, and then decodes at one go."""
+
+
+class PlainConnection(tcp.Connection):
+    """
+    What is the same for the connections of both ends.
+    """
+
+    bufferSize = 0  # so that a producer is paused as soon as anything waits
+    protocol: Any
+
+    def write(self, data: bytes) -> None:
+        """
+        Send at once what can be sent, and the rest later.
+        """
+        if self.connected and not self.dataBuffer and not self._tempDataLen:
+            sent = self.writeSomeData(data)
+            if sent == len(data):
+                return
+            if not isinstance(sent, Exception):  # the reactor meets it again, and can end the connection
+                data = data[sent:]
+        super().write(data)
+
+    def doRead(self) -> Any:
+        """
+        Read what has come, bounded.
+        """
+        try:
+            data = self.socket.recv(READ_BYTES)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return main.CONNECTION_LOST
+        if not data:
+            return main.CONNECTION_DONE
+        self.protocol.dataReceived(data)
+        return None
+
+    def cost(self) -> int:
+        """
+        @return: what stands before the next byte that is written, in bytes; see
+            L{uotp.boundaries.Carrier.cost}.
+        """
+        return tcpCost(self.socket) + len(self.dataBuffer) + self._tempDataLen
+
+    def standing(self) -> Standing | None:
+        """
+        @return: how the connection stands; see L{uotp.boundaries.Carrier.standing}.
+        """
+        return tcpStanding(self.socket)
+
+
+class DialledConnection(PlainConnection, tcp.Client):
+    """
+    A connection that we have opened.
+
+    @cvar tuning: how its socket is set up.
+    @cvar mark: its firewall mark, from before the first packet, or L{None}.
+    """
+
+    tuning = TunnelTuning()
+    mark: int | None = None
+
+    def createInternetSocket(self) -> Any:
+        """
+        @return: the socket, marked and tuned.
+        @raise OSError: without the privilege for the mark.
+        """
+        made = super().createInternetSocket()
+        try:
+            if self.mark is not None:
+                setMark(made, self.mark)
+        except OSError:
+            made.close()
+            raise
+        tuneTunnelSocket(made, self.tuning)
+        return made
+
+
+class AcceptedConnection(PlainConnection, tcp.Server):
+    """
+    A connection that we have accepted.
+    """
+
+    def __init__(self, tuning: TunnelTuning, accepted: Any, *rest: Any) -> None:
+        """
+        @param tuning: how its socket is set up.
+        @param accepted: the socket.
+        @param rest: see C{tcp.Server}.
+        """
+        tuneTunnelSocket(accepted, tuning)
+        super().__init__(accepted, *rest)

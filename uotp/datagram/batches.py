@@ -1,0 +1,165 @@
+"""
+Receives many datagrams with one system call.
+
+Whether a batch is one train as it lies there is found by comparing bytes, once;
+what is not is told apart by source, and cut.  The buffers are the process's: it
+has one thread, and leaves with copies.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from array import array
+
+from uotp.datagram.cutting import couple
+from uotp.datagram.slots import MAX_MESSAGES, Slots
+from uotp.datagram.structures import (
+    CONTROL_BYTES,
+    CUT_OFF,
+    HEADER_BYTES,
+    NAME_BYTES,
+    WITHOUT_WAITING,
+    Recvmmsg,
+    ffi,
+    ints,
+    recvmmsg,
+    words,
+)
+from uotp.train import MAX_TRAIN_BYTES, Train
+
+Catch = tuple[int, int, int, list[tuple[bytes, list[Train]]]]
+"""
+What one call has brought: how many messages, bytes of the longest, how many were
+cut off and so are lost, and the trains of each source, with its raw name.
+"""
+
+
+class Batches:
+    """
+    Receives batches on sockets of one family.
+    """
+
+    def __init__(self, family: int, slots: Slots, receive: Recvmmsg = recvmmsg) -> None:
+        """
+        @param receive: C{recvmmsg}.
+        """
+        self._slots = slots
+        self._receive = receive
+        self._nameBytes = NAME_BYTES[family]
+        self._headers = ffi.new("struct mmsghdr[]", MAX_MESSAGES)
+        self._nameData = ffi.new("char[]", MAX_MESSAGES * self._nameBytes)
+        self._controlData = ffi.new("char[]", MAX_MESSAGES * CONTROL_BYTES)
+        for number in range(MAX_MESSAGES):
+            header = self._headers[number].msg_hdr
+            header.msg_name = self._nameData + number * self._nameBytes
+            header.msg_namelen = self._nameBytes
+            header.msg_iov = slots.vectors + 2 * number
+            header.msg_iovlen = 2
+            header.msg_control = self._controlData + number * CONTROL_BYTES
+            header.msg_controllen = CONTROL_BYTES
+        self._header = ffi.buffer(self._headers)
+        self._names = ffi.buffer(self._nameData)
+        self._fresh = bytes(self._header)
+        offset = ffi.offsetof("struct mmsghdr", "msg_len")
+        self._lengths = ints(self._header, offset, HEADER_BYTES)
+        self._flags = ints(self._header, ffi.offsetof("struct msghdr", "msg_flags"), HEADER_BYTES)
+        control = ffi.offsetof("struct msghdr", "msg_controllen")
+        self._controls = words(self._header, control, HEADER_BYTES)
+        controls = ffi.buffer(self._controlData)
+        self._segments = ints(controls, ffi.offsetof("struct control", "segment"), CONTROL_BYTES)
+        # What the headers of a batch say in which each message is as long as its slot:
+        self._uniform = bytearray(self._fresh)
+        words(self._uniform, control, HEADER_BYTES)[:] = array("L", [0]) * MAX_MESSAGES
+        self._uniformLengths = ints(self._uniform, offset, HEADER_BYTES)
+        self._uniformLength = 0
+
+    def receive(self, descriptor: int, expected: int, most: int) -> Catch:
+        """
+        Receive what has come.
+
+        @param descriptor: a socket that does not block.
+        @param expected: bytes of each message, a guess.
+        @param most: how many messages, up to L{MAX_MESSAGES}.
+        @raise OSError: when there are none.
+        """
+        slots = self._slots
+        if expected != slots.length:
+            slots.aim(expected)
+        count = self._receive(descriptor, self._headers, most, WITHOUT_WAITING, ffi.NULL)
+        if count <= 0:
+            raise OSError(ffi.errno, os.strerror(ffi.errno))
+        try:
+            return self._uniformCatch(count) or self._mixedCatch(count)
+        finally:
+            used = count * HEADER_BYTES
+            self._header[:used] = self._fresh[:used]
+
+    def _uniformCatch(self, count: int) -> Catch | None:
+        """
+        @return: what has come, if it is one train as it lies there: from one source,
+            each message as long as its slot, the last one at most so long.
+        """
+        length = self._slots.length
+        if length != self._uniformLength:
+            self._uniformLength = length
+            self._uniformLengths[:] = array("i", [length]) * MAX_MESSAGES
+        before = count - 1
+        last = self._lengths[before]
+        if (
+            not 0 < last <= length
+            or self._flags[before]
+            or self._controls[before]
+            or not self._uniform.startswith(self._header[: before * HEADER_BYTES])
+        ):
+            return None
+        name = self._names[: self._nameBytes]
+        if before and name * count != self._names[: count * self._nameBytes]:
+            return None
+        segment = length if before else last
+        size = before * length + last
+        if size <= MAX_TRAIN_BYTES:
+            trains = [Train(segment, self._slots.inRow(0, size))]
+        else:
+            most = MAX_TRAIN_BYTES // length or 1
+            trains = [
+                Train(segment, self._slots.inRow(start, min(most * length, size - start * length)))
+                for start in range(0, count, most)
+            ]
+        return count, segment, 0, [(name, trains)]
+
+    def _mixedCatch(self, count: int) -> Catch:
+        lengths = self._lengths[:count].tolist()
+        pieces = self._slots.pieces(lengths)
+        width = self._nameBytes
+        names = self._names[: count * width]
+        segments = [0] * count
+        controls = self._controls[:count].tolist()
+        if any(controls):
+            told = self._segments[:count].tolist()
+            segments = [each if control else 0 for each, control in zip(told, controls, strict=True)]
+        cutOff = [message for message, flags in enumerate(self._flags[:count].tolist()) if flags & CUT_OFF]
+        messages = list(zip(pieces, segments, strict=True))
+        if not cutOff and names[:width] * count == names:
+            return count, max(lengths), 0, [(names[:width], couple(messages))]
+        bySource: dict[bytes, list[tuple[bytes, int]]] = {}
+        for number, message in enumerate(messages):
+            if number not in cutOff:
+                bySource.setdefault(names[number * width : (number + 1) * width], []).append(message)
+        return count, max(lengths), len(cutOff), [(name, couple(some)) for name, some in bySource.items()]
+
+
+@functools.cache
+def batchesFor(family: int) -> Batches:
+    """
+    @return: what all sockets of a family receive with.
+    """
+    return Batches(family, processSlots())
+
+
+@functools.cache
+def processSlots() -> Slots:
+    """
+    @return: the buffers of this process.
+    """
+    return Slots()

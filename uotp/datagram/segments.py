@@ -1,0 +1,131 @@
+"""
+Sends trains with one system call each: the kernel, or the device, cuts them
+(C{UDP_SEGMENT}).  Where that is refused, the datagrams go one by one, and what
+was learned is remembered for the socket.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+from collections.abc import Callable, Sequence
+
+from twisted.logger import LogLevel
+
+from uotp.boundaries import Address
+from uotp.datagram.base import SEND_DROPS, PortContext
+from uotp.drops import Drop
+from uotp.train import MAX_TRAIN_BYTES, Train, cut
+
+UDP_SEGMENT = 103
+"""Of linux/udp.h."""
+
+MAX_SEGMENTS = 64
+"""UDP_MAX_SEGMENTS of the kernel before it became 128."""
+
+NEVER = 0
+ALWAYS = MAX_TRAIN_BYTES + 1
+"""From which length of datagrams on they go one by one."""
+
+MAX_PATHS = 64
+"""Destinations remembered for refusing; whoever makes us forget one has it refuse once more."""
+
+NOT_HERE = {errno.EIO, errno.EOPNOTSUPP, errno.ENOPROTOOPT, errno.ENOSYS}
+"""
+What says that a socket cannot do it at all: mostly EIO, of a device that does not
+count checksums, or of IPsec.
+"""
+
+TOO_LONG_TO_CUT = {errno.EMSGSIZE, errno.EINVAL}
+"""
+What a kernel says, by its version, when a datagram does not fit the path in one
+piece.  Sent alone it is fragmented.
+"""
+
+SendEach = Callable[[Sequence[bytes], Address], bool]
+
+
+class SegmentSender:
+    """
+    Sends the trains of one socket.
+    """
+
+    def __init__(self, udpSocket: socket.socket, context: PortContext, sendEach: SendEach) -> None:
+        """
+        @param sendEach: sends datagrams one by one, counts those that cannot be sent,
+            and says whether any could.
+        """
+        self._context = context
+        self._sendEach = sendEach
+        self._sendmsg = udpSocket.sendmsg
+        self._limit = ALWAYS if isKnown(udpSocket) else NEVER
+        self._limits: dict[Address, int] = {}
+        if self._limit == NEVER:
+            self._say("this kernel cannot cut UDP trains, so datagrams are sent one by one, which takes longer")
+
+    def send(self, train: Train, destination: Address) -> None:
+        """
+        Send a train of several datagrams.
+        """
+        segment, payload = train
+        limit = self._limit
+        if self._limits:
+            limit = min(limit, self._limits.get(destination, limit))
+        most = min(MAX_TRAIN_BYTES // segment, MAX_SEGMENTS) * segment
+        if segment >= limit or most <= segment:
+            self._sendEach(cut(train), destination)
+            return
+        control = ((socket.IPPROTO_UDP, UDP_SEGMENT, struct.pack("=H", segment)),)
+        for start in range(0, len(payload), most):
+            part = payload[start : start + most]
+            if len(part) <= segment:
+                self._sendEach([part], destination)
+                return
+            try:
+                self._sendmsg((part,), control, 0, destination)
+            except OSError as error:
+                self._refused(error.errno or 0, Train(segment, part), destination)
+
+    def _refused(self, number: int, train: Train, destination: Address) -> None:
+        """
+        See whether the datagrams can go one by one.  Only if they can, it was the
+        train that was refused, and not the destination, or an answer to something
+        that was sent before.
+        """
+        if SEND_DROPS.get(number) is Drop.SEND_BUFFER_FULL:
+            self._context.drops.count(Drop.SEND_BUFFER_FULL, train.datagrams)
+        elif self._sendEach(cut(train), destination):
+            if number in NOT_HERE:
+                self._limit = NEVER
+                self._say(
+                    "a device or path cannot take UDP trains, so datagrams are sent one by one, which takes longer"
+                )
+            elif number in TOO_LONG_TO_CUT:
+                self._remember(train.segment, destination)
+
+    def _remember(self, segment: int, destination: Address) -> None:
+        if len(self._limits) >= MAX_PATHS:
+            self._limits.clear()
+        self._limits[destination] = segment
+        self._say(
+            "datagrams of {segment} bytes are longer than the path to {host} carries in one piece: sending them one by"
+            " one, in fragments, takes longer",
+            segment=segment,
+            host=destination[0],
+        )
+
+    def _say(self, words: str, **fields: object) -> None:
+        self._context.sayOnce(LogLevel.info, words, **fields)
+
+
+def isKnown(udpSocket: socket.socket) -> bool:
+    """
+    @return: whether the kernel knows C{UDP_SEGMENT}.  One that does not would send a
+        train as one datagram.
+    """
+    try:
+        udpSocket.getsockopt(socket.IPPROTO_UDP, UDP_SEGMENT)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,83 @@
+"""
+Where what C{recvmmsg} receives is laid.
+
+Each message has two places to go to.  The first is a slot of exactly the length
+that is expected, and the slots of all messages lie one behind the other: where
+the datagrams have that length, the whole batch is one train as it lies there.
+The second takes what is longer.
+"""
+
+from __future__ import annotations
+
+import mmap
+from array import array
+
+from uotp.datagram.structures import VECTOR_BYTES, WORD_BYTES, ffi, words
+
+MAX_MESSAGES = 64
+"""
+Of one call.  With 64 the work for each call has long been spread thin, and the
+longest turn stays around a millisecond.
+"""
+
+MAX_MESSAGE_BYTES = 65536
+"""More than any datagram has, or any number of them that the kernel coalesces."""
+
+FIRST_SLOT_BYTES = 2048
+"""Room for what most networks carry, before anything is known."""
+
+
+class Slots:
+    """
+    Where the data of a batch goes.
+
+    @ivar length: bytes of each slot.
+    """
+
+    def __init__(self) -> None:
+        size = MAX_MESSAGES * MAX_MESSAGE_BYTES
+        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+        self._data = mmap.mmap(-1, 2 * size, flags)  # pages that nothing is written to cost nothing
+        self._overflowStart = size
+        self._base = int(ffi.cast("uintptr_t", ffi.from_buffer(self._data)))
+        self.vectors = ffi.new("struct iovec[]", 2 * MAX_MESSAGES)
+        data, stride = ffi.buffer(self.vectors), 2 * VECTOR_BYTES
+        self._slotBases = words(data, 0, stride)
+        self._slotLengths = words(data, WORD_BYTES, stride)
+        first = self._base + size
+        words(data, 2 * WORD_BYTES, stride)[:] = array("L", range(first, first + size, MAX_MESSAGE_BYTES))
+        words(data, 3 * WORD_BYTES, stride)[:] = array("L", [MAX_MESSAGE_BYTES]) * MAX_MESSAGES
+        self.length = 0
+        self.aim(FIRST_SLOT_BYTES)
+
+    def aim(self, length: int) -> None:
+        """
+        Lay the slots so far apart.
+        """
+        self.length = length
+        end = self._base + MAX_MESSAGES * length
+        self._slotBases[:] = array("L", range(self._base, end, length))
+        self._slotLengths[:] = array("L", [length]) * MAX_MESSAGES
+
+    def inRow(self, start: int, length: int) -> bytes:
+        """
+        @param start: a message.
+        @return: so many bytes from its slot on.
+        """
+        begin = start * self.length
+        return self._data[begin : begin + length]
+
+    def pieces(self, lengths: list[int]) -> list[bytes]:
+        """
+        @param lengths: of all messages, from the first on.
+        @return: the data of each.
+        """
+        data, length = self._data, self.length
+        starts = range(0, len(lengths) * length, length)
+        if max(lengths) <= length:
+            return [data[start : start + size] for start, size in zip(starts, lengths, strict=True)]
+        overflows = range(self._overflowStart, self._overflowStart + self._overflowStart, MAX_MESSAGE_BYTES)
+        return [
+            data[start : start + min(size, length)] + data[overflow : overflow + max(size - length, 0)]
+            for start, overflow, size in zip(starts, overflows, lengths, strict=False)
+        ]

@@ -1,0 +1,132 @@
+"""
+How many of a session's tunnels may carry at once when there is more to carry than
+they can.
+
+Each tunnel is a TCP connection that takes for itself what it can get.  Where the
+tunnels together fill a link, more of them only drive the queue before it to overflow
+again and again: a tenth of what is sent is lost and sent twice, and all that came
+behind a lost segment waits at the other end.  A few carry as much, sooner and in
+order.  Where segments are lost without a queue, though, on a bad radio link, each
+tunnel that carries adds to the sum.
+
+The two can be told apart by the round trip: it is long when a queue is full.  So
+halve the number while many segments are repeated and the round trip is long, double
+it when the round trip is short though datagrams wait, and otherwise add one now and
+then, to see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+REPEATED_SHARE = 0.02
+"""Of the segments sent; on a link without a queue before it, this is a bad one."""
+
+LONG_ROUND_TRIP = 1.25
+LONG_ROUND_TRIP_SECONDS = 0.003
+"""
+A round trip is long when it takes so many times the least that was ever seen, and so
+many seconds besides, since on a short link the computers' own time is most of it.
+"""
+
+LEAST_SEGMENTS = 50
+"""Of fewer than these the share that was repeated says nothing."""
+
+HALVING_SECONDS = 1.0
+"""Between two times: what was in flight before the first has to be gone."""
+
+SHORT_SECONDS = 0.6
+"""
+For so long the round trip must have been short before the number is doubled: it is
+short for a moment, too, whenever a queue has just been emptied.
+"""
+
+FIRST_WIDTH = 2
+"""
+With how many a heavy load begins: few enough not to overflow the queue of a slow link
+at once, and in a second or two there can be eight.
+"""
+
+ADDING_SECONDS = 5.0
+"""Between two times that one more is tried."""
+
+
+class Standing(NamedTuple):
+    """
+    How a tunnel's connection stands, as the kernel counts.
+
+    @ivar sent: segments with data since it was opened, modulo 2^32.
+    @ivar repeated: how many of them had been sent before.
+    @ivar roundTrip: smoothed, in seconds.
+    @ivar leastRoundTrip: the shortest of late, in seconds.
+    """
+
+    sent: int
+    repeated: int
+    roundTrip: float
+    leastRoundTrip: float
+
+
+class Width:
+    """
+    The number, for one session.
+
+    @ivar width: how many may carry.
+    """
+
+    def __init__(self, now: float) -> None:
+        """
+        @param now: monotonic seconds, as in L{judge}.
+        """
+        self.width = FIRST_WIDTH
+        self._before: dict[Any, Standing] = {}
+        self._halveAt = self._addAt = self._longAt = now
+
+    def judge(self, standings: Mapping[Any, Standing], now: float) -> int:
+        """
+        To be called every fraction of a second while datagrams wait, or have waited.
+
+        @param standings: of all tunnels that are open.
+        @return: L{width}, at most as many as there are tunnels.
+        """
+        before, self._before = self._before, dict(standings)
+        tunnels = max(len(standings), 1)
+        width = min(self.width, tunnels)
+        sent = repeated = 0
+        roundTrips = []
+        for tunnel, standing in standings.items():
+            earlier = before.get(tunnel, standing)
+            segments = standing.sent - earlier.sent & 0xFFFFFFFF
+            if segments:
+                sent += segments
+                repeated += standing.repeated - earlier.repeated & 0xFFFFFFFF
+                roundTrips.append(standing.roundTrip)
+        if sent >= LEAST_SEGMENTS:
+            least = min(standing.leastRoundTrip for standing in standings.values())
+            isLong = min(roundTrips) > least * LONG_ROUND_TRIP + LONG_ROUND_TRIP_SECONDS
+            if not isLong:
+                if now - self._longAt >= SHORT_SECONDS:
+                    self._longAt = now
+                    width *= 2
+            else:
+                self._longAt = now
+                if repeated > sent * REPEATED_SHARE:
+                    self._addAt = now + ADDING_SECONDS
+                    if now >= self._halveAt:
+                        self._halveAt = now + HALVING_SECONDS
+                        width = max(width // 2, 1)
+                elif now >= self._addAt:
+                    self._addAt = now + ADDING_SECONDS
+                    width += 1
+        self.width = min(width, tunnels)
+        return self.width
+
+    def reset(self) -> int:
+        """
+        Let all carry: those that did have come to a standstill.
+
+        @return: L{width}.
+        """
+        self.width = 1 << 30
+        return self.width
