@@ -1,4 +1,8 @@
 """
-Measurements.  Each compares, in one run and in turn, so that a machine that is
-slow today is slow for all.
+Measurements: C{python -m bench}.  Whatever is compared takes turns in one run, so
+that a minute in which the machine is slow is slow for all.
+
+What is measured stands in C{scenarios}, what sends and receives in C{load}, and
+what is made of the numbers in C{figures}, C{results}, C{report} and C{chart},
+which need nothing of the system.
 """

@@ -1,0 +1,97 @@
+"""
+Who takes part: the program of this checkout, the original, nothing at all, and
+whatever a command line names.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.processes import PROGRAM, environmentFor
+
+OURS = "uotp"
+ORIGINAL = "original"
+BARE = "bare"
+"""Names; the last has no tunnel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """
+    A client and a server.
+
+    @ivar name: in the results.
+    @ivar command: what starts one of the two, when C{client} or C{server} is put for
+        the braces in it; empty where there is no tunnel.
+    @ivar options: more words for both.
+    @ivar environment: that they run in.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    options: tuple[str, ...]
+    environment: dict[str, str]
+
+    def words(self, end: str) -> list[str]:
+        """
+        @param end: C{client} or C{server}.
+        @return: the first words of the command line.
+        """
+        return [word.format(end) for word in self.command] + list(self.options)
+
+
+def bareContender() -> Contender:
+    """
+    @return: the one without a tunnel.
+    """
+    return Contender(BARE, (), (), {})
+
+
+def ourContender(
+    name: str = OURS, folder: Path = PROGRAM, options: tuple[str, ...] = (), environment: dict[str, str] | None = None
+) -> Contender:
+    """
+    @param folder: of the checkout that is measured.
+    @param environment: what is put into it besides.
+    """
+    started = (sys.executable, "-m", "uotp.scripts", "{}")
+    return Contender(name, started, options, {**environmentFor(folder), **(environment or {})})
+
+
+def originalContender(folder: Path) -> Contender:
+    """
+    @param folder: C{bin} of a virtual environment with udp-over-tls-pool 0.1.1.
+    @raise ValueError: when it is not there.
+    """
+    for end in ("client", "server"):
+        if not (folder / f"uotp-{end}").is_file():
+            reason = f"there is no {folder / f'uotp-{end}'}"
+            raise ValueError(reason)
+    return Contender(ORIGINAL, (str(folder.resolve() / "uotp-{}"),), (), environmentFor())
+
+
+def namedContender(text: str) -> Contender:
+    """
+    @param text: C{NAME=WORDS}.  The words are options for both ends; before them may
+        stand C{@FOLDER}, another checkout, and C{VARIABLE=VALUE} for the environment.
+    @raise ValueError: in words.
+    """
+    name, equals, rest = text.partition("=")
+    if not equals or not name or name in {OURS, ORIGINAL, BARE}:
+        reason = f"{text}: NAME=OPTIONS is needed, with a name of its own"
+        raise ValueError(reason)
+    words = shlex.split(rest)
+    folder, environment = PROGRAM, {}
+    if words and words[0].startswith("@"):
+        folder = Path(words.pop(0)[1:]).resolve()
+        if not (folder / "uotp" / "scripts.py").is_file():
+            reason = f"{text}: there is no uotp in {folder}"
+            raise ValueError(reason)
+    while words and re.match(r"[A-Za-z_]\w*=", words[0]):
+        variable, _, value = words.pop(0).partition("=")
+        environment[variable] = value
+    return ourContender(name, folder, tuple(words), environment)

@@ -1,0 +1,86 @@
+"""
+A load's end, as the measurement sees it.
+"""
+
+from __future__ import annotations
+
+import json
+import select
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from bench.processes import LOADS, PROGRAM, MeasurementError, Processes, environmentFor
+
+REPLY_SECONDS = 30.0
+"""Besides what a deed takes."""
+
+
+class LoadEnd:
+    """
+    A process that sends and receives, see L{bench.load.__main__}.
+
+    @ivar port: where its socket is bound.
+    """
+
+    def __init__(self, processes: Processes, side: Sequence[str], address: str) -> None:
+        """
+        Start it.
+
+        @param side: words before its command.
+        @param address: to bind to.
+        """
+        self._processes = processes
+        words = [*side, sys.executable, "-m", "bench.load", address]
+        self._process = processes.start(words, environmentFor(LOADS, PROGRAM), spokenTo=True)
+        self.port = int(self._reply(REPLY_SECONDS)["port"])
+
+    def begin(self, deed: str, **arguments: Any) -> None:
+        """
+        Have it begin to do something.
+        """
+        self._ask(deed, REPLY_SECONDS, arguments)
+
+    def sample(self) -> dict[str, Any]:
+        """
+        @return: how it stands with what it does.
+        """
+        return self._ask("sample", REPLY_SECONDS, {})
+
+    def finish(self, seconds: float = 0.0) -> dict[str, Any]:
+        """
+        Have it stop, or come to its end.
+
+        @param seconds: how long that takes.
+        @return: what it reports.
+        """
+        return self._ask("finish", REPLY_SECONDS + seconds, {})
+
+    def connect(self, address: tuple[str, int]) -> None:
+        """
+        Have it say hello until it is answered.
+
+        @raise MeasurementError: when it is not.
+        """
+        if not self._ask("connect", REPLY_SECONDS, {"address": address})["answered"]:
+            reason = f"nothing comes back from {address[0]}:{address[1]}"
+            raise MeasurementError(reason)
+
+    def _ask(self, do: str, seconds: float, arguments: dict[str, Any]) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass  # its last words follow
+        return self._reply(seconds)
+
+    def _reply(self, seconds: float) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        readable, _, _ = select.select([self._process.stdout], [], [], seconds)
+        line = self._process.stdout.readline() if readable else ""
+        if not line:
+            reason = f"a load's end does not answer\n{self._processes.said(self._process)}"
+            raise MeasurementError(reason)
+        reply: dict[str, Any] = json.loads(line)
+        return reply

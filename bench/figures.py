@@ -1,0 +1,78 @@
+"""
+What is measured, and how one number is made of many.  Pure: it opens nothing and
+reads no clock.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """
+    A kind of number.
+
+    @ivar title: with its unit, for the head of a column.
+    @ivar decimals: after the point.
+    @ivar compared: whether a ratio of two of them says something; that of two
+        losses, of which one may be 0, does not.
+    """
+
+    title: str
+    decimals: int
+    compared: bool = True
+
+
+FIGURES = {
+    "rate": Figure("datagrams/s", 0),
+    "megabits": Figure("Mbit/s", 1),
+    "processor": Figure("us/datagram", 1),
+    "roundTripMedian": Figure("median ms", 3),
+    "roundTripP99": Figure("p99 ms", 3),
+    "delayMedian": Figure("delay median ms", 2),
+    "delayP99": Figure("delay p99 ms", 2),
+    "loss": Figure("lost %", 2, compared=False),
+    "disorder": Figure("out of order %", 2, compared=False),
+    "smallDelayMedian": Figure("small: median ms", 2),
+    "smallDelayP99": Figure("small: p99 ms", 2),
+    "smallLoss": Figure("small: lost %", 2, compared=False),
+    "kibibytesPerTunnel": Figure("KiB/tunnel", 1),
+    "busyPercent": Figure("busy %", 2),
+}
+"""By the name that they have in the raw numbers; in the order in which columns stand."""
+
+
+def percentile(numbers: Sequence[float], share: float) -> float:
+    """
+    @param share: of the numbers that are not above it, 0 to 1.
+    @return: one of the numbers (nearest rank); not a number for none at all.
+    """
+    if not numbers:
+        return math.nan
+    ordered = sorted(numbers)
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+
+
+def disorder(numbers: Sequence[int]) -> int:
+    """
+    @param numbers: of datagrams, as they came.
+    @return: how many came after one with a higher number.
+    """
+    highest = -1
+    late = 0
+    for number in numbers:
+        if number < highest:
+            late += 1
+        else:
+            highest = number
+    return late
+
+
+def percent(part: float, whole: float) -> float:
+    """
+    @return: a share, in percent; 0 of nothing.
+    """
+    return 100 * part / whole if whole else 0.0

@@ -1,0 +1,178 @@
+"""
+What an end can be told to do for a while, and what all of that has in common: it
+runs in a thread, can be stopped, and reports.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from contextlib import suppress
+from typing import Any
+
+from bench.load.trains import TrainPort, mixedTrains, uniformTrains
+
+PRIME = b"\x00prime"
+"""A datagram that asks for nothing but an answer; shorter than any that is measured."""
+
+MOST_BYTES = 65535
+LOOK_MILLISECONDS = 200
+
+Report = dict[str, Any]
+
+
+class Deed:
+    """
+    Something that an end does with its socket.
+
+    @ivar stopping: whether it has been told to stop.
+    """
+
+    def __init__(self, udp: socket.socket) -> None:
+        """
+        @param udp: blocking, and back from a wait a few times each second.
+        """
+        self.socket = udp
+        self.stopping = False
+        self._thread = threading.Thread(target=self.run, daemon=True)
+
+    def start(self) -> None:
+        """
+        Begin.
+        """
+        self._thread.start()
+
+    def finish(self) -> Report:
+        """
+        Stop if it does not end by itself, and wait for the end.
+
+        @return: what it reports.
+        """
+        self.stop()
+        self._thread.join()
+        return self.report()
+
+    def stop(self) -> None:
+        """
+        Have it end soon.
+        """
+        self.stopping = True
+
+    def run(self) -> None:
+        """
+        Do it.
+        """
+        raise NotImplementedError
+
+    def report(self) -> Report:
+        """
+        @return: how it stands.
+        """
+        return {}
+
+
+class Answer(Deed):
+    """
+    Answer everything, whoever sent it; what comes last shows who the peer is.
+
+    @ivar peer: who it was.
+    """
+
+    peer: Any = None
+
+    def run(self) -> None:
+        """
+        Answer.
+        """
+        receive, send = self.socket.recvfrom, self.socket.sendto
+        while not self.stopping:
+            with suppress(BlockingIOError, ConnectionRefusedError):
+                datagram, self.peer = receive(MOST_BYTES)
+                send(datagram, self.peer)
+
+
+class Echo(Deed):
+    """
+    Answer the one peer, with as little work as can be.
+    """
+
+    def run(self) -> None:
+        """
+        Answer.
+        """
+        receive, send = self.socket.recv, self.socket.send
+        while not self.stopping:
+            with suppress(BlockingIOError, ConnectionRefusedError):
+                send(receive(MOST_BYTES))
+
+
+class Flood(Deed):
+    """
+    Send as fast as can be, until stopped.
+    """
+
+    def __init__(self, udp: socket.socket, size: int | None) -> None:
+        """
+        @param size: of each datagram, in bytes; L{None} for the mix.
+        """
+        super().__init__(udp)
+        self._trains = mixedTrains() if size is None else uniformTrains(size)
+
+    def run(self) -> None:
+        """
+        Send.
+        """
+        port = TrainPort(self.socket)
+        while not self.stopping:
+            for train in self._trains:
+                port.send([train])
+
+
+class FloodSingly(Deed):
+    """
+    Send as fast as can be with a system call for each datagram, as programs do that
+    know of no other way.
+    """
+
+    def __init__(self, udp: socket.socket, size: int) -> None:
+        """
+        @param size: of each datagram, in bytes.
+        """
+        super().__init__(udp)
+        self._datagram = bytes(size)
+
+    def run(self) -> None:
+        """
+        Send.
+        """
+        send, datagram = self.socket.send, self._datagram
+        while not self.stopping:
+            with suppress(BlockingIOError, ConnectionRefusedError):
+                send(datagram)
+
+
+class Count(Deed):
+    """
+    Count what comes.
+    """
+
+    def __init__(self, udp: socket.socket) -> None:
+        """
+        @param udp: connected.
+        """
+        super().__init__(udp)
+        self._port = TrainPort(udp)
+
+    def run(self) -> None:
+        """
+        Count.
+        """
+        while not self.stopping:
+            self._port.receive(LOOK_MILLISECONDS)
+
+    def report(self) -> Report:
+        """
+        @return: how much has come so far, and at what moment that was so.
+        """
+        return {"datagrams": self._port.datagrams, "bytes": self._port.bytes, "moment": time.monotonic()}

@@ -1,0 +1,213 @@
+"""
+Datagrams that carry the time when they were sent and a number: sent at a given
+pace, recorded at the other end, or answered there and timed here.
+
+The clock is the same at both ends: CLOCK_MONOTONIC is one for the whole machine, in
+each of its network namespaces.  Between two datagrams the sender sleeps until the
+next is due, counted from the beginning, so that what one wait takes too long is not
+added to the next.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+import socket
+import struct
+import threading
+import time
+from array import array
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from bench.figures import disorder, percentile
+from bench.load.deeds import Deed, Report
+
+STAMP = struct.Struct("!QIB")
+"""Nanoseconds, number, and which stream it belongs to."""
+
+MOST_BYTES = 65535
+SIZES_IN_TURN = 997
+"""Sizes that are drawn before the first datagram, and then used in turn."""
+
+LAST_ANSWERS_SECONDS = 0.5
+NANOSECONDS = 1_000_000_000
+MILLISECOND = 1_000_000
+"""In nanoseconds, as is every time that a datagram carries."""
+
+
+class Pace(Deed):
+    """
+    Send streams of datagrams, each at its own pace, until an end.
+    """
+
+    def __init__(self, udp: socket.socket, streams: Sequence[Sequence[float]], begin: float, end: float) -> None:
+        """
+        @param streams: of each, the least and the most bytes of a datagram, and how
+            many there are each second.
+        @param begin: what is sent before, on the monotonic clock, is not counted.
+        @param end: when the last is sent.
+        """
+        super().__init__(udp)
+        self._streams = streams
+        self._begin = begin
+        self._end = end
+        self._sent = [0] * len(streams)
+        dice = random.Random(1)  # noqa: S311 - the same sizes for all
+        self._fillings = [
+            [bytes(dice.randint(int(least), int(most)) - STAMP.size) for _ in range(SIZES_IN_TURN)]
+            for least, most, _ in streams
+        ]
+
+    def run(self) -> None:
+        """
+        Send.
+        """
+        send, pack, clock = self.socket.send, STAMP.pack, time.monotonic_ns
+        begin, end = int(self._begin * NANOSECONDS), int(self._end * NANOSECONDS)
+        start = clock()
+        due = [(start, stream, 0) for stream in range(len(self._streams))]
+        heapq.heapify(due)
+        intervals = [NANOSECONDS / rate for _, _, rate in self._streams]
+        while not self.stopping:
+            moment, stream, number = due[0]
+            if moment >= end:
+                break
+            wait = moment - clock()
+            if wait > 0:
+                time.sleep(wait / NANOSECONDS)
+            filling = self._fillings[stream][number % SIZES_IN_TURN]
+            stamp = clock()
+            with suppress(BlockingIOError, ConnectionRefusedError):  # lost before it was sent: that counts
+                send(pack(stamp, number, stream) + filling)
+            if stamp >= begin:
+                self._sent[stream] += 1
+            heapq.heapreplace(due, (start + int((number + 1) * intervals[stream]), stream, number + 1))
+
+    def stop(self) -> None:
+        """
+        It ends by itself.
+        """
+
+    def report(self) -> Report:
+        """
+        @return: how many of each stream were sent, and count.
+        """
+        return {"sent": self._sent}
+
+
+class Record(Deed):
+    """
+    Write down what comes.
+    """
+
+    def __init__(self, udp: socket.socket, streams: int, begin: float, end: float) -> None:
+        """
+        @param streams: how many there are.
+        @param begin: what was sent before, on the monotonic clock, is not counted.
+        @param end: what arrives later is not counted for the rate.
+        """
+        super().__init__(udp)
+        self._begin = int(begin * NANOSECONDS)
+        self._end = int(end * NANOSECONDS)
+        self._came: list[tuple[array[int], array[int]]] = [(array("Q"), array("Q")) for _ in range(streams)]
+        self._bytes = 0
+        self._last = time.monotonic_ns()
+
+    def run(self) -> None:
+        """
+        Receive.
+        """
+        receive, unpack, clock = self.socket.recv_into, STAMP.unpack_from, time.monotonic_ns
+        buffer = bytearray(MOST_BYTES)
+        begin, end = self._begin, self._end
+        came = [(numbers.append, delays.append) for numbers, delays in self._came]
+        while not self.stopping:
+            try:
+                size = receive(buffer)
+            except (BlockingIOError, ConnectionRefusedError):
+                continue
+            now = clock()
+            if size < STAMP.size:
+                continue
+            self._last = now
+            if begin <= now < end:
+                self._bytes += size
+            stamp, number, stream = unpack(buffer)
+            if stamp >= begin:
+                addNumber, addDelay = came[stream]
+                addNumber(number)
+                addDelay(now - stamp)
+
+    def report(self) -> Report:
+        """
+        @return: for how long nothing has come.
+        """
+        return {"quiet": (time.monotonic_ns() - self._last) / NANOSECONDS}
+
+    def finish(self) -> Report:
+        """
+        @return: what came of each stream, with delays in milliseconds, and how many
+            bytes of all streams from begin to end.
+        """
+        super().finish()
+        return {"bytes": self._bytes, "streams": [self._story(*one) for one in self._came]}
+
+    def _story(self, numbers: array[int], delays: array[int]) -> dict[str, float]:
+        return {
+            "received": len(set(numbers)),
+            "late": disorder(numbers),
+            "median": percentile(delays, 0.5) / MILLISECOND,
+            "p99": percentile(delays, 0.99) / MILLISECOND,
+        }
+
+
+class Ask(Pace):
+    """
+    Send as L{Pace} does, and time the answers.
+    """
+
+    def __init__(self, udp: socket.socket, **options: Any) -> None:
+        """
+        @param options: of L{Pace}.
+        """
+        super().__init__(udp, **options)
+        self._listening = True
+        self._times = array("Q")
+
+    def run(self) -> None:
+        """
+        Send, with a listener beside.
+        """
+        listener = threading.Thread(target=self._listen, daemon=True)
+        listener.start()
+        super().run()
+        time.sleep(LAST_ANSWERS_SECONDS)
+        self._listening = False
+        listener.join()
+
+    def _listen(self) -> None:
+        receive, unpack, clock = self.socket.recv_into, STAMP.unpack_from, time.monotonic_ns
+        buffer = bytearray(MOST_BYTES)
+        begin = int(self._begin * NANOSECONDS)
+        while self._listening:
+            try:
+                size = receive(buffer)
+            except (BlockingIOError, ConnectionRefusedError):
+                continue
+            now = clock()
+            stamp = unpack(buffer)[0]
+            if size >= STAMP.size and stamp >= begin:
+                self._times.append(now - stamp)
+
+    def report(self) -> Report:
+        """
+        @return: how many were sent and answered, and the round trip in milliseconds.
+        """
+        return {
+            "sent": sum(self._sent),
+            "answered": len(self._times),
+            "median": percentile(self._times, 0.5) / MILLISECOND,
+            "p99": percentile(self._times, 0.99) / MILLISECOND,
+        }

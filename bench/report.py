@@ -1,0 +1,113 @@
+"""
+Medians and ratios as text: tables as reStructuredText has them, for the terminal and
+for README alike.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+
+from bench.contenders import BARE, ORIGINAL
+from bench.figures import FIGURES
+from bench.results import Outcome, inOrder, ratios, rounds
+
+FAMILIES = {
+    "throughput": "As fast as can be sent, on loopback",
+    "rate": "At a given rate, on loopback",
+    "order": "Order, on loopback",
+    "roundtrip": "Round trip, on loopback",
+    "idle": "Idle tunnels",
+    "link": "Over a link",
+    "wireguard": "One TCP flow inside WireGuard, over a link",
+}
+"""By what the names of their scenarios begin with, in the order of the report."""
+
+AGAINST_BARE = {"wireguard"}
+"""Families in which a ratio to the way without a tunnel says something, too."""
+
+LINE = 88
+
+LEAST_RATIO_DECIMALS = 10
+"""A ratio from here on is told with fewer decimals."""
+
+
+def report(results: Mapping[str, Outcome]) -> str:
+    """
+    @return: a table for each family.
+    """
+    parts = []
+    for family, title in FAMILIES.items():
+        members = [(name, one) for name, one in inOrder(results) if name.partition("/")[0] == family and one.runs]
+        for _, group in groupby(members, key=lambda member: _figuresOf(member[1])):
+            tabled = list(group)
+            parts.append(f"{title}, medians of {rounds([outcome for _, outcome in tabled])}:")
+            parts.append("\n".join(_item(f"``{name}``: {outcome.description}") for name, outcome in tabled))
+            parts.append(_table(tabled, family))
+    return "\n\n".join(parts)
+
+
+def conditions(results: Mapping[str, Outcome]) -> str:
+    """
+    @return: one line for each set of conditions, with the scenarios measured so.
+    """
+    stories: dict[str, list[str]] = {}
+    for name, outcome in inOrder(results):
+        story = "; ".join(f"{key} {_plain(value)}" for key, value in outcome.conditions.items())
+        stories.setdefault(story, []).append(name)
+    return "\n".join(_item(f"{', '.join(names)}: {story}") for story, names in stories.items())
+
+
+def _item(words: str) -> str:
+    return textwrap.fill(words, LINE, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
+
+
+def _plain(value: object) -> str:
+    return ", ".join(f"{key} {one}" for key, one in value.items()) if isinstance(value, Mapping) else str(value)
+
+
+def _figuresOf(outcome: Outcome) -> list[str]:
+    present = {name for run in outcome.runs for name in run.figures}
+    return [name for name in FIGURES if name in present]
+
+
+def _table(members: Sequence[tuple[str, Outcome]], family: str) -> str:
+    figures = _figuresOf(members[0][1])
+    rows = [["scenario", "contender", *(FIGURES[figure].title for figure in figures)]]
+    for name, outcome in members:
+        medians = {contender: outcome.medians(contender) for contender in outcome.contenders()}
+        for contender, numbers in medians.items():
+            rows.append([name, contender, *(_number(figure, numbers.get(figure)) for figure in figures)])
+        for reference in (ORIGINAL, *([BARE] if family in AGAINST_BARE else [])):
+            for contender, numbers in medians.items():
+                if reference in medians and contender not in {ORIGINAL, BARE}:
+                    times = ratios(numbers, medians[reference])
+                    told = [_ratio(figure, times.get(figure)) for figure in figures]
+                    rows.append([name, f"{contender} : {reference}", *told])
+    return _simpleTable(rows)
+
+
+def _number(figure: str, value: float | None) -> str:
+    return "--" if value is None else f"{value:,.{FIGURES[figure].decimals}f}".replace(",", " ")
+
+
+def _ratio(figure: str, value: float | None) -> str:
+    if value is None or not FIGURES[figure].compared:
+        return "--"
+    return f"{value:.1f}" if value >= LEAST_RATIO_DECIMALS else f"{value:.2f}"
+
+
+def _simpleTable(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    rule = "  ".join("=" * width for width in widths)
+    lines = [_line(row, widths) for row in rows]
+    return "\n".join([rule, lines[0], rule, *lines[1:], rule])
+
+
+def _line(row: Iterable[str], widths: Sequence[int]) -> str:
+    cells = [
+        cell.ljust(width) if column < 2 else cell.rjust(width)  # noqa: PLR2004 - two columns are words
+        for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+    ]
+    return "  ".join(cells).rstrip()

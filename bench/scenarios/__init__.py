@@ -1,0 +1,79 @@
+"""
+What is measured, by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+from bench.pairs import POOL
+from bench.scenarios.given import GivenRate, perSecond
+from bench.scenarios.idle import IdleMemory, IdleProcessor
+from bench.scenarios.link import LossyLink, Overload
+from bench.scenarios.roundtrip import RoundTrip
+from bench.scenarios.scenario import Scenario
+from bench.scenarios.throughput import Throughput
+from bench.scenarios.wireguard import InnerFlow
+
+SIZES = (64, 200, 512, 1024, 1400)
+FULL = 1400
+SINGLE_SIZES = (200, FULL)
+ORDER_MEGABITS = 20
+GIVEN_RATES = ((FULL, 5000), (200, 5000))
+LOSSES = (0, 0.5, 1, 2)
+INNER_LOSSES = (0, 0.5, 2)
+ROUND_TRIPS = (200, 2000)
+
+
+def catalogue(pools: Sequence[int] = (), *, reverse: bool = False) -> list[Scenario]:
+    """
+    @param pools: sizes of pools to measure besides that of all.
+    @param reverse: whether to measure the inner flow backwards, too.
+    @return: all scenarios, in the order in which they are measured.
+    """
+    return [
+        *(Throughput(size) for size in SIZES),
+        Throughput(None),
+        Throughput(FULL, back=True),
+        *(Throughput(size, singly=True) for size in SINGLE_SIZES),
+        *(Throughput(FULL, pool=pool) for pool in pools if pool != POOL),
+        *(
+            GivenRate(f"rate/{size}/{rate}", f"{rate} datagrams a second of {size} bytes, on loopback.", size, rate)
+            for size, rate in GIVEN_RATES
+        ),
+        GivenRate(
+            f"order/{ORDER_MEGABITS}",
+            f"{ORDER_MEGABITS} Mbit/s of {FULL} bytes, on loopback: what comes out of order.",
+            FULL,
+            perSecond(ORDER_MEGABITS, FULL),
+        ),
+        *(RoundTrip(rate) for rate in ROUND_TRIPS),
+        IdleMemory(),
+        IdleProcessor(),
+        *(LossyLink(loss) for loss in LOSSES),
+        Overload(),
+        Overload(small=True),
+        *(InnerFlow(loss) for loss in INNER_LOSSES),
+        *(InnerFlow(loss, back=True) for loss in INNER_LOSSES if reverse),
+    ]
+
+
+def chosen(scenarios: Sequence[Scenario], patterns: Sequence[str]) -> list[Scenario]:
+    """
+    @param patterns: names, names with wildcards, or families; all when there is none.
+    @return: the scenarios that fit one of them.
+    @raise ValueError: for a pattern that none fits.
+    """
+    for pattern in patterns:
+        if not any(fits(scenario.name, pattern) for scenario in scenarios):
+            reason = f"there is no scenario {pattern} (see --list)"
+            raise ValueError(reason)
+    return [one for one in scenarios if not patterns or any(fits(one.name, pattern) for pattern in patterns)]
+
+
+def fits(name: str, pattern: str) -> bool:
+    """
+    @return: whether a scenario's name fits a pattern.
+    """
+    return fnmatchcase(name, pattern) or name.partition("/")[0] == pattern

@@ -1,0 +1,128 @@
+"""
+What tunnels cost that nobody uses.
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from bench.contenders import BARE, ORIGINAL, Contender
+from bench.ends import LoadEnd
+from bench.pairs import POOL, Pair, startPair
+from bench.places import LOOPBACK, Place
+from bench.processes import MeasurementError, Processes, privateBytes, processorSeconds
+from bench.stage import Stage
+
+MEMORY_SESSIONS = 100
+PROCESSOR_SESSIONS = 1000
+OPENED_PER_SECOND = 25.0
+"""A client opens no more than 32 a second."""
+
+PATIENCE_SECONDS = 60.0
+"""Until all are open, besides the time in which they are opened."""
+
+SILENCE_SECONDS = 5.0
+WATCHED_SECONDS = 20.0
+EXPIRE_SECONDS = 900
+"""So that no session ends meanwhile."""
+
+DESCRIPTORS_BESIDES = 500
+
+
+@contextmanager
+def idlePair(stage: Stage, contender: Contender, count: int) -> Iterator[tuple[Pair, int]]:
+    """
+    A pair with idle sessions, and the server's memory before them.
+    """
+    with Processes(stage.folder) as processes:
+        target = LoadEnd(processes, (), LOOPBACK)
+        target.begin("answer")
+        expire = ("-e", str(EXPIRE_SECONDS))
+        pair = startPair(stage, Place(), processes, contender, (LOOPBACK, target.port), clientOptions=expire)
+        time.sleep(min(SILENCE_SECONDS, stage.seconds))
+        before = privateBytes(pair.server)
+        sources = LoadEnd(processes, (), LOOPBACK)
+        sources.begin("sessions", address=pair.entrance, count=count, rate=OPENED_PER_SECOND)
+        end = time.monotonic() + count / OPENED_PER_SECOND + PATIENCE_SECONDS
+        while (tunnels := pair.tunnels()) < count * POOL or sources.sample()["answered"] < count:
+            if time.monotonic() > end:
+                reason = f"{tunnels} tunnels instead of {count * POOL}"
+                raise MeasurementError(reason)
+            time.sleep(0.5)
+        time.sleep(SILENCE_SECONDS)
+        yield pair, before
+
+
+def descriptorsFor(count: int) -> str:
+    """
+    Allow those that we start as many descriptors as they need.
+
+    @return: what stands in the way, or nothing.
+    """
+    wanted = count * (POOL + 1) + DESCRIPTORS_BESIDES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        return f"a limit of {wanted} descriptors (ulimit -Hn: {hard})"
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class IdleMemory:
+    """
+    Memory that the server has written (C{Private_Dirty}), before the sessions and with
+    them, shared out among their tunnels.  What it loads and makes for the first of
+    them is in it; the kernel's part is not.
+    """
+
+    name = "idle/memory"
+    description = f"Memory of the server for each idle tunnel, with {MEMORY_SESSIONS} sessions of {POOL}."
+    without = (BARE,)
+    mostRounds = 3
+
+    def missing(self, stage: Stage) -> str:
+        """
+        See L{Scenario}.
+        """
+        return descriptorsFor(MEMORY_SESSIONS)
+
+    def measure(self, stage: Stage, contender: Contender) -> dict[str, float]:
+        """
+        See L{Scenario}.
+        """
+        with idlePair(stage, contender, MEMORY_SESSIONS) as (pair, before):
+            after = privateBytes(pair.server)
+        return {"kibibytesPerTunnel": (after - before) / (MEMORY_SESSIONS * POOL) / 1024}
+
+
+@dataclass(frozen=True, slots=True)
+class IdleProcessor:
+    """
+    Processor time of a server that carries nothing.
+    """
+
+    name = "idle/processor"
+    description = f"Share of one processor that the server uses with {PROCESSOR_SESSIONS} idle sessions of {POOL}."
+    without = (BARE, ORIGINAL)
+    mostRounds = 1
+
+    def missing(self, stage: Stage) -> str:
+        """
+        See L{Scenario}.
+        """
+        return descriptorsFor(PROCESSOR_SESSIONS)
+
+    def measure(self, stage: Stage, contender: Contender) -> dict[str, float]:
+        """
+        See L{Scenario}.
+        """
+        with idlePair(stage, contender, PROCESSOR_SESSIONS) as (pair, _):
+            spent = -processorSeconds(pair.server)
+            time.sleep(WATCHED_SECONDS)
+            spent += processorSeconds(pair.server)
+        return {"busyPercent": 100 * spent / WATCHED_SECONDS}
