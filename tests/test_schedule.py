@@ -192,10 +192,10 @@ class ScheduleTests(SynchronousTestCase):
         """
         self.offer("a", "b", "c")
         self.costs.update(a=TROUBLED - 1, b=10, c=1)
-        self.schedule.leaveTrouble()
+        self.schedule.leaveTrouble(loaded=False)
         self.assertEqual(self.schedule.current, "a")
         self.costs["a"] = TROUBLED
-        self.schedule.leaveTrouble()
+        self.schedule.leaveTrouble(loaded=False)
         self.assertEqual(self.schedule.current, "c")
         self.assertEqual(len(self.schedule), 3)
 
@@ -205,7 +205,7 @@ class ScheduleTests(SynchronousTestCase):
         """
         self.offer("a", "b", "c")
         self.costs.update(a=TROUBLED + 1000, b=TROUBLED, c=TROUBLED)
-        self.schedule.leaveTrouble()
+        self.schedule.leaveTrouble(loaded=False)
         self.assertEqual(self.schedule.current, "a")
         self.costs["a"] = 0
         self.schedule.moveOn()
@@ -216,11 +216,11 @@ class ScheduleTests(SynchronousTestCase):
         """
         And where there is none, there is nothing to leave.
         """
-        self.schedule.leaveTrouble()
+        self.schedule.leaveTrouble(loaded=False)
         self.assertIsNone(self.schedule.current)
         self.offer("a")
         self.costs["a"] = TROUBLED
-        self.schedule.leaveTrouble()
+        self.schedule.leaveTrouble(loaded=False)
         self.assertEqual((self.schedule.current, len(self.schedule)), ("a", 1))
 
     def test_lostTunnelIsForgotten(self) -> None:
@@ -272,3 +272,42 @@ class ScheduleTests(SynchronousTestCase):
         self.assertEqual(self.schedule.current, "b")
         self.schedule.withdraw("b")
         self.assertIsNone(self.schedule.current)
+
+    def test_lightLoadGoesRoundAllTunnelsOfANarrowSchedule(self) -> None:
+        """
+        It fills none: a standstill costs it no more than its turn.
+        """
+        self.offer("a", "b", "c", "d")
+        self.schedule.narrow(1)
+        used = []
+        for _ in range(8):
+            used.append(self.schedule.current)
+            self.schedule.moveOn()
+        self.assertEqual(used, ["a", "b", "c", "d"] * 2)
+
+    def test_newTunnelOfANarrowScheduleTakesThePlaceOfTheOld(self) -> None:
+        """
+        So that no more are filled than before.
+        """
+        self.offer("a", "b", "c")
+        self.schedule.narrow(2)
+        self.costs.update(a=TROUBLED, b=1)
+        self.schedule.leaveTrouble(loaded=False)
+        self.assertEqual(self.schedule.current, "c")
+        self.schedule.withdraw("c")
+        self.assertEqual(self.schedule.current, "b")
+        self.schedule.withdraw("b")
+        self.assertIsNone(self.schedule.current)
+
+    def test_heavyLoadLeavesTroubleForATunnelThatCarriesAlready(self) -> None:
+        """
+        And not for one more, however rested.
+        """
+        self.offer("a", "b", "c")
+        self.schedule.narrow(2)
+        self.costs.update(a=TROUBLED, b=1000)
+        self.schedule.leaveTrouble(loaded=True)
+        self.assertEqual(self.schedule.current, "b")
+        self.costs.update(a=TROUBLED, b=TROUBLED)
+        self.schedule.leaveTrouble(loaded=True)
+        self.assertEqual(self.schedule.current, "b")

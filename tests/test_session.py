@@ -49,6 +49,11 @@ class WideWidth:
         self.resets += 1
         return self.width
 
+    def forget(self, tunnel: object) -> None:
+        """
+        Remember nothing.
+        """
+
 
 class SessionTests(SynchronousTestCase):
     """
@@ -443,6 +448,20 @@ class NarrowSessionTests(SynchronousTestCase):
         self.assertEqual(self.sent(), [numbered(1)])
         self.send(2)
         self.assertEqual(self.sent(), [numbered(1), numbered(2)])
+
+    def test_pauseOfTheSourceIsNoStandstill(self) -> None:
+        """
+        The tunnels have had nothing to take meanwhile.
+        """
+        width: Any = self.session._width
+        width.width = 1
+        self.tunnels[0].makeRoom(2)
+        self.clock.advance(10 * STANDSTILL_SECONDS)
+        self.send(2, 3)
+        self.clock.advance(JUDGE_SECONDS)
+        self.send(4)
+        self.assertEqual(self.sent(), [])
+        self.assertEqual(width.resets, 0)
 
     def test_standstillLetsAllCarry(self) -> None:
         """

@@ -17,7 +17,7 @@ even if it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from itertools import islice
 from typing import Generic, TypeVar
 
@@ -65,34 +65,34 @@ class Schedule(Generic[T]):
             rest, and L{TROUBLED} or more while it retransmits.
         """
         self._costOf = costOf
-        self._tunnels: dict[T, None] = {}
+        self._row: list[T] = []  # the first of them carry, as many as the width says
+        self._width = 0  # no bound
+        self._carrying: set[T] = set()
         self._free: dict[T, None] = {}
-        self._width = 0
-        self._chosen: set[T] | None = None
         self.current: T | None = None
 
     def __len__(self) -> int:
         """
         How many tunnels there are.
         """
-        return len(self._tunnels)
+        return len(self._row)
 
     def __iter__(self) -> Iterator[T]:
         """
         All tunnels.
         """
-        return iter(self._tunnels)
+        return iter(self._row)
 
     def offer(self, tunnel: T) -> None:
         """
         A tunnel has become free.  Offering it twice changes nothing.
         """
-        if tunnel not in self._tunnels:
-            self._tunnels[tunnel] = None
+        if tunnel not in self._row:
+            self._row.append(tunnel)
             self._choose()
         self._free[tunnel] = None
         if self.current is None:
-            self.current = self._best()[0]
+            self.current = self._best(self._carrying)[0]
 
     def withdraw(self, tunnel: T) -> None:
         """
@@ -100,57 +100,68 @@ class Schedule(Generic[T]):
         """
         self._free.pop(tunnel, None)
         if self.current is tunnel:
-            self.current = self._best()[0]
+            self.current = self._best(self._carrying)[0]
 
     def remove(self, tunnel: T) -> None:
         """
         A tunnel is gone.
         """
-        if self._tunnels.pop(tunnel, self) is None:
+        if tunnel in self._row:
+            self._row.remove(tunnel)
             self._choose()
         self.withdraw(tunnel)
         if self.current is None:
-            self.current = self._best()[0]
+            self.current = self._best(self._carrying)[0]
 
     def narrow(self, width: int) -> None:
         """
-        Use no more tunnels than so many.
+        Fill no more tunnels than so many.
         """
         if width != self._width:
             self._width = width
             self._choose()
-            if self.current is None or not self._mayCarry(self.current):
-                self.current = self._best()[0]
+            if self.current not in self._carrying:
+                self.current = self._best(self._carrying)[0]
 
     def _choose(self) -> None:
-        narrowed = 0 < self._width < len(self._tunnels)
-        self._chosen = set(islice(self._tunnels, self._width)) if narrowed else None
-
-    def _mayCarry(self, tunnel: T) -> bool:
-        return self._chosen is None or tunnel in self._chosen
+        self._carrying = set(self._row[: self._width or None])
 
     def moveOn(self) -> None:
         """
-        Go to another tunnel, unless all others are in trouble.
+        Go to another tunnel, unless all others are in trouble; to any, for a light load
+        fills none.
         """
-        if self.current is not None and len(self._free) > 1:
-            del self._free[self.current]
-            best, cost = self._best()
-            self._free[self.current] = None
-            if best is not None and cost < TROUBLED:
-                self.current = best
+        self._change(self._free)
 
-    def leaveTrouble(self) -> None:
+    def leaveTrouble(self, *, loaded: bool) -> None:
         """
         Go to another tunnel if the current one is in trouble, and another is not.
+
+        @param loaded: whether tunnels are being filled, so that it has to be one of
+            those that carry.
         """
         if self.current is not None and len(self._free) > 1 and self._costOf(self.current) >= TROUBLED:
-            self.moveOn()
+            self._change(self._carrying if loaded else self._free)
 
-    def _best(self) -> tuple[T | None, int]:
+    def _change(self, among: Container[T]) -> None:
+        before = self.current
+        if before is None or len(self._free) < 2:  # noqa: PLR2004 - it and another
+            return
+        del self._free[before]
+        best, cost = self._best(among)
+        self._free[before] = None
+        if best is None or cost >= TROUBLED:
+            return
+        if best not in self._carrying:
+            here, there = self._row.index(before), self._row.index(best)
+            self._row[here], self._row[there] = best, before
+            self._choose()
+        self.current = best
+
+    def _best(self, among: Container[T]) -> tuple[T | None, int]:
         best: T | None = None
         least = 0
-        for tunnel in islice(filter(self._mayCarry, self._free), LOOKS):
+        for tunnel in islice((tunnel for tunnel in self._free if tunnel in among), LOOKS):
             cost = self._costOf(tunnel)
             if best is None or cost < least:
                 best, least = tunnel, cost

@@ -73,7 +73,8 @@ class Session:
         self._width = Width(self.lastActive)
         self._schedule.narrow(self._width.width)
         self._judgeAt = self._standsSince = self.lastActive
-        self._waited = False
+        self._waited = False  # since it was judged last
+        self._loaded = False  # since the schedule was to move on last
         self.answered = False
         self.bytesOut = 0
         self.bytesIn = 0
@@ -99,9 +100,11 @@ class Session:
         self._lookAt = now + LOOK_SECONDS
         if now >= self._moveOnAt:
             self._moveOnAt = now + STAY_SECONDS
-            self._schedule.moveOn()
+            if not self._loaded:
+                self._schedule.moveOn()
+            self._loaded = False
         else:
-            self._schedule.leaveTrouble()
+            self._schedule.leaveTrouble(loaded=self._loaded)
         if now >= self._judgeAt and self._waited:
             self._judge(now)
 
@@ -129,7 +132,7 @@ class Session:
     def _wait(self, trains: list[Train], now: float) -> None:
         if not self._backlog:
             self._standsSince = now
-        self._waited = True
+        self._waited = self._loaded = True
         self._backlog.put(trains, now)
 
     def trainsFromTunnel(self, trains: list[Train]) -> None:
@@ -171,6 +174,7 @@ class Session:
         A tunnel carries no more.
         """
         self._schedule.remove(tunnel)
+        self._width.forget(tunnel)
         if len(self._schedule):
             self._sendWaiting(self._clock())  # another may carry in its place
         else:

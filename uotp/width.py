@@ -51,6 +51,9 @@ at once, and in a second or two there can be eight.
 ADDING_SECONDS = 5.0
 """Between two times that one more is tried."""
 
+MAX_WIDTH = 256
+"""As many tunnels as a session can have."""
+
 
 class Standing(NamedTuple):
     """
@@ -72,7 +75,7 @@ class Width:
     """
     The number, for one session.
 
-    @ivar width: how many may carry.
+    @ivar width: how many may carry, whether or not there are as many.
     """
 
     def __init__(self, now: float) -> None:
@@ -88,11 +91,12 @@ class Width:
         To be called every fraction of a second while datagrams wait, or have waited.
 
         @param standings: of all tunnels that are open.
-        @return: L{width}, at most as many as there are tunnels.
+        @return: how many may carry; all where the system does not tell.
         """
+        if not standings:
+            return self.reset()  # the system does not tell
         before, self._before = self._before, dict(standings)
-        tunnels = max(len(standings), 1)
-        width = min(self.width, tunnels)
+        tunnels = len(standings)
         sent = repeated = 0
         roundTrips = []
         for tunnel, standing in standings.items():
@@ -104,23 +108,29 @@ class Width:
                 roundTrips.append(standing.roundTrip)
         if sent >= LEAST_SEGMENTS:
             least = min(standing.leastRoundTrip for standing in standings.values())
-            isLong = min(roundTrips) > least * LONG_ROUND_TRIP + LONG_ROUND_TRIP_SECONDS
-            if not isLong:
-                if now - self._longAt >= SHORT_SECONDS:
-                    self._longAt = now
-                    width *= 2
-            else:
+            if min(roundTrips) > least * LONG_ROUND_TRIP + LONG_ROUND_TRIP_SECONDS:
                 self._longAt = now
-                if repeated > sent * REPEATED_SHARE:
-                    self._addAt = now + ADDING_SECONDS
-                    if now >= self._halveAt:
-                        self._halveAt = now + HALVING_SECONDS
-                        width = max(width // 2, 1)
-                elif now >= self._addAt:
-                    self._addAt = now + ADDING_SECONDS
-                    width += 1
-        self.width = min(width, tunnels)
-        return self.width
+                self._judgeLong(tunnels, now, isLossy=repeated > sent * REPEATED_SHARE)
+            elif now - self._longAt >= SHORT_SECONDS:
+                self._longAt = now
+                self.width = min(2 * self.width, MAX_WIDTH)
+        return min(self.width, tunnels)
+
+    def _judgeLong(self, tunnels: int, now: float, *, isLossy: bool) -> None:
+        if isLossy:
+            self._addAt = now + ADDING_SECONDS
+            if now >= self._halveAt:
+                self._halveAt = now + HALVING_SECONDS
+                self.width = max(min(self.width, tunnels) // 2, 1)
+        elif now >= self._addAt:
+            self._addAt = now + ADDING_SECONDS
+            self.width = min(self.width + 1, MAX_WIDTH)
+
+    def forget(self, tunnel: Any) -> None:
+        """
+        A tunnel is gone.
+        """
+        self._before.pop(tunnel, None)
 
     def reset(self) -> int:
         """
@@ -128,5 +138,5 @@ class Width:
 
         @return: L{width}.
         """
-        self.width = 1 << 30
+        self.width = MAX_WIDTH
         return self.width

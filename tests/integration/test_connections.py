@@ -323,6 +323,27 @@ class Tls13ConnectionTests(_TlsContract, TlsTestCase):
 
     version = SSL.TLS1_3_VERSION
 
+    def test_refusedClientThatGoesOnWritingReadsWhyAtLast(self) -> None:
+        """
+        The server has refused it meanwhile, and does not tear the connection down for
+        what still comes: a write that fails would be the end, and the reason lost.
+        """
+        there = Talker()
+        server = self.serverCredentials(wantsCertificate=True)
+        listener = Listener(server, TunnelTuning(UNSENT_LIMIT), lambda: there)
+        self.addCleanup(listener.close)
+        here = Talker()
+        dial(listener.address, self.clientCredentials(), TunnelTuning(UNSENT_LIMIT), here)
+        stepUntil(lambda: here.ready, "the client thinks that it is in")
+        here.transport.stopReading()
+        for _ in range(5):
+            here.say(bytes(WRITE))
+            step(20)
+        here.transport.startReading()
+        stepUntil(lambda: here.lost and there.lost, "both have ended")
+        self.assertEqual(here.refusal, "the server wants a client certificate (--cert)")
+        self.assertEqual(there.refusal, "no client certificate")
+
     def test_peerThatAsksForKeysAndNeverReadsCostsNothing(self) -> None:
         """
         It asks again and again, and does not read the answers: in the end we read no
