@@ -27,7 +27,7 @@ from uotp.backlog import MAX_BYTES
 from uotp.drops import Drop, Drops
 from uotp.repeats import Repeats
 from uotp.resolve import SharedResolver
-from uotp.session import PORTION_BYTES, Session
+from uotp.session import MAX_PORTION_BYTES, Session
 from uotp.target import TargetLeg
 from uotp.train import MAX_TRAIN_BYTES, Train
 from uotp.tunnel import Tunnel
@@ -41,7 +41,7 @@ DATAGRAMS = 45
 """In a train: as many as fit into one."""
 
 TRAIN_BYTES = SEGMENT * DATAGRAMS
-HELD_BY_TUNNEL = TRANSPORT_BYTES + PORTION_BYTES + LENGTH_BYTES * DATAGRAMS
+HELD_BY_TUNNEL = TRANSPORT_BYTES + MAX_PORTION_BYTES + LENGTH_BYTES * DATAGRAMS
 """What the kernel takes, and the portion that goes beyond it."""
 
 BOUND = MAX_BYTES + TUNNELS * HELD_BY_TUNNEL
@@ -182,7 +182,7 @@ class MemoryBoundTests(TimerTestCase):
         """
         for _ in range(60):
             self.push(Train(1, bytes(MAX_TRAIN_BYTES)))
-        bound = MAX_BYTES + TUNNELS * (TRANSPORT_BYTES + (1 + LENGTH_BYTES) * PORTION_BYTES)
+        bound = MAX_BYTES + TUNNELS * (TRANSPORT_BYTES + (1 + LENGTH_BYTES) * MAX_PORTION_BYTES)
         self.assertLessEqual(self.held(), bound * self.overhead)
 
 

@@ -15,7 +15,7 @@ from tests.twins import MemoryTunnel
 from uotp.backlog import MAX_AGE_SECONDS, MAX_BYTES, SMALL_BYTES, TRAIN_OVERHEAD_BYTES
 from uotp.drops import Drop, Drops
 from uotp.schedule import LOOK_SECONDS, STAY_SECONDS, TROUBLED
-from uotp.session import JUDGE_SECONDS, PORTION_BYTES, STANDSTILL_SECONDS, WAIT_SECONDS, Session
+from uotp.session import JUDGE_SECONDS, MAX_PORTION_BYTES, MIN_PORTION_BYTES, STANDSTILL_SECONDS, WAIT_SECONDS, Session
 from uotp.train import Train, bytesOf, countOf, cut
 
 
@@ -138,14 +138,15 @@ class SessionTests(SynchronousTestCase):
         """
         Whichever is free first takes them, as many as it can, and nothing overtakes.
         """
+        size = MAX_PORTION_BYTES * 5 // 8  # one in each portion
         one, two = self.open(room=1), self.open(room=1)
         for number in range(6):
-            self.session.trainsFromUdp([numbered(number, PORTION_BYTES)])
+            self.session.trainsFromUdp([numbered(number, size)])
         two.makeRoom(3)
         one.makeRoom(9)
-        self.session.trainsFromUdp([numbered(6, PORTION_BYTES)])
-        self.assertEqual(one.sent, [numbered(number, PORTION_BYTES) for number in (0, 5, 6)])
-        self.assertEqual(two.sent, [numbered(number, PORTION_BYTES) for number in (1, 2, 3, 4)])
+        self.session.trainsFromUdp([numbered(6, size)])
+        self.assertEqual([train.payload[-1] for train in one.sent], [0, 5, 6])
+        self.assertEqual([train.payload[-1] for train in two.sent], [1, 2, 3, 4])
 
     def test_whatWaitsIsWrittenInPortions(self) -> None:
         """
@@ -156,11 +157,41 @@ class SessionTests(SynchronousTestCase):
         tunnel = self.open()
         self.assertEqual(len(tunnel.writes), 1)
         tunnel.close()
-        size = PORTION_BYTES // 4
+        size = MAX_PORTION_BYTES // 4
         for number in range(10):
             self.session.trainsFromUdp([numbered(number, size)])
         tunnel = self.open()
         self.assertEqual([bytesOf(trains) // size for trains in tunnel.writes], [4, 4, 2])
+
+    def test_slowPathGetsSmallPortions(self) -> None:
+        """
+        As soon as it has shown that it is slow: a whole train would stand before
+        everything else for long.  And whole trains again when it has become fast.
+        """
+        size = MIN_PORTION_BYTES // 4
+        tunnel = self.open(room=1)
+        self.load(tunnel, size, JUDGE_SECONDS / 4)
+        self.session.trainsFromUdp([numbered(0, size)] * 16)
+        self.assertEqual([bytesOf(trains) for trains in tunnel.writes], [MIN_PORTION_BYTES] * 4)
+        self.load(tunnel, size, JUDGE_SECONDS / 4000)
+        self.session.trainsFromUdp([numbered(0, size)] * 32)
+        self.assertEqual([bytesOf(trains) for trains in tunnel.writes], [MAX_PORTION_BYTES] * 2)
+
+    def load(self, tunnel: MemoryTunnel, size: int, seconds: float) -> None:
+        """
+        Offer twice as much as a tunnel takes, for a while, and then let it take all.
+
+        @param size: of what it takes at one go.
+        @param seconds: in which it takes that.
+        """
+        tunnel.makeRoom(1)
+        for _ in range(round(4 * JUDGE_SECONDS / seconds)):
+            self.session.trainsFromUdp([numbered(0, size)])
+            self.session.trainsFromUdp([numbered(0, size)])
+            self.clock.advance(seconds)
+            tunnel.makeRoom(1)
+        tunnel.makeRoom(1 << 30)
+        tunnel.writes.clear()
 
     def test_smallDatagramsPassWhatWaitsOfTheBulk(self) -> None:
         """
@@ -181,8 +212,8 @@ class SessionTests(SynchronousTestCase):
         """
         train = Train(1000, b"".join(number.to_bytes(2, "big") * 500 for number in range(60)))
         one, two, three = self.open(room=1), self.open(room=1), self.open()
-        trains = [train, train]
-        self.assertGreater(bytesOf(trains), 2 * PORTION_BYTES)
+        trains = [train, train, train]
+        self.assertGreater(bytesOf(trains), 2 * MAX_PORTION_BYTES)
         self.session.trainsFromUdp(trains)
         sent = [*one.sent, *two.sent, *three.sent]
         self.assertTrue(one.sent and two.sent and three.sent)
@@ -192,7 +223,7 @@ class SessionTests(SynchronousTestCase):
         )
         for tunnel in (one, two, three):
             for portion in tunnel.writes:
-                self.assertLessEqual(bytesOf(portion), PORTION_BYTES)
+                self.assertLessEqual(bytesOf(portion), MAX_PORTION_BYTES)
 
     def test_restOfALongTrainWaitsWhenAllGetFull(self) -> None:
         """

@@ -19,10 +19,13 @@ from uotp.schedule import LOOK_SECONDS, STAY_SECONDS, Schedule
 from uotp.train import Train, bytesOf, portions
 from uotp.width import Width
 
-PORTION_BYTES = 16 * 1024
+MAX_PORTION_BYTES = 64 * 1024
+MIN_PORTION_BYTES = 16 * 1024
+PORTION_SECONDS = 0.002
 """
-What a tunnel is given at one go, at most.  More would save little, and would
-stand before everything else on a tunnel that turns out to be slow.
+What a tunnel is given at one go, at most: as much as the path has lately carried in so
+many seconds, for it stands before everything else on that tunnel; no more than a
+whole train, and no less than a record of TLS.
 """
 
 WAIT_SECONDS = 0.25
@@ -72,7 +75,10 @@ class Session:
         self._moveOnAt = self.lastActive + STAY_SECONDS
         self._width = Width(self.lastActive)
         self._schedule.narrow(self._width.width)
-        self._judgeAt = self._standsSince = self.lastActive
+        self._standsSince = self.lastActive
+        self._portion = MAX_PORTION_BYTES
+        self._given = 0  # bytes given to tunnels since it was judged last
+        self._judgedAt = self.lastActive
         self._waited = False  # since it was judged last
         self._loaded = False  # since the schedule was to move on last
         self.answered = False
@@ -91,7 +97,8 @@ class Session:
         tunnel = self._schedule.current
         if tunnel is None:
             self._wait(trains, now)
-        elif size <= PORTION_BYTES:
+        elif size <= self._portion:
+            self._given += size
             tunnel.send(trains)
         else:
             self._sendPortions(trains, now)
@@ -105,14 +112,18 @@ class Session:
             self._loaded = False
         else:
             self._schedule.leaveTrouble(loaded=self._loaded)
-        if now >= self._judgeAt and self._waited:
+        if self._waited and now >= self._judgedAt + JUDGE_SECONDS:
             self._judge(now)
 
     def _judge(self, now: float) -> None:
         """
-        Find out how many tunnels shall carry at once.
+        Find out how many tunnels shall carry at once, and how much each time.
         """
-        self._judgeAt = now + JUDGE_SECONDS
+        elapsed, self._judgedAt = now - self._judgedAt, now
+        given, self._given = self._given, 0
+        if elapsed < 2 * JUDGE_SECONDS:  # otherwise there was a time without load
+            carried = int(given / elapsed * PORTION_SECONDS)
+            self._portion = min(max(carried, MIN_PORTION_BYTES), MAX_PORTION_BYTES)
         self._waited = False
         if self._backlog and now - self._standsSince > STANDSTILL_SECONDS:
             self._schedule.narrow(self._width.reset())
@@ -122,11 +133,12 @@ class Session:
         self._sendWaiting(now)
 
     def _sendPortions(self, trains: list[Train], now: float) -> None:
-        for portion in portions(trains, PORTION_BYTES):
+        for portion in portions(trains, self._portion):
             tunnel = self._schedule.current
             if tunnel is None:
                 self._wait(portion, now)
             else:
+                self._given += bytesOf(portion)
                 tunnel.send(portion)
 
     def _wait(self, trains: list[Train], now: float) -> None:
@@ -159,8 +171,9 @@ class Session:
 
     def _sendWaiting(self, now: float) -> None:
         while self._backlog and (current := self._schedule.current) is not None:
-            trains = self._backlog.take(now, PORTION_BYTES)
+            trains = self._backlog.take(now, self._portion)
             if trains:
+                self._given += bytesOf(trains)
                 current.send(trains)
 
     def tunnelFull(self, tunnel: Carrier) -> None:

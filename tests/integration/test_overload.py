@@ -23,7 +23,7 @@ from tests.integration.relay import BUFFER_BYTES, CHUNK_BYTES, Relay, Relayed
 from tests.integration.rig import PLAIN, Pair, RigTestCase, said, serverWords
 from tests.integration.udpends import Flow, UdpEnd, until
 from uotp.schedule import STAY_SECONDS
-from uotp.session import PORTION_BYTES
+from uotp.session import MAX_PORTION_BYTES
 from uotp.sockets import UNSENT_LIMIT_BYTES
 from uotp.wire import LENGTH_BYTES
 
@@ -197,7 +197,7 @@ class SwallowedTests(RigTestCase):
             needed("TCP_NOTSENT_LOWAT is missing: without it the kernel has no such limit")
         tight, wide = self.swallowed(4096), self.swallowed(4 * 1024 * 1024)
         frameBytes = SWALLOWED_SIZE + LENGTH_BYTES
-        self.assertLess(tight * frameBytes, 4096 + SEGMENT_BYTES + 4 * SMALL_BUFFER_BYTES + PORTION_BYTES)
+        self.assertLess(tight * frameBytes, 4096 + SEGMENT_BYTES + 4 * SMALL_BUFFER_BYTES + MAX_PORTION_BYTES)
         self.assertGreater(wide, 3 * tight)
 
 
@@ -307,7 +307,7 @@ class StalledTunnelTests(RigTestCase):
         sent = {numbered(number, SWALLOWED_SIZE) for number in range(LOADED_SENT)}
         lost = len(sent - seen) * SWALLOWED_SIZE
         relayed = 2 * BUFFER_BYTES + CHUNK_BYTES  # the kernel doubles what is asked for
-        self.assertLess(lost, relayed + UNSENT_LIMIT_BYTES + SEGMENT_BYTES + 2 * PORTION_BYTES)
+        self.assertLess(lost, relayed + UNSENT_LIMIT_BYTES + SEGMENT_BYTES + 2 * MAX_PORTION_BYTES)
 
     def test_stalledTunnelDoesNotSilenceALightFlow(self) -> None:
         """
