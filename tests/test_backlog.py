@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.backlog import MAX_AGE_SECONDS, MAX_BYTES, SMALL_BYTES, TRAIN_OVERHEAD_BYTES, Backlog
+from uotp.backlog import MAX_AGE_SECONDS, MAX_BYTES, SMALL_BYTES, SMALL_TRAIN_BYTES, TRAIN_OVERHEAD_BYTES, Backlog
 from uotp.drops import Drop, Drops
 from uotp.train import Train, bytesOf, countOf, cut
 
@@ -127,8 +127,18 @@ class BacklogTests(SynchronousTestCase):
         It would stand before what is small as long as any other.
         """
         backlog = Backlog(self.drops)
-        backlog.put([Train(1, b"a" * BULK), lone(b"1")], 0.0)
-        self.assertEqual(backlog.take(0.0, ALL), [lone(b"1"), Train(1, b"a" * BULK)])
+        many = Train(1, b"a" * (SMALL_TRAIN_BYTES + 1))
+        backlog.put([many, lone(b"1")], 0.0)
+        self.assertEqual(backlog.take(0.0, ALL), [lone(b"1"), many])
+
+    def test_acknowledgementsThatComeTogetherAreSmallToo(self) -> None:
+        """
+        A batch of them is still short.
+        """
+        backlog = Backlog(self.drops)
+        together = Train(96, bytes(96 * (SMALL_TRAIN_BYTES // 96)))
+        backlog.put([bulk(b"a"), together], 0.0)
+        self.assertEqual(backlog.take(0.0, ALL), [together, bulk(b"a")])
 
     def test_theOldestMakesRoom(self) -> None:
         """
@@ -300,7 +310,9 @@ def isSmall(datagram: bytes, train: Train) -> bool:
     """
     @return: whether a datagram of a train goes before bulk.
     """
-    return len(train.payload) <= SMALL_BYTES or len(datagram) <= SMALL_BYTES < train.segment
+    if train.segment > SMALL_BYTES:
+        return len(datagram) <= SMALL_BYTES
+    return len(train.payload) <= SMALL_TRAIN_BYTES
 
 
 def numbered(number: int, segment: int, count: int, last: int) -> Train:

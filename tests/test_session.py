@@ -26,6 +26,13 @@ def numbered(number: int, size: int = 8) -> Train:
     return Train(size, number.to_bytes(size, "big"))
 
 
+def bulk(number: int) -> Train:
+    """
+    @return: one that is not small.
+    """
+    return numbered(number, SMALL_BYTES + 1)
+
+
 class WideWidth:
     """
     Lets all tunnels carry, always.
@@ -455,7 +462,7 @@ class NarrowSessionTests(SynchronousTestCase):
         Send from the UDP side.
         """
         for number in numbers:
-            self.session.trainsFromUdp([numbered(number)])
+            self.session.trainsFromUdp([bulk(number)])
 
     def sent(self) -> list[Train]:
         """
@@ -469,16 +476,16 @@ class NarrowSessionTests(SynchronousTestCase):
         """
         self.clock.advance(JUDGE_SECONDS)
         self.send(2)
-        self.assertEqual(self.sent(), [numbered(1), numbered(2)])
+        self.assertEqual(self.sent(), [bulk(1), bulk(2)])
 
     def test_whatWaitsGoesWhenTheFullTunnelIsLost(self) -> None:
         """
         Another carries in its place.
         """
         self.tunnels[0].abort()
-        self.assertEqual(self.sent(), [numbered(1)])
+        self.assertEqual(self.sent(), [bulk(1)])
         self.send(2)
-        self.assertEqual(self.sent(), [numbered(1), numbered(2)])
+        self.assertEqual(self.sent(), [bulk(1), bulk(2)])
 
     def test_pauseOfTheSourceIsNoStandstill(self) -> None:
         """
@@ -493,6 +500,25 @@ class NarrowSessionTests(SynchronousTestCase):
         self.send(4)
         self.assertEqual(self.sent(), [])
         self.assertEqual(width.resets, 0)
+
+    def test_smallDatagramsGoThroughATunnelThatIsAtRest(self) -> None:
+        """
+        They are in nobody's way, and do not wait for those that carry.
+        """
+        small = numbered(7)
+        self.session.trainsFromUdp([bulk(2), small])
+        self.assertEqual(self.sent(), [small])
+
+    def test_smallDatagramsWaitWhereNoTunnelIsAtRest(self) -> None:
+        """
+        And go first as soon as one takes anything.
+        """
+        for tunnel in self.tunnels[1:]:
+            tunnel.costs = 1
+        self.session.trainsFromUdp([bulk(2), numbered(7)])
+        self.assertEqual(self.sent(), [])
+        self.tunnels[0].makeRoom(9)
+        self.assertEqual(self.tunnels[0].sent, [bulk(0), numbered(7), bulk(1), bulk(2)])
 
     def test_standstillLetsAllCarry(self) -> None:
         """

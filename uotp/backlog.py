@@ -29,9 +29,12 @@ TRAIN_OVERHEAD_BYTES = 128
 
 SMALL_BYTES = 256
 """
-A train that is no longer than this is small: WireGuard's handshakes (148 and 92
+A datagram that is no longer than this is small: WireGuard's handshakes (148 and 92
 bytes) and what carries an acknowledgement of TCP (96 to 128) are.
 """
+
+SMALL_TRAIN_BYTES = 4096
+"""A train of small datagrams that is longer is bulk: forty acknowledgements come together, not four hundred."""
 
 Row = deque[tuple[float, Train]]
 """Trains in the order in which they came, with when that was."""
@@ -70,9 +73,8 @@ class Backlog:
 
         @param now: a monotonic time in seconds, never less than before.
         """
-        for train in trains:
-            for part in apart(train):
-                row = self._small if len(part.payload) <= SMALL_BYTES else self._bulk
+        for row, parts in zip((self._small, self._bulk), sift(trains), strict=True):
+            for part in parts:
                 row.append((now, part))
                 self.bytes += len(part.payload) + TRAIN_OVERHEAD_BYTES
         self._dropStale(now)
@@ -138,3 +140,22 @@ def apart(train: Train) -> list[Train]:
     if size > segment > SMALL_BYTES and 0 < (last := size % segment) <= SMALL_BYTES:
         return [Train(segment, payload[: size - last]), Train(last, payload[size - last :])]
     return [train]
+
+
+def isSmall(train: Train) -> bool:
+    """
+    @return: whether a train is of small datagrams, and of few.
+    """
+    segment, payload = train
+    return len(payload) <= (SMALL_TRAIN_BYTES if segment <= SMALL_BYTES else SMALL_BYTES)
+
+
+def sift(trains: list[Train]) -> tuple[list[Train], list[Train]]:
+    """
+    @return: the small ones of some trains, and the others.
+    """
+    rows: tuple[list[Train], list[Train]] = ([], [])
+    for train in trains:
+        for part in apart(train):
+            rows[0 if isSmall(part) else 1].append(part)
+    return rows

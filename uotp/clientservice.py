@@ -91,7 +91,7 @@ class ClientService(TunnelService):
 
         @raise ConfigurationError: for a server that no certificate could name.
         """
-        super().__init__(credentials, reactor)
+        super().__init__(credentials, reactor, settings.tuning.congestion)
         self._settings = settings
         self._port: DatagramPort | None = None
         self._reopening: IDelayedCall | None = None
@@ -104,6 +104,7 @@ class ClientService(TunnelService):
         watch = ServerWatch(settings.server, reactor.seconds, self.repeats)
         self._around = ClientSurroundings(settings, reactor, dialer, self.roll, watch)
         self._sources = Sources(self._openSession, reactor.seconds, self.drops, settings.expire)
+        self.trainsReceived = self._sources.trainsReceived  # the port's trains go straight there
 
     def privilegedStartService(self) -> None:
         """
@@ -157,12 +158,6 @@ class ClientService(TunnelService):
                 self._port.send(trains, source)
 
         return SourceSession(self._around, self.drops, deliver, self._settings.poolSize)
-
-    def trainsReceived(self, trains: list[Train], source: Address) -> None:
-        """
-        A source sent trains.
-        """
-        self._sources.trainsReceived(trains, source)
 
     def portLost(self, reason: str) -> None:
         """

@@ -12,7 +12,7 @@ from typing import Any
 
 from twisted.internet import main, tcp
 
-from uotp.sockets import TunnelTuning, setMark, tcpCost, tcpStanding, tuneTunnelSocket
+from uotp.sockets import TunnelTuning, setMark, tcpCost, tcpStanding, tuneTunnelSocket, unsentBytes
 from uotp.width import Standing
 
 READ_BYTES = 64 * 1024
@@ -59,7 +59,7 @@ class PlainConnection(tcp.Connection):
         @return: what stands before the next byte that is written, in bytes; see
             L{uotp.boundaries.Carrier.cost}.
         """
-        return tcpCost(self.socket) + len(self.dataBuffer) + self._tempDataLen
+        return tcpCost(self.socket) + unsentBytes(self)
 
     def standing(self) -> Standing | None:
         """

@@ -170,7 +170,8 @@ class Slot:
         self._timer = None
         tunnel, self._tunnel = self._tunnel, None
         stage = "connection" if self._connecting is not None else "TLS handshake"
-        self._lost(f"no {stage} after {self._around.timeout:g} s")
+        refusal = None if tunnel is None else refusalOf(tunnel)
+        self._lost(refusal or f"no {stage} after {self._around.timeout:g} s")
         if self._connecting is not None:
             self._connecting.cancel()
         if tunnel is not None:
@@ -226,6 +227,15 @@ class Slot:
             self._connecting.cancel()
         if self._tunnel is not None:
             self._tunnel.close()
+
+
+def refusalOf(tunnel: Tunnel) -> str | None:
+    """
+    @return: what we have against the other end of a tunnel that has not gone yet, if
+        anything.
+    """
+    refusal: str | None = getattr(tunnel.tlsConnection(), "refusal", None)
+    return refusal
 
 
 class Pool:

@@ -126,6 +126,14 @@ class Schedule(Generic[T]):
     def _choose(self) -> None:
         self._carrying = set(self._row[: self._width or None])
 
+    def spare(self) -> T | None:
+        """
+        @return: a tunnel at rest that is not one of those that carry, if there is any:
+            for what is too small to be in anybody's way.
+        """
+        best, cost = self._best(self._row[len(self._carrying) :])
+        return None if cost else best
+
     def moveOn(self) -> None:
         """
         Go to another tunnel, unless all others are in trouble; to any, for a light load

@@ -10,10 +10,12 @@ from typing import Any
 from twisted.application.service import Service
 
 from uotp.drops import Drops
+from uotp.errors import ConfigurationError, StartError
 from uotp.log import Logger
 from uotp.repeats import Repeats
 from uotp.roll import Roll
 from uotp.rounds import Rounds
+from uotp.sockets import checkCongestion
 from uotp.tls import ClientCredentials, ServerCredentials
 
 STALL_ROUND_SECONDS = 5.0
@@ -38,9 +40,12 @@ class TunnelService(Service):
     _log = Logger()
     commandName = ""
 
-    def __init__(self, credentials: ClientCredentials | ServerCredentials | None, reactor: Any) -> None:
+    def __init__(
+        self, credentials: ClientCredentials | ServerCredentials | None, reactor: Any, congestion: str | None = None
+    ) -> None:
         """
         @param credentials: L{None} for plain TCP.
+        @param congestion: the congestion control that tunnels shall have, or L{None}.
         @param reactor: C{IReactorTCP}, C{IReactorTime}, C{IReactorFDSet}.
         """
         self.reactor = reactor
@@ -50,6 +55,7 @@ class TunnelService(Service):
         self.roll = Roll(reactor)
         self.rounds = Rounds(reactor)
         self._credentials = credentials
+        self._congestion = congestion
 
     def nowListening(self, host: str, port: int, transport: str) -> None:
         """
@@ -70,8 +76,12 @@ class TunnelService(Service):
     def startService(self) -> None:
         """
         Begin with what is done every few seconds.
+
+        @raise StartError: when the congestion control cannot be had any more.
         """
         super().startService()
+        if self._congestion is not None:
+            requireCongestion(self._congestion)  # once more, as the user that we have become
         if self._credentials is None:
             self._log.warn("plain TCP: everybody on the way can read and change what is carried")
         self.rounds.every(STALL_ROUND_SECONDS, self.roll.abortStalled)
@@ -101,3 +111,13 @@ class TunnelService(Service):
         """
         if self._credentials is not None:
             self._credentials.reload()
+
+
+def requireCongestion(name: str) -> None:
+    """
+    @raise StartError: when this congestion control cannot be had.
+    """
+    try:
+        checkCongestion(name)
+    except ConfigurationError as error:
+        raise StartError(str(error)) from error

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from operator import methodcaller
 
-from uotp.backlog import MAX_AGE_SECONDS, Backlog
+from uotp.backlog import MAX_AGE_SECONDS, Backlog, sift
 from uotp.boundaries import Carrier
 from uotp.drops import Drops
 from uotp.schedule import LOOK_SECONDS, STAY_SECONDS, Schedule
@@ -28,7 +28,7 @@ many seconds, for it stands before everything else on that tunnel; no more than 
 whole train, and no less than a record of TLS.
 """
 
-WAIT_SECONDS = 0.25
+WAIT_SECONDS = 0.3
 """
 How long a train may wait while there are tunnels: longer than most connections need
 to repair a loss, and not so long that a program would have asked again.
@@ -37,8 +37,11 @@ to repair a loss, and not so long that a program would have asked again.
 JUDGE_SECONDS = 0.2
 """How often it is judged how many tunnels shall carry: a few round trips."""
 
-STANDSTILL_SECONDS = 0.5
-"""When trains wait and no tunnel has taken any for so long, all tunnels are tried."""
+STANDSTILL_SECONDS = 0.25
+"""
+When trains wait and no tunnel has taken any for so long, all tunnels are tried, before
+the trains have waited too long.
+"""
 
 
 class Session:
@@ -145,6 +148,11 @@ class Session:
         if not self._backlog:
             self._standsSince = now
         self._waited = self._loaded = True
+        spare = self._schedule.spare()
+        if spare is not None:
+            small, trains = sift(trains)
+            if small:
+                spare.send(small)
         self._backlog.put(trains, now)
 
     def trainsFromTunnel(self, trains: list[Train]) -> None:
@@ -164,7 +172,6 @@ class Session:
         A tunnel takes trains: what waits goes first.
         """
         now = self._clock()
-        self._standsSince = now
         self._schedule.offer(tunnel)
         self._sendWaiting(now)
         self._backlog.maxAge = WAIT_SECONDS  # not for what has waited for the first tunnel
@@ -173,6 +180,7 @@ class Session:
         while self._backlog and (current := self._schedule.current) is not None:
             trains = self._backlog.take(now, self._portion)
             if trains:
+                self._standsSince = now
                 self._given += bytesOf(trains)
                 current.send(trains)
 

@@ -116,7 +116,7 @@ def tuneTunnelSocket(tunnelSocket: socket.socket, tuning: TunnelTuning) -> None:
             with suppress(OSError):  # a sandbox may refuse; the tunnel works without
                 tunnelSocket.setsockopt(level, option, value)
     if tuning.congestion is not None and TCP_CONGESTION is not None:
-        with suppress(OSError):  # checkCongestion has asked for it when we started
+        with suppress(OSError):  # whoever started us has asked with checkCongestion
             tunnelSocket.setsockopt(socket.IPPROTO_TCP, TCP_CONGESTION, tuning.congestion.encode())
 
 

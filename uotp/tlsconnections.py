@@ -39,6 +39,7 @@ class TlsConnection(PlainConnection):
     tls: Any
     _secured = False
     _readingWaits = False  # TLS has to answer first, and the kernel takes nothing
+    _writingWaits = False  # TLS has to read the rest of a message first
     _leaving = False
     _saidGoodbye = False
     _lingering = False  # until the peer has had time to read why it was refused
@@ -115,6 +116,9 @@ class TlsConnection(PlainConnection):
         """
         if not self._secured:
             return self._discard() if self._lingering else self._shakeHands()
+        if self._writingWaits:
+            self._writingWaits = False
+            self.startWriting()
         end: Any = None
         records: list[bytes] = []
         size = 0
@@ -169,12 +173,16 @@ class TlsConnection(PlainConnection):
         @return: how many bytes, or what has ended the connection.
         """
         sent = 0
-        view = memoryview(data)
         try:
+            if len(data) <= RECORD_BYTES:
+                return self.tls.send(data)
+            view = memoryview(data)
             while sent < len(data):
                 sent += self.tls.send(view[sent : sent + RECORD_BYTES])
-        except (SSL.WantWriteError, SSL.WantReadError):
+        except SSL.WantWriteError:
             pass
+        except SSL.WantReadError:
+            self._writingWaits = True
         except SSL.Error:
             return self._fail()
         return sent
@@ -192,6 +200,8 @@ class TlsConnection(PlainConnection):
             if end or self._readingWaits:
                 return end
         end = super().doWrite()
+        if self._writingWaits and not end:
+            self.stopWriting()  # there is room, so that we would be called again and again
         if self._leaving and not end and not self.dataBuffer and not self._tempDataLen:
             return self._sayGoodbye()
         return end

@@ -142,6 +142,18 @@ class Vetting:
         return None
 
 
+def letOthersHaveTheirTurn(connection: SSL.Connection) -> None:
+    """
+    Let one call read one record and no more.  Otherwise it goes on reading for as long
+    as the records bring no data, and a peer that sends nothing but demands for new keys
+    has this process for itself.  pyOpenSSL sets that mode on each connection, and has
+    no public way to clear it.
+    """
+    internals: Any = SSL
+    library = internals._lib  # noqa: SLF001 - see above; a test tells when it is gone
+    library.SSL_clear_mode(connection._ssl, library.SSL_MODE_AUTO_RETRY)  # noqa: SLF001
+
+
 class VettedConnection(SSL.Connection):
     """
     A TLS connection that knows what is demanded of its peer, and remembers why
@@ -155,6 +167,8 @@ class VettedConnection(SSL.Connection):
 
     def __init__(self, context: SSL.Context, vetting: Vetting | None, socket: Any = None) -> None:
         super().__init__(context, socket)
+        if socket is not None:
+            letOthersHaveTheirTurn(self)
         self.refusal: str | None = None
         self._vetting = vetting
         self._vetted = False

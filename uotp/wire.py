@@ -17,6 +17,9 @@ from uotp.train import MAX_TRAIN_BYTES, Train
 SESSION_ID_BYTES = 16
 """Length of a UUID."""
 
+FIRST_LOOK_FRAMES = 8
+"""How far ahead frames of one length are looked for at first."""
+
 LENGTH_BYTES = 2
 """Length of a frame's header; so no datagram is longer than 65535 bytes."""
 
@@ -107,12 +110,22 @@ def equalFrames(data: bytes, start: int, size: int, end: int) -> int:
         than a train can hold.
     """
     stride = LENGTH_BYTES + size
-    if data[start + stride : start + stride + LENGTH_BYTES] != data[start : start + LENGTH_BYTES]:
+    header = data[start : start + LENGTH_BYTES]
+    if data[start + stride : start + stride + LENGTH_BYTES] != header:
         return 1
     most = min((end - start) // stride, MAX_TRAIN_BYTES // size or 1) if size else 1
-    stop = start + most * stride
-    high, low = data[start:stop:stride], data[start + 1 : stop : stride]
-    return most - max(len(high.lstrip(high[:1])), len(low.lstrip(low[:1])))
+    count = 1
+    ahead = FIRST_LOOK_FRAMES
+    while count < most:
+        stop = min(count + ahead, most)
+        begin, end = start + count * stride, start + stop * stride
+        high, low = data[begin:end:stride], data[begin + 1 : end : stride]
+        others = max(len(high.lstrip(header[:1])), len(low.lstrip(header[1:])))
+        if others:
+            return stop - others
+        count = stop
+        ahead *= 8  # so that the work is in proportion to what is found
+    return most
 
 
 class FrameCodec:
@@ -132,8 +145,10 @@ class FrameCodec:
         @param trains: none of their datagrams above 65535 bytes.
         @return: their frames.
         """
-        if len(trains) == 1:
-            return framesOf(trains[0])
+        if len(trains) == 1:  # this is what a lone datagram passes, so it is short
+            segment, payload = trains[0]
+            size = len(payload)
+            return size.to_bytes(LENGTH_BYTES, "big") + payload if size <= segment else framesOf(trains[0])
         return b"".join([framesOf(train) for train in trains])
 
     def decode(self, data: bytes) -> list[Train]:
