@@ -164,7 +164,7 @@ checkPackages() {
     newVenv wheel-venv "$MAIN_VERSION"
     "$work/wheel-venv/bin/pip" install --quiet "${wheel}[test]"
     mkdir "$work/elsewhere"
-    cp -R "$work/package/tests" "$work/elsewhere/tests"
+    cp -R "$work/package/tests" "$work/package/bench" "$work/elsewhere/" # some tests are of the measurements
     cd "$work/elsewhere"
     listsBothPlugins wheel-venv
     for program in uotp uotp-client uotp-server; do

@@ -594,6 +594,97 @@ class TlsConnectionTests(_TlsConnectionTestCase):
         self.assertEqual((self.fake.taken, self.diary.says[-1]), (b"one", "resume"))
         self.assertEqual(self.watched(), (True, False))
 
+    def test_writeThatNeedsTheRestOfAMessageWaitsUntilSomethingIsRead(self) -> None:
+        """
+        The peer has begun to ask for new keys, and stopped: the kernel has room, so
+        that we would be woken again and again for nothing.
+        """
+        self.fake.failure = SSL.WantReadError()
+        self.connection.write(b"one")
+        self.assertEqual(self.diary.says, ["pause"])
+        for data in (b"two", b"three"):
+            self.happens(write=True)
+            self.assertEqual(self.watched(), (True, False))
+            self.connection.write(data)
+        self.happens(write=True)
+        self.assertFalse(self.happens(write=True))
+        self.fake.failure = None
+        self.fake.coming.append(LONG)
+        self.happens(read=True)
+        self.assertEqual(self.watched(), (True, True))
+        self.happens(write=True)
+        self.assertEqual((self.fake.taken, self.diary.says[-1]), (b"onetwothree", "resume"))
+        self.assertEqual((self.watched(), self.diary.heard), ((True, False), [LONG]))
+
+    def test_nextPartOfAMessageIsWorthOneAttempt(self) -> None:
+        """
+        Though it is not the last: a peer that sends it byte by byte costs a turn each.
+        """
+        self.fake.failure = SSL.WantReadError()
+        self.connection.write(b"one")
+        self.happens(write=True)
+        for _ in range(3):
+            self.happens(read=True)
+            self.assertEqual(self.watched(), (True, True))
+            self.happens(write=True)
+            self.assertEqual(self.watched(), (True, False))
+        self.assertEqual((self.fake.taken, self.diary.says.count("resume")), (b"", 0))
+
+    def test_kernelThatIsFullAfterwardsIsWaitedForAsEver(self) -> None:
+        """
+        Until it has room, whether anything more is read or not.
+        """
+        self.fake.failure = SSL.WantReadError()
+        self.connection.write(b"one")
+        self.happens(write=True)
+        self.fake.failure, self.fake.room = None, 0
+        self.happens(read=True)
+        self.happens(write=True)
+        self.assertEqual(self.watched(), (True, True))
+        self.fake.room = 1
+        self.happens(write=True)
+        self.assertEqual((self.fake.taken, self.diary.says[-1]), (b"one", "resume"))
+
+    def test_messageThatBeginsAmongOurRecordsCutsNoneOfThem(self) -> None:
+        """
+        Those before it are sent, and those behind it wait.
+        """
+        data = os.urandom(3 * RECORD_BYTES + 5)
+        send, hindrances = self.fake.send, [SSL.WantReadError(), SSL.WantReadError(), None]
+
+        def sendUntilHindered(part: bytes) -> int:
+            hindrance = hindrances.pop() if hindrances else None
+            if hindrance is not None:
+                raise hindrance
+            return send(part)
+
+        self.patch(self.fake, "send", sendUntilHindered)
+        self.connection.write(data)
+        self.connection.write(b"more")
+        self.assertEqual(self.fake.taken, data[:RECORD_BYTES])
+        self.happens(write=True)
+        self.assertEqual((self.watched(), self.fake.taken), ((True, False), data[:RECORD_BYTES]))
+        self.assertNotIn("resume", self.diary.says)
+        self.happens(read=True, write=True)
+        while self.happens(write=True):
+            pass
+        self.assertEqual((self.fake.taken, self.diary.says[-1]), (data + b"more", "resume"))
+
+    def test_goodbyeWaitsForTheRestOfAMessageToo(self) -> None:
+        """
+        It stands behind what was written, as ever.
+        """
+        self.fake.failure = SSL.WantReadError()
+        self.connection.write(b"one")
+        self.connection.unregisterProducer()
+        self.connection.loseConnection()
+        self.happens(write=True)
+        self.assertEqual((self.fake.goodbyes, self.watched()), (0, (True, False)))
+        self.fake.failure = None
+        self.happens(read=True)
+        self.happens(write=True)
+        self.assertEqual((self.fake.taken, self.fake.goodbyes), (b"one", 1))
+
     def test_peerThatGoesMeanwhileIsFound(self) -> None:
         """
         With the next attempt.

@@ -9,6 +9,8 @@ import os
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from unittest import skipIf
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x25519
@@ -418,6 +420,20 @@ class ContextTests(TlsTestCase):
             self.assertEqual(
                 context.get_verify_mode() & ~SSL.VERIFY_CLIENT_ONCE, SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
             )
+
+    def test_connectionsOnSocketsReadOneRecordAtATime(self) -> None:
+        """
+        By default they read on until one brings data, and pyOpenSSL has no way out:
+        this tells when our way to do so is gone.
+        """
+        internals: Any = SSL
+        onSocket = SimpleNamespace(fileno=lambda: 99)
+        for create in (self.server().connection, self.client()):
+            for through, readsOn in ((None, True), (onSocket, False)):
+                connection: Any = create(through)
+                mode = internals._lib.SSL_clear_mode(connection._ssl, 0)
+                self.assertEqual(bool(mode & internals._lib.SSL_MODE_AUTO_RETRY), readsOn)
+                self.assertTrue(mode & SSL.MODE_RELEASE_BUFFERS)
 
 
 class ExpiryWarningTests(TlsTestCase):

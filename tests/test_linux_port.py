@@ -6,6 +6,7 @@ trains, and what happens when trains cannot be sent as such.
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import struct
 import sys
@@ -73,9 +74,11 @@ class FakeKernel:
 
     @ivar waiting: what is received next, or goes wrong next.
     @ivar asked: how many messages each call has asked for.
+    @ivar batchTrouble: what each call of C{recvmmsg} fails with, or 0.
     """
 
     def __init__(self) -> None:
+        self.batchTrouble = 0
         self.waiting: deque[Message | OSError] = deque()
         self.asked: list[int] = []
 
@@ -84,6 +87,9 @@ class FakeKernel:
         Fill as many structures as there are messages, as Linux does it.
         """
         self.asked.append(most)
+        if self.batchTrouble:
+            structures.ffi.errno = self.batchTrouble
+            return -1
         count = 0
         while count < most and self.waiting and isinstance(self.waiting[0], Message):
             self._fill(headers[count], self.waiting[0])
@@ -499,6 +505,43 @@ class LinuxPortReceivingTests(LinuxPortTestCase):
         self.assertEqual(len(self.receiver.lost), 1)
         self.assertTrue(self.socket.closed)
         self.assertEqual(self.reactor.getReaders(), [])
+
+    def test_kernelThatRefusesBatchesIsAskedForOneByOne(self) -> None:
+        """
+        As a sandbox does, and some emulators: nothing is lost, nobody is given up, and
+        it is said once for all sockets.
+        """
+        for number in (errno.ENOSYS, errno.EPERM):
+            self.kernel.batchTrouble = number
+            self.context = PortContext(self.reactor, self.drops)
+            self.receiver.trains.clear()
+            with capturedLogs() as events:
+                for _ in range(2):
+                    self.open()
+                    self.kernel.asked.clear()
+                    self.kernel.waiting.extend([Message(b"abc")] * 300)
+                    for _ in range(301):
+                        self.port.doRead()
+                    self.assertEqual(self.kernel.asked, [8] + [-1] * 300)
+            self.assertEqual([train for train, _ in self.receiver.trains], [Train(3, b"abc")] * 600)
+            (line,) = [formatEvent(event) for event in events if event["log_level"] >= LogLevel.info]
+            self.assertEqual(
+                line,
+                f"recvmmsg is not to be had here ({os.strerror(number)}): datagrams are received one by one",
+            )
+        self.assertEqual(self.receiver.lost, [])
+
+    def test_portWithoutBatchesIsStillGivenUpWhenItDoesNothingButFail(self) -> None:
+        """
+        By the same count as any other.
+        """
+        self.kernel.batchTrouble = errno.ENOSYS
+        self.kernel.waiting.extend([Message(b"fine"), *[trouble(errno.EPERM)] * 200])
+        for _ in range(101):
+            self.port.doRead()
+        self.assertEqual((self.receiver.datagrams(), self.receiver.lost), ([b"fine"], []))
+        self.port.doRead()
+        self.assertEqual(len(self.receiver.lost), 1)
 
     def test_closedPortReadsNothing(self) -> None:
         """

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from types import SimpleNamespace
 
 from twisted.internet import error
 from twisted.python.failure import Failure
@@ -325,6 +326,29 @@ class SlotTests(_PoolTestCase):
         self.waitForDial()
         self.last.open()
         self.assertEqual(self.around.record.ups, 1)
+
+    def test_timeOutOfATunnelThatLingersAfterOurRefusalSaysTheRefusal(self) -> None:
+        """
+        The server has not closed yet, to which we have said what is wrong with it.
+        """
+        self.slot().dial()
+        self.last.connect()
+        refused = SimpleNamespace(refusal="unknown issuer 'CN=Stranger CA'")
+        self.patch(self.last.transport, "getHandle", lambda: refused)
+        self.clock.advance(4.0)
+        self.assertTrue(self.last.transport.aborted)
+        self.around.settle()
+        self.assertEqual(self.around.record.reasons, ["unknown issuer 'CN=Stranger CA'"])
+
+    def test_timeOutOfATunnelThatNobodyRefusedIsATimeOut(self) -> None:
+        """
+        OpenSSL's connection is there, and has nothing against the server.
+        """
+        self.slot().dial()
+        self.last.connect()
+        self.patch(self.last.transport, "getHandle", lambda: SimpleNamespace(refusal=None))
+        self.clock.advance(4.0)
+        self.assertEqual(self.around.record.reasons, ["no TLS handshake after 4 s"])
 
     def test_timeOutCancelsAConnectThatHangs(self) -> None:
         """

@@ -22,6 +22,7 @@ from tests.certificates import CLIENT, pem
 from tests.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase
 from tests.twins import MemoryConnect, MemoryTransport, MemoryUdp, Receiver, wrapInTls
 from uotp import clientservice, dial, serverservice, services, sockets
+from uotp import service as common
 from uotp.clientservice import ClientService
 from uotp.connections import AcceptedConnection
 from uotp.errors import ConfigurationError, StartError
@@ -409,6 +410,32 @@ class ListeningTests(_ServicesTestCase):
             self.assertRaises(StartError, service.startService)
             self.successResultOf(service.stopService())
 
+    def test_congestionControlIsAskedForAgainAfterPrivilegesWereDropped(self) -> None:
+        """
+        Root may choose what others may not, and each connection would go without it
+        in silence.  The ports are bound before, and given back.
+        """
+        asked: list[str] = []
+
+        def refuse(name: str) -> None:
+            asked.append(name)
+            reason = f"--congestion {name}: the kernel lets root alone choose it"
+            raise ConfigurationError(reason)
+
+        self.patch(services, "checkCongestion", lambda _: None)
+        self.patch(common, "checkCongestion", refuse)
+        for each in (self.client(start=False, congestion="bbr"), self.server(start=False, congestion="bbr")):
+            each.privilegedStartService()
+            self.assertEqual(asked, [])
+            error = self.assertRaises(StartError, each.startService)
+            self.assertEqual(str(error), "--congestion bbr: the kernel lets root alone choose it")
+            self.assertEqual(asked, ["bbr"])
+            asked.clear()
+            self.successResultOf(each.stopService())
+        for each in (self.client(), self.server()):
+            self.assertTrue(each.running)
+        self.assertEqual(asked, [])
+
     def test_markThatMayNotBeSetStopsTheStart(self) -> None:
         """
         Before the port is bound.
@@ -564,7 +591,8 @@ class TogetherTests(_ServicesTestCase):
         """
         The tunnels', and those for UDP.
         """
-        self.patch(services, "checkCongestion", lambda _: None)
+        for module in (common, services):
+            self.patch(module, "checkCongestion", lambda _: None)
         choices: dict[str, Any] = {"unsentLimit": 4096, "congestion": "cubic", "udpBuffer": 1 << 20}
         for expected, chosen in ((TunnelTuning(), {}), (TunnelTuning(4096, "cubic"), choices)):
             self.connecting.kinds.clear()

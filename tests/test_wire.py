@@ -8,13 +8,23 @@ import uuid
 from collections.abc import Iterable
 from itertools import pairwise
 from random import Random
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.train import MAX_TRAIN_BYTES, Train, countOf, cut, gather
-from uotp.wire import LENGTH_BYTES, SESSION_ID_BYTES, FrameCodec, HelloDecoder, foreignHello, newSessionId
+from uotp.wire import (
+    FIRST_LOOK_FRAMES,
+    LENGTH_BYTES,
+    SESSION_ID_BYTES,
+    FrameCodec,
+    HelloDecoder,
+    equalFrames,
+    foreignHello,
+    newSessionId,
+)
 
 VECTORS = [
     (Train(0, b""), "0000"),
@@ -34,6 +44,13 @@ SIZES = st.sampled_from([0, 0, 1, 1, 2, 2, 255, 256, 257, 1400, 1400, 65507, 655
 
 RUNS = st.lists(st.tuples(SIZES, st.integers(1, 5)), max_size=8)
 """Lengths, and how many datagrams of each there are in a row."""
+
+LONG_RUN = st.one_of(
+    st.integers(1, 700),
+    # where one look ends and the next begins: 9, 73 and 585 frames, and those lengths themselves
+    st.builds(lambda looks, more: looks + more, st.sampled_from((8, 64, 72, 512, 584)), st.integers(-2, 3)),
+)
+"""How many frames of one length there are in a row."""
 
 CUTS = st.lists(st.integers(0, 1 << 20), max_size=12)
 """Where a stream is cut."""
@@ -89,6 +106,27 @@ class CountingHeld(bytearray):
         """
         self.cleared += 1
         super().clear()
+
+
+class CountingBytes(bytes):
+    """
+    Bytes that know how many of them were looked at.
+
+    @ivar looks: how often.
+    @ivar seen: how many bytes, in all.
+    """
+
+    looks = 0
+    seen = 0
+
+    def __getitem__(self, place: Any) -> Any:
+        """
+        Count it.
+        """
+        found = super().__getitem__(place)
+        self.looks += 1
+        self.seen += len(found) if isinstance(found, bytes) else 1
+        return found
 
 
 class FrameTests(SynchronousTestCase):
@@ -183,6 +221,37 @@ class FrameTests(SynchronousTestCase):
         self.assertIs(codec._held, held)
         self.assertLessEqual(held.cleared, LENGTH_BYTES)
         self.assertEqual(codec.decode(stream[-1:]), [Train(65535, stream[LENGTH_BYTES:])])
+
+    def test_workIsInProportionToTheDataWhateverItsPattern(self) -> None:
+        """
+        Runs that end as soon as they have begun must not make us look through all
+        that follows, each time.
+        """
+        for pattern in ((1, 1, 0), (1, 1, 2, 2), (2, 2, 3), (0,), (1,), (1, 2), (1,) * (FIRST_LOOK_FRAMES + 2) + (2,)):
+            unit = framesOf(bytes(size) for size in pattern)
+            data = CountingBytes(unit * (65536 // len(unit)))
+            trains = FrameCodec().decode(data)
+            self.assertEqual(countOf(trains), len(pattern) * (65536 // len(unit)))
+            self.assertLess(data.looks, 4 * len(data), pattern)
+            self.assertLess(data.seen, 6 * len(data), pattern)
+
+    @settings(max_examples=150, deadline=None, database=None)
+    @given(LONG_RUN, st.sampled_from((1, 2, 3, 60, 257)), st.sampled_from((None, 0, 1, 2, 4, 256, 258, 513)))
+    def test_longRunsAreFoundWhole(self, count: int, size: int, following: int | None) -> None:
+        """
+        Of whatever length they are, and whatever stands behind them.
+        """
+        before, datagrams = [bytes(7)], datagramsOf([size] * count)
+        last = [] if following is None or following == size else [bytes(following)] * 3
+        data = framesOf(before + datagrams + last)
+        start = len(framesOf(before))
+        fitting = min(count, MAX_TRAIN_BYTES // size)
+        self.assertEqual(equalFrames(data, start, size, len(data)), fitting)
+        self.assertEqual(
+            equalFrames(data, start, size, len(framesOf(before + datagrams)) - 1), min(fitting, count - 1) or 1
+        )
+        same = FrameCodec().decode(data) == gather(before + datagrams + last)
+        self.assertTrue(same, "trains")  # to show how they differ would take minutes
 
     @settings(max_examples=60, deadline=None, database=None)
     @given(RUNS, st.randoms(use_true_random=False))

@@ -25,8 +25,9 @@ from tests.certificates import CLIENT
 from tests.integration.correspondence import LOOPBACK, Address
 from tests.integration.harness import needed
 from tests.integration.procfs import memoryBytes, requireProcfs
+from tests.integration.rawtls import APPLICATION_DATA, HANDSHAKE, KEY_UPDATE_HEADER, RawTlsClient
 from tests.integration.rig import RigTestCase
-from tests.integration.steppedtcp import Listener, Talker, dial, step, stepUntil
+from tests.integration.steppedtcp import Listener, Talker, dial, step, steppedReactor, stepUntil
 from tests.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase
 from uotp.pki import Pki
 from uotp.schedule import TROUBLED
@@ -386,6 +387,57 @@ class Tls13ConnectionTests(_TlsContract, TlsTestCase):
         self.assertLess(time.process_time() - began, 0.2)
         relay.listen()
         stepUntil(lambda: there.heard > heard and not there.full, "we go on when it reads")
+
+    def connectRaw(self) -> tuple[RawTlsClient, Talker]:
+        """
+        @return: a client that says what it is told to, and who it talks to.
+        """
+        there = Talker()
+        listener = Listener(self.serverCredentials(), TunnelTuning(), lambda: there)
+        self.addCleanup(listener.close)
+        client = RawTlsClient(listener.address)
+        self.addCleanup(client.close)
+        stepUntil(lambda: there.ready, "the server's handshake is done")
+        return client, there
+
+    def test_peerThatSaysNothingButNewKeysHasNoMoreThanItsTurn(self) -> None:
+        """
+        The records bring no data; to read on until some come would be to leave this
+        process to whoever sends them as fast as they can be read.
+        """
+        client, there = self.connectRaw()
+        updates = [client.keyUpdate() for _ in range(1000)]
+        client.socket.sendall(b"".join(updates))
+        waiting = sum(map(len, updates))
+        self.assertEqual(there.transport.socket.recv(1 << 20, socket.MSG_PEEK), b"".join(updates))
+        for _ in range(10):
+            self.assertIsNone(there.transport.doRead())
+            left = len(there.transport.socket.recv(1 << 20, socket.MSG_PEEK))
+            self.assertEqual(waiting - left, len(updates[0]), "bytes of one turn, and of one record")
+            waiting = left
+        client.socket.sendall(client.record(APPLICATION_DATA, b"hello"))
+        stepUntil(lambda: there.heard == len(b"hello"), "what comes behind them is read")
+        self.assertIsNone(there.lost)
+
+    def test_peerThatStopsAmidNewKeysCostsNothing(self) -> None:
+        """
+        TLS does not write before it has read the rest, though the kernel has room; we
+        go on when it comes.
+        """
+        client, there = self.connectRaw()
+        client.socket.sendall(client.record(HANDSHAKE, KEY_UPDATE_HEADER))
+        step()
+        there.say(b"hello")
+        step()
+        self.assertTrue(there.full)
+        self.assertNotIn(there.transport, steppedReactor().getWriters())
+        client.socket.sendall(client.record(HANDSHAKE, b"\0"))
+        stepUntil(lambda: not there.full, "all is written")
+        self.assertEqual(client.heard(), b"hello")
+        client.changeKeys()
+        client.socket.sendall(client.record(APPLICATION_DATA, b"hello"))
+        stepUntil(lambda: there.heard == len(b"hello"), "the client is heard")
+        self.assertIsNone(there.lost)
 
 
 class Tls12ConnectionTests(_TlsContract, TlsTestCase):

@@ -9,6 +9,8 @@ import socket
 import sys
 from contextlib import suppress
 
+from twisted.logger import LogLevel
+
 from uotp.boundaries import Address
 from uotp.datagram.base import ERRORS_OF_DATAGRAMS, SocketPort
 from uotp.datagram.batches import batchesFor
@@ -34,6 +36,9 @@ How often a quiet port reads one datagram alone before it looks again whether mo
 are waiting.  Alone takes a third less time where the processor is cold, and so
 counts in the round trip; a burst is noticed after so many turns at the latest.
 """
+
+REFUSALS_OF_BATCHES = {errno.ENOSYS, errno.EPERM}
+"""What recvmmsg says under an emulator, or a sandbox, that does not let us call it."""
 
 
 class LinuxDatagramPort(SocketPort):
@@ -94,7 +99,10 @@ class LinuxDatagramPort(SocketPort):
         try:
             count, longest, cutOff, parcels = self._receiveBatch(self._descriptor, self._expected, self._most)
         except OSError as error:
-            self._failed(error)
+            if error.errno in REFUSALS_OF_BATCHES:
+                self._readNoMoreBatches(error)
+            else:
+                self._failed(error)
             return
         self._uselessTurns = 0
         if count == 1:
@@ -109,6 +117,14 @@ class LinuxDatagramPort(SocketPort):
         for name, trains in parcels:
             if self.connected:  # whoever got the trains before may have closed us
                 self._receiver.trainsReceived(trains, addressOf(name))
+
+    def _readNoMoreBatches(self, error: OSError) -> None:
+        self._loneTurns = sys.maxsize
+        self._context.sayOnce(
+            LogLevel.info,
+            "recvmmsg is not to be had here ({reason}): datagrams are received one by one",
+            reason=error.strerror,
+        )
 
     def _failed(self, error: OSError) -> None:
         if error.errno in {errno.EAGAIN, errno.EINTR}:
