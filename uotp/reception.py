@@ -33,7 +33,7 @@ honest client is through in a few round trips, so whoever waits long is not one.
 """
 
 MAX_TUNNELS = 32768
-"""Of all sessions together; at some 40 KB each, more than a gigabyte."""
+"""Of all sessions together; at 31 KB each, a gigabyte."""
 
 Words = Callable[[Failure, Any], "str | None"]
 """Why TLS refused a connection, in words, or L{None} when it did not."""

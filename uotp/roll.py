@@ -23,8 +23,8 @@ the kernel's probes and reads nothing.
 
 MAX_UNSENT_BYTES = 4 * 1024 * 1024
 """
-What we write ourselves stays far below this; TLS's own answers to a peer that asks
-for them and does not read them do not.
+A tunnel is full long before, with the first byte that waits, and is given no more than
+a train then: this is for a mistake of ours.
 """
 
 

@@ -186,8 +186,7 @@ def unsentBytes(transport: Any) -> int:
     """
     @param transport: of a tunnel, TCP or TLS over it.
     @return: what its connection holds and has not given to the kernel, as far as it
-        can be told.  This is not what the tunnel has written: TLS answers a peer's
-        demands for new keys by itself.
+        can be told.
     """
     transport = connectionUnder(transport)
     waiting = len(getattr(transport, "dataBuffer", b"")) + getattr(transport, "_tempDataLen", 0)
