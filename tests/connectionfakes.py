@@ -196,6 +196,7 @@ class FakeTls:
         if self.failure is not None:
             raise self.failure
         part = bytes(data[:RECORD_BYTES])
+        assert part, "OpenSSL takes this for the end of the connection"
         assert part.startswith(self._again), "bad write retry"
         if not self.room:
             self._again = self._again or part

@@ -173,11 +173,9 @@ class TlsConnection(PlainConnection):
         @return: how many bytes, or what has ended the connection.
         """
         sent = 0
+        view = memoryview(data)
         try:
-            if len(data) <= RECORD_BYTES:
-                return self.tls.send(data)
-            view = memoryview(data)
-            while sent < len(data):
+            while sent < len(data):  # OpenSSL must not be asked to send nothing
                 sent += self.tls.send(view[sent : sent + RECORD_BYTES])
         except SSL.WantWriteError:
             pass
