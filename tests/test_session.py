@@ -164,7 +164,7 @@ class SessionTests(SynchronousTestCase):
         tunnel = self.open()
         self.assertEqual(len(tunnel.writes), 1)
         tunnel.close()
-        size = MAX_PORTION_BYTES // 4
+        size = MIN_PORTION_BYTES // 4
         for number in range(10):
             self.session.trainsFromUdp([numbered(number, size)])
         tunnel = self.open()

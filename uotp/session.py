@@ -25,7 +25,7 @@ PORTION_SECONDS = 0.002
 """
 What a tunnel is given at one go, at most: as much as the path has lately carried in so
 many seconds, for it stands before everything else on that tunnel; no more than a
-whole train, and no less than a record of TLS.
+whole train, and no less than a record of TLS, with which every path begins.
 """
 
 WAIT_SECONDS = 0.3
@@ -79,7 +79,7 @@ class Session:
         self._width = Width(self.lastActive)
         self._schedule.narrow(self._width.width)
         self._standsSince = self.lastActive
-        self._portion = MAX_PORTION_BYTES
+        self._portion = MIN_PORTION_BYTES
         self._given = 0  # bytes given to tunnels since it was judged last
         self._judgedAt = self.lastActive
         self._waited = False  # since it was judged last
