@@ -145,10 +145,8 @@ class FrameCodec:
         @param trains: none of their datagrams above 65535 bytes.
         @return: their frames.
         """
-        if len(trains) == 1:  # this is what a lone datagram passes, so it is short
-            segment, payload = trains[0]
-            size = len(payload)
-            return size.to_bytes(LENGTH_BYTES, "big") + payload if size <= segment else framesOf(trains[0])
+        if len(trains) == 1:
+            return framesOf(trains[0])
         return b"".join([framesOf(train) for train in trains])
 
     def decode(self, data: bytes) -> list[Train]:

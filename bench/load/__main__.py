@@ -23,7 +23,7 @@ from bench.load.deeds import MOST_BYTES, PRIME, Answer, Count, Deed, Echo, Flood
 from bench.load.sessions import Sessions
 from bench.load.stamped import Ask, Pace, Record
 from bench.load.trains import BUFFER_BYTES
-from uotp.sockets import SO_RCVBUFFORCE, SO_SNDBUFFORCE
+from uotp.sockets import enlargeUdpBuffers
 
 RETURN_MICROSECONDS = 200_000
 """A wait for a datagram ends after so long, to see whether it is still wanted."""
@@ -49,10 +49,7 @@ def openSocket(address: str) -> socket.socket:
     @return: a bound UDP socket with large buffers, and waits that end.
     """
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    for plain, forced in ((socket.SO_RCVBUF, SO_RCVBUFFORCE), (socket.SO_SNDBUF, SO_SNDBUFFORCE)):
-        udp.setsockopt(socket.SOL_SOCKET, plain, BUFFER_BYTES)
-        with suppress(OSError):  # needs CAP_NET_ADMIN
-            udp.setsockopt(socket.SOL_SOCKET, forced, BUFFER_BYTES)
+    enlargeUdpBuffers(udp, BUFFER_BYTES)
     udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, RETURN_MICROSECONDS))
     udp.bind((address, 0))
     return udp
