@@ -62,6 +62,7 @@ FLOORS = {
     "uotp.pki": 1,
     # life: what comes, lasts and goes
     "uotp.roll": 2,
+    "uotp.pacer": 2,
     "uotp.session": 2,
     "uotp.target": 2,
     "uotp.pool": 2,

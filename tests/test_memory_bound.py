@@ -70,7 +70,7 @@ class MemoryBoundTests(TimerTestCase):
         """
         super().setUp()
         self.drops = Drops()
-        self.session = Session(lambda _: None, self.drops, self.clock.seconds)
+        self.session = Session(lambda _: None, self.drops, self.clock)
         self.there = RecordingSession()
         self.ends: list[tuple[Tunnel, MemoryTransport, IOPump]] = []
         for _ in range(TUNNELS):

@@ -260,6 +260,7 @@ class RegistryTests(TimerTestCase):
         self.join(2)
         lingering, gone = self.join(3)
         self.leave(lingering, gone)
+        served.session.trainsFromTunnel([Train(1400, bytes(1400 * 200))])  # some of it waits for its time
         self.end()
         self.assertTrue(tunnel.closed)
         self.assertFalse(tunnel.aborted)

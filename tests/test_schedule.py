@@ -285,6 +285,21 @@ class ScheduleTests(SynchronousTestCase):
             self.schedule.moveOn()
         self.assertEqual(used, ["a", "b", "c", "d"] * 2)
 
+    def test_itCanBeSaidWhereToMoveOn(self) -> None:
+        """
+        To one of a few, the best of them, or nowhere.
+        """
+        self.offer("a", "b", "c", "d")
+        self.costs.update(b=1)
+        self.schedule.moveOn({"a", "b", "d"})
+        self.assertEqual(self.schedule.current, "d")
+        self.schedule.moveOn({"b", "d"})
+        self.assertEqual(self.schedule.current, "b")
+        self.schedule.moveOn({"b"})
+        self.assertEqual(self.schedule.current, "b")
+        self.schedule.moveOn(())
+        self.assertEqual(self.schedule.current, "b")
+
     def test_newTunnelOfANarrowScheduleTakesThePlaceOfTheOld(self) -> None:
         """
         So that no more are filled than before.

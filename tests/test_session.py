@@ -17,6 +17,7 @@ from uotp.drops import Drop, Drops
 from uotp.schedule import LOOK_SECONDS, STAY_SECONDS, TROUBLED
 from uotp.session import JUDGE_SECONDS, MAX_PORTION_BYTES, MIN_PORTION_BYTES, STANDSTILL_SECONDS, WAIT_SECONDS, Session
 from uotp.train import Train, bytesOf, countOf, cut
+from uotp.width import Standing
 
 
 def numbered(number: int, size: int = 8) -> Train:
@@ -76,7 +77,7 @@ class SessionTests(SynchronousTestCase):
         self.drops = Drops()
         self.delivered: list[Train] = []
         self.answers = 0
-        self.session = Session(self.delivered.extend, self.drops, self.clock.seconds, self.answered)
+        self.session = Session(self.delivered.extend, self.drops, self.clock, self.answered)
 
     def answered(self) -> None:
         """
@@ -129,6 +130,48 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual((len(standing.sent), len(going.sent)), (16, 16))
         self.assertEqual(standing.sent[:8], [numbered(number) for number in range(8)])
         self.assertEqual(going.sent[:8], [numbered(number) for number in range(8, 16)])
+
+    def test_lightLoadMovesOnToTunnelsThatAreWarmEnough(self) -> None:
+        """
+        One that has carried nothing yet could send a little in each round trip only.
+        """
+        warm, cold, other = self.open(), self.open(), self.open()
+        for tunnel in (warm, other):
+            tunnel.stands = Standing(0, 0, 0.04, 0.04, window=100_000)
+        cold.stands = Standing(0, 0, 0.04, 0.04, window=14_000)
+        self.sendEvenly(1_000_000, 4 * STAY_SECONDS)
+        self.assertEqual(len(cold.sent), 0)
+        self.assertTrue(warm.sent)
+        self.assertTrue(other.sent)
+        self.sendEvenly(100_000, 6 * STAY_SECONDS)
+        self.assertTrue(cold.sent)
+
+    def test_lightLoadMovesOnWhenNothingIsOvertaken(self) -> None:
+        """
+        If there is such a moment soon.
+        """
+        first, second = self.open(), self.open()
+        first.costs = second.costs = 1
+        self.sendEvenly(100_000, 1.5 * STAY_SECONDS)
+        self.assertEqual(len(second.sent), 0)
+        first.costs = 0
+        self.sendEvenly(100_000, 0.1 * STAY_SECONDS)
+        self.assertTrue(second.sent)
+        before = len(first.sent)
+        self.sendEvenly(100_000, 1.5 * STAY_SECONDS)
+        self.assertEqual(len(first.sent), before)
+        self.sendEvenly(100_000, 0.7 * STAY_SECONDS)
+        self.assertGreater(len(first.sent), before)
+
+    def sendEvenly(self, rate: float, seconds: float) -> None:
+        """
+        Send datagrams from the UDP side for some time.
+
+        @param rate: in bytes each second.
+        """
+        for number in range(round(rate * seconds / 1000)):
+            self.clock.advance(1000 / rate)
+            self.session.trainsFromUdp([numbered(number, 1000)])
 
     def test_heavyLoadUsesEveryTunnelThatIsFree(self) -> None:
         """
@@ -394,6 +437,22 @@ class SessionTests(SynchronousTestCase):
         self.session.trainsFromTunnel(trains[3:])
         self.assertEqual(self.delivered, trains)
 
+    def test_repairedLossIsHandedOnBitByBit(self) -> None:
+        """
+        And nothing more once the session is closed.
+        """
+        burst = [numbered(number, 1400) for number in range(200)]
+        for number in range(0, 200, 20):
+            self.session.trainsFromTunnel(burst[number : number + 20])
+        self.assertLess(len(self.delivered), 50)
+        self.assertEqual(self.session.bytesIn, 200 * 1400)
+        self.clock.pump([0.001] * 10)
+        self.assertEqual(self.delivered, burst)
+        self.session.trainsFromTunnel(burst)
+        self.session.close()
+        self.clock.advance(1)
+        self.assertEqual((self.delivered, self.clock.getDelayedCalls()), (burst, []))
+
     def test_firstAnswerIsSaidOnce(self) -> None:
         """
         An empty datagram is one too; what the source sends is none.
@@ -408,7 +467,7 @@ class SessionTests(SynchronousTestCase):
         """
         A server does not.
         """
-        session = Session(self.delivered.extend, self.drops, self.clock.seconds)
+        session = Session(self.delivered.extend, self.drops, self.clock)
         session.trainsFromTunnel([numbered(1)])
         self.assertEqual(self.delivered, [numbered(1)])
 
@@ -449,7 +508,7 @@ class NarrowSessionTests(SynchronousTestCase):
         """
         self.clock = Clock()
         self.patch(uotp.session, "Width", WideWidth)
-        self.session = Session(lambda _: None, Drops(), self.clock.seconds)
+        self.session = Session(lambda _: None, Drops(), self.clock)
         self.session._schedule.narrow(1)
         self.tunnels = [MemoryTunnel(room=1), MemoryTunnel(), MemoryTunnel()]
         for tunnel in self.tunnels:

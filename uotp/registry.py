@@ -21,7 +21,7 @@ from uotp.wire import sessionName
 
 MAX_SESSIONS = 4096
 """
-Each may hold a UDP socket and some 600 KB that wait: a bound on what strangers
+Each may hold a UDP socket and some 1.1 MB that wait: a bound on what strangers
 can make of us where no client certificate is asked for.
 """
 
@@ -132,7 +132,7 @@ class Registry:
                 raise PeerError(reason)
             self._end(oldest, "its place was needed")
         leg = self._makeLeg()
-        session = Session(leg.send, self._drops, self._clock.seconds)
+        session = Session(leg.send, self._drops, self._clock)
         served = self._served[sessionId] = ServedSession(sessionId, owner, session, leg, self._clock.seconds())
         self._sessionLog.info(
             "session {session} opened from {peer}, {sessions} in all",
@@ -167,6 +167,7 @@ class Registry:
         if served.lingering is not None and served.lingering.active():
             served.lingering.cancel()
         served.lingering = None
+        served.session.close()
         served.leg.close()
         for tunnel in list(served.tunnels):
             tunnel.close()

@@ -134,12 +134,14 @@ class Schedule(Generic[T]):
         best, cost = self._best(self._row[len(self._carrying) :])
         return None if cost else best
 
-    def moveOn(self) -> None:
+    def moveOn(self, among: Container[T] | None = None) -> None:
         """
         Go to another tunnel, unless all others are in trouble; to any, for a light load
         fills none.
+
+        @param among: those that it can be; all where nothing is said.
         """
-        self._change(self._free)
+        self._change(self._free if among is None else among)
 
     def leaveTrouble(self, *, loaded: bool) -> None:
         """

@@ -4,24 +4,26 @@ One remote UDP endpoint and the tunnels that carry for it, on either end.
 Outwards, trains from UDP go to the tunnel that the schedule names, a portion at a
 time, or wait in the backlog; the backlog holds something only while no tunnel is
 free, so nothing overtakes but what is small.  Inwards, trains from any tunnel go
-straight to UDP.
+to UDP, not faster than its reader can be expected to take them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from operator import methodcaller
+from typing import Any
 
 from uotp.backlog import MAX_AGE_SECONDS, Backlog, sift
 from uotp.boundaries import Carrier
 from uotp.drops import Drops
+from uotp.pacer import Pacer
 from uotp.schedule import LOOK_SECONDS, STAY_SECONDS, Schedule
 from uotp.train import Train, bytesOf, portions
 from uotp.width import Width
 
 MAX_PORTION_BYTES = 64 * 1024
 MIN_PORTION_BYTES = 16 * 1024
-PORTION_SECONDS = 0.002
+PORTION_SECONDS = 0.0005
 """
 What a tunnel is given at one go, at most: as much as the path has lately carried in so
 many seconds, for it stands before everything else on that tunnel; no more than a
@@ -59,23 +61,24 @@ class Session:
         self,
         deliver: Callable[[list[Train]], None],
         drops: Drops,
-        clock: Callable[[], float],
+        clock: Any,
         whenAnswered: Callable[[], None] | None = None,
     ) -> None:
         """
         @param deliver: sends trains to the remote UDP endpoint.
         @param drops: where what is dropped is counted.
-        @param clock: monotonic seconds.
+        @param clock: C{IReactorTime}.
         @param whenAnswered: called once, when the other end sends its first train.
         """
-        self._deliver = deliver
+        self._pacer = Pacer(deliver, clock)
         self._whenAnswered = whenAnswered
-        self._clock = clock
+        self._clock: Callable[[], float] = clock.seconds
         self._backlog = Backlog(drops)
         self._schedule: Schedule[Carrier] = Schedule(methodcaller("cost"))
-        self.lastActive = clock()
+        self.lastActive = self._clock()
         self._lookAt = self.lastActive + LOOK_SECONDS
-        self._moveOnAt = self.lastActive + STAY_SECONDS
+        self._movedAt = self.lastActive
+        self._outBefore = 0  # bytes that had come from UDP when the schedule last moved on
         self._width = Width(self.lastActive)
         self._schedule.narrow(self._width.width)
         self._standsSince = self.lastActive
@@ -108,15 +111,26 @@ class Session:
 
     def _look(self, now: float) -> None:
         self._lookAt = now + LOOK_SECONDS
-        if now >= self._moveOnAt:
-            self._moveOnAt = now + STAY_SECONDS
-            if not self._loaded:
-                self._schedule.moveOn()
-            self._loaded = False
+        if now >= self._movedAt + STAY_SECONDS:
+            self._moveOn(now)
         else:
             self._schedule.leaveTrouble(loaded=self._loaded)
         if self._waited and now >= self._judgedAt + JUDGE_SECONDS:
             self._judge(now)
+
+    def _moveOn(self, now: float) -> None:
+        """
+        Let a light load go through another tunnel for a while: one that is warm enough
+        for it, and at a moment at which nothing is overtaken, if there is one soon.
+        """
+        elapsed = now - self._movedAt
+        current = self._schedule.current
+        if current is not None and not self._loaded:
+            if elapsed < 2 * STAY_SECONDS and current.cost():
+                return
+            rate = (self.bytesOut - self._outBefore) / elapsed
+            self._schedule.moveOn({tunnel for tunnel in self._schedule if carries(tunnel, rate)})
+        self._movedAt, self._outBefore, self._loaded = now, self.bytesOut, False
 
     def _judge(self, now: float) -> None:
         """
@@ -160,12 +174,12 @@ class Session:
         The other end sent trains.
         """
         self.bytesIn += bytesOf(trains)
-        self.lastActive = self._clock()
+        self.lastActive = now = self._clock()
         if not self.answered:
             self.answered = True
             if self._whenAnswered is not None:
                 self._whenAnswered()
-        self._deliver(trains)
+        self._pacer.send(trains, now)
 
     def tunnelFree(self, tunnel: Carrier) -> None:
         """
@@ -200,3 +214,18 @@ class Session:
             self._sendWaiting(self._clock())  # another may carry in its place
         else:
             self._backlog.maxAge = MAX_AGE_SECONDS
+
+    def close(self) -> None:
+        """
+        Hand nothing on to UDP any more.
+        """
+        self._pacer.close()
+
+
+def carries(tunnel: Carrier, rate: float) -> bool:
+    """
+    @param rate: in bytes each second.
+    @return: whether a tunnel is warm enough for it, as far as the system tells.
+    """
+    standing = tunnel.standing()
+    return standing is None or standing.carries(rate)

@@ -52,7 +52,7 @@ class SourceSession:
         self._around = around
         sessionId = newSessionId()
         self.name = sessionName(sessionId)
-        self.session = Session(deliver, drops, around.clock.seconds, self._answered)
+        self.session = Session(deliver, drops, around.clock, self._answered)
         self.wide = False
         self._pool = Pool(around, self.session, sessionId, poolSize)
         self._pool.start()
@@ -83,6 +83,7 @@ class SourceSession:
         Close the tunnels.
         """
         self._pool.stop()
+        self.session.close()
 
 
 class Sources:

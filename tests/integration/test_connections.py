@@ -39,6 +39,7 @@ from uotp.sockets import (
     USER_TIMEOUT_MILLISECONDS,
     TunnelTuning,
     tcpCost,
+    tcpStanding,
 )
 from uotp.tls import ClientCredentials, ClientTls, ServerCredentials, ServerTls
 
@@ -121,6 +122,29 @@ class ConnectionContract(_Case):
         """
         for limit in (4096, UNSENT_LIMIT):
             self.fill(TunnelTuning(limit))
+
+    @skipIf(tcpStanding(socket.socket()) is None, "the kernel tells nothing")
+    def test_kernelTellsHowAConnectionStands(self) -> None:
+        """
+        What was sent, how long it takes there and back, and how much may be on its way.
+        """
+        here, there = Talker(1, AMOUNT), Talker(2, AMOUNT)
+        self.connect(here, there)
+        before = tcpStanding(here.transport.socket)
+        stepUntil(lambda: here.heard > AMOUNT // 10 and there.heard > AMOUNT // 10, "both have heard a part")
+        after = tcpStanding(here.transport.socket)
+        assert before is not None
+        assert after is not None
+        segment = here.transport.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
+        self.assertGreater((after.sent - before.sent) * segment, AMOUNT // 10)
+        self.assertLess(after.repeated, after.sent)
+        for standing in (before, after):
+            self.assertLess(0, standing.roundTrip)
+            self.assertLess(standing.roundTrip, 1)
+            self.assertLessEqual(0, standing.leastRoundTrip)
+            self.assertLess(standing.leastRoundTrip, 1)
+        self.assertGreaterEqual(after.window, segment)
+        self.assertEqual(after.window % segment, 0)
 
     def fill(self, tuning: TunnelTuning) -> None:
         """

@@ -1,0 +1,251 @@
+"""
+How fast what came is handed to UDP: evenly, and never less than it comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from uotp.pacer import (
+    BURST_BYTES,
+    DATAGRAM_BYTES,
+    LEAST_RATE,
+    MAX_WAITING_BYTES,
+    RATE_SECONDS,
+    TICK_SECONDS,
+    Pacer,
+    sizeOf,
+)
+from uotp.train import MAX_TRAIN_BYTES, Train, bytesOf, countOf, cut
+
+LENGTH = 1400
+SIZE = LENGTH + DATAGRAM_BYTES
+BURST = BURST_BYTES // SIZE
+"""Datagrams that may be handed on at one go."""
+
+
+def train(number: int, datagrams: int) -> Train:
+    """
+    @return: a train of full datagrams that one can tell from others.
+    """
+    return Train(LENGTH, number.to_bytes(4, "big") * (LENGTH // 4) * datagrams)
+
+
+class PacerTests(SynchronousTestCase):
+    """
+    One session's.
+    """
+
+    def setUp(self) -> None:
+        """
+        Begin at rest.
+        """
+        self.clock = Clock()
+        self.clock.advance(1000.0)
+        self.delivered: list[Train] = []
+        self.whenDelivered: Callable[[], None] = lambda: None
+        self.pacer = Pacer(self.deliver, self.clock)
+
+    def deliver(self, trains: list[Train]) -> None:
+        """
+        What UDP is given.
+        """
+        self.delivered += trains
+        self.whenDelivered()
+
+    def send(self, *trains: Train) -> None:
+        """
+        Trains come, in one read.
+        """
+        self.pacer.send(list(trains), self.clock.seconds())
+
+    def repair(self, datagrams: int) -> None:
+        """
+        So much comes at one go, a read at a time.
+        """
+        while datagrams:
+            some = min(datagrams, MAX_TRAIN_BYTES // LENGTH)
+            self.send(train(0, some))
+            datagrams -= some
+
+    def test_whatComesEvenlyIsHandedOnAtOnce(self) -> None:
+        """
+        Without a timer.
+        """
+        for number in range(200):
+            self.send(train(number, BURST // 2))
+            self.assertEqual(len(self.delivered), number + 1)
+            self.clock.advance(TICK_SECONDS / 2)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_burstIsHandedOnAtOnce(self) -> None:
+        """
+        What fits into a socket's buffer beside as much again.
+        """
+        self.send(train(1, BURST // 2), train(2, BURST - BURST // 2))
+        self.assertEqual(countOf(self.delivered), BURST)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_repairedLossDoesNotOverflowTheTargetsBuffer(self) -> None:
+        """
+        What had waited behind it comes at one go, 60 ms of 50 Mbit/s, and the target
+        reads 500 Mbit/s.
+        """
+        buffer, most = 0, 2 * BURST_BYTES
+        seen = 0
+        self.repair(268)
+        for _ in range(10):
+            buffer += sizeOf(self.delivered[seen:])
+            seen = len(self.delivered)
+            self.assertLessEqual(buffer, most)
+            self.clock.advance(TICK_SECONDS)
+            buffer = max(buffer - round(LEAST_RATE * TICK_SECONDS), 0)
+        self.assertEqual(countOf(self.delivered), 268)
+
+    def test_nothingOvertakesWhatWaits(self) -> None:
+        """
+        Also not what would have room, or is empty.
+        """
+        self.send(train(1, BURST))
+        self.send(train(2, 2))
+        self.send(Train(0, b""))
+        self.assertEqual(self.delivered, [train(1, BURST)])
+        self.clock.advance(TICK_SECONDS)
+        self.assertEqual(self.delivered, [train(1, BURST), train(2, 2), Train(0, b"")])
+
+    def test_whatWaitsIsHandedOnTickByTick(self) -> None:
+        """
+        A burst each time, and no timer is left in the end.
+        """
+        self.repair(5 * BURST)
+        ticks = 0
+        while self.clock.getDelayedCalls():
+            before = sizeOf(self.delivered)
+            self.clock.advance(TICK_SECONDS)
+            self.assertLess(sizeOf(self.delivered) - before, 2 * BURST_BYTES)
+            ticks += 1
+        self.assertEqual(countOf(self.delivered), 5 * BURST)
+        self.assertGreaterEqual(ticks, 3)
+        self.assertEqual(self.pacer.waiting, 0)
+
+    def test_fastFlowIsNotSlowed(self) -> None:
+        """
+        Once it is known how fast it comes nothing of it waits, also when it comes in
+        bursts.
+        """
+        some = round(8 * BURST_BYTES / SIZE)  # eight times as fast as anybody may be given
+        for _ in range(round(2 * RATE_SECONDS / TICK_SECONDS)):
+            self.repair(some)
+            self.clock.advance(TICK_SECONDS)
+        self.assertEqual(self.pacer.waiting, 0)
+        for _ in range(100):
+            self.repair(2 * some)
+            self.assertEqual(self.pacer.waiting, 0)
+            self.clock.advance(2 * TICK_SECONDS)
+
+    def test_rateIsForgotten(self) -> None:
+        """
+        A flow that was fast and is not any more is handed on as any other.
+        """
+        for _ in range(round(2 * RATE_SECONDS / TICK_SECONDS)):
+            self.repair(10 * BURST)
+            self.clock.advance(TICK_SECONDS)
+        for _ in range(3):
+            self.clock.advance(RATE_SECONDS)
+            self.send(train(0, 1))
+        self.delivered.clear()
+        self.repair(4 * BURST)
+        self.assertLessEqual(sizeOf(self.delivered), BURST_BYTES)
+
+    def test_nothingIsDroppedWhenTooMuchWaits(self) -> None:
+        """
+        The oldest is handed on before its time.
+        """
+        every = 3 * MAX_WAITING_BYTES // SIZE
+        self.repair(every)
+        self.assertLessEqual(self.pacer.waiting, MAX_WAITING_BYTES)
+        self.assertGreater(sizeOf(self.delivered), every * SIZE - MAX_WAITING_BYTES - 1)
+        self.clock.pump([TICK_SECONDS] * 20)
+        self.assertEqual(countOf(self.delivered), every)
+
+    def test_emptyDatagramsAreBoundedToo(self) -> None:
+        """
+        They take room though they have no payload.
+        """
+        for _ in range(3 * MAX_WAITING_BYTES // DATAGRAM_BYTES):
+            self.send(Train(0, b""))
+        self.assertLessEqual(self.pacer.waiting, MAX_WAITING_BYTES)
+        self.assertLessEqual(len(self.pacer._queue), MAX_WAITING_BYTES // DATAGRAM_BYTES)
+
+    def test_manyTrainsOfOneReadAreDivided(self) -> None:
+        """
+        A read can be longer than a train.
+        """
+        self.send(train(1, 40), train(2, 40), train(3, 40))
+        self.assertEqual(self.delivered, [])
+        self.clock.advance(TICK_SECONDS)
+        self.assertLess(sizeOf(self.delivered), 2 * BURST_BYTES)
+        self.clock.pump([TICK_SECONDS] * 4)
+        self.assertEqual(b"".join(t.payload for t in self.delivered), b"".join(train(n, 40).payload for n in (1, 2, 3)))
+
+    def test_closedHandsOnNothing(self) -> None:
+        """
+        And leaves no timer; closing twice does no harm.
+        """
+        self.repair(3 * BURST)
+        self.delivered.clear()
+        self.pacer.close()
+        self.pacer.close()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.clock.advance(1)
+        self.assertEqual((self.delivered, self.pacer.waiting), ([], 0))
+
+    def test_whoeverIsGivenTrainsMayClose(self) -> None:
+        """
+        In the middle of handing on, in a tick or before its time.
+        """
+        for most in (3 * BURST, 3 * MAX_WAITING_BYTES // SIZE):
+            self.whenDelivered = lambda: None
+            pacer = self.pacer = Pacer(self.deliver, self.clock)
+            self.send(train(0, BURST))
+            self.whenDelivered = pacer.close
+            self.repair(most)
+            self.clock.advance(1)
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    @given(st.lists(st.tuples(st.integers(0, 2000), st.integers(1, 90), st.integers(0, 30)), max_size=60))
+    def test_everythingArrivesInOrder(self, steps: list[tuple[int, int, int]]) -> None:
+        """
+        Whatever comes, and whenever, in tenths of a millisecond.
+        """
+        self.setUp()
+        sent: list[bytes] = []
+        for length, datagrams, tenths in steps:
+            count = min(datagrams, MAX_TRAIN_BYTES // max(length, 1)) if length else 1
+            some = Train(length, bytes([len(sent) % 256]) * length * count)
+            sent += cut(some)
+            self.send(some)
+            self.clock.advance(tenths / 10000)
+        self.clock.pump([TICK_SECONDS] * 100)
+        self.assertEqual([datagram for one in self.delivered for datagram in cut(one)], sent)
+        self.assertEqual((self.pacer.waiting, self.clock.getDelayedCalls()), (0, []))
+
+
+class SizeTests(SynchronousTestCase):
+    """
+    The measure of all amounts.
+    """
+
+    def test_smallDatagramsTakeMoreThanTheirPayload(self) -> None:
+        """
+        Ninety-two full ones fill what Linux gives a socket on its own.
+        """
+        self.assertEqual(sizeOf([]), 0)
+        self.assertEqual(sizeOf([Train(0, b"")]), DATAGRAM_BYTES)
+        self.assertEqual(sizeOf([train(0, 3), Train(2, b"abc")]), 5 * DATAGRAM_BYTES + bytesOf([train(0, 3)]) + 3)
+        self.assertEqual(212992 // sizeOf([train(0, 1)]), 92)
