@@ -182,16 +182,52 @@ class PacerTests(SynchronousTestCase):
         self.assertLessEqual(self.pacer.waiting, MAX_WAITING_BYTES)
         self.assertLessEqual(len(self.pacer._queue), MAX_WAITING_BYTES // DATAGRAM_BYTES)
 
-    def test_manyTrainsOfOneReadAreDivided(self) -> None:
+    def test_longReadIsHandedOnAsFarAsThereIsRoom(self) -> None:
         """
-        A read can be longer than a train.
+        A read can hold more than a burst.
         """
-        self.send(train(1, 40), train(2, 40), train(3, 40))
-        self.assertEqual(self.delivered, [])
-        self.clock.advance(TICK_SECONDS)
-        self.assertLess(sizeOf(self.delivered), 2 * BURST_BYTES)
+        self.send(train(1, 30), train(2, 30), train(3, 30))
+        self.assertEqual(
+            self.delivered, [train(1, BURST // 2), train(1, 30 - BURST // 2), train(2, 2 * (BURST // 2) - 30)]
+        )
         self.clock.pump([TICK_SECONDS] * 4)
-        self.assertEqual(b"".join(t.payload for t in self.delivered), b"".join(train(n, 40).payload for n in (1, 2, 3)))
+        self.assertEqual(b"".join(t.payload for t in self.delivered), b"".join(train(n, 30).payload for n in (1, 2, 3)))
+
+    def test_longReadsAtAnEvenPaceDoNotWait(self) -> None:
+        """
+        But for the part that is more than a burst.
+        """
+        for number in range(1, 20):
+            self.send(train(number, BURST + 1))
+            self.assertGreaterEqual(countOf(self.delivered), number * (BURST + 1) - BURST // 2 - 1)
+            self.clock.pump([TICK_SECONDS] * 3)
+            self.assertEqual(countOf(self.delivered), number * (BURST + 1))
+
+    def test_smallDatagramsAreAsMuchAsTheyTake(self) -> None:
+        """
+        A read of them is many bursts.
+        """
+        small = Train(128, bytes(128 * 511))
+        sizes: list[int] = []
+        self.pacer._deliver = lambda trains: sizes.append(sizeOf(trains))
+        self.send(small)
+        self.clock.pump([TICK_SECONDS] * 10)
+        self.assertEqual(sum(sizes), sizeOf([small]))
+        self.assertGreaterEqual(len(sizes), 5)
+        self.assertLessEqual(max(sizes), BURST_BYTES)
+
+    def test_lateTimersDoNotHoldUpAFlow(self) -> None:
+        """
+        What waits goes when something comes, too: a system's timers may take 16 ms.
+        """
+        self.repair(10 * BURST)
+        self.clock.rightNow += 0.0155
+        for _ in range(40):
+            self.send(train(0, 10))
+            self.clock.rightNow += 0.001
+        self.assertEqual(self.pacer.waiting, 0)
+        self.clock.advance(0)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_closedHandsOnNothing(self) -> None:
         """
@@ -201,22 +237,42 @@ class PacerTests(SynchronousTestCase):
         self.delivered.clear()
         self.pacer.close()
         self.pacer.close()
+        self.repair(3 * BURST)
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.clock.advance(1)
-        self.assertEqual((self.delivered, self.pacer.waiting), ([], 0))
+        self.assertLessEqual(sizeOf(self.delivered), BURST_BYTES)
+        self.assertEqual(self.pacer.waiting, 0)
 
     def test_whoeverIsGivenTrainsMayClose(self) -> None:
         """
-        In the middle of handing on, in a tick or before its time.
+        In the middle of handing on, in a tick or because too much waits.
         """
-        for most in (3 * BURST, 3 * MAX_WAITING_BYTES // SIZE):
-            self.whenDelivered = lambda: None
-            pacer = self.pacer = Pacer(self.deliver, self.clock)
-            self.send(train(0, BURST))
-            self.whenDelivered = pacer.close
-            self.repair(most)
+        for first, more in ((0, 3 * BURST), (BURST, 3 * BURST), (BURST, 2 * MAX_WAITING_BYTES // SIZE)):
+            pacer = Pacer(self.delivered.extend, self.clock)
+            pacer.send([train(0, first)] if first else [], self.clock.seconds())
+            calls: list[list[Train]] = []
+
+            def closeUpon(trains: list[Train], pacer: Pacer = pacer, calls: list[list[Train]] = calls) -> None:
+                calls.append(trains)
+                pacer.close()
+
+            pacer._deliver = closeUpon
+            pacer.send([train(0, 40)] * (more // 40), self.clock.seconds())
             self.clock.advance(1)
+            self.assertEqual(len(calls), 1)
             self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_whoeverIsGivenTrainsMaySendMore(self) -> None:
+        """
+        There is never more than one timer.
+        """
+        self.send(train(1, BURST))
+        self.whenDelivered = lambda: None if len(self.delivered) > 8 else self.send(train(2, BURST))
+        self.repair(3 * BURST)
+        for _ in range(20):
+            self.assertLessEqual(len(self.clock.getDelayedCalls()), 1)
+            self.clock.advance(TICK_SECONDS)
+        self.assertEqual((self.pacer.waiting, self.clock.getDelayedCalls()), (0, []))
 
     @given(st.lists(st.tuples(st.integers(0, 2000), st.integers(1, 90), st.integers(0, 30)), max_size=60))
     def test_everythingArrivesInOrder(self, steps: list[tuple[int, int, int]]) -> None:

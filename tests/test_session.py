@@ -15,7 +15,15 @@ from tests.twins import MemoryTunnel
 from uotp.backlog import MAX_AGE_SECONDS, MAX_BYTES, SMALL_BYTES, TRAIN_OVERHEAD_BYTES
 from uotp.drops import Drop, Drops
 from uotp.schedule import LOOK_SECONDS, STAY_SECONDS, TROUBLED
-from uotp.session import JUDGE_SECONDS, MAX_PORTION_BYTES, MIN_PORTION_BYTES, STANDSTILL_SECONDS, WAIT_SECONDS, Session
+from uotp.session import (
+    COLD_SECONDS,
+    JUDGE_SECONDS,
+    MAX_PORTION_BYTES,
+    MIN_PORTION_BYTES,
+    STANDSTILL_SECONDS,
+    WAIT_SECONDS,
+    Session,
+)
 from uotp.train import Train, bytesOf, countOf, cut
 from uotp.width import Standing
 
@@ -145,6 +153,43 @@ class SessionTests(SynchronousTestCase):
         self.assertTrue(other.sent)
         self.sendEvenly(100_000, 6 * STAY_SECONDS)
         self.assertTrue(cold.sent)
+
+    def test_standstillIsLeftAlsoWhereNoOtherTunnelIsWarm(self) -> None:
+        """
+        Not every second, but before long.
+        """
+        standing, cold = self.open(), self.open()
+        standing.stands = Standing(0, 0, 0.04, 0.04, window=300_000)
+        cold.stands = Standing(0, 0, 0.04, 0.04, window=14_000)
+        self.sendEvenly(1_000_000, COLD_SECONDS - STAY_SECONDS)
+        self.assertEqual(len(cold.sent), 0)
+        self.sendEvenly(1_000_000, 2 * STAY_SECONDS)
+        self.assertTrue(cold.sent)
+
+    def test_coldTunnelThatIsFilledIsLeftForTheOneBefore(self) -> None:
+        """
+        Nothing waits for it.
+        """
+        self.session._schedule.narrow(2)
+        first, cold, _ = self.open(), self.open(room=3), self.open(room=0)
+        self.sendEvenly(100_000, 1.5 * STAY_SECONDS)
+        self.assertEqual((len(first.sent), len(cold.sent)), (147, 3))
+        self.assertEqual(self.drops.totals, {})
+
+    def test_troubleIsLeftAtOnceAlsoWhenItIsTimeToMoveOn(self) -> None:
+        """
+        What is in trouble is not at rest, and yet not waited for.
+        """
+        first, second = self.open(), self.open()
+        self.sendEvenly(100_000, 0.95 * STAY_SECONDS)
+        first.costs = TROUBLED
+        second.costs = 1
+        self.sendEvenly(100_000, 0.1 * STAY_SECONDS)
+        self.assertTrue(second.sent)
+        second.costs, first.costs = TROUBLED, 1
+        before = len(first.sent)
+        self.sendEvenly(100_000, 0.03)
+        self.assertGreater(len(first.sent), before)
 
     def test_lightLoadMovesOnWhenNothingIsOvertaken(self) -> None:
         """
@@ -441,17 +486,20 @@ class SessionTests(SynchronousTestCase):
         """
         And nothing more once the session is closed.
         """
-        burst = [numbered(number, 1400) for number in range(200)]
-        for number in range(0, 200, 20):
-            self.session.trainsFromTunnel(burst[number : number + 20])
-        self.assertLess(len(self.delivered), 50)
+        read = [Train(1400, bytes([number]) * 1400 * 20) for number in range(10)]
+        for train in read:
+            self.session.trainsFromTunnel([train])
+        self.assertLess(countOf(self.delivered), 50)
         self.assertEqual(self.session.bytesIn, 200 * 1400)
         self.clock.pump([0.001] * 10)
-        self.assertEqual(self.delivered, burst)
-        self.session.trainsFromTunnel(burst)
+        self.assertEqual(
+            [one for train in self.delivered for one in cut(train)], [one for train in read for one in cut(train)]
+        )
+        self.session.trainsFromTunnel(read)
         self.session.close()
+        before = list(self.delivered)
         self.clock.advance(1)
-        self.assertEqual((self.delivered, self.clock.getDelayedCalls()), (burst, []))
+        self.assertEqual((self.delivered, self.clock.getDelayedCalls()), (before, []))
 
     def test_firstAnswerIsSaidOnce(self) -> None:
         """

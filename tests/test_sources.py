@@ -297,6 +297,7 @@ class SourcesTests(_SourcesTestCase):
         for number in range(5):
             self.send(number)
         self.answer(self.around.attempts[0])
+        self.made[0].session.trainsFromTunnel([Train(1400, bytes(1400 * 200))])  # some of it waits for its time
         self.end()
         self.assertNoTimer()
         self.send(1)

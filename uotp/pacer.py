@@ -4,18 +4,18 @@ How fast what came through the tunnels is handed to UDP.
 A connection that repairs a loss brings all that had waited behind it at one go: at
 50 Mbit/s, after 60 ms, that is 375 KB, and a UDP socket holds 130 KB unless its owner
 asked for more.  So what comes is handed on at once as long as it is not much, or not
-faster than it has come of late; the rest follows in a few milliseconds.
+much faster than it has come of late; the rest follows in a few milliseconds.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall
 
-from uotp.train import MAX_TRAIN_BYTES, Train, portions
+from uotp.train import Train, split
 
 DATAGRAM_BYTES = 900
 """
@@ -30,22 +30,31 @@ socket on its own, 46 datagrams of 1400 bytes.
 """
 
 TICK_SECONDS = 0.001
-"""Between two bursts; the reactor's timers are no finer."""
+"""Until there is room for another burst; the reactor's timers are no finer."""
 
 LEAST_RATE = BURST_BYTES / TICK_SECONDS
 """
-In each second: 46 000 datagrams of 1400 bytes, or 518 Mbit/s.  Who cannot read as fast
-as that has no use for a faster path either.
+In each second: 46 000 datagrams of 1400 bytes, or 518 Mbit/s.  Who cannot read about as
+fast as that has no use for a faster path either.
 """
 
 FASTER = 4
-"""So many times as fast as it has come of late may be handed on, where that is more."""
+"""
+So many times as fast as it has come of late may be handed on, where that is more: on
+a busy machine what comes in a second comes in a part of it.
+"""
 
 RATE_SECONDS = 0.05
-"""Over how long it is measured how fast it comes."""
+"""Over how long, at the least, it is measured how fast it comes."""
 
-MAX_WAITING_BYTES = 1024 * 1024
-"""What may wait: 640 KB of payload.  More is handed on all the same, nothing is dropped here."""
+PART_BYTES = BURST_BYTES // 2
+"""What waits is divided into parts of this size at most, so that one of them soon finds room."""
+
+MAX_WAITING_BYTES = 2 * 1024 * 1024
+"""
+What may wait, 20 ms of the least rate.  More is handed on all the same, nothing is
+dropped here.
+"""
 
 
 class Pacer:
@@ -64,11 +73,12 @@ class Pacer:
         self._clock = clock
         self._queue: deque[tuple[int, list[Train]]] = deque()
         self.waiting = 0
-        self._room = float(BURST_BYTES)  # that may be handed on at once
+        self._room: float = BURST_BYTES  # at _roomAt; there is no less now
         self._roomAt = self._measuredAt = clock.seconds()
         self._came = 0  # since it was measured last
         self._rate = LEAST_RATE
         self._tick: IDelayedCall | None = None
+        self._closed = False
 
     def send(self, trains: list[Train], now: float) -> None:
         """
@@ -78,40 +88,44 @@ class Pacer:
         """
         size = sizeOf(trains)
         self._came += size
+        if size > self._room or self._queue or now > self._measuredAt + RATE_SECONDS:
+            self._makeRoom(now)
+            if size > self._room or self._queue:
+                self._enqueue(trains)
+                return
+        self._room -= size
+        self._deliver(trains)
+
+    def _makeRoom(self, now: float) -> None:
         if now - self._measuredAt >= RATE_SECONDS:
             self._rate = max(FASTER * self._came / (now - self._measuredAt), LEAST_RATE)
             self._came = 0
             self._measuredAt = now
-        self._makeRoom(now)
-        if size <= self._room and not self._queue:
-            self._room -= size
-            self._deliver(trains)
-        else:
-            self._wait(trains)
-
-    def _makeRoom(self, now: float) -> None:
         self._room = min(self._room + (now - self._roomAt) * self._rate, self._rate * TICK_SECONDS)
         self._roomAt = now
 
-    def _wait(self, trains: list[Train]) -> None:
-        for portion in portions(trains, MAX_TRAIN_BYTES):
-            size = sizeOf(portion)
-            self._queue.append((size, portion))
+    def _enqueue(self, trains: list[Train]) -> None:
+        if self._closed:
+            return
+        for size, part in partsOf(trains):
+            self._queue.append((size, part))
             self.waiting += size
         while self.waiting > MAX_WAITING_BYTES:
-            self._next()
-        if self._tick is None and self._queue:
-            self._tick = self._clock.callLater(TICK_SECONDS, self._handOn)
+            self._deliverNext()
+        self._handOn()
 
     def _handOn(self) -> None:
+        while self._queue and self._queue[0][0] <= self._room:
+            self._room -= self._deliverNext()
+        if self._queue and self._tick is None:
+            self._tick = self._clock.callLater(TICK_SECONDS, self._ticked)
+
+    def _ticked(self) -> None:
         self._tick = None
         self._makeRoom(self._clock.seconds())
-        while self._queue and self._room > 0:
-            self._room -= self._next()
-        if self._queue:
-            self._tick = self._clock.callLater(TICK_SECONDS, self._handOn)
+        self._handOn()
 
-    def _next(self) -> int:
+    def _deliverNext(self) -> int:
         size, trains = self._queue.popleft()
         self.waiting -= size
         self._deliver(trains)
@@ -119,8 +133,9 @@ class Pacer:
 
     def close(self) -> None:
         """
-        Hand on nothing any more.
+        Let nothing wait any more, and drop what does.
         """
+        self._closed = True
         if self._tick is not None:
             self._tick.cancel()
             self._tick = None
@@ -128,7 +143,7 @@ class Pacer:
         self.waiting = 0
 
 
-def sizeOf(trains: list[Train]) -> int:
+def sizeOf(trains: Iterable[Train]) -> int:
     """
     @return: about what some trains take in a socket's buffer.
     """
@@ -136,3 +151,27 @@ def sizeOf(trains: list[Train]) -> int:
     for train in trains:
         total += len(train.payload) + train.datagrams * DATAGRAM_BYTES
     return total
+
+
+def partsOf(trains: Iterable[Train]) -> Iterator[tuple[int, list[Train]]]:
+    """
+    Divide trains into parts of L{PART_BYTES} at most, without changing their order.
+
+    @return: the size of each part, and its trains.
+    """
+    part: list[Train] = []
+    room = PART_BYTES
+    for train in trains:
+        rest: Train | None = train
+        while rest is not None:
+            fit = room // (rest.segment + DATAGRAM_BYTES)
+            if not fit:
+                yield PART_BYTES - room, part
+                part = []
+                room = PART_BYTES
+                continue
+            first, rest = split(rest, fit * rest.segment)
+            part.append(first)
+            room -= sizeOf([first])
+    if part:
+        yield PART_BYTES - room, part

@@ -21,8 +21,9 @@ from uotp.wire import sessionName
 
 MAX_SESSIONS = 4096
 """
-Each may hold a UDP socket and some 1.1 MB that wait: a bound on what strangers
-can make of us where no client certificate is asked for.
+Each may hold a UDP socket and what waits, half a megabyte and for some milliseconds
+two more: a bound on what strangers can make of us where no client certificate is
+asked for.
 """
 
 SILENT_SECONDS = 10.0

@@ -26,9 +26,8 @@ T = TypeVar("T")
 STAY_SECONDS = 1.0
 """
 How long to stay with a tunnel that is never full.  A standstill then costs a flow
-a second in turn, and not all that it sends; and of a flow of 20 Mbit/s, with 1800
-datagrams a second, only the few that are on their way at the change can arrive out
-of order.
+a second in turn, and not all that it sends; and at the change nothing, or little, can
+arrive out of order.
 """
 
 LOOK_SECONDS = 0.005
@@ -134,14 +133,24 @@ class Schedule(Generic[T]):
         best, cost = self._best(self._row[len(self._carrying) :])
         return None if cost else best
 
-    def moveOn(self, among: Container[T] | None = None) -> None:
+    def moveOn(self, among: Container[T] | None = None) -> bool:
         """
         Go to another tunnel, unless all others are in trouble; to any, for a light load
-        fills none.
+        fills none.  Should it fill this one after all, it can go back.
 
         @param among: those that it can be; all where nothing is said.
+        @return: whether there was one to go to.
         """
-        self._change(self._free if among is None else among)
+        before = self.current
+        best = self._other(self._free if among is None else among)
+        if before is None or best is None:
+            return False
+        self._row.remove(best)
+        self._row.remove(before)
+        self._row[:0] = [best, before]
+        self._choose()
+        self.current = best
+        return True
 
     def leaveTrouble(self, *, loaded: bool) -> None:
         """
@@ -151,22 +160,26 @@ class Schedule(Generic[T]):
             those that carry.
         """
         if self.current is not None and len(self._free) > 1 and self._costOf(self.current) >= TROUBLED:
-            self._change(self._carrying if loaded else self._free)
+            best = self._other(self._carrying if loaded else self._free)
+            if best is None:
+                return
+            if best not in self._carrying:
+                here, there = self._row.index(self.current), self._row.index(best)
+                self._row[here], self._row[there] = best, self.current
+                self._choose()
+            self.current = best
 
-    def _change(self, among: Container[T]) -> None:
+    def _other(self, among: Container[T]) -> T | None:
+        """
+        @return: the best of the others, if one is free and not in trouble.
+        """
         before = self.current
         if before is None or len(self._free) < 2:  # noqa: PLR2004 - it and another
-            return
+            return None
         del self._free[before]
         best, cost = self._best(among)
         self._free[before] = None
-        if best is None or cost >= TROUBLED:
-            return
-        if best not in self._carrying:
-            here, there = self._row.index(before), self._row.index(best)
-            self._row[here], self._row[there] = best, before
-            self._choose()
-        self.current = best
+        return None if cost >= TROUBLED else best
 
     def _best(self, among: Container[T]) -> tuple[T | None, int]:
         best: T | None = None

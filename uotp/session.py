@@ -17,7 +17,7 @@ from uotp.backlog import MAX_AGE_SECONDS, Backlog, sift
 from uotp.boundaries import Carrier
 from uotp.drops import Drops
 from uotp.pacer import Pacer
-from uotp.schedule import LOOK_SECONDS, STAY_SECONDS, Schedule
+from uotp.schedule import LOOK_SECONDS, STAY_SECONDS, TROUBLED, Schedule
 from uotp.train import Train, bytesOf, portions
 from uotp.width import Width
 
@@ -38,6 +38,12 @@ to repair a loss, and not so long that a program would have asked again.
 
 JUDGE_SECONDS = 0.2
 """How often it is judged how many tunnels shall carry: a few round trips."""
+
+COLD_SECONDS = 4.0
+"""
+After so long a light load moves on to a tunnel that is not warm enough for it, too:
+the one in use may have come to a standstill.
+"""
 
 STANDSTILL_SECONDS = 0.25
 """
@@ -77,8 +83,9 @@ class Session:
         self._schedule: Schedule[Carrier] = Schedule(methodcaller("cost"))
         self.lastActive = self._clock()
         self._lookAt = self.lastActive + LOOK_SECONDS
-        self._movedAt = self.lastActive
-        self._outBefore = 0  # bytes that had come from UDP when the schedule last moved on
+        self._movedAt = self._outAt = self.lastActive
+        self._moveOnAt = self.lastActive + STAY_SECONDS
+        self._outBefore = 0  # bytes that had come from UDP at _outAt
         self._width = Width(self.lastActive)
         self._schedule.narrow(self._width.width)
         self._standsSince = self.lastActive
@@ -111,26 +118,28 @@ class Session:
 
     def _look(self, now: float) -> None:
         self._lookAt = now + LOOK_SECONDS
-        if now >= self._movedAt + STAY_SECONDS:
+        self._schedule.leaveTrouble(loaded=self._loaded)
+        if now >= self._moveOnAt:
             self._moveOn(now)
-        else:
-            self._schedule.leaveTrouble(loaded=self._loaded)
         if self._waited and now >= self._judgedAt + JUDGE_SECONDS:
             self._judge(now)
 
     def _moveOn(self, now: float) -> None:
         """
-        Let a light load go through another tunnel for a while: one that is warm enough
-        for it, and at a moment at which nothing is overtaken, if there is one soon.
+        Let a light load go through another tunnel for a while: at a moment at which
+        nothing is overtaken, if there is one soon, and to one that is warm enough, unless
+        there has been none for some time.
         """
-        elapsed = now - self._movedAt
         current = self._schedule.current
         if current is not None and not self._loaded:
-            if elapsed < 2 * STAY_SECONDS and current.cost():
+            if now < self._moveOnAt + STAY_SECONDS and 0 < current.cost() < TROUBLED:
                 return
-            rate = (self.bytesOut - self._outBefore) / elapsed
-            self._schedule.moveOn({tunnel for tunnel in self._schedule if carries(tunnel, rate)})
-        self._movedAt, self._outBefore, self._loaded = now, self.bytesOut, False
+            rate = (self.bytesOut - self._outBefore) / (now - self._outAt)
+            warm = {tunnel for tunnel in self._schedule if isWarm(tunnel, rate)}
+            if self._schedule.moveOn(warm) or (now >= self._movedAt + COLD_SECONDS and self._schedule.moveOn()):
+                self._movedAt = now
+        self._moveOnAt = now + STAY_SECONDS
+        self._outBefore, self._outAt, self._loaded = self.bytesOut, now, False
 
     def _judge(self, now: float) -> None:
         """
@@ -222,7 +231,7 @@ class Session:
         self._pacer.close()
 
 
-def carries(tunnel: Carrier, rate: float) -> bool:
+def isWarm(tunnel: Carrier, rate: float) -> bool:
     """
     @param rate: in bytes each second.
     @return: whether a tunnel is warm enough for it, as far as the system tells.
