@@ -285,20 +285,32 @@ class ScheduleTests(SynchronousTestCase):
             self.schedule.moveOn()
         self.assertEqual(used, ["a", "b", "c", "d"] * 2)
 
-    def test_itCanBeSaidWhereToMoveOn(self) -> None:
+    def test_lightLoadThatFillsATunnelGoesBackToTheOneBefore(self) -> None:
         """
-        To one of a few, the best of them, or nowhere.
+        It is the next of those that carry.
         """
-        self.offer("a", "b", "c", "d")
-        self.costs.update(b=1)
-        self.schedule.moveOn({"a", "b", "d"})
-        self.assertEqual(self.schedule.current, "d")
-        self.schedule.moveOn({"b", "d"})
-        self.assertEqual(self.schedule.current, "b")
-        self.schedule.moveOn({"b"})
-        self.assertEqual(self.schedule.current, "b")
-        self.schedule.moveOn(())
-        self.assertEqual(self.schedule.current, "b")
+        self.offer("a", "b", "c")
+        self.schedule.narrow(2)
+        self.costs.update(b=2)
+        self.assertTrue(self.schedule.moveOn())
+        self.assertEqual(self.schedule.current, "c")
+        self.schedule.withdraw("c")
+        self.assertEqual(self.schedule.current, "a")
+        self.schedule.withdraw("a")
+        self.assertIsNone(self.schedule.current)
+
+    def test_itIsSaidWhetherThereWasOneToMoveOnTo(self) -> None:
+        """
+        None, or only one in trouble, or the same again, is not.
+        """
+        self.assertFalse(self.schedule.moveOn())
+        self.offer("a")
+        self.assertFalse(self.schedule.moveOn())
+        self.offer("b")
+        self.costs["b"] = TROUBLED
+        self.assertFalse(self.schedule.moveOn())
+        self.costs["b"] = 1
+        self.assertTrue(self.schedule.moveOn())
 
     def test_newTunnelOfANarrowScheduleTakesThePlaceOfTheOld(self) -> None:
         """

@@ -16,8 +16,9 @@ from uotp.backlog import MAX_AGE_SECONDS, MAX_BYTES, SMALL_BYTES, TRAIN_OVERHEAD
 from uotp.drops import Drop, Drops
 from uotp.schedule import LOOK_SECONDS, STAY_SECONDS, TROUBLED
 from uotp.session import (
-    COLD_SECONDS,
+    FIRST_WINDOW_BYTES,
     JUDGE_SECONDS,
+    LONGEST_STAY_SECONDS,
     MAX_PORTION_BYTES,
     MIN_PORTION_BYTES,
     STANDSTILL_SECONDS,
@@ -26,6 +27,9 @@ from uotp.session import (
 )
 from uotp.train import Train, bytesOf, countOf, cut
 from uotp.width import Standing
+
+ROUND_TRIP = 0.04
+"""Seconds, on a path that is not short."""
 
 
 def numbered(number: int, size: int = 8) -> Train:
@@ -139,34 +143,50 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual(standing.sent[:8], [numbered(number) for number in range(8)])
         self.assertEqual(going.sent[:8], [numbered(number) for number in range(8, 16)])
 
-    def test_lightLoadMovesOnToTunnelsThatAreWarmEnough(self) -> None:
+    def test_onlyWhatARestedTunnelCanCarryMovesOn(self) -> None:
         """
-        One that has carried nothing yet could send a little in each round trip only.
+        It may send a little in each round trip.
         """
-        warm, cold, other = self.open(), self.open(), self.open()
-        for tunnel in (warm, other):
-            tunnel.stands = Standing(0, 0, 0.04, 0.04, window=100_000)
-        cold.stands = Standing(0, 0, 0.04, 0.04, window=14_000)
-        self.sendEvenly(1_000_000, 4 * STAY_SECONDS)
-        self.assertEqual(len(cold.sent), 0)
-        self.assertTrue(warm.sent)
-        self.assertTrue(other.sent)
-        self.sendEvenly(100_000, 6 * STAY_SECONDS)
-        self.assertTrue(cold.sent)
+        first, second = self.openFar(), self.openFar()
+        most = FIRST_WINDOW_BYTES / ROUND_TRIP
+        self.sendEvenly(1.2 * most, 5 * STAY_SECONDS, answers=True)
+        self.assertEqual(len(second.sent), 0)
+        self.sendEvenly(0.8 * most, 2.5 * STAY_SECONDS, answers=True)
+        self.assertTrue(second.sent)
+        self.assertTrue(first.sent)
 
-    def test_standstillIsLeftAlsoWhereNoOtherTunnelIsWarm(self) -> None:
+    def test_heavierLoadIsLeftAloneForALimitedTime(self) -> None:
         """
-        Not every second, but before long.
+        A tunnel may have come to a standstill and still take all.
         """
-        standing, cold = self.open(), self.open()
-        standing.stands = Standing(0, 0, 0.04, 0.04, window=300_000)
-        cold.stands = Standing(0, 0, 0.04, 0.04, window=14_000)
-        self.sendEvenly(1_000_000, COLD_SECONDS - STAY_SECONDS)
-        self.assertEqual(len(cold.sent), 0)
-        self.sendEvenly(1_000_000, 2 * STAY_SECONDS)
-        self.assertTrue(cold.sent)
+        _, second = self.openFar(), self.openFar()
+        self.sendEvenly(500_000, LONGEST_STAY_SECONDS, answers=True)
+        self.assertEqual(len(second.sent), 0)
+        self.sendEvenly(500_000, 2 * STAY_SECONDS, answers=True)
+        self.assertTrue(second.sent)
 
-    def test_coldTunnelThatIsFilledIsLeftForTheOneBefore(self) -> None:
+    def test_tunnelFromWhichNothingComesBackAnyMoreIsLeft(self) -> None:
+        """
+        Once: a flow of which nothing ever comes back is not moved about.
+        """
+        first, second = self.openFar(), self.openFar()
+        self.sendEvenly(500_000, 5 * STAY_SECONDS, answers=True)
+        self.assertEqual(len(second.sent), 0)
+        self.sendEvenly(500_000, 3 * STAY_SECONDS)
+        self.assertTrue(second.sent)
+        before = len(first.sent)
+        self.sendEvenly(500_000, 5 * STAY_SECONDS)
+        self.assertEqual(len(first.sent), before)
+
+    def openFar(self) -> MemoryTunnel:
+        """
+        @return: one more tunnel, with a long round trip.
+        """
+        tunnel = self.open()
+        tunnel.stands = Standing(0, 0, ROUND_TRIP, ROUND_TRIP)
+        return tunnel
+
+    def test_filledTunnelIsLeftForTheOneBefore(self) -> None:
         """
         Nothing waits for it.
         """
@@ -208,15 +228,18 @@ class SessionTests(SynchronousTestCase):
         self.sendEvenly(100_000, 0.7 * STAY_SECONDS)
         self.assertGreater(len(first.sent), before)
 
-    def sendEvenly(self, rate: float, seconds: float) -> None:
+    def sendEvenly(self, rate: float, seconds: float, *, answers: bool = False) -> None:
         """
         Send datagrams from the UDP side for some time.
 
         @param rate: in bytes each second.
+        @param answers: whether something comes back.
         """
         for number in range(round(rate * seconds / 1000)):
             self.clock.advance(1000 / rate)
             self.session.trainsFromUdp([numbered(number, 1000)])
+            if answers:
+                self.session.trainsFromTunnel([numbered(number)])
 
     def test_heavyLoadUsesEveryTunnelThatIsFree(self) -> None:
         """

@@ -59,7 +59,7 @@ class WidthTests(SynchronousTestCase):
         self.now += seconds
         self.counts = [(before + sent, repeated + int(sent * share)) for before, repeated in self.counts]
         standings: dict[Hashable, Standing] = {
-            number: Standing(before & 0xFFFFFFFF, repeated & 0xFFFFFFFF, roundTrip, LEAST, 0)
+            number: Standing(before & 0xFFFFFFFF, repeated & 0xFFFFFFFF, roundTrip, LEAST)
             for number, (before, repeated) in enumerate(self.counts)
         }
         width = self.width.judge(standings, self.now)
@@ -150,7 +150,7 @@ class WidthTests(SynchronousTestCase):
         Of one tunnel one carries; of those that are opened later, as many as ever.
         """
         width = Width(0.0)
-        one = Standing(0, 0, LONG, LEAST, 0)
+        one = Standing(0, 0, LONG, LEAST)
         self.assertEqual(width.judge({"one": one}, LATER), 1)
         self.assertEqual(width.judge({"one": one, "two": one, "three": one}, LATER), FIRST_WIDTH)
 
@@ -159,7 +159,7 @@ class WidthTests(SynchronousTestCase):
         Nor kept in memory.
         """
         width = Width(0.0)
-        width.judge({"one": Standing(0, 0, LONG, LEAST, 0)}, LATER)
+        width.judge({"one": Standing(0, 0, LONG, LEAST)}, LATER)
         width.forget("one")
         width.forget("never there")
         self.assertEqual(width._before, {})
@@ -169,23 +169,3 @@ class WidthTests(SynchronousTestCase):
         Those that did are not the ones to wait for.
         """
         self.assertEqual(self.width.reset(), MAX_WIDTH)
-
-
-class StandingTests(SynchronousTestCase):
-    """
-    What a connection is good for.
-    """
-
-    def test_coldConnectionCarriesLittle(self) -> None:
-        """
-        As much as it may have in flight, in each round trip.
-        """
-        standing = Standing(0, 0, 0.04, 0.04, 14_480)
-        self.assertTrue(standing.carries(360_000))
-        self.assertFalse(standing.carries(370_000))
-
-    def test_whatHasNoRoundTripYetCarriesAll(self) -> None:
-        """
-        As far as can be told.
-        """
-        self.assertTrue(Standing(0, 0, 0.0, 0.0, 14_480).carries(1e9))

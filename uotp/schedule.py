@@ -26,8 +26,7 @@ T = TypeVar("T")
 STAY_SECONDS = 1.0
 """
 How long to stay with a tunnel that is never full.  A standstill then costs a flow
-a second in turn, and not all that it sends; and at the change nothing, or little, can
-arrive out of order.
+a second in turn, and not all that it sends.
 """
 
 LOOK_SECONDS = 0.005
@@ -133,16 +132,15 @@ class Schedule(Generic[T]):
         best, cost = self._best(self._row[len(self._carrying) :])
         return None if cost else best
 
-    def moveOn(self, among: Container[T] | None = None) -> bool:
+    def moveOn(self) -> bool:
         """
         Go to another tunnel, unless all others are in trouble; to any, for a light load
         fills none.  Should it fill this one after all, it can go back.
 
-        @param among: those that it can be; all where nothing is said.
         @return: whether there was one to go to.
         """
         before = self.current
-        best = self._other(self._free if among is None else among)
+        best = self._other(self._free)
         if before is None or best is None:
             return False
         self._row.remove(best)

@@ -39,11 +39,14 @@ to repair a loss, and not so long that a program would have asked again.
 JUDGE_SECONDS = 0.2
 """How often it is judged how many tunnels shall carry: a few round trips."""
 
-COLD_SECONDS = 4.0
+FIRST_WINDOW_BYTES = 14_000
 """
-After so long a light load moves on to a tunnel that is not warm enough for it, too:
-the one in use may have come to a standstill.
+What a connection that has rested may send in a round trip: ten segments (RFC 6928, and
+RFC 5681, 4.1).  A flow that needs more is held up by one, and comes out of order.
 """
+
+LONGEST_STAY_SECONDS = 30.0
+"""After so long such a flow goes through another tunnel all the same."""
 
 STANDSTILL_SECONDS = 0.25
 """
@@ -83,7 +86,7 @@ class Session:
         self._schedule: Schedule[Carrier] = Schedule(methodcaller("cost"))
         self.lastActive = self._clock()
         self._lookAt = self.lastActive + LOOK_SECONDS
-        self._movedAt = self._outAt = self.lastActive
+        self._movedAt = self._heardAt = self._outAt = self.lastActive
         self._moveOnAt = self.lastActive + STAY_SECONDS
         self._outBefore = 0  # bytes that had come from UDP at _outAt
         self._width = Width(self.lastActive)
@@ -126,20 +129,33 @@ class Session:
 
     def _moveOn(self, now: float) -> None:
         """
-        Let a light load go through another tunnel for a while: at a moment at which
-        nothing is overtaken, if there is one soon, and to one that is warm enough, unless
-        there has been none for some time.
+        Let a light load go through another tunnel for a while, at a moment at which
+        nothing is overtaken, if there is one soon.
         """
         current = self._schedule.current
         if current is not None and not self._loaded:
             if now < self._moveOnAt + STAY_SECONDS and 0 < current.cost() < TROUBLED:
                 return
-            rate = (self.bytesOut - self._outBefore) / (now - self._outAt)
-            warm = {tunnel for tunnel in self._schedule if isWarm(tunnel, rate)}
-            if self._schedule.moveOn(warm) or (now >= self._movedAt + COLD_SECONDS and self._schedule.moveOn()):
+            if self._mayMove(current, now) and self._schedule.moveOn():
                 self._movedAt = now
         self._moveOnAt = now + STAY_SECONDS
         self._outBefore, self._outAt, self._loaded = self.bytesOut, now, False
+
+    def _mayMove(self, current: Carrier, now: float) -> bool:
+        """
+        @return: whether another tunnel, which has rested, can take over without holding
+            anything up; or whether it has to, for the current one may have come to a
+            standstill: nothing comes back any more.
+        """
+        standing = current.standing()
+        if standing is None:
+            return True
+        perRoundTrip = (self.bytesOut - self._outBefore) / (now - self._outAt) * standing.roundTrip
+        return bool(
+            perRoundTrip <= FIRST_WINDOW_BYTES
+            or self._movedAt < self._heardAt <= now - STAY_SECONDS
+            or now >= self._movedAt + LONGEST_STAY_SECONDS
+        )
 
     def _judge(self, now: float) -> None:
         """
@@ -183,7 +199,7 @@ class Session:
         The other end sent trains.
         """
         self.bytesIn += bytesOf(trains)
-        self.lastActive = now = self._clock()
+        self.lastActive = self._heardAt = now = self._clock()
         if not self.answered:
             self.answered = True
             if self._whenAnswered is not None:
@@ -229,12 +245,3 @@ class Session:
         Hand nothing on to UDP any more.
         """
         self._pacer.close()
-
-
-def isWarm(tunnel: Carrier, rate: float) -> bool:
-    """
-    @param rate: in bytes each second.
-    @return: whether a tunnel is warm enough for it, as far as the system tells.
-    """
-    standing = tunnel.standing()
-    return standing is None or standing.carries(rate)

@@ -52,13 +52,12 @@ TCP_INFO = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else Non
 TCP_INFO_BYTES = 160
 NOTSENT_BYTES_AT = 144
 MIN_RTT_AT = 148
-STANDING = struct.Struct("=16xI48xI8xI16xI44xI4xI")
+STANDING = struct.Struct("=68xI28xI44xI4xI")
 """
 Of Linux's struct tcp_info, as it is since Linux 4.6: its second byte is the state of
 congestion control, 0 when nothing is amiss; tcpi_notsent_bytes is at 144; and for a
-L{Standing}: tcpi_snd_mss at 16, tcpi_rtt at 68, tcpi_snd_cwnd at 80,
-tcpi_total_retrans at 100, tcpi_min_rtt at 148, tcpi_data_segs_out at 156, times in
-microseconds.
+L{Standing}: tcpi_rtt at 68, tcpi_total_retrans at 100, tcpi_min_rtt at 148,
+tcpi_data_segs_out at 156, times in microseconds.
 """
 
 MAX_DESCRIPTORS = 65536
@@ -177,10 +176,10 @@ def tcpStanding(tunnelSocket: socket.socket) -> Standing | None:
         return None
     try:
         info = tunnelSocket.getsockopt(socket.IPPROTO_TCP, TCP_INFO, TCP_INFO_BYTES)
-        segment, roundTrip, window, repeated, leastRoundTrip, sent = STANDING.unpack(info)
+        roundTrip, repeated, leastRoundTrip, sent = STANDING.unpack(info)
     except (OSError, struct.error):
         return None
-    return Standing(sent, repeated, roundTrip / 1e6, leastRoundTrip / 1e6, window * segment)
+    return Standing(sent, repeated, roundTrip / 1e6, leastRoundTrip / 1e6)
 
 
 def unsentBytes(transport: Any) -> int:

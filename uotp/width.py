@@ -63,21 +63,12 @@ class Standing(NamedTuple):
     @ivar repeated: how many of them had been sent before.
     @ivar roundTrip: smoothed, in seconds.
     @ivar leastRoundTrip: the shortest of late, in seconds.
-    @ivar window: bytes that may be in flight, by congestion control.
     """
 
     sent: int
     repeated: int
     roundTrip: float
     leastRoundTrip: float
-    window: int
-
-    def carries(self, rate: float) -> bool:
-        """
-        @param rate: in bytes each second.
-        @return: whether the connection is warm enough to send so much without a queue.
-        """
-        return self.window >= rate * self.roundTrip
 
 
 class Width:

@@ -126,7 +126,7 @@ class ConnectionContract(_Case):
     @skipIf(tcpStanding(socket.socket()) is None, "the kernel tells nothing")
     def test_kernelTellsHowAConnectionStands(self) -> None:
         """
-        What was sent, how long it takes there and back, and how much may be on its way.
+        What was sent, what of it again, and how long it takes there and back.
         """
         here, there = Talker(1, AMOUNT), Talker(2, AMOUNT)
         self.connect(here, there)
@@ -143,8 +143,6 @@ class ConnectionContract(_Case):
             self.assertLess(standing.roundTrip, 1)
             self.assertLessEqual(0, standing.leastRoundTrip)
             self.assertLess(standing.leastRoundTrip, 1)
-        self.assertGreaterEqual(after.window, segment)
-        self.assertEqual(after.window % segment, 0)
 
     def fill(self, tuning: TunnelTuning) -> None:
         """
