@@ -312,9 +312,10 @@ class ScheduleTests(SynchronousTestCase):
         self.costs["b"] = 1
         self.assertTrue(self.schedule.moveOn())
 
-    def test_newTunnelOfANarrowScheduleTakesThePlaceOfTheOld(self) -> None:
+    def test_newTunnelOfANarrowScheduleTakesThePlaceOfAnother(self) -> None:
         """
-        So that no more are filled than before.
+        So that no more are filled than before; and not that of the one that was left,
+        which may be the only warm one.
         """
         self.offer("a", "b", "c")
         self.schedule.narrow(2)
@@ -322,8 +323,8 @@ class ScheduleTests(SynchronousTestCase):
         self.schedule.leaveTrouble(loaded=False)
         self.assertEqual(self.schedule.current, "c")
         self.schedule.withdraw("c")
-        self.assertEqual(self.schedule.current, "b")
-        self.schedule.withdraw("b")
+        self.assertEqual(self.schedule.current, "a")
+        self.schedule.withdraw("a")
         self.assertIsNone(self.schedule.current)
 
     def test_heavyLoadLeavesTroubleForATunnelThatCarriesAlready(self) -> None:

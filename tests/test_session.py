@@ -155,6 +155,23 @@ class SessionTests(SynchronousTestCase):
         self.assertTrue(second.sent)
         self.assertTrue(first.sent)
 
+    def test_whereTunnelsLoseAllAreKeptWarm(self) -> None:
+        """
+        A flow moves on each second once it had to leave a tunnel, however much it is.
+        """
+        first, second, third = (self.openFar() for _ in range(3))
+        self.sendEvenly(500_000, 0.5 * STAY_SECONDS, answers=True)
+        first.costs = TROUBLED
+        self.sendEvenly(500_000, 0.4 * STAY_SECONDS, answers=True)
+        self.assertTrue(second.sent)
+        self.assertEqual(len(third.sent), 0)
+        first.costs = 0
+        self.sendEvenly(500_000, STAY_SECONDS, answers=True)
+        self.assertTrue(third.sent)
+        before = [len(tunnel.sent) for tunnel in (first, second)]
+        self.sendEvenly(500_000, 3 * STAY_SECONDS, answers=True)
+        self.assertEqual([len(tunnel.sent) for tunnel in (first, second)], before)
+
     def test_heavierLoadIsLeftAloneForALimitedTime(self) -> None:
         """
         A tunnel may have come to a standstill and still take all.

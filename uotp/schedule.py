@@ -25,8 +25,8 @@ T = TypeVar("T")
 
 STAY_SECONDS = 1.0
 """
-How long to stay with a tunnel that is never full.  A standstill then costs a flow
-a second in turn, and not all that it sends.
+How long a light load stays with a tunnel.  A standstill then costs a flow a second in
+turn, and not all that it sends.
 """
 
 LOOK_SECONDS = 0.005
@@ -135,49 +135,46 @@ class Schedule(Generic[T]):
     def moveOn(self) -> bool:
         """
         Go to another tunnel, unless all others are in trouble; to any, for a light load
-        fills none.  Should it fill this one after all, it can go back.
+        fills none.
 
         @return: whether there was one to go to.
         """
-        before = self.current
-        best = self._other(self._free)
-        if before is None or best is None:
-            return False
-        self._row.remove(best)
-        self._row.remove(before)
-        self._row[:0] = [best, before]
-        self._choose()
-        self.current = best
-        return True
+        return self._goToAnother(self._free)
 
-    def leaveTrouble(self, *, loaded: bool) -> None:
+    def leaveTrouble(self, *, loaded: bool) -> bool:
         """
         Go to another tunnel if the current one is in trouble, and another is not.
 
         @param loaded: whether tunnels are being filled, so that it has to be one of
             those that carry.
+        @return: whether it was, and there was one to go to.
         """
-        if self.current is not None and len(self._free) > 1 and self._costOf(self.current) >= TROUBLED:
-            best = self._other(self._carrying if loaded else self._free)
-            if best is None:
-                return
-            if best not in self._carrying:
-                here, there = self._row.index(self.current), self._row.index(best)
-                self._row[here], self._row[there] = best, self.current
-                self._choose()
-            self.current = best
+        if self.current is None or len(self._free) == 1 or self._costOf(self.current) < TROUBLED:
+            return False
+        return self._goToAnother(self._carrying if loaded else self._free)
 
-    def _other(self, among: Container[T]) -> T | None:
+    def _goToAnother(self, among: Container[T]) -> bool:
         """
-        @return: the best of the others, if one is free and not in trouble.
+        Go to the best of the others, and keep the one before at hand: should the load
+        fill the new one, which may not be warm yet, it can go back.
+
+        @return: whether there was one that is not in trouble.
         """
         before = self.current
-        if before is None or len(self._free) < 2:  # noqa: PLR2004 - it and another
-            return None
+        if before is None or len(self._free) == 1:
+            return False
         del self._free[before]
         best, cost = self._best(among)
         self._free[before] = None
-        return None if cost >= TROUBLED else best
+        if best is None or cost >= TROUBLED:
+            return False
+        if best not in self._carrying:
+            self._row.remove(best)
+            self._row.remove(before)
+            self._row[:0] = [best, before]
+            self._choose()
+        self.current = best
+        return True
 
     def _best(self, among: Container[T]) -> tuple[T | None, int]:
         best: T | None = None

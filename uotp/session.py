@@ -96,7 +96,7 @@ class Session:
         self._given = 0  # bytes given to tunnels since it was judged last
         self._judgedAt = self.lastActive
         self._waited = False  # since it was judged last
-        self._loaded = False  # since the schedule was to move on last
+        self._loaded = self._leftTrouble = False  # since the schedule was to move on last
         self.answered = False
         self.bytesOut = 0
         self.bytesIn = 0
@@ -121,7 +121,8 @@ class Session:
 
     def _look(self, now: float) -> None:
         self._lookAt = now + LOOK_SECONDS
-        self._schedule.leaveTrouble(loaded=self._loaded)
+        if self._schedule.leaveTrouble(loaded=self._loaded):
+            self._leftTrouble = True
         if now >= self._moveOnAt:
             self._moveOn(now)
         if self._waited and now >= self._judgedAt + JUDGE_SECONDS:
@@ -139,13 +140,15 @@ class Session:
             if self._mayMove(current, now) and self._schedule.moveOn():
                 self._movedAt = now
         self._moveOnAt = now + STAY_SECONDS
-        self._outBefore, self._outAt, self._loaded = self.bytesOut, now, False
+        self._outBefore, self._outAt = self.bytesOut, now
+        self._loaded = self._leftTrouble = False
 
     def _mayMove(self, current: Carrier, now: float) -> bool:
         """
         @return: whether another tunnel, which has rested, can take over without holding
-            anything up; or whether it has to, for the current one may have come to a
-            standstill: nothing comes back any more.
+            anything up; or whether it has to: because losses make us change tunnels
+            anyway, and the others had better be warm, or because the current one may
+            have come to a standstill, for nothing comes back any more.
         """
         standing = current.standing()
         if standing is None:
@@ -153,6 +156,7 @@ class Session:
         perRoundTrip = (self.bytesOut - self._outBefore) / (now - self._outAt) * standing.roundTrip
         return bool(
             perRoundTrip <= FIRST_WINDOW_BYTES
+            or self._leftTrouble
             or self._movedAt < self._heardAt <= now - STAY_SECONDS
             or now >= self._movedAt + LONGEST_STAY_SECONDS
         )
