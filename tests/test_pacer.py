@@ -5,6 +5,7 @@ How fast what came is handed to UDP: evenly, and never less than it comes.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ from uotp.pacer import (
     RATE_SECONDS,
     TICK_SECONDS,
     Pacer,
+    partsOf,
     sizeOf,
 )
 from uotp.train import MAX_TRAIN_BYTES, Train, bytesOf, countOf, cut
@@ -34,6 +36,10 @@ def train(number: int, datagrams: int) -> Train:
     @return: a train of full datagrams that one can tell from others.
     """
     return Train(LENGTH, number.to_bytes(4, "big") * (LENGTH // 4) * datagrams)
+
+
+LENGTHS = st.integers(0, 2000) | st.integers(0, MAX_TRAIN_BYTES)
+"""Of datagrams."""
 
 
 class PacerTests(SynchronousTestCase):
@@ -216,6 +222,45 @@ class PacerTests(SynchronousTestCase):
         self.assertGreaterEqual(len(sizes), 5)
         self.assertLessEqual(max(sizes), BURST_BYTES)
 
+    def test_longestDatagramsAreParts(self) -> None:
+        """
+        Though one is more than what a part usually is.
+        """
+        for length in (BURST_BYTES // 2 - DATAGRAM_BYTES, BURST_BYTES // 2 - DATAGRAM_BYTES + 1, 65535):
+            some = [Train(length, bytes(length)), Train(length, b"1" * length), Train(1, b"2")]
+            self.assertEqual([t for _, part in islice(partsOf(some), 9) for t in part], some)
+            self.assertEqual(next(partsOf(some))[0], length + DATAGRAM_BYTES)
+            self.assertLessEqual(length + DATAGRAM_BYTES, BURST_BYTES)
+
+    def test_lateTimersDoNotHoldUpWhatComesInBatches(self) -> None:
+        """
+        A tick that is late hands on what should have gone meanwhile.
+        """
+        for milliseconds, datagrams in ((4, 100), (8, 116), (16, 140)):
+            self.setUp()
+            least = MAX_WAITING_BYTES
+            for number in range(3000 // milliseconds):
+                for call in self.clock.getDelayedCalls():
+                    call.reset(0)
+                self.clock.rightNow += milliseconds / 1000
+                self.clock.advance(0)
+                if number > 2000 // milliseconds:
+                    least = min(least, self.pacer.waiting)
+                self.repair(datagrams)
+            self.assertEqual(least, 0)
+
+    def test_pauseIsNoReasonForALargerBurst(self) -> None:
+        """
+        A loss is one, and the burst is what comes after it.
+        """
+        for _ in range(100):
+            self.send(train(0, 23))
+            self.clock.advance(0.005)
+        self.clock.advance(0.04)
+        self.delivered.clear()
+        self.repair(250)
+        self.assertLessEqual(sizeOf(self.delivered), BURST_BYTES)
+
     def test_lateTimersDoNotHoldUpAFlow(self) -> None:
         """
         What waits goes when something comes, too: a system's timers may take 16 ms.
@@ -240,8 +285,7 @@ class PacerTests(SynchronousTestCase):
         self.repair(3 * BURST)
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.clock.advance(1)
-        self.assertLessEqual(sizeOf(self.delivered), BURST_BYTES)
-        self.assertEqual(self.pacer.waiting, 0)
+        self.assertEqual((self.delivered, self.pacer.waiting), ([], 0))
 
     def test_whoeverIsGivenTrainsMayClose(self) -> None:
         """
@@ -274,7 +318,7 @@ class PacerTests(SynchronousTestCase):
             self.clock.advance(TICK_SECONDS)
         self.assertEqual((self.pacer.waiting, self.clock.getDelayedCalls()), (0, []))
 
-    @given(st.lists(st.tuples(st.integers(0, 2000), st.integers(1, 90), st.integers(0, 30)), max_size=60))
+    @given(st.lists(st.tuples(LENGTHS, st.integers(1, 90), st.integers(0, 30)), max_size=60))
     def test_everythingArrivesInOrder(self, steps: list[tuple[int, int, int]]) -> None:
         """
         Whatever comes, and whenever, in tenths of a millisecond.

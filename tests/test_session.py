@@ -184,16 +184,28 @@ class SessionTests(SynchronousTestCase):
 
     def test_tunnelFromWhichNothingComesBackAnyMoreIsLeft(self) -> None:
         """
-        Once: a flow of which nothing ever comes back is not moved about.
+        And the next, and each once: a flow of which nothing ever comes back is not moved
+        about.
         """
-        first, second = self.openFar(), self.openFar()
+        tunnels = [self.openFar() for _ in range(3)]
         self.sendEvenly(500_000, 5 * STAY_SECONDS, answers=True)
-        self.assertEqual(len(second.sent), 0)
-        self.sendEvenly(500_000, 3 * STAY_SECONDS)
-        self.assertTrue(second.sent)
-        before = len(first.sent)
+        self.assertEqual(len(tunnels[1].sent), 0)
+        self.sendEvenly(500_000, 3.5 * STAY_SECONDS)
+        self.assertTrue(all(tunnel.sent for tunnel in tunnels))
+        self.sendEvenly(500_000, STAY_SECONDS)
+        before = [len(tunnel.sent) for tunnel in tunnels[1:]]
         self.sendEvenly(500_000, 5 * STAY_SECONDS)
-        self.assertEqual(len(first.sent), before)
+        self.assertEqual([len(tunnel.sent) for tunnel in tunnels[1:]], before)
+
+    def test_fewAnswersAreNoSignOfAStandstill(self) -> None:
+        """
+        As of a video that is reported on every few seconds.
+        """
+        _, second = self.openFar(), self.openFar()
+        for _ in range(5):
+            self.sendEvenly(500_000, 0.01, answers=True)
+            self.sendEvenly(500_000, 4 * STAY_SECONDS)
+        self.assertEqual(len(second.sent), 0)
 
     def openFar(self) -> MemoryTunnel:
         """

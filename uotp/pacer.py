@@ -44,11 +44,20 @@ So many times as fast as it has come of late may be handed on, where that is mor
 a busy machine what comes in a second comes in a part of it.
 """
 
+CATCHING_UP = 2
+"""
+A tick that comes late, as on a busy machine or a system with coarse timers, may hand on
+so many times what has come meanwhile on the average.
+"""
+
 RATE_SECONDS = 0.05
 """Over how long, at the least, it is measured how fast it comes."""
 
 PART_BYTES = BURST_BYTES // 2
-"""What waits is divided into parts of this size at most, so that one of them soon finds room."""
+"""
+What waits is divided into parts of this size at most, so that one of them soon finds
+room; a lone datagram may be longer, but is never more than a burst.
+"""
 
 MAX_WAITING_BYTES = 2 * 1024 * 1024
 """
@@ -76,6 +85,7 @@ class Pacer:
         self._room: float = BURST_BYTES  # at _roomAt; there is no less now
         self._roomAt = self._measuredAt = clock.seconds()
         self._came = 0  # since it was measured last
+        self._cameRate = 0.0
         self._rate = LEAST_RATE
         self._tick: IDelayedCall | None = None
         self._closed = False
@@ -96,12 +106,17 @@ class Pacer:
         self._room -= size
         self._deliver(trains)
 
-    def _makeRoom(self, now: float) -> None:
+    def _makeRoom(self, now: float, least: float = 0.0) -> None:
+        """
+        @param least: for so much there may be room, however fast it comes.
+        """
         if now - self._measuredAt >= RATE_SECONDS:
-            self._rate = max(FASTER * self._came / (now - self._measuredAt), LEAST_RATE)
+            self._cameRate = self._came / (now - self._measuredAt)
+            self._rate = max(FASTER * self._cameRate, LEAST_RATE)
             self._came = 0
             self._measuredAt = now
-        self._room = min(self._room + (now - self._roomAt) * self._rate, self._rate * TICK_SECONDS)
+        most = max(self._rate * TICK_SECONDS, least)
+        self._room = min(self._room + (now - self._roomAt) * self._rate, most)
         self._roomAt = now
 
     def _enqueue(self, trains: list[Train]) -> None:
@@ -122,7 +137,8 @@ class Pacer:
 
     def _ticked(self) -> None:
         self._tick = None
-        self._makeRoom(self._clock.seconds())
+        now = self._clock.seconds()
+        self._makeRoom(now, CATCHING_UP * self._cameRate * (now - self._roomAt))
         self._handOn()
 
     def _deliverNext(self) -> int:
@@ -133,14 +149,21 @@ class Pacer:
 
     def close(self) -> None:
         """
-        Let nothing wait any more, and drop what does.
+        Hand nothing on any more, and drop what waits.
         """
         self._closed = True
+        self._deliver = ignoreTrains
         if self._tick is not None:
             self._tick.cancel()
             self._tick = None
         self._queue.clear()
         self.waiting = 0
+
+
+def ignoreTrains(trains: list[Train]) -> None:
+    """
+    For a pacer that is closed.
+    """
 
 
 def sizeOf(trains: Iterable[Train]) -> int:
@@ -155,7 +178,8 @@ def sizeOf(trains: Iterable[Train]) -> int:
 
 def partsOf(trains: Iterable[Train]) -> Iterator[tuple[int, list[Train]]]:
     """
-    Divide trains into parts of L{PART_BYTES} at most, without changing their order.
+    Divide trains into parts of L{PART_BYTES} at most, or of one datagram, without
+    changing their order.
 
     @return: the size of each part, and its trains.
     """
@@ -165,7 +189,7 @@ def partsOf(trains: Iterable[Train]) -> Iterator[tuple[int, list[Train]]]:
         rest: Train | None = train
         while rest is not None:
             fit = room // (rest.segment + DATAGRAM_BYTES)
-            if not fit:
+            if part and fit < 1:
                 yield PART_BYTES - room, part
                 part = []
                 room = PART_BYTES

@@ -156,7 +156,7 @@ class Schedule(Generic[T]):
     def _goToAnother(self, among: Container[T]) -> bool:
         """
         Go to the best of the others, and keep the one before at hand: should the load
-        fill the new one, which may not be warm yet, it can go back.
+        fill the new one, which may not be warm yet, it can go back, where two may carry.
 
         @return: whether there was one that is not in trouble.
         """

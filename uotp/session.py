@@ -45,8 +45,15 @@ What a connection that has rested may send in a round trip: ten segments (RFC 69
 RFC 5681, 4.1).  A flow that needs more is held up by one, and comes out of order.
 """
 
+MANY_ANSWERS = 10
+"""In a second: of a flow that had so many, a second without any is a sign."""
+
 LONGEST_STAY_SECONDS = 30.0
-"""After so long such a flow goes through another tunnel all the same."""
+"""
+After so long a flow that is too heavy for a rested tunnel goes through another all the
+same: the one in use may stand still behind a relay that acknowledges for a long time,
+while the way back is fine or never used.
+"""
 
 STANDSTILL_SECONDS = 0.25
 """
@@ -86,9 +93,11 @@ class Session:
         self._schedule: Schedule[Carrier] = Schedule(methodcaller("cost"))
         self.lastActive = self._clock()
         self._lookAt = self.lastActive + LOOK_SECONDS
-        self._movedAt = self._heardAt = self._outAt = self.lastActive
+        self._movedAt = self._outAt = self.lastActive
         self._moveOnAt = self.lastActive + STAY_SECONDS
         self._outBefore = 0  # bytes that had come from UDP at _outAt
+        self._answers = 0  # reads from tunnels since then
+        self._suspicions = 0  # how often silence may yet be taken for a standstill
         self._width = Width(self.lastActive)
         self._schedule.narrow(self._width.width)
         self._standsSince = self.lastActive
@@ -137,29 +146,38 @@ class Session:
         if current is not None and not self._loaded:
             if now < self._moveOnAt + STAY_SECONDS and 0 < current.cost() < TROUBLED:
                 return
-            if self._mayMove(current, now) and self._schedule.moveOn():
+            isSilent = self._isSilent()
+            if (isSilent or self._mayMove(current, now)) and self._schedule.moveOn():
                 self._movedAt = now
         self._moveOnAt = now + STAY_SECONDS
-        self._outBefore, self._outAt = self.bytesOut, now
+        self._outBefore, self._outAt, self._answers = self.bytesOut, now, 0
         self._loaded = self._leftTrouble = False
 
     def _mayMove(self, current: Carrier, now: float) -> bool:
         """
         @return: whether another tunnel, which has rested, can take over without holding
-            anything up; or whether it has to: because losses make us change tunnels
-            anyway, and the others had better be warm, or because the current one may
-            have come to a standstill, for nothing comes back any more.
+            anything up; or whether losses make us change tunnels anyway, so that the
+            others had better be warm; or whether it has been long.
         """
         standing = current.standing()
         if standing is None:
             return True
         perRoundTrip = (self.bytesOut - self._outBefore) / (now - self._outAt) * standing.roundTrip
         return bool(
-            perRoundTrip <= FIRST_WINDOW_BYTES
-            or self._leftTrouble
-            or self._movedAt < self._heardAt <= now - STAY_SECONDS
-            or now >= self._movedAt + LONGEST_STAY_SECONDS
+            perRoundTrip <= FIRST_WINDOW_BYTES or self._leftTrouble or now >= self._movedAt + LONGEST_STAY_SECONDS
         )
+
+    def _isSilent(self) -> bool:
+        """
+        @return: whether nothing comes back any more where much did, so that the current
+            tunnel may have come to a standstill; as often as there are tunnels.
+        """
+        if self._answers >= MANY_ANSWERS:
+            self._suspicions = len(self._schedule)
+        elif not self._answers and self._suspicions:
+            self._suspicions -= 1
+            return True
+        return False
 
     def _judge(self, now: float) -> None:
         """
@@ -203,7 +221,8 @@ class Session:
         The other end sent trains.
         """
         self.bytesIn += bytesOf(trains)
-        self.lastActive = self._heardAt = now = self._clock()
+        self.lastActive = now = self._clock()
+        self._answers += 1
         if not self.answered:
             self.answered = True
             if self._whenAnswered is not None:
