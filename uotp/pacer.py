@@ -85,8 +85,7 @@ class Pacer:
         self._room: float = BURST_BYTES  # at _roomAt; there is no less now
         self._roomAt = self._measuredAt = clock.seconds()
         self._came = 0  # since it was measured last
-        self._cameRate = 0.0
-        self._rate = LEAST_RATE
+        self._cameRate = 0.0  # when it was
         self._tick: IDelayedCall | None = None
         self._closed = False
 
@@ -96,6 +95,8 @@ class Pacer:
 
         @param now: by the clock.
         """
+        if self._closed:
+            return
         size = sizeOf(trains)
         self._came += size
         if size > self._room or self._queue or now > self._measuredAt + RATE_SECONDS:
@@ -112,16 +113,14 @@ class Pacer:
         """
         if now - self._measuredAt >= RATE_SECONDS:
             self._cameRate = self._came / (now - self._measuredAt)
-            self._rate = max(FASTER * self._cameRate, LEAST_RATE)
             self._came = 0
             self._measuredAt = now
-        most = max(self._rate * TICK_SECONDS, least)
-        self._room = min(self._room + (now - self._roomAt) * self._rate, most)
+        rate = max(FASTER * self._cameRate, LEAST_RATE)
+        most = max(rate * TICK_SECONDS, least)
+        self._room = min(self._room + (now - self._roomAt) * rate, most)
         self._roomAt = now
 
     def _enqueue(self, trains: list[Train]) -> None:
-        if self._closed:
-            return
         for size, part in partsOf(trains):
             self._queue.append((size, part))
             self.waiting += size
@@ -152,18 +151,11 @@ class Pacer:
         Hand nothing on any more, and drop what waits.
         """
         self._closed = True
-        self._deliver = ignoreTrains
         if self._tick is not None:
             self._tick.cancel()
             self._tick = None
         self._queue.clear()
         self.waiting = 0
-
-
-def ignoreTrains(trains: list[Train]) -> None:
-    """
-    For a pacer that is closed.
-    """
 
 
 def sizeOf(trains: Iterable[Train]) -> int:
