@@ -23,6 +23,7 @@ FLOORS = {
     "uotp.backlog": 0,
     "uotp.schedule": 0,
     "uotp.width": 0,
+    "uotp.stay": 0,
     "uotp.backoff": 0,
     "uotp.repeats": 0,
     "uotp.boundaries": 0,

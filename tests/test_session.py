@@ -14,17 +14,16 @@ import uotp.session
 from tests.twins import MemoryTunnel
 from uotp.backlog import MAX_AGE_SECONDS, MAX_BYTES, SMALL_BYTES, TRAIN_OVERHEAD_BYTES
 from uotp.drops import Drop, Drops
-from uotp.schedule import LOOK_SECONDS, STAY_SECONDS, TROUBLED
+from uotp.schedule import LOOK_SECONDS, TROUBLED
 from uotp.session import (
-    FIRST_WINDOW_BYTES,
     JUDGE_SECONDS,
-    LONGEST_STAY_SECONDS,
     MAX_PORTION_BYTES,
     MIN_PORTION_BYTES,
     STANDSTILL_SECONDS,
     WAIT_SECONDS,
     Session,
 )
+from uotp.stay import FIRST_WINDOW_BYTES, LONGEST_STAY_SECONDS, STAY_SECONDS
 from uotp.train import Train, bytesOf, countOf, cut
 from uotp.width import Standing
 

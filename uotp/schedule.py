@@ -23,12 +23,6 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-STAY_SECONDS = 1.0
-"""
-How long a light load stays with a tunnel.  A standstill then costs a flow a second in
-turn, and not all that it sends.
-"""
-
 LOOK_SECONDS = 0.005
 """
 How often a tunnel that is never full is looked at, at most: a system call of a

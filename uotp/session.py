@@ -17,7 +17,8 @@ from uotp.backlog import MAX_AGE_SECONDS, Backlog, sift
 from uotp.boundaries import Carrier
 from uotp.drops import Drops
 from uotp.pacer import Pacer
-from uotp.schedule import LOOK_SECONDS, STAY_SECONDS, TROUBLED, Schedule
+from uotp.schedule import LOOK_SECONDS, Schedule
+from uotp.stay import Stay
 from uotp.train import Train, bytesOf, portions
 from uotp.width import Width
 
@@ -38,22 +39,6 @@ to repair a loss, and not so long that a program would have asked again.
 
 JUDGE_SECONDS = 0.2
 """How often it is judged how many tunnels shall carry: a few round trips."""
-
-FIRST_WINDOW_BYTES = 14_000
-"""
-What a connection that has rested may send in a round trip: ten segments (RFC 6928, and
-RFC 5681, 4.1).  A flow that needs more is held up by one, and comes out of order.
-"""
-
-MANY_ANSWERS = 10
-"""In a second: of a flow that had so many, a second without any is a sign."""
-
-LONGEST_STAY_SECONDS = 30.0
-"""
-After so long a flow that is too heavy for a rested tunnel goes through another all the
-same: the one in use may stand still behind a relay that acknowledges for a long time,
-while the way back is fine or never used.
-"""
 
 STANDSTILL_SECONDS = 0.25
 """
@@ -93,11 +78,7 @@ class Session:
         self._schedule: Schedule[Carrier] = Schedule(methodcaller("cost"))
         self.lastActive = self._clock()
         self._lookAt = self.lastActive + LOOK_SECONDS
-        self._movedAt = self._outAt = self.lastActive
-        self._moveOnAt = self.lastActive + STAY_SECONDS
-        self._outBefore = 0  # bytes that had come from UDP at _outAt
-        self._answers = 0  # reads from tunnels since then
-        self._suspicions = 0  # how often silence may yet be taken for a standstill
+        self._stay = Stay(self.lastActive)
         self._width = Width(self.lastActive)
         self._schedule.narrow(self._width.width)
         self._standsSince = self.lastActive
@@ -105,7 +86,6 @@ class Session:
         self._given = 0  # bytes given to tunnels since it was judged last
         self._judgedAt = self.lastActive
         self._waited = False  # since it was judged last
-        self._loaded = self._leftTrouble = False  # since the schedule was to move on last
         self.answered = False
         self.bytesOut = 0
         self.bytesIn = 0
@@ -130,54 +110,14 @@ class Session:
 
     def _look(self, now: float) -> None:
         self._lookAt = now + LOOK_SECONDS
-        if self._schedule.leaveTrouble(loaded=self._loaded):
-            self._leftTrouble = True
-        if now >= self._moveOnAt:
-            self._moveOn(now)
+        if self._schedule.leaveTrouble(loaded=self._stay.loaded):
+            self._stay.leftTrouble = True
+        if now >= self._stay.endsAt:
+            current, tunnels = self._schedule.current, len(self._schedule)
+            if self._stay.isOver(current, tunnels, self.bytesOut, now) and self._schedule.moveOn():
+                self._stay.moved(now)
         if self._waited and now >= self._judgedAt + JUDGE_SECONDS:
             self._judge(now)
-
-    def _moveOn(self, now: float) -> None:
-        """
-        Let a light load go through another tunnel for a while, at a moment at which
-        nothing is overtaken, if there is one soon.
-        """
-        current = self._schedule.current
-        if current is not None and not self._loaded:
-            if now < self._moveOnAt + STAY_SECONDS and 0 < current.cost() < TROUBLED:
-                return
-            isSilent = self._isSilent()
-            if (isSilent or self._mayMove(current, now)) and self._schedule.moveOn():
-                self._movedAt = now
-        self._moveOnAt = now + STAY_SECONDS
-        self._outBefore, self._outAt, self._answers = self.bytesOut, now, 0
-        self._loaded = self._leftTrouble = False
-
-    def _mayMove(self, current: Carrier, now: float) -> bool:
-        """
-        @return: whether another tunnel, which has rested, can take over without holding
-            anything up; or whether losses make us change tunnels anyway, so that the
-            others had better be warm; or whether it has been long.
-        """
-        standing = current.standing()
-        if standing is None:
-            return True
-        perRoundTrip = (self.bytesOut - self._outBefore) / (now - self._outAt) * standing.roundTrip
-        return bool(
-            perRoundTrip <= FIRST_WINDOW_BYTES or self._leftTrouble or now >= self._movedAt + LONGEST_STAY_SECONDS
-        )
-
-    def _isSilent(self) -> bool:
-        """
-        @return: whether nothing comes back any more where much did, so that the current
-            tunnel may have come to a standstill; as often as there are tunnels.
-        """
-        if self._answers >= MANY_ANSWERS:
-            self._suspicions = len(self._schedule)
-        elif not self._answers and self._suspicions:
-            self._suspicions -= 1
-            return True
-        return False
 
     def _judge(self, now: float) -> None:
         """
@@ -208,7 +148,7 @@ class Session:
     def _wait(self, trains: list[Train], now: float) -> None:
         if not self._backlog:
             self._standsSince = now
-        self._waited = self._loaded = True
+        self._waited = self._stay.loaded = True
         spare = self._schedule.spare()
         if spare is not None:
             small, trains = sift(trains)
@@ -222,7 +162,7 @@ class Session:
         """
         self.bytesIn += bytesOf(trains)
         self.lastActive = now = self._clock()
-        self._answers += 1
+        self._stay.answers += 1
         if not self.answered:
             self.answered = True
             if self._whenAnswered is not None:
