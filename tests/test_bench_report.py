@@ -10,13 +10,26 @@ from xml.etree import ElementTree as ET
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from bench.chart import PANELS, chart, shown
-from bench.contenders import BARE, ORIGINAL, OURS, namedContender
+from bench.chart import PANELS, barsOf, chart, shown
+from bench.connections import Look, avoidedAfter, busiest, gone, receiveBuffers, replacedAfter, writtenBytes
+from bench.contenders import BARE, FORMAT_ONE, ORIGINAL, OURS, namedContender
 from bench.figures import FIGURES, disorder, percent, percentile
-from bench.report import FAMILIES, conditions, report
-from bench.results import Outcome, Results, Run, fromJson, inOrder, merged, ratios, toJson
+from bench.report import FAMILIES, comparisons, conditions, report
+from bench.results import Outcome, Results, Run, fromJson, inOrder, merged, ratios, rounded, toJson
 
 SVG = "{http://www.w3.org/2000/svg}"
+
+CONNECTIONS = """\
+0      4310   10.99.0.1:47616 10.99.0.2:15799 bbr wscale:10,10 rto:204 bytes_sent:9000 bytes_acked:1001 segs_out:3
+0      0   [::ffff:10.99.0.1]:47628   [::ffff:10.99.0.2]:15799 cubic wscale:10,10 rto:204 mss:1448 segs_out:3
+"""
+"""What C{ss -tinHO state established} says of two, of which one has not been answered."""
+
+BUFFERS = """\
+UNCONN 0      0      0.0.0.0:51820 0.0.0.0:* skmem:(r0,rb212992,t0,tb212992,f0,w0,o0,bl0,d0)
+UNCONN 0      0         [::]:51820    [::]:* skmem:(r0,rb14680064,t0,tb212992,f0,w0,o0,bl0,d0)
+"""
+"""What C{ss -uanmHO} says of two sockets."""
 
 
 def outcome(figure: str, **values: float | list[float]) -> Outcome:
@@ -97,6 +110,82 @@ class FigureTests(SynchronousTestCase):
         self.assertEqual(percent(0, 0), 0)
 
 
+class ConnectionTests(SynchronousTestCase):
+    """
+    What becomes of a client's connections.
+    """
+
+    def looks(self, *written: dict[int, int]) -> list[Look]:
+        """
+        @return: looks at 10.0 seconds, 10.5 and so on.
+        """
+        return [Look(10 + number / 2, one) for number, one in enumerate(written)]
+
+    def test_whatWasWrittenIsAcknowledgedOrWaits(self) -> None:
+        """
+        Both together are what a program has written, by its port, whatever the
+        addresses look like.
+        """
+        self.assertEqual(writtenBytes(CONNECTIONS), {47616: 5311, 47628: 0})
+        self.assertEqual(writtenBytes(""), {})
+
+    def test_theBufferOfEachSocketIsTold(self) -> None:
+        """
+        One that is not the default does not hide behind another.
+        """
+        self.assertEqual(receiveBuffers(BUFFERS), [212992, 14680064])
+
+    def test_theBusiestHasGrownMost(self) -> None:
+        """
+        Not the one that once carried more, and a new one counts from nothing.
+        """
+        self.assertEqual(busiest(self.looks({1: 90000, 2: 10}, {1: 90100, 2: 3000})), 2)
+        self.assertEqual(busiest(self.looks({1: 90000}, {1: 90100, 3: 200})), 3)
+
+    def test_aConnectionIsAvoidedAfterItsLastTrain(self) -> None:
+        """
+        A question whether it lives is no train, and neither is what came before.
+        """
+        story = self.looks({1: 0}, {1: 9000}, {1: 12000}, {1: 15000}, {1: 15040}, {1: 15080}, {1: 15120})
+        self.assertEqual(avoidedAfter(story, 1, 10.75, 1400), 0.75)
+        self.assertEqual(avoidedAfter(story, 1, 11.75, 1400), 0)
+
+    def test_aConnectionThatIsClosedIsAvoided(self) -> None:
+        """
+        It is gone, and what others carry is not its own.
+        """
+        story = self.looks({1: 0, 2: 0}, {1: 9000, 2: 0}, {2: 9000}, {2: 90000})
+        self.assertEqual(avoidedAfter(story, 1, 10.25, 1400), 0.25)
+
+    def test_aConnectionThatIsInUseAtTheEndIsNotAvoided(self) -> None:
+        """
+        The load ended before it was.
+        """
+        self.assertTrue(math.isnan(avoidedAfter(self.looks({1: 0}, {1: 9000}, {1: 19000}), 1, 10.25, 1400)))
+
+    def test_aConnectionIsReplacedWhenThereAreEnoughOthers(self) -> None:
+        """
+        The dead one counts neither while it is there nor afterwards, and what was
+        before does not count.
+        """
+        story = self.looks({1: 0, 2: 0, 3: 0}, {1: 0, 2: 0}, {2: 0}, {2: 0, 4: 0})
+        self.assertEqual(replacedAfter(story, 1, 10.25, 2), 1.25)
+        self.assertEqual(replacedAfter(story, 3, 10.25, 2), 0.25)
+
+    def test_aConnectionMayNotBeReplacedAtAll(self) -> None:
+        """
+        Then there is no number.
+        """
+        self.assertTrue(math.isnan(replacedAfter(self.looks({1: 0, 2: 0}, {2: 0}), 1, 10.0, 2)))
+
+    def test_connectionsThatWereReplacedAreCounted(self) -> None:
+        """
+        Those that are there at the end are not, whenever they came.
+        """
+        self.assertEqual(gone(self.looks({1: 0, 2: 0}, {2: 0, 3: 0}, {2: 0, 4: 0})), 2)
+        self.assertEqual(gone(self.looks({1: 0})), 0)
+
+
 class ResultTests(SynchronousTestCase):
     """
     Raw numbers in a file.
@@ -134,6 +223,14 @@ class ResultTests(SynchronousTestCase):
         self.assertEqual(again.runs[0], results["rate/200"].runs[0])
         self.assertTrue(math.isnan(again.runs[1].figures["delayMedian"]))
         self.assertNotIn("NaN", toJson(results))
+
+    def test_figuresHaveAsManyDigitsAsMeanSomething(self) -> None:
+        """
+        What is told at once is what the file says later; what is no number stays none.
+        """
+        figures = rounded({"rate": 3788449.5, "loss": 1 / 3, "delayP99": math.nan})
+        self.assertEqual((figures["rate"], figures["loss"]), (3788450, 0.333333))
+        self.assertTrue(math.isnan(figures["delayP99"]))
 
     def test_anotherFileIsRefused(self) -> None:
         """
@@ -221,6 +318,25 @@ class ReportTests(SynchronousTestCase):
         self.assertIn(["wireguard/loss-0", "uotp : original", "2.00"], table)
         self.assertIn(["wireguard/loss-0", "uotp : bare", "0.90"], table)
 
+    def test_ofPlainUdpAShareIsTold(self) -> None:
+        """
+        Everybody's, and a small one with more digits.
+        """
+        table = self.table({"throughput/200": outcome("rate", uotp=50, original=0.25, bare=100)})
+        self.assertIn(["throughput/200", "uotp : bare", "0.50"], table)
+        self.assertIn(["throughput/200", "original : bare", "0.0025"], table)
+
+    def test_oursIsComparedWithItsFirstFormat(self) -> None:
+        """
+        In every family, and both with the original; nobody else is with ours.
+        """
+        names = [OURS, FORMAT_ONE, ORIGINAL, "other", BARE]
+        to = [(OURS, ORIGINAL), (FORMAT_ONE, ORIGINAL), ("other", ORIGINAL), (OURS, FORMAT_ONE)]
+        bare = [(name, BARE) for name in names[:-1]]
+        self.assertEqual(comparisons(names, againstBare=False), to)
+        self.assertEqual(comparisons(names, againstBare=True), [*to, *bare])
+        self.assertEqual(comparisons([FORMAT_ONE, "other"], againstBare=True), [])
+
     def test_aRatioOfLossesIsNotTold(self) -> None:
         """
         Twice next to nothing is nothing to tell.
@@ -236,6 +352,27 @@ class ReportTests(SynchronousTestCase):
             {"idle/memory": outcome("kibibytesPerTunnel", uotp=30), "idle/processor": outcome("busyPercent", uotp=1)}
         )
         self.assertEqual(sum(row[0] == "scenario" for row in rows(text)), 2)
+
+    def test_whoCannotDoItIsNamed(self) -> None:
+        """
+        A contender without a number has a row, and nothing to compare.
+        """
+        one = outcome("lost", **{"uotp": 3, FORMAT_ONE: math.nan})
+        one.runs.append(Run(ORIGINAL, 1, {}))
+        self.assertEqual(
+            self.table({"hand-over/renewal": one})[1:],
+            [
+                ["hand-over/renewal", OURS, "3"],
+                ["hand-over/renewal", FORMAT_ONE, "--"],
+                ["hand-over/renewal", ORIGINAL, "--"],
+            ],
+        )
+
+    def test_whatNobodyCanDoIsLeftOut(self) -> None:
+        """
+        There is no table without a number.
+        """
+        self.assertEqual(report({"hand-over/renewal": Outcome("", {}, [Run(OURS, 1, {})])}), "")
 
     def test_everyFamilyOfScenariosIsTold(self) -> None:
         """
@@ -302,6 +439,15 @@ class ChartTests(SynchronousTestCase):
         """
         self.assertEqual([panel for panel in PANELS if panel.figure not in FIGURES], [])
 
+    def test_aBarThatWouldHideTheOthersIsNotDrawn(self) -> None:
+        """
+        Plain UDP is no rival on loopback; elsewhere it is shown.
+        """
+        both = {"throughput/200": outcome("rate", uotp=1, bare=100), "link/loss-1": outcome("delayP99", uotp=1, bare=1)}
+        drawn = {panel.scenario: [name for name, _ in barsOf(panel, both)] for panel in PANELS}
+        self.assertEqual(drawn["throughput/200"], [OURS])
+        self.assertEqual(drawn["link/loss-1"], [OURS, BARE])
+
     def test_numbersHaveThreeDigits(self) -> None:
         """
         More would say more than was measured.
@@ -326,9 +472,26 @@ class ContenderTests(SynchronousTestCase):
         self.assertEqual(one.words("client")[-5], "client")
         self.assertEqual(one.environment["SOME_THING"], "1")
 
+    def test_theFirstFormatIsKnownByItsOption(self) -> None:
+        """
+        What is no option's value is not taken for one.
+        """
+        self.assertTrue(namedContender("one=-v warn --wire 1").formatOne)
+        for words in ("", "--wire 2", "--wire auto -n 1", "-n 1 --wire 2"):
+            self.assertFalse(namedContender(f"one={words}").formatOne, words)
+
     def test_whatCannotBeUsedIsRefused(self) -> None:
         """
         A name is needed, and one that is not taken; a folder has to hold uotp.
         """
-        for text in ("", "name", "=--option", f"{OURS}=-v warn", f"{ORIGINAL}=", f"{BARE}=", "there=@/nowhere/at/all"):
+        for text in (
+            "",
+            "name",
+            "=--option",
+            f"{OURS}=-v warn",
+            f"{FORMAT_ONE}=",
+            f"{ORIGINAL}=",
+            f"{BARE}=",
+            "there=@/nowhere/at/all",
+        ):
             self.assertRaises(ValueError, namedContender, text)

@@ -28,6 +28,7 @@ from uotp.errors import ConfigurationError, StartError
 from uotp.log import Logger
 from uotp.sockets import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES, UDP_BUFFER_BYTES, UNSENT_LIMIT_BYTES
 from uotp.tls import ClientTls, ServerTls
+from uotp.wire.negotiation import WireChoice
 
 DESTINATION = ["example.com", "8443"]
 
@@ -49,6 +50,12 @@ SHARED = [
     ("--congestion", None, "cubic", "congestion", "cubic"),
     ("--udp-buffer", None, "8M", "udp-buffer", 8 * 1024 * 1024),
     ("--udp-buffer", None, "212k", "udp-buffer", 212 * 1024),
+    ("--wire", None, "auto", "wire", WireChoice.AUTO),
+    ("--wire", None, "1", "wire", WireChoice.ONE),
+    ("--wire", None, "2", "wire", WireChoice.TWO),
+    ("--reorder", None, "auto", "reorder", None),
+    ("--reorder", None, "off", "reorder", 0.0),
+    ("--reorder", None, "80", "reorder", 0.08),
 ]
 """
 Options of both ends: long name, short name, word, and under which name there is
@@ -75,11 +82,15 @@ CLIENT = [
     ("--resolve-once", "-R", None, "resolve-once", 1),
     ("--mark", "-m", "0xca6c", "mark", 51820),
     ("--mark", "-m", "51820", "mark", 51820),
+    ("--max-age", None, "86400", "max-age", 86400.0),
+    ("--max-bytes", None, "100G", "max-bytes", 100 << 30),
+    ("--max-bytes", None, "64k", "max-bytes", 64 << 10),
     ("--tls-servername", None, "vpn.example.com", "tls-servername", "vpn.example.com"),
     ("--pin", None, PIN.hex(), "pin", (PIN,)),
 ]
 
 BUFFERS = {"unsent-limit": UNSENT_LIMIT_BYTES, "congestion": None, "udp-buffer": UDP_BUFFER_BYTES}
+CHOICES = {"wire": WireChoice.AUTO, "reorder": None}
 
 SERVER_DEFAULTS = {
     "verbosity": LogLevel.info,
@@ -89,6 +100,7 @@ SERVER_DEFAULTS = {
     "key": None,
     "cafile": None,
     **BUFFERS,
+    **CHOICES,
     "bind-address": "0.0.0.0",  # noqa: S104 - what is documented
     "bind-port": 8443,
     "linger": 150.0,
@@ -104,6 +116,7 @@ CLIENT_DEFAULTS = {
     "key": None,
     "cafile": None,
     **BUFFERS,
+    **CHOICES,
     "bind-address": "127.0.0.1",
     "bind-port": 8911,
     "expire": 120.0,
@@ -112,6 +125,8 @@ CLIENT_DEFAULTS = {
     "timeout": 4.0,
     "resolve-once": 0,
     "mark": None,
+    "max-age": None,
+    "max-bytes": None,
     "no-hostname-check": 0,
     "tls-servername": None,
     "pin": (),
@@ -367,7 +382,7 @@ class RefusalTests(CommandTestCase):
         """
         Numbers of bytes within reason, and a name that a kernel could know.
         """
-        size = f"a number of bytes from {MIN_BUFFER_BYTES} to {MAX_BUFFER_BYTES} is needed; K and M may follow it"
+        size = f"a number of bytes from {MIN_BUFFER_BYTES} to {MAX_BUFFER_BYTES} is needed; K, M or G may follow it"
         name = "a name as in /proc/sys/net/ipv4/tcp_available_congestion_control is needed"
         words = ("", "0", "-1", "16KB", "1.5M", "K", "1023", "2048M", "9" * 13, "16 K")
         self.assertRefusedByBoth(
@@ -380,6 +395,31 @@ class RefusalTests(CommandTestCase):
                 ([f"--congestion={word}"], f"--congestion {word}: {name}")
                 for word in ("", "two words", "a/b", "x" * 16, "bbr;")
             ),
+        )
+
+    def test_formatAndOrder(self) -> None:
+        """
+        What there is of each.
+        """
+        order = "auto, off, or a number of milliseconds from 1 to 5000 is needed"
+        self.assertRefusedByBoth(
+            *(([f"--wire={word}"], f"--wire {word}: one of auto, 1, 2 is needed") for word in ("", "3", "two", "12")),
+            *(([f"--reorder={word}"], f"--reorder {word}: {order}") for word in ("", "0", "-1", "5001", "on", "1.5")),
+        )
+
+    def test_howOldATunnelMayBecome(self) -> None:
+        """
+        Not so young that replacing it costs more than it carries.
+        """
+        seconds = "a number of seconds is needed, above 0 and at most a year"
+        size = f"a number of bytes from {64 * 1024} to {1 << 50} is needed; K, M or G may follow it"
+        self.assertRefusals(
+            client,
+            "uotp-client",
+            ([*DESTINATION, "--max-age", "0"], f"--max-age 0: {seconds}"),
+            ([*DESTINATION, "--max-age", "0.9"], "--max-age 0.9: at least 1 is needed"),
+            ([*DESTINATION, "--max-bytes", "65535"], f"--max-bytes 65535: {size}"),
+            ([*DESTINATION, "--max-bytes", "10T"], f"--max-bytes 10T: {size}"),
         )
 
     def test_timesCountsAndMarksOfTheClient(self) -> None:
@@ -553,7 +593,10 @@ class MakeServiceTests(ServiceTestCase):
     C{makeService} only translates options into a call of the plain functions.
     """
 
-    BUFFERS = ("--unsent-limit", "4K", "--congestion", "cubic", "--udp-buffer", "1M")
+    BUFFERS = (
+        *("--unsent-limit", "4K", "--congestion", "cubic", "--udp-buffer", "1M"),
+        *("--wire", "2", "--reorder", "off"),
+    )
 
     def callOf(self, module: ModuleType, function: str, *words: str) -> tuple[Any, dict[str, Any]]:
         """
@@ -586,6 +629,8 @@ class MakeServiceTests(ServiceTestCase):
                 "unsentLimit": 4096,
                 "congestion": "cubic",
                 "udpBuffer": 1024 * 1024,
+                "wire": WireChoice.TWO,
+                "reorder": 0.0,
                 "reactor": self.reactor,
             },
         )
@@ -598,6 +643,7 @@ class MakeServiceTests(ServiceTestCase):
             client,
             "clientService",
             *["-a", "::1", "-p", "1", "-e", "2", "-n", "3", "-B", "4.5", "-w", "6", "-R", "-m", "7"],
+            *["--max-age", "3600", "--max-bytes", "2G"],
             *["-c", "/c", "-k", "/k", "-C", "/C", "--tls-servername", "name", "--pin", PIN.hex()],
             *self.BUFFERS,
         )
@@ -615,9 +661,13 @@ class MakeServiceTests(ServiceTestCase):
                 "timeout": 6.0,
                 "resolveOnce": True,
                 "mark": 7,
+                "maxAge": 3600.0,
+                "maxBytes": 2 << 30,
                 "unsentLimit": 4096,
                 "congestion": "cubic",
                 "udpBuffer": 1024 * 1024,
+                "wire": WireChoice.TWO,
+                "reorder": 0.0,
                 "reactor": self.reactor,
             },
         )

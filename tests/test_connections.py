@@ -27,7 +27,6 @@ from uotp.tlsconnections import LONE_BYTES, RECORD_BYTES, DialledTlsConnection, 
 from uotp.train import Train
 from uotp.tunnel import CLOSE_SECONDS
 from uotp.tunnelends import AcceptedTunnel
-from uotp.wire import FrameCodec
 
 ALERT = [("SSL routines", "", "tlsv1 alert unknown ca")]
 """What OpenSSL says of a peer that has refused us."""
@@ -790,7 +789,7 @@ class TunnelOverTlsTests(SynchronousTestCase):
         self.socket, self.tls = FakeSocket(), FakeTls()
         self.session = RecordingSession()
         self.owner = RecordingOwner(self.session)
-        self.tunnel = AcceptedTunnel(self.reactor, FrameCodec(), self.owner)
+        self.tunnel = AcceptedTunnel(self.reactor, self.owner)
         self.connection = accept(self.reactor, self.tunnel, self.socket, self.tls)
         self.happens(read=True)
         self.tls.coming.append(bytes(16))

@@ -27,7 +27,6 @@ from uotp.sockets import TunnelTuning
 from uotp.tls import ClientCredentials, ClientTls
 from uotp.tlsconnections import DialledTlsConnection
 from uotp.tunnelends import DialledTunnel
-from uotp.wire import FrameCodec
 
 V6, V4 = IPv6Address("TCP", "2001:db8::1", 8443), IPv4Address("TCP", "192.0.2.1", 8443)
 HELLO = b"a session's id !"
@@ -68,7 +67,7 @@ class _DialTestCase(SynchronousTestCase):
         """
         @return: what a connection becomes.
         """
-        return DialledTunnel(self.reactor, FrameCodec(), self.owner, HELLO)
+        return DialledTunnel(self.reactor, self.owner, HELLO)
 
     def connect(self, number: int) -> tuple[Any, MemoryTransport]:
         """

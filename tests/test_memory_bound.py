@@ -32,7 +32,7 @@ from uotp.target import TargetLeg
 from uotp.train import MAX_TRAIN_BYTES, Train
 from uotp.tunnel import Tunnel
 from uotp.tunnelends import AcceptedTunnel, DialledTunnel
-from uotp.wire import LENGTH_BYTES, FrameCodec
+from uotp.wire.format1 import LENGTH_BYTES, Format1Codec
 
 PUSHED_BYTES = 64 * 1024 * 1024
 TUNNELS = 8
@@ -83,8 +83,8 @@ class MemoryBoundTests(TimerTestCase):
         """
         Open one more tunnel, which is lost in the end.
         """
-        dialled = DialledTunnel(self.clock, FrameCodec(), RecordingOwner(self.session), bytes(16))
-        accepted = AcceptedTunnel(self.clock, FrameCodec(), RecordingOwner(self.there))
+        dialled = DialledTunnel(self.clock, RecordingOwner(self.session), bytes(16))
+        accepted = AcceptedTunnel(self.clock, RecordingOwner(self.there))
         inner, outer = self.wrapped(dialled, accepted)
         transport = MemoryTransport(inner)
         pump = connect(outer, MemoryTransport(outer, isServer=True), inner, transport, clock=self.clock, greet=False)

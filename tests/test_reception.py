@@ -17,6 +17,7 @@ from tests.tlspairs import STRANGER, TRUSTED, TlsTestCase
 from tests.twins import MemoryTransport, MemoryUdp, Receiver, RecordingOwner, RecordingSession, neverLookUp, wrapInTls
 from uotp import reception
 from uotp.drops import Drops
+from uotp.heartbeat import FIRST_PATIENCE_SECONDS, GIVE_UP_SECONDS
 from uotp.reception import HELLO_SECONDS, Reception
 from uotp.registry import Registry
 from uotp.repeats import Repeats
@@ -28,7 +29,8 @@ from uotp.tls import refusalReason
 from uotp.train import Train
 from uotp.tunnel import Tunnel
 from uotp.tunnelends import DialledTunnel
-from uotp.wire import FrameCodec
+from uotp.wire.hello import ClientHello, ServerHello, WireFormat, encodeServerHello
+from uotp.wire.negotiation import WireChoice
 
 HELLO = bytes(range(0x40, 0x50))
 TARGET = ("127.0.0.1", 51820)
@@ -64,12 +66,19 @@ class _ReceptionTestCase(TimerTestCase):
         self.addCleanup(capture.__exit__, None, None, None)
         self.addCleanup(self.end)
 
-    def makeReception(self, maxUnknown: int = 4) -> Reception:
+    def makeReception(self, maxUnknown: int = 4, wire: WireChoice = WireChoice.AUTO) -> Reception:
         """
         @return: one where nobody has come in yet.
         """
         return Reception(
-            self.registry, self.roll, self.clock, self.repeats, refusalReason, certificateIdentity, maxUnknown
+            self.registry,
+            self.roll,
+            self.clock,
+            self.repeats,
+            refusalReason,
+            certificateIdentity,
+            wire,
+            maxUnknown,
         )
 
     def end(self) -> None:
@@ -248,6 +257,7 @@ class ReceptionTests(_ReceptionTestCase):
         A client that speaks TLS to a server without, for example.
         """
         self.accept().dataReceived(b"\x16\x03\x01\x05\xc2\x01\x00\x05\xbe\x03\x03" + bytes(500))
+        self.settle()
         self.assertEqual(len(self.registry), 0)
         self.assertEqual(
             self.warnings(), ["refused a connection from 192.0.2.1: it speaks TLS, and --no-tls was said here"]
@@ -261,7 +271,7 @@ class ReceptionTests(_ReceptionTestCase):
         for _ in range(4):
             self.accept()
         oldest.dataReceived(HELLO)
-        self.reception.helloReceived(oldest, HELLO)
+        self.reception.helloReceived(oldest, ClientHello(WireFormat.ONE, HELLO))
         self.assertEqual(len(self.registry), 0)
         self.clock.advance(HELLO_SECONDS)
         self.settle()
@@ -325,6 +335,129 @@ class ReceptionTests(_ReceptionTestCase):
                 self.assertNotIn(form, text)
 
 
+class Format2Tests(_ReceptionTestCase):
+    """
+    Clients of format 2.
+    """
+
+    HELLO = b"uotp\2\0\0\0" + HELLO
+    FRAME = b"\0\0\0\4\0\4\0\0\0\0ping"
+    REFUSAL = encodeServerHello(ServerHello(welcome=False))
+
+    def knock(self, hello: bytes) -> tuple[Tunnel, bytes]:
+        """
+        @return: the tunnel of a client that says this, and the server's hello.
+        """
+        tunnel = self.accept()
+        tunnel.dataReceived(hello)
+        return tunnel, b"".join(self.transports[-1].stream[:1])
+
+    def test_clientsOfBothFormatsComeIn(self) -> None:
+        """
+        On the same port, and into the same session if they have its id.
+        """
+        _, answer = self.knock(self.HELLO + self.FRAME)
+        self.assertEqual(answer, encodeServerHello(ServerHello(True, True, int(LINGER))))
+        _, answer = self.knock(self.HELLO)
+        self.assertEqual(answer, encodeServerHello(ServerHello(True, False, int(LINGER))))
+        _, answer = self.knock(HELLO + b"\0\4pong")
+        self.assertEqual((answer, len(self.registry)), (b"", 1))
+        self.network.settle()
+        self.assertEqual(self.target.datagrams(), [b"ping", b"pong"])
+
+    def test_onlyTheChosenFormatComesIn(self) -> None:
+        """
+        The other is refused, in words that name the option.
+        """
+        for wire, hello, refusal in (
+            (WireChoice.ONE, self.HELLO, self.REFUSAL),
+            (WireChoice.TWO, HELLO, b""),
+        ):
+            self.reception = self.makeReception(wire=wire)
+            tunnel, answer = self.knock(hello)
+            self.assertEqual((answer, tunnel.transport.disconnecting), (refusal, True))
+            self.settle()
+        self.assertEqual(
+            self.warnings(),
+            [
+                "refused a connection from 192.0.2.1: it speaks format 2, and --wire 1 was said here",
+                "refused a connection from 192.0.2.1: it speaks format 1, and --wire 2 was said here",
+            ],
+        )
+        self.assertEqual(len(self.registry), 0)
+
+    def test_refusalDoesNotTellWhy(self) -> None:
+        """
+        Whatever the reason, it reads the same.
+        """
+        for _ in range(3):
+            self.knock(self.HELLO)
+        tunnel, answer = self.knock(self.HELLO)
+        self.assertEqual((answer, tunnel.transport.disconnecting), (self.REFUSAL, True))
+        self.assertEqual(self.warnings(), ["refused a connection from 192.0.2.1: the session has 3 tunnels already"])
+
+    def test_malformedHelloIsSaidInWords(self) -> None:
+        """
+        And answered with nothing.
+        """
+        for hello, reason in (
+            (b"uotp\3\0\0\0" + HELLO, "its hello is of format 3, which is not known here"),
+            (b"uotp\2\1\0\0" + HELLO, "its hello has flags that there are not: 0x1"),
+        ):
+            tunnel, answer = self.knock(hello)
+            self.assertEqual((answer, tunnel.transport.aborted), (b"", True))
+            self.settle()
+            self.assertEqual(self.warnings()[-1], f"refused a connection from 192.0.2.1: {reason}")
+
+    def test_malformedFrameCostsItsTunnelAlone(self) -> None:
+        """
+        In one line; the session goes on.
+        """
+        bad, _ = self.knock(self.HELLO)
+        good, _ = self.knock(self.HELLO)
+        bad.dataReceived(b"\x50" + bytes(9))
+        self.settle()
+        good.dataReceived(self.FRAME)
+        self.network.settle()
+        self.assertEqual(
+            self.warnings(), ["refused a connection from 192.0.2.1: a frame of kind 80, which there is not"]
+        )
+        self.assertEqual(self.target.datagrams(), [b"ping"])
+
+    def test_byeEndsTheSessionAtOnce(self) -> None:
+        """
+        With its socket, and its other tunnels.
+        """
+        first, _ = self.knock(self.HELLO)
+        second, _ = self.knock(self.HELLO)
+        first.dataReceived(b"\4" + bytes(9) + self.FRAME)
+        self.assertEqual((len(self.registry), list(self.network.ports)), (0, [TARGET]))
+        self.assertTrue(second.transport.disconnecting)
+        self.assertIn("the client has left", "".join(map(formatEvent, self.events)))
+
+    def test_tunnelThatDoesNotAnswerIsGivenUp(self) -> None:
+        """
+        The client opens another one, if it lives.
+        """
+        tunnel, _ = self.knock(self.HELLO)
+        self.clock.advance(FIRST_PATIENCE_SECONDS)
+        self.clock.advance(GIVE_UP_SECONDS)
+        self.assertTrue(tunnel.transport.aborted)
+
+    def test_nobodyComesInWhileTheServerStops(self) -> None:
+        """
+        Not even who is connected already.
+        """
+        waiting = self.accept()
+        self.reception.close()
+        waiting.dataReceived(self.HELLO)
+        self.assertEqual(self.transports[-1].stream, [self.REFUSAL])
+        self.assertIsNone(self.reception.buildProtocol(IPv4Address("TCP", "192.0.2.1", 4711)))
+        self.reception.open()
+        self.knock(self.HELLO)
+        self.assertEqual(len(self.registry), 1)
+
+
 class ReceptionOverTlsTests(_ReceptionTestCase, TlsTestCase):
     """
     Connections with TLS, whose clients may have to show a certificate.
@@ -337,7 +470,7 @@ class ReceptionOverTlsTests(_ReceptionTestCase, TlsTestCase):
         @return: its tunnel, and what brings its bytes.
         """
         outer = wrapInTls(server, self.reception.buildProtocol(IPv4Address("TCP", "192.0.2.1", 1)), self.clock)
-        tunnel = DialledTunnel(self.clock, FrameCodec(), RecordingOwner(RecordingSession()), hello)
+        tunnel = DialledTunnel(self.clock, RecordingOwner(RecordingSession()), hello)
         inner = wrapInTls(client, tunnel, self.clock, isClient=True)
         mine, theirs = MemoryTransport(outer, isServer=True), MemoryTransport(inner)
         self.transports += [mine, theirs]

@@ -4,15 +4,31 @@ All the tunnels of a service together.
 
 from __future__ import annotations
 
+from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 
 from tests.contracts import TimerTestCase
-from tests.twins import MemoryTransport, RecordingSession
-from uotp.roll import CLOSE_ALL_SECONDS, MAX_UNSENT_BYTES, STALL_SECONDS, Roll
+from tests.twins import MemoryTransport, RecordingOwner, RecordingSession
+from uotp.roll import EMPTY_SECONDS, MAX_UNSENT_BYTES, STALL_SECONDS, Roll
 from uotp.tunnel import CLOSE_SECONDS, Tunnel
 from uotp.tunnelends import DialledTunnel
-from uotp.wire import FrameCodec
+
+
+class Owner(RecordingOwner):
+    """
+    Takes what is lost off the roll, as those who own tunnels do.
+    """
+
+    def __init__(self, roll: Roll) -> None:
+        super().__init__(RecordingSession())
+        self._roll = roll
+
+    def tunnelLost(self, tunnel: Tunnel, reason: Failure) -> None:
+        """
+        It lives no more.
+        """
+        self._roll.discard(tunnel)
 
 
 class RollTests(TimerTestCase):
@@ -26,30 +42,21 @@ class RollTests(TimerTestCase):
         """
         super().setUp()
         self.roll = Roll(self.clock)
+        self.owner = Owner(self.roll)
         self.addCleanup(lambda: self.assertEqual(len(self.roll), 0))
 
-    def tunnelOpened(self, tunnel: Tunnel) -> None:
+    def end(self) -> Deferred[None]:
         """
-        Let it carry.
+        @return: fires when all tunnels, told to drain, are gone.
         """
-        tunnel.carryFor(RecordingSession())
-
-    def helloReceived(self, tunnel: Tunnel, sessionId: bytes) -> None:
-        """
-        Only accepted tunnels say so.
-        """
-
-    def tunnelLost(self, tunnel: Tunnel, reason: Failure) -> None:
-        """
-        As those who own tunnels do.
-        """
-        self.roll.discard(tunnel)
+        self.roll.drainAll()
+        return self.roll.whenEmpty()
 
     def open(self) -> MemoryTransport:
         """
         @return: the transport of a tunnel that is on the roll.
         """
-        tunnel = DialledTunnel(self.clock, FrameCodec(), self, b"")
+        tunnel = DialledTunnel(self.clock, self.owner, b"")
         self.roll.add(tunnel)
         transport = MemoryTransport(tunnel)
         tunnel.makeConnection(transport)
@@ -60,17 +67,17 @@ class RollTests(TimerTestCase):
         """
         A service that has no tunnel stops at once.
         """
-        self.successResultOf(self.roll.closeAll())
+        self.successResultOf(self.end())
 
     def test_closingDoesNotWaitForEver(self) -> None:
         """
         A tunnel that has no connection to lose does not keep a program from ending.
         """
-        lost = DialledTunnel(self.clock, FrameCodec(), self, b"")
+        lost = DialledTunnel(self.clock, self.owner, b"")
         self.roll.add(lost)
-        done = self.roll.closeAll()
+        done = self.end()
         self.assertNoResult(done)
-        self.clock.advance(CLOSE_ALL_SECONDS)
+        self.clock.advance(EMPTY_SECONDS)
         self.successResultOf(done)
         self.roll.discard(lost)
 
@@ -79,7 +86,7 @@ class RollTests(TimerTestCase):
         Each is closed in good order.
         """
         transports = [self.open() for _ in range(3)]
-        closed = self.roll.closeAll()
+        closed = self.end()
         for transport in transports:
             self.assertEqual((transport.disconnecting, transport.aborted), (True, False))
             self.assertNoResult(closed)
@@ -91,7 +98,7 @@ class RollTests(TimerTestCase):
         It is aborted.
         """
         transport = self.open()
-        closed = self.roll.closeAll()
+        closed = self.end()
         self.clock.advance(CLOSE_SECONDS)
         self.assertTrue(transport.aborted)
         transport.settle()
@@ -102,7 +109,7 @@ class RollTests(TimerTestCase):
         All of them, once.
         """
         transport = self.open()
-        answers = [self.roll.closeAll(), self.roll.closeAll()]
+        answers = [self.end(), self.roll.whenEmpty()]
         transport.settle()
         for answer in answers:
             self.successResultOf(answer)

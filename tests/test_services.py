@@ -26,15 +26,17 @@ from uotp import service as common
 from uotp.clientservice import ClientService
 from uotp.connections import AcceptedConnection
 from uotp.errors import ConfigurationError, StartError
-from uotp.pool import PROVED_SECONDS
 from uotp.resolve import Addresses, InBackground
 from uotp.serverservice import ServerService
 from uotp.services import clientService, serverService
+from uotp.slot import PROVED_SECONDS
 from uotp.sockets import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES, UDP_BUFFER_BYTES, TunnelTuning
 from uotp.sources import UNANSWERED_SECONDS
-from uotp.tls import ClientTls, ServerTls
+from uotp.tls import ClientCredentials, ClientTls, ServerTls
 from uotp.tlsconnections import AcceptedTlsConnection
 from uotp.train import Train
+from uotp.tunnel import Tunnel
+from uotp.wire.negotiation import WireChoice
 
 SERVER = ("good.test", 8443)
 TARGET = ("127.0.0.1", 51820)
@@ -459,6 +461,11 @@ class ListeningTests(_ServicesTestCase):
             self.successResultOf(service.stopService())
             service.startService()
             self.assertTrue(service.running)
+        source = self.network.open(SOURCE, Receiver())
+        source.send([PING], CLIENT_PORT)
+        self.flush()
+        self.assertIn("opened from 192.0.2.2, 1 in all", " ".join(self.lines()))
+        source.close()
 
     def test_clientsPortThatIsLostIsBoundAgain(self) -> None:
         """
@@ -661,6 +668,106 @@ class TogetherTests(_ServicesTestCase):
             self.successResultOf(each)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
         self.assertEqual(set(self.network.ports), {SOURCE, TARGET})
+
+    def test_stopOfTheClientLosesNothingThatIsUnderWay(self) -> None:
+        """
+        And the server forgets the session at once.
+        """
+        serverTls, clientTls = self.certificates()
+        server, client = self.server(serverTls), self.client(clientTls)
+        self.exchange()
+        self.sourcePort.send([PING] * 20, CLIENT_PORT)
+        self.network.settle()
+        stopped = client.stopService()
+        self.sourcePort.send([PING], CLIENT_PORT)
+        self.flush()
+        self.successResultOf(stopped)
+        self.assertEqual(self.target.datagrams().count(b"ping"), 21)
+        self.assertIn("the client has left", " ".join(self.lines()))
+        self.assertEqual(set(self.network.ports), {SOURCE, TARGET})
+        self.assertTrue(server.running)
+
+    def test_stopOfTheServerLosesNothingThatIsUnderWay(self) -> None:
+        """
+        Either way; and the client dials again.
+        """
+        serverTls, clientTls = self.certificates()
+        server, _ = self.server(serverTls), self.client(clientTls)
+        self.exchange()
+        answers = len(self.source.datagrams())
+        self.sourcePort.send([PING] * 20, CLIENT_PORT)
+        self.targetPort.send([PING] * 20, self.target.trains[-1][1])
+        self.network.settle()
+        stopped = server.stopService()
+        self.flush()
+        self.successResultOf(stopped)
+        self.assertEqual(self.target.datagrams().count(b"ping"), 21)
+        self.assertEqual(len(self.source.datagrams()) - answers, 20)
+        self.reactor.tcpServers.clear()
+        self.reactor.advance(1)
+        self.assertTrue(self.reactor.tcpClients)
+
+    def test_formatIsWhatBothKnow(self) -> None:
+        """
+        Format 2 with TLS, unless one end is told otherwise; without, format 1.
+        """
+        one, two, auto = WireChoice.ONE, WireChoice.TWO, WireChoice.AUTO
+        for tls, here, there, spoken in (
+            (True, auto, auto, 2),
+            (True, auto, one, 1),
+            (True, one, auto, 1),
+            (True, auto, two, 2),
+            (True, two, auto, 2),
+            (False, auto, auto, 1),
+            (False, two, auto, 2),
+            (False, two, two, 2),
+            (False, one, auto, 1),
+        ):
+            with capturedLogs() as events:
+                serverTls, clientTls = self.certificates() if tls else (None, None)
+                server, client = self.server(serverTls, wire=there), self.client(clientTls, wire=here)
+                self.exchange()
+            said = any("which speaks format 2" in formatEvent(event) for event in events)
+            self.assertEqual((tls, here, there, 2 if said else 1), (tls, here, there, spoken))
+            for service in (client, server):
+                stopped = service.stopService()
+                self.flush()
+                self.reactor.advance(1)
+                self.flush()
+                self.successResultOf(stopped)
+
+    def test_wakingUpMakesEveryTunnelProveItself(self) -> None:
+        """
+        The time of day has gone on, and the monotonic clock has not; and so does a
+        reload, since the network may have changed.
+        """
+        asleep = 0.0
+        serverTls, clientTls = self.certificates()
+        self.server(serverTls)
+        service = ClientService(
+            self.client(clientTls, start=False)._settings,
+            ClientCredentials(clientTls),
+            self.reactor,
+            lambda: self.reactor.seconds() + asleep,
+        )
+        self.services.append(service)
+        service.startService()
+        self.exchange()
+        proofs: list[bool] = []
+
+        def prove(_: Tunnel) -> bool:
+            proofs.append(True)
+            return True
+
+        self.patch(Tunnel, "prove", prove)
+        self.pass_(3)
+        self.assertEqual(proofs, [])
+        asleep = 3600.0
+        self.pass_(3)
+        self.assertEqual(len(proofs), 8)
+        self.assertIn("this machine has slept", " ".join(self.lines()))
+        service.reload()
+        self.assertEqual(len(proofs), 16)
 
     def test_stopWhileTheServerIsAwayLeavesNothing(self) -> None:
         """

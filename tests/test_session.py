@@ -14,8 +14,10 @@ import uotp.session
 from tests.twins import MemoryTunnel
 from uotp.backlog import MAX_AGE_SECONDS, MAX_BYTES, SMALL_BYTES, TRAIN_OVERHEAD_BYTES
 from uotp.drops import Drop, Drops
+from uotp.reorder import FIRST_HOLD_SECONDS, ROUND_TRIPS
 from uotp.schedule import LOOK_SECONDS, TROUBLED
 from uotp.session import (
+    BYTES_PER_SECOND_FAR,
     JUDGE_SECONDS,
     MAX_PORTION_BYTES,
     MIN_PORTION_BYTES,
@@ -551,6 +553,88 @@ class SessionTests(SynchronousTestCase):
         before = list(self.delivered)
         self.clock.advance(1)
         self.assertEqual((self.delivered, self.clock.getDelayedCalls()), (before, []))
+
+    def test_numberedTrainsAreDeliveredInOrder(self) -> None:
+        """
+        Through whichever tunnels they came; and what is numbered counts as any other.
+        """
+        self.session.numberedFromTunnel([(0, numbered(0)), (2, numbered(2))])
+        self.assertEqual((self.delivered, self.answers), ([numbered(0)], 1))
+        self.session.numberedFromTunnel([(1, numbered(1))])
+        self.assertEqual(self.delivered, [numbered(number) for number in range(3)])
+        self.assertEqual((self.session.bytesIn, self.session.late), (24, 0))
+
+    def test_whatIsMissingForTooLongIsWaitedForNoMore(self) -> None:
+        """
+        And delivered all the same when it comes, and counted.
+        """
+        self.session.numberedFromTunnel([(0, numbered(0)), (2, numbered(2))])
+        self.clock.advance(FIRST_HOLD_SECONDS)
+        self.assertEqual(self.delivered, [numbered(0), numbered(2)])
+        self.session.numberedFromTunnel([(1, numbered(1))])
+        self.assertEqual((self.delivered[-1], self.session.late), (numbered(1), 1))
+
+    def test_peerThatCountsAnewIsFollowed(self) -> None:
+        """
+        When it is known that it does.
+        """
+        self.session.numberedFromTunnel([(1000, numbered(0)), (1002, numbered(2))])
+        self.session.restartOfPeer()
+        self.session.numberedFromTunnel([(0, numbered(3)), (1, numbered(4))])
+        self.assertEqual(self.delivered, [numbered(number) for number in (0, 2, 3, 4)])
+        self.assertEqual(self.session.late, 0)
+
+    def test_closedSessionHasNoTimer(self) -> None:
+        """
+        Whatever waits.
+        """
+        self.session.numberedFromTunnel([(0, numbered(0)), (2, numbered(2))])
+        self.session.close()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_farTunnelIsChosenWhenNearOnesHoldSomething(self) -> None:
+        """
+        As much as is sent in the time by which it is further; what is hardly further is
+        as good.
+        """
+        far, near, other = self.open(), self.open(), self.open()
+        far.roundTrip, near.roundTrip, other.roundTrip = 0.2, 0.04, 0.045
+        self.session.roundTripSeen()
+        costs = [self.session._costOf(tunnel) for tunnel in (far, near, other)]
+        self.assertEqual(costs, [int((0.2 - 0.04) * BYTES_PER_SECOND_FAR), 0, 0])
+        for held, best in ((costs[0] - 1, near), (costs[0] + 1, far)):
+            near.costs = other.costs = held
+            self.assertIs(self.session._schedule._best({far, near, other})[0], best)
+
+    def test_pathIsAsLongAsItsLongestTunnel(self) -> None:
+        """
+        So long may a gap take to be filled; of a tunnel that does not know, nothing is
+        known.
+        """
+        self.open()
+        self.session.roundTripSeen()
+        tunnels = [self.open(), self.open()]
+        for tunnel, roundTrip in zip(tunnels, (0.1, 0.16), strict=True):
+            tunnel.roundTrip = roundTrip
+        self.session.roundTripSeen()
+        self.session.numberedFromTunnel([(0, numbered(0)), (2, numbered(2))])
+        self.clock.advance(0.16 * ROUND_TRIPS - 0.01)
+        self.assertEqual(len(self.delivered), 1)
+        self.clock.advance(0.02)
+        self.assertEqual(len(self.delivered), 2)
+
+    def test_whatWaitsIsKnownWhileATunnelWillTakeIt(self) -> None:
+        """
+        A program that stops waits for that, and not for a tunnel that is not there.
+        """
+        self.send(1)
+        self.assertFalse(self.session.waits)
+        tunnel = self.open(1)
+        self.assertFalse(self.session.waits)
+        self.send(2)
+        self.assertTrue(self.session.waits)
+        tunnel.makeRoom(9)
+        self.assertFalse(self.session.waits)
 
     def test_firstAnswerIsSaidOnce(self) -> None:
         """

@@ -20,23 +20,46 @@ from tests.contracts import CarrierContract, TimerTestCase
 from tests.tlspairs import TRUSTED, TlsTestCase
 from tests.twins import TRANSPORT_BYTES, MemoryTransport, MemoryTunnel, RecordingOwner, RecordingSession, wrapInTls
 from uotp.boundaries import Carrier
-from uotp.errors import PeerError
+from uotp.heartbeat import FIRST_PATIENCE_SECONDS, GIVE_UP_SECONDS
 from uotp.schedule import TROUBLED
 from uotp.train import Train, cut
-from uotp.tunnel import CLOSE_SECONDS, Tunnel
+from uotp.tunnel import CLOSE_SECONDS, DRAIN_SECONDS, Tunnel
 from uotp.tunnelends import AcceptedTunnel, DialledTunnel
-from uotp.tunnellife import Event, State
-from uotp.wire import LENGTH_BYTES, FrameCodec
+from uotp.tunnellife import TALKING, Event, State
+from uotp.wire.format1 import LENGTH_BYTES, Format1Codec
+from uotp.wire.hello import ClientHello, WireFormat
+from uotp.wire.negotiation import WireChoice
 
 HELLO = bytes(range(16))
 TRAIN = Train(3, b"onetwo")
 FRAMES = b"\0\3one\0\3two"
 
+HELLO2 = b"uotp\2\0\0\0" + HELLO
+WELCOME2 = b"uotp\2\0\0\0"
+FRAMES2 = b"\0\0\0\3\0\6\0\0\0\0onetwo"
+PING2 = b"\1\0\0\0\0\x08\0\0\0\0"
+PONG2 = b"\2\0\0\0\0\x08\0\0\0\0"
+DRAIN2 = b"\3" + bytes(9)
+FIRST_PING = (1).to_bytes(8, "big")
+BYE2 = b"\4" + bytes(9)
+"""The same and more in format 2, without what pings and pongs carry."""
+
 EXPECTED = {
     State.NEW: {Event.CONNECTED: State.HANDSHAKE, Event.DISCONNECTED: State.LOST},
     State.HANDSHAKE: {Event.SECURED: State.HELLO, Event.CLOSED: State.CLOSING, Event.DISCONNECTED: State.LOST},
     State.HELLO: {Event.GREETED: State.OPEN, Event.CLOSED: State.CLOSING, Event.DISCONNECTED: State.LOST},
-    State.OPEN: {Event.CLOSED: State.CLOSING, Event.DISCONNECTED: State.LOST},
+    State.OPEN: {
+        Event.DRAIN: State.DRAINING,
+        Event.PEER_DRAINS: State.DRAINED,
+        Event.CLOSED: State.CLOSING,
+        Event.DISCONNECTED: State.LOST,
+    },
+    State.DRAINING: {
+        Event.PEER_DRAINS: State.DRAINED,
+        Event.CLOSED: State.CLOSING,
+        Event.DISCONNECTED: State.LOST,
+    },
+    State.DRAINED: {Event.CLOSED: State.CLOSING, Event.DISCONNECTED: State.LOST},
     State.CLOSING: {Event.DISCONNECTED: State.LOST},
     State.LOST: {},
 }
@@ -54,6 +77,8 @@ STEPS: dict[Event, Callable[[Tunnel], None]] = {
     Event.CONNECTED: lambda tunnel: tunnel.makeConnection(MemoryTransport(tunnel, secured=True)),
     Event.SECURED: lambda tunnel: tunnel.handshakeCompleted(),
     Event.GREETED: lambda tunnel: tunnel.carryFor(RecordingSession()),
+    Event.DRAIN: lambda tunnel: tunnel.drain() if tunnel.state in TALKING else None,
+    Event.PEER_DRAINS: lambda tunnel: tunnel.peerDrains(),
     Event.CLOSED: lambda tunnel: tunnel.close(),
     Event.DISCONNECTED: lambda tunnel: tunnel.connectionLost(done()),
 }
@@ -64,25 +89,12 @@ WAYS: dict[State, tuple[Event, ...]] = {
     State.HANDSHAKE: (Event.CONNECTED,),
     State.HELLO: (Event.CONNECTED, Event.SECURED),
     State.OPEN: (Event.CONNECTED, Event.SECURED, Event.GREETED),
+    State.DRAINING: (Event.CONNECTED, Event.SECURED, Event.GREETED, Event.DRAIN),
+    State.DRAINED: (Event.CONNECTED, Event.SECURED, Event.GREETED, Event.PEER_DRAINS),
     State.CLOSING: (Event.CONNECTED, Event.SECURED, Event.GREETED, Event.CLOSED),
     State.LOST: (Event.CONNECTED, Event.SECURED, Event.GREETED, Event.DISCONNECTED),
 }
 """How each state is reached."""
-
-
-class FussyCodec(FrameCodec):
-    """
-    Finds fault with what begins with a C{!}.
-    """
-
-    def decode(self, data: bytes) -> list[Train]:
-        """
-        Find fault, or decode.
-        """
-        if data.startswith(b"!"):
-            reason = "a frame of a kind that there is not"
-            raise PeerError(reason)
-        return super().decode(data)
 
 
 class _TunnelTestCase(TimerTestCase):
@@ -102,13 +114,40 @@ class _TunnelTestCase(TimerTestCase):
         """
         @return: a client's tunnel, not connected.
         """
-        return DialledTunnel(self.clock, FussyCodec(), self.owner, HELLO)
+        return DialledTunnel(self.clock, self.owner, HELLO)
+
+    def dialledInFormat2(self) -> DialledTunnel:
+        """
+        @return: a client's tunnel, not connected.
+        """
+        return DialledTunnel(self.clock, self.owner, HELLO, WireChoice.TWO)
+
+    def acceptedInFormat2(self) -> AcceptedTunnel:
+        """
+        @return: a server's tunnel, not connected, that knows what it is going to hear.
+        """
+        tunnel = self.accepted()
+        tunnel.wireFormat = WireFormat.TWO
+        return tunnel
 
     def accepted(self) -> AcceptedTunnel:
         """
         @return: a server's tunnel, not connected.
         """
-        return AcceptedTunnel(self.clock, FussyCodec(), self.owner)
+        return AcceptedTunnel(self.clock, self.owner)
+
+    def openInFormat2(self) -> tuple[DialledTunnel, MemoryTransport]:
+        """
+        @return: an open tunnel of format 2 whose session is ours, with all sent that it
+            has to say at first.
+        """
+        self.owner.session = self.session
+        tunnel = self.dialledInFormat2()
+        transport = self.connect(tunnel)
+        self.assertEqual(transport.getOutBuffer(), HELLO2)
+        tunnel.dataReceived(WELCOME2)
+        self.assertEqual(transport.getOutBuffer(), PING2 + FIRST_PING)
+        return tunnel, transport
 
     def connect(self, tunnel: Tunnel, *, secured: bool = False) -> MemoryTransport:
         """
@@ -139,7 +178,7 @@ class TunnelLifeTests(_TunnelTestCase):
         """
         At both ends; an event that comes out of turn changes nothing.
         """
-        for make in (self.dialled, self.accepted):
+        for make in (self.dialledInFormat2, self.acceptedInFormat2):
             for state in State:
                 for event in Event:
                     tunnel = make()
@@ -354,13 +393,13 @@ class TunnelCloseTests(_TunnelTestCase):
         """
         Its owner finds the words when the tunnel is lost.
         """
-        tunnel, transport = self.open()
-        tunnel.dataReceived(FRAMES)
+        tunnel, transport = self.openInFormat2()
+        tunnel.dataReceived(FRAMES2)
         self.assertIsNone(tunnel.fault)
-        tunnel.dataReceived(b"!" + FRAMES)
-        tunnel.dataReceived(FRAMES)
+        tunnel.dataReceived(b"\x7f" + bytes(9) + FRAMES2)
+        tunnel.dataReceived(FRAMES2)
         self.assertTrue(transport.aborted)
-        self.assertEqual(tunnel.fault, "a frame of a kind that there is not")
+        self.assertEqual(tunnel.fault, "a frame of kind 127, which there is not")
         self.assertEqual(self.session.trains, [TRAIN])
 
     def test_ownFaultsAreNotHidden(self) -> None:
@@ -459,7 +498,7 @@ class HelloTests(_TunnelTestCase):
                 for piece in (stream[:first], stream[first:second], stream[second:]):
                     if piece:
                         tunnel.dataReceived(piece)
-                self.assertEqual(self.owner.hellos, [HELLO])
+                self.assertEqual(self.owner.hellos, [ClientHello(WireFormat.ONE, HELLO)])
                 self.assertEqual(self.session.datagrams(), [b"one", b"two"])
                 transport.lose()
 
@@ -475,7 +514,7 @@ class HelloTests(_TunnelTestCase):
             self.assertEqual(self.owner.hellos, [])
             tunnel.dataReceived(HELLO[number : number + 1])
             self.assertTrue(tunnel.heard)
-        self.assertEqual((self.owner.hellos, self.session.says), ([HELLO], ["free"]))
+        self.assertEqual((self.owner.hellos, self.session.says), ([ClientHello(WireFormat.ONE, HELLO)], ["free"]))
 
     def test_refusedTunnelDeliversNothing(self) -> None:
         """
@@ -548,7 +587,7 @@ class TunnelCarrierTests(CarrierContract, _TunnelTestCase):
         """
         assert isinstance(carrier, Tunnel)
         stream: bytes = carrier.transport.getOutBuffer() or b""
-        return [datagram for train in FrameCodec().decode(stream) for datagram in cut(train)]
+        return [datagram for train in Format1Codec().decode(stream) for datagram in cut(train)]
 
 
 @dataclass
@@ -583,8 +622,8 @@ def meet(clock: Clock, server: Any = None, client: Any = None) -> Ends:
     """
     here, there = RecordingSession(), RecordingSession()
     clientOwner, serverOwner = RecordingOwner(here), RecordingOwner(there)
-    dialled = DialledTunnel(clock, FrameCodec(), clientOwner, HELLO)
-    accepted = AcceptedTunnel(clock, FrameCodec(), serverOwner)
+    dialled = DialledTunnel(clock, clientOwner, HELLO)
+    accepted = AcceptedTunnel(clock, serverOwner)
 
     outer = accepted if server is None else wrapInTls(server, accepted, clock)
     inner = dialled if client is None else wrapInTls(client, dialled, clock, isClient=True)
@@ -628,7 +667,7 @@ class PlainEndsTests(TimerTestCase):
         """
         ends = self.meet()
         self.assertEqual((ends.here.says, ends.there.says), (["free"], ["free"]))
-        self.assertEqual(ends.serverOwner.hellos, [HELLO])
+        self.assertEqual([hello.sessionId for hello in ends.serverOwner.hellos], [HELLO])
 
     def test_trainsOfManySizesArriveWholeAndInOrder(self) -> None:
         """
@@ -764,7 +803,7 @@ class TlsEndsTests(PlainEndsTests, TlsTestCase):
         shows = TRUSTED.issue(usages=CLIENT)
         ends = meet(self.clock, self.server(clientsFrom=TRUSTED), self.client(shows=shows))
         ends.flush()
-        self.assertEqual(ends.serverOwner.hellos, [HELLO])
+        self.assertEqual([hello.sessionId for hello in ends.serverOwner.hellos], [HELLO])
         ends.server.send([TRAIN])
         ends.flush()
         self.assertTrue(ends.client.heard)
@@ -778,3 +817,231 @@ class TlsEndsTests(PlainEndsTests, TlsTestCase):
         ends.flush()
         self.assertEqual((ends.clientOwner.opened, ends.serverOwner.hellos), ([], []))
         self.assertEqual(len(ends.clientOwner.lost), 1)
+
+
+class Format2Tests(_TunnelTestCase):
+    """
+    What is more in format 2: an answer to the hello, life, and an end with nothing lost.
+    """
+
+    def accept(self) -> tuple[AcceptedTunnel, MemoryTransport]:
+        """
+        @return: a server's tunnel of format 2 that is open, with all sent that it has
+            to say at first.
+        """
+        self.owner.session = self.session
+        tunnel = self.accepted()
+        transport = self.connect(tunnel)
+        tunnel.dataReceived(HELLO2)
+        transport.getOutBuffer()
+        return tunnel, transport
+
+    def test_clientIsReadyWhenItIsWelcome(self) -> None:
+        """
+        And not before, for the server may refuse it.
+        """
+        self.owner.session = self.session
+        tunnel = self.dialledInFormat2()
+        self.connect(tunnel)
+        for byte in WELCOME2[:-1]:
+            tunnel.dataReceived(bytes([byte]))
+        self.assertEqual((self.owner.opened, self.session.says), ([], []))
+        tunnel.dataReceived(WELCOME2[-1:] + FRAMES2)
+        self.assertEqual((self.owner.opened, self.session.says), ([tunnel], ["free"]))
+        self.assertEqual((self.session.trains, self.session.numbers), ([TRAIN], [0]))
+
+    def test_clientThatIsRefusedSaysSo(self) -> None:
+        """
+        The tunnel is of no use.
+        """
+        tunnel = self.dialledInFormat2()
+        transport = self.connect(tunnel)
+        tunnel.dataReceived(b"uotp\2\1\0\0" + FRAMES2)
+        self.assertTrue(transport.aborted)
+        self.assertEqual(self.owner.opened, [])
+        self.assertIn("refuses", str(tunnel.fault))
+
+    def test_whoDoesNotAnswerInFormat2IsFound(self) -> None:
+        """
+        With its first byte.
+        """
+        tunnel = self.dialledInFormat2()
+        transport = self.connect(tunnel)
+        tunnel.dataReceived(b"\0")
+        self.assertTrue(transport.aborted)
+        self.assertEqual(tunnel.fault, "it does not answer in format 2")
+
+    def test_serverWelcomesWithWhatItKnows(self) -> None:
+        """
+        Whether the session is new, and for how long it is kept.
+        """
+        tunnel = self.accepted()
+        transport = self.connect(tunnel)
+        tunnel.dataReceived(HELLO2)
+        self.assertEqual(self.owner.hellos, [ClientHello(WireFormat.TWO, HELLO)])
+        self.assertEqual(transport.stream, [])
+        tunnel.welcome(self.session, isNew=False, keptSeconds=150.5)
+        welcome = b"uotp\2\0\0\x0b" + b"\1\0\1\1" + b"\2\0\4\0\0\0\x96"
+        self.assertEqual(transport.getOutBuffer(), welcome + PING2 + FIRST_PING)
+
+    def test_serverRefusesWithoutSayingWhy(self) -> None:
+        """
+        In good order, so that it is read.
+        """
+        tunnel = self.accepted()
+        transport = self.connect(tunnel)
+        tunnel.dataReceived(HELLO2)
+        tunnel.refuse()
+        self.assertEqual((transport.aborted, transport.disconnecting), (False, True))
+        self.assertEqual(transport.stream, [b"uotp\2\1\0\0"])
+        self.clock.advance(CLOSE_SECONDS)
+        self.assertTrue(transport.aborted)
+
+    def test_pingIsAnswered(self) -> None:
+        """
+        With what it carried.
+        """
+        tunnel, transport = self.accept()
+        tunnel.dataReceived(PING2 + b"whatever")
+        self.assertEqual(transport.getOutBuffer(), PONG2 + b"whatever")
+
+    def test_silentTunnelCarriesNothingAndIsGivenUpInTheEnd(self) -> None:
+        """
+        Its session is told at once, its owner after a while, and both have it back when
+        the answer comes.
+        """
+        tunnel, _ = self.openInFormat2()
+        self.clock.advance(FIRST_PATIENCE_SECONDS)
+        self.assertEqual((self.session.says, self.owner.silent), (["free", "gone"], []))
+        tunnel.pauseProducing()
+        tunnel.resumeProducing()
+        self.assertEqual(self.session.says, ["free", "gone"])
+        self.clock.advance(GIVE_UP_SECONDS)
+        self.assertEqual(self.owner.silent, [tunnel])
+        tunnel.dataReceived(PONG2 + FIRST_PING)
+        self.assertEqual((self.session.says, self.session.roundTrips), (["free", "gone", "free"], 1))
+        self.assertEqual(tunnel.roundTrip, FIRST_PATIENCE_SECONDS + GIVE_UP_SECONDS)
+
+    def test_tunnelThatAnswersWhileItIsFullCarriesWhenItIsFree(self) -> None:
+        """
+        Not before.
+        """
+        tunnel, _ = self.openInFormat2()
+        self.clock.advance(FIRST_PATIENCE_SECONDS)
+        tunnel.pauseProducing()
+        tunnel.dataReceived(PONG2 + FIRST_PING)
+        self.assertEqual(self.session.says, ["free", "gone"])
+        tunnel.resumeProducing()
+        self.assertEqual(self.session.says, ["free", "gone", "free"])
+
+    def test_drainedTunnelReceivesWhatIsUnderWay(self) -> None:
+        """
+        It sends nothing more, and its owner is told when the other end has done the
+        same.
+        """
+        tunnel, transport = self.openInFormat2()
+        tunnel.drain()
+        tunnel.drain()
+        tunnel.send([TRAIN])
+        self.assertEqual(transport.getOutBuffer(), DRAIN2)
+        self.assertEqual(self.session.says, ["free", "gone"])
+        tunnel.dataReceived(FRAMES2)
+        self.assertEqual((self.session.trains, self.owner.drained), ([TRAIN], []))
+        tunnel.dataReceived(FRAMES2 + DRAIN2)
+        self.assertEqual((self.session.trains, self.owner.drained), ([TRAIN] * 2, [tunnel]))
+        tunnel.close()
+        self.assertEqual(self.session.says, ["free", "gone"])
+
+    def test_drainOfThePeerIsAnswered(self) -> None:
+        """
+        Behind all that was sent before; nothing else is, then.
+        """
+        tunnel, transport = self.accept()
+        tunnel.send([TRAIN])
+        tunnel.dataReceived(DRAIN2)
+        tunnel.dataReceived(DRAIN2)
+        tunnel.drain()
+        tunnel.send([TRAIN])
+        self.assertEqual(transport.getOutBuffer(), FRAMES2 + DRAIN2)
+        self.assertEqual((self.session.says, self.owner.drained), (["free", "gone"], [tunnel]))
+
+    def test_drainThatIsNotAnsweredEndsInTime(self) -> None:
+        """
+        And so does one whose other end does not close.
+        """
+        for peer in (b"", DRAIN2):
+            tunnel, transport = self.accept()
+            tunnel.drain()
+            tunnel.dataReceived(peer)
+            self.clock.advance(DRAIN_SECONDS)
+            self.assertEqual((tunnel.state, transport.aborted), (State.CLOSING, False))
+            self.clock.advance(CLOSE_SECONDS)
+            self.assertTrue(transport.aborted)
+
+    def test_whatCannotBeDrainedIsClosed(self) -> None:
+        """
+        A tunnel of format 1, and one that is not open yet.
+        """
+        tunnel, transport = self.open()
+        tunnel.drain()
+        self.assertEqual((tunnel.state, transport.disconnecting), (State.CLOSING, True))
+        waiting = self.accepted()
+        transport = self.connect(waiting)
+        waiting.drain()
+        self.assertEqual((waiting.state, transport.disconnecting), (State.CLOSING, True))
+
+    def test_clientSaysByeAndServerHearsIt(self) -> None:
+        """
+        It closes then; a server that says so is at fault.
+        """
+        tunnel, transport = self.openInFormat2()
+        tunnel.bye()
+        self.assertEqual((transport.stream, transport.disconnecting), ([BYE2], True))
+        accepted, _ = self.accept()
+        accepted.dataReceived(BYE2)
+        self.assertEqual(self.owner.left, [accepted])
+        other, transport = self.openInFormat2()
+        other.dataReceived(BYE2)
+        self.assertTrue(transport.aborted)
+        self.assertIn("only a client may", str(other.fault))
+
+    def test_byeOfFormat1IsAClose(self) -> None:
+        """
+        Nothing is said.
+        """
+        tunnel, transport = self.open()
+        tunnel.bye()
+        self.assertEqual((transport.stream, transport.disconnecting), ([], True))
+
+    def test_whatIsCarriedIsCounted(self) -> None:
+        """
+        Both ways, with what frames it.
+        """
+        tunnel, _ = self.openInFormat2()
+        before = tunnel.carried
+        tunnel.send([TRAIN])
+        tunnel.dataReceived(FRAMES2)
+        self.assertEqual(tunnel.carried - before, 2 * len(FRAMES2))
+
+    def test_tunnelsOfASessionShareItsNumbers(self) -> None:
+        """
+        Each datagram has one of its own.
+        """
+        first, one = self.accept()
+        second, two = self.accept()
+        first.send([TRAIN])
+        second.send([TRAIN])
+        first.send([TRAIN])
+        numbers = [data[6:10] for transport in (one, two) for data in transport.stream]
+        self.assertEqual([int.from_bytes(number, "big") for number in numbers], [0, 4, 2])
+
+    def test_onlyFormat2CanProveThatItIsGood(self) -> None:
+        """
+        The other can but be dialled again.
+        """
+        tunnel, _ = self.open()
+        self.assertFalse(tunnel.prove())
+        tunnel, _ = self.openInFormat2()
+        self.assertTrue(tunnel.prove())
+        self.clock.advance(FIRST_PATIENCE_SECONDS)
+        self.assertEqual(self.owner.silent, [tunnel])

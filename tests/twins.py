@@ -29,15 +29,19 @@ from zope.interface import alsoProvides, implementer
 from uotp.boundaries import Address, Carrier, DatagramPort, DatagramPortOpener, DatagramReceiver, TrainsOfTunnel
 from uotp.connections import DialledConnection
 from uotp.drops import Drop, Drops
-from uotp.pool import Surroundings, Watch
 from uotp.resolve import Addresses
 from uotp.roll import Roll
 from uotp.schedule import TROUBLED
+from uotp.surroundings import Surroundings, Watch
 from uotp.tls import ServerCredentials
 from uotp.tlsconnections import DialledTlsConnection
 from uotp.train import MAX_TRAIN_BYTES, Train, cut, gather
 from uotp.tunnel import Tunnel, TunnelOwner
+from uotp.tunnelends import AcceptedTunnel
 from uotp.width import Standing
+from uotp.wire.format2 import Arrival, Numbering
+from uotp.wire.hello import ClientHello, ServerHello
+from uotp.wire.negotiation import WireChoice
 
 DATAGRAMS_PER_TURN = 64
 """What a port delivers in one turn, as the real one."""
@@ -408,18 +412,36 @@ class RecordingSession:
     """
     A session that keeps what its tunnels tell it.
 
+    @ivar numbers: of the trains that had one.
     @ivar says: "free", "full" and "gone", in order.
+    @ivar roundTrips: how often a tunnel has learnt how far the other end is.
     """
 
     def __init__(self) -> None:
         self.trains: list[Train] = []
+        self.numbers: list[int] = []
         self.says: list[str] = []
+        self.roundTrips = 0
+        self.numbering = Numbering()
 
     def trainsFromTunnel(self, trains: list[Train]) -> None:
         """
         Keep them.
         """
         self.trains += trains
+
+    def numberedFromTunnel(self, arrivals: list[Arrival]) -> None:
+        """
+        Keep them.
+        """
+        self.numbers += [number for number, _ in arrivals]
+        self.trains += [train for _, train in arrivals]
+
+    def roundTripSeen(self) -> None:
+        """
+        Count it.
+        """
+        self.roundTrips += 1
 
     def tunnelFree(self, tunnel: Carrier) -> None:
         """
@@ -457,7 +479,10 @@ class RecordingOwner:
     def __init__(self, session: TrainsOfTunnel | None = None) -> None:
         self.session = session
         self.opened: list[Tunnel] = []
-        self.hellos: list[bytes] = []
+        self.hellos: list[ClientHello] = []
+        self.drained: list[Tunnel] = []
+        self.silent: list[Tunnel] = []
+        self.left: list[Tunnel] = []
         self.lost: list[tuple[Tunnel, Failure]] = []
 
     def tunnelOpened(self, tunnel: Tunnel) -> None:
@@ -468,13 +493,32 @@ class RecordingOwner:
         if self.session is not None:
             tunnel.carryFor(self.session)
 
-    def helloReceived(self, tunnel: Tunnel, sessionId: bytes) -> None:
+    def helloReceived(self, tunnel: Tunnel, hello: ClientHello) -> None:
         """
         Keep it.
         """
-        self.hellos.append(sessionId)
+        self.hellos.append(hello)
         if self.session is not None:
-            tunnel.carryFor(self.session)
+            assert isinstance(tunnel, AcceptedTunnel)
+            tunnel.welcome(self.session, isNew=True, keptSeconds=150)
+
+    def tunnelDrained(self, tunnel: Tunnel) -> None:
+        """
+        Keep it.
+        """
+        self.drained.append(tunnel)
+
+    def tunnelSilent(self, tunnel: Tunnel) -> None:
+        """
+        Keep it.
+        """
+        self.silent.append(tunnel)
+
+    def peerLeft(self, tunnel: Tunnel) -> None:
+        """
+        Keep it.
+        """
+        self.left.append(tunnel)
 
     def tunnelLost(self, tunnel: Tunnel, reason: Failure) -> None:
         """
@@ -492,6 +536,7 @@ class MemoryTunnel:
     @ivar closed: whether it was closed or aborted.
     @ivar costs: what stands before the next train.
     @ivar stands: how its connection stands.
+    @ivar roundTrip: how far the other end is.
     """
 
     def __init__(self, room: int = 1 << 30) -> None:
@@ -502,6 +547,7 @@ class MemoryTunnel:
         self.writes: list[list[Train]] = []
         self.costs = 0
         self.stands: Standing | None = None
+        self.roundTrip = 0.0
         self.closed = self.aborted = False
         self._room = room
         self._session: TrainsOfTunnel | None = None
@@ -615,6 +661,7 @@ class RecordingWatch:
         self.ups = 0
         self.downs = 0
         self.timesReached = 0
+        self.answers: list[ServerHello] = []
         self.reasons: list[str] = []
 
     def tunnelUp(self) -> None:
@@ -629,11 +676,12 @@ class RecordingWatch:
         """
         self.downs += 1
 
-    def reached(self) -> None:
+    def reached(self, answer: ServerHello | None = None) -> None:
         """
         Count it.
         """
         self.timesReached += 1
+        self.answers += [answer] if answer is not None else []
 
     def tunnelFailed(self, reason: str) -> None:
         """
@@ -650,7 +698,9 @@ class MemorySurroundings(Surroundings):
     @ivar chance: the next random number.
     """
 
-    def __init__(self, clock: Clock, timeout: float = 4.0, backoff: float = 5.0) -> None:
+    def __init__(
+        self, clock: Clock, timeout: float = 4.0, backoff: float = 5.0, wire: WireChoice = WireChoice.AUTO
+    ) -> None:
         self.clock = clock
         self.dial = self._dial
         self.chance = 1.0
@@ -660,6 +710,9 @@ class MemorySurroundings(Surroundings):
         self.watch: Watch = self.record
         self.timeout = timeout
         self.backoff = backoff
+        self.wire = wire
+        self.maxAge: float | None = None
+        self.maxBytes: int | None = None
         self.attempts: list[Attempt] = []
 
     def _dial(self, makeTunnel: Callable[[], Tunnel]) -> Deferred[Any]:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from uotp.train import Train
 from uotp.width import Standing
+from uotp.wire.format2 import Arrival, Numbering
 
 Address = tuple[Any, ...]
 """
@@ -67,6 +68,13 @@ class Carrier(Protocol):
     A tunnel, as its session sees it.
     """
 
+    @property
+    def roundTrip(self) -> float:
+        """
+        The time to the other end's program and back, smoothed, in seconds; 0 while it
+        is not known.
+        """
+
     def send(self, trains: list[Train]) -> None:
         """
         Send some trains with one write.  To be called while the tunnel is free only.
@@ -97,11 +105,25 @@ class Carrier(Protocol):
 class TrainsOfTunnel(Protocol):
     """
     A session, as a tunnel sees it.
+
+    @ivar numbering: of what its tunnels send.
     """
+
+    numbering: Numbering
 
     def trainsFromTunnel(self, trains: list[Train]) -> None:
         """
-        The other end sent trains.
+        The other end sent trains, in a format that does not number them.
+        """
+
+    def numberedFromTunnel(self, arrivals: list[Arrival]) -> None:
+        """
+        The other end sent trains, each with the number of its first datagram.
+        """
+
+    def roundTripSeen(self) -> None:
+        """
+        A tunnel knows better how far the other end is.
         """
 
     def tunnelFree(self, tunnel: Carrier) -> None:
@@ -116,23 +138,5 @@ class TrainsOfTunnel(Protocol):
 
     def tunnelGone(self, tunnel: Carrier) -> None:
         """
-        The tunnel carries no more, ever.
-        """
-
-
-class FrameCodec(Protocol):
-    """
-    A wire format, for one tunnel.
-    """
-
-    def encode(self, trains: list[Train]) -> bytes:
-        """
-        @return: the trains as frames.
-        """
-
-    def decode(self, data: bytes) -> list[Train]:
-        """
-        @param data: the next bytes of the stream, cut anywhere.
-        @return: the trains that are complete now.
-        @raise PeerError: for bytes that the format does not allow.
+        The tunnel carries no more, unless it says again that it is free.
         """

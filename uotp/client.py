@@ -7,15 +7,16 @@ from __future__ import annotations
 from twisted.application.service import IService
 from twisted.python import usage
 
-from uotp.ends import TLS_OPTIONS, EndOptions, buffersOf, commandService
+from uotp.ends import TLS_OPTIONS, EndOptions, carriageOf, commandService
 from uotp.options import (
     convert,
+    parseBytes,
     parseCount,
     parseDestination,
     parseMark,
     parseSeconds,
 )
-from uotp.services import MAX_POOL_SIZE, clientService
+from uotp.services import MAX_MAX_BYTES, MAX_POOL_SIZE, MIN_MAX_AGE_SECONDS, MIN_MAX_BYTES, clientService
 from uotp.tls import ClientTls, parsePin
 
 
@@ -39,6 +40,13 @@ class Options(EndOptions):
         ["backoff", "B", "5", "most seconds between two attempts to open a tunnel; the first waits are short"],
         ["timeout", "w", "4", "seconds for connect and TLS handshake together"],
         ["mark", "m", None, "firewall mark of the connections, decimal or 0x (Linux, CAP_NET_ADMIN)"],
+        ["max-age", None, None, "seconds after which a tunnel is replaced, the new one first; otherwise never"],
+        [
+            "max-bytes",
+            None,
+            None,
+            "bytes, or K, M, G of them, after which a tunnel is replaced; otherwise never",
+        ],
         ["cafile", "C", None, "PEM file with the CAs to trust in place of the system's"],
         ["tls-servername", None, None, "name to ask for and to find in the server's certificate"],
     ]
@@ -73,6 +81,11 @@ class Options(EndOptions):
             convert(self, name, parseSeconds)
         convert(self, "pool-size", parseCount(MAX_POOL_SIZE))
         convert(self, "mark", parseMark)
+        convert(self, "max-age", parseSeconds)
+        convert(self, "max-bytes", parseBytes(MIN_MAX_BYTES, MAX_MAX_BYTES))
+        if self["max-age"] is not None and self["max-age"] < MIN_MAX_AGE_SECONDS:
+            reason = f"--max-age {self['max-age']:g}: at least {MIN_MAX_AGE_SECONDS:g} is needed"
+            raise usage.UsageError(reason)
         convert(self, "tls-servername", parseDestination)
         if self["no-hostname-check"] and self["tls-servername"]:
             reason = "--no-hostname-check and --tls-servername exclude each other"
@@ -107,7 +120,9 @@ def makeService(options: Options) -> IService:
             timeout=options["timeout"],
             resolveOnce=bool(options["resolve-once"]),
             mark=options["mark"],
-            **buffersOf(options),
+            maxAge=options["max-age"],
+            maxBytes=options["max-bytes"],
+            **carriageOf(options),
             reactor=reactor,
         ),
     )

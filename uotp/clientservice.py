@@ -6,6 +6,8 @@ the server.
 from __future__ import annotations
 
 import random
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,22 +16,30 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import LogLevel
 
 from uotp.boundaries import Address, DatagramPort
+from uotp.clock import Sleep
 from uotp.datagram import datagramPortOpener
 from uotp.dial import Dialer
 from uotp.errors import StartError
 from uotp.log import logCounted
-from uotp.pool import Surroundings
 from uotp.resolve import Addresses, SharedResolver, backgroundThread, lookUp
 from uotp.roll import Roll
 from uotp.serverwatch import ServerWatch
 from uotp.service import TunnelService
 from uotp.sockets import TunnelTuning, checkMark
 from uotp.sources import Sources, SourceSession
+from uotp.surroundings import Surroundings
 from uotp.tls import ClientCredentials
 from uotp.train import Train
+from uotp.wire.negotiation import WireChoice
 
 REOPEN_SECONDS = 1.0
 """Until a UDP port that was lost is bound again."""
+
+WAKE_ROUND_SECONDS = 1.0
+"""How often we look whether this machine has slept."""
+
+RENEW_ROUND_SECONDS = 0.25
+"""How often we look for tunnels that are old, where they may become so: a second or so apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +56,10 @@ class ClientSettings:
     @ivar mark: firewall mark of the connections, or L{None}.
     @ivar tuning: of the tunnels' sockets.
     @ivar udpBuffer: bytes of buffer to ask for on the UDP socket.
+    @ivar wire: which formats may be spoken.
+    @ivar reorder: see L{uotp.delivery.Delivery}.
+    @ivar maxAge: how old a tunnel may become, or L{None}.
+    @ivar maxBytes: how much a tunnel may carry, or L{None}.
     """
 
     server: tuple[str, int]
@@ -58,6 +72,10 @@ class ClientSettings:
     mark: int | None
     tuning: TunnelTuning
     udpBuffer: int
+    wire: WireChoice
+    reorder: float | None
+    maxAge: float | None
+    maxBytes: int | None
 
 
 class ClientSurroundings(Surroundings):
@@ -76,6 +94,9 @@ class ClientSurroundings(Surroundings):
         self.watch = watch
         self.timeout = settings.timeout
         self.backoff = settings.backoff
+        self.wire = settings.wire
+        self.maxAge = settings.maxAge
+        self.maxBytes = settings.maxBytes
 
 
 class ClientService(TunnelService):
@@ -85,10 +106,17 @@ class ClientService(TunnelService):
 
     commandName = "uotp-client"
 
-    def __init__(self, settings: ClientSettings, credentials: ClientCredentials | None, reactor: Any) -> None:
+    def __init__(
+        self,
+        settings: ClientSettings,
+        credentials: ClientCredentials | None,
+        reactor: Any,
+        wallClock: Callable[[], float] = time.time,
+    ) -> None:
         """
         See L{TunnelService}.
 
+        @param wallClock: tells the time of day, in seconds.
         @raise ConfigurationError: for a server that no certificate could name.
         """
         super().__init__(credentials, reactor, settings.tuning.congestion)
@@ -103,8 +131,9 @@ class ClientService(TunnelService):
         )
         watch = ServerWatch(settings.server, reactor.seconds, self.repeats)
         self._around = ClientSurroundings(settings, reactor, dialer, self.roll, watch)
+        self._sleep = Sleep(wallClock, reactor.seconds)
         self._sources = Sources(self._openSession, reactor.seconds, self.drops, settings.expire)
-        self.trainsReceived = self._sources.trainsReceived  # the port's trains go straight there
+        self.trainsReceived = ignoreTrains
 
     def privilegedStartService(self) -> None:
         """
@@ -114,6 +143,7 @@ class ClientService(TunnelService):
         """
         if self._settings.mark is not None:
             checkMark(self._settings.mark)
+        self.trainsReceived = self._sources.trainsReceived  # the port's trains go straight there
         self._bind(self._settings.listen)
         super().privilegedStartService()
 
@@ -136,6 +166,9 @@ class ClientService(TunnelService):
             self.privilegedStartService()
         super().startService()
         self.rounds.every(min(1.0, self._settings.expire / 4), self._sources.endIdle)
+        self.rounds.every(WAKE_ROUND_SECONDS, self._noticeSleep)
+        if self._settings.maxAge is not None or self._settings.maxBytes is not None:
+            self.rounds.every(RENEW_ROUND_SECONDS, self._sources.renewOld)
         if self._settings.resolveOnce:
             # Now, before a VPN that needs this tunnel has taken the name server away.
             self._resolveOnce()
@@ -157,7 +190,24 @@ class ClientService(TunnelService):
             if self._port is not None:
                 self._port.send(trains, source)
 
-        return SourceSession(self._around, self.drops, deliver, self._settings.poolSize)
+        return SourceSession(self._around, self.drops, deliver, self._settings.poolSize, self._settings.reorder)
+
+    def _noticeSleep(self) -> None:
+        if self._sleep.isOver():
+            self._log.info("this machine has slept, or its clock was set: every tunnel has to show that it is good")
+            self._sources.prove()
+
+    def reload(self) -> None:
+        """
+        Read the certificate files again, and find out whether the tunnels are still
+        good, since the network may have changed: what does not answer is dialled again.
+
+        @raise ConfigurationError: when the files cannot be used; the old stay in use.
+        """
+        try:
+            super().reload()
+        finally:
+            self._sources.prove()
 
     def portLost(self, reason: str) -> None:
         """
@@ -179,17 +229,32 @@ class ClientService(TunnelService):
 
     def stopService(self) -> Deferred[None]:
         """
-        End all sessions.
+        Take nothing more from sources, let what is under way arrive, and end all
+        sessions.
 
-        @return: fires when the last tunnel is gone, in at most about a second.
+        @return: fires when the last tunnel is gone, in less than 5 s.
         """
         for call in (self._reopening, self._resolving):
             if call is not None:
                 call.cancel()
         self._reopening = self._resolving = None
+        self.trainsReceived = ignoreTrains
+        drained = self.whenSent(self._sources.waits).addCallback(self._drain)
+        super().stopService()
+        return drained
+
+    def _drain(self, _: object) -> Deferred[None]:
+        self._sources.drainAll()
+        return self.roll.whenEmpty().addCallback(self._drained)
+
+    def _drained(self, _: object) -> None:
         self._sources.endAll()
         if self._port is not None:
             self._port.close()
             self._port = None
-        super().stopService()
-        return self.roll.closeAll()
+
+
+def ignoreTrains(trains: list[Train], source: Address) -> None:
+    """
+    For what is sent to us while we stop.
+    """

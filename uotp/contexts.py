@@ -7,7 +7,9 @@ changed.  Nothing here knows what is demanded of a peer beyond its chain.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from OpenSSL import SSL, crypto
@@ -96,6 +98,32 @@ def trust(context: SSL.Context, cafile: str, *, announce: bool) -> None:
     except (SSL.Error, crypto.Error) as problem:
         message = f"the CA file {cafile} is unusable: {_reasonText(problem)}"
         raise ConfigurationError(message) from problem
+
+
+def offer(context: SSL.Context, names: Sequence[bytes]) -> None:
+    """
+    Offer protocols by ALPN, as a client.
+
+    @param context: a new context.
+    @param names: the best first; none to say nothing.
+    """
+    if names:
+        context.set_alpn_protos(list(names))
+
+
+def choose(context: SSL.Context, selected: Callable[[Sequence[bytes]], bytes | None]) -> None:
+    """
+    Choose among the protocols that a client offers by ALPN, or go on without.
+
+    @param context: a new context.
+    @param selected: what is chosen of some names, if anything.
+    """
+
+    def select(_: SSL.Connection, names: list[bytes]) -> Any:
+        name = selected(names)
+        return SSL.NO_OVERLAPPING_PROTOCOLS if name is None else name
+
+    context.set_alpn_select_callback(select)
 
 
 def present(context: SSL.Context, identity: Identity, certificateFile: str) -> None:

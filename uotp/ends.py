@@ -26,8 +26,10 @@ from uotp.options import (
     parseCongestion,
     parseDestination,
     parseListeningPort,
+    parseMilliseconds,
     parsePort,
 )
+from uotp.reorder import MAX_REORDER_SECONDS
 from uotp.signals import onSignal, stopOnSignals
 from uotp.sockets import (
     MAX_BUFFER_BYTES,
@@ -36,6 +38,7 @@ from uotp.sockets import (
     UNSENT_LIMIT_BYTES,
     raiseDescriptorLimit,
 )
+from uotp.wire.negotiation import parseWire
 
 TLS_OPTIONS = ("cert", "key", "cafile")
 
@@ -56,6 +59,8 @@ class EndOptions(GnuOptions):
         ["unsent-limit", None, str(UNSENT_LIMIT_BYTES), "bytes that the kernel may hold of a tunnel and not send yet"],
         ["congestion", None, None, "congestion control of the tunnels, by the kernel's name: bbr, cubic (Linux)"],
         ["udp-buffer", None, str(UDP_BUFFER_BYTES), "bytes of buffer to ask the kernel for on each UDP socket"],
+        ["wire", None, "auto", "wire format: auto is the best that both ends know, and 1 without TLS; or 1, or 2"],
+        ["reorder", None, "auto", "milliseconds that a datagram may wait for those sent before it; off, or auto"],
     ]
     optFlags = [["no-tls", None, "plain TCP: no encryption, and anybody may take either end's place"]]
 
@@ -88,6 +93,8 @@ class EndOptions(GnuOptions):
         for name in ("unsent-limit", "udp-buffer"):
             convert(self, name, parseBytes(MIN_BUFFER_BYTES, MAX_BUFFER_BYTES))
         convert(self, "congestion", parseCongestion)
+        convert(self, "wire", parseWire)
+        convert(self, "reorder", parseMilliseconds(MAX_REORDER_SECONDS))
         if self["no-tls"]:
             for name in self.tlsOptions:
                 if self[name]:
@@ -98,14 +105,16 @@ class EndOptions(GnuOptions):
             raise usage.UsageError(reason)
 
 
-def buffersOf(options: EndOptions) -> dict[str, Any]:
+def carriageOf(options: EndOptions) -> dict[str, Any]:
     """
-    @return: what the services take of sizes and of congestion control.
+    @return: what the services of both ends take besides addresses and files.
     """
     return {
         "unsentLimit": options["unsent-limit"],
         "congestion": options["congestion"],
         "udpBuffer": options["udp-buffer"],
+        "wire": options["wire"],
+        "reorder": options["reorder"],
     }
 
 

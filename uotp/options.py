@@ -230,17 +230,35 @@ def parseBytes(least: int, most: int) -> Callable[[str], int]:
     """
     @param least: the smallest size allowed, in bytes.
     @param most: the largest.
-    @return: a parser of sizes, in bytes or with a K or M behind them for 1024 and
-        1048576, which raises ValueError in words.
+    @return: a parser of sizes, in bytes or with a K, M or G behind them for 2^10,
+        2^20 and 2^30, which raises ValueError in words.
     """
 
     def parse(word: str) -> int:
-        match = re.fullmatch("([0-9]{1,12})([KkMm]?)", word)
-        size = int(match[1]) * {"": 1, "k": 1024, "m": 1024 * 1024}[match[2].lower()] if match else -1
+        match = re.fullmatch("([0-9]{1,12})([KkMmGg]?)", word)
+        size = int(match[1]) << {"": 0, "k": 10, "m": 20, "g": 30}[match[2].lower()] if match else -1
         if not least <= size <= most:
-            reason = f"a number of bytes from {least} to {most} is needed; K and M may follow it"
+            reason = f"a number of bytes from {least} to {most} is needed; K, M or G may follow it"
             raise ValueError(reason)
         return size
+
+    return parse
+
+
+def parseMilliseconds(most: float) -> Callable[[str], float | None]:
+    """
+    @param most: the longest time allowed, in seconds.
+    @return: a parser of times in milliseconds, which returns seconds: 0 for C{off}, and
+        L{None} for C{auto}; it raises ValueError in words.
+    """
+
+    def parse(word: str) -> float | None:
+        if word in ("auto", "off"):
+            return None if word == "auto" else 0.0
+        if not (word.isascii() and word.isdigit() and 1 <= int(word) <= most * 1000):
+            reason = f"auto, off, or a number of milliseconds from 1 to {most * 1000:g} is needed"
+            raise ValueError(reason)
+        return int(word) / 1000
 
     return parse
 

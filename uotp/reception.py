@@ -21,7 +21,8 @@ from uotp.repeats import Repeats
 from uotp.roll import Roll
 from uotp.tunnel import Tunnel
 from uotp.tunnelends import AcceptedTunnel
-from uotp.wire import FrameCodec, foreignHello
+from uotp.wire.hello import ClientHello
+from uotp.wire.negotiation import FORMATS, WireChoice
 
 HELLO_SECONDS = 10.0
 """From accept to the session id, with the handshake: a client gives up after 4 s."""
@@ -55,6 +56,7 @@ class Reception(Factory):
         repeats: Repeats,
         refusalReason: Words,
         identify: Callable[[Any], bytes | None],
+        wire: WireChoice = WireChoice.AUTO,
         maxUnknown: int = MAX_UNKNOWN,
     ) -> None:
         """
@@ -66,6 +68,7 @@ class Reception(Factory):
         @param refusalReason: puts TLS's refusals into words.
         @param identify: OpenSSL's connection, or L{None}, to what identifies the
             client's certificate.
+        @param wire: which formats may be spoken.
         """
         self._registry = registry
         self._roll = roll
@@ -73,6 +76,8 @@ class Reception(Factory):
         self._repeats = repeats
         self._refusalReason = refusalReason
         self._identify = identify
+        self._wire = wire
+        self._closed = False
         self._maxUnknown = maxUnknown
         self._unknown: dict[Tunnel, IDelayedCall] = {}
         self._known: dict[Tunnel, ServedSession] = {}
@@ -84,12 +89,14 @@ class Reception(Factory):
 
         @return: its tunnel, or L{None} to close it.
         """
+        if self._closed:
+            return None
         if len(self._roll) >= MAX_TUNNELS:
             self._refused(str(getattr(addr, "host", "?")), f"there are {MAX_TUNNELS} tunnels already")
             return None
         if len(self._unknown) >= self._maxUnknown:
             self._abortOldestUnknown()
-        tunnel = AcceptedTunnel(self._clock, FrameCodec(), self)
+        tunnel = AcceptedTunnel(self._clock, self)
         self._unknown[tunnel] = self._clock.callLater(HELLO_SECONDS, self._tooSlow, tunnel)
         self._peers[tunnel] = str(getattr(addr, "host", "?"))
         self._roll.add(tunnel)
@@ -116,29 +123,67 @@ class Reception(Factory):
             reason=reason,
         )
 
-    def helloReceived(self, tunnel: Tunnel, sessionId: bytes) -> None:
+    def open(self) -> None:
         """
-        A connection has shown a session id.
+        Let clients in, as from the beginning.
+        """
+        self._closed = False
+
+    def close(self) -> None:
+        """
+        Let nobody in any more.
+        """
+        self._closed = True
+
+    def helloReceived(self, tunnel: Tunnel, hello: ClientHello) -> None:
+        """
+        A connection has said its hello.
         """
         waiting = self._unknown.pop(tunnel, None)
         if waiting is None:  # aborted already
             return
         waiting.cancel()
+        assert isinstance(tunnel, AcceptedTunnel)
         try:
-            served = self._join(tunnel, sessionId)
+            served, isNew = self._join(tunnel, hello)
         except PeerError as error:
             self._refused(self._peers[tunnel], str(error))
-            tunnel.abort()
+            tunnel.refuse()
             return
         self._known[tunnel] = served
-        tunnel.carryFor(served.session)
+        tunnel.welcome(served.session, isNew=isNew, keptSeconds=self._registry.linger)
 
-    def _join(self, tunnel: Tunnel, sessionId: bytes) -> ServedSession:
-        foreign = foreignHello(sessionId)
-        if foreign is not None:
-            raise PeerError(foreign)
+    def _join(self, tunnel: Tunnel, hello: ClientHello) -> tuple[ServedSession, bool]:
+        if self._closed:
+            reason = "the server stops"
+            raise PeerError(reason)
+        if hello.wireFormat not in FORMATS[self._wire]:
+            reason = f"it speaks format {hello.wireFormat.value}, and --wire {self._wire.value} was said here"
+            raise PeerError(reason)
         owner = self._identify(tunnel.tlsConnection())
-        return self._registry.join(sessionId, owner, tunnel, self._peers[tunnel])
+        isNew = not self._registry.knows(hello.sessionId)
+        return self._registry.join(hello.sessionId, owner, tunnel, self._peers[tunnel]), isNew
+
+    def tunnelDrained(self, tunnel: Tunnel) -> None:
+        """
+        The client closes it, and may have to say first that it leaves; a deadline of
+        the tunnel's own bounds that.
+        """
+
+    def tunnelSilent(self, tunnel: Tunnel) -> None:
+        """
+        The client does not answer: it has opened another tunnel, if it lives.
+        """
+        self._log.info("a tunnel from {peer} does not answer and is given up", peer=self._peers[tunnel])
+        tunnel.abort()
+
+    def peerLeft(self, tunnel: Tunnel) -> None:
+        """
+        The client says that its session is over.
+        """
+        served = self._known.get(tunnel)
+        if served is not None:
+            self._registry.end(served)
 
     def tunnelOpened(self, tunnel: Tunnel) -> None:
         """

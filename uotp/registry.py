@@ -15,9 +15,9 @@ from uotp.drops import Drops
 from uotp.errors import PeerError
 from uotp.log import BudgetedLogger, Logger
 from uotp.repeats import Budget
-from uotp.session import Session
+from uotp.session import Session, wordsForLate
 from uotp.target import TargetLeg
-from uotp.wire import sessionName
+from uotp.wire.hello import sessionName
 
 MAX_SESSIONS = 4096
 """
@@ -75,17 +75,20 @@ class Registry:
         linger: float,
         maxSessions: int = MAX_SESSIONS,
         maxTunnels: int = MAX_TUNNELS_PER_SESSION,
+        reorder: float | None = None,
     ) -> None:
         """
         @param makeLeg: makes the way to the target for a new session.
         @param clock: C{IReactorTime}.
         @param drops: where what is dropped is counted.
         @param linger: seconds that a session lives on without a tunnel.
+        @param reorder: see L{uotp.delivery.Delivery}.
         """
         self._makeLeg = makeLeg
         self._clock = clock
         self._drops = drops
-        self._linger = linger
+        self.linger = linger
+        self._reorder = reorder
         self._maxSessions = maxSessions
         self._maxTunnels = maxTunnels
         self._sessionLog = BudgetedLogger(self._log, Budget(clock.seconds))
@@ -97,6 +100,12 @@ class Registry:
         How many sessions there are, with those that linger.
         """
         return len(self._served)
+
+    def knows(self, sessionId: bytes) -> bool:
+        """
+        @return: whether there is such a session.
+        """
+        return sessionId in self._served
 
     def join(self, sessionId: bytes, owner: bytes | None, tunnel: Carrier, peer: str = "nowhere") -> ServedSession:
         """
@@ -133,7 +142,7 @@ class Registry:
                 raise PeerError(reason)
             self._end(oldest, "its place was needed")
         leg = self._makeLeg()
-        session = Session(leg.send, self._drops, self._clock)
+        session = Session(leg.send, self._drops, self._clock, reorder=self._reorder)
         served = self._served[sessionId] = ServedSession(sessionId, owner, session, leg, self._clock.seconds())
         self._sessionLog.info(
             "session {session} opened from {peer}, {sessions} in all",
@@ -154,13 +163,20 @@ class Registry:
         self._sessionLog.info(
             "session {session} has no tunnel left and is kept for {linger:.0f} s",
             session=served.name,
-            linger=self._linger,
+            linger=self.linger,
         )
-        served.lingering = self._clock.callLater(self._linger, self._expire, served)
+        served.lingering = self._clock.callLater(self.linger, self._expire, served)
         self._lingering[served] = None
 
     def _expire(self, served: ServedSession) -> None:
         self._end(served, "its tunnels did not come back")
+
+    def end(self, served: ServedSession) -> None:
+        """
+        The client has left.
+        """
+        if self._served.get(served.sessionId) is served:
+            self._end(served, "the client has left")
 
     def _end(self, served: ServedSession, reason: str) -> None:
         del self._served[served.sessionId]
@@ -173,11 +189,12 @@ class Registry:
         for tunnel in list(served.tunnels):
             tunnel.close()
         self._sessionLog.info(
-            "session {session} ended: {reason}; {bytesIn} bytes to the target, {bytesOut} back",
+            "session {session} ended: {reason}; {bytesIn} bytes to the target, {bytesOut} back{late}",
             session=served.name,
             reason=reason,
             bytesIn=served.session.bytesIn,
             bytesOut=served.session.bytesOut,
+            late=wordsForLate(served.session.late),
         )
 
     def findSilent(self) -> list[ServedSession]:
@@ -196,6 +213,12 @@ class Registry:
         for served in found:
             served.silent = True
         return found
+
+    def waits(self) -> bool:
+        """
+        @return: whether something waits that a tunnel will take.
+        """
+        return any(served.session.waits for served in self._served.values())
 
     def endAll(self) -> None:
         """

@@ -28,9 +28,9 @@ a train then: this is for a mistake of ours.
 """
 
 
-CLOSE_ALL_SECONDS = 3.0
+EMPTY_SECONDS = 4.5
 """
-After this a stop no longer waits for tunnels.  Each aborts itself in a second; this
+After this a stop no longer waits for tunnels.  Each aborts itself in four seconds; this
 is for one that an error has left without a connection to lose.
 """
 
@@ -73,20 +73,25 @@ class Roll:
         if not self._tunnels:
             self._tellEmptied()
 
-    def closeAll(self) -> Deferred[None]:
+    def drainAll(self) -> None:
         """
-        Close every tunnel in good order.
+        Let what is under way arrive on every tunnel, and close it.
+        """
+        for tunnel in list(self._tunnels):
+            tunnel.drain()
+
+    def whenEmpty(self) -> Deferred[None]:
+        """
+        To be asked when all tunnels have been told to drain or to close.
 
         @return: fires when all are gone; each is aborted when it takes too long.
         """
-        for tunnel in list(self._tunnels):
-            tunnel.close()
         if not self._tunnels:
             return succeed(None)
         done: Deferred[None] = Deferred()
         self._emptied.append(done)
         if self._deadline is None:
-            self._deadline = self._clock.callLater(CLOSE_ALL_SECONDS, self._tellEmptied)
+            self._deadline = self._clock.callLater(EMPTY_SECONDS, self._tellEmptied)
         return done
 
     def _tellEmptied(self) -> None:

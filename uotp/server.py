@@ -7,7 +7,7 @@ from __future__ import annotations
 from twisted.application.service import IService
 from twisted.python import usage
 
-from uotp.ends import EndOptions, buffersOf, commandService
+from uotp.ends import EndOptions, carriageOf, commandService
 from uotp.options import convert, parseSeconds
 from uotp.services import serverService
 from uotp.tls import ServerTls
@@ -56,7 +56,7 @@ def makeService(options: Options) -> IService:
             tls=None if options["no-tls"] else ServerTls(options["cert"], options["key"], options["cafile"]),
             listen=(options["bind-address"], options["bind-port"]),
             linger=options["linger"],
-            **buffersOf(options),
+            **carriageOf(options),
             reactor=reactor,
         ),
     )

@@ -26,6 +26,7 @@ from uotp.sockets import TunnelTuning
 from uotp.target import TargetLeg
 from uotp.tls import ServerCredentials, publicKeyPin, refusalReason
 from uotp.tlsconnections import AcceptedTlsConnection
+from uotp.wire.negotiation import WireChoice
 
 LISTEN_QUEUE = 511
 """
@@ -48,6 +49,8 @@ class ServerSettings:
     @ivar linger: seconds that a session lives on without a tunnel.
     @ivar tuning: of the tunnels' sockets.
     @ivar udpBuffer: bytes of buffer to ask for on each UDP socket.
+    @ivar wire: which formats may be spoken.
+    @ivar reorder: see L{uotp.delivery.Delivery}.
     """
 
     target: tuple[str, int]
@@ -55,6 +58,8 @@ class ServerSettings:
     linger: float
     tuning: TunnelTuning
     udpBuffer: int
+    wire: WireChoice
+    reorder: float | None
 
 
 class ServerService(TunnelService):
@@ -74,9 +79,15 @@ class ServerService(TunnelService):
         self._port: Any = None
         self._openPort = datagramPortOpener(reactor, self.drops, settings.udpBuffer)
         self._resolver = SharedResolver(backgroundThread(reactor))
-        self._registry = Registry(self._makeLeg, reactor, self.drops, settings.linger)
+        self._registry = Registry(self._makeLeg, reactor, self.drops, settings.linger, reorder=settings.reorder)
         self._reception = Reception(
-            self._registry, self.roll, reactor, Repeats(reactor.seconds), refusalReason, certificateIdentity
+            self._registry,
+            self.roll,
+            reactor,
+            Repeats(reactor.seconds),
+            refusalReason,
+            certificateIdentity,
+            settings.wire,
         )
         self._accepted = (
             partial(AcceptedConnection, settings.tuning)
@@ -94,6 +105,7 @@ class ServerService(TunnelService):
         @raise StartError: when it cannot be had.
         """
         host, port = self._settings.listen
+        self._reception.open()
         try:
             self._port = self.reactor.listenTCP(port, self._reception, backlog=LISTEN_QUEUE, interface=host)
         except CannotListenError as error:
@@ -133,16 +145,20 @@ class ServerService(TunnelService):
 
     def stopService(self) -> Deferred[Any]:
         """
-        Accept nothing more, and end all sessions.
+        Accept nothing more, let what is under way arrive, and end all sessions.
 
-        @return: fires when the last tunnel is gone, in at most about a second.
+        @return: fires when the last tunnel is gone, in less than 5 s.
         """
         port, self._port = self._port, None
         closed = succeed(None) if port is None else maybeDeferred(port.stopListening)
-        gone = self.roll.closeAll()  # before the sessions: who shows an id now would open one
-        self._registry.endAll()
+        self._reception.close()
+        drained = self.whenSent(self._registry.waits).addCallback(self._drain)
         super().stopService()
-        return gatherResults([closed, gone])
+        return gatherResults([closed, drained])
+
+    def _drain(self, _: object) -> Deferred[None]:
+        self.roll.drainAll()
+        return self.roll.whenEmpty().addCallback(lambda _: self._registry.endAll())
 
 
 def certificateIdentity(connection: Any) -> bytes | None:

@@ -11,6 +11,7 @@ from twisted.logger import LogLevel
 
 from uotp.log import Logger, logCounted
 from uotp.repeats import Budget, Repeats
+from uotp.wire.hello import ServerHello
 
 
 class ServerWatch:
@@ -37,13 +38,15 @@ class ServerWatch:
         """
         self._up += 1
 
-    def reached(self) -> None:
+    def reached(self, answer: ServerHello | None = None) -> None:
         """
         The server has let us in.
+
+        @param answer: what it has said, in format 2.
         """
         if not self._connected:
             self._connected = True
-            self._say(LogLevel.info, self._budget.spend(), "connected to {host} port {port}")
+            self._say(LogLevel.info, self._budget.spend(), "connected to {host} port {port}{reason}", wordsFor(answer))
 
     def tunnelDown(self) -> None:
         """
@@ -65,3 +68,13 @@ class ServerWatch:
     def _say(self, level: Any, unsaid: int | None, words: str, reason: str = "") -> None:
         host, port = self._server
         logCounted(self._log, level, unsaid, words, host=host, port=port, reason=reason)
+
+
+def wordsFor(answer: ServerHello | None) -> str:
+    """
+    @return: what a server has answered, as words for the end of a line.
+    """
+    if answer is None:
+        return ""
+    kept = "" if answer.keptSeconds is None else f", keeps a session without tunnels for {answer.keptSeconds} s"
+    return f", which speaks format 2{kept}"

@@ -5,9 +5,12 @@ what is done every few seconds, and certificates that can be read again.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import Service
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import deferLater
 
 from uotp.drops import Drops
 from uotp.errors import ConfigurationError, StartError
@@ -15,6 +18,7 @@ from uotp.log import Logger
 from uotp.repeats import Repeats
 from uotp.roll import Roll
 from uotp.rounds import Rounds
+from uotp.session import WAIT_SECONDS
 from uotp.sockets import checkCongestion
 from uotp.tls import ClientCredentials, ServerCredentials
 
@@ -96,6 +100,14 @@ class TunnelService(Service):
         self.rounds.stop()
         self._reportDrops()
         return super().stopService()
+
+    def whenSent(self, waits: Callable[[], bool]) -> Deferred[None]:
+        """
+        @param waits: tells whether something waits that a tunnel will take.
+        @return: fires when that is not so any more, or has been for as long as anything
+            may wait.
+        """
+        return deferLater(self.reactor, WAIT_SECONDS) if waits() else succeed(None)
 
     def _reportDrops(self) -> None:
         report = self.drops.report()

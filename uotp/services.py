@@ -14,6 +14,7 @@ from uotp.clientservice import ClientService, ClientSettings
 from uotp.errors import ConfigurationError
 from uotp.options import parseDestination
 from uotp.registry import MAX_TUNNELS_PER_SESSION
+from uotp.reorder import MAX_REORDER_SECONDS
 from uotp.serverservice import ServerService, ServerSettings
 from uotp.sockets import (
     MAX_BUFFER_BYTES,
@@ -25,6 +26,12 @@ from uotp.sockets import (
     requireMarks,
 )
 from uotp.tls import ClientCredentials, ClientTls, ServerCredentials, ServerTls
+from uotp.wire.negotiation import WireChoice
+
+MIN_MAX_AGE_SECONDS = 1.0
+MIN_MAX_BYTES = 64 * 1024
+MAX_MAX_BYTES = 1 << 50
+"""Replacing tunnels more often than this would cost more than what they carry."""
 
 MAX_POOL_SIZE = MAX_TUNNELS_PER_SESSION
 """A server lets a session have no more."""
@@ -44,6 +51,10 @@ def clientService(
     unsentLimit: int = UNSENT_LIMIT_BYTES,
     congestion: str | None = None,
     udpBuffer: int = UDP_BUFFER_BYTES,
+    wire: WireChoice = WireChoice.AUTO,
+    reorder: float | None = None,
+    maxAge: float | None = None,
+    maxBytes: int | None = None,
     reactor: Any = None,
 ) -> ClientService:
     """
@@ -64,6 +75,13 @@ def clientService(
         flight.
     @param congestion: the kernel's name of the tunnels' congestion control.
     @param udpBuffer: bytes of buffer to ask for on the UDP socket.
+    @param wire: which formats may be spoken: with TLS the best that both ends know,
+        without TLS format 1, unless it is chosen.
+    @param reorder: seconds that a datagram of format 2 may wait for those before it;
+        L{None} to follow what the path needs, 0 to put nothing in order.
+    @param maxAge: seconds after which a tunnel is replaced, L{None} for never.
+    @param maxBytes: bytes, both ways together, after which a tunnel is replaced, L{None}
+        for never.
     @param reactor: the global one when left out.
     @return: the service; it has C{reload()} besides.
     @raise ConfigurationError: for files or values that cannot be used.
@@ -76,8 +94,30 @@ def clientService(
         requireMarks()
     requireHost("the server", server[0])
     tuning = tuningFor(unsentLimit, congestion, udpBuffer)
-    settings = ClientSettings(server, listen, poolSize, expire, backoff, timeout, resolveOnce, mark, tuning, udpBuffer)
-    credentials = None if tls is None else ClientCredentials(tls)
+    requireReorder(reorder)
+    if maxAge is not None and not maxAge >= MIN_MAX_AGE_SECONDS:
+        reason = f"maxAge is {maxAge}, and not a number of seconds from {MIN_MAX_AGE_SECONDS:g}"
+        raise ConfigurationError(reason)
+    if maxBytes is not None and not maxBytes >= MIN_MAX_BYTES:
+        reason = f"maxBytes is {maxBytes}, and not a number of bytes from {MIN_MAX_BYTES}"
+        raise ConfigurationError(reason)
+    settings = ClientSettings(
+        server=server,
+        listen=listen,
+        poolSize=poolSize,
+        expire=expire,
+        backoff=backoff,
+        timeout=timeout,
+        resolveOnce=resolveOnce,
+        mark=mark,
+        tuning=tuning,
+        udpBuffer=udpBuffer,
+        wire=wire,
+        reorder=reorder,
+        maxAge=maxAge,
+        maxBytes=maxBytes,
+    )
+    credentials = None if tls is None else ClientCredentials(tls, wire=wire)
     return ClientService(settings, credentials, orGlobalReactor(reactor))
 
 
@@ -90,6 +130,8 @@ def serverService(
     unsentLimit: int = UNSENT_LIMIT_BYTES,
     congestion: str | None = None,
     udpBuffer: int = UDP_BUFFER_BYTES,
+    wire: WireChoice = WireChoice.AUTO,
+    reorder: float | None = None,
     reactor: Any = None,
 ) -> ServerService:
     """
@@ -106,6 +148,8 @@ def serverService(
         flight.
     @param congestion: the kernel's name of the tunnels' congestion control.
     @param udpBuffer: bytes of buffer to ask for on each UDP socket.
+    @param wire: which formats may be spoken.
+    @param reorder: as for L{clientService}.
     @param reactor: the global one when left out.
     @return: the service; it has C{reload()} besides.
     @raise ConfigurationError: for files or values that cannot be used.
@@ -113,8 +157,9 @@ def serverService(
     requirePositive(linger=linger)
     requireHost("the target", target[0])
     tuning = tuningFor(unsentLimit, congestion, udpBuffer)
-    settings = ServerSettings(target, listen, linger, tuning, udpBuffer)
-    credentials = None if tls is None else ServerCredentials(tls)
+    requireReorder(reorder)
+    settings = ServerSettings(target, listen, linger, tuning, udpBuffer, wire, reorder)
+    credentials = None if tls is None else ServerCredentials(tls, wire=wire)
     return ServerService(settings, credentials, orGlobalReactor(reactor))
 
 
@@ -131,6 +176,15 @@ def tuningFor(unsentLimit: int, congestion: str | None, udpBuffer: int) -> Tunne
     if congestion is not None:
         checkCongestion(congestion)
     return TunnelTuning(unsentLimit, congestion)
+
+
+def requireReorder(seconds: float | None) -> None:
+    """
+    @raise ConfigurationError: when datagrams cannot wait for so long.
+    """
+    if seconds is not None and not 0 <= seconds <= MAX_REORDER_SECONDS:
+        reason = f"reorder is {seconds}, and not a number of seconds from 0 to {MAX_REORDER_SECONDS:g}"
+        raise ConfigurationError(reason)
 
 
 def requirePositive(**seconds: float) -> None:

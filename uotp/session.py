@@ -4,23 +4,23 @@ One remote UDP endpoint and the tunnels that carry for it, on either end.
 Outwards, trains from UDP go to the tunnel that the schedule names, a portion at a
 time, or wait in the backlog; the backlog holds something only while no tunnel is
 free, so nothing overtakes but what is small.  Inwards, trains from any tunnel go
-to UDP, not faster than its reader can be expected to take them.
+to UDP by way of the L{Delivery}.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from operator import methodcaller
 from typing import Any
 
 from uotp.backlog import MAX_AGE_SECONDS, Backlog, sift
 from uotp.boundaries import Carrier
+from uotp.delivery import Delivery
 from uotp.drops import Drops
-from uotp.pacer import Pacer
 from uotp.schedule import LOOK_SECONDS, Schedule
 from uotp.stay import Stay
 from uotp.train import Train, bytesOf, portions
 from uotp.width import Width
+from uotp.wire.format2 import Arrival, Numbering
 
 MAX_PORTION_BYTES = 64 * 1024
 MIN_PORTION_BYTES = 16 * 1024
@@ -46,6 +46,19 @@ When trains wait and no tunnel has taken any for so long, all tunnels are tried,
 the trains have waited too long.
 """
 
+FAR_SECONDS = 0.01
+FAR = 1.5
+"""
+A tunnel is far when its round trip is so much longer, and so many times as long, as the
+shortest of the session: less may be chance.
+"""
+
+BYTES_PER_SECOND_FAR = 2_500_000
+"""
+What it costs that a tunnel is far, in bytes that stand before the next train: as many
+as a tunnel of 20 Mbit/s sends in the time.
+"""
+
 
 class Session:
     """
@@ -56,6 +69,7 @@ class Session:
     @ivar answered: whether the other end has ever sent a train.
     @ivar bytesOut: payload that came from UDP.
     @ivar bytesIn: payload that came from the tunnels.
+    @ivar numbering: of what its tunnels send.
     """
 
     def __init__(
@@ -64,18 +78,22 @@ class Session:
         drops: Drops,
         clock: Any,
         whenAnswered: Callable[[], None] | None = None,
+        reorder: float | None = None,
     ) -> None:
         """
         @param deliver: sends trains to the remote UDP endpoint.
         @param drops: where what is dropped is counted.
         @param clock: C{IReactorTime}.
         @param whenAnswered: called once, when the other end sends its first train.
+        @param reorder: see L{Delivery}.
         """
-        self._pacer = Pacer(deliver, clock)
+        self._delivery = Delivery(deliver, clock, reorder)
+        self.numbering = Numbering()
         self._whenAnswered = whenAnswered
         self._clock: Callable[[], float] = clock.seconds
         self._backlog = Backlog(drops)
-        self._schedule: Schedule[Carrier] = Schedule(methodcaller("cost"))
+        self._schedule: Schedule[Carrier] = Schedule(self._costOf)
+        self._nearest = 0.0  # the shortest round trip of any tunnel
         self.lastActive = self._clock()
         self._lookAt = self.lastActive + LOOK_SECONDS
         self._stay = Stay(self.lastActive)
@@ -156,18 +174,68 @@ class Session:
                 spare.send(small)
         self._backlog.put(trains, now)
 
+    def _costOf(self, tunnel: Carrier) -> int:
+        further = tunnel.roundTrip - self._nearest
+        if further > FAR_SECONDS and tunnel.roundTrip > FAR * self._nearest:
+            return tunnel.cost() + int(further * BYTES_PER_SECOND_FAR)
+        return tunnel.cost()
+
+    def roundTripSeen(self) -> None:
+        """
+        A tunnel knows better how far the other end is.
+        """
+        roundTrips = [tunnel.roundTrip for tunnel in self._schedule if tunnel.roundTrip]
+        if roundTrips:
+            self._nearest = min(roundTrips)
+            self._delivery.roundTripIs(max(roundTrips))
+
     def trainsFromTunnel(self, trains: list[Train]) -> None:
         """
-        The other end sent trains.
+        The other end sent trains, in a format that does not number them.
         """
         self.bytesIn += bytesOf(trains)
+        self._delivery.unnumbered(trains, self._heard())
+
+    def numberedFromTunnel(self, arrivals: list[Arrival]) -> None:
+        """
+        The other end sent trains, each with the number of its first datagram.
+        """
+        for _, train in arrivals:
+            self.bytesIn += len(train.payload)
+        self._delivery.numbered(arrivals, self._heard())
+
+    def _heard(self) -> float:
+        """
+        @return: what time it is.
+        """
         self.lastActive = now = self._clock()
         self._stay.answers += 1
         if not self.answered:
             self.answered = True
             if self._whenAnswered is not None:
                 self._whenAnswered()
-        self._pacer.send(trains, now)
+        return now
+
+    def restartOfPeer(self) -> None:
+        """
+        The other end did not know the session any more, and counts anew.
+        """
+        self._delivery.restart()
+
+    @property
+    def waits(self) -> bool:
+        """
+        Whether trains wait, and a tunnel will take them before they have waited too
+        long.
+        """
+        return bool(self._backlog and len(self._schedule))
+
+    @property
+    def late(self) -> int:
+        """
+        How many datagrams came too late to be put in order.
+        """
+        return self._delivery.late
 
     def tunnelFree(self, tunnel: Carrier) -> None:
         """
@@ -194,7 +262,7 @@ class Session:
 
     def tunnelGone(self, tunnel: Carrier) -> None:
         """
-        A tunnel carries no more.
+        A tunnel carries no more, for now or for ever.
         """
         self._schedule.remove(tunnel)
         self._width.forget(tunnel)
@@ -207,4 +275,11 @@ class Session:
         """
         Hand nothing on to UDP any more.
         """
-        self._pacer.close()
+        self._delivery.close()
+
+
+def wordsForLate(datagrams: int) -> str:
+    """
+    @return: how many datagrams came late, as words for the end of a line.
+    """
+    return f"; {datagrams} datagrams came late" if datagrams else ""

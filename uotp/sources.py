@@ -15,11 +15,12 @@ from collections.abc import Callable
 from uotp.boundaries import Address
 from uotp.drops import Drop, Drops
 from uotp.log import BudgetedLogger, Logger
-from uotp.pool import Pool, Surroundings
+from uotp.pool import Pool
 from uotp.repeats import Budget
-from uotp.session import Session
+from uotp.session import Session, wordsForLate
+from uotp.surroundings import Surroundings
 from uotp.train import Train, countOf
-from uotp.wire import newSessionId, sessionName
+from uotp.wire.hello import newSessionId, sessionName
 
 MAX_SESSIONS = 1024
 """Each may hold a pool of tunnels; with one tunnel each they take some 70 MB."""
@@ -43,19 +44,27 @@ class SourceSession:
     The session of one source, and its pool.
     """
 
+    _log = Logger()
+
     def __init__(
-        self, around: Surroundings, drops: Drops, deliver: Callable[[list[Train]], None], poolSize: int
+        self,
+        around: Surroundings,
+        drops: Drops,
+        deliver: Callable[[list[Train]], None],
+        poolSize: int,
+        reorder: float | None = None,
     ) -> None:
         """
         @param deliver: sends trains to the source.
+        @param reorder: see L{uotp.delivery.Delivery}.
         """
         self._around = around
         sessionId = newSessionId()
         self.name = sessionName(sessionId)
-        self.session = Session(deliver, drops, around.clock, self._answered)
+        self.session = Session(deliver, drops, around.clock, self._answered, reorder)
         self.wide = False
-        self._pool = Pool(around, self.session, sessionId, poolSize)
-        self._pool.start()
+        self.pool = Pool(around, self.session, sessionId, poolSize, self._forgotten)
+        self.pool.start()
 
     def trainsReceived(self, trains: list[Train]) -> None:
         """
@@ -76,13 +85,17 @@ class SourceSession:
         """
         if not self.wide:
             self.wide = True
-            self._pool.widen()
+            self.pool.widen()
+
+    def _forgotten(self) -> None:
+        self._log.info("the server did not know session {session} any more, and has begun it anew", session=self.name)
+        self.session.restartOfPeer()
 
     def stop(self) -> None:
         """
-        Close the tunnels.
+        Say that the session is over, and close the tunnels.
         """
-        self._pool.stop()
+        self.pool.leave()
         self.session.close()
 
 
@@ -174,6 +187,33 @@ class Sources:
             if now - entry.session.lastActive >= allowed:
                 self._end(source, "idle")
 
+    def renewOld(self) -> None:
+        """
+        Let each pool replace one tunnel that is old, if it has one.
+        """
+        for entry in self._bySource.values():
+            entry.pool.renewOld()
+
+    def prove(self) -> None:
+        """
+        The path may have changed: all tunnels have to show that they are still good.
+        """
+        for entry in list(self._bySource.values()):
+            entry.pool.prove()
+
+    def waits(self) -> bool:
+        """
+        @return: whether something waits that a tunnel will take.
+        """
+        return any(entry.session.waits for entry in self._bySource.values())
+
+    def drainAll(self) -> None:
+        """
+        Let what is under way arrive, on all tunnels.
+        """
+        for entry in list(self._bySource.values()):
+            entry.pool.drain()
+
     def endAll(self) -> None:
         """
         End every session, because the client stops.
@@ -185,13 +225,14 @@ class Sources:
         entry = self._bySource.pop(source)
         entry.stop()
         self._sessionLog.info(
-            "session {session} for {host} port {port} ended: {reason}; {bytesOut} bytes from it, {bytesIn} to it",
+            "session {session} for {host} port {port} ended: {reason}; {bytesOut} bytes from it, {bytesIn} to it{late}",
             session=entry.name,
             host=source[0],
             port=source[1],
             reason=reason,
             bytesOut=entry.session.bytesOut,
             bytesIn=entry.session.bytesIn,
+            late=wordsForLate(entry.session.late),
         )
 
     def checkInvariant(self) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any
 
 from cryptography import x509
@@ -22,6 +23,7 @@ from uotp.log import Logger
 from uotp.pem import readIdentity
 from uotp.refusals import errorWords, plainText
 from uotp.vetting import PIN_BYTES, PeerName, VettedConnection, Vetting, parsePin, publicKeyPin, verifyPeer
+from uotp.wire.negotiation import WireChoice, offered, selected
 
 __all__ = [
     "ClientCredentials",
@@ -143,12 +145,20 @@ class ServerCredentials(_Credentials):
     A server's certificate, and the CAs that its clients must come from.
 
     @param choices: the files.
+    @param wire: which formats to choose from.
     @param now: the wall clock, for the warning of a certificate's end.
     @raise ConfigurationError: when a file is unusable.
     """
 
-    def __init__(self, choices: ServerTls, *, now: Callable[[], datetime] = _utcNow) -> None:
+    def __init__(
+        self,
+        choices: ServerTls,
+        *,
+        wire: WireChoice = WireChoice.AUTO,
+        now: Callable[[], datetime] = _utcNow,
+    ) -> None:
         self._choices = choices
+        self._wire = wire
         self._vetting = Vetting("client") if choices.cafile is not None else None
         super().__init__(now)
 
@@ -159,6 +169,7 @@ class ServerCredentials(_Credentials):
         if choices.cafile is not None:
             contexts.trust(context, choices.cafile, announce=True)
             context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, verifyPeer)
+        contexts.choose(context, partial(selected, self._wire))
         return context, ours
 
     @property
@@ -183,12 +194,19 @@ class ClientCredentials(_Credentials):
     How a client knows its server, and the certificate that it shows.
 
     @param choices: the files, and how to check.
+    @param wire: which formats to offer.
     @param now: the wall clock, for the warning of a certificate's end.
     @raise ConfigurationError: when a file is unusable, or choices exclude
         each other.
     """
 
-    def __init__(self, choices: ClientTls, *, now: Callable[[], datetime] = _utcNow) -> None:
+    def __init__(
+        self,
+        choices: ClientTls,
+        *,
+        wire: WireChoice = WireChoice.AUTO,
+        now: Callable[[], datetime] = _utcNow,
+    ) -> None:
         if choices.key is not None and choices.cert is None:
             message = "--key is of no use without --cert"
             raise ConfigurationError(message)
@@ -203,11 +221,13 @@ class ClientCredentials(_Credentials):
             raise ConfigurationError(message)
         self._serverName = None if choices.serverName is None else _peerName(choices.serverName, "--tls-servername")
         self._choices = choices
+        self._wire = wire
         super().__init__(now)
 
     def _load(self) -> tuple[SSL.Context, Ours | None]:
         choices = self._choices
         context = contexts.newContext(SSL.TLS_CLIENT_METHOD)
+        contexts.offer(context, offered(self._wire))
         ours = None
         if choices.cert is not None:
             ours = self._identify(context, choices.cert, choices.key)

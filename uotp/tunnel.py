@@ -3,8 +3,8 @@ One TLS or TCP connection, from either end: bytes on one side, trains on the
 other.
 
 The life of a tunnel is a table, L{uotp.tunnellife.NEXT_STATE}.  It carries trains in one state
-only, OPEN: after the handshake of TLS, and on the accepting end after the
-session id.  Who dials or accepts follows that life through L{TunnelOwner}; the
+only, OPEN: after the handshake of TLS and the hello.  What is spoken then is
+L{uotp.conversation}'s.  Who dials or accepts follows that life through L{TunnelOwner}; the
 session sees trains, and whether the tunnel is free, and nothing else.
 
 Back-pressure: a tunnel is full while its transport says so, which it does as soon
@@ -21,17 +21,26 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from uotp.boundaries import FrameCodec, TrainsOfTunnel
+from uotp.boundaries import TrainsOfTunnel
+from uotp.conversation import Conversation, converse
 from uotp.errors import PeerError
+from uotp.readiness import Readiness
 from uotp.sockets import unsentBytes
 from uotp.train import Train
-from uotp.tunnellife import NEXT_STATE, Event, State
+from uotp.tunnellife import NEXT_STATE, TALKING, Event, State
 from uotp.width import Standing
+from uotp.wire.hello import ClientHello, WireFormat
 
 CLOSE_SECONDS = 1.0
 """
 How long a close in good order may take.  TLS would wait for the peer's answer
 for ever, and a program has 5 s to stop.
+"""
+
+DRAIN_SECONDS = 3.0
+"""
+How long what is under way may take to arrive before the tunnel is closed: with
+L{CLOSE_SECONDS}, a program still stops within 5 s.
 """
 
 
@@ -42,14 +51,29 @@ class TunnelOwner(Protocol):
 
     def tunnelOpened(self, tunnel: Tunnel) -> None:
         """
-        A dialled tunnel is open and has sent its hello; C{tunnel.carryFor} is
-        called next.
+        A dialled tunnel is open, as far as the other end is concerned; C{tunnel.carryFor}
+        is called next.
         """
 
-    def helloReceived(self, tunnel: Tunnel, sessionId: bytes) -> None:
+    def helloReceived(self, tunnel: Tunnel, hello: ClientHello) -> None:
         """
-        An accepted tunnel has shown its session id.  Call C{tunnel.carryFor}, or
-        abort the tunnel.
+        An accepted tunnel has said its hello.  Welcome it, or refuse it.
+        """
+
+    def tunnelDrained(self, tunnel: Tunnel) -> None:
+        """
+        No more trains follow from either end, or the other end has had time enough to
+        say so.
+        """
+
+    def tunnelSilent(self, tunnel: Tunnel) -> None:
+        """
+        The other end has not answered for so long that it had better be replaced.
+        """
+
+    def peerLeft(self, tunnel: Tunnel) -> None:
+        """
+        The client has left; its session may be forgotten.
         """
 
     def tunnelLost(self, tunnel: Tunnel, reason: Failure) -> None:
@@ -64,25 +88,28 @@ class Tunnel(TwistedProtocol):
     What both ends of a tunnel have in common.
 
     @ivar state: where in its life it is.
+    @ivar wireFormat: what is spoken, from the hello on.
     @ivar heard: whether a byte has come from the other end.
+    @ivar carried: bytes of trains, and what frames them, both ways.
     @ivar fullSince: since when the transport takes nothing, or L{None}.
     @ivar fault: what the peer did that it may not do, in words, or L{None}.
     """
 
     transport: Any  # of many interfaces: a consumer, and TLS or TCP
 
-    def __init__(self, clock: Any, codec: FrameCodec, owner: TunnelOwner) -> None:
+    def __init__(self, clock: Any, owner: TunnelOwner) -> None:
         """
         @param clock: C{IReactorTime}.
         """
         self._clock = clock
-        self._codec = codec
         self._owner = owner
-        self._session: TrainsOfTunnel | None = None
+        self._conversation: Conversation | None = None
+        self._readiness: Readiness | None = None
         self.state = State.NEW
-        self._saidFree = False
-        self._closing: IDelayedCall | None = None
+        self.wireFormat = WireFormat.ONE
+        self._deadline: IDelayedCall | None = None
         self.heard = False
+        self.carried = 0
         self.fullSince: float | None = None
         self.fault: str | None = None
 
@@ -126,9 +153,9 @@ class Tunnel(TwistedProtocol):
         """
         if not self._advance(Event.GREETED):
             return
-        self._session = session
-        if self.fullSince is None:
-            self._sayFree()
+        self._conversation = converse(self.wireFormat, self._clock, self, session)
+        self._conversation.start()
+        self._readiness = Readiness(self, session, full=self.isFull())
 
     def tlsConnection(self) -> Any:
         """
@@ -142,6 +169,56 @@ class Tunnel(TwistedProtocol):
         """
         return unsentBytes(self.transport)
 
+    def drain(self) -> None:
+        """
+        Carry no more, and let what is under way arrive, both ways, for a while.  What
+        cannot be drained is closed.
+        """
+        if self.state in TALKING and self._conversation is not None and self._conversation.drain():
+            if self._advance(Event.DRAIN):
+                self._stopCarrying()
+        else:
+            self.close()
+
+    def peerDrains(self) -> None:
+        """
+        The other end sends no more trains: neither do we, then.
+        """
+        wasOpen = self.state is State.OPEN
+        if self._conversation is None or not self._advance(Event.PEER_DRAINS):
+            return
+        if wasOpen:
+            self._conversation.drain()
+        self._stopCarrying()
+        self._owner.tunnelDrained(self)
+
+    def _stopCarrying(self) -> None:
+        self._setDeadline(DRAIN_SECONDS, self._drainedTooLong)
+        if self._readiness is not None:
+            self._readiness.end()
+
+    def _drainedTooLong(self) -> None:
+        """
+        The other end does not answer, or does not close.
+        """
+        if self.state is State.DRAINING:
+            self._owner.tunnelDrained(self)
+        self.close()
+
+    def bye(self) -> None:
+        """
+        Say, as far as that can be said, that the session is over, and close.
+        """
+        if self.state in TALKING and self._conversation is not None:
+            self._conversation.bye()
+        self.close()
+
+    def peerLeaves(self) -> None:
+        """
+        The other end leaves, and its session with it.
+        """
+        self._owner.peerLeft(self)
+
     def close(self) -> None:
         """
         Send what is written and close; abort when that takes too long.
@@ -149,7 +226,7 @@ class Tunnel(TwistedProtocol):
         if not self._advance(Event.CLOSED):
             return
         self._leaveSession()
-        self._closing = self._clock.callLater(CLOSE_SECONDS, self.transport.abortConnection)
+        self._setDeadline(CLOSE_SECONDS, self.transport.abortConnection)
         self.transport.unregisterProducer()
         self.transport.loseConnection()
 
@@ -169,14 +246,23 @@ class Tunnel(TwistedProtocol):
         """
         self._advance(Event.DISCONNECTED)
         self._leaveSession()
-        if self._closing is not None and self._closing.active():
-            self._closing.cancel()
+        self._cancelDeadline()
         self._owner.tunnelLost(self, reason)
 
+    def _setDeadline(self, seconds: float, act: Any) -> None:
+        self._cancelDeadline()
+        self._deadline = self._clock.callLater(seconds, act)
+
+    def _cancelDeadline(self) -> None:
+        if self._deadline is not None and self._deadline.active():
+            self._deadline.cancel()
+
     def _leaveSession(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            session.tunnelGone(self)
+        if self._conversation is not None:
+            self._conversation.stop()
+        if self._readiness is not None:
+            self._readiness.end()
+        self._conversation = self._readiness = None
 
     # Trains.
 
@@ -185,26 +271,36 @@ class Tunnel(TwistedProtocol):
         Bytes of the stream came.
         """
         self.heard = True
-        if self.state is State.OPEN:
-            self._decode(data)
-
-    def _decode(self, data: bytes) -> None:
-        try:
-            trains = self._codec.decode(data)
-        except PeerError as error:
-            self.fault = str(error)
-            self.abort()
+        if self._conversation is None:
             return
-        if trains and self._session is not None:
-            self._session.trainsFromTunnel(trains)
+        self.carried += len(data)
+        try:
+            self._conversation.received(data)
+        except PeerError as error:
+            self.misbehaved(error)
+
+    def misbehaved(self, error: PeerError) -> None:
+        """
+        The other end did what it may not do: that costs this tunnel.
+        """
+        self.fault = str(error)
+        self.abort()
 
     def send(self, trains: list[Train]) -> None:
         """
         Send trains with one write; what is not open sends nothing.
         """
-        if self.state is not State.OPEN:
+        if self.state is not State.OPEN or self._conversation is None:
             return
-        self.transport.write(self._codec.encode(trains))
+        frames = self._conversation.encode(trains)
+        self.carried += len(frames)
+        self.transport.write(frames)
+
+    def say(self, frames: bytes) -> None:
+        """
+        Write frames that are no trains.
+        """
+        self.transport.write(frames)
 
     def cost(self) -> int:
         """
@@ -219,12 +315,51 @@ class Tunnel(TwistedProtocol):
         standing: Standing | None = self.transport.standing()
         return standing
 
+    @property
+    def roundTrip(self) -> float:
+        """
+        See L{uotp.boundaries.Carrier.roundTrip}.
+        """
+        return 0.0 if self._conversation is None else self._conversation.roundTrip
+
+    # Whether the other end answers.
+
+    def prove(self) -> bool:
+        """
+        Find out soon whether the other end is still there; if it is not, the owner is
+        told that it is silent.
+
+        @return: whether that can be found out.
+        """
+        return self._conversation is not None and self._conversation.prove()
+
+    def answerOverdue(self) -> None:
+        """
+        See L{uotp.heartbeat.HeartbeatOwner}: carry nothing until the answer comes.
+        """
+        if self._readiness is not None:
+            self._readiness.silent()
+
+    def answerCame(self) -> None:
+        """
+        See L{uotp.heartbeat.HeartbeatOwner}: carry again.
+        """
+        if self._readiness is not None:
+            self._readiness.answers()
+
+    def answerGivenUp(self) -> None:
+        """
+        See L{uotp.heartbeat.HeartbeatOwner}.
+        """
+        self._owner.tunnelSilent(self)
+
     # Back-pressure.
 
-    def _sayFree(self) -> None:
-        if self._session is not None and not self._saidFree:
-            self._saidFree = True
-            self._session.tunnelFree(self)
+    def isFull(self) -> bool:
+        """
+        @return: whether the connection holds as much as it wants to.
+        """
+        return self.fullSince is not None
 
     def pauseProducing(self) -> None:
         """
@@ -233,16 +368,18 @@ class Tunnel(TwistedProtocol):
         if self.fullSince is not None:
             return
         self.fullSince = self._clock.seconds()
-        if self._session is not None and self._saidFree:
-            self._saidFree = False
-            self._session.tunnelFull(self)
+        if self._readiness is not None:
+            self._readiness.full()
 
     def resumeProducing(self) -> None:
         """
         The transport has sent what it held.
         """
         self.fullSince = None
-        self._sayFree()
+        if self._conversation is not None:
+            self._conversation.free()
+        if self._readiness is not None:
+            self._readiness.free()
 
     def stopProducing(self) -> None:
         """

@@ -10,13 +10,16 @@ from enum import Enum, auto
 
 class State(Enum):
     """
-    Where in its life a tunnel is.
+    Where in its life a tunnel is.  DRAINING: we have said that no more trains follow,
+    and the other end has not.  DRAINED: both have.
     """
 
     NEW = auto()
     HANDSHAKE = auto()
     HELLO = auto()
     OPEN = auto()
+    DRAINING = auto()
+    DRAINED = auto()
     CLOSING = auto()
     LOST = auto()
 
@@ -29,6 +32,8 @@ class Event(Enum):
     CONNECTED = auto()
     SECURED = auto()
     GREETED = auto()
+    DRAIN = auto()
+    PEER_DRAINS = auto()
     CLOSED = auto()
     DISCONNECTED = auto()
 
@@ -42,11 +47,21 @@ NEXT_STATE: dict[tuple[State, Event], State] = {
     (State.HELLO, Event.GREETED): State.OPEN,
     (State.HELLO, Event.CLOSED): State.CLOSING,
     (State.HELLO, Event.DISCONNECTED): State.LOST,
+    (State.OPEN, Event.DRAIN): State.DRAINING,
+    (State.OPEN, Event.PEER_DRAINS): State.DRAINED,
     (State.OPEN, Event.CLOSED): State.CLOSING,
     (State.OPEN, Event.DISCONNECTED): State.LOST,
+    (State.DRAINING, Event.PEER_DRAINS): State.DRAINED,
+    (State.DRAINING, Event.CLOSED): State.CLOSING,
+    (State.DRAINING, Event.DISCONNECTED): State.LOST,
+    (State.DRAINED, Event.CLOSED): State.CLOSING,
+    (State.DRAINED, Event.DISCONNECTED): State.LOST,
     (State.CLOSING, Event.DISCONNECTED): State.LOST,
 }
 """
 What each event leads to.  A pair that is not here changes nothing: a peer can
 make a handshake end or bytes arrive after we have begun to close.
 """
+
+TALKING = frozenset({State.OPEN, State.DRAINING, State.DRAINED})
+"""Where frames go to and fro."""

@@ -25,7 +25,7 @@ from tests.integration.udpends import Flow, UdpEnd, until
 from uotp.session import MAX_PORTION_BYTES
 from uotp.sockets import UNSENT_LIMIT_BYTES
 from uotp.stay import STAY_SECONDS
-from uotp.wire import LENGTH_BYTES
+from uotp.wire.format1 import LENGTH_BYTES
 
 LOADED_SENT = 8000
 """Datagrams of a load while one tunnel stops."""

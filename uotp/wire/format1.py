@@ -1,86 +1,19 @@
 """
-What both programs must agree on, format 1: the bytes on a tunnel, and nothing
-of how they get there.
-
-A client's first L{SESSION_ID_BYTES} bytes are the session id, a random UUID of
-version 4.  Then, in both directions and without end, frames: a length of two
-bytes, most significant first, and a datagram of that length.
+Format 1: frames of two bytes of length, most significant first, and a datagram of that
+length, in both directions and without end.  It is what C{udp-over-tls-pool} speaks.
 """
 
 from __future__ import annotations
 
-import uuid
 from struct import Struct
 
 from uotp.train import MAX_TRAIN_BYTES, Train
-
-SESSION_ID_BYTES = 16
-"""Length of a UUID."""
 
 FIRST_LOOK_FRAMES = 8
 """How far ahead frames of one length are looked for at first."""
 
 LENGTH_BYTES = 2
 """Length of a frame's header; so no datagram is longer than 65535 bytes."""
-
-
-def newSessionId() -> bytes:
-    """
-    @return: an id that nobody can guess, for whoever shows it joins the session.
-    """
-    return uuid.uuid4().bytes
-
-
-def sessionName(sessionId: bytes) -> str:
-    """
-    @return: enough of an id to tell sessions apart in a log, and too little to join
-        one.
-    """
-    return sessionId[:4].hex()
-
-
-FOREIGN_HELLOS = {
-    b"\x16\x03": "it speaks TLS, and --no-tls was said here",
-    b"GET ": "it speaks HTTP",
-    b"POST ": "it speaks HTTP",
-    b"HEAD ": "it speaks HTTP",
-    b"OPTIONS ": "it speaks HTTP",
-    b"CONNECT ": "it speaks HTTP",
-    b"PRI * HTTP": "it speaks HTTP",
-    b"SSH-": "it speaks SSH",
-}
-"""How those begin who took us for somebody else."""
-
-
-def foreignHello(sessionId: bytes) -> str | None:
-    """
-    @return: what has been taken for a session id, in words, or L{None} when it may
-        be one: what is a UUID of version 4 always may.
-    """
-    if sessionId[6] >> 4 == 4 and sessionId[8] >> 6 == 2:  # noqa: PLR2004 - RFC 9562, version and variant
-        return None
-    return next((words for hello, words in FOREIGN_HELLOS.items() if sessionId.startswith(hello)), None)
-
-
-class HelloDecoder:
-    """
-    Takes the session id off the front of what a client sends.
-    """
-
-    def __init__(self) -> None:
-        self._held = b""
-
-    def feed(self, data: bytes) -> tuple[bytes, bytes] | None:
-        """
-        @param data: the next bytes of the stream, cut anywhere.
-        @return: the session id and the bytes that came behind it, or L{None}
-            while the id is not complete.
-        """
-        self._held += data
-        if len(self._held) < SESSION_ID_BYTES:
-            return None
-        held, self._held = self._held, b""
-        return held[:SESSION_ID_BYTES], held[SESSION_ID_BYTES:]
 
 
 def framesOf(train: Train) -> bytes:
@@ -128,7 +61,7 @@ def equalFrames(data: bytes, start: int, size: int, end: int) -> int:
     return most
 
 
-class FrameCodec:
+class Format1Codec:
     """
     Trains to frames and frames to trains, for one tunnel.  A train is taken apart,
     or put together, by a few calls, however many datagrams it has: with a C{Struct}

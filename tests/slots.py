@@ -1,0 +1,106 @@
+"""
+What tests of slots and of pools have in common.
+"""
+
+from __future__ import annotations
+
+from tests.contracts import TimerTestCase
+from tests.twins import Attempt, MemorySurroundings, MemoryTransport, RecordingOwner, RecordingSession
+from uotp.pool import Pool
+from uotp.slot import Slot
+from uotp.tunnel import CLOSE_SECONDS, DRAIN_SECONDS
+from uotp.tunnelends import DialledTunnel
+from uotp.wire.hello import ServerHello, encodeServerHello
+from uotp.wire.negotiation import WireChoice
+
+SESSION_ID = b"a session's id !"
+
+WELCOME = encodeServerHello(ServerHello(True, False, 150))
+WELCOME_NEW = encodeServerHello(ServerHello(True, True, 150))
+REFUSAL = encodeServerHello(ServerHello(False))
+
+PING = b"\1\0\0\0\0\x08" + bytes(4)
+DRAIN = b"\3" + bytes(9)
+BYE = b"\4" + bytes(9)
+"""What format 2 says besides trains; a ping has eight bytes more."""
+
+
+class SlotTestCase(TimerTestCase):
+    """
+    A test with surroundings in memory.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make them.
+        """
+        super().setUp()
+        self.around = MemorySurroundings(self.clock)
+        self.session = RecordingSession()
+        self.welcomes: list[ServerHello] = []
+
+    @property
+    def last(self) -> Attempt:
+        """
+        The newest attempt.
+        """
+        return self.around.attempts[-1]
+
+    def openLast(self) -> None:
+        """
+        Let the newest attempt succeed.
+        """
+        self.last.open()
+
+    def slot(self) -> Slot:
+        """
+        @return: a slot, which is stopped in the end.
+        """
+        slot = Slot(self.around, self.session, SESSION_ID, self.welcomes.append)
+        self.addCleanup(self.end, slot)
+        return slot
+
+    def end(self, stoppable: Slot | Pool) -> None:
+        """
+        Stop, and let what was closed be gone.
+        """
+        stoppable.leave()
+        for seconds in (CLOSE_SECONDS, DRAIN_SECONDS):
+            self.clock.advance(seconds)
+            self.around.settle()
+
+    def useFormat2(self) -> None:
+        """
+        Let the tunnels to come speak format 2.
+        """
+        self.around.wire = WireChoice.TWO
+
+    def welcomeLast(self, hello: bytes = WELCOME) -> Attempt:
+        """
+        Let the newest attempt succeed, in format 2.
+
+        @return: it.
+        """
+        self.last.open()
+        self.last.tunnel.dataReceived(hello)
+        return self.last
+
+    def waitForDial(self) -> float:
+        """
+        @return: how long it takes to the next attempt.
+        """
+        attempts = len(self.around.attempts)
+        started = self.clock.seconds()
+        while len(self.around.attempts) == attempts:
+            calls = self.clock.getDelayedCalls()
+            self.assertTrue(calls, "nobody is going to dial")
+            self.clock.advance(calls[0].getTime() - self.clock.seconds())
+        return self.clock.seconds() - started
+
+    def stranger(self) -> DialledTunnel:
+        """
+        @return: a tunnel that is no slot's own.
+        """
+        tunnel = DialledTunnel(self.clock, RecordingOwner(), SESSION_ID)
+        tunnel.makeConnection(MemoryTransport(tunnel))
+        return tunnel

@@ -1,0 +1,317 @@
+"""
+The way of trains to UDP: in order where they are numbered, paced, and with one timer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.contracts import TimerTestCase
+from uotp.delivery import Delivery
+from uotp.pacer import BURST_BYTES, DATAGRAM_BYTES, TICK_SECONDS
+from uotp.reorder import FIRST_HOLD_SECONDS, MAX_REORDER_SECONDS, ROUND_TRIPS
+from uotp.train import Train
+from uotp.wire.format2 import Arrival
+
+HOLD = 0.125
+"""Seconds that a train may wait where a test does not say otherwise."""
+
+
+def train(number: int) -> Train:
+    """
+    @return: a train that tells its number.
+    """
+    return Train(8, number.to_bytes(8, "big"))
+
+
+class DeliveryTests(TimerTestCase):
+    """
+    One session's.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make one that waits for a fixed time.
+        """
+        super().setUp()
+        self.clock.advance(1000.0)
+        self.begin(HOLD)
+        self.addCleanup(self.end)
+
+    def begin(self, reorder: float | None) -> None:
+        """
+        Make one, as the user has chosen.
+        """
+        self.passed: list[int] = []
+        self.whenDelivered: Callable[[], None] = lambda: None
+        self.delivery = Delivery(self.deliver, self.clock, reorder)
+
+    def end(self) -> None:
+        """
+        Close the latest.
+        """
+        self.delivery.close()
+
+    def deliver(self, trains: list[Train]) -> None:
+        """
+        What UDP is given.
+        """
+        self.passed += [int.from_bytes(each.payload[:8], "big") for each in trains]
+        self.whenDelivered()
+
+    def come(self, *numbers: int) -> None:
+        """
+        Numbered trains come in one read.
+        """
+        arrivals: list[Arrival] = [(number, train(number)) for number in numbers]
+        self.delivery.numbered(arrivals, self.clock.seconds())
+        self.assertLessEqual(len(self.clock.getDelayedCalls()), 1)
+
+    def assertDeadline(self, seconds: float) -> None:
+        """
+        The one timer goes off after so many seconds.
+        """
+        [call] = self.clock.getDelayedCalls()
+        self.assertAlmostEqual(call.getTime() - self.clock.seconds(), seconds)
+
+    def test_whatComesInOrderCostsNoTimer(self) -> None:
+        """
+        And passes at once.
+        """
+        self.come(0)
+        self.come(1, 2)
+        self.assertEqual(self.passed, [0, 1, 2])
+        self.assertNoTimer()
+
+    def test_nothingIsHandedOnWhereNothingIsReady(self) -> None:
+        """
+        UDP is not asked for nothing.
+        """
+        self.come(0)
+        calls = len(self.passed)
+        self.whenDelivered = lambda: self.fail("handed on")
+        self.come(2)
+        self.assertEqual(len(self.passed), calls)
+
+    def test_gapIsFilledInTime(self) -> None:
+        """
+        The timer that was set for it finds nothing, and is not set again.
+        """
+        self.come(0)
+        self.come(2)
+        self.assertDeadline(HOLD)
+        self.clock.advance(HOLD / 2)
+        self.come(1)
+        self.assertEqual(self.passed, [0, 1, 2])
+        self.whenDelivered = lambda: self.fail("handed on")
+        self.clock.advance(HOLD / 2)
+        self.assertNoTimer()
+
+    def test_gapIsGivenUpInTime(self) -> None:
+        """
+        One timer after the other, each for the train whose turn is next.
+        """
+        self.come(0)
+        self.come(2)
+        self.clock.advance(HOLD / 4)
+        self.come(4)
+        self.clock.advance(HOLD / 4)
+        self.come(6)
+        self.assertDeadline(HOLD / 2)
+        self.clock.advance(HOLD / 2)
+        self.assertEqual(self.passed, [0, 2])
+        self.assertDeadline(HOLD / 4)
+        self.clock.advance(HOLD / 4)
+        self.assertEqual(self.passed, [0, 2, 4])
+        self.come(5)
+        self.assertEqual(self.passed, [0, 2, 4, 5, 6])
+        self.clock.advance(HOLD / 4)
+        self.assertNoTimer()
+
+    def test_timerWaitsForWhoeverIsNextWhenItGoesOff(self) -> None:
+        """
+        Also when the gap that it was set for has been filled, and there is another.
+        """
+        self.come(0)
+        self.come(2)
+        self.clock.advance(HOLD / 2)
+        self.come(1, 4)
+        self.clock.advance(HOLD / 2)
+        self.assertEqual(self.passed, [0, 1, 2])
+        self.assertDeadline(HOLD / 2)
+        self.clock.advance(HOLD / 2)
+        self.assertEqual(self.passed, [0, 1, 2, 4])
+        self.assertNoTimer()
+
+    def test_timerOfABusyProgramMayBeLate(self) -> None:
+        """
+        What has waited for too long passes all the same.
+        """
+        self.come(0)
+        self.come(2)
+        self.clock.rightNow += 2 * HOLD
+        self.come(4)
+        self.clock.advance(0)
+        self.assertEqual(self.passed, [0, 2])
+        self.assertDeadline(HOLD)
+
+    def test_lateDatagramsAreCounted(self) -> None:
+        """
+        They pass at once.
+        """
+        self.assertEqual(self.delivery.late, 0)
+        self.come(0)
+        self.come(2)
+        self.clock.advance(HOLD)
+        self.come(1)
+        self.assertEqual((self.passed, self.delivery.late), ([0, 2, 1], 1))
+
+    def test_nothingIsPutInOrderWhereNobodyWantsIt(self) -> None:
+        """
+        What comes passes as it comes, and none of it is late.
+        """
+        self.begin(0)
+        self.come(0, 5, 3)
+        self.come(1)
+        self.assertEqual((self.passed, self.delivery.late), ([0, 5, 3, 1], 0))
+        self.delivery.restart()
+        self.delivery.roundTripIs(0.1)
+        self.assertNoTimer()
+
+    def test_unnumberedTrainsPassAsTheyCome(self) -> None:
+        """
+        Also while numbered ones wait: a client may come back with the other format.
+        """
+        self.come(0, 2)
+        self.delivery.unnumbered([train(7), train(6)], self.clock.seconds())
+        self.assertEqual(self.passed, [0, 7, 6])
+
+    def test_chosenTimeIsKept(self) -> None:
+        """
+        However long the path is.
+        """
+        self.begin(MAX_REORDER_SECONDS)
+        self.delivery.roundTripIs(0.1)
+        self.come(0, 2)
+        self.assertDeadline(MAX_REORDER_SECONDS)
+
+    def test_holdFollowsThePath(self) -> None:
+        """
+        Where nobody has chosen one; also for what waits already.
+        """
+        self.begin(None)
+        self.come(0, 2)
+        self.assertDeadline(FIRST_HOLD_SECONDS)
+        self.delivery.roundTripIs(FIRST_HOLD_SECONDS)
+        self.clock.advance(FIRST_HOLD_SECONDS)
+        self.assertEqual(self.passed, [0])
+        self.clock.advance(FIRST_HOLD_SECONDS * (ROUND_TRIPS - 1) - 0.001)
+        self.assertEqual(self.passed, [0])
+        self.clock.advance(0.001)
+        self.assertEqual(self.passed, [0, 2])
+
+    def test_whatWasHeldIsHandedOnPaced(self) -> None:
+        """
+        A receiver's buffer is not long: the rest follows a tick later, and what comes
+        then stays behind it.
+        """
+        size = BURST_BYTES // 2 - DATAGRAM_BYTES
+        arrivals: list[Arrival] = [
+            (number, Train(size, number.to_bytes(8, "big") * (size // 8))) for number in range(9)
+        ]
+        self.delivery.numbered([arrivals[0], *arrivals[2:]], self.clock.seconds())
+        self.clock.advance(HOLD / 2)
+        self.assertEqual(self.passed, [0])
+        self.delivery.numbered([arrivals[1]], self.clock.seconds())
+        self.assertEqual(self.passed, [0, 1, 2])
+        self.delivery.numbered([(9, train(9))], self.clock.seconds())
+        self.clock.pump([TICK_SECONDS] * 5)
+        self.assertEqual(self.passed, list(range(10)))
+
+    def test_expiryIsPacedToo(self) -> None:
+        """
+        Whatever the reason is that much passes at one go.
+        """
+        size = BURST_BYTES // 2 - DATAGRAM_BYTES
+        arrivals: list[Arrival] = [
+            (number, Train(size, number.to_bytes(8, "big") * (size // 8))) for number in range(9)
+        ]
+        for release in (lambda: self.clock.advance(HOLD), lambda: self.delivery.restart()):  # noqa: PLW0108 - another one then
+            self.delivery.close()
+            self.begin(HOLD)
+            self.delivery.numbered([arrivals[0], *arrivals[2:]], self.clock.seconds())
+            self.clock.advance(HOLD / 2)
+            release()
+            self.assertEqual(self.passed, [0, 2, 3])
+            self.clock.pump([TICK_SECONDS] * 5)
+            self.assertEqual(self.passed, [0, *range(2, 9)])
+
+    def test_peerThatCountsAnewIsExpectedTo(self) -> None:
+        """
+        What waits passes, in order, and the next number is the base.
+        """
+        self.come(10, 14, 12)
+        self.delivery.restart()
+        self.assertEqual(self.passed, [10, 12, 14])
+        self.come(0)
+        self.come(2, 1)
+        self.assertEqual((self.passed, self.delivery.late), ([10, 12, 14, 0, 1, 2], 0))
+        self.whenDelivered = lambda: self.fail("handed on")
+        self.delivery.restart()
+        self.clock.advance(HOLD)
+        self.assertNoTimer()
+
+    def test_closedHandsNothingOn(self) -> None:
+        """
+        It drops what waits, and leaves no timer; closing twice does no harm.
+        """
+        self.come(0, 2)
+        self.delivery.close()
+        self.assertNoTimer()
+        self.delivery.close()
+        self.come(1, 3, 9)
+        self.delivery.unnumbered([train(5)], self.clock.seconds())
+        self.delivery.restart()
+        self.clock.advance(HOLD)
+        self.assertEqual(self.passed, [0])
+        self.assertNoTimer()
+
+    def test_whoeverIsGivenTrainsMayClose(self) -> None:
+        """
+        In the middle of handing on: what comes, what was held, what is due, and what
+        waits when the peer counts anew.
+        """
+        steps: tuple[Callable[[], None], ...] = (
+            lambda: self.come(1, 7),
+            lambda: self.clock.advance(HOLD / 2),
+            lambda: self.delivery.restart(),  # noqa: PLW0108 - another one then
+        )
+        for step in steps:
+            self.delivery.close()
+            self.begin(HOLD)
+            self.come(0, 2)
+            self.clock.advance(HOLD / 2)
+            self.come(4)
+            self.whenDelivered = self.end
+            step()
+            self.assertNoTimer()
+            self.assertEqual(self.passed[:1], [0])
+
+    def test_whoeverIsGivenTrainsMayBringMore(self) -> None:
+        """
+        There is one timer all the same.
+        """
+        self.come(0, 2)
+        self.clock.advance(HOLD / 2)
+        self.come(4)
+
+        def bring() -> None:
+            self.whenDelivered = lambda: None
+            self.come(6)
+
+        self.whenDelivered = bring
+        self.clock.advance(HOLD / 2)
+        self.assertEqual(self.passed, [0, 2])
+        self.assertDeadline(HOLD / 2)
+        self.clock.advance(HOLD)
+        self.assertEqual(self.passed, [0, 2, 4, 6])

@@ -1,0 +1,533 @@
+"""
+Format 2 of the wire, byte for byte, and however the stream is cut.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Sequence
+from random import Random
+from typing import NamedTuple
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.streams import READERS, CountingBytes, CountingHeld, Streams, numbered, pieces
+from tests.vectors import FRAMES, FRAMES_UNDERSTOOD, MALFORMED_FRAMES
+from uotp.errors import PeerError
+from uotp.train import Train, countOf, gather
+from uotp.wire.format2 import HEADER_BYTES, Decoded, Format2Codec, Kind, Numbering, controlFrame
+
+SIZES = st.sampled_from((0, 1, 2, 9, 10, 11, 255, 256, 257, 1400, 65506, 65507, 65534, 65535)) | st.integers(0, 65535)
+
+NUMBERS = st.sampled_from((0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFF00, 0xFFFFFFFE, 0xFFFFFFFF)) | st.integers(
+    0, 2**32 - 1
+)
+
+CUTS = st.lists(st.integers(0, 1 << 20), max_size=12)
+"""Where a stream is cut."""
+
+STREAMS = 4000
+"""Random and damaged streams; C{tests.integration} reads many more."""
+
+
+class Frame(NamedTuple):
+    """
+    A frame as the tests write it.
+
+    @ivar header: kind, flags, segment, length and number.
+    """
+
+    header: tuple[int, int, int, int, int]
+    payload: bytes
+
+    @property
+    def octets(self) -> bytes:
+        """
+        How it stands on the wire.
+        """
+        return struct.pack(">BBHHI", *self.header) + self.payload
+
+
+class Event(NamedTuple):
+    """
+    What a reader of a stream learns.
+
+    @ivar end: how much of the stream has to be there for that.
+    @ivar what: number and bytes of a datagram, or kind and payload of another frame.
+    """
+
+    end: int
+    what: tuple[int, bytes]
+
+
+def filling(size: int, number: int = 0) -> bytes:
+    """
+    @return: so many bytes, without two equal neighbours.
+    """
+    noise = bytes(range(1, 252))
+    return (noise * (size // len(noise) + 2))[number % 251 :][:size]
+
+
+def trainFrame(segment: int, size: int, number: int) -> Frame:
+    """
+    @return: a train.
+    """
+    return Frame((0, 0, segment, size, number), filling(size, number))
+
+
+def controlOf(kind: Kind, payload: bytes) -> Frame:
+    """
+    @return: another frame that is known.
+    """
+    return Frame((kind, 0, 0, len(payload), 0), payload)
+
+
+def skippedFrame(kind: int, flags: int, segment: int, size: int, number: int) -> Frame:
+    """
+    @return: a frame of a kind that nobody knows.
+    """
+    return Frame((kind, flags, segment, size, number), filling(size))
+
+
+EIGHT = st.binary(min_size=8, max_size=8)
+
+BYTE = st.integers(0, 255)
+
+FRAME = st.one_of(
+    st.builds(trainFrame, SIZES.filter(bool), SIZES, NUMBERS),
+    # many datagrams in one train, and segments near the length of the payload
+    st.builds(trainFrame, st.integers(1, 1500), SIZES, NUMBERS),
+    st.builds(
+        lambda size, less, number: trainFrame(max(size - less, 1), size, number), SIZES, st.integers(-1, 2), NUMBERS
+    ),
+    st.builds(trainFrame, st.just(0), st.just(0), NUMBERS),
+    st.builds(controlOf, st.sampled_from((Kind.PING, Kind.PONG)), EIGHT),
+    st.builds(controlOf, st.just(Kind.BYE), st.just(b"")),
+    st.builds(lambda size: controlOf(Kind.PADDING, bytes(size)), SIZES),
+    st.builds(skippedFrame, st.integers(128, 255), BYTE, st.integers(0, 65535), SIZES, NUMBERS),
+)
+
+FRAMES_IN_A_ROW = st.lists(FRAME, max_size=6)
+
+DRAINED = st.lists(FRAME.filter(lambda frame: frame.header[0] != 0), max_size=3)
+"""What may come behind a drain."""
+
+RUNS = st.lists(st.tuples(st.sampled_from((0, 0, 1, 2, 256, 1400, 65507, 65535)), st.integers(1, 6)), max_size=8)
+"""Lengths, and how many datagrams of each there are in a row."""
+
+
+def eventsOf(frames: Iterable[Frame]) -> tuple[list[Event], list[Event]]:
+    """
+    Read frames in the simplest way.
+
+    @return: the datagrams, and the other frames that are not skipped.
+    """
+    datagrams: list[Event] = []
+    controls: list[Event] = []
+    start = 0
+    for (kind, _, segment, size, number), payload in frames:
+        start += HEADER_BYTES
+        if kind == 0:
+            for place, begin in enumerate(range(0, max(size, 1), segment or 1)):
+                end = min(begin + segment, size)
+                datagrams.append(Event(start + end, ((number + place) % 2**32, payload[begin:end])))
+        elif kind in (1, 2, 3, 4):
+            controls.append(Event(start + size, (kind, payload)))
+        start += size
+    return datagrams, controls
+
+
+def octetsOf(frames: Iterable[Frame]) -> bytes:
+    """
+    @return: the stream.
+    """
+    return b"".join(frame.octets for frame in frames)
+
+
+def newCodec(first: int = 0) -> Format2Codec:
+    """
+    @param first: number of the first datagram that it sends.
+    """
+    return Format2Codec(Numbering(first))
+
+
+class EncodingTests(SynchronousTestCase):
+    """
+    Trains and other frames as bytes.
+    """
+
+    def test_framesAreSaidAsTheyAreWrittenDown(self) -> None:
+        """
+        One header for a train, however many datagrams it has; and one for each of the
+        others.
+        """
+        for (name, text), arrivals, controls in FRAMES:
+            encoded = b"".join(controlFrame(kind, payload) for kind, payload in controls)
+            if arrivals:
+                encoded += newCodec(arrivals[0][0]).encode([train for _, train in arrivals])
+            self.assertEqual(encoded.hex(), text.replace(" ", ""), name)
+
+    def test_oneTrainAfterTheOtherIsAsAllTogether(self) -> None:
+        """
+        Numbers go on from one call to the next.
+        """
+        for vector, arrivals, _ in FRAMES:
+            if arrivals:
+                codec = newCodec(arrivals[0][0])
+                self.assertEqual(b"".join(codec.encode([train]) for _, train in arrivals), vector.octets)
+        self.assertEqual(newCodec().encode([]), b"")
+
+    def test_aSessionIsNumberedFromZero(self) -> None:
+        """
+        Its first datagram, whichever tunnel carries it.
+        """
+        self.assertEqual(Format2Codec(Numbering()).encode([Train(1, b"a")]), bytes.fromhex("000000010001 00000000 61"))
+
+    def test_aLoneDatagramHasItsOwnLengthAsSegment(self) -> None:
+        """
+        Whatever its train's segment was.
+        """
+        self.assertEqual(newCodec().encode([Train(9, b"abc")]), bytes.fromhex("000000030003 00000000 616263"))
+
+    def test_aTrainThatNoFrameCanHoldIsAnError(self) -> None:
+        """
+        Its length would be told wrongly, and all that follows read wrongly.
+        """
+        self.assertEqual(len(newCodec().encode([Train(1400, bytes(65535))])), 65545)
+        for train in (Train(1400, bytes(65536)), Train(65536, bytes(65536))):
+            self.assertRaises(struct.error, newCodec().encode, [train])
+
+    @settings(max_examples=80, deadline=None, database=None)
+    @given(RUNS, NUMBERS, st.integers(1, 4), st.randoms(use_true_random=False))
+    def test_tunnelsOfASessionNumberTogether(
+        self, runs: list[tuple[int, int]], first: int, tunnels: int, dice: Random
+    ) -> None:
+        """
+        Each datagram has the number after that of the one before it, whichever tunnels
+        they go through; behind the last number comes 0.
+        """
+        datagrams = [filling(size, place) for size, count in runs for place in range(count)]
+        trains = gather(datagrams)
+        numbering = Numbering(first)
+        senders = [Format2Codec(numbering) for _ in range(tunnels)]
+        receivers = [newCodec() for _ in range(tunnels)]
+        arrived: list[tuple[int, bytes]] = []
+        while trains:
+            most = dice.randint(1, 3)
+            portion, trains = trains[:most], trains[most:]
+            tunnel = dice.randrange(tunnels)
+            decoded = receivers[tunnel].decode(senders[tunnel].encode(portion))
+            self.assertEqual(len(decoded.arrivals), len(portion))
+            arrived += numbered(decoded.arrivals)
+        expected = [((first + place) % 2**32, datagram) for place, datagram in enumerate(datagrams)]
+        self.assertTrue(arrived == expected)
+        self.assertEqual(numbering.next, (first + len(datagrams)) % 2**32)
+
+    @settings(max_examples=80, deadline=None, database=None)
+    @given(RUNS, NUMBERS)
+    def test_trainsArriveAsTheyWereSent(self, runs: list[tuple[int, int]], first: int) -> None:
+        """
+        What is read at one go are the same trains, each whole.
+        """
+        trains = gather(filling(size, place) for size, count in runs for place in range(count))
+        arrivals, controls = newCodec().decode(newCodec(first).encode(trains))
+        self.assertTrue([train for _, train in arrivals] == trains)
+        self.assertEqual(controls, [])
+        for number, train in arrivals:
+            self.assertEqual(number, first)
+            first = (first + train.datagrams) % 2**32
+
+
+class DecodingTests(SynchronousTestCase):
+    """
+    Bytes as trains and other frames again.
+    """
+
+    def test_framesAreUnderstoodAsTheyAreWrittenDown(self) -> None:
+        """
+        Read at one go, a train is one train.
+        """
+        for vector, arrivals, controls in FRAMES + FRAMES_UNDERSTOOD:
+            self.assertEqual(newCodec().decode(vector.octets), Decoded(arrivals, controls), vector.name)
+
+    def test_framesAreUnderstoodHoweverTheStreamIsCut(self) -> None:
+        """
+        In two pieces with any border, and byte by byte.
+        """
+        for vector, arrivals, controls in FRAMES + FRAMES_UNDERSTOOD:
+            octets = vector.octets
+            cuts = [[octets[:place], octets[place:]] for place in range(len(octets) + 1)]
+            for parts in [*cuts, [bytes([byte]) for byte in octets]]:
+                codec = newCodec()
+                came = [codec.decode(part) for part in parts]
+                datagrams = [datagram for decoded in came for datagram in numbered(decoded.arrivals)]
+                self.assertEqual(datagrams, numbered(arrivals), vector.name)
+                self.assertEqual([control for decoded in came for control in decoded.controls], controls, vector.name)
+
+    def test_controlsAreWhatTheyAreCalled(self) -> None:
+        """
+        Whoever gets one can ask what kind it is.
+        """
+        for vector, _, controls in FRAMES:
+            for (kind, _), (expected, _) in zip(newCodec().decode(vector.octets).controls, controls, strict=True):
+                self.assertIs(kind, expected)
+
+    def test_whatIsThereOfATrainGoesOnAtOnce(self) -> None:
+        """
+        With the numbers that its datagrams have; only what is not whole waits.
+        """
+        octets = bytes.fromhex("000000030008 fffffffe") + b"abcdefgh"
+        codec = newCodec()
+        steps = [codec.decode(octets[begin:end]).arrivals for begin, end in ((0, 10), (10, 14), (14, 17), (17, 18))]
+        self.assertEqual(
+            steps, [[], [(0xFFFFFFFE, Train(3, b"abc"))], [(0xFFFFFFFF, Train(3, b"def"))], [(0, Train(3, b"gh"))]]
+        )
+        self.assertEqual(codec.decode(octets[:16]).arrivals, [(0xFFFFFFFE, Train(3, b"abcdef"))])
+
+    def test_tunnelsDoNotShareWhatIsHalfRead(self) -> None:
+        """
+        Each tunnel has its own stream, though they number together.
+        """
+        numbering = Numbering()
+        one, other = Format2Codec(numbering), Format2Codec(numbering)
+        octets = bytes.fromhex("000000020002 00000000 6162")
+        self.assertEqual(one.decode(octets[:11]), Decoded([], []))
+        self.assertEqual(other.decode(octets), Decoded([(0, Train(2, b"ab"))], []))
+        self.assertEqual(one.decode(octets[11:]), Decoded([(0, Train(2, b"ab"))], []))
+        self.assertEqual(numbering.next, 0)
+
+    @settings(max_examples=150, deadline=None, database=None)
+    @given(FRAMES_IN_A_ROW, st.none() | DRAINED, CUTS)
+    def test_howeverTheStreamIsCutTheSameArrives(
+        self, frames: list[Frame], drained: list[Frame] | None, cuts: list[int]
+    ) -> None:
+        """
+        Each datagram with its own number, and each other frame, is there with its last
+        byte; and never more is held than a header, or one datagram.
+        """
+        if drained is not None:
+            frames = [*frames, controlOf(Kind.DRAIN, b""), *drained]
+        datagrams, controls = eventsOf(frames)
+        longest = max((frame.header[2] for frame in frames if frame.header[0] == 0), default=0)
+        codec = newCodec()
+        read = arrived = obeyed = 0
+        for piece in pieces(octetsOf(frames), cuts):
+            read += len(piece)
+            decoded = codec.decode(piece)
+            came = numbered(decoded.arrivals)
+            expected = [what for end, what in datagrams[arrived:] if end <= read]
+            self.assertTrue(came == expected, "datagrams")  # to show how they differ would take minutes
+            arrived += len(came)
+            self.assertEqual(decoded.controls, [what for end, what in controls[obeyed:] if end <= read])
+            obeyed += len(decoded.controls)
+            self.assertLess(len(codec._held), max(HEADER_BYTES, longest))
+        self.assertEqual((arrived, obeyed, codec._held), (len(datagrams), len(controls), b""))
+
+    @settings(max_examples=60, deadline=None, database=None)
+    @given(st.lists(st.builds(trainFrame, st.integers(1, 300), st.integers(0, 900), NUMBERS), max_size=3))
+    def test_byteByByteNothingIsHeldThatIsWhole(self, frames: list[Frame]) -> None:
+        """
+        What is held is what has come since the last event, exactly.
+        """
+        datagrams, _ = eventsOf(frames)
+        codec = newCodec()
+        codec._held = CountingHeld()
+        arrived = 0
+        for place, byte in enumerate(octetsOf(frames)):
+            came = numbered(codec.decode(bytes([byte])).arrivals)
+            self.assertEqual(came, [what for end, what in datagrams[arrived:] if end == place + 1])
+            arrived += len(came)
+            self.assertLess(len(codec._held), max(HEADER_BYTES, 300))
+        self.assertEqual((arrived, codec._held), (len(datagrams), b""))
+
+
+class EffortTests(SynchronousTestCase):
+    """
+    What it costs to read, whatever a peer sends.
+    """
+
+    def test_noMoreThanOneDatagramIsKept(self) -> None:
+        """
+        However much of a train there is, and whatever came before it.
+        """
+        codec = newCodec()
+        train = trainFrame(20000, 65535, 7).octets
+        self.assertEqual(countOf(one for _, one in codec.decode(train * 2 + train[:-1]).arrivals), 11)
+        self.assertEqual(len(codec._held), 5534)
+        self.assertEqual(numbered(codec.decode(train[-1:]).arrivals), [(10, filling(65535, 7)[60000:])])
+        self.assertEqual(codec._held, b"")
+        codec.decode(trainFrame(65535, 65535, 7).octets[:-1])
+        self.assertEqual(len(codec._held), 65534)
+
+    def test_nothingIsKeptOfWhatIsSkipped(self) -> None:
+        """
+        Padding and kinds that nobody knows are forgotten as they come.
+        """
+        for frame in (controlOf(Kind.PADDING, bytes(65535)), skippedFrame(200, 1, 2, 65535, 3)):
+            codec = newCodec()
+            octets = frame.octets
+            for begin in range(HEADER_BYTES, len(octets), 7000):
+                start = 0 if begin == HEADER_BYTES else begin
+                self.assertEqual(codec.decode(octets[start : begin + 7000]), Decoded([], []))
+                self.assertEqual(codec._held, b"")
+            self.assertEqual(codec.decode(Frame((4, 0, 0, 0, 0), b"").octets).controls, [(Kind.BYE, b"")])
+
+    def test_longDatagramInCrumbsIsNotCopiedAgainForEachOfThem(self) -> None:
+        """
+        A peer that dribbles would otherwise cost us gigabytes of copying.
+        """
+        codec = newCodec()
+        held = codec._held = CountingHeld()
+        octets = trainFrame(65535, 65535, 5).octets
+        for place in range(len(octets) - 1):
+            self.assertEqual(codec.decode(octets[place : place + 1]), Decoded([], []))
+            self.assertEqual(
+                len(held), (place + 1) % HEADER_BYTES if place < HEADER_BYTES else place + 1 - HEADER_BYTES
+            )
+        self.assertIs(codec._held, held)
+        self.assertEqual(held.cleared, 1)
+        self.assertTrue(codec.decode(octets[-1:]).arrivals == [(5, Train(65535, octets[HEADER_BYTES:]))])
+
+    def test_longTrainInCrumbsIsJoinedOnceForEachDatagram(self) -> None:
+        """
+        However small the crumbs are.
+        """
+        for crumb in (1, 3, 77):
+            codec = newCodec()
+            held = codec._held = CountingHeld()
+            octets = trainFrame(100, 10000, 5).octets
+            came = [codec.decode(octets[begin : begin + crumb]) for begin in range(0, len(octets), crumb)]
+            self.assertEqual(
+                numbered(one for step in came for one in step.arrivals), numbered([(5, Train(100, octets[10:]))])
+            )
+            self.assertLessEqual(held.cleared, 101)
+
+    def test_workIsInProportionToTheDataWhateverItsPattern(self) -> None:
+        """
+        However small or many the frames are, each byte is copied once, and a train
+        of many datagrams is one piece of work.
+        """
+        for frame, least in (
+            (trainFrame(0, 0, 1), 10),
+            (trainFrame(1, 1, 1), 11),
+            (trainFrame(1, 60000, 1), 60000),
+            (trainFrame(65535, 65535, 1), 60000),
+            (controlOf(Kind.PING, bytes(8)), 18),
+            (controlOf(Kind.PADDING, bytes(1)), 11),
+            (controlOf(Kind.PADDING, bytes(60000)), 60000),
+            (skippedFrame(255, 0, 0, 1, 0), 11),
+        ):
+            octets = frame.octets
+            data = CountingBytes(octets * max(65536 // len(octets), 3) + octets[:-1])
+            codec = newCodec()
+            codec.decode(data)
+            self.assertLessEqual(data.looks, len(data) // least + 3, frame.header)
+            self.assertLessEqual(data.seen, len(data), frame.header)
+
+
+class RefusalTests(SynchronousTestCase):
+    """
+    What the format does not allow.
+    """
+
+    def test_malformedFramesAreRefusedWithTheByteThatGivesThemAway(self) -> None:
+        """
+        Each with its own reason, in one line, however the stream is cut; before any of
+        the payload is there.
+        """
+        for text, reason in MALFORMED_FRAMES:
+            octets = bytes.fromhex(text)
+            for place in range(len(octets)):
+                codec = newCodec()
+                codec.decode(octets[:place])
+                error = self.assertRaises(PeerError, codec.decode, octets[place:] + bytes(30))
+                self.assertIn(reason, str(error), text)
+                self.assertNotIn("\n", str(error))
+            codec = newCodec()
+            for byte in octets[:-1]:
+                codec.decode(bytes([byte]))
+            self.assertRaises(PeerError, codec.decode, octets[-1:])
+
+    def test_everyHeaderIsEitherTakenOrRefused(self) -> None:
+        """
+        All kinds, with flags and without, and lengths around those that are allowed.
+        """
+        lengths = {1: {8}, 2: {8}, 3: {0}, 4: {0}}
+        for kind in range(256):
+            for flags in (0, 1, 128):
+                for segment, size in (
+                    (0, 0),
+                    (0, 1),
+                    (1, 0),
+                    (1, 1),
+                    (0, 7),
+                    (0, 8),
+                    (8, 8),
+                    (0, 9),
+                    (0, 65535),
+                    (9, 65535),
+                ):
+                    isKnown = kind <= 5
+                    isRight = size in lengths.get(kind, {size}) and (kind > 0 or segment > 0 or size == 0)
+                    octets = Frame((kind, flags, segment, size, 1), b"").octets
+                    if kind >= 128 or (isKnown and not flags and isRight):
+                        newCodec().decode(octets)
+                    else:
+                        self.assertRaises(PeerError, newCodec().decode, octets)
+
+    def test_noTrainFollowsADrain(self) -> None:
+        """
+        Neither at once nor later, neither a long one nor an empty one; everything else
+        may.
+        """
+        drain = controlFrame(Kind.DRAIN)
+        for train in (trainFrame(3, 3, 0), trainFrame(3, 9, 0), trainFrame(0, 0, 0)):
+            self.assertRaises(PeerError, newCodec().decode, drain + train.octets)
+            codec = newCodec()
+            self.assertEqual(codec.decode(train.octets + drain).controls, [(Kind.DRAIN, b"")])
+            for other in (
+                controlOf(Kind.PING, bytes(8)),
+                controlOf(Kind.PADDING, bytes(9)),
+                skippedFrame(128, 0, 0, 9, 0),
+            ):
+                codec.decode(other.octets)
+            self.assertRaises(PeerError, codec.decode, train.octets[:HEADER_BYTES])
+
+    def test_whatIsSentAfterADrainIsNotBoundByThatOfThePeer(self) -> None:
+        """
+        What is under way from here still goes: it is the tunnel that decides.
+        """
+        codec = newCodec()
+        codec.decode(controlFrame(Kind.DRAIN))
+        self.assertEqual(codec.encode([Train(1, b"a")]), bytes.fromhex("000000010001 00000000 61"))
+
+    def test_randomAndDamagedStreamsRaiseNothingElse(self) -> None:
+        """
+        Whoever it is that connects; and how the stream is cut changes neither what
+        arrives nor whether and why it is refused.
+        """
+        seed = str(Random().getrandbits(32))  # noqa: S311 - no secret
+        streams = Streams(seed)
+        refused = 0
+        for number in range(STREAMS):
+            place, parts = streams.next()
+            found = [readAll(place, cuts) for cuts in (parts, [b"".join(parts)])]
+            refused += isinstance(found[0], str)
+            self.assertEqual(found[0], found[1], f"seed {seed}, stream {number}: {parts}")
+        self.assertTrue(0.2 * STREAMS < refused < 0.8 * STREAMS, f"{refused} of {STREAMS}, seed {seed}")
+
+
+def readAll(place: int, parts: Sequence[bytes]) -> object:
+    """
+    @param place: which of the L{READERS} reads.
+    @return: what has arrived, or why it was refused.
+    """
+    reader = READERS[place]()
+    try:
+        for part in parts:
+            reader.read(part)
+    except PeerError as error:
+        return str(error)
+    return reader.hello, reader.arrived, reader.controls

@@ -1,0 +1,645 @@
+"""
+Whether the other end lives: when it is asked, how long its answer may take, and what
+becomes of a tunnel that gets none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.contracts import TimerTestCase
+from uotp.heartbeat import (
+    BUSY_SECONDS,
+    FIRST_PATIENCE_SECONDS,
+    FRESH_SHARE,
+    GIVE_UP_SECONDS,
+    IDLE_SECONDS,
+    LEAST_PATIENCE_SECONDS,
+    MOST_PATIENCE_SECONDS,
+    NEXT_STATE,
+    ROUND_TRIPS,
+    Event,
+    Heartbeat,
+    HeartbeatOwner,
+    State,
+)
+from uotp.wire.format2 import PING_BYTES
+
+ROUND_TRIP = 0.0625
+"""Of the path, in seconds; what is added up of it is exact."""
+
+MOMENT = 1 / 1024
+"""Shorter than anything that is waited for, in seconds."""
+
+EXPECTED: dict[State, dict[Event, State]] = {
+    State.QUIET: {Event.ASK: State.ASKED, Event.STOP: State.STOPPED},
+    State.ASKED: {Event.ANSWER: State.QUIET, Event.LATE: State.OVERDUE, Event.STOP: State.STOPPED},
+    State.OVERDUE: {Event.ANSWER: State.QUIET, Event.LATE: State.GIVEN_UP, Event.STOP: State.STOPPED},
+    State.GIVEN_UP: {Event.ANSWER: State.QUIET, Event.STOP: State.STOPPED},
+    State.STOPPED: {},
+}
+"""Every other pair changes nothing."""
+
+TOLD: dict[tuple[State, Event], list[str]] = {
+    (State.ASKED, Event.LATE): ["overdue"],
+    (State.OVERDUE, Event.LATE): ["given up"],
+    (State.OVERDUE, Event.ANSWER): ["came"],
+    (State.GIVEN_UP, Event.ANSWER): ["came"],
+}
+"""What the tunnel is told; of every other pair it hears nothing."""
+
+WAYS: dict[State, tuple[Event, ...]] = {
+    State.QUIET: (Event.ASK, Event.ANSWER),
+    State.ASKED: (Event.ASK,),
+    State.OVERDUE: (Event.ASK, Event.LATE),
+    State.GIVEN_UP: (Event.ASK, Event.LATE, Event.LATE),
+    State.STOPPED: (Event.ASK, Event.STOP),
+}
+"""How each state is reached."""
+
+
+class RecordingHeartbeatOwner:
+    """
+    A tunnel that keeps what it is told.
+
+    @ivar says: "overdue", "came" and "given up", in order.
+    @ivar whenTold: called each time.
+    """
+
+    def __init__(self) -> None:
+        self.says: list[str] = []
+        self.whenTold: Callable[[], None] = lambda: None
+
+    def _keep(self, said: str) -> None:
+        self.says.append(said)
+        self.whenTold()
+
+    def answerOverdue(self) -> None:
+        """
+        Keep it.
+        """
+        self._keep("overdue")
+
+    def answerCame(self) -> None:
+        """
+        Keep it.
+        """
+        self._keep("came")
+
+    def answerGivenUp(self) -> None:
+        """
+        Keep it.
+        """
+        self._keep("given up")
+
+
+_owner: type[HeartbeatOwner] = RecordingHeartbeatOwner
+
+
+class _HeartbeatTestCase(TimerTestCase):
+    """
+    Tests of one heartbeat, which is stopped in the end.
+    """
+
+    def setUp(self) -> None:
+        """
+        Begin before the first ping.
+        """
+        super().setUp()
+        self.clock.advance(1000.0)
+        self.begin()
+        self.addCleanup(self.end)
+
+    def begin(self) -> None:
+        """
+        Make another heartbeat.
+        """
+        self.owner = RecordingHeartbeatOwner()
+        self.pings: list[bytes] = []
+        self.heartbeat = Heartbeat(self.clock, self.owner, self.pings.append)
+
+    def end(self) -> None:
+        """
+        Stop the latest heartbeat.
+        """
+        self.heartbeat.stop()
+
+    def answer(self) -> bool:
+        """
+        The pong to the latest ping comes.
+        """
+        return self.heartbeat.answered(self.heartbeat._asked.to_bytes(PING_BYTES, "big"))
+
+    def waitForTimer(self) -> None:
+        """
+        Let time pass until the next timer, if there is one.
+        """
+        for call in self.clock.getDelayedCalls()[:1]:
+            self.clock.advance(call.getTime() - self.clock.seconds())
+
+    def reach(self, state: State) -> None:
+        """
+        Bring a new heartbeat into a state.
+        """
+        self.heartbeat.stop()
+        self.begin()
+        for event in WAYS[state]:
+            self.happen(event)
+        self.assertIs(self.heartbeat._state, state)
+
+    def happen(self, event: Event) -> None:
+        """
+        Let an event come about, or what would be one in another state.
+        """
+        {
+            Event.ASK: self.heartbeat.ask,
+            Event.ANSWER: self.answer,
+            Event.LATE: self.waitForTimer,
+            Event.STOP: self.heartbeat.stop,
+        }[event]()
+
+    def elapse(self, seconds: float) -> None:
+        """
+        Let time pass, and every timer go off at its time.
+        """
+        end = self.clock.seconds() + seconds
+        while (calls := self.clock.getDelayedCalls()) and calls[0].getTime() <= end:
+            self.clock.advance(calls[0].getTime() - self.clock.seconds())
+        self.clock.advance(end - self.clock.seconds())
+
+    def settle(self, roundTrip: float) -> None:
+        """
+        Ask for the first time, and get the answer.
+        """
+        self.heartbeat.ask()
+        self.elapse(roundTrip)
+        self.answer()
+        self.pings.clear()
+
+    def assertNextPing(self, seconds: float) -> None:
+        """
+        The next ping is sent after so many seconds, and not before.
+        """
+        self.pings.clear()
+        self.elapse(seconds - MOMENT)
+        self.assertEqual(len(self.pings), 0)
+        self.elapse(MOMENT)
+        self.assertEqual(len(self.pings), 1)
+
+    def assertOverdue(self, seconds: float) -> None:
+        """
+        The answer is overdue after so many seconds, and not before.
+        """
+        self.assertEqual(self.owner.says, [])
+        self.elapse(seconds - MOMENT)
+        self.assertEqual(self.owner.says, [])
+        self.elapse(MOMENT)
+        self.assertEqual(self.owner.says[:1], ["overdue"])
+
+
+class TableTests(_HeartbeatTestCase):
+    """
+    Every event in every state.
+    """
+
+    def test_tableIsTheExpectedOne(self) -> None:
+        """
+        Pair by pair.
+        """
+        for state in State:
+            for event in Event:
+                self.assertEqual(
+                    (state, event, NEXT_STATE.get((state, event))), (state, event, EXPECTED[state].get(event))
+                )
+
+    def test_everyEventInEveryStateDoesWhatTheTableSays(self) -> None:
+        """
+        And tells the tunnel what it has to know; only a new question sends a ping.
+        """
+        for state in State:
+            for event in Event:
+                self.reach(state)
+                self.owner.says.clear()
+                self.pings.clear()
+                self.happen(event)
+                after = self.heartbeat._state
+                self.assertEqual((state, event, after), (state, event, EXPECTED[state].get(event, state)))
+                self.assertEqual((state, event, self.owner.says), (state, event, TOLD.get((state, event), [])))
+                self.assertEqual(
+                    (state, event, len(self.pings)), (state, event, int((state, event) == (State.QUIET, Event.ASK)))
+                )
+                timers = 0 if after in (State.GIVEN_UP, State.STOPPED) else 1
+                self.assertEqual((state, event, len(self.clock.getDelayedCalls())), (state, event, timers))
+
+    def test_stoppedLeavesNoTimer(self) -> None:
+        """
+        From whatever state; and it asks no more, whatever is tried.
+        """
+        for state in State:
+            self.reach(state)
+            self.heartbeat.due = True
+            self.heartbeat.stop()
+            self.assertNoTimer()
+            self.assertFalse(self.heartbeat.due)
+            self.owner.says.clear()
+            self.pings.clear()
+            self.heartbeat.ask()
+            self.heartbeat.prove()
+            self.assertIsNone(self.heartbeat.join())
+            self.assertFalse(self.answer())
+            self.heartbeat.stop()
+            self.assertEqual((self.owner.says, self.pings), ([], []))
+            self.assertNoTimer()
+
+    def test_tunnelMayStopItWhateverItIsTold(self) -> None:
+        """
+        In the middle of being told.
+        """
+        for isProof in (False, True):
+            for (state, event), told in TOLD.items():
+                self.reach(state)
+                self.heartbeat._proving = isProof
+                self.owner.says.clear()
+                self.owner.whenTold = self.heartbeat.stop
+                self.happen(event)
+                self.assertEqual((state, event, self.owner.says), (state, event, told))
+                self.assertIs(self.heartbeat._state, State.STOPPED)
+                self.assertNoTimer()
+
+
+class AskingTests(_HeartbeatTestCase):
+    """
+    When the other end is asked.
+    """
+
+    def test_neverMoreThanOnePingIsOnItsWay(self) -> None:
+        """
+        Whether it is sent alone or with a train.
+        """
+        self.heartbeat.ask()
+        self.assertEqual([len(ping) for ping in self.pings], [PING_BYTES])
+        self.heartbeat.ask()
+        self.assertIsNone(self.heartbeat.join())
+        self.assertEqual(len(self.pings), 1)
+
+    def test_everyPingIsAnother(self) -> None:
+        """
+        So that an answer tells to which it belongs.
+        """
+        for _ in range(3):
+            self.heartbeat.ask()
+            self.answer()
+        self.assertEqual(len(set(self.pings)), 3)
+
+    def test_tunnelThatCarriesIsAskedEverySecondSecond(self) -> None:
+        """
+        Counted from one ping to the next; without a train if none comes just then.
+        """
+        self.settle(ROUND_TRIP)
+        self.heartbeat.carried = True
+        self.assertNextPing(BUSY_SECONDS - ROUND_TRIP)
+        for _ in range(3):
+            self.elapse(ROUND_TRIP)
+            self.answer()
+            self.heartbeat.carried = True
+            self.assertNextPing(BUSY_SECONDS - ROUND_TRIP)
+
+    def test_tunnelThatHasCarriedNothingWaitsForATrain(self) -> None:
+        """
+        And the next one takes the ping along.
+        """
+        self.settle(ROUND_TRIP)
+        self.elapse(BUSY_SECONDS - ROUND_TRIP - MOMENT)
+        self.assertFalse(self.heartbeat.due)
+        self.elapse(MOMENT)
+        self.assertTrue(self.heartbeat.due)
+        self.assertEqual(self.pings, [])
+        self.elapse(1.0)
+        payload = self.heartbeat.join()
+        self.assertEqual(payload, self.heartbeat._asked.to_bytes(PING_BYTES, "big"))
+        self.assertEqual((self.heartbeat.due, self.pings), (False, []))
+        self.elapse(ROUND_TRIP)
+        self.answer()
+        self.assertEqual(self.heartbeat.roundTrip, ROUND_TRIP)
+        self.heartbeat.carried = True
+        self.assertNextPing(BUSY_SECONDS - ROUND_TRIP)
+
+    def test_whatWasCarriedBeforeThePingDoesNotCount(self) -> None:
+        """
+        The ping followed it.
+        """
+        self.heartbeat.carried = True
+        self.settle(ROUND_TRIP)
+        self.elapse(BUSY_SECONDS)
+        self.assertEqual((self.pings, self.heartbeat.due), ([], True))
+
+    def test_answerThatTookLongIsFollowedByAPingAtOnce(self) -> None:
+        """
+        Where trains have been sent meanwhile.
+        """
+        self.heartbeat.ask()
+        self.heartbeat.carried = self.heartbeat.heard = True
+        self.elapse(BUSY_SECONDS + 1)
+        self.answer()
+        self.pings.clear()
+        self.elapse(0)
+        self.assertEqual(len(self.pings), 1)
+
+    def test_silentTunnelIsAsked(self) -> None:
+        """
+        Nothing is sent and nothing comes; it is asked now and then for ever.
+        """
+        self.settle(ROUND_TRIP)
+        for _ in range(3):
+            self.assertNextPing(BUSY_SECONDS + IDLE_SECONDS - ROUND_TRIP)
+            self.elapse(ROUND_TRIP)
+            self.heartbeat.heard = True  # the pong
+            self.answer()
+
+    def test_tunnelIsAskedWhenNothingHasComeForAWhile(self) -> None:
+        """
+        Not sooner than L{IDLE_SECONDS} after the last byte, nor later than twice that.
+        """
+        for tenths in range(25, 500, 7):
+            self.heartbeat.stop()
+            self.begin()
+            self.settle(ROUND_TRIP)
+            for _ in range(tenths):
+                self.elapse(0.1)
+                self.heartbeat.heard = True
+            self.assertEqual(self.pings, [])
+            heardAt = self.clock.seconds()
+            while not self.pings:
+                self.elapse(0.05)
+            silence = self.clock.seconds() - heardAt
+            self.assertGreaterEqual(silence, IDLE_SECONDS - 0.1)
+            self.assertLessEqual(silence, 2 * IDLE_SECONDS + 0.1)
+
+    def test_tunnelThatOnlyHearsIsNotAsked(self) -> None:
+        """
+        What comes is proof enough; a train would take a ping along.
+        """
+        self.settle(ROUND_TRIP)
+        for _ in range(300):
+            self.elapse(1.0)
+            self.heartbeat.heard = True
+        self.assertEqual((self.pings, self.heartbeat.due), ([], True))
+
+
+class PatienceTests(_HeartbeatTestCase):
+    """
+    How long an answer may take.
+    """
+
+    def test_firstAnswerMayTakeLong(self) -> None:
+        """
+        Nothing is known of the path.
+        """
+        self.heartbeat.ask()
+        self.assertOverdue(FIRST_PATIENCE_SECONDS)
+
+    def test_answerMayTakeAFewRoundTrips(self) -> None:
+        """
+        But a repair's time at least, and at most what it takes to connect anew.
+        """
+        for roundTrip, patience in (
+            (0.01, LEAST_PATIENCE_SECONDS),
+            (LEAST_PATIENCE_SECONDS / ROUND_TRIPS, LEAST_PATIENCE_SECONDS),
+            (0.25, 0.25 * ROUND_TRIPS),
+            (MOST_PATIENCE_SECONDS / ROUND_TRIPS, MOST_PATIENCE_SECONDS),
+            (1.5, MOST_PATIENCE_SECONDS),
+        ):
+            self.heartbeat.stop()
+            self.begin()
+            self.settle(roundTrip)
+            self.heartbeat.ask()
+            self.assertOverdue(patience)
+
+    def test_overdueAnswerIsGivenUp(self) -> None:
+        """
+        After a moment in which it may be a short break of the path; each is said once.
+        """
+        self.settle(ROUND_TRIP)
+        self.heartbeat.ask()
+        self.assertOverdue(LEAST_PATIENCE_SECONDS)
+        self.elapse(GIVE_UP_SECONDS - MOMENT)
+        self.assertEqual(self.owner.says, ["overdue"])
+        self.elapse(MOMENT)
+        self.assertEqual(self.owner.says, ["overdue", "given up"])
+        self.assertNoTimer()
+        self.elapse(100)
+        self.heartbeat.ask()
+        self.assertEqual((self.owner.says, len(self.pings)), (["overdue", "given up"], 1))
+
+    def test_answerInTimeIsNotSpokenOf(self) -> None:
+        """
+        Not even in the last moment.
+        """
+        self.heartbeat.ask()
+        self.elapse(FIRST_PATIENCE_SECONDS - MOMENT)
+        self.answer()
+        self.elapse(BUSY_SECONDS + IDLE_SECONDS - FIRST_PATIENCE_SECONDS)
+        self.assertEqual(self.owner.says, [])
+
+    def test_whatComesExtendsThePatience(self) -> None:
+        """
+        Each time by as much, for whoever sends much may answer late.
+        """
+        self.settle(ROUND_TRIP)
+        self.heartbeat.ask()
+        for _ in range(3):
+            self.elapse(LEAST_PATIENCE_SECONDS / 2)
+            self.heartbeat.heard = True
+            self.elapse(LEAST_PATIENCE_SECONDS / 2)
+        self.assertOverdue(LEAST_PATIENCE_SECONDS)
+
+    def test_patienceHasAnEnd(self) -> None:
+        """
+        Whatever comes: who does not answer for so long had better be replaced.
+        """
+        for roundTrip in (ROUND_TRIP, 0.275, 0.4, 0.6, 0.9):
+            self.heartbeat.stop()
+            self.begin()
+            self.settle(roundTrip)
+            self.heartbeat.ask()
+            for _ in range(int((MOST_PATIENCE_SECONDS - MOMENT) * 32)):
+                self.elapse(1 / 32)
+                self.heartbeat.heard = True
+            self.assertEqual(self.owner.says, [])
+            self.elapse(2 / 32)
+            self.assertEqual(self.owner.says, ["overdue"])
+
+    def test_whatCameBeforeThePingProvesNothing(self) -> None:
+        """
+        The path may be gone since.
+        """
+        self.settle(ROUND_TRIP)
+        self.heartbeat.heard = True
+        self.heartbeat.ask()
+        self.assertOverdue(LEAST_PATIENCE_SECONDS)
+
+    def test_lateAnswerBringsTheTunnelBack(self) -> None:
+        """
+        Overdue or given up; it is asked again as any other.
+        """
+        for state in (State.OVERDUE, State.GIVEN_UP):
+            self.reach(state)
+            self.owner.says.clear()
+            self.heartbeat.carried = True
+            self.assertTrue(self.answer())
+            self.assertEqual(self.owner.says, ["came"])
+            self.pings.clear()
+            self.elapse(0)
+            self.assertEqual((self.owner.says, len(self.pings)), (["came"], 1))
+
+    def test_whatComesIsNoAnswer(self) -> None:
+        """
+        A tunnel whose answer is overdue is given up though something comes.
+        """
+        self.reach(State.OVERDUE)
+        self.heartbeat.heard = True
+        self.elapse(GIVE_UP_SECONDS)
+        self.assertEqual(self.owner.says, ["overdue", "given up"])
+
+
+class AnswerTests(_HeartbeatTestCase):
+    """
+    What is an answer, and what it tells.
+    """
+
+    def test_onlyTheAnswerToThePingThatIsOnItsWayCounts(self) -> None:
+        """
+        None that nobody has asked for, that came before, or of another length.
+        """
+        self.assertFalse(self.heartbeat.answered(bytes(PING_BYTES)))
+        self.heartbeat.ask()
+        [first] = self.pings
+        self.answer()
+        self.assertFalse(self.heartbeat.answered(first))
+        self.heartbeat.ask()
+        self.elapse(ROUND_TRIP)
+        for payload in (first, bytes(PING_BYTES), b"\xff" * PING_BYTES, b"", self.pings[-1] + b"\0"):
+            self.assertFalse(self.heartbeat.answered(payload))
+        self.assertIs(self.heartbeat._state, State.ASKED)
+        self.assertEqual(self.heartbeat.roundTrip, 0)
+        self.assertTrue(self.heartbeat.answered(self.pings[-1]))
+        self.assertEqual(self.heartbeat.roundTrip, ROUND_TRIP)
+
+    def test_roundTripIsSmoothed(self) -> None:
+        """
+        The first counts in full, every other for a quarter.
+        """
+        self.assertEqual(self.heartbeat.roundTrip, 0)
+        expected = 0.0
+        for took in (0.1, 0.3, 0.05, 0.05):
+            self.heartbeat.ask()
+            self.elapse(took)
+            self.answer()
+            expected = took if not expected else expected * (1 - FRESH_SHARE) + took * FRESH_SHARE
+            self.assertAlmostEqual(self.heartbeat.roundTrip, expected)
+
+    def test_lateAnswerTellsTheRoundTripToo(self) -> None:
+        """
+        From the ping on.
+        """
+        self.heartbeat.ask()
+        self.elapse(FIRST_PATIENCE_SECONDS)
+        self.elapse(GIVE_UP_SECONDS)
+        self.assertEqual(self.owner.says, ["overdue", "given up"])
+        self.answer()
+        self.assertEqual(self.heartbeat.roundTrip, FIRST_PATIENCE_SECONDS + GIVE_UP_SECONDS)
+
+
+class ProofTests(_HeartbeatTestCase):
+    """
+    The path may have changed: the other end is to prove that it is there.
+    """
+
+    def test_quietTunnelIsAskedAtOnce(self) -> None:
+        """
+        And given up as soon as the answer is overdue.
+        """
+        self.settle(ROUND_TRIP)
+        self.heartbeat.prove()
+        self.assertEqual(len(self.pings), 1)
+        self.assertOverdue(LEAST_PATIENCE_SECONDS)
+        self.assertEqual(self.owner.says, ["overdue", "given up"])
+        self.assertNoTimer()
+
+    def test_answerIsTheProof(self) -> None:
+        """
+        Nobody is told; and the next answer that is overdue has its time again.
+        """
+        self.settle(ROUND_TRIP)
+        self.heartbeat.prove()
+        self.elapse(ROUND_TRIP)
+        self.answer()
+        self.heartbeat.ask()
+        self.assertOverdue(LEAST_PATIENCE_SECONDS)
+        self.assertEqual(self.owner.says, ["overdue"])
+        self.elapse(GIVE_UP_SECONDS)
+        self.assertEqual(self.owner.says, ["overdue", "given up"])
+
+    def test_pingThatIsOnItsWayIsWaitedForAnew(self) -> None:
+        """
+        The machine may have slept since, and with it the answer's time.
+        """
+        self.settle(ROUND_TRIP)
+        self.heartbeat.ask()
+        self.elapse(LEAST_PATIENCE_SECONDS - MOMENT)
+        self.heartbeat.prove()
+        self.assertEqual(len(self.pings), 1)
+        self.assertOverdue(LEAST_PATIENCE_SECONDS)
+        self.assertEqual(self.owner.says, ["overdue", "given up"])
+
+    def test_whatCameBeforeIsNoProof(self) -> None:
+        """
+        Only what comes from now on extends the patience.
+        """
+        self.settle(ROUND_TRIP)
+        self.heartbeat.ask()
+        self.heartbeat.heard = True
+        self.heartbeat.prove()
+        self.assertOverdue(LEAST_PATIENCE_SECONDS)
+
+    def test_tunnelThatBringsMuchMayProveItselfLate(self) -> None:
+        """
+        What comes is a proof of the path, though not of the other end's program.
+        """
+        self.settle(ROUND_TRIP)
+        self.heartbeat.prove()
+        self.heartbeat.heard = True
+        self.elapse(LEAST_PATIENCE_SECONDS)
+        self.assertOverdue(LEAST_PATIENCE_SECONDS)
+        self.assertEqual(self.owner.says, ["overdue", "given up"])
+
+    def test_overdueTunnelIsGivenUpAtOnce(self) -> None:
+        """
+        It was in doubt already.
+        """
+        self.reach(State.OVERDUE)
+        self.heartbeat.prove()
+        self.assertEqual((self.owner.says, len(self.pings)), (["overdue", "given up"], 1))
+        self.assertNoTimer()
+
+    def test_tunnelThatWasGivenUpIsNotGivenUpAgain(self) -> None:
+        """
+        Its successor is on its way.
+        """
+        self.reach(State.GIVEN_UP)
+        self.heartbeat.prove()
+        self.assertEqual((self.owner.says, len(self.pings)), (["overdue", "given up"], 1))
+        self.assertNoTimer()
+        self.answer()
+        self.assertEqual(self.owner.says, ["overdue", "given up", "came"])
+
+    def test_doubtingTwiceAsksOnce(self) -> None:
+        """
+        And gives up once.
+        """
+        self.settle(ROUND_TRIP)
+        self.heartbeat.prove()
+        self.elapse(LEAST_PATIENCE_SECONDS / 2)
+        self.heartbeat.prove()
+        self.assertOverdue(LEAST_PATIENCE_SECONDS)
+        self.assertEqual((self.owner.says, len(self.pings)), (["overdue", "given up"], 1))

@@ -1,0 +1,363 @@
+"""
+How a tunnel begins, in both formats: byte for byte, and however the stream is cut.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.streams import LONGEST_HELLO_BYTES, pieces
+from tests.vectors import (
+    CLIENT_HELLOS,
+    CLIENT_HELLOS_UNDERSTOOD,
+    MALFORMED_CLIENT_HELLOS,
+    MALFORMED_SERVER_HELLOS,
+    SERVER_HELLOS,
+    SERVER_HELLOS_UNDERSTOOD,
+    SESSION_ID,
+    ClientHelloVector,
+    Malformed,
+    ServerHelloVector,
+)
+from uotp.errors import PeerError
+from uotp.wire.hello import (
+    MAX_EXTENSIONS_BYTES,
+    SESSION_ID_BYTES,
+    ClientHello,
+    ClientHelloDecoder,
+    ServerHello,
+    ServerHelloDecoder,
+    WireFormat,
+    encodeClientHello,
+    encodeServerHello,
+    foreignHello,
+    newSessionId,
+    sessionName,
+)
+
+FOLLOWING = b"frames, or what else is sent at once"
+
+CUTS = st.lists(st.integers(0, 1 << 16), max_size=8)
+"""Where a stream is cut."""
+
+UUIDS = st.uuids(version=4).map(lambda sessionId: sessionId.bytes)
+
+LONGEST_EXTENSION = b"\x7f" + (MAX_EXTENSIONS_BYTES - 3).to_bytes(2, "big") + bytes(MAX_EXTENSIONS_BYTES - 3)
+
+Decoder = ClientHelloDecoder | ServerHelloDecoder
+
+
+def opening(extensions: bytes, flags: int = 0) -> bytes:
+    """
+    @return: what both hellos of format 2 begin with.
+    """
+    return b"uotp\x02" + bytes([flags]) + len(extensions).to_bytes(2, "big")
+
+
+class HelloTestCase(SynchronousTestCase):
+    """
+    What is asked of both decoders.
+    """
+
+    def assertTaken(self, decoder: Decoder, parts: Sequence[bytes], size: int, hello: object) -> None:
+        """
+        The hello is there with its last byte, with all of the rest of its piece.
+
+        @param size: how long the hello is.
+        """
+        read = 0
+        for number, part in enumerate(parts):
+            read += len(part)
+            taken = decoder.feed(part)
+            if read < size:
+                self.assertIsNone(taken)
+                self.assertLess(len(decoder._held), LONGEST_HELLO_BYTES)
+            else:
+                self.assertEqual(taken, (hello, b"".join(parts[: number + 1])[size:]))
+                self.assertEqual(decoder._held, b"")
+                return
+        self.fail("it was never complete")
+
+    def assertTakenHoweverCut(self, makeDecoder: Callable[[], Decoder], octets: bytes, hello: object) -> None:
+        """
+        In two pieces with any border, in none, and byte by byte.
+        """
+        stream = octets + FOLLOWING
+        for place in range(len(octets) + 2):
+            self.assertTaken(makeDecoder(), [stream[:place], stream[place:]], len(octets), hello)
+        self.assertTaken(makeDecoder(), [bytes([byte]) for byte in stream], len(octets), hello)
+
+    def assertRefused(self, makeDecoder: Callable[[], Decoder], malformed: Malformed) -> None:
+        """
+        The last byte is refused, and none before it, however the stream is cut; the
+        reason is one line.
+        """
+        octets = malformed.octets
+        for place in range(len(octets)):
+            decoder = makeDecoder()
+            self.assertIsNone(decoder.feed(octets[:place]), malformed.text)
+            self.assertLess(len(decoder._held), LONGEST_HELLO_BYTES)
+            error = self.assertRaises(PeerError, decoder.feed, octets[place:] + FOLLOWING)
+            self.assertIn(malformed.reason, str(error), malformed.text)
+            self.assertNotIn("\n", str(error))
+        decoder = makeDecoder()
+        for byte in octets[:-1]:
+            self.assertIsNone(decoder.feed(bytes([byte])), malformed.text)
+        self.assertRaises(PeerError, decoder.feed, octets[-1:])
+
+
+class SessionIdTests(SynchronousTestCase):
+    """
+    The id that a client shows.
+    """
+
+    def test_anIdIsARandomUuid(self) -> None:
+        """
+        Sixteen bytes, version 4, and another one each time.
+        """
+        ids = {newSessionId() for _ in range(100)}
+        self.assertEqual(len(ids), 100)
+        for sessionId in ids:
+            self.assertEqual(uuid.UUID(bytes=sessionId).version, 4)
+            self.assertEqual(uuid.UUID(bytes=sessionId).variant, uuid.RFC_4122)
+
+    def test_theNameForTheLogLetsNobodyJoin(self) -> None:
+        """
+        It is a quarter of the id.
+        """
+        self.assertEqual(sessionName(SESSION_ID), "5f0c9e21")
+
+
+class ClientHelloTests(HelloTestCase):
+    """
+    What a client says first, in either format.
+    """
+
+    def test_hellosAreSaidAsTheyAreWrittenDown(self) -> None:
+        """
+        Format 1: the id and nothing else.  Format 2: an opening, and the id.
+        """
+        for vector, hello in CLIENT_HELLOS:
+            self.assertEqual(encodeClientHello(hello), vector.octets, vector.name)
+
+    def test_hellosAreUnderstoodHoweverTheStreamIsCut(self) -> None:
+        """
+        All that stands behind a hello is handed on, none of it is lost; extensions
+        that nobody knows are skipped.
+        """
+        vectors: list[ClientHelloVector] = CLIENT_HELLOS + CLIENT_HELLOS_UNDERSTOOD
+        for vector, hello in vectors:
+            self.assertTakenHoweverCut(ClientHelloDecoder, vector.octets, hello)
+
+    def test_malformedHellosAreRefusedWithTheByteThatGivesThemAway(self) -> None:
+        """
+        Each with its own reason.
+        """
+        for malformed in MALFORMED_CLIENT_HELLOS:
+            self.assertRefused(ClientHelloDecoder, malformed)
+
+    def test_anyFormatButTheSecondIsRefused(self) -> None:
+        """
+        Whoever has our magic and another number is of another time.
+        """
+        for wireFormat in {*range(256)} - {2}:
+            octets = b"uotp" + bytes([wireFormat, 0, 0, 0])
+            error = self.assertRaises(PeerError, ClientHelloDecoder().feed, octets)
+            self.assertIn(f"format {wireFormat}", str(error))
+
+    def test_anyFlagIsRefused(self) -> None:
+        """
+        There is none yet, and one that is not understood may change all that follows.
+        """
+        for flags in range(1, 256):
+            error = self.assertRaises(PeerError, ClientHelloDecoder().feed, opening(b"", flags))
+            self.assertIn(f"flags that there are not: {flags:#x}", str(error))
+
+    def test_extensionsMayBeAsLongAsTheLimitAndNoLonger(self) -> None:
+        """
+        All lengths below the limit are waited for, all above it are refused, save where
+        a UUID of version 4 has its version.
+        """
+        hello = opening(LONGEST_EXTENSION) + SESSION_ID + LONGEST_EXTENSION
+        self.assertEqual(len(hello), LONGEST_HELLO_BYTES)
+        self.assertTaken(ClientHelloDecoder(), [hello], len(hello), ClientHello(WireFormat.TWO, SESSION_ID))
+        for size in range(0, 1 << 16, 5):
+            feed = ClientHelloDecoder().feed
+            octets = b"uotp\x02\0" + size.to_bytes(2, "big")
+            if size > MAX_EXTENSIONS_BYTES and size >> 12 != 4:
+                error = self.assertRaises(PeerError, feed, octets)
+                self.assertIn(f"{size} bytes of extensions", str(error))
+            else:
+                self.assertIsNone(feed(octets))
+
+    def test_longHelloInCrumbsIsNeverHeldTwice(self) -> None:
+        """
+        Whoever dribbles makes us hold what the longest hello has, and no more.
+        """
+        hello = opening(LONGEST_EXTENSION) + SESSION_ID + LONGEST_EXTENSION
+        decoder = ClientHelloDecoder()
+        for place in range(len(hello) - 1):
+            self.assertIsNone(decoder.feed(hello[place : place + 1]))
+            self.assertEqual(len(decoder._held), place + 1)
+        self.assertEqual(decoder.feed(hello[-1:] + b"!"), (ClientHello(WireFormat.TWO, SESSION_ID), b"!"))
+
+    @settings(max_examples=200, deadline=None, database=None)
+    @given(UUIDS, CUTS)
+    @example(uuid.UUID(bytes=b"uotp\x02\0\0\0".ljust(16, b"\0"), version=4).bytes, [])
+    @example(uuid.UUID(bytes=b"uotp\x02\0\x0f\xff".ljust(16, b"\xff"), version=4).bytes, [7, 8])
+    @example(uuid.UUID(bytes=b"GET / HTTP/1.1\r\n", version=4).bytes, [])
+    def test_noUuidOfFormat1IsTakenForAnythingElse(self, sessionId: bytes, cuts: list[int]) -> None:
+        """
+        Not even one that begins with our magic, or as another protocol.
+        """
+        parts = pieces(sessionId + FOLLOWING, cuts)
+        self.assertTaken(ClientHelloDecoder(), parts, len(sessionId), ClientHello(WireFormat.ONE, sessionId))
+
+    @settings(max_examples=200, deadline=None, database=None)
+    @given(
+        st.binary(min_size=16, max_size=16),
+        st.lists(st.tuples(st.integers(0, 255), st.binary(max_size=300)), max_size=12),
+        CUTS,
+    )
+    def test_anyExtensionsAreSkipped(
+        self, sessionId: bytes, extensions: list[tuple[int, bytes]], cuts: list[int]
+    ) -> None:
+        """
+        Of whatever type and length, the types of the server's too; in format 2 any
+        sixteen bytes are an id.
+        """
+        octets = b"".join(bytes([kind]) + len(value).to_bytes(2, "big") + value for kind, value in extensions)
+        hello = opening(octets) + sessionId + octets
+        parts = pieces(hello + FOLLOWING, cuts)
+        self.assertTaken(ClientHelloDecoder(), parts, len(hello), ClientHello(WireFormat.TWO, sessionId))
+
+
+class ServerHelloTests(HelloTestCase):
+    """
+    What a server answers, in format 2.
+    """
+
+    def test_answersAreSaidAsTheyAreWrittenDown(self) -> None:
+        """
+        A welcome says what is known; a refusal does not say why.
+        """
+        for vector, hello in SERVER_HELLOS:
+            self.assertEqual(encodeServerHello(hello), vector.octets, vector.name)
+
+    def test_answersAreUnderstoodHoweverTheStreamIsCut(self) -> None:
+        """
+        In any order of their extensions, and with others among them.
+        """
+        vectors: list[ServerHelloVector] = SERVER_HELLOS + SERVER_HELLOS_UNDERSTOOD
+        for vector, hello in vectors:
+            self.assertTakenHoweverCut(ServerHelloDecoder, vector.octets, hello)
+
+    def test_malformedAnswersAreRefusedWithTheByteThatGivesThemAway(self) -> None:
+        """
+        Each with its own reason.
+        """
+        for malformed in MALFORMED_SERVER_HELLOS:
+            self.assertRefused(ServerHelloDecoder, malformed)
+
+    def test_whatDoesNotBeginAsAnAnswerIsRefusedWithItsFirstByte(self) -> None:
+        """
+        So that a client need not wait for a server that speaks something else.
+        """
+        whole = b"uotp\x02"
+        for place, byte in enumerate(whole):
+            for other in {*range(256)} - {byte}:
+                decoder = ServerHelloDecoder()
+                self.assertIsNone(decoder.feed(whole[:place]))
+                self.assertRaises(PeerError, decoder.feed, bytes([other]))
+
+    def test_everyAnswerButZeroIsARefusal(self) -> None:
+        """
+        Later servers may have other words for it.
+        """
+        for answer in range(256):
+            taken = ServerHelloDecoder().feed(opening(b"", answer))
+            self.assertEqual(taken, (ServerHello(answer == 0), b""))
+
+    def test_everyStateButZeroIsResumed(self) -> None:
+        """
+        Only who says that the session is new makes its numbers begin anew.
+        """
+        for state in range(256):
+            octets = opening(bytes(4)) + b"\x01\0\x01" + bytes([state])
+            self.assertEqual(ServerHelloDecoder().feed(octets), (ServerHello(True, isNew=state == 0), b""))
+
+    def test_extensionsMayBeAsLongAsTheLimitAndNoLonger(self) -> None:
+        """
+        Nothing longer is waited for.
+        """
+        hello = opening(LONGEST_EXTENSION) + LONGEST_EXTENSION
+        self.assertTaken(ServerHelloDecoder(), [hello], len(hello), ServerHello(True))
+        for size in range(MAX_EXTENSIONS_BYTES + 1, 1 << 16, 5):
+            octets = b"uotp\x02\0" + size.to_bytes(2, "big")
+            error = self.assertRaises(PeerError, ServerHelloDecoder().feed, octets)
+            self.assertIn(f"{size} bytes of extensions", str(error))
+
+    def test_timesBeyondWhatCanBeSaidAreSaidAsTheLongest(self) -> None:
+        """
+        A session that is kept for ever is kept for 136 years, as far as a client knows.
+        """
+        octets = encodeServerHello(ServerHello(True, keptSeconds=1 << 40))
+        self.assertEqual(octets.hex(), "756f7470020000070200" + "04ffffffff")
+
+    @settings(max_examples=200, deadline=None, database=None)
+    @given(
+        st.builds(
+            ServerHello,
+            st.booleans(),
+            st.none() | st.booleans(),
+            st.none() | st.integers(0, 0xFFFFFFFF) | st.sampled_from((0, 1, 150, 0xFFFFFFFF)),
+        ),
+        CUTS,
+    )
+    def test_whatIsSaidIsUnderstood(self, hello: ServerHello, cuts: list[int]) -> None:
+        """
+        Whatever a server has to say, and however it arrives.
+        """
+        octets = encodeServerHello(hello)
+        self.assertTaken(ServerHelloDecoder(), pieces(octets + FOLLOWING, cuts), len(octets), hello)
+
+
+class ForeignHelloTests(SynchronousTestCase):
+    """
+    Who took us for somebody else.
+    """
+
+    def test_otherProtocolsAreKnownByTheirFirstBytes(self) -> None:
+        """
+        So that they open no session, and the log says what to mend.
+        """
+        for hello, word in (
+            (b"\x16\x03\x01\x05\xc2\x01\x00\x05\xbe\x03\x03" + bytes(5), "--no-tls"),
+            (b"GET / HTTP/1.1\r\n", "HTTP"),
+            (b"POST / HTTP/1.1\r", "HTTP"),
+            (b"HEAD / HTTP/1.1\r", "HTTP"),
+            (b"OPTIONS * HTTP/1", "HTTP"),
+            (b"CONNECT a:1 HTTP", "HTTP"),
+            (b"PRI * HTTP/2.0\r\n", "HTTP"),
+            (b"SSH-2.0-OpenSSH_", "SSH"),
+        ):
+            self.assertEqual(len(hello), SESSION_ID_BYTES)
+            self.assertIn(word, str(foreignHello(hello)))
+            error = self.assertRaises(PeerError, ClientHelloDecoder().feed, hello)
+            self.assertIn(word, str(error))
+
+    def test_sessionIdIsNeverTakenForAnotherProtocol(self) -> None:
+        """
+        Not even one that begins in the same way; nor are ids of other kinds.
+        """
+        for hello in (b"\x16\x03", b"GET ", b"SSH-"):
+            self.assertIsNone(foreignHello(uuid.UUID(bytes=hello.ljust(16, b"\xab"), version=4).bytes))
+        for sessionId in (bytes(16), bytes(range(16)), b"A" * 16, b"\xff" * 16):
+            self.assertIsNone(foreignHello(sessionId))
+            taken = ClientHelloDecoder().feed(sessionId)
+            self.assertEqual(taken, (ClientHello(WireFormat.ONE, sessionId), b""))

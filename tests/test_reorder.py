@@ -1,0 +1,982 @@
+"""
+Trains in the order of their numbers again: nothing waits for longer than it may, nothing
+is lost or passed on twice, and no peer makes us keep more than a bounded amount.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from uotp import reorder
+from uotp.reorder import (
+    FIRST_HOLD_SECONDS,
+    HALF,
+    LEAST_HOLD_SECONDS,
+    LONGEST_HOLD_SECONDS,
+    MARGIN,
+    MAX_GIVEN_UP,
+    MAX_GONE,
+    MAX_HELD_BYTES,
+    REMEMBERED_PER_SECOND,
+    ROUND_TRIPS,
+    TRAIN_OVERHEAD_BYTES,
+    Hold,
+    Resequencer,
+)
+from uotp.train import MAX_TRAIN_BYTES, Train, bytesOf, cut
+from uotp.wire.format2 import LAST_NUMBER, Arrival
+
+START = 1000.0
+"""When the tests begin."""
+
+HOLD = 0.125
+"""Seconds that a train may wait where a test does not say otherwise."""
+
+FAR = HALF - 1
+"""As far ahead as a number can be."""
+
+WIDTH = 8
+"""Bytes of a datagram of the tests: it is the number of the datagram."""
+
+BASES = (0, LAST_NUMBER - 4, LAST_NUMBER, HALF - 3, HALF, 123456)
+"""Where a peer may begin to count."""
+
+
+def arrival(number: int, datagrams: int = 1) -> Arrival:
+    """
+    @param number: which may be negative, or more than 32 bits hold.
+    @return: a train whose datagrams tell their numbers.
+    """
+    payload = b"".join(each.to_bytes(WIDTH, "big", signed=True) for each in range(number, number + datagrams))
+    return number & LAST_NUMBER, Train(WIDTH, payload)
+
+
+def numbersOf(trains: list[Train]) -> list[int]:
+    """
+    @return: what the datagrams of some trains tell.
+    """
+    return [int.from_bytes(each, "big", signed=True) for train in trains for each in cut(train)]
+
+
+def assertSound(resequencer: Resequencer) -> None:
+    """
+    What holds between any two events.
+
+    @raise AssertionError: when it does not.
+    """
+    waiting = [number for number, _ in resequencer._waiting]
+    byAge = resequencer._byAge
+    assert resequencer.held == sum(len(train.payload) + TRAIN_OVERHEAD_BYTES for _, train in resequencer._waiting), (
+        "what waits is counted"
+    )
+    assert resequencer.held <= reorder.MAX_HELD_BYTES
+    assert len(byAge) <= 2 * len(waiting) + MAX_GONE
+    assert len(resequencer._givenUp) <= MAX_GIVEN_UP
+    assert bool(byAge) == bool(waiting)
+    assert not byAge or byAge[0][1] in waiting, "the deadline is of a train that waits"
+    assert resequencer._expected is not None or not waiting
+    assert all(number > (resequencer._expected or 0) for number in waiting), "what nothing is missing before has gone"
+
+
+class _ResequencerTestCase(SynchronousTestCase):
+    """
+    Tests with a re-sequencer and a time.
+    """
+
+    def setUp(self) -> None:
+        """
+        Begin with nothing known.
+        """
+        self.begin()
+
+    def begin(self, hold: float | None = HOLD) -> None:
+        """
+        @param hold: seconds that a train may wait, or L{None} to follow what is seen.
+        """
+        self.now = START
+        self.hold = Hold(self.now, hold)
+        self.resequencer = Resequencer(self.hold)
+
+    def come(self, *numbers: int | tuple[int, int]) -> list[int]:
+        """
+        Trains come in one read: each the number of a lone datagram, or a number and
+        how many datagrams there are.
+
+        @return: the numbers of the datagrams that are passed on.
+        """
+        arrivals = [arrival(each) if isinstance(each, int) else arrival(*each) for each in numbers]
+        passed = numbersOf(self.resequencer.put(arrivals, self.now))
+        assertSound(self.resequencer)
+        return passed
+
+    def expire(self) -> list[int]:
+        """
+        @return: the numbers of the datagrams that have waited for long enough.
+        """
+        passed = numbersOf(self.resequencer.expire(self.now))
+        assertSound(self.resequencer)
+        return passed
+
+    def passTime(self, seconds: float) -> None:
+        """
+        Some time passes.
+        """
+        self.now += seconds
+
+
+class OrderTests(_ResequencerTestCase):
+    """
+    What is passed on, and when.
+    """
+
+    def test_whatComesInOrderPassesAtOnce(self) -> None:
+        """
+        And costs no timer, and nothing is kept of it.
+        """
+        self.assertEqual(self.come(7), [7])
+        self.assertEqual(self.come((8, 3), 11), [8, 9, 10, 11])
+        self.assertEqual(self.come(12), [12])
+        self.assertIsNone(self.resequencer.deadline(self.now))
+        self.assertEqual((self.resequencer.held, self.resequencer.late), (0, 0))
+
+    def test_emptyDatagramHasANumberToo(self) -> None:
+        """
+        It is a train without bytes, and what follows it waits for it.
+        """
+        empty = Train(0, b"")
+        self.come(0)
+        self.assertEqual(self.resequencer.put([arrival(2)], self.now), [])
+        self.assertEqual(self.resequencer.put([(1, empty)], self.now), [empty, arrival(2)[1]])
+
+    def test_shorterLastDatagramCounts(self) -> None:
+        """
+        A train of two and a half is one of three.
+        """
+        some = Train(4, b"onetwothr1")
+        self.assertEqual(self.resequencer.put([(5, some)], self.now), [some])
+        self.assertEqual(self.come(8), [8])
+
+    def test_firstTrainThatComesIsTheBase(self) -> None:
+        """
+        Whatever its number is: nothing is known of those before it.
+        """
+        for base in BASES:
+            self.begin()
+            self.assertEqual(self.come(base), [base])
+            self.assertEqual(self.come(base + 1), [base + 1])
+
+    def test_earlyTrainWaitsUntilTheGapIsFilled(self) -> None:
+        """
+        Then all that waited follows, in order, whichever way it came.
+        """
+        self.come(0)
+        self.assertEqual(self.come((3, 2), 8), [])
+        self.assertEqual(self.come((5, 3)), [])
+        self.assertEqual(self.resequencer.held, 3 * TRAIN_OVERHEAD_BYTES + 6 * WIDTH)
+        self.passTime(HOLD / 2)
+        self.assertEqual(self.come(1), [1])
+        self.assertEqual(self.come(2), [2, 3, 4, 5, 6, 7, 8])
+        self.assertEqual(self.come(9), [9])
+        self.assertIsNone(self.resequencer.deadline(self.now))
+        self.assertEqual((self.resequencer.held, self.resequencer.late), (0, 0))
+
+    def test_gapsAreFilledOneByOne(self) -> None:
+        """
+        What stands behind the second goes on waiting when the first is filled.
+        """
+        self.come(0)
+        self.assertEqual(self.come(2, 4, 6), [])
+        self.assertEqual(self.come(3), [])
+        self.assertEqual(self.come(1), [1, 2, 3, 4])
+        self.assertEqual(self.come(5), [5, 6])
+
+    def test_orderWithinOneReadIsMendedToo(self) -> None:
+        """
+        A read is no more than several trains.
+        """
+        self.assertEqual(self.come(0, 3, 1, 2, 4), [0, 1, 2, 3, 4])
+
+    def test_trainThatHasWaitedLongEnoughPassesOverTheGap(self) -> None:
+        """
+        To the moment, and what stands behind it without a gap goes along.
+        """
+        self.come(0)
+        self.come(2)
+        self.passTime(HOLD / 2)
+        self.assertEqual(self.come(4, 3, 6), [])
+        self.assertEqual(self.resequencer.deadline(self.now), START + HOLD)
+        self.passTime(HOLD / 2 - 0.001)
+        self.assertEqual(self.expire(), [])
+        self.passTime(0.001)
+        self.assertEqual(self.expire(), [2, 3, 4])
+        self.assertEqual(self.resequencer.deadline(self.now), START + HOLD / 2 + HOLD)
+        self.assertEqual(self.come(5), [5, 6])
+
+    def test_trainThatHasWaitedLongEnoughTakesAllBeforeItAlong(self) -> None:
+        """
+        Also what came later and stands before it, behind gaps of its own.
+        """
+        self.come(0)
+        self.come(9)
+        self.passTime(HOLD / 2)
+        self.come(2, 4, 5, 12)
+        self.passTime(HOLD / 2)
+        self.assertEqual(self.expire(), [2, 4, 5, 9])
+        self.passTime(HOLD / 2)
+        self.assertEqual(self.expire(), [12])
+        self.assertIsNone(self.resequencer.deadline(self.now))
+
+    def test_everyTrainHasATimeOfItsOwn(self) -> None:
+        """
+        Nothing waits for as long as it likes behind a gap that was given up before.
+        """
+        self.come(0)
+        for number in range(2, 20, 2):
+            self.come(number)
+            self.passTime(HOLD / 16)
+        passed = []
+        for _ in range(9):
+            deadline = self.resequencer.deadline(self.now)
+            assert deadline is not None
+            self.now = deadline
+            passed.append(self.expire())
+        self.assertEqual(passed, [[number] for number in range(2, 20, 2)])
+        self.assertEqual(self.now, START + 8 * HOLD / 16 + HOLD)
+
+    def test_lateExpiryPassesOnAllThatIsDue(self) -> None:
+        """
+        A timer may go off late.
+        """
+        self.come(0)
+        self.come(2)
+        self.passTime(HOLD / 8)
+        self.come(4)
+        self.passTime(HOLD / 2)
+        self.come(6)
+        self.passTime(HOLD / 2)
+        self.assertEqual(self.expire(), [2, 4])
+
+    def test_lateTrainPassesAtOnceAndIsCounted(self) -> None:
+        """
+        Datagram by datagram; it holds nothing up.
+        """
+        self.come(0)
+        self.come(4)
+        self.passTime(HOLD)
+        self.assertEqual(self.expire(), [4])
+        self.assertEqual(self.come((2, 2)), [2, 3])
+        self.assertEqual(self.come(5, 1, 6), [5, 1, 6])
+        self.assertEqual(self.resequencer.late, 3)
+
+    def test_deadlineFindsSomethingToExpire(self) -> None:
+        """
+        Also where sums are rounded: a timer that was set for it is not set again.
+        """
+        for hold in (0.1, 0.15, 0.5, 0.7):
+            for step in range(1000):
+                self.begin(hold)
+                self.now = 1024.0 - hold * step / 1000
+                self.come(0, 2)
+                deadline = self.resequencer.deadline(self.now)
+                assert deadline is not None
+                self.now = deadline
+                self.assertEqual((step, self.expire()), (step, [2]))
+
+    def test_restartPassesOnWhatWaits(self) -> None:
+        """
+        In order; then any number is the base.
+        """
+        self.come(10, 14, 12)
+        self.assertEqual(numbersOf(self.resequencer.restart()), [12, 14])
+        assertSound(self.resequencer)
+        self.assertEqual((self.resequencer.held, self.resequencer.deadline(self.now)), (0, None))
+        self.assertEqual(self.resequencer.restart(), [])
+        self.assertEqual(self.come(3, 5, 4), [3, 4, 5])
+        self.assertEqual(self.resequencer.late, 0)
+
+
+class NumberTests(_ResequencerTestCase):
+    """
+    Numbers begin anew after 2^32.
+    """
+
+    def test_orderIsKeptWhereNumbersBeginAnew(self) -> None:
+        """
+        Within a train, and between two.
+        """
+        self.assertEqual(arrival(LAST_NUMBER + 1)[0], 0)
+        self.assertEqual(self.come(LAST_NUMBER - 2), [LAST_NUMBER - 2])
+        self.assertEqual(self.come((LAST_NUMBER + 2, 2), LAST_NUMBER + 4), [])
+        self.assertEqual(self.come((LAST_NUMBER - 1, 3)), list(range(LAST_NUMBER - 1, LAST_NUMBER + 5)))
+
+    def test_lateTrainFromBeforeTheEndIsLate(self) -> None:
+        """
+        And no train that is four thousand million ahead.
+        """
+        self.come(LAST_NUMBER - 1, LAST_NUMBER + 3)
+        self.passTime(HOLD)
+        self.assertEqual(self.expire(), [LAST_NUMBER + 3])
+        self.assertEqual(self.come(LAST_NUMBER), [LAST_NUMBER])
+        self.assertEqual(self.come(LAST_NUMBER + 1), [LAST_NUMBER + 1])
+        self.assertEqual(self.resequencer.late, 2)
+        self.assertEqual(self.come(LAST_NUMBER + 4), [LAST_NUMBER + 4])
+
+    def test_halfOfTheNumbersAreAheadAndHalfAreBehind(self) -> None:
+        """
+        Half the way round and more is behind.
+        """
+        for base in BASES:
+            self.begin()
+            self.come(base)
+            self.assertEqual(self.come(base + 1 + FAR), [])
+            self.assertEqual(self.come(base + 1 + HALF), [base + 1 + HALF])
+            self.assertEqual(self.come(base), [base])
+            self.assertEqual(self.resequencer.late, 2)
+
+    def test_countingGoesRoundAndRound(self) -> None:
+        """
+        A session may last for long.
+        """
+        self.come(0)
+        expected = 1
+        for _ in range(9):  # four times round
+            expected += FAR
+            self.assertEqual(self.come(expected), [])
+            self.passTime(HOLD)
+            self.assertEqual(self.expire(), [expected])
+            self.assertEqual(self.come(expected + 2, expected + 1), [expected + 1, expected + 2])
+            expected += 3
+
+    EVENTS = st.lists(
+        st.tuples(
+            st.sampled_from([0, 0, 0, 1, 2, 3, 5, 8, -1, -4, 20, FAR - 40, FAR + 40, -FAR]),
+            st.integers(1, 4),
+            st.sampled_from([0.0, 0.0, HOLD / 8, HOLD / 2, HOLD]),
+        ),
+        max_size=40,
+    )
+    """Trains as they come: how far from what is expected about now, datagrams, and seconds before them."""
+
+    @settings(max_examples=60, deadline=None, database=None)
+    @given(EVENTS)
+    def test_itDoesNotMatterWhereThePeerBeginsToCount(self, events: list[tuple[int, int, float]]) -> None:
+        """
+        Whatever comes, what is passed on is the same from any base on; each train
+        once, and nothing stays.
+        """
+        outputs = []
+        for base in BASES:
+            self.begin(None)
+            output = [self.come(base)]
+            at, sent = base + 1, [base]
+            for further, datagrams, seconds in events:
+                self.passTime(seconds)
+                output += [self.expire(), self.come((at + further, datagrams))]
+                sent += range(at + further, at + further + datagrams)
+                at += datagrams
+            self.passTime(LONGEST_HOLD_SECONDS)
+            output.append(self.expire())
+            self.assertIsNone(self.resequencer.deadline(self.now))
+            self.assertEqual(sorted(number for numbers in output for number in numbers), sorted(sent))
+            outputs.append([[number - base for number in numbers] for numbers in output])
+        for output in outputs:
+            self.assertEqual(output, outputs[0])
+
+
+class BoundTests(_ResequencerTestCase):
+    """
+    Nobody makes us keep more than there is room for.
+    """
+
+    def test_whatWaitsIsBounded(self) -> None:
+        """
+        As much as there is room for waits; when there is more, the first gap is given
+        up, and only that.
+        """
+        self.come(0)
+        self.come(2, 3, 5)
+        number = 7
+        while (room := MAX_HELD_BYTES - self.resequencer.held) > 0:
+            size = min(room - TRAIN_OVERHEAD_BYTES, MAX_TRAIN_BYTES)
+            if room - size < 3 * TRAIN_OVERHEAD_BYTES and size == MAX_TRAIN_BYTES:
+                size //= 2
+            self.assertEqual(self.resequencer.put([(number, Train(size, bytes(size)))], self.now), [])
+            number += 2
+        self.assertEqual(self.resequencer.held, MAX_HELD_BYTES)
+        assertSound(self.resequencer)
+        self.assertEqual(self.come(number), [2, 3])
+        self.assertEqual(self.come(4), [4, 5])
+        self.assertEqual(self.come(1), [1])
+
+    def test_asManyGapsAreGivenUpAsItTakes(self) -> None:
+        """
+        Small trains may stand before a long one.
+        """
+        self.patch(reorder, "MAX_HELD_BYTES", 10 * TRAIN_OVERHEAD_BYTES)
+        self.come(0)
+        self.come(2, 4, 6, 8)
+        train = Train(7 * TRAIN_OVERHEAD_BYTES, bytes(7 * TRAIN_OVERHEAD_BYTES))
+        self.assertEqual(numbersOf(self.resequencer.put([(10, train)], self.now)), [2, 4, 6])
+        assertSound(self.resequencer)
+        self.assertEqual(self.come(7), [7, 8])
+
+    def test_tinyTrainsTakeRoomToo(self) -> None:
+        """
+        Beside their payload; and so do those without any.
+        """
+        empty = Train(0, b"")
+        self.resequencer.put([(0, empty)], self.now)
+        passed = self.resequencer.put([(2 + 2 * each, empty) for each in range(40000)], self.now)
+        assertSound(self.resequencer)
+        self.assertEqual(len(passed) + len(self.resequencer._waiting), 40000)
+        self.assertLessEqual(len(self.resequencer._byAge), MAX_HELD_BYTES // TRAIN_OVERHEAD_BYTES)
+        self.assertEqual(len(self.resequencer._givenUp), MAX_GIVEN_UP)
+
+    def test_trainThatIsFarAheadDoesNotMakeUsRememberTheOthers(self) -> None:
+        """
+        It is the oldest for a long time, while other gaps come and go; and all
+        keep their times.
+        """
+        self.come(0)
+        self.come(FAR)
+        self.passTime(HOLD / 2)
+        self.come(100000)
+        most = 0
+        for number in range(1, 4 * MAX_GONE, 2):
+            self.assertEqual(self.come(number + 1, number), [number, number + 1])
+            most = max(most, len(self.resequencer._byAge))
+        self.assertGreater(most, MAX_GONE // 2)  # it is not tidied up each time
+        self.passTime(HOLD / 2)
+        self.assertEqual(self.expire(), [100000, FAR])
+        self.assertIsNone(self.resequencer.deadline(self.now))
+
+    def test_agesAreKeptWhenGoneTrainsAreForgotten(self) -> None:
+        """
+        Of those that wait, whose turn has not come.
+        """
+        self.come(0)
+        self.come(FAR - 2)
+        self.passTime(HOLD / 4)
+        self.come(FAR)
+        for number in range(1, 4 * MAX_GONE, 2):
+            self.come(number + 1, number)
+        self.passTime(HOLD * 3 / 4)
+        self.assertEqual(self.expire(), [FAR - 2])
+        self.assertEqual(self.resequencer.deadline(self.now), START + HOLD / 4 + HOLD)
+        self.passTime(HOLD / 4)
+        self.assertEqual(self.expire(), [FAR])
+
+    def test_duplicatesAndOverlapsPassOnceForEachTimeTheyCame(self) -> None:
+        """
+        They are the peer's affair, and no more than trains to us.
+        """
+        self.come(0)
+        self.assertEqual(self.come(2, 2, (2, 3), (3, 2)), [])
+        self.assertEqual(sorted(self.come((1, 2))), [1, 2, 2, 2, 2, 3, 3, 4, 4])
+        self.assertEqual(self.come(5, 5), [5, 5])
+        self.assertEqual(self.come(7, 7, (6, 4), 10), [6, 7, 8, 9, 7, 7, 10])
+        self.assertIsNone(self.resequencer.deadline(self.now))
+
+    HOSTILE = st.lists(
+        st.tuples(
+            st.sampled_from([0, 1, 2, 3, 7, 50, 51, 1000, HALF - 1, HALF, HALF + 1, LAST_NUMBER, LAST_NUMBER - 5]),
+            st.booleans(),
+            st.integers(1, 90),
+            st.sampled_from([0.0, 0.0, 0.0, HOLD / 3, HOLD]),
+        ),
+        max_size=60,
+    )
+    """Trains of a peer that wants no good: a number, whether it is relative, datagrams, and seconds."""
+
+    @settings(max_examples=60, deadline=None, database=None)
+    @given(HOSTILE, st.booleans())
+    def test_hostilePeerGainsNothing(self, events: list[tuple[int, bool, int, float]], follow: bool) -> None:  # noqa: FBT001
+        """
+        Nothing goes wrong, nothing stays, and every train comes out once.
+        """
+        self.patch(reorder, "MAX_HELD_BYTES", 8 * TRAIN_OVERHEAD_BYTES)
+        self.begin(None if follow else HOLD)
+        put: list[Train] = []
+        passed: list[Train] = []
+        for mark, (number, isRelative, datagrams, seconds) in enumerate(events):
+            self.passTime(seconds)
+            passed += self.resequencer.expire(self.now)
+            assertSound(self.resequencer)
+            put.append(Train(WIDTH, mark.to_bytes(WIDTH, "big") * datagrams))
+            base = (self.resequencer._expected or 0) if isRelative else 0
+            passed += self.resequencer.put([(number + base & LAST_NUMBER, put[-1])], self.now)
+            assertSound(self.resequencer)
+        self.passTime(LONGEST_HOLD_SECONDS)
+        passed += self.resequencer.expire(self.now)
+        assertSound(self.resequencer)
+        self.assertEqual(self.resequencer.held, 0)
+        self.assertEqual(sorted(passed), put)
+
+
+class RestartTests(_ResequencerTestCase):
+    """
+    A peer that has been started again, and counts anew.
+    """
+
+    def test_lowerNumbersCostOneHold(self) -> None:
+        """
+        They are taken for late ones, and passed on at once; after a hold there is
+        order again.
+        """
+        self.come((5000, 100))
+        for number in range(20):
+            self.assertEqual(self.come(number), [number])
+            self.passTime(HOLD / 16)
+        late = self.resequencer.late
+        self.assertEqual(self.come(21, 20), [20, 21])
+        self.assertEqual(self.resequencer.late, late)
+
+    def test_orderIsNotKeptBeforeAHoldIsOver(self) -> None:
+        """
+        A few late trains may come in a row from a peer that was never away.
+        """
+        self.come((5000, 100))
+        for number in range(16):
+            self.assertEqual(self.come(number), [number])
+            self.passTime(HOLD / 16)
+        self.assertEqual(self.come(18, 17), [18, 17])
+        self.assertEqual(self.come(5101, 5100), [5100, 5101])
+
+    def test_whatWaitsPassesBeforeThePeerCountsAnew(self) -> None:
+        """
+        Where the timer that it waits for is late.
+        """
+        self.come(5000, 5002, 1)
+        self.passTime(HOLD * 1.5)
+        self.assertEqual(self.come(2), [5002, 2])
+        self.assertEqual(self.come(4, 3), [3, 4])
+
+    def test_numbersFarAheadCostOneHold(self) -> None:
+        """
+        The first waits for those before it, once.
+        """
+        self.come((5000, 100))
+        ahead = 5000 + FAR // 2
+        self.assertEqual(self.come(ahead, ahead + 2), [])
+        self.passTime(HOLD / 2)
+        self.assertEqual(self.come(ahead + 1, ahead + 3), [])
+        self.passTime(HOLD / 2)
+        self.assertEqual(self.expire(), [ahead, ahead + 1, ahead + 2, ahead + 3])
+        self.assertEqual(self.come(ahead + 5, ahead + 4), [ahead + 4, ahead + 5])
+
+    def test_everyRestartCostsNoMoreThanOneHold(self) -> None:
+        """
+        Wherever a peer begins that sends at an even pace, and whatever still waits: a
+        hold and a train later everything passes on in order and at once.
+        """
+        for gap in (0, 2):
+            for place in (0, 1, 4000, 4990, 5000, 5001, 5005, 6000, HALF, HALF + 4000, HALF + 5010, LAST_NUMBER - 8):
+                self.begin()
+                self.come((4900, 100))
+                self.come(5000 + gap)
+                self.passTime(HOLD / 8)
+                number = place
+                begun = self.now
+                while self.now <= begun + HOLD + HOLD / 8:
+                    self.come(number)
+                    number += 1
+                    self.passTime(HOLD / 16)
+                    self.expire()
+                late = self.resequencer.late
+                for _ in range(100):
+                    self.assertEqual((place, self.come(number)), (place, [number]))
+                    number += 1
+                    self.passTime(HOLD / 16)
+                self.assertEqual((place, self.resequencer.late), (place, late))
+
+    def test_twoLateTrainsAreNoRestart(self) -> None:
+        """
+        Two tunnels that stalled may bring them at any time, in a session that is
+        quiet otherwise: nothing has to wait for that.
+        """
+        self.come(0)
+        self.come(3)
+        self.passTime(HOLD)
+        self.assertEqual(self.expire(), [3])
+        self.passTime(1.0)
+        self.assertEqual(self.come(2), [2])
+        self.passTime(1.0)
+        self.assertEqual(self.come(1), [1])
+        self.assertEqual(self.come(4), [4])
+
+    def test_tunnelThatIsAlwaysLateIsNoRestart(self) -> None:
+        """
+        Half of the trains come by one that takes longer than any train may wait: they
+        do not hold the others up for more than a hold, nor each other at all.
+        """
+        events = [(self.now + 0.02 * number, number) for number in range(1, 150, 2)]
+        events += [(self.now + 0.02 * number + 0.6, number) for number in range(0, 150, 2)]
+        passedAt: dict[int, float] = {}
+        self.come(-1)
+        for at, number in sorted(events):
+            while (deadline := self.resequencer.deadline(self.now)) is not None and deadline <= at:
+                self.now = deadline
+                passedAt.update((each, self.now) for each in self.expire())
+            self.now = at
+            passedAt.update((each, self.now) for each in self.come(number))
+        for at, number in sorted(events)[10:-10]:
+            self.assertAlmostEqual(passedAt[number], at + (HOLD if number % 2 else 0))
+
+
+class HoldTests(_ResequencerTestCase):
+    """
+    How long a train may wait.
+    """
+
+    def learn(self, delay: float) -> None:
+        """
+        A gap is filled after some time.
+        """
+        self.hold.filled(delay, self.now)
+
+    def assertHold(self, seconds: float) -> None:
+        """
+        A train may wait for so long.
+        """
+        self.assertAlmostEqual(self.hold.seconds(self.now), seconds)
+
+    def test_chosenHoldIsKept(self) -> None:
+        """
+        Whatever is seen, and however long the path is.
+        """
+        for seconds in (0.001, 0.07, 5.0):
+            self.begin(seconds)
+            self.learn(0.3)
+            self.hold.roundTrip = 0.4
+            self.passTime(100)
+            self.assertHold(seconds)
+
+    def test_holdFollowsTheLongestDelayOfLate(self) -> None:
+        """
+        With a margin; a shorter one changes nothing.
+        """
+        self.begin(None)
+        self.assertHold(FIRST_HOLD_SECONDS)
+        self.learn(0.2)
+        self.assertHold(0.2 * MARGIN)
+        self.learn(0.15)
+        self.assertHold(0.2 * MARGIN)
+        self.learn(0.25)
+        self.assertHold(0.25 * MARGIN)
+
+    def test_whatWasSeenIsForgotten(self) -> None:
+        """
+        It counts for half after thirty seconds; then what is shorter may count.
+        """
+        self.begin(None)
+        self.learn(0.3)
+        self.passTime(30)
+        self.assertAlmostEqual(self.hold.seconds(self.now), 0.3 * MARGIN / 2, places=2)
+        self.assertHold(0.3 * MARGIN * math.pow(REMEMBERED_PER_SECOND, 30))
+        self.learn(0.16)
+        self.assertHold(0.16 * MARGIN)
+        self.passTime(10)
+        self.assertHold(0.16 * MARGIN * math.pow(REMEMBERED_PER_SECOND, 10))
+
+    def test_holdIsNeverShorterThanARepairTakes(self) -> None:
+        """
+        Nor shorter than anybody notices.
+        """
+        self.begin(None)
+        self.passTime(600)
+        self.assertHold(LEAST_HOLD_SECONDS)
+        self.hold.roundTrip = LEAST_HOLD_SECONDS
+        self.assertHold(LEAST_HOLD_SECONDS * ROUND_TRIPS)
+        self.hold.roundTrip = 0.001
+        self.assertHold(LEAST_HOLD_SECONDS)
+
+    def test_holdIsNeverLongerThanAProgramWaits(self) -> None:
+        """
+        However long the path is, or what was seen.
+        """
+        self.begin(None)
+        self.hold.roundTrip = 0.7
+        self.assertHold(LONGEST_HOLD_SECONDS)
+        self.hold.roundTrip = 0.0
+        self.learn(LONGEST_HOLD_SECONDS)
+        self.assertHold(LONGEST_HOLD_SECONDS)
+
+    def test_longStallIsForgottenAsSoonAsAnother(self) -> None:
+        """
+        A tunnel that stood still for a minute is no reason to wait for longer, or to
+        remember it for longer.
+        """
+        self.begin(None)
+        self.learn(60.0)
+        self.assertHold(LONGEST_HOLD_SECONDS)
+        self.passTime(60)
+        self.assertLess(self.hold.seconds(self.now), LONGEST_HOLD_SECONDS / 2)
+
+    def test_filledGapTeaches(self) -> None:
+        """
+        How long the first waited that stood behind it.
+        """
+        self.begin(None)
+        self.come(0)
+        self.come(2)
+        self.passTime(0.05)
+        self.come(5)
+        self.passTime(0.07)
+        self.come(1)
+        self.assertHold(0.12 * MARGIN)
+        self.passTime(0.05)
+        self.come(3)
+        self.passTime(0.02)
+        self.come(4)
+        self.assertHold(0.14 * MARGIN)
+
+    def test_orderThatWasNeverBrokenTeachesNothing(self) -> None:
+        """
+        What is known decays until a repair takes longer.
+        """
+        self.begin(None)
+        for number in range(600):
+            self.come(number)
+            self.passTime(1)
+        self.assertHold(LEAST_HOLD_SECONDS)
+
+    def test_gapThatIsFilledTooLateTeaches(self) -> None:
+        """
+        The next train may wait for as long as that took.
+        """
+        self.begin(None)
+        self.come(0)
+        self.come(3)
+        self.passTime(FIRST_HOLD_SECONDS)
+        self.assertEqual(self.expire(), [3])
+        self.come(5)
+        self.passTime(0.05)
+        self.come(2)
+        self.assertHold((FIRST_HOLD_SECONDS + 0.05) * MARGIN)
+        self.passTime(0.05)
+        self.come(1)
+        self.assertHold((FIRST_HOLD_SECONDS + 0.1) * MARGIN)
+        self.passTime(0.05)
+        self.come(4)
+        self.assertHold((FIRST_HOLD_SECONDS + 0.1) * MARGIN * math.pow(REMEMBERED_PER_SECOND, 0.05))
+
+    def test_eachOfSeveralGapsTeaches(self) -> None:
+        """
+        Those that were given up together, and those that were given up for want of
+        room.
+        """
+        for number in (1, 3, 5):
+            self.begin(None)
+            self.come(0)
+            self.come(6)
+            self.passTime(0.02)
+            self.come(4, 2)
+            self.passTime(FIRST_HOLD_SECONDS - 0.02)
+            self.assertEqual(self.expire(), [2, 4, 6])
+            self.passTime(0.05)
+            self.come(number)
+            self.assertHold((FIRST_HOLD_SECONDS + 0.05) * MARGIN)
+        self.patch(reorder, "MAX_HELD_BYTES", 2 * (TRAIN_OVERHEAD_BYTES + WIDTH))
+        self.begin(None)
+        self.come(0)
+        self.assertEqual(self.come(2, 4, 6), [2])
+        self.passTime(0.2)
+        self.come(1)
+        self.assertHold(0.2 * MARGIN)
+
+    def test_lateTrainOfNoKnownGapTeachesNothing(self) -> None:
+        """
+        A duplicate, or one from before the base.
+        """
+        self.begin(None)
+        self.come((10, 10))
+        self.come(22)
+        self.passTime(FIRST_HOLD_SECONDS)
+        self.expire()
+        self.passTime(0.1)
+        expected = FIRST_HOLD_SECONDS * math.pow(REMEMBERED_PER_SECOND, self.now - START)
+        self.come(19, 22, 9)
+        self.assertHold(expected)
+        self.come(20)
+        self.assertHold((FIRST_HOLD_SECONDS + 0.1) * MARGIN)
+
+    def test_gapsBeforeARestartTeachNothing(self) -> None:
+        """
+        The numbers mean something else now.
+        """
+        self.begin(None)
+        self.come(0, 2)
+        self.passTime(FIRST_HOLD_SECONDS)
+        self.expire()
+        self.resequencer.restart()
+        self.come(5)
+        self.passTime(0.1)
+        self.come(1)
+        self.assertLess(self.hold.seconds(self.now), FIRST_HOLD_SECONDS)
+
+    def test_latestGapsAreRemembered(self) -> None:
+        """
+        As many as there is room for, and the oldest is forgotten.
+        """
+        self.begin(None)
+        self.come(0)
+        for number in range(2, 2 * MAX_GIVEN_UP + 4, 2):
+            self.come(number)
+        self.passTime(FIRST_HOLD_SECONDS)
+        self.expire()
+        self.passTime(0.1)
+        before = self.hold.seconds(self.now)
+        self.come(1)
+        self.assertHold(before)
+        self.come(3)
+        self.assertHold((FIRST_HOLD_SECONDS + 0.1) * MARGIN)
+
+    def test_deadlineFollowsWhatIsKnown(self) -> None:
+        """
+        A train that waits already may wait for longer, when that is learnt meanwhile.
+        """
+        self.begin(None)
+        self.come(0, 2)
+        self.assertEqual(self.resequencer.deadline(self.now), START + FIRST_HOLD_SECONDS)
+        self.hold.roundTrip = FIRST_HOLD_SECONDS
+        self.assertEqual(self.resequencer.deadline(self.now), START + FIRST_HOLD_SECONDS * ROUND_TRIPS)
+        self.passTime(FIRST_HOLD_SECONDS)
+        self.assertEqual(self.expire(), [])
+        self.passTime(FIRST_HOLD_SECONDS * ROUND_TRIPS - FIRST_HOLD_SECONDS)
+        self.assertEqual(self.expire(), [2])
+
+
+class Sent(NamedTuple):
+    """
+    A train on its way.
+
+    @ivar comesAt: L{None} for one that is lost.
+    """
+
+    number: int
+    datagrams: int
+    comesAt: float | None
+
+
+JOURNEYS = st.lists(
+    st.tuples(
+        st.integers(0, 3),
+        st.integers(1, 4),
+        st.sampled_from([0, 0, 0, 1, 4, 20]),
+        st.integers(0, 29),
+        st.integers(0, 9),
+    ),
+    max_size=50,
+)
+"""
+Trains in the order in which they are sent: tunnel, datagrams, and in units of a tenth of
+the longest delay the time since the one before and what it is held up; whether it is lost.
+"""
+
+
+def send(journeys: list[tuple[int, int, int, int, int]], unit: float) -> list[Sent]:
+    """
+    Let trains travel through tunnels that keep their own order.
+
+    @param unit: of the times, in seconds.
+    """
+    now, number = START, 1
+    free: dict[int, float] = {}
+    sent = []
+    for tunnel, datagrams, since, delay, _ in journeys:
+        now += since * unit
+        free[tunnel] = max(free.get(tunnel, now), now + delay * unit)
+        sent.append(Sent(number, datagrams, free[tunnel]))
+        number += datagrams
+    return sent
+
+
+class WholeTests(_ResequencerTestCase):
+    """
+    What comes through several tunnels, each of which keeps its own order.
+    """
+
+    def carry(self, sent: list[Sent]) -> list[tuple[float, int]]:
+        """
+        Let trains come, and expire what waits at each deadline.
+
+        @return: when each datagram was passed on, and its number.
+        """
+        passed: list[tuple[float, int]] = []
+        arrivals = [(train.comesAt, train) for train in sent if train.comesAt is not None]
+        arrivals.sort(key=lambda each: each[0])
+        self.come(0)
+        for at, train in [*arrivals, (math.inf, None)]:
+            while (deadline := self.resequencer.deadline(self.now)) is not None and deadline <= at:
+                self.now = deadline
+                passed += [(self.now, number) for number in self.expire()]
+            if train is not None:
+                self.now = at
+                passed += [(self.now, number) for number in self.come((train.number, train.datagrams))]
+        self.assertEqual(self.resequencer.held, 0)
+        return passed
+
+    @settings(max_examples=80, deadline=None, database=None)
+    @given(JOURNEYS)
+    def test_nothingIsOutOfOrderWhereNothingIsLost(self, journeys: list[tuple[int, int, int, int, int]]) -> None:
+        """
+        And no delay is as long as a train may wait.
+        """
+        self.begin()
+        sent = send(journeys, HOLD / 30)
+        passed = self.carry(sent)
+        self.assertEqual([number for _, number in passed], list(range(1, 1 + sum(train.datagrams for train in sent))))
+        self.assertEqual(self.resequencer.late, 0)
+
+    @settings(max_examples=120, deadline=None, database=None)
+    @given(JOURNEYS)
+    def test_nothingIsLostOrWaitsTooLong(self, journeys: list[tuple[int, int, int, int, int]]) -> None:
+        """
+        Whatever is lost, and however late the rest comes: each datagram that comes is
+        passed on once, no later than a hold after it came, and at once when all
+        before it has been passed on, or it is late.  Nothing goes before what it
+        may wait for unless one that waits has waited for a hold.
+        """
+        self.begin()
+        sent = [
+            train._replace(comesAt=None) if journey[4] == 0 else train
+            for train, journey in zip(send(journeys, HOLD / 10), journeys, strict=True)
+        ]
+        passed = self.carry(sent)
+        cameAt = {
+            number: train.comesAt
+            for train in sent
+            if train.comesAt is not None
+            for number in range(train.number, train.number + train.datagrams)
+        }
+        self.assertEqual(sorted(number for _, number in passed), sorted(cameAt))
+        gone, top, late = {0}, 0, 0
+        passedAt = {number: at for at, number in passed}
+        for at, number in passed:
+            self.assertLessEqual(at, cameAt[number] + HOLD)
+            if number < top:
+                late += 1
+                self.assertEqual(at, cameAt[number])
+            elif number != top + 1:
+                waited = [each for each in cameAt if each >= number and cameAt[each] + HOLD <= at <= passedAt[each]]
+                self.assertNotEqual(waited, [])
+            gone.add(number)
+            top = max(top, number)
+        self.assertEqual(self.resequencer.late, late)
+        for at, number in passed:
+            before = [passedAt[each] for each in range(1, number) if each in passedAt]
+            if len(before) == number - 1:
+                self.assertLessEqual(at, max([cameAt[number], *before]))
+
+    def test_sizesOfTheTestsAreWhatTheySeem(self) -> None:
+        """
+        A datagram of these tests tells its number, also where that is negative.
+        """
+        self.assertEqual(numbersOf([arrival(-2, 3)[1]]), [-2, -1, 0])
+        self.assertEqual(arrival(-2, 3)[0], LAST_NUMBER - 1)
+        self.assertEqual(bytesOf([arrival(0, 3)[1]]), 3 * WIDTH)

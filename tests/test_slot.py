@@ -1,0 +1,724 @@
+"""
+The place of one tunnel in a client's pool: it dials, waits, dials again, and replaces
+what is old or does not answer.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from types import SimpleNamespace
+
+from twisted.internet import error
+from twisted.python.failure import Failure
+
+from tests.slots import BYE, DRAIN, PING, REFUSAL, SESSION_ID, WELCOME_NEW, SlotTestCase
+from tests.twins import MemorySurroundings, MemoryTransport
+from uotp.allowance import AGE_SPREAD
+from uotp.backoff import FIRST_SECONDS
+from uotp.errors import PeerError
+from uotp.heartbeat import FIRST_PATIENCE_SECONDS, GIVE_UP_SECONDS
+from uotp.slot import PROVED_SECONDS, Slot
+from uotp.slotlife import Event, State
+from uotp.tunnel import CLOSE_SECONDS, DRAIN_SECONDS
+from uotp.wire.hello import ServerHello
+
+EXPECTED = {
+    State.IDLE: {Event.DIAL: State.DIALLING, Event.STOP: State.STOPPED},
+    State.DIALLING: {Event.OPENED: State.UP, Event.FAILED: State.WAITING, Event.STOP: State.STOPPED},
+    State.UP: {Event.LOST: State.WAITING, Event.RENEW: State.RENEWING, Event.STOP: State.STOPPED},
+    State.WAITING: {Event.DIAL: State.DIALLING, Event.STOP: State.STOPPED},
+    State.RENEWING: {
+        Event.OPENED: State.UP,
+        Event.FAILED: State.RETRYING,
+        Event.LOST: State.DIALLING,
+        Event.STOP: State.STOPPED,
+    },
+    State.RETRYING: {Event.DIAL: State.RENEWING, Event.LOST: State.WAITING, Event.STOP: State.STOPPED},
+    State.STOPPED: {},
+}
+"""What each event leads to, from each state; what is not here changes nothing."""
+
+
+class SlotTableTests(SlotTestCase):
+    """
+    What a slot is doing, and what can happen to it there.
+    """
+
+    def reach(self, state: State) -> Slot:
+        """
+        @return: a slot in a state.
+        """
+        slot = self.slot()
+        ways: dict[State, tuple[Callable[[], object], ...]] = {
+            State.IDLE: (),
+            State.DIALLING: (slot.dial,),
+            State.UP: (slot.dial, self.openLast),
+            State.WAITING: (slot.dial, self.failLast),
+            State.RENEWING: (slot.dial, self.openLast, slot.renew),
+            State.RETRYING: (slot.dial, self.openLast, slot.renew, self.failLast),
+            State.STOPPED: (slot.leave,),
+        }
+        for step in ways[state]:
+            step()
+        self.assertIs(slot._state, state)
+        return slot
+
+    def failLast(self) -> None:
+        """
+        Let the newest attempt fail.
+        """
+        self.last.fail(error.ConnectionRefusedError())
+
+    def happen(self, slot: Slot, event: Event) -> None:
+        """
+        Let an event come about, in turn or out of turn.
+        """
+        if event is Event.DIAL:
+            slot.dial()
+        elif event is Event.RENEW:
+            slot.renew()
+        elif event is Event.STOP:
+            slot.leave()
+        elif event is Event.OPENED:
+            if slot._attempt is None:
+                slot.tunnelOpened(self.stranger())
+            else:
+                self.last.open()
+        elif event is Event.FAILED:
+            if slot._attempt is not None:
+                self.failLast()
+        elif slot._tunnel is None:
+            slot.tunnelLost(self.stranger(), Failure(error.ConnectionLost()))
+        else:
+            slot._tunnel.transport.lose()
+
+    def test_everyEventInEveryStateLeadsWhereTheTableSays(self) -> None:
+        """
+        An event that comes out of turn changes nothing.
+        """
+        for state in State:
+            for event in Event:
+                slot = self.reach(state)
+                self.happen(slot, event)
+                expected = EXPECTED[state].get(event, state)
+                self.assertEqual((state, event, slot._state), (state, event, expected))
+
+    def test_tunnelThatOpensOutOfTurnIsAborted(self) -> None:
+        """
+        A second address answered at the same moment, or the slot has given up.
+        """
+        for state in State:
+            slot = self.reach(state)
+            tunnel = self.stranger()
+            ups = self.around.record.ups
+            slot.tunnelOpened(tunnel)
+            self.assertEqual((state, tunnel.transport.aborted), (state, True))
+            self.assertEqual(self.around.record.ups, ups)
+
+    def test_stopLeavesNothingWhateverTheSlotWasDoing(self) -> None:
+        """
+        No timer, no attempt, no tunnel; and nothing begins again.
+        """
+        for state in State:
+            self.around = MemorySurroundings(self.clock)
+            slot = self.reach(state)
+            slot.leave()
+            slot.leave()
+            self.around.settle()
+            self.assertEqual((state, self.clock.getDelayedCalls(), len(self.around.roll)), (state, [], 0))
+            attempts = len(self.around.attempts)
+            slot.dial()
+            self.clock.advance(100)
+            self.assertEqual(len(self.around.attempts), attempts)
+
+    def test_stopDuringTheHandshakeLeavesNothing(self) -> None:
+        """
+        TCP is connected, and the server says nothing.
+        """
+        slot = self.reach(State.DIALLING)
+        self.last.connect()
+        slot.leave()
+        self.clock.advance(CLOSE_SECONDS)
+        self.around.settle()
+        self.assertEqual(len(self.around.roll), 0)
+        self.assertNoTimer()
+
+    def test_stopCancelsTheAttempt(self) -> None:
+        """
+        TCP is not connected yet.
+        """
+        slot = self.reach(State.DIALLING)
+        slot.leave()
+        self.assertTrue(self.last.cancelled)
+        self.assertEqual(self.around.record.reasons, [])
+
+    def test_stopClosesTheTunnelInGoodOrder(self) -> None:
+        """
+        What was given to it is still sent.
+        """
+        slot = self.reach(State.UP)
+        slot.leave()
+        self.assertTrue(self.last.transport.disconnecting)
+        self.assertFalse(self.last.transport.aborted)
+
+
+class SlotTests(SlotTestCase):
+    """
+    How a slot comes by its tunnel.
+    """
+
+    def test_openTunnelCarriesForTheSession(self) -> None:
+        """
+        Once it has said the session id.
+        """
+        self.slot().dial()
+        tunnel = self.last.open()
+        self.assertEqual(self.last.transport.getOutBuffer(), SESSION_ID)
+        self.assertEqual((self.session.says, self.around.record.ups), (["free"], 1))
+        self.assertEqual(len(self.around.roll), 1)
+        tunnel.dataReceived(b"\0\2hi")
+        self.assertEqual(self.session.datagrams(), [b"hi"])
+
+    def test_slotIsReadyOnlyAfterTheHandshake(self) -> None:
+        """
+        A TCP connection is no tunnel.
+        """
+        self.slot().dial()
+        self.last.connect()
+        self.assertEqual((self.session.says, self.around.record.ups), ([], 0))
+
+    def test_firstWaitIsWellBelowASecond(self) -> None:
+        """
+        A server that was restarted is found soon; and not in the same instant.
+        """
+        for chance in (0.0, 0.5, 1.0):
+            self.around.chance = chance
+            self.slot().dial()
+            self.last.fail(error.ConnectionRefusedError())
+            wait = self.waitForDial()
+            self.assertTrue(0.05 <= wait <= 0.5, wait)
+
+    def test_waitsGrowToTheCeilingAndStayThere(self) -> None:
+        """
+        A server that stays away is not hammered.
+        """
+        self.slot().dial()
+        waits = []
+        for _ in range(12):
+            self.last.fail(error.ConnectionRefusedError())
+            waits.append(round(self.waitForDial(), 6))
+        self.assertEqual(waits, [0.2, 0.4, 0.8, 1.6, 3.2, *[5.0] * 7])
+
+    def test_chanceSpreadsTheWaits(self) -> None:
+        """
+        Tunnels that one event broke do not come back as one.
+        """
+        waits = []
+        for chance in (0.0, 0.5, 1.0):
+            self.around.chance = chance
+            self.slot().dial()
+            self.last.fail(error.ConnectionRefusedError())
+            waits.append(round(self.waitForDial(), 6))
+        self.assertEqual(waits, [0.1, 0.15, 0.2])
+
+    def failTimes(self, times: int) -> None:
+        """
+        Fail, and dial again.
+        """
+        for _ in range(times):
+            self.last.fail(error.ConnectionRefusedError())
+            self.waitForDial()
+
+    def test_tunnelThatWasHeardResetsTheWait(self) -> None:
+        """
+        A byte from the server is real success.
+        """
+        self.slot().dial()
+        self.failTimes(5)
+        self.last.open().dataReceived(b"\0")
+        self.last.transport.lose()
+        self.assertEqual(round(self.waitForDial(), 6), FIRST_SECONDS)
+
+    def test_tunnelThatStayedResetsTheWait(self) -> None:
+        """
+        Even when the target is silent.
+        """
+        self.slot().dial()
+        self.failTimes(5)
+        self.last.open()
+        self.clock.advance(PROVED_SECONDS + 0.01)
+        self.last.transport.lose()
+        self.assertEqual(round(self.waitForDial(), 6), FIRST_SECONDS)
+
+    def test_handshakeAloneDoesNotResetTheWait(self) -> None:
+        """
+        With TLS 1.3 a server that wants another certificate says so later.
+        """
+        self.slot().dial()
+        waits = []
+        for _ in range(7):
+            self.last.open()
+            self.clock.advance(PROVED_SECONDS - 0.1)
+            self.last.transport.lose()
+            waits.append(round(self.waitForDial(), 6))
+        self.assertEqual(waits, [0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0])
+
+    def test_timeOutCoversConnectAndHandshakeTogether(self) -> None:
+        """
+        However long each of them took.
+        """
+        self.slot().dial()
+        self.clock.advance(3.0)
+        self.last.connect()
+        self.clock.advance(0.9)
+        self.assertEqual(self.around.record.reasons, [])
+        self.clock.advance(0.2)
+        self.assertEqual(self.around.record.reasons, ["no TLS handshake after 4 s"])
+        self.assertTrue(self.last.transport.aborted)
+        self.around.settle()
+        self.assertEqual((len(self.around.roll), self.around.record.reasons), (0, ["no TLS handshake after 4 s"]))
+        self.assertEqual(len(self.around.attempts), 1)
+        self.waitForDial()
+        self.last.open()
+        self.assertEqual(self.around.record.ups, 1)
+
+    def test_timeOutOfATunnelThatLingersAfterOurRefusalSaysTheRefusal(self) -> None:
+        """
+        The server has not closed yet, to which we have said what is wrong with it.
+        """
+        self.slot().dial()
+        self.last.connect()
+        refused = SimpleNamespace(refusal="unknown issuer 'CN=Stranger CA'")
+        self.patch(self.last.transport, "getHandle", lambda: refused)
+        self.clock.advance(4.0)
+        self.assertTrue(self.last.transport.aborted)
+        self.around.settle()
+        self.assertEqual(self.around.record.reasons, ["unknown issuer 'CN=Stranger CA'"])
+
+    def test_timeOutOfATunnelThatNobodyRefusedIsATimeOut(self) -> None:
+        """
+        OpenSSL's connection is there, and has nothing against the server.
+        """
+        self.slot().dial()
+        self.last.connect()
+        self.patch(self.last.transport, "getHandle", lambda: SimpleNamespace(refusal=None))
+        self.clock.advance(4.0)
+        self.assertEqual(self.around.record.reasons, ["no TLS handshake after 4 s"])
+
+    def test_timeOutCancelsAConnectThatHangs(self) -> None:
+        """
+        One failure, not two, and one line.
+        """
+        self.slot().dial()
+        self.clock.advance(4.0)
+        self.assertTrue(self.last.cancelled)
+        self.assertEqual(self.around.record.reasons, ["no connection after 4 s"])
+        self.assertEqual(round(self.waitForDial(), 6), FIRST_SECONDS)
+
+    def test_openTunnelHasNoTimeOut(self) -> None:
+        """
+        It stays for as long as it likes.
+        """
+        self.slot().dial()
+        self.last.open()
+        self.clock.advance(PROVED_SECONDS)
+        self.assertEqual(self.around.record.timesReached, 1)
+        self.assertNoTimer()
+        self.clock.advance(1000)
+        self.assertEqual((len(self.around.attempts), self.last.transport.disconnecting), (1, False))
+
+    def test_tunnelOfAnAttemptThatTimedOutDoesNotDisturbTheNext(self) -> None:
+        """
+        It may be lost late.
+        """
+        self.slot().dial()
+        self.last.connect()
+        late = self.last
+        self.clock.advance(4.0)
+        self.waitForDial()
+        self.last.open()
+        late.tunnel.handshakeCompleted()
+        late.transport.lose()
+        self.assertEqual(self.session.says, ["free"])
+        self.assertEqual(len(self.around.record.reasons), 1)
+        self.assertEqual(len(self.around.roll), 1)
+
+    def test_lossDuringTheHandshakeIsAFailure(self) -> None:
+        """
+        Said in the words of the reason.
+        """
+        self.slot().dial()
+        self.last.connect()
+        self.last.transport.lose(error.ConnectionLost())
+        self.assertEqual(self.around.record.reasons, ["connection lost"])
+        self.assertEqual(round(self.waitForDial(), 6), FIRST_SECONDS)
+
+    def test_failuresAreSaidInWords(self) -> None:
+        """
+        The server's fault before the transport's reason.
+        """
+        self.slot().dial()
+        self.last.fail(error.DNSLookupError())
+        self.waitForDial()
+        tunnel = self.last.open()
+
+        def findFault(_: bytes) -> None:
+            reason = "it did what it may not"
+            raise PeerError(reason)
+
+        self.patch(tunnel._conversation, "received", findFault)
+        tunnel.dataReceived(b"x")
+        self.around.settle()
+        self.assertEqual(self.around.record.reasons, ["host name not found", "it did what it may not"])
+
+    def test_dialWhileBusyDoesNothing(self) -> None:
+        """
+        A slot has one tunnel at most.
+        """
+        slot = self.slot()
+        slot.dial()
+        slot.dial()
+        self.last.open()
+        slot.dial()
+        self.assertEqual(len(self.around.attempts), 1)
+
+    def test_secondAddressThatAnswersAtOnceIsNotUsed(self) -> None:
+        """
+        The first one carries, and the other one is aborted.
+        """
+        self.slot().dial()
+        attempt = self.last
+        attempt.open()
+        second = attempt._makeTunnel()
+        transport = MemoryTransport(second)
+        second.makeConnection(transport)
+        self.assertTrue(transport.aborted)
+        transport.lose()
+        self.assertEqual((self.session.says, self.around.record.reasons), (["free"], []))
+        self.assertEqual(len(self.around.roll), 1)
+
+
+class SlotWalkTests(SlotTestCase):
+    """
+    Whatever happens, in any order.
+    """
+
+    def walk(self, seed: int) -> None:
+        """
+        Let anything that can happen to a slot happen at random, then stop it.
+        """
+        chance = random.Random(seed)  # noqa: S311 - for a test to be the same each time
+        self.around = MemorySurroundings(self.clock)
+        slot = self.slot()
+        slot.dial()
+        for _ in range(60):
+            attempt = chance.choice(self.around.attempts)
+            connected = hasattr(attempt, "transport")
+            steps: list[Callable[[], object]] = [
+                lambda: self.clock.advance(chance.random() * 3),
+                slot.dial,
+                slot.renew,
+                slot.prove,
+            ]
+            if not connected and not attempt.done.called:
+                steps += [attempt.connect, attempt.open, lambda at=attempt: at.fail(error.ConnectionRefusedError())]  # type: ignore[misc]
+            elif connected and not attempt.transport.lost:
+                steps += [
+                    attempt.transport.lose,
+                    attempt.transport.settle,
+                    attempt.tunnel.handshakeCompleted,
+                    lambda at=attempt: at.tunnel.dataReceived(b"\0"),  # type: ignore[misc]
+                ]
+            chance.choice(steps)()
+            self.checkSlot(slot)
+        slot.leave()
+        self.clock.advance(CLOSE_SECONDS)
+        self.around.settle()
+        self.assertNoTimer()
+        self.assertEqual(len(self.around.roll), 0)
+
+    def checkSlot(self, slot: Slot) -> None:
+        """
+        What holds between any two events.
+        """
+        attempts = self.around.attempts
+        under = [each for each in attempts if not each.done.called]
+        alive = [
+            each
+            for each in attempts
+            if hasattr(each, "transport") and not each.transport.lost and not each.transport.disconnecting
+        ]
+        under = [each for each in under if not each.cancelled]
+        hasTunnel = slot._state in (State.UP, State.RENEWING, State.RETRYING)
+        isDialling = slot._state in (State.DIALLING, State.RENEWING)
+        self.assertEqual(len(under) + len(alive), hasTunnel + isDialling)
+        self.assertEqual((slot._tunnel is not None, slot._attempt is not None), (hasTunnel, isDialling))
+        self.assertLessEqual(self.session.says.count("free") - self.session.says.count("gone"), 1)
+        timers = [call for call in self.clock.getDelayedCalls() if "abortConnection" not in str(call)]
+        if slot._state is State.UP:
+            self.assertLessEqual(len(timers), 1, "until it has proved itself")
+        else:
+            self.assertEqual(len(timers), 1)
+
+    def test_slotHasOneAttemptOrOneTunnelOrAWait(self) -> None:
+        """
+        Never two of them, never none.
+        """
+        for seed in range(60):
+            self.walk(seed)
+
+
+class SlotOfFormat2Tests(SlotTestCase):
+    """
+    What is more in format 2.
+    """
+
+    def setUp(self) -> None:
+        """
+        Speak it.
+        """
+        super().setUp()
+        self.useFormat2()
+
+    def up(self) -> Slot:
+        """
+        @return: a slot whose tunnel is open.
+        """
+        slot = self.slot()
+        slot.dial()
+        self.welcomeLast()
+        return slot
+
+    def test_welcomeIsReal(self) -> None:
+        """
+        The server has let us in: nothing has to be waited for.
+        """
+        self.up()
+        self.assertEqual(self.welcomes, [ServerHello(True, False, 150)])
+        self.assertEqual((self.around.record.timesReached, self.around.record.answers), (1, self.welcomes))
+
+    def test_refusalIsAFailure(self) -> None:
+        """
+        And whoever is refused again and again asks less and less often.
+        """
+        self.slot().dial()
+        waits = []
+        for _ in range(3):
+            self.welcomeLast(REFUSAL)
+            self.around.settle()
+            waits.append(round(self.waitForDial(), 6))
+        self.assertEqual(waits, [0.2, 0.4, 0.8])
+        self.assertIn("refuses", self.around.record.reasons[0])
+        self.assertEqual(self.around.record.timesReached, 0)
+
+    def test_serverThatDoesNotAnswerTheHelloIsFound(self) -> None:
+        """
+        One that knows format 1 only, for example.
+        """
+        self.slot().dial()
+        self.last.open()
+        self.clock.advance(4.0)
+        self.assertEqual(self.around.record.reasons, ["no answer to the hello after 4 s"])
+        self.assertTrue(self.last.transport.aborted)
+
+    def test_newTunnelCarriesBeforeTheOldOneGoes(self) -> None:
+        """
+        The old one sends no more, but what is under way arrives.
+        """
+        slot = self.up()
+        old = self.last
+        slot.renew()
+        self.assertEqual((self.session.says, old.transport.disconnecting), (["free"], False))
+        old.transport.getOutBuffer()
+        self.welcomeLast()
+        self.assertEqual(self.session.says, ["free", "free", "gone"])
+        self.assertEqual(old.transport.getOutBuffer(), DRAIN)
+        old.tunnel.dataReceived(b"\0\0\0\1\0\1\0\0\0\0x" + DRAIN)
+        self.assertEqual(self.session.datagrams(), [b"x"])
+        self.assertTrue(old.transport.disconnecting)
+        self.around.settle()
+        self.assertEqual((self.around.record.ups, self.around.record.downs), (2, 1))
+        self.assertEqual(self.around.record.reasons, [])
+        self.assertIs(slot._state, State.UP)
+
+    def test_oldTunnelThatNobodyDrainsIsClosedInTime(self) -> None:
+        """
+        It does not answer any more.
+        """
+        slot = self.up()
+        old = self.last
+        slot.renew()
+        self.welcomeLast()
+        self.last.tunnel.dataReceived(b"\2\0\0\0\0\x08" + bytes(4) + (1).to_bytes(8, "big"))
+        self.clock.advance(DRAIN_SECONDS + 0.01)
+        self.assertTrue(old.transport.disconnecting)
+
+    def test_tunnelThatDoesNotAnswerIsReplaced(self) -> None:
+        """
+        It stays until the new one is ready, and is then drained, in case that it lives.
+        """
+        slot = self.up()
+        old = self.last
+        self.clock.advance(FIRST_PATIENCE_SECONDS)
+        self.assertEqual(self.session.says, ["free", "gone"])
+        self.clock.advance(GIVE_UP_SECONDS)
+        self.assertEqual(self.around.record.reasons, ["no answer"])
+        self.assertEqual(len(self.around.attempts), 2)
+        self.welcomeLast()
+        self.assertEqual(self.session.says, ["free", "gone", "free"])
+        self.assertIs(slot._state, State.UP)
+        self.clock.advance(DRAIN_SECONDS + 0.01)
+        self.assertTrue(old.transport.disconnecting)
+
+    def test_replacementThatFailsIsTriedAgain(self) -> None:
+        """
+        The tunnel that is there stays meanwhile; when it is lost, nothing is lost of
+        the attempt.
+        """
+        slot = self.up()
+        old = self.last
+        slot.renew()
+        self.last.fail(error.ConnectionRefusedError())
+        self.assertEqual((slot._state, old.transport.disconnecting), (State.RETRYING, False))
+        self.assertEqual(round(self.waitForDial(), 6), FIRST_SECONDS)
+        self.assertIs(slot._state, State.RENEWING)
+        old.transport.lose()
+        self.assertIs(slot._state, State.DIALLING)
+        self.welcomeLast()
+        self.assertEqual((slot._state, len(self.around.attempts)), (State.UP, 3))
+
+    def test_serverThatDrainsIsDialledAgain(self) -> None:
+        """
+        It stops, and may be back soon.
+        """
+        slot = self.up()
+        old = self.last
+        old.transport.getOutBuffer()
+        old.tunnel.dataReceived(DRAIN)
+        self.assertEqual((old.transport.getOutBuffer(), old.transport.disconnecting), (DRAIN, True))
+        self.assertEqual((slot._state, self.around.record.reasons), (State.WAITING, ["the server stops"]))
+        self.assertEqual(round(self.waitForDial(), 6), FIRST_SECONDS)
+
+    def test_tunnelThatProvesItselfStays(self) -> None:
+        """
+        One that does not is dialled again after a few round trips.
+        """
+        slot = self.up()
+        answered = self.last
+        self.clock.advance(0.1)
+        answered.tunnel.dataReceived(b"\2\0\0\0\0\x08" + bytes(4) + (1).to_bytes(8, "big"))
+        answered.transport.getOutBuffer()
+        slot.prove()
+        self.assertEqual(answered.transport.getOutBuffer(), PING + (2).to_bytes(8, "big"))
+        answered.tunnel.dataReceived(b"\2\0\0\0\0\x08" + bytes(4) + (2).to_bytes(8, "big"))
+        self.clock.advance(1.0)
+        self.assertEqual((slot._state, len(self.around.attempts)), (State.UP, 1))
+        slot.prove()
+        self.clock.advance(0.5)
+        self.assertEqual((slot._state, len(self.around.attempts)), (State.RENEWING, 2))
+
+    def test_proofIsWantedOfWhateverThereIs(self) -> None:
+        """
+        An attempt that hangs is made again, and a wait is over.
+        """
+        slot = self.slot()
+        slot.prove()
+        self.assertEqual(self.around.attempts, [])
+        slot.dial()
+        hanging = self.last
+        slot.prove()
+        self.assertEqual((hanging.cancelled, len(self.around.attempts)), (True, 2))
+        self.last.fail(error.ConnectionRefusedError())
+        slot.prove()
+        self.assertEqual((slot._state, len(self.around.attempts)), (State.DIALLING, 3))
+        self.assertEqual(len(self.around.record.reasons), 1)
+
+    def test_tunnelOfFormat1ThatCannotProveItselfIsReplaced(self) -> None:
+        """
+        The new one first.
+        """
+        self.around = MemorySurroundings(self.clock)
+        slot = self.slot()
+        slot.dial()
+        old = self.last
+        old.open()
+        slot.prove()
+        self.assertEqual((slot._state, old.transport.disconnecting), (State.RENEWING, False))
+        self.last.open()
+        self.assertEqual((slot._state, old.transport.disconnecting), (State.UP, True))
+
+    def test_tunnelIsOldAfterItsTimeOrItsBytes(self) -> None:
+        """
+        Less a share that is left to chance; without a limit, never.
+        """
+        slot = self.up()
+        self.assertFalse(slot.isOld())
+        self.around.maxAge = 100.0
+        for chance, age in ((0.0, 100.0), (1.0, 100.0 * (1 - AGE_SPREAD))):
+            self.around.chance = chance
+            slot.renew()
+            self.welcomeLast()
+            self.clock.advance(1.0)
+            self.last.tunnel.dataReceived(b"\2\0\0\0\0\x08" + bytes(4) + (1).to_bytes(8, "big"))
+            assert self.last.tunnel._conversation is not None
+            self.last.tunnel._conversation.stop()
+            self.clock.advance(age - 1.5)
+            self.assertFalse(slot.isOld())
+            self.clock.advance(0.5)
+            self.assertTrue(slot.isOld())
+        self.around.maxAge, self.around.maxBytes, self.around.chance = None, 1000, 0.0
+        slot.renew()
+        self.assertFalse(slot.isOld(), "it is being replaced")
+        self.welcomeLast()
+        self.last.tunnel.carried = 999
+        self.assertFalse(slot.isOld())
+        self.last.tunnel.carried = 1000
+        self.assertTrue(slot.isOld())
+
+    def test_slotThatLeavesSaysSo(self) -> None:
+        """
+        And closes in good order.
+        """
+        slot = self.up()
+        self.last.transport.getOutBuffer()
+        slot.leave()
+        self.assertEqual(self.last.transport.stream, [BYE])
+        self.assertTrue(self.last.transport.disconnecting)
+
+    def test_slotIsDrainedWhenBothHaveSaidIt(self) -> None:
+        """
+        It stays open until it is told to leave.
+        """
+        drained: list[Slot] = []
+        slot = self.up()
+        self.last.transport.getOutBuffer()
+        slot.drain(drained.append)
+        self.assertEqual((self.last.transport.getOutBuffer(), drained), (DRAIN, []))
+        self.last.tunnel.dataReceived(DRAIN)
+        self.assertEqual((drained, self.last.transport.disconnecting), ([slot], False))
+        slot.leave()
+        self.assertEqual(self.last.transport.stream, [BYE])
+
+    def test_slotWithNothingToDrainSaysSo(self) -> None:
+        """
+        At once; and one whose tunnel is lost meanwhile does then.
+        """
+        drained: list[Slot] = []
+        idle = self.slot()
+        idle.drain(drained.append)
+        self.assertEqual(drained, [idle])
+        slot = self.up()
+        slot.drain(drained.append)
+        self.last.transport.lose()
+        self.assertEqual(drained, [idle, slot])
+        self.assertEqual(len(self.around.attempts), 1)
+
+    def test_whoeverServesForgetsASessionIsSeen(self) -> None:
+        """
+        The owner of the slot is told of each answer.
+        """
+        slot = self.up()
+        slot.renew()
+        self.welcomeLast(WELCOME_NEW)
+        self.assertEqual([answer.isNew for answer in self.welcomes], [False, True])

@@ -1,0 +1,126 @@
+"""
+What C{docs/wire.rst} shows and says is what the tests, and with them the code, hold.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
+from tests import vectors
+from tests.vectors import Malformed, Vector
+from uotp.heartbeat import (
+    BUSY_SECONDS,
+    FIRST_PATIENCE_SECONDS,
+    GIVE_UP_SECONDS,
+    IDLE_SECONDS,
+    LEAST_PATIENCE_SECONDS,
+    MOST_PATIENCE_SECONDS,
+    ROUND_TRIPS,
+)
+from uotp.reception import HELLO_SECONDS, MAX_TUNNELS, MAX_UNKNOWN
+from uotp.registry import MAX_SESSIONS, MAX_TUNNELS_PER_SESSION
+from uotp.reorder import FIRST_HOLD_SECONDS, LEAST_HOLD_SECONDS, LONGEST_HOLD_SECONDS, MAX_HELD_BYTES
+from uotp.services import clientService, serverService
+from uotp.tunnel import DRAIN_SECONDS
+from uotp.wire.format2 import PING_BYTES
+from uotp.wire.hello import MAX_EXTENSIONS_BYTES
+
+DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "wire.rst"
+"""Found in a checkout only; it is no part of what is installed."""
+
+EXAMPLES: list[Vector] = [
+    *(vector for vector, _ in vectors.CLIENT_HELLOS),
+    *(vector for vector, _ in vectors.CLIENT_HELLOS_UNDERSTOOD),
+    *(vector for vector, _ in vectors.SERVER_HELLOS),
+    *(vector for vector, _ in vectors.SERVER_HELLOS_UNDERSTOOD),
+    *(vector for vector, _ in vectors.FORMAT_1_FRAMES),
+    *(vector for vector, _, _ in vectors.FRAMES),
+    *(vector for vector, _, _ in vectors.FRAMES_UNDERSTOOD),
+]
+
+MALFORMED: dict[str, list[Malformed]] = {
+    "malformed-client-hellos": vectors.MALFORMED_CLIENT_HELLOS,
+    "malformed-server-hellos": vectors.MALFORMED_SERVER_HELLOS,
+    "malformed-frames": vectors.MALFORMED_FRAMES,
+}
+
+LIMITS = {
+    "extensions of a hello": f"{MAX_EXTENSIONS_BYTES} bytes",
+    "payload of a frame, or a datagram of format 1": f"{0xFFFF} bytes",
+    "payload of a ping": f"{PING_BYTES} bytes",
+    "from the accepted connection to the hello": f"{HELLO_SECONDS:g} s",
+    "connections that have not said hello": f"{MAX_UNKNOWN}",
+    "tunnels of a server": f"{MAX_TUNNELS}",
+    "sessions of a server": f"{MAX_SESSIONS}",
+    "tunnels of a session": f"{MAX_TUNNELS_PER_SESSION}",
+    "a client's whole attempt (``--timeout``)": f"{inspect.signature(clientService).parameters['timeout'].default:g} s",
+    "a session without tunnels (``--linger``)": f"{inspect.signature(serverService).parameters['linger'].default:g} s",
+    "a train waits, before anything was seen": f"{FIRST_HOLD_SECONDS:g} s",
+    "a train waits, at least": f"{LEAST_HOLD_SECONDS:g} s",
+    "a train waits, at most": f"{LONGEST_HOLD_SECONDS:g} s",
+    "trains that wait, in a session": f"{MAX_HELD_BYTES} bytes",
+    "a ping while trains are sent, after": f"{BUSY_SECONDS:g} s",
+    "a ping when nothing comes, after": f"{IDLE_SECONDS:g} to {2 * IDLE_SECONDS:g} s",
+    "an answer is overdue, in round trips": f"{ROUND_TRIPS:g}",
+    "an answer is overdue, at least": f"{LEAST_PATIENCE_SECONDS:g} s",
+    "an answer is overdue, at most": f"{MOST_PATIENCE_SECONDS:g} s",
+    "an answer is overdue, before one has come": f"{FIRST_PATIENCE_SECONDS:g} s",
+    "a tunnel is given up, after that": f"{GIVE_UP_SECONDS:g} s",
+    "a drained tunnel is closed, after": f"{DRAIN_SECONDS:g} s",
+}
+"""What the table at the end has, as the code has it."""
+
+
+def octetsOf(line: str) -> str:
+    """
+    @return: the bytes of an example's line, in hexadecimal without spaces: what stands
+        before two spaces and words.
+    """
+    return line.partition("  ")[0].replace(" ", "")
+
+
+class DocumentTests(SynchronousTestCase):
+    """
+    The document, where it is.
+    """
+
+    def setUp(self) -> None:
+        """
+        Read it.
+        """
+        if not DOCUMENT.exists():
+            reason = "docs/wire.rst is not here: run the tests in a checkout"
+            raise SkipTest(reason)
+        self.text = DOCUMENT.read_text("utf-8")
+        blocks = re.findall(r"^\.\. ([a-z0-9-]+)\n\n\.\. code-block:: text\n\n((?:    .*\n)+)", self.text, re.MULTILINE)
+        self.blocks = {name: [octetsOf(line) for line in block[4:].split("\n    ")] for name, block in blocks}
+        self.assertEqual(len(self.blocks), self.text.count("code-block::"))
+
+    def test_everyExampleIsAVectorAndEveryVectorAnExample(self) -> None:
+        """
+        With the same bytes: whoever writes a program by the document gets what this one
+        is held to.
+        """
+        expected = {vector.name: vector.octets.hex() for vector in EXAMPLES}
+        self.assertEqual(len(expected), len(EXAMPLES))
+        shown = {name: "".join(lines).strip() for name, lines in self.blocks.items() if name not in MALFORMED}
+        self.assertEqual(shown, expected)
+
+    def test_everyMalformedStreamIsShown(self) -> None:
+        """
+        Each on a line, in the same order.
+        """
+        for name, malformed in MALFORMED.items():
+            self.assertEqual(self.blocks[name], [one.octets.hex() for one in malformed], name)
+
+    def test_limitsAndTimesAreThoseOfTheCode(self) -> None:
+        """
+        The table at the end has all of them.
+        """
+        table = self.text.partition("\n.. limits\n")[2]
+        _, _, rows, _ = re.split(r"^=[= ]+$", table, maxsplit=3, flags=re.MULTILINE)
+        self.assertEqual(dict(re.findall(r"^(\S.*?)  +(\S.*)$", rows, re.MULTILINE)), LIMITS)

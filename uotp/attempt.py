@@ -1,0 +1,118 @@
+"""
+One attempt to open one tunnel: the connection, the handshake and the hello, within
+one deadline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.python.failure import Failure
+
+from uotp.dial import wordsForFailure
+from uotp.roll import Roll
+from uotp.tunnel import Tunnel, TunnelOwner
+from uotp.tunnelends import DialledTunnel
+from uotp.tunnellife import State
+from uotp.wire.negotiation import WireChoice
+
+
+class Ways(Protocol):
+    """
+    What an attempt needs to know of its surroundings.
+
+    @ivar timeout: seconds for the whole attempt.
+    @ivar wire: which formats may be spoken.
+    """
+
+    clock: Any
+    dial: Callable[[Callable[[], Tunnel]], Deferred[Any]]
+    roll: Roll
+    timeout: float
+    wire: WireChoice
+
+
+class Attempt:
+    """
+    Ends with L{succeed}, with L{cancel}, or by itself with a failure.
+
+    @ivar tunnel: the one that is being opened, once TCP is connected.
+    """
+
+    def __init__(self, ways: Ways, owner: TunnelOwner, sessionId: bytes, failed: Callable[[str], None]) -> None:
+        """
+        @param owner: who is told when the tunnel is open, or lost.
+        @param sessionId: what the tunnel shows.
+        @param failed: called with the reason in words, once, and not for a tunnel that
+            was lost.
+        """
+        self._ways = ways
+        self._owner = owner
+        self._sessionId = sessionId
+        self._failed = failed
+        self._isOver = False
+        self.tunnel: Tunnel | None = None
+        self._deadline: IDelayedCall = ways.clock.callLater(ways.timeout, self._timedOut)
+        self._connecting: Deferred[Any] | None = None
+        connecting = ways.dial(self._makeTunnel)
+        self._connecting = connecting
+        connecting.addCallbacks(self._connected, self._notConnected)
+
+    def _makeTunnel(self) -> Tunnel:
+        tunnel = DialledTunnel(self._ways.clock, self._owner, self._sessionId, self._ways.wire)
+        self._ways.roll.add(tunnel)
+        if self.tunnel is None:
+            self.tunnel = tunnel
+        return tunnel
+
+    def _connected(self, protocol: Any) -> None:
+        self._connecting = None
+
+    def _notConnected(self, reason: Failure) -> None:
+        self._connecting = None
+        self._fail(wordsForFailure(reason))
+
+    def _timedOut(self) -> None:
+        tunnel = self.tunnel
+        if tunnel is None:
+            stage = "connection"
+        else:
+            stage = "answer to the hello" if tunnel.state is State.HELLO else "TLS handshake"
+        refusal = None if tunnel is None else refusalOf(tunnel)
+        self._fail(refusal or f"no {stage} after {self._ways.timeout:g} s")
+
+    def _fail(self, words: str) -> None:
+        if not self._isOver:
+            self.cancel()
+            self._failed(words)
+
+    def succeed(self) -> None:
+        """
+        The tunnel is open, or lost: its owner knows.
+        """
+        self._isOver = True
+        if self._deadline.active():
+            self._deadline.cancel()
+
+    def cancel(self) -> None:
+        """
+        Give up.
+        """
+        self.succeed()
+        tunnel, self.tunnel = self.tunnel, None
+        if self._connecting is not None:
+            self._connecting.cancel()
+        if tunnel is not None:
+            tunnel.abort()
+
+
+def refusalOf(tunnel: Tunnel) -> str | None:
+    """
+    @return: what we have against the other end of a tunnel that has not gone yet, if
+        anything.
+    """
+    refusal: str | None = getattr(tunnel.tlsConnection(), "refusal", None)
+    return refusal

@@ -1,0 +1,247 @@
+"""
+Whether the program at the other end of a tunnel lives, and how long it takes to get an
+answer from it: pings, of which never more than one is on its way.
+
+The life of a heartbeat is a table, L{NEXT_STATE}.  A tunnel that carries is asked every
+L{BUSY_SECONDS}, with the next train or without; one that hears nothing, now and then.
+An answer that does not come in a few round trips is overdue: the tunnel is not to be
+relied on until it comes.  When it stays away, the tunnel is given up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import Any, Protocol
+
+from twisted.internet.interfaces import IDelayedCall
+
+from uotp.wire.format2 import PING_BYTES
+
+BUSY_SECONDS = 2.0
+"""Between two pings of a tunnel that carries."""
+
+IDLE_SECONDS = 15.0
+"""
+How long a tunnel may be silent before it is asked, at least, and twice that at most.
+That the path is gone the kernel finds sooner.
+"""
+
+ROUND_TRIPS = 4.0
+LEAST_PATIENCE_SECONDS = 0.5
+MOST_PATIENCE_SECONDS = 4.0
+"""
+An answer is overdue after so many round trips, but not before a segment that was lost
+twice has been repaired, and when a connection would be made anew in the same time.
+"""
+
+FIRST_PATIENCE_SECONDS = 2.0
+"""While nothing is known of the round trip."""
+
+GIVE_UP_SECONDS = 1.5
+"""After an answer has become overdue.  Until then, it may be a short break of the path."""
+
+FRESH_SHARE = 0.25
+"""Of a new round trip in the smoothed one."""
+
+
+class State(Enum):
+    """
+    What is known of the other end.
+    """
+
+    QUIET = auto()
+    ASKED = auto()
+    OVERDUE = auto()
+    GIVEN_UP = auto()
+    STOPPED = auto()
+
+
+class Event(Enum):
+    """
+    What can happen.
+    """
+
+    ASK = auto()
+    ANSWER = auto()
+    LATE = auto()
+    STOP = auto()
+
+
+NEXT_STATE: dict[tuple[State, Event], State] = {
+    (State.QUIET, Event.ASK): State.ASKED,
+    (State.QUIET, Event.STOP): State.STOPPED,
+    (State.ASKED, Event.ANSWER): State.QUIET,
+    (State.ASKED, Event.LATE): State.OVERDUE,
+    (State.ASKED, Event.STOP): State.STOPPED,
+    (State.OVERDUE, Event.ANSWER): State.QUIET,
+    (State.OVERDUE, Event.LATE): State.GIVEN_UP,
+    (State.OVERDUE, Event.STOP): State.STOPPED,
+    (State.GIVEN_UP, Event.ANSWER): State.QUIET,
+    (State.GIVEN_UP, Event.STOP): State.STOPPED,
+}
+"""What each event leads to.  A pair that is not here changes nothing."""
+
+
+class HeartbeatOwner(Protocol):
+    """
+    A tunnel, as its heartbeat sees it.
+    """
+
+    def answerOverdue(self) -> None:
+        """
+        The other end does not answer in time.
+        """
+
+    def answerCame(self) -> None:
+        """
+        The other end answers again, after L{answerOverdue}.
+        """
+
+    def answerGivenUp(self) -> None:
+        """
+        The other end has not answered for so long that the tunnel had better be
+        replaced.
+        """
+
+
+class Heartbeat:
+    """
+    The pings of one tunnel.
+
+    @ivar roundTrip: smoothed, in seconds; 0 while it is not known.
+    @ivar carried: set by the tunnel when it sends trains.
+    @ivar heard: set by the tunnel when anything has come.
+    @ivar due: whether the next train is to take a ping along.
+    """
+
+    def __init__(self, clock: Any, owner: HeartbeatOwner, ping: Callable[[bytes], None]) -> None:
+        """
+        @param clock: C{IReactorTime}.
+        @param ping: sends a ping that carries this.
+        """
+        self._ping = ping
+        self._clock = clock
+        self._owner = owner
+        self._state = State.QUIET
+        self._timer: IDelayedCall | None = None
+        self._asked = 0
+        self._askedAt = 0.0
+        self._proving = False
+        self.roundTrip = 0.0
+        self.carried = self.heard = self.due = False
+
+    def _advance(self, event: Event) -> bool:
+        after = NEXT_STATE.get((self._state, event))
+        if after is None:
+            return False
+        self._state = after
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()  # a timer belongs to the state that set it
+        self._timer = None
+        return True
+
+    def _wait(self, seconds: float) -> None:
+        self._timer = self._clock.callLater(seconds, self._waited)
+
+    def _waited(self) -> None:
+        self._timer = None
+        if self._state is State.QUIET:
+            self._wasQuiet()
+        elif self._state is State.ASKED:
+            self._wasAsked()
+        elif self._advance(Event.LATE):
+            self._owner.answerGivenUp()
+
+    # Asking.
+
+    def ask(self) -> None:
+        """
+        Send a ping now, unless one is on its way.
+        """
+        payload = self.join()
+        if payload is not None:
+            self._ping(payload)
+
+    def join(self) -> bytes | None:
+        """
+        @return: what a ping is to carry that the caller sends now, or L{None} when
+            one is on its way.
+        """
+        self.due = False
+        if not self._advance(Event.ASK):
+            return None
+        self._asked += 1
+        self._askedAt = self._clock.seconds()
+        self.carried = self.heard = False
+        self._wait(self._patience())
+        return self._asked.to_bytes(PING_BYTES, "big")
+
+    def _patience(self) -> float:
+        if not self.roundTrip:
+            return FIRST_PATIENCE_SECONDS
+        return min(max(ROUND_TRIPS * self.roundTrip, LEAST_PATIENCE_SECONDS), MOST_PATIENCE_SECONDS)
+
+    def _wasQuiet(self) -> None:
+        if self.carried or (self.due and not self.heard):
+            self.ask()
+            return
+        self.heard = False
+        self.due = True
+        self._wait(IDLE_SECONDS)
+
+    def prove(self) -> None:
+        """
+        The other end may be out of reach since a moment ago: ask now, and give it up
+        when the answer is overdue.
+        """
+        self._proving = True
+        self.heard = False
+        self.ask()
+        if self._state is State.ASKED:  # maybe before
+            assert self._timer is not None
+            self._timer.reset(self._patience())
+        elif self._advance(Event.LATE):
+            self._owner.answerGivenUp()
+
+    # Answers.
+
+    def answered(self, payload: bytes) -> bool:
+        """
+        A pong came.  One that nobody has asked for is nothing.
+
+        @param payload: what it carried.
+        @return: whether it was asked for, and tells the round trip.
+        """
+        wasAsked = self._state is State.ASKED
+        if payload != self._asked.to_bytes(PING_BYTES, "big") or not self._advance(Event.ANSWER):
+            return False
+        took = self._clock.seconds() - self._askedAt
+        self.roundTrip += (took - self.roundTrip) * (FRESH_SHARE if self.roundTrip else 1)
+        self._proving = False
+        self._wait(max(BUSY_SECONDS - took, 0))
+        if not wasAsked:
+            self._owner.answerCame()
+        return True
+
+    def _wasAsked(self) -> None:
+        """
+        Whoever sends much may answer late: what comes says that the path is there.
+        """
+        left = self._askedAt + MOST_PATIENCE_SECONDS - self._clock.seconds()
+        if self.heard and left > 0:
+            self.heard = False
+            self._wait(min(self._patience(), left))
+        elif self._advance(Event.LATE):
+            if not self._proving:
+                self._wait(GIVE_UP_SECONDS)
+            self._owner.answerOverdue()
+            if self._proving and self._advance(Event.LATE):
+                self._owner.answerGivenUp()
+
+    def stop(self) -> None:
+        """
+        Ask no more.
+        """
+        self._advance(Event.STOP)
+        self.due = False

@@ -1,0 +1,235 @@
+"""
+Trains that came through several tunnels, in the order of their numbers again.
+
+A train that came early waits until the gap before it is filled, or until it has waited
+for as long as a train may, or until too much waits; then the gap is given up.  What
+still comes of it is late, and passed on at once.
+
+How long a train may wait follows what was seen: somewhat longer than the longest delay
+after which a gap was filled of late, and never less than a repair takes.  A gap in what
+came through TCP is almost always filled, so to wait costs nothing that a smaller number
+would save, unless a tunnel has died.
+
+Pure: time comes in with each call, and the caller sets a timer for L{Resequencer.deadline}.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from heapq import heappop, heappush
+
+from uotp.train import Train
+from uotp.wire.format2 import LAST_NUMBER, Arrival
+
+MAX_REORDER_SECONDS = 5.0
+"""The longest that a user can choose: what has waited longer is of no use to anybody."""
+
+LEAST_HOLD_SECONDS = 0.03
+"""Where nothing is known of the round trip: nobody notices so short a delay."""
+
+ROUND_TRIPS = 2.0
+"""A repair takes one, and somewhat more until the loss is seen."""
+
+FIRST_HOLD_SECONDS = 0.15
+"""Before anything was seen: a repair on a path of average length."""
+
+LONGEST_HOLD_SECONDS = 0.5
+"""
+A segment that was lost twice comes after 0.3 s on most paths.  After this a program
+would have asked again.
+"""
+
+MARGIN = 1.5
+"""So much longer than the longest delay of late may the next one be."""
+
+REMEMBERED_PER_SECOND = 0.977
+"""What was seen counts for half after thirty seconds."""
+
+MAX_HELD_BYTES = 4 * 1024 * 1024
+"""
+What may wait in a session: 80 ms of a path of 400 Mbit/s.  A stranger who wants many
+sessions to hold so much has to send all of it again every L{LONGEST_HOLD_SECONDS}.
+"""
+
+TRAIN_OVERHEAD_BYTES = 256
+"""About what a train that waits costs beside its payload."""
+
+HALF = 1 << 31
+"""A number less than this ahead is ahead; any other is behind."""
+
+MAX_GONE = 1024
+"""Trains that are gone and may still be in the list by age."""
+
+MAX_GIVEN_UP = 64
+"""Gaps remembered after they were given up, to learn from what comes late."""
+
+
+class Hold:
+    """
+    How long a train may wait.
+
+    @ivar roundTrip: of the path, in seconds, or 0 while it is not known.
+    """
+
+    def __init__(self, now: float, fixed: float | None = None) -> None:
+        """
+        @param now: monotonic seconds.
+        @param fixed: seconds that it may always wait; L{None} to follow what is seen.
+        """
+        self.roundTrip = 0.0
+        self._fixed = fixed
+        self._longest = FIRST_HOLD_SECONDS / MARGIN
+        self._seenAt = now
+
+    def seconds(self, now: float) -> float:
+        """
+        @return: how long a train may wait, as things stand.
+        """
+        if self._fixed is not None:
+            return self._fixed
+        return min(
+            max(self._remembered(now) * MARGIN, LEAST_HOLD_SECONDS, self.roundTrip * ROUND_TRIPS), LONGEST_HOLD_SECONDS
+        )
+
+    def filled(self, delay: float, now: float) -> None:
+        """
+        A gap was filled, or would have been if it had not been given up.
+
+        @param delay: seconds after the gap was seen.
+        """
+        if delay > self._remembered(now):
+            self._longest, self._seenAt = min(delay, LONGEST_HOLD_SECONDS), now  # more helps nobody
+
+    def _remembered(self, now: float) -> float:
+        return self._longest * math.pow(REMEMBERED_PER_SECOND, now - self._seenAt)
+
+
+class Resequencer:
+    """
+    What has come early, and what is expected.  Numbers are taken modulo 2^32; inside,
+    they go on for ever.
+
+    @ivar late: datagrams that came after their gap had been given up.
+    @ivar held: bytes that wait, with what they cost.
+    """
+
+    def __init__(self, hold: Hold) -> None:
+        """
+        @param hold: how long a train may wait.
+        """
+        self._hold = hold
+        self._expected: int | None = None
+        self._waiting: list[tuple[int, Train]] = []  # a heap
+        self._byAge: deque[tuple[float, int]] = deque()  # when a train came, and its number; some are gone already
+        self._givenUp: deque[tuple[int, int, float]] = deque(maxlen=MAX_GIVEN_UP)
+        self._lateSince: float | None = None  # nothing has come but late ones that were not missed
+        self.late = 0
+        self.held = 0
+
+    def put(self, arrivals: list[Arrival], now: float) -> list[Train]:
+        """
+        @param arrivals: trains as they came.
+        @param now: monotonic seconds.
+        @return: what can be passed on, in order.
+        """
+        ready: list[Train] = []
+        for number, train in arrivals:
+            if self._expected is None:
+                self._expected = number
+            ahead = number - self._expected & LAST_NUMBER
+            if not ahead:
+                ready.append(train)
+                self._expected += train.datagrams
+                self._lateSince = None
+                if self._waiting:
+                    self._hold.filled(now - self._byAge[0][0], now)
+                    self._release(ready)
+            elif ahead < HALF:
+                self._keep(self._expected + ahead, train, now, ready)
+            else:
+                self._passLate(self._expected + ahead - LAST_NUMBER - 1, train, now, ready)
+        return ready
+
+    def _keep(self, number: int, train: Train, now: float, ready: list[Train]) -> None:
+        heappush(self._waiting, (number, train))
+        self._byAge.append((now, number))
+        self.held += len(train.payload) + TRAIN_OVERHEAD_BYTES
+        self._lateSince = None
+        while self.held > MAX_HELD_BYTES:
+            self._giveUp(self._waiting[0][0], ready)
+
+    def _passLate(self, number: int, train: Train, now: float, ready: list[Train]) -> None:
+        """
+        Pass a late train on; and where nothing comes any more but late ones that were
+        not missed, for longer than anything may wait, the peer counts anew from there.
+        """
+        self.late += train.datagrams
+        missedSince = next((since for begin, end, since in self._givenUp if begin <= number < end), None)
+        if missedSince is not None:
+            self._hold.filled(now - missedSince, now)
+        elif self._lateSince is None:
+            self._lateSince = now
+        elif now - self._lateSince > self._hold.seconds(now):
+            ready += self.restart()
+            self._expected = number + train.datagrams & LAST_NUMBER
+        ready.append(train)
+
+    def _release(self, ready: list[Train]) -> None:
+        """
+        Pass on what waits without a gap before it.
+        """
+        assert self._expected is not None
+        waiting = self._waiting
+        while waiting and waiting[0][0] <= self._expected:
+            number, train = heappop(waiting)
+            self.held -= len(train.payload) + TRAIN_OVERHEAD_BYTES
+            ready.append(train)
+            self._expected = max(self._expected, number + train.datagrams)
+        while self._byAge and self._byAge[0][1] < self._expected:
+            self._byAge.popleft()
+        if len(self._byAge) > 2 * len(waiting) + MAX_GONE:  # behind one number that is far ahead
+            self._byAge = deque(entry for entry in self._byAge if entry[1] >= self._expected)
+
+    def _giveUp(self, number: int, ready: list[Train]) -> None:
+        """
+        Wait no longer for what is missing before a number that waits.
+        """
+        assert self._expected is not None
+        since = self._byAge[0][0]
+        while self._waiting and self._waiting[0][0] <= number:
+            begin, self._expected = self._expected, self._waiting[0][0]
+            self._givenUp.append((begin, self._expected, since))
+            self._release(ready)
+
+    def expire(self, now: float) -> list[Train]:
+        """
+        @return: what has waited for as long as it may, and what waited for nothing but
+            the same gaps, in order.
+        """
+        ready: list[Train] = []
+        hold = self._hold.seconds(now)
+        while self._byAge and self._byAge[0][0] + hold <= now:
+            self._giveUp(self._byAge[0][1], ready)
+        return ready
+
+    def deadline(self, now: float) -> float | None:
+        """
+        @return: when L{expire} has to be called, in monotonic seconds, or L{None}
+            while nothing waits.
+        """
+        return self._byAge[0][0] + self._hold.seconds(now) if self._byAge else None
+
+    def restart(self) -> list[Train]:
+        """
+        Expect any number, since the peer counts anew.
+
+        @return: what waited, in order.
+        """
+        ready = [train for _, train in sorted(self._waiting)]
+        self._waiting.clear()
+        self._byAge.clear()
+        self._givenUp.clear()
+        self._expected = self._lateSince = None
+        self.held = 0
+        return ready

@@ -1,0 +1,254 @@
+"""
+The place of one tunnel in a client's pool: it dials, waits, and dials again, for as long
+as the session lives; and it replaces a tunnel that is old or does not answer by a new one,
+which is ready before the old one goes.
+
+The life of a slot is a table, L{uotp.slotlife.NEXT_STATE}.  It counts the attempts that failed in a row, and
+forgets them only for a tunnel that has proved itself: that was welcome, or brought bytes
+from the server, or stayed for some seconds.  With TLS 1.3 a handshake that is complete
+proves nothing: a server that wants another certificate says so later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IDelayedCall
+from twisted.python.failure import Failure
+
+from uotp.allowance import Allowance
+from uotp.attempt import Attempt
+from uotp.backoff import backoffSeconds
+from uotp.boundaries import TrainsOfTunnel
+from uotp.dial import wordsForFailure
+from uotp.slotlife import NEXT_STATE, Event, State
+from uotp.surroundings import Surroundings
+from uotp.tunnel import Tunnel
+from uotp.tunnelends import DialledTunnel
+from uotp.wire.hello import ClientHello, ServerHello, WireFormat
+
+PROVED_SECONDS = 5.0
+"""A tunnel of format 1 that stays so long is a success even when the target is silent."""
+
+
+class Slot:
+    """
+    The place of one tunnel in a pool.
+    """
+
+    def __init__(
+        self,
+        around: Surroundings,
+        session: TrainsOfTunnel,
+        sessionId: bytes,
+        welcomed: Callable[[ServerHello], None] | None = None,
+    ) -> None:
+        """
+        @param around: what all pools of the client share.
+        @param session: whom the tunnel carries for.
+        @param sessionId: what the tunnel shows.
+        @param welcomed: told what the server answers, in format 2.
+        """
+        self._around = around
+        self._session = session
+        self._sessionId = sessionId
+        self._welcomed = welcomed
+        self._state = State.IDLE
+        self._failures = 0
+        self._attempt: Attempt | None = None
+        self._tunnel: Tunnel | None = None
+        self._timer: IDelayedCall | None = None
+        self._drained: Callable[[Slot], None] | None = None
+        self._allowance: Allowance | None = None
+
+    def _advance(self, event: Event) -> bool:
+        after = NEXT_STATE.get((self._state, event))
+        if after is None:
+            return False
+        self._state = after
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()  # a timer belongs to the state that set it
+        self._timer = None
+        return True
+
+    # Dialling.
+
+    def dial(self) -> None:
+        """
+        Open the tunnel; a slot that has one or is at it already does nothing.
+        """
+        if self._advance(Event.DIAL):
+            self._begin()
+
+    def renew(self) -> None:
+        """
+        Open another tunnel in the place of the one that is there.
+        """
+        if self._advance(Event.RENEW):
+            self._begin()
+
+    def _begin(self) -> None:
+        self._attempt = None
+        attempt = Attempt(self._around, self, self._sessionId, self._failed)
+        if self._state in (State.DIALLING, State.RENEWING):  # it may have failed at once
+            self._attempt = attempt
+
+    def _failed(self, words: str) -> None:
+        self._attempt = None
+        if self._advance(Event.FAILED):
+            self._around.watch.tunnelFailed(words)
+            self._waitToDial()
+
+    def _waitToDial(self) -> None:
+        self._failures += 1
+        wait = backoffSeconds(self._failures, self._around.backoff, self._around.jitter())
+        self._timer = self._around.clock.callLater(wait, self.dial)
+
+    def tunnelOpened(self, tunnel: Tunnel) -> None:
+        """
+        The handshake is done, and in format 2 the server has welcomed us.
+        """
+        attempt = self._attempt
+        if attempt is None or tunnel is not attempt.tunnel or not self._advance(Event.OPENED):
+            tunnel.abort()  # a second address answered at the same moment, or we have given up
+            return
+        attempt.succeed()
+        self._attempt = None
+        before, self._tunnel = self._tunnel, tunnel
+        self._around.watch.tunnelUp()
+        if before is not None:
+            self._around.watch.tunnelDown()
+        self._noteProof(tunnel)
+        now, chance = self._around.clock.seconds(), self._around.jitter()
+        self._allowance = Allowance(now, chance, self._around.maxAge, self._around.maxBytes)
+        tunnel.carryFor(self._session)
+        if before is not None:
+            before.drain()
+
+    def _noteProof(self, tunnel: Tunnel) -> None:
+        answer = tunnel.answer if isinstance(tunnel, DialledTunnel) else None
+        if answer is None:
+            self._timer = self._around.clock.callLater(PROVED_SECONDS, self._proved)
+            return
+        self._failures = 0
+        self._around.watch.reached(answer)
+        if self._welcomed is not None:
+            self._welcomed(answer)
+
+    def _proved(self) -> None:
+        self._timer = None
+        self._failures = 0
+        self._around.watch.reached()
+
+    def isOld(self) -> bool:
+        """
+        @return: whether there is a tunnel that has been there, or has carried, for as
+            long as it may.
+        """
+        if self._state is not State.UP or self._tunnel is None or self._allowance is None:
+            return False
+        return self._allowance.isUsedUp(self._around.clock.seconds(), self._tunnel.carried)
+
+    def isRenewing(self) -> bool:
+        """
+        @return: whether the tunnel is being replaced.
+        """
+        return self._state in (State.RENEWING, State.RETRYING)
+
+    # What tunnels tell.
+
+    def helloReceived(self, tunnel: Tunnel, hello: ClientHello) -> None:
+        """
+        Only accepted tunnels say so.
+        """
+
+    def peerLeft(self, tunnel: Tunnel) -> None:
+        """
+        Only accepted tunnels say so.
+        """
+
+    def tunnelDrained(self, tunnel: Tunnel) -> None:
+        """
+        Nothing more comes of it: it has been replaced, or the server stops, or we do.
+        """
+        if tunnel is self._tunnel and self._drained is not None:
+            self._drained(self)  # the last one says for all that the session is over
+            return
+        if tunnel is self._tunnel:
+            self._lost("the server stops")
+        tunnel.close()
+
+    def tunnelSilent(self, tunnel: Tunnel) -> None:
+        """
+        The server has not answered for too long.
+        """
+        if tunnel is self._tunnel:
+            self._around.watch.tunnelFailed("no answer")
+            self.renew()
+
+    def tunnelLost(self, tunnel: Tunnel, reason: Failure) -> None:
+        """
+        The tunnel is gone.
+        """
+        self._around.roll.discard(tunnel)
+        words = tunnel.fault or wordsForFailure(reason, tunnel.tlsConnection())
+        if tunnel is self._tunnel:
+            if tunnel.heard and tunnel.wireFormat is WireFormat.ONE:
+                self._failures = 0
+            self._lost(words)
+        elif self._attempt is not None and tunnel is self._attempt.tunnel:
+            self._attempt.succeed()
+            self._failed(words)
+
+    def _lost(self, words: str) -> None:
+        self._tunnel = None
+        self._around.watch.tunnelDown()
+        if self._drained is not None:
+            self._drained(self)
+        if self._advance(Event.LOST):
+            self._around.watch.tunnelFailed(words)
+            if self._state is State.WAITING:
+                self._waitToDial()
+
+    # Doubt, and the end.
+
+    def prove(self) -> None:
+        """
+        The path may have changed: find out whether the tunnel is still good, or dial at
+        once.
+        """
+        if self._attempt is not None:
+            self._attempt.cancel()
+            self._begin()
+        elif self._state in (State.WAITING, State.RETRYING):
+            self.dial()
+        elif self._tunnel is not None and not self._tunnel.prove():
+            self.renew()
+
+    def _stop(self) -> None:
+        self._advance(Event.STOP)
+        attempt, self._attempt = self._attempt, None
+        if attempt is not None:
+            attempt.cancel()
+
+    def drain(self, drained: Callable[[Slot], None]) -> None:
+        """
+        Dial no more, and let what is under way arrive.
+
+        @param drained: called with this slot when it has, or cannot; maybe at once.
+        """
+        self._stop()
+        self._drained = drained
+        if self._tunnel is None:
+            drained(self)
+        else:
+            self._tunnel.drain()
+
+    def leave(self) -> None:
+        """
+        Dial no more, say that the session is over, and close.
+        """
+        self._stop()
+        self._drained = None
+        if self._tunnel is not None:
+            self._tunnel.bye()

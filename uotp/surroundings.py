@@ -1,0 +1,56 @@
+"""
+What the pools of a client share, as types; no logic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from uotp.attempt import Ways
+from uotp.wire.hello import ServerHello
+
+
+class Watch(Protocol):
+    """
+    Who follows, for the log, how the dialling goes.
+    """
+
+    def tunnelUp(self) -> None:
+        """
+        A tunnel has been opened.
+        """
+
+    def reached(self, answer: ServerHello | None = None) -> None:
+        """
+        The server has let us in: a tunnel has proved itself.
+
+        @param answer: what the server has said, in format 2.
+        """
+
+    def tunnelDown(self) -> None:
+        """
+        A tunnel that was open is no more.
+        """
+
+    def tunnelFailed(self, reason: str) -> None:
+        """
+        A tunnel could not be opened, or was lost; we did not close it.
+        """
+
+
+class Surroundings(Ways, Protocol):
+    """
+    What all pools of a client share.
+
+    @ivar jitter: random numbers from 0 to 1.
+    @ivar backoff: the longest wait between two attempts, in seconds.
+    @ivar maxAge: seconds after which a tunnel is replaced, or L{None}.
+    @ivar maxBytes: bytes after which a tunnel is replaced, or L{None}.
+    """
+
+    jitter: Callable[[], float]
+    watch: Watch
+    backoff: float
+    maxAge: float | None
+    maxBytes: int | None

@@ -1,0 +1,226 @@
+"""
+Format 2: frames, in both directions, of a header of L{HEADER_BYTES} bytes and a payload.
+A train is one frame, and has the number of its first datagram.
+
+Every limit is checked when the header has come, before anything is kept.  Of a train
+that has come in part, the datagrams that are whole are handed on at once: so never more
+is kept than a header and one datagram.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from struct import Struct
+from typing import NamedTuple
+
+from uotp.errors import PeerError
+from uotp.train import Train
+
+HEADER = Struct("!BBHHI")
+"""Kind, flags, segment, length of the payload, number of the first datagram."""
+
+HEADER_BYTES = HEADER.size
+
+PING_BYTES = 8
+"""What a ping carries, and its pong returns."""
+
+LAST_NUMBER = 0xFFFFFFFF
+"""Datagrams are numbered modulo 2^32: 0 follows this."""
+
+FIRST_SKIPPED_KIND = 128
+"""Frames of kinds from here on are skipped when they are not known: room for what may come."""
+
+
+class Kind(IntEnum):
+    """
+    What a frame is.
+    """
+
+    TRAIN = 0
+    PING = 1
+    PONG = 2
+    DRAIN = 3
+    BYE = 4
+    PADDING = 5
+
+
+TRAIN = int(Kind.TRAIN)
+KNOWN_KINDS = frozenset(map(int, Kind))
+"""As plain numbers, for what is done with every frame."""
+
+PAYLOAD_BYTES = {Kind.PING: PING_BYTES, Kind.PONG: PING_BYTES, Kind.DRAIN: 0, Kind.BYE: 0}
+"""How long the payload of a kind is, where it is always the same."""
+
+Arrival = tuple[int, Train]
+"""The number of a train's first datagram, and the train, or as much of it as has come."""
+
+
+class Numbering:
+    """
+    The numbers of what one end of a session sends, shared by its tunnels.
+
+    @ivar next: of the next datagram.
+    """
+
+    def __init__(self, first: int = 0) -> None:
+        self.next = first
+
+
+class Decoded(NamedTuple):
+    """
+    What some bytes have brought.
+
+    @ivar arrivals: trains, in order.
+    @ivar controls: the frames that are neither trains nor to be skipped: kind and
+        payload, in order.
+    """
+
+    arrivals: list[Arrival]
+    controls: list[tuple[Kind, bytes]]
+
+
+def controlFrame(kind: Kind, payload: bytes = b"") -> bytes:
+    """
+    @return: a frame that is no train.
+    """
+    return HEADER.pack(kind, 0, 0, len(payload), 0) + payload
+
+
+class Format2Codec:
+    """
+    Trains to frames and frames to trains, for one tunnel.
+    """
+
+    def __init__(self, numbering: Numbering) -> None:
+        """
+        @param numbering: of the session that the tunnel carries for.
+        """
+        self._numbering = numbering
+        self._held = bytearray()  # a part of a header, of a datagram, or of what a control frame carries
+        self._missing = 0  # bytes without which nothing more can be done
+        self._kind = TRAIN  # of the frame that has come in part
+        self._segment = 0
+        self._number = 0  # of the next of its datagrams
+        self._left = 0  # bytes of its payload that have not been handed on
+        self._drained = False
+
+    def encode(self, trains: list[Train]) -> bytes:
+        """
+        Number trains, and make frames of them.
+
+        @param trains: none with more than 65535 bytes.
+        @return: their frames.
+        """
+        if len(trains) == 1:
+            return self._frameOf(trains[0])
+        return b"".join([self._frameOf(train) for train in trains])
+
+    def _frameOf(self, train: Train) -> bytes:
+        segment, payload = train
+        size = len(payload)
+        numbering = self._numbering
+        first = numbering.next
+        if size <= segment:
+            segment = size
+            numbering.next = first + 1 & LAST_NUMBER
+        else:
+            numbering.next = first - (-size // segment) & LAST_NUMBER
+        return HEADER.pack(TRAIN, 0, segment, size, first) + payload
+
+    def decode(self, data: bytes) -> Decoded:
+        """
+        @param data: the next bytes of the stream, cut anywhere.
+        @return: the datagrams and the other frames that are complete now.
+        @raise PeerError: for bytes that the format does not allow; the codec is of no
+            use afterwards.
+        """
+        if self._held:
+            if len(data) < self._missing:
+                self._missing -= len(data)
+                self._held += data  # so that crumbs of a long datagram are not copied again and again
+                return Decoded([], [])
+            data = b"".join((self._held, data))
+            self._held.clear()
+        decoded = Decoded([], [])
+        start, end = 0, len(data)
+        while True:
+            if self._left:
+                start = self._decodePart(data, start, decoded)
+                if self._left:
+                    needed = min(self._segment, self._left) if self._kind == TRAIN else self._left
+                    break
+            if end - start < HEADER_BYTES:
+                needed = HEADER_BYTES
+                break
+            start = self._decodeHeader(data, start, decoded)
+        if start < end:
+            self._held += data[start:]
+            self._missing = needed - (end - start)
+        return decoded
+
+    def _decodeHeader(self, data: bytes, start: int, decoded: Decoded) -> int:
+        """
+        Begin a frame; a train that has come whole is handed on.
+
+        @return: where what was not taken begins.
+        """
+        size: int
+        kind, flags, segment, size, number = HEADER.unpack_from(data, start)
+        self._check(kind, flags, segment, size)
+        start += HEADER_BYTES
+        if kind == TRAIN and start + size <= len(data):
+            decoded.arrivals.append((number, Train(segment, data[start : start + size])))
+            return start + size
+        if size:
+            self._kind, self._segment, self._number, self._left = kind, segment, number, size
+        elif kind in PAYLOAD_BYTES:
+            decoded.controls.append((Kind(kind), b""))
+        return start
+
+    def _check(self, kind: int, flags: int, segment: int, size: int) -> None:
+        """
+        @raise PeerError: for a header that the format does not allow.
+        """
+        if kind == TRAIN:
+            if not flags and (segment or not size) and not self._drained:
+                return
+            if self._drained:
+                reason = "it sent a train after it had said that none would follow"
+            else:
+                reason = f"a train of {size} bytes in datagrams of {segment}, with flags {flags:#x}"
+            raise PeerError(reason)
+        if kind >= FIRST_SKIPPED_KIND:
+            return
+        if kind not in KNOWN_KINDS:
+            reason = f"a frame of kind {kind}, which there is not"
+        elif flags:
+            reason = f"a frame of kind {kind} with flags {flags:#x}, which there are not"
+        elif size != PAYLOAD_BYTES.get(Kind(kind), size):
+            reason = f"a frame of kind {kind} with {size} bytes"
+        else:
+            self._drained = self._drained or kind == Kind.DRAIN
+            return
+        raise PeerError(reason)
+
+    def _decodePart(self, data: bytes, start: int, decoded: Decoded) -> int:
+        """
+        Take as much as can be used of a frame that has not come whole.
+
+        @return: where what was not taken begins.
+        """
+        there = len(data) - start
+        kind, left = self._kind, self._left
+        if kind == TRAIN:
+            segment = self._segment
+            size = left if left <= there else there - there % segment
+            if size:
+                decoded.arrivals.append((self._number, Train(segment, data[start : start + size])))
+                self._number = self._number - (-size // segment) & LAST_NUMBER
+        elif kind in PAYLOAD_BYTES:
+            size = left if left <= there else 0
+            if size:
+                decoded.controls.append((Kind(kind), data[start : start + size]))
+        else:
+            size = min(left, there)
+        self._left -= size
+        return start + size

@@ -1,0 +1,313 @@
+"""
+How a tunnel begins: the client says which format it speaks and shows its session id;
+in format 2 the server answers.
+
+Format 1: sixteen bytes, the session id, a random UUID of version 4, and no answer.
+
+Format 2: both hellos begin with L{MAGIC}, the format, a byte that is 0 from the client
+and the L{Answer} from the server, and the length of the extensions, two bytes.  From
+the client the session id follows, and then the extensions: a type of one byte, a length
+of two, and a value; types that are not known are skipped.
+
+The two are told apart by their first seven bytes: where a UUID of version 4 has its
+version, the other has the upper half of a length that is never so large.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from enum import Enum, IntEnum
+from struct import Struct
+from typing import NamedTuple
+
+from uotp.errors import PeerError
+
+MAGIC = b"uotp"
+
+SESSION_ID_BYTES = 16
+"""Length of a UUID."""
+
+FORMAT_2 = 2
+"""What stands behind the L{MAGIC}."""
+
+OPENING = Struct("!4sBBH")
+"""Magic, format, flags or answer, length of the extensions."""
+
+MAX_EXTENSIONS_BYTES = 4095
+"""So that byte 6 of a hello stays below 0x10, which no UUID of version 4 has there."""
+
+TELLING_BYTES = 7
+"""After so many bytes the two hellos can be told apart."""
+
+EXTENSION = Struct("!BH")
+"""Type and length of an extension."""
+
+MAX_KEPT_SECONDS = 0xFFFFFFFF
+"""What fits the extension that tells it; longer is said as this."""
+
+EMPTY = b""
+
+
+class Extension(IntEnum):
+    """
+    Types of extensions in the server's hello.
+    """
+
+    STATE = 1
+    KEPT = 2
+
+
+class WireFormat(Enum):
+    """
+    What is spoken on a tunnel.
+    """
+
+    ONE = 1
+    TWO = 2
+
+
+class Answer(IntEnum):
+    """
+    What a server says to a client's hello.  Why it refuses is nobody's business but
+    its own.
+    """
+
+    WELCOME = 0
+    REFUSED = 1
+
+
+class ClientHello(NamedTuple):
+    """
+    What a client has said.
+
+    @ivar wireFormat: the format that it speaks.
+    @ivar sessionId: L{SESSION_ID_BYTES} bytes.
+    """
+
+    wireFormat: WireFormat
+    sessionId: bytes
+
+
+class ServerHello(NamedTuple):
+    """
+    What a server has answered, in format 2.
+
+    @ivar welcome: whether the tunnel may carry.
+    @ivar isNew: whether the server did not know the session, so that its numbers begin
+        anew; L{None} when it does not say.
+    @ivar keptSeconds: for how long the server keeps a session that has no tunnel;
+        L{None} when it does not say.
+    """
+
+    welcome: bool
+    isNew: bool | None = None
+    keptSeconds: int | None = None
+
+
+def newSessionId() -> bytes:
+    """
+    @return: an id that nobody can guess, for whoever shows it joins the session.
+    """
+    return uuid.uuid4().bytes
+
+
+def sessionName(sessionId: bytes) -> str:
+    """
+    @return: enough of an id to tell sessions apart in a log, and too little to join
+        one.
+    """
+    return sessionId[:4].hex()
+
+
+FOREIGN_HELLOS = {
+    b"\x16\x03": "it speaks TLS, and --no-tls was said here",
+    b"GET ": "it speaks HTTP",
+    b"POST ": "it speaks HTTP",
+    b"HEAD ": "it speaks HTTP",
+    b"OPTIONS ": "it speaks HTTP",
+    b"CONNECT ": "it speaks HTTP",
+    b"PRI * HTTP": "it speaks HTTP",
+    b"SSH-": "it speaks SSH",
+}
+"""How those begin who took us for somebody else."""
+
+
+def foreignHello(sessionId: bytes) -> str | None:
+    """
+    @return: what has been taken for a session id, in words, or L{None} when it may
+        be one: what is a UUID of version 4 always may.
+    """
+    if sessionId[6] >> 4 == 4 and sessionId[8] >> 6 == 2:  # noqa: PLR2004 - RFC 9562, version and variant
+        return None
+    return next((words for hello, words in FOREIGN_HELLOS.items() if sessionId.startswith(hello)), None)
+
+
+def encodeClientHello(hello: ClientHello) -> bytes:
+    """
+    @return: the first bytes of a client's tunnel.
+    """
+    if hello.wireFormat is WireFormat.ONE:
+        return hello.sessionId
+    return OPENING.pack(MAGIC, FORMAT_2, 0, 0) + hello.sessionId
+
+
+def encodeServerHello(hello: ServerHello) -> bytes:
+    """
+    @return: the first bytes of a server's end of a tunnel in format 2.
+    """
+    extensions = EMPTY
+    if hello.isNew is not None:
+        extensions += EXTENSION.pack(Extension.STATE, 1) + bytes([not hello.isNew])
+    if hello.keptSeconds is not None:
+        kept = min(hello.keptSeconds, MAX_KEPT_SECONDS)
+        extensions += EXTENSION.pack(Extension.KEPT, 4) + kept.to_bytes(4, "big")
+    answer = Answer.WELCOME if hello.welcome else Answer.REFUSED
+    return OPENING.pack(MAGIC, FORMAT_2, answer, len(extensions)) + extensions
+
+
+class _HelloDecoder:
+    """
+    Holds what has come of a hello: never more than one can be long, and what was read
+    with its last byte.
+    """
+
+    def __init__(self) -> None:
+        self._held = EMPTY
+
+    def _take(self, size: int) -> tuple[bytes, bytes] | None:
+        """
+        @return: a hello of this length and what came behind it, or L{None} while it is
+            not complete.
+        """
+        if len(self._held) < size:
+            return None
+        held, self._held = self._held, EMPTY
+        return held[:size], held[size:]
+
+
+class ClientHelloDecoder(_HelloDecoder):
+    """
+    Takes the hello off the front of what a client sends, of either format.
+    """
+
+    def feed(self, data: bytes) -> tuple[ClientHello, bytes] | None:
+        """
+        @param data: the next bytes of the stream, cut anywhere.
+        @return: the hello and the bytes that came behind it, or L{None} while it is
+            not complete.
+        @raise PeerError: for what begins like a hello and is none, and for who speaks
+            another protocol.
+        """
+        self._held += data
+        if len(self._held) < TELLING_BYTES:
+            return None
+        if not looksLikeFormat2(self._held):
+            taken = self._take(SESSION_ID_BYTES)
+            if taken is None:
+                return None
+            sessionId, rest = taken
+            foreign = foreignHello(sessionId)
+            if foreign is not None:
+                raise PeerError(foreign)
+            return ClientHello(WireFormat.ONE, sessionId), rest
+        if len(self._held) < OPENING.size:
+            return None
+        flags, size = openingOf(self._held)
+        if flags:
+            reason = f"its hello has flags that there are not: {flags:#x}"
+            raise PeerError(reason)
+        extensionsAt = OPENING.size + SESSION_ID_BYTES
+        taken = self._take(extensionsAt + size)
+        if taken is None:
+            return None
+        hello, rest = taken
+        for _ in extensionsOf(hello[extensionsAt:]):
+            pass  # none is known yet, but each has to be whole
+        return ClientHello(WireFormat.TWO, hello[OPENING.size : extensionsAt]), rest
+
+
+class ServerHelloDecoder(_HelloDecoder):
+    """
+    Takes the answer off the front of what a server sends, in format 2.
+    """
+
+    def feed(self, data: bytes) -> tuple[ServerHello, bytes] | None:
+        """
+        @param data: the next bytes of the stream, cut anywhere.
+        @return: the answer and the bytes that came behind it, or L{None} while it is
+            not complete.
+        @raise PeerError: for what is no answer.
+        """
+        self._held += data
+        if self._held[:5] != (MAGIC + bytes([FORMAT_2]))[: len(self._held)]:
+            reason = "it does not answer in format 2"
+            raise PeerError(reason)
+        if len(self._held) < OPENING.size:
+            return None
+        answer, size = openingOf(self._held)
+        taken = self._take(OPENING.size + size)
+        if taken is None:
+            return None
+        hello, rest = taken
+        isNew = kept = None
+        for kind, value in extensionsOf(hello[OPENING.size :]):
+            if kind == Extension.STATE:
+                isNew = not number(value, 1)
+            elif kind == Extension.KEPT:
+                kept = number(value, 4)
+        return ServerHello(answer == Answer.WELCOME, isNew, kept), rest
+
+
+def looksLikeFormat2(opening: bytes) -> bool:
+    """
+    @param opening: L{TELLING_BYTES} of a client's hello, or more.
+    @return: whether it has the magic, and is no UUID of version 4: so that a length
+        which is not allowed is refused, and not taken for a part of an id.
+    """
+    return opening.startswith(MAGIC) and opening[6] >> 4 != 4  # noqa: PLR2004 - RFC 9562, version
+
+
+def openingOf(hello: bytes) -> tuple[int, int]:
+    """
+    @return: flags or answer, and the length of the extensions.
+    @raise PeerError: for a format that we do not know, or a length that is not allowed.
+    """
+    _, wireFormat, flags, size = OPENING.unpack_from(hello)
+    if wireFormat != FORMAT_2:
+        reason = f"its hello is of format {wireFormat}, which is not known here"
+        raise PeerError(reason)
+    if size > MAX_EXTENSIONS_BYTES:
+        reason = f"its hello has {size} bytes of extensions, and {MAX_EXTENSIONS_BYTES} are allowed"
+        raise PeerError(reason)
+    return flags, size
+
+
+def extensionsOf(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """
+    @return: type and value of each extension.
+    @raise PeerError: when the last is cut off.
+    """
+    start = 0
+    while start < len(data):
+        begin = start + EXTENSION.size
+        if begin > len(data):
+            reason = "an extension of its hello is cut off"
+            raise PeerError(reason)
+        kind, size = EXTENSION.unpack_from(data, start)
+        start = begin + size
+        if start > len(data):
+            reason = "an extension of its hello is longer than all of them"
+            raise PeerError(reason)
+        yield kind, data[begin:start]
+
+
+def number(value: bytes, size: int) -> int:
+    """
+    @return: an extension's value as a number.
+    @raise PeerError: when it does not have this length.
+    """
+    if len(value) != size:
+        reason = f"an extension of its hello has {len(value)} bytes instead of {size}"
+        raise PeerError(reason)
+    return int.from_bytes(value, "big")
