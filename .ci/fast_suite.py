@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 LIMIT_SECONDS = 30.0
 """
 Of processor time: what else the machine does is not the suite's fault.  Nothing in it
-waits.  It takes 5 to 9 seconds; this is far enough from there to tell of a mistake and
+waits.  It takes 8 to 14 seconds; this is far enough from there to tell of a mistake and
 not of a slow machine.
 """
 

@@ -12,6 +12,7 @@ ORIGINAL="udp-over-tls-pool==0.1.1"
 # Commands that the integration tests run, and the Debian packages that have them.
 declare -A PACKAGES=(
     [git]=git
+    [haproxy]=haproxy
     [ip]=iproute2
     [nft]=nftables
     [ping]=iputils-ping

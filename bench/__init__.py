@@ -3,6 +3,6 @@ Measurements: C{python -m bench}.  Whatever is compared takes turns in one run, 
 that a minute in which the machine is slow is slow for all.
 
 What is measured stands in C{scenarios}, what sends and receives in C{load}, and
-what is made of the numbers in C{figures}, C{results}, C{report} and C{chart},
-which need nothing of the system.
+what is made of the numbers in C{figures}, C{connections}, C{results}, C{report} and
+C{chart}, which need nothing of the system.
 """

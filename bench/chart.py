@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
-from bench.contenders import BARE, ORIGINAL, OURS
+from bench.contenders import BARE, FORMAT_ONE, ORIGINAL, OURS
 from bench.results import Outcome
 
 COLUMNS = 3
@@ -22,14 +22,14 @@ LETTER, DIGIT = 6.6, 7.8
 """Width of a letter of a label and of a value, on average; in pixels, as everything here."""
 
 BACKGROUND, PANEL, INK, FAINT = "#ffffff", "#f6f8fa", "#1f2328", "#656d76"
-COLOURS = {OURS: "#1a7f5a", ORIGINAL: "#c8703a", BARE: "#8c959f"}
+COLOURS = {OURS: "#1a7f5a", FORMAT_ONE: "#8fc7ae", ORIGINAL: "#c8703a", BARE: "#8c959f"}
 OTHERS = ("#3f7fd6", "#8250df", "#bf3989", "#9a6700")
 FONT = "-apple-system, 'Segoe UI', 'Noto Sans', Helvetica, Arial, sans-serif"
 
 TITLE = "uotp in figures"
 TIMES = "\N{MULTIPLICATION SIGN}"
 SUBTITLE = f"medians of runs that took turns on one machine; {TIMES} is ours to the original's"
-LABELS = {BARE: "no tunnel"}
+LABELS = {BARE: "no tunnel", FORMAT_ONE: "format 1"}
 LEAST_THOUSAND = 1000
 LEAST_HUNDRED = 100
 LEAST_TEN = 10
@@ -44,6 +44,7 @@ class Panel:
     @ivar figure: by the name that L{bench.figures.FIGURES} has.
     @ivar unit: as it is shown.
     @ivar more: whether more of it is better.
+    @ivar without: contenders beside whose bars the others would not be seen.
     """
 
     scenario: str
@@ -51,11 +52,12 @@ class Panel:
     title: str
     unit: str
     more: bool
+    without: tuple[str, ...] = ()
 
 
 PANELS = (
-    Panel("throughput/1400", "rate", "Throughput, 1400 bytes", "datagrams/s, sent in trains", more=True),
-    Panel("throughput/200", "rate", "Throughput, 200 bytes", "datagrams/s, sent in trains", more=True),
+    Panel("throughput/1400", "rate", "Throughput, 1400 bytes", "datagrams/s, sent in trains", True, (BARE,)),
+    Panel("throughput/200", "rate", "Throughput, 200 bytes", "datagrams/s, sent in trains", True, (BARE,)),
     Panel("throughput/1400", "processor", "Processor, 1400 bytes", "µs for each, both ends", more=False),
     Panel("roundtrip/200", "roundTripMedian", "Round trip at 200/s", "ms, median", more=False),
     Panel("roundtrip/2000", "roundTripMedian", "Round trip at 2000/s", "ms, median", more=False),
@@ -66,6 +68,12 @@ PANELS = (
     Panel("wireguard/loss-0", "megabits", "WireGuard, no loss", "Mbit/s, one TCP flow", more=True),
     Panel("wireguard/loss-0.5", "megabits", "WireGuard, 0.5 % loss", "Mbit/s, one TCP flow", more=True),
     Panel("wireguard/loss-2", "megabits", "WireGuard, 2 % loss", "Mbit/s, one TCP flow", more=True),
+    Panel("order/light/loss-0.5", "disorder", "Out of order at 5 Mbit/s", "%, at 0.5 % loss", more=False),
+    Panel("order/heavy/loss-0.5", "disorder", "Out of order at 80 Mbit/s", "%, at 0.5 % loss", more=False),
+    Panel("hand-over/black-hole", "lost", "One connection goes dead", "datagrams lost at 67 Mbit/s", more=False),
+    Panel("hand-over/black-hole", "replacedSeconds", "The dead one is replaced", "seconds after", more=False),
+    Panel("hand-over/restart", "fromStartSeconds", "The server starts again", "seconds until it flows", more=False),
+    Panel("hand-over/restart", "lost", "The server is killed", "lost at 200 a second", more=False),
 )
 
 
@@ -111,7 +119,8 @@ def barsOf(panel: Panel, results: Mapping[str, Outcome]) -> list[tuple[str, floa
     outcome = results.get(panel.scenario)
     if outcome is None:
         return []
-    medians = {name: outcome.medians(name).get(panel.figure) for name in outcome.contenders()}
+    drawn = [name for name in outcome.contenders() if name not in panel.without]
+    medians = {name: outcome.medians(name).get(panel.figure) for name in drawn}
     there = [(name, value) for name, value in medians.items() if value is not None]
     return sorted(there, key=lambda bar: (bar[0] != OURS, bar[0] == BARE))
 

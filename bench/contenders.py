@@ -1,22 +1,28 @@
 """
-Who takes part: the program of this checkout, the original, nothing at all, and
-whatever a command line names.
+Who takes part: the program of this checkout, the same with the first wire format,
+the original, nothing at all, and whatever a command line names.
 """
 
 from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 import sys
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from bench.processes import PROGRAM, environmentFor
 
 OURS = "uotp"
+FORMAT_ONE = "uotp, format 1"
 ORIGINAL = "original"
 BARE = "bare"
 """Names; the last has no tunnel."""
+
+WIRE_OPTION = "--wire"
+HELP_SECONDS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,27 @@ class Contender:
         """
         return [word.format(end) for word in self.command] + list(self.options)
 
+    def knows(self, option: str) -> bool:
+        """
+        @param option: a long one, with its dashes.
+        @return: whether the client's help has it.
+        @raise subprocess.SubprocessError: when the client does not help.
+        """
+        if not self.command:
+            return False
+        words = [*self.words("client"), "--help"]
+        told = subprocess.run(
+            words, capture_output=True, text=True, timeout=HELP_SECONDS, check=True, env=self.environment
+        ).stdout
+        return re.search(rf"{re.escape(option)}(?![\w-])", told) is not None
+
+    @property
+    def formatOne(self) -> bool:
+        """
+        Whether it is told to speak the first wire format.
+        """
+        return (WIRE_OPTION, "1") in pairwise(self.options)
+
 
 def bareContender() -> Contender:
     """
@@ -60,6 +87,15 @@ def ourContender(
     """
     started = (sys.executable, "-m", "uotp.scripts", "{}")
     return Contender(name, started, options, {**environmentFor(folder), **(environment or {})})
+
+
+def formatOneContender() -> Contender | None:
+    """
+    @return: ours with the first wire format at both ends, if ours has another.
+    """
+    if not ourContender().knows(WIRE_OPTION):
+        return None
+    return ourContender(FORMAT_ONE, options=(WIRE_OPTION, "1"))
 
 
 def originalContender(folder: Path) -> Contender:
@@ -81,7 +117,7 @@ def namedContender(text: str) -> Contender:
     @raise ValueError: in words.
     """
     name, equals, rest = text.partition("=")
-    if not equals or not name or name in {OURS, ORIGINAL, BARE}:
+    if not equals or not name or name in {OURS, FORMAT_ONE, ORIGINAL, BARE}:
         reason = f"{text}: NAME=OPTIONS is needed, with a name of its own"
         raise ValueError(reason)
     words = shlex.split(rest)

@@ -16,7 +16,7 @@ from bench.contenders import Contender
 from bench.figures import FIGURES
 from bench.places import LOOPBACK, SERVER_ADDRESS, buildEmulator
 from bench.processes import MeasurementError
-from bench.results import Outcome, Results, Run
+from bench.results import Outcome, Results, Run, rounded
 from bench.scenarios.scenario import Scenario
 from bench.stage import Stage
 from uotp.pki import makePki
@@ -91,10 +91,10 @@ def _measureEach(scenario: Scenario, plan: Plan, stage: Stage, runs: list[Run]) 
             continue
         where = f"round {stage.turn}/{plan.rounds}  {scenario.name}  {contender.name}"
         try:
-            figures = scenario.measure(stage, contender)
+            figures = rounded(scenario.measure(stage, contender))
         except (MeasurementError, SubprocessError, OSError) as error:
             say(f"{where}  failed: {error}")
             continue
         runs.append(Run(contender.name, stage.turn, figures))
         told = (f"{value:.{FIGURES[name].decimals}f} {FIGURES[name].title}" for name, value in figures.items())
-        say(f"{where}  {', '.join(told)}")
+        say(f"{where}  {', '.join(told) or 'cannot do that'}")

@@ -8,9 +8,10 @@ import random
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from bench.contenders import Contender
 from bench.ends import LoadEnd
@@ -48,12 +49,15 @@ class Pair:
     @ivar programs: server and client; none without a tunnel.
     @ivar tunnelPort: the server's.
     @ivar pool: how many tunnels the client is to open for a session.
+    @ivar startServer: starts a server like the first, when that is gone; none without
+        a tunnel.
     """
 
     entrance: tuple[str, int]
     programs: tuple[subprocess.Popen[str], ...]
     tunnelPort: int = 0
     pool: int = POOL
+    startServer: Callable[[], subprocess.Popen[str]] | None = None
 
     @property
     def server(self) -> subprocess.Popen[str]:
@@ -61,6 +65,13 @@ class Pair:
         The server's process.
         """
         return self.programs[0]
+
+    @property
+    def client(self) -> subprocess.Popen[str]:
+        """
+        The client's process.
+        """
+        return self.programs[1]
 
     def processorSeconds(self) -> float:
         """
@@ -134,14 +145,15 @@ def startPair(
     Start a server and a client, and wait until both listen.
 
     @param target: as the server's side reaches it.
-    @param clientOptions: that both uotp and the original have.
+    @param clientOptions: that the contender has.
     @raise MeasurementError: when one does not start.
     """
     if not contender.command:
         return Pair(target, ())
     tls = "--no-tls" not in contender.options
     tunnelPort, entrance = freePort(socket.SOCK_STREAM), freePort(socket.SOCK_DGRAM)
-    server = processes.start(
+    startServer = partial(
+        processes.start,
         [
             *(*place.serverSide, *contender.words("server"), target[0], str(target[1])),
             *("-a", place.serverAddress, "-p", str(tunnelPort)),
@@ -149,6 +161,7 @@ def startPair(
         ],
         contender.environment,
     )
+    server = startServer()
     processes.waitFor(server, lambda: sockets(server, "tcp", tunnelPort, TCP_LISTEN), "a server that listens")
     client = processes.start(
         [
@@ -159,22 +172,34 @@ def startPair(
         contender.environment,
     )
     processes.waitFor(client, lambda: sockets(client, "udp", entrance, UDP_BOUND), "a client that listens")
-    return Pair((LOOPBACK, entrance), (server, client), tunnelPort, pool)
+    return Pair((LOOPBACK, entrance), (server, client), tunnelPort, pool, startServer)
 
 
 @contextmanager
-def flowing(stage: Stage, place: Place, contender: Contender, pool: int = POOL) -> Iterator[Flow]:
+def flowing(
+    stage: Stage,
+    place: Place,
+    contender: Contender,
+    pool: int = POOL,
+    *,
+    clientOptions: Sequence[str] = (),
+    oneServer: bool = True,
+) -> Iterator[Flow]:
     """
     A flow with all its tunnels, that has carried a datagram each way.
 
+    @param clientOptions: that the contender has.
+    @param oneServer: whether the target hears from no other server than the first.
     @raise MeasurementError: when it does not come to that.
     """
     with Processes(stage.folder) as processes:
         targetAddress = LOOPBACK if contender.command else place.serverAddress
         target = LoadEnd(processes, place.serverSide, targetAddress)
-        pair = startPair(stage, place, processes, contender, (targetAddress, target.port), pool=pool)
+        pair = startPair(
+            *(stage, place, processes, contender, (targetAddress, target.port)), pool=pool, clientOptions=clientOptions
+        )
         application = LoadEnd(processes, place.clientSide, "0.0.0.0")  # noqa: S104 - it is connected soon
-        target.begin("answer")
+        target.begin("answer", onePeer=oneServer)
         application.connect(pair.entrance)
         target.finish()
         pair.awaitTunnels(pool)

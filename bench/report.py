@@ -9,28 +9,29 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
-from bench.contenders import BARE, ORIGINAL
+from bench.contenders import BARE, FORMAT_ONE, ORIGINAL, OURS
 from bench.figures import FIGURES
 from bench.results import Outcome, inOrder, ratios, rounds
 
 FAMILIES = {
     "throughput": "As fast as can be sent, on loopback",
     "rate": "At a given rate, on loopback",
-    "order": "Order, on loopback",
+    "order": "Order",
     "roundtrip": "Round trip, on loopback",
     "idle": "Idle tunnels",
     "link": "Over a link",
     "wireguard": "One TCP flow inside WireGuard, over a link",
+    "hand-over": "Connections and programs that go",
 }
 """By what the names of their scenarios begin with, in the order of the report."""
 
-AGAINST_BARE = {"wireguard"}
+AGAINST_BARE = {"throughput", "rate", "wireguard"}
 """Families in which a ratio to the way without a tunnel says something, too."""
 
 LINE = 88
 
-LEAST_RATIO_DECIMALS = 10
-"""A ratio from here on is told with fewer decimals."""
+MANY_TIMES, HARDLY = 10, 0.01
+"""A ratio from the first on is told with fewer decimals, and one below the second with more."""
 
 
 def report(results: Mapping[str, Outcome]) -> str:
@@ -39,7 +40,9 @@ def report(results: Mapping[str, Outcome]) -> str:
     """
     parts = []
     for family, title in FAMILIES.items():
-        members = [(name, one) for name, one in inOrder(results) if name.partition("/")[0] == family and one.runs]
+        members = [
+            (name, one) for name, one in inOrder(results) if name.partition("/")[0] == family and _figuresOf(one)
+        ]
         for _, group in groupby(members, key=lambda member: _figuresOf(member[1])):
             tabled = list(group)
             parts.append(f"{title}, medians of {rounds([outcome for _, outcome in tabled])}:")
@@ -79,13 +82,26 @@ def _table(members: Sequence[tuple[str, Outcome]], family: str) -> str:
         medians = {contender: outcome.medians(contender) for contender in outcome.contenders()}
         for contender, numbers in medians.items():
             rows.append([name, contender, *(_number(figure, numbers.get(figure)) for figure in figures)])
-        for reference in (ORIGINAL, *([BARE] if family in AGAINST_BARE else [])):
-            for contender, numbers in medians.items():
-                if reference in medians and contender not in {ORIGINAL, BARE}:
-                    times = ratios(numbers, medians[reference])
-                    told = [_ratio(figure, times.get(figure)) for figure in figures]
-                    rows.append([name, f"{contender} : {reference}", *told])
+        for contender, reference in comparisons(list(medians), againstBare=family in AGAINST_BARE):
+            times = ratios(medians[contender], medians[reference])
+            told = [_ratio(figure, times.get(figure)) for figure in figures]
+            if times:
+                rows.append([name, f"{contender} : {reference}", *told])
     return _simpleTable(rows)
+
+
+def comparisons(contenders: Sequence[str], *, againstBare: bool) -> list[tuple[str, str]]:
+    """
+    @param contenders: who took part.
+    @param againstBare: whether a ratio to the way without a tunnel says something.
+    @return: who is compared with whom.
+    """
+    tunnels = [name for name in contenders if name != BARE]
+    pairs = [(name, ORIGINAL) for name in tunnels if name != ORIGINAL]
+    pairs.append((OURS, FORMAT_ONE))
+    if againstBare:
+        pairs += [(name, BARE) for name in tunnels]
+    return [pair for pair in pairs if set(pair) <= set(contenders)]
 
 
 def _number(figure: str, value: float | None) -> str:
@@ -95,7 +111,9 @@ def _number(figure: str, value: float | None) -> str:
 def _ratio(figure: str, value: float | None) -> str:
     if value is None or not FIGURES[figure].compared:
         return "--"
-    return f"{value:.1f}" if value >= LEAST_RATIO_DECIMALS else f"{value:.2f}"
+    if value >= MANY_TIMES:
+        return f"{value:.1f}"
+    return f"{value:.2f}" if value >= HARDLY else f"{value:.4f}"
 
 
 def _simpleTable(rows: Sequence[Sequence[str]]) -> str:

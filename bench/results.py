@@ -29,6 +29,13 @@ class Run:
     figures: Mapping[str, float]
 
 
+def rounded(figures: Mapping[str, float]) -> dict[str, float]:
+    """
+    @return: the figures, with as many digits as mean something.
+    """
+    return {name: float(f"{value:.6g}") for name, value in figures.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """
@@ -97,16 +104,11 @@ def toJson(results: Mapping[str, Outcome]) -> str:
     plain = {"scenarios": {name: asdict(outcome) for name, outcome in results.items()}}
     for outcome in plain["scenarios"].values():
         for run in outcome["runs"]:
-            run["figures"] = {name: _rounded(value) for name, value in run["figures"].items()}
+            run["figures"] = {
+                name: value if math.isfinite(value) else None  # JSON has no word for what is no number
+                for name, value in run["figures"].items()
+            }
     return json.dumps(plain, indent=1) + "\n"
-
-
-def _rounded(value: float) -> float | None:
-    """
-    @return: the number with as many digits as mean something, and L{None} for none:
-        JSON has no word for it.
-    """
-    return float(f"{value:.6g}") if math.isfinite(value) else None
 
 
 def fromJson(text: str) -> Results:

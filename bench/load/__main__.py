@@ -21,7 +21,7 @@ from typing import Any
 
 from bench.load.deeds import MOST_BYTES, PRIME, Answer, Count, Deed, Echo, Flood, FloodSingly, Report
 from bench.load.sessions import Sessions
-from bench.load.stamped import Ask, Pace, Record
+from bench.load.stamped import Ask, Pace, Record, Steady
 from bench.load.trains import BUFFER_BYTES
 from uotp.sockets import enlargeUdpBuffers
 
@@ -38,6 +38,7 @@ DEEDS: dict[str, Callable[..., Deed]] = {
     "flood-singly": FloodSingly,
     "count": Count,
     "pace": Pace,
+    "steady": Steady,
     "record": Record,
     "ask": Ask,
     "sessions": Sessions,
@@ -104,8 +105,8 @@ class End:
 
     def _finish(self, deed: Deed) -> Report:
         report = deed.finish()
-        if isinstance(deed, Answer) and deed.peer is not None:
-            self._socket.connect(deed.peer)  # from now on there is one peer
+        if isinstance(deed, Answer) and deed.onePeer and deed.peer is not None:
+            self._socket.connect(deed.peer)
         return report
 
 

@@ -77,9 +77,17 @@ class Answer(Deed):
     Answer everything, whoever sent it; what comes last shows who the peer is.
 
     @ivar peer: who it was.
+    @ivar onePeer: whether there is no other from then on.
     """
 
     peer: Any = None
+
+    def __init__(self, udp: socket.socket, *, onePeer: bool = True) -> None:
+        """
+        @param onePeer: see above; a server that is started again is another peer.
+        """
+        super().__init__(udp)
+        self.onePeer = onePeer
 
     def run(self) -> None:
         """

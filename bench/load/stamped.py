@@ -97,6 +97,18 @@ class Pace(Deed):
         return {"sent": self._sent}
 
 
+class Steady(Pace):
+    """
+    Send as L{Pace} does, until told to stop.
+    """
+
+    def stop(self) -> None:
+        """
+        Have it end soon, whatever its end was to be.
+        """
+        self.stopping = True
+
+
 class Record(Deed):
     """
     Write down what comes.

@@ -7,12 +7,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
+from bench.contenders import BARE
 from bench.pairs import POOL
+from bench.scenarios.blackhole import BlackHole
 from bench.scenarios.given import GivenRate, perSecond
 from bench.scenarios.idle import IdleMemory, IdleProcessor
-from bench.scenarios.link import LossyLink, Overload
+from bench.scenarios.link import LossyLink, Overload, disorders
+from bench.scenarios.renewal import Renewal
+from bench.scenarios.restart import Restart
 from bench.scenarios.roundtrip import RoundTrip
 from bench.scenarios.scenario import Scenario
+from bench.scenarios.stop import Stop
 from bench.scenarios.throughput import Throughput
 from bench.scenarios.wireguard import InnerFlow
 
@@ -22,7 +27,7 @@ SINGLE_SIZES = (200, FULL)
 ORDER_MEGABITS = 20
 GIVEN_RATES = ((FULL, 5000), (200, 5000))
 LOSSES = (0, 0.5, 1, 2)
-INNER_LOSSES = (0, 0.5, 2)
+ORDER_LOSSES = INNER_LOSSES = (0, 0.5, 2)
 ROUND_TRIPS = (200, 2000)
 
 
@@ -47,15 +52,21 @@ def catalogue(pools: Sequence[int] = (), *, reverse: bool = False) -> list[Scena
             f"{ORDER_MEGABITS} Mbit/s of {FULL} bytes, on loopback: what comes out of order.",
             FULL,
             perSecond(ORDER_MEGABITS, FULL),
+            (BARE,),
         ),
+        *disorders(ORDER_LOSSES),
         *(RoundTrip(rate) for rate in ROUND_TRIPS),
         IdleMemory(),
         IdleProcessor(),
-        *(LossyLink(loss) for loss in LOSSES),
+        *(LossyLink("link", loss) for loss in LOSSES),
         Overload(),
         Overload(small=True),
         *(InnerFlow(loss) for loss in INNER_LOSSES),
         *(InnerFlow(loss, back=True) for loss in INNER_LOSSES if reverse),
+        BlackHole(),
+        Restart(),
+        Renewal(),
+        Stop(),
     ]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.contenders import BARE, Contender
+from bench.contenders import Contender
 from bench.figures import percent
 from bench.pairs import Flow, flowing
 from bench.places import Place
@@ -44,11 +44,17 @@ class Given:
     bytes: int
     processorSeconds: float
 
+    def lost(self, stream: int = 0) -> int:
+        """
+        @return: how many did not come at all.
+        """
+        return self.sent[stream] - int(self.streams[stream]["received"])
+
     def loss(self, stream: int = 0) -> float:
         """
-        @return: what did not come at all, in percent.
+        @return: the same, in percent.
         """
-        return percent(self.sent[stream] - self.streams[stream]["received"], self.sent[stream])
+        return percent(self.lost(stream), self.sent[stream])
 
     def figures(self) -> dict[str, float]:
         """
@@ -63,27 +69,63 @@ class Given:
         }
 
 
-def send(flow: Flow, streams: Sequence[tuple[int, int, float]], seconds: float, warmUp: float) -> Given:
-    """
-    Send, and see what arrives.
+Streams = Sequence[tuple[int, int, float]]
+"""Of each the least bytes, the most bytes and the datagrams each second."""
 
-    @param streams: least bytes, most bytes, datagrams each second.
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """
+    Streams that flow, or will in a moment.
+
+    @ivar begin: on the monotonic clock; what is sent before does not count.
+    @ivar end: of what is sent, unless it is told to stop before.
+    """
+
+    flow: Flow
+    begin: float
+    end: float
+
+    def result(self, processorSeconds: float = 0.0) -> Given:
+        """
+        Stop it or await its end, and wait for what is late.
+
+        @param processorSeconds: to be told with the rest.
+        """
+        sent = self.flow.application.finish(max(0.0, self.end - time.monotonic()))["sent"]
+        latest = time.monotonic() + LONGEST_WAIT_SECONDS
+        while time.monotonic() < latest and self.flow.target.sample()["quiet"] < QUIET_SECONDS:
+            time.sleep(QUIET_SECONDS / 4)
+        came = self.flow.target.finish()
+        return Given(self.end - self.begin, sent, came["streams"], came["bytes"], processorSeconds)
+
+
+def beginSending(flow: Flow, streams: Streams, seconds: float, warmUp: float, deed: str = "pace") -> Sending:
+    """
+    Begin to send, and to see what arrives.
+
     @param warmUp: seconds before those that count.
+    @param deed: C{steady} for one that can be told to stop before its end.
     """
     begin = time.monotonic() + PREPARATION_SECONDS + warmUp
     end = begin + seconds
     flow.target.begin("record", streams=len(streams), begin=begin, end=end)
-    flow.application.begin("pace", streams=streams, begin=begin, end=end)
-    time.sleep(max(0.0, begin - time.monotonic()))
+    flow.application.begin(deed, streams=streams, begin=begin, end=end)
+    return Sending(flow, begin, end)
+
+
+def send(flow: Flow, streams: Streams, seconds: float, warmUp: float) -> Given:
+    """
+    Send, and see what arrives.
+
+    @param warmUp: seconds before those that count.
+    """
+    sending = beginSending(flow, streams, seconds, warmUp)
+    time.sleep(max(0.0, sending.begin - time.monotonic()))
     spent = -flow.pair.processorSeconds()
-    time.sleep(max(0.0, end - time.monotonic()))
+    time.sleep(max(0.0, sending.end - time.monotonic()))
     spent += flow.pair.processorSeconds()
-    sent = flow.application.finish()["sent"]
-    latest = time.monotonic() + LONGEST_WAIT_SECONDS
-    while time.monotonic() < latest and flow.target.sample()["quiet"] < QUIET_SECONDS:
-        time.sleep(QUIET_SECONDS / 4)
-    came = flow.target.finish()
-    return Given(seconds, sent, came["streams"], came["bytes"], spent)
+    return sending.result(spent)
 
 
 def perSecond(megabits: float, size: int) -> float:
@@ -103,7 +145,7 @@ class GivenRate:
     description: str
     size: int
     rate: float
-    without = (BARE,)
+    without: Sequence[str] = ()
     mostRounds = 99
 
     def missing(self, stage: Stage) -> str:
@@ -118,5 +160,8 @@ class GivenRate:
         """
         with flowing(stage, Place(), contender) as flow:
             given = send(flow, [(self.size, self.size, self.rate)], stage.seconds, stage.seconds / 4)
-        received = max(given.streams[0]["received"], 1)
-        return {"processor": given.processorSeconds / received * 1e6, **given.figures()}
+        received = given.streams[0]["received"]
+        figures = {"rate": received / given.seconds, **given.figures()}
+        if contender.command:
+            figures["processor"] = given.processorSeconds / max(received, 1) * 1e6
+        return figures

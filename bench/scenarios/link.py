@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.contenders import Contender
+from bench.contenders import BARE, Contender
 from bench.pairs import flowing
 from bench.places import linkedPlace
 from bench.scenarios.given import MEGABIT, perSecond, send
@@ -17,6 +18,7 @@ from bench.stage import Stage
 SIZE = 1400
 DELAY_MILLISECONDS = 20
 LOSSY_LINK_MEGABITS, LOSSY_OFFERED_MEGABITS = 100, 20
+LIGHT_MEGABITS, HEAVY_MEGABITS = 5, 80
 NARROW_LINK_MEGABITS, NARROW_OFFERED_MEGABITS = 50, 80
 QUEUE_PACKETS = 200
 SMALL_SIZE, SMALL_RATE = 100, 50
@@ -45,11 +47,15 @@ class LossyLink:
     """
     A link that loses, with room to spare.
 
+    @ivar group: what the name begins with.
     @ivar loss: in percent.
+    @ivar megabits: that are offered.
     """
 
+    group: str
     loss: float
-    without = ()
+    megabits: float = LOSSY_OFFERED_MEGABITS
+    without: Sequence[str] = ()
     mostRounds = 99
 
     @property
@@ -57,7 +63,7 @@ class LossyLink:
         """
         See L{Scenario}.
         """
-        return f"link/loss-{self.loss:g}"
+        return f"{self.group}/loss-{self.loss:g}"
 
     @property
     def description(self) -> str:
@@ -65,7 +71,7 @@ class LossyLink:
         See L{Scenario}.
         """
         return (
-            f"{LOSSY_OFFERED_MEGABITS} Mbit/s of {SIZE} bytes over {LOSSY_LINK_MEGABITS} Mbit/s, "
+            f"{self.megabits:g} Mbit/s of {SIZE} bytes over {LOSSY_LINK_MEGABITS} Mbit/s, "
             f"{DELAY_MILLISECONDS} ms one way, {self.loss:g} % loss."
         )
 
@@ -84,12 +90,22 @@ class LossyLink:
             *(f"delay={DELAY_MILLISECONDS}", f"rate={LOSSY_LINK_MEGABITS}", f"loss={self.loss / 100:g}"),
             f"seed={stage.turn}",
         ]
-        rate = perSecond(LOSSY_OFFERED_MEGABITS, SIZE)
+        rate = perSecond(self.megabits, SIZE)
         with (
             linkedPlace(stage.emulator, stage.folder, words) as place,
             flowing(stage, place, contender) as flow,
         ):
             return send(flow, [(SIZE, SIZE, rate)], LONGER * stage.seconds, WARM_UP_SECONDS).figures()
+
+
+def disorders(losses: Sequence[float]) -> list[LossyLink]:
+    """
+    @param losses: in percent.
+    @return: the scenarios that show what comes out of order, at a light load and a
+        heavy one.
+    """
+    loads = {"light": LIGHT_MEGABITS, "heavy": HEAVY_MEGABITS}
+    return [LossyLink(f"order/{load}", loss, megabits, (BARE,)) for load, megabits in loads.items() for loss in losses]
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ class Scenario(Protocol):
         """
         Measure once.
 
-        @return: numbers by the names that L{bench.figures.FIGURES} has.
+        @return: numbers by the names that L{bench.figures.FIGURES} has; none when it
+            is nothing that the contender can do.
         @raise MeasurementError: when it cannot be done.
         """

@@ -33,8 +33,14 @@ class Throughput:
     back: bool = False
     singly: bool = False
     pool: int = POOL
-    without = (BARE,)
     mostRounds = 99
+
+    @property
+    def without(self) -> tuple[str, ...]:
+        """
+        See L{Scenario}.
+        """
+        return () if self.pool == POOL else (BARE,)
 
     @property
     def name(self) -> str:
@@ -84,8 +90,10 @@ class Throughput:
             spent += flow.pair.processorSeconds()
         seconds = after["moment"] - before["moment"]
         datagrams = after["datagrams"] - before["datagrams"]
-        return {
+        figures = {
             "rate": datagrams / seconds,
             "megabits": (after["bytes"] - before["bytes"]) * 8 / seconds / 1e6,
-            "processor": spent / max(datagrams, 1) * 1e6,
         }
+        if contender.command:
+            figures["processor"] = spent / max(datagrams, 1) * 1e6
+        return figures

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.connections import receiveBuffers
 from bench.contenders import Contender
 from bench.pairs import startPair
 from bench.places import LOOPBACK, Place, command, linkedPlace
@@ -24,6 +25,7 @@ LINK_MEGABITS = 100
 DELAY_MILLISECONDS = 20
 MTU = 1420
 LISTEN_PORT = 51820
+DEFAULT_BUFFER = Path("/proc/sys/net/core/rmem_default")
 CLIENT_ADDRESS, SERVER_ADDRESS = "10.98.77.1", "10.98.77.2"
 """Inside the tunnel."""
 
@@ -70,7 +72,7 @@ class InnerFlow:
         """
         See L{Scenario}.
         """
-        return linkMissing(stage, "wireguard-go", "wg", "iperf3")
+        return linkMissing(stage, "wireguard-go", "wg", "iperf3", "ss")
 
     def measure(self, stage: Stage, contender: Contender) -> dict[str, float]:
         """
@@ -127,6 +129,7 @@ def _wireGuards(place: Place, processes: Processes, entrance: tuple[str, int]) -
         _addWireGuard(processes, place.serverSide, names[1], SERVER_ADDRESS, keys[1])
         _set(place.serverSide, names[1], "listen-port", str(LISTEN_PORT))
         _set(place.serverSide, names[1], "peer", peers[1], "allowed-ips", CLIENT_ADDRESS)
+        _requireDefaultBuffer(place.serverSide)
         _addWireGuard(processes, place.clientSide, names[0], CLIENT_ADDRESS, keys[0])
         _set(place.clientSide, names[0], "peer", peers[0], "allowed-ips", SERVER_ADDRESS, *endpoint)
         _awaitHandshake(place.clientSide, names[0])
@@ -149,6 +152,17 @@ def _addWireGuard(processes: Processes, side: Sequence[str], name: str, address:
     _set(side, name, "private-key", str(keyFile))
     command(*side, "ip", "address", "add", f"{address}/30", "dev", name)
     command(*side, "ip", "link", "set", name, "mtu", str(MTU), "up")
+
+
+def _requireDefaultBuffer(side: Sequence[str]) -> None:
+    """
+    @raise MeasurementError: when the target holds more than WireGuard in a kernel does.
+    """
+    default = int(DEFAULT_BUFFER.read_text(encoding="ascii"))
+    held = receiveBuffers(command(*side, "ss", "-uanmHO", "sport", "=", f":{LISTEN_PORT}"))
+    if set(held) != {default}:
+        reason = f"WireGuard's socket buffers are {held} bytes, not the default of {default}"
+        raise MeasurementError(reason)
 
 
 def _awaitHandshake(side: Sequence[str], name: str) -> None:

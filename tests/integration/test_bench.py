@@ -8,13 +8,15 @@ import json
 import math
 import sys
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 from tests.integration.harness import ProgramTestCase, needed, runToEnd
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 60.0
+SECONDS = 120.0
 SCENARIOS = ("throughput/1400", "roundtrip/2000")
+ENDINGS = ("hand-over/restart", "hand-over/stop")
 
 
 class BenchTests(ProgramTestCase):
@@ -30,6 +32,10 @@ class BenchTests(ProgramTestCase):
             needed("the measurements need Linux")
         if not (ROOT / "bench").is_dir():
             needed("bench is not here: run the tests in a checkout")
+        from bench.contenders import BARE, OURS, formatOneContender  # noqa: PLC0415 - it may not be here
+
+        self.tunnels = [OURS, *(one.name for one in [formatOneContender()] if one is not None)]
+        self.bare = BARE
         super().setUp()
 
     def bench(self, *words: str) -> str:
@@ -40,6 +46,23 @@ class BenchTests(ProgramTestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertNotIn("failed", done.stderr)
         return done.stdout
+
+    def measured(self, raw: Path, scenarios: tuple[str, ...]) -> dict[str, Any]:
+        """
+        @param raw: what was written.
+        @return: the scenarios in it: those that are expected, all with numbers.
+        """
+        found: dict[str, Any] = json.loads(raw.read_text("utf-8"))["scenarios"]
+        self.assertEqual(set(found), set(scenarios))
+        for name, one in found.items():
+            self.assertIn("kernel", one["conditions"])
+            for run in one["runs"]:
+                self.assertTrue(run["figures"], f"{name} {run['contender']}")
+                for figure, value in run["figures"].items():
+                    self.assertTrue(
+                        value is not None and math.isfinite(value) and value >= 0, f"{name} {figure} {value}"
+                    )
+        return found
 
     def test_itMeasuresTellsAndDraws(self) -> None:
         """
@@ -53,29 +76,51 @@ class BenchTests(ProgramTestCase):
             *("--rounds", "1", "--seconds", "0.3", "--only", ",".join(SCENARIOS)),
             *("--json", str(raw), "--chart", str(picture)),
         )
-        scenarios = json.loads(raw.read_text("utf-8"))["scenarios"]
-        self.assertEqual(set(scenarios), set(SCENARIOS))
+        scenarios = self.measured(raw, SCENARIOS)
         for name in SCENARIOS:
             self.assertIn(f"\n{name}  ", measured)
-            self.assertIn("kernel", scenarios[name]["conditions"])
-            for run in scenarios[name]["runs"]:
-                for figure, value in run["figures"].items():
-                    self.assertTrue(
-                        value is not None and math.isfinite(value) and value >= 0, f"{name} {figure} {value}"
-                    )
+            self.assertEqual([run["contender"] for run in scenarios[name]["runs"]], [*self.tunnels, self.bare])
         flood, answers = (scenarios[name]["runs"] for name in SCENARIOS)
-        self.assertEqual([run["contender"] for run in flood], ["uotp"])
-        self.assertGreater(flood[0]["figures"]["rate"], 0)
-        self.assertEqual([run["contender"] for run in answers], ["uotp", "bare"])
-        self.assertGreater(answers[0]["figures"]["roundTripMedian"], 0)
+        for run in flood:
+            self.assertGreater(run["figures"]["rate"], 0)
+            self.assertEqual("processor" in run["figures"], run["contender"] != self.bare)
+        for run in answers:
+            self.assertGreater(run["figures"]["roundTripMedian"], 0)
         ET.fromstring(picture.read_text("utf-8"))  # noqa: S314 - it is our own
         self.assertEqual(self.bench("--from", str(raw), "--chart", str(again)), measured)
         self.assertEqual(again.read_text("utf-8"), picture.read_text("utf-8"))
+
+    def test_itMeasuresHowProgramsGo(self) -> None:
+        """
+        A server that is killed and started again carries the flow again, and programs
+        that are told to end do.
+        """
+        folder = Path(self.mktemp()).absolute()
+        folder.mkdir()
+        raw = folder / "raw.json"
+        self.bench("--rounds", "1", "--seconds", "0.3", "--only", ",".join(ENDINGS), "--json", str(raw))
+        scenarios = self.measured(raw, ENDINGS)
+        for name in ENDINGS:
+            self.assertEqual([run["contender"] for run in scenarios[name]["runs"]], self.tunnels)
+        for run in scenarios["hand-over/restart"]["runs"]:
+            figures = run["figures"]
+            self.assertGreater(figures["fromStartSeconds"], 0)
+            self.assertGreaterEqual(figures["fromKillSeconds"] - figures["fromStartSeconds"], 0.499)
+            self.assertGreater(figures["sent"], figures["lost"])
 
     def test_itSaysWhatItCanMeasure(self) -> None:
         """
         Each scenario has a line.
         """
         listed = self.bench("--list", "--pools", "1,8,32")
-        for name in (*SCENARIOS, "throughput/1400/pool-32", "idle/memory", "link/loss-0.5", "wireguard/loss-0"):
+        links = ("order/heavy/loss-0.5", "hand-over/black-hole", "hand-over/renewal")
+        for name in (
+            *SCENARIOS,
+            *ENDINGS,
+            *links,
+            "throughput/1400/pool-32",
+            "idle/memory",
+            "link/loss-0.5",
+            "wireguard/loss-0",
+        ):
             self.assertRegex(listed, rf"(?m)^{name} +[A-Z0-9]")
