@@ -153,8 +153,8 @@ class Format1ConversationTests(_ConversationTestCase):
         Nobody can be asked whether he lives, and no end be announced.
         """
         self.conversation.start()
-        self.assertFalse(self.conversation.prove())
-        self.assertFalse(self.conversation.drain())
+        self.assertIs(self.conversation.prove(), False)
+        self.assertIs(self.conversation.drain(), False)
         self.conversation.bye()
         self.conversation.free()
         self.conversation.stop()
@@ -275,6 +275,7 @@ class Format2ConversationTests(_ConversationTestCase):
         self.speaker.full = True
         self.receive(controlFrame(Kind.PING, bytes(8)))
         self.receive(PING)
+        self.receive(PONG, DRAIN)
         self.conversation.free()
         self.assertEqual(self.speaker.said, [])
         self.speaker.full = False

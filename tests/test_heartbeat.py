@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from twisted.internet.base import DelayedCall
+from twisted.internet.task import Clock
+
 from tests.contracts import TimerTestCase
 from uotp.heartbeat import (
     BUSY_SECONDS,
@@ -96,6 +99,24 @@ class RecordingHeartbeatOwner:
 _owner: type[HeartbeatOwner] = RecordingHeartbeatOwner
 
 
+class StrictClock(Clock):
+    """
+    A clock that is as strict as a reactor.
+    """
+
+    def callLater(self, delay: float, callable: Callable[..., object], *args: object, **kwargs: object) -> DelayedCall:  # noqa: A002
+        """
+        See L{Clock.callLater}.
+
+        @raise ValueError: for a time that has passed, as with an assertion of a reactor.
+        """
+        if delay < 0:
+            reason = f"{delay} s from now"
+            raise ValueError(reason)
+        call: DelayedCall = super().callLater(delay, callable, *args, **kwargs)
+        return call
+
+
 class _HeartbeatTestCase(TimerTestCase):
     """
     Tests of one heartbeat, which is stopped in the end.
@@ -106,6 +127,7 @@ class _HeartbeatTestCase(TimerTestCase):
         Begin before the first ping.
         """
         super().setUp()
+        self.clock = StrictClock()
         self.clock.advance(1000.0)
         self.begin()
         self.addCleanup(self.end)
@@ -271,6 +293,13 @@ class AskingTests(_HeartbeatTestCase):
     """
     When the other end is asked.
     """
+
+    def test_nothingIsDueBeforeTheFirstPing(self) -> None:
+        """
+        Which is sent when the tunnel opens, and not with a train.
+        """
+        self.assertFalse(self.heartbeat.due or self.heartbeat.carried or self.heartbeat.heard)
+        self.assertNoTimer()
 
     def test_neverMoreThanOnePingIsOnItsWay(self) -> None:
         """
@@ -468,6 +497,20 @@ class PatienceTests(_HeartbeatTestCase):
             self.assertEqual(self.owner.says, [])
             self.elapse(2 / 32)
             self.assertEqual(self.owner.says, ["overdue"])
+
+    def test_timerOfABusyProgramMayBeLate(self) -> None:
+        """
+        What has come meanwhile counts as long as the patience has not ended.
+        """
+        for late in (0.25, MOST_PATIENCE_SECONDS):
+            self.heartbeat.stop()
+            self.begin()
+            self.settle(ROUND_TRIP)
+            self.heartbeat.ask()
+            self.clock.rightNow += LEAST_PATIENCE_SECONDS + late
+            self.heartbeat.heard = True
+            self.clock.advance(0)
+            self.assertEqual(self.owner.says, ["overdue"] if late == MOST_PATIENCE_SECONDS else [])
 
     def test_whatCameBeforeThePingProvesNothing(self) -> None:
         """

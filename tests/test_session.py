@@ -544,7 +544,7 @@ class SessionTests(SynchronousTestCase):
             self.session.trainsFromTunnel([train])
         self.assertLess(countOf(self.delivered), 50)
         self.assertEqual(self.session.bytesIn, 200 * 1400)
-        self.clock.pump([0.001] * 10)
+        self.clock.pump([0.001] * 20)
         self.assertEqual(
             [one for train in self.delivered for one in cut(train)], [one for train in read for one in cut(train)]
         )

@@ -233,8 +233,7 @@ class Heartbeat:
             self.heard = False
             self._wait(min(self._patience(), left))
         elif self._advance(Event.LATE):
-            if not self._proving:
-                self._wait(GIVE_UP_SECONDS)
+            self._wait(GIVE_UP_SECONDS)
             self._owner.answerOverdue()
             if self._proving and self._advance(Event.LATE):
                 self._owner.answerGivenUp()
