@@ -246,6 +246,15 @@ class DeliveryTests(TimerTestCase):
             self.clock.pump([TICK_SECONDS] * 20)
             self.assertEqual(self.passed, [0, *range(2, 9)])
 
+    def test_whatHasComeIsHandedOnBeforeTheEnd(self) -> None:
+        """
+        Also what waits for others.
+        """
+        done: list[None] = []
+        self.delivery.numbered([(0, train(0)), (2, train(2))], self.clock.seconds())
+        self.delivery.finish(lambda: done.append(None))
+        self.assertEqual((self.passed, done, self.clock.getDelayedCalls()), ([0, 2], [None], []))
+
     def test_peerThatCountsAnewIsExpectedTo(self) -> None:
         """
         What waits passes, in order, and the next number is the base.

@@ -75,6 +75,7 @@ FLOORS = {
     "uotp.target": 2,
     "uotp.delivery": 2,
     "uotp.attempt": 2,
+    "uotp.finishing": 2,
     "uotp.slot": 2,
     "uotp.slotlife": 0,
     "uotp.surroundings": 2,

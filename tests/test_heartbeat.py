@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twisted.internet.base import DelayedCall
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import Clock
 
 from tests.contracts import TimerTestCase
 from uotp.heartbeat import (
     BUSY_SECONDS,
     FIRST_PATIENCE_SECONDS,
-    FRESH_SHARE,
     GIVE_UP_SECONDS,
     IDLE_SECONDS,
     LEAST_PATIENCE_SECONDS,
+    LEAST_ROUND_TRIP_SECONDS,
     MOST_PATIENCE_SECONDS,
     NEXT_STATE,
     ROUND_TRIPS,
@@ -104,7 +104,7 @@ class StrictClock(Clock):
     A clock that is as strict as a reactor.
     """
 
-    def callLater(self, delay: float, callable: Callable[..., object], *args: object, **kwargs: object) -> DelayedCall:  # noqa: A002
+    def callLater(self, delay: float, callable: Callable[..., object], *args: object, **kwargs: object) -> IDelayedCall:  # noqa: A002
         """
         See L{Clock.callLater}.
 
@@ -113,8 +113,7 @@ class StrictClock(Clock):
         if delay < 0:
             reason = f"{delay} s from now"
             raise ValueError(reason)
-        call: DelayedCall = super().callLater(delay, callable, *args, **kwargs)
-        return call
+        return super().callLater(delay, callable, *args, **kwargs)
 
 
 class _HeartbeatTestCase(TimerTestCase):
@@ -564,21 +563,19 @@ class AnswerTests(_HeartbeatTestCase):
         for payload in (first, bytes(PING_BYTES), b"\xff" * PING_BYTES, b"", self.pings[-1] + b"\0"):
             self.assertFalse(self.heartbeat.answered(payload))
         self.assertIs(self.heartbeat._state, State.ASKED)
-        self.assertEqual(self.heartbeat.roundTrip, 0)
+        self.assertEqual(self.heartbeat.roundTrip, LEAST_ROUND_TRIP_SECONDS)
         self.assertTrue(self.heartbeat.answered(self.pings[-1]))
         self.assertEqual(self.heartbeat.roundTrip, ROUND_TRIP)
 
     def test_roundTripIsSmoothed(self) -> None:
         """
-        The first counts in full, every other for a quarter.
+        The first counts in full, and every one that is shorter; others for a quarter.
         """
         self.assertEqual(self.heartbeat.roundTrip, 0)
-        expected = 0.0
-        for took in (0.1, 0.3, 0.05, 0.05):
+        for took, expected in ((0.1, 0.1), (0.3, 0.15), (0.05, 0.05), (0.05, 0.05), (0.0, LEAST_ROUND_TRIP_SECONDS)):
             self.heartbeat.ask()
             self.elapse(took)
             self.answer()
-            expected = took if not expected else expected * (1 - FRESH_SHARE) + took * FRESH_SHARE
             self.assertAlmostEqual(self.heartbeat.roundTrip, expected)
 
     def test_lateAnswerTellsTheRoundTripToo(self) -> None:

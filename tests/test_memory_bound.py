@@ -32,7 +32,7 @@ from uotp.target import TargetLeg
 from uotp.train import MAX_TRAIN_BYTES, Train
 from uotp.tunnel import Tunnel
 from uotp.tunnelends import AcceptedTunnel, DialledTunnel
-from uotp.wire.format1 import LENGTH_BYTES, Format1Codec
+from uotp.wire.format1 import LENGTH_BYTES
 
 PUSHED_BYTES = 64 * 1024 * 1024
 TUNNELS = 8

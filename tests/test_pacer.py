@@ -274,6 +274,32 @@ class PacerTests(SynchronousTestCase):
         self.clock.advance(0)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_whatWaitsIsHandedOnBeforeTheEnd(self) -> None:
+        """
+        At the pace, and then there is no timer; where nothing waits, at once.
+        """
+        done: list[int] = []
+        self.repair(3 * BURST)
+        self.pacer.finish(lambda: done.append(countOf(self.delivered)))
+        self.assertEqual(done, [])
+        self.clock.pump([TICK_SECONDS] * 20)
+        self.assertEqual((done, self.clock.getDelayedCalls()), ([3 * BURST], []))
+        self.send(train(0, 1))
+        self.assertEqual(countOf(self.delivered), 3 * BURST)
+        Pacer(self.deliver, self.clock).finish(lambda: done.append(0))
+        self.assertEqual(done, [3 * BURST, 0])
+
+    def test_whoDoesNotWaitForTheEndIsToldAllTheSame(self) -> None:
+        """
+        Once.
+        """
+        done: list[None] = []
+        self.repair(3 * BURST)
+        self.pacer.finish(lambda: done.append(None))
+        self.pacer.close()
+        self.pacer.close()
+        self.assertEqual((done, self.clock.getDelayedCalls()), ([None], []))
+
     def test_closedHandsOnNothing(self) -> None:
         """
         And leaves no timer; closing twice does no harm.

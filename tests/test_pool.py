@@ -151,6 +151,21 @@ class PoolTests(SlotTestCase):
         drained = [attempt.tunnel.state is State.DRAINING for attempt in self.around.attempts]
         self.assertEqual(drained, [False, True, True, False, False])
 
+    def test_tunnelThatCannotBeReplacedHoldsNoOtherUp(self) -> None:
+        """
+        It is tried again, and meanwhile it is another one's turn.
+        """
+        self.useFormat2()
+        self.around.maxBytes = 1000
+        pool = self.widePool(2)
+        self.openAll()
+        for attempt in self.around.attempts:
+            attempt.tunnel.carried = 1000
+        pool.renewOld()
+        self.last.fail(error.ConnectionRefusedError())
+        pool.renewOld()
+        self.assertEqual(len(self.around.attempts), 4)
+
     def test_nothingIsSaidToBeOverBeforeAllHasArrived(self) -> None:
         """
         The server forgets a session with the first bye.

@@ -17,7 +17,7 @@ from tests.tlspairs import STRANGER, TRUSTED, TlsTestCase
 from tests.twins import MemoryTransport, MemoryUdp, Receiver, RecordingOwner, RecordingSession, neverLookUp, wrapInTls
 from uotp import reception
 from uotp.drops import Drops
-from uotp.heartbeat import FIRST_PATIENCE_SECONDS, GIVE_UP_SECONDS
+from uotp.heartbeat import ACCEPTED_GIVE_UP_SECONDS, FIRST_PATIENCE_SECONDS
 from uotp.reception import HELLO_SECONDS, Reception
 from uotp.registry import Registry
 from uotp.repeats import Repeats
@@ -439,10 +439,12 @@ class Format2Tests(_ReceptionTestCase):
         """
         The client opens another one, if it lives.
         """
-        tunnel, _ = self.knock(self.HELLO)
+        tunnels = [self.knock(self.HELLO)[0] for _ in range(3)]
         self.clock.advance(FIRST_PATIENCE_SECONDS)
-        self.clock.advance(GIVE_UP_SECONDS)
-        self.assertTrue(tunnel.transport.aborted)
+        self.clock.advance(ACCEPTED_GIVE_UP_SECONDS)
+        self.assertEqual([tunnel.transport.aborted for tunnel in tunnels], [True] * 3)
+        said = [line for line in map(formatEvent, self.events) if "does not answer" in line]
+        self.assertEqual(said, ["a tunnel from 192.0.2.1 does not answer and is given up"])
 
     def test_nobodyComesInWhileTheServerStops(self) -> None:
         """

@@ -13,6 +13,7 @@ from tests.twins import MemoryTunnel, MemoryUdp, Receiver, neverLookUp
 from uotp.boundaries import Address
 from uotp.drops import Drops
 from uotp.errors import PeerError
+from uotp.pacer import TICK_SECONDS
 from uotp.registry import SILENT_SECONDS, Registry, ServedSession
 from uotp.repeats import MAX_LINES_PER_QUIET, Repeats
 from uotp.resolve import SharedResolver
@@ -261,11 +262,29 @@ class RegistryTests(TimerTestCase):
         lingering, gone = self.join(3)
         self.leave(lingering, gone)
         served.session.trainsFromTunnel([Train(1400, bytes(1400 * 200))])  # some of it waits for its time
-        self.end()
+        ended = self.registry.endAll()
         self.assertTrue(tunnel.closed)
         self.assertFalse(tunnel.aborted)
+        self.assertNoResult(ended)
+        self.clock.pump([TICK_SECONDS] * 100)
+        self.successResultOf(ended)
+        self.network.settle()
+        self.assertEqual(len(self.target.datagrams()), 200)
         self.leave(served, tunnel)
         self.assertNoTimer()
+
+    def test_clientThatLeavesLosesNothingThatHasCome(self) -> None:
+        """
+        The session is forgotten at once, and its socket when all has been handed on.
+        """
+        served, tunnel = self.join(1)
+        served.session.numberedFromTunnel([(0, Train(4, b"zero")), (2, Train(1400, bytes(1400 * 200)))])
+        self.registry.end(served)
+        self.registry.end(served)
+        self.assertEqual((len(self.registry), tunnel.closed, len(self.network.ports)), (0, True, 2))
+        self.clock.pump([TICK_SECONDS] * 100)
+        self.network.settle()
+        self.assertEqual((len(self.target.datagrams()), list(self.network.ports)), (201, [TARGET]))
 
     def test_lateLossDoesNotTouchASessionOfTheSameId(self) -> None:
         """

@@ -22,6 +22,7 @@ from uotp.reorder import (
     MAX_GIVEN_UP,
     MAX_GONE,
     MAX_HELD_BYTES,
+    MISSED_SECONDS,
     REMEMBERED_PER_SECOND,
     ROUND_TRIPS,
     TRAIN_OVERHEAD_BYTES,
@@ -330,6 +331,7 @@ class NumberTests(_ResequencerTestCase):
         """
         Half the way round and more is behind.
         """
+        self.assertEqual(2 * HALF, LAST_NUMBER + 1)
         for base in BASES:
             self.begin()
             self.come(base)
@@ -354,7 +356,7 @@ class NumberTests(_ResequencerTestCase):
 
     EVENTS = st.lists(
         st.tuples(
-            st.sampled_from([0, 0, 0, 1, 2, 3, 5, 8, -1, -4, 20, FAR - 40, FAR + 40, -FAR]),
+            st.sampled_from([0, 0, 0, 1, 2, 3, 5, 8, -1, -4, 20, FAR - 40, FAR + 40, 1000 - FAR]),
             st.integers(1, 4),
             st.sampled_from([0.0, 0.0, HOLD / 8, HOLD / 2, HOLD]),
         ),
@@ -547,6 +549,21 @@ class RestartTests(_ResequencerTestCase):
         self.assertEqual(self.come(18, 17), [18, 17])
         self.assertEqual(self.come(5101, 5100), [5100, 5101])
 
+    def test_gapIsNotRememberedForEver(self) -> None:
+        """
+        A number far ahead, whose gap is given up, costs the order of a few seconds only
+        of what comes in the gap.
+        """
+        self.come(0, HALF - 1)
+        self.passTime(LONGEST_HOLD_SECONDS)
+        self.resequencer.expire(self.now)
+        self.assertEqual(self.come(2, 1), [2, 1])
+        self.passTime(MISSED_SECONDS)
+        self.come(3)
+        self.passTime(2 * LONGEST_HOLD_SECONDS)
+        self.come(4)
+        self.assertEqual(self.come(6, 5), [5, 6])
+
     def test_whatWaitsPassesBeforeThePeerCountsAnew(self) -> None:
         """
         Where the timer that it waits for is late.
@@ -608,6 +625,21 @@ class RestartTests(_ResequencerTestCase):
         self.passTime(1.0)
         self.assertEqual(self.come(1), [1])
         self.assertEqual(self.come(4), [4])
+
+    def test_lateTrainsAmongOthersAreNoRestart(self) -> None:
+        """
+        Whatever comes between them, in order or early, is not behind.
+        """
+        for between in (11, 12):
+            self.begin()
+            self.come(10)
+            self.assertEqual(self.come(9), [9])
+            self.passTime(HOLD / 2)
+            self.come(between)
+            self.passTime(HOLD)
+            self.expire()
+            self.assertEqual(self.come(8), [8])
+            self.assertEqual(self.come(between + 1), [between + 1])
 
     def test_tunnelThatIsAlwaysLateIsNoRestart(self) -> None:
         """

@@ -266,16 +266,27 @@ class ValuesTests(_ServicesTestCase):
         for size in (0, -1, 257):
             self.assertUnusable(str(size), clientService, SERVER, poolSize=size)
         for name in ("expire", "backoff", "timeout"):
-            for value in (0.0, -1.0, float("nan")):
+            for value in (0.0, -1.0, float("nan"), float("inf")):
                 self.assertUnusable(name, clientService, SERVER, **{name: value})
         for size in (1, 256):
             self.client(start=False, poolSize=size)
+        for name, values in (("maxAge", (0.0, 0.99, -1.0, float("nan"))), ("maxBytes", (0, 65535))):
+            for value in values:
+                self.assertUnusable(name, clientService, SERVER, **{name: value})
+
+    def test_howLongDatagramsMayWaitForOthers(self) -> None:
+        """
+        At both ends, within reason.
+        """
+        for make, peer in ((clientService, SERVER), (serverService, TARGET)):
+            for value in (-0.001, 5.001, float("nan")):
+                self.assertUnusable("reorder", make, peer, reorder=value)
 
     def test_serversValues(self) -> None:
         """
         Times.
         """
-        for value in (0, -1.0, float("nan")):
+        for value in (0, -1.0, float("nan"), float("inf")):
             self.assertUnusable("linger", serverService, TARGET, linger=value)
 
     def test_sizesOfBuffers(self) -> None:

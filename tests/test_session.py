@@ -606,6 +606,17 @@ class SessionTests(SynchronousTestCase):
             near.costs = other.costs = held
             self.assertIs(self.session._schedule._best({far, near, other})[0], best)
 
+    def test_nearestTunnelIsForgottenWhenItIsGone(self) -> None:
+        """
+        The others are not far then.
+        """
+        near, far = self.open(), self.open()
+        near.roundTrip, far.roundTrip = 0.01, 0.2
+        self.session.roundTripSeen()
+        self.assertGreater(self.session._costOf(far), 0)
+        near.close()
+        self.assertEqual(self.session._costOf(far), 0)
+
     def test_pathIsAsLongAsItsLongestTunnel(self) -> None:
         """
         So long may a gap take to be filled; of a tunnel that does not know, nothing is

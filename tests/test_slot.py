@@ -498,6 +498,22 @@ class SlotOfFormat2Tests(SlotTestCase):
         self.assertEqual(self.welcomes, [ServerHello(True, False, 150)])
         self.assertEqual((self.around.record.timesReached, self.around.record.answers), (1, self.welcomes))
 
+    def test_welcomeThatDoesNotLastDoesNotResetTheWait(self) -> None:
+        """
+        A server that welcomes and closes is not dialled again and again.
+        """
+        self.slot().dial()
+        waits = []
+        for _ in range(4):
+            self.welcomeLast()
+            self.last.transport.lose()
+            waits.append(round(self.waitForDial(), 6))
+        self.welcomeLast()
+        self.clock.advance(PROVED_SECONDS)
+        self.last.transport.lose()
+        waits.append(round(self.waitForDial(), 6))
+        self.assertEqual(waits, [0.2, 0.4, 0.8, 1.6, 0.2])
+
     def test_refusalIsAFailure(self) -> None:
         """
         And whoever is refused again and again asks less and less often.
@@ -618,6 +634,19 @@ class SlotOfFormat2Tests(SlotTestCase):
         self.clock.advance(0.5)
         self.assertEqual((slot._state, len(self.around.attempts)), (State.RENEWING, 2))
 
+    def test_tunnelThatIsBeingReplacedHasToProveItselfToo(self) -> None:
+        """
+        And the attempt is made again.
+        """
+        slot = self.up()
+        up = self.last
+        up.tunnel.dataReceived(b"\2\0\0\0\0\x08" + bytes(4) + (1).to_bytes(8, "big"))
+        slot.renew()
+        up.transport.getOutBuffer()
+        slot.prove()
+        self.assertEqual(up.transport.getOutBuffer(), PING + (2).to_bytes(8, "big"))
+        self.assertEqual((slot._state, len(self.around.attempts)), (State.RENEWING, 3))
+
     def test_proofIsWantedOfWhateverThereIs(self) -> None:
         """
         An attempt that hangs is made again, and a wait is over.
@@ -700,6 +729,22 @@ class SlotOfFormat2Tests(SlotTestCase):
         slot.leave()
         self.assertEqual(self.last.transport.stream, [BYE])
 
+    def test_slotIsDrainedWhenTheTunnelBeforeIsToo(self) -> None:
+        """
+        Through which something may still come.
+        """
+        drained: list[Slot] = []
+        slot = self.up()
+        before = self.last
+        slot.renew()
+        self.welcomeLast()
+        slot.drain(drained.append)
+        self.last.tunnel.dataReceived(DRAIN)
+        self.assertEqual(drained, [])
+        before.tunnel.dataReceived(DRAIN)
+        self.assertEqual((drained[0], before.transport.disconnecting), (slot, True))
+        self.assertFalse(self.last.transport.disconnecting)
+
     def test_slotWithNothingToDrainSaysSo(self) -> None:
         """
         At once; and one whose tunnel is lost meanwhile does then.
@@ -711,7 +756,7 @@ class SlotOfFormat2Tests(SlotTestCase):
         slot = self.up()
         slot.drain(drained.append)
         self.last.transport.lose()
-        self.assertEqual(drained, [idle, slot])
+        self.assertEqual(set(drained), {idle, slot})
         self.assertEqual(len(self.around.attempts), 1)
 
     def test_whoeverServesForgetsASessionIsSeen(self) -> None:

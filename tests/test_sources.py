@@ -10,6 +10,7 @@ from tests.contracts import TimerTestCase
 from tests.twins import Attempt, MemorySurroundings
 from uotp.boundaries import Address
 from uotp.drops import Drop, Drops
+from uotp.pacer import TICK_SECONDS
 from uotp.repeats import MAX_LINES_PER_QUIET
 from uotp.sources import NEW_AT_ONCE, NEW_PER_SECOND, UNANSWERED_SECONDS, WIDEN_BYTES, Sources, SourceSession
 from uotp.train import Train
@@ -298,6 +299,10 @@ class SourcesTests(_SourcesTestCase):
             self.send(number)
         self.answer(self.around.attempts[0])
         self.made[0].session.trainsFromTunnel([Train(1400, bytes(1400 * 200))])  # some of it waits for its time
+        ended = self.sources.endAll()
+        self.assertNoResult(ended)
+        self.clock.pump([TICK_SECONDS] * 100)
+        self.successResultOf(ended)
         self.end()
         self.assertNoTimer()
         self.send(1)

@@ -20,7 +20,7 @@ from tests.contracts import CarrierContract, TimerTestCase
 from tests.tlspairs import TRUSTED, TlsTestCase
 from tests.twins import TRANSPORT_BYTES, MemoryTransport, MemoryTunnel, RecordingOwner, RecordingSession, wrapInTls
 from uotp.boundaries import Carrier
-from uotp.heartbeat import FIRST_PATIENCE_SECONDS, GIVE_UP_SECONDS
+from uotp.heartbeat import ACCEPTED_GIVE_UP_SECONDS, FIRST_PATIENCE_SECONDS, GIVE_UP_SECONDS
 from uotp.schedule import TROUBLED
 from uotp.train import Train, cut
 from uotp.tunnel import CLOSE_SECONDS, DRAIN_SECONDS, Tunnel
@@ -896,6 +896,72 @@ class Format2Tests(_TunnelTestCase):
         self.assertEqual(transport.stream, [b"uotp\2\1\0\0"])
         self.clock.advance(CLOSE_SECONDS)
         self.assertTrue(transport.aborted)
+
+    def test_sessionMayFillTheTunnelAtOnce(self) -> None:
+        """
+        With what has waited for it; and then it is full.
+        """
+
+        class Eager(RecordingSession):
+            """
+            Sends when it may.
+            """
+
+            def tunnelFree(self, tunnel: Carrier) -> None:
+                """
+                Fill it.
+                """
+                super().tunnelFree(tunnel)
+                tunnel.send([Train(60000, bytes(60000))] * 2)
+
+        self.session = Eager()
+        says = self.session.says
+        tunnel = self.dialled()
+        transport = self.connect(tunnel)
+        tunnel.carryFor(self.session)
+        self.assertEqual(says, ["free", "full"])
+        transport.getOutBuffer()
+        self.assertEqual(says, ["free", "full", "free", "full"])
+
+    def test_tunnelThatWhatItOwesFillsIsNotFree(self) -> None:
+        """
+        It says so when that is gone.
+        """
+        tunnel, transport = self.accept()
+        tunnel.pauseProducing()
+        tunnel.dataReceived(PING2 + b"whatever")
+        self.assertEqual(transport.stream, [])
+        say = tunnel.say
+
+        def fill(frames: bytes) -> None:
+            say(frames)
+            tunnel.pauseProducing()
+
+        self.patch(tunnel, "say", fill)
+        tunnel.resumeProducing()
+        self.assertEqual(self.session.says, ["free", "full"])
+        tunnel.resumeProducing()
+        self.assertEqual(self.session.says, ["free", "full", "free"])
+
+    def test_nothingIsSaidAfterTheEnd(self) -> None:
+        """
+        Not even an answer that was owed.
+        """
+        tunnel, transport = self.openInFormat2()
+        self.patch(self.owner, "tunnelDrained", lambda drained: drained.close())
+        tunnel.dataReceived(PING2 + b"whatever" + DRAIN2)
+        self.assertEqual(transport.stream, [DRAIN2])
+
+    def test_whoAcceptedHasMorePatience(self) -> None:
+        """
+        Who has dialled makes another tunnel first.
+        """
+        self.accept()
+        self.clock.advance(FIRST_PATIENCE_SECONDS)
+        self.clock.advance(ACCEPTED_GIVE_UP_SECONDS - 0.01)
+        self.assertEqual(self.owner.silent, [])
+        self.clock.advance(0.01)
+        self.assertEqual(len(self.owner.silent), 1)
 
     def test_pingIsAnswered(self) -> None:
         """

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from tests import vectors
 from tests.vectors import Malformed, Vector
 from uotp.heartbeat import (
+    ACCEPTED_GIVE_UP_SECONDS,
     BUSY_SECONDS,
     FIRST_PATIENCE_SECONDS,
     GIVE_UP_SECONDS,
@@ -69,7 +70,8 @@ LIMITS = {
     "an answer is overdue, at least": f"{LEAST_PATIENCE_SECONDS:g} s",
     "an answer is overdue, at most": f"{MOST_PATIENCE_SECONDS:g} s",
     "an answer is overdue, before one has come": f"{FIRST_PATIENCE_SECONDS:g} s",
-    "a tunnel is given up, after that": f"{GIVE_UP_SECONDS:g} s",
+    "a tunnel is given up, after that, by who has dialled": f"{GIVE_UP_SECONDS:g} s",
+    "a tunnel is given up, after that, by who accepted": f"{ACCEPTED_GIVE_UP_SECONDS:g} s",
     "a drained tunnel is closed, after": f"{DRAIN_SECONDS:g} s",
 }
 """What the table at the end has, as the code has it."""

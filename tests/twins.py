@@ -662,6 +662,7 @@ class RecordingWatch:
         self.downs = 0
         self.timesReached = 0
         self.answers: list[ServerHello] = []
+        self.forgotten: list[str] = []
         self.reasons: list[str] = []
 
     def tunnelUp(self) -> None:
@@ -669,6 +670,12 @@ class RecordingWatch:
         Count it.
         """
         self.ups += 1
+
+    def sessionForgotten(self, name: str) -> None:
+        """
+        Keep it.
+        """
+        self.forgotten.append(name)
 
     def tunnelDown(self) -> None:
         """

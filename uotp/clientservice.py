@@ -247,8 +247,10 @@ class ClientService(TunnelService):
         self._sources.drainAll()
         return self.roll.whenEmpty().addCallback(self._drained)
 
-    def _drained(self, _: object) -> None:
-        self._sources.endAll()
+    def _drained(self, _: object) -> Deferred[None]:
+        return self._sources.endAll().addCallback(self._closePort)
+
+    def _closePort(self, _: object) -> None:
         if self._port is not None:
             self._port.close()
             self._port = None

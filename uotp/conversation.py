@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from uotp.boundaries import TrainsOfTunnel
-from uotp.heartbeat import Heartbeat, HeartbeatOwner
+from uotp.heartbeat import GIVE_UP_SECONDS, Heartbeat, HeartbeatOwner
 from uotp.train import Train
 from uotp.wire.format1 import Format1Codec
 from uotp.wire.format2 import Format2Codec, Kind, controlFrame
@@ -130,15 +130,16 @@ class Format2Conversation(Conversation):
     Numbered trains, pings, and a farewell.
     """
 
-    def __init__(self, clock: Any, speaker: Speaker, session: TrainsOfTunnel) -> None:
+    def __init__(self, clock: Any, speaker: Speaker, session: TrainsOfTunnel, giveUpSeconds: float) -> None:
         """
         @param clock: C{IReactorTime}.
         @param session: whom the tunnel carries for.
+        @param giveUpSeconds: how long an answer may be overdue.
         """
         self._speaker = speaker
         self._session = session
         self._codec = Format2Codec(session.numbering)
-        self._heartbeat = Heartbeat(clock, speaker, self._ping)
+        self._heartbeat = Heartbeat(clock, speaker, self._ping, giveUpSeconds)
         self._owed: bytes | None = None  # by us, for a ping
         self._saidDrain = False
         self.encode = self._encode
@@ -234,10 +235,17 @@ class Format2Conversation(Conversation):
         self._heartbeat.stop()
 
 
-def converse(wireFormat: WireFormat, clock: Any, speaker: Speaker, session: TrainsOfTunnel) -> Conversation:
+def converse(
+    wireFormat: WireFormat,
+    clock: Any,
+    speaker: Speaker,
+    session: TrainsOfTunnel,
+    giveUpSeconds: float = GIVE_UP_SECONDS,
+) -> Conversation:
     """
+    @param giveUpSeconds: how long an answer may be overdue.
     @return: what is spoken in a format.
     """
     if wireFormat is WireFormat.ONE:
         return Format1Conversation(session)
-    return Format2Conversation(clock, speaker, session)
+    return Format2Conversation(clock, speaker, session, giveUpSeconds)

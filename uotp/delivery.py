@@ -99,12 +99,26 @@ class Delivery:
             if trains:
                 self._pacer.send(trains, self._clock.seconds())
 
+    def finish(self, done: Callable[[], None]) -> None:
+        """
+        Hand on what has come, wait for nothing more, and close.
+
+        @param done: called when that is done; maybe at once.
+        """
+        self._closed = True
+        self._cancelTimer()
+        self.restart()
+        self._pacer.finish(done)
+
     def close(self) -> None:
         """
         Hand nothing on any more.
         """
         self._closed = True
+        self._cancelTimer()
+        self._pacer.close()
+
+    def _cancelTimer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._pacer.close()

@@ -41,8 +41,20 @@ FIRST_PATIENCE_SECONDS = 2.0
 GIVE_UP_SECONDS = 1.5
 """After an answer has become overdue.  Until then, it may be a short break of the path."""
 
+ACCEPTED_GIVE_UP_SECONDS = 10.0
+"""
+The same where the tunnel was accepted: who has dialled it makes another before it lets
+this one go, and what is under way may yet arrive.
+"""
+
+LEAST_ROUND_TRIP_SECONDS = 1e-6
+"""Shorter than any: 0 is for one that is not known."""
+
 FRESH_SHARE = 0.25
-"""Of a new round trip in the smoothed one."""
+"""
+Of a new round trip in the smoothed one, if it is longer.  One that is shorter counts at
+once: what made the others longer was no matter of the path.
+"""
 
 
 class State(Enum):
@@ -115,12 +127,20 @@ class Heartbeat:
     @ivar due: whether the next train is to take a ping along.
     """
 
-    def __init__(self, clock: Any, owner: HeartbeatOwner, ping: Callable[[bytes], None]) -> None:
+    def __init__(
+        self,
+        clock: Any,
+        owner: HeartbeatOwner,
+        ping: Callable[[bytes], None],
+        giveUpSeconds: float = GIVE_UP_SECONDS,
+    ) -> None:
         """
         @param clock: C{IReactorTime}.
         @param ping: sends a ping that carries this.
+        @param giveUpSeconds: how long an answer may be overdue.
         """
         self._ping = ping
+        self._giveUpSeconds = giveUpSeconds
         self._clock = clock
         self._owner = owner
         self._state = State.QUIET
@@ -216,8 +236,9 @@ class Heartbeat:
         wasAsked = self._state is State.ASKED
         if payload != self._asked.to_bytes(PING_BYTES, "big") or not self._advance(Event.ANSWER):
             return False
-        took = self._clock.seconds() - self._askedAt
-        self.roundTrip += (took - self.roundTrip) * (FRESH_SHARE if self.roundTrip else 1)
+        took = max(self._clock.seconds() - self._askedAt, LEAST_ROUND_TRIP_SECONDS)
+        isShorter = not 0 < self.roundTrip <= took
+        self.roundTrip += (took - self.roundTrip) * (1 if isShorter else FRESH_SHARE)
         self._proving = False
         self._wait(max(BUSY_SECONDS - took, 0))
         if not wasAsked:
@@ -233,7 +254,7 @@ class Heartbeat:
             self.heard = False
             self._wait(min(self._patience(), left))
         elif self._advance(Event.LATE):
-            self._wait(GIVE_UP_SECONDS)
+            self._wait(self._giveUpSeconds)
             self._owner.answerOverdue()
             if self._proving and self._advance(Event.LATE):
                 self._owner.answerGivenUp()

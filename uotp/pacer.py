@@ -92,6 +92,7 @@ class Pacer:
         self._cameRate = 0.0  # when it was
         self._tick: IDelayedCall | None = None
         self._closed = False
+        self._whenEmpty: Callable[[], None] | None = None
 
     def send(self, trains: list[Train], now: float) -> None:
         """
@@ -137,6 +138,8 @@ class Pacer:
             self._room -= self._deliverNext()
         if self._queue and self._tick is None:
             self._tick = self._clock.callLater(TICK_SECONDS, self._ticked)
+        elif not self._queue and self._whenEmpty is not None:
+            self.close()
 
     def _ticked(self) -> None:
         self._tick = None
@@ -150,6 +153,17 @@ class Pacer:
         self._deliver(trains)
         return size
 
+    def finish(self, done: Callable[[], None]) -> None:
+        """
+        Close when what waits has been handed on, which takes no longer than what may
+        wait at the least rate.
+
+        @param done: called then; maybe at once.
+        """
+        self._whenEmpty = done
+        if not self._queue:
+            self.close()
+
     def close(self) -> None:
         """
         Hand nothing on any more, and drop what waits.
@@ -160,6 +174,9 @@ class Pacer:
             self._tick = None
         self._queue.clear()
         self.waiting = 0
+        done, self._whenEmpty = self._whenEmpty, None
+        if done is not None:
+            done()
 
 
 def sizeOf(trains: Iterable[Train]) -> int:

@@ -79,9 +79,9 @@ class Pool:
         """
         self._draining = set(self._slots)
         for slot in self._slots:
-            slot.drain(self._slotDrained)
+            slot.drain(self._slotEmptied)
 
-    def _slotDrained(self, slot: Slot) -> None:
+    def _slotEmptied(self, slot: Slot) -> None:
         self._draining.discard(slot)
         if not self._draining:
             self.leave()

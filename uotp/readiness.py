@@ -24,6 +24,12 @@ class Readiness:
         self._isSilent = False
         self._isKnown = False  # to the session
         self._saidFree = False
+
+    def begin(self) -> None:
+        """
+        Tell the session for the first time.  It may send at once, and fill the tunnel,
+        which has to know us by then.
+        """
         self._tellFree()
 
     def _tellFree(self) -> None:

@@ -174,7 +174,10 @@ class Reception(Factory):
         """
         The client does not answer: it has opened another tunnel, if it lives.
         """
-        self._log.info("a tunnel from {peer} does not answer and is given up", peer=self._peers[tunnel])
+        peer = self._peers[tunnel]
+        unsaid = self._repeats.worthSaying((peer, "silent"))
+        words = "a tunnel from {peer} does not answer and is given up"
+        logCounted(self._log, LogLevel.info, unsaid, words, peer=peer)
         tunnel.abort()
 
     def peerLeft(self, tunnel: Tunnel) -> None:

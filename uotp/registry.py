@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 
 from uotp.boundaries import Carrier
 from uotp.drops import Drops
 from uotp.errors import PeerError
+from uotp.finishing import Finishing
 from uotp.log import BudgetedLogger, Logger
 from uotp.repeats import Budget
 from uotp.session import Session, wordsForLate
@@ -29,8 +31,8 @@ asked for.
 SILENT_SECONDS = 10.0
 """A target that has said nothing for so long may well not be there."""
 
-MAX_TUNNELS_PER_SESSION = 256
-"""The largest pool that a client can be told to open."""
+MAX_TUNNELS_PER_SESSION = 512
+"""Twice the largest pool, since a client may replace all of its tunnels at once, the new ones first."""
 
 LegMaker = Callable[[], TargetLeg]
 """Makes a session's way to the target."""
@@ -63,6 +65,8 @@ class ServedSession:
 class Registry:
     """
     All sessions of a server.
+
+    @ivar finishing: those that have ended and are not done yet.
     """
 
     _log = Logger()
@@ -94,6 +98,7 @@ class Registry:
         self._sessionLog = BudgetedLogger(self._log, Budget(clock.seconds))
         self._served: dict[bytes, ServedSession] = {}
         self._lingering: dict[ServedSession, None] = {}
+        self.finishing = Finishing()
 
     def __len__(self) -> int:
         """
@@ -184,8 +189,7 @@ class Registry:
         if served.lingering is not None and served.lingering.active():
             served.lingering.cancel()
         served.lingering = None
-        served.session.close()
-        served.leg.close()
+        self.finishing.begin(served.session, served.leg.close)
         for tunnel in list(served.tunnels):
             tunnel.close()
         self._sessionLog.info(
@@ -220,12 +224,15 @@ class Registry:
         """
         return any(served.session.waits for served in self._served.values())
 
-    def endAll(self) -> None:
+    def endAll(self) -> Deferred[None]:
         """
         End every session, because the server stops.
+
+        @return: fires when all that has come for the target has been handed on.
         """
         for served in list(self._served.values()):
             self._end(served, "the server stops")
+        return self.finishing.whenDone()
 
     def checkInvariant(self) -> None:
         """

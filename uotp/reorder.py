@@ -61,6 +61,9 @@ HALF = 1 << 31
 MAX_GONE = 1024
 """Trains that are gone and may still be in the list by age."""
 
+MISSED_SECONDS = 8.0
+"""After so long a gap is not filled any more: its tunnel has been given up."""
+
 MAX_GIVEN_UP = 64
 """Gaps remembered after they were given up, to learn from what comes late."""
 
@@ -165,7 +168,10 @@ class Resequencer:
         not missed, for longer than anything may wait, the peer counts anew from there.
         """
         self.late += train.datagrams
-        missedSince = next((since for begin, end, since in self._givenUp if begin <= number < end), None)
+        gaps = self._givenUp
+        while gaps and gaps[0][2] < now - MISSED_SECONDS:
+            gaps.popleft()
+        missedSince = next((since for begin, end, since in gaps if begin <= number < end), None)
         if missedSince is not None:
             self._hold.filled(now - missedSince, now)
         elif self._lateSince is None:

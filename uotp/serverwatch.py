@@ -48,6 +48,14 @@ class ServerWatch:
             self._connected = True
             self._say(LogLevel.info, self._budget.spend(), "connected to {host} port {port}{reason}", wordsFor(answer))
 
+    def sessionForgotten(self, name: str) -> None:
+        """
+        The server did not know a session any more, and has begun it anew.
+        """
+        unsaid = self._repeats.worthSaying("forgotten")
+        words = "the server did not know session {session} any more, and has begun it anew"
+        logCounted(self._log, LogLevel.info, unsaid, words, session=name)
+
     def tunnelDown(self) -> None:
         """
         A tunnel that was open is no more.

@@ -8,6 +8,7 @@ L{uotp.clock.useMonotonicClock} before the first of them.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from uotp.clientservice import ClientService, ClientSettings
@@ -33,8 +34,8 @@ MIN_MAX_BYTES = 64 * 1024
 MAX_MAX_BYTES = 1 << 50
 """Replacing tunnels more often than this would cost more than what they carry."""
 
-MAX_POOL_SIZE = MAX_TUNNELS_PER_SESSION
-"""A server lets a session have no more."""
+MAX_POOL_SIZE = MAX_TUNNELS_PER_SESSION // 2
+"""A server lets a session have so many, and their successors."""
 
 
 def clientService(
@@ -193,7 +194,7 @@ def requirePositive(**seconds: float) -> None:
     @raise ConfigurationError: when one is not above zero.
     """
     for name, value in seconds.items():
-        if not value > 0:
+        if not 0 < value < math.inf:
             reason = f"{name} is {value}, and not a number of seconds above 0"
             raise ConfigurationError(reason)
 

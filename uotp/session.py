@@ -185,8 +185,8 @@ class Session:
         A tunnel knows better how far the other end is.
         """
         roundTrips = [tunnel.roundTrip for tunnel in self._schedule if tunnel.roundTrip]
+        self._nearest = min(roundTrips, default=0.0)
         if roundTrips:
-            self._nearest = min(roundTrips)
             self._delivery.roundTripIs(max(roundTrips))
 
     def trainsFromTunnel(self, trains: list[Train]) -> None:
@@ -266,10 +266,19 @@ class Session:
         """
         self._schedule.remove(tunnel)
         self._width.forget(tunnel)
+        self.roundTripSeen()
         if len(self._schedule):
             self._sendWaiting(self._clock())  # another may carry in its place
         else:
             self._backlog.maxAge = MAX_AGE_SECONDS
+
+    def finish(self, done: Callable[[], None]) -> None:
+        """
+        Hand on what has come for UDP, and nothing after it.
+
+        @param done: called when that is done; maybe at once.
+        """
+        self._delivery.finish(done)
 
     def close(self) -> None:
         """
@@ -282,4 +291,4 @@ def wordsForLate(datagrams: int) -> str:
     """
     @return: how many datagrams came late, as words for the end of a line.
     """
-    return f"; {datagrams} datagrams came late" if datagrams else ""
+    return f"; {datagrams} came late" if datagrams else ""

@@ -4,9 +4,10 @@ as the session lives; and it replaces a tunnel that is old or does not answer by
 which is ready before the old one goes.
 
 The life of a slot is a table, L{uotp.slotlife.NEXT_STATE}.  It counts the attempts that failed in a row, and
-forgets them only for a tunnel that has proved itself: that was welcome, or brought bytes
-from the server, or stayed for some seconds.  With TLS 1.3 a handshake that is complete
-proves nothing: a server that wants another certificate says so later.
+forgets them only for a tunnel that has proved itself: that stayed for some seconds, or in
+format 1 brought bytes from the server.  With TLS 1.3 a handshake that is complete proves
+nothing: a server that wants another certificate says so later; nor does a welcome, since
+who gives one may close at once.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from uotp.tunnelends import DialledTunnel
 from uotp.wire.hello import ClientHello, ServerHello, WireFormat
 
 PROVED_SECONDS = 5.0
-"""A tunnel of format 1 that stays so long is a success even when the target is silent."""
+"""A tunnel that stays so long is a success even when the target is silent."""
 
 
 class Slot:
@@ -58,7 +59,8 @@ class Slot:
         self._attempt: Attempt | None = None
         self._tunnel: Tunnel | None = None
         self._timer: IDelayedCall | None = None
-        self._drained: Callable[[Slot], None] | None = None
+        self._retiring: set[Tunnel] = set()  # those through which something may still come
+        self._emptied: Callable[[Slot], None] | None = None
         self._allowance: Allowance | None = None
 
     def _advance(self, event: Event) -> bool:
@@ -123,14 +125,17 @@ class Slot:
         self._allowance = Allowance(now, chance, self._around.maxAge, self._around.maxBytes)
         tunnel.carryFor(self._session)
         if before is not None:
-            before.drain()
+            self._retire(before)
+
+    def _retire(self, tunnel: Tunnel) -> None:
+        self._retiring.add(tunnel)
+        tunnel.drain()
 
     def _noteProof(self, tunnel: Tunnel) -> None:
+        self._timer = self._around.clock.callLater(PROVED_SECONDS, self._proved)
         answer = tunnel.answer if isinstance(tunnel, DialledTunnel) else None
         if answer is None:
-            self._timer = self._around.clock.callLater(PROVED_SECONDS, self._proved)
             return
-        self._failures = 0
         self._around.watch.reached(answer)
         if self._welcomed is not None:
             self._welcomed(answer)
@@ -151,9 +156,9 @@ class Slot:
 
     def isRenewing(self) -> bool:
         """
-        @return: whether the tunnel is being replaced.
+        @return: whether the tunnel is being replaced at this moment.
         """
-        return self._state in (State.RENEWING, State.RETRYING)
+        return self._state is State.RENEWING
 
     # What tunnels tell.
 
@@ -171,12 +176,13 @@ class Slot:
         """
         Nothing more comes of it: it has been replaced, or the server stops, or we do.
         """
-        if tunnel is self._tunnel and self._drained is not None:
-            self._drained(self)  # the last one says for all that the session is over
-            return
-        if tunnel is self._tunnel:
+        self._retiring.discard(tunnel)
+        if tunnel is not self._tunnel:
+            tunnel.close()
+        elif self._emptied is None:
             self._lost("the server stops")
-        tunnel.close()
+            tunnel.close()
+        self._tellEmptied()  # the last one then says for all that the session is over
 
     def tunnelSilent(self, tunnel: Tunnel) -> None:
         """
@@ -191,6 +197,7 @@ class Slot:
         The tunnel is gone.
         """
         self._around.roll.discard(tunnel)
+        self._retiring.discard(tunnel)
         words = tunnel.fault or wordsForFailure(reason, tunnel.tlsConnection())
         if tunnel is self._tunnel:
             if tunnel.heard and tunnel.wireFormat is WireFormat.ONE:
@@ -199,12 +206,15 @@ class Slot:
         elif self._attempt is not None and tunnel is self._attempt.tunnel:
             self._attempt.succeed()
             self._failed(words)
+        self._tellEmptied()
+
+    def _tellEmptied(self) -> None:
+        if self._emptied is not None and not self._retiring:
+            self._emptied(self)
 
     def _lost(self, words: str) -> None:
         self._tunnel = None
         self._around.watch.tunnelDown()
-        if self._drained is not None:
-            self._drained(self)
         if self._advance(Event.LOST):
             self._around.watch.tunnelFailed(words)
             if self._state is State.WAITING:
@@ -220,6 +230,8 @@ class Slot:
         if self._attempt is not None:
             self._attempt.cancel()
             self._begin()
+            if self._tunnel is not None:
+                self._tunnel.prove()
         elif self._state in (State.WAITING, State.RETRYING):
             self.dial()
         elif self._tunnel is not None and not self._tunnel.prove():
@@ -231,24 +243,24 @@ class Slot:
         if attempt is not None:
             attempt.cancel()
 
-    def drain(self, drained: Callable[[Slot], None]) -> None:
+    def drain(self, emptied: Callable[[Slot], None]) -> None:
         """
         Dial no more, and let what is under way arrive.
 
-        @param drained: called with this slot when it has, or cannot; maybe at once.
+        @param emptied: called with this slot when it has, or cannot; maybe at once, and
+            maybe again.
         """
         self._stop()
-        self._drained = drained
-        if self._tunnel is None:
-            drained(self)
-        else:
-            self._tunnel.drain()
+        self._emptied = emptied
+        if self._tunnel is not None:
+            self._retire(self._tunnel)
+        self._tellEmptied()
 
     def leave(self) -> None:
         """
         Dial no more, say that the session is over, and close.
         """
         self._stop()
-        self._drained = None
+        self._emptied = None
         if self._tunnel is not None:
             self._tunnel.bye()

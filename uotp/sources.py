@@ -12,8 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from twisted.internet.defer import Deferred
+
 from uotp.boundaries import Address
 from uotp.drops import Drop, Drops
+from uotp.finishing import Finishing
 from uotp.log import BudgetedLogger, Logger
 from uotp.pool import Pool
 from uotp.repeats import Budget
@@ -43,8 +46,6 @@ class SourceSession:
     """
     The session of one source, and its pool.
     """
-
-    _log = Logger()
 
     def __init__(
         self,
@@ -88,7 +89,7 @@ class SourceSession:
             self.pool.widen()
 
     def _forgotten(self) -> None:
-        self._log.info("the server did not know session {session} any more, and has begun it anew", session=self.name)
+        self._around.watch.sessionForgotten(self.name)
         self.session.restartOfPeer()
 
     def stop(self) -> None:
@@ -96,7 +97,6 @@ class SourceSession:
         Say that the session is over, and close the tunnels.
         """
         self.pool.leave()
-        self.session.close()
 
 
 class Sources:
@@ -126,6 +126,7 @@ class Sources:
         self._maxSessions = maxSessions
         self._sessionLog = BudgetedLogger(self._log, Budget(clock))
         self._bySource: dict[Address, SourceSession] = {}
+        self._finishing = Finishing()
         self._allowance = NEW_AT_ONCE
         self._allowedAt = clock()
 
@@ -214,16 +215,20 @@ class Sources:
         for entry in list(self._bySource.values()):
             entry.pool.drain()
 
-    def endAll(self) -> None:
+    def endAll(self) -> Deferred[None]:
         """
         End every session, because the client stops.
+
+        @return: fires when all that has come for the sources has been handed on.
         """
         for source in list(self._bySource):
             self._end(source, "the client stops")
+        return self._finishing.whenDone()
 
     def _end(self, source: Address, reason: str) -> None:
         entry = self._bySource.pop(source)
         entry.stop()
+        self._finishing.begin(entry.session, lambda: None)
         self._sessionLog.info(
             "session {session} for {host} port {port} ended: {reason}; {bytesOut} bytes from it, {bytesIn} to it{late}",
             session=entry.name,

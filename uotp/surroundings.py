@@ -28,6 +28,11 @@ class Watch(Protocol):
         @param answer: what the server has said, in format 2.
         """
 
+    def sessionForgotten(self, name: str) -> None:
+        """
+        The server did not know a session any more, and has begun it anew.
+        """
+
     def tunnelDown(self) -> None:
         """
         A tunnel that was open is no more.

@@ -24,6 +24,7 @@ from zope.interface import implementer
 from uotp.boundaries import TrainsOfTunnel
 from uotp.conversation import Conversation, converse
 from uotp.errors import PeerError
+from uotp.heartbeat import GIVE_UP_SECONDS
 from uotp.readiness import Readiness
 from uotp.sockets import unsentBytes
 from uotp.train import Train
@@ -87,6 +88,7 @@ class Tunnel(TwistedProtocol):
     """
     What both ends of a tunnel have in common.
 
+    @cvar giveUpSeconds: how long an answer may be overdue.
     @ivar state: where in its life it is.
     @ivar wireFormat: what is spoken, from the hello on.
     @ivar heard: whether a byte has come from the other end.
@@ -95,6 +97,7 @@ class Tunnel(TwistedProtocol):
     @ivar fault: what the peer did that it may not do, in words, or L{None}.
     """
 
+    giveUpSeconds = GIVE_UP_SECONDS
     transport: Any  # of many interfaces: a consumer, and TLS or TCP
 
     def __init__(self, clock: Any, owner: TunnelOwner) -> None:
@@ -153,9 +156,10 @@ class Tunnel(TwistedProtocol):
         """
         if not self._advance(Event.GREETED):
             return
-        self._conversation = converse(self.wireFormat, self._clock, self, session)
+        self._conversation = converse(self.wireFormat, self._clock, self, session, self.giveUpSeconds)
         self._conversation.start()
         self._readiness = Readiness(self, session, full=self.isFull())
+        self._readiness.begin()
 
     def tlsConnection(self) -> Any:
         """
@@ -300,7 +304,8 @@ class Tunnel(TwistedProtocol):
         """
         Write frames that are no trains.
         """
-        self.transport.write(frames)
+        if self.state in TALKING:
+            self.transport.write(frames)
 
     def cost(self) -> int:
         """
@@ -378,7 +383,7 @@ class Tunnel(TwistedProtocol):
         self.fullSince = None
         if self._conversation is not None:
             self._conversation.free()
-        if self._readiness is not None:
+        if self._readiness is not None and not self.isFull():  # by what was owed
             self._readiness.free()
 
     def stopProducing(self) -> None:

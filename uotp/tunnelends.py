@@ -8,6 +8,7 @@ from typing import Any
 
 from uotp.boundaries import TrainsOfTunnel
 from uotp.errors import PeerError
+from uotp.heartbeat import ACCEPTED_GIVE_UP_SECONDS
 from uotp.tunnel import Tunnel, TunnelOwner
 from uotp.tunnellife import State
 from uotp.wire.hello import (
@@ -84,6 +85,8 @@ class AcceptedTunnel(Tunnel):
     The server's end: waits for the hello, and opens when it has been told whom to
     carry for.
     """
+
+    giveUpSeconds = ACCEPTED_GIVE_UP_SECONDS
 
     def __init__(self, clock: Any, owner: TunnelOwner) -> None:
         """

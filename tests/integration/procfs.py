@@ -66,6 +66,18 @@ def udpPorts(pid: int) -> set[int]:
     return ports
 
 
+def unreadBytes(port: int) -> int:
+    """
+    @return: what waits in the IPv4 UDP sockets of a local port, as the kernel counts it.
+    """
+    unread = 0
+    for line in Path("/proc/net/udp").read_text(encoding="utf-8").splitlines()[1:]:
+        fields = line.split()
+        if int(fields[1].rpartition(":")[2], 16) == port:
+            unread += int(fields[4].rpartition(":")[2], 16)
+    return unread
+
+
 def running(pid: int) -> bool:
     """
     @return: whether the process still runs; one that has ended and that nobody has

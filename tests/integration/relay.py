@@ -1,13 +1,14 @@
 """
 A TCP relay between a client and a server, to see how many connections there are
-and what they carry, and to have one of them stop or break.  It does not look at
-what it relays.
+and what they carry, and to have one of them stop, break, become slow, or lead
+nowhere.  It does not look at what it relays.
 """
 
 from __future__ import annotations
 
 import socket
 import threading
+import time
 from contextlib import suppress
 
 from tests.integration.correspondence import LOOPBACK, Address
@@ -16,6 +17,12 @@ CHUNK_BYTES = 65536
 
 BUFFER_BYTES = 65536
 """Of each socket: a frozen connection is full soon."""
+
+SLOW_CHUNK_BYTES = 16384
+"""What is read at one go of a connection that delays."""
+
+ETHERNET_SEGMENT_BYTES = 1448
+"""What a segment of TCP carries on most paths."""
 
 HEAD_BYTES = 16
 """Of each connection's first bytes that are kept: a session id, without TLS."""
@@ -28,6 +35,8 @@ class Relayed:
     @ivar head: the first bytes that the client has sent.
     @ivar carried: how many bytes the client has sent.
     @ivar brought: how many bytes the server has sent.
+    @ivar delay: seconds that L{SLOW_CHUNK_BYTES} wait before they go on; what comes
+        meanwhile waits behind them.
     """
 
     def __init__(self, near: socket.socket, far: socket.socket) -> None:
@@ -38,6 +47,8 @@ class Relayed:
         self.head = b""
         self.carried = 0
         self.brought = 0
+        self.delay = 0.0
+        self._swallows = False
         self._sockets = (near, far)
         self._ended: list[socket.socket] = []
         self._flowing = threading.Event()
@@ -47,16 +58,20 @@ class Relayed:
 
     def _pump(self, receiver: socket.socket, sender: socket.socket) -> None:
         try:
-            while chunk := receiver.recv(CHUNK_BYTES):
+            while chunk := receiver.recv(SLOW_CHUNK_BYTES if self.delay else CHUNK_BYTES):
                 self._flowing.wait()
                 if receiver is self._sockets[0]:
                     self.head = (self.head + chunk[:HEAD_BYTES])[:HEAD_BYTES]
                     self.carried += len(chunk)
                 else:
                     self.brought += len(chunk)
-                sender.sendall(chunk)
+                if self.delay:
+                    time.sleep(self.delay)
+                if not self._swallows:
+                    sender.sendall(chunk)
                 self._flowing.wait()
-            sender.shutdown(socket.SHUT_WR)  # what comes the other way may still say why
+            if not self._swallows:
+                sender.shutdown(socket.SHUT_WR)  # what comes the other way may still say why
         except OSError:
             self.cut()
         else:
@@ -64,11 +79,30 @@ class Relayed:
             if len(self._ended) == len(self._sockets):
                 self.cut()
 
+    @property
+    def isLeft(self) -> bool:
+        """
+        Whether the client has closed it, or it has been cut.
+        """
+        return self._sockets[0] in self._ended or self._sockets[0].fileno() < 0
+
     def freeze(self) -> None:
         """
         Relay no more, and read no more, but let the connection stand.
         """
         self._flowing.clear()
+
+    def thaw(self) -> None:
+        """
+        Relay again.
+        """
+        self._flowing.set()
+
+    def swallow(self) -> None:
+        """
+        Relay no more, but read on, so that the kernel acknowledges all that is sent.
+        """
+        self._swallows = True
 
     def cut(self) -> None:
         """
@@ -89,26 +123,34 @@ class Relay:
     @ivar connections: all that there have been, the oldest first.
     """
 
-    def __init__(self, server: Address) -> None:
+    def __init__(self, server: Address, segment: int | None = None) -> None:
         """
         @param server: who is called when somebody calls.
+        @param segment: the most bytes that either end may send in a segment; if not as
+            on loopback, where there are few of them.
         """
         self.connections: list[Relayed] = []
         self._server = server
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+        self._segment = segment
+        self._socket = self._newSocket()
         self._socket.bind((LOOPBACK, 0))
         self._socket.listen(128)
         self.address: Address = self._socket.getsockname()
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 
+    def _newSocket(self) -> socket.socket:
+        made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+        if self._segment is not None:
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, self._segment)
+        return made
+
     def _accept(self) -> None:
         with suppress(OSError):
             while True:
                 near, _ = self._socket.accept()
-                far = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-                far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+                far = self._newSocket()
                 try:
                     far.connect(self._server)
                 except OSError:

@@ -171,11 +171,11 @@ class RigTestCase(ProgramTestCase):
         self.addCleanup(end.close)
         return end
 
-    def relay(self, server: Address) -> Relay:
+    def relay(self, server: Address, segment: int | None = None) -> Relay:
         """
         Start a relay.
         """
-        relay = Relay(server)
+        relay = Relay(server, segment)
         self.addCleanup(relay.stop)
         return relay
 

@@ -1,0 +1,144 @@
+"""
+How programs end with format 2: nothing is lost that they had received, and who leaves
+says so.
+"""
+
+from __future__ import annotations
+
+import time
+
+from tests.integration.loads import Load, LoadTestCase
+from tests.integration.processes import Program
+from tests.integration.procfs import requireProcfs, udpPorts, unreadBytes
+from tests.integration.rig import Pair, said
+from tests.integration.udpends import Flow, until
+
+TUNNELS = 3
+
+DELAY = 0.1
+"""Of the path, in seconds: so that there is something on its way when a program is told to stop."""
+
+SLOW_RATE = 400
+"""Datagrams a second: less than one tunnel of such a path carries."""
+
+FLOWING = 150
+"""Datagrams of a load that show that it flows."""
+
+UNDERWAY = 200
+"""Those of half a second."""
+
+HELD_SECONDS = 0.6
+"""Longer than anything is held for what is missing before it."""
+
+
+class FarewellTests(LoadTestCase):
+    """
+    A client that leaves.
+    """
+
+    def test_clientThatStopsEndsItsSessionAtOnce(self) -> None:
+        """
+        The server closes the session's socket, and keeps nothing for anybody.
+        """
+        requireProcfs()
+        _, pair, flow = self.relayed(TUNNELS, self.newPki())
+        self.assertEqual(udpPorts(pair.server.process.pid), {flow.source[1]})
+        self.assertStops(pair.client)
+        pair.server.waitForLine("ended: the client has left; 5 bytes to the target, 5 back$")
+        until(lambda: not udpPorts(pair.server.process.pid), "its socket is closed")
+        self.assertEqual(said(pair.server, "has no tunnel left"), [])
+
+    def test_sessionThatWasIdleEndsAtOnce(self) -> None:
+        """
+        With C{--expire 1}; the next datagram opens another.
+        """
+        _, pair, flow = self.relayed(TUNNELS, self.newPki(), client=("--expire", "1"))
+        before = flow.source
+        pair.server.waitForLine("ended: the client has left")
+        pair.client.waitForLine("ended: idle")
+        self.assertEqual(said(pair.server, "has no tunnel left"), [])
+        flow.both(b"another")
+        self.assertNotEqual(flow.source, before)
+
+
+class StopTests(LoadTestCase):
+    """
+    Either program is told to stop, while much is on its way.
+    """
+
+    def underway(self) -> tuple[Pair, Flow, list[Load]]:
+        """
+        @return: a pair on a slow path, a flow, and a load each way.
+        """
+        relay, pair, flow = self.relayed(TUNNELS, self.newPki())
+        loads = [self.forth(flow, SLOW_RATE), self.back(flow, SLOW_RATE)]
+        for connection in relay.connections:
+            connection.delay = DELAY
+        for load in loads:
+            load.start()
+        for load in loads:
+            load.waitFor(FLOWING)
+        return pair, flow, loads
+
+    def assertNothingIsLost(self, stops: str) -> None:
+        """
+        Nobody sends any more, a program has read all that was sent to it, and is told
+        to stop: all arrives.
+
+        @param stops: C{client} or C{server}.
+        """
+        requireProcfs()
+        pair, flow, loads = self.underway()
+        for load in loads:
+            load.stop()
+        until(lambda: not unreadBytes(flow.client[1]) + unreadBytes(flow.source[1]), "both have read all")
+        self.assertStops(self.program(pair, stops))
+        came = [len(load.came) for load in loads]
+        self.assertWhole(*loads)
+        self.assertGreater(min(came), FLOWING)
+
+    def assertNoGaps(self, stops: str) -> None:
+        """
+        Others go on sending when a program is told to stop: what arrives has no gap,
+        and goes on to about the moment in which it was told.
+
+        @param stops: C{client} or C{server}.
+        """
+        pair, _, loads = self.underway()
+        told = [load.sent for load in loads]
+        self.assertStops(self.program(pair, stops))
+        for load, number in zip(loads, told, strict=True):
+            until(lambda: len(load.came) > number - UNDERWAY, "what it had received has come")  # noqa: B023
+        time.sleep(HELD_SECONDS)
+        for load in loads:
+            self.assertEqual(load.came, list(range(len(load.came))))
+
+    def program(self, pair: Pair, which: str) -> Program:
+        """
+        @return: one of a pair.
+        """
+        return pair.client if which == "client" else pair.server
+
+    def test_clientThatStopsLosesNothing(self) -> None:
+        """
+        That it had received, from either side.
+        """
+        self.assertNothingIsLost("client")
+
+    def test_serverThatStopsLosesNothing(self) -> None:
+        """
+        That it had received, from either side.
+        """
+        self.assertNothingIsLost("server")
+
+    def test_clientThatStopsUnderLoadLeavesNoGap(self) -> None:
+        """
+        And ends in time, with status 0.
+        """
+        self.assertNoGaps("client")
+
+    def test_serverThatStopsUnderLoadLeavesNoGap(self) -> None:
+        """
+        And ends in time, with status 0.
+        """
+        self.assertNoGaps("server")

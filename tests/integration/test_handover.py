@@ -1,0 +1,185 @@
+"""
+How tunnels are replaced and sessions outlive them, with format 2: under a steady load,
+of which nothing is lost and nothing comes out of order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.integration.loads import Load, LoadTestCase, settle
+from tests.integration.rawformat2 import TRAIN, RawFrame, serverHello, takeRaw2
+from tests.integration.rawpeers import RawServer
+from tests.integration.relay import Relay
+from tests.integration.rig import PLAIN, said, serverWords
+from tests.integration.udpends import until
+
+TUNNELS = 4
+
+OPEN_AT_ONCE = TUNNELS + 3
+"""
+The pool, the one that takes the place of another, and those that are being closed.
+"""
+
+REPLACE_SECONDS = 30.0
+"""Until every tunnel has been replaced; much more than it takes."""
+
+RESUME_SECONDS = 15.0
+"""Until the flow is back, back-off included."""
+
+ALIVE = 300
+"""Datagrams of a load that show that it flows."""
+
+
+class ReplacementTests(LoadTestCase):
+    """
+    Tunnels that may not become older, or carry more.
+    """
+
+    def assertReplaced(self, isEnough: Callable[[Relay], bool], *options: str) -> None:
+        """
+        Tunnels of a pool are replaced, one after another, while datagrams flow both
+        ways; all arrive, in order.
+
+        @param isEnough: whether enough of those that a relay has seen have gone.
+        """
+        relay, pair, flow = self.relayed(TUNNELS, self.newPki(), client=options)
+        loads = [self.forth(flow), self.back(flow)]
+        for load in loads:
+            load.start()
+        most = 0
+
+        def looked() -> bool:
+            nonlocal most
+            most = max(most, sum(not one.isLeft for one in relay.connections))
+            return isEnough(relay)
+
+        until(looked, "tunnels have been replaced", REPLACE_SECONDS)
+        for load in loads:
+            load.stop()
+        self.assertWhole(*loads)
+        self.assertLessEqual(most, OPEN_AT_ONCE)
+        self.assertEqual(loads[0].sources, {flow.source})
+        self.assertEqual(said(pair.client, "#warn]"), [])
+        self.assertEqual(said(pair.server, "#warn]"), [])
+
+    def test_oldTunnelsAreReplaced(self) -> None:
+        """
+        With C{--max-age 2} each of them, and those that took their place.
+        """
+        self.assertReplaced(lambda relay: all(one.isLeft for one in relay.connections[: TUNNELS + 1]), "--max-age", "2")
+
+    def test_tunnelsThatHaveCarriedMuchAreReplaced(self) -> None:
+        """
+        With C{--max-bytes 100K}, both ways together; not those that carry nothing, since
+        they seem to be slow.
+        """
+        self.assertReplaced(lambda relay: sum(one.isLeft for one in relay.connections) > TUNNELS, "--max-bytes", "100K")
+
+
+class ResumeTests(LoadTestCase):
+    """
+    Sessions whose tunnels all drop.
+    """
+
+    def cutAll(self, relay: Relay) -> None:
+        """
+        Cut every connection that there is.
+        """
+        for connection in list(relay.connections):
+            connection.cut()
+
+    def begin(self, loads: list[Load]) -> None:
+        """
+        Let them flow.
+        """
+        for load in loads:
+            load.start()
+        for load in loads:
+            load.waitFor(ALIVE)
+
+    def finish(self, loads: list[Load]) -> None:
+        """
+        They flow again; what is sent from then on arrives whole, and nothing has come
+        out of order.
+        """
+        for load in loads:
+            load.waitFor(ALIVE, RESUME_SECONDS)
+        begun = [load.sent for load in loads]
+        for load in loads:
+            load.waitFor(ALIVE, RESUME_SECONDS)
+            load.stop()
+        settle(*loads)
+        for load, number in zip(loads, begun, strict=True):
+            self.assertLess(max(load.missing(), default=0), number)
+            self.assertEqual(load.disorder(), [])
+
+    def test_sessionResumesAfterAllItsTunnelsWereCut(self) -> None:
+        """
+        Twice, under load: the target sees the port that it has seen before, and neither
+        end begins to count anew.
+        """
+        relay, pair, flow = self.relayed(TUNNELS, self.newPki())
+        loads = [self.forth(flow), self.back(flow)]
+        self.begin(loads)
+        self.cutAll(relay)
+        for load in loads:
+            load.waitFor(ALIVE, RESUME_SECONDS)
+        self.cutAll(relay)
+        self.finish(loads)
+        self.assertEqual(loads[0].sources, {flow.source})
+        pair.server.waitForLine("has tunnels again")
+        self.assertEqual(len(said(pair.server, "opened from")), 1)
+        self.assertEqual(said(pair.client, "begun it anew"), [])
+
+    def test_serverThatWasKilledComesBack(self) -> None:
+        """
+        Under load, after C{kill -9} and a new start.  It does not know the session, and
+        counts anew; the client notices, so that what comes back is not held, and in
+        order.
+        """
+        pki = self.newPki()
+        _, pair, flow = self.relayed(TUNNELS, pki)
+        forth, back = self.forth(flow), self.back(flow)
+        self.begin([forth, back])
+        pair.server.kill()
+        back.close()
+        self.listening(self.startServer(flow.target.address, *serverWords(pki), listen=pair.serverAddress))
+        self.finish([forth])
+        pair.client.waitForLine("did not know session [0-9a-f]+ any more, and has begun it anew")
+        (flow.source,) = forth.sources - {flow.source}
+        flow.application.drain(0)
+        back = self.back(flow)
+        self.begin([back])
+        back.stop()
+        self.assertWhole(back)
+
+
+class NumberingTests(LoadTestCase):
+    """
+    By hand: a server that welcomes a client, and drops its tunnels.
+    """
+
+    def test_numberingGoesOnWithTheNextTunnel(self) -> None:
+        """
+        Where the last one stopped; another source is another session, and begins with 0.
+        """
+        server = RawServer()
+        self.addCleanup(server.close)
+        client = self.startClient(server.address, *PLAIN, "--wire", "2", "-n", "1", "-B", "0.1")
+        address = self.listening(client)
+        application = self.udpEnd()
+        ids = set()
+        for number in range(3):
+            application.send(b"%d" % number, address)
+            tunnel, sessionId = takeRaw2(server, serverHello())
+            self.assertEqual(tunnel.expect(TRAIN), RawFrame(TRAIN, b"%d" % number, number, 1))
+            ids.add(sessionId)
+            tunnel.close()
+            until(lambda: len(said(client, "is left")) > number, "the client has noticed")  # noqa: B023
+        self.assertEqual(len(ids), 1)
+        takeRaw2(server, serverHello())
+        self.udpEnd().send(b"other", address)
+        tunnel, sessionId = takeRaw2(server, serverHello())
+        self.assertNotIn(sessionId, ids)
+        self.assertEqual(tunnel.expect(TRAIN), RawFrame(TRAIN, b"other", 0, 5))

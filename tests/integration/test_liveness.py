@@ -1,0 +1,189 @@
+"""
+The other end of a tunnel that does not answer any more, though its kernel does: a
+program that stands still, and a relay that leads nowhere.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+
+from tests.integration.loads import Load, LoadTestCase, settle
+from tests.integration.processes import Program
+from tests.integration.relay import Relay, Relayed
+from tests.integration.rig import said
+from tests.integration.udpends import until
+
+IDLE_SECONDS = 45.0
+"""Until an idle tunnel has been asked and given up: 34 s at the worst, and what a busy machine adds."""
+
+SETTLED_SECONDS = 3.0
+"""Longer than the time between two pings of a tunnel in use: it is idle now."""
+
+BUSY_SECONDS = 15.0
+"""The same of a tunnel in use: 4 s."""
+
+AT_ONCE_SECONDS = 8.0
+"""The same of a tunnel that was told to prove itself, and of a new one in its place: half a second."""
+
+CARRIED_BYTES = 500
+"""A tunnel that has carried no train has sent less: a ping, that it sends no more, and what TLS adds."""
+
+REPLACED_LOST = 4000
+"""Datagrams of a load that go into a black hole, at most: those of four seconds."""
+
+ALIVE = 500
+"""Datagrams of a load that show that it flows."""
+
+NO_ANSWER = "failed: no answer"
+
+
+class FrozenTests(LoadTestCase):
+    """
+    A program stands still, and what was sent to it is acknowledged nevertheless.
+    """
+
+    def freeze(self, program: Program) -> None:
+        """
+        Let a program stand still; it goes on before it is killed, if not sooner.
+        """
+        program.process.send_signal(signal.SIGSTOP)
+        self.addCleanup(program.process.send_signal, signal.SIGCONT)
+
+    def test_frozenProgramsAreNoticedByIdlePools(self) -> None:
+        """
+        Nothing is sent, and yet the client says that its server does not answer, and
+        dials again; another server says the same of its client.  When the two go on,
+        so do the flows, the first from the same port as before.
+        """
+        pki = self.newPki()
+        (relay, frozenServer, flow), (_, frozenClient, other) = (self.relayed(3, pki) for _ in range(2))
+        source = flow.source
+        self.settleRelay(relay, SETTLED_SECONDS)
+        self.freeze(frozenServer.server)
+        self.freeze(frozenClient.client)
+        frozenServer.client.waitForLine(NO_ANSWER, IDLE_SECONDS)
+        until(lambda: len(relay.connections) > 3, "it dials again")
+        frozenClient.server.waitForLine("does not answer and is given up", IDLE_SECONDS)
+        frozenServer.server.process.send_signal(signal.SIGCONT)
+        frozenClient.client.process.send_signal(signal.SIGCONT)
+        flow.resume()
+        self.assertEqual(flow.source, source)
+        other.resume()
+
+
+class BlackHoleTests(LoadTestCase):
+    """
+    One tunnel of a pool leads nowhere, and the kernel acknowledges what is sent.
+    """
+
+    def inUse(self, relay: Relay, count: Callable[[Relayed], int]) -> Relayed:
+        """
+        @return: the connection that carries the most just now.
+        """
+        before = [count(one) for one in relay.connections]
+        time.sleep(0.1)
+        growth = [count(one) - less for one, less in zip(relay.connections, before, strict=True)]
+        return relay.connections[growth.index(max(growth))]
+
+    def test_blackHoleIsLeftAndReplacedUnderLoad(self) -> None:
+        """
+        The tunnel that carries the flow forth leads nowhere, and so does the one that
+        carries it back, if it is another.  Soon neither gets a datagram more, each is
+        replaced, and what is sent from then on arrives, in order.
+        """
+        relay, pair, flow = self.relayed(4, self.newPki())
+        loads = [self.forth(flow), self.back(flow)]
+        for load in loads:
+            load.start()
+            load.waitFor(ALIVE)
+        holes = {self.inUse(relay, lambda one: one.carried), self.inUse(relay, lambda one: one.brought)}
+        for hole in holes:
+            hole.swallow()
+        until(lambda: len(relay.connections) == 4 + len(holes), "they are replaced", BUSY_SECONDS)
+        self.settleAfter(loads, holes)
+        self.assertEqual(said(pair.client, "no tunnel"), [])
+
+    def settleAfter(self, loads: list[Load], holes: set[Relayed]) -> None:
+        """
+        See the loads go on beside the holes.
+        """
+        for load in loads:
+            load.waitFor(ALIVE)  # the new tunnels are open
+        swallowed = [one.carried + one.brought for one in holes]
+        begun = [load.sent for load in loads]
+        for load in loads:
+            load.waitFor(2 * ALIVE)
+            load.stop()
+        settle(*loads)
+        for load, number in zip(loads, begun, strict=True):
+            missing = load.missing()
+            self.assertLess(max(missing, default=0), number)
+            self.assertLess(len(missing), REPLACED_LOST)
+            self.assertEqual(load.disorder(), [])
+        for hole, before in zip(holes, swallowed, strict=True):
+            self.assertLess(hole.carried + hole.brought - before, CARRIED_BYTES)
+            until(lambda: hole.isLeft, "the client has closed it")  # noqa: B023
+
+
+class ProofTests(LoadTestCase):
+    """
+    SIGHUP at the client: the network may have changed.
+    """
+
+    def test_tunnelsThatAnswerAreKept(self) -> None:
+        """
+        Each is asked, and that is all.
+        """
+        relay, pair, flow = self.relayed(4, self.newPki())
+        before = [(one.carried, one.brought) for one in relay.connections]
+        pair.client.process.send_signal(signal.SIGHUP)
+        for one, (carried, brought) in zip(relay.connections, before, strict=True):
+            until(lambda: one.carried > carried and one.brought > brought, "it is asked, and answers")  # noqa: B023
+        time.sleep(1)  # an answer would be overdue by now
+        flow.both(b"still here")
+        self.assertEqual([one.isLeft for one in relay.connections], [False] * 4)
+        self.assertEqual(said(pair.client, "#warn]"), [])
+
+    def test_tunnelsThatDoNotAnswerAreDialledAgainAtOnce(self) -> None:
+        """
+        One of two leads nowhere.  Nobody has sent anything, so nobody would notice
+        for many seconds; after SIGHUP it is replaced, and the other stays.  The server
+        has not been told, and finds out when it uses that tunnel.
+        """
+        relay, pair, flow = self.relayed(2, self.newPki())
+        hole = relay.connections[1]
+        hole.swallow()
+        pair.client.process.send_signal(signal.SIGHUP)
+        pair.client.waitForLine(NO_ANSWER, AT_ONCE_SECONDS)
+        until(lambda: len(relay.connections) == 3, "one is dialled again", AT_ONCE_SECONDS)
+        forth, back = self.forth(flow), self.back(flow)
+        for load in (forth, back):
+            load.start()
+        pair.server.waitForLine("does not answer and is given up", IDLE_SECONDS)
+        begun = back.sent
+        for load in (forth, back):
+            load.waitFor(ALIVE)
+            load.stop()
+        settle(forth, back)
+        self.assertWhole(forth)
+        self.assertLess(max(back.missing(), default=0), begun)
+        until(lambda: hole.isLeft, "the client has closed it")
+        self.assertEqual([one.isLeft for one in relay.connections], [False, True, False])
+        self.assertEqual(forth.sources, {flow.source})
+
+    def test_tunnelsOfFormat1AreReplaced(self) -> None:
+        """
+        They cannot be asked: each is dialled anew before it is closed, and no warning
+        is worth it.
+        """
+        relay, pair, flow = self.relayed(3, wire=1)
+        source = flow.source
+        pair.client.process.send_signal(signal.SIGHUP)
+        until(lambda: len(relay.connections) == 6, "all are dialled again", AT_ONCE_SECONDS)
+        until(lambda: all(one.isLeft for one in relay.connections[:3]), "the old ones are closed")
+        flow.both(b"still here")
+        self.assertEqual([one.isLeft for one in relay.connections], [True] * 3 + [False] * 3)
+        self.assertEqual(flow.source, source)
+        self.assertEqual(said(pair.client, NO_ANSWER), [])

@@ -1,0 +1,50 @@
+"""
+Sessions that have ended, and for which something is still being handed on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from twisted.internet.defer import Deferred, succeed
+
+from uotp.session import Session
+
+
+class Finishing:
+    """
+    Those of one service.  Each takes a tenth of a second at the most, see
+    L{uotp.pacer}.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._waiting: list[Deferred[None]] = []
+
+    def begin(self, session: Session, then: Callable[[], None]) -> None:
+        """
+        Let a session hand on what has come for it.
+
+        @param then: called when it has.
+        """
+        self._count += 1
+        session.finish(partial(self._finished, then))
+
+    def _finished(self, then: Callable[[], None]) -> None:
+        then()
+        self._count -= 1
+        if not self._count:
+            waiting, self._waiting = self._waiting, []
+            for done in waiting:
+                done.callback(None)
+
+    def whenDone(self) -> Deferred[None]:
+        """
+        @return: fires when nothing is being handed on any more.
+        """
+        if not self._count:
+            return succeed(None)
+        done: Deferred[None] = Deferred()
+        self._waiting.append(done)
+        return done
