@@ -12,6 +12,7 @@ from twisted.internet.task import Clock
 
 from tests.contracts import TimerTestCase
 from uotp.heartbeat import (
+    ACCEPTED_GIVE_UP_SECONDS,
     BUSY_SECONDS,
     FIRST_PATIENCE_SECONDS,
     GIVE_UP_SECONDS,
@@ -458,6 +459,26 @@ class PatienceTests(_HeartbeatTestCase):
         self.elapse(100)
         self.heartbeat.ask()
         self.assertEqual((self.owner.says, len(self.pings)), (["overdue", "given up"], 1))
+
+    def test_someOwnersWaitLonger(self) -> None:
+        """
+        Until they give an answer up that is overdue; unless it was to be a proof.
+        """
+        for isProof in (False, True):
+            self.heartbeat.stop()
+            self.begin()
+            self.heartbeat = Heartbeat(self.clock, self.owner, self.pings.append, ACCEPTED_GIVE_UP_SECONDS)
+            self.settle(ROUND_TRIP)
+            if isProof:
+                self.heartbeat.prove()
+            else:
+                self.heartbeat.ask()
+            self.assertOverdue(LEAST_PATIENCE_SECONDS)
+            if not isProof:
+                self.elapse(ACCEPTED_GIVE_UP_SECONDS - MOMENT)
+                self.assertEqual(self.owner.says, ["overdue"])
+                self.elapse(MOMENT)
+            self.assertEqual(self.owner.says, ["overdue", "given up"])
 
     def test_answerInTimeIsNotSpokenOf(self) -> None:
         """
