@@ -67,16 +67,24 @@ class RecordingHeartbeatOwner:
     A tunnel that keeps what it is told.
 
     @ivar says: "overdue", "came" and "given up", in order.
+    @ivar path: the round trip that the kernel sees.
     @ivar whenTold: called each time.
     """
 
     def __init__(self) -> None:
         self.says: list[str] = []
+        self.path = 0.0
         self.whenTold: Callable[[], None] = lambda: None
 
     def _keep(self, said: str) -> None:
         self.says.append(said)
         self.whenTold()
+
+    def pathRoundTrip(self) -> float:
+        """
+        What the test says.
+        """
+        return self.path
 
     def answerOverdue(self) -> None:
         """
@@ -610,6 +618,41 @@ class AnswerTests(_HeartbeatTestCase):
         self.assertEqual(self.owner.says, ["overdue", "given up"])
         self.answer()
         self.assertEqual(self.heartbeat.roundTrip, FIRST_PATIENCE_SECONDS + GIVE_UP_SECONDS)
+
+
+class LongerPathTests(_HeartbeatTestCase):
+    """
+    A queue grows on the path, and answers are later than they were.
+    """
+
+    def test_patienceFollowsThePath(self) -> None:
+        """
+        As the kernel sees it, also while an answer is on its way; up to the most.
+        """
+        self.heartbeat.ask()
+        self.elapse(ROUND_TRIP)
+        self.answer()
+        self.heartbeat.ask()
+        self.elapse(LEAST_PATIENCE_SECONDS - MOMENT)
+        self.owner.path = 0.4
+        self.elapse(4 * 0.4 - LEAST_PATIENCE_SECONDS)
+        self.assertEqual(self.owner.says, [])
+        self.elapse(2 * MOMENT)
+        self.assertEqual(self.owner.says, ["overdue"])
+
+    def test_patienceHasAnEndAllTheSame(self) -> None:
+        """
+        However long the path has become.
+        """
+        self.heartbeat.ask()
+        self.elapse(ROUND_TRIP)
+        self.answer()
+        self.owner.path = 60.0
+        self.heartbeat.ask()
+        self.elapse(MOST_PATIENCE_SECONDS - MOMENT)
+        self.assertEqual(self.owner.says, [])
+        self.elapse(2 * MOMENT)
+        self.assertEqual(self.owner.says, ["overdue"])
 
 
 class ProofTests(_HeartbeatTestCase):

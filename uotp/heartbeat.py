@@ -47,6 +47,9 @@ The same where the tunnel was accepted: who has dialled it makes another before 
 this one go, and what is under way may yet arrive.
 """
 
+LEAST_WAIT_SECONDS = 0.001
+"""Less is not worth a timer."""
+
 LEAST_ROUND_TRIP_SECONDS = 1e-6
 """Shorter than any: 0 is for one that is not known."""
 
@@ -99,6 +102,12 @@ class HeartbeatOwner(Protocol):
     """
     A tunnel, as its heartbeat sees it.
     """
+
+    def pathRoundTrip(self) -> float:
+        """
+        @return: the round trip that the kernel sees, in seconds; 0 where it does not
+            tell.
+        """
 
     def answerOverdue(self) -> None:
         """
@@ -200,7 +209,8 @@ class Heartbeat:
     def _patience(self) -> float:
         if not self.roundTrip:
             return FIRST_PATIENCE_SECONDS
-        return min(max(ROUND_TRIPS * self.roundTrip, LEAST_PATIENCE_SECONDS), MOST_PATIENCE_SECONDS)
+        roundTrip = max(self.roundTrip, self._owner.pathRoundTrip())
+        return min(max(ROUND_TRIPS * roundTrip, LEAST_PATIENCE_SECONDS), MOST_PATIENCE_SECONDS)
 
     def _wasQuiet(self) -> None:
         if self.carried or (self.due and not self.heard):
@@ -247,12 +257,15 @@ class Heartbeat:
 
     def _wasAsked(self) -> None:
         """
-        Whoever sends much may answer late: what comes says that the path is there.
+        Whoever sends much may answer late: what comes says that the path is there.  And
+        a queue that has grown since may have made the path longer.
         """
-        left = self._askedAt + MOST_PATIENCE_SECONDS - self._clock.seconds()
-        if self.heard and left > 0:
+        now = self._clock.seconds()
+        left = self._askedAt + MOST_PATIENCE_SECONDS - now
+        more = self._patience() if self.heard else self._askedAt + self._patience() - now
+        if left > 0 and more > LEAST_WAIT_SECONDS:
             self.heard = False
-            self._wait(min(self._patience(), left))
+            self._wait(min(more, left))
         elif self._advance(Event.LATE):
             self._wait(self._giveUpSeconds)
             self._owner.answerOverdue()

@@ -338,6 +338,13 @@ class Tunnel(TwistedProtocol):
         """
         return self._conversation is not None and self._conversation.prove()
 
+    def pathRoundTrip(self) -> float:
+        """
+        See L{uotp.heartbeat.HeartbeatOwner}.
+        """
+        standing = self.standing()
+        return 0.0 if standing is None else standing.roundTrip
+
     def answerOverdue(self) -> None:
         """
         See L{uotp.heartbeat.HeartbeatOwner}: carry nothing until the answer comes.
