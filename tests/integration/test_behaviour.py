@@ -232,6 +232,7 @@ class NewFlowTests(RigTestCase):
         used.send(b"still here")
         target.expect(b"still here")
         for server in servers:
+            server.waitForLine("showed no session id in 10 s")
             self.assertEqual(len(said(server, "showed no session id in 10 s")), 1, "said once, not for each")
 
     def rawSession(self, server: Address, sessionId: bytes) -> RawTunnel:
