@@ -170,6 +170,7 @@ def tlsContext(cafile: str, certificate: str | None = None, key: str | None = No
     @return: what it takes to speak TLS with a server, as one who knows format 2.
     """
     context = ssl.create_default_context(cafile=cafile)
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # CPython 3.13 wants more than a certificate of a test has
     if certificate is not None:
         context.load_cert_chain(certificate, key)
     context.set_alpn_protocols([ALPN])
