@@ -41,6 +41,7 @@ FLOORS = {
     "uotp.log": 1,
     "uotp.rounds": 1,
     "uotp.tunnellife": 0,
+    "uotp.timedstate": 1,
     "uotp.heartbeat": 1,
     "uotp.conversation": 1,
     "uotp.serverwatch": 1,

@@ -14,8 +14,7 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any, Protocol
 
-from twisted.internet.interfaces import IDelayedCall
-
+from uotp.timedstate import TimedState
 from uotp.wire.format2 import PING_BYTES
 
 BUSY_SECONDS = 2.0
@@ -126,7 +125,7 @@ class HeartbeatOwner(Protocol):
         """
 
 
-class Heartbeat:
+class Heartbeat(TimedState[State, Event]):
     """
     The pings of one tunnel.
 
@@ -148,30 +147,18 @@ class Heartbeat:
         @param ping: sends a ping that carries this.
         @param giveUpSeconds: how long an answer may be overdue.
         """
+        super().__init__(clock, NEXT_STATE, State.QUIET)
         self._ping = ping
         self._giveUpSeconds = giveUpSeconds
-        self._clock = clock
         self._owner = owner
-        self._state = State.QUIET
-        self._timer: IDelayedCall | None = None
         self._asked = 0
         self._askedAt = 0.0
         self._proving = False
         self.roundTrip = 0.0
         self.carried = self.heard = self.due = False
 
-    def _advance(self, event: Event) -> bool:
-        after = NEXT_STATE.get((self._state, event))
-        if after is None:
-            return False
-        self._state = after
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()  # a timer belongs to the state that set it
-        self._timer = None
-        return True
-
     def _wait(self, seconds: float) -> None:
-        self._timer = self._clock.callLater(seconds, self._waited)
+        self._setTimer(seconds, self._waited)
 
     def _waited(self) -> None:
         self._timer = None

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from uotp.allowance import Allowance
@@ -24,6 +23,7 @@ from uotp.boundaries import TrainsOfTunnel
 from uotp.dial import wordsForFailure
 from uotp.slotlife import NEXT_STATE, Event, State
 from uotp.surroundings import Surroundings
+from uotp.timedstate import TimedState
 from uotp.tunnel import Tunnel
 from uotp.tunnelends import DialledTunnel
 from uotp.wire.hello import ClientHello, ServerHello, WireFormat
@@ -32,7 +32,7 @@ PROVED_SECONDS = 5.0
 """A tunnel that stays so long is a success even when the target is silent."""
 
 
-class Slot:
+class Slot(TimedState[State, Event]):
     """
     The place of one tunnel in a pool.
     """
@@ -50,28 +50,17 @@ class Slot:
         @param sessionId: what the tunnel shows.
         @param welcomed: told what the server answers, in format 2.
         """
+        super().__init__(around.clock, NEXT_STATE, State.IDLE)
         self._around = around
         self._session = session
         self._sessionId = sessionId
         self._welcomed = welcomed
-        self._state = State.IDLE
         self._failures = 0
         self._attempt: Attempt | None = None
         self._tunnel: Tunnel | None = None
-        self._timer: IDelayedCall | None = None
         self._retiring: set[Tunnel] = set()  # those through which something may still come
         self._emptied: Callable[[Slot], None] | None = None
         self._allowance: Allowance | None = None
-
-    def _advance(self, event: Event) -> bool:
-        after = NEXT_STATE.get((self._state, event))
-        if after is None:
-            return False
-        self._state = after
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()  # a timer belongs to the state that set it
-        self._timer = None
-        return True
 
     # Dialling.
 
@@ -104,7 +93,7 @@ class Slot:
     def _waitToDial(self) -> None:
         self._failures += 1
         wait = backoffSeconds(self._failures, self._around.backoff, self._around.jitter())
-        self._timer = self._around.clock.callLater(wait, self.dial)
+        self._setTimer(wait, self.dial)
 
     def tunnelOpened(self, tunnel: Tunnel) -> None:
         """
@@ -132,7 +121,7 @@ class Slot:
         tunnel.drain()
 
     def _noteProof(self, tunnel: Tunnel) -> None:
-        self._timer = self._around.clock.callLater(PROVED_SECONDS, self._proved)
+        self._setTimer(PROVED_SECONDS, self._proved)
         answer = tunnel.answer if isinstance(tunnel, DialledTunnel) else None
         if answer is None:
             return
