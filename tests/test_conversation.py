@@ -7,11 +7,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.contracts import TimerTestCase
-from tests.twins import RecordingSession
-from uotp.conversation import Conversation, Format1Conversation, Format2Conversation, Speaker, converse
+from tests.twins import MemoryTunnel, RecordingSession
+from uotp.conversation import Conversation, Speaker
+from uotp.conversations import Format1Conversation, Format2Conversation, converse
 from uotp.errors import PeerError
 from uotp.heartbeat import BUSY_SECONDS, FIRST_PATIENCE_SECONDS, GIVE_UP_SECONDS, LEAST_PATIENCE_SECONDS
+from uotp.readiness import Readiness
 from uotp.train import Train
+from uotp.unconfirmed import ASK_BYTES
 from uotp.wire.format1 import Format1Codec
 from uotp.wire.format2 import Format2Codec, Kind, Numbering, controlFrame
 from uotp.wire.hello import WireFormat
@@ -35,18 +38,25 @@ class RecordingSpeaker:
     """
     A tunnel that keeps what its conversation says and tells it.
 
+    @ivar giveUpSeconds: as the heartbeat of a client's end has it.
+
     @ivar said: frames, write by write.
-    @ivar told: "overdue", "came", "given up", "drains" and "leaves", in order.
+    @ivar told: "given up", "drains" and "leaves", in order.
     @ivar full: whether the connection holds as much as it wants to.
     @ivar maySayBye: whether the other end may leave.
+    @ivar inFlight: what has not been acknowledged.
+    @ivar asked: how often somebody wanted to know that.
     @ivar whenTold: called each time.
     """
 
     def __init__(self) -> None:
+        self.giveUpSeconds = GIVE_UP_SECONDS
         self.said: list[bytes] = []
         self.told: list[str] = []
         self.full = False
         self.maySayBye = True
+        self.inFlight: int | None = None
+        self.asked = 0
         self.whenTold: Callable[[], None] = lambda: None
 
     def say(self, frames: bytes) -> None:
@@ -67,23 +77,18 @@ class RecordingSpeaker:
         """
         return self.full
 
+    def unacknowledged(self) -> int | None:
+        """
+        As the test has set it.
+        """
+        self.asked += 1
+        return self.inFlight
+
     def _keep(self, told: str) -> None:
         self.told.append(told)
         self.whenTold()
 
-    def answerOverdue(self) -> None:
-        """
-        Keep it.
-        """
-        self._keep("overdue")
-
-    def answerCame(self) -> None:
-        """
-        Keep it.
-        """
-        self._keep("came")
-
-    def answerGivenUp(self) -> None:
+    def peerGivenUp(self) -> None:
         """
         Keep it.
         """
@@ -123,8 +128,16 @@ class _ConversationTestCase(TimerTestCase):
         self.clock.advance(1000.0)
         self.speaker = RecordingSpeaker()
         self.session = RecordingSession()
-        self.conversation = converse(self.wireFormat, self.clock, self.speaker, self.session)
-        self.addCleanup(self.conversation.stop)
+        self.conversation = self.converse()
+
+    def converse(self, wireFormat: WireFormat | None = None) -> Conversation:
+        """
+        @return: another conversation of the same tunnel, which is stopped in the end.
+        """
+        readiness = Readiness(MemoryTunnel(), self.session, full=False)
+        conversation = converse(wireFormat or self.wireFormat, self.clock, self.speaker, self.session, readiness)
+        self.addCleanup(conversation.stop)
+        return conversation
 
 
 class Format1ConversationTests(_ConversationTestCase):
@@ -156,14 +169,22 @@ class Format1ConversationTests(_ConversationTestCase):
 
     def test_nothingElseCanBeSaid(self) -> None:
         """
-        Nobody can be asked whether he lives, and no end be announced.
+        Nobody can be asked whether he lives, and no end be announced; and where there are
+        no numbers, nothing is kept.
         """
+        self.conversation.encode([ONE])
+        self.assertEqual((self.conversation.holdsUnconfirmed(), self.conversation.unconfirmed()), (False, []))
+        self.assertEqual(self.conversation.encodeAgain([(5, ONE), (0, OTHER)]), b"\0\3one\0\3two\0\5three")
         self.conversation.start()
+        self.conversation.full()
+        self.assertEqual(self.session.says, ["free", "full"])
+        self.conversation.free()
+        self.assertEqual(self.session.says, ["free", "full", "free"])
         self.assertIs(self.conversation.prove(), False)
         self.assertIs(self.conversation.drain(), False)
         self.conversation.bye()
-        self.conversation.free()
         self.conversation.stop()
+        self.assertEqual(self.session.says, ["free", "full", "free", "gone"])
         self.assertEqual((self.speaker.said, self.speaker.told), ([], []))
         self.assertEqual(self.conversation.roundTrip, 0)
         self.assertNoTimer()
@@ -213,7 +234,7 @@ class Format2ConversationTests(_ConversationTestCase):
         self.assertIsInstance(self.conversation, Format2Conversation)
         self.session.numbering.next = 5
         frames = self.conversation.encode([ONE, OTHER])
-        other = converse(self.wireFormat, self.clock, self.speaker, self.session).encode([OTHER])
+        other = self.converse().encode([OTHER])
         self.assertEqual(self.peer.decode(frames), ([(5, ONE), (7, OTHER)], []))
         self.assertEqual(self.peer.decode(other), ([(8, OTHER)], []))
 
@@ -330,21 +351,83 @@ class Format2ConversationTests(_ConversationTestCase):
             self.assertTrue(self.conversation.prove())
             self.receive(frames)
             self.clock.advance(LEAST_PATIENCE_SECONDS)
-            self.assertEqual(self.speaker.told, [])
+            self.assertEqual((self.session.says, self.speaker.told), (["free"], []))
             self.clock.advance(LEAST_PATIENCE_SECONDS)
-            self.assertEqual(self.speaker.told, ["overdue", "given up"])
+            self.assertEqual((self.session.says, self.speaker.told), (["free", "gone"], ["given up"]))
+
+    def test_whatTheOtherProgramHasReadIsConfirmed(self) -> None:
+        """
+        By its answer: all that was sent before the question, and not what came after it.
+        """
+        self.settle()
+        self.assertFalse(self.conversation.holdsUnconfirmed())
+        self.conversation.encode([ONE, OTHER])
+        self.assertTrue(self.conversation.holdsUnconfirmed())
+        self.clock.advance(BUSY_SECONDS - ROUND_TRIP)
+        [(_, payload)] = self.heard(*self.speaker.said)
+        self.conversation.encode([OTHER])
+        self.receive(controlFrame(Kind.PONG, payload))
+        self.assertEqual(self.conversation.unconfirmed(), [(3, OTHER)])
+        self.assertFalse(self.conversation.holdsUnconfirmed())
+        self.assertEqual(self.conversation.unconfirmed(), [])
+
+    def test_answerToAPingThatRodeConfirmsItsTrain(self) -> None:
+        """
+        It stands before the ping.
+        """
+        self.settle()
+        self.clock.advance(BUSY_SECONDS - ROUND_TRIP)
+        [(_, payload)] = self.heard(self.conversation.encode([ONE]))
+        self.conversation.encode([OTHER])
+        self.receive(controlFrame(Kind.PONG, payload))
+        self.assertEqual(self.conversation.unconfirmed(), [(2, OTHER)])
+
+    def test_whatTheKernelKnowsToHaveArrivedIsConfirmed(self) -> None:
+        """
+        It is asked when much is kept, before more is sent.
+        """
+        train = Train(1000, bytes(10_000))
+        while self.speaker.asked == 0:
+            self.speaker.inFlight = 25_000
+            self.conversation.encode([train])
+        self.assertEqual(len(self.conversation.unconfirmed()), 4, "two and a half, and the one sent now")
+        self.speaker.inFlight = None
+        for _ in range(ASK_BYTES // 10_000 + 9):
+            self.conversation.encode([train])
+        self.assertEqual(len(self.conversation.unconfirmed()), ASK_BYTES // 10_000 + 9)
+
+    def test_whatAnotherTunnelWasGivenKeepsItsNumbers(self) -> None:
+        """
+        The session's go on as if nothing had been sent, and it is not kept again.
+        """
+        self.conversation.encode([ONE])
+        frames = self.conversation.encodeAgain([(70, OTHER), (9, ONE)])
+        self.assertEqual(self.peer.decode(frames), ([(70, OTHER), (9, ONE)], []))
+        self.assertEqual(self.peer.decode(self.conversation.encode([OTHER])), ([(2, OTHER)], []))
+        self.assertEqual(self.conversation.unconfirmed(), [(0, ONE), (2, OTHER)])
+
+    def test_tunnelThatSendsAgainIsAskedInTime(self) -> None:
+        """
+        As one that carries.
+        """
+        self.settle()
+        self.conversation.encodeAgain([(0, ONE)])
+        self.clock.advance(BUSY_SECONDS - ROUND_TRIP)
+        self.assertEqual([kind for kind, _ in self.heard(*self.speaker.said)], [Kind.PING])
 
     def test_silenceIsTold(self) -> None:
         """
-        That the answer is overdue, that it is given up, and that it came.
+        The session hears that the answer is overdue and that it came, the tunnel that it
+        is given up.
         """
         self.conversation.start()
         self.clock.advance(FIRST_PATIENCE_SECONDS)
+        self.assertEqual((self.session.says, self.speaker.told), (["free", "gone"], []))
         self.clock.advance(GIVE_UP_SECONDS)
-        self.assertEqual(self.speaker.told, ["overdue", "given up"])
+        self.assertEqual(self.speaker.told, ["given up"])
         [(_, payload)] = self.heard(*self.speaker.said)
         self.receive(controlFrame(Kind.PONG, payload))
-        self.assertEqual(self.speaker.told, ["overdue", "given up", "came"])
+        self.assertEqual((self.session.says, self.speaker.told), (["free", "gone", "free"], ["given up"]))
         self.assertEqual(self.session.roundTrips, 1)
 
     def test_otherEndCanBeMadeToProveItself(self) -> None:
@@ -357,12 +440,15 @@ class Format2ConversationTests(_ConversationTestCase):
 
     def test_drainIsSaidOnce(self) -> None:
         """
-        And nothing is asked afterwards; but the other end still gets its answers.
+        And nothing is asked afterwards, nor sent, since all arrives that was; but the
+        other end still gets its answers.
         """
         self.settle()
+        self.conversation.encode([ONE])
         self.assertTrue(self.conversation.drain())
         self.assertTrue(self.conversation.drain())
-        self.assertEqual(self.speaker.said, [DRAIN])
+        self.assertEqual((self.speaker.said, self.session.says), ([DRAIN], ["free", "gone"]))
+        self.assertEqual(self.conversation.unconfirmed(), [])
         self.assertNoTimer()
         self.conversation.prove()
         self.receive(self.peer.encode([ONE]), PING)
@@ -390,8 +476,7 @@ class Format2ConversationTests(_ConversationTestCase):
         """
         self.assertRaises(PeerError, self.receive, b"\x7f" + PING)
         self.speaker.maySayBye = False
-        other = converse(self.wireFormat, self.clock, self.speaker, self.session)
-        self.assertRaises(PeerError, other.received, BYE + PING)
+        self.assertRaises(PeerError, self.converse().received, BYE + PING)
         self.assertEqual(self.speaker.said, [])
 
     def test_conversationMayEndInTheMiddleOfARead(self) -> None:
@@ -421,9 +506,7 @@ class Format2ConversationTests(_ConversationTestCase):
         """
         The tunnel need not know which is spoken.
         """
-        conversations: list[Conversation] = [
-            converse(wireFormat, self.clock, self.speaker, self.session) for wireFormat in WireFormat
-        ]
+        conversations = [self.converse(wireFormat) for wireFormat in WireFormat]
         self.assertEqual(
             [type(conversation) for conversation in conversations], [Format1Conversation, Format2Conversation]
         )

@@ -24,10 +24,11 @@ from tests.twins import (
     wrapInTls,
 )
 from uotp.backlog import MAX_BYTES
+from uotp.dispatch import MAX_PORTION_BYTES
 from uotp.drops import Drop, Drops
 from uotp.repeats import Repeats
 from uotp.resolve import SharedResolver
-from uotp.session import MAX_PORTION_BYTES, Session
+from uotp.session import Session
 from uotp.target import TargetLeg
 from uotp.train import MAX_TRAIN_BYTES, Train
 from uotp.tunnel import Tunnel
@@ -112,7 +113,7 @@ class MemoryBoundTests(TimerTestCase):
         """
         @return: all bytes that wait somewhere.
         """
-        return self.session._backlog.bytes + sum(transport.held for _, transport, _ in self.ends)
+        return self.session._dispatch._backlog.bytes + sum(transport.held for _, transport, _ in self.ends)
 
     def push(self, each: Train) -> None:
         """
@@ -173,8 +174,8 @@ class MemoryBoundTests(TimerTestCase):
             tunnel.pauseProducing()
         for _ in range(10000):
             self.session.trainsFromUdp([Train(0, b"")])
-        self.assertLess(len(self.session._backlog), 5000)
-        self.assertEqual(self.drops.totals[Drop.BACKLOG_FULL], 10000 - len(self.session._backlog))
+        self.assertLess(len(self.session._dispatch._backlog), 5000)
+        self.assertEqual(self.drops.totals[Drop.BACKLOG_FULL], 10000 - len(self.session._dispatch._backlog))
 
     def test_smallestDatagramsInLongTrainsAreBoundedToo(self) -> None:
         """

@@ -10,21 +10,22 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-import uotp.session
+import uotp.dispatch
+import uotp.rescue
 from tests.twins import MemoryTunnel
 from uotp.backlog import MAX_AGE_SECONDS, MAX_BYTES, SMALL_BYTES, TRAIN_OVERHEAD_BYTES
-from uotp.drops import Drop, Drops
-from uotp.reorder import FIRST_HOLD_SECONDS, ROUND_TRIPS
-from uotp.schedule import LOOK_SECONDS, TROUBLED
-from uotp.session import (
+from uotp.dispatch import (
     BYTES_PER_SECOND_FAR,
     JUDGE_SECONDS,
     MAX_PORTION_BYTES,
     MIN_PORTION_BYTES,
     STANDSTILL_SECONDS,
     WAIT_SECONDS,
-    Session,
 )
+from uotp.drops import Drop, Drops
+from uotp.reorder import FIRST_HOLD_SECONDS, ROUND_TRIPS
+from uotp.schedule import LOOK_SECONDS, TROUBLED
+from uotp.session import Session
 from uotp.stay import FIRST_WINDOW_BYTES, LONGEST_STAY_SECONDS, STAY_SECONDS
 from uotp.train import Train, bytesOf, countOf, cut
 from uotp.width import Standing
@@ -85,7 +86,7 @@ class SessionTests(SynchronousTestCase):
         """
         Make a session without a tunnel.
         """
-        self.patch(uotp.session, "Width", WideWidth)
+        self.patch(uotp.dispatch, "Width", WideWidth)
         self.clock = Clock()
         self.drops = Drops()
         self.delivered: list[Train] = []
@@ -220,7 +221,7 @@ class SessionTests(SynchronousTestCase):
         """
         Nothing waits for it.
         """
-        self.session._schedule.narrow(2)
+        self.session._dispatch._schedule.narrow(2)
         first, cold, _ = self.open(), self.open(room=3), self.open(room=0)
         self.sendEvenly(100_000, 1.5 * STAY_SECONDS)
         self.assertEqual((len(first.sent), len(cold.sent)), (147, 3))
@@ -494,6 +495,64 @@ class SessionTests(SynchronousTestCase):
         three = self.open()
         self.assertEqual([tunnel.sent for tunnel in (one, two, three)], [[], [numbered(1)], [numbered(2)]])
 
+    def test_whatALostTunnelHeldGoesThroughAnother(self) -> None:
+        """
+        With the numbers that it has.
+        """
+        lost, other = self.open(), self.open()
+        self.send(1)
+        lost.kept = [(5, numbered(1)), (6, numbered(2))]
+        lost.close()
+        self.assertEqual(
+            (lost.sent, other.again, other.sent), ([numbered(1)], [(5, numbered(1)), (6, numbered(2))], [])
+        )
+
+    def test_whatATunnelHoldsThatStandsStillGoesThroughAnother(self) -> None:
+        """
+        While more is sent, and before it.
+        """
+        seen: list[object] = []
+        still, other = self.open(), self.open()
+        self.send(1)
+        still.kept, still.still, still.costs = [(0, numbered(1))], True, TROUBLED
+        other.whenSent = lambda: seen.append(list(other.again))
+        for number in (2, 3, 4):
+            self.clock.advance(uotp.rescue.LOOK_SECONDS)
+            self.send(number)
+        self.assertEqual((still.sent, other.sent), ([numbered(1)], [numbered(number) for number in (2, 3, 4)]))
+        self.assertEqual(seen, [[], [(0, numbered(1))], [(0, numbered(1))]])
+
+    def test_whatIsSentAgainGoesBeforeWhatWaits(self) -> None:
+        """
+        As soon as a tunnel is free, and no more than it takes.
+        """
+        full, lost = self.open(room=1), self.open(room=1)
+        self.send(1, 2, 3)
+        lost.kept = [(7, bulk(7)), (8, Train(MAX_PORTION_BYTES, bytes(MAX_PORTION_BYTES))), (9, numbered(9))]
+        lost.close()
+        self.assertEqual(full.again, [])
+        full.makeRoom(1)
+        self.assertEqual([number for number, _ in full.again], [7])
+        full.makeRoom(3)
+        self.assertEqual([number for number, _ in full.again], [7, 8, 9])
+        self.assertEqual(full.sent, [numbered(1), numbered(3)])
+
+    def test_nothingIsSentAgainWhereAllIsLost(self) -> None:
+        """
+        Whoever comes later has nothing to do with it.
+        """
+        full, lost = self.open(room=1), self.open()
+        self.send(1)
+        lost.kept = [(5, numbered(1))]
+        lost.close()
+        full.kept = [(0, numbered(1))]
+        full.close()
+        later = self.open()
+        self.assertEqual(later.again, [])
+        later.kept = [(6, numbered(6))]
+        later.close()
+        self.assertEqual(self.open().again, [])
+
     def test_whatWaitsTooLongIsDroppedAndCounted(self) -> None:
         """
         It would be of no use any more.
@@ -537,7 +596,7 @@ class SessionTests(SynchronousTestCase):
 
     def test_repairedLossIsHandedOnBitByBit(self) -> None:
         """
-        And nothing more once the session is closed.
+        And nothing more once the session is finished.
         """
         read = [Train(1400, bytes([number]) * 1400 * 20) for number in range(10)]
         for train in read:
@@ -548,11 +607,12 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual(
             [one for train in self.delivered for one in cut(train)], [one for train in read for one in cut(train)]
         )
+        done: list[float] = []
+        self.session.finish(lambda: done.append(self.clock.seconds()))
+        self.assertEqual(len(done), 1)
         self.session.trainsFromTunnel(read)
-        self.session.close()
-        before = list(self.delivered)
         self.clock.advance(1)
-        self.assertEqual((self.delivered, self.clock.getDelayedCalls()), (before, []))
+        self.assertEqual((countOf(self.delivered), self.clock.getDelayedCalls()), (200, []))
 
     def test_numberedTrainsAreDeliveredInOrder(self) -> None:
         """
@@ -584,13 +644,15 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual(self.delivered, [numbered(number) for number in (0, 2, 3, 4)])
         self.assertEqual(self.session.late, 0)
 
-    def test_closedSessionHasNoTimer(self) -> None:
+    def test_finishedSessionHasNoTimer(self) -> None:
         """
-        Whatever waits.
+        Whatever waits is handed on.
         """
         self.session.numberedFromTunnel([(0, numbered(0)), (2, numbered(2))])
-        self.session.close()
+        self.assertNotEqual(self.clock.getDelayedCalls(), [])
+        self.session.finish(lambda: None)
         self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(self.delivered, [numbered(0), numbered(2)])
 
     def test_farTunnelIsChosenWhenNearOnesHoldSomething(self) -> None:
         """
@@ -600,11 +662,11 @@ class SessionTests(SynchronousTestCase):
         far, near, other = self.open(), self.open(), self.open()
         far.roundTrip, near.roundTrip, other.roundTrip = 0.2, 0.04, 0.045
         self.session.roundTripSeen()
-        costs = [self.session._costOf(tunnel) for tunnel in (far, near, other)]
+        costs = [self.session._dispatch._costOf(tunnel) for tunnel in (far, near, other)]
         self.assertEqual(costs, [int((0.2 - 0.04) * BYTES_PER_SECOND_FAR), 0, 0])
         for held, best in ((costs[0] - 1, near), (costs[0] + 1, far)):
             near.costs = other.costs = held
-            self.assertIs(self.session._schedule._best({far, near, other})[0], best)
+            self.assertIs(self.session._dispatch._schedule._best({far, near, other})[0], best)
 
     def test_nearestTunnelIsForgottenWhenItIsGone(self) -> None:
         """
@@ -613,9 +675,9 @@ class SessionTests(SynchronousTestCase):
         near, far = self.open(), self.open()
         near.roundTrip, far.roundTrip = 0.01, 0.2
         self.session.roundTripSeen()
-        self.assertGreater(self.session._costOf(far), 0)
+        self.assertGreater(self.session._dispatch._costOf(far), 0)
         near.close()
-        self.assertEqual(self.session._costOf(far), 0)
+        self.assertEqual(self.session._dispatch._costOf(far), 0)
 
     def test_pathIsAsLongAsItsLongestTunnel(self) -> None:
         """
@@ -701,9 +763,9 @@ class NarrowSessionTests(SynchronousTestCase):
         One of three tunnels carries, and is full; something waits.
         """
         self.clock = Clock()
-        self.patch(uotp.session, "Width", WideWidth)
+        self.patch(uotp.dispatch, "Width", WideWidth)
         self.session = Session(lambda _: None, Drops(), self.clock)
-        self.session._schedule.narrow(1)
+        self.session._dispatch._schedule.narrow(1)
         self.tunnels = [MemoryTunnel(room=1), MemoryTunnel(), MemoryTunnel()]
         for tunnel in self.tunnels:
             tunnel.carryFor(self.session)
@@ -744,7 +806,7 @@ class NarrowSessionTests(SynchronousTestCase):
         """
         The tunnels have had nothing to take meanwhile.
         """
-        width: Any = self.session._width
+        width: Any = self.session._dispatch._width
         width.width = 1
         self.tunnels[0].makeRoom(2)
         self.clock.advance(10 * STANDSTILL_SECONDS)
@@ -777,7 +839,7 @@ class NarrowSessionTests(SynchronousTestCase):
         """
         While those that did take nothing.
         """
-        width: Any = self.session._width
+        width: Any = self.session._dispatch._width
         self.clock.advance(STANDSTILL_SECONDS + JUDGE_SECONDS)
         self.send(2)
         self.assertEqual(width.resets, 1)

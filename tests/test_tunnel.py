@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from OpenSSL import SSL
-from twisted.internet.error import ConnectionDone
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.test.iosim import IOPump, connect
@@ -1100,6 +1100,72 @@ class Format2Tests(_TunnelTestCase):
         first.send([TRAIN])
         numbers = [data[6:10] for transport in (one, two) for data in transport.stream]
         self.assertEqual([int.from_bytes(number, "big") for number in numbers], [0, 4, 2])
+
+    def test_whatATunnelHeldThatIsLostCanGoThroughAnother(self) -> None:
+        """
+        With its numbers, which are not given again.
+        """
+        lost, transport = self.accept()
+        lost.send([TRAIN, TRAIN])
+        transport.lose(ConnectionLost())
+        self.assertEqual(self.session.rescued, [(0, TRAIN), (2, TRAIN)])
+        other, transport = self.accept()
+        other.sendAgain(self.session.rescued)
+        other.send([TRAIN])
+        numbers = [
+            int.from_bytes(data[start + 6 : start + 10], "big")
+            for data in transport.stream
+            for start in range(0, len(data), len(FRAMES2))
+        ]
+        self.assertEqual(numbers, [0, 2, 4])
+        self.assertEqual(other.carried, 3 * len(FRAMES2))
+        lost.sendAgain(self.session.rescued)
+        self.assertEqual(lost.unconfirmed(), [])
+
+    def test_whatATunnelHoldsThatIsSilentCanGoThroughAnother(self) -> None:
+        """
+        As far as it is not old.
+        """
+        tunnel, _ = self.openInFormat2()
+        tunnel.send([TRAIN])
+        self.clock.advance(FIRST_PATIENCE_SECONDS - 0.5)
+        tunnel.send([TRAIN])
+        self.clock.advance(0.5)
+        self.assertEqual(self.session.rescued, [(2, TRAIN)])
+
+    def test_whatArrivesYetIsNotSentAgain(self) -> None:
+        """
+        A tunnel that is drained, or closed, brings what it was given.
+        """
+        ends: tuple[Callable[[Tunnel], None], ...] = (
+            lambda tunnel: tunnel.drain(),
+            lambda tunnel: tunnel.dataReceived(DRAIN2),
+            lambda tunnel: tunnel.close(),
+        )
+        for end in ends:
+            tunnel, transport = self.accept()
+            tunnel.send([TRAIN])
+            end(tunnel)
+            transport.lose(ConnectionLost())
+            self.assertEqual(self.session.rescued, [])
+
+    def test_tunnelStandsStillIfItsConnectionDoesAndHoldsSomething(self) -> None:
+        """
+        The kernel is not asked for nothing.
+        """
+        tunnel, transport = self.accept()
+        transport.still = True
+        self.assertFalse(tunnel.isStill())
+        tunnel.send([TRAIN])
+        self.assertTrue(tunnel.isStill())
+        transport.still = False
+        self.assertFalse(tunnel.isStill())
+        transport.still = True
+        tunnel.unconfirmed()
+        self.assertFalse(tunnel.isStill())
+        tunnel.send([TRAIN])
+        tunnel.close()
+        self.assertFalse(tunnel.isStill())
 
     def test_onlyFormat2CanProveThatItIsGood(self) -> None:
         """

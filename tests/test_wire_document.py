@@ -24,9 +24,16 @@ from uotp.heartbeat import (
 )
 from uotp.reception import HELLO_SECONDS, MAX_TUNNELS, MAX_UNKNOWN
 from uotp.registry import MAX_SESSIONS, MAX_TUNNELS_PER_SESSION
-from uotp.reorder import FIRST_HOLD_SECONDS, LEAST_HOLD_SECONDS, LONGEST_HOLD_SECONDS, MAX_HELD_BYTES
+from uotp.reorder import (
+    FIRST_HOLD_SECONDS,
+    KNOWN_DATAGRAMS,
+    LEAST_HOLD_SECONDS,
+    LONGEST_HOLD_SECONDS,
+    MAX_HELD_BYTES,
+)
 from uotp.services import clientService, serverService
 from uotp.tunnel import DRAIN_SECONDS
+from uotp.unconfirmed import AGAIN_SECONDS, MAX_KEPT_BYTES
 from uotp.wire.format2 import PING_BYTES
 from uotp.wire.hello import MAX_EXTENSIONS_BYTES
 
@@ -64,6 +71,9 @@ LIMITS = {
     "a train waits, at least": f"{LEAST_HOLD_SECONDS:g} s",
     "a train waits, at most": f"{LONGEST_HOLD_SECONDS:g} s",
     "trains that wait, in a session": f"{MAX_HELD_BYTES} bytes",
+    "what has come is known, so far back": f"{KNOWN_DATAGRAMS} datagrams",
+    "what may be sent again was sent within": f"{AGAIN_SECONDS:g} s",
+    "what may be sent again of a tunnel": f"{MAX_KEPT_BYTES} bytes",
     "a ping while trains are sent, after": f"{BUSY_SECONDS:g} s",
     "a ping when nothing comes, after": f"{IDLE_SECONDS:g} to {2 * IDLE_SECONDS:g} s",
     "an answer is overdue, in round trips": f"{ROUND_TRIPS:g}",

@@ -36,8 +36,9 @@ from uotp.surroundings import Surroundings, Watch
 from uotp.tls import ServerCredentials
 from uotp.tlsconnections import DialledTlsConnection
 from uotp.train import MAX_TRAIN_BYTES, Train, cut, gather
-from uotp.tunnel import Tunnel, TunnelOwner
+from uotp.tunnel import Tunnel
 from uotp.tunnelends import AcceptedTunnel
+from uotp.tunnellife import TunnelOwner
 from uotp.width import Standing
 from uotp.wire.format2 import Arrival, Numbering
 from uotp.wire.hello import ClientHello, ServerHello
@@ -228,6 +229,7 @@ class MemoryTransport(FakeTransport):
     @ivar aborted: whether this end has aborted the connection.
     @ivar held: how many bytes wait, those that the kernel would have among them.
     @ivar troubled: whether the connection retransmits.
+    @ivar still: whether it does so in vain.
     @ivar dataBuffer: what L{uotp.sockets.unsentBytes} looks at.
     """
 
@@ -241,7 +243,7 @@ class MemoryTransport(FakeTransport):
         super().__init__(protocol, isServer)
         if secured:
             alsoProvides(self, ISSLTransport)
-        self.stalled = self.aborted = self.lost = self.troubled = False
+        self.stalled = self.aborted = self.lost = self.troubled = self.still = False
         self.held = 0
         self._paused = self._closing = False
         self._reason: Exception = ConnectionDone()
@@ -261,7 +263,13 @@ class MemoryTransport(FakeTransport):
         """
         See L{Carrier.standing}.
         """
-        return None
+        return Standing(0, 0, 0.0, 0.0, isStill=True) if self.still else None
+
+    def unacknowledged(self) -> int | None:
+        """
+        @return: all that is held: where it is taken, it arrives.
+        """
+        return self.held
 
     def write(self, data: bytes) -> None:
         """
@@ -415,9 +423,11 @@ class RecordingSession:
     @ivar numbers: of the trains that had one.
     @ivar says: "free", "full" and "gone", in order.
     @ivar roundTrips: how often a tunnel has learnt how far the other end is.
+    @ivar rescued: what tunnels that were gone had not carried.
     """
 
     def __init__(self) -> None:
+        self.rescued: list[Arrival] = []
         self.trains: list[Train] = []
         self.numbers: list[int] = []
         self.says: list[str] = []
@@ -460,6 +470,7 @@ class RecordingSession:
         Keep it.
         """
         self.says.append("gone")
+        self.rescued += tunnel.unconfirmed()
 
     def datagrams(self) -> list[bytes]:
         """
@@ -534,6 +545,10 @@ class MemoryTunnel:
     @ivar sent: what it was given.
     @ivar writes: what it was given at one go each time.
     @ivar closed: whether it was closed or aborted.
+    @ivar again: what it was given that another was given before.
+    @ivar kept: what it has not carried, as it says when it is asked.
+    @ivar still: whether it stands still.
+    @ivar whenSent: called before something is sent.
     @ivar costs: what stands before the next train.
     @ivar stands: how its connection stands.
     @ivar roundTrip: how far the other end is.
@@ -545,6 +560,10 @@ class MemoryTunnel:
         """
         self.sent: list[Train] = []
         self.writes: list[list[Train]] = []
+        self.again: list[Arrival] = []
+        self.kept: list[Arrival] = []
+        self.still = False
+        self.whenSent: Callable[[], None] = lambda: None
         self.costs = 0
         self.stands: Standing | None = None
         self.roundTrip = 0.0
@@ -574,11 +593,36 @@ class MemoryTunnel:
         """
         if self._session is None:
             return
+        self.whenSent()
         self.sent += trains
         self.writes.append(trains)
-        self._room -= len(trains)
-        if self._room <= 0:
+        self._take(len(trains))
+
+    def _take(self, trains: int) -> None:
+        self._room -= trains
+        if self._room <= 0 and self._session is not None:
             self._session.tunnelFull(self)
+
+    def sendAgain(self, arrivals: list[Arrival]) -> None:
+        """
+        Keep them.
+        """
+        if self._session is not None:
+            self.again += arrivals
+            self._take(len(arrivals))
+
+    def isStill(self) -> bool:
+        """
+        What the test says.
+        """
+        return self.still
+
+    def unconfirmed(self) -> list[Arrival]:
+        """
+        What the test says, once.
+        """
+        kept, self.kept = self.kept, []
+        return kept
 
     def cost(self) -> int:
         """
@@ -741,4 +785,4 @@ _port: type[DatagramPort] = MemoryDatagramPort
 _opener: DatagramPortOpener = MemoryUdp().open
 _carrier: type[Carrier] = MemoryTunnel
 _session: type[TrainsOfTunnel] = RecordingSession
-_owner: type[TunnelOwner] = RecordingOwner
+_owner: type[TunnelOwner[Tunnel]] = RecordingOwner

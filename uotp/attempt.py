@@ -14,9 +14,9 @@ from twisted.python.failure import Failure
 
 from uotp.dial import wordsForFailure
 from uotp.roll import Roll
-from uotp.tunnel import Tunnel, TunnelOwner
+from uotp.tunnel import Tunnel
 from uotp.tunnelends import DialledTunnel
-from uotp.tunnellife import State
+from uotp.tunnellife import State, TunnelOwner
 from uotp.wire.negotiation import WireChoice
 
 
@@ -42,7 +42,7 @@ class Attempt:
     @ivar tunnel: the one that is being opened, once TCP is connected.
     """
 
-    def __init__(self, ways: Ways, owner: TunnelOwner, sessionId: bytes, failed: Callable[[str], None]) -> None:
+    def __init__(self, ways: Ways, owner: TunnelOwner[Tunnel], sessionId: bytes, failed: Callable[[str], None]) -> None:
         """
         @param owner: who is told when the tunnel is open, or lost.
         @param sessionId: what the tunnel shows.

@@ -80,6 +80,25 @@ class Carrier(Protocol):
         Send some trains with one write.  To be called while the tunnel is free only.
         """
 
+    def sendAgain(self, arrivals: list[Arrival]) -> None:
+        """
+        Send with one write what another tunnel was given and has not carried, with the
+        numbers that it has.  To be called while the tunnel is free only.
+        """
+
+    def isStill(self) -> bool:
+        """
+        @return: whether the tunnel holds what has not been acknowledged for so long that
+            the kernel has begun to repeat it.
+        """
+
+    def unconfirmed(self) -> list[Arrival]:
+        """
+        @return: what the tunnel was given of late, and is not known to have arrived, with
+            its numbers; once.  Nothing where it will arrive yet, since the tunnel ends in
+            good order.
+        """
+
     def cost(self) -> int:
         """
         @return: what stands before the next train, in bytes: 0 at rest,

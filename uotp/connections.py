@@ -12,7 +12,7 @@ from typing import Any
 
 from twisted.internet import main, tcp
 
-from uotp.sockets import TunnelTuning, setMark, tcpCost, tcpStanding, tuneTunnelSocket, unsentBytes
+from uotp.sockets import TunnelTuning, setMark, tcpCost, tcpStanding, tuneTunnelSocket, unacknowledgedBytes, unsentBytes
 from uotp.width import Standing
 
 READ_BYTES = 64 * 1024
@@ -66,6 +66,14 @@ class PlainConnection(tcp.Connection):
         @return: how the connection stands; see L{uotp.boundaries.Carrier.standing}.
         """
         return tcpStanding(self.socket)
+
+    def unacknowledged(self) -> int | None:
+        """
+        @return: how much of what was written the other kernel has not acknowledged, as it
+            is on the wire, in bytes; L{None} where the system does not tell.
+        """
+        inKernel = unacknowledgedBytes(self.socket)
+        return None if inKernel is None else inKernel + unsentBytes(self)
 
 
 class DialledConnection(PlainConnection, tcp.Client):

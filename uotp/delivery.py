@@ -106,19 +106,8 @@ class Delivery:
         @param done: called when that is done; maybe at once.
         """
         self._closed = True
-        self._cancelTimer()
-        self.restart()
-        self._pacer.finish(done)
-
-    def close(self) -> None:
-        """
-        Hand nothing on any more.
-        """
-        self._closed = True
-        self._cancelTimer()
-        self._pacer.close()
-
-    def _cancelTimer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self.restart()
+        self._pacer.finish(done)

@@ -145,15 +145,16 @@ class Reception(Factory):
         waiting.cancel()
         assert isinstance(tunnel, AcceptedTunnel)
         try:
-            served, isNew = self._join(tunnel, hello)
+            served = self._join(tunnel, hello)
         except PeerError as error:
             self._refused(self._peers[tunnel], str(error))
             tunnel.refuse()
             return
         self._known[tunnel] = served
+        isNew, served.isNew = served.isNew, False
         tunnel.welcome(served.session, isNew=isNew, keptSeconds=self._registry.linger)
 
-    def _join(self, tunnel: Tunnel, hello: ClientHello) -> tuple[ServedSession, bool]:
+    def _join(self, tunnel: Tunnel, hello: ClientHello) -> ServedSession:
         if self._closed:
             reason = "the server stops"
             raise PeerError(reason)
@@ -161,8 +162,7 @@ class Reception(Factory):
             reason = f"it speaks format {hello.wireFormat.value}, and --wire {self._wire.value} was said here"
             raise PeerError(reason)
         owner = self._identify(tunnel.tlsConnection())
-        isNew = not self._registry.knows(hello.sessionId)
-        return self._registry.join(hello.sessionId, owner, tunnel, self._peers[tunnel]), isNew
+        return self._registry.join(hello.sessionId, owner, tunnel, self._peers[tunnel])
 
     def tunnelDrained(self, tunnel: Tunnel) -> None:
         """

@@ -23,9 +23,9 @@ from uotp.wire.hello import sessionName
 
 MAX_SESSIONS = 4096
 """
-Each may hold a UDP socket and what waits, half a megabyte and for some milliseconds
-two more: a bound on what strangers can make of us where no client certificate is
-asked for.
+Each may hold a UDP socket and what waits, half a megabyte and for part of a second six
+more, and of what a tunnel has not delivered half a megabyte, as its kernel may: a bound
+on what strangers can make of us where no client certificate is asked for.
 """
 
 SILENT_SECONDS = 10.0
@@ -48,6 +48,7 @@ class ServedSession:
     ) -> None:
         """
         @param owner: what identifies the client's certificate, if it has one.
+        @ivar isNew: whether no tunnel has been welcomed to it yet.
         @ivar silent: whether we have said that the target is.
         """
         self.sessionId = sessionId
@@ -59,6 +60,7 @@ class ServedSession:
         self.lingering: IDelayedCall | None = None
 
         self.name = sessionName(sessionId)
+        self.isNew = True
         self.silent = False
 
 
@@ -105,12 +107,6 @@ class Registry:
         How many sessions there are, with those that linger.
         """
         return len(self._served)
-
-    def knows(self, sessionId: bytes) -> bool:
-        """
-        @return: whether there is such a session.
-        """
-        return sessionId in self._served
 
     def join(self, sessionId: bytes, owner: bytes | None, tunnel: Carrier, peer: str = "nowhere") -> ServedSession:
         """

@@ -3,7 +3,8 @@ Trains that came through several tunnels, in the order of their numbers again.
 
 A train that came early waits until the gap before it is filled, or until it has waited
 for as long as a train may, or until too much waits; then the gap is given up.  What
-still comes of it is late, and passed on at once.
+still comes of it is late, and passed on at once.  What has come before is dropped: a
+sender whose tunnel stands still sends again what was in it, through another.
 
 How long a train may wait follows what was seen: somewhat longer than the longest delay
 after which a gap was filled of late, and never less than a repair takes.  A gap in what
@@ -16,10 +17,11 @@ Pure: time comes in with each call, and the caller sets a timer for L{Resequence
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections import deque
 from heapq import heappop, heappush
 
-from uotp.train import Train
+from uotp.train import Train, datagramsWithin
 from uotp.wire.format2 import LAST_NUMBER, Arrival
 
 MAX_REORDER_SECONDS = 5.0
@@ -31,8 +33,11 @@ LEAST_HOLD_SECONDS = 0.03
 ROUND_TRIPS = 2.0
 """A repair takes one, and somewhat more until the loss is seen."""
 
-FIRST_HOLD_SECONDS = 0.15
-"""Before anything was seen: a repair on a path of average length."""
+FIRST_HOLD_SECONDS = 0.3
+"""
+Before anything was seen: a repair on a path of average length, and the 0.2 s for which a
+connection under BBR sends next to nothing every ten seconds, to measure its round trip.
+"""
 
 LONGEST_HOLD_SECONDS = 0.5
 """
@@ -64,8 +69,14 @@ MAX_GONE = 1024
 MISSED_SECONDS = 8.0
 """After so long a gap is not filled any more: its tunnel has been given up."""
 
-MAX_GIVEN_UP = 64
-"""Gaps remembered after they were given up, to learn from what comes late."""
+MAX_GIVEN_UP = 512
+"""Gaps remembered after they were given up, to know what comes late from what comes twice."""
+
+KNOWN_DATAGRAMS = 1 << 16
+"""
+So far back it is known what has come: more than a sender has on its way.  A peer that
+counts anew is mostly further behind.
+"""
 
 
 class Hold:
@@ -123,10 +134,11 @@ class Resequencer:
         """
         self._hold = hold
         self._expected: int | None = None
+        self._base = 0  # what was expected first: of those before it nothing is known
         self._waiting: list[tuple[int, Train]] = []  # a heap
         self._byAge: deque[tuple[float, int]] = deque()  # when a train came, and its number; some are gone already
-        self._givenUp: deque[tuple[int, int, float]] = deque(maxlen=MAX_GIVEN_UP)
-        self._lateSince: float | None = None  # nothing has come but late ones that were not missed
+        self._givenUp: list[tuple[int, int, float]] = []  # in order: begin, end, and since when it was missed
+        self._behindSince: float | None = None  # nothing has come but what is behind, and not missed
         self.late = 0
         self.held = 0
 
@@ -139,59 +151,104 @@ class Resequencer:
         ready: list[Train] = []
         for number, train in arrivals:
             if self._expected is None:
-                self._expected = number
+                self._expected = self._base = number
             ahead = number - self._expected & LAST_NUMBER
             if not ahead:
-                ready.append(train)
-                self._expected += train.datagrams
-                self._lateSince = None
-                if self._waiting:
-                    self._hold.filled(now - self._byAge[0][0], now)
-                    self._release(ready)
+                self._goOn(train, now, ready)
             elif ahead < HALF:
                 self._keep(self._expected + ahead, train, now, ready)
             else:
-                self._passLate(self._expected + ahead - LAST_NUMBER - 1, train, now, ready)
+                self._takeBehind(self._expected + ahead - LAST_NUMBER - 1, train, now, ready)
         return ready
+
+    def _goOn(self, train: Train, now: float, ready: list[Train]) -> None:
+        """
+        The train that is expected has come.
+        """
+        assert self._expected is not None
+        ready.append(train)
+        self._expected += train.datagrams
+        self._behindSince = None
+        if self._waiting:
+            self._hold.filled(now - self._byAge[0][0], now)
+            self._release(ready)
 
     def _keep(self, number: int, train: Train, now: float, ready: list[Train]) -> None:
         heappush(self._waiting, (number, train))
         self._byAge.append((now, number))
         self.held += len(train.payload) + TRAIN_OVERHEAD_BYTES
-        self._lateSince = None
+        self._behindSince = None
         while self.held > MAX_HELD_BYTES:
             self._giveUp(self._waiting[0][0], ready)
 
-    def _passLate(self, number: int, train: Train, now: float, ready: list[Train]) -> None:
+    def _takeBehind(self, number: int, train: Train, now: float, ready: list[Train]) -> None:
         """
-        Pass a late train on; and where nothing comes any more but late ones that were
-        not missed, for longer than anything may wait, the peer counts anew from there.
+        A train has come whose first datagram, at least, is behind: it is late as far as it
+        was missed, and dropped as far as it has come before.
         """
-        self.late += train.datagrams
+        assert self._expected is not None
+        isUnknown = number < max(self._base, self._expected - KNOWN_DATAGRAMS)
+        end = number + train.datagrams
+        behind = min(end, self._expected)
+        missed = [(number, behind, now)] if isUnknown else self._fill(number, behind, now)
+        if (isUnknown or not missed) and self._countsAnew(now):
+            ready += self.restart()
+            self._expected = self._base = number & LAST_NUMBER
+            self._goOn(train, now, ready)
+            return
+        for first, last, since in missed:
+            self.late += last - first
+            self._hold.filled(now - since, now)
+            ready.append(datagramsWithin(train, first - number, last - number))
+        if behind < end:
+            self._goOn(datagramsWithin(train, behind - number, end - number), now, ready)
+
+    def _countsAnew(self, now: float) -> bool:
+        """
+        @return: whether nothing has come but what is behind, and was not missed, for longer
+            than anything may wait: then the peer counts anew.
+        """
+        if self._behindSince is None:
+            self._behindSince = now
+        return now - self._behindSince > self._hold.seconds(now)
+
+    def _fill(self, begin: int, end: int, now: float) -> list[tuple[int, int, float]]:
+        """
+        Miss some numbers no more.
+
+        @return: those that were missed: the first, the one behind the last, and since when.
+        """
         gaps = self._givenUp
         while gaps and gaps[0][2] < now - MISSED_SECONDS:
-            gaps.popleft()
-        missedSince = next((since for begin, end, since in gaps if begin <= number < end), None)
-        if missedSince is not None:
-            self._hold.filled(now - missedSince, now)
-        elif self._lateSince is None:
-            self._lateSince = now
-        elif now - self._lateSince > self._hold.seconds(now):
-            ready += self.restart()
-            self._expected = number + train.datagrams & LAST_NUMBER
-        ready.append(train)
+            del gaps[0]
+        filled: list[tuple[int, int, float]] = []
+        index = max(bisect_right(gaps, (begin, math.inf)) - 1, 0)
+        while index < len(gaps) and gaps[index][0] < end:
+            gapBegin, gapEnd, since = gaps[index]
+            first, last = max(begin, gapBegin), min(end, gapEnd)
+            if first >= last:  # it ends before what we look for
+                index += 1
+                continue
+            filled.append((first, last, since))
+            left = [(a, b, since) for a, b in ((gapBegin, first), (last, gapEnd)) if a < b]
+            gaps[index : index + 1] = left
+            index += len(left)
+        del gaps[:-MAX_GIVEN_UP]
+        return filled
 
     def _release(self, ready: list[Train]) -> None:
         """
-        Pass on what waits without a gap before it.
+        Pass on what waits without a gap before it, each datagram once.
         """
         assert self._expected is not None
         waiting = self._waiting
         while waiting and waiting[0][0] <= self._expected:
             number, train = heappop(waiting)
             self.held -= len(train.payload) + TRAIN_OVERHEAD_BYTES
-            ready.append(train)
-            self._expected = max(self._expected, number + train.datagrams)
+            end = number + train.datagrams
+            if end > self._expected:
+                ready.append(datagramsWithin(train, self._expected - number, end - number))
+                self._expected = end
         while self._byAge and self._byAge[0][1] < self._expected:
             self._byAge.popleft()
         if len(self._byAge) > 2 * len(waiting) + MAX_GONE:  # behind one number that is far ahead
@@ -207,6 +264,7 @@ class Resequencer:
             begin, self._expected = self._expected, self._waiting[0][0]
             self._givenUp.append((begin, self._expected, since))
             self._release(ready)
+        del self._givenUp[:-MAX_GIVEN_UP]
 
     def expire(self, now: float) -> list[Train]:
         """
@@ -232,10 +290,9 @@ class Resequencer:
 
         @return: what waited, in order.
         """
-        ready = [train for _, train in sorted(self._waiting)]
-        self._waiting.clear()
-        self._byAge.clear()
+        ready: list[Train] = []
+        if self._waiting:
+            self._giveUp(max(number for number, _ in self._waiting), ready)
         self._givenUp.clear()
-        self._expected = self._lateSince = None
-        self.held = 0
+        self._expected = self._behindSince = None
         return ready

@@ -12,13 +12,13 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import deferLater
 
+from uotp.dispatch import WAIT_SECONDS
 from uotp.drops import Drops
 from uotp.errors import ConfigurationError, StartError
 from uotp.log import Logger
 from uotp.repeats import Repeats
 from uotp.roll import Roll
 from uotp.rounds import Rounds
-from uotp.session import WAIT_SECONDS
 from uotp.sockets import checkCongestion
 from uotp.tls import ClientCredentials, ServerCredentials
 

@@ -52,13 +52,16 @@ TCP_INFO = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else Non
 TCP_INFO_BYTES = 160
 NOTSENT_BYTES_AT = 144
 MIN_RTT_AT = 148
-STANDING = struct.Struct("=68xI28xI44xI4xI")
+STANDING = struct.Struct("=xBB65xI28xI44xI4xI")
 """
 Of Linux's struct tcp_info, as it is since Linux 4.6: its second byte is the state of
 congestion control, 0 when nothing is amiss; tcpi_notsent_bytes is at 144; and for a
-L{Standing}: tcpi_rtt at 68, tcpi_total_retrans at 100, tcpi_min_rtt at 148,
+L{Standing}: that state at 1, tcpi_retransmits at 2, tcpi_rtt at 68, tcpi_total_retrans at 100, tcpi_min_rtt at 148,
 tcpi_data_segs_out at 156, times in microseconds.
 """
+
+LOSS = 4
+"""TCP_CA_Loss of Linux: the timer of the oldest segment has run out."""
 
 MAX_DESCRIPTORS = 65536
 """Enough for all the tunnels and sessions that the server's own limits allow."""
@@ -176,10 +179,26 @@ def tcpStanding(tunnelSocket: socket.socket) -> Standing | None:
         return None
     try:
         info = tunnelSocket.getsockopt(socket.IPPROTO_TCP, TCP_INFO, TCP_INFO_BYTES)
-        roundTrip, repeated, leastRoundTrip, sent = STANDING.unpack(info)
+        state, repeats, roundTrip, repeated, leastRoundTrip, sent = STANDING.unpack(info)
     except (OSError, struct.error):
         return None
-    return Standing(sent, repeated, roundTrip / 1e6, leastRoundTrip / 1e6)
+    isStill = state == LOSS and repeats > 0  # of the oldest: 0 again with every acknowledgement
+    return Standing(sent, repeated, roundTrip / 1e6, leastRoundTrip / 1e6, isStill)
+
+
+def unacknowledgedBytes(tunnelSocket: socket.socket) -> int | None:
+    """
+    @return: what the kernel has taken of a connection and the other kernel has not
+        acknowledged, or L{None} where the system does not tell.
+    """
+    try:
+        import fcntl  # noqa: PLC0415 - Windows has neither
+        import termios  # noqa: PLC0415
+
+        counted = fcntl.ioctl(tunnelSocket.fileno(), termios.TIOCOUTQ, bytes(4))
+    except (ImportError, OSError):
+        return None
+    return int.from_bytes(counted, sys.byteorder)
 
 
 def unsentBytes(transport: Any) -> int:

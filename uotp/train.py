@@ -80,6 +80,18 @@ def split(train: Train, most: int) -> tuple[Train, Train | None]:
     return Train(segment, payload[:place]), Train(segment, payload[place:])
 
 
+def datagramsWithin(train: Train, begin: int, end: int) -> Train:
+    """
+    @param begin: the index of a datagram.
+    @param end: the index behind a later one's.
+    @return: the datagrams from the one to the other, as a train.
+    """
+    if not begin and end >= train.datagrams:
+        return train
+    segment, payload = train
+    return Train(segment, payload[begin * segment : end * segment])
+
+
 def portions(trains: Iterable[Train], most: int) -> Iterator[list[Train]]:
     """
     Divide trains into what is written at one go, without changing their order.

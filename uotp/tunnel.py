@@ -13,7 +13,7 @@ as it holds anything that the kernel did not take.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IHandshakeListener, IPushProducer, ISSLTransport
 from twisted.internet.protocol import Protocol as TwistedProtocol
@@ -22,15 +22,17 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from uotp.boundaries import TrainsOfTunnel
-from uotp.conversation import Conversation, converse
+from uotp.conversation import Conversation
+from uotp.conversations import converse
 from uotp.errors import PeerError
 from uotp.heartbeat import GIVE_UP_SECONDS
 from uotp.readiness import Readiness
 from uotp.sockets import unsentBytes
 from uotp.train import Train
-from uotp.tunnellife import NEXT_STATE, TALKING, Event, State
+from uotp.tunnellife import NEXT_STATE, TALKING, Event, State, TunnelOwner
 from uotp.width import Standing
-from uotp.wire.hello import ClientHello, WireFormat
+from uotp.wire.format2 import Arrival
+from uotp.wire.hello import WireFormat
 
 CLOSE_SECONDS = 1.0
 """
@@ -43,44 +45,6 @@ DRAIN_SECONDS = 3.0
 How long what is under way may take to arrive before the tunnel is closed: with
 L{CLOSE_SECONDS}, a program still stops within 5 s.
 """
-
-
-class TunnelOwner(Protocol):
-    """
-    Who dialled or accepted a tunnel.
-    """
-
-    def tunnelOpened(self, tunnel: Tunnel) -> None:
-        """
-        A dialled tunnel is open, as far as the other end is concerned; C{tunnel.carryFor}
-        is called next.
-        """
-
-    def helloReceived(self, tunnel: Tunnel, hello: ClientHello) -> None:
-        """
-        An accepted tunnel has said its hello.  Welcome it, or refuse it.
-        """
-
-    def tunnelDrained(self, tunnel: Tunnel) -> None:
-        """
-        No more trains follow from either end, or the other end has had time enough to
-        say so.
-        """
-
-    def tunnelSilent(self, tunnel: Tunnel) -> None:
-        """
-        The other end has not answered for so long that it had better be replaced.
-        """
-
-    def peerLeft(self, tunnel: Tunnel) -> None:
-        """
-        The client has left; its session may be forgotten.
-        """
-
-    def tunnelLost(self, tunnel: Tunnel, reason: Failure) -> None:
-        """
-        The tunnel is gone, whatever its state was.
-        """
 
 
 @implementer(IHandshakeListener, IPushProducer)
@@ -100,14 +64,13 @@ class Tunnel(TwistedProtocol):
     giveUpSeconds = GIVE_UP_SECONDS
     transport: Any  # of many interfaces: a consumer, and TLS or TCP
 
-    def __init__(self, clock: Any, owner: TunnelOwner) -> None:
+    def __init__(self, clock: Any, owner: TunnelOwner[Any]) -> None:
         """
         @param clock: C{IReactorTime}.
         """
         self._clock = clock
         self._owner = owner
         self._conversation: Conversation | None = None
-        self._readiness: Readiness | None = None
         self.state = State.NEW
         self.wireFormat = WireFormat.ONE
         self._deadline: IDelayedCall | None = None
@@ -156,10 +119,9 @@ class Tunnel(TwistedProtocol):
         """
         if not self._advance(Event.GREETED):
             return
-        self._conversation = converse(self.wireFormat, self._clock, self, session, self.giveUpSeconds)
+        readiness = Readiness(self, session, full=self.isFull())
+        self._conversation = converse(self.wireFormat, self._clock, self, session, readiness)
         self._conversation.start()
-        self._readiness = Readiness(self, session, full=self.isFull())
-        self._readiness.begin()
 
     def tlsConnection(self) -> Any:
         """
@@ -180,7 +142,7 @@ class Tunnel(TwistedProtocol):
         """
         if self.state in TALKING and self._conversation is not None and self._conversation.drain():
             if self._advance(Event.DRAIN):
-                self._stopCarrying()
+                self._waitForTheEnd()
         else:
             self.close()
 
@@ -193,13 +155,11 @@ class Tunnel(TwistedProtocol):
             return
         if wasOpen:
             self._conversation.drain()
-        self._stopCarrying()
+        self._waitForTheEnd()
         self._owner.tunnelDrained(self)
 
-    def _stopCarrying(self) -> None:
+    def _waitForTheEnd(self) -> None:
         self._setDeadline(DRAIN_SECONDS, self._drainedTooLong)
-        if self._readiness is not None:
-            self._readiness.end()
 
     def _drainedTooLong(self) -> None:
         """
@@ -264,9 +224,7 @@ class Tunnel(TwistedProtocol):
     def _leaveSession(self) -> None:
         if self._conversation is not None:
             self._conversation.stop()
-        if self._readiness is not None:
-            self._readiness.end()
-        self._conversation = self._readiness = None
+        self._conversation = None
 
     # Trains.
 
@@ -299,6 +257,39 @@ class Tunnel(TwistedProtocol):
         frames = self._conversation.encode(trains)
         self.carried += len(frames)
         self.transport.write(frames)
+
+    def sendAgain(self, arrivals: list[Arrival]) -> None:
+        """
+        See L{uotp.boundaries.Carrier.sendAgain}.
+        """
+        if self.state is State.OPEN and self._conversation is not None:
+            frames = self._conversation.encodeAgain(arrivals)
+            self.carried += len(frames)
+            self.transport.write(frames)
+
+    def isStill(self) -> bool:
+        """
+        See L{uotp.boundaries.Carrier.isStill}.
+        """
+        if self._conversation is None or not self._conversation.holdsUnconfirmed():
+            return False
+        standing = self.standing()
+        return standing is not None and standing.isStill
+
+    def unconfirmed(self) -> list[Arrival]:
+        """
+        See L{uotp.boundaries.Carrier.unconfirmed}.
+        """
+        if self._conversation is None or self.state not in (State.OPEN, State.LOST):
+            return []
+        return self._conversation.unconfirmed()
+
+    def unacknowledged(self) -> int | None:
+        """
+        See L{uotp.conversation.Speaker}.
+        """
+        unacknowledged: int | None = self.transport.unacknowledged()
+        return unacknowledged
 
     def say(self, frames: bytes) -> None:
         """
@@ -340,28 +331,14 @@ class Tunnel(TwistedProtocol):
 
     def pathRoundTrip(self) -> float:
         """
-        See L{uotp.heartbeat.HeartbeatOwner}.
+        See L{uotp.conversation.Speaker}.
         """
         standing = self.standing()
         return 0.0 if standing is None else standing.roundTrip
 
-    def answerOverdue(self) -> None:
+    def peerGivenUp(self) -> None:
         """
-        See L{uotp.heartbeat.HeartbeatOwner}: carry nothing until the answer comes.
-        """
-        if self._readiness is not None:
-            self._readiness.silent()
-
-    def answerCame(self) -> None:
-        """
-        See L{uotp.heartbeat.HeartbeatOwner}: carry again.
-        """
-        if self._readiness is not None:
-            self._readiness.answers()
-
-    def answerGivenUp(self) -> None:
-        """
-        See L{uotp.heartbeat.HeartbeatOwner}.
+        See L{uotp.conversation.Speaker}.
         """
         self._owner.tunnelSilent(self)
 
@@ -380,8 +357,8 @@ class Tunnel(TwistedProtocol):
         if self.fullSince is not None:
             return
         self.fullSince = self._clock.seconds()
-        if self._readiness is not None:
-            self._readiness.full()
+        if self._conversation is not None:
+            self._conversation.full()
 
     def resumeProducing(self) -> None:
         """
@@ -390,8 +367,6 @@ class Tunnel(TwistedProtocol):
         self.fullSince = None
         if self._conversation is not None:
             self._conversation.free()
-        if self._readiness is not None and not self.isFull():  # by what was owed
-            self._readiness.free()
 
     def stopProducing(self) -> None:
         """

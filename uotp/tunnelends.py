@@ -9,8 +9,8 @@ from typing import Any
 from uotp.boundaries import TrainsOfTunnel
 from uotp.errors import PeerError
 from uotp.heartbeat import ACCEPTED_GIVE_UP_SECONDS
-from uotp.tunnel import Tunnel, TunnelOwner
-from uotp.tunnellife import State
+from uotp.tunnel import Tunnel
+from uotp.tunnellife import State, TunnelOwner
 from uotp.wire.hello import (
     ClientHello,
     ClientHelloDecoder,
@@ -31,7 +31,9 @@ class DialledTunnel(Tunnel):
     @ivar answer: what the server has said to the hello, in format 2.
     """
 
-    def __init__(self, clock: Any, owner: TunnelOwner, sessionId: bytes, wire: WireChoice = WireChoice.AUTO) -> None:
+    def __init__(
+        self, clock: Any, owner: TunnelOwner[Any], sessionId: bytes, wire: WireChoice = WireChoice.AUTO
+    ) -> None:
         """
         @param sessionId: of the session that the tunnel is to carry for.
         @param wire: which formats may be spoken.
@@ -88,7 +90,7 @@ class AcceptedTunnel(Tunnel):
 
     giveUpSeconds = ACCEPTED_GIVE_UP_SECONDS
 
-    def __init__(self, clock: Any, owner: TunnelOwner) -> None:
+    def __init__(self, clock: Any, owner: TunnelOwner[Any]) -> None:
         """
         See L{Tunnel}.
         """

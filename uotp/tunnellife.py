@@ -1,11 +1,17 @@
 """
 The life of a tunnel as a table: where it is, what can happen, and what that leads
-to.  Nothing happens here.
+to; and what there is to tell of it.  Nothing happens here.
 """
 
 from __future__ import annotations
 
 from enum import Enum, auto
+from typing import Any, Protocol, TypeVar
+
+from uotp.wire.hello import ClientHello
+
+T_contra = TypeVar("T_contra", contravariant=True)
+"""A tunnel."""
 
 
 class State(Enum):
@@ -65,3 +71,43 @@ make a handshake end or bytes arrive after we have begun to close.
 
 TALKING = frozenset({State.OPEN, State.DRAINING, State.DRAINED})
 """Where frames go to and fro."""
+
+
+class TunnelOwner(Protocol[T_contra]):
+    """
+    Who dialled or accepted a tunnel.
+    """
+
+    def tunnelOpened(self, tunnel: T_contra) -> None:
+        """
+        A dialled tunnel is open, as far as the other end is concerned; C{tunnel.carryFor}
+        is called next.
+        """
+
+    def helloReceived(self, tunnel: T_contra, hello: ClientHello) -> None:
+        """
+        An accepted tunnel has said its hello.  Welcome it, or refuse it.
+        """
+
+    def tunnelDrained(self, tunnel: T_contra) -> None:
+        """
+        No more trains follow from either end, or the other end has had time enough to
+        say so.
+        """
+
+    def tunnelSilent(self, tunnel: T_contra) -> None:
+        """
+        The other end has not answered for so long that it had better be replaced.
+        """
+
+    def peerLeft(self, tunnel: T_contra) -> None:
+        """
+        The client has left; its session may be forgotten.
+        """
+
+    def tunnelLost(self, tunnel: T_contra, reason: Any) -> None:
+        """
+        The tunnel is gone, whatever its state was.
+
+        @param reason: a C{Failure}.
+        """

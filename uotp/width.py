@@ -63,12 +63,15 @@ class Standing(NamedTuple):
     @ivar repeated: how many of them had been sent before.
     @ivar roundTrip: smoothed, in seconds.
     @ivar leastRoundTrip: the shortest of late, in seconds.
+    @ivar isStill: whether nothing was acknowledged for so long that the oldest segment
+        has been sent again, and nothing since.
     """
 
     sent: int
     repeated: int
     roundTrip: float
     leastRoundTrip: float
+    isStill: bool = False
 
 
 class Width:

@@ -27,6 +27,15 @@ REPLACE_SECONDS = 30.0
 RESUME_SECONDS = 15.0
 """Until the flow is back, back-off included."""
 
+BREAK_RATE = 60
+"""
+Datagrams a second of the loads whose tunnels break: so few that the kernel is never asked
+what it knows to have arrived at the relay, and not at the other end.
+"""
+
+BREAKS = 6
+"""How many tunnels break, one after another."""
+
 ALIVE = 300
 """Datagrams of a load that show that it flows."""
 
@@ -75,6 +84,34 @@ class ReplacementTests(LoadTestCase):
         they seem to be slow.
         """
         self.assertReplaced(lambda relay: sum(one.isLeft for one in relay.connections) > TUNNELS, "--max-bytes", "100K")
+
+
+class BreakTests(LoadTestCase):
+    """
+    A tunnel breaks, with what was on its way in it.
+    """
+
+    def test_whatABrokenTunnelHeldComesThroughAnother(self) -> None:
+        """
+        Again and again, whichever tunnel it is, and whether the datagrams had arrived or
+        not: each comes once, in order.
+        """
+        relay, _, flow = self.relayed(TUNNELS, self.newPki())
+        loads = [self.forth(flow, BREAK_RATE), self.back(flow, BREAK_RATE)]
+        for load in loads:
+            load.start()
+        for _ in range(BREAKS):
+            for load in loads:
+                load.waitFor(BREAK_RATE // 4)
+            alive = [one for one in relay.connections if not one.isLeft]
+            before = [one.carried + one.brought for one in alive]
+            loads[0].waitFor(BREAK_RATE // 10)
+            grown = [one.carried + one.brought - bytes_ for one, bytes_ in zip(alive, before, strict=True)]
+            alive[grown.index(max(grown))].cut()
+        for load in loads:
+            load.waitFor(BREAK_RATE // 4)
+            load.stop()
+        self.assertWhole(*loads)
 
 
 class ResumeTests(LoadTestCase):

@@ -91,7 +91,8 @@ class BlackHoleTests(LoadTestCase):
         """
         The tunnel that carries the flow forth leads nowhere, and so does the one that
         carries it back, if it is another.  Soon neither gets a datagram more, each is
-        replaced, and what is sent from then on arrives, in order.
+        replaced, and what is sent from then on arrives, in order; of what was sent before
+        some comes late.
         """
         relay, pair, flow = self.relayed(4, self.newPki())
         loads = [self.forth(flow), self.back(flow)]
@@ -121,7 +122,7 @@ class BlackHoleTests(LoadTestCase):
             missing = load.missing()
             self.assertLess(max(missing, default=0), number)
             self.assertLess(len(missing), REPLACED_LOST)
-            self.assertEqual(load.disorder(), [])
+            self.assertLess(max(load.disorder(), default=0), number)  # what comes late was sent again
         for hole, before in zip(holes, swallowed, strict=True):
             self.assertLess(hole.carried + hole.brought - before, CARRIED_BYTES)
             until(lambda: hole.isLeft, "the client has closed it")  # noqa: B023

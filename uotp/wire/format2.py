@@ -86,6 +86,17 @@ def controlFrame(kind: Kind, payload: bytes = b"") -> bytes:
     return HEADER.pack(kind, 0, 0, len(payload), 0) + payload
 
 
+def trainFrame(number: int, train: Train) -> bytes:
+    """
+    @param number: of the train's first datagram.
+    @param train: with no more than 65535 bytes.
+    @return: a frame that is a train.
+    """
+    segment, payload = train
+    size = len(payload)
+    return HEADER.pack(TRAIN, 0, min(segment, size), size, number) + payload
+
+
 class Format2Codec:
     """
     Trains to frames and frames to trains, for one tunnel.
@@ -120,12 +131,8 @@ class Format2Codec:
         size = len(payload)
         numbering = self._numbering
         first = numbering.next
-        if size <= segment:
-            segment = size
-            numbering.next = first + 1 & LAST_NUMBER
-        else:
-            numbering.next = first - (-size // segment) & LAST_NUMBER
-        return HEADER.pack(TRAIN, 0, segment, size, first) + payload
+        numbering.next = first + (1 if size <= segment else -(-size // segment)) & LAST_NUMBER
+        return trainFrame(first, train)
 
     def decode(self, data: bytes) -> Decoded:
         """

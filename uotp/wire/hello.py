@@ -46,8 +46,6 @@ EXTENSION = Struct("!BH")
 MAX_KEPT_SECONDS = 0xFFFFFFFF
 """What fits the extension that tells it; longer is said as this."""
 
-EMPTY = b""
-
 
 class Extension(IntEnum):
     """
@@ -156,7 +154,7 @@ def encodeServerHello(hello: ServerHello) -> bytes:
     """
     @return: the first bytes of a server's end of a tunnel in format 2.
     """
-    extensions = EMPTY
+    extensions = b""
     if hello.isNew is not None:
         extensions += EXTENSION.pack(Extension.STATE, 1) + bytes([not hello.isNew])
     if hello.keptSeconds is not None:
@@ -173,7 +171,7 @@ class _HelloDecoder:
     """
 
     def __init__(self) -> None:
-        self._held = EMPTY
+        self._held = b""
 
     def _take(self, size: int) -> tuple[bytes, bytes] | None:
         """
@@ -182,7 +180,7 @@ class _HelloDecoder:
         """
         if len(self._held) < size:
             return None
-        held, self._held = self._held, EMPTY
+        held, self._held = self._held, b""
         return held[:size], held[size:]
 
 

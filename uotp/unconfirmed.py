@@ -1,0 +1,102 @@
+"""
+What one tunnel was given, and is not known to have arrived: kept, so that it can be sent
+again through another tunnel when this one stands still.  The numbers stay, so that the
+other end knows what it has.
+
+Where the kernel tells how much of a connection has not been acknowledged, what has been is
+forgotten as soon as much is kept; an answer of the other program confirms all that was
+sent before the question.
+
+Pure: time comes in with each call.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from uotp.train import Train, bytesOf
+from uotp.wire.format2 import LAST_NUMBER, Arrival
+
+AGAIN_SECONDS = 1.0
+"""What was sent longer ago is not sent again: a program would have asked for it again."""
+
+MAX_KEPT_BYTES = 512 * 1024
+"""
+What is kept of a tunnel: more than is on its way at 50 Mbit/s and 80 ms.  Nobody can
+make us keep more by not acknowledging; the oldest is forgotten.
+"""
+
+ASK_BYTES = 64 * 1024
+"""The kernel need not be asked before so much is kept, or twice as much as the last time."""
+
+TRAIN_OVERHEAD_BYTES = 256
+"""About what is kept of a train beside its payload."""
+
+Sent = tuple[float, int, list[Train], int]
+"""When trains were sent, the number of the first, the trains, and the payload up to their end."""
+
+
+class Unconfirmed:
+    """
+    The trains of one tunnel.
+
+    @ivar position: bytes of payload that the tunnel was given so far.
+    @ivar kept: bytes that are kept, with what they cost.
+    """
+
+    def __init__(self) -> None:
+        self._sent: deque[Sent] = deque()
+        self._askAt = ASK_BYTES
+        self.position = 0
+        self.kept = 0
+
+    @property
+    def isLong(self) -> bool:
+        """
+        Whether it is time to find out what has been acknowledged.
+        """
+        return self.kept >= self._askAt
+
+    def add(self, number: int, trains: list[Train], now: float) -> None:
+        """
+        The tunnel is given trains.
+
+        @param number: of the first datagram.
+        @param now: monotonic seconds.
+        """
+        size = bytesOf(trains)
+        self.position += size
+        self.kept += size + len(trains) * TRAIN_OVERHEAD_BYTES
+        self._sent.append((now, number, trains, self.position))
+        while self.kept > MAX_KEPT_BYTES:
+            self._forgetOldest()
+
+    def _forgetOldest(self) -> None:
+        _, _, trains, _ = self._sent.popleft()
+        self.kept -= bytesOf(trains) + len(trains) * TRAIN_OVERHEAD_BYTES
+
+    def confirm(self, position: int) -> None:
+        """
+        What the tunnel was given up to a L{position} has arrived.
+        """
+        while self._sent and self._sent[0][3] <= position:
+            self._forgetOldest()
+        self._askAt = max(2 * self.kept, ASK_BYTES)
+
+    def take(self, now: float) -> list[Arrival]:
+        """
+        Keep nothing any more.
+
+        @param now: monotonic seconds.
+        @return: what is to be sent again, in order.
+        """
+        taken: list[Arrival] = []
+        for at, first, trains, _ in self._sent:
+            number = first
+            for train in trains if now - at <= AGAIN_SECONDS else ():
+                taken.append((number, train))
+                number = number + train.datagrams & LAST_NUMBER
+        self._sent.clear()
+        self.kept = 0
+        self._askAt = ASK_BYTES
+        return taken
