@@ -16,8 +16,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.streams import READERS, CountingBytes, CountingHeld, Streams, numbered, pieces
 from tests.vectors import FRAMES, FRAMES_UNDERSTOOD, MALFORMED_FRAMES
 from uotp.errors import PeerError
-from uotp.train import Train, countOf, gather
-from uotp.wire.format2 import HEADER_BYTES, Decoded, Format2Codec, Kind, Numbering, controlFrame
+from uotp.train import Train, countOf, cut, gather
+from uotp.wire.format2 import HEADER_BYTES, LAST_NUMBER, Decoded, Format2Codec, Kind, Numbering, controlFrame
 
 SIZES = st.sampled_from((0, 1, 2, 9, 10, 11, 255, 256, 257, 1400, 65506, 65507, 65534, 65535)) | st.integers(0, 65535)
 
@@ -93,6 +93,11 @@ def skippedFrame(kind: int, flags: int, segment: int, size: int, number: int) ->
 
 EIGHT = st.binary(min_size=8, max_size=8)
 
+TRAINS = st.tuples(st.integers(1, 5), st.binary(max_size=20)).map(
+    lambda each: Train(each[0] if each[1] else 0, each[1])
+)
+"""Short trains of short datagrams, so that neighbours often make one."""
+
 BYTE = st.integers(0, 255)
 
 FRAME = st.one_of(
@@ -166,18 +171,60 @@ class EncodingTests(SynchronousTestCase):
         for (name, text), arrivals, controls in FRAMES:
             encoded = b"".join(controlFrame(kind, payload) for kind, payload in controls)
             if arrivals:
-                encoded += newCodec(arrivals[0][0]).encode([train for _, train in arrivals])
-            self.assertEqual(encoded.hex(), text.replace(" ", ""), name)
-
-    def test_oneTrainAfterTheOtherIsAsAllTogether(self) -> None:
-        """
-        Numbers go on from one call to the next.
-        """
-        for vector, arrivals, _ in FRAMES:
-            if arrivals:
                 codec = newCodec(arrivals[0][0])
-                self.assertEqual(b"".join(codec.encode([train]) for _, train in arrivals), vector.octets)
+                encoded += b"".join(codec.encode([train]) for _, train in arrivals)
+            self.assertEqual(encoded.hex(), text.replace(" ", ""), name)
         self.assertEqual(newCodec().encode([]), b"")
+
+    def test_neighboursThatAreOneTrainAreOneFrame(self) -> None:
+        """
+        Of the same length, of which the last may be shorter; but nothing follows that.
+        """
+        for trains, expected in (
+            ([Train(2, b"aabb"), Train(2, b"cc")], [Train(2, b"aabbcc")]),
+            ([Train(2, b"aabb"), Train(1, b"c")], [Train(2, b"aabbc")]),
+            ([Train(2, b"aabb"), Train(9, b"c"), Train(9, b"d")], [Train(2, b"aabbc"), Train(1, b"d")]),
+            ([Train(2, b"aab"), Train(2, b"cc")], [Train(2, b"aab"), Train(2, b"cc")]),
+            ([Train(2, b"aa"), Train(1, b"bc")], [Train(2, b"aa"), Train(1, b"bc")]),
+            ([Train(2, b"aa"), Train(3, b"bbb")], [Train(2, b"aa"), Train(3, b"bbb")]),
+            ([Train(2, b"aa"), Train(2, b"bbccd"), Train(1, b"e")], [Train(2, b"aabbccd"), Train(1, b"e")]),
+            ([Train(9, b"aa"), Train(9, b"bb"), Train(9, b"c")], [Train(2, b"aabbc")]),
+            ([Train(2, b"aa"), Train(0, b""), Train(2, b"bb")], [Train(2, b"aa"), Train(0, b""), Train(2, b"bb")]),
+            ([Train(0, b""), Train(0, b"")], [Train(0, b"")] * 2),
+        ):
+            codec = newCodec(LAST_NUMBER)
+            arrivals = newCodec().decode(codec.encode(trains)).arrivals
+            self.assertEqual([train for _, train in arrivals], expected)
+            numbers = [LAST_NUMBER]
+            for train in expected:
+                numbers.append(numbers[-1] + train.datagrams & LAST_NUMBER)
+            self.assertEqual([number for number, _ in arrivals], numbers[:-1])
+            self.assertEqual(newCodec().decode(codec.encode([Train(1, b"z")])).arrivals[0][0], numbers[-1])
+
+    def test_whatIsJoinedFitsAFrame(self) -> None:
+        """
+        To the last byte.
+        """
+        for last, frames in ((35535, 1), (35536, 2)):
+            encoded = newCodec().encode([Train(10_000, bytes(30_000)), Train(last, bytes(last))])
+            self.assertEqual(len(encoded), 30_000 + last + 20)
+            encoded = newCodec().encode([Train(5, bytes(30_000)), Train(5, bytes(last))])
+            self.assertEqual(len(encoded), 30_000 + last + 10 * frames)
+
+    @given(st.lists(TRAINS, max_size=8))
+    def test_everyDatagramKeepsItsPlaceAndItsNumber(self, trains: list[Train]) -> None:
+        """
+        Whatever is joined.
+        """
+        codec = newCodec(LAST_NUMBER - 3)
+        arrivals, _ = newCodec().decode(codec.encode(trains))
+        sent = [datagram for train in trains for datagram in cut(train)]
+        self.assertEqual([datagram for _, train in arrivals for datagram in cut(train)], sent)
+        number = LAST_NUMBER - 3
+        for first, train in arrivals:
+            self.assertEqual(first, number)
+            number = number + train.datagrams & LAST_NUMBER
+        self.assertEqual(newCodec().decode(codec.encode([Train(1, b"z")])).arrivals, [(number, Train(1, b"z"))])
 
     def test_aSessionIsNumberedFromZero(self) -> None:
         """

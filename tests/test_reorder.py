@@ -77,11 +77,10 @@ def assertSound(resequencer: Resequencer) -> None:
 
     @raise AssertionError: when it does not.
     """
-    waiting = [number for number, _ in resequencer._waiting]
+    waiting = [run.number for run in resequencer._waiting]
     byAge = resequencer._byAge
-    assert resequencer.held == sum(len(train.payload) + TRAIN_OVERHEAD_BYTES for _, train in resequencer._waiting), (
-        "what waits is counted"
-    )
+    trains = [train for run in resequencer._waiting for train in run.trains]
+    assert resequencer.held == bytesOf(trains) + len(trains) * TRAIN_OVERHEAD_BYTES, "what waits is counted"
     assert resequencer.held <= reorder.MAX_HELD_BYTES
     assert len(byAge) <= 2 * len(waiting) + MAX_GONE
     assert len(resequencer._givenUp) <= MAX_GIVEN_UP
@@ -568,6 +567,20 @@ class TwiceTests(_ResequencerTestCase):
         self.resequencer.put([(0, Train(2, b"aa"))], self.now)
         again = [(0, Train(2, b"aabbc")), (2, Train(2, b"c")), (3, Train(0, b"")), (3, Train(0, b""))]
         self.assertEqual(self.resequencer.put(again, self.now), [Train(2, b"bbc"), Train(0, b"")])
+
+    def test_runsAreTakenApartWhereTheyHaveTo(self) -> None:
+        """
+        What follows one another in a read waits as one; of that, too, each datagram
+        passes once.
+        """
+        self.come((0, 2))
+        self.assertEqual(self.come((4, 2), (6, 1), (7, 3)), [])
+        self.assertEqual(len(self.resequencer._waiting), 1)
+        self.assertEqual(self.come((2, 3)), [2, 3, 4, 5, 6, 7, 8, 9])
+        self.assertEqual(self.come((13, 1), (14, 2)), [])
+        self.assertEqual(self.come((10, 1), (11, 3), (14, 1)), [10, 11, 12, 13, 14, 15])
+        self.assertEqual(self.come((14, 2), (16, 1), (12, 9)), [16, 17, 18, 19, 20])
+        self.assertEqual(self.resequencer.late, 0)
 
     def test_whatIsFarBehindIsNotKnown(self) -> None:
         """

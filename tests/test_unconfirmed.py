@@ -103,7 +103,7 @@ class UnconfirmedTests(SynchronousTestCase):
         """
         Nothing is left of the account either.
         """
-        self.unconfirmed.add(0, [LONG] * 40, NOW)
+        self.unconfirmed.add(0, [LONG] * 60, NOW)
         self.assertEqual((self.unconfirmed.kept, self.unconfirmed.take(NOW)), (0, []))
 
     @given(st.lists(st.tuples(st.integers(1, 4), st.integers(0, 30)), max_size=40))

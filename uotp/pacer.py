@@ -184,8 +184,9 @@ def sizeOf(trains: Iterable[Train]) -> int:
     @return: about what some trains take in a socket's buffer.
     """
     total = 0
-    for train in trains:
-        total += len(train.payload) + train.datagrams * DATAGRAM_BYTES
+    for segment, payload in trains:
+        size = len(payload)
+        total += size + (1 if size <= segment else -(-size // segment)) * DATAGRAM_BYTES
     return total
 
 
@@ -199,6 +200,11 @@ def partsOf(trains: Iterable[Train]) -> Iterator[tuple[int, list[Train]]]:
     part: list[Train] = []
     room = PART_BYTES
     for train in trains:
+        size = sizeOf((train,))
+        if size <= room:
+            part.append(train)
+            room -= size
+            continue
         rest: Train | None = train
         while rest is not None:
             fit = room // (rest.segment + DATAGRAM_BYTES)

@@ -19,9 +19,11 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections import deque
+from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
+from typing import NamedTuple
 
-from uotp.train import Train, datagramsWithin
+from uotp.train import Train, bytesOf, datagramsWithin
 from uotp.wire.format2 import LAST_NUMBER, Arrival
 
 MAX_REORDER_SECONDS = 5.0
@@ -119,6 +121,60 @@ class Hold:
         return self._longest * math.pow(REMEMBERED_PER_SECOND, now - self._seenAt)
 
 
+class Run(NamedTuple):
+    """
+    Trains that came together and follow one another.
+
+    @ivar number: of the first datagram.
+    @ivar datagrams: how many there are.
+    @ivar trains: all of them.
+    """
+
+    number: int
+    datagrams: int
+    trains: list[Train]
+
+    def cost(self) -> int:
+        """
+        @return: what it takes when it waits, in bytes.
+        """
+        return bytesOf(self.trains) + len(self.trains) * TRAIN_OVERHEAD_BYTES
+
+    def since(self, number: int) -> list[Train]:
+        """
+        @return: what is left of it from a number on.
+        """
+        left: list[Train] = []
+        at = self.number
+        for train in self.trains:
+            end = at + train.datagrams
+            if end > number:
+                left.append(datagramsWithin(train, max(number - at, 0), end - at))
+            at = end
+        return left
+
+
+def runsOf(arrivals: Iterable[Arrival]) -> Iterator[Run]:
+    """
+    @return: trains as they came, those together whose numbers follow one another.
+    """
+    first = following = 0
+    trains: list[Train] = []
+    for number, train in arrivals:
+        if trains and number == following & LAST_NUMBER:
+            trains.append(train)
+        else:
+            if trains:
+                yield Run(first, following - first, trains)
+            first = following = number
+            trains = [train]
+        segment, payload = train
+        size = len(payload)
+        following += 1 if size <= segment else -(-size // segment)
+    if trains:
+        yield Run(first, following - first, trains)
+
+
 class Resequencer:
     """
     What has come early, and what is expected.  Numbers are taken modulo 2^32; inside,
@@ -135,8 +191,8 @@ class Resequencer:
         self._hold = hold
         self._expected: int | None = None
         self._base = 0  # what was expected first: of those before it nothing is known
-        self._waiting: list[tuple[int, Train]] = []  # a heap
-        self._byAge: deque[tuple[float, int]] = deque()  # when a train came, and its number; some are gone already
+        self._waiting: list[Run] = []  # a heap
+        self._byAge: deque[tuple[float, int]] = deque()  # when a run came, and its number; some are gone already
         self._givenUp: list[tuple[int, int, float]] = []  # in order: begin, end, and since when it was missed
         self._behindSince: float | None = None  # nothing has come but what is behind, and not missed
         self.late = 0
@@ -149,37 +205,40 @@ class Resequencer:
         @return: what can be passed on, in order.
         """
         ready: list[Train] = []
-        for number, train in arrivals:
+        for run in runsOf(arrivals):
             if self._expected is None:
-                self._expected = self._base = number
-            ahead = number - self._expected & LAST_NUMBER
+                self._expected = self._base = run.number
+            ahead = run.number - self._expected & LAST_NUMBER
             if not ahead:
-                self._goOn(train, now, ready)
+                self._goOn(run, now, ready)
             elif ahead < HALF:
-                self._keep(self._expected + ahead, train, now, ready)
+                self._keep(run._replace(number=self._expected + ahead), now, ready)
             else:
-                self._takeBehind(self._expected + ahead - LAST_NUMBER - 1, train, now, ready)
+                number = self._expected + ahead - LAST_NUMBER - 1
+                for train in run.trains:
+                    self._takeBehind(number, train, now, ready)
+                    number += train.datagrams
         return ready
 
-    def _goOn(self, train: Train, now: float, ready: list[Train]) -> None:
+    def _goOn(self, run: Run, now: float, ready: list[Train]) -> None:
         """
-        The train that is expected has come.
+        The run that is expected has come.
         """
         assert self._expected is not None
-        ready.append(train)
-        self._expected += train.datagrams
+        ready += run.trains
+        self._expected += run.datagrams
         self._behindSince = None
         if self._waiting:
             self._hold.filled(now - self._byAge[0][0], now)
             self._release(ready)
 
-    def _keep(self, number: int, train: Train, now: float, ready: list[Train]) -> None:
-        heappush(self._waiting, (number, train))
-        self._byAge.append((now, number))
-        self.held += len(train.payload) + TRAIN_OVERHEAD_BYTES
+    def _keep(self, run: Run, now: float, ready: list[Train]) -> None:
+        heappush(self._waiting, run)
+        self._byAge.append((now, run.number))
+        self.held += run.cost()
         self._behindSince = None
         while self.held > MAX_HELD_BYTES:
-            self._giveUp(self._waiting[0][0], ready)
+            self._giveUp(self._waiting[0].number, ready)
 
     def _takeBehind(self, number: int, train: Train, now: float, ready: list[Train]) -> None:
         """
@@ -194,14 +253,14 @@ class Resequencer:
         if (isUnknown or not missed) and self._countsAnew(now):
             ready += self.restart()
             self._expected = self._base = number & LAST_NUMBER
-            self._goOn(train, now, ready)
+            self._goOn(Run(number, train.datagrams, [train]), now, ready)
             return
         for first, last, since in missed:
             self.late += last - first
             self._hold.filled(now - since, now)
             ready.append(datagramsWithin(train, first - number, last - number))
         if behind < end:
-            self._goOn(datagramsWithin(train, behind - number, end - number), now, ready)
+            self._goOn(Run(behind, end - behind, [datagramsWithin(train, behind - number, end - number)]), now, ready)
 
     def _countsAnew(self, now: float) -> bool:
         """
@@ -242,13 +301,15 @@ class Resequencer:
         """
         assert self._expected is not None
         waiting = self._waiting
-        while waiting and waiting[0][0] <= self._expected:
-            number, train = heappop(waiting)
-            self.held -= len(train.payload) + TRAIN_OVERHEAD_BYTES
-            end = number + train.datagrams
-            if end > self._expected:
-                ready.append(datagramsWithin(train, self._expected - number, end - number))
-                self._expected = end
+        while waiting and waiting[0].number <= self._expected:
+            run = heappop(waiting)
+            self.held -= run.cost()
+            if run.number == self._expected:
+                ready += run.trains
+                self._expected += run.datagrams
+            elif run.number + run.datagrams > self._expected:
+                ready += run.since(self._expected)
+                self._expected = run.number + run.datagrams
         while self._byAge and self._byAge[0][1] < self._expected:
             self._byAge.popleft()
         if len(self._byAge) > 2 * len(waiting) + MAX_GONE:  # behind one number that is far ahead
@@ -260,8 +321,8 @@ class Resequencer:
         """
         assert self._expected is not None
         since = self._byAge[0][0]
-        while self._waiting and self._waiting[0][0] <= number:
-            begin, self._expected = self._expected, self._waiting[0][0]
+        while self._waiting and self._waiting[0].number <= number:
+            begin, self._expected = self._expected, self._waiting[0].number
             self._givenUp.append((begin, self._expected, since))
             self._release(ready)
         del self._givenUp[:-MAX_GIVEN_UP]
@@ -292,7 +353,7 @@ class Resequencer:
         """
         ready: list[Train] = []
         if self._waiting:
-            self._giveUp(max(number for number, _ in self._waiting), ready)
+            self._giveUp(max(run.number for run in self._waiting), ready)
         self._givenUp.clear()
         self._expected = self._behindSince = None
         return ready

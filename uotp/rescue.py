@@ -25,7 +25,7 @@ How often tunnels are looked at, at most, and how long one must have stood still
 given up: more than a round trip of most paths.
 """
 
-MAX_WAITING_BYTES = 1024 * 1024
+MAX_WAITING_BYTES = 2 * 1024 * 1024
 """What may wait to be sent again: of two tunnels that have died together, or of many at rest."""
 
 

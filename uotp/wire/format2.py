@@ -9,6 +9,7 @@ is kept than a header and one datagram.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from enum import IntEnum
 from struct import Struct
 from typing import NamedTuple
@@ -23,6 +24,9 @@ HEADER_BYTES = HEADER.size
 
 PING_BYTES = 8
 """What a ping carries, and its pong returns."""
+
+MAX_PAYLOAD_BYTES = 0xFFFF
+"""What the length of a frame can say."""
 
 LAST_NUMBER = 0xFFFFFFFF
 """Datagrams are numbered modulo 2^32: 0 follows this."""
@@ -97,6 +101,49 @@ def trainFrame(number: int, train: Train) -> bytes:
     return HEADER.pack(TRAIN, 0, min(segment, size), size, number) + payload
 
 
+class Joined(NamedTuple):
+    """
+    Trains that make one.
+
+    @ivar segment: of all of them; no longer than the payload.
+    @ivar size: of the payload, in bytes.
+    @ivar datagrams: how many there are.
+    @ivar payloads: of each.
+    """
+
+    segment: int
+    size: int
+    datagrams: int
+    payloads: list[bytes]
+
+
+def joined(trains: Iterable[Train]) -> Iterator[Joined]:
+    """
+    Make one train of neighbours where that is one: of datagrams of the same length, of
+    which the last may be shorter, as what acknowledges behind what is data.
+
+    @param trains: with no more than L{MAX_PAYLOAD_BYTES} bytes each, and more of a train
+        than one empty datagram only if its segment is not 0.
+    @return: as many as there have to be, in order.
+    """
+    segment = size = datagrams = room = 0
+    payloads: list[bytes] = []
+    for nextSegment, payload in trains:
+        length = len(payload)
+        if room >= length > 0 and (nextSegment == segment or length <= min(segment, nextSegment)):
+            payloads.append(payload)
+            size += length
+            datagrams += -(-length // segment)
+        else:
+            if payloads:
+                yield Joined(segment, size, datagrams, payloads)
+            segment, size, payloads = min(nextSegment, length), length, [payload]
+            datagrams = 1 if length <= nextSegment else -(-length // nextSegment)
+        room = 0 if not segment or size % segment else MAX_PAYLOAD_BYTES - size
+    if payloads:
+        yield Joined(segment, size, datagrams, payloads)
+
+
 class Format2Codec:
     """
     Trains to frames and frames to trains, for one tunnel.
@@ -122,17 +169,19 @@ class Format2Codec:
         @param trains: none with more than 65535 bytes.
         @return: their frames.
         """
+        number = self._numbering.next
         if len(trains) == 1:
-            return self._frameOf(trains[0])
-        return b"".join([self._frameOf(train) for train in trains])
-
-    def _frameOf(self, train: Train) -> bytes:
-        segment, payload = train
-        size = len(payload)
-        numbering = self._numbering
-        first = numbering.next
-        numbering.next = first + (1 if size <= segment else -(-size // segment)) & LAST_NUMBER
-        return trainFrame(first, train)
+            segment, payload = trains[0]
+            size = len(payload)
+            self._numbering.next = number + (1 if size <= segment else -(-size // segment)) & LAST_NUMBER
+            return HEADER.pack(TRAIN, 0, min(segment, size), size, number) + payload
+        pieces: list[bytes] = []
+        for segment, size, datagrams, payloads in joined(trains):
+            pieces.append(HEADER.pack(TRAIN, 0, segment, size, number))
+            pieces += payloads
+            number = number + datagrams & LAST_NUMBER
+        self._numbering.next = number
+        return b"".join(pieces)
 
     def decode(self, data: bytes) -> Decoded:
         """
