@@ -142,7 +142,7 @@ class Reader:
             trains = self._codec.decode(data)
             self.arrived += [(0, datagram) for train in trains for datagram in cut(train)]
             return
-        arrivals, controls = self._codec.decode(data)
+        arrivals, controls, _ = self._codec.decode(data)
         assert len(self._codec._held) < LONGEST_DATAGRAM_BYTES
         self.arrived += numbered(arrivals)
         self.controls += controls

@@ -174,7 +174,7 @@ class Format1ConversationTests(_ConversationTestCase):
         """
         self.conversation.encode([ONE])
         self.assertEqual((self.conversation.holdsUnconfirmed(), self.conversation.unconfirmed()), (False, []))
-        self.assertEqual(self.conversation.encodeAgain([(5, ONE), (0, OTHER)]), b"\0\3one\0\3two\0\5three")
+        self.assertEqual(self.conversation.encodeAgain([(5, ONE), (0, OTHER)]), b"")
         self.conversation.start()
         self.conversation.full()
         self.assertEqual(self.session.says, ["free", "full"])
@@ -235,8 +235,8 @@ class Format2ConversationTests(_ConversationTestCase):
         self.session.numbering.next = 5
         frames = self.conversation.encode([ONE, OTHER])
         other = self.converse().encode([OTHER])
-        self.assertEqual(self.peer.decode(frames), ([(5, ONE), (7, OTHER)], []))
-        self.assertEqual(self.peer.decode(other), ([(8, OTHER)], []))
+        self.assertEqual(self.peer.decode(frames), ([(5, ONE), (7, OTHER)], [], []))
+        self.assertEqual(self.peer.decode(other), ([(8, OTHER)], [], []))
 
     def test_whatComesIsHandedOnWithItsNumbers(self) -> None:
         """
@@ -324,7 +324,7 @@ class Format2ConversationTests(_ConversationTestCase):
         self.settle()
         self.clock.advance(BUSY_SECONDS - ROUND_TRIP)
         frames = self.conversation.encode([ONE])
-        arrivals, controls = self.peer.decode(frames)
+        arrivals, controls, _ = self.peer.decode(frames)
         self.assertEqual((arrivals, [kind for kind, _ in controls]), ([(0, ONE)], [Kind.PING]))
         self.assertEqual(frames[:-18], Format2Codec(Numbering()).encode([ONE]))
         self.assertEqual(self.heard(self.conversation.encode([ONE])), [])
@@ -391,10 +391,11 @@ class Format2ConversationTests(_ConversationTestCase):
             self.speaker.inFlight = 25_000
             self.conversation.encode([train])
         self.assertEqual(len(self.conversation.unconfirmed()), 4, "two and a half, and the one sent now")
-        self.speaker.inFlight = None
+        self.speaker.inFlight, self.speaker.asked = None, 0
         for _ in range(ASK_BYTES // 10_000 + 9):
             self.conversation.encode([train])
         self.assertEqual(len(self.conversation.unconfirmed()), ASK_BYTES // 10_000 + 9)
+        self.assertLess(self.speaker.asked, 3, "where nobody tells, that is not asked each time")
 
     def test_whatAnotherTunnelWasGivenKeepsItsNumbers(self) -> None:
         """
@@ -402,9 +403,17 @@ class Format2ConversationTests(_ConversationTestCase):
         """
         self.conversation.encode([ONE])
         frames = self.conversation.encodeAgain([(70, OTHER), (9, ONE)])
-        self.assertEqual(self.peer.decode(frames), ([(70, OTHER), (9, ONE)], []))
-        self.assertEqual(self.peer.decode(self.conversation.encode([OTHER])), ([(2, OTHER)], []))
+        self.assertEqual(self.peer.decode(frames), ([], [], [(70, OTHER), (9, ONE)]))
+        self.assertEqual(self.peer.decode(self.conversation.encode([OTHER])), ([(2, OTHER)], [], []))
         self.assertEqual(self.conversation.unconfirmed(), [(0, ONE), (2, OTHER)])
+
+    def test_whatComesAgainIsHandedOnAsThat(self) -> None:
+        """
+        Beside what comes for the first time.
+        """
+        other = self.converse()
+        self.receive(other.encodeAgain([(7, ONE)]), self.peer.encode([OTHER]), other.encodeAgain([(3, OTHER)]))
+        self.assertEqual((self.session.again, self.session.trains), ([(7, ONE), (3, OTHER)], [OTHER]))
 
     def test_tunnelThatSendsAgainIsAskedInTime(self) -> None:
         """

@@ -23,6 +23,7 @@ FLOORS = {
     "uotp.wire.negotiation": 0,
     "uotp.wire.format1": 0,
     "uotp.wire.format2": 0,
+    "uotp.ranges": 0,
     "uotp.reorder": 0,
     "uotp.drops": 0,
     "uotp.backlog": 0,

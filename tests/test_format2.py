@@ -14,10 +14,19 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.streams import READERS, CountingBytes, CountingHeld, Streams, numbered, pieces
-from tests.vectors import FRAMES, FRAMES_UNDERSTOOD, MALFORMED_FRAMES
+from tests.vectors import FRAMES, FRAMES_AGAIN, FRAMES_UNDERSTOOD, MALFORMED_FRAMES
 from uotp.errors import PeerError
 from uotp.train import Train, countOf, cut, gather
-from uotp.wire.format2 import HEADER_BYTES, LAST_NUMBER, Decoded, Format2Codec, Kind, Numbering, controlFrame
+from uotp.wire.format2 import (
+    HEADER_BYTES,
+    LAST_NUMBER,
+    Decoded,
+    Format2Codec,
+    Kind,
+    Numbering,
+    controlFrame,
+    frameAgain,
+)
 
 SIZES = st.sampled_from((0, 1, 2, 9, 10, 11, 255, 256, 257, 1400, 65506, 65507, 65534, 65535)) | st.integers(0, 65535)
 
@@ -217,7 +226,7 @@ class EncodingTests(SynchronousTestCase):
         Whatever is joined.
         """
         codec = newCodec(LAST_NUMBER - 3)
-        arrivals, _ = newCodec().decode(codec.encode(trains))
+        arrivals, _, _ = newCodec().decode(codec.encode(trains))
         sent = [datagram for train in trains for datagram in cut(train)]
         self.assertEqual([datagram for _, train in arrivals for datagram in cut(train)], sent)
         number = LAST_NUMBER - 3
@@ -279,7 +288,7 @@ class EncodingTests(SynchronousTestCase):
         What is read at one go are the same trains, each whole.
         """
         trains = gather(filling(size, place) for size, count in runs for place in range(count))
-        arrivals, controls = newCodec().decode(newCodec(first).encode(trains))
+        arrivals, controls, _ = newCodec().decode(newCodec(first).encode(trains))
         self.assertTrue([train for _, train in arrivals] == trains)
         self.assertEqual(controls, [])
         for number, train in arrivals:
@@ -297,7 +306,34 @@ class DecodingTests(SynchronousTestCase):
         Read at one go, a train is one train.
         """
         for vector, arrivals, controls in FRAMES + FRAMES_UNDERSTOOD:
-            self.assertEqual(newCodec().decode(vector.octets), Decoded(arrivals, controls), vector.name)
+            self.assertEqual(newCodec().decode(vector.octets), Decoded(arrivals, controls, []), vector.name)
+
+    def test_trainsThatWereSentBeforeSaySo(self) -> None:
+        """
+        As it is written down; those in the same stream that were not are kept apart, also
+        where a train comes in part.
+        """
+        for vector, again in FRAMES_AGAIN:
+            self.assertEqual(b"".join(frameAgain(number, train) for number, train in again), vector.octets)
+            self.assertEqual(newCodec().decode(vector.octets), Decoded([], [], again), vector.name)
+        stream = (
+            newCodec(5).encode([Train(1, b"ab")])
+            + frameAgain(9, Train(2, b"cdef"))
+            + newCodec(7).encode([Train(1, b"g")])
+        )
+        for place in range(len(stream) + 1):
+            codec = newCodec()
+            first, second = codec.decode(stream[:place]), codec.decode(stream[place:])
+            self.assertEqual(numbered(first.arrivals + second.arrivals), [(5, b"a"), (6, b"b"), (7, b"g")])
+            self.assertEqual(numbered(first.again + second.again), [(9, b"cd"), (10, b"ef")])
+
+    def test_lastOfATrainThatIsSentAgainMayBeShorter(self) -> None:
+        """
+        As any train's, and its segment is not longer than its payload.
+        """
+        self.assertEqual(newCodec().decode(frameAgain(1, Train(9, b"abc"))).again, [(1, Train(3, b"abc"))])
+        self.assertEqual(newCodec().decode(frameAgain(1, Train(0, b""))).again, [(1, Train(0, b""))])
+        self.assertEqual(newCodec().decode(frameAgain(1, Train(2, b"abc"))).again, [(1, Train(2, b"abc"))])
 
     def test_framesAreUnderstoodHoweverTheStreamIsCut(self) -> None:
         """
@@ -340,9 +376,9 @@ class DecodingTests(SynchronousTestCase):
         numbering = Numbering()
         one, other = Format2Codec(numbering), Format2Codec(numbering)
         octets = bytes.fromhex("000000020002 00000000 6162")
-        self.assertEqual(one.decode(octets[:11]), Decoded([], []))
-        self.assertEqual(other.decode(octets), Decoded([(0, Train(2, b"ab"))], []))
-        self.assertEqual(one.decode(octets[11:]), Decoded([(0, Train(2, b"ab"))], []))
+        self.assertEqual(one.decode(octets[:11]), Decoded([], [], []))
+        self.assertEqual(other.decode(octets), Decoded([(0, Train(2, b"ab"))], [], []))
+        self.assertEqual(one.decode(octets[11:]), Decoded([(0, Train(2, b"ab"))], [], []))
         self.assertEqual(numbering.next, 0)
 
     @settings(max_examples=150, deadline=None, database=None)
@@ -417,7 +453,7 @@ class EffortTests(SynchronousTestCase):
             octets = frame.octets
             for begin in range(HEADER_BYTES, len(octets), 7000):
                 start = 0 if begin == HEADER_BYTES else begin
-                self.assertEqual(codec.decode(octets[start : begin + 7000]), Decoded([], []))
+                self.assertEqual(codec.decode(octets[start : begin + 7000]), Decoded([], [], []))
                 self.assertEqual(codec._held, b"")
             self.assertEqual(codec.decode(Frame((4, 0, 0, 0, 0), b"").octets).controls, [(Kind.BYE, b"")])
 
@@ -429,7 +465,7 @@ class EffortTests(SynchronousTestCase):
         held = codec._held = CountingHeld()
         octets = trainFrame(65535, 65535, 5).octets
         for place in range(len(octets) - 1):
-            self.assertEqual(codec.decode(octets[place : place + 1]), Decoded([], []))
+            self.assertEqual(codec.decode(octets[place : place + 1]), Decoded([], [], []))
             self.assertEqual(
                 len(held), (place + 1) % HEADER_BYTES if place < HEADER_BYTES else place + 1 - HEADER_BYTES
             )
@@ -519,7 +555,7 @@ class RefusalTests(SynchronousTestCase):
                     isKnown = kind <= 5
                     isRight = size in lengths.get(kind, {size}) and (kind > 0 or segment > 0 or size == 0)
                     octets = Frame((kind, flags, segment, size, 1), b"").octets
-                    if kind >= 128 or (isKnown and not flags and isRight):
+                    if kind >= 128 or (isKnown and flags <= (kind == Kind.TRAIN) and isRight):
                         newCodec().decode(octets)
                     else:
                         self.assertRaises(PeerError, newCodec().decode, octets)
@@ -530,6 +566,7 @@ class RefusalTests(SynchronousTestCase):
         may.
         """
         drain = controlFrame(Kind.DRAIN)
+        self.assertRaises(PeerError, newCodec().decode, drain + frameAgain(0, Train(1, b"a")))
         for train in (trainFrame(3, 3, 0), trainFrame(3, 9, 0), trainFrame(0, 0, 0)):
             self.assertRaises(PeerError, newCodec().decode, drain + train.octets)
             codec = newCodec()

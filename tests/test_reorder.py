@@ -16,7 +16,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from uotp import reorder
 from uotp.reorder import (
     HALF,
-    KNOWN_DATAGRAMS,
     LEAST_HOLD_SECONDS,
     LONGEST_HOLD_SECONDS,
     MARGIN,
@@ -48,7 +47,7 @@ FAR = HALF - 1
 WIDTH = 8
 """Bytes of a datagram of the tests: it is the number of the datagram."""
 
-BEFORE = 2 * KNOWN_DATAGRAMS
+BEFORE = 5000
 """What a peer has counted to before it was started again."""
 
 BASES = (0, LAST_NUMBER - 4, LAST_NUMBER, HALF - 3, HALF, 123456)
@@ -83,7 +82,8 @@ def assertSound(resequencer: Resequencer) -> None:
     assert resequencer.held == bytesOf(trains) + len(trains) * TRAIN_OVERHEAD_BYTES, "what waits is counted"
     assert resequencer.held <= reorder.MAX_HELD_BYTES
     assert len(byAge) <= 2 * len(waiting) + MAX_GONE
-    assert len(resequencer._givenUp) <= MAX_GIVEN_UP
+    assert len(resequencer._missed) <= MAX_GIVEN_UP
+    assert len(resequencer._again) <= MAX_GIVEN_UP
     assert bool(byAge) == bool(waiting)
     assert not byAge or byAge[0][1] in waiting, "the deadline is of a train that waits"
     assert resequencer._expected is not None or not waiting
@@ -445,7 +445,7 @@ class BoundTests(_ResequencerTestCase):
         assertSound(self.resequencer)
         self.assertEqual(len(passed) + len(self.resequencer._waiting), 40000)
         self.assertLessEqual(len(self.resequencer._byAge), MAX_HELD_BYTES // TRAIN_OVERHEAD_BYTES)
-        self.assertEqual(len(self.resequencer._givenUp), MAX_GIVEN_UP)
+        self.assertEqual(len(self.resequencer._missed), MAX_GIVEN_UP)
 
     def test_trainThatIsFarAheadDoesNotMakeUsRememberTheOthers(self) -> None:
         """
@@ -518,55 +518,60 @@ class BoundTests(_ResequencerTestCase):
         self.assertEqual(Counter(numbersOf(passed)) - Counter(numbersOf(put)), Counter())
 
 
-class TwiceTests(_ResequencerTestCase):
+class AgainTests(_ResequencerTestCase):
     """
     A sender whose tunnel stands still sends again what was in it.
     """
 
-    def test_nothingPassesTwice(self) -> None:
+    def again(self, *numbers: int | tuple[int, int]) -> list[int]:
+        """
+        Trains come in one read that were sent before.
+
+        @return: the numbers of the datagrams that are passed on.
+        """
+        arrivals = [arrival(each) if isinstance(each, int) else arrival(*each) for each in numbers]
+        passed = numbersOf(self.resequencer.putAgain(arrivals, self.now))
+        assertSound(self.resequencer)
+        return passed
+
+    def test_whatHasComeDoesNotPassTwice(self) -> None:
         """
         Whether it has passed on, or waits.
         """
         self.assertEqual(self.come((0, 3)), [0, 1, 2])
-        self.assertEqual(self.come((0, 3), 1, (1, 2)), [])
-        self.assertEqual(self.come((5, 2), (5, 2), 6), [])
+        self.assertEqual(self.again((0, 3), 1, (1, 2)), [])
+        self.assertEqual(self.come((5, 2)), [])
+        self.assertEqual(self.again((5, 2), 6), [])
         self.assertEqual(self.come((3, 2)), [3, 4, 5, 6])
-        self.assertEqual(self.come((3, 2), (0, 7)), [])
+        self.assertEqual(self.again((3, 2), (0, 7)), [])
         self.assertEqual((self.resequencer.late, self.resequencer.held), (0, 0))
         self.assertIsNone(self.resequencer.deadline(self.now))
 
+    def test_whatHasComeAgainDoesNotPassWhenItComesAfterAll(self) -> None:
+        """
+        Whether it was expected, ahead, or missed.
+        """
+        self.come(0, 10)
+        self.passTime(HOLD)
+        self.assertEqual(self.expire(), [10])
+        self.assertEqual(self.again((1, 3), (11, 2), (15, 2)), [1, 2, 3, 11, 12])
+        self.assertEqual(self.come((1, 3), (11, 2), (15, 2)), [])
+        self.assertEqual(self.come((13, 2)), [13, 14, 15, 16])
+        self.assertEqual(self.come((15, 2)), [])
+        self.assertEqual(self.resequencer.late, 3)
+
     def test_whatIsNewOfATrainPasses(self) -> None:
         """
-        Of a train that has come in part before, be it behind, or waiting.
+        Of a train that has come in part before, be it behind, or waiting; whichever of
+        the two comes first.
         """
         self.assertEqual(self.come((0, 2)), [0, 1])
-        self.assertEqual(self.come((0, 5)), [2, 3, 4])
-        self.assertEqual(self.come((6, 2), (6, 4), (7, 1)), [])
-        self.assertEqual(self.come((3, 3)), [5, 6, 7, 8, 9])
+        self.assertEqual(self.again((0, 5)), [2, 3, 4])
+        self.assertEqual(self.come((2, 5)), [5, 6])
+        self.assertEqual(self.come((8, 2)), [])
+        self.assertEqual(self.again((8, 4), (9, 1)), [])
+        self.assertEqual(self.come((7, 1)), [7, 8, 9, 10, 11])
         self.assertEqual(self.resequencer.late, 0)
-
-    def test_gapIsFilledOnce(self) -> None:
-        """
-        After it was given up, and whatever the pieces are.
-        """
-        self.come(0, 10, 20)
-        self.passTime(HOLD)
-        self.assertEqual(self.expire(), [10, 20])
-        self.assertEqual(self.come((3, 2)), [3, 4])
-        self.assertEqual(self.come((2, 4)), [2, 5])
-        self.assertEqual(self.come((1, 15)), [1, 6, 7, 8, 9, 11, 12, 13, 14, 15])
-        self.assertEqual(self.come((1, 15), (0, 12), 10), [])
-        self.assertEqual(self.resequencer.late, 14)
-        self.assertEqual(self.come((12, 10)), [16, 17, 18, 19, 21])
-        self.assertEqual(self.resequencer.late, 18)
-
-    def test_lastDatagramMayBeShorter(self) -> None:
-        """
-        Pieces of a train keep the lengths of its datagrams, and an empty one is one.
-        """
-        self.resequencer.put([(0, Train(2, b"aa"))], self.now)
-        again = [(0, Train(2, b"aabbc")), (2, Train(2, b"c")), (3, Train(0, b"")), (3, Train(0, b""))]
-        self.assertEqual(self.resequencer.put(again, self.now), [Train(2, b"bbc"), Train(0, b"")])
 
     def test_runsAreTakenApartWhereTheyHaveTo(self) -> None:
         """
@@ -576,60 +581,114 @@ class TwiceTests(_ResequencerTestCase):
         self.come((0, 2))
         self.assertEqual(self.come((4, 2), (6, 1), (7, 3)), [])
         self.assertEqual(len(self.resequencer._waiting), 1)
-        self.assertEqual(self.come((2, 3)), [2, 3, 4, 5, 6, 7, 8, 9])
+        self.assertEqual(self.again((2, 3)), [2, 3, 4, 5, 6, 7, 8, 9])
         self.assertEqual(self.come((13, 1), (14, 2)), [])
-        self.assertEqual(self.come((10, 1), (11, 3), (14, 1)), [10, 11, 12, 13, 14, 15])
-        self.assertEqual(self.come((14, 2), (16, 1), (12, 9)), [16, 17, 18, 19, 20])
-        self.assertEqual(self.resequencer.late, 0)
+        self.assertEqual(self.again((10, 1), (11, 3), (14, 1)), [10, 11, 12, 13, 14, 15])
 
-    def test_whatIsFarBehindIsNotKnown(self) -> None:
+    def test_gapIsFilledOnce(self) -> None:
         """
-        Nor what was before the base: it passes, and is late.
+        After it was given up, and whatever the pieces are.
         """
-        base = 1000
-        self.come((base, KNOWN_DATAGRAMS))
-        self.assertEqual(self.come(base, base), [])
-        self.assertEqual(self.come(base - 1, base - 1), [base - 1, base - 1])
-        self.come(base + KNOWN_DATAGRAMS)
-        self.assertEqual(self.come(base, base + 1), [base])
-        self.assertEqual(self.resequencer.late, 3)
-
-    def test_gapsAreForgottenOldestFirst(self) -> None:
-        """
-        When there are too many, also because one has been filled in its midst: what comes
-        of them then is not told from what has come.
-        """
-        self.come(0)
-        self.come(*range(4, 4 * MAX_GIVEN_UP + 4, 4))
+        self.come(0, 10, 20)
         self.passTime(HOLD)
-        self.expire()
-        self.assertEqual(len(self.resequencer._givenUp), MAX_GIVEN_UP)
-        self.assertEqual(self.come(6), [6])
-        self.assertEqual(len(self.resequencer._givenUp), MAX_GIVEN_UP)
-        self.assertEqual(self.come(1, 5, 7), [5, 7])
+        self.assertEqual(self.expire(), [10, 20])
+        self.assertEqual(self.come((3, 2)), [3, 4])
+        self.assertEqual(self.again((2, 4)), [2, 5])
+        self.assertEqual(self.again((1, 15)), [1, 6, 7, 8, 9, 11, 12, 13, 14, 15])
+        self.assertEqual(self.again((1, 15), (0, 12), 10), [])
+        self.assertEqual(self.resequencer.late, 14)
+        self.assertEqual(self.come((11, 5)), [])
+        self.assertEqual(self.again((12, 10)), [16, 17, 18, 19, 21])
+        self.assertEqual(self.resequencer.late, 18)
 
-    def test_lateOnesPassForAsLongAsTheirGapIsRemembered(self) -> None:
+    def test_lastDatagramMayBeShorter(self) -> None:
         """
-        Some seconds.
+        Pieces of a train keep the lengths of its datagrams, and an empty one is one.
         """
-        self.come(0, 3)
-        self.passTime(HOLD)
-        self.expire()
-        self.passTime(MISSED_SECONDS - HOLD)
-        self.assertEqual(self.come(1), [1])
-        self.passTime(0.001)
-        self.assertEqual(self.come(2), [])
+        self.resequencer.put([(0, Train(2, b"aa"))], self.now)
+        again = [(0, Train(2, b"aabbc")), (2, Train(2, b"c")), (3, Train(0, b"")), (3, Train(0, b""))]
+        self.assertEqual(self.resequencer.putAgain(again, self.now), [Train(2, b"bbc"), Train(0, b"")])
 
-    def test_peerThatCountsAnewIsNoticed(self) -> None:
+    def test_whatIsFromBeforeTheBaseMayBeNew(self) -> None:
         """
-        Where its numbers have all been seen: they are dropped for a hold.
+        The first tunnel of all may be the one that died: it is late.
+        """
+        self.come(1000)
+        self.assertEqual(self.again((998, 4)), [998, 999, 1001])
+        self.assertEqual(self.come((998, 2)), [])
+        self.assertEqual(self.resequencer.late, 2)
+
+    def test_itMayBeTheFirstThatComes(self) -> None:
+        """
+        Then it is the base.
+        """
+        self.assertEqual(self.again((LAST_NUMBER, 3), LAST_NUMBER), [LAST_NUMBER, LAST_NUMBER + 1, LAST_NUMBER + 2])
+        self.assertEqual(self.come(LAST_NUMBER + 3), [LAST_NUMBER + 3])
+
+    def test_copiesSayNothingOfARestart(self) -> None:
+        """
+        Nor how long a train may wait, unless they fill a gap.
         """
         self.come((0, 5000))
-        for number in range(16):
-            self.assertEqual(self.come(number), [])
-            self.passTime(HOLD / 16)
-        self.passTime(HOLD / 16)
-        self.assertEqual(self.come(16, 17, 19, 18), [16, 17, 18, 19])
+        for number in range(100):
+            self.assertEqual(self.again(number), [])
+            self.passTime(HOLD / 4)
+        self.assertEqual(self.come(5001, 5000), [5000, 5001])
+
+    def test_whatComesTwiceByItselfPassesTwice(self) -> None:
+        """
+        Nobody has said that it might: it may be a peer that counts anew.
+        """
+        self.come((0, 3))
+        self.assertEqual(self.come(1, (0, 2)), [1, 0, 1])
+        self.assertEqual(self.come((2, 2)), [2, 3])
+        self.assertEqual(self.resequencer.late, 4)
+
+    def test_whatIsRememberedIsBounded(self) -> None:
+        """
+        In number and in time.
+        """
+        self.come(0)
+        for number in range(2, 2 * MAX_GIVEN_UP + 20, 2):
+            self.again(number)
+        self.passTime(HOLD)
+        self.expire()
+        self.assertEqual((len(self.resequencer._missed), len(self.resequencer._again)), (MAX_GIVEN_UP, MAX_GIVEN_UP))
+        self.passTime(MISSED_SECONDS + 0.001)
+        self.assertEqual(self.again(2 * MAX_GIVEN_UP + 1), [])
+        self.assertEqual((len(self.resequencer._missed), len(self.resequencer._again)), (0, MAX_GIVEN_UP))
+
+    @settings(deadline=None, database=None)
+    @given(
+        st.lists(
+            st.tuples(
+                st.booleans(), st.integers(0, 40), st.integers(1, 9), st.sampled_from([0.0, 0.0, HOLD / 3, HOLD])
+            ),
+            max_size=40,
+        )
+    )
+    def test_eachDatagramPassesOnce(self, events: list[tuple[bool, int, int, float]]) -> None:
+        """
+        Whatever is sent again before or after it comes, in whatever pieces, as long as no
+        tunnel brings a datagram twice by itself, nor two of them send it again.
+        """
+        self.begin()
+        passed = self.come(0)
+        came, copied = {0}, set[int]()
+        for isAgain, begin, size, seconds in events:
+            self.passTime(seconds)
+            passed += self.expire()
+            numbers = set(range(begin, begin + size))
+            if isAgain and not numbers & copied:
+                passed += self.again((begin, size))
+                copied |= numbers
+            elif not isAgain and not numbers & came:
+                passed += self.come((begin, size))
+                came |= numbers
+        self.passTime(LONGEST_HOLD_SECONDS)
+        passed += self.expire()
+        self.assertEqual(sorted(passed), sorted(came | copied))
+        self.assertEqual(self.resequencer.held, 0)
 
 
 class RestartTests(_ResequencerTestCase):
@@ -684,6 +743,17 @@ class RestartTests(_ResequencerTestCase):
         self.passTime(HOLD * 1.5)
         self.assertEqual(self.come(2), [BEFORE + 2, 2])
         self.assertEqual(self.come(4, 3), [3, 4])
+
+    def test_peerMayCountAnewInTheMidstOfARead(self) -> None:
+        """
+        From before where numbers end.
+        """
+        self.come((BEFORE, 100))
+        self.assertEqual(self.come(-8), [-8])
+        self.passTime(HOLD * 1.1)
+        self.assertEqual(self.come(*range(-7, 3)), list(range(-7, 3)))
+        self.assertEqual(self.come(4, 3), [3, 4])
+        self.assertEqual(self.resequencer.late, 1)
 
     def test_numbersFarAheadCostOneHold(self) -> None:
         """

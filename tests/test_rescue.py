@@ -7,11 +7,14 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.twins import MemoryTunnel
-from uotp.rescue import LOOK_SECONDS, MAX_WAITING_BYTES, Rescue
+from uotp.rescue import LOOK_SECONDS, MAX_WAITING_BYTES, WAIT_SECONDS, Rescue
 from uotp.train import Train
+from uotp.unconfirmed import TRAIN_OVERHEAD_BYTES
 from uotp.wire.format2 import Arrival
 
 NOW = 1000.0
+STEP = 1.01 * LOOK_SECONDS
+"""From one look to the next."""
 
 
 def arrival(number: int, size: int = 8) -> Arrival:
@@ -30,24 +33,44 @@ class RescueTests(SynchronousTestCase):
         """
         Begin with nothing to rescue.
         """
-        self.rescue = Rescue(NOW)
+        self.now = NOW
+        self.rescue = Rescue(self.now)
         self.tunnels = [MemoryTunnel() for _ in range(3)]
 
-    def test_onlyWhatStandsStillIsTakenFrom(self) -> None:
+    def look(self, *expected: MemoryTunnel, after: float = STEP) -> None:
         """
-        And what it holds, once.
+        The next look finds these to stand still.
         """
-        for number, tunnel in enumerate(self.tunnels):
+        self.now += after
+        self.assertEqual(self.rescue.findStill(self.tunnels, self.now), list(expected))
+
+    def take(self, *kept: Arrival) -> None:
+        """
+        Take these from a tunnel.
+        """
+        self.tunnels[0].kept = list(kept)
+        self.rescue.take(self.tunnels[0], self.now)
+
+    def numbers(self, most: int = 1 << 30) -> list[int]:
+        """
+        @return: of what is to be sent next.
+        """
+        return [number for number, _ in self.rescue.next(most, self.now)]
+
+    def test_onlyWhatStandsStillIsFound(self) -> None:
+        """
+        If it holds something, and at the second look.
+        """
+        _, still, empty = self.tunnels
+        for number, tunnel in enumerate(self.tunnels[:2]):
             tunnel.kept = [arrival(number)]
-        self.tunnels[1].still = True
-        self.rescue.look(self.tunnels, NOW)
-        self.assertFalse(self.rescue)
-        self.rescue.look(self.tunnels, NOW + LOOK_SECONDS)
-        self.assertTrue(self.rescue)
-        self.assertEqual(self.rescue.next(100), [arrival(1)])
-        self.assertFalse(self.rescue)
-        self.rescue.look(self.tunnels, NOW + 2 * LOOK_SECONDS)
-        self.assertFalse(self.rescue)
+        still.still = empty.still = True
+        self.look()
+        self.look(still)
+        self.look(still)
+        self.rescue.take(still, self.now)
+        self.assertEqual(self.numbers(), [1])
+        self.look()
 
     def test_whatMovesInBetweenDoesNotStandStill(self) -> None:
         """
@@ -55,58 +78,95 @@ class RescueTests(SynchronousTestCase):
         """
         tunnel = self.tunnels[0]
         tunnel.kept = [arrival(0)]
-        for look, still in enumerate((True, False, True, False, True, True)):
-            self.assertFalse(self.rescue)
+        for still in (True, False, True, False, True):
             tunnel.still = still
-            self.rescue.look(self.tunnels, NOW + look * 1.01 * LOOK_SECONDS)
-        self.assertTrue(self.rescue)
+            self.look()
+        self.look(tunnel)
+
+    def test_roundTripIsWaitedFor(self) -> None:
+        """
+        What is repeated cannot be acknowledged sooner.
+        """
+        tunnel = self.tunnels[0]
+        tunnel.kept, tunnel.still, tunnel.roundTrip = [arrival(0)], True, 2.5 * STEP
+        self.look()
+        self.look()
+        self.look()
+        self.look(tunnel)
+
+    def test_looksThatAreFarApartSayNothing(self) -> None:
+        """
+        In a flow that pauses: there may have been two losses.
+        """
+        tunnel = self.tunnels[0]
+        tunnel.kept, tunnel.still = [arrival(0)], True
+        self.look()
+        self.look(after=5.0)
+        self.look(tunnel)
+
+    def test_lostTunnelIsForgotten(self) -> None:
+        """
+        Nothing of it is kept.
+        """
+        tunnel = self.tunnels[0]
+        tunnel.kept, tunnel.still = [arrival(0)], True
+        self.look()
+        self.rescue.take(tunnel, self.now)
+        self.assertEqual(self.rescue._stillSince, {})
 
     def test_looksAreFew(self) -> None:
         """
-        However often somebody asks for one.
+        However often somebody asks whether it is time for one.
         """
-        self.tunnels[0].still = True
-        self.tunnels[0].kept = [arrival(0)]
-        self.rescue.look(self.tunnels, NOW)
-        for part in range(1, 10):
-            self.rescue.look(self.tunnels, NOW + LOOK_SECONDS * part / 10)
-        self.assertFalse(self.rescue)
-        self.rescue.look(self.tunnels, NOW + LOOK_SECONDS)
-        self.assertTrue(self.rescue)
+        self.assertTrue(self.rescue.isTimeToLook(NOW))
+        self.look(after=0)
+        self.assertFalse(self.rescue.isTimeToLook(NOW + 0.9 * LOOK_SECONDS))
+        self.assertTrue(self.rescue.isTimeToLook(NOW + STEP))
 
     def test_itIsSentInPortions(self) -> None:
         """
         In order; a train is not divided.
         """
-        self.tunnels[0].kept = [arrival(0, 40), arrival(1, 60), arrival(2, 1), arrival(3, 500), arrival(4)]
-        self.rescue.take(self.tunnels[0])
+        self.take(arrival(0, 40), arrival(1, 60), arrival(2, 1), arrival(3, 500), arrival(4))
         portions = []
         while self.rescue:
-            portions.append([number for number, _ in self.rescue.next(100)])
+            portions.append(self.numbers(100))
         self.assertEqual(portions, [[0, 1], [2], [3], [4]])
+
+    def test_whatIsOldIsNotSent(self) -> None:
+        """
+        It would only stand before what is fresh.
+        """
+        self.take(arrival(0))
+        self.now += WAIT_SECONDS / 2
+        self.take(arrival(1))
+        self.now += WAIT_SECONDS / 2 + 0.01
+        self.assertEqual(self.numbers(), [1])
+        self.take(arrival(2))
+        self.now += WAIT_SECONDS + 0.01
+        self.assertEqual(self.numbers(), [])
+        self.assertFalse(self.rescue)
 
     def test_whatWaitsIsBounded(self) -> None:
         """
-        The oldest goes.
+        The oldest goes; and empty datagrams take room, too.
         """
-        for start in (0, 20):
-            self.tunnels[0].kept = [arrival(start + number, 60_000) for number in range(20)]
-            self.rescue.take(self.tunnels[0])
-        waiting = [number for number, _ in self.rescue.next(1 << 30)]
-        self.assertEqual(waiting, list(range(40 - MAX_WAITING_BYTES // 60_000, 40)))
-        self.tunnels[0].kept = [arrival(0, 60_000)]
-        self.rescue.take(self.tunnels[0])
-        self.assertTrue(self.rescue, "the account is right")
+        for size in (60_000, 0):
+            self.setUp()
+            room = MAX_WAITING_BYTES // (size + TRAIN_OVERHEAD_BYTES)
+            self.take(*(arrival(number, size) for number in range(room)))
+            self.take(*(arrival(number, size) for number in range(room, room + 9)))
+            self.assertEqual(self.numbers(), list(range(9, room + 9)))
+            self.take(*(arrival(number, size) for number in range(room)))
+            self.assertEqual(self.numbers(), list(range(room)), "the account is right")
 
     def test_itCanBeForgotten(self) -> None:
         """
         When no tunnel is left.
         """
-        self.tunnels[0].kept = [arrival(0, 60_000)] * 9
-        self.rescue.take(self.tunnels[0])
+        room = MAX_WAITING_BYTES // (60_000 + TRAIN_OVERHEAD_BYTES)
+        self.take(*(arrival(number, 60_000) for number in range(room)))
         self.rescue.forget()
         self.assertFalse(self.rescue)
-        self.tunnels[0].kept = [arrival(number, 60_000) for number in range(MAX_WAITING_BYTES // 60_000)]
-        kept = list(self.tunnels[0].kept)
-        self.rescue.take(self.tunnels[0])
-        self.assertEqual(self.rescue.next(1 << 30), kept)
+        self.take(*(arrival(number, 60_000) for number in range(room)))
+        self.assertEqual(self.numbers(), list(range(room)))

@@ -517,10 +517,60 @@ class SessionTests(SynchronousTestCase):
         still.kept, still.still, still.costs = [(0, numbered(1))], True, TROUBLED
         other.whenSent = lambda: seen.append(list(other.again))
         for number in (2, 3, 4):
-            self.clock.advance(uotp.rescue.LOOK_SECONDS)
+            self.clock.advance(1.1 * uotp.rescue.LOOK_SECONDS)
             self.send(number)
         self.assertEqual((still.sent, other.sent), ([numbered(1)], [numbered(number) for number in (2, 3, 4)]))
         self.assertEqual(seen, [[], [(0, numbered(1))], [(0, numbered(1))]])
+
+    def test_whereNoOtherTunnelIsWellNothingIsSentAgain(self) -> None:
+        """
+        What stands still may move yet; it goes as soon as one is well.
+        """
+        still, other = self.open(), self.open()
+        self.send(1)
+        still.kept, still.still, still.costs = [(0, numbered(1))], True, TROUBLED
+        other.costs = TROUBLED
+        for number in (2, 3, 4):
+            self.clock.advance(1.1 * uotp.rescue.LOOK_SECONDS)
+            self.send(number)
+        self.assertEqual((still.again, other.again, still.kept), ([], [], [(0, numbered(1))]))
+        other.costs = 0
+        self.clock.advance(1.1 * uotp.rescue.LOOK_SECONDS)
+        self.send(5)
+        self.assertEqual((still.again, other.again), ([], [(0, numbered(1))]))
+
+    def test_loneTunnelIsGivenNothingTwice(self) -> None:
+        """
+        However long it stands still.
+        """
+        still = self.open()
+        still.kept, still.still, still.costs = [(0, numbered(1))], True, TROUBLED
+        for number in range(9):
+            self.clock.advance(1.1 * uotp.rescue.LOOK_SECONDS)
+            self.send(number)
+        self.assertEqual((still.again, len(still.sent)), ([], 9))
+
+    def test_whatIsToBeSentAgainIsWaitedFor(self) -> None:
+        """
+        By whoever wants to stop, while a tunnel may take it.
+        """
+        full, lost = self.open(room=1), self.open()
+        self.send(1)
+        lost.kept = [(5, numbered(1))]
+        lost.close()
+        self.assertTrue(self.session.waits)
+        full.makeRoom(1)
+        self.assertEqual((self.session.waits, full.again), (False, [(5, numbered(1))]))
+
+    def test_whatIsSentAgainIsPutInItsPlace(self) -> None:
+        """
+        Once, whichever way it comes.
+        """
+        self.session.numberedFromTunnel([(0, numbered(0)), (2, numbered(2))])
+        self.session.againFromTunnel([(1, numbered(1)), (2, numbered(2))])
+        self.session.numberedFromTunnel([(1, numbered(1))])
+        self.assertEqual(self.delivered, [numbered(number) for number in range(3)])
+        self.assertEqual((self.session.late, self.session.bytesIn), (0, 24))
 
     def test_whatIsSentAgainGoesBeforeWhatWaits(self) -> None:
         """

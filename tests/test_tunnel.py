@@ -1149,23 +1149,28 @@ class Format2Tests(_TunnelTestCase):
             transport.lose(ConnectionLost())
             self.assertEqual(self.session.rescued, [])
 
-    def test_tunnelStandsStillIfItsConnectionDoesAndHoldsSomething(self) -> None:
+    def test_tunnelKnowsWhetherItHoldsSomething(self) -> None:
         """
-        The kernel is not asked for nothing.
+        That is not known to have arrived.
         """
-        tunnel, transport = self.accept()
-        transport.still = True
-        self.assertFalse(tunnel.isStill())
+        tunnel, _ = self.accept()
+        self.assertFalse(tunnel.holdsUnconfirmed())
         tunnel.send([TRAIN])
-        self.assertTrue(tunnel.isStill())
-        transport.still = False
-        self.assertFalse(tunnel.isStill())
-        transport.still = True
+        self.assertTrue(tunnel.holdsUnconfirmed())
         tunnel.unconfirmed()
-        self.assertFalse(tunnel.isStill())
+        self.assertFalse(tunnel.holdsUnconfirmed())
         tunnel.send([TRAIN])
         tunnel.close()
-        self.assertFalse(tunnel.isStill())
+        self.assertFalse(tunnel.holdsUnconfirmed())
+
+    def test_whereThereAreNoNumbersNothingIsSentAgain(self) -> None:
+        """
+        Nobody could tell what comes twice.
+        """
+        tunnel, transport = self.open()
+        before = list(transport.stream)
+        tunnel.sendAgain([(0, TRAIN)])
+        self.assertEqual(transport.stream, before)
 
     def test_onlyFormat2CanProveThatItIsGood(self) -> None:
         """

@@ -26,7 +26,6 @@ from uotp.reception import HELLO_SECONDS, MAX_TUNNELS, MAX_UNKNOWN
 from uotp.registry import MAX_SESSIONS, MAX_TUNNELS_PER_SESSION
 from uotp.reorder import (
     FIRST_HOLD_SECONDS,
-    KNOWN_DATAGRAMS,
     LEAST_HOLD_SECONDS,
     LONGEST_HOLD_SECONDS,
     MAX_HELD_BYTES,
@@ -48,6 +47,7 @@ EXAMPLES: list[Vector] = [
     *(vector for vector, _ in vectors.FORMAT_1_FRAMES),
     *(vector for vector, _, _ in vectors.FRAMES),
     *(vector for vector, _, _ in vectors.FRAMES_UNDERSTOOD),
+    *(vector for vector, _ in vectors.FRAMES_AGAIN),
 ]
 
 MALFORMED: dict[str, list[Malformed]] = {
@@ -71,7 +71,6 @@ LIMITS = {
     "a train waits, at least": f"{LEAST_HOLD_SECONDS:g} s",
     "a train waits, at most": f"{LONGEST_HOLD_SECONDS:g} s",
     "trains that wait, in a session": f"{MAX_HELD_BYTES} bytes",
-    "what has come is known, so far back": f"{KNOWN_DATAGRAMS} datagrams",
     "what may be sent again was sent within": f"{AGAIN_SECONDS:g} s",
     "what may be sent again of a tunnel": f"{MAX_KEPT_BYTES} bytes",
     "a ping while trains are sent, after": f"{BUSY_SECONDS:g} s",

@@ -229,7 +229,6 @@ class MemoryTransport(FakeTransport):
     @ivar aborted: whether this end has aborted the connection.
     @ivar held: how many bytes wait, those that the kernel would have among them.
     @ivar troubled: whether the connection retransmits.
-    @ivar still: whether it does so in vain.
     @ivar dataBuffer: what L{uotp.sockets.unsentBytes} looks at.
     """
 
@@ -243,7 +242,7 @@ class MemoryTransport(FakeTransport):
         super().__init__(protocol, isServer)
         if secured:
             alsoProvides(self, ISSLTransport)
-        self.stalled = self.aborted = self.lost = self.troubled = self.still = False
+        self.stalled = self.aborted = self.lost = self.troubled = False
         self.held = 0
         self._paused = self._closing = False
         self._reason: Exception = ConnectionDone()
@@ -263,7 +262,7 @@ class MemoryTransport(FakeTransport):
         """
         See L{Carrier.standing}.
         """
-        return Standing(0, 0, 0.0, 0.0, isStill=True) if self.still else None
+        return None
 
     def unacknowledged(self) -> int | None:
         """
@@ -423,11 +422,13 @@ class RecordingSession:
     @ivar numbers: of the trains that had one.
     @ivar says: "free", "full" and "gone", in order.
     @ivar roundTrips: how often a tunnel has learnt how far the other end is.
+    @ivar again: what was sent again.
     @ivar rescued: what tunnels that were gone had not carried.
     """
 
     def __init__(self) -> None:
         self.rescued: list[Arrival] = []
+        self.again: list[Arrival] = []
         self.trains: list[Train] = []
         self.numbers: list[int] = []
         self.says: list[str] = []
@@ -446,6 +447,12 @@ class RecordingSession:
         """
         self.numbers += [number for number, _ in arrivals]
         self.trains += [train for _, train in arrivals]
+
+    def againFromTunnel(self, arrivals: list[Arrival]) -> None:
+        """
+        Keep them.
+        """
+        self.again += arrivals
 
     def roundTripSeen(self) -> None:
         """
@@ -611,11 +618,11 @@ class MemoryTunnel:
             self.again += arrivals
             self._take(len(arrivals))
 
-    def isStill(self) -> bool:
+    def holdsUnconfirmed(self) -> bool:
         """
-        What the test says.
+        Whether the test has said what.
         """
-        return self.still
+        return bool(self.kept)
 
     def unconfirmed(self) -> list[Arrival]:
         """
@@ -634,7 +641,7 @@ class MemoryTunnel:
         """
         What the test says.
         """
-        return self.stands
+        return Standing(0, 0, self.roundTrip, self.roundTrip, isStill=True) if self.still else self.stands
 
     def close(self) -> None:
         """

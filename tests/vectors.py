@@ -184,6 +184,11 @@ FRAMES = [
 ]
 """Both ways."""
 
+FRAMES_AGAIN = [
+    (Vector("train-again", "00 01 0002 0006 00000007 6162 6364 6566"), [(7, Train(2, b"abcdef"))]),
+]
+"""Trains that were sent before, both ways."""
+
 FRAMES_UNDERSTOOD = [
     FrameVector(
         Vector("padding", "05 00 0000 0003 00000000 000000 05 00 0000 0000 00000000 00 00 0001 0001 00000000 61"),
@@ -248,7 +253,7 @@ MALFORMED_SERVER_HELLOS = [
 MALFORMED_FRAMES = [
     Malformed("06 00 0000 0000 00000000", "kind 6"),
     Malformed("7f 00 0000 0000 00000000", "kind 127"),
-    Malformed("00 01 0003 0003 00000000", "flags 0x1"),
+    Malformed("00 02 0003 0003 00000000", "flags 0x2"),
     Malformed("00 00 0000 0003 00000000", "in datagrams of 0"),
     Malformed("01 80 0000 0008 00000000", "flags 0x80"),
     Malformed("05 01 0000 0000 00000000", "flags 0x1"),

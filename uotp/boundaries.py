@@ -86,10 +86,9 @@ class Carrier(Protocol):
         numbers that it has.  To be called while the tunnel is free only.
         """
 
-    def isStill(self) -> bool:
+    def holdsUnconfirmed(self) -> bool:
         """
-        @return: whether the tunnel holds what has not been acknowledged for so long that
-            the kernel has begun to repeat it.
+        @return: whether there is anything that L{unconfirmed} would give.
         """
 
     def unconfirmed(self) -> list[Arrival]:
@@ -138,6 +137,12 @@ class TrainsOfTunnel(Protocol):
     def numberedFromTunnel(self, arrivals: list[Arrival]) -> None:
         """
         The other end sent trains, each with the number of its first datagram.
+        """
+
+    def againFromTunnel(self, arrivals: list[Arrival]) -> None:
+        """
+        The other end sent again, with their numbers, trains that another tunnel may have
+        brought, or may bring yet.
         """
 
     def roundTripSeen(self) -> None:

@@ -98,9 +98,10 @@ class Conversation:
     def encodeAgain(self, arrivals: list[Arrival]) -> bytes:
         """
         @param arrivals: trains that have their numbers.
-        @return: what is to be written for them.
+        @return: what is to be written for them: nothing, where nobody could tell what
+            comes twice.
         """
-        return self.encode([train for _, train in arrivals])
+        return b""
 
     def holdsUnconfirmed(self) -> bool:
         """

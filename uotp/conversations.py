@@ -14,7 +14,7 @@ from uotp.readiness import Readiness
 from uotp.train import Train
 from uotp.unconfirmed import Unconfirmed
 from uotp.wire.format1 import Format1Codec
-from uotp.wire.format2 import Arrival, Format2Codec, Kind, controlFrame, trainFrame
+from uotp.wire.format2 import Arrival, Format2Codec, Kind, controlFrame, frameAgain
 from uotp.wire.hello import WireFormat
 
 
@@ -81,8 +81,9 @@ class Format2Conversation(Conversation):
         is more on the wire than in payload, so that we never take too much for confirmed.
         """
         unconfirmed = self._unconfirmed
-        if unconfirmed.isLong and (unacknowledged := self._speaker.unacknowledged()) is not None:
-            unconfirmed.confirm(unconfirmed.position - unacknowledged)
+        if unconfirmed.isLong:
+            unacknowledged = self._speaker.unacknowledged()
+            unconfirmed.confirm(0 if unacknowledged is None else unconfirmed.position - unacknowledged)
         unconfirmed.add(self._numbering.next, trains, self._seconds())
 
     def encodeAgain(self, arrivals: list[Arrival]) -> bytes:
@@ -91,7 +92,7 @@ class Format2Conversation(Conversation):
         lost twice is lost.
         """
         self._heartbeat.carried = True
-        return b"".join([trainFrame(number, train) for number, train in arrivals])
+        return b"".join([frameAgain(number, train) for number, train in arrivals])
 
     def holdsUnconfirmed(self) -> bool:
         """
@@ -110,9 +111,11 @@ class Format2Conversation(Conversation):
         Hand the trains on, and do what is asked for.
         """
         self._heartbeat.heard = True
-        arrivals, controls = self._codec.decode(data)
+        arrivals, controls, again = self._codec.decode(data)
         if arrivals:
             self._session.numberedFromTunnel(arrivals)
+        if again:
+            self._session.againFromTunnel(again)
         if controls:
             self._obey(controls)
 

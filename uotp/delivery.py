@@ -60,10 +60,22 @@ class Delivery:
         if resequencer is None:
             self._pacer.send([train for _, train in arrivals], now)
             return
-        trains = resequencer.put(arrivals, now)
+        self._pass(resequencer.put(arrivals, now), now)
+
+    def again(self, arrivals: list[Arrival], now: float) -> None:
+        """
+        Trains came that were sent before, each with the number of its first datagram.
+        Where nothing is put in order, nobody knows which of them have come.
+
+        @param now: by the clock.
+        """
+        if self._resequencer is not None:
+            self._pass(self._resequencer.putAgain(arrivals, now), now)
+
+    def _pass(self, trains: list[Train], now: float) -> None:
         if trains:
             self._pacer.send(trains, now)
-        if resequencer.held and self._timer is None:
+        if self._timer is None and self._resequencer is not None and self._resequencer.held:
             self._wait(now)
 
     def _wait(self, now: float) -> None:

@@ -112,11 +112,23 @@ class Dispatch:
             current, tunnels = self._schedule.current, len(self._schedule)
             if self._stay.isOver(current, tunnels, self.bytes, now) and self._schedule.moveOn():
                 self._stay.moved(now)
-        self._rescue.look(self._schedule, now)
-        if self._rescue:
-            self._sendWaiting(now)
+        if self._rescue.isTimeToLook(now):
+            self._sendAgain(now)
         if self._waited and now >= self._judgedAt + JUDGE_SECONDS:
             self._judge(now)
+
+    def _sendAgain(self, now: float) -> None:
+        """
+        Send what stands still, and what waits of it, through a tunnel that is well; where
+        there is none, it may come yet.
+        """
+        for still in self._rescue.findStill(self._schedule, now):
+            if self._schedule.sound() is not None:
+                self._rescue.take(still, now)
+        while self._rescue and (sound := self._schedule.sound()) is not None:
+            arrivals = self._rescue.next(self._portion, now)
+            if arrivals:
+                sound.sendAgain(arrivals)
 
     def _judge(self, now: float) -> None:
         """
@@ -183,7 +195,7 @@ class Dispatch:
         Whether trains wait, and a tunnel will take them before they have waited too
         long.
         """
-        return bool(self._backlog and len(self._schedule))
+        return bool((self._backlog or self._rescue) and len(self._schedule))
 
     def tunnelFree(self, tunnel: Carrier) -> None:
         """
@@ -191,12 +203,12 @@ class Dispatch:
         """
         now = self._clock()
         self._schedule.offer(tunnel)
+        if self._rescue:
+            self._sendAgain(now)
         self._sendWaiting(now)
         self._backlog.maxAge = WAIT_SECONDS  # not for what has waited for the first tunnel
 
     def _sendWaiting(self, now: float) -> None:
-        while self._rescue and (current := self._schedule.current) is not None:
-            current.sendAgain(self._rescue.next(self._portion))
         while self._backlog and (current := self._schedule.current) is not None:
             trains = self._backlog.take(now, self._portion)
             if trains:
@@ -218,8 +230,10 @@ class Dispatch:
         self._width.forget(tunnel)
         self.measure()
         if len(self._schedule):
-            self._rescue.take(tunnel)
-            self._sendWaiting(self._clock())  # another may carry in its place
+            now = self._clock()
+            self._rescue.take(tunnel, now)
+            self._sendAgain(now)
+            self._sendWaiting(now)  # another may carry in its place
         else:
             self._rescue.forget()
             self._backlog.maxAge = MAX_AGE_SECONDS

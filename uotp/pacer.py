@@ -63,10 +63,10 @@ What waits is divided into parts of this size at most, so that one of them soon 
 room; a lone datagram may be longer, but is never more than a burst.
 """
 
-MAX_WAITING_BYTES = 6 * 1024 * 1024
+MAX_WAITING_BYTES = 2 * 1024 * 1024
 """
-What may wait: as much as can have been held up, and 0.25 s of the least rate.  More is
-handed on all the same, nothing is dropped here.
+What may wait, 80 ms of the least rate.  More is handed on all the same, nothing is
+dropped here.
 """
 
 

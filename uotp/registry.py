@@ -23,7 +23,7 @@ from uotp.wire.hello import sessionName
 
 MAX_SESSIONS = 4096
 """
-Each may hold a UDP socket and what waits, half a megabyte and for part of a second six
+Each may hold a UDP socket and what waits, half a megabyte and for part of a second two
 more, and of what a tunnel has not delivered a megabyte, as its kernel may: a bound on
 what strangers can make of us where no client certificate is asked for.
 """

@@ -3,8 +3,11 @@ Trains that came through several tunnels, in the order of their numbers again.
 
 A train that came early waits until the gap before it is filled, or until it has waited
 for as long as a train may, or until too much waits; then the gap is given up.  What
-still comes of it is late, and passed on at once.  What has come before is dropped: a
-sender whose tunnel stands still sends again what was in it, through another.
+still comes of it is late, and passed on at once.
+
+A sender whose tunnel stands still sends again what was in it, through another, and says
+so.  Of that only what was missed is passed on, and of what comes by the first tunnel after
+all only what has not come again.
 
 How long a train may wait follows what was seen: somewhat longer than the longest delay
 after which a gap was filled of late, and never less than a repair takes.  A gap in what
@@ -17,12 +20,12 @@ Pure: time comes in with each call, and the caller sets a timer for L{Resequence
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
 from typing import NamedTuple
 
+from uotp.ranges import Range, Ranges
 from uotp.train import Train, bytesOf, datagramsWithin
 from uotp.wire.format2 import LAST_NUMBER, Arrival
 
@@ -35,11 +38,8 @@ LEAST_HOLD_SECONDS = 0.03
 ROUND_TRIPS = 2.0
 """A repair takes one, and somewhat more until the loss is seen."""
 
-FIRST_HOLD_SECONDS = 0.3
-"""
-Before anything was seen: a repair on a path of average length, and the 0.2 s for which a
-connection under BBR sends next to nothing every ten seconds, to measure its round trip.
-"""
+FIRST_HOLD_SECONDS = 0.15
+"""Before anything was seen: a repair on a path of average length."""
 
 LONGEST_HOLD_SECONDS = 0.5
 """
@@ -72,12 +72,9 @@ MISSED_SECONDS = 8.0
 """After so long a gap is not filled any more: its tunnel has been given up."""
 
 MAX_GIVEN_UP = 512
-"""Gaps remembered after they were given up, to know what comes late from what comes twice."""
-
-KNOWN_DATAGRAMS = 1 << 16
 """
-So far back it is known what has come: more than a sender has on its way.  A peer that
-counts anew is mostly further behind.
+Gaps remembered after they were given up, to learn from what comes late and to know what
+is of use of that which was sent again; and as many ranges of the latter that have come.
 """
 
 
@@ -193,7 +190,8 @@ class Resequencer:
         self._base = 0  # what was expected first: of those before it nothing is known
         self._waiting: list[Run] = []  # a heap
         self._byAge: deque[tuple[float, int]] = deque()  # when a run came, and its number; some are gone already
-        self._givenUp: list[tuple[int, int, float]] = []  # in order: begin, end, and since when it was missed
+        self._missed = Ranges(MAX_GIVEN_UP, MISSED_SECONDS)  # gaps that were given up
+        self._again = Ranges(MAX_GIVEN_UP, MISSED_SECONDS)  # what has come that was sent again
         self._behindSince: float | None = None  # nothing has come but what is behind, and not missed
         self.late = 0
         self.held = 0
@@ -209,10 +207,8 @@ class Resequencer:
             if self._expected is None:
                 self._expected = self._base = run.number
             ahead = run.number - self._expected & LAST_NUMBER
-            if not ahead:
-                self._goOn(run, now, ready)
-            elif ahead < HALF:
-                self._keep(run._replace(number=self._expected + ahead), now, ready)
+            if ahead < HALF:
+                self._takeNew(run._replace(number=self._expected + ahead), now, ready)
             else:
                 number = self._expected + ahead - LAST_NUMBER - 1
                 for train in run.trains:
@@ -242,25 +238,35 @@ class Resequencer:
 
     def _takeBehind(self, number: int, train: Train, now: float, ready: list[Train]) -> None:
         """
-        A train has come whose first datagram, at least, is behind: it is late as far as it
-        was missed, and dropped as far as it has come before.
+        A train has come whose first datagram, at least, is behind: it is late.  What of it
+        has come by another tunnel, sent again, is dropped.
         """
         assert self._expected is not None
-        isUnknown = number < max(self._base, self._expected - KNOWN_DATAGRAMS)
         end = number + train.datagrams
         behind = min(end, self._expected)
-        missed = [(number, behind, now)] if isUnknown else self._fill(number, behind, now)
-        if (isUnknown or not missed) and self._countsAnew(now):
+        missed = self._missed.take(number, behind, now)
+        for gap in missed:
+            self._hold.filled(now - gap.since, now)
+        if self._again.take(number, behind, now):
+            self._passLate(number, train, missed, ready)
+        elif missed or not self._countsAnew(now):
+            self._passLate(number, train, [Range(number, behind, now)], ready)
+        else:
             ready += self.restart()
-            self._expected = self._base = number & LAST_NUMBER
+            self._expected = self._base = number
             self._goOn(Run(number, train.datagrams, [train]), now, ready)
             return
-        for first, last, since in missed:
-            self.late += last - first
-            self._hold.filled(now - since, now)
-            ready.append(datagramsWithin(train, first - number, last - number))
         if behind < end:
             self._goOn(Run(behind, end - behind, [datagramsWithin(train, behind - number, end - number)]), now, ready)
+
+    def _passLate(self, number: int, train: Train, parts: list[Range], ready: list[Train]) -> None:
+        """
+        @param number: of the train.
+        @param parts: of it that are to be passed on.
+        """
+        for begin, end, _ in parts:
+            self.late += end - begin
+            ready.append(datagramsWithin(train, begin - number, end - number))
 
     def _countsAnew(self, now: float) -> bool:
         """
@@ -271,29 +277,42 @@ class Resequencer:
             self._behindSince = now
         return now - self._behindSince > self._hold.seconds(now)
 
-    def _fill(self, begin: int, end: int, now: float) -> list[tuple[int, int, float]]:
+    def putAgain(self, arrivals: list[Arrival], now: float) -> list[Train]:
         """
-        Miss some numbers no more.
+        Trains have come that were sent before, by another tunnel, and may have come by
+        that as well, or come yet.
 
-        @return: those that were missed: the first, the one behind the last, and since when.
+        @param arrivals: trains as they came.
+        @param now: monotonic seconds.
+        @return: what can be passed on.
         """
-        gaps = self._givenUp
-        while gaps and gaps[0][2] < now - MISSED_SECONDS:
-            del gaps[0]
-        filled: list[tuple[int, int, float]] = []
-        index = max(bisect_right(gaps, (begin, math.inf)) - 1, 0)
-        while index < len(gaps) and gaps[index][0] < end:
-            gapBegin, gapEnd, since = gaps[index]
-            first, last = max(begin, gapBegin), min(end, gapEnd)
-            if first >= last:  # it ends before what we look for
-                index += 1
-                continue
-            filled.append((first, last, since))
-            left = [(a, b, since) for a, b in ((gapBegin, first), (last, gapEnd)) if a < b]
-            gaps[index : index + 1] = left
-            index += len(left)
-        del gaps[:-MAX_GIVEN_UP]
-        return filled
+        ready: list[Train] = []
+        for first, train in arrivals:
+            if self._expected is None:
+                self._expected = self._base = first
+            number = self._expected + ((first - self._expected + HALF & LAST_NUMBER) - HALF)
+            end = number + train.datagrams
+            behind = min(end, self._expected)
+            if number < behind:
+                missed = self._missed.take(number, behind, now)
+                if number < self._base:
+                    missed.insert(0, Range(number, min(end, self._base), now))  # who knows
+                for gap in missed:
+                    self._again.add(gap.begin, gap.end, now)
+                self._passLate(number, train, missed, ready)
+            if end > self._expected:
+                begin = max(number, self._expected)
+                self._again.add(begin, end, now)
+                self._takeNew(
+                    Run(begin, end - begin, [datagramsWithin(train, begin - number, end - number)]), now, ready
+                )
+        return ready
+
+    def _takeNew(self, run: Run, now: float, ready: list[Train]) -> None:
+        if run.number == self._expected:
+            self._goOn(run, now, ready)
+        else:
+            self._keep(run, now, ready)
 
     def _release(self, ready: list[Train]) -> None:
         """
@@ -323,9 +342,8 @@ class Resequencer:
         since = self._byAge[0][0]
         while self._waiting and self._waiting[0].number <= number:
             begin, self._expected = self._expected, self._waiting[0].number
-            self._givenUp.append((begin, self._expected, since))
+            self._missed.add(begin, self._expected, since)
             self._release(ready)
-        del self._givenUp[:-MAX_GIVEN_UP]
 
     def expire(self, now: float) -> list[Train]:
         """
@@ -354,6 +372,7 @@ class Resequencer:
         ready: list[Train] = []
         if self._waiting:
             self._giveUp(max(run.number for run in self._waiting), ready)
-        self._givenUp.clear()
+        self._missed.clear()
+        self._again.clear()
         self._expected = self._behindSince = None
         return ready

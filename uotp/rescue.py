@@ -17,16 +17,23 @@ from collections import deque
 from collections.abc import Iterable
 
 from uotp.boundaries import Carrier
+from uotp.unconfirmed import TRAIN_OVERHEAD_BYTES
 from uotp.wire.format2 import Arrival
 
 LOOK_SECONDS = 0.1
+"""How often tunnels are looked at, at most."""
+
+STILL_SECONDS = 0.08
 """
-How often tunnels are looked at, at most, and how long one must have stood still to be
-given up: more than a round trip of most paths.
+For so long, and for a round trip, a tunnel must be seen to stand still: between two looks
+at the least.
 """
 
 MAX_WAITING_BYTES = 2 * 1024 * 1024
 """What may wait to be sent again: of two tunnels that have died together, or of many at rest."""
+
+WAIT_SECONDS = 0.3
+"""For how long: what is older only stands before what is fresh."""
 
 
 class Rescue:
@@ -38,10 +45,10 @@ class Rescue:
         """
         @param now: monotonic seconds.
         """
-        self._waiting: deque[Arrival] = deque()
+        self._waiting: deque[tuple[float, Arrival]] = deque()  # with the time until which it may wait
         self._bytes = 0
-        self._lookAt = now
-        self._still: set[Carrier] = set()  # when it was looked at last
+        self._lookedAt = now - LOOK_SECONDS
+        self._stillSince: dict[Carrier, float] = {}  # as they were seen
 
     def __bool__(self) -> bool:
         """
@@ -49,41 +56,55 @@ class Rescue:
         """
         return bool(self._waiting)
 
-    def look(self, tunnels: Iterable[Carrier], now: float) -> None:
+    def findStill(self, tunnels: Iterable[Carrier], now: float) -> list[Carrier]:
         """
-        Find out which tunnels stand still, now and then, and take what those hold that
-        have stood still before.
-        """
-        if now < self._lookAt:
-            return
-        self._lookAt = now + LOOK_SECONDS
-        before, self._still = self._still, {tunnel for tunnel in tunnels if tunnel.isStill()}
-        for tunnel in self._still & before:
-            self.take(tunnel)
+        Look at tunnels, now and then.
 
-    def take(self, tunnel: Carrier) -> None:
+        @return: those that hold something and stand still.
+        """
+        since, self._lookedAt = now - self._lookedAt, now
+        before = self._stillSince if since < 2 * LOOK_SECONDS else {}
+        self._stillSince = {}
+        found: list[Carrier] = []
+        for tunnel in tunnels:
+            if tunnel.holdsUnconfirmed() and (standing := tunnel.standing()) is not None and standing.isStill:
+                self._stillSince[tunnel] = first = before.get(tunnel, now)
+                if now - first >= max(STILL_SECONDS, standing.roundTrip):
+                    found.append(tunnel)
+        return found
+
+    def isTimeToLook(self, now: float) -> bool:
+        """
+        @return: whether the last look was long enough ago.
+        """
+        return now - self._lookedAt >= LOOK_SECONDS
+
+    def take(self, tunnel: Carrier, now: float) -> None:
         """
         Take what a tunnel holds that stands still, or is gone.
         """
+        self._stillSince.pop(tunnel, None)
         for arrival in tunnel.unconfirmed():
-            self._waiting.append(arrival)
-            self._bytes += len(arrival[1].payload)
+            self._waiting.append((now + WAIT_SECONDS, arrival))
+            self._bytes += costOf(arrival)
         while self._bytes > MAX_WAITING_BYTES:
             self._pop()
 
     def _pop(self) -> Arrival:
-        arrival = self._waiting.popleft()
-        self._bytes -= len(arrival[1].payload)
+        arrival = self._waiting.popleft()[1]
+        self._bytes -= costOf(arrival)
         return arrival
 
-    def next(self, most: int) -> list[Arrival]:
+    def next(self, most: int, now: float) -> list[Arrival]:
         """
         @param most: bytes; one train may be longer.
-        @return: what is to be sent next, and is left to the caller.
+        @return: what is to be sent next, and is left to the caller; nothing only when
+            nothing waits that is of use.
         """
-        taken = [self._pop()]
-        most -= len(taken[0][1].payload)
-        while self._waiting and len(self._waiting[0][1].payload) <= most:
+        while self._waiting and self._waiting[0][0] < now:
+            self._pop()
+        taken: list[Arrival] = []
+        while self._waiting and (not taken or len(self._waiting[0][1][1].payload) <= most):
             taken.append(self._pop())
             most -= len(taken[-1][1].payload)
         return taken
@@ -93,4 +114,12 @@ class Rescue:
         Send nothing of it.
         """
         self._waiting.clear()
+        self._stillSince.clear()
         self._bytes = 0
+
+
+def costOf(arrival: Arrival) -> int:
+    """
+    @return: what a train takes that waits, in bytes.
+    """
+    return len(arrival[1].payload) + TRAIN_OVERHEAD_BYTES

@@ -126,6 +126,13 @@ class Schedule(Generic[T]):
         best, cost = self._best(self._row[len(self._carrying) :])
         return None if cost else best
 
+    def sound(self) -> T | None:
+        """
+        @return: the best of the tunnels that can be written to, if it is not in trouble.
+        """
+        best, cost = self._best(self._free)
+        return None if cost >= TROUBLED else best
+
     def moveOn(self) -> bool:
         """
         Go to another tunnel, unless all others are in trouble; to any, for a light load

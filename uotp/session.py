@@ -80,6 +80,12 @@ class Session:
             self.bytesIn += len(train.payload)
         self._delivery.numbered(arrivals, self._heard())
 
+    def againFromTunnel(self, arrivals: list[Arrival]) -> None:
+        """
+        The other end sent trains again; they are not counted again.
+        """
+        self._delivery.again(arrivals, self._heard())
+
     def _heard(self) -> float:
         """
         @return: what time it is.

@@ -265,16 +265,14 @@ class Tunnel(TwistedProtocol):
         if self.state is State.OPEN and self._conversation is not None:
             frames = self._conversation.encodeAgain(arrivals)
             self.carried += len(frames)
-            self.transport.write(frames)
+            if frames:
+                self.transport.write(frames)
 
-    def isStill(self) -> bool:
+    def holdsUnconfirmed(self) -> bool:
         """
-        See L{uotp.boundaries.Carrier.isStill}.
+        See L{uotp.boundaries.Carrier.holdsUnconfirmed}.
         """
-        if self._conversation is None or not self._conversation.holdsUnconfirmed():
-            return False
-        standing = self.standing()
-        return standing is not None and standing.isStill
+        return self._conversation is not None and self._conversation.holdsUnconfirmed()
 
     def unconfirmed(self) -> list[Arrival]:
         """

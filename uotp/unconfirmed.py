@@ -30,6 +30,9 @@ by not acknowledging; the oldest is forgotten.
 ASK_BYTES = 64 * 1024
 """The kernel need not be asked before so much is kept, or twice as much as the last time."""
 
+MOST_ASK_BYTES = MAX_KEPT_BYTES * 7 // 8
+"""From so much on it is asked each time."""
+
 TRAIN_OVERHEAD_BYTES = 256
 """About what is kept of a train beside its payload."""
 
@@ -82,7 +85,7 @@ class Unconfirmed:
         """
         while self._sent and self._sent[0][3] <= position:
             self._forgetOldest()
-        self._askAt = max(2 * self.kept, ASK_BYTES)
+        self._askAt = min(max(2 * self.kept, ASK_BYTES), MOST_ASK_BYTES)
 
     def take(self, now: float) -> list[Arrival]:
         """

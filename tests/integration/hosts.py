@@ -7,13 +7,15 @@ may use, and nothing leaves the two.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.integration.harness import TWISTD, ProgramTestCase, needed, ourCommand, ourEnvironment
@@ -24,6 +26,9 @@ ROUTER_ADDRESS = "192.0.2.1"
 CLIENT_ADDRESS = "192.0.2.2"
 
 COMMAND_SECONDS = 30
+
+CLONE_NEWNET = 0x40000000
+"""Number of Linux (linux/sched.h)."""
 
 USERSPACE_WIREGUARD = """\
 rm -f "/var/run/wireguard/$1.sock"
@@ -148,6 +153,20 @@ def command(*words: str) -> str:
     """
     done = subprocess.run(words, check=True, capture_output=True, text=True, timeout=COMMAND_SECONDS)
     return done.stdout
+
+
+@contextmanager
+def inside(namespace: str) -> Iterator[None]:
+    """
+    Make sockets, threads and processes in a network namespace; they stay there.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    with open("/proc/self/ns/net", "rb") as home, open(f"/var/run/netns/{namespace}", "rb") as there:
+        assert libc.setns(there.fileno(), CLONE_NEWNET) == 0
+        try:
+            yield
+        finally:
+            assert libc.setns(home.fileno(), CLONE_NEWNET) == 0
 
 
 def needTwoHosts(*programs: str) -> None:

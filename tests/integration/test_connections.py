@@ -146,7 +146,8 @@ class ConnectionContract(_Case):
 
     def fill(self, tuning: TunnelTuning) -> None:
         """
-        See that a connection is full in time, and free again when the peer reads.
+        See that a connection is full in time, and free again when the peer reads; and that
+        it is known meanwhile what the other kernel has not acknowledged.
         """
         here, there = Talker(), Talker()
         self.connect(here, there, tuning)
@@ -159,8 +160,11 @@ class ConnectionContract(_Case):
         held += len(here.transport.dataBuffer) + here.transport._tempDataLen
         self.assertGreater(held, 0)
         self.assertLess(held, tuning.unsentLimit + WRITE + SEGMENT_BYTES)
+        self.assertGreaterEqual(here.transport.unacknowledged(), held)
+        self.assertLess(here.transport.unacknowledged(), 1.1 * here.said)  # TLS adds to it
         there.transport.resumeProducing()
         stepUntil(lambda: there.heard == here.said and not here.full, "all has come, and it is free again")
+        stepUntil(lambda: here.transport.unacknowledged() == 0, "and is acknowledged")
 
     def test_goodbyeComesBehindWhatWaits(self) -> None:
         """

@@ -5,10 +5,14 @@ program that stands still, and a relay that leads nowhere.
 
 from __future__ import annotations
 
+import contextlib  # trial takes a module's `suppress` for its own
+import os
+import re
 import signal
 import time
 from collections.abc import Callable
 
+from tests.integration.hosts import command, inside, needTwoHosts
 from tests.integration.loads import Load, LoadTestCase, settle
 from tests.integration.processes import Program
 from tests.integration.relay import Relay, Relayed
@@ -32,6 +36,12 @@ CARRIED_BYTES = 500
 
 REPLACED_LOST = 4000
 """Datagrams of a load that go into a black hole, at most: those of four seconds."""
+
+DEAF_LOST = 5
+"""
+Of a load that goes through a tunnel that nobody acknowledges, at most, where some hundred
+are sent into it: those that had arrived at the other kernel, and were not yet read.
+"""
 
 ALIVE = 500
 """Datagrams of a load that show that it flows."""
@@ -126,6 +136,72 @@ class BlackHoleTests(LoadTestCase):
         for hole, before in zip(holes, swallowed, strict=True):
             self.assertLess(hole.carried + hole.brought - before, CARRIED_BYTES)
             until(lambda: hole.isLeft, "the client has closed it")  # noqa: B023
+
+
+class DeafTests(LoadTestCase):
+    """
+    One tunnel leads nowhere, and nobody acknowledges what is sent through it: as behind
+    a router that has forgotten it.  In a network namespace, as root.
+    """
+
+    def setUp(self) -> None:
+        """
+        Live in a namespace.
+        """
+        needTwoHosts("nft", "ss")
+        super().setUp()
+        namespace = f"uotp-deaf-{os.getpid()}"
+        command("ip", "netns", "add", namespace)
+        self.addCleanup(command, "ip", "netns", "del", namespace)
+        command("ip", "-n", namespace, "link", "set", "lo", "up")
+        life = contextlib.ExitStack()
+        life.enter_context(inside(namespace))
+        self.addCleanup(life.close)
+
+    def carried(self, server: int) -> dict[int, int]:
+        """
+        @param server: the port of uotp-server.
+        @return: what each tunnel has carried both ways, in bytes, by the client's port.
+        """
+        lines = command("ss", "-tinHO", "state", "established", "sport", "=", f":{server}").splitlines()
+        carried = {}
+        for line in lines:
+            port = int(line.split()[3].rpartition(":")[2])
+            carried[port] = sum(map(int, re.findall(r"bytes_(?:sent|received):(\d+)", line)))
+        return carried
+
+    def makeDeaf(self, port: int) -> None:
+        """
+        Let nothing arrive of a connection any more.
+        """
+        rules = f"tcp sport {port} drop; tcp dport {port} drop;"
+        command("nft", f"table inet deaf {{ chain c {{ type filter hook input priority 0; {rules} }}; }}")
+
+    def test_whatTheTunnelHeldComesThroughAnother(self) -> None:
+        """
+        What is lost is what nobody can know of; and each datagram comes once.
+        """
+        target = self.udpEnd()
+        pair = self.pair(target.address, self.newPki(), client=("-n", "4", "--wire", "2"))
+        flow = self.flow(pair, target)
+        flow.both(b"hello")
+        loads = [self.forth(flow), self.back(flow)]
+        for load in loads:
+            load.start()
+        for load in loads:
+            load.waitFor(ALIVE)
+        before = self.carried(pair.serverAddress[1])
+        time.sleep(0.2)
+        growth = {port: after - before.get(port, 0) for port, after in self.carried(pair.serverAddress[1]).items()}
+        self.assertEqual(len(growth), 4)
+        self.makeDeaf(max(growth, key=growth.__getitem__))
+        for load in loads:
+            load.waitFor(4 * ALIVE)
+            load.stop()
+        settle(*loads)
+        for load in loads:
+            self.assertLess(len(load.missing()), DEAF_LOST)
+            self.assertEqual(len(load.came), len(set(load.came)))
 
 
 class ProofTests(LoadTestCase):

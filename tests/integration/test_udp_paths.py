@@ -7,7 +7,6 @@ system that gives little buffer.  In network namespaces, as root.
 from __future__ import annotations
 
 import array
-import ctypes
 import errno
 import fcntl
 import os
@@ -15,8 +14,6 @@ import shutil
 import socket
 import struct
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +22,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.contracts import numbered, summary
 from tests.integration.harness import needed, runToEnd
-from tests.integration.hosts import command, needTwoHosts
+from tests.integration.hosts import command, inside, needTwoHosts
 from tests.integration.test_datagram_port import SocketPortTestCase
 from tests.twins import Receiver
 from uotp.boundaries import Address, DatagramPort, DatagramPortOpener, DatagramReceiver
@@ -33,10 +30,9 @@ from uotp.datagram import datagramPortOpener
 from uotp.drops import Drop
 from uotp.train import Train, countOf, cut
 
-CLONE_NEWNET = 0x40000000
 SIOCETHTOOL = 0x8946
 ETHTOOL_STXCSUM = 0x17
-"""Numbers of Linux (linux/sched.h, linux/sockios.h, linux/ethtool.h)."""
+"""Numbers of Linux (linux/sockios.h, linux/ethtool.h)."""
 
 KNOCK_SECONDS = 0.05
 KNOCKS = 100
@@ -56,20 +52,6 @@ for _ in range(3):
     openPort(("127.0.0.1", 0), None)
 """
 """A program that opens three ports with such buffers."""
-
-
-@contextmanager
-def inside(namespace: str) -> Iterator[None]:
-    """
-    Make sockets in a network namespace; they stay there.
-    """
-    libc = ctypes.CDLL(None, use_errno=True)
-    with open("/proc/self/ns/net", "rb") as home, open(f"/var/run/netns/{namespace}", "rb") as there:
-        assert libc.setns(there.fileno(), CLONE_NEWNET) == 0
-        try:
-            yield
-        finally:
-            assert libc.setns(home.fileno(), CLONE_NEWNET) == 0
 
 
 class PathTestCase(SocketPortTestCase):

@@ -31,6 +31,9 @@ MAX_PAYLOAD_BYTES = 0xFFFF
 LAST_NUMBER = 0xFFFFFFFF
 """Datagrams are numbered modulo 2^32: 0 follows this."""
 
+AGAIN = 1
+"""Flag of a train: it was sent before, through another tunnel, and may have come by that."""
+
 FIRST_SKIPPED_KIND = 128
 """Frames of kinds from here on are skipped when they are not known: room for what may come."""
 
@@ -74,13 +77,15 @@ class Decoded(NamedTuple):
     """
     What some bytes have brought.
 
-    @ivar arrivals: trains, in order.
+    @ivar arrivals: trains that were not sent before, in order.
     @ivar controls: the frames that are neither trains nor to be skipped: kind and
         payload, in order.
+    @ivar again: trains that were sent before, through another tunnel, in order.
     """
 
     arrivals: list[Arrival]
     controls: list[tuple[Kind, bytes]]
+    again: list[Arrival]
 
 
 def controlFrame(kind: Kind, payload: bytes = b"") -> bytes:
@@ -90,15 +95,15 @@ def controlFrame(kind: Kind, payload: bytes = b"") -> bytes:
     return HEADER.pack(kind, 0, 0, len(payload), 0) + payload
 
 
-def trainFrame(number: int, train: Train) -> bytes:
+def frameAgain(number: int, train: Train) -> bytes:
     """
-    @param number: of the train's first datagram.
+    @param number: that the train's first datagram had when it was sent first.
     @param train: with no more than 65535 bytes.
-    @return: a frame that is a train.
+    @return: a frame that is a train, and says that it was sent before.
     """
     segment, payload = train
     size = len(payload)
-    return HEADER.pack(TRAIN, 0, min(segment, size), size, number) + payload
+    return HEADER.pack(TRAIN, AGAIN, min(segment, size), size, number) + payload
 
 
 class Joined(NamedTuple):
@@ -158,6 +163,7 @@ class Format2Codec:
         self._missing = 0  # bytes without which nothing more can be done
         self._kind = TRAIN  # of the frame that has come in part
         self._segment = 0
+        self._isAgain = False
         self._number = 0  # of the next of its datagrams
         self._left = 0  # bytes of its payload that have not been handed on
         self._drained = False
@@ -194,10 +200,10 @@ class Format2Codec:
             if len(data) < self._missing:
                 self._missing -= len(data)
                 self._held += data  # so that crumbs of a long datagram are not copied again and again
-                return Decoded([], [])
+                return Decoded([], [], [])
             data = b"".join((self._held, data))
             self._held.clear()
-        decoded = Decoded([], [])
+        decoded = Decoded([], [], [])
         start, end = 0, len(data)
         while True:
             if self._left:
@@ -225,10 +231,11 @@ class Format2Codec:
         self._check(kind, flags, segment, size)
         start += HEADER_BYTES
         if kind == TRAIN and start + size <= len(data):
-            decoded.arrivals.append((number, Train(segment, data[start : start + size])))
+            (decoded.again if flags else decoded.arrivals).append((number, Train(segment, data[start : start + size])))
             return start + size
         if size:
             self._kind, self._segment, self._number, self._left = kind, segment, number, size
+            self._isAgain = flags == AGAIN
         elif kind in PAYLOAD_BYTES:
             decoded.controls.append((Kind(kind), b""))
         return start
@@ -238,7 +245,7 @@ class Format2Codec:
         @raise PeerError: for a header that the format does not allow.
         """
         if kind == TRAIN:
-            if not flags and (segment or not size) and not self._drained:
+            if flags <= AGAIN and (segment or not size) and not self._drained:
                 return
             if self._drained:
                 reason = "it sent a train after it had said that none would follow"
@@ -270,7 +277,8 @@ class Format2Codec:
             segment = self._segment
             size = left if left <= there else there - there % segment
             if size:
-                decoded.arrivals.append((self._number, Train(segment, data[start : start + size])))
+                trains = decoded.again if self._isAgain else decoded.arrivals
+                trains.append((self._number, Train(segment, data[start : start + size])))
                 self._number = self._number - (-size // segment) & LAST_NUMBER
         elif kind in PAYLOAD_BYTES:
             size = left if left <= there else 0

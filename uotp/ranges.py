@@ -1,0 +1,83 @@
+"""
+Numbers that are to be remembered for a while, as ranges.  Pure: time comes in with each
+call.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right, insort
+from typing import NamedTuple
+
+
+class Range(NamedTuple):
+    """
+    Some numbers in a row.
+
+    @ivar begin: the first.
+    @ivar end: the one behind the last.
+    @ivar since: when they began to be remembered, in monotonic seconds.
+    """
+
+    begin: int
+    end: int
+    since: float
+
+
+class Ranges:
+    """
+    A bounded number of ranges, in order.  Where there are too many, or they are too old,
+    they are forgotten.
+    """
+
+    def __init__(self, most: int, seconds: float) -> None:
+        """
+        @param most: how many are remembered; of more, the lowest are forgotten.
+        @param seconds: for how long, at most.
+        """
+        self._most = most
+        self._seconds = seconds
+        self._ranges: list[Range] = []
+
+    def __len__(self) -> int:
+        """
+        How many there are.
+        """
+        return len(self._ranges)
+
+    def add(self, begin: int, end: int, since: float) -> None:
+        """
+        Remember some numbers.
+        """
+        insort(self._ranges, Range(begin, end, since))
+        del self._ranges[: -self._most]
+
+    def take(self, begin: int, end: int, now: float) -> list[Range]:
+        """
+        Remember some numbers no more.
+
+        @return: those of them that were remembered, in order.
+        """
+        ranges = self._ranges
+        while ranges and ranges[0].since < now - self._seconds:
+            del ranges[0]
+        taken: list[Range] = []
+        index = max(bisect_right(ranges, (begin, math.inf)) - 1, 0)
+        while index < len(ranges) and ranges[index].begin < end:
+            known = ranges[index]
+            first, last = max(begin, known.begin), min(end, known.end)
+            if first >= last:  # it ends before what is looked for
+                index += 1
+                continue
+            taken.append(Range(first, last, known.since))
+            left = [Range(a, b, known.since) for a, b in ((known.begin, first), (last, known.end)) if a < b]
+            ranges[index : index + 1] = left
+            index += len(left)
+        del ranges[: -self._most]
+        return taken
+
+    def clear(self) -> None:
+        """
+        Forget all of them.
+        """
+        self._ranges.clear()
