@@ -212,7 +212,10 @@ class Resequencer:
             else:
                 number = self._expected + ahead - LAST_NUMBER - 1
                 for train in run.trains:
-                    self._takeBehind(number, train, now, ready)
+                    if number < self._expected:
+                        self._takeBehind(number, train, now, ready)
+                    else:  # since the peer counts anew, or the run began behind
+                        self._takeNew(Run(number, train.datagrams, [train]), now, ready)
                     number += train.datagrams
         return ready
 

@@ -15,7 +15,7 @@ from struct import Struct
 from typing import NamedTuple
 
 from uotp.errors import PeerError
-from uotp.train import Train
+from uotp.train import MAX_TRAIN_BYTES, Train
 
 HEADER = Struct("!BBHHI")
 """Kind, flags, segment, length of the payload, number of the first datagram."""
@@ -24,9 +24,6 @@ HEADER_BYTES = HEADER.size
 
 PING_BYTES = 8
 """What a ping carries, and its pong returns."""
-
-MAX_PAYLOAD_BYTES = 0xFFFF
-"""What the length of a frame can say."""
 
 LAST_NUMBER = 0xFFFFFFFF
 """Datagrams are numbered modulo 2^32: 0 follows this."""
@@ -127,9 +124,8 @@ def joined(trains: Iterable[Train]) -> Iterator[Joined]:
     Make one train of neighbours where that is one: of datagrams of the same length, of
     which the last may be shorter, as what acknowledges behind what is data.
 
-    @param trains: with no more than L{MAX_PAYLOAD_BYTES} bytes each, and more of a train
-        than one empty datagram only if its segment is not 0.
-    @return: as many as there have to be, in order.
+    @return: as many as there have to be, in order; none above L{MAX_TRAIN_BYTES} that was
+        not before.
     """
     segment = size = datagrams = room = 0
     payloads: list[bytes] = []
@@ -144,7 +140,7 @@ def joined(trains: Iterable[Train]) -> Iterator[Joined]:
                 yield Joined(segment, size, datagrams, payloads)
             segment, size, payloads = min(nextSegment, length), length, [payload]
             datagrams = 1 if length <= nextSegment else -(-length // nextSegment)
-        room = 0 if not segment or size % segment else MAX_PAYLOAD_BYTES - size
+        room = 0 if not segment or size % segment else MAX_TRAIN_BYTES - size
     if payloads:
         yield Joined(segment, size, datagrams, payloads)
 
