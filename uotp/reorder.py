@@ -250,6 +250,7 @@ class Resequencer:
         missed = self._missed.take(number, behind, now)
         for gap in missed:
             self._hold.filled(now - gap.since, now)
+            self._behindSince = None
         if self._again.take(number, behind, now):
             self._passLate(number, train, missed, ready)
         elif missed or not self._countsAnew(now):

@@ -51,7 +51,7 @@ BAD_FRAMES = (
     (RawFrame(6).encode(), "a frame of kind 6, which there is not"),
     (RawFrame(127, b"x").encode(), "a frame of kind 127, which there is not"),
     (RawFrame(TRAIN, b"x", segment=0).encode(), "a train of 1 bytes in datagrams of 0, with flags 0x0"),
-    (RawFrame(TRAIN, b"x", segment=1, flags=1).encode(), "a train of 1 bytes in datagrams of 1, with flags 0x1"),
+    (RawFrame(TRAIN, b"x", segment=1, flags=2).encode(), "a train of 1 bytes in datagrams of 1, with flags 0x2"),
     (RawFrame(PING, bytes(7)).encode(), "a frame of kind 1 with 7 bytes"),
     (RawFrame(PONG, bytes(9)).encode(), "a frame of kind 2 with 9 bytes"),
     (RawFrame(PING, bytes(8), flags=128).encode(), "a frame of kind 1 with flags 0x80, which there are not"),
