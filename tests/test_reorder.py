@@ -644,6 +644,16 @@ class AgainTests(_ResequencerTestCase):
         self.assertEqual(self.come((2, 2)), [2, 3])
         self.assertEqual(self.resequencer.late, 4)
 
+    def test_manyCopiesAreRememberedWhereTheyFollowOneAnother(self) -> None:
+        """
+        A tunnel that moves again brings all that it held, whatever came first.
+        """
+        self.come(0)
+        numbers = list(range(1, 4 * MAX_GIVEN_UP))
+        self.assertEqual(self.again(*numbers), numbers)
+        self.assertEqual(self.come(*numbers), [])
+        self.assertEqual((self.resequencer.late, len(self.resequencer._again)), (0, 0))
+
     def test_whatIsRememberedIsBounded(self) -> None:
         """
         In number and in time.

@@ -55,7 +55,8 @@ class RescueTests(SynchronousTestCase):
         """
         @return: of what is to be sent next.
         """
-        return [number for number, _ in self.rescue.next(most, self.now)]
+        self.rescue.dropStale(self.now)
+        return [number for number, _ in self.rescue.next(most)]
 
     def test_onlyWhatStandsStillIsFound(self) -> None:
         """

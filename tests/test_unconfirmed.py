@@ -84,6 +84,18 @@ class UnconfirmedTests(SynchronousTestCase):
         self.unconfirmed.add(0, [ONE], NOW)
         self.assertFalse(self.unconfirmed.isLong)
 
+    def test_whereNobodyTellsNobodyIsAskedAgain(self) -> None:
+        """
+        However much is kept, and also after something was confirmed.
+        """
+        self.unconfirmed.nobodyTells()
+        for confirmed in (0, 20_000):
+            for _ in range(2 * MAX_KEPT_BYTES // 20_000):
+                self.unconfirmed.add(0, [LONG], NOW)
+                self.assertFalse(self.unconfirmed.isLong)
+            self.unconfirmed.confirm(confirmed)
+            self.unconfirmed.take(NOW)
+
     def test_whatIsKeptIsBounded(self) -> None:
         """
         The oldest is forgotten, and empty datagrams count.

@@ -83,7 +83,10 @@ class Format2Conversation(Conversation):
         unconfirmed = self._unconfirmed
         if unconfirmed.isLong:
             unacknowledged = self._speaker.unacknowledged()
-            unconfirmed.confirm(0 if unacknowledged is None else unconfirmed.position - unacknowledged)
+            if unacknowledged is None:
+                unconfirmed.nobodyTells()
+            else:
+                unconfirmed.confirm(unconfirmed.position - unacknowledged)
         unconfirmed.add(self._numbering.next, trains, self._seconds())
 
     def encodeAgain(self, arrivals: list[Arrival]) -> bytes:

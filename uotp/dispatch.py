@@ -122,13 +122,13 @@ class Dispatch:
         Send what stands still, and what waits of it, through a tunnel that is well; where
         there is none, it may come yet.
         """
-        for still in self._rescue.findStill(self._schedule, now):
-            if self._schedule.sound() is not None:
-                self._rescue.take(still, now)
+        if self._rescue.isTimeToLook(now):
+            for still in self._rescue.findStill(self._schedule, now):
+                if self._schedule.sound() is not None:
+                    self._rescue.take(still, now)
+        self._rescue.dropStale(now)
         while self._rescue and (sound := self._schedule.sound()) is not None:
-            arrivals = self._rescue.next(self._portion, now)
-            if arrivals:
-                sound.sendAgain(arrivals)
+            sound.sendAgain(self._rescue.next(self._portion))
 
     def _judge(self, now: float) -> None:
         """

@@ -24,8 +24,9 @@ from uotp.wire.hello import sessionName
 MAX_SESSIONS = 4096
 """
 Each may hold a UDP socket and what waits, half a megabyte and for part of a second two
-more, and of what a tunnel has not delivered a megabyte, as its kernel may: a bound on
-what strangers can make of us where no client certificate is asked for.
+more; of what a tunnel has not delivered a megabyte, as its kernel may, and of what lost
+ones have not, two until another takes it: a bound on what strangers can make of us where
+no client certificate is asked for.
 """
 
 SILENT_SECONDS = 10.0

@@ -137,18 +137,18 @@ class Run(NamedTuple):
         """
         return bytesOf(self.trains) + len(self.trains) * TRAIN_OVERHEAD_BYTES
 
-    def since(self, number: int) -> list[Train]:
+    def within(self, begin: int, end: int) -> list[Train]:
         """
-        @return: what is left of it from a number on.
+        @return: its datagrams from one number to the one before another.
         """
-        left: list[Train] = []
-        at = self.number
+        parts: list[Train] = []
+        first = self.number
         for train in self.trains:
-            end = at + train.datagrams
-            if end > number:
-                left.append(datagramsWithin(train, max(number - at, 0), end - at))
-            at = end
-        return left
+            last = first + train.datagrams
+            if begin < last and first < end:
+                parts.append(datagramsWithin(train, max(begin - first, 0), min(end, last) - first))
+            first = last
+        return parts
 
 
 def runsOf(arrivals: Iterable[Arrival]) -> Iterator[Run]:
@@ -291,25 +291,25 @@ class Resequencer:
         @return: what can be passed on.
         """
         ready: list[Train] = []
-        for first, train in arrivals:
+        for run in runsOf(arrivals):
             if self._expected is None:
-                self._expected = self._base = first
-            number = self._expected + ((first - self._expected + HALF & LAST_NUMBER) - HALF)
-            end = number + train.datagrams
+                self._expected = self._base = run.number
+            number = self._expected + ((run.number - self._expected + HALF & LAST_NUMBER) - HALF)
+            run = run._replace(number=number)  # noqa: PLW2901 - the same run
+            end = number + run.datagrams
             behind = min(end, self._expected)
             if number < behind:
                 missed = self._missed.take(number, behind, now)
                 if number < self._base:
                     missed.insert(0, Range(number, min(end, self._base), now))  # who knows
-                for gap in missed:
-                    self._again.add(gap.begin, gap.end, now)
-                self._passLate(number, train, missed, ready)
-            if end > self._expected:
-                begin = max(number, self._expected)
+                for begin, last, _ in missed:
+                    self._again.add(begin, last, now)
+                    self.late += last - begin
+                    ready += run.within(begin, last)
+            if end > behind:
+                begin = max(number, behind)
                 self._again.add(begin, end, now)
-                self._takeNew(
-                    Run(begin, end - begin, [datagramsWithin(train, begin - number, end - number)]), now, ready
-                )
+                self._takeNew(Run(begin, end - begin, run.within(begin, end)), now, ready)
         return ready
 
     def _takeNew(self, run: Run, now: float, ready: list[Train]) -> None:
@@ -331,8 +331,9 @@ class Resequencer:
                 ready += run.trains
                 self._expected += run.datagrams
             elif run.number + run.datagrams > self._expected:
-                ready += run.since(self._expected)
-                self._expected = run.number + run.datagrams
+                end = run.number + run.datagrams
+                ready += run.within(self._expected, end)
+                self._expected = end
         while self._byAge and self._byAge[0][1] < self._expected:
             self._byAge.popleft()
         if len(self._byAge) > 2 * len(waiting) + MAX_GONE:  # behind one number that is far ahead

@@ -95,14 +95,20 @@ class Rescue:
         self._bytes -= costOf(arrival)
         return arrival
 
-    def next(self, most: int, now: float) -> list[Arrival]:
+    def dropStale(self, now: float) -> None:
         """
-        @param most: bytes; one train may be longer.
-        @return: what is to be sent next, and is left to the caller; nothing only when
-            nothing waits that is of use.
+        Forget what has waited too long.
         """
         while self._waiting and self._waiting[0][0] < now:
             self._pop()
+
+    def next(self, most: int) -> list[Arrival]:
+        """
+        To be called while something waits only.
+
+        @param most: bytes; one train may be longer.
+        @return: what is to be sent next, and is left to the caller.
+        """
         taken: list[Arrival] = []
         while self._waiting and (not taken or len(self._waiting[0][1][1].payload) <= most):
             taken.append(self._pop())

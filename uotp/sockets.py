@@ -196,7 +196,7 @@ def unacknowledgedBytes(tunnelSocket: socket.socket) -> int | None:
         import termios  # noqa: PLC0415
 
         counted = fcntl.ioctl(tunnelSocket.fileno(), termios.TIOCOUTQ, bytes(4))
-    except (ImportError, OSError):
+    except (ImportError, OSError, ValueError):
         return None
     return int.from_bytes(counted, sys.byteorder)
 

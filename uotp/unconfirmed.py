@@ -85,7 +85,17 @@ class Unconfirmed:
         """
         while self._sent and self._sent[0][3] <= position:
             self._forgetOldest()
-        self._askAt = min(max(2 * self.kept, ASK_BYTES), MOST_ASK_BYTES)
+        self._askLater()
+
+    def _askLater(self) -> None:
+        if self._askAt <= MAX_KEPT_BYTES:
+            self._askAt = min(max(2 * self.kept, ASK_BYTES), MOST_ASK_BYTES)
+
+    def nobodyTells(self) -> None:
+        """
+        What has been acknowledged cannot be found out: ask no more.
+        """
+        self._askAt = MAX_KEPT_BYTES + 1
 
     def take(self, now: float) -> list[Arrival]:
         """
@@ -102,5 +112,5 @@ class Unconfirmed:
                 number = number + train.datagrams & LAST_NUMBER
         self._sent.clear()
         self.kept = 0
-        self._askAt = ASK_BYTES
+        self._askLater()
         return taken
