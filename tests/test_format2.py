@@ -114,7 +114,10 @@ FRAME = st.one_of(
     # many datagrams in one train, and segments near the length of the payload
     st.builds(trainFrame, st.integers(1, 1500), SIZES, NUMBERS),
     st.builds(
-        lambda size, less, number: trainFrame(max(size - less, 1), size, number), SIZES, st.integers(-1, 2), NUMBERS
+        lambda size, less, number: trainFrame(min(max(size - less, 1), 65535), size, number),
+        SIZES,
+        st.integers(-1, 2),
+        NUMBERS,
     ),
     st.builds(trainFrame, st.just(0), st.just(0), NUMBERS),
     st.builds(controlOf, st.sampled_from((Kind.PING, Kind.PONG)), EIGHT),
