@@ -1,7 +1,8 @@
 """
 Runs the fast suite, C{tests/test_*.py} below the current directory, and fails
-when a test fails, when the whole takes too long, or when anything reaches for
-the network, for as much as a socket.
+when a test fails, or when anything reaches for the network, for as much as a
+socket.  It prints how long the processor had to work: a figure to watch, and no
+verdict, since machines differ by a factor of four.
 """
 
 from __future__ import annotations
@@ -14,13 +15,6 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
-
-LIMIT_SECONDS = 30.0
-"""
-Of processor time: what else the machine does is not the suite's fault.  Nothing in it
-waits.  It takes 8 to 14 seconds; this is far enough from there to tell of a mistake and
-not of a slow machine.
-"""
 
 FAMILIES = {socket.AF_INET, socket.AF_INET6}
 """Not the pair of local sockets by which a reactor wakes itself."""
@@ -95,9 +89,8 @@ def main() -> int:
     seconds = time.process_time() - began
     for stack in watch.seen[:3]:
         print(f"The network was reached for here:\n{stack}")
-    if seconds > LIMIT_SECONDS:
-        print(f"The fast suite took {seconds:.1f} s of the processor, and may take {LIMIT_SECONDS:g} s.")
-    return 0 if passed and not watch.seen and seconds <= LIMIT_SECONDS else 1
+    print(f"The fast suite took {seconds:.1f} s of the processor.")
+    return 0 if passed and not watch.seen else 1
 
 
 if __name__ == "__main__":
