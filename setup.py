@@ -87,9 +87,9 @@ setup(
     cmdclass={"install": RefuseInstall},
     entry_points={
         "console_scripts": [
-            "uotp = uotp.scripts:main",
-            "uotp-client = uotp.scripts:client",
-            "uotp-server = uotp.scripts:server",
+            "uotp = uotp.cli.main:main",
+            "uotp-client = uotp.cli.main:client",
+            "uotp-server = uotp.cli.main:server",
         ],
     },
 )

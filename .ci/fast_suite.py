@@ -1,5 +1,5 @@
 """
-Runs the fast suite, C{tests/test_*.py} below the current directory, and fails
+Runs the fast suite, all tests below the current directory but those with sockets, and fails
 when a test fails, or when anything reaches for the network, for as much as a
 socket.  It prints how long the processor had to work: a figure to watch, and no
 verdict, since machines differ by a factor of four.
@@ -18,6 +18,9 @@ from typing import Any, NoReturn
 
 FAMILIES = {socket.AF_INET, socket.AF_INET6}
 """Not the pair of local sockets by which a reactor wakes itself."""
+
+SLOW = {"integration"}
+"""Packages of tests that have sockets and processes."""
 
 EVENTS = {"socket.bind", "socket.connect", "socket.gethostbyname", "socket.sendto"}
 
@@ -83,7 +86,9 @@ def main() -> int:
     watch = NetworkWatch()
     watch.refuseLookUps()
     sys.addaudithook(watch)
-    modules = sorted(f"tests.{path.stem}" for path in Path("tests").glob("test_*.py"))
+    modules = sorted(
+        ".".join(path.with_suffix("").parts) for path in Path("tests").rglob("test_*.py") if path.parts[1] not in SLOW
+    )
     began = time.process_time()
     passed = bool(modules) and runTrial(modules)
     seconds = time.process_time() - began

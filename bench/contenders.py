@@ -85,7 +85,7 @@ def ourContender(
     @param folder: of the checkout that is measured.
     @param environment: what is put into it besides.
     """
-    started = (sys.executable, "-m", "uotp.scripts", "{}")
+    started = (sys.executable, "-m", "uotp.cli.main", "{}")
     return Contender(name, started, options, {**environmentFor(folder), **(environment or {})})
 
 

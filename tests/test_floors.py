@@ -36,10 +36,12 @@ FLOORS = {
     "uotp.backoff": 0,
     "uotp.repeats": 0,
     "uotp.boundaries": 0,
-    "uotp.tally": 0,
-    "uotp.roundtrip": 0,
+    "uotp.cli.demo.results": 0,
+    "uotp.cli.demo.exchange": 0,
     # input and output: what touches sockets, files, clocks, logs and cryptography
     "uotp": 1,
+    "uotp.cli.demo": 0,
+    "uotp.cli": 0,
     "uotp._version": 1,
     "uotp.clock": 1,
     "uotp.log": 1,
@@ -96,16 +98,16 @@ FLOORS = {
     "uotp.clientservice": 3,
     "uotp.serverservice": 3,
     "uotp.services": 3,
-    "uotp.options": 3,
-    "uotp.ends": 3,
-    "uotp.client": 3,
-    "uotp.server": 3,
+    "uotp.cli.options": 3,
+    "uotp.cli.common": 3,
+    "uotp.cli.client": 3,
+    "uotp.cli.server": 3,
     # programs
-    "uotp.progress": 4,
-    "uotp.rehearsal": 4,
-    "uotp.demo": 4,
-    "uotp.certcommand": 4,
-    "uotp.scripts": 4,
+    "uotp.cli.demo.progress": 4,
+    "uotp.cli.demo.stage": 4,
+    "uotp.cli.demo.command": 4,
+    "uotp.cli.cert": 4,
+    "uotp.cli.main": 4,
 }
 """The floor of each module.  Neighbours on a floor may know each other, but not in a circle."""
 
@@ -128,15 +130,15 @@ OUTSIDE_WORLD = {
 
 OUTERMOST = {
     ("uotp.services", "orGlobalReactor"),
-    ("uotp.ends", "commandService"),
-    ("uotp.scripts", "runEnd"),
-    ("uotp.demo", "demo"),
+    ("uotp.cli.common", "commandService"),
+    ("uotp.cli.main", "runEnd"),
+    ("uotp.cli.demo.command", "demo"),
 }
 """Where the global reactor may be imported; everybody else is handed one."""
 
 ENDS = {
-    "client": {"uotp.dial", "uotp.pool", "uotp.sources", "uotp.clientservice", "uotp.client"},
-    "server": {"uotp.target", "uotp.registry", "uotp.reception", "uotp.serverservice", "uotp.server"},
+    "client": {"uotp.dial", "uotp.pool", "uotp.sources", "uotp.clientservice", "uotp.cli.client"},
+    "server": {"uotp.target", "uotp.registry", "uotp.reception", "uotp.serverservice", "uotp.cli.server"},
 }
 """Rooms that only one end has."""
 

@@ -25,7 +25,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from twisted.python.filepath import FilePath
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.certcommand import cert, serverAddress
+from uotp.cli.cert import cert, serverAddress
 from uotp.errors import ConfigurationError
 from uotp.issuing import Issued, defaultHosts, issueAuthority, issueClient, issueServer, normalHost
 from uotp.pki import Pki, makePki

@@ -20,8 +20,10 @@ from typing import Any
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.commands import CommandTestCase
-from uotp import ends, server, signals, sockets
+from tests.doubles.commands import CommandTestCase
+from uotp import signals, sockets
+from uotp.cli import common as ends
+from uotp.cli import server
 from uotp.errors import ConfigurationError, StartError
 from uotp.log import Logger
 from uotp.schedule import TROUBLED
@@ -155,8 +157,8 @@ class ElsewhereTests(CommandTestCase):
             with elsewhere(platform) as here:
                 self.assertIsNone(here("uotp.sockets").SO_MARK)
                 for end, words in (("client", ["-n", "4", "-R"]), ("server", ["--linger", "9"])):
-                    options = self.options(here, f"uotp.{end}", *words)
-                    made = here(f"uotp.{end}").makeService(options)
+                    options = self.options(here, f"uotp.cli.{end}", *words)
+                    made = here(f"uotp.cli.{end}").makeService(options)
                     self.assertEqual([service.commandName for service in made], [f"uotp-{end}"])
                 opener = here("uotp.datagram").datagramPortOpener(None, None)
                 self.assertIs(opener.func, here("uotp.datagram.portable").PortableDatagramPort)
@@ -166,8 +168,8 @@ class ElsewhereTests(CommandTestCase):
         One line and status 2, at once, and not a traceback at the start.
         """
         with elsewhere("darwin") as here:
-            options = self.options(here, "uotp.client", "-m", "0xca6c")
-            line = self.refusalOf(lambda: here("uotp.client").makeService(options))
+            options = self.options(here, "uotp.cli.client", "-m", "0xca6c")
+            line = self.refusalOf(lambda: here("uotp.cli.client").makeService(options))
             self.assertEqual(line, "uotp-client: --mark: only Linux has firewall marks")
 
     def test_aCongestionControlIsRefusedWhereThereIsNoChoice(self) -> None:
@@ -176,11 +178,11 @@ class ElsewhereTests(CommandTestCase):
         """
         with elsewhere("darwin") as here:
             for end in ("client", "server"):
-                options = self.options(here, f"uotp.{end}", "--congestion", "bbr")
-                line = self.refusalOf(lambda end=end, options=options: here(f"uotp.{end}").makeService(options))  # type: ignore[misc]
+                options = self.options(here, f"uotp.cli.{end}", "--congestion", "bbr")
+                line = self.refusalOf(lambda end=end, options=options: here(f"uotp.cli.{end}").makeService(options))  # type: ignore[misc]
                 self.assertEqual(line, f"uotp-{end}: --congestion bbr: this system does not let a program choose")
-                options = self.options(here, f"uotp.{end}", "--unsent-limit", "4K", "--udp-buffer", "1M")
-                here(f"uotp.{end}").makeService(options)
+                options = self.options(here, f"uotp.cli.{end}", "--unsent-limit", "4K", "--udp-buffer", "1M")
+                here(f"uotp.cli.{end}").makeService(options)
 
     def test_withoutSighupTheOtherSignalsAreTakenOver(self) -> None:
         """

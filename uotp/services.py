@@ -11,9 +11,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from uotp.cli.options import parseDestination
 from uotp.clientservice import ClientService, ClientSettings
 from uotp.errors import ConfigurationError
-from uotp.options import parseDestination
 from uotp.registry import MAX_TUNNELS_PER_SESSION
 from uotp.reorder import MAX_REORDER_SECONDS
 from uotp.serverservice import ServerService, ServerSettings

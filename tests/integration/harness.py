@@ -49,7 +49,7 @@ def ourCommand(*words: str) -> list[str]:
     @param words: C{client} or C{server}, or a command of C{uotp}; and arguments.
     @return: what runs it on this Python, installed or not.
     """
-    return [sys.executable, "-m", "uotp.scripts", *words]
+    return [sys.executable, "-m", "uotp.cli.main", *words]
 
 
 def ourEnvironment() -> dict[str, str]:

@@ -14,15 +14,15 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import LogLevel, globalLogBeginner
 from twisted.python.failure import Failure
 
+from uotp.cli.demo.exchange import LARGEST, Exchange, Pattern, Phase, plan
+from uotp.cli.demo.progress import Progress
+from uotp.cli.demo.results import Results, table, verdict
+from uotp.cli.demo.stage import Stage, StageError
+from uotp.cli.options import GnuOptions, convert, parseCount
 from uotp.clock import useMonotonicClock
 from uotp.errors import UotpError
 from uotp.log import Logger, textObserver
-from uotp.options import GnuOptions, convert, parseCount
-from uotp.progress import Progress
-from uotp.rehearsal import RehearsalError, Stage
-from uotp.roundtrip import LARGEST, Exchange, Pattern, Phase, plan
 from uotp.signals import stopOnSignals
-from uotp.tally import Tally, table, verdict
 
 MAX_COUNT = 1_000_000
 """The round trip of each datagram is kept, in 8 bytes."""
@@ -94,7 +94,7 @@ class Player(Protocol):
         """
 
 
-class Scene(Protocol):
+class StageLike(Protocol):
     """
     Where it sends: L{Stage}, or its twin without sockets.
     """
@@ -120,7 +120,7 @@ class Demo:
 
     _log = Logger()
 
-    def __init__(self, scene: Scene, options: DemoOptions, out: TextIO, err: TextIO, seed: int) -> None:
+    def __init__(self, scene: StageLike, options: DemoOptions, out: TextIO, err: TextIO, seed: int) -> None:
         """
         @param scene: what is to be started.
         @param options: parsed ones.
@@ -166,9 +166,9 @@ class Demo:
         first = await self._play(player, Phase("first answer", [64], patience=FIRST_ANSWER_SECONDS), 0)
         if not first.returned:
             reason = f"no answer came through the tunnel within {FIRST_ANSWER_SECONDS:g} s"
-            raise RehearsalError(reason)
+            raise StageError(reason)
         self._progress.say(f"the first answer came after {first.tally().seconds * 1000:.0f} ms")
-        tallies: dict[str, Tally] = {}
+        tallies: dict[str, Results] = {}
         for number, phase in enumerate(self._phases, 1):
             exchange = await self._play(player, phase, number)
             self._progress.say(standing(exchange))

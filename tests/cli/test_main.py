@@ -16,15 +16,16 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import Logger, LogLevel, globalLogBeginner
 
 import uotp
-import uotp.certcommand
-import uotp.client
-import uotp.demo
+import uotp.cli.cert
+import uotp.cli.client
+import uotp.cli.demo.command
+import uotp.cli.server
 import uotp.log
-import uotp.server
-from tests.commands import CommandTestCase
-from uotp import ends, scripts
+from tests.doubles.commands import CommandTestCase
+from uotp.cli import common as ends
+from uotp.cli import main as scripts
+from uotp.cli.options import GnuOptions
 from uotp.errors import StartError
-from uotp.options import GnuOptions
 
 COMMANDS = "server, client, cert, demo"
 
@@ -170,7 +171,7 @@ class RunEndTests(ScriptTestCase):
         self.patch(sys, "excepthook", sys.excepthook)
         self.patch(ends, "raiseDescriptorLimit", lambda: None)
         self.patch(signal, "signal", lambda *_: None)
-        self.assertEqual(scripts.runEnd(uotp.server, ["--no-tls", "-p", "4433", "192.0.2.1", "51820"]), 0)
+        self.assertEqual(scripts.runEnd(uotp.cli.server, ["--no-tls", "-p", "4433", "192.0.2.1", "51820"]), 0)
         self.assertEqual(self.done, ["log", "run"])
         ((port, _, _, interface),) = self.reactor.tcpServers
         self.assertEqual((port, interface), (4433, "0.0.0.0"))  # noqa: S104 - the default
@@ -200,15 +201,15 @@ class ScriptsTests(ScriptTestCase):
             return run
 
         self.patch(scripts, "runEnd", runEnd)
-        self.patch(uotp.certcommand, "cert", command("cert"))
-        self.patch(uotp.demo, "demo", command("demo"))
+        self.patch(uotp.cli.cert, "cert", command("cert"))
+        self.patch(uotp.cli.demo.command, "demo", command("demo"))
 
     def test_theEndsScriptsRunTheEnds(self) -> None:
         """
         With the words of the process, and the status is handed on.
         """
         self.assertEqual((scripts.server(), scripts.client()), (7, 7))
-        self.assertEqual(self.ran, [(uotp.server, None), (uotp.client, None)])
+        self.assertEqual(self.ran, [(uotp.cli.server, None), (uotp.cli.client, None)])
 
     def test_commandsGetTheWordsBehindThem(self) -> None:
         """
@@ -225,8 +226,8 @@ class ScriptsTests(ScriptTestCase):
                 ("cert", ["dir", "--host", "a"]),
                 ("demo", []),
                 ("demo", ["--help"]),
-                (uotp.server, ["-p", "1", "a", "2"]),
-                (uotp.client, ["--version"]),
+                (uotp.cli.server, ["-p", "1", "a", "2"]),
+                (uotp.cli.client, ["--version"]),
             ],
         )
 
@@ -279,7 +280,7 @@ class ScriptsTests(ScriptTestCase):
 
     def test_theModuleIsAProgramToo(self) -> None:
         """
-        C{python -m uotp.scripts} is C{uotp}.
+        C{python -m uotp.cli.main} is C{uotp}.
         """
         self.patch(sys, "argv", ["scripts.py", "server", "--version"])
         text = self.outputOf(lambda: runpy.run_path(scripts.__file__, run_name="__main__"))

@@ -7,13 +7,13 @@ from __future__ import annotations
 from twisted.application.service import IService
 from twisted.python import usage
 
-from uotp.ends import EndOptions, carriageOf, commandService
-from uotp.options import convert, parseSeconds
+from uotp.cli.common import CommonOptions, carriageOf, commandService
+from uotp.cli.options import convert, parseSeconds
 from uotp.services import serverService
 from uotp.tls import ServerTls
 
 
-class Options(EndOptions):
+class Options(CommonOptions):
     """
     Options of C{uotp-server}.
     """

@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 
 from twisted.python import usage
 
+from uotp.cli.options import GnuOptions, absolutePath
 from uotp.errors import ConfigurationError
 from uotp.issuing import normalHost
-from uotp.options import GnuOptions, absolutePath
 from uotp.pki import Pki, makePki
 
 SERVER_PORT = "8443"

@@ -7,8 +7,8 @@ from __future__ import annotations
 from twisted.application.service import IService
 from twisted.python import usage
 
-from uotp.ends import TLS_OPTIONS, EndOptions, carriageOf, commandService
-from uotp.options import (
+from uotp.cli.common import TLS_OPTIONS, CommonOptions, carriageOf, commandService
+from uotp.cli.options import (
     convert,
     parseBytes,
     parseCount,
@@ -20,7 +20,7 @@ from uotp.services import MAX_MAX_BYTES, MAX_POOL_SIZE, MIN_MAX_AGE_SECONDS, MIN
 from uotp.tls import ClientTls, parsePin
 
 
-class Options(EndOptions):
+class Options(CommonOptions):
     """
     Options of C{uotp-client}.
     """

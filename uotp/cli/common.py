@@ -14,10 +14,7 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
 from twisted.python import usage
 
-from uotp.clock import useMonotonicClock
-from uotp.errors import ConfigurationError, StartError
-from uotp.log import Logger, logTo, openLogFile, parseVerbosity, reopenLogFile
-from uotp.options import (
+from uotp.cli.options import (
     GnuOptions,
     absolutePath,
     convert,
@@ -29,6 +26,9 @@ from uotp.options import (
     parseMilliseconds,
     parsePort,
 )
+from uotp.clock import useMonotonicClock
+from uotp.errors import ConfigurationError, StartError
+from uotp.log import Logger, logTo, openLogFile, parseVerbosity, reopenLogFile
 from uotp.reorder import MAX_REORDER_SECONDS
 from uotp.signals import onSignal, stopOnSignals
 from uotp.sockets import (
@@ -43,7 +43,7 @@ from uotp.wire.negotiation import parseWire
 TLS_OPTIONS = ("cert", "key", "cafile")
 
 
-class EndOptions(GnuOptions):
+class CommonOptions(GnuOptions):
     """
     Options of both C{uotp-server} and C{uotp-client}.
     """
@@ -105,7 +105,7 @@ class EndOptions(GnuOptions):
             raise usage.UsageError(reason)
 
 
-def carriageOf(options: EndOptions) -> dict[str, Any]:
+def carriageOf(options: CommonOptions) -> dict[str, Any]:
     """
     @return: what the services of both ends take besides addresses and files.
     """
@@ -134,7 +134,7 @@ class Reloadable(Protocol):
         """
 
 
-def commandService(options: EndOptions, make: Callable[[Any], Reloadable]) -> EndService:
+def commandService(options: CommonOptions, make: Callable[[Any], Reloadable]) -> EndService:
     """
     @param make: makes the end's service for a reactor.
     @return: the service for twistd, or for a console script.

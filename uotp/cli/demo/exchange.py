@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import repeat
 from math import inf
 
-from uotp.tally import Tally
+from uotp.cli.demo.results import Results
 
 LARGEST = 65507
 """Bytes in the largest UDP datagram over IPv4."""
@@ -234,11 +234,11 @@ class Exchange:
             self._overdue[number] = self._onTheirWay.pop(number)
             self._bytesOnTheirWay -= size
 
-    def tally(self) -> Tally:
+    def tally(self) -> Results:
         """
         @return: what came of it so far.
         """
-        return Tally(
+        return Results(
             sent=self.sent,
             returned=self.returned,
             lost=self.sent - self.returned - self._broken,

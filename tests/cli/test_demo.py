@@ -24,14 +24,10 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp import demo as demoModule
-from uotp import rehearsal
-from uotp.demo import Demo, DemoOptions, run
-from uotp.errors import ConfigurationError, StartError
-from uotp.log import Logger
-from uotp.progress import Progress
-from uotp.rehearsal import EchoTarget, RehearsalError, Sender, Stage
-from uotp.roundtrip import (
+from uotp.cli.demo import command as demoModule
+from uotp.cli.demo import stage as rehearsal
+from uotp.cli.demo.command import Demo, DemoOptions, run
+from uotp.cli.demo.exchange import (
     LARGEST,
     LOAD_SECONDS,
     MAX_BYTES_IN_FLIGHT,
@@ -44,7 +40,11 @@ from uotp.roundtrip import (
     Phase,
     plan,
 )
-from uotp.tally import Tally, table, verdict
+from uotp.cli.demo.progress import Progress
+from uotp.cli.demo.results import Results, table, verdict
+from uotp.cli.demo.stage import EchoTarget, Sender, Stage, StageError
+from uotp.errors import ConfigurationError, StartError
+from uotp.log import Logger
 
 FIRST = 7 << 32
 """The number of the first datagram in these tests."""
@@ -401,12 +401,12 @@ class ExchangeTests(SynchronousTestCase):
         self.assertEqual((list(exchange.tally().times), exchange.tally().seconds), ([2.5, 3.0], 3.0))
 
 
-def tallyOf(**figures: Any) -> Tally:
+def tallyOf(**figures: Any) -> Results:
     """
     @return: a tally in which nothing happened but what is given.
     """
     nothing = {"sent": 0, "returned": 0, "lost": 0, "damaged": 0, "repeated": 0, "late": 0}
-    return Tally(**{**nothing, "times": [], "seconds": 0.0, "octets": 0, **figures})
+    return Results(**{**nothing, "times": [], "seconds": 0.0, "octets": 0, **figures})
 
 
 class TallyTests(SynchronousTestCase):
@@ -599,7 +599,7 @@ class ProtocolTests(SynchronousTestCase):
         for refusal in (OSError(105, "No buffer space available"), MessageLengthError("message too long")):
             self.loop.refusal = refusal
             _, done = self.play(9000)
-            reason = str(self.failureResultOf(done, RehearsalError).value)
+            reason = str(self.failureResultOf(done, StageError).value)
             self.assertIn("9000 bytes", reason)
             self.assertEqual(len(reason.splitlines()), 1)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class Results:
     """
     What came of a phase.
 
@@ -51,7 +51,7 @@ class Tally:
         return self.times[int(rank) - 1]
 
 
-def table(tallies: Mapping[str, Tally]) -> str:
+def table(tallies: Mapping[str, Results]) -> str:
     """
     @param tallies: what came of each phase, by its name.
     @return: a column for each phase, without a final line break.
@@ -61,7 +61,7 @@ def table(tallies: Mapping[str, Tally]) -> str:
     return "\n".join(f"{line[0]:<18}" + "".join(f"{word:>14}" for word in line[1:]) for line in lines)
 
 
-def verdict(tallies: Mapping[str, Tally]) -> str:
+def verdict(tallies: Mapping[str, Results]) -> str:
     """
     @return: the whole outcome in one line.
     """
@@ -73,8 +73,8 @@ def verdict(tallies: Mapping[str, Tally]) -> str:
     return f"FAILED: of {sent} datagrams {lost} were lost; {damaged} answers were damaged and {repeated} came twice"
 
 
-def _milliseconds(percent: float) -> Callable[[Tally], str]:
-    def cell(tally: Tally) -> str:
+def _milliseconds(percent: float) -> Callable[[Results], str]:
+    def cell(tally: Results) -> str:
         seconds = tally.percentile(percent)
         return "-" if seconds is None else f"{seconds * 1000:.2f} ms"
 
@@ -85,7 +85,7 @@ def _rate(amount: float, seconds: float) -> float:
     return amount / seconds if seconds > 0 else 0.0
 
 
-_ROWS: Sequence[tuple[str, Callable[[Tally], str]]] = (
+_ROWS: Sequence[tuple[str, Callable[[Results], str]]] = (
     ("sent", lambda tally: f"{tally.sent}"),
     ("returned", lambda tally: f"{tally.returned}"),
     ("lost", lambda tally: f"{tally.lost}"),

@@ -21,9 +21,11 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 import uotp
 from tests.certificates import Authority, pem
-from tests.commands import CommandTestCase
-from uotp import client, ends, server, services, sockets
-from uotp.ends import EndOptions, EndService, commandService
+from tests.doubles.commands import CommandTestCase
+from uotp import services, sockets
+from uotp.cli import client, server
+from uotp.cli import common as ends
+from uotp.cli.common import CommonOptions, EndService, commandService
 from uotp.errors import ConfigurationError, StartError
 from uotp.log import Logger
 from uotp.sockets import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES, UDP_BUFFER_BYTES, UNSENT_LIMIT_BYTES
@@ -234,7 +236,7 @@ class OptionsTests(CommandTestCase):
         options.parseOptions(words)
         return options
 
-    def assertEverywhere(self, parse: Callable[..., EndOptions], rows: list[Row], *needed: str) -> None:
+    def assertEverywhere(self, parse: Callable[..., CommonOptions], rows: list[Row], *needed: str) -> None:
         """
         Each option, in all its spellings, before, between and after the positionals.
 

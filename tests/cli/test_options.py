@@ -15,8 +15,8 @@ from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase
 
 import uotp
-from tests.commands import CommandTestCase
-from uotp.options import (
+from tests.doubles.commands import CommandTestCase
+from uotp.cli.options import (
     GnuOptions,
     absolutePath,
     convert,

@@ -13,13 +13,13 @@ from twisted.plugin import getPlugins
 from twisted.trial.unittest import SynchronousTestCase
 
 import uotp
-import uotp.client
-import uotp.server
-from tests.commands import CommandTestCase
+import uotp.cli.client
+import uotp.cli.server
+from tests.doubles.commands import CommandTestCase
 
 TWISTD = importlib.import_module("twisted.scripts.twistd")
 TWISTEDS_OWN = importlib.import_module("twisted.plugins")
-NAMES = {"uotp-server": uotp.server, "uotp-client": uotp.client}
+NAMES = {"uotp-server": uotp.cli.server, "uotp-client": uotp.cli.client}
 
 
 def pluginFile() -> str:
@@ -70,7 +70,7 @@ class PluginTests(SynchronousTestCase):
         }
         self.assertEqual(imported, {"twisted.application.service"})
         named = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
-        self.assertLessEqual({"uotp.server", "uotp.client"}, named)
+        self.assertLessEqual({"uotp.cli.server", "uotp.cli.client"}, named)
 
     def test_theDirectoryOfPluginsIsNoPackageOfOurs(self) -> None:
         """

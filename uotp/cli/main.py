@@ -12,9 +12,9 @@ from typing import Any
 
 from twisted.logger import globalLogBeginner
 
+from uotp.cli.options import GnuOptions
 from uotp.errors import StartError
 from uotp.log import textObserver
-from uotp.options import GnuOptions
 
 START_EXIT_STATUS = 1
 """The command line was fine, and yet there was no start."""
@@ -24,7 +24,7 @@ def runEnd(end: ModuleType, words: Sequence[str] | None = None) -> int:
     """
     Run one end until it is told to stop.
 
-    @param end: L{uotp.client} or L{uotp.server}.
+    @param end: L{uotp.cli.client} or L{uotp.cli.server}.
     @param words: the command line; this process's own when left out.
     @return: the exit status.
     """
@@ -51,25 +51,25 @@ def server(words: Sequence[str] | None = None) -> int:
     """
     C{uotp-server}.
     """
-    import uotp.server  # noqa: PLC0415 - commands do not need each other
+    import uotp.cli.server  # noqa: PLC0415 - commands do not need each other
 
-    return runEnd(uotp.server, words)
+    return runEnd(uotp.cli.server, words)
 
 
 def client(words: Sequence[str] | None = None) -> int:
     """
     C{uotp-client}.
     """
-    import uotp.client  # noqa: PLC0415 - commands do not need each other
+    import uotp.cli.client  # noqa: PLC0415 - commands do not need each other
 
-    return runEnd(uotp.client, words)
+    return runEnd(uotp.cli.client, words)
 
 
 def cert(words: Sequence[str]) -> int:
     """
     C{uotp cert}.
     """
-    from uotp.certcommand import cert  # noqa: PLC0415 - commands do not need each other
+    from uotp.cli.cert import cert  # noqa: PLC0415 - commands do not need each other
 
     return cert(words)
 
@@ -78,7 +78,7 @@ def demo(words: Sequence[str]) -> int:
     """
     C{uotp demo}.
     """
-    from uotp.demo import demo  # noqa: PLC0415 - commands do not need each other
+    from uotp.cli.demo.command import demo  # noqa: PLC0415 - commands do not need each other
 
     return demo(words)
 

@@ -17,11 +17,11 @@ from twisted.internet.error import CannotListenError, MessageLengthError
 from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.task import LoopingCall
 
+from uotp.cli.demo.exchange import Exchange
 from uotp.clientservice import ClientService
 from uotp.errors import StartError, UotpError
 from uotp.log import Logger
 from uotp.pki import Pki, makePki
-from uotp.roundtrip import Exchange
 from uotp.serverservice import ServerService
 from uotp.services import clientService, serverService
 from uotp.sockets import enlargeUdpBuffers
@@ -39,7 +39,7 @@ STOP_SECONDS = 4.0
 """How long the end may take before we leave without it."""
 
 
-class RehearsalError(UotpError):
+class StageError(UotpError):
     """
     The rehearsal cannot go on; its text is one line, fit to be shown.
     """
@@ -100,7 +100,7 @@ class Sender(DatagramProtocol):
         Send all of an exchange.
 
         @return: fires when there is nothing more to send or to wait for; fails
-            with L{RehearsalError} when the system does not let us send.  May be cancelled.
+            with L{StageError} when the system does not let us send.  May be cancelled.
         """
         self._exchange = exchange
         self._done = Deferred(lambda _: self._end())
@@ -128,7 +128,7 @@ class Sender(DatagramProtocol):
         except (OSError, MessageLengthError) as error:
             self._end()
             reason = f"the system does not send a datagram of {len(datagram or b'')} bytes: {error}"
-            self._done.errback(RehearsalError(reason))
+            self._done.errback(StageError(reason))
             return
         if exchange.finished:
             self._end()
