@@ -25,7 +25,7 @@ from OpenSSL import SSL
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.certificates import CLIENT, DAY, NOW, Authority, Key, pem
+from tests.doubles.certificates import CLIENT, DAY, NOW, Authority, Key, pem
 from tests.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, meet
 from tests.twins import Creator
 from uotp.errors import ConfigurationError

@@ -40,6 +40,7 @@ FLOORS = {
     "uotp.cli.demo.exchange": 0,
     # input and output: what touches sockets, files, clocks, logs and cryptography
     "uotp": 1,
+    "uotp.pki": 0,
     "uotp.cli.demo": 0,
     "uotp.cli": 0,
     "uotp._version": 1,
@@ -74,8 +75,8 @@ FLOORS = {
     "uotp.contexts": 1,
     "uotp.vetting": 1,
     "uotp.tls": 1,
-    "uotp.issuing": 1,
-    "uotp.pki": 1,
+    "uotp.pki.issue": 1,
+    "uotp.pki.directory": 1,
     # life: what comes, lasts and goes
     "uotp.roll": 2,
     "uotp.pacer": 2,

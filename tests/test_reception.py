@@ -11,8 +11,8 @@ from twisted.internet.address import IPv4Address
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.test.iosim import IOPump, connect
 
-from tests.certificates import CLIENT
 from tests.contracts import TimerTestCase
+from tests.doubles.certificates import CLIENT
 from tests.tlspairs import STRANGER, TRUSTED, TlsTestCase
 from tests.twins import MemoryTransport, MemoryUdp, Receiver, RecordingOwner, RecordingSession, neverLookUp, wrapInTls
 from uotp import reception

@@ -18,7 +18,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.test.iosim import IOPump, connect
 
-from tests.certificates import CLIENT, pem
+from tests.doubles.certificates import CLIENT, pem
 from tests.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase
 from tests.twins import MemoryConnect, MemoryTransport, MemoryUdp, Receiver, wrapInTls
 from uotp import clientservice, dial, serverservice, services, sockets

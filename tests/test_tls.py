@@ -13,7 +13,7 @@ from twisted.internet.error import ConnectionDone, ConnectionLost, TCPTimedOutEr
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.certificates import CLIENT, DAY, NOW, Authority, Issued, selfSigned
+from tests.doubles.certificates import CLIENT, DAY, NOW, Authority, Issued, selfSigned
 from tests.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, meet, shake
 from uotp import contexts, vetting
 from uotp.tls import ClientCredentials, ClientTls, ServerCredentials, ServerTls, publicKeyPin, refusalReason

@@ -15,8 +15,8 @@ from twisted.python.failure import Failure
 from twisted.test.iosim import IOPump, connect
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.certificates import CLIENT
 from tests.contracts import CarrierContract, TimerTestCase
+from tests.doubles.certificates import CLIENT
 from tests.tlspairs import TRUSTED, TlsTestCase
 from tests.twins import TRANSPORT_BYTES, MemoryTransport, MemoryTunnel, RecordingOwner, RecordingSession, wrapInTls
 from uotp.boundaries import Carrier

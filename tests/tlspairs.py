@@ -19,7 +19,7 @@ from twisted.test.iosim import connectedServerAndClient
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from tests.certificates import Authority, Issued, pem
+from tests.doubles.certificates import Authority, Issued, pem
 from tests.twins import Creator, InMemory
 from uotp import contexts
 from uotp.tls import ClientCredentials, ClientTls, ServerCredentials, ServerTls, refusalReason

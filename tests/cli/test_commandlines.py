@@ -20,7 +20,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 import uotp
-from tests.certificates import Authority, pem
+from tests.doubles.certificates import Authority, pem
 from tests.doubles.commands import CommandTestCase
 from uotp import services, sockets
 from uotp.cli import client, server

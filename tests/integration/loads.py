@@ -15,7 +15,7 @@ from tests.integration.correspondence import LOOPBACK, Address, freePort
 from tests.integration.relay import Relay
 from tests.integration.rig import Pair, RigTestCase
 from tests.integration.udpends import WAIT_SECONDS, Flow, UdpEnd, until
-from uotp.pki import Pki
+from uotp.pki.directory import Pki
 
 MARK = b"numbered"
 """How a datagram of a load begins; others are passed over."""

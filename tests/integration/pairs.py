@@ -11,7 +11,7 @@ from typing import ClassVar
 from tests.integration.correspondence import LOOPBACK, Address, Target, freePort
 from tests.integration.harness import ProgramTestCase
 from tests.integration.processes import Program
-from uotp.pki import Pki, makePki
+from uotp.pki.directory import Pki, makePki
 
 SIZES = (1, 2, 63, 512, 1400, 1420, 8192, 8193, 16000, 32768, 65000, 65507)
 """Around what buffers hold, up to the largest datagram of IPv4."""

@@ -21,7 +21,7 @@ from tests.integration.processes import Program
 from tests.integration.procfs import running
 from tests.integration.relay import Relay
 from tests.integration.udpends import Flow, UdpEnd, until
-from uotp.pki import Pki, makePki
+from uotp.pki.directory import Pki, makePki
 
 HOSTS = (LOOPBACK, "::1", "localhost")
 """What the certificates of tests are for."""

@@ -21,7 +21,7 @@ from OpenSSL import SSL
 from twisted.internet.error import ConnectionDone
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.certificates import CLIENT
+from tests.doubles.certificates import CLIENT
 from tests.integration.correspondence import LOOPBACK, Address
 from tests.integration.harness import needed
 from tests.integration.procfs import memoryBytes, requireProcfs
@@ -29,7 +29,7 @@ from tests.integration.rawtls import APPLICATION_DATA, HANDSHAKE, KEY_UPDATE_HEA
 from tests.integration.rig import RigTestCase
 from tests.integration.steppedtcp import Listener, Talker, dial, step, steppedReactor, stepUntil
 from tests.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase
-from uotp.pki import Pki
+from uotp.pki.directory import Pki
 from uotp.schedule import TROUBLED
 from uotp.sockets import (
     KEEPALIVE_IDLE_SECONDS,

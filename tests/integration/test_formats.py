@@ -14,7 +14,7 @@ from tests.integration.harness import LISTENING, foreignEnvironment, ourCommand
 from tests.integration.original import READY, originalProgram
 from tests.integration.pairs import EXCHANGE_SECONDS, numbered
 from tests.integration.processes import Program
-from uotp.pki import Pki
+from uotp.pki.directory import Pki
 
 THEIRS = "the original"
 AUTO, ONE, TWO = "auto", "1", "2"

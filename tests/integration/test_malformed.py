@@ -9,7 +9,7 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
-from tests.certificates import CLIENT, Authority, pem
+from tests.doubles.certificates import CLIENT, Authority, pem
 from tests.integration.correspondence import LOOPBACK, Address
 from tests.integration.processes import Program
 from tests.integration.rawformat2 import (

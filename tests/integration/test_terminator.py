@@ -17,7 +17,7 @@ from tests.integration.loads import LoadTestCase
 from tests.integration.pairs import numbered
 from tests.integration.rig import PLAIN, said
 from tests.integration.udpends import Flow, until
-from uotp.pki import Pki
+from uotp.pki.directory import Pki
 
 CONFIGURATION = """\
 global

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from tests.certificates import CLIENT, DAY, NOW, Authority, Issued, pem, selfSigned
+from tests.doubles.certificates import CLIENT, DAY, NOW, Authority, Issued, pem, selfSigned
 from tests.integration.correspondence import LOOPBACK, Address, freePort
 from tests.integration.harness import needed, runToEnd
 from tests.integration.processes import Program

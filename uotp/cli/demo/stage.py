@@ -21,7 +21,7 @@ from uotp.cli.demo.exchange import Exchange
 from uotp.clientservice import ClientService
 from uotp.errors import StartError, UotpError
 from uotp.log import Logger
-from uotp.pki import Pki, makePki
+from uotp.pki.directory import Pki, makePki
 from uotp.serverservice import ServerService
 from uotp.services import clientService, serverService
 from uotp.sockets import enlargeUdpBuffers

@@ -27,8 +27,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.cli.cert import cert, serverAddress
 from uotp.errors import ConfigurationError
-from uotp.issuing import Issued, defaultHosts, issueAuthority, issueClient, issueServer, normalHost
-from uotp.pki import Pki, makePki
+from uotp.pki.directory import Pki, makePki
+from uotp.pki.issue import Issued, defaultHosts, issueAuthority, issueClient, issueServer, normalHost
 
 NOW = datetime(2028, 2, 29, 12, 30, tzinfo=timezone.utc)
 """A leap day: ten years later there is none."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from uotp.errors import ConfigurationError
-from uotp.issuing import defaultHosts, issueAuthority, issueClient, issueServer, normalHost
+from uotp.pki.issue import defaultHosts, issueAuthority, issueClient, issueServer, normalHost
 from uotp.tls import publicKeyPin
 
 KEY_MODE = 0o600
