@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.twins import DATAGRAMS_PER_TURN, Receiver, RecordingSession
 from uotp.boundaries import Address, DatagramPort, DatagramReceiver
-from uotp.drops import Drop, Drops
+from uotp.telemetry.drops import Drop, Drops
 from uotp.train import MAX_TRAIN_BYTES, Train, countOf, cut, gather
 
 # A contract is no test case before it has a subject.

@@ -17,7 +17,7 @@ from tests.twins import MemoryUdp, Receiver
 from uotp.boundaries import Address, DatagramPort, DatagramReceiver
 from uotp.datagram.base import PortContext
 from uotp.datagram.portable import PortableDatagramPort
-from uotp.drops import Drop, Drops
+from uotp.telemetry.drops import Drop, Drops
 from uotp.train import Train
 
 THERE = ("192.0.2.1", 9)

@@ -30,7 +30,7 @@ from uotp.datagram import datagramPortOpener
 from uotp.datagram.base import PortContext
 from uotp.datagram.cutting import couple
 from uotp.datagram.portable import PortableDatagramPort
-from uotp.drops import Drop, Drops
+from uotp.telemetry.drops import Drop, Drops
 from uotp.train import MAX_TRAIN_BYTES, Train, cut, gather
 
 LINUX = sys.platform == "linux"

@@ -25,11 +25,11 @@ from tests.twins import (
 )
 from uotp.backlog import MAX_BYTES
 from uotp.dispatch import MAX_PORTION_BYTES
-from uotp.drops import Drop, Drops
-from uotp.repeats import Repeats
 from uotp.resolve import SharedResolver
 from uotp.session import Session
 from uotp.target import TargetLeg
+from uotp.telemetry.drops import Drop, Drops
+from uotp.telemetry.ratelimit import RateLimit
 from uotp.train import MAX_TRAIN_BYTES, Train
 from uotp.tunnel import Tunnel
 from uotp.tunnelends import AcceptedTunnel, DialledTunnel
@@ -223,7 +223,7 @@ class TargetMemoryBoundTests(TimerTestCase):
         network = MemoryUdp(drops)
         network.open(("127.0.0.1", 9), Receiver())
         resolver = SharedResolver(neverLookUp)
-        leg = TargetLeg(("target.test", 9), network.open, resolver, self.clock, drops, Repeats(self.clock.seconds))
+        leg = TargetLeg(("target.test", 9), network.open, resolver, self.clock, drops, RateLimit(self.clock.seconds))
         leg.open(lambda _: None)
         for each in trains(PUSHED_BYTES):
             leg.send([each])

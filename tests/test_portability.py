@@ -25,9 +25,9 @@ from uotp import signals, sockets
 from uotp.cli import common as ends
 from uotp.cli import server
 from uotp.errors import ConfigurationError, StartError
-from uotp.log import Logger
 from uotp.schedule import TROUBLED
 from uotp.sockets import UNSENT_LIMIT_BYTES, TunnelTuning
+from uotp.telemetry.log import Logger
 
 NOT_EVERYWHERE = ("SO_MARK", "SO_BINDTODEVICE", "SO_REUSEPORT", "SO_INCOMING_CPU", "TCP_", "AF_", "IP_", "IPV6_")
 """How names of the socket module begin that some system lacks..."""

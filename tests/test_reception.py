@@ -16,15 +16,15 @@ from tests.doubles.certificates import CLIENT
 from tests.tlspairs import STRANGER, TRUSTED, TlsTestCase
 from tests.twins import MemoryTransport, MemoryUdp, Receiver, RecordingOwner, RecordingSession, neverLookUp, wrapInTls
 from uotp import reception
-from uotp.drops import Drops
 from uotp.heartbeat import ACCEPTED_GIVE_UP_SECONDS, FIRST_PATIENCE_SECONDS
 from uotp.reception import HELLO_SECONDS, Reception
 from uotp.registry import Registry
-from uotp.repeats import Repeats
 from uotp.resolve import SharedResolver
 from uotp.roll import Roll
 from uotp.serverservice import certificateIdentity
 from uotp.target import TargetLeg
+from uotp.telemetry.drops import Drops
+from uotp.telemetry.ratelimit import RateLimit
 from uotp.tls import refusalReason
 from uotp.train import Train
 from uotp.tunnel import Tunnel
@@ -51,7 +51,7 @@ class _ReceptionTestCase(TimerTestCase):
         self.network = MemoryUdp(self.drops)
         self.target = Receiver()
         self.network.open(TARGET, self.target)
-        self.repeats = Repeats(self.clock.seconds)
+        self.repeats = RateLimit(self.clock.seconds)
         resolver = SharedResolver(neverLookUp)
 
         def makeLeg() -> TargetLeg:

@@ -11,13 +11,13 @@ from twisted.logger import capturedLogs, formatEvent
 from tests.contracts import TimerTestCase
 from tests.twins import MemoryTunnel, MemoryUdp, Receiver, neverLookUp
 from uotp.boundaries import Address
-from uotp.drops import Drops
 from uotp.errors import PeerError
 from uotp.pacer import TICK_SECONDS
 from uotp.registry import SILENT_SECONDS, Registry, ServedSession
-from uotp.repeats import MAX_LINES_PER_QUIET, Repeats
 from uotp.resolve import SharedResolver
 from uotp.target import TargetLeg
+from uotp.telemetry.drops import Drops
+from uotp.telemetry.ratelimit import MAX_LINES_PER_QUIET, RateLimit
 from uotp.train import Train
 
 LINGER = 150.0
@@ -52,7 +52,7 @@ class RegistryTests(TimerTestCase):
         """
         @return: a registry without sessions.
         """
-        repeats = Repeats(self.clock.seconds)
+        repeats = RateLimit(self.clock.seconds)
         resolver = SharedResolver(neverLookUp)
 
         def makeLeg() -> TargetLeg:

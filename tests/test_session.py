@@ -22,11 +22,11 @@ from uotp.dispatch import (
     STANDSTILL_SECONDS,
     WAIT_SECONDS,
 )
-from uotp.drops import Drop, Drops
 from uotp.reorder import FIRST_HOLD_SECONDS, ROUND_TRIPS
 from uotp.schedule import LOOK_SECONDS, TROUBLED
 from uotp.session import Session
 from uotp.stay import FIRST_WINDOW_BYTES, LONGEST_STAY_SECONDS, STAY_SECONDS
+from uotp.telemetry.drops import Drop, Drops
 from uotp.train import Train, bytesOf, countOf, cut
 from uotp.width import Standing
 

@@ -9,10 +9,10 @@ from twisted.logger import capturedLogs, formatEvent
 from tests.contracts import TimerTestCase
 from tests.twins import Attempt, MemorySurroundings
 from uotp.boundaries import Address
-from uotp.drops import Drop, Drops
 from uotp.pacer import TICK_SECONDS
-from uotp.repeats import MAX_LINES_PER_QUIET
 from uotp.sources import NEW_AT_ONCE, NEW_PER_SECOND, UNANSWERED_SECONDS, WIDEN_BYTES, Sources, SourceSession
+from uotp.telemetry.drops import Drop, Drops
+from uotp.telemetry.ratelimit import MAX_LINES_PER_QUIET
 from uotp.train import Train
 
 EXPIRE = 120.0

@@ -16,10 +16,10 @@ from tests.contracts import TimerTestCase
 from tests.twins import MemoryUdp, Receiver
 from uotp.backlog import MAX_AGE_SECONDS, MAX_BYTES
 from uotp.boundaries import Address
-from uotp.drops import Drop
-from uotp.repeats import Repeats
 from uotp.resolve import Addresses, SharedResolver
 from uotp.target import TargetLeg, numericAddress
+from uotp.telemetry.drops import Drop
+from uotp.telemetry.ratelimit import RateLimit
 from uotp.train import Train
 
 TARGET = ("127.0.0.1", 51820)
@@ -42,7 +42,7 @@ class TargetLegTests(TimerTestCase):
         self.target = Receiver()
         self.received: list[Train] = []
         self.answers: list[Callable[[Addresses], None]] = []
-        self.repeats = Repeats(self.clock.seconds)
+        self.repeats = RateLimit(self.clock.seconds)
         self.resolver = SharedResolver(lambda _, done: self.answers.append(done))
 
     def listen(self, address: Address = TARGET) -> None:

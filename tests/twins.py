@@ -28,11 +28,11 @@ from zope.interface import alsoProvides, implementer
 
 from uotp.boundaries import Address, Carrier, DatagramPort, DatagramPortOpener, DatagramReceiver, TrainsOfTunnel
 from uotp.connections import DialledConnection
-from uotp.drops import Drop, Drops
 from uotp.resolve import Addresses
 from uotp.roll import Roll
 from uotp.schedule import TROUBLED
 from uotp.surroundings import Surroundings, Watch
+from uotp.telemetry.drops import Drop, Drops
 from uotp.tls import ServerCredentials
 from uotp.tlsconnections import DialledTlsConnection
 from uotp.train import MAX_TRAIN_BYTES, Train, cut, gather

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from uotp.drops import Drop, Drops
+from uotp.telemetry.drops import Drop, Drops
 from uotp.train import Train, split
 
 MAX_BYTES = 256 * 1024

@@ -20,7 +20,6 @@ from uotp.clock import Sleep
 from uotp.datagram import datagramPortOpener
 from uotp.dial import Dialer
 from uotp.errors import StartError
-from uotp.log import logCounted
 from uotp.resolve import Addresses, SharedResolver, backgroundThread, lookUp
 from uotp.roll import Roll
 from uotp.serverwatch import ServerWatch
@@ -28,6 +27,7 @@ from uotp.service import TunnelService
 from uotp.sockets import TunnelTuning, checkMark
 from uotp.sources import Sources, SourceSession
 from uotp.surroundings import Surroundings
+from uotp.telemetry.log import logCounted
 from uotp.tls import ClientCredentials
 from uotp.train import Train
 from uotp.wire.negotiation import WireChoice
@@ -180,7 +180,7 @@ class ClientService(TunnelService):
     def _resolvedOnce(self, addresses: Addresses) -> None:
         if addresses or not self.running:
             return
-        unsaid = self.repeats.worthSaying("resolve once")
+        unsaid = self.repeats.unsaidBefore("resolve once")
         words = "{host}: host name not found, trying again"
         logCounted(self._log, LogLevel.warn, unsaid, words, host=self._settings.server[0])
         self._resolving = self.reactor.callLater(self._settings.backoff, self._resolveOnce)
@@ -216,7 +216,7 @@ class ClientService(TunnelService):
         self._port = None
         if not self.running:
             return
-        unsaid = self.repeats.worthSaying(("port", reason))
+        unsaid = self.repeats.unsaidBefore(("port", reason))
         logCounted(self._log, LogLevel.error, unsaid, "the UDP port is lost: {reason}", reason=reason)
         self._reopening = self.reactor.callLater(REOPEN_SECONDS, self._reopen)
 

@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 from uotp.backlog import MAX_AGE_SECONDS, Backlog, sift
 from uotp.boundaries import Carrier
-from uotp.drops import Drops
 from uotp.rescue import Rescue
 from uotp.schedule import LOOK_SECONDS, Schedule
 from uotp.stay import Stay
+from uotp.telemetry.drops import Drops
 from uotp.train import Train, bytesOf, portions
 from uotp.width import Width
 

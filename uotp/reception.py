@@ -15,10 +15,10 @@ from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
 from uotp.errors import PeerError
-from uotp.log import Logger, logCounted
 from uotp.registry import Registry, ServedSession
-from uotp.repeats import Repeats
 from uotp.roll import Roll
+from uotp.telemetry.log import Logger, logCounted
+from uotp.telemetry.ratelimit import RateLimit
 from uotp.tunnel import Tunnel
 from uotp.tunnelends import AcceptedTunnel
 from uotp.wire.hello import ClientHello
@@ -53,7 +53,7 @@ class Reception(Factory):
         registry: Registry,
         roll: Roll,
         clock: Any,
-        repeats: Repeats,
+        repeats: RateLimit,
         refusalReason: Words,
         identify: Callable[[Any], bytes | None],
         wire: WireChoice = WireChoice.AUTO,
@@ -117,7 +117,7 @@ class Reception(Factory):
         logCounted(
             self._log,
             LogLevel.warn,
-            self._repeats.worthSaying((peer, reason)),
+            self._repeats.unsaidBefore((peer, reason)),
             "refused a connection from {peer}: {reason}",
             peer=peer,
             reason=reason,
@@ -175,7 +175,7 @@ class Reception(Factory):
         The client does not answer: it has opened another tunnel, if it lives.
         """
         peer = self._peers[tunnel]
-        unsaid = self._repeats.worthSaying((peer, "silent"))
+        unsaid = self._repeats.unsaidBefore((peer, "silent"))
         words = "a tunnel from {peer} does not answer and is given up"
         logCounted(self._log, LogLevel.info, unsaid, words, peer=peer)
         tunnel.abort()

@@ -12,13 +12,13 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 
 from uotp.boundaries import Carrier
-from uotp.drops import Drops
 from uotp.errors import PeerError
 from uotp.finishing import Finishing
-from uotp.log import BudgetedLogger, Logger
-from uotp.repeats import Budget
 from uotp.session import Session, wordsForLate
 from uotp.target import TargetLeg
+from uotp.telemetry.drops import Drops
+from uotp.telemetry.log import BudgetedLogger, Logger
+from uotp.telemetry.ratelimit import LineBudget
 from uotp.wire.hello import sessionName
 
 MAX_SESSIONS = 4096
@@ -98,7 +98,7 @@ class Registry:
         self._reorder = reorder
         self._maxSessions = maxSessions
         self._maxTunnels = maxTunnels
-        self._sessionLog = BudgetedLogger(self._log, Budget(clock.seconds))
+        self._sessionLog = BudgetedLogger(self._log, LineBudget(clock.seconds))
         self._served: dict[bytes, ServedSession] = {}
         self._lingering: dict[ServedSession, None] = {}
         self.finishing = Finishing()

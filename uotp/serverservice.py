@@ -16,14 +16,14 @@ from twisted.logger import LogLevel
 from uotp.connections import AcceptedConnection
 from uotp.datagram import datagramPortOpener
 from uotp.errors import StartError
-from uotp.log import logCounted
 from uotp.reception import Reception
 from uotp.registry import Registry
-from uotp.repeats import Repeats
 from uotp.resolve import SharedResolver, backgroundThread
 from uotp.service import TunnelService
 from uotp.sockets import TunnelTuning
 from uotp.target import TargetLeg
+from uotp.telemetry.log import logCounted
+from uotp.telemetry.ratelimit import RateLimit
 from uotp.tls import ServerCredentials, publicKeyPin, refusalReason
 from uotp.tlsconnections import AcceptedTlsConnection
 from uotp.wire.negotiation import WireChoice
@@ -84,7 +84,7 @@ class ServerService(TunnelService):
             self._registry,
             self.roll,
             reactor,
-            Repeats(reactor.seconds),
+            RateLimit(reactor.seconds),
             refusalReason,
             certificateIdentity,
             settings.wire,
@@ -136,7 +136,7 @@ class ServerService(TunnelService):
             logCounted(
                 self._log,
                 LogLevel.warn,
-                self.repeats.worthSaying("silent"),
+                self.repeats.unsaidBefore("silent"),
                 "nothing comes back to session {session} from the target, {host} port {port}: is it there?",
                 session=served.name,
                 host=host,

@@ -9,8 +9,8 @@ from typing import Any
 
 from twisted.logger import LogLevel
 
-from uotp.log import Logger, logCounted
-from uotp.repeats import Budget, Repeats
+from uotp.telemetry.log import Logger, logCounted
+from uotp.telemetry.ratelimit import LineBudget, RateLimit
 from uotp.wire.hello import ServerHello
 
 
@@ -21,14 +21,14 @@ class ServerWatch:
 
     _log = Logger()
 
-    def __init__(self, server: tuple[str, int], clock: Callable[[], float], repeats: Repeats) -> None:
+    def __init__(self, server: tuple[str, int], clock: Callable[[], float], repeats: RateLimit) -> None:
         """
         @param clock: monotonic seconds.
         @param repeats: keeps the log short.
         """
         self._server = server
         self._repeats = repeats
-        self._budget = Budget(clock)
+        self._budget = LineBudget(clock)
         self._up = 0
         self._connected = False
 
@@ -52,7 +52,7 @@ class ServerWatch:
         """
         The server did not know a session any more, and has begun it anew.
         """
-        unsaid = self._repeats.worthSaying("forgotten")
+        unsaid = self._repeats.unsaidBefore("forgotten")
         words = "the server did not know session {session} any more, and has begun it anew"
         logCounted(self._log, LogLevel.info, unsaid, words, session=name)
 
@@ -70,7 +70,7 @@ class ServerWatch:
             self._connected = False
             self._say(LogLevel.warn, self._budget.spend(), "no tunnel to {host} port {port} is left: {reason}", reason)
         else:
-            unsaid = self._repeats.worthSaying(("server", reason))
+            unsaid = self._repeats.unsaidBefore(("server", reason))
             self._say(LogLevel.warn, unsaid, "a tunnel to {host} port {port} failed: {reason}", reason)
 
     def _say(self, level: Any, unsaid: int | None, words: str, reason: str = "") -> None:

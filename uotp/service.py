@@ -13,13 +13,13 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import deferLater
 
 from uotp.dispatch import WAIT_SECONDS
-from uotp.drops import Drops
 from uotp.errors import ConfigurationError, StartError
-from uotp.log import Logger
-from uotp.repeats import Repeats
 from uotp.roll import Roll
 from uotp.rounds import Rounds
 from uotp.sockets import checkCongestion
+from uotp.telemetry.drops import Drops
+from uotp.telemetry.log import Logger
+from uotp.telemetry.ratelimit import RateLimit
 from uotp.tls import ClientCredentials, ServerCredentials
 
 STALL_ROUND_SECONDS = 5.0
@@ -55,7 +55,7 @@ class TunnelService(Service):
         self.reactor = reactor
         self.drops = Drops()
         self.listening: tuple[str, int] | None = None
-        self.repeats = Repeats(reactor.seconds)
+        self.repeats = RateLimit(reactor.seconds)
         self.roll = Roll(reactor)
         self.rounds = Rounds(reactor)
         self._credentials = credentials

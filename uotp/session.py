@@ -13,7 +13,7 @@ from typing import Any
 from uotp.boundaries import Carrier
 from uotp.delivery import Delivery
 from uotp.dispatch import Dispatch
-from uotp.drops import Drops
+from uotp.telemetry.drops import Drops
 from uotp.train import Train, bytesOf
 from uotp.wire.format2 import Arrival, Numbering
 

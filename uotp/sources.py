@@ -15,13 +15,13 @@ from collections.abc import Callable
 from twisted.internet.defer import Deferred
 
 from uotp.boundaries import Address
-from uotp.drops import Drop, Drops
 from uotp.finishing import Finishing
-from uotp.log import BudgetedLogger, Logger
 from uotp.pool import Pool
-from uotp.repeats import Budget
 from uotp.session import Session, wordsForLate
 from uotp.surroundings import Surroundings
+from uotp.telemetry.drops import Drop, Drops
+from uotp.telemetry.log import BudgetedLogger, Logger
+from uotp.telemetry.ratelimit import LineBudget
 from uotp.train import Train, countOf
 from uotp.wire.hello import newSessionId, sessionName
 
@@ -124,7 +124,7 @@ class Sources:
         self._drops = drops
         self._expire = expire
         self._maxSessions = maxSessions
-        self._sessionLog = BudgetedLogger(self._log, Budget(clock))
+        self._sessionLog = BudgetedLogger(self._log, LineBudget(clock))
         self._bySource: dict[Address, SourceSession] = {}
         self._finishing = Finishing()
         self._allowance = NEW_AT_ONCE

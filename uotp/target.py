@@ -17,10 +17,10 @@ from twisted.logger import LogLevel
 
 from uotp.backlog import Backlog
 from uotp.boundaries import Address, DatagramPort, DatagramPortOpener
-from uotp.drops import Drop, Drops
-from uotp.log import Logger, logCounted
-from uotp.repeats import Repeats
 from uotp.resolve import lookUp
+from uotp.telemetry.drops import Drop, Drops
+from uotp.telemetry.log import Logger, logCounted
+from uotp.telemetry.ratelimit import RateLimit
 from uotp.train import MAX_TRAIN_BYTES, Train, countOf
 
 RETRY_SECONDS = 1.0
@@ -41,7 +41,7 @@ class TargetLeg:
         resolver: IHostnameResolver,
         clock: Any,
         drops: Drops,
-        repeats: Repeats,
+        repeats: RateLimit,
     ) -> None:
         """
         @param target: host name or address, and port.
@@ -103,7 +103,7 @@ class TargetLeg:
         logCounted(
             self._log,
             LogLevel.error,
-            self._repeats.worthSaying(("target", reason)),
+            self._repeats.unsaidBefore(("target", reason)),
             "no way to the target {host} port {port}: {reason}",
             host=host,
             port=port,

@@ -19,9 +19,9 @@ from twisted.python.failure import Failure
 
 from uotp import contexts
 from uotp.errors import ConfigurationError
-from uotp.log import Logger
 from uotp.pem import readIdentity
 from uotp.refusals import errorWords, plainText
+from uotp.telemetry.log import Logger
 from uotp.vetting import PIN_BYTES, PeerName, VettedConnection, Vetting, parsePin, publicKeyPin, verifyPeer
 from uotp.wire.negotiation import WireChoice, offered, selected
 

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from uotp.boundaries import Address
 from uotp.datagram import datagramPortOpener
-from uotp.drops import Drops
+from uotp.telemetry.drops import Drops
 from uotp.train import Train, bytesOf, countOf
 
 MOST_BYTES = 64000

@@ -27,8 +27,8 @@ from uotp.cli import client, server
 from uotp.cli import common as ends
 from uotp.cli.common import CommonOptions, EndService, commandService
 from uotp.errors import ConfigurationError, StartError
-from uotp.log import Logger
 from uotp.sockets import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES, UDP_BUFFER_BYTES, UNSENT_LIMIT_BYTES
+from uotp.telemetry.log import Logger
 from uotp.tls import ClientTls, ServerTls
 from uotp.wire.negotiation import WireChoice
 

@@ -44,7 +44,7 @@ from uotp.cli.demo.progress import Progress
 from uotp.cli.demo.results import Results, table, verdict
 from uotp.cli.demo.stage import EchoTarget, Sender, Stage, StageError
 from uotp.errors import ConfigurationError, StartError
-from uotp.log import Logger
+from uotp.telemetry.log import Logger
 
 FIRST = 7 << 32
 """The number of the first datagram in these tests."""

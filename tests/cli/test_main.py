@@ -20,7 +20,7 @@ import uotp.cli.cert
 import uotp.cli.client
 import uotp.cli.demo.command
 import uotp.cli.server
-import uotp.log
+import uotp.telemetry.log
 from tests.doubles.commands import CommandTestCase
 from uotp.cli import common as ends
 from uotp.cli import main as scripts
@@ -167,7 +167,7 @@ class RunEndTests(ScriptTestCase):
         """
         The real one, in a reactor that listens in memory.
         """
-        self.patch(uotp.log.Logger, "threshold", LogLevel.info)
+        self.patch(uotp.telemetry.log.Logger, "threshold", LogLevel.info)
         self.patch(sys, "excepthook", sys.excepthook)
         self.patch(ends, "raiseDescriptorLimit", lambda: None)
         self.patch(signal, "signal", lambda *_: None)

@@ -23,8 +23,8 @@ from uotp.boundaries import Address, DatagramPort, DatagramPortOpener, DatagramR
 from uotp.datagram import datagramPortOpener
 from uotp.datagram.base import PortContext
 from uotp.datagram.portable import PortableDatagramPort
-from uotp.drops import Drops
 from uotp.sockets import UDP_BUFFER_BYTES
+from uotp.telemetry.drops import Drops
 from uotp.train import MAX_TRAIN_BYTES, Train, cut
 
 PATIENCE_SECONDS = 2.0

@@ -27,7 +27,7 @@ from tests.integration.test_datagram_port import SocketPortTestCase
 from tests.twins import Receiver
 from uotp.boundaries import Address, DatagramPort, DatagramPortOpener, DatagramReceiver
 from uotp.datagram import datagramPortOpener
-from uotp.drops import Drop
+from uotp.telemetry.drops import Drop
 from uotp.train import Train, countOf, cut
 
 SIOCETHTOOL = 0x8946
@@ -42,7 +42,7 @@ OPEN_LARGE = """
 import sys
 from twisted.logger import globalLogBeginner, textFileLogObserver
 from uotp.datagram import datagramPortOpener
-from uotp.drops import Drops
+from uotp.telemetry.drops import Drops
 class Reactor:
     def addReader(self, reader): pass
     def removeReader(self, reader): pass

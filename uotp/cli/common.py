@@ -28,7 +28,6 @@ from uotp.cli.options import (
 )
 from uotp.clock import useMonotonicClock
 from uotp.errors import ConfigurationError, StartError
-from uotp.log import Logger, logTo, openLogFile, parseVerbosity, reopenLogFile
 from uotp.reorder import MAX_REORDER_SECONDS
 from uotp.signals import onSignal, stopOnSignals
 from uotp.sockets import (
@@ -38,6 +37,7 @@ from uotp.sockets import (
     UNSENT_LIMIT_BYTES,
     raiseDescriptorLimit,
 )
+from uotp.telemetry.log import Logger, logTo, openLogFile, parseVerbosity, reopenLogFile
 from uotp.wire.negotiation import parseWire
 
 TLS_OPTIONS = ("cert", "key", "cafile")

@@ -12,9 +12,9 @@ from typing import Any
 from uotp.boundaries import DatagramPortOpener
 from uotp.datagram.base import PortContext
 from uotp.datagram.portable import PortableDatagramPort
-from uotp.drops import Drops
-from uotp.log import Logger
 from uotp.sockets import UDP_BUFFER_BYTES
+from uotp.telemetry.drops import Drops
+from uotp.telemetry.log import Logger
 
 _log = Logger()
 

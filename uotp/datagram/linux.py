@@ -18,7 +18,7 @@ from uotp.datagram.cutting import couple
 from uotp.datagram.segments import SegmentSender
 from uotp.datagram.slots import FIRST_SLOT_BYTES, MAX_MESSAGE_BYTES, MAX_MESSAGES
 from uotp.datagram.structures import CONTROL_BYTES, CUT_OFF, UDP_GRO, addressOf
-from uotp.drops import Drop
+from uotp.telemetry.drops import Drop
 from uotp.train import Train
 
 BYTES_PER_TURN = 256 * 1024

@@ -15,7 +15,7 @@ from twisted.logger import LogLevel
 
 from uotp.boundaries import Address
 from uotp.datagram.base import SEND_DROPS, PortContext
-from uotp.drops import Drop
+from uotp.telemetry.drops import Drop
 from uotp.train import MAX_TRAIN_BYTES, Train, cut
 
 UDP_SEGMENT = 103

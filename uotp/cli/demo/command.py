@@ -21,8 +21,8 @@ from uotp.cli.demo.stage import Stage, StageError
 from uotp.cli.options import GnuOptions, convert, parseCount
 from uotp.clock import useMonotonicClock
 from uotp.errors import UotpError
-from uotp.log import Logger, textObserver
 from uotp.signals import stopOnSignals
+from uotp.telemetry.log import Logger, textObserver
 
 MAX_COUNT = 1_000_000
 """The round trip of each datagram is kept, in 8 bytes."""

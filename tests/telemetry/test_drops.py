@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.drops import Drop, Drops
+from uotp.telemetry.drops import Drop, Drops
 
 
 class DropsTests(SynchronousTestCase):

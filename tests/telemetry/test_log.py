@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 import uotp
-from uotp.log import VERBOSITIES, Logger, logTo, openLogFile, parseVerbosity, reopenLogFile
+from uotp.telemetry.log import VERBOSITIES, Logger, logTo, openLogFile, parseVerbosity, reopenLogFile
 
 LEVELS = ["debug", "info", "warn", "error", "critical"]
 

@@ -18,7 +18,7 @@ MAX_LINES_PER_QUIET = 64
 """Lines in one quiet time, so that inventing new things fills no disk either: some 9000 a day."""
 
 
-class Budget:
+class LineBudget:
     """
     So many lines in so long a time, for what strangers can make happen.
     """
@@ -54,7 +54,7 @@ class Budget:
         return unsaid
 
 
-class Repeats:
+class RateLimit:
     """
     Decides which of many equal events is worth a line.
     """
@@ -67,9 +67,9 @@ class Repeats:
         self._clock = clock
         self._quiet = quiet
         self._last: OrderedDict[Hashable, tuple[float, int]] = OrderedDict()
-        self._budget = Budget(clock, seconds=quiet)
+        self._budget = LineBudget(clock, seconds=quiet)
 
-    def worthSaying(self, thing: Hashable) -> int | None:
+    def unsaidBefore(self, thing: Hashable) -> int | None:
         """
         @param thing: what identifies the event.
         @return: how many events, this one and others, went unsaid since it was said

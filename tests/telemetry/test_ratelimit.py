@@ -7,7 +7,7 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.repeats import MAX_LINES_PER_QUIET, MAX_REMEMBERED, QUIET_SECONDS, Budget, Repeats, again
+from uotp.telemetry.ratelimit import MAX_LINES_PER_QUIET, MAX_REMEMBERED, QUIET_SECONDS, LineBudget, RateLimit, again
 
 
 class RepeatsTests(SynchronousTestCase):
@@ -21,60 +21,60 @@ class RepeatsTests(SynchronousTestCase):
         """
         self.clock = Clock()
         self.clock.advance(12345.0)
-        self.repeats = Repeats(self.clock.seconds)
+        self.repeats = RateLimit(self.clock.seconds)
 
     def test_theFirstTimeIsNews(self) -> None:
         """
         It is said, and stands for itself alone.
         """
-        self.assertEqual(self.repeats.worthSaying("refused"), 0)
+        self.assertEqual(self.repeats.unsaidBefore("refused"), 0)
 
     def test_theSameThingIsQuietForTenMinutes(self) -> None:
         """
         Not said until the time is up, to the second, and then with how often it happened.
         """
-        self.repeats.worthSaying("refused")
+        self.repeats.unsaidBefore("refused")
         for _ in range(3):
-            self.assertIsNone(self.repeats.worthSaying("refused"))
+            self.assertIsNone(self.repeats.unsaidBefore("refused"))
         self.clock.advance(599.0)
-        self.assertIsNone(self.repeats.worthSaying("refused"))
+        self.assertIsNone(self.repeats.unsaidBefore("refused"))
         self.clock.advance(1.0)
-        self.assertEqual(self.repeats.worthSaying("refused"), 4)
-        self.assertIsNone(self.repeats.worthSaying("refused"))
+        self.assertEqual(self.repeats.unsaidBefore("refused"), 4)
+        self.assertIsNone(self.repeats.unsaidBefore("refused"))
         self.clock.advance(QUIET_SECONDS)
-        self.assertEqual(self.repeats.worthSaying("refused"), 1)
+        self.assertEqual(self.repeats.unsaidBefore("refused"), 1)
 
     def test_anotherThingIsNews(self) -> None:
         """
         What one stranger does hides nothing of another's.
         """
-        self.repeats.worthSaying(("refused", "192.0.2.1"))
-        self.assertEqual(self.repeats.worthSaying(("refused", "192.0.2.2")), 0)
+        self.repeats.unsaidBefore(("refused", "192.0.2.1"))
+        self.assertEqual(self.repeats.unsaidBefore(("refused", "192.0.2.2")), 0)
 
     def test_inventingNewThingsFillsNoDisk(self) -> None:
         """
         There is a limit to different things too, and another time after it.
         """
-        said = [self.repeats.worthSaying(number) for number in range(1000)]
+        said = [self.repeats.unsaidBefore(number) for number in range(1000)]
         self.assertEqual(said, [0] * MAX_LINES_PER_QUIET + [None] * (1000 - MAX_LINES_PER_QUIET))
         self.clock.advance(QUIET_SECONDS - 1)
-        self.assertIsNone(self.repeats.worthSaying("new"))
+        self.assertIsNone(self.repeats.unsaidBefore("new"))
         self.clock.advance(1.0)
-        self.assertEqual(self.repeats.worthSaying("new"), 1000 - MAX_LINES_PER_QUIET + 1, "which it tells")
+        self.assertEqual(self.repeats.unsaidBefore("new"), 1000 - MAX_LINES_PER_QUIET + 1, "which it tells")
 
     def test_whatTheLimitSilencedIsCounted(self) -> None:
         """
         A thing said before, whose time is up while the lines are used up, is not forgotten.
         """
-        self.repeats.worthSaying("refused")
+        self.repeats.unsaidBefore("refused")
         self.clock.advance(QUIET_SECONDS - 1)
-        self.assertIsNone(self.repeats.worthSaying("refused"))
+        self.assertIsNone(self.repeats.unsaidBefore("refused"))
         self.clock.advance(1.0)
         for number in range(MAX_LINES_PER_QUIET):
-            self.assertEqual(self.repeats.worthSaying(number), 0)
-        self.assertIsNone(self.repeats.worthSaying("refused"))
+            self.assertEqual(self.repeats.unsaidBefore(number), 0)
+        self.assertIsNone(self.repeats.unsaidBefore("refused"))
         self.clock.advance(QUIET_SECONDS)
-        self.assertEqual(self.repeats.worthSaying("refused"), 2)
+        self.assertEqual(self.repeats.unsaidBefore("refused"), 2)
 
     def test_nothingIsRememberedForEver(self) -> None:
         """
@@ -83,7 +83,7 @@ class RepeatsTests(SynchronousTestCase):
         for number in range(3 * MAX_REMEMBERED):
             if number % MAX_LINES_PER_QUIET == 0:
                 self.clock.advance(QUIET_SECONDS)
-            self.assertEqual(self.repeats.worthSaying(number), 0)
+            self.assertEqual(self.repeats.unsaidBefore(number), 0)
             self.assertLessEqual(len(self.repeats._last), MAX_REMEMBERED)
         self.assertEqual(len(self.repeats._last), MAX_REMEMBERED)
 
@@ -91,15 +91,15 @@ class RepeatsTests(SynchronousTestCase):
         """
         The one that was said the longest ago makes room, not the one that began first.
         """
-        self.repeats.worthSaying("regular")
+        self.repeats.unsaidBefore("regular")
         for number in range(280):
             if number % 60 == 0:
                 self.clock.advance(QUIET_SECONDS)
             if number == 240:
-                self.assertEqual(self.repeats.worthSaying("regular"), 0)
-            self.assertEqual(self.repeats.worthSaying(number), 0)
-        self.assertIsNone(self.repeats.worthSaying("regular"))
-        self.assertIsNone(self.repeats.worthSaying(279))
+                self.assertEqual(self.repeats.unsaidBefore("regular"), 0)
+            self.assertEqual(self.repeats.unsaidBefore(number), 0)
+        self.assertIsNone(self.repeats.unsaidBefore("regular"))
+        self.assertIsNone(self.repeats.unsaidBefore(279))
         self.assertNotIn(0, self.repeats._last)
 
     def test_wordsForRepetitions(self) -> None:
@@ -120,7 +120,7 @@ class BudgetTests(SynchronousTestCase):
         With the first line that is allowed again.
         """
         clock = Clock()
-        budget = Budget(clock.seconds, lines=3, seconds=60.0)
+        budget = LineBudget(clock.seconds, lines=3, seconds=60.0)
         self.assertEqual([budget.spend() for _ in range(5)], [0, 0, 0, None, None])
         clock.advance(59.0)
         self.assertIsNone(budget.spend())

@@ -19,7 +19,7 @@ from twisted.logger import (
 )
 from twisted.python.logfile import LogFile
 
-from uotp.repeats import Budget, again
+from uotp.telemetry.ratelimit import LineBudget, again
 
 VERBOSITIES = {
     "debug": LogLevel.debug,
@@ -50,7 +50,7 @@ def logCounted(log: twisted.logger.Logger, level: Any, unsaid: int | None, words
     """
     Log an event that stands for others too, or leave it unsaid.
 
-    @param unsaid: how many went unsaid before it, as L{uotp.repeats} counts them, or
+    @param unsaid: how many went unsaid before it, as L{uotp.telemetry.ratelimit} counts them, or
         L{None} when this one has to.
     """
     if unsaid is not None:
@@ -62,7 +62,7 @@ class BudgetedLogger:
     A logger for what strangers can make happen.
     """
 
-    def __init__(self, log: twisted.logger.Logger, budget: Budget) -> None:
+    def __init__(self, log: twisted.logger.Logger, budget: LineBudget) -> None:
         """
         @param log: where the lines go.
         @param budget: how many there may be.
