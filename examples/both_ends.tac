@@ -13,7 +13,7 @@ import os
 from twisted.application.service import Application
 from twisted.internet import reactor
 
-from uotp.clock import useMonotonicClock
+from uotp.process.clock import useMonotonicClock
 from uotp.services import clientService, serverService
 from uotp.tls import ClientTls, ServerTls
 

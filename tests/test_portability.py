@@ -21,10 +21,11 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.commands import CommandTestCase
-from uotp import signals, sockets
+from uotp import sockets
 from uotp.cli import common as ends
 from uotp.cli import server
 from uotp.errors import ConfigurationError, StartError
+from uotp.process import signals
 from uotp.schedule import TROUBLED
 from uotp.sockets import UNSENT_LIMIT_BYTES, TunnelTuning
 from uotp.telemetry.log import Logger

@@ -16,10 +16,10 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import LogLevel
 
 from uotp.boundaries import Address, DatagramPort
-from uotp.clock import Sleep
 from uotp.datagram import datagramPortOpener
 from uotp.dial import Dialer
 from uotp.errors import StartError
+from uotp.process.clock import SleepDetector
 from uotp.resolve import Addresses, SharedResolver, backgroundThread, lookUp
 from uotp.roll import Roll
 from uotp.serverwatch import ServerWatch
@@ -131,7 +131,7 @@ class ClientService(TunnelService):
         )
         watch = ServerWatch(settings.server, reactor.seconds, self.repeats)
         self._around = ClientSurroundings(settings, reactor, dialer, self.roll, watch)
-        self._sleep = Sleep(wallClock, reactor.seconds)
+        self._sleep = SleepDetector(wallClock, reactor.seconds)
         self._sources = Sources(self._openSession, reactor.seconds, self.drops, settings.expire)
         self.trainsReceived = ignoreTrains
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any, Protocol
 
-from uotp.timedstate import TimedState
+from uotp.process.statemachine import StateMachine
 from uotp.wire.format2 import PING_BYTES
 
 BUSY_SECONDS = 2.0
@@ -125,7 +125,7 @@ class HeartbeatOwner(Protocol):
         """
 
 
-class Heartbeat(TimedState[State, Event]):
+class Heartbeat(StateMachine[State, Event]):
     """
     The pings of one tunnel.
 

@@ -14,8 +14,8 @@ from twisted.internet.task import deferLater
 
 from uotp.dispatch import WAIT_SECONDS
 from uotp.errors import ConfigurationError, StartError
+from uotp.process.periodic import PeriodicCalls
 from uotp.roll import Roll
-from uotp.rounds import Rounds
 from uotp.sockets import checkCongestion
 from uotp.telemetry.drops import Drops
 from uotp.telemetry.log import Logger
@@ -57,7 +57,7 @@ class TunnelService(Service):
         self.listening: tuple[str, int] | None = None
         self.repeats = RateLimit(reactor.seconds)
         self.roll = Roll(reactor)
-        self.rounds = Rounds(reactor)
+        self.rounds = PeriodicCalls(reactor)
         self._credentials = credentials
         self._congestion = congestion
 

@@ -3,7 +3,7 @@ The embedding interface: plain functions from ready values to a Twisted service,
 to add to any Application.
 
 Twisted's timers follow the wall clock unless told otherwise: call
-L{uotp.clock.useMonotonicClock} before the first of them.
+L{uotp.process.clock.useMonotonicClock} before the first of them.
 """
 
 from __future__ import annotations

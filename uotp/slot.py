@@ -21,9 +21,9 @@ from uotp.attempt import Attempt
 from uotp.backoff import backoffSeconds
 from uotp.boundaries import TrainsOfTunnel
 from uotp.dial import wordsForFailure
+from uotp.process.statemachine import StateMachine
 from uotp.slotlife import NEXT_STATE, Event, State
 from uotp.surroundings import Surroundings
-from uotp.timedstate import TimedState
 from uotp.tunnel import Tunnel
 from uotp.tunnelends import DialledTunnel
 from uotp.wire.hello import ClientHello, ServerHello, WireFormat
@@ -32,7 +32,7 @@ PROVED_SECONDS = 5.0
 """A tunnel that stays so long is a success even when the target is silent."""
 
 
-class Slot(TimedState[State, Event]):
+class Slot(StateMachine[State, Event]):
     """
     The place of one tunnel in a pool.
     """

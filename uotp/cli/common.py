@@ -26,10 +26,10 @@ from uotp.cli.options import (
     parseMilliseconds,
     parsePort,
 )
-from uotp.clock import useMonotonicClock
 from uotp.errors import ConfigurationError, StartError
+from uotp.process.clock import useMonotonicClock
+from uotp.process.signals import onSignal, stopOnSignals
 from uotp.reorder import MAX_REORDER_SECONDS
-from uotp.signals import onSignal, stopOnSignals
 from uotp.sockets import (
     MAX_BUFFER_BYTES,
     MIN_BUFFER_BYTES,

@@ -19,9 +19,9 @@ from uotp.cli.demo.progress import Progress
 from uotp.cli.demo.results import Results, table, verdict
 from uotp.cli.demo.stage import Stage, StageError
 from uotp.cli.options import GnuOptions, convert, parseCount
-from uotp.clock import useMonotonicClock
 from uotp.errors import UotpError
-from uotp.signals import stopOnSignals
+from uotp.process.clock import useMonotonicClock
+from uotp.process.signals import stopOnSignals
 from uotp.telemetry.log import Logger, textObserver
 
 MAX_COUNT = 1_000_000

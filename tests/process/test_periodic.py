@@ -7,7 +7,7 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.rounds import Rounds
+from uotp.process.periodic import PeriodicCalls
 
 
 class RoundsTests(SynchronousTestCase):
@@ -20,7 +20,7 @@ class RoundsTests(SynchronousTestCase):
         A clock that is moved by hand, and must be left without a timer.
         """
         self.clock = Clock()
-        self.rounds = Rounds(self.clock)
+        self.rounds = PeriodicCalls(self.clock)
         self.calls: list[float] = []
         self.addCleanup(lambda: self.assertEqual(self.clock.getDelayedCalls(), []))
         self.addCleanup(self.rounds.stop)

@@ -13,7 +13,7 @@ from twisted.internet.task import LoopingCall
 from uotp.telemetry.log import Logger
 
 
-class Rounds:
+class PeriodicCalls:
     """
     Calls made again and again while a service runs.
     """

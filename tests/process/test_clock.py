@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.clock import JUMP_SECONDS, Sleep, useMonotonicClock
+from uotp.process.clock import JUMP_SECONDS, SleepDetector, useMonotonicClock
 
 
 class ClockTests(SynchronousTestCase):
@@ -58,7 +58,7 @@ class SleepTests(SynchronousTestCase):
         Begin awake.
         """
         self.wall, self.monotonic = 1_700_000_000.0, 5000.0
-        self.sleep = Sleep(lambda: self.wall, lambda: self.monotonic)
+        self.sleep = SleepDetector(lambda: self.wall, lambda: self.monotonic)
 
     def passTime(self, seconds: float, wallSeconds: float | None = None) -> None:
         """

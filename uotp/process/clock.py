@@ -33,7 +33,7 @@ def useMonotonicClock(reactor: Any) -> None:
     reactor.seconds = time.monotonic
 
 
-class Sleep:
+class SleepDetector:
     """
     Notices that this machine has slept: the time of day has gone on meanwhile, and the
     monotonic clock, on most systems, has not.  That the time of day was set looks the

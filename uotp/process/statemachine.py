@@ -13,7 +13,7 @@ S = TypeVar("S")
 E = TypeVar("E")
 
 
-class TimedState(Generic[S, E]):
+class StateMachine(Generic[S, E]):
     """
     Where in a life something is, and its one timer, which belongs to the state that has
     set it.

@@ -1,0 +1,4 @@
+"""
+The process and its operating system: the clock, signals, regular work, state
+machines.
+"""
