@@ -23,7 +23,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from uotp.connections import AcceptedConnection
-from uotp.sockets import NOTSENT_BYTES_AT, TCP_INFO_BYTES, TunnelTuning
+from uotp.net.sockopts import NOTSENT_BYTES_AT, TCP_INFO_BYTES, TunnelSocketOptions
 from uotp.tlsconnections import AcceptedTlsConnection
 
 PEER = IPv4Address("TCP", "192.0.2.1", 4711)
@@ -362,13 +362,13 @@ def accept(reactor: Any, protocol: Any, socket: FakeSocket, tls: FakeTls | None)
     rest = (protocol, (PEER.host, PEER.port), port, 1, reactor)
     connection: Any
     if tls is None:
-        connection = AcceptedConnection(TunnelTuning(), untyped, *rest)
+        connection = AcceptedConnection(TunnelSocketOptions(), untyped, *rest)
     else:
 
         def create(accepted: Any) -> FakeTls:
             tls.socket = accepted
             return tls
 
-        connection = AcceptedTlsConnection(create, TunnelTuning(), untyped, *rest)
+        connection = AcceptedTlsConnection(create, TunnelSocketOptions(), untyped, *rest)
     protocol.makeConnection(connection)
     return connection

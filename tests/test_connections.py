@@ -21,7 +21,7 @@ from tests.connectionfakes import PEER, Diarist, FakeSocket, FakeTls, Watcher, a
 from tests.twins import RecordingOwner, RecordingSession
 from uotp.connections import READ_BYTES, DialledConnection
 from uotp.dial import connectTunnel
-from uotp.sockets import UNSENT_LIMIT_BYTES
+from uotp.net.sockopts import UNSENT_LIMIT_BYTES
 from uotp.tls import refusalReason
 from uotp.tlsconnections import LONE_BYTES, RECORD_BYTES, DialledTlsConnection, isEndOfStream
 from uotp.train import Train

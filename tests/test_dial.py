@@ -19,11 +19,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.tlspairs import TRUSTED, TlsTestCase
 from tests.twins import MemoryConnect, MemoryTransport, RecordingOwner
-from uotp import dial, sockets
+from uotp import dial
 from uotp.connections import DialledConnection
 from uotp.dial import Dialer, wordsForFailure
-from uotp.resolve import Addresses, SharedResolver
-from uotp.sockets import TunnelTuning
+from uotp.net import sockopts as sockets
+from uotp.net.resolver import Addresses, SharedResolver
+from uotp.net.sockopts import TunnelSocketOptions
 from uotp.tls import ClientCredentials, ClientTls
 from uotp.tlsconnections import DialledTlsConnection
 from uotp.tunnelends import DialledTunnel
@@ -237,8 +238,8 @@ class KindsTests(_RecordedTestCase, TlsTestCase):
         """
         kind = self.kind(self.dialer())
         self.assertFalse(issubclass(kind, DialledTlsConnection))
-        self.assertEqual((kind.mark, kind.tuning), (None, TunnelTuning()))
-        tuning = TunnelTuning(4096, "cubic")
+        self.assertEqual((kind.mark, kind.tuning), (None, TunnelSocketOptions()))
+        tuning = TunnelSocketOptions(4096, "cubic")
         kind = self.kind(self.dialer(mark=7, tuning=tuning))
         self.assertEqual((kind.mark, kind.tuning), (7, tuning))
 
@@ -246,7 +247,7 @@ class KindsTests(_RecordedTestCase, TlsTestCase):
         """
         It says hello to TLS with the server's name.
         """
-        tuning = TunnelTuning(4096, "cubic")
+        tuning = TunnelSocketOptions(4096, "cubic")
         kind = self.kind(self.dialer(self.credentials(), mark=7, tuning=tuning))
         assert issubclass(kind, DialledTlsConnection)
         self.assertEqual((kind.mark, kind.tuning), (7, tuning))
@@ -273,10 +274,10 @@ class KindsTests(_RecordedTestCase, TlsTestCase):
         """
         Two clients in one process.
         """
-        one, other = self.dialer(mark=7), self.dialer(tuning=TunnelTuning(4096))
+        one, other = self.dialer(mark=7), self.dialer(tuning=TunnelSocketOptions(4096))
         kinds = [self.kind(dialer) for dialer in (one, other)]
         self.assertEqual([kind.mark for kind in kinds], [7, None])
-        self.assertEqual([kind.tuning.unsentLimit for kind in kinds], [TunnelTuning().unsentLimit, 4096])
+        self.assertEqual([kind.tuning.unsentLimit for kind in kinds], [TunnelSocketOptions().unsentLimit, 4096])
 
 
 class FakeTcpSocket:
@@ -430,7 +431,7 @@ class SocketTests(_DialTestCase):
         """
         Some options are of use from the beginning only.
         """
-        done = self.dialer(tuning=TunnelTuning(4321)).dial(self.makeTunnel)
+        done = self.dialer(tuning=TunnelSocketOptions(4321)).dial(self.makeTunnel)
         self.reactor.advance(0)
         tuned = [entry[3] for entry in self.journal[:-1]]
         self.assertEqual(self.journal[-1][0], "connect")

@@ -40,6 +40,7 @@ FLOORS = {
     "uotp.cli.demo.exchange": 0,
     # input and output: what touches sockets, files, clocks, logs and cryptography
     "uotp": 1,
+    "uotp.net": 0,
     "uotp.process": 0,
     "uotp.telemetry": 0,
     "uotp.pki": 0,
@@ -57,8 +58,8 @@ FLOORS = {
     "uotp.serverwatch": 1,
     "uotp.tunnelends": 1,
     "uotp.process.signals": 1,
-    "uotp.sockets": 1,
-    "uotp.resolve": 1,
+    "uotp.net.sockopts": 1,
+    "uotp.net.resolver": 1,
     "uotp.datagram": 1,
     "uotp.datagram.base": 1,
     "uotp.datagram.batches": 1,

@@ -25,7 +25,7 @@ from tests.twins import (
 )
 from uotp.backlog import MAX_BYTES
 from uotp.dispatch import MAX_PORTION_BYTES
-from uotp.resolve import SharedResolver
+from uotp.net.resolver import SharedResolver
 from uotp.session import Session
 from uotp.target import TargetLeg
 from uotp.telemetry.drops import Drop, Drops

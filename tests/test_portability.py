@@ -21,13 +21,13 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.commands import CommandTestCase
-from uotp import sockets
 from uotp.cli import common as ends
 from uotp.cli import server
 from uotp.errors import ConfigurationError, StartError
+from uotp.net import sockopts as sockets
+from uotp.net.sockopts import UNSENT_LIMIT_BYTES, TunnelSocketOptions
 from uotp.process import signals
 from uotp.schedule import TROUBLED
-from uotp.sockets import UNSENT_LIMIT_BYTES, TunnelTuning
 from uotp.telemetry.log import Logger
 
 NOT_EVERYWHERE = ("SO_MARK", "SO_BINDTODEVICE", "SO_REUSEPORT", "SO_INCOMING_CPU", "TCP_", "AF_", "IP_", "IPV6_")
@@ -156,7 +156,7 @@ class ElsewhereTests(CommandTestCase):
         """
         for platform in SYSTEMS:
             with elsewhere(platform) as here:
-                self.assertIsNone(here("uotp.sockets").SO_MARK)
+                self.assertIsNone(here("uotp.net.sockopts").SO_MARK)
                 for end, words in (("client", ["-n", "4", "-R"]), ("server", ["--linger", "9"])):
                     options = self.options(here, f"uotp.cli.{end}", *words)
                     made = here(f"uotp.cli.{end}").makeService(options)
@@ -204,7 +204,7 @@ class ElsewhereTests(CommandTestCase):
         """
         before = dict(sys.modules)
         with elsewhere("win32"):
-            self.assertIsNot(sys.modules["uotp.sockets"], sockets)
+            self.assertIsNot(sys.modules["uotp.net.sockopts"], sockets)
         self.assertEqual({name: module for name, module in sys.modules.items() if name in before}, before)
         self.assertIs(importlib.import_module("socket"), socket)
 
@@ -234,14 +234,14 @@ class TuneTunnelSocketTests(SocketTestCase):
     LINUX = {"TCP_KEEPIDLE": 4, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 6, "TCP_USER_TIMEOUT": 18}
     ALWAYS = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
 
-    def optionsOf(self, *refused: int, tuning: TunnelTuning | None = None) -> list[tuple[int, int, int]]:
+    def optionsOf(self, *refused: int, tuning: TunnelSocketOptions | None = None) -> list[tuple[int, int, int]]:
         """
         @param refused: options that the system refuses.
         @return: the options that a connection gets.
         """
         tunnelSocket = FakeSocket(*refused)
         untyped: Any = tunnelSocket
-        sockets.tuneTunnelSocket(untyped, tuning or TunnelTuning())
+        sockets.tuneTunnelSocket(untyped, tuning or TunnelSocketOptions())
         return tunnelSocket.options
 
     def test_everywhereItSendsAtOnceAndAsksForLife(self) -> None:
@@ -275,7 +275,7 @@ class TuneTunnelSocketTests(SocketTestCase):
         self.onSystem("linux", **self.LINUX)
         self.patch(sockets, "TCP_CONGESTION", 13)
         tcp = socket.IPPROTO_TCP
-        options = self.optionsOf(4, 13, 18, tuning=TunnelTuning(congestion="bbr"))
+        options = self.optionsOf(4, 13, 18, tuning=TunnelSocketOptions(congestion="bbr"))
         self.assertEqual(options, [*self.ALWAYS, (tcp, 5, 1), (tcp, 6, 5)])
 
     def test_littleIsHeldBackWhereTheSystemCanDoThat(self) -> None:
@@ -284,7 +284,7 @@ class TuneTunnelSocketTests(SocketTestCase):
         """
         self.onSystem("linux", TCP_NOTSENT_LOWAT=25)
         self.assertIn((socket.IPPROTO_TCP, 25, UNSENT_LIMIT_BYTES), self.optionsOf())
-        self.assertIn((socket.IPPROTO_TCP, 25, 4096), self.optionsOf(tuning=TunnelTuning(4096)))
+        self.assertIn((socket.IPPROTO_TCP, 25, 4096), self.optionsOf(tuning=TunnelSocketOptions(4096)))
 
     def test_congestionControlIsSetWhenItWasAskedFor(self) -> None:
         """
@@ -294,7 +294,7 @@ class TuneTunnelSocketTests(SocketTestCase):
         self.patch(sockets, "TCP_CONGESTION", 13)
         self.assertEqual(self.optionsOf(), self.ALWAYS)
         untyped: Any = b"bbr"
-        options = self.optionsOf(tuning=TunnelTuning(congestion="bbr"))
+        options = self.optionsOf(tuning=TunnelSocketOptions(congestion="bbr"))
         self.assertEqual(options, [*self.ALWAYS, (socket.IPPROTO_TCP, 13, untyped)])
 
 

@@ -17,9 +17,9 @@ from tests.tlspairs import STRANGER, TRUSTED, TlsTestCase
 from tests.twins import MemoryTransport, MemoryUdp, Receiver, RecordingOwner, RecordingSession, neverLookUp, wrapInTls
 from uotp import reception
 from uotp.heartbeat import ACCEPTED_GIVE_UP_SECONDS, FIRST_PATIENCE_SECONDS
+from uotp.net.resolver import SharedResolver
 from uotp.reception import HELLO_SECONDS, Reception
 from uotp.registry import Registry
-from uotp.resolve import SharedResolver
 from uotp.roll import Roll
 from uotp.serverservice import certificateIdentity
 from uotp.target import TargetLeg

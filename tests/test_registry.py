@@ -12,9 +12,9 @@ from tests.contracts import TimerTestCase
 from tests.twins import MemoryTunnel, MemoryUdp, Receiver, neverLookUp
 from uotp.boundaries import Address
 from uotp.errors import PeerError
+from uotp.net.resolver import SharedResolver
 from uotp.pacer import TICK_SECONDS
 from uotp.registry import SILENT_SECONDS, Registry, ServedSession
-from uotp.resolve import SharedResolver
 from uotp.target import TargetLeg
 from uotp.telemetry.drops import Drops
 from uotp.telemetry.ratelimit import MAX_LINES_PER_QUIET, RateLimit

@@ -21,16 +21,17 @@ from twisted.test.iosim import IOPump, connect
 from tests.doubles.certificates import CLIENT, pem
 from tests.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase
 from tests.twins import MemoryConnect, MemoryTransport, MemoryUdp, Receiver, wrapInTls
-from uotp import clientservice, dial, serverservice, services, sockets
+from uotp import clientservice, dial, serverservice, services
 from uotp import service as common
 from uotp.clientservice import ClientService
 from uotp.connections import AcceptedConnection
 from uotp.errors import ConfigurationError, StartError
-from uotp.resolve import Addresses, InBackground
+from uotp.net import sockopts as sockets
+from uotp.net.resolver import Addresses, InBackground
+from uotp.net.sockopts import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES, UDP_BUFFER_BYTES, TunnelSocketOptions
 from uotp.serverservice import ServerService
 from uotp.services import clientService, serverService
 from uotp.slot import PROVED_SECONDS
-from uotp.sockets import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES, UDP_BUFFER_BYTES, TunnelTuning
 from uotp.sources import UNANSWERED_SECONDS
 from uotp.tls import ClientCredentials, ClientTls, ServerTls
 from uotp.tlsconnections import AcceptedTlsConnection
@@ -612,7 +613,7 @@ class TogetherTests(_ServicesTestCase):
         for module in (common, services):
             self.patch(module, "checkCongestion", lambda _: None)
         choices: dict[str, Any] = {"unsentLimit": 4096, "congestion": "cubic", "udpBuffer": 1 << 20}
-        for expected, chosen in ((TunnelTuning(), {}), (TunnelTuning(4096, "cubic"), choices)):
+        for expected, chosen in ((TunnelSocketOptions(), {}), (TunnelSocketOptions(4096, "cubic"), choices)):
             self.connecting.kinds.clear()
             client, server = self.client(**chosen), self.server(**chosen)
             self.sourcePort.send([PING], CLIENT_PORT)
@@ -635,9 +636,9 @@ class TogetherTests(_ServicesTestCase):
         self.server(serverTls, unsentLimit=4096)
         self.client(clientTls, unsentLimit=4096)
         self.exchange()
-        self.assertEqual({kind.tuning for kind in self.connecting.kinds.values()}, {TunnelTuning(4096)})
+        self.assertEqual({kind.tuning for kind in self.connecting.kinds.values()}, {TunnelSocketOptions(4096)})
         accepted = self.reactor.listening[-1].transport
-        self.assertEqual((accepted.func, accepted.args[-1]), (AcceptedTlsConnection, TunnelTuning(4096)))
+        self.assertEqual((accepted.func, accepted.args[-1]), (AcceptedTlsConnection, TunnelSocketOptions(4096)))
 
     def test_datagramsPassOverTls(self) -> None:
         """

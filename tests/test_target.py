@@ -16,7 +16,7 @@ from tests.contracts import TimerTestCase
 from tests.twins import MemoryUdp, Receiver
 from uotp.backlog import MAX_AGE_SECONDS, MAX_BYTES
 from uotp.boundaries import Address
-from uotp.resolve import Addresses, SharedResolver
+from uotp.net.resolver import Addresses, SharedResolver
 from uotp.target import TargetLeg, numericAddress
 from uotp.telemetry.drops import Drop
 from uotp.telemetry.ratelimit import RateLimit

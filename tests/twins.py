@@ -28,7 +28,7 @@ from zope.interface import alsoProvides, implementer
 
 from uotp.boundaries import Address, Carrier, DatagramPort, DatagramPortOpener, DatagramReceiver, TrainsOfTunnel
 from uotp.connections import DialledConnection
-from uotp.resolve import Addresses
+from uotp.net.resolver import Addresses
 from uotp.roll import Roll
 from uotp.schedule import TROUBLED
 from uotp.surroundings import Surroundings, Watch
@@ -229,7 +229,7 @@ class MemoryTransport(FakeTransport):
     @ivar aborted: whether this end has aborted the connection.
     @ivar held: how many bytes wait, those that the kernel would have among them.
     @ivar troubled: whether the connection retransmits.
-    @ivar dataBuffer: what L{uotp.sockets.unsentBytes} looks at.
+    @ivar dataBuffer: what L{uotp.net.sockopts.unsentBytes} looks at.
     """
 
     dataBuffer = b""

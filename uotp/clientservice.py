@@ -19,12 +19,12 @@ from uotp.boundaries import Address, DatagramPort
 from uotp.datagram import datagramPortOpener
 from uotp.dial import Dialer
 from uotp.errors import StartError
+from uotp.net.resolver import Addresses, SharedResolver, backgroundThread, lookUp
+from uotp.net.sockopts import TunnelSocketOptions, checkMark
 from uotp.process.clock import SleepDetector
-from uotp.resolve import Addresses, SharedResolver, backgroundThread, lookUp
 from uotp.roll import Roll
 from uotp.serverwatch import ServerWatch
 from uotp.service import TunnelService
-from uotp.sockets import TunnelTuning, checkMark
 from uotp.sources import Sources, SourceSession
 from uotp.surroundings import Surroundings
 from uotp.telemetry.log import logCounted
@@ -70,7 +70,7 @@ class ClientSettings:
     timeout: float
     resolveOnce: bool
     mark: int | None
-    tuning: TunnelTuning
+    tuning: TunnelSocketOptions
     udpBuffer: int
     wire: WireChoice
     reorder: float | None

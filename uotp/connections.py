@@ -12,7 +12,15 @@ from typing import Any
 
 from twisted.internet import main, tcp
 
-from uotp.sockets import TunnelTuning, setMark, tcpCost, tcpStanding, tuneTunnelSocket, unacknowledgedBytes, unsentBytes
+from uotp.net.sockopts import (
+    TunnelSocketOptions,
+    setMark,
+    tcpCost,
+    tcpStanding,
+    tuneTunnelSocket,
+    unacknowledgedBytes,
+    unsentBytes,
+)
 from uotp.width import Standing
 
 READ_BYTES = 64 * 1024
@@ -84,7 +92,7 @@ class DialledConnection(PlainConnection, tcp.Client):
     @cvar mark: its firewall mark, from before the first packet, or L{None}.
     """
 
-    tuning = TunnelTuning()
+    tuning = TunnelSocketOptions()
     mark: int | None = None
 
     def createInternetSocket(self) -> Any:
@@ -108,7 +116,7 @@ class AcceptedConnection(PlainConnection, tcp.Server):
     A connection that we have accepted.
     """
 
-    def __init__(self, tuning: TunnelTuning, accepted: Any, *rest: Any) -> None:
+    def __init__(self, tuning: TunnelSocketOptions, accepted: Any, *rest: Any) -> None:
         """
         @param tuning: how its socket is set up.
         @param accepted: the socket.

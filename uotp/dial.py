@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from zope.interface import alsoProvides, directlyProvides, providedBy
 
 from uotp.connections import DialledConnection
-from uotp.sockets import TunnelTuning
+from uotp.net.sockopts import TunnelSocketOptions
 from uotp.tls import ClientCredentials, refusalReason
 from uotp.tlsconnections import DialledTlsConnection
 from uotp.tunnel import Tunnel
@@ -100,7 +100,7 @@ class Dialer:
         resolver: IHostnameResolver,
         timeout: float,
         mark: int | None = None,
-        tuning: TunnelTuning | None = None,
+        tuning: TunnelSocketOptions | None = None,
     ) -> None:
         """
         @param server: host name or address, and port.
@@ -111,7 +111,7 @@ class Dialer:
         @raise ConfigurationError: for a host that no certificate could name.
         """
         host, port = server
-        choices: dict[str, Any] = {"mark": mark, "tuning": tuning or TunnelTuning()}
+        choices: dict[str, Any] = {"mark": mark, "tuning": tuning or TunnelSocketOptions()}
         kind: type[DialledConnection]
         if credentials is None:
             kind = type("OurPlainConnection", (DialledConnection,), choices)

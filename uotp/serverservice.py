@@ -16,11 +16,11 @@ from twisted.logger import LogLevel
 from uotp.connections import AcceptedConnection
 from uotp.datagram import datagramPortOpener
 from uotp.errors import StartError
+from uotp.net.resolver import SharedResolver, backgroundThread
+from uotp.net.sockopts import TunnelSocketOptions
 from uotp.reception import Reception
 from uotp.registry import Registry
-from uotp.resolve import SharedResolver, backgroundThread
 from uotp.service import TunnelService
-from uotp.sockets import TunnelTuning
 from uotp.target import TargetLeg
 from uotp.telemetry.log import logCounted
 from uotp.telemetry.ratelimit import RateLimit
@@ -56,7 +56,7 @@ class ServerSettings:
     target: tuple[str, int]
     listen: tuple[str, int]
     linger: float
-    tuning: TunnelTuning
+    tuning: TunnelSocketOptions
     udpBuffer: int
     wire: WireChoice
     reorder: float | None

@@ -14,18 +14,18 @@ from typing import Any
 from uotp.cli.options import parseDestination
 from uotp.clientservice import ClientService, ClientSettings
 from uotp.errors import ConfigurationError
-from uotp.registry import MAX_TUNNELS_PER_SESSION
-from uotp.reorder import MAX_REORDER_SECONDS
-from uotp.serverservice import ServerService, ServerSettings
-from uotp.sockets import (
+from uotp.net.sockopts import (
     MAX_BUFFER_BYTES,
     MIN_BUFFER_BYTES,
     UDP_BUFFER_BYTES,
     UNSENT_LIMIT_BYTES,
-    TunnelTuning,
+    TunnelSocketOptions,
     checkCongestion,
     requireMarks,
 )
+from uotp.registry import MAX_TUNNELS_PER_SESSION
+from uotp.reorder import MAX_REORDER_SECONDS
+from uotp.serverservice import ServerService, ServerSettings
 from uotp.tls import ClientCredentials, ClientTls, ServerCredentials, ServerTls
 from uotp.wire.negotiation import WireChoice
 
@@ -164,7 +164,7 @@ def serverService(
     return ServerService(settings, credentials, orGlobalReactor(reactor))
 
 
-def tuningFor(unsentLimit: int, congestion: str | None, udpBuffer: int) -> TunnelTuning:
+def tuningFor(unsentLimit: int, congestion: str | None, udpBuffer: int) -> TunnelSocketOptions:
     """
     @return: how the tunnels' sockets are to be set up.
     @raise ConfigurationError: for sizes out of range, or a congestion control that
@@ -176,7 +176,7 @@ def tuningFor(unsentLimit: int, congestion: str | None, udpBuffer: int) -> Tunne
             raise ConfigurationError(reason)
     if congestion is not None:
         checkCongestion(congestion)
-    return TunnelTuning(unsentLimit, congestion)
+    return TunnelSocketOptions(unsentLimit, congestion)
 
 
 def requireReorder(seconds: float | None) -> None:

@@ -17,7 +17,7 @@ from twisted.logger import LogLevel
 
 from uotp.backlog import Backlog
 from uotp.boundaries import Address, DatagramPort, DatagramPortOpener
-from uotp.resolve import lookUp
+from uotp.net.resolver import lookUp
 from uotp.telemetry.drops import Drop, Drops
 from uotp.telemetry.log import Logger, logCounted
 from uotp.telemetry.ratelimit import RateLimit

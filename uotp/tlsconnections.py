@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from uotp.connections import READ_BYTES, AcceptedConnection, DialledConnection, PlainConnection
-from uotp.sockets import TunnelTuning
+from uotp.net.sockopts import TunnelSocketOptions
 
 RECORD_BYTES = 16384
 """The most that one record of TLS carries."""
@@ -277,7 +277,7 @@ class AcceptedTlsConnection(TlsConnection, AcceptedConnection):
     The same with TLS.
     """
 
-    def __init__(self, creator: Any, tuning: TunnelTuning, accepted: Any, *rest: Any) -> None:
+    def __init__(self, creator: Any, tuning: TunnelSocketOptions, accepted: Any, *rest: Any) -> None:
         """
         @param creator: makes OpenSSL's connection for a socket.
         """

@@ -26,8 +26,8 @@ from uotp.conversation import Conversation
 from uotp.conversations import converse
 from uotp.errors import PeerError
 from uotp.heartbeat import GIVE_UP_SECONDS
+from uotp.net.sockopts import unsentBytes
 from uotp.readiness import Readiness
-from uotp.sockets import unsentBytes
 from uotp.train import Train
 from uotp.tunnellife import NEXT_STATE, TALKING, Event, State, TunnelOwner
 from uotp.width import Standing

@@ -22,12 +22,13 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 import uotp
 from tests.doubles.certificates import Authority, pem
 from tests.doubles.commands import CommandTestCase
-from uotp import services, sockets
+from uotp import services
 from uotp.cli import client, server
 from uotp.cli import common as ends
 from uotp.cli.common import CommonOptions, EndService, commandService
 from uotp.errors import ConfigurationError, StartError
-from uotp.sockets import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES, UDP_BUFFER_BYTES, UNSENT_LIMIT_BYTES
+from uotp.net import sockopts as sockets
+from uotp.net.sockopts import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES, UDP_BUFFER_BYTES, UNSENT_LIMIT_BYTES
 from uotp.telemetry.log import Logger
 from uotp.tls import ClientTls, ServerTls
 from uotp.wire.negotiation import WireChoice

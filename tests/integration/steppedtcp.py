@@ -21,7 +21,7 @@ from zope.interface import implementer
 from tests.integration.correspondence import LOOPBACK, Address
 from uotp.connections import AcceptedConnection, DialledConnection
 from uotp.dial import connectTunnel
-from uotp.sockets import TunnelTuning
+from uotp.net.sockopts import TunnelSocketOptions
 from uotp.tls import ClientCredentials, ServerCredentials, refusalReason
 from uotp.tlsconnections import AcceptedTlsConnection, DialledTlsConnection
 
@@ -165,7 +165,9 @@ class Listener:
     @ivar accepted: who got one, the oldest first.
     """
 
-    def __init__(self, credentials: ServerCredentials | None, tuning: TunnelTuning, make: Callable[[], Talker]) -> None:
+    def __init__(
+        self, credentials: ServerCredentials | None, tuning: TunnelSocketOptions, make: Callable[[], Talker]
+    ) -> None:
         """
         @param credentials: L{None} for plain TCP.
         @param make: makes who gets a connection.
@@ -197,7 +199,7 @@ class Listener:
         stepUntil(lambda: all(each.lost is not None for each in self.accepted), "all connections are gone")
 
 
-def dial(address: Address, credentials: ClientCredentials | None, tuning: TunnelTuning, talker: Talker) -> None:
+def dial(address: Address, credentials: ClientCredentials | None, tuning: TunnelSocketOptions, talker: Talker) -> None:
     """
     Connect to it.
 

@@ -29,18 +29,18 @@ from tests.integration.rawtls import APPLICATION_DATA, HANDSHAKE, KEY_UPDATE_HEA
 from tests.integration.rig import RigTestCase
 from tests.integration.steppedtcp import Listener, Talker, dial, step, steppedReactor, stepUntil
 from tests.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase
-from uotp.pki.directory import Pki
-from uotp.schedule import TROUBLED
-from uotp.sockets import (
+from uotp.net.sockopts import (
     KEEPALIVE_IDLE_SECONDS,
     KEEPALIVE_INTERVAL_SECONDS,
     KEEPALIVE_PROBES,
     MIN_BUFFER_BYTES,
     USER_TIMEOUT_MILLISECONDS,
-    TunnelTuning,
+    TunnelSocketOptions,
     tcpCost,
     tcpStanding,
 )
+from uotp.pki.directory import Pki
+from uotp.schedule import TROUBLED
 from uotp.tls import ClientCredentials, ClientTls, ServerCredentials, ServerTls
 
 AMOUNT = 20_000_000
@@ -82,11 +82,11 @@ class ConnectionContract(_Case):
         """
         raise NotImplementedError
 
-    def connect(self, here: Talker, there: Talker, tuning: TunnelTuning | None = None) -> None:
+    def connect(self, here: Talker, there: Talker, tuning: TunnelSocketOptions | None = None) -> None:
         """
         Connect two that are to talk; both connections are gone after the test.
         """
-        tuning = tuning or TunnelTuning(UNSENT_LIMIT)
+        tuning = tuning or TunnelSocketOptions(UNSENT_LIMIT)
         listener = Listener(self.serverCredentials(), tuning, lambda: there)
         self.addCleanup(listener.close)
         dial(listener.address, self.clientCredentials(), tuning, here)
@@ -121,7 +121,7 @@ class ConnectionContract(_Case):
         go, stands behind what has been sent.
         """
         for limit in (4096, UNSENT_LIMIT):
-            self.fill(TunnelTuning(limit))
+            self.fill(TunnelSocketOptions(limit))
 
     @skipIf(tcpStanding(socket.socket()) is None, "the kernel tells nothing")
     def test_kernelTellsHowAConnectionStands(self) -> None:
@@ -144,7 +144,7 @@ class ConnectionContract(_Case):
             self.assertLessEqual(0, standing.leastRoundTrip)
             self.assertLess(standing.leastRoundTrip, 1)
 
-    def fill(self, tuning: TunnelTuning) -> None:
+    def fill(self, tuning: TunnelSocketOptions) -> None:
         """
         See that a connection is full in time, and free again when the peer reads; and that
         it is known meanwhile what the other kernel has not acknowledged.
@@ -201,7 +201,7 @@ class ConnectionContract(_Case):
         """
         here, there = Talker(), Talker()
         congestion = allowedCongestionControl()
-        self.connect(here, there, TunnelTuning(12345, congestion))
+        self.connect(here, there, TunnelSocketOptions(12345, congestion))
         for end in (here, there):
             assertSetUp(self, end.transport.socket, 12345, congestion)
 
@@ -285,10 +285,10 @@ class _TlsContract(ConnectionContract, _TlsCase):
             there.append(Talker())
             return there[-1]
 
-        listener = Listener(server, TunnelTuning(UNSENT_LIMIT), make)
+        listener = Listener(server, TunnelSocketOptions(UNSENT_LIMIT), make)
         self.addCleanup(listener.close)
         here = Talker(1, 300_000)
-        dial(listener.address, client, TunnelTuning(UNSENT_LIMIT), here)
+        dial(listener.address, client, TunnelSocketOptions(UNSENT_LIMIT), here)
         stepUntil(lambda: here.lost and there and there[0].lost, "both have ended")
         self.assertEqual((here.heard, there[0].heard), (0, 0))
         return here, there[0]
@@ -332,7 +332,7 @@ class _TlsContract(ConnectionContract, _TlsCase):
         Scanners and health checks do that.
         """
         there = Talker()
-        listener = Listener(self.serverCredentials(), TunnelTuning(), lambda: there)
+        listener = Listener(self.serverCredentials(), TunnelSocketOptions(), lambda: there)
         self.addCleanup(listener.close)
         for hello in (b"", b"\x16\x03\x01\x02\x00\x01"):
             there.lost = None
@@ -357,10 +357,10 @@ class Tls13ConnectionTests(_TlsContract, TlsTestCase):
         """
         there = Talker()
         server = self.serverCredentials(wantsCertificate=True)
-        listener = Listener(server, TunnelTuning(UNSENT_LIMIT), lambda: there)
+        listener = Listener(server, TunnelSocketOptions(UNSENT_LIMIT), lambda: there)
         self.addCleanup(listener.close)
         here = Talker()
-        dial(listener.address, self.clientCredentials(), TunnelTuning(UNSENT_LIMIT), here)
+        dial(listener.address, self.clientCredentials(), TunnelSocketOptions(UNSENT_LIMIT), here)
         stepUntil(lambda: here.ready, "the client thinks that it is in")
         here.transport.stopReading()
         for _ in range(5):
@@ -380,7 +380,7 @@ class Tls13ConnectionTests(_TlsContract, TlsTestCase):
         if program is None:
             needed("openssl is missing: install the package of that name")
         there = Talker()
-        listener = Listener(self.serverCredentials(), TunnelTuning(MIN_BUFFER_BYTES), lambda: there)
+        listener = Listener(self.serverCredentials(), TunnelSocketOptions(MIN_BUFFER_BYTES), lambda: there)
         self.addCleanup(listener.close)
         relay = OneWayRelay(listener.address)
         self.addCleanup(relay.close)
@@ -419,7 +419,7 @@ class Tls13ConnectionTests(_TlsContract, TlsTestCase):
         @return: a client that says what it is told to, and who it talks to.
         """
         there = Talker()
-        listener = Listener(self.serverCredentials(), TunnelTuning(), lambda: there)
+        listener = Listener(self.serverCredentials(), TunnelSocketOptions(), lambda: there)
         self.addCleanup(listener.close)
         client = RawTlsClient(listener.address)
         self.addCleanup(client.close)
@@ -635,7 +635,7 @@ class ProgramSocketTests(RigTestCase):
         """
         With no options at all.
         """
-        self.assertBothSetUp(None, [], TunnelTuning().unsentLimit, None)
+        self.assertBothSetUp(None, [], TunnelSocketOptions().unsentLimit, None)
 
     def test_socketsAreSetUpAsTheCommandLineSays(self) -> None:
         """

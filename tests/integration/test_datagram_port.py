@@ -23,7 +23,7 @@ from uotp.boundaries import Address, DatagramPort, DatagramPortOpener, DatagramR
 from uotp.datagram import datagramPortOpener
 from uotp.datagram.base import PortContext
 from uotp.datagram.portable import PortableDatagramPort
-from uotp.sockets import UDP_BUFFER_BYTES
+from uotp.net.sockopts import UDP_BUFFER_BYTES
 from uotp.telemetry.drops import Drops
 from uotp.train import MAX_TRAIN_BYTES, Train, cut
 

@@ -27,16 +27,16 @@ from uotp.cli.options import (
     parsePort,
 )
 from uotp.errors import ConfigurationError, StartError
-from uotp.process.clock import useMonotonicClock
-from uotp.process.signals import onSignal, stopOnSignals
-from uotp.reorder import MAX_REORDER_SECONDS
-from uotp.sockets import (
+from uotp.net.sockopts import (
     MAX_BUFFER_BYTES,
     MIN_BUFFER_BYTES,
     UDP_BUFFER_BYTES,
     UNSENT_LIMIT_BYTES,
     raiseDescriptorLimit,
 )
+from uotp.process.clock import useMonotonicClock
+from uotp.process.signals import onSignal, stopOnSignals
+from uotp.reorder import MAX_REORDER_SECONDS
 from uotp.telemetry.log import Logger, logTo, openLogFile, parseVerbosity, reopenLogFile
 from uotp.wire.negotiation import parseWire
 

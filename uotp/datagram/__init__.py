@@ -12,7 +12,7 @@ from typing import Any
 from uotp.boundaries import DatagramPortOpener
 from uotp.datagram.base import PortContext
 from uotp.datagram.portable import PortableDatagramPort
-from uotp.sockets import UDP_BUFFER_BYTES
+from uotp.net.sockopts import UDP_BUFFER_BYTES
 from uotp.telemetry.drops import Drops
 from uotp.telemetry.log import Logger
 

@@ -20,7 +20,7 @@ from twisted.internet.abstract import FileDescriptor
 from twisted.logger import LogLevel
 
 from uotp.boundaries import Address, DatagramReceiver
-from uotp.sockets import UDP_BUFFER_BYTES, enlargeUdpBuffers
+from uotp.net.sockopts import UDP_BUFFER_BYTES, enlargeUdpBuffers
 from uotp.telemetry.drops import Drop, Drops
 from uotp.telemetry.log import Logger
 

@@ -20,10 +20,10 @@ from twisted.internet.task import LoopingCall
 from uotp.cli.demo.exchange import Exchange
 from uotp.clientservice import ClientService
 from uotp.errors import StartError, UotpError
+from uotp.net.sockopts import enlargeUdpBuffers
 from uotp.pki.directory import Pki, makePki
 from uotp.serverservice import ServerService
 from uotp.services import clientService, serverService
-from uotp.sockets import enlargeUdpBuffers
 from uotp.telemetry.log import Logger
 from uotp.tls import ClientTls, ServerTls
 

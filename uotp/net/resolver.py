@@ -172,7 +172,7 @@ def tell(receiver: IResolutionReceiver, addresses: Addresses) -> None:
 
 
 @implementer(IResolutionReceiver)
-class Collector:
+class AddressCollector:
     """
     Turns an answer into the result of a Deferred.
     """
@@ -208,5 +208,5 @@ def lookUp(resolver: IHostnameResolver, host: str, port: int, semantics: Semanti
     @return: fires with the addresses, with none when the name is not found.
     """
     done: Deferred[Addresses] = Deferred()
-    resolver.resolveHostName(Collector(done), host, port, transportSemantics=semantics)
+    resolver.resolveHostName(AddressCollector(done), host, port, transportSemantics=semantics)
     return done

@@ -83,7 +83,7 @@ def connectionUnder(transport: Any) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class TunnelTuning:
+class TunnelSocketOptions:
     """
     How the sockets of tunnels are set up, beyond what they always are.
 
@@ -97,7 +97,7 @@ class TunnelTuning:
     congestion: str | None = None
 
 
-def tuneTunnelSocket(tunnelSocket: socket.socket, tuning: TunnelTuning) -> None:
+def tuneTunnelSocket(tunnelSocket: socket.socket, tuning: TunnelSocketOptions) -> None:
     """
     Send at once, hold little back, and find out about a dead peer.
 

@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IHostnameResolver
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from uotp.resolve import Addresses, SharedResolver, backgroundThread, lookUp, systemLookup
+from uotp.net.resolver import Addresses, SharedResolver, backgroundThread, lookUp, systemLookup
 
 HOST = "server.test"
 FOUND: Addresses = [IPv6Address("TCP", "2001:db8::1", 8443), IPv4Address("TCP", "192.0.2.1", 8443)]
