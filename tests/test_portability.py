@@ -161,8 +161,8 @@ class ElsewhereTests(CommandTestCase):
                     options = self.options(here, f"uotp.cli.{end}", *words)
                     made = here(f"uotp.cli.{end}").makeService(options)
                     self.assertEqual([service.commandName for service in made], [f"uotp-{end}"])
-                opener = here("uotp.datagram").datagramPortOpener(None, None)
-                self.assertIs(opener.func, here("uotp.datagram.portable").PortableDatagramPort)
+                opener = here("uotp.udp").datagramPortOpener(None, None)
+                self.assertIs(opener.func, here("uotp.udp.portable").PortableDatagramPort)
 
     def test_aMarkIsRefusedWhereThereAreNone(self) -> None:
         """

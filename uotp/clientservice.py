@@ -16,7 +16,6 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import LogLevel
 
 from uotp.boundaries import Address, DatagramPort
-from uotp.datagram import datagramPortOpener
 from uotp.dial import Dialer
 from uotp.errors import StartError
 from uotp.net.resolver import Addresses, SharedResolver, backgroundThread, lookUp
@@ -30,6 +29,7 @@ from uotp.surroundings import Surroundings
 from uotp.telemetry.log import logCounted
 from uotp.tls import ClientCredentials
 from uotp.train import Train
+from uotp.udp import datagramPortOpener
 from uotp.wire.negotiation import WireChoice
 
 REOPEN_SECONDS = 1.0

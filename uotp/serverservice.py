@@ -14,7 +14,6 @@ from twisted.internet.error import CannotListenError
 from twisted.logger import LogLevel
 
 from uotp.connections import AcceptedConnection
-from uotp.datagram import datagramPortOpener
 from uotp.errors import StartError
 from uotp.net.resolver import SharedResolver, backgroundThread
 from uotp.net.sockopts import TunnelSocketOptions
@@ -26,6 +25,7 @@ from uotp.telemetry.log import logCounted
 from uotp.telemetry.ratelimit import RateLimit
 from uotp.tls import ServerCredentials, publicKeyPin, refusalReason
 from uotp.tlsconnections import AcceptedTlsConnection
+from uotp.udp import datagramPortOpener
 from uotp.wire.negotiation import WireChoice
 
 LISTEN_QUEUE = 511

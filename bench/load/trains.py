@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from uotp.boundaries import Address
-from uotp.datagram import datagramPortOpener
 from uotp.telemetry.drops import Drops
 from uotp.train import Train, bytesOf, countOf
+from uotp.udp import datagramPortOpener
 
 MOST_BYTES = 64000
 MOST_SEGMENTS = 64

@@ -20,12 +20,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.contracts import DatagramPortContract, numbered, summary
 from tests.twins import Receiver
 from uotp.boundaries import Address, DatagramPort, DatagramPortOpener, DatagramReceiver
-from uotp.datagram import datagramPortOpener
-from uotp.datagram.base import PortContext
-from uotp.datagram.portable import PortableDatagramPort
 from uotp.net.sockopts import UDP_BUFFER_BYTES
 from uotp.telemetry.drops import Drops
 from uotp.train import MAX_TRAIN_BYTES, Train, cut
+from uotp.udp import datagramPortOpener
+from uotp.udp.base import PortContext
+from uotp.udp.portable import PortableDatagramPort
 
 PATIENCE_SECONDS = 2.0
 """For what must arrive."""

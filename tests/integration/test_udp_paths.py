@@ -26,9 +26,9 @@ from tests.integration.hosts import command, inside, needTwoHosts
 from tests.integration.test_datagram_port import SocketPortTestCase
 from tests.twins import Receiver
 from uotp.boundaries import Address, DatagramPort, DatagramPortOpener, DatagramReceiver
-from uotp.datagram import datagramPortOpener
 from uotp.telemetry.drops import Drop
 from uotp.train import Train, countOf, cut
+from uotp.udp import datagramPortOpener
 
 SIOCETHTOOL = 0x8946
 ETHTOOL_STXCSUM = 0x17
@@ -41,7 +41,7 @@ KNOCKS = 100
 OPEN_LARGE = """
 import sys
 from twisted.logger import globalLogBeginner, textFileLogObserver
-from uotp.datagram import datagramPortOpener
+from uotp.udp import datagramPortOpener
 from uotp.telemetry.drops import Drops
 class Reactor:
     def addReader(self, reader): pass

@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 from twisted.logger import LogLevel
 
 from uotp.boundaries import Address
-from uotp.datagram.base import SEND_DROPS, PortContext
 from uotp.telemetry.drops import Drop
 from uotp.train import MAX_TRAIN_BYTES, Train, cut
+from uotp.udp.base import SEND_DROPS, PortContext
 
 UDP_SEGMENT = 103
 """Of linux/udp.h."""

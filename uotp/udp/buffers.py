@@ -12,7 +12,7 @@ from __future__ import annotations
 import mmap
 from array import array
 
-from uotp.datagram.structures import VECTOR_BYTES, WORD_BYTES, ffi, words
+from uotp.udp.abi import VECTOR_BYTES, WORD_BYTES, ffi, words
 
 MAX_MESSAGES = 64
 """
@@ -27,7 +27,7 @@ FIRST_SLOT_BYTES = 2048
 """Room for what most networks carry, before anything is known."""
 
 
-class Slots:
+class ReceiveBuffers:
     """
     Where the data of a batch goes.
 

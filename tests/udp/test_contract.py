@@ -15,10 +15,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.contracts import DatagramPortContract
 from tests.twins import MemoryUdp, Receiver
 from uotp.boundaries import Address, DatagramPort, DatagramReceiver
-from uotp.datagram.base import PortContext
-from uotp.datagram.portable import PortableDatagramPort
 from uotp.telemetry.drops import Drop, Drops
 from uotp.train import Train
+from uotp.udp.base import PortContext
+from uotp.udp.portable import PortableDatagramPort
 
 THERE = ("192.0.2.1", 9)
 

@@ -6,8 +6,8 @@ that watches descriptors.
 from __future__ import annotations
 
 from uotp.boundaries import Address
-from uotp.datagram.base import ERRORS_OF_DATAGRAMS, SocketPort
 from uotp.train import Train, cut, gather
+from uotp.udp.base import ERRORS_OF_DATAGRAMS, SocketPort
 
 MAX_DATAGRAM_BYTES = 65535
 """Longer than any UDP datagram, so that none is cut."""

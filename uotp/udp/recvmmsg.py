@@ -12,9 +12,8 @@ import functools
 import os
 from array import array
 
-from uotp.datagram.cutting import couple
-from uotp.datagram.slots import MAX_MESSAGES, Slots
-from uotp.datagram.structures import (
+from uotp.train import MAX_TRAIN_BYTES, Train
+from uotp.udp.abi import (
     CONTROL_BYTES,
     CUT_OFF,
     HEADER_BYTES,
@@ -26,21 +25,22 @@ from uotp.datagram.structures import (
     recvmmsg,
     words,
 )
-from uotp.train import MAX_TRAIN_BYTES, Train
+from uotp.udp.buffers import MAX_MESSAGES, ReceiveBuffers
+from uotp.udp.cutting import couple
 
-Catch = tuple[int, int, int, list[tuple[bytes, list[Train]]]]
+Batch = tuple[int, int, int, list[tuple[bytes, list[Train]]]]
 """
 What one call has brought: how many messages, bytes of the longest, how many were
 cut off and so are lost, and the trains of each source, with its raw name.
 """
 
 
-class Batches:
+class BatchReceiver:
     """
     Receives batches on sockets of one family.
     """
 
-    def __init__(self, family: int, slots: Slots, receive: Recvmmsg = recvmmsg) -> None:
+    def __init__(self, family: int, slots: ReceiveBuffers, receive: Recvmmsg = recvmmsg) -> None:
         """
         @param receive: C{recvmmsg}.
         """
@@ -74,7 +74,7 @@ class Batches:
         self._uniformLengths = ints(self._uniform, offset, HEADER_BYTES)
         self._uniformLength = 0
 
-    def receive(self, descriptor: int, expected: int, most: int) -> Catch:
+    def receive(self, descriptor: int, expected: int, most: int) -> Batch:
         """
         Receive what has come.
 
@@ -95,7 +95,7 @@ class Batches:
             used = count * HEADER_BYTES
             self._header[:used] = self._fresh[:used]
 
-    def _uniformCatch(self, count: int) -> Catch | None:
+    def _uniformCatch(self, count: int) -> Batch | None:
         """
         @return: what has come, if it is one train as it lies there: from one source,
             each message as long as its slot, the last one at most so long.
@@ -128,7 +128,7 @@ class Batches:
             ]
         return count, segment, 0, [(name, trains)]
 
-    def _mixedCatch(self, count: int) -> Catch:
+    def _mixedCatch(self, count: int) -> Batch:
         lengths = self._lengths[:count].tolist()
         pieces = self._slots.pieces(lengths)
         width = self._nameBytes
@@ -150,16 +150,16 @@ class Batches:
 
 
 @functools.cache
-def batchesFor(family: int) -> Batches:
+def batchesFor(family: int) -> BatchReceiver:
     """
     @return: what all sockets of a family receive with.
     """
-    return Batches(family, processSlots())
+    return BatchReceiver(family, processSlots())
 
 
 @functools.cache
-def processSlots() -> Slots:
+def processSlots() -> ReceiveBuffers:
     """
     @return: the buffers of this process.
     """
-    return Slots()
+    return ReceiveBuffers()

@@ -12,14 +12,14 @@ from contextlib import suppress
 from twisted.logger import LogLevel
 
 from uotp.boundaries import Address
-from uotp.datagram.base import ERRORS_OF_DATAGRAMS, SocketPort
-from uotp.datagram.batches import batchesFor
-from uotp.datagram.cutting import couple
-from uotp.datagram.segments import SegmentSender
-from uotp.datagram.slots import FIRST_SLOT_BYTES, MAX_MESSAGE_BYTES, MAX_MESSAGES
-from uotp.datagram.structures import CONTROL_BYTES, CUT_OFF, UDP_GRO, addressOf
 from uotp.telemetry.drops import Drop
 from uotp.train import Train
+from uotp.udp.abi import CONTROL_BYTES, CUT_OFF, UDP_GRO, addressOf
+from uotp.udp.base import ERRORS_OF_DATAGRAMS, SocketPort
+from uotp.udp.buffers import FIRST_SLOT_BYTES, MAX_MESSAGE_BYTES, MAX_MESSAGES
+from uotp.udp.cutting import couple
+from uotp.udp.gso import SegmentSender
+from uotp.udp.recvmmsg import batchesFor
 
 BYTES_PER_TURN = 256 * 1024
 """

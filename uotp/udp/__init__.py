@@ -10,11 +10,11 @@ from functools import partial
 from typing import Any
 
 from uotp.boundaries import DatagramPortOpener
-from uotp.datagram.base import PortContext
-from uotp.datagram.portable import PortableDatagramPort
 from uotp.net.sockopts import UDP_BUFFER_BYTES
 from uotp.telemetry.drops import Drops
 from uotp.telemetry.log import Logger
+from uotp.udp.base import PortContext
+from uotp.udp.portable import PortableDatagramPort
 
 _log = Logger()
 
@@ -29,7 +29,7 @@ def datagramPortOpener(reactor: Any, drops: Drops, udpBuffer: int = UDP_BUFFER_B
     context = PortContext(reactor, drops, udpBuffer)
     if sys.platform == "linux":
         try:
-            from uotp.datagram.linux import LinuxDatagramPort  # noqa: PLC0415 - other systems lack what it needs
+            from uotp.udp.linux import LinuxDatagramPort  # noqa: PLC0415 - other systems lack what it needs
         except (ImportError, OSError, AttributeError) as error:
             _log.debug("UDP goes datagram by datagram: {reason}", reason=str(error))
         else:

@@ -23,20 +23,20 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.contracts import numbered
-from tests.test_datagram_contract import THERE, FakeSocket, trouble
 from tests.twins import Receiver
+from tests.udp.test_contract import THERE, FakeSocket, trouble
 from uotp.boundaries import Address
-from uotp.datagram import datagramPortOpener
-from uotp.datagram.base import PortContext
-from uotp.datagram.cutting import couple
-from uotp.datagram.portable import PortableDatagramPort
 from uotp.telemetry.drops import Drop, Drops
 from uotp.train import MAX_TRAIN_BYTES, Train, cut, gather
+from uotp.udp import datagramPortOpener
+from uotp.udp.base import PortContext
+from uotp.udp.cutting import couple
+from uotp.udp.portable import PortableDatagramPort
 
 LINUX = sys.platform == "linux"
 if LINUX:
-    from uotp.datagram import batches, linux, slots, structures
-    from uotp.datagram.segments import MAX_PATHS
+    from uotp.udp import abi, buffers, linux, recvmmsg
+    from uotp.udp.gso import MAX_PATHS
 
 ELSEWHERE: Address = ("192.0.2.2", 9)
 
@@ -88,7 +88,7 @@ class FakeKernel:
         """
         self.asked.append(most)
         if self.batchTrouble:
-            structures.ffi.errno = self.batchTrouble
+            abi.ffi.errno = self.batchTrouble
             return -1
         count = 0
         while count < most and self.waiting and isinstance(self.waiting[0], Message):
@@ -99,11 +99,11 @@ class FakeKernel:
             return count
         reason = self.waiting.popleft() if self.waiting else trouble(errno.EAGAIN)
         assert isinstance(reason, OSError)
-        structures.ffi.errno = reason.errno
+        abi.ffi.errno = reason.errno
         return -1
 
     def _fill(self, entry: Any, message: Message) -> None:
-        ffi, header = structures.ffi, entry.msg_hdr
+        ffi, header = abi.ffi, entry.msg_hdr
         assert header.msg_namelen == len(message.name)
         ffi.memmove(header.msg_name, message.name, len(message.name))
         left = message.data
@@ -113,13 +113,13 @@ class FakeKernel:
             left = left[vector.iov_len :]
         assert not left
         entry.msg_len = len(message.data)
-        assert header.msg_controllen == structures.CONTROL_BYTES
+        assert header.msg_controllen == abi.CONTROL_BYTES
         header.msg_controllen = 0
         if message.segment:
             place = ffi.cast("struct control *", header.msg_control)
-            place.cmsg_len, place.cmsg_level, place.cmsg_type = ffi.sizeof("size_t") + 12, 17, structures.UDP_GRO
+            place.cmsg_len, place.cmsg_level, place.cmsg_type = ffi.sizeof("size_t") + 12, 17, abi.UDP_GRO
             place.segment = message.segment
-            header.msg_controllen = structures.CONTROL_BYTES
+            header.msg_controllen = abi.CONTROL_BYTES
         header.msg_flags = message.flags
 
 
@@ -182,7 +182,7 @@ class LinuxFakeSocket(FakeSocket):
         if isinstance(message, OSError):
             raise message
         control = [(17, 104, struct.pack("=i", message.segment))] if message.segment else []
-        return message.data, control, message.flags, structures.addressOf(message.name)
+        return message.data, control, message.flags, abi.addressOf(message.name)
 
 
 LENGTHS = st.one_of(st.sampled_from((0, 1, 2, 99, 100, 100, 1400, 1400, 2048, 2049, 9000)), st.integers(0, 300))
@@ -264,7 +264,7 @@ class BatchesTests(SynchronousTestCase):
         Make buffers of our own.
         """
         self.kernel = FakeKernel()
-        self.batches = batches.Batches(socket.AF_INET, slots.Slots(), self.kernel.recvmmsg)
+        self.batches = recvmmsg.BatchReceiver(socket.AF_INET, buffers.ReceiveBuffers(), self.kernel.recvmmsg)
 
     def receive(self, messages: list[Message], expected: int = 1400) -> dict[bytes, list[Train]]:
         """
@@ -298,7 +298,7 @@ class BatchesTests(SynchronousTestCase):
         It is taken as it lies there, with a shorter one at the end, in trains that
         can be sent again with one call.
         """
-        self.patch(batches, "couple", None)
+        self.patch(recvmmsg, "couple", None)
         datagrams = [numbered(1400, number) for number in range(63)] + [numbered(300)]
         found = self.receive([Message(datagram) for datagram in datagrams])
         self.assertEqual(
@@ -353,16 +353,16 @@ class BatchesTests(SynchronousTestCase):
         """
         IPv6 with its flow and scope.
         """
-        self.assertEqual(structures.addressOf(nameOf(4)), ("10.0.0.5", 7004))
+        self.assertEqual(abi.addressOf(nameOf(4)), ("10.0.0.5", 7004))
         name = struct.pack("=H", socket.AF_INET6) + struct.pack("!HI", 7007, 5)
         name += socket.inet_pton(socket.AF_INET6, "fe80::1") + struct.pack("=I", 3)
-        self.assertEqual(structures.addressOf(name), ("fe80::1", 7007, 5, 3))
+        self.assertEqual(abi.addressOf(name), ("fe80::1", 7007, 5, 3))
 
     def test_forgedSourcesAreForgotten(self) -> None:
         """
         There is an end to what we remember.
         """
-        self.assertLessEqual(structures.addressOf.cache_info().maxsize or 1 << 40, 4096)
+        self.assertLessEqual(abi.addressOf.cache_info().maxsize or 1 << 40, 4096)
 
 
 class LinuxPortTestCase(SynchronousTestCase):
@@ -377,8 +377,8 @@ class LinuxPortTestCase(SynchronousTestCase):
         self.kernel = FakeKernel()
         if not LINUX:
             return
-        buffers = slots.Slots()
-        self.patch(linux, "batchesFor", lambda family: batches.Batches(family, buffers, self.kernel.recvmmsg))
+        shared = buffers.ReceiveBuffers()
+        self.patch(linux, "batchesFor", lambda family: recvmmsg.BatchReceiver(family, shared, self.kernel.recvmmsg))
         self.patch(PortContext, "openSocket", lambda *_: self.socket)
         self.drops = Drops()
         self.reactor = MemoryReactorClock()
@@ -579,7 +579,7 @@ class LinuxPortReceivingTests(LinuxPortTestCase):
         """
         An older kernel does not know it.
         """
-        self.open(unknown=[structures.UDP_GRO])
+        self.open(unknown=[abi.UDP_GRO])
         self.receive(Message(b"a"), Message(b"b"))
         self.assertEqual(self.receiver.datagrams(), [b"a", b"b"])
 
@@ -763,7 +763,7 @@ class BufferWarningTests(SynchronousTestCase):
         """
         @return: what three sockets of one opener make it say.
         """
-        self.patch(sys.modules["uotp.datagram.base"], "enlargeUdpBuffers", lambda *_: given)
+        self.patch(sys.modules["uotp.udp.base"], "enlargeUdpBuffers", lambda *_: given)
         context = PortContext(MemoryReactorClock(), Drops(), wanted)
         untyped: Any = None
         with capturedLogs() as events:
@@ -814,6 +814,6 @@ class ChoiceTests(SynchronousTestCase):
         """
         Without a word, unless somebody wants to know.
         """
-        with capturedLogs() as events, patch.dict(sys.modules, {"uotp.datagram.linux": None}):
+        with capturedLogs() as events, patch.dict(sys.modules, {"uotp.udp.linux": None}):
             self.assertIs(self.chosen(), PortableDatagramPort)
         self.assertEqual(events, [])
