@@ -22,7 +22,7 @@ from tests.twins import RecordingOwner, RecordingSession
 from uotp.connections import READ_BYTES, DialledConnection
 from uotp.dial import connectTunnel
 from uotp.net.sockopts import UNSENT_LIMIT_BYTES
-from uotp.tls import refusalReason
+from uotp.tls.credentials import refusalReason
 from uotp.tlsconnections import LONE_BYTES, RECORD_BYTES, DialledTlsConnection, isEndOfStream
 from uotp.train import Train
 from uotp.tunnel import CLOSE_SECONDS

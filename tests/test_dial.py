@@ -17,7 +17,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.tlspairs import TRUSTED, TlsTestCase
+from tests.doubles.tlspairs import TRUSTED, TlsTestCase
 from tests.twins import MemoryConnect, MemoryTransport, RecordingOwner
 from uotp import dial
 from uotp.connections import DialledConnection
@@ -25,7 +25,7 @@ from uotp.dial import Dialer, wordsForFailure
 from uotp.net import sockopts as sockets
 from uotp.net.resolver import Addresses, SharedResolver
 from uotp.net.sockopts import TunnelSocketOptions
-from uotp.tls import ClientCredentials, ClientTls
+from uotp.tls.credentials import ClientCredentials, ClientTls
 from uotp.tlsconnections import DialledTlsConnection
 from uotp.tunnelends import DialledTunnel
 

@@ -12,7 +12,7 @@ from typing import Any
 from twisted.test.iosim import IOPump, connect
 
 from tests.contracts import TimerTestCase
-from tests.tlspairs import TlsTestCase
+from tests.doubles.tlspairs import TlsTestCase
 from tests.twins import (
     TRANSPORT_BYTES,
     MemoryTransport,

@@ -13,7 +13,7 @@ from twisted.test.iosim import IOPump, connect
 
 from tests.contracts import TimerTestCase
 from tests.doubles.certificates import CLIENT
-from tests.tlspairs import STRANGER, TRUSTED, TlsTestCase
+from tests.doubles.tlspairs import STRANGER, TRUSTED, TlsTestCase
 from tests.twins import MemoryTransport, MemoryUdp, Receiver, RecordingOwner, RecordingSession, neverLookUp, wrapInTls
 from uotp import reception
 from uotp.heartbeat import ACCEPTED_GIVE_UP_SECONDS, FIRST_PATIENCE_SECONDS
@@ -25,7 +25,7 @@ from uotp.serverservice import certificateIdentity
 from uotp.target import TargetLeg
 from uotp.telemetry.drops import Drops
 from uotp.telemetry.ratelimit import RateLimit
-from uotp.tls import refusalReason
+from uotp.tls.credentials import refusalReason
 from uotp.train import Train
 from uotp.tunnel import Tunnel
 from uotp.tunnelends import DialledTunnel

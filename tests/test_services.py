@@ -19,7 +19,7 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.test.iosim import IOPump, connect
 
 from tests.doubles.certificates import CLIENT, pem
-from tests.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase
+from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase
 from tests.twins import MemoryConnect, MemoryTransport, MemoryUdp, Receiver, wrapInTls
 from uotp import clientservice, dial, serverservice, services
 from uotp import service as common
@@ -33,7 +33,7 @@ from uotp.serverservice import ServerService
 from uotp.services import clientService, serverService
 from uotp.slot import PROVED_SECONDS
 from uotp.sources import UNANSWERED_SECONDS
-from uotp.tls import ClientCredentials, ClientTls, ServerTls
+from uotp.tls.credentials import ClientCredentials, ClientTls, ServerTls
 from uotp.tlsconnections import AcceptedTlsConnection
 from uotp.train import Train
 from uotp.tunnel import Tunnel

@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.contracts import CarrierContract, TimerTestCase
 from tests.doubles.certificates import CLIENT
-from tests.tlspairs import TRUSTED, TlsTestCase
+from tests.doubles.tlspairs import TRUSTED, TlsTestCase
 from tests.twins import TRANSPORT_BYTES, MemoryTransport, MemoryTunnel, RecordingOwner, RecordingSession, wrapInTls
 from uotp.boundaries import Carrier
 from uotp.heartbeat import ACCEPTED_GIVE_UP_SECONDS, FIRST_PATIENCE_SECONDS, GIVE_UP_SECONDS

@@ -33,7 +33,7 @@ from uotp.roll import Roll
 from uotp.schedule import TROUBLED
 from uotp.surroundings import Surroundings, Watch
 from uotp.telemetry.drops import Drop, Drops
-from uotp.tls import ServerCredentials
+from uotp.tls.credentials import ServerCredentials
 from uotp.tlsconnections import DialledTlsConnection
 from uotp.train import MAX_TRAIN_BYTES, Train, cut, gather
 from uotp.tunnel import Tunnel

@@ -27,7 +27,7 @@ from uotp.service import TunnelService
 from uotp.sources import Sources, SourceSession
 from uotp.surroundings import Surroundings
 from uotp.telemetry.log import logCounted
-from uotp.tls import ClientCredentials
+from uotp.tls.credentials import ClientCredentials
 from uotp.train import Train
 from uotp.udp import datagramPortOpener
 from uotp.wire.negotiation import WireChoice

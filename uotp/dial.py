@@ -20,7 +20,7 @@ from zope.interface import alsoProvides, directlyProvides, providedBy
 
 from uotp.connections import DialledConnection
 from uotp.net.sockopts import TunnelSocketOptions
-from uotp.tls import ClientCredentials, refusalReason
+from uotp.tls.credentials import ClientCredentials, refusalReason
 from uotp.tlsconnections import DialledTlsConnection
 from uotp.tunnel import Tunnel
 

@@ -23,7 +23,7 @@ from uotp.service import TunnelService
 from uotp.target import TargetLeg
 from uotp.telemetry.log import logCounted
 from uotp.telemetry.ratelimit import RateLimit
-from uotp.tls import ServerCredentials, publicKeyPin, refusalReason
+from uotp.tls.credentials import ServerCredentials, publicKeyPin, refusalReason
 from uotp.tlsconnections import AcceptedTlsConnection
 from uotp.udp import datagramPortOpener
 from uotp.wire.negotiation import WireChoice

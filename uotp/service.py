@@ -20,7 +20,7 @@ from uotp.roll import Roll
 from uotp.telemetry.drops import Drops
 from uotp.telemetry.log import Logger
 from uotp.telemetry.ratelimit import RateLimit
-from uotp.tls import ClientCredentials, ServerCredentials
+from uotp.tls.credentials import ClientCredentials, ServerCredentials
 
 STALL_ROUND_SECONDS = 5.0
 """How often tunnels are looked at whose peer may have stopped to read."""

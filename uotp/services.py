@@ -26,7 +26,7 @@ from uotp.net.sockopts import (
 from uotp.registry import MAX_TUNNELS_PER_SESSION
 from uotp.reorder import MAX_REORDER_SECONDS
 from uotp.serverservice import ServerService, ServerSettings
-from uotp.tls import ClientCredentials, ClientTls, ServerCredentials, ServerTls
+from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls
 from uotp.wire.negotiation import WireChoice
 
 MIN_MAX_AGE_SECONDS = 1.0

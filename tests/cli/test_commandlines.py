@@ -30,7 +30,7 @@ from uotp.errors import ConfigurationError, StartError
 from uotp.net import sockopts as sockets
 from uotp.net.sockopts import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES, UDP_BUFFER_BYTES, UNSENT_LIMIT_BYTES
 from uotp.telemetry.log import Logger
-from uotp.tls import ClientTls, ServerTls
+from uotp.tls.credentials import ClientTls, ServerTls
 from uotp.wire.negotiation import WireChoice
 
 DESTINATION = ["example.com", "8443"]

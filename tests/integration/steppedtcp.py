@@ -22,7 +22,7 @@ from tests.integration.correspondence import LOOPBACK, Address
 from uotp.connections import AcceptedConnection, DialledConnection
 from uotp.dial import connectTunnel
 from uotp.net.sockopts import TunnelSocketOptions
-from uotp.tls import ClientCredentials, ServerCredentials, refusalReason
+from uotp.tls.credentials import ClientCredentials, ServerCredentials, refusalReason
 from uotp.tlsconnections import AcceptedTlsConnection, DialledTlsConnection
 
 TURN_SECONDS = 0.01

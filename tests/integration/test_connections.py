@@ -22,13 +22,13 @@ from twisted.internet.error import ConnectionDone
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.certificates import CLIENT
+from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase
 from tests.integration.correspondence import LOOPBACK, Address
 from tests.integration.harness import needed
 from tests.integration.procfs import memoryBytes, requireProcfs
 from tests.integration.rawtls import APPLICATION_DATA, HANDSHAKE, KEY_UPDATE_HEADER, RawTlsClient
 from tests.integration.rig import RigTestCase
 from tests.integration.steppedtcp import Listener, Talker, dial, step, steppedReactor, stepUntil
-from tests.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase
 from uotp.net.sockopts import (
     KEEPALIVE_IDLE_SECONDS,
     KEEPALIVE_INTERVAL_SECONDS,
@@ -41,7 +41,7 @@ from uotp.net.sockopts import (
 )
 from uotp.pki.directory import Pki
 from uotp.schedule import TROUBLED
-from uotp.tls import ClientCredentials, ClientTls, ServerCredentials, ServerTls
+from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls
 
 AMOUNT = 20_000_000
 """What each end says, in bytes."""

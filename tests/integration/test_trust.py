@@ -21,7 +21,7 @@ from tests.integration.harness import needed, runToEnd
 from tests.integration.processes import Program
 from tests.integration.rig import RigTestCase, said
 from tests.integration.udpends import Flow, UdpEnd, until
-from uotp.tls import publicKeyPin
+from uotp.tls.credentials import publicKeyPin
 
 TRUSTED = Authority("Trusted CA")
 STRANGER = Authority("Stranger CA")

@@ -17,7 +17,7 @@ from uotp.cli.options import (
     parseSeconds,
 )
 from uotp.services import MAX_MAX_BYTES, MAX_POOL_SIZE, MIN_MAX_AGE_SECONDS, MIN_MAX_BYTES, clientService
-from uotp.tls import ClientTls, parsePin
+from uotp.tls.credentials import ClientTls, parsePin
 
 
 class Options(CommonOptions):

@@ -25,7 +25,7 @@ from uotp.pki.directory import Pki, makePki
 from uotp.serverservice import ServerService
 from uotp.services import clientService, serverService
 from uotp.telemetry.log import Logger
-from uotp.tls import ClientTls, ServerTls
+from uotp.tls.credentials import ClientTls, ServerTls
 
 LOOPBACK = "127.0.0.1"
 

@@ -26,10 +26,10 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.certificates import CLIENT, DAY, NOW, Authority, Key, pem
-from tests.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, meet
+from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, meet
 from tests.twins import Creator
 from uotp.errors import ConfigurationError
-from uotp.tls import ClientCredentials, ClientTls, ServerCredentials, ServerTls, parsePin, publicKeyPin
+from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls, parsePin, publicKeyPin
 
 # Made by openssl, which was asked for the pin too.
 PINNED = b"""-----BEGIN CERTIFICATE-----

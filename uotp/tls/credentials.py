@@ -1,7 +1,7 @@
 """
 From paths and choices to what makes TLS connections at either end, fail-closed,
-and its renewal.  Files are read by L{uotp.pem}, OpenSSL is set up by
-L{uotp.contexts}, peers are judged by L{uotp.vetting}; nothing here knows a
+and its renewal.  Files are read by L{uotp.tls.pem}, OpenSSL is set up by
+L{uotp.tls.contexts}, peers are judged by L{uotp.tls.verification}; nothing here knows a
 socket or a tunnel.
 """
 
@@ -17,12 +17,20 @@ from cryptography import x509
 from OpenSSL import SSL
 from twisted.python.failure import Failure
 
-from uotp import contexts
 from uotp.errors import ConfigurationError
-from uotp.pem import readIdentity
-from uotp.refusals import errorWords, plainText
 from uotp.telemetry.log import Logger
-from uotp.vetting import PIN_BYTES, PeerName, VettedConnection, Vetting, parsePin, publicKeyPin, verifyPeer
+from uotp.tls import contexts
+from uotp.tls.pem import readIdentity
+from uotp.tls.reasons import errorWords, plainText
+from uotp.tls.verification import (
+    PIN_BYTES,
+    PeerName,
+    Requirements,
+    VerifyingConnection,
+    parsePin,
+    publicKeyPin,
+    verifyPeer,
+)
 from uotp.wire.negotiation import WireChoice, offered, selected
 
 __all__ = [
@@ -159,7 +167,7 @@ class ServerCredentials(_Credentials):
     ) -> None:
         self._choices = choices
         self._wire = wire
-        self._vetting = Vetting("client") if choices.cafile is not None else None
+        self._vetting = Requirements("client") if choices.cafile is not None else None
         super().__init__(now)
 
     def _load(self) -> tuple[SSL.Context, Ours | None]:
@@ -186,7 +194,7 @@ class ServerCredentials(_Credentials):
         @param socket: what to speak through; L{None} for memory.
         @return: the connection.
         """
-        return VettedConnection(self._context, self._vetting, socket)
+        return VerifyingConnection(self._context, self._vetting, socket)
 
 
 class ClientCredentials(_Credentials):
@@ -252,11 +260,11 @@ class ClientCredentials(_Credentials):
         asked = self._serverName or _peerName(host, "the server")
         chain = choices.cafile is not None or not choices.pins
         named = (chain and choices.hostnameCheck) or self._serverName is not None
-        vetting = Vetting("server", chain=chain, name=asked if named else None, pins=tuple(choices.pins))
+        vetting = Requirements("server", chain=chain, name=asked if named else None, pins=tuple(choices.pins))
         indication = None if asked.isAddress else asked.text.encode("ascii")
 
         def create(socket: Any = None) -> SSL.Connection:
-            connection = VettedConnection(self._context, vetting, socket)
+            connection = VerifyingConnection(self._context, vetting, socket)
             if indication is not None:
                 connection.set_tlsext_host_name(indication)
             return connection
@@ -281,6 +289,6 @@ def refusalReason(reason: Failure, connection: SSL.Connection | None) -> str | N
         that very C{connectionLost}; without it some words are less exact.
     @return: one line, or L{None} when it was no refusal.
     """
-    if isinstance(connection, VettedConnection) and connection.refusal is not None:
+    if isinstance(connection, VerifyingConnection) and connection.refusal is not None:
         return connection.refusal
     return errorWords(reason.value, connection) if isinstance(reason.value, SSL.Error) else None

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from OpenSSL import SSL, crypto
 
 from uotp.errors import ConfigurationError
-from uotp.pem import Identity, readCertificates
-from uotp.refusals import plainText
+from uotp.tls.pem import Identity, readCertificates
+from uotp.tls.reasons import plainText
 
 AES_TLS12, CHACHA_TLS12 = "ECDHE+AESGCM", "ECDHE+CHACHA20"
 AES_TLS13, CHACHA_TLS13 = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"

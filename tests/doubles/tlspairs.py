@@ -21,8 +21,8 @@ from zope.interface import implementer
 
 from tests.doubles.certificates import Authority, Issued, pem
 from tests.twins import Creator, InMemory
-from uotp import contexts
-from uotp.tls import ClientCredentials, ClientTls, ServerCredentials, ServerTls, refusalReason
+from uotp.tls import contexts
+from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls, refusalReason
 
 TRUSTED = Authority("Trusted CA")
 STRANGER = Authority("Stranger CA")

@@ -14,9 +14,10 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.certificates import CLIENT, DAY, NOW, Authority, Issued, selfSigned
-from tests.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, meet, shake
-from uotp import contexts, vetting
-from uotp.tls import ClientCredentials, ClientTls, ServerCredentials, ServerTls, publicKeyPin, refusalReason
+from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, meet, shake
+from uotp.tls import contexts
+from uotp.tls import verification as vetting
+from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls, publicKeyPin, refusalReason
 
 YESTERDAY, TOMORROW = NOW - DAY, NOW + DAY
 LONG_AGO = NOW - 30 * DAY
@@ -941,15 +942,15 @@ class VerifyPeerTests(SynchronousTestCase):
         """
         Nor does one that has nothing to compare with.
         """
-        connection = vetting.VettedConnection(SSL.Context(SSL.TLS_CLIENT_METHOD), None)
+        connection = vetting.VerifyingConnection(SSL.Context(SSL.TLS_CLIENT_METHOD), None)
         self.assertIs(self.step(connection, 0, 0), False)
 
-    def connection(self, demands: vetting.Vetting) -> vetting.VettedConnection:
+    def connection(self, demands: vetting.Requirements) -> vetting.VerifyingConnection:
         """
         @param demands: what is demanded of the peer.
         @return: a connection on which the peer has not been seen yet.
         """
-        return vetting.VettedConnection(SSL.Context(SSL.TLS_CLIENT_METHOD), demands)
+        return vetting.VerifyingConnection(SSL.Context(SSL.TLS_CLIENT_METHOD), demands)
 
     def step(self, connection: SSL.Connection, error: int, depth: int) -> bool:
         """
@@ -966,7 +967,7 @@ class VerifyPeerTests(SynchronousTestCase):
         Being found good once is not enough; and the first objection is the one
         that is remembered.
         """
-        connection = self.connection(vetting.Vetting("server"))
+        connection = self.connection(vetting.Requirements("server"))
         self.assertIs(self.step(connection, 0, 0), True)
         self.assertIs(connection._vetted, True)
         self.assertIs(self.step(connection, 26, 1), False)
@@ -979,9 +980,9 @@ class VerifyPeerTests(SynchronousTestCase):
         Neither a good issuer nor an objection that was passed over does.
         """
         for demands, error, depth in (
-            (vetting.Vetting("server"), 0, 1),
-            (vetting.Vetting("server", chain=False, pins=(OTHER_PIN,)), 0, 1),
-            (vetting.Vetting("server", chain=False, pins=(PIN,)), 18, 0),
+            (vetting.Requirements("server"), 0, 1),
+            (vetting.Requirements("server", chain=False, pins=(OTHER_PIN,)), 0, 1),
+            (vetting.Requirements("server", chain=False, pins=(PIN,)), 18, 0),
         ):
             connection = self.connection(demands)
             self.assertIs(self.step(connection, error, depth), True)

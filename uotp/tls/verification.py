@@ -2,7 +2,7 @@
 What the peer's certificate is measured against, and the TLS connection that
 does it inside the handshake.  Whatever is not clearly right is refused: a check
 that raises, and a handshake in which no check took place.  No files and no
-contexts here; the words are L{uotp.refusals}'.
+contexts here; the words are L{uotp.tls.reasons}'.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from service_identity import CertificateError, VerificationError
 from service_identity.cryptography import verify_certificate_hostname, verify_certificate_ip_address
 from service_identity.hazmat import DNS_ID
 
-from uotp.refusals import alternativeNames, plainText, verificationWords
+from uotp.tls.reasons import alternativeNames, plainText, verificationWords
 
 PIN_BYTES = 32
 """The length of a SHA-256."""
@@ -109,7 +109,7 @@ class PeerName:
 
 
 @dataclass(frozen=True, slots=True)
-class Vetting:
+class Requirements:
     """
     What is demanded of a peer's certificate.
 
@@ -154,7 +154,7 @@ def letOthersHaveTheirTurn(connection: SSL.Connection) -> None:
     library.SSL_clear_mode(connection._ssl, library.SSL_MODE_AUTO_RETRY)  # noqa: SLF001
 
 
-class VettedConnection(SSL.Connection):
+class VerifyingConnection(SSL.Connection):
     """
     A TLS connection that knows what is demanded of its peer, and remembers why
     it refused.
@@ -165,7 +165,7 @@ class VettedConnection(SSL.Connection):
     @ivar refusal: the first thing that was wrong with the peer, in words.
     """
 
-    def __init__(self, context: SSL.Context, vetting: Vetting | None, socket: Any = None) -> None:
+    def __init__(self, context: SSL.Context, vetting: Requirements | None, socket: Any = None) -> None:
         super().__init__(context, socket)
         if socket is not None:
             letOthersHaveTheirTurn(self)
@@ -226,11 +226,11 @@ def verifyPeer(connection: SSL.Connection, certificate: X509, error: int, depth:
     """
     Be the verify callback of every context.
 
-    @param connection: a L{VettedConnection}; on any other the peer is refused.
-    @param certificate: see L{VettedConnection.examine}, as for the rest.
+    @param connection: a L{VerifyingConnection}; on any other the peer is refused.
+    @param certificate: see L{VerifyingConnection.examine}, as for the rest.
     @param error: OpenSSL's number.
     @param depth: the place in the chain.
     @param ok: 1 when OpenSSL has no objection.
     @return: whether to go on.
     """
-    return isinstance(connection, VettedConnection) and connection.examine(certificate, error, depth, ok=ok == 1)
+    return isinstance(connection, VerifyingConnection) and connection.examine(certificate, error, depth, ok=ok == 1)
