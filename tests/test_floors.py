@@ -40,6 +40,7 @@ FLOORS = {
     "uotp.cli.demo.exchange": 0,
     # input and output: what touches sockets, files, clocks, logs and cryptography
     "uotp": 1,
+    "uotp.transport": 0,
     "uotp.tls": 0,
     "uotp.net": 0,
     "uotp.process": 0,
@@ -71,9 +72,9 @@ FLOORS = {
     "uotp.udp.buffers": 1,
     "uotp.udp.abi": 1,
     "uotp.tunnel": 1,
-    "uotp.connections": 1,
-    "uotp.tlsconnections": 1,
-    "uotp.dial": 1,
+    "uotp.transport.tcp": 1,
+    "uotp.transport.tls": 1,
+    "uotp.transport.dialer": 1,
     "uotp.tls.pem": 1,
     "uotp.tls.reasons": 1,
     "uotp.tls.contexts": 1,
@@ -142,7 +143,7 @@ OUTERMOST = {
 """Where the global reactor may be imported; everybody else is handed one."""
 
 ENDS = {
-    "client": {"uotp.dial", "uotp.pool", "uotp.sources", "uotp.clientservice", "uotp.cli.client"},
+    "client": {"uotp.transport.dialer", "uotp.pool", "uotp.sources", "uotp.clientservice", "uotp.cli.client"},
     "server": {"uotp.target", "uotp.registry", "uotp.reception", "uotp.serverservice", "uotp.cli.server"},
 }
 """Rooms that only one end has."""

@@ -21,10 +21,9 @@ from twisted.test.iosim import IOPump, connect
 from tests.doubles.certificates import CLIENT, pem
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase
 from tests.twins import MemoryConnect, MemoryTransport, MemoryUdp, Receiver, wrapInTls
-from uotp import clientservice, dial, serverservice, services
+from uotp import clientservice, serverservice, services
 from uotp import service as common
 from uotp.clientservice import ClientService
-from uotp.connections import AcceptedConnection
 from uotp.errors import ConfigurationError, StartError
 from uotp.net import sockopts as sockets
 from uotp.net.resolver import Addresses, InBackground
@@ -34,8 +33,10 @@ from uotp.services import clientService, serverService
 from uotp.slot import PROVED_SECONDS
 from uotp.sources import UNANSWERED_SECONDS
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerTls
-from uotp.tlsconnections import AcceptedTlsConnection
 from uotp.train import Train
+from uotp.transport import dialer as dial
+from uotp.transport.tcp import AcceptedConnection
+from uotp.transport.tls import AcceptedTlsConnection
 from uotp.tunnel import Tunnel
 from uotp.wire.negotiation import WireChoice
 

@@ -27,15 +27,15 @@ from twisted.test.iosim import FakeTransport
 from zope.interface import alsoProvides, implementer
 
 from uotp.boundaries import Address, Carrier, DatagramPort, DatagramPortOpener, DatagramReceiver, TrainsOfTunnel
-from uotp.connections import DialledConnection
 from uotp.net.resolver import Addresses
 from uotp.roll import Roll
 from uotp.schedule import TROUBLED
 from uotp.surroundings import Surroundings, Watch
 from uotp.telemetry.drops import Drop, Drops
 from uotp.tls.credentials import ServerCredentials
-from uotp.tlsconnections import DialledTlsConnection
 from uotp.train import MAX_TRAIN_BYTES, Train, cut, gather
+from uotp.transport.tcp import DialledConnection
+from uotp.transport.tls import DialledTlsConnection
 from uotp.tunnel import Tunnel
 from uotp.tunnelends import AcceptedTunnel
 from uotp.tunnellife import TunnelOwner
@@ -380,7 +380,7 @@ def wrapInTls(creator: Creator | ServerCredentials, protocol: Any, clock: Clock,
 
 class MemoryConnect:
     """
-    Takes the place of L{uotp.dial.connectTunnel}: the reactor in memory records each
+    Takes the place of L{uotp.transport.dialer.connectTunnel}: the reactor in memory records each
     attempt, and what connection it is to become is kept.
 
     @ivar kinds: the kind of connection for each factory that connects.
@@ -391,7 +391,7 @@ class MemoryConnect:
 
     def __call__(self, kind: type[DialledConnection], reactor: Any, *args: Any, **kwargs: Any) -> Any:
         """
-        See L{uotp.dial.connectTunnel}.
+        See L{uotp.transport.dialer.connectTunnel}.
         """
         connector = reactor.connectTCP(*args, **kwargs)
         self.kinds[reactor.tcpClients[-1][2]] = kind

@@ -12,8 +12,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
-from uotp.dial import wordsForFailure
 from uotp.roll import Roll
+from uotp.transport.dialer import wordsForFailure
 from uotp.tunnel import Tunnel
 from uotp.tunnelends import DialledTunnel
 from uotp.tunnellife import State, TunnelOwner

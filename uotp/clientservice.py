@@ -16,7 +16,6 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import LogLevel
 
 from uotp.boundaries import Address, DatagramPort
-from uotp.dial import Dialer
 from uotp.errors import StartError
 from uotp.net.resolver import Addresses, SharedResolver, backgroundThread, lookUp
 from uotp.net.sockopts import TunnelSocketOptions, checkMark
@@ -29,6 +28,7 @@ from uotp.surroundings import Surroundings
 from uotp.telemetry.log import logCounted
 from uotp.tls.credentials import ClientCredentials
 from uotp.train import Train
+from uotp.transport.dialer import Dialer
 from uotp.udp import datagramPortOpener
 from uotp.wire.negotiation import WireChoice
 

@@ -13,7 +13,6 @@ from twisted.internet.defer import Deferred, gatherResults, maybeDeferred, succe
 from twisted.internet.error import CannotListenError
 from twisted.logger import LogLevel
 
-from uotp.connections import AcceptedConnection
 from uotp.errors import StartError
 from uotp.net.resolver import SharedResolver, backgroundThread
 from uotp.net.sockopts import TunnelSocketOptions
@@ -24,7 +23,8 @@ from uotp.target import TargetLeg
 from uotp.telemetry.log import logCounted
 from uotp.telemetry.ratelimit import RateLimit
 from uotp.tls.credentials import ServerCredentials, publicKeyPin, refusalReason
-from uotp.tlsconnections import AcceptedTlsConnection
+from uotp.transport.tcp import AcceptedConnection
+from uotp.transport.tls import AcceptedTlsConnection
 from uotp.udp import datagramPortOpener
 from uotp.wire.negotiation import WireChoice
 

@@ -20,10 +20,10 @@ from uotp.allowance import Allowance
 from uotp.attempt import Attempt
 from uotp.backoff import backoffSeconds
 from uotp.boundaries import TrainsOfTunnel
-from uotp.dial import wordsForFailure
 from uotp.process.statemachine import StateMachine
 from uotp.slotlife import NEXT_STATE, Event, State
 from uotp.surroundings import Surroundings
+from uotp.transport.dialer import wordsForFailure
 from uotp.tunnel import Tunnel
 from uotp.tunnelends import DialledTunnel
 from uotp.wire.hello import ClientHello, ServerHello, WireFormat

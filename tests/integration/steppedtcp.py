@@ -19,11 +19,11 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from tests.integration.correspondence import LOOPBACK, Address
-from uotp.connections import AcceptedConnection, DialledConnection
-from uotp.dial import connectTunnel
 from uotp.net.sockopts import TunnelSocketOptions
 from uotp.tls.credentials import ClientCredentials, ServerCredentials, refusalReason
-from uotp.tlsconnections import AcceptedTlsConnection, DialledTlsConnection
+from uotp.transport.dialer import connectTunnel
+from uotp.transport.tcp import AcceptedConnection, DialledConnection
+from uotp.transport.tls import AcceptedTlsConnection, DialledTlsConnection
 
 TURN_SECONDS = 0.01
 """How long a turn waits for something to happen."""

@@ -22,9 +22,9 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from uotp.connections import AcceptedConnection
 from uotp.net.sockopts import NOTSENT_BYTES_AT, TCP_INFO_BYTES, TunnelSocketOptions
-from uotp.tlsconnections import AcceptedTlsConnection
+from uotp.transport.tcp import AcceptedConnection
+from uotp.transport.tls import AcceptedTlsConnection
 
 PEER = IPv4Address("TCP", "192.0.2.1", 4711)
 

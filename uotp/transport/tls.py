@@ -15,8 +15,8 @@ from twisted.internet.interfaces import ISSLTransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from uotp.connections import READ_BYTES, AcceptedConnection, DialledConnection, PlainConnection
 from uotp.net.sockopts import TunnelSocketOptions
+from uotp.transport.tcp import READ_BYTES, AcceptedConnection, DialledConnection, PlainConnection
 
 RECORD_BYTES = 16384
 """The most that one record of TLS carries."""

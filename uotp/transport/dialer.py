@@ -18,10 +18,10 @@ from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 from zope.interface import alsoProvides, directlyProvides, providedBy
 
-from uotp.connections import DialledConnection
 from uotp.net.sockopts import TunnelSocketOptions
 from uotp.tls.credentials import ClientCredentials, refusalReason
-from uotp.tlsconnections import DialledTlsConnection
+from uotp.transport.tcp import DialledConnection
+from uotp.transport.tls import DialledTlsConnection
 from uotp.tunnel import Tunnel
 
 

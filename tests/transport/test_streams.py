@@ -17,14 +17,14 @@ from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.protocol import ClientFactory
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.connectionfakes import PEER, Diarist, FakeSocket, FakeTls, Watcher, accept, broken
+from tests.doubles.sockets import PEER, Diarist, FakeSocket, FakeTls, Watcher, accept, broken
 from tests.twins import RecordingOwner, RecordingSession
-from uotp.connections import READ_BYTES, DialledConnection
-from uotp.dial import connectTunnel
 from uotp.net.sockopts import UNSENT_LIMIT_BYTES
 from uotp.tls.credentials import refusalReason
-from uotp.tlsconnections import LONE_BYTES, RECORD_BYTES, DialledTlsConnection, isEndOfStream
 from uotp.train import Train
+from uotp.transport.dialer import connectTunnel
+from uotp.transport.tcp import READ_BYTES, DialledConnection
+from uotp.transport.tls import LONE_BYTES, RECORD_BYTES, DialledTlsConnection, isEndOfStream
 from uotp.tunnel import CLOSE_SECONDS
 from uotp.tunnelends import AcceptedTunnel
 

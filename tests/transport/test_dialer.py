@@ -19,14 +19,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.tlspairs import TRUSTED, TlsTestCase
 from tests.twins import MemoryConnect, MemoryTransport, RecordingOwner
-from uotp import dial
-from uotp.connections import DialledConnection
-from uotp.dial import Dialer, wordsForFailure
 from uotp.net import sockopts as sockets
 from uotp.net.resolver import Addresses, SharedResolver
 from uotp.net.sockopts import TunnelSocketOptions
 from uotp.tls.credentials import ClientCredentials, ClientTls
-from uotp.tlsconnections import DialledTlsConnection
+from uotp.transport import dialer as dial
+from uotp.transport.dialer import Dialer, wordsForFailure
+from uotp.transport.tcp import DialledConnection
+from uotp.transport.tls import DialledTlsConnection
 from uotp.tunnelends import DialledTunnel
 
 V6, V4 = IPv6Address("TCP", "2001:db8::1", 8443), IPv4Address("TCP", "192.0.2.1", 8443)

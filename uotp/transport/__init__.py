@@ -1,0 +1,3 @@
+"""
+Byte streams: TCP, TLS on the socket, and how they begin.
+"""
