@@ -22,7 +22,7 @@ SECONDS = 120.0
 ROOT = Path(__file__).resolve().parents[2]
 """Where these tests are imported from."""
 
-READ = "from tests.streams import main; main()"
+READ = "from tests.wire.streams import main; main()"
 
 
 class StreamTests(ProgramTestCase):

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from tests import vectors
-from tests.vectors import Malformed, Vector
+from tests.wire import vectors
+from tests.wire.vectors import Malformed, Vector
 from uotp.heartbeat import (
     ACCEPTED_GIVE_UP_SECONDS,
     BUSY_SECONDS,

@@ -11,8 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.streams import LONGEST_HELLO_BYTES, pieces
-from tests.vectors import (
+from tests.wire.streams import LONGEST_HELLO_BYTES, pieces
+from tests.wire.vectors import (
     CLIENT_HELLOS,
     CLIENT_HELLOS_UNDERSTOOD,
     MALFORMED_CLIENT_HELLOS,

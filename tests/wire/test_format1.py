@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.streams import CountingBytes, CountingHeld, pieces
-from tests.vectors import FORMAT_1_FRAMES
+from tests.wire.streams import CountingBytes, CountingHeld, pieces
+from tests.wire.vectors import FORMAT_1_FRAMES
 from uotp.train import MAX_TRAIN_BYTES, Train, countOf, cut, gather
 from uotp.wire.format1 import FIRST_LOOK_FRAMES, LENGTH_BYTES, Format1Codec, equalFrames
 

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.streams import READERS, CountingBytes, CountingHeld, Streams, numbered, pieces
-from tests.vectors import FRAMES, FRAMES_AGAIN, FRAMES_UNDERSTOOD, MALFORMED_FRAMES
+from tests.wire.streams import READERS, CountingBytes, CountingHeld, Streams, numbered, pieces
+from tests.wire.vectors import FRAMES, FRAMES_AGAIN, FRAMES_UNDERSTOOD, MALFORMED_FRAMES
 from uotp.errors import PeerError
 from uotp.train import MAX_TRAIN_BYTES, Train, countOf, cut, gather
 from uotp.wire.format2 import (
