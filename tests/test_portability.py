@@ -27,7 +27,7 @@ from uotp.errors import ConfigurationError, StartError
 from uotp.net import sockopts as sockets
 from uotp.net.sockopts import UNSENT_LIMIT_BYTES, TunnelSocketOptions
 from uotp.process import signals
-from uotp.schedule import TROUBLED
+from uotp.session.scheduler import TROUBLED
 from uotp.telemetry.log import Logger
 
 NOT_EVERYWHERE = ("SO_MARK", "SO_BINDTODEVICE", "SO_REUSEPORT", "SO_INCOMING_CPU", "TCP_", "AF_", "IP_", "IPV6_")

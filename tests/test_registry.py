@@ -13,8 +13,8 @@ from tests.twins import MemoryTunnel, MemoryUdp, Receiver, neverLookUp
 from uotp.boundaries import Address
 from uotp.errors import PeerError
 from uotp.net.resolver import SharedResolver
-from uotp.pacer import TICK_SECONDS
 from uotp.registry import SILENT_SECONDS, Registry, ServedSession
+from uotp.session.pacer import TICK_SECONDS
 from uotp.target import TargetLeg
 from uotp.telemetry.drops import Drops
 from uotp.telemetry.ratelimit import MAX_LINES_PER_QUIET, RateLimit

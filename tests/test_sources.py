@@ -9,7 +9,7 @@ from twisted.logger import capturedLogs, formatEvent
 from tests.contracts import TimerTestCase
 from tests.twins import Attempt, MemorySurroundings
 from uotp.boundaries import Address
-from uotp.pacer import TICK_SECONDS
+from uotp.session.pacer import TICK_SECONDS
 from uotp.sources import NEW_AT_ONCE, NEW_PER_SECOND, UNANSWERED_SECONDS, WIDEN_BYTES, Sources, SourceSession
 from uotp.telemetry.drops import Drop, Drops
 from uotp.telemetry.ratelimit import MAX_LINES_PER_QUIET

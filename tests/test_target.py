@@ -14,9 +14,9 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from tests.contracts import TimerTestCase
 from tests.twins import MemoryUdp, Receiver
-from uotp.backlog import MAX_AGE_SECONDS, MAX_BYTES
 from uotp.boundaries import Address
 from uotp.net.resolver import Addresses, SharedResolver
+from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BYTES
 from uotp.target import TargetLeg, numericAddress
 from uotp.telemetry.drops import Drop
 from uotp.telemetry.ratelimit import RateLimit

@@ -21,7 +21,7 @@ from tests.doubles.tlspairs import TRUSTED, TlsTestCase
 from tests.twins import TRANSPORT_BYTES, MemoryTransport, MemoryTunnel, RecordingOwner, RecordingSession, wrapInTls
 from uotp.boundaries import Carrier
 from uotp.heartbeat import ACCEPTED_GIVE_UP_SECONDS, FIRST_PATIENCE_SECONDS, GIVE_UP_SECONDS
-from uotp.schedule import TROUBLED
+from uotp.session.scheduler import TROUBLED
 from uotp.train import Train, cut
 from uotp.tunnel import CLOSE_SECONDS, DRAIN_SECONDS, Tunnel
 from uotp.tunnelends import AcceptedTunnel, DialledTunnel

@@ -29,7 +29,8 @@ from zope.interface import alsoProvides, implementer
 from uotp.boundaries import Address, Carrier, DatagramPort, DatagramPortOpener, DatagramReceiver, TrainsOfTunnel
 from uotp.net.resolver import Addresses
 from uotp.roll import Roll
-from uotp.schedule import TROUBLED
+from uotp.session.parallelism import Standing
+from uotp.session.scheduler import TROUBLED
 from uotp.surroundings import Surroundings, Watch
 from uotp.telemetry.drops import Drop, Drops
 from uotp.tls.credentials import ServerCredentials
@@ -39,7 +40,6 @@ from uotp.transport.tls import DialledTlsConnection
 from uotp.tunnel import Tunnel
 from uotp.tunnelends import AcceptedTunnel
 from uotp.tunnellife import TunnelOwner
-from uotp.width import Standing
 from uotp.wire.format2 import Arrival, Numbering
 from uotp.wire.hello import ClientHello, ServerHello
 from uotp.wire.negotiation import WireChoice

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from uotp.session.parallelism import Standing
 from uotp.train import Train
-from uotp.width import Standing
 from uotp.wire.format2 import Arrival, Numbering
 
 Address = tuple[Any, ...]
@@ -101,7 +101,7 @@ class Carrier(Protocol):
     def cost(self) -> int:
         """
         @return: what stands before the next train, in bytes: 0 at rest,
-            L{uotp.schedule.TROUBLED} or more while the connection retransmits.
+            L{uotp.session.scheduler.TROUBLED} or more while the connection retransmits.
         """
 
     def standing(self) -> Standing | None:

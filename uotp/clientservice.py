@@ -57,7 +57,7 @@ class ClientSettings:
     @ivar tuning: of the tunnels' sockets.
     @ivar udpBuffer: bytes of buffer to ask for on the UDP socket.
     @ivar wire: which formats may be spoken.
-    @ivar reorder: see L{uotp.delivery.Delivery}.
+    @ivar reorder: see L{uotp.session.inbound.Inbound}.
     @ivar maxAge: how old a tunnel may become, or L{None}.
     @ivar maxBytes: how much a tunnel may carry, or L{None}.
     """

@@ -13,8 +13,8 @@ from twisted.internet.interfaces import IDelayedCall
 
 from uotp.boundaries import Carrier
 from uotp.errors import PeerError
-from uotp.finishing import Finishing
-from uotp.session import Session, wordsForLate
+from uotp.session.closing import ClosingSessions
+from uotp.session.session import Session, wordsForLate
 from uotp.target import TargetLeg
 from uotp.telemetry.drops import Drops
 from uotp.telemetry.log import BudgetedLogger, Logger
@@ -89,7 +89,7 @@ class Registry:
         @param clock: C{IReactorTime}.
         @param drops: where what is dropped is counted.
         @param linger: seconds that a session lives on without a tunnel.
-        @param reorder: see L{uotp.delivery.Delivery}.
+        @param reorder: see L{uotp.session.inbound.Inbound}.
         """
         self._makeLeg = makeLeg
         self._clock = clock
@@ -101,7 +101,7 @@ class Registry:
         self._sessionLog = BudgetedLogger(self._log, LineBudget(clock.seconds))
         self._served: dict[bytes, ServedSession] = {}
         self._lingering: dict[ServedSession, None] = {}
-        self.finishing = Finishing()
+        self.finishing = ClosingSessions()
 
     def __len__(self) -> int:
         """

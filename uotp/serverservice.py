@@ -50,7 +50,7 @@ class ServerSettings:
     @ivar tuning: of the tunnels' sockets.
     @ivar udpBuffer: bytes of buffer to ask for on each UDP socket.
     @ivar wire: which formats may be spoken.
-    @ivar reorder: see L{uotp.delivery.Delivery}.
+    @ivar reorder: see L{uotp.session.inbound.Inbound}.
     """
 
     target: tuple[str, int]

@@ -12,11 +12,11 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import deferLater
 
-from uotp.dispatch import WAIT_SECONDS
 from uotp.errors import ConfigurationError, StartError
 from uotp.net.sockopts import checkCongestion
 from uotp.process.periodic import PeriodicCalls
 from uotp.roll import Roll
+from uotp.session.outbound import WAIT_SECONDS
 from uotp.telemetry.drops import Drops
 from uotp.telemetry.log import Logger
 from uotp.telemetry.ratelimit import RateLimit

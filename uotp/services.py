@@ -24,8 +24,8 @@ from uotp.net.sockopts import (
     requireMarks,
 )
 from uotp.registry import MAX_TUNNELS_PER_SESSION
-from uotp.reorder import MAX_REORDER_SECONDS
 from uotp.serverservice import ServerService, ServerSettings
+from uotp.session.resequencer import MAX_REORDER_SECONDS
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls
 from uotp.wire.negotiation import WireChoice
 

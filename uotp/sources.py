@@ -15,9 +15,9 @@ from collections.abc import Callable
 from twisted.internet.defer import Deferred
 
 from uotp.boundaries import Address
-from uotp.finishing import Finishing
 from uotp.pool import Pool
-from uotp.session import Session, wordsForLate
+from uotp.session.closing import ClosingSessions
+from uotp.session.session import Session, wordsForLate
 from uotp.surroundings import Surroundings
 from uotp.telemetry.drops import Drop, Drops
 from uotp.telemetry.log import BudgetedLogger, Logger
@@ -57,7 +57,7 @@ class SourceSession:
     ) -> None:
         """
         @param deliver: sends trains to the source.
-        @param reorder: see L{uotp.delivery.Delivery}.
+        @param reorder: see L{uotp.session.inbound.Inbound}.
         """
         self._around = around
         sessionId = newSessionId()
@@ -126,7 +126,7 @@ class Sources:
         self._maxSessions = maxSessions
         self._sessionLog = BudgetedLogger(self._log, LineBudget(clock))
         self._bySource: dict[Address, SourceSession] = {}
-        self._finishing = Finishing()
+        self._finishing = ClosingSessions()
         self._allowance = NEW_AT_ONCE
         self._allowedAt = clock()
 

@@ -15,9 +15,9 @@ from typing import Any
 from twisted.internet.interfaces import IDelayedCall, IHostnameResolver
 from twisted.logger import LogLevel
 
-from uotp.backlog import Backlog
 from uotp.boundaries import Address, DatagramPort, DatagramPortOpener
 from uotp.net.resolver import lookUp
+from uotp.session.backlog import Backlog
 from uotp.telemetry.drops import Drop, Drops
 from uotp.telemetry.log import Logger, logCounted
 from uotp.telemetry.ratelimit import RateLimit

@@ -28,9 +28,9 @@ from uotp.errors import PeerError
 from uotp.heartbeat import GIVE_UP_SECONDS
 from uotp.net.sockopts import unsentBytes
 from uotp.readiness import Readiness
+from uotp.session.parallelism import Standing
 from uotp.train import Train
 from uotp.tunnellife import NEXT_STATE, TALKING, Event, State, TunnelOwner
-from uotp.width import Standing
 from uotp.wire.format2 import Arrival
 from uotp.wire.hello import WireFormat
 

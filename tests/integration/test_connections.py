@@ -40,7 +40,7 @@ from uotp.net.sockopts import (
     tcpStanding,
 )
 from uotp.pki.directory import Pki
-from uotp.schedule import TROUBLED
+from uotp.session.scheduler import TROUBLED
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls
 
 AMOUNT = 20_000_000

@@ -22,9 +22,9 @@ from tests.integration.rawpeers import ID_BYTES, RawServer, frame, rawClient
 from tests.integration.relay import BUFFER_BYTES, CHUNK_BYTES, Relay, Relayed
 from tests.integration.rig import PLAIN, Pair, RigTestCase, said, serverWords
 from tests.integration.udpends import Flow, UdpEnd, until
-from uotp.dispatch import MAX_PORTION_BYTES
 from uotp.net.sockopts import UNSENT_LIMIT_BYTES
-from uotp.stay import STAY_SECONDS
+from uotp.session.outbound import MAX_PORTION_BYTES
+from uotp.session.stickiness import STAY_SECONDS
 from uotp.wire.format1 import LENGTH_BYTES
 
 LOADED_SENT = 8000

@@ -24,13 +24,13 @@ from uotp.heartbeat import (
 )
 from uotp.reception import HELLO_SECONDS, MAX_TUNNELS, MAX_UNKNOWN
 from uotp.registry import MAX_SESSIONS, MAX_TUNNELS_PER_SESSION
-from uotp.reorder import (
+from uotp.services import clientService, serverService
+from uotp.session.resequencer import (
     FIRST_HOLD_SECONDS,
     LEAST_HOLD_SECONDS,
     LONGEST_HOLD_SECONDS,
     MAX_HELD_BYTES,
 )
-from uotp.services import clientService, serverService
 from uotp.tunnel import DRAIN_SECONDS
 from uotp.unconfirmed import AGAIN_SECONDS, MAX_KEPT_BYTES
 from uotp.wire.format2 import PING_BYTES

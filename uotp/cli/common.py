@@ -36,7 +36,7 @@ from uotp.net.sockopts import (
 )
 from uotp.process.clock import useMonotonicClock
 from uotp.process.signals import onSignal, stopOnSignals
-from uotp.reorder import MAX_REORDER_SECONDS
+from uotp.session.resequencer import MAX_REORDER_SECONDS
 from uotp.telemetry.log import Logger, logTo, openLogFile, parseVerbosity, reopenLogFile
 from uotp.wire.negotiation import parseWire
 

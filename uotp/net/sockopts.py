@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from uotp.errors import ConfigurationError, StartError
-from uotp.schedule import TROUBLED
-from uotp.width import Standing
+from uotp.session.parallelism import Standing
+from uotp.session.scheduler import TROUBLED
 
 KEEPALIVE_IDLE_SECONDS = 5
 KEEPALIVE_INTERVAL_SECONDS = 1

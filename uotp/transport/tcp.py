@@ -21,7 +21,7 @@ from uotp.net.sockopts import (
     unacknowledgedBytes,
     unsentBytes,
 )
-from uotp.width import Standing
+from uotp.session.parallelism import Standing
 
 READ_BYTES = 64 * 1024
 """What a connection reads before others get their turn, and then decodes at one go."""

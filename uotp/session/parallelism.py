@@ -74,7 +74,7 @@ class Standing(NamedTuple):
     isStill: bool = False
 
 
-class Width:
+class Parallelism:
     """
     The number, for one session.
 

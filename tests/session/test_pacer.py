@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.pacer import (
+from uotp.session.pacer import (
     BURST_BYTES,
     DATAGRAM_BYTES,
     LEAST_RATE,

@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.contracts import TimerTestCase
-from uotp.delivery import Delivery
-from uotp.pacer import BURST_BYTES, DATAGRAM_BYTES, TICK_SECONDS
-from uotp.reorder import FIRST_HOLD_SECONDS, MAX_REORDER_SECONDS, ROUND_TRIPS
+from uotp.session.inbound import Inbound
+from uotp.session.pacer import BURST_BYTES, DATAGRAM_BYTES, TICK_SECONDS
+from uotp.session.resequencer import FIRST_HOLD_SECONDS, MAX_REORDER_SECONDS, ROUND_TRIPS
 from uotp.train import Train
 from uotp.wire.format2 import Arrival
 
@@ -44,7 +44,7 @@ class DeliveryTests(TimerTestCase):
         """
         self.passed: list[int] = []
         self.whenDelivered: Callable[[], None] = lambda: None
-        self.delivery = Delivery(self.deliver, self.clock, reorder)
+        self.delivery = Inbound(self.deliver, self.clock, reorder)
 
     def end(self) -> None:
         """

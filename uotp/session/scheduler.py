@@ -7,7 +7,7 @@ of them, and a slow tunnel holds nobody up.  The best is the first that is at re
 in the order in which they became free; where none is, the one that will soonest
 have sent what it holds.  Only a few are looked at, so that it costs the same for any
 number of tunnels, and the rotation is fair by itself.  How many of the tunnels are
-used at all when there is too much for them, L{uotp.width} says.
+used at all when there is too much for them, L{uotp.session.parallelism} says.
 
 A light load never fills a tunnel, also not one that retransmits, or that has come
 to a standstill behind a relay that still acknowledges.  So whoever has a clock asks
@@ -43,7 +43,7 @@ tunnel could hold in bytes.
 """
 
 
-class Schedule(Generic[T]):
+class Scheduler(Generic[T]):
     """
     The tunnels of a session, and those that can be written to in the order in which
     they became free.

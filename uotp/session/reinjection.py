@@ -36,7 +36,7 @@ WAIT_SECONDS = 0.3
 """For how long: what is older only stands before what is fresh."""
 
 
-class Rescue:
+class Reinjection:
     """
     For one session.
     """

@@ -25,7 +25,7 @@ from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
 from typing import NamedTuple
 
-from uotp.ranges import Range, Ranges
+from uotp.session.ranges import Range, Ranges
 from uotp.train import Train, bytesOf, datagramsWithin
 from uotp.wire.format2 import LAST_NUMBER, Arrival
 

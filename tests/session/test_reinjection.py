@@ -7,7 +7,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.twins import MemoryTunnel
-from uotp.rescue import LOOK_SECONDS, MAX_WAITING_BYTES, WAIT_SECONDS, Rescue
+from uotp.session.reinjection import LOOK_SECONDS, MAX_WAITING_BYTES, WAIT_SECONDS, Reinjection
 from uotp.train import Train
 from uotp.unconfirmed import TRAIN_OVERHEAD_BYTES
 from uotp.wire.format2 import Arrival
@@ -34,7 +34,7 @@ class RescueTests(SynchronousTestCase):
         Begin with nothing to rescue.
         """
         self.now = NOW
-        self.rescue = Rescue(self.now)
+        self.rescue = Reinjection(self.now)
         self.tunnels = [MemoryTunnel() for _ in range(3)]
 
     def look(self, *expected: MemoryTunnel, after: float = STEP) -> None:

@@ -9,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.backlog import MAX_AGE_SECONDS, MAX_BYTES, SMALL_BYTES, SMALL_TRAIN_BYTES, TRAIN_OVERHEAD_BYTES, Backlog
+from uotp.session.backlog import (
+    MAX_AGE_SECONDS,
+    MAX_BYTES,
+    SMALL_BYTES,
+    SMALL_TRAIN_BYTES,
+    TRAIN_OVERHEAD_BYTES,
+    Backlog,
+)
 from uotp.telemetry.drops import Drop, Drops
 from uotp.train import Train, bytesOf, countOf, cut
 

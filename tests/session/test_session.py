@@ -10,11 +10,11 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-import uotp.dispatch
-import uotp.rescue
+import uotp.session.outbound
+import uotp.session.reinjection
 from tests.twins import MemoryTunnel
-from uotp.backlog import MAX_AGE_SECONDS, MAX_BYTES, SMALL_BYTES, TRAIN_OVERHEAD_BYTES
-from uotp.dispatch import (
+from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BYTES, SMALL_BYTES, TRAIN_OVERHEAD_BYTES
+from uotp.session.outbound import (
     BYTES_PER_SECOND_FAR,
     JUDGE_SECONDS,
     MAX_PORTION_BYTES,
@@ -22,13 +22,13 @@ from uotp.dispatch import (
     STANDSTILL_SECONDS,
     WAIT_SECONDS,
 )
-from uotp.reorder import FIRST_HOLD_SECONDS, ROUND_TRIPS
-from uotp.schedule import LOOK_SECONDS, TROUBLED
-from uotp.session import Session
-from uotp.stay import FIRST_WINDOW_BYTES, LONGEST_STAY_SECONDS, STAY_SECONDS
+from uotp.session.parallelism import Standing
+from uotp.session.resequencer import FIRST_HOLD_SECONDS, ROUND_TRIPS
+from uotp.session.scheduler import LOOK_SECONDS, TROUBLED
+from uotp.session.session import Session
+from uotp.session.stickiness import FIRST_WINDOW_BYTES, LONGEST_STAY_SECONDS, STAY_SECONDS
 from uotp.telemetry.drops import Drop, Drops
 from uotp.train import Train, bytesOf, countOf, cut
-from uotp.width import Standing
 
 ROUND_TRIP = 0.04
 """Seconds, on a path that is not short."""
@@ -86,7 +86,7 @@ class SessionTests(SynchronousTestCase):
         """
         Make a session without a tunnel.
         """
-        self.patch(uotp.dispatch, "Width", WideWidth)
+        self.patch(uotp.session.outbound, "Parallelism", WideWidth)
         self.clock = Clock()
         self.drops = Drops()
         self.delivered: list[Train] = []
@@ -517,7 +517,7 @@ class SessionTests(SynchronousTestCase):
         still.kept, still.still, still.costs = [(0, numbered(1))], True, TROUBLED
         other.whenSent = lambda: seen.append(list(other.again))
         for number in (2, 3, 4):
-            self.clock.advance(1.1 * uotp.rescue.LOOK_SECONDS)
+            self.clock.advance(1.1 * uotp.session.reinjection.LOOK_SECONDS)
             self.send(number)
         self.assertEqual((still.sent, other.sent), ([numbered(1)], [numbered(number) for number in (2, 3, 4)]))
         self.assertEqual(seen, [[], [(0, numbered(1))], [(0, numbered(1))]])
@@ -531,11 +531,11 @@ class SessionTests(SynchronousTestCase):
         still.kept, still.still, still.costs = [(0, numbered(1))], True, TROUBLED
         other.costs = TROUBLED
         for number in (2, 3, 4):
-            self.clock.advance(1.1 * uotp.rescue.LOOK_SECONDS)
+            self.clock.advance(1.1 * uotp.session.reinjection.LOOK_SECONDS)
             self.send(number)
         self.assertEqual((still.again, other.again, still.kept), ([], [], [(0, numbered(1))]))
         other.costs = 0
-        self.clock.advance(1.1 * uotp.rescue.LOOK_SECONDS)
+        self.clock.advance(1.1 * uotp.session.reinjection.LOOK_SECONDS)
         self.send(5)
         self.assertEqual((still.again, other.again), ([], [(0, numbered(1))]))
 
@@ -546,7 +546,7 @@ class SessionTests(SynchronousTestCase):
         still = self.open()
         still.kept, still.still, still.costs = [(0, numbered(1))], True, TROUBLED
         for number in range(9):
-            self.clock.advance(1.1 * uotp.rescue.LOOK_SECONDS)
+            self.clock.advance(1.1 * uotp.session.reinjection.LOOK_SECONDS)
             self.send(number)
         self.assertEqual((still.again, len(still.sent)), ([], 9))
 
@@ -813,7 +813,7 @@ class NarrowSessionTests(SynchronousTestCase):
         One of three tunnels carries, and is full; something waits.
         """
         self.clock = Clock()
-        self.patch(uotp.dispatch, "Width", WideWidth)
+        self.patch(uotp.session.outbound, "Parallelism", WideWidth)
         self.session = Session(lambda _: None, Drops(), self.clock)
         self.session._dispatch._schedule.narrow(1)
         self.tunnels = [MemoryTunnel(room=1), MemoryTunnel(), MemoryTunnel()]

@@ -1,8 +1,8 @@
 """
 One remote UDP endpoint and the tunnels that carry for it, on either end.
 
-Outwards, trains from UDP go to the tunnels by way of the L{Dispatch}; inwards, trains
-from any tunnel go to UDP by way of the L{Delivery}.
+Outwards, trains from UDP go to the tunnels by way of the L{Outbound}; inwards, trains
+from any tunnel go to UDP by way of the L{Inbound}.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from uotp.boundaries import Carrier
-from uotp.delivery import Delivery
-from uotp.dispatch import Dispatch
+from uotp.session.inbound import Inbound
+from uotp.session.outbound import Outbound
 from uotp.telemetry.drops import Drops
 from uotp.train import Train, bytesOf
 from uotp.wire.format2 import Arrival, Numbering
@@ -40,10 +40,10 @@ class Session:
         @param drops: where what is dropped is counted.
         @param clock: C{IReactorTime}.
         @param whenAnswered: called once, when the other end sends its first train.
-        @param reorder: see L{Delivery}.
+        @param reorder: see L{Inbound}.
         """
-        self._delivery = Delivery(deliver, clock, reorder)
-        self._dispatch = Dispatch(drops, clock.seconds)
+        self._delivery = Inbound(deliver, clock, reorder)
+        self._dispatch = Outbound(drops, clock.seconds)
         self.numbering = Numbering()
         self._whenAnswered = whenAnswered
         self._clock: Callable[[], float] = clock.seconds
@@ -121,7 +121,7 @@ class Session:
     @property
     def waits(self) -> bool:
         """
-        See L{Dispatch.waits}.
+        See L{Outbound.waits}.
         """
         return self._dispatch.waits
 

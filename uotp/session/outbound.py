@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from uotp.backlog import MAX_AGE_SECONDS, Backlog, sift
 from uotp.boundaries import Carrier
-from uotp.rescue import Rescue
-from uotp.schedule import LOOK_SECONDS, Schedule
-from uotp.stay import Stay
+from uotp.session.backlog import MAX_AGE_SECONDS, Backlog, sift
+from uotp.session.parallelism import Parallelism
+from uotp.session.reinjection import Reinjection
+from uotp.session.scheduler import LOOK_SECONDS, Scheduler
+from uotp.session.stickiness import Stickiness
 from uotp.telemetry.drops import Drops
 from uotp.train import Train, bytesOf, portions
-from uotp.width import Width
 
 MAX_PORTION_BYTES = 64 * 1024
 MIN_PORTION_BYTES = 16 * 1024
@@ -55,7 +55,7 @@ as a tunnel of 20 Mbit/s sends in the time.
 """
 
 
-class Dispatch:
+class Outbound:
     """
     The way into the tunnels, for one session.
 
@@ -71,13 +71,13 @@ class Dispatch:
         """
         self._clock = clock
         self._backlog = Backlog(drops)
-        self._schedule: Schedule[Carrier] = Schedule(self._costOf)
+        self._schedule: Scheduler[Carrier] = Scheduler(self._costOf)
         self._nearest = 0.0  # the shortest round trip of any tunnel
         self.lastActive = now = clock()
         self._lookAt = now + LOOK_SECONDS
-        self._rescue = Rescue(now)
-        self._stay = Stay(now)
-        self._width = Width(now)
+        self._rescue = Reinjection(now)
+        self._stay = Stickiness(now)
+        self._width = Parallelism(now)
         self._schedule.narrow(self._width.width)
         self._standsSince = now
         self._portion = MIN_PORTION_BYTES

@@ -10,7 +10,7 @@ it stays, unless there is a reason.
 from __future__ import annotations
 
 from uotp.boundaries import Carrier
-from uotp.schedule import TROUBLED
+from uotp.session.scheduler import TROUBLED
 
 STAY_SECONDS = 1.0
 """
@@ -35,7 +35,7 @@ while the way back is fine or never used.
 """
 
 
-class Stay:
+class Stickiness:
     """
     What happened since it was last considered to move on.
 

@@ -9,13 +9,13 @@ from functools import partial
 
 from twisted.internet.defer import Deferred, succeed
 
-from uotp.session import Session
+from uotp.session.session import Session
 
 
-class Finishing:
+class ClosingSessions:
     """
     Those of one service.  Each takes a tenth of a second at the most, see
-    L{uotp.pacer}.
+    L{uotp.session.pacer}.
     """
 
     def __init__(self) -> None:

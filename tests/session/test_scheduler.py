@@ -8,7 +8,7 @@ from collections import Counter
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.schedule import LOOKS, TROUBLED, Schedule
+from uotp.session.scheduler import LOOKS, TROUBLED, Scheduler
 
 
 class ScheduleTests(SynchronousTestCase):
@@ -22,7 +22,7 @@ class ScheduleTests(SynchronousTestCase):
         """
         self.costs: Counter[str] = Counter()
         self.looks = 0
-        self.schedule: Schedule[str] = Schedule(self.costOf)
+        self.schedule: Scheduler[str] = Scheduler(self.costOf)
 
     def costOf(self, tunnel: str) -> int:
         """

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp import reorder
-from uotp.reorder import (
+from uotp.session import resequencer as reorder
+from uotp.session.resequencer import (
     HALF,
     LEAST_HOLD_SECONDS,
     LONGEST_HOLD_SECONDS,

@@ -23,10 +23,10 @@ from tests.twins import (
     neverLookUp,
     wrapInTls,
 )
-from uotp.backlog import MAX_BYTES
-from uotp.dispatch import MAX_PORTION_BYTES
 from uotp.net.resolver import SharedResolver
-from uotp.session import Session
+from uotp.session.backlog import MAX_BYTES
+from uotp.session.outbound import MAX_PORTION_BYTES
+from uotp.session.session import Session
 from uotp.target import TargetLeg
 from uotp.telemetry.drops import Drop, Drops
 from uotp.telemetry.ratelimit import RateLimit

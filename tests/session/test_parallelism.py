@@ -8,7 +8,7 @@ from collections.abc import Hashable
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.width import (
+from uotp.session.parallelism import (
     ADDING_SECONDS,
     FIRST_WIDTH,
     HALVING_SECONDS,
@@ -18,8 +18,8 @@ from uotp.width import (
     MAX_WIDTH,
     REPEATED_SHARE,
     SHORT_SECONDS,
+    Parallelism,
     Standing,
-    Width,
 )
 
 TUNNELS = 8
@@ -44,7 +44,7 @@ class WidthTests(SynchronousTestCase):
         Begin with eight tunnels that have carried nothing.
         """
         self.now = 1000.0
-        self.width = Width(self.now)
+        self.width = Parallelism(self.now)
         self.counts = [(0, 0)] * TUNNELS
 
     def judge(self, seconds: float = LATER, *, roundTrip: float = LEAST, sent: int = 1000, share: float = 0.0) -> int:
@@ -143,13 +143,13 @@ class WidthTests(SynchronousTestCase):
         """
         All may carry.
         """
-        self.assertEqual(Width(0.0).judge({}, LATER), MAX_WIDTH)
+        self.assertEqual(Parallelism(0.0).judge({}, LATER), MAX_WIDTH)
 
     def test_poolThatIsNotOpenYetDoesNotNarrowWhatComes(self) -> None:
         """
         Of one tunnel one carries; of those that are opened later, as many as ever.
         """
-        width = Width(0.0)
+        width = Parallelism(0.0)
         one = Standing(0, 0, LONG, LEAST)
         self.assertEqual(width.judge({"one": one}, LATER), 1)
         self.assertEqual(width.judge({"one": one, "two": one, "three": one}, LATER), FIRST_WIDTH)
@@ -158,7 +158,7 @@ class WidthTests(SynchronousTestCase):
         """
         Nor kept in memory.
         """
-        width = Width(0.0)
+        width = Parallelism(0.0)
         width.judge({"one": Standing(0, 0, LONG, LEAST)}, LATER)
         width.forget("one")
         width.forget("never there")

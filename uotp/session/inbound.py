@@ -10,13 +10,13 @@ from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall
 
-from uotp.pacer import Pacer
-from uotp.reorder import Hold, Resequencer
+from uotp.session.pacer import Pacer
+from uotp.session.resequencer import Hold, Resequencer
 from uotp.train import Train
 from uotp.wire.format2 import Arrival
 
 
-class Delivery:
+class Inbound:
     """
     The way out, for one session.
     """
