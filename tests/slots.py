@@ -8,8 +8,8 @@ from tests.contracts import TimerTestCase
 from tests.twins import Attempt, MemorySurroundings, MemoryTransport, RecordingOwner, RecordingSession
 from uotp.pool import Pool
 from uotp.slot import Slot
-from uotp.tunnel import CLOSE_SECONDS, DRAIN_SECONDS
-from uotp.tunnelends import DialledTunnel
+from uotp.tunnel.ends import DialledTunnel
+from uotp.tunnel.tunnel import CLOSE_SECONDS, DRAIN_SECONDS
 from uotp.wire.hello import ServerHello, encodeServerHello
 from uotp.wire.negotiation import WireChoice
 

@@ -8,8 +8,8 @@ from twisted.internet import error
 
 from tests.slots import BYE, DRAIN, PING, SESSION_ID, WELCOME, WELCOME_NEW, SlotTestCase
 from uotp.pool import Pool
-from uotp.tunnel import CLOSE_SECONDS, DRAIN_SECONDS
-from uotp.tunnellife import State
+from uotp.tunnel.states import State
+from uotp.tunnel.tunnel import CLOSE_SECONDS, DRAIN_SECONDS
 
 
 class PoolTests(SlotTestCase):

@@ -16,19 +16,19 @@ from tests.doubles.certificates import CLIENT
 from tests.doubles.tlspairs import STRANGER, TRUSTED, TlsTestCase
 from tests.twins import MemoryTransport, MemoryUdp, Receiver, RecordingOwner, RecordingSession, neverLookUp, wrapInTls
 from uotp import reception
-from uotp.heartbeat import ACCEPTED_GIVE_UP_SECONDS, FIRST_PATIENCE_SECONDS
 from uotp.net.resolver import SharedResolver
 from uotp.reception import HELLO_SECONDS, Reception
 from uotp.registry import Registry
-from uotp.roll import Roll
 from uotp.serverservice import certificateIdentity
 from uotp.target import TargetLeg
 from uotp.telemetry.drops import Drops
 from uotp.telemetry.ratelimit import RateLimit
 from uotp.tls.credentials import refusalReason
 from uotp.train import Train
-from uotp.tunnel import Tunnel
-from uotp.tunnelends import DialledTunnel
+from uotp.tunnel.ends import DialledTunnel
+from uotp.tunnel.heartbeat import ACCEPTED_GIVE_UP_SECONDS, FIRST_PATIENCE_SECONDS
+from uotp.tunnel.live import LiveTunnels
+from uotp.tunnel.tunnel import Tunnel
 from uotp.wire.hello import ClientHello, ServerHello, WireFormat, encodeServerHello
 from uotp.wire.negotiation import WireChoice
 
@@ -58,7 +58,7 @@ class _ReceptionTestCase(TimerTestCase):
             return TargetLeg(TARGET, self.network.open, resolver, self.clock, self.drops, self.repeats)
 
         self.registry = Registry(makeLeg, self.clock, self.drops, LINGER, maxSessions=5, maxTunnels=3)
-        self.roll = Roll(self.clock)
+        self.roll = LiveTunnels(self.clock)
         self.reception = self.makeReception()
         self.transports: list[MemoryTransport] = []
         capture = capturedLogs()

@@ -22,7 +22,6 @@ from tests.doubles.certificates import CLIENT, pem
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase
 from tests.twins import MemoryConnect, MemoryTransport, MemoryUdp, Receiver, wrapInTls
 from uotp import clientservice, serverservice, services
-from uotp import service as common
 from uotp.clientservice import ClientService
 from uotp.errors import ConfigurationError, StartError
 from uotp.net import sockopts as sockets
@@ -37,7 +36,8 @@ from uotp.train import Train
 from uotp.transport import dialer as dial
 from uotp.transport.tcp import AcceptedConnection
 from uotp.transport.tls import AcceptedTlsConnection
-from uotp.tunnel import Tunnel
+from uotp.tunnel import service as common
+from uotp.tunnel.tunnel import Tunnel
 from uotp.wire.negotiation import WireChoice
 
 SERVER = ("good.test", 8443)

@@ -17,10 +17,10 @@ from tests.twins import MemorySurroundings, MemoryTransport
 from uotp.allowance import AGE_SPREAD
 from uotp.backoff import FIRST_SECONDS
 from uotp.errors import PeerError
-from uotp.heartbeat import FIRST_PATIENCE_SECONDS, GIVE_UP_SECONDS
 from uotp.slot import PROVED_SECONDS, Slot
 from uotp.slotlife import Event, State
-from uotp.tunnel import CLOSE_SECONDS, DRAIN_SECONDS
+from uotp.tunnel.heartbeat import FIRST_PATIENCE_SECONDS, GIVE_UP_SECONDS
+from uotp.tunnel.tunnel import CLOSE_SECONDS, DRAIN_SECONDS
 from uotp.wire.hello import ServerHello
 
 EXPECTED = {

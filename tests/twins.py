@@ -28,7 +28,6 @@ from zope.interface import alsoProvides, implementer
 
 from uotp.boundaries import Address, Carrier, DatagramPort, DatagramPortOpener, DatagramReceiver, TrainsOfTunnel
 from uotp.net.resolver import Addresses
-from uotp.roll import Roll
 from uotp.session.parallelism import Standing
 from uotp.session.scheduler import TROUBLED
 from uotp.surroundings import Surroundings, Watch
@@ -37,9 +36,10 @@ from uotp.tls.credentials import ServerCredentials
 from uotp.train import MAX_TRAIN_BYTES, Train, cut, gather
 from uotp.transport.tcp import DialledConnection
 from uotp.transport.tls import DialledTlsConnection
-from uotp.tunnel import Tunnel
-from uotp.tunnelends import AcceptedTunnel
-from uotp.tunnellife import TunnelOwner
+from uotp.tunnel.ends import AcceptedTunnel
+from uotp.tunnel.live import LiveTunnels
+from uotp.tunnel.states import TunnelOwner
+from uotp.tunnel.tunnel import Tunnel
 from uotp.wire.format2 import Arrival, Numbering
 from uotp.wire.hello import ClientHello, ServerHello
 from uotp.wire.negotiation import WireChoice
@@ -763,7 +763,7 @@ class MemorySurroundings(Surroundings):
         self.dial = self._dial
         self.chance = 1.0
         self.jitter = lambda: self.chance
-        self.roll = Roll(clock)
+        self.roll = LiveTunnels(clock)
         self.record = RecordingWatch()
         self.watch: Watch = self.record
         self.timeout = timeout

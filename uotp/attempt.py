@@ -12,11 +12,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
-from uotp.roll import Roll
 from uotp.transport.dialer import wordsForFailure
-from uotp.tunnel import Tunnel
-from uotp.tunnelends import DialledTunnel
-from uotp.tunnellife import State, TunnelOwner
+from uotp.tunnel.ends import DialledTunnel
+from uotp.tunnel.live import LiveTunnels
+from uotp.tunnel.states import State, TunnelOwner
+from uotp.tunnel.tunnel import Tunnel
 from uotp.wire.negotiation import WireChoice
 
 
@@ -30,7 +30,7 @@ class Ways(Protocol):
 
     clock: Any
     dial: Callable[[Callable[[], Tunnel]], Deferred[Any]]
-    roll: Roll
+    roll: LiveTunnels
     timeout: float
     wire: WireChoice
 

@@ -20,15 +20,15 @@ from uotp.errors import StartError
 from uotp.net.resolver import Addresses, SharedResolver, backgroundThread, lookUp
 from uotp.net.sockopts import TunnelSocketOptions, checkMark
 from uotp.process.clock import SleepDetector
-from uotp.roll import Roll
 from uotp.serverwatch import ServerWatch
-from uotp.service import TunnelService
 from uotp.sources import Sources, SourceSession
 from uotp.surroundings import Surroundings
 from uotp.telemetry.log import logCounted
 from uotp.tls.credentials import ClientCredentials
 from uotp.train import Train
 from uotp.transport.dialer import Dialer
+from uotp.tunnel.live import LiveTunnels
+from uotp.tunnel.service import TunnelService
 from uotp.udp import datagramPortOpener
 from uotp.wire.negotiation import WireChoice
 
@@ -83,7 +83,9 @@ class ClientSurroundings(Surroundings):
     What all pools of this client share.
     """
 
-    def __init__(self, settings: ClientSettings, reactor: Any, dialer: Dialer, roll: Roll, watch: ServerWatch) -> None:
+    def __init__(
+        self, settings: ClientSettings, reactor: Any, dialer: Dialer, roll: LiveTunnels, watch: ServerWatch
+    ) -> None:
         """
         See L{Surroundings}.
         """

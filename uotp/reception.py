@@ -16,11 +16,11 @@ from twisted.python.failure import Failure
 
 from uotp.errors import PeerError
 from uotp.registry import Registry, ServedSession
-from uotp.roll import Roll
 from uotp.telemetry.log import Logger, logCounted
 from uotp.telemetry.ratelimit import RateLimit
-from uotp.tunnel import Tunnel
-from uotp.tunnelends import AcceptedTunnel
+from uotp.tunnel.ends import AcceptedTunnel
+from uotp.tunnel.live import LiveTunnels
+from uotp.tunnel.tunnel import Tunnel
 from uotp.wire.hello import ClientHello
 from uotp.wire.negotiation import FORMATS, WireChoice
 
@@ -51,7 +51,7 @@ class Reception(Factory):
     def __init__(
         self,
         registry: Registry,
-        roll: Roll,
+        roll: LiveTunnels,
         clock: Any,
         repeats: RateLimit,
         refusalReason: Words,

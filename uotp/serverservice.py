@@ -18,13 +18,13 @@ from uotp.net.resolver import SharedResolver, backgroundThread
 from uotp.net.sockopts import TunnelSocketOptions
 from uotp.reception import Reception
 from uotp.registry import Registry
-from uotp.service import TunnelService
 from uotp.target import TargetLeg
 from uotp.telemetry.log import logCounted
 from uotp.telemetry.ratelimit import RateLimit
 from uotp.tls.credentials import ServerCredentials, publicKeyPin, refusalReason
 from uotp.transport.tcp import AcceptedConnection
 from uotp.transport.tls import AcceptedTlsConnection
+from uotp.tunnel.service import TunnelService
 from uotp.udp import datagramPortOpener
 from uotp.wire.negotiation import WireChoice
 

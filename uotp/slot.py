@@ -24,8 +24,8 @@ from uotp.process.statemachine import StateMachine
 from uotp.slotlife import NEXT_STATE, Event, State
 from uotp.surroundings import Surroundings
 from uotp.transport.dialer import wordsForFailure
-from uotp.tunnel import Tunnel
-from uotp.tunnelends import DialledTunnel
+from uotp.tunnel.ends import DialledTunnel
+from uotp.tunnel.tunnel import Tunnel
 from uotp.wire.hello import ClientHello, ServerHello, WireFormat
 
 PROVED_SECONDS = 5.0

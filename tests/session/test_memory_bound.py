@@ -31,8 +31,8 @@ from uotp.target import TargetLeg
 from uotp.telemetry.drops import Drop, Drops
 from uotp.telemetry.ratelimit import RateLimit
 from uotp.train import MAX_TRAIN_BYTES, Train
-from uotp.tunnel import Tunnel
-from uotp.tunnelends import AcceptedTunnel, DialledTunnel
+from uotp.tunnel.ends import AcceptedTunnel, DialledTunnel
+from uotp.tunnel.tunnel import Tunnel
 from uotp.wire.format1 import LENGTH_BYTES
 
 PUSHED_BYTES = 64 * 1024 * 1024

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.twins import MemoryTunnel
 from uotp.session.reinjection import LOOK_SECONDS, MAX_WAITING_BYTES, WAIT_SECONDS, Reinjection
 from uotp.train import Train
-from uotp.unconfirmed import TRAIN_OVERHEAD_BYTES
+from uotp.tunnel.unacked import TRAIN_OVERHEAD_BYTES
 from uotp.wire.format2 import Arrival
 
 NOW = 1000.0

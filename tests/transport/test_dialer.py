@@ -27,7 +27,7 @@ from uotp.transport import dialer as dial
 from uotp.transport.dialer import Dialer, wordsForFailure
 from uotp.transport.tcp import DialledConnection
 from uotp.transport.tls import DialledTlsConnection
-from uotp.tunnelends import DialledTunnel
+from uotp.tunnel.ends import DialledTunnel
 
 V6, V4 = IPv6Address("TCP", "2001:db8::1", 8443), IPv4Address("TCP", "192.0.2.1", 8443)
 HELLO = b"a session's id !"

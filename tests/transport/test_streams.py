@@ -25,8 +25,8 @@ from uotp.train import Train
 from uotp.transport.dialer import connectTunnel
 from uotp.transport.tcp import READ_BYTES, DialledConnection
 from uotp.transport.tls import LONE_BYTES, RECORD_BYTES, DialledTlsConnection, isEndOfStream
-from uotp.tunnel import CLOSE_SECONDS
-from uotp.tunnelends import AcceptedTunnel
+from uotp.tunnel.ends import AcceptedTunnel
+from uotp.tunnel.tunnel import CLOSE_SECONDS
 
 ALERT = [("SSL routines", "", "tlsv1 alert unknown ca")]
 """What OpenSSL says of a peer that has refused us."""

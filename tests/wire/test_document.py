@@ -12,16 +12,6 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from tests.wire import vectors
 from tests.wire.vectors import Malformed, Vector
-from uotp.heartbeat import (
-    ACCEPTED_GIVE_UP_SECONDS,
-    BUSY_SECONDS,
-    FIRST_PATIENCE_SECONDS,
-    GIVE_UP_SECONDS,
-    IDLE_SECONDS,
-    LEAST_PATIENCE_SECONDS,
-    MOST_PATIENCE_SECONDS,
-    ROUND_TRIPS,
-)
 from uotp.reception import HELLO_SECONDS, MAX_TUNNELS, MAX_UNKNOWN
 from uotp.registry import MAX_SESSIONS, MAX_TUNNELS_PER_SESSION
 from uotp.services import clientService, serverService
@@ -31,8 +21,18 @@ from uotp.session.resequencer import (
     LONGEST_HOLD_SECONDS,
     MAX_HELD_BYTES,
 )
-from uotp.tunnel import DRAIN_SECONDS
-from uotp.unconfirmed import AGAIN_SECONDS, MAX_KEPT_BYTES
+from uotp.tunnel.heartbeat import (
+    ACCEPTED_GIVE_UP_SECONDS,
+    BUSY_SECONDS,
+    FIRST_PATIENCE_SECONDS,
+    GIVE_UP_SECONDS,
+    IDLE_SECONDS,
+    LEAST_PATIENCE_SECONDS,
+    MOST_PATIENCE_SECONDS,
+    ROUND_TRIPS,
+)
+from uotp.tunnel.tunnel import DRAIN_SECONDS
+from uotp.tunnel.unacked import AGAIN_SECONDS, MAX_KEPT_BYTES
 from uotp.wire.format2 import PING_BYTES
 from uotp.wire.hello import MAX_EXTENSIONS_BYTES
 

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from uotp.boundaries import Carrier
-from uotp.unconfirmed import TRAIN_OVERHEAD_BYTES
+from uotp.tunnel.unacked import TRAIN_OVERHEAD_BYTES
 from uotp.wire.format2 import Arrival
 
 LOOK_SECONDS = 0.1

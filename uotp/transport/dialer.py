@@ -22,7 +22,7 @@ from uotp.net.sockopts import TunnelSocketOptions
 from uotp.tls.credentials import ClientCredentials, refusalReason
 from uotp.transport.tcp import DialledConnection
 from uotp.transport.tls import DialledTlsConnection
-from uotp.tunnel import Tunnel
+from uotp.tunnel.tunnel import Tunnel
 
 
 class TunnelConnector(tcp.Connector):

@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import Clock
 
 from tests.contracts import TimerTestCase
-from uotp.heartbeat import (
+from uotp.tunnel.heartbeat import (
     ACCEPTED_GIVE_UP_SECONDS,
     BUSY_SECONDS,
     FIRST_PATIENCE_SECONDS,

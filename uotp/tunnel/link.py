@@ -1,7 +1,7 @@
 """
 What is spoken on an open tunnel, whatever the format: trains both ways, and maybe pings,
 and how a tunnel ends with nothing lost.  The connection under it, and its life, are
-L{uotp.tunnel}'s.
+L{uotp.tunnel.tunnel}'s.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from uotp.boundaries import TrainsOfTunnel
-from uotp.readiness import Readiness
 from uotp.train import Train
+from uotp.tunnel.readiness import Readiness
 from uotp.wire.format2 import Arrival
 
 
@@ -64,7 +64,7 @@ class Speaker(Protocol):
         """
 
 
-class Conversation:
+class Link:
     """
     What is spoken on one tunnel, and whether it takes trains.  What a format cannot do,
     it does not do.

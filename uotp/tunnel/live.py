@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 
 from uotp.telemetry.log import Logger
-from uotp.tunnel import Tunnel
+from uotp.tunnel.tunnel import Tunnel
 
 STALL_SECONDS = 30.0
 """
@@ -35,7 +35,7 @@ is for one that an error has left without a connection to lose.
 """
 
 
-class Roll:
+class LiveTunnels:
     """
     A set of living tunnels.
     """

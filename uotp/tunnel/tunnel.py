@@ -2,9 +2,9 @@
 One TLS or TCP connection, from either end: bytes on one side, trains on the
 other.
 
-The life of a tunnel is a table, L{uotp.tunnellife.NEXT_STATE}.  It carries trains in one state
+The life of a tunnel is a table, L{uotp.tunnel.states.NEXT_STATE}.  It carries trains in one state
 only, OPEN: after the handshake of TLS and the hello.  What is spoken then is
-L{uotp.conversation}'s.  Who dials or accepts follows that life through L{TunnelOwner}; the
+L{uotp.tunnel.link}'s.  Who dials or accepts follows that life through L{TunnelOwner}; the
 session sees trains, and whether the tunnel is free, and nothing else.
 
 Back-pressure: a tunnel is full while its transport says so, which it does as soon
@@ -22,15 +22,15 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from uotp.boundaries import TrainsOfTunnel
-from uotp.conversation import Conversation
-from uotp.conversations import converse
 from uotp.errors import PeerError
-from uotp.heartbeat import GIVE_UP_SECONDS
 from uotp.net.sockopts import unsentBytes
-from uotp.readiness import Readiness
 from uotp.session.parallelism import Standing
 from uotp.train import Train
-from uotp.tunnellife import NEXT_STATE, TALKING, Event, State, TunnelOwner
+from uotp.tunnel.heartbeat import GIVE_UP_SECONDS
+from uotp.tunnel.link import Link
+from uotp.tunnel.links import makeLink
+from uotp.tunnel.readiness import Readiness
+from uotp.tunnel.states import NEXT_STATE, TALKING, Event, State, TunnelOwner
 from uotp.wire.format2 import Arrival
 from uotp.wire.hello import WireFormat
 
@@ -70,7 +70,7 @@ class Tunnel(TwistedProtocol):
         """
         self._clock = clock
         self._owner = owner
-        self._conversation: Conversation | None = None
+        self._conversation: Link | None = None
         self.state = State.NEW
         self.wireFormat = WireFormat.ONE
         self._deadline: IDelayedCall | None = None
@@ -120,7 +120,7 @@ class Tunnel(TwistedProtocol):
         if not self._advance(Event.GREETED):
             return
         readiness = Readiness(self, session, full=self.isFull())
-        self._conversation = converse(self.wireFormat, self._clock, self, session, readiness)
+        self._conversation = makeLink(self.wireFormat, self._clock, self, session, readiness)
         self._conversation.start()
 
     def tlsConnection(self) -> Any:
@@ -284,7 +284,7 @@ class Tunnel(TwistedProtocol):
 
     def unacknowledged(self) -> int | None:
         """
-        See L{uotp.conversation.Speaker}.
+        See L{uotp.tunnel.link.Speaker}.
         """
         unacknowledged: int | None = self.transport.unacknowledged()
         return unacknowledged
@@ -329,14 +329,14 @@ class Tunnel(TwistedProtocol):
 
     def pathRoundTrip(self) -> float:
         """
-        See L{uotp.conversation.Speaker}.
+        See L{uotp.tunnel.link.Speaker}.
         """
         standing = self.standing()
         return 0.0 if standing is None else standing.roundTrip
 
     def peerGivenUp(self) -> None:
         """
-        See L{uotp.conversation.Speaker}.
+        See L{uotp.tunnel.link.Speaker}.
         """
         self._owner.tunnelSilent(self)
 

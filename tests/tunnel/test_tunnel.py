@@ -20,12 +20,12 @@ from tests.doubles.certificates import CLIENT
 from tests.doubles.tlspairs import TRUSTED, TlsTestCase
 from tests.twins import TRANSPORT_BYTES, MemoryTransport, MemoryTunnel, RecordingOwner, RecordingSession, wrapInTls
 from uotp.boundaries import Carrier
-from uotp.heartbeat import ACCEPTED_GIVE_UP_SECONDS, FIRST_PATIENCE_SECONDS, GIVE_UP_SECONDS
 from uotp.session.scheduler import TROUBLED
 from uotp.train import Train, cut
-from uotp.tunnel import CLOSE_SECONDS, DRAIN_SECONDS, Tunnel
-from uotp.tunnelends import AcceptedTunnel, DialledTunnel
-from uotp.tunnellife import TALKING, Event, State
+from uotp.tunnel.ends import AcceptedTunnel, DialledTunnel
+from uotp.tunnel.heartbeat import ACCEPTED_GIVE_UP_SECONDS, FIRST_PATIENCE_SECONDS, GIVE_UP_SECONDS
+from uotp.tunnel.states import TALKING, Event, State
+from uotp.tunnel.tunnel import CLOSE_SECONDS, DRAIN_SECONDS, Tunnel
 from uotp.wire.format1 import LENGTH_BYTES, Format1Codec
 from uotp.wire.hello import ClientHello, WireFormat
 from uotp.wire.negotiation import WireChoice

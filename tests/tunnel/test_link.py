@@ -8,13 +8,13 @@ from collections.abc import Callable
 
 from tests.contracts import TimerTestCase
 from tests.twins import MemoryTunnel, RecordingSession
-from uotp.conversation import Conversation, Speaker
-from uotp.conversations import Format1Conversation, Format2Conversation, converse
 from uotp.errors import PeerError
-from uotp.heartbeat import BUSY_SECONDS, FIRST_PATIENCE_SECONDS, GIVE_UP_SECONDS, LEAST_PATIENCE_SECONDS
-from uotp.readiness import Readiness
 from uotp.train import Train
-from uotp.unconfirmed import ASK_BYTES
+from uotp.tunnel.heartbeat import BUSY_SECONDS, FIRST_PATIENCE_SECONDS, GIVE_UP_SECONDS, LEAST_PATIENCE_SECONDS
+from uotp.tunnel.link import Link, Speaker
+from uotp.tunnel.links import Format1Link, Format2Link, makeLink
+from uotp.tunnel.readiness import Readiness
+from uotp.tunnel.unacked import ASK_BYTES
 from uotp.wire.format1 import Format1Codec
 from uotp.wire.format2 import Format2Codec, Kind, Numbering, controlFrame
 from uotp.wire.hello import WireFormat
@@ -128,14 +128,14 @@ class _ConversationTestCase(TimerTestCase):
         self.clock.advance(1000.0)
         self.speaker = RecordingSpeaker()
         self.session = RecordingSession()
-        self.conversation = self.converse()
+        self.conversation = self.makeLink()
 
-    def converse(self, wireFormat: WireFormat | None = None) -> Conversation:
+    def makeLink(self, wireFormat: WireFormat | None = None) -> Link:
         """
         @return: another conversation of the same tunnel, which is stopped in the end.
         """
         readiness = Readiness(MemoryTunnel(), self.session, full=False)
-        conversation = converse(wireFormat or self.wireFormat, self.clock, self.speaker, self.session, readiness)
+        conversation = makeLink(wireFormat or self.wireFormat, self.clock, self.speaker, self.session, readiness)
         self.addCleanup(conversation.stop)
         return conversation
 
@@ -151,7 +151,7 @@ class Format1ConversationTests(_ConversationTestCase):
         """
         Datagram by datagram, each behind its length.
         """
-        self.assertIsInstance(self.conversation, Format1Conversation)
+        self.assertIsInstance(self.conversation, Format1Link)
         self.assertEqual(self.conversation.encode([ONE, OTHER]), b"\0\3one\0\3two\0\5three")
 
     def test_whatComesIsHandedOn(self) -> None:
@@ -231,10 +231,10 @@ class Format2ConversationTests(_ConversationTestCase):
         """
         Whichever tunnel they go by; nothing else is written with them.
         """
-        self.assertIsInstance(self.conversation, Format2Conversation)
+        self.assertIsInstance(self.conversation, Format2Link)
         self.session.numbering.next = 5
         frames = self.conversation.encode([ONE, OTHER])
-        other = self.converse().encode([OTHER])
+        other = self.makeLink().encode([OTHER])
         self.assertEqual(self.peer.decode(frames), ([(5, ONE), (7, OTHER)], [], []))
         self.assertEqual(self.peer.decode(other), ([(8, OTHER)], [], []))
 
@@ -411,7 +411,7 @@ class Format2ConversationTests(_ConversationTestCase):
         """
         Beside what comes for the first time.
         """
-        other = self.converse()
+        other = self.makeLink()
         self.receive(other.encodeAgain([(7, ONE)]), self.peer.encode([OTHER]), other.encodeAgain([(3, OTHER)]))
         self.assertEqual((self.session.again, self.session.trains), ([(7, ONE), (3, OTHER)], [OTHER]))
 
@@ -485,7 +485,7 @@ class Format2ConversationTests(_ConversationTestCase):
         """
         self.assertRaises(PeerError, self.receive, b"\x7f" + PING)
         self.speaker.maySayBye = False
-        self.assertRaises(PeerError, self.converse().received, BYE + PING)
+        self.assertRaises(PeerError, self.makeLink().received, BYE + PING)
         self.assertEqual(self.speaker.said, [])
 
     def test_conversationMayEndInTheMiddleOfARead(self) -> None:
@@ -515,7 +515,5 @@ class Format2ConversationTests(_ConversationTestCase):
         """
         The tunnel need not know which is spoken.
         """
-        conversations = [self.converse(wireFormat) for wireFormat in WireFormat]
-        self.assertEqual(
-            [type(conversation) for conversation in conversations], [Format1Conversation, Format2Conversation]
-        )
+        conversations = [self.makeLink(wireFormat) for wireFormat in WireFormat]
+        self.assertEqual([type(conversation) for conversation in conversations], [Format1Link, Format2Link])

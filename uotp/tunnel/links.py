@@ -8,24 +8,24 @@ from collections.abc import Callable
 from typing import Any
 
 from uotp.boundaries import TrainsOfTunnel
-from uotp.conversation import Conversation, Speaker
-from uotp.heartbeat import Heartbeat
-from uotp.readiness import Readiness
 from uotp.train import Train
-from uotp.unconfirmed import Unconfirmed
+from uotp.tunnel.heartbeat import Heartbeat
+from uotp.tunnel.link import Link, Speaker
+from uotp.tunnel.readiness import Readiness
+from uotp.tunnel.unacked import Unacked
 from uotp.wire.format1 import Format1Codec
 from uotp.wire.format2 import Arrival, Format2Codec, Kind, controlFrame, frameAgain
 from uotp.wire.hello import WireFormat
 
 
-class Format1Conversation(Conversation):
+class Format1Link(Link):
     """
     Trains, and nothing else.
     """
 
     def __init__(self, speaker: Speaker, session: TrainsOfTunnel, readiness: Readiness) -> None:
         """
-        See L{Conversation}.
+        See L{Link}.
         """
         super().__init__(speaker, session, readiness)
         self._codec = Format1Codec()
@@ -40,14 +40,14 @@ class Format1Conversation(Conversation):
             self._session.trainsFromTunnel(trains)
 
 
-class Format2Conversation(Conversation):
+class Format2Link(Link):
     """
     Numbered trains, pings, and a farewell.
     """
 
     def __init__(self, speaker: Speaker, session: TrainsOfTunnel, readiness: Readiness, clock: Any) -> None:
         """
-        See L{Conversation}.
+        See L{Link}.
 
         @param clock: C{IReactorTime}.
         """
@@ -55,7 +55,7 @@ class Format2Conversation(Conversation):
         self._seconds: Callable[[], float] = clock.seconds
         self._numbering = session.numbering
         self._codec = Format2Codec(session.numbering)
-        self._unconfirmed = Unconfirmed()
+        self._unconfirmed = Unacked()
         self._askedBehind = 0  # so much payload was sent before the last ping
         self._heartbeat = Heartbeat(clock, self, self._ping, speaker.giveUpSeconds)
         self._owed: bytes | None = None  # by us, for a ping
@@ -192,25 +192,25 @@ class Format2Conversation(Conversation):
 
     def pathRoundTrip(self) -> float:
         """
-        See L{uotp.heartbeat.HeartbeatOwner}.
+        See L{uotp.tunnel.heartbeat.HeartbeatOwner}.
         """
         return self._speaker.pathRoundTrip()
 
     def answerOverdue(self) -> None:
         """
-        See L{uotp.heartbeat.HeartbeatOwner}: carry nothing until the answer comes.
+        See L{uotp.tunnel.heartbeat.HeartbeatOwner}: carry nothing until the answer comes.
         """
         self._readiness.silent()
 
     def answerCame(self) -> None:
         """
-        See L{uotp.heartbeat.HeartbeatOwner}: carry again.
+        See L{uotp.tunnel.heartbeat.HeartbeatOwner}: carry again.
         """
         self._readiness.answers()
 
     def answerGivenUp(self) -> None:
         """
-        See L{uotp.heartbeat.HeartbeatOwner}.
+        See L{uotp.tunnel.heartbeat.HeartbeatOwner}.
         """
         self._speaker.peerGivenUp()
 
@@ -228,16 +228,16 @@ class Format2Conversation(Conversation):
         super().stop()
 
 
-def converse(
+def makeLink(
     wireFormat: WireFormat,
     clock: Any,
     speaker: Speaker,
     session: TrainsOfTunnel,
     readiness: Readiness,
-) -> Conversation:
+) -> Link:
     """
     @return: what is spoken in a format.
     """
     if wireFormat is WireFormat.ONE:
-        return Format1Conversation(speaker, session, readiness)
-    return Format2Conversation(speaker, session, readiness, clock)
+        return Format1Link(speaker, session, readiness)
+    return Format2Link(speaker, session, readiness, clock)

@@ -10,9 +10,9 @@ from twisted.python.failure import Failure
 
 from tests.contracts import TimerTestCase
 from tests.twins import MemoryTransport, RecordingOwner, RecordingSession
-from uotp.roll import EMPTY_SECONDS, MAX_UNSENT_BYTES, STALL_SECONDS, Roll
-from uotp.tunnel import CLOSE_SECONDS, Tunnel
-from uotp.tunnelends import DialledTunnel
+from uotp.tunnel.ends import DialledTunnel
+from uotp.tunnel.live import EMPTY_SECONDS, MAX_UNSENT_BYTES, STALL_SECONDS, LiveTunnels
+from uotp.tunnel.tunnel import CLOSE_SECONDS, Tunnel
 
 
 class Owner(RecordingOwner):
@@ -20,7 +20,7 @@ class Owner(RecordingOwner):
     Takes what is lost off the roll, as those who own tunnels do.
     """
 
-    def __init__(self, roll: Roll) -> None:
+    def __init__(self, roll: LiveTunnels) -> None:
         super().__init__(RecordingSession())
         self._roll = roll
 
@@ -41,7 +41,7 @@ class RollTests(TimerTestCase):
         Make an empty one.
         """
         super().setUp()
-        self.roll = Roll(self.clock)
+        self.roll = LiveTunnels(self.clock)
         self.owner = Owner(self.roll)
         self.addCleanup(lambda: self.assertEqual(len(self.roll), 0))
 

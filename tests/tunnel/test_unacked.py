@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.train import Train
-from uotp.unconfirmed import AGAIN_SECONDS, ASK_BYTES, MAX_KEPT_BYTES, TRAIN_OVERHEAD_BYTES, Unconfirmed
+from uotp.tunnel.unacked import AGAIN_SECONDS, ASK_BYTES, MAX_KEPT_BYTES, TRAIN_OVERHEAD_BYTES, Unacked
 from uotp.wire.format2 import LAST_NUMBER
 
 NOW = 1000.0
@@ -28,7 +28,7 @@ class UnconfirmedTests(SynchronousTestCase):
         """
         Begin with nothing sent.
         """
-        self.unconfirmed = Unconfirmed()
+        self.unconfirmed = Unacked()
 
     def test_whatIsNotConfirmedIsGivenBackWithItsNumbers(self) -> None:
         """

@@ -15,12 +15,12 @@ from twisted.internet.task import deferLater
 from uotp.errors import ConfigurationError, StartError
 from uotp.net.sockopts import checkCongestion
 from uotp.process.periodic import PeriodicCalls
-from uotp.roll import Roll
 from uotp.session.outbound import WAIT_SECONDS
 from uotp.telemetry.drops import Drops
 from uotp.telemetry.log import Logger
 from uotp.telemetry.ratelimit import RateLimit
 from uotp.tls.credentials import ClientCredentials, ServerCredentials
+from uotp.tunnel.live import LiveTunnels
 
 STALL_ROUND_SECONDS = 5.0
 """How often tunnels are looked at whose peer may have stopped to read."""
@@ -56,7 +56,7 @@ class TunnelService(Service):
         self.drops = Drops()
         self.listening: tuple[str, int] | None = None
         self.repeats = RateLimit(reactor.seconds)
-        self.roll = Roll(reactor)
+        self.roll = LiveTunnels(reactor)
         self.rounds = PeriodicCalls(reactor)
         self._credentials = credentials
         self._congestion = congestion

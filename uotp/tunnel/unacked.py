@@ -40,7 +40,7 @@ Sent = tuple[float, int, list[Train], int]
 """When trains were sent, the number of the first, the trains, and the payload up to their end."""
 
 
-class Unconfirmed:
+class Unacked:
     """
     The trains of one tunnel.
 

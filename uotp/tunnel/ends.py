@@ -8,9 +8,9 @@ from typing import Any
 
 from uotp.boundaries import TrainsOfTunnel
 from uotp.errors import PeerError
-from uotp.heartbeat import ACCEPTED_GIVE_UP_SECONDS
-from uotp.tunnel import Tunnel
-from uotp.tunnellife import State, TunnelOwner
+from uotp.tunnel.heartbeat import ACCEPTED_GIVE_UP_SECONDS
+from uotp.tunnel.states import State, TunnelOwner
+from uotp.tunnel.tunnel import Tunnel
 from uotp.wire.hello import (
     ClientHello,
     ClientHelloDecoder,

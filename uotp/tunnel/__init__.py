@@ -1,0 +1,3 @@
+"""
+The life of one connection, and what is spoken on it.
+"""
