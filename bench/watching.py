@@ -15,7 +15,7 @@ BETWEEN_SECONDS = 0.025
 """From one look to the next, besides the few milliseconds that one takes."""
 
 
-class Watch:
+class ReachabilityObserver:
     """
     Looks at the connections of a flow's client to its server.
 

@@ -27,10 +27,10 @@ from twisted.test.iosim import FakeTransport
 from zope.interface import alsoProvides, implementer
 
 from uotp.boundaries import Address, Carrier, DatagramPort, DatagramPortOpener, DatagramReceiver, TrainsOfTunnel
+from uotp.client.context import ClientContext, ReachabilityObserver
 from uotp.net.resolver import Addresses
 from uotp.session.parallelism import Standing
 from uotp.session.scheduler import TROUBLED
-from uotp.surroundings import Surroundings, Watch
 from uotp.telemetry.drops import Drop, Drops
 from uotp.tls.credentials import ServerCredentials
 from uotp.train import MAX_TRAIN_BYTES, Train, cut, gather
@@ -748,7 +748,7 @@ class RecordingWatch:
         self.reasons.append(reason)
 
 
-class MemorySurroundings(Surroundings):
+class MemorySurroundings(ClientContext):
     """
     What all pools of a client share, in memory.
 
@@ -765,7 +765,7 @@ class MemorySurroundings(Surroundings):
         self.jitter = lambda: self.chance
         self.roll = LiveTunnels(clock)
         self.record = RecordingWatch()
-        self.watch: Watch = self.record
+        self.watch: ReachabilityObserver = self.record
         self.timeout = timeout
         self.backoff = backoff
         self.wire = wire

@@ -12,7 +12,7 @@ import math
 from typing import Any
 
 from uotp.cli.options import parseDestination
-from uotp.clientservice import ClientService, ClientSettings
+from uotp.client.service import ClientService, ClientSettings
 from uotp.errors import ConfigurationError
 from uotp.net.sockopts import (
     MAX_BUFFER_BYTES,

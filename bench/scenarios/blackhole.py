@@ -16,7 +16,7 @@ from bench.scenarios.given import beginSending
 from bench.scenarios.handover import LOAD, LOAD_DESCRIPTION, linkWords
 from bench.scenarios.link import LONGER, SIZE, WARM_UP_SECONDS, linkMissing
 from bench.stage import Stage
-from bench.watching import Watch
+from bench.watching import ReachabilityObserver
 
 BEFORE_SHARE = 0.3
 """Of a load, before the connection goes dead."""
@@ -66,7 +66,7 @@ class BlackHole:
             linkedPlace(stage.emulator, stage.folder, linkWords(stage)) as place,
             flowing(stage, place, contender) as flow,
         ):
-            watch = Watch(place, flow)
+            watch = ReachabilityObserver(place, flow)
             sending = beginSending(flow, LOAD, LONGER * stage.seconds, WARM_UP_SECONDS)
             watch.untilMoment(sending.begin + BEFORE_SHARE * (sending.end - sending.begin))
             port = busiest(watch.since(watch.looks[-1].moment - BUSY_SECONDS))

@@ -16,7 +16,7 @@ from bench.scenarios.given import beginSending
 from bench.scenarios.handover import LOAD, LOAD_DESCRIPTION, linkWords
 from bench.scenarios.link import WARM_UP_SECONDS, linkMissing
 from bench.stage import Stage
-from bench.watching import Watch
+from bench.watching import ReachabilityObserver
 
 AGE_OPTION = "--max-age"
 MOST_AGES = 4
@@ -56,7 +56,7 @@ class Renewal:
             linkedPlace(stage.emulator, stage.folder, linkWords(stage)) as place,
             flowing(stage, place, contender, clientOptions=(AGE_OPTION, str(age))) as flow,
         ):
-            watch = Watch(place, flow)
+            watch = ReachabilityObserver(place, flow)
             longest = MOST_AGES * age
             sending = beginSending(flow, LOAD, longest, WARM_UP_SECONDS, "steady")
             watch.untilMoment(sending.begin)

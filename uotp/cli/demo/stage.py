@@ -18,7 +18,7 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.task import LoopingCall
 
 from uotp.cli.demo.exchange import Exchange
-from uotp.clientservice import ClientService
+from uotp.client.service import ClientService
 from uotp.errors import StartError, UotpError
 from uotp.net.sockopts import enlargeUdpBuffers
 from uotp.pki.directory import Pki, makePki

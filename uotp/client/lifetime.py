@@ -11,7 +11,7 @@ that were opened together shall not be replaced together.
 """
 
 
-class Allowance:
+class Lifetime:
     """
     Of one tunnel.
     """

@@ -9,8 +9,15 @@ from twisted.logger import capturedLogs, formatEvent
 from tests.contracts import TimerTestCase
 from tests.twins import Attempt, MemorySurroundings
 from uotp.boundaries import Address
+from uotp.client.sessions import (
+    NEW_AT_ONCE,
+    NEW_PER_SECOND,
+    UNANSWERED_SECONDS,
+    WIDEN_BYTES,
+    SessionsBySource,
+    SourceSession,
+)
 from uotp.session.pacer import TICK_SECONDS
-from uotp.sources import NEW_AT_ONCE, NEW_PER_SECOND, UNANSWERED_SECONDS, WIDEN_BYTES, Sources, SourceSession
 from uotp.telemetry.drops import Drop, Drops
 from uotp.telemetry.ratelimit import MAX_LINES_PER_QUIET
 from uotp.train import Train
@@ -44,11 +51,11 @@ class _SourcesTestCase(TimerTestCase):
         self.sources = self.makeSources()
         self.addCleanup(self.end)
 
-    def makeSources(self, maxSessions: int = 1024) -> Sources:
+    def makeSources(self, maxSessions: int = 1024) -> SessionsBySource:
         """
         @return: no sources yet.
         """
-        return Sources(self.openSession, self.clock.seconds, self.drops, EXPIRE, maxSessions)
+        return SessionsBySource(self.openSession, self.clock.seconds, self.drops, EXPIRE, maxSessions)
 
     def openSession(self, address: Address) -> SourceSession:
         """
@@ -198,7 +205,7 @@ class SourcesTests(_SourcesTestCase):
         """
         Also for sources without a pool.
         """
-        self.sources = Sources(self.openSession, self.clock.seconds, self.drops, 5.0)
+        self.sources = SessionsBySource(self.openSession, self.clock.seconds, self.drops, 5.0)
         self.send(1)
         self.pass_(4)
         self.assertEqual(len(self.sources), 1)

@@ -16,13 +16,13 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import LogLevel
 
 from uotp.boundaries import Address, DatagramPort
+from uotp.client.context import ClientContext
+from uotp.client.reachability import Reachability
+from uotp.client.sessions import SessionsBySource, SourceSession
 from uotp.errors import StartError
 from uotp.net.resolver import Addresses, SharedResolver, backgroundThread, lookUp
 from uotp.net.sockopts import TunnelSocketOptions, checkMark
 from uotp.process.clock import SleepDetector
-from uotp.serverwatch import ServerWatch
-from uotp.sources import Sources, SourceSession
-from uotp.surroundings import Surroundings
 from uotp.telemetry.log import logCounted
 from uotp.tls.credentials import ClientCredentials
 from uotp.train import Train
@@ -78,16 +78,16 @@ class ClientSettings:
     maxBytes: int | None
 
 
-class ClientSurroundings(Surroundings):
+class RunningContext(ClientContext):
     """
     What all pools of this client share.
     """
 
     def __init__(
-        self, settings: ClientSettings, reactor: Any, dialer: Dialer, roll: LiveTunnels, watch: ServerWatch
+        self, settings: ClientSettings, reactor: Any, dialer: Dialer, roll: LiveTunnels, watch: Reachability
     ) -> None:
         """
-        See L{Surroundings}.
+        See L{ClientContext}.
         """
         self.clock = reactor
         self.dial = dialer.dial
@@ -131,10 +131,10 @@ class ClientService(TunnelService):
         dialer = Dialer(
             reactor, settings.server, credentials, self._resolver, settings.timeout, settings.mark, settings.tuning
         )
-        watch = ServerWatch(settings.server, reactor.seconds, self.repeats)
-        self._around = ClientSurroundings(settings, reactor, dialer, self.roll, watch)
+        watch = Reachability(settings.server, reactor.seconds, self.repeats)
+        self._around = RunningContext(settings, reactor, dialer, self.roll, watch)
         self._sleep = SleepDetector(wallClock, reactor.seconds)
-        self._sources = Sources(self._openSession, reactor.seconds, self.drops, settings.expire)
+        self._sources = SessionsBySource(self._openSession, reactor.seconds, self.drops, settings.expire)
         self.trainsReceived = ignoreTrains
 
     def privilegedStartService(self) -> None:

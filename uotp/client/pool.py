@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from uotp.boundaries import TrainsOfTunnel
-from uotp.slot import Slot
-from uotp.surroundings import Surroundings
+from uotp.client.context import ClientContext
+from uotp.client.slot import Slot
 from uotp.wire.hello import ServerHello
 
 
@@ -19,7 +19,7 @@ class Pool:
 
     def __init__(
         self,
-        around: Surroundings,
+        around: ClientContext,
         session: TrainsOfTunnel,
         sessionId: bytes,
         size: int,

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from tests.contracts import TimerTestCase
 from tests.twins import Attempt, MemorySurroundings, MemoryTransport, RecordingOwner, RecordingSession
-from uotp.pool import Pool
-from uotp.slot import Slot
+from uotp.client.pool import Pool
+from uotp.client.slot import Slot
 from uotp.tunnel.ends import DialledTunnel
 from uotp.tunnel.tunnel import CLOSE_SECONDS, DRAIN_SECONDS
 from uotp.wire.hello import ServerHello, encodeServerHello

@@ -14,7 +14,7 @@ from uotp.telemetry.ratelimit import LineBudget, RateLimit
 from uotp.wire.hello import ServerHello
 
 
-class ServerWatch:
+class Reachability:
     """
     Tells the log how it goes with the server, in few words.
     """

@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from uotp.attempt import Ways
+from uotp.client.attempt import DialContext
 from uotp.wire.hello import ServerHello
 
 
-class Watch(Protocol):
+class ReachabilityObserver(Protocol):
     """
     Who follows, for the log, how the dialling goes.
     """
@@ -44,7 +44,7 @@ class Watch(Protocol):
         """
 
 
-class Surroundings(Ways, Protocol):
+class ClientContext(DialContext, Protocol):
     """
     What all pools of a client share.
 
@@ -55,7 +55,7 @@ class Surroundings(Ways, Protocol):
     """
 
     jitter: Callable[[], float]
-    watch: Watch
+    watch: ReachabilityObserver
     backoff: float
     maxAge: float | None
     maxBytes: int | None

@@ -15,10 +15,10 @@ from collections.abc import Callable
 from twisted.internet.defer import Deferred
 
 from uotp.boundaries import Address
-from uotp.pool import Pool
+from uotp.client.context import ClientContext
+from uotp.client.pool import Pool
 from uotp.session.closing import ClosingSessions
 from uotp.session.session import Session, wordsForLate
-from uotp.surroundings import Surroundings
 from uotp.telemetry.drops import Drop, Drops
 from uotp.telemetry.log import BudgetedLogger, Logger
 from uotp.telemetry.ratelimit import LineBudget
@@ -49,7 +49,7 @@ class SourceSession:
 
     def __init__(
         self,
-        around: Surroundings,
+        around: ClientContext,
         drops: Drops,
         deliver: Callable[[list[Train]], None],
         poolSize: int,
@@ -99,7 +99,7 @@ class SourceSession:
         self.pool.leave()
 
 
-class Sources:
+class SessionsBySource:
     """
     All sources that have a session.
     """

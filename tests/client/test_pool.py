@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from twisted.internet import error
 
-from tests.slots import BYE, DRAIN, PING, SESSION_ID, WELCOME, WELCOME_NEW, SlotTestCase
-from uotp.pool import Pool
+from tests.client.slots import BYE, DRAIN, PING, SESSION_ID, WELCOME, WELCOME_NEW, SlotTestCase
+from uotp.client.pool import Pool
 from uotp.tunnel.states import State
 from uotp.tunnel.tunnel import CLOSE_SECONDS, DRAIN_SECONDS
 

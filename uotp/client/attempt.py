@@ -20,7 +20,7 @@ from uotp.tunnel.tunnel import Tunnel
 from uotp.wire.negotiation import WireChoice
 
 
-class Ways(Protocol):
+class DialContext(Protocol):
     """
     What an attempt needs to know of its surroundings.
 
@@ -42,7 +42,9 @@ class Attempt:
     @ivar tunnel: the one that is being opened, once TCP is connected.
     """
 
-    def __init__(self, ways: Ways, owner: TunnelOwner[Tunnel], sessionId: bytes, failed: Callable[[str], None]) -> None:
+    def __init__(
+        self, ways: DialContext, owner: TunnelOwner[Tunnel], sessionId: bytes, failed: Callable[[str], None]
+    ) -> None:
         """
         @param owner: who is told when the tunnel is open, or lost.
         @param sessionId: what the tunnel shows.

@@ -3,7 +3,7 @@ The place of one tunnel in a client's pool: it dials, waits, and dials again, fo
 as the session lives; and it replaces a tunnel that is old or does not answer by a new one,
 which is ready before the old one goes.
 
-The life of a slot is a table, L{uotp.slotlife.NEXT_STATE}.  It counts the attempts that failed in a row, and
+The life of a slot is a table, L{uotp.client.slotstates.NEXT_STATE}.  It counts the attempts that failed in a row, and
 forgets them only for a tunnel that has proved itself: that stayed for some seconds, or in
 format 1 brought bytes from the server.  With TLS 1.3 a handshake that is complete proves
 nothing: a server that wants another certificate says so later; nor does a welcome, since
@@ -16,13 +16,13 @@ from collections.abc import Callable
 
 from twisted.python.failure import Failure
 
-from uotp.allowance import Allowance
-from uotp.attempt import Attempt
-from uotp.backoff import backoffSeconds
 from uotp.boundaries import TrainsOfTunnel
+from uotp.client.attempt import Attempt
+from uotp.client.backoff import backoffSeconds
+from uotp.client.context import ClientContext
+from uotp.client.lifetime import Lifetime
+from uotp.client.slotstates import NEXT_STATE, Event, State
 from uotp.process.statemachine import StateMachine
-from uotp.slotlife import NEXT_STATE, Event, State
-from uotp.surroundings import Surroundings
 from uotp.transport.dialer import wordsForFailure
 from uotp.tunnel.ends import DialledTunnel
 from uotp.tunnel.tunnel import Tunnel
@@ -39,7 +39,7 @@ class Slot(StateMachine[State, Event]):
 
     def __init__(
         self,
-        around: Surroundings,
+        around: ClientContext,
         session: TrainsOfTunnel,
         sessionId: bytes,
         welcomed: Callable[[ServerHello], None] | None = None,
@@ -60,7 +60,7 @@ class Slot(StateMachine[State, Event]):
         self._tunnel: Tunnel | None = None
         self._retiring: set[Tunnel] = set()  # those through which something may still come
         self._emptied: Callable[[Slot], None] | None = None
-        self._allowance: Allowance | None = None
+        self._allowance: Lifetime | None = None
 
     # Dialling.
 
@@ -111,7 +111,7 @@ class Slot(StateMachine[State, Event]):
             self._around.watch.tunnelDown()
         self._noteProof(tunnel)
         now, chance = self._around.clock.seconds(), self._around.jitter()
-        self._allowance = Allowance(now, chance, self._around.maxAge, self._around.maxBytes)
+        self._allowance = Lifetime(now, chance, self._around.maxAge, self._around.maxBytes)
         tunnel.carryFor(self._session)
         if before is not None:
             self._retire(before)

@@ -12,13 +12,13 @@ from types import SimpleNamespace
 from twisted.internet import error
 from twisted.python.failure import Failure
 
-from tests.slots import BYE, DRAIN, PING, REFUSAL, SESSION_ID, WELCOME_NEW, SlotTestCase
+from tests.client.slots import BYE, DRAIN, PING, REFUSAL, SESSION_ID, WELCOME_NEW, SlotTestCase
 from tests.twins import MemorySurroundings, MemoryTransport
-from uotp.allowance import AGE_SPREAD
-from uotp.backoff import FIRST_SECONDS
+from uotp.client.backoff import FIRST_SECONDS
+from uotp.client.lifetime import AGE_SPREAD
+from uotp.client.slot import PROVED_SECONDS, Slot
+from uotp.client.slotstates import Event, State
 from uotp.errors import PeerError
-from uotp.slot import PROVED_SECONDS, Slot
-from uotp.slotlife import Event, State
 from uotp.tunnel.heartbeat import FIRST_PATIENCE_SECONDS, GIVE_UP_SECONDS
 from uotp.tunnel.tunnel import CLOSE_SECONDS, DRAIN_SECONDS
 from uotp.wire.hello import ServerHello
