@@ -40,6 +40,7 @@ FLOORS = {
     "uotp.cli.demo.exchange": 0,
     # input and output: what touches sockets, files, clocks, logs and cryptography
     "uotp": 1,
+    "uotp.server": 0,
     "uotp.client": 0,
     "uotp.tunnel": 0,
     "uotp.session": 0,
@@ -89,7 +90,7 @@ FLOORS = {
     "uotp.tunnel.live": 2,
     "uotp.session.pacer": 2,
     "uotp.session.session": 2,
-    "uotp.target": 2,
+    "uotp.server.target": 2,
     "uotp.session.inbound": 2,
     "uotp.client.attempt": 2,
     "uotp.session.closing": 2,
@@ -100,12 +101,12 @@ FLOORS = {
     "uotp.tunnel.readiness": 0,
     "uotp.client.pool": 2,
     "uotp.client.sessions": 2,
-    "uotp.registry": 2,
-    "uotp.reception": 2,
+    "uotp.server.registry": 2,
+    "uotp.server.acceptor": 2,
     # face: services and the command lines of both ends
     "uotp.tunnel.service": 3,
     "uotp.client.service": 3,
-    "uotp.serverservice": 3,
+    "uotp.server.service": 3,
     "uotp.services": 3,
     "uotp.cli.options": 3,
     "uotp.cli.common": 3,
@@ -153,7 +154,13 @@ ENDS = {
         "uotp.client.service",
         "uotp.cli.client",
     },
-    "server": {"uotp.target", "uotp.registry", "uotp.reception", "uotp.serverservice", "uotp.cli.server"},
+    "server": {
+        "uotp.server.target",
+        "uotp.server.registry",
+        "uotp.server.acceptor",
+        "uotp.server.service",
+        "uotp.cli.server",
+    },
 }
 """Rooms that only one end has."""
 

@@ -21,7 +21,7 @@ from twisted.test.iosim import IOPump, connect
 from tests.doubles.certificates import CLIENT, pem
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase
 from tests.twins import MemoryConnect, MemoryTransport, MemoryUdp, Receiver, wrapInTls
-from uotp import serverservice, services
+from uotp import services
 from uotp.client import service as clientservice
 from uotp.client.service import ClientService
 from uotp.client.sessions import UNANSWERED_SECONDS
@@ -30,7 +30,8 @@ from uotp.errors import ConfigurationError, StartError
 from uotp.net import sockopts as sockets
 from uotp.net.resolver import Addresses, InBackground
 from uotp.net.sockopts import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES, UDP_BUFFER_BYTES, TunnelSocketOptions
-from uotp.serverservice import ServerService
+from uotp.server import service as serverservice
+from uotp.server.service import ServerService
 from uotp.services import clientService, serverService
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerTls
 from uotp.train import Train

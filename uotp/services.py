@@ -23,8 +23,8 @@ from uotp.net.sockopts import (
     checkCongestion,
     requireMarks,
 )
-from uotp.registry import MAX_TUNNELS_PER_SESSION
-from uotp.serverservice import ServerService, ServerSettings
+from uotp.server.registry import MAX_TUNNELS_PER_SESSION
+from uotp.server.service import ServerService, ServerSettings
 from uotp.session.resequencer import MAX_REORDER_SECONDS
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls
 from uotp.wire.negotiation import WireChoice

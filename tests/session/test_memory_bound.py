@@ -24,10 +24,10 @@ from tests.twins import (
     wrapInTls,
 )
 from uotp.net.resolver import SharedResolver
+from uotp.server.target import TargetPort
 from uotp.session.backlog import MAX_BYTES
 from uotp.session.outbound import MAX_PORTION_BYTES
 from uotp.session.session import Session
-from uotp.target import TargetLeg
 from uotp.telemetry.drops import Drop, Drops
 from uotp.telemetry.ratelimit import RateLimit
 from uotp.train import MAX_TRAIN_BYTES, Train
@@ -223,7 +223,7 @@ class TargetMemoryBoundTests(TimerTestCase):
         network = MemoryUdp(drops)
         network.open(("127.0.0.1", 9), Receiver())
         resolver = SharedResolver(neverLookUp)
-        leg = TargetLeg(("target.test", 9), network.open, resolver, self.clock, drops, RateLimit(self.clock.seconds))
+        leg = TargetPort(("target.test", 9), network.open, resolver, self.clock, drops, RateLimit(self.clock.seconds))
         leg.open(lambda _: None)
         for each in trains(PUSHED_BYTES):
             leg.send([each])

@@ -12,8 +12,8 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from tests.wire import vectors
 from tests.wire.vectors import Malformed, Vector
-from uotp.reception import HELLO_SECONDS, MAX_TUNNELS, MAX_UNKNOWN
-from uotp.registry import MAX_SESSIONS, MAX_TUNNELS_PER_SESSION
+from uotp.server.acceptor import HELLO_SECONDS, MAX_TUNNELS, MAX_UNKNOWN
+from uotp.server.registry import MAX_SESSIONS, MAX_TUNNELS_PER_SESSION
 from uotp.services import clientService, serverService
 from uotp.session.resequencer import (
     FIRST_HOLD_SECONDS,

@@ -22,7 +22,7 @@ from uotp.client.service import ClientService
 from uotp.errors import StartError, UotpError
 from uotp.net.sockopts import enlargeUdpBuffers
 from uotp.pki.directory import Pki, makePki
-from uotp.serverservice import ServerService
+from uotp.server.service import ServerService
 from uotp.services import clientService, serverService
 from uotp.telemetry.log import Logger
 from uotp.tls.credentials import ClientTls, ServerTls

@@ -15,7 +15,7 @@ from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
 from uotp.errors import PeerError
-from uotp.registry import Registry, ServedSession
+from uotp.server.registry import Registry, ServedSession
 from uotp.telemetry.log import Logger, logCounted
 from uotp.telemetry.ratelimit import RateLimit
 from uotp.tunnel.ends import AcceptedTunnel
@@ -40,7 +40,7 @@ Words = Callable[[Failure, Any], "str | None"]
 """Why TLS refused a connection, in words, or L{None} when it did not."""
 
 
-class Reception(Factory):
+class Acceptor(Factory):
     """
     Makes tunnels of accepted connections, and brings them to their sessions.
     """

@@ -16,8 +16,8 @@ from tests.contracts import TimerTestCase
 from tests.twins import MemoryUdp, Receiver
 from uotp.boundaries import Address
 from uotp.net.resolver import Addresses, SharedResolver
+from uotp.server.target import TargetPort, numericAddress
 from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BYTES
-from uotp.target import TargetLeg, numericAddress
 from uotp.telemetry.drops import Drop
 from uotp.telemetry.ratelimit import RateLimit
 from uotp.train import Train
@@ -51,11 +51,11 @@ class TargetLegTests(TimerTestCase):
         """
         self.port = self.network.open(address, self.target)
 
-    def open(self, host: str = TARGET[0]) -> TargetLeg:
+    def open(self, host: str = TARGET[0]) -> TargetPort:
         """
         @return: an open way, closed in the end.
         """
-        leg = TargetLeg((host, TARGET[1]), self.network.open, self.resolver, self.clock, self.drops, self.repeats)
+        leg = TargetPort((host, TARGET[1]), self.network.open, self.resolver, self.clock, self.drops, self.repeats)
         self.addCleanup(leg.close)
         leg.open(self.received.extend)
         return leg

@@ -13,9 +13,9 @@ from tests.twins import MemoryTunnel, MemoryUdp, Receiver, neverLookUp
 from uotp.boundaries import Address
 from uotp.errors import PeerError
 from uotp.net.resolver import SharedResolver
-from uotp.registry import SILENT_SECONDS, Registry, ServedSession
+from uotp.server.registry import SILENT_SECONDS, Registry, ServedSession
+from uotp.server.target import TargetPort
 from uotp.session.pacer import TICK_SECONDS
-from uotp.target import TargetLeg
 from uotp.telemetry.drops import Drops
 from uotp.telemetry.ratelimit import MAX_LINES_PER_QUIET, RateLimit
 from uotp.train import Train
@@ -55,8 +55,8 @@ class RegistryTests(TimerTestCase):
         repeats = RateLimit(self.clock.seconds)
         resolver = SharedResolver(neverLookUp)
 
-        def makeLeg() -> TargetLeg:
-            return TargetLeg(TARGET, self.network.open, resolver, self.clock, self.drops, repeats)
+        def makeLeg() -> TargetPort:
+            return TargetPort(TARGET, self.network.open, resolver, self.clock, self.drops, repeats)
 
         return Registry(makeLeg, self.clock, self.drops, LINGER, maxSessions, maxTunnels)
 

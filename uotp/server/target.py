@@ -27,7 +27,7 @@ RETRY_SECONDS = 1.0
 """So that a flow resumes within about a second of the trouble's end."""
 
 
-class TargetLeg:
+class TargetPort:
     """
     One session's socket, and what waits for it.
     """

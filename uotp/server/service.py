@@ -16,9 +16,9 @@ from twisted.logger import LogLevel
 from uotp.errors import StartError
 from uotp.net.resolver import SharedResolver, backgroundThread
 from uotp.net.sockopts import TunnelSocketOptions
-from uotp.reception import Reception
-from uotp.registry import Registry
-from uotp.target import TargetLeg
+from uotp.server.acceptor import Acceptor
+from uotp.server.registry import Registry
+from uotp.server.target import TargetPort
 from uotp.telemetry.log import logCounted
 from uotp.telemetry.ratelimit import RateLimit
 from uotp.tls.credentials import ServerCredentials, publicKeyPin, refusalReason
@@ -80,7 +80,7 @@ class ServerService(TunnelService):
         self._openPort = datagramPortOpener(reactor, self.drops, settings.udpBuffer)
         self._resolver = SharedResolver(backgroundThread(reactor))
         self._registry = Registry(self._makeLeg, reactor, self.drops, settings.linger, reorder=settings.reorder)
-        self._reception = Reception(
+        self._reception = Acceptor(
             self._registry,
             self.roll,
             reactor,
@@ -95,8 +95,8 @@ class ServerService(TunnelService):
             else partial(AcceptedTlsConnection, credentials.connection, settings.tuning)
         )
 
-    def _makeLeg(self) -> TargetLeg:
-        return TargetLeg(self._settings.target, self._openPort, self._resolver, self.reactor, self.drops, self.repeats)
+    def _makeLeg(self) -> TargetPort:
+        return TargetPort(self._settings.target, self._openPort, self._resolver, self.reactor, self.drops, self.repeats)
 
     def privilegedStartService(self) -> None:
         """

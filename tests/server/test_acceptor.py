@@ -15,12 +15,12 @@ from tests.contracts import TimerTestCase
 from tests.doubles.certificates import CLIENT
 from tests.doubles.tlspairs import STRANGER, TRUSTED, TlsTestCase
 from tests.twins import MemoryTransport, MemoryUdp, Receiver, RecordingOwner, RecordingSession, neverLookUp, wrapInTls
-from uotp import reception
 from uotp.net.resolver import SharedResolver
-from uotp.reception import HELLO_SECONDS, Reception
-from uotp.registry import Registry
-from uotp.serverservice import certificateIdentity
-from uotp.target import TargetLeg
+from uotp.server import acceptor as reception
+from uotp.server.acceptor import HELLO_SECONDS, Acceptor
+from uotp.server.registry import Registry
+from uotp.server.service import certificateIdentity
+from uotp.server.target import TargetPort
 from uotp.telemetry.drops import Drops
 from uotp.telemetry.ratelimit import RateLimit
 from uotp.tls.credentials import refusalReason
@@ -54,8 +54,8 @@ class _ReceptionTestCase(TimerTestCase):
         self.repeats = RateLimit(self.clock.seconds)
         resolver = SharedResolver(neverLookUp)
 
-        def makeLeg() -> TargetLeg:
-            return TargetLeg(TARGET, self.network.open, resolver, self.clock, self.drops, self.repeats)
+        def makeLeg() -> TargetPort:
+            return TargetPort(TARGET, self.network.open, resolver, self.clock, self.drops, self.repeats)
 
         self.registry = Registry(makeLeg, self.clock, self.drops, LINGER, maxSessions=5, maxTunnels=3)
         self.roll = LiveTunnels(self.clock)
@@ -66,11 +66,11 @@ class _ReceptionTestCase(TimerTestCase):
         self.addCleanup(capture.__exit__, None, None, None)
         self.addCleanup(self.end)
 
-    def makeReception(self, maxUnknown: int = 4, wire: WireChoice = WireChoice.AUTO) -> Reception:
+    def makeReception(self, maxUnknown: int = 4, wire: WireChoice = WireChoice.AUTO) -> Acceptor:
         """
         @return: one where nobody has come in yet.
         """
-        return Reception(
+        return Acceptor(
             self.registry,
             self.roll,
             self.clock,

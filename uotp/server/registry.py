@@ -13,9 +13,9 @@ from twisted.internet.interfaces import IDelayedCall
 
 from uotp.boundaries import Carrier
 from uotp.errors import PeerError
+from uotp.server.target import TargetPort
 from uotp.session.closing import ClosingSessions
 from uotp.session.session import Session, wordsForLate
-from uotp.target import TargetLeg
 from uotp.telemetry.drops import Drops
 from uotp.telemetry.log import BudgetedLogger, Logger
 from uotp.telemetry.ratelimit import LineBudget
@@ -35,7 +35,7 @@ SILENT_SECONDS = 10.0
 MAX_TUNNELS_PER_SESSION = 512
 """Twice the largest pool, since a client may replace all of its tunnels at once, the new ones first."""
 
-LegMaker = Callable[[], TargetLeg]
+LegMaker = Callable[[], TargetPort]
 """Makes a session's way to the target."""
 
 
@@ -45,7 +45,7 @@ class ServedSession:
     """
 
     def __init__(
-        self, sessionId: bytes, owner: bytes | None, session: Session, leg: TargetLeg, openedAt: float
+        self, sessionId: bytes, owner: bytes | None, session: Session, leg: TargetPort, openedAt: float
     ) -> None:
         """
         @param owner: what identifies the client's certificate, if it has one.

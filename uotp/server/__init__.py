@@ -1,0 +1,3 @@
+"""
+The server: who may come in, whose session it is, and the way to the target.
+"""
