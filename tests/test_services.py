@@ -20,7 +20,7 @@ from twisted.test.iosim import IOPump, connect
 
 from tests.doubles.certificates import CLIENT, pem
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase
-from tests.twins import MemoryConnect, MemoryTransport, MemoryUdp, Receiver, wrapInTls
+from tests.doubles.twins import MemoryConnect, MemoryTransport, MemoryUdp, Receiver, wrapInTls
 from uotp import services
 from uotp.client import service as clientservice
 from uotp.client.service import ClientService

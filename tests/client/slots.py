@@ -4,8 +4,8 @@ What tests of slots and of pools have in common.
 
 from __future__ import annotations
 
-from tests.contracts import TimerTestCase
-from tests.twins import Attempt, MemorySurroundings, MemoryTransport, RecordingOwner, RecordingSession
+from tests.doubles.contracts import TimerTestCase
+from tests.doubles.twins import Attempt, MemorySurroundings, MemoryTransport, RecordingOwner, RecordingSession
 from uotp.client.pool import Pool
 from uotp.client.slot import Slot
 from uotp.tunnel.ends import DialledTunnel

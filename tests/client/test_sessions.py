@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from twisted.logger import capturedLogs, formatEvent
 
-from tests.contracts import TimerTestCase
-from tests.twins import Attempt, MemorySurroundings
+from tests.doubles.contracts import TimerTestCase
+from tests.doubles.twins import Attempt, MemorySurroundings
 from uotp.boundaries import Address
 from uotp.client.sessions import (
     NEW_AT_ONCE,

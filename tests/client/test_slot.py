@@ -13,7 +13,7 @@ from twisted.internet import error
 from twisted.python.failure import Failure
 
 from tests.client.slots import BYE, DRAIN, PING, REFUSAL, SESSION_ID, WELCOME_NEW, SlotTestCase
-from tests.twins import MemorySurroundings, MemoryTransport
+from tests.doubles.twins import MemorySurroundings, MemoryTransport
 from uotp.client.backoff import FIRST_SECONDS
 from uotp.client.lifetime import AGE_SPREAD
 from uotp.client.slot import PROVED_SECONDS, Slot

@@ -17,8 +17,8 @@ from unittest import skipUnless
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.contracts import DatagramPortContract, numbered, summary
-from tests.twins import Receiver
+from tests.doubles.contracts import DatagramPortContract, numbered, summary
+from tests.doubles.twins import Receiver
 from uotp.boundaries import Address, DatagramPort, DatagramPortOpener, DatagramReceiver
 from uotp.net.sockopts import UDP_BUFFER_BYTES
 from uotp.telemetry.drops import Drops

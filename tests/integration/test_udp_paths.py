@@ -20,11 +20,11 @@ from typing import Any
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.contracts import numbered, summary
+from tests.doubles.contracts import numbered, summary
+from tests.doubles.twins import Receiver
 from tests.integration.harness import needed, runToEnd
 from tests.integration.hosts import command, inside, needTwoHosts
 from tests.integration.test_datagram_port import SocketPortTestCase
-from tests.twins import Receiver
 from uotp.boundaries import Address, DatagramPort, DatagramPortOpener, DatagramReceiver
 from uotp.telemetry.drops import Drop
 from uotp.train import Train, countOf, cut

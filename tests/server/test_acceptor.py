@@ -11,10 +11,18 @@ from twisted.internet.address import IPv4Address
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.test.iosim import IOPump, connect
 
-from tests.contracts import TimerTestCase
 from tests.doubles.certificates import CLIENT
+from tests.doubles.contracts import TimerTestCase
 from tests.doubles.tlspairs import STRANGER, TRUSTED, TlsTestCase
-from tests.twins import MemoryTransport, MemoryUdp, Receiver, RecordingOwner, RecordingSession, neverLookUp, wrapInTls
+from tests.doubles.twins import (
+    MemoryTransport,
+    MemoryUdp,
+    Receiver,
+    RecordingOwner,
+    RecordingSession,
+    neverLookUp,
+    wrapInTls,
+)
 from uotp.net.resolver import SharedResolver
 from uotp.server import acceptor as reception
 from uotp.server.acceptor import HELLO_SECONDS, Acceptor

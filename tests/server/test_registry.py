@@ -8,8 +8,8 @@ import random
 
 from twisted.logger import capturedLogs, formatEvent
 
-from tests.contracts import TimerTestCase
-from tests.twins import MemoryTunnel, MemoryUdp, Receiver, neverLookUp
+from tests.doubles.contracts import TimerTestCase
+from tests.doubles.twins import MemoryTunnel, MemoryUdp, Receiver, neverLookUp
 from uotp.boundaries import Address
 from uotp.errors import PeerError
 from uotp.net.resolver import SharedResolver

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
-from tests.contracts import TimerTestCase
-from tests.twins import MemoryUdp, Receiver
+from tests.doubles.contracts import TimerTestCase
+from tests.doubles.twins import MemoryUdp, Receiver
 from uotp.boundaries import Address
 from uotp.net.resolver import Addresses, SharedResolver
 from uotp.server.target import TargetPort, numericAddress

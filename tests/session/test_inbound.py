@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.contracts import TimerTestCase
+from tests.doubles.contracts import TimerTestCase
 from uotp.session.inbound import Inbound
 from uotp.session.pacer import BURST_BYTES, DATAGRAM_BYTES, TICK_SECONDS
 from uotp.session.resequencer import FIRST_HOLD_SECONDS, MAX_REORDER_SECONDS, ROUND_TRIPS

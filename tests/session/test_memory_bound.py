@@ -11,9 +11,9 @@ from typing import Any
 
 from twisted.test.iosim import IOPump, connect
 
-from tests.contracts import TimerTestCase
+from tests.doubles.contracts import TimerTestCase
 from tests.doubles.tlspairs import TlsTestCase
-from tests.twins import (
+from tests.doubles.twins import (
     TRANSPORT_BYTES,
     MemoryTransport,
     MemoryUdp,

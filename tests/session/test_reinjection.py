@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.twins import MemoryTunnel
+from tests.doubles.twins import MemoryTunnel
 from uotp.session.reinjection import LOOK_SECONDS, MAX_WAITING_BYTES, WAIT_SECONDS, Reinjection
 from uotp.train import Train
 from uotp.tunnel.unacked import TRAIN_OVERHEAD_BYTES

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import uotp.session.outbound
 import uotp.session.reinjection
-from tests.twins import MemoryTunnel
+from tests.doubles.twins import MemoryTunnel
 from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BYTES, SMALL_BYTES, TRAIN_OVERHEAD_BYTES
 from uotp.session.outbound import (
     BYTES_PER_SECOND_FAR,

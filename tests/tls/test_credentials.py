@@ -27,7 +27,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.certificates import CLIENT, DAY, NOW, Authority, Key, pem
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, meet
-from tests.twins import Creator
+from tests.doubles.twins import Creator
 from uotp.errors import ConfigurationError
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls, parsePin, publicKeyPin
 

@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.tlspairs import TRUSTED, TlsTestCase
-from tests.twins import MemoryConnect, MemoryTransport, RecordingOwner
+from tests.doubles.twins import MemoryConnect, MemoryTransport, RecordingOwner
 from uotp.net import sockopts as sockets
 from uotp.net.resolver import Addresses, SharedResolver
 from uotp.net.sockopts import TunnelSocketOptions

@@ -18,7 +18,7 @@ from twisted.internet.protocol import ClientFactory
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.sockets import PEER, Diarist, FakeSocket, FakeTls, Watcher, accept, broken
-from tests.twins import RecordingOwner, RecordingSession
+from tests.doubles.twins import RecordingOwner, RecordingSession
 from uotp.net.sockopts import UNSENT_LIMIT_BYTES
 from uotp.tls.credentials import refusalReason
 from uotp.train import Train

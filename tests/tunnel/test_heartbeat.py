@@ -10,7 +10,7 @@ from collections.abc import Callable
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import Clock
 
-from tests.contracts import TimerTestCase
+from tests.doubles.contracts import TimerTestCase
 from uotp.tunnel.heartbeat import (
     ACCEPTED_GIVE_UP_SECONDS,
     BUSY_SECONDS,

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.contracts import TimerTestCase
-from tests.twins import MemoryTunnel, RecordingSession
+from tests.doubles.contracts import TimerTestCase
+from tests.doubles.twins import MemoryTunnel, RecordingSession
 from uotp.errors import PeerError
 from uotp.train import Train
 from uotp.tunnel.heartbeat import BUSY_SECONDS, FIRST_PATIENCE_SECONDS, GIVE_UP_SECONDS, LEAST_PATIENCE_SECONDS

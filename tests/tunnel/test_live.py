@@ -8,8 +8,8 @@ from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 
-from tests.contracts import TimerTestCase
-from tests.twins import MemoryTransport, RecordingOwner, RecordingSession
+from tests.doubles.contracts import TimerTestCase
+from tests.doubles.twins import MemoryTransport, RecordingOwner, RecordingSession
 from uotp.tunnel.ends import DialledTunnel
 from uotp.tunnel.live import EMPTY_SECONDS, MAX_UNSENT_BYTES, STALL_SECONDS, LiveTunnels
 from uotp.tunnel.tunnel import CLOSE_SECONDS, Tunnel

@@ -15,10 +15,17 @@ from twisted.python.failure import Failure
 from twisted.test.iosim import IOPump, connect
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.contracts import CarrierContract, TimerTestCase
 from tests.doubles.certificates import CLIENT
+from tests.doubles.contracts import CarrierContract, TimerTestCase
 from tests.doubles.tlspairs import TRUSTED, TlsTestCase
-from tests.twins import TRANSPORT_BYTES, MemoryTransport, MemoryTunnel, RecordingOwner, RecordingSession, wrapInTls
+from tests.doubles.twins import (
+    TRANSPORT_BYTES,
+    MemoryTransport,
+    MemoryTunnel,
+    RecordingOwner,
+    RecordingSession,
+    wrapInTls,
+)
 from uotp.boundaries import Carrier
 from uotp.session.scheduler import TROUBLED
 from uotp.train import Train, cut

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.contracts import DatagramPortContract
-from tests.twins import MemoryUdp, Receiver
+from tests.doubles.contracts import DatagramPortContract
+from tests.doubles.twins import MemoryUdp, Receiver
 from uotp.boundaries import Address, DatagramPort, DatagramReceiver
 from uotp.telemetry.drops import Drop, Drops
 from uotp.train import Train

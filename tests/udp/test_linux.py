@@ -22,8 +22,8 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.contracts import numbered
-from tests.twins import Receiver
+from tests.doubles.contracts import numbered
+from tests.doubles.twins import Receiver
 from tests.udp.test_contract import THERE, FakeSocket, trouble
 from uotp.boundaries import Address
 from uotp.telemetry.drops import Drop, Drops

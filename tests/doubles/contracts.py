@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.twins import DATAGRAMS_PER_TURN, Receiver, RecordingSession
+from tests.doubles.twins import DATAGRAMS_PER_TURN, Receiver, RecordingSession
 from uotp.boundaries import Address, DatagramPort, DatagramReceiver
 from uotp.telemetry.drops import Drop, Drops
 from uotp.train import MAX_TRAIN_BYTES, Train, countOf, cut, gather
