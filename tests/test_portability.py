@@ -25,9 +25,10 @@ from uotp.cli import common as ends
 from uotp.cli import server
 from uotp.errors import ConfigurationError, StartError
 from uotp.net import sockopts as sockets
+from uotp.net import tcpinfo
 from uotp.net.sockopts import UNSENT_LIMIT_BYTES, TunnelSocketOptions
-from uotp.process import signals
-from uotp.session.scheduler import TROUBLED
+from uotp.path import TROUBLED
+from uotp.process import descriptors, signals
 from uotp.telemetry.log import Logger
 
 NOT_EVERYWHERE = ("SO_MARK", "SO_BINDTODEVICE", "SO_REUSEPORT", "SO_INCOMING_CPU", "TCP_", "AF_", "IP_", "IPV6_")
@@ -377,17 +378,17 @@ class CostTests(SocketTestCase):
         """
         @param info: what it tells; L{None} is an error.
         """
-        self.patch(sockets, "TCP_INFO", 11)
+        self.patch(tcpinfo, "TCP_INFO", 11)
         untyped: Any = FakeSocket(info=info)
-        return sockets.tcpCost(untyped)
+        return tcpinfo.tcpCost(untyped)
 
     def info(self, state: int, unsent: int) -> bytes:
         """
         @return: C{struct tcp_info} of Linux, as far as we read it.
         """
-        held = bytearray(sockets.TCP_INFO_BYTES)
+        held = bytearray(tcpinfo.TCP_INFO_BYTES)
         held[1] = state
-        held[sockets.NOTSENT_BYTES_AT : sockets.NOTSENT_BYTES_AT + 4] = unsent.to_bytes(4, sys.byteorder)
+        held[tcpinfo.NOTSENT_BYTES_AT : tcpinfo.NOTSENT_BYTES_AT + 4] = unsent.to_bytes(4, sys.byteorder)
         return bytes(held)
 
     def test_atRestItIsNothing(self) -> None:
@@ -419,9 +420,9 @@ class CostTests(SocketTestCase):
         """
         There the rotation decides.
         """
-        self.patch(sockets, "TCP_INFO", None)
+        self.patch(tcpinfo, "TCP_INFO", None)
         untyped: Any = FakeSocket()
-        self.assertEqual(sockets.tcpCost(untyped), 0)
+        self.assertEqual(tcpinfo.tcpCost(untyped), 0)
 
 
 class UdpBufferTests(SocketTestCase):
@@ -548,7 +549,7 @@ class DescriptorLimitTests(SynchronousTestCase):
         before = sys.modules.get("resource")
         sys.modules["resource"] = resource
         try:
-            sockets.raiseDescriptorLimit()
+            descriptors.raiseDescriptorLimit()
         finally:
             del sys.modules["resource"]
             if before is not None:

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from uotp.session.parallelism import Standing
-from uotp.train import Train
-from uotp.wire.format2 import Arrival, Numbering
+from uotp.path import PathStats
+from uotp.train import Arrival, Numbering, Train
 
 Address = tuple[Any, ...]
 """
@@ -101,10 +100,10 @@ class Carrier(Protocol):
     def cost(self) -> int:
         """
         @return: what stands before the next train, in bytes: 0 at rest,
-            L{uotp.session.scheduler.TROUBLED} or more while the connection retransmits.
+            L{uotp.path.TROUBLED} or more while the connection retransmits.
         """
 
-    def standing(self) -> Standing | None:
+    def standing(self) -> PathStats | None:
         """
         @return: how the connection stands, or L{None} where the system does not tell.
         """

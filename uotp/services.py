@@ -11,9 +11,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from uotp.cli.options import parseDestination
-from uotp.client.service import ClientService, ClientSettings
+from uotp.client.service import ClientService
+from uotp.client.settings import ClientSettings
 from uotp.errors import ConfigurationError
+from uotp.net.hosts import parseDestination
 from uotp.net.sockopts import (
     MAX_BUFFER_BYTES,
     MIN_BUFFER_BYTES,
@@ -24,7 +25,8 @@ from uotp.net.sockopts import (
     requireMarks,
 )
 from uotp.server.registry import MAX_TUNNELS_PER_SESSION
-from uotp.server.service import ServerService, ServerSettings
+from uotp.server.service import ServerService
+from uotp.server.settings import ServerSettings
 from uotp.session.resequencer import MAX_REORDER_SECONDS
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls
 from uotp.wire.negotiation import WireChoice

@@ -142,3 +142,96 @@ def gather(datagrams: Iterable[bytes]) -> list[Train]:
     if run:
         trains.append(Train(segment, b"".join(run)))
     return trains
+
+
+LAST_NUMBER = 0xFFFFFFFF
+"""Datagrams are numbered modulo 2^32: 0 follows this."""
+
+
+Arrival = tuple[int, Train]
+"""The number of a train's first datagram, and the train, or as much of it as has come."""
+
+
+class Numbering:
+    """
+    The numbers of what one end of a session sends, shared by its tunnels.
+
+    @ivar next: of the next datagram.
+    """
+
+    def __init__(self, first: int = 0) -> None:
+        self.next = first
+
+
+class Joined(NamedTuple):
+    """
+    Trains that make one.
+
+    @ivar segment: of all of them; no longer than the payload.
+    @ivar size: of the payload, in bytes.
+    @ivar datagrams: how many there are.
+    @ivar payloads: of each.
+    """
+
+    segment: int
+    size: int
+    datagrams: int
+    payloads: list[bytes]
+
+
+def joined(trains: Iterable[Train]) -> Iterator[Joined]:
+    """
+    Make one train of neighbours where that is one: of datagrams of the same length, of
+    which the last may be shorter, as what acknowledges behind what is data.
+
+    @return: as many as there have to be, in order; none above L{MAX_TRAIN_BYTES} that was
+        not before.
+    """
+    segment = size = datagrams = room = 0
+    payloads: list[bytes] = []
+    for nextSegment, payload in trains:
+        length = len(payload)
+        if room >= length > 0 and (nextSegment == segment or length <= min(segment, nextSegment)):
+            payloads.append(payload)
+            size += length
+            datagrams += -(-length // segment)
+        else:
+            if payloads:
+                yield Joined(segment, size, datagrams, payloads)
+            segment, size, payloads = min(nextSegment, length), length, [payload]
+            datagrams = 1 if length <= nextSegment else -(-length // nextSegment)
+        room = 0 if not segment or size % segment else MAX_TRAIN_BYTES - size
+    if payloads:
+        yield Joined(segment, size, datagrams, payloads)
+
+
+def couple(messages: Iterable[tuple[bytes, int]]) -> list[Train]:
+    """
+    Join neighbours into trains, without changing their order.
+
+    @param messages: the data of each message, which is one datagram or several that
+        the kernel has coalesced; and bytes of each of these, of which the last may be
+        shorter, or 0 for a message that is one datagram.
+    @return: as few trains as the order allows, none above L{MAX_TRAIN_BYTES} unless
+        a lone message is.
+    """
+    trains: list[Train] = []
+    run: list[bytes] = []
+    segment = room = 0
+    for data, coalesced in messages:
+        size = len(data)
+        each = coalesced if 0 < coalesced < size else size
+        if 0 < size <= room and (each == segment or (each == size and size < segment)):
+            run.append(data)
+            room -= size
+        else:
+            if run:
+                trains.append(Train(segment, b"".join(run)))
+            run = [data]
+            segment = each
+            room = MAX_TRAIN_BYTES - size
+        if segment == 0 or size % segment:
+            room = 0  # a shorter datagram is the last of its train, and an empty one is alone
+    if run:
+        trains.append(Train(segment, b"".join(run)))
+    return trains

@@ -22,12 +22,12 @@ from uotp.cli.options import (
     convert,
     parseBindAddress,
     parseCount,
-    parseDestination,
     parseListeningPort,
     parseMark,
     parsePort,
     parseSeconds,
 )
+from uotp.net.hosts import parseDestination
 
 LONGEST_NAME = ".".join(["a" * 63, "b" * 63, "c" * 63, "d" * 61])
 """As long as the domain name system allows a name and its parts to be."""

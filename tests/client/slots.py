@@ -8,7 +8,7 @@ from tests.doubles.contracts import TimerTestCase
 from tests.doubles.twins import Attempt, MemorySurroundings, MemoryTransport, RecordingOwner, RecordingSession
 from uotp.client.pool import Pool
 from uotp.client.slot import Slot
-from uotp.tunnel.ends import DialledTunnel
+from uotp.tunnel.dialled import DialledTunnel
 from uotp.tunnel.tunnel import CLOSE_SECONDS, DRAIN_SECONDS
 from uotp.wire.hello import ServerHello, encodeServerHello
 from uotp.wire.negotiation import WireChoice

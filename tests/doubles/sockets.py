@@ -22,7 +22,8 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from uotp.net.sockopts import NOTSENT_BYTES_AT, TCP_INFO_BYTES, TunnelSocketOptions
+from uotp.net.sockopts import TunnelSocketOptions
+from uotp.net.tcpinfo import NOTSENT_BYTES_AT, TCP_INFO_BYTES
 from uotp.transport.tcp import AcceptedConnection
 from uotp.transport.tls import AcceptedTlsConnection
 

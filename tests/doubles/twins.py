@@ -29,18 +29,16 @@ from zope.interface import alsoProvides, implementer
 from uotp.boundaries import Address, Carrier, DatagramPort, DatagramPortOpener, DatagramReceiver, TrainsOfTunnel
 from uotp.client.context import ClientContext, ReachabilityObserver
 from uotp.net.resolver import Addresses
-from uotp.session.parallelism import Standing
-from uotp.session.scheduler import TROUBLED
+from uotp.path import TROUBLED, PathStats
 from uotp.telemetry.drops import Drop, Drops
 from uotp.tls.credentials import ServerCredentials
-from uotp.train import MAX_TRAIN_BYTES, Train, cut, gather
+from uotp.train import MAX_TRAIN_BYTES, Arrival, Numbering, Train, cut, gather
 from uotp.transport.tcp import DialledConnection
 from uotp.transport.tls import DialledTlsConnection
-from uotp.tunnel.ends import AcceptedTunnel
+from uotp.tunnel.accepted import AcceptedTunnel
 from uotp.tunnel.live import LiveTunnels
 from uotp.tunnel.states import TunnelOwner
 from uotp.tunnel.tunnel import Tunnel
-from uotp.wire.format2 import Arrival, Numbering
 from uotp.wire.hello import ClientHello, ServerHello
 from uotp.wire.negotiation import WireChoice
 
@@ -258,7 +256,7 @@ class MemoryTransport(FakeTransport):
         """
         return self.held + TROUBLED if self.troubled else self.held
 
-    def standing(self) -> Standing | None:
+    def standing(self) -> PathStats | None:
         """
         See L{Carrier.standing}.
         """
@@ -572,7 +570,7 @@ class MemoryTunnel:
         self.still = False
         self.whenSent: Callable[[], None] = lambda: None
         self.costs = 0
-        self.stands: Standing | None = None
+        self.stands: PathStats | None = None
         self.roundTrip = 0.0
         self.closed = self.aborted = False
         self._room = room
@@ -637,11 +635,11 @@ class MemoryTunnel:
         """
         return self.costs
 
-    def standing(self) -> Standing | None:
+    def standing(self) -> PathStats | None:
         """
         What the test says.
         """
-        return Standing(0, 0, self.roundTrip, self.roundTrip, isStill=True) if self.still else self.stands
+        return PathStats(0, 0, self.roundTrip, self.roundTrip, isStill=True) if self.still else self.stands
 
     def close(self) -> None:
         """

@@ -36,11 +36,10 @@ from uotp.net.sockopts import (
     MIN_BUFFER_BYTES,
     USER_TIMEOUT_MILLISECONDS,
     TunnelSocketOptions,
-    tcpCost,
-    tcpStanding,
 )
+from uotp.net.tcpinfo import tcpCost, tcpPathStats
+from uotp.path import TROUBLED
 from uotp.pki.directory import Pki
-from uotp.session.scheduler import TROUBLED
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls
 
 AMOUNT = 20_000_000
@@ -123,16 +122,16 @@ class ConnectionContract(_Case):
         for limit in (4096, UNSENT_LIMIT):
             self.fill(TunnelSocketOptions(limit))
 
-    @skipIf(tcpStanding(socket.socket()) is None, "the kernel tells nothing")
+    @skipIf(tcpPathStats(socket.socket()) is None, "the kernel tells nothing")
     def test_kernelTellsHowAConnectionStands(self) -> None:
         """
         What was sent, what of it again, and how long it takes there and back.
         """
         here, there = Talker(1, AMOUNT), Talker(2, AMOUNT)
         self.connect(here, there)
-        before = tcpStanding(here.transport.socket)
+        before = tcpPathStats(here.transport.socket)
         stepUntil(lambda: here.heard > AMOUNT // 10 and there.heard > AMOUNT // 10, "both have heard a part")
-        after = tcpStanding(here.transport.socket)
+        after = tcpPathStats(here.transport.socket)
         assert before is not None
         assert after is not None
         segment = here.transport.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)

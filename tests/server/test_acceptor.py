@@ -33,7 +33,7 @@ from uotp.telemetry.drops import Drops
 from uotp.telemetry.ratelimit import RateLimit
 from uotp.tls.credentials import refusalReason
 from uotp.train import Train
-from uotp.tunnel.ends import DialledTunnel
+from uotp.tunnel.dialled import DialledTunnel
 from uotp.tunnel.heartbeat import ACCEPTED_GIVE_UP_SECONDS, FIRST_PATIENCE_SECONDS
 from uotp.tunnel.live import LiveTunnels
 from uotp.tunnel.tunnel import Tunnel

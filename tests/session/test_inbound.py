@@ -10,8 +10,7 @@ from tests.doubles.contracts import TimerTestCase
 from uotp.session.inbound import Inbound
 from uotp.session.pacer import BURST_BYTES, DATAGRAM_BYTES, TICK_SECONDS
 from uotp.session.resequencer import FIRST_HOLD_SECONDS, MAX_REORDER_SECONDS, ROUND_TRIPS
-from uotp.train import Train
-from uotp.wire.format2 import Arrival
+from uotp.train import Arrival, Train
 
 HOLD = 0.125
 """Seconds that a train may wait where a test does not say otherwise."""

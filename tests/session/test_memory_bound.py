@@ -31,7 +31,8 @@ from uotp.session.session import Session
 from uotp.telemetry.drops import Drop, Drops
 from uotp.telemetry.ratelimit import RateLimit
 from uotp.train import MAX_TRAIN_BYTES, Train
-from uotp.tunnel.ends import AcceptedTunnel, DialledTunnel
+from uotp.tunnel.accepted import AcceptedTunnel
+from uotp.tunnel.dialled import DialledTunnel
 from uotp.tunnel.tunnel import Tunnel
 from uotp.wire.format1 import LENGTH_BYTES
 

@@ -8,6 +8,7 @@ from collections.abc import Hashable
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from uotp.path import PathStats
 from uotp.session.parallelism import (
     ADDING_SECONDS,
     FIRST_WIDTH,
@@ -19,7 +20,6 @@ from uotp.session.parallelism import (
     REPEATED_SHARE,
     SHORT_SECONDS,
     Parallelism,
-    Standing,
 )
 
 TUNNELS = 8
@@ -58,8 +58,8 @@ class WidthTests(SynchronousTestCase):
         """
         self.now += seconds
         self.counts = [(before + sent, repeated + int(sent * share)) for before, repeated in self.counts]
-        standings: dict[Hashable, Standing] = {
-            number: Standing(before & 0xFFFFFFFF, repeated & 0xFFFFFFFF, roundTrip, LEAST)
+        standings: dict[Hashable, PathStats] = {
+            number: PathStats(before & 0xFFFFFFFF, repeated & 0xFFFFFFFF, roundTrip, LEAST)
             for number, (before, repeated) in enumerate(self.counts)
         }
         width = self.width.judge(standings, self.now)
@@ -150,7 +150,7 @@ class WidthTests(SynchronousTestCase):
         Of one tunnel one carries; of those that are opened later, as many as ever.
         """
         width = Parallelism(0.0)
-        one = Standing(0, 0, LONG, LEAST)
+        one = PathStats(0, 0, LONG, LEAST)
         self.assertEqual(width.judge({"one": one}, LATER), 1)
         self.assertEqual(width.judge({"one": one, "two": one, "three": one}, LATER), FIRST_WIDTH)
 
@@ -159,7 +159,7 @@ class WidthTests(SynchronousTestCase):
         Nor kept in memory.
         """
         width = Parallelism(0.0)
-        width.judge({"one": Standing(0, 0, LONG, LEAST)}, LATER)
+        width.judge({"one": PathStats(0, 0, LONG, LEAST)}, LATER)
         width.forget("one")
         width.forget("never there")
         self.assertEqual(width._before, {})

@@ -29,8 +29,7 @@ from uotp.session.resequencer import (
     Hold,
     Resequencer,
 )
-from uotp.train import MAX_TRAIN_BYTES, Train, bytesOf, cut
-from uotp.wire.format2 import LAST_NUMBER, Arrival
+from uotp.train import LAST_NUMBER, MAX_TRAIN_BYTES, Arrival, Train, bytesOf, cut
 
 START = 1000.0
 """When the tests begin."""

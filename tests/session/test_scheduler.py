@@ -8,7 +8,8 @@ from collections import Counter
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.session.scheduler import LOOKS, TROUBLED, Scheduler
+from uotp.path import TROUBLED
+from uotp.session.scheduler import LOOKS, Scheduler
 
 
 class ScheduleTests(SynchronousTestCase):

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 import uotp.session.outbound
 import uotp.session.reinjection
 from tests.doubles.twins import MemoryTunnel
+from uotp.path import TROUBLED, PathStats
 from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BYTES, SMALL_BYTES, TRAIN_OVERHEAD_BYTES
 from uotp.session.outbound import (
     BYTES_PER_SECOND_FAR,
@@ -22,9 +23,8 @@ from uotp.session.outbound import (
     STANDSTILL_SECONDS,
     WAIT_SECONDS,
 )
-from uotp.session.parallelism import Standing
 from uotp.session.resequencer import FIRST_HOLD_SECONDS, ROUND_TRIPS
-from uotp.session.scheduler import LOOK_SECONDS, TROUBLED
+from uotp.session.scheduler import LOOK_SECONDS
 from uotp.session.session import Session
 from uotp.session.stickiness import FIRST_WINDOW_BYTES, LONGEST_STAY_SECONDS, STAY_SECONDS
 from uotp.telemetry.drops import Drop, Drops
@@ -214,7 +214,7 @@ class SessionTests(SynchronousTestCase):
         @return: one more tunnel, with a long round trip.
         """
         tunnel = self.open()
-        tunnel.stands = Standing(0, 0, ROUND_TRIP, ROUND_TRIP)
+        tunnel.stands = PathStats(0, 0, ROUND_TRIP, ROUND_TRIP)
         return tunnel
 
     def test_filledTunnelIsLeftForTheOneBefore(self) -> None:

@@ -19,15 +19,17 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.tlspairs import TRUSTED, TlsTestCase
 from tests.doubles.twins import MemoryConnect, MemoryTransport, RecordingOwner
+from uotp.client import failures
+from uotp.client.failures import wordsForFailure
 from uotp.net import sockopts as sockets
 from uotp.net.resolver import Addresses, SharedResolver
 from uotp.net.sockopts import TunnelSocketOptions
 from uotp.tls.credentials import ClientCredentials, ClientTls
 from uotp.transport import dialer as dial
-from uotp.transport.dialer import Dialer, wordsForFailure
+from uotp.transport.dialer import Dialer
 from uotp.transport.tcp import DialledConnection
 from uotp.transport.tls import DialledTlsConnection
-from uotp.tunnel.ends import DialledTunnel
+from uotp.tunnel.dialled import DialledTunnel
 
 V6, V4 = IPv6Address("TCP", "2001:db8::1", 8443), IPv4Address("TCP", "192.0.2.1", 8443)
 HELLO = b"a session's id !"
@@ -480,6 +482,8 @@ class WordsForFailureTests(SynchronousTestCase):
         """
         Before any others.
         """
-        self.patch(dial, "refusalReason", lambda reason, _: "expired" if reason.check(error.ConnectionDone) else None)
+        self.patch(
+            failures, "refusalReason", lambda reason, _: "expired" if reason.check(error.ConnectionDone) else None
+        )
         self.assertEqual(wordsForFailure(Failure(error.ConnectionDone())), "expired")
         self.assertEqual(wordsForFailure(Failure(error.ConnectionLost())), "connection lost")

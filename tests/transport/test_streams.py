@@ -25,7 +25,7 @@ from uotp.train import Train
 from uotp.transport.dialer import connectTunnel
 from uotp.transport.tcp import READ_BYTES, DialledConnection
 from uotp.transport.tls import LONE_BYTES, RECORD_BYTES, DialledTlsConnection, isEndOfStream
-from uotp.tunnel.ends import AcceptedTunnel
+from uotp.tunnel.accepted import AcceptedTunnel
 from uotp.tunnel.tunnel import CLOSE_SECONDS
 
 ALERT = [("SSL routines", "", "tlsv1 alert unknown ca")]

@@ -9,14 +9,16 @@ from collections.abc import Callable
 from tests.doubles.contracts import TimerTestCase
 from tests.doubles.twins import MemoryTunnel, RecordingSession
 from uotp.errors import PeerError
-from uotp.train import Train
+from uotp.train import Numbering, Train
 from uotp.tunnel.heartbeat import BUSY_SECONDS, FIRST_PATIENCE_SECONDS, GIVE_UP_SECONDS, LEAST_PATIENCE_SECONDS
 from uotp.tunnel.link import Link, Speaker
-from uotp.tunnel.links import Format1Link, Format2Link, makeLink
+from uotp.tunnel.link1 import Format1Link
+from uotp.tunnel.link2 import Format2Link
+from uotp.tunnel.links import makeLink
 from uotp.tunnel.readiness import Readiness
 from uotp.tunnel.unacked import ASK_BYTES
 from uotp.wire.format1 import Format1Codec
-from uotp.wire.format2 import Format2Codec, Kind, Numbering, controlFrame
+from uotp.wire.format2 import Format2Codec, Kind, controlFrame
 from uotp.wire.hello import WireFormat
 
 ROUND_TRIP = 0.0625

@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 
 from tests.doubles.contracts import TimerTestCase
 from tests.doubles.twins import MemoryTransport, RecordingOwner, RecordingSession
-from uotp.tunnel.ends import DialledTunnel
+from uotp.tunnel.dialled import DialledTunnel
 from uotp.tunnel.live import EMPTY_SECONDS, MAX_UNSENT_BYTES, STALL_SECONDS, LiveTunnels
 from uotp.tunnel.tunnel import CLOSE_SECONDS, Tunnel
 

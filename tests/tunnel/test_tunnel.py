@@ -27,9 +27,10 @@ from tests.doubles.twins import (
     wrapInTls,
 )
 from uotp.boundaries import Carrier
-from uotp.session.scheduler import TROUBLED
+from uotp.path import TROUBLED
 from uotp.train import Train, cut
-from uotp.tunnel.ends import AcceptedTunnel, DialledTunnel
+from uotp.tunnel.accepted import AcceptedTunnel
+from uotp.tunnel.dialled import DialledTunnel
 from uotp.tunnel.heartbeat import ACCEPTED_GIVE_UP_SECONDS, FIRST_PATIENCE_SECONDS, GIVE_UP_SECONDS
 from uotp.tunnel.states import TALKING, Event, State
 from uotp.tunnel.tunnel import CLOSE_SECONDS, DRAIN_SECONDS, Tunnel

@@ -27,10 +27,9 @@ from tests.doubles.twins import Receiver
 from tests.udp.test_contract import THERE, FakeSocket, trouble
 from uotp.boundaries import Address
 from uotp.telemetry.drops import Drop, Drops
-from uotp.train import MAX_TRAIN_BYTES, Train, cut, gather
+from uotp.train import MAX_TRAIN_BYTES, Train, couple, cut, gather
 from uotp.udp import datagramPortOpener
 from uotp.udp.base import PortContext
-from uotp.udp.cutting import couple
 from uotp.udp.portable import PortableDatagramPort
 
 LINUX = sys.platform == "linux"

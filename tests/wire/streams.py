@@ -12,9 +12,9 @@ from random import Random
 from typing import Any
 
 from uotp.errors import PeerError
-from uotp.train import cut
+from uotp.train import LAST_NUMBER, Arrival, Numbering, cut
 from uotp.wire.format1 import Format1Codec
-from uotp.wire.format2 import LAST_NUMBER, Arrival, Format2Codec, Kind, Numbering
+from uotp.wire.format2 import Format2Codec, Kind
 from uotp.wire.hello import ClientHello, ClientHelloDecoder, ServerHello, ServerHelloDecoder, WireFormat
 
 LONGEST_HELLO_BYTES = 24 + 4095

@@ -36,7 +36,7 @@ from uotp.tunnel.unacked import AGAIN_SECONDS, MAX_KEPT_BYTES
 from uotp.wire.format2 import PING_BYTES
 from uotp.wire.hello import MAX_EXTENSIONS_BYTES
 
-DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "wire.rst"
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "wire.rst"
 """Found in a checkout only; it is no part of what is installed."""
 
 EXAMPLES: list[Vector] = [

@@ -16,17 +16,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.wire.streams import READERS, CountingBytes, CountingHeld, Streams, numbered, pieces
 from tests.wire.vectors import FRAMES, FRAMES_AGAIN, FRAMES_UNDERSTOOD, MALFORMED_FRAMES
 from uotp.errors import PeerError
-from uotp.train import MAX_TRAIN_BYTES, Train, countOf, cut, gather
-from uotp.wire.format2 import (
-    HEADER_BYTES,
-    LAST_NUMBER,
-    Decoded,
-    Format2Codec,
-    Kind,
-    Numbering,
-    controlFrame,
-    frameAgain,
-)
+from uotp.train import LAST_NUMBER, MAX_TRAIN_BYTES, Numbering, Train, countOf, cut, gather
+from uotp.wire.format2 import HEADER_BYTES, Decoded, Format2Codec, Kind, controlFrame, frameAgain
 
 SIZES = st.sampled_from((0, 1, 2, 9, 10, 11, 255, 256, 257, 1400, 65506, 65507, 65534, 65535)) | st.integers(0, 65535)
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from uotp.train import Train
-from uotp.wire.format2 import Arrival, Kind
+from uotp.train import Arrival, Train
+from uotp.wire.format2 import Kind
 from uotp.wire.hello import ClientHello, ServerHello, WireFormat
 
 

@@ -8,14 +8,8 @@ from twisted.application.service import IService
 from twisted.python import usage
 
 from uotp.cli.common import TLS_OPTIONS, CommonOptions, carriageOf, commandService
-from uotp.cli.options import (
-    convert,
-    parseBytes,
-    parseCount,
-    parseDestination,
-    parseMark,
-    parseSeconds,
-)
+from uotp.cli.options import convert, parseBytes, parseCount, parseMark, parseSeconds
+from uotp.net.hosts import parseDestination
 from uotp.services import MAX_MAX_BYTES, MAX_POOL_SIZE, MIN_MAX_AGE_SECONDS, MIN_MAX_BYTES, clientService
 from uotp.tls.credentials import ClientTls, parsePin
 

@@ -21,20 +21,15 @@ from uotp.cli.options import (
     parseBindAddress,
     parseBytes,
     parseCongestion,
-    parseDestination,
     parseListeningPort,
     parseMilliseconds,
     parsePort,
 )
 from uotp.errors import ConfigurationError, StartError
-from uotp.net.sockopts import (
-    MAX_BUFFER_BYTES,
-    MIN_BUFFER_BYTES,
-    UDP_BUFFER_BYTES,
-    UNSENT_LIMIT_BYTES,
-    raiseDescriptorLimit,
-)
+from uotp.net.hosts import parseDestination
+from uotp.net.sockopts import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES, UDP_BUFFER_BYTES, UNSENT_LIMIT_BYTES
 from uotp.process.clock import useMonotonicClock
+from uotp.process.descriptors import raiseDescriptorLimit
 from uotp.process.signals import onSignal, stopOnSignals
 from uotp.session.resequencer import MAX_REORDER_SECONDS
 from uotp.telemetry.log import Logger, logTo, openLogFile, parseVerbosity, reopenLogFile

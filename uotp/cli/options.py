@@ -11,7 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import ip_address
 from typing import Any, ClassVar, NoReturn
 
 from twisted.python import usage
@@ -24,8 +24,6 @@ USAGE_EXIT_STATUS = 2
 MAX_PORT = 65535
 """Ports are 16 bits wide in TCP and UDP."""
 
-MAX_HOST_NAME = 253
-"""Letters of a host name in the domain name system (RFC 1035, without the last dot)."""
 
 COMPLETION_FLAG = "--_shell-completion"
 """How twistd's zsh completion asks for the options instead of parsing them."""
@@ -162,37 +160,6 @@ def parseBindAddress(word: str) -> str:
     except ValueError:
         reason = "an IPv4 or IPv6 address is needed, 0.0.0.0 or :: for all"
         raise ValueError(reason) from None
-
-
-def parseDestination(word: str) -> str:
-    """
-    @return: a host name, or an address that can be sent to.
-    @raise ValueError: in words.
-    """
-    address: IPv4Address | IPv6Address
-    try:
-        address = ip_address(word)
-    except ValueError:
-        if isHostName(word):
-            return word
-        reason = "a host name or an IP address is needed"
-        raise ValueError(reason) from None
-    if address.is_unspecified or address.is_multicast:
-        reason = "not the address of one host"
-        raise ValueError(reason)
-    return str(address)
-
-
-def isHostName(word: str) -> bool:
-    """
-    @return: whether the system's resolver could be asked for such a name.
-    """
-    if word.startswith("-") or any(letter.isspace() or not letter.isprintable() or letter in "/@:" for letter in word):
-        return False
-    try:
-        return 0 < len(word.encode("idna")) <= MAX_HOST_NAME
-    except UnicodeError:
-        return False
 
 
 def parseSeconds(word: str) -> float:

@@ -12,8 +12,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
-from uotp.transport.dialer import wordsForFailure
-from uotp.tunnel.ends import DialledTunnel
+from uotp.client.failures import wordsForFailure
+from uotp.tunnel.dialled import DialledTunnel
 from uotp.tunnel.live import LiveTunnels
 from uotp.tunnel.states import State, TunnelOwner
 from uotp.tunnel.tunnel import Tunnel

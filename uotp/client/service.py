@@ -8,7 +8,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -19,9 +18,10 @@ from uotp.boundaries import Address, DatagramPort
 from uotp.client.context import ClientContext
 from uotp.client.reachability import Reachability
 from uotp.client.sessions import SessionsBySource, SourceSession
+from uotp.client.settings import ClientSettings
 from uotp.errors import StartError
 from uotp.net.resolver import Addresses, SharedResolver, backgroundThread, lookUp
-from uotp.net.sockopts import TunnelSocketOptions, checkMark
+from uotp.net.sockopts import checkMark
 from uotp.process.clock import SleepDetector
 from uotp.telemetry.log import logCounted
 from uotp.tls.credentials import ClientCredentials
@@ -30,7 +30,6 @@ from uotp.transport.dialer import Dialer
 from uotp.tunnel.live import LiveTunnels
 from uotp.tunnel.service import TunnelService
 from uotp.udp import datagramPortOpener
-from uotp.wire.negotiation import WireChoice
 
 REOPEN_SECONDS = 1.0
 """Until a UDP port that was lost is bound again."""
@@ -40,42 +39,6 @@ WAKE_ROUND_SECONDS = 1.0
 
 RENEW_ROUND_SECONDS = 0.25
 """How often we look for tunnels that are old, where they may become so: a second or so apart."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClientSettings:
-    """
-    What a client is told.  Times are in seconds.
-
-    @ivar server: host name or address, and port.
-    @ivar listen: numeric address and port of the UDP side; port 0 for any.
-    @ivar expire: how long a session may be idle.
-    @ivar backoff: the longest wait between two attempts for one tunnel.
-    @ivar timeout: for connect and handshake together.
-    @ivar resolveOnce: look the server's name up at the start only.
-    @ivar mark: firewall mark of the connections, or L{None}.
-    @ivar tuning: of the tunnels' sockets.
-    @ivar udpBuffer: bytes of buffer to ask for on the UDP socket.
-    @ivar wire: which formats may be spoken.
-    @ivar reorder: see L{uotp.session.inbound.Inbound}.
-    @ivar maxAge: how old a tunnel may become, or L{None}.
-    @ivar maxBytes: how much a tunnel may carry, or L{None}.
-    """
-
-    server: tuple[str, int]
-    listen: tuple[str, int]
-    poolSize: int
-    expire: float
-    backoff: float
-    timeout: float
-    resolveOnce: bool
-    mark: int | None
-    tuning: TunnelSocketOptions
-    udpBuffer: int
-    wire: WireChoice
-    reorder: float | None
-    maxAge: float | None
-    maxBytes: int | None
 
 
 class RunningContext(ClientContext):

@@ -20,11 +20,11 @@ from uotp.boundaries import TrainsOfTunnel
 from uotp.client.attempt import Attempt
 from uotp.client.backoff import backoffSeconds
 from uotp.client.context import ClientContext
+from uotp.client.failures import wordsForFailure
 from uotp.client.lifetime import Lifetime
 from uotp.client.slotstates import NEXT_STATE, Event, State
 from uotp.process.statemachine import StateMachine
-from uotp.transport.dialer import wordsForFailure
-from uotp.tunnel.ends import DialledTunnel
+from uotp.tunnel.dialled import DialledTunnel
 from uotp.tunnel.tunnel import Tunnel
 from uotp.wire.hello import ClientHello, ServerHello, WireFormat
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import socket
-import struct
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,8 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from uotp.errors import ConfigurationError, StartError
-from uotp.session.parallelism import Standing
-from uotp.session.scheduler import TROUBLED
 
 KEEPALIVE_IDLE_SECONDS = 5
 KEEPALIVE_INTERVAL_SECONDS = 1
@@ -48,23 +45,6 @@ MAX_BUFFER_BYTES = 1 << 30
 
 TCP_CONGESTION = getattr(socket, "TCP_CONGESTION", None)
 
-TCP_INFO = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else None
-TCP_INFO_BYTES = 160
-NOTSENT_BYTES_AT = 144
-MIN_RTT_AT = 148
-STANDING = struct.Struct("=xBB65xI28xI44xI4xI")
-"""
-Of Linux's struct tcp_info, as it is since Linux 4.6: its second byte is the state of
-congestion control, 0 when nothing is amiss; tcpi_notsent_bytes is at 144; and for a
-L{Standing}: that state at 1, tcpi_retransmits at 2, tcpi_rtt at 68, tcpi_total_retrans at 100, tcpi_min_rtt at 148,
-tcpi_data_segs_out at 156, times in microseconds.
-"""
-
-LOSS = 4
-"""TCP_CA_Loss of Linux: the timer of the oldest segment has run out."""
-
-MAX_DESCRIPTORS = 65536
-"""Enough for all the tunnels and sessions that the server's own limits allow."""
 
 SO_MARK = getattr(socket, "SO_MARK", 36 if sys.platform == "linux" else None)
 SO_RCVBUFFORCE = 33
@@ -155,52 +135,6 @@ def congestionTrouble(error: OSError) -> str:
     return words
 
 
-def tcpCost(tunnelSocket: socket.socket) -> int:
-    """
-    @return: bytes that the kernel has taken of a connection and not sent yet, and
-        L{TROUBLED} more while it is in loss recovery; 0 where the system does not
-        tell.
-    """
-    if TCP_INFO is None:
-        return 0
-    try:
-        info = tunnelSocket.getsockopt(socket.IPPROTO_TCP, TCP_INFO, TCP_INFO_BYTES)
-    except OSError:
-        return TROUBLED
-    unsent = int.from_bytes(info[NOTSENT_BYTES_AT:MIN_RTT_AT], sys.byteorder)
-    return unsent + TROUBLED if info[1] else unsent
-
-
-def tcpStanding(tunnelSocket: socket.socket) -> Standing | None:
-    """
-    @return: how a connection stands, or L{None} where the system does not tell.
-    """
-    if TCP_INFO is None:
-        return None
-    try:
-        info = tunnelSocket.getsockopt(socket.IPPROTO_TCP, TCP_INFO, TCP_INFO_BYTES)
-        state, repeats, roundTrip, repeated, leastRoundTrip, sent = STANDING.unpack(info)
-    except (OSError, struct.error):
-        return None
-    isStill = state == LOSS and repeats > 0  # of the oldest: 0 again with every acknowledgement
-    return Standing(sent, repeated, roundTrip / 1e6, leastRoundTrip / 1e6, isStill)
-
-
-def unacknowledgedBytes(tunnelSocket: socket.socket) -> int | None:
-    """
-    @return: what the kernel has taken of a connection and the other kernel has not
-        acknowledged, or L{None} where the system does not tell.
-    """
-    try:
-        import fcntl  # noqa: PLC0415 - Windows has neither
-        import termios  # noqa: PLC0415
-
-        counted = fcntl.ioctl(tunnelSocket.fileno(), termios.TIOCOUTQ, bytes(4))
-    except (ImportError, OSError, ValueError):
-        return None
-    return int.from_bytes(counted, sys.byteorder)
-
-
 def unsentBytes(transport: Any) -> int:
     """
     @param transport: of a tunnel, TCP or TLS over it.
@@ -263,17 +197,3 @@ def checkMark(mark: int) -> None:
         except OSError as error:
             reason = f"--mark {mark:#x}: {error.strerror}; it needs root or CAP_NET_ADMIN"
             raise StartError(reason) from error
-
-
-def raiseDescriptorLimit() -> None:
-    """
-    Let this process have as many descriptors as the system allows it: each tunnel
-    takes one, and the usual soft limit of 1024 is a hundred clients' worth.
-    """
-    with suppress(ImportError, OSError, ValueError):  # Windows has no such limit
-        import resource  # noqa: PLC0415
-
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        wanted = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
-        if soft != resource.RLIM_INFINITY and soft < wanted:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -18,7 +18,7 @@ from uotp.errors import PeerError
 from uotp.server.registry import Registry, ServedSession
 from uotp.telemetry.log import Logger, logCounted
 from uotp.telemetry.ratelimit import RateLimit
-from uotp.tunnel.ends import AcceptedTunnel
+from uotp.tunnel.accepted import AcceptedTunnel
 from uotp.tunnel.live import LiveTunnels
 from uotp.tunnel.tunnel import Tunnel
 from uotp.wire.hello import ClientHello

@@ -5,7 +5,6 @@ the target.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,9 +14,9 @@ from twisted.logger import LogLevel
 
 from uotp.errors import StartError
 from uotp.net.resolver import SharedResolver, backgroundThread
-from uotp.net.sockopts import TunnelSocketOptions
 from uotp.server.acceptor import Acceptor
 from uotp.server.registry import Registry
+from uotp.server.settings import ServerSettings
 from uotp.server.target import TargetPort
 from uotp.telemetry.log import logCounted
 from uotp.telemetry.ratelimit import RateLimit
@@ -26,7 +25,6 @@ from uotp.transport.tcp import AcceptedConnection
 from uotp.transport.tls import AcceptedTlsConnection
 from uotp.tunnel.service import TunnelService
 from uotp.udp import datagramPortOpener
-from uotp.wire.negotiation import WireChoice
 
 LISTEN_QUEUE = 511
 """
@@ -37,29 +35,6 @@ at once.  The system's own limit, net.core.somaxconn, may make it less.
 
 SILENT_ROUND_SECONDS = 5.0
 """How often we look for sessions to which the target does not answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServerSettings:
-    """
-    What a server is told.
-
-    @ivar target: host name or address, and port, to forward to.
-    @ivar listen: numeric address and port of the TCP side; port 0 for any.
-    @ivar linger: seconds that a session lives on without a tunnel.
-    @ivar tuning: of the tunnels' sockets.
-    @ivar udpBuffer: bytes of buffer to ask for on each UDP socket.
-    @ivar wire: which formats may be spoken.
-    @ivar reorder: see L{uotp.session.inbound.Inbound}.
-    """
-
-    target: tuple[str, int]
-    listen: tuple[str, int]
-    linger: float
-    tuning: TunnelSocketOptions
-    udpBuffer: int
-    wire: WireChoice
-    reorder: float | None
 
 
 class ServerService(TunnelService):

@@ -12,8 +12,7 @@ from twisted.internet.interfaces import IDelayedCall
 
 from uotp.session.pacer import Pacer
 from uotp.session.resequencer import Hold, Resequencer
-from uotp.train import Train
-from uotp.wire.format2 import Arrival
+from uotp.train import Arrival, Train
 
 
 class Inbound:

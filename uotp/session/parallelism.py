@@ -18,7 +18,9 @@ then, to see.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
+
+from uotp.path import PathStats
 
 REPEATED_SHARE = 0.02
 """Of the segments sent; on a link without a queue before it, this is a bad one."""
@@ -55,25 +57,6 @@ MAX_WIDTH = 256
 """As many tunnels as a session can have."""
 
 
-class Standing(NamedTuple):
-    """
-    How a tunnel's connection stands, as the kernel counts.
-
-    @ivar sent: segments with data since it was opened, modulo 2^32.
-    @ivar repeated: how many of them had been sent before.
-    @ivar roundTrip: smoothed, in seconds.
-    @ivar leastRoundTrip: the shortest of late, in seconds.
-    @ivar isStill: whether nothing was acknowledged for so long that the oldest segment
-        has been sent again, and nothing since.
-    """
-
-    sent: int
-    repeated: int
-    roundTrip: float
-    leastRoundTrip: float
-    isStill: bool = False
-
-
 class Parallelism:
     """
     The number, for one session.
@@ -86,10 +69,10 @@ class Parallelism:
         @param now: monotonic seconds, as in L{judge}.
         """
         self.width = FIRST_WIDTH
-        self._before: dict[Any, Standing] = {}
+        self._before: dict[Any, PathStats] = {}
         self._halveAt = self._addAt = self._longAt = now
 
-    def judge(self, standings: Mapping[Any, Standing], now: float) -> int:
+    def judge(self, standings: Mapping[Any, PathStats], now: float) -> int:
         """
         To be called every fraction of a second while datagrams wait, or have waited.
 

@@ -17,8 +17,8 @@ from collections import deque
 from collections.abc import Iterable
 
 from uotp.boundaries import Carrier
+from uotp.train import Arrival
 from uotp.tunnel.unacked import TRAIN_OVERHEAD_BYTES
-from uotp.wire.format2 import Arrival
 
 LOOK_SECONDS = 0.1
 """How often tunnels are looked at, at most."""

@@ -26,8 +26,7 @@ from heapq import heappop, heappush
 from typing import NamedTuple
 
 from uotp.session.ranges import Range, Ranges
-from uotp.train import Train, bytesOf, datagramsWithin
-from uotp.wire.format2 import LAST_NUMBER, Arrival
+from uotp.train import LAST_NUMBER, Arrival, Train, bytesOf, datagramsWithin
 
 MAX_REORDER_SECONDS = 5.0
 """The longest that a user can choose: what has waited longer is of no use to anybody."""

@@ -21,6 +21,8 @@ from collections.abc import Callable, Container, Iterator
 from itertools import islice
 from typing import Generic, TypeVar
 
+from uotp.path import TROUBLED
+
 T = TypeVar("T")
 
 LOOK_SECONDS = 0.005
@@ -34,12 +36,6 @@ LOOKS = 4
 """
 Tunnels that are looked at to find the best: of four, one that is at rest is found
 almost always, if there is any.
-"""
-
-TROUBLED = 1 << 40
-"""
-The least cost of a tunnel that retransmits, or that has stopped; more than any
-tunnel could hold in bytes.
 """
 
 

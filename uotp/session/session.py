@@ -14,8 +14,7 @@ from uotp.boundaries import Carrier
 from uotp.session.inbound import Inbound
 from uotp.session.outbound import Outbound
 from uotp.telemetry.drops import Drops
-from uotp.train import Train, bytesOf
-from uotp.wire.format2 import Arrival, Numbering
+from uotp.train import Arrival, Numbering, Train, bytesOf
 
 
 class Session:

@@ -10,7 +10,7 @@ it stays, unless there is a reason.
 from __future__ import annotations
 
 from uotp.boundaries import Carrier
-from uotp.session.scheduler import TROUBLED
+from uotp.path import TROUBLED
 
 STAY_SECONDS = 1.0
 """

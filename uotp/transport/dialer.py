@@ -5,21 +5,19 @@ attempt; who wants another asks again.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from twisted.internet import error, tcp
+from twisted.internet import tcp
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.interfaces import IHostnameResolver, IReactorPluggableNameResolver
 from twisted.internet.protocol import Factory
-from twisted.python.failure import Failure
 from zope.interface import alsoProvides, directlyProvides, providedBy
 
 from uotp.net.sockopts import TunnelSocketOptions
-from uotp.tls.credentials import ClientCredentials, refusalReason
+from uotp.tls.credentials import ClientCredentials
 from uotp.transport.tcp import DialledConnection
 from uotp.transport.tls import DialledTlsConnection
 from uotp.tunnel.tunnel import Tunnel
@@ -132,29 +130,3 @@ class Dialer:
         factory: Any = Factory.forProtocol(makeTunnel)
         factory.noisy = False
         return self._endpoint.connect(factory)
-
-
-def wordsForFailure(reason: Failure, connection: Any = None) -> str:
-    """
-    @param reason: why an attempt failed, or a tunnel was lost.
-    @param connection: OpenSSL's connection, if there was one.
-    @return: words for the log.
-    """
-    words = refusalReason(reason, connection)
-    if words is not None:
-        return words
-    for kind, words in (
-        (error.DNSLookupError, "host name not found"),
-        (error.ConnectionRefusedError, "connection refused"),
-        (error.TimeoutError, "no answer in time"),
-        (error.TCPTimedOutError, "no answer in time"),
-        (error.ConnectingCancelledError, "no answer in time"),
-        (error.NoRouteError, "no route to host"),
-        (error.ConnectionDone, "closed by the other end"),
-        (error.ConnectionLost, "connection lost"),
-    ):
-        if reason.check(kind):
-            return words
-    cause = reason.value
-    number = getattr(cause, "errno", None) or getattr(cause, "osError", None)
-    return os.strerror(number) if isinstance(number, int) else reason.getErrorMessage()

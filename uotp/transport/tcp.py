@@ -12,16 +12,9 @@ from typing import Any
 
 from twisted.internet import main, tcp
 
-from uotp.net.sockopts import (
-    TunnelSocketOptions,
-    setMark,
-    tcpCost,
-    tcpStanding,
-    tuneTunnelSocket,
-    unacknowledgedBytes,
-    unsentBytes,
-)
-from uotp.session.parallelism import Standing
+from uotp.net.sockopts import TunnelSocketOptions, setMark, tuneTunnelSocket, unsentBytes
+from uotp.net.tcpinfo import tcpCost, tcpPathStats, unacknowledgedBytes
+from uotp.path import PathStats
 
 READ_BYTES = 64 * 1024
 """What a connection reads before others get their turn, and then decodes at one go."""
@@ -69,11 +62,11 @@ class PlainConnection(tcp.Connection):
         """
         return tcpCost(self.socket) + unsentBytes(self)
 
-    def standing(self) -> Standing | None:
+    def standing(self) -> PathStats | None:
         """
         @return: how the connection stands; see L{uotp.boundaries.Carrier.standing}.
         """
-        return tcpStanding(self.socket)
+        return tcpPathStats(self.socket)
 
     def unacknowledged(self) -> int | None:
         """

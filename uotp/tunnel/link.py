@@ -10,9 +10,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from uotp.boundaries import TrainsOfTunnel
-from uotp.train import Train
+from uotp.train import Arrival, Train
 from uotp.tunnel.readiness import Readiness
-from uotp.wire.format2 import Arrival
 
 
 class Speaker(Protocol):

@@ -24,14 +24,13 @@ from zope.interface import implementer
 from uotp.boundaries import TrainsOfTunnel
 from uotp.errors import PeerError
 from uotp.net.sockopts import unsentBytes
-from uotp.session.parallelism import Standing
-from uotp.train import Train
+from uotp.path import PathStats
+from uotp.train import Arrival, Train
 from uotp.tunnel.heartbeat import GIVE_UP_SECONDS
 from uotp.tunnel.link import Link
 from uotp.tunnel.links import makeLink
 from uotp.tunnel.readiness import Readiness
 from uotp.tunnel.states import NEXT_STATE, TALKING, Event, State, TunnelOwner
-from uotp.wire.format2 import Arrival
 from uotp.wire.hello import WireFormat
 
 CLOSE_SECONDS = 1.0
@@ -302,11 +301,11 @@ class Tunnel(TwistedProtocol):
         """
         return int(self.transport.cost())
 
-    def standing(self) -> Standing | None:
+    def standing(self) -> PathStats | None:
         """
         See L{uotp.boundaries.Carrier.standing}.
         """
-        standing: Standing | None = self.transport.standing()
+        standing: PathStats | None = self.transport.standing()
         return standing
 
     @property

@@ -14,8 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from uotp.train import Train, bytesOf
-from uotp.wire.format2 import LAST_NUMBER, Arrival
+from uotp.train import LAST_NUMBER, Arrival, Train, bytesOf
 
 AGAIN_SECONDS = 1.0
 """What was sent longer ago is not sent again: a program would have asked for it again."""

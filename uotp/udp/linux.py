@@ -13,11 +13,10 @@ from twisted.logger import LogLevel
 
 from uotp.boundaries import Address
 from uotp.telemetry.drops import Drop
-from uotp.train import Train
+from uotp.train import Train, couple
 from uotp.udp.abi import CONTROL_BYTES, CUT_OFF, UDP_GRO, addressOf
 from uotp.udp.base import ERRORS_OF_DATAGRAMS, SocketPort
 from uotp.udp.buffers import FIRST_SLOT_BYTES, MAX_MESSAGE_BYTES, MAX_MESSAGES
-from uotp.udp.cutting import couple
 from uotp.udp.gso import SegmentSender
 from uotp.udp.recvmmsg import batchesFor
 

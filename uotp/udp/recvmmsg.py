@@ -12,7 +12,7 @@ import functools
 import os
 from array import array
 
-from uotp.train import MAX_TRAIN_BYTES, Train
+from uotp.train import MAX_TRAIN_BYTES, Train, couple
 from uotp.udp.abi import (
     CONTROL_BYTES,
     CUT_OFF,
@@ -26,7 +26,6 @@ from uotp.udp.abi import (
     words,
 )
 from uotp.udp.buffers import MAX_MESSAGES, ReceiveBuffers
-from uotp.udp.cutting import couple
 
 Batch = tuple[int, int, int, list[tuple[bytes, list[Train]]]]
 """

@@ -9,13 +9,12 @@ is kept than a header and one datagram.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from enum import IntEnum
 from struct import Struct
 from typing import NamedTuple
 
 from uotp.errors import PeerError
-from uotp.train import MAX_TRAIN_BYTES, Train
+from uotp.train import LAST_NUMBER, Arrival, Numbering, Train, joined
 
 HEADER = Struct("!BBHHI")
 """Kind, flags, segment, length of the payload, number of the first datagram."""
@@ -25,8 +24,6 @@ HEADER_BYTES = HEADER.size
 PING_BYTES = 8
 """What a ping carries, and its pong returns."""
 
-LAST_NUMBER = 0xFFFFFFFF
-"""Datagrams are numbered modulo 2^32: 0 follows this."""
 
 AGAIN = 1
 """Flag of a train: it was sent before, through another tunnel, and may have come by that."""
@@ -54,20 +51,6 @@ KNOWN_KINDS = frozenset(map(int, Kind))
 
 PAYLOAD_BYTES = {Kind.PING: PING_BYTES, Kind.PONG: PING_BYTES, Kind.DRAIN: 0, Kind.BYE: 0}
 """How long the payload of a kind is, where it is always the same."""
-
-Arrival = tuple[int, Train]
-"""The number of a train's first datagram, and the train, or as much of it as has come."""
-
-
-class Numbering:
-    """
-    The numbers of what one end of a session sends, shared by its tunnels.
-
-    @ivar next: of the next datagram.
-    """
-
-    def __init__(self, first: int = 0) -> None:
-        self.next = first
 
 
 class Decoded(NamedTuple):
@@ -101,48 +84,6 @@ def frameAgain(number: int, train: Train) -> bytes:
     segment, payload = train
     size = len(payload)
     return HEADER.pack(TRAIN, AGAIN, min(segment, size), size, number) + payload
-
-
-class Joined(NamedTuple):
-    """
-    Trains that make one.
-
-    @ivar segment: of all of them; no longer than the payload.
-    @ivar size: of the payload, in bytes.
-    @ivar datagrams: how many there are.
-    @ivar payloads: of each.
-    """
-
-    segment: int
-    size: int
-    datagrams: int
-    payloads: list[bytes]
-
-
-def joined(trains: Iterable[Train]) -> Iterator[Joined]:
-    """
-    Make one train of neighbours where that is one: of datagrams of the same length, of
-    which the last may be shorter, as what acknowledges behind what is data.
-
-    @return: as many as there have to be, in order; none above L{MAX_TRAIN_BYTES} that was
-        not before.
-    """
-    segment = size = datagrams = room = 0
-    payloads: list[bytes] = []
-    for nextSegment, payload in trains:
-        length = len(payload)
-        if room >= length > 0 and (nextSegment == segment or length <= min(segment, nextSegment)):
-            payloads.append(payload)
-            size += length
-            datagrams += -(-length // segment)
-        else:
-            if payloads:
-                yield Joined(segment, size, datagrams, payloads)
-            segment, size, payloads = min(nextSegment, length), length, [payload]
-            datagrams = 1 if length <= nextSegment else -(-length // nextSegment)
-        room = 0 if not segment or size % segment else MAX_TRAIN_BYTES - size
-    if payloads:
-        yield Joined(segment, size, datagrams, payloads)
 
 
 class Format2Codec:

@@ -1,0 +1,39 @@
+"""
+Why an attempt failed or a tunnel was lost, in words for the log.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from twisted.internet import error
+from twisted.python.failure import Failure
+
+from uotp.tls.credentials import refusalReason
+
+
+def wordsForFailure(reason: Failure, connection: Any = None) -> str:
+    """
+    @param reason: why an attempt failed, or a tunnel was lost.
+    @param connection: OpenSSL's connection, if there was one.
+    @return: words for the log.
+    """
+    words = refusalReason(reason, connection)
+    if words is not None:
+        return words
+    for kind, words in (
+        (error.DNSLookupError, "host name not found"),
+        (error.ConnectionRefusedError, "connection refused"),
+        (error.TimeoutError, "no answer in time"),
+        (error.TCPTimedOutError, "no answer in time"),
+        (error.ConnectingCancelledError, "no answer in time"),
+        (error.NoRouteError, "no route to host"),
+        (error.ConnectionDone, "closed by the other end"),
+        (error.ConnectionLost, "connection lost"),
+    ):
+        if reason.check(kind):
+            return words
+    cause = reason.value
+    number = getattr(cause, "errno", None) or getattr(cause, "osError", None)
+    return os.strerror(number) if isinstance(number, int) else reason.getErrorMessage()

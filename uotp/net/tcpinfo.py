@@ -1,0 +1,82 @@
+"""
+What the kernel tells of a TCP connection.  What some system does not tell is asked for
+here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+import sys
+
+from uotp.path import TROUBLED, PathStats
+
+TCP_INFO = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else None
+
+
+TCP_INFO_BYTES = 160
+
+
+NOTSENT_BYTES_AT = 144
+
+
+MIN_RTT_AT = 148
+
+
+PATH_STATS = struct.Struct("=xBB65xI28xI44xI4xI")
+"""
+Of Linux's struct tcp_info, as it is since Linux 4.6: its second byte is the state of
+congestion control, 0 when nothing is amiss; tcpi_notsent_bytes is at 144; and for a
+L{PathStats}: that state at 1, tcpi_retransmits at 2, tcpi_rtt at 68, tcpi_total_retrans at 100, tcpi_min_rtt at 148,
+tcpi_data_segs_out at 156, times in microseconds.
+"""
+
+
+LOSS = 4
+"""TCP_CA_Loss of Linux: the timer of the oldest segment has run out."""
+
+
+def tcpCost(tunnelSocket: socket.socket) -> int:
+    """
+    @return: bytes that the kernel has taken of a connection and not sent yet, and
+        L{TROUBLED} more while it is in loss recovery; 0 where the system does not
+        tell.
+    """
+    if TCP_INFO is None:
+        return 0
+    try:
+        info = tunnelSocket.getsockopt(socket.IPPROTO_TCP, TCP_INFO, TCP_INFO_BYTES)
+    except OSError:
+        return TROUBLED
+    unsent = int.from_bytes(info[NOTSENT_BYTES_AT:MIN_RTT_AT], sys.byteorder)
+    return unsent + TROUBLED if info[1] else unsent
+
+
+def tcpPathStats(tunnelSocket: socket.socket) -> PathStats | None:
+    """
+    @return: how a connection stands, or L{None} where the system does not tell.
+    """
+    if TCP_INFO is None:
+        return None
+    try:
+        info = tunnelSocket.getsockopt(socket.IPPROTO_TCP, TCP_INFO, TCP_INFO_BYTES)
+        state, repeats, roundTrip, repeated, leastRoundTrip, sent = PATH_STATS.unpack(info)
+    except (OSError, struct.error):
+        return None
+    isStill = state == LOSS and repeats > 0  # of the oldest: 0 again with every acknowledgement
+    return PathStats(sent, repeated, roundTrip / 1e6, leastRoundTrip / 1e6, isStill)
+
+
+def unacknowledgedBytes(tunnelSocket: socket.socket) -> int | None:
+    """
+    @return: what the kernel has taken of a connection and the other kernel has not
+        acknowledged, or L{None} where the system does not tell.
+    """
+    try:
+        import fcntl  # noqa: PLC0415 - Windows has neither
+        import termios  # noqa: PLC0415
+
+        counted = fcntl.ioctl(tunnelSocket.fileno(), termios.TIOCOUTQ, bytes(4))
+    except (ImportError, OSError, ValueError):
+        return None
+    return int.from_bytes(counted, sys.byteorder)
