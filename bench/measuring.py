@@ -19,7 +19,7 @@ from bench.processes import MeasurementError
 from bench.results import Outcome, Results, Run, rounded
 from bench.scenarios.scenario import Scenario
 from bench.stage import Stage
-from uotp.pki.directory import makePki
+from uotp.pki import makePki
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from uotp.pki.directory import Pki
+from uotp.pki import Pki
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,3 +163,21 @@ class TrainsOfTunnel(Protocol):
         """
         The tunnel carries no more, unless it says again that it is free.
         """
+
+
+class Credentials(Protocol):
+    """
+    Who we are to the peer, and whom we trust, as files that can be read again.
+    """
+
+    def reload(self) -> None:
+        """
+        Read the files again, for the connections to come.
+
+        @raise ConfigurationError: when they cannot be used; the old stay in use.
+        """
+
+    def warnOfDates(self) -> None:
+        """
+        Say so when the certificate that we show is out of date, or soon will be.
+        """

@@ -11,25 +11,22 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from uotp.client.service import ClientService
-from uotp.client.settings import ClientSettings
+from uotp.client import ClientService, ClientSettings
 from uotp.errors import ConfigurationError
-from uotp.net.hosts import parseDestination
-from uotp.net.sockopts import (
+from uotp.net import (
     MAX_BUFFER_BYTES,
     MIN_BUFFER_BYTES,
     UDP_BUFFER_BYTES,
     UNSENT_LIMIT_BYTES,
     TunnelSocketOptions,
     checkCongestion,
+    parseDestination,
     requireMarks,
 )
-from uotp.server.registry import MAX_TUNNELS_PER_SESSION
-from uotp.server.service import ServerService
-from uotp.server.settings import ServerSettings
-from uotp.session.resequencer import MAX_REORDER_SECONDS
-from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls
-from uotp.wire.negotiation import WireChoice
+from uotp.server import MAX_TUNNELS_PER_SESSION, ServerService, ServerSettings
+from uotp.session import MAX_REORDER_SECONDS
+from uotp.tls import ClientCredentials, ClientTls, ServerCredentials, ServerTls
+from uotp.wire import WireChoice
 
 MIN_MAX_AGE_SECONDS = 1.0
 MIN_MAX_BYTES = 64 * 1024

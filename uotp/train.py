@@ -15,6 +15,10 @@ and UDP), and so the most that a lone datagram, or one batched send, can hold.
 """
 
 
+TRAIN_OVERHEAD_BYTES = 256
+"""About what a train that is kept costs beside its payload, so that empty datagrams are bounded too."""
+
+
 class Train(NamedTuple):
     """
     A run of datagrams of one length that lie one after another.  A named tuple

@@ -23,7 +23,7 @@ from bench.load.deeds import MOST_BYTES, PRIME, Answer, Count, Deed, Echo, Flood
 from bench.load.sessions import Sessions
 from bench.load.stamped import Ask, Pace, Record, Steady
 from bench.load.trains import BUFFER_BYTES
-from uotp.net.sockopts import enlargeUdpBuffers
+from uotp.net import enlargeUdpBuffers
 
 RETURN_MICROSECONDS = 200_000
 """A wait for a datagram ends after so long, to see whether it is still wanted."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from uotp.boundaries import Address
-from uotp.telemetry.drops import Drops
+from uotp.telemetry import Drops
 from uotp.train import Train, bytesOf, countOf
 from uotp.udp import datagramPortOpener
 

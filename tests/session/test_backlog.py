@@ -14,11 +14,10 @@ from uotp.session.backlog import (
     MAX_BYTES,
     SMALL_BYTES,
     SMALL_TRAIN_BYTES,
-    TRAIN_OVERHEAD_BYTES,
     Backlog,
 )
 from uotp.telemetry.drops import Drop, Drops
-from uotp.train import Train, bytesOf, countOf, cut
+from uotp.train import TRAIN_OVERHEAD_BYTES, Train, bytesOf, countOf, cut
 
 ALL = 1 << 30
 """More than any backlog holds."""

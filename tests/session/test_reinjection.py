@@ -8,8 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.twins import MemoryTunnel
 from uotp.session.reinjection import LOOK_SECONDS, MAX_WAITING_BYTES, WAIT_SECONDS, Reinjection
-from uotp.train import Arrival, Train
-from uotp.tunnel.unacked import TRAIN_OVERHEAD_BYTES
+from uotp.train import TRAIN_OVERHEAD_BYTES, Arrival, Train
 
 NOW = 1000.0
 STEP = 1.01 * LOOK_SECONDS

@@ -25,11 +25,10 @@ from uotp.session.resequencer import (
     MISSED_SECONDS,
     REMEMBERED_PER_SECOND,
     ROUND_TRIPS,
-    TRAIN_OVERHEAD_BYTES,
     Hold,
     Resequencer,
 )
-from uotp.train import LAST_NUMBER, MAX_TRAIN_BYTES, Arrival, Train, bytesOf, cut
+from uotp.train import LAST_NUMBER, MAX_TRAIN_BYTES, TRAIN_OVERHEAD_BYTES, Arrival, Train, bytesOf, cut
 
 START = 1000.0
 """When the tests begin."""

@@ -14,7 +14,7 @@ import uotp.session.outbound
 import uotp.session.reinjection
 from tests.doubles.twins import MemoryTunnel
 from uotp.path import TROUBLED, PathStats
-from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BYTES, SMALL_BYTES, TRAIN_OVERHEAD_BYTES
+from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BYTES, SMALL_BYTES
 from uotp.session.outbound import (
     BYTES_PER_SECOND_FAR,
     JUDGE_SECONDS,
@@ -28,7 +28,7 @@ from uotp.session.scheduler import LOOK_SECONDS
 from uotp.session.session import Session
 from uotp.session.stickiness import FIRST_WINDOW_BYTES, LONGEST_STAY_SECONDS, STAY_SECONDS
 from uotp.telemetry.drops import Drop, Drops
-from uotp.train import Train, bytesOf, countOf, cut
+from uotp.train import TRAIN_OVERHEAD_BYTES, Train, bytesOf, countOf, cut
 
 ROUND_TRIP = 0.04
 """Seconds, on a path that is not short."""

@@ -64,7 +64,14 @@ class _DialTestCase(SynchronousTestCase):
         @return: a way to a server.
         """
         resolver = SharedResolver(lambda call, done: done(call()), lookup=self.lookup)
-        return Dialer(self.reactor, ("good.test", 8443), credentials, resolver, 4.0, **choices)
+        return Dialer(
+            self.reactor,
+            ("good.test", 8443),
+            None if credentials is None else credentials.creatorFor("good.test"),
+            resolver,
+            4.0,
+            **choices,
+        )
 
     def makeTunnel(self) -> DialledTunnel:
         """

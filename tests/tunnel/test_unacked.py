@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.train import LAST_NUMBER, Train
-from uotp.tunnel.unacked import AGAIN_SECONDS, ASK_BYTES, MAX_KEPT_BYTES, TRAIN_OVERHEAD_BYTES, Unacked
+from uotp.train import LAST_NUMBER, TRAIN_OVERHEAD_BYTES, Train
+from uotp.tunnel.unacked import AGAIN_SECONDS, ASK_BYTES, MAX_KEPT_BYTES, Unacked
 
 NOW = 1000.0
 ONE = Train(3, b"onetwo")

@@ -14,8 +14,7 @@ from twisted.python import usage
 
 from uotp.cli.options import GnuOptions, absolutePath
 from uotp.errors import ConfigurationError
-from uotp.pki.directory import Pki, makePki
-from uotp.pki.issue import normalHost
+from uotp.pki import Pki, makePki, normalHost
 
 SERVER_PORT = "8443"
 """Where a server listens unless it is told otherwise."""

@@ -9,9 +9,9 @@ from twisted.python import usage
 
 from uotp.cli.common import TLS_OPTIONS, CommonOptions, carriageOf, commandService
 from uotp.cli.options import convert, parseBytes, parseCount, parseMark, parseSeconds
-from uotp.net.hosts import parseDestination
+from uotp.net import parseDestination
 from uotp.services import MAX_MAX_BYTES, MAX_POOL_SIZE, MIN_MAX_AGE_SECONDS, MIN_MAX_BYTES, clientService
-from uotp.tls.credentials import ClientTls, parsePin
+from uotp.tls import ClientTls, parsePin
 
 
 class Options(CommonOptions):

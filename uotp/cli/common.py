@@ -26,14 +26,11 @@ from uotp.cli.options import (
     parsePort,
 )
 from uotp.errors import ConfigurationError, StartError
-from uotp.net.hosts import parseDestination
-from uotp.net.sockopts import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES, UDP_BUFFER_BYTES, UNSENT_LIMIT_BYTES
-from uotp.process.clock import useMonotonicClock
-from uotp.process.descriptors import raiseDescriptorLimit
-from uotp.process.signals import onSignal, stopOnSignals
-from uotp.session.resequencer import MAX_REORDER_SECONDS
-from uotp.telemetry.log import Logger, logTo, openLogFile, parseVerbosity, reopenLogFile
-from uotp.wire.negotiation import parseWire
+from uotp.net import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES, UDP_BUFFER_BYTES, UNSENT_LIMIT_BYTES, parseDestination
+from uotp.process import onSignal, raiseDescriptorLimit, stopOnSignals, useMonotonicClock
+from uotp.session import MAX_REORDER_SECONDS
+from uotp.telemetry import Logger, logTo, openLogFile, parseVerbosity, reopenLogFile
+from uotp.wire import parseWire
 
 TLS_OPTIONS = ("cert", "key", "cafile")
 

@@ -14,7 +14,7 @@ from twisted.logger import globalLogBeginner
 
 from uotp.cli.options import GnuOptions
 from uotp.errors import StartError
-from uotp.telemetry.log import textObserver
+from uotp.telemetry import textObserver
 
 START_EXIT_STATUS = 1
 """The command line was fine, and yet there was no start."""

@@ -10,7 +10,7 @@ from twisted.python import usage
 from uotp.cli.common import CommonOptions, carriageOf, commandService
 from uotp.cli.options import convert, parseSeconds
 from uotp.services import serverService
-from uotp.tls.credentials import ServerTls
+from uotp.tls import ServerTls
 
 
 class Options(CommonOptions):

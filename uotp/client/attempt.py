@@ -13,11 +13,8 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from uotp.client.failures import wordsForFailure
-from uotp.tunnel.dialled import DialledTunnel
-from uotp.tunnel.live import LiveTunnels
-from uotp.tunnel.states import State, TunnelOwner
-from uotp.tunnel.tunnel import Tunnel
-from uotp.wire.negotiation import WireChoice
+from uotp.tunnel import DialledTunnel, LiveTunnels, State, Tunnel, TunnelOwner
+from uotp.wire import WireChoice
 
 
 class DialContext(Protocol):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from uotp.client.attempt import DialContext
-from uotp.wire.hello import ServerHello
+from uotp.wire import ServerHello
 
 
 class ReachabilityObserver(Protocol):

@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet import error
 from twisted.python.failure import Failure
 
-from uotp.tls.credentials import refusalReason
+from uotp.tls import refusalReason
 
 
 def wordsForFailure(reason: Failure, connection: Any = None) -> str:

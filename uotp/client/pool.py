@@ -9,7 +9,7 @@ from collections.abc import Callable
 from uotp.boundaries import TrainsOfTunnel
 from uotp.client.context import ClientContext
 from uotp.client.slot import Slot
-from uotp.wire.hello import ServerHello
+from uotp.wire import ServerHello
 
 
 class Pool:

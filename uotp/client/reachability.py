@@ -9,9 +9,8 @@ from typing import Any
 
 from twisted.logger import LogLevel
 
-from uotp.telemetry.log import Logger, logCounted
-from uotp.telemetry.ratelimit import LineBudget, RateLimit
-from uotp.wire.hello import ServerHello
+from uotp.telemetry import LineBudget, Logger, RateLimit, logCounted
+from uotp.wire import ServerHello
 
 
 class Reachability:

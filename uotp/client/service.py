@@ -20,15 +20,14 @@ from uotp.client.reachability import Reachability
 from uotp.client.sessions import SessionsBySource, SourceSession
 from uotp.client.settings import ClientSettings
 from uotp.errors import StartError
-from uotp.net.resolver import Addresses, SharedResolver, backgroundThread, lookUp
-from uotp.net.sockopts import checkMark
-from uotp.process.clock import SleepDetector
-from uotp.telemetry.log import logCounted
-from uotp.tls.credentials import ClientCredentials
+from uotp.net import Addresses, SharedResolver, backgroundThread, checkMark, lookUp
+from uotp.process import SleepDetector
+from uotp.session import WAIT_SECONDS
+from uotp.telemetry import logCounted
+from uotp.tls import ClientCredentials
 from uotp.train import Train
-from uotp.transport.dialer import Dialer
-from uotp.tunnel.live import LiveTunnels
-from uotp.tunnel.service import TunnelService
+from uotp.transport import Dialer
+from uotp.tunnel import LiveTunnels, TunnelService
 from uotp.udp import datagramPortOpener
 
 REOPEN_SECONDS = 1.0
@@ -92,7 +91,13 @@ class ClientService(TunnelService):
         self._openPort = datagramPortOpener(reactor, self.drops, settings.udpBuffer)
         self._resolver = SharedResolver(backgroundThread(reactor), once=settings.resolveOnce)
         dialer = Dialer(
-            reactor, settings.server, credentials, self._resolver, settings.timeout, settings.mark, settings.tuning
+            reactor,
+            settings.server,
+            None if credentials is None else credentials.creatorFor(settings.server[0]),
+            self._resolver,
+            settings.timeout,
+            settings.mark,
+            settings.tuning,
         )
         watch = Reachability(settings.server, reactor.seconds, self.repeats)
         self._around = RunningContext(settings, reactor, dialer, self.roll, watch)
@@ -204,7 +209,7 @@ class ClientService(TunnelService):
                 call.cancel()
         self._reopening = self._resolving = None
         self.trainsReceived = ignoreTrains
-        drained = self.whenSent(self._sources.waits).addCallback(self._drain)
+        drained = self.whenSent(self._sources.waits, WAIT_SECONDS).addCallback(self._drain)
         super().stopService()
         return drained
 

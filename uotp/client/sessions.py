@@ -17,13 +17,10 @@ from twisted.internet.defer import Deferred
 from uotp.boundaries import Address
 from uotp.client.context import ClientContext
 from uotp.client.pool import Pool
-from uotp.session.closing import ClosingSessions
-from uotp.session.session import Session, wordsForLate
-from uotp.telemetry.drops import Drop, Drops
-from uotp.telemetry.log import BudgetedLogger, Logger
-from uotp.telemetry.ratelimit import LineBudget
+from uotp.session import ClosingSessions, Session, wordsForLate
+from uotp.telemetry import BudgetedLogger, Drop, Drops, LineBudget, Logger
 from uotp.train import Train, countOf
-from uotp.wire.hello import newSessionId, sessionName
+from uotp.wire import newSessionId, sessionName
 
 MAX_SESSIONS = 1024
 """Each may hold a pool of tunnels; with one tunnel each they take some 70 MB."""

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from uotp.net.sockopts import TunnelSocketOptions
-from uotp.wire.negotiation import WireChoice
+from uotp.net import TunnelSocketOptions
+from uotp.wire import WireChoice
 
 
 @dataclass(frozen=True, slots=True)

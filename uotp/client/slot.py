@@ -23,10 +23,9 @@ from uotp.client.context import ClientContext
 from uotp.client.failures import wordsForFailure
 from uotp.client.lifetime import Lifetime
 from uotp.client.slotstates import NEXT_STATE, Event, State
-from uotp.process.statemachine import StateMachine
-from uotp.tunnel.dialled import DialledTunnel
-from uotp.tunnel.tunnel import Tunnel
-from uotp.wire.hello import ClientHello, ServerHello, WireFormat
+from uotp.process import StateMachine
+from uotp.tunnel import DialledTunnel, Tunnel
+from uotp.wire import ClientHello, ServerHello, WireFormat
 
 PROVED_SECONDS = 5.0
 """A tunnel that stays so long is a success even when the target is silent."""

@@ -2,3 +2,46 @@
 The operating system's network: options of sockets, what TCP tells of a connection,
 names and addresses.
 """
+
+from __future__ import annotations
+
+from uotp.net.hosts import parseDestination
+from uotp.net.resolver import Addresses, SharedResolver, backgroundThread, lookUp
+from uotp.net.sockopts import (
+    MAX_BUFFER_BYTES,
+    MIN_BUFFER_BYTES,
+    UDP_BUFFER_BYTES,
+    UNSENT_LIMIT_BYTES,
+    TunnelSocketOptions,
+    checkCongestion,
+    checkMark,
+    enlargeUdpBuffers,
+    requireMarks,
+    setMark,
+    tuneTunnelSocket,
+    unsentBytes,
+)
+from uotp.net.tcpinfo import tcpCost, tcpPathStats, unacknowledgedBytes
+
+__all__ = [
+    "MAX_BUFFER_BYTES",
+    "MIN_BUFFER_BYTES",
+    "UDP_BUFFER_BYTES",
+    "UNSENT_LIMIT_BYTES",
+    "Addresses",
+    "SharedResolver",
+    "TunnelSocketOptions",
+    "backgroundThread",
+    "checkCongestion",
+    "checkMark",
+    "enlargeUdpBuffers",
+    "lookUp",
+    "parseDestination",
+    "requireMarks",
+    "setMark",
+    "tcpCost",
+    "tcpPathStats",
+    "tuneTunnelSocket",
+    "unacknowledgedBytes",
+    "unsentBytes",
+]

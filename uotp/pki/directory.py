@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 
 from uotp.errors import ConfigurationError
 from uotp.pki.issue import defaultHosts, issueAuthority, issueClient, issueServer, normalHost
-from uotp.tls.credentials import publicKeyPin
+from uotp.tls import publicKeyPin
 
 KEY_MODE = 0o600
 CERTIFICATE_MODE = 0o644

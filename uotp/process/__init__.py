@@ -2,3 +2,21 @@
 The process and its operating system: the clock, signals, regular work, state
 machines.
 """
+
+from __future__ import annotations
+
+from uotp.process.clock import SleepDetector, useMonotonicClock
+from uotp.process.descriptors import raiseDescriptorLimit
+from uotp.process.periodic import PeriodicCalls
+from uotp.process.signals import onSignal, stopOnSignals
+from uotp.process.statemachine import StateMachine
+
+__all__ = [
+    "PeriodicCalls",
+    "SleepDetector",
+    "StateMachine",
+    "onSignal",
+    "raiseDescriptorLimit",
+    "stopOnSignals",
+    "useMonotonicClock",
+]

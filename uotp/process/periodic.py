@@ -10,7 +10,7 @@ from typing import Any
 
 from twisted.internet.task import LoopingCall
 
-from uotp.telemetry.log import Logger
+from uotp.telemetry import Logger
 
 
 class PeriodicCalls:

@@ -16,13 +16,9 @@ from twisted.python.failure import Failure
 
 from uotp.errors import PeerError
 from uotp.server.registry import Registry, ServedSession
-from uotp.telemetry.log import Logger, logCounted
-from uotp.telemetry.ratelimit import RateLimit
-from uotp.tunnel.accepted import AcceptedTunnel
-from uotp.tunnel.live import LiveTunnels
-from uotp.tunnel.tunnel import Tunnel
-from uotp.wire.hello import ClientHello
-from uotp.wire.negotiation import FORMATS, WireChoice
+from uotp.telemetry import Logger, RateLimit, logCounted
+from uotp.tunnel import AcceptedTunnel, LiveTunnels, Tunnel
+from uotp.wire import FORMATS, ClientHello, WireChoice
 
 HELLO_SECONDS = 10.0
 """From accept to the session id, with the handshake: a client gives up after 4 s."""

@@ -14,12 +14,9 @@ from twisted.internet.interfaces import IDelayedCall
 from uotp.boundaries import Carrier
 from uotp.errors import PeerError
 from uotp.server.target import TargetPort
-from uotp.session.closing import ClosingSessions
-from uotp.session.session import Session, wordsForLate
-from uotp.telemetry.drops import Drops
-from uotp.telemetry.log import BudgetedLogger, Logger
-from uotp.telemetry.ratelimit import LineBudget
-from uotp.wire.hello import sessionName
+from uotp.session import ClosingSessions, Session, wordsForLate
+from uotp.telemetry import BudgetedLogger, Drops, LineBudget, Logger
+from uotp.wire import sessionName
 
 MAX_SESSIONS = 4096
 """

@@ -13,17 +13,16 @@ from twisted.internet.error import CannotListenError
 from twisted.logger import LogLevel
 
 from uotp.errors import StartError
-from uotp.net.resolver import SharedResolver, backgroundThread
+from uotp.net import SharedResolver, backgroundThread
 from uotp.server.acceptor import Acceptor
 from uotp.server.registry import Registry
 from uotp.server.settings import ServerSettings
 from uotp.server.target import TargetPort
-from uotp.telemetry.log import logCounted
-from uotp.telemetry.ratelimit import RateLimit
-from uotp.tls.credentials import ServerCredentials, publicKeyPin, refusalReason
-from uotp.transport.tcp import AcceptedConnection
-from uotp.transport.tls import AcceptedTlsConnection
-from uotp.tunnel.service import TunnelService
+from uotp.session import WAIT_SECONDS
+from uotp.telemetry import RateLimit, logCounted
+from uotp.tls import ServerCredentials, publicKeyPin, refusalReason
+from uotp.transport import AcceptedConnection, AcceptedTlsConnection
+from uotp.tunnel import TunnelService
 from uotp.udp import datagramPortOpener
 
 LISTEN_QUEUE = 511
@@ -127,7 +126,7 @@ class ServerService(TunnelService):
         port, self._port = self._port, None
         closed = succeed(None) if port is None else maybeDeferred(port.stopListening)
         self._reception.close()
-        drained = self.whenSent(self._registry.waits).addCallback(self._drain)
+        drained = self.whenSent(self._registry.waits, WAIT_SECONDS).addCallback(self._drain)
         super().stopService()
         return gatherResults([closed, drained])
 

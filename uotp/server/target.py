@@ -16,11 +16,9 @@ from twisted.internet.interfaces import IDelayedCall, IHostnameResolver
 from twisted.logger import LogLevel
 
 from uotp.boundaries import Address, DatagramPort, DatagramPortOpener
-from uotp.net.resolver import lookUp
-from uotp.session.backlog import Backlog
-from uotp.telemetry.drops import Drop, Drops
-from uotp.telemetry.log import Logger, logCounted
-from uotp.telemetry.ratelimit import RateLimit
+from uotp.net import lookUp
+from uotp.session import Backlog
+from uotp.telemetry import Drop, Drops, Logger, RateLimit, logCounted
 from uotp.train import MAX_TRAIN_BYTES, Train, countOf
 
 RETRY_SECONDS = 1.0

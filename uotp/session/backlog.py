@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections import deque
 
-from uotp.telemetry.drops import Drop, Drops
-from uotp.train import Train, split
+from uotp.telemetry import Drop, Drops
+from uotp.train import TRAIN_OVERHEAD_BYTES, Train, split
 
 MAX_BYTES = 256 * 1024
 """
@@ -23,9 +23,6 @@ one that runs at 50 Mbit/s.
 
 MAX_AGE_SECONDS = 5.0
 """A tunnel is given 4 s to come up unless the user says otherwise; after this its datagrams are stale."""
-
-TRAIN_OVERHEAD_BYTES = 128
-"""What a train costs beside its payload, so that empty datagrams are bounded too."""
 
 SMALL_BYTES = 256
 """

@@ -14,7 +14,7 @@ from uotp.session.parallelism import Parallelism
 from uotp.session.reinjection import Reinjection
 from uotp.session.scheduler import LOOK_SECONDS, Scheduler
 from uotp.session.stickiness import Stickiness
-from uotp.telemetry.drops import Drops
+from uotp.telemetry import Drops
 from uotp.train import Train, bytesOf, portions
 
 MAX_PORTION_BYTES = 64 * 1024

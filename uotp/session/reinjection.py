@@ -17,8 +17,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from uotp.boundaries import Carrier
-from uotp.train import Arrival
-from uotp.tunnel.unacked import TRAIN_OVERHEAD_BYTES
+from uotp.train import TRAIN_OVERHEAD_BYTES, Arrival
 
 LOOK_SECONDS = 0.1
 """How often tunnels are looked at, at most."""

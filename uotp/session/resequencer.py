@@ -26,7 +26,7 @@ from heapq import heappop, heappush
 from typing import NamedTuple
 
 from uotp.session.ranges import Range, Ranges
-from uotp.train import LAST_NUMBER, Arrival, Train, bytesOf, datagramsWithin
+from uotp.train import LAST_NUMBER, TRAIN_OVERHEAD_BYTES, Arrival, Train, bytesOf, datagramsWithin
 
 MAX_REORDER_SECONDS = 5.0
 """The longest that a user can choose: what has waited longer is of no use to anybody."""
@@ -57,9 +57,6 @@ MAX_HELD_BYTES = 4 * 1024 * 1024
 What may wait in a session: 80 ms of a path of 400 Mbit/s.  A stranger who wants many
 sessions to hold so much has to send all of it again every L{LONGEST_HOLD_SECONDS}.
 """
-
-TRAIN_OVERHEAD_BYTES = 256
-"""About what a train that waits costs beside its payload."""
 
 HALF = 1 << 31
 """A number less than this ahead is ahead; any other is behind."""

@@ -13,7 +13,7 @@ from typing import Any
 from uotp.boundaries import Carrier
 from uotp.session.inbound import Inbound
 from uotp.session.outbound import Outbound
-from uotp.telemetry.drops import Drops
+from uotp.telemetry import Drops
 from uotp.train import Arrival, Numbering, Train, bytesOf
 
 

@@ -1,3 +1,33 @@
 """
 What is said and counted: the log, how often a line may come, and what was dropped.
 """
+
+from __future__ import annotations
+
+from uotp.telemetry.drops import Drop, Drops
+from uotp.telemetry.log import (
+    BudgetedLogger,
+    Logger,
+    logCounted,
+    logTo,
+    openLogFile,
+    parseVerbosity,
+    reopenLogFile,
+    textObserver,
+)
+from uotp.telemetry.ratelimit import LineBudget, RateLimit
+
+__all__ = [
+    "BudgetedLogger",
+    "Drop",
+    "Drops",
+    "LineBudget",
+    "Logger",
+    "RateLimit",
+    "logCounted",
+    "logTo",
+    "openLogFile",
+    "parseVerbosity",
+    "reopenLogFile",
+    "textObserver",
+]

@@ -1,3 +1,25 @@
 """
 Whom we trust: certificates, keys, how peers are verified, and refusals in words.
 """
+
+from __future__ import annotations
+
+from uotp.tls.credentials import (
+    ClientCredentials,
+    ClientTls,
+    ServerCredentials,
+    ServerTls,
+    parsePin,
+    publicKeyPin,
+    refusalReason,
+)
+
+__all__ = [
+    "ClientCredentials",
+    "ClientTls",
+    "ServerCredentials",
+    "ServerTls",
+    "parsePin",
+    "publicKeyPin",
+    "refusalReason",
+]

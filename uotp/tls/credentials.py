@@ -18,7 +18,7 @@ from OpenSSL import SSL
 from twisted.python.failure import Failure
 
 from uotp.errors import ConfigurationError
-from uotp.telemetry.log import Logger
+from uotp.telemetry import Logger
 from uotp.tls import contexts
 from uotp.tls.pem import readIdentity
 from uotp.tls.reasons import errorWords, plainText
@@ -31,7 +31,7 @@ from uotp.tls.verification import (
     publicKeyPin,
     verifyPeer,
 )
-from uotp.wire.negotiation import WireChoice, offered, selected
+from uotp.wire import WireChoice, offered, selected
 
 __all__ = [
     "ClientCredentials",

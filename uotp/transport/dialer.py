@@ -16,11 +16,9 @@ from twisted.internet.interfaces import IHostnameResolver, IReactorPluggableName
 from twisted.internet.protocol import Factory
 from zope.interface import alsoProvides, directlyProvides, providedBy
 
-from uotp.net.sockopts import TunnelSocketOptions
-from uotp.tls.credentials import ClientCredentials
+from uotp.net import TunnelSocketOptions
 from uotp.transport.tcp import DialledConnection
 from uotp.transport.tls import DialledTlsConnection
-from uotp.tunnel.tunnel import Tunnel
 
 
 class TunnelConnector(tcp.Connector):
@@ -94,7 +92,7 @@ class Dialer:
         self,
         reactor: Any,
         server: tuple[str, int],
-        credentials: ClientCredentials | None,
+        creator: Callable[[Any], Any] | None,
         resolver: IHostnameResolver,
         timeout: float,
         mark: int | None = None,
@@ -102,24 +100,23 @@ class Dialer:
     ) -> None:
         """
         @param server: host name or address, and port.
-        @param credentials: L{None} for plain TCP.
+        @param creator: makes OpenSSL's connection for a socket; L{None} for plain TCP.
         @param timeout: seconds for an attempt to connect, without the handshake.
         @param mark: a firewall mark for the connections, or L{None}.
         @param tuning: how their sockets are set up.
-        @raise ConfigurationError: for a host that no certificate could name.
         """
         host, port = server
         choices: dict[str, Any] = {"mark": mark, "tuning": tuning or TunnelSocketOptions()}
         kind: type[DialledConnection]
-        if credentials is None:
+        if creator is None:
             kind = type("OurPlainConnection", (DialledConnection,), choices)
         else:
-            choices["creator"] = staticmethod(credentials.creatorFor(host))
+            choices["creator"] = staticmethod(creator)
             kind = type("OurTlsConnection", (DialledTlsConnection,), choices)
         connect = partial(connectTunnel, kind)
         self._endpoint = HostnameEndpoint(DiallingReactor(reactor, resolver, connect), host, port, timeout)
 
-    def dial(self, makeTunnel: Callable[[], Tunnel]) -> Deferred[Any]:
+    def dial(self, makeTunnel: Callable[[], Any]) -> Deferred[Any]:
         """
         Make one attempt, at all addresses of the server, a little apart.
 

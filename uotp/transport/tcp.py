@@ -12,8 +12,15 @@ from typing import Any
 
 from twisted.internet import main, tcp
 
-from uotp.net.sockopts import TunnelSocketOptions, setMark, tuneTunnelSocket, unsentBytes
-from uotp.net.tcpinfo import tcpCost, tcpPathStats, unacknowledgedBytes
+from uotp.net import (
+    TunnelSocketOptions,
+    setMark,
+    tcpCost,
+    tcpPathStats,
+    tuneTunnelSocket,
+    unacknowledgedBytes,
+    unsentBytes,
+)
 from uotp.path import PathStats
 
 READ_BYTES = 64 * 1024

@@ -15,7 +15,7 @@ from twisted.internet.interfaces import ISSLTransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from uotp.net.sockopts import TunnelSocketOptions
+from uotp.net import TunnelSocketOptions
 from uotp.transport.tcp import READ_BYTES, AcceptedConnection, DialledConnection, PlainConnection
 
 RECORD_BYTES = 16384

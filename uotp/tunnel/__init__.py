@@ -1,3 +1,22 @@
 """
 The life of one connection, and what is spoken on it.
 """
+
+from __future__ import annotations
+
+from uotp.tunnel.accepted import AcceptedTunnel
+from uotp.tunnel.dialled import DialledTunnel
+from uotp.tunnel.live import LiveTunnels
+from uotp.tunnel.service import TunnelService
+from uotp.tunnel.states import State, TunnelOwner
+from uotp.tunnel.tunnel import Tunnel
+
+__all__ = [
+    "AcceptedTunnel",
+    "DialledTunnel",
+    "LiveTunnels",
+    "State",
+    "Tunnel",
+    "TunnelOwner",
+    "TunnelService",
+]

@@ -11,12 +11,7 @@ from uotp.errors import PeerError
 from uotp.tunnel.heartbeat import ACCEPTED_GIVE_UP_SECONDS
 from uotp.tunnel.states import State, TunnelOwner
 from uotp.tunnel.tunnel import Tunnel
-from uotp.wire.hello import (
-    ClientHelloDecoder,
-    ServerHello,
-    WireFormat,
-    encodeServerHello,
-)
+from uotp.wire import ClientHelloDecoder, ServerHello, WireFormat, encodeServerHello
 
 
 class AcceptedTunnel(Tunnel):

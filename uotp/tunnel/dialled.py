@@ -9,8 +9,15 @@ from typing import Any
 from uotp.errors import PeerError
 from uotp.tunnel.states import State, TunnelOwner
 from uotp.tunnel.tunnel import Tunnel
-from uotp.wire.hello import ClientHello, ServerHello, ServerHelloDecoder, WireFormat, encodeClientHello
-from uotp.wire.negotiation import WireChoice, formatToDial
+from uotp.wire import (
+    ClientHello,
+    ServerHello,
+    ServerHelloDecoder,
+    WireChoice,
+    WireFormat,
+    encodeClientHello,
+    formatToDial,
+)
 
 
 class DialledTunnel(Tunnel):

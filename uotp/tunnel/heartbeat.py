@@ -14,8 +14,8 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any, Protocol
 
-from uotp.process.statemachine import StateMachine
-from uotp.wire.format2 import PING_BYTES
+from uotp.process import StateMachine
+from uotp.wire import PING_BYTES
 
 BUSY_SECONDS = 2.0
 """Between two pings of a tunnel that carries."""

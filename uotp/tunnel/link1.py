@@ -7,7 +7,7 @@ from __future__ import annotations
 from uotp.boundaries import TrainsOfTunnel
 from uotp.tunnel.link import Link, Speaker
 from uotp.tunnel.readiness import Readiness
-from uotp.wire.format1 import Format1Codec
+from uotp.wire import Format1Codec
 
 
 class Format1Link(Link):

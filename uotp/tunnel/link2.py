@@ -13,7 +13,7 @@ from uotp.tunnel.heartbeat import Heartbeat
 from uotp.tunnel.link import Link, Speaker
 from uotp.tunnel.readiness import Readiness
 from uotp.tunnel.unacked import Unacked
-from uotp.wire.format2 import Format2Codec, Kind, controlFrame, frameAgain
+from uotp.wire import Format2Codec, Kind, controlFrame, frameAgain
 
 
 class Format2Link(Link):

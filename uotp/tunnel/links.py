@@ -11,7 +11,7 @@ from uotp.tunnel.link import Link, Speaker
 from uotp.tunnel.link1 import Format1Link
 from uotp.tunnel.link2 import Format2Link
 from uotp.tunnel.readiness import Readiness
-from uotp.wire.hello import WireFormat
+from uotp.wire import WireFormat
 
 
 def makeLink(

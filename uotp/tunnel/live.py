@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 
-from uotp.telemetry.log import Logger
+from uotp.telemetry import Logger
 from uotp.tunnel.tunnel import Tunnel
 
 STALL_SECONDS = 30.0

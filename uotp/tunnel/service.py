@@ -12,14 +12,11 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import deferLater
 
+from uotp.boundaries import Credentials
 from uotp.errors import ConfigurationError, StartError
-from uotp.net.sockopts import checkCongestion
-from uotp.process.periodic import PeriodicCalls
-from uotp.session.outbound import WAIT_SECONDS
-from uotp.telemetry.drops import Drops
-from uotp.telemetry.log import Logger
-from uotp.telemetry.ratelimit import RateLimit
-from uotp.tls.credentials import ClientCredentials, ServerCredentials
+from uotp.net import checkCongestion
+from uotp.process import PeriodicCalls
+from uotp.telemetry import Drops, Logger, RateLimit
 from uotp.tunnel.live import LiveTunnels
 
 STALL_ROUND_SECONDS = 5.0
@@ -44,9 +41,7 @@ class TunnelService(Service):
     _log = Logger()
     commandName = ""
 
-    def __init__(
-        self, credentials: ClientCredentials | ServerCredentials | None, reactor: Any, congestion: str | None = None
-    ) -> None:
+    def __init__(self, credentials: Credentials | None, reactor: Any, congestion: str | None = None) -> None:
         """
         @param credentials: L{None} for plain TCP.
         @param congestion: the congestion control that tunnels shall have, or L{None}.
@@ -101,13 +96,13 @@ class TunnelService(Service):
         self._reportDrops()
         return super().stopService()
 
-    def whenSent(self, waits: Callable[[], bool]) -> Deferred[None]:
+    def whenSent(self, waits: Callable[[], bool], seconds: float) -> Deferred[None]:
         """
         @param waits: tells whether something waits that a tunnel will take.
-        @return: fires when that is not so any more, or has been for as long as anything
-            may wait.
+        @param seconds: for how long anything may wait.
+        @return: fires when that is not so any more, or has been for so long.
         """
-        return deferLater(self.reactor, WAIT_SECONDS) if waits() else succeed(None)
+        return deferLater(self.reactor, seconds) if waits() else succeed(None)
 
     def _reportDrops(self) -> None:
         report = self.drops.report()

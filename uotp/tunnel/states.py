@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import Any, Protocol, TypeVar
 
-from uotp.wire.hello import ClientHello
+from uotp.wire import ClientHello
 
 T_contra = TypeVar("T_contra", contravariant=True)
 """A tunnel."""

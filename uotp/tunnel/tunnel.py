@@ -23,7 +23,7 @@ from zope.interface import implementer
 
 from uotp.boundaries import TrainsOfTunnel
 from uotp.errors import PeerError
-from uotp.net.sockopts import unsentBytes
+from uotp.net import unsentBytes
 from uotp.path import PathStats
 from uotp.train import Arrival, Train
 from uotp.tunnel.heartbeat import GIVE_UP_SECONDS
@@ -31,7 +31,7 @@ from uotp.tunnel.link import Link
 from uotp.tunnel.links import makeLink
 from uotp.tunnel.readiness import Readiness
 from uotp.tunnel.states import NEXT_STATE, TALKING, Event, State, TunnelOwner
-from uotp.wire.hello import WireFormat
+from uotp.wire import WireFormat
 
 CLOSE_SECONDS = 1.0
 """

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from uotp.train import LAST_NUMBER, Arrival, Train, bytesOf
+from uotp.train import LAST_NUMBER, TRAIN_OVERHEAD_BYTES, Arrival, Train, bytesOf
 
 AGAIN_SECONDS = 1.0
 """What was sent longer ago is not sent again: a program would have asked for it again."""
@@ -31,9 +31,6 @@ ASK_BYTES = 64 * 1024
 
 MOST_ASK_BYTES = MAX_KEPT_BYTES * 7 // 8
 """From so much on it is asked each time."""
-
-TRAIN_OVERHEAD_BYTES = 256
-"""About what is kept of a train beside its payload."""
 
 Sent = tuple[float, int, list[Train], int]
 """When trains were sent, the number of the first, the trains, and the payload up to their end."""

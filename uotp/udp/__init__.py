@@ -10,9 +10,8 @@ from functools import partial
 from typing import Any
 
 from uotp.boundaries import DatagramPortOpener
-from uotp.net.sockopts import UDP_BUFFER_BYTES
-from uotp.telemetry.drops import Drops
-from uotp.telemetry.log import Logger
+from uotp.net import UDP_BUFFER_BYTES
+from uotp.telemetry import Drops, Logger
 from uotp.udp.base import PortContext
 from uotp.udp.portable import PortableDatagramPort
 

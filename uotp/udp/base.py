@@ -20,9 +20,8 @@ from twisted.internet.abstract import FileDescriptor
 from twisted.logger import LogLevel
 
 from uotp.boundaries import Address, DatagramReceiver
-from uotp.net.sockopts import UDP_BUFFER_BYTES, enlargeUdpBuffers
-from uotp.telemetry.drops import Drop, Drops
-from uotp.telemetry.log import Logger
+from uotp.net import UDP_BUFFER_BYTES, enlargeUdpBuffers
+from uotp.telemetry import Drop, Drops, Logger
 
 MAX_USELESS_TURNS = 100
 """Turns in which reading did nothing but fail before a port is given up, lest it spin."""

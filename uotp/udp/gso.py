@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from twisted.logger import LogLevel
 
 from uotp.boundaries import Address
-from uotp.telemetry.drops import Drop
+from uotp.telemetry import Drop
 from uotp.train import MAX_TRAIN_BYTES, Train, cut
 from uotp.udp.base import SEND_DROPS, PortContext
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from twisted.logger import LogLevel
 
 from uotp.boundaries import Address
-from uotp.telemetry.drops import Drop
+from uotp.telemetry import Drop
 from uotp.train import Train, couple
 from uotp.udp.abi import CONTROL_BYTES, CUT_OFF, UDP_GRO, addressOf
 from uotp.udp.base import ERRORS_OF_DATAGRAMS, SocketPort

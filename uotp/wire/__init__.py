@@ -4,3 +4,44 @@ there: how a tunnel begins (L{uotp.wire.hello}), and the two formats of what fol
 (L{uotp.wire.format1}, L{uotp.wire.format2}).  C{docs/wire.rst} is the same for readers
 who write another program.
 """
+
+from __future__ import annotations
+
+from uotp.wire.format1 import Format1Codec
+from uotp.wire.format2 import PING_BYTES, Format2Codec, Kind, controlFrame, frameAgain
+from uotp.wire.hello import (
+    ClientHello,
+    ClientHelloDecoder,
+    ServerHello,
+    ServerHelloDecoder,
+    WireFormat,
+    encodeClientHello,
+    encodeServerHello,
+    newSessionId,
+    sessionName,
+)
+from uotp.wire.negotiation import FORMATS, WireChoice, formatToDial, offered, parseWire, selected
+
+__all__ = [
+    "FORMATS",
+    "PING_BYTES",
+    "ClientHello",
+    "ClientHelloDecoder",
+    "Format1Codec",
+    "Format2Codec",
+    "Kind",
+    "ServerHello",
+    "ServerHelloDecoder",
+    "WireChoice",
+    "WireFormat",
+    "controlFrame",
+    "encodeClientHello",
+    "encodeServerHello",
+    "formatToDial",
+    "frameAgain",
+    "newSessionId",
+    "offered",
+    "parseWire",
+    "selected",
+    "sessionName",
+]

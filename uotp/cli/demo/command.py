@@ -20,9 +20,8 @@ from uotp.cli.demo.results import Results, table, verdict
 from uotp.cli.demo.stage import Stage, StageError
 from uotp.cli.options import GnuOptions, convert, parseCount
 from uotp.errors import UotpError
-from uotp.process.clock import useMonotonicClock
-from uotp.process.signals import stopOnSignals
-from uotp.telemetry.log import Logger, textObserver
+from uotp.process import stopOnSignals, useMonotonicClock
+from uotp.telemetry import Logger, textObserver
 
 MAX_COUNT = 1_000_000
 """The round trip of each datagram is kept, in 8 bytes."""

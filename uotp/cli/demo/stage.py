@@ -18,14 +18,14 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.task import LoopingCall
 
 from uotp.cli.demo.exchange import Exchange
-from uotp.client.service import ClientService
+from uotp.client import ClientService
 from uotp.errors import StartError, UotpError
-from uotp.net.sockopts import enlargeUdpBuffers
-from uotp.pki.directory import Pki, makePki
-from uotp.server.service import ServerService
+from uotp.net import enlargeUdpBuffers
+from uotp.pki import Pki, makePki
+from uotp.server import ServerService
 from uotp.services import clientService, serverService
-from uotp.telemetry.log import Logger
-from uotp.tls.credentials import ClientTls, ServerTls
+from uotp.telemetry import Logger
+from uotp.tls import ClientTls, ServerTls
 
 LOOPBACK = "127.0.0.1"
 

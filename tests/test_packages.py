@@ -1,0 +1,262 @@
+"""
+Who may know whom: each package imports the faces of a few others, on floors below it.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+import uotp
+
+VALUES = {"train", "path", "errors", "telemetry"}
+"""Floor 1: everybody may know them."""
+
+SEAMS = {"boundaries", "wire", "net", "process"}
+"""Floor 2."""
+
+ALLOWED = {
+    # floor 1: values, and what is said and counted
+    "train": set(),
+    "path": set(),
+    "errors": set(),
+    "telemetry": set(),
+    # floor 2: seams, the wire, the operating system
+    "boundaries": {"train", "path"},
+    "wire": {"train", "errors"},
+    "net": {"path", "errors", "telemetry"},
+    "process": {"errors", "telemetry"},
+    # floor 3: what is done with trains, tunnels, streams and datagrams, and whom we trust
+    "session": {"train", "path", "telemetry", "boundaries"},
+    "tunnel": {"train", "path", "errors", "telemetry", "boundaries", "wire", "net", "process"},
+    "transport": {"path", "errors", "telemetry", "boundaries", "net"},
+    "udp": {"train", "telemetry", "boundaries", "net"},
+    "tls": {"errors", "telemetry", "wire", "net"},
+    # floor 4: the two ends, and certificates
+    "client": {*VALUES, *SEAMS, "session", "tunnel", "transport", "udp", "tls"},
+    "server": {*VALUES, *SEAMS, "session", "tunnel", "transport", "udp", "tls"},
+    "pki": {"errors", "net", "tls"},
+    # floor 5: the embedding interface
+    "services": {*VALUES, *SEAMS, "session", "tls", "client", "server"},
+    # floor 6: words
+    "cli": {*VALUES, *SEAMS, "session", "tls", "client", "server", "pki", "services"},
+}
+"""What each package may import of the others, and of them only the face: what its C{__init__} names."""
+
+MOST_FLOORS = 6
+"""How long a chain of imports from package to package may be."""
+
+PURE = {"train", "path", "errors", "boundaries", "wire", "session"}
+"""
+Packages of values and decisions, which have no business with the outside world: time and
+the like come in as arguments.
+"""
+
+OUTSIDE_WORLD = {
+    "asyncio",
+    "datetime",
+    "os",
+    "secrets",
+    "select",
+    "selectors",
+    "signal",
+    "socket",
+    "ssl",
+    "subprocess",
+    "sys",
+    "threading",
+    "time",
+}
+"""Of the standard library, what floor 0 has no business with: time and the like come in as arguments."""
+
+OUTERMOST = {
+    ("uotp.services", "orGlobalReactor"),
+    ("uotp.cli.common", "commandService"),
+    ("uotp.cli.main", "runEnd"),
+    ("uotp.cli.demo.command", "demo"),
+}
+"""Where the global reactor may be imported; everybody else is handed one."""
+
+OUTSIDERS: dict[str, set[str]] = {}
+"""Names of a face that somebody outside the program needs: who embeds it, or who measures it."""
+
+PACKAGE = Path(uotp.__file__).parent
+
+
+def modules() -> dict[str, ast.Module]:
+    """
+    @return: every module of the package by its name.
+    """
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        found[name] = ast.parse(path.read_bytes())
+    return found
+
+
+def importedNames(node: ast.AST) -> Iterator[str]:
+    """
+    @return: the full names that an import statement brings in; nothing for any
+        other node.
+    """
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            yield alias.name
+    elif isinstance(node, ast.ImportFrom):
+        assert node.level == 0, "imports are absolute, so that they can be read"
+        for alias in node.names:
+            yield f"{node.module}.{alias.name}"
+
+
+def packageOf(module: str) -> str:
+    """
+    @return: the package of ours, or the module beside them, that a module belongs to.
+    """
+    return module.split(".")[1]
+
+
+class PackageTests(SynchronousTestCase):
+    """
+    The rule, and that the table tells of everybody.
+    """
+
+    def setUp(self) -> None:
+        """
+        Read all modules.
+        """
+        found = modules()
+        self.modules = {name: tree for name, tree in found.items() if name not in {"uotp", "uotp._version"}}
+        self.assertEqual(len(found) - len(self.modules), 2)
+
+    def imports(self, module: str) -> set[str]:
+        """
+        @return: full names of all that a module imports, also inside its functions.
+        """
+        return {name for node in ast.walk(self.modules[module]) for name in importedNames(node)}
+
+    def neighbours(self, module: str) -> set[str]:
+        """
+        @return: the modules of ours that a module imports, by their names.
+        """
+        ours = {name for name in self.imports(module) if name.startswith("uotp.")}
+        return {name if name in self.modules else name.rpartition(".")[0] for name in ours} - {"uotp"}
+
+    def crossings(self) -> set[tuple[str, str]]:
+        """
+        @return: for each package, which others its modules import.
+        """
+        found = {(packageOf(one), packageOf(other)) for one in self.modules for other in self.neighbours(one)}
+        return {(one, other) for one, other in found if one != other}
+
+    def test_everyPackageIsInTheTable(self) -> None:
+        """
+        A new package says what it may import before it is used.
+        """
+        self.assertEqual({packageOf(module) for module in self.modules}, set(ALLOWED))
+
+    def test_onlyWhatIsAllowedIsImported(self) -> None:
+        """
+        No package knows one that it need not know.
+        """
+        self.assertEqual(sorted(pair for pair in self.crossings() if pair[1] not in ALLOWED[pair[0]]), [])
+
+    def test_floorsAreFew(self) -> None:
+        """
+        A chain of imports passes no more packages than the house has floors, and what the
+        table allows has no circle.
+        """
+        floors: dict[str, int] = {}
+        for package in TopologicalSorter(ALLOWED).static_order():  # raises CycleError, which names the circle
+            floors[package] = 1 + max((floors[other] for other in ALLOWED[package]), default=0)
+        self.assertLessEqual(max(floors.values()), MOST_FLOORS)
+
+    def test_modulesKnowNoneInACircle(self) -> None:
+        """
+        Each module can be understood after those that it uses.
+        """
+        order = TopologicalSorter({module: self.neighbours(module) - {module} for module in self.modules})
+        order.prepare()
+
+    def test_acrossPackagesOnlyFacesAreImported(self) -> None:
+        """
+        What a package has inside is its own business.
+        """
+        inside = [
+            f"{module} imports {other}"
+            for module in self.modules
+            for other in self.neighbours(module)
+            if packageOf(other) != packageOf(module) and other.count(".") > 1
+        ]
+        self.assertEqual(inside, [])
+
+    def test_facesNameWhatTheyHave(self) -> None:
+        """
+        What a package imports into its C{__init__} is its face, and is listed there; nothing
+        is listed that nobody else needs.
+        """
+        used: dict[str, set[str]] = {}
+        for module in self.modules:
+            for name in self.imports(module):
+                parts = name.split(".")
+                if parts[0] == "uotp" and len(parts) == 3 and parts[1] != packageOf(module):
+                    used.setdefault(parts[1], set()).add(parts[2])
+        for package in ALLOWED:
+            names = {
+                element.value
+                for node in self.modules[f"uotp.{package}"].body
+                if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+                if node.targets[0].id == "__all__" and isinstance(node.value, ast.List)
+                for element in node.value.elts
+                if isinstance(element, ast.Constant)
+            }
+            if names:
+                self.assertEqual(names - OUTSIDERS.get(package, set()), used.get(package, set()) & names, package)
+
+    def test_valuesAndDecisionsArePure(self) -> None:
+        """
+        They import the standard library and each other: no socket, no clock; of Twisted
+        nothing but the names of interfaces, and Deferreds.
+        """
+        for module in self.modules:
+            if packageOf(module) not in PURE:
+                continue
+            for name in self.imports(module):
+                top = name.split(".")[0]
+                if name.startswith(("uotp.", "twisted.internet.interfaces.", "twisted.internet.defer.")):
+                    continue
+                self.assertIn(top, sys.stdlib_module_names | {"__future__"}, module)
+                self.assertNotIn(top, OUTSIDE_WORLD, module)
+
+    def test_chanceComesInAsAnArgument(self) -> None:
+        """
+        Only those who are handed to others own a generator of random numbers: the same
+        again each time.
+        """
+        for module, tree in self.modules.items():
+            if packageOf(module) not in PURE:
+                continue
+            used = {
+                node.attr
+                for node in ast.walk(tree)
+                if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "random"
+            }
+            self.assertLessEqual(used, {"Random"}, module)
+            self.assertFalse([name for name in self.imports(module) if name.startswith("random.")], module)
+
+    def test_theGlobalReactorIsForTheOutermostFunctions(self) -> None:
+        """
+        Importing a module of ours installs none, and all else is handed the one to use.
+        """
+        found = set()
+        for module, tree in self.modules.items():
+            for node in tree.body:
+                inner = {name for part in ast.walk(node) for name in importedNames(part)}
+                if "twisted.internet.reactor" in {".".join(name.split(".")[:3]) for name in inner}:
+                    found.add((module, getattr(node, "name", "at its top level")))
+        self.assertEqual(found, OUTERMOST)
