@@ -6,7 +6,7 @@ the tests, a twin in memory.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from uotp.path import PathStats
 from uotp.train import Arrival, Numbering, Train
@@ -60,6 +60,83 @@ class DatagramPort(Protocol):
 
 DatagramPortOpener = Callable[[Address, DatagramReceiver], DatagramPort]
 """Opens a port, bound to an address; raises OSError when that cannot be done."""
+
+
+class Security(NamedTuple):
+    """
+    What TLS has found out about a stream.
+
+    @ivar protocol: what both ends have agreed on by ALPN, or L{None}.
+    @ivar peerKey: the SHA-256 of the peer's public key, which stays the same when its
+        certificate is renewed; L{None} when it has shown no certificate.
+    @ivar refusal: why one end refuses the other, in words, or L{None}.
+    """
+
+    protocol: bytes | None = None
+    peerKey: bytes | None = None
+    refusal: str | None = None
+
+
+class Stream(Protocol):
+    """
+    A connection that carries bytes both ways, over TCP, with TLS or without.  It calls a
+    Twisted protocol: C{connectionMade}, C{handshakeCompleted} when there is TLS,
+    C{dataReceived}, and C{connectionLost}, after which L{security} still tells.  It
+    pauses a producer as soon as it holds anything that the kernel did not take.
+    """
+
+    @property
+    def security(self) -> Security | None:
+        """
+        What TLS has found out so far; L{None} when there is no TLS.
+        """
+
+    def write(self, data: bytes) -> None:
+        """
+        Send bytes, now as far as the kernel takes them, and the rest later.
+        """
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:  # noqa: FBT001 - Twisted's signature
+        """
+        Say who is to be paused while the stream is full; see C{IConsumer}.
+        """
+
+    def unregisterProducer(self) -> None:
+        """
+        Pause nobody any more.
+        """
+
+    def close(self) -> None:
+        """
+        Send what is written, and close then.  Whoever calls this sets a time for it.
+        """
+
+    def abort(self) -> None:
+        """
+        Close now, and drop what is written.
+        """
+
+    def queuedBytes(self) -> int:
+        """
+        @return: what the stream holds and has not given to the kernel.
+        """
+
+    def unacknowledged(self) -> int | None:
+        """
+        @return: how much of what was written the other kernel has not acknowledged, as it
+            is on the wire, in bytes; L{None} where the system does not tell.
+        """
+
+    def pathStats(self) -> PathStats | None:
+        """
+        @return: how the path is, or L{None} where the system does not tell.
+        """
+
+    def cost(self) -> int:
+        """
+        @return: what stands before the next byte that is written, in bytes: 0 at rest,
+            L{uotp.path.TROUBLED} or more while the connection retransmits.
+        """
 
 
 class Carrier(Protocol):
