@@ -37,7 +37,7 @@ from uotp.transport.tcp import DialledConnection
 from uotp.transport.tls import DialledTlsConnection
 from uotp.tunnel.accepted import AcceptedTunnel
 from uotp.tunnel.live import LiveTunnels
-from uotp.tunnel.states import TunnelOwner
+from uotp.tunnel.states import AcceptedTunnelOwner, DialledTunnelOwner
 from uotp.tunnel.tunnel import Tunnel
 from uotp.wire.hello import ClientHello, ServerHello
 from uotp.wire.negotiation import WireChoice
@@ -524,7 +524,7 @@ class RecordingOwner:
         """
         self.drained.append(tunnel)
 
-    def tunnelSilent(self, tunnel: Tunnel) -> None:
+    def pongGivenUp(self, tunnel: Tunnel) -> None:
         """
         Keep it.
         """
@@ -790,4 +790,5 @@ _port: type[DatagramPort] = MemoryDatagramPort
 _opener: DatagramPortOpener = MemoryUdp().open
 _carrier: type[Carrier] = MemoryTunnel
 _session: type[TrainsOfTunnel] = RecordingSession
-_owner: type[TunnelOwner[Tunnel]] = RecordingOwner
+_dialledBy: type[DialledTunnelOwner[Tunnel]] = RecordingOwner
+_acceptedBy: type[AcceptedTunnelOwner[Tunnel]] = RecordingOwner

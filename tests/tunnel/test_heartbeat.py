@@ -86,19 +86,19 @@ class RecordingHeartbeatOwner:
         """
         return self.path
 
-    def answerOverdue(self) -> None:
+    def pongOverdue(self) -> None:
         """
         Keep it.
         """
         self._keep("overdue")
 
-    def answerCame(self) -> None:
+    def pongCame(self) -> None:
         """
         Keep it.
         """
         self._keep("came")
 
-    def answerGivenUp(self) -> None:
+    def pongGivenUp(self) -> None:
         """
         Keep it.
         """

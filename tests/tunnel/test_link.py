@@ -90,19 +90,19 @@ class RecordingSpeaker:
         self.told.append(told)
         self.whenTold()
 
-    def peerGivenUp(self) -> None:
+    def pongGivenUp(self) -> None:
         """
         Keep it.
         """
         self._keep("given up")
 
-    def peerDrains(self) -> None:
+    def peerDrained(self) -> None:
         """
         Keep it.
         """
         self._keep("drains")
 
-    def peerLeaves(self) -> None:
+    def peerLeft(self) -> None:
         """
         Keep it, or find fault with it.
         """

@@ -86,7 +86,7 @@ STEPS: dict[Event, Callable[[Tunnel], None]] = {
     Event.SECURED: lambda tunnel: tunnel.handshakeCompleted(),
     Event.GREETED: lambda tunnel: tunnel.carryFor(RecordingSession()),
     Event.DRAIN: lambda tunnel: tunnel.drain() if tunnel.state in TALKING else None,
-    Event.PEER_DRAINS: lambda tunnel: tunnel.peerDrains(),
+    Event.PEER_DRAINS: lambda tunnel: tunnel.peerDrained(),
     Event.CLOSED: lambda tunnel: tunnel.close(),
     Event.DISCONNECTED: lambda tunnel: tunnel.connectionLost(done()),
 }

@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from uotp.client.failures import wordsForFailure
-from uotp.tunnel import DialledTunnel, LiveTunnels, State, Tunnel, TunnelOwner
+from uotp.tunnel import DialledTunnel, DialledTunnelOwner, LiveTunnels, State, Tunnel
 from uotp.wire import WireChoice
 
 
@@ -40,7 +40,7 @@ class Attempt:
     """
 
     def __init__(
-        self, ways: DialContext, owner: TunnelOwner[Tunnel], sessionId: bytes, failed: Callable[[str], None]
+        self, ways: DialContext, owner: DialledTunnelOwner[Tunnel], sessionId: bytes, failed: Callable[[str], None]
     ) -> None:
         """
         @param owner: who is told when the tunnel is open, or lost.

@@ -25,7 +25,7 @@ from uotp.client.lifetime import Lifetime
 from uotp.client.slotstates import NEXT_STATE, Event, State
 from uotp.process import StateMachine
 from uotp.tunnel import DialledTunnel, Tunnel
-from uotp.wire import ClientHello, ServerHello, WireFormat
+from uotp.wire import ServerHello, WireFormat
 
 PROVED_SECONDS = 5.0
 """A tunnel that stays so long is a success even when the target is silent."""
@@ -150,16 +150,6 @@ class Slot(StateMachine[State, Event]):
 
     # What tunnels tell.
 
-    def helloReceived(self, tunnel: Tunnel, hello: ClientHello) -> None:
-        """
-        Only accepted tunnels say so.
-        """
-
-    def peerLeft(self, tunnel: Tunnel) -> None:
-        """
-        Only accepted tunnels say so.
-        """
-
     def tunnelDrained(self, tunnel: Tunnel) -> None:
         """
         Nothing more comes of it: it has been replaced, or the server stops, or we do.
@@ -172,7 +162,7 @@ class Slot(StateMachine[State, Event]):
             tunnel.close()
         self._tellEmptied()  # the last one then says for all that the session is over
 
-    def tunnelSilent(self, tunnel: Tunnel) -> None:
+    def pongGivenUp(self, tunnel: Tunnel) -> None:
         """
         The server has not answered for too long.
         """

@@ -166,7 +166,7 @@ class Acceptor(Factory):
         the tunnel's own bounds that.
         """
 
-    def tunnelSilent(self, tunnel: Tunnel) -> None:
+    def pongGivenUp(self, tunnel: Tunnel) -> None:
         """
         The client does not answer: it has opened another tunnel, if it lives.
         """
@@ -183,11 +183,6 @@ class Acceptor(Factory):
         served = self._known.get(tunnel)
         if served is not None:
             self._registry.end(served)
-
-    def tunnelOpened(self, tunnel: Tunnel) -> None:
-        """
-        Only dialled tunnels say so.
-        """
 
     def tunnelLost(self, tunnel: Tunnel, reason: Failure) -> None:
         """

@@ -8,15 +8,15 @@ from uotp.tunnel.accepted import AcceptedTunnel
 from uotp.tunnel.dialled import DialledTunnel
 from uotp.tunnel.live import LiveTunnels
 from uotp.tunnel.service import TunnelService
-from uotp.tunnel.states import State, TunnelOwner
+from uotp.tunnel.states import DialledTunnelOwner, State
 from uotp.tunnel.tunnel import Tunnel
 
 __all__ = [
     "AcceptedTunnel",
     "DialledTunnel",
+    "DialledTunnelOwner",
     "LiveTunnels",
     "State",
     "Tunnel",
-    "TunnelOwner",
     "TunnelService",
 ]

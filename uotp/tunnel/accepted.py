@@ -9,7 +9,7 @@ from typing import Any
 from uotp.boundaries import TrainsOfTunnel
 from uotp.errors import PeerError
 from uotp.tunnel.heartbeat import ACCEPTED_GIVE_UP_SECONDS
-from uotp.tunnel.states import State, TunnelOwner
+from uotp.tunnel.states import AcceptedTunnelOwner, State
 from uotp.tunnel.tunnel import Tunnel
 from uotp.wire import ClientHelloDecoder, ServerHello, WireFormat, encodeServerHello
 
@@ -22,11 +22,12 @@ class AcceptedTunnel(Tunnel):
 
     giveUpSeconds = ACCEPTED_GIVE_UP_SECONDS
 
-    def __init__(self, clock: Any, owner: TunnelOwner[Any]) -> None:
+    def __init__(self, clock: Any, owner: AcceptedTunnelOwner[Any]) -> None:
         """
         See L{Tunnel}.
         """
         super().__init__(clock, owner)
+        self._acceptedBy = owner
         self._helloDecoder = ClientHelloDecoder()
 
     def _secured(self) -> None:
@@ -72,6 +73,12 @@ class AcceptedTunnel(Tunnel):
             return
         hello, rest = heard
         self.wireFormat = hello.wireFormat
-        self._owner.helloReceived(self, hello)
+        self._acceptedBy.helloReceived(self, hello)
         if rest:
             super().dataReceived(rest)
+
+    def peerLeft(self) -> None:
+        """
+        The client leaves, and its session with it.
+        """
+        self._acceptedBy.peerLeft(self)

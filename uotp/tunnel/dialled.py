@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from uotp.errors import PeerError
-from uotp.tunnel.states import State, TunnelOwner
+from uotp.tunnel.states import DialledTunnelOwner, State
 from uotp.tunnel.tunnel import Tunnel
 from uotp.wire import (
     ClientHello,
@@ -29,13 +29,14 @@ class DialledTunnel(Tunnel):
     """
 
     def __init__(
-        self, clock: Any, owner: TunnelOwner[Any], sessionId: bytes, wire: WireChoice = WireChoice.AUTO
+        self, clock: Any, owner: DialledTunnelOwner[Any], sessionId: bytes, wire: WireChoice = WireChoice.AUTO
     ) -> None:
         """
         @param sessionId: of the session that the tunnel is to carry for.
         @param wire: which formats may be spoken.
         """
         super().__init__(clock, owner)
+        self._dialledBy = owner
         self._sessionId = sessionId
         self._wire = wire
         self._answerDecoder = ServerHelloDecoder()
@@ -46,7 +47,7 @@ class DialledTunnel(Tunnel):
         self.wireFormat = formatToDial(self._wire, None if tls is None else tls.get_alpn_proto_negotiated())
         self.transport.write(encodeClientHello(ClientHello(self.wireFormat, self._sessionId)))
         if self.wireFormat is WireFormat.ONE:
-            self._owner.tunnelOpened(self)
+            self._dialledBy.tunnelOpened(self)
 
     def dataReceived(self, data: bytes) -> None:
         """
@@ -67,11 +68,11 @@ class DialledTunnel(Tunnel):
         if not self.answer.welcome:
             self.misbehaved(PeerError("the server refuses the session; its log says why"))
             return
-        self._owner.tunnelOpened(self)
+        self._dialledBy.tunnelOpened(self)
         if rest:
             super().dataReceived(rest)
 
-    def peerLeaves(self) -> None:
+    def peerLeft(self) -> None:
         """
         Only a client may.
         """

@@ -108,17 +108,17 @@ class HeartbeatOwner(Protocol):
             tell.
         """
 
-    def answerOverdue(self) -> None:
+    def pongOverdue(self) -> None:
         """
         The other end does not answer in time.
         """
 
-    def answerCame(self) -> None:
+    def pongCame(self) -> None:
         """
-        The other end answers again, after L{answerOverdue}.
+        The other end answers again, after L{pongOverdue}.
         """
 
-    def answerGivenUp(self) -> None:
+    def pongGivenUp(self) -> None:
         """
         The other end has not answered for so long that the tunnel had better be
         replaced.
@@ -167,7 +167,7 @@ class Heartbeat(StateMachine[State, Event]):
         elif self._state is State.ASKED:
             self._wasAsked()
         elif self._advance(Event.LATE):
-            self._owner.answerGivenUp()
+            self._owner.pongGivenUp()
 
     # Asking.
 
@@ -219,7 +219,7 @@ class Heartbeat(StateMachine[State, Event]):
             assert self._timer is not None
             self._timer.reset(self._patience())
         elif self._advance(Event.LATE):
-            self._owner.answerGivenUp()
+            self._owner.pongGivenUp()
 
     # Answers.
 
@@ -239,7 +239,7 @@ class Heartbeat(StateMachine[State, Event]):
         self._proving = False
         self._wait(max(BUSY_SECONDS - took, 0))
         if not wasAsked:
-            self._owner.answerCame()
+            self._owner.pongCame()
         return True
 
     def _wasAsked(self) -> None:
@@ -255,9 +255,9 @@ class Heartbeat(StateMachine[State, Event]):
             self._wait(min(more, left))
         elif self._advance(Event.LATE):
             self._wait(self._giveUpSeconds)
-            self._owner.answerOverdue()
+            self._owner.pongOverdue()
             if self._proving and self._advance(Event.LATE):
-                self._owner.answerGivenUp()
+                self._owner.pongGivenUp()
 
     def stop(self) -> None:
         """

@@ -45,17 +45,17 @@ class Speaker(Protocol):
             tell.
         """
 
-    def peerGivenUp(self) -> None:
+    def pongGivenUp(self) -> None:
         """
         The other end has not answered for so long that the tunnel had better be replaced.
         """
 
-    def peerDrains(self) -> None:
+    def peerDrained(self) -> None:
         """
         The other end sends no more trains.
         """
 
-    def peerLeaves(self) -> None:
+    def peerLeft(self) -> None:
         """
         The other end leaves, and its session with it.
 

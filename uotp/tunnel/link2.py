@@ -113,9 +113,9 @@ class Format2Link(Link):
                     self.roundTrip = self._heartbeat.roundTrip
                     self._session.roundTripSeen()
             elif kind is Kind.DRAIN:
-                self._speaker.peerDrains()
+                self._speaker.peerDrained()
             elif kind is Kind.BYE:
-                self._speaker.peerLeaves()
+                self._speaker.peerLeft()
         if asked is not None:
             self._owed = asked
             self._answer()
@@ -172,23 +172,23 @@ class Format2Link(Link):
         """
         return self._speaker.pathRoundTrip()
 
-    def answerOverdue(self) -> None:
+    def pongOverdue(self) -> None:
         """
         See L{uotp.tunnel.heartbeat.HeartbeatOwner}: carry nothing until the answer comes.
         """
-        self._readiness.silent()
+        self._readiness.pongOverdue()
 
-    def answerCame(self) -> None:
+    def pongCame(self) -> None:
         """
         See L{uotp.tunnel.heartbeat.HeartbeatOwner}: carry again.
         """
-        self._readiness.answers()
+        self._readiness.pongCame()
 
-    def answerGivenUp(self) -> None:
+    def pongGivenUp(self) -> None:
         """
         See L{uotp.tunnel.heartbeat.HeartbeatOwner}.
         """
-        self._speaker.peerGivenUp()
+        self._speaker.pongGivenUp()
 
     def bye(self) -> None:
         """

@@ -58,14 +58,14 @@ class Readiness:
         self._isFull = False
         self._tellFree()
 
-    def silent(self) -> None:
+    def pongOverdue(self) -> None:
         """
         The other end does not answer in time: carry nothing until it does.
         """
         self._isSilent = True
         self._tellGone()
 
-    def answers(self) -> None:
+    def pongCame(self) -> None:
         """
         The other end answers again.
         """

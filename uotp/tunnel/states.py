@@ -75,19 +75,8 @@ TALKING = frozenset({State.OPEN, State.DRAINING, State.DRAINED})
 
 class TunnelOwner(Protocol[T_contra]):
     """
-    Who dialled or accepted a tunnel.
+    Whoever dialled or accepted a tunnel, as the tunnel sees it.
     """
-
-    def tunnelOpened(self, tunnel: T_contra) -> None:
-        """
-        A dialled tunnel is open, as far as the other end is concerned; C{tunnel.carryFor}
-        is called next.
-        """
-
-    def helloReceived(self, tunnel: T_contra, hello: ClientHello) -> None:
-        """
-        An accepted tunnel has said its hello.  Welcome it, or refuse it.
-        """
 
     def tunnelDrained(self, tunnel: T_contra) -> None:
         """
@@ -95,14 +84,9 @@ class TunnelOwner(Protocol[T_contra]):
         say so.
         """
 
-    def tunnelSilent(self, tunnel: T_contra) -> None:
+    def pongGivenUp(self, tunnel: T_contra) -> None:
         """
-        The other end has not answered for so long that it had better be replaced.
-        """
-
-    def peerLeft(self, tunnel: T_contra) -> None:
-        """
-        The client has left; its session may be forgotten.
+        A pong is overdue for so long that the tunnel had better be replaced.
         """
 
     def tunnelLost(self, tunnel: T_contra, reason: Any) -> None:
@@ -110,4 +94,32 @@ class TunnelOwner(Protocol[T_contra]):
         The tunnel is gone, whatever its state was.
 
         @param reason: a C{Failure}.
+        """
+
+
+class DialledTunnelOwner(TunnelOwner[T_contra], Protocol[T_contra]):
+    """
+    Whoever dialled a tunnel.
+    """
+
+    def tunnelOpened(self, tunnel: T_contra) -> None:
+        """
+        The tunnel is open, as far as the other end is concerned; C{tunnel.carryFor} is
+        called next.
+        """
+
+
+class AcceptedTunnelOwner(TunnelOwner[T_contra], Protocol[T_contra]):
+    """
+    Whoever accepted a tunnel.
+    """
+
+    def helloReceived(self, tunnel: T_contra, hello: ClientHello) -> None:
+        """
+        The client has said its hello.  Welcome the tunnel, or refuse it.
+        """
+
+    def peerLeft(self, tunnel: T_contra) -> None:
+        """
+        The client has left; its session may be forgotten.
         """

@@ -4,7 +4,7 @@ other.
 
 The life of a tunnel is a table, L{uotp.tunnel.states.NEXT_STATE}.  It carries trains in one state
 only, OPEN: after the handshake of TLS and the hello.  What is spoken then is
-L{uotp.tunnel.link}'s.  Who dials or accepts follows that life through L{TunnelOwner}; the
+L{uotp.tunnel.link}'s.  Who dials or accepts follows that life through L{uotp.tunnel.states.TunnelOwner}; the
 session sees trains, and whether the tunnel is free, and nothing else.
 
 Back-pressure: a tunnel is full while its transport says so, which it does as soon
@@ -145,7 +145,7 @@ class Tunnel(TwistedProtocol):
         else:
             self.close()
 
-    def peerDrains(self) -> None:
+    def peerDrained(self) -> None:
         """
         The other end sends no more trains: neither do we, then.
         """
@@ -176,11 +176,13 @@ class Tunnel(TwistedProtocol):
             self._conversation.bye()
         self.close()
 
-    def peerLeaves(self) -> None:
+    def peerLeft(self) -> None:
         """
         The other end leaves, and its session with it.
+
+        @raise PeerError: when it may not say so.
         """
-        self._owner.peerLeft(self)
+        raise NotImplementedError
 
     def close(self) -> None:
         """
@@ -333,11 +335,11 @@ class Tunnel(TwistedProtocol):
         standing = self.standing()
         return 0.0 if standing is None else standing.roundTrip
 
-    def peerGivenUp(self) -> None:
+    def pongGivenUp(self) -> None:
         """
         See L{uotp.tunnel.link.Speaker}.
         """
-        self._owner.tunnelSilent(self)
+        self._owner.pongGivenUp(self)
 
     # Back-pressure.
 
