@@ -10,7 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.train import MAX_TRAIN_BYTES, Train, bytesOf, countOf, cut, gather, portions, split
+from uotp.train import (
+    MAX_TRAIN_BYTES,
+    Train,
+    bytesOf,
+    countOf,
+    couple,
+    cut,
+    datagramsOf,
+    gather,
+    joined,
+    portions,
+    split,
+)
 
 DATAGRAMS = st.lists(st.binary(max_size=4) | st.integers(0, 3).map(lambda n: b"=" * n), max_size=24)
 """Short ones of few lengths, so that many have a neighbour of their own length."""
@@ -68,6 +80,7 @@ class TrainTests(SynchronousTestCase):
         for size in range(14):
             train = Train(4, bytes(size))
             self.assertEqual(train.datagrams, len(cut(train)), train)
+            self.assertEqual(datagramsOf(size, 4), len(cut(train)), train)
         self.assertEqual(Train(3, b"abcdefgh").datagrams, 3)
         self.assertEqual(Train(1, bytes(MAX_TRAIN_BYTES)).datagrams, MAX_TRAIN_BYTES)
 
@@ -202,3 +215,33 @@ class GatherTests(SynchronousTestCase):
         self.assertEqual([one for train in trains for one in cut(train)], datagrams)
         self.assertEqual(sum(train.datagrams for train in trains), len(datagrams))
         self.assertEqual(len(trains), fewest(datagrams))
+
+
+class JoinTests(SynchronousTestCase):
+    """
+    Messages that are joined, of which each is one datagram or several.
+    """
+
+    def test_piecesAreHandedOnAsTheyAre(self) -> None:
+        """
+        Whoever writes them one after another needs no copy of them.
+        """
+        messages = [(b"aabb", 2), (b"cc", 0), (b"d", 0), (b"ee", 9)]
+        self.assertEqual(joined(messages), [(2, [b"aabb", b"cc", b"d"]), (2, [b"ee"])])
+        pieces = [piece for _, run in joined(messages) for piece in run]
+        for piece, (payload, _) in zip(pieces, messages, strict=True):
+            self.assertIs(piece, payload)
+        self.assertEqual(joined([]), [])
+
+    @settings(max_examples=120, deadline=None, database=None)
+    @given(st.lists(st.tuples(st.binary(max_size=9), st.integers(0, 10)), max_size=12))
+    def test_messagesKeepTheirDatagrams(self, messages: list[tuple[bytes, int]]) -> None:
+        """
+        In order; no two trains could be one; and one message alone is treated as any.
+        """
+        datagrams = [datagram for data, each in messages for datagram in cut(Train(each or len(data), data))]
+        trains = couple(messages)
+        self.assertEqual([datagram for train in trains for datagram in cut(train)], datagrams)
+        self.assertEqual(trains, [Train(segment, b"".join(run)) for segment, run in joined(messages)])
+        for one, other in pairwise(trains):
+            self.assertFalse(fits(cut(one) + cut(other)))

@@ -1,11 +1,11 @@
 """
-What flows through the program: trains of datagrams.  Pure values; nothing
-here knows where a train comes from or where it goes.
+Defines what flows through the program: trains of datagrams.  These are pure values;
+nothing here knows where a train comes from or where it goes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 MAX_TRAIN_BYTES = 65507
@@ -19,9 +19,21 @@ TRAIN_OVERHEAD_BYTES = 256
 """About what a train that is kept costs beside its payload, so that empty datagrams are bounded too."""
 
 
+def datagramsOf(size: int, segment: int) -> int:
+    """
+    Count the datagrams of a train.  On the way of a lone datagram the expression stands in
+    place of a call, since every call counts there.
+
+    @param size: of the payload, in bytes.
+    @param segment: bytes of each datagram; the last one may be shorter.
+    @return: how many there are, at least one.
+    """
+    return 1 if size <= segment else -(-size // segment)
+
+
 class Train(NamedTuple):
     """
-    A run of datagrams of one length that lie one after another.  A named tuple
+    Holds datagrams of one length that lie one after another.  It is a named tuple
     and not a dataclass, because the data path makes one for each event and a
     frozen dataclass takes twice as long to make.
 
@@ -120,7 +132,9 @@ def portions(trains: Iterable[Train], most: int) -> Iterator[list[Train]]:
 
 def gather(datagrams: Iterable[bytes]) -> list[Train]:
     """
-    Join neighbours into trains, without changing their order.
+    Join neighbours into trains, without changing their order.  L{couple} does the same for
+    messages that may hold several datagrams; this has a loop of its own because through
+    that one it takes a fifth longer.
 
     @return: as few trains as the order allows, none above L{MAX_TRAIN_BYTES}
         unless a lone datagram is.
@@ -158,7 +172,8 @@ Arrival = tuple[int, Train]
 
 class Numbering:
     """
-    The numbers of what one end of a session sends, shared by its tunnels.
+    Holds the number that comes next in what one end of a session sends; all tunnels of the
+    session share it.
 
     @ivar next: of the next datagram.
     """
@@ -167,75 +182,51 @@ class Numbering:
         self.next = first
 
 
-class Joined(NamedTuple):
+Joined = tuple[int, list[bytes]]
+"""Neighbours that make one train: bytes of each datagram, and the payload in pieces, in order."""
+
+
+def joined(messages: Iterable[tuple[bytes, int]]) -> list[Joined]:
     """
-    Trains that make one.
+    Find neighbours that make one train: all their datagrams have one length, and only the
+    last of all may be shorter.  The pieces are not joined here, since not everybody needs
+    that.
 
-    @ivar segment: of all of them; no longer than the payload.
-    @ivar size: of the payload, in bytes.
-    @ivar datagrams: how many there are.
-    @ivar payloads: of each.
+    @param messages: the data of each message, which is one datagram or several; and bytes
+        of each of these, of which the last may be shorter, or 0 for a message that is one
+        datagram.
+    @return: as few trains as the order allows, none above L{MAX_TRAIN_BYTES} unless a lone
+        message is.
     """
-
-    segment: int
-    size: int
-    datagrams: int
-    payloads: list[bytes]
-
-
-def joined(trains: Iterable[Train]) -> Iterator[Joined]:
-    """
-    Make one train of neighbours where that is one: of datagrams of the same length, of
-    which the last may be shorter, as what acknowledges behind what is data.
-
-    @return: as many as there have to be, in order; none above L{MAX_TRAIN_BYTES} that was
-        not before.
-    """
-    segment = size = datagrams = room = 0
-    payloads: list[bytes] = []
-    for nextSegment, payload in trains:
+    found: list[Joined] = []
+    run: list[bytes] = []
+    segment = room = 0
+    for payload, coalesced in messages:
         length = len(payload)
-        if room >= length > 0 and (nextSegment == segment or length <= min(segment, nextSegment)):
-            payloads.append(payload)
-            size += length
-            datagrams += -(-length // segment)
+        each = coalesced if 0 < coalesced < length else length
+        if room >= length > 0 and (each == segment or each == length < segment):
+            run.append(payload)
+            room -= length
         else:
-            if payloads:
-                yield Joined(segment, size, datagrams, payloads)
-            segment, size, payloads = min(nextSegment, length), length, [payload]
-            datagrams = 1 if length <= nextSegment else -(-length // nextSegment)
-        room = 0 if not segment or size % segment else MAX_TRAIN_BYTES - size
-    if payloads:
-        yield Joined(segment, size, datagrams, payloads)
+            run = [payload]
+            found.append((each, run))
+            segment = each
+            room = MAX_TRAIN_BYTES - length
+        if length != segment and length % segment:
+            room = 0  # a shorter datagram is the last of its train
+    return found
 
 
-def couple(messages: Iterable[tuple[bytes, int]]) -> list[Train]:
+def couple(messages: Sequence[tuple[bytes, int]]) -> list[Train]:
     """
     Join neighbours into trains, without changing their order.
 
-    @param messages: the data of each message, which is one datagram or several that
-        the kernel has coalesced; and bytes of each of these, of which the last may be
-        shorter, or 0 for a message that is one datagram.
+    @param messages: as for L{joined}.
     @return: as few trains as the order allows, none above L{MAX_TRAIN_BYTES} unless
         a lone message is.
     """
-    trains: list[Train] = []
-    run: list[bytes] = []
-    segment = room = 0
-    for data, coalesced in messages:
-        size = len(data)
-        each = coalesced if 0 < coalesced < size else size
-        if 0 < size <= room and (each == segment or (each == size and size < segment)):
-            run.append(data)
-            room -= size
-        else:
-            if run:
-                trains.append(Train(segment, b"".join(run)))
-            run = [data]
-            segment = each
-            room = MAX_TRAIN_BYTES - size
-        if segment == 0 or size % segment:
-            room = 0  # a shorter datagram is the last of its train, and an empty one is alone
-    if run:
-        trains.append(Train(segment, b"".join(run)))
-    return trains
+    if len(messages) == 1:  # which takes two thirds of the time in this way
+        payload, coalesced = messages[0]
+        size = len(payload)
+        return [Train(coalesced if 0 < coalesced < size else size, payload)]
+    return [Train(segment, b"".join(run)) for segment, run in joined(messages)]

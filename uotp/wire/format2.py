@@ -14,7 +14,7 @@ from struct import Struct
 from typing import NamedTuple
 
 from uotp.errors import PeerError
-from uotp.train import LAST_NUMBER, Arrival, Numbering, Train, joined
+from uotp.train import LAST_NUMBER, Arrival, Numbering, Train, datagramsOf, joined
 
 HEADER = Struct("!BBHHI")
 """Kind, flags, segment, length of the payload, number of the first datagram."""
@@ -119,10 +119,11 @@ class Format2Codec:
             self._numbering.next = number + (1 if size <= segment else -(-size // segment)) & LAST_NUMBER
             return HEADER.pack(TRAIN, 0, min(segment, size), size, number) + payload
         pieces: list[bytes] = []
-        for segment, size, datagrams, payloads in joined(trains):
+        for segment, payloads in joined([(payload, segment) for segment, payload in trains]):
+            size = sum(map(len, payloads))
             pieces.append(HEADER.pack(TRAIN, 0, segment, size, number))
             pieces += payloads
-            number = number + datagrams & LAST_NUMBER
+            number = number + datagramsOf(size, segment) & LAST_NUMBER
         self._numbering.next = number
         return b"".join(pieces)
 
@@ -216,7 +217,7 @@ class Format2Codec:
             if size:
                 trains = decoded.again if self._isAgain else decoded.arrivals
                 trains.append((self._number, Train(segment, data[start : start + size])))
-                self._number = self._number - (-size // segment) & LAST_NUMBER
+                self._number = self._number + datagramsOf(size, segment) & LAST_NUMBER
         elif kind in PAYLOAD_BYTES:
             size = left if left <= there else 0
             if size:
