@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.doubles.contracts import TimerTestCase
+from uotp.session.hold import FIRST_HOLD_SECONDS, MAX_REORDER_SECONDS, ROUND_TRIPS
 from uotp.session.inbound import Inbound
 from uotp.session.pacer import BURST_BYTES, DATAGRAM_BYTES, TICK_SECONDS
-from uotp.session.resequencer import FIRST_HOLD_SECONDS, MAX_REORDER_SECONDS, ROUND_TRIPS
 from uotp.train import Arrival, Train
 
 HOLD = 0.125

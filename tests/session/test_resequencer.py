@@ -7,25 +7,29 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from copy import deepcopy
 from typing import NamedTuple
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from uotp.session import hold as holding
 from uotp.session import resequencer as reorder
-from uotp.session.resequencer import (
-    HALF,
+from uotp.session.hold import (
     LEAST_HOLD_SECONDS,
     LONGEST_HOLD_SECONDS,
     MARGIN,
+    REMEMBERED_PER_SECOND,
+    ROUND_TRIPS,
+    Hold,
+)
+from uotp.session.resequencer import (
+    HALF,
     MAX_GIVEN_UP,
     MAX_GONE,
     MAX_HELD_BYTES,
     MISSED_SECONDS,
-    REMEMBERED_PER_SECOND,
-    ROUND_TRIPS,
-    Hold,
     Resequencer,
 )
 from uotp.train import LAST_NUMBER, MAX_TRAIN_BYTES, TRAIN_OVERHEAD_BYTES, Arrival, Train, bytesOf, cut
@@ -68,24 +72,13 @@ def numbersOf(trains: list[Train]) -> list[int]:
     return [int.from_bytes(each, "big", signed=True) for train in trains for each in cut(train)]
 
 
-def assertSound(resequencer: Resequencer) -> None:
+def stateOf(resequencer: Resequencer) -> dict[str, object]:
     """
-    What holds between any two events.
-
-    @raise AssertionError: when it does not.
+    @return: all that a re-sequencer knows.
     """
-    waiting = [run.number for run in resequencer._waiting]
-    byAge = resequencer._byAge
-    trains = [train for run in resequencer._waiting for train in run.trains]
-    assert resequencer.held == bytesOf(trains) + len(trains) * TRAIN_OVERHEAD_BYTES, "what waits is counted"
-    assert resequencer.held <= reorder.MAX_HELD_BYTES
-    assert len(byAge) <= 2 * len(waiting) + MAX_GONE
-    assert len(resequencer._missed) <= MAX_GIVEN_UP
-    assert len(resequencer._again) <= MAX_GIVEN_UP
-    assert bool(byAge) == bool(waiting)
-    assert not byAge or byAge[0][1] in waiting, "the deadline is of a train that waits"
-    assert resequencer._expected is not None or not waiting
-    assert all(number > (resequencer._expected or 0) for number in waiting), "what nothing is missing before has gone"
+    state = vars(resequencer)
+    parts = {name: vars(state[name]) for name in ("_hold", "_missed", "_again")}
+    return deepcopy({**state, **parts})
 
 
 class _ResequencerTestCase(SynchronousTestCase):
@@ -116,7 +109,7 @@ class _ResequencerTestCase(SynchronousTestCase):
         """
         arrivals = [arrival(each) if isinstance(each, int) else arrival(*each) for each in numbers]
         passed = numbersOf(self.resequencer.put(arrivals, self.now))
-        assertSound(self.resequencer)
+        self.resequencer.checkInvariant()
         return passed
 
     def expire(self) -> list[int]:
@@ -124,7 +117,7 @@ class _ResequencerTestCase(SynchronousTestCase):
         @return: the numbers of the datagrams that have waited for long enough.
         """
         passed = numbersOf(self.resequencer.expire(self.now))
-        assertSound(self.resequencer)
+        self.resequencer.checkInvariant()
         return passed
 
     def passTime(self, seconds: float) -> None:
@@ -298,11 +291,99 @@ class OrderTests(_ResequencerTestCase):
         """
         self.come(10, 14, 12)
         self.assertEqual(numbersOf(self.resequencer.restart()), [12, 14])
-        assertSound(self.resequencer)
+        self.resequencer.checkInvariant()
         self.assertEqual((self.resequencer.held, self.resequencer.deadline(self.now)), (0, None))
         self.assertEqual(self.resequencer.restart(), [])
         self.assertEqual(self.come(3, 5, 4), [3, 4, 5])
         self.assertEqual(self.resequencer.late, 0)
+
+
+class LoneTests(_ResequencerTestCase):
+    """
+    A read that holds one train, which is most often the next.
+    """
+
+    def test_nextTrainPasses(self) -> None:
+        """
+        The first is the base; behind the last number comes 0.
+        """
+        for base in BASES:
+            self.begin()
+            self.assertTrue(self.resequencer.passLone(base, 3))
+            self.assertTrue(self.resequencer.passLone(base + 3 & LAST_NUMBER, 2))
+            self.resequencer.checkInvariant()
+            self.assertEqual(self.come(base + 5), [base + 5])
+            self.assertEqual((self.resequencer.held, self.resequencer.late), (0, 0))
+
+    def test_otherTrainsChangeNothing(self) -> None:
+        """
+        They have to be put in order: what is early, late, or fills a gap.
+        """
+        self.come((0, 3))
+        before = stateOf(self.resequencer)
+        for number in (4, 2, 0, LAST_NUMBER, HALF, HALF + 3):
+            self.assertFalse(self.resequencer.passLone(number, 1))
+        self.assertEqual(stateOf(self.resequencer), before)
+        self.assertEqual(self.come(4), [])
+        before = stateOf(self.resequencer)
+        self.assertFalse(self.resequencer.passLone(3, 1))
+        self.assertEqual(stateOf(self.resequencer), before)
+        self.assertEqual(self.come(3), [3, 4])
+        self.assertTrue(self.resequencer.passLone(5, 1))
+
+    def test_nextTrainShowsThatThePeerDoesNotCountAnew(self) -> None:
+        """
+        Trains that are late, long before and after it, are no restart.
+        """
+        self.come((0, 10))
+        self.assertEqual(self.come(5), [5])
+        self.passTime(HOLD * 1.5)
+        self.assertTrue(self.resequencer.passLone(10, 1))
+        self.assertEqual(self.come(6), [6])
+        self.assertTrue(self.resequencer.passLone(11, 1))
+
+    EVENTS = st.lists(
+        st.tuples(
+            st.sampled_from(["come"] * 12 + ["again", "again", "start", "restart"]),
+            st.sampled_from([0] * 8 + [1, 1, 2, 3, -1, -2, -4, -9, 20, FAR - 40, FAR + 40]),
+            st.integers(1, 4),
+            st.sampled_from([0.0, 0.0, 0.0, HOLD / 8, HOLD / 2, HOLD]),
+        ),
+        max_size=60,
+    )
+    """What comes, how far ahead of what is expected, how many datagrams, and seconds before that."""
+
+    @settings(max_examples=150, deadline=None, database=None)
+    @given(st.sampled_from(BASES), EVENTS, st.booleans())
+    def test_itIsAsIfAllWerePutInOrder(
+        self,
+        base: int,
+        events: list[tuple[str, int, int, float]],
+        follow: bool,  # noqa: FBT001
+    ) -> None:
+        """
+        Whatever is lost, late, sent again or counted anew: whoever passes on what is
+        simple passes on the same, and knows the same, as who puts everything in order.
+        """
+        self.begin(None if follow else HOLD)
+        other = Resequencer(Hold(self.now, None if follow else HOLD))
+        for what, further, datagrams, seconds in [("come", 0, 1, 0.0), *events]:
+            self.passTime(seconds)
+            self.assertEqual(self.resequencer.expire(self.now), other.expire(self.now))
+            if what == "restart":
+                self.assertEqual(self.resequencer.restart(), other.restart())
+                continue
+            expected = base if other._expected is None or what == "start" else other._expected
+            number, train = arrival(expected + further, datagrams)
+            if what == "again":
+                passed = self.resequencer.putAgain([(number, train)], self.now)
+                self.assertEqual(passed, other.putAgain([(number, train)], self.now))
+            else:
+                lone = self.resequencer.passLone(number, datagrams)
+                passed = [train] if lone else self.resequencer.put([(number, train)], self.now)
+                self.assertEqual(passed, other.put([(number, train)], self.now))
+            self.assertEqual(stateOf(self.resequencer), stateOf(other))
+            self.resequencer.checkInvariant()
 
 
 class NumberTests(_ResequencerTestCase):
@@ -416,7 +497,7 @@ class BoundTests(_ResequencerTestCase):
             self.assertEqual(self.resequencer.put([(number, Train(size, bytes(size)))], self.now), [])
             number += 2
         self.assertEqual(self.resequencer.held, MAX_HELD_BYTES)
-        assertSound(self.resequencer)
+        self.resequencer.checkInvariant()
         self.assertEqual(self.come(number), [2, 3])
         self.assertEqual(self.come(4), [4, 5])
         self.assertEqual(self.come(1), [1])
@@ -430,7 +511,7 @@ class BoundTests(_ResequencerTestCase):
         self.come(2, 4, 6, 8)
         train = Train(7 * TRAIN_OVERHEAD_BYTES, bytes(7 * TRAIN_OVERHEAD_BYTES))
         self.assertEqual(numbersOf(self.resequencer.put([(10, train)], self.now)), [2, 4, 6])
-        assertSound(self.resequencer)
+        self.resequencer.checkInvariant()
         self.assertEqual(self.come(7), [7, 8])
 
     def test_tinyTrainsTakeRoomToo(self) -> None:
@@ -440,7 +521,7 @@ class BoundTests(_ResequencerTestCase):
         empty = Train(0, b"")
         self.resequencer.put([(0, empty)], self.now)
         passed = self.resequencer.put([(2 + 2 * each, empty) for each in range(40000)], self.now)
-        assertSound(self.resequencer)
+        self.resequencer.checkInvariant()
         self.assertEqual(len(passed) + len(self.resequencer._waiting), 40000)
         self.assertLessEqual(len(self.resequencer._byAge), MAX_HELD_BYTES // TRAIN_OVERHEAD_BYTES)
         self.assertEqual(len(self.resequencer._missed), MAX_GIVEN_UP)
@@ -504,14 +585,14 @@ class BoundTests(_ResequencerTestCase):
         for mark, (number, isRelative, datagrams, seconds) in enumerate(events):
             self.passTime(seconds)
             passed += self.resequencer.expire(self.now)
-            assertSound(self.resequencer)
+            self.resequencer.checkInvariant()
             put.append(Train(WIDTH, mark.to_bytes(WIDTH, "big") * datagrams))
             base = (self.resequencer._expected or 0) if isRelative else 0
             passed += self.resequencer.put([(number + base & LAST_NUMBER, put[-1])], self.now)
-            assertSound(self.resequencer)
+            self.resequencer.checkInvariant()
         self.passTime(LONGEST_HOLD_SECONDS)
         passed += self.resequencer.expire(self.now)
-        assertSound(self.resequencer)
+        self.resequencer.checkInvariant()
         self.assertEqual(self.resequencer.held, 0)
         self.assertEqual(Counter(numbersOf(passed)) - Counter(numbersOf(put)), Counter())
 
@@ -529,7 +610,7 @@ class AgainTests(_ResequencerTestCase):
         """
         arrivals = [arrival(each) if isinstance(each, int) else arrival(*each) for each in numbers]
         passed = numbersOf(self.resequencer.putAgain(arrivals, self.now))
-        assertSound(self.resequencer)
+        self.resequencer.checkInvariant()
         return passed
 
     def test_whatHasComeDoesNotPassTwice(self) -> None:
@@ -863,7 +944,7 @@ class HoldTests(_ResequencerTestCase):
         """
         Let it begin with so little that what is learnt is not cut off soon.
         """
-        self.patch(reorder, "FIRST_HOLD_SECONDS", FIRST)
+        self.patch(holding, "FIRST_HOLD_SECONDS", FIRST)
         super().setUp()
 
     def learn(self, delay: float) -> None:

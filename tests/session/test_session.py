@@ -15,6 +15,7 @@ import uotp.session.reinjection
 from tests.doubles.twins import MemoryTunnel
 from uotp.path import TROUBLED, PathStats
 from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BYTES, SMALL_BYTES
+from uotp.session.hold import FIRST_HOLD_SECONDS, ROUND_TRIPS
 from uotp.session.outbound import (
     BYTES_PER_SECOND_FAR,
     JUDGE_SECONDS,
@@ -23,7 +24,6 @@ from uotp.session.outbound import (
     STANDSTILL_SECONDS,
     WAIT_SECONDS,
 )
-from uotp.session.resequencer import FIRST_HOLD_SECONDS, ROUND_TRIPS
 from uotp.session.scheduler import LOOK_SECONDS
 from uotp.session.session import Session
 from uotp.session.stickiness import FIRST_WINDOW_BYTES, LONGEST_STAY_SECONDS, STAY_SECONDS

@@ -15,12 +15,8 @@ from tests.wire.vectors import Malformed, Vector
 from uotp.server.acceptor import HELLO_SECONDS, MAX_TUNNELS, MAX_UNKNOWN
 from uotp.server.registry import MAX_SESSIONS, MAX_TUNNELS_PER_SESSION
 from uotp.services import clientService, serverService
-from uotp.session.resequencer import (
-    FIRST_HOLD_SECONDS,
-    LEAST_HOLD_SECONDS,
-    LONGEST_HOLD_SECONDS,
-    MAX_HELD_BYTES,
-)
+from uotp.session.hold import FIRST_HOLD_SECONDS, LEAST_HOLD_SECONDS, LONGEST_HOLD_SECONDS
+from uotp.session.resequencer import MAX_HELD_BYTES
 from uotp.tunnel.heartbeat import (
     ACCEPTED_GIVE_UP_SECONDS,
     BUSY_SECONDS,

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from uotp.session.backlog import Backlog
 from uotp.session.closing import ClosingSessions
+from uotp.session.hold import MAX_REORDER_SECONDS
 from uotp.session.outbound import WAIT_SECONDS
-from uotp.session.resequencer import MAX_REORDER_SECONDS
 from uotp.session.session import Session, wordsForLate
 
 __all__ = [

@@ -1,180 +1,59 @@
 """
-Trains that came through several tunnels, in the order of their numbers again.
+Puts trains that came through several tunnels back into the order of their numbers.
 
-A train that came early waits until the gap before it is filled, or until it has waited
-for as long as a train may, or until too much waits; then the gap is given up.  What
-still comes of it is late, and passed on at once.
+A train that came early waits until the gap before it is filled.  The gap is given up when
+the train has waited for as long as a train may, or when too much waits.  What comes of a
+gap after that is late, and is passed on at once.
 
-A sender whose tunnel stands still sends again what was in it, through another, and says
-so.  Of that only what was missed is passed on, and of what comes by the first tunnel after
-all only what has not come again.
-
-How long a train may wait follows what was seen: somewhat longer than the longest delay
-after which a gap was filled of late, and never less than a repair takes.  A gap in what
-came through TCP is almost always filled, so to wait costs nothing that a smaller number
-would save, unless a tunnel has died.
+A sender whose tunnel stands still sends again, through another tunnel, what was in it, and
+says so.  Of what is sent again, only datagrams that had not come are passed on.  If the
+first tunnel brings them after all, they are dropped.
 
 Pure: time comes in with each call, and the caller sets a timer for L{Resequencer.deadline}.
 """
 
 from __future__ import annotations
 
-import math
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections import Counter, deque
 from heapq import heappop, heappush
-from typing import NamedTuple
 
+from uotp.session.hold import Hold
 from uotp.session.ranges import Range, Ranges
-from uotp.train import LAST_NUMBER, TRAIN_OVERHEAD_BYTES, Arrival, Train, bytesOf, datagramsWithin
+from uotp.session.run import Run, runsOf
+from uotp.train import LAST_NUMBER, Arrival, Train, datagramsWithin
 
-MAX_REORDER_SECONDS = 5.0
-"""The longest that a user can choose: what has waited longer is of no use to anybody."""
-
-LEAST_HOLD_SECONDS = 0.03
-"""Where nothing is known of the round trip: nobody notices so short a delay."""
-
-ROUND_TRIPS = 2.0
-"""A repair takes one, and somewhat more until the loss is seen."""
-
-FIRST_HOLD_SECONDS = 0.15
-"""Before anything was seen: a repair on a path of average length."""
-
-LONGEST_HOLD_SECONDS = 0.5
-"""
-A segment that was lost twice comes after 0.3 s on most paths.  After this a program
-would have asked again.
-"""
-
-MARGIN = 1.5
-"""So much longer than the longest delay of late may the next one be."""
-
-REMEMBERED_PER_SECOND = 0.977
-"""What was seen counts for half after thirty seconds."""
+__all__ = ["Hold", "Resequencer"]
 
 MAX_HELD_BYTES = 4 * 1024 * 1024
 """
-What may wait in a session: 80 ms of a path of 400 Mbit/s.  A stranger who wants many
-sessions to hold so much has to send all of it again every L{LONGEST_HOLD_SECONDS}.
+How much may wait in a session: 80 ms of a path of 400 Mbit/s.  A stranger who wants many
+sessions to hold so much has to send all of it again as often as a gap is given up.
 """
 
 HALF = 1 << 31
-"""A number less than this ahead is ahead; any other is behind."""
+"""A number less than this ahead of what is expected is ahead; any other is behind."""
 
 MAX_GONE = 1024
-"""Trains that are gone and may still be in the list by age."""
+"""How many entries of the list by age may be of trains that have gone already."""
 
 MISSED_SECONDS = 8.0
 """After so long a gap is not filled any more: its tunnel has been given up."""
 
 MAX_GIVEN_UP = 512
 """
-Gaps remembered after they were given up, to learn from what comes late and to know what
-is of use of that which was sent again; and as many ranges of the latter that have come.
+How many gaps are remembered after they were given up: how late they are filled teaches how
+long to wait, and what fills them, sent again, is of use.  As many ranges are remembered of
+what was sent again and has come.
 """
-
-
-class Hold:
-    """
-    How long a train may wait.
-
-    @ivar roundTrip: of the path, in seconds, or 0 while it is not known.
-    """
-
-    def __init__(self, now: float, fixed: float | None = None) -> None:
-        """
-        @param now: monotonic seconds.
-        @param fixed: seconds that it may always wait; L{None} to follow what is seen.
-        """
-        self.roundTrip = 0.0
-        self._fixed = fixed
-        self._longest = FIRST_HOLD_SECONDS / MARGIN
-        self._seenAt = now
-
-    def seconds(self, now: float) -> float:
-        """
-        @return: how long a train may wait, as things stand.
-        """
-        if self._fixed is not None:
-            return self._fixed
-        return min(
-            max(self._remembered(now) * MARGIN, LEAST_HOLD_SECONDS, self.roundTrip * ROUND_TRIPS), LONGEST_HOLD_SECONDS
-        )
-
-    def filled(self, delay: float, now: float) -> None:
-        """
-        A gap was filled, or would have been if it had not been given up.
-
-        @param delay: seconds after the gap was seen.
-        """
-        if delay > self._remembered(now):
-            self._longest, self._seenAt = min(delay, LONGEST_HOLD_SECONDS), now  # more helps nobody
-
-    def _remembered(self, now: float) -> float:
-        return self._longest * math.pow(REMEMBERED_PER_SECOND, now - self._seenAt)
-
-
-class Run(NamedTuple):
-    """
-    Trains that came together and follow one another.
-
-    @ivar number: of the first datagram.
-    @ivar datagrams: how many there are.
-    @ivar trains: all of them.
-    """
-
-    number: int
-    datagrams: int
-    trains: list[Train]
-
-    def cost(self) -> int:
-        """
-        @return: what it takes when it waits, in bytes.
-        """
-        return bytesOf(self.trains) + len(self.trains) * TRAIN_OVERHEAD_BYTES
-
-    def within(self, begin: int, end: int) -> list[Train]:
-        """
-        @return: its datagrams from one number to the one before another.
-        """
-        parts: list[Train] = []
-        first = self.number
-        for train in self.trains:
-            last = first + train.datagrams
-            if begin < last and first < end:
-                parts.append(datagramsWithin(train, max(begin - first, 0), min(end, last) - first))
-            first = last
-        return parts
-
-
-def runsOf(arrivals: Iterable[Arrival]) -> Iterator[Run]:
-    """
-    @return: trains as they came, those together whose numbers follow one another.
-    """
-    first = following = 0
-    trains: list[Train] = []
-    for number, train in arrivals:
-        if trains and number == following & LAST_NUMBER:
-            trains.append(train)
-        else:
-            if trains:
-                yield Run(first, following - first, trains)
-            first = following = number
-            trains = [train]
-        segment, payload = train
-        size = len(payload)
-        following += 1 if size <= segment else -(-size // segment)
-    if trains:
-        yield Run(first, following - first, trains)
 
 
 class Resequencer:
     """
-    What has come early, and what is expected.  Numbers are taken modulo 2^32; inside,
-    they go on for ever.
+    Keeps trains that came early until those before them have come or are given up.
+    Numbers come modulo 2^32; inside they go on for ever.
 
     @ivar late: datagrams that came after their gap had been given up.
-    @ivar held: bytes that wait, with what they cost.
+    @ivar held: bytes that wait, overhead included.
     """
 
     def __init__(self, hold: Hold) -> None:
@@ -183,17 +62,38 @@ class Resequencer:
         """
         self._hold = hold
         self._expected: int | None = None
-        self._base = 0  # what was expected first: of those before it nothing is known
+        self._base = 0  # the number that came first: it is not known which of those before it have come
         self._waiting: list[Run] = []  # a heap
         self._byAge: deque[tuple[float, int]] = deque()  # when a run came, and its number; some are gone already
         self._missed = Ranges(MAX_GIVEN_UP, MISSED_SECONDS)  # gaps that were given up
         self._again = Ranges(MAX_GIVEN_UP, MISSED_SECONDS)  # what has come that was sent again
-        self._behindSince: float | None = None  # nothing has come but what is behind, and not missed
+        self._behindSince: float | None = None  # since when all that came was behind, and not missed
         self.late = 0
         self.held = 0
 
+    def passLone(self, number: int, datagrams: int) -> bool:
+        """
+        Pass one train on where that is simple: it is the next, and nothing waits.  This
+        does what L{put} would do with it alone, without lists.
+
+        @param number: of the train's first datagram.
+        @param datagrams: how many it has.
+        @return: whether it can be passed on; if not, nothing has changed, and L{put} has to
+            take it.
+        """
+        expected = self._expected
+        if expected is None:
+            expected = self._base = number
+        elif self._waiting or number != expected & LAST_NUMBER:
+            return False
+        self._expected = expected + datagrams
+        self._behindSince = None
+        return True
+
     def put(self, arrivals: list[Arrival], now: float) -> list[Train]:
         """
+        Take trains that were not sent before.
+
         @param arrivals: trains as they came.
         @param now: monotonic seconds.
         @return: what can be passed on, in order.
@@ -210,14 +110,14 @@ class Resequencer:
                 for train in run.trains:
                     if number < self._expected:
                         self._takeBehind(number, train, now, ready)
-                    else:  # since the peer counts anew, or the run began behind
+                    else:  # the peer has begun to count anew, or the run began behind
                         self._takeNew(Run(number, train.datagrams, [train]), now, ready)
                     number += train.datagrams
         return ready
 
     def _goOn(self, run: Run, now: float, ready: list[Train]) -> None:
         """
-        The run that is expected has come.
+        Pass on the run that is expected, and what waited for it.
         """
         assert self._expected is not None
         ready += run.trains
@@ -228,6 +128,9 @@ class Resequencer:
             self._release(ready)
 
     def _keep(self, run: Run, now: float, ready: list[Train]) -> None:
+        """
+        Let a run wait that is ahead.  Where that is too much, gaps are given up.
+        """
         heappush(self._waiting, run)
         self._byAge.append((now, run.number))
         self.held += run.cost()
@@ -237,8 +140,8 @@ class Resequencer:
 
     def _takeBehind(self, number: int, train: Train, now: float, ready: list[Train]) -> None:
         """
-        A train has come whose first datagram, at least, is behind: it is late.  What of it
-        has come by another tunnel, sent again, is dropped.
+        Take a train whose first datagram, at least, is behind.  It is late; those of its
+        datagrams are dropped that were sent again and have come by another tunnel.
         """
         assert self._expected is not None
         end = number + train.datagrams
@@ -261,8 +164,10 @@ class Resequencer:
 
     def _passLate(self, number: int, train: Train, parts: list[Range], ready: list[Train]) -> None:
         """
-        @param number: of the train.
-        @param parts: of it that are to be passed on.
+        Pass on parts of a train that is late.
+
+        @param number: of the train's first datagram.
+        @param parts: the numbers that are to be passed on.
         """
         for begin, end, _ in parts:
             self.late += end - begin
@@ -270,8 +175,8 @@ class Resequencer:
 
     def _countsAnew(self, now: float) -> bool:
         """
-        @return: whether nothing has come but what is behind, and was not missed, for longer
-            than anything may wait: then the peer counts anew.
+        Find out whether the peer has begun to count anew: then all that comes is behind, and
+        was not missed, for longer than anything may wait.
         """
         if self._behindSince is None:
             self._behindSince = now
@@ -279,8 +184,8 @@ class Resequencer:
 
     def putAgain(self, arrivals: list[Arrival], now: float) -> list[Train]:
         """
-        Trains have come that were sent before, by another tunnel, and may have come by
-        that as well, or come yet.
+        Take trains that were sent before through another tunnel, which may have brought
+        them, or may bring them yet.
 
         @param arrivals: trains as they came.
         @param now: monotonic seconds.
@@ -297,7 +202,7 @@ class Resequencer:
             if number < behind:
                 missed = self._missed.take(number, behind, now)
                 if number < self._base:
-                    missed.insert(0, Range(number, min(end, self._base), now))  # who knows
+                    missed.insert(0, Range(number, min(end, self._base), now))  # it may not have come
                 for begin, last, _ in missed:
                     self._again.add(begin, last, now)
                     self.late += last - begin
@@ -309,6 +214,9 @@ class Resequencer:
         return ready
 
     def _takeNew(self, run: Run, now: float, ready: list[Train]) -> None:
+        """
+        Take a run of which nothing is behind.
+        """
         if run.number == self._expected:
             self._goOn(run, now, ready)
         else:
@@ -316,7 +224,7 @@ class Resequencer:
 
     def _release(self, ready: list[Train]) -> None:
         """
-        Pass on what waits without a gap before it, each datagram once.
+        Pass on what waits and has no gap before it, each datagram once.
         """
         assert self._expected is not None
         waiting = self._waiting
@@ -332,12 +240,14 @@ class Resequencer:
                 self._expected = end
         while self._byAge and self._byAge[0][1] < self._expected:
             self._byAge.popleft()
-        if len(self._byAge) > 2 * len(waiting) + MAX_GONE:  # behind one number that is far ahead
+        if len(self._byAge) > 2 * len(waiting) + MAX_GONE:  # the oldest may be far ahead
             self._byAge = deque(entry for entry in self._byAge if entry[1] >= self._expected)
 
     def _giveUp(self, number: int, ready: list[Train]) -> None:
         """
-        Wait no longer for what is missing before a number that waits.
+        Give up all gaps before a run that waits, and pass on what stood behind them.
+
+        @param number: of the run.
         """
         assert self._expected is not None
         since = self._byAge[0][0]
@@ -348,8 +258,9 @@ class Resequencer:
 
     def expire(self, now: float) -> list[Train]:
         """
-        @return: what has waited for as long as it may, and what waited for nothing but
-            the same gaps, in order.
+        Give up the gaps before what has waited for as long as it may.
+
+        @return: what can be passed on, in order.
         """
         ready: list[Train] = []
         hold = self._hold.seconds(now)
@@ -366,7 +277,7 @@ class Resequencer:
 
     def restart(self) -> list[Train]:
         """
-        Expect any number, since the peer counts anew.
+        Expect any number, because the peer has begun to count anew.
 
         @return: what waited, in order.
         """
@@ -377,3 +288,30 @@ class Resequencer:
         self._again.clear()
         self._expected = self._behindSince = None
         return ready
+
+    def checkInvariant(self) -> None:
+        """
+        What holds between any two events.
+
+        @raise AssertionError: when it does not.
+        """
+        waiting = self._waiting
+        numbers = [run.number for run in waiting]
+        assert self.held == sum(run.cost() for run in waiting) <= MAX_HELD_BYTES
+        assert all(numbers[(index - 1) // 2] <= number for index, number in enumerate(numbers) if index), "a heap"
+        assert all(run.datagrams == sum(train.datagrams for train in run.trains) > 0 for run in waiting)
+        assert not Counter(numbers) - Counter(number for _, number in self._byAge), "each that waits has an age"
+        assert not self._byAge or self._byAge[0][1] in numbers, "the deadline is of a run that waits"
+        assert len(self._byAge) <= 2 * len(waiting) + MAX_GONE
+        ages = [since for since, _ in self._byAge]
+        assert ages == sorted(ages)
+        assert len(self._missed) <= MAX_GIVEN_UP
+        assert len(self._again) <= MAX_GIVEN_UP
+        if self._expected is None:
+            assert not waiting
+            assert not self._missed
+            assert not self._again
+            assert self._behindSince is None
+        else:
+            assert self._base <= self._expected
+            assert all(number > self._expected for number in numbers), "what is next does not wait"

@@ -1,0 +1,67 @@
+"""
+Runs: numbered trains that follow one another without a gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from uotp.train import LAST_NUMBER, TRAIN_OVERHEAD_BYTES, Arrival, Train, bytesOf, datagramsOf, datagramsWithin
+
+
+class Run(NamedTuple):
+    """
+    Holds trains that came together and whose numbers follow one another.
+
+    @ivar number: of the first datagram.
+    @ivar datagrams: how many there are in all.
+    @ivar trains: all of them, in order.
+    """
+
+    number: int
+    datagrams: int
+    trains: list[Train]
+
+    def cost(self) -> int:
+        """
+        @return: what the run takes while it waits, in bytes.
+        """
+        return bytesOf(self.trains) + len(self.trains) * TRAIN_OVERHEAD_BYTES
+
+    def within(self, begin: int, end: int) -> list[Train]:
+        """
+        @param begin: the number of the first datagram that is wanted.
+        @param end: the number behind that of the last.
+        @return: those of its datagrams that are wanted.
+        """
+        parts: list[Train] = []
+        first = self.number
+        for train in self.trains:
+            last = first + train.datagrams
+            if begin < last and first < end:
+                parts.append(datagramsWithin(train, max(begin - first, 0), min(end, last) - first))
+            first = last
+        return parts
+
+
+def runsOf(arrivals: Iterable[Arrival]) -> Iterator[Run]:
+    """
+    @param arrivals: trains as they came.
+    @return: the same trains in the same order; those whose numbers follow one another are
+        one run.
+    """
+    first = following = 0
+    trains: list[Train] = []
+    for number, train in arrivals:
+        if trains and number == following & LAST_NUMBER:
+            trains.append(train)
+        else:
+            if trains:
+                yield Run(first, following - first, trains)
+            first = following = number
+            trains = [train]
+        segment, payload = train
+        following += datagramsOf(len(payload), segment)
+    if trains:
+        yield Run(first, following - first, trains)
