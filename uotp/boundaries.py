@@ -18,6 +18,13 @@ scope besides.  It is compared and handed back, never taken apart on the data pa
 """
 
 
+AGAIN_SECONDS = 1.0
+"""
+What was sent longer ago is not sent again through another link: a program would have
+asked for it again.
+"""
+
+
 class DatagramReceiver(Protocol):
     """
     Who owns a datagram port.
@@ -138,107 +145,141 @@ class Stream(Protocol):
             L{uotp.path.TROUBLED} or more while the connection retransmits.
         """
 
+    def isTroubled(self) -> bool:
+        """
+        @return: whether the kernel is repairing a loss at this moment; L{False} where the
+            system does not tell.
+        """
 
-class Carrier(Protocol):
+
+class Link(Protocol):
     """
-    A tunnel, as its session sees it.
+    What is spoken on an open tunnel, as the session that it carries for sees it.
+
+    @ivar roundTrip: to the other end's program and back, smoothed, in seconds; 0 while
+        it is not known.
+    @ivar sentAt: when it was given trains last, by the session's clock.
     """
 
-    @property
-    def roundTrip(self) -> float:
-        """
-        The time to the other end's program and back, smoothed, in seconds; 0 while it
-        is not known.
-        """
+    roundTrip: float
+    sentAt: float
 
-    def send(self, trains: list[Train]) -> None:
+    def send(self, trains: list[Train], now: float) -> None:
         """
-        Send some trains with one write.  To be called while the tunnel is free only.
+        Send some trains with one write.  To be called while the link is free only.
+
+        @param now: by the session's clock.
         """
 
     def sendAgain(self, arrivals: list[Arrival]) -> None:
         """
-        Send with one write what another tunnel was given and has not carried, with the
-        numbers that it has.  To be called while the tunnel is free only.
+        Send with one write what another link was given and has not carried, with the
+        numbers that it has.  To be called while the link is free only.
         """
 
-    def holdsUnconfirmed(self) -> bool:
+    def holdsUnacked(self) -> bool:
         """
-        @return: whether there is anything that L{unconfirmed} would give.
+        @return: whether there is anything that L{takeUnacked} would give.
         """
 
-    def unconfirmed(self) -> list[Arrival]:
+    def takeUnacked(self) -> list[Arrival]:
         """
-        @return: what the tunnel was given of late, and is not known to have arrived, with
+        @return: what the link was given of late, and is not known to have arrived, with
             its numbers; once.  Nothing where it will arrive yet, since the tunnel ends in
             good order.
         """
 
     def cost(self) -> int:
         """
-        @return: what stands before the next train, in bytes: 0 at rest,
-            L{uotp.path.TROUBLED} or more while the connection retransmits.
+        See L{Stream.cost}.
         """
 
-    def standing(self) -> PathStats | None:
+    def isTroubled(self) -> bool:
         """
-        @return: how the connection stands, or L{None} where the system does not tell.
-        """
-
-    def close(self) -> None:
-        """
-        Close in good order what is written, for a short time; then abort.
+        See L{Stream.isTroubled}.
         """
 
-    def abort(self) -> None:
+    def pathStats(self) -> PathStats | None:
         """
-        Close now.
+        See L{Stream.pathStats}.
         """
 
 
-class TrainsOfTunnel(Protocol):
+class InboundTrains(Protocol):
     """
-    A session, as a tunnel sees it.
-
-    @ivar numbering: of what its tunnels send.
+    Where a session takes what its links bring.
     """
 
-    numbering: Numbering
-
-    def trainsFromTunnel(self, trains: list[Train]) -> None:
+    def lone(self, number: int, train: Train, now: float) -> None:
         """
-        The other end sent trains, in a format that does not number them.
+        A read has brought one train and nothing else.
+
+        @param number: of its first datagram.
+        @param now: by the session's clock, as in the others.
         """
 
-    def numberedFromTunnel(self, arrivals: list[Arrival]) -> None:
+    def numbered(self, arrivals: list[Arrival], now: float) -> None:
         """
         The other end sent trains, each with the number of its first datagram.
         """
 
-    def againFromTunnel(self, arrivals: list[Arrival]) -> None:
+    def again(self, arrivals: list[Arrival], now: float) -> None:
         """
-        The other end sent again, with their numbers, trains that another tunnel may have
+        The other end sent again, with their numbers, trains that another link may have
         brought, or may bring yet.
         """
 
-    def roundTripSeen(self) -> None:
+    def unnumbered(self, trains: list[Train], now: float) -> None:
         """
-        A tunnel knows better how far the other end is.
-        """
-
-    def tunnelFree(self, tunnel: Carrier) -> None:
-        """
-        The tunnel takes trains: it has become ready, or its backlog is gone.
+        The other end sent trains, in a format that does not number them.
         """
 
-    def tunnelFull(self, tunnel: Carrier) -> None:
+
+class OutboundTrains(Protocol):
+    """
+    Where a session hands out what its links carry.
+
+    @ivar numbering: of what it sends.
+    """
+
+    numbering: Numbering
+
+    def linkFree(self, link: Link) -> None:
         """
-        The tunnel takes no more trains until it is free again.
+        The link takes trains: it has become ready, or what it held is gone.
         """
 
-    def tunnelGone(self, tunnel: Carrier) -> None:
+    def linkFull(self, link: Link) -> None:
         """
-        The tunnel carries no more, unless it says again that it is free.
+        The link takes no more trains until it is free again.
+        """
+
+    def linkGone(self, link: Link) -> None:
+        """
+        The link carries no more, unless it says again that it is free.
+        """
+
+    def roundTripChanged(self) -> None:
+        """
+        A link knows better how far the other end is.
+        """
+
+
+class CarriedSession(Protocol):
+    """
+    A session, as its tunnels see it.
+    """
+
+    @property
+    def inbound(self) -> InboundTrains:
+        """
+        Where what they bring goes.
+        """
+
+    @property
+    def outbound(self) -> OutboundTrains:
+        """
+        Where what they carry comes from.
         """
 
 

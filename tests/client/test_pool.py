@@ -8,7 +8,7 @@ from twisted.internet import error
 
 from tests.client.slots import BYE, DRAIN, PING, SESSION_ID, WELCOME, WELCOME_NEW, SlotTestCase
 from uotp.client.pool import Pool
-from uotp.tunnel.states import State
+from uotp.tunnel.states import TunnelState
 from uotp.tunnel.tunnel import CLOSE_SECONDS, DRAIN_SECONDS
 
 
@@ -140,7 +140,8 @@ class PoolTests(SlotTestCase):
         pool.renewOld()
         self.assertEqual(len(self.around.attempts), 3)
         for attempt in self.around.attempts[1:]:
-            attempt.tunnel.carried = 10**9
+            assert attempt.tunnel.link is not None
+            attempt.tunnel.link.carried = 10**9
         for count in (4, 5):
             pool.renewOld()
             pool.renewOld()
@@ -148,7 +149,7 @@ class PoolTests(SlotTestCase):
             self.openAll()
         pool.renewOld()
         self.assertEqual(len(self.around.attempts), 5)
-        drained = [attempt.tunnel.state is State.DRAINING for attempt in self.around.attempts]
+        drained = [attempt.tunnel.state is TunnelState.DRAINING for attempt in self.around.attempts]
         self.assertEqual(drained, [False, True, True, False, False])
 
     def test_tunnelThatCannotBeReplacedHoldsNoOtherUp(self) -> None:
@@ -160,7 +161,8 @@ class PoolTests(SlotTestCase):
         pool = self.widePool(2)
         self.openAll()
         for attempt in self.around.attempts:
-            attempt.tunnel.carried = 1000
+            assert attempt.tunnel.link is not None
+            attempt.tunnel.link.carried = 1000
         pool.renewOld()
         self.last.fail(error.ConnectionRefusedError())
         pool.renewOld()

@@ -305,7 +305,7 @@ class SourcesTests(_SourcesTestCase):
         for number in range(5):
             self.send(number)
         self.answer(self.around.attempts[0])
-        self.made[0].session.trainsFromTunnel([Train(1400, bytes(1400 * 200))])  # some of it waits for its time
+        self.made[0].session.inbound.unnumbered([Train(1400, bytes(1400 * 200))], self.clock.seconds())
         ended = self.sources.endAll()
         self.assertNoResult(ended)
         self.clock.pump([TICK_SECONDS] * 100)

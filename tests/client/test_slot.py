@@ -17,7 +17,8 @@ from tests.doubles.twins import MemorySurroundings, MemoryTransport
 from uotp.client.backoff import FIRST_SECONDS
 from uotp.client.lifetime import AGE_SPREAD
 from uotp.client.slot import PROVED_SECONDS, Slot
-from uotp.client.slotstates import Event, State
+from uotp.client.slotstates import SlotEvent as Event
+from uotp.client.slotstates import SlotState as State
 from uotp.errors import PeerError
 from uotp.tunnel.heartbeat import FIRST_PATIENCE_SECONDS, GIVE_UP_SECONDS
 from uotp.tunnel.tunnel import CLOSE_SECONDS, DRAIN_SECONDS
@@ -25,8 +26,16 @@ from uotp.wire.hello import ServerHello
 
 EXPECTED = {
     State.IDLE: {Event.DIAL: State.DIALLING, Event.STOP: State.STOPPED},
-    State.DIALLING: {Event.OPENED: State.UP, Event.FAILED: State.WAITING, Event.STOP: State.STOPPED},
-    State.UP: {Event.LOST: State.WAITING, Event.RENEW: State.RENEWING, Event.STOP: State.STOPPED},
+    State.DIALLING: {
+        Event.OPENED: State.UP,
+        Event.FAILED: State.WAITING,
+        Event.STOP: State.STOPPED,
+    },
+    State.UP: {
+        Event.LOST: State.WAITING,
+        Event.RENEW: State.RENEWING,
+        Event.STOP: State.STOPPED,
+    },
     State.WAITING: {Event.DIAL: State.DIALLING, Event.STOP: State.STOPPED},
     State.RENEWING: {
         Event.OPENED: State.UP,
@@ -34,7 +43,11 @@ EXPECTED = {
         Event.LOST: State.DIALLING,
         Event.STOP: State.STOPPED,
     },
-    State.RETRYING: {Event.DIAL: State.RENEWING, Event.LOST: State.WAITING, Event.STOP: State.STOPPED},
+    State.RETRYING: {
+        Event.DIAL: State.RENEWING,
+        Event.LOST: State.WAITING,
+        Event.STOP: State.STOPPED,
+    },
     State.STOPPED: {},
 }
 """What each event leads to, from each state; what is not here changes nothing."""
@@ -61,7 +74,7 @@ class SlotTableTests(SlotTestCase):
         }
         for step in ways[state]:
             step()
-        self.assertIs(slot._state, state)
+        self.assertIs(slot.state, state)
         return slot
 
     def failLast(self) -> None:
@@ -102,7 +115,7 @@ class SlotTableTests(SlotTestCase):
                 slot = self.reach(state)
                 self.happen(slot, event)
                 expected = EXPECTED[state].get(event, state)
-                self.assertEqual((state, event, slot._state), (state, event, expected))
+                self.assertEqual((state, event, slot.state), (state, event, expected))
 
     def test_tunnelThatOpensOutOfTurnIsAborted(self) -> None:
         """
@@ -362,13 +375,7 @@ class SlotTests(SlotTestCase):
         self.last.fail(error.DNSLookupError())
         self.waitForDial()
         tunnel = self.last.open()
-
-        def findFault(_: bytes) -> None:
-            reason = "it did what it may not"
-            raise PeerError(reason)
-
-        self.patch(tunnel._conversation, "received", findFault)
-        tunnel.dataReceived(b"x")
+        tunnel.misbehaved(PeerError("it did what it may not"))
         self.around.settle()
         self.assertEqual(self.around.record.reasons, ["host name not found", "it did what it may not"])
 
@@ -450,13 +457,13 @@ class SlotWalkTests(SlotTestCase):
             if hasattr(each, "transport") and not each.transport.lost and not each.transport.disconnecting
         ]
         under = [each for each in under if not each.cancelled]
-        hasTunnel = slot._state in (State.UP, State.RENEWING, State.RETRYING)
-        isDialling = slot._state in (State.DIALLING, State.RENEWING)
+        hasTunnel = slot.state in (State.UP, State.RENEWING, State.RETRYING)
+        isDialling = slot.state in (State.DIALLING, State.RENEWING)
         self.assertEqual(len(under) + len(alive), hasTunnel + isDialling)
         self.assertEqual((slot._tunnel is not None, slot._attempt is not None), (hasTunnel, isDialling))
         self.assertLessEqual(self.session.says.count("free") - self.session.says.count("gone"), 1)
         timers = [call for call in self.clock.getDelayedCalls() if "abortConnection" not in str(call)]
-        if slot._state is State.UP:
+        if slot.state is State.UP:
             self.assertLessEqual(len(timers), 1, "until it has proved itself")
         else:
             self.assertEqual(len(timers), 1)
@@ -556,7 +563,7 @@ class SlotOfFormat2Tests(SlotTestCase):
         self.around.settle()
         self.assertEqual((self.around.record.ups, self.around.record.downs), (2, 1))
         self.assertEqual(self.around.record.reasons, [])
-        self.assertIs(slot._state, State.UP)
+        self.assertIs(slot.state, State.UP)
 
     def test_oldTunnelThatNobodyDrainsIsClosedInTime(self) -> None:
         """
@@ -583,7 +590,7 @@ class SlotOfFormat2Tests(SlotTestCase):
         self.assertEqual(len(self.around.attempts), 2)
         self.welcomeLast()
         self.assertEqual(self.session.says, ["free", "gone", "free"])
-        self.assertIs(slot._state, State.UP)
+        self.assertIs(slot.state, State.UP)
         self.clock.advance(DRAIN_SECONDS + 0.01)
         self.assertTrue(old.transport.disconnecting)
 
@@ -596,13 +603,13 @@ class SlotOfFormat2Tests(SlotTestCase):
         old = self.last
         slot.renew()
         self.last.fail(error.ConnectionRefusedError())
-        self.assertEqual((slot._state, old.transport.disconnecting), (State.RETRYING, False))
+        self.assertEqual((slot.state, old.transport.disconnecting), (State.RETRYING, False))
         self.assertEqual(round(self.waitForDial(), 6), FIRST_SECONDS)
-        self.assertIs(slot._state, State.RENEWING)
+        self.assertIs(slot.state, State.RENEWING)
         old.transport.lose()
-        self.assertIs(slot._state, State.DIALLING)
+        self.assertIs(slot.state, State.DIALLING)
         self.welcomeLast()
-        self.assertEqual((slot._state, len(self.around.attempts)), (State.UP, 3))
+        self.assertEqual((slot.state, len(self.around.attempts)), (State.UP, 3))
 
     def test_serverThatDrainsIsDialledAgain(self) -> None:
         """
@@ -613,7 +620,7 @@ class SlotOfFormat2Tests(SlotTestCase):
         old.transport.getOutBuffer()
         old.tunnel.dataReceived(DRAIN)
         self.assertEqual((old.transport.getOutBuffer(), old.transport.disconnecting), (DRAIN, True))
-        self.assertEqual((slot._state, self.around.record.reasons), (State.WAITING, ["the server stops"]))
+        self.assertEqual((slot.state, self.around.record.reasons), (State.WAITING, ["the server stops"]))
         self.assertEqual(round(self.waitForDial(), 6), FIRST_SECONDS)
 
     def test_tunnelThatProvesItselfStays(self) -> None:
@@ -629,10 +636,10 @@ class SlotOfFormat2Tests(SlotTestCase):
         self.assertEqual(answered.transport.getOutBuffer(), PING + (2).to_bytes(8, "big"))
         answered.tunnel.dataReceived(b"\2\0\0\0\0\x08" + bytes(4) + (2).to_bytes(8, "big"))
         self.clock.advance(1.0)
-        self.assertEqual((slot._state, len(self.around.attempts)), (State.UP, 1))
+        self.assertEqual((slot.state, len(self.around.attempts)), (State.UP, 1))
         slot.prove()
         self.clock.advance(0.5)
-        self.assertEqual((slot._state, len(self.around.attempts)), (State.RENEWING, 2))
+        self.assertEqual((slot.state, len(self.around.attempts)), (State.RENEWING, 2))
 
     def test_tunnelThatIsBeingReplacedHasToProveItselfToo(self) -> None:
         """
@@ -645,7 +652,7 @@ class SlotOfFormat2Tests(SlotTestCase):
         up.transport.getOutBuffer()
         slot.prove()
         self.assertEqual(up.transport.getOutBuffer(), PING + (2).to_bytes(8, "big"))
-        self.assertEqual((slot._state, len(self.around.attempts)), (State.RENEWING, 3))
+        self.assertEqual((slot.state, len(self.around.attempts)), (State.RENEWING, 3))
 
     def test_proofIsWantedOfWhateverThereIs(self) -> None:
         """
@@ -660,7 +667,7 @@ class SlotOfFormat2Tests(SlotTestCase):
         self.assertEqual((hanging.cancelled, len(self.around.attempts)), (True, 2))
         self.last.fail(error.ConnectionRefusedError())
         slot.prove()
-        self.assertEqual((slot._state, len(self.around.attempts)), (State.DIALLING, 3))
+        self.assertEqual((slot.state, len(self.around.attempts)), (State.DIALLING, 3))
         self.assertEqual(len(self.around.record.reasons), 1)
 
     def test_tunnelOfFormat1ThatCannotProveItselfIsReplaced(self) -> None:
@@ -673,9 +680,9 @@ class SlotOfFormat2Tests(SlotTestCase):
         old = self.last
         old.open()
         slot.prove()
-        self.assertEqual((slot._state, old.transport.disconnecting), (State.RENEWING, False))
+        self.assertEqual((slot.state, old.transport.disconnecting), (State.RENEWING, False))
         self.last.open()
-        self.assertEqual((slot._state, old.transport.disconnecting), (State.UP, True))
+        self.assertEqual((slot.state, old.transport.disconnecting), (State.UP, True))
 
     def test_tunnelIsOldAfterItsTimeOrItsBytes(self) -> None:
         """
@@ -690,8 +697,8 @@ class SlotOfFormat2Tests(SlotTestCase):
             self.welcomeLast()
             self.clock.advance(1.0)
             self.last.tunnel.dataReceived(b"\2\0\0\0\0\x08" + bytes(4) + (1).to_bytes(8, "big"))
-            assert self.last.tunnel._conversation is not None
-            self.last.tunnel._conversation.stop()
+            assert self.last.tunnel.link is not None
+            self.last.tunnel.link.end(isLost=False)
             self.clock.advance(age - 1.5)
             self.assertFalse(slot.isOld())
             self.clock.advance(0.5)
@@ -700,9 +707,11 @@ class SlotOfFormat2Tests(SlotTestCase):
         slot.renew()
         self.assertFalse(slot.isOld(), "it is being replaced")
         self.welcomeLast()
-        self.last.tunnel.carried = 999
+        link = self.last.tunnel.link
+        assert link is not None
+        link.carried = 999
         self.assertFalse(slot.isOld())
-        self.last.tunnel.carried = 1000
+        link.carried = 1000
         self.assertTrue(slot.isOld())
 
     def test_slotThatLeavesSaysSo(self) -> None:

@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.twins import DATAGRAMS_PER_TURN, Receiver, RecordingSession
-from uotp.boundaries import Address, DatagramPort, DatagramReceiver
+from uotp.boundaries import Address, DatagramPort, DatagramReceiver, Link
 from uotp.telemetry.drops import Drop, Drops
 from uotp.train import MAX_TRAIN_BYTES, Train, countOf, cut, gather
 
@@ -348,70 +348,88 @@ def summary(datagrams: list[bytes]) -> list[tuple[int, bytes]]:
     return [(len(datagram), datagram[:4] + datagram[-4:]) for datagram in datagrams]
 
 
-class CarrierContract(_Case):
+class LinkContract(_Case):
     """
-    What a session may expect of every tunnel.
+    What a session may expect of every link.
     """
 
-    def makeCarrier(self) -> Any:
+    def makeTunnel(self) -> Any:
         """
-        @return: a tunnel that has C{carryFor}.
+        @return: something that has a link from C{carryFor} on.
         """
         raise NotImplementedError
 
-    def sentBy(self, carrier: Any) -> list[bytes]:
+    def linkOf(self, tunnel: Any) -> Link:
         """
-        @return: the datagrams that a tunnel of L{makeCarrier} has sent.
+        @return: the link of what L{makeTunnel} has made, once it carries.
         """
         raise NotImplementedError
 
-    def test_readyTunnelIsFreeOnce(self) -> None:
+    def sentBy(self, tunnel: Any) -> list[bytes]:
+        """
+        @return: the datagrams that were sent.
+        """
+        raise NotImplementedError
+
+    def test_readyLinkIsFreeOnce(self) -> None:
         """
         Its session hears so as soon as the tunnel carries for it.
         """
         session = RecordingSession()
-        self.makeCarrier().carryFor(session)
+        self.makeTunnel().carryFor(session)
         self.assertEqual(session.says, ["free"])
 
     def test_trainsAreSentInOrder(self) -> None:
         """
         Whole, and one behind the other.
         """
-        carrier = self.makeCarrier()
-        carrier.carryFor(RecordingSession())
+        tunnel = self.makeTunnel()
+        tunnel.carryFor(RecordingSession())
         trains = [Train(3, b"aaabbb"), Train(0, b""), Train(5, b"later")]
         for train in trains:
-            carrier.send([train])
-        self.assertEqual(self.sentBy(carrier), [datagram for train in trains for datagram in cut(train)])
+            self.linkOf(tunnel).send([train], 0.0)
+        self.assertEqual(self.sentBy(tunnel), [datagram for train in trains for datagram in cut(train)])
 
     def test_severalTrainsMayBeSentAtOneGo(self) -> None:
         """
         They arrive as if they had been sent one after the other.
         """
-        carrier = self.makeCarrier()
-        carrier.carryFor(RecordingSession())
-        carrier.send([Train(3, b"aaabbb"), Train(0, b"")])
-        carrier.send([Train(5, b"later")])
-        self.assertEqual(self.sentBy(carrier), [b"aaa", b"bbb", b"", b"later"])
+        tunnel = self.makeTunnel()
+        tunnel.carryFor(RecordingSession())
+        self.linkOf(tunnel).send([Train(3, b"aaabbb"), Train(0, b"")], 0.0)
+        self.linkOf(tunnel).send([Train(5, b"later")], 0.0)
+        self.assertEqual(self.sentBy(tunnel), [b"aaa", b"bbb", b"", b"later"])
+
+    def test_linkTellsWhenItWasGivenSomething(self) -> None:
+        """
+        By the clock of whoever gave it.
+        """
+        tunnel = self.makeTunnel()
+        tunnel.carryFor(RecordingSession())
+        link = self.linkOf(tunnel)
+        self.assertLess(link.sentAt, 0)
+        link.send([Train(5, b"later")], 17.5)
+        self.assertEqual(link.sentAt, 17.5)
 
     def test_atRestNothingStandsBeforeTheNextTrain(self) -> None:
         """
         By that the best of several is found.
         """
-        carrier = self.makeCarrier()
-        carrier.carryFor(RecordingSession())
-        self.assertEqual(carrier.cost(), 0)
+        tunnel = self.makeTunnel()
+        tunnel.carryFor(RecordingSession())
+        self.assertEqual((self.linkOf(tunnel).cost(), self.linkOf(tunnel).isTroubled()), (0, False))
 
     def test_endOfATunnelIsSaidAndNothingIsSentAfterwards(self) -> None:
         """
         However it ends, and ending it again is allowed.
         """
         for end in ("close", "abort"):
-            carrier: Any = self.makeCarrier()
+            tunnel = self.makeTunnel()
             session = RecordingSession()
-            carrier.carryFor(session)
-            getattr(carrier, end)()
-            getattr(carrier, end)()
-            carrier.send([Train(4, b"late")])
+            tunnel.carryFor(session)
+            link = self.linkOf(tunnel)
+            getattr(tunnel, end)()
+            getattr(tunnel, end)()
+            link.send([Train(4, b"late")], 0.0)
             self.assertEqual(session.says, ["free", "gone"])
-            self.assertEqual(self.sentBy(carrier), [])
+            self.assertEqual(self.sentBy(tunnel), [])

@@ -26,7 +26,15 @@ from twisted.python.failure import Failure
 from twisted.test.iosim import FakeTransport
 from zope.interface import alsoProvides, implementer
 
-from uotp.boundaries import Address, Carrier, DatagramPort, DatagramPortOpener, DatagramReceiver, TrainsOfTunnel
+from uotp.boundaries import (
+    Address,
+    CarriedSession,
+    DatagramPort,
+    DatagramPortOpener,
+    DatagramReceiver,
+    Link,
+    OutboundTrains,
+)
 from uotp.client.context import ClientContext, ReachabilityObserver
 from uotp.net.resolver import Addresses
 from uotp.path import TROUBLED, PathStats
@@ -252,15 +260,21 @@ class MemoryTransport(FakeTransport):
 
     def cost(self) -> int:
         """
-        See L{Carrier.cost}.
+        See L{uotp.boundaries.Stream.cost}.
         """
         return self.held + TROUBLED if self.troubled else self.held
 
-    def standing(self) -> PathStats | None:
+    def pathStats(self) -> PathStats | None:
         """
-        See L{Carrier.standing}.
+        See L{uotp.boundaries.Stream.pathStats}.
         """
         return None
+
+    def isTroubled(self) -> bool:
+        """
+        See L{uotp.boundaries.Stream.isTroubled}.
+        """
+        return self.troubled
 
     def unacknowledged(self) -> int | None:
         """
@@ -415,67 +429,74 @@ def neverLookUp(call: Callable[[], Addresses], done: Callable[[Addresses], None]
 
 class RecordingSession:
     """
-    A session that keeps what its tunnels tell it.
+    A session that keeps what its links tell it, and is its own way in and out.
 
     @ivar numbers: of the trains that had one.
     @ivar says: "free", "full" and "gone", in order.
     @ivar roundTrips: how often a tunnel has learnt how far the other end is.
-    @ivar again: what was sent again.
+    @ivar repeated: what was sent again.
     @ivar rescued: what tunnels that were gone had not carried.
     """
 
     def __init__(self) -> None:
         self.rescued: list[Arrival] = []
-        self.again: list[Arrival] = []
+        self.repeated: list[Arrival] = []
         self.trains: list[Train] = []
         self.numbers: list[int] = []
         self.says: list[str] = []
         self.roundTrips = 0
         self.numbering = Numbering()
+        self.inbound = self.outbound = self
 
-    def trainsFromTunnel(self, trains: list[Train]) -> None:
+    def lone(self, number: int, train: Train, now: float) -> None:
+        """
+        Keep it.
+        """
+        self.numbered([(number, train)], now)
+
+    def unnumbered(self, trains: list[Train], now: float) -> None:
         """
         Keep them.
         """
         self.trains += trains
 
-    def numberedFromTunnel(self, arrivals: list[Arrival]) -> None:
+    def numbered(self, arrivals: list[Arrival], now: float) -> None:
         """
         Keep them.
         """
         self.numbers += [number for number, _ in arrivals]
         self.trains += [train for _, train in arrivals]
 
-    def againFromTunnel(self, arrivals: list[Arrival]) -> None:
+    def again(self, arrivals: list[Arrival], now: float) -> None:
         """
         Keep them.
         """
-        self.again += arrivals
+        self.repeated += arrivals
 
-    def roundTripSeen(self) -> None:
+    def roundTripChanged(self) -> None:
         """
         Count it.
         """
         self.roundTrips += 1
 
-    def tunnelFree(self, tunnel: Carrier) -> None:
+    def linkFree(self, link: Link) -> None:
         """
         Keep it.
         """
         self.says.append("free")
 
-    def tunnelFull(self, tunnel: Carrier) -> None:
+    def linkFull(self, link: Link) -> None:
         """
         Keep it.
         """
         self.says.append("full")
 
-    def tunnelGone(self, tunnel: Carrier) -> None:
+    def linkGone(self, link: Link) -> None:
         """
         Keep it.
         """
         self.says.append("gone")
-        self.rescued += tunnel.unconfirmed()
+        self.rescued += link.takeUnacked()
 
     def datagrams(self) -> list[bytes]:
         """
@@ -492,7 +513,7 @@ class RecordingOwner:
         them as they are.
     """
 
-    def __init__(self, session: TrainsOfTunnel | None = None) -> None:
+    def __init__(self, session: CarriedSession | None = None) -> None:
         self.session = session
         self.opened: list[Tunnel] = []
         self.hellos: list[ClientHello] = []
@@ -543,9 +564,9 @@ class RecordingOwner:
         self.lost.append((tunnel, reason))
 
 
-class MemoryTunnel:
+class MemoryLink:
     """
-    A tunnel as its session sees it.
+    A link as its session sees it.
 
     @ivar sent: what it was given.
     @ivar writes: what it was given at one go each time.
@@ -574,15 +595,16 @@ class MemoryTunnel:
         self.roundTrip = 0.0
         self.closed = self.aborted = False
         self._room = room
-        self._session: TrainsOfTunnel | None = None
+        self.sentAt = float("-inf")
+        self._session: OutboundTrains | None = None
 
-    def carryFor(self, session: TrainsOfTunnel) -> None:
+    def carryFor(self, session: CarriedSession) -> None:
         """
         Become ready.
         """
-        self._session = session
+        self._session = session.outbound
         if self._room:
-            session.tunnelFree(self)
+            session.outbound.linkFree(self)
 
     def makeRoom(self, room: int) -> None:
         """
@@ -590,15 +612,16 @@ class MemoryTunnel:
         """
         self._room = room
         if self._session is not None:
-            self._session.tunnelFree(self)
+            self._session.linkFree(self)
 
-    def send(self, trains: list[Train]) -> None:
+    def send(self, trains: list[Train], now: float) -> None:
         """
         Keep them.
         """
         if self._session is None:
             return
         self.whenSent()
+        self.sentAt = now
         self.sent += trains
         self.writes.append(trains)
         self._take(len(trains))
@@ -606,7 +629,7 @@ class MemoryTunnel:
     def _take(self, trains: int) -> None:
         self._room -= trains
         if self._room <= 0 and self._session is not None:
-            self._session.tunnelFull(self)
+            self._session.linkFull(self)
 
     def sendAgain(self, arrivals: list[Arrival]) -> None:
         """
@@ -616,13 +639,13 @@ class MemoryTunnel:
             self.again += arrivals
             self._take(len(arrivals))
 
-    def holdsUnconfirmed(self) -> bool:
+    def holdsUnacked(self) -> bool:
         """
         Whether the test has said what.
         """
         return bool(self.kept)
 
-    def unconfirmed(self) -> list[Arrival]:
+    def takeUnacked(self) -> list[Arrival]:
         """
         What the test says, once.
         """
@@ -635,7 +658,13 @@ class MemoryTunnel:
         """
         return self.costs
 
-    def standing(self) -> PathStats | None:
+    def isTroubled(self) -> bool:
+        """
+        What the test says.
+        """
+        return self.costs >= TROUBLED
+
+    def pathStats(self) -> PathStats | None:
         """
         What the test says.
         """
@@ -648,7 +677,7 @@ class MemoryTunnel:
         self.closed = True
         session, self._session = self._session, None
         if session is not None:
-            session.tunnelGone(self)
+            session.linkGone(self)
 
     def abort(self) -> None:
         """
@@ -788,7 +817,7 @@ class MemorySurroundings(ClientContext):
 _receiver: type[DatagramReceiver] = Receiver
 _port: type[DatagramPort] = MemoryDatagramPort
 _opener: DatagramPortOpener = MemoryUdp().open
-_carrier: type[Carrier] = MemoryTunnel
-_session: type[TrainsOfTunnel] = RecordingSession
+_link: type[Link] = MemoryLink
+_session: type[CarriedSession] = RecordingSession
 _dialledBy: type[DialledTunnelOwner[Tunnel]] = RecordingOwner
 _acceptedBy: type[AcceptedTunnelOwner[Tunnel]] = RecordingOwner

@@ -9,7 +9,7 @@ import random
 from twisted.logger import capturedLogs, formatEvent
 
 from tests.doubles.contracts import TimerTestCase
-from tests.doubles.twins import MemoryTunnel, MemoryUdp, Receiver, neverLookUp
+from tests.doubles.twins import MemoryLink, MemoryUdp, Receiver, neverLookUp
 from uotp.boundaries import Address
 from uotp.errors import PeerError
 from uotp.net.resolver import SharedResolver
@@ -69,17 +69,17 @@ class RegistryTests(TimerTestCase):
         self.assertEqual(len(self.registry), 0)
         self.assertEqual(list(self.network.ports), [TARGET])
 
-    def join(self, number: int, owner: bytes | None = None) -> tuple[ServedSession, MemoryTunnel]:
+    def join(self, number: int, owner: bytes | None = None) -> tuple[ServedSession, MemoryLink]:
         """
         Join a session with a new tunnel.
         """
-        tunnel = MemoryTunnel()
+        tunnel = MemoryLink()
         served = self.registry.join(sessionId(number), owner, tunnel)
         tunnel.carryFor(served.session)
         self.registry.checkInvariant()
         return served, tunnel
 
-    def leave(self, served: ServedSession, tunnel: MemoryTunnel) -> None:
+    def leave(self, served: ServedSession, tunnel: MemoryLink) -> None:
         """
         Lose a tunnel.
         """
@@ -91,7 +91,7 @@ class RegistryTests(TimerTestCase):
         """
         @return: in which words a tunnel is refused.
         """
-        tunnel = MemoryTunnel()
+        tunnel = MemoryLink()
         error = self.assertRaises(PeerError, self.registry.join, sessionId(number), owner, tunnel)
         self.registry.checkInvariant()
         return str(error)
@@ -101,7 +101,7 @@ class RegistryTests(TimerTestCase):
         @return: the address that the target sees a session's datagrams come from.
         """
         self.target.trains.clear()
-        served.session.trainsFromTunnel([Train(5, b"hello")])
+        served.session.inbound.unnumbered([Train(5, b"hello")], self.clock.seconds())
         self.network.settle()
         ((train, source),) = self.target.trains
         self.assertEqual(train.payload, b"hello")
@@ -261,7 +261,7 @@ class RegistryTests(TimerTestCase):
         self.join(2)
         lingering, gone = self.join(3)
         self.leave(lingering, gone)
-        served.session.trainsFromTunnel([Train(1400, bytes(1400 * 200))])  # some of it waits for its time
+        served.session.inbound.unnumbered([Train(1400, bytes(1400 * 200))], self.clock.seconds())
         ended = self.registry.endAll()
         self.assertTrue(tunnel.closed)
         self.assertFalse(tunnel.aborted)
@@ -278,7 +278,9 @@ class RegistryTests(TimerTestCase):
         The session is forgotten at once, and its socket when all has been handed on.
         """
         served, tunnel = self.join(1)
-        served.session.numberedFromTunnel([(0, Train(4, b"zero")), (2, Train(1400, bytes(1400 * 200)))])
+        served.session.inbound.numbered(
+            [(0, Train(4, b"zero")), (2, Train(1400, bytes(1400 * 200)))], self.clock.seconds()
+        )
         self.registry.end(served)
         self.registry.end(served)
         self.assertEqual((len(self.registry), tunnel.closed, len(self.network.ports)), (0, True, 2))
@@ -305,7 +307,7 @@ class RegistryTests(TimerTestCase):
         """
         chance = random.Random(4)  # noqa: S311 - for a test to be the same each time
         self.registry = self.makeRegistry(maxSessions=4, maxTunnels=3)
-        alive: list[tuple[ServedSession, MemoryTunnel]] = []
+        alive: list[tuple[ServedSession, MemoryLink]] = []
         refusals = 0
         for _ in range(3000):
             step = chance.random()
@@ -343,7 +345,7 @@ class RegistryTests(TimerTestCase):
         """
         served, _ = self.join(1)
         self.join(2)
-        served.session.trainsFromTunnel([Train(4, b"ping")])
+        served.session.inbound.unnumbered([Train(4, b"ping")], self.clock.seconds())
         self.assertEqual(self.registry.findSilent(), [])
         self.clock.advance(SILENT_SECONDS)
         self.assertEqual(self.registry.findSilent(), [served])

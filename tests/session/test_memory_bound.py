@@ -114,13 +114,13 @@ class MemoryBoundTests(TimerTestCase):
         """
         @return: all bytes that wait somewhere.
         """
-        return self.session._dispatch._backlog.bytes + sum(transport.held for _, transport, _ in self.ends)
+        return self.session.outbound._backlog.bytes + sum(transport.held for _, transport, _ in self.ends)
 
     def push(self, each: Train) -> None:
         """
         Let a train come from UDP, a moment after the one before.
         """
-        self.session.trainsFromUdp([each])
+        self.session.outbound.send([each])
         self.clock.advance(0.01)
 
     def test_whatIsHeldHasABound(self) -> None:
@@ -144,7 +144,7 @@ class MemoryBoundTests(TimerTestCase):
         A transport says within it that it is full.
         """
         for each in trains(PUSHED_BYTES // 4):
-            self.session.trainsFromUdp([each])
+            self.session.outbound.send([each])
         self.clock.advance(0)
         self.assertLessEqual(self.held(), BOUND * self.overhead)
 
@@ -174,9 +174,9 @@ class MemoryBoundTests(TimerTestCase):
         for tunnel, _, _ in self.ends:
             tunnel.pauseProducing()
         for _ in range(10000):
-            self.session.trainsFromUdp([Train(0, b"")])
-        self.assertLess(len(self.session._dispatch._backlog), 5000)
-        self.assertEqual(self.drops.totals[Drop.BACKLOG_FULL], 10000 - len(self.session._dispatch._backlog))
+            self.session.outbound.send([Train(0, b"")])
+        self.assertLess(len(self.session.outbound._backlog), 5000)
+        self.assertEqual(self.drops.totals[Drop.BACKLOG_FULL], 10000 - len(self.session.outbound._backlog))
 
     def test_smallestDatagramsInLongTrainsAreBoundedToo(self) -> None:
         """

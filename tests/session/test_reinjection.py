@@ -6,12 +6,13 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.doubles.twins import MemoryTunnel
-from uotp.session.reinjection import LOOK_SECONDS, MAX_WAITING_BYTES, WAIT_SECONDS, Reinjection
+from tests.doubles.twins import MemoryLink
+from uotp.boundaries import AGAIN_SECONDS
+from uotp.session.reinjection import AGAIN_WAIT_SECONDS, MAX_WAITING_BYTES, STILL_LOOK_SECONDS, Reinjection
 from uotp.train import TRAIN_OVERHEAD_BYTES, Arrival, Train
 
 NOW = 1000.0
-STEP = 1.01 * LOOK_SECONDS
+STEP = 1.01 * STILL_LOOK_SECONDS
 """From one look to the next."""
 
 
@@ -33,14 +34,29 @@ class RescueTests(SynchronousTestCase):
         """
         self.now = NOW
         self.rescue = Reinjection(self.now)
-        self.tunnels = [MemoryTunnel() for _ in range(3)]
+        self.tunnels = [MemoryLink() for _ in range(3)]
+        for tunnel in self.tunnels:
+            tunnel.sentAt = self.now
 
-    def look(self, *expected: MemoryTunnel, after: float = STEP) -> None:
+    def look(self, *expected: MemoryLink, after: float = STEP) -> None:
         """
         The next look finds these to stand still.
         """
         self.now += after
         self.assertEqual(self.rescue.findStill(self.tunnels, self.now), list(expected))
+
+    def test_whatWasGivenNothingOfLateIsNotLookedAt(self) -> None:
+        """
+        What it holds is too old to be sent again.
+        """
+        link = self.tunnels[0]
+        link.kept, link.still = [arrival(1)], True
+        link.sentAt = self.now - AGAIN_SECONDS
+        self.look()
+        self.look()
+        link.sentAt = self.now
+        self.look()
+        self.look(link)
 
     def take(self, *kept: Arrival) -> None:
         """
@@ -100,6 +116,7 @@ class RescueTests(SynchronousTestCase):
         tunnel = self.tunnels[0]
         tunnel.kept, tunnel.still = [arrival(0)], True
         self.look()
+        tunnel.sentAt += 5.0
         self.look(after=5.0)
         self.look(tunnel)
 
@@ -119,7 +136,7 @@ class RescueTests(SynchronousTestCase):
         """
         self.assertTrue(self.rescue.isTimeToLook(NOW))
         self.look(after=0)
-        self.assertFalse(self.rescue.isTimeToLook(NOW + 0.9 * LOOK_SECONDS))
+        self.assertFalse(self.rescue.isTimeToLook(NOW + 0.9 * STILL_LOOK_SECONDS))
         self.assertTrue(self.rescue.isTimeToLook(NOW + STEP))
 
     def test_itIsSentInPortions(self) -> None:
@@ -137,12 +154,12 @@ class RescueTests(SynchronousTestCase):
         It would only stand before what is fresh.
         """
         self.take(arrival(0))
-        self.now += WAIT_SECONDS / 2
+        self.now += AGAIN_WAIT_SECONDS / 2
         self.take(arrival(1))
-        self.now += WAIT_SECONDS / 2 + 0.01
+        self.now += AGAIN_WAIT_SECONDS / 2 + 0.01
         self.assertEqual(self.numbers(), [1])
         self.take(arrival(2))
-        self.now += WAIT_SECONDS + 0.01
+        self.now += AGAIN_WAIT_SECONDS + 0.01
         self.assertEqual(self.numbers(), [])
         self.assertFalse(self.rescue)
 

@@ -5,6 +5,7 @@ which order.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -12,11 +13,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import uotp.session.outbound
 import uotp.session.reinjection
-from tests.doubles.twins import MemoryTunnel
+from tests.doubles.twins import MemoryLink
 from uotp.path import TROUBLED, PathStats
 from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BYTES, SMALL_BYTES
 from uotp.session.hold import FIRST_HOLD_SECONDS, ROUND_TRIPS
 from uotp.session.outbound import (
+    ANSWERED_LOOK_SECONDS,
     BYTES_PER_SECOND_FAR,
     JUDGE_SECONDS,
     MAX_PORTION_BYTES,
@@ -104,13 +106,13 @@ class SessionTests(SynchronousTestCase):
         Send from the UDP side.
         """
         for number in numbers:
-            self.session.trainsFromUdp([numbered(number)])
+            self.session.outbound.send([numbered(number)])
 
-    def open(self, room: int = 1 << 30) -> MemoryTunnel:
+    def open(self, room: int = 1 << 30) -> MemoryLink:
         """
         @return: one more tunnel.
         """
-        tunnel = MemoryTunnel(room)
+        tunnel = MemoryLink(room)
         tunnel.carryFor(self.session)
         return tunnel
 
@@ -209,7 +211,7 @@ class SessionTests(SynchronousTestCase):
             self.sendEvenly(500_000, 4 * STAY_SECONDS)
         self.assertEqual(len(second.sent), 0)
 
-    def openFar(self) -> MemoryTunnel:
+    def openFar(self) -> MemoryLink:
         """
         @return: one more tunnel, with a long round trip.
         """
@@ -221,7 +223,7 @@ class SessionTests(SynchronousTestCase):
         """
         Nothing waits for it.
         """
-        self.session._dispatch._schedule.narrow(2)
+        self.session.outbound._scheduler.narrow(2)
         first, cold, _ = self.open(), self.open(room=3), self.open(room=0)
         self.sendEvenly(100_000, 1.5 * STAY_SECONDS)
         self.assertEqual((len(first.sent), len(cold.sent)), (147, 3))
@@ -268,9 +270,9 @@ class SessionTests(SynchronousTestCase):
         """
         for number in range(round(rate * seconds / 1000)):
             self.clock.advance(1000 / rate)
-            self.session.trainsFromUdp([numbered(number, 1000)])
+            self.session.outbound.send([numbered(number, 1000)])
             if answers:
-                self.session.trainsFromTunnel([numbered(number)])
+                self.session.inbound.unnumbered([numbered(number)], self.clock.seconds())
 
     def test_heavyLoadUsesEveryTunnelThatIsFree(self) -> None:
         """
@@ -290,10 +292,10 @@ class SessionTests(SynchronousTestCase):
         size = MAX_PORTION_BYTES * 5 // 8  # one in each portion
         one, two = self.open(room=1), self.open(room=1)
         for number in range(6):
-            self.session.trainsFromUdp([numbered(number, size)])
+            self.session.outbound.send([numbered(number, size)])
         two.makeRoom(3)
         one.makeRoom(9)
-        self.session.trainsFromUdp([numbered(6, size)])
+        self.session.outbound.send([numbered(6, size)])
         self.assertEqual([train.payload[-1] for train in one.sent], [0, 5, 6])
         self.assertEqual([train.payload[-1] for train in two.sent], [1, 2, 3, 4])
 
@@ -308,7 +310,7 @@ class SessionTests(SynchronousTestCase):
         tunnel.close()
         size = MIN_PORTION_BYTES // 4
         for number in range(10):
-            self.session.trainsFromUdp([numbered(number, size)])
+            self.session.outbound.send([numbered(number, size)])
         tunnel = self.open()
         self.assertEqual([bytesOf(trains) // size for trains in tunnel.writes], [4, 4, 2])
 
@@ -320,13 +322,13 @@ class SessionTests(SynchronousTestCase):
         size = MIN_PORTION_BYTES // 4
         tunnel = self.open(room=1)
         self.load(tunnel, size, JUDGE_SECONDS / 4)
-        self.session.trainsFromUdp([numbered(0, size)] * 16)
+        self.session.outbound.send([numbered(0, size)] * 16)
         self.assertEqual([bytesOf(trains) for trains in tunnel.writes], [MIN_PORTION_BYTES] * 4)
         self.load(tunnel, size, JUDGE_SECONDS / 4000)
-        self.session.trainsFromUdp([numbered(0, size)] * 32)
+        self.session.outbound.send([numbered(0, size)] * 32)
         self.assertEqual([bytesOf(trains) for trains in tunnel.writes], [MAX_PORTION_BYTES] * 2)
 
-    def load(self, tunnel: MemoryTunnel, size: int, seconds: float) -> None:
+    def load(self, tunnel: MemoryLink, size: int, seconds: float) -> None:
         """
         Offer twice as much as a tunnel takes, for a while, and then let it take all.
 
@@ -335,8 +337,8 @@ class SessionTests(SynchronousTestCase):
         """
         tunnel.makeRoom(1)
         for _ in range(round(4 * JUDGE_SECONDS / seconds)):
-            self.session.trainsFromUdp([numbered(0, size)])
-            self.session.trainsFromUdp([numbered(0, size)])
+            self.session.outbound.send([numbered(0, size)])
+            self.session.outbound.send([numbered(0, size)])
             self.clock.advance(seconds)
             tunnel.makeRoom(1)
         tunnel.makeRoom(1 << 30)
@@ -347,7 +349,7 @@ class SessionTests(SynchronousTestCase):
         A handshake that comes last goes first.
         """
         for number in range(10):
-            self.session.trainsFromUdp([numbered(number, 1400)])
+            self.session.outbound.send([numbered(number, 1400)])
         self.send(11, 12)
         tunnel = self.open()
         sizes = [len(train.payload) for train in tunnel.sent]
@@ -363,7 +365,7 @@ class SessionTests(SynchronousTestCase):
         one, two, three = self.open(room=1), self.open(room=1), self.open()
         trains = [train, train, train]
         self.assertGreater(bytesOf(trains), 2 * MAX_PORTION_BYTES)
-        self.session.trainsFromUdp(trains)
+        self.session.outbound.send(trains)
         sent = [*one.sent, *two.sent, *three.sent]
         self.assertTrue(one.sent and two.sent and three.sent)
         self.assertEqual(
@@ -380,7 +382,7 @@ class SessionTests(SynchronousTestCase):
         """
         train = Train(1000, bytes(60000))
         tunnel = self.open(room=1)
-        self.session.trainsFromUdp([train, train])
+        self.session.outbound.send([train, train])
         self.assertEqual(len(tunnel.writes), 1)
         tunnel.makeRoom(1 << 30)
         self.assertEqual(countOf(tunnel.sent), 120)
@@ -417,7 +419,7 @@ class SessionTests(SynchronousTestCase):
         """
         tunnel = self.open()
         trains = [numbered(1), numbered(2, 1400), Train(0, b"")]
-        self.session.trainsFromUdp(trains)
+        self.session.outbound.send(trains)
         self.assertEqual(tunnel.writes, [trains])
 
     def test_tunnelThatRetransmitsIsLeftSoon(self) -> None:
@@ -466,22 +468,79 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual((len(current.sent), len(other.sent)), (20, 0))
         self.assertLess(20 * LOOK_SECONDS, STAY_SECONDS)
 
+    def countLooks(self, link: MemoryLink) -> list[float]:
+        """
+        @return: when it was looked whether a link is in trouble, from now on.
+        """
+        looks: list[float] = []
+
+        def look() -> bool:
+            looks.append(self.clock.seconds())
+            return False
+
+        self.patch(link, "isTroubled", look)
+        return looks
+
     def test_looksAreFew(self) -> None:
         """
         A look is a system call; a flood does not make one for each datagram.
         """
-        looks = 0
-
-        def look() -> int:
-            nonlocal looks
-            looks += 1
-            return 0
-
         tunnel, _ = self.open(), self.open()
-        self.patch(tunnel, "cost", look)
+        looks = self.countLooks(tunnel)
         self.clock.advance(LOOK_SECONDS)
         self.send(*range(1000))
-        self.assertEqual(looks, 1)
+        self.assertEqual(len(looks), 1)
+
+    def sendAndBeAnswered(self, number: int) -> None:
+        """
+        A datagram is sent, and its answer comes at once.
+        """
+        self.send(number)
+        self.clock.advance(LOOK_SECONDS / 8)
+        self.session.inbound.lone(number, numbered(number), self.clock.seconds())
+        self.clock.advance(LOOK_SECONDS)
+
+    def test_lightFlowThatIsAnsweredIsRarelyLookedAt(self) -> None:
+        """
+        As long as nothing is overdue: not for each datagram.
+        """
+        tunnel, _ = self.open(), self.open()
+        self.sendAndBeAnswered(0)
+        looks = self.countLooks(tunnel)
+        for number in range(1, 100):
+            self.sendAndBeAnswered(number)
+        self.assertLess(len(looks), 100 / 7)
+        gaps = [later - earlier for earlier, later in pairwise(looks)]
+        self.assertGreaterEqual(min(gaps), ANSWERED_LOOK_SECONDS)
+        self.assertLess(max(gaps), ANSWERED_LOOK_SECONDS + 2 * LOOK_SECONDS)
+
+    def test_lightFlowWithoutAnAnswerIsLookedAtEachTime(self) -> None:
+        """
+        From the first datagram on whose answer is overdue.
+        """
+        tunnel, _ = self.open(), self.open()
+        self.sendAndBeAnswered(0)
+        self.sendAndBeAnswered(1)
+        self.send(2)
+        looks = self.countLooks(tunnel)
+        for number in range(3, 13):
+            self.clock.advance(1.1 * LOOK_SECONDS)
+            self.send(number)
+        self.assertEqual(len(looks), 10)
+
+    def test_flowThatIsNotLightIsLookedAtInTimeThoughAnswersCome(self) -> None:
+        """
+        What comes says nothing of the last that was sent.
+        """
+        tunnel, _ = self.open(), self.open()
+        self.sendAndBeAnswered(0)
+        looks = self.countLooks(tunnel)
+        for number in range(1, 400):
+            self.send(number)
+            self.session.inbound.lone(number, numbered(number), self.clock.seconds())
+            self.clock.advance(LOOK_SECONDS / 4)
+        self.assertGreater(len(looks), 75)
+        self.assertLess(len(looks), 125)
 
     def test_lostTunnelIsUsedNoMore(self) -> None:
         """
@@ -517,7 +576,7 @@ class SessionTests(SynchronousTestCase):
         still.kept, still.still, still.costs = [(0, numbered(1))], True, TROUBLED
         other.whenSent = lambda: seen.append(list(other.again))
         for number in (2, 3, 4):
-            self.clock.advance(1.1 * uotp.session.reinjection.LOOK_SECONDS)
+            self.clock.advance(1.1 * uotp.session.reinjection.STILL_LOOK_SECONDS)
             self.send(number)
         self.assertEqual((still.sent, other.sent), ([numbered(1)], [numbered(number) for number in (2, 3, 4)]))
         self.assertEqual(seen, [[], [(0, numbered(1))], [(0, numbered(1))]])
@@ -531,11 +590,11 @@ class SessionTests(SynchronousTestCase):
         still.kept, still.still, still.costs = [(0, numbered(1))], True, TROUBLED
         other.costs = TROUBLED
         for number in (2, 3, 4):
-            self.clock.advance(1.1 * uotp.session.reinjection.LOOK_SECONDS)
+            self.clock.advance(1.1 * uotp.session.reinjection.STILL_LOOK_SECONDS)
             self.send(number)
         self.assertEqual((still.again, other.again, still.kept), ([], [], [(0, numbered(1))]))
         other.costs = 0
-        self.clock.advance(1.1 * uotp.session.reinjection.LOOK_SECONDS)
+        self.clock.advance(1.1 * uotp.session.reinjection.STILL_LOOK_SECONDS)
         self.send(5)
         self.assertEqual((still.again, other.again), ([], [(0, numbered(1))]))
 
@@ -546,7 +605,7 @@ class SessionTests(SynchronousTestCase):
         still = self.open()
         still.kept, still.still, still.costs = [(0, numbered(1))], True, TROUBLED
         for number in range(9):
-            self.clock.advance(1.1 * uotp.session.reinjection.LOOK_SECONDS)
+            self.clock.advance(1.1 * uotp.session.reinjection.STILL_LOOK_SECONDS)
             self.send(number)
         self.assertEqual((still.again, len(still.sent)), ([], 9))
 
@@ -558,19 +617,19 @@ class SessionTests(SynchronousTestCase):
         self.send(1)
         lost.kept = [(5, numbered(1))]
         lost.close()
-        self.assertTrue(self.session.waits)
+        self.assertTrue(self.session.outbound.waits)
         full.makeRoom(1)
-        self.assertEqual((self.session.waits, full.again), (False, [(5, numbered(1))]))
+        self.assertEqual((self.session.outbound.waits, full.again), (False, [(5, numbered(1))]))
 
     def test_whatIsSentAgainIsPutInItsPlace(self) -> None:
         """
         Once, whichever way it comes.
         """
-        self.session.numberedFromTunnel([(0, numbered(0)), (2, numbered(2))])
-        self.session.againFromTunnel([(1, numbered(1)), (2, numbered(2))])
-        self.session.numberedFromTunnel([(1, numbered(1))])
+        self.session.inbound.numbered([(0, numbered(0)), (2, numbered(2))], self.clock.seconds())
+        self.session.inbound.again([(1, numbered(1)), (2, numbered(2))], self.clock.seconds())
+        self.session.inbound.numbered([(1, numbered(1))], self.clock.seconds())
         self.assertEqual(self.delivered, [numbered(number) for number in range(3)])
-        self.assertEqual((self.session.late, self.session.bytesIn), (0, 24))
+        self.assertEqual((self.session.inbound.late, self.session.inbound.bytes), (0, 24))
 
     def test_whatIsSentAgainGoesBeforeWhatWaits(self) -> None:
         """
@@ -631,7 +690,7 @@ class SessionTests(SynchronousTestCase):
         size = 1400
         fit = MAX_BYTES // (size + TRAIN_OVERHEAD_BYTES)
         for number in range(3 * fit):
-            self.session.trainsFromUdp([numbered(number, size)])
+            self.session.outbound.send([numbered(number, size)])
         self.assertEqual(self.open().sent, [numbered(number, size) for number in range(2 * fit, 3 * fit)])
         self.assertEqual(self.drops.totals, {Drop.BACKLOG_FULL: 2 * fit})
 
@@ -640,8 +699,8 @@ class SessionTests(SynchronousTestCase):
         At once, in the order in which they come.
         """
         trains = [numbered(1), Train(0, b""), Train(2, b"aabbc"), numbered(2)]
-        self.session.trainsFromTunnel(trains[:3])
-        self.session.trainsFromTunnel(trains[3:])
+        self.session.inbound.unnumbered(trains[:3], self.clock.seconds())
+        self.session.inbound.unnumbered(trains[3:], self.clock.seconds())
         self.assertEqual(self.delivered, trains)
 
     def test_repairedLossIsHandedOnBitByBit(self) -> None:
@@ -650,9 +709,9 @@ class SessionTests(SynchronousTestCase):
         """
         read = [Train(1400, bytes([number]) * 1400 * 20) for number in range(10)]
         for train in read:
-            self.session.trainsFromTunnel([train])
+            self.session.inbound.unnumbered([train], self.clock.seconds())
         self.assertLess(countOf(self.delivered), 50)
-        self.assertEqual(self.session.bytesIn, 200 * 1400)
+        self.assertEqual(self.session.inbound.bytes, 200 * 1400)
         self.clock.pump([0.001] * 20)
         self.assertEqual(
             [one for train in self.delivered for one in cut(train)], [one for train in read for one in cut(train)]
@@ -660,7 +719,7 @@ class SessionTests(SynchronousTestCase):
         done: list[float] = []
         self.session.finish(lambda: done.append(self.clock.seconds()))
         self.assertEqual(len(done), 1)
-        self.session.trainsFromTunnel(read)
+        self.session.inbound.unnumbered(read, self.clock.seconds())
         self.clock.advance(1)
         self.assertEqual((countOf(self.delivered), self.clock.getDelayedCalls()), (200, []))
 
@@ -668,37 +727,37 @@ class SessionTests(SynchronousTestCase):
         """
         Through whichever tunnels they came; and what is numbered counts as any other.
         """
-        self.session.numberedFromTunnel([(0, numbered(0)), (2, numbered(2))])
+        self.session.inbound.numbered([(0, numbered(0)), (2, numbered(2))], self.clock.seconds())
         self.assertEqual((self.delivered, self.answers), ([numbered(0)], 1))
-        self.session.numberedFromTunnel([(1, numbered(1))])
+        self.session.inbound.numbered([(1, numbered(1))], self.clock.seconds())
         self.assertEqual(self.delivered, [numbered(number) for number in range(3)])
-        self.assertEqual((self.session.bytesIn, self.session.late), (24, 0))
+        self.assertEqual((self.session.inbound.bytes, self.session.inbound.late), (24, 0))
 
     def test_whatIsMissingForTooLongIsWaitedForNoMore(self) -> None:
         """
         And delivered all the same when it comes, and counted.
         """
-        self.session.numberedFromTunnel([(0, numbered(0)), (2, numbered(2))])
+        self.session.inbound.numbered([(0, numbered(0)), (2, numbered(2))], self.clock.seconds())
         self.clock.advance(FIRST_HOLD_SECONDS)
         self.assertEqual(self.delivered, [numbered(0), numbered(2)])
-        self.session.numberedFromTunnel([(1, numbered(1))])
-        self.assertEqual((self.delivered[-1], self.session.late), (numbered(1), 1))
+        self.session.inbound.numbered([(1, numbered(1))], self.clock.seconds())
+        self.assertEqual((self.delivered[-1], self.session.inbound.late), (numbered(1), 1))
 
     def test_peerThatCountsAnewIsFollowed(self) -> None:
         """
         When it is known that it does.
         """
-        self.session.numberedFromTunnel([(1000, numbered(0)), (1002, numbered(2))])
-        self.session.restartOfPeer()
-        self.session.numberedFromTunnel([(0, numbered(3)), (1, numbered(4))])
+        self.session.inbound.numbered([(1000, numbered(0)), (1002, numbered(2))], self.clock.seconds())
+        self.session.inbound.restart()
+        self.session.inbound.numbered([(0, numbered(3)), (1, numbered(4))], self.clock.seconds())
         self.assertEqual(self.delivered, [numbered(number) for number in (0, 2, 3, 4)])
-        self.assertEqual(self.session.late, 0)
+        self.assertEqual(self.session.inbound.late, 0)
 
     def test_finishedSessionHasNoTimer(self) -> None:
         """
         Whatever waits is handed on.
         """
-        self.session.numberedFromTunnel([(0, numbered(0)), (2, numbered(2))])
+        self.session.inbound.numbered([(0, numbered(0)), (2, numbered(2))], self.clock.seconds())
         self.assertNotEqual(self.clock.getDelayedCalls(), [])
         self.session.finish(lambda: None)
         self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -711,12 +770,12 @@ class SessionTests(SynchronousTestCase):
         """
         far, near, other = self.open(), self.open(), self.open()
         far.roundTrip, near.roundTrip, other.roundTrip = 0.2, 0.04, 0.045
-        self.session.roundTripSeen()
-        costs = [self.session._dispatch._costOf(tunnel) for tunnel in (far, near, other)]
+        self.session.outbound.roundTripChanged()
+        costs = [self.session.outbound._costOf(tunnel) for tunnel in (far, near, other)]
         self.assertEqual(costs, [int((0.2 - 0.04) * BYTES_PER_SECOND_FAR), 0, 0])
         for held, best in ((costs[0] - 1, near), (costs[0] + 1, far)):
             near.costs = other.costs = held
-            self.assertIs(self.session._dispatch._schedule._best({far, near, other})[0], best)
+            self.assertIs(self.session.outbound._scheduler._best({far, near, other})[0], best)
 
     def test_nearestTunnelIsForgottenWhenItIsGone(self) -> None:
         """
@@ -724,10 +783,10 @@ class SessionTests(SynchronousTestCase):
         """
         near, far = self.open(), self.open()
         near.roundTrip, far.roundTrip = 0.01, 0.2
-        self.session.roundTripSeen()
-        self.assertGreater(self.session._dispatch._costOf(far), 0)
+        self.session.outbound.roundTripChanged()
+        self.assertGreater(self.session.outbound._costOf(far), 0)
         near.close()
-        self.assertEqual(self.session._dispatch._costOf(far), 0)
+        self.assertEqual(self.session.outbound._costOf(far), 0)
 
     def test_pathIsAsLongAsItsLongestTunnel(self) -> None:
         """
@@ -735,12 +794,12 @@ class SessionTests(SynchronousTestCase):
         known.
         """
         self.open()
-        self.session.roundTripSeen()
+        self.session.outbound.roundTripChanged()
         tunnels = [self.open(), self.open()]
         for tunnel, roundTrip in zip(tunnels, (0.1, 0.16), strict=True):
             tunnel.roundTrip = roundTrip
-        self.session.roundTripSeen()
-        self.session.numberedFromTunnel([(0, numbered(0)), (2, numbered(2))])
+        self.session.outbound.roundTripChanged()
+        self.session.inbound.numbered([(0, numbered(0)), (2, numbered(2))], self.clock.seconds())
         self.clock.advance(0.16 * ROUND_TRIPS - 0.01)
         self.assertEqual(len(self.delivered), 1)
         self.clock.advance(0.02)
@@ -751,30 +810,30 @@ class SessionTests(SynchronousTestCase):
         A program that stops waits for that, and not for a tunnel that is not there.
         """
         self.send(1)
-        self.assertFalse(self.session.waits)
+        self.assertFalse(self.session.outbound.waits)
         tunnel = self.open(1)
-        self.assertFalse(self.session.waits)
+        self.assertFalse(self.session.outbound.waits)
         self.send(2)
-        self.assertTrue(self.session.waits)
+        self.assertTrue(self.session.outbound.waits)
         tunnel.makeRoom(9)
-        self.assertFalse(self.session.waits)
+        self.assertFalse(self.session.outbound.waits)
 
     def test_firstAnswerIsSaidOnce(self) -> None:
         """
         An empty datagram is one too; what the source sends is none.
         """
         self.send(1)
-        self.assertEqual((self.session.answered, self.answers), (False, 0))
-        self.session.trainsFromTunnel([Train(0, b"")])
-        self.session.trainsFromTunnel([numbered(1)])
-        self.assertEqual((self.session.answered, self.answers), (True, 1))
+        self.assertEqual((self.session.inbound.answered, self.answers), (False, 0))
+        self.session.inbound.unnumbered([Train(0, b"")], self.clock.seconds())
+        self.session.inbound.unnumbered([numbered(1)], self.clock.seconds())
+        self.assertEqual((self.session.inbound.answered, self.answers), (True, 1))
 
     def test_nobodyNeedsToCareForTheAnswer(self) -> None:
         """
         A server does not.
         """
         session = Session(self.delivered.extend, self.drops, self.clock)
-        session.trainsFromTunnel([numbered(1)])
+        session.inbound.unnumbered([numbered(1)], self.clock.seconds())
         self.assertEqual(self.delivered, [numbered(1)])
 
     def test_eitherSideKeepsTheSessionActive(self) -> None:
@@ -786,7 +845,7 @@ class SessionTests(SynchronousTestCase):
         self.send(1)
         self.assertEqual(self.session.lastActive, 5)
         self.clock.advance(5)
-        self.session.trainsFromTunnel([numbered(1)])
+        self.session.inbound.unnumbered([numbered(1)], self.clock.seconds())
         self.assertEqual(self.session.lastActive, 10)
         self.open()
         self.clock.advance(5)
@@ -799,8 +858,8 @@ class SessionTests(SynchronousTestCase):
         Payload only.
         """
         self.send(1, 2, 3)
-        self.session.trainsFromTunnel([Train(2, b"aabbc")])
-        self.assertEqual((self.session.bytesOut, self.session.bytesIn), (24, 5))
+        self.session.inbound.unnumbered([Train(2, b"aabbc")], self.clock.seconds())
+        self.assertEqual((self.session.outbound.bytes, self.session.inbound.bytes), (24, 5))
 
 
 class NarrowSessionTests(SynchronousTestCase):
@@ -815,8 +874,8 @@ class NarrowSessionTests(SynchronousTestCase):
         self.clock = Clock()
         self.patch(uotp.session.outbound, "Parallelism", WideWidth)
         self.session = Session(lambda _: None, Drops(), self.clock)
-        self.session._dispatch._schedule.narrow(1)
-        self.tunnels = [MemoryTunnel(room=1), MemoryTunnel(), MemoryTunnel()]
+        self.session.outbound._scheduler.narrow(1)
+        self.tunnels = [MemoryLink(room=1), MemoryLink(), MemoryLink()]
         for tunnel in self.tunnels:
             tunnel.carryFor(self.session)
         self.send(0, 1)
@@ -827,7 +886,7 @@ class NarrowSessionTests(SynchronousTestCase):
         Send from the UDP side.
         """
         for number in numbers:
-            self.session.trainsFromUdp([bulk(number)])
+            self.session.outbound.send([bulk(number)])
 
     def sent(self) -> list[Train]:
         """
@@ -856,7 +915,7 @@ class NarrowSessionTests(SynchronousTestCase):
         """
         The tunnels have had nothing to take meanwhile.
         """
-        width: Any = self.session._dispatch._width
+        width: Any = self.session.outbound._parallelism
         width.width = 1
         self.tunnels[0].makeRoom(2)
         self.clock.advance(10 * STANDSTILL_SECONDS)
@@ -871,7 +930,7 @@ class NarrowSessionTests(SynchronousTestCase):
         They are in nobody's way, and do not wait for those that carry.
         """
         small = numbered(7)
-        self.session.trainsFromUdp([bulk(2), small])
+        self.session.outbound.send([bulk(2), small])
         self.assertEqual(self.sent(), [small])
 
     def test_smallDatagramsWaitWhereNoTunnelIsAtRest(self) -> None:
@@ -880,7 +939,7 @@ class NarrowSessionTests(SynchronousTestCase):
         """
         for tunnel in self.tunnels[1:]:
             tunnel.costs = 1
-        self.session.trainsFromUdp([bulk(2), numbered(7)])
+        self.session.outbound.send([bulk(2), numbered(7)])
         self.assertEqual(self.sent(), [])
         self.tunnels[0].makeRoom(9)
         self.assertEqual(self.tunnels[0].sent, [bulk(0), numbered(7), bulk(1), bulk(2)])
@@ -889,7 +948,7 @@ class NarrowSessionTests(SynchronousTestCase):
         """
         While those that did take nothing.
         """
-        width: Any = self.session._dispatch._width
+        width: Any = self.session.outbound._parallelism
         self.clock.advance(STANDSTILL_SECONDS + JUDGE_SECONDS)
         self.send(2)
         self.assertEqual(width.resets, 1)

@@ -802,14 +802,21 @@ class TunnelOverTlsTests(SynchronousTestCase):
         """
         self.reactor.happen(self.connection, read=read, write=write)
 
+    def send(self, trains: list[Train]) -> None:
+        """
+        Its session sends.
+        """
+        assert self.tunnel.link is not None
+        self.tunnel.link.send(trains, self.reactor.seconds())
+
     def test_tunnelIsFullWithTheFirstByteThatWaits(self) -> None:
         """
         And free when the last of them has gone.
         """
         self.tls.room = 1
-        self.tunnel.send([Train(3, b"one")])
+        self.send([Train(3, b"one")])
         self.assertEqual(self.session.says, ["free"])
-        self.tunnel.send([Train(3, b"two")])
+        self.send([Train(3, b"two")])
         self.assertEqual(self.session.says, ["free", "full"])
         self.tls.room = 1
         self.happens(write=True)
@@ -845,7 +852,7 @@ class TunnelOverTlsTests(SynchronousTestCase):
         Nothing is left of it.
         """
         self.tls.room = 0
-        self.tunnel.send([Train(3, b"one")])
+        self.send([Train(3, b"one")])
         self.tunnel.close()
         self.happens(write=True)
         self.assertEqual(self.tls.goodbyes, 0)

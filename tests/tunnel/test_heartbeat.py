@@ -16,16 +16,20 @@ from uotp.tunnel.heartbeat import (
     BUSY_SECONDS,
     FIRST_PATIENCE_SECONDS,
     GIVE_UP_SECONDS,
+    HEARTBEAT_STATES,
     IDLE_SECONDS,
     LEAST_PATIENCE_SECONDS,
     LEAST_ROUND_TRIP_SECONDS,
     MOST_PATIENCE_SECONDS,
-    NEXT_STATE,
-    ROUND_TRIPS,
-    Event,
+    PATIENCE_ROUND_TRIPS,
     Heartbeat,
     HeartbeatOwner,
-    State,
+)
+from uotp.tunnel.heartbeat import (
+    HeartbeatEvent as Event,
+)
+from uotp.tunnel.heartbeat import (
+    HeartbeatState as State,
 )
 from uotp.wire.format2 import PING_BYTES
 
@@ -37,8 +41,16 @@ MOMENT = 1 / 1024
 
 EXPECTED: dict[State, dict[Event, State]] = {
     State.QUIET: {Event.ASK: State.ASKED, Event.STOP: State.STOPPED},
-    State.ASKED: {Event.ANSWER: State.QUIET, Event.LATE: State.OVERDUE, Event.STOP: State.STOPPED},
-    State.OVERDUE: {Event.ANSWER: State.QUIET, Event.LATE: State.GIVEN_UP, Event.STOP: State.STOPPED},
+    State.ASKED: {
+        Event.ANSWER: State.QUIET,
+        Event.LATE: State.OVERDUE,
+        Event.STOP: State.STOPPED,
+    },
+    State.OVERDUE: {
+        Event.ANSWER: State.QUIET,
+        Event.LATE: State.GIVEN_UP,
+        Event.STOP: State.STOPPED,
+    },
     State.GIVEN_UP: {Event.ANSWER: State.QUIET, Event.STOP: State.STOPPED},
     State.STOPPED: {},
 }
@@ -175,7 +187,7 @@ class _HeartbeatTestCase(TimerTestCase):
         self.begin()
         for event in WAYS[state]:
             self.happen(event)
-        self.assertIs(self.heartbeat._state, state)
+        self.assertIs(self.heartbeat.state, state)
 
     def happen(self, event: Event) -> None:
         """
@@ -239,7 +251,7 @@ class TableTests(_HeartbeatTestCase):
         for state in State:
             for event in Event:
                 self.assertEqual(
-                    (state, event, NEXT_STATE.get((state, event))), (state, event, EXPECTED[state].get(event))
+                    (state, event, HEARTBEAT_STATES.get((state, event))), (state, event, EXPECTED[state].get(event))
                 )
 
     def test_everyEventInEveryStateDoesWhatTheTableSays(self) -> None:
@@ -252,11 +264,12 @@ class TableTests(_HeartbeatTestCase):
                 self.owner.says.clear()
                 self.pings.clear()
                 self.happen(event)
-                after = self.heartbeat._state
+                after = self.heartbeat.state
                 self.assertEqual((state, event, after), (state, event, EXPECTED[state].get(event, state)))
                 self.assertEqual((state, event, self.owner.says), (state, event, TOLD.get((state, event), [])))
                 self.assertEqual(
-                    (state, event, len(self.pings)), (state, event, int((state, event) == (State.QUIET, Event.ASK)))
+                    (state, event, len(self.pings)),
+                    (state, event, int((state, event) == (State.QUIET, Event.ASK))),
                 )
                 timers = 0 if after in (State.GIVEN_UP, State.STOPPED) else 1
                 self.assertEqual((state, event, len(self.clock.getDelayedCalls())), (state, event, timers))
@@ -293,7 +306,7 @@ class TableTests(_HeartbeatTestCase):
                 self.owner.whenTold = self.heartbeat.stop
                 self.happen(event)
                 self.assertEqual((state, event, self.owner.says), (state, event, told))
-                self.assertIs(self.heartbeat._state, State.STOPPED)
+                self.assertIs(self.heartbeat.state, State.STOPPED)
                 self.assertNoTimer()
 
 
@@ -441,9 +454,9 @@ class PatienceTests(_HeartbeatTestCase):
         """
         for roundTrip, patience in (
             (0.01, LEAST_PATIENCE_SECONDS),
-            (LEAST_PATIENCE_SECONDS / ROUND_TRIPS, LEAST_PATIENCE_SECONDS),
-            (0.25, 0.25 * ROUND_TRIPS),
-            (MOST_PATIENCE_SECONDS / ROUND_TRIPS, MOST_PATIENCE_SECONDS),
+            (LEAST_PATIENCE_SECONDS / PATIENCE_ROUND_TRIPS, LEAST_PATIENCE_SECONDS),
+            (0.25, 0.25 * PATIENCE_ROUND_TRIPS),
+            (MOST_PATIENCE_SECONDS / PATIENCE_ROUND_TRIPS, MOST_PATIENCE_SECONDS),
             (1.5, MOST_PATIENCE_SECONDS),
         ):
             self.heartbeat.stop()
@@ -592,7 +605,7 @@ class AnswerTests(_HeartbeatTestCase):
         self.elapse(ROUND_TRIP)
         for payload in (first, bytes(PING_BYTES), b"\xff" * PING_BYTES, b"", self.pings[-1] + b"\0"):
             self.assertFalse(self.heartbeat.answered(payload))
-        self.assertIs(self.heartbeat._state, State.ASKED)
+        self.assertIs(self.heartbeat.state, State.ASKED)
         self.assertEqual(self.heartbeat.roundTrip, 2 * ROUND_TRIP)
         self.assertTrue(self.heartbeat.answered(self.pings[-1]))
         self.assertEqual(self.heartbeat.roundTrip, ROUND_TRIP)

@@ -5,17 +5,18 @@ What is spoken on an open tunnel, in each format.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from tests.doubles.contracts import TimerTestCase
-from tests.doubles.twins import MemoryTunnel, RecordingSession
+from tests.doubles.twins import RecordingSession
+from uotp.boundaries import Stream
 from uotp.errors import PeerError
-from uotp.train import Numbering, Train
+from uotp.path import PathStats
+from uotp.train import Arrival, Numbering, Train
 from uotp.tunnel.heartbeat import BUSY_SECONDS, FIRST_PATIENCE_SECONDS, GIVE_UP_SECONDS, LEAST_PATIENCE_SECONDS
-from uotp.tunnel.link import Link, Speaker
+from uotp.tunnel.link import LinkOwner, TunnelLink
 from uotp.tunnel.link1 import Format1Link
 from uotp.tunnel.link2 import Format2Link
-from uotp.tunnel.links import makeLink
-from uotp.tunnel.readiness import Readiness
 from uotp.tunnel.unacked import ASK_BYTES
 from uotp.wire.format1 import Format1Codec
 from uotp.wire.format2 import Format2Codec, Kind, controlFrame
@@ -36,48 +37,55 @@ DRAIN = controlFrame(Kind.DRAIN)
 BYE = controlFrame(Kind.BYE)
 
 
-class RecordingSpeaker:
+class RecordingStream:
     """
-    A tunnel that keeps what its conversation says and tells it.
-
-    @ivar giveUpSeconds: as the heartbeat of a client's end has it.
+    A stream that keeps what is written.
 
     @ivar said: frames, write by write.
-    @ivar told: "given up", "drains" and "leaves", in order.
-    @ivar full: whether the connection holds as much as it wants to.
-    @ivar maySayBye: whether the other end may leave.
     @ivar inFlight: what has not been acknowledged.
     @ivar asked: how often somebody wanted to know that.
-    @ivar whenTold: called each time.
+    @ivar path: what the kernel sees.
     """
 
+    security = None
+
     def __init__(self) -> None:
-        self.giveUpSeconds = GIVE_UP_SECONDS
         self.said: list[bytes] = []
-        self.told: list[str] = []
-        self.full = False
-        self.maySayBye = True
         self.inFlight: int | None = None
         self.asked = 0
-        self.whenTold: Callable[[], None] = lambda: None
+        self.path: PathStats | None = None
 
-    def say(self, frames: bytes) -> None:
+    def write(self, data: bytes) -> None:
         """
         Keep it.
         """
-        self.said.append(frames)
+        self.said.append(data)
 
-    def pathRoundTrip(self) -> float:
+    def registerProducer(self, producer: object, streaming: bool) -> None:  # noqa: FBT001 - Twisted's signature
         """
-        Nobody tells.
+        Links do not.
         """
-        return 0.0
 
-    def isFull(self) -> bool:
+    def unregisterProducer(self) -> None:
         """
-        As the test has set it.
+        Links do not.
         """
-        return self.full
+
+    def close(self) -> None:
+        """
+        Links do not.
+        """
+
+    def abort(self) -> None:
+        """
+        Links do not.
+        """
+
+    def queuedBytes(self) -> int:
+        """
+        All is taken at once.
+        """
+        return 0
 
     def unacknowledged(self) -> int | None:
         """
@@ -85,6 +93,51 @@ class RecordingSpeaker:
         """
         self.asked += 1
         return self.inFlight
+
+    def pathStats(self) -> PathStats | None:
+        """
+        As the test has set it.
+        """
+        return self.path
+
+    def cost(self) -> int:
+        """
+        Nothing stands before anything.
+        """
+        return 0
+
+    def isTroubled(self) -> bool:
+        """
+        Nothing is lost.
+        """
+        return False
+
+
+class RecordingLinkOwner:
+    """
+    A tunnel that keeps what its link tells it.
+
+    @ivar giveUpSeconds: as the heartbeat of a client's end has it.
+    @ivar told: "given up", "drains" and "leaves", in order.
+    @ivar faults: what the other end did that it may not do.
+    @ivar full: whether the stream holds as much as it wants to.
+    @ivar maySayBye: whether the other end may leave.
+    @ivar whenTold: called each time.
+    """
+
+    def __init__(self) -> None:
+        self.giveUpSeconds = GIVE_UP_SECONDS
+        self.told: list[str] = []
+        self.faults: list[str] = []
+        self.full = False
+        self.maySayBye = True
+        self.whenTold: Callable[[], None] = lambda: None
+
+    def isFull(self) -> bool:
+        """
+        As the test has set it.
+        """
+        return self.full
 
     def _keep(self, told: str) -> None:
         self.told.append(told)
@@ -111,13 +164,20 @@ class RecordingSpeaker:
             reason = "it may not leave"
             raise PeerError(reason)
 
+    def misbehaved(self, error: PeerError) -> None:
+        """
+        Keep it.
+        """
+        self.faults.append(str(error))
 
-_speaker: type[Speaker] = RecordingSpeaker
+
+_stream: type[Stream] = RecordingStream
+_owner: type[LinkOwner] = RecordingLinkOwner
 
 
-class _ConversationTestCase(TimerTestCase):
+class _LinkTestCase(TimerTestCase):
     """
-    Tests of one conversation, which is stopped in the end.
+    Tests of one link, which is ended at last.
     """
 
     wireFormat: WireFormat
@@ -128,21 +188,43 @@ class _ConversationTestCase(TimerTestCase):
         """
         super().setUp()
         self.clock.advance(1000.0)
-        self.speaker = RecordingSpeaker()
+        self.owner = RecordingLinkOwner()
+        self.stream = RecordingStream()
         self.session = RecordingSession()
-        self.conversation = self.makeLink()
+        self.link = self.makeLink()
 
-    def makeLink(self, wireFormat: WireFormat | None = None) -> Link:
+    def makeLink(self, wireFormat: WireFormat | None = None) -> TunnelLink:
         """
-        @return: another conversation of the same tunnel, which is stopped in the end.
+        @return: another link of the same tunnel, which is ended at last.
         """
-        readiness = Readiness(MemoryTunnel(), self.session, full=False)
-        conversation = makeLink(wireFormat or self.wireFormat, self.clock, self.speaker, self.session, readiness)
-        self.addCleanup(conversation.stop)
-        return conversation
+        link: TunnelLink
+        if (wireFormat or self.wireFormat) is WireFormat.ONE:
+            link = Format1Link(self.stream, self.owner, self.session, self.clock.seconds)
+        else:
+            link = Format2Link(self.stream, self.owner, self.session, self.clock)
+        self.addCleanup(link.end, isLost=False)
+        return link
+
+    def sent(self, trains: list[Train], link: TunnelLink | None = None) -> bytes:
+        """
+        @return: what is written for trains, with one write.
+        """
+        before = len(self.stream.said)
+        (link or self.link).send(trains, self.clock.seconds())
+        self.assertEqual(len(self.stream.said), before + 1)
+        return self.stream.said.pop()
+
+    def sentAgain(self, arrivals: list[Arrival], link: TunnelLink | None = None) -> bytes:
+        """
+        @return: what is written for trains that were sent before.
+        """
+        before = len(self.stream.said)
+        (link or self.link).sendAgain(arrivals)
+        written, self.stream.said = self.stream.said[before:], self.stream.said[:before]
+        return b"".join(written)
 
 
-class Format1ConversationTests(_ConversationTestCase):
+class Format1LinkTests(_LinkTestCase):
     """
     Trains, and nothing else.
     """
@@ -153,8 +235,8 @@ class Format1ConversationTests(_ConversationTestCase):
         """
         Datagram by datagram, each behind its length.
         """
-        self.assertIsInstance(self.conversation, Format1Link)
-        self.assertEqual(self.conversation.encode([ONE, OTHER]), b"\0\3one\0\3two\0\5three")
+        self.assertIsInstance(self.link, Format1Link)
+        self.assertEqual(self.sent([ONE, OTHER]), b"\0\3one\0\3two\0\5three")
 
     def test_whatComesIsHandedOn(self) -> None:
         """
@@ -162,9 +244,9 @@ class Format1ConversationTests(_ConversationTestCase):
         """
         stream = Format1Codec().encode([ONE, OTHER])
         calls: list[list[Train]] = []
-        self.patch(self.session, "trainsFromTunnel", calls.append)
+        self.patch(self.session, "unnumbered", lambda trains, _: calls.append(trains))
         for start in range(len(stream)):
-            self.conversation.received(stream[start : start + 1])
+            self.link.received(stream[start : start + 1])
         self.assertEqual(b"".join(train.payload for trains in calls for train in trains), b"onetwothree")
         self.assertNotIn([], calls)
         self.assertEqual(self.session.numbers, [])
@@ -174,25 +256,25 @@ class Format1ConversationTests(_ConversationTestCase):
         Nobody can be asked whether he lives, and no end be announced; and where there are
         no numbers, nothing is kept.
         """
-        self.conversation.encode([ONE])
-        self.assertEqual((self.conversation.holdsUnconfirmed(), self.conversation.unconfirmed()), (False, []))
-        self.assertEqual(self.conversation.encodeAgain([(5, ONE), (0, OTHER)]), b"")
-        self.conversation.start()
-        self.conversation.full()
+        self.sent([ONE])
+        self.assertEqual((self.link.holdsUnacked(), self.link.takeUnacked()), (False, []))
+        self.assertEqual(self.sentAgain([(5, ONE), (0, OTHER)]), b"")
+        self.link.start()
+        self.link.full()
         self.assertEqual(self.session.says, ["free", "full"])
-        self.conversation.free()
+        self.link.free()
         self.assertEqual(self.session.says, ["free", "full", "free"])
-        self.assertIs(self.conversation.prove(), False)
-        self.assertIs(self.conversation.drain(), False)
-        self.conversation.bye()
-        self.conversation.stop()
+        self.assertIs(self.link.prove(), False)
+        self.assertIs(self.link.drain(), False)
+        self.link.bye()
+        self.link.end(isLost=False)
         self.assertEqual(self.session.says, ["free", "full", "free", "gone"])
-        self.assertEqual((self.speaker.said, self.speaker.told), ([], []))
-        self.assertEqual(self.conversation.roundTrip, 0)
+        self.assertEqual((self.stream.said, self.owner.told), ([], []))
+        self.assertEqual(self.link.roundTrip, 0)
         self.assertNoTimer()
 
 
-class Format2ConversationTests(_ConversationTestCase):
+class Format2LinkTests(_LinkTestCase):
     """
     Numbered trains, pings, and a farewell.
     """
@@ -210,7 +292,7 @@ class Format2ConversationTests(_ConversationTestCase):
         """
         Frames come in one read.
         """
-        self.conversation.received(b"".join(frames))
+        self.link.received(b"".join(frames))
 
     def heard(self, *frames: bytes) -> list[tuple[Kind, bytes]]:
         """
@@ -222,10 +304,10 @@ class Format2ConversationTests(_ConversationTestCase):
         """
         The first ping is answered.
         """
-        self.conversation.start()
-        [(kind, payload)] = self.heard(*self.speaker.said)
+        self.link.start()
+        [(kind, payload)] = self.heard(*self.stream.said)
         self.assertIs(kind, Kind.PING)
-        self.speaker.said.clear()
+        self.stream.said.clear()
         self.clock.advance(ROUND_TRIP)
         self.receive(controlFrame(Kind.PONG, payload))
 
@@ -233,10 +315,10 @@ class Format2ConversationTests(_ConversationTestCase):
         """
         Whichever tunnel they go by; nothing else is written with them.
         """
-        self.assertIsInstance(self.conversation, Format2Link)
-        self.session.numbering.next = 5
-        frames = self.conversation.encode([ONE, OTHER])
-        other = self.makeLink().encode([OTHER])
+        self.assertIsInstance(self.link, Format2Link)
+        self.session.outbound.numbering.next = 5
+        frames = self.sent([ONE, OTHER])
+        other = self.sent([OTHER], self.makeLink())
         self.assertEqual(self.peer.decode(frames), ([(5, ONE), (7, OTHER)], [], []))
         self.assertEqual(self.peer.decode(other), ([(8, OTHER)], [], []))
 
@@ -247,7 +329,7 @@ class Format2ConversationTests(_ConversationTestCase):
         self.receive(self.peer.encode([ONE, OTHER]))
         self.assertEqual((self.session.numbers, self.session.trains), ([100, 102], [ONE, OTHER]))
         calls: list[object] = []
-        self.patch(self.session, "numberedFromTunnel", calls.append)
+        self.patch(self.session, "numbered", lambda arrivals, _: calls.append(arrivals))
         frames = self.peer.encode([ONE, OTHER])
         self.receive(frames[:5])
         self.receive(frames[5:])
@@ -259,65 +341,65 @@ class Format2ConversationTests(_ConversationTestCase):
         What came in the same read, before it or between.
         """
         trains: list[list[Train]] = []
-        self.speaker.whenTold = lambda: trains.append(list(self.session.trains))
+        self.owner.whenTold = lambda: trains.append(list(self.session.trains))
         self.receive(PING, self.peer.encode([ONE]), DRAIN, BYE)
-        self.assertEqual((self.speaker.told, trains), (["drains", "leaves"], [[ONE], [ONE]]))
+        self.assertEqual((self.owner.told, trains), (["drains", "leaves"], [[ONE], [ONE]]))
 
     def test_pathIsMeasuredAtOnce(self) -> None:
         """
         The session hears when it is known.
         """
-        self.assertEqual(self.conversation.roundTrip, 0)
+        self.assertEqual(self.link.roundTrip, 0)
         self.settle()
-        self.assertEqual(self.conversation.roundTrip, ROUND_TRIP)
-        self.assertEqual((self.session.roundTrips, self.speaker.said), (1, []))
+        self.assertEqual(self.link.roundTrip, ROUND_TRIP)
+        self.assertEqual((self.session.roundTrips, self.stream.said), (1, []))
 
     def test_answerThatNobodyAskedForIsNothing(self) -> None:
         """
         However many there are: they cost the session no work.
         """
         self.receive(PONG * 9)
-        self.conversation.start()
+        self.link.start()
         self.receive(PONG * 9)
-        self.assertEqual((self.conversation.roundTrip, self.session.roundTrips), (0, 0))
+        self.assertEqual((self.link.roundTrip, self.session.roundTrips), (0, 0))
 
     def test_pingIsAnsweredWithWhatItCarried(self) -> None:
         """
         At once, with one write.
         """
         self.receive(PING)
-        self.assertEqual(self.speaker.said, [PONG])
-        self.conversation.free()
-        self.assertEqual(self.speaker.said, [PONG])
+        self.assertEqual(self.stream.said, [PONG])
+        self.link.free()
+        self.assertEqual(self.stream.said, [PONG])
 
     def test_ofSeveralPingsTheLastIsAnswered(self) -> None:
         """
         Of those that came in one read: nobody makes us write for each.
         """
         self.receive(*(controlFrame(Kind.PING, bytes([number] * 8)) for number in range(9)), PING)
-        self.assertEqual(self.speaker.said, [PONG])
+        self.assertEqual(self.stream.said, [PONG])
 
     def test_answerWaitsUntilTheConnectionIsFree(self) -> None:
         """
         One at most, the latest, and once.
         """
-        self.speaker.full = True
+        self.owner.full = True
         self.receive(controlFrame(Kind.PING, bytes(8)))
         self.receive(PING)
         self.receive(PONG, DRAIN)
-        self.conversation.free()
-        self.assertEqual(self.speaker.said, [])
-        self.speaker.full = False
-        self.conversation.free()
-        self.conversation.free()
-        self.assertEqual(self.speaker.said, [PONG])
+        self.link.free()
+        self.assertEqual(self.stream.said, [])
+        self.owner.full = False
+        self.link.free()
+        self.link.free()
+        self.assertEqual(self.stream.said, [PONG])
 
     def test_nothingIsOwedWhereNothingWasAsked(self) -> None:
         """
         A connection becomes free all the time.
         """
-        self.conversation.free()
-        self.assertEqual(self.speaker.said, [])
+        self.link.free()
+        self.assertEqual(self.stream.said, [])
 
     def test_pingRidesWithTheNextTrain(self) -> None:
         """
@@ -325,23 +407,23 @@ class Format2ConversationTests(_ConversationTestCase):
         """
         self.settle()
         self.clock.advance(BUSY_SECONDS - ROUND_TRIP)
-        frames = self.conversation.encode([ONE])
+        frames = self.sent([ONE])
         arrivals, controls, _ = self.peer.decode(frames)
         self.assertEqual((arrivals, [kind for kind, _ in controls]), ([(0, ONE)], [Kind.PING]))
         self.assertEqual(frames[:-18], Format2Codec(Numbering()).encode([ONE]))
-        self.assertEqual(self.heard(self.conversation.encode([ONE])), [])
+        self.assertEqual(self.heard(self.sent([ONE])), [])
         self.clock.advance(ROUND_TRIP)
         self.receive(controlFrame(Kind.PONG, controls[0][1]))
-        self.assertEqual((self.session.roundTrips, self.speaker.said), (2, []))
+        self.assertEqual((self.session.roundTrips, self.stream.said), (2, []))
 
     def test_tunnelThatCarriesIsAskedInTime(self) -> None:
         """
         Without a train if there is none just then.
         """
         self.settle()
-        self.conversation.encode([ONE])
+        self.sent([ONE])
         self.clock.advance(BUSY_SECONDS - ROUND_TRIP)
-        self.assertEqual([kind for kind, _ in self.heard(*self.speaker.said)], [Kind.PING])
+        self.assertEqual([kind for kind, _ in self.heard(*self.stream.said)], [Kind.PING])
 
     def test_whatComesExtendsThePatience(self) -> None:
         """
@@ -350,28 +432,28 @@ class Format2ConversationTests(_ConversationTestCase):
         for frames in (self.peer.encode([ONE]), PING, PING[:3]):
             self.setUp()
             self.settle()
-            self.assertTrue(self.conversation.prove())
+            self.assertTrue(self.link.prove())
             self.receive(frames)
             self.clock.advance(LEAST_PATIENCE_SECONDS)
-            self.assertEqual((self.session.says, self.speaker.told), (["free"], []))
+            self.assertEqual((self.session.says, self.owner.told), (["free"], []))
             self.clock.advance(LEAST_PATIENCE_SECONDS)
-            self.assertEqual((self.session.says, self.speaker.told), (["free", "gone"], ["given up"]))
+            self.assertEqual((self.session.says, self.owner.told), (["free", "gone"], ["given up"]))
 
     def test_whatTheOtherProgramHasReadIsConfirmed(self) -> None:
         """
         By its answer: all that was sent before the question, and not what came after it.
         """
         self.settle()
-        self.assertFalse(self.conversation.holdsUnconfirmed())
-        self.conversation.encode([ONE, OTHER])
-        self.assertTrue(self.conversation.holdsUnconfirmed())
+        self.assertFalse(self.link.holdsUnacked())
+        self.sent([ONE, OTHER])
+        self.assertTrue(self.link.holdsUnacked())
         self.clock.advance(BUSY_SECONDS - ROUND_TRIP)
-        [(_, payload)] = self.heard(*self.speaker.said)
-        self.conversation.encode([OTHER])
+        [(_, payload)] = self.heard(*self.stream.said)
+        self.sent([OTHER])
         self.receive(controlFrame(Kind.PONG, payload))
-        self.assertEqual(self.conversation.unconfirmed(), [(3, OTHER)])
-        self.assertFalse(self.conversation.holdsUnconfirmed())
-        self.assertEqual(self.conversation.unconfirmed(), [])
+        self.assertEqual(self.link.takeUnacked(), [(3, OTHER)])
+        self.assertFalse(self.link.holdsUnacked())
+        self.assertEqual(self.link.takeUnacked(), [])
 
     def test_answerToAPingThatRodeConfirmsItsTrain(self) -> None:
         """
@@ -379,66 +461,66 @@ class Format2ConversationTests(_ConversationTestCase):
         """
         self.settle()
         self.clock.advance(BUSY_SECONDS - ROUND_TRIP)
-        [(_, payload)] = self.heard(self.conversation.encode([ONE]))
-        self.conversation.encode([OTHER])
+        [(_, payload)] = self.heard(self.sent([ONE]))
+        self.sent([OTHER])
         self.receive(controlFrame(Kind.PONG, payload))
-        self.assertEqual(self.conversation.unconfirmed(), [(2, OTHER)])
+        self.assertEqual(self.link.takeUnacked(), [(2, OTHER)])
 
     def test_whatTheKernelKnowsToHaveArrivedIsConfirmed(self) -> None:
         """
         It is asked when much is kept, before more is sent.
         """
         train = Train(1000, bytes(10_000))
-        while self.speaker.asked == 0:
-            self.speaker.inFlight = 25_000
-            self.conversation.encode([train])
-        self.assertEqual(len(self.conversation.unconfirmed()), 4, "two and a half, and the one sent now")
-        self.speaker.inFlight, self.speaker.asked = None, 0
+        while self.stream.asked == 0:
+            self.stream.inFlight = 25_000
+            self.sent([train])
+        self.assertEqual(len(self.link.takeUnacked()), 4, "two and a half, and the one sent now")
+        self.stream.inFlight, self.stream.asked = None, 0
         for _ in range(ASK_BYTES // 10_000 + 9):
-            self.conversation.encode([train])
-        self.assertEqual(len(self.conversation.unconfirmed()), ASK_BYTES // 10_000 + 9)
-        self.assertEqual(self.speaker.asked, 1, "where nobody tells, that is not asked again")
+            self.sent([train])
+        self.assertEqual(len(self.link.takeUnacked()), ASK_BYTES // 10_000 + 9)
+        self.assertEqual(self.stream.asked, 1, "where nobody tells, that is not asked again")
 
     def test_whatAnotherTunnelWasGivenKeepsItsNumbers(self) -> None:
         """
         The session's go on as if nothing had been sent, and it is not kept again.
         """
-        self.conversation.encode([ONE])
-        frames = self.conversation.encodeAgain([(70, OTHER), (9, ONE)])
+        self.sent([ONE])
+        frames = self.sentAgain([(70, OTHER), (9, ONE)])
         self.assertEqual(self.peer.decode(frames), ([], [], [(70, OTHER), (9, ONE)]))
-        self.assertEqual(self.peer.decode(self.conversation.encode([OTHER])), ([(2, OTHER)], [], []))
-        self.assertEqual(self.conversation.unconfirmed(), [(0, ONE), (2, OTHER)])
+        self.assertEqual(self.peer.decode(self.sent([OTHER])), ([(2, OTHER)], [], []))
+        self.assertEqual(self.link.takeUnacked(), [(0, ONE), (2, OTHER)])
 
     def test_whatComesAgainIsHandedOnAsThat(self) -> None:
         """
         Beside what comes for the first time.
         """
         other = self.makeLink()
-        self.receive(other.encodeAgain([(7, ONE)]), self.peer.encode([OTHER]), other.encodeAgain([(3, OTHER)]))
-        self.assertEqual((self.session.again, self.session.trains), ([(7, ONE), (3, OTHER)], [OTHER]))
+        self.receive(self.sentAgain([(7, ONE)], other), self.peer.encode([OTHER]), self.sentAgain([(3, OTHER)], other))
+        self.assertEqual((self.session.repeated, self.session.trains), ([(7, ONE), (3, OTHER)], [OTHER]))
 
     def test_tunnelThatSendsAgainIsAskedInTime(self) -> None:
         """
         As one that carries.
         """
         self.settle()
-        self.conversation.encodeAgain([(0, ONE)])
+        self.sentAgain([(0, ONE)])
         self.clock.advance(BUSY_SECONDS - ROUND_TRIP)
-        self.assertEqual([kind for kind, _ in self.heard(*self.speaker.said)], [Kind.PING])
+        self.assertEqual([kind for kind, _ in self.heard(*self.stream.said)], [Kind.PING])
 
     def test_silenceIsTold(self) -> None:
         """
         The session hears that the answer is overdue and that it came, the tunnel that it
         is given up.
         """
-        self.conversation.start()
+        self.link.start()
         self.clock.advance(FIRST_PATIENCE_SECONDS)
-        self.assertEqual((self.session.says, self.speaker.told), (["free", "gone"], []))
+        self.assertEqual((self.session.says, self.owner.told), (["free", "gone"], []))
         self.clock.advance(GIVE_UP_SECONDS)
-        self.assertEqual(self.speaker.told, ["given up"])
-        [(_, payload)] = self.heard(*self.speaker.said)
+        self.assertEqual(self.owner.told, ["given up"])
+        [(_, payload)] = self.heard(*self.stream.said)
         self.receive(controlFrame(Kind.PONG, payload))
-        self.assertEqual((self.session.says, self.speaker.told), (["free", "gone", "free"], ["given up"]))
+        self.assertEqual((self.session.says, self.owner.told), (["free", "gone", "free"], ["given up"]))
         self.assertEqual(self.session.roundTrips, 1)
 
     def test_otherEndCanBeMadeToProveItself(self) -> None:
@@ -446,8 +528,8 @@ class Format2ConversationTests(_ConversationTestCase):
         With a ping, at once.
         """
         self.settle()
-        self.assertTrue(self.conversation.prove())
-        self.assertEqual([kind for kind, _ in self.heard(*self.speaker.said)], [Kind.PING])
+        self.assertTrue(self.link.prove())
+        self.assertEqual([kind for kind, _ in self.heard(*self.stream.said)], [Kind.PING])
 
     def test_drainIsSaidOnce(self) -> None:
         """
@@ -455,50 +537,52 @@ class Format2ConversationTests(_ConversationTestCase):
         other end still gets its answers.
         """
         self.settle()
-        self.conversation.encode([ONE])
-        self.assertTrue(self.conversation.drain())
-        self.assertTrue(self.conversation.drain())
-        self.assertEqual((self.speaker.said, self.session.says), ([DRAIN], ["free", "gone"]))
-        self.assertEqual(self.conversation.unconfirmed(), [])
+        self.sent([ONE])
+        self.assertTrue(self.link.drain())
+        self.assertTrue(self.link.drain())
+        self.assertEqual((self.stream.said, self.session.says), ([DRAIN], ["free", "gone"]))
+        self.assertEqual(self.link.takeUnacked(), [])
         self.assertNoTimer()
-        self.conversation.prove()
+        self.link.prove()
         self.receive(self.peer.encode([ONE]), PING)
-        self.assertEqual((self.speaker.said, self.session.trains), ([DRAIN, PONG], [ONE]))
+        self.assertEqual((self.stream.said, self.session.trains), ([DRAIN, PONG], [ONE]))
 
     def test_farewellIsSaid(self) -> None:
         """
         As the format has it.
         """
-        self.conversation.bye()
-        self.assertEqual(self.speaker.said, [BYE])
+        self.link.bye()
+        self.assertEqual(self.stream.said, [BYE])
 
     def test_peersFarewellIsTold(self) -> None:
         """
         Both kinds of it.
         """
         self.receive(DRAIN)
-        self.assertEqual(self.speaker.told, ["drains"])
+        self.assertEqual(self.owner.told, ["drains"])
         self.receive(BYE)
-        self.assertEqual(self.speaker.told, ["drains", "leaves"])
+        self.assertEqual(self.owner.told, ["drains", "leaves"])
 
     def test_whatThePeerMayNotDoIsFoundFaultWith(self) -> None:
         """
         By the format or by the tunnel; it is the tunnel's to end then.
         """
-        self.assertRaises(PeerError, self.receive, b"\x7f" + PING)
-        self.speaker.maySayBye = False
-        self.assertRaises(PeerError, self.makeLink().received, BYE + PING)
-        self.assertEqual(self.speaker.said, [])
+        self.receive(b"\x7f" + PING)
+        self.assertEqual(self.owner.faults, ["a frame of kind 127, which there is not"])
+        self.owner.maySayBye = False
+        self.makeLink().received(BYE + PING)
+        self.assertEqual(self.owner.faults[1:], ["it may not leave"])
+        self.assertEqual(self.stream.said, [])
 
     def test_conversationMayEndInTheMiddleOfARead(self) -> None:
         """
         Its tunnel is closed when the other end leaves, and no timer is left.
         """
-        self.conversation.start()
-        [(_, payload)] = self.heard(*self.speaker.said)
-        self.speaker.whenTold = self.conversation.stop
+        self.link.start()
+        [(_, payload)] = self.heard(*self.stream.said)
+        self.owner.whenTold = partial(self.link.end, isLost=False)
         self.receive(BYE, controlFrame(Kind.PONG, payload), DRAIN)
-        self.assertEqual((self.speaker.told, self.session.roundTrips), (["leaves", "drains"], 0))
+        self.assertEqual((self.owner.told, self.session.roundTrips), (["leaves", "drains"], 0))
         self.assertNoTimer()
 
     def test_stoppedConversationAsksNothing(self) -> None:
@@ -507,15 +591,9 @@ class Format2ConversationTests(_ConversationTestCase):
         """
         self.settle()
         self.clock.advance(BUSY_SECONDS)
-        self.conversation.stop()
-        self.conversation.stop()
+        self.link.end(isLost=False)
+        self.link.end(isLost=False)
         self.assertNoTimer()
-        self.assertEqual(self.heard(self.conversation.encode([ONE])), [])
-        self.assertEqual(self.speaker.said, [])
-
-    def test_everyFormatFitsTheTunnel(self) -> None:
-        """
-        The tunnel need not know which is spoken.
-        """
-        conversations = [self.makeLink(wireFormat) for wireFormat in WireFormat]
-        self.assertEqual([type(conversation) for conversation in conversations], [Format1Link, Format2Link])
+        self.link.send([ONE], self.clock.seconds())
+        self.link.sendAgain([(0, ONE)])
+        self.assertEqual(self.stream.said, [])

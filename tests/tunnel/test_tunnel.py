@@ -16,23 +16,28 @@ from twisted.test.iosim import IOPump, connect
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.certificates import CLIENT
-from tests.doubles.contracts import CarrierContract, TimerTestCase
+from tests.doubles.contracts import LinkContract, TimerTestCase
 from tests.doubles.tlspairs import TRUSTED, TlsTestCase
 from tests.doubles.twins import (
     TRANSPORT_BYTES,
+    MemoryLink,
     MemoryTransport,
-    MemoryTunnel,
     RecordingOwner,
     RecordingSession,
     wrapInTls,
 )
-from uotp.boundaries import Carrier
+from uotp.boundaries import Link
 from uotp.path import TROUBLED
 from uotp.train import Train, cut
 from uotp.tunnel.accepted import AcceptedTunnel
 from uotp.tunnel.dialled import DialledTunnel
 from uotp.tunnel.heartbeat import ACCEPTED_GIVE_UP_SECONDS, FIRST_PATIENCE_SECONDS, GIVE_UP_SECONDS
-from uotp.tunnel.states import TALKING, Event, State
+from uotp.tunnel.link import TunnelLink
+from uotp.tunnel.link1 import Format1Link
+from uotp.tunnel.link2 import Format2Link
+from uotp.tunnel.states import TALKING
+from uotp.tunnel.states import TunnelEvent as Event
+from uotp.tunnel.states import TunnelState as State
 from uotp.tunnel.tunnel import CLOSE_SECONDS, DRAIN_SECONDS, Tunnel
 from uotp.wire.format1 import LENGTH_BYTES, Format1Codec
 from uotp.wire.hello import ClientHello, WireFormat
@@ -54,16 +59,24 @@ BYE2 = b"\4" + bytes(9)
 
 EXPECTED = {
     State.NEW: {Event.CONNECTED: State.HANDSHAKE, Event.DISCONNECTED: State.LOST},
-    State.HANDSHAKE: {Event.SECURED: State.HELLO, Event.CLOSED: State.CLOSING, Event.DISCONNECTED: State.LOST},
-    State.HELLO: {Event.GREETED: State.OPEN, Event.CLOSED: State.CLOSING, Event.DISCONNECTED: State.LOST},
+    State.HANDSHAKE: {
+        Event.SECURED: State.HELLO,
+        Event.CLOSED: State.CLOSING,
+        Event.DISCONNECTED: State.LOST,
+    },
+    State.HELLO: {
+        Event.GREETED: State.OPEN,
+        Event.CLOSED: State.CLOSING,
+        Event.DISCONNECTED: State.LOST,
+    },
     State.OPEN: {
         Event.DRAIN: State.DRAINING,
-        Event.PEER_DRAINS: State.DRAINED,
+        Event.PEER_DRAINED: State.DRAINED,
         Event.CLOSED: State.CLOSING,
         Event.DISCONNECTED: State.LOST,
     },
     State.DRAINING: {
-        Event.PEER_DRAINS: State.DRAINED,
+        Event.PEER_DRAINED: State.DRAINED,
         Event.CLOSED: State.CLOSING,
         Event.DISCONNECTED: State.LOST,
     },
@@ -86,7 +99,7 @@ STEPS: dict[Event, Callable[[Tunnel], None]] = {
     Event.SECURED: lambda tunnel: tunnel.handshakeCompleted(),
     Event.GREETED: lambda tunnel: tunnel.carryFor(RecordingSession()),
     Event.DRAIN: lambda tunnel: tunnel.drain() if tunnel.state in TALKING else None,
-    Event.PEER_DRAINS: lambda tunnel: tunnel.peerDrained(),
+    Event.PEER_DRAINED: lambda tunnel: tunnel.peerDrained(),
     Event.CLOSED: lambda tunnel: tunnel.close(),
     Event.DISCONNECTED: lambda tunnel: tunnel.connectionLost(done()),
 }
@@ -98,7 +111,7 @@ WAYS: dict[State, tuple[Event, ...]] = {
     State.HELLO: (Event.CONNECTED, Event.SECURED),
     State.OPEN: (Event.CONNECTED, Event.SECURED, Event.GREETED),
     State.DRAINING: (Event.CONNECTED, Event.SECURED, Event.GREETED, Event.DRAIN),
-    State.DRAINED: (Event.CONNECTED, Event.SECURED, Event.GREETED, Event.PEER_DRAINS),
+    State.DRAINED: (Event.CONNECTED, Event.SECURED, Event.GREETED, Event.PEER_DRAINED),
     State.CLOSING: (Event.CONNECTED, Event.SECURED, Event.GREETED, Event.CLOSED),
     State.LOST: (Event.CONNECTED, Event.SECURED, Event.GREETED, Event.DISCONNECTED),
 }
@@ -177,6 +190,14 @@ class _TunnelTestCase(TimerTestCase):
         return tunnel, transport
 
 
+def linkOf(tunnel: Tunnel) -> TunnelLink:
+    """
+    @return: the link of a tunnel that is, or was, open.
+    """
+    assert tunnel.link is not None
+    return tunnel.link
+
+
 class TunnelLifeTests(_TunnelTestCase):
     """
     Where in its life a tunnel is, and what can happen to it there.
@@ -232,6 +253,13 @@ class TunnelLifeTests(_TunnelTestCase):
         """
         self.open()
         self.assertEqual(self.session.says, ["free"])
+
+    def test_linkSpeaksTheFormatOfTheHello(self) -> None:
+        """
+        From when the tunnel is open.
+        """
+        self.assertIsInstance(self.open()[0].link, Format1Link)
+        self.assertIsInstance(self.openInFormat2()[0].link, Format2Link)
 
     def test_openTunnelChangesItsSessionForNobody(self) -> None:
         """
@@ -301,7 +329,7 @@ class TunnelLifeTests(_TunnelTestCase):
         self.patch(self.owner, "tunnelLost", lambda *_: said.append(list(self.session.says)))
         transport.lose()
         self.assertEqual(said, [["free", "gone"]])
-        tunnel.send([TRAIN])
+        linkOf(tunnel).send([TRAIN], self.clock.seconds())
         self.assertEqual(transport.stream, [])
 
 
@@ -315,7 +343,7 @@ class TunnelCloseTests(_TunnelTestCase):
         In good order: what was given is not lost.
         """
         tunnel, transport = self.open()
-        tunnel.send([TRAIN])
+        linkOf(tunnel).send([TRAIN], self.clock.seconds())
         tunnel.close()
         self.assertEqual(transport.getOutBuffer(), FRAMES)
         self.assertTrue(transport.disconnecting)
@@ -351,7 +379,7 @@ class TunnelCloseTests(_TunnelTestCase):
             session = self.session = RecordingSession()
             tunnel, transport = self.open()
             end(tunnel)
-            tunnel.send([TRAIN])
+            linkOf(tunnel).send([TRAIN], self.clock.seconds())
             tunnel.dataReceived(FRAMES)
             tunnel.resumeProducing()
             self.assertEqual((session.says, session.trains), (["free", "gone"], []))
@@ -377,11 +405,11 @@ class TunnelCloseTests(_TunnelTestCase):
         tunnel, _ = self.open()
         received: list[Train] = []
 
-        def closeUpon(trains: list[Train]) -> None:
+        def closeUpon(trains: list[Train], _: float) -> None:
             received.extend(trains)
             tunnel.close()
 
-        self.patch(self.session, "trainsFromTunnel", closeUpon)
+        self.patch(self.session, "unnumbered", closeUpon)
         tunnel.dataReceived(b"\0\1a\0\2bb")
         tunnel.dataReceived(b"\0\3ccc")
         self.assertEqual(received, [Train(1, b"a"), Train(2, b"bb")])
@@ -392,9 +420,9 @@ class TunnelCloseTests(_TunnelTestCase):
         """
         tunnel = self.dialled()
         transport = self.connect(tunnel, secured=True)
-        tunnel.send([TRAIN])
+        self.assertIsNone(tunnel.link)
         tunnel.handshakeCompleted()
-        tunnel.send([TRAIN])
+        self.assertIsNone(tunnel.link, "there is nothing that could send")
         self.assertEqual(transport.stream, [HELLO])
 
     def test_faultOfThePeerCostsTheTunnelAndSaysWhy(self) -> None:
@@ -415,7 +443,7 @@ class TunnelCloseTests(_TunnelTestCase):
         Only what the peer did is its fault.
         """
         tunnel, _ = self.open()
-        self.patch(self.session, "trainsFromTunnel", lambda _: 1 // 0)
+        self.patch(self.session, "unnumbered", lambda *_: 1 // 0)
         self.assertRaises(ZeroDivisionError, tunnel.dataReceived, FRAMES)
         self.assertIsNone(tunnel.fault)
 
@@ -457,7 +485,7 @@ class TunnelBackPressureTests(_TunnelTestCase):
         One record of TLS and one system call, where they fit.
         """
         tunnel, transport = self.open()
-        tunnel.send([TRAIN, Train(0, b""), Train(2, b"ab")])
+        linkOf(tunnel).send([TRAIN, Train(0, b""), Train(2, b"ab")], self.clock.seconds())
         self.assertEqual(transport.stream, [FRAMES + b"\0\0" + b"\0\2ab"])
 
     def test_tunnelCostsWhatItsConnectionCosts(self) -> None:
@@ -465,11 +493,11 @@ class TunnelBackPressureTests(_TunnelTestCase):
         What the kernel has not sent, and what it has to send again.
         """
         tunnel, transport = self.open()
-        self.assertEqual(tunnel.cost(), 0)
-        tunnel.send([TRAIN])
-        self.assertEqual(tunnel.cost(), len(FRAMES))
+        self.assertEqual(linkOf(tunnel).cost(), 0)
+        linkOf(tunnel).send([TRAIN], self.clock.seconds())
+        self.assertEqual(linkOf(tunnel).cost(), len(FRAMES))
         transport.troubled = True
-        self.assertGreaterEqual(tunnel.cost(), TROUBLED)
+        self.assertGreaterEqual(linkOf(tunnel).cost(), TROUBLED)
 
     def test_fullTunnelIsFreeAgainWithTheLastByteThatWaited(self) -> None:
         """
@@ -478,7 +506,7 @@ class TunnelBackPressureTests(_TunnelTestCase):
         tunnel, transport = self.open()
         transport.stalled = True
         while self.session.says[-1] == "free":
-            tunnel.send([Train(1000, bytes(1000))])
+            linkOf(tunnel).send([Train(1000, bytes(1000))], self.clock.seconds())
         self.assertLessEqual(transport.held, TRANSPORT_BYTES + 1000 + LENGTH_BYTES)
         self.clock.advance(5)
         self.assertEqual(self.session.says, ["free", "full"])
@@ -558,30 +586,36 @@ class HelloTests(_TunnelTestCase):
         self.assertTrue(tunnel.heard)
 
 
-class MemoryTunnelTests(CarrierContract, SynchronousTestCase):
+class MemoryLinkTests(LinkContract, SynchronousTestCase):
     """
-    The twin holds what a tunnel holds.
+    The twin holds what a link holds.
     """
 
-    def makeCarrier(self) -> MemoryTunnel:
+    def makeTunnel(self) -> MemoryLink:
         """
-        The twin.
+        The twin is both.
         """
-        return MemoryTunnel()
+        return MemoryLink()
 
-    def sentBy(self, carrier: MemoryTunnel) -> list[bytes]:
+    def linkOf(self, tunnel: MemoryLink) -> Link:
+        """
+        The same.
+        """
+        return tunnel
+
+    def sentBy(self, tunnel: MemoryLink) -> list[bytes]:
         """
         What it kept.
         """
-        return [datagram for train in carrier.sent for datagram in cut(train)]
+        return [datagram for train in tunnel.sent for datagram in cut(train)]
 
 
-class TunnelCarrierTests(CarrierContract, _TunnelTestCase):
+class TunnelLinkTests(LinkContract, _TunnelTestCase):
     """
     The real one.
     """
 
-    def makeCarrier(self) -> Tunnel:
+    def makeTunnel(self) -> Tunnel:
         """
         One that has been connected.
         """
@@ -589,12 +623,17 @@ class TunnelCarrierTests(CarrierContract, _TunnelTestCase):
         self.connect(tunnel).getOutBuffer()
         return tunnel
 
-    def sentBy(self, carrier: Carrier) -> list[bytes]:
+    def linkOf(self, tunnel: Tunnel) -> Link:
+        """
+        Its own.
+        """
+        return linkOf(tunnel)
+
+    def sentBy(self, tunnel: Tunnel) -> list[bytes]:
         """
         What its transport holds.
         """
-        assert isinstance(carrier, Tunnel)
-        stream: bytes = carrier.transport.getOutBuffer() or b""
+        stream: bytes = tunnel.transport.getOutBuffer() or b""
         return [datagram for train in Format1Codec().decode(stream) for datagram in cut(train)]
 
 
@@ -686,8 +725,8 @@ class PlainEndsTests(TimerTestCase):
         sent = [Train(size, bytes([number + 1]) * size) for number, size in enumerate(sizes)]
         sent.append(Train(1000, bytes(range(250)) * 20 + b"the last, shorter"))
         for train in sent:
-            ends.client.send([train])
-            ends.server.send([train])
+            linkOf(ends.client).send([train], self.clock.seconds())
+            linkOf(ends.server).send([train], self.clock.seconds())
             ends.flush()
         expected = [datagram for train in sent for datagram in cut(train)]
         self.assertEqual(ends.there.datagrams(), expected)
@@ -700,7 +739,7 @@ class PlainEndsTests(TimerTestCase):
         ends = self.meet()
         sent = [Train(700, bytes([number % 256]) * 1400) for number in range(80)]
         for train in sent:
-            ends.client.send([train])
+            linkOf(ends.client).send([train], self.clock.seconds())
         ends.flush()
         self.assertEqual(ends.there.datagrams(), [datagram for train in sent for datagram in cut(train)])
         self.assertEqual(ends.here.says[-1], "free")
@@ -715,7 +754,7 @@ class PlainEndsTests(TimerTestCase):
         while ends.here.says[-1] == "free":
             self.assertLess(sent, 1000)
             for _ in range(10):
-                ends.client.send([Train(1400, bytes(1400))])
+                linkOf(ends.client).send([Train(1400, bytes(1400))], self.clock.seconds())
             sent += 10
             self.clock.advance(0)
         self.clock.advance(5)
@@ -732,7 +771,7 @@ class PlainEndsTests(TimerTestCase):
         And leaves no timer.
         """
         ends = self.meet()
-        ends.client.send([TRAIN])
+        linkOf(ends.client).send([TRAIN], self.clock.seconds())
         ends.client.close()
         ends.flush()
         self.assertEqual(ends.there.trains, [TRAIN])
@@ -745,7 +784,7 @@ class PlainEndsTests(TimerTestCase):
         """
         ends = self.meet()
         ends.pump.clientIO.stalled = True
-        ends.client.send([Train(1400, bytes(1400))])
+        linkOf(ends.client).send([Train(1400, bytes(1400))], self.clock.seconds())
         ends.client.close()
         ends.pump.flush()
         self.assertEqual(ends.clientOwner.lost, [])
@@ -812,7 +851,7 @@ class TlsEndsTests(PlainEndsTests, TlsTestCase):
         ends = meet(self.clock, self.server(clientsFrom=TRUSTED), self.client(shows=shows))
         ends.flush()
         self.assertEqual([hello.sessionId for hello in ends.serverOwner.hellos], [HELLO])
-        ends.server.send([TRAIN])
+        linkOf(ends.server).send([TRAIN], self.clock.seconds())
         ends.flush()
         self.assertTrue(ends.client.heard)
         self.part(ends)
@@ -915,12 +954,12 @@ class Format2Tests(_TunnelTestCase):
             Sends when it may.
             """
 
-            def tunnelFree(self, tunnel: Carrier) -> None:
+            def linkFree(self, link: Link) -> None:
                 """
                 Fill it.
                 """
-                super().tunnelFree(tunnel)
-                tunnel.send([Train(60000, bytes(60000))] * 2)
+                super().linkFree(link)
+                link.send([Train(60000, bytes(60000))] * 2, 0.0)
 
         self.session = Eager()
         says = self.session.says
@@ -939,13 +978,13 @@ class Format2Tests(_TunnelTestCase):
         tunnel.pauseProducing()
         tunnel.dataReceived(PING2 + b"whatever")
         self.assertEqual(transport.stream, [])
-        say = tunnel.say
+        write = transport.write
 
         def fill(frames: bytes) -> None:
-            say(frames)
+            write(frames)
             tunnel.pauseProducing()
 
-        self.patch(tunnel, "say", fill)
+        self.patch(transport, "write", fill)
         tunnel.resumeProducing()
         self.assertEqual(self.session.says, ["free", "full"])
         tunnel.resumeProducing()
@@ -994,7 +1033,7 @@ class Format2Tests(_TunnelTestCase):
         self.assertEqual(self.owner.silent, [tunnel])
         tunnel.dataReceived(PONG2 + FIRST_PING)
         self.assertEqual((self.session.says, self.session.roundTrips), (["free", "gone", "free"], 1))
-        self.assertEqual(tunnel.roundTrip, FIRST_PATIENCE_SECONDS + GIVE_UP_SECONDS)
+        self.assertEqual(linkOf(tunnel).roundTrip, FIRST_PATIENCE_SECONDS + GIVE_UP_SECONDS)
 
     def test_tunnelThatAnswersWhileItIsFullCarriesWhenItIsFree(self) -> None:
         """
@@ -1016,7 +1055,7 @@ class Format2Tests(_TunnelTestCase):
         tunnel, transport = self.openInFormat2()
         tunnel.drain()
         tunnel.drain()
-        tunnel.send([TRAIN])
+        linkOf(tunnel).send([TRAIN], self.clock.seconds())
         self.assertEqual(transport.getOutBuffer(), DRAIN2)
         self.assertEqual(self.session.says, ["free", "gone"])
         tunnel.dataReceived(FRAMES2)
@@ -1031,11 +1070,11 @@ class Format2Tests(_TunnelTestCase):
         Behind all that was sent before; nothing else is, then.
         """
         tunnel, transport = self.accept()
-        tunnel.send([TRAIN])
+        linkOf(tunnel).send([TRAIN], self.clock.seconds())
         tunnel.dataReceived(DRAIN2)
         tunnel.dataReceived(DRAIN2)
         tunnel.drain()
-        tunnel.send([TRAIN])
+        linkOf(tunnel).send([TRAIN], self.clock.seconds())
         self.assertEqual(transport.getOutBuffer(), FRAMES2 + DRAIN2)
         self.assertEqual((self.session.says, self.owner.drained), (["free", "gone"], [tunnel]))
 
@@ -1093,7 +1132,7 @@ class Format2Tests(_TunnelTestCase):
         """
         tunnel, _ = self.openInFormat2()
         before = tunnel.carried
-        tunnel.send([TRAIN])
+        linkOf(tunnel).send([TRAIN], self.clock.seconds())
         tunnel.dataReceived(FRAMES2)
         self.assertEqual(tunnel.carried - before, 2 * len(FRAMES2))
 
@@ -1103,9 +1142,9 @@ class Format2Tests(_TunnelTestCase):
         """
         first, one = self.accept()
         second, two = self.accept()
-        first.send([TRAIN])
-        second.send([TRAIN])
-        first.send([TRAIN])
+        linkOf(first).send([TRAIN], self.clock.seconds())
+        linkOf(second).send([TRAIN], self.clock.seconds())
+        linkOf(first).send([TRAIN], self.clock.seconds())
         numbers = [data[6:10] for transport in (one, two) for data in transport.stream]
         self.assertEqual([int.from_bytes(number, "big") for number in numbers], [0, 4, 2])
 
@@ -1114,12 +1153,12 @@ class Format2Tests(_TunnelTestCase):
         With its numbers, which are not given again.
         """
         lost, transport = self.accept()
-        lost.send([TRAIN, TRAIN])
+        linkOf(lost).send([TRAIN, TRAIN], self.clock.seconds())
         transport.lose(ConnectionLost())
         self.assertEqual(self.session.rescued, [(0, TRAIN), (2, TRAIN)])
         other, transport = self.accept()
-        other.sendAgain(self.session.rescued)
-        other.send([TRAIN])
+        linkOf(other).sendAgain(self.session.rescued)
+        linkOf(other).send([TRAIN], self.clock.seconds())
         numbers = [
             int.from_bytes(data[start + 6 : start + 10], "big")
             for data in transport.stream
@@ -1127,17 +1166,17 @@ class Format2Tests(_TunnelTestCase):
         ]
         self.assertEqual(numbers, [0, 2, 4])
         self.assertEqual(other.carried, 3 * len(FRAMES2))
-        lost.sendAgain(self.session.rescued)
-        self.assertEqual(lost.unconfirmed(), [])
+        linkOf(lost).sendAgain(self.session.rescued)
+        self.assertEqual(linkOf(lost).takeUnacked(), [])
 
     def test_whatATunnelHoldsThatIsSilentCanGoThroughAnother(self) -> None:
         """
         As far as it is not old.
         """
         tunnel, _ = self.openInFormat2()
-        tunnel.send([TRAIN])
+        linkOf(tunnel).send([TRAIN], self.clock.seconds())
         self.clock.advance(FIRST_PATIENCE_SECONDS - 0.5)
-        tunnel.send([TRAIN])
+        linkOf(tunnel).send([TRAIN], self.clock.seconds())
         self.clock.advance(0.5)
         self.assertEqual(self.session.rescued, [(2, TRAIN)])
 
@@ -1152,7 +1191,7 @@ class Format2Tests(_TunnelTestCase):
         )
         for end in ends:
             tunnel, transport = self.accept()
-            tunnel.send([TRAIN])
+            linkOf(tunnel).send([TRAIN], self.clock.seconds())
             end(tunnel)
             transport.lose(ConnectionLost())
             self.assertEqual(self.session.rescued, [])
@@ -1162,14 +1201,14 @@ class Format2Tests(_TunnelTestCase):
         That is not known to have arrived.
         """
         tunnel, _ = self.accept()
-        self.assertFalse(tunnel.holdsUnconfirmed())
-        tunnel.send([TRAIN])
-        self.assertTrue(tunnel.holdsUnconfirmed())
-        tunnel.unconfirmed()
-        self.assertFalse(tunnel.holdsUnconfirmed())
-        tunnel.send([TRAIN])
+        self.assertFalse(linkOf(tunnel).holdsUnacked())
+        linkOf(tunnel).send([TRAIN], self.clock.seconds())
+        self.assertTrue(linkOf(tunnel).holdsUnacked())
+        linkOf(tunnel).takeUnacked()
+        self.assertFalse(linkOf(tunnel).holdsUnacked())
+        linkOf(tunnel).send([TRAIN], self.clock.seconds())
         tunnel.close()
-        self.assertFalse(tunnel.holdsUnconfirmed())
+        self.assertFalse(linkOf(tunnel).holdsUnacked())
 
     def test_whereThereAreNoNumbersNothingIsSentAgain(self) -> None:
         """
@@ -1177,7 +1216,7 @@ class Format2Tests(_TunnelTestCase):
         """
         tunnel, transport = self.open()
         before = list(transport.stream)
-        tunnel.sendAgain([(0, TRAIN)])
+        linkOf(tunnel).sendAgain([(0, TRAIN)])
         self.assertEqual(transport.stream, before)
 
     def test_onlyFormat2CanProveThatItIsGood(self) -> None:

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from uotp.boundaries import AGAIN_SECONDS
 from uotp.train import LAST_NUMBER, TRAIN_OVERHEAD_BYTES, Train
-from uotp.tunnel.unacked import AGAIN_SECONDS, ASK_BYTES, MAX_KEPT_BYTES, Unacked
+from uotp.tunnel.unacked import ASK_BYTES, MAX_KEPT_BYTES, Unacked
 
 NOW = 1000.0
 ONE = Train(3, b"onetwo")
@@ -69,19 +70,19 @@ class UnconfirmedTests(SynchronousTestCase):
         """
         And not again before it is twice as much as what was left.
         """
-        self.assertFalse(self.unconfirmed.isLong)
-        while not self.unconfirmed.isLong:
+        self.assertFalse(self.unconfirmed.kept >= self.unconfirmed.askAt)
+        while not self.unconfirmed.kept >= self.unconfirmed.askAt:
             self.unconfirmed.add(0, [LONG], NOW)
         self.assertGreaterEqual(self.unconfirmed.kept, ASK_BYTES)
         self.assertLess(self.unconfirmed.kept, ASK_BYTES + len(LONG.payload) + TRAIN_OVERHEAD_BYTES)
         left = self.unconfirmed.kept
         self.unconfirmed.confirm(0)
-        while not self.unconfirmed.isLong:
+        while not self.unconfirmed.kept >= self.unconfirmed.askAt:
             self.unconfirmed.add(0, [LONG], NOW)
         self.assertGreaterEqual(self.unconfirmed.kept, 2 * left)
         self.unconfirmed.confirm(self.unconfirmed.position)
         self.unconfirmed.add(0, [ONE], NOW)
-        self.assertFalse(self.unconfirmed.isLong)
+        self.assertFalse(self.unconfirmed.kept >= self.unconfirmed.askAt)
 
     def test_whereNobodyTellsNobodyIsAskedAgain(self) -> None:
         """
@@ -91,7 +92,7 @@ class UnconfirmedTests(SynchronousTestCase):
         for confirmed in (0, 20_000):
             for _ in range(2 * MAX_KEPT_BYTES // 20_000):
                 self.unconfirmed.add(0, [LONG], NOW)
-                self.assertFalse(self.unconfirmed.isLong)
+                self.assertFalse(self.unconfirmed.kept >= self.unconfirmed.askAt)
             self.unconfirmed.confirm(confirmed)
             self.unconfirmed.take(NOW)
 

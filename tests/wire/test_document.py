@@ -12,6 +12,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from tests.wire import vectors
 from tests.wire.vectors import Malformed, Vector
+from uotp.boundaries import AGAIN_SECONDS
 from uotp.server.acceptor import HELLO_SECONDS, MAX_TUNNELS, MAX_UNKNOWN
 from uotp.server.registry import MAX_SESSIONS, MAX_TUNNELS_PER_SESSION
 from uotp.services import clientService, serverService
@@ -25,10 +26,10 @@ from uotp.tunnel.heartbeat import (
     IDLE_SECONDS,
     LEAST_PATIENCE_SECONDS,
     MOST_PATIENCE_SECONDS,
-    ROUND_TRIPS,
+    PATIENCE_ROUND_TRIPS,
 )
 from uotp.tunnel.tunnel import DRAIN_SECONDS
-from uotp.tunnel.unacked import AGAIN_SECONDS, MAX_KEPT_BYTES
+from uotp.tunnel.unacked import MAX_KEPT_BYTES
 from uotp.wire.format2 import PING_BYTES
 from uotp.wire.hello import MAX_EXTENSIONS_BYTES
 
@@ -71,7 +72,7 @@ LIMITS = {
     "what may be sent again of a tunnel": f"{MAX_KEPT_BYTES} bytes",
     "a ping while trains are sent, after": f"{BUSY_SECONDS:g} s",
     "a ping when nothing comes, after": f"{IDLE_SECONDS:g} to {2 * IDLE_SECONDS:g} s",
-    "an answer is overdue, in round trips": f"{ROUND_TRIPS:g}",
+    "an answer is overdue, in round trips": f"{PATIENCE_ROUND_TRIPS:g}",
     "an answer is overdue, at least": f"{LEAST_PATIENCE_SECONDS:g} s",
     "an answer is overdue, at most": f"{MOST_PATIENCE_SECONDS:g} s",
     "an answer is overdue, before one has come": f"{FIRST_PATIENCE_SECONDS:g} s",

@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from uotp.client.failures import wordsForFailure
-from uotp.tunnel import DialledTunnel, DialledTunnelOwner, LiveTunnels, State, Tunnel
+from uotp.tunnel import DialledTunnel, DialledTunnelOwner, LiveTunnels, Tunnel, TunnelState
 from uotp.wire import WireChoice
 
 
@@ -79,7 +79,7 @@ class Attempt:
         if tunnel is None:
             stage = "connection"
         else:
-            stage = "answer to the hello" if tunnel.state is State.HELLO else "TLS handshake"
+            stage = "answer to the hello" if tunnel.state is TunnelState.HELLO else "TLS handshake"
         refusal = None if tunnel is None else refusalOf(tunnel)
         self._fail(refusal or f"no {stage} after {self._ways.timeout:g} s")
 

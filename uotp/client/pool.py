@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from uotp.boundaries import TrainsOfTunnel
+from uotp.boundaries import CarriedSession
 from uotp.client.context import ClientContext
 from uotp.client.slot import Slot
 from uotp.wire import ServerHello
@@ -20,7 +20,7 @@ class Pool:
     def __init__(
         self,
         around: ClientContext,
-        session: TrainsOfTunnel,
+        session: CarriedSession,
         sessionId: bytes,
         size: int,
         whenForgotten: Callable[[], None] | None = None,

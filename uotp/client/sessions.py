@@ -41,7 +41,9 @@ pool's handshakes cost, so that forging sources multiplies nothing.
 
 class SourceSession:
     """
-    The session of one source, and its pool.
+    Holds the session of one source, and its pool.
+
+    @ivar send: sends trains that came from the source.
     """
 
     def __init__(
@@ -60,18 +62,11 @@ class SourceSession:
         sessionId = newSessionId()
         self.name = sessionName(sessionId)
         self.session = Session(deliver, drops, around.clock, self._answered, reorder)
+        self.send = self.session.outbound.send
+        self.session.outbound.noticeBytes(WIDEN_BYTES, self.widen)
         self.wide = False
         self.pool = Pool(around, self.session, sessionId, poolSize, self._forgotten)
         self.pool.start()
-
-    def trainsReceived(self, trains: list[Train]) -> None:
-        """
-        The source sent trains.
-        """
-        session = self.session
-        session.trainsFromUdp(trains)
-        if not self.wide and session.bytesOut >= WIDEN_BYTES:
-            self.widen()
 
     def _answered(self) -> None:
         self._around.watch.reached()
@@ -87,7 +82,7 @@ class SourceSession:
 
     def _forgotten(self) -> None:
         self._around.watch.sessionForgotten(self.name)
-        self.session.restartOfPeer()
+        self.session.inbound.restart()
 
     def stop(self) -> None:
         """
@@ -141,7 +136,7 @@ class SessionsBySource:
         if session is None:
             self._drops.count(Drop.TOO_MANY_SESSIONS, countOf(trains))
         else:
-            session.trainsReceived(trains)
+            session.send(trains)
 
     def _welcome(self, source: Address) -> SourceSession | None:
         now = self._clock()
@@ -203,7 +198,7 @@ class SessionsBySource:
         """
         @return: whether something waits that a tunnel will take.
         """
-        return any(entry.session.waits for entry in self._bySource.values())
+        return any(entry.session.outbound.waits for entry in self._bySource.values())
 
     def drainAll(self) -> None:
         """
@@ -232,9 +227,9 @@ class SessionsBySource:
             host=source[0],
             port=source[1],
             reason=reason,
-            bytesOut=entry.session.bytesOut,
-            bytesIn=entry.session.bytesIn,
-            late=wordsForLate(entry.session.late),
+            bytesOut=entry.session.outbound.bytes,
+            bytesIn=entry.session.inbound.bytes,
+            late=wordsForLate(entry.session.inbound.late),
         )
 
     def checkInvariant(self) -> None:

@@ -3,7 +3,7 @@ The place of one tunnel in a client's pool: it dials, waits, and dials again, fo
 as the session lives; and it replaces a tunnel that is old or does not answer by a new one,
 which is ready before the old one goes.
 
-The life of a slot is a table, L{uotp.client.slotstates.NEXT_STATE}.  It counts the attempts that failed in a row, and
+The life of a slot is a table, L{uotp.client.slotstates.SLOT_STATES}.  It counts the attempts that failed in a row, and
 forgets them only for a tunnel that has proved itself: that stayed for some seconds, or in
 format 1 brought bytes from the server.  With TLS 1.3 a handshake that is complete proves
 nothing: a server that wants another certificate says so later; nor does a welcome, since
@@ -16,13 +16,13 @@ from collections.abc import Callable
 
 from twisted.python.failure import Failure
 
-from uotp.boundaries import TrainsOfTunnel
+from uotp.boundaries import CarriedSession
 from uotp.client.attempt import Attempt
 from uotp.client.backoff import backoffSeconds
 from uotp.client.context import ClientContext
 from uotp.client.failures import wordsForFailure
 from uotp.client.lifetime import Lifetime
-from uotp.client.slotstates import NEXT_STATE, Event, State
+from uotp.client.slotstates import SLOT_STATES, SlotEvent, SlotState
 from uotp.process import StateMachine
 from uotp.tunnel import DialledTunnel, Tunnel
 from uotp.wire import ServerHello, WireFormat
@@ -31,7 +31,7 @@ PROVED_SECONDS = 5.0
 """A tunnel that stays so long is a success even when the target is silent."""
 
 
-class Slot(StateMachine[State, Event]):
+class Slot(StateMachine[SlotState, SlotEvent]):
     """
     The place of one tunnel in a pool.
     """
@@ -39,7 +39,7 @@ class Slot(StateMachine[State, Event]):
     def __init__(
         self,
         around: ClientContext,
-        session: TrainsOfTunnel,
+        session: CarriedSession,
         sessionId: bytes,
         welcomed: Callable[[ServerHello], None] | None = None,
     ) -> None:
@@ -49,7 +49,7 @@ class Slot(StateMachine[State, Event]):
         @param sessionId: what the tunnel shows.
         @param welcomed: told what the server answers, in format 2.
         """
-        super().__init__(around.clock, NEXT_STATE, State.IDLE)
+        super().__init__(around.clock, SLOT_STATES, SlotState.IDLE)
         self._around = around
         self._session = session
         self._sessionId = sessionId
@@ -67,25 +67,25 @@ class Slot(StateMachine[State, Event]):
         """
         Open the tunnel; a slot that has one or is at it already does nothing.
         """
-        if self._advance(Event.DIAL):
+        if self._advance(SlotEvent.DIAL):
             self._begin()
 
     def renew(self) -> None:
         """
         Open another tunnel in the place of the one that is there.
         """
-        if self._advance(Event.RENEW):
+        if self._advance(SlotEvent.RENEW):
             self._begin()
 
     def _begin(self) -> None:
         self._attempt = None
         attempt = Attempt(self._around, self, self._sessionId, self._failed)
-        if self._state in (State.DIALLING, State.RENEWING):  # it may have failed at once
+        if self.state in (SlotState.DIALLING, SlotState.RENEWING):  # it may have failed at once
             self._attempt = attempt
 
     def _failed(self, words: str) -> None:
         self._attempt = None
-        if self._advance(Event.FAILED):
+        if self._advance(SlotEvent.FAILED):
             self._around.watch.tunnelFailed(words)
             self._waitToDial()
 
@@ -99,7 +99,7 @@ class Slot(StateMachine[State, Event]):
         The handshake is done, and in format 2 the server has welcomed us.
         """
         attempt = self._attempt
-        if attempt is None or tunnel is not attempt.tunnel or not self._advance(Event.OPENED):
+        if attempt is None or tunnel is not attempt.tunnel or not self._advance(SlotEvent.OPENED):
             tunnel.abort()  # a second address answered at the same moment, or we have given up
             return
         attempt.succeed()
@@ -138,7 +138,7 @@ class Slot(StateMachine[State, Event]):
         @return: whether there is a tunnel that has been there, or has carried, for as
             long as it may.
         """
-        if self._state is not State.UP or self._tunnel is None or self._allowance is None:
+        if self.state is not SlotState.UP or self._tunnel is None or self._allowance is None:
             return False
         return self._allowance.isUsedUp(self._around.clock.seconds(), self._tunnel.carried)
 
@@ -146,7 +146,7 @@ class Slot(StateMachine[State, Event]):
         """
         @return: whether the tunnel is being replaced at this moment.
         """
-        return self._state is State.RENEWING
+        return self.state is SlotState.RENEWING
 
     # What tunnels tell.
 
@@ -193,9 +193,9 @@ class Slot(StateMachine[State, Event]):
     def _lost(self, words: str) -> None:
         self._tunnel = None
         self._around.watch.tunnelDown()
-        if self._advance(Event.LOST):
+        if self._advance(SlotEvent.LOST):
             self._around.watch.tunnelFailed(words)
-            if self._state is State.WAITING:
+            if self.state is SlotState.WAITING:
                 self._waitToDial()
 
     # Doubt, and the end.
@@ -210,13 +210,13 @@ class Slot(StateMachine[State, Event]):
             self._begin()
             if self._tunnel is not None:
                 self._tunnel.prove()
-        elif self._state in (State.WAITING, State.RETRYING):
+        elif self.state in (SlotState.WAITING, SlotState.RETRYING):
             self.dial()
         elif self._tunnel is not None and not self._tunnel.prove():
             self.renew()
 
     def _stop(self) -> None:
-        self._advance(Event.STOP)
+        self._advance(SlotEvent.STOP)
         attempt, self._attempt = self._attempt, None
         if attempt is not None:
             attempt.cancel()

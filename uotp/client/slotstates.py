@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import Enum, auto
 
 
-class State(Enum):
+class SlotState(Enum):
     """
     What a slot is doing.  RENEWING and RETRYING are DIALLING and WAITING with a tunnel
     that is still there.
@@ -23,7 +23,7 @@ class State(Enum):
     STOPPED = auto()
 
 
-class Event(Enum):
+class SlotEvent(Enum):
     """
     What can happen to a slot.
     """
@@ -36,23 +36,23 @@ class Event(Enum):
     STOP = auto()
 
 
-NEXT_STATE: dict[tuple[State, Event], State] = {
-    (State.IDLE, Event.DIAL): State.DIALLING,
-    (State.IDLE, Event.STOP): State.STOPPED,
-    (State.DIALLING, Event.OPENED): State.UP,
-    (State.DIALLING, Event.FAILED): State.WAITING,
-    (State.DIALLING, Event.STOP): State.STOPPED,
-    (State.UP, Event.LOST): State.WAITING,
-    (State.UP, Event.RENEW): State.RENEWING,
-    (State.UP, Event.STOP): State.STOPPED,
-    (State.WAITING, Event.DIAL): State.DIALLING,
-    (State.WAITING, Event.STOP): State.STOPPED,
-    (State.RENEWING, Event.OPENED): State.UP,
-    (State.RENEWING, Event.FAILED): State.RETRYING,
-    (State.RENEWING, Event.LOST): State.DIALLING,
-    (State.RENEWING, Event.STOP): State.STOPPED,
-    (State.RETRYING, Event.DIAL): State.RENEWING,
-    (State.RETRYING, Event.LOST): State.WAITING,
-    (State.RETRYING, Event.STOP): State.STOPPED,
+SLOT_STATES: dict[tuple[SlotState, SlotEvent], SlotState] = {
+    (SlotState.IDLE, SlotEvent.DIAL): SlotState.DIALLING,
+    (SlotState.IDLE, SlotEvent.STOP): SlotState.STOPPED,
+    (SlotState.DIALLING, SlotEvent.OPENED): SlotState.UP,
+    (SlotState.DIALLING, SlotEvent.FAILED): SlotState.WAITING,
+    (SlotState.DIALLING, SlotEvent.STOP): SlotState.STOPPED,
+    (SlotState.UP, SlotEvent.LOST): SlotState.WAITING,
+    (SlotState.UP, SlotEvent.RENEW): SlotState.RENEWING,
+    (SlotState.UP, SlotEvent.STOP): SlotState.STOPPED,
+    (SlotState.WAITING, SlotEvent.DIAL): SlotState.DIALLING,
+    (SlotState.WAITING, SlotEvent.STOP): SlotState.STOPPED,
+    (SlotState.RENEWING, SlotEvent.OPENED): SlotState.UP,
+    (SlotState.RENEWING, SlotEvent.FAILED): SlotState.RETRYING,
+    (SlotState.RENEWING, SlotEvent.LOST): SlotState.DIALLING,
+    (SlotState.RENEWING, SlotEvent.STOP): SlotState.STOPPED,
+    (SlotState.RETRYING, SlotEvent.DIAL): SlotState.RENEWING,
+    (SlotState.RETRYING, SlotEvent.LOST): SlotState.WAITING,
+    (SlotState.RETRYING, SlotEvent.STOP): SlotState.STOPPED,
 }
 """What each event leads to.  A pair that is not here changes nothing."""

@@ -15,8 +15,10 @@ E = TypeVar("E")
 
 class StateMachine(Generic[S, E]):
     """
-    Where in a life something is, and its one timer, which belongs to the state that has
-    set it.
+    Knows where in its life something is, and keeps its one timer, which belongs to the
+    state that has set it.
+
+    @ivar state: where in its life it is.
     """
 
     def __init__(self, clock: Any, table: Mapping[tuple[S, E], S], first: S) -> None:
@@ -28,17 +30,17 @@ class StateMachine(Generic[S, E]):
         """
         self._clock = clock
         self._table = table
-        self._state = first
+        self.state = first
         self._timer: IDelayedCall | None = None
 
     def _advance(self, event: E) -> bool:
         """
         @return: whether the event changed the state.
         """
-        after = self._table.get((self._state, event))
+        after = self._table.get((self.state, event))
         if after is None:
             return False
-        self._state = after
+        self.state = after
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None

@@ -6,12 +6,11 @@ tunnels, and how many there may be.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 
-from uotp.boundaries import Carrier
 from uotp.errors import PeerError
 from uotp.server.target import TargetPort
 from uotp.session import ClosingSessions, Session, wordsForLate
@@ -36,6 +35,17 @@ LegMaker = Callable[[], TargetPort]
 """Makes a session's way to the target."""
 
 
+class Closable(Protocol):
+    """
+    A tunnel, as the registry sees it.
+    """
+
+    def close(self) -> None:
+        """
+        Close in good order what is written, for a short time; then abort.
+        """
+
+
 class ServedSession:
     """
     A session, its way to the target, and its tunnels.
@@ -54,7 +64,7 @@ class ServedSession:
         self.session = session
         self.leg = leg
         self.openedAt = openedAt
-        self.tunnels: set[Carrier] = set()
+        self.tunnels: set[Closable] = set()
         self.lingering: IDelayedCall | None = None
 
         self.name = sessionName(sessionId)
@@ -106,7 +116,7 @@ class Registry:
         """
         return len(self._served)
 
-    def join(self, sessionId: bytes, owner: bytes | None, tunnel: Carrier, peer: str = "nowhere") -> ServedSession:
+    def join(self, sessionId: bytes, owner: bytes | None, tunnel: Closable, peer: str = "nowhere") -> ServedSession:
         """
         A tunnel has shown a session id.
 
@@ -149,10 +159,10 @@ class Registry:
             peer=peer,
             sessions=len(self),
         )
-        leg.open(session.trainsFromUdp)
+        leg.open(session.outbound.send)
         return served
 
-    def leave(self, served: ServedSession, tunnel: Carrier) -> None:
+    def leave(self, served: ServedSession, tunnel: Closable) -> None:
         """
         A tunnel of a session is lost.
         """
@@ -190,9 +200,9 @@ class Registry:
             "session {session} ended: {reason}; {bytesIn} bytes to the target, {bytesOut} back{late}",
             session=served.name,
             reason=reason,
-            bytesIn=served.session.bytesIn,
-            bytesOut=served.session.bytesOut,
-            late=wordsForLate(served.session.late),
+            bytesIn=served.session.inbound.bytes,
+            bytesOut=served.session.outbound.bytes,
+            late=wordsForLate(served.session.inbound.late),
         )
 
     def findSilent(self) -> list[ServedSession]:
@@ -204,8 +214,8 @@ class Registry:
         found = [
             served
             for served in self._served.values()
-            if not (served.silent or served.session.bytesOut)
-            and served.session.answered
+            if not (served.silent or served.session.outbound.bytes)
+            and served.session.inbound.answered
             and now - served.openedAt >= SILENT_SECONDS
         ]
         for served in found:
@@ -216,7 +226,7 @@ class Registry:
         """
         @return: whether something waits that a tunnel will take.
         """
-        return any(served.session.waits for served in self._served.values())
+        return any(served.session.outbound.waits for served in self._served.values())
 
     def endAll(self) -> Deferred[None]:
         """

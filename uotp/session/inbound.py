@@ -1,6 +1,11 @@
 """
-What came through a session's tunnels, on its way to UDP: put in order again where it
-is numbered, and handed on at a pace that its reader can be expected to keep up with.
+What came through a session's links, on its way to UDP.  The steps of its way:
+
+1. It is counted, and whoever waits for the first answer is told.
+2. What is numbered is put in order (L{uotp.session.resequencer}).  A lone train that is
+   the next one, while nothing waits, goes on at once.
+3. It is handed to UDP at a pace that its reader can be expected to keep up with
+   (L{uotp.session.pacer}).
 """
 
 from __future__ import annotations
@@ -10,29 +15,46 @@ from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall
 
+from uotp.session.hold import Hold
 from uotp.session.pacer import Pacer
-from uotp.session.resequencer import Hold, Resequencer
-from uotp.train import Arrival, Train
+from uotp.session.resequencer import Resequencer
+from uotp.train import Arrival, Train, bytesOf
 
 
 class Inbound:
     """
-    The way out, for one session.
+    Takes what the links of one session bring, and hands it to UDP.
+
+    @ivar answered: whether the other end has ever sent a train.
+    @ivar bytes: payload that came, without what was sent again.
+    @ivar reads: how often something came.
+    @ivar lastActive: when something came last, by the clock that was handed in.
     """
 
-    def __init__(self, deliver: Callable[[list[Train]], None], clock: Any, reorder: float | None) -> None:
+    def __init__(
+        self,
+        deliver: Callable[[list[Train]], None],
+        clock: Any,
+        reorder: float | None,
+        whenAnswered: Callable[[], None] | None = None,
+    ) -> None:
         """
         @param deliver: sends trains to UDP.
         @param clock: C{IReactorTime}.
         @param reorder: seconds that a train may wait for those before it: L{None} to
             follow what is seen, 0 to put nothing in order.
+        @param whenAnswered: called once, when the first train comes.
         """
         self._clock = clock
         self._pacer = Pacer(deliver, clock)
-        self._hold = Hold(clock.seconds(), reorder)
+        self.lastActive: float = clock.seconds()
+        self._hold = Hold(self.lastActive, reorder)
         self._resequencer = None if reorder == 0 else Resequencer(self._hold)
         self._timer: IDelayedCall | None = None
         self._closed = False
+        self._whenAnswered = whenAnswered
+        self.answered = False
+        self.bytes = self.reads = 0
 
     @property
     def late(self) -> int:
@@ -41,35 +63,81 @@ class Inbound:
         """
         return 0 if self._resequencer is None else self._resequencer.late
 
-    def unnumbered(self, trains: list[Train], now: float) -> None:
+    @property
+    def heldBytes(self) -> int:
         """
-        Trains came whose order nobody knows.
+        Payload and overhead of what waits for trains before it.
+        """
+        return 0 if self._resequencer is None else self._resequencer.held
 
-        @param now: by the clock.
+    @property
+    def pacedBytes(self) -> int:
         """
-        self._pacer.send(trains, now)
+        What waits to be handed to UDP, as L{uotp.session.pacer} measures it.
+        """
+        return self._pacer.waiting
+
+    def lone(self, number: int, train: Train, now: float) -> None:
+        """
+        A read has brought one train and nothing else.
+
+        @param number: of its first datagram.
+        @param now: by the clock, as in the others.
+        """
+        segment, payload = train
+        size = len(payload)
+        self.bytes += size
+        self.lastActive = now
+        self.reads += 1
+        if not self.answered:
+            self._firstAnswer()
+        resequencer = self._resequencer
+        if resequencer is None or resequencer.passLone(number, 1 if size <= segment else -(-size // segment)):
+            self._pacer.sendLone(train, now)
+        else:
+            self._pass(resequencer.put([(number, train)], now), now)
 
     def numbered(self, arrivals: list[Arrival], now: float) -> None:
         """
         Trains came, each with the number of its first datagram.
-
-        @param now: by the clock.
         """
+        for _, train in arrivals:
+            self.bytes += len(train.payload)
+        self._heard(now)
         resequencer = self._resequencer
         if resequencer is None:
             self._pacer.send([train for _, train in arrivals], now)
-            return
-        self._pass(resequencer.put(arrivals, now), now)
+        else:
+            self._pass(resequencer.put(arrivals, now), now)
 
     def again(self, arrivals: list[Arrival], now: float) -> None:
         """
-        Trains came that were sent before, each with the number of its first datagram.
-        Where nothing is put in order, nobody knows which of them have come.
-
-        @param now: by the clock.
+        Trains came that were sent before, each with the number of its first datagram; they
+        are not counted again.  Where nothing is put in order, nobody knows which of them
+        have come.
         """
+        self._heard(now)
         if self._resequencer is not None:
             self._pass(self._resequencer.putAgain(arrivals, now), now)
+
+    def unnumbered(self, trains: list[Train], now: float) -> None:
+        """
+        Trains came whose order nobody knows.
+        """
+        self.bytes += bytesOf(trains)
+        self._heard(now)
+        self._pacer.send(trains, now)
+
+    def _heard(self, now: float) -> None:
+        self.lastActive = now
+        self.reads += 1
+        if not self.answered:
+            self._firstAnswer()
+
+    def _firstAnswer(self) -> None:
+        self.answered = True
+        if self._whenAnswered is not None:
+            self._whenAnswered()
 
     def _pass(self, trains: list[Train], now: float) -> None:
         if trains:
@@ -103,7 +171,7 @@ class Inbound:
 
     def restart(self) -> None:
         """
-        The other end counts anew.
+        The other end did not know the session any more, and counts anew.
         """
         if self._resequencer is not None:
             trains = self._resequencer.restart()

@@ -1,21 +1,28 @@
 """
-What goes from a session into its tunnels: a train goes to the tunnel that the schedule
-names, a portion at a time, or waits in the backlog, which holds something only while no
-tunnel is free, so that nothing overtakes but what is small.
+What goes from a session into its links.  The steps of a train's way:
+
+1. It is counted.  Now and then, and as long as something is overdue, it is looked whether
+   the link in use is still well (L{Outbound._look}).
+2. It goes to the link that the scheduler names, a portion at a time
+   (L{uotp.session.scheduler}).
+3. While no link is free, it waits in the backlog (L{uotp.session.backlog}).  The backlog
+   holds something only then, so that nothing overtakes but what is small.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
-from uotp.boundaries import Carrier
+from uotp.boundaries import Link
 from uotp.session.backlog import MAX_AGE_SECONDS, Backlog, sift
+from uotp.session.inbound import Inbound
 from uotp.session.parallelism import Parallelism
 from uotp.session.reinjection import Reinjection
 from uotp.session.scheduler import LOOK_SECONDS, Scheduler
 from uotp.session.stickiness import Stickiness
 from uotp.telemetry import Drops
-from uotp.train import Train, bytesOf, portions
+from uotp.train import Numbering, Train, bytesOf, portions
 
 MAX_PORTION_BYTES = 64 * 1024
 MIN_PORTION_BYTES = 16 * 1024
@@ -28,7 +35,7 @@ whole train, and no less than a record of TLS, with which every path begins.
 
 WAIT_SECONDS = 0.3
 """
-How long a train may wait while there are tunnels: longer than most connections need
+How long a train may wait while there are links: longer than most connections need
 to repair a loss, and not so long that a program would have asked again.
 """
 
@@ -39,6 +46,13 @@ STANDSTILL_SECONDS = 0.25
 """
 When trains wait and no tunnel has taken any for so long, all tunnels are tried, before
 the trains have waited too long.
+"""
+
+ANSWERED_LOOK_SECONDS = 0.05
+"""
+How often the link in use is looked at, at most, by a light flow to which answers come:
+where something has come since the train before was sent, nothing is overdue, and the
+kernel knows of no loss before a round trip is over.
 """
 
 FAR_SECONDS = 0.01
@@ -57,82 +71,110 @@ as a tunnel of 20 Mbit/s sends in the time.
 
 class Outbound:
     """
-    The way into the tunnels, for one session.
+    Hands the trains of one session to its links.
 
+    @ivar numbering: of what is sent.
     @ivar bytes: payload that was to be sent so far.
     @ivar lastActive: when there was something to send last, by the clock that was handed
         in.
+    @ivar roundTrip: the longest of any link, in seconds; 0 where none is known.
     """
 
-    def __init__(self, drops: Drops, clock: Callable[[], float]) -> None:
+    def __init__(self, drops: Drops, clock: Callable[[], float], inbound: Inbound) -> None:
         """
         @param drops: where what is dropped is counted.
         @param clock: tells monotonic seconds.
+        @param inbound: what comes for the same session.
         """
         self._clock = clock
+        self._inbound = inbound
         self._backlog = Backlog(drops)
-        self._schedule: Scheduler[Carrier] = Scheduler(self._costOf)
-        self._nearest = 0.0  # the shortest round trip of any tunnel
+        self._scheduler: Scheduler[Link] = Scheduler(self._costOf)
+        self._nearest = 0.0  # the shortest round trip of any link
         self.lastActive = now = clock()
-        self._lookAt = now + LOOK_SECONDS
-        self._rescue = Reinjection(now)
-        self._stay = Stickiness(now)
-        self._width = Parallelism(now)
-        self._schedule.narrow(self._width.width)
+        self._lookedAt = self._answeredLookAt = now
+        self._reinjection = Reinjection(now)
+        self._stickiness = Stickiness(now)
+        self._parallelism = Parallelism(now)
+        self._scheduler.narrow(self._parallelism.width)
         self._standsSince = now
         self._portion = MIN_PORTION_BYTES
-        self._given = 0  # bytes given to tunnels since it was judged last
+        self._given = 0  # bytes given to links since it was judged last
         self._judgedAt = now
         self._waited = False  # since it was judged last
+        self._noticeBytes: float = math.inf
+        self._notice: Callable[[], None] = doNothing
+        self.numbering = Numbering()
+        self.roundTrip = 0.0
         self.bytes = 0
+
+    def noticeBytes(self, amount: int, call: Callable[[], None]) -> None:
+        """
+        Call once, when so much payload was to be sent.
+        """
+        self._noticeBytes = amount
+        self._notice = call
 
     def send(self, trains: list[Train]) -> None:
         """
-        Send trains, now or when a tunnel is free.
+        Send trains, now or when a link is free.
         """
-        size = bytesOf(trains)
+        size = len(trains[0][1]) if len(trains) == 1 else bytesOf(trains)
         self.bytes += size
+        before = self.lastActive
         self.lastActive = now = self._clock()
-        if now >= self._lookAt:
-            self._look(now)
-        tunnel = self._schedule.current
-        if tunnel is None:
+        lookedAt = self._lookedAt
+        if now - lookedAt >= LOOK_SECONDS:
+            self._lookedAt = now
+            if before > lookedAt or now >= self._answeredLookAt or self._inbound.lastActive <= before:
+                self._look(now)
+        link = self._scheduler.current
+        if link is None:
             self._wait(trains, now)
         elif size <= self._portion:
             self._given += size
-            tunnel.send(trains)
+            link.send(trains, now)
         else:
             self._sendPortions(trains, now)
+        if self.bytes >= self._noticeBytes:
+            self._noticeBytes = math.inf
+            self._notice()
 
     def _look(self, now: float) -> None:
-        self._lookAt = now + LOOK_SECONDS
-        if self._schedule.leaveTrouble(loaded=self._stay.loaded):
-            self._stay.leftTrouble = True
-        if now >= self._stay.endsAt:
-            current, tunnels = self._schedule.current, len(self._schedule)
-            if self._stay.isOver(current, tunnels, self.bytes, now) and self._schedule.moveOn():
-                self._stay.moved(now)
-        if self._rescue.isTimeToLook(now):
+        """
+        See whether the link in use is well, whether what others hold had better go again,
+        and how many links may carry.
+        """
+        self._answeredLookAt = now + ANSWERED_LOOK_SECONDS
+        scheduler, stickiness = self._scheduler, self._stickiness
+        current = scheduler.current
+        if current is not None and current.isTroubled() and scheduler.leaveTrouble(loaded=stickiness.loaded):
+            stickiness.leftTrouble = True
+        if now >= stickiness.endsAt:
+            current, reads = scheduler.current, self._inbound.reads
+            if stickiness.isOver(current, len(scheduler), self.bytes, reads, now) and scheduler.moveOn():
+                stickiness.moved(now)
+        if self._reinjection.isTimeToLook(now):
             self._sendAgain(now)
         if self._waited and now >= self._judgedAt + JUDGE_SECONDS:
             self._judge(now)
 
     def _sendAgain(self, now: float) -> None:
         """
-        Send what stands still, and what waits of it, through a tunnel that is well; where
+        Send what stands still, and what waits of it, through a link that is well; where
         there is none, it may come yet.
         """
-        if self._rescue.isTimeToLook(now):
-            for still in self._rescue.findStill(self._schedule, now):
-                if self._schedule.sound() is not None:
-                    self._rescue.take(still, now)
-        self._rescue.dropStale(now)
-        while self._rescue and (sound := self._schedule.sound()) is not None:
-            sound.sendAgain(self._rescue.next(self._portion))
+        if self._reinjection.isTimeToLook(now):
+            for still in self._reinjection.findStill(self._scheduler, now):
+                if self._scheduler.sound() is not None:
+                    self._reinjection.take(still, now)
+        self._reinjection.dropStale(now)
+        while self._reinjection and (sound := self._scheduler.sound()) is not None:
+            sound.sendAgain(self._reinjection.next(self._portion))
 
     def _judge(self, now: float) -> None:
         """
-        Find out how many tunnels shall carry at once, and how much each time.
+        Find out how many links shall carry at once, and how much each time.
         """
         elapsed, self._judgedAt = now - self._judgedAt, now
         given, self._given = self._given, 0
@@ -141,99 +183,127 @@ class Outbound:
             self._portion = min(max(carried, MIN_PORTION_BYTES), MAX_PORTION_BYTES)
         self._waited = False
         if self._backlog and now - self._standsSince > STANDSTILL_SECONDS:
-            self._schedule.narrow(self._width.reset())
+            self._scheduler.narrow(self._parallelism.reset())
         else:
-            standings = {tunnel: standing for tunnel in self._schedule if (standing := tunnel.standing()) is not None}
-            self._schedule.narrow(self._width.judge(standings, now))
+            paths = {link: path for link in self._scheduler if (path := link.pathStats()) is not None}
+            self._scheduler.narrow(self._parallelism.judge(paths, now))
         self._sendWaiting(now)
 
     def _sendPortions(self, trains: list[Train], now: float) -> None:
         for portion in portions(trains, self._portion):
-            tunnel = self._schedule.current
-            if tunnel is None:
+            link = self._scheduler.current
+            if link is None:
                 self._wait(portion, now)
             else:
                 self._given += bytesOf(portion)
-                tunnel.send(portion)
+                link.send(portion, now)
 
     def _wait(self, trains: list[Train], now: float) -> None:
         if not self._backlog:
             self._standsSince = now
-        self._waited = self._stay.loaded = True
-        spare = self._schedule.spare()
+        self._waited = self._stickiness.loaded = True
+        spare = self._scheduler.spare()
         if spare is not None:
             small, trains = sift(trains)
             if small:
-                spare.send(small)
+                spare.send(small, now)
         self._backlog.put(trains, now)
 
-    def _costOf(self, tunnel: Carrier) -> int:
-        further = tunnel.roundTrip - self._nearest
-        if further > FAR_SECONDS and tunnel.roundTrip > FAR * self._nearest:
-            return tunnel.cost() + int(further * BYTES_PER_SECOND_FAR)
-        return tunnel.cost()
+    def _costOf(self, link: Link) -> int:
+        further = link.roundTrip - self._nearest
+        if further > FAR_SECONDS and link.roundTrip > FAR * self._nearest:
+            return link.cost() + int(further * BYTES_PER_SECOND_FAR)
+        return link.cost()
 
-    def measure(self) -> float:
+    def roundTripChanged(self) -> None:
         """
-        Know how far the tunnels lead.
-
-        @return: the longest round trip, in seconds; 0 where nothing is known.
+        Know how far the links lead, and let what comes know it.
         """
-        roundTrips = [tunnel.roundTrip for tunnel in self._schedule if tunnel.roundTrip]
+        roundTrips = [link.roundTrip for link in self._scheduler if link.roundTrip]
         self._nearest = min(roundTrips, default=0.0)
-        return max(roundTrips, default=0.0)
+        self.roundTrip = max(roundTrips, default=0.0)
+        if self.roundTrip:
+            self._inbound.roundTripIs(self.roundTrip)
 
-    def answered(self) -> None:
+    @property
+    def links(self) -> int:
         """
-        The other end has sent something.
+        How many links there are.
         """
-        self._stay.answers += 1
+        return len(self._scheduler)
+
+    @property
+    def parallelism(self) -> int:
+        """
+        How many links may carry at once under load, whether or not there are as many.
+        """
+        return self._parallelism.width
+
+    @property
+    def backlogBytes(self) -> int:
+        """
+        Payload and overhead that wait for a link.
+        """
+        return self._backlog.bytes
+
+    @property
+    def againBytes(self) -> int:
+        """
+        Payload and overhead of what waits to be sent again.
+        """
+        return self._reinjection.bytes
 
     @property
     def waits(self) -> bool:
         """
-        Whether trains wait, and a tunnel will take them before they have waited too
+        Whether trains wait, and a link will take them before they have waited too
         long.
         """
-        return bool((self._backlog or self._rescue) and len(self._schedule))
+        return bool((self._backlog or self._reinjection) and len(self._scheduler))
 
-    def tunnelFree(self, tunnel: Carrier) -> None:
+    def linkFree(self, link: Link) -> None:
         """
-        A tunnel takes trains: what waits goes first.
+        A link takes trains: what waits goes first.
         """
         now = self._clock()
-        self._schedule.offer(tunnel)
-        if self._rescue:
+        self._scheduler.offer(link)
+        if self._reinjection:
             self._sendAgain(now)
         self._sendWaiting(now)
-        self._backlog.maxAge = WAIT_SECONDS  # not for what has waited for the first tunnel
+        self._backlog.maxAge = WAIT_SECONDS  # not for what has waited for the first link
 
     def _sendWaiting(self, now: float) -> None:
-        while self._backlog and (current := self._schedule.current) is not None:
+        while self._backlog and (current := self._scheduler.current) is not None:
             trains = self._backlog.take(now, self._portion)
             if trains:
                 self._standsSince = now
                 self._given += bytesOf(trains)
-                current.send(trains)
+                current.send(trains, now)
 
-    def tunnelFull(self, tunnel: Carrier) -> None:
+    def linkFull(self, link: Link) -> None:
         """
-        A tunnel takes no more trains until it is free again.
+        A link takes no more trains until it is free again.
         """
-        self._schedule.withdraw(tunnel)
+        self._scheduler.withdraw(link)
 
-    def tunnelGone(self, tunnel: Carrier) -> None:
+    def linkGone(self, link: Link) -> None:
         """
-        A tunnel carries no more, for now or for ever.
+        A link carries no more, for now or for ever.
         """
-        self._schedule.remove(tunnel)
-        self._width.forget(tunnel)
-        self.measure()
-        if len(self._schedule):
+        self._scheduler.remove(link)
+        self._parallelism.forget(link)
+        self.roundTripChanged()
+        if len(self._scheduler):
             now = self._clock()
-            self._rescue.take(tunnel, now)
+            self._reinjection.take(link, now)
             self._sendAgain(now)
             self._sendWaiting(now)  # another may carry in its place
         else:
-            self._rescue.forget()
+            self._reinjection.forget()
             self._backlog.maxAge = MAX_AGE_SECONDS
+
+
+def doNothing() -> None:
+    """
+    Nobody wants to know.
+    """

@@ -112,6 +112,12 @@ class Pacer:
         self._room -= size
         self._deliver(trains)
 
+    def sendLone(self, train: Train, now: float) -> None:
+        """
+        Hand one train on.
+        """
+        self.send([train], now)
+
     def _makeRoom(self, now: float, least: float = 0.0) -> None:
         """
         @param least: for so much there may be room, however fast it comes.

@@ -59,7 +59,7 @@ MAX_WIDTH = 256
 
 class Parallelism:
     """
-    The number, for one session.
+    Counts how many links of one session may carry at once.
 
     @ivar width: how many may carry, whether or not there are as many.
     """
@@ -72,51 +72,51 @@ class Parallelism:
         self._before: dict[Any, PathStats] = {}
         self._halveAt = self._addAt = self._longAt = now
 
-    def judge(self, standings: Mapping[Any, PathStats], now: float) -> int:
+    def judge(self, paths: Mapping[Any, PathStats], now: float) -> int:
         """
         To be called every fraction of a second while datagrams wait, or have waited.
 
-        @param standings: of all tunnels that are open.
+        @param paths: of all links that are open.
         @return: how many may carry; all where the system does not tell.
         """
-        if not standings:
+        if not paths:
             return self.reset()  # the system does not tell
-        before, self._before = self._before, dict(standings)
-        tunnels = len(standings)
+        before, self._before = self._before, dict(paths)
+        links = len(paths)
         sent = repeated = 0
         roundTrips = []
-        for tunnel, standing in standings.items():
-            earlier = before.get(tunnel, standing)
-            segments = standing.sent - earlier.sent & 0xFFFFFFFF
+        for link, path in paths.items():
+            earlier = before.get(link, path)
+            segments = path.sent - earlier.sent & 0xFFFFFFFF
             if segments:
                 sent += segments
-                repeated += standing.repeated - earlier.repeated & 0xFFFFFFFF
-                roundTrips.append(standing.roundTrip)
+                repeated += path.repeated - earlier.repeated & 0xFFFFFFFF
+                roundTrips.append(path.roundTrip)
         if sent >= LEAST_SEGMENTS:
-            least = min(standing.leastRoundTrip for standing in standings.values())
+            least = min(path.leastRoundTrip for path in paths.values())
             if min(roundTrips) > least * LONG_ROUND_TRIP + LONG_ROUND_TRIP_SECONDS:
                 self._longAt = now
-                self._judgeLong(tunnels, now, isLossy=repeated > sent * REPEATED_SHARE)
+                self._judgeLong(links, now, isLossy=repeated > sent * REPEATED_SHARE)
             elif now - self._longAt >= SHORT_SECONDS:
                 self._longAt = now
                 self.width = min(2 * self.width, MAX_WIDTH)
-        return min(self.width, tunnels)
+        return min(self.width, links)
 
-    def _judgeLong(self, tunnels: int, now: float, *, isLossy: bool) -> None:
+    def _judgeLong(self, links: int, now: float, *, isLossy: bool) -> None:
         if isLossy:
             self._addAt = now + ADDING_SECONDS
             if now >= self._halveAt:
                 self._halveAt = now + HALVING_SECONDS
-                self.width = max(min(self.width, tunnels) // 2, 1)
+                self.width = max(min(self.width, links) // 2, 1)
         elif now >= self._addAt:
             self._addAt = now + ADDING_SECONDS
             self.width = min(self.width + 1, MAX_WIDTH)
 
-    def forget(self, tunnel: Any) -> None:
+    def forget(self, link: Any) -> None:
         """
-        A tunnel is gone.
+        A link is gone.
         """
-        self._before.pop(tunnel, None)
+        self._before.pop(link, None)
 
     def reset(self) -> int:
         """

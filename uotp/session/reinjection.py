@@ -1,11 +1,11 @@
 """
-What is to be sent again, through another tunnel, since the one that it was given to stands
+What is to be sent again, through another link, since the one that it was given to stands
 still: it does not answer, or the kernel has waited in vain for an acknowledgement and has
 begun to repeat, or it is gone.
 
-Under load no tunnel is without an acknowledgement for as long as the kernel waits; and
+Under load no link is without an acknowledgement for as long as the kernel waits; and
 where it was but a loss, what the kernel repeats is acknowledged a round trip later.  So
-what a dead tunnel holds is on its way again in half a second, and hardly anything else
+what a dead link holds is on its way again in half a second, and hardly anything else
 is.  What has arrived all the same is known to the other end by its number.
 
 Pure: time comes in with each call.
@@ -16,22 +16,22 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-from uotp.boundaries import Carrier
+from uotp.boundaries import AGAIN_SECONDS, Link
 from uotp.train import TRAIN_OVERHEAD_BYTES, Arrival
 
-LOOK_SECONDS = 0.1
-"""How often tunnels are looked at, at most."""
+STILL_LOOK_SECONDS = 0.1
+"""How often links are looked at, at most."""
 
 STILL_SECONDS = 0.08
 """
-For so long, and for a round trip, a tunnel must be seen to stand still: between two looks
+For so long, and for a round trip, a link must be seen to stand still: between two looks
 at the least.
 """
 
 MAX_WAITING_BYTES = 2 * 1024 * 1024
-"""What may wait to be sent again: of two tunnels that have died together, or of many at rest."""
+"""What may wait to be sent again: of two links that have died together, or of many at rest."""
 
-WAIT_SECONDS = 0.3
+AGAIN_WAIT_SECONDS = 0.3
 """For how long: what is older only stands before what is fresh."""
 
 
@@ -45,9 +45,9 @@ class Reinjection:
         @param now: monotonic seconds.
         """
         self._waiting: deque[tuple[float, Arrival]] = deque()  # with the time until which it may wait
-        self._bytes = 0
-        self._lookedAt = now - LOOK_SECONDS
-        self._stillSince: dict[Carrier, float] = {}  # as they were seen
+        self.bytes = 0
+        self._lookedAt = now - STILL_LOOK_SECONDS
+        self._stillSince: dict[Link, float] = {}  # as they were seen
 
     def __bool__(self) -> bool:
         """
@@ -55,43 +55,46 @@ class Reinjection:
         """
         return bool(self._waiting)
 
-    def findStill(self, tunnels: Iterable[Carrier], now: float) -> list[Carrier]:
+    def findStill(self, links: Iterable[Link], now: float) -> list[Link]:
         """
-        Look at tunnels, now and then.
+        Look at links, now and then.
 
         @return: those that hold something and stand still.
         """
         since, self._lookedAt = now - self._lookedAt, now
-        before = self._stillSince if since < 2 * LOOK_SECONDS else {}
+        before = self._stillSince if since < 2 * STILL_LOOK_SECONDS else {}
         self._stillSince = {}
-        found: list[Carrier] = []
-        for tunnel in tunnels:
-            if tunnel.holdsUnconfirmed() and (standing := tunnel.standing()) is not None and standing.isStill:
-                self._stillSince[tunnel] = first = before.get(tunnel, now)
-                if now - first >= max(STILL_SECONDS, standing.roundTrip):
-                    found.append(tunnel)
+        found: list[Link] = []
+        for link in links:
+            if now - link.sentAt > AGAIN_SECONDS or not link.holdsUnacked():
+                continue
+            path = link.pathStats()
+            if path is not None and path.isStill:
+                self._stillSince[link] = first = before.get(link, now)
+                if now - first >= max(STILL_SECONDS, path.roundTrip):
+                    found.append(link)
         return found
 
     def isTimeToLook(self, now: float) -> bool:
         """
         @return: whether the last look was long enough ago.
         """
-        return now - self._lookedAt >= LOOK_SECONDS
+        return now - self._lookedAt >= STILL_LOOK_SECONDS
 
-    def take(self, tunnel: Carrier, now: float) -> None:
+    def take(self, link: Link, now: float) -> None:
         """
-        Take what a tunnel holds that stands still, or is gone.
+        Take what a link holds that stands still, or is gone.
         """
-        self._stillSince.pop(tunnel, None)
-        for arrival in tunnel.unconfirmed():
-            self._waiting.append((now + WAIT_SECONDS, arrival))
-            self._bytes += costOf(arrival)
-        while self._bytes > MAX_WAITING_BYTES:
+        self._stillSince.pop(link, None)
+        for arrival in link.takeUnacked():
+            self._waiting.append((now + AGAIN_WAIT_SECONDS, arrival))
+            self.bytes += costOf(arrival)
+        while self.bytes > MAX_WAITING_BYTES:
             self._pop()
 
     def _pop(self) -> Arrival:
         arrival = self._waiting.popleft()[1]
-        self._bytes -= costOf(arrival)
+        self.bytes -= costOf(arrival)
         return arrival
 
     def dropStale(self, now: float) -> None:
@@ -120,7 +123,7 @@ class Reinjection:
         """
         self._waiting.clear()
         self._stillSince.clear()
-        self._bytes = 0
+        self.bytes = 0
 
 
 def costOf(arrival: Arrival) -> int:

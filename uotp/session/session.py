@@ -1,29 +1,60 @@
 """
-One remote UDP endpoint and the tunnels that carry for it, on either end.
+One remote UDP endpoint and the links that carry for it, on either end.
 
-Outwards, trains from UDP go to the tunnels by way of the L{Outbound}; inwards, trains
-from any tunnel go to UDP by way of the L{Inbound}.
+Outwards, trains from UDP go to the links by way of L{uotp.session.outbound}; inwards,
+trains from any link go to UDP by way of L{uotp.session.inbound}.  Both are called
+straight by those who have something for them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from uotp.boundaries import Carrier
 from uotp.session.inbound import Inbound
 from uotp.session.outbound import Outbound
 from uotp.telemetry import Drops
-from uotp.train import Arrival, Numbering, Train, bytesOf
+from uotp.train import Train
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStatistics:
+    """
+    What a session has done and how it stands.
+
+    @ivar bytesOut: payload that came from UDP.
+    @ivar bytesIn: payload that came from the links, without what was sent again.
+    @ivar lastActive: when a train came last from either side, by the session's clock.
+    @ivar links: how many carry for it.
+    @ivar parallelism: how many of them may carry at once under load.
+    @ivar backlogBytes: payload and overhead that wait for a link.
+    @ivar againBytes: the same of what is to be sent again.
+    @ivar roundTrip: the longest of its links', in seconds; 0 while none is known.
+    @ivar heldBytes: payload and overhead that wait for trains before them.
+    @ivar pacedBytes: what waits to be handed to UDP, in a socket's measure.
+    @ivar late: datagrams that came too late to be put in order.
+    """
+
+    bytesOut: int
+    bytesIn: int
+    lastActive: float
+    links: int
+    parallelism: int
+    backlogBytes: int
+    againBytes: int
+    roundTrip: float
+    heldBytes: int
+    pacedBytes: int
+    late: int
 
 
 class Session:
     """
-    What both ends of a session have in common.
+    Joins the way out and the way in of one session.
 
-    @ivar answered: whether the other end has ever sent a train.
-    @ivar bytesIn: payload that came from the tunnels.
-    @ivar numbering: of what its tunnels send.
+    @ivar inbound: what its links call.
+    @ivar outbound: what its links and its UDP side call.
     """
 
     def __init__(
@@ -41,114 +72,15 @@ class Session:
         @param whenAnswered: called once, when the other end sends its first train.
         @param reorder: see L{Inbound}.
         """
-        self._delivery = Inbound(deliver, clock, reorder)
-        self._dispatch = Outbound(drops, clock.seconds)
-        self.numbering = Numbering()
-        self._whenAnswered = whenAnswered
-        self._clock: Callable[[], float] = clock.seconds
-        self._heardAt = self._clock()
-        self.answered = False
-        self.bytesIn = 0
-
-    def trainsFromUdp(self, trains: list[Train]) -> None:
-        """
-        The remote UDP endpoint sent trains.
-        """
-        self._dispatch.send(trains)
-
-    def roundTripSeen(self) -> None:
-        """
-        A tunnel knows better how far the other end is.
-        """
-        longest = self._dispatch.measure()
-        if longest:
-            self._delivery.roundTripIs(longest)
-
-    def trainsFromTunnel(self, trains: list[Train]) -> None:
-        """
-        The other end sent trains, in a format that does not number them.
-        """
-        self.bytesIn += bytesOf(trains)
-        self._delivery.unnumbered(trains, self._heard())
-
-    def numberedFromTunnel(self, arrivals: list[Arrival]) -> None:
-        """
-        The other end sent trains, each with the number of its first datagram.
-        """
-        for _, train in arrivals:
-            self.bytesIn += len(train.payload)
-        self._delivery.numbered(arrivals, self._heard())
-
-    def againFromTunnel(self, arrivals: list[Arrival]) -> None:
-        """
-        The other end sent trains again; they are not counted again.
-        """
-        self._delivery.again(arrivals, self._heard())
-
-    def _heard(self) -> float:
-        """
-        @return: what time it is.
-        """
-        self._heardAt = now = self._clock()
-        self._dispatch.answered()
-        if not self.answered:
-            self.answered = True
-            if self._whenAnswered is not None:
-                self._whenAnswered()
-        return now
-
-    def restartOfPeer(self) -> None:
-        """
-        The other end did not know the session any more, and counts anew.
-        """
-        self._delivery.restart()
+        self.inbound = Inbound(deliver, clock, reorder, whenAnswered)
+        self.outbound = Outbound(drops, clock.seconds, self.inbound)
 
     @property
     def lastActive(self) -> float:
         """
         When a train came last, from either side, by the clock that was handed in.
         """
-        return float(max(self._heardAt, self._dispatch.lastActive))
-
-    @property
-    def bytesOut(self) -> int:
-        """
-        Payload that came from UDP.
-        """
-        return self._dispatch.bytes
-
-    @property
-    def waits(self) -> bool:
-        """
-        See L{Outbound.waits}.
-        """
-        return self._dispatch.waits
-
-    @property
-    def late(self) -> int:
-        """
-        How many datagrams came too late to be put in order.
-        """
-        return self._delivery.late
-
-    def tunnelFree(self, tunnel: Carrier) -> None:
-        """
-        A tunnel takes trains.
-        """
-        self._dispatch.tunnelFree(tunnel)
-
-    def tunnelFull(self, tunnel: Carrier) -> None:
-        """
-        A tunnel takes no more trains until it is free again.
-        """
-        self._dispatch.tunnelFull(tunnel)
-
-    def tunnelGone(self, tunnel: Carrier) -> None:
-        """
-        A tunnel carries no more, for now or for ever.
-        """
-        self._dispatch.tunnelGone(tunnel)
-        self.roundTripSeen()
+        return max(self.inbound.lastActive, self.outbound.lastActive)
 
     def finish(self, done: Callable[[], None]) -> None:
         """
@@ -156,7 +88,26 @@ class Session:
 
         @param done: called when that is done; maybe at once.
         """
-        self._delivery.finish(done)
+        self.inbound.finish(done)
+
+    def statistics(self) -> SessionStatistics:
+        """
+        @return: how the session stands.
+        """
+        inbound, outbound = self.inbound, self.outbound
+        return SessionStatistics(
+            bytesOut=outbound.bytes,
+            bytesIn=inbound.bytes,
+            lastActive=self.lastActive,
+            links=outbound.links,
+            parallelism=outbound.parallelism,
+            backlogBytes=outbound.backlogBytes,
+            againBytes=outbound.againBytes,
+            roundTrip=outbound.roundTrip,
+            heldBytes=inbound.heldBytes,
+            pacedBytes=inbound.pacedBytes,
+            late=inbound.late,
+        )
 
 
 def wordsForLate(datagrams: int) -> str:

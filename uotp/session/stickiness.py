@@ -9,7 +9,7 @@ it stays, unless there is a reason.
 
 from __future__ import annotations
 
-from uotp.boundaries import Carrier
+from uotp.boundaries import Link
 from uotp.path import TROUBLED
 
 STAY_SECONDS = 1.0
@@ -37,12 +37,11 @@ while the way back is fine or never used.
 
 class Stickiness:
     """
-    What happened since it was last considered to move on.
+    Decides when a flow that fills no link moves on to another one.
 
-    @ivar endsAt: when it is to be considered again, in monotonic seconds.
-    @ivar answers: reads from tunnels.
-    @ivar loaded: whether tunnels were filled.
-    @ivar leftTrouble: whether a tunnel was left because it was in trouble.
+    @ivar endsAt: when that is to be considered again, in monotonic seconds.
+    @ivar loaded: whether links were filled.
+    @ivar leftTrouble: whether a link was left because it was in trouble.
     """
 
     def __init__(self, now: float) -> None:
@@ -51,60 +50,61 @@ class Stickiness:
         """
         self._movedAt = now
         self._suspicions = 0  # how often silence may yet be taken for a standstill
-        self._begin(now, 0)
+        self._begin(now, 0, 0)
 
-    def _begin(self, now: float, bytesOut: int) -> None:
+    def _begin(self, now: float, bytesOut: int, reads: int) -> None:
         self._since = now
         self._bytesBefore = bytesOut
         self.endsAt = now + STAY_SECONDS
-        self.answers = 0
+        self._readsBefore = reads
         self.loaded = self.leftTrouble = False
 
-    def isOver(self, current: Carrier | None, tunnels: int, bytesOut: int, now: float) -> bool:
+    def isOver(self, current: Link | None, links: int, bytesOut: int, reads: int, now: float) -> bool:
         """
         To be asked from L{endsAt} on; where something stands before the next train,
-        which another tunnel would overtake, again and again for a while.
+        which another link would overtake, again and again for a while.
 
-        @param current: the tunnel in use.
-        @param tunnels: how many there are.
+        @param current: the link in use.
+        @param links: how many there are.
         @param bytesOut: payload that came from UDP so far.
+        @param reads: how often something came from links so far.
         @return: whether to move on now.
         """
         shallMove = False
         if current is not None and not self.loaded:
             if now < self.endsAt + STAY_SECONDS and 0 < current.cost() < TROUBLED:
                 return False
-            isSilent = self._suspect(tunnels)
+            isSilent = self._suspect(links, reads - self._readsBefore)
             shallMove = isSilent or self._mayMove(current, bytesOut, now)
-        self._begin(now, bytesOut)
+        self._begin(now, bytesOut, reads)
         return shallMove
 
     def moved(self, now: float) -> None:
         """
-        Another tunnel is in use now.
+        Another link is in use now.
         """
         self._movedAt = now
 
-    def _mayMove(self, current: Carrier, bytesOut: int, now: float) -> bool:
+    def _mayMove(self, current: Link, bytesOut: int, now: float) -> bool:
         """
-        @return: whether another tunnel, which has rested, can take over without holding
-            anything up; or whether losses make us change tunnels anyway, so that the
+        @return: whether another link, which has rested, can take over without holding
+            anything up; or whether losses make us change links anyway, so that the
             others had better be warm; or whether it has been long.
         """
-        standing = current.standing()
-        if standing is None:
+        path = current.pathStats()
+        if path is None:
             return True
-        perRoundTrip = (bytesOut - self._bytesBefore) / (now - self._since) * standing.roundTrip
+        perRoundTrip = (bytesOut - self._bytesBefore) / (now - self._since) * path.roundTrip
         return perRoundTrip <= FIRST_WINDOW_BYTES or self.leftTrouble or now >= self._movedAt + LONGEST_STAY_SECONDS
 
-    def _suspect(self, tunnels: int) -> bool:
+    def _suspect(self, links: int, answers: int) -> bool:
         """
         @return: whether nothing comes back any more where much did, so that the current
-            tunnel may have come to a standstill; once for each tunnel that there is.
+            link may have come to a standstill; once for each link that there is.
         """
-        if self.answers >= MANY_ANSWERS:
-            self._suspicions = tunnels
-        elif not self.answers and self._suspicions:
+        if answers >= MANY_ANSWERS:
+            self._suspicions = links
+        elif not answers and self._suspicions:
             self._suspicions -= 1
             return True
         return False

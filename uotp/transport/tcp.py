@@ -21,7 +21,7 @@ from uotp.net import (
     unacknowledgedBytes,
     unsentBytes,
 )
-from uotp.path import PathStats
+from uotp.path import TROUBLED, PathStats
 
 READ_BYTES = 64 * 1024
 """What a connection reads before others get their turn, and then decodes at one go."""
@@ -65,15 +65,21 @@ class PlainConnection(tcp.Connection):
     def cost(self) -> int:
         """
         @return: what stands before the next byte that is written, in bytes; see
-            L{uotp.boundaries.Carrier.cost}.
+            L{uotp.boundaries.Stream.cost}.
         """
         return tcpCost(self.socket) + unsentBytes(self)
 
-    def standing(self) -> PathStats | None:
+    def pathStats(self) -> PathStats | None:
         """
-        @return: how the connection stands; see L{uotp.boundaries.Carrier.standing}.
+        @return: how the connection stands; see L{uotp.boundaries.Stream.pathStats}.
         """
         return tcpPathStats(self.socket)
+
+    def isTroubled(self) -> bool:
+        """
+        @return: whether the kernel is repairing a loss on the connection.
+        """
+        return tcpCost(self.socket) >= TROUBLED
 
     def unacknowledged(self) -> int | None:
         """

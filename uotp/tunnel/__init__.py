@@ -8,7 +8,7 @@ from uotp.tunnel.accepted import AcceptedTunnel
 from uotp.tunnel.dialled import DialledTunnel
 from uotp.tunnel.live import LiveTunnels
 from uotp.tunnel.service import TunnelService
-from uotp.tunnel.states import DialledTunnelOwner, State
+from uotp.tunnel.states import DialledTunnelOwner, TunnelState
 from uotp.tunnel.tunnel import Tunnel
 
 __all__ = [
@@ -16,7 +16,7 @@ __all__ = [
     "DialledTunnel",
     "DialledTunnelOwner",
     "LiveTunnels",
-    "State",
     "Tunnel",
     "TunnelService",
+    "TunnelState",
 ]

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from uotp.boundaries import TrainsOfTunnel
+from uotp.boundaries import CarriedSession
 from uotp.errors import PeerError
 from uotp.tunnel.heartbeat import ACCEPTED_GIVE_UP_SECONDS
-from uotp.tunnel.states import AcceptedTunnelOwner, State
+from uotp.tunnel.states import AcceptedTunnelOwner, TunnelState
 from uotp.tunnel.tunnel import Tunnel
 from uotp.wire import ClientHelloDecoder, ServerHello, WireFormat, encodeServerHello
 
@@ -35,7 +35,7 @@ class AcceptedTunnel(Tunnel):
         Nothing to do: the peer speaks first.
         """
 
-    def welcome(self, session: TrainsOfTunnel, *, isNew: bool, keptSeconds: float) -> None:
+    def welcome(self, session: CarriedSession, *, isNew: bool, keptSeconds: float) -> None:
         """
         Say that the tunnel may carry, as far as that can be said, and open it.
 
@@ -60,10 +60,9 @@ class AcceptedTunnel(Tunnel):
         """
         The hello comes first, and frames may come in the same breath.
         """
-        if self.state is not State.HELLO:
-            super().dataReceived(data)
+        self._heardHello = True
+        if self.state is not TunnelState.HELLO:
             return
-        self.heard = True
         try:
             heard = self._helloDecoder.feed(data)
         except PeerError as error:
@@ -74,8 +73,8 @@ class AcceptedTunnel(Tunnel):
         hello, rest = heard
         self.wireFormat = hello.wireFormat
         self._acceptedBy.helloReceived(self, hello)
-        if rest:
-            super().dataReceived(rest)
+        if rest and self.link is not None:
+            self.link.received(rest)
 
     def peerLeft(self) -> None:
         """

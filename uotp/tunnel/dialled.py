@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from uotp.errors import PeerError
-from uotp.tunnel.states import DialledTunnelOwner, State
+from uotp.tunnel.states import DialledTunnelOwner, TunnelState
 from uotp.tunnel.tunnel import Tunnel
 from uotp.wire import (
     ClientHello,
@@ -53,10 +53,9 @@ class DialledTunnel(Tunnel):
         """
         The server's answer comes first, and frames may come in the same breath.
         """
-        if self.state is not State.HELLO or self.wireFormat is WireFormat.ONE:
-            super().dataReceived(data)
+        self._heardHello = True
+        if self.state is not TunnelState.HELLO or self.wireFormat is WireFormat.ONE:
             return
-        self.heard = True
         try:
             answered = self._answerDecoder.feed(data)
             if answered is None:
@@ -69,8 +68,8 @@ class DialledTunnel(Tunnel):
             self.misbehaved(PeerError("the server refuses the session; its log says why"))
             return
         self._dialledBy.tunnelOpened(self)
-        if rest:
-            super().dataReceived(rest)
+        if rest and self.link is not None:
+            self.link.received(rest)
 
     def peerLeft(self) -> None:
         """

@@ -2,7 +2,7 @@
 Whether the program at the other end of a tunnel lives, and how long it takes to get an
 answer from it: pings, of which never more than one is on its way.
 
-The life of a heartbeat is a table, L{NEXT_STATE}.  A tunnel that carries is asked every
+The life of a heartbeat is a table, L{HEARTBEAT_STATES}.  A tunnel that carries is asked every
 L{BUSY_SECONDS}, with the next train or without; one that hears nothing, now and then.
 An answer that does not come in a few round trips is overdue: the tunnel is not to be
 relied on until it comes.  When it stays away, the tunnel is given up.
@@ -26,7 +26,7 @@ How long a tunnel may be silent before it is asked, at least, and twice that at 
 That the path is gone the kernel finds sooner.
 """
 
-ROUND_TRIPS = 4.0
+PATIENCE_ROUND_TRIPS = 4.0
 LEAST_PATIENCE_SECONDS = 0.5
 MOST_PATIENCE_SECONDS = 4.0
 """
@@ -59,7 +59,7 @@ once: what made the others longer was no matter of the path.
 """
 
 
-class State(Enum):
+class HeartbeatState(Enum):
     """
     What is known of the other end.
     """
@@ -71,7 +71,7 @@ class State(Enum):
     STOPPED = auto()
 
 
-class Event(Enum):
+class HeartbeatEvent(Enum):
     """
     What can happen.
     """
@@ -82,17 +82,17 @@ class Event(Enum):
     STOP = auto()
 
 
-NEXT_STATE: dict[tuple[State, Event], State] = {
-    (State.QUIET, Event.ASK): State.ASKED,
-    (State.QUIET, Event.STOP): State.STOPPED,
-    (State.ASKED, Event.ANSWER): State.QUIET,
-    (State.ASKED, Event.LATE): State.OVERDUE,
-    (State.ASKED, Event.STOP): State.STOPPED,
-    (State.OVERDUE, Event.ANSWER): State.QUIET,
-    (State.OVERDUE, Event.LATE): State.GIVEN_UP,
-    (State.OVERDUE, Event.STOP): State.STOPPED,
-    (State.GIVEN_UP, Event.ANSWER): State.QUIET,
-    (State.GIVEN_UP, Event.STOP): State.STOPPED,
+HEARTBEAT_STATES: dict[tuple[HeartbeatState, HeartbeatEvent], HeartbeatState] = {
+    (HeartbeatState.QUIET, HeartbeatEvent.ASK): HeartbeatState.ASKED,
+    (HeartbeatState.QUIET, HeartbeatEvent.STOP): HeartbeatState.STOPPED,
+    (HeartbeatState.ASKED, HeartbeatEvent.ANSWER): HeartbeatState.QUIET,
+    (HeartbeatState.ASKED, HeartbeatEvent.LATE): HeartbeatState.OVERDUE,
+    (HeartbeatState.ASKED, HeartbeatEvent.STOP): HeartbeatState.STOPPED,
+    (HeartbeatState.OVERDUE, HeartbeatEvent.ANSWER): HeartbeatState.QUIET,
+    (HeartbeatState.OVERDUE, HeartbeatEvent.LATE): HeartbeatState.GIVEN_UP,
+    (HeartbeatState.OVERDUE, HeartbeatEvent.STOP): HeartbeatState.STOPPED,
+    (HeartbeatState.GIVEN_UP, HeartbeatEvent.ANSWER): HeartbeatState.QUIET,
+    (HeartbeatState.GIVEN_UP, HeartbeatEvent.STOP): HeartbeatState.STOPPED,
 }
 """What each event leads to.  A pair that is not here changes nothing."""
 
@@ -125,7 +125,7 @@ class HeartbeatOwner(Protocol):
         """
 
 
-class Heartbeat(StateMachine[State, Event]):
+class Heartbeat(StateMachine[HeartbeatState, HeartbeatEvent]):
     """
     The pings of one tunnel.
 
@@ -147,7 +147,7 @@ class Heartbeat(StateMachine[State, Event]):
         @param ping: sends a ping that carries this.
         @param giveUpSeconds: how long an answer may be overdue.
         """
-        super().__init__(clock, NEXT_STATE, State.QUIET)
+        super().__init__(clock, HEARTBEAT_STATES, HeartbeatState.QUIET)
         self._ping = ping
         self._giveUpSeconds = giveUpSeconds
         self._owner = owner
@@ -162,11 +162,11 @@ class Heartbeat(StateMachine[State, Event]):
 
     def _waited(self) -> None:
         self._timer = None
-        if self._state is State.QUIET:
+        if self.state is HeartbeatState.QUIET:
             self._wasQuiet()
-        elif self._state is State.ASKED:
+        elif self.state is HeartbeatState.ASKED:
             self._wasAsked()
-        elif self._advance(Event.LATE):
+        elif self._advance(HeartbeatEvent.LATE):
             self._owner.pongGivenUp()
 
     # Asking.
@@ -185,7 +185,7 @@ class Heartbeat(StateMachine[State, Event]):
             one is on its way.
         """
         self.due = False
-        if not self._advance(Event.ASK):
+        if not self._advance(HeartbeatEvent.ASK):
             return None
         self._asked += 1
         self._askedAt = self._clock.seconds()
@@ -197,7 +197,7 @@ class Heartbeat(StateMachine[State, Event]):
         if not self.roundTrip:
             return FIRST_PATIENCE_SECONDS
         roundTrip = max(self.roundTrip, self._owner.pathRoundTrip())
-        return min(max(ROUND_TRIPS * roundTrip, LEAST_PATIENCE_SECONDS), MOST_PATIENCE_SECONDS)
+        return min(max(PATIENCE_ROUND_TRIPS * roundTrip, LEAST_PATIENCE_SECONDS), MOST_PATIENCE_SECONDS)
 
     def _wasQuiet(self) -> None:
         if self.carried or (self.due and not self.heard):
@@ -215,10 +215,10 @@ class Heartbeat(StateMachine[State, Event]):
         self._proving = True
         self.heard = False
         self.ask()
-        if self._state is State.ASKED:  # maybe before
+        if self.state is HeartbeatState.ASKED:  # maybe before
             assert self._timer is not None
             self._timer.reset(self._patience())
-        elif self._advance(Event.LATE):
+        elif self._advance(HeartbeatEvent.LATE):
             self._owner.pongGivenUp()
 
     # Answers.
@@ -230,8 +230,8 @@ class Heartbeat(StateMachine[State, Event]):
         @param payload: what it carried.
         @return: whether it was asked for, and tells the round trip.
         """
-        wasAsked = self._state is State.ASKED
-        if payload != self._asked.to_bytes(PING_BYTES, "big") or not self._advance(Event.ANSWER):
+        wasAsked = self.state is HeartbeatState.ASKED
+        if payload != self._asked.to_bytes(PING_BYTES, "big") or not self._advance(HeartbeatEvent.ANSWER):
             return False
         took = max(self._clock.seconds() - self._askedAt, LEAST_ROUND_TRIP_SECONDS)
         isShorter = not 0 < self.roundTrip <= took
@@ -253,15 +253,15 @@ class Heartbeat(StateMachine[State, Event]):
         if left > 0 and more > LEAST_WAIT_SECONDS:
             self.heard = False
             self._wait(min(more, left))
-        elif self._advance(Event.LATE):
+        elif self._advance(HeartbeatEvent.LATE):
             self._wait(self._giveUpSeconds)
             self._owner.pongOverdue()
-            if self._proving and self._advance(Event.LATE):
+            if self._proving and self._advance(HeartbeatEvent.LATE):
                 self._owner.pongGivenUp()
 
     def stop(self) -> None:
         """
         Ask no more.
         """
-        self._advance(Event.STOP)
+        self._advance(HeartbeatEvent.STOP)
         self.due = False

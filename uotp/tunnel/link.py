@@ -1,53 +1,62 @@
 """
 What is spoken on an open tunnel, whatever the format: trains both ways, and maybe pings,
-and how a tunnel ends with nothing lost.  The connection under it, and its life, are
-L{uotp.tunnel.tunnel}'s.
+and how a tunnel ends with nothing lost.  A link exists only while its tunnel is open.  It
+stands between the stream and the session: what comes it hands straight to the session, and
+what the session gives it, it writes straight to the stream.  The connection under it, and
+its life, are L{uotp.tunnel.tunnel}'s.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
-from uotp.boundaries import TrainsOfTunnel
+from uotp.boundaries import CarriedSession, Stream
+from uotp.errors import PeerError
+from uotp.path import PathStats
 from uotp.train import Arrival, Train
 from uotp.tunnel.readiness import Readiness
 
 
-class Speaker(Protocol):
+@dataclass(frozen=True, slots=True)
+class LinkStatistics:
     """
-    A tunnel, as its conversation sees it.
+    What a link has done and how it stands.
 
-    @ivar giveUpSeconds: how long an answer may be overdue.
+    @ivar carried: bytes of frames, both ways.
+    @ivar roundTrip: to the other end's program and back, in seconds; 0 while it is not
+        known.
+    @ivar unackedBytes: payload and overhead that are kept, since they may have to be sent
+        again.
+    @ivar queuedBytes: what the stream holds and has not given to the kernel.
+    @ivar path: how the path is, or L{None} where the system does not tell.
+    """
+
+    carried: int
+    roundTrip: float
+    unackedBytes: int
+    queuedBytes: int
+    path: PathStats | None
+
+
+class LinkOwner(Protocol):
+    """
+    A tunnel, as its link sees it.
+
+    @ivar giveUpSeconds: how long a pong may be overdue.
     """
 
     giveUpSeconds: float
 
-    def say(self, frames: bytes) -> None:
-        """
-        Write frames.
-        """
-
     def isFull(self) -> bool:
         """
-        @return: whether the connection holds as much as it wants to.
-        """
-
-    def unacknowledged(self) -> int | None:
-        """
-        @return: how many bytes of what was written the other kernel has not acknowledged;
-            L{None} where the system does not tell.
-        """
-
-    def pathRoundTrip(self) -> float:
-        """
-        @return: the round trip that the kernel sees, in seconds; 0 where it does not
-            tell.
+        @return: whether the stream holds as much as it wants to.
         """
 
     def pongGivenUp(self) -> None:
         """
-        The other end has not answered for so long that the tunnel had better be replaced.
+        A pong is overdue for so long that the tunnel had better be replaced.
         """
 
     def peerDrained(self) -> None:
@@ -62,73 +71,89 @@ class Speaker(Protocol):
         @raise PeerError: when it may not say so.
         """
 
+    def misbehaved(self, error: PeerError) -> None:
+        """
+        The other end did what it may not do: that costs this tunnel.
+        """
 
-class Link:
+
+class TunnelLink:
     """
-    What is spoken on one tunnel, and whether it takes trains.  What a format cannot do,
-    it does not do.
+    Speaks on one tunnel for one session.  What a format cannot do, its link does not do.
 
     @ivar roundTrip: to the other end's program and back, smoothed, in seconds; 0 while
         it is not known.
-    @ivar encode: trains to what is to be written for them.
+    @ivar sentAt: when it was given trains last, by the session's clock.
+    @ivar carried: bytes of frames, both ways.
     """
 
     roundTrip = 0.0
+    sentAt = float("-inf")
 
-    encode: Callable[[list[Train]], bytes]
-
-    def __init__(self, speaker: Speaker, session: TrainsOfTunnel, readiness: Readiness) -> None:
+    def __init__(self, stream: Stream, owner: LinkOwner, session: CarriedSession, clock: Callable[[], float]) -> None:
         """
+        @param stream: what the tunnel is made of.
         @param session: whom the tunnel carries for.
-        @param readiness: of the tunnel, for that session.
+        @param clock: the session's, monotonic seconds.
         """
-        self._speaker = speaker
-        self._session = session
-        self._readiness = readiness
+        self._stream = stream
+        self._owner = owner
+        self._inbound = session.inbound
+        self._seconds = clock
+        self._readiness = Readiness(self, session.outbound, full=owner.isFull())
+        self._carries = True
+        self._isOver = False
+        self.carried = 0
+        # Asked for each train that may carry: no frame of ours between.
+        self.cost = stream.cost
+        self.isTroubled = stream.isTroubled
+        self.pathStats = stream.pathStats
+
+    def send(self, trains: list[Train], now: float) -> None:
+        """
+        See L{uotp.boundaries.Link.send}; what is over sends nothing.
+        """
+        raise NotImplementedError
+
+    def sendAgain(self, arrivals: list[Arrival]) -> None:
+        """
+        See L{uotp.boundaries.Link.sendAgain}: nothing, where nobody could tell what comes
+        twice.
+        """
+
+    def holdsUnacked(self) -> bool:
+        """
+        See L{uotp.boundaries.Link.holdsUnacked}.
+        """
+        return False
+
+    def takeUnacked(self) -> list[Arrival]:
+        """
+        See L{uotp.boundaries.Link.takeUnacked}.
+        """
+        return []
 
     def received(self, data: bytes) -> None:
         """
         Bytes came: hand the trains on, and do what is asked for.
-
-        @raise PeerError: for what the format does not allow.
         """
         raise NotImplementedError
 
-    def encodeAgain(self, arrivals: list[Arrival]) -> bytes:
-        """
-        @param arrivals: trains that have their numbers.
-        @return: what is to be written for them: nothing, where nobody could tell what
-            comes twice.
-        """
-        return b""
-
-    def holdsUnconfirmed(self) -> bool:
-        """
-        @return: whether anything is kept for L{unconfirmed}.
-        """
-        return False
-
-    def unconfirmed(self) -> list[Arrival]:
-        """
-        @return: what was sent of late and is not known to have arrived, once.
-        """
-        return []
-
     def start(self) -> None:
         """
-        The tunnel is open.
+        The tunnel is open: let the session use it.
         """
         self._readiness.begin()
 
     def full(self) -> None:
         """
-        The connection holds as much as it wants to.
+        The stream holds as much as it wants to.
         """
         self._readiness.full()
 
     def free(self) -> None:
         """
-        The connection takes more.
+        The stream takes more.
         """
         self._readiness.free()
 
@@ -153,8 +178,32 @@ class Link:
         Say that the session is over.
         """
 
-    def stop(self) -> None:
+    def end(self, *, isLost: bool) -> None:
         """
         The tunnel is open no more.
+
+        @param isLost: whether what it was given may not have arrived, so that another has
+            to carry it.
         """
         self._readiness.end()
+        self._carries = False
+        self._isOver = True
+
+    def statistics(self) -> LinkStatistics:
+        """
+        @return: how the link stands.
+        """
+        return LinkStatistics(
+            carried=self.carried,
+            roundTrip=self.roundTrip,
+            unackedBytes=self.unackedBytes,
+            queuedBytes=self._stream.queuedBytes(),
+            path=self.pathStats(),
+        )
+
+    @property
+    def unackedBytes(self) -> int:
+        """
+        Payload and overhead that are kept, since they may have to be sent again.
+        """
+        return 0

@@ -4,29 +4,48 @@ What is spoken on an open tunnel in format 1: trains, and nothing else.
 
 from __future__ import annotations
 
-from uotp.boundaries import TrainsOfTunnel
-from uotp.tunnel.link import Link, Speaker
-from uotp.tunnel.readiness import Readiness
+from collections.abc import Callable
+
+from uotp.boundaries import CarriedSession, Stream
+from uotp.train import Train
+from uotp.tunnel.link import LinkOwner, TunnelLink
 from uotp.wire import Format1Codec
 
 
-class Format1Link(Link):
+class Format1Link(TunnelLink):
     """
-    Trains, and nothing else.
+    Speaks format 1.
+
+    @ivar heard: whether a byte has come.
     """
 
-    def __init__(self, speaker: Speaker, session: TrainsOfTunnel, readiness: Readiness) -> None:
+    def __init__(self, stream: Stream, owner: LinkOwner, session: CarriedSession, clock: Callable[[], float]) -> None:
         """
-        See L{Link}.
+        See L{TunnelLink}.
         """
-        super().__init__(speaker, session, readiness)
+        super().__init__(stream, owner, session, clock)
         self._codec = Format1Codec()
-        self.encode = self._codec.encode
+        self.heard = False
+
+    def send(self, trains: list[Train], now: float) -> None:
+        """
+        See L{uotp.boundaries.Link.send}.
+        """
+        if not self._carries:
+            return
+        self.sentAt = now
+        frames = self._codec.encode(trains)
+        self.carried += len(frames)
+        self._stream.write(frames)
 
     def received(self, data: bytes) -> None:
         """
         Hand the trains on.
         """
+        self.heard = True
+        if self._isOver:
+            return
+        self.carried += len(data)
         trains = self._codec.decode(data)
         if trains:
-            self._session.trainsFromTunnel(trains)
+            self._inbound.unnumbered(trains, self._seconds())

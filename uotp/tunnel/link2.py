@@ -1,128 +1,175 @@
 """
-What is spoken on an open tunnel in format 2: numbered trains, pings, and a farewell.
+What is spoken on an open tunnel in format 2: numbered trains, pings, and a farewell.  The
+steps of a train's way out:
+
+1. It is given the next numbers of its session, and made a frame.
+2. It is kept until it is known to have arrived (L{uotp.tunnel.unacked}).
+3. The frame is written, with a ping behind it when one is due
+   (L{uotp.tunnel.heartbeat}).
+
+And of what comes:
+
+1. A read that is one whole train goes straight on.  Any other is decoded: into trains,
+   trains that were sent before, and control frames.
+2. Trains go to the session, with their numbers.
+3. Pings are answered, pongs tell the round trip and what has arrived, and a drain or a bye
+   is the tunnel's business.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from uotp.boundaries import TrainsOfTunnel
+from uotp.boundaries import CarriedSession, Stream
+from uotp.errors import PeerError
 from uotp.train import Arrival, Train
 from uotp.tunnel.heartbeat import Heartbeat
-from uotp.tunnel.link import Link, Speaker
-from uotp.tunnel.readiness import Readiness
+from uotp.tunnel.link import LinkOwner, TunnelLink
 from uotp.tunnel.unacked import Unacked
 from uotp.wire import Format2Codec, Kind, controlFrame, frameAgain
 
 
-class Format2Link(Link):
+class Format2Link(TunnelLink):
     """
-    Numbered trains, pings, and a farewell.
+    Speaks format 2.
     """
 
-    def __init__(self, speaker: Speaker, session: TrainsOfTunnel, readiness: Readiness, clock: Any) -> None:
+    def __init__(self, stream: Stream, owner: LinkOwner, session: CarriedSession, clock: Any) -> None:
         """
-        See L{Link}.
+        See L{TunnelLink}.
 
         @param clock: C{IReactorTime}.
         """
-        super().__init__(speaker, session, readiness)
-        self._seconds: Callable[[], float] = clock.seconds
-        self._numbering = session.numbering
-        self._codec = Format2Codec(session.numbering)
-        self._unconfirmed = Unacked()
-        self._askedBehind = 0  # so much payload was sent before the last ping
-        self._heartbeat = Heartbeat(clock, self, self._ping, speaker.giveUpSeconds)
-        self._owed: bytes | None = None  # by us, for a ping
+        super().__init__(stream, owner, session, clock.seconds)
+        self._outbound = session.outbound
+        self._numbering = session.outbound.numbering
+        self._codec = Format2Codec(self._numbering)
+        self._unacked = Unacked()
+        self._pingedBehind = 0  # so much payload was sent before the last ping
+        self._heartbeat = Heartbeat(clock, self, self._ping, owner.giveUpSeconds)
+        self._owedPong: bytes | None = None  # what the ping carried that we have to answer
         self._saidDrain = False
-        self.encode = self._encode
 
-    def _encode(self, trains: list[Train]) -> bytes:
+    # Trains.
+
+    def send(self, trains: list[Train], now: float) -> None:
         """
-        Number trains and make frames of them, with a ping behind them when one is due.
+        See L{uotp.boundaries.Link.send}.
         """
-        heartbeat = self._heartbeat
-        heartbeat.carried = True
-        self._keep(trains)
+        if not self._carries:
+            return
+        self.sentAt = now
+        heartbeat, unacked = self._heartbeat, self._unacked
+        if unacked.kept >= unacked.askAt:
+            self._askKernel()
+        number = self._numbering.next
         frames = self._codec.encode(trains)
+        unacked.add(number, trains, now)
+        heartbeat.carried = True
         if heartbeat.due and (payload := heartbeat.join()) is not None:
-            self._askedBehind = self._unconfirmed.position
-            return frames + controlFrame(Kind.PING, payload)
-        return frames
+            self._pingedBehind = unacked.position
+            frames += controlFrame(Kind.PING, payload)
+        self.carried += len(frames)
+        self._stream.write(frames)
 
-    def _keep(self, trains: list[Train]) -> None:
+    def _askKernel(self) -> None:
         """
-        Keep trains that are about to be numbered and written.  What is not acknowledged
-        is more on the wire than in payload, so that we never take too much for confirmed.
+        Forget what has been acknowledged.  What has not is more on the wire than in
+        payload, so that we never take too much for confirmed.
         """
-        unconfirmed = self._unconfirmed
-        if unconfirmed.isLong:
-            unacknowledged = self._speaker.unacknowledged()
-            if unacknowledged is None:
-                unconfirmed.nobodyTells()
-            else:
-                unconfirmed.confirm(unconfirmed.position - unacknowledged)
-        unconfirmed.add(self._numbering.next, trains, self._seconds())
+        unacknowledged = self._stream.unacknowledged()
+        if unacknowledged is None:
+            self._unacked.nobodyTells()
+        else:
+            self._unacked.confirm(self._unacked.position - unacknowledged)
 
-    def encodeAgain(self, arrivals: list[Arrival]) -> bytes:
+    def sendAgain(self, arrivals: list[Arrival]) -> None:
         """
-        Make frames of trains with the numbers that they have.  They are not kept: what is
-        lost twice is lost.
+        See L{uotp.boundaries.Link.sendAgain}.  The trains are not kept: what is lost twice
+        is lost.
         """
+        if not self._carries:
+            return
         self._heartbeat.carried = True
-        return b"".join([frameAgain(number, train) for number, train in arrivals])
+        frames = b"".join([frameAgain(number, train) for number, train in arrivals])
+        if frames:
+            self.carried += len(frames)
+            self._stream.write(frames)
 
-    def holdsUnconfirmed(self) -> bool:
+    def holdsUnacked(self) -> bool:
         """
-        Tell whether another tunnel might have to carry something.
+        See L{uotp.boundaries.Link.holdsUnacked}.
         """
-        return self._unconfirmed.kept > 0
+        return self._unacked.kept > 0
 
-    def unconfirmed(self) -> list[Arrival]:
+    def takeUnacked(self) -> list[Arrival]:
         """
-        What another tunnel had better carry; what was drained arrives.
+        See L{uotp.boundaries.Link.takeUnacked}.
         """
-        return [] if self._saidDrain else self._unconfirmed.take(self._seconds())
+        return [] if self._saidDrain else self._unacked.take(self._seconds())
+
+    @property
+    def unackedBytes(self) -> int:
+        """
+        Payload and overhead that are kept, since they may have to be sent again.
+        """
+        return self._unacked.kept
 
     def received(self, data: bytes) -> None:
         """
         Hand the trains on, and do what is asked for.
         """
+        if self._isOver:
+            return
+        self.carried += len(data)
         self._heartbeat.heard = True
-        arrivals, controls, again = self._codec.decode(data)
-        if arrivals:
-            self._session.numberedFromTunnel(arrivals)
-        if again:
-            self._session.againFromTunnel(again)
-        if controls:
-            self._obey(controls)
+        lone = self._codec.decodeLone(data)
+        if lone is None:
+            self._receivedMany(data)
+        else:
+            self._inbound.lone(lone[0], lone[1], self._seconds())
+
+    def _receivedMany(self, data: bytes) -> None:
+        try:
+            arrivals, controls, again = self._codec.decode(data)
+            if arrivals:
+                self._inbound.numbered(arrivals, self._seconds())
+            if again:
+                self._inbound.again(again, self._seconds())
+            if controls:
+                self._obey(controls)
+        except PeerError as error:
+            self._owner.misbehaved(error)
+
+    # Pings.
 
     def _obey(self, controls: list[tuple[Kind, bytes]]) -> None:
         """
         Of several pings that came at once the last is answered: an honest peer has but
         one on its way, and another shall not make us write for each.
+
+        @raise PeerError: for what the other end may not say.
         """
-        asked: bytes | None = None
+        pinged: bytes | None = None
         for kind, payload in controls:
             if kind is Kind.PING:
-                asked = payload
+                pinged = payload
             elif kind is Kind.PONG:
                 if self._heartbeat.answered(payload):
-                    self._unconfirmed.confirm(self._askedBehind)
+                    self._unacked.confirm(self._pingedBehind)
                     self.roundTrip = self._heartbeat.roundTrip
-                    self._session.roundTripSeen()
+                    self._outbound.roundTripChanged()
             elif kind is Kind.DRAIN:
-                self._speaker.peerDrained()
+                self._owner.peerDrained()
             elif kind is Kind.BYE:
-                self._speaker.peerLeft()
-        if asked is not None:
-            self._owed = asked
-            self._answer()
+                self._owner.peerLeft()
+        if pinged is not None:
+            self._owedPong = pinged
+            self._pong()
 
     def start(self) -> None:
         """
-        Find out how far the other end is.
+        Find out how far the other end is, and let the session use the tunnel.
         """
         self._heartbeat.ask()
         super().start()
@@ -131,50 +178,44 @@ class Format2Link(Link):
         """
         Answer what was asked, first.
         """
-        self._answer()
-        if not self._speaker.isFull():  # by that
+        self._pong()
+        if not self._owner.isFull():  # by that
             super().free()
 
-    def _answer(self) -> None:
+    def _pong(self) -> None:
         """
-        Answer what was asked, unless the connection is full: so that never more than
-        one answer waits in it.
+        Answer what was asked, unless the stream is full: so that never more than one
+        answer waits in it.
         """
-        if self._owed is not None and not self._speaker.isFull():
-            payload, self._owed = self._owed, None
-            self._speaker.say(controlFrame(Kind.PONG, payload))
+        if self._owedPong is not None and not self._owner.isFull():
+            payload, self._owedPong = self._owedPong, None
+            self._say(Kind.PONG, payload)
 
     def _ping(self, payload: bytes) -> None:
-        self._askedBehind = self._unconfirmed.position
-        self._speaker.say(controlFrame(Kind.PING, payload))
+        self._pingedBehind = self._unacked.position
+        self._say(Kind.PING, payload)
+
+    def _say(self, kind: Kind, payload: bytes = b"") -> None:
+        if not self._isOver:
+            self._stream.write(controlFrame(kind, payload))
 
     def prove(self) -> bool:
         """
-        Ask, and give the other end up if the answer is overdue.
+        Ask, and give the other end up if the pong is overdue.
         """
         self._heartbeat.prove()
-        return True
-
-    def drain(self) -> bool:
-        """
-        Say that no more trains follow, once.
-        """
-        self._heartbeat.stop()
-        if not self._saidDrain:
-            self._saidDrain = True
-            self._speaker.say(controlFrame(Kind.DRAIN))
-            self._readiness.end()
         return True
 
     def pathRoundTrip(self) -> float:
         """
         See L{uotp.tunnel.heartbeat.HeartbeatOwner}.
         """
-        return self._speaker.pathRoundTrip()
+        path = self.pathStats()
+        return 0.0 if path is None else path.roundTrip
 
     def pongOverdue(self) -> None:
         """
-        See L{uotp.tunnel.heartbeat.HeartbeatOwner}: carry nothing until the answer comes.
+        See L{uotp.tunnel.heartbeat.HeartbeatOwner}: carry nothing until it comes.
         """
         self._readiness.pongOverdue()
 
@@ -188,17 +229,33 @@ class Format2Link(Link):
         """
         See L{uotp.tunnel.heartbeat.HeartbeatOwner}.
         """
-        self._speaker.pongGivenUp()
+        self._owner.pongGivenUp()
+
+    # The end.
+
+    def drain(self) -> bool:
+        """
+        Say that no more trains follow, once.
+        """
+        self._heartbeat.stop()
+        if not self._saidDrain:
+            self._saidDrain = True
+            self._carries = False
+            self._say(Kind.DRAIN)
+            self._readiness.end()
+        return True
 
     def bye(self) -> None:
         """
         Say that the session is over.
         """
-        self._speaker.say(controlFrame(Kind.BYE))
+        self._say(Kind.BYE)
 
-    def stop(self) -> None:
+    def end(self, *, isLost: bool) -> None:
         """
-        Ask no more.
+        Ask no more, and carry no more.  What was written before a close arrives.
         """
         self._heartbeat.stop()
-        super().stop()
+        self._saidDrain = self._saidDrain or not isLost
+        super().end(isLost=isLost)
+        self._unacked.take(self._seconds())

@@ -1,25 +1,25 @@
 """
-Whether a tunnel takes trains, and what its session has been told of it: each change,
-once.
+Whether a link takes trains, and what its session has been told of it: each change, once.
 """
 
 from __future__ import annotations
 
-from uotp.boundaries import Carrier, TrainsOfTunnel
+from uotp.boundaries import Link, OutboundTrains
 
 
 class Readiness:
     """
-    Of one tunnel, from when it is open until it carries for nobody any more.
+    Tells a session when a link takes trains, from when its tunnel is open until it carries
+    for nobody any more.
     """
 
-    def __init__(self, tunnel: Carrier, session: TrainsOfTunnel, *, full: bool) -> None:
+    def __init__(self, link: Link, session: OutboundTrains, *, full: bool) -> None:
         """
-        @param session: whom the tunnel carries for.
-        @param full: whether its connection holds as much as it wants to.
+        @param session: where what it carries comes from.
+        @param full: whether the stream holds as much as it wants to.
         """
-        self._tunnel = tunnel
-        self._session: TrainsOfTunnel | None = session
+        self._link = link
+        self._session: OutboundTrains | None = session
         self._isFull = full
         self._isSilent = False
         self._isKnown = False  # to the session
@@ -27,7 +27,7 @@ class Readiness:
 
     def begin(self) -> None:
         """
-        Tell the session for the first time.  It may send at once, and fill the tunnel,
+        Tell the session for the first time.  It may send at once, and fill the link,
         which has to know us by then.
         """
         self._tellFree()
@@ -35,25 +35,25 @@ class Readiness:
     def _tellFree(self) -> None:
         if self._session is not None and not (self._isFull or self._isSilent or self._saidFree):
             self._isKnown = self._saidFree = True
-            self._session.tunnelFree(self._tunnel)
+            self._session.linkFree(self._link)
 
     def _tellGone(self) -> None:
         if self._session is not None and self._isKnown:
             self._isKnown = self._saidFree = False
-            self._session.tunnelGone(self._tunnel)
+            self._session.linkGone(self._link)
 
     def full(self) -> None:
         """
-        The connection holds as much as it wants to.
+        The stream holds as much as it wants to.
         """
         self._isFull = True
         if self._session is not None and self._saidFree:
             self._saidFree = False
-            self._session.tunnelFull(self._tunnel)
+            self._session.linkFull(self._link)
 
     def free(self) -> None:
         """
-        The connection takes more.
+        The stream takes more.
         """
         self._isFull = False
         self._tellFree()

@@ -14,7 +14,7 @@ T_contra = TypeVar("T_contra", contravariant=True)
 """A tunnel."""
 
 
-class State(Enum):
+class TunnelState(Enum):
     """
     Where in its life a tunnel is.  DRAINING: we have said that no more trains follow,
     and the other end has not.  DRAINED: both have.
@@ -30,7 +30,7 @@ class State(Enum):
     LOST = auto()
 
 
-class Event(Enum):
+class TunnelEvent(Enum):
     """
     What can happen to a tunnel.
     """
@@ -39,37 +39,37 @@ class Event(Enum):
     SECURED = auto()
     GREETED = auto()
     DRAIN = auto()
-    PEER_DRAINS = auto()
+    PEER_DRAINED = auto()
     CLOSED = auto()
     DISCONNECTED = auto()
 
 
-NEXT_STATE: dict[tuple[State, Event], State] = {
-    (State.NEW, Event.CONNECTED): State.HANDSHAKE,
-    (State.NEW, Event.DISCONNECTED): State.LOST,
-    (State.HANDSHAKE, Event.SECURED): State.HELLO,
-    (State.HANDSHAKE, Event.CLOSED): State.CLOSING,
-    (State.HANDSHAKE, Event.DISCONNECTED): State.LOST,
-    (State.HELLO, Event.GREETED): State.OPEN,
-    (State.HELLO, Event.CLOSED): State.CLOSING,
-    (State.HELLO, Event.DISCONNECTED): State.LOST,
-    (State.OPEN, Event.DRAIN): State.DRAINING,
-    (State.OPEN, Event.PEER_DRAINS): State.DRAINED,
-    (State.OPEN, Event.CLOSED): State.CLOSING,
-    (State.OPEN, Event.DISCONNECTED): State.LOST,
-    (State.DRAINING, Event.PEER_DRAINS): State.DRAINED,
-    (State.DRAINING, Event.CLOSED): State.CLOSING,
-    (State.DRAINING, Event.DISCONNECTED): State.LOST,
-    (State.DRAINED, Event.CLOSED): State.CLOSING,
-    (State.DRAINED, Event.DISCONNECTED): State.LOST,
-    (State.CLOSING, Event.DISCONNECTED): State.LOST,
+TUNNEL_STATES: dict[tuple[TunnelState, TunnelEvent], TunnelState] = {
+    (TunnelState.NEW, TunnelEvent.CONNECTED): TunnelState.HANDSHAKE,
+    (TunnelState.NEW, TunnelEvent.DISCONNECTED): TunnelState.LOST,
+    (TunnelState.HANDSHAKE, TunnelEvent.SECURED): TunnelState.HELLO,
+    (TunnelState.HANDSHAKE, TunnelEvent.CLOSED): TunnelState.CLOSING,
+    (TunnelState.HANDSHAKE, TunnelEvent.DISCONNECTED): TunnelState.LOST,
+    (TunnelState.HELLO, TunnelEvent.GREETED): TunnelState.OPEN,
+    (TunnelState.HELLO, TunnelEvent.CLOSED): TunnelState.CLOSING,
+    (TunnelState.HELLO, TunnelEvent.DISCONNECTED): TunnelState.LOST,
+    (TunnelState.OPEN, TunnelEvent.DRAIN): TunnelState.DRAINING,
+    (TunnelState.OPEN, TunnelEvent.PEER_DRAINED): TunnelState.DRAINED,
+    (TunnelState.OPEN, TunnelEvent.CLOSED): TunnelState.CLOSING,
+    (TunnelState.OPEN, TunnelEvent.DISCONNECTED): TunnelState.LOST,
+    (TunnelState.DRAINING, TunnelEvent.PEER_DRAINED): TunnelState.DRAINED,
+    (TunnelState.DRAINING, TunnelEvent.CLOSED): TunnelState.CLOSING,
+    (TunnelState.DRAINING, TunnelEvent.DISCONNECTED): TunnelState.LOST,
+    (TunnelState.DRAINED, TunnelEvent.CLOSED): TunnelState.CLOSING,
+    (TunnelState.DRAINED, TunnelEvent.DISCONNECTED): TunnelState.LOST,
+    (TunnelState.CLOSING, TunnelEvent.DISCONNECTED): TunnelState.LOST,
 }
 """
 What each event leads to.  A pair that is not here changes nothing: a peer can
 make a handshake end or bytes arrive after we have begun to close.
 """
 
-TALKING = frozenset({State.OPEN, State.DRAINING, State.DRAINED})
+TALKING = frozenset({TunnelState.OPEN, TunnelState.DRAINING, TunnelState.DRAINED})
 """Where frames go to and fro."""
 
 

@@ -14,10 +14,8 @@ from __future__ import annotations
 
 from collections import deque
 
+from uotp.boundaries import AGAIN_SECONDS
 from uotp.train import LAST_NUMBER, TRAIN_OVERHEAD_BYTES, Arrival, Train, bytesOf
-
-AGAIN_SECONDS = 1.0
-"""What was sent longer ago is not sent again: a program would have asked for it again."""
 
 MAX_KEPT_BYTES = 1024 * 1024
 """
@@ -38,24 +36,18 @@ Sent = tuple[float, int, list[Train], int]
 
 class Unacked:
     """
-    The trains of one tunnel.
+    Keeps the trains of one link until they are known to have arrived.
 
-    @ivar position: bytes of payload that the tunnel was given so far.
+    @ivar position: bytes of payload that the link was given so far.
     @ivar kept: bytes that are kept, with what they cost.
+    @ivar askAt: when so much is kept, it is time to find out what has been acknowledged.
     """
 
     def __init__(self) -> None:
         self._sent: deque[Sent] = deque()
-        self._askAt = ASK_BYTES
+        self.askAt = ASK_BYTES
         self.position = 0
         self.kept = 0
-
-    @property
-    def isLong(self) -> bool:
-        """
-        Whether it is time to find out what has been acknowledged.
-        """
-        return self.kept >= self._askAt
 
     def add(self, number: int, trains: list[Train], now: float) -> None:
         """
@@ -64,7 +56,7 @@ class Unacked:
         @param number: of the first datagram.
         @param now: monotonic seconds.
         """
-        size = bytesOf(trains)
+        size = len(trains[0][1]) if len(trains) == 1 else bytesOf(trains)
         self.position += size
         self.kept += size + len(trains) * TRAIN_OVERHEAD_BYTES
         self._sent.append((now, number, trains, self.position))
@@ -84,14 +76,14 @@ class Unacked:
         self._askLater()
 
     def _askLater(self) -> None:
-        if self._askAt <= MAX_KEPT_BYTES:
-            self._askAt = min(max(2 * self.kept, ASK_BYTES), MOST_ASK_BYTES)
+        if self.askAt <= MAX_KEPT_BYTES:
+            self.askAt = min(max(2 * self.kept, ASK_BYTES), MOST_ASK_BYTES)
 
     def nobodyTells(self) -> None:
         """
         What has been acknowledged cannot be found out: ask no more.
         """
-        self._askAt = MAX_KEPT_BYTES + 1
+        self.askAt = MAX_KEPT_BYTES + 1
 
     def take(self, now: float) -> list[Arrival]:
         """

@@ -127,6 +127,23 @@ class Format2Codec:
         self._numbering.next = number
         return b"".join(pieces)
 
+    def decodeLone(self, data: bytes) -> Arrival | None:
+        """
+        Decode what is one whole train that was not sent before, and nothing else: so does
+        a datagram come that is not in company.
+
+        @param data: the next bytes of the stream.
+        @return: the train and its number, or L{None} for anything else, which L{decode}
+            takes as if this had not been called.
+        """
+        size = len(data) - HEADER_BYTES
+        if size < 0 or self._left or self._held or self._drained:
+            return None
+        kind, flags, segment, length, number = HEADER.unpack_from(data)
+        if kind != TRAIN or flags or length != size or (size and not segment):
+            return None
+        return number, Train(segment, data[HEADER_BYTES:])
+
     def decode(self, data: bytes) -> Decoded:
         """
         @param data: the next bytes of the stream, cut anywhere.
