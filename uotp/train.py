@@ -21,8 +21,9 @@ TRAIN_OVERHEAD_BYTES = 256
 
 def datagramsOf(size: int, segment: int) -> int:
     """
-    Count the datagrams of a train.  On the way of a lone datagram the expression stands in
-    place of a call, since every call counts there.
+    Count the datagrams of a train.  In L{Train}, the pacer, and the encoder's way for one
+    train the expression stands in place of a call: a lone datagram passes there, and the
+    call is an eighth of what the pacer takes for a train.
 
     @param size: of the payload, in bytes.
     @param segment: bytes of each datagram; the last one may be shorter.

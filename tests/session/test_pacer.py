@@ -361,6 +361,27 @@ class PacerTests(SynchronousTestCase):
         self.assertEqual([datagram for one in self.delivered for datagram in cut(one)], sent)
         self.assertEqual((self.pacer.waiting, self.clock.getDelayedCalls()), (0, []))
 
+    @given(st.lists(st.tuples(st.just(0) | st.integers(100, 1500), st.integers(0, 6000)), min_size=2, max_size=30))
+    def test_trainThatComesAloneIsMeasuredAsAmongOthers(self, lengths: list[tuple[int, int]]) -> None:
+        """
+        It takes as much room, whatever it is: a lone datagram, several, or an empty one.
+        """
+        self.setUp()
+        trains = [Train(segment, bytes(size if segment else 0)) for segment, size in lengths]
+        together: list[Train] = []
+        other = Pacer(together.extend, self.clock)
+        other.send(trains, self.clock.seconds())
+        for some in trains:
+            self.send(some)
+        self.assertEqual((self.pacer._came, other._came), (sizeOf(trains), sizeOf(trains)))
+        if sizeOf(trains) <= BURST_BYTES:
+            self.assertEqual((self.delivered, together), (trains, trains))
+            self.assertEqual((self.pacer._room, self.pacer.waiting), (other._room, other.waiting))
+        else:
+            self.assertGreater(self.pacer.waiting, 0)
+        self.clock.pump([TICK_SECONDS] * 100)
+        self.assertEqual([one for some in self.delivered for one in cut(some)], [one for t in trains for one in cut(t)])
+
 
 class SizeTests(SynchronousTestCase):
     """

@@ -1,10 +1,10 @@
 """
-How fast what came through the tunnels is handed to UDP.
+Hands what came through the tunnels to UDP, no faster than its reader can take it.
 
 A connection that repairs a loss brings all that had waited behind it at one go: at
 50 Mbit/s, after 60 ms, that is 375 KB, and a UDP socket holds 130 KB unless its owner
-asked for more.  So what comes is handed on at once as long as it is not much, or not
-much faster than it has come of late; the rest follows in a few milliseconds.
+asked for more.  So what comes is handed on at once while it is not much, or not much
+faster than it has come of late; the rest follows in a few milliseconds.
 """
 
 from __future__ import annotations
@@ -25,56 +25,58 @@ What a datagram takes in Linux's buffers beside its payload: one of 1400 bytes t
 
 BURST_BYTES = 104 * 1024
 """
-Handed on at one go, unless trains come faster: half of the buffer that Linux gives a
-socket on its own, 46 datagrams of 1400 bytes.
+How much is handed on at one go, unless trains come faster: half of the buffer that Linux
+gives a socket on its own, 46 datagrams of 1400 bytes.
 """
 
 TICK_SECONDS = 0.001
-"""Until there is room for another burst; the reactor's timers are no finer."""
+"""What waits is looked at again after so long; the reactor's timers are no finer."""
 
 LEAST_RATE = 24 * 1024 * 1024
 """
-In each second: 10 900 datagrams of 1400 bytes, or 122 Mbit/s.  A reader that is kept from
-running for 8 ms, as on a busy machine, still finds all of it in its buffer.
+How much may be handed on in each second, however slowly it comes: 10 900 datagrams of 1400
+bytes, or 122 Mbit/s.  A reader that is kept from running for 8 ms, as on a busy machine,
+still finds all of it in its buffer.
 """
 
 FASTER = 3
 """
-So many times as fast as it has come of late may be handed on, where that is more: what
-was held up has to catch up, and on a busy machine what comes in a second comes in a part
-of it.
+Trains may be handed on so many times as fast as they have come of late, where that is more
+than L{LEAST_RATE}: what was held up has to catch up, and on a busy machine what comes in a
+second comes in a part of it.
 """
 
 CATCHING_UP = 2
 """
-A tick that comes late, as on a busy machine or a system with coarse timers, may hand on
-so many times what has come meanwhile on the average.
+A tick that is late, as on a busy machine or a system with coarse timers, may hand on so
+many times what comes in that time on the average.
 """
 
 RATE_SECONDS = 0.2
 """
-Over how long, at the least, it is measured how fast it comes: longer than most repairs,
-while which nothing comes.
+How fast trains come is measured over so long at the least: longer than most repairs, during
+which nothing comes.
 """
 
 PART_BYTES = BURST_BYTES // 2
 """
-What waits is divided into parts of this size at most, so that one of them soon finds
-room; a lone datagram may be longer, but is never more than a burst.
+What waits is divided into parts of this size at most, so that the first soon finds room.
+A lone datagram may be longer, but is never more than a burst.
 """
 
 MAX_WAITING_BYTES = 2 * 1024 * 1024
 """
-What may wait, 80 ms of the least rate.  More is handed on all the same, nothing is
-dropped here.
+How much may wait: 80 ms of the least rate.  Where there is more, the oldest is handed on
+before its time; nothing is dropped here.
 """
 
 
 class Pacer:
     """
-    A queue that is empty as long as trains come evenly.
+    Hands trains on at once as long as they come evenly, and lets them wait when too many
+    come at one go.
 
-    @ivar waiting: how much is in it.
+    @ivar waiting: how much waits.
     """
 
     def __init__(self, deliver: Callable[[list[Train]], None], clock: Any) -> None:
@@ -86,10 +88,10 @@ class Pacer:
         self._clock = clock
         self._queue: deque[tuple[int, list[Train]]] = deque()
         self.waiting = 0
-        self._room: float = BURST_BYTES  # at _roomAt; there is no less now
+        self._room: float = BURST_BYTES  # what might be handed on at _roomAt; there is no less now
         self._roomAt = self._measuredAt = clock.seconds()
-        self._came = 0  # since it was measured last
-        self._cameRate = 0.0  # when it was
+        self._came = 0  # how much has come since the rate was measured
+        self._cameRate = 0.0  # in each second, as it was measured last
         self._tick: IDelayedCall | None = None
         self._closed = False
         self._whenEmpty: Callable[[], None] | None = None
@@ -102,7 +104,12 @@ class Pacer:
         """
         if self._closed:
             return
-        size = sizeOf(trains)
+        if len(trains) == 1:  # a lone datagram, which is measured without another call
+            segment, payload = trains[0]
+            size = len(payload)
+            size += (1 if size <= segment else -(-size // segment)) * DATAGRAM_BYTES
+        else:
+            size = sizeOf(trains)
         self._came += size
         if size > self._room or self._queue or now > self._measuredAt + RATE_SECONDS:
             self._makeRoom(now)
@@ -120,7 +127,9 @@ class Pacer:
 
     def _makeRoom(self, now: float, least: float = 0.0) -> None:
         """
-        @param least: for so much there may be room, however fast it comes.
+        Make room for what may be handed on by now, and measure how fast trains come.
+
+        @param least: how much room there may be, however slowly trains come.
         """
         if now - self._measuredAt >= RATE_SECONDS:
             self._cameRate = self._came / (now - self._measuredAt)
@@ -132,6 +141,9 @@ class Pacer:
         self._roomAt = now
 
     def _enqueue(self, trains: list[Train]) -> None:
+        """
+        Let trains wait; where that is too much, hand on the oldest.
+        """
         for size, part in partsOf(trains):
             self._queue.append((size, part))
             self.waiting += size
@@ -140,6 +152,9 @@ class Pacer:
         self._handOn()
 
     def _handOn(self) -> None:
+        """
+        Hand on what there is room for, and look again a tick later if something is left.
+        """
         while self._queue and self._queue[0][0] <= self._room:
             self._room -= self._deliverNext()
         if self._queue and self._tick is None:
@@ -148,12 +163,20 @@ class Pacer:
             self.close()
 
     def _ticked(self) -> None:
+        """
+        There may be room now.
+        """
         self._tick = None
         now = self._clock.seconds()
         self._makeRoom(now, CATCHING_UP * self._cameRate * (now - self._roomAt))
         self._handOn()
 
     def _deliverNext(self) -> int:
+        """
+        Hand on the oldest part.
+
+        @return: its size.
+        """
         size, trains = self._queue.popleft()
         self.waiting -= size
         self._deliver(trains)
@@ -161,8 +184,8 @@ class Pacer:
 
     def finish(self, done: Callable[[], None]) -> None:
         """
-        Close when what waits has been handed on, which takes no longer than what may
-        wait at the least rate.
+        Close when what waits has been handed on.  That takes no longer than as much as may
+        wait takes at the least rate, 80 ms.
 
         @param done: called then; maybe at once.
         """
@@ -187,7 +210,7 @@ class Pacer:
 
 def sizeOf(trains: Iterable[Train]) -> int:
     """
-    @return: about what some trains take in a socket's buffer.
+    @return: about how much some trains take in a socket's buffer, in bytes.
     """
     total = 0
     for segment, payload in trains:
@@ -199,7 +222,9 @@ def sizeOf(trains: Iterable[Train]) -> int:
 def partsOf(trains: Iterable[Train]) -> Iterator[tuple[int, list[Train]]]:
     """
     Divide trains into parts of L{PART_BYTES} at most, or of one datagram, without
-    changing their order.
+    changing their order.  Each part is filled as far as it goes, since it is there to be
+    handed on as soon as there is room; C{portions}, for what is written to a tunnel, rather
+    leaves a train whole.
 
     @return: the size of each part, and its trains.
     """
