@@ -16,7 +16,7 @@ and UDP), and so the most that a lone datagram, or one batched send, can hold.
 
 
 TRAIN_OVERHEAD_BYTES = 256
-"""About what a train that is kept costs beside its payload, so that empty datagrams are bounded too."""
+"""About what a train that is kept costs beside its payload.  It bounds empty datagrams too."""
 
 
 def datagramsOf(size: int, segment: int) -> int:
@@ -111,9 +111,11 @@ def datagramsWithin(train: Train, begin: int, end: int) -> Train:
 
 def portions(trains: Iterable[Train], most: int) -> Iterator[list[Train]]:
     """
-    Divide trains into what is written at one go, without changing their order.
+    Divide trains into what is written at one go, without changing their order.  A train is
+    not divided only to fill the smaller half of a portion.
 
     @param most: bytes in each portion; a lone datagram may be longer.
+    @return: the trains of each portion.
     """
     portion: list[Train] = []
     room = most
@@ -164,7 +166,7 @@ def gather(datagrams: Iterable[bytes]) -> list[Train]:
 
 
 LAST_NUMBER = 0xFFFFFFFF
-"""Datagrams are numbered modulo 2^32: 0 follows this."""
+"""The last number of a datagram: they count modulo 2^32, so that 0 follows."""
 
 
 Arrival = tuple[int, Train]
@@ -176,7 +178,7 @@ class Numbering:
     Holds the number that comes next in what one end of a session sends; all tunnels of the
     session share it.
 
-    @ivar next: of the next datagram.
+    @ivar next: the number of the next datagram.
     """
 
     def __init__(self, first: int = 0) -> None:

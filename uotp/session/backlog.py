@@ -1,11 +1,11 @@
 """
-Where trains wait when no tunnel, or no socket, can take them.  A short wait is
-worth it, a long one is not: what is old is of no use to the program that sent it,
-which has asked again meanwhile.  So the oldest goes first.
+Lets trains wait while no tunnel, or no socket, can take them.  A short wait is worth it, a
+long one is not: the program that sent what is old has asked again meanwhile, and has no use
+for it any more.  So when room is needed, the oldest is dropped first.
 
-Small datagrams go ahead of bulk: they are handshakes, acknowledgements, key
-strokes and voices, for which somebody waits, and they cost the bulk next to
-nothing.  They wait in a row of their own; both rows share the bounds.
+Small datagrams go ahead of bulk.  They are handshakes, acknowledgements, key strokes and
+voices, for which somebody waits, and they hardly delay the bulk.  They wait in a row of
+their own; both rows share the bounds.
 """
 
 from __future__ import annotations
@@ -17,29 +17,35 @@ from uotp.train import TRAIN_OVERHEAD_BYTES, Train, split
 
 MAX_BYTES = 256 * 1024
 """
-Room for the first flight of a flow whose tunnels are being opened, and 40 ms of
+How much may wait: the first flight of a flow whose tunnels are being opened, or 40 ms of
 one that runs at 50 Mbit/s.
 """
 
 MAX_AGE_SECONDS = 5.0
-"""A tunnel is given 4 s to come up unless the user says otherwise; after this its datagrams are stale."""
+"""
+How long a train may wait: somewhat longer than the 4 s that a tunnel is given to come up,
+unless the user says otherwise.
+"""
 
 SMALL_BYTES = 256
 """
-A datagram that is no longer than this is small: WireGuard's handshakes (148 and 92
-bytes) and what carries an acknowledgement of TCP (96 to 128) are.
+A datagram that is no longer than this is small.  WireGuard's handshakes (148 and 92 bytes)
+are, and what carries an acknowledgement of TCP (96 to 128 bytes).
 """
 
 SMALL_TRAIN_BYTES = 4096
-"""A train of small datagrams that is longer is bulk: forty acknowledgements come together, not four hundred."""
+"""
+A train of small datagrams that is longer than this is bulk: forty acknowledgements come
+together, but not four hundred.
+"""
 
 Row = deque[tuple[float, Train]]
-"""Trains in the order in which they came, with when that was."""
+"""Trains in the order in which they came, each with the time at which it came."""
 
 
 class Backlog:
     """
-    A queue of trains, bounded in bytes and in age.
+    Queues trains, and drops the oldest when they are too many bytes or too old.
 
     @ivar maxAge: seconds that a train may wait.
     @ivar bytes: payload and overhead that wait.
@@ -66,7 +72,7 @@ class Backlog:
 
     def put(self, trains: list[Train], now: float) -> None:
         """
-        Let trains wait; older ones make room for them.
+        Let trains wait.  Older ones are dropped when there is no room for them.
 
         @param now: a monotonic time in seconds, never less than before.
         """
@@ -80,9 +86,10 @@ class Backlog:
 
     def take(self, now: float, most: int) -> list[Train]:
         """
+        Take trains that are not too old, small ones before the others.
+
         @param most: bytes to take at most; a lone datagram may be longer.
-        @return: trains that are still of use: small ones, and then the oldest; none
-            only when none waits.
+        @return: the oldest of each kind; none only when none waits.
         """
         self._dropStale(now)
         taken: list[Train] = []
@@ -103,13 +110,16 @@ class Backlog:
         return taken
 
     def _dropStale(self, now: float) -> None:
+        """
+        Drop what is too old.
+        """
         for row in (self._small, self._bulk):
             while row and now - row[0][0] > self.maxAge:
                 self._drops.count(Drop.BACKLOG_STALE, self._pop(row).datagrams)
 
     def _dropOldest(self) -> None:
         """
-        Drop as much of the oldest train as makes room enough, and all of it at most.
+        Drop the oldest train, or as many of its datagrams as make room enough.
         """
         row = self._small if not self._bulk or (self._small and self._small[0][0] < self._bulk[0][0]) else self._bulk
         since, train = row[0]
@@ -122,6 +132,9 @@ class Backlog:
             self.bytes += len(rest.payload) + TRAIN_OVERHEAD_BYTES
 
     def _pop(self, row: Row) -> Train:
+        """
+        Take the oldest train of a row out.
+        """
         train = row.popleft()[1]
         self.bytes -= len(train.payload) + TRAIN_OVERHEAD_BYTES
         return train
@@ -129,8 +142,9 @@ class Backlog:
 
 def apart(train: Train) -> list[Train]:
     """
-    @return: the train, with a small datagram at the end of a bulk train as a train of
-        its own.
+    Split a small datagram off the end of a bulk train, since it may go ahead.
+
+    @return: one train or two, in order.
     """
     segment, payload = train
     size = len(payload)
@@ -141,7 +155,7 @@ def apart(train: Train) -> list[Train]:
 
 def isSmall(train: Train) -> bool:
     """
-    @return: whether a train is of small datagrams, and of few.
+    @return: whether a train consists of few datagrams, all of them small.
     """
     segment, payload = train
     return len(payload) <= (SMALL_TRAIN_BYTES if segment <= SMALL_BYTES else SMALL_BYTES)
@@ -149,7 +163,9 @@ def isSmall(train: Train) -> bool:
 
 def sift(trains: list[Train]) -> tuple[list[Train], list[Train]]:
     """
-    @return: the small ones of some trains, and the others.
+    Tell small trains from others, without changing the order of either.
+
+    @return: the small ones, and the others.
     """
     rows: tuple[list[Train], list[Train]] = ([], [])
     for train in trains:

@@ -223,8 +223,7 @@ def partsOf(trains: Iterable[Train]) -> Iterator[tuple[int, list[Train]]]:
     """
     Divide trains into parts of L{PART_BYTES} at most, or of one datagram, without
     changing their order.  Each part is filled as far as it goes, since it is there to be
-    handed on as soon as there is room; C{portions}, for what is written to a tunnel, rather
-    leaves a train whole.
+    handed on as soon as there is room.
 
     @return: the size of each part, and its trains.
     """

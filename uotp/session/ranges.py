@@ -1,6 +1,5 @@
 """
-Numbers that are to be remembered for a while, as ranges.  Pure: time comes in with each
-call.
+Remembers numbers for a while, as ranges.  Pure: time comes in with each call.
 """
 
 from __future__ import annotations
@@ -12,10 +11,10 @@ from typing import NamedTuple
 
 class Range(NamedTuple):
     """
-    Some numbers in a row.
+    Stands for numbers in a row that began to be remembered together.
 
-    @ivar begin: the first.
-    @ivar end: the one behind the last.
+    @ivar begin: the first number.
+    @ivar end: the number behind the last.
     @ivar since: when they began to be remembered, in monotonic seconds.
     """
 
@@ -26,14 +25,14 @@ class Range(NamedTuple):
 
 class Ranges:
     """
-    A bounded number of ranges, in order.  Where there are too many, or they are too old,
-    they are forgotten.
+    Remembers a bounded number of ranges, in the order of their numbers.  The lowest are
+    forgotten when there are too many, or when they are too old.
     """
 
     def __init__(self, most: int, seconds: float) -> None:
         """
-        @param most: how many are remembered; of more, the lowest are forgotten.
-        @param seconds: for how long, at most.
+        @param most: how many ranges are remembered at most.
+        @param seconds: how long a range is remembered at most.
         """
         self._most = most
         self._seconds = seconds
@@ -47,15 +46,22 @@ class Ranges:
 
     def add(self, begin: int, end: int, since: float) -> None:
         """
-        Remember some numbers.
+        Remember some numbers.  Those that are added twice may have to be taken twice.
+
+        @param begin: the first number.
+        @param end: the number behind the last.
+        @param since: monotonic seconds.
         """
         insort(self._ranges, Range(begin, end, since))
         del self._ranges[: -self._most]
 
     def take(self, begin: int, end: int, now: float) -> list[Range]:
         """
-        Remember some numbers no more.
+        Forget some numbers.
 
+        @param begin: the first number.
+        @param end: the number behind the last.
+        @param now: monotonic seconds.
         @return: those of them that were remembered, in order.
         """
         ranges = self._ranges
