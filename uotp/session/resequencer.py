@@ -73,13 +73,13 @@ class Resequencer:
 
     def passLone(self, number: int, datagrams: int) -> bool:
         """
-        Pass one train on where that is simple: it is the next, and nothing waits.  This
-        does what L{put} would do with it alone, without lists.
+        Take one train where that is simple, because it is the next and nothing waits.  This
+        does what L{put} would do with that train alone, without lists.
 
         @param number: of the train's first datagram.
         @param datagrams: how many it has.
-        @return: whether it can be passed on; if not, nothing has changed, and L{put} has to
-            take it.
+        @return: whether the caller can pass it on; if not, nothing has changed, and L{put}
+            has to take it.
         """
         expected = self._expected
         if expected is None:
