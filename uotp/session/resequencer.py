@@ -22,8 +22,6 @@ from uotp.session.ranges import Range, Ranges
 from uotp.session.run import Run, runsOf
 from uotp.train import LAST_NUMBER, Arrival, Train, datagramsWithin
 
-__all__ = ["Hold", "Resequencer"]
-
 MAX_HELD_BYTES = 4 * 1024 * 1024
 """
 How much may wait in a session: 80 ms of a path of 400 Mbit/s.  A stranger who wants many
