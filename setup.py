@@ -8,7 +8,11 @@ from pathlib import Path
 from setuptools import find_packages, setup
 from setuptools.command.install import install
 
-TEST = ["hypothesis>=6.100"]
+BENCH = [
+    "psutil>=6.0",  # the first with Process.net_connections
+]
+
+TEST = [*BENCH, "hypothesis>=6.100"]  # the tests start programs as the measurements do
 
 DEVELOPMENT = [
     *TEST,
@@ -18,6 +22,7 @@ DEVELOPMENT = [
     "mypy-zope==1.0.17",
     "ruff==0.17.6",
     "towncrier>=25.8",
+    "types-psutil",
     "types-setuptools",
 ]
 
@@ -77,7 +82,7 @@ setup(
         "incremental>=24.7.2",
         "cffi>=1.17",
     ],
-    extras_require={"test": TEST, "dev": DEVELOPMENT},
+    extras_require={"bench": BENCH, "test": TEST, "dev": DEVELOPMENT},
     # `twisted/plugins` has no `__init__.py`, so it is named by hand, and without
     # the line on `package_dir` an editable install would lose it in silence.
     packages=[*find_packages(include=["uotp", "uotp.*"]), "twisted.plugins"],

@@ -43,7 +43,7 @@ def main() -> None:
 def _measure(options: argparse.Namespace, known: Results) -> Results:
     from bench.machine import conditionsNow  # noqa: PLC0415 - what follows exists on Linux only
     from bench.measuring import Plan, measureAll  # noqa: PLC0415
-    from bench.processes import endOnSignals  # noqa: PLC0415
+    from bench.rig.programs import endOnSignals  # noqa: PLC0415
     from bench.scenarios import catalogue, chosen  # noqa: PLC0415
 
     scenarios = catalogue(options.pools, reverse=options.reverse)

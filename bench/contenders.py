@@ -9,11 +9,13 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from bench.processes import PROGRAM, environmentFor
+from bench.rig.programs import PROGRAM, environmentFor
+from uotp.pki import Pki
 
 OURS = "uotp"
 FORMAT_ONE = "uotp, format 1"
@@ -23,6 +25,25 @@ BARE = "bare"
 
 WIRE_OPTION = "--wire"
 HELP_SECONDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """
+    What two programs connect.
+
+    @ivar server: where the server listens, as the client reaches it.
+    @ivar entrance: the port on loopback where the client listens.
+    @ivar target: as the server reaches it.
+    @ivar pool: how many tunnels a session is to have.
+    @ivar clientOptions: more words for the client.
+    """
+
+    server: tuple[str, int]
+    entrance: int
+    target: tuple[str, int]
+    pool: int
+    clientOptions: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +62,22 @@ class Contender:
     command: tuple[str, ...]
     options: tuple[str, ...]
     environment: dict[str, str]
+
+    def serverWords(self, way: Way, pki: Pki) -> list[str]:
+        """
+        @return: the server's command line.
+        """
+        tls = [] if "--no-tls" in self.options else ["-c", pki.serverCertificate, "-k", pki.serverKey]
+        listen = ["-a", way.server[0], "-p", str(way.server[1])]
+        return [*self.words("server"), *map(str, way.target), *listen, *tls]
+
+    def clientWords(self, way: Way, pki: Pki) -> list[str]:
+        """
+        @return: the client's command line.
+        """
+        tls = [] if "--no-tls" in self.options else ["-C", pki.caCertificate]
+        options = ["-p", str(way.entrance), "-n", str(way.pool), *way.clientOptions]
+        return [*self.words("client"), *map(str, way.server), *options, *tls]
 
     def words(self, end: str) -> list[str]:
         """

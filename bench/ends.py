@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from bench.processes import LOADS, PROGRAM, MeasurementError, Processes, environmentFor
+from bench.rig.programs import CHECKOUT, PROGRAM, Programs, RigError, environmentFor
 
 REPLY_SECONDS = 30.0
 """Besides what a deed takes."""
@@ -23,16 +23,15 @@ class LoadEnd:
     @ivar port: where its socket is bound.
     """
 
-    def __init__(self, processes: Processes, side: Sequence[str], address: str) -> None:
+    def __init__(self, programs: Programs, side: Sequence[str], address: str) -> None:
         """
         Start it.
 
         @param side: words before its command.
         @param address: to bind to.
         """
-        self._processes = processes
         words = [*side, sys.executable, "-m", "bench.load", address]
-        self._process = processes.start(words, environmentFor(LOADS, PROGRAM), spokenTo=True)
+        self._program = programs.start(words, environmentFor(CHECKOUT, PROGRAM), spokenTo=True)
         self.port = int(self._reply(REPLY_SECONDS)["port"])
 
     def begin(self, deed: str, **arguments: Any) -> None:
@@ -60,27 +59,29 @@ class LoadEnd:
         """
         Have it say hello until it is answered.
 
-        @raise MeasurementError: when it is not.
+        @raise RigError: when it is not.
         """
         if not self._ask("connect", REPLY_SECONDS, {"address": address})["answered"]:
             reason = f"nothing comes back from {address[0]}:{address[1]}"
-            raise MeasurementError(reason)
+            raise RigError(reason)
 
     def _ask(self, do: str, seconds: float, arguments: dict[str, Any]) -> dict[str, Any]:
-        assert self._process.stdin is not None
+        stdin = self._program.process.stdin
+        assert stdin is not None
         try:
-            self._process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
-            self._process.stdin.flush()
+            stdin.write(json.dumps({"do": do, **arguments}) + "\n")
+            stdin.flush()
         except BrokenPipeError:
             pass  # its last words follow
         return self._reply(seconds)
 
     def _reply(self, seconds: float) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        readable, _, _ = select.select([self._process.stdout], [], [], seconds)
-        line = self._process.stdout.readline() if readable else ""
+        stdout = self._program.process.stdout
+        assert stdout is not None
+        readable, _, _ = select.select([stdout], [], [], seconds)
+        line = stdout.readline() if readable else ""
         if not line:
-            reason = f"a load's end does not answer\n{self._processes.said(self._process)}"
-            raise MeasurementError(reason)
+            reason = f"a load's end does not answer\n{self._program.story()}"
+            raise RigError(reason)
         reply: dict[str, Any] = json.loads(line)
         return reply

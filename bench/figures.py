@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +71,7 @@ def disorder(numbers: Sequence[int]) -> int:
     @param numbers: of datagrams, as they came.
     @return: how many came after one with a higher number.
     """
-    highest = -1
-    late = 0
-    for number in numbers:
-        if number < highest:
-            late += 1
-        else:
-            highest = number
-    return late
+    return sum(number < highest for number, highest in zip(numbers, accumulate(numbers, max), strict=True))
 
 
 def percent(part: float, whole: float) -> float:

@@ -14,9 +14,10 @@ from typing import Any
 
 from bench.contenders import Contender
 from bench.figures import FIGURES
-from bench.places import LOOPBACK, SERVER_ADDRESS, buildEmulator
-from bench.processes import MeasurementError
+from bench.places import SERVER_ADDRESS, buildEmulator
 from bench.results import Outcome, Results, Run, rounded
+from bench.rig.ports import LOOPBACK
+from bench.rig.programs import RigError
 from bench.scenarios.scenario import Scenario
 from bench.stage import Stage
 from uotp.pki import makePki
@@ -61,10 +62,8 @@ def measureAll(plan: Plan, keep: Callable[[Results], None]) -> Results:
                 emulator = buildEmulator(plan.emulator, folder)
             except (OSError, SubprocessError) as error:
                 say(f"the link emulator cannot be built: {error}")
-        logs = folder / "logs"
-        logs.mkdir()
         pki = makePki(str(folder / "pki"), [LOOPBACK, SERVER_ADDRESS])
-        stage = Stage(logs, pki, emulator, plan.seconds)
+        stage = Stage(folder, pki, emulator, plan.seconds)
         scenarios = _possible(plan.scenarios, stage)
         results = {one.name: Outcome(one.description, plan.conditions) for one in scenarios}
         for turn in range(1, plan.rounds + 1):
@@ -92,7 +91,7 @@ def _measureEach(scenario: Scenario, plan: Plan, stage: Stage, runs: list[Run]) 
         where = f"round {stage.turn}/{plan.rounds}  {scenario.name}  {contender.name}"
         try:
             figures = rounded(scenario.measure(stage, contender))
-        except (MeasurementError, SubprocessError, OSError) as error:
+        except (RigError, SubprocessError, OSError) as error:
             say(f"{where}  failed: {error}")
             continue
         runs.append(Run(contender.name, stage.turn, figures))

@@ -4,34 +4,22 @@ A client and a server, running, with a load at both ends.
 
 from __future__ import annotations
 
-import random
 import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from bench.contenders import Contender
+from bench.contenders import Contender, Way
 from bench.ends import LoadEnd
-from bench.places import LOOPBACK, Place
-from bench.processes import (
-    LOOK_SECONDS,
-    TCP_ESTABLISHED,
-    TCP_LISTEN,
-    UDP_BOUND,
-    MeasurementError,
-    Processes,
-    processorSeconds,
-    sockets,
-)
+from bench.places import Place
+from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.procfs import TCP_ESTABLISHED, TCP_LISTEN, UDP_BOUND, processorSeconds, sockets
+from bench.rig.programs import LOOK_SECONDS, Program, Programs, RigError
 from bench.stage import Stage
 
 POOL = 8
-LOWEST_PORT, HIGHEST_PORT = 12000, 32000
-"""The original cannot choose a port by itself; these are below what kernels hand out."""
-
 POOL_SECONDS = 10.0
 SETTLING_SECONDS = 2.0
 """Without a further tunnel for so long, no more are waited for."""
@@ -54,20 +42,20 @@ class Pair:
     """
 
     entrance: tuple[str, int]
-    programs: tuple[subprocess.Popen[str], ...]
+    programs: tuple[Program, ...]
     tunnelPort: int = 0
     pool: int = POOL
-    startServer: Callable[[], subprocess.Popen[str]] | None = None
+    startServer: Callable[[], Program] | None = None
 
     @property
-    def server(self) -> subprocess.Popen[str]:
+    def server(self) -> Program:
         """
         The server's process.
         """
         return self.programs[0]
 
     @property
-    def client(self) -> subprocess.Popen[str]:
+    def client(self) -> Program:
         """
         The client's process.
         """
@@ -77,19 +65,30 @@ class Pair:
         """
         @return: what both have used so far.
         """
-        return sum(processorSeconds(program) for program in self.programs)
+        return sum(processorSeconds(program.process.pid) for program in self.programs)
+
+    def spentBetween(self, begin: float, end: float) -> float:
+        """
+        Wait for two moments on the monotonic clock.
+
+        @return: processor time in seconds that both have used between them.
+        """
+        time.sleep(max(0.0, begin - time.monotonic()))
+        before = self.processorSeconds()
+        time.sleep(max(0.0, end - time.monotonic()))
+        return self.processorSeconds() - before
 
     def tunnels(self) -> int:
         """
         @return: how many connections the server has.
         """
-        return sockets(self.server, "tcp", self.tunnelPort, TCP_ESTABLISHED)
+        return sockets(self.server.process.pid, "tcp", self.tunnelPort, TCP_ESTABLISHED)
 
     def awaitTunnels(self, count: int) -> None:
         """
         Wait until there are so many tunnels, or as many as there will be.
 
-        @raise MeasurementError: when there is none.
+        @raise RigError: when there is none.
         """
         if not self.programs:
             return
@@ -102,7 +101,7 @@ class Pair:
             time.sleep(LOOK_SECONDS)
         if not seen:
             reason = "the client has opened no tunnel"
-            raise MeasurementError(reason)
+            raise RigError(reason)
         time.sleep(HANDSHAKE_SECONDS)
 
 
@@ -117,24 +116,10 @@ class Flow:
     pair: Pair
 
 
-def freePort(kind: socket.SocketKind) -> int:
-    """
-    @return: a port that nobody has at the moment.
-    """
-    while True:
-        port = random.randint(LOWEST_PORT, HIGHEST_PORT)  # noqa: S311 - nobody is to guess it
-        with socket.socket(socket.AF_INET, kind) as probe:
-            try:
-                probe.bind((LOOPBACK, port))
-            except OSError:
-                continue
-        return port
-
-
 def startPair(
     stage: Stage,
     place: Place,
-    processes: Processes,
+    programs: Programs,
     contender: Contender,
     target: tuple[str, int],
     *,
@@ -146,32 +131,19 @@ def startPair(
 
     @param target: as the server's side reaches it.
     @param clientOptions: that the contender has.
-    @raise MeasurementError: when one does not start.
+    @raise RigError: when one does not start.
     """
     if not contender.command:
         return Pair(target, ())
-    tls = "--no-tls" not in contender.options
     tunnelPort, entrance = freePort(socket.SOCK_STREAM), freePort(socket.SOCK_DGRAM)
+    way = Way((place.serverAddress, tunnelPort), entrance, target, pool, clientOptions)
     startServer = partial(
-        processes.start,
-        [
-            *(*place.serverSide, *contender.words("server"), target[0], str(target[1])),
-            *("-a", place.serverAddress, "-p", str(tunnelPort)),
-            *(["-c", stage.pki.serverCertificate, "-k", stage.pki.serverKey] if tls else []),
-        ],
-        contender.environment,
+        programs.start, [*place.serverSide, *contender.serverWords(way, stage.pki)], contender.environment
     )
     server = startServer()
-    processes.waitFor(server, lambda: sockets(server, "tcp", tunnelPort, TCP_LISTEN), "a server that listens")
-    client = processes.start(
-        [
-            *(*place.clientSide, *contender.words("client"), place.serverAddress, str(tunnelPort)),
-            *("-p", str(entrance), "-n", str(pool), *clientOptions),
-            *(["-C", stage.pki.caCertificate] if tls else []),
-        ],
-        contender.environment,
-    )
-    processes.waitFor(client, lambda: sockets(client, "udp", entrance, UDP_BOUND), "a client that listens")
+    server.waitFor(lambda: sockets(server.process.pid, "tcp", tunnelPort, TCP_LISTEN), "listen")
+    client = programs.start([*place.clientSide, *contender.clientWords(way, stage.pki)], contender.environment)
+    client.waitFor(lambda: sockets(client.process.pid, "udp", entrance, UDP_BOUND), "listen")
     return Pair((LOOPBACK, entrance), (server, client), tunnelPort, pool, startServer)
 
 
@@ -190,15 +162,15 @@ def flowing(
 
     @param clientOptions: that the contender has.
     @param oneServer: whether the target hears from no other server than the first.
-    @raise MeasurementError: when it does not come to that.
+    @raise RigError: when it does not come to that.
     """
-    with Processes(stage.folder) as processes:
+    with Programs(stage.folder) as programs:
         targetAddress = LOOPBACK if contender.command else place.serverAddress
-        target = LoadEnd(processes, place.serverSide, targetAddress)
+        target = LoadEnd(programs, place.serverSide, targetAddress)
         pair = startPair(
-            *(stage, place, processes, contender, (targetAddress, target.port)), pool=pool, clientOptions=clientOptions
+            *(stage, place, programs, contender, (targetAddress, target.port)), pool=pool, clientOptions=clientOptions
         )
-        application = LoadEnd(processes, place.clientSide, "0.0.0.0")  # noqa: S104 - it is connected soon
+        application = LoadEnd(programs, place.clientSide, "0.0.0.0")  # noqa: S104 - it is connected soon
         target.begin("answer", onePeer=oneServer)
         application.connect(pair.entrance)
         target.finish()

@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 from bench.connections import Look, writtenBytes
 from bench.pairs import Flow
-from bench.places import Place, command
+from bench.places import Place
+from bench.rig.namespaces import command
 
 BETWEEN_SECONDS = 0.025
 """From one look to the next, besides the few milliseconds that one takes."""

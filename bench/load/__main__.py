@@ -19,11 +19,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from bench.load.deeds import MOST_BYTES, PRIME, Answer, Count, Deed, Echo, Flood, FloodSingly, Report
+from bench.load.deeds import MOST_BYTES, NOTHING, PRIME, Answer, Count, Deed, Echo, Flood, FloodSingly, Report
 from bench.load.sessions import Sessions
 from bench.load.stamped import Ask, Pace, Record, Steady
-from bench.load.trains import BUFFER_BYTES
-from uotp.net import enlargeUdpBuffers
+from bench.load.trains import enlargeBuffers
 
 RETURN_MICROSECONDS = 200_000
 """A wait for a datagram ends after so long, to see whether it is still wanted."""
@@ -50,7 +49,7 @@ def openSocket(address: str) -> socket.socket:
     @return: a bound UDP socket with large buffers, and waits that end.
     """
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    enlargeUdpBuffers(udp, BUFFER_BYTES)
+    enlargeBuffers(udp)
     udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, RETURN_MICROSECONDS))
     udp.bind((address, 0))
     return udp
@@ -66,12 +65,12 @@ def connect(udp: socket.socket, address: list[Any]) -> Report:
     end = time.monotonic() + ANSWER_SECONDS
     answered = False
     while not answered and time.monotonic() < end:
-        with suppress(BlockingIOError, ConnectionRefusedError):
+        with suppress(*NOTHING):
             udp.send(PRIME)
             answered = udp.recv(MOST_BYTES) == PRIME
     quiet = time.monotonic() + QUIET_SECONDS
     while time.monotonic() < quiet:  # what was said more than once is answered more than once
-        with suppress(BlockingIOError, ConnectionRefusedError):
+        with suppress(*NOTHING):
             udp.recv(MOST_BYTES)
     return {"answered": answered}
 

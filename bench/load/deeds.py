@@ -19,6 +19,9 @@ PRIME = b"\x00prime"
 MOST_BYTES = 65535
 LOOK_MILLISECONDS = 200
 
+NOTHING = (BlockingIOError, TimeoutError, ConnectionRefusedError)
+"""What a wait for a datagram ends with when none has come, or a send when nobody listens yet."""
+
 Report = dict[str, Any]
 
 
@@ -50,8 +53,15 @@ class Deed:
         @return: what it reports.
         """
         self.stop()
-        self._thread.join()
+        self.join()
         return self.report()
+
+    def join(self) -> None:
+        """
+        Wait for the end, if it has begun.
+        """
+        if self._thread.ident is not None:
+            self._thread.join()
 
     def stop(self) -> None:
         """
@@ -95,9 +105,15 @@ class Answer(Deed):
         """
         receive, send = self.socket.recvfrom, self.socket.sendto
         while not self.stopping:
-            with suppress(BlockingIOError, ConnectionRefusedError):
+            with suppress(*NOTHING):
                 datagram, self.peer = receive(MOST_BYTES)
-                send(datagram, self.peer)
+                send(self.answer(datagram), self.peer)
+
+    def answer(self, datagram: bytes) -> bytes:
+        """
+        @return: what to answer: the same.
+        """
+        return datagram
 
 
 class Echo(Deed):
@@ -111,7 +127,7 @@ class Echo(Deed):
         """
         receive, send = self.socket.recv, self.socket.send
         while not self.stopping:
-            with suppress(BlockingIOError, ConnectionRefusedError):
+            with suppress(*NOTHING):
                 send(receive(MOST_BYTES))
 
 
@@ -156,7 +172,7 @@ class FloodSingly(Deed):
         """
         send, datagram = self.socket.send, self._datagram
         while not self.stopping:
-            with suppress(BlockingIOError, ConnectionRefusedError):
+            with suppress(*NOTHING):
                 send(datagram)
 
 

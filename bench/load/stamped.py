@@ -17,21 +17,23 @@ import struct
 import threading
 import time
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
 from bench.figures import disorder, percentile
-from bench.load.deeds import Deed, Report
+from bench.load.deeds import MOST_BYTES, NOTHING, Deed, Report
 
 STAMP = struct.Struct("!QIB")
 """Nanoseconds, number, and which stream it belongs to."""
 
-MOST_BYTES = 65535
 SIZES_IN_TURN = 997
 """Sizes that are drawn before the first datagram, and then used in turn."""
 
 LAST_ANSWERS_SECONDS = 0.5
+FOREVER = 1e9
+"""A moment that does not come."""
+
 NANOSECONDS = 1_000_000_000
 MILLISECOND = 1_000_000
 """In nanoseconds, as is every time that a datagram carries."""
@@ -42,14 +44,23 @@ class Pace(Deed):
     Send streams of datagrams, each at its own pace, until an end.
     """
 
-    def __init__(self, udp: socket.socket, streams: Sequence[Sequence[float]], begin: float, end: float) -> None:
+    def __init__(
+        self,
+        udp: socket.socket,
+        streams: Sequence[Sequence[float]],
+        begin: float = 0.0,
+        end: float = FOREVER,
+        to: tuple[str, int] | None = None,
+    ) -> None:
         """
         @param streams: of each, the least and the most bytes of a datagram, and how
             many there are each second.
         @param begin: what is sent before, on the monotonic clock, is not counted.
         @param end: when the last is sent.
+        @param to: where to; left out for a socket that is connected.
         """
         super().__init__(udp)
+        self._to = to
         self._streams = streams
         self._begin = begin
         self._end = end
@@ -64,7 +75,10 @@ class Pace(Deed):
         """
         Send.
         """
-        send, pack, clock = self.socket.send, STAMP.pack, time.monotonic_ns
+        send: Callable[[bytes], object] = self.socket.send
+        if (to := self._to) is not None:
+            send = lambda datagram: self.socket.sendto(datagram, to)  # noqa: E731 - the other has no frame of its own
+        pack, clock = STAMP.pack, time.monotonic_ns
         begin, end = int(self._begin * NANOSECONDS), int(self._end * NANOSECONDS)
         start = clock()
         due = [(start, stream, 0) for stream in range(len(self._streams))]
@@ -79,7 +93,7 @@ class Pace(Deed):
                 time.sleep(wait / NANOSECONDS)
             filling = self._fillings[stream][number % SIZES_IN_TURN]
             stamp = clock()
-            with suppress(BlockingIOError, ConnectionRefusedError):  # lost before it was sent: that counts
+            with suppress(*NOTHING):  # lost before it was sent: that counts
                 send(pack(stamp, number, stream) + filling)
             if stamp >= begin:
                 self._sent[stream] += 1
@@ -114,13 +128,22 @@ class Record(Deed):
     Write down what comes.
     """
 
-    def __init__(self, udp: socket.socket, streams: int, begin: float, end: float) -> None:
+    def __init__(
+        self,
+        udp: socket.socket,
+        streams: int,
+        begin: float = 0.0,
+        end: float = FOREVER,
+        sizes: tuple[int, int] = (STAMP.size, MOST_BYTES),
+    ) -> None:
         """
         @param streams: how many there are.
         @param begin: what was sent before, on the monotonic clock, is not counted.
         @param end: what arrives later is not counted for the rate.
+        @param sizes: the least and the most bytes of a datagram; others are passed over.
         """
         super().__init__(udp)
+        self._sizes = sizes
         self._begin = int(begin * NANOSECONDS)
         self._end = int(end * NANOSECONDS)
         self._came: list[tuple[array[int], array[int]]] = [(array("Q"), array("Q")) for _ in range(streams)]
@@ -131,17 +154,18 @@ class Record(Deed):
         """
         Receive.
         """
-        receive, unpack, clock = self.socket.recv_into, STAMP.unpack_from, time.monotonic_ns
+        receive, unpack, clock = self.receiving(), STAMP.unpack_from, time.monotonic_ns
         buffer = bytearray(MOST_BYTES)
         begin, end = self._begin, self._end
+        least, most = self._sizes
         came = [(numbers.append, delays.append) for numbers, delays in self._came]
         while not self.stopping:
             try:
                 size = receive(buffer)
-            except (BlockingIOError, ConnectionRefusedError):
+            except NOTHING:
                 continue
             now = clock()
-            if size < STAMP.size:
+            if not least <= size <= most:
                 continue
             self._last = now
             if begin <= now < end:
@@ -151,6 +175,18 @@ class Record(Deed):
                 addNumber, addDelay = came[stream]
                 addNumber(number)
                 addDelay(now - stamp)
+
+    def receiving(self) -> Callable[[bytearray], int]:
+        """
+        @return: what receives into a buffer.
+        """
+        return self.socket.recv_into
+
+    def numbers(self, stream: int = 0) -> list[int]:
+        """
+        @return: those of the datagrams that have come so far, in the order in which they came.
+        """
+        return list(self._came[stream][0])
 
     def report(self) -> Report:
         """
@@ -206,7 +242,7 @@ class Ask(Pace):
         while self._listening:
             try:
                 size = receive(buffer)
-            except (BlockingIOError, ConnectionRefusedError):
+            except NOTHING:
                 continue
             now = clock()
             stamp = unpack(buffer)[0]

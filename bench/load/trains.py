@@ -1,6 +1,6 @@
 """
 Many datagrams with one system call, so that the load costs next to nothing itself:
-the program's own datagram port does that.
+the program's own datagram port does that.  No other module of a load knows the program.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from uotp.boundaries import Address
+from uotp.net import enlargeUdpBuffers
 from uotp.telemetry import Drops
 from uotp.train import Train, bytesOf, countOf
 from uotp.udp import datagramPortOpener
@@ -32,6 +33,13 @@ MIX_RUNS = 2048
 
 HANDSHAKE_EVERY = 512
 """Runs of data."""
+
+
+def enlargeBuffers(udp: socket.socket) -> None:
+    """
+    Give a socket as much buffer as the program's own port has here.
+    """
+    enlargeUdpBuffers(udp, BUFFER_BYTES)
 
 
 class Unwatched:

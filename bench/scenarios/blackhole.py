@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from bench.connections import avoidedAfter, busiest, replacedAfter
 from bench.contenders import BARE, Contender
 from bench.pairs import POOL, flowing
-from bench.places import Place, command, linkedPlace
+from bench.places import Place, linkedPlace
+from bench.rig.namespaces import command
 from bench.scenarios.given import beginSending
 from bench.scenarios.handover import LOAD, LOAD_DESCRIPTION, linkWords
 from bench.scenarios.link import LONGER, SIZE, WARM_UP_SECONDS, linkMissing

@@ -121,11 +121,7 @@ def send(flow: Flow, streams: Streams, seconds: float, warmUp: float) -> Given:
     @param warmUp: seconds before those that count.
     """
     sending = beginSending(flow, streams, seconds, warmUp)
-    time.sleep(max(0.0, sending.begin - time.monotonic()))
-    spent = -flow.pair.processorSeconds()
-    time.sleep(max(0.0, sending.end - time.monotonic()))
-    spent += flow.pair.processorSeconds()
-    return sending.result(spent)
+    return sending.result(flow.pair.spentBetween(sending.begin, sending.end))
 
 
 def perSecond(megabits: float, size: int) -> float:

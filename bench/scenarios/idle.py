@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from bench.contenders import BARE, ORIGINAL, Contender
 from bench.ends import LoadEnd
 from bench.pairs import POOL, Pair, startPair
-from bench.places import LOOPBACK, Place
-from bench.processes import MeasurementError, Processes, privateBytes, processorSeconds
+from bench.places import Place
+from bench.rig.ports import LOOPBACK
+from bench.rig.procfs import privateBytes, processorSeconds
+from bench.rig.programs import Programs, RigError
 from bench.stage import Stage
 
 MEMORY_SESSIONS = 100
@@ -38,20 +40,20 @@ def idlePair(stage: Stage, contender: Contender, count: int) -> Iterator[tuple[P
     """
     A pair with idle sessions, and the server's memory before them.
     """
-    with Processes(stage.folder) as processes:
-        target = LoadEnd(processes, (), LOOPBACK)
+    with Programs(stage.folder) as programs:
+        target = LoadEnd(programs, (), LOOPBACK)
         target.begin("answer")
         expire = ("-e", str(EXPIRE_SECONDS))
-        pair = startPair(stage, Place(), processes, contender, (LOOPBACK, target.port), clientOptions=expire)
+        pair = startPair(stage, Place(), programs, contender, (LOOPBACK, target.port), clientOptions=expire)
         time.sleep(min(SILENCE_SECONDS, stage.seconds))
-        before = privateBytes(pair.server)
-        sources = LoadEnd(processes, (), LOOPBACK)
+        before = privateBytes(pair.server.process.pid)
+        sources = LoadEnd(programs, (), LOOPBACK)
         sources.begin("sessions", address=pair.entrance, count=count, rate=OPENED_PER_SECOND)
         end = time.monotonic() + count / OPENED_PER_SECOND + PATIENCE_SECONDS
         while (tunnels := pair.tunnels()) < count * POOL or sources.sample()["answered"] < count:
             if time.monotonic() > end:
                 reason = f"{tunnels} tunnels instead of {count * POOL}"
-                raise MeasurementError(reason)
+                raise RigError(reason)
             time.sleep(0.5)
         time.sleep(SILENCE_SECONDS)
         yield pair, before
@@ -96,7 +98,7 @@ class IdleMemory:
         See L{Scenario}.
         """
         with idlePair(stage, contender, MEMORY_SESSIONS) as (pair, before):
-            after = privateBytes(pair.server)
+            after = privateBytes(pair.server.process.pid)
         return {"kibibytesPerTunnel": (after - before) / (MEMORY_SESSIONS * POOL) / 1024}
 
 
@@ -122,7 +124,7 @@ class IdleProcessor:
         See L{Scenario}.
         """
         with idlePair(stage, contender, PROCESSOR_SESSIONS) as (pair, _):
-            spent = -processorSeconds(pair.server)
+            spent = -processorSeconds(pair.server.process.pid)
             time.sleep(WATCHED_SECONDS)
-            spent += processorSeconds(pair.server)
+            spent += processorSeconds(pair.server.process.pid)
         return {"busyPercent": 100 * spent / WATCHED_SECONDS}

@@ -11,7 +11,7 @@ from bench.connections import gone
 from bench.contenders import BARE, Contender
 from bench.pairs import POOL, flowing
 from bench.places import linkedPlace
-from bench.processes import MeasurementError
+from bench.rig.programs import RigError
 from bench.scenarios.given import beginSending
 from bench.scenarios.handover import LOAD, LOAD_DESCRIPTION, linkWords
 from bench.scenarios.link import WARM_UP_SECONDS, linkMissing
@@ -63,7 +63,7 @@ class Renewal:
             first = watch.looks[-1].written.keys()
             if not watch.until(lambda look: not first & look.written.keys(), sending.end - AFTER_SECONDS):
                 reason = f"not all connections are replaced after {longest} s, with {AGE_OPTION} {age}"
-                raise MeasurementError(reason)
+                raise RigError(reason)
             watch.untilMoment(time.monotonic() + AFTER_SECONDS)
             given = sending.result()
             return {"replaced": gone(watch.since(sending.begin)), "sent": given.sent[0], "lost": given.lost()}

@@ -73,7 +73,6 @@ class Restart:
             time.sleep(max(0.0, sending.begin + FLOW_SECONDS - time.monotonic()))
             killed = time.monotonic()
             flow.pair.server.kill()
-            flow.pair.server.wait()
             time.sleep(max(0.0, killed + DOWN_SECONDS - time.monotonic()))
             started = time.monotonic()
             flow.pair.startServer()

@@ -51,5 +51,5 @@ class Scenario(Protocol):
 
         @return: numbers by the names that L{bench.figures.FIGURES} has; none when it
             is nothing that the contender can do.
-        @raise MeasurementError: when it cannot be done.
+        @raise RigError: when it cannot be done.
         """

@@ -8,13 +8,13 @@ import math
 import os
 import select
 import signal
-import subprocess
 import time
 from dataclasses import dataclass
 
 from bench.contenders import BARE, Contender
 from bench.pairs import Flow, flowing
 from bench.places import Place
+from bench.rig.programs import Program
 from bench.scenarios.given import beginSending
 from bench.stage import Stage
 
@@ -25,16 +25,16 @@ FLOW_SECONDS = 1.0
 PATIENCE_SECONDS = 15.0
 
 
-def secondsToEnd(process: subprocess.Popen[str]) -> float:
+def secondsToEnd(program: Program) -> float:
     """
-    Tell a process to end.
+    Tell a program to end.
 
     @return: how long that took; not a number when it did not in time.
     """
-    descriptor = os.pidfd_open(process.pid)  # Popen.wait looks every 50 ms only
+    descriptor = os.pidfd_open(program.process.pid)  # Popen.wait looks every 50 ms only
     try:
         told = time.monotonic()
-        process.send_signal(signal.SIGTERM)
+        program.process.send_signal(signal.SIGTERM)
         ended, _, _ = select.select([descriptor], [], [], PATIENCE_SECONDS)
         return time.monotonic() - told if ended else math.nan
     finally:
@@ -72,5 +72,5 @@ class Stop:
         return {f"{end}StopSeconds": seconds(end) for end in ("client", "server")}
 
 
-def _endOf(flow: Flow, end: str) -> subprocess.Popen[str]:
+def _endOf(flow: Flow, end: str) -> Program:
     return flow.pair.client if end == "client" else flow.pair.server

@@ -16,8 +16,10 @@ from pathlib import Path
 from bench.connections import receiveBuffers
 from bench.contenders import Contender
 from bench.pairs import startPair
-from bench.places import LOOPBACK, Place, command, linkedPlace
-from bench.processes import MeasurementError, Processes
+from bench.places import Place, linkedPlace
+from bench.rig.namespaces import command
+from bench.rig.ports import LOOPBACK
+from bench.rig.programs import Programs, RigError
 from bench.scenarios.link import linkMissing
 from bench.stage import Stage
 
@@ -85,37 +87,37 @@ class InnerFlow:
         ]
         with (
             linkedPlace(stage.emulator, stage.folder, words) as place,
-            Processes(stage.folder) as processes,
+            Programs(stage.folder) as programs,
         ):
             target = LOOPBACK if contender.command else place.serverAddress
-            pair = startPair(stage, place, processes, contender, (target, LISTEN_PORT))
-            with _wireGuards(place, processes, pair.entrance):
+            pair = startPair(stage, place, programs, contender, (target, LISTEN_PORT))
+            with _wireGuards(place, programs, pair.entrance):
                 pair.awaitTunnels(pair.pool)
-                return {"megabits": self._flow(place, processes, LONGER * stage.seconds)}
+                return {"megabits": self._flow(place, programs, LONGER * stage.seconds)}
 
-    def _flow(self, place: Place, processes: Processes, seconds: float) -> float:
+    def _flow(self, place: Place, programs: Programs, seconds: float) -> float:
         """
         @return: Mbit/s that were received.
         """
-        server = processes.start([*place.serverSide, "iperf3", "-s", "-1", "-B", SERVER_ADDRESS, "--forceflush"])
-        processes.waitFor(server, lambda: "listening" in processes.said(server), "iperf3 that listens")
+        server = programs.start([*place.serverSide, "iperf3", "-s", "-1", "-B", SERVER_ADDRESS, "--forceflush"])
+        server.waitForLine("listening")
         length = max(1, round(seconds))
         words = ["iperf3", "-c", SERVER_ADDRESS, "-C", "cubic", "-O", str(OMITTED_SECONDS), "-t", str(length), "-J"]
-        client = processes.start([*place.clientSide, *words, *(["-R"] if self.back else [])], spokenTo=True)
+        client = programs.start([*place.clientSide, *words, *(["-R"] if self.back else [])], spokenTo=True)
         try:
-            output, _ = client.communicate(timeout=OMITTED_SECONDS + length + SLACK_SECONDS)
+            output, _ = client.process.communicate(timeout=OMITTED_SECONDS + length + SLACK_SECONDS)
         except subprocess.TimeoutExpired as error:
             reason = "iperf3 does not end"
-            raise MeasurementError(reason) from error
+            raise RigError(reason) from error
         report = json.loads(output)
         if "error" in report:
             reason = f"iperf3: {report['error']}"
-            raise MeasurementError(reason)
+            raise RigError(reason)
         return float(report["end"]["sum_received"]["bits_per_second"]) / 1e6
 
 
 @contextmanager
-def _wireGuards(place: Place, processes: Processes, entrance: tuple[str, int]) -> Iterator[None]:
+def _wireGuards(place: Place, programs: Programs, entrance: tuple[str, int]) -> Iterator[None]:
     """
     A WireGuard at each side, which have shaken hands.
 
@@ -126,11 +128,11 @@ def _wireGuards(place: Place, processes: Processes, entrance: tuple[str, int]) -
     names = [f"wg{os.getpid()}{side}" for side in ("c", "s")]
     endpoint = ("endpoint", f"{entrance[0]}:{entrance[1]}", "persistent-keepalive", "1")
     try:
-        _addWireGuard(processes, place.serverSide, names[1], SERVER_ADDRESS, keys[1])
+        _addWireGuard(programs, place.serverSide, names[1], SERVER_ADDRESS, keys[1])
         _set(place.serverSide, names[1], "listen-port", str(LISTEN_PORT))
         _set(place.serverSide, names[1], "peer", peers[1], "allowed-ips", CLIENT_ADDRESS)
         _requireDefaultBuffer(place.serverSide)
-        _addWireGuard(processes, place.clientSide, names[0], CLIENT_ADDRESS, keys[0])
+        _addWireGuard(programs, place.clientSide, names[0], CLIENT_ADDRESS, keys[0])
         _set(place.clientSide, names[0], "peer", peers[0], "allowed-ips", SERVER_ADDRESS, *endpoint)
         _awaitHandshake(place.clientSide, names[0])
         yield
@@ -143,11 +145,11 @@ def _set(side: Sequence[str], name: str, *words: str) -> None:
     command(*side, "wg", "set", name, *words)
 
 
-def _addWireGuard(processes: Processes, side: Sequence[str], name: str, address: str, key: str) -> None:
-    process = processes.start([*side, "wireguard-go", "-f", name])  # without -f some versions fork for ever
+def _addWireGuard(programs: Programs, side: Sequence[str], name: str, address: str, key: str) -> None:
+    wireGuard = programs.start([*side, "wireguard-go", "-f", name])  # without -f some versions fork for ever
     there = Path("/var/run/wireguard", f"{name}.sock")
-    processes.waitFor(process, there.exists, "WireGuard")
-    keyFile = processes.folder / f"{name}.key"
+    wireGuard.waitFor(there.exists, "WireGuard")
+    keyFile = programs.folder / f"{name}.key"
     keyFile.write_text(key)
     _set(side, name, "private-key", str(keyFile))
     command(*side, "ip", "address", "add", f"{address}/30", "dev", name)
@@ -156,13 +158,13 @@ def _addWireGuard(processes: Processes, side: Sequence[str], name: str, address:
 
 def _requireDefaultBuffer(side: Sequence[str]) -> None:
     """
-    @raise MeasurementError: when the target holds more than WireGuard in a kernel does.
+    @raise RigError: when the target holds more than WireGuard in a kernel does.
     """
     default = int(DEFAULT_BUFFER.read_text(encoding="ascii"))
     held = receiveBuffers(command(*side, "ss", "-uanmHO", "sport", "=", f":{LISTEN_PORT}"))
     if set(held) != {default}:
         reason = f"WireGuard's socket buffers are {held} bytes, not the default of {default}"
-        raise MeasurementError(reason)
+        raise RigError(reason)
 
 
 def _awaitHandshake(side: Sequence[str], name: str) -> None:
@@ -170,5 +172,5 @@ def _awaitHandshake(side: Sequence[str], name: str) -> None:
     while command(*side, "wg", "show", name, "latest-handshakes").split()[-1:] in ([], ["0"]):
         if time.monotonic() > end:
             reason = "the two WireGuards do not shake hands"
-            raise MeasurementError(reason)
+            raise RigError(reason)
         time.sleep(0.1)

@@ -6,12 +6,13 @@ of what stands between them.
 
 from __future__ import annotations
 
-import random
 import socket
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+
+from bench.load.deeds import Answer
+from bench.rig.ports import LOOPBACK
 
 ANSWER_SECONDS = 0.5
 """Until a datagram counts as lost and is sent again."""
@@ -19,17 +20,15 @@ ANSWER_SECONDS = 0.5
 RECEIVE_BUFFER_BYTES = 4 << 20
 """Asked for; a kernel's default holds some hundred datagrams."""
 
+LOOK_SECONDS = 0.05
+"""A target that is to stop looks so often whether it is."""
+
 MAX_DATAGRAM_BYTES = 65535
-
-LOOPBACK = "127.0.0.1"
-
-FIXED_PORTS = range(18000, 32000)
-"""For programs that cannot choose a port: below what kernels hand out by themselves."""
 
 Address = tuple[str, int]
 
 
-class Target:
+class Target(Answer):
     """
     A UDP program that answers each datagram, in a thread.
 
@@ -45,35 +44,27 @@ class Target:
         self.received: Counter[int] = Counter()
         self.sources: set[Address] = set()
         self._answer = answer
-        self._socket = openUdp()
-        self._socket.bind(address)
-        self.address: Address = self._socket.getsockname()
-        self._stopping = False
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
+        super().__init__(openUdp())
+        self.socket.settimeout(LOOK_SECONDS)
+        self.socket.bind(address)
+        self.address: Address = self.socket.getsockname()
+        self.start()
 
-    def _serve(self) -> None:
-        while True:
-            try:
-                datagram, source = self._socket.recvfrom(MAX_DATAGRAM_BYTES)
-                if self._stopping:
-                    return
-                self.received[len(datagram)] += 1
-                self.sources.add(source)
-                self._socket.sendto(self._answer(datagram), source)
-            except OSError:
-                continue  # an ICMP error of somebody who has gone
+    def answer(self, datagram: bytes) -> bytes:
+        """
+        Note what has come, and from whom.
+        """
+        self.received[len(datagram)] += 1
+        self.sources.add(self.peer)
+        return self._answer(datagram)
 
     def stop(self) -> None:
         """
         Stop answering and close the port.
         """
-        self._stopping = True
-        with openUdp() as waker:
-            while self._thread.is_alive():
-                waker.sendto(b"", self.address)
-                self._thread.join(0.1)
-        self._socket.close()
+        super().stop()
+        self.join()
+        self.socket.close()
 
 
 class Correspondent:
@@ -153,20 +144,6 @@ class Correspondent:
         Close the socket.
         """
         self._socket.close()
-
-
-def freePort(kind: socket.SocketKind) -> int:
-    """
-    @return: a port on loopback that was free a moment ago.
-    """
-    while True:
-        port = random.choice(FIXED_PORTS)  # noqa: S311 - any will do
-        with socket.socket(socket.AF_INET, kind) as probe:
-            try:
-                probe.bind((LOOPBACK, port))
-            except OSError:
-                continue
-            return port
 
 
 def openUdp() -> socket.socket:

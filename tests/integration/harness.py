@@ -19,12 +19,9 @@ from typing import Any, NoReturn
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-import uotp
-from tests.integration.correspondence import LOOPBACK, Address, Correspondent, Target
-from tests.integration.processes import START_SECONDS, Program
-
-ROOT = Path(uotp.__file__).resolve().parent.parent
-"""Where our package is imported from: a checkout or an environment."""
+from bench.rig.ports import LOOPBACK
+from bench.rig.programs import PROGRAM, START_SECONDS, Program
+from tests.integration.correspondence import Address, Correspondent, Target
 
 TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
 """What the script C{twistd} does, wherever it is."""
@@ -44,6 +41,14 @@ def needed(reason: str) -> NoReturn:
     raise SkipTest(reason)
 
 
+def requireProcfs() -> None:
+    """
+    @raise SkipTest: where there is no C{/proc} as Linux has it.
+    """
+    if not Path("/proc/self/status").exists():
+        needed("/proc is missing: these tests look at processes as Linux shows them")
+
+
 def ourCommand(*words: str) -> list[str]:
     """
     @param words: C{client} or C{server}, or a command of C{uotp}; and arguments.
@@ -56,15 +61,8 @@ def ourEnvironment() -> dict[str, str]:
     """
     @return: this process's environment, in which our package can be imported.
     """
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    paths = [str(PROGRAM), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
-
-
-def foreignEnvironment() -> dict[str, str]:
-    """
-    @return: this process's environment, without what leads a Python to our package.
-    """
-    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
 
 def runToEnd(

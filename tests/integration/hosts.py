@@ -7,28 +7,22 @@ may use, and nothing leaves the two.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from twisted.trial.unittest import SynchronousTestCase
+
+from bench.rig.namespaces import COMMAND_SECONDS, Namespace, command
 from tests.integration.harness import TWISTD, ProgramTestCase, needed, ourCommand, ourEnvironment
 
 SERVER_NAME = "vpn.example.com"
 SERVER_ADDRESS = "203.0.113.10"
 ROUTER_ADDRESS = "192.0.2.1"
 CLIENT_ADDRESS = "192.0.2.2"
-
-COMMAND_SECONDS = 30
-
-CLONE_NEWNET = 0x40000000
-"""Number of Linux (linux/sched.h)."""
 
 USERSPACE_WIREGUARD = """\
 rm -f "/var/run/wireguard/$1.sock"
@@ -54,18 +48,16 @@ class Host:
         @param name: what its end of the link is called, too.
         """
         self._case = case
-        self.namespace = f"uotp-{name}-{os.getpid()}"
+        namespace = namespaceName(name)
         self.wireGuard = f"wg{os.getpid()}{name[0]}"
         case.addCleanup(self._forgetWireGuard)
-        self.folder = Path(tempfile.mkdtemp(prefix=f"{self.namespace}-"))
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{namespace}-"))
         case.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
-        settings = Path("/etc/netns") / self.namespace
+        settings = Path("/etc/netns") / namespace
         settings.mkdir(parents=True)
         case.addCleanup(shutil.rmtree, settings)
         (settings / "hosts").write_text(f"127.0.0.1 localhost\n{SERVER_ADDRESS} {SERVER_NAME}\n")
-        command("ip", "netns", "add", self.namespace)
-        case.addCleanup(self._remove)
-        self.run("ip link set lo up")
+        self.namespace = newNamespace(case, name)
         self._makePath()
 
     def _makePath(self) -> None:
@@ -86,18 +78,9 @@ class Host:
             "WG_QUICK_USERSPACE_IMPLEMENTATION": "userspace-wireguard",
         }
 
-    def _remove(self) -> None:
-        self._killAll()
-        command("ip", "netns", "del", self.namespace)
-
     def _forgetWireGuard(self) -> None:
         for left in Path("/var/run/wireguard").glob(f"{self.wireGuard}.*"):
             left.unlink()
-
-    def _killAll(self) -> None:
-        for pid in command("ip", "netns", "pids", self.namespace).split():
-            with suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGKILL)
 
     def run(self, script: str) -> str:
         """
@@ -109,7 +92,7 @@ class Host:
         done = subprocess.run(
             self._shell(script),
             check=False,
-            env=getattr(self, "_environment", None),
+            env=self._environment,
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -129,11 +112,11 @@ class Host:
         @param readyLine: what it says when it is ready, as a regular expression.
         """
         program = self._case.start(name, self._shell(script), self._environment, str(self.folder))
-        self._case.addCleanup(self._killAll)  # before the shell is killed and leaves its children behind
+        self._case.addCleanup(self.namespace.killAll)  # before the shell is killed and leaves its children behind
         program.waitForLine(readyLine)
 
     def _shell(self, script: str) -> list[str]:
-        return ["ip", "netns", "exec", self.namespace, "sh", "-ec", script]
+        return [*self.namespace.words, "sh", "-ec", script]
 
 
 def writeProgram(path: Path, script: str) -> None:
@@ -144,29 +127,21 @@ def writeProgram(path: Path, script: str) -> None:
     path.chmod(0o755)
 
 
-def command(*words: str) -> str:
+def namespaceName(name: str) -> str:
     """
-    Run a command of the system's.
-
-    @return: what it prints.
-    @raise subprocess.CalledProcessError: when it fails.
+    @return: what the system calls a namespace of this process.
     """
-    done = subprocess.run(words, check=True, capture_output=True, text=True, timeout=COMMAND_SECONDS)
-    return done.stdout
+    return f"uotp-{name}-{os.getpid()}"
 
 
-@contextmanager
-def inside(namespace: str) -> Iterator[None]:
+def newNamespace(case: SynchronousTestCase, name: str) -> Namespace:
     """
-    Make sockets, threads and processes in a network namespace; they stay there.
+    Make a namespace, which ends with a test, with its loopback up.
     """
-    libc = ctypes.CDLL(None, use_errno=True)
-    with open("/proc/self/ns/net", "rb") as home, open(f"/var/run/netns/{namespace}", "rb") as there:
-        assert libc.setns(there.fileno(), CLONE_NEWNET) == 0
-        try:
-            yield
-        finally:
-            assert libc.setns(home.fileno(), CLONE_NEWNET) == 0
+    namespace = Namespace(namespaceName(name))
+    case.addCleanup(namespace.remove)
+    command("ip", "-n", namespace.name, "link", "set", "lo", "up")
+    return namespace
 
 
 def needTwoHosts(*programs: str) -> None:
@@ -187,8 +162,8 @@ def twoHosts(case: ProgramTestCase) -> tuple[Host, Host]:
     """
     client, server = Host(case, "client"), Host(case, "server")
     command(
-        *("ip", "link", "add", "home", "netns", client.namespace, "mtu", "1500", "type", "veth"),
-        *("peer", "name", "net", "netns", server.namespace),
+        *("ip", "link", "add", "home", "netns", client.namespace.name, "mtu", "1500", "type", "veth"),
+        *("peer", "name", "net", "netns", server.namespace.name),
     )
     client.run(f"ip address add {CLIENT_ADDRESS}/24 dev home; ip link set home up")
     server.run(

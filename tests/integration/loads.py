@@ -1,26 +1,23 @@
 """
 A load of numbered datagrams, so that it can be told what is missing and what came out
-of order, while a test does something to the tunnels.  Threads of its own send and
-receive; every wait has a deadline.
+of order, while a test does something to the tunnels.  Every wait has a deadline.
 """
 
 from __future__ import annotations
 
 import socket
-import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import accumulate
 
-from tests.integration.correspondence import LOOPBACK, Address, freePort
+from bench.load.stamped import Record, Steady
+from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.programs import WAIT_SECONDS, until
+from tests.integration.correspondence import Address
 from tests.integration.relay import Relay
 from tests.integration.rig import Pair, RigTestCase
-from tests.integration.udpends import WAIT_SECONDS, Flow, UdpEnd, until
+from tests.integration.udpends import Flow, UdpEnd
 from uotp.pki.directory import Pki
-
-MARK = b"numbered"
-"""How a datagram of a load begins; others are passed over."""
-
-HEAD_BYTES = len(MARK) + 4
 
 RATE = 1000
 """Datagrams a second: a light load, and steady."""
@@ -28,8 +25,8 @@ RATE = 1000
 SIZE = 300
 """Bytes of each: more than what goes before longer ones that wait."""
 
-TICK_SECONDS = 0.002
-"""Between two looks how many are due."""
+LOOK_SECONDS = 0.1
+"""Who receives looks so often whether it is to end."""
 
 LOST_SECONDS = 2.0
 """With nothing coming for so long, what has not come is lost."""
@@ -41,13 +38,39 @@ QUIET_SECONDS = 0.3
 """A relay is quiet when nothing goes through it for so long."""
 
 
+class Arrivals(Record):
+    """
+    Writes down what comes of a load, and from whom.
+
+    @ivar sources: whom it came from.
+    """
+
+    def __init__(self, end: UdpEnd, size: int) -> None:
+        """
+        @param size: bytes of each; datagrams of other sizes are passed over.
+        """
+        super().__init__(end.socket, 1, sizes=(size, size))
+        self._size = size
+        self.sources: set[Address] = set()
+
+    def receiving(self) -> Callable[[bytearray], int]:
+        """
+        See L{Record}.
+        """
+
+        def receive(buffer: bytearray) -> int:
+            size, source = self.socket.recvfrom_into(buffer)
+            if size == self._size:
+                self.sources.add((source[0], source[1]))
+            return size
+
+        return receive
+
+
 class Load:
     """
-    Datagrams from one end to another, at a steady rate.
-
-    @ivar sent: how many have been sent; they are numbered from 0.
-    @ivar came: the numbers of those that have come, in the order in which they came.
-    @ivar sources: whom they came from.
+    Datagrams from one end to another, at a steady rate: what sends and receives them is
+    that of the measurements.
     """
 
     def __init__(self, sender: UdpEnd, to: Address, receiver: UdpEnd, rate: int = RATE, size: int = SIZE) -> None:
@@ -58,65 +81,51 @@ class Load:
         @param rate: datagrams a second.
         @param size: bytes of each.
         """
-        self._sender = sender
-        self._to = to
-        self._receiver = receiver
-        self._rate = rate
-        self._size = size
-        self._sending = threading.Event()
-        self._over = threading.Event()
-        self.sent = 0
-        self.came: list[int] = []
-        self.sources: set[Address] = set()
-        self._threads = [threading.Thread(target=run, daemon=True) for run in (self._send, self._receive)]
-        for thread in self._threads:
-            thread.start()
+        for end in (sender, receiver):
+            end.socket.settimeout(LOOK_SECONDS)
+        self._sending = Steady(sender.socket, [(size, size, rate)], to=to)
+        self._arrivals = Arrivals(receiver, size)
+        self._arrivals.start()
 
-    def _send(self) -> None:
-        while not self._over.is_set():
-            if not self._sending.wait(0.1):
-                continue
-            began, before = time.monotonic(), self.sent
-            while self._sending.is_set() and not self._over.is_set():
-                while self._sending.is_set() and self.sent - before < (time.monotonic() - began) * self._rate:
-                    self.sendOne()
-                time.sleep(TICK_SECONDS)
-
-    def sendOne(self) -> None:
+    @property
+    def sent(self) -> int:
         """
-        Send the next one.
+        How many have been sent; they are numbered from 0.
         """
-        head = MARK + self.sent.to_bytes(4, "big")
-        self.sent += 1
-        self._sender.send(head.ljust(self._size, b"."), self._to)
+        return int(self._sending.report()["sent"][0])
 
-    def _receive(self) -> None:
-        while not self._over.is_set():
-            one = self._receiver.receive(0.1)
-            if one is not None and one[0].startswith(MARK) and len(one[0]) == self._size:
-                self.came.append(int.from_bytes(one[0][len(MARK) : HEAD_BYTES], "big"))
-                self.sources.add(one[1])
+    @property
+    def came(self) -> list[int]:
+        """
+        The numbers of those that have come, in the order in which they came.
+        """
+        return self._arrivals.numbers()
+
+    @property
+    def sources(self) -> set[Address]:
+        """
+        Whom they came from.
+        """
+        return self._arrivals.sources
 
     def start(self) -> None:
         """
         Send, until told to stop.
         """
-        self._sending.set()
+        self._sending.start()
 
     def stop(self) -> None:
         """
         Send no more, from this moment on.
         """
-        self._sending.clear()
-        time.sleep(2 * TICK_SECONDS)  # the one that is just being sent
+        self._sending.finish()
 
     def close(self) -> None:
         """
         End, and do not listen any more.
         """
-        self._over.set()
-        for thread in self._threads:
-            thread.join()
+        self.stop()
+        self._arrivals.finish()
 
     def waitFor(self, more: int, seconds: float = WAIT_SECONDS) -> None:
         """
@@ -143,12 +152,8 @@ class Load:
         """
         @return: the numbers that came after a higher one, or twice.
         """
-        highest, late = -1, []
-        for number in self.came:
-            if number <= highest:
-                late.append(number)
-            highest = max(highest, number)
-        return late
+        came = self.came
+        return [number for number, highest in zip(came[1:], accumulate(came, max), strict=False) if number <= highest]
 
 
 def settle(*loads: Load) -> None:

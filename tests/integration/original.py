@@ -9,10 +9,10 @@ import os
 from pathlib import Path
 from typing import ClassVar
 
+from bench.rig.programs import Program, environmentFor
 from tests.integration.correspondence import Target
-from tests.integration.harness import foreignEnvironment, needed
+from tests.integration.harness import needed
 from tests.integration.pairs import PairTests
-from tests.integration.processes import Program
 
 READY = {"client": "UDP server started", "server": "Server ready"}
 """What the original's programs log when they listen."""
@@ -68,7 +68,7 @@ class MixedPairTests(PairTests):
             program, _ = self.startListening(end, *arguments)
         else:
             command = [originalProgram(end), *arguments]
-            program = self.start(f"the original's {end}", command, foreignEnvironment())
+            program = self.start(f"the original's {end}", command, environmentFor())
             program.waitForLine(READY[end])
         return program
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import socket
 from typing import ClassVar
 
-from tests.integration.correspondence import LOOPBACK, Address, Target, freePort
+from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.programs import Program
+from tests.integration.correspondence import Address, Target
 from tests.integration.harness import ProgramTestCase
-from tests.integration.processes import Program
 from uotp.pki.directory import Pki, makePki
 
 SIZES = (1, 2, 63, 512, 1400, 1420, 8192, 8193, 16000, 32768, 65000, 65507)

@@ -10,7 +10,8 @@ import socket
 import struct
 import time
 
-from tests.integration.correspondence import LOOPBACK, Address
+from bench.rig.ports import LOOPBACK
+from tests.integration.correspondence import Address
 
 WAIT_SECONDS = 10.0
 

@@ -11,7 +11,8 @@ import threading
 import time
 from contextlib import suppress
 
-from tests.integration.correspondence import LOOPBACK, Address
+from bench.rig.ports import LOOPBACK
+from tests.integration.correspondence import Address
 
 CHUNK_BYTES = 65536
 

@@ -15,12 +15,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.integration.correspondence import LOOPBACK, Address, freePort
+from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.procfs import running
+from bench.rig.programs import Program, until
+from tests.integration.correspondence import Address
 from tests.integration.harness import LISTENING, TWISTD, ProgramTestCase, ourCommand, runToEnd
-from tests.integration.processes import Program
-from tests.integration.procfs import running
 from tests.integration.relay import Relay
-from tests.integration.udpends import Flow, UdpEnd, until
+from tests.integration.udpends import Flow, UdpEnd
 from uotp.pki.directory import Pki, makePki
 
 HOSTS = (LOOPBACK, "::1", "localhost")

@@ -18,7 +18,8 @@ from twisted.internet.selectreactor import SelectReactor
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from tests.integration.correspondence import LOOPBACK, Address
+from bench.rig.ports import LOOPBACK
+from tests.integration.correspondence import Address
 from uotp.net.sockopts import TunnelSocketOptions
 from uotp.tls.credentials import ClientCredentials, ServerCredentials, refusalReason
 from uotp.transport.dialer import connectTunnel

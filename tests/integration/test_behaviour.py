@@ -9,13 +9,15 @@ import signal
 import socket
 import time
 
-from tests.integration.correspondence import LOOPBACK, Address, freePort
+from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.procfs import descriptors, udpPorts
+from bench.rig.programs import Program, until
+from tests.integration.correspondence import Address
+from tests.integration.harness import requireProcfs
 from tests.integration.pairs import numbered
-from tests.integration.processes import Program
-from tests.integration.procfs import descriptors, requireProcfs, udpPorts
 from tests.integration.rawpeers import ID_BYTES, RawServer, RawTunnel, rawClient
 from tests.integration.rig import PLAIN, Pair, RigTestCase, said
-from tests.integration.udpends import AGAIN, AGAIN_SECONDS, Flow, UdpEnd, until
+from tests.integration.udpends import AGAIN, AGAIN_SECONDS, Flow, UdpEnd
 
 SIZES = (0, 1, 2, 3, 15, 16, 17, 63, 255, 256, 257, 512, 1200, 1400, 1420, 1472, 1473, 4095, 8191, 8192, 8193, 9000,
          16383, 16384, 16385, 32767, 32768, 40000, 65000, 65505, 65506, 65507)  # fmt: skip

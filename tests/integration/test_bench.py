@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from bench.contenders import BARE, OURS, formatOneContender
 from tests.integration.harness import ProgramTestCase, needed, runToEnd
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,12 +31,7 @@ class BenchTests(ProgramTestCase):
         """
         if sys.platform != "linux":
             needed("the measurements need Linux")
-        if not (ROOT / "bench").is_dir():
-            needed("bench is not here: run the tests in a checkout")
-        from bench.contenders import BARE, OURS, formatOneContender  # noqa: PLC0415 - it may not be here
-
         self.tunnels = [OURS, *(one.name for one in [formatOneContender()] if one is not None)]
-        self.bare = BARE
         super().setUp()
 
     def bench(self, *words: str) -> str:
@@ -79,11 +75,11 @@ class BenchTests(ProgramTestCase):
         scenarios = self.measured(raw, SCENARIOS)
         for name in SCENARIOS:
             self.assertIn(f"\n{name}  ", measured)
-            self.assertEqual([run["contender"] for run in scenarios[name]["runs"]], [*self.tunnels, self.bare])
+            self.assertEqual([run["contender"] for run in scenarios[name]["runs"]], [*self.tunnels, BARE])
         flood, answers = (scenarios[name]["runs"] for name in SCENARIOS)
         for run in flood:
             self.assertGreater(run["figures"]["rate"], 0)
-            self.assertEqual("processor" in run["figures"], run["contender"] != self.bare)
+            self.assertEqual("processor" in run["figures"], run["contender"] != BARE)
         for run in answers:
             self.assertGreater(run["figures"]["roundTripMedian"], 0)
         ET.fromstring(picture.read_text("utf-8"))  # noqa: S314 - it is our own

@@ -21,11 +21,12 @@ from OpenSSL import SSL
 from twisted.internet.error import ConnectionDone
 from twisted.trial.unittest import SynchronousTestCase
 
+from bench.rig.ports import LOOPBACK
+from bench.rig.procfs import memoryBytes
 from tests.doubles.certificates import CLIENT
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase
-from tests.integration.correspondence import LOOPBACK, Address
-from tests.integration.harness import needed
-from tests.integration.procfs import memoryBytes, requireProcfs
+from tests.integration.correspondence import Address
+from tests.integration.harness import needed, requireProcfs
 from tests.integration.rawtls import APPLICATION_DATA, HANDSHAKE, KEY_UPDATE_HEADER, RawTlsClient
 from tests.integration.rig import RigTestCase
 from tests.integration.steppedtcp import Listener, Talker, dial, step, steppedReactor, stepUntil

@@ -10,7 +10,7 @@ import signal
 import socket
 from pathlib import Path
 
-from tests.integration.correspondence import LOOPBACK, freePort
+from bench.rig.ports import LOOPBACK, freePort
 from tests.integration.harness import ourCommand, runToEnd
 from tests.integration.rig import RigTestCase
 from tests.integration.udpends import Flow

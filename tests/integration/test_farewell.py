@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import time
 
+from bench.rig.procfs import udpPorts, unreadBytes
+from bench.rig.programs import Program, until
+from tests.integration.harness import requireProcfs
 from tests.integration.loads import Load, LoadTestCase
-from tests.integration.processes import Program
-from tests.integration.procfs import requireProcfs, udpPorts, unreadBytes
 from tests.integration.rig import Pair, said
-from tests.integration.udpends import Flow, until
+from tests.integration.udpends import Flow
 
 TUNNELS = 3
 

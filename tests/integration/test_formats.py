@@ -8,12 +8,13 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass
 
+from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.programs import Program, environmentFor
 from tests.integration import rig
-from tests.integration.correspondence import LOOPBACK, Address, Correspondent, Target, freePort
-from tests.integration.harness import LISTENING, foreignEnvironment, ourCommand
+from tests.integration.correspondence import Address, Correspondent, Target
+from tests.integration.harness import LISTENING, ourCommand
 from tests.integration.original import READY, originalProgram
 from tests.integration.pairs import EXCHANGE_SECONDS, numbered
-from tests.integration.processes import Program
 from uotp.pki.directory import Pki
 
 THEIRS = "the original"
@@ -98,7 +99,7 @@ class MeetingTests(rig.RigTestCase):
         @param words: of a command line that both projects understand.
         """
         if which == THEIRS:
-            return self.start(f"the original's {end}", [originalProgram(end), *words], foreignEnvironment())
+            return self.start(f"the original's {end}", [originalProgram(end), *words], environmentFor())
         return self.start(f"our {end} {which}", ourCommand(end, *wireWords(which), *words))
 
     def beginServers(self, target: Target, pki: Pki | None) -> dict[str, Address]:

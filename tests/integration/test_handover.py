@@ -8,12 +8,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from bench.rig.programs import until
 from tests.integration.loads import Load, LoadTestCase, settle
 from tests.integration.rawformat2 import TRAIN, RawFrame, serverHello, takeRaw2
 from tests.integration.rawpeers import RawServer
 from tests.integration.relay import Relay
 from tests.integration.rig import PLAIN, said, serverWords
-from tests.integration.udpends import until
 
 TUNNELS = 4
 

@@ -6,18 +6,17 @@ program that stands still, and a relay that leads nowhere.
 from __future__ import annotations
 
 import contextlib  # trial takes a module's `suppress` for its own
-import os
 import re
 import signal
 import time
 from collections.abc import Callable
 
-from tests.integration.hosts import command, inside, needTwoHosts
+from bench.rig.namespaces import command
+from bench.rig.programs import Program, until
+from tests.integration.hosts import needTwoHosts, newNamespace
 from tests.integration.loads import Load, LoadTestCase, settle
-from tests.integration.processes import Program
 from tests.integration.relay import Relay, Relayed
 from tests.integration.rig import said
-from tests.integration.udpends import until
 
 IDLE_SECONDS = 45.0
 """Until an idle tunnel has been asked and given up: 34 s at the worst, and what a busy machine adds."""
@@ -150,12 +149,8 @@ class DeafTests(LoadTestCase):
         """
         needTwoHosts("nft", "ss")
         super().setUp()
-        namespace = f"uotp-deaf-{os.getpid()}"
-        command("ip", "netns", "add", namespace)
-        self.addCleanup(command, "ip", "netns", "del", namespace)
-        command("ip", "-n", namespace, "link", "set", "lo", "up")
         life = contextlib.ExitStack()
-        life.enter_context(inside(namespace))
+        life.enter_context(newNamespace(self, "deaf").inside())
         self.addCleanup(life.close)
 
     def carried(self, server: int) -> dict[int, int]:

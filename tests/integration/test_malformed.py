@@ -9,9 +9,10 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
+from bench.rig.ports import LOOPBACK
+from bench.rig.programs import Program, until
 from tests.doubles.certificates import CLIENT, Authority, pem
-from tests.integration.correspondence import LOOPBACK, Address
-from tests.integration.processes import Program
+from tests.integration.correspondence import Address
 from tests.integration.rawformat2 import (
     BYE,
     DRAIN,
@@ -34,7 +35,6 @@ from tests.integration.rawformat2 import (
 )
 from tests.integration.rawpeers import RawServer
 from tests.integration.rig import PLAIN, RigTestCase, said
-from tests.integration.udpends import until
 
 ID = bytes(range(16))
 

@@ -13,15 +13,16 @@ import threading
 import time
 from collections.abc import Callable
 
-from tests.integration.correspondence import LOOPBACK, Address, freePort
-from tests.integration.harness import needed
+from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.procfs import highestMemoryBytes, memoryBytes
+from bench.rig.programs import Program, until
+from tests.integration.correspondence import Address
+from tests.integration.harness import needed, requireProcfs
 from tests.integration.pairs import numbered
-from tests.integration.processes import Program
-from tests.integration.procfs import highestMemoryBytes, memoryBytes, requireProcfs
 from tests.integration.rawpeers import ID_BYTES, RawServer, frame, rawClient
 from tests.integration.relay import BUFFER_BYTES, CHUNK_BYTES, Relay, Relayed
 from tests.integration.rig import PLAIN, Pair, RigTestCase, said, serverWords
-from tests.integration.udpends import Flow, UdpEnd, until
+from tests.integration.udpends import Flow, UdpEnd
 from uotp.net.sockopts import UNSENT_LIMIT_BYTES
 from uotp.session.outbound import MAX_PORTION_BYTES
 from uotp.session.stickiness import STAY_SECONDS

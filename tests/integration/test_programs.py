@@ -14,10 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import uotp
-from tests.integration.correspondence import LOOPBACK, Address, freePort
-from tests.integration.harness import needed, ourCommand, ourEnvironment, runToEnd
-from tests.integration.processes import Program
-from tests.integration.procfs import requireProcfs, running
+from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.procfs import running
+from bench.rig.programs import Program, until
+from tests.integration.correspondence import Address
+from tests.integration.harness import needed, ourCommand, ourEnvironment, requireProcfs, runToEnd
 from tests.integration.rawpeers import RawServer, rawClient
 from tests.integration.rig import (
     PLAIN,
@@ -29,7 +30,7 @@ from tests.integration.rig import (
     serverWords,
     twistdCommand,
 )
-from tests.integration.udpends import Flow, until
+from tests.integration.udpends import Flow
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 

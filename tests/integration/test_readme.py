@@ -9,7 +9,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from tests.integration.correspondence import FIXED_PORTS, LOOPBACK, openUdp
+from bench.rig.ports import FIXED_PORTS, LOOPBACK
+from tests.integration.correspondence import openUdp
 from tests.integration.harness import TWISTD, ProgramTestCase, needed, ourCommand, ourEnvironment, runToEnd
 from tests.integration.hosts import SERVER_ADDRESS, SERVER_NAME, Host, needTwoHosts, twoHosts, writeProgram
 from tests.integration.readme import EXAMPLES, readmeBlocks

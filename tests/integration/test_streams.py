@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 from random import SystemRandom
 
+from bench.rig.programs import Program
 from tests.integration.harness import ProgramTestCase, ourEnvironment
-from tests.integration.processes import Program
 
 STREAMS = 1_000_000
 

@@ -11,12 +11,14 @@ import signal
 import socket
 from pathlib import Path
 
-from tests.integration.correspondence import LOOPBACK, Address, freePort
-from tests.integration.harness import foreignEnvironment, needed
+from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.programs import environmentFor, until
+from tests.integration.correspondence import Address
+from tests.integration.harness import needed
 from tests.integration.loads import LoadTestCase
 from tests.integration.pairs import numbered
 from tests.integration.rig import PLAIN, said
-from tests.integration.udpends import Flow, until
+from tests.integration.udpends import Flow
 from uotp.pki.directory import Pki
 
 CONFIGURATION = """\
@@ -90,7 +92,7 @@ class TerminatorTests(LoadTestCase):
             ),
             encoding="utf-8",
         )
-        self.terminator = self.start("haproxy", [program, "-db", "-f", str(configuration)], foreignEnvironment())
+        self.terminator = self.start("haproxy", [program, "-db", "-f", str(configuration)], environmentFor())
         for address in (self.knows2, self.knowsNothing):
             until(lambda: accepts(address), "HAProxy accepts connections")  # noqa: B023
 
@@ -176,7 +178,7 @@ class TerminatorTests(LoadTestCase):
         self.client.waitForLine("no tunnel to .* is left")
         command = self.terminator.process.args
         assert isinstance(command, list)
-        self.start("haproxy again", list(map(str, command)), foreignEnvironment())
+        self.start("haproxy again", list(map(str, command)), environmentFor())
         flow.resume()
         self.assertEqual(flow.source, source)
         self.server.waitForLine("has tunnels again")

@@ -15,12 +15,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.programs import Program, until
 from tests.doubles.certificates import CLIENT, DAY, NOW, Authority, Issued, pem, selfSigned
-from tests.integration.correspondence import LOOPBACK, Address, freePort
+from tests.integration.correspondence import Address
 from tests.integration.harness import needed, runToEnd
-from tests.integration.processes import Program
 from tests.integration.rig import RigTestCase, said
-from tests.integration.udpends import Flow, UdpEnd, until
+from tests.integration.udpends import Flow, UdpEnd
 from uotp.tls.credentials import publicKeyPin
 
 TRUSTED = Authority("Trusted CA")

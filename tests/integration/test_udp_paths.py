@@ -20,10 +20,11 @@ from typing import Any
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
+from bench.rig.namespaces import Namespace, command
 from tests.doubles.contracts import numbered, summary
 from tests.doubles.twins import Receiver
 from tests.integration.harness import needed, runToEnd
-from tests.integration.hosts import command, inside, needTwoHosts
+from tests.integration.hosts import needTwoHosts, newNamespace
 from tests.integration.test_datagram_port import SocketPortTestCase
 from uotp.boundaries import Address, DatagramPort, DatagramPortOpener, DatagramReceiver
 from uotp.telemetry.drops import Drop
@@ -65,17 +66,13 @@ class PathTestCase(SocketPortTestCase):
         """
         needTwoHosts()
         super().setUp()
-        self.here, self.there = (f"uotp-{name}-{os.getpid()}" for name in ("here", "there"))
-        for namespace in (self.here, self.there):
-            command("ip", "netns", "add", namespace)
-            self.addCleanup(command, "ip", "netns", "del", namespace)
-            command("ip", "-n", namespace, "link", "set", "lo", "up")
-        command(*f"ip link add left netns {self.here} type veth peer name right netns {self.there}".split())
+        self.here, self.there = (newNamespace(self, name) for name in ("here", "there"))
+        command(*f"ip link add left netns {self.here.name} type veth peer name right netns {self.there.name}".split())
         for namespace, device, number in ((self.here, "left", 1), (self.there, "right", 2)):
-            command(*f"ip -n {namespace} address add 10.9.0.{number}/24 dev {device}".split())
-            command(*f"ip -n {namespace} address add fd09::{number}/64 dev {device} nodad".split())
-            command(*f"ip -n {namespace} address add fe80::{number}/64 dev {device} nodad".split())
-            command(*f"ip -n {namespace} link set {device} up".split())
+            command(*f"ip -n {namespace.name} address add 10.9.0.{number}/24 dev {device}".split())
+            command(*f"ip -n {namespace.name} address add fd09::{number}/64 dev {device} nodad".split())
+            command(*f"ip -n {namespace.name} address add fe80::{number}/64 dev {device} nodad".split())
+            command(*f"ip -n {namespace.name} link set {device} up".split())
         for host in ("10.9.0.2", "fd09::2"):
             self.waitForWay(host)
 
@@ -83,7 +80,7 @@ class PathTestCase(SocketPortTestCase):
         """
         Knock at an address on the other side until somebody answers that nobody listens.
         """
-        with inside(self.here):
+        with self.here.inside():
             knocker = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
         self.addCleanup(knocker.close)
         knocker.settimeout(KNOCK_SECONDS)
@@ -104,11 +101,11 @@ class PathTestCase(SocketPortTestCase):
         """
         return datagramPortOpener(self.reactor, self.drops)
 
-    def openIn(self, namespace: str, host: str, receiver: DatagramReceiver) -> DatagramPort:
+    def openIn(self, namespace: Namespace, host: str, receiver: DatagramReceiver) -> DatagramPort:
         """
         @return: a port of a namespace.
         """
-        with inside(namespace):
+        with namespace.inside():
             return self.openPort(receiver, (host, 0, 0, 0) if ":" in host else (host, 0))
 
     def linesOf(self, sender: DatagramPort, trains: list[Train], destination: Address) -> list[str]:
@@ -121,7 +118,9 @@ class PathTestCase(SocketPortTestCase):
             sender.send(trains, destination)
         return [formatEvent(event) for event in events if event["log_level"] >= LogLevel.info]
 
-    def assertArrive(self, source: tuple[str, str], target: tuple[str, str], trains: list[Train]) -> list[str]:
+    def assertArrive(
+        self, source: tuple[Namespace, str], target: tuple[Namespace, str], trains: list[Train]
+    ) -> list[str]:
         """
         Send trains twice, each datagram of which arrives.
 
@@ -151,7 +150,7 @@ class SmallMtuTests(PathTestCase):
         """
         And says so once; what fits goes as before.
         """
-        command(*f"ip -n {self.here} link set lo mtu 1400".split())
+        command(*f"ip -n {self.here.name} link set lo mtu 1400".split())
         for host in ("127.0.0.1", "::1"):
             lines = self.assertArrive(
                 (self.here, host),
@@ -171,7 +170,7 @@ class SmallMtuTests(PathTestCase):
         sender = self.openIn(self.here, "10.9.0.1", Receiver())
         train = Train(1400, numbered(14000))
         self.assertEqual(self.linesOf(sender, [train], to.address()), [])
-        command(*f"ip -n {self.here} link set left mtu 1200".split())
+        command(*f"ip -n {self.here.name} link set left mtu 1200".split())
         self.assertEqual(len(self.linesOf(sender, [train], to.address())), 1)
         self.assertEqual(self.linesOf(sender, [train], to.address()), [])
         self.settleUntil(lambda: len(receiver.datagrams()) >= 30)
@@ -196,7 +195,7 @@ class LinkTests(PathTestCase):
         """
         Leaves them to the kernel, which may then refuse to cut: everything arrives.
         """
-        with inside(self.here), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_:
+        with self.here.inside(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_:
             off = array.array("I", [ETHTOOL_STXCSUM, 0])
             fcntl.ioctl(any_, SIOCETHTOOL, struct.pack("16sP16x", b"left", off.buffer_info()[0]))
         for left, right in (("10.9.0.1", "10.9.0.2"), ("fd09::1", "fd09::2")):
@@ -207,7 +206,7 @@ class LinkTests(PathTestCase):
         """
         A link-local one with its scope, alone or in a batch.
         """
-        with inside(self.there):
+        with self.there.inside():
             scope = socket.if_nametoindex("right")
             receiver = Receiver()
             port = self.openPort(receiver, ("fe80::2", 0, 0, scope))
@@ -215,7 +214,7 @@ class LinkTests(PathTestCase):
             self.addCleanup(plain.close)
             plain.bind(("fe80::2", 0, 0, scope))
             plain.settimeout(2)
-        with inside(self.here):
+        with self.here.inside():
             sender = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
             self.addCleanup(sender.close)
             there = socket.if_nametoindex("left")
@@ -238,11 +237,11 @@ class LinkTests(PathTestCase):
         train = Train(1000, numbered(9500))
         for kind in ("prohibit", "unreachable", "blackhole"):
             route = f"{kind} 10.9.0.2/32"
-            command(*f"ip -n {self.here} route add {route}".split())
+            command(*f"ip -n {self.here.name} route add {route}".split())
             self.assertEqual(self.linesOf(sender, [train], to.address()), [])
             self.assertEqual((kind, dict(self.drops.totals)), (kind, {Drop.SEND_REFUSED: 10}))
             self.drops.totals.clear()
-            command(*f"ip -n {self.here} route del {route}".split())
+            command(*f"ip -n {self.here.name} route del {route}".split())
         sender._sendto = None  # no datagram goes alone
         self.assertEqual(self.linesOf(sender, [train], to.address()), [])
         self.settleUntil(lambda: len(receiver.datagrams()) >= 10)

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable
 
-from tests.integration.correspondence import LOOPBACK, MAX_DATAGRAM_BYTES, RECEIVE_BUFFER_BYTES, Address
-
-WAIT_SECONDS = 10.0
-"""Until something that has to come must have come; much more than it takes."""
+from bench.rig.ports import LOOPBACK
+from bench.rig.programs import WAIT_SECONDS
+from tests.integration.correspondence import MAX_DATAGRAM_BYTES, RECEIVE_BUFFER_BYTES, Address
 
 AGAIN = b"\x00again"
 """How a datagram begins that is sent again and again; who expects another passes over it."""
@@ -22,54 +20,38 @@ AGAIN_SECONDS = 0.05
 """Between two of those."""
 
 
-def until(condition: Callable[[], object], what: str, seconds: float = WAIT_SECONDS) -> float:
-    """
-    Wait for a condition that nothing announces.
-
-    @param what: what it is, for the failure.
-    @return: how long it took, in seconds.
-    @raise AssertionError: at the deadline.
-    """
-    began = time.monotonic()
-    while not condition():
-        if time.monotonic() - began > seconds:
-            reason = f"not so in {seconds} s: {what}"
-            raise AssertionError(reason)
-        time.sleep(0.01)
-    return time.monotonic() - began
-
-
 class UdpEnd:
     """
     A bound UDP socket.
 
     @ivar address: where it is bound.
+    @ivar socket: itself.
     """
 
     def __init__(self, host: str = LOOPBACK, port: int = 0) -> None:
         """
         @param host: a numeric address.
         """
-        self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, RECEIVE_BUFFER_BYTES)
-        self._socket.bind((host, port))
-        bound = self._socket.getsockname()
+        self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, RECEIVE_BUFFER_BYTES)
+        self.socket.bind((host, port))
+        bound = self.socket.getsockname()
         self.address: Address = (bound[0], bound[1])
 
     def send(self, datagram: bytes, address: Address) -> None:
         """
         Send one datagram, once.
         """
-        self._socket.sendto(datagram, address)
+        self.socket.sendto(datagram, address)
 
     def receive(self, seconds: float) -> tuple[bytes, Address] | None:
         """
         @return: the next datagram and who sent it, or L{None} at the deadline.
         """
-        self._socket.settimeout(max(seconds, 1e-6))
+        self.socket.settimeout(max(seconds, 1e-6))
         try:
-            datagram, source = self._socket.recvfrom(MAX_DATAGRAM_BYTES)
+            datagram, source = self.socket.recvfrom(MAX_DATAGRAM_BYTES)
         except TimeoutError:
             return None
         return datagram, (source[0], source[1])
@@ -105,7 +87,7 @@ class UdpEnd:
         """
         Close the socket.
         """
-        self._socket.close()
+        self.socket.close()
 
 
 class Flow:
