@@ -62,7 +62,7 @@ def _measure(options: argparse.Namespace, known: Results) -> Results:
         options.rounds,
         options.seconds,
         options.linkemu,
-        conditionsNow(options.seconds, options.original),
+        conditionsNow(options.seconds, options.original, options.wstunnel),
     )
 
     def keep(results: dict[str, Outcome]) -> None:

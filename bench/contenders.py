@@ -1,6 +1,6 @@
 """
 Who takes part: the program of this checkout, the same with the first wire format,
-the original, nothing at all, and whatever a command line names.
+the original, nothing at all, another project's tunnel, and whatever a command line names.
 """
 
 from __future__ import annotations
@@ -21,7 +21,11 @@ OURS = "uotp"
 FORMAT_ONE = "uotp, format 1"
 ORIGINAL = "original"
 BARE = "bare"
-"""Names; the last has no tunnel."""
+WSTUNNEL = "wstunnel"
+"""Names; C{bare} has no tunnel."""
+
+PROGRAMS = {"cli/main.py": "uotp.cli.main", "scripts.py": "uotp.scripts"}
+"""The module with C{uotp}'s command line, by its file below C{uotp}: of today and of older checkouts."""
 
 WIRE_OPTION = "--wire"
 HELP_SECONDS = 20
@@ -56,12 +60,20 @@ class Contender:
         the braces in it; empty where there is no tunnel.
     @ivar options: more words for both.
     @ivar environment: that they run in.
+    @ivar families: of scenarios that it takes part in; all of them when empty.
     """
 
     name: str
     command: tuple[str, ...]
     options: tuple[str, ...]
     environment: dict[str, str]
+    families: tuple[str, ...] = ()
+
+    def takesPart(self, scenario: str) -> bool:
+        """
+        @return: whether it does in a scenario, by its name.
+        """
+        return not self.families or scenario.partition("/")[0] in self.families
 
     def serverWords(self, way: Way, pki: Pki) -> list[str]:
         """
@@ -108,6 +120,44 @@ class Contender:
         return (WIRE_OPTION, "1") in pairwise(self.options)
 
 
+@dataclass(frozen=True, slots=True)
+class WsTunnel(Contender):
+    """
+    U{https://github.com/erebe/wstunnel}, in Rust: one WebSocket over TLS for each session,
+    whatever the pool.
+    """
+
+    def serverWords(self, way: Way, pki: Pki) -> list[str]:
+        """
+        See L{Contender}.
+        """
+        tls = ["--tls-certificate", pki.serverCertificate, "--tls-private-key", pki.serverKey]
+        return [*self.words("server"), *tls, "--restrict-to", _url(way.target), f"wss://{_url(way.server)}"]
+
+    def clientWords(self, way: Way, pki: Pki) -> list[str]:
+        """
+        See L{Contender}.
+        """
+        tunnel = f"udp://127.0.0.1:{way.entrance}:{_url(way.target)}?timeout_sec=0"
+        return [*self.words("client"), "-L", tunnel, f"wss://{_url(way.server)}"]
+
+
+def _url(address: tuple[str, int]) -> str:
+    return f"{address[0]}:{address[1]}"
+
+
+def wsTunnelContender(program: Path) -> Contender:
+    """
+    @param program: C{wstunnel}, of version 10.
+    @raise ValueError: when it is not there.
+    """
+    if not program.is_file():
+        reason = f"there is no {program}"
+        raise ValueError(reason)
+    command = (str(program.resolve()), "{}")
+    return WsTunnel(WSTUNNEL, command, ("--log-lvl", "WARN"), environmentFor(), ("roundtrip", "throughput", "rate"))
+
+
 def bareContender() -> Contender:
     """
     @return: the one without a tunnel.
@@ -121,9 +171,23 @@ def ourContender(
     """
     @param folder: of the checkout that is measured.
     @param environment: what is put into it besides.
+    @raise ValueError: when there is no C{uotp} in the folder.
     """
-    started = (sys.executable, "-m", "uotp.cli.main", "{}")
+    started = (sys.executable, "-m", programModule(folder), "{}")
     return Contender(name, started, options, {**environmentFor(folder), **(environment or {})})
+
+
+def programModule(folder: Path) -> str:
+    """
+    @param folder: a checkout, or where the program is installed.
+    @return: the module that runs C{uotp}.
+    @raise ValueError: when there is none.
+    """
+    for file, module in PROGRAMS.items():
+        if (folder / "uotp" / file).is_file():
+            return module
+    reason = f"there is no uotp in {folder}"
+    raise ValueError(reason)
 
 
 def formatOneContender() -> Contender | None:
@@ -154,16 +218,13 @@ def namedContender(text: str) -> Contender:
     @raise ValueError: in words.
     """
     name, equals, rest = text.partition("=")
-    if not equals or not name or name in {OURS, FORMAT_ONE, ORIGINAL, BARE}:
+    if not equals or not name or name in {OURS, FORMAT_ONE, ORIGINAL, BARE, WSTUNNEL}:
         reason = f"{text}: NAME=OPTIONS is needed, with a name of its own"
         raise ValueError(reason)
     words = shlex.split(rest)
     folder, environment = PROGRAM, {}
     if words and words[0].startswith("@"):
         folder = Path(words.pop(0)[1:]).resolve()
-        if not (folder / "uotp" / "scripts.py").is_file():
-            reason = f"{text}: there is no uotp in {folder}"
-            raise ValueError(reason)
     while words and re.match(r"[A-Za-z_]\w*=", words[0]):
         variable, _, value = words.pop(0).partition("=")
         environment[variable] = value

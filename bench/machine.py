@@ -20,16 +20,19 @@ PACKAGES = ("twisted", "pyopenssl", "cryptography")
 QUICK_SECONDS = 10
 
 
-def conditionsNow(seconds: float, original: Path | None) -> dict[str, Any]:
+def conditionsNow(seconds: float, original: Path | None, wsTunnel: Path | None) -> dict[str, Any]:
     """
     @param seconds: how long a load lasts.
     @param original: its C{bin}.
+    @param wsTunnel: the program.
     @return: the machine, the versions, the day and the settings.
     """
     versions = {"uotp": uotp.__version__, "python": platform.python_version()}
     versions |= {name: version(name) for name in PACKAGES}
     if original is not None:
-        versions["original"] = f"0.1.1 on {_pythonOf(original)}"
+        versions["original"] = f"0.1.1 on {_lineOf([str(original / 'python'), '--version'])}"
+    if wsTunnel is not None:
+        versions["wstunnel"] = _lineOf([str(wsTunnel), "--version"]).rpartition(" ")[2]
     return {
         "date": datetime.now(timezone.utc).date().isoformat(),
         "machine": _processor(),
@@ -56,10 +59,6 @@ def _commit() -> str:
     folder = Path(uotp.__file__).resolve().parent
     words = ["git", "-C", str(folder), "describe", "--always", "--dirty"]
     return _lineOf(words)
-
-
-def _pythonOf(folder: Path) -> str:
-    return _lineOf([str(folder / "python"), "--version"])
 
 
 def _lineOf(words: list[str]) -> str:

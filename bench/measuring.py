@@ -86,7 +86,7 @@ def _possible(scenarios: Sequence[Scenario], stage: Stage) -> list[Scenario]:
 
 def _measureEach(scenario: Scenario, plan: Plan, stage: Stage, runs: list[Run]) -> None:
     for contender in plan.contenders:
-        if contender.name in scenario.without:
+        if contender.name in scenario.without or not contender.takesPart(scenario.name):
             continue
         where = f"round {stage.turn}/{plan.rounds}  {scenario.name}  {contender.name}"
         try:

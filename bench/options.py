@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bench.contenders import namedContender, originalContender
+from bench.contenders import namedContender, originalContender, wsTunnelContender
 
 EMULATOR = Path(__file__).resolve().parents[2] / "shared" / "tools" / "linkemu" / "linkemu.c"
 """Where the source of the link emulator is, if it is anywhere."""
@@ -27,6 +27,7 @@ def parser() -> argparse.ArgumentParser:
     add = one.add_argument
     add("--list", action="store_true", help="say what can be measured, and end")
     add("--original", type=Path, metavar="BIN", help="bin directory of an environment with udp-over-tls-pool 0.1.1")
+    add("--wstunnel", type=Path, metavar="PROGRAM", help="wstunnel 10, which takes part where one session is measured")
     add(
         "--contender",
         action="append",
@@ -66,6 +67,8 @@ def parsed(words: list[str] | None = None) -> argparse.Namespace:
         options.contenders = [namedContender(text) for text in options.contender]
         if options.original is not None:
             options.contenders.insert(0, originalContender(options.original))
+        if options.wstunnel is not None:
+            options.contenders.append(wsTunnelContender(options.wstunnel))
     except ValueError as error:
         one.error(str(error))
     if options.linkemu is None and EMULATOR.is_file():

@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
-from bench.contenders import BARE, FORMAT_ONE, ORIGINAL, OURS
+from bench.contenders import BARE, FORMAT_ONE, ORIGINAL, OURS, WSTUNNEL
 from bench.figures import FIGURES
 from bench.results import Outcome, inOrder, ratios, rounds
 
@@ -98,7 +98,7 @@ def comparisons(contenders: Sequence[str], *, againstBare: bool) -> list[tuple[s
     """
     tunnels = [name for name in contenders if name != BARE]
     pairs = [(name, ORIGINAL) for name in tunnels if name != ORIGINAL]
-    pairs.append((OURS, FORMAT_ONE))
+    pairs += [(OURS, FORMAT_ONE), (OURS, WSTUNNEL)]
     if againstBare:
         pairs += [(name, BARE) for name in tunnels]
     return [pair for pair in pairs if set(pair) <= set(contenders)]

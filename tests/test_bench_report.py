@@ -6,18 +6,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from bench.chart import PANELS, barsOf, chart, shown
 from bench.connections import Look, avoidedAfter, busiest, gone, receiveBuffers, replacedAfter, writtenBytes
-from bench.contenders import BARE, FORMAT_ONE, ORIGINAL, OURS, namedContender
+from bench.contenders import (
+    BARE,
+    FORMAT_ONE,
+    ORIGINAL,
+    OURS,
+    WSTUNNEL,
+    Way,
+    namedContender,
+    programModule,
+    wsTunnelContender,
+)
 from bench.figures import FIGURES, disorder, percent, percentile
 from bench.report import FAMILIES, comparisons, conditions, report
 from bench.results import Outcome, Results, Run, fromJson, inOrder, merged, ratios, rounded, toJson
+from uotp.pki import Pki
 
 SVG = "{http://www.w3.org/2000/svg}"
+
+WAY = Way(("192.0.2.1", 443), 5000, ("192.0.2.3", 53), 8, ("-e", "9"))
+PKI = Pki("pki", ("192.0.2.1",), "")
 
 CONNECTIONS = """\
 0      4310   10.99.0.1:47616 10.99.0.2:15799 bbr wscale:10,10 rto:204 bytes_sent:9000 bytes_acked:1001 segs_out:3
@@ -337,6 +352,13 @@ class ReportTests(SynchronousTestCase):
         self.assertEqual(comparisons(names, againstBare=True), [*to, *bare])
         self.assertEqual(comparisons([FORMAT_ONE, "other"], againstBare=True), [])
 
+    def test_oursIsComparedWithWsTunnel(self) -> None:
+        """
+        Which is no more than another of the original's rivals otherwise.
+        """
+        both = [(OURS, ORIGINAL), (WSTUNNEL, ORIGINAL), (OURS, WSTUNNEL)]
+        self.assertEqual(comparisons([OURS, ORIGINAL, WSTUNNEL], againstBare=False), both)
+
     def test_aRatioOfLossesIsNotTold(self) -> None:
         """
         Twice next to nothing is nothing to tell.
@@ -480,6 +502,47 @@ class ContenderTests(SynchronousTestCase):
         for words in ("", "--wire 2", "--wire auto -n 1", "-n 1 --wire 2"):
             self.assertFalse(namedContender(f"one={words}").formatOne, words)
 
+    def test_anOlderCheckoutIsStartedByItsOwnModule(self) -> None:
+        """
+        The module with the command line has moved; a folder without one is none.
+        """
+        for file, module in (("scripts.py", "uotp.scripts"), ("cli/main.py", "uotp.cli.main")):
+            folder = Path(self.mktemp())
+            (folder / "uotp" / file).parent.mkdir(parents=True)
+            self.assertRaises(ValueError, programModule, folder)
+            (folder / "uotp" / file).touch()
+            self.assertEqual(programModule(folder), module)
+
+    def test_bothEndsAreToldTheSameWay(self) -> None:
+        """
+        The client dials where the server listens; without TLS there are no certificates.
+        """
+        cases: list[tuple[str, list[str], list[str]]] = [
+            ("", ["-c", PKI.serverCertificate, "-k", PKI.serverKey], ["-C", PKI.caCertificate]),
+            ("--no-tls", [], []),
+        ]
+        for options, server, client in cases:
+            one = namedContender(f"one={options}")
+            words = [*options.split(), "192.0.2.3", "53", "-a", "192.0.2.1", "-p", "443", *server]
+            self.assertEqual(one.serverWords(WAY, PKI)[4:], words)
+            words = [*options.split(), "192.0.2.1", "443", "-p", "5000", "-n", "8", "-e", "9", *client]
+            self.assertEqual(one.clientWords(WAY, PKI)[4:], words)
+
+    def test_wsTunnelIsToldInItsOwnWords(self) -> None:
+        """
+        And takes part where one session is measured.
+        """
+        program = Path(self.mktemp())
+        self.assertRaises(ValueError, wsTunnelContender, program)
+        program.touch()
+        one = wsTunnelContender(program)
+        self.assertEqual(one.serverWords(WAY, PKI)[-3:], ["--restrict-to", "192.0.2.3:53", "wss://192.0.2.1:443"])
+        tunnel = "udp://127.0.0.1:5000:192.0.2.3:53?timeout_sec=0"
+        self.assertEqual(one.clientWords(WAY, PKI)[-3:], ["-L", tunnel, "wss://192.0.2.1:443"])
+        self.assertTrue(one.takesPart("roundtrip/200"))
+        self.assertFalse(one.takesPart("idle/memory"))
+        self.assertTrue(namedContender("one=").takesPart("idle/memory"))
+
     def test_whatCannotBeUsedIsRefused(self) -> None:
         """
         A name is needed, and one that is not taken; a folder has to hold uotp.
@@ -492,6 +555,7 @@ class ContenderTests(SynchronousTestCase):
             f"{FORMAT_ONE}=",
             f"{ORIGINAL}=",
             f"{BARE}=",
+            f"{WSTUNNEL}=",
             "there=@/nowhere/at/all",
         ):
             self.assertRaises(ValueError, namedContender, text)
