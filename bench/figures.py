@@ -33,6 +33,7 @@ FIGURES = {
     "processor": Figure("us/datagram", 1),
     "roundTripMedian": Figure("median ms", 3),
     "roundTripP99": Figure("p99 ms", 3),
+    "roundTripProcessor": Figure("us/round trip", 1),
     "delayMedian": Figure("delay median ms", 2),
     "delayP99": Figure("delay p99 ms", 2),
     "loss": Figure("lost %", 2, compared=False),

@@ -28,7 +28,7 @@ ORDER_MEGABITS = 20
 GIVEN_RATES = ((FULL, 5000), (200, 5000))
 LOSSES = (0, 0.5, 1, 2)
 ORDER_LOSSES = INNER_LOSSES = (0, 0.5, 2)
-ROUND_TRIPS = (200, 2000)
+ROUND_TRIPS = (100, 200, 800, 2000)
 
 
 def catalogue(pools: Sequence[int] = (), *, reverse: bool = False) -> list[Scenario]:

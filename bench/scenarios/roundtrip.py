@@ -1,5 +1,5 @@
 """
-How long an answer takes.
+How long an answer takes, and how much work.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from bench.places import Place
 from bench.scenarios.given import PREPARATION_SECONDS
 from bench.stage import Stage
 
-LEAST_BYTES, MOST_BYTES = 100, 200
+SIZE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class RoundTrip:
         """
         See L{Scenario}.
         """
-        return f"{self.rate} datagrams a second of {LEAST_BYTES} to {MOST_BYTES} bytes, and the same back."
+        return f"{self.rate} datagrams a second of {SIZE} bytes, and the same back."
 
     def missing(self, stage: Stage) -> str:
         """
@@ -57,11 +57,14 @@ class RoundTrip:
             flow.target.begin("echo")
             begin = time.monotonic() + PREPARATION_SECONDS + stage.seconds / 4
             end = begin + stage.seconds
-            flow.application.begin("ask", streams=[(LEAST_BYTES, MOST_BYTES, self.rate)], begin=begin, end=end)
-            time.sleep(max(0.0, end - time.monotonic()))
+            flow.application.begin("ask", streams=[(SIZE, SIZE, self.rate)], begin=begin, end=end)
+            spent = flow.pair.spentBetween(begin, end)
             report = flow.application.finish()
-        return {
+        figures = {
             "roundTripMedian": report["median"],
             "roundTripP99": report["p99"],
             "loss": percent(report["sent"] - report["answered"], report["sent"]),
         }
+        if contender.command:
+            figures["roundTripProcessor"] = spent / max(report["answered"], 1) * 1e6
+        return figures

@@ -82,6 +82,7 @@ class BenchTests(ProgramTestCase):
             self.assertEqual("processor" in run["figures"], run["contender"] != BARE)
         for run in answers:
             self.assertGreater(run["figures"]["roundTripMedian"], 0)
+            self.assertEqual(run["figures"].get("roundTripProcessor", 0) > 0, run["contender"] != BARE)
         ET.fromstring(picture.read_text("utf-8"))  # noqa: S314 - it is our own
         self.assertEqual(self.bench("--from", str(raw), "--chart", str(again)), measured)
         self.assertEqual(again.read_text("utf-8"), picture.read_text("utf-8"))
@@ -112,6 +113,7 @@ class BenchTests(ProgramTestCase):
         links = ("order/heavy/loss-0.5", "hand-over/black-hole", "hand-over/renewal")
         for name in (
             *SCENARIOS,
+            *(f"roundtrip/{rate}" for rate in (100, 200, 800)),
             *ENDINGS,
             *links,
             "throughput/1400/pool-32",
