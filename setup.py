@@ -10,6 +10,7 @@ from setuptools.command.install import install
 
 BENCH = [
     "psutil>=6.0",  # the first with Process.net_connections
+    "pygal>=3.0",
 ]
 
 TEST = [*BENCH, "hypothesis>=6.100"]  # the tests start programs as the measurements do

@@ -5,13 +5,14 @@ What C{python -m bench} makes of its numbers: medians, ratios, tables, pictures.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from bench.chart import PANELS, barsOf, chart, shown
+from bench.chart import COLOURS, PANELS, barsOf, chart, shown
 from bench.connections import Look, avoidedAfter, busiest, gone, receiveBuffers, replacedAfter, writtenBytes
 from bench.contenders import (
     BARE,
@@ -441,11 +442,37 @@ class ChartTests(SynchronousTestCase):
         The longest one leaves room for its value.
         """
         root = ET.fromstring(chart(self.everything()))  # noqa: S314 - it is our own
-        for panel in root.findall(f"{SVG}g"):
-            frame, *bars = panel.findall(f"{SVG}rect")
+        for number, panel in enumerate(root.findall(f"{SVG}g")):
+            (frame,) = panel.findall(f"{SVG}rect")
+            (plot,) = panel.findall(f"{SVG}g/{SVG}g[@class='plot']")
+            left, top = map(float, re.findall(r"[\d.]+", plot.get("transform", "")))
+            bars = plot.findall(f".//{SVG}g[@class='bar']/{SVG}rect")
+            self.assertEqual(len(bars), 4 - len(PANELS[number].without))
             for bar in bars:
-                self.assertLess(float(bar.get("x", 0)) + float(bar.get("width", 0)), float(frame.get("width", 0)) - 40)
-                self.assertLess(float(bar.get("y", 0)) + float(bar.get("height", 0)), float(frame.get("height", 0)))
+                right = left + float(bar.get("x", 0)) + float(bar.get("width", 0))
+                bottom = top + float(bar.get("y", 0)) + float(bar.get("height", 0))
+                self.assertLess(right, float(frame.get("width", 0)) - 40)
+                self.assertLess(bottom, float(frame.get("height", 0)))
+
+    def test_eachContenderHasItsColourAndItsNumber(self) -> None:
+        """
+        Ours is first, and what it is to the original's stands in the title.
+        """
+        root = ET.fromstring(chart({"link/loss-1": outcome("delayP99", bare=1, original=8, uotp=4)}))  # noqa: S314
+        labels = [element.text for element in root.iterfind(f".//{SVG}g[@class='guides']/{SVG}text")]
+        values = [element.text for element in root.iterfind(f".//{SVG}text[@class='value']")]
+        self.assertEqual(labels[::-1], ["uotp", "original", "no tunnel"])
+        self.assertEqual(values[::-1], ["4.00", "8.00", "1.00"])
+        fills = [bar.get("style") for bar in root.iterfind(f".//{SVG}g[@class='bar']")]
+        self.assertEqual(fills[::-1], [f"fill: {COLOURS[name]}" for name in (OURS, ORIGINAL, BARE)])
+        titles = [element.text or "" for element in root.iterfind(f".//{SVG}g[@class='titles']/{SVG}text")]
+        self.assertTrue(titles[0].endswith("\N{MULTIPLICATION SIGN}0.50"), titles)
+
+    def test_aDrawingIsTheSameEachTime(self) -> None:
+        """
+        So that only what was measured changes a picture that is kept.
+        """
+        self.assertEqual(chart(self.everything()), chart(self.everything()))
 
     def test_whatWasNotMeasuredIsNotDrawn(self) -> None:
         """
