@@ -93,7 +93,7 @@ class Inbound:
             self._firstAnswer()
         resequencer = self._resequencer
         if resequencer is None or resequencer.passLone(number, 1 if size <= segment else -(-size // segment)):
-            self._pacer.sendLone(train, now)
+            self._pacer.send([train], now)
         else:
             self._pass(resequencer.put([(number, train)], now), now)
 

@@ -119,12 +119,6 @@ class Pacer:
         self._room -= size
         self._deliver(trains)
 
-    def sendLone(self, train: Train, now: float) -> None:
-        """
-        Hand one train on.
-        """
-        self.send([train], now)
-
     def _makeRoom(self, now: float, least: float = 0.0) -> None:
         """
         Make room for what may be handed on by now, and measure how fast trains come.
