@@ -27,11 +27,6 @@ from uotp.cli.options import (
     parsePort,
     parseSeconds,
 )
-from uotp.net.hosts import parseDestination
-
-LONGEST_NAME = ".".join(["a" * 63, "b" * 63, "c" * 63, "d" * 61])
-"""As long as the domain name system allows a name and its parts to be."""
-
 
 class Sample(GnuOptions):
     """
@@ -331,35 +326,6 @@ class ParserTests(SynchronousTestCase):
         )
         reason = "an IPv4 or IPv6 address is needed, 0.0.0.0 or :: for all"
         self.assertRefused(parseBindAddress, reason, "", "localhost", "*", "[::1]", "1.2.3", "1.2.3.4:5", "eth0", " ::")
-
-    def test_hostsToSendTo(self) -> None:
-        """
-        Names as they are, addresses in their usual form.
-        """
-        self.assertParsed(
-            parseDestination,
-            ("example.com", "example.com"),
-            ("b\u00fccher.example", "b\u00fccher.example"),
-            ("my_host", "my_host"),
-            ("example.com.", "example.com."),
-            (LONGEST_NAME, LONGEST_NAME),
-            ("192.0.2.1", "192.0.2.1"),
-            ("2001:DB8::0:1", "2001:db8::1"),
-            ("fe80::1%lo", "fe80::1%lo"),
-        )
-
-    def test_whatCannotBeAHostIsRefused(self) -> None:
-        """
-        What was meant for something else is found before it is looked up.
-        """
-        reason = "a host name or an IP address is needed"
-        words = ("", "-n", "a b", "a\nb", "a\0b", "http://example.com", "me@example.com", "10.0.0.0/8", "\u200b")
-        self.assertRefused(parseDestination, reason, *words)
-        ports = ("example.com:8443", "[2001:db8::1]", "[2001:db8::1]:8443", "192.0.2.1:8443", "::1::")
-        self.assertRefused(parseDestination, reason, *ports)
-        self.assertRefused(parseDestination, reason, "a..b", ".a", "a" * 64, "x." + LONGEST_NAME)
-        many = ("0.0.0.0", "::", "224.0.0.1", "ff02::1")  # noqa: S104 - words that are refused
-        self.assertRefused(parseDestination, "not the address of one host", *many)
 
     def test_seconds(self) -> None:
         """

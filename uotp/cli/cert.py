@@ -14,6 +14,7 @@ from twisted.python import usage
 
 from uotp.cli.options import GnuOptions, absolutePath
 from uotp.errors import ConfigurationError
+from uotp.net import Host
 from uotp.pki import Pki, makePki, normalHost
 
 SERVER_PORT = "8443"
@@ -80,7 +81,7 @@ def describe(pki: Pki) -> str:
     """
     address = serverAddress(pki.hosts)
     # A server listens on IPv4 unless told otherwise.
-    listen = ["-a", "::"] if ":" in address else []
+    listen = ["-a", "::"] if Host.parse(address).isIPv6 else []
     authority = ["-C", pki.caCertificate]
     server = ["uotp-server", *listen, "-c", pki.serverCertificate, "-k", pki.serverKey, *authority, *TARGET]
     identity = ["uotp-client", "-c", pki.clientCertificate, "-k", pki.clientKey]

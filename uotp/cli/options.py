@@ -11,12 +11,12 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable
-from ipaddress import ip_address
 from typing import Any, ClassVar, NoReturn
 
 from twisted.python import usage
 
 import uotp
+from uotp.net import Host
 
 USAGE_EXIT_STATUS = 2
 """What a shell is told when a command line cannot be used, as by convention."""
@@ -155,11 +155,11 @@ def parseBindAddress(word: str) -> str:
     @raise ValueError: in words; names are refused, since looking one up could
         block, and could open a port on another interface than was meant.
     """
-    try:
-        return str(ip_address(word))
-    except ValueError:
+    host = Host.parse(word)
+    if host.address is None:
         reason = "an IPv4 or IPv6 address is needed, 0.0.0.0 or :: for all"
-        raise ValueError(reason) from None
+        raise ValueError(reason)
+    return host.text
 
 
 def parseSeconds(word: str) -> float:

@@ -5,7 +5,7 @@ names and addresses.
 
 from __future__ import annotations
 
-from uotp.net.hosts import parseDestination
+from uotp.net.hosts import Host, parseDestination
 from uotp.net.resolver import Addresses, SharedResolver, backgroundThread, lookUp
 from uotp.net.sockopts import (
     MAX_BUFFER_BYTES,
@@ -29,6 +29,7 @@ __all__ = [
     "UDP_BUFFER_BYTES",
     "UNSENT_LIMIT_BYTES",
     "Addresses",
+    "Host",
     "SharedResolver",
     "TunnelSocketOptions",
     "backgroundThread",

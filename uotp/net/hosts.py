@@ -1,13 +1,83 @@
 """
-Host names and addresses as people write them.
+Host names and addresses as people write them, taken apart in one place.  Which of them
+are good for a purpose is for those to say who have the purpose.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 MAX_HOST_NAME = 253
 """Letters of a host name in the domain name system (RFC 1035, without the last dot)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """
+    A host as somebody has written it down: an address, or what may be a name.
+
+    @ivar text: an address in its usual form, with its zone if it has one; anything else
+        as it was written.
+    @ivar address: the address; L{None} when it is none.
+    """
+
+    text: str
+    address: IPv4Address | IPv6Address | None
+
+    @classmethod
+    def parse(cls, word: str) -> Host:
+        """
+        @return: what the word says; nothing is refused.
+        """
+        try:
+            address = ip_address(word)
+        except ValueError:
+            return cls(word, None)
+        return cls(str(address), address)
+
+    @property
+    def isIPv6(self) -> bool:
+        """
+        Whether it is an address of IPv6.
+        """
+        return isinstance(self.address, IPv6Address)
+
+    @property
+    def hasZone(self) -> bool:
+        """
+        Whether it is an address that means something on one link of one machine only.
+        """
+        return isinstance(self.address, IPv6Address) and self.address.scope_id is not None
+
+    @property
+    def isOneHost(self) -> bool:
+        """
+        Whether it is an address that something can be sent to, and of no group.
+        """
+        return self.address is not None and not (self.address.is_unspecified or self.address.is_multicast)
+
+    @property
+    def besidePort(self) -> str:
+        """
+        How it is written in front of a colon and a port.
+        """
+        return f"[{self.text}]" if self.isIPv6 else self.text
+
+    @property
+    def isName(self) -> bool:
+        """
+        Whether the system's resolver could be asked for such a name.
+        """
+        word = self.text
+        if self.address is not None or word.startswith("-"):
+            return False
+        if any(letter.isspace() or not letter.isprintable() or letter in "/@:" for letter in word):
+            return False
+        try:
+            return 0 < len(word.encode("idna")) <= MAX_HOST_NAME
+        except UnicodeError:
+            return False
 
 
 def parseDestination(word: str) -> str:
@@ -15,27 +85,11 @@ def parseDestination(word: str) -> str:
     @return: a host name, or an address that can be sent to.
     @raise ValueError: in words.
     """
-    address: IPv4Address | IPv6Address
-    try:
-        address = ip_address(word)
-    except ValueError:
-        if isHostName(word):
-            return word
+    host = Host.parse(word)
+    if host.address is None and not host.isName:
         reason = "a host name or an IP address is needed"
-        raise ValueError(reason) from None
-    if address.is_unspecified or address.is_multicast:
+        raise ValueError(reason)
+    if host.address is not None and not host.isOneHost:
         reason = "not the address of one host"
         raise ValueError(reason)
-    return str(address)
-
-
-def isHostName(word: str) -> bool:
-    """
-    @return: whether the system's resolver could be asked for such a name.
-    """
-    if word.startswith("-") or any(letter.isspace() or not letter.isprintable() or letter in "/@:" for letter in word):
-        return False
-    try:
-        return 0 < len(word.encode("idna")) <= MAX_HOST_NAME
-    except UnicodeError:
-        return False
+    return host.text

@@ -15,11 +15,12 @@ from collections.abc import Callable, Sequence
 from threading import Thread
 from typing import Any, Literal
 
-from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IHostnameResolver, IHostResolution, IResolutionReceiver
 from zope.interface import implementer
+
+from uotp.net.hosts import Host
 
 Semantics = Literal["TCP", "UDP"]
 """What the addresses are for."""
@@ -57,9 +58,10 @@ def literalAddress(host: str, port: int, semantics: Semantics) -> Any:
     """
     @return: the address that C{host} is the text of, or L{None} when it is a name.
     """
-    if isIPAddress(host):
-        return IPv4Address(semantics, host, port)
-    return IPv6Address(semantics, host, port) if isIPv6Address(host) else None
+    found = Host.parse(host)
+    if found.address is None:
+        return None
+    return (IPv6Address if found.isIPv6 else IPv4Address)(semantics, host, port)
 
 
 def systemLookup(host: str, port: int, semantics: Semantics) -> Addresses:

@@ -10,7 +10,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from ipaddress import ip_address
 
 import idna
 from cryptography import x509
@@ -20,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from uotp.errors import ConfigurationError
+from uotp.net import Host
 
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 """What a server is called by the machine that it runs on."""
@@ -70,9 +70,9 @@ def normalHost(host: str) -> str:
     @return: the name in lower case, as A-labels; the address in its shortest form.
     @raise ConfigurationError: when it is neither.
     """
-    if "%" not in host:  # a zone means something on one machine only
-        with contextlib.suppress(ValueError):
-            return str(ip_address(host))
+    found = Host.parse(host)
+    if found.address is not None and not found.hasZone:  # a zone means something on one machine only
+        return found.text
     name = host.lower().removesuffix(".")
     if not name.isascii():
         try:
@@ -142,10 +142,8 @@ def _commonName(text: str) -> x509.Name:
 
 
 def _subjectName(host: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ip_address(host))
-    except ValueError:
-        return x509.DNSName(host)
+    address = Host.parse(host).address
+    return x509.DNSName(host) if address is None else x509.IPAddress(address)
 
 
 def _keyUsage(*, signsCertificates: bool) -> x509.KeyUsage:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +22,7 @@ from service_identity import CertificateError, VerificationError
 from service_identity.cryptography import verify_certificate_hostname, verify_certificate_ip_address
 from service_identity.hazmat import DNS_ID
 
+from uotp.net import Host
 from uotp.tls.reasons import alternativeNames, plainText, verificationWords
 
 PIN_BYTES = 32
@@ -86,10 +86,10 @@ class PeerName:
         @return: the name as certificates have it.
         @raise ValueError: when it is neither.
         """
-        try:
-            return cls(str(ipaddress.ip_address(host.partition("%")[0])), isAddress=True)
-        except ValueError:
-            return cls(DNS_ID(host.removesuffix(".").lower()).hostname.decode("ascii"), isAddress=False)
+        bare = Host.parse(host.partition("%")[0])
+        if bare.address is not None:
+            return cls(bare.text, isAddress=True)
+        return cls(DNS_ID(host.removesuffix(".").lower()).hostname.decode("ascii"), isAddress=False)
 
     def mismatch(self, certificate: x509.Certificate) -> str | None:
         """

@@ -14,7 +14,7 @@ from twisted.internet.task import deferLater
 
 from uotp.boundaries import Credentials
 from uotp.errors import ConfigurationError, StartError
-from uotp.net import checkCongestion
+from uotp.net import Host, checkCongestion
 from uotp.process import PeriodicCalls
 from uotp.telemetry import Drops, Logger, RateLimit
 from uotp.tunnel.live import LiveTunnels
@@ -63,11 +63,10 @@ class TunnelService(Service):
         @param transport: C{"TCP"} or C{"UDP"}.
         """
         self.listening = (host, port)
-        shown = f"[{host}]" if ":" in host else host
         self._log.info(
             "{service} listening on {host}:{port} ({transport})",
             service=self.commandName,
-            host=shown,
+            host=Host.parse(host).besidePort,
             port=port,
             transport=transport,
         )

@@ -1,0 +1,118 @@
+"""
+Hosts, as people write them.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from uotp.net.hosts import Host, parseDestination
+
+LONGEST_NAME = ".".join(["a" * 63, "b" * 63, "c" * 63, "d" * 61])
+"""As long as the domain name system allows a name and its parts to be."""
+
+
+class HostTests(SynchronousTestCase):
+    """
+    What a word says.
+    """
+
+    def test_addressesOfBothFamilies(self) -> None:
+        """
+        Each in its usual form, with its zone.
+        """
+        for word, text, isIPv6, hasZone in (
+            ("192.0.2.1", "192.0.2.1", False, False),
+            ("2001:DB8:0::1", "2001:db8::1", True, False),
+            ("::ffff:192.0.2.1", str(ip_address("::ffff:192.0.2.1")), True, False),
+            ("FE80::1%lo", "fe80::1%lo", True, True),
+        ):
+            host = Host.parse(word)
+            self.assertEqual(host, Host(text, ip_address(word)))
+            self.assertEqual((word, host.isIPv6, host.hasZone, host.isName), (word, isIPv6, hasZone, False))
+
+    def test_whatIsNoAddressMayBeAName(self) -> None:
+        """
+        It stays as it was written; what looks like an address and is none is one.
+        """
+        for word, isName in (
+            ("Example.com.", True),
+            ("b\u00fccher.example", True),
+            ("1.2.3", True),
+            ("192.0.2.1%lo", True),
+            ("fe80::1%", False),
+            ("fe80::1%a%b", False),
+            ("[::1]", False),
+            ("two..dots", False),
+            ("", False),
+        ):
+            host = Host.parse(word)
+            self.assertEqual(host, Host(word, None))
+            self.assertEqual((word, host.isName, host.isIPv6, host.hasZone), (word, isName, False, False))
+
+    def test_notEveryAddressIsThatOfOneHost(self) -> None:
+        """
+        Nor is a name.
+        """
+        for word in ("192.0.2.1", "::1", "fe80::1%lo"):
+            self.assertTrue(Host.parse(word).isOneHost, word)
+        for word in ("0.0.0.0", "::", "224.0.0.1", "ff02::1%lo", "example.com"):  # noqa: S104 - words
+            self.assertFalse(Host.parse(word).isOneHost, word)
+
+    def test_besideAPort(self) -> None:
+        """
+        Only what has colons itself needs brackets.
+        """
+        for word, shown in (
+            ("192.0.2.1", "192.0.2.1"),
+            ("::1", "[::1]"),
+            ("fe80::1%lo", "[fe80::1%lo]"),
+            ("a.test", "a.test"),
+        ):
+            self.assertEqual(Host.parse(word).besidePort, shown)
+
+
+class DestinationTests(SynchronousTestCase):
+    """
+    What can be sent to.
+    """
+
+    def assertRefused(self, reason: str, *words: str) -> None:
+        """
+        @param reason: what the user is told.
+        @param words: what is refused for it.
+        """
+        for word in words:
+            error = self.assertRaises(ValueError, parseDestination, word)
+            self.assertEqual((word, str(error)), (word, reason))
+
+    def test_hostsToSendTo(self) -> None:
+        """
+        Names as they are, addresses in their usual form.
+        """
+        for word, host in (
+            ("example.com", "example.com"),
+            ("b\u00fccher.example", "b\u00fccher.example"),
+            ("my_host", "my_host"),
+            ("example.com.", "example.com."),
+            (LONGEST_NAME, LONGEST_NAME),
+            ("192.0.2.1", "192.0.2.1"),
+            ("2001:DB8::0:1", "2001:db8::1"),
+            ("fe80::1%lo", "fe80::1%lo"),
+        ):
+            self.assertEqual(parseDestination(word), host)
+
+    def test_whatCannotBeAHostIsRefused(self) -> None:
+        """
+        What was meant for something else is found before it is looked up.
+        """
+        reason = "a host name or an IP address is needed"
+        words = ("", "-n", "a b", "a\nb", "a\0b", "http://example.com", "me@example.com", "10.0.0.0/8", "\u200b")
+        self.assertRefused(reason, *words)
+        ports = ("example.com:8443", "[2001:db8::1]", "[2001:db8::1]:8443", "192.0.2.1:8443", "::1::")
+        self.assertRefused(reason, *ports)
+        self.assertRefused(reason, "a..b", ".a", "a" * 64, "x." + LONGEST_NAME)
+        many = ("0.0.0.0", "::", "224.0.0.1", "ff02::1")  # noqa: S104 - words that are refused
+        self.assertRefused("not the address of one host", *many)
