@@ -13,9 +13,7 @@ import os
 from twisted.application.service import Application
 from twisted.internet import reactor
 
-from uotp.process import useMonotonicClock
-from uotp.services import clientService, serverService
-from uotp.tls import ClientTls, ServerTls
+from uotp.services import ClientTls, ServerTls, clientService, serverService, useMonotonicClock
 
 pki = os.environ.get("UOTP_PKI", "pki")
 tunnelPort = int(os.environ.get("UOTP_TUNNEL_PORT", "8443"))

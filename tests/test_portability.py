@@ -338,11 +338,11 @@ class CongestionTests(SocketTestCase):
 
     def test_oneThatTheKernelDoesNotHaveIsRefusedWithThoseThatItHas(self) -> None:
         """
-        In one line that names the option and the word.
+        In one line that names the setting and the word.
         """
         probe = self.probing(errno.ENOENT, "reno cubic\n")
         line = self.refusal("bbr")
-        self.assertTrue(line.startswith("--congestion bbr: the kernel does not have it"), line)
+        self.assertTrue(line.startswith("congestion bbr: the kernel does not have it"), line)
         self.assertTrue(line.endswith("(it has: reno, cubic)"), line)
         self.assertNotIn("\n", line)
         self.assertTrue(probe.closed)
@@ -359,14 +359,14 @@ class CongestionTests(SocketTestCase):
         Also where nothing tells what there is.
         """
         self.probing(errno.EINVAL)
-        self.assertEqual(self.refusal("bbr"), f"--congestion bbr: {os.strerror(errno.EINVAL)}")
+        self.assertEqual(self.refusal("bbr"), f"congestion bbr: {os.strerror(errno.EINVAL)}")
 
     def test_onASystemWithoutSuchAChoiceItIsRefused(self) -> None:
         """
         And not silently left out.
         """
         self.patch(sockets, "TCP_CONGESTION", None)
-        self.assertEqual(self.refusal("bbr"), "--congestion bbr: this system does not let a program choose")
+        self.assertEqual(self.refusal("bbr"), "congestion bbr: this system does not let a program choose")
 
 
 class CostTests(SocketTestCase):
@@ -508,12 +508,12 @@ class MarkTests(SocketTestCase):
 
     def test_withoutThePrivilegeTheStartFailsInWords(self) -> None:
         """
-        The line names the option and what it needs.
+        The line names the setting and what it needs.
         """
         probe = FakeSocket(36)
         self.probing(probe)
         error = self.assertRaises(StartError, sockets.checkMark, 0xCA6C)
-        self.assertEqual(str(error), "--mark 0xca6c: Operation not permitted; it needs root or CAP_NET_ADMIN")
+        self.assertEqual(str(error), "mark 0xca6c: Operation not permitted; it needs root or CAP_NET_ADMIN")
         self.assertTrue(probe.closed)
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import MISSING, fields
+from inspect import signature
 from typing import Any
 
 from twisted.application.service import IService, MultiService
@@ -21,17 +23,17 @@ from twisted.test.iosim import IOPump, connect
 from tests.doubles.certificates import CLIENT, pem
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase
 from tests.doubles.twins import MemoryConnect, MemoryTransport, MemoryUdp, Receiver, wrapInTls
-from uotp import services
 from uotp.client import service as clientservice
 from uotp.client.service import ClientService
 from uotp.client.sessions import UNANSWERED_SECONDS
+from uotp.client.settings import ClientSettings
 from uotp.client.slot import PROVED_SECONDS
 from uotp.errors import ConfigurationError, StartError
-from uotp.net import sockopts as sockets
 from uotp.net.resolver import Addresses, InBackground
-from uotp.net.sockopts import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES, UDP_BUFFER_BYTES, TunnelSocketOptions
+from uotp.net.sockopts import UDP_BUFFER_BYTES, TunnelSocketOptions
 from uotp.server import service as serverservice
 from uotp.server.service import ServerService
+from uotp.server.settings import ServerSettings
 from uotp.services import clientService, serverService
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerTls
 from uotp.train import Train
@@ -39,6 +41,7 @@ from uotp.transport import dialer as dial
 from uotp.transport.tcp import AcceptedConnection
 from uotp.transport.tls import AcceptedTlsConnection
 from uotp.tunnel import service as common
+from uotp.tunnel import settings
 from uotp.tunnel.tunnel import Tunnel
 from uotp.wire.negotiation import WireChoice
 
@@ -105,7 +108,7 @@ class _Reactor(MemoryReactorClock):
 
 WARNINGS_AT_START = (
     "plain TCP: everybody on the way can read and change what is carried",
-    "whoever reaches this port can reach the target: no --cafile names who may",
+    "whoever reaches this port can reach the target: no cafile names who may",
 )
 """Of most of the services here, and no matter of theirs."""
 
@@ -255,75 +258,54 @@ class ValuesTests(_ServicesTestCase):
     What cannot be used is refused at once, in one line that says what it is.
     """
 
-    def assertUnusable(self, word: str, make: Callable[..., object], *args: Any, **choices: Any) -> None:
+    def test_argumentsAreTheSettings(self) -> None:
         """
-        @param word: what the line must hold.
+        Each of them, with its default; certificates and the reactor are none.
         """
-        error = self.assertRaises(ConfigurationError, make, *args, tls=None, reactor=self.reactor, **choices)
-        self.assertIn(word, str(error))
-        self.assertNotIn("\n", str(error))
+        for make, kind in ((clientService, ClientSettings), (serverService, ServerSettings)):
+            arguments = {
+                name: MISSING if one.default is one.empty else one.default
+                for name, one in signature(make).parameters.items()
+                if name not in {"tls", "reactor"}
+            }
+            self.assertEqual(arguments, {one.name: one.default for one in fields(kind)})
 
-    def test_clientsValues(self) -> None:
+    def test_argumentsReachTheSettings(self) -> None:
         """
-        Pool sizes and times.
+        None is left out, and none takes another one's place.
         """
-        for size in (0, -1, 257):
-            self.assertUnusable(str(size), clientService, SERVER, poolSize=size)
-        for name in ("expire", "backoff", "timeout"):
-            for value in (0.0, -1.0, float("nan"), float("inf")):
-                self.assertUnusable(name, clientService, SERVER, **{name: value})
-        for size in (1, 256):
-            self.client(start=False, poolSize=size)
-        for name, values in (("maxAge", (0.0, 0.99, -1.0, float("nan"))), ("maxBytes", (0, 65535))):
-            for value in values:
-                self.assertUnusable(name, clientService, SERVER, **{name: value})
+        self.patch(settings, "checkCongestion", lambda _: None)
+        common: dict[str, Any] = {
+            "listen": ("127.0.0.1", 1),
+            "unsentLimit": 4096,
+            "congestion": "bbr",
+            "udpBuffer": 8192,
+            "wire": WireChoice.TWO,
+            "reorder": 0.5,
+        }
+        forClient: dict[str, Any] = {
+            **common,
+            "poolSize": 2,
+            "expire": 3.0,
+            "backoff": 4.5,
+            "timeout": 6.0,
+            "resolveOnce": True,
+            "mark": 7,
+            "maxAge": 8.0,
+            "maxBytes": 90000,
+        }
+        client = self.client(start=False, **forClient)
+        self.assertEqual(client._settings, ClientSettings(server=SERVER, **forClient))
+        server = self.server(start=False, linger=2.0, **common)
+        self.assertEqual(server._settings, ServerSettings(target=TARGET, linger=2.0, **common))
 
-    def test_howLongDatagramsMayWaitForOthers(self) -> None:
+    def test_settingsThatCannotBeUsedAreRefusedAtOnce(self) -> None:
         """
-        At both ends, within reason.
+        And not by the first source that sends.
         """
-        for make, peer in ((clientService, SERVER), (serverService, TARGET)):
-            for value in (-0.001, 5.001, float("nan")):
-                self.assertUnusable("reorder", make, peer, reorder=value)
-
-    def test_serversValues(self) -> None:
-        """
-        Times.
-        """
-        for value in (0, -1.0, float("nan"), float("inf")):
-            self.assertUnusable("linger", serverService, TARGET, linger=value)
-
-    def test_sizesOfBuffers(self) -> None:
-        """
-        Of both ends, within reason.
-        """
-        for make, peer in ((clientService, SERVER), (serverService, TARGET)):
-            for name in ("unsentLimit", "udpBuffer"):
-                for size in (0, -1, MIN_BUFFER_BYTES - 1, MAX_BUFFER_BYTES + 1):
-                    self.assertUnusable(f"{name} is {size}", make, peer, **{name: size})
-
-    def test_congestionControlIsAskedForAtOnce(self) -> None:
-        """
-        A kernel that does not have it is no surprise of the first connection.
-        """
-        self.patch(sockets, "TCP_CONGESTION", None)
-        for make, peer in ((clientService, SERVER), (serverService, TARGET)):
-            self.assertUnusable("--congestion bbr", make, peer, congestion="bbr")
-
-    def test_hostsThatAreNone(self) -> None:
-        """
-        It would otherwise be found out by the first datagram.
-        """
-        for host in ("two..dots.test", "x" * 64 + ".test", "", "no name"):
-            self.assertUnusable("target", serverService, (host, 9))
-            self.assertUnusable("server", clientService, (host, 9))
-
-    def test_markWhereThereAreNone(self) -> None:
-        """
-        On any system but Linux.
-        """
-        self.patch(sockets, "SO_MARK", None)
-        self.assertUnusable("mark", clientService, SERVER, mark=7)
+        for make, peer in ((clientService, ("no name", 9)), (serverService, ("no name", 9))):
+            self.assertRaises(ConfigurationError, make, peer, tls=None, reactor=self.reactor)
+        self.assertRaises(ConfigurationError, clientService, SERVER, tls=None, reactor=self.reactor, poolSize=0)
 
     def test_unusableFiles(self) -> None:
         """
@@ -436,16 +418,16 @@ class ListeningTests(_ServicesTestCase):
 
         def refuse(name: str) -> None:
             asked.append(name)
-            reason = f"--congestion {name}: the kernel lets root alone choose it"
+            reason = f"congestion {name}: the kernel lets root alone choose it"
             raise ConfigurationError(reason)
 
-        self.patch(services, "checkCongestion", lambda _: None)
+        self.patch(settings, "checkCongestion", lambda _: None)
         self.patch(common, "checkCongestion", refuse)
         for each in (self.client(start=False, congestion="bbr"), self.server(start=False, congestion="bbr")):
             each.privilegedStartService()
             self.assertEqual(asked, [])
             error = self.assertRaises(StartError, each.startService)
-            self.assertEqual(str(error), "--congestion bbr: the kernel lets root alone choose it")
+            self.assertEqual(str(error), "congestion bbr: the kernel lets root alone choose it")
             self.assertEqual(asked, ["bbr"])
             asked.clear()
             self.successResultOf(each.stopService())
@@ -459,7 +441,7 @@ class ListeningTests(_ServicesTestCase):
         """
 
         def refuse(mark: int) -> None:
-            reason = f"--mark {mark:#x}: Operation not permitted"
+            reason = f"mark {mark:#x}: Operation not permitted"
             raise StartError(reason)
 
         self.patch(clientservice, "checkMark", refuse)
@@ -613,7 +595,7 @@ class TogetherTests(_ServicesTestCase):
         """
         The tunnels', and those for UDP.
         """
-        for module in (common, services):
+        for module in (common, settings):
             self.patch(module, "checkCongestion", lambda _: None)
         choices: dict[str, Any] = {"unsentLimit": 4096, "congestion": "cubic", "udpBuffer": 1 << 20}
         for expected, chosen in ((TunnelSocketOptions(), {}), (TunnelSocketOptions(4096, "cubic"), choices)):

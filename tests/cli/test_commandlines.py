@@ -7,22 +7,26 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from OpenSSL import SSL
 from twisted.application.service import Service
 from twisted.internet.error import CannotListenError, ReactorNotRunning
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
+from twisted.python.failure import Failure
 
 import uotp
 from tests.doubles.certificates import Authority, pem
 from tests.doubles.commands import CommandTestCase
-from uotp import services
 from uotp.cli import client, server
 from uotp.cli import common as ends
 from uotp.cli.common import CommonOptions, EndService, commandService
@@ -30,7 +34,10 @@ from uotp.errors import ConfigurationError, StartError
 from uotp.net import sockopts as sockets
 from uotp.net.sockopts import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES, UDP_BUFFER_BYTES, UNSENT_LIMIT_BYTES
 from uotp.telemetry.log import Logger
-from uotp.tls.credentials import ClientTls, ServerTls
+from uotp.telemetry.spelling import Spelling
+from uotp.tls.credentials import ClientCredentials, ClientTls, ServerTls, refusalReason
+from uotp.tunnel import settings
+from uotp.wire.hello import foreignHello
 from uotp.wire.negotiation import WireChoice
 
 DESTINATION = ["example.com", "8443"]
@@ -739,7 +746,7 @@ class MakeServiceTests(ServiceTestCase):
             reason = f"--congestion {name}: not here"
             raise ConfigurationError(reason)
 
-        self.patch(services, "checkCongestion", refuse)
+        self.patch(settings, "checkCongestion", refuse)
         for module, name in ((server, "uotp-server"), (client, "uotp-client")):
             options = self.parsed(module, "--no-tls", "--congestion", "vegas")
             line = self.refusalOf(lambda module=module, options=options: module.makeService(options))  # type: ignore[misc]
@@ -767,6 +774,121 @@ class MakeServiceTests(ServiceTestCase):
 
             line = self.refusalOf(make)
             self.assertIn(host, line)
+
+
+class SpellingTests(ServiceTestCase):
+    """
+    Errors and log lines of the whole program name the options of its command line.
+    """
+
+    COMMON = {
+        "cert": "--cert",
+        "key": "--key",
+        "cafile": "--cafile",
+        "unsentLimit": "--unsent-limit",
+        "congestion": "--congestion",
+        "udpBuffer": "--udp-buffer",
+        "wire": "--wire",
+        "reorder": "--reorder",
+        "tls=None": "--no-tls",
+    }
+    SERVER = {**COMMON, "linger": "--linger"}
+    CLIENT = {
+        **COMMON,
+        "expire": "--expire",
+        "poolSize": "--pool-size",
+        "backoff": "--backoff",
+        "timeout": "--timeout",
+        "resolveOnce": "--resolve-once",
+        "mark": "--mark",
+        "maxAge": "--max-age",
+        "maxBytes": "--max-bytes",
+        "serverName": "--tls-servername",
+        "pins": "--pin",
+        "hostnameCheck=False": "--no-hostname-check",
+    }
+
+    def test_whatIsMadeSpeaksInOptions(self) -> None:
+        """
+        From before anything is made: all settings that there are, by their options.
+        """
+        for module, spellings in ((server, self.SERVER), (client, self.CLIENT)):
+            seen: list[object] = []
+
+            def make(_: Any, seen: list[object] = seen) -> FakeEnd:
+                seen.append(Spelling.spellings)
+                return FakeEnd()
+
+            commandService(self.parsed(module, "--no-tls"), make)
+            self.assertEqual(seen, [spellings])
+            known = {
+                field.name for kind in (module.Options.settingsClass, module.Options.tlsClass) for field in fields(kind)
+            }
+            named = {setting.partition("=")[0] for setting in spellings}
+            self.assertEqual(known - named, {"listen", "server" if module is client else "target"})
+
+    def test_errorsOfWhatTheSystemDoesNotLetUsDo(self) -> None:
+        """
+        They name option and word.
+        """
+        self.patch(Spelling, "spellings", self.CLIENT)
+        self.patch(sockets, "TCP_CONGESTION", None)
+        error = self.assertRaises(ConfigurationError, sockets.checkCongestion, "bbr")
+        self.assertEqual(str(error), "--congestion bbr: this system does not let a program choose")
+
+        def refuse(*_: object) -> None:
+            raise PermissionError(1, "Operation not permitted")
+
+        self.patch(sockets, "SO_MARK", 36)
+        self.patch(socket, "socket", lambda *_: nullcontext())
+        self.patch(sockets, "setMark", refuse)
+        refused = self.assertRaises(StartError, sockets.checkMark, 0xCA6C)
+        self.assertEqual(str(refused), "--mark 0xca6c: Operation not permitted; it needs root or CAP_NET_ADMIN")
+        self.patch(sockets, "SO_MARK", None)
+        error = self.assertRaises(ConfigurationError, sockets.requireMarks)
+        self.assertEqual(str(error), "--mark: only Linux has firewall marks")
+
+    def test_errorsOfWhatIsTrusted(self) -> None:
+        """
+        What excludes or needs something else names both.
+        """
+        self.patch(Spelling, "spellings", self.CLIENT)
+        for choices, words in (
+            (ClientTls(key="k"), "--key is of no use without --cert"),
+            (
+                ClientTls(hostnameCheck=False),
+                "--no-hostname-check needs --cafile: otherwise any certificate of any public CA would do",
+            ),
+            (
+                ClientTls(cafile="c", hostnameCheck=False, serverName="a"),
+                "--no-hostname-check and --tls-servername exclude each other",
+            ),
+            (ClientTls(pins=(b"",)), "--pin takes the SHA-256 of a public key, 32 bytes"),
+            (ClientTls(serverName="a b"), "--tls-servername: 'a b' is neither a host name nor an IP address"),
+        ):
+            error = self.assertRaises(ConfigurationError, ClientCredentials, choices)
+            self.assertEqual(str(error), words)
+
+    def test_whatTheLogSaysOfPeers(self) -> None:
+        """
+        And what to do about it.
+        """
+        self.patch(Spelling, "spellings", self.SERVER)
+        self.assertEqual(foreignHello(b"\x16\x03\x01" + bytes(13)), "it speaks TLS, and --no-tls was said here")
+        alert = SSL.Error([("SSL routines", "", "tlsv13 alert certificate required")])
+        self.assertEqual(refusalReason(Failure(alert), None), "the server wants a client certificate (--cert)")
+
+    def test_whatTheLogSaysAtTheStart(self) -> None:
+        """
+        A server that lets in everybody says how that is changed.
+        """
+        service = server.makeService(self.parsed(server, "--no-tls"))
+        with capturedLogs() as events:
+            service.privilegedStartService()
+            service.startService()
+            self.addCleanup(service.stopService)
+        said = [formatEvent(event) for event in events]
+        self.assertIn("whoever reaches this port can reach the target: no --cafile names who may", said)
 
 
 class CommandServiceTests(ServiceTestCase):

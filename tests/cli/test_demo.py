@@ -45,6 +45,7 @@ from uotp.cli.demo.results import Results, table, verdict
 from uotp.cli.demo.stage import EchoTarget, Sender, Stage, StageError
 from uotp.errors import ConfigurationError, StartError
 from uotp.telemetry.log import Logger
+from uotp.telemetry.spelling import Spelling
 
 FIRST = 7 << 32
 """The number of the first datagram in these tests."""
@@ -1165,6 +1166,7 @@ class OptionsTests(SynchronousTestCase):
         err = io.StringIO()
         self.patch(sys, "stderr", err)
         self.patch(Logger, "threshold", Logger.threshold)
+        self.patch(Spelling, "spellings", {})
         self.patch(demoModule, "stopOnSignals", lambda _: None)  # trial's reactor may still be started
         self.patch(demoModule, "useMonotonicClock", lambda _: journal.append("clock"))
         self.patch(demoModule, "Stage", lambda _: journal.append("stage"))
@@ -1181,6 +1183,7 @@ class OptionsTests(SynchronousTestCase):
         self.patch(demoModule, "globalLogBeginner", SimpleNamespace(beginLoggingTo=beginLoggingTo))
         self.assertEqual(demoModule.demo(["--count", "1"]), 3)
         self.assertEqual(journal, ["clock", "stage", "run"])
+        self.assertEqual(Spelling.spellings["udpBuffer"], "--udp-buffer")
         for level in ("info", "warn"):
             event = {"log_level": LogLevel.lookupByName(level), "log_format": f"a line of {level}"}
             observers[0]({**event, "log_time": 0.0, "log_namespace": "uotp"})

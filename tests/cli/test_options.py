@@ -16,10 +16,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import uotp
 from tests.doubles.commands import CommandTestCase
-from uotp.cli.options import (
-    GnuOptions,
+from uotp.cli.options import GnuOptions, convert
+from uotp.cli.parsers import (
     absolutePath,
-    convert,
     parseBindAddress,
     parseCount,
     parseListeningPort,
@@ -27,6 +26,7 @@ from uotp.cli.options import (
     parsePort,
     parseSeconds,
 )
+
 
 class Sample(GnuOptions):
     """

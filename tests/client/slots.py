@@ -73,7 +73,7 @@ class SlotTestCase(TimerTestCase):
         """
         Let the tunnels to come speak format 2.
         """
-        self.around.wire = WireChoice.TWO
+        self.around.choose(wire=WireChoice.TWO)
 
     def welcomeLast(self, hello: bytes = WELCOME) -> Attempt:
         """

@@ -28,7 +28,8 @@ class PoolTests(SlotTestCase):
         """
         @return: a pool, which is stopped in the end.
         """
-        pool = Pool(self.around, self.session, SESSION_ID, size, lambda: self.forgotten.append(None))
+        self.around.choose(poolSize=size)
+        pool = Pool(self.around, self.session, SESSION_ID, lambda: self.forgotten.append(None))
         self.addCleanup(self.end, pool)
         return pool
 
@@ -134,7 +135,8 @@ class PoolTests(SlotTestCase):
         Those that are old; and the next when the one before is ready.
         """
         self.useFormat2()
-        self.around.maxBytes, self.around.chance = 10**9, 0.0
+        self.around.choose(maxBytes=10**9)
+        self.around.chance = 0.0
         pool = self.widePool(3)
         self.openAll()
         pool.renewOld()
@@ -157,12 +159,12 @@ class PoolTests(SlotTestCase):
         It is tried again, and meanwhile it is another one's turn.
         """
         self.useFormat2()
-        self.around.maxBytes = 1000
+        self.around.choose(maxBytes=100_000)
         pool = self.widePool(2)
         self.openAll()
         for attempt in self.around.attempts:
             assert attempt.tunnel.link is not None
-            attempt.tunnel.link.carried = 1000
+            attempt.tunnel.link.carried = 100_000
         pool.renewOld()
         self.last.fail(error.ConnectionRefusedError())
         pool.renewOld()

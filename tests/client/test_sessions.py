@@ -45,6 +45,7 @@ class _SourcesTestCase(TimerTestCase):
         """
         super().setUp()
         self.around = MemorySurroundings(self.clock)
+        self.around.choose(poolSize=POOL)
         self.drops = Drops()
         self.delivered: list[tuple[Address, Train]] = []
         self.made: list[SourceSession] = []
@@ -62,7 +63,7 @@ class _SourcesTestCase(TimerTestCase):
         As the client's service does it.
         """
         session = SourceSession(
-            self.around, self.drops, lambda trains: self.delivered.extend((address, train) for train in trains), POOL
+            self.around, self.drops, lambda trains: self.delivered.extend((address, train) for train in trains)
         )
         self.made.append(session)
         return session

@@ -690,7 +690,7 @@ class SlotOfFormat2Tests(SlotTestCase):
         """
         slot = self.up()
         self.assertFalse(slot.isOld())
-        self.around.maxAge = 100.0
+        self.around.choose(maxAge=100.0)
         for chance, age in ((0.0, 100.0), (1.0, 100.0 * (1 - AGE_SPREAD))):
             self.around.chance = chance
             slot.renew()
@@ -703,15 +703,16 @@ class SlotOfFormat2Tests(SlotTestCase):
             self.assertFalse(slot.isOld())
             self.clock.advance(0.5)
             self.assertTrue(slot.isOld())
-        self.around.maxAge, self.around.maxBytes, self.around.chance = None, 1000, 0.0
+        self.around.choose(maxAge=None, maxBytes=100_000)
+        self.around.chance = 0.0
         slot.renew()
         self.assertFalse(slot.isOld(), "it is being replaced")
         self.welcomeLast()
         link = self.last.tunnel.link
         assert link is not None
-        link.carried = 999
+        link.carried = 99_999
         self.assertFalse(slot.isOld())
-        link.carried = 1000
+        link.carried = 100_000
         self.assertTrue(slot.isOld())
 
     def test_slotThatLeavesSaysSo(self) -> None:

@@ -12,6 +12,8 @@ from collections.abc import Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from uotp.telemetry.spelling import Spelling
+
 
 class CommandTestCase(SynchronousTestCase):
     """
@@ -20,12 +22,13 @@ class CommandTestCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         """
-        Stand in for the terminal.
+        Stand in for the terminal, and let no command line's spellings outlive it.
         """
         self.out = io.StringIO()
         self.err = io.StringIO()
         self.patch(sys, "stdout", self.out)
         self.patch(sys, "stderr", self.err)
+        self.patch(Spelling, "spellings", {})
         # A user's wish that nothing be an option behind a positional is honoured; not here.
         wish = os.environ.pop("POSIXLY_CORRECT", None)
         if wish is not None:

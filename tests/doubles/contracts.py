@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.twins import DATAGRAMS_PER_TURN, Receiver, RecordingSession
 from uotp.boundaries import Address, DatagramPort, DatagramReceiver, Link
+from uotp.errors import ConfigurationError
 from uotp.telemetry.drops import Drop, Drops
 from uotp.train import MAX_TRAIN_BYTES, Train, countOf, cut, gather
 
@@ -42,6 +43,34 @@ class TimerTestCase(SynchronousTestCase):
         Whoever set a timer has also cancelled it, or it has gone off.
         """
         self.assertEqual([str(call) for call in self.clock.getDelayedCalls()], [])
+
+
+class SettingsTestCase(SynchronousTestCase):
+    """
+    A test of settings that check themselves.
+    """
+
+    def settings(self, **chosen: Any) -> Any:
+        """
+        @return: settings of the kind that is tested, with these.
+        """
+        raise NotImplementedError
+
+    def assertUsable(self, name: str, *values: object) -> None:
+        """
+        @param values: what a setting may be.
+        """
+        for value in values:
+            self.assertEqual(getattr(self.settings(**{name: value}), name), value)
+
+    def assertUnusable(self, name: str, *values: object) -> None:
+        """
+        @param values: what is refused, in one line that names the setting.
+        """
+        for value in values:
+            error = self.assertRaises(ConfigurationError, self.settings, **{name: value})
+            self.assertIn(f"{name} is {value}, and not ", str(error))
+            self.assertNotIn("\n", str(error))
 
 
 class DatagramPortContract(_Case):

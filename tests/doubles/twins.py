@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from OpenSSL import SSL
@@ -36,6 +37,7 @@ from uotp.boundaries import (
     OutboundTrains,
 )
 from uotp.client.context import ClientContext, ReachabilityObserver
+from uotp.client.settings import ClientSettings
 from uotp.net.resolver import Addresses
 from uotp.path import TROUBLED, PathStats
 from uotp.telemetry.drops import Drop, Drops
@@ -48,7 +50,6 @@ from uotp.tunnel.live import LiveTunnels
 from uotp.tunnel.states import AcceptedTunnelOwner, DialledTunnelOwner
 from uotp.tunnel.tunnel import Tunnel
 from uotp.wire.hello import ClientHello, ServerHello
-from uotp.wire.negotiation import WireChoice
 
 DATAGRAMS_PER_TURN = 64
 """What a port delivers in one turn, as the real one."""
@@ -783,9 +784,7 @@ class MemorySurroundings(ClientContext):
     @ivar chance: the next random number.
     """
 
-    def __init__(
-        self, clock: Clock, timeout: float = 4.0, backoff: float = 5.0, wire: WireChoice = WireChoice.AUTO
-    ) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.dial = self._dial
         self.chance = 1.0
@@ -793,16 +792,18 @@ class MemorySurroundings(ClientContext):
         self.roll = LiveTunnels(clock)
         self.record = RecordingWatch()
         self.watch: ReachabilityObserver = self.record
-        self.timeout = timeout
-        self.backoff = backoff
-        self.wire = wire
-        self.maxAge: float | None = None
-        self.maxBytes: int | None = None
+        self.settings = ClientSettings(server=("server.test", 8443))
         self.attempts: list[Attempt] = []
 
     def _dial(self, makeTunnel: Callable[[], Tunnel]) -> Deferred[Any]:
         self.attempts.append(Attempt(makeTunnel))
         return self.attempts[-1].done
+
+    def choose(self, **settings: Any) -> None:
+        """
+        Change what the client was told.
+        """
+        self.settings = replace(self.settings, **settings)
 
     def settle(self) -> None:
         """

@@ -311,7 +311,7 @@ class _TlsContract(ConnectionContract, _TlsCase):
         for _ in range(10):
             here, there = self.refuse(self.serverCredentials(wantsCertificate=True), self.clientCredentials())
             self.assertEqual(there.refusal, "no client certificate")
-            self.assertEqual(here.refusal, "the server wants a client certificate (--cert)")
+            self.assertEqual(here.refusal, "the server wants a client certificate (cert)")
             here, there = self.refuse(
                 self.serverCredentials(wantsCertificate=True), self.clientCredentials(stranger=True)
             )
@@ -368,7 +368,7 @@ class Tls13ConnectionTests(_TlsContract, TlsTestCase):
             step(20)
         here.transport.startReading()
         stepUntil(lambda: here.lost and there.lost, "both have ended")
-        self.assertEqual(here.refusal, "the server wants a client certificate (--cert)")
+        self.assertEqual(here.refusal, "the server wants a client certificate (cert)")
         self.assertEqual(there.refusal, "no client certificate")
 
     def test_peerThatAsksForKeysAndNeverReadsCostsNothing(self) -> None:

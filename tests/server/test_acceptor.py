@@ -268,7 +268,7 @@ class ReceptionTests(_ReceptionTestCase):
         self.settle()
         self.assertEqual(len(self.registry), 0)
         self.assertEqual(
-            self.warnings(), ["refused a connection from 192.0.2.1: it speaks TLS, and --no-tls was said here"]
+            self.warnings(), ["refused a connection from 192.0.2.1: it speaks TLS, and tls=None was said here"]
         )
 
     def test_oldestThatWentOpensNothing(self) -> None:
@@ -388,8 +388,8 @@ class Format2Tests(_ReceptionTestCase):
         self.assertEqual(
             self.warnings(),
             [
-                "refused a connection from 192.0.2.1: it speaks format 2, and --wire 1 was said here",
-                "refused a connection from 192.0.2.1: it speaks format 1, and --wire 2 was said here",
+                "refused a connection from 192.0.2.1: it speaks format 2, and wire 1 was said here",
+                "refused a connection from 192.0.2.1: it speaks format 1, and wire 2 was said here",
             ],
         )
         self.assertEqual(len(self.registry), 0)

@@ -7,10 +7,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.doubles.contracts import TimerTestCase
-from uotp.session.hold import FIRST_HOLD_SECONDS, MAX_REORDER_SECONDS, ROUND_TRIPS
+from uotp.session.hold import FIRST_HOLD_SECONDS, ROUND_TRIPS
 from uotp.session.inbound import Inbound
 from uotp.session.pacer import BURST_BYTES, DATAGRAM_BYTES, TICK_SECONDS
 from uotp.train import Arrival, Train
+from uotp.tunnel.settings import MAX_REORDER_SECONDS
 
 HOLD = 0.125
 """Seconds that a train may wait where a test does not say otherwise."""

@@ -260,14 +260,14 @@ class ClientChoicesTests(TlsTestCase):
         """
         A key alone proves nothing to anybody.
         """
-        self.assertUnusable("--key is of no use without --cert", ClientTls(key=self.path(GOOD.keyPem())))
+        self.assertUnusable("key is of no use without cert", ClientTls(key=self.path(GOOD.keyPem())))
 
     def test_hostnameCheckIsOnlyGivenUpForAPrivateCa(self) -> None:
         """
         With the system's CAs it would let in half of the world; a pin does not
         need it.
         """
-        message = "--no-hostname-check needs --cafile: otherwise any certificate of any public CA would do"
+        message = "hostnameCheck=False needs cafile: otherwise any certificate of any public CA would do"
         self.assertUnusable(message, ClientTls(hostnameCheck=False))
         self.assertUnusable(message, ClientTls(hostnameCheck=False, pins=(bytes(32),)))
 
@@ -276,13 +276,13 @@ class ClientChoicesTests(TlsTestCase):
         Is the name to be verified, or not?
         """
         choices = ClientTls(cafile=self.cafile(TRUSTED), hostnameCheck=False, serverName="good.test")
-        self.assertUnusable("--no-hostname-check and --tls-servername exclude each other", choices)
+        self.assertUnusable("hostnameCheck=False and serverName exclude each other", choices)
 
     def test_pinsAreWhole(self) -> None:
         """
         Half a fingerprint would be easy to find a key for.
         """
-        message = "--pin takes the SHA-256 of a public key, 32 bytes"
+        message = "pins takes the SHA-256 of a public key, 32 bytes"
         halves: Sequence[object] = ((b"",), (bytes(31),), (bytes(32), bytes(33)), bytes(32), (PIN_HEX[:32],))
         for pins in halves:
             self.assertUnusable(message, ClientTls(pins=pins))  # type: ignore[arg-type]
@@ -292,7 +292,7 @@ class ClientChoicesTests(TlsTestCase):
         A pattern or a sentence is in no certificate.
         """
         for name in ("", "*.test", "two words", "a/b", "12345", "ü" * 70):
-            message = f"--tls-servername: {name!r} is neither a host name nor an IP address"
+            message = f"serverName: {name!r} is neither a host name nor an IP address"
             error = self.assertRaises(ConfigurationError, ClientCredentials, ClientTls(serverName=name))
             self.assertEqual(str(error)[:60], message[:60])
 

@@ -505,7 +505,7 @@ class _ClientVerification(_Handshakes):
         The client learns what it lacks, though in TLS 1.3 only after its own
         end of the handshake.
         """
-        self.assertClientRefused(None, "the server wants a client certificate (--cert)", "no client certificate")
+        self.assertClientRefused(None, "the server wants a client certificate (cert)", "no client certificate")
 
     def test_unknownIssuerIsRefusedInWords(self) -> None:
         """
@@ -867,7 +867,7 @@ class RefusalReasonTests(TlsTestCase):
         for prefix in ("sslv3 ", "ssl/tls ", "tls ", "tlsv1 ", "tlsv13 ", ""):
             error = SSL.Error([("SSL routines", "", f"{prefix}alert certificate required")])
             self.assertEqual(
-                refusalReason(Failure(error), None), "the server wants a client certificate (--cert)", prefix
+                refusalReason(Failure(error), None), "the server wants a client certificate (cert)", prefix
             )
 
     def test_causeCountsEvenBehindOtherErrors(self) -> None:

@@ -777,7 +777,7 @@ class BufferWarningTests(SynchronousTestCase):
         """
         (line,) = self.linesOf(212992)
         self.assertIn("212992 bytes of buffer instead of 4194304", line)
-        self.assertIn("--udp-buffer 212992", line)
+        self.assertIn("udpBuffer 212992", line)
         if LINUX:
             self.assertIn("sysctl -w net.core.rmem_max=4194304 net.core.wmem_max=4194304", line)
 

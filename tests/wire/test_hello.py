@@ -337,7 +337,7 @@ class ForeignHelloTests(SynchronousTestCase):
         So that they open no session, and the log says what to mend.
         """
         for hello, word in (
-            (b"\x16\x03\x01\x05\xc2\x01\x00\x05\xbe\x03\x03" + bytes(5), "--no-tls"),
+            (b"\x16\x03\x01\x05\xc2\x01\x00\x05\xbe\x03\x03" + bytes(5), "tls=None"),
             (b"GET / HTTP/1.1\r\n", "HTTP"),
             (b"POST / HTTP/1.1\r", "HTTP"),
             (b"HEAD / HTTP/1.1\r", "HTTP"),

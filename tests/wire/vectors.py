@@ -232,7 +232,7 @@ MALFORMED_CLIENT_HELLOS = [
     Malformed("756f7470 02 00 0002 5f0c9e2177b34a689d10c4e68a3b52f7 7f 00", "cut off"),
     Malformed("756f7470 02 00 0005 5f0c9e2177b34a689d10c4e68a3b52f7 7f 0003 c0ff", "longer than all"),
     Malformed("756f7470 02 00 0004 5f0c9e2177b34a689d10c4e68a3b52f7 7f 0000 7f", "cut off"),
-    Malformed("16 0301 0200 01 0001fc 0303 8d1f4c2ab6", "--no-tls"),
+    Malformed("16 0301 0200 01 0001fc 0303 8d1f4c2ab6", "tls=None"),
     Malformed("47455420 2f20 485454502f312e310d0a", "HTTP"),
     Malformed("5353482d 322e302d 4f70656e5353485f", "SSH"),
 ]

@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 
 from twisted.python import usage
 
-from uotp.cli.options import GnuOptions, absolutePath
+from uotp.cli.options import GnuOptions
+from uotp.cli.parsers import absolutePath
 from uotp.errors import ConfigurationError
 from uotp.net import Host
 from uotp.pki import Pki, makePki, normalHost

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
 from twisted.python import usage
 
-from uotp.cli.options import (
-    GnuOptions,
+from uotp.cli.options import Flag, GnuOptions, Option
+from uotp.cli.parsers import (
     absolutePath,
-    convert,
     parseBindAddress,
     parseBytes,
     parseCongestion,
@@ -26,35 +26,83 @@ from uotp.cli.options import (
     parsePort,
 )
 from uotp.errors import ConfigurationError, StartError
-from uotp.net import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES, UDP_BUFFER_BYTES, UNSENT_LIMIT_BYTES, parseDestination
+from uotp.net import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES, parseDestination
 from uotp.process import onSignal, raiseDescriptorLimit, stopOnSignals, useMonotonicClock
-from uotp.session import MAX_REORDER_SECONDS
-from uotp.telemetry import Logger, logTo, openLogFile, parseVerbosity, reopenLogFile
+from uotp.telemetry import Logger, Spelling, logTo, openLogFile, parseVerbosity, reopenLogFile
+from uotp.tunnel import MAX_REORDER_SECONDS
 from uotp.wire import parseWire
 
-TLS_OPTIONS = ("cert", "key", "cafile")
+COMMON_ROWS = (
+    Option("verbosity", "v", "how much to log: debug, info, warn, error or fatal", parseVerbosity, default="info"),
+    Option("logfile", "l", "log to this file (besides twistd's own log); SIGHUP opens it again", absolutePath),
+    Option("cert", "c", "PEM file with our certificate, and those between it and the CA", absolutePath, "cert"),
+    Option(
+        "key", "k", "PEM file with the certificate's key; left out, it is in the file of --cert", absolutePath, "key"
+    ),
+    Option(
+        "unsent-limit",
+        None,
+        "bytes that the kernel may hold of a tunnel and not send yet",
+        parseBytes(MIN_BUFFER_BYTES, MAX_BUFFER_BYTES),
+        "unsentLimit",
+    ),
+    Option(
+        "congestion",
+        None,
+        "congestion control of the tunnels, by the kernel's name: bbr, cubic (Linux)",
+        parseCongestion,
+        "congestion",
+    ),
+    Option(
+        "udp-buffer",
+        None,
+        "bytes of buffer to ask the kernel for on each UDP socket",
+        parseBytes(MIN_BUFFER_BYTES, MAX_BUFFER_BYTES),
+        "udpBuffer",
+    ),
+    Option(
+        "wire",
+        None,
+        "wire format: auto is the best that both ends know, and 1 without TLS; or 1, or 2",
+        parseWire,
+        "wire",
+    ),
+    Option(
+        "reorder",
+        None,
+        "milliseconds that a datagram may wait for those sent before it; off, or auto",
+        parseMilliseconds(MAX_REORDER_SECONDS),
+        "reorder",
+        default="auto",
+    ),
+    Flag("no-tls", None, "plain TCP: no encryption, and anybody may take either end's place", "tls", meaning=None),
+)
+"""Options of both ends."""
+
+
+def listenRows(address: str, port: str, listen: tuple[str, int]) -> tuple[Option, Option]:
+    """
+    @param address: what the address is for.
+    @param port: what the port is for.
+    @param listen: where the end listens when nothing is said.
+    @return: the two options that say where.
+    """
+    host, number = listen
+    return (
+        Option("bind-address", "a", address, parseBindAddress, default=host),
+        Option("bind-port", "p", port, parseListeningPort, default=str(number)),
+    )
 
 
 class CommonOptions(GnuOptions):
     """
     Options of both C{uotp-server} and C{uotp-client}.
+
+    @cvar tlsClass: the dataclass with the choices of TLS, which plain TCP has none of.
     """
 
     positionals = "dst_address dst_port"
-    tlsOptions: tuple[str, ...] = TLS_OPTIONS
-
-    optParameters = [
-        ["verbosity", "v", "info", "how much to log: debug, info, warn, error or fatal"],
-        ["logfile", "l", None, "log to this file (besides twistd's own log); SIGHUP opens it again"],
-        ["cert", "c", None, "PEM file with our certificate, and those between it and the CA"],
-        ["key", "k", None, "PEM file with the certificate's key; left out, it is in the file of --cert"],
-        ["unsent-limit", None, str(UNSENT_LIMIT_BYTES), "bytes that the kernel may hold of a tunnel and not send yet"],
-        ["congestion", None, None, "congestion control of the tunnels, by the kernel's name: bbr, cubic (Linux)"],
-        ["udp-buffer", None, str(UDP_BUFFER_BYTES), "bytes of buffer to ask the kernel for on each UDP socket"],
-        ["wire", None, "auto", "wire format: auto is the best that both ends know, and 1 without TLS; or 1, or 2"],
-        ["reorder", None, "auto", "milliseconds that a datagram may wait for those sent before it; off, or auto"],
-    ]
-    optFlags = [["no-tls", None, "plain TCP: no encryption, and anybody may take either end's place"]]
+    tlsClass: ClassVar[Any]
 
     def parseArgs(self, *positionals: str) -> None:
         """
@@ -77,37 +125,26 @@ class CommonOptions(GnuOptions):
             except ValueError as error:
                 reason = f"{name} {self[name]}: {error}"
                 raise usage.UsageError(reason) from error
-        convert(self, "bind-address", parseBindAddress)
-        convert(self, "bind-port", parseListeningPort)
-        convert(self, "verbosity", parseVerbosity)
-        for name in ("logfile", *TLS_OPTIONS):
-            convert(self, name, absolutePath)
-        for name in ("unsent-limit", "udp-buffer"):
-            convert(self, name, parseBytes(MIN_BUFFER_BYTES, MAX_BUFFER_BYTES))
-        convert(self, "congestion", parseCongestion)
-        convert(self, "wire", parseWire)
-        convert(self, "reorder", parseMilliseconds(MAX_REORDER_SECONDS))
+        super().postOptions()
         if self["no-tls"]:
-            for name in self.tlsOptions:
-                if self[name]:
-                    reason = f"--no-tls and --{name} exclude each other"
+            known = {field.name for field in fields(self.tlsClass)}
+            for row in self.rows:
+                if row.setting in known and self[row.name]:
+                    reason = f"--no-tls and --{row.name} exclude each other"
                     raise usage.UsageError(reason)
         if self["key"] and not self["cert"]:
             reason = "--key needs --cert"
             raise usage.UsageError(reason)
 
-
-def carriageOf(options: CommonOptions) -> dict[str, Any]:
-    """
-    @return: what the services of both ends take besides addresses and files.
-    """
-    return {
-        "unsentLimit": options["unsent-limit"],
-        "congestion": options["congestion"],
-        "udpBuffer": options["udp-buffer"],
-        "wire": options["wire"],
-        "reorder": options["reorder"],
-    }
+    def serviceArguments(self) -> dict[str, Any]:
+        """
+        @return: what the service of the end takes by name.
+        """
+        return {
+            **self.chosen(self.settingsClass),
+            "listen": (self["bind-address"], self["bind-port"]),
+            "tls": None if self["no-tls"] else self.tlsClass(**self.chosen(self.tlsClass)),
+        }
 
 
 class Reloadable(Protocol):
@@ -136,6 +173,7 @@ def commandService(options: CommonOptions, make: Callable[[Any], Reloadable]) ->
 
     useMonotonicClock(reactor)
     Logger.threshold = options["verbosity"]
+    Spelling.spellings = options.spellings()
     raiseDescriptorLimit()
     logFile = None
     if options["logfile"] is not None:

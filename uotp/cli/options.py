@@ -1,32 +1,123 @@
 """
-Command lines, the part that all our commands share: GNU order, errors of one
-line, and words turned into values.  It knows no command of its own.
+Command lines, the part that all our commands share: each option said once, GNU order,
+and errors of one line.  It knows no command of its own.
 """
 
 from __future__ import annotations
 
 import getopt
-import math
-import os
-import re
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+from enum import Enum
 from typing import Any, ClassVar, NoReturn
 
 from twisted.python import usage
 
 import uotp
-from uotp.net import Host
 
 USAGE_EXIT_STATUS = 2
 """What a shell is told when a command line cannot be used, as by convention."""
 
-MAX_PORT = 65535
-"""Ports are 16 bits wide in TCP and UDP."""
-
-
 COMPLETION_FLAG = "--_shell-completion"
 """How twistd's zsh completion asks for the options instead of parsing them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """
+    All that there is to say of an option that takes a word.
+
+    @ivar name: the long name.
+    @ivar short: its letter, or L{None}.
+    @ivar help: what it is for.
+    @ivar parse: word to value; raises ValueError with the reason in words.
+    @ivar setting: the field of the settings that it becomes, or L{None}.
+    @ivar default: the word that holds when none is given; the setting's default, in its
+        usual form, when left out.
+    """
+
+    name: str
+    short: str | None
+    help: str
+    parse: Callable[[str], Any]
+    setting: str | None = None
+    default: str | None = None
+
+    @property
+    def spelled(self) -> str | None:
+        """
+        What it stands for where settings are spelled.
+        """
+        return self.setting
+
+    def value(self, found: Any) -> Any:
+        """
+        @param found: what is there once the words are parsed.
+        @return: what the setting becomes.
+        """
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated(Option):
+    """
+    All that there is to say of an option that takes a word and may stand more than once:
+    the setting becomes a tuple of values.
+    """
+
+    def method(self) -> Callable[[Any, str], None]:
+        """
+        @return: what C{usage.Options} calls for each word.
+        """
+
+        def take(options: Any, word: str) -> None:
+            options[self.name] = (*options[self.name], parsedWord(self.name, word, self.parse))
+
+        take.__doc__ = self.help
+        return take
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """
+    All that there is to say of an option that takes no word.
+
+    @ivar name: the long name.
+    @ivar short: its letter, or L{None}.
+    @ivar help: what it is for.
+    @ivar setting: the field of the settings that it decides, or L{None}.
+    @ivar meaning: what the setting becomes when the option is given.
+    """
+
+    name: str
+    short: str | None
+    help: str
+    setting: str | None = None
+    meaning: bool | None = True
+
+    @property
+    def spelled(self) -> str | None:
+        """
+        What it stands for where settings are spelled.
+        """
+        return self.setting if self.setting is None or self.meaning is True else f"{self.setting}={self.meaning}"
+
+    def value(self, found: Any) -> Any:
+        """
+        @param found: whether it was given.
+        @return: what the setting becomes.
+        """
+        return bool(found) is self.meaning
+
+
+def usualWord(value: Any) -> str | None:
+    """
+    @return: how the default of a setting is written on a command line.
+    """
+    if isinstance(value, Enum):
+        return str(value.value)
+    return None if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 class GnuOptions(usage.Options):
@@ -36,10 +127,69 @@ class GnuOptions(usage.Options):
 
     @cvar commandName: what the command is called in errors and in its version.
     @cvar positionals: the positional arguments, as they are shown in the usage.
+    @cvar rows: the options.
+    @cvar settingsClass: the dataclass with the settings that they become.
     """
 
     commandName: ClassVar[str] = "uotp"
     positionals: ClassVar[str] = ""
+    rows: ClassVar[tuple[Option | Flag, ...]] = ()
+    settingsClass: ClassVar[Any] = None
+    optParameters: ClassVar[list[list[Any]]]
+    optFlags: ClassVar[list[list[Any]]]
+
+    def __init_subclass__(cls, **choices: Any) -> None:
+        """
+        Tell C{usage.Options}, in its way, of the rows.
+        """
+        super().__init_subclass__(**choices)
+        if "rows" not in vars(cls):
+            return
+        known = () if cls.settingsClass is None else fields(cls.settingsClass)
+        defaults = {field.name: usualWord(field.default) for field in known}
+        parameters: list[list[Any]] = []
+        flags: list[list[Any]] = []
+        for row in cls.rows:
+            if isinstance(row, Repeated):
+                setattr(cls, f"opt_{row.name}", row.method())
+            elif isinstance(row, Option):
+                default = row.default if row.default is not None else defaults.get(row.setting or "")
+                parameters.append([row.name, row.short, default, row.help])
+            else:
+                flags.append([row.name, row.short, row.help])
+        cls.optParameters = parameters
+        cls.optFlags = flags
+
+    def __init__(self) -> None:
+        super().__init__()
+        for row in self.rows:
+            if isinstance(row, Repeated):
+                self[row.name] = ()
+
+    def postOptions(self) -> None:
+        """
+        Turn words into values.
+
+        @raise usage.UsageError: for a word that cannot be used.
+        """
+        for row in self.rows:
+            if isinstance(row, Option) and not isinstance(row, Repeated):
+                convert(self, row.name, row.parse)
+
+    def chosen(self, kind: Any) -> dict[str, Any]:
+        """
+        @param kind: a dataclass.
+        @return: those of its fields that there are options for, by their names.
+        """
+        known = {field.name for field in fields(kind)}
+        return {row.setting: row.value(self[row.name]) for row in self.rows if row.setting in known}
+
+    @classmethod
+    def spellings(cls) -> dict[str, str]:
+        """
+        @return: how settings are spelled on this command line, for errors and for the log.
+        """
+        return {row.spelled: f"--{row.name}" for row in cls.rows if row.spelled is not None}
 
     def parseOptions(self, options: Iterable[str] | None = None) -> None:
         """
@@ -119,152 +269,16 @@ def convert(options: usage.Options, name: str, parse: Callable[[str], Any]) -> N
     word = options[name]
     if word is None:
         return
+    options[name] = parsedWord(name, word, parse)
+
+
+def parsedWord(name: str, word: str, parse: Callable[[str], Any]) -> Any:
+    """
+    @return: the value of an option's word.
+    @raise usage.UsageError: naming the option, the word and the reason.
+    """
     try:
-        options[name] = parse(word)
+        return parse(word)
     except ValueError as error:
         reason = f"--{name} {word}: {error}"
         raise usage.UsageError(reason) from error
-
-
-def parsePort(word: str) -> int:
-    """
-    @return: a port to connect or send to, 1 to 65535.
-    @raise ValueError: in words.
-    """
-    return _parsePort(word, 1)
-
-
-def parseListeningPort(word: str) -> int:
-    """
-    @return: a port to listen on, 0 to 65535; 0 lets the system choose.
-    @raise ValueError: in words.
-    """
-    return _parsePort(word, 0)
-
-
-def _parsePort(word: str, lowest: int) -> int:
-    if not (word.isascii() and word.isdigit() and lowest <= int(word) <= MAX_PORT):
-        reason = f"a port from {lowest} to {MAX_PORT} is needed"
-        raise ValueError(reason)
-    return int(word)
-
-
-def parseBindAddress(word: str) -> str:
-    """
-    @return: an IPv4 or IPv6 address of this machine to listen on.
-    @raise ValueError: in words; names are refused, since looking one up could
-        block, and could open a port on another interface than was meant.
-    """
-    host = Host.parse(word)
-    if host.address is None:
-        reason = "an IPv4 or IPv6 address is needed, 0.0.0.0 or :: for all"
-        raise ValueError(reason)
-    return host.text
-
-
-def parseSeconds(word: str) -> float:
-    """
-    @return: a time in seconds, more than none and at most a year.
-    @raise ValueError: in words.
-    """
-    year = 365 * 86400.0
-    try:
-        seconds = math.nan if "_" in word else float(word)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds <= year:
-        reason = "a number of seconds is needed, above 0 and at most a year"
-        raise ValueError(reason)
-    return seconds
-
-
-def parseCount(most: int) -> Callable[[str], int]:
-    """
-    @param most: the largest count allowed.
-    @return: a parser of counts from 1 to C{most}, which raises ValueError in words.
-    """
-
-    def parse(word: str) -> int:
-        if not (word.isascii() and word.isdigit() and 1 <= int(word) <= most):
-            reason = f"a number from 1 to {most} is needed"
-            raise ValueError(reason)
-        return int(word)
-
-    return parse
-
-
-def parseBytes(least: int, most: int) -> Callable[[str], int]:
-    """
-    @param least: the smallest size allowed, in bytes.
-    @param most: the largest.
-    @return: a parser of sizes, in bytes or with a K, M or G behind them for 2^10,
-        2^20 and 2^30, which raises ValueError in words.
-    """
-
-    def parse(word: str) -> int:
-        match = re.fullmatch("([0-9]{1,12})([KkMmGg]?)", word)
-        size = int(match[1]) << {"": 0, "k": 10, "m": 20, "g": 30}[match[2].lower()] if match else -1
-        if not least <= size <= most:
-            reason = f"a number of bytes from {least} to {most} is needed; K, M or G may follow it"
-            raise ValueError(reason)
-        return size
-
-    return parse
-
-
-def parseMilliseconds(most: float) -> Callable[[str], float | None]:
-    """
-    @param most: the longest time allowed, in seconds.
-    @return: a parser of times in milliseconds, which returns seconds: 0 for C{off}, and
-        L{None} for C{auto}; it raises ValueError in words.
-    """
-
-    def parse(word: str) -> float | None:
-        if word in ("auto", "off"):
-            return None if word == "auto" else 0.0
-        if not (word.isascii() and word.isdigit() and 1 <= int(word) <= most * 1000):
-            reason = f"auto, off, or a number of milliseconds from 1 to {most * 1000:g} is needed"
-            raise ValueError(reason)
-        return int(word) / 1000
-
-    return parse
-
-
-def parseCongestion(word: str) -> str:
-    """
-    @return: a name that the kernel could give to a congestion control.
-    @raise ValueError: in words.
-    """
-    if not re.fullmatch("[A-Za-z0-9_-]{1,15}", word):
-        reason = "a name as in /proc/sys/net/ipv4/tcp_available_congestion_control is needed"
-        raise ValueError(reason)
-    return word
-
-
-def parseMark(word: str) -> int:
-    """
-    @return: a firewall mark, 0 to 2^32-1, from decimal or 0x-hexadecimal.
-    @raise ValueError: in words.
-    """
-    highest = 0xFFFFFFFF
-    if re.fullmatch("[0-9]{1,10}", word):
-        mark = int(word)
-    elif re.fullmatch("0[xX][0-9a-fA-F]{1,8}", word):
-        mark = int(word, 16)
-    else:
-        mark = -1
-    if not 0 <= mark <= highest:
-        reason = "a number from 0 to 0xffffffff is needed"
-        raise ValueError(reason)
-    return mark
-
-
-def absolutePath(word: str) -> str:
-    """
-    @return: the path made absolute, since a daemon changes its directory.
-    @raise ValueError: for an empty path.
-    """
-    if not word:
-        reason = "a file name is needed"
-        raise ValueError(reason)
-    return os.path.abspath(word)

@@ -7,9 +7,11 @@ from __future__ import annotations
 from twisted.application.service import IService
 from twisted.python import usage
 
-from uotp.cli.common import CommonOptions, carriageOf, commandService
-from uotp.cli.options import convert, parseSeconds
-from uotp.services import serverService
+from uotp.cli.common import COMMON_ROWS, CommonOptions, commandService, listenRows
+from uotp.cli.options import Option
+from uotp.cli.parsers import absolutePath, parseSeconds
+from uotp.server import ServerSettings
+from uotp.services import SERVER, serverService
 from uotp.tls import ServerTls
 
 
@@ -23,13 +25,22 @@ class Options(CommonOptions):
         "Accepts tunnels over TLS and forwards the datagrams of each session from a UDP socket of its own "
         "to dst_address, port dst_port.  `uotp cert DIR` makes the certificates."
     )
-
-    optParameters = [
-        ["bind-address", "a", "0.0.0.0", "address to accept tunnels on"],  # noqa: S104 - a server is for others
-        ["bind-port", "p", "8443", "TCP port to accept tunnels on; 0 for any"],
-        ["cafile", "C", None, "PEM file with CAs; only clients with a certificate of theirs are let in"],
-        ["linger", None, "150", "seconds for which a session without tunnels keeps its UDP socket"],
-    ]
+    settingsClass = ServerSettings
+    tlsClass = ServerTls
+    rows = (
+        *COMMON_ROWS,
+        *listenRows("address to accept tunnels on", "TCP port to accept tunnels on; 0 for any", SERVER.listen),
+        Option(
+            "cafile",
+            "C",
+            "PEM file with CAs; only clients with a certificate of theirs are let in",
+            absolutePath,
+            "cafile",
+        ),
+        Option(
+            "linger", None, "seconds for which a session without tunnels keeps its UDP socket", parseSeconds, "linger"
+        ),
+    )
 
     def postOptions(self) -> None:
         """
@@ -38,7 +49,6 @@ class Options(CommonOptions):
         @raise usage.UsageError: for a value or a combination that cannot be used.
         """
         super().postOptions()
-        convert(self, "linger", parseSeconds)
         if not self["no-tls"] and not self["cert"]:
             reason = "a server needs --cert: `uotp cert DIR` makes one, with a private CA; or give --no-tls"
             raise usage.UsageError(reason)
@@ -49,14 +59,5 @@ def makeService(options: Options) -> IService:
     @return: the server, ready to run in a process of its own.
     @raise SystemExit: with one line and status 2 for files that cannot be used.
     """
-    return commandService(
-        options,
-        lambda reactor: serverService(
-            (options["dst_address"], options["dst_port"]),
-            tls=None if options["no-tls"] else ServerTls(options["cert"], options["key"], options["cafile"]),
-            listen=(options["bind-address"], options["bind-port"]),
-            linger=options["linger"],
-            **carriageOf(options),
-            reactor=reactor,
-        ),
-    )
+    target, choices = (options["dst_address"], options["dst_port"]), options.serviceArguments()
+    return commandService(options, lambda reactor: serverService(target, **choices, reactor=reactor))

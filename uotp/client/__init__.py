@@ -6,9 +6,11 @@ the server.
 from __future__ import annotations
 
 from uotp.client.service import ClientService
-from uotp.client.settings import ClientSettings
+from uotp.client.settings import MIN_MAX_AGE_SECONDS, MIN_MAX_BYTES, ClientSettings
 
 __all__ = [
+    "MIN_MAX_AGE_SECONDS",
+    "MIN_MAX_BYTES",
     "ClientService",
     "ClientSettings",
 ]

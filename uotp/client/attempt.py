@@ -13,23 +13,21 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from uotp.client.failures import wordsForFailure
+from uotp.client.settings import ClientSettings
 from uotp.tunnel import DialledTunnel, DialledTunnelOwner, LiveTunnels, Tunnel, TunnelState
-from uotp.wire import WireChoice
 
 
 class DialContext(Protocol):
     """
     What an attempt needs to know of its surroundings.
 
-    @ivar timeout: seconds for the whole attempt.
-    @ivar wire: which formats may be spoken.
+    @ivar settings: what the client was told.
     """
 
     clock: Any
     dial: Callable[[Callable[[], Tunnel]], Deferred[Any]]
     roll: LiveTunnels
-    timeout: float
-    wire: WireChoice
+    settings: ClientSettings
 
 
 class Attempt:
@@ -54,14 +52,14 @@ class Attempt:
         self._failed = failed
         self._isOver = False
         self.tunnel: Tunnel | None = None
-        self._deadline: IDelayedCall = ways.clock.callLater(ways.timeout, self._timedOut)
+        self._deadline: IDelayedCall = ways.clock.callLater(ways.settings.timeout, self._timedOut)
         self._connecting: Deferred[Any] | None = None
         connecting = ways.dial(self._makeTunnel)
         self._connecting = connecting
         connecting.addCallbacks(self._connected, self._notConnected)
 
     def _makeTunnel(self) -> Tunnel:
-        tunnel = DialledTunnel(self._ways.clock, self._owner, self._sessionId, self._ways.wire)
+        tunnel = DialledTunnel(self._ways.clock, self._owner, self._sessionId, self._ways.settings.wire)
         self._ways.roll.add(tunnel)
         if self.tunnel is None:
             self.tunnel = tunnel
@@ -81,7 +79,7 @@ class Attempt:
         else:
             stage = "answer to the hello" if tunnel.state is TunnelState.HELLO else "TLS handshake"
         refusal = None if tunnel is None else refusalOf(tunnel)
-        self._fail(refusal or f"no {stage} after {self._ways.timeout:g} s")
+        self._fail(refusal or f"no {stage} after {self._ways.settings.timeout:g} s")
 
     def _fail(self, words: str) -> None:
         if not self._isOver:

@@ -49,13 +49,7 @@ class ClientContext(DialContext, Protocol):
     What all pools of a client share.
 
     @ivar jitter: random numbers from 0 to 1.
-    @ivar backoff: the longest wait between two attempts, in seconds.
-    @ivar maxAge: seconds after which a tunnel is replaced, or L{None}.
-    @ivar maxBytes: bytes after which a tunnel is replaced, or L{None}.
     """
 
     jitter: Callable[[], float]
     watch: ReachabilityObserver
-    backoff: float
-    maxAge: float | None
-    maxBytes: int | None

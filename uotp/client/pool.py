@@ -22,14 +22,13 @@ class Pool:
         around: ClientContext,
         session: CarriedSession,
         sessionId: bytes,
-        size: int,
         whenForgotten: Callable[[], None] | None = None,
     ) -> None:
         """
-        @param size: how many tunnels there shall be when the pool is wide.
         @param whenForgotten: called when the server does not know the session any more,
             and has begun it anew.
         """
+        size = around.settings.poolSize
         self._slots = [Slot(around, session, sessionId, self._welcomed) for _ in range(size)]
         self._whenForgotten = whenForgotten
         self._isKnown = False

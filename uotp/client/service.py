@@ -56,11 +56,7 @@ class RunningContext(ClientContext):
         self.jitter = random.random
         self.roll = roll
         self.watch = watch
-        self.timeout = settings.timeout
-        self.backoff = settings.backoff
-        self.wire = settings.wire
-        self.maxAge = settings.maxAge
-        self.maxBytes = settings.maxBytes
+        self.settings = settings
 
 
 class ClientService(TunnelService):
@@ -160,7 +156,7 @@ class ClientService(TunnelService):
             if self._port is not None:
                 self._port.send(trains, source)
 
-        return SourceSession(self._around, self.drops, deliver, self._settings.poolSize, self._settings.reorder)
+        return SourceSession(self._around, self.drops, deliver)
 
     def _noticeSleep(self) -> None:
         if self._sleep.isOver():

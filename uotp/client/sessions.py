@@ -51,21 +51,18 @@ class SourceSession:
         around: ClientContext,
         drops: Drops,
         deliver: Callable[[list[Train]], None],
-        poolSize: int,
-        reorder: float | None = None,
     ) -> None:
         """
         @param deliver: sends trains to the source.
-        @param reorder: see L{uotp.session.inbound.Inbound}.
         """
         self._around = around
         sessionId = newSessionId()
         self.name = sessionName(sessionId)
-        self.session = Session(deliver, drops, around.clock, self._answered, reorder)
+        self.session = Session(deliver, drops, around.clock, self._answered, around.settings.reorder)
         self.send = self.session.outbound.send
         self.session.outbound.noticeBytes(WIDEN_BYTES, self.widen)
         self.wide = False
-        self.pool = Pool(around, self.session, sessionId, poolSize, self._forgotten)
+        self.pool = Pool(around, self.session, sessionId, self._forgotten)
         self.pool.start()
 
     def _answered(self) -> None:

@@ -6,41 +6,55 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from uotp.net import TunnelSocketOptions
-from uotp.wire import WireChoice
+from uotp.net import requireMarks
+from uotp.tunnel import MAX_POOL_SIZE, SECONDS, CommonSettings, Limits, requireHost, setting
+
+MIN_MAX_AGE_SECONDS = 1.0
+MIN_MAX_BYTES = 64 * 1024
+"""Replacing tunnels more often than this would cost more than what they carry."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClientSettings:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSettings(CommonSettings):
     """
-    What a client is told.  Times are in seconds.
+    What a client is told, besides L{CommonSettings}.
 
     @ivar server: host name or address, and port.
     @ivar listen: numeric address and port of the UDP side; port 0 for any.
-    @ivar expire: how long a session may be idle.
-    @ivar backoff: the longest wait between two attempts for one tunnel.
-    @ivar timeout: for connect and handshake together.
+    @ivar poolSize: tunnels for each session, 1 to L{MAX_POOL_SIZE}.
+    @ivar expire: seconds that a session may be idle.
+    @ivar backoff: the longest wait between two attempts for one tunnel, seconds.
+    @ivar timeout: seconds for connect and handshake together.
     @ivar resolveOnce: look the server's name up at the start only.
-    @ivar mark: firewall mark of the connections, or L{None}.
-    @ivar tuning: of the tunnels' sockets.
-    @ivar udpBuffer: bytes of buffer to ask for on the UDP socket.
-    @ivar wire: which formats may be spoken.
-    @ivar reorder: see L{uotp.session.inbound.Inbound}.
-    @ivar maxAge: how old a tunnel may become, or L{None}.
-    @ivar maxBytes: how much a tunnel may carry, or L{None}.
+    @ivar mark: firewall mark of the connections (Linux, CAP_NET_ADMIN); L{None} for none.
+    @ivar maxAge: seconds after which a tunnel is replaced, L{None} for never.
+    @ivar maxBytes: bytes, both ways together, after which a tunnel is replaced, L{None}
+        for never.
     """
 
     server: tuple[str, int]
-    listen: tuple[str, int]
-    poolSize: int
-    expire: float
-    backoff: float
-    timeout: float
-    resolveOnce: bool
-    mark: int | None
-    tuning: TunnelSocketOptions
-    udpBuffer: int
-    wire: WireChoice
-    reorder: float | None
-    maxAge: float | None
-    maxBytes: int | None
+    listen: tuple[str, int] = ("127.0.0.1", 8911)
+    poolSize: int = setting(8, Limits(f"from 1 to {MAX_POOL_SIZE}", lambda size: 1 <= size <= MAX_POOL_SIZE))
+    expire: float = setting(120.0, SECONDS)
+    backoff: float = setting(5.0, SECONDS)
+    timeout: float = setting(4.0, SECONDS)
+    resolveOnce: bool = False
+    mark: int | None = None
+    maxAge: float | None = setting(
+        None,
+        Limits(f"a number of seconds from {MIN_MAX_AGE_SECONDS:g}", lambda seconds: seconds >= MIN_MAX_AGE_SECONDS),
+    )
+    maxBytes: int | None = setting(
+        None, Limits(f"a number of bytes from {MIN_MAX_BYTES}", lambda size: size >= MIN_MAX_BYTES)
+    )
+
+    def __post_init__(self) -> None:
+        """
+        Refuse what cannot be used.
+
+        @raise ConfigurationError: in one line that names the setting.
+        """
+        CommonSettings.__post_init__(self)
+        requireHost("the server", self.server[0])
+        if self.mark is not None:
+            requireMarks()

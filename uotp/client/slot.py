@@ -91,7 +91,7 @@ class Slot(StateMachine[SlotState, SlotEvent]):
 
     def _waitToDial(self) -> None:
         self._failures += 1
-        wait = backoffSeconds(self._failures, self._around.backoff, self._around.jitter())
+        wait = backoffSeconds(self._failures, self._around.settings.backoff, self._around.jitter())
         self._setTimer(wait, self.dial)
 
     def tunnelOpened(self, tunnel: Tunnel) -> None:
@@ -109,8 +109,8 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         if before is not None:
             self._around.watch.tunnelDown()
         self._noteProof(tunnel)
-        now, chance = self._around.clock.seconds(), self._around.jitter()
-        self._allowance = Lifetime(now, chance, self._around.maxAge, self._around.maxBytes)
+        now, chance, settings = self._around.clock.seconds(), self._around.jitter(), self._around.settings
+        self._allowance = Lifetime(now, chance, settings.maxAge, settings.maxBytes)
         tunnel.carryFor(self._session)
         if before is not None:
             self._retire(before)

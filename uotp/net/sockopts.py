@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from uotp.errors import ConfigurationError, StartError
+from uotp.telemetry import spelled
 
 KEEPALIVE_IDLE_SECONDS = 5
 KEEPALIVE_INTERVAL_SECONDS = 1
@@ -111,13 +112,13 @@ def checkCongestion(name: str) -> None:
         does not let us.
     """
     if TCP_CONGESTION is None:
-        reason = f"--congestion {name}: this system does not let a program choose"
+        reason = f"{spelled('congestion')} {name}: this system does not let a program choose"
         raise ConfigurationError(reason)
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         try:
             probe.setsockopt(socket.IPPROTO_TCP, TCP_CONGESTION, name.encode())
         except OSError as error:
-            reason = f"--congestion {name}: {congestionTrouble(error)}"
+            reason = f"{spelled('congestion')} {name}: {congestionTrouble(error)}"
             raise ConfigurationError(reason) from error
 
 
@@ -179,7 +180,7 @@ def requireMarks() -> None:
     @raise ConfigurationError: when this system has no firewall marks.
     """
     if SO_MARK is None:
-        reason = "--mark: only Linux has firewall marks"
+        reason = f"{spelled('mark')}: only Linux has firewall marks"
         raise ConfigurationError(reason)
 
 
@@ -195,5 +196,5 @@ def checkMark(mark: int) -> None:
         try:
             setMark(probe, mark)
         except OSError as error:
-            reason = f"--mark {mark:#x}: {error.strerror}; it needs root or CAP_NET_ADMIN"
+            reason = f"{spelled('mark')} {mark:#x}: {error.strerror}; it needs root or CAP_NET_ADMIN"
             raise StartError(reason) from error

@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 
 from uotp.errors import PeerError
 from uotp.server.registry import Registry, ServedSession
-from uotp.telemetry import Logger, RateLimit, logCounted
+from uotp.telemetry import Logger, RateLimit, logCounted, spelled
 from uotp.tunnel import AcceptedTunnel, LiveTunnels, Tunnel
 from uotp.wire import FORMATS, ClientHello, WireChoice
 
@@ -155,7 +155,9 @@ class Acceptor(Factory):
             reason = "the server stops"
             raise PeerError(reason)
         if hello.wireFormat not in FORMATS[self._wire]:
-            reason = f"it speaks format {hello.wireFormat.value}, and --wire {self._wire.value} was said here"
+            reason = (
+                f"it speaks format {hello.wireFormat.value}, and {spelled('wire')} {self._wire.value} was said here"
+            )
             raise PeerError(reason)
         owner = self._identify(tunnel.tlsConnection())
         return self._registry.join(hello.sessionId, owner, tunnel, self._peers[tunnel])

@@ -15,6 +15,7 @@ from uotp.errors import PeerError
 from uotp.server.target import TargetPort
 from uotp.session import ClosingSessions, Session, wordsForLate
 from uotp.telemetry import BudgetedLogger, Drops, LineBudget, Logger
+from uotp.tunnel import MAX_POOL_SIZE
 from uotp.wire import sessionName
 
 MAX_SESSIONS = 4096
@@ -28,7 +29,7 @@ no client certificate is asked for.
 SILENT_SECONDS = 10.0
 """A target that has said nothing for so long may well not be there."""
 
-MAX_TUNNELS_PER_SESSION = 512
+MAX_TUNNELS_PER_SESSION = 2 * MAX_POOL_SIZE
 """Twice the largest pool, since a client may replace all of its tunnels at once, the new ones first."""
 
 LegMaker = Callable[[], TargetPort]

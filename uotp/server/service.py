@@ -19,7 +19,7 @@ from uotp.server.registry import Registry
 from uotp.server.settings import ServerSettings
 from uotp.server.target import TargetPort
 from uotp.session import WAIT_SECONDS
-from uotp.telemetry import RateLimit, logCounted
+from uotp.telemetry import RateLimit, logCounted, spelled
 from uotp.tls import ServerCredentials, publicKeyPin, refusalReason
 from uotp.transport import AcceptedConnection, AcceptedTlsConnection
 from uotp.tunnel import TunnelService
@@ -102,7 +102,8 @@ class ServerService(TunnelService):
         super().startService()
         self.rounds.every(SILENT_ROUND_SECONDS, self._sayWhoIsSilent)
         if not self._verifiesClients:
-            self._log.info("whoever reaches this port can reach the target: no --cafile names who may")
+            words = "whoever reaches this port can reach the target: no {setting} names who may"
+            self._log.info(words, setting=spelled("cafile"))
 
     def _sayWhoIsSilent(self) -> None:
         for served in self._registry.findSilent():

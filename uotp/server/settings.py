@@ -6,28 +6,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from uotp.net import TunnelSocketOptions
-from uotp.wire import WireChoice
+from uotp.tunnel import SECONDS, CommonSettings, requireHost, setting
 
 
-@dataclass(frozen=True, slots=True)
-class ServerSettings:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings(CommonSettings):
     """
-    What a server is told.
+    What a server is told, besides L{CommonSettings}.
 
-    @ivar target: host name or address, and port, to forward to.
+    @ivar target: host name or address, and port, of the UDP target.
     @ivar listen: numeric address and port of the TCP side; port 0 for any.
-    @ivar linger: seconds that a session lives on without a tunnel.
-    @ivar tuning: of the tunnels' sockets.
-    @ivar udpBuffer: bytes of buffer to ask for on each UDP socket.
-    @ivar wire: which formats may be spoken.
-    @ivar reorder: see L{uotp.session.inbound.Inbound}.
+    @ivar linger: seconds for which a session that has lost its tunnels keeps its UDP
+        socket.
     """
 
     target: tuple[str, int]
-    listen: tuple[str, int]
-    linger: float
-    tuning: TunnelSocketOptions
-    udpBuffer: int
-    wire: WireChoice
-    reorder: float | None
+    listen: tuple[str, int] = ("0.0.0.0", 8443)  # noqa: S104 - a server is for others
+    linger: float = setting(150.0, SECONDS)
+
+    def __post_init__(self) -> None:
+        """
+        Refuse what cannot be used.
+
+        @raise ConfigurationError: in one line that names the setting.
+        """
+        CommonSettings.__post_init__(self)
+        requireHost("the target", self.target[0])

@@ -6,12 +6,10 @@ from __future__ import annotations
 
 from uotp.session.backlog import Backlog
 from uotp.session.closing import ClosingSessions
-from uotp.session.hold import MAX_REORDER_SECONDS
 from uotp.session.outbound import WAIT_SECONDS
 from uotp.session.session import Session, wordsForLate
 
 __all__ = [
-    "MAX_REORDER_SECONDS",
     "WAIT_SECONDS",
     "Backlog",
     "ClosingSessions",

@@ -13,9 +13,6 @@ from __future__ import annotations
 
 import math
 
-MAX_REORDER_SECONDS = 5.0
-"""The longest wait that a user can choose: what has waited longer is of no use to anybody."""
-
 LEAST_HOLD_SECONDS = 0.03
 """The shortest wait, where the round trip is not known or is short: nobody notices it."""
 

@@ -16,6 +16,7 @@ from uotp.telemetry.log import (
     textObserver,
 )
 from uotp.telemetry.ratelimit import LineBudget, RateLimit
+from uotp.telemetry.spelling import Spelling, spelled
 
 __all__ = [
     "BudgetedLogger",
@@ -24,10 +25,12 @@ __all__ = [
     "LineBudget",
     "Logger",
     "RateLimit",
+    "Spelling",
     "logCounted",
     "logTo",
     "openLogFile",
     "parseVerbosity",
     "reopenLogFile",
+    "spelled",
     "textObserver",
 ]

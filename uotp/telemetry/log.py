@@ -28,7 +28,7 @@ VERBOSITIES = {
     "error": LogLevel.error,
     "fatal": LogLevel.critical,
 }
-"""The words of C{--verbosity}."""
+"""The words that a user has for them."""
 
 
 class Logger(twisted.logger.Logger):

@@ -18,7 +18,7 @@ from OpenSSL import SSL
 from twisted.python.failure import Failure
 
 from uotp.errors import ConfigurationError
-from uotp.telemetry import Logger
+from uotp.telemetry import Logger, spelled
 from uotp.tls import contexts
 from uotp.tls.pem import readIdentity
 from uotp.tls.reasons import errorWords, plainText
@@ -216,18 +216,20 @@ class ClientCredentials(_Credentials):
         now: Callable[[], datetime] = _utcNow,
     ) -> None:
         if choices.key is not None and choices.cert is None:
-            message = "--key is of no use without --cert"
+            message = f"{spelled('key')} is of no use without {spelled('cert')}"
             raise ConfigurationError(message)
+        unchecked = spelled("hostnameCheck=False")
         if not choices.hostnameCheck and choices.cafile is None:
-            message = "--no-hostname-check needs --cafile: otherwise any certificate of any public CA would do"
+            needed = f"{unchecked} needs {spelled('cafile')}"
+            message = f"{needed}: otherwise any certificate of any public CA would do"
             raise ConfigurationError(message)
         if not choices.hostnameCheck and choices.serverName is not None:
-            message = "--no-hostname-check and --tls-servername exclude each other"
+            message = f"{unchecked} and {spelled('serverName')} exclude each other"
             raise ConfigurationError(message)
         if any(not isinstance(pin, bytes) or len(pin) != PIN_BYTES for pin in choices.pins):
-            message = f"--pin takes the SHA-256 of a public key, {PIN_BYTES} bytes"
+            message = f"{spelled('pins')} takes the SHA-256 of a public key, {PIN_BYTES} bytes"
             raise ConfigurationError(message)
-        self._serverName = None if choices.serverName is None else _peerName(choices.serverName, "--tls-servername")
+        self._serverName = None if choices.serverName is None else _peerName(choices.serverName, spelled("serverName"))
         self._choices = choices
         self._wire = wire
         super().__init__(now)

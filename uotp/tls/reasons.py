@@ -13,6 +13,8 @@ from cryptography import x509
 from OpenSSL import SSL
 from OpenSSL.SSL import X509VerificationCodes as Codes
 
+from uotp.telemetry import spelled
+
 TEXT_LIMIT = 80
 """Characters of a peer's text: enough to recognise a name."""
 
@@ -53,8 +55,6 @@ _OUR_ERRORS = {
     "no suitable key share": _NO_CIPHER,
 }
 
-_WANTS_CERTIFICATE = "the server wants a client certificate (--cert)"
-
 _ALERTS = {
     "unknown ca": "the peer refused our certificate: unknown CA",
     "certificate expired": "the peer refused our certificate: expired",
@@ -64,7 +64,6 @@ _ALERTS = {
     "certificate unknown": "the peer refused our certificate: no reason given",
     # What OpenSSL sends when a program's own check, of name or pin, says no.
     "internal error": "the peer refused the handshake: wrong name or pin, or an internal error",
-    "certificate required": _WANTS_CERTIFICATE,
     "protocol version": _NO_VERSION,
     "insufficient security": _NO_CIPHER,
 }
@@ -164,13 +163,19 @@ def errorWords(error: SSL.Error, connection: SSL.Connection | None) -> str | Non
     return f"TLS failed: {plainText(reasons[0])}"
 
 
+def _wantsCertificate() -> str:
+    return f"the server wants a client certificate ({spelled('cert')})"
+
+
 def _alertWords(alert: str, connection: SSL.Connection | None) -> str:
     if alert == "handshake failure" and connection is not None:
         # TLS 1.2 has no alert of its own for a missing client certificate, but
         # when the server's has come the ciphers are agreed upon.
         seenPeer = connection.get_peer_certificate() is not None
         if seenPeer and connection.get_certificate() is None:
-            return _WANTS_CERTIFICATE
+            return _wantsCertificate()
         if not seenPeer:
             return _NO_CIPHER
+    if alert == "certificate required":
+        return _wantsCertificate()
     return _ALERTS.get(alert, f"the peer refused the handshake: {plainText(alert)}")

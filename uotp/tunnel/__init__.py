@@ -8,15 +8,31 @@ from uotp.tunnel.accepted import AcceptedTunnel
 from uotp.tunnel.dialled import DialledTunnel
 from uotp.tunnel.live import LiveTunnels
 from uotp.tunnel.service import TunnelService
+from uotp.tunnel.settings import (
+    MAX_POOL_SIZE,
+    MAX_REORDER_SECONDS,
+    SECONDS,
+    CommonSettings,
+    Limits,
+    requireHost,
+    setting,
+)
 from uotp.tunnel.states import DialledTunnelOwner, TunnelState
 from uotp.tunnel.tunnel import Tunnel
 
 __all__ = [
+    "MAX_POOL_SIZE",
+    "MAX_REORDER_SECONDS",
+    "SECONDS",
     "AcceptedTunnel",
+    "CommonSettings",
     "DialledTunnel",
     "DialledTunnelOwner",
+    "Limits",
     "LiveTunnels",
     "Tunnel",
     "TunnelService",
     "TunnelState",
+    "requireHost",
+    "setting",
 ]

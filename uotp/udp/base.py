@@ -21,7 +21,7 @@ from twisted.logger import LogLevel
 
 from uotp.boundaries import Address, DatagramReceiver
 from uotp.net import UDP_BUFFER_BYTES, enlargeUdpBuffers
-from uotp.telemetry import Drop, Drops, Logger
+from uotp.telemetry import Drop, Drops, Logger, spelled
 
 MAX_USELESS_TURNS = 100
 """Turns in which reading did nothing but fail before a port is given up, lest it spin."""
@@ -100,7 +100,8 @@ class PortContext:
             self.sayOnce(
                 LogLevel.warn,
                 "the system gives UDP sockets {given} bytes of buffer instead of {wanted}, so bursts may lose"
-                " datagrams" + SYSCTL + "; --udp-buffer {given} asks for no more",
+                " datagrams" + SYSCTL + "; {setting} {given} asks for no more",
+                setting=spelled("udpBuffer"),
                 given=given,
                 wanted=self._udpBuffer,
             )

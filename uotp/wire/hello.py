@@ -22,6 +22,7 @@ from struct import Struct
 from typing import NamedTuple
 
 from uotp.errors import PeerError
+from uotp.telemetry import spelled
 
 MAGIC = b"uotp"
 
@@ -119,7 +120,7 @@ def sessionName(sessionId: bytes) -> str:
 
 
 FOREIGN_HELLOS = {
-    b"\x16\x03": "it speaks TLS, and --no-tls was said here",
+    b"\x16\x03": "it speaks TLS, and {plain} was said here",
     b"GET ": "it speaks HTTP",
     b"POST ": "it speaks HTTP",
     b"HEAD ": "it speaks HTTP",
@@ -128,7 +129,7 @@ FOREIGN_HELLOS = {
     b"PRI * HTTP": "it speaks HTTP",
     b"SSH-": "it speaks SSH",
 }
-"""How those begin who took us for somebody else."""
+"""How those begin who took us for somebody else, and what we say of them."""
 
 
 def foreignHello(sessionId: bytes) -> str | None:
@@ -138,7 +139,8 @@ def foreignHello(sessionId: bytes) -> str | None:
     """
     if sessionId[6] >> 4 == 4 and sessionId[8] >> 6 == 2:  # noqa: PLR2004 - RFC 9562, version and variant
         return None
-    return next((words for hello, words in FOREIGN_HELLOS.items() if sessionId.startswith(hello)), None)
+    found = next((words for hello, words in FOREIGN_HELLOS.items() if sessionId.startswith(hello)), None)
+    return None if found is None else found.format(plain=spelled("tls=None"))
 
 
 def encodeClientHello(hello: ClientHello) -> bytes:

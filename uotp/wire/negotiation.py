@@ -15,7 +15,7 @@ ALPN_NAMES = {WireFormat.TWO: b"uotp/2", WireFormat.ONE: b"uotp/1"}
 
 class WireChoice(Enum):
     """
-    What the user has said, as C{--wire}.
+    Which formats the user lets us speak.
     """
 
     AUTO = "auto"

@@ -14,14 +14,16 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import LogLevel, globalLogBeginner
 from twisted.python.failure import Failure
 
+from uotp.cli.client import Options
 from uotp.cli.demo.exchange import LARGEST, Exchange, Pattern, Phase, plan
 from uotp.cli.demo.progress import Progress
 from uotp.cli.demo.results import Results, table, verdict
 from uotp.cli.demo.stage import Stage, StageError
-from uotp.cli.options import GnuOptions, convert, parseCount
+from uotp.cli.options import Flag, GnuOptions, Option
+from uotp.cli.parsers import parseCount
 from uotp.errors import UotpError
 from uotp.process import stopOnSignals, useMonotonicClock
-from uotp.telemetry import Logger, textObserver
+from uotp.telemetry import Logger, Spelling, textObserver
 
 MAX_COUNT = 1_000_000
 """The round trip of each datagram is kept, in 8 bytes."""
@@ -31,6 +33,17 @@ FIRST_ANSWER_SECONDS = 8.0
 
 NUMBERS_PER_PHASE = 1 << 32
 """So far apart that no phase takes an answer to another one for its own."""
+
+
+def parseSize(word: str) -> int:
+    """
+    @return: the length of a datagram in bytes.
+    @raise ValueError: in words.
+    """
+    if not (word.isascii() and word.isdigit() and int(word) <= LARGEST):
+        reason = f"a datagram has 0 to {LARGEST} bytes"
+        raise ValueError(reason)
+    return int(word)
 
 
 class DemoOptions(GnuOptions):
@@ -44,13 +57,16 @@ class DemoOptions(GnuOptions):
         "Sends datagrams of many sizes through the real TLS pool, verifies every byte of what comes back, and prints "
         "a table.  The exit status is 0 only if all of them came back intact."
     )
-    optFlags: ClassVar = [
-        ["listen", None, "When all came back, keep running and print the UDP address to point a program at."],
-    ]
-    optParameters: ClassVar = [
-        ["count", None, None, f"Datagrams in the last phase, up to {MAX_COUNT}.  [default: as many as fit in 3 s]"],
-        ["size", None, "1400", f"Bytes in each of those, 0 to {LARGEST}."],
-    ]
+    rows = (
+        Flag("listen", None, "When all came back, keep running and print the UDP address to point a program at."),
+        Option(
+            "count",
+            None,
+            f"Datagrams in the last phase, up to {MAX_COUNT}.  [default: as many as fit in 3 s]",
+            parseCount(MAX_COUNT),
+        ),
+        Option("size", None, f"Bytes in each of those, 0 to {LARGEST}.", parseSize, default="1400"),
+    )
 
     def parseArgs(self, *words: Any) -> None:
         """
@@ -58,24 +74,6 @@ class DemoOptions(GnuOptions):
         """
         if words:
             self.refuse(f"{words[0]!r}: the demo takes options only")
-
-    def postOptions(self) -> None:
-        """
-        Turn words into values.
-        """
-        convert(self, "count", parseCount(MAX_COUNT))
-        convert(self, "size", parseSize)
-
-
-def parseSize(word: str) -> int:
-    """
-    @return: the length of a datagram in bytes.
-    @raise ValueError: in words.
-    """
-    if not (word.isascii() and word.isdigit() and int(word) <= LARGEST):
-        reason = f"a datagram has 0 to {LARGEST} bytes"
-        raise ValueError(reason)
-    return int(word)
 
 
 class Player(Protocol):
@@ -220,6 +218,7 @@ def demo(argv: Sequence[str]) -> int:
 
     useMonotonicClock(reactor)
     Logger.threshold = LogLevel.warn
+    Spelling.spellings = Options.spellings()  # what its parts say is meant for those who run them alone
     globalLogBeginner.beginLoggingTo([textObserver(sys.stderr)], redirectStandardIO=False)
     performance = Demo(Stage(reactor), options, sys.stdout, sys.stderr, random.SystemRandom().getrandbits(64))
     anyReactor: Any = reactor

@@ -1,0 +1,73 @@
+"""
+What a client can be told, and what not.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.doubles.contracts import SettingsTestCase
+from uotp.client.settings import ClientSettings
+from uotp.errors import ConfigurationError
+from uotp.net import sockopts
+
+
+class ClientSettingsTests(SettingsTestCase):
+    """
+    Settings of a client, alone.
+    """
+
+    def settings(self, **chosen: Any) -> ClientSettings:
+        """
+        @return: those of a client.
+        """
+        return ClientSettings(**{"server": ("good.test", 8443), **chosen})
+
+    def test_sizeOfThePool(self) -> None:
+        """
+        As many as a server lets a session have.
+        """
+        self.assertUnusable("poolSize", 0, -1, 257)
+        self.assertUsable("poolSize", 1, 256)
+
+    def test_times(self) -> None:
+        """
+        All are above zero, and none is for ever.
+        """
+        for name in ("expire", "backoff", "timeout"):
+            self.assertUnusable(name, 0.0, -1.0, float("nan"), float("inf"))
+            self.assertUsable(name, 0.001, 1e6)
+
+    def test_howOldATunnelMayBecome(self) -> None:
+        """
+        Not so young that replacing it costs more than it carries; or without a limit.
+        """
+        self.assertUnusable("maxAge", 0.0, 0.99, -1.0, float("nan"))
+        self.assertUsable("maxAge", None, 1.0, 1e9)
+        self.assertUnusable("maxBytes", 0, 65535)
+        self.assertUsable("maxBytes", None, 65536, 1 << 60)
+
+    def test_whatBothEndsHaveIsCheckedToo(self) -> None:
+        """
+        By what is inherited.
+        """
+        self.assertUnusable("udpBuffer", 0)
+        self.assertUnusable("reorder", -1)
+        self.patch(sockopts, "TCP_CONGESTION", None)
+        self.assertRaises(ConfigurationError, self.settings, congestion="bbr")
+
+    def test_hostsThatAreNone(self) -> None:
+        """
+        It would otherwise be found out by the first datagram.
+        """
+        for host in ("two..dots.test", "x" * 64 + ".test", "", "no name"):
+            error = self.assertRaises(ConfigurationError, self.settings, server=(host, 9))
+            self.assertEqual(str(error), f"the server {host}: a host name or an IP address is needed")
+
+    def test_markWhereThereAreNone(self) -> None:
+        """
+        On any system but Linux.
+        """
+        self.patch(sockopts, "SO_MARK", None)
+        error = self.assertRaises(ConfigurationError, self.settings, mark=7)
+        self.assertEqual(str(error), "mark: only Linux has firewall marks")

@@ -1,0 +1,48 @@
+"""
+What a server can be told, and what not.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.doubles.contracts import SettingsTestCase
+from uotp.errors import ConfigurationError
+from uotp.net import sockopts
+from uotp.server.settings import ServerSettings
+
+
+class ServerSettingsTests(SettingsTestCase):
+    """
+    Settings of a server, alone.
+    """
+
+    def settings(self, **chosen: Any) -> ServerSettings:
+        """
+        @return: those of a server.
+        """
+        return ServerSettings(**{"target": ("127.0.0.1", 51820), **chosen})
+
+    def test_times(self) -> None:
+        """
+        Above zero, and not for ever.
+        """
+        self.assertUnusable("linger", 0, -1.0, float("nan"), float("inf"))
+        self.assertUsable("linger", 0.001, 1e6)
+
+    def test_whatBothEndsHaveIsCheckedToo(self) -> None:
+        """
+        By what is inherited.
+        """
+        self.assertUnusable("udpBuffer", 0)
+        self.assertUnusable("reorder", -1)
+        self.patch(sockopts, "TCP_CONGESTION", None)
+        self.assertRaises(ConfigurationError, self.settings, congestion="bbr")
+
+    def test_hostsThatAreNone(self) -> None:
+        """
+        It would otherwise be found out by the first datagram.
+        """
+        for host in ("two..dots.test", "x" * 64 + ".test", "", "no name"):
+            error = self.assertRaises(ConfigurationError, self.settings, target=(host, 9))
+            self.assertEqual(str(error), f"the target {host}: a host name or an IP address is needed")
