@@ -13,14 +13,13 @@ from inspect import signature
 from typing import Any
 
 from twisted.application.service import IService, MultiService
-from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
-from twisted.internet.error import CannotListenError
-from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.test.iosim import IOPump, connect
 
 from tests.doubles.certificates import CLIENT, pem
+from tests.doubles.reactors import MemoryReactor
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase
 from tests.doubles.twins import MemoryConnect, MemoryTransport, MemoryUdp, Receiver, wrapInTls
 from uotp.client import service as clientservice
@@ -52,60 +51,6 @@ CLIENT_PORT = ("127.0.0.1", 8911)
 PING = Train(4, b"ping")
 
 
-class _ListeningPort:
-    """
-    A TCP port that takes its time to stop, if it is told to.
-
-    @ivar transport: what becomes of a connection that is accepted.
-    """
-
-    transport: Any = None
-
-    def __init__(self, address: IPv4Address | IPv6Address, stopped: Deferred[None] | None) -> None:
-        self._address = address
-        self._stopped = stopped
-
-    def getHost(self) -> IPv4Address | IPv6Address:
-        """
-        Where it listens.
-        """
-        return self._address
-
-    def stopListening(self) -> Deferred[None] | None:
-        """
-        Stop, now or later.
-        """
-        return self._stopped
-
-
-class _Reactor(MemoryReactorClock):
-    """
-    Gives out ports, unless they are taken.
-
-    @ivar taken: whether the next port is in use.
-    @ivar listening: the ports that listen, or have listened.
-    @ivar stopped: what ports fire when they have stopped; L{None} is at once.
-    """
-
-    taken = False
-    stopped: Deferred[None] | None = None
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.listening: list[_ListeningPort] = []
-
-    def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> _ListeningPort:
-        """
-        Listen; 0 is port 60000.
-        """
-        if self.taken:
-            raise CannotListenError(interface, port, OSError(errno.EADDRINUSE, "Address already in use"))
-        self.tcpServers.append((port, factory, backlog, interface))
-        kind = IPv6Address if ":" in interface else IPv4Address
-        self.listening.append(_ListeningPort(kind("TCP", interface, port or 60000), self.stopped))
-        return self.listening[-1]
-
-
 WARNINGS_AT_START = (
     "plain TCP: everybody on the way can read and change what is carried",
     "whoever reaches this port can reach the target: no cafile names who may",
@@ -123,7 +68,7 @@ class _ServicesTestCase(TlsTestCase):
         Make them, and listen to the log.
         """
         super().setUp()
-        self.reactor = _Reactor()
+        self.reactor = MemoryReactor()
         self.connecting = MemoryConnect()
         self.patch(dial, "connectTunnel", self.connecting)
         self.network = MemoryUdp()
@@ -395,7 +340,7 @@ class ListeningTests(_ServicesTestCase):
         self.client()
         error = self.assertRaises(StartError, self.client(start=False).privilegedStartService)
         self.assertEqual(str(error), "cannot listen on 127.0.0.1 port 8911 (UDP): Address already in use")
-        self.reactor.taken = True
+        self.reactor.refusal = OSError(errno.EADDRINUSE, "Address already in use")
         error = self.assertRaises(StartError, self.server(start=False).privilegedStartService)
         self.assertEqual(str(error), "cannot listen on 0.0.0.0 port 8443 (TCP): Address already in use")
 
@@ -403,7 +348,7 @@ class ListeningTests(_ServicesTestCase):
         """
         Whoever embeds it stops all that it has.
         """
-        self.reactor.taken = True
+        self.reactor.refusal = OSError(errno.EADDRINUSE, "Address already in use")
         self.network.refusal = OSError(errno.EACCES, os.strerror(errno.EACCES))
         for service in (self.client(start=False), self.server(start=False)):
             self.assertRaises(StartError, service.startService)

@@ -19,14 +19,14 @@ from typing import Any
 
 from OpenSSL import SSL
 from twisted.application.service import Service
-from twisted.internet.error import CannotListenError, ReactorNotRunning
-from twisted.internet.testing import MemoryReactorClock
+from twisted.internet.error import ReactorNotRunning
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.python.failure import Failure
 
 import uotp
 from tests.doubles.certificates import Authority, pem
 from tests.doubles.commands import CommandTestCase
+from tests.doubles.reactors import MemoryReactor
 from uotp.cli import client, server
 from uotp.cli import common as ends
 from uotp.cli.common import CommonOptions, EndService, commandService
@@ -156,25 +156,6 @@ def spellings(row: Row) -> list[list[str]]:
         return [[long]] + ([] if short is None else [[short]])
     ways = [[long, word], [f"{long}={word}"]]
     return ways if short is None else [*ways, [short, word], [short + word]]
-
-
-class FakeReactor(MemoryReactorClock):
-    """
-    A reactor in memory that is told of signals.
-
-    @ivar fromThread: how often it was asked to call something from outside.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.fromThread = 0
-
-    def callFromThread(self, call: Callable[[], object]) -> None:
-        """
-        See C{IReactorFromThreads}.
-        """
-        self.fromThread += 1
-        call()
 
 
 class FakeEnd(Service):
@@ -563,7 +544,7 @@ class ServiceTestCase(CommandTestCase):
         Stand in for all that belongs to the process.
         """
         super().setUp()
-        self.reactor = FakeReactor()
+        self.reactor = MemoryReactor()
         self.replaceReactor(self.reactor)
         self.patch(Logger, "threshold", LogLevel.info)
         self.patch(sys, "excepthook", sys.excepthook)
@@ -1139,11 +1120,7 @@ class StartErrorTests(ServiceTestCase):
         """
         The whole way, from the words of a command line.
         """
-
-        def listenTCP(port: int, _: Any, **listen: Any) -> Any:
-            raise CannotListenError(listen["interface"], port, OSError(98, "Address already in use"))
-
-        self.patch(self.reactor, "listenTCP", listenTCP)
+        self.reactor.refusal = OSError(98, "Address already in use")
         service = server.makeService(self.parsed(server, "--no-tls", "-p", "443"))
         error = self.assertRaises(StartError, service.privilegedStartService)
         sys.excepthook(StartError, error, error.__traceback__)

@@ -12,18 +12,19 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable
-from itertools import count, islice, repeat
+from itertools import islice, repeat
 from math import inf
 from types import SimpleNamespace
 from typing import Any
 
 from cryptography import x509
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
-from twisted.internet.error import CannotListenError, MessageLengthError
+from twisted.internet.error import MessageLengthError
 from twisted.internet.task import Clock
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.doubles.reactors import FIRST_PORT, MemoryReactor
 from uotp.cli.demo import command as demoModule
 from uotp.cli.demo import stage as rehearsal
 from uotp.cli.demo.command import Demo, DemoOptions, run
@@ -652,35 +653,6 @@ class FakeService:
         return self.ending
 
 
-class FakeReactor(Clock):
-    """
-    A clock that gives out UDP ports.
-    """
-
-    def __init__(self, journal: list[str]) -> None:
-        super().__init__()
-        self._journal = journal
-        self._numbers = count(1001)
-        self.ports: list[tuple[Any, ...]] = []
-        self.refusal: Exception | None = None
-
-    def listenUDP(self, port: int, protocol: Any, interface: str, maxPacketSize: int) -> Any:
-        """
-        Open a port.
-        """
-        if self.refusal is not None:
-            raise self.refusal
-        number = next(self._numbers)
-        name = type(protocol).__name__
-        self.ports.append((port, name, interface, maxPacketSize))
-        self._journal.append(f"open {name}")
-
-        def stopListening() -> None:
-            self._journal.append(f"close {name}")
-
-        return SimpleNamespace(getHost=lambda: SimpleNamespace(port=number), stopListening=stopListening)
-
-
 class StageTests(SynchronousTestCase):
     """
     What the demo starts and stops, with services that are none.
@@ -691,7 +663,7 @@ class StageTests(SynchronousTestCase):
         Replace the services.
         """
         self.journal: list[str] = []
-        self.reactor = FakeReactor(self.journal)
+        self.reactor = MemoryReactor(self.journal)
         self.stage = Stage(self.reactor)
         self.given: dict[str, Any] = {}
         self.folders: set[str] = set()
@@ -726,10 +698,10 @@ class StageTests(SynchronousTestCase):
         that the system chose, and no datagram is cut.
         """
         sender = self.stage.open(lambda _: None)
-        self.assertEqual(self.given["server"][:2], (("127.0.0.1", 1001), ("127.0.0.1", 0)))
+        self.assertEqual(self.given["server"][:2], (("127.0.0.1", FIRST_PORT), ("127.0.0.1", 0)))
         self.assertEqual(self.given["client"][:2], (("127.0.0.1", 2001), ("127.0.0.1", 0)))
         self.assertEqual(sender.destination, ("127.0.0.1", 2002))
-        for port, _, interface, longest in self.reactor.ports:
+        for port, interface, longest in self.reactor.udpPorts:
             self.assertEqual((port, interface), (0, "127.0.0.1"))
             self.assertGreater(longest, LARGEST)
         begun = ["bind server", "start server", "bind client", "start client"]
@@ -811,7 +783,7 @@ class StageTests(SynchronousTestCase):
         """
         The system's reason is in it.
         """
-        self.reactor.refusal = CannotListenError("127.0.0.1", 0, OSError(24, "Too many open files"))
+        self.reactor.refusal = OSError(24, "Too many open files")
         reason = str(self.assertRaises(StartError, self.stage.open, lambda _: None))
         self.assertIn("Too many open files", reason)
         self.assertEqual(len(reason.splitlines()), 1)

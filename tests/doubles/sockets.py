@@ -1,5 +1,5 @@
 """
-What stands in for the socket, for OpenSSL and for the reactor under one connection.
+What stands in for the socket and for OpenSSL under one connection.
 Each does what the test says, one step at a time, and holds the connection to what the
 real one would.
 """
@@ -14,11 +14,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from OpenSSL import SSL
-from twisted.internet import error
 from twisted.internet.address import IPv4Address
 from twisted.internet.interfaces import IHandshakeListener, IPushProducer, ISSLTransport
 from twisted.internet.protocol import Protocol
-from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -233,60 +231,6 @@ class FakeTls:
         Whose it is.
         """
         return "the peer's"
-
-
-class Watcher(Clock):
-    """
-    A reactor that knows what is watched, and does what the reactors of Twisted do
-    with one connection when the test says that something has happened.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.readers: set[Any] = set()
-        self.writers: set[Any] = set()
-
-    def addReader(self, reader: Any) -> None:
-        """
-        See C{IReactorFDSet}.
-        """
-        self.readers.add(reader)
-
-    def removeReader(self, reader: Any) -> None:
-        """
-        See C{IReactorFDSet}.
-        """
-        self.readers.discard(reader)
-
-    def addWriter(self, writer: Any) -> None:
-        """
-        See C{IReactorFDSet}.
-        """
-        self.writers.add(writer)
-
-    def removeWriter(self, writer: Any) -> None:
-        """
-        See C{IReactorFDSet}.
-        """
-        self.writers.discard(writer)
-
-    def happen(self, connection: Any, *, read: bool = False, write: bool = False) -> bool:
-        """
-        A connection can be read, or written, or both: one turn.
-
-        @return: whether anybody was waiting for that.
-        """
-        read, write = read and connection in self.readers, write and connection in self.writers
-        end = connection.doRead() if read else None
-        byReading = end is not None
-        if write and not end:
-            end = connection.doWrite()
-        if end:
-            self.readers.discard(connection)
-            self.writers.discard(connection)
-            lost = connection.readConnectionLost if byReading else connection.connectionLost
-            lost(Failure(error.ConnectionDone() if isinstance(end, error.ConnectionDone) else end))
-        return read or write
 
 
 @implementer(IHandshakeListener, IPushProducer)

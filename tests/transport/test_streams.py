@@ -17,7 +17,8 @@ from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.protocol import ClientFactory
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.doubles.sockets import PEER, Diarist, FakeSocket, FakeTls, Watcher, accept, broken
+from tests.doubles.reactors import MemoryReactor
+from tests.doubles.sockets import PEER, Diarist, FakeSocket, FakeTls, accept, broken
 from tests.doubles.twins import RecordingOwner, RecordingSession
 from uotp.net.sockopts import UNSENT_LIMIT_BYTES
 from uotp.tls.credentials import refusalReason
@@ -52,7 +53,7 @@ class _ConnectionTestCase(SynchronousTestCase):
         Make it; whatever a test does, its end is told once, and nothing is watched
         then.
         """
-        self.reactor = Watcher()
+        self.reactor = MemoryReactor()
         self.socket = FakeSocket()
         self.diary = Diarist()
         self.connection = accept(self.reactor, self.diary, self.socket, self.tls)
@@ -785,7 +786,7 @@ class TunnelOverTlsTests(SynchronousTestCase):
         """
         An open tunnel of a server.
         """
-        self.reactor = Watcher()
+        self.reactor = MemoryReactor()
         self.socket, self.tls = FakeSocket(), FakeTls()
         self.session = RecordingSession()
         self.owner = RecordingOwner(self.session)
@@ -871,7 +872,7 @@ class DialledTests(SynchronousTestCase):
         """
         Make sockets of our own.
         """
-        self.reactor = Watcher()
+        self.reactor = MemoryReactor()
         self.socket, self.tls = FakeSocket(), FakeTls()
         self.diary = Diarist()
         self.patch(tcp.BaseClient, "createInternetSocket", lambda _: self.socket)

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twisted.internet.interfaces import IDelayedCall
-from twisted.internet.task import Clock
-
 from tests.doubles.contracts import TimerTestCase
+from tests.doubles.reactors import MemoryReactor
 from uotp.tunnel.heartbeat import (
     ACCEPTED_GIVE_UP_SECONDS,
     BUSY_SECONDS,
@@ -120,23 +118,6 @@ class RecordingHeartbeatOwner:
 _owner: type[HeartbeatOwner] = RecordingHeartbeatOwner
 
 
-class StrictClock(Clock):
-    """
-    A clock that is as strict as a reactor.
-    """
-
-    def callLater(self, delay: float, callable: Callable[..., object], *args: object, **kwargs: object) -> IDelayedCall:  # noqa: A002
-        """
-        See L{Clock.callLater}.
-
-        @raise ValueError: for a time that has passed, as with an assertion of a reactor.
-        """
-        if delay < 0:
-            reason = f"{delay} s from now"
-            raise ValueError(reason)
-        return super().callLater(delay, callable, *args, **kwargs)
-
-
 class _HeartbeatTestCase(TimerTestCase):
     """
     Tests of one heartbeat, which is stopped in the end.
@@ -147,7 +128,7 @@ class _HeartbeatTestCase(TimerTestCase):
         Begin before the first ping.
         """
         super().setUp()
-        self.clock = StrictClock()
+        self.clock = MemoryReactor()
         self.clock.advance(1000.0)
         self.begin()
         self.addCleanup(self.end)

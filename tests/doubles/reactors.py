@@ -1,0 +1,133 @@
+"""
+The reactor's twin: one for all tests that need more than a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+from twisted.internet import error
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.testing import MemoryReactorClock
+from twisted.python.failure import Failure
+
+FIRST_PORT = 60000
+"""What somebody gets first who asks for any port."""
+
+
+class ListeningPort:
+    """
+    A port that takes its time to stop, if it is told to.
+
+    @ivar transport: what becomes of a connection that is accepted.
+    """
+
+    transport: Any = None
+
+    def __init__(self, address: IPv4Address | IPv6Address, stop: Callable[[], Deferred[None] | None]) -> None:
+        self._address = address
+        self._stop = stop
+
+    def getHost(self) -> IPv4Address | IPv6Address:
+        """
+        Where it listens.
+        """
+        return self._address
+
+    def stopListening(self) -> Deferred[None] | None:
+        """
+        Stop, now or later.
+        """
+        return self._stop()
+
+
+class MemoryReactor(MemoryReactorClock):
+    """
+    A reactor without a network, that writes down what it is asked for: it gives out
+    ports, is told of signals, and knows what is watched.
+
+    @ivar journal: what was opened and closed, in words.
+    @ivar refusal: why no port can be had, if that is so.
+    @ivar listening: the TCP ports that listen, or have listened.
+    @ivar stopped: what TCP ports fire when they have stopped; L{None} is at once.
+    @ivar udpPorts: for each UDP port the number that was asked for, the interface, and
+        the longest datagram.
+    @ivar fromThread: how often it was asked to call something from outside.
+    """
+
+    stopped: Deferred[None] | None = None
+
+    def __init__(self, journal: list[str] | None = None) -> None:
+        super().__init__()
+        self.journal = [] if journal is None else journal
+        self.refusal: OSError | None = None
+        self.listening: list[ListeningPort] = []
+        self.udpPorts: list[tuple[int, str, int]] = []
+        self.fromThread = 0
+        self._free = count(FIRST_PORT)
+
+    def callLater(self, delay: float, callable: Callable[..., object], *args: object, **kwargs: object) -> IDelayedCall:  # noqa: A002
+        """
+        See L{IReactorTime.callLater}.
+
+        @raise ValueError: for a time that has passed, as with an assertion of a reactor.
+        """
+        if delay < 0:
+            reason = f"{delay} s from now"
+            raise ValueError(reason)
+        return super().callLater(delay, callable, *args, **kwargs)
+
+    def callFromThread(self, call: Callable[[], object]) -> None:
+        """
+        See C{IReactorFromThreads}.
+        """
+        self.fromThread += 1
+        call()
+
+    def _address(self, kind: str, interface: str, port: int) -> Any:
+        if self.refusal is not None:
+            raise error.CannotListenError(interface, port, self.refusal)
+        family: Any = IPv6Address if ":" in interface else IPv4Address
+        return family(kind, interface, port or next(self._free))
+
+    def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> ListeningPort:
+        """
+        See C{IReactorTCP}.
+        """
+        address = self._address("TCP", interface, port)
+        self.tcpServers.append((port, factory, backlog, interface))
+        self.listening.append(ListeningPort(address, lambda: self.stopped))
+        return self.listening[-1]
+
+    def listenUDP(self, port: int, protocol: Any, interface: str = "", maxPacketSize: int = 8192) -> ListeningPort:
+        """
+        See C{IReactorUDP}.
+        """
+        address = self._address("UDP", interface, port)
+        self.udpPorts.append((port, interface, maxPacketSize))
+        name = type(protocol).__name__
+        self.journal.append(f"open {name}")
+        return ListeningPort(address, lambda: self.journal.append(f"close {name}"))
+
+    def happen(self, connection: Any, *, read: bool = False, write: bool = False) -> bool:
+        """
+        A connection can be read, or written, or both: one turn, in which it is treated as
+        the reactors of Twisted do.
+
+        @return: whether anybody was waiting for that.
+        """
+        read, write = read and connection in self.readers, write and connection in self.writers
+        end = connection.doRead() if read else None
+        byReading = end is not None
+        if write and not end:
+            end = connection.doWrite()
+        if end:
+            self.readers.discard(connection)
+            self.writers.discard(connection)
+            lost = connection.readConnectionLost if byReading else connection.connectionLost
+            lost(Failure(error.ConnectionDone() if isinstance(end, error.ConnectionDone) else end))
+        return read or write
