@@ -15,7 +15,7 @@ class UotpError(Exception):
 class ConfigurationError(UotpError):
     """
     What the user gave cannot be used.  Its text is one line that names the
-    option or the file, fit to be shown as it is.
+    setting, as its user spells it, or the file, fit to be shown as it is.
     """
 
 
