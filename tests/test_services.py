@@ -21,7 +21,7 @@ from twisted.test.iosim import IOPump, connect
 from tests.doubles.certificates import CLIENT, pem
 from tests.doubles.reactors import MemoryReactor
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase
-from tests.doubles.twins import MemoryConnect, MemoryTransport, MemoryUdp, Receiver, wrapInTls
+from tests.doubles.twins import MemoryConnect, MemoryStream, MemoryUdp, Receiver, wrapInTls
 from uotp.client import service as clientservice
 from uotp.client.service import ClientService
 from uotp.client.sessions import UNANSWERED_SECONDS
@@ -37,8 +37,8 @@ from uotp.services import clientService, serverService
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerTls
 from uotp.train import Train
 from uotp.transport import dialer as dial
-from uotp.transport.tcp import AcceptedConnection
-from uotp.transport.tls import AcceptedTlsConnection
+from uotp.transport.tcp import AcceptedTcpStream
+from uotp.transport.tls import AcceptedTlsStream
 from uotp.tunnel import service as common
 from uotp.tunnel import settings
 from uotp.tunnel.tunnel import Tunnel
@@ -79,7 +79,7 @@ class _ServicesTestCase(TlsTestCase):
             self.patch(module, "datagramPortOpener", self.opener)
             self.patch(module, "backgroundThread", lambda _: self.inBackground())
         self.pumps: list[IOPump] = []
-        self.transports: list[MemoryTransport] = []
+        self.transports: list[MemoryStream] = []
         capture = capturedLogs()
         self.events: Sequence[dict[str, Any]] = capture.__enter__()
         self.addCleanup(capture.__exit__, None, None, None)
@@ -164,9 +164,9 @@ class _ServicesTestCase(TlsTestCase):
             inner = self.connecting.wrap(factory, built, self.reactor)
             outer: Any = self.reactor.tcpServers[-1][1].buildProtocol(IPv4Address("TCP", "192.0.2.2", 4711))
             accepted = self.reactor.listening[-1].transport
-            if accepted.func is AcceptedTlsConnection:
+            if accepted.func is AcceptedTlsStream:
                 outer = wrapInTls(accepted.args[0], outer, self.reactor)
-            ends = MemoryTransport(outer, isServer=True), MemoryTransport(inner)
+            ends = MemoryStream(outer, isServer=True), MemoryStream(inner)
             self.transports += ends
             self.pumps.append(connect(outer, ends[0], inner, ends[1], clock=self.reactor, greet=False))
         return bool(clients)
@@ -551,7 +551,7 @@ class TogetherTests(_ServicesTestCase):
             (kind,) = self.connecting.kinds.values()
             accepted = self.reactor.listening[-1].transport
             self.assertEqual((kind.tuning, accepted.args[-1]), (expected, expected))
-            self.assertIs(accepted.func, AcceptedConnection)
+            self.assertIs(accepted.func, AcceptedTcpStream)
             for service in (client, server):
                 stopped = service.stopService()
                 self.flush()
@@ -568,7 +568,7 @@ class TogetherTests(_ServicesTestCase):
         self.exchange()
         self.assertEqual({kind.tuning for kind in self.connecting.kinds.values()}, {TunnelSocketOptions(4096)})
         accepted = self.reactor.listening[-1].transport
-        self.assertEqual((accepted.func, accepted.args[-1]), (AcceptedTlsConnection, TunnelSocketOptions(4096)))
+        self.assertEqual((accepted.func, accepted.args[-1]), (AcceptedTlsStream, TunnelSocketOptions(4096)))
 
     def test_datagramsPassOverTls(self) -> None:
         """
@@ -730,7 +730,7 @@ class TogetherTests(_ServicesTestCase):
         self.reactor.stopped = Deferred()
         server = self.server()
         tunnel: Any = self.reactor.tcpServers[-1][1].buildProtocol(IPv4Address("TCP", "192.0.2.2", 4711))
-        transport = MemoryTransport(tunnel, isServer=True)
+        transport = MemoryStream(tunnel, isServer=True)
         tunnel.makeConnection(transport)
         stopped = server.stopService()
         tunnel.dataReceived(bytes(16) + b"\0\4ping")
@@ -817,7 +817,7 @@ class TogetherTests(_ServicesTestCase):
             for _, _, factory, _, _ in self.reactor.tcpClients:
                 protocol = factory.buildProtocol(IPv4Address("TCP", "192.0.2.1", 8443))
                 assert protocol is not None
-                transport = MemoryTransport(protocol)
+                transport = MemoryStream(protocol)
                 protocol.makeConnection(transport)
                 transport.lose()
             self.reactor.tcpClients.clear()

@@ -100,7 +100,9 @@ class Stream(Protocol):
 
     def write(self, data: bytes) -> None:
         """
-        Send bytes, now as far as the kernel takes them, and the rest later.
+        Send bytes, now as far as the kernel takes them, and the rest later; before the
+        stream is open, all of them later.  A stream that has been closed or aborted drops
+        them.
         """
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:  # noqa: FBT001 - Twisted's signature
@@ -115,7 +117,8 @@ class Stream(Protocol):
 
     def close(self) -> None:
         """
-        Send what is written, and close then.  Whoever calls this sets a time for it.
+        Send what is written, and close then, which pauses nobody any more; a stream that is
+        not open yet is aborted.  Whoever calls this sets a time for it.
         """
 
     def abort(self) -> None:
@@ -137,6 +140,12 @@ class Stream(Protocol):
     def pathStats(self) -> PathStats | None:
         """
         @return: how the path is, or L{None} where the system does not tell.
+        """
+
+    def isTroubled(self) -> bool:
+        """
+        @return: whether the kernel repairs a loss on this connection, or the connection is
+            broken; L{False} where the system does not tell.
         """
 
     def cost(self) -> int:

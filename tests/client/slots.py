@@ -5,7 +5,7 @@ What tests of slots and of pools have in common.
 from __future__ import annotations
 
 from tests.doubles.contracts import TimerTestCase
-from tests.doubles.twins import Attempt, MemorySurroundings, MemoryTransport, RecordingOwner, RecordingSession
+from tests.doubles.twins import Attempt, MemoryStream, MemorySurroundings, RecordingOwner, RecordingSession
 from uotp.client.pool import Pool
 from uotp.client.slot import Slot
 from uotp.tunnel.dialled import DialledTunnel
@@ -102,5 +102,5 @@ class SlotTestCase(TimerTestCase):
         @return: a tunnel that is no slot's own.
         """
         tunnel = DialledTunnel(self.clock, RecordingOwner(), SESSION_ID)
-        tunnel.makeConnection(MemoryTransport(tunnel))
+        tunnel.makeConnection(MemoryStream(tunnel))
         return tunnel

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from types import SimpleNamespace
 
 from twisted.internet import error
 from twisted.python.failure import Failure
 
 from tests.client.slots import BYE, DRAIN, PING, REFUSAL, SESSION_ID, WELCOME_NEW, SlotTestCase
-from tests.doubles.twins import MemorySurroundings, MemoryTransport
+from tests.doubles.twins import MemoryStream, MemorySurroundings, streamOf
+from uotp.boundaries import Security
 from uotp.client.backoff import FIRST_SECONDS
 from uotp.client.lifetime import AGE_SPREAD
 from uotp.client.slot import PROVED_SECONDS, Slot
@@ -104,7 +104,7 @@ class SlotTableTests(SlotTestCase):
         elif slot._tunnel is None:
             slot.tunnelLost(self.stranger(), Failure(error.ConnectionLost()))
         else:
-            slot._tunnel.transport.lose()
+            streamOf(slot._tunnel).lose()
 
     def test_everyEventInEveryStateLeadsWhereTheTableSays(self) -> None:
         """
@@ -126,7 +126,7 @@ class SlotTableTests(SlotTestCase):
             tunnel = self.stranger()
             ups = self.around.record.ups
             slot.tunnelOpened(tunnel)
-            self.assertEqual((state, tunnel.transport.aborted), (state, True))
+            self.assertEqual((state, streamOf(tunnel).aborted), (state, True))
             self.assertEqual(self.around.record.ups, ups)
 
     def test_stopLeavesNothingWhateverTheSlotWasDoing(self) -> None:
@@ -302,8 +302,7 @@ class SlotTests(SlotTestCase):
         """
         self.slot().dial()
         self.last.connect()
-        refused = SimpleNamespace(refusal="unknown issuer 'CN=Stranger CA'")
-        self.patch(self.last.transport, "getHandle", lambda: refused)
+        self.last.transport.security = Security(refusal="unknown issuer 'CN=Stranger CA'")
         self.clock.advance(4.0)
         self.assertTrue(self.last.transport.aborted)
         self.around.settle()
@@ -311,11 +310,11 @@ class SlotTests(SlotTestCase):
 
     def test_timeOutOfATunnelThatNobodyRefusedIsATimeOut(self) -> None:
         """
-        OpenSSL's connection is there, and has nothing against the server.
+        TLS has nothing against the server.
         """
         self.slot().dial()
         self.last.connect()
-        self.patch(self.last.transport, "getHandle", lambda: SimpleNamespace(refusal=None))
+        self.last.transport.security = Security(refusal=None)
         self.clock.advance(4.0)
         self.assertEqual(self.around.record.reasons, ["no TLS handshake after 4 s"])
 
@@ -398,7 +397,7 @@ class SlotTests(SlotTestCase):
         attempt = self.last
         attempt.open()
         second = attempt._makeTunnel()
-        transport = MemoryTransport(second)
+        transport = MemoryStream(second)
         second.makeConnection(transport)
         self.assertTrue(transport.aborted)
         transport.lose()
@@ -462,7 +461,7 @@ class SlotWalkTests(SlotTestCase):
         self.assertEqual(len(under) + len(alive), hasTunnel + isDialling)
         self.assertEqual((slot._tunnel is not None, slot._attempt is not None), (hasTunnel, isDialling))
         self.assertLessEqual(self.session.says.count("free") - self.session.says.count("gone"), 1)
-        timers = [call for call in self.clock.getDelayedCalls() if "abortConnection" not in str(call)]
+        timers = [call for call in self.clock.getDelayedCalls() if "MemoryStream.abort" not in str(call)]
         if slot.state is State.UP:
             self.assertLessEqual(len(timers), 1, "until it has proved itself")
         else:

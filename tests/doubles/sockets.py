@@ -15,15 +15,16 @@ from typing import Any
 
 from OpenSSL import SSL
 from twisted.internet.address import IPv4Address
-from twisted.internet.interfaces import IHandshakeListener, IPushProducer, ISSLTransport
+from twisted.internet.interfaces import IHandshakeListener, IPushProducer
 from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from uotp.net.sockopts import TunnelSocketOptions
 from uotp.net.tcpinfo import NOTSENT_BYTES_AT, TCP_INFO_BYTES
-from uotp.transport.tcp import AcceptedConnection
-from uotp.transport.tls import AcceptedTlsConnection
+from uotp.tls.reasons import errorWords
+from uotp.transport.tcp import AcceptedTcpStream
+from uotp.transport.tls import AcceptedTlsStream
 
 PEER = IPv4Address("TCP", "192.0.2.1", 4711)
 
@@ -152,6 +153,8 @@ class FakeTls:
     @ivar failure: raised instead of anything that is sent, if it is set.
     @ivar goodbyes: how often it was told to say goodbye.
     @ivar farewell: raised then, if it is set.
+    @ivar alpn: what was agreed on.
+    @ivar refusal: what we have against the peer.
     """
 
     def __init__(self) -> None:
@@ -165,6 +168,8 @@ class FakeTls:
         self.failure: Exception | None = None
         self.farewell: Exception | None = None
         self.goodbyes = 0
+        self.alpn = b"uotp/2"
+        self.refusal: str | None = None
         self._again = b""
 
     def set_accept_state(self) -> None:
@@ -226,11 +231,25 @@ class FakeTls:
             raise self.farewell
         return False
 
-    def get_peer_certificate(self) -> str:
+    def get_alpn_proto_negotiated(self) -> bytes:
         """
-        Whose it is.
+        What was agreed on.
         """
-        return "the peer's"
+        return self.alpn
+
+    def peerPin(self) -> bytes | None:
+        """
+        Who the peer is.
+        """
+        return b"the peer's"
+
+    def refusalWords(self, error: BaseException | None = None) -> str | None:
+        """
+        What is wrong, as the real one says it.
+        """
+        if self.refusal is not None:
+            return self.refusal
+        return errorWords(error, None) if isinstance(error, SSL.Error) else None
 
 
 @implementer(IHandshakeListener, IPushProducer)
@@ -241,6 +260,7 @@ class Diarist(Protocol):
     @ivar heard: what it received, each time.
     @ivar says: everything else, in words.
     @ivar reason: why the connection was lost.
+    @ivar refusal: why one end refused the other, as the stream said then.
     """
 
     transport: Any
@@ -249,7 +269,7 @@ class Diarist(Protocol):
         self.heard: list[bytes] = []
         self.says: list[str] = []
         self.reason: Failure | None = None
-        self.handle: Any = None
+        self.refusal: str | None = None
 
     def connectionMade(self) -> None:
         """
@@ -293,8 +313,8 @@ class Diarist(Protocol):
         """
         self.says.append("lost")
         self.reason = reason
-        secured = bool(ISSLTransport.providedBy(self.transport))
-        self.handle = self.transport.getHandle() if secured else None
+        security = self.transport.security
+        self.refusal = None if security is None else security.refusal
 
 
 def accept(reactor: Any, protocol: Any, socket: FakeSocket, tls: FakeTls | None) -> Any:
@@ -307,13 +327,13 @@ def accept(reactor: Any, protocol: Any, socket: FakeSocket, tls: FakeTls | None)
     rest = (protocol, (PEER.host, PEER.port), port, 1, reactor)
     connection: Any
     if tls is None:
-        connection = AcceptedConnection(TunnelSocketOptions(), untyped, *rest)
+        connection = AcceptedTcpStream(TunnelSocketOptions(), untyped, *rest)
     else:
 
         def create(accepted: Any) -> FakeTls:
             tls.socket = accepted
             return tls
 
-        connection = AcceptedTlsConnection(create, TunnelSocketOptions(), untyped, *rest)
+        connection = AcceptedTlsStream(create, TunnelSocketOptions(), untyped, *rest)
     protocol.makeConnection(connection)
     return connection

@@ -22,7 +22,8 @@ from zope.interface import implementer
 from tests.doubles.certificates import Authority, Issued, pem
 from tests.doubles.twins import Creator, InMemory
 from uotp.tls import contexts
-from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls, refusalReason
+from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls
+from uotp.tls.verification import VerifyingConnection
 
 TRUSTED = Authority("Trusted CA")
 STRANGER = Authority("Stranger CA")
@@ -39,7 +40,7 @@ class Talker(Protocol):
         self.says = says
         self.heard = b""
         self.handshakes = 0
-        self.handle: SSL.Connection | None = None
+        self.handle: VerifyingConnection | None = None
         self.lost: Failure | None = None
         self.refusal: str | None = None
 
@@ -69,7 +70,7 @@ class Talker(Protocol):
         """
         self.lost = reason
         handle = self.transport.getHandle() if isinstance(self.transport, TLSMemoryBIOProtocol) else None
-        self.refusal = refusalReason(reason, handle)
+        self.refusal = None if handle is None else handle.refusalWords(reason.value)
 
 
 @dataclass(frozen=True)

@@ -18,14 +18,13 @@ from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.interfaces import (
     IOpenSSLClientConnectionCreator,
     IOpenSSLServerConnectionCreator,
-    ISSLTransport,
 )
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from twisted.test.iosim import FakeTransport
-from zope.interface import alsoProvides, implementer
+from zope.interface import implementer
 
 from uotp.boundaries import (
     Address,
@@ -35,6 +34,8 @@ from uotp.boundaries import (
     DatagramReceiver,
     Link,
     OutboundTrains,
+    Security,
+    Stream,
 )
 from uotp.client.context import ClientContext, ReachabilityObserver
 from uotp.client.settings import ClientSettings
@@ -43,8 +44,8 @@ from uotp.path import TROUBLED, PathStats
 from uotp.telemetry.drops import Drop, Drops
 from uotp.tls.credentials import ServerCredentials
 from uotp.train import MAX_TRAIN_BYTES, Arrival, Numbering, Train, cut, gather
-from uotp.transport.tcp import DialledConnection
-from uotp.transport.tls import DialledTlsConnection
+from uotp.transport.tcp import DialledTcpStream
+from uotp.transport.tls import DialledTlsStream
 from uotp.tunnel.accepted import AcceptedTunnel
 from uotp.tunnel.live import LiveTunnels
 from uotp.tunnel.states import AcceptedTunnelOwner, DialledTunnelOwner
@@ -227,19 +228,17 @@ class MemoryDatagramPort:
             del batch[:run]
 
 
-class MemoryTransport(FakeTransport):
+class MemoryStream(FakeTransport):
     """
-    One end of a TCP connection in memory.  It holds what it is given, and says
-    when that is too much, until it is pumped.
+    One end of a stream in memory.  It holds what it is given, and says when that is more
+    than the kernel would take, until it is pumped.
 
     @ivar stalled: whether the peer has stopped to read.
     @ivar aborted: whether this end has aborted the connection.
     @ivar held: how many bytes wait, those that the kernel would have among them.
     @ivar troubled: whether the connection retransmits.
-    @ivar dataBuffer: what L{uotp.net.sockopts.unsentBytes} looks at.
+    @ivar security: what TLS has found out, as the test says.
     """
-
-    dataBuffer = b""
 
     def __init__(self, protocol: Any, isServer: bool = False, *, secured: bool = False) -> None:  # noqa: FBT001, FBT002
         """
@@ -247,27 +246,33 @@ class MemoryTransport(FakeTransport):
         @param secured: pass for TLS, whose handshake is the test's to complete.
         """
         super().__init__(protocol, isServer)
-        if secured:
-            alsoProvides(self, ISSLTransport)
+        self.security: Security | None = Security() if secured else None
         self.stalled = self.aborted = self.lost = self.troubled = False
         self.held = 0
         self._paused = self._closing = False
         self._reason: Exception = ConnectionDone()
 
-    def getHandle(self) -> None:
+    def queuedBytes(self) -> int:
         """
-        There is no connection of OpenSSL.
+        @return: what the kernel would not have taken.
         """
+        return max(0, self.held - TRANSPORT_BYTES)
+
+    def isTroubled(self) -> bool:
+        """
+        See L{Stream.isTroubled}.
+        """
+        return self.troubled
 
     def cost(self) -> int:
         """
-        See L{uotp.boundaries.Stream.cost}.
+        See L{Stream.cost}.
         """
         return self.held + TROUBLED if self.troubled else self.held
 
     def pathStats(self) -> PathStats | None:
         """
-        See L{uotp.boundaries.Stream.pathStats}.
+        See L{Stream.pathStats}.
         """
         return None
 
@@ -291,7 +296,7 @@ class MemoryTransport(FakeTransport):
             return
         super().write(data)
         self.held += len(data)
-        if self.held > TRANSPORT_BYTES and self.producer is not None and not self._paused:
+        if self.queuedBytes() and self.producer is not None and not self._paused:
             self._paused = True
             self.producer.pauseProducing()
 
@@ -309,24 +314,39 @@ class MemoryTransport(FakeTransport):
             self.producer.resumeProducing()
         return data
 
-    def loseConnection(self) -> None:
+    def close(self) -> None:
         """
         Close when what is held is gone.
         """
+        self.unregisterProducer()
         if self.stalled and self.held:
             self._closing = True
         else:
-            super().loseConnection()
+            self.disconnecting = True
 
-    def abortConnection(self) -> None:
+    def abort(self) -> None:
         """
         Close now.
         """
+        if self.lost:
+            return
         self.aborted = True
         self.stream: list[bytes] = []
         self.held = 0
         self.disconnecting = True
         self._reason = ConnectionAborted()
+
+    def loseConnection(self) -> None:
+        """
+        What TLS in memory calls for L{close}.
+        """
+        self.close()
+
+    def abortConnection(self) -> None:
+        """
+        What TLS in memory calls for L{abort}.
+        """
+        self.abort()
 
     def reportDisconnect(self) -> None:
         """
@@ -348,6 +368,14 @@ class MemoryTransport(FakeTransport):
         """
         if self.disconnecting:
             self.reportDisconnect()
+
+
+def streamOf(tunnel: Tunnel) -> MemoryStream:
+    """
+    @return: what a tunnel in memory is connected by.
+    """
+    assert isinstance(tunnel.transport, MemoryStream)
+    return tunnel.transport
 
 
 @implementer(IOpenSSLClientConnectionCreator, IOpenSSLServerConnectionCreator)
@@ -372,13 +400,59 @@ class InMemory:
         return self._create(None)
 
 
-class PromptTlsFactory(TLSMemoryBIOFactory):
+class MemoryTlsStream(TLSMemoryBIOProtocol):
     """
-    TLS in memory that sends at once what is written, as our connections do, and does
-    not gather it until the turn ends.
+    A stream with real TLS in memory; what it does not know itself, the L{MemoryStream}
+    under it does.
     """
 
-    protocol = TLSMemoryBIOProtocol
+    _fault: BaseException | None = None
+    _kept = Security()
+
+    def _tlsShutdownFinished(self, reason: Failure | None) -> None:
+        self._fault = self._fault or (None if reason is None else reason.value)
+        super()._tlsShutdownFinished(reason)
+
+    @property
+    def security(self) -> Security:
+        """
+        See L{Stream.security}.
+        """
+        tls = self._tlsConnection
+        return self._kept if tls is None else self._whatIsKnown(tls)
+
+    def _whatIsKnown(self, tls: Any) -> Security:
+        known = Security(self.negotiatedProtocol, tls.peerPin()) if self._handshakeDone else Security()
+        return known._replace(refusal=tls.refusalWords(self._fault))
+
+    def close(self) -> None:
+        """
+        See L{Stream.close}.
+        """
+        self.loseConnection()
+
+    def abort(self) -> None:
+        """
+        See L{Stream.abort}.
+        """
+        self.abortConnection()
+
+    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
+        """
+        Keep what is known.
+        """
+        tls = self._tlsConnection
+        super().connectionLost(reason)
+        self._kept = self._whatIsKnown(tls)
+
+
+class PromptTlsFactory(TLSMemoryBIOFactory):
+    """
+    TLS in memory that sends at once what is written, as our streams do, and does not
+    gather it until the turn ends.
+    """
+
+    protocol = MemoryTlsStream
 
 
 def wrapInTls(creator: Creator | ServerCredentials, protocol: Any, clock: Clock, *, isClient: bool = False) -> Any:
@@ -400,9 +474,9 @@ class MemoryConnect:
     """
 
     def __init__(self) -> None:
-        self.kinds: dict[Any, type[DialledConnection]] = {}
+        self.kinds: dict[Any, type[DialledTcpStream]] = {}
 
-    def __call__(self, kind: type[DialledConnection], reactor: Any, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, kind: type[DialledTcpStream], reactor: Any, *args: Any, **kwargs: Any) -> Any:
         """
         See L{uotp.transport.dialer.connectTunnel}.
         """
@@ -417,7 +491,7 @@ class MemoryConnect:
         @return: the same, with TLS around it if its connection is one with TLS.
         """
         kind = self.kinds[factory]
-        if not issubclass(kind, DialledTlsConnection):
+        if not issubclass(kind, DialledTlsStream):
             return protocol
         return wrapInTls(kind.creator, protocol, clock, isClient=True)
 
@@ -696,7 +770,7 @@ class Attempt:
     """
 
     tunnel: Tunnel
-    transport: MemoryTransport
+    transport: MemoryStream
 
     def __init__(self, makeTunnel: Callable[[], Tunnel]) -> None:
         self._makeTunnel = makeTunnel
@@ -711,7 +785,7 @@ class Attempt:
         TCP is connected; the handshake is not done.
         """
         self.tunnel = self._makeTunnel()
-        self.transport = MemoryTransport(self.tunnel, secured=True)
+        self.transport = MemoryStream(self.tunnel, secured=True)
         self.tunnel.makeConnection(self.transport)
         self.done.callback(self.tunnel)
         return self.tunnel
@@ -818,6 +892,7 @@ class MemorySurroundings(ClientContext):
 _receiver: type[DatagramReceiver] = Receiver
 _port: type[DatagramPort] = MemoryDatagramPort
 _opener: DatagramPortOpener = MemoryUdp().open
+_stream: type[Stream] = MemoryStream
 _link: type[Link] = MemoryLink
 _session: type[CarriedSession] = RecordingSession
 _dialledBy: type[DialledTunnelOwner[Tunnel]] = RecordingOwner

@@ -12,7 +12,7 @@ from functools import cache, partial
 from random import Random
 from typing import Any
 
-from twisted.internet.interfaces import IHandshakeListener, IPushProducer, ISSLTransport
+from twisted.internet.interfaces import IHandshakeListener, IPushProducer
 from twisted.internet.protocol import ClientFactory, Factory, Protocol
 from twisted.internet.selectreactor import SelectReactor
 from twisted.python.failure import Failure
@@ -21,10 +21,10 @@ from zope.interface import implementer
 from bench.rig.ports import LOOPBACK
 from tests.integration.correspondence import Address
 from uotp.net.sockopts import TunnelSocketOptions
-from uotp.tls.credentials import ClientCredentials, ServerCredentials, refusalReason
+from uotp.tls.credentials import ClientCredentials, ServerCredentials
 from uotp.transport.dialer import connectTunnel
-from uotp.transport.tcp import AcceptedConnection, DialledConnection
-from uotp.transport.tls import AcceptedTlsConnection, DialledTlsConnection
+from uotp.transport.tcp import AcceptedTcpStream, DialledTcpStream
+from uotp.transport.tls import AcceptedTlsStream, DialledTlsStream
 
 TURN_SECONDS = 0.01
 """How long a turn waits for something to happen."""
@@ -99,7 +99,7 @@ class Talker(Protocol):
         Ready at once, without TLS.
         """
         self.transport.registerProducer(self, True)
-        if not ISSLTransport.providedBy(self.transport):
+        if self.transport.security is None:
             self.handshakeCompleted()
 
     def handshakeCompleted(self) -> None:
@@ -155,8 +155,8 @@ class Talker(Protocol):
         Put it in words.
         """
         self.lost = reason
-        secured = bool(ISSLTransport.providedBy(self.transport))
-        self.refusal = refusalReason(reason, self.transport.getHandle() if secured else None)
+        security = self.transport.security
+        self.refusal = None if security is None else security.refusal
 
 
 class Listener:
@@ -183,9 +183,9 @@ class Listener:
         factory.noisy = False
         self._port = steppedReactor().listenTCP(0, factory, interface=LOOPBACK)
         self._port.transport = (
-            partial(AcceptedConnection, tuning)
+            partial(AcceptedTcpStream, tuning)
             if credentials is None
-            else partial(AcceptedTlsConnection, credentials.connection, tuning)
+            else partial(AcceptedTlsStream, credentials.connection, tuning)
         )
         self.address: Address = (LOOPBACK, self._port.getHost().port)
 
@@ -196,7 +196,7 @@ class Listener:
         self._port.stopListening()
         for each in self.accepted:
             if each.lost is None:
-                each.transport.abortConnection()
+                each.transport.abort()
         stepUntil(lambda: all(each.lost is not None for each in self.accepted), "all connections are gone")
 
 
@@ -208,9 +208,9 @@ def dial(address: Address, credentials: ClientCredentials | None, tuning: Tunnel
     @param talker: who gets the connection.
     """
     choices: dict[str, Any] = {"tuning": tuning}
-    kind: type[DialledConnection] = DialledConnection
+    kind: type[DialledTcpStream] = DialledTcpStream
     if credentials is not None:
-        kind = DialledTlsConnection
+        kind = DialledTlsStream
         choices["creator"] = staticmethod(credentials.creatorFor(address[0]))
     factory: Any = ClientFactory.forProtocol(lambda: talker)
     factory.noisy = False

@@ -157,7 +157,7 @@ class ConnectionContract(_Case):
             here.say(os.urandom(WRITE))
         step(100)
         held = tcpCost(here.transport.socket) % TROUBLED
-        held += len(here.transport.dataBuffer) + here.transport._tempDataLen
+        held += here.transport.queuedBytes()
         self.assertGreater(held, 0)
         self.assertLess(held, tuning.unsentLimit + WRITE + SEGMENT_BYTES)
         self.assertGreaterEqual(here.transport.unacknowledged(), held)
@@ -176,7 +176,7 @@ class ConnectionContract(_Case):
         stepUntil(lambda: here.full, "the connection is full")
         here._amount = here.said
         here.transport.unregisterProducer()
-        here.transport.loseConnection()
+        here.transport.close()
         step()
         there.transport.resumeProducing()
         stepUntil(lambda: here.lost and there.lost, "both have closed")
@@ -192,7 +192,7 @@ class ConnectionContract(_Case):
         self.connect(here, there)
         there.transport.pauseProducing()
         stepUntil(lambda: here.full, "the connection is full")
-        there.transport.abortConnection()
+        there.transport.abort()
         stepUntil(lambda: here.lost and there.lost, "both have ended", 1.0)
 
     def test_socketsOfBothEndsAreSetUp(self) -> None:
@@ -223,7 +223,7 @@ class ConnectionContract(_Case):
         kept = [carry(seed) for seed in range(1, pairs + 1)]
         step()
         for end in (end for ends in kept for end in ends):
-            self.assertEqual(len(end.transport.dataBuffer) + end.transport._tempDataLen, 0)
+            self.assertEqual(end.transport.queuedBytes(), 0)
         grown = memoryBytes(os.getpid()) - before
         self.assertLess(grown / pairs, 150_000, "of both ends together")
 
@@ -301,7 +301,7 @@ class _TlsContract(ConnectionContract, _TlsCase):
         self.connect(here, there)
         names = {SSL.TLS1_2_VERSION: "TLSv1.2", SSL.TLS1_3_VERSION: "TLSv1.3"}
         for end in (here, there):
-            self.assertEqual(end.transport.getHandle().get_protocol_version_name(), names[self.version])
+            self.assertEqual(end.transport.tls.get_protocol_version_name(), names[self.version])
 
     def test_refusedClientReadsWhy(self) -> None:
         """
@@ -405,7 +405,7 @@ class Tls13ConnectionTests(_TlsContract, TlsTestCase):
             self.assertIsNone(there.lost)
         self.assertGreater(asked, 1)
         transport = there.transport
-        self.assertEqual(len(transport.dataBuffer) + transport._tempDataLen, 0)
+        self.assertEqual(transport.queuedBytes(), 0)
         heard, began = there.heard, time.process_time()
         with contextlib.suppress(AssertionError):
             stepUntil(lambda: there.heard > heard, "we go on reading", 0.5)

@@ -22,7 +22,7 @@ from tests.integration.correspondence import Address
 from tests.integration.harness import needed, runToEnd
 from tests.integration.rig import RigTestCase, said
 from tests.integration.udpends import Flow, UdpEnd
-from uotp.tls.credentials import publicKeyPin
+from uotp.tls.verification import publicKeyPin
 
 TRUSTED = Authority("Trusted CA")
 STRANGER = Authority("Stranger CA")

@@ -15,23 +15,22 @@ from tests.doubles.certificates import CLIENT
 from tests.doubles.contracts import TimerTestCase
 from tests.doubles.tlspairs import STRANGER, TRUSTED, TlsTestCase
 from tests.doubles.twins import (
-    MemoryTransport,
+    MemoryStream,
     MemoryUdp,
     Receiver,
     RecordingOwner,
     RecordingSession,
     neverLookUp,
+    streamOf,
     wrapInTls,
 )
 from uotp.net.resolver import SharedResolver
 from uotp.server import acceptor as reception
 from uotp.server.acceptor import HELLO_SECONDS, Acceptor
 from uotp.server.registry import Registry
-from uotp.server.service import certificateIdentity
 from uotp.server.target import TargetPort
 from uotp.telemetry.drops import Drops
 from uotp.telemetry.ratelimit import RateLimit
-from uotp.tls.credentials import refusalReason
 from uotp.train import Train
 from uotp.tunnel.dialled import DialledTunnel
 from uotp.tunnel.heartbeat import ACCEPTED_GIVE_UP_SECONDS, FIRST_PATIENCE_SECONDS
@@ -68,7 +67,7 @@ class _ReceptionTestCase(TimerTestCase):
         self.registry = Registry(makeLeg, self.clock, self.drops, LINGER, maxSessions=5, maxTunnels=3)
         self.roll = LiveTunnels(self.clock)
         self.reception = self.makeReception()
-        self.transports: list[MemoryTransport] = []
+        self.transports: list[MemoryStream] = []
         capture = capturedLogs()
         self.events: Sequence[dict[str, Any]] = capture.__enter__()
         self.addCleanup(capture.__exit__, None, None, None)
@@ -83,8 +82,6 @@ class _ReceptionTestCase(TimerTestCase):
             self.roll,
             self.clock,
             self.repeats,
-            refusalReason,
-            certificateIdentity,
             wire,
             maxUnknown,
         )
@@ -113,7 +110,7 @@ class _ReceptionTestCase(TimerTestCase):
         """
         tunnel = self.reception.buildProtocol(IPv4Address("TCP", host, 4711))
         assert tunnel is not None
-        transport = MemoryTransport(tunnel, isServer=True, secured=secured)
+        transport = MemoryStream(tunnel, isServer=True, secured=secured)
         tunnel.makeConnection(transport)
         self.transports.append(transport)
         return tunnel
@@ -383,7 +380,7 @@ class Format2Tests(_ReceptionTestCase):
         ):
             self.reception = self.makeReception(wire=wire)
             tunnel, answer = self.knock(hello)
-            self.assertEqual((answer, tunnel.transport.disconnecting), (refusal, True))
+            self.assertEqual((answer, streamOf(tunnel).disconnecting), (refusal, True))
             self.settle()
         self.assertEqual(
             self.warnings(),
@@ -401,7 +398,7 @@ class Format2Tests(_ReceptionTestCase):
         for _ in range(3):
             self.knock(self.HELLO)
         tunnel, answer = self.knock(self.HELLO)
-        self.assertEqual((answer, tunnel.transport.disconnecting), (self.REFUSAL, True))
+        self.assertEqual((answer, streamOf(tunnel).disconnecting), (self.REFUSAL, True))
         self.assertEqual(self.warnings(), ["refused a connection from 192.0.2.1: the session has 3 tunnels already"])
 
     def test_malformedHelloIsSaidInWords(self) -> None:
@@ -413,7 +410,7 @@ class Format2Tests(_ReceptionTestCase):
             (b"uotp\2\1\0\0" + HELLO, "its hello has flags that there are not: 0x1"),
         ):
             tunnel, answer = self.knock(hello)
-            self.assertEqual((answer, tunnel.transport.aborted), (b"", True))
+            self.assertEqual((answer, streamOf(tunnel).aborted), (b"", True))
             self.settle()
             self.assertEqual(self.warnings()[-1], f"refused a connection from 192.0.2.1: {reason}")
 
@@ -440,7 +437,7 @@ class Format2Tests(_ReceptionTestCase):
         second, _ = self.knock(self.HELLO)
         first.dataReceived(b"\4" + bytes(9) + self.FRAME)
         self.assertEqual((len(self.registry), list(self.network.ports)), (0, [TARGET]))
-        self.assertTrue(second.transport.disconnecting)
+        self.assertTrue(streamOf(second).disconnecting)
         self.assertIn("the client has left", "".join(map(formatEvent, self.events)))
 
     def test_tunnelThatDoesNotAnswerIsGivenUp(self) -> None:
@@ -450,7 +447,7 @@ class Format2Tests(_ReceptionTestCase):
         tunnels = [self.knock(self.HELLO)[0] for _ in range(3)]
         self.clock.advance(FIRST_PATIENCE_SECONDS)
         self.clock.advance(ACCEPTED_GIVE_UP_SECONDS)
-        self.assertEqual([tunnel.transport.aborted for tunnel in tunnels], [True] * 3)
+        self.assertEqual([streamOf(tunnel).aborted for tunnel in tunnels], [True] * 3)
         said = [line for line in map(formatEvent, self.events) if "does not answer" in line]
         self.assertEqual(said, ["a tunnel from 192.0.2.1 does not answer and is given up"])
 
@@ -482,7 +479,7 @@ class ReceptionOverTlsTests(_ReceptionTestCase, TlsTestCase):
         outer = wrapInTls(server, self.reception.buildProtocol(IPv4Address("TCP", "192.0.2.1", 1)), self.clock)
         tunnel = DialledTunnel(self.clock, RecordingOwner(RecordingSession()), hello)
         inner = wrapInTls(client, tunnel, self.clock, isClient=True)
-        mine, theirs = MemoryTransport(outer, isServer=True), MemoryTransport(inner)
+        mine, theirs = MemoryStream(outer, isServer=True), MemoryStream(inner)
         self.transports += [mine, theirs]
         pump = connect(outer, mine, inner, theirs, clock=self.clock, greet=False)
         while pump.flush():
@@ -548,7 +545,7 @@ class ReceptionOverTlsTests(_ReceptionTestCase, TlsTestCase):
         """
         accepted = self.reception.buildProtocol(IPv4Address("TCP", "192.0.2.1", 1))
         outer = wrapInTls(self.server(), accepted, self.clock)
-        transport = MemoryTransport(outer, isServer=True)
+        transport = MemoryStream(outer, isServer=True)
         outer.makeConnection(transport)
         self.clock.advance(HELLO_SECONDS)
         self.assertTrue(transport.aborted)

@@ -15,7 +15,7 @@ from tests.doubles.contracts import TimerTestCase
 from tests.doubles.tlspairs import TlsTestCase
 from tests.doubles.twins import (
     TRANSPORT_BYTES,
-    MemoryTransport,
+    MemoryStream,
     MemoryUdp,
     Receiver,
     RecordingOwner,
@@ -74,7 +74,7 @@ class MemoryBoundTests(TimerTestCase):
         self.drops = Drops()
         self.session = Session(lambda _: None, self.drops, self.clock)
         self.there = RecordingSession()
-        self.ends: list[tuple[Tunnel, MemoryTransport, IOPump]] = []
+        self.ends: list[tuple[Tunnel, MemoryStream, IOPump]] = []
         for _ in range(TUNNELS):
             self.open()
         for _, transport, _ in self.ends:
@@ -88,8 +88,8 @@ class MemoryBoundTests(TimerTestCase):
         dialled = DialledTunnel(self.clock, RecordingOwner(self.session), bytes(16))
         accepted = AcceptedTunnel(self.clock, RecordingOwner(self.there))
         inner, outer = self.wrapped(dialled, accepted)
-        transport = MemoryTransport(inner)
-        pump = connect(outer, MemoryTransport(outer, isServer=True), inner, transport, clock=self.clock, greet=False)
+        transport = MemoryStream(inner)
+        pump = connect(outer, MemoryStream(outer, isServer=True), inner, transport, clock=self.clock, greet=False)
         self.ends.append((dialled, transport, pump))
         while pump.flush():
             pass

@@ -29,7 +29,8 @@ from tests.doubles.certificates import CLIENT, DAY, NOW, Authority, Key, pem
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, meet
 from tests.doubles.twins import Creator
 from uotp.errors import ConfigurationError
-from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls, parsePin, publicKeyPin
+from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls, parsePin
+from uotp.tls.verification import publicKeyPin
 
 # Made by openssl, which was asked for the pin too.
 PINNED = b"""-----BEGIN CERTIFICATE-----

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 from OpenSSL import SSL
 from OpenSSL.crypto import X509
 from twisted.internet.error import ConnectionDone, ConnectionLost, TCPTimedOutError
-from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.certificates import CLIENT, DAY, NOW, Authority, Issued, selfSigned
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, meet, shake
 from uotp.tls import contexts
 from uotp.tls import verification as vetting
-from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls, publicKeyPin, refusalReason
+from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls
+from uotp.tls.reasons import errorWords
+from uotp.tls.verification import publicKeyPin
 
 YESTERDAY, TOMORROW = NOW - DAY, NOW + DAY
 LONG_AGO = NOW - 30 * DAY
@@ -603,10 +604,8 @@ class _Sessions(_Handshakes):
         creator = self.client()
         first, second = creator(None), creator(None)
         error = self.assertRaises(SSL.Error, self.resume, self.generousServer(), first, second)
-        self.assertEqual(
-            refusalReason(Failure(error), second), "the peer's certificate was not verified in this handshake"
-        )
-        self.assertIsNone(refusalReason(Failure(ConnectionDone()), first))
+        self.assertEqual(second.refusalWords(error), "the peer's certificate was not verified in this handshake")
+        self.assertIsNone(first.refusalWords(ConnectionDone()))
 
 
 class Tls12ServerVerificationTests(_ServerVerification, TlsTestCase):
@@ -824,10 +823,10 @@ class PlainPeerTests(TlsTestCase):
             connection.set_accept_state()
             connection.bio_write(request)
             error = self.assertRaises(SSL.Error, connection.do_handshake)
-            self.assertEqual(refusalReason(Failure(error), connection), "the peer does not speak TLS")
+            self.assertEqual(connection.refusalWords(error), "the peer does not speak TLS")
 
 
-class RefusalReasonTests(TlsTestCase):
+class RefusalWordsTests(TlsTestCase):
     """
     The words, apart from what the handshakes above have shown of them.
     """
@@ -845,20 +844,21 @@ class RefusalReasonTests(TlsTestCase):
             SSL.Error([]),
             SSL.ZeroReturnError(),
         ):
-            self.assertIsNone(refusalReason(Failure(value), connection))
-            self.assertIsNone(refusalReason(Failure(value), None))
+            self.assertIsNone(connection.refusalWords(value))
+            if isinstance(value, SSL.Error):
+                self.assertIsNone(errorWords(value, None))
 
     def test_unknownErrorIsGivenAsOpensslHasIt(self) -> None:
         """
         Better than nothing, but on one line and short.
         """
         error = SSL.Error([("SSL routines", "", "bad\n\x1b[31mthing " + "x" * 500)])
-        words = refusalReason(Failure(error), None)
+        words = errorWords(error, None)
         assert words is not None
         self.assertTrue(words.startswith("TLS failed: bad??[31mthing xxx"), words)
         self.assertLessEqual(len(words), 100)
         alert = SSL.Error([("SSL routines", "", "tlsv1 alert user cancelled")])
-        self.assertEqual(refusalReason(Failure(alert), None), "the peer refused the handshake: user cancelled")
+        self.assertEqual(errorWords(alert, None), "the peer refused the handshake: user cancelled")
 
     def test_alertsOfEveryOpensslAreUnderstood(self) -> None:
         """
@@ -866,16 +866,14 @@ class RefusalReasonTests(TlsTestCase):
         """
         for prefix in ("sslv3 ", "ssl/tls ", "tls ", "tlsv1 ", "tlsv13 ", ""):
             error = SSL.Error([("SSL routines", "", f"{prefix}alert certificate required")])
-            self.assertEqual(
-                refusalReason(Failure(error), None), "the server wants a client certificate (cert)", prefix
-            )
+            self.assertEqual(errorWords(error, None), "the server wants a client certificate (cert)", prefix)
 
     def test_causeCountsEvenBehindOtherErrors(self) -> None:
         """
         OpenSSL reports several at once.
         """
         error = SSL.Error([("SSL routines", "", "data length too long"), ("SSL routines", "", "record layer failure")])
-        self.assertEqual(refusalReason(Failure(error), None), "the peer does not speak TLS")
+        self.assertEqual(errorWords(error, None), "the peer does not speak TLS")
 
     def test_peersTextIsHarmless(self) -> None:
         """
@@ -913,9 +911,9 @@ class RefusalReasonTests(TlsTestCase):
         self.assertWelcome(good)
         assert bad.client.handle is not None
         assert good.client.handle is not None
-        done = Failure(ConnectionDone())
-        self.assertEqual(refusalReason(done, bad.client.handle), "unknown issuer 'CN=Stranger CA'")
-        self.assertIsNone(refusalReason(done, good.client.handle))
+        done = ConnectionDone()
+        self.assertEqual(bad.client.handle.refusalWords(done), "unknown issuer 'CN=Stranger CA'")
+        self.assertIsNone(good.client.handle.refusalWords(done))
 
     def test_firstObjectionCounts(self) -> None:
         """

@@ -18,8 +18,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.tlspairs import TRUSTED, TlsTestCase
-from tests.doubles.twins import MemoryConnect, MemoryTransport, RecordingOwner
-from uotp.client import failures
+from tests.doubles.twins import MemoryConnect, MemoryStream, RecordingOwner
 from uotp.client.failures import wordsForFailure
 from uotp.net import sockopts as sockets
 from uotp.net.resolver import Addresses, SharedResolver
@@ -27,8 +26,8 @@ from uotp.net.sockopts import TunnelSocketOptions
 from uotp.tls.credentials import ClientCredentials, ClientTls
 from uotp.transport import dialer as dial
 from uotp.transport.dialer import Dialer
-from uotp.transport.tcp import DialledConnection
-from uotp.transport.tls import DialledTlsConnection
+from uotp.transport.tcp import DialledTcpStream
+from uotp.transport.tls import DialledTlsStream
 from uotp.tunnel.dialled import DialledTunnel
 
 V6, V4 = IPv6Address("TCP", "2001:db8::1", 8443), IPv4Address("TCP", "192.0.2.1", 8443)
@@ -79,7 +78,7 @@ class _DialTestCase(SynchronousTestCase):
         """
         return DialledTunnel(self.reactor, self.owner, HELLO)
 
-    def connect(self, number: int) -> tuple[Any, MemoryTransport]:
+    def connect(self, number: int) -> tuple[Any, MemoryStream]:
         """
         Let an attempt at one address succeed.
 
@@ -87,7 +86,7 @@ class _DialTestCase(SynchronousTestCase):
         """
         protocol = self.reactor.tcpClients[number][2].buildProtocol(V4)
         assert protocol is not None
-        transport = MemoryTransport(protocol)
+        transport = MemoryStream(protocol)
         protocol.makeConnection(transport)
         return protocol, transport
 
@@ -225,7 +224,7 @@ class KindsTests(_RecordedTestCase, TlsTestCase):
     What connections a dialer asks for.
     """
 
-    def kind(self, dialer: Dialer) -> type[DialledConnection]:
+    def kind(self, dialer: Dialer) -> type[DialledTcpStream]:
         """
         @return: what kind of connection its next attempt is.
         """
@@ -246,7 +245,7 @@ class KindsTests(_RecordedTestCase, TlsTestCase):
         Marked and tuned as it was asked for, or as usual.
         """
         kind = self.kind(self.dialer())
-        self.assertFalse(issubclass(kind, DialledTlsConnection))
+        self.assertFalse(issubclass(kind, DialledTlsStream))
         self.assertEqual((kind.mark, kind.tuning), (None, TunnelSocketOptions()))
         tuning = TunnelSocketOptions(4096, "cubic")
         kind = self.kind(self.dialer(mark=7, tuning=tuning))
@@ -258,7 +257,7 @@ class KindsTests(_RecordedTestCase, TlsTestCase):
         """
         tuning = TunnelSocketOptions(4096, "cubic")
         kind = self.kind(self.dialer(self.credentials(), mark=7, tuning=tuning))
-        assert issubclass(kind, DialledTlsConnection)
+        assert issubclass(kind, DialledTlsStream)
         self.assertEqual((kind.mark, kind.tuning), (7, tuning))
         connection = kind.creator(None)
         connection.set_connect_state()
@@ -273,7 +272,7 @@ class KindsTests(_RecordedTestCase, TlsTestCase):
         """
         credentials = self.credentials()
         kind = self.kind(self.dialer(credentials))
-        assert issubclass(kind, DialledTlsConnection)
+        assert issubclass(kind, DialledTlsStream)
         before = kind.creator(None).get_context()
         self.assertIs(kind.creator(None).get_context(), before)
         credentials.reload()
@@ -489,8 +488,5 @@ class WordsForFailureTests(SynchronousTestCase):
         """
         Before any others.
         """
-        self.patch(
-            failures, "refusalReason", lambda reason, _: "expired" if reason.check(error.ConnectionDone) else None
-        )
-        self.assertEqual(wordsForFailure(Failure(error.ConnectionDone())), "expired")
+        self.assertEqual(wordsForFailure(Failure(error.ConnectionDone()), "expired"), "expired")
         self.assertEqual(wordsForFailure(Failure(error.ConnectionLost())), "connection lost")

@@ -13,19 +13,18 @@ from typing import Any
 from OpenSSL import SSL
 from twisted.internet import tcp
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.protocol import ClientFactory
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.reactors import MemoryReactor
 from tests.doubles.sockets import PEER, Diarist, FakeSocket, FakeTls, accept, broken
 from tests.doubles.twins import RecordingOwner, RecordingSession
+from uotp.boundaries import Security
 from uotp.net.sockopts import UNSENT_LIMIT_BYTES
-from uotp.tls.credentials import refusalReason
 from uotp.train import Train
 from uotp.transport.dialer import connectTunnel
-from uotp.transport.tcp import READ_BYTES, DialledConnection
-from uotp.transport.tls import LONE_BYTES, RECORD_BYTES, DialledTlsConnection, isEndOfStream
+from uotp.transport.tcp import READ_BYTES, DialledTcpStream
+from uotp.transport.tls import LONE_BYTES, RECORD_BYTES, DialledTlsStream, isEndOfStream
 from uotp.tunnel.accepted import AcceptedTunnel
 from uotp.tunnel.tunnel import CLOSE_SECONDS
 
@@ -63,7 +62,7 @@ class _ConnectionTestCase(SynchronousTestCase):
         """
         End it, if nobody has.
         """
-        self.connection.abortConnection()
+        self.connection.abort()
         self.reactor.advance(0)
         self.assertEqual(self.diary.says.count("lost"), 1)
         self.assertEqual((self.reactor.readers, self.reactor.writers), (set(), set()))
@@ -193,7 +192,7 @@ class PlainConnectionTests(_ConnectionTestCase):
         self.socket.room = 3
         self.connection.write(b"onetwo")
         self.connection.unregisterProducer()
-        self.connection.loseConnection()
+        self.connection.close()
         self.socket.room = 3
         self.happens(write=True)
         self.assertEqual(self.socket.taken, b"onetwo")
@@ -237,9 +236,8 @@ class HandshakeTests(_TlsConnectionTestCase):
         """
         self.assertEqual((self.fake.side, self.fake.steps), ("server", 0))
         self.assertIs(self.fake.socket, self.socket)
-        self.assertTrue(ISSLTransport.providedBy(self.connection))
-        self.assertIs(self.connection.getHandle(), self.fake)
-        self.assertEqual(self.connection.getPeerCertificate(), "the peer's")
+        self.assertIs(self.connection.tls, self.fake)
+        self.assertEqual(self.connection.security, Security())
         self.assertEqual(self.watched(), (True, False))
 
     def test_stepsGoOnAsBytesCome(self) -> None:
@@ -297,7 +295,7 @@ class HandshakeTests(_TlsConnectionTestCase):
         self.assertLost(SSL.Error)
         assert self.diary.reason is not None
         self.assertIs(self.diary.reason.value, refusal)
-        self.assertIs(self.diary.handle, self.fake)
+        self.assertEqual(self.diary.refusal, "the peer refused our certificate: unknown CA")
         self.assertEqual(self.diary.heard, [])
 
     def test_refusalIsNotTriedAgain(self) -> None:
@@ -351,7 +349,7 @@ class HandshakeTests(_TlsConnectionTestCase):
         self.happens(read=True)
         self.happens(read=True)
         self.assertEqual(self.diary.says, ["made"])
-        self.connection.abortConnection()
+        self.connection.abort()
         self.reactor.advance(0)
         self.assertLost(SSL.Error)
 
@@ -371,7 +369,7 @@ class HandshakeTests(_TlsConnectionTestCase):
         """
         There is nothing to say goodbye to.
         """
-        self.connection.loseConnection()
+        self.connection.close()
         self.reactor.advance(0)
         self.assertLost(ConnectionAborted)
         self.assertEqual(self.fake.goodbyes, 0)
@@ -463,14 +461,13 @@ class TlsConnectionTests(_TlsConnectionTestCase):
         self.fake.coming.append(SSL.Error(ALERT))
         self.happens(read=True)
         self.assertLost(SSL.Error)
-        assert self.diary.reason is not None
-        self.assertEqual(refusalReason(self.diary.reason, None), "the peer refused our certificate: unknown CA")
+        self.assertEqual(self.diary.refusal, "the peer refused our certificate: unknown CA")
 
     def test_protocolThatClosesUponDataIsLeftAlone(self) -> None:
         """
         What comes behind is for nobody.
         """
-        self.patch(self.diary, "dataReceived", lambda _: self.connection.abortConnection())
+        self.patch(self.diary, "dataReceived", lambda _: self.connection.abort())
         self.fake.coming.extend([LONG, SSL.ZeroReturnError()])
         self.happens(read=True)
         self.reactor.advance(0)
@@ -650,7 +647,7 @@ class TlsConnectionTests(_TlsConnectionTestCase):
         Those before it are sent, and those behind it wait.
         """
         data = os.urandom(3 * RECORD_BYTES + 5)
-        send, hindrances = self.fake.send, [SSL.WantReadError(), SSL.WantReadError(), None]
+        send, hindrances = self.fake.send, [SSL.WantReadError(), None]
 
         def sendUntilHindered(part: bytes) -> int:
             hindrance = hindrances.pop() if hindrances else None
@@ -677,7 +674,7 @@ class TlsConnectionTests(_TlsConnectionTestCase):
         self.fake.failure = SSL.WantReadError()
         self.connection.write(b"one")
         self.connection.unregisterProducer()
-        self.connection.loseConnection()
+        self.connection.close()
         self.happens(write=True)
         self.assertEqual((self.fake.goodbyes, self.watched()), (0, (True, False)))
         self.fake.failure = None
@@ -710,8 +707,8 @@ class TlsConnectionTests(_TlsConnectionTestCase):
         """
         Once, however often it is asked for.
         """
-        self.connection.loseConnection()
-        self.connection.loseConnection()
+        self.connection.close()
+        self.connection.close()
         self.assertEqual((self.fake.goodbyes, self.socket.shut, self.diary.says), (1, True, []))
         self.fake.coming.extend([LONG, SSL.ZeroReturnError()])
         self.happens(read=True)
@@ -725,7 +722,7 @@ class TlsConnectionTests(_TlsConnectionTestCase):
         self.fake.room = 0
         self.connection.write(b"one")
         self.connection.unregisterProducer()
-        self.connection.loseConnection()
+        self.connection.close()
         self.happens(write=True)
         self.assertEqual((self.fake.goodbyes, self.socket.shut), (0, False))
         self.fake.room = 1
@@ -738,7 +735,7 @@ class TlsConnectionTests(_TlsConnectionTestCase):
         The kernel says that no more comes.
         """
         self.fake.farewell = SSL.WantWriteError()
-        self.connection.loseConnection()
+        self.connection.close()
         self.assertTrue(self.socket.shut)
         self.fake.coming.append(EOF)
         self.happens(read=True)
@@ -750,8 +747,8 @@ class TlsConnectionTests(_TlsConnectionTestCase):
         """
         self.fake.coming.append(EOF)
         self.happens(read=True)
-        self.connection.loseConnection()
-        self.connection.abortConnection()
+        self.connection.close()
+        self.connection.abort()
         self.reactor.advance(0)
         self.assertEqual((self.fake.goodbyes, self.diary.says), (0, ["lost"]))
 
@@ -761,7 +758,7 @@ class TlsConnectionTests(_TlsConnectionTestCase):
         """
         self.fake.room = 0
         self.connection.write(b"one")
-        self.connection.abortConnection()
+        self.connection.abort()
         self.reactor.advance(0)
         self.assertLost(ConnectionAborted)
         self.assertIn(socket.SO_LINGER, [option for _, option, _ in self.socket.options])
@@ -773,8 +770,8 @@ class TlsConnectionTests(_TlsConnectionTestCase):
         """
         self.fake.coming.append(SSL.Error(ALERT))
         self.happens(read=True)
-        self.assertIs(self.diary.handle, self.fake)
-        self.assertIsNone(self.connection.getHandle())
+        self.assertEqual(self.diary.refusal, "the peer refused our certificate: unknown CA")
+        self.assertFalse(hasattr(self.connection, "tls"))
 
 
 class TunnelOverTlsTests(SynchronousTestCase):
@@ -878,7 +875,7 @@ class DialledTests(SynchronousTestCase):
         self.patch(tcp.BaseClient, "createInternetSocket", lambda _: self.socket)
         self.patch(tcp, "_getpeername", lambda _: (PEER.host, PEER.port))
 
-    def connect(self, kind: type[DialledConnection]) -> Any:
+    def connect(self, kind: type[DialledTcpStream]) -> Any:
         """
         @return: a connection of this kind, when TCP is connected.
         """
@@ -893,7 +890,7 @@ class DialledTests(SynchronousTestCase):
         """
         End it.
         """
-        connector.transport.abortConnection()
+        connector.transport.abort()
         self.reactor.advance(0)
         self.assertEqual(self.diary.says.count("lost"), 1)
         self.assertEqual([str(call) for call in self.reactor.getDelayedCalls()], [])
@@ -909,7 +906,7 @@ class DialledTests(SynchronousTestCase):
         """
         Tuned, and writing at once.
         """
-        connection = self.connect(DialledConnection)
+        connection = self.connect(DialledTcpStream)
         connection.write(b"one")
         self.assertEqual((self.diary.says, self.socket.taken), (["made"], b"one"))
         self.assertIn((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), self.socket.options)
@@ -919,7 +916,7 @@ class DialledTests(SynchronousTestCase):
         On its socket, as a client; and is secured when the server has answered.
         """
         self.tls.handshake = deque([SSL.WantReadError(), None])
-        kind = type("Kind", (DialledTlsConnection,), {"creator": staticmethod(self.createTls)})
+        kind = type("Kind", (DialledTlsStream,), {"creator": staticmethod(self.createTls)})
         connection = self.connect(kind)
         self.assertEqual((self.diary.says, self.tls.side, self.tls.socket), (["made"], "client", self.socket))
         self.reactor.happen(connection, write=True)
@@ -933,7 +930,7 @@ class DialledTests(SynchronousTestCase):
         And says what was wrong, when the server has closed.
         """
         self.tls.handshake = deque([SSL.WantReadError(), SSL.Error(ALERT)])
-        kind = type("Kind", (DialledTlsConnection,), {"creator": staticmethod(self.createTls)})
+        kind = type("Kind", (DialledTlsStream,), {"creator": staticmethod(self.createTls)})
         connection = self.connect(kind)
         self.reactor.happen(connection, write=True)
         self.reactor.happen(connection, read=True)

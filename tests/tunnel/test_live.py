@@ -9,7 +9,7 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 
 from tests.doubles.contracts import TimerTestCase
-from tests.doubles.twins import MemoryTransport, RecordingOwner, RecordingSession
+from tests.doubles.twins import TRANSPORT_BYTES, MemoryStream, RecordingOwner, RecordingSession
 from uotp.tunnel.dialled import DialledTunnel
 from uotp.tunnel.live import EMPTY_SECONDS, MAX_UNSENT_BYTES, STALL_SECONDS, LiveTunnels
 from uotp.tunnel.tunnel import CLOSE_SECONDS, Tunnel
@@ -52,13 +52,13 @@ class RollTests(TimerTestCase):
         self.roll.drainAll()
         return self.roll.whenEmpty()
 
-    def open(self) -> MemoryTransport:
+    def open(self) -> MemoryStream:
         """
         @return: the transport of a tunnel that is on the roll.
         """
         tunnel = DialledTunnel(self.clock, self.owner, b"")
         self.roll.add(tunnel)
-        transport = MemoryTransport(tunnel)
+        transport = MemoryStream(tunnel)
         tunnel.makeConnection(transport)
         self.addCleanup(transport.lose)
         return transport
@@ -144,11 +144,11 @@ class RollTests(TimerTestCase):
         """
         slow, stalled = self.open(), self.open()
         for transport in (slow, stalled):
-            transport.dataBuffer = bytes(192 * 1024)
+            transport.held = TRANSPORT_BYTES + 192 * 1024
             transport.protocol.pauseProducing()
         for _ in range(9):
             self.clock.advance(5)
-            slow.dataBuffer = slow.dataBuffer[20 * 1024 :]
+            slow.held -= 20 * 1024
             self.roll.abortStalled()
         self.assertEqual([each.aborted for each in (slow, stalled)], [False, True])
 
@@ -159,7 +159,7 @@ class RollTests(TimerTestCase):
         """
         piling, modest, reading = self.open(), self.open(), self.open()
         for transport, held in ((piling, MAX_UNSENT_BYTES + 1), (modest, MAX_UNSENT_BYTES), (reading, 1 << 30)):
-            transport.dataBuffer = bytes(min(held, MAX_UNSENT_BYTES + 1))
+            transport.held = TRANSPORT_BYTES + held
             if transport is not reading:
                 transport.protocol.pauseProducing()
         self.roll.abortStalled()

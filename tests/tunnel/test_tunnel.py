@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from OpenSSL import SSL
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
@@ -17,17 +16,19 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.certificates import CLIENT
 from tests.doubles.contracts import LinkContract, TimerTestCase
-from tests.doubles.tlspairs import TRUSTED, TlsTestCase
+from tests.doubles.tlspairs import GOOD, TRUSTED, TlsTestCase
 from tests.doubles.twins import (
     TRANSPORT_BYTES,
     MemoryLink,
-    MemoryTransport,
+    MemoryStream,
     RecordingOwner,
     RecordingSession,
+    streamOf,
     wrapInTls,
 )
-from uotp.boundaries import Link
+from uotp.boundaries import Link, Security
 from uotp.path import TROUBLED
+from uotp.tls.verification import publicKeyPin
 from uotp.train import Train, cut
 from uotp.tunnel.accepted import AcceptedTunnel
 from uotp.tunnel.dialled import DialledTunnel
@@ -95,7 +96,7 @@ def done() -> Failure:
 
 
 STEPS: dict[Event, Callable[[Tunnel], None]] = {
-    Event.CONNECTED: lambda tunnel: tunnel.makeConnection(MemoryTransport(tunnel, secured=True)),
+    Event.CONNECTED: lambda tunnel: tunnel.makeConnection(MemoryStream(tunnel, secured=True)),
     Event.SECURED: lambda tunnel: tunnel.handshakeCompleted(),
     Event.GREETED: lambda tunnel: tunnel.carryFor(RecordingSession()),
     Event.DRAIN: lambda tunnel: tunnel.drain() if tunnel.state in TALKING else None,
@@ -157,7 +158,7 @@ class _TunnelTestCase(TimerTestCase):
         """
         return AcceptedTunnel(self.clock, self.owner)
 
-    def openInFormat2(self) -> tuple[DialledTunnel, MemoryTransport]:
+    def openInFormat2(self) -> tuple[DialledTunnel, MemoryStream]:
         """
         @return: an open tunnel of format 2 whose session is ours, with all sent that it
             has to say at first.
@@ -170,16 +171,16 @@ class _TunnelTestCase(TimerTestCase):
         self.assertEqual(transport.getOutBuffer(), PING2 + FIRST_PING)
         return tunnel, transport
 
-    def connect(self, tunnel: Tunnel, *, secured: bool = False) -> MemoryTransport:
+    def connect(self, tunnel: Tunnel, *, secured: bool = False) -> MemoryStream:
         """
         Connect a tunnel; it is lost at the end of the test.
         """
-        transport = MemoryTransport(tunnel, secured=secured)
+        transport = MemoryStream(tunnel, secured=secured)
         tunnel.makeConnection(transport)
         self.addCleanup(transport.lose)
         return transport
 
-    def open(self) -> tuple[DialledTunnel, MemoryTransport]:
+    def open(self) -> tuple[DialledTunnel, MemoryStream]:
         """
         @return: an open tunnel whose session is ours, with its hello sent.
         """
@@ -238,7 +239,7 @@ class TunnelLifeTests(_TunnelTestCase):
         tunnel = self.dialled()
         transport = self.connect(tunnel)
         self.assertEqual((transport.stream, self.owner.opened), ([HELLO], [tunnel]))
-        self.assertIsNone(tunnel.tlsConnection())
+        self.assertIsNone(tunnel.security)
 
     def test_serverSaysNothingOnItsOwn(self) -> None:
         """
@@ -291,8 +292,8 @@ class TunnelLifeTests(_TunnelTestCase):
             for step in WAYS[state]:
                 STEPS[step](tunnel)
             tunnel.abort()
-            self.assertEqual((state, tunnel.state, tunnel.transport.aborted), (state, State.CLOSING, True))
-            tunnel.transport.lose()
+            self.assertEqual((state, tunnel.state, streamOf(tunnel).aborted), (state, State.CLOSING, True))
+            streamOf(tunnel).lose()
 
     def test_abortWithoutAConnectionDoesNothing(self) -> None:
         """
@@ -633,7 +634,7 @@ class TunnelLinkTests(LinkContract, _TunnelTestCase):
         """
         What its transport holds.
         """
-        stream: bytes = tunnel.transport.getOutBuffer() or b""
+        stream: bytes = streamOf(tunnel).getOutBuffer() or b""
         return [datagram for train in Format1Codec().decode(stream) for datagram in cut(train)]
 
 
@@ -674,9 +675,7 @@ def meet(clock: Clock, server: Any = None, client: Any = None) -> Ends:
 
     outer = accepted if server is None else wrapInTls(server, accepted, clock)
     inner = dialled if client is None else wrapInTls(client, dialled, clock, isClient=True)
-    pump = connect(
-        outer, MemoryTransport(outer, isServer=True), inner, MemoryTransport(inner), clock=clock, greet=False
-    )
+    pump = connect(outer, MemoryStream(outer, isServer=True), inner, MemoryStream(inner), clock=clock, greet=False)
     return Ends(dialled, accepted, pump, here, there, clientOwner, serverOwner)
 
 
@@ -824,13 +823,13 @@ class TlsEndsTests(PlainEndsTests, TlsTestCase):
         self.assertEqual((ends.here.says, ends.there.says), (["free"], ["free"]))
         self.part(ends)
 
-    def test_tlsConnectionIsKnownWhileItLives(self) -> None:
+    def test_whatTlsHasFoundOutIsKnown(self) -> None:
         """
-        The server asks it who the client is.
+        The server asks who the client is.
         """
         ends = self.meet()
-        for tunnel in (ends.client, ends.server):
-            self.assertIsInstance(tunnel.tlsConnection(), SSL.Connection)
+        self.assertEqual(ends.client.security, Security(b"uotp/2", publicKeyPin(GOOD.certificate)))
+        self.assertEqual(ends.server.security, Security(b"uotp/2", None))
 
     def test_clientThatLacksACertificateOpensButIsNotHeard(self) -> None:
         """
@@ -871,7 +870,7 @@ class Format2Tests(_TunnelTestCase):
     What is more in format 2: an answer to the hello, life, and an end with nothing lost.
     """
 
-    def accept(self) -> tuple[AcceptedTunnel, MemoryTransport]:
+    def accept(self) -> tuple[AcceptedTunnel, MemoryStream]:
         """
         @return: a server's tunnel of format 2 that is open, with all sent that it has
             to say at first.

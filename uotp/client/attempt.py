@@ -78,7 +78,7 @@ class Attempt:
             stage = "connection"
         else:
             stage = "answer to the hello" if tunnel.state is TunnelState.HELLO else "TLS handshake"
-        refusal = None if tunnel is None else refusalOf(tunnel)
+        refusal = None if tunnel is None else tunnel.refusal
         self._fail(refusal or f"no {stage} after {self._ways.settings.timeout:g} s")
 
     def _fail(self, words: str) -> None:
@@ -104,12 +104,3 @@ class Attempt:
             self._connecting.cancel()
         if tunnel is not None:
             tunnel.abort()
-
-
-def refusalOf(tunnel: Tunnel) -> str | None:
-    """
-    @return: what we have against the other end of a tunnel that has not gone yet, if
-        anything.
-    """
-    refusal: str | None = getattr(tunnel.tlsConnection(), "refusal", None)
-    return refusal

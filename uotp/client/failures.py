@@ -5,23 +5,19 @@ Why an attempt failed or a tunnel was lost, in words for the log.
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from twisted.internet import error
 from twisted.python.failure import Failure
 
-from uotp.tls import refusalReason
 
-
-def wordsForFailure(reason: Failure, connection: Any = None) -> str:
+def wordsForFailure(reason: Failure, refusal: str | None = None) -> str:
     """
     @param reason: why an attempt failed, or a tunnel was lost.
-    @param connection: OpenSSL's connection, if there was one.
+    @param refusal: why TLS refused, in words, if it did.
     @return: words for the log.
     """
-    words = refusalReason(reason, connection)
-    if words is not None:
-        return words
+    if refusal is not None:
+        return refusal
     for kind, words in (
         (error.DNSLookupError, "host name not found"),
         (error.ConnectionRefusedError, "connection refused"),

@@ -176,7 +176,7 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         """
         self._around.roll.discard(tunnel)
         self._retiring.discard(tunnel)
-        words = tunnel.fault or wordsForFailure(reason, tunnel.tlsConnection())
+        words = tunnel.fault or wordsForFailure(reason, tunnel.refusal)
         if tunnel is self._tunnel:
             if tunnel.heard and tunnel.wireFormat is WireFormat.ONE:
                 self._failures = 0

@@ -19,13 +19,13 @@ from uotp.net.sockopts import (
     requireMarks,
     setMark,
     tuneTunnelSocket,
-    unsentBytes,
 )
-from uotp.net.tcpinfo import tcpCost, tcpPathStats, unacknowledgedBytes
+from uotp.net.tcpinfo import TCP_INFO, tcpCost, tcpPathStats, unacknowledgedBytes
 
 __all__ = [
     "MAX_BUFFER_BYTES",
     "MIN_BUFFER_BYTES",
+    "TCP_INFO",
     "UDP_BUFFER_BYTES",
     "UNSENT_LIMIT_BYTES",
     "Addresses",
@@ -44,5 +44,4 @@ __all__ = [
     "tcpPathStats",
     "tuneTunnelSocket",
     "unacknowledgedBytes",
-    "unsentBytes",
 ]

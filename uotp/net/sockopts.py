@@ -11,7 +11,6 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from uotp.errors import ConfigurationError, StartError
 from uotp.telemetry import spelled
@@ -51,16 +50,6 @@ SO_MARK = getattr(socket, "SO_MARK", 36 if sys.platform == "linux" else None)
 SO_RCVBUFFORCE = 33
 SO_SNDBUFFORCE = 32
 """Numbers of Linux (asm-generic/socket.h) that Python's socket module does not name everywhere."""
-
-
-def connectionUnder(transport: Any) -> Any:
-    """
-    @param transport: of a tunnel, TCP or TLS over it.
-    @return: the TCP connection.
-    """
-    while hasattr(transport, "transport"):
-        transport = transport.transport
-    return transport
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,17 +123,6 @@ def congestionTrouble(error: OSError) -> str:
         available = Path("/proc/sys/net/ipv4/tcp_available_congestion_control").read_text(encoding="ascii")
         return f"{words} (it has: {', '.join(available.split())})"
     return words
-
-
-def unsentBytes(transport: Any) -> int:
-    """
-    @param transport: of a tunnel, TCP or TLS over it.
-    @return: what its connection holds and has not given to the kernel, as far as it
-        can be told.
-    """
-    transport = connectionUnder(transport)
-    waiting = len(getattr(transport, "dataBuffer", b"")) + getattr(transport, "_tempDataLen", 0)
-    return int(waiting - getattr(transport, "offset", 0))
 
 
 def enlargeUdpBuffers(udpSocket: socket.socket, wanted: int = UDP_BUFFER_BYTES) -> int:

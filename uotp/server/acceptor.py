@@ -6,7 +6,6 @@ registry says whom it carries for.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.interfaces import IAddress, IDelayedCall
@@ -32,9 +31,6 @@ honest client is through in a few round trips, so whoever waits long is not one.
 MAX_TUNNELS = 32768
 """Of all sessions together; at 31 KB each, a gigabyte."""
 
-Words = Callable[[Failure, Any], "str | None"]
-"""Why TLS refused a connection, in words, or L{None} when it did not."""
-
 
 class Acceptor(Factory):
     """
@@ -50,8 +46,6 @@ class Acceptor(Factory):
         roll: LiveTunnels,
         clock: Any,
         repeats: RateLimit,
-        refusalReason: Words,
-        identify: Callable[[Any], bytes | None],
         wire: WireChoice = WireChoice.AUTO,
         maxUnknown: int = MAX_UNKNOWN,
     ) -> None:
@@ -61,17 +55,12 @@ class Acceptor(Factory):
         @param clock: C{IReactorTime}.
         @param repeats: keeps the log short; our own, since strangers choose what is
             said here.
-        @param refusalReason: puts TLS's refusals into words.
-        @param identify: OpenSSL's connection, or L{None}, to what identifies the
-            client's certificate.
         @param wire: which formats may be spoken.
         """
         self._registry = registry
         self._roll = roll
         self._clock = clock
         self._repeats = repeats
-        self._refusalReason = refusalReason
-        self._identify = identify
         self._wire = wire
         self._closed = False
         self._maxUnknown = maxUnknown
@@ -159,7 +148,8 @@ class Acceptor(Factory):
                 f"it speaks format {hello.wireFormat.value}, and {spelled('wire')} {self._wire.value} was said here"
             )
             raise PeerError(reason)
-        owner = self._identify(tunnel.tlsConnection())
+        security = tunnel.security
+        owner = None if security is None else security.peerKey
         return self._registry.join(hello.sessionId, owner, tunnel, self._peers[tunnel])
 
     def tunnelDrained(self, tunnel: Tunnel) -> None:
@@ -198,7 +188,7 @@ class Acceptor(Factory):
         served = self._known.pop(tunnel, None)
         if served is not None:
             self._registry.leave(served, tunnel)
-        words = tunnel.fault or self._refusalReason(reason, tunnel.tlsConnection())
+        words = tunnel.fault or tunnel.refusal
         if words is not None:
             self._refused(peer, words)
         else:

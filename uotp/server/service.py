@@ -20,8 +20,8 @@ from uotp.server.settings import ServerSettings
 from uotp.server.target import TargetPort
 from uotp.session import WAIT_SECONDS
 from uotp.telemetry import RateLimit, logCounted, spelled
-from uotp.tls import ServerCredentials, publicKeyPin, refusalReason
-from uotp.transport import AcceptedConnection, AcceptedTlsConnection
+from uotp.tls import ServerCredentials
+from uotp.transport import AcceptedTcpStream, AcceptedTlsStream
 from uotp.tunnel import TunnelService
 from uotp.udp import datagramPortOpener
 
@@ -59,14 +59,12 @@ class ServerService(TunnelService):
             self.roll,
             reactor,
             RateLimit(reactor.seconds),
-            refusalReason,
-            certificateIdentity,
             settings.wire,
         )
         self._accepted = (
-            partial(AcceptedConnection, settings.tuning)
+            partial(AcceptedTcpStream, settings.tuning)
             if credentials is None
-            else partial(AcceptedTlsConnection, credentials.connection, settings.tuning)
+            else partial(AcceptedTlsStream, credentials.connection, settings.tuning)
         )
 
     def _makeLeg(self) -> TargetPort:
@@ -134,13 +132,3 @@ class ServerService(TunnelService):
     def _drain(self, _: object) -> Deferred[None]:
         self.roll.drainAll()
         return self.roll.whenEmpty().addCallback(lambda _: self._registry.endAll())
-
-
-def certificateIdentity(connection: Any) -> bytes | None:
-    """
-    @param connection: OpenSSL's connection, or L{None} without TLS.
-    @return: the digest of the client's public key, which stays the same when the
-        certificate is renewed; L{None} when there is no certificate.
-    """
-    certificate = connection.get_peer_certificate(as_cryptography=True) if connection is not None else None
-    return None if certificate is None else publicKeyPin(certificate)

@@ -10,9 +10,8 @@ from uotp.tls.credentials import (
     ServerCredentials,
     ServerTls,
     parsePin,
-    publicKeyPin,
-    refusalReason,
 )
+from uotp.tls.verification import publicKeyPin
 
 __all__ = [
     "ClientCredentials",
@@ -21,5 +20,4 @@ __all__ = [
     "ServerTls",
     "parsePin",
     "publicKeyPin",
-    "refusalReason",
 ]

@@ -15,20 +15,18 @@ from typing import Any
 
 from cryptography import x509
 from OpenSSL import SSL
-from twisted.python.failure import Failure
 
 from uotp.errors import ConfigurationError
 from uotp.telemetry import Logger, spelled
 from uotp.tls import contexts
 from uotp.tls.pem import readIdentity
-from uotp.tls.reasons import errorWords, plainText
+from uotp.tls.reasons import plainText
 from uotp.tls.verification import (
     PIN_BYTES,
     PeerName,
     Requirements,
     VerifyingConnection,
     parsePin,
-    publicKeyPin,
     verifyPeer,
 )
 from uotp.wire import WireChoice, offered, selected
@@ -39,8 +37,6 @@ __all__ = [
     "ServerCredentials",
     "ServerTls",
     "parsePin",
-    "publicKeyPin",
-    "refusalReason",
 ]
 
 EXPIRY_WARNING = timedelta(days=14)
@@ -187,7 +183,7 @@ class ServerCredentials(_Credentials):
         """
         return self._vetting is not None
 
-    def connection(self, socket: Any = None) -> SSL.Connection:
+    def connection(self, socket: Any = None) -> VerifyingConnection:
         """
         Make one connection, with the newest of the credentials.
 
@@ -248,7 +244,7 @@ class ClientCredentials(_Credentials):
         context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, verifyPeer)
         return context, ours
 
-    def creatorFor(self, host: str) -> Callable[[Any], SSL.Connection]:
+    def creatorFor(self, host: str) -> Callable[[Any], VerifyingConnection]:
         """
         Prepare for one server.
 
@@ -265,7 +261,7 @@ class ClientCredentials(_Credentials):
         vetting = Requirements("server", chain=chain, name=asked if named else None, pins=tuple(choices.pins))
         indication = None if asked.isAddress else asked.text.encode("ascii")
 
-        def create(socket: Any = None) -> SSL.Connection:
+        def create(socket: Any = None) -> VerifyingConnection:
             connection = VerifyingConnection(self._context, vetting, socket)
             if indication is not None:
                 connection.set_tlsext_host_name(indication)
@@ -280,17 +276,3 @@ def _peerName(host: str, what: str) -> PeerName:
     except (ValueError, ImportError) as problem:
         message = f"{what}: {plainText(host)!r} is neither a host name nor an IP address"
         raise ConfigurationError(message) from problem
-
-
-def refusalReason(reason: Failure, connection: SSL.Connection | None) -> str | None:
-    """
-    Say in words why TLS came to nothing, at either end.
-
-    @param reason: what C{connectionLost} was given.
-    @param connection: C{transport.getHandle()}, which must be asked for inside
-        that very C{connectionLost}; without it some words are less exact.
-    @return: one line, or L{None} when it was no refusal.
-    """
-    if isinstance(connection, VerifyingConnection) and connection.refusal is not None:
-        return connection.refusal
-    return errorWords(reason.value, connection) if isinstance(reason.value, SSL.Error) else None

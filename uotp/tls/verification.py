@@ -23,7 +23,7 @@ from service_identity.cryptography import verify_certificate_hostname, verify_ce
 from service_identity.hazmat import DNS_ID
 
 from uotp.net import Host
-from uotp.tls.reasons import alternativeNames, plainText, verificationWords
+from uotp.tls.reasons import alternativeNames, errorWords, plainText, verificationWords
 
 PIN_BYTES = 32
 """The length of a SHA-256."""
@@ -205,6 +205,25 @@ class VerifyingConnection(SSL.Connection):
         if ok and depth == 0:
             self._vetted = True
         return True
+
+    def peerPin(self) -> bytes | None:
+        """
+        @return: the L{publicKeyPin} of the peer's certificate, or L{None} when it has shown
+            none.
+        """
+        certificate = self.get_peer_certificate(as_cryptography=True)
+        return None if certificate is None else publicKeyPin(certificate)
+
+    def refusalWords(self, error: BaseException | None = None) -> str | None:
+        """
+        Say in words why TLS came to nothing, at either end.
+
+        @param error: what has ended the connection, if anything has.
+        @return: one line, or L{None} when it was no refusal.
+        """
+        if self.refusal is not None:
+            return self.refusal
+        return errorWords(error, self) if isinstance(error, SSL.Error) else None
 
     def _objection(self, certificate: x509.Certificate, error: int, depth: int, *, ok: bool) -> str | None:
         vetting = self._vetting

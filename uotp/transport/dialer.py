@@ -17,23 +17,23 @@ from twisted.internet.protocol import Factory
 from zope.interface import alsoProvides, directlyProvides, providedBy
 
 from uotp.net import TunnelSocketOptions
-from uotp.transport.tcp import DialledConnection
-from uotp.transport.tls import DialledTlsConnection
+from uotp.transport.tcp import DialledTcpStream
+from uotp.transport.tls import DialledTlsStream
 
 
 class TunnelConnector(tcp.Connector):
     """
-    Connects with the kind of connection that it was given.
+    Connects with the kind of stream that it was given.
     """
 
-    connectionClass: type[DialledConnection] = DialledConnection
+    streamClass: type[DialledTcpStream] = DialledTcpStream
 
-    def _makeTransport(self) -> DialledConnection:
-        return self.connectionClass(self.host, self.port, self.bindAddress, self, self.reactor)
+    def _makeTransport(self) -> DialledTcpStream:
+        return self.streamClass(self.host, self.port, self.bindAddress, self, self.reactor)
 
 
 def connectTunnel(
-    kind: type[DialledConnection],
+    kind: type[DialledTcpStream],
     reactor: Any,
     host: str,
     port: int,
@@ -44,11 +44,11 @@ def connectTunnel(
     """
     Begin to connect, as C{IReactorTCP.connectTCP}.
 
-    @param kind: what connection is to be made.
+    @param kind: what stream is to be made.
     @return: the connector.
     """
     connector = TunnelConnector(host, port, factory, timeout, bindAddress, reactor)
-    connector.connectionClass = kind
+    connector.streamClass = kind
     connector.connect()
     return connector
 
@@ -107,12 +107,12 @@ class Dialer:
         """
         host, port = server
         choices: dict[str, Any] = {"mark": mark, "tuning": tuning or TunnelSocketOptions()}
-        kind: type[DialledConnection]
+        kind: type[DialledTcpStream]
         if creator is None:
-            kind = type("OurPlainConnection", (DialledConnection,), choices)
+            kind = type("OurTcpStream", (DialledTcpStream,), choices)
         else:
             choices["creator"] = staticmethod(creator)
-            kind = type("OurTlsConnection", (DialledTlsConnection,), choices)
+            kind = type("OurTlsStream", (DialledTlsStream,), choices)
         connect = partial(connectTunnel, kind)
         self._endpoint = HostnameEndpoint(DiallingReactor(reactor, resolver, connect), host, port, timeout)
 
@@ -126,4 +126,15 @@ class Dialer:
         """
         factory: Any = Factory.forProtocol(makeTunnel)
         factory.noisy = False
-        return self._endpoint.connect(factory)
+        return self._endpoint.connect(factory).addCallback(deliverDirectly)
+
+
+def deliverDirectly(tunnel: Any) -> Any:
+    """
+    The endpoint stands between a stream and its protocol, until they are connected: from
+    here on it would only hand on what comes.
+
+    @return: the tunnel.
+    """
+    tunnel.transport.protocol = tunnel
+    return tunnel

@@ -1,51 +1,174 @@
 """
-The connection under a tunnel, on either end: Twisted's own over TCP, but that what is
+The stream under a tunnel, on either end: Twisted's own over TCP, but that what is
 written goes to the kernel at once, as far as the kernel takes it, and only the rest
 waits for the reactor.  So a lone datagram is on its way without another turn, and a
-connection that holds anything is one that the kernel takes no more from:
+stream that holds anything is one that the kernel takes no more from:
 C{pauseProducing} comes with the first byte that has to wait.
+
+What a stream does when the reactor calls depends on its phase
+(L{uotp.transport.phases.NEXT_PHASE}).  The class has what an open one does, and finds
+nothing to ask on its way; any other phase puts its own methods in front of those.
 """
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.internet import main, tcp
+from twisted.python.failure import Failure
 
+from uotp.boundaries import Security
+from uotp.errors import PeerError
 from uotp.net import (
+    TCP_INFO,
     TunnelSocketOptions,
     setMark,
     tcpCost,
     tcpPathStats,
     tuneTunnelSocket,
     unacknowledgedBytes,
-    unsentBytes,
 )
-from uotp.path import TROUBLED, PathStats
+from uotp.path import PathStats
+from uotp.transport.phases import CARRYING, EARLY, NEXT_PHASE, Event, Phase
+from uotp.transport.preamble import Preamble, PreambleExchange
 
 READ_BYTES = 64 * 1024
-"""What a connection reads before others get their turn, and then decodes at one go."""
+"""What a stream reads before others get their turn, and then decodes at one go."""
+
+TROUBLE_BYTES = 2
+"""Of C{struct tcp_info}: the second byte is the state of congestion control, 0 when nothing is amiss."""
+
+OPEN = Phase.OPEN
 
 
-class PlainConnection(tcp.Connection):
+class TcpStream(tcp.Connection):
     """
-    What is the same for the connections of both ends.
+    A stream over TCP, at either end; alone it has no TLS.  Which end it is, a subclass
+    says.
+
+    @cvar makePreamble: makes what is said before the stream itself; L{None} for nothing.
+    @cvar WAYS: the methods that read and write in a phase, where they are not those of an
+        open stream.
+    @ivar phase: where in its life it is.
     """
 
     bufferSize = 0  # so that a producer is paused as soon as anything waits
     protocol: Any
+    makePreamble: Callable[[], Preamble] | None = None
+    WAYS: Mapping[Phase, tuple[str, str]] = {Phase.PREAMBLE: ("_exchangePreamble", "_exchangePreamble")}
+    phase = Phase.PREAMBLE
+    _exchange: PreambleExchange | None = None
+    _failure: Failure | None = None
+
+    @property
+    def security(self) -> Security | None:
+        """
+        L{None}: there is no TLS.
+        """
+        return None
+
+    # The life of the stream.
+
+    def _advance(self, event: Event) -> bool:
+        """
+        @return: whether the event changed the phase.
+        """
+        after = NEXT_PHASE.get((self.phase, event))
+        if after is None:
+            return False
+        self.phase = after
+        self._bind()
+        return True
+
+    def _bind(self) -> None:
+        own = vars(self)
+        ways = self.WAYS.get(self.phase)
+        if ways is not None:
+            own["doRead"], own["doWrite"] = (getattr(self, name) for name in ways)
+        else:
+            own.pop("doRead", None)
+            own.pop("doWrite", None)
+
+    def _begin(self) -> None:
+        """
+        TCP is connected.
+        """
+        make = type(self).makePreamble
+        if make is None:
+            self._beginHandshake()
+        else:
+            self._exchange = PreambleExchange(make(), self.socket)
+            self._bind()
+            self.startWriting()
+
+    def _beginHandshake(self) -> None:
+        """
+        What comes before TLS is over.
+        """
+        self._advance(Event.PREAMBLE_OVER)
+        self._secured()
+
+    def _secured(self) -> None:
+        """
+        The stream is open, for what was written meanwhile as well.
+        """
+        self._advance(Event.SECURED)
+        if self.dataBuffer or self._tempDataLen:
+            self.startWriting()
+
+    def _exchangePreamble(self) -> Any:
+        """
+        Go on with what comes before TLS.
+        """
+        exchange = self._exchange
+        assert exchange is not None
+        try:
+            exchange.goOn()
+        except EOFError:
+            return main.CONNECTION_DONE
+        except PeerError as error:
+            self._failure = cleaned(error)
+            return main.CONNECTION_LOST
+        except OSError:
+            return main.CONNECTION_LOST
+        if exchange.hasSaidAll:
+            self.stopWriting()
+        else:
+            self.startWriting()
+        if not exchange.hasHeardAll:
+            return None
+        if not exchange.hasSaidAll:
+            self.stopReading()  # what has come is for the stream
+            return None
+        self._exchange = None
+        self.startReading()
+        self._beginHandshake()
+        return None
+
+    # The data.
 
     def write(self, data: bytes) -> None:
         """
         Send at once what can be sent, and the rest later.
         """
-        if self.connected and not self.dataBuffer and not self._tempDataLen:
-            sent = self.writeSomeData(data)
+        if self.phase is OPEN and not self._tempDataLen and not self.dataBuffer:
+            try:
+                sent = self.socket.send(data)
+            except OSError:  # the reactor meets it again, and can end the connection
+                sent = 0
             if sent == len(data):
                 return
-            if not isinstance(sent, Exception):  # the reactor meets it again, and can end the connection
-                data = data[sent:]
-        super().write(data)
+            data = data[sent:]
+        self._hold(data)
+
+    def _hold(self, data: bytes) -> None:
+        """
+        Send it later, unless the stream has been closed.
+        """
+        if not self.disconnecting and (self.phase in CARRYING or self.phase in EARLY):
+            super().write(data)
 
     def doRead(self) -> Any:
         """
@@ -62,37 +185,102 @@ class PlainConnection(tcp.Connection):
         self.protocol.dataReceived(data)
         return None
 
-    def cost(self) -> int:
-        """
-        @return: what stands before the next byte that is written, in bytes; see
-            L{uotp.boundaries.Stream.cost}.
-        """
-        return tcpCost(self.socket) + unsentBytes(self)
+    # What there is to tell.
 
-    def pathStats(self) -> PathStats | None:
+    def queuedBytes(self) -> int:
         """
-        @return: how the connection stands; see L{uotp.boundaries.Stream.pathStats}.
+        See L{uotp.boundaries.Stream.queuedBytes}.
         """
-        return tcpPathStats(self.socket)
+        return len(self.dataBuffer) - self.offset + self._tempDataLen
 
     def isTroubled(self) -> bool:
         """
-        @return: whether the kernel is repairing a loss on the connection.
+        See L{uotp.boundaries.Stream.isTroubled}.
         """
-        return tcpCost(self.socket) >= TROUBLED
+        if TCP_INFO is None:
+            return False
+        try:
+            return self.socket.getsockopt(socket.IPPROTO_TCP, TCP_INFO, TROUBLE_BYTES)[1] != 0
+        except OSError:
+            return True
+
+    def cost(self) -> int:
+        """
+        See L{uotp.boundaries.Stream.cost}.
+        """
+        return tcpCost(self.socket) + self.queuedBytes()
+
+    def pathStats(self) -> PathStats | None:
+        """
+        See L{uotp.boundaries.Stream.pathStats}.
+        """
+        return tcpPathStats(self.socket)
 
     def unacknowledged(self) -> int | None:
         """
-        @return: how much of what was written the other kernel has not acknowledged, as it
-            is on the wire, in bytes; L{None} where the system does not tell.
+        See L{uotp.boundaries.Stream.unacknowledged}.
         """
         inKernel = unacknowledgedBytes(self.socket)
-        return None if inKernel is None else inKernel + unsentBytes(self)
+        return None if inKernel is None else inKernel + self.queuedBytes()
+
+    # The end.
+
+    def close(self) -> None:
+        """
+        Send what is written, and close then; abort what is not open yet.
+        """
+        if not self.connected or self.disconnecting:
+            return
+        if self.phase in CARRYING:
+            self.unregisterProducer()
+            self._leave()
+        elif self.phase is not Phase.CLOSING:
+            self.abort()
+
+    def _leave(self) -> None:
+        super().loseConnection()
+        self._advance(Event.GOODBYE)
+
+    def abort(self) -> None:
+        """
+        Close now, and drop what is written.
+        """
+        self._advance(Event.END)
+        super().abortConnection()
+
+    def loseConnection(self) -> None:
+        """
+        See C{ITransport}: what Twisted calls for L{close}.
+        """
+        self.close()
+
+    def abortConnection(self) -> None:
+        """
+        See C{ITCPTransport}: what Twisted calls for L{abort}.
+        """
+        self.abort()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """
+        The connection is gone.
+        """
+        self._advance(Event.END)
+        failure, self._failure = self._failure or reason, None
+        super().connectionLost(failure)
 
 
-class DialledConnection(PlainConnection, tcp.Client):
+def cleaned(error: Exception) -> Failure:
     """
-    A connection that we have opened.
+    @return: a failure that keeps none of the frames that it has come through.
+    """
+    failure = Failure(error)
+    failure.cleanFailure()
+    return failure
+
+
+class DialledTcpStream(TcpStream, tcp.Client):
+    """
+    A stream that we have opened.
 
     @cvar tuning: how its socket is set up.
     @cvar mark: its firewall mark, from before the first packet, or L{None}.
@@ -116,10 +304,14 @@ class DialledConnection(PlainConnection, tcp.Client):
         tuneTunnelSocket(made, self.tuning)
         return made
 
+    def _connectDone(self) -> None:
+        self._begin()
+        super()._connectDone()
 
-class AcceptedConnection(PlainConnection, tcp.Server):
+
+class AcceptedTcpStream(TcpStream, tcp.Server):
     """
-    A connection that we have accepted.
+    A stream that we have accepted.
     """
 
     def __init__(self, tuning: TunnelSocketOptions, accepted: Any, *rest: Any) -> None:
@@ -130,3 +322,4 @@ class AcceptedConnection(PlainConnection, tcp.Server):
         """
         tuneTunnelSocket(accepted, tuning)
         super().__init__(accepted, *rest)
+        self._begin()

@@ -1,22 +1,22 @@
 """
-A connection under a tunnel with TLS, which works on the socket itself and not on
-buffers in memory, of which each tunnel would keep several, as large as the most that
-it ever carried.
+A stream with TLS, which works on the socket itself and not on buffers in memory, of
+which each tunnel would keep several, as large as the most that it ever carried.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 from OpenSSL import SSL
 from twisted.internet import main
-from twisted.internet.interfaces import ISSLTransport
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
+from uotp.boundaries import Security, Stream
 from uotp.net import TunnelSocketOptions
-from uotp.transport.tcp import READ_BYTES, AcceptedConnection, DialledConnection, PlainConnection
+from uotp.transport.phases import Event, Phase
+from uotp.transport.tcp import OPEN, READ_BYTES, AcceptedTcpStream, DialledTcpStream, TcpStream, cleaned
 
 RECORD_BYTES = 16384
 """The most that one record of TLS carries."""
@@ -30,36 +30,91 @@ spares cutting the next train in two.
 """
 
 
-@implementer(ISSLTransport)
-class TlsConnection(PlainConnection):
+class TlsConnection(Protocol):
     """
-    The same with TLS.
-
-    @ivar tls: OpenSSL's connection, on our socket.
+    OpenSSL's connection on a socket, as a stream needs it: it raises C{SSL.Error}, and
+    knows in words why the peer is refused.
     """
 
-    tls: Any
-    _secured = False
-    _readingWaits = False  # TLS has to answer first, and the kernel takes nothing
-    _writingWaits = False  # TLS has to read the rest of a message first
-    _leaving = False
-    _saidGoodbye = False
-    _lingering = False  # until the peer has had time to read why it was refused
-    _failure: Failure | None = None
+    def set_accept_state(self) -> None:
+        """
+        Be the server.
+        """
 
-    def getHandle(self) -> Any:
+    def set_connect_state(self) -> None:
         """
-        @return: OpenSSL's connection.
+        Be the client.
         """
-        return self.tls
 
-    def getPeerCertificate(self) -> Any:
+    def do_handshake(self) -> None:
         """
-        See C{ISSLTransport}.
+        Go on with the handshake.
         """
-        return self.tls.get_peer_certificate()
+
+    def send(self, buf: Any, /) -> int:
+        """
+        @return: how many of these bytes were sent.
+        """
+
+    def recv(self, bufsiz: int, /) -> bytes:
+        """
+        @return: what has come, at most a record.
+        """
+
+    def shutdown(self) -> bool:
+        """
+        Say goodbye.
+        """
+
+    def get_alpn_proto_negotiated(self) -> bytes:
+        """
+        @return: what both ends have agreed on, or nothing.
+        """
+
+    def peerPin(self) -> bytes | None:
+        """
+        @return: the SHA-256 of the peer's public key, or L{None} without a certificate.
+        """
+
+    def refusalWords(self, error: BaseException | None, /) -> str | None:
+        """
+        @param error: what has ended the connection, if anything has.
+        @return: why one end refuses the other, or L{None}.
+        """
+
+
+class TlsStream(TcpStream):
+    """
+    A stream with TLS, at either end.
+
+    @ivar tls: OpenSSL's connection, on our socket, while there is one.
+    """
+
+    tls: TlsConnection
+    WAYS: Mapping[Phase, tuple[str, str]] = {
+        **TcpStream.WAYS,
+        Phase.HANDSHAKE: ("_shakeHands", "_shakeHands"),
+        Phase.ANSWERING: ("_answer", "_answer"),
+        Phase.AWAITING: ("_readOn", "_waitToRead"),
+        Phase.REFUSED: ("_discard", "_waitToRead"),
+    }
+    _security = Security()
+
+    @property
+    def security(self) -> Security:
+        """
+        What TLS has found out so far.
+        """
+        tls: TlsConnection | None = vars(self).get("tls")
+        if tls is None:
+            return self._security
+        error = None if self._failure is None else self._failure.value
+        return self._security._replace(refusal=tls.refusalWords(error))
 
     # The handshake.
+
+    def _beginHandshake(self) -> None:
+        self._advance(Event.PREAMBLE_OVER)
 
     def _shakeHands(self) -> Any:
         try:
@@ -70,34 +125,33 @@ class TlsConnection(PlainConnection):
         except SSL.WantWriteError:
             self.stopReading()  # or what has come would wake us for nothing
             self.startWriting()
-        except SSL.Error:
-            return self._refuse()
+        except SSL.Error as error:
+            return self._refuse(error)
         else:
-            self._secured = True
+            self._security = Security(self.tls.get_alpn_proto_negotiated() or None, self.tls.peerPin())
             self.startReading()
             self.stopWriting()
+            self._secured()
             self.protocol.handshakeCompleted()
         return None
 
-    def _refuse(self) -> Any:
+    def _refuse(self, error: SSL.Error) -> Any:
         """
         The handshake has failed.  To close at once would make the kernel tear the
         connection down with what the peer has sent meanwhile, and the peer would
         never read why; so wait for the peer's end, which whoever made us bounds.
         """
-        end = self._fail()
+        end = self._fail(error)
         if self._failure is None:
             return end
-        self._lingering = True
+        self._advance(Event.REFUSAL)
         self.startReading()
         self.stopWriting()
         return self._shutDown()
 
-    def _fail(self) -> Exception:
-        failure = Failure()
-        if not isEndOfStream(failure.value):
-            failure.cleanFailure()
-            self._failure = failure
+    def _fail(self, error: SSL.Error) -> Exception:
+        if not isEndOfStream(error):
+            self._failure = cleaned(error)
         return main.CONNECTION_LOST
 
     def _shutDown(self) -> Any:
@@ -116,14 +170,22 @@ class TlsConnection(PlainConnection):
         """
         Read what has come, bounded.
         """
-        if not self._secured:
-            return self._discard() if self._lingering else self._shakeHands()
-        if self._writingWaits:
-            self._writingWaits = False
-            self.startWriting()
+        try:
+            record = self.tls.recv(RECORD_BYTES)
+        except SSL.Error as error:
+            return self._notRead(error)
+        if len(record) >= LONE_BYTES:
+            return self._readMore(record)
+        self.protocol.dataReceived(record)
+        return None
+
+    def _readMore(self, record: bytes) -> Any:
+        """
+        Read what may have come behind a record.
+        """
+        records = [record]
+        size = len(record)
         end: Any = None
-        records: list[bytes] = []
-        size = 0
         try:
             while size < READ_BYTES:
                 record = self.tls.recv(RECORD_BYTES)
@@ -131,18 +193,62 @@ class TlsConnection(PlainConnection):
                 size += len(record)
                 if len(record) < LONE_BYTES or (len(record) < RECORD_BYTES and size >= READ_BYTES // 2):
                     break
-        except SSL.WantReadError:
-            pass
-        except SSL.WantWriteError:
-            self._waitToAnswer()
-        except SSL.ZeroReturnError:
-            self._sayGoodbye()
-            end = main.CONNECTION_DONE
-        except SSL.Error:
-            end = self._fail()
-        if records:
-            self.protocol.dataReceived(records[0] if len(records) == 1 else b"".join(records))
+        except SSL.Error as error:
+            end = self._notRead(error)
+        self.protocol.dataReceived(records[0] if len(records) == 1 else b"".join(records))
         return end
+
+    def _notRead(self, error: SSL.Error) -> Any:
+        """
+        @return: what has ended the connection, if it has ended.
+        """
+        if isinstance(error, SSL.WantReadError):
+            return None
+        if isinstance(error, SSL.WantWriteError):
+            self._waitToAnswer()
+            return None
+        if isinstance(error, SSL.ZeroReturnError):
+            self._sayGoodbye()
+            return main.CONNECTION_DONE
+        return self._fail(error)
+
+    def _waitToAnswer(self) -> None:
+        """
+        The peer has asked TLS for new keys and does not read the answer: read no
+        more either, and count as full, so that one who goes on like this is found.
+        """
+        if not self._advance(Event.ANSWER_WAITS):
+            return
+        self.stopReading()
+        self.startWriting()
+        self.producerPaused = True
+        producer: Any = self.producer
+        if producer is not None:
+            producer.pauseProducing()
+
+    def _answer(self) -> Any:
+        """
+        There is room: answer, read, and go on with what waits.
+        """
+        self._advance(Event.GOES_ON)
+        self.startReading()
+        end = self.doRead()
+        return end if end or self.phase is Phase.ANSWERING else self.doWrite()
+
+    def _readOn(self) -> Any:
+        """
+        Something has come, with which it may be possible to write.
+        """
+        self._advance(Event.GOES_ON)
+        self.startWriting()
+        return self.doRead()
+
+    def _waitToRead(self) -> None:
+        """
+        There is room, but nothing can be written before more has come: without this
+        we would be called again and again.
+        """
+        self.stopWriting()
 
     def _discard(self) -> Any:
         try:
@@ -153,20 +259,25 @@ class TlsConnection(PlainConnection):
             return main.CONNECTION_LOST
         return None if data else main.CONNECTION_DONE
 
-    def _waitToAnswer(self) -> None:
-        """
-        The peer has asked TLS for new keys and does not read the answer: read no
-        more either, and count as full, so that one who goes on like this is found.
-        """
-        self._readingWaits = True
-        self.stopReading()
-        self.startWriting()
-        self.producerPaused = True
-        producer: Any = self.producer
-        if producer is not None:
-            producer.pauseProducing()
-
     # Writing.
+
+    def write(self, data: bytes) -> None:
+        """
+        Encrypt and send at once what can be sent, and the rest later.
+        """
+        if self.phase is OPEN and data and not self._tempDataLen and not self.dataBuffer:
+            if len(data) > RECORD_BYTES:
+                sent = self.writeSomeData(data)
+            else:
+                try:
+                    sent = self.tls.send(data)
+                except SSL.Error as error:
+                    sent = self._notSent(error) or 0
+            if sent == len(data):
+                return
+            if not isinstance(sent, Exception):  # the reactor meets it again, and can end the connection
+                data = data[sent:]
+        self._hold(data)
 
     def writeSomeData(self, data: bytes) -> Any:
         """
@@ -179,52 +290,56 @@ class TlsConnection(PlainConnection):
         try:
             while sent < len(data):  # OpenSSL must not be asked to send nothing
                 sent += self.tls.send(view[sent : sent + RECORD_BYTES])
-        except SSL.WantWriteError:
-            pass
-        except SSL.WantReadError:
-            self._writingWaits = True
-        except SSL.Error:
-            return self._fail()
+        except SSL.Error as error:
+            return self._notSent(error) or sent
         return sent
+
+    def _notSent(self, error: SSL.Error) -> Any:
+        """
+        @return: what has ended the connection, if it has ended.
+        """
+        if isinstance(error, SSL.WantWriteError):
+            return None
+        if isinstance(error, SSL.WantReadError):
+            self._advance(Event.MESSAGE_UNFINISHED)
+            return None
+        return self._fail(error)
 
     def doWrite(self) -> Any:
         """
         Go on where the kernel took nothing before.
         """
-        if not self._secured:
-            return None if self._lingering else self._shakeHands()
-        if self._readingWaits:
-            self._readingWaits = False
-            self.startReading()
-            end = self.doRead()
-            if end or self._readingWaits:
-                return end
         end = super().doWrite()
-        if self._writingWaits and not end:
-            self.stopWriting()  # there is room, so that we would be called again and again
-        if self._leaving and not end and not self.dataBuffer and not self._tempDataLen:
+        if end:
+            return end
+        if self.phase is Phase.AWAITING:
+            self.stopWriting()
+        elif self.disconnecting and not self.dataBuffer and not self._tempDataLen:
             return self._sayGoodbye()
-        return end
+        return None
+
+    def _postLoseConnection(self) -> None:
+        """
+        What was written is sent; L{doWrite} says goodbye then.
+        """
 
     # The end.
 
-    def loseConnection(self, reason: Any = None) -> None:
+    def _leave(self) -> None:
         """
-        Send what is written, say that it was all, and wait for the peer to say the
-        same.  Whoever calls this sets a time for it.
+        Say, behind what is written, that it was all, and wait for the peer to say the
+        same.
         """
-        if not self.connected or self._leaving:
-            return
-        self._leaving = True
-        if not self._secured:
-            self.abortConnection()
-        elif not self.dataBuffer and not self._tempDataLen:
+        self.disconnecting = 1
+        if not self.dataBuffer and not self._tempDataLen:
             self._sayGoodbye()
 
     def _sayGoodbye(self) -> Any:
-        if self._saidGoodbye:
+        isDeaf = self.phase is Phase.ANSWERING
+        if not self._advance(Event.GOODBYE):
             return None
-        self._saidGoodbye = True
+        if isDeaf:
+            self.startReading()
         with suppress(SSL.Error):  # the kernel takes nothing, or the connection is broken: its end says as much
             self.tls.shutdown()
         return self._shutDown()
@@ -233,8 +348,11 @@ class TlsConnection(PlainConnection):
         """
         The connection is gone.
         """
-        super().connectionLost(self._failure or reason)
-        self.tls = self._failure = None  # each knows the other
+        tls: TlsConnection | None = vars(self).pop("tls", None)  # each knows the other
+        if tls is not None:
+            error = (self._failure or reason).value
+            self._security = self._security._replace(refusal=tls.refusalWords(error))
+        super().connectionLost(reason)
 
 
 def isEndOfStream(error: BaseException | None) -> bool:
@@ -249,32 +367,28 @@ def isEndOfStream(error: BaseException | None) -> bool:
     return not queue or any(not entry[-1] or "unexpected eof" in str(entry[-1]).lower() for entry in queue)
 
 
-class DialledTlsConnection(TlsConnection, DialledConnection):
+class DialledTlsStream(TlsStream, DialledTcpStream):
     """
-    The same with TLS.
+    A stream with TLS that we have opened.
 
     @cvar creator: makes OpenSSL's connection for a socket.
     """
 
     creator: Any
 
-    def doConnect(self) -> None:
-        """
-        Connect, and begin the handshake when that is done.
-        """
-        super().doConnect()
-        if self.connected:
-            self.startWriting()
-
     def _connectDone(self) -> None:
         self.tls = type(self).creator(self.socket)
         self.tls.set_connect_state()
         super()._connectDone()
 
+    def _beginHandshake(self) -> None:
+        super()._beginHandshake()
+        self.startWriting()
 
-class AcceptedTlsConnection(TlsConnection, AcceptedConnection):
+
+class AcceptedTlsStream(TlsStream, AcceptedTcpStream):
     """
-    The same with TLS.
+    A stream with TLS that we have accepted.
     """
 
     def __init__(self, creator: Any, tuning: TunnelSocketOptions, accepted: Any, *rest: Any) -> None:
@@ -284,3 +398,8 @@ class AcceptedTlsConnection(TlsConnection, AcceptedConnection):
         self.tls = creator(accepted)
         self.tls.set_accept_state()
         super().__init__(tuning, accepted, *rest)
+
+
+# Each kind fits its seam.
+_plain: type[Stream] = TcpStream
+_secure: type[Stream] = TlsStream

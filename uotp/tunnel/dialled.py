@@ -43,8 +43,8 @@ class DialledTunnel(Tunnel):
         self.answer: ServerHello | None = None
 
     def _secured(self) -> None:
-        tls = self.tlsConnection()
-        self.wireFormat = formatToDial(self._wire, None if tls is None else tls.get_alpn_proto_negotiated())
+        security = self.security
+        self.wireFormat = formatToDial(self._wire, None if security is None else security.protocol)
         self.transport.write(encodeClientHello(ClientHello(self.wireFormat, self._sessionId)))
         if self.wireFormat is WireFormat.ONE:
             self._dialledBy.tunnelOpened(self)

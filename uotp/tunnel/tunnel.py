@@ -15,15 +15,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.interfaces import IHandshakeListener, IPushProducer, ISSLTransport
+from twisted.internet.interfaces import IHandshakeListener, IPushProducer
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from uotp.boundaries import CarriedSession
+from uotp.boundaries import CarriedSession, Security, Stream
 from uotp.errors import PeerError
-from uotp.net import unsentBytes
 from uotp.process import StateMachine
 from uotp.tunnel.heartbeat import GIVE_UP_SECONDS
 from uotp.tunnel.link import TunnelLink
@@ -60,7 +59,7 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
     """
 
     giveUpSeconds = GIVE_UP_SECONDS
-    transport: Any
+    transport: Stream  # type: ignore[assignment]  # of all transports of Twisted, ours only
 
     def __init__(self, clock: Any, owner: TunnelOwner[Any]) -> None:
         """
@@ -82,11 +81,8 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
         """
         self._advance(TunnelEvent.CONNECTED)
         self.transport.registerProducer(self, True)
-        if not self._overTls():
+        if self.transport.security is None:
             self.handshakeCompleted()
-
-    def _overTls(self) -> bool:
-        return bool(ISSLTransport.providedBy(self.transport))
 
     def handshakeCompleted(self) -> None:
         """
@@ -114,17 +110,26 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
         self.dataReceived = link.received  # type: ignore[method-assign]
         link.start()
 
-    def tlsConnection(self) -> Any:
+    @property
+    def security(self) -> Security | None:
         """
-        @return: OpenSSL's connection, or L{None} when there is no TLS.
+        What TLS has found out so far; L{None} when there is no TLS.
         """
-        return self.transport.getHandle() if self._overTls() else None
+        return self.transport.security
+
+    @property
+    def refusal(self) -> str | None:
+        """
+        Why one end refuses the other, in the words of TLS, or L{None}.
+        """
+        security = self.security
+        return None if security is None else security.refusal
 
     def unsentBytes(self) -> int:
         """
         @return: what the connection holds and has not given to the kernel.
         """
-        return unsentBytes(self.transport)
+        return self.transport.queuedBytes()
 
     @property
     def carried(self) -> int:
@@ -197,9 +202,9 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
         if not self._advance(TunnelEvent.CLOSED):
             return
         self._endLink(isLost=False)
-        self._setTimer(CLOSE_SECONDS, self.transport.abortConnection)
+        self._setTimer(CLOSE_SECONDS, self.transport.abort)
         self.transport.unregisterProducer()
-        self.transport.loseConnection()
+        self.transport.close()
 
     def abort(self) -> None:
         """
@@ -209,7 +214,7 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
             return
         self._advance(TunnelEvent.CLOSED)
         self._endLink(isLost=False)
-        self.transport.abortConnection()
+        self.transport.abort()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """

@@ -1,0 +1,111 @@
+"""
+What is said on a connection before the stream itself begins: a proxy's answer, a header
+that tells of the peer.  The words are a L{Preamble}'s, which knows no socket; to carry
+them out is L{PreambleExchange}'s, which takes not a byte of what stands behind them: that
+is for TLS, which reads the socket itself.
+"""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+from typing import Protocol
+
+from uotp.errors import PeerError
+
+
+class Preamble(Protocol):
+    """
+    The words before one stream, as bytes.
+    """
+
+    @property
+    def limit(self) -> int:
+        """
+        The most that the other end may say, in bytes.
+        """
+
+    def dataToSend(self) -> bytes:
+        """
+        @return: what is to be said now, once.
+        """
+
+    def received(self, data: bytes) -> int | None:
+        """
+        Hear what the other end says, each byte once.
+
+        @return: how many of these bytes are the preamble's when it is over, which may be
+            fewer than there are; L{None} when all are, and more must come.
+        @raise PeerError: when the other end says what it may not.
+        """
+
+
+class PreambleExchange:
+    """
+    Carries out one preamble on one socket, and reads not a byte behind it.
+    """
+
+    def __init__(self, preamble: Preamble, connection: socket.socket) -> None:
+        """
+        @param connection: the socket, connected and not blocking.
+        """
+        self._preamble = preamble
+        self._socket = connection
+        self._left = preamble.limit
+        self._unsent = preamble.dataToSend()
+        self._heardAll = False
+
+    @property
+    def hasHeardAll(self) -> bool:
+        """
+        Whether the other end says no more of the preamble.
+        """
+        return self._heardAll
+
+    @property
+    def hasSaidAll(self) -> bool:
+        """
+        Whether the kernel has taken what was to be said so far.
+        """
+        return not self._unsent
+
+    def goOn(self) -> None:
+        """
+        Hear what has come, and say what is to be said, as far as the kernel takes it.
+
+        @raise EOFError: when the other end has closed.
+        @raise PeerError: when it says what it may not, or too much.
+        @raise OSError: when the connection is broken.
+        """
+        self._hear()
+        with suppress(BlockingIOError):
+            while self._unsent:
+                self._unsent = self._unsent[self._socket.send(self._unsent) :]
+
+    def _hear(self) -> None:
+        if self._heardAll:
+            return
+        try:
+            data = self._socket.recv(self._left, socket.MSG_PEEK)
+        except BlockingIOError:
+            return
+        if not data:
+            raise EOFError
+        own = self._preamble.received(data)
+        self._heardAll = own is not None
+        self._consume(len(data) if own is None else own)
+        if not self._left and not self._heardAll:
+            reason = f"more than {self._preamble.limit} bytes came before the stream itself"
+            raise PeerError(reason)
+        self._unsent += self._preamble.dataToSend()
+
+    def _consume(self, size: int) -> None:
+        """
+        Take from the kernel what was looked at, and no more.
+        """
+        self._left -= size
+        while size:
+            taken = len(self._socket.recv(size))
+            if not taken:
+                raise EOFError
+            size -= taken
