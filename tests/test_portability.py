@@ -12,7 +12,7 @@ import pkgutil
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -21,6 +21,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.commands import CommandTestCase
+from tests.doubles.sockets import FakeSocket, tcpInfo
 from uotp.cli import common as ends
 from uotp.cli import server
 from uotp.errors import ConfigurationError, StartError
@@ -49,53 +50,6 @@ def strippedSocketModule() -> ModuleType:
         if name in EVERYWHERE or not name.startswith(NOT_EVERYWHERE):
             setattr(stripped, name, value)
     return stripped
-
-
-class FakeSocket(AbstractContextManager["FakeSocket"]):
-    """
-    A socket that writes down its options, and refuses some.
-
-    @ivar options: level, name and value of each that was taken.
-    @ivar given: what every number reads as.
-    """
-
-    def __init__(self, *refused: int, error: int = errno.EPERM, info: bytes | None = None) -> None:
-        """
-        @param refused: the options that it refuses.
-        @param error: with which error.
-        @param info: what it tells when more than a number is asked for; L{None} is an
-            error.
-        """
-        self.options: list[tuple[int, int, int]] = []
-        self.closed = False
-        self.given = 0
-        self._refused = refused
-        self._error = error
-        self._info = info
-
-    def __exit__(self, *_: object) -> None:
-        """
-        Close.
-        """
-        self.closed = True
-
-    def setsockopt(self, level: int, name: int, value: int) -> None:
-        """
-        Take an option, or refuse it as a system does.
-        """
-        if name in self._refused:
-            raise OSError(self._error, os.strerror(self._error))
-        self.options.append((level, name, value))
-
-    def getsockopt(self, level: int, name: int, size: int = 0) -> Any:
-        """
-        What the system gives, whatever was asked for.
-        """
-        if not size:
-            return self.given
-        if self._info is None:
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        return self._info[:size]
 
 
 @contextmanager
@@ -379,36 +333,28 @@ class CostTests(SocketTestCase):
         @param info: what it tells; L{None} is an error.
         """
         self.patch(tcpinfo, "TCP_INFO", 11)
-        untyped: Any = FakeSocket(info=info)
+        untyped: Any = FakeSocket()
+        untyped.info = info
         return tcpinfo.tcpCost(untyped)
-
-    def info(self, state: int, unsent: int) -> bytes:
-        """
-        @return: C{struct tcp_info} of Linux, as far as we read it.
-        """
-        held = bytearray(tcpinfo.TCP_INFO_BYTES)
-        held[1] = state
-        held[tcpinfo.NOTSENT_BYTES_AT : tcpinfo.NOTSENT_BYTES_AT + 4] = unsent.to_bytes(4, sys.byteorder)
-        return bytes(held)
 
     def test_atRestItIsNothing(self) -> None:
         """
         Then there is no better connection.
         """
-        self.assertEqual(self.costOf(self.info(0, 0)), 0)
+        self.assertEqual(self.costOf(tcpInfo(0, 0)), 0)
 
     def test_whatIsNotSentCounts(self) -> None:
         """
         In bytes.
         """
-        self.assertEqual(self.costOf(self.info(0, 70000)), 70000)
+        self.assertEqual(self.costOf(tcpInfo(0, 70000)), 70000)
 
     def test_lossCostsMoreThanAnyBytes(self) -> None:
         """
         Whatever state of it the kernel tells; and the least of several can be found.
         """
         for state in (1, 2, 3, 4):
-            self.assertEqual(self.costOf(self.info(state, 7)), TROUBLED + 7)
+            self.assertEqual(self.costOf(tcpInfo(state, 7)), TROUBLED + 7)
 
     def test_connectionThatTellsNothingIsInTrouble(self) -> None:
         """

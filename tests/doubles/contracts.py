@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.doubles.sockets import Diarist
 from tests.doubles.twins import DATAGRAMS_PER_TURN, Receiver, RecordingSession
 from uotp.boundaries import Address, DatagramPort, DatagramReceiver, Link
 from uotp.errors import ConfigurationError
@@ -462,3 +464,158 @@ class LinkContract(_Case):
             link.send([Train(4, b"late")], 0.0)
             self.assertEqual(session.says, ["free", "gone"])
             self.assertEqual(self.sentBy(tunnel), [])
+
+
+class StreamContract(_Case):
+    """
+    What a tunnel may expect of every stream.
+
+    @ivar here: whose stream is asked.
+    @ivar there: who is at the other end.
+    """
+
+    here: Diarist
+    there: Diarist
+
+    def connect(self) -> None:
+        """
+        Connect L{here} and L{there}, new ones each time; the test need not end them.
+        """
+        raise NotImplementedError
+
+    def stall(self, *, stalled: bool) -> None:
+        """
+        Have the other end stop to read, or read on.
+        """
+        raise NotImplementedError
+
+    def settleUntil(self, condition: Callable[[], object]) -> None:
+        """
+        Let turns pass until something is so, or there is no hope.
+        """
+        raise NotImplementedError
+
+    def fillUp(self) -> bytes:
+        """
+        Write until the stream is full; the other end does not read.
+
+        @return: what was written.
+        """
+        self.stall(stalled=True)
+        written = bytearray()
+        while self.here.says[-1] != "pause":
+            self.assertLess(len(written), 1 << 26)
+            written += numbered(5000, len(written))
+            self.here.transport.write(bytes(written[-5000:]))
+        return bytes(written)
+
+    def hear(self, expected: bytes) -> None:
+        """
+        See that the other end hears this, and no more.
+        """
+        self.settleUntil(lambda: len(b"".join(self.there.heard)) >= len(expected))
+        self.assertEqual(summary([b"".join(self.there.heard)]), summary([expected]))
+
+    def partInGoodOrder(self) -> None:
+        """
+        See that both ends lose the connection, once.
+        """
+        self.settleUntil(lambda: self.here.reason and self.there.reason)
+        for end in (self.here, self.there):
+            self.assertEqual(end.says.count("lost"), 1)
+
+    def test_bytesArriveInOrder(self) -> None:
+        """
+        Short writes and long ones, and those of nothing.
+        """
+        self.connect()
+        written = [numbered(size, size) for size in (1, 0, 1400, 16384, 16385, 3, 60000, 0, 1)]
+        for data in written:
+            self.here.transport.write(data)
+        self.hear(b"".join(written))
+
+    def test_atRestNothingStandsBeforeTheNextByte(self) -> None:
+        """
+        Nothing is held, nothing is amiss, and nobody is paused.
+        """
+        self.connect()
+        stream = self.here.transport
+        self.settleUntil(lambda: stream.unacknowledged() in (0, None))
+        self.assertEqual((stream.queuedBytes(), stream.cost(), stream.isTroubled()), (0, 0, False))
+        self.assertIn(stream.unacknowledged(), (0, None))
+        self.assertNotIn("pause", self.here.says)
+
+    def test_firstByteThatIsHeldPausesAndTheLastThatGoesResumes(self) -> None:
+        """
+        And what is held stands before the next byte.
+        """
+        self.connect()
+        written = self.fillUp()
+        stream = self.here.transport
+        held = stream.queuedBytes()
+        self.assertGreater(held, 0)
+        self.assertGreaterEqual(stream.cost(), held)
+        self.assertGreaterEqual(stream.unacknowledged() or held, held)
+        stream.write(b"more")
+        self.assertGreaterEqual(stream.queuedBytes(), held + 4)
+        self.stall(stalled=False)
+        self.hear(written + b"more")
+        self.settleUntil(lambda: self.here.says[-1] == "resume")
+        self.assertEqual((self.here.says[-1], stream.queuedBytes()), ("resume", 0))
+
+    def test_closeSendsWhatIsHeldFirst(self) -> None:
+        """
+        Also when somebody is paused, who hears no more of it; what is written afterwards is
+        dropped, and closing again changes nothing.
+        """
+        self.connect()
+        written = self.fillUp()
+        for _ in range(2):
+            self.here.transport.close()
+            self.here.transport.write(b"late")
+        self.stall(stalled=False)
+        self.hear(written)
+        self.partInGoodOrder()
+        self.assertEqual(summary([b"".join(self.there.heard)]), summary([written]))
+        for end in (self.here, self.there):
+            assert end.reason is not None
+            end.reason.trap(ConnectionDone)
+        self.assertNotIn("resume", self.here.says)
+
+    def test_closingWhatIsAtRestEndsIt(self) -> None:
+        """
+        At both ends.
+        """
+        self.connect()
+        self.here.transport.close()
+        self.partInGoodOrder()
+
+    def test_abortDropsWhatIsHeld(self) -> None:
+        """
+        And what is written afterwards.
+        """
+        self.connect()
+        self.fillUp()
+        for _ in range(2):
+            self.here.transport.abort()
+            self.here.transport.write(b"late")
+        self.stall(stalled=False)
+        self.partInGoodOrder()
+        self.assertNotIn(b"late", b"".join(self.there.heard))
+        assert self.here.reason is not None
+        self.here.reason.trap(ConnectionAborted)
+
+    def test_endedStreamIsLeftAlone(self) -> None:
+        """
+        Whoever still holds it does no harm with it, and can ask what TLS has found out.
+        """
+        for end in ("close", "abort"):
+            self.connect()
+            stream, known = self.here.transport, self.here.transport.security
+            getattr(stream, end)()
+            self.partInGoodOrder()
+            stream.write(b"late")
+            stream.close()
+            stream.abort()
+            self.assertEqual(stream.security, known)
+            self.partInGoodOrder()

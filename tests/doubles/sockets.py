@@ -10,6 +10,9 @@ import errno
 import os
 import sys
 from collections import deque
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from socket import MSG_PEEK
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,6 +26,7 @@ from zope.interface import implementer
 from uotp.net.sockopts import TunnelSocketOptions
 from uotp.net.tcpinfo import NOTSENT_BYTES_AT, TCP_INFO_BYTES
 from uotp.tls.reasons import errorWords
+from uotp.transport.preamble import Preamble
 from uotp.transport.tcp import AcceptedTcpStream
 from uotp.transport.tls import AcceptedTlsStream
 
@@ -39,28 +43,64 @@ def broken() -> OSError:
     return OSError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
 
 
-class FakeSocket:
+def tcpInfo(state: int = 0, unsent: int = 0) -> bytes:
     """
-    A connected socket.
+    @return: C{struct tcp_info} of Linux, as far as we read it.
+    """
+    info = bytearray(TCP_INFO_BYTES)
+    info[1] = state
+    info[NOTSENT_BYTES_AT : NOTSENT_BYTES_AT + 4] = unsent.to_bytes(4, sys.byteorder)
+    return bytes(info)
+
+
+class FakeSocket(AbstractContextManager["FakeSocket"]):
+    """
+    A socket that does what the test says, and notes what is done to it.
 
     @ivar room: bytes that the kernel takes.
     @ivar taken: what it took.
     @ivar coming: what is received, piece by piece: bytes, or an error.
     @ivar asked: how much was asked for, each time.
-    @ivar options: what was set.
+    @ivar options: level, name and value of each that was set.
+    @ivar journal: each of them, and each attempt to connect, in order.
+    @ivar given: what every option reads as.
+    @ivar info: what it tells when more than a number is asked for; L{None} is an error.
+    @ivar connecting: what an attempt to connect is answered with.
     @ivar shut: whether our end was closed.
     @ivar failure: raised instead of anything that is sent or shut, if it is set.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        *refused: int,
+        error: int = errno.EPERM,
+        journal: list[tuple[Any, ...]] | None = None,
+        connecting: int = 0,
+    ) -> None:
+        """
+        @param refused: the options that it refuses.
+        @param error: with which error.
+        @param journal: what several sockets share.
+        """
+        self._refused = refused
+        self._error = error
         self.room = 1 << 30
         self.taken = b""
         self.coming: deque[bytes | OSError] = deque()
         self.asked: list[int] = []
         self.options: list[tuple[int, int, Any]] = []
-        self.unsent = 0
+        self.journal = [] if journal is None else journal
+        self.given = 0
+        self.info: bytes | None = tcpInfo()
+        self.connecting = connecting
         self.shut = self.closed = False
         self.failure: OSError | None = None
+
+    def __exit__(self, *_: object) -> None:
+        """
+        Close.
+        """
+        self.close()
 
     def setblocking(self, flag: object) -> None:
         """
@@ -75,25 +115,29 @@ class FakeSocket:
 
     def setsockopt(self, level: int, option: int, value: Any) -> None:
         """
-        Keep it.
+        Take an option, or refuse it as a system does.
         """
+        if option in self._refused:
+            raise OSError(self._error, os.strerror(self._error))
         self.options.append((level, option, value))
+        self.journal.append(("option", level, option, value))
 
     def getsockopt(self, level: int, option: int, size: int = 0) -> Any:
         """
-        All is well, and so much is not sent.
+        What the system gives, whatever was asked for.
         """
         if not size:
-            return 0
-        info = bytearray(TCP_INFO_BYTES)
-        info[NOTSENT_BYTES_AT : NOTSENT_BYTES_AT + 4] = self.unsent.to_bytes(4, sys.byteorder)
-        return bytes(info)
+            return self.given
+        if self.info is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        return self.info[:size]
 
     def connect_ex(self, address: object) -> int:
         """
-        It takes no time.
+        Note it.
         """
-        return 0
+        self.journal.append(("connect", address))
+        return self.connecting
 
     def getpeername(self) -> tuple[str, int]:
         """
@@ -114,17 +158,22 @@ class FakeSocket:
         self.taken += part
         return len(part)
 
-    def recv(self, size: int) -> bytes:
+    def recv(self, size: int, flags: int = 0) -> bytes:
         """
-        Give what has come.
+        Give what has come, or show it.
         """
         self.asked.append(size)
         if not self.coming:
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-        piece = self.coming.popleft()
+        piece = self.coming[0]
         if isinstance(piece, OSError):
+            del self.coming[0]
             raise piece
-        return piece
+        if not flags & MSG_PEEK:
+            del self.coming[0]
+            if piece[size:]:
+                self.coming.appendleft(piece[size:])
+        return piece[:size]
 
     def shutdown(self, how: int) -> None:
         """
@@ -317,23 +366,31 @@ class Diarist(Protocol):
         self.refusal = None if security is None else security.refusal
 
 
-def accept(reactor: Any, protocol: Any, socket: FakeSocket, tls: FakeTls | None) -> Any:
+def accept(
+    reactor: Any,
+    protocol: Any,
+    socket: FakeSocket,
+    tls: FakeTls | None,
+    makePreamble: Callable[[], Preamble] | None = None,
+) -> Any:
     """
     @param tls: L{None} for plain TCP.
-    @return: a connection that was accepted, and has its protocol.
+    @param makePreamble: makes what comes before the stream.
+    @return: a stream that was accepted, and has its protocol.
     """
     untyped: Any = socket
     port: Any = SimpleNamespace(_realPortNumber=8443)
     rest = (protocol, (PEER.host, PEER.port), port, 1, reactor)
-    connection: Any
+    choices: dict[str, Any] = {} if makePreamble is None else {"makePreamble": staticmethod(makePreamble)}
+    stream: Any
     if tls is None:
-        connection = AcceptedTcpStream(TunnelSocketOptions(), untyped, *rest)
+        stream = type("Kind", (AcceptedTcpStream,), choices)(TunnelSocketOptions(), untyped, *rest)
     else:
 
         def create(accepted: Any) -> FakeTls:
             tls.socket = accepted
             return tls
 
-        connection = AcceptedTlsStream(create, TunnelSocketOptions(), untyped, *rest)
-    protocol.makeConnection(connection)
-    return connection
+        stream = type("Kind", (AcceptedTlsStream,), choices)(create, TunnelSocketOptions(), untyped, *rest)
+    protocol.makeConnection(stream)
+    return stream

@@ -410,6 +410,8 @@ class MemoryTlsStream(TLSMemoryBIOProtocol):
     _kept = Security()
 
     def _tlsShutdownFinished(self, reason: Failure | None) -> None:
+        if self._aborted:
+            reason = None  # the stream under it knows better
         self._fault = self._fault or (None if reason is None else reason.value)
         super()._tlsShutdownFinished(reason)
 
@@ -422,20 +424,30 @@ class MemoryTlsStream(TLSMemoryBIOProtocol):
         return self._kept if tls is None else self._whatIsKnown(tls)
 
     def _whatIsKnown(self, tls: Any) -> Security:
-        known = Security(self.negotiatedProtocol, tls.peerPin()) if self._handshakeDone else Security()
+        known = Security(tls.get_alpn_proto_negotiated() or None, tls.peerPin()) if self._handshakeDone else Security()
         return known._replace(refusal=tls.refusalWords(self._fault))
+
+    def write(self, data: bytes) -> None:
+        """
+        Drop it, where Twisted's own would fail.
+        """
+        if not self.disconnecting:
+            super().write(data)
 
     def close(self) -> None:
         """
         See L{Stream.close}.
         """
-        self.loseConnection()
+        if self.connected:
+            self.unregisterProducer()
+            self.loseConnection()
 
     def abort(self) -> None:
         """
         See L{Stream.abort}.
         """
-        self.abortConnection()
+        if self.connected:
+            self.abortConnection()
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
         """

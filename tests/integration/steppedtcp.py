@@ -19,10 +19,12 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from bench.rig.ports import LOOPBACK
+from tests.doubles.sockets import Diarist
 from tests.integration.correspondence import Address
 from uotp.net.sockopts import TunnelSocketOptions
 from uotp.tls.credentials import ClientCredentials, ServerCredentials
 from uotp.transport.dialer import connectTunnel
+from uotp.transport.preamble import Preamble
 from uotp.transport.tcp import AcceptedTcpStream, DialledTcpStream
 from uotp.transport.tls import AcceptedTlsStream, DialledTlsStream
 
@@ -159,6 +161,30 @@ class Talker(Protocol):
         self.refusal = None if security is None else security.refusal
 
 
+class RecordingTalker(Diarist):
+    """
+    Writes down all that becomes of it.
+    """
+
+    @property
+    def ready(self) -> bool:
+        """
+        Whether it may speak.
+        """
+        return self.transport is not None and ("secured" in self.says or self.transport.security is None)
+
+    @property
+    def lost(self) -> Failure | None:
+        """
+        Why the connection is gone, if it is.
+        """
+        return self.reason
+
+
+AnyTalker = Talker | RecordingTalker
+"""Who may have a connection here."""
+
+
 class Listener:
     """
     Accepts connections.
@@ -167,25 +193,33 @@ class Listener:
     """
 
     def __init__(
-        self, credentials: ServerCredentials | None, tuning: TunnelSocketOptions, make: Callable[[], Talker]
+        self,
+        credentials: ServerCredentials | None,
+        tuning: TunnelSocketOptions,
+        make: Callable[[], AnyTalker],
+        makePreamble: Callable[[], Preamble] | None = None,
     ) -> None:
         """
         @param credentials: L{None} for plain TCP.
         @param make: makes who gets a connection.
+        @param makePreamble: makes what comes before each, if anything does.
         """
-        self.accepted: list[Talker] = []
+        self.accepted: list[AnyTalker] = []
 
-        def build() -> Talker:
+        def build() -> AnyTalker:
             self.accepted.append(make())
             return self.accepted[-1]
 
         factory: Any = Factory.forProtocol(build)
         factory.noisy = False
         self._port = steppedReactor().listenTCP(0, factory, interface=LOOPBACK)
+        plain: type[AcceptedTcpStream] = AcceptedTcpStream
+        secured: type[AcceptedTlsStream] = AcceptedTlsStream
+        if makePreamble is not None:
+            choices = {"makePreamble": staticmethod(makePreamble)}
+            plain, secured = type("Plain", (plain,), choices), type("Secured", (secured,), choices)
         self._port.transport = (
-            partial(AcceptedTcpStream, tuning)
-            if credentials is None
-            else partial(AcceptedTlsStream, credentials.connection, tuning)
+            partial(plain, tuning) if credentials is None else partial(secured, credentials.connection, tuning)
         )
         self.address: Address = (LOOPBACK, self._port.getHost().port)
 
@@ -200,14 +234,23 @@ class Listener:
         stepUntil(lambda: all(each.lost is not None for each in self.accepted), "all connections are gone")
 
 
-def dial(address: Address, credentials: ClientCredentials | None, tuning: TunnelSocketOptions, talker: Talker) -> None:
+def dial(
+    address: Address,
+    credentials: ClientCredentials | None,
+    tuning: TunnelSocketOptions,
+    talker: AnyTalker,
+    makePreamble: Callable[[], Preamble] | None = None,
+) -> None:
     """
     Connect to it.
 
     @param credentials: L{None} for plain TCP.
     @param talker: who gets the connection.
+    @param makePreamble: makes what comes before it, if anything does.
     """
     choices: dict[str, Any] = {"tuning": tuning}
+    if makePreamble is not None:
+        choices["makePreamble"] = staticmethod(makePreamble)
     kind: type[DialledTcpStream] = DialledTcpStream
     if credentials is not None:
         kind = DialledTlsStream

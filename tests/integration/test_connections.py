@@ -13,6 +13,7 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest import skipIf
@@ -24,12 +25,24 @@ from twisted.trial.unittest import SynchronousTestCase
 from bench.rig.ports import LOOPBACK
 from bench.rig.procfs import memoryBytes
 from tests.doubles.certificates import CLIENT
+from tests.doubles.contracts import StreamContract
+from tests.doubles.preambles import ProxyAnswer, ProxyHeader, ProxyRequest
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase
 from tests.integration.correspondence import Address
 from tests.integration.harness import needed, requireProcfs
 from tests.integration.rawtls import APPLICATION_DATA, HANDSHAKE, KEY_UPDATE_HEADER, RawTlsClient
 from tests.integration.rig import RigTestCase
-from tests.integration.steppedtcp import Listener, Talker, dial, step, steppedReactor, stepUntil
+from tests.integration.steppedtcp import (
+    AnyTalker,
+    Listener,
+    RecordingTalker,
+    Talker,
+    dial,
+    step,
+    steppedReactor,
+    stepUntil,
+)
+from uotp.boundaries import Security
 from uotp.net.sockopts import (
     KEEPALIVE_IDLE_SECONDS,
     KEEPALIVE_INTERVAL_SECONDS,
@@ -42,6 +55,7 @@ from uotp.net.tcpinfo import tcpCost, tcpPathStats
 from uotp.path import TROUBLED
 from uotp.pki.directory import Pki
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls
+from uotp.tls.verification import publicKeyPin
 
 AMOUNT = 20_000_000
 """What each end says, in bytes."""
@@ -65,9 +79,10 @@ else:
     _Case = _TlsCase = object
 
 
-class ConnectionContract(_Case):
+class RealStreamContract(StreamContract, _Case):
     """
-    What holds for every kind of connection.
+    What holds for every kind of stream on real sockets, beside what the twin in memory holds
+    too.
     """
 
     def serverCredentials(self) -> ServerCredentials | None:
@@ -82,7 +97,29 @@ class ConnectionContract(_Case):
         """
         raise NotImplementedError
 
-    def connect(self, here: Talker, there: Talker, tuning: TunnelSocketOptions | None = None) -> None:
+    def connect(self) -> None:
+        """
+        On loopback.
+        """
+        here, there = self.here, self.there = RecordingTalker(), RecordingTalker()
+        self.connectThese(here, there)
+
+    def stall(self, *, stalled: bool) -> None:
+        """
+        Its kernel takes on what it can.
+        """
+        if stalled:
+            self.there.transport.pauseProducing()
+        else:
+            self.there.transport.resumeProducing()
+
+    def settleUntil(self, condition: Callable[[], object]) -> None:
+        """
+        Which may take a while.
+        """
+        stepUntil(condition, "it has settled")
+
+    def connectThese(self, here: AnyTalker, there: AnyTalker, tuning: TunnelSocketOptions | None = None) -> None:
         """
         Connect two that are to talk; both connections are gone after the test.
         """
@@ -98,7 +135,7 @@ class ConnectionContract(_Case):
         again and again until the connection takes more.
         """
         ends = Talker(1, AMOUNT), Talker(2, AMOUNT)
-        self.connect(*ends)
+        self.connectThese(*ends)
         here, there = ends
         while not all(end.heard == AMOUNT for end in ends):
             before = here.heard, there.heard
@@ -129,7 +166,7 @@ class ConnectionContract(_Case):
         What was sent, what of it again, and how long it takes there and back.
         """
         here, there = Talker(1, AMOUNT), Talker(2, AMOUNT)
-        self.connect(here, there)
+        self.connectThese(here, there)
         before = tcpPathStats(here.transport.socket)
         stepUntil(lambda: here.heard > AMOUNT // 10 and there.heard > AMOUNT // 10, "both have heard a part")
         after = tcpPathStats(here.transport.socket)
@@ -150,7 +187,7 @@ class ConnectionContract(_Case):
         it is known meanwhile what the other kernel has not acknowledged.
         """
         here, there = Talker(), Talker()
-        self.connect(here, there, tuning)
+        self.connectThese(here, there, tuning)
         there.transport.pauseProducing()
         while not here.full:
             self.assertLess(here.said, 100_000_000)
@@ -171,7 +208,7 @@ class ConnectionContract(_Case):
         Whoever closes is heard to the end, also when the other is slow.
         """
         here, there = Talker(1, 3_000_000), Talker()
-        self.connect(here, there)
+        self.connectThese(here, there)
         there.transport.pauseProducing()
         stepUntil(lambda: here.full, "the connection is full")
         here._amount = here.said
@@ -189,11 +226,24 @@ class ConnectionContract(_Case):
         Also by one that is full.
         """
         here, there = Talker(1, AMOUNT), Talker()
-        self.connect(here, there)
+        self.connectThese(here, there)
         there.transport.pauseProducing()
         stepUntil(lambda: here.full, "the connection is full")
         there.transport.abort()
         stepUntil(lambda: here.lost and there.lost, "both have ended", 1.0)
+
+    def test_whatComesBeforeTheStreamIsNotPartOfIt(self) -> None:
+        """
+        Each end has its words, and the stream begins behind them.
+        """
+        here, there = Talker(1, 300_000), Talker(2, 300_000)
+        tuning = TunnelSocketOptions()
+        listener = Listener(self.serverCredentials(), tuning, lambda: there, ProxyAnswer)
+        self.addCleanup(listener.close)
+        dial(listener.address, self.clientCredentials(), tuning, here, ProxyRequest)
+        stepUntil(lambda: here.heard == there.heard == 300_000, "each has heard the other")
+        self.assertEqual(there.heardDigest.digest(), here.saidDigest.digest())
+        self.assertEqual(here.heardDigest.digest(), there.saidDigest.digest())
 
     def test_socketsOfBothEndsAreSetUp(self) -> None:
         """
@@ -201,7 +251,7 @@ class ConnectionContract(_Case):
         """
         here, there = Talker(), Talker()
         congestion = allowedCongestionControl()
-        self.connect(here, there, TunnelSocketOptions(12345, congestion))
+        self.connectThese(here, there, TunnelSocketOptions(12345, congestion))
         for end in (here, there):
             assertSetUp(self, end.transport.socket, 12345, congestion)
 
@@ -214,7 +264,7 @@ class ConnectionContract(_Case):
 
         def carry(seed: int) -> tuple[Talker, Talker]:
             ends = Talker(seed, amount), Talker()
-            self.connect(*ends)
+            self.connectThese(*ends)
             stepUntil(lambda: ends[1].heard == amount, "all has come")
             return ends
 
@@ -228,7 +278,7 @@ class ConnectionContract(_Case):
         self.assertLess(grown / pairs, 150_000, "of both ends together")
 
 
-class PlainConnectionTests(ConnectionContract, SynchronousTestCase):
+class PlainStreamTests(RealStreamContract, SynchronousTestCase):
     """
     Plain TCP.
     """
@@ -244,7 +294,7 @@ class PlainConnectionTests(ConnectionContract, SynchronousTestCase):
         """
 
 
-class _TlsContract(ConnectionContract, _TlsCase):
+class _TlsContract(RealStreamContract, _TlsCase):
     """
     What holds with TLS besides.
     """
@@ -298,10 +348,55 @@ class _TlsContract(ConnectionContract, _TlsCase):
         Of the two that there are.
         """
         here, there = Talker(), Talker()
-        self.connect(here, there)
+        self.connectThese(here, there)
         names = {SSL.TLS1_2_VERSION: "TLSv1.2", SSL.TLS1_3_VERSION: "TLSv1.3"}
         for end in (here, there):
             self.assertEqual(end.transport.tls.get_protocol_version_name(), names[self.version])
+
+    def test_handshakeMayStandBehindAHeaderInOneSegment(self) -> None:
+        """
+        OpenSSL reads it from the socket, to the byte.
+        """
+        there = Talker()
+        listener = Listener(self.serverCredentials(), TunnelSocketOptions(), lambda: there, ProxyHeader)
+        self.addCleanup(listener.close)
+        client = self.clientCredentials().creatorFor(LOOPBACK)(None)
+        client.set_connect_state()
+        with socket.create_connection(listener.address) as visitor:
+            visitor.setblocking(False)
+            words = [b"PROXY 192.0.2.9\r\n"]
+            while not there.ready:
+                with contextlib.suppress(SSL.WantReadError):
+                    client.do_handshake()
+                with contextlib.suppress(SSL.WantReadError):
+                    words.append(client.bio_read(1 << 16))
+                visitor.sendall(b"".join(words))
+                words.clear()
+                step()
+                with contextlib.suppress(BlockingIOError):
+                    client.bio_write(visitor.recv(1 << 16))
+            client.send(b"hello")
+            visitor.sendall(client.bio_read(1 << 16))
+            stepUntil(lambda: there.heard == len(b"hello"), "the client is heard")
+        stepUntil(lambda: there.lost, "it has gone")
+        self.assertIsNone(there.refusal)
+
+    def test_whatTlsHasFoundOutIsKnownDuringAndAfter(self) -> None:
+        """
+        What both speak, and who the other is, as far as it has said.
+        """
+        shown = TRUSTED.issue("client", usages=CLIENT)
+        cert = self.path(shown.certificatePem() + shown.keyPem())
+        here, there = Talker(), Talker()
+        listener = Listener(self.serverCredentials(wantsCertificate=True), TunnelSocketOptions(), lambda: there)
+        self.addCleanup(listener.close)
+        dial(listener.address, ClientCredentials(ClientTls(self.cafile(TRUSTED), cert)), TunnelSocketOptions(), here)
+        stepUntil(lambda: here.ready and there.ready, "both are connected")
+        known = [Security(b"uotp/2", publicKeyPin(each.certificate)) for each in (GOOD, shown)]
+        self.assertEqual([here.transport.security, there.transport.security], known)
+        here.transport.close()
+        stepUntil(lambda: here.lost and there.lost, "both have ended")
+        self.assertEqual([here.transport.security, there.transport.security], known)
 
     def test_refusedClientReadsWhy(self) -> None:
         """
@@ -343,7 +438,7 @@ class _TlsContract(ConnectionContract, _TlsCase):
             self.assertIsNone(there.refusal)
 
 
-class Tls13ConnectionTests(_TlsContract, TlsTestCase):
+class Tls13StreamTests(_TlsContract, TlsTestCase):
     """
     TLS 1.3.
     """
@@ -466,7 +561,7 @@ class Tls13ConnectionTests(_TlsContract, TlsTestCase):
         self.assertIsNone(there.lost)
 
 
-class Tls12ConnectionTests(_TlsContract, TlsTestCase):
+class Tls12StreamTests(_TlsContract, TlsTestCase):
     """
     TLS 1.2.
     """

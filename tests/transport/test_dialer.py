@@ -17,6 +17,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.doubles.sockets import FakeSocket
 from tests.doubles.tlspairs import TRUSTED, TlsTestCase
 from tests.doubles.twins import MemoryConnect, MemoryStream, RecordingOwner
 from uotp.client.failures import wordsForFailure
@@ -288,63 +289,6 @@ class KindsTests(_RecordedTestCase, TlsTestCase):
         self.assertEqual([kind.tuning.unsentLimit for kind in kinds], [TunnelSocketOptions().unsentLimit, 4096])
 
 
-class FakeTcpSocket:
-    """
-    A socket that notes what is done to it, in order.
-    """
-
-    def __init__(self, journal: list[tuple[Any, ...]], refusal: OSError | None) -> None:
-        """
-        @param refusal: of the mark.
-        """
-        self._journal = journal
-        self._refusal = refusal
-        self.closed = False
-
-    def setblocking(self, flag: object) -> None:
-        """
-        Never.
-        """
-
-    def fileno(self) -> int:
-        """
-        No real one.
-        """
-        return -1 if self.closed else 99
-
-    def setsockopt(self, level: int, option: int, value: int) -> None:
-        """
-        Note it.
-        """
-        if option == sockets.SO_MARK and self._refusal is not None:
-            raise self._refusal
-        self._journal.append(("option", level, option, value))
-
-    def getsockopt(self, level: int, option: int) -> int:
-        """
-        No error.
-        """
-        return 0
-
-    def connect_ex(self, address: object) -> int:
-        """
-        Note it.
-        """
-        self._journal.append(("connect", address))
-        return errno.EINPROGRESS
-
-    def shutdown(self, how: int) -> None:
-        """
-        Nothing to do.
-        """
-
-    def close(self) -> None:
-        """
-        Note it.
-        """
-        self.closed = True
-
-
 class SocketTests(_DialTestCase):
     """
     The firewall mark of the connections, and what else their sockets are told.
@@ -356,16 +300,17 @@ class SocketTests(_DialTestCase):
         """
         super().setUp()
         self.journal: list[tuple[Any, ...]] = []
-        self.made: list[FakeTcpSocket] = []
-        self.refusal: OSError | None = None
+        self.made: list[FakeSocket] = []
+        self.isRefused = False
         self.patch(sockets, "SO_MARK", 36)
         self.patch(tcp.BaseClient, "createInternetSocket", lambda _: self.createSocket())
 
-    def createSocket(self) -> FakeTcpSocket:
+    def createSocket(self) -> FakeSocket:
         """
         @return: a socket.
         """
-        self.made.append(FakeTcpSocket(self.journal, self.refusal))
+        refused = [36] if self.isRefused else []
+        self.made.append(FakeSocket(*refused, journal=self.journal, connecting=errno.EINPROGRESS))
         return self.made[-1]
 
     def order(self) -> list[str | int]:
@@ -416,7 +361,7 @@ class SocketTests(_DialTestCase):
         """
         Without it nothing is sent, and no descriptor is left.
         """
-        self.refusal = OSError(errno.EPERM, os.strerror(errno.EPERM))
+        self.isRefused = True
         done = self.dialer(mark=7).dial(self.makeTunnel)
         self.reactor.advance(0.5)
         failure = self.failureResultOf(done)
@@ -428,7 +373,7 @@ class SocketTests(_DialTestCase):
         """
         Nobody needs a privilege for that.
         """
-        self.refusal = OSError(errno.EPERM, os.strerror(errno.EPERM))
+        self.isRefused = True
         done = self.dialer().dial(self.makeTunnel)
         self.reactor.advance(0)
         self.assertEqual(self.order(), ["connect"])

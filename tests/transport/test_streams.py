@@ -17,11 +17,12 @@ from twisted.internet.protocol import ClientFactory
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.reactors import MemoryReactor
-from tests.doubles.sockets import PEER, Diarist, FakeSocket, FakeTls, accept, broken
+from tests.doubles.sockets import PEER, Diarist, FakeSocket, FakeTls, accept, broken, tcpInfo
 from tests.doubles.twins import RecordingOwner, RecordingSession
 from uotp.boundaries import Security
 from uotp.net.sockopts import UNSENT_LIMIT_BYTES
 from uotp.train import Train
+from uotp.transport import tcp as tcpstreams
 from uotp.transport.dialer import connectTunnel
 from uotp.transport.tcp import READ_BYTES, DialledTcpStream
 from uotp.transport.tls import LONE_BYTES, RECORD_BYTES, DialledTlsStream, isEndOfStream
@@ -180,10 +181,24 @@ class PlainConnectionTests(_ConnectionTestCase):
         In the kernel, and here.
         """
         self.assertEqual(self.connection.cost(), 0)
-        self.socket.unsent = 1000
+        self.socket.info = tcpInfo(unsent=1000)
         self.socket.room = 0
         self.connection.write(b"ten bytes.")
         self.assertEqual(self.connection.cost(), 1010)
+
+    def test_troubleIsWhatTheKernelRepairs(self) -> None:
+        """
+        Or a connection that is broken; at rest there is none, and where nothing is told
+        neither.
+        """
+        self.assertIs(self.connection.isTroubled(), False)
+        for state in (1, 2, 3, 4):
+            self.socket.info = tcpInfo(state)
+            self.assertIs(self.connection.isTroubled(), True)
+        self.socket.info = None
+        self.assertIs(self.connection.isTroubled(), True)
+        self.patch(tcpstreams, "TCP_INFO", None)
+        self.assertIs(self.connection.isTroubled(), False)
 
     def test_closingSendsWhatWaits(self) -> None:
         """

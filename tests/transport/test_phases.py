@@ -1,0 +1,255 @@
+"""
+The phases of a stream: each with each event, and what may be asked of it in each.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from OpenSSL import SSL
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.doubles.preambles import ProxyHeader
+from tests.doubles.sockets import Diarist, FakeSocket, FakeTls, Watcher, accept
+from uotp.boundaries import Security
+from uotp.transport.phases import CARRYING, EARLY, NEXT_PHASE, Event, Phase
+from uotp.transport.tls import TlsStream
+
+EXPECTED = {
+    Phase.PREAMBLE: {Event.PREAMBLE_OVER: Phase.HANDSHAKE, Event.END: Phase.ENDED},
+    Phase.HANDSHAKE: {Event.SECURED: Phase.OPEN, Event.REFUSAL: Phase.REFUSED, Event.END: Phase.ENDED},
+    Phase.OPEN: {
+        Event.ANSWER_WAITS: Phase.ANSWERING,
+        Event.MESSAGE_UNFINISHED: Phase.AWAITING,
+        Event.GOODBYE: Phase.CLOSING,
+        Event.END: Phase.ENDED,
+    },
+    Phase.ANSWERING: {Event.GOES_ON: Phase.OPEN, Event.GOODBYE: Phase.CLOSING, Event.END: Phase.ENDED},
+    Phase.AWAITING: {Event.GOES_ON: Phase.OPEN, Event.END: Phase.ENDED},
+    Phase.REFUSED: {Event.END: Phase.ENDED},
+    Phase.CLOSING: {Event.END: Phase.ENDED},
+    Phase.ENDED: {},
+}
+
+AFTER_CLOSE = {
+    Phase.PREAMBLE: Phase.ENDED,
+    Phase.HANDSHAKE: Phase.ENDED,
+    Phase.OPEN: Phase.CLOSING,
+    Phase.ANSWERING: Phase.CLOSING,
+    Phase.AWAITING: Phase.AWAITING,  # what is written goes first
+    Phase.REFUSED: Phase.ENDED,
+    Phase.CLOSING: Phase.CLOSING,
+    Phase.ENDED: Phase.ENDED,
+}
+
+
+class PhaseTests(SynchronousTestCase):
+    """
+    A stream with TLS that was accepted.
+    """
+
+    def reach(self, phase: Phase) -> Any:
+        """
+        @return: a stream in this phase, brought there by what happens to it.
+        """
+        self.reactor = Watcher()
+        self.socket, self.tls, self.diary = FakeSocket(), FakeTls(), Diarist()
+        refusal = SSL.Error([("SSL routines", "", "tlsv1 alert unknown ca")])
+        self.tls.handshake = deque([refusal] if phase is Phase.REFUSED else [None])
+        preamble = ProxyHeader if phase is Phase.PREAMBLE else None
+        stream = accept(self.reactor, self.diary, self.socket, self.tls, preamble)
+        if phase not in EARLY:
+            self.reactor.happen(stream, read=True)
+        if phase is Phase.ANSWERING:
+            self.tls.coming.append(SSL.WantWriteError())
+            self.reactor.happen(stream, read=True)
+        elif phase is Phase.AWAITING:
+            self.tls.failure = SSL.WantReadError()
+            stream.write(b"waits")
+        elif phase is Phase.CLOSING:
+            stream.close()
+        elif phase is Phase.ENDED:
+            stream.abort()
+        self.assertIs(stream.phase, phase)
+        return stream
+
+    def end(self, stream: Any) -> None:
+        """
+        Let a stream be gone; nothing is left of it then.
+        """
+        stream.abort()
+        self.reactor.advance(0)
+        self.assertEqual((self.diary.says.count("lost"), stream.phase), (1, Phase.ENDED))
+        self.assertEqual((self.reactor.readers, self.reactor.writers), (set(), set()))
+
+    def test_everyEventInEveryPhaseLeadsWhereTheTableSays(self) -> None:
+        """
+        An event that comes out of turn changes nothing; and who reads and writes is what
+        the phase asks for.
+        """
+        for phase in Phase:
+            for event in Event:
+                stream = self.reach(phase)
+                before = vars(stream).get("doRead")
+                expected = EXPECTED[phase].get(event, phase)
+                self.assertEqual(stream._advance(event), expected is not phase)
+                self.assertEqual((phase, event, stream.phase), (phase, event, expected))
+                ways = TlsStream.WAYS.get(expected, ("doRead", "doWrite"))
+                if phase is Phase.ENDED:
+                    self.assertIs(vars(stream).get("doRead"), before, "what Twisted has put there stays")
+                else:
+                    self.assertEqual((stream.doRead.__name__, stream.doWrite.__name__), ways)
+                self.end(stream)
+
+    def test_openStreamHasNothingInFrontOfItsOwnMethods(self) -> None:
+        """
+        Nothing is asked or looked up on the way of a lone datagram, and nothing kept.
+        """
+        stream = self.reach(Phase.OPEN)
+        self.assertFalse({"doRead", "doWrite", "write"} & set(vars(stream)))
+        self.end(stream)
+
+    def test_tableNamesEveryPhase(self) -> None:
+        """
+        Each can be reached, but the first, and left, but the last.
+        """
+        self.assertEqual({before for before, _ in NEXT_PHASE}, set(Phase) - {Phase.ENDED})
+        self.assertEqual(set(NEXT_PHASE.values()), set(Phase) - {Phase.PREAMBLE})
+        self.assertEqual({event for _, event in NEXT_PHASE}, set(Event))
+
+    def test_whatIsWrittenIsSentOrWaitsOrIsDropped(self) -> None:
+        """
+        Sent where the stream is open; it waits where that will be; and is dropped
+        otherwise.
+        """
+        for phase in Phase:
+            stream = self.reach(phase)
+            before = stream.queuedBytes()
+            stream.write(b"some")
+            waits = stream.queuedBytes() - before
+            self.assertEqual((phase, self.tls.taken), (phase, b"some" if phase is Phase.OPEN else b""))
+            self.assertEqual((phase, waits), (phase, 4 if phase in (CARRYING | EARLY) - {Phase.OPEN} else 0))
+            self.assertEqual("pause" in self.diary.says, bool(stream.queuedBytes()) or phase is Phase.ANSWERING)
+            self.end(stream)
+
+    def test_whatWaitsForTheHandshakeGoesFirst(self) -> None:
+        """
+        And whoever was paused goes on when it has.
+        """
+        stream = self.reach(Phase.HANDSHAKE)
+        stream.write(b"early")
+        self.assertEqual(self.diary.says, ["made", "pause"])
+        self.reactor.happen(stream, read=True)
+        stream.write(b"late")
+        self.assertEqual(self.tls.taken, b"")
+        self.reactor.happen(stream, write=True)
+        self.assertEqual(
+            (self.tls.taken, self.diary.says), (b"earlylate", ["made", "pause", "secured", "pause", "resume"])
+        )
+        self.end(stream)
+
+    def test_closeInEveryPhase(self) -> None:
+        """
+        What has no goodbye to say is aborted; closing twice is closing once.
+        """
+        for phase in Phase:
+            stream = self.reach(phase)
+            for _ in range(2):
+                stream.close()
+                self.assertEqual((phase, stream.phase), (phase, AFTER_CLOSE[phase]))
+            self.assertEqual((phase, self.tls.goodbyes), (phase, int(AFTER_CLOSE[phase] is Phase.CLOSING)))
+            stream.write(b"late")
+            self.assertNotIn(b"late", self.tls.taken)
+            self.end(stream)
+
+    def test_closeWhileTheAnswerWaitsReadsOn(self) -> None:
+        """
+        Otherwise the peer's goodbye, or its end, would never be seen.
+        """
+        stream = self.reach(Phase.ANSWERING)
+        self.assertNotIn(stream, self.reactor.readers)
+        stream.close()
+        self.assertIn(stream, self.reactor.readers)
+        self.tls.coming.append(SSL.ZeroReturnError())
+        self.reactor.happen(stream, read=True, write=True)
+        self.assertEqual(self.diary.says[-1], "lost")
+
+    def test_abortInEveryPhase(self) -> None:
+        """
+        Ends it, once, however often.
+        """
+        for phase in Phase:
+            stream = self.reach(phase)
+            stream.abort()
+            stream.abort()
+            self.assertIs(stream.phase, Phase.ENDED)
+            self.end(stream)
+
+    def test_answerThatWaitsAfterTheGoodbyeDoesNotStopTheReading(self) -> None:
+        """
+        Nobody writes it any more, and the peer's end has to be seen.
+        """
+        stream = self.reach(Phase.CLOSING)
+        self.tls.coming.append(SSL.WantWriteError())
+        self.reactor.happen(stream, read=True)
+        self.assertEqual((stream.phase, stream in self.reactor.readers), (Phase.CLOSING, True))
+        self.end(stream)
+
+    # What TLS has found out.
+
+    def test_whoThePeerIsIsKnownFromTheHandshakeOn(self) -> None:
+        """
+        Not before, when nobody has been verified; and it is still known afterwards, as who
+        has lost a connection may ask.
+        """
+        known = Security(b"uotp/2", b"the peer's")
+        for phase in Phase:
+            stream = self.reach(phase)
+            secured = phase not in EARLY and phase is not Phase.REFUSED
+            for _ in range(2):
+                self.assertEqual(
+                    (phase, stream.security._replace(refusal=None)), (phase, known if secured else Security())
+                )
+                self.end(stream)
+
+    def test_withoutAlpnNothingWasAgreedOn(self) -> None:
+        """
+        OpenSSL has an empty name for that.
+        """
+        stream = self.reach(Phase.HANDSHAKE)
+        self.tls.alpn = b""
+        self.reactor.happen(stream, read=True)
+        self.assertIsNone(stream.security.protocol)
+        self.end(stream)
+
+    def test_refusalIsSaidWhileItIsWaitedForAndAfterwards(self) -> None:
+        """
+        Whoever gives up meanwhile can say why; and so can whoever is told of the end.
+        """
+        words = "the peer refused our certificate: unknown CA"
+        stream = self.reach(Phase.REFUSED)
+        self.assertEqual(stream.security.refusal, words)
+        self.end(stream)
+        self.assertEqual((self.diary.refusal, stream.security.refusal), (words, words))
+
+    def test_ourRefusalIsKnownBeforeItCanBeSaidToThePeer(self) -> None:
+        """
+        The kernel takes nothing: the handshake has not failed yet.
+        """
+        stream = self.reach(Phase.HANDSHAKE)
+        self.tls.handshake = deque([SSL.WantWriteError()])
+        self.tls.refusal = "unknown issuer 'CN=Stranger CA'"
+        self.reactor.happen(stream, read=True)
+        self.assertEqual((stream.phase, stream.security.refusal), (Phase.HANDSHAKE, "unknown issuer 'CN=Stranger CA'"))
+        self.end(stream)
+        self.assertEqual(stream.security.refusal, "unknown issuer 'CN=Stranger CA'")
+
+    def test_endInGoodOrderIsNoRefusal(self) -> None:
+        """
+        Nor is an abort.
+        """
+        for phase in (Phase.OPEN, Phase.CLOSING):
+            stream = self.reach(phase)
+            self.end(stream)
+            self.assertIsNone(stream.security.refusal)
