@@ -145,7 +145,7 @@ class Stream(Protocol):
     def isTroubled(self) -> bool:
         """
         @return: whether the kernel repairs a loss on this connection, or the connection is
-            broken; L{False} where the system does not tell.
+            broken or gone; L{False} where the system does not tell.
         """
 
     def cost(self) -> int:

@@ -262,7 +262,7 @@ class MemoryStream(FakeTransport):
         """
         See L{Stream.isTroubled}.
         """
-        return self.troubled
+        return self.troubled or self.lost
 
     def cost(self) -> int:
         """

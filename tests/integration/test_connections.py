@@ -51,7 +51,7 @@ from uotp.net.sockopts import (
     USER_TIMEOUT_MILLISECONDS,
     TunnelSocketOptions,
 )
-from uotp.net.tcpinfo import tcpCost, tcpPathStats
+from uotp.net.tcpinfo import TCP_INFO, tcpCost, tcpPathStats
 from uotp.path import TROUBLED
 from uotp.pki.directory import Pki
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls
@@ -96,6 +96,8 @@ class RealStreamContract(StreamContract, _Case):
         @return: the client's.
         """
         raise NotImplementedError
+
+    tellsTrouble = TCP_INFO is not None
 
     def connect(self) -> None:
         """

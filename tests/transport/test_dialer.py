@@ -122,6 +122,17 @@ class DialerTests(_RecordedTestCase):
         self.assertIsInstance(self.successResultOf(done), DialledTunnel)
         self.assertEqual(transport.stream, [HELLO])
 
+    def test_nobodyStandsBetweenAStreamAndItsTunnel(self) -> None:
+        """
+        What comes is handed to the tunnel itself, and so is the end.
+        """
+        done = self.dialer().dial(self.makeTunnel)
+        _, transport = self.connect(0)
+        tunnel = self.successResultOf(done)
+        self.assertIs(transport.protocol, tunnel)
+        transport.lose()
+        self.assertEqual([each for each, _ in self.owner.lost], [tunnel])
+
     def test_nameIsLookedUpAtEachAttempt(self) -> None:
         """
         The server may have moved.

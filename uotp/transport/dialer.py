@@ -18,7 +18,7 @@ from zope.interface import alsoProvides, directlyProvides, providedBy
 
 from uotp.net import TunnelSocketOptions
 from uotp.transport.tcp import DialledTcpStream
-from uotp.transport.tls import DialledTlsStream
+from uotp.transport.tls import Creator, DialledTlsStream
 
 
 class TunnelConnector(tcp.Connector):
@@ -92,7 +92,7 @@ class Dialer:
         self,
         reactor: Any,
         server: tuple[str, int],
-        creator: Callable[[Any], Any] | None,
+        creator: Creator | None,
         resolver: IHostnameResolver,
         timeout: float,
         mark: int | None = None,

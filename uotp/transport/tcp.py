@@ -201,7 +201,7 @@ class TcpStream(tcp.Connection):
             return False
         try:
             return self.socket.getsockopt(socket.IPPROTO_TCP, TCP_INFO, TROUBLE_BYTES)[1] != 0
-        except OSError:
+        except (OSError, AttributeError):  # Twisted has no socket for what is gone
             return True
 
     def cost(self) -> int:

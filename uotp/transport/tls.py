@@ -5,7 +5,7 @@ which each tunnel would keep several, as large as the most that it ever carried.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -81,6 +81,10 @@ class TlsConnection(Protocol):
         @param error: what has ended the connection, if anything has.
         @return: why one end refuses the other, or L{None}.
         """
+
+
+Creator = Callable[[Any], TlsConnection]
+"""Makes OpenSSL's connection for a socket."""
 
 
 class TlsStream(TcpStream):
@@ -391,7 +395,9 @@ class AcceptedTlsStream(TlsStream, AcceptedTcpStream):
     A stream with TLS that we have accepted.
     """
 
-    def __init__(self, creator: Any, tuning: TunnelSocketOptions, accepted: Any, *rest: Any) -> None:
+    def __init__(
+        self, creator: Callable[[Any], TlsConnection], tuning: TunnelSocketOptions, accepted: Any, *rest: Any
+    ) -> None:
         """
         @param creator: makes OpenSSL's connection for a socket.
         """
