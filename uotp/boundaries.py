@@ -154,12 +154,6 @@ class Stream(Protocol):
             L{uotp.path.TROUBLED} or more while the connection retransmits.
         """
 
-    def isTroubled(self) -> bool:
-        """
-        @return: whether the kernel is repairing a loss at this moment; L{False} where the
-            system does not tell.
-        """
-
 
 class Link(Protocol):
     """

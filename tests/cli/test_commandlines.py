@@ -21,7 +21,6 @@ from OpenSSL import SSL
 from twisted.application.service import Service
 from twisted.internet.error import ReactorNotRunning
 from twisted.logger import LogLevel, capturedLogs, formatEvent
-from twisted.python.failure import Failure
 
 import uotp
 from tests.doubles.certificates import Authority, pem
@@ -35,7 +34,8 @@ from uotp.net import sockopts as sockets
 from uotp.net.sockopts import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES, UDP_BUFFER_BYTES, UNSENT_LIMIT_BYTES
 from uotp.telemetry.log import Logger
 from uotp.telemetry.spelling import Spelling
-from uotp.tls.credentials import ClientCredentials, ClientTls, ServerTls, refusalReason
+from uotp.tls.credentials import ClientCredentials, ClientTls, ServerTls
+from uotp.tls.reasons import errorWords
 from uotp.tunnel import settings
 from uotp.wire.hello import foreignHello
 from uotp.wire.negotiation import WireChoice
@@ -857,7 +857,7 @@ class SpellingTests(ServiceTestCase):
         self.patch(Spelling, "spellings", self.SERVER)
         self.assertEqual(foreignHello(b"\x16\x03\x01" + bytes(13)), "it speaks TLS, and --no-tls was said here")
         alert = SSL.Error([("SSL routines", "", "tlsv13 alert certificate required")])
-        self.assertEqual(refusalReason(Failure(alert), None), "the server wants a client certificate (--cert)")
+        self.assertEqual(errorWords(alert, None), "the server wants a client certificate (--cert)")
 
     def test_whatTheLogSaysAtTheStart(self) -> None:
         """

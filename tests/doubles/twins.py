@@ -276,12 +276,6 @@ class MemoryStream(FakeTransport):
         """
         return None
 
-    def isTroubled(self) -> bool:
-        """
-        See L{uotp.boundaries.Stream.isTroubled}.
-        """
-        return self.troubled
-
     def unacknowledged(self) -> int | None:
         """
         @return: all that is held: where it is taken, it arrives.

@@ -11,7 +11,8 @@ from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.preambles import ProxyHeader
-from tests.doubles.sockets import Diarist, FakeSocket, FakeTls, Watcher, accept
+from tests.doubles.reactors import MemoryReactor
+from tests.doubles.sockets import Diarist, FakeSocket, FakeTls, accept
 from uotp.boundaries import Security
 from uotp.transport.phases import CARRYING, EARLY, NEXT_PHASE, Event, Phase
 from uotp.transport.tls import TlsStream
@@ -53,7 +54,7 @@ class PhaseTests(SynchronousTestCase):
         """
         @return: a stream in this phase, brought there by what happens to it.
         """
-        self.reactor = Watcher()
+        self.reactor = MemoryReactor()
         self.socket, self.tls, self.diary = FakeSocket(), FakeTls(), Diarist()
         refusal = SSL.Error([("SSL routines", "", "tlsv1 alert unknown ca")])
         self.tls.handshake = deque([refusal] if phase is Phase.REFUSED else [None])

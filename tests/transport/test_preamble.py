@@ -16,7 +16,8 @@ from twisted.internet.protocol import ClientFactory
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.preambles import Dialogue, LinePreamble, ProxyHeader, ProxyRequest
-from tests.doubles.sockets import PEER, Diarist, FakeSocket, FakeTls, Watcher, accept, broken
+from tests.doubles.reactors import MemoryReactor
+from tests.doubles.sockets import PEER, Diarist, FakeSocket, FakeTls, accept, broken
 from uotp.errors import PeerError
 from uotp.transport.dialer import connectTunnel
 from uotp.transport.phases import Phase
@@ -40,7 +41,7 @@ class _PreambleTestCase(SynchronousTestCase):
         """
         Make what it stands on; its end is told once, and nothing is watched then.
         """
-        self.reactor = Watcher()
+        self.reactor = MemoryReactor()
         self.socket, self.tls = FakeSocket(), None
         self.diary = Diarist()
         self.made: list[LinePreamble] = []
