@@ -46,11 +46,15 @@ class RefuseInstall(install):
 
 
 setup(
-    name="uotp",
-    use_incremental=True,
+    name="txuotp",  # on PyPI `uotp` is something else; the package and the programs are called `uotp`
+    use_incremental=True,  # takes the version from the one `_version.py` that there is
     description="UDP datagrams through a pool of TLS connections, for where UDP is blocked",
     long_description=Path(__file__).with_name("README.rst").read_text(encoding="utf-8"),
     long_description_content_type="text/x-rst",
+    author="the uotp authors",
+    url="https://pypi.org/project/txuotp/",
+    license_expression="MIT",
+    license_files=["LICENSE"],
     keywords=["udp", "tls", "tunnel", "wireguard", "vpn", "twisted"],
     classifiers=[
         "Development Status :: 4 - Beta",

@@ -155,8 +155,8 @@ checkPackages() {
     newVenv build-venv "$MAIN_VERSION"
     "$work/build-venv/bin/pip" install --quiet build setuptools incremental
     "$work/build-venv/bin/python" -m build --outdir "$work/dist" .
-    wheel=$(echo "$work"/dist/uotp-*.whl)
-    sdist=$(echo "$work"/dist/uotp-*.tar.gz)
+    wheel=$(echo "$work"/dist/txuotp-*.whl)
+    sdist=$(echo "$work"/dist/txuotp-*.tar.gz)
     "$work/build-venv/bin/python" -m zipfile --list "$wheel" >"$work/wheel-files"
     grep -q '^uotp/py.typed ' "$work/wheel-files"
     grep -q '^twisted/plugins/uotp_plugin.py ' "$work/wheel-files"
@@ -184,7 +184,7 @@ checkPackages() {
     python=$work/wheel-venv/bin/python
     "$python" -c 'import uotp; assert "site-packages" in uotp.__file__; assert uotp.__version__ != "0.0.0"'
     "$python" "$work/package/.ci/fast_suite.py"
-    "$work/wheel-venv/bin/pip" uninstall --quiet --yes uotp
+    "$work/wheel-venv/bin/pip" uninstall --quiet --yes txuotp
     "$python" -c 'import twisted.internet.reactor'
 
     newVenv sdist-venv "$MAIN_VERSION"
