@@ -78,10 +78,11 @@ setup(
     ],
     python_requires=">=3.10",
     # The floors of the first three are the releases that mend the security
-    # advisories known for them.
+    # advisories known for them.  The first two have a bound above as well, since we use
+    # names of theirs that they may change without a word: tests/test_internals.py says which.
     install_requires=[
-        "Twisted[tls]>=26.4",
-        "pyOpenSSL>=26.2",  # the first that takes such a cryptography
+        "Twisted[tls]>=26.4,<27",  # tried with 26.10
+        "pyOpenSSL>=26.2,<27",  # the first that takes such a cryptography; tried with 26.4
         "cryptography>=48.0.1",
         "service-identity>=24.1",
         "incremental>=24.7.2",
