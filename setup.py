@@ -22,6 +22,7 @@ DEVELOPMENT = [
     "mypy==2.4.1",  # these three as they are: a newer one may ask for something new
     "mypy-zope==1.0.17",
     "ruff==0.17.6",
+    "nox>=2026.8",
     "towncrier>=25.8",
     "types-psutil",
     "types-setuptools",

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 FAMILIES = {socket.AF_INET, socket.AF_INET6}
 """Not the pair of local sockets by which a reactor wakes itself."""
 
-SLOW = {"integration"}
+SLOW = {"integration", "hostile"}
 """Packages of tests that have sockets and processes."""
 
 EVENTS = {"socket.bind", "socket.connect", "socket.gethostbyname", "socket.sendto"}
