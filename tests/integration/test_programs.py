@@ -402,7 +402,7 @@ class LogTests(RigTestCase):
             moved = Path(f"{path}.1")
             words = [*PLAIN, "-a", LOOPBACK, "-p", "0", "-l", str(path), *NOWHERE]
             program = self.start("our client", make("client", *words))
-            until(lambda path=path: path.exists() and "listening" in path.read_text(), "the log is written")  # type: ignore[misc]
+            until(lambda path=path: path.exists() and "plain TCP" in path.read_text(), "the log is written")  # type: ignore[misc]
             path.rename(moved)
             before = moved.read_bytes()
             program.process.send_signal(signal.SIGHUP)
