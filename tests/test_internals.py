@@ -26,6 +26,7 @@ import uotp
 PRIVATES = {
     "OpenSSL.SSL.Connection._ssl",
     "OpenSSL.SSL._lib",
+    "twisted.internet.abstract.FileDescriptor._postLoseConnection",
     "twisted.internet.abstract.FileDescriptor._tempDataLen",
     "twisted.internet.base.BaseConnector._makeTransport",
     "twisted.internet.tcp.BaseClient._connectDone",
@@ -39,8 +40,9 @@ INTERNALS = {
     "createInternetSocket",
     "dataBuffer",
     "disconnected",
-    "doConnect",
+    "disconnecting",
     "host",
+    "offset",
     "port",
     "producer",
     "producerPaused",
