@@ -30,8 +30,11 @@ ASK_BYTES = 64 * 1024
 MOST_ASK_BYTES = MAX_KEPT_BYTES * 7 // 8
 """From so much on it is asked each time."""
 
-Sent = tuple[float, int, list[Train], int]
-"""When trains were sent, the number of the first, the trains, and the payload up to their end."""
+Sent = tuple[float, int, list[Train], int, int]
+"""
+When trains were sent, the number of the first, the trains, the payload up to their end,
+and what it costs to keep them.
+"""
 
 
 class Unacked:
@@ -51,28 +54,27 @@ class Unacked:
 
     def add(self, number: int, trains: list[Train], now: float) -> None:
         """
-        The tunnel is given trains.
+        The link is given trains.
 
         @param number: of the first datagram.
         @param now: monotonic seconds.
         """
         size = len(trains[0][1]) if len(trains) == 1 else bytesOf(trains)
+        cost = size + len(trains) * TRAIN_OVERHEAD_BYTES
         self.position += size
-        self.kept += size + len(trains) * TRAIN_OVERHEAD_BYTES
-        self._sent.append((now, number, trains, self.position))
+        self.kept += cost
+        self._sent.append((now, number, trains, self.position, cost))
         while self.kept > MAX_KEPT_BYTES:
-            self._forgetOldest()
-
-    def _forgetOldest(self) -> None:
-        _, _, trains, _ = self._sent.popleft()
-        self.kept -= bytesOf(trains) + len(trains) * TRAIN_OVERHEAD_BYTES
+            self.kept -= self._sent.popleft()[4]
 
     def confirm(self, position: int) -> None:
         """
-        What the tunnel was given up to a L{position} has arrived.
+        What the link was given up to a L{position} has arrived.
         """
-        while self._sent and self._sent[0][3] <= position:
-            self._forgetOldest()
+        sent, kept = self._sent, self.kept
+        while sent and sent[0][3] <= position:
+            kept -= sent.popleft()[4]
+        self.kept = kept
         self._askLater()
 
     def _askLater(self) -> None:
@@ -93,7 +95,7 @@ class Unacked:
         @return: what is to be sent again, in order.
         """
         taken: list[Arrival] = []
-        for at, first, trains, _ in self._sent:
+        for at, first, trains, _, _ in self._sent:
             number = first
             for train in trains if now - at <= AGAIN_SECONDS else ():
                 taken.append((number, train))
