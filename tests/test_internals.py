@@ -39,7 +39,6 @@ INTERNALS = {
     "connected",
     "createInternetSocket",
     "dataBuffer",
-    "disconnected",
     "disconnecting",
     "host",
     "offset",

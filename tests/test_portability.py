@@ -117,7 +117,7 @@ class ElsewhereTests(CommandTestCase):
                     made = here(f"uotp.cli.{end}").makeService(options)
                     self.assertEqual([service.commandName for service in made], [f"uotp-{end}"])
                 opener = here("uotp.udp").datagramPortOpener(None, None)
-                self.assertIs(opener.func, here("uotp.udp.portable").PortableDatagramPort)
+                self.assertIs(opener.args[0], here("uotp.udp.portable").PortableDatagramPort)
 
     def test_aMarkIsRefusedWhereThereAreNone(self) -> None:
         """

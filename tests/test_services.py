@@ -404,10 +404,10 @@ class ListeningTests(_ServicesTestCase):
             service.startService()
             self.assertTrue(service.running)
         source = self.network.open(SOURCE, Receiver())
-        source.send([PING], CLIENT_PORT)
+        source.sendTrains([PING], CLIENT_PORT)
         self.flush()
         self.assertIn("opened from 192.0.2.2, 1 in all", " ".join(self.lines()))
-        source.close()
+        source.stopListening()
 
     def test_clientsPortThatIsLostIsBoundAgain(self) -> None:
         """
@@ -454,9 +454,9 @@ class NamesTests(_ServicesTestCase):
         Let a new source send.
         """
         port = self.network.open(("127.0.0.1", number), Receiver())
-        port.send([PING], CLIENT_PORT)
+        port.sendTrains([PING], CLIENT_PORT)
         self.network.settle()
-        port.close()
+        port.stopListening()
 
     def test_nameIsLookedUpForEachAttempt(self) -> None:
         """
@@ -506,9 +506,9 @@ class TogetherTests(_ServicesTestCase):
         """
         Let the source send, and the target answer.
         """
-        self.sourcePort.send([train], CLIENT_PORT)
+        self.sourcePort.sendTrains([train], CLIENT_PORT)
         self.flush()
-        self.targetPort.send([Train(4, b"pong")], self.target.trains[-1][1])
+        self.targetPort.sendTrains([Train(4, b"pong")], self.target.trains[-1][1])
         self.flush()
 
     def tryAllSizes(self) -> None:
@@ -518,12 +518,12 @@ class TogetherTests(_ServicesTestCase):
         sizes = (0, 1, 100, 1400, 1500, 9000, 65507)
         trains = [Train(size, bytes([number + 1]) * size) for number, size in enumerate(sizes)]
         for train in trains:
-            self.sourcePort.send([train], CLIENT_PORT)
+            self.sourcePort.sendTrains([train], CLIENT_PORT)
             self.flush()
         self.assertEqual(self.target.datagrams(), [train.payload for train in trains])
         (session,) = {source for _, source in self.target.trains}
         for train in trains:
-            self.targetPort.send([train], session)
+            self.targetPort.sendTrains([train], session)
             self.flush()
         self.assertEqual(self.source.datagrams(), [train.payload for train in trains])
         self.assertEqual({source for _, source in self.source.trains}, {CLIENT_PORT})
@@ -546,7 +546,7 @@ class TogetherTests(_ServicesTestCase):
         for expected, chosen in ((TunnelSocketOptions(), {}), (TunnelSocketOptions(4096, "cubic"), choices)):
             self.connecting.kinds.clear()
             client, server = self.client(**chosen), self.server(**chosen)
-            self.sourcePort.send([PING], CLIENT_PORT)
+            self.sourcePort.sendTrains([PING], CLIENT_PORT)
             self.flush()
             (kind,) = self.connecting.kinds.values()
             accepted = self.reactor.listening[-1].transport
@@ -585,7 +585,7 @@ class TogetherTests(_ServicesTestCase):
         Of the size that was asked for.
         """
         self.startBoth(poolSize=3)
-        self.sourcePort.send([PING], CLIENT_PORT)
+        self.sourcePort.sendTrains([PING], CLIENT_PORT)
         self.flush()
         self.assertEqual(len(self.pumps), 1)
         self.exchange()
@@ -618,10 +618,10 @@ class TogetherTests(_ServicesTestCase):
         serverTls, clientTls = self.certificates()
         server, client = self.server(serverTls), self.client(clientTls)
         self.exchange()
-        self.sourcePort.send([PING] * 20, CLIENT_PORT)
+        self.sourcePort.sendTrains([PING] * 20, CLIENT_PORT)
         self.network.settle()
         stopped = client.stopService()
-        self.sourcePort.send([PING], CLIENT_PORT)
+        self.sourcePort.sendTrains([PING], CLIENT_PORT)
         self.flush()
         self.successResultOf(stopped)
         self.assertEqual(self.target.datagrams().count(b"ping"), 21)
@@ -637,8 +637,8 @@ class TogetherTests(_ServicesTestCase):
         server, _ = self.server(serverTls), self.client(clientTls)
         self.exchange()
         answers = len(self.source.datagrams())
-        self.sourcePort.send([PING] * 20, CLIENT_PORT)
-        self.targetPort.send([PING] * 20, self.target.trains[-1][1])
+        self.sourcePort.sendTrains([PING] * 20, CLIENT_PORT)
+        self.targetPort.sendTrains([PING] * 20, self.target.trains[-1][1])
         self.network.settle()
         stopped = server.stopService()
         self.flush()
@@ -716,7 +716,7 @@ class TogetherTests(_ServicesTestCase):
         Neither an attempt nor a wait.
         """
         service = self.client()
-        self.sourcePort.send([PING], CLIENT_PORT)
+        self.sourcePort.sendTrains([PING], CLIENT_PORT)
         self.network.settle()
         self.assertEqual(len(self.reactor.tcpClients), 1)
         self.successResultOf(service.stopService())
@@ -747,7 +747,7 @@ class TogetherTests(_ServicesTestCase):
         Soon if it was never answered, and otherwise after the time that was asked for.
         """
         self.startBoth(expire=60.0)
-        self.sourcePort.send([PING], CLIENT_PORT)
+        self.sourcePort.sendTrains([PING], CLIENT_PORT)
         self.flush()
         self.pass_(int(UNANSWERED_SECONDS) + 1)
         self.assertEqual(len([line for line in self.lines() if "ended: idle" in line]), 1)
@@ -779,14 +779,14 @@ class TogetherTests(_ServicesTestCase):
         (session,) = {source for _, source in self.target.trains}
         stranger = self.network.open(("127.0.0.1", 7), Receiver())
         for _ in range(5):
-            stranger.send([PING], session)
+            stranger.sendTrains([PING], session)
         self.flush()
         self.pass_(59)
         self.assertEqual(self.lines(LogLevel.warn), [])
         self.pass_(61)
         line = "datagrams dropped: 5 reached a session's socket from elsewhere than the target"
         self.assertEqual(self.lines(LogLevel.warn), [line])
-        stranger.close()
+        stranger.stopListening()
         self.assertEqual(client.drops.totals, {})
 
     def test_peerThatStopsToReadIsAbortedInTheEnd(self) -> None:
@@ -798,7 +798,7 @@ class TogetherTests(_ServicesTestCase):
         (end,) = [transport for transport in self.transports if not transport.isServer]
         end.stalled = True
         for _ in range(100):
-            self.sourcePort.send([Train(1400, bytes(1400))], CLIENT_PORT)
+            self.sourcePort.sendTrains([Train(1400, bytes(1400))], CLIENT_PORT)
         self.flush()
         self.pass_(25)
         self.assertFalse(end.aborted)
@@ -811,7 +811,7 @@ class TogetherTests(_ServicesTestCase):
         Nor does one that accepts and hangs up at once.
         """
         self.client()
-        self.sourcePort.send([PING], CLIENT_PORT)
+        self.sourcePort.sendTrains([PING], CLIENT_PORT)
         self.network.settle()
         for _ in range(500):
             for _, _, factory, _, _ in self.reactor.tcpClients:
@@ -821,7 +821,7 @@ class TogetherTests(_ServicesTestCase):
                 protocol.makeConnection(transport)
                 transport.lose()
             self.reactor.tcpClients.clear()
-            self.sourcePort.send([PING], CLIENT_PORT)
+            self.sourcePort.sendTrains([PING], CLIENT_PORT)
             self.network.settle()
             self.reactor.advance(1)
         self.assertLess(len(self.lines()), 10, self.lines())
@@ -847,7 +847,7 @@ class TogetherTests(_ServicesTestCase):
         """
         self.server()
         self.client()
-        self.sourcePort.send([PING], CLIENT_PORT)
+        self.sourcePort.sendTrains([PING], CLIENT_PORT)
         self.flush()
         self.pass_(30)
         silent = [line for line in self.lines(LogLevel.warn) if "is it there?" in line]
@@ -917,7 +917,7 @@ class TogetherTests(_ServicesTestCase):
         shown = STRANGER.issue(usages=CLIENT)
         self.server(serverTls)
         self.client(ClientTls(clientTls.cafile, self.path(shown.certificatePem() + shown.keyPem())))
-        self.sourcePort.send([PING], CLIENT_PORT)
+        self.sourcePort.sendTrains([PING], CLIENT_PORT)
         self.pass_(25)
         self.assertGreater(len(self.pumps), 4)
         refusals = [line for line in self.lines(LogLevel.warn) if "unknown" in line]

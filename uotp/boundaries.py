@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
+from twisted.internet.interfaces import IListeningPort
+
 from uotp.path import PathStats
 from uotp.train import Arrival, Numbering, Train
 
@@ -27,8 +29,13 @@ asked for it again.
 
 class DatagramReceiver(Protocol):
     """
-    Who owns a datagram port.
+    A protocol on a UDP port, which takes whole trains; see L{uotp.udp.TrainProtocol}.
     """
+
+    def makeConnection(self, transport: Any) -> None:
+        """
+        The port is bound: it may be sent through, and what comes will be handed on.
+        """
 
     def trainsReceived(self, trains: list[Train], source: Address) -> None:
         """
@@ -36,37 +43,45 @@ class DatagramReceiver(Protocol):
         row.
         """
 
-    def portLost(self, reason: str) -> None:
+    def transportFailed(self, reason: str) -> None:
         """
-        The port is of no use any more, and has been closed.
+        The port is of no use any more, and has been closed; in place of C{doStop}.
+        """
+
+    def doStop(self) -> None:
+        """
+        The port has been closed as it was asked to be.
         """
 
 
 class DatagramPort(Protocol):
     """
-    A bound UDP socket.
+    A transport for UDP that takes whole trains; it is an C{IUDPTransport} and an
+    C{IListeningPort} besides.
     """
 
-    def send(self, trains: list[Train], destination: Address) -> None:
+    def sendTrains(self, trains: list[Train], destination: Address) -> None:
         """
         Send each datagram of some trains, in order.  What cannot be sent is counted;
-        nothing is raised.
+        nothing is raised, and a closed port does nothing.
         """
 
-    def address(self) -> Address:
+    def getHost(self) -> Any:
         """
-        Where the port is bound.
-        """
-
-    def close(self) -> None:
-        """
-        Close at once.  Nothing is received afterwards, sending does nothing, and
-        closing again is allowed.
+        @return: where the port is bound.
         """
 
+    def stopListening(self) -> None:
+        """
+        Close at once.  Nothing is received afterwards, and closing again is allowed.
+        """
 
-DatagramPortOpener = Callable[[Address, DatagramReceiver], DatagramPort]
-"""Opens a port, bound to an address; raises OSError when that cannot be done."""
+
+DatagramPortOpener = Callable[[Address, DatagramReceiver], IListeningPort]
+"""
+Opens a port that drives a protocol, bound to an address; raises OSError when that cannot be
+done.  The port may be Twisted's own, which takes no trains.
+"""
 
 
 class Security(NamedTuple):

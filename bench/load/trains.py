@@ -15,7 +15,7 @@ from uotp.boundaries import Address
 from uotp.net import enlargeUdpBuffers
 from uotp.telemetry import Drops
 from uotp.train import Train, bytesOf, countOf
-from uotp.udp import datagramPortOpener
+from uotp.udp import TrainProtocol, datagramPortOpener
 
 MOST_BYTES = 64000
 MOST_SEGMENTS = 64
@@ -55,7 +55,7 @@ class Unwatched:
     removeReader = addReader
 
 
-class TrainPort:
+class TrainPort(TrainProtocol):
     """
     The program's own datagram port, in the place of a socket.
 
@@ -71,7 +71,9 @@ class TrainPort:
         udp.close()
         self.datagrams = 0
         self.bytes = 0
-        self._port = cast("Any", datagramPortOpener(Unwatched(), Drops(), BUFFER_BYTES)(address, self))
+        drops = Drops()
+        super().__init__(drops)
+        self._port = cast("Any", datagramPortOpener(Unwatched(), drops, BUFFER_BYTES)(address, self))
         self._poll = select.poll()
         self._poll.register(self._port.fileno(), select.POLLIN)
 
@@ -79,7 +81,7 @@ class TrainPort:
         """
         Send trains, if the kernel takes them.
         """
-        self._port.send(trains, self._peer)
+        self.sendTrains(trains, self._peer)
 
     def receive(self, milliseconds: int) -> None:
         """

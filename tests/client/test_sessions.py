@@ -7,7 +7,7 @@ from __future__ import annotations
 from twisted.logger import capturedLogs, formatEvent
 
 from tests.doubles.contracts import TimerTestCase
-from tests.doubles.twins import Attempt, MemorySurroundings
+from tests.doubles.twins import Attempt, MemorySurroundings, MemoryUdp, Receiver
 from uotp.boundaries import Address
 from uotp.client.sessions import (
     NEW_AT_ONCE,
@@ -25,6 +25,7 @@ from uotp.train import Train
 EXPIRE = 120.0
 POOL = 4
 PING = Train(4, b"ping")
+CLIENT = ("127.0.0.1", 8911)
 
 
 def source(number: int) -> Address:
@@ -49,14 +50,15 @@ class _SourcesTestCase(TimerTestCase):
         self.drops = Drops()
         self.delivered: list[tuple[Address, Train]] = []
         self.made: list[SourceSession] = []
+        self.lost: list[str] = []
         self.sources = self.makeSources()
         self.addCleanup(self.end)
 
-    def makeSources(self, maxSessions: int = 1024) -> SessionsBySource:
+    def makeSources(self, maxSessions: int = 1024, expire: float = EXPIRE) -> SessionsBySource:
         """
         @return: no sources yet.
         """
-        return SessionsBySource(self.openSession, self.clock.seconds, self.drops, EXPIRE, maxSessions)
+        return SessionsBySource(self.openSession, self.clock.seconds, self.drops, expire, self.lost.append, maxSessions)
 
     def openSession(self, address: Address) -> SourceSession:
         """
@@ -161,6 +163,55 @@ class SourceSessionTests(_SourcesTestCase):
         self.assertEqual({len(one) for one in ids}, {16})
 
 
+class SourcesOnAPortTests(_SourcesTestCase):
+    """
+    The sources as the protocol on a UDP port.
+    """
+
+    def setUp(self) -> None:
+        """
+        Bind the port, and let somebody send there.
+        """
+        super().setUp()
+        self.network = MemoryUdp(self.drops)
+        self.port = self.network.open(CLIENT, self.sources)
+        self.sender = self.network.open(("127.0.0.1", 7), Receiver())
+
+    def test_sourcesAreToldApartByTheirAddress(self) -> None:
+        """
+        Whether the port hands on trains, or datagrams as Twisted's does.
+        """
+        self.sender.sendTrains([Train(1, b"xyz")], CLIENT)
+        self.network.settle()
+        self.sources.datagramReceived(b"x", ("127.0.0.1", 8))
+        self.sources.datagramReceived(b"y", ("127.0.0.1", 7))
+        self.assertEqual([entry.session.bytesOut for entry in self.made], [4, 1])
+
+    def test_sourcesAreIgnoredUntilAnotherPortIsBound(self) -> None:
+        """
+        As while the client stops, and until it is started again.
+        """
+        self.sources.ignoreSources()
+        for _ in range(2):
+            self.sender.sendTrains([PING], CLIENT)
+            self.network.settle()
+        self.assertEqual((len(self.sources), dict(self.drops.totals)), (0, {}))
+        self.sources.stopListening()
+        self.network.open(CLIENT, self.sources)
+        self.sender.sendTrains([PING], CLIENT)
+        self.network.settle()
+        self.assertEqual((len(self.sources), self.lost), (1, []))
+
+    def test_portThatIsLostIsSaid(self) -> None:
+        """
+        So that it is bound again; the sessions live on.
+        """
+        self.sender.sendTrains([PING], CLIENT)
+        self.network.settle()
+        self.port.lose("it broke")
+        self.assertEqual((self.lost, len(self.sources)), (["it broke"], 1))
+
+
 class SourcesTests(_SourcesTestCase):
     """
     All sources together.
@@ -206,7 +257,7 @@ class SourcesTests(_SourcesTestCase):
         """
         Also for sources without a pool.
         """
-        self.sources = SessionsBySource(self.openSession, self.clock.seconds, self.drops, 5.0)
+        self.sources = self.makeSources(expire=5.0)
         self.send(1)
         self.pass_(4)
         self.assertEqual(len(self.sources), 1)

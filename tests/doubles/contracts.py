@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.error import ConnectionAborted, ConnectionDone
+from twisted.internet.error import ConnectionAborted, ConnectionDone, InvalidAddressError, MessageLengthError
+from twisted.internet.interfaces import IListeningPort, IUDPTransport
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
 
 from tests.doubles.sockets import Diarist
 from tests.doubles.twins import DATAGRAMS_PER_TURN, Receiver, RecordingSession
-from uotp.boundaries import Address, DatagramPort, DatagramReceiver, Link
+from uotp.boundaries import Address, DatagramReceiver, Link
 from uotp.errors import ConfigurationError
 from uotp.telemetry.drops import Drop, Drops
 from uotp.train import MAX_TRAIN_BYTES, Train, countOf, cut, gather
@@ -86,12 +88,31 @@ class DatagramPortContract(_Case):
     drops: Drops
     host = "127.0.0.1"
 
-    def openPort(self, receiver: DatagramReceiver, address: Address | None = None) -> DatagramPort:
+    def openPort(self, receiver: DatagramReceiver, address: Address | None = None) -> IListeningPort:
         """
         @param address: L{host} and any port, if it is left out.
         @return: a port, which the test need not close.
         """
         raise NotImplementedError
+
+    def open(self, address: Address | None = None) -> Receiver:
+        """
+        @return: a protocol on a port of its own.
+        """
+        receiver = Receiver(self.drops)
+        self.openPort(receiver, address)
+        return receiver
+
+    def close(self, receiver: Receiver) -> None:
+        """
+        Have a protocol close its port, and wait until that is done.
+        """
+        done = receiver.stopListening()
+        if done is not None:
+            closed: list[object] = []
+            done.addCallback(closed.append)
+            while not closed:
+                self.turn()
 
     def turn(self) -> None:
         """
@@ -111,20 +132,18 @@ class DatagramPortContract(_Case):
 
         @return: who received them, and the address of the port that sent.
         """
-        receiver = Receiver()
-        there = self.openPort(receiver)
-        here = self.openPort(Receiver())
+        receiver, here = self.open(), self.open()
         expected = countOf(trains)
-        here.send(trains, there.address())
+        here.sendTrains(trains, receiver.address)
         self.settleUntil(lambda: len(receiver.datagrams()) >= expected)
-        return receiver, here.address()
+        return receiver, here.address
 
-    def deliver(self, datagrams: list[bytes], here: DatagramPort, there: DatagramPort, receiver: Receiver) -> None:
+    def deliver(self, datagrams: list[bytes], here: Receiver, receiver: Receiver) -> None:
         """
         Send datagrams in as few trains as may be, until all have arrived.
         """
         expected = len(receiver.datagrams()) + len(datagrams)
-        here.send(gather(datagrams), there.address())
+        here.sendTrains(gather(datagrams), receiver.address)
         self.settleUntil(lambda: len(receiver.datagrams()) >= expected)
 
     def assertArrive(self, datagrams: list[bytes]) -> None:
@@ -183,8 +202,7 @@ class DatagramPortContract(_Case):
         """
         What came before decides how the next is received, and nothing else.
         """
-        receiver = Receiver()
-        there, here = self.openPort(receiver), self.openPort(Receiver())
+        receiver, here = self.open(), self.open()
         sent: list[bytes] = []
         for sizes in (
             [1400] * 30,
@@ -199,20 +217,19 @@ class DatagramPortContract(_Case):
         ):
             datagrams = [numbered(size, len(sent)) for size in sizes]
             sent += datagrams
-            self.deliver(datagrams, here, there, receiver)
+            self.deliver(datagrams, here, receiver)
         self.assertEqual(summary(receiver.datagrams()), summary(sent))
 
     def test_loneDatagramsAndBurstsTakeTurns(self) -> None:
         """
         A port that has been quiet for long still gets all of a burst.
         """
-        receiver = Receiver()
-        there, here = self.openPort(receiver), self.openPort(Receiver())
+        receiver, here = self.open(), self.open()
         sent: list[bytes] = []
         for number in range(60):
             datagrams = [numbered(100, number)] * (1 if number % 20 else 50)
             sent += datagrams
-            self.deliver(datagrams, here, there, receiver)
+            self.deliver(datagrams, here, receiver)
         self.assertEqual(summary(receiver.datagrams()), summary(sent))
 
     def test_whatComesTogetherIsHandedOnInTrains(self) -> None:
@@ -237,10 +254,11 @@ class DatagramPortContract(_Case):
         """
         Whoever still holds a port that was closed does no harm with it.
         """
-        receiver = Receiver()
-        there, here = self.openPort(receiver), self.openPort(Receiver())
-        here.close()
-        here.send([Train(4, b"late"), Train(2, b"latest")], there.address())
+        receiver, here = self.open(), self.open()
+        held = here.sendTrains
+        self.close(here)
+        for send in (held, here.sendTrains):
+            send([Train(4, b"late"), Train(2, b"latest")], receiver.address)
         self.settleUntil(lambda: bool(receiver.trains))
         self.assertEqual(receiver.trains, [])
         self.assertEqual(sum(self.drops.totals.values()), 0)
@@ -249,10 +267,9 @@ class DatagramPortContract(_Case):
         """
         Not even what had come before.
         """
-        receiver = Receiver()
-        there, here = self.openPort(receiver), self.openPort(Receiver())
-        here.send([Train(5, b"early")], there.address())
-        there.close()
+        receiver, here = self.open(), self.open()
+        here.sendTrains([Train(5, b"early")], receiver.address)
+        self.close(receiver)
         self.settleUntil(lambda: bool(receiver.trains))
         self.assertEqual(receiver.trains, [])
         self.assertEqual(receiver.lost, [])
@@ -261,17 +278,16 @@ class DatagramPortContract(_Case):
         """
         What others have sent in the same turn is not handed on.
         """
-        closes: list[DatagramPort] = []
 
         class Closer(Receiver):
             def trainsReceived(self, trains: list[Train], source: Address) -> None:
                 super().trainsReceived(trains, source)
-                closes[0].close()
+                self.stopListening()
 
         receiver = Closer()
-        closes.append(self.openPort(receiver))
+        self.openPort(receiver)
         for text in (b"a", b"bb", b"ccc"):
-            self.openPort(Receiver()).send([Train(len(text), text)], closes[0].address())
+            self.open().sendTrains([Train(len(text), text)], receiver.address)
         self.settleUntil(lambda: len(receiver.trains) > 1)
         self.assertEqual(receiver.datagrams(), [b"a"])
 
@@ -279,18 +295,70 @@ class DatagramPortContract(_Case):
         """
         And its address can be bound again.
         """
-        port = self.openPort(Receiver())
-        address = port.address()
-        port.close()
-        port.close()
-        self.assertEqual(self.openPort(Receiver(), address).address(), address)
+        receiver = self.open()
+        address = receiver.address
+        self.close(receiver)
+        self.close(receiver)
+        self.assertEqual(self.open(address).address, address)
+        self.assertEqual(receiver.lost, [])
+
+    def test_protocolOutlivesItsPort(self) -> None:
+        """
+        It may be given another, and takes from it what it took from the first.
+        """
+        receiver, here = self.open(), self.open()
+        for number in range(3):
+            self.close(receiver)
+            self.openPort(receiver)
+            here.sendTrains([Train(1, b"x")], receiver.address)
+            self.settleUntil(lambda number=number: len(receiver.trains) > number)  # type: ignore[misc]
+        self.assertEqual(receiver.datagrams(), [b"x"] * 3)
+        self.assertEqual(receiver.lost, [])
+
+    def test_portThatStopsUnaskedIsLost(self) -> None:
+        """
+        Its protocol hears so once, and sends nothing any more.
+        """
+        receiver, here = Receiver(self.drops), self.open()
+        port = self.openPort(receiver)
+        held = receiver.sendTrains
+        port.stopListening()
+        self.settleUntil(lambda: bool(receiver.lost))
+        self.assertEqual(len(receiver.lost), 1)
+        for send in (held, receiver.sendTrains):
+            send([Train(4, b"late")], here.address)
+        self.settleUntil(lambda: bool(here.trains))
+        self.assertEqual(here.trains, [])
+
+    def test_portIsATransportOfTwisted(self) -> None:
+        """
+        Whoever knows no trains can do with it what C{IUDPTransport} says.
+        """
+        receiver, sender = self.open(), Receiver(self.drops)
+        port: Any = self.openPort(sender)
+        for interface in (IUDPTransport, IListeningPort):
+            self.assertTrue(verifyObject(interface, port))
+        self.assertIs(sender.transport, port)
+        self.assertFalse(port.getBroadcastAllowed())
+        port.setBroadcastAllowed(True)
+        self.assertTrue(port.getBroadcastAllowed())
+        port.write(b"written", receiver.address[:2])
+        self.assertRaises(MessageLengthError, port.write, bytes(65536), receiver.address[:2])
+        self.assertRaises(InvalidAddressError, port.connect, "localhost", 9)
+        port.connect(*receiver.address[:2])
+        self.assertRaises(RuntimeError, port.connect, *receiver.address[:2])
+        port.write(b"connected", None)
+        self.assertRaises(MessageLengthError, port.write, bytes(65536), None)
+        self.settleUntil(lambda: len(receiver.trains) > 1)
+        self.assertEqual(receiver.datagrams(), [b"written", b"connected"])
+        self.assertEqual({source for _, source in receiver.trains}, {sender.address})
+        self.assertEqual(dict(self.drops.totals), {})
 
     def test_addressInUseIsAnOSError(self) -> None:
         """
         Which says what it is.
         """
-        port = self.openPort(Receiver())
-        error = self.assertRaises(OSError, self.openPort, Receiver(), port.address())
+        error = self.assertRaises(OSError, self.openPort, Receiver(), self.open().address)
         self.assertIn("in use", str(error))
 
     def test_nobodyListeningCostsNothing(self) -> None:
@@ -298,28 +366,24 @@ class DatagramPortContract(_Case):
         What the target's machine says to that concerns the datagrams that are
         lost; as soon as somebody listens, the flow goes on.
         """
-        first = self.openPort(Receiver())
-        address = first.address()
-        first.close()
-        sender = Receiver()
-        here = self.openPort(sender)
+        first, here = self.open(), self.open()
+        address = first.address
+        self.close(first)
         for _ in range(120):
-            here.send([Train(4, b"lost"), Train(4, b"lostlostlost")], address)
+            here.sendTrains([Train(4, b"lost"), Train(4, b"lostlostlost")], address)
             self.turn()
-        self.assertEqual(sender.lost, [])
-        receiver = Receiver()
-        self.openPort(receiver, address)
-        here.send([Train(5, b"found")], address)
+        self.assertEqual(here.lost, [])
+        receiver = self.open(address)
+        here.sendTrains([Train(5, b"found")], address)
         self.settleUntil(lambda: bool(receiver.trains))
-        self.assertEqual(receiver.trains, [(Train(5, b"found"), here.address())])
+        self.assertEqual(receiver.trains, [(Train(5, b"found"), here.address)])
 
     def test_eachSenderIsReportedAsItself(self) -> None:
         """
         No call mixes datagrams of two sources, so that a stranger's can be told, and
         those of each are in order.
         """
-        receiver = Receiver()
-        there, one, two = (self.openPort(each) for each in (receiver, Receiver(), Receiver()))
+        receiver, one, two = self.open(), self.open(), self.open()
         for sender, text in (
             (one, b"1a"),
             (one, b"1b"),
@@ -329,10 +393,10 @@ class DatagramPortContract(_Case):
             (two, b"2long"),
             (one, b"1"),
         ):
-            sender.send([Train(len(text), text)], there.address())
+            sender.sendTrains([Train(len(text), text)], receiver.address)
         self.settleUntil(lambda: len(receiver.datagrams()) >= 7)
         self.assertEqual(
-            [receiver.datagramsFrom(each.address()) for each in (one, two)],
+            [receiver.datagramsFrom(each.address) for each in (one, two)],
             [[b"1a", b"1b", b"1c", b"1"], [b"2a", b"", b"2long"]],
         )
         self.assertEqual(len(receiver.datagrams()), 7)
@@ -341,23 +405,21 @@ class DatagramPortContract(_Case):
         """
         However alike they are.
         """
-        receiver = Receiver()
-        there, one, two = (self.openPort(each) for each in (receiver, Receiver(), Receiver()))
+        receiver, one, two = self.open(), self.open(), self.open()
         for number in range(20):
             for sender in (one, two):
-                sender.send([Train(200, numbered(200, number) * 9)], there.address())
+                sender.sendTrains([Train(200, numbered(200, number) * 9)], receiver.address)
         self.settleUntil(lambda: len(receiver.datagrams()) >= 360)
         expected = [numbered(200, number) for number in range(20) for _ in range(9)]
         for sender in (one, two):
-            self.assertEqual(summary(receiver.datagramsFrom(sender.address())), summary(expected))
+            self.assertEqual(summary(receiver.datagramsFrom(sender.address)), summary(expected))
 
     def test_oneTurnDeliversNoMoreThanItsShare(self) -> None:
         """
         A busy port lets others have their turn.
         """
-        receiver = Receiver()
-        there, here = self.openPort(receiver), self.openPort(Receiver())
-        here.send([Train(10, bytes(10))] * (3 * DATAGRAMS_PER_TURN), there.address())
+        receiver, here = self.open(), self.open()
+        here.sendTrains([Train(10, bytes(10))] * (3 * DATAGRAMS_PER_TURN), receiver.address)
         for _ in range(20):
             before = len(receiver.datagrams())
             self.turn()

@@ -13,11 +13,15 @@ from dataclasses import replace
 from typing import Any
 
 from OpenSSL import SSL
+from twisted.internet.abstract import isIPAddress, isIPv6Address
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionAborted, ConnectionDone
+from twisted.internet.error import ConnectionAborted, ConnectionDone, InvalidAddressError, MessageLengthError
 from twisted.internet.interfaces import (
+    IListeningPort,
     IOpenSSLClientConnectionCreator,
     IOpenSSLServerConnectionCreator,
+    IUDPTransport,
 )
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
@@ -50,6 +54,7 @@ from uotp.tunnel.accepted import AcceptedTunnel
 from uotp.tunnel.live import LiveTunnels
 from uotp.tunnel.states import AcceptedTunnelOwner, DialledTunnelOwner
 from uotp.tunnel.tunnel import Tunnel
+from uotp.udp import TrainProtocol
 from uotp.wire.hello import ClientHello, ServerHello
 
 DATAGRAMS_PER_TURN = 64
@@ -65,19 +70,39 @@ LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing listens
 """Which address a port that is bound to any address sends from."""
 
 
-class Receiver:
+def addressOf(port: DatagramPort | IListeningPort) -> Address:
     """
-    A datagram port's owner that keeps what it gets.
+    @return: where a port is bound, as the socket module has it.
+    """
+    host: Any = port.getHost()
+    if isinstance(host, IPv6Address):
+        return host.host, host.port, int(host.flowInfo), int(host.scopeID)
+    return host.host, host.port
+
+
+class Receiver(TrainProtocol):
+    """
+    A protocol on a UDP port that keeps what it gets.
 
     @ivar calls: what each call has brought.
     @ivar trains: the same, train by train.
     @ivar lost: why the port was lost.
+    @ivar address: where its port is bound, or was.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, drops: Drops | None = None) -> None:
+        super().__init__(drops or Drops())
+        self.address: Address = ()
         self.calls: list[tuple[list[Train], Address]] = []
         self.trains: list[tuple[Train, Address]] = []
         self.lost: list[str] = []
+
+    def startProtocol(self) -> None:
+        """
+        Keep where the port is bound.
+        """
+        port: Any = self.transport
+        self.address = addressOf(port)
 
     def trainsReceived(self, trains: list[Train], source: Address) -> None:
         """
@@ -134,7 +159,8 @@ class MemoryUdp:
         name = (LOOPBACK.get(host, host), number, *rest)
         if name in self.ports:
             raise OSError(errno.EADDRINUSE, "Address already in use")
-        port = self.ports[name] = MemoryDatagramPort(self, name, (host, number, *rest), receiver)
+        port = MemoryDatagramPort(self, name, (host, number, *rest), receiver)
+        port.startListening()
         return port
 
     def carry(self, datagram: bytes, source: Address, destination: Address) -> None:
@@ -160,6 +186,7 @@ class MemoryUdp:
             self.turn()
 
 
+@implementer(IUDPTransport, IListeningPort)
 class MemoryDatagramPort:
     """
     A port of a L{MemoryUdp}.
@@ -170,16 +197,59 @@ class MemoryDatagramPort:
 
     def __init__(self, network: MemoryUdp, name: Address, bound: Address, receiver: DatagramReceiver) -> None:
         """
-        @param bound: what L{address} tells.
+        @param bound: what L{getHost} tells.
         """
         self._network = network
         self.name = name
-        self._bound = bound
+        self._host = (IPv6Address if ":" in bound[0] else IPv4Address)("UDP", *bound)
         self._receiver = receiver
-        self.closed = False
+        self._peer: Address | None = None
+        self._broadcast = False
+        self.closed = True
         self.waiting: deque[tuple[bytes, Address]] = deque()
 
-    def send(self, trains: list[Train], destination: Address) -> None:
+    def startListening(self) -> None:
+        """
+        Be there for the others.
+        """
+        self.closed = False
+        self._network.ports[self.name] = self
+        self._receiver.makeConnection(self)
+
+    def write(self, packet: bytes, addr: Address | None = None) -> None:
+        """
+        Send a datagram.
+        """
+        destination = (*addr[:2], *self.name[2:]) if addr else self._peer
+        assert destination is not None
+        if len(packet) > MAX_TRAIN_BYTES:
+            raise MessageLengthError(packet)
+        self._network.carry(packet, self.name, destination)
+
+    def connect(self, host: str, port: int) -> None:
+        """
+        Send there from now on.
+        """
+        if self._peer is not None:
+            reason = "already connected"
+            raise RuntimeError(reason)
+        if not (isIPAddress(host) or isIPv6Address(host)):
+            raise InvalidAddressError(host, "not an address")
+        self._peer = (host, port, *self.name[2:])
+
+    def setBroadcastAllowed(self, enabled: bool) -> None:  # noqa: FBT001 - Twisted's signature
+        """
+        Keep it.
+        """
+        self._broadcast = enabled
+
+    def getBroadcastAllowed(self) -> bool:
+        """
+        @return: what was said last.
+        """
+        return self._broadcast
+
+    def sendTrains(self, trains: list[Train], destination: Address) -> None:
         """
         Send each datagram of some trains.
         """
@@ -193,26 +263,30 @@ class MemoryDatagramPort:
             else:
                 self._network.carry(datagram, self.name, destination)
 
-    def address(self) -> Address:
+    def getHost(self) -> IPv4Address | IPv6Address:
         """
-        Where the port is bound.
+        @return: where the port is bound.
         """
-        return self._bound
+        return self._host
 
-    def close(self) -> None:
+    def stopListening(self) -> None:
         """
         Close at once.
         """
         if not self.closed:
-            self.closed = True
-            del self._network.ports[self.name]
+            self._close()
+            self._receiver.doStop()
 
     def lose(self, reason: str) -> None:
         """
         Be of no use any more.
         """
-        self.close()
-        self._receiver.portLost(reason)
+        self._close()
+        self._receiver.transportFailed(reason)
+
+    def _close(self) -> None:
+        self.closed = True
+        del self._network.ports[self.name]
 
     def turn(self) -> None:
         """

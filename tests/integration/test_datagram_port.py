@@ -14,18 +14,22 @@ from functools import partial
 from typing import Any
 from unittest import skipUnless
 
+from twisted.internet import reactor
+from twisted.internet.interfaces import IListeningPort
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.contracts import DatagramPortContract, numbered, summary
 from tests.doubles.twins import Receiver
-from uotp.boundaries import Address, DatagramPort, DatagramPortOpener, DatagramReceiver
+from uotp.boundaries import Address, DatagramPortOpener, DatagramReceiver
 from uotp.net.sockopts import UDP_BUFFER_BYTES
 from uotp.telemetry.drops import Drops
 from uotp.train import MAX_TRAIN_BYTES, Train, cut
 from uotp.udp import datagramPortOpener
 from uotp.udp.base import PortContext
+from uotp.udp.openers import openPort, openTwistedPort
 from uotp.udp.portable import PortableDatagramPort
+from uotp.udp.statistics import PortStatistics
 
 PATIENCE_SECONDS = 2.0
 """For what must arrive."""
@@ -89,7 +93,7 @@ class SocketPortTestCase(SynchronousTestCase):
         Make a reactor.
         """
         self.drops = Drops()
-        self.reactor = SteppedReactor()
+        self.reactor: SteppedReactor | GlobalReactor = SteppedReactor()
         self.opener = self.makeOpener()
 
     def makeOpener(self) -> DatagramPortOpener:
@@ -98,12 +102,12 @@ class SocketPortTestCase(SynchronousTestCase):
         """
         raise NotImplementedError
 
-    def openPort(self, receiver: DatagramReceiver, address: Address | None = None) -> DatagramPort:
+    def openPort(self, receiver: DatagramReceiver, address: Address | None = None) -> IListeningPort:
         """
         On loopback.
         """
         port = self.opener(address or (self.host, 0), receiver)
-        self.addCleanup(port.close)
+        self.addCleanup(port.stopListening)
         return port
 
     def turn(self) -> None:
@@ -130,10 +134,70 @@ class PortableDatagramPortTests(SocketPortTestCase, DatagramPortContract):
         """
         Of this kind, wherever we are.
         """
-        return partial(PortableDatagramPort, PortContext(self.reactor, self.drops))
+        return partial(openPort, PortableDatagramPort, PortContext(self.reactor, self.drops))
 
 
 class PortableDatagramPortIPv6Tests(PortableDatagramPortTests):
+    """
+    The same over IPv6.
+    """
+
+    host = "::1"
+
+
+class GlobalReactor:
+    """
+    Twisted's reactor, one turn at a time.
+    """
+
+    def turn(self, patience: float) -> bool:
+        """
+        @param patience: seconds to wait for a descriptor.
+        @return: whether any could be read.
+        """
+        untyped: Any = reactor
+        readable = select.select(untyped.getReaders(), [], [], patience)[0]
+        untyped.iterate(0)
+        return bool(readable)
+
+
+class TwistedPortTests(SocketPortTestCase, DatagramPortContract):
+    """
+    Twisted's own port drives our protocols datagram by datagram.  What it cannot hold of
+    the contract is told by the tests here that take the place of the contract's.
+    """
+
+    def makeOpener(self) -> DatagramPortOpener:
+        """
+        By C{listenUDP}, on the reactor of this process.
+        """
+        self.reactor = GlobalReactor()
+        self.addCleanup(self.turn)  # a port is closed in the turn after it was told to stop
+        return partial(openTwistedPort, PortContext(reactor, self.drops))
+
+    def test_whatComesTogetherIsHandedOnInTrains(self) -> None:
+        """
+        Twisted knows no trains: each datagram is handed on alone, with a call of its own.
+        """
+        receiver, source = self.correspond([Train(4, b"aaaabbbbcc"), Train(0, b""), Train(3, b"dddeee")])
+        alone = [b"aaaa", b"bbbb", b"cc", b"", b"ddd", b"eee"]
+        self.assertEqual(receiver.calls, [([Train(len(each), each)], source) for each in alone])
+
+    def test_oneTurnDeliversNoMoreThanItsShare(self) -> None:
+        """
+        Twisted bounds a turn in bytes alone, at a quarter of a megabyte and one datagram.
+        """
+        receiver, here = self.open(), self.open()
+        here.sendTrains([Train(9000, bytes(9000))] * 90, receiver.address)
+        found = [0]
+        while found[-1] < 90:
+            self.turn()
+            found.append(len(receiver.datagrams()))
+            self.assertLessEqual((found[-1] - found[-2]) * 9000, 256 * 1024 + 9000)
+        self.assertGreater(len(found), 3)
+
+
+class TwistedPortIPv6Tests(TwistedPortTests):
     """
     The same over IPv6.
     """
@@ -158,6 +222,27 @@ class ChosenDatagramPortTests(SocketPortTestCase, DatagramPortContract):
         Which needs nothing that is not installed with us.
         """
         self.assertEqual(type(self.openPort(Receiver())).__name__, "LinuxDatagramPort")
+
+    @skipUnless(sys.platform == "linux", "other systems count differently")
+    def test_statisticsAreTheKernels(self) -> None:
+        """
+        What waits, and what was dropped since there was no room; nothing is left of them
+        when the port is closed.
+        """
+        receiver, here = Receiver(), self.open()
+        port: Any = self.openPort(receiver)
+        port._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        before = port.statistics()
+        self.assertEqual(before, PortStatistics(port.getHost(), 16384, 0, before.sendBuffer, 0, 0))
+        self.assertGreaterEqual(before.sendBuffer, UDP_BUFFER_BYTES)
+        here.sendTrains([Train(1400, bytes(1400))] * 100, receiver.address)
+        after = port.statistics()
+        self.settleUntil(lambda: False)
+        self.assertGreater(after.receiveHeld, 8192)
+        self.assertGreater(after.kernelDrops, 0)
+        self.assertEqual(after.kernelDrops, 100 - len(receiver.datagrams()))
+        port.stopListening()
+        self.assertEqual(port.statistics(), PortStatistics(port.getHost()))
 
     @skipUnless(sys.platform == "linux", "other systems count differently")
     def test_portAsksForLargeBuffers(self) -> None:
@@ -221,9 +306,9 @@ class CoalescedTests(SocketPortTestCase):
         payload = numbered(size, len(self.sent[sender]))
         if size > segment:
             control = [(socket.IPPROTO_UDP, UDP_SEGMENT, struct.pack("=H", segment))]
-            sender.sendmsg([payload], control, 0, self.port.address())
+            sender.sendmsg([payload], control, 0, self.receiver.address)
         else:
-            sender.sendto(payload, self.port.address())
+            sender.sendto(payload, self.receiver.address)
         self.sent[sender] += cut(Train(segment, payload))
 
     def assertArrived(self) -> None:
@@ -303,7 +388,8 @@ class CoalescedTests(SocketPortTestCase):
         The kernel does not cut for a socket without checksums; everything arrives,
         and trains are tried once.
         """
-        sender: Any = self.openPort(Receiver())
+        sending = Receiver()
+        sender: Any = self.openPort(sending)
         if ":" in self.host:
             sender._socket.setsockopt(socket.IPPROTO_UDP, NO_CHECK6_TX, 1)
             self.port._socket.setsockopt(socket.IPPROTO_UDP, NO_CHECK6_RX, 1)
@@ -312,7 +398,7 @@ class CoalescedTests(SocketPortTestCase):
         train = Train(100, numbered(950))
         with capturedLogs() as events:
             for _ in range(3):
-                sender.send([train], self.port.address())
+                sending.sendTrains([train], self.receiver.address)
         self.settleUntil(lambda: len(self.receiver.datagrams()) >= 30)
         self.assertEqual(self.receiver.datagrams(), cut(train) * 3)
         self.assertEqual(len([event for event in events if event["log_level"] >= LogLevel.info]), 1)

@@ -26,7 +26,7 @@ from tests.doubles.twins import Receiver
 from tests.integration.harness import needed, runToEnd
 from tests.integration.hosts import needTwoHosts, newNamespace
 from tests.integration.test_datagram_port import SocketPortTestCase
-from uotp.boundaries import Address, DatagramPort, DatagramPortOpener, DatagramReceiver
+from uotp.boundaries import Address, DatagramPortOpener
 from uotp.telemetry.drops import Drop
 from uotp.train import Train, countOf, cut
 from uotp.udp import datagramPortOpener
@@ -44,13 +44,14 @@ import sys
 from twisted.logger import globalLogBeginner, textFileLogObserver
 from uotp.udp import datagramPortOpener
 from uotp.telemetry.drops import Drops
+from uotp.udp import TrainProtocol
 class Reactor:
     def addReader(self, reader): pass
     def removeReader(self, reader): pass
 globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stdout)], redirectStandardIO=False)
 openPort = datagramPortOpener(Reactor(), Drops(), int(sys.argv[1]))
 for _ in range(3):
-    openPort(("127.0.0.1", 0), None)
+    openPort(("127.0.0.1", 0), TrainProtocol(Drops()))
 """
 """A program that opens three ports with such buffers."""
 
@@ -101,21 +102,23 @@ class PathTestCase(SocketPortTestCase):
         """
         return datagramPortOpener(self.reactor, self.drops)
 
-    def openIn(self, namespace: Namespace, host: str, receiver: DatagramReceiver) -> DatagramPort:
+    def openIn(self, namespace: Namespace, host: str) -> Receiver:
         """
-        @return: a port of a namespace.
+        @return: a protocol on a port of a namespace.
         """
+        receiver = Receiver(self.drops)
         with namespace.inside():
-            return self.openPort(receiver, (host, 0, 0, 0) if ":" in host else (host, 0))
+            self.openPort(receiver, (host, 0, 0, 0) if ":" in host else (host, 0))
+        return receiver
 
-    def linesOf(self, sender: DatagramPort, trains: list[Train], destination: Address) -> list[str]:
+    def linesOf(self, sender: Receiver, trains: list[Train], destination: Address) -> list[str]:
         """
         Send trains.
 
         @return: what a user reads of it.
         """
         with capturedLogs() as events:
-            sender.send(trains, destination)
+            sender.sendTrains(trains, destination)
         return [formatEvent(event) for event in events if event["log_level"] >= LogLevel.info]
 
     def assertArrive(
@@ -127,12 +130,10 @@ class PathTestCase(SocketPortTestCase):
         @param source: a namespace, and an address there.
         @return: what a user reads of it.
         """
-        receiver = Receiver()
-        to = self.openIn(*target, receiver)
-        sender = self.openIn(*source, Receiver())
+        receiver, sender = self.openIn(*target), self.openIn(*source)
         lines: list[str] = []
         for times in (1, 2):
-            lines += self.linesOf(sender, trains, to.address())
+            lines += self.linesOf(sender, trains, receiver.address)
             expected = times * countOf(trains)
             self.settleUntil(lambda expected=expected: len(receiver.datagrams()) >= expected)  # type: ignore[misc]
         sent = [datagram for train in trains for datagram in cut(train)]
@@ -165,14 +166,12 @@ class SmallMtuTests(PathTestCase):
         """
         Trains go on while they fit, and one by one from then on.
         """
-        receiver = Receiver()
-        to = self.openIn(self.there, "10.9.0.2", receiver)
-        sender = self.openIn(self.here, "10.9.0.1", Receiver())
+        receiver, sender = self.openIn(self.there, "10.9.0.2"), self.openIn(self.here, "10.9.0.1")
         train = Train(1400, numbered(14000))
-        self.assertEqual(self.linesOf(sender, [train], to.address()), [])
+        self.assertEqual(self.linesOf(sender, [train], receiver.address), [])
         command(*f"ip -n {self.here.name} link set left mtu 1200".split())
-        self.assertEqual(len(self.linesOf(sender, [train], to.address())), 1)
-        self.assertEqual(self.linesOf(sender, [train], to.address()), [])
+        self.assertEqual(len(self.linesOf(sender, [train], receiver.address)), 1)
+        self.assertEqual(self.linesOf(sender, [train], receiver.address), [])
         self.settleUntil(lambda: len(receiver.datagrams()) >= 30)
         self.assertEqual(summary(receiver.datagrams()), summary(cut(train) * 3))
 
@@ -209,7 +208,7 @@ class LinkTests(PathTestCase):
         with self.there.inside():
             scope = socket.if_nametoindex("right")
             receiver = Receiver()
-            port = self.openPort(receiver, ("fe80::2", 0, 0, scope))
+            self.openPort(receiver, ("fe80::2", 0, 0, scope))
             plain = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
             self.addCleanup(plain.close)
             plain.bind(("fe80::2", 0, 0, scope))
@@ -220,7 +219,7 @@ class LinkTests(PathTestCase):
             there = socket.if_nametoindex("left")
             sender.bind(("fe80::1", 0, 0, there))
         for number in range(20):
-            sender.sendto(b"hello", (*port.address()[:2], 0, there))
+            sender.sendto(b"hello", (*receiver.address[:2], 0, there))
             self.settleUntil(lambda number=number: len(receiver.trains) > number)  # type: ignore[misc]
         sender.sendto(b"hello", (*plain.getsockname()[:2], 0, there))
         expected = plain.recvfrom(9)[1]
@@ -231,19 +230,18 @@ class LinkTests(PathTestCase):
         """
         Each is counted, and when there is a way again, trains take it.
         """
-        receiver = Receiver()
-        to = self.openIn(self.there, "10.9.0.2", receiver)
-        sender: Any = self.openIn(self.here, "0.0.0.0", Receiver())  # noqa: S104 - in a namespace of its own
+        receiver = self.openIn(self.there, "10.9.0.2")
+        sender: Any = self.openIn(self.here, "0.0.0.0")  # noqa: S104 - in a namespace of its own
         train = Train(1000, numbered(9500))
         for kind in ("prohibit", "unreachable", "blackhole"):
             route = f"{kind} 10.9.0.2/32"
             command(*f"ip -n {self.here.name} route add {route}".split())
-            self.assertEqual(self.linesOf(sender, [train], to.address()), [])
+            self.assertEqual(self.linesOf(sender, [train], receiver.address), [])
             self.assertEqual((kind, dict(self.drops.totals)), (kind, {Drop.SEND_REFUSED: 10}))
             self.drops.totals.clear()
             command(*f"ip -n {self.here.name} route del {route}".split())
-        sender._sendto = None  # no datagram goes alone
-        self.assertEqual(self.linesOf(sender, [train], to.address()), [])
+        sender.transport._sendto = None  # no datagram goes alone
+        self.assertEqual(self.linesOf(sender, [train], receiver.address), [])
         self.settleUntil(lambda: len(receiver.datagrams()) >= 10)
         self.assertEqual(summary(receiver.datagrams()), summary(cut(train)))
 

@@ -28,7 +28,7 @@ from uotp.net.resolver import SharedResolver
 from uotp.server import acceptor as reception
 from uotp.server.acceptor import HELLO_SECONDS, Acceptor
 from uotp.server.registry import Registry
-from uotp.server.target import TargetPort
+from uotp.server.target import TargetProtocol
 from uotp.telemetry.drops import Drops
 from uotp.telemetry.ratelimit import RateLimit
 from uotp.train import Train
@@ -61,8 +61,8 @@ class _ReceptionTestCase(TimerTestCase):
         self.repeats = RateLimit(self.clock.seconds)
         resolver = SharedResolver(neverLookUp)
 
-        def makeLeg() -> TargetPort:
-            return TargetPort(TARGET, self.network.open, resolver, self.clock, self.drops, self.repeats)
+        def makeLeg() -> TargetProtocol:
+            return TargetProtocol(TARGET, self.network.open, resolver, self.clock, self.drops, self.repeats)
 
         self.registry = Registry(makeLeg, self.clock, self.drops, LINGER, maxSessions=5, maxTunnels=3)
         self.roll = LiveTunnels(self.clock)
@@ -152,7 +152,7 @@ class ReceptionTests(_ReceptionTestCase):
         tunnel.dataReceived(HELLO + b"\0\4ping\0\0")
         self.network.settle()
         self.assertEqual(self.target.datagrams(), [b"ping", b""])
-        self.network.ports[TARGET].send([Train(4, b"pong")], self.target.trains[0][1])
+        self.network.ports[TARGET].sendTrains([Train(4, b"pong")], self.target.trains[0][1])
         self.network.settle()
         self.assertEqual(self.transports[0].getOutBuffer(), b"\0\4pong")
 

@@ -14,7 +14,7 @@ from uotp.boundaries import Address
 from uotp.errors import PeerError
 from uotp.net.resolver import SharedResolver
 from uotp.server.registry import SILENT_SECONDS, Registry, ServedSession
-from uotp.server.target import TargetPort
+from uotp.server.target import TargetProtocol
 from uotp.session.pacer import TICK_SECONDS
 from uotp.telemetry.drops import Drops
 from uotp.telemetry.ratelimit import MAX_LINES_PER_QUIET, RateLimit
@@ -55,8 +55,8 @@ class RegistryTests(TimerTestCase):
         repeats = RateLimit(self.clock.seconds)
         resolver = SharedResolver(neverLookUp)
 
-        def makeLeg() -> TargetPort:
-            return TargetPort(TARGET, self.network.open, resolver, self.clock, self.drops, repeats)
+        def makeLeg() -> TargetProtocol:
+            return TargetProtocol(TARGET, self.network.open, resolver, self.clock, self.drops, repeats)
 
         return Registry(makeLeg, self.clock, self.drops, LINGER, maxSessions, maxTunnels)
 
@@ -125,7 +125,7 @@ class RegistryTests(TimerTestCase):
         """
         one, tunnel = self.join(1)
         _, stranger = self.join(2)
-        self.network.ports[TARGET].send([Train(4, b"pong")], self.seenFrom(one))
+        self.network.ports[TARGET].sendTrains([Train(4, b"pong")], self.seenFrom(one))
         self.network.settle()
         self.assertEqual((tunnel.sent, stranger.sent), ([Train(4, b"pong")], []))
 
@@ -189,7 +189,7 @@ class RegistryTests(TimerTestCase):
         served, tunnel = self.join(1)
         source = self.seenFrom(served)
         self.leave(served, tunnel)
-        self.network.ports[TARGET].send([Train(4, b"pong")], source)
+        self.network.ports[TARGET].sendTrains([Train(4, b"pong")], source)
         self.network.settle()
         _, again = self.join(1)
         self.assertEqual((tunnel.sent, again.sent), ([], [Train(4, b"pong")]))

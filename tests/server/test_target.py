@@ -16,7 +16,7 @@ from tests.doubles.contracts import TimerTestCase
 from tests.doubles.twins import MemoryUdp, Receiver
 from uotp.boundaries import Address
 from uotp.net.resolver import Addresses, SharedResolver
-from uotp.server.target import TargetPort, numericAddress
+from uotp.server.target import TargetProtocol, numericAddress
 from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BYTES
 from uotp.telemetry.drops import Drop
 from uotp.telemetry.ratelimit import RateLimit
@@ -51,11 +51,11 @@ class TargetLegTests(TimerTestCase):
         """
         self.port = self.network.open(address, self.target)
 
-    def open(self, host: str = TARGET[0]) -> TargetPort:
+    def open(self, host: str = TARGET[0]) -> TargetProtocol:
         """
         @return: an open way, closed in the end.
         """
-        leg = TargetPort((host, TARGET[1]), self.network.open, self.resolver, self.clock, self.drops, self.repeats)
+        leg = TargetProtocol((host, TARGET[1]), self.network.open, self.resolver, self.clock, self.drops, self.repeats)
         self.addCleanup(leg.close)
         leg.open(self.received.extend)
         return leg
@@ -77,7 +77,7 @@ class TargetLegTests(TimerTestCase):
         two.send([Train(0, b"")])
         first, second = self.sources()
         self.assertNotEqual(first, second)
-        self.port.send([PONG], first)
+        self.port.sendTrains([PONG], first)
         self.network.settle()
         self.assertEqual(self.received, [PONG])
 
@@ -88,7 +88,7 @@ class TargetLegTests(TimerTestCase):
         self.listen(("::1", TARGET[1]))
         self.open("0:0:0:0:0:0:0:1").send([PING])
         (source,) = self.sources()
-        self.port.send([PONG], source)
+        self.port.sendTrains([PONG], source)
         self.network.settle()
         self.assertEqual(self.received, [PONG])
 
@@ -100,7 +100,7 @@ class TargetLegTests(TimerTestCase):
         self.open().send([PING])
         (session,) = self.sources()
         for stranger in (("127.0.0.1", 51821), ("127.0.0.2", TARGET[1])):
-            self.network.open(stranger, Receiver()).send([Train(2, b"xxyyz")], session)
+            self.network.open(stranger, Receiver()).sendTrains([Train(2, b"xxyyz")], session)
         self.network.settle()
         self.assertEqual(self.received, [])
         self.assertEqual(self.drops.totals, {Drop.SOURCE_UNKNOWN: 6})
@@ -171,7 +171,7 @@ class TargetLegTests(TimerTestCase):
         self.clock.advance(1)
         first, second = self.sources()
         self.assertNotEqual(first, second)
-        self.port.send([PONG], second)
+        self.port.sendTrains([PONG], second)
         self.network.settle()
         self.assertEqual(self.received, [PONG])
 
@@ -228,7 +228,7 @@ class TargetLegTests(TimerTestCase):
         leg.close()
         leg.close()
         leg.send([PING])
-        self.port.send([PONG], session)
+        self.port.sendTrains([PONG], session)
         self.network.settle()
         self.assertEqual((len(self.sources()), self.received, len(self.network.ports)), (1, [], 1))
         self.assertEqual(leg._waiting.bytes, 0)

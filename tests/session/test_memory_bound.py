@@ -24,7 +24,7 @@ from tests.doubles.twins import (
     wrapInTls,
 )
 from uotp.net.resolver import SharedResolver
-from uotp.server.target import TargetPort
+from uotp.server.target import TargetProtocol
 from uotp.session.backlog import MAX_BYTES
 from uotp.session.outbound import MAX_PORTION_BYTES
 from uotp.session.session import Session
@@ -224,7 +224,9 @@ class TargetMemoryBoundTests(TimerTestCase):
         network = MemoryUdp(drops)
         network.open(("127.0.0.1", 9), Receiver())
         resolver = SharedResolver(neverLookUp)
-        leg = TargetPort(("target.test", 9), network.open, resolver, self.clock, drops, RateLimit(self.clock.seconds))
+        leg = TargetProtocol(
+            ("target.test", 9), network.open, resolver, self.clock, drops, RateLimit(self.clock.seconds)
+        )
         leg.open(lambda _: None)
         for each in trains(PUSHED_BYTES):
             leg.send([each])

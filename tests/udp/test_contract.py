@@ -6,21 +6,21 @@ about errors that loopback does not have.
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Callable
 
+from twisted.internet.interfaces import IListeningPort
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.contracts import DatagramPortContract
 from tests.doubles.twins import MemoryUdp, Receiver
-from uotp.boundaries import Address, DatagramPort, DatagramReceiver
+from tests.doubles.udpsockets import THERE, FakeUdpSocket, trouble
+from uotp.boundaries import Address, DatagramReceiver
 from uotp.telemetry.drops import Drop, Drops
 from uotp.train import Train
 from uotp.udp.base import PortContext
+from uotp.udp.openers import openPort
 from uotp.udp.portable import PortableDatagramPort
-
-THERE = ("192.0.2.1", 9)
 
 
 class MemoryDatagramPortTests(DatagramPortContract, SynchronousTestCase):
@@ -35,7 +35,7 @@ class MemoryDatagramPortTests(DatagramPortContract, SynchronousTestCase):
         self.network = MemoryUdp()
         self.drops = self.network.drops
 
-    def openPort(self, receiver: DatagramReceiver, address: Address | None = None) -> DatagramPort:
+    def openPort(self, receiver: DatagramReceiver, address: Address | None = None) -> IListeningPort:
         """
         Of the network.
         """
@@ -62,65 +62,6 @@ class MemoryDatagramPortIPv6Tests(MemoryDatagramPortTests):
     host = "::1"
 
 
-class FakeSocket:
-    """
-    A socket of which each call goes wrong, or right, as it was told.
-
-    @ivar toSend: what the next calls of C{sendto} raise; L{None} sends.
-    @ivar toReceive: what the next calls of C{recvfrom} raise or return; then
-        there is nothing more.
-    """
-
-    def __init__(self) -> None:
-        self.toSend: list[OSError | None] = []
-        self.toReceive: list[OSError | tuple[bytes, Address]] = []
-        self.sent: list[bytes] = []
-        self.closed = False
-
-    def sendto(self, datagram: bytes, destination: Address) -> None:
-        """
-        Send, or raise.
-        """
-        trouble = self.toSend.pop(0) if self.toSend else None
-        if trouble is not None:
-            raise trouble
-        self.sent.append(datagram)
-
-    def recvfrom(self, size: int) -> tuple[bytes, Address]:
-        """
-        Receive, or raise.
-        """
-        got = self.toReceive.pop(0) if self.toReceive else trouble(errno.EAGAIN)
-        if isinstance(got, OSError):
-            raise got
-        return got
-
-    def getsockname(self) -> Address:
-        """
-        Some address.
-        """
-        return ("192.0.2.7", 4711)
-
-    def fileno(self) -> int:
-        """
-        No real one.
-        """
-        return -1 if self.closed else 99
-
-    def close(self) -> None:
-        """
-        Note it.
-        """
-        self.closed = True
-
-
-def trouble(number: int) -> OSError:
-    """
-    @return: an error as the system would raise it.
-    """
-    return OSError(number, os.strerror(number))
-
-
 class PortableDatagramPortTroubleTests(SynchronousTestCase):
     """
     Errors of the network cost the datagram that they are about.
@@ -130,13 +71,13 @@ class PortableDatagramPortTroubleTests(SynchronousTestCase):
         """
         Open a port on a fake socket.
         """
-        self.socket = FakeSocket()
+        self.socket = FakeUdpSocket()
         self.patch(PortContext, "openSocket", lambda *_: self.socket)
         self.drops = Drops()
         self.receiver = Receiver()
         self.reactor = MemoryReactorClock()
         context = PortContext(self.reactor, self.drops)
-        self.port = PortableDatagramPort(context, ("192.0.2.7", 0), self.receiver)
+        self.port = openPort(PortableDatagramPort, context, ("192.0.2.7", 0), self.receiver)
 
     def turn(self) -> None:
         """
@@ -163,7 +104,7 @@ class PortableDatagramPortTroubleTests(SynchronousTestCase):
             self.drops.totals.clear()
             self.socket.sent.clear()
             self.socket.toSend = [None, trouble(number), None]
-            self.port.send([Train(3, b"onetwosix")], THERE)
+            self.port.sendTrains([Train(3, b"onetwosix")], THERE)
             self.assertEqual((number, dict(self.drops.totals)), (number, {drop: 1}))
             self.assertEqual(self.socket.sent, [b"one", b"six"])
 
@@ -225,6 +166,6 @@ class PortableDatagramPortTroubleTests(SynchronousTestCase):
         The owner knows.
         """
         (reader,) = self.reactor.getReaders()
-        self.port.close()
+        self.receiver.stopListening()
         reader.connectionLost(None)
         self.assertEqual(self.receiver.lost, [])

@@ -24,12 +24,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.contracts import numbered
 from tests.doubles.twins import Receiver
-from tests.udp.test_contract import THERE, FakeSocket, trouble
+from tests.doubles.udpsockets import THERE, FakeUdpSocket, trouble
 from uotp.boundaries import Address
 from uotp.telemetry.drops import Drop, Drops
 from uotp.train import MAX_TRAIN_BYTES, Train, couple, cut, gather
 from uotp.udp import datagramPortOpener
 from uotp.udp.base import PortContext
+from uotp.udp.openers import openPort
 from uotp.udp.portable import PortableDatagramPort
 
 LINUX = sys.platform == "linux"
@@ -122,7 +123,7 @@ class FakeKernel:
         header.msg_flags = message.flags
 
 
-class LinuxFakeSocket(FakeSocket):
+class LinuxFakeSocket(FakeUdpSocket):
     """
     A socket of which each call goes wrong, or right, as it was told.
 
@@ -369,6 +370,9 @@ class LinuxPortTestCase(SynchronousTestCase):
     A port on a fake socket of a fake kernel.
     """
 
+    socket: LinuxFakeSocket
+    port: Any
+
     def setUp(self) -> None:
         """
         Open the port.
@@ -387,12 +391,13 @@ class LinuxPortTestCase(SynchronousTestCase):
 
     def open(self, unknown: Sequence[int] = ()) -> None:
         """
-        Open another port of the same opener.
+        Open a port, after closing the one before, with the same opener.
 
         @param unknown: options that the kernel does not know.
         """
+        self.receiver.stopListening()
         self.socket = LinuxFakeSocket(self.kernel, unknown)
-        self.port = linux.LinuxDatagramPort(self.context, ("192.0.2.7", 0), self.receiver)
+        self.port = openPort(linux.LinuxDatagramPort, self.context, ("192.0.2.7", 0), self.receiver)
 
     def receive(self, *messages: Message | OSError) -> None:
         """
@@ -546,7 +551,7 @@ class LinuxPortReceivingTests(LinuxPortTestCase):
         """
         Its number may be another's by now.
         """
-        self.port.close()
+        self.receiver.stopListening()
         self.port.doRead()
         self.assertEqual(self.kernel.asked, [])
 
@@ -558,7 +563,7 @@ class LinuxPortReceivingTests(LinuxPortTestCase):
 
         def closePort(trains: list[Train], source: Address) -> None:
             calls.append((trains, source))
-            self.port.close()
+            self.receiver.stopListening()
 
         self.patch(self.receiver, "trainsReceived", closePort)
         self.receive(*(Message(b"any", nameOf(number)) for number in range(3)))
@@ -596,7 +601,7 @@ class LinuxPortSendingTests(LinuxPortTestCase):
         @return: the lines that are logged.
         """
         with capturedLogs() as events:
-            self.port.send([train], destination)
+            self.port.sendTrains([train], destination)
         return [formatEvent(event) for event in events if event["log_level"] >= LogLevel.info]
 
     def arrived(self) -> list[bytes]:
@@ -612,7 +617,7 @@ class LinuxPortSendingTests(LinuxPortTestCase):
         To where it should, and a lone datagram without any ado.
         """
         train = Train(1000, numbered(4500))
-        self.port.send([train, Train(3, b"abc"), Train(0, b"")], THERE)
+        self.port.sendTrains([train, Train(3, b"abc"), Train(0, b"")], THERE)
         self.assertEqual(self.socket.trains, [(train, THERE)])
         self.assertEqual(self.socket.sent, [b"abc", b""])
 
@@ -705,7 +710,7 @@ class LinuxPortSendingTests(LinuxPortTestCase):
         """
         self.socket.trainTrouble = {0: errno.EMSGSIZE}
         for number in range(3 * MAX_PATHS):
-            self.port.send([Train(3, b"abcabc")], ("192.0.2.2", number))
+            self.port.sendTrains([Train(3, b"abcabc")], ("192.0.2.2", number))
             self.assertLessEqual(len(self.port._sender._limits), MAX_PATHS)
         self.assertEqual(len(self.arrived()), 6 * MAX_PATHS)
 
@@ -748,7 +753,7 @@ class LinuxPortSendingTests(LinuxPortTestCase):
         for number in (errno.EAGAIN, errno.ENOBUFS):
             self.drops.totals.clear()
             self.socket.trainTrouble = {1000: number}
-            self.port.send([Train(1000, numbered(4500)), Train(900, numbered(4500))], THERE)
+            self.port.sendTrains([Train(1000, numbered(4500)), Train(900, numbered(4500))], THERE)
             self.assertEqual(self.drops.totals, Counter({Drop.SEND_BUFFER_FULL: 5}))
             self.assertEqual(self.arrived(), cut(Train(900, numbered(4500))))
 
@@ -767,7 +772,7 @@ class BufferWarningTests(SynchronousTestCase):
         untyped: Any = None
         with capturedLogs() as events:
             for _ in range(3):
-                context._enlarge(untyped)
+                context.enlarge(untyped)
         self.assertEqual({event["log_level"] for event in events}, {LogLevel.warn} if events else set())
         return [formatEvent(event) for event in events]
 
@@ -799,7 +804,7 @@ class ChoiceTests(SynchronousTestCase):
         @return: the kind that would be opened.
         """
         opener: Any = datagramPortOpener(MemoryReactorClock(), Drops(), 1 << 20)
-        kind: type = opener.func
+        kind: type = opener.args[0]
         return kind
 
     @skipUnless(LINUX, "others have no such port")

@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import LogLevel
 
-from uotp.boundaries import Address, DatagramPort
+from uotp.boundaries import Address
 from uotp.client.context import ClientContext
 from uotp.client.reachability import Reachability
 from uotp.client.sessions import SessionsBySource, SourceSession
@@ -81,7 +81,6 @@ class ClientService(TunnelService):
         """
         super().__init__(credentials, reactor, settings.tuning.congestion)
         self._settings = settings
-        self._port: DatagramPort | None = None
         self._reopening: IDelayedCall | None = None
         self._resolving: IDelayedCall | None = None
         self._openPort = datagramPortOpener(reactor, self.drops, settings.udpBuffer)
@@ -98,8 +97,7 @@ class ClientService(TunnelService):
         watch = Reachability(settings.server, reactor.seconds, self.repeats)
         self._around = RunningContext(settings, reactor, dialer, self.roll, watch)
         self._sleep = SleepDetector(wallClock, reactor.seconds)
-        self._sources = SessionsBySource(self._openSession, reactor.seconds, self.drops, settings.expire)
-        self.trainsReceived = ignoreTrains
+        self._sources = SessionsBySource(self._openSession, reactor.seconds, self.drops, settings.expire, self.portLost)
 
     def privilegedStartService(self) -> None:
         """
@@ -109,18 +107,17 @@ class ClientService(TunnelService):
         """
         if self._settings.mark is not None:
             checkMark(self._settings.mark)
-        self.trainsReceived = self._sources.trainsReceived  # the port's trains go straight there
         self._bind(self._settings.listen)
         super().privilegedStartService()
 
     def _bind(self, address: Address) -> None:
         try:
-            self._port = self._openPort(address, self)
+            port = self._openPort(address, self._sources)
         except OSError as error:
             reason = f"cannot listen on {address[0]} port {address[1]} (UDP): {error.strerror or error}"
             raise StartError(reason) from error
-        host, port = self._port.address()[:2]
-        self.nowListening(host, port, "UDP")
+        bound: Any = port.getHost()
+        self.nowListening(bound.host, bound.port, "UDP")
 
     def startService(self) -> None:
         """
@@ -128,7 +125,7 @@ class ClientService(TunnelService):
 
         @raise StartError: when the port or the mark cannot be had.
         """
-        if self._port is None:
+        if self._sources.transport is None:
             self.privilegedStartService()
         super().startService()
         self.rounds.every(min(1.0, self._settings.expire / 4), self._sources.endIdle)
@@ -153,8 +150,7 @@ class ClientService(TunnelService):
 
     def _openSession(self, source: Address) -> SourceSession:
         def deliver(trains: list[Train]) -> None:
-            if self._port is not None:
-                self._port.send(trains, source)
+            self._sources.sendTrains(trains, source)
 
         return SourceSession(self._around, self.drops, deliver)
 
@@ -179,7 +175,6 @@ class ClientService(TunnelService):
         """
         The UDP port is gone, and we did not close it: bind it again.
         """
-        self._port = None
         if not self.running:
             return
         unsaid = self.repeats.unsaidBefore(("port", reason))
@@ -204,7 +199,7 @@ class ClientService(TunnelService):
             if call is not None:
                 call.cancel()
         self._reopening = self._resolving = None
-        self.trainsReceived = ignoreTrains
+        self._sources.ignoreSources()
         drained = self.whenSent(self._sources.waits, WAIT_SECONDS).addCallback(self._drain)
         super().stopService()
         return drained
@@ -216,13 +211,5 @@ class ClientService(TunnelService):
     def _drained(self, _: object) -> Deferred[None]:
         return self._sources.endAll().addCallback(self._closePort)
 
-    def _closePort(self, _: object) -> None:
-        if self._port is not None:
-            self._port.close()
-            self._port = None
-
-
-def ignoreTrains(trains: list[Train], source: Address) -> None:
-    """
-    For what is sent to us while we stop.
-    """
+    def _closePort(self, _: object) -> Deferred[None] | None:
+        return self._sources.stopListening()

@@ -20,6 +20,7 @@ from uotp.client.pool import Pool
 from uotp.session import ClosingSessions, Session, wordsForLate
 from uotp.telemetry import BudgetedLogger, Drop, Drops, LineBudget, Logger
 from uotp.train import Train, countOf
+from uotp.udp import TrainProtocol
 from uotp.wire import newSessionId, sessionName
 
 MAX_SESSIONS = 1024
@@ -88,9 +89,9 @@ class SourceSession:
         self.pool.leave()
 
 
-class SessionsBySource:
+class SessionsBySource(TrainProtocol):
     """
-    All sources that have a session.
+    All sources that have a session; it is the protocol on the UDP port to which they send.
     """
 
     _log = Logger()
@@ -101,16 +102,20 @@ class SessionsBySource:
         clock: Callable[[], float],
         drops: Drops,
         expire: float,
+        whenPortLost: Callable[[str], None],
         maxSessions: int = MAX_SESSIONS,
     ) -> None:
         """
         @param openSession: makes the session of a source.
         @param clock: monotonic seconds.
         @param expire: seconds that a session may be idle.
+        @param whenPortLost: told why, when the port is gone and we did not close it.
         """
+        super().__init__(drops)
         self._openSession = openSession
         self._clock = clock
-        self._drops = drops
+        self._whenPortLost = whenPortLost
+        self._ignoring = False
         self._expire = expire
         self._maxSessions = maxSessions
         self._sessionLog = BudgetedLogger(self._log, LineBudget(clock))
@@ -129,11 +134,31 @@ class SessionsBySource:
         """
         A source sent trains.
         """
+        if self._ignoring:
+            return
         session = self._bySource.get(source) or self._welcome(source)
         if session is None:
             self._drops.count(Drop.TOO_MANY_SESSIONS, countOf(trains))
         else:
             session.send(trains)
+
+    def startProtocol(self) -> None:
+        """
+        The port is bound.
+        """
+        self._ignoring = False
+
+    def ignoreSources(self) -> None:
+        """
+        Take nothing more from sources, until another port is bound.
+        """
+        self._ignoring = True
+
+    def portLost(self, reason: str) -> None:
+        """
+        See L{TrainProtocol}.
+        """
+        self._whenPortLost(reason)
 
     def _welcome(self, source: Address) -> SourceSession | None:
         now = self._clock()

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 
 from uotp.errors import PeerError
-from uotp.server.target import TargetPort
+from uotp.server.target import TargetProtocol
 from uotp.session import ClosingSessions, Session, wordsForLate
 from uotp.telemetry import BudgetedLogger, Drops, LineBudget, Logger
 from uotp.tunnel import MAX_POOL_SIZE
@@ -32,7 +32,7 @@ SILENT_SECONDS = 10.0
 MAX_TUNNELS_PER_SESSION = 2 * MAX_POOL_SIZE
 """Twice the largest pool, since a client may replace all of its tunnels at once, the new ones first."""
 
-LegMaker = Callable[[], TargetPort]
+LegMaker = Callable[[], TargetProtocol]
 """Makes a session's way to the target."""
 
 
@@ -53,7 +53,7 @@ class ServedSession:
     """
 
     def __init__(
-        self, sessionId: bytes, owner: bytes | None, session: Session, leg: TargetPort, openedAt: float
+        self, sessionId: bytes, owner: bytes | None, session: Session, leg: TargetProtocol, openedAt: float
     ) -> None:
         """
         @param owner: what identifies the client's certificate, if it has one.

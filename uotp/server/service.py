@@ -17,7 +17,7 @@ from uotp.net import SharedResolver, backgroundThread
 from uotp.server.acceptor import Acceptor
 from uotp.server.registry import Registry
 from uotp.server.settings import ServerSettings
-from uotp.server.target import TargetPort
+from uotp.server.target import TargetProtocol
 from uotp.session import WAIT_SECONDS
 from uotp.telemetry import RateLimit, logCounted, spelled
 from uotp.tls import ServerCredentials
@@ -67,8 +67,10 @@ class ServerService(TunnelService):
             else partial(AcceptedTlsStream, credentials.connection, settings.tuning)
         )
 
-    def _makeLeg(self) -> TargetPort:
-        return TargetPort(self._settings.target, self._openPort, self._resolver, self.reactor, self.drops, self.repeats)
+    def _makeLeg(self) -> TargetProtocol:
+        return TargetProtocol(
+            self._settings.target, self._openPort, self._resolver, self.reactor, self.drops, self.repeats
+        )
 
     def privilegedStartService(self) -> None:
         """

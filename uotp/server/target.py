@@ -15,19 +15,21 @@ from typing import Any
 from twisted.internet.interfaces import IDelayedCall, IHostnameResolver
 from twisted.logger import LogLevel
 
-from uotp.boundaries import Address, DatagramPort, DatagramPortOpener
+from uotp.boundaries import Address, DatagramPortOpener
 from uotp.net import lookUp
 from uotp.session import Backlog
 from uotp.telemetry import Drop, Drops, Logger, RateLimit, logCounted
 from uotp.train import MAX_TRAIN_BYTES, Train, countOf
+from uotp.udp import TrainProtocol
 
 RETRY_SECONDS = 1.0
 """So that a flow resumes within about a second of the trouble's end."""
 
 
-class TargetPort:
+class TargetProtocol(TrainProtocol):
     """
-    One session's socket, and what waits for it.
+    The protocol on one session's socket, which talks with the target; and what waits until
+    there is a socket.
     """
 
     _log = Logger()
@@ -49,15 +51,14 @@ class TargetPort:
         @param drops: where what is dropped is counted.
         @param repeats: keeps the log short, for all sessions together.
         """
+        super().__init__(drops)
         self._target = target
         self._openPort = openPort
         self._resolver = resolver
         self._clock = clock
-        self._drops = drops
         self._repeats = repeats
         self._waiting = Backlog(drops)
         self._receive: Callable[[list[Train]], None] = ignoreTrains
-        self._port: DatagramPort | None = None
         self._address: Address = ()
         self._retry: IDelayedCall | None = None
         self._closed = False
@@ -87,14 +88,14 @@ class TargetPort:
 
     def _openTo(self, address: Address) -> None:
         anywhere = "::" if ":" in address[0] else "0.0.0.0"  # noqa: S104 - answers may come in by any interface
+        self._address = address
         try:
-            self._port = self._openPort((anywhere, 0), self)
+            self._openPort((anywhere, 0), self)
         except OSError as error:
             self._tryLater(error.strerror or str(error))
             return
-        self._address = address
         while waiting := self._waiting.take(self._clock.seconds(), MAX_TRAIN_BYTES):
-            self._port.send(waiting, address)
+            self.sendTrains(waiting, address)
 
     def _tryLater(self, reason: str) -> None:
         host, port = self._target
@@ -113,8 +114,8 @@ class TargetPort:
         """
         Send trains to the target.
         """
-        if self._port is not None:
-            self._port.send(trains, self._address)
+        if self.transport is not None:
+            self.sendTrains(trains, self._address)
         elif not self._closed:
             self._waiting.put(trains, self._clock.seconds())
 
@@ -131,7 +132,6 @@ class TargetPort:
         """
         The socket is gone, and we did not close it.
         """
-        self._port = None
         if not self._closed:
             self._tryLater(reason)
 
@@ -143,9 +143,7 @@ class TargetPort:
         if self._retry is not None:
             self._retry.cancel()
             self._retry = None
-        if self._port is not None:
-            self._port.close()
-            self._port = None
+        self.stopListening()
 
 
 def ignoreTrains(trains: list[Train]) -> None:

@@ -1,6 +1,6 @@
 """
-UDP ports.  Who needs one gets an opener from here and does not know which kind
-it opens.
+UDP ports, and the protocols that they drive.  Who needs a port gets an opener from here and
+does not know which kind it opens.
 """
 
 from __future__ import annotations
@@ -13,7 +13,14 @@ from uotp.boundaries import DatagramPortOpener
 from uotp.net import UDP_BUFFER_BYTES
 from uotp.telemetry import Drops, Logger
 from uotp.udp.base import PortContext
+from uotp.udp.openers import openPort
 from uotp.udp.portable import PortableDatagramPort
+from uotp.udp.protocol import TrainProtocol
+
+__all__ = [
+    "TrainProtocol",
+    "datagramPortOpener",
+]
 
 _log = Logger()
 
@@ -32,5 +39,5 @@ def datagramPortOpener(reactor: Any, drops: Drops, udpBuffer: int = UDP_BUFFER_B
         except (ImportError, OSError, AttributeError) as error:
             _log.debug("UDP goes datagram by datagram: {reason}", reason=str(error))
         else:
-            return partial(LinuxDatagramPort, context)
-    return partial(PortableDatagramPort, context)
+            return partial(openPort, LinuxDatagramPort, context)
+    return partial(openPort, PortableDatagramPort, context)

@@ -2,10 +2,9 @@
 What all UDP ports on real sockets have in common: how they come to be, how they
 end, and what errors of the network mean to them.
 
-Twisted's own C{listenUDP} is not used: it cuts datagrams unless told otherwise,
-checks the text of the address for each datagram that is sent, says nothing of
-where one turn's datagrams end, and closes the port for an error that concerned
-one datagram.
+They are transports of Twisted, and take and hand on whole trains besides.  Twisted's own
+port checks the text of the address for each datagram that is sent, and says nothing of
+where one turn's datagrams end.
 """
 
 from __future__ import annotations
@@ -13,15 +12,22 @@ from __future__ import annotations
 import errno
 import socket
 import sys
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from typing import Any
 
-from twisted.internet.abstract import FileDescriptor
+from twisted.internet.abstract import isIPAddress, isIPv6Address
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.error import CannotListenError, InvalidAddressError, MessageLengthError
+from twisted.internet.interfaces import IListeningPort, IReadDescriptor, IUDPTransport
 from twisted.logger import LogLevel
+from zope.interface import implementer
 
 from uotp.boundaries import Address, DatagramReceiver
 from uotp.net import UDP_BUFFER_BYTES, enlargeUdpBuffers
 from uotp.telemetry import Drop, Drops, Logger, spelled
+from uotp.train import Train
+from uotp.udp.statistics import PortStatistics, portStatistics
 
 MAX_USELESS_TURNS = 100
 """Turns in which reading did nothing but fail before a port is given up, lest it spin."""
@@ -45,6 +51,9 @@ SEND_DROPS = {
     getattr(errno, "WSAEMSGSIZE", errno.EMSGSIZE): Drop.TOO_LONG,
 }
 """Errors of sending that have a counter of their own; the others count as refused."""
+
+TOO_LONG = "message too long"
+"""Twisted's own words."""
 
 SYSCTL = (
     "; sysctl -w net.core.rmem_max={wanted} net.core.wmem_max={wanted} allows it" if sys.platform == "linux" else ""
@@ -87,14 +96,17 @@ class PortContext:
         udpSocket = socket.socket(family, socket.SOCK_DGRAM)
         try:
             udpSocket.setblocking(False)
-            self._enlarge(udpSocket)
+            self.enlarge(udpSocket)
             udpSocket.bind(bindAddress)
         except OSError:
             udpSocket.close()
             raise
         return udpSocket
 
-    def _enlarge(self, udpSocket: socket.socket) -> None:
+    def enlarge(self, udpSocket: socket.socket) -> None:
+        """
+        Ask for large buffers, and say so when the system gives less.
+        """
         given = enlargeUdpBuffers(udpSocket, self._udpBuffer)
         if given < self._udpBuffer:
             self.sayOnce(
@@ -107,54 +119,141 @@ class PortContext:
             )
 
 
-class SocketPort(FileDescriptor):
+@implementer(IReadDescriptor, IUDPTransport, IListeningPort)
+class SocketPort:
     """
-    A bound UDP socket in a reactor, reading from the moment it is made.  How it
-    reads and sends is for those who inherit from it.
+    A UDP socket in a reactor, and the transport of a protocol that takes trains.  How it
+    reads and sends trains is for those who inherit from it.
+
+    @ivar connected: whether the port is bound.
+    @ivar fileno: what the reactor watches; -1 when closed.  It is the socket's own, and
+        L{logPrefix} no function of ours, since the reactor calls both for each read.
+    @ivar logPrefix: who it is that works, in Twisted's log.
     """
 
     _log = Logger()
+    _socket: socket.socket
+    _host: IPv4Address | IPv6Address
+    _sendto: Callable[[bytes, Address], object]
 
-    def __init__(self, context: PortContext, bindAddress: Address, receiver: DatagramReceiver) -> None:
+    def __init__(self, context: PortContext, bindAddress: Address, protocol: DatagramReceiver) -> None:
         """
         @param bindAddress: a numeric address and a port, 0 for any.
-        @param receiver: who gets the trains.
-        @raise OSError: when the address cannot be bound.
+        @param protocol: who gets the trains.
         """
-        super().__init__(context.reactor)
+        self.connected = False
+        self.fileno: Callable[[], int] = notOpen
+        self.logPrefix: Callable[[], str] = partial(str, "uotp UDP")
         self._context = context
         self._drops = context.drops
-        self._receiver = receiver
+        self._bindAddress = bindAddress
+        self._protocol = protocol
+        self._connectedTo: tuple[str, int] | None = None
         self._uselessTurns = 0
-        self._socket = context.openSocket(bindAddress)
-        self._address: Address = self._socket.getsockname()
+
+    def startListening(self) -> None:
+        """
+        Bind, and read from now on; a port that was closed binds the same address again.
+
+        @raise CannotListenError: when the address cannot be bound.
+        """
+        host, number = self._bindAddress[:2]
+        try:
+            self._socket = self._context.openSocket(self._bindAddress)
+        except OSError as error:
+            raise CannotListenError(host, number, error) from error
+        self._bindAddress = address = self._socket.getsockname()
+        self._host = (IPv6Address if ":" in address[0] else IPv4Address)("UDP", *address)
         self._sendto = self._socket.sendto
+        self._uselessTurns = 0
         self._prepare()
-        self.connected = 1
-        self.startReading()
+        self.fileno = self._socket.fileno
+        self.connected = True
+        self._protocol.makeConnection(self)
+        self._context.reactor.addReader(self)
 
     def _prepare(self) -> None:
         """
         Make what goes with the socket, before anything is read.
         """
 
-    def fileno(self) -> int:
+    def sendTrains(self, trains: list[Train], destination: Address) -> None:
         """
-        What the reactor watches; -1 when closed.
+        See L{uotp.boundaries.DatagramPort}.
         """
-        return self._socket.fileno()
+        raise NotImplementedError
 
-    def logPrefix(self) -> str:
+    def doRead(self) -> None:
         """
-        Who it is that works, in Twisted's log.
+        Read what has come, bounded, and hand it on in trains.
         """
-        return "uotp UDP"
+        raise NotImplementedError
 
-    def address(self) -> Address:
+    def getHost(self) -> IPv4Address | IPv6Address:
         """
-        Where the port is bound.
+        @return: where the port is bound, or was.
         """
-        return self._address
+        return self._host
+
+    def write(self, packet: bytes, addr: Address | None = None) -> None:
+        """
+        Send a datagram.
+
+        @param addr: where to; L{None} only after L{connect}.
+        @raise MessageLengthError: when it is too long.
+        @raise OSError: when it cannot be sent for another reason.
+        """
+        try:
+            if addr is None:
+                self._socket.send(packet)
+            else:
+                self._sendto(packet, addr)
+        except OSError as error:
+            if SEND_DROPS.get(error.errno or 0) is Drop.TOO_LONG:
+                raise MessageLengthError(TOO_LONG) from error
+            raise
+
+    def connect(self, host: str, port: int) -> None:
+        """
+        Send to one address from now on, and receive from it alone.  Our own protocols do not
+        do this: what the other machine says of datagrams that nobody takes would close the
+        port.
+
+        @raise RuntimeError: when it is connected already.
+        @raise InvalidAddressError: for a host name.
+        """
+        if self._connectedTo is not None:
+            reason = "already connected, reconnecting is not currently supported"
+            raise RuntimeError(reason)
+        if not (isIPAddress(host) or isIPv6Address(host)):
+            raise InvalidAddressError(host, "not an IPv4 or IPv6 address.")
+        self._connectedTo = (host, port)
+        self._socket.connect((host, port))
+
+    def setBroadcastAllowed(self, enabled: bool) -> None:  # noqa: FBT001 - Twisted's signature
+        """
+        Say whether the port may send to everybody.
+        """
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, enabled)
+
+    def getBroadcastAllowed(self) -> bool:
+        """
+        @return: whether the port may send to everybody.
+        """
+        return bool(self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST))
+
+    def statistics(self) -> PortStatistics:
+        """
+        @return: how the port stands, as the kernel tells it.
+        """
+        return portStatistics(self._socket, self._host)
+
+    def _notSent(self, error: OSError) -> None:
+        """
+        Count a datagram that could not be sent.
+        """
+        self._drops.count(SEND_DROPS.get(error.errno or 0, Drop.SEND_REFUSED))
+        self._log.debug("a datagram could not be sent: {reason}", reason=error.strerror)
 
     def _sendEach(self, datagrams: Sequence[bytes], destination: Address) -> bool:
         """
@@ -168,31 +267,42 @@ class SocketPort(FileDescriptor):
                 self._sendto(datagram, destination)
                 anySent = True
             except OSError as error:
-                self._drops.count(SEND_DROPS.get(error.errno or 0, Drop.SEND_REFUSED))
-                self._log.debug("a datagram could not be sent: {reason}", reason=error.strerror)
+                self._notSent(error)
         return anySent
 
     def _countUselessTurn(self) -> None:
         self._uselessTurns += 1
         if self._uselessTurns >= MAX_USELESS_TURNS:
-            self.close()
-            self._receiver.portLost("reading from it does nothing but fail")
+            self._fail("reading from it does nothing but fail")
 
     def connectionLost(self, reason: Any) -> None:
         """
         The reactor has given up on the socket, or stops.
         """
-        wasOpen = self.connected
-        self.close()
-        if wasOpen:
-            self._receiver.portLost("the reactor has closed it")
+        self._fail("the reactor has closed it")
 
-    def close(self) -> None:
+    def _fail(self, reason: str) -> None:
+        if self.connected:
+            self._close()
+            self._protocol.transportFailed(reason)
+
+    def stopListening(self) -> None:
         """
         Close at once.
         """
         if self.connected:
-            self.connected = 0
-            self.disconnected = 1
-            self.stopReading()
-            self._socket.close()
+            self._close()
+            self._protocol.doStop()
+
+    def _close(self) -> None:
+        self.connected = False
+        self._connectedTo = None
+        self._context.reactor.removeReader(self)
+        self._socket.close()
+
+
+def notOpen() -> int:
+    """
+    @return: what stands for no descriptor.
+    """
+    return -1

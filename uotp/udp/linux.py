@@ -8,6 +8,7 @@ import errno
 import socket
 import sys
 from contextlib import suppress
+from typing import Any
 
 from twisted.logger import LogLevel
 
@@ -56,16 +57,21 @@ class LinuxDatagramPort(SocketPort):
         self._loneTurns = self._lonelyTurns = 0
         self._sender = SegmentSender(self._socket, self._context, self._sendEach)
 
-    def send(self, trains: list[Train], destination: Address) -> None:
+    def sendTrains(self, trains: list[Train], destination: Address) -> None:
         """
-        Send each datagram of some trains.  What cannot be sent is counted.
+        See L{uotp.boundaries.DatagramPort}.  A lone datagram calls nothing else of ours.
         """
-        if self.connected:
-            for train in trains:
-                if len(train.payload) <= train.segment:
-                    self._sendEach((train.payload,), destination)
-                else:
-                    self._sender.send(train, destination)
+        if not self.connected:
+            return
+        for train in trains:
+            segment, payload = train
+            if len(payload) <= segment:
+                try:
+                    self._sendto(payload, destination)
+                except OSError as error:
+                    self._notSent(error)
+            else:
+                self._sender.send(train, destination)
 
     def doRead(self) -> None:
         """
@@ -74,25 +80,30 @@ class LinuxDatagramPort(SocketPort):
         """
         if not self.connected:
             return
-        if self._loneTurns:
-            self._loneTurns -= 1
-            self._readOne()
-        else:
+        if not self._loneTurns:
             self._readBatch()
-
-    def _readOne(self) -> None:
+            return
+        self._loneTurns -= 1
         try:
             data, control, flags, source = self._receiveOne(MAX_MESSAGE_BYTES, CONTROL_BYTES)
         except OSError as error:
             self._failed(error)
             return
         self._uselessTurns = 0
+        if control or flags & CUT_OFF:
+            self._oneReceived(data, control, flags, source)
+        else:
+            self._protocol.trainsReceived([Train(len(data), data)], source)
+
+    def _oneReceived(self, data: bytes, control: list[Any], flags: int, source: Address) -> None:
+        """
+        Hand on a message that was read alone and is not just one datagram.
+        """
         if flags & CUT_OFF:
             self._drops.count(Drop.CUT_OFF)
-            return
-        segment = int.from_bytes(control[0][2], sys.byteorder) if control else 0
-        trains = couple([(data, segment)]) if segment else [Train(len(data), data)]
-        self._receiver.trainsReceived(trains, source)
+        else:
+            segment = int.from_bytes(control[0][2], sys.byteorder)
+            self._protocol.trainsReceived(couple([(data, segment)]), source)
 
     def _readBatch(self) -> None:
         try:
@@ -115,7 +126,7 @@ class LinuxDatagramPort(SocketPort):
             self._drops.count(Drop.CUT_OFF, cutOff)
         for name, trains in parcels:
             if self.connected:  # whoever got the trains before may have closed us
-                self._receiver.trainsReceived(trains, addressOf(name))
+                self._protocol.trainsReceived(trains, addressOf(name))
 
     def _readNoMoreBatches(self, error: OSError) -> None:
         self._loneTurns = sys.maxsize

@@ -24,9 +24,9 @@ class PortableDatagramPort(SocketPort):
     A UDP port that reads and sends one datagram at a time.
     """
 
-    def send(self, trains: list[Train], destination: Address) -> None:
+    def sendTrains(self, trains: list[Train], destination: Address) -> None:
         """
-        Send each datagram of some trains.  What cannot be sent is counted.
+        See L{uotp.boundaries.DatagramPort}.
         """
         if self.connected:
             for train in trains:
@@ -62,4 +62,4 @@ class PortableDatagramPort(SocketPort):
 
     def _handOn(self, datagrams: list[bytes], source: Address) -> None:
         if self.connected and datagrams:  # whoever got the trains before may have closed us
-            self._receiver.trainsReceived(gather(datagrams), source)
+            self._protocol.trainsReceived(gather(datagrams), source)

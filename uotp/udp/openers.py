@@ -1,0 +1,50 @@
+"""
+How a UDP port is opened, ours or Twisted's own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort, ISystemHandle
+
+from uotp.boundaries import Address, DatagramReceiver
+from uotp.udp.base import PortContext, SocketPort
+
+MAX_DATAGRAM_BYTES = 65536
+"""More than any datagram has: what is longer than Twisted is told (8192) it cuts without a word."""
+
+
+def openPort(
+    kind: type[SocketPort], context: PortContext, bindAddress: Address, protocol: DatagramReceiver
+) -> SocketPort:
+    """
+    Open a port of ours; see L{uotp.boundaries.DatagramPortOpener}.
+
+    @param kind: which.
+    """
+    port = kind(context, bindAddress, protocol)
+    try:
+        port.startListening()
+    except CannotListenError as error:
+        raise error.socketError from error
+    return port
+
+
+def openTwistedPort(context: PortContext, bindAddress: Address, protocol: DatagramReceiver) -> IListeningPort:
+    """
+    Open the reactor's own port; see L{uotp.boundaries.DatagramPortOpener}.
+
+    @param context: of a reactor that is C{IReactorUDP}.
+    """
+    host, number = bindAddress[:2]
+    reactor = context.reactor
+    try:
+        port: IListeningPort = reactor.listenUDP(number, protocol, interface=host, maxPacketSize=MAX_DATAGRAM_BYTES)
+    except CannotListenError as error:
+        raise error.socketError from error
+    if ISystemHandle.providedBy(port):
+        handle: Any = port.getHandle()
+        context.enlarge(handle)
+    return port

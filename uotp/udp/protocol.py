@@ -1,0 +1,132 @@
+"""
+What the ends on UDP are: protocols of Twisted that take and send whole trains.
+
+Our ports hand such a protocol whole trains, and it sends through their own method.  Any
+other transport for UDP drives it datagram by datagram, as Twisted does it everywhere.  What
+Twisted's own port does otherwise than ours is put right here: it gives an IPv6 source
+without flow and scope, it goes on to deliver in the turn in which it was closed, and it
+raises what concerns one datagram.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import InvalidAddressError, MessageLengthError
+from twisted.internet.protocol import DatagramProtocol
+
+from uotp.boundaries import Address
+from uotp.telemetry import Drop, Drops, Logger
+from uotp.train import Train, cut
+from uotp.udp.base import SEND_DROPS
+
+SendTrains = Callable[[list[Train], Address], None]
+"""Sends each datagram of some trains; what cannot be sent is counted."""
+
+WITHOUT_SCOPE = (0, 0)
+"""The flow and the scope of an IPv6 address whose transport tells none."""
+
+STOPPED = "its transport has stopped"
+"""What is known of the end of a port that is not ours."""
+
+
+class TrainProtocol(DatagramProtocol):
+    """
+    A protocol that takes and sends whole trains, on any transport for UDP.
+
+    It outlives its port: when one is lost, another may be opened for it.
+
+    @ivar sendTrains: sends trains to an address; without a transport it does nothing.
+    """
+
+    noisy = False
+    _log = Logger()
+
+    def __init__(self, drops: Drops) -> None:
+        """
+        @param drops: where what cannot be sent is counted.
+        """
+        self._drops = drops
+        self.sendTrains: SendTrains = sendNothing
+        self._stopping = False
+        self._reason = STOPPED
+
+    def trainsReceived(self, trains: list[Train], source: Address) -> None:
+        """
+        See L{uotp.boundaries.DatagramReceiver}.
+        """
+        raise NotImplementedError
+
+    def portLost(self, reason: str) -> None:
+        """
+        The port is gone, and we did not close it.
+        """
+        raise NotImplementedError
+
+    def makeConnection(self, transport: Any) -> None:
+        """
+        A transport is there.
+        """
+        self._stopping = False
+        self._reason = STOPPED
+        self.sendTrains = getattr(transport, "sendTrains", self._writeEach)
+        super().makeConnection(transport)
+
+    def stopListening(self) -> Deferred[None] | None:
+        """
+        Close the port, if there is one: nothing is sent or received any more.
+
+        @return: fires when it is closed, or L{None} when it is.
+        """
+        if self.transport is None or self._stopping:
+            return None
+        self._stopping = True
+        self.sendTrains = sendNothing
+        return self.transport.stopListening()
+
+    def stopProtocol(self) -> None:
+        """
+        The transport is gone.
+        """
+        self.sendTrains = sendNothing
+        if not self._stopping:
+            self.portLost(self._reason)
+
+    def transportFailed(self, reason: str) -> None:
+        """
+        See L{uotp.boundaries.DatagramReceiver}.
+        """
+        self._reason = reason
+        self.doStop()
+
+    def datagramReceived(self, datagram: bytes, addr: Address) -> None:
+        """
+        A transport that knows no trains has received a datagram.
+        """
+        if not self._stopping:
+            source = (*addr[:2], *(addr[2:] or WITHOUT_SCOPE)) if ":" in addr[0] else addr
+            self.trainsReceived([Train(len(datagram), datagram)], source)
+
+    def _writeEach(self, trains: list[Train], destination: Address) -> None:
+        transport: Any = self.transport
+        if transport is None or self._stopping:
+            return
+        for train in trains:
+            for datagram in cut(train):
+                try:
+                    transport.write(datagram, destination)
+                except MessageLengthError:
+                    self._drops.count(Drop.TOO_LONG)
+                except InvalidAddressError:
+                    self._drops.count(Drop.SEND_REFUSED)
+                except OSError as error:
+                    self._drops.count(SEND_DROPS.get(error.errno or 0, Drop.SEND_REFUSED))
+                    self._log.debug("a datagram could not be sent: {reason}", reason=error.strerror)
+
+
+def sendNothing(trains: list[Train], destination: Address) -> None:
+    """
+    For a protocol that has no transport.
+    """
