@@ -116,7 +116,7 @@ class ElsewhereTests(CommandTestCase):
                     options = self.options(here, f"uotp.cli.{end}", *words)
                     made = here(f"uotp.cli.{end}").makeService(options)
                     self.assertEqual([service.commandName for service in made], [f"uotp-{end}"])
-                opener = here("uotp.udp").datagramPortOpener(None, None)
+                opener = here("uotp.udp").datagramPortOpener(MemoryReactorClock(), None)
                 self.assertIs(opener.args[0], here("uotp.udp.portable").PortableDatagramPort)
 
     def test_aMarkIsRefusedWhereThereAreNone(self) -> None:

@@ -11,6 +11,9 @@ import socket
 from collections.abc import Iterator
 from typing import Any, cast
 
+from twisted.internet.interfaces import IReactorFDSet
+from zope.interface import implementer
+
 from uotp.boundaries import Address
 from uotp.net import enlargeUdpBuffers
 from uotp.telemetry import Drops
@@ -42,6 +45,7 @@ def enlargeBuffers(udp: socket.socket) -> None:
     enlargeUdpBuffers(udp, BUFFER_BYTES)
 
 
+@implementer(IReactorFDSet)
 class Unwatched:
     """
     Stands where a datagram port expects a reactor: its owner waits, and reads.
@@ -52,7 +56,15 @@ class Unwatched:
         It is read without that.
         """
 
-    removeReader = addReader
+    removeReader = addWriter = removeWriter = addReader
+
+    def removeAll(self) -> list[Any]:
+        """
+        @return: what is watched.
+        """
+        return []
+
+    getReaders = getWriters = removeAll
 
 
 class TrainPort(TrainProtocol):

@@ -48,38 +48,6 @@ SO_NO_CHECK = 11
 """Numbers of Linux (linux/udp.h, asm-generic/socket.h)."""
 
 
-class SteppedReactor:
-    """
-    Watches descriptors, one turn at a time.
-    """
-
-    def __init__(self) -> None:
-        self._readers: set[Any] = set()
-
-    def addReader(self, reader: Any) -> None:
-        """
-        See C{IReactorFDSet}.
-        """
-        self._readers.add(reader)
-
-    def removeReader(self, reader: Any) -> None:
-        """
-        See C{IReactorFDSet}.
-        """
-        self._readers.discard(reader)
-
-    def turn(self, patience: float) -> bool:
-        """
-        @param patience: seconds to wait for a descriptor.
-        @return: whether any could be read.
-        """
-        readable = select.select(list(self._readers), [], [], patience)[0]
-        for reader in readable:
-            if reader in self._readers:
-                reader.doRead()
-        return bool(readable)
-
-
 class SocketPortTestCase(SynchronousTestCase):
     """
     Ports on loopback.
@@ -90,10 +58,9 @@ class SocketPortTestCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         """
-        Make a reactor.
+        Make an opener.
         """
         self.drops = Drops()
-        self.reactor: SteppedReactor | GlobalReactor = SteppedReactor()
         self.opener = self.makeOpener()
 
     def makeOpener(self) -> DatagramPortOpener:
@@ -114,14 +81,26 @@ class SocketPortTestCase(SynchronousTestCase):
         """
         Read once what is there.
         """
-        self.reactor.turn(TURN_SECONDS)
+        self.turnWithin(TURN_SECONDS)
+
+    def turnWithin(self, patience: float) -> bool:
+        """
+        Let Twisted's reactor do what there is to do.
+
+        @param patience: seconds to wait for a descriptor.
+        @return: whether any could be read.
+        """
+        untyped: Any = reactor
+        readable = select.select(untyped.getReaders(), [], [], patience)[0]
+        untyped.iterate(0)
+        return bool(readable)
 
     def settleUntil(self, arrived: Callable[[], bool]) -> None:
         """
         Read until it is there, or until nothing comes.
         """
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while not arrived() and time.monotonic() < deadline and self.reactor.turn(SILENCE_SECONDS):
+        while not arrived() and time.monotonic() < deadline and self.turnWithin(SILENCE_SECONDS):
             pass
 
 
@@ -134,7 +113,7 @@ class PortableDatagramPortTests(SocketPortTestCase, DatagramPortContract):
         """
         Of this kind, wherever we are.
         """
-        return partial(openPort, PortableDatagramPort, PortContext(self.reactor, self.drops))
+        return partial(openPort, PortableDatagramPort, PortContext(reactor, self.drops))
 
 
 class PortableDatagramPortIPv6Tests(PortableDatagramPortTests):
@@ -145,22 +124,6 @@ class PortableDatagramPortIPv6Tests(PortableDatagramPortTests):
     host = "::1"
 
 
-class GlobalReactor:
-    """
-    Twisted's reactor, one turn at a time.
-    """
-
-    def turn(self, patience: float) -> bool:
-        """
-        @param patience: seconds to wait for a descriptor.
-        @return: whether any could be read.
-        """
-        untyped: Any = reactor
-        readable = select.select(untyped.getReaders(), [], [], patience)[0]
-        untyped.iterate(0)
-        return bool(readable)
-
-
 class TwistedPortTests(SocketPortTestCase, DatagramPortContract):
     """
     Twisted's own port drives our protocols datagram by datagram.  What it cannot hold of
@@ -169,9 +132,8 @@ class TwistedPortTests(SocketPortTestCase, DatagramPortContract):
 
     def makeOpener(self) -> DatagramPortOpener:
         """
-        By C{listenUDP}, on the reactor of this process.
+        By C{listenUDP}.
         """
-        self.reactor = GlobalReactor()
         self.addCleanup(self.turn)  # a port is closed in the turn after it was told to stop
         return partial(openTwistedPort, PortContext(reactor, self.drops))
 
@@ -214,7 +176,7 @@ class ChosenDatagramPortTests(SocketPortTestCase, DatagramPortContract):
         """
         As the services get it.
         """
-        return datagramPortOpener(self.reactor, self.drops)
+        return datagramPortOpener(reactor, self.drops)
 
     @skipUnless(sys.platform == "linux", "others have no such port")
     def test_onLinuxItIsThePortForLinux(self) -> None:
@@ -287,7 +249,7 @@ class CoalescedTests(SocketPortTestCase):
         """
         For Linux.
         """
-        return datagramPortOpener(self.reactor, self.drops)
+        return datagramPortOpener(reactor, self.drops)
 
     def sender(self) -> socket.socket:
         """

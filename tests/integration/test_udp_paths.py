@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from twisted.internet import reactor
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -41,15 +42,12 @@ KNOCKS = 100
 
 OPEN_LARGE = """
 import sys
+from twisted.internet.selectreactor import SelectReactor
 from twisted.logger import globalLogBeginner, textFileLogObserver
-from uotp.udp import datagramPortOpener
+from uotp.udp import TrainProtocol, datagramPortOpener
 from uotp.telemetry.drops import Drops
-from uotp.udp import TrainProtocol
-class Reactor:
-    def addReader(self, reader): pass
-    def removeReader(self, reader): pass
 globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stdout)], redirectStandardIO=False)
-openPort = datagramPortOpener(Reactor(), Drops(), int(sys.argv[1]))
+openPort = datagramPortOpener(SelectReactor(), Drops(), int(sys.argv[1]))
 for _ in range(3):
     openPort(("127.0.0.1", 0), TrainProtocol(Drops()))
 """
@@ -100,7 +98,7 @@ class PathTestCase(SocketPortTestCase):
         """
         For Linux.
         """
-        return datagramPortOpener(self.reactor, self.drops)
+        return datagramPortOpener(reactor, self.drops)
 
     def openIn(self, namespace: Namespace, host: str) -> Receiver:
         """

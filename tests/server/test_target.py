@@ -92,6 +92,17 @@ class TargetLegTests(TimerTestCase):
         self.network.settle()
         self.assertEqual(self.received, [PONG])
 
+    def test_anyTransportMayDriveIt(self) -> None:
+        """
+        Datagram by datagram, and though it names the target without flow and scope.
+        """
+        self.listen(("::1", TARGET[1]))
+        leg = self.open("::1")
+        leg.datagramReceived(b"pong", ("::1", TARGET[1]))
+        leg.datagramReceived(b"else", ("::1", TARGET[1] + 1))
+        self.assertEqual(self.received, [PONG])
+        self.assertEqual(self.drops.totals, {Drop.SOURCE_UNKNOWN: 1})
+
     def test_onlyTheTargetIsHeard(self) -> None:
         """
         Neither another port of its machine nor another machine.

@@ -12,12 +12,15 @@ import struct
 import sys
 from collections import Counter, deque
 from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
 from typing import Any, NamedTuple
 from unittest import skipUnless
 from unittest.mock import patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
@@ -30,7 +33,7 @@ from uotp.telemetry.drops import Drop, Drops
 from uotp.train import MAX_TRAIN_BYTES, Train, couple, cut, gather
 from uotp.udp import datagramPortOpener
 from uotp.udp.base import PortContext
-from uotp.udp.openers import openPort
+from uotp.udp.openers import openPort, openTwistedPort
 from uotp.udp.portable import PortableDatagramPort
 
 LINUX = sys.platform == "linux"
@@ -579,6 +582,30 @@ class LinuxPortReceivingTests(LinuxPortTestCase):
             [len(datagram) for datagram in self.receiver.datagrams()], [0] * 16 + [3] * 8 + [0] * 8 + [4] * 8
         )
 
+    def test_loneDatagramPassesOneFrameEitherWay(self) -> None:
+        """
+        Of a quiet port, and none for what the reactor asks before it has the port read.
+        """
+        self.receive(Message(b"lone"))
+        self.kernel.waiting.append(Message(b"lone"))
+        frames: list[str] = []
+
+        def note(frame: FrameType, event: str, _: object) -> None:
+            name = frame.f_code.co_filename
+            if event == "call" and Path(name).parent.name == "udp" and "tests" not in name:
+                frames.append(frame.f_code.co_name)
+
+        sys.setprofile(note)
+        try:
+            self.port.fileno()
+            self.port.logPrefix()
+            self.port.doRead()
+            self.receiver.sendTrains([Train(4, b"back")], THERE)
+        finally:
+            sys.setprofile(None)
+        self.assertEqual((self.kernel.asked, frames), ([8, -1], ["doRead", "sendTrains"]))
+        self.assertEqual((self.receiver.datagrams(), self.socket.sent), ([b"lone"] * 2, [b"back"]))
+
     def test_withoutCoalescingItWorksToo(self) -> None:
         """
         An older kernel does not know it.
@@ -804,6 +831,7 @@ class ChoiceTests(SynchronousTestCase):
         @return: the kind that would be opened.
         """
         opener: Any = datagramPortOpener(MemoryReactorClock(), Drops(), 1 << 20)
+        self.assertIs(opener.func, openPort)
         kind: type = opener.args[0]
         return kind
 
@@ -821,3 +849,10 @@ class ChoiceTests(SynchronousTestCase):
         with capturedLogs() as events, patch.dict(sys.modules, {"uotp.udp.linux": None}):
             self.assertIs(self.chosen(), PortableDatagramPort)
         self.assertEqual(events, [])
+
+    def test_reactorThatWatchesNoDescriptorsHasAPortOfItsOwn(self) -> None:
+        """
+        As the one for the completion ports of Windows.
+        """
+        opener: Any = datagramPortOpener(Clock(), Drops(), 1 << 20)
+        self.assertIs(opener.func, openTwistedPort)

@@ -9,11 +9,13 @@ import sys
 from functools import partial
 from typing import Any
 
+from twisted.internet.interfaces import IReactorFDSet
+
 from uotp.boundaries import DatagramPortOpener
 from uotp.net import UDP_BUFFER_BYTES
 from uotp.telemetry import Drops, Logger
 from uotp.udp.base import PortContext
-from uotp.udp.openers import openPort
+from uotp.udp.openers import openPort, openTwistedPort
 from uotp.udp.portable import PortableDatagramPort
 from uotp.udp.protocol import TrainProtocol
 
@@ -27,12 +29,14 @@ _log = Logger()
 
 def datagramPortOpener(reactor: Any, drops: Drops, udpBuffer: int = UDP_BUFFER_BYTES) -> DatagramPortOpener:
     """
-    @param reactor: C{IReactorFDSet}.
+    @param reactor: C{IReactorFDSet}, or else C{IReactorUDP}, whose own port is taken then.
     @param drops: where what cannot be sent or received is counted.
     @param udpBuffer: bytes of buffer to ask for, each way and for each port.
     @return: what opens ports on this system.
     """
     context = PortContext(reactor, drops, udpBuffer)
+    if not IReactorFDSet.providedBy(reactor):
+        return partial(openTwistedPort, context)
     if sys.platform == "linux":
         try:
             from uotp.udp.linux import LinuxDatagramPort  # noqa: PLC0415 - other systems lack what it needs

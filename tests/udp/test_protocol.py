@@ -1,0 +1,186 @@
+"""
+A protocol that takes trains, on a transport that knows none.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred
+from twisted.internet.error import InvalidAddressError, MessageLengthError
+from twisted.internet.interfaces import IUDPTransport
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from tests.doubles.twins import Receiver
+from tests.doubles.udpsockets import THERE, trouble
+from uotp.boundaries import Address
+from uotp.telemetry.drops import Drop, Drops
+from uotp.train import Train
+
+
+@implementer(IUDPTransport)
+class DatagramTransport:
+    """
+    A transport that sends datagram by datagram, and closes when the test says so.
+
+    @ivar toWrite: what the next calls of L{write} raise; L{None} sends.
+    @ivar written: what was sent.
+    @ivar stopped: fires when it is closed, once it was told to close.
+    """
+
+    def __init__(self) -> None:
+        self.toWrite: list[Exception | None] = []
+        self.written: list[tuple[bytes, Address | None]] = []
+        self.stopped: Deferred[None] | None = None
+
+    def write(self, packet: bytes, addr: Address | None) -> None:
+        """
+        Send, or raise.
+        """
+        wrong = self.toWrite.pop(0) if self.toWrite else None
+        if wrong is not None:
+            raise wrong
+        self.written.append((packet, addr))
+
+    def connect(self, host: str, port: int) -> None:
+        """
+        No protocol of ours does that.
+        """
+        raise NotImplementedError
+
+    def getHost(self) -> IPv4Address:
+        """
+        @return: some address.
+        """
+        return IPv4Address("UDP", "192.0.2.7", 4711)
+
+    def stopListening(self) -> Deferred[None]:
+        """
+        Be told to close.
+        """
+        assert self.stopped is None
+        self.stopped = Deferred()
+        return self.stopped
+
+    def setBroadcastAllowed(self, enabled: bool) -> None:  # noqa: FBT001 - Twisted's signature
+        """
+        No protocol of ours does that.
+        """
+        raise NotImplementedError
+
+    def getBroadcastAllowed(self) -> bool:
+        """
+        No protocol of ours asks.
+        """
+        raise NotImplementedError
+
+
+class TrainProtocolTests(SynchronousTestCase):
+    """
+    What Twisted's own port does otherwise than ours is put right.
+    """
+
+    def setUp(self) -> None:
+        """
+        Connect a protocol.
+        """
+        self.drops = Drops()
+        self.transport = DatagramTransport()
+        verifyObject(IUDPTransport, self.transport)
+        self.protocol = Receiver(self.drops)
+        self.protocol.makeConnection(self.transport)
+
+    def test_datagramsAreTrainsOfOne(self) -> None:
+        """
+        Of the length that they have, an empty one too.
+        """
+        for datagram in (b"some", b""):
+            self.protocol.datagramReceived(datagram, THERE)
+        self.assertEqual(self.protocol.calls, [([Train(4, b"some")], THERE), ([Train(0, b"")], THERE)])
+
+    def test_sourcesAreNamedAsTheSocketModuleNamesThem(self) -> None:
+        """
+        With flow and scope for IPv6, which Twisted leaves out.
+        """
+        for told, named in (
+            (("192.0.2.1", 9), ("192.0.2.1", 9)),
+            (("2001:db8::1", 9), ("2001:db8::1", 9, 0, 0)),
+            (("fe80::1", 9, 5, 3), ("fe80::1", 9, 5, 3)),
+        ):
+            self.protocol.datagramReceived(b"x", told)
+            self.assertEqual(self.protocol.trains[-1][1], named)
+
+    def test_trainsAreWrittenDatagramByDatagram(self) -> None:
+        """
+        In order.
+        """
+        self.protocol.sendTrains([Train(2, b"aabbc"), Train(0, b""), Train(9, b"lone")], THERE)
+        self.assertEqual(self.transport.written, [(each, THERE) for each in (b"aa", b"bb", b"c", b"", b"lone")])
+
+    def test_whatCannotBeSentIsCountedAndTheRestGoes(self) -> None:
+        """
+        Nothing is raised: who sends may just be taking what a tunnel has brought.
+        """
+        for wrong, drop in (
+            (MessageLengthError("message too long"), Drop.TOO_LONG),
+            (trouble(errno.EMSGSIZE), Drop.TOO_LONG),
+            (trouble(errno.EPERM), Drop.SEND_REFUSED),
+            (trouble(errno.ENETUNREACH), Drop.SEND_REFUSED),
+            (InvalidAddressError("::1", "IPv4 port write() called with IPv6 address"), Drop.SEND_REFUSED),
+            (trouble(errno.EAGAIN), Drop.SEND_BUFFER_FULL),
+            (trouble(errno.ENOBUFS), Drop.SEND_BUFFER_FULL),
+        ):
+            self.drops.totals.clear()
+            self.transport.written.clear()
+            self.transport.toWrite = [None, wrong, None]
+            self.protocol.sendTrains([Train(3, b"onetwosix")], THERE)
+            self.assertEqual((wrong, dict(self.drops.totals)), (wrong, {drop: 1}))
+            self.assertEqual(self.transport.written, [(b"one", THERE), (b"six", THERE)])
+
+    def test_transportThatStopsUnaskedIsLost(self) -> None:
+        """
+        The protocol hears so, in words, and sends nothing any more.
+        """
+        send = self.protocol.sendTrains
+        self.protocol.doStop()
+        self.assertEqual(self.protocol.lost, ["its transport has stopped"])
+        for each in (send, self.protocol.sendTrains):
+            each([Train(4, b"late")], THERE)
+        self.assertEqual((self.transport.written, dict(self.drops.totals)), ([], {}))
+
+    def test_nothingHappensBetweenTheStopAndTheEnd(self) -> None:
+        """
+        Twisted goes on to deliver what came in the same turn, and closes in the next.
+        """
+        send = self.protocol.sendTrains
+        done = self.protocol.stopListening()
+        self.assertIs(done, self.transport.stopped)
+        self.assertIsNone(self.protocol.stopListening())
+        self.protocol.datagramReceived(b"late", THERE)
+        for each in (send, self.protocol.sendTrains):
+            each([Train(4, b"late")], THERE)
+        self.protocol.doStop()
+        self.assertIsNone(self.protocol.stopListening())
+        self.assertEqual((self.transport.written, self.protocol.calls, self.protocol.lost), ([], [], []))
+
+    def test_nextTransportBeginsAnew(self) -> None:
+        """
+        Whether the one before was closed, or lost for a reason that was told.
+        """
+        self.protocol.stopListening()
+        self.protocol.doStop()
+        for reason in ("it broke", "its transport has stopped"):
+            transport = DatagramTransport()
+            self.protocol.makeConnection(transport)
+            self.protocol.sendTrains([Train(4, b"here")], THERE)
+            self.protocol.datagramReceived(b"there", THERE)
+            self.assertEqual(transport.written, [(b"here", THERE)])
+            if reason == "it broke":
+                self.protocol.transportFailed(reason)
+            else:
+                self.protocol.doStop()
+            self.assertEqual(self.protocol.lost[-1], reason)
+        self.assertEqual((len(self.protocol.calls), len(self.protocol.lost)), (2, 2))
