@@ -185,7 +185,7 @@ class SourcesOnAPortTests(_SourcesTestCase):
         self.network.settle()
         self.sources.datagramReceived(b"x", ("127.0.0.1", 8))
         self.sources.datagramReceived(b"y", ("127.0.0.1", 7))
-        self.assertEqual([entry.session.bytesOut for entry in self.made], [4, 1])
+        self.assertEqual([entry.session.statistics().bytesOut for entry in self.made], [4, 1])
 
     def test_sourcesAreIgnoredUntilAnotherPortIsBound(self) -> None:
         """

@@ -315,6 +315,18 @@ class DatagramPortContract(_Case):
         self.assertEqual(receiver.datagrams(), [b"x"] * 3)
         self.assertEqual(receiver.lost, [])
 
+    def test_portMayListenAgain(self) -> None:
+        """
+        Whoever has it need not open another.
+        """
+        receiver, here = Receiver(self.drops), self.open()
+        port = self.openPort(receiver)
+        self.close(receiver)
+        port.startListening()
+        here.sendTrains([Train(5, b"again")], receiver.address)
+        self.settleUntil(lambda: bool(receiver.trains))
+        self.assertEqual(receiver.trains, [(Train(5, b"again"), here.address)])
+
     def test_portThatStopsUnaskedIsLost(self) -> None:
         """
         Its protocol hears so once, and sends nothing any more.

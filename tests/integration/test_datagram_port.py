@@ -158,6 +158,36 @@ class TwistedPortTests(SocketPortTestCase, DatagramPortContract):
             self.assertLessEqual((found[-1] - found[-2]) * 9000, 256 * 1024 + 9000)
         self.assertGreater(len(found), 3)
 
+    def test_portMayListenAgain(self) -> None:
+        """
+        Twisted's binds again and then reads nothing, so our ends open another in its place.
+        """
+        receiver, here = Receiver(self.drops), self.open()
+        port = self.openPort(receiver)
+        self.close(receiver)
+        port.startListening()
+        here.sendTrains([Train(5, b"again")], receiver.address)
+        self.settleUntil(lambda: bool(receiver.trains))
+        self.assertEqual(receiver.trains, [])
+        self.openPort(receiver := Receiver(self.drops))
+        here.sendTrains([Train(7, b"another")], receiver.address)
+        self.settleUntil(lambda: bool(receiver.trains))
+        self.assertEqual(receiver.datagrams(), [b"another"])
+
+    @skipUnless(sys.platform == "linux", "other reactors say that the connection was refused")
+    def test_connectedPortIsLostWithOneDatagramThatNobodyTakes(self) -> None:
+        """
+        So no end of ours connects its port, and each tells by the source whom it hears; and
+        a protocol of ours would hear of the loss.
+        """
+        receiver, gone = Receiver(self.drops), self.open()
+        port: Any = self.openPort(receiver)
+        self.close(gone)
+        port.connect(*gone.address[:2])
+        port.write(b"lost", None)
+        self.settleUntil(lambda: bool(receiver.lost))
+        self.assertEqual(receiver.lost, ["its transport has stopped"])
+
 
 class TwistedPortIPv6Tests(TwistedPortTests):
     """

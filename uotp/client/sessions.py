@@ -91,7 +91,7 @@ class SourceSession:
 
 class SessionsBySource(TrainProtocol):
     """
-    All sources that have a session; it is the protocol on the UDP port to which they send.
+    Keeps the session of each source, as the protocol on the UDP port to which they send.
     """
 
     _log = Logger()

@@ -28,8 +28,8 @@ RETRY_SECONDS = 1.0
 
 class TargetProtocol(TrainProtocol):
     """
-    The protocol on one session's socket, which talks with the target; and what waits until
-    there is a socket.
+    Talks with the target on one session's socket, and keeps for a short time what comes
+    while there is none.
     """
 
     _log = Logger()

@@ -122,8 +122,8 @@ class PortContext:
 @implementer(IReadDescriptor, IUDPTransport, IListeningPort)
 class SocketPort:
     """
-    A UDP socket in a reactor, and the transport of a protocol that takes trains.  How it
-    reads and sends trains is for those who inherit from it.
+    Holds a UDP socket in a reactor, as the transport of a protocol that takes trains.  How
+    trains are read and sent is for those who inherit from it.
 
     @ivar connected: whether the port is bound.
     @ivar fileno: what the reactor watches; -1 when closed.  It is the socket's own, and

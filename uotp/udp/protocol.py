@@ -34,7 +34,7 @@ STOPPED = "its transport has stopped"
 
 class TrainProtocol(DatagramProtocol):
     """
-    A protocol that takes and sends whole trains, on any transport for UDP.
+    Takes and sends whole trains, on any transport for UDP.
 
     It outlives its port: when one is lost, another may be opened for it.
 

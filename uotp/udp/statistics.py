@@ -26,7 +26,7 @@ sent and not gone, the most of these, four more, and datagrams dropped.
 @dataclass(frozen=True, slots=True)
 class PortStatistics:
     """
-    A UDP port at one moment.  What the system does not tell is L{None}.
+    Says how a UDP port stands at one moment.  What the system does not tell is L{None}.
 
     The kernel counts its own bookkeeping among the bytes, which for full datagrams is about
     half of them.
