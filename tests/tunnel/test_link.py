@@ -416,6 +416,18 @@ class Format2LinkTests(_LinkTestCase):
         self.receive(controlFrame(Kind.PONG, controls[0][1]))
         self.assertEqual((self.session.roundTrips, self.stream.said), (2, []))
 
+    def test_pingThatRodeIsNotFollowedByAnotherAtOnce(self) -> None:
+        """
+        Nothing was sent behind it that would have to be asked for.
+        """
+        self.settle()
+        self.clock.advance(BUSY_SECONDS - ROUND_TRIP)
+        [(_, payload)] = self.heard(self.sent([ONE]))
+        self.clock.advance(ROUND_TRIP)
+        self.receive(controlFrame(Kind.PONG, payload))
+        self.clock.advance(BUSY_SECONDS)
+        self.assertEqual(self.stream.said, [])
+
     def test_tunnelThatCarriesIsAskedInTime(self) -> None:
         """
         Without a train if there is none just then.

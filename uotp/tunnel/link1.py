@@ -33,10 +33,10 @@ class Format1Link(TunnelLink):
         """
         if not self._carries:
             return
-        self.sentAt = now
         frames = self._codec.encode(trains)
-        self.carried += len(frames)
         self._stream.write(frames)
+        self.sentAt = now
+        self.carried += len(frames)
 
     def received(self, data: bytes) -> None:
         """

@@ -22,7 +22,7 @@ from typing import Any
 
 from uotp.boundaries import CarriedSession, Stream
 from uotp.errors import PeerError
-from uotp.train import Arrival, Train
+from uotp.train import Arrival, Train, bytesOf
 from uotp.tunnel.heartbeat import Heartbeat
 from uotp.tunnel.link import LinkOwner, TunnelLink
 from uotp.tunnel.unacked import Unacked
@@ -58,19 +58,21 @@ class Format2Link(TunnelLink):
         """
         if not self._carries:
             return
-        self.sentAt = now
-        heartbeat, unacked = self._heartbeat, self._unacked
-        if unacked.kept >= unacked.askAt:
-            self._askKernel()
+        heartbeat = self._heartbeat
+        heartbeat.carried = True  # a ping that goes with them makes it forget that
         number = self._numbering.next
         frames = self._codec.encode(trains)
-        unacked.add(number, trains, now)
-        heartbeat.carried = True
         if heartbeat.due and (payload := heartbeat.join()) is not None:
-            self._pingedBehind = unacked.position
+            self._pingedBehind = self._unacked.position + bytesOf(trains)
             frames += controlFrame(Kind.PING, payload)
-        self.carried += len(frames)
         self._stream.write(frames)
+        # It is on its way; what is to be remembered of it is no longer in its way.
+        unacked = self._unacked
+        if unacked.kept >= unacked.askAt:
+            self._askKernel()
+        unacked.add(number, trains, now)
+        self.sentAt = now
+        self.carried += len(frames)
 
     def _askKernel(self) -> None:
         """
