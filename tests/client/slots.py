@@ -5,7 +5,7 @@ What tests of slots and of pools have in common.
 from __future__ import annotations
 
 from tests.doubles.contracts import TimerTestCase
-from tests.doubles.twins import Attempt, MemoryStream, MemorySurroundings, RecordingOwner, RecordingSession
+from tests.doubles.twins import Attempt, MemoryContext, MemoryStream, RecordingOwner, RecordingSession
 from uotp.client.pool import Pool
 from uotp.client.slot import Slot
 from uotp.tunnel.dialled import DialledTunnel
@@ -27,15 +27,15 @@ BYE = b"\4" + bytes(9)
 
 class SlotTestCase(TimerTestCase):
     """
-    A test with surroundings in memory.
+    A test whose client is in memory: it dials nobody, and keeps how that goes.
     """
 
     def setUp(self) -> None:
         """
-        Make them.
+        Make what its pools share.
         """
         super().setUp()
-        self.around = MemorySurroundings(self.clock)
+        self.context = MemoryContext(self.clock)
         self.session = RecordingSession()
         self.welcomes: list[ServerHello] = []
 
@@ -44,7 +44,7 @@ class SlotTestCase(TimerTestCase):
         """
         The newest attempt.
         """
-        return self.around.attempts[-1]
+        return self.context.attempts[-1]
 
     def openLast(self) -> None:
         """
@@ -56,7 +56,7 @@ class SlotTestCase(TimerTestCase):
         """
         @return: a slot, which is stopped in the end.
         """
-        slot = Slot(self.around, self.session, SESSION_ID, self.welcomes.append)
+        slot = Slot(self.context, self.session, SESSION_ID, self.welcomes.append)
         self.addCleanup(self.end, slot)
         return slot
 
@@ -67,13 +67,13 @@ class SlotTestCase(TimerTestCase):
         stoppable.leave()
         for seconds in (CLOSE_SECONDS, DRAIN_SECONDS):
             self.clock.advance(seconds)
-            self.around.settle()
+            self.context.settle()
 
     def useFormat2(self) -> None:
         """
         Let the tunnels to come speak format 2.
         """
-        self.around.choose(wire=WireChoice.TWO)
+        self.context.choose(wire=WireChoice.TWO)
 
     def welcomeLast(self, hello: bytes = WELCOME) -> Attempt:
         """
@@ -89,9 +89,9 @@ class SlotTestCase(TimerTestCase):
         """
         @return: how long it takes to the next attempt.
         """
-        attempts = len(self.around.attempts)
+        attempts = len(self.context.attempts)
         started = self.clock.seconds()
-        while len(self.around.attempts) == attempts:
+        while len(self.context.attempts) == attempts:
             calls = self.clock.getDelayedCalls()
             self.assertTrue(calls, "nobody is going to dial")
             self.clock.advance(calls[0].getTime() - self.clock.seconds())

@@ -28,8 +28,8 @@ class PoolTests(SlotTestCase):
         """
         @return: a pool, which is stopped in the end.
         """
-        self.around.choose(poolSize=size)
-        pool = Pool(self.around, self.session, SESSION_ID, lambda: self.forgotten.append(None))
+        self.context.choose(poolSize=size)
+        pool = Pool(self.context, self.session, SESSION_ID, lambda: self.forgotten.append(None))
         self.addCleanup(self.end, pool)
         return pool
 
@@ -47,12 +47,12 @@ class PoolTests(SlotTestCase):
         And opens the others when it is told to, once.
         """
         pool = self.pool()
-        self.assertEqual(len(self.around.attempts), 0)
+        self.assertEqual(len(self.context.attempts), 0)
         pool.start()
-        self.assertEqual(len(self.around.attempts), 1)
+        self.assertEqual(len(self.context.attempts), 1)
         pool.widen()
         pool.widen()
-        self.assertEqual(len(self.around.attempts), 4)
+        self.assertEqual(len(self.context.attempts), 4)
 
     def test_wideningDoesNotHurryTheFirstTunnel(self) -> None:
         """
@@ -62,16 +62,16 @@ class PoolTests(SlotTestCase):
         pool.start()
         self.last.fail(error.ConnectionRefusedError())
         pool.widen()
-        self.assertEqual(len(self.around.attempts), 4)
+        self.assertEqual(len(self.context.attempts), 4)
         self.waitForDial()
-        self.assertEqual(len(self.around.attempts), 5)
+        self.assertEqual(len(self.context.attempts), 5)
 
     def test_allTunnelsShowTheSameId(self) -> None:
         """
         By which the server knows that they belong together.
         """
         self.widePool()
-        for attempt in self.around.attempts:
+        for attempt in self.context.attempts:
             attempt.open()
             self.assertEqual(attempt.transport.getOutBuffer(), SESSION_ID)
 
@@ -80,13 +80,13 @@ class PoolTests(SlotTestCase):
         Each has its own attempt, its own failures, and its own time-out.
         """
         self.widePool()
-        hanging, failing, *others = self.around.attempts
+        hanging, failing, *others = self.context.attempts
         for attempt in others:
             attempt.open()
         failing.fail(error.ConnectionRefusedError())
         self.assertEqual(self.session.says, ["free", "free"])
         self.clock.advance(0.3)
-        self.assertEqual(len(self.around.attempts), 5)
+        self.assertEqual(len(self.context.attempts), 5)
         self.last.open()
         self.assertEqual(self.session.says, ["free"] * 3)
         self.assertFalse(hanging.cancelled)
@@ -96,36 +96,36 @@ class PoolTests(SlotTestCase):
         The others stay.
         """
         self.widePool()
-        for attempt in self.around.attempts:
+        for attempt in self.context.attempts:
             attempt.open()
-        self.around.attempts[1].transport.lose()
+        self.context.attempts[1].transport.lose()
         self.waitForDial()
-        self.assertEqual(len(self.around.attempts), 5)
-        self.assertEqual([attempt.transport.disconnecting for attempt in self.around.attempts[:4]].count(True), 1)
+        self.assertEqual(len(self.context.attempts), 5)
+        self.assertEqual([attempt.transport.disconnecting for attempt in self.context.attempts[:4]].count(True), 1)
 
     def test_stoppedPoolIsGoneForGood(self) -> None:
         """
         With every slot in another state.
         """
         pool = self.widePool(5)
-        self.around.attempts[0].open()
-        self.around.attempts[1].connect()
-        self.around.attempts[2].fail(error.ConnectionRefusedError())
+        self.context.attempts[0].open()
+        self.context.attempts[1].connect()
+        self.context.attempts[2].fail(error.ConnectionRefusedError())
         pool.leave()
-        self.around.settle()
+        self.context.settle()
         self.clock.advance(CLOSE_SECONDS)
-        self.around.settle()
-        self.assertEqual(len(self.around.roll), 0)
+        self.context.settle()
+        self.assertEqual(len(self.context.liveTunnels), 0)
         self.assertNoTimer()
         pool.start()
         pool.widen()
-        self.assertEqual(len(self.around.attempts), 5)
+        self.assertEqual(len(self.context.attempts), 5)
 
     def openAll(self) -> None:
         """
         Let every attempt that is under way succeed, in format 2.
         """
-        for attempt in self.around.attempts:
+        for attempt in self.context.attempts:
             if not attempt.done.called:
                 attempt.open().dataReceived(WELCOME)
                 attempt.transport.getOutBuffer()
@@ -135,23 +135,23 @@ class PoolTests(SlotTestCase):
         Those that are old; and the next when the one before is ready.
         """
         self.useFormat2()
-        self.around.choose(maxBytes=10**9)
-        self.around.chance = 0.0
+        self.context.choose(maxBytes=10**9)
+        self.context.chance = 0.0
         pool = self.widePool(3)
         self.openAll()
         pool.renewOld()
-        self.assertEqual(len(self.around.attempts), 3)
-        for attempt in self.around.attempts[1:]:
+        self.assertEqual(len(self.context.attempts), 3)
+        for attempt in self.context.attempts[1:]:
             assert attempt.tunnel.link is not None
             attempt.tunnel.link.carried = 10**9
         for count in (4, 5):
             pool.renewOld()
             pool.renewOld()
-            self.assertEqual(len(self.around.attempts), count)
+            self.assertEqual(len(self.context.attempts), count)
             self.openAll()
         pool.renewOld()
-        self.assertEqual(len(self.around.attempts), 5)
-        drained = [attempt.tunnel.state is TunnelState.DRAINING for attempt in self.around.attempts]
+        self.assertEqual(len(self.context.attempts), 5)
+        drained = [attempt.tunnel.state is TunnelState.DRAINING for attempt in self.context.attempts]
         self.assertEqual(drained, [False, True, True, False, False])
 
     def test_tunnelThatCannotBeReplacedHoldsNoOtherUp(self) -> None:
@@ -159,16 +159,16 @@ class PoolTests(SlotTestCase):
         It is tried again, and meanwhile it is another one's turn.
         """
         self.useFormat2()
-        self.around.choose(maxBytes=100_000)
+        self.context.choose(maxBytes=100_000)
         pool = self.widePool(2)
         self.openAll()
-        for attempt in self.around.attempts:
+        for attempt in self.context.attempts:
             assert attempt.tunnel.link is not None
             attempt.tunnel.link.carried = 100_000
         pool.renewOld()
         self.last.fail(error.ConnectionRefusedError())
         pool.renewOld()
-        self.assertEqual(len(self.around.attempts), 4)
+        self.assertEqual(len(self.context.attempts), 4)
 
     def test_nothingIsSaidToBeOverBeforeAllHasArrived(self) -> None:
         """
@@ -178,12 +178,12 @@ class PoolTests(SlotTestCase):
         pool = self.widePool(3)
         self.openAll()
         pool.drain()
-        transports = [attempt.transport for attempt in self.around.attempts]
+        transports = [attempt.transport for attempt in self.context.attempts]
         self.assertEqual([transport.getOutBuffer() for transport in transports], [DRAIN] * 3)
-        for attempt in self.around.attempts[1:]:
+        for attempt in self.context.attempts[1:]:
             attempt.tunnel.dataReceived(DRAIN)
         self.assertEqual([transport.stream for transport in transports], [[], [], []])
-        self.around.attempts[0].tunnel.dataReceived(DRAIN)
+        self.context.attempts[0].tunnel.dataReceived(DRAIN)
         self.assertEqual([transport.stream for transport in transports], [[BYE]] * 3)
 
     def test_drainEndsThoughATunnelDoesNotAnswer(self) -> None:
@@ -194,7 +194,7 @@ class PoolTests(SlotTestCase):
         pool = self.widePool(2)
         self.openAll()
         pool.drain()
-        silent, answering = self.around.attempts
+        silent, answering = self.context.attempts
         silent.transport.getOutBuffer()
         answering.transport.getOutBuffer()
         self.clock.advance(1.0)
@@ -209,10 +209,10 @@ class PoolTests(SlotTestCase):
         Nothing can be said.
         """
         pool = self.widePool(2)
-        for attempt in self.around.attempts:
+        for attempt in self.context.attempts:
             attempt.open()
         pool.drain()
-        self.assertEqual([attempt.transport.disconnecting for attempt in self.around.attempts], [True, True])
+        self.assertEqual([attempt.transport.disconnecting for attempt in self.context.attempts], [True, True])
 
     def test_sessionThatTheServerForgotIsNoticed(self) -> None:
         """
@@ -220,7 +220,7 @@ class PoolTests(SlotTestCase):
         """
         self.useFormat2()
         self.widePool(2)
-        first, second = self.around.attempts
+        first, second = self.context.attempts
         first.open().dataReceived(WELCOME_NEW)
         second.open().dataReceived(WELCOME)
         self.assertEqual(self.forgotten, [])
@@ -235,11 +235,11 @@ class PoolTests(SlotTestCase):
         """
         self.useFormat2()
         pool = self.widePool(3)
-        first, second, third = self.around.attempts
+        first, second, third = self.context.attempts
         first.open().dataReceived(WELCOME)
         first.tunnel.dataReceived(b"\2\0\0\0\0\x08" + bytes(4) + (1).to_bytes(8, "big"))
         second.fail(error.ConnectionRefusedError())
         first.transport.getOutBuffer()
         pool.prove()
         self.assertEqual(first.transport.getOutBuffer(), PING + (2).to_bytes(8, "big"))
-        self.assertEqual((third.cancelled, len(self.around.attempts)), (True, 5))
+        self.assertEqual((third.cancelled, len(self.context.attempts)), (True, 5))

@@ -7,7 +7,7 @@ from __future__ import annotations
 from twisted.logger import capturedLogs, formatEvent
 
 from tests.doubles.contracts import TimerTestCase
-from tests.doubles.twins import Attempt, MemorySurroundings, MemoryUdp, Receiver
+from tests.doubles.twins import Attempt, MemoryContext, MemoryUdp, Receiver
 from uotp.boundaries import Address
 from uotp.client.sessions import (
     NEW_AT_ONCE,
@@ -37,16 +37,16 @@ def source(number: int) -> Address:
 
 class _SourcesTestCase(TimerTestCase):
     """
-    A test with surroundings in memory.
+    A test whose client is in memory: it dials nobody, and keeps how that goes.
     """
 
     def setUp(self) -> None:
         """
-        Make them, and let every test check the invariant.
+        Make what its pools share, and let every test check the invariant.
         """
         super().setUp()
-        self.around = MemorySurroundings(self.clock)
-        self.around.choose(poolSize=POOL)
+        self.context = MemoryContext(self.clock)
+        self.context.choose(poolSize=POOL)
         self.drops = Drops()
         self.delivered: list[tuple[Address, Train]] = []
         self.made: list[SourceSession] = []
@@ -65,7 +65,7 @@ class _SourcesTestCase(TimerTestCase):
         As the client's service does it.
         """
         session = SourceSession(
-            self.around, self.drops, lambda trains: self.delivered.extend((address, train) for train in trains)
+            self.context, self.drops, lambda trains: self.delivered.extend((address, train) for train in trains)
         )
         self.made.append(session)
         return session
@@ -75,8 +75,8 @@ class _SourcesTestCase(TimerTestCase):
         End all, and let what was closed be gone.
         """
         self.sources.endAll()
-        self.around.settle()
-        self.assertEqual((len(self.sources), len(self.around.roll)), (0, 0))
+        self.context.settle()
+        self.assertEqual((len(self.sources), len(self.context.liveTunnels)), (0, 0))
 
     def send(self, number: int, train: Train = PING) -> None:
         """
@@ -87,7 +87,7 @@ class _SourcesTestCase(TimerTestCase):
 
     def pass_(self, seconds: float) -> None:
         """
-        Let time pass, with the rounds of the service.
+        Let time pass, with what the service does periodically.
         """
         self.clock.pump([1.0] * int(seconds))
         self.clock.advance(seconds % 1)
@@ -111,8 +111,8 @@ class SourceSessionTests(_SourcesTestCase):
         Its source may be forged; and it is not lost.
         """
         self.send(1)
-        self.assertEqual(len(self.around.attempts), 1)
-        tunnel = self.around.attempts[0]
+        self.assertEqual(len(self.context.attempts), 1)
+        tunnel = self.context.attempts[0]
         tunnel.open()
         self.assertEqual(tunnel.transport.getOutBuffer()[16:], b"\0\4ping")
 
@@ -122,9 +122,9 @@ class SourceSessionTests(_SourcesTestCase):
         """
         self.send(1)
         self.send(2)
-        self.answer(self.around.attempts[1])
+        self.answer(self.context.attempts[1])
         self.assertEqual(self.delivered, [(source(2), Train(4, b"pong"))])
-        self.assertEqual(len(self.around.attempts), 2 + POOL - 1)
+        self.assertEqual(len(self.context.attempts), 2 + POOL - 1)
         self.assertEqual([session.wide for session in self.made], [False, True])
 
     def test_muchSentOpensThePoolWithoutAnAnswer(self) -> None:
@@ -133,12 +133,12 @@ class SourceSessionTests(_SourcesTestCase):
         """
         self.send(1, Train(1024, bytes(WIDEN_BYTES - 1025)))
         self.send(1, Train(1024, bytes(1024)))
-        self.assertEqual(len(self.around.attempts), 1)
+        self.assertEqual(len(self.context.attempts), 1)
         self.send(1, Train(1, b"x"))
-        self.assertEqual(len(self.around.attempts), POOL)
+        self.assertEqual(len(self.context.attempts), POOL)
         self.send(1, Train(1024, bytes(65000)))
-        self.answer(self.around.attempts[0])
-        self.assertEqual(len(self.around.attempts), POOL)
+        self.answer(self.context.attempts[0])
+        self.assertEqual(len(self.context.attempts), POOL)
 
     def test_oneSourceHasOneSession(self) -> None:
         """
@@ -155,8 +155,8 @@ class SourceSessionTests(_SourcesTestCase):
         ids = []
         for number in (1, 2, 3, 1):
             self.send(number)
-            self.around.attempts[-1].open()
-            ids.append(self.around.attempts[-1].transport.getOutBuffer()[:16])
+            self.context.attempts[-1].open()
+            ids.append(self.context.attempts[-1].transport.getOutBuffer()[:16])
             if number == 3:
                 self.sources.endAll()
         self.assertEqual(len(set(ids)), 4)
@@ -222,24 +222,24 @@ class SourcesTests(_SourcesTestCase):
         And its tunnels are closed.
         """
         self.send(1)
-        self.answer(self.around.attempts[0])
+        self.answer(self.context.attempts[0])
         self.pass_(EXPIRE - 1)
         self.assertEqual(len(self.sources), 1)
         self.pass_(1)
         self.assertEqual(len(self.sources), 0)
-        self.assertTrue(self.around.attempts[0].transport.disconnecting)
+        self.assertTrue(self.context.attempts[0].transport.disconnecting)
 
     def test_eitherSideKeepsASessionAlive(self) -> None:
         """
         The target alone, or the source alone.
         """
         self.send(1)
-        self.answer(self.around.attempts[0])
+        self.answer(self.context.attempts[0])
         for _ in range(3):
             self.pass_(EXPIRE - 1)
             self.send(1)
             self.pass_(EXPIRE - 1)
-            self.around.attempts[0].tunnel.dataReceived(b"\0\4pong")
+            self.context.attempts[0].tunnel.dataReceived(b"\0\4pong")
         self.assertEqual(len(self.sources), 1)
 
     def test_sourceWithoutAPoolIsForgottenSooner(self) -> None:
@@ -295,7 +295,7 @@ class SourcesTests(_SourcesTestCase):
         """
         self.sources = self.makeSources(maxSessions=3)
         self.send(1)
-        self.answer(self.around.attempts[0])
+        self.answer(self.context.attempts[0])
         self.clock.advance(1)
         self.send(2)
         self.clock.advance(1)
@@ -313,7 +313,7 @@ class SourcesTests(_SourcesTestCase):
         self.sources = self.makeSources(maxSessions=2)
         for number in (1, 2):
             self.send(number)
-            self.answer(self.around.attempts[-1])
+            self.answer(self.context.attempts[-1])
         for number in range(3, 3 + 500):
             self.send(number)
         self.assertEqual(set(self.sources._bySource), {source(1), source(2)})
@@ -356,7 +356,7 @@ class SourcesTests(_SourcesTestCase):
         """
         for number in range(5):
             self.send(number)
-        self.answer(self.around.attempts[0])
+        self.answer(self.context.attempts[0])
         self.made[0].session.inbound.unnumbered([Train(1400, bytes(1400 * 200))], self.clock.seconds())
         ended = self.sources.endAll()
         self.assertNoResult(ended)
@@ -373,10 +373,10 @@ class SourcesTests(_SourcesTestCase):
         """
         with capturedLogs() as events:
             self.send(1)
-            self.answer(self.around.attempts[0])
+            self.answer(self.context.attempts[0])
             self.sources.endAll()
         lines = [formatEvent(event) for event in events]
-        sessionId = self.around.attempts[0].transport.getOutBuffer()[:16]
+        sessionId = self.context.attempts[0].transport.getOutBuffer()[:16]
         name = sessionId[:4].hex()
         self.assertEqual(
             lines,

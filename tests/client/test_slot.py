@@ -12,7 +12,7 @@ from twisted.internet import error
 from twisted.python.failure import Failure
 
 from tests.client.slots import BYE, DRAIN, PING, REFUSAL, SESSION_ID, WELCOME_NEW, SlotTestCase
-from tests.doubles.twins import MemoryStream, MemorySurroundings, streamOf
+from tests.doubles.twins import MemoryContext, MemoryStream, streamOf
 from uotp.boundaries import Security
 from uotp.client.backoff import FIRST_SECONDS
 from uotp.client.lifetime import AGE_SPREAD
@@ -124,26 +124,26 @@ class SlotTableTests(SlotTestCase):
         for state in State:
             slot = self.reach(state)
             tunnel = self.stranger()
-            ups = self.around.record.ups
+            ups = self.context.reachability.ups
             slot.tunnelOpened(tunnel)
             self.assertEqual((state, streamOf(tunnel).aborted), (state, True))
-            self.assertEqual(self.around.record.ups, ups)
+            self.assertEqual(self.context.reachability.ups, ups)
 
     def test_stopLeavesNothingWhateverTheSlotWasDoing(self) -> None:
         """
         No timer, no attempt, no tunnel; and nothing begins again.
         """
         for state in State:
-            self.around = MemorySurroundings(self.clock)
+            self.context = MemoryContext(self.clock)
             slot = self.reach(state)
             slot.leave()
             slot.leave()
-            self.around.settle()
-            self.assertEqual((state, self.clock.getDelayedCalls(), len(self.around.roll)), (state, [], 0))
-            attempts = len(self.around.attempts)
+            self.context.settle()
+            self.assertEqual((state, self.clock.getDelayedCalls(), len(self.context.liveTunnels)), (state, [], 0))
+            attempts = len(self.context.attempts)
             slot.dial()
             self.clock.advance(100)
-            self.assertEqual(len(self.around.attempts), attempts)
+            self.assertEqual(len(self.context.attempts), attempts)
 
     def test_stopDuringTheHandshakeLeavesNothing(self) -> None:
         """
@@ -153,8 +153,8 @@ class SlotTableTests(SlotTestCase):
         self.last.connect()
         slot.leave()
         self.clock.advance(CLOSE_SECONDS)
-        self.around.settle()
-        self.assertEqual(len(self.around.roll), 0)
+        self.context.settle()
+        self.assertEqual(len(self.context.liveTunnels), 0)
         self.assertNoTimer()
 
     def test_stopCancelsTheAttempt(self) -> None:
@@ -164,7 +164,7 @@ class SlotTableTests(SlotTestCase):
         slot = self.reach(State.DIALLING)
         slot.leave()
         self.assertTrue(self.last.cancelled)
-        self.assertEqual(self.around.record.reasons, [])
+        self.assertEqual(self.context.reachability.reasons, [])
 
     def test_stopClosesTheTunnelInGoodOrder(self) -> None:
         """
@@ -188,8 +188,8 @@ class SlotTests(SlotTestCase):
         self.slot().dial()
         tunnel = self.last.open()
         self.assertEqual(self.last.transport.getOutBuffer(), SESSION_ID)
-        self.assertEqual((self.session.says, self.around.record.ups), (["free"], 1))
-        self.assertEqual(len(self.around.roll), 1)
+        self.assertEqual((self.session.says, self.context.reachability.ups), (["free"], 1))
+        self.assertEqual(len(self.context.liveTunnels), 1)
         tunnel.dataReceived(b"\0\2hi")
         self.assertEqual(self.session.datagrams(), [b"hi"])
 
@@ -199,14 +199,14 @@ class SlotTests(SlotTestCase):
         """
         self.slot().dial()
         self.last.connect()
-        self.assertEqual((self.session.says, self.around.record.ups), ([], 0))
+        self.assertEqual((self.session.says, self.context.reachability.ups), ([], 0))
 
     def test_firstWaitIsWellBelowASecond(self) -> None:
         """
         A server that was restarted is found soon; and not in the same instant.
         """
         for chance in (0.0, 0.5, 1.0):
-            self.around.chance = chance
+            self.context.chance = chance
             self.slot().dial()
             self.last.fail(error.ConnectionRefusedError())
             wait = self.waitForDial()
@@ -229,7 +229,7 @@ class SlotTests(SlotTestCase):
         """
         waits = []
         for chance in (0.0, 0.5, 1.0):
-            self.around.chance = chance
+            self.context.chance = chance
             self.slot().dial()
             self.last.fail(error.ConnectionRefusedError())
             waits.append(round(self.waitForDial(), 6))
@@ -285,16 +285,18 @@ class SlotTests(SlotTestCase):
         self.clock.advance(3.0)
         self.last.connect()
         self.clock.advance(0.9)
-        self.assertEqual(self.around.record.reasons, [])
+        self.assertEqual(self.context.reachability.reasons, [])
         self.clock.advance(0.2)
-        self.assertEqual(self.around.record.reasons, ["no TLS handshake after 4 s"])
+        self.assertEqual(self.context.reachability.reasons, ["no TLS handshake after 4 s"])
         self.assertTrue(self.last.transport.aborted)
-        self.around.settle()
-        self.assertEqual((len(self.around.roll), self.around.record.reasons), (0, ["no TLS handshake after 4 s"]))
-        self.assertEqual(len(self.around.attempts), 1)
+        self.context.settle()
+        self.assertEqual(
+            (len(self.context.liveTunnels), self.context.reachability.reasons), (0, ["no TLS handshake after 4 s"])
+        )
+        self.assertEqual(len(self.context.attempts), 1)
         self.waitForDial()
         self.last.open()
-        self.assertEqual(self.around.record.ups, 1)
+        self.assertEqual(self.context.reachability.ups, 1)
 
     def test_timeOutOfATunnelThatLingersAfterOurRefusalSaysTheRefusal(self) -> None:
         """
@@ -305,8 +307,8 @@ class SlotTests(SlotTestCase):
         self.last.transport.security = Security(refusal="unknown issuer 'CN=Stranger CA'")
         self.clock.advance(4.0)
         self.assertTrue(self.last.transport.aborted)
-        self.around.settle()
-        self.assertEqual(self.around.record.reasons, ["unknown issuer 'CN=Stranger CA'"])
+        self.context.settle()
+        self.assertEqual(self.context.reachability.reasons, ["unknown issuer 'CN=Stranger CA'"])
 
     def test_timeOutOfATunnelThatNobodyRefusedIsATimeOut(self) -> None:
         """
@@ -316,7 +318,7 @@ class SlotTests(SlotTestCase):
         self.last.connect()
         self.last.transport.security = Security(refusal=None)
         self.clock.advance(4.0)
-        self.assertEqual(self.around.record.reasons, ["no TLS handshake after 4 s"])
+        self.assertEqual(self.context.reachability.reasons, ["no TLS handshake after 4 s"])
 
     def test_timeOutCancelsAConnectThatHangs(self) -> None:
         """
@@ -325,7 +327,7 @@ class SlotTests(SlotTestCase):
         self.slot().dial()
         self.clock.advance(4.0)
         self.assertTrue(self.last.cancelled)
-        self.assertEqual(self.around.record.reasons, ["no connection after 4 s"])
+        self.assertEqual(self.context.reachability.reasons, ["no connection after 4 s"])
         self.assertEqual(round(self.waitForDial(), 6), FIRST_SECONDS)
 
     def test_openTunnelHasNoTimeOut(self) -> None:
@@ -335,10 +337,10 @@ class SlotTests(SlotTestCase):
         self.slot().dial()
         self.last.open()
         self.clock.advance(PROVED_SECONDS)
-        self.assertEqual(self.around.record.timesReached, 1)
+        self.assertEqual(self.context.reachability.timesReached, 1)
         self.assertNoTimer()
         self.clock.advance(1000)
-        self.assertEqual((len(self.around.attempts), self.last.transport.disconnecting), (1, False))
+        self.assertEqual((len(self.context.attempts), self.last.transport.disconnecting), (1, False))
 
     def test_tunnelOfAnAttemptThatTimedOutDoesNotDisturbTheNext(self) -> None:
         """
@@ -353,8 +355,8 @@ class SlotTests(SlotTestCase):
         late.tunnel.handshakeCompleted()
         late.transport.lose()
         self.assertEqual(self.session.says, ["free"])
-        self.assertEqual(len(self.around.record.reasons), 1)
-        self.assertEqual(len(self.around.roll), 1)
+        self.assertEqual(len(self.context.reachability.reasons), 1)
+        self.assertEqual(len(self.context.liveTunnels), 1)
 
     def test_lossDuringTheHandshakeIsAFailure(self) -> None:
         """
@@ -363,7 +365,7 @@ class SlotTests(SlotTestCase):
         self.slot().dial()
         self.last.connect()
         self.last.transport.lose(error.ConnectionLost())
-        self.assertEqual(self.around.record.reasons, ["connection lost"])
+        self.assertEqual(self.context.reachability.reasons, ["connection lost"])
         self.assertEqual(round(self.waitForDial(), 6), FIRST_SECONDS)
 
     def test_failuresAreSaidInWords(self) -> None:
@@ -375,8 +377,8 @@ class SlotTests(SlotTestCase):
         self.waitForDial()
         tunnel = self.last.open()
         tunnel.misbehaved(PeerError("it did what it may not"))
-        self.around.settle()
-        self.assertEqual(self.around.record.reasons, ["host name not found", "it did what it may not"])
+        self.context.settle()
+        self.assertEqual(self.context.reachability.reasons, ["host name not found", "it did what it may not"])
 
     def test_dialWhileBusyDoesNothing(self) -> None:
         """
@@ -387,7 +389,7 @@ class SlotTests(SlotTestCase):
         slot.dial()
         self.last.open()
         slot.dial()
-        self.assertEqual(len(self.around.attempts), 1)
+        self.assertEqual(len(self.context.attempts), 1)
 
     def test_secondAddressThatAnswersAtOnceIsNotUsed(self) -> None:
         """
@@ -401,8 +403,8 @@ class SlotTests(SlotTestCase):
         second.makeConnection(transport)
         self.assertTrue(transport.aborted)
         transport.lose()
-        self.assertEqual((self.session.says, self.around.record.reasons), (["free"], []))
-        self.assertEqual(len(self.around.roll), 1)
+        self.assertEqual((self.session.says, self.context.reachability.reasons), (["free"], []))
+        self.assertEqual(len(self.context.liveTunnels), 1)
 
 
 class SlotWalkTests(SlotTestCase):
@@ -415,11 +417,11 @@ class SlotWalkTests(SlotTestCase):
         Let anything that can happen to a slot happen at random, then stop it.
         """
         chance = random.Random(seed)  # noqa: S311 - for a test to be the same each time
-        self.around = MemorySurroundings(self.clock)
+        self.context = MemoryContext(self.clock)
         slot = self.slot()
         slot.dial()
         for _ in range(60):
-            attempt = chance.choice(self.around.attempts)
+            attempt = chance.choice(self.context.attempts)
             connected = hasattr(attempt, "transport")
             steps: list[Callable[[], object]] = [
                 lambda: self.clock.advance(chance.random() * 3),
@@ -440,15 +442,15 @@ class SlotWalkTests(SlotTestCase):
             self.checkSlot(slot)
         slot.leave()
         self.clock.advance(CLOSE_SECONDS)
-        self.around.settle()
+        self.context.settle()
         self.assertNoTimer()
-        self.assertEqual(len(self.around.roll), 0)
+        self.assertEqual(len(self.context.liveTunnels), 0)
 
     def checkSlot(self, slot: Slot) -> None:
         """
         What holds between any two events.
         """
-        attempts = self.around.attempts
+        attempts = self.context.attempts
         under = [each for each in attempts if not each.done.called]
         alive = [
             each
@@ -502,7 +504,9 @@ class SlotOfFormat2Tests(SlotTestCase):
         """
         self.up()
         self.assertEqual(self.welcomes, [ServerHello(True, False, 150)])
-        self.assertEqual((self.around.record.timesReached, self.around.record.answers), (1, self.welcomes))
+        self.assertEqual(
+            (self.context.reachability.timesReached, self.context.reachability.answers), (1, self.welcomes)
+        )
 
     def test_welcomeThatDoesNotLastDoesNotResetTheWait(self) -> None:
         """
@@ -528,11 +532,11 @@ class SlotOfFormat2Tests(SlotTestCase):
         waits = []
         for _ in range(3):
             self.welcomeLast(REFUSAL)
-            self.around.settle()
+            self.context.settle()
             waits.append(round(self.waitForDial(), 6))
         self.assertEqual(waits, [0.2, 0.4, 0.8])
-        self.assertIn("refuses", self.around.record.reasons[0])
-        self.assertEqual(self.around.record.timesReached, 0)
+        self.assertIn("refuses", self.context.reachability.reasons[0])
+        self.assertEqual(self.context.reachability.timesReached, 0)
 
     def test_serverThatDoesNotAnswerTheHelloIsFound(self) -> None:
         """
@@ -541,7 +545,7 @@ class SlotOfFormat2Tests(SlotTestCase):
         self.slot().dial()
         self.last.open()
         self.clock.advance(4.0)
-        self.assertEqual(self.around.record.reasons, ["no answer to the hello after 4 s"])
+        self.assertEqual(self.context.reachability.reasons, ["no answer to the hello after 4 s"])
         self.assertTrue(self.last.transport.aborted)
 
     def test_newTunnelCarriesBeforeTheOldOneGoes(self) -> None:
@@ -559,9 +563,9 @@ class SlotOfFormat2Tests(SlotTestCase):
         old.tunnel.dataReceived(b"\0\0\0\1\0\1\0\0\0\0x" + DRAIN)
         self.assertEqual(self.session.datagrams(), [b"x"])
         self.assertTrue(old.transport.disconnecting)
-        self.around.settle()
-        self.assertEqual((self.around.record.ups, self.around.record.downs), (2, 1))
-        self.assertEqual(self.around.record.reasons, [])
+        self.context.settle()
+        self.assertEqual((self.context.reachability.ups, self.context.reachability.downs), (2, 1))
+        self.assertEqual(self.context.reachability.reasons, [])
         self.assertIs(slot.state, State.UP)
 
     def test_oldTunnelThatNobodyDrainsIsClosedInTime(self) -> None:
@@ -585,8 +589,8 @@ class SlotOfFormat2Tests(SlotTestCase):
         self.clock.advance(FIRST_PATIENCE_SECONDS)
         self.assertEqual(self.session.says, ["free", "gone"])
         self.clock.advance(GIVE_UP_SECONDS)
-        self.assertEqual(self.around.record.reasons, ["no answer"])
-        self.assertEqual(len(self.around.attempts), 2)
+        self.assertEqual(self.context.reachability.reasons, ["no answer"])
+        self.assertEqual(len(self.context.attempts), 2)
         self.welcomeLast()
         self.assertEqual(self.session.says, ["free", "gone", "free"])
         self.assertIs(slot.state, State.UP)
@@ -608,7 +612,7 @@ class SlotOfFormat2Tests(SlotTestCase):
         old.transport.lose()
         self.assertIs(slot.state, State.DIALLING)
         self.welcomeLast()
-        self.assertEqual((slot.state, len(self.around.attempts)), (State.UP, 3))
+        self.assertEqual((slot.state, len(self.context.attempts)), (State.UP, 3))
 
     def test_serverThatDrainsIsDialledAgain(self) -> None:
         """
@@ -619,7 +623,7 @@ class SlotOfFormat2Tests(SlotTestCase):
         old.transport.getOutBuffer()
         old.tunnel.dataReceived(DRAIN)
         self.assertEqual((old.transport.getOutBuffer(), old.transport.disconnecting), (DRAIN, True))
-        self.assertEqual((slot.state, self.around.record.reasons), (State.WAITING, ["the server stops"]))
+        self.assertEqual((slot.state, self.context.reachability.reasons), (State.WAITING, ["the server stops"]))
         self.assertEqual(round(self.waitForDial(), 6), FIRST_SECONDS)
 
     def test_tunnelThatProvesItselfStays(self) -> None:
@@ -635,10 +639,10 @@ class SlotOfFormat2Tests(SlotTestCase):
         self.assertEqual(answered.transport.getOutBuffer(), PING + (2).to_bytes(8, "big"))
         answered.tunnel.dataReceived(b"\2\0\0\0\0\x08" + bytes(4) + (2).to_bytes(8, "big"))
         self.clock.advance(1.0)
-        self.assertEqual((slot.state, len(self.around.attempts)), (State.UP, 1))
+        self.assertEqual((slot.state, len(self.context.attempts)), (State.UP, 1))
         slot.prove()
         self.clock.advance(0.5)
-        self.assertEqual((slot.state, len(self.around.attempts)), (State.RENEWING, 2))
+        self.assertEqual((slot.state, len(self.context.attempts)), (State.RENEWING, 2))
 
     def test_tunnelThatIsBeingReplacedHasToProveItselfToo(self) -> None:
         """
@@ -651,7 +655,7 @@ class SlotOfFormat2Tests(SlotTestCase):
         up.transport.getOutBuffer()
         slot.prove()
         self.assertEqual(up.transport.getOutBuffer(), PING + (2).to_bytes(8, "big"))
-        self.assertEqual((slot.state, len(self.around.attempts)), (State.RENEWING, 3))
+        self.assertEqual((slot.state, len(self.context.attempts)), (State.RENEWING, 3))
 
     def test_proofIsWantedOfWhateverThereIs(self) -> None:
         """
@@ -659,21 +663,21 @@ class SlotOfFormat2Tests(SlotTestCase):
         """
         slot = self.slot()
         slot.prove()
-        self.assertEqual(self.around.attempts, [])
+        self.assertEqual(self.context.attempts, [])
         slot.dial()
         hanging = self.last
         slot.prove()
-        self.assertEqual((hanging.cancelled, len(self.around.attempts)), (True, 2))
+        self.assertEqual((hanging.cancelled, len(self.context.attempts)), (True, 2))
         self.last.fail(error.ConnectionRefusedError())
         slot.prove()
-        self.assertEqual((slot.state, len(self.around.attempts)), (State.DIALLING, 3))
-        self.assertEqual(len(self.around.record.reasons), 1)
+        self.assertEqual((slot.state, len(self.context.attempts)), (State.DIALLING, 3))
+        self.assertEqual(len(self.context.reachability.reasons), 1)
 
     def test_tunnelOfFormat1ThatCannotProveItselfIsReplaced(self) -> None:
         """
         The new one first.
         """
-        self.around = MemorySurroundings(self.clock)
+        self.context = MemoryContext(self.clock)
         slot = self.slot()
         slot.dial()
         old = self.last
@@ -689,9 +693,9 @@ class SlotOfFormat2Tests(SlotTestCase):
         """
         slot = self.up()
         self.assertFalse(slot.isOld())
-        self.around.choose(maxAge=100.0)
+        self.context.choose(maxAge=100.0)
         for chance, age in ((0.0, 100.0), (1.0, 100.0 * (1 - AGE_SPREAD))):
-            self.around.chance = chance
+            self.context.chance = chance
             slot.renew()
             self.welcomeLast()
             self.clock.advance(1.0)
@@ -702,8 +706,8 @@ class SlotOfFormat2Tests(SlotTestCase):
             self.assertFalse(slot.isOld())
             self.clock.advance(0.5)
             self.assertTrue(slot.isOld())
-        self.around.choose(maxAge=None, maxBytes=100_000)
-        self.around.chance = 0.0
+        self.context.choose(maxAge=None, maxBytes=100_000)
+        self.context.chance = 0.0
         slot.renew()
         self.assertFalse(slot.isOld(), "it is being replaced")
         self.welcomeLast()
@@ -766,7 +770,7 @@ class SlotOfFormat2Tests(SlotTestCase):
         slot.drain(drained.append)
         self.last.transport.lose()
         self.assertEqual(set(drained), {idle, slot})
-        self.assertEqual(len(self.around.attempts), 1)
+        self.assertEqual(len(self.context.attempts), 1)
 
     def test_whoeverServesForgetsASessionIsSeen(self) -> None:
         """

@@ -673,7 +673,7 @@ class RecordingOwner:
         self.opened: list[Tunnel] = []
         self.hellos: list[ClientHello] = []
         self.drained: list[Tunnel] = []
-        self.silent: list[Tunnel] = []
+        self.givenUp: list[Tunnel] = []
         self.left: list[Tunnel] = []
         self.lost: list[tuple[Tunnel, Failure]] = []
 
@@ -704,7 +704,7 @@ class RecordingOwner:
         """
         Keep it.
         """
-        self.silent.append(tunnel)
+        self.givenUp.append(tunnel)
 
     def peerLeft(self, tunnel: Tunnel) -> None:
         """
@@ -885,9 +885,16 @@ class Attempt:
         self.done.errback(Failure(reason))
 
 
-class RecordingWatch:
+class RecordingReachability:
     """
     Keeps how the dialling goes.
+
+    @ivar ups: how many tunnels have been opened.
+    @ivar downs: how many of these are no more.
+    @ivar timesReached: how often the server has let us in.
+    @ivar answers: what it has said then.
+    @ivar forgotten: the names of sessions that it did not know any more.
+    @ivar reasons: why tunnels failed.
     """
 
     def __init__(self) -> None:
@@ -900,54 +907,58 @@ class RecordingWatch:
 
     def tunnelUp(self) -> None:
         """
-        Count it.
+        One more has been opened.
         """
         self.ups += 1
 
     def sessionForgotten(self, name: str) -> None:
         """
-        Keep it.
+        The server did not know it.
         """
         self.forgotten.append(name)
 
     def tunnelDown(self) -> None:
         """
-        Count it.
+        One more is gone.
         """
         self.downs += 1
 
     def reached(self, answer: ServerHello | None = None) -> None:
         """
-        Count it.
+        The server has let us in once more.
         """
         self.timesReached += 1
         self.answers += [answer] if answer is not None else []
 
     def tunnelFailed(self, reason: str) -> None:
         """
-        Keep it.
+        One more has failed.
         """
         self.reasons.append(reason)
 
 
-class MemorySurroundings(ClientContext):
+class MemoryContext(ClientContext):
     """
-    What all pools of a client share, in memory.
+    Holds what all pools of a client share, in memory.
 
     @ivar attempts: every one that was made.
     @ivar chance: the next random number.
+    @ivar reachability: what it has been told so far.
     """
 
+    reachability: RecordingReachability
+
     def __init__(self, clock: Clock) -> None:
-        self.clock = clock
-        self.dial = self._dial
-        self.chance = 1.0
-        self.jitter = lambda: self.chance
-        self.roll = LiveTunnels(clock)
-        self.record = RecordingWatch()
-        self.watch: ReachabilityObserver = self.record
-        self.settings = ClientSettings(server=("server.test", 8443))
         self.attempts: list[Attempt] = []
+        self.chance = 1.0
+        super().__init__(
+            settings=ClientSettings(server=("server.test", 8443)),
+            clock=clock,
+            dial=self._dial,
+            jitter=lambda: self.chance,
+            liveTunnels=LiveTunnels(clock),
+            reachability=RecordingReachability(),
+        )
 
     def _dial(self, makeTunnel: Callable[[], Tunnel]) -> Deferred[Any]:
         self.attempts.append(Attempt(makeTunnel))
@@ -975,5 +986,6 @@ _opener: DatagramPortOpener = MemoryUdp().open
 _stream: type[Stream] = MemoryStream
 _link: type[Link] = MemoryLink
 _session: type[CarriedSession] = RecordingSession
+_reachability: type[ReachabilityObserver] = RecordingReachability
 _dialledBy: type[DialledTunnelOwner[Tunnel]] = RecordingOwner
 _acceptedBy: type[AcceptedTunnelOwner[Tunnel]] = RecordingOwner

@@ -20,10 +20,10 @@ class RoundsTests(SynchronousTestCase):
         A clock that is moved by hand, and must be left without a timer.
         """
         self.clock = Clock()
-        self.rounds = PeriodicCalls(self.clock)
+        self.periodicCalls = PeriodicCalls(self.clock)
         self.calls: list[float] = []
         self.addCleanup(lambda: self.assertEqual(self.clock.getDelayedCalls(), []))
-        self.addCleanup(self.rounds.stop)
+        self.addCleanup(self.periodicCalls.stop)
 
     def called(self) -> None:
         """
@@ -35,7 +35,7 @@ class RoundsTests(SynchronousTestCase):
         """
         First after its time, not at once.
         """
-        self.rounds.every(2.0, self.called)
+        self.periodicCalls.every(2.0, self.called)
         self.clock.pump([1.0] * 7)
         self.assertEqual(self.calls, [2.0, 4.0, 6.0])
 
@@ -44,8 +44,8 @@ class RoundsTests(SynchronousTestCase):
         Several go on beside each other.
         """
         seldom: list[float] = []
-        self.rounds.every(1.0, self.called)
-        self.rounds.every(3.0, lambda: seldom.append(self.clock.seconds()))
+        self.periodicCalls.every(1.0, self.called)
+        self.periodicCalls.every(3.0, lambda: seldom.append(self.clock.seconds()))
         self.clock.pump([1.0] * 6)
         self.assertEqual((len(self.calls), seldom), (6, [3.0, 6.0]))
 
@@ -58,7 +58,7 @@ class RoundsTests(SynchronousTestCase):
             self.called()
             raise LookupError
 
-        self.rounds.every(1.0, failing)
+        self.periodicCalls.every(1.0, failing)
         self.clock.pump([1.0] * 3)
         self.assertEqual(self.calls, [1.0, 2.0, 3.0])
         self.assertEqual(len(self.flushLoggedErrors(LookupError)), 3)
@@ -67,21 +67,21 @@ class RoundsTests(SynchronousTestCase):
         """
         No call and no timer is left, and stopping again is allowed.
         """
-        self.rounds.every(1.0, self.called)
-        self.rounds.every(2.0, self.called)
-        self.rounds.stop()
+        self.periodicCalls.every(1.0, self.called)
+        self.periodicCalls.every(2.0, self.called)
+        self.periodicCalls.stop()
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.clock.advance(10.0)
         self.assertEqual(self.calls, [])
-        self.rounds.stop()
+        self.periodicCalls.stop()
 
     def test_theyMayBeginAnew(self) -> None:
         """
         A service that is started again goes its rounds again.
         """
-        self.rounds.every(1.0, self.called)
-        self.rounds.stop()
-        self.rounds.every(1.0, self.called)
+        self.periodicCalls.every(1.0, self.called)
+        self.periodicCalls.stop()
+        self.periodicCalls.every(1.0, self.called)
         self.clock.advance(1.0)
         self.assertEqual(self.calls, [1.0])
 
@@ -92,8 +92,8 @@ class RoundsTests(SynchronousTestCase):
 
         def last() -> None:
             self.called()
-            self.rounds.stop()
+            self.periodicCalls.stop()
 
-        self.rounds.every(1.0, last)
+        self.periodicCalls.every(1.0, last)
         self.clock.pump([1.0] * 3)
         self.assertEqual(self.calls, [1.0])

@@ -25,7 +25,7 @@ from tests.doubles.twins import (
     wrapInTls,
 )
 from uotp.net.resolver import SharedResolver
-from uotp.server import acceptor as reception
+from uotp.server import acceptor
 from uotp.server.acceptor import HELLO_SECONDS, Acceptor
 from uotp.server.registry import Registry
 from uotp.server.target import TargetProtocol
@@ -44,44 +44,44 @@ TARGET = ("127.0.0.1", 51820)
 LINGER = 150.0
 
 
-class _ReceptionTestCase(TimerTestCase):
+class _AcceptorTestCase(TimerTestCase):
     """
     A test with a registry and a target in memory.
     """
 
     def setUp(self) -> None:
         """
-        Make a reception, and listen to the log.
+        Make an acceptor, and listen to the log.
         """
         super().setUp()
         self.drops = Drops()
         self.network = MemoryUdp(self.drops)
         self.target = Receiver()
         self.network.open(TARGET, self.target)
-        self.repeats = RateLimit(self.clock.seconds)
+        self.rateLimit = RateLimit(self.clock.seconds)
         resolver = SharedResolver(neverLookUp)
 
-        def makeLeg() -> TargetProtocol:
-            return TargetProtocol(TARGET, self.network.open, resolver, self.clock, self.drops, self.repeats)
+        def makeTarget() -> TargetProtocol:
+            return TargetProtocol(TARGET, self.network.open, resolver, self.clock, self.drops, self.rateLimit)
 
-        self.registry = Registry(makeLeg, self.clock, self.drops, LINGER, maxSessions=5, maxTunnels=3)
-        self.roll = LiveTunnels(self.clock)
-        self.reception = self.makeReception()
+        self.registry = Registry(makeTarget, self.clock, self.drops, LINGER, maxSessions=5, maxTunnels=3)
+        self.liveTunnels = LiveTunnels(self.clock)
+        self.acceptor = self.makeAcceptor()
         self.transports: list[MemoryStream] = []
         capture = capturedLogs()
         self.events: Sequence[dict[str, Any]] = capture.__enter__()
         self.addCleanup(capture.__exit__, None, None, None)
         self.addCleanup(self.end)
 
-    def makeReception(self, maxUnknown: int = 4, wire: WireChoice = WireChoice.AUTO) -> Acceptor:
+    def makeAcceptor(self, maxUnknown: int = 4, wire: WireChoice = WireChoice.AUTO) -> Acceptor:
         """
         @return: one where nobody has come in yet.
         """
         return Acceptor(
             self.registry,
-            self.roll,
+            self.liveTunnels,
             self.clock,
-            self.repeats,
+            self.rateLimit,
             wire,
             maxUnknown,
         )
@@ -100,15 +100,15 @@ class _ReceptionTestCase(TimerTestCase):
         """
         Nobody has come in, and nobody is known.
         """
-        here = self.reception
-        self.assertEqual((here._unknown, here._known, here._peers, len(self.roll)), ({}, {}, {}, 0))
+        here = self.acceptor
+        self.assertEqual((here._unknown, here._known, here._peers, len(self.liveTunnels)), ({}, {}, {}, 0))
         self.assertEqual((len(self.registry), list(self.network.ports)), (0, [TARGET]))
 
     def accept(self, host: str = "192.0.2.1", *, secured: bool = False) -> Tunnel:
         """
         @return: the tunnel of a new connection.
         """
-        tunnel = self.reception.buildProtocol(IPv4Address("TCP", host, 4711))
+        tunnel = self.acceptor.buildProtocol(IPv4Address("TCP", host, 4711))
         assert tunnel is not None
         transport = MemoryStream(tunnel, isServer=True, secured=secured)
         tunnel.makeConnection(transport)
@@ -129,7 +129,7 @@ class _ReceptionTestCase(TimerTestCase):
         return [formatEvent(event) for event in self.events if event["log_level"] >= LogLevel.warn]
 
 
-class ReceptionTests(_ReceptionTestCase):
+class AcceptorTests(_AcceptorTestCase):
     """
     Connections without TLS.
     """
@@ -214,7 +214,7 @@ class ReceptionTests(_ReceptionTestCase):
         """
         self.accept().dataReceived(HELLO)
         self.transports[0].lose()
-        self.assertEqual((len(self.registry), len(self.roll)), (1, 0))
+        self.assertEqual((len(self.registry), len(self.liveTunnels)), (1, 0))
         self.accept().dataReceived(HELLO)
         self.assertEqual((len(self.registry), len(self.network.ports)), (1, 2))
         self.transports[1].lose()
@@ -241,7 +241,7 @@ class ReceptionTests(_ReceptionTestCase):
             self.accept()
         self.assertEqual([transport.aborted for transport in self.transports], [False] + [True] * 3 + [False] * 4)
         self.settle()
-        self.assertEqual(len(self.roll), 5)
+        self.assertEqual(len(self.liveTunnels), 5)
         self.assertEqual(
             self.warnings(),
             ["refused a connection from many places: over 4 connections without a session id, the oldest goes"],
@@ -276,7 +276,7 @@ class ReceptionTests(_ReceptionTestCase):
         for _ in range(4):
             self.accept()
         oldest.dataReceived(HELLO)
-        self.reception.helloReceived(oldest, ClientHello(WireFormat.ONE, HELLO))
+        self.acceptor.helloReceived(oldest, ClientHello(WireFormat.ONE, HELLO))
         self.assertEqual(len(self.registry), 0)
         self.clock.advance(HELLO_SECONDS)
         self.settle()
@@ -300,17 +300,17 @@ class ReceptionTests(_ReceptionTestCase):
         for number in range(7):
             self.accept().dataReceived(bytes([number]) * 16)
             self.transports[-1].settle()
-        self.assertEqual((len(self.registry), len(self.roll)), (5, 5))
+        self.assertEqual((len(self.registry), len(self.liveTunnels)), (5, 5))
         self.assertEqual(self.warnings(), ["refused a connection from 192.0.2.1: there are 5 sessions already"])
 
     def test_tunnelsOfAllSessionsTogetherAreBounded(self) -> None:
         """
         Beyond that a connection is closed at once.
         """
-        self.patch(reception, "MAX_TUNNELS", 2)
+        self.patch(acceptor, "MAX_TUNNELS", 2)
         self.accept()
         self.accept()
-        self.assertIsNone(self.reception.buildProtocol(IPv4Address("TCP", "192.0.2.9", 1)))
+        self.assertIsNone(self.acceptor.buildProtocol(IPv4Address("TCP", "192.0.2.9", 1)))
         self.assertEqual(self.warnings(), ["refused a connection from 192.0.2.9: there are 2 tunnels already"])
 
     def test_faultOfAPeerIsSaidInWords(self) -> None:
@@ -340,7 +340,7 @@ class ReceptionTests(_ReceptionTestCase):
                 self.assertNotIn(form, text)
 
 
-class Format2Tests(_ReceptionTestCase):
+class Format2Tests(_AcceptorTestCase):
     """
     Clients of format 2.
     """
@@ -378,7 +378,7 @@ class Format2Tests(_ReceptionTestCase):
             (WireChoice.ONE, self.HELLO, self.REFUSAL),
             (WireChoice.TWO, HELLO, b""),
         ):
-            self.reception = self.makeReception(wire=wire)
+            self.acceptor = self.makeAcceptor(wire=wire)
             tunnel, answer = self.knock(hello)
             self.assertEqual((answer, streamOf(tunnel).disconnecting), (refusal, True))
             self.settle()
@@ -456,16 +456,16 @@ class Format2Tests(_ReceptionTestCase):
         Not even who is connected already.
         """
         waiting = self.accept()
-        self.reception.close()
+        self.acceptor.close()
         waiting.dataReceived(self.HELLO)
         self.assertEqual(self.transports[-1].stream, [self.REFUSAL])
-        self.assertIsNone(self.reception.buildProtocol(IPv4Address("TCP", "192.0.2.1", 4711)))
-        self.reception.open()
+        self.assertIsNone(self.acceptor.buildProtocol(IPv4Address("TCP", "192.0.2.1", 4711)))
+        self.acceptor.open()
         self.knock(self.HELLO)
         self.assertEqual(len(self.registry), 1)
 
 
-class ReceptionOverTlsTests(_ReceptionTestCase, TlsTestCase):
+class AcceptorOverTlsTests(_AcceptorTestCase, TlsTestCase):
     """
     Connections with TLS, whose clients may have to show a certificate.
     """
@@ -476,7 +476,7 @@ class ReceptionOverTlsTests(_ReceptionTestCase, TlsTestCase):
 
         @return: its tunnel, and what brings its bytes.
         """
-        outer = wrapInTls(server, self.reception.buildProtocol(IPv4Address("TCP", "192.0.2.1", 1)), self.clock)
+        outer = wrapInTls(server, self.acceptor.buildProtocol(IPv4Address("TCP", "192.0.2.1", 1)), self.clock)
         tunnel = DialledTunnel(self.clock, RecordingOwner(RecordingSession()), hello)
         inner = wrapInTls(client, tunnel, self.clock, isClient=True)
         mine, theirs = MemoryStream(outer, isServer=True), MemoryStream(inner)
@@ -543,7 +543,7 @@ class ReceptionOverTlsTests(_ReceptionTestCase, TlsTestCase):
         """
         Who connects and says nothing.
         """
-        accepted = self.reception.buildProtocol(IPv4Address("TCP", "192.0.2.1", 1))
+        accepted = self.acceptor.buildProtocol(IPv4Address("TCP", "192.0.2.1", 1))
         outer = wrapInTls(self.server(), accepted, self.clock)
         transport = MemoryStream(outer, isServer=True)
         outer.makeConnection(transport)

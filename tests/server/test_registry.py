@@ -52,13 +52,13 @@ class RegistryTests(TimerTestCase):
         """
         @return: a registry without sessions.
         """
-        repeats = RateLimit(self.clock.seconds)
+        rateLimit = RateLimit(self.clock.seconds)
         resolver = SharedResolver(neverLookUp)
 
-        def makeLeg() -> TargetProtocol:
-            return TargetProtocol(TARGET, self.network.open, resolver, self.clock, self.drops, repeats)
+        def makeTarget() -> TargetProtocol:
+            return TargetProtocol(TARGET, self.network.open, resolver, self.clock, self.drops, rateLimit)
 
-        return Registry(makeLeg, self.clock, self.drops, LINGER, maxSessions, maxTunnels)
+        return Registry(makeTarget, self.clock, self.drops, LINGER, maxSessions, maxTunnels)
 
     def end(self) -> None:
         """

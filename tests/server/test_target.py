@@ -27,7 +27,7 @@ PING = Train(4, b"ping")
 PONG = Train(4, b"pong")
 
 
-class TargetLegTests(TimerTestCase):
+class TargetProtocolTests(TimerTestCase):
     """
     One session's socket.
     """
@@ -42,7 +42,7 @@ class TargetLegTests(TimerTestCase):
         self.target = Receiver()
         self.received: list[Train] = []
         self.answers: list[Callable[[Addresses], None]] = []
-        self.repeats = RateLimit(self.clock.seconds)
+        self.rateLimit = RateLimit(self.clock.seconds)
         self.resolver = SharedResolver(lambda _, done: self.answers.append(done))
 
     def listen(self, address: Address = TARGET) -> None:
@@ -55,10 +55,12 @@ class TargetLegTests(TimerTestCase):
         """
         @return: an open way, closed in the end.
         """
-        leg = TargetProtocol((host, TARGET[1]), self.network.open, self.resolver, self.clock, self.drops, self.repeats)
-        self.addCleanup(leg.close)
-        leg.open(self.received.extend)
-        return leg
+        protocol = TargetProtocol(
+            (host, TARGET[1]), self.network.open, self.resolver, self.clock, self.drops, self.rateLimit
+        )
+        self.addCleanup(protocol.close)
+        protocol.open(self.received.extend)
+        return protocol
 
     def sources(self) -> list[Address]:
         """
@@ -97,9 +99,9 @@ class TargetLegTests(TimerTestCase):
         Datagram by datagram, and though it names the target without flow and scope.
         """
         self.listen(("::1", TARGET[1]))
-        leg = self.open("::1")
-        leg.datagramReceived(b"pong", ("::1", TARGET[1]))
-        leg.datagramReceived(b"else", ("::1", TARGET[1] + 1))
+        protocol = self.open("::1")
+        protocol.datagramReceived(b"pong", ("::1", TARGET[1]))
+        protocol.datagramReceived(b"else", ("::1", TARGET[1] + 1))
         self.assertEqual(self.received, [PONG])
         self.assertEqual(self.drops.totals, {Drop.SOURCE_UNKNOWN: 1})
 
@@ -121,12 +123,12 @@ class TargetLegTests(TimerTestCase):
         Then they go, in order.
         """
         self.listen()
-        leg = self.open("target.test")
-        leg.send([PING])
-        leg.send([PONG])
+        protocol = self.open("target.test")
+        protocol.send([PING])
+        protocol.send([PONG])
         self.assertEqual(len(self.network.ports), 1)
         self.answers[0]([IPv4Address("UDP", *TARGET), IPv6Address("UDP", "::1", 1)])
-        leg.send([PING])
+        protocol.send([PING])
         self.network.settle()
         self.assertEqual(self.target.datagrams(), [b"ping", b"pong", b"ping"])
         self.assertEqual(len(self.answers), 1)
@@ -136,8 +138,8 @@ class TargetLegTests(TimerTestCase):
         After a second, for as long as it takes; and the flow begins.
         """
         self.listen()
-        leg = self.open("target.test")
-        leg.send([PING])
+        protocol = self.open("target.test")
+        protocol.send([PING])
         self.answers[0]([])
         self.clock.advance(0.9)
         self.assertEqual(len(self.answers), 1)
@@ -156,8 +158,8 @@ class TargetLegTests(TimerTestCase):
         self.listen()
         self.network.refusal = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         with capturedLogs() as events:
-            leg = self.open()
-            leg.send([PING])
+            protocol = self.open()
+            protocol.send([PING])
             self.clock.pump([1.0] * 3)
         self.assertEqual(
             [(event["log_level"], formatEvent(event)) for event in events],
@@ -173,11 +175,11 @@ class TargetLegTests(TimerTestCase):
         And what comes in between waits.
         """
         self.listen()
-        leg = self.open()
-        leg.send([PING])
+        protocol = self.open()
+        protocol.send([PING])
         (before,) = self.sources()
         self.network.ports[before].lose("it broke")
-        leg.send([PING])
+        protocol.send([PING])
         self.assertEqual(len(self.sources()), 1)
         self.clock.advance(1)
         first, second = self.sources()
@@ -190,12 +192,12 @@ class TargetLegTests(TimerTestCase):
         """
         With the next datagram, from the same port.
         """
-        leg = self.open()
-        leg.send([PING])
+        protocol = self.open()
+        protocol.send([PING])
         self.network.settle()
         self.listen()
-        leg.send([PING])
-        leg.send([PING])
+        protocol.send([PING])
+        protocol.send([PING])
         self.assertEqual(len(set(self.sources())), 1)
         self.assertEqual(len(self.target.datagrams()), 2)
 
@@ -204,9 +206,9 @@ class TargetLegTests(TimerTestCase):
         And what is too old is not sent.
         """
         self.listen()
-        leg = self.open("target.test")
+        protocol = self.open("target.test")
         for number in range(1000):
-            leg.send([Train(1024, number.to_bytes(2, "big") * 512)])
+            protocol.send([Train(1024, number.to_bytes(2, "big") * 512)])
         self.answers[0]([IPv4Address("UDP", *TARGET)])
         self.network.settle()
         got = self.target.datagrams()
@@ -219,10 +221,10 @@ class TargetLegTests(TimerTestCase):
         Who sent it has asked again meanwhile.
         """
         self.listen()
-        leg = self.open("target.test")
-        leg.send([PING])
+        protocol = self.open("target.test")
+        protocol.send([PING])
         self.clock.advance(MAX_AGE_SECONDS + 0.1)
-        leg.send([PONG])
+        protocol.send([PONG])
         self.answers[0]([IPv4Address("UDP", *TARGET)])
         self.network.settle()
         self.assertEqual(self.target.datagrams(), [b"pong"])
@@ -233,16 +235,16 @@ class TargetLegTests(TimerTestCase):
         Nothing is sent, nothing waits, and the socket is gone.
         """
         self.listen()
-        leg = self.open()
-        leg.send([PING])
+        protocol = self.open()
+        protocol.send([PING])
         (session,) = self.sources()
-        leg.close()
-        leg.close()
-        leg.send([PING])
+        protocol.close()
+        protocol.close()
+        protocol.send([PING])
         self.port.sendTrains([PONG], session)
         self.network.settle()
         self.assertEqual((len(self.sources()), self.received, len(self.network.ports)), (1, [], 1))
-        self.assertEqual(leg._waiting.bytes, 0)
+        self.assertEqual(protocol._waiting.bytes, 0)
 
     def test_closedWithALookupUnderWayStaysClosed(self) -> None:
         """
@@ -250,9 +252,9 @@ class TargetLegTests(TimerTestCase):
         """
         self.listen()
         for answer in ([], [IPv4Address("UDP", *TARGET)]):
-            leg = self.open("target.test")
-            leg.send([PING])
-            leg.close()
+            protocol = self.open("target.test")
+            protocol.send([PING])
+            protocol.close()
             self.answers.pop()(answer)
             self.assertEqual((len(self.network.ports), self.target.trains), (1, []))
             self.assertNoTimer()
@@ -261,9 +263,9 @@ class TargetLegTests(TimerTestCase):
         """
         And tries nothing.
         """
-        leg = self.open("target.test")
+        protocol = self.open("target.test")
         self.answers.pop()([])
-        leg.close()
+        protocol.close()
         self.assertNoTimer()
         self.assertEqual(self.answers, [])
 
@@ -271,9 +273,9 @@ class TargetLegTests(TimerTestCase):
         """
         The reactor may say so when it stops.
         """
-        leg = self.open()
-        leg.close()
-        leg.portLost("the reactor has closed it")
+        protocol = self.open()
+        protocol.close()
+        protocol.portLost("the reactor has closed it")
         self.assertNoTimer()
 
     def test_troubleOfManySessionsIsSaidOnce(self) -> None:

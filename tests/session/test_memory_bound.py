@@ -224,11 +224,11 @@ class TargetMemoryBoundTests(TimerTestCase):
         network = MemoryUdp(drops)
         network.open(("127.0.0.1", 9), Receiver())
         resolver = SharedResolver(neverLookUp)
-        leg = TargetProtocol(
+        protocol = TargetProtocol(
             ("target.test", 9), network.open, resolver, self.clock, drops, RateLimit(self.clock.seconds)
         )
-        leg.open(lambda _: None)
+        protocol.open(lambda _: None)
         for each in trains(PUSHED_BYTES):
-            leg.send([each])
-            self.assertLessEqual(leg._waiting.bytes, MAX_BYTES)
+            protocol.send([each])
+            self.assertLessEqual(protocol._waiting.bytes, MAX_BYTES)
         self.assertGreater(drops.totals[Drop.BACKLOG_FULL] * SEGMENT, PUSHED_BYTES * 0.95)

@@ -21,60 +21,60 @@ class RepeatsTests(SynchronousTestCase):
         """
         self.clock = Clock()
         self.clock.advance(12345.0)
-        self.repeats = RateLimit(self.clock.seconds)
+        self.rateLimit = RateLimit(self.clock.seconds)
 
     def test_theFirstTimeIsNews(self) -> None:
         """
         It is said, and stands for itself alone.
         """
-        self.assertEqual(self.repeats.unsaidBefore("refused"), 0)
+        self.assertEqual(self.rateLimit.suppressedBefore("refused"), 0)
 
     def test_theSameThingIsQuietForTenMinutes(self) -> None:
         """
         Not said until the time is up, to the second, and then with how often it happened.
         """
-        self.repeats.unsaidBefore("refused")
+        self.rateLimit.suppressedBefore("refused")
         for _ in range(3):
-            self.assertIsNone(self.repeats.unsaidBefore("refused"))
+            self.assertIsNone(self.rateLimit.suppressedBefore("refused"))
         self.clock.advance(599.0)
-        self.assertIsNone(self.repeats.unsaidBefore("refused"))
+        self.assertIsNone(self.rateLimit.suppressedBefore("refused"))
         self.clock.advance(1.0)
-        self.assertEqual(self.repeats.unsaidBefore("refused"), 4)
-        self.assertIsNone(self.repeats.unsaidBefore("refused"))
+        self.assertEqual(self.rateLimit.suppressedBefore("refused"), 4)
+        self.assertIsNone(self.rateLimit.suppressedBefore("refused"))
         self.clock.advance(QUIET_SECONDS)
-        self.assertEqual(self.repeats.unsaidBefore("refused"), 1)
+        self.assertEqual(self.rateLimit.suppressedBefore("refused"), 1)
 
     def test_anotherThingIsNews(self) -> None:
         """
         What one stranger does hides nothing of another's.
         """
-        self.repeats.unsaidBefore(("refused", "192.0.2.1"))
-        self.assertEqual(self.repeats.unsaidBefore(("refused", "192.0.2.2")), 0)
+        self.rateLimit.suppressedBefore(("refused", "192.0.2.1"))
+        self.assertEqual(self.rateLimit.suppressedBefore(("refused", "192.0.2.2")), 0)
 
     def test_inventingNewThingsFillsNoDisk(self) -> None:
         """
         There is a limit to different things too, and another time after it.
         """
-        said = [self.repeats.unsaidBefore(number) for number in range(1000)]
+        said = [self.rateLimit.suppressedBefore(number) for number in range(1000)]
         self.assertEqual(said, [0] * MAX_LINES_PER_QUIET + [None] * (1000 - MAX_LINES_PER_QUIET))
         self.clock.advance(QUIET_SECONDS - 1)
-        self.assertIsNone(self.repeats.unsaidBefore("new"))
+        self.assertIsNone(self.rateLimit.suppressedBefore("new"))
         self.clock.advance(1.0)
-        self.assertEqual(self.repeats.unsaidBefore("new"), 1000 - MAX_LINES_PER_QUIET + 1, "which it tells")
+        self.assertEqual(self.rateLimit.suppressedBefore("new"), 1000 - MAX_LINES_PER_QUIET + 1, "which it tells")
 
     def test_whatTheLimitSilencedIsCounted(self) -> None:
         """
         A thing said before, whose time is up while the lines are used up, is not forgotten.
         """
-        self.repeats.unsaidBefore("refused")
+        self.rateLimit.suppressedBefore("refused")
         self.clock.advance(QUIET_SECONDS - 1)
-        self.assertIsNone(self.repeats.unsaidBefore("refused"))
+        self.assertIsNone(self.rateLimit.suppressedBefore("refused"))
         self.clock.advance(1.0)
         for number in range(MAX_LINES_PER_QUIET):
-            self.assertEqual(self.repeats.unsaidBefore(number), 0)
-        self.assertIsNone(self.repeats.unsaidBefore("refused"))
+            self.assertEqual(self.rateLimit.suppressedBefore(number), 0)
+        self.assertIsNone(self.rateLimit.suppressedBefore("refused"))
         self.clock.advance(QUIET_SECONDS)
-        self.assertEqual(self.repeats.unsaidBefore("refused"), 2)
+        self.assertEqual(self.rateLimit.suppressedBefore("refused"), 2)
 
     def test_nothingIsRememberedForEver(self) -> None:
         """
@@ -83,24 +83,24 @@ class RepeatsTests(SynchronousTestCase):
         for number in range(3 * MAX_REMEMBERED):
             if number % MAX_LINES_PER_QUIET == 0:
                 self.clock.advance(QUIET_SECONDS)
-            self.assertEqual(self.repeats.unsaidBefore(number), 0)
-            self.assertLessEqual(len(self.repeats._last), MAX_REMEMBERED)
-        self.assertEqual(len(self.repeats._last), MAX_REMEMBERED)
+            self.assertEqual(self.rateLimit.suppressedBefore(number), 0)
+            self.assertLessEqual(len(self.rateLimit._last), MAX_REMEMBERED)
+        self.assertEqual(len(self.rateLimit._last), MAX_REMEMBERED)
 
     def test_whatIsSaidOftenIsRememberedLongest(self) -> None:
         """
         The one that was said the longest ago makes room, not the one that began first.
         """
-        self.repeats.unsaidBefore("regular")
+        self.rateLimit.suppressedBefore("regular")
         for number in range(280):
             if number % 60 == 0:
                 self.clock.advance(QUIET_SECONDS)
             if number == 240:
-                self.assertEqual(self.repeats.unsaidBefore("regular"), 0)
-            self.assertEqual(self.repeats.unsaidBefore(number), 0)
-        self.assertIsNone(self.repeats.unsaidBefore("regular"))
-        self.assertIsNone(self.repeats.unsaidBefore(279))
-        self.assertNotIn(0, self.repeats._last)
+                self.assertEqual(self.rateLimit.suppressedBefore("regular"), 0)
+            self.assertEqual(self.rateLimit.suppressedBefore(number), 0)
+        self.assertIsNone(self.rateLimit.suppressedBefore("regular"))
+        self.assertIsNone(self.rateLimit.suppressedBefore(279))
+        self.assertNotIn(0, self.rateLimit._last)
 
     def test_wordsForRepetitions(self) -> None:
         """

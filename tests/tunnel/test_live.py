@@ -17,21 +17,21 @@ from uotp.tunnel.tunnel import CLOSE_SECONDS, Tunnel
 
 class Owner(RecordingOwner):
     """
-    Takes what is lost off the roll, as those who own tunnels do.
+    Takes what is lost off the live tunnels, as those who own tunnels do.
     """
 
-    def __init__(self, roll: LiveTunnels) -> None:
+    def __init__(self, liveTunnels: LiveTunnels) -> None:
         super().__init__(RecordingSession())
-        self._roll = roll
+        self._liveTunnels = liveTunnels
 
     def tunnelLost(self, tunnel: Tunnel, reason: Failure) -> None:
         """
         It lives no more.
         """
-        self._roll.discard(tunnel)
+        self._liveTunnels.discard(tunnel)
 
 
-class RollTests(TimerTestCase):
+class LiveTunnelsTests(TimerTestCase):
     """
     A set of living tunnels.
     """
@@ -41,23 +41,23 @@ class RollTests(TimerTestCase):
         Make an empty one.
         """
         super().setUp()
-        self.roll = LiveTunnels(self.clock)
-        self.owner = Owner(self.roll)
-        self.addCleanup(lambda: self.assertEqual(len(self.roll), 0))
+        self.liveTunnels = LiveTunnels(self.clock)
+        self.owner = Owner(self.liveTunnels)
+        self.addCleanup(lambda: self.assertEqual(len(self.liveTunnels), 0))
 
     def end(self) -> Deferred[None]:
         """
         @return: fires when all tunnels, told to drain, are gone.
         """
-        self.roll.drainAll()
-        return self.roll.whenEmpty()
+        self.liveTunnels.drainAll()
+        return self.liveTunnels.whenEmpty()
 
     def open(self) -> MemoryStream:
         """
-        @return: the transport of a tunnel that is on the roll.
+        @return: the transport of a tunnel that is among the live ones.
         """
         tunnel = DialledTunnel(self.clock, self.owner, b"")
-        self.roll.add(tunnel)
+        self.liveTunnels.add(tunnel)
         transport = MemoryStream(tunnel)
         tunnel.makeConnection(transport)
         self.addCleanup(transport.lose)
@@ -74,12 +74,12 @@ class RollTests(TimerTestCase):
         A tunnel that has no connection to lose does not keep a program from ending.
         """
         lost = DialledTunnel(self.clock, self.owner, b"")
-        self.roll.add(lost)
+        self.liveTunnels.add(lost)
         done = self.end()
         self.assertNoResult(done)
         self.clock.advance(EMPTY_SECONDS)
         self.successResultOf(done)
-        self.roll.discard(lost)
+        self.liveTunnels.discard(lost)
 
     def test_closingIsDoneWhenTheLastTunnelIsGone(self) -> None:
         """
@@ -109,7 +109,7 @@ class RollTests(TimerTestCase):
         All of them, once.
         """
         transport = self.open()
-        answers = [self.end(), self.roll.whenEmpty()]
+        answers = [self.end(), self.liveTunnels.whenEmpty()]
         transport.settle()
         for answer in answers:
             self.successResultOf(answer)
@@ -124,17 +124,17 @@ class RollTests(TimerTestCase):
         stalled.protocol.pauseProducing()
         slow.protocol.pauseProducing()
         self.clock.advance(STALL_SECONDS)
-        self.roll.abortStalled()
+        self.liveTunnels.abortStalled()
         self.assertEqual([each.aborted for each in (stalled, slow, fine)], [False] * 3)
         slow.protocol.resumeProducing()
         self.clock.advance(1)
         with capturedLogs() as events:
-            self.roll.abortStalled()
+            self.liveTunnels.abortStalled()
         self.assertEqual([each.aborted for each in (stalled, slow, fine)], [True, False, False])
         (line,) = [formatEvent(event) for event in events]
         self.assertIn("31 s", line)
         stalled.settle()
-        self.assertEqual(len(self.roll), 2)
+        self.assertEqual(len(self.liveTunnels), 2)
 
     def test_slowLinkIsNoStalledPeer(self) -> None:
         """
@@ -149,7 +149,7 @@ class RollTests(TimerTestCase):
         for _ in range(9):
             self.clock.advance(5)
             slow.held -= 20 * 1024
-            self.roll.abortStalled()
+            self.liveTunnels.abortStalled()
         self.assertEqual([each.aborted for each in (slow, stalled)], [False, True])
 
     def test_tunnelThatPilesUpWhatItDidNotWriteIsAborted(self) -> None:
@@ -162,5 +162,5 @@ class RollTests(TimerTestCase):
             transport.held = TRANSPORT_BYTES + held
             if transport is not reading:
                 transport.protocol.pauseProducing()
-        self.roll.abortStalled()
+        self.liveTunnels.abortStalled()
         self.assertEqual([each.aborted for each in (piling, modest, reading)], [True, False, False])

@@ -1005,9 +1005,9 @@ class Format2Tests(_TunnelTestCase):
         self.accept()
         self.clock.advance(FIRST_PATIENCE_SECONDS)
         self.clock.advance(ACCEPTED_GIVE_UP_SECONDS - 0.01)
-        self.assertEqual(self.owner.silent, [])
+        self.assertEqual(self.owner.givenUp, [])
         self.clock.advance(0.01)
-        self.assertEqual(len(self.owner.silent), 1)
+        self.assertEqual(len(self.owner.givenUp), 1)
 
     def test_pingIsAnswered(self) -> None:
         """
@@ -1024,12 +1024,12 @@ class Format2Tests(_TunnelTestCase):
         """
         tunnel, _ = self.openInFormat2()
         self.clock.advance(FIRST_PATIENCE_SECONDS)
-        self.assertEqual((self.session.says, self.owner.silent), (["free", "gone"], []))
+        self.assertEqual((self.session.says, self.owner.givenUp), (["free", "gone"], []))
         tunnel.pauseProducing()
         tunnel.resumeProducing()
         self.assertEqual(self.session.says, ["free", "gone"])
         self.clock.advance(GIVE_UP_SECONDS)
-        self.assertEqual(self.owner.silent, [tunnel])
+        self.assertEqual(self.owner.givenUp, [tunnel])
         tunnel.dataReceived(PONG2 + FIRST_PING)
         self.assertEqual((self.session.says, self.session.roundTrips), (["free", "gone", "free"], 1))
         self.assertEqual(linkOf(tunnel).roundTrip, FIRST_PATIENCE_SECONDS + GIVE_UP_SECONDS)
@@ -1227,4 +1227,4 @@ class Format2Tests(_TunnelTestCase):
         tunnel, _ = self.openInFormat2()
         self.assertTrue(tunnel.prove())
         self.clock.advance(FIRST_PATIENCE_SECONDS)
-        self.assertEqual(self.owner.silent, [tunnel])
+        self.assertEqual(self.owner.givenUp, [tunnel])

@@ -6,39 +6,27 @@ one deadline.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
+from uotp.client.context import ClientContext
 from uotp.client.failures import wordsForFailure
-from uotp.client.settings import ClientSettings
-from uotp.tunnel import DialledTunnel, DialledTunnelOwner, LiveTunnels, Tunnel, TunnelState
-
-
-class DialContext(Protocol):
-    """
-    What an attempt needs to know of its surroundings.
-
-    @ivar settings: what the client was told.
-    """
-
-    clock: Any
-    dial: Callable[[Callable[[], Tunnel]], Deferred[Any]]
-    roll: LiveTunnels
-    settings: ClientSettings
+from uotp.tunnel import DialledTunnel, DialledTunnelOwner, Tunnel, TunnelState
 
 
 class Attempt:
     """
-    Ends with L{succeed}, with L{cancel}, or by itself with a failure.
+    Tries once to open a tunnel.  It ends with L{succeed}, with L{cancel}, or by itself with
+    a failure.
 
     @ivar tunnel: the one that is being opened, once TCP is connected.
     """
 
     def __init__(
-        self, ways: DialContext, owner: DialledTunnelOwner[Tunnel], sessionId: bytes, failed: Callable[[str], None]
+        self, context: ClientContext, owner: DialledTunnelOwner[Tunnel], sessionId: bytes, failed: Callable[[str], None]
     ) -> None:
         """
         @param owner: who is told when the tunnel is open, or lost.
@@ -46,21 +34,21 @@ class Attempt:
         @param failed: called with the reason in words, once, and not for a tunnel that
             was lost.
         """
-        self._ways = ways
+        self._context = context
         self._owner = owner
         self._sessionId = sessionId
         self._failed = failed
         self._isOver = False
         self.tunnel: Tunnel | None = None
-        self._deadline: IDelayedCall = ways.clock.callLater(ways.settings.timeout, self._timedOut)
+        self._deadline: IDelayedCall = context.clock.callLater(context.settings.timeout, self._timedOut)
         self._connecting: Deferred[Any] | None = None
-        connecting = ways.dial(self._makeTunnel)
+        connecting = context.dial(self._makeTunnel)
         self._connecting = connecting
         connecting.addCallbacks(self._connected, self._notConnected)
 
     def _makeTunnel(self) -> Tunnel:
-        tunnel = DialledTunnel(self._ways.clock, self._owner, self._sessionId, self._ways.settings.wire)
-        self._ways.roll.add(tunnel)
+        tunnel = DialledTunnel(self._context.clock, self._owner, self._sessionId, self._context.settings.wire)
+        self._context.liveTunnels.add(tunnel)
         if self.tunnel is None:
             self.tunnel = tunnel
         return tunnel
@@ -79,7 +67,7 @@ class Attempt:
         else:
             stage = "answer to the hello" if tunnel.state is TunnelState.HELLO else "TLS handshake"
         refusal = None if tunnel is None else tunnel.refusal
-        self._fail(refusal or f"no {stage} after {self._ways.settings.timeout:g} s")
+        self._fail(refusal or f"no {stage} after {self._context.settings.timeout:g} s")
 
     def _fail(self, words: str) -> None:
         if not self._isOver:

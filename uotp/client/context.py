@@ -5,15 +5,19 @@ What the pools of a client share, as types; no logic.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-from uotp.client.attempt import DialContext
+from twisted.internet.defer import Deferred
+
+from uotp.client.settings import ClientSettings
+from uotp.tunnel import LiveTunnels, Tunnel
 from uotp.wire import ServerHello
 
 
 class ReachabilityObserver(Protocol):
     """
-    Who follows, for the log, how the dialling goes.
+    Follows, for the log, how the dialling goes.
     """
 
     def tunnelUp(self) -> None:
@@ -44,12 +48,22 @@ class ReachabilityObserver(Protocol):
         """
 
 
-class ClientContext(DialContext, Protocol):
+@dataclass(slots=True)
+class ClientContext:
     """
-    What all pools of a client share.
+    Holds what all pools of a client share.
 
+    @ivar settings: what the client was told.
+    @ivar clock: C{IReactorTime}.
+    @ivar dial: connects a tunnel, which it has made by what it is given.
     @ivar jitter: random numbers from 0 to 1.
+    @ivar liveTunnels: of the client.
+    @ivar reachability: who is told how the dialling goes.
     """
 
+    settings: ClientSettings
+    clock: Any
+    dial: Callable[[Callable[[], Tunnel]], Deferred[Any]]
     jitter: Callable[[], float]
-    watch: ReachabilityObserver
+    liveTunnels: LiveTunnels
+    reachability: ReachabilityObserver

@@ -19,7 +19,7 @@ class Pool:
 
     def __init__(
         self,
-        around: ClientContext,
+        context: ClientContext,
         session: CarriedSession,
         sessionId: bytes,
         whenForgotten: Callable[[], None] | None = None,
@@ -28,8 +28,8 @@ class Pool:
         @param whenForgotten: called when the server does not know the session any more,
             and has begun it anew.
         """
-        size = around.settings.poolSize
-        self._slots = [Slot(around, session, sessionId, self._welcomed) for _ in range(size)]
+        size = context.settings.poolSize
+        self._slots = [Slot(context, session, sessionId, self._welcomed) for _ in range(size)]
         self._whenForgotten = whenForgotten
         self._isKnown = False
         self._draining: set[Slot] = set()

@@ -20,13 +20,13 @@ class Reachability:
 
     _log = Logger()
 
-    def __init__(self, server: tuple[str, int], clock: Callable[[], float], repeats: RateLimit) -> None:
+    def __init__(self, server: tuple[str, int], clock: Callable[[], float], rateLimit: RateLimit) -> None:
         """
         @param clock: monotonic seconds.
-        @param repeats: keeps the log short.
+        @param rateLimit: keeps the log short.
         """
         self._server = server
-        self._repeats = repeats
+        self._rateLimit = rateLimit
         self._budget = LineBudget(clock)
         self._up = 0
         self._connected = False
@@ -51,9 +51,9 @@ class Reachability:
         """
         The server did not know a session any more, and has begun it anew.
         """
-        unsaid = self._repeats.unsaidBefore("forgotten")
+        suppressed = self._rateLimit.suppressedBefore("forgotten")
         words = "the server did not know session {session} any more, and has begun it anew"
-        logCounted(self._log, LogLevel.info, unsaid, words, session=name)
+        logCounted(self._log, LogLevel.info, suppressed, words, session=name)
 
     def tunnelDown(self) -> None:
         """
@@ -69,12 +69,12 @@ class Reachability:
             self._connected = False
             self._say(LogLevel.warn, self._budget.spend(), "no tunnel to {host} port {port} is left: {reason}", reason)
         else:
-            unsaid = self._repeats.unsaidBefore(("server", reason))
-            self._say(LogLevel.warn, unsaid, "a tunnel to {host} port {port} failed: {reason}", reason)
+            suppressed = self._rateLimit.suppressedBefore(("server", reason))
+            self._say(LogLevel.warn, suppressed, "a tunnel to {host} port {port} failed: {reason}", reason)
 
-    def _say(self, level: Any, unsaid: int | None, words: str, reason: str = "") -> None:
+    def _say(self, level: Any, suppressed: int | None, words: str, reason: str = "") -> None:
         host, port = self._server
-        logCounted(self._log, level, unsaid, words, host=host, port=port, reason=reason)
+        logCounted(self._log, level, suppressed, words, host=host, port=port, reason=reason)
 
 
 def wordsFor(answer: ServerHello | None) -> str:

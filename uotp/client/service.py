@@ -27,36 +27,17 @@ from uotp.telemetry import logCounted
 from uotp.tls import ClientCredentials
 from uotp.train import Train
 from uotp.transport import Dialer
-from uotp.tunnel import LiveTunnels, TunnelService
+from uotp.tunnel import TunnelService
 from uotp.udp import datagramPortOpener
 
 REOPEN_SECONDS = 1.0
 """Until a UDP port that was lost is bound again."""
 
-WAKE_ROUND_SECONDS = 1.0
+WAKE_CHECK_SECONDS = 1.0
 """How often we look whether this machine has slept."""
 
-RENEW_ROUND_SECONDS = 0.25
+RENEW_CHECK_SECONDS = 0.25
 """How often we look for tunnels that are old, where they may become so: a second or so apart."""
-
-
-class RunningContext(ClientContext):
-    """
-    What all pools of this client share.
-    """
-
-    def __init__(
-        self, settings: ClientSettings, reactor: Any, dialer: Dialer, roll: LiveTunnels, watch: Reachability
-    ) -> None:
-        """
-        See L{ClientContext}.
-        """
-        self.clock = reactor
-        self.dial = dialer.dial
-        self.jitter = random.random
-        self.roll = roll
-        self.watch = watch
-        self.settings = settings
 
 
 class ClientService(TunnelService):
@@ -94,10 +75,12 @@ class ClientService(TunnelService):
             settings.mark,
             settings.tuning,
         )
-        watch = Reachability(settings.server, reactor.seconds, self.repeats)
-        self._around = RunningContext(settings, reactor, dialer, self.roll, watch)
+        reachability = Reachability(settings.server, reactor.seconds, self.rateLimit)
+        self._context = ClientContext(settings, reactor, dialer.dial, random.random, self.liveTunnels, reachability)
         self._sleep = SleepDetector(wallClock, reactor.seconds)
-        self._sources = SessionsBySource(self._openSession, reactor.seconds, self.drops, settings.expire, self.portLost)
+        self._sessions = SessionsBySource(
+            self._openSession, reactor.seconds, self.drops, settings.expire, self.portLost
+        )
 
     def privilegedStartService(self) -> None:
         """
@@ -112,7 +95,7 @@ class ClientService(TunnelService):
 
     def _bind(self, address: Address) -> None:
         try:
-            port = self._openPort(address, self._sources)
+            port = self._openPort(address, self._sessions)
         except OSError as error:
             reason = f"cannot listen on {address[0]} port {address[1]} (UDP): {error.strerror or error}"
             raise StartError(reason) from error
@@ -125,13 +108,13 @@ class ClientService(TunnelService):
 
         @raise StartError: when the port or the mark cannot be had.
         """
-        if self._sources.transport is None:
+        if self._sessions.transport is None:
             self.privilegedStartService()
         super().startService()
-        self.rounds.every(min(1.0, self._settings.expire / 4), self._sources.endIdle)
-        self.rounds.every(WAKE_ROUND_SECONDS, self._noticeSleep)
+        self.periodicCalls.every(min(1.0, self._settings.expire / 4), self._sessions.endIdle)
+        self.periodicCalls.every(WAKE_CHECK_SECONDS, self._noticeSleep)
         if self._settings.maxAge is not None or self._settings.maxBytes is not None:
-            self.rounds.every(RENEW_ROUND_SECONDS, self._sources.renewOld)
+            self.periodicCalls.every(RENEW_CHECK_SECONDS, self._sessions.renewOld)
         if self._settings.resolveOnce:
             # Now, before a VPN that needs this tunnel has taken the name server away.
             self._resolveOnce()
@@ -143,21 +126,21 @@ class ClientService(TunnelService):
     def _resolvedOnce(self, addresses: Addresses) -> None:
         if addresses or not self.running:
             return
-        unsaid = self.repeats.unsaidBefore("resolve once")
+        suppressed = self.rateLimit.suppressedBefore("resolve once")
         words = "{host}: host name not found, trying again"
-        logCounted(self._log, LogLevel.warn, unsaid, words, host=self._settings.server[0])
+        logCounted(self._log, LogLevel.warn, suppressed, words, host=self._settings.server[0])
         self._resolving = self.reactor.callLater(self._settings.backoff, self._resolveOnce)
 
     def _openSession(self, source: Address) -> SourceSession:
         def deliver(trains: list[Train]) -> None:
-            self._sources.sendTrains(trains, source)
+            self._sessions.sendTrains(trains, source)
 
-        return SourceSession(self._around, self.drops, deliver)
+        return SourceSession(self._context, self.drops, deliver)
 
     def _noticeSleep(self) -> None:
         if self._sleep.isOver():
             self._log.info("this machine has slept, or its clock was set: every tunnel has to show that it is good")
-            self._sources.prove()
+            self._sessions.prove()
 
     def reload(self) -> None:
         """
@@ -169,7 +152,7 @@ class ClientService(TunnelService):
         try:
             super().reload()
         finally:
-            self._sources.prove()
+            self._sessions.prove()
 
     def portLost(self, reason: str) -> None:
         """
@@ -177,8 +160,8 @@ class ClientService(TunnelService):
         """
         if not self.running:
             return
-        unsaid = self.repeats.unsaidBefore(("port", reason))
-        logCounted(self._log, LogLevel.error, unsaid, "the UDP port is lost: {reason}", reason=reason)
+        suppressed = self.rateLimit.suppressedBefore(("port", reason))
+        logCounted(self._log, LogLevel.error, suppressed, "the UDP port is lost: {reason}", reason=reason)
         self._reopening = self.reactor.callLater(REOPEN_SECONDS, self._reopen)
 
     def _reopen(self) -> None:
@@ -199,17 +182,17 @@ class ClientService(TunnelService):
             if call is not None:
                 call.cancel()
         self._reopening = self._resolving = None
-        self._sources.ignoreSources()
-        drained = self.whenSent(self._sources.waits, WAIT_SECONDS).addCallback(self._drain)
+        self._sessions.ignoreSources()
+        drained = self.whenSent(self._sessions.waits, WAIT_SECONDS).addCallback(self._drain)
         super().stopService()
         return drained
 
     def _drain(self, _: object) -> Deferred[None]:
-        self._sources.drainAll()
-        return self.roll.whenEmpty().addCallback(self._drained)
+        self._sessions.drainAll()
+        return self.liveTunnels.whenEmpty().addCallback(self._drained)
 
     def _drained(self, _: object) -> Deferred[None]:
-        return self._sources.endAll().addCallback(self._closePort)
+        return self._sessions.endAll().addCallback(self._closePort)
 
     def _closePort(self, _: object) -> Deferred[None] | None:
-        return self._sources.stopListening()
+        return self._sessions.stopListening()

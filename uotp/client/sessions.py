@@ -49,25 +49,25 @@ class SourceSession:
 
     def __init__(
         self,
-        around: ClientContext,
+        context: ClientContext,
         drops: Drops,
         deliver: Callable[[list[Train]], None],
     ) -> None:
         """
         @param deliver: sends trains to the source.
         """
-        self._around = around
+        self._context = context
         sessionId = newSessionId()
         self.name = sessionName(sessionId)
-        self.session = Session(deliver, drops, around.clock, self._answered, around.settings.reorder)
+        self.session = Session(deliver, drops, context.clock, self._answered, context.settings.reorder)
         self.send = self.session.outbound.send
         self.session.outbound.noticeBytes(WIDEN_BYTES, self.widen)
         self.wide = False
-        self.pool = Pool(around, self.session, sessionId, self._forgotten)
+        self.pool = Pool(context, self.session, sessionId, self._forgotten)
         self.pool.start()
 
     def _answered(self) -> None:
-        self._around.watch.reached()
+        self._context.reachability.reached()
         self.widen()
 
     def widen(self) -> None:
@@ -79,7 +79,7 @@ class SourceSession:
             self.pool.widen()
 
     def _forgotten(self) -> None:
-        self._around.watch.sessionForgotten(self.name)
+        self._context.reachability.sessionForgotten(self.name)
         self.session.inbound.restart()
 
     def stop(self) -> None:
@@ -120,7 +120,7 @@ class SessionsBySource(TrainProtocol):
         self._maxSessions = maxSessions
         self._sessionLog = BudgetedLogger(self._log, LineBudget(clock))
         self._bySource: dict[Address, SourceSession] = {}
-        self._finishing = ClosingSessions()
+        self._closing = ClosingSessions()
         self._allowance = NEW_AT_ONCE
         self._allowedAt = clock()
 
@@ -237,12 +237,12 @@ class SessionsBySource(TrainProtocol):
         """
         for source in list(self._bySource):
             self._end(source, "the client stops")
-        return self._finishing.whenDone()
+        return self._closing.whenDone()
 
     def _end(self, source: Address, reason: str) -> None:
         entry = self._bySource.pop(source)
         entry.stop()
-        self._finishing.begin(entry.session, lambda: None)
+        self._closing.begin(entry.session, lambda: None)
         self._sessionLog.info(
             "session {session} for {host} port {port} ended: {reason}; {bytesOut} bytes from it, {bytesIn} to it{late}",
             session=entry.name,

@@ -38,19 +38,19 @@ class Slot(StateMachine[SlotState, SlotEvent]):
 
     def __init__(
         self,
-        around: ClientContext,
+        context: ClientContext,
         session: CarriedSession,
         sessionId: bytes,
         welcomed: Callable[[ServerHello], None] | None = None,
     ) -> None:
         """
-        @param around: what all pools of the client share.
+        @param context: what all pools of the client share.
         @param session: whom the tunnel carries for.
         @param sessionId: what the tunnel shows.
         @param welcomed: told what the server answers, in format 2.
         """
-        super().__init__(around.clock, SLOT_STATES, SlotState.IDLE)
-        self._around = around
+        super().__init__(context.clock, SLOT_STATES, SlotState.IDLE)
+        self._context = context
         self._session = session
         self._sessionId = sessionId
         self._welcomed = welcomed
@@ -59,7 +59,7 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         self._tunnel: Tunnel | None = None
         self._retiring: set[Tunnel] = set()  # those through which something may still come
         self._emptied: Callable[[Slot], None] | None = None
-        self._allowance: Lifetime | None = None
+        self._lifetime: Lifetime | None = None
 
     # Dialling.
 
@@ -79,19 +79,19 @@ class Slot(StateMachine[SlotState, SlotEvent]):
 
     def _begin(self) -> None:
         self._attempt = None
-        attempt = Attempt(self._around, self, self._sessionId, self._failed)
+        attempt = Attempt(self._context, self, self._sessionId, self._failed)
         if self.state in (SlotState.DIALLING, SlotState.RENEWING):  # it may have failed at once
             self._attempt = attempt
 
     def _failed(self, words: str) -> None:
         self._attempt = None
         if self._advance(SlotEvent.FAILED):
-            self._around.watch.tunnelFailed(words)
+            self._context.reachability.tunnelFailed(words)
             self._waitToDial()
 
     def _waitToDial(self) -> None:
         self._failures += 1
-        wait = backoffSeconds(self._failures, self._around.settings.backoff, self._around.jitter())
+        wait = backoffSeconds(self._failures, self._context.settings.backoff, self._context.jitter())
         self._setTimer(wait, self.dial)
 
     def tunnelOpened(self, tunnel: Tunnel) -> None:
@@ -105,12 +105,12 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         attempt.succeed()
         self._attempt = None
         before, self._tunnel = self._tunnel, tunnel
-        self._around.watch.tunnelUp()
+        self._context.reachability.tunnelUp()
         if before is not None:
-            self._around.watch.tunnelDown()
+            self._context.reachability.tunnelDown()
         self._noteProof(tunnel)
-        now, chance, settings = self._around.clock.seconds(), self._around.jitter(), self._around.settings
-        self._allowance = Lifetime(now, chance, settings.maxAge, settings.maxBytes)
+        now, chance, settings = self._context.clock.seconds(), self._context.jitter(), self._context.settings
+        self._lifetime = Lifetime(now, chance, settings.maxAge, settings.maxBytes)
         tunnel.carryFor(self._session)
         if before is not None:
             self._retire(before)
@@ -124,23 +124,23 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         answer = tunnel.answer if isinstance(tunnel, DialledTunnel) else None
         if answer is None:
             return
-        self._around.watch.reached(answer)
+        self._context.reachability.reached(answer)
         if self._welcomed is not None:
             self._welcomed(answer)
 
     def _proved(self) -> None:
         self._timer = None
         self._failures = 0
-        self._around.watch.reached()
+        self._context.reachability.reached()
 
     def isOld(self) -> bool:
         """
         @return: whether there is a tunnel that has been there, or has carried, for as
             long as it may.
         """
-        if self.state is not SlotState.UP or self._tunnel is None or self._allowance is None:
+        if self.state is not SlotState.UP or self._tunnel is None or self._lifetime is None:
             return False
-        return self._allowance.isUsedUp(self._around.clock.seconds(), self._tunnel.carried)
+        return self._lifetime.isUsedUp(self._context.clock.seconds(), self._tunnel.carried)
 
     def isRenewing(self) -> bool:
         """
@@ -167,14 +167,14 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         The server has not answered for too long.
         """
         if tunnel is self._tunnel:
-            self._around.watch.tunnelFailed("no answer")
+            self._context.reachability.tunnelFailed("no answer")
             self.renew()
 
     def tunnelLost(self, tunnel: Tunnel, reason: Failure) -> None:
         """
         The tunnel is gone.
         """
-        self._around.roll.discard(tunnel)
+        self._context.liveTunnels.discard(tunnel)
         self._retiring.discard(tunnel)
         words = tunnel.fault or wordsForFailure(reason, tunnel.refusal)
         if tunnel is self._tunnel:
@@ -192,9 +192,9 @@ class Slot(StateMachine[SlotState, SlotEvent]):
 
     def _lost(self, words: str) -> None:
         self._tunnel = None
-        self._around.watch.tunnelDown()
+        self._context.reachability.tunnelDown()
         if self._advance(SlotEvent.LOST):
-            self._around.watch.tunnelFailed(words)
+            self._context.reachability.tunnelFailed(words)
             if self.state is SlotState.WAITING:
                 self._waitToDial()
 

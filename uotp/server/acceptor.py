@@ -43,24 +43,24 @@ class Acceptor(Factory):
     def __init__(
         self,
         registry: Registry,
-        roll: LiveTunnels,
+        liveTunnels: LiveTunnels,
         clock: Any,
-        repeats: RateLimit,
+        rateLimit: RateLimit,
         wire: WireChoice = WireChoice.AUTO,
         maxUnknown: int = MAX_UNKNOWN,
     ) -> None:
         """
         @param registry: who knows the sessions.
-        @param roll: the living tunnels of the service.
+        @param liveTunnels: the living tunnels of the service.
         @param clock: C{IReactorTime}.
-        @param repeats: keeps the log short; our own, since strangers choose what is
+        @param rateLimit: keeps the log short; our own, since strangers choose what is
             said here.
         @param wire: which formats may be spoken.
         """
         self._registry = registry
-        self._roll = roll
+        self._liveTunnels = liveTunnels
         self._clock = clock
-        self._repeats = repeats
+        self._rateLimit = rateLimit
         self._wire = wire
         self._closed = False
         self._maxUnknown = maxUnknown
@@ -76,7 +76,7 @@ class Acceptor(Factory):
         """
         if self._closed:
             return None
-        if len(self._roll) >= MAX_TUNNELS:
+        if len(self._liveTunnels) >= MAX_TUNNELS:
             self._refused(str(getattr(addr, "host", "?")), f"there are {MAX_TUNNELS} tunnels already")
             return None
         if len(self._unknown) >= self._maxUnknown:
@@ -84,7 +84,7 @@ class Acceptor(Factory):
         tunnel = AcceptedTunnel(self._clock, self)
         self._unknown[tunnel] = self._clock.callLater(HELLO_SECONDS, self._tooSlow, tunnel)
         self._peers[tunnel] = str(getattr(addr, "host", "?"))
-        self._roll.add(tunnel)
+        self._liveTunnels.add(tunnel)
         return tunnel
 
     def _abortOldestUnknown(self) -> None:
@@ -102,7 +102,7 @@ class Acceptor(Factory):
         logCounted(
             self._log,
             LogLevel.warn,
-            self._repeats.unsaidBefore((peer, reason)),
+            self._rateLimit.suppressedBefore((peer, reason)),
             "refused a connection from {peer}: {reason}",
             peer=peer,
             reason=reason,
@@ -163,9 +163,9 @@ class Acceptor(Factory):
         The client does not answer: it has opened another tunnel, if it lives.
         """
         peer = self._peers[tunnel]
-        unsaid = self._repeats.unsaidBefore((peer, "silent"))
+        suppressed = self._rateLimit.suppressedBefore((peer, "silent"))
         words = "a tunnel from {peer} does not answer and is given up"
-        logCounted(self._log, LogLevel.info, unsaid, words, peer=peer)
+        logCounted(self._log, LogLevel.info, suppressed, words, peer=peer)
         tunnel.abort()
 
     def peerLeft(self, tunnel: Tunnel) -> None:
@@ -180,7 +180,7 @@ class Acceptor(Factory):
         """
         A connection is gone.
         """
-        self._roll.discard(tunnel)
+        self._liveTunnels.discard(tunnel)
         peer = self._peers.pop(tunnel)
         waiting = self._unknown.pop(tunnel, None)
         if waiting is not None and waiting.active():

@@ -32,7 +32,7 @@ SILENT_SECONDS = 10.0
 MAX_TUNNELS_PER_SESSION = 2 * MAX_POOL_SIZE
 """Twice the largest pool, since a client may replace all of its tunnels at once, the new ones first."""
 
-LegMaker = Callable[[], TargetProtocol]
+TargetMaker = Callable[[], TargetProtocol]
 """Makes a session's way to the target."""
 
 
@@ -53,7 +53,7 @@ class ServedSession:
     """
 
     def __init__(
-        self, sessionId: bytes, owner: bytes | None, session: Session, leg: TargetProtocol, openedAt: float
+        self, sessionId: bytes, owner: bytes | None, session: Session, target: TargetProtocol, openedAt: float
     ) -> None:
         """
         @param owner: what identifies the client's certificate, if it has one.
@@ -63,7 +63,7 @@ class ServedSession:
         self.sessionId = sessionId
         self.owner = owner
         self.session = session
-        self.leg = leg
+        self.target = target
         self.openedAt = openedAt
         self.tunnels: set[Closable] = set()
         self.lingering: IDelayedCall | None = None
@@ -77,14 +77,14 @@ class Registry:
     """
     All sessions of a server.
 
-    @ivar finishing: those that have ended and are not done yet.
+    @ivar closing: those that have ended and are not done yet.
     """
 
     _log = Logger()
 
     def __init__(
         self,
-        makeLeg: LegMaker,
+        makeTarget: TargetMaker,
         clock: Any,
         drops: Drops,
         linger: float,
@@ -93,13 +93,13 @@ class Registry:
         reorder: float | None = None,
     ) -> None:
         """
-        @param makeLeg: makes the way to the target for a new session.
+        @param makeTarget: makes the way to the target for a new session.
         @param clock: C{IReactorTime}.
         @param drops: where what is dropped is counted.
         @param linger: seconds that a session lives on without a tunnel.
         @param reorder: see L{uotp.session.inbound.Inbound}.
         """
-        self._makeLeg = makeLeg
+        self._makeTarget = makeTarget
         self._clock = clock
         self._drops = drops
         self.linger = linger
@@ -109,7 +109,7 @@ class Registry:
         self._sessionLog = BudgetedLogger(self._log, LineBudget(clock.seconds))
         self._served: dict[bytes, ServedSession] = {}
         self._lingering: dict[ServedSession, None] = {}
-        self.finishing = ClosingSessions()
+        self.closing = ClosingSessions()
 
     def __len__(self) -> int:
         """
@@ -151,16 +151,16 @@ class Registry:
                 reason = f"there are {self._maxSessions} sessions already"
                 raise PeerError(reason)
             self._end(oldest, "its place was needed")
-        leg = self._makeLeg()
-        session = Session(leg.send, self._drops, self._clock, reorder=self._reorder)
-        served = self._served[sessionId] = ServedSession(sessionId, owner, session, leg, self._clock.seconds())
+        target = self._makeTarget()
+        session = Session(target.send, self._drops, self._clock, reorder=self._reorder)
+        served = self._served[sessionId] = ServedSession(sessionId, owner, session, target, self._clock.seconds())
         self._sessionLog.info(
             "session {session} opened from {peer}, {sessions} in all",
             session=served.name,
             peer=peer,
             sessions=len(self),
         )
-        leg.open(session.outbound.send)
+        target.open(session.outbound.send)
         return served
 
     def leave(self, served: ServedSession, tunnel: Closable) -> None:
@@ -194,7 +194,7 @@ class Registry:
         if served.lingering is not None and served.lingering.active():
             served.lingering.cancel()
         served.lingering = None
-        self.finishing.begin(served.session, served.leg.close)
+        self.closing.begin(served.session, served.target.close)
         for tunnel in list(served.tunnels):
             tunnel.close()
         self._sessionLog.info(
@@ -237,7 +237,7 @@ class Registry:
         """
         for served in list(self._served.values()):
             self._end(served, "the server stops")
-        return self.finishing.whenDone()
+        return self.closing.whenDone()
 
     def checkInvariant(self) -> None:
         """

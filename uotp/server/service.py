@@ -1,5 +1,5 @@
 """
-A server, put together: a TCP port, a reception, and sessions with their ways to
+A server, put together: a TCP port, an acceptor, and sessions with their ways to
 the target.
 """
 
@@ -32,7 +32,7 @@ at once.  The system's own limit, net.core.somaxconn, may make it less.
 """
 
 
-SILENT_ROUND_SECONDS = 5.0
+SILENT_CHECK_SECONDS = 5.0
 """How often we look for sessions to which the target does not answer."""
 
 
@@ -53,10 +53,10 @@ class ServerService(TunnelService):
         self._port: Any = None
         self._openPort = datagramPortOpener(reactor, self.drops, settings.udpBuffer)
         self._resolver = SharedResolver(backgroundThread(reactor))
-        self._registry = Registry(self._makeLeg, reactor, self.drops, settings.linger, reorder=settings.reorder)
-        self._reception = Acceptor(
+        self._registry = Registry(self._makeTarget, reactor, self.drops, settings.linger, reorder=settings.reorder)
+        self._acceptor = Acceptor(
             self._registry,
-            self.roll,
+            self.liveTunnels,
             reactor,
             RateLimit(reactor.seconds),
             settings.wire,
@@ -67,9 +67,9 @@ class ServerService(TunnelService):
             else partial(AcceptedTlsStream, credentials.connection, settings.tuning)
         )
 
-    def _makeLeg(self) -> TargetProtocol:
+    def _makeTarget(self) -> TargetProtocol:
         return TargetProtocol(
-            self._settings.target, self._openPort, self._resolver, self.reactor, self.drops, self.repeats
+            self._settings.target, self._openPort, self._resolver, self.reactor, self.drops, self.rateLimit
         )
 
     def privilegedStartService(self) -> None:
@@ -79,9 +79,9 @@ class ServerService(TunnelService):
         @raise StartError: when it cannot be had.
         """
         host, port = self._settings.listen
-        self._reception.open()
+        self._acceptor.open()
         try:
-            self._port = self.reactor.listenTCP(port, self._reception, backlog=LISTEN_QUEUE, interface=host)
+            self._port = self.reactor.listenTCP(port, self._acceptor, backlog=LISTEN_QUEUE, interface=host)
         except CannotListenError as error:
             cause = error.socketError
             reason = f"cannot listen on {host} port {port} (TCP): {getattr(cause, 'strerror', None) or cause}"
@@ -100,7 +100,7 @@ class ServerService(TunnelService):
         if self._port is None:
             self.privilegedStartService()
         super().startService()
-        self.rounds.every(SILENT_ROUND_SECONDS, self._sayWhoIsSilent)
+        self.periodicCalls.every(SILENT_CHECK_SECONDS, self._sayWhoIsSilent)
         if not self._verifiesClients:
             words = "whoever reaches this port can reach the target: no {setting} names who may"
             self._log.info(words, setting=spelled("cafile"))
@@ -111,7 +111,7 @@ class ServerService(TunnelService):
             logCounted(
                 self._log,
                 LogLevel.warn,
-                self.repeats.unsaidBefore("silent"),
+                self.rateLimit.suppressedBefore("silent"),
                 "nothing comes back to session {session} from the target, {host} port {port}: is it there?",
                 session=served.name,
                 host=host,
@@ -126,11 +126,11 @@ class ServerService(TunnelService):
         """
         port, self._port = self._port, None
         closed = succeed(None) if port is None else maybeDeferred(port.stopListening)
-        self._reception.close()
+        self._acceptor.close()
         drained = self.whenSent(self._registry.waits, WAIT_SECONDS).addCallback(self._drain)
         super().stopService()
         return gatherResults([closed, drained])
 
     def _drain(self, _: object) -> Deferred[None]:
-        self.roll.drainAll()
-        return self.roll.whenEmpty().addCallback(lambda _: self._registry.endAll())
+        self.liveTunnels.drainAll()
+        return self.liveTunnels.whenEmpty().addCallback(lambda _: self._registry.endAll())

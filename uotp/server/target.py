@@ -41,7 +41,7 @@ class TargetProtocol(TrainProtocol):
         resolver: IHostnameResolver,
         clock: Any,
         drops: Drops,
-        repeats: RateLimit,
+        rateLimit: RateLimit,
     ) -> None:
         """
         @param target: host name or address, and port.
@@ -49,14 +49,14 @@ class TargetProtocol(TrainProtocol):
         @param resolver: looks up the target, once for each socket.
         @param clock: C{IReactorTime}.
         @param drops: where what is dropped is counted.
-        @param repeats: keeps the log short, for all sessions together.
+        @param rateLimit: keeps the log short, for all sessions together.
         """
         super().__init__(drops)
         self._target = target
         self._openPort = openPort
         self._resolver = resolver
         self._clock = clock
-        self._repeats = repeats
+        self._rateLimit = rateLimit
         self._waiting = Backlog(drops)
         self._receive: Callable[[list[Train]], None] = ignoreTrains
         self._address: Address = ()
@@ -102,7 +102,7 @@ class TargetProtocol(TrainProtocol):
         logCounted(
             self._log,
             LogLevel.error,
-            self._repeats.unsaidBefore(("target", reason)),
+            self._rateLimit.suppressedBefore(("target", reason)),
             "no way to the target {host} port {port}: {reason}",
             host=host,
             port=port,

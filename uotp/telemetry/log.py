@@ -46,15 +46,15 @@ class Logger(twisted.logger.Logger):
             super().emit(level, format, **kwargs)
 
 
-def logCounted(log: twisted.logger.Logger, level: Any, unsaid: int | None, words: str, **fields: object) -> None:
+def logCounted(log: twisted.logger.Logger, level: Any, suppressed: int | None, words: str, **fields: object) -> None:
     """
-    Log an event that stands for others too, or leave it unsaid.
+    Log an event that stands for others too, or leave it out.
 
-    @param unsaid: how many went unsaid before it, as L{uotp.telemetry.ratelimit} counts them, or
-        L{None} when this one has to.
+    @param suppressed: how many were suppressed before it, as L{uotp.telemetry.ratelimit} counts
+        them, or L{None} when this one is.
     """
-    if unsaid is not None:
-        log.emit(level, words + "{again}", again=again(unsaid), **fields)
+    if suppressed is not None:
+        log.emit(level, words + "{again}", again=again(suppressed), **fields)
 
 
 class BudgetedLogger:
@@ -72,7 +72,7 @@ class BudgetedLogger:
 
     def info(self, words: str, **fields: object) -> None:
         """
-        Log an event, with the number of those that had to go unsaid before it.
+        Log an event, with the number of those that were suppressed before it.
         """
         logCounted(self._log, LogLevel.info, self._budget.spend(), words, **fields)
 

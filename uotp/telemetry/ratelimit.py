@@ -20,7 +20,7 @@ MAX_LINES_PER_QUIET = 64
 
 class LineBudget:
     """
-    So many lines in so long a time, for what strangers can make happen.
+    Allows so many lines in so long a time, for what strangers can make happen.
     """
 
     def __init__(
@@ -36,22 +36,22 @@ class LineBudget:
         self._seconds = seconds
         self._start = clock()
         self._spent = 0
-        self._unsaid = 0
+        self._suppressed = 0
 
     def spend(self) -> int | None:
         """
-        @return: how many lines had to go unsaid since the last one, or L{None} when
-            this one has to.
+        @return: how many lines were suppressed since the last one, or L{None} when
+            this one is.
         """
         now = self._clock()
         if now - self._start >= self._seconds:
             self._start, self._spent = now, 0
         if self._spent >= self._lines:
-            self._unsaid += 1
+            self._suppressed += 1
             return None
         self._spent += 1
-        unsaid, self._unsaid = self._unsaid, 0
-        return unsaid
+        suppressed, self._suppressed = self._suppressed, 0
+        return suppressed
 
 
 class RateLimit:
@@ -69,29 +69,29 @@ class RateLimit:
         self._last: OrderedDict[Hashable, tuple[float, int]] = OrderedDict()
         self._budget = LineBudget(clock, seconds=quiet)
 
-    def unsaidBefore(self, thing: Hashable) -> int | None:
+    def suppressedBefore(self, event: Hashable) -> int | None:
         """
-        @param thing: what identifies the event.
-        @return: how many events, this one and others, went unsaid since it was said
-            last, or L{None} when it is not to be said now.
+        @param event: what is equal for equal events.
+        @return: how many events, this one and others, were suppressed since it was said
+            last, or L{None} when this one is.
         """
         now = self._clock()
-        said, unsaid = self._last.get(thing, (None, 0))
+        said, suppressed = self._last.get(event, (None, 0))
         if said is not None and now - said < self._quiet:
-            self._last[thing] = (said, unsaid + 1)
+            self._last[event] = (said, suppressed + 1)
             return None
         others = self._budget.spend()
         if others is None:
             return None
-        self._last[thing] = (now, 0)
-        self._last.move_to_end(thing)
+        self._last[event] = (now, 0)
+        self._last.move_to_end(event)
         if len(self._last) > MAX_REMEMBERED:
             self._last.popitem(last=False)
-        return unsaid + others
+        return suppressed + others
 
 
-def again(unsaid: int) -> str:
+def again(suppressed: int) -> str:
     """
     @return: words for the end of a line that stands for more than one event.
     """
-    return f" (and {unsaid} not said before)" if unsaid else ""
+    return f" (and {suppressed} not said before)" if suppressed else ""

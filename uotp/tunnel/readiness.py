@@ -21,7 +21,7 @@ class Readiness:
         self._link = link
         self._session: OutboundTrains | None = session
         self._isFull = full
-        self._isSilent = False
+        self._isOverdue = False
         self._isKnown = False  # to the session
         self._saidFree = False
 
@@ -33,7 +33,7 @@ class Readiness:
         self._tellFree()
 
     def _tellFree(self) -> None:
-        if self._session is not None and not (self._isFull or self._isSilent or self._saidFree):
+        if self._session is not None and not (self._isFull or self._isOverdue or self._saidFree):
             self._isKnown = self._saidFree = True
             self._session.linkFree(self._link)
 
@@ -62,14 +62,14 @@ class Readiness:
         """
         The other end does not answer in time: carry nothing until it does.
         """
-        self._isSilent = True
+        self._isOverdue = True
         self._tellGone()
 
     def pongCame(self) -> None:
         """
         The other end answers again.
         """
-        self._isSilent = False
+        self._isOverdue = False
         self._tellFree()
 
     def end(self) -> None:

@@ -1,5 +1,5 @@
 """
-What the services of both ends have in common: counters, the roll of their tunnels,
+What the services of both ends have in common: counters, their live tunnels,
 what is done every few seconds, and certificates that can be read again.
 """
 
@@ -19,13 +19,13 @@ from uotp.process import PeriodicCalls
 from uotp.telemetry import Drops, Logger, RateLimit
 from uotp.tunnel.live import LiveTunnels
 
-STALL_ROUND_SECONDS = 5.0
+STALL_CHECK_SECONDS = 5.0
 """How often tunnels are looked at whose peer may have stopped to read."""
 
 DROP_REPORT_SECONDS = 60.0
 """How often the log says what was dropped, if anything was."""
 
-DATES_ROUND_SECONDS = 86400.0
+DATES_CHECK_SECONDS = 86400.0
 """How often we look whether our certificate is about to expire."""
 
 
@@ -50,9 +50,9 @@ class TunnelService(Service):
         self.reactor = reactor
         self.drops = Drops()
         self.listening: tuple[str, int] | None = None
-        self.repeats = RateLimit(reactor.seconds)
-        self.roll = LiveTunnels(reactor)
-        self.rounds = PeriodicCalls(reactor)
+        self.rateLimit = RateLimit(reactor.seconds)
+        self.liveTunnels = LiveTunnels(reactor)
+        self.periodicCalls = PeriodicCalls(reactor)
         self._credentials = credentials
         self._congestion = congestion
 
@@ -82,16 +82,16 @@ class TunnelService(Service):
             requireCongestion(self._congestion)  # once more, as the user that we have become
         if self._credentials is None:
             self._log.warn("plain TCP: everybody on the way can read and change what is carried")
-        self.rounds.every(STALL_ROUND_SECONDS, self.roll.abortStalled)
-        self.rounds.every(DROP_REPORT_SECONDS, self._reportDrops)
+        self.periodicCalls.every(STALL_CHECK_SECONDS, self.liveTunnels.abortStalled)
+        self.periodicCalls.every(DROP_REPORT_SECONDS, self._reportDrops)
         if self._credentials is not None:
-            self.rounds.every(DATES_ROUND_SECONDS, self._credentials.warnOfDates)
+            self.periodicCalls.every(DATES_CHECK_SECONDS, self._credentials.warnOfDates)
 
     def stopService(self) -> Any:
         """
         Do it no more.
         """
-        self.rounds.stop()
+        self.periodicCalls.stop()
         self._reportDrops()
         return super().stopService()
 
