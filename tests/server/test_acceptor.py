@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.address import IPv4Address
+from twisted.internet.interfaces import IAddress
 from twisted.logger import LogLevel, capturedLogs, formatEvent
+from twisted.python.failure import Failure
 from twisted.test.iosim import IOPump, connect
 
 from tests.doubles.certificates import CLIENT
@@ -44,6 +46,52 @@ TARGET = ("127.0.0.1", 51820)
 LINGER = 150.0
 
 
+class CheckedAcceptor(Acceptor):
+    """
+    Checks its invariant after each change.
+    """
+
+    def buildProtocol(self, addr: IAddress | None) -> Tunnel | None:
+        """
+        One came, or was turned away.
+        """
+        tunnel = super().buildProtocol(addr)
+        self.checkInvariant()
+        return tunnel
+
+    def _tooSlow(self, tunnel: Tunnel) -> None:
+        super()._tooSlow(tunnel)
+        self.checkInvariant()
+
+    def helloReceived(self, tunnel: Tunnel, hello: ClientHello) -> None:
+        """
+        One is known, or was refused.
+        """
+        super().helloReceived(tunnel, hello)
+        self.checkInvariant()
+
+    def pongGivenUp(self, tunnel: Tunnel) -> None:
+        """
+        One does not answer.
+        """
+        super().pongGivenUp(tunnel)
+        self.checkInvariant()
+
+    def peerLeft(self, tunnel: Tunnel) -> None:
+        """
+        The session of one is over.
+        """
+        super().peerLeft(tunnel)
+        self.checkInvariant()
+
+    def tunnelLost(self, tunnel: Tunnel, reason: Failure) -> None:
+        """
+        One is gone.
+        """
+        super().tunnelLost(tunnel, reason)
+        self.checkInvariant()
+
+
 class _AcceptorTestCase(TimerTestCase):
     """
     A test with a registry and a target in memory.
@@ -73,11 +121,11 @@ class _AcceptorTestCase(TimerTestCase):
         self.addCleanup(capture.__exit__, None, None, None)
         self.addCleanup(self.end)
 
-    def makeAcceptor(self, maxUnknown: int = 4, wire: WireChoice = WireChoice.AUTO) -> Acceptor:
+    def makeAcceptor(self, maxUnknown: int = 4, wire: WireChoice = WireChoice.AUTO) -> CheckedAcceptor:
         """
         @return: one where nobody has come in yet.
         """
-        return Acceptor(
+        return CheckedAcceptor(
             self.registry,
             self.liveTunnels,
             self.clock,
@@ -101,7 +149,7 @@ class _AcceptorTestCase(TimerTestCase):
         Nobody has come in, and nobody is known.
         """
         here = self.acceptor
-        self.assertEqual((here._unknown, here._known, here._peers, len(self.liveTunnels)), ({}, {}, {}, 0))
+        self.assertEqual((here._unknown, here._accepted, len(self.liveTunnels)), ({}, {}, 0))
         self.assertEqual((len(self.registry), list(self.network.ports)), (0, [TARGET]))
 
     def accept(self, host: str = "192.0.2.1", *, secured: bool = False) -> Tunnel:

@@ -13,7 +13,7 @@ from tests.doubles.twins import MemoryLink, MemoryUdp, Receiver, neverLookUp
 from uotp.boundaries import Address
 from uotp.errors import PeerError
 from uotp.net.resolver import SharedResolver
-from uotp.server.registry import SILENT_SECONDS, Registry, ServedSession
+from uotp.server.registry import SILENT_SECONDS, Joined, Registry, ServedSession
 from uotp.server.target import TargetProtocol
 from uotp.session.pacer import TICK_SECONDS
 from uotp.telemetry.drops import Drops
@@ -74,7 +74,7 @@ class RegistryTests(TimerTestCase):
         Join a session with a new tunnel.
         """
         tunnel = MemoryLink()
-        served = self.registry.join(sessionId(number), owner, tunnel)
+        served = self.registry.join(sessionId(number), owner, tunnel).served
         tunnel.carryFor(served.session)
         self.registry.checkInvariant()
         return served, tunnel
@@ -118,6 +118,20 @@ class RegistryTests(TimerTestCase):
         self.assertEqual((len(self.registry), len(self.network.ports)), (2, 3))
         self.assertEqual(self.seenFrom(one), self.seenFrom(again))
         self.assertNotEqual(self.seenFrom(one), self.seenFrom(other))
+
+    def test_sessionIsNewToItsFirstTunnelOnly(self) -> None:
+        """
+        Also when all its tunnels were lost meanwhile; one that has ended begins anew.
+        """
+        first, second = MemoryLink(), MemoryLink()
+        joined = self.registry.join(sessionId(1), None, first)
+        self.assertTrue(joined.isNew)
+        self.assertEqual(self.registry.join(sessionId(1), None, second), Joined(joined.served, isNew=False))
+        for tunnel in (first, second):
+            self.leave(joined.served, tunnel)
+        self.assertEqual(self.registry.join(sessionId(1), None, first), Joined(joined.served, isNew=False))
+        self.registry.end(joined.served)
+        self.assertTrue(self.registry.join(sessionId(1), None, second).isNew)
 
     def test_targetsAnswerGoesOverASessionsOwnTunnels(self) -> None:
         """

@@ -6,6 +6,7 @@ registry says whom it carries for.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet.interfaces import IAddress, IDelayedCall
@@ -14,7 +15,7 @@ from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
 from uotp.errors import PeerError
-from uotp.server.registry import Registry, ServedSession
+from uotp.server.registry import Joined, Registry, ServedSession
 from uotp.telemetry import Logger, RateLimit, logCounted, spelled
 from uotp.tunnel import AcceptedTunnel, LiveTunnels, Tunnel
 from uotp.wire import FORMATS, ClientHello, WireChoice
@@ -30,6 +31,22 @@ honest client is through in a few round trips, so whoever waits long is not one.
 
 MAX_TUNNELS = 32768
 """Of all sessions together; at 31 KB each, a gigabyte."""
+
+
+@dataclass(slots=True)
+class Accepted:
+    """
+    Says what is known of one accepted connection.
+
+    @ivar peer: the host that it comes from.
+    @ivar deadline: runs out when it shows no session id; L{None} from when it has, or when
+        it is aborted for that.
+    @ivar served: whom it carries for; L{None} before.
+    """
+
+    peer: str
+    deadline: IDelayedCall | None
+    served: ServedSession | None = None
 
 
 class Acceptor(Factory):
@@ -51,11 +68,12 @@ class Acceptor(Factory):
     ) -> None:
         """
         @param registry: who knows the sessions.
-        @param liveTunnels: the living tunnels of the service.
+        @param liveTunnels: of the service.
         @param clock: C{IReactorTime}.
         @param rateLimit: keeps the log short; our own, since strangers choose what is
             said here.
         @param wire: which formats may be spoken.
+        @param maxUnknown: how many connections there may be that have shown no id.
         """
         self._registry = registry
         self._liveTunnels = liveTunnels
@@ -64,9 +82,8 @@ class Acceptor(Factory):
         self._wire = wire
         self._closed = False
         self._maxUnknown = maxUnknown
-        self._unknown: dict[Tunnel, IDelayedCall] = {}
-        self._known: dict[Tunnel, ServedSession] = {}
-        self._peers: dict[Tunnel, str] = {}
+        self._accepted: dict[Tunnel, Accepted] = {}
+        self._unknown: dict[Tunnel, None] = {}  # an index: those with a deadline, the oldest first
 
     def buildProtocol(self, addr: IAddress | None) -> Tunnel | None:
         """
@@ -76,26 +93,42 @@ class Acceptor(Factory):
         """
         if self._closed:
             return None
+        peer = str(getattr(addr, "host", "?"))
         if len(self._liveTunnels) >= MAX_TUNNELS:
-            self._refused(str(getattr(addr, "host", "?")), f"there are {MAX_TUNNELS} tunnels already")
+            self._refused(peer, f"there are {MAX_TUNNELS} tunnels already")
             return None
         if len(self._unknown) >= self._maxUnknown:
             self._abortOldestUnknown()
         tunnel = AcceptedTunnel(self._clock, self)
-        self._unknown[tunnel] = self._clock.callLater(HELLO_SECONDS, self._tooSlow, tunnel)
-        self._peers[tunnel] = str(getattr(addr, "host", "?"))
+        self._accepted[tunnel] = Accepted(peer, self._clock.callLater(HELLO_SECONDS, self._tooSlow, tunnel))
+        self._unknown[tunnel] = None
         self._liveTunnels.add(tunnel)
         return tunnel
 
+    def _endWait(self, tunnel: Tunnel) -> bool:
+        """
+        Wait for a session id no longer.
+
+        @return: whether we were waiting for one.
+        """
+        accepted = self._accepted[tunnel]
+        deadline, accepted.deadline = accepted.deadline, None
+        if deadline is None:
+            return False
+        del self._unknown[tunnel]
+        if deadline.active():
+            deadline.cancel()
+        return True
+
     def _abortOldestUnknown(self) -> None:
         oldest = next(iter(self._unknown))
-        self._unknown.pop(oldest).cancel()
+        self._endWait(oldest)
         oldest.abort()
         self._refused("many places", f"over {self._maxUnknown} connections without a session id, the oldest goes")
 
     def _tooSlow(self, tunnel: Tunnel) -> None:
-        del self._unknown[tunnel]
-        self._refused(self._peers[tunnel], f"showed no session id in {HELLO_SECONDS:.0f} s")
+        self._endWait(tunnel)
+        self._refused(self._accepted[tunnel].peer, f"showed no session id in {HELLO_SECONDS:.0f} s")
         tunnel.abort()
 
     def _refused(self, peer: str, reason: str) -> None:
@@ -124,22 +157,20 @@ class Acceptor(Factory):
         """
         A connection has said its hello.
         """
-        waiting = self._unknown.pop(tunnel, None)
-        if waiting is None:  # aborted already
+        if not self._endWait(tunnel):  # aborted already
             return
-        waiting.cancel()
         assert isinstance(tunnel, AcceptedTunnel)
+        accepted = self._accepted[tunnel]
         try:
-            served = self._join(tunnel, hello)
+            joined = self._join(tunnel, accepted.peer, hello)
         except PeerError as error:
-            self._refused(self._peers[tunnel], str(error))
+            self._refused(accepted.peer, str(error))
             tunnel.refuse()
             return
-        self._known[tunnel] = served
-        isNew, served.isNew = served.isNew, False
-        tunnel.welcome(served.session, isNew=isNew, keptSeconds=self._registry.linger)
+        accepted.served = joined.served
+        tunnel.welcome(joined.served.session, isNew=joined.isNew, keptSeconds=self._registry.linger)
 
-    def _join(self, tunnel: Tunnel, hello: ClientHello) -> ServedSession:
+    def _join(self, tunnel: Tunnel, peer: str, hello: ClientHello) -> Joined:
         if self._closed:
             reason = "the server stops"
             raise PeerError(reason)
@@ -150,7 +181,7 @@ class Acceptor(Factory):
             raise PeerError(reason)
         security = tunnel.security
         owner = None if security is None else security.peerKey
-        return self._registry.join(hello.sessionId, owner, tunnel, self._peers[tunnel])
+        return self._registry.join(hello.sessionId, owner, tunnel, peer)
 
     def tunnelDrained(self, tunnel: Tunnel) -> None:
         """
@@ -162,8 +193,8 @@ class Acceptor(Factory):
         """
         The client does not answer: it has opened another tunnel, if it lives.
         """
-        peer = self._peers[tunnel]
-        suppressed = self._rateLimit.suppressedBefore((peer, "silent"))
+        peer = self._accepted[tunnel].peer
+        suppressed = self._rateLimit.suppressedBefore((peer, "pong given up"))
         words = "a tunnel from {peer} does not answer and is given up"
         logCounted(self._log, LogLevel.info, suppressed, words, peer=peer)
         tunnel.abort()
@@ -172,7 +203,7 @@ class Acceptor(Factory):
         """
         The client says that its session is over.
         """
-        served = self._known.get(tunnel)
+        served = self._accepted[tunnel].served
         if served is not None:
             self._registry.end(served)
 
@@ -181,15 +212,27 @@ class Acceptor(Factory):
         A connection is gone.
         """
         self._liveTunnels.discard(tunnel)
-        peer = self._peers.pop(tunnel)
-        waiting = self._unknown.pop(tunnel, None)
-        if waiting is not None and waiting.active():
-            waiting.cancel()
-        served = self._known.pop(tunnel, None)
-        if served is not None:
-            self._registry.leave(served, tunnel)
+        self._endWait(tunnel)
+        accepted = self._accepted.pop(tunnel)
+        if accepted.served is not None:
+            self._registry.leave(accepted.served, tunnel)
         words = tunnel.fault or tunnel.refusal
         if words is not None:
-            self._refused(peer, words)
+            self._refused(accepted.peer, words)
         else:
-            self._log.debug("connection from {peer} ended: {reason}", peer=peer, reason=reason.getErrorMessage())
+            self._log.debug(
+                "connection from {peer} ended: {reason}", peer=accepted.peer, reason=reason.getErrorMessage()
+            )
+
+    def checkInvariant(self) -> None:
+        """
+        What holds between any two events.
+
+        @raise AssertionError: when it does not.
+        """
+        assert len(self._unknown) <= self._maxUnknown
+        assert list(self._unknown) == [tunnel for tunnel, each in self._accepted.items() if each.deadline is not None]
+        assert len(self._accepted) <= len(self._liveTunnels)
+        for tunnel, accepted in self._accepted.items():
+            assert accepted.deadline is None or (accepted.deadline.active() and accepted.served is None)
+            assert accepted.served is None or tunnel in accepted.served.tunnels

@@ -6,6 +6,7 @@ tunnels, and how many there may be.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -38,7 +39,7 @@ TargetMaker = Callable[[], TargetProtocol]
 
 class Closable(Protocol):
     """
-    A tunnel, as the registry sees it.
+    Is a tunnel as the registry sees it: something to close.
     """
 
     def close(self) -> None:
@@ -49,7 +50,7 @@ class Closable(Protocol):
 
 class ServedSession:
     """
-    A session, its way to the target, and its tunnels.
+    Joins a session, its way to the target, and its tunnels.
     """
 
     def __init__(
@@ -57,7 +58,6 @@ class ServedSession:
     ) -> None:
         """
         @param owner: what identifies the client's certificate, if it has one.
-        @ivar isNew: whether no tunnel has been welcomed to it yet.
         @ivar silent: whether we have said that the target is.
         """
         self.sessionId = sessionId
@@ -69,13 +69,25 @@ class ServedSession:
         self.lingering: IDelayedCall | None = None
 
         self.name = sessionName(sessionId)
-        self.isNew = True
         self.silent = False
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """
+    Says which session a tunnel has joined.
+
+    @ivar isNew: whether the tunnel is its first, with which it began.
+    """
+
+    served: ServedSession
+    isNew: bool
 
 
 class Registry:
     """
-    All sessions of a server.
+    Keeps all sessions of a server by their id, from the first tunnel until some time after
+    the last.
 
     @ivar closing: those that have ended and are not done yet.
     """
@@ -117,17 +129,18 @@ class Registry:
         """
         return len(self._served)
 
-    def join(self, sessionId: bytes, owner: bytes | None, tunnel: Closable, peer: str = "nowhere") -> ServedSession:
+    def join(self, sessionId: bytes, owner: bytes | None, tunnel: Closable, peer: str = "nowhere") -> Joined:
         """
         A tunnel has shown a session id.
 
         @param owner: what identifies the client's certificate, L{None} without
             one.  A session belongs to the certificate that opened it.
         @param peer: where the tunnel comes from, for the log.
-        @return: the session that it carries for now.
+        @return: the session that it carries for now, and whether that has begun with it.
         @raise PeerError: when it may not join, or there is no room.
         """
         served = self._served.get(sessionId)
+        isNew = served is None
         if served is None:
             served = self._open(sessionId, owner, peer)
         elif served.owner != owner:
@@ -142,7 +155,7 @@ class Registry:
             del self._lingering[served]
             self._sessionLog.info("session {session} has tunnels again", session=served.name)
         served.tunnels.add(tunnel)
-        return served
+        return Joined(served, isNew)
 
     def _open(self, sessionId: bytes, owner: bytes | None, peer: str) -> ServedSession:
         if len(self._served) >= self._maxSessions:
