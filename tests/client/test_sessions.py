@@ -14,6 +14,7 @@ from uotp.client.sessions import (
     NEW_PER_SECOND,
     UNANSWERED_SECONDS,
     WIDEN_BYTES,
+    Deliver,
     SessionsBySource,
     SourceSession,
 )
@@ -58,15 +59,23 @@ class _SourcesTestCase(TimerTestCase):
         """
         @return: no sources yet.
         """
-        return SessionsBySource(self.openSession, self.clock.seconds, self.drops, expire, self.lost.append, maxSessions)
+        sources = SessionsBySource(
+            self.openSession, self.clock.seconds, self.drops, expire, self.lost.append, maxSessions
+        )
+        sources.sendTrains = self.sendTrains
+        return sources
 
-    def openSession(self, address: Address) -> SourceSession:
+    def sendTrains(self, trains: list[Train], destination: Address) -> None:
+        """
+        In place of a port, until a test opens one.
+        """
+        self.delivered.extend((destination, train) for train in trains)
+
+    def openSession(self, deliver: Deliver) -> SourceSession:
         """
         As the client's service does it.
         """
-        session = SourceSession(
-            self.context, self.drops, lambda trains: self.delivered.extend((address, train) for train in trains)
-        )
+        session = SourceSession(self.context, self.drops, deliver)
         self.made.append(session)
         return session
 
@@ -175,7 +184,8 @@ class SourcesOnAPortTests(_SourcesTestCase):
         super().setUp()
         self.network = MemoryUdp(self.drops)
         self.port = self.network.open(CLIENT, self.sources)
-        self.sender = self.network.open(("127.0.0.1", 7), Receiver())
+        self.receiver = Receiver()
+        self.sender = self.network.open(("127.0.0.1", 7), self.receiver)
 
     def test_sourcesAreToldApartByTheirAddress(self) -> None:
         """
@@ -210,6 +220,23 @@ class SourcesOnAPortTests(_SourcesTestCase):
         self.network.settle()
         self.port.lose("it broke")
         self.assertEqual((self.lost, len(self.sources)), (["it broke"], 1))
+
+    def test_answersGoByThePortThatIsBound(self) -> None:
+        """
+        Straight to it; while there is none they are lost, and after that they go by the next.
+        """
+        self.sender.sendTrains([PING], CLIENT)
+        self.network.settle()
+        tunnel = self.context.attempts[0].open()
+        tunnel.dataReceived(b"\0\1a")
+        self.network.settle()
+        self.port.lose("it broke")
+        tunnel.dataReceived(b"\0\1b")
+        self.network.settle()
+        self.network.open(CLIENT, self.sources)
+        tunnel.dataReceived(b"\0\1c")
+        self.network.settle()
+        self.assertEqual(self.receiver.trains, [(Train(1, b"a"), CLIENT), (Train(1, b"c"), CLIENT)])
 
 
 class SourcesTests(_SourcesTestCase):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
+from functools import partial
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.logger import LogLevel, capturedLogs, formatEvent
@@ -16,7 +17,7 @@ from tests.doubles.contracts import TimerTestCase
 from tests.doubles.twins import MemoryUdp, Receiver
 from uotp.boundaries import Address
 from uotp.net.resolver import Addresses, SharedResolver
-from uotp.server.target import TargetProtocol, numericAddress
+from uotp.server.target import TakeTrains, TargetProtocol, numericAddress
 from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BYTES
 from uotp.telemetry.drops import Drop
 from uotp.telemetry.ratelimit import RateLimit
@@ -41,6 +42,7 @@ class TargetProtocolTests(TimerTestCase):
         self.drops = self.network.drops
         self.target = Receiver()
         self.received: list[Train] = []
+        self.ways: list[TakeTrains] = []
         self.answers: list[Callable[[Addresses], None]] = []
         self.rateLimit = RateLimit(self.clock.seconds)
         self.resolver = SharedResolver(lambda _, done: self.answers.append(done))
@@ -59,7 +61,7 @@ class TargetProtocolTests(TimerTestCase):
             (host, TARGET[1]), self.network.open, self.resolver, self.clock, self.drops, self.rateLimit
         )
         self.addCleanup(protocol.close)
-        protocol.open(self.received.extend)
+        protocol.open(self.received.extend, self.ways.append)
         return protocol
 
     def sources(self) -> list[Address]:
@@ -187,6 +189,30 @@ class TargetProtocolTests(TimerTestCase):
         self.port.sendTrains([PONG], second)
         self.network.settle()
         self.assertEqual(self.received, [PONG])
+
+    def test_whoeverSendsIsToldOfEachSocket(self) -> None:
+        """
+        Straight to the port while there is one, and to what waits while there is none.
+        """
+        self.listen()
+        protocol = self.open()
+        self.assertEqual(self.ways, [protocol.send])
+        self.ways[-1]([PING])
+        (source,) = self.sources()
+        port = self.network.ports[source]
+        straight = self.ways[-1]
+        assert isinstance(straight, partial)
+        self.assertEqual((straight.func, straight.keywords), (port.sendTrains, {"destination": TARGET}))
+        port.lose("it broke")
+        self.ways[-1]([PONG])
+        self.assertEqual((len(self.ways), protocol._waiting.bytes > 0), (2, True))
+        self.clock.advance(1)
+        self.ways[-1]([PING])
+        self.network.settle()
+        self.assertEqual((len(self.ways), self.ways[-1]), (3, protocol.send))
+        straight([PING])  # by the socket that is lost
+        self.network.settle()
+        self.assertEqual(self.target.datagrams(), [b"ping", b"pong", b"ping"])
 
     def test_flowResumesWhenTheTargetComesUp(self) -> None:
         """

@@ -227,7 +227,7 @@ class TargetMemoryBoundTests(TimerTestCase):
         protocol = TargetProtocol(
             ("target.test", 9), network.open, resolver, self.clock, drops, RateLimit(self.clock.seconds)
         )
-        protocol.open(lambda _: None)
+        protocol.open(lambda _: None, lambda _: None)
         for each in trains(PUSHED_BYTES):
             protocol.send([each])
             self.assertLessEqual(protocol._waiting.bytes, MAX_BYTES)

@@ -215,7 +215,7 @@ class PacerTests(SynchronousTestCase):
         """
         small = Train(128, bytes(128 * 511))
         sizes: list[int] = []
-        self.pacer._deliver = lambda trains: sizes.append(sizeOf(trains))
+        self.pacer.deliver = lambda trains: sizes.append(sizeOf(trains))
         self.send(small)
         self.clock.pump([TICK_SECONDS] * 30)
         self.assertEqual(sum(sizes), sizeOf([small]))
@@ -326,7 +326,7 @@ class PacerTests(SynchronousTestCase):
                 calls.append(trains)
                 pacer.close()
 
-            pacer._deliver = closeUpon
+            pacer.deliver = closeUpon
             pacer.send([train(0, 40)] * (more // 40), self.clock.seconds())
             self.clock.advance(1)
             self.assertEqual(len(calls), 1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -25,7 +26,6 @@ from uotp.process import SleepDetector
 from uotp.session import WAIT_SECONDS
 from uotp.telemetry import logCounted
 from uotp.tls import ClientCredentials
-from uotp.train import Train
 from uotp.transport import Dialer
 from uotp.tunnel import TunnelService
 from uotp.udp import datagramPortOpener
@@ -76,10 +76,10 @@ class ClientService(TunnelService):
             settings.tuning,
         )
         reachability = Reachability(settings.server, reactor.seconds, self.rateLimit)
-        self._context = ClientContext(settings, reactor, dialer.dial, random.random, self.liveTunnels, reachability)
+        context = ClientContext(settings, reactor, dialer.dial, random.random, self.liveTunnels, reachability)
         self._sleep = SleepDetector(wallClock, reactor.seconds)
         self._sessions = SessionsBySource(
-            self._openSession, reactor.seconds, self.drops, settings.expire, self.portLost
+            partial(SourceSession, context, self.drops), reactor.seconds, self.drops, settings.expire, self.portLost
         )
 
     def privilegedStartService(self) -> None:
@@ -130,12 +130,6 @@ class ClientService(TunnelService):
         words = "{host}: host name not found, trying again"
         logCounted(self._log, LogLevel.warn, suppressed, words, host=self._settings.server[0])
         self._resolving = self.reactor.callLater(self._settings.backoff, self._resolveOnce)
-
-    def _openSession(self, source: Address) -> SourceSession:
-        def deliver(trains: list[Train]) -> None:
-            self._sessions.sendTrains(trains, source)
-
-        return SourceSession(self._context, self.drops, deliver)
 
     def _noticeSleep(self) -> None:
         if self._sleep.isOver():

@@ -11,6 +11,7 @@ answered, or when the source has sent more than the pool costs.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from twisted.internet.defer import Deferred
 
@@ -40,6 +41,10 @@ pool's handshakes cost, so that forging sources multiplies nothing.
 """
 
 
+Deliver = Callable[[list[Train]], None]
+"""Sends trains to one source."""
+
+
 class SourceSession:
     """
     Holds the session of one source, and its pool.
@@ -47,12 +52,7 @@ class SourceSession:
     @ivar send: sends trains that came from the source.
     """
 
-    def __init__(
-        self,
-        context: ClientContext,
-        drops: Drops,
-        deliver: Callable[[list[Train]], None],
-    ) -> None:
+    def __init__(self, context: ClientContext, drops: Drops, deliver: Deliver) -> None:
         """
         @param deliver: sends trains to the source.
         """
@@ -82,12 +82,6 @@ class SourceSession:
         self._context.reachability.sessionForgotten(self.name)
         self.session.inbound.restart()
 
-    def stop(self) -> None:
-        """
-        Say that the session is over, and close the tunnels.
-        """
-        self.pool.leave()
-
 
 class SessionsBySource(TrainProtocol):
     """
@@ -98,7 +92,7 @@ class SessionsBySource(TrainProtocol):
 
     def __init__(
         self,
-        openSession: Callable[[Address], SourceSession],
+        openSession: Callable[[Deliver], SourceSession],
         clock: Callable[[], float],
         drops: Drops,
         expire: float,
@@ -106,7 +100,7 @@ class SessionsBySource(TrainProtocol):
         maxSessions: int = MAX_SESSIONS,
     ) -> None:
         """
-        @param openSession: makes the session of a source.
+        @param openSession: makes the session of a source, which is sent to by what is given.
         @param clock: monotonic seconds.
         @param expire: seconds that a session may be idle.
         @param whenPortLost: told why, when the port is gone and we did not close it.
@@ -144,9 +138,18 @@ class SessionsBySource(TrainProtocol):
 
     def startProtocol(self) -> None:
         """
-        The port is bound.
+        A port is bound: sessions that are there send through it from now on.
         """
         self._ignoring = False
+        for source, entry in self._bySource.items():
+            entry.session.inbound.deliverBy(self._deliverTo(source))
+
+    def _deliverTo(self, source: Address) -> Deliver:
+        """
+        @return: what sends to a source through the port that is bound, with no function of
+            ours between.
+        """
+        return partial(self.sendTrains, destination=source)
 
     def ignoreSources(self) -> None:
         """
@@ -169,7 +172,7 @@ class SessionsBySource(TrainProtocol):
         self._allowance -= 1  # also where there is no room: to look for it costs time
         if not self._makeRoom():
             return None
-        session = self._bySource[source] = self._openSession(source)
+        session = self._bySource[source] = self._openSession(self._deliverTo(source))
         self._sessionLog.info(
             "session {session} for {host} port {port} opened, {sessions} in all",
             session=session.name,
@@ -241,7 +244,7 @@ class SessionsBySource(TrainProtocol):
 
     def _end(self, source: Address, reason: str) -> None:
         entry = self._bySource.pop(source)
-        entry.stop()
+        entry.pool.leave()
         self._closing.begin(entry.session, lambda: None)
         self._sessionLog.info(
             "session {session} for {host} port {port} ended: {reason}; {bytesOut} bytes from it, {bytesIn} to it{late}",

@@ -173,7 +173,7 @@ class Registry:
             peer=peer,
             sessions=len(self),
         )
-        target.open(session.outbound.send)
+        target.open(session.outbound.send, session.inbound.deliverBy)
         return served
 
     def leave(self, served: ServedSession, tunnel: Closable) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IHostnameResolver
@@ -25,11 +26,17 @@ from uotp.udp import TrainProtocol
 RETRY_SECONDS = 1.0
 """So that a flow resumes within about a second of the trouble's end."""
 
+TakeTrains = Callable[[list[Train]], None]
+"""Takes trains, to send them or to hand them on."""
+
 
 class TargetProtocol(TrainProtocol):
     """
     Talks with the target on one session's socket, and keeps for a short time what comes
     while there is none.
+
+    @ivar send: sends trains to the target.  It is another one with each socket, and
+        whoever has called L{open} is told of it.
     """
 
     _log = Logger()
@@ -58,19 +65,23 @@ class TargetProtocol(TrainProtocol):
         self._clock = clock
         self._rateLimit = rateLimit
         self._waiting = Backlog(drops)
-        self._receive: Callable[[list[Train]], None] = ignoreTrains
+        self._receive: TakeTrains = ignoreTrains
+        self._sendBy: Callable[[TakeTrains], None] = tellNobody
+        self.send: TakeTrains = self._wait
         self._address: Address = ()
         self._retry: IDelayedCall | None = None
         self._closed = False
 
-    def open(self, receive: Callable[[list[Train]], None]) -> None:
+    def open(self, receive: TakeTrains, sendBy: Callable[[TakeTrains], None]) -> None:
         """
         Find the target and open the socket, at once when no name has to be
         looked up.
 
         @param receive: who gets the target's trains.
+        @param sendBy: told by what trains are sent from now on, each time that changes.
         """
         self._receive = receive
+        self._sendBy = sendBy
         self._find()
 
     def _find(self) -> None:
@@ -96,6 +107,11 @@ class TargetProtocol(TrainProtocol):
             return
         while waiting := self._waiting.take(self._clock.seconds(), MAX_TRAIN_BYTES):
             self.sendTrains(waiting, address)
+        self._use(partial(self.sendTrains, destination=address))
+
+    def _use(self, send: TakeTrains) -> None:
+        self.send = send
+        self._sendBy(send)
 
     def _tryLater(self, reason: str) -> None:
         host, port = self._target
@@ -110,13 +126,11 @@ class TargetProtocol(TrainProtocol):
         )
         self._retry = self._clock.callLater(RETRY_SECONDS, self._find)
 
-    def send(self, trains: list[Train]) -> None:
+    def _wait(self, trains: list[Train]) -> None:
         """
-        Send trains to the target.
+        Keep trains until there is a socket.
         """
-        if self.transport is not None:
-            self.sendTrains(trains, self._address)
-        elif not self._closed:
+        if not self._closed:
             self._waiting.put(trains, self._clock.seconds())
 
     def trainsReceived(self, trains: list[Train], source: Address) -> None:
@@ -133,6 +147,7 @@ class TargetProtocol(TrainProtocol):
         The socket is gone, and we did not close it.
         """
         if not self._closed:
+            self._use(self._wait)
             self._tryLater(reason)
 
     def close(self) -> None:
@@ -149,6 +164,12 @@ class TargetProtocol(TrainProtocol):
 def ignoreTrains(trains: list[Train]) -> None:
     """
     For a socket that is not open, and so receives nothing.
+    """
+
+
+def tellNobody(send: TakeTrains) -> None:
+    """
+    For a socket that nobody has asked for yet.
     """
 
 

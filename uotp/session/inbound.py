@@ -163,6 +163,12 @@ class Inbound:
                 self._pacer.send(trains, now)
             self._wait(now)
 
+    def deliverBy(self, deliver: Callable[[list[Train]], None]) -> None:
+        """
+        Know how trains are sent to UDP from now on.
+        """
+        self._pacer.deliver = deliver
+
     def roundTripIs(self, seconds: float) -> None:
         """
         Know how long the path is.

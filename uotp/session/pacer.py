@@ -76,6 +76,7 @@ class Pacer:
     Hands trains on at once as long as they come evenly, and lets them wait when too many
     come at one go.
 
+    @ivar deliver: sends trains to UDP.
     @ivar waiting: how much waits.
     """
 
@@ -84,7 +85,7 @@ class Pacer:
         @param deliver: sends trains to UDP.
         @param clock: C{IReactorTime}.
         """
-        self._deliver = deliver
+        self.deliver = deliver
         self._clock = clock
         self._queue: deque[tuple[int, list[Train]]] = deque()
         self.waiting = 0
@@ -117,7 +118,7 @@ class Pacer:
                 self._enqueue(trains)
                 return
         self._room -= size
-        self._deliver(trains)
+        self.deliver(trains)
 
     def _makeRoom(self, now: float, least: float = 0.0) -> None:
         """
@@ -173,7 +174,7 @@ class Pacer:
         """
         size, trains = self._queue.popleft()
         self.waiting -= size
-        self._deliver(trains)
+        self.deliver(trains)
         return size
 
     def finish(self, done: Callable[[], None]) -> None:

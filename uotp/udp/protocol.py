@@ -10,8 +10,7 @@ raises what concerns one datagram.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import InvalidAddressError, MessageLengthError
@@ -22,14 +21,22 @@ from uotp.telemetry import Drop, Drops, Logger
 from uotp.train import Train, cut
 from uotp.udp.base import SEND_DROPS
 
-SendTrains = Callable[[list[Train], Address], None]
-"""Sends each datagram of some trains; what cannot be sent is counted."""
-
 WITHOUT_SCOPE = (0, 0)
 """The flow and the scope of an IPv6 address whose transport tells none."""
 
 STOPPED = "its transport has stopped"
 """What is known of the end of a port that is not ours."""
+
+
+class SendTrains(Protocol):
+    """
+    Sends each datagram of some trains; what cannot be sent is counted.
+    """
+
+    def __call__(self, trains: list[Train], destination: Address) -> None:
+        """
+        See L{uotp.boundaries.DatagramPort.sendTrains}.
+        """
 
 
 class TrainProtocol(DatagramProtocol):
@@ -38,7 +45,9 @@ class TrainProtocol(DatagramProtocol):
 
     It outlives its port: when one is lost, another may be opened for it.
 
-    @ivar sendTrains: sends trains to an address; without a transport it does nothing.
+    @ivar sendTrains: sends trains to an address; without a transport it does nothing.  It
+        is another one with each transport, so whoever keeps it takes it anew in
+        C{startProtocol}.
     """
 
     noisy = False
