@@ -7,7 +7,8 @@ from __future__ import annotations
 from twisted.internet import error
 
 from tests.client.slots import BYE, DRAIN, PING, SESSION_ID, WELCOME, WELCOME_NEW, SlotTestCase
-from uotp.client.pool import Pool
+from uotp.client.pool import Pool, PoolStatistics
+from uotp.client.slotstates import SlotState
 from uotp.tunnel.states import TunnelState
 from uotp.tunnel.tunnel import CLOSE_SECONDS, DRAIN_SECONDS
 
@@ -65,6 +66,39 @@ class PoolTests(SlotTestCase):
         self.assertEqual(len(self.context.attempts), 4)
         self.waitForDial()
         self.assertEqual(len(self.context.attempts), 5)
+
+    def slotsIn(self, **states: int) -> dict[SlotState, int]:
+        """
+        @return: how many slots are in each state; in those that are left out there is none.
+        """
+        return {state: states.get(state.name, 0) for state in SlotState}
+
+    def test_statisticsTellHowTheSlotsStand(self) -> None:
+        """
+        From when nothing is dialled until all is closed.
+        """
+        self.useFormat2()
+        pool = self.pool()
+        self.assertEqual(pool.statistics(), PoolStatistics(self.slotsIn(IDLE=4), tunnels=0, retiring=0, failures=0))
+        pool.start()
+        pool.widen()
+        attempts = list(self.context.attempts)
+        for attempt in attempts[:2]:
+            attempt.open().dataReceived(WELCOME)
+        attempts[2].fail(error.ConnectionRefusedError())
+        self.waitForDial()
+        self.last.fail(error.ConnectionRefusedError())
+        states = self.slotsIn(UP=2, WAITING=1, DIALLING=1)
+        self.assertEqual(pool.statistics(), PoolStatistics(states, tunnels=2, retiring=0, failures=2))
+        pool._slots[0].renew()
+        states = self.slotsIn(RENEWING=1, UP=1, WAITING=1, DIALLING=1)
+        self.assertEqual(pool.statistics(), PoolStatistics(states, tunnels=2, retiring=0, failures=2))
+        self.welcomeLast()
+        states = self.slotsIn(UP=2, WAITING=1, DIALLING=1)
+        self.assertEqual(pool.statistics(), PoolStatistics(states, tunnels=2, retiring=1, failures=2))
+        self.end(pool)
+        after = pool.statistics()
+        self.assertEqual((after.slots, after.tunnels, after.retiring), (self.slotsIn(STOPPED=4), 0, 0))
 
     def test_allTunnelsShowTheSameId(self) -> None:
         """

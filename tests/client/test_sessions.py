@@ -4,6 +4,8 @@ Who is worth a session, how large its pool is, and when it ends.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from twisted.logger import capturedLogs, formatEvent
 
 from tests.doubles.contracts import TimerTestCase
@@ -17,6 +19,7 @@ from uotp.client.sessions import (
     Deliver,
     SessionsBySource,
     SourceSession,
+    SourcesStatistics,
 )
 from uotp.session.pacer import TICK_SECONDS
 from uotp.telemetry.drops import Drop, Drops
@@ -243,6 +246,25 @@ class SourcesTests(_SourcesTestCase):
     """
     All sources together.
     """
+
+    def test_statisticsCountSessionsPoolsAndBytes(self) -> None:
+        """
+        Bytes of sessions that have ended too.
+        """
+        nothing = SourcesStatistics(sessions=0, pools=0, closing=0, bytesOut=0, bytesIn=0)
+        self.assertEqual(self.sources.statistics(), nothing)
+        self.send(1)
+        self.send(2)
+        self.send(2)
+        self.answer(self.context.attempts[1])
+        standing = SourcesStatistics(sessions=2, pools=1, closing=0, bytesOut=12, bytesIn=4)
+        self.assertEqual(self.sources.statistics(), standing)
+        self.made[1].session.inbound.unnumbered([Train(1400, bytes(1400 * 200))], self.clock.seconds())
+        self.sources.endAll()
+        ended = replace(standing, sessions=0, pools=0, closing=1, bytesIn=4 + 1400 * 200)
+        self.assertEqual(self.sources.statistics(), ended)
+        self.clock.pump([TICK_SECONDS] * 100)
+        self.assertEqual(self.sources.statistics(), replace(ended, closing=0))
 
     def test_idleSessionOfAWideSourceEndsAfterItsTime(self) -> None:
         """

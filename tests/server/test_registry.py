@@ -5,6 +5,7 @@ The server's sessions: who may join one, and how long one outlives its tunnels.
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from twisted.logger import capturedLogs, formatEvent
 
@@ -13,7 +14,7 @@ from tests.doubles.twins import MemoryLink, MemoryUdp, Receiver, neverLookUp
 from uotp.boundaries import Address
 from uotp.errors import PeerError
 from uotp.net.resolver import SharedResolver
-from uotp.server.registry import SILENT_SECONDS, Joined, Registry, ServedSession
+from uotp.server.registry import SILENT_SECONDS, Joined, Registry, RegistryStatistics, ServedSession
 from uotp.server.target import TargetProtocol
 from uotp.session.pacer import TICK_SECONDS
 from uotp.telemetry.drops import Drops
@@ -132,6 +133,44 @@ class RegistryTests(TimerTestCase):
         self.assertEqual(self.registry.join(sessionId(1), None, first), Joined(joined.served, isNew=False))
         self.registry.end(joined.served)
         self.assertTrue(self.registry.join(sessionId(1), None, second).isNew)
+
+    def test_statisticsCountSessionsTunnelsAndBytes(self) -> None:
+        """
+        Bytes of sessions that have ended too; and who has waited for the target in vain.
+        """
+        nothing = RegistryStatistics(sessions=0, lingering=0, silent=0, closing=0, tunnels=0, bytesIn=0, bytesOut=0)
+        self.assertEqual(self.registry.statistics(), nothing)
+        answered, _ = self.join(1)
+        self.join(1)
+        alone, tunnel = self.join(2)
+        self.join(3)
+        self.network.ports[TARGET].sendTrains([Train(4, b"pong")], self.seenFrom(answered))
+        alone.session.inbound.unnumbered([Train(100, bytes(300))], self.clock.seconds())
+        self.network.settle()
+        self.leave(alone, tunnel)
+        self.clock.advance(SILENT_SECONDS)
+        self.registry.findSilent()
+        standing = RegistryStatistics(sessions=3, lingering=1, silent=1, closing=0, tunnels=3, bytesIn=305, bytesOut=4)
+        self.assertEqual(self.registry.statistics(), standing)
+        alone.session.inbound.unnumbered([Train(1400, bytes(1400 * 200))], self.clock.seconds())
+        self.registry.end(alone)
+        ended = replace(standing, sessions=2, lingering=0, silent=0, closing=1, bytesIn=305 + 1400 * 200)
+        self.assertEqual(self.registry.statistics(), ended)
+        self.clock.pump([TICK_SECONDS] * 100)
+        self.assertEqual(self.registry.statistics(), replace(ended, closing=0))
+
+    def test_silentTargetThatAnswersInTheEndIsCountedNoMore(self) -> None:
+        """
+        Though it was said once that it says nothing.
+        """
+        served, _ = self.join(1)
+        source = self.seenFrom(served)
+        self.clock.advance(SILENT_SECONDS)
+        self.registry.findSilent()
+        self.assertEqual(self.registry.statistics().silent, 1)
+        self.network.ports[TARGET].sendTrains([Train(4, b"pong")], source)
+        self.network.settle()
+        self.assertEqual(self.registry.statistics().silent, 0)
 
     def test_targetsAnswerGoesOverASessionsOwnTunnels(self) -> None:
         """

@@ -11,7 +11,13 @@ from twisted.python.failure import Failure
 from tests.doubles.contracts import TimerTestCase
 from tests.doubles.twins import TRANSPORT_BYTES, MemoryStream, RecordingOwner, RecordingSession
 from uotp.tunnel.dialled import DialledTunnel
-from uotp.tunnel.live import EMPTY_SECONDS, MAX_UNSENT_BYTES, STALL_SECONDS, LiveTunnels
+from uotp.tunnel.live import (
+    EMPTY_SECONDS,
+    MAX_UNSENT_BYTES,
+    STALL_SECONDS,
+    LiveTunnels,
+    LiveTunnelsStatistics,
+)
 from uotp.tunnel.tunnel import CLOSE_SECONDS, Tunnel
 
 
@@ -135,6 +141,23 @@ class LiveTunnelsTests(TimerTestCase):
         self.assertIn("31 s", line)
         stalled.settle()
         self.assertEqual(len(self.liveTunnels), 2)
+
+    def test_statisticsCountTunnelsAndWhatTheyHold(self) -> None:
+        """
+        Also one that has not been connected, which holds nothing.
+        """
+        self.assertEqual(self.liveTunnels.statistics(), LiveTunnelsStatistics(tunnels=0, full=0, queuedBytes=0))
+        fine, full, other = self.open(), self.open(), self.open()
+        new = DialledTunnel(self.clock, self.owner, b"")
+        self.liveTunnels.add(new)
+        fine.write(bytes(100))
+        full.write(bytes(TRANSPORT_BYTES + 1000))
+        other.write(bytes(TRANSPORT_BYTES + 500))
+        self.assertEqual(self.liveTunnels.statistics(), LiveTunnelsStatistics(tunnels=4, full=2, queuedBytes=1500))
+        full.getOutBuffer()
+        other.lose()
+        self.liveTunnels.discard(new)
+        self.assertEqual(self.liveTunnels.statistics(), LiveTunnelsStatistics(tunnels=2, full=0, queuedBytes=0))
 
     def test_slowLinkIsNoStalledPeer(self) -> None:
         """

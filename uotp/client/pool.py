@@ -4,17 +4,38 @@ The client's tunnels for one session.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from uotp.boundaries import CarriedSession
 from uotp.client.context import ClientContext
 from uotp.client.slot import Slot
+from uotp.client.slotstates import SlotState
 from uotp.wire import ServerHello
+
+
+@dataclass(frozen=True, slots=True)
+class PoolStatistics:
+    """
+    Says how the pool of one session stands at one moment.
+
+    @ivar slots: how many slots are in each state; those in which there is none are named
+        too.
+    @ivar tunnels: how many slots have a tunnel that is open.
+    @ivar retiring: how many tunnels that were replaced may still bring something.
+    @ivar failures: attempts that failed in a row, of the slot with the most.
+    """
+
+    slots: Mapping[SlotState, int]
+    tunnels: int
+    retiring: int
+    failures: int
 
 
 class Pool:
     """
-    The slots of one session.
+    Keeps the slots of one session, which hold its tunnels.
     """
 
     def __init__(
@@ -25,6 +46,9 @@ class Pool:
         whenForgotten: Callable[[], None] | None = None,
     ) -> None:
         """
+        @param context: what all pools of the client share.
+        @param session: whom the tunnels carry for.
+        @param sessionId: what they show.
         @param whenForgotten: called when the server does not know the session any more,
             and has begun it anew.
         """
@@ -70,6 +94,19 @@ class Pool:
         """
         for slot in self._slots:
             slot.prove()
+
+    def statistics(self) -> PoolStatistics:
+        """
+        @return: how the pool stands.
+        """
+        slots = [slot.statistics() for slot in self._slots]
+        states = Counter(slot.state for slot in slots)
+        return PoolStatistics(
+            slots={state: states[state] for state in SlotState},
+            tunnels=sum(slot.isUp for slot in slots),
+            retiring=sum(slot.retiring for slot in slots),
+            failures=max(slot.failures for slot in slots),
+        )
 
     def drain(self) -> None:
         """

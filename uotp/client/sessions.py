@@ -11,6 +11,7 @@ answered, or when the source has sent more than the pool costs.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 from twisted.internet.defer import Deferred
@@ -83,6 +84,25 @@ class SourceSession:
         self.session.inbound.restart()
 
 
+@dataclass(frozen=True, slots=True)
+class SourcesStatistics:
+    """
+    Says how the sessions of a client stand at one moment, and what they have carried.
+
+    @ivar sessions: how many sources have one.
+    @ivar pools: how many of them have a pool, and not one tunnel only.
+    @ivar closing: how many have ended, and are still handing on what came for the source.
+    @ivar bytesOut: payload that came from sources, in bytes, since the client began.
+    @ivar bytesIn: payload that came for them.
+    """
+
+    sessions: int
+    pools: int
+    closing: int
+    bytesOut: int
+    bytesIn: int
+
+
 class SessionsBySource(TrainProtocol):
     """
     Keeps the session of each source, as the protocol on the UDP port to which they send.
@@ -115,6 +135,7 @@ class SessionsBySource(TrainProtocol):
         self._sessionLog = BudgetedLogger(self._log, LineBudget(clock))
         self._bySource: dict[Address, SourceSession] = {}
         self._closing = ClosingSessions()
+        self._endedBytesOut = self._endedBytesIn = 0  # of the sessions that have ended
         self._allowance = NEW_AT_ONCE
         self._allowedAt = clock()
 
@@ -219,6 +240,19 @@ class SessionsBySource(TrainProtocol):
         for entry in list(self._bySource.values()):
             entry.pool.prove()
 
+    def statistics(self) -> SourcesStatistics:
+        """
+        @return: how the sessions stand.
+        """
+        entries = self._bySource.values()
+        return SourcesStatistics(
+            sessions=len(entries),
+            pools=sum(entry.wide for entry in entries),
+            closing=len(self._closing),
+            bytesOut=self._endedBytesOut + sum(entry.session.outbound.bytes for entry in entries),
+            bytesIn=self._endedBytesIn + sum(entry.session.inbound.bytes for entry in entries),
+        )
+
     def waits(self) -> bool:
         """
         @return: whether something waits that a tunnel will take.
@@ -244,6 +278,8 @@ class SessionsBySource(TrainProtocol):
 
     def _end(self, source: Address, reason: str) -> None:
         entry = self._bySource.pop(source)
+        self._endedBytesOut += entry.session.outbound.bytes
+        self._endedBytesIn += entry.session.inbound.bytes
         entry.pool.leave()
         self._closing.begin(entry.session, lambda: None)
         self._sessionLog.info(

@@ -13,6 +13,7 @@ who gives one may close at once.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from twisted.python.failure import Failure
 
@@ -31,9 +32,26 @@ PROVED_SECONDS = 5.0
 """A tunnel that stays so long is a success even when the target is silent."""
 
 
+@dataclass(frozen=True, slots=True)
+class SlotStatistics:
+    """
+    Says how one slot stands at one moment.
+
+    @ivar state: what it is doing.
+    @ivar isUp: whether it has a tunnel that is open.
+    @ivar retiring: how many tunnels that were replaced may still bring something.
+    @ivar failures: attempts that failed in a row.
+    """
+
+    state: SlotState
+    isUp: bool
+    retiring: int
+    failures: int
+
+
 class Slot(StateMachine[SlotState, SlotEvent]):
     """
-    The place of one tunnel in a pool.
+    Holds the place of one tunnel in a pool: dials it, and replaces it by another.
     """
 
     def __init__(
@@ -147,6 +165,12 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         @return: whether the tunnel is being replaced at this moment.
         """
         return self.state is SlotState.RENEWING
+
+    def statistics(self) -> SlotStatistics:
+        """
+        @return: how the slot stands.
+        """
+        return SlotStatistics(self.state, self._tunnel is not None, len(self._retiring), self._failures)
 
     # What tunnels tell.
 

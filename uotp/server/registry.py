@@ -84,6 +84,30 @@ class Joined:
     isNew: bool
 
 
+@dataclass(frozen=True, slots=True)
+class RegistryStatistics:
+    """
+    Says how the sessions of a server stand at one moment, and what they have carried.
+
+    @ivar sessions: how many there are, with those that linger.
+    @ivar lingering: how many of them have no tunnel at the moment.
+    @ivar silent: to how many of them the target has said nothing, though it was sent
+        something and had time to answer; as was found when we looked last.
+    @ivar closing: how many have ended, and are still handing on what came for the target.
+    @ivar tunnels: how many carry for a session.
+    @ivar bytesIn: payload that came for the target, in bytes, since the server began.
+    @ivar bytesOut: payload that came back from it.
+    """
+
+    sessions: int
+    lingering: int
+    silent: int
+    closing: int
+    tunnels: int
+    bytesIn: int
+    bytesOut: int
+
+
 class Registry:
     """
     Keeps all sessions of a server by their id, from the first tunnel until some time after
@@ -122,6 +146,7 @@ class Registry:
         self._served: dict[bytes, ServedSession] = {}
         self._lingering: dict[ServedSession, None] = {}
         self.closing = ClosingSessions()
+        self._endedBytesIn = self._endedBytesOut = 0  # of the sessions that have ended
 
     def __len__(self) -> int:
         """
@@ -207,6 +232,8 @@ class Registry:
         if served.lingering is not None and served.lingering.active():
             served.lingering.cancel()
         served.lingering = None
+        self._endedBytesIn += served.session.inbound.bytes
+        self._endedBytesOut += served.session.outbound.bytes
         self.closing.begin(served.session, served.target.close)
         for tunnel in list(served.tunnels):
             tunnel.close()
@@ -235,6 +262,21 @@ class Registry:
         for served in found:
             served.silent = True
         return found
+
+    def statistics(self) -> RegistryStatistics:
+        """
+        @return: how the sessions stand.
+        """
+        served = self._served.values()
+        return RegistryStatistics(
+            sessions=len(served),
+            lingering=len(self._lingering),
+            silent=sum(each.silent and not each.session.outbound.bytes for each in served),
+            closing=len(self.closing),
+            tunnels=sum(len(each.tunnels) for each in served),
+            bytesIn=self._endedBytesIn + sum(each.session.inbound.bytes for each in served),
+            bytesOut=self._endedBytesOut + sum(each.session.outbound.bytes for each in served),
+        )
 
     def waits(self) -> bool:
         """

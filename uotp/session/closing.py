@@ -14,13 +14,20 @@ from uotp.session.session import Session
 
 class ClosingSessions:
     """
-    Those of one service.  Each takes a tenth of a second at the most, see
+    Waits for the sessions of one service that have ended until all that came for them has
+    been handed on.  For each that takes a tenth of a second at the most, see
     L{uotp.session.pacer}.
     """
 
     def __init__(self) -> None:
         self._count = 0
         self._waiting: list[Deferred[None]] = []
+
+    def __len__(self) -> int:
+        """
+        How many sessions are still handing on.
+        """
+        return self._count
 
     def begin(self, session: Session, then: Callable[[], None]) -> None:
         """

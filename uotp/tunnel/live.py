@@ -5,12 +5,14 @@ of all of them at once is asked here.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 
 from uotp.telemetry import Logger
+from uotp.tunnel.states import TunnelState
 from uotp.tunnel.tunnel import Tunnel
 
 STALL_SECONDS = 30.0
@@ -35,9 +37,24 @@ is for one that an error has left without a connection to lose.
 """
 
 
+@dataclass(frozen=True, slots=True)
+class LiveTunnelsStatistics:
+    """
+    Says how the tunnels of a service stand at one moment.
+
+    @ivar tunnels: how many live, whatever their state.
+    @ivar full: how many of them take no trains, since their stream holds something.
+    @ivar queuedBytes: what their streams hold and have not given to the kernel.
+    """
+
+    tunnels: int
+    full: int
+    queuedBytes: int
+
+
 class LiveTunnels:
     """
-    A set of living tunnels.
+    Keeps the tunnels of a service from when they are made until they are lost.
     """
 
     _log = Logger()
@@ -72,6 +89,18 @@ class LiveTunnels:
         self._stuck.pop(tunnel, None)
         if not self._tunnels:
             self._tellEmptied()
+
+    def statistics(self) -> LiveTunnelsStatistics:
+        """
+        @return: how the tunnels stand.
+        """
+        return LiveTunnelsStatistics(
+            tunnels=len(self._tunnels),
+            full=sum(tunnel.isFull() for tunnel in self._tunnels),
+            queuedBytes=sum(
+                tunnel.transport.queuedBytes() for tunnel in self._tunnels if tunnel.state is not TunnelState.NEW
+            ),
+        )
 
     def drainAll(self) -> None:
         """
@@ -111,7 +140,7 @@ class LiveTunnels:
             if tunnel.fullSince is None:
                 self._stuck.pop(tunnel, None)
                 continue
-            unsent = tunnel.unsentBytes()
+            unsent = tunnel.transport.queuedBytes()
             since, before = self._stuck.get(tunnel, (tunnel.fullSince, unsent))
             since = now if unsent < before else max(since, tunnel.fullSince)
             self._stuck[tunnel] = (since, unsent)

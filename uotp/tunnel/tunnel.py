@@ -125,12 +125,6 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
         security = self.security
         return None if security is None else security.refusal
 
-    def unsentBytes(self) -> int:
-        """
-        @return: what the connection holds and has not given to the kernel.
-        """
-        return self.transport.queuedBytes()
-
     @property
     def carried(self) -> int:
         """
