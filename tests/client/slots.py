@@ -27,7 +27,7 @@ BYE = b"\4" + bytes(9)
 
 class SlotTestCase(TimerTestCase):
     """
-    A test whose client is in memory: it dials nobody, and keeps how that goes.
+    Puts a client in memory, which dials when the test says so, and keeps how that goes.
     """
 
     def setUp(self) -> None:

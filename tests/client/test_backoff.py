@@ -11,7 +11,7 @@ from uotp.client.backoff import backoffSeconds
 
 class BackoffTests(SynchronousTestCase):
     """
-    Seconds from failures.
+    Ask how long to wait after so many failures.
     """
 
     def test_theFirstWaitIsWellBelowASecond(self) -> None:

@@ -15,7 +15,7 @@ from uotp.tunnel.tunnel import CLOSE_SECONDS, DRAIN_SECONDS
 
 class PoolTests(SlotTestCase):
     """
-    The slots of one session together.
+    Dial, lose, replace and drain the tunnels of one session together.
     """
 
     def setUp(self) -> None:

@@ -18,8 +18,8 @@ from uotp.client.sessions import (
     WIDEN_BYTES,
     Deliver,
     SessionsBySource,
+    SessionsBySourceStatistics,
     SourceSession,
-    SourcesStatistics,
 )
 from uotp.session.pacer import TICK_SECONDS
 from uotp.telemetry.drops import Drop, Drops
@@ -39,9 +39,9 @@ def source(number: int) -> Address:
     return (f"192.0.2.{number // 60000 + 1}", number % 60000 + 1)
 
 
-class _SourcesTestCase(TimerTestCase):
+class _SessionsTestCase(TimerTestCase):
     """
-    A test whose client is in memory: it dials nobody, and keeps how that goes.
+    Puts a client in memory, which dials when the test says so, and keeps how that goes.
     """
 
     def setUp(self) -> None:
@@ -55,18 +55,18 @@ class _SourcesTestCase(TimerTestCase):
         self.delivered: list[tuple[Address, Train]] = []
         self.made: list[SourceSession] = []
         self.lost: list[str] = []
-        self.sources = self.makeSources()
+        self.sessions = self.makeSessions()
         self.addCleanup(self.end)
 
-    def makeSources(self, maxSessions: int = 1024, expire: float = EXPIRE) -> SessionsBySource:
+    def makeSessions(self, maxSessions: int = 1024, expire: float = EXPIRE) -> SessionsBySource:
         """
-        @return: no sources yet.
+        @return: no sessions yet.
         """
-        sources = SessionsBySource(
+        sessions = SessionsBySource(
             self.openSession, self.clock.seconds, self.drops, expire, self.lost.append, maxSessions
         )
-        sources.sendTrains = self.sendTrains
-        return sources
+        sessions.sendTrains = self.sendTrains
+        return sessions
 
     def sendTrains(self, trains: list[Train], destination: Address) -> None:
         """
@@ -86,16 +86,16 @@ class _SourcesTestCase(TimerTestCase):
         """
         End all, and let what was closed be gone.
         """
-        self.sources.endAll()
+        self.sessions.endAll()
         self.context.settle()
-        self.assertEqual((len(self.sources), len(self.context.liveTunnels)), (0, 0))
+        self.assertEqual((len(self.sessions), len(self.context.liveTunnels)), (0, 0))
 
     def send(self, number: int, train: Train = PING) -> None:
         """
         Let a source send.
         """
-        self.sources.trainsReceived([train], source(number))
-        self.sources.checkInvariant()
+        self.sessions.trainsReceived([train], source(number))
+        self.sessions.checkInvariant()
 
     def pass_(self, seconds: float) -> None:
         """
@@ -103,8 +103,8 @@ class _SourcesTestCase(TimerTestCase):
         """
         self.clock.pump([1.0] * int(seconds))
         self.clock.advance(seconds % 1)
-        self.sources.endIdle()
-        self.sources.checkInvariant()
+        self.sessions.endIdle()
+        self.sessions.checkInvariant()
 
     def answer(self, attempt: Attempt) -> None:
         """
@@ -113,9 +113,9 @@ class _SourcesTestCase(TimerTestCase):
         attempt.open().dataReceived(b"\0\4pong")
 
 
-class SourceSessionTests(_SourcesTestCase):
+class SourceSessionTests(_SessionsTestCase):
     """
-    The session of one source.
+    Follow the session of one source.
     """
 
     def test_firstDatagramOpensOneTunnelOnly(self) -> None:
@@ -157,8 +157,8 @@ class SourceSessionTests(_SourcesTestCase):
         Another port or another address is another source.
         """
         for address in (("192.0.2.1", 1), ("192.0.2.1", 1), ("192.0.2.1", 2), ("192.0.2.2", 1), ("::1", 1, 0, 0)):
-            self.sources.trainsReceived([PING], address)
-        self.assertEqual(len(self.sources), 4)
+            self.sessions.trainsReceived([PING], address)
+        self.assertEqual(len(self.sessions), 4)
 
     def test_everySessionHasAnIdOfItsOwn(self) -> None:
         """
@@ -170,14 +170,14 @@ class SourceSessionTests(_SourcesTestCase):
             self.context.attempts[-1].open()
             ids.append(self.context.attempts[-1].transport.getOutBuffer()[:16])
             if number == 3:
-                self.sources.endAll()
+                self.sessions.endAll()
         self.assertEqual(len(set(ids)), 4)
         self.assertEqual({len(one) for one in ids}, {16})
 
 
-class SourcesOnAPortTests(_SourcesTestCase):
+class SourcesOnAPortTests(_SessionsTestCase):
     """
-    The sources as the protocol on a UDP port.
+    Open a port in memory for the sessions, which are its protocol.
     """
 
     def setUp(self) -> None:
@@ -186,7 +186,7 @@ class SourcesOnAPortTests(_SourcesTestCase):
         """
         super().setUp()
         self.network = MemoryUdp(self.drops)
-        self.port = self.network.open(CLIENT, self.sources)
+        self.port = self.network.open(CLIENT, self.sessions)
         self.receiver = Receiver()
         self.sender = self.network.open(("127.0.0.1", 7), self.receiver)
 
@@ -196,24 +196,24 @@ class SourcesOnAPortTests(_SourcesTestCase):
         """
         self.sender.sendTrains([Train(1, b"xyz")], CLIENT)
         self.network.settle()
-        self.sources.datagramReceived(b"x", ("127.0.0.1", 8))
-        self.sources.datagramReceived(b"y", ("127.0.0.1", 7))
+        self.sessions.datagramReceived(b"x", ("127.0.0.1", 8))
+        self.sessions.datagramReceived(b"y", ("127.0.0.1", 7))
         self.assertEqual([entry.session.statistics().bytesOut for entry in self.made], [4, 1])
 
     def test_sourcesAreIgnoredUntilAnotherPortIsBound(self) -> None:
         """
         As while the client stops, and until it is started again.
         """
-        self.sources.ignoreSources()
+        self.sessions.ignoreSources()
         for _ in range(2):
             self.sender.sendTrains([PING], CLIENT)
             self.network.settle()
-        self.assertEqual((len(self.sources), dict(self.drops.totals)), (0, {}))
-        self.sources.stopListening()
-        self.network.open(CLIENT, self.sources)
+        self.assertEqual((len(self.sessions), dict(self.drops.totals)), (0, {}))
+        self.sessions.stopListening()
+        self.network.open(CLIENT, self.sessions)
         self.sender.sendTrains([PING], CLIENT)
         self.network.settle()
-        self.assertEqual((len(self.sources), self.lost), (1, []))
+        self.assertEqual((len(self.sessions), self.lost), (1, []))
 
     def test_portThatIsLostIsSaid(self) -> None:
         """
@@ -222,7 +222,7 @@ class SourcesOnAPortTests(_SourcesTestCase):
         self.sender.sendTrains([PING], CLIENT)
         self.network.settle()
         self.port.lose("it broke")
-        self.assertEqual((self.lost, len(self.sources)), (["it broke"], 1))
+        self.assertEqual((self.lost, len(self.sessions)), (["it broke"], 1))
 
     def test_answersGoByThePortThatIsBound(self) -> None:
         """
@@ -236,35 +236,35 @@ class SourcesOnAPortTests(_SourcesTestCase):
         self.port.lose("it broke")
         tunnel.dataReceived(b"\0\1b")
         self.network.settle()
-        self.network.open(CLIENT, self.sources)
+        self.network.open(CLIENT, self.sessions)
         tunnel.dataReceived(b"\0\1c")
         self.network.settle()
         self.assertEqual(self.receiver.trains, [(Train(1, b"a"), CLIENT), (Train(1, b"c"), CLIENT)])
 
 
-class SourcesTests(_SourcesTestCase):
+class SessionsBySourceTests(_SessionsTestCase):
     """
-    All sources together.
+    Let many sources share the bounds that a client has.
     """
 
     def test_statisticsCountSessionsPoolsAndBytes(self) -> None:
         """
         Bytes of sessions that have ended too.
         """
-        nothing = SourcesStatistics(sessions=0, pools=0, closing=0, bytesOut=0, bytesIn=0)
-        self.assertEqual(self.sources.statistics(), nothing)
+        nothing = SessionsBySourceStatistics(sessions=0, pools=0, closing=0, bytesOut=0, bytesIn=0)
+        self.assertEqual(self.sessions.statistics(), nothing)
         self.send(1)
         self.send(2)
         self.send(2)
         self.answer(self.context.attempts[1])
-        standing = SourcesStatistics(sessions=2, pools=1, closing=0, bytesOut=12, bytesIn=4)
-        self.assertEqual(self.sources.statistics(), standing)
+        standing = SessionsBySourceStatistics(sessions=2, pools=1, closing=0, bytesOut=12, bytesIn=4)
+        self.assertEqual(self.sessions.statistics(), standing)
         self.made[1].session.inbound.unnumbered([Train(1400, bytes(1400 * 200))], self.clock.seconds())
-        self.sources.endAll()
+        self.sessions.endAll()
         ended = replace(standing, sessions=0, pools=0, closing=1, bytesIn=4 + 1400 * 200)
-        self.assertEqual(self.sources.statistics(), ended)
+        self.assertEqual(self.sessions.statistics(), ended)
         self.clock.pump([TICK_SECONDS] * 100)
-        self.assertEqual(self.sources.statistics(), replace(ended, closing=0))
+        self.assertEqual(self.sessions.statistics(), replace(ended, closing=0))
 
     def test_idleSessionOfAWideSourceEndsAfterItsTime(self) -> None:
         """
@@ -273,9 +273,9 @@ class SourcesTests(_SourcesTestCase):
         self.send(1)
         self.answer(self.context.attempts[0])
         self.pass_(EXPIRE - 1)
-        self.assertEqual(len(self.sources), 1)
+        self.assertEqual(len(self.sessions), 1)
         self.pass_(1)
-        self.assertEqual(len(self.sources), 0)
+        self.assertEqual(len(self.sessions), 0)
         self.assertTrue(self.context.attempts[0].transport.disconnecting)
 
     def test_eitherSideKeepsASessionAlive(self) -> None:
@@ -289,7 +289,7 @@ class SourcesTests(_SourcesTestCase):
             self.send(1)
             self.pass_(EXPIRE - 1)
             self.context.attempts[0].tunnel.dataReceived(b"\0\4pong")
-        self.assertEqual(len(self.sources), 1)
+        self.assertEqual(len(self.sessions), 1)
 
     def test_sourceWithoutAPoolIsForgottenSooner(self) -> None:
         """
@@ -297,21 +297,21 @@ class SourcesTests(_SourcesTestCase):
         """
         self.send(1)
         self.pass_(UNANSWERED_SECONDS - 1)
-        self.assertEqual(len(self.sources), 1)
+        self.assertEqual(len(self.sessions), 1)
         self.pass_(1)
-        self.assertEqual(len(self.sources), 0)
+        self.assertEqual(len(self.sessions), 0)
         self.assertLess(UNANSWERED_SECONDS, EXPIRE)
 
     def test_shorterTimeOfTheUserHoldsForAll(self) -> None:
         """
         Also for sources without a pool.
         """
-        self.sources = self.makeSources(expire=5.0)
+        self.sessions = self.makeSessions(expire=5.0)
         self.send(1)
         self.pass_(4)
-        self.assertEqual(len(self.sources), 1)
+        self.assertEqual(len(self.sessions), 1)
         self.pass_(1)
-        self.assertEqual(len(self.sources), 0)
+        self.assertEqual(len(self.sessions), 0)
 
     def test_newSourcesAreTakenOnAtABoundedRate(self) -> None:
         """
@@ -319,14 +319,14 @@ class SourcesTests(_SourcesTestCase):
         """
         for number in range(int(NEW_AT_ONCE) + 10):
             self.send(number)
-        self.assertEqual(len(self.sources), NEW_AT_ONCE)
+        self.assertEqual(len(self.sessions), NEW_AT_ONCE)
         self.send(0, Train(1, b"xyz"))
         self.assertEqual(self.drops.totals, {Drop.TOO_MANY_SESSIONS: 10})
         self.clock.advance(0.5)
         for number in range(1000, 1100):
             self.send(number, Train(1, b"xyz"))
         taken = int(NEW_PER_SECOND / 2)
-        self.assertEqual(len(self.sources), NEW_AT_ONCE + taken)
+        self.assertEqual(len(self.sessions), NEW_AT_ONCE + taken)
         self.assertEqual(self.drops.totals, {Drop.TOO_MANY_SESSIONS: 10 + 3 * (100 - taken)})
 
     def test_quietTimeSavesUpNoMoreThanOneBurst(self) -> None:
@@ -336,13 +336,13 @@ class SourcesTests(_SourcesTestCase):
         self.clock.advance(3600)
         for number in range(200):
             self.send(number)
-        self.assertEqual(len(self.sources), NEW_AT_ONCE)
+        self.assertEqual(len(self.sessions), NEW_AT_ONCE)
 
     def test_fullTableSendsTheIdlestWithoutAPoolAway(self) -> None:
         """
         Whoever floods it, those that were answered stay.
         """
-        self.sources = self.makeSources(maxSessions=3)
+        self.sessions = self.makeSessions(maxSessions=3)
         self.send(1)
         self.answer(self.context.attempts[0])
         self.clock.advance(1)
@@ -352,37 +352,37 @@ class SourcesTests(_SourcesTestCase):
         self.clock.advance(1)
         self.send(2)
         self.send(4)
-        self.assertEqual(set(self.sources._bySource), {source(1), source(2), source(4)})
+        self.assertEqual(set(self.sessions._bySource), {source(1), source(2), source(4)})
         self.assertEqual(self.drops.totals, {})
 
     def test_fullTableOfAnsweredSourcesTakesNobodyOn(self) -> None:
         """
         What the stranger sends is dropped and counted, and costs no allowance.
         """
-        self.sources = self.makeSources(maxSessions=2)
+        self.sessions = self.makeSessions(maxSessions=2)
         for number in (1, 2):
             self.send(number)
             self.answer(self.context.attempts[-1])
         for number in range(3, 3 + 500):
             self.send(number)
-        self.assertEqual(set(self.sources._bySource), {source(1), source(2)})
+        self.assertEqual(set(self.sessions._bySource), {source(1), source(2)})
         self.assertEqual(self.drops.totals, {Drop.TOO_MANY_SESSIONS: 500})
         self.pass_(EXPIRE)
         self.send(3)
-        self.assertEqual(len(self.sources), 1)
+        self.assertEqual(len(self.sessions), 1)
 
     def test_placesAreNotLookedForMoreOftenThanSessionsMayBeOpened(self) -> None:
         """
         To look for a place costs time, and forged sources are many.
         """
-        self.sources = self.makeSources(maxSessions=0)
+        self.sessions = self.makeSessions(maxSessions=0)
         looked: list[int] = []
 
         def noRoom() -> bool:
             looked.append(1)
             return False
 
-        self.patch(self.sources, "_makeRoom", noRoom)
+        self.patch(self.sessions, "_makeRoom", noRoom)
         for number in range(1000):
             self.send(number)
         self.assertEqual(len(looked), NEW_AT_ONCE)
@@ -396,7 +396,7 @@ class SourcesTests(_SourcesTestCase):
             for number in range(2 * MAX_LINES_PER_QUIET):
                 self.send(number)
                 self.clock.advance(0.1)
-            self.sources.endAll()
+            self.sessions.endAll()
         self.assertEqual(len(events), MAX_LINES_PER_QUIET)
 
     def test_endOfAllLeavesNothing(self) -> None:
@@ -407,14 +407,14 @@ class SourcesTests(_SourcesTestCase):
             self.send(number)
         self.answer(self.context.attempts[0])
         self.made[0].session.inbound.unnumbered([Train(1400, bytes(1400 * 200))], self.clock.seconds())
-        ended = self.sources.endAll()
+        ended = self.sessions.endAll()
         self.assertNoResult(ended)
         self.clock.pump([TICK_SECONDS] * 100)
         self.successResultOf(ended)
         self.end()
         self.assertNoTimer()
         self.send(1)
-        self.assertEqual(len(self.sources), 1)
+        self.assertEqual(len(self.sessions), 1)
 
     def test_logTellsOfEachSessionAndNeverItsId(self) -> None:
         """
@@ -423,7 +423,7 @@ class SourcesTests(_SourcesTestCase):
         with capturedLogs() as events:
             self.send(1)
             self.answer(self.context.attempts[0])
-            self.sources.endAll()
+            self.sessions.endAll()
         lines = [formatEvent(event) for event in events]
         sessionId = self.context.attempts[0].transport.getOutBuffer()[:16]
         name = sessionId[:4].hex()

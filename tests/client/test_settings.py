@@ -14,7 +14,7 @@ from uotp.net import sockopts
 
 class ClientSettingsTests(SettingsTestCase):
     """
-    Settings of a client, alone.
+    Check the settings that only a client has.
     """
 
     def settings(self, **chosen: Any) -> ClientSettings:

@@ -55,7 +55,7 @@ EXPECTED = {
 
 class SlotTableTests(SlotTestCase):
     """
-    What a slot is doing, and what can happen to it there.
+    Bring a slot into each state, and let each event happen there.
     """
 
     def reach(self, state: State) -> Slot:
@@ -178,7 +178,7 @@ class SlotTableTests(SlotTestCase):
 
 class SlotTests(SlotTestCase):
     """
-    How a slot comes by its tunnel.
+    Let a slot come by its tunnel, or not.
     """
 
     def test_openTunnelCarriesForTheSession(self) -> None:
@@ -409,7 +409,7 @@ class SlotTests(SlotTestCase):
 
 class SlotWalkTests(SlotTestCase):
     """
-    Whatever happens, in any order.
+    Let anything happen in any order, as chance has it.
     """
 
     def walk(self, seed: int) -> None:
@@ -479,7 +479,7 @@ class SlotWalkTests(SlotTestCase):
 
 class SlotOfFormat2Tests(SlotTestCase):
     """
-    What is more in format 2.
+    Follow what a slot does in format 2 only.
     """
 
     def setUp(self) -> None:

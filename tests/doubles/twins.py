@@ -82,7 +82,7 @@ def addressOf(port: DatagramPort | IListeningPort) -> Address:
 
 class Receiver(TrainProtocol):
     """
-    A protocol on a UDP port that keeps what it gets.
+    Keeps what comes to the UDP port whose protocol it is.
 
     @ivar calls: what each call has brought.
     @ivar trains: the same, train by train.
@@ -106,14 +106,14 @@ class Receiver(TrainProtocol):
 
     def trainsReceived(self, trains: list[Train], source: Address) -> None:
         """
-        Keep them.
+        Keep what came.
         """
         self.calls.append((trains, source))
         self.trains.extend((train, source) for train in trains)
 
     def portLost(self, reason: str) -> None:
         """
-        Keep it.
+        Keep why.
         """
         self.lost.append(reason)
 
@@ -132,7 +132,7 @@ class Receiver(TrainProtocol):
 
 class MemoryUdp:
     """
-    A network of UDP ports on one machine.
+    Joins UDP ports as a network on one machine does.
 
     @ivar drops: where what cannot be sent is counted.
     @ivar ports: the open ports, by the address that they send from.
@@ -189,7 +189,7 @@ class MemoryUdp:
 @implementer(IUDPTransport, IListeningPort)
 class MemoryDatagramPort:
     """
-    A port of a L{MemoryUdp}.
+    Sends and receives on a L{MemoryUdp}.
 
     @ivar name: the address that others know it by.
     @ivar waiting: what has come and was not delivered yet.
@@ -239,7 +239,7 @@ class MemoryDatagramPort:
 
     def setBroadcastAllowed(self, enabled: bool) -> None:  # noqa: FBT001 - Twisted's signature
         """
-        Keep it.
+        Remember whether broadcasts may be sent.
         """
         self._broadcast = enabled
 
@@ -304,7 +304,7 @@ class MemoryDatagramPort:
 
 class MemoryStream(FakeTransport):
     """
-    One end of a stream in memory.  It holds what it is given, and says when that is more
+    Is one end of a stream in memory.  It holds what it is given, and says when that is more
     than the kernel would take, until it is pumped.
 
     @ivar stalled: whether the peer has stopped to read.
@@ -470,7 +470,7 @@ class InMemory:
 
 class MemoryTlsStream(TLSMemoryBIOProtocol):
     """
-    A stream with real TLS in memory; what it does not know itself, the L{MemoryStream}
+    Is a stream with real TLS in memory.  What it does not know itself, the L{MemoryStream}
     under it does.
     """
 
@@ -528,7 +528,7 @@ class MemoryTlsStream(TLSMemoryBIOProtocol):
 
 class PromptTlsFactory(TLSMemoryBIOFactory):
     """
-    TLS in memory that sends at once what is written, as our streams do, and does not
+    Makes TLS in memory that sends at once what is written, as our streams do, and does not
     gather it until the turn ends.
     """
 
@@ -584,7 +584,7 @@ def neverLookUp(call: Callable[[], Addresses], done: Callable[[Addresses], None]
 
 class RecordingSession:
     """
-    A session that keeps what its links tell it, and is its own way in and out.
+    Keeps what the links of a session tell it, as its own way in and out.
 
     @ivar numbers: of the trains that had one.
     @ivar says: "free", "full" and "gone", in order.
@@ -605,50 +605,50 @@ class RecordingSession:
 
     def lone(self, number: int, train: Train, now: float) -> None:
         """
-        Keep it.
+        One train came alone.
         """
         self.numbered([(number, train)], now)
 
     def unnumbered(self, trains: list[Train], now: float) -> None:
         """
-        Keep them.
+        Trains came without numbers.
         """
         self.trains += trains
 
     def numbered(self, arrivals: list[Arrival], now: float) -> None:
         """
-        Keep them.
+        Trains came with numbers.
         """
         self.numbers += [number for number, _ in arrivals]
         self.trains += [train for _, train in arrivals]
 
     def again(self, arrivals: list[Arrival], now: float) -> None:
         """
-        Keep them.
+        Trains came that may have come before.
         """
         self.repeated += arrivals
 
     def roundTripChanged(self) -> None:
         """
-        Count it.
+        A tunnel knows better how far the other end is.
         """
         self.roundTrips += 1
 
     def linkFree(self, link: Link) -> None:
         """
-        Keep it.
+        Say "free".
         """
         self.says.append("free")
 
     def linkFull(self, link: Link) -> None:
         """
-        Keep it.
+        Say "full".
         """
         self.says.append("full")
 
     def linkGone(self, link: Link) -> None:
         """
-        Keep it.
+        Say "gone", and take what the link has not carried.
         """
         self.says.append("gone")
         self.rescued += link.takeUnacked()
@@ -662,10 +662,12 @@ class RecordingSession:
 
 class RecordingOwner:
     """
-    Who dialled or accepted tunnels, and has each carry for a session at once.
+    Keeps what tunnels tell whoever dialled or accepted them, and has each carry for a
+    session at once.
 
     @ivar session: whom opened and greeted tunnels carry for; L{None} leaves
         them as they are.
+    @ivar givenUp: those whose pong was given up.
     """
 
     def __init__(self, session: CarriedSession | None = None) -> None:
@@ -679,7 +681,7 @@ class RecordingOwner:
 
     def tunnelOpened(self, tunnel: Tunnel) -> None:
         """
-        Keep it.
+        It is open; let it carry.
         """
         self.opened.append(tunnel)
         if self.session is not None:
@@ -687,7 +689,7 @@ class RecordingOwner:
 
     def helloReceived(self, tunnel: Tunnel, hello: ClientHello) -> None:
         """
-        Keep it.
+        It has said its hello; welcome it.
         """
         self.hellos.append(hello)
         if self.session is not None:
@@ -696,32 +698,32 @@ class RecordingOwner:
 
     def tunnelDrained(self, tunnel: Tunnel) -> None:
         """
-        Keep it.
+        Nothing more comes of it.
         """
         self.drained.append(tunnel)
 
     def pongGivenUp(self, tunnel: Tunnel) -> None:
         """
-        Keep it.
+        It does not answer.
         """
         self.givenUp.append(tunnel)
 
     def peerLeft(self, tunnel: Tunnel) -> None:
         """
-        Keep it.
+        The client has left.
         """
         self.left.append(tunnel)
 
     def tunnelLost(self, tunnel: Tunnel, reason: Failure) -> None:
         """
-        Keep it.
+        It is gone.
         """
         self.lost.append((tunnel, reason))
 
 
 class MemoryLink:
     """
-    A link as its session sees it.
+    Is a link as its session sees it, and keeps what it is given.
 
     @ivar sent: what it was given.
     @ivar writes: what it was given at one go each time.
@@ -771,7 +773,7 @@ class MemoryLink:
 
     def send(self, trains: list[Train], now: float) -> None:
         """
-        Keep them.
+        Take trains, until it is full.
         """
         if self._session is None:
             return
@@ -788,7 +790,7 @@ class MemoryLink:
 
     def sendAgain(self, arrivals: list[Arrival]) -> None:
         """
-        Keep them.
+        Take trains that another was given.
         """
         if self._session is not None:
             self.again += arrivals
@@ -844,7 +846,7 @@ class MemoryLink:
 
 class Attempt:
     """
-    One attempt to dial, which a test brings to an end.
+    Is one attempt to dial, which a test brings to an end.
 
     @ivar tunnel: what it led to, and its transport.
     """

@@ -67,7 +67,7 @@ def publicKey(certificate: x509.Certificate) -> bytes:
 
 class CertificateTests(SynchronousTestCase):
     """
-    What stands in the three certificates.
+    Read what stands in the three certificates.
     """
 
     def setUp(self) -> None:
@@ -182,7 +182,7 @@ class CertificateTests(SynchronousTestCase):
 
 class HostTests(SynchronousTestCase):
     """
-    What a certificate can be made for.
+    Name hosts that a certificate can be made for, and others.
     """
 
     def test_hostsAreBroughtIntoTheFormOfCertificates(self) -> None:
@@ -239,7 +239,7 @@ class HostTests(SynchronousTestCase):
 
 class FilesTests(SynchronousTestCase):
     """
-    How the six files come to be, or do not.
+    Make the six files, or fail to.
     """
 
     def setUp(self) -> None:
@@ -495,7 +495,7 @@ class FilesTests(SynchronousTestCase):
 
 class CommandTests(SynchronousTestCase):
     """
-    C{uotp cert}, as a user sees it.
+    Call C{uotp cert} as a user does.
     """
 
     def setUp(self) -> None:

@@ -94,7 +94,7 @@ class CheckedAcceptor(Acceptor):
 
 class _AcceptorTestCase(TimerTestCase):
     """
-    A test with a registry and a target in memory.
+    Puts an acceptor, a registry and a target in memory.
     """
 
     def setUp(self) -> None:
@@ -179,7 +179,7 @@ class _AcceptorTestCase(TimerTestCase):
 
 class AcceptorTests(_AcceptorTestCase):
     """
-    Connections without TLS.
+    Come in without TLS.
     """
 
     def test_strangerGetsNoSessionAndNoSocket(self) -> None:
@@ -390,7 +390,7 @@ class AcceptorTests(_AcceptorTestCase):
 
 class Format2Tests(_AcceptorTestCase):
     """
-    Clients of format 2.
+    Come in with a hello of format 2.
     """
 
     HELLO = b"uotp\2\0\0\0" + HELLO
@@ -515,7 +515,7 @@ class Format2Tests(_AcceptorTestCase):
 
 class AcceptorOverTlsTests(_AcceptorTestCase, TlsTestCase):
     """
-    Connections with TLS, whose clients may have to show a certificate.
+    Come in with TLS, where clients may have to show a certificate.
     """
 
     def knock(self, server: Any, client: Any, hello: bytes = HELLO) -> tuple[DialledTunnel, IOPump]:

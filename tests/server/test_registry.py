@@ -34,7 +34,7 @@ def sessionId(number: int) -> bytes:
 
 class RegistryTests(TimerTestCase):
     """
-    All sessions of a server.
+    Join and leave the sessions of a server.
     """
 
     def setUp(self) -> None:

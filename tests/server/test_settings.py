@@ -14,7 +14,7 @@ from uotp.server.settings import ServerSettings
 
 class ServerSettingsTests(SettingsTestCase):
     """
-    Settings of a server, alone.
+    Check the settings that only a server has.
     """
 
     def settings(self, **chosen: Any) -> ServerSettings:

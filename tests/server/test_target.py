@@ -30,7 +30,7 @@ PONG = Train(4, b"pong")
 
 class TargetProtocolTests(TimerTestCase):
     """
-    One session's socket.
+    Talk with a target in memory by one session's socket, when it can be had.
     """
 
     def setUp(self) -> None:

@@ -39,7 +39,7 @@ class Owner(RecordingOwner):
 
 class LiveTunnelsTests(TimerTestCase):
     """
-    A set of living tunnels.
+    Ask things of all tunnels of a service at once.
     """
 
     def setUp(self) -> None:

@@ -6,14 +6,14 @@ from __future__ import annotations
 
 AGE_SPREAD = 0.2
 """
-The share of a tunnel's allowance, of age or of bytes, that is left to chance: those
-that were opened together shall not be replaced together.
+The share of a tunnel's lifetime, in age or in bytes, that is left to chance: tunnels that
+were opened together shall not be replaced together.
 """
 
 
 class Lifetime:
     """
-    Of one tunnel.
+    Tells when one tunnel has lived, or has carried, for as long as it may.
     """
 
     def __init__(self, now: float, chance: float, maxAge: float | None, maxBytes: int | None) -> None:

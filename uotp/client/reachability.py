@@ -1,5 +1,5 @@
 """
-How it goes with the server, for the log: in few words, and each change once.
+Tells the log whether the server can be reached: in few words, and each change once.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from uotp.wire import ServerHello
 
 class Reachability:
     """
-    Tells the log how it goes with the server, in few words.
+    Counts the open tunnels to the server, and tells the log when it is reached and when it
+    is not any more.
     """
 
     _log = Logger()

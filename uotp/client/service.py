@@ -42,7 +42,7 @@ RENEW_CHECK_SECONDS = 0.25
 
 class ClientService(TunnelService):
     """
-    A running client.
+    Runs a client: binds its UDP port, and opens a session for each source that sends.
     """
 
     commandName = "uotp-client"

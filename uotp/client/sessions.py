@@ -26,11 +26,11 @@ from uotp.udp import TrainProtocol
 from uotp.wire import newSessionId, sessionName
 
 MAX_SESSIONS = 1024
-"""Each may hold a pool of tunnels; with one tunnel each they take some 70 MB."""
+"""How many sessions there may be; with one tunnel each they take some 70 MB."""
 
 NEW_PER_SECOND = 32.0
 NEW_AT_ONCE = 64.0
-"""New sessions; forged sources cannot make us dial faster than that."""
+"""How many sessions may be opened; forged sources cannot make us dial faster than that."""
 
 UNANSWERED_SECONDS = 30.0
 """How long a source that has no pool yet may be idle."""
@@ -85,7 +85,7 @@ class SourceSession:
 
 
 @dataclass(frozen=True, slots=True)
-class SourcesStatistics:
+class SessionsBySourceStatistics:
     """
     Says how the sessions of a client stand at one moment, and what they have carried.
 
@@ -240,12 +240,12 @@ class SessionsBySource(TrainProtocol):
         for entry in list(self._bySource.values()):
             entry.pool.prove()
 
-    def statistics(self) -> SourcesStatistics:
+    def statistics(self) -> SessionsBySourceStatistics:
         """
         @return: how the sessions stand.
         """
         entries = self._bySource.values()
-        return SourcesStatistics(
+        return SessionsBySourceStatistics(
             sessions=len(entries),
             pools=sum(entry.wide for entry in entries),
             closing=len(self._closing),

@@ -17,7 +17,7 @@ MIN_MAX_BYTES = 64 * 1024
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientSettings(CommonSettings):
     """
-    What a client is told, besides L{CommonSettings}.
+    Holds what a client is told, besides L{CommonSettings}.
 
     @ivar server: host name or address, and port.
     @ivar listen: numeric address and port of the UDP side; port 0 for any.

@@ -10,7 +10,7 @@ from enum import Enum, auto
 
 class SlotState(Enum):
     """
-    What a slot is doing.  RENEWING and RETRYING are DIALLING and WAITING with a tunnel
+    Names what a slot can be doing.  RENEWING and RETRYING are DIALLING and WAITING with a tunnel
     that is still there.
     """
 
@@ -25,7 +25,7 @@ class SlotState(Enum):
 
 class SlotEvent(Enum):
     """
-    What can happen to a slot.
+    Names what can happen to a slot.
     """
 
     DIAL = auto()

@@ -25,7 +25,7 @@ DIRECTORY_MODE = 0o700
 @dataclass(frozen=True, slots=True)
 class Pki:
     """
-    A private PKI on disk.
+    Names the files of a private PKI on disk.
 
     @ivar directory: where its files are, as an absolute path.
     @ivar hosts: the names and addresses in the server's certificate.

@@ -42,7 +42,7 @@ _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.ASCII)
 @dataclass(frozen=True, slots=True)
 class Issued:
     """
-    A certificate and the key that belongs to it, in memory.
+    Holds a certificate and the key that belongs to it, in memory.
     """
 
     certificate: x509.Certificate

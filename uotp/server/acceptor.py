@@ -21,16 +21,17 @@ from uotp.tunnel import AcceptedTunnel, LiveTunnels, Tunnel
 from uotp.wire import FORMATS, ClientHello, WireChoice
 
 HELLO_SECONDS = 10.0
-"""From accept to the session id, with the handshake: a client gives up after 4 s."""
+"""How long it may take from accept to the session id, with the handshake: a client gives up after 4 s."""
 
 MAX_UNKNOWN = 512
 """
-Connections that have shown no id yet.  When there are more, the oldest goes: an
-honest client is through in a few round trips, so whoever waits long is not one.
+How many connections there may be that have shown no id yet.  When there are more, the
+oldest goes: an honest client is through in a few round trips, so whoever waits long is not
+one.
 """
 
 MAX_TUNNELS = 32768
-"""Of all sessions together; at 31 KB each, a gigabyte."""
+"""How many tunnels all sessions together may have; at 31 KB each, they take a gigabyte."""
 
 
 @dataclass(slots=True)

@@ -21,10 +21,10 @@ from uotp.wire import sessionName
 
 MAX_SESSIONS = 4096
 """
-Each may hold a UDP socket and what waits, half a megabyte and for part of a second two
-more; of what a tunnel has not delivered a megabyte, as its kernel may, and of what lost
-ones have not, two until another takes it: a bound on what strangers can make of us where
-no client certificate is asked for.
+How many sessions there may be, which bounds what strangers can make us hold where no
+client certificate is asked for.  Each session may hold a UDP socket; half a megabyte that
+waits, and two more for part of a second; a megabyte that a tunnel has not delivered, and as
+much in its kernel; and two that lost tunnels have not delivered, until another takes them.
 """
 
 SILENT_SECONDS = 10.0
@@ -34,7 +34,7 @@ MAX_TUNNELS_PER_SESSION = 2 * MAX_POOL_SIZE
 """Twice the largest pool, since a client may replace all of its tunnels at once, the new ones first."""
 
 TargetMaker = Callable[[], TargetProtocol]
-"""Makes a session's way to the target."""
+"""Makes what talks with the target for one session."""
 
 
 class Closable(Protocol):

@@ -38,7 +38,7 @@ SILENT_CHECK_SECONDS = 5.0
 
 class ServerService(TunnelService):
     """
-    A running server.
+    Runs a server: accepts tunnels, and brings each session to the target.
     """
 
     commandName = "uotp-server"

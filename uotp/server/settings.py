@@ -12,7 +12,7 @@ from uotp.tunnel import SECONDS, CommonSettings, requireHost, setting
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSettings(CommonSettings):
     """
-    What a server is told, besides L{CommonSettings}.
+    Holds what a server is told, besides L{CommonSettings}.
 
     @ivar target: host name or address, and port, of the UDP target.
     @ivar listen: numeric address and port of the TCP side; port 0 for any.

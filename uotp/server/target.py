@@ -24,7 +24,7 @@ from uotp.train import MAX_TRAIN_BYTES, Train, countOf
 from uotp.udp import TrainProtocol
 
 RETRY_SECONDS = 1.0
-"""So that a flow resumes within about a second of the trouble's end."""
+"""How long to wait before another try: a flow resumes within about a second of the trouble's end."""
 
 TakeTrains = Callable[[list[Train]], None]
 """Takes trains, to send them or to hand them on."""

@@ -31,7 +31,7 @@ DATES_CHECK_SECONDS = 86400.0
 
 class TunnelService(Service):
     """
-    One end of tunnels.
+    Runs one end of tunnels, as far as both ends do it alike.
 
     @cvar commandName: what the end is called in the log.
     @ivar listening: numeric address and port, once they are bound.
