@@ -80,12 +80,12 @@ class RegistryTests(TimerTestCase):
         self.registry.checkInvariant()
         return served, tunnel
 
-    def leave(self, served: ServedSession, tunnel: MemoryLink) -> None:
+    def lose(self, served: ServedSession, tunnel: MemoryLink) -> None:
         """
         Lose a tunnel.
         """
         tunnel.abort()
-        self.registry.leave(served, tunnel)
+        self.registry.tunnelLost(served, tunnel)
         self.registry.checkInvariant()
 
     def refuse(self, number: int, owner: bytes | None = None) -> str:
@@ -129,9 +129,9 @@ class RegistryTests(TimerTestCase):
         self.assertTrue(joined.isNew)
         self.assertEqual(self.registry.join(sessionId(1), None, second), Joined(joined.served, isNew=False))
         for tunnel in (first, second):
-            self.leave(joined.served, tunnel)
+            self.lose(joined.served, tunnel)
         self.assertEqual(self.registry.join(sessionId(1), None, first), Joined(joined.served, isNew=False))
-        self.registry.end(joined.served)
+        self.registry.peerLeft(joined.served)
         self.assertTrue(self.registry.join(sessionId(1), None, second).isNew)
 
     def test_statisticsCountSessionsTunnelsAndBytes(self) -> None:
@@ -147,13 +147,13 @@ class RegistryTests(TimerTestCase):
         self.network.ports[TARGET].sendTrains([Train(4, b"pong")], self.seenFrom(answered))
         alone.session.inbound.unnumbered([Train(100, bytes(300))], self.clock.seconds())
         self.network.settle()
-        self.leave(alone, tunnel)
+        self.lose(alone, tunnel)
         self.clock.advance(SILENT_SECONDS)
         self.registry.findSilent()
         standing = RegistryStatistics(sessions=3, lingering=1, silent=1, closing=0, tunnels=3, bytesIn=305, bytesOut=4)
         self.assertEqual(self.registry.statistics(), standing)
         alone.session.inbound.unnumbered([Train(1400, bytes(1400 * 200))], self.clock.seconds())
-        self.registry.end(alone)
+        self.registry.peerLeft(alone)
         ended = replace(standing, sessions=2, lingering=0, silent=0, closing=1, bytesIn=305 + 1400 * 200)
         self.assertEqual(self.registry.statistics(), ended)
         self.clock.pump([TICK_SECONDS] * 100)
@@ -188,7 +188,7 @@ class RegistryTests(TimerTestCase):
         """
         served, tunnel = self.join(1)
         before = self.seenFrom(served)
-        self.leave(served, tunnel)
+        self.lose(served, tunnel)
         self.clock.advance(LINGER - 0.1)
         again, _ = self.join(1)
         self.assertIs(again, served)
@@ -201,7 +201,7 @@ class RegistryTests(TimerTestCase):
         Its socket is closed, and the same id is a new session then.
         """
         served, tunnel = self.join(1)
-        self.leave(served, tunnel)
+        self.lose(served, tunnel)
         self.clock.advance(LINGER)
         self.assertEqual((len(self.registry), list(self.network.ports)), (0, [TARGET]))
         self.assertNoTimer()
@@ -214,13 +214,13 @@ class RegistryTests(TimerTestCase):
         """
         served, first = self.join(1)
         _, second = self.join(1)
-        self.leave(served, first)
+        self.lose(served, first)
         self.clock.advance(2 * LINGER)
         self.assertEqual(len(self.registry), 1)
-        self.leave(served, second)
+        self.lose(served, second)
         self.clock.advance(LINGER - 1)
         _, third = self.join(1)
-        self.leave(served, third)
+        self.lose(served, third)
         self.clock.advance(LINGER - 1)
         self.assertEqual(len(self.registry), 1)
         self.clock.advance(1)
@@ -231,8 +231,8 @@ class RegistryTests(TimerTestCase):
         The session lives on for the time that it was given.
         """
         served, tunnel = self.join(1)
-        self.leave(served, tunnel)
-        self.leave(served, tunnel)
+        self.lose(served, tunnel)
+        self.lose(served, tunnel)
         self.assertEqual(len(self.clock.getDelayedCalls()), 1)
 
     def test_answersWhileNoTunnelIsLeftWaitForTheNext(self) -> None:
@@ -241,7 +241,7 @@ class RegistryTests(TimerTestCase):
         """
         served, tunnel = self.join(1)
         source = self.seenFrom(served)
-        self.leave(served, tunnel)
+        self.lose(served, tunnel)
         self.network.ports[TARGET].sendTrains([Train(4, b"pong")], source)
         self.network.settle()
         _, again = self.join(1)
@@ -255,7 +255,7 @@ class RegistryTests(TimerTestCase):
         served, tunnel = self.join(1, b"mine")
         reason = "the session belongs to another client certificate"
         self.assertEqual((self.refuse(1, b"yours"), self.refuse(1)), (reason, reason))
-        self.leave(served, tunnel)
+        self.lose(served, tunnel)
         self.assertEqual(self.refuse(1, b"yours"), reason)
         self.assertEqual(len(self.clock.getDelayedCalls()), 1)
         self.assertIs(self.join(1, b"mine")[0], served)
@@ -272,7 +272,7 @@ class RegistryTests(TimerTestCase):
         self.join(1)
         self.assertEqual(self.refuse(1), "the session has 3 tunnels already")
         self.join(2)
-        self.leave(served, tunnel)
+        self.lose(served, tunnel)
         self.join(1)
 
     def test_sessionsAreBoundedAndThoseInUseStay(self) -> None:
@@ -293,10 +293,10 @@ class RegistryTests(TimerTestCase):
         self.registry = self.makeRegistry(maxSessions=3)
         entries = {number: self.join(number) for number in (1, 2, 3)}
         for number in (1, 2, 3):
-            self.leave(*entries[number])
+            self.lose(*entries[number])
             self.clock.advance(1)
         _, tunnel = self.join(1)
-        self.leave(entries[1][0], tunnel)
+        self.lose(entries[1][0], tunnel)
         self.join(4)
         self.assertEqual(set(self.registry._served), {sessionId(number) for number in (1, 3, 4)})
         self.join(5)
@@ -313,7 +313,7 @@ class RegistryTests(TimerTestCase):
         served, tunnel = self.join(1)
         self.join(2)
         lingering, gone = self.join(3)
-        self.leave(lingering, gone)
+        self.lose(lingering, gone)
         served.session.inbound.unnumbered([Train(1400, bytes(1400 * 200))], self.clock.seconds())
         ended = self.registry.endAll()
         self.assertTrue(tunnel.closed)
@@ -323,7 +323,7 @@ class RegistryTests(TimerTestCase):
         self.successResultOf(ended)
         self.network.settle()
         self.assertEqual(len(self.target.datagrams()), 200)
-        self.leave(served, tunnel)
+        self.lose(served, tunnel)
         self.assertNoTimer()
 
     def test_clientThatLeavesLosesNothingThatHasCome(self) -> None:
@@ -334,8 +334,8 @@ class RegistryTests(TimerTestCase):
         served.session.inbound.numbered(
             [(0, Train(4, b"zero")), (2, Train(1400, bytes(1400 * 200)))], self.clock.seconds()
         )
-        self.registry.end(served)
-        self.registry.end(served)
+        self.registry.peerLeft(served)
+        self.registry.peerLeft(served)
         self.assertEqual((len(self.registry), tunnel.closed, len(self.network.ports)), (0, True, 2))
         self.clock.pump([TICK_SECONDS] * 100)
         self.network.settle()
@@ -348,7 +348,7 @@ class RegistryTests(TimerTestCase):
         served, tunnel = self.join(1)
         self.registry.endAll()
         again, _ = self.join(1)
-        self.registry.leave(served, tunnel)
+        self.registry.tunnelLost(served, tunnel)
         self.registry.checkInvariant()
         self.clock.advance(2 * LINGER)
         self.assertEqual(len(self.registry), 1)
@@ -370,7 +370,7 @@ class RegistryTests(TimerTestCase):
                 except PeerError:
                     refusals += 1
             elif step < 0.95 and alive:
-                self.leave(*alive.pop(chance.randrange(len(alive))))
+                self.lose(*alive.pop(chance.randrange(len(alive))))
             else:
                 self.clock.advance(chance.choice((1, LINGER / 2)))
             self.registry.checkInvariant()
@@ -387,7 +387,7 @@ class RegistryTests(TimerTestCase):
         with capturedLogs() as events:
             for number in range(100):
                 served, tunnel = self.join(number)
-                self.leave(served, tunnel)
+                self.lose(served, tunnel)
             self.clock.advance(LINGER)
         self.assertEqual(len(self.registry), 0)
         self.assertEqual(len(events), MAX_LINES_PER_QUIET)
@@ -410,7 +410,7 @@ class RegistryTests(TimerTestCase):
         """
         with capturedLogs() as events:
             served, tunnel = self.join(7)
-            self.leave(served, tunnel)
+            self.lose(served, tunnel)
             self.join(7)
             self.registry.endAll()
         lines = [formatEvent(event) for event in events]

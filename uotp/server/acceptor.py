@@ -206,7 +206,7 @@ class Acceptor(Factory):
         """
         served = self._accepted[tunnel].served
         if served is not None:
-            self._registry.end(served)
+            self._registry.peerLeft(served)
 
     def tunnelLost(self, tunnel: Tunnel, reason: Failure) -> None:
         """
@@ -216,7 +216,7 @@ class Acceptor(Factory):
         self._endWait(tunnel)
         accepted = self._accepted.pop(tunnel)
         if accepted.served is not None:
-            self._registry.leave(accepted.served, tunnel)
+            self._registry.tunnelLost(accepted.served, tunnel)
         words = tunnel.fault or tunnel.refusal
         if words is not None:
             self._refused(accepted.peer, words)

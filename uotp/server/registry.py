@@ -201,7 +201,7 @@ class Registry:
         target.open(session.outbound.send, session.inbound.deliverBy)
         return served
 
-    def leave(self, served: ServedSession, tunnel: Closable) -> None:
+    def tunnelLost(self, served: ServedSession, tunnel: Closable) -> None:
         """
         A tunnel of a session is lost.
         """
@@ -219,7 +219,7 @@ class Registry:
     def _expire(self, served: ServedSession) -> None:
         self._end(served, "its tunnels did not come back")
 
-    def end(self, served: ServedSession) -> None:
+    def peerLeft(self, served: ServedSession) -> None:
         """
         The client has left.
         """
