@@ -137,7 +137,7 @@ class SourceSessionTests(_SessionsTestCase):
         self.answer(self.context.attempts[1])
         self.assertEqual(self.delivered, [(source(2), Train(4, b"pong"))])
         self.assertEqual(len(self.context.attempts), 2 + POOL - 1)
-        self.assertEqual([session.wide for session in self.made], [False, True])
+        self.assertEqual([session.hasPool for session in self.made], [False, True])
 
     def test_muchSentOpensThePoolWithoutAnAnswer(self) -> None:
         """

@@ -51,6 +51,7 @@ class SourceSession:
     Holds the session of one source, and its pool.
 
     @ivar send: sends trains that came from the source.
+    @ivar hasPool: whether it has all its tunnels, and not one only.
     """
 
     def __init__(self, context: ClientContext, drops: Drops, deliver: Deliver) -> None:
@@ -63,7 +64,7 @@ class SourceSession:
         self.session = Session(deliver, drops, context.clock, self._answered, context.settings.reorder)
         self.send = self.session.outbound.send
         self.session.outbound.noticeBytes(WIDEN_BYTES, self.widen)
-        self.wide = False
+        self.hasPool = False
         self.pool = Pool(context, self.session, sessionId, self._forgotten)
         self.pool.start()
 
@@ -75,8 +76,8 @@ class SourceSession:
         """
         The source is worth its pool.
         """
-        if not self.wide:
-            self.wide = True
+        if not self.hasPool:
+            self.hasPool = True
             self.pool.widen()
 
     def _forgotten(self) -> None:
@@ -136,8 +137,8 @@ class SessionsBySource(TrainProtocol):
         self._bySource: dict[Address, SourceSession] = {}
         self._closing = ClosingSessions()
         self._endedBytesOut = self._endedBytesIn = 0  # of the sessions that have ended
-        self._allowance = NEW_AT_ONCE
-        self._allowedAt = clock()
+        self._tokens = NEW_AT_ONCE
+        self._filledAt = clock()
 
     def __len__(self) -> int:
         """
@@ -186,11 +187,11 @@ class SessionsBySource(TrainProtocol):
 
     def _welcome(self, source: Address) -> SourceSession | None:
         now = self._clock()
-        self._allowance = min(NEW_AT_ONCE, self._allowance + (now - self._allowedAt) * NEW_PER_SECOND)
-        self._allowedAt = now
-        if self._allowance < 1:
+        self._tokens = min(NEW_AT_ONCE, self._tokens + (now - self._filledAt) * NEW_PER_SECOND)
+        self._filledAt = now
+        if self._tokens < 1:
             return None
-        self._allowance -= 1  # also where there is no room: to look for it costs time
+        self._tokens -= 1  # also where there is no room: to look for it costs time
         if not self._makeRoom():
             return None
         session = self._bySource[source] = self._openSession(self._deliverTo(source))
@@ -210,7 +211,7 @@ class SessionsBySource(TrainProtocol):
         """
         if len(self._bySource) < self._maxSessions:
             return True
-        idle = [(entry.session.lastActive, source) for source, entry in self._bySource.items() if not entry.wide]
+        idle = [(entry.session.lastActive, source) for source, entry in self._bySource.items() if not entry.hasPool]
         if not idle:
             return False
         self._end(min(idle)[1], "its place was needed")
@@ -222,7 +223,7 @@ class SessionsBySource(TrainProtocol):
         """
         now = self._clock()
         for source, entry in list(self._bySource.items()):
-            allowed = self._expire if entry.wide else min(self._expire, UNANSWERED_SECONDS)
+            allowed = self._expire if entry.hasPool else min(self._expire, UNANSWERED_SECONDS)
             if now - entry.session.lastActive >= allowed:
                 self._end(source, "idle")
 
@@ -247,7 +248,7 @@ class SessionsBySource(TrainProtocol):
         entries = self._bySource.values()
         return SessionsBySourceStatistics(
             sessions=len(entries),
-            pools=sum(entry.wide for entry in entries),
+            pools=sum(entry.hasPool for entry in entries),
             closing=len(self._closing),
             bytesOut=self._endedBytesOut + sum(entry.session.outbound.bytes for entry in entries),
             bytesIn=self._endedBytesIn + sum(entry.session.inbound.bytes for entry in entries),
@@ -300,4 +301,4 @@ class SessionsBySource(TrainProtocol):
         @raise AssertionError: when it does not.
         """
         assert len(self._bySource) <= self._maxSessions
-        assert 0 <= self._allowance <= NEW_AT_ONCE
+        assert 0 <= self._tokens <= NEW_AT_ONCE
