@@ -5,6 +5,7 @@ Who is worth a session, how large its pool is, and when it ends.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from twisted.logger import capturedLogs, formatEvent
 
@@ -230,6 +231,9 @@ class SourcesOnAPortTests(_SessionsTestCase):
         """
         self.sender.sendTrains([PING], CLIENT)
         self.network.settle()
+        straight = self.made[0].session.inbound._pacer.deliver
+        assert isinstance(straight, partial)
+        self.assertEqual(straight.func, self.port.sendTrains)
         tunnel = self.context.attempts[0].open()
         tunnel.dataReceived(b"\0\1a")
         self.network.settle()

@@ -228,6 +228,19 @@ class DeliveryTests(TimerTestCase):
         self.clock.pump([TICK_SECONDS] * 20)
         self.assertEqual(self.passed, list(range(10)))
 
+    def test_whatWaitsGoesByTheNewestWay(self) -> None:
+        """
+        The port was lost meanwhile, and another is there.
+        """
+        size = BURST_BYTES // 2 - DATAGRAM_BYTES
+        self.delivery.unnumbered([Train(size, bytes(size))] * 4, self.clock.seconds())
+        self.assertEqual(len(self.passed), 2)
+        after: list[Train] = []
+        self.delivery.deliverBy(after.extend)
+        self.clock.pump([TICK_SECONDS] * 20)
+        self.come(0)
+        self.assertEqual((len(self.passed), len(after), after[-1]), (2, 3, train(0)))
+
     def test_expiryIsPacedToo(self) -> None:
         """
         Whatever the reason is that much passes at one go.
