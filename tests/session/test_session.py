@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import uotp.session.outbound
 import uotp.session.reinjection
+from tests.doubles.contracts import TimerTestCase
 from tests.doubles.twins import MemoryLink
 from uotp.path import TROUBLED, PathStats
 from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BYTES, SMALL_BYTES
@@ -26,8 +27,9 @@ from uotp.session.outbound import (
     STANDSTILL_SECONDS,
     WAIT_SECONDS,
 )
+from uotp.session.parallelism import FIRST_WIDTH
 from uotp.session.scheduler import LOOK_SECONDS
-from uotp.session.session import Session
+from uotp.session.session import Session, SessionStatistics
 from uotp.session.stickiness import FIRST_WINDOW_BYTES, LONGEST_STAY_SECONDS, STAY_SECONDS
 from uotp.telemetry.drops import Drop, Drops
 from uotp.train import TRAIN_OVERHEAD_BYTES, Train, bytesOf, countOf, cut
@@ -952,3 +954,75 @@ class NarrowSessionTests(SynchronousTestCase):
         self.clock.advance(STANDSTILL_SECONDS + JUDGE_SECONDS)
         self.send(2)
         self.assertEqual(width.resets, 1)
+
+
+class SessionStatisticsTests(TimerTestCase):
+    """
+    How a session stands, for whoever asks.
+    """
+
+    def test_everythingIsTold(self) -> None:
+        """
+        What came and went, what waits where, and how the links are.
+        """
+        self.clock.advance(100.0)
+        session = Session(lambda _: None, Drops(), self.clock)
+        self.addCleanup(session.finish, lambda: None)
+        self.assertEqual(
+            session.statistics(),
+            SessionStatistics(
+                bytesOut=0,
+                bytesIn=0,
+                lastActive=100.0,
+                links=0,
+                parallelism=FIRST_WIDTH,
+                backlogBytes=0,
+                againBytes=0,
+                roundTrip=0.0,
+                heldBytes=0,
+                pacedBytes=0,
+                late=0,
+            ),
+        )
+        self.clock.advance(1.0)
+        session.outbound.send([Train(1400, bytes(2800))])
+        self.assertEqual(session.statistics().backlogBytes, 2800 + TRAIN_OVERHEAD_BYTES)
+        one, other = MemoryLink(), MemoryLink()
+        one.roundTrip, other.roundTrip = 0.125, 0.25
+        for link in (one, other):
+            link.carryFor(session)
+        session.outbound.roundTripChanged()
+        session.inbound.numbered([(0, numbered(0)), (2, numbered(2))], self.clock.seconds())
+        told = session.statistics()
+        self.assertEqual((told.bytesOut, told.bytesIn), (2800, 2 * len(numbered(0).payload)))
+        self.assertEqual((told.lastActive, told.links, told.roundTrip, told.backlogBytes), (101.0, 2, 0.25, 0))
+        self.assertEqual(told.heldBytes, len(numbered(2).payload) + TRAIN_OVERHEAD_BYTES)
+
+    def test_whatIsHandedOnLaterAndWhatCameLateAreTold(self) -> None:
+        """
+        With what the reader of UDP is not given at one go.
+        """
+        session = Session(lambda _: None, Drops(), self.clock, reorder=0.01)
+        session.inbound.numbered([(1, numbered(1)), (3, Train(1400, bytes(1400 * 200)))], self.clock.seconds())
+        self.clock.advance(0.01)
+        session.inbound.numbered([(2, numbered(2))], self.clock.seconds())
+        told = session.statistics()
+        self.assertEqual(told.late, 1)
+        self.assertGreater(told.pacedBytes, 0)
+        session.finish(lambda: None)
+        self.clock.pump([0.001] * 100)
+        self.assertEqual(session.statistics().pacedBytes, 0)
+
+    def test_whatWaitsToBeSentAgainIsTold(self) -> None:
+        """
+        While no link takes it.
+        """
+        session = Session(lambda _: None, Drops(), self.clock)
+        self.addCleanup(session.finish, lambda: None)
+        lost, full = MemoryLink(), MemoryLink(room=1)
+        for link in (lost, full):
+            link.carryFor(session)
+        session.outbound.linkFull(full)
+        lost.kept = [(7, Train(100, bytes(100)))]
+        lost.close()
+        self.assertEqual(session.statistics().againBytes, 100 + TRAIN_OVERHEAD_BYTES)

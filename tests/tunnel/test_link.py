@@ -12,9 +12,9 @@ from tests.doubles.twins import RecordingSession
 from uotp.boundaries import Stream
 from uotp.errors import PeerError
 from uotp.path import PathStats
-from uotp.train import Arrival, Numbering, Train
+from uotp.train import TRAIN_OVERHEAD_BYTES, Arrival, Numbering, Train
 from uotp.tunnel.heartbeat import BUSY_SECONDS, FIRST_PATIENCE_SECONDS, GIVE_UP_SECONDS, LEAST_PATIENCE_SECONDS
-from uotp.tunnel.link import LinkOwner, TunnelLink
+from uotp.tunnel.link import LinkOwner, LinkStatistics, TunnelLink
 from uotp.tunnel.link1 import Format1Link
 from uotp.tunnel.link2 import Format2Link
 from uotp.tunnel.unacked import ASK_BYTES
@@ -609,3 +609,27 @@ class Format2LinkTests(_LinkTestCase):
         self.link.send([ONE], self.clock.seconds())
         self.link.sendAgain([(0, ONE)])
         self.assertEqual(self.stream.said, [])
+
+    def test_statisticsTellHowTheLinkStands(self) -> None:
+        """
+        With what the stream and the kernel tell of it.
+        """
+        self.settle()
+        carried = len(self.whatCame())
+        path = PathStats(9, 1, 0.125, 0.0625)
+        self.stream.path = path
+        self.assertEqual(
+            self.link.statistics(),
+            LinkStatistics(carried=carried, roundTrip=ROUND_TRIP, unackedBytes=0, queuedBytes=0, path=path),
+        )
+        frames = self.sent([ONE])
+        told = self.link.statistics()
+        self.assertEqual((told.carried, told.unackedBytes), (carried + len(frames), 6 + TRAIN_OVERHEAD_BYTES))
+        self.link.end(isLost=True)
+        self.assertEqual(self.link.statistics().unackedBytes, 0)
+
+    def whatCame(self) -> bytes:
+        """
+        @return: what has come so far: the answer to the first ping.
+        """
+        return controlFrame(Kind.PONG, bytes(8))
