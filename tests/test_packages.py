@@ -72,7 +72,7 @@ OUTSIDE_WORLD = {
     "threading",
     "time",
 }
-"""Of the standard library, what floor 0 has no business with: time and the like come in as arguments."""
+"""What of the standard library L{PURE} packages have no business with."""
 
 OUTERMOST = {
     ("uotp.services", "orGlobalReactor"),
@@ -84,6 +84,14 @@ OUTERMOST = {
 
 OUTSIDERS = {"services": {"ClientTls", "ServerTls", "WireChoice", "useMonotonicClock"}}
 """Names of a face that somebody outside the program needs: who embeds it, or who measures it."""
+
+SAME_NAMES = {
+    "Options": "the command line of one end, as twistd's plugins find it",
+    "makeService": "what twistd calls, by this name, at either end",
+    "cert": "the function that runs the command, and the console script's, which imports it only then",
+    "demo": "the same of another command",
+}
+"""Public names that stand in more than one module, each with its reason."""
 
 PACKAGE = Path(uotp.__file__).parent
 
@@ -112,6 +120,21 @@ def importedNames(node: ast.AST) -> Iterator[str]:
         assert node.level == 0, "imports are absolute, so that they can be read"
         for alias in node.names:
             yield f"{node.module}.{alias.name}"
+
+
+def definedNames(tree: ast.Module) -> Iterator[str]:
+    """
+    @return: the public names that a module defines at its top level.
+    """
+    for node in tree.body:
+        names: list[ast.AST] = []
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            names = [ast.Name(node.name)]
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            names = list(node.targets) if isinstance(node, ast.Assign) else [node.target]
+        for name in (part for each in names for part in ast.walk(each) if isinstance(part, ast.Name)):
+            if not name.id.startswith("_"):
+                yield name.id
 
 
 def packageOf(module: str) -> str:
@@ -217,6 +240,17 @@ class PackageTests(SynchronousTestCase):
             }
             if names:
                 self.assertEqual(names - OUTSIDERS.get(package, set()), used.get(package, set()) & names, package)
+
+    def test_aNameMeansOneThing(self) -> None:
+        """
+        Whoever finds a name in one module has found the only one that is called so.
+        """
+        places: dict[str, list[str]] = {}
+        for module, tree in self.modules.items():
+            for name in set(definedNames(tree)):
+                places.setdefault(name, []).append(module)
+        self.assertGreater(len(places), 300)
+        self.assertEqual({name for name, where in places.items() if len(where) > 1}, set(SAME_NAMES))
 
     def test_valuesAndDecisionsArePure(self) -> None:
         """

@@ -16,7 +16,7 @@ from uotp.session.pacer import (
     BURST_BYTES,
     DATAGRAM_BYTES,
     LEAST_RATE,
-    MAX_WAITING_BYTES,
+    MAX_PACED_BYTES,
     RATE_SECONDS,
     TICK_SECONDS,
     Pacer,
@@ -172,10 +172,10 @@ class PacerTests(SynchronousTestCase):
         """
         The oldest is handed on before its time.
         """
-        every = 3 * MAX_WAITING_BYTES // SIZE
+        every = 3 * MAX_PACED_BYTES // SIZE
         self.repair(every)
-        self.assertLessEqual(self.pacer.waiting, MAX_WAITING_BYTES)
-        self.assertGreater(sizeOf(self.delivered), every * SIZE - MAX_WAITING_BYTES - 1)
+        self.assertLessEqual(self.pacer.waiting, MAX_PACED_BYTES)
+        self.assertGreater(sizeOf(self.delivered), every * SIZE - MAX_PACED_BYTES - 1)
         self.clock.pump([TICK_SECONDS] * 300)
         self.assertEqual(countOf(self.delivered), every)
 
@@ -183,10 +183,10 @@ class PacerTests(SynchronousTestCase):
         """
         They take room though they have no payload.
         """
-        for _ in range(3 * MAX_WAITING_BYTES // DATAGRAM_BYTES):
+        for _ in range(3 * MAX_PACED_BYTES // DATAGRAM_BYTES):
             self.send(Train(0, b""))
-        self.assertLessEqual(self.pacer.waiting, MAX_WAITING_BYTES)
-        self.assertLessEqual(len(self.pacer._queue), MAX_WAITING_BYTES // DATAGRAM_BYTES)
+        self.assertLessEqual(self.pacer.waiting, MAX_PACED_BYTES)
+        self.assertLessEqual(len(self.pacer._queue), MAX_PACED_BYTES // DATAGRAM_BYTES)
 
     def test_longReadIsHandedOnAsFarAsThereIsRoom(self) -> None:
         """
@@ -238,7 +238,7 @@ class PacerTests(SynchronousTestCase):
         """
         for milliseconds, datagrams in ((4, 100), (8, 116), (16, 140)):
             self.setUp()
-            least = MAX_WAITING_BYTES
+            least = MAX_PACED_BYTES
             for number in range(3000 // milliseconds):
                 for call in self.clock.getDelayedCalls():
                     call.reset(0)
@@ -317,7 +317,7 @@ class PacerTests(SynchronousTestCase):
         """
         In the middle of handing on, in a tick or because too much waits.
         """
-        for first, more in ((0, 3 * BURST), (BURST, 3 * BURST), (BURST, 2 * MAX_WAITING_BYTES // SIZE)):
+        for first, more in ((0, 3 * BURST), (BURST, 3 * BURST), (BURST, 2 * MAX_PACED_BYTES // SIZE)):
             pacer = Pacer(self.delivered.extend, self.clock)
             pacer.send([train(0, first)] if first else [], self.clock.seconds())
             calls: list[list[Train]] = []

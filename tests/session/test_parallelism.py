@@ -11,12 +11,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from uotp.path import PathStats
 from uotp.session.parallelism import (
     ADDING_SECONDS,
-    FIRST_WIDTH,
+    FIRST_PARALLELISM,
     HALVING_SECONDS,
     LEAST_SEGMENTS,
     LONG_ROUND_TRIP,
     LONG_ROUND_TRIP_SECONDS,
-    MAX_WIDTH,
+    MAX_PARALLELISM,
     REPEATED_SHARE,
     SHORT_SECONDS,
     Parallelism,
@@ -44,7 +44,7 @@ class WidthTests(SynchronousTestCase):
         Begin with eight tunnels that have carried nothing.
         """
         self.now = 1000.0
-        self.width = Parallelism(self.now)
+        self.parallelism = Parallelism(self.now)
         self.counts = [(0, 0)] * TUNNELS
 
     def judge(self, seconds: float = LATER, *, roundTrip: float = LEAST, sent: int = 1000, share: float = 0.0) -> int:
@@ -58,36 +58,36 @@ class WidthTests(SynchronousTestCase):
         """
         self.now += seconds
         self.counts = [(before + sent, repeated + int(sent * share)) for before, repeated in self.counts]
-        standings: dict[Hashable, PathStats] = {
+        paths: dict[Hashable, PathStats] = {
             number: PathStats(before & 0xFFFFFFFF, repeated & 0xFFFFFFFF, roundTrip, LEAST)
             for number, (before, repeated) in enumerate(self.counts)
         }
-        width = self.width.judge(standings, self.now)
-        self.assertEqual(width, min(self.width.width, TUNNELS))
-        self.assertGreaterEqual(width, 1)
-        return width
+        parallelism = self.parallelism.judge(paths, self.now)
+        self.assertEqual(parallelism, min(self.parallelism.most, TUNNELS))
+        self.assertGreaterEqual(parallelism, 1)
+        return parallelism
 
     def widen(self) -> None:
         """
         Let all carry.
         """
-        self.width.reset()
+        self.parallelism.reset()
         self.assertEqual(self.judge(sent=0), TUNNELS)
 
     def test_heavyLoadBeginsWithFew(self) -> None:
         """
         The first look has nothing to compare with.
         """
-        self.assertEqual(self.width.width, FIRST_WIDTH)
-        self.assertEqual(self.judge(), FIRST_WIDTH)
+        self.assertEqual(self.parallelism.most, FIRST_PARALLELISM)
+        self.assertEqual(self.judge(), FIRST_PARALLELISM)
 
     def test_shortRoundTripLetsMoreCarry(self) -> None:
         """
         Twice as many, each time that it has been short for a while; up to all.
         """
         self.judge()
-        self.assertEqual(self.judge(roundTrip=SHORT), 2 * FIRST_WIDTH)
-        self.assertEqual(self.judge(SHORT_SECONDS / 2, roundTrip=SHORT), 2 * FIRST_WIDTH)
+        self.assertEqual(self.judge(roundTrip=SHORT), 2 * FIRST_PARALLELISM)
+        self.assertEqual(self.judge(SHORT_SECONDS / 2, roundTrip=SHORT), 2 * FIRST_PARALLELISM)
         for _ in range(TUNNELS):
             self.assertLessEqual(self.judge(roundTrip=SHORT), TUNNELS)
         self.assertEqual(self.judge(), TUNNELS)
@@ -111,16 +111,16 @@ class WidthTests(SynchronousTestCase):
         self.assertEqual(self.judge(HALVING_SECONDS, roundTrip=LONG, share=2 * REPEATED_SHARE), TUNNELS // 4)
         for _ in range(TUNNELS):
             self.judge(roundTrip=LONG, share=2 * REPEATED_SHARE)
-        self.assertEqual(self.width.width, 1)
+        self.assertEqual(self.parallelism.most, 1)
 
     def test_fullQueueThatDoesNotOverflowIsLeftAlone(self) -> None:
         """
         But one more is tried now and then.
         """
         self.judge()
-        self.assertEqual(self.judge(roundTrip=LONG), FIRST_WIDTH + 1)
-        self.assertEqual(self.judge(ADDING_SECONDS / 2, roundTrip=LONG), FIRST_WIDTH + 1)
-        self.assertEqual(self.judge(ADDING_SECONDS / 2, roundTrip=LONG), FIRST_WIDTH + 2)
+        self.assertEqual(self.judge(roundTrip=LONG), FIRST_PARALLELISM + 1)
+        self.assertEqual(self.judge(ADDING_SECONDS / 2, roundTrip=LONG), FIRST_PARALLELISM + 1)
+        self.assertEqual(self.judge(ADDING_SECONDS / 2, roundTrip=LONG), FIRST_PARALLELISM + 2)
 
     def test_fewSegmentsSayNothing(self) -> None:
         """
@@ -143,29 +143,29 @@ class WidthTests(SynchronousTestCase):
         """
         All may carry.
         """
-        self.assertEqual(Parallelism(0.0).judge({}, LATER), MAX_WIDTH)
+        self.assertEqual(Parallelism(0.0).judge({}, LATER), MAX_PARALLELISM)
 
     def test_poolThatIsNotOpenYetDoesNotNarrowWhatComes(self) -> None:
         """
         Of one tunnel one carries; of those that are opened later, as many as ever.
         """
-        width = Parallelism(0.0)
+        parallelism = Parallelism(0.0)
         one = PathStats(0, 0, LONG, LEAST)
-        self.assertEqual(width.judge({"one": one}, LATER), 1)
-        self.assertEqual(width.judge({"one": one, "two": one, "three": one}, LATER), FIRST_WIDTH)
+        self.assertEqual(parallelism.judge({"one": one}, LATER), 1)
+        self.assertEqual(parallelism.judge({"one": one, "two": one, "three": one}, LATER), FIRST_PARALLELISM)
 
     def test_lostTunnelIsNotRemembered(self) -> None:
         """
         Nor kept in memory.
         """
-        width = Parallelism(0.0)
-        width.judge({"one": PathStats(0, 0, LONG, LEAST)}, LATER)
-        width.forget("one")
-        width.forget("never there")
-        self.assertEqual(width._before, {})
+        parallelism = Parallelism(0.0)
+        parallelism.judge({"one": PathStats(0, 0, LONG, LEAST)}, LATER)
+        parallelism.forget("one")
+        parallelism.forget("never there")
+        self.assertEqual(parallelism._before, {})
 
     def test_standstillLetsAllCarry(self) -> None:
         """
         Those that did are not the ones to wait for.
         """
-        self.assertEqual(self.width.reset(), MAX_WIDTH)
+        self.assertEqual(self.parallelism.reset(), MAX_PARALLELISM)

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.twins import MemoryLink
 from uotp.boundaries import AGAIN_SECONDS
-from uotp.session.reinjection import AGAIN_WAIT_SECONDS, MAX_WAITING_BYTES, STILL_LOOK_SECONDS, Reinjection
+from uotp.session.reinjection import AGAIN_WAIT_SECONDS, MAX_AGAIN_BYTES, STILL_LOOK_SECONDS, Reinjection
 from uotp.train import TRAIN_OVERHEAD_BYTES, Arrival, Train
 
 NOW = 1000.0
@@ -169,7 +169,7 @@ class RescueTests(SynchronousTestCase):
         """
         for size in (60_000, 0):
             self.setUp()
-            room = MAX_WAITING_BYTES // (size + TRAIN_OVERHEAD_BYTES)
+            room = MAX_AGAIN_BYTES // (size + TRAIN_OVERHEAD_BYTES)
             self.take(*(arrival(number, size) for number in range(room)))
             self.take(*(arrival(number, size) for number in range(room, room + 9)))
             self.assertEqual(self.numbers(), list(range(9, room + 9)))
@@ -180,7 +180,7 @@ class RescueTests(SynchronousTestCase):
         """
         When no tunnel is left.
         """
-        room = MAX_WAITING_BYTES // (60_000 + TRAIN_OVERHEAD_BYTES)
+        room = MAX_AGAIN_BYTES // (60_000 + TRAIN_OVERHEAD_BYTES)
         self.take(*(arrival(number, 60_000) for number in range(room)))
         self.rescue.forget()
         self.assertFalse(self.rescue)

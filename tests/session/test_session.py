@@ -27,7 +27,7 @@ from uotp.session.outbound import (
     STANDSTILL_SECONDS,
     WAIT_SECONDS,
 )
-from uotp.session.parallelism import FIRST_WIDTH
+from uotp.session.parallelism import FIRST_PARALLELISM
 from uotp.session.scheduler import LOOK_SECONDS
 from uotp.session.session import Session, SessionStatistics
 from uotp.session.stickiness import FIRST_WINDOW_BYTES, LONGEST_STAY_SECONDS, STAY_SECONDS
@@ -57,7 +57,7 @@ class WideWidth:
     Lets all tunnels carry, always.
     """
 
-    width = 1 << 30
+    most = 1 << 30
 
     def __init__(self, now: float) -> None:
         self.resets = 0
@@ -66,14 +66,14 @@ class WideWidth:
         """
         Change nothing.
         """
-        return self.width
+        return self.most
 
     def reset(self) -> int:
         """
         Change nothing.
         """
         self.resets += 1
-        return self.width
+        return self.most
 
     def forget(self, tunnel: object) -> None:
         """
@@ -917,15 +917,15 @@ class NarrowSessionTests(SynchronousTestCase):
         """
         The tunnels have had nothing to take meanwhile.
         """
-        width: Any = self.session.outbound._parallelism
-        width.width = 1
+        parallelism: Any = self.session.outbound._parallelism
+        parallelism.most = 1
         self.tunnels[0].makeRoom(2)
         self.clock.advance(10 * STANDSTILL_SECONDS)
         self.send(2, 3)
         self.clock.advance(JUDGE_SECONDS)
         self.send(4)
         self.assertEqual(self.sent(), [])
-        self.assertEqual(width.resets, 0)
+        self.assertEqual(parallelism.resets, 0)
 
     def test_smallDatagramsGoThroughATunnelThatIsAtRest(self) -> None:
         """
@@ -950,10 +950,10 @@ class NarrowSessionTests(SynchronousTestCase):
         """
         While those that did take nothing.
         """
-        width: Any = self.session.outbound._parallelism
+        parallelism: Any = self.session.outbound._parallelism
         self.clock.advance(STANDSTILL_SECONDS + JUDGE_SECONDS)
         self.send(2)
-        self.assertEqual(width.resets, 1)
+        self.assertEqual(parallelism.resets, 1)
 
 
 class SessionStatisticsTests(TimerTestCase):
@@ -975,7 +975,7 @@ class SessionStatisticsTests(TimerTestCase):
                 bytesIn=0,
                 lastActive=100.0,
                 links=0,
-                parallelism=FIRST_WIDTH,
+                parallelism=FIRST_PARALLELISM,
                 backlogBytes=0,
                 againBytes=0,
                 roundTrip=0.0,

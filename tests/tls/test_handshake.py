@@ -967,9 +967,9 @@ class VerifyPeerTests(SynchronousTestCase):
         """
         connection = self.connection(vetting.Requirements("server"))
         self.assertIs(self.step(connection, 0, 0), True)
-        self.assertIs(connection._vetted, True)
+        self.assertIs(connection._verified, True)
         self.assertIs(self.step(connection, 26, 1), False)
-        self.assertIs(connection._vetted, False)
+        self.assertIs(connection._verified, False)
         self.assertIs(self.step(connection, 26, 0), False)
         self.assertEqual(connection.refusal, "issuer's certificate 'CN=leaf' refused: invalid purpose")
 
@@ -984,4 +984,4 @@ class VerifyPeerTests(SynchronousTestCase):
         ):
             connection = self.connection(demands)
             self.assertIs(self.step(connection, error, depth), True)
-            self.assertIs(connection._vetted, False)
+            self.assertIs(connection._verified, False)

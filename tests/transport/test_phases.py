@@ -14,34 +14,42 @@ from tests.doubles.preambles import ProxyHeader
 from tests.doubles.reactors import MemoryReactor
 from tests.doubles.sockets import Diarist, FakeSocket, FakeTls, accept
 from uotp.boundaries import Security
-from uotp.transport.phases import CARRYING, EARLY, NEXT_PHASE, Event, Phase
+from uotp.transport.phases import CARRYING, EARLY, STREAM_PHASES, StreamEvent, StreamPhase
 from uotp.transport.tls import TlsStream
 
 EXPECTED = {
-    Phase.PREAMBLE: {Event.PREAMBLE_OVER: Phase.HANDSHAKE, Event.END: Phase.ENDED},
-    Phase.HANDSHAKE: {Event.SECURED: Phase.OPEN, Event.REFUSAL: Phase.REFUSED, Event.END: Phase.ENDED},
-    Phase.OPEN: {
-        Event.ANSWER_WAITS: Phase.ANSWERING,
-        Event.MESSAGE_UNFINISHED: Phase.AWAITING,
-        Event.GOODBYE: Phase.CLOSING,
-        Event.END: Phase.ENDED,
+    StreamPhase.PREAMBLE: {StreamEvent.PREAMBLE_OVER: StreamPhase.HANDSHAKE, StreamEvent.END: StreamPhase.ENDED},
+    StreamPhase.HANDSHAKE: {
+        StreamEvent.SECURED: StreamPhase.OPEN,
+        StreamEvent.REFUSAL: StreamPhase.REFUSED,
+        StreamEvent.END: StreamPhase.ENDED,
     },
-    Phase.ANSWERING: {Event.GOES_ON: Phase.OPEN, Event.GOODBYE: Phase.CLOSING, Event.END: Phase.ENDED},
-    Phase.AWAITING: {Event.GOES_ON: Phase.OPEN, Event.END: Phase.ENDED},
-    Phase.REFUSED: {Event.END: Phase.ENDED},
-    Phase.CLOSING: {Event.END: Phase.ENDED},
-    Phase.ENDED: {},
+    StreamPhase.OPEN: {
+        StreamEvent.ANSWER_WAITS: StreamPhase.ANSWERING,
+        StreamEvent.MESSAGE_UNFINISHED: StreamPhase.AWAITING,
+        StreamEvent.GOODBYE: StreamPhase.CLOSING,
+        StreamEvent.END: StreamPhase.ENDED,
+    },
+    StreamPhase.ANSWERING: {
+        StreamEvent.GOES_ON: StreamPhase.OPEN,
+        StreamEvent.GOODBYE: StreamPhase.CLOSING,
+        StreamEvent.END: StreamPhase.ENDED,
+    },
+    StreamPhase.AWAITING: {StreamEvent.GOES_ON: StreamPhase.OPEN, StreamEvent.END: StreamPhase.ENDED},
+    StreamPhase.REFUSED: {StreamEvent.END: StreamPhase.ENDED},
+    StreamPhase.CLOSING: {StreamEvent.END: StreamPhase.ENDED},
+    StreamPhase.ENDED: {},
 }
 
 AFTER_CLOSE = {
-    Phase.PREAMBLE: Phase.ENDED,
-    Phase.HANDSHAKE: Phase.ENDED,
-    Phase.OPEN: Phase.CLOSING,
-    Phase.ANSWERING: Phase.CLOSING,
-    Phase.AWAITING: Phase.AWAITING,  # what is written goes first
-    Phase.REFUSED: Phase.ENDED,
-    Phase.CLOSING: Phase.CLOSING,
-    Phase.ENDED: Phase.ENDED,
+    StreamPhase.PREAMBLE: StreamPhase.ENDED,
+    StreamPhase.HANDSHAKE: StreamPhase.ENDED,
+    StreamPhase.OPEN: StreamPhase.CLOSING,
+    StreamPhase.ANSWERING: StreamPhase.CLOSING,
+    StreamPhase.AWAITING: StreamPhase.AWAITING,  # what is written goes first
+    StreamPhase.REFUSED: StreamPhase.ENDED,
+    StreamPhase.CLOSING: StreamPhase.CLOSING,
+    StreamPhase.ENDED: StreamPhase.ENDED,
 }
 
 
@@ -50,27 +58,27 @@ class PhaseTests(SynchronousTestCase):
     A stream with TLS that was accepted.
     """
 
-    def reach(self, phase: Phase) -> Any:
+    def reach(self, phase: StreamPhase) -> Any:
         """
         @return: a stream in this phase, brought there by what happens to it.
         """
         self.reactor = MemoryReactor()
         self.socket, self.tls, self.diary = FakeSocket(), FakeTls(), Diarist()
         refusal = SSL.Error([("SSL routines", "", "tlsv1 alert unknown ca")])
-        self.tls.handshake = deque([refusal] if phase is Phase.REFUSED else [None])
-        preamble = ProxyHeader if phase is Phase.PREAMBLE else None
+        self.tls.handshake = deque([refusal] if phase is StreamPhase.REFUSED else [None])
+        preamble = ProxyHeader if phase is StreamPhase.PREAMBLE else None
         stream = accept(self.reactor, self.diary, self.socket, self.tls, preamble)
         if phase not in EARLY:
             self.reactor.happen(stream, read=True)
-        if phase is Phase.ANSWERING:
+        if phase is StreamPhase.ANSWERING:
             self.tls.coming.append(SSL.WantWriteError())
             self.reactor.happen(stream, read=True)
-        elif phase is Phase.AWAITING:
+        elif phase is StreamPhase.AWAITING:
             self.tls.failure = SSL.WantReadError()
             stream.write(b"waits")
-        elif phase is Phase.CLOSING:
+        elif phase is StreamPhase.CLOSING:
             stream.close()
-        elif phase is Phase.ENDED:
+        elif phase is StreamPhase.ENDED:
             stream.abort()
         self.assertIs(stream.phase, phase)
         return stream
@@ -81,7 +89,7 @@ class PhaseTests(SynchronousTestCase):
         """
         stream.abort()
         self.reactor.advance(0)
-        self.assertEqual((self.diary.says.count("lost"), stream.phase), (1, Phase.ENDED))
+        self.assertEqual((self.diary.says.count("lost"), stream.phase), (1, StreamPhase.ENDED))
         self.assertEqual((self.reactor.readers, self.reactor.writers), (set(), set()))
 
     def test_everyEventInEveryPhaseLeadsWhereTheTableSays(self) -> None:
@@ -89,15 +97,15 @@ class PhaseTests(SynchronousTestCase):
         An event that comes out of turn changes nothing; and who reads and writes is what
         the phase asks for.
         """
-        for phase in Phase:
-            for event in Event:
+        for phase in StreamPhase:
+            for event in StreamEvent:
                 stream = self.reach(phase)
                 before = vars(stream).get("doRead")
                 expected = EXPECTED[phase].get(event, phase)
                 self.assertEqual(stream._advance(event), expected is not phase)
                 self.assertEqual((phase, event, stream.phase), (phase, event, expected))
                 ways = TlsStream.WAYS.get(expected, ("doRead", "doWrite"))
-                if phase is Phase.ENDED:
+                if phase is StreamPhase.ENDED:
                     self.assertIs(vars(stream).get("doRead"), before, "what Twisted has put there stays")
                 else:
                     self.assertEqual((stream.doRead.__name__, stream.doWrite.__name__), ways)
@@ -107,7 +115,7 @@ class PhaseTests(SynchronousTestCase):
         """
         Nothing is asked or looked up on the way of a lone datagram, and nothing kept.
         """
-        stream = self.reach(Phase.OPEN)
+        stream = self.reach(StreamPhase.OPEN)
         self.assertFalse({"doRead", "doWrite", "write"} & set(vars(stream)))
         self.end(stream)
 
@@ -115,30 +123,30 @@ class PhaseTests(SynchronousTestCase):
         """
         Each can be reached, but the first, and left, but the last.
         """
-        self.assertEqual({before for before, _ in NEXT_PHASE}, set(Phase) - {Phase.ENDED})
-        self.assertEqual(set(NEXT_PHASE.values()), set(Phase) - {Phase.PREAMBLE})
-        self.assertEqual({event for _, event in NEXT_PHASE}, set(Event))
+        self.assertEqual({before for before, _ in STREAM_PHASES}, set(StreamPhase) - {StreamPhase.ENDED})
+        self.assertEqual(set(STREAM_PHASES.values()), set(StreamPhase) - {StreamPhase.PREAMBLE})
+        self.assertEqual({event for _, event in STREAM_PHASES}, set(StreamEvent))
 
     def test_whatIsWrittenIsSentOrWaitsOrIsDropped(self) -> None:
         """
         Sent where the stream is open; it waits where that will be; and is dropped
         otherwise.
         """
-        for phase in Phase:
+        for phase in StreamPhase:
             stream = self.reach(phase)
             before = stream.queuedBytes()
             stream.write(b"some")
             waits = stream.queuedBytes() - before
-            self.assertEqual((phase, self.tls.taken), (phase, b"some" if phase is Phase.OPEN else b""))
-            self.assertEqual((phase, waits), (phase, 4 if phase in (CARRYING | EARLY) - {Phase.OPEN} else 0))
-            self.assertEqual("pause" in self.diary.says, bool(stream.queuedBytes()) or phase is Phase.ANSWERING)
+            self.assertEqual((phase, self.tls.taken), (phase, b"some" if phase is StreamPhase.OPEN else b""))
+            self.assertEqual((phase, waits), (phase, 4 if phase in (CARRYING | EARLY) - {StreamPhase.OPEN} else 0))
+            self.assertEqual("pause" in self.diary.says, bool(stream.queuedBytes()) or phase is StreamPhase.ANSWERING)
             self.end(stream)
 
     def test_whatWaitsForTheHandshakeGoesFirst(self) -> None:
         """
         And whoever was paused goes on when it has.
         """
-        stream = self.reach(Phase.HANDSHAKE)
+        stream = self.reach(StreamPhase.HANDSHAKE)
         stream.write(b"early")
         self.assertEqual(self.diary.says, ["made", "pause"])
         self.reactor.happen(stream, read=True)
@@ -154,12 +162,12 @@ class PhaseTests(SynchronousTestCase):
         """
         What has no goodbye to say is aborted; closing twice is closing once.
         """
-        for phase in Phase:
+        for phase in StreamPhase:
             stream = self.reach(phase)
             for _ in range(2):
                 stream.close()
                 self.assertEqual((phase, stream.phase), (phase, AFTER_CLOSE[phase]))
-            self.assertEqual((phase, self.tls.goodbyes), (phase, int(AFTER_CLOSE[phase] is Phase.CLOSING)))
+            self.assertEqual((phase, self.tls.goodbyes), (phase, int(AFTER_CLOSE[phase] is StreamPhase.CLOSING)))
             stream.write(b"late")
             self.assertNotIn(b"late", self.tls.taken)
             self.end(stream)
@@ -168,7 +176,7 @@ class PhaseTests(SynchronousTestCase):
         """
         Otherwise the peer's goodbye, or its end, would never be seen.
         """
-        stream = self.reach(Phase.ANSWERING)
+        stream = self.reach(StreamPhase.ANSWERING)
         self.assertNotIn(stream, self.reactor.readers)
         stream.close()
         self.assertIn(stream, self.reactor.readers)
@@ -180,21 +188,21 @@ class PhaseTests(SynchronousTestCase):
         """
         Ends it, once, however often.
         """
-        for phase in Phase:
+        for phase in StreamPhase:
             stream = self.reach(phase)
             stream.abort()
             stream.abort()
-            self.assertIs(stream.phase, Phase.ENDED)
+            self.assertIs(stream.phase, StreamPhase.ENDED)
             self.end(stream)
 
     def test_answerThatWaitsAfterTheGoodbyeDoesNotStopTheReading(self) -> None:
         """
         Nobody writes it any more, and the peer's end has to be seen.
         """
-        stream = self.reach(Phase.CLOSING)
+        stream = self.reach(StreamPhase.CLOSING)
         self.tls.coming.append(SSL.WantWriteError())
         self.reactor.happen(stream, read=True)
-        self.assertEqual((stream.phase, stream in self.reactor.readers), (Phase.CLOSING, True))
+        self.assertEqual((stream.phase, stream in self.reactor.readers), (StreamPhase.CLOSING, True))
         self.end(stream)
 
     # What TLS has found out.
@@ -205,9 +213,9 @@ class PhaseTests(SynchronousTestCase):
         has lost a connection may ask.
         """
         known = Security(b"uotp/2", b"the peer's")
-        for phase in Phase:
+        for phase in StreamPhase:
             stream = self.reach(phase)
-            secured = phase not in EARLY and phase is not Phase.REFUSED
+            secured = phase not in EARLY and phase is not StreamPhase.REFUSED
             for _ in range(2):
                 self.assertEqual(
                     (phase, stream.security._replace(refusal=None)), (phase, known if secured else Security())
@@ -218,7 +226,7 @@ class PhaseTests(SynchronousTestCase):
         """
         OpenSSL has an empty name for that.
         """
-        stream = self.reach(Phase.HANDSHAKE)
+        stream = self.reach(StreamPhase.HANDSHAKE)
         self.tls.alpn = b""
         self.reactor.happen(stream, read=True)
         self.assertIsNone(stream.security.protocol)
@@ -229,7 +237,7 @@ class PhaseTests(SynchronousTestCase):
         Whoever gives up meanwhile can say why; and so can whoever is told of the end.
         """
         words = "the peer refused our certificate: unknown CA"
-        stream = self.reach(Phase.REFUSED)
+        stream = self.reach(StreamPhase.REFUSED)
         self.assertEqual(stream.security.refusal, words)
         self.end(stream)
         self.assertEqual((self.diary.refusal, stream.security.refusal), (words, words))
@@ -238,11 +246,13 @@ class PhaseTests(SynchronousTestCase):
         """
         The kernel takes nothing: the handshake has not failed yet.
         """
-        stream = self.reach(Phase.HANDSHAKE)
+        stream = self.reach(StreamPhase.HANDSHAKE)
         self.tls.handshake = deque([SSL.WantWriteError()])
         self.tls.refusal = "unknown issuer 'CN=Stranger CA'"
         self.reactor.happen(stream, read=True)
-        self.assertEqual((stream.phase, stream.security.refusal), (Phase.HANDSHAKE, "unknown issuer 'CN=Stranger CA'"))
+        self.assertEqual(
+            (stream.phase, stream.security.refusal), (StreamPhase.HANDSHAKE, "unknown issuer 'CN=Stranger CA'")
+        )
         self.end(stream)
         self.assertEqual(stream.security.refusal, "unknown issuer 'CN=Stranger CA'")
 
@@ -250,7 +260,7 @@ class PhaseTests(SynchronousTestCase):
         """
         Nor is an abort.
         """
-        for phase in (Phase.OPEN, Phase.CLOSING):
+        for phase in (StreamPhase.OPEN, StreamPhase.CLOSING):
             stream = self.reach(phase)
             self.end(stream)
             self.assertIsNone(stream.security.refusal)

@@ -20,7 +20,7 @@ from tests.doubles.reactors import MemoryReactor
 from tests.doubles.sockets import PEER, Diarist, FakeSocket, FakeTls, accept, broken
 from uotp.errors import PeerError
 from uotp.transport.dialer import connectTunnel
-from uotp.transport.phases import Phase
+from uotp.transport.phases import StreamPhase
 from uotp.transport.tcp import DialledTcpStream
 from uotp.transport.tls import DialledTlsStream
 
@@ -108,11 +108,11 @@ class DialledPreambleTests(_PreambleTestCase):
         What stands behind the answer in the same segment is the stream's.
         """
         self.dial(ProxyRequest)
-        self.assertEqual((self.diary.says, self.stream.phase), (["made"], Phase.PREAMBLE))
+        self.assertEqual((self.diary.says, self.stream.phase), (["made"], StreamPhase.PREAMBLE))
         self.happens(write=True)
         self.assertEqual((self.socket.taken, self.watched()), (REQUEST, (True, False)))
         self.comes(ANSWER + b"at once")
-        self.assertEqual((self.stream.phase, self.diary.heard), (Phase.OPEN, []))
+        self.assertEqual((self.stream.phase, self.diary.heard), (StreamPhase.OPEN, []))
         self.happens(read=True)
         self.assertEqual(self.diary.heard, [b"at once"])
         self.stream.write(b"we too")
@@ -137,9 +137,9 @@ class DialledPreambleTests(_PreambleTestCase):
         self.dial(ProxyRequest)
         self.happens(write=True)
         for byte in ANSWER:
-            self.assertIs(self.stream.phase, Phase.PREAMBLE)
+            self.assertIs(self.stream.phase, StreamPhase.PREAMBLE)
             self.comes(bytes([byte]))
-        self.assertEqual((self.stream.phase, self.diary.heard, list(self.socket.coming)), (Phase.OPEN, [], []))
+        self.assertEqual((self.stream.phase, self.diary.heard, list(self.socket.coming)), (StreamPhase.OPEN, [], []))
 
     def test_requestGoesOutAsTheKernelTakesIt(self) -> None:
         """
@@ -180,7 +180,7 @@ class DialledPreambleTests(_PreambleTestCase):
         """
         self.dial(lambda: ProxyRequest(limit=len(ANSWER)))
         self.comes(ANSWER)
-        self.assertIs(self.stream.phase, Phase.OPEN)
+        self.assertIs(self.stream.phase, StreamPhase.OPEN)
 
     def test_endsOfTheConnectionAreEnds(self) -> None:
         """
@@ -211,10 +211,12 @@ class DialledPreambleTests(_PreambleTestCase):
         self.assertEqual(self.socket.taken, b"12")
         self.socket.room = 0
         self.comes(b"bstream")
-        self.assertEqual((self.stream.phase, self.watched()), (Phase.PREAMBLE, (False, True)))
+        self.assertEqual((self.stream.phase, self.watched()), (StreamPhase.PREAMBLE, (False, True)))
         self.socket.room = 100
         self.happens(write=True)
-        self.assertEqual((self.socket.taken, self.stream.phase, self.watched()), (b"123", Phase.OPEN, (True, False)))
+        self.assertEqual(
+            (self.socket.taken, self.stream.phase, self.watched()), (b"123", StreamPhase.OPEN, (True, False))
+        )
         self.happens(read=True)
         self.assertEqual(self.diary.heard, [b"stream"])
 
@@ -227,7 +229,7 @@ class DialledPreambleTests(_PreambleTestCase):
         self.happens(write=True)
         self.assertEqual((self.socket.taken, self.tls.steps), (REQUEST, 0))
         self.comes(ANSWER)
-        self.assertEqual((self.stream.phase, self.tls.steps, self.watched()), (Phase.HANDSHAKE, 0, (True, True)))
+        self.assertEqual((self.stream.phase, self.tls.steps, self.watched()), (StreamPhase.HANDSHAKE, 0, (True, True)))
         self.happens(write=True)
         self.assertEqual((self.diary.says, self.tls.side), (["made", "secured"], "client"))
 
@@ -281,7 +283,7 @@ class AcceptedPreambleTests(_PreambleTestCase):
         self.tls = FakeTls()
         self.accept(self.make)
         self.comes(HEADER + b"client's hello")
-        self.assertEqual((self.stream.phase, list(self.socket.coming)), (Phase.HANDSHAKE, [b"client's hello"]))
+        self.assertEqual((self.stream.phase, list(self.socket.coming)), (StreamPhase.HANDSHAKE, [b"client's hello"]))
         self.happens(read=True)
         self.assertEqual(self.diary.says, ["made", "secured"])
 
@@ -295,7 +297,7 @@ class AcceptedPreambleTests(_PreambleTestCase):
         self.accept(self.make)
         self.comes(HEADER)
         self.happens(read=True)
-        self.assertIs(self.stream.phase, Phase.REFUSED)
+        self.assertIs(self.stream.phase, StreamPhase.REFUSED)
         self.assertEqual(self.stream.security.refusal, "the peer does not speak TLS")
 
     def test_wakingForNothingChangesNothing(self) -> None:
@@ -304,4 +306,4 @@ class AcceptedPreambleTests(_PreambleTestCase):
         """
         self.accept(self.make)
         self.happens(read=True, write=True)
-        self.assertEqual((self.stream.phase, self.diary.says), (Phase.PREAMBLE, ["made"]))
+        self.assertEqual((self.stream.phase, self.diary.says), (StreamPhase.PREAMBLE, ["made"]))

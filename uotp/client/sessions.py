@@ -25,7 +25,7 @@ from uotp.train import Train, countOf
 from uotp.udp import TrainProtocol
 from uotp.wire import newSessionId, sessionName
 
-MAX_SESSIONS = 1024
+MAX_CLIENT_SESSIONS = 1024
 """How many sessions there may be; with one tunnel each they take some 70 MB."""
 
 NEW_PER_SECOND = 32.0
@@ -118,7 +118,7 @@ class SessionsBySource(TrainProtocol):
         drops: Drops,
         expire: float,
         whenPortLost: Callable[[str], None],
-        maxSessions: int = MAX_SESSIONS,
+        maxSessions: int = MAX_CLIENT_SESSIONS,
     ) -> None:
         """
         @param openSession: makes the session of a source, which is sent to by what is given.

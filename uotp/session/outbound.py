@@ -96,7 +96,7 @@ class Outbound:
         self._reinjection = Reinjection(now)
         self._stickiness = Stickiness(now)
         self._parallelism = Parallelism(now)
-        self._scheduler.narrow(self._parallelism.width)
+        self._scheduler.narrow(self._parallelism.most)
         self._standsSince = now
         self._portion = MIN_PORTION_BYTES
         self._given = 0  # bytes given to links since it was judged last
@@ -237,7 +237,7 @@ class Outbound:
         """
         How many links may carry at once under load, whether or not there are as many.
         """
-        return self._parallelism.width
+        return self._parallelism.most
 
     @property
     def backlogBytes(self) -> int:

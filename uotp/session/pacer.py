@@ -64,7 +64,7 @@ What waits is divided into parts of this size at most, so that the first soon fi
 A lone datagram may be longer, but is never more than a burst.
 """
 
-MAX_WAITING_BYTES = 2 * 1024 * 1024
+MAX_PACED_BYTES = 2 * 1024 * 1024
 """
 How much may wait: 80 ms of the least rate.  Where there is more, the oldest is handed on
 before its time; nothing is dropped here.
@@ -142,7 +142,7 @@ class Pacer:
         for size, part in partsOf(trains):
             self._queue.append((size, part))
             self.waiting += size
-        while self.waiting > MAX_WAITING_BYTES:
+        while self.waiting > MAX_PACED_BYTES:
             self._deliverNext()
         self._handOn()
 

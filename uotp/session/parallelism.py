@@ -44,7 +44,7 @@ For so long the round trip must have been short before the number is doubled: it
 short for a moment, too, whenever a queue has just been emptied.
 """
 
-FIRST_WIDTH = 2
+FIRST_PARALLELISM = 2
 """
 With how many a heavy load begins: few enough not to overflow the queue of a slow link
 at once, and in a second or two there can be eight.
@@ -53,7 +53,7 @@ at once, and in a second or two there can be eight.
 ADDING_SECONDS = 5.0
 """Between two times that one more is tried."""
 
-MAX_WIDTH = 256
+MAX_PARALLELISM = 256
 """As many tunnels as a session can have."""
 
 
@@ -61,14 +61,14 @@ class Parallelism:
     """
     Counts how many links of one session may carry at once.
 
-    @ivar width: how many may carry, whether or not there are as many.
+    @ivar most: how many may carry, whether or not there are as many.
     """
 
     def __init__(self, now: float) -> None:
         """
         @param now: monotonic seconds, as in L{judge}.
         """
-        self.width = FIRST_WIDTH
+        self.most = FIRST_PARALLELISM
         self._before: dict[Any, PathStats] = {}
         self._halveAt = self._addAt = self._longAt = now
 
@@ -99,18 +99,18 @@ class Parallelism:
                 self._judgeLong(links, now, isLossy=repeated > sent * REPEATED_SHARE)
             elif now - self._longAt >= SHORT_SECONDS:
                 self._longAt = now
-                self.width = min(2 * self.width, MAX_WIDTH)
-        return min(self.width, links)
+                self.most = min(2 * self.most, MAX_PARALLELISM)
+        return min(self.most, links)
 
     def _judgeLong(self, links: int, now: float, *, isLossy: bool) -> None:
         if isLossy:
             self._addAt = now + ADDING_SECONDS
             if now >= self._halveAt:
                 self._halveAt = now + HALVING_SECONDS
-                self.width = max(min(self.width, links) // 2, 1)
+                self.most = max(min(self.most, links) // 2, 1)
         elif now >= self._addAt:
             self._addAt = now + ADDING_SECONDS
-            self.width = min(self.width + 1, MAX_WIDTH)
+            self.most = min(self.most + 1, MAX_PARALLELISM)
 
     def forget(self, link: Any) -> None:
         """
@@ -122,7 +122,7 @@ class Parallelism:
         """
         Let all carry: those that did have come to a standstill.
 
-        @return: L{width}.
+        @return: L{most}.
         """
-        self.width = MAX_WIDTH
-        return self.width
+        self.most = MAX_PARALLELISM
+        return self.most

@@ -28,7 +28,7 @@ For so long, and for a round trip, a link must be seen to stand still: between t
 at the least.
 """
 
-MAX_WAITING_BYTES = 2 * 1024 * 1024
+MAX_AGAIN_BYTES = 2 * 1024 * 1024
 """What may wait to be sent again: of two links that have died together, or of many at rest."""
 
 AGAIN_WAIT_SECONDS = 0.3
@@ -89,7 +89,7 @@ class Reinjection:
         for arrival in link.takeUnacked():
             self._waiting.append((now + AGAIN_WAIT_SECONDS, arrival))
             self.bytes += costOf(arrival)
-        while self.bytes > MAX_WAITING_BYTES:
+        while self.bytes > MAX_AGAIN_BYTES:
             self._pop()
 
     def _pop(self) -> Arrival:

@@ -53,8 +53,8 @@ class Scheduler(Generic[T]):
             rest, and L{TROUBLED} or more while it retransmits.
         """
         self._costOf = costOf
-        self._row: list[T] = []  # the first of them carry, as many as the width says
-        self._width = 0  # no bound
+        self._row: list[T] = []  # the first of them carry, as many as the most says
+        self._most = 0  # no bound
         self._carrying: set[T] = set()
         self._free: dict[T, None] = {}
         self.current: T | None = None
@@ -101,18 +101,18 @@ class Scheduler(Generic[T]):
         if self.current is None:
             self.current = self._best(self._carrying)[0]
 
-    def narrow(self, width: int) -> None:
+    def narrow(self, most: int) -> None:
         """
         Fill no more tunnels than so many.
         """
-        if width != self._width:
-            self._width = width
+        if most != self._most:
+            self._most = most
             self._choose()
             if self.current not in self._carrying:
                 self.current = self._best(self._carrying)[0]
 
     def _choose(self) -> None:
-        self._carrying = set(self._row[: self._width or None])
+        self._carrying = set(self._row[: self._most or None])
 
     def spare(self) -> T | None:
         """

@@ -163,7 +163,7 @@ class ServerCredentials(_Credentials):
     ) -> None:
         self._choices = choices
         self._wire = wire
-        self._vetting = Requirements("client") if choices.cafile is not None else None
+        self._requirements = Requirements("client") if choices.cafile is not None else None
         super().__init__(now)
 
     def _load(self) -> tuple[SSL.Context, Ours | None]:
@@ -181,7 +181,7 @@ class ServerCredentials(_Credentials):
         """
         Whether not everybody is let in.
         """
-        return self._vetting is not None
+        return self._requirements is not None
 
     def connection(self, socket: Any = None) -> VerifyingConnection:
         """
@@ -190,7 +190,7 @@ class ServerCredentials(_Credentials):
         @param socket: what to speak through; L{None} for memory.
         @return: the connection.
         """
-        return VerifyingConnection(self._context, self._vetting, socket)
+        return VerifyingConnection(self._context, self._requirements, socket)
 
 
 class ClientCredentials(_Credentials):
@@ -258,11 +258,11 @@ class ClientCredentials(_Credentials):
         asked = self._serverName or _peerName(host, "the server")
         chain = choices.cafile is not None or not choices.pins
         named = (chain and choices.hostnameCheck) or self._serverName is not None
-        vetting = Requirements("server", chain=chain, name=asked if named else None, pins=tuple(choices.pins))
+        requirements = Requirements("server", chain=chain, name=asked if named else None, pins=tuple(choices.pins))
         indication = None if asked.isAddress else asked.text.encode("ascii")
 
         def create(socket: Any = None) -> VerifyingConnection:
-            connection = VerifyingConnection(self._context, vetting, socket)
+            connection = VerifyingConnection(self._context, requirements, socket)
             if indication is not None:
                 connection.set_tlsext_host_name(indication)
             return connection

@@ -160,18 +160,18 @@ class VerifyingConnection(SSL.Connection):
     it refused.
 
     @param context: one whose verify callback is L{verifyPeer}.
-    @param vetting: what is demanded; L{None} lets any peer in.
+    @param requirements: what is demanded; L{None} lets any peer in.
     @param socket: what to speak through; L{None} for memory.
     @ivar refusal: the first thing that was wrong with the peer, in words.
     """
 
-    def __init__(self, context: SSL.Context, vetting: Requirements | None, socket: Any = None) -> None:
+    def __init__(self, context: SSL.Context, requirements: Requirements | None, socket: Any = None) -> None:
         super().__init__(context, socket)
         if socket is not None:
             letOthersHaveTheirTurn(self)
         self.refusal: str | None = None
-        self._vetting = vetting
-        self._vetted = False
+        self._requirements = requirements
+        self._verified = False
 
     def do_handshake(self) -> None:
         """
@@ -181,7 +181,7 @@ class VerifyingConnection(SSL.Connection):
         @raise SSL.Error: as usual, and when the peer was not examined.
         """
         super().do_handshake()
-        if self._vetting is not None and not self._vetted:
+        if self._requirements is not None and not self._verified:
             self._refuse("the peer's certificate was not verified in this handshake")
             raise SSL.Error([("uotp", "", "peer not verified")])
 
@@ -203,7 +203,7 @@ class VerifyingConnection(SSL.Connection):
             self._refuse(objection)
             return False
         if ok and depth == 0:
-            self._vetted = True
+            self._verified = True
         return True
 
     def peerPin(self) -> bytes | None:
@@ -226,17 +226,17 @@ class VerifyingConnection(SSL.Connection):
         return errorWords(error, self) if isinstance(error, SSL.Error) else None
 
     def _objection(self, certificate: x509.Certificate, error: int, depth: int, *, ok: bool) -> str | None:
-        vetting = self._vetting
-        if vetting is None:
+        requirements = self._requirements
+        if requirements is None:
             return "nothing is known about who may connect"
         if not ok:
             # For a pin alone OpenSSL's objections do not count; it comes to the
             # leaf once more, without one.
-            return verificationWords(error, depth, certificate, vetting.peer) if vetting.chain else None
-        return vetting.objection(certificate) if depth == 0 else None
+            return verificationWords(error, depth, certificate, requirements.peer) if requirements.chain else None
+        return requirements.objection(certificate) if depth == 0 else None
 
     def _refuse(self, words: str) -> None:
-        self._vetted = False
+        self._verified = False
         if self.refusal is None:
             self.refusal = words
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import Enum, auto
 
 
-class Phase(Enum):
+class StreamPhase(Enum):
     """
     Where in its life a stream is.  A plain one passes HANDSHAKE at once, and knows
     neither ANSWERING, nor AWAITING, nor REFUSED.
@@ -31,7 +31,7 @@ class Phase(Enum):
     ENDED = auto()
 
 
-class Event(Enum):
+class StreamEvent(Enum):
     """
     What can happen to a stream.
     """
@@ -46,28 +46,28 @@ class Event(Enum):
     END = auto()
 
 
-NEXT_PHASE: dict[tuple[Phase, Event], Phase] = {
-    (Phase.PREAMBLE, Event.PREAMBLE_OVER): Phase.HANDSHAKE,
-    (Phase.PREAMBLE, Event.END): Phase.ENDED,
-    (Phase.HANDSHAKE, Event.SECURED): Phase.OPEN,
-    (Phase.HANDSHAKE, Event.REFUSAL): Phase.REFUSED,
-    (Phase.HANDSHAKE, Event.END): Phase.ENDED,
-    (Phase.OPEN, Event.ANSWER_WAITS): Phase.ANSWERING,
-    (Phase.OPEN, Event.MESSAGE_UNFINISHED): Phase.AWAITING,
-    (Phase.OPEN, Event.GOODBYE): Phase.CLOSING,
-    (Phase.OPEN, Event.END): Phase.ENDED,
-    (Phase.ANSWERING, Event.GOES_ON): Phase.OPEN,
-    (Phase.ANSWERING, Event.GOODBYE): Phase.CLOSING,
-    (Phase.ANSWERING, Event.END): Phase.ENDED,
-    (Phase.AWAITING, Event.GOES_ON): Phase.OPEN,
-    (Phase.AWAITING, Event.END): Phase.ENDED,
-    (Phase.REFUSED, Event.END): Phase.ENDED,
-    (Phase.CLOSING, Event.END): Phase.ENDED,
+STREAM_PHASES: dict[tuple[StreamPhase, StreamEvent], StreamPhase] = {
+    (StreamPhase.PREAMBLE, StreamEvent.PREAMBLE_OVER): StreamPhase.HANDSHAKE,
+    (StreamPhase.PREAMBLE, StreamEvent.END): StreamPhase.ENDED,
+    (StreamPhase.HANDSHAKE, StreamEvent.SECURED): StreamPhase.OPEN,
+    (StreamPhase.HANDSHAKE, StreamEvent.REFUSAL): StreamPhase.REFUSED,
+    (StreamPhase.HANDSHAKE, StreamEvent.END): StreamPhase.ENDED,
+    (StreamPhase.OPEN, StreamEvent.ANSWER_WAITS): StreamPhase.ANSWERING,
+    (StreamPhase.OPEN, StreamEvent.MESSAGE_UNFINISHED): StreamPhase.AWAITING,
+    (StreamPhase.OPEN, StreamEvent.GOODBYE): StreamPhase.CLOSING,
+    (StreamPhase.OPEN, StreamEvent.END): StreamPhase.ENDED,
+    (StreamPhase.ANSWERING, StreamEvent.GOES_ON): StreamPhase.OPEN,
+    (StreamPhase.ANSWERING, StreamEvent.GOODBYE): StreamPhase.CLOSING,
+    (StreamPhase.ANSWERING, StreamEvent.END): StreamPhase.ENDED,
+    (StreamPhase.AWAITING, StreamEvent.GOES_ON): StreamPhase.OPEN,
+    (StreamPhase.AWAITING, StreamEvent.END): StreamPhase.ENDED,
+    (StreamPhase.REFUSED, StreamEvent.END): StreamPhase.ENDED,
+    (StreamPhase.CLOSING, StreamEvent.END): StreamPhase.ENDED,
 }
 """What each event leads to.  A pair that is not here changes nothing."""
 
-CARRYING = frozenset({Phase.OPEN, Phase.ANSWERING, Phase.AWAITING})
+CARRYING = frozenset({StreamPhase.OPEN, StreamPhase.ANSWERING, StreamPhase.AWAITING})
 """Where what is written has a place to go, and what waits is sent before a close."""
 
-EARLY = frozenset({Phase.PREAMBLE, Phase.HANDSHAKE})
+EARLY = frozenset({StreamPhase.PREAMBLE, StreamPhase.HANDSHAKE})
 """Where what is written waits for the stream to be open."""

@@ -6,7 +6,7 @@ stream that holds anything is one that the kernel takes no more from:
 C{pauseProducing} comes with the first byte that has to wait.
 
 What a stream does when the reactor calls depends on its phase
-(L{uotp.transport.phases.NEXT_PHASE}).  The class has what an open one does, and finds
+(L{uotp.transport.phases.STREAM_PHASES}).  The class has what an open one does, and finds
 nothing to ask on its way; any other phase puts its own methods in front of those.
 """
 
@@ -31,7 +31,7 @@ from uotp.net import (
     unacknowledgedBytes,
 )
 from uotp.path import PathStats
-from uotp.transport.phases import CARRYING, EARLY, NEXT_PHASE, Event, Phase
+from uotp.transport.phases import CARRYING, EARLY, STREAM_PHASES, StreamEvent, StreamPhase
 from uotp.transport.preamble import Preamble, PreambleExchange
 
 READ_BYTES = 64 * 1024
@@ -40,7 +40,7 @@ READ_BYTES = 64 * 1024
 TROUBLE_BYTES = 2
 """Of C{struct tcp_info}: the second byte is the state of congestion control, 0 when nothing is amiss."""
 
-OPEN = Phase.OPEN
+OPEN = StreamPhase.OPEN
 
 
 class TcpStream(tcp.Connection):
@@ -57,8 +57,8 @@ class TcpStream(tcp.Connection):
     bufferSize = 0  # so that a producer is paused as soon as anything waits
     protocol: Any
     makePreamble: Callable[[], Preamble] | None = None
-    WAYS: Mapping[Phase, tuple[str, str]] = {Phase.PREAMBLE: ("_exchangePreamble", "_exchangePreamble")}
-    phase = Phase.PREAMBLE
+    WAYS: Mapping[StreamPhase, tuple[str, str]] = {StreamPhase.PREAMBLE: ("_exchangePreamble", "_exchangePreamble")}
+    phase = StreamPhase.PREAMBLE
     _exchange: PreambleExchange | None = None
     _failure: Failure | None = None
 
@@ -71,11 +71,11 @@ class TcpStream(tcp.Connection):
 
     # The life of the stream.
 
-    def _advance(self, event: Event) -> bool:
+    def _advance(self, event: StreamEvent) -> bool:
         """
         @return: whether the event changed the phase.
         """
-        after = NEXT_PHASE.get((self.phase, event))
+        after = STREAM_PHASES.get((self.phase, event))
         if after is None:
             return False
         self.phase = after
@@ -107,14 +107,14 @@ class TcpStream(tcp.Connection):
         """
         What comes before TLS is over.
         """
-        self._advance(Event.PREAMBLE_OVER)
+        self._advance(StreamEvent.PREAMBLE_OVER)
         self._secured()
 
     def _secured(self) -> None:
         """
         The stream is open, for what was written meanwhile as well.
         """
-        self._advance(Event.SECURED)
+        self._advance(StreamEvent.SECURED)
         if self.dataBuffer or self._tempDataLen:
             self.startWriting()
 
@@ -234,18 +234,18 @@ class TcpStream(tcp.Connection):
         if self.phase in CARRYING:
             self.unregisterProducer()
             self._leave()
-        elif self.phase is not Phase.CLOSING:
+        elif self.phase is not StreamPhase.CLOSING:
             self.abort()
 
     def _leave(self) -> None:
         super().loseConnection()
-        self._advance(Event.GOODBYE)
+        self._advance(StreamEvent.GOODBYE)
 
     def abort(self) -> None:
         """
         Close now, and drop what is written.
         """
-        self._advance(Event.END)
+        self._advance(StreamEvent.END)
         super().abortConnection()
 
     def loseConnection(self) -> None:
@@ -264,7 +264,7 @@ class TcpStream(tcp.Connection):
         """
         The connection is gone.
         """
-        self._advance(Event.END)
+        self._advance(StreamEvent.END)
         failure, self._failure = self._failure or reason, None
         super().connectionLost(failure)
 

@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 
 from uotp.boundaries import Security, Stream
 from uotp.net import TunnelSocketOptions
-from uotp.transport.phases import Event, Phase
+from uotp.transport.phases import StreamEvent, StreamPhase
 from uotp.transport.tcp import OPEN, READ_BYTES, AcceptedTcpStream, DialledTcpStream, TcpStream, cleaned
 
 RECORD_BYTES = 16384
@@ -95,12 +95,12 @@ class TlsStream(TcpStream):
     """
 
     tls: TlsConnection
-    WAYS: Mapping[Phase, tuple[str, str]] = {
+    WAYS: Mapping[StreamPhase, tuple[str, str]] = {
         **TcpStream.WAYS,
-        Phase.HANDSHAKE: ("_shakeHands", "_shakeHands"),
-        Phase.ANSWERING: ("_answer", "_answer"),
-        Phase.AWAITING: ("_readOn", "_waitToRead"),
-        Phase.REFUSED: ("_discard", "_waitToRead"),
+        StreamPhase.HANDSHAKE: ("_shakeHands", "_shakeHands"),
+        StreamPhase.ANSWERING: ("_answer", "_answer"),
+        StreamPhase.AWAITING: ("_readOn", "_waitToRead"),
+        StreamPhase.REFUSED: ("_discard", "_waitToRead"),
     }
     _security = Security()
 
@@ -118,7 +118,7 @@ class TlsStream(TcpStream):
     # The handshake.
 
     def _beginHandshake(self) -> None:
-        self._advance(Event.PREAMBLE_OVER)
+        self._advance(StreamEvent.PREAMBLE_OVER)
 
     def _shakeHands(self) -> Any:
         try:
@@ -148,7 +148,7 @@ class TlsStream(TcpStream):
         end = self._fail(error)
         if self._failure is None:
             return end
-        self._advance(Event.REFUSAL)
+        self._advance(StreamEvent.REFUSAL)
         self.startReading()
         self.stopWriting()
         return self._shutDown()
@@ -221,7 +221,7 @@ class TlsStream(TcpStream):
         The peer has asked TLS for new keys and does not read the answer: read no
         more either, and count as full, so that one who goes on like this is found.
         """
-        if not self._advance(Event.ANSWER_WAITS):
+        if not self._advance(StreamEvent.ANSWER_WAITS):
             return
         self.stopReading()
         self.startWriting()
@@ -234,16 +234,16 @@ class TlsStream(TcpStream):
         """
         There is room: answer, read, and go on with what waits.
         """
-        self._advance(Event.GOES_ON)
+        self._advance(StreamEvent.GOES_ON)
         self.startReading()
         end = self.doRead()
-        return end if end or self.phase is Phase.ANSWERING else self.doWrite()
+        return end if end or self.phase is StreamPhase.ANSWERING else self.doWrite()
 
     def _readOn(self) -> Any:
         """
         Something has come, with which it may be possible to write.
         """
-        self._advance(Event.GOES_ON)
+        self._advance(StreamEvent.GOES_ON)
         self.startWriting()
         return self.doRead()
 
@@ -305,7 +305,7 @@ class TlsStream(TcpStream):
         if isinstance(error, SSL.WantWriteError):
             return None
         if isinstance(error, SSL.WantReadError):
-            self._advance(Event.MESSAGE_UNFINISHED)
+            self._advance(StreamEvent.MESSAGE_UNFINISHED)
             return None
         return self._fail(error)
 
@@ -316,7 +316,7 @@ class TlsStream(TcpStream):
         end = super().doWrite()
         if end:
             return end
-        if self.phase is Phase.AWAITING:
+        if self.phase is StreamPhase.AWAITING:
             self.stopWriting()
         elif self.disconnecting and not self.dataBuffer and not self._tempDataLen:
             return self._sayGoodbye()
@@ -339,8 +339,8 @@ class TlsStream(TcpStream):
             self._sayGoodbye()
 
     def _sayGoodbye(self) -> Any:
-        isDeaf = self.phase is Phase.ANSWERING
-        if not self._advance(Event.GOODBYE):
+        isDeaf = self.phase is StreamPhase.ANSWERING
+        if not self._advance(StreamEvent.GOODBYE):
             return None
         if isDeaf:
             self.startReading()

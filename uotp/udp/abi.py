@@ -45,7 +45,7 @@ recvmmsg: Recvmmsg = ffi.dlopen(None).recvmmsg  # raises AttributeError where th
 
 WORD_BYTES = ffi.sizeof("size_t")
 INT_BYTES = ffi.sizeof("int")
-HEADER_BYTES = ffi.sizeof("struct mmsghdr")
+MMSGHDR_BYTES = ffi.sizeof("struct mmsghdr")
 VECTOR_BYTES = ffi.sizeof("struct iovec")
 CONTROL_BYTES = socket.CMSG_SPACE(INT_BYTES)
 NAME_BYTES: dict[int, int] = {socket.AF_INET: 16, socket.AF_INET6: 28}

@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IListeningPort, ISystemHandle
 from uotp.boundaries import Address, DatagramReceiver
 from uotp.udp.base import PortContext, SocketPort
 
-MAX_DATAGRAM_BYTES = 65536
+MAX_PACKET_BYTES = 65536
 """More than any datagram has: what is longer than Twisted is told (8192) it cuts without a word."""
 
 
@@ -41,7 +41,7 @@ def openTwistedPort(context: PortContext, bindAddress: Address, protocol: Datagr
     host, number = bindAddress[:2]
     reactor = context.reactor
     try:
-        port: IListeningPort = reactor.listenUDP(number, protocol, interface=host, maxPacketSize=MAX_DATAGRAM_BYTES)
+        port: IListeningPort = reactor.listenUDP(number, protocol, interface=host, maxPacketSize=MAX_PACKET_BYTES)
     except CannotListenError as error:
         raise error.socketError from error
     if ISystemHandle.providedBy(port):

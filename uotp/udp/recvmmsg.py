@@ -16,7 +16,7 @@ from uotp.train import MAX_TRAIN_BYTES, Train, couple
 from uotp.udp.abi import (
     CONTROL_BYTES,
     CUT_OFF,
-    HEADER_BYTES,
+    MMSGHDR_BYTES,
     NAME_BYTES,
     WITHOUT_WAITING,
     Recvmmsg,
@@ -61,16 +61,16 @@ class BatchReceiver:
         self._names = ffi.buffer(self._nameData)
         self._fresh = bytes(self._header)
         offset = ffi.offsetof("struct mmsghdr", "msg_len")
-        self._lengths = ints(self._header, offset, HEADER_BYTES)
-        self._flags = ints(self._header, ffi.offsetof("struct msghdr", "msg_flags"), HEADER_BYTES)
+        self._lengths = ints(self._header, offset, MMSGHDR_BYTES)
+        self._flags = ints(self._header, ffi.offsetof("struct msghdr", "msg_flags"), MMSGHDR_BYTES)
         control = ffi.offsetof("struct msghdr", "msg_controllen")
-        self._controls = words(self._header, control, HEADER_BYTES)
+        self._controls = words(self._header, control, MMSGHDR_BYTES)
         controls = ffi.buffer(self._controlData)
         self._segments = ints(controls, ffi.offsetof("struct control", "segment"), CONTROL_BYTES)
         # What the headers of a batch say in which each message is as long as its slot:
         self._uniform = bytearray(self._fresh)
-        words(self._uniform, control, HEADER_BYTES)[:] = array("L", [0]) * MAX_MESSAGES
-        self._uniformLengths = ints(self._uniform, offset, HEADER_BYTES)
+        words(self._uniform, control, MMSGHDR_BYTES)[:] = array("L", [0]) * MAX_MESSAGES
+        self._uniformLengths = ints(self._uniform, offset, MMSGHDR_BYTES)
         self._uniformLength = 0
 
     def receive(self, descriptor: int, expected: int, most: int) -> Batch:
@@ -91,7 +91,7 @@ class BatchReceiver:
         try:
             return self._uniformCatch(count) or self._mixedCatch(count)
         finally:
-            used = count * HEADER_BYTES
+            used = count * MMSGHDR_BYTES
             self._header[:used] = self._fresh[:used]
 
     def _uniformCatch(self, count: int) -> Batch | None:
@@ -109,7 +109,7 @@ class BatchReceiver:
             not 0 < last <= length
             or self._flags[before]
             or self._controls[before]
-            or not self._uniform.startswith(self._header[: before * HEADER_BYTES])
+            or not self._uniform.startswith(self._header[: before * MMSGHDR_BYTES])
         ):
             return None
         name = self._names[: self._nameBytes]

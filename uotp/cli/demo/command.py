@@ -159,7 +159,7 @@ class Demo:
         """
         Play all phases, and tell what came of them.
         """
-        player = self._scene.open(lambda exchange: self._progress.show(standing(exchange)))
+        player = self._scene.open(lambda exchange: self._progress.show(howFar(exchange)))
         first = await self._play(player, Phase("first answer", [64], patience=FIRST_ANSWER_SECONDS), 0)
         if not first.returned:
             reason = f"no answer came through the tunnel within {FIRST_ANSWER_SECONDS:g} s"
@@ -168,7 +168,7 @@ class Demo:
         tallies: dict[str, Results] = {}
         for number, phase in enumerate(self._phases, 1):
             exchange = await self._play(player, phase, number)
-            self._progress.say(standing(exchange))
+            self._progress.say(howFar(exchange))
             tallies[phase.name] = exchange.tally()
         self._progress.say(f"\n{table(tallies)}\n\n{verdict(tallies)}")
         if not all(tally.intact for tally in tallies.values()):
@@ -196,7 +196,7 @@ class Demo:
             self._log.failure("the demo failed", failure)
 
 
-def standing(exchange: Exchange) -> str:
+def howFar(exchange: Exchange) -> str:
     """
     @return: where an exchange stands, in a few words.
     """

@@ -29,10 +29,10 @@ from uotp.tls import ClientTls, ServerTls
 
 LOOPBACK = "127.0.0.1"
 
-MAX_DATAGRAM_BYTES = 65536
+READ_LIMIT_BYTES = 65536
 """More than any datagram has: Twisted cuts what is longer."""
 
-TICK_SECONDS = 0.1
+PROGRESS_SECONDS = 0.1
 """How often we look for lost datagrams, and show the progress."""
 
 STOP_SECONDS = 4.0
@@ -104,7 +104,7 @@ class Sender(DatagramProtocol):
         """
         self._exchange = exchange
         self._done = Deferred(lambda _: self._end())
-        self._ticker.start(TICK_SECONDS)
+        self._ticker.start(PROGRESS_SECONDS)
         return self._done
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
@@ -199,7 +199,7 @@ class Stage:
 
     def _listen(self, protocol: DatagramProtocol) -> tuple[str, int]:
         try:
-            port = self._reactor.listenUDP(0, protocol, interface=LOOPBACK, maxPacketSize=MAX_DATAGRAM_BYTES)
+            port = self._reactor.listenUDP(0, protocol, interface=LOOPBACK, maxPacketSize=READ_LIMIT_BYTES)
         except CannotListenError as error:
             reason = f"cannot open a UDP port on {LOOPBACK}: {error.socketError}"
             raise StartError(reason) from error
