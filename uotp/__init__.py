@@ -1,6 +1,6 @@
 """
-UDP datagrams through a pool of TLS connections, for where UDP is blocked.  Here
-stands the version alone: each room is imported by its own name.
+Carries UDP datagrams through a pool of TLS connections, for networks that block UDP.  Only
+the version is here: each package is imported by its own name.
 """
 
 from __future__ import annotations

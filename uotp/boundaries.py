@@ -1,6 +1,7 @@
 """
-The seams between the rooms, as types; no logic.  Each has a real side and, in
-the tests, a twin in memory.
+The seams between packages, as types.  There is no logic here, and nothing here knows who
+stands on either side of a seam.  Each seam has a real side and, in the tests, a twin in
+memory.
 """
 
 from __future__ import annotations
@@ -22,14 +23,15 @@ scope besides.  It is compared and handed back, never taken apart on the data pa
 
 AGAIN_SECONDS = 1.0
 """
-What was sent longer ago is not sent again through another link: a program would have
-asked for it again.
+What was sent longer ago than this is not sent again through another link: the program that
+needs it has asked for it again by then.
 """
 
 
 class DatagramReceiver(Protocol):
     """
-    A protocol on a UDP port, which takes whole trains; see L{uotp.udp.TrainProtocol}.
+    Takes the whole trains that a UDP port receives; L{uotp.udp.TrainProtocol} is such a
+    protocol.
     """
 
     def makeConnection(self, transport: Any) -> None:
@@ -39,13 +41,13 @@ class DatagramReceiver(Protocol):
 
     def trainsReceived(self, trains: list[Train], source: Address) -> None:
         """
-        Datagrams came, all of them from one source, and all that came from it in a
-        row.
+        Datagrams came from one source.  These are all that came from it in a row.
         """
 
     def transportFailed(self, reason: str) -> None:
         """
-        The port is of no use any more, and has been closed; in place of C{doStop}.
+        The port is of no use any more and has been closed.  This is called in place of
+        C{doStop}.
         """
 
     def doStop(self) -> None:
@@ -56,7 +58,7 @@ class DatagramReceiver(Protocol):
 
 class DatagramPort(Protocol):
     """
-    A transport for UDP that takes whole trains; it is an C{IUDPTransport} and an
+    Sends and receives whole trains on one UDP socket.  It is an C{IUDPTransport} and an
     C{IListeningPort} besides.
     """
 
@@ -86,7 +88,7 @@ done.  The port may be Twisted's own, which takes no trains.
 
 class Security(NamedTuple):
     """
-    What TLS has found out about a stream.
+    Tells what TLS has found out about a stream.
 
     @ivar protocol: what both ends have agreed on by ALPN, or L{None}.
     @ivar peerKey: the SHA-256 of the peer's public key, which stays the same when its
@@ -101,10 +103,10 @@ class Security(NamedTuple):
 
 class Stream(Protocol):
     """
-    A connection that carries bytes both ways, over TCP, with TLS or without.  It calls a
+    Carries bytes both ways over one TCP connection, with TLS or without.  It calls a
     Twisted protocol: C{connectionMade}, C{handshakeCompleted} when there is TLS,
-    C{dataReceived}, and C{connectionLost}, after which L{security} still tells.  It
-    pauses a producer as soon as it holds anything that the kernel did not take.
+    C{dataReceived}, and C{connectionLost}.  L{security} can be asked also after that.  The
+    stream pauses its producer as soon as it holds anything that the kernel did not take.
     """
 
     @property
@@ -115,9 +117,9 @@ class Stream(Protocol):
 
     def write(self, data: bytes) -> None:
         """
-        Send bytes, now as far as the kernel takes them, and the rest later; before the
-        stream is open, all of them later.  A stream that has been closed or aborted drops
-        them.
+        Send bytes: now as far as the kernel takes them, and the rest later.  Before the
+        stream is open, all of them are sent later.  A stream that has been closed or aborted
+        drops them.
         """
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:  # noqa: FBT001 - Twisted's signature
@@ -132,8 +134,8 @@ class Stream(Protocol):
 
     def close(self) -> None:
         """
-        Send what is written, and close then, which pauses nobody any more; a stream that is
-        not open yet is aborted.  Whoever calls this sets a time for it.
+        Send what is written, then close.  Nobody is paused meanwhile.  A stream that is not
+        open yet is aborted.  The caller limits how long this may take.
         """
 
     def abort(self) -> None:
@@ -148,8 +150,9 @@ class Stream(Protocol):
 
     def unacknowledged(self) -> int | None:
         """
-        @return: how much of what was written the other kernel has not acknowledged, as it
-            is on the wire, in bytes; L{None} where the system does not tell.
+        @return: how many of the bytes that were written the other kernel has not
+            acknowledged, counted as they are on the wire; L{None} where the system does not
+            tell.
         """
 
     def pathStats(self) -> PathStats | None:
@@ -159,24 +162,25 @@ class Stream(Protocol):
 
     def isTroubled(self) -> bool:
         """
-        @return: whether the kernel repairs a loss on this connection, or the connection is
-            broken or gone; L{False} where the system does not tell.
+        @return: whether the kernel is repairing a loss on this connection, or the connection
+            is broken or gone; L{False} where the system does not tell.
         """
 
     def cost(self) -> int:
         """
-        @return: what stands before the next byte that is written, in bytes: 0 at rest,
+        @return: how many bytes have to leave before the next one that is written: 0 at rest,
             L{uotp.path.TROUBLED} or more while the connection retransmits.
         """
 
 
 class Link(Protocol):
     """
-    What is spoken on an open tunnel, as the session that it carries for sees it.
+    Carries trains for one session on one open tunnel.  The session sees a tunnel as its
+    link.
 
     @ivar roundTrip: to the other end's program and back, smoothed, in seconds; 0 while
         it is not known.
-    @ivar sentAt: when it was given trains last, by the session's clock.
+    @ivar sentAt: when the link was last given trains, by the session's clock.
     """
 
     roundTrip: float
@@ -184,15 +188,15 @@ class Link(Protocol):
 
     def send(self, trains: list[Train], now: float) -> None:
         """
-        Send some trains with one write.  To be called while the link is free only.
+        Send some trains with one write.  Call this only while the link is free.
 
         @param now: by the session's clock.
         """
 
     def sendAgain(self, arrivals: list[Arrival]) -> None:
         """
-        Send with one write what another link was given and has not carried, with the
-        numbers that it has.  To be called while the link is free only.
+        Send with one write trains that another link was given and has not carried.  They
+        keep their numbers.  Call this only while the link is free.
         """
 
     def holdsUnacked(self) -> bool:
@@ -202,9 +206,9 @@ class Link(Protocol):
 
     def takeUnacked(self) -> list[Arrival]:
         """
-        @return: what the link was given of late, and is not known to have arrived, with
-            its numbers; once.  Nothing where it will arrive yet, since the tunnel ends in
-            good order.
+        @return: the trains that the link was given of late and that are not known to have
+            arrived, with their numbers.  Each is returned once.  Where the tunnel ends in
+            good order they will arrive, and nothing is returned.
         """
 
     def cost(self) -> int:
@@ -225,15 +229,15 @@ class Link(Protocol):
 
 class InboundTrains(Protocol):
     """
-    Where a session takes what its links bring.
+    Takes what the links of a session bring.
     """
 
     def lone(self, number: int, train: Train, now: float) -> None:
         """
         A read has brought one train and nothing else.
 
-        @param number: of its first datagram.
-        @param now: by the session's clock, as in the others.
+        @param number: of the train's first datagram.
+        @param now: by the session's clock, as in the other methods.
         """
 
     def numbered(self, arrivals: list[Arrival], now: float) -> None:
@@ -243,8 +247,8 @@ class InboundTrains(Protocol):
 
     def again(self, arrivals: list[Arrival], now: float) -> None:
         """
-        The other end sent again, with their numbers, trains that another link may have
-        brought, or may bring yet.
+        The other end sent trains again, with their numbers.  Another link may have brought
+        them, or may still bring them.
         """
 
     def unnumbered(self, trains: list[Train], now: float) -> None:
@@ -255,16 +259,16 @@ class InboundTrains(Protocol):
 
 class OutboundTrains(Protocol):
     """
-    Where a session hands out what its links carry.
+    Hands out what the links of a session carry.
 
-    @ivar numbering: of what it sends.
+    @ivar numbering: counts the datagrams that the session sends.
     """
 
     numbering: Numbering
 
     def linkFree(self, link: Link) -> None:
         """
-        The link takes trains: it has become ready, or what it held is gone.
+        The link takes trains: it has become ready, or it has sent what it held.
         """
 
     def linkFull(self, link: Link) -> None:
@@ -274,46 +278,46 @@ class OutboundTrains(Protocol):
 
     def linkGone(self, link: Link) -> None:
         """
-        The link carries no more, unless it says again that it is free.
+        The link carries nothing any more, unless it says again that it is free.
         """
 
     def roundTripChanged(self) -> None:
         """
-        A link knows better how far the other end is.
+        A link has measured its round trip anew.
         """
 
 
 class CarriedSession(Protocol):
     """
-    A session, as its tunnels see it.
+    Stands for a session towards its tunnels.
     """
 
     @property
     def inbound(self) -> InboundTrains:
         """
-        Where what they bring goes.
+        Takes what the tunnels bring.
         """
 
     @property
     def outbound(self) -> OutboundTrains:
         """
-        Where what they carry comes from.
+        Gives the tunnels what they carry.
         """
 
 
 class Credentials(Protocol):
     """
-    Who we are to the peer, and whom we trust, as files that can be read again.
+    Knows who we are to the peer and whom we trust, from files that can be read again.
     """
 
     def reload(self) -> None:
         """
-        Read the files again, for the connections to come.
+        Read the files again.  New connections use what they say.
 
-        @raise ConfigurationError: when they cannot be used; the old stay in use.
+        @raise ConfigurationError: when they cannot be used; the old ones stay in use.
         """
 
     def warnOfDates(self) -> None:
         """
-        Say so when the certificate that we show is out of date, or soon will be.
+        Log a warning when the certificate that we show is out of date, or soon will be.
         """

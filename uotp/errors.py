@@ -1,6 +1,6 @@
 """
-The family of errors.  Misuse by us or by the user and misbehaviour by the peer
-are different branches, since the one ends a program and the other a tunnel.
+The errors that are raised on purpose, as one family.  Misuse by us or by the user ends a
+program, and misbehaviour by the peer ends a tunnel; so they are different branches.
 """
 
 from __future__ import annotations
@@ -8,25 +8,25 @@ from __future__ import annotations
 
 class UotpError(Exception):
     """
-    The root of everything that this package raises on purpose.
+    Is the root of everything that this package raises on purpose.
     """
 
 
 class ConfigurationError(UotpError):
     """
-    What the user gave cannot be used.  Its text is one line that names the
-    setting, as its user spells it, or the file, fit to be shown as it is.
+    Is raised when what the user gave cannot be used.  Its text is one line, fit to be
+    shown as it is; it names the file, or the setting as its user spells it.
     """
 
 
 class StartError(UotpError):
     """
-    The configuration is sound, but the machine does not let us begin: a port
-    is in use, a privilege is missing.  Its text is one line, fit to be shown.
+    Is raised when the configuration is sound but the machine does not let us begin: a
+    port is in use, or a privilege is missing.  Its text is one line, fit to be shown.
     """
 
 
 class PeerError(UotpError):
     """
-    The other end of a tunnel did what it may not do.  It costs that tunnel.
+    Is raised when the other end of a tunnel did what it may not do.  It ends that tunnel.
     """

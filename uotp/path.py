@@ -1,5 +1,6 @@
 """
-How the path of a connection is, as the kernel sees it.  Pure values.
+What the kernel tells of the path of a connection, as values.  Nothing here knows how the
+kernel is asked.
 """
 
 from __future__ import annotations
@@ -9,14 +10,14 @@ from typing import NamedTuple
 
 class PathStats(NamedTuple):
     """
-    How a tunnel's connection stands, as the kernel counts.
+    Says how one connection is at one moment, as its kernel counts.
 
-    @ivar sent: segments with data since it was opened, modulo 2^32.
+    @ivar sent: segments with data since the connection was opened, modulo 2^32.
     @ivar repeated: how many of them had been sent before.
-    @ivar roundTrip: smoothed, in seconds.
-    @ivar leastRoundTrip: the shortest of late, in seconds.
-    @ivar isStill: whether nothing was acknowledged for so long that the oldest segment
-        has been sent again, and nothing since.
+    @ivar roundTrip: the round trip, smoothed, in seconds.
+    @ivar leastRoundTrip: the shortest round trip of late, in seconds.
+    @ivar isStill: whether nothing was acknowledged for so long that the kernel has sent the
+        oldest segment again, and nothing has been acknowledged since.
     """
 
     sent: int
@@ -28,6 +29,6 @@ class PathStats(NamedTuple):
 
 TROUBLED = 1 << 40
 """
-The least cost of a tunnel that retransmits, or that has stopped; more than any
-tunnel could hold in bytes.
+The least cost of a link whose connection retransmits or has stopped.  It is more than any
+connection can hold in bytes.
 """

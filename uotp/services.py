@@ -1,6 +1,7 @@
 """
-The embedding interface: plain functions from ready values to a Twisted service,
-to add to any Application, and what else an embedding program needs.
+The interface for programs that embed a client or a server: one function for each end, which
+makes a Twisted service from plain values, and what else such a program needs.  The service
+can be added to any Application.
 
 Twisted's timers follow the wall clock unless told otherwise: call
 L{useMonotonicClock} before the first of them.
@@ -27,7 +28,7 @@ __all__ = [
 
 CLIENT = ClientSettings(server=("localhost", 8443))
 SERVER = ServerSettings(target=("localhost", 51820))
-"""What holds for all that is not said."""
+"""The defaults of both functions.  The two positional arguments in them mean nothing."""
 
 
 def clientService(
@@ -51,13 +52,13 @@ def clientService(
     reactor: Any = None,
 ) -> ClientService:
     """
-    A client: listens on UDP, and opens a session for each source that sends.  Its
-    arguments are the fields of L{ClientSettings}, which says what each means, and these:
+    Make a client, which listens on UDP and opens a session for each source that sends.
+    Its arguments are the fields of L{ClientSettings}, which says what each means, and these:
 
     @param tls: how to verify the server and how to show who we are; L{None} means
         plain TCP without any protection, and has to be said.
     @param reactor: the global one when left out.
-    @return: the service; C{service.listening} tells after the start where it listens, and
+    @return: the service; after the start C{service.listening} tells where it listens.
         C{reload()} reads the files again.
     @raise ConfigurationError: for files or values that cannot be used.
     """
@@ -96,13 +97,13 @@ def serverService(
     reactor: Any = None,
 ) -> ServerService:
     """
-    A server: accepts tunnels, and forwards each session to the target.  Its arguments are
-    the fields of L{ServerSettings}, which says what each means, and these:
+    Make a server, which accepts tunnels and forwards each session to the target.  Its
+    arguments are the fields of L{ServerSettings}, which says what each means, and these:
 
     @param tls: certificate and key, and who may connect; L{None} means plain TCP
         without any protection, and has to be said.
     @param reactor: the global one when left out.
-    @return: the service; C{service.listening} tells after the start where it listens, and
+    @return: the service; after the start C{service.listening} tells where it listens.
         C{reload()} reads the files again.
     @raise ConfigurationError: for files or values that cannot be used.
     """

@@ -16,14 +16,19 @@ and UDP), and so the most that a lone datagram, or one batched send, can hold.
 
 
 TRAIN_OVERHEAD_BYTES = 256
-"""About what a train that is kept costs beside its payload.  It bounds empty datagrams too."""
+"""
+About what a train that is kept costs beside its payload.  Because of it, empty datagrams
+count too where bytes are limited.
+"""
 
 
 def datagramsOf(size: int, segment: int) -> int:
     """
-    Count the datagrams of a train.  In L{Train}, the pacer, and the encoder's way for one
-    train the expression stands in place of a call: a lone datagram passes there, and the
-    call is an eighth of what the pacer takes for a train.
+    Count the datagrams of a train.
+
+    Three places have this expression in place of a call: L{Train}, the pacer, and the
+    encoder where it encodes one train.  Each lone datagram passes them, and the call alone
+    would be an eighth of the time that the pacer takes for a train.
 
     @param size: of the payload, in bytes.
     @param segment: bytes of each datagram; the last one may be shorter.
@@ -34,9 +39,9 @@ def datagramsOf(size: int, segment: int) -> int:
 
 class Train(NamedTuple):
     """
-    Holds datagrams of one length that lie one after another.  It is a named tuple
-    and not a dataclass, because the data path makes one for each event and a
-    frozen dataclass takes twice as long to make.
+    Holds datagrams of one length that lie one after another.  It is a named tuple,
+    because the data path makes one for each event, and a frozen dataclass takes twice as
+    long to make.
 
     @ivar segment: bytes of each datagram; the last one may be shorter.
     @ivar payload: the datagrams without anything between them.  An empty
@@ -49,7 +54,7 @@ class Train(NamedTuple):
     @property
     def datagrams(self) -> int:
         """
-        How many datagrams there are, at least one.
+        The number of datagrams, at least one.
         """
         size = len(self.payload)
         return 1 if size <= self.segment else -(-size // self.segment)
@@ -111,8 +116,8 @@ def datagramsWithin(train: Train, begin: int, end: int) -> Train:
 
 def portions(trains: Iterable[Train], most: int) -> Iterator[list[Train]]:
     """
-    Divide trains into what is written at one go, without changing their order.  A train is
-    not divided only to fill the smaller half of a portion.
+    Divide trains into portions, each of which is written at one go.  Their order does not
+    change.  Where less than half of a portion is free, no train is divided to fill it.
 
     @param most: bytes in each portion; a lone datagram may be longer.
     @return: the trains of each portion.
@@ -136,8 +141,8 @@ def portions(trains: Iterable[Train], most: int) -> Iterator[list[Train]]:
 def gather(datagrams: Iterable[bytes]) -> list[Train]:
     """
     Join neighbours into trains, without changing their order.  L{couple} does the same for
-    messages that may hold several datagrams; this has a loop of its own because through
-    that one it takes a fifth longer.
+    messages that may hold several datagrams.  This function has a loop of its own, because
+    it would take a fifth longer through that one.
 
     @return: as few trains as the order allows, none above L{MAX_TRAIN_BYTES}
         unless a lone datagram is.
@@ -166,17 +171,17 @@ def gather(datagrams: Iterable[bytes]) -> list[Train]:
 
 
 LAST_NUMBER = 0xFFFFFFFF
-"""The last number of a datagram: they count modulo 2^32, so that 0 follows."""
+"""The highest number of a datagram.  Numbers count modulo 2^32, so 0 follows it."""
 
 
 Arrival = tuple[int, Train]
-"""The number of a train's first datagram, and the train, or as much of it as has come."""
+"""The number of a train's first datagram, and the train, or the part of it that has come."""
 
 
 class Numbering:
     """
-    Holds the number that comes next in what one end of a session sends; all tunnels of the
-    session share it.
+    Holds the number of the next datagram that one end of a session sends.  All links of
+    the session share it.
 
     @ivar next: the number of the next datagram.
     """
@@ -186,18 +191,21 @@ class Numbering:
 
 
 Joined = tuple[int, list[bytes]]
-"""Neighbours that make one train: bytes of each datagram, and the payload in pieces, in order."""
+"""
+Neighbours that make one train: the bytes of each datagram, and the payload in pieces, in
+order.
+"""
 
 
 def joined(messages: Iterable[tuple[bytes, int]]) -> list[Joined]:
     """
     Find neighbours that make one train: all their datagrams have one length, and only the
-    last of all may be shorter.  The pieces are not joined here, since not everybody needs
-    that.
+    last of all may be shorter.  The pieces are not joined here, since not every caller
+    needs that.
 
-    @param messages: the data of each message, which is one datagram or several; and bytes
-        of each of these, of which the last may be shorter, or 0 for a message that is one
-        datagram.
+    @param messages: the data of each message, which is one datagram or several, and the
+        bytes of each of these; the last datagram of a message may be shorter.  0 stands for
+        a message that is one datagram.
     @return: as few trains as the order allows, none above L{MAX_TRAIN_BYTES} unless a lone
         message is.
     """
@@ -228,7 +236,7 @@ def couple(messages: Sequence[tuple[bytes, int]]) -> list[Train]:
     @return: as few trains as the order allows, none above L{MAX_TRAIN_BYTES} unless
         a lone message is.
     """
-    if len(messages) == 1:  # which takes two thirds of the time in this way
+    if len(messages) == 1:  # this takes a third less time than joined()
         payload, coalesced = messages[0]
         size = len(payload)
         return [Train(coalesced if 0 < coalesced < size else size, payload)]

@@ -1,6 +1,6 @@
 """
-The operating system's network: options of sockets, what TCP tells of a connection,
-names and addresses.
+The operating system's network: options of sockets, what TCP tells of a connection, names
+and addresses.  Nothing here knows what the connections are for.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """
-Host names and addresses as people write them, taken apart in one place.  Which of them
-are good for a purpose is for those to say who have the purpose.
+Host names and addresses as people write them.  They are parsed here and nowhere else.
+Whether one is good for a purpose, its user decides.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ MAX_HOST_NAME = 253
 @dataclass(frozen=True, slots=True)
 class Host:
     """
-    A host as somebody has written it down: an address, or what may be a name.
+    Holds a host as somebody has written it: an address, or what may be a name.
 
     @ivar text: an address in its usual form, with its zone if it has one; anything else
         as it was written.
@@ -28,7 +28,7 @@ class Host:
     @classmethod
     def parse(cls, word: str) -> Host:
         """
-        @return: what the word says; nothing is refused.
+        @return: the host that the word means; nothing is refused.
         """
         try:
             address = ip_address(word)
@@ -39,28 +39,28 @@ class Host:
     @property
     def isIPv6(self) -> bool:
         """
-        Whether it is an address of IPv6.
+        Whether this is an address of IPv6.
         """
         return isinstance(self.address, IPv6Address)
 
     @property
     def hasZone(self) -> bool:
         """
-        Whether it is an address that means something on one link of one machine only.
+        Whether this is an address that is valid on one network interface only.
         """
         return isinstance(self.address, IPv6Address) and self.address.scope_id is not None
 
     @property
     def isOneHost(self) -> bool:
         """
-        Whether it is an address that something can be sent to, and of no group.
+        Whether this is the address of one host, to which something can be sent.
         """
         return self.address is not None and not (self.address.is_unspecified or self.address.is_multicast)
 
     @property
     def besidePort(self) -> str:
         """
-        How it is written in front of a colon and a port.
+        The host as it is written before a colon and a port.
         """
         return f"[{self.text}]" if self.isIPv6 else self.text
 

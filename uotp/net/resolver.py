@@ -1,11 +1,11 @@
 """
-Host names to addresses, in the background, and never twice at a time.
+Finds the addresses of host names in the background.  No name is looked up twice at a time.
 
-A lookup occupies a thread for as long as the system's resolver likes, half a
-minute when the network is gone, and cannot be called back.  Eight tunnels that
-dial again and again would pile up threads without end, so those who ask while a
-lookup is under way share its answer.  The threads are our own and do not keep
-the program from ending, as those of the reactor's pool would.
+A lookup occupies a thread until the system's resolver answers, half a minute when the
+network is gone, and cannot be cancelled.  Eight tunnels that dial again and again would
+start threads without end, so whoever asks while a lookup is under way shares its answer.
+The threads are our own: they do not keep the program from ending, as those of the reactor's
+pool would.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from zope.interface import implementer
 from uotp.net.hosts import Host
 
 Semantics = Literal["TCP", "UDP"]
-"""What the addresses are for."""
+"""The protocol that the addresses are for."""
 
 Key = tuple[str, int, Semantics]
-"""Host, port, and what for."""
+"""Host, port, and protocol."""
 
 Addresses = list[Any]
 """Twisted's C{IPv4Address}es and C{IPv6Address}es, the system's preference first."""
 
 InBackground = Callable[[Callable[[], Addresses], Callable[[Addresses], None]], None]
-"""Runs its first argument elsewhere, and later its second, here, with the result."""
+"""Runs its first argument in another thread, and then its second, with the result, in the reactor's."""
 
 
 def backgroundThread(reactor: Any) -> InBackground:
@@ -89,7 +89,7 @@ def systemLookup(host: str, port: int, semantics: Semantics) -> Addresses:
 @implementer(IHostResolution)
 class Resolution:
     """
-    What a receiver is told it waits for.
+    Stands for a lookup towards the receiver of its answer.
     """
 
     def __init__(self, name: str) -> None:
@@ -100,14 +100,14 @@ class Resolution:
 
     def cancel(self) -> None:
         """
-        A lookup in a thread cannot be called back.
+        Do nothing: a lookup in a thread cannot be cancelled.
         """
 
 
 @implementer(IHostnameResolver)
 class SharedResolver:
     """
-    A resolver for one service.
+    Looks names up for one service, each only once at a time.
     """
 
     def __init__(
@@ -119,8 +119,8 @@ class SharedResolver:
     ) -> None:
         """
         @param inBackground: runs lookups.
-        @param once: keep the first answer that has an address, for ever.
-        @param lookup: asks the system and blocks.
+        @param once: whether the first answer that has an address is kept for ever.
+        @param lookup: asks the system, and blocks until it answers.
         """
         self._inBackground = inBackground
         self._once = once
@@ -137,7 +137,7 @@ class SharedResolver:
         transportSemantics: str = "TCP",
     ) -> IHostResolution:
         """
-        See C{IHostnameResolver}; C{addressTypes} is for callers that we do not have.
+        See C{IHostnameResolver}.  C{addressTypes} is ignored, since no caller of ours uses it.
         """
         key: Key = (hostName, portNumber, "UDP" if transportSemantics == "UDP" else "TCP")
         resolution = Resolution(hostName)
@@ -176,7 +176,7 @@ def tell(receiver: IResolutionReceiver, addresses: Addresses) -> None:
 @implementer(IResolutionReceiver)
 class AddressCollector:
     """
-    Turns an answer into the result of a Deferred.
+    Collects the addresses of an answer for a Deferred.
     """
 
     def __init__(self, done: Deferred[Addresses]) -> None:
@@ -188,7 +188,7 @@ class AddressCollector:
 
     def resolutionBegan(self, resolutionInProgress: IHostResolution) -> None:
         """
-        Nothing to note.
+        Do nothing: the answer is all that matters.
         """
 
     def addressResolved(self, address: IAddress) -> None:
@@ -206,7 +206,9 @@ class AddressCollector:
 
 def lookUp(resolver: IHostnameResolver, host: str, port: int, semantics: Semantics) -> Deferred[Addresses]:
     """
-    @param semantics: what for.
+    Look a name up.
+
+    @param semantics: the protocol that the addresses are for.
     @return: fires with the addresses, with none when the name is not found.
     """
     done: Deferred[Addresses] = Deferred()

@@ -1,6 +1,6 @@
 """
-Options of sockets, each only where the system has it.  What lies behind an
-option and is missing on some system is asked for here and nowhere else.
+Options of sockets, each set only where the system has it.  No other module asks whether
+the system has an option.
 """
 
 from __future__ import annotations
@@ -18,30 +18,33 @@ from uotp.telemetry import spelled
 KEEPALIVE_IDLE_SECONDS = 5
 KEEPALIVE_INTERVAL_SECONDS = 1
 KEEPALIVE_PROBES = 5
-"""An idle tunnel to a dead peer is found after 10 s by these, and after 5.3 s on Linux with the next."""
+"""
+They find a dead peer of an idle tunnel after 10 s, and after 5.3 s on Linux, where
+L{USER_TIMEOUT_MILLISECONDS} helps.
+"""
 
 USER_TIMEOUT_MILLISECONDS = 8000
 """
-A busy tunnel is given up when nothing was acknowledged for so long; keep-alive
-alone never finds a busy one.
+The kernel gives a busy connection up when nothing was acknowledged for so long.  Keep-alive
+finds a dead peer on idle connections only.
 """
 
 UDP_BUFFER_BYTES = 4 * 1024 * 1024
 """
-Asked for on each UDP socket.  Linux gives 208 KiB on its own, which holds some 92
-full datagrams: less than one burst.
+Each UDP socket asks for so large a buffer.  Linux gives 208 KiB on its own, which holds
+some 92 full datagrams: less than one burst.
 """
 
 UNSENT_LIMIT_BYTES = 16 * 1024
 """
-TCP_NOTSENT_LOWAT: what may wait in the kernel behind what is in flight, which it does
-not limit.  Without it a connection that stands still swallows megabytes, and what it
-holds is late for everybody.
+TCP_NOTSENT_LOWAT: how much may wait in the kernel that it has not sent yet; what is in
+flight does not count.  Without this limit a connection that stands still takes megabytes,
+and all of that comes late.
 """
 
 MIN_BUFFER_BYTES = 1024
 MAX_BUFFER_BYTES = 1 << 30
-"""What a size of a buffer may be: a datagram or so, and half of what the kernel's number can say."""
+"""Bounds for the size of a buffer: about a datagram, and half of what the kernel's int can hold."""
 
 TCP_CONGESTION = getattr(socket, "TCP_CONGESTION", None)
 
@@ -55,10 +58,10 @@ SO_SNDBUFFORCE = 32
 @dataclass(frozen=True, slots=True)
 class TunnelSocketOptions:
     """
-    How the sockets of tunnels are set up, beyond what they always are.
+    Says how the sockets of tunnels are set up, apart from what is the same for all.
 
-    @ivar unsentLimit: bytes that the kernel takes of a connection beyond what it has
-        sent.
+    @ivar unsentLimit: how many bytes of a connection the kernel takes that it has not sent
+        yet.
     @ivar congestion: the kernel's name of a congestion control, or L{None} for
         the system's choice.
     """
@@ -69,7 +72,7 @@ class TunnelSocketOptions:
 
 def tuneTunnelSocket(tunnelSocket: socket.socket, tuning: TunnelSocketOptions) -> None:
     """
-    Send at once, hold little back, and find out about a dead peer.
+    Let a socket send at once, hold little back, and find out about a dead peer.
 
     @param tunnelSocket: connected or not.
     """
@@ -97,8 +100,8 @@ def checkCongestion(name: str) -> None:
     """
     Find out before the first connection whether we may choose a congestion control.
 
-    @raise ConfigurationError: when this system, or its kernel, does not have it or
-        does not let us.
+    @raise ConfigurationError: when this system has no such choice, when its kernel does not
+        know the name, or when it does not let us.
     """
     if TCP_CONGESTION is None:
         reason = f"{spelled('congestion')} {name}: this system does not let a program choose"
@@ -127,10 +130,10 @@ def congestionTrouble(error: OSError) -> str:
 
 def enlargeUdpBuffers(udpSocket: socket.socket, wanted: int = UDP_BUFFER_BYTES) -> int:
     """
-    Ask for large buffers both ways, past the system's limit where we may.
+    Ask for large buffers both ways, beyond the system's limit where that is allowed.
 
-    @param wanted: bytes for each.
-    @return: bytes that the system gives for receiving, of which C{wanted} is enough.
+    @param wanted: bytes for each way.
+    @return: how many bytes the system gives for receiving.
     """
     for plain, forced in ((socket.SO_RCVBUF, SO_RCVBUFFORCE), (socket.SO_SNDBUF, SO_SNDBUFFORCE)):
         if sys.platform == "linux":

@@ -1,6 +1,5 @@
 """
-What the kernel tells of a TCP connection.  What some system does not tell is asked for
-here and nowhere else.
+What the kernel tells of a TCP connection.  No other module asks which system tells what.
 """
 
 from __future__ import annotations
@@ -25,10 +24,10 @@ MIN_RTT_AT = 148
 
 PATH_STATS = struct.Struct("=xBB65xI28xI44xI4xI")
 """
-Of Linux's struct tcp_info, as it is since Linux 4.6: its second byte is the state of
-congestion control, 0 when nothing is amiss; tcpi_notsent_bytes is at 144; and for a
-L{PathStats}: that state at 1, tcpi_retransmits at 2, tcpi_rtt at 68, tcpi_total_retrans at 100, tcpi_min_rtt at 148,
-tcpi_data_segs_out at 156, times in microseconds.
+Places in Linux's struct tcp_info, as it is since Linux 4.6.  The state of congestion
+control is the second byte, 0 when nothing is amiss; tcpi_retransmits is at 2, tcpi_rtt at
+68, tcpi_total_retrans at 100, tcpi_notsent_bytes at 144, tcpi_min_rtt at 148,
+tcpi_data_segs_out at 156.  Times are in microseconds.
 """
 
 
@@ -38,9 +37,9 @@ LOSS = 4
 
 def tcpCost(tunnelSocket: socket.socket) -> int:
     """
-    @return: bytes that the kernel has taken of a connection and not sent yet, and
-        L{TROUBLED} more while it is in loss recovery; 0 where the system does not
-        tell.
+    @return: how many bytes of a connection the kernel has taken and not sent yet, and
+        L{TROUBLED} more while the connection is in loss recovery; 0 where the system does
+        not tell.
     """
     if TCP_INFO is None:
         return 0
@@ -54,7 +53,7 @@ def tcpCost(tunnelSocket: socket.socket) -> int:
 
 def tcpPathStats(tunnelSocket: socket.socket) -> PathStats | None:
     """
-    @return: how a connection stands, or L{None} where the system does not tell.
+    @return: how a connection is now, or L{None} where the system does not tell.
     """
     if TCP_INFO is None:
         return None
@@ -63,14 +62,14 @@ def tcpPathStats(tunnelSocket: socket.socket) -> PathStats | None:
         state, repeats, roundTrip, repeated, leastRoundTrip, sent = PATH_STATS.unpack(info)
     except (OSError, struct.error):
         return None
-    isStill = state == LOSS and repeats > 0  # of the oldest: 0 again with every acknowledgement
+    isStill = state == LOSS and repeats > 0  # repeats of the oldest segment: 0 again with every acknowledgement
     return PathStats(sent, repeated, roundTrip / 1e6, leastRoundTrip / 1e6, isStill)
 
 
 def unacknowledgedBytes(tunnelSocket: socket.socket) -> int | None:
     """
-    @return: what the kernel has taken of a connection and the other kernel has not
-        acknowledged, or L{None} where the system does not tell.
+    @return: how many bytes of a connection our kernel has taken and the other kernel has
+        not acknowledged, or L{None} where the system does not tell.
     """
     try:
         import fcntl  # noqa: PLC0415 - Windows has neither

@@ -1,6 +1,6 @@
 """
-The process and its operating system: the clock, signals, regular work, state
-machines.
+What each part of a process needs: the clock, signals, descriptors, periodic calls, state
+machines.  Nothing here knows what they are used for.
 """
 
 from __future__ import annotations

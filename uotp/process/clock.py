@@ -1,6 +1,6 @@
 """
-One clock for every timer, and one that nobody can set; and what the difference to the
-time of day tells.
+Two uses of the monotonic clock, which nobody can set: all timers follow it, and its
+difference to the time of day tells that the machine has slept.
 """
 
 from __future__ import annotations
@@ -11,19 +11,18 @@ from typing import Any
 
 JUMP_SECONDS = 2.0
 """
-A difference between the clocks that grows by so much at once: they drift by
-milliseconds, and nobody notices a shorter sleep.
+The machine has slept when the difference between the clocks changes by so much at once.
+Without a sleep they drift by milliseconds; a shorter sleep does not matter.
 """
 
 
 def useMonotonicClock(reactor: Any) -> None:
     """
-    Let all timers of a reactor follow the monotonic clock.  Twisted's own
-    choice is the wall clock: when that is set back by an hour, every time-out
-    comes an hour late.
+    Let all timers of a reactor follow the monotonic clock.  Twisted's own choice is the
+    wall clock: when that is set back by an hour, every time-out comes an hour late.
 
     @param reactor: a reactor that has no timer pending yet.
-    @raise RuntimeError: when it has, since those would be off by decades.
+    @raise RuntimeError: when it has one, since that would be off by decades.
     """
     if reactor.seconds is time.monotonic:
         return
@@ -35,15 +34,15 @@ def useMonotonicClock(reactor: Any) -> None:
 
 class SleepDetector:
     """
-    Notices that this machine has slept: the time of day has gone on meanwhile, and the
-    monotonic clock, on most systems, has not.  That the time of day was set looks the
-    same, and does no harm.
+    Notices that this machine has slept.  The time of day goes on during a sleep, and on
+    most systems the monotonic clock does not.  When somebody sets the time of day, that
+    looks the same, and does no harm.
     """
 
     def __init__(self, wallClock: Callable[[], float], monotonic: Callable[[], float]) -> None:
         """
         @param wallClock: tells the time of day, in seconds.
-        @param monotonic: tells the time that timers follow, in seconds.
+        @param monotonic: tells the monotonic time, in seconds.
         """
         self._wallClock = wallClock
         self._monotonic = monotonic

@@ -1,5 +1,5 @@
 """
-How many descriptors this process may have.
+The limit of descriptors of this process.
 """
 
 from __future__ import annotations
@@ -7,13 +7,13 @@ from __future__ import annotations
 from contextlib import suppress
 
 MAX_DESCRIPTORS = 65536
-"""Enough for all the tunnels and sessions that the server's own limits allow."""
+"""So many are enough for all the tunnels and sessions that a server allows."""
 
 
 def raiseDescriptorLimit() -> None:
     """
-    Let this process have as many descriptors as the system allows it: each tunnel
-    takes one, and the usual soft limit of 1024 is a hundred clients' worth.
+    Let this process have as many descriptors as the system allows.  Each tunnel takes one,
+    and the usual soft limit of 1024 is enough for a hundred clients.
     """
     with suppress(ImportError, OSError, ValueError):  # Windows has no such limit
         import resource  # noqa: PLC0415

@@ -1,6 +1,6 @@
 """
-What a service does every few seconds.  One timer for all sessions together, so
-that none is needed for a datagram.
+Calls that a service makes every few seconds.  One timer serves all sessions together, so
+that no datagram needs one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from uotp.telemetry import Logger
 
 class PeriodicCalls:
     """
-    Calls made again and again while a service runs.
+    Makes calls again and again while a service runs.
     """
 
     _log = Logger()
@@ -29,7 +29,7 @@ class PeriodicCalls:
 
     def every(self, seconds: float, call: Callable[[], None]) -> None:
         """
-        Begin to call.  A call that raises is logged, and called again.
+        Begin to make a call.  When it raises, that is logged, and the call is made again.
         """
 
         def guarded() -> None:

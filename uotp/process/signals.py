@@ -1,5 +1,5 @@
 """
-What a process of ours does when it is sent a signal.
+What this process does when it is sent a signal.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from twisted.internet.error import ReactorNotRunning
 
 def onSignal(reactor: Any, name: str, act: Callable[[], None]) -> None:
     """
-    Act on a signal, in a turn of the reactor.  What Twisted does on it, or what a
-    shell has set for it, is done no more.
+    Call something, in a turn of the reactor, when a signal comes.  This replaces what
+    Twisted, or a shell, has set for the signal.
 
-    @param name: SIGHUP, for example; one that the system does not have is nothing.
+    @param name: SIGHUP, for example; a signal that the system does not have is ignored.
     """
     number = getattr(signal, name, None)
     if number is not None:
@@ -26,9 +26,9 @@ def onSignal(reactor: Any, name: str, act: Callable[[], None]) -> None:
 
 def stopOnSignals(reactor: Any) -> None:
     """
-    Stop on SIGTERM and SIGINT.  Twisted's own handlers let twistd end by the signal,
-    which a shell and a service supervisor see as a failure; a stop that was asked
-    for is none.  To be called again when the reactor runs, which sets its own.
+    Stop on SIGTERM and SIGINT.  Twisted's own handlers let twistd end by the signal, which
+    a shell and a service supervisor see as a failure; but this stop was asked for.  Call
+    this again when the reactor runs, since it sets its own handlers when it starts.
     """
 
     def stop() -> None:

@@ -1,5 +1,5 @@
 """
-A life that is a table, in which a timer may run.
+State machines whose transitions are a table, and in which one timer may run.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ E = TypeVar("E")
 
 class StateMachine(Generic[S, E]):
     """
-    Knows where in its life something is, and keeps its one timer, which belongs to the
-    state that has set it.
+    Keeps a state, which changes as a table says, and one timer.  A change of the state
+    cancels the timer.
 
-    @ivar state: where in its life it is.
+    @ivar state: the present state.
     """
 
     def __init__(self, clock: Any, table: Mapping[tuple[S, E], S], first: S) -> None:
         """
         @param clock: C{IReactorTime}.
-        @param table: what each event leads to from each state; a pair that is not there
-            changes nothing.
-        @param first: where the life begins.
+        @param table: which state each event leads to from each state; a pair that is not
+            there changes nothing.
+        @param first: the state at the beginning.
         """
         self._clock = clock
         self._table = table

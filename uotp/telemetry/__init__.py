@@ -1,5 +1,6 @@
 """
-What is said and counted: the log, how often a line may come, and what was dropped.
+What the program logs and counts: the log, how often a line may come, and what was dropped.
+Nothing here knows what the others do.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """
-Each kind of loss has a counter, and the log says how many once in a while:
-never a line for a datagram.
+Counts datagrams that are dropped, by the reason.  The log tells the numbers once in a
+while; no single datagram gets a line of its own.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from enum import Enum
 
 class Drop(Enum):
     """
-    Why datagrams were dropped, in the words of the log.
+    Names a reason for which datagrams are dropped, in the words of the log.
     """
 
     BACKLOG_FULL = "waited with too many others"
@@ -26,7 +26,7 @@ class Drop(Enum):
 
 class Drops:
     """
-    The counters of one service, shared by all its rooms.
+    Counts for one service what was dropped in any of its parts.
     """
 
     def __init__(self) -> None:
@@ -35,6 +35,8 @@ class Drops:
 
     def count(self, drop: Drop, datagrams: int = 1) -> None:
         """
+        Count datagrams that were dropped for a reason.
+
         @param datagrams: how many were dropped.
         """
         self.totals[drop] += datagrams

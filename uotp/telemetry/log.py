@@ -1,6 +1,6 @@
 """
-How much is said, and where to.  The threshold is kept in our own logger, so that
-it works with every observer that twistd can be given.
+The log: how much is logged, and where to.  The threshold is kept in our own logger, so
+that it works with every observer that twistd can be given.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ VERBOSITIES = {
     "error": LogLevel.error,
     "fatal": LogLevel.critical,
 }
-"""The words that a user has for them."""
+"""Levels of the log by the words that a user has for them."""
 
 
 class Logger(twisted.logger.Logger):
     """
-    A logger that is silent below a threshold, the same for the whole program.
+    Logs nothing below a threshold, which is the same for the whole program.
     """
 
     threshold: ClassVar[Any] = LogLevel.info
 
     def emit(self, level: Any, format: str | None = None, **kwargs: object) -> None:  # noqa: A002 - Twisted's word
         """
-        Log an event, if it is worth it.
+        Log an event, if its level reaches the threshold.
         """
         if level >= Logger.threshold:
             super().emit(level, format, **kwargs)
@@ -59,13 +59,13 @@ def logCounted(log: twisted.logger.Logger, level: Any, suppressed: int | None, w
 
 class BudgetedLogger:
     """
-    A logger for what strangers can make happen.
+    Logs events that strangers can cause, no more of them than a budget allows.
     """
 
     def __init__(self, log: twisted.logger.Logger, budget: LineBudget) -> None:
         """
         @param log: where the lines go.
-        @param budget: how many there may be.
+        @param budget: how many lines there may be.
         """
         self._log = log
         self._budget = budget

@@ -1,6 +1,6 @@
 """
-Says a thing once, and then only now and again: a stranger who knocks all day
-or a server that stays away must not fill a disk.
+Limits how often the log says the same thing.  A stranger who tries to connect all day, or
+a server that is down for a day, must not fill a disk.
 """
 
 from __future__ import annotations
@@ -9,13 +9,19 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
 QUIET_SECONDS = 600.0
-"""How long the same thing is not said again: six lines an hour do not hide others."""
+"""The same thing is not said again for so long: six lines an hour do not hide others."""
 
 MAX_REMEMBERED = 256
-"""Different things remembered; whoever invents new ones makes old ones be said again, no more."""
+"""
+So many different things are remembered.  Somebody who causes more of them only has the
+oldest be said again.
+"""
 
 MAX_LINES_PER_QUIET = 64
-"""Lines in one quiet time, so that inventing new things fills no disk either: some 9000 a day."""
+"""
+So many lines may come in L{QUIET_SECONDS}, some 9000 a day.  So a disk is not filled by
+ever new things either.
+"""
 
 
 class LineBudget:
@@ -29,7 +35,7 @@ class LineBudget:
         """
         @param clock: monotonic seconds.
         @param lines: how many are allowed.
-        @param seconds: in what time.
+        @param seconds: the period.
         """
         self._clock = clock
         self._lines = lines
@@ -56,7 +62,7 @@ class LineBudget:
 
 class RateLimit:
     """
-    Decides which of many equal events is worth a line.
+    Decides which of many equal events gets a line in the log.
     """
 
     def __init__(self, clock: Callable[[], float], quiet: float = QUIET_SECONDS) -> None:

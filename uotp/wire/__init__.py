@@ -1,8 +1,8 @@
 """
-What both programs must agree on, byte for byte, and nothing of how the bytes get
-there: how a tunnel begins (L{uotp.wire.hello}), and the two formats of what follows
-(L{uotp.wire.format1}, L{uotp.wire.format2}).  C{docs/wire.rst} is the same for readers
-who write another program.
+What both programs must agree on, byte for byte: how a tunnel begins
+(L{uotp.wire.hello}), and the two formats of what follows (L{uotp.wire.format1},
+L{uotp.wire.format2}).  Nothing here knows a connection: bytes come in and values go out,
+or the other way.  C{docs/wire.rst} says the same for readers who write another program.
 """
 
 from __future__ import annotations

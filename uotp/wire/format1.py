@@ -1,6 +1,6 @@
 """
-Format 1: frames of two bytes of length, most significant first, and a datagram of that
-length, in both directions and without end.  It is what C{udp-over-tls-pool} speaks.
+Format 1: each frame is a length of two bytes, most significant first, and a datagram of
+that length.  Frames follow one another in both directions.  C{udp-over-tls-pool} speaks it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from struct import Struct
 from uotp.train import MAX_TRAIN_BYTES, Train
 
 FIRST_LOOK_FRAMES = 8
-"""How far ahead frames of one length are looked for at first."""
+"""So many frames ahead a run of one length is looked for at first."""
 
 LENGTH_BYTES = 2
 """Length of a frame's header; so no datagram is longer than 65535 bytes."""
@@ -63,15 +63,15 @@ def equalFrames(data: bytes, start: int, size: int, end: int) -> int:
 
 class Format1Codec:
     """
-    Trains to frames and frames to trains, for one tunnel.  A train is taken apart,
-    or put together, by a few calls, however many datagrams it has: with a C{Struct}
-    for its shape, made anew each time, since what is kept of shapes that a peer
-    chooses would have to be bounded.
+    Makes frames of trains and trains of frames, for one tunnel.  A few calls take a train
+    apart or put it together, however many datagrams it has, with a C{Struct} for its shape.
+    That is made anew each time: a peer chooses the shapes, so a memory of them would need a
+    bound.
     """
 
     def __init__(self) -> None:
         self._held = bytearray()  # the beginning of a frame
-        self._missing = 0  # bytes without which nothing can be said of it
+        self._missing = 0  # bytes that must come before it can be decoded
 
     def encode(self, trains: list[Train]) -> bytes:
         """
@@ -91,7 +91,7 @@ class Format1Codec:
         if self._held:
             self._missing -= len(data)
             if self._missing > 0:
-                self._held += data  # so that crumbs of a long frame are not copied again and again
+                self._held += data  # so that the parts of a long frame are not copied again and again
                 return []
             data = b"".join((self._held, data))
             self._held.clear()

@@ -1,10 +1,10 @@
 """
-Format 2: frames, in both directions, of a header of L{HEADER_BYTES} bytes and a payload.
-A train is one frame, and has the number of its first datagram.
+Format 2: each frame, in either direction, is a header of L{HEADER_BYTES} bytes and a
+payload.  A train is one frame, and has the number of its first datagram.
 
-Every limit is checked when the header has come, before anything is kept.  Of a train
-that has come in part, the datagrams that are whole are handed on at once: so never more
-is kept than a header and one datagram.
+Every limit is checked when the header has come, before anything is kept.  When a part of a
+train has come, its whole datagrams are handed on at once: so no more is ever kept than a
+header and one datagram.
 """
 
 from __future__ import annotations
@@ -22,19 +22,22 @@ HEADER = Struct("!BBHHI")
 HEADER_BYTES = HEADER.size
 
 PING_BYTES = 8
-"""What a ping carries, and its pong returns."""
+"""The length of what a ping carries and its pong returns."""
 
 
 AGAIN = 1
-"""Flag of a train: it was sent before, through another tunnel, and may have come by that."""
+"""Flag of a train: it was sent before through another tunnel, and may have come through that."""
 
 FIRST_SKIPPED_KIND = 128
-"""Frames of kinds from here on are skipped when they are not known: room for what may come."""
+"""
+Frames of this kind and of higher ones are skipped when they are not known.  Later versions
+may use them.
+"""
 
 
 class Kind(IntEnum):
     """
-    What a frame is.
+    Tells what a frame is.
     """
 
     TRAIN = 0
@@ -47,19 +50,19 @@ class Kind(IntEnum):
 
 TRAIN = int(Kind.TRAIN)
 KNOWN_KINDS = frozenset(map(int, Kind))
-"""As plain numbers, for what is done with every frame."""
+"""The kinds as plain numbers, which are faster to compare for every frame."""
 
 PAYLOAD_BYTES = {Kind.PING: PING_BYTES, Kind.PONG: PING_BYTES, Kind.DRAIN: 0, Kind.BYE: 0}
-"""How long the payload of a kind is, where it is always the same."""
+"""The length of a kind's payload, where it is always the same."""
 
 
 class Decoded(NamedTuple):
     """
-    What some bytes have brought.
+    Holds what some bytes have brought.
 
     @ivar arrivals: trains that were not sent before, in order.
-    @ivar controls: the frames that are neither trains nor to be skipped: kind and
-        payload, in order.
+    @ivar controls: kind and payload of each frame that is neither a train nor to be
+        skipped, in order.
     @ivar again: trains that were sent before, through another tunnel, in order.
     """
 
@@ -77,7 +80,7 @@ def controlFrame(kind: Kind, payload: bytes = b"") -> bytes:
 
 def frameAgain(number: int, train: Train) -> bytes:
     """
-    @param number: that the train's first datagram had when it was sent first.
+    @param number: the one that the train's first datagram had when it was first sent.
     @param train: with no more than 65535 bytes.
     @return: a frame that is a train, and says that it was sent before.
     """
@@ -88,7 +91,7 @@ def frameAgain(number: int, train: Train) -> bytes:
 
 class Format2Codec:
     """
-    Trains to frames and frames to trains, for one tunnel.
+    Makes frames of trains and trains of frames, for one tunnel.
     """
 
     def __init__(self, numbering: Numbering) -> None:
@@ -97,7 +100,7 @@ class Format2Codec:
         """
         self._numbering = numbering
         self._held = bytearray()  # a part of a header, of a datagram, or of what a control frame carries
-        self._missing = 0  # bytes without which nothing more can be done
+        self._missing = 0  # bytes that must come before more can be decoded
         self._kind = TRAIN  # of the frame that has come in part
         self._segment = 0
         self._isAgain = False
@@ -129,12 +132,12 @@ class Format2Codec:
 
     def decodeLone(self, data: bytes) -> Arrival | None:
         """
-        Decode what is one whole train that was not sent before, and nothing else: so does
-        a datagram come that is not in company.
+        Decode one whole train that was not sent before and has nothing before or behind it.
+        A lone datagram comes so.
 
         @param data: the next bytes of the stream.
-        @return: the train and its number, or L{None} for anything else, which L{decode}
-            takes as if this had not been called.
+        @return: the train and its number, or L{None} for anything else.  Then nothing has
+            changed, and L{decode} is to be called with the same bytes.
         """
         size = len(data) - HEADER_BYTES
         if size < 0 or self._left or self._held or self._drained:
@@ -154,7 +157,7 @@ class Format2Codec:
         if self._held:
             if len(data) < self._missing:
                 self._missing -= len(data)
-                self._held += data  # so that crumbs of a long datagram are not copied again and again
+                self._held += data  # so that the parts of a long datagram are not copied again and again
                 return Decoded([], [], [])
             data = b"".join((self._held, data))
             self._held.clear()

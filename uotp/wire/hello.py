@@ -1,16 +1,17 @@
 """
-How a tunnel begins: the client says which format it speaks and shows its session id;
-in format 2 the server answers.
+How a tunnel begins: the client says which format it speaks and shows its session id.  In
+format 2 the server answers.
 
-Format 1: sixteen bytes, the session id, a random UUID of version 4, and no answer.
+In format 1 the client sends the session id, which is a random UUID of version 4, sixteen
+bytes.  There is no answer.
 
-Format 2: both hellos begin with L{MAGIC}, the format, a byte that is 0 from the client
-and the L{Answer} from the server, and the length of the extensions, two bytes.  From
-the client the session id follows, and then the extensions: a type of one byte, a length
-of two, and a value; types that are not known are skipped.
+In format 2 both hellos begin with L{MAGIC}, the format, one byte, and the length of the
+extensions, two bytes.  The one byte is 0 from the client and the L{Answer} from the server.
+The client's session id follows, and then the extensions.  Each extension is a type of one
+byte, a length of two, and a value; types that are not known are skipped.
 
-The two are told apart by their first seven bytes: where a UUID of version 4 has its
-version, the other has the upper half of a length that is never so large.
+The first seven bytes tell the formats apart.  Where a UUID of version 4 has its version,
+format 2 has the upper half of a length that is never so large.
 """
 
 from __future__ import annotations
@@ -30,27 +31,27 @@ SESSION_ID_BYTES = 16
 """Length of a UUID."""
 
 FORMAT_2 = 2
-"""What stands behind the L{MAGIC}."""
+"""The byte behind the L{MAGIC}."""
 
 OPENING = Struct("!4sBBH")
 """Magic, format, flags or answer, length of the extensions."""
 
 MAX_EXTENSIONS_BYTES = 4095
-"""So that byte 6 of a hello stays below 0x10, which no UUID of version 4 has there."""
+"""The limit keeps byte 6 of a hello below 0x10, which no UUID of version 4 has there."""
 
 TELLING_BYTES = 7
-"""After so many bytes the two hellos can be told apart."""
+"""So many bytes tell the two hellos of a client apart."""
 
 EXTENSION = Struct("!BH")
 """Type and length of an extension."""
 
 MAX_KEPT_SECONDS = 0xFFFFFFFF
-"""What fits the extension that tells it; longer is said as this."""
+"""The most that the extension KEPT can tell; a longer time is told as this."""
 
 
 class Extension(IntEnum):
     """
-    Types of extensions in the server's hello.
+    Names the types of extensions in the server's hello.
     """
 
     STATE = 1
@@ -59,7 +60,7 @@ class Extension(IntEnum):
 
 class WireFormat(Enum):
     """
-    What is spoken on a tunnel.
+    Names the format that is spoken on a tunnel.
     """
 
     ONE = 1
@@ -68,8 +69,7 @@ class WireFormat(Enum):
 
 class Answer(IntEnum):
     """
-    What a server says to a client's hello.  Why it refuses is nobody's business but
-    its own.
+    Tells what a server answers to a client's hello.  It never tells why it refuses.
     """
 
     WELCOME = 0
@@ -78,7 +78,7 @@ class Answer(IntEnum):
 
 class ClientHello(NamedTuple):
     """
-    What a client has said.
+    Holds what a client's hello says.
 
     @ivar wireFormat: the format that it speaks.
     @ivar sessionId: L{SESSION_ID_BYTES} bytes.
@@ -90,13 +90,13 @@ class ClientHello(NamedTuple):
 
 class ServerHello(NamedTuple):
     """
-    What a server has answered, in format 2.
+    Holds what a server's answer says, in format 2.
 
     @ivar welcome: whether the tunnel may carry.
-    @ivar isNew: whether the server did not know the session, so that its numbers begin
-        anew; L{None} when it does not say.
+    @ivar isNew: whether the session is new to the server, so that its numbers begin anew;
+        L{None} when the server does not say.
     @ivar keptSeconds: for how long the server keeps a session that has no tunnel;
-        L{None} when it does not say.
+        L{None} when the server does not say.
     """
 
     welcome: bool
@@ -106,7 +106,7 @@ class ServerHello(NamedTuple):
 
 def newSessionId() -> bytes:
     """
-    @return: an id that nobody can guess, for whoever shows it joins the session.
+    @return: an id that nobody can guess: whoever shows it joins the session.
     """
     return uuid.uuid4().bytes
 
@@ -129,13 +129,13 @@ FOREIGN_HELLOS = {
     b"PRI * HTTP": "it speaks HTTP",
     b"SSH-": "it speaks SSH",
 }
-"""How those begin who took us for somebody else, and what we say of them."""
+"""How other protocols begin, and what the log says of a peer that speaks one."""
 
 
 def foreignHello(sessionId: bytes) -> str | None:
     """
-    @return: what has been taken for a session id, in words, or L{None} when it may
-        be one: what is a UUID of version 4 always may.
+    @return: which protocol the sixteen bytes in place of a session id are of, in words, or
+        L{None} when they may be a session id.  A UUID of version 4 always may.
     """
     if sessionId[6] >> 4 == 4 and sessionId[8] >> 6 == 2:  # noqa: PLR2004 - RFC 9562, version and variant
         return None
@@ -168,8 +168,8 @@ def encodeServerHello(hello: ServerHello) -> bytes:
 
 class _HelloDecoder:
     """
-    Holds what has come of a hello: never more than one can be long, and what was read
-    with its last byte.
+    Keeps the part of a hello that has come.  It never keeps more than the longest hello,
+    and what was read together with its last byte.
     """
 
     def __init__(self) -> None:
@@ -196,7 +196,7 @@ class ClientHelloDecoder(_HelloDecoder):
         @param data: the next bytes of the stream, cut anywhere.
         @return: the hello and the bytes that came behind it, or L{None} while it is
             not complete.
-        @raise PeerError: for what begins like a hello and is none, and for who speaks
+        @raise PeerError: for bytes that begin like a hello and are none, and for those of
             another protocol.
         """
         self._held += data
@@ -237,7 +237,7 @@ class ServerHelloDecoder(_HelloDecoder):
         @param data: the next bytes of the stream, cut anywhere.
         @return: the answer and the bytes that came behind it, or L{None} while it is
             not complete.
-        @raise PeerError: for what is no answer.
+        @raise PeerError: for bytes that are no answer.
         """
         self._held += data
         if self._held[:5] != (MAGIC + bytes([FORMAT_2]))[: len(self._held)]:
@@ -262,8 +262,8 @@ class ServerHelloDecoder(_HelloDecoder):
 def looksLikeFormat2(opening: bytes) -> bool:
     """
     @param opening: L{TELLING_BYTES} of a client's hello, or more.
-    @return: whether it has the magic, and is no UUID of version 4: so that a length
-        which is not allowed is refused, and not taken for a part of an id.
+    @return: whether it has the magic and is no UUID of version 4.  Any length that is not
+        allowed is seen as such, and is not taken for a part of an id.
     """
     return opening.startswith(MAGIC) and opening[6] >> 4 != 4  # noqa: PLR2004 - RFC 9562, version
 

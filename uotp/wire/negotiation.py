@@ -1,5 +1,5 @@
 """
-Which format is spoken: by ALPN in the handshake of TLS, or by what the user says.
+Which format a tunnel speaks: ALPN in the handshake of TLS decides, or the user's choice.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from enum import Enum
 from uotp.wire.hello import WireFormat
 
 ALPN_NAMES = {WireFormat.TWO: b"uotp/2", WireFormat.ONE: b"uotp/1"}
-"""What the formats are called in the handshake of TLS, the better one first."""
+"""The names of the formats in the handshake of TLS, the better format first."""
 
 
 class WireChoice(Enum):
     """
-    Which formats the user lets us speak.
+    Names the formats that the user lets us speak.
     """
 
     AUTO = "auto"
@@ -28,12 +28,12 @@ FORMATS = {
     WireChoice.ONE: frozenset({WireFormat.ONE}),
     WireChoice.TWO: frozenset({WireFormat.TWO}),
 }
-"""What may be spoken."""
+"""The formats that each choice allows."""
 
 
 def parseWire(word: str) -> WireChoice:
     """
-    @return: what the user has said.
+    @return: the user's choice.
     @raise ValueError: in words.
     """
     try:
@@ -46,7 +46,7 @@ def parseWire(word: str) -> WireChoice:
 def offered(choice: WireChoice) -> list[bytes]:
     """
     @return: the names that a client offers, the best first.  With format 1 alone there
-        is nothing to choose, and the handshake is that of any other client of it.
+        is nothing to choose: the client offers no name, as any other client of format 1.
     """
     if choice is WireChoice.ONE:
         return []
@@ -56,8 +56,8 @@ def offered(choice: WireChoice) -> list[bytes]:
 def selected(choice: WireChoice, names: Sequence[bytes]) -> bytes | None:
     """
     @param names: what a client offers.
-    @return: what a server takes of it, or L{None} to go on without ALPN: the hello
-        tells what is spoken.
+    @return: the name that a server takes, or L{None} to go on without ALPN.  The hello tells
+        which format is spoken then.
     """
     allowed = FORMATS[choice]
     return next((name for each, name in ALPN_NAMES.items() if each in allowed and name in names), None)
@@ -67,8 +67,8 @@ def formatToDial(choice: WireChoice, negotiated: bytes | None) -> WireFormat:
     """
     @param negotiated: the name that the server took, empty or L{None} when there was
         none, or no TLS.
-    @return: what a client speaks: format 1 to who does not say that it knows another,
-        unless the user insists.
+    @return: the format that a client speaks.  It is format 1 unless the server has chosen
+        format 2, or the user has.
     """
     if choice is WireChoice.TWO or (choice is WireChoice.AUTO and negotiated == ALPN_NAMES[WireFormat.TWO]):
         return WireFormat.TWO
