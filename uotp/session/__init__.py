@@ -1,5 +1,7 @@
 """
-What one session does with trains: outwards to its tunnels, and inwards to UDP.
+What one session does with trains: outwards from UDP to its links, and inwards from its links
+to UDP.  Nothing here knows a tunnel or a socket; the links, and what delivers to UDP, are
+handed in.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
-Lets trains wait while no tunnel, or no socket, can take them.  A short wait is worth it, a
-long one is not: the program that sent what is old has asked again meanwhile, and has no use
-for it any more.  So when room is needed, the oldest is dropped first.
+Where trains wait while no link, or no socket, can take them.  A short wait pays.  A long one
+does not: the program that waits for an old datagram has asked for it again.  So when room
+is needed, the oldest train is dropped first.
 
 Small datagrams go ahead of bulk.  They are handshakes, acknowledgements, key strokes and
 voices, for which somebody waits, and they hardly delay the bulk.  They wait in a row of
@@ -17,20 +17,20 @@ from uotp.train import TRAIN_OVERHEAD_BYTES, Train, split
 
 MAX_BYTES = 256 * 1024
 """
-How much may wait: the first flight of a flow whose tunnels are being opened, or 40 ms of
-one that runs at 50 Mbit/s.
+So much may wait.  It holds the first flight of a flow whose tunnels are being opened, or
+40 ms of one that runs at 50 Mbit/s.
 """
 
 MAX_AGE_SECONDS = 5.0
 """
-How long a train may wait: somewhat longer than the 4 s that a tunnel is given to come up,
-unless the user says otherwise.
+A train may wait so long.  That is somewhat longer than the 4 s in which a tunnel has to
+open, unless the user says otherwise.
 """
 
 SMALL_BYTES = 256
 """
-A datagram that is no longer than this is small.  WireGuard's handshakes (148 and 92 bytes)
-are, and what carries an acknowledgement of TCP (96 to 128 bytes).
+A datagram that is no longer than this is small.  WireGuard's handshakes are (148 and 92
+bytes), and so is a datagram that carries an acknowledgement of TCP (96 to 128 bytes).
 """
 
 SMALL_TRAIN_BYTES = 4096

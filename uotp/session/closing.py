@@ -1,5 +1,5 @@
 """
-Sessions that have ended, and for which something is still being handed on.
+Sessions that have ended while some of what came for them is still to be handed to UDP.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class ClosingSessions:
         """
         Let a session hand on what has come for it.
 
-        @param then: called when it has.
+        @param then: called when the session has done so.
         """
         self._count += 1
         session.finish(partial(self._finished, then))

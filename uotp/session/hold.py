@@ -14,13 +14,13 @@ from __future__ import annotations
 import math
 
 LEAST_HOLD_SECONDS = 0.03
-"""The shortest wait, where the round trip is not known or is short: nobody notices it."""
+"""The shortest wait, where the round trip is short or not known.  Nobody notices so short a wait."""
 
 ROUND_TRIPS = 2.0
-"""A train waits at least so many round trips: a repair takes one, and the loss is seen somewhat later."""
+"""A train waits at least so many round trips: a repair takes one, and it begins some time after the loss."""
 
 FIRST_HOLD_SECONDS = 0.15
-"""The wait before anything was seen: a repair takes so long on a path of average length."""
+"""The wait while no gap was seen yet: a repair takes so long on a path of average length."""
 
 LONGEST_HOLD_SECONDS = 0.5
 """
@@ -32,7 +32,7 @@ MARGIN = 1.5
 """The next delay may be so many times as long as the longest of late."""
 
 REMEMBERED_PER_SECOND = 0.977
-"""A delay that was seen counts for so much of itself a second later, and for half after thirty seconds."""
+"""A delay that was seen counts for this share of itself one second later, and for half of it after thirty."""
 
 
 class Hold:
@@ -70,7 +70,7 @@ class Hold:
         @param delay: seconds from when the gap was seen.
         """
         if delay > self._remembered(now):
-            self._longest, self._seenAt = min(delay, LONGEST_HOLD_SECONDS), now  # more helps nobody
+            self._longest, self._seenAt = min(delay, LONGEST_HOLD_SECONDS), now  # a longer wait would help nobody
 
     def _remembered(self, now: float) -> float:
         """

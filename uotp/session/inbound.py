@@ -1,10 +1,10 @@
 """
-What came through a session's links, on its way to UDP.  The steps of its way:
+The way of trains from a session's links to UDP.  The steps of a train's way:
 
-1. It is counted, and whoever waits for the first answer is told.
-2. What is numbered is put in order (L{uotp.session.resequencer}).  A lone train that is
+1. It is counted.  With the first train of all, whoever waits for an answer is told.
+2. Numbered trains are put in order (L{uotp.session.resequencer}).  A lone train that is
    the next one, while nothing waits, goes on at once.
-3. It is handed to UDP at a pace that its reader can be expected to keep up with
+3. It is handed to UDP, no faster than its reader can be expected to read
    (L{uotp.session.pacer}).
 """
 
@@ -27,8 +27,8 @@ class Inbound:
 
     @ivar answered: whether the other end has ever sent a train.
     @ivar bytes: payload that came, without what was sent again.
-    @ivar reads: how often something came.
-    @ivar lastActive: when something came last, by the clock that was handed in.
+    @ivar reads: how often the links have brought something.
+    @ivar lastActive: when the links last brought something, by the clock that was handed in.
     """
 
     def __init__(
@@ -41,8 +41,8 @@ class Inbound:
         """
         @param deliver: sends trains to UDP.
         @param clock: C{IReactorTime}.
-        @param reorder: seconds that a train may wait for those before it: L{None} to
-            follow what is seen, 0 to put nothing in order.
+        @param reorder: seconds that a train may wait for those before it; L{None} to follow
+            the delays that are seen, 0 to put nothing in order.
         @param whenAnswered: called once, when the first train comes.
         """
         self._clock = clock
@@ -81,8 +81,8 @@ class Inbound:
         """
         A read has brought one train and nothing else.
 
-        @param number: of its first datagram.
-        @param now: by the clock, as in the others.
+        @param number: of the train's first datagram.
+        @param now: by the clock, as in the other methods.
         """
         segment, payload = train
         size = len(payload)
@@ -112,9 +112,9 @@ class Inbound:
 
     def again(self, arrivals: list[Arrival], now: float) -> None:
         """
-        Trains came that were sent before, each with the number of its first datagram; they
-        are not counted again.  Where nothing is put in order, nobody knows which of them
-        have come.
+        Trains came that were sent before, each with the number of its first datagram.  They
+        are not counted again.  Where nothing is put in order they are dropped, since nobody
+        knows which of them have come already.
         """
         self._heard(now)
         if self._resequencer is not None:
@@ -147,8 +147,8 @@ class Inbound:
 
     def _wait(self, now: float) -> None:
         """
-        Set the one timer, unless whoever was given trains has done so or has closed.
-        What it waits for may have gone when it fires.
+        Set the one timer, unless it is set or the session has closed: whoever was given
+        trains may have caused either.  When the timer fires, what it waits for may be gone.
         """
         deadline = None if self._resequencer is None else self._resequencer.deadline(now)
         if deadline is not None and self._timer is None and not self._closed:
@@ -171,13 +171,13 @@ class Inbound:
 
     def roundTripIs(self, seconds: float) -> None:
         """
-        Know how long the path is.
+        Take note of the path's round trip.
         """
         self._hold.roundTrip = seconds
 
     def restart(self) -> None:
         """
-        The other end did not know the session any more, and counts anew.
+        The other end has forgotten the session, and counts anew.
         """
         if self._resequencer is not None:
             trains = self._resequencer.restart()

@@ -1,12 +1,14 @@
 """
-What goes from a session into its links.  The steps of a train's way:
+The way of trains from a session into its links.  The steps of a train's way:
 
-1. It is counted.  Now and then, and as long as something is overdue, it is looked whether
-   the link in use is still well (L{Outbound._look}).
-2. It goes to the link that the scheduler names, a portion at a time
+1. It is counted.  If the last look is long enough ago, the link in use is looked at
+   (L{Outbound._look}): up to 20 times a second while answers come
+   (L{ANSWERED_LOOK_SECONDS}), and up to 200 times when something is overdue
+   (L{uotp.session.scheduler.LOOK_SECONDS}).
+2. The scheduler names the link that takes it, a portion at a time
    (L{uotp.session.scheduler}).
 3. While no link is free, it waits in the backlog (L{uotp.session.backlog}).  The backlog
-   holds something only then, so that nothing overtakes but what is small.
+   holds something only then, so nothing but small datagrams overtakes.
 """
 
 from __future__ import annotations
@@ -28,44 +30,44 @@ MAX_PORTION_BYTES = 64 * 1024
 MIN_PORTION_BYTES = 16 * 1024
 PORTION_SECONDS = 0.0005
 """
-What a tunnel is given at one go, at most: as much as the path has lately carried in so
-many seconds, for it stands before everything else on that tunnel; no more than a
-whole train, and no less than a record of TLS, with which every path begins.
+A link is given at most so much at one go as the path has lately carried in
+L{PORTION_SECONDS}, since everything else on that link has to wait behind it.  It is never
+more than a whole train and never less than a record of TLS, with which each session begins.
 """
 
 WAIT_SECONDS = 0.3
 """
-How long a train may wait while there are links: longer than most connections need
-to repair a loss, and not so long that a program would have asked again.
+A train may wait so long while there are links.  That is longer than most connections need
+to repair a loss, and too short for a program to have asked again.
 """
 
 JUDGE_SECONDS = 0.2
-"""How often it is judged how many tunnels shall carry: a few round trips."""
+"""The time between two judgements of how many links may carry: a few round trips."""
 
 STANDSTILL_SECONDS = 0.25
 """
-When trains wait and no tunnel has taken any for so long, all tunnels are tried, before
-the trains have waited too long.
+When trains wait and no link has taken any for so long, all links may carry.  It is less
+than L{WAIT_SECONDS}, so that the trains have not waited too long by then.
 """
 
 ANSWERED_LOOK_SECONDS = 0.05
 """
-How often the link in use is looked at, at most, by a light flow to which answers come:
-where something has come since the train before was sent, nothing is overdue, and the
-kernel knows of no loss before a round trip is over.
+The shortest time between two looks at the link in use, for a light flow to which answers
+come: 20 looks a second.  Where something has come since the train before was sent, nothing
+is overdue, and the kernel knows of no loss before a round trip is over.
 """
 
 FAR_SECONDS = 0.01
 FAR = 1.5
 """
-A tunnel is far when its round trip is so much longer, and so many times as long, as the
-shortest of the session: less may be chance.
+A link is far when its round trip exceeds the session's shortest by so many seconds and is
+also so many times as long.  A smaller difference may be chance.
 """
 
 BYTES_PER_SECOND_FAR = 2_500_000
 """
-What it costs that a tunnel is far, in bytes that stand before the next train: as many
-as a tunnel of 20 Mbit/s sends in the time.
+What a far link costs for each second of its longer round trip, in bytes: as many as a link
+of 20 Mbit/s sends in that time.
 """
 
 
@@ -73,18 +75,17 @@ class Outbound:
     """
     Hands the trains of one session to its links.
 
-    @ivar numbering: of what is sent.
-    @ivar bytes: payload that was to be sent so far.
-    @ivar lastActive: when there was something to send last, by the clock that was handed
-        in.
-    @ivar roundTrip: the longest of any link, in seconds; 0 where none is known.
+    @ivar numbering: counts the datagrams that are sent.
+    @ivar bytes: payload that UDP has brought so far.
+    @ivar lastActive: when UDP last brought something, by the clock that was handed in.
+    @ivar roundTrip: the longest round trip of any link, in seconds; 0 where none is known.
     """
 
     def __init__(self, drops: Drops, clock: Callable[[], float], inbound: Inbound) -> None:
         """
         @param drops: where what is dropped is counted.
         @param clock: tells monotonic seconds.
-        @param inbound: what comes for the same session.
+        @param inbound: the way in of the same session.
         """
         self._clock = clock
         self._inbound = inbound
@@ -110,7 +111,7 @@ class Outbound:
 
     def noticeBytes(self, amount: int, call: Callable[[], None]) -> None:
         """
-        Call once, when so much payload was to be sent.
+        Make one call when UDP has brought so much payload.
         """
         self._noticeBytes = amount
         self._notice = call
@@ -142,8 +143,8 @@ class Outbound:
 
     def _look(self, now: float) -> None:
         """
-        See whether the link in use is well, whether what others hold had better go again,
-        and how many links may carry.
+        Find out whether to leave the link in use, whether another link stands still and what
+        it holds is to be sent again, and how many links may carry.
         """
         self._answeredLookAt = now + ANSWERED_LOOK_SECONDS
         scheduler, stickiness = self._scheduler, self._stickiness
@@ -161,8 +162,9 @@ class Outbound:
 
     def _sendAgain(self, now: float) -> None:
         """
-        Send what stands still, and what waits of it, through a link that is well; where
-        there is none, it may come yet.
+        Send what a link holds that stands still, and what waits to be sent again, through a
+        link that is well.  While there is no such link, nothing is taken from the other: it
+        may yet carry what it holds.
         """
         if self._reinjection.isTimeToLook(now):
             for still in self._reinjection.findStill(self._scheduler, now):
@@ -174,7 +176,7 @@ class Outbound:
 
     def _judge(self, now: float) -> None:
         """
-        Find out how many links shall carry at once, and how much each time.
+        Decide how many links may carry at once, and how large a portion is.
         """
         elapsed, self._judgedAt = now - self._judgedAt, now
         given, self._given = self._given, 0
@@ -217,7 +219,7 @@ class Outbound:
 
     def roundTripChanged(self) -> None:
         """
-        Know how far the links lead, and let what comes know it.
+        Take note of the round trips of all links, and pass the longest on to the way in.
         """
         roundTrips = [link.roundTrip for link in self._scheduler if link.roundTrip]
         self._nearest = min(roundTrips, default=0.0)
@@ -228,14 +230,15 @@ class Outbound:
     @property
     def links(self) -> int:
         """
-        How many links there are.
+        The number of links.
         """
         return len(self._scheduler)
 
     @property
     def parallelism(self) -> int:
         """
-        How many links may carry at once under load, whether or not there are as many.
+        The number of links that may carry at once under load, whether or not there are as
+        many.
         """
         return self._parallelism.most
 
@@ -263,14 +266,14 @@ class Outbound:
 
     def linkFree(self, link: Link) -> None:
         """
-        A link takes trains: what waits goes first.
+        A link takes trains.  What waits goes first.
         """
         now = self._clock()
         self._scheduler.offer(link)
         if self._reinjection:
             self._sendAgain(now)
         self._sendWaiting(now)
-        self._backlog.maxAge = WAIT_SECONDS  # not for what has waited for the first link
+        self._backlog.maxAge = WAIT_SECONDS  # trains that waited for the first link were allowed more
 
     def _sendWaiting(self, now: float) -> None:
         while self._backlog and (current := self._scheduler.current) is not None:
@@ -288,7 +291,7 @@ class Outbound:
 
     def linkGone(self, link: Link) -> None:
         """
-        A link carries no more, for now or for ever.
+        A link carries nothing any more, for now or for ever.
         """
         self._scheduler.remove(link)
         self._parallelism.forget(link)
@@ -305,5 +308,5 @@ class Outbound:
 
 def doNothing() -> None:
     """
-    Nobody wants to know.
+    Do nothing, as long as nobody wants a notice.
     """

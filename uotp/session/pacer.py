@@ -1,10 +1,10 @@
 """
-Hands what came through the tunnels to UDP, no faster than its reader can take it.
+The pace at which trains are handed to UDP: no faster than its reader can take them.
 
-A connection that repairs a loss brings all that had waited behind it at one go: at
+A connection that repairs a loss brings all that had waited behind the loss at one go.  At
 50 Mbit/s, after 60 ms, that is 375 KB, and a UDP socket holds 130 KB unless its owner
-asked for more.  So what comes is handed on at once while it is not much, or not much
-faster than it has come of late; the rest follows in a few milliseconds.
+asked for more.  So trains are handed on at once while they are few, or come not much faster
+than of late.  The others follow in a few milliseconds.
 """
 
 from __future__ import annotations
@@ -19,55 +19,55 @@ from uotp.train import Train, split
 
 DATAGRAM_BYTES = 900
 """
-What a datagram takes in Linux's buffers beside its payload: one of 1400 bytes takes
-2304.  All amounts here are in this measure.
+A datagram takes so many bytes of Linux's buffers beside its payload: one of 1400 bytes
+takes 2304.  All amounts in this module are measured so.
 """
 
 BURST_BYTES = 104 * 1024
 """
-How much is handed on at one go, unless trains come faster: half of the buffer that Linux
-gives a socket on its own, 46 datagrams of 1400 bytes.
+So much is handed on at one go, or more where trains come faster.  It is half of the buffer
+that Linux gives a socket on its own: 46 datagrams of 1400 bytes.
 """
 
 TICK_SECONDS = 0.001
-"""What waits is looked at again after so long; the reactor's timers are no finer."""
+"""The time from one look at what waits to the next.  The reactor's timers are no finer."""
 
 LEAST_RATE = 24 * 1024 * 1024
 """
-How much may be handed on in each second, however slowly it comes: 10 900 datagrams of 1400
-bytes, or 122 Mbit/s.  A reader that is kept from running for 8 ms, as on a busy machine,
-still finds all of it in its buffer.
+So much may be handed on in each second, however slowly trains come: 10 900 datagrams of
+1400 bytes, or 122 Mbit/s.  A reader that cannot run for 8 ms, as on a busy machine, still
+finds all of it in its buffer.
 """
 
 FASTER = 3
 """
 Trains may be handed on so many times as fast as they have come of late, where that is more
-than L{LEAST_RATE}: what was held up has to catch up, and on a busy machine what comes in a
-second comes in a part of it.
+than L{LEAST_RATE}.  Trains that were held up have to catch up; and on a busy machine, those
+of one second come in a part of it.
 """
 
 CATCHING_UP = 2
 """
-A tick that is late, as on a busy machine or a system with coarse timers, may hand on so
-many times what comes in that time on the average.
+A tick may be late on a busy machine, or on a system with coarse timers.  Then it may hand
+on so many times what comes in the time since the last one on average.
 """
 
 RATE_SECONDS = 0.2
 """
-How fast trains come is measured over so long at the least: longer than most repairs, during
-which nothing comes.
+The rate at which trains come is measured over at least so long.  That is longer than most
+repairs, during which nothing comes.
 """
 
 PART_BYTES = BURST_BYTES // 2
 """
-What waits is divided into parts of this size at most, so that the first soon finds room.
-A lone datagram may be longer, but is never more than a burst.
+Trains that wait are divided into parts of at most this size, so that there is soon room for
+the first.  A lone datagram may be longer, but is never longer than a burst.
 """
 
 MAX_PACED_BYTES = 2 * 1024 * 1024
 """
-How much may wait: 80 ms of the least rate.  Where there is more, the oldest is handed on
-before its time; nothing is dropped here.
+So much may wait: 80 ms of the least rate.  Where there is more, the oldest part is handed on
+before its time.  Nothing is dropped here.
 """
 
 
@@ -77,7 +77,7 @@ class Pacer:
     come at one go.
 
     @ivar deliver: sends trains to UDP.
-    @ivar waiting: how much waits.
+    @ivar waiting: how much waits, in bytes of a socket's buffer.
     """
 
     def __init__(self, deliver: Callable[[list[Train]], None], clock: Any) -> None:
@@ -89,7 +89,7 @@ class Pacer:
         self._clock = clock
         self._queue: deque[tuple[int, list[Train]]] = deque()
         self.waiting = 0
-        self._room: float = BURST_BYTES  # what might be handed on at _roomAt; there is no less now
+        self._room: float = BURST_BYTES  # what could be handed on at _roomAt; by now it is as much or more
         self._roomAt = self._measuredAt = clock.seconds()
         self._came = 0  # how much has come since the rate was measured
         self._cameRate = 0.0  # in each second, as it was measured last
@@ -122,9 +122,9 @@ class Pacer:
 
     def _makeRoom(self, now: float, least: float = 0.0) -> None:
         """
-        Make room for what may be handed on by now, and measure how fast trains come.
+        Find out how much may be handed on by now, and measure how fast trains come.
 
-        @param least: how much room there may be, however slowly trains come.
+        @param least: the bound of the room is not below this, however slowly trains come.
         """
         if now - self._measuredAt >= RATE_SECONDS:
             self._cameRate = self._came / (now - self._measuredAt)
@@ -137,7 +137,7 @@ class Pacer:
 
     def _enqueue(self, trains: list[Train]) -> None:
         """
-        Let trains wait; where that is too much, hand on the oldest.
+        Let trains wait.  Where that is too much, hand on the oldest.
         """
         for size, part in partsOf(trains):
             self._queue.append((size, part))
@@ -159,7 +159,7 @@ class Pacer:
 
     def _ticked(self) -> None:
         """
-        There may be room now.
+        Hand on what there is room for now.
         """
         self._tick = None
         now = self._clock.seconds()
@@ -179,10 +179,10 @@ class Pacer:
 
     def finish(self, done: Callable[[], None]) -> None:
         """
-        Close when what waits has been handed on.  That takes no longer than as much as may
-        wait takes at the least rate, 80 ms.
+        Close as soon as what waits has been handed on.  That takes 80 ms at the most:
+        L{MAX_PACED_BYTES} at the least rate.
 
-        @param done: called then; maybe at once.
+        @param done: called then, maybe at once.
         """
         self._whenEmpty = done
         if not self._queue:
@@ -205,7 +205,7 @@ class Pacer:
 
 def sizeOf(trains: Iterable[Train]) -> int:
     """
-    @return: about how much some trains take in a socket's buffer, in bytes.
+    @return: about how many bytes of a socket's buffer some trains take.
     """
     total = 0
     for segment, payload in trains:
@@ -216,9 +216,8 @@ def sizeOf(trains: Iterable[Train]) -> int:
 
 def partsOf(trains: Iterable[Train]) -> Iterator[tuple[int, list[Train]]]:
     """
-    Divide trains into parts of L{PART_BYTES} at most, or of one datagram, without
-    changing their order.  Each part is filled as far as it goes, since it is there to be
-    handed on as soon as there is room.
+    Divide trains into parts of at most L{PART_BYTES}, or of one datagram, without changing
+    their order.  Each part is as full as it can be.
 
     @return: the size of each part, and its trains.
     """

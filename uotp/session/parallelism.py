@@ -1,18 +1,16 @@
 """
-How many of a session's tunnels may carry at once when there is more to carry than
-they can.
+How many of a session's links may carry at once under overload.
 
-Each tunnel is a TCP connection that takes for itself what it can get.  Where the
-tunnels together fill a link, more of them only drive the queue before it to overflow
-again and again: a tenth of what is sent is lost and sent twice, and all that came
-behind a lost segment waits at the other end.  A few carry as much, sooner and in
-order.  Where segments are lost without a queue, though, on a bad radio link, each
-tunnel that carries adds to the sum.
+Each link is a TCP connection that takes as much of the path as it can get.  Where the links
+together fill the path, more of them only make the queue before its narrowest place overflow
+again and again: a tenth of what is sent is lost and sent twice, and all that came behind a
+lost segment waits at the other end.  Few links carry as much, sooner and in order.  But
+where segments are lost without a queue, as on a bad radio path, each link that carries adds
+to the sum.
 
-The two can be told apart by the round trip: it is long when a queue is full.  So
-halve the number while many segments are repeated and the round trip is long, double
-it when the round trip is short though datagrams wait, and otherwise add one now and
-then, to see.
+The round trip tells the two apart: it is long when a queue is full.  So the number is halved
+while many segments are repeated and the round trip is long.  It is doubled when the round
+trip is short though datagrams wait.  Otherwise one more link is tried now and then.
 """
 
 from __future__ import annotations
@@ -23,43 +21,43 @@ from typing import Any
 from uotp.path import PathStats
 
 REPEATED_SHARE = 0.02
-"""Of the segments sent; on a link without a queue before it, this is a bad one."""
+"""Many segments are repeated when this share of them is.  Where no queue overflows, the path is a bad one then."""
 
 LONG_ROUND_TRIP = 1.25
 LONG_ROUND_TRIP_SECONDS = 0.003
 """
-A round trip is long when it takes so many times the least that was ever seen, and so
-many seconds besides, since on a short link the computers' own time is most of it.
+A round trip is long when it exceeds so many times the least of late, and so many seconds
+more.  On a short path the computers' own time is most of it, which the seconds are for.
 """
 
 LEAST_SEGMENTS = 50
-"""Of fewer than these the share that was repeated says nothing."""
+"""The repeated share of fewer segments says nothing."""
 
 HALVING_SECONDS = 1.0
-"""Between two times: what was in flight before the first has to be gone."""
+"""The time between two halvings.  What was in flight before the first has to be gone."""
 
 SHORT_SECONDS = 0.6
 """
-For so long the round trip must have been short before the number is doubled: it is
-short for a moment, too, whenever a queue has just been emptied.
+The number is doubled when the round trip has been short for so long.  It is short for a
+moment whenever a queue has just been emptied.
 """
 
 FIRST_PARALLELISM = 2
 """
-With how many a heavy load begins: few enough not to overflow the queue of a slow link
+A heavy load begins with so many links.  They are too few to overflow the queue of a slow path
 at once, and in a second or two there can be eight.
 """
 
 ADDING_SECONDS = 5.0
-"""Between two times that one more is tried."""
+"""The time from trying one more link to trying the next."""
 
 MAX_PARALLELISM = 256
-"""As many tunnels as a session can have."""
+"""A session can have so many links."""
 
 
 class Parallelism:
     """
-    Counts how many links of one session may carry at once.
+    Decides how many links of one session may carry at once.
 
     @ivar most: how many may carry, whether or not there are as many.
     """
@@ -74,9 +72,9 @@ class Parallelism:
 
     def judge(self, paths: Mapping[Any, PathStats], now: float) -> int:
         """
-        To be called every fraction of a second while datagrams wait, or have waited.
+        Decide anew.  Call this a few times a second while datagrams wait or have waited.
 
-        @param paths: of all links that are open.
+        @param paths: what the kernel tells of each link.
         @return: how many may carry; all where the system does not tell.
         """
         if not paths:
@@ -120,7 +118,7 @@ class Parallelism:
 
     def reset(self) -> int:
         """
-        Let all carry: those that did have come to a standstill.
+        Let all links carry, because those that did stand still.
 
         @return: L{most}.
         """

@@ -1,5 +1,5 @@
 """
-Remembers numbers for a while, as ranges.  Pure: time comes in with each call.
+Numbers that are remembered for a while, as ranges.  Pure: time comes in with each call.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 class Range(NamedTuple):
     """
-    Stands for numbers in a row that began to be remembered together.
+    Holds numbers in a row that are remembered since the same moment.
 
     @ivar begin: the first number.
     @ivar end: the number behind the last.
-    @ivar since: when they began to be remembered, in monotonic seconds.
+    @ivar since: that moment, in monotonic seconds.
     """
 
     begin: int
@@ -40,13 +40,13 @@ class Ranges:
 
     def __len__(self) -> int:
         """
-        How many there are.
+        The number of ranges.
         """
         return len(self._ranges)
 
     def add(self, begin: int, end: int, since: float) -> None:
         """
-        Remember some numbers.  Those that are added twice may have to be taken twice.
+        Remember some numbers.  A number that is added twice may have to be taken twice.
 
         @param begin: the first number.
         @param end: the number behind the last.

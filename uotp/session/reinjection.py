@@ -1,12 +1,12 @@
 """
-What is to be sent again, through another link, since the one that it was given to stands
-still: it does not answer, or the kernel has waited in vain for an acknowledgement and has
-begun to repeat, or it is gone.
+Trains that are sent again through another link.  The link that was given them is gone, or
+stands still: its pong is overdue, or its kernel has waited in vain for an acknowledgement
+and has begun to repeat.
 
-Under load no link is without an acknowledgement for as long as the kernel waits; and
-where it was but a loss, what the kernel repeats is acknowledged a round trip later.  So
-what a dead link holds is on its way again in half a second, and hardly anything else
-is.  What has arrived all the same is known to the other end by its number.
+Under load a link that works never has to wait so long for an acknowledgement.  After a mere
+loss, what the kernel repeats is acknowledged a round trip later.  So what a dead link holds
+is on its way again within half a second, and hardly anything else is sent twice.  The other
+end knows by the numbers what has arrived all the same.
 
 Pure: time comes in with each call.
 """
@@ -20,24 +20,24 @@ from uotp.boundaries import AGAIN_SECONDS, Link
 from uotp.train import TRAIN_OVERHEAD_BYTES, Arrival
 
 STILL_LOOK_SECONDS = 0.1
-"""How often links are looked at, at most."""
+"""The shortest time between two looks at all links."""
 
 STILL_SECONDS = 0.08
 """
-For so long, and for a round trip, a link must be seen to stand still: between two looks
-at the least.
+A link has to be seen standing still for so long, and for a round trip.  That takes two
+looks at least.
 """
 
 MAX_AGAIN_BYTES = 2 * 1024 * 1024
-"""What may wait to be sent again: of two links that have died together, or of many at rest."""
+"""So much may wait to be sent again: what two links hold under load, or many links nearly at rest."""
 
 AGAIN_WAIT_SECONDS = 0.3
-"""For how long: what is older only stands before what is fresh."""
+"""It may wait for so long.  Older trains would only delay new ones."""
 
 
 class Reinjection:
     """
-    For one session.
+    Finds out which links of one session stand still, and keeps what is to be sent again.
     """
 
     def __init__(self, now: float) -> None:
@@ -57,7 +57,7 @@ class Reinjection:
 
     def findStill(self, links: Iterable[Link], now: float) -> list[Link]:
         """
-        Look at links, now and then.
+        Look at all links.
 
         @return: those that hold something and stand still.
         """
@@ -83,7 +83,7 @@ class Reinjection:
 
     def take(self, link: Link, now: float) -> None:
         """
-        Take what a link holds that stands still, or is gone.
+        Take what is not known to have arrived from a link that stands still, or is gone.
         """
         self._stillSince.pop(link, None)
         for arrival in link.takeUnacked():
@@ -106,10 +106,10 @@ class Reinjection:
 
     def next(self, most: int) -> list[Arrival]:
         """
-        To be called while something waits only.
+        Take what is to be sent next.  Call this only while something waits.
 
-        @param most: bytes; one train may be longer.
-        @return: what is to be sent next, and is left to the caller.
+        @param most: bytes to take at most; one train may be longer.
+        @return: the trains, which are kept no longer.
         """
         taken: list[Arrival] = []
         while self._waiting and (not taken or len(self._waiting[0][1][1].payload) <= most):
@@ -119,7 +119,7 @@ class Reinjection:
 
     def forget(self) -> None:
         """
-        Send nothing of it.
+        Forget all that waits.
         """
         self._waiting.clear()
         self._stillSince.clear()
@@ -128,6 +128,6 @@ class Reinjection:
 
 def costOf(arrival: Arrival) -> int:
     """
-    @return: what a train takes that waits, in bytes.
+    @return: what a train that waits takes, in bytes.
     """
     return len(arrival[1].payload) + TRAIN_OVERHEAD_BYTES

@@ -1,13 +1,13 @@
 """
-Puts trains that came through several tunnels back into the order of their numbers.
+Trains that came through several links, put back into the order of their numbers.
 
 A train that came early waits until the gap before it is filled.  The gap is given up when
-the train has waited for as long as a train may, or when too much waits.  What comes of a
-gap after that is late, and is passed on at once.
+the train has waited for as long as a train may, or when too much waits.  A datagram of the
+gap that comes after that is late, and is passed on at once.
 
-A sender whose tunnel stands still sends again, through another tunnel, what was in it, and
-says so.  Of what is sent again, only datagrams that had not come are passed on.  If the
-first tunnel brings them after all, they are dropped.
+When a link stands still, the sender sends through another link what was in it, and marks
+it as sent again.  Of such trains, only datagrams that had not come are passed on.  If the
+first link brings them after all, they are dropped.
 
 Pure: time comes in with each call, and the caller sets a timer for L{Resequencer.deadline}.
 """
@@ -24,31 +24,31 @@ from uotp.train import LAST_NUMBER, Arrival, Train, datagramsWithin
 
 MAX_HELD_BYTES = 4 * 1024 * 1024
 """
-How much may wait in a session: 80 ms of a path of 400 Mbit/s.  A stranger who wants many
-sessions to hold so much has to send all of it again as often as a gap is given up.
+So much may wait in a session: 80 ms of a path of 400 Mbit/s.  A stranger who wants many
+sessions to hold so much has to send all of it anew each time that a gap is given up.
 """
 
 HALF = 1 << 31
-"""A number less than this ahead of what is expected is ahead; any other is behind."""
+"""A number is ahead when it is less than this above the expected one; any other is behind."""
 
 MAX_GONE = 1024
-"""How many entries of the list by age may be of trains that have gone already."""
+"""So many entries of the list by age may belong to trains that were passed on already."""
 
 MISSED_SECONDS = 8.0
-"""After so long a gap is not filled any more: its tunnel has been given up."""
+"""After so long a gap is not filled any more: its link has been given up."""
 
 MAX_GIVEN_UP = 512
 """
-How many gaps are remembered after they were given up: how late they are filled teaches how
-long to wait, and what fills them, sent again, is of use.  As many ranges are remembered of
-what was sent again and has come.
+So many gaps are remembered after they were given up.  How late they are filled teaches how
+long to wait; and trains that fill them, though sent again, are passed on.  As many ranges
+are remembered of trains that were sent again and have come.
 """
 
 
 class Resequencer:
     """
     Keeps trains that came early until those before them have come or are given up.
-    Numbers come modulo 2^32; inside they go on for ever.
+    Numbers come modulo 2^32; in here they go on without end.
 
     @ivar late: datagrams that came after their gap had been given up.
     @ivar held: bytes that wait, overhead included.
@@ -60,7 +60,7 @@ class Resequencer:
         """
         self._hold = hold
         self._expected: int | None = None
-        self._base = 0  # the number that came first: it is not known which of those before it have come
+        self._base = 0  # the number that came first; nobody knows which of those before it have come
         self._waiting: list[Run] = []  # a heap
         self._byAge: deque[tuple[float, int]] = deque()  # when a run came, and its number; some are gone already
         self._missed = Ranges(MAX_GIVEN_UP, MISSED_SECONDS)  # gaps that were given up
@@ -71,8 +71,8 @@ class Resequencer:
 
     def passLone(self, number: int, datagrams: int) -> bool:
         """
-        Take one train where that is simple, because it is the next and nothing waits.  This
-        does what L{put} would do with that train alone, without lists.
+        Take one train if it is the next and nothing waits.  This does what L{put} does with
+        that train alone, without lists.
 
         @param number: of the train's first datagram.
         @param datagrams: how many it has.
@@ -127,7 +127,7 @@ class Resequencer:
 
     def _keep(self, run: Run, now: float, ready: list[Train]) -> None:
         """
-        Let a run wait that is ahead.  Where that is too much, gaps are given up.
+        Let a run that is ahead wait.  Where too much waits, gaps are given up.
         """
         heappush(self._waiting, run)
         self._byAge.append((now, run.number))
@@ -138,8 +138,8 @@ class Resequencer:
 
     def _takeBehind(self, number: int, train: Train, now: float, ready: list[Train]) -> None:
         """
-        Take a train whose first datagram, at least, is behind.  It is late; those of its
-        datagrams are dropped that were sent again and have come by another tunnel.
+        Take a train of which at least the first datagram is behind.  It is late.  Its
+        datagrams that were sent again and have come through another link are dropped.
         """
         assert self._expected is not None
         end = number + train.datagrams
@@ -173,8 +173,8 @@ class Resequencer:
 
     def _countsAnew(self, now: float) -> bool:
         """
-        Find out whether the peer has begun to count anew: then all that comes is behind, and
-        was not missed, for longer than anything may wait.
+        Find out whether the peer has begun to count anew.  In that case all that comes is
+        behind and was not missed, for longer than any train may wait.
         """
         if self._behindSince is None:
             self._behindSince = now
@@ -182,8 +182,8 @@ class Resequencer:
 
     def putAgain(self, arrivals: list[Arrival], now: float) -> list[Train]:
         """
-        Take trains that were sent before through another tunnel, which may have brought
-        them, or may bring them yet.
+        Take trains that were sent before through another link, which may have brought them,
+        or may still bring them.
 
         @param arrivals: trains as they came.
         @param now: monotonic seconds.
@@ -222,7 +222,7 @@ class Resequencer:
 
     def _release(self, ready: list[Train]) -> None:
         """
-        Pass on what waits and has no gap before it, each datagram once.
+        Pass on the runs that have no gap before them any more, each datagram once.
         """
         assert self._expected is not None
         waiting = self._waiting
@@ -243,7 +243,7 @@ class Resequencer:
 
     def _giveUp(self, number: int, ready: list[Train]) -> None:
         """
-        Give up all gaps before a run that waits, and pass on what stood behind them.
+        Give up all gaps before a run that waits, and pass on what waited behind them.
 
         @param number: of the run.
         """
@@ -256,7 +256,7 @@ class Resequencer:
 
     def expire(self, now: float) -> list[Train]:
         """
-        Give up the gaps before what has waited for as long as it may.
+        Give up the gaps before trains that have waited for as long as they may.
 
         @return: what can be passed on, in order.
         """
@@ -277,7 +277,7 @@ class Resequencer:
         """
         Expect any number, because the peer has begun to count anew.
 
-        @return: what waited, in order.
+        @return: the trains that waited, in order.
         """
         ready: list[Train] = []
         if self._waiting:
@@ -289,9 +289,9 @@ class Resequencer:
 
     def checkInvariant(self) -> None:
         """
-        What holds between any two events.
+        Check what holds between any two events.
 
-        @raise AssertionError: when it does not.
+        @raise AssertionError: when it does not hold.
         """
         waiting = self._waiting
         numbers = [run.number for run in waiting]

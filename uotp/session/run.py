@@ -1,5 +1,5 @@
 """
-Runs: numbered trains that follow one another without a gap.
+Runs of numbered trains that follow one another without a gap.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Run(NamedTuple):
 
     def cost(self) -> int:
         """
-        @return: what the run takes while it waits, in bytes.
+        @return: how many bytes the run takes while it waits.
         """
         return bytesOf(self.trains) + len(self.trains) * TRAIN_OVERHEAD_BYTES
 

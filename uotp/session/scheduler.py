@@ -1,18 +1,18 @@
 """
-Which tunnel carries the next train.
+Which link carries the next train.
 
-Stay with one for as long as it takes what it is given: so a light load arrives
-in order.  When it is full, go to the best of the others: so a heavy load uses all
-of them, and a slow tunnel holds nobody up.  The best is the first that is at rest,
-in the order in which they became free; where none is, the one that will soonest
-have sent what it holds.  Only a few are looked at, so that it costs the same for any
-number of tunnels, and the rotation is fair by itself.  How many of the tunnels are
-used at all when there is too much for them, L{uotp.session.parallelism} says.
+The same link carries as long as it takes what it is given; so a light load arrives in order.
+When it is full, the best of the others comes next; so a heavy load uses all of them, and a
+slow link delays nobody.  The best is the first that is at rest, in the order in which they
+became free.  Where none is at rest, it is the one that has least to send.  Only a few are
+looked at: so the choice costs the same for any number of links, and because of the order
+each has its turn.  L{uotp.session.parallelism} says how many links are used at all when they
+cannot take everything.
 
-A light load never fills a tunnel, also not one that retransmits, or that has come
-to a standstill behind a relay that still acknowledges.  So whoever has a clock asks
-now and then whether the current tunnel is still well, and moves on after a while
-even if it is.
+A light load never fills a link.  That is so even when the link retransmits, or stands still
+behind a relay that acknowledges.  So L{uotp.session.outbound}, which has a clock, asks
+now and then whether the current link is still well, and moves on after a while even if
+it is.
 """
 
 from __future__ import annotations
@@ -27,33 +27,33 @@ T = TypeVar("T")
 
 LOOK_SECONDS = 0.005
 """
-How often a tunnel that is never full is looked at, at most: a system call of a
-microsecond.  What is sent behind a lost segment waits for it, so it is worth
-noticing in much less than a round trip.
+The shortest time between two looks at the current link, each a system call of a microsecond.
+What is sent behind a lost segment waits for its repair, so a loss has to be noticed in much
+less than a round trip.
 """
 
 LOOKS = 4
 """
-Tunnels that are looked at to find the best: of four, one that is at rest is found
-almost always, if there is any.
+So many links are looked at to find the best.  If any link is at rest, there is almost
+always one among four.
 """
 
 
 class Scheduler(Generic[T]):
     """
-    The tunnels of a session, and those that can be written to in the order in which
-    they became free.
+    Chooses among the links of a session.  It knows those that can be written to in the
+    order in which they became free.
 
-    @ivar current: the tunnel to use now, or L{None} when there is none.
+    @ivar current: the link to use now, or L{None} when there is none.
     """
 
     def __init__(self, costOf: Callable[[T], int]) -> None:
         """
-        @param costOf: what stands before the next train on a tunnel, in bytes; 0 at
-            rest, and L{TROUBLED} or more while it retransmits.
+        @param costOf: tells how many bytes have to leave before the next train on a link:
+            0 at rest, and L{TROUBLED} or more while it retransmits.
         """
         self._costOf = costOf
-        self._row: list[T] = []  # the first of them carry, as many as the most says
+        self._row: list[T] = []  # the first of them carry, as many as may
         self._most = 0  # no bound
         self._carrying: set[T] = set()
         self._free: dict[T, None] = {}
@@ -61,19 +61,19 @@ class Scheduler(Generic[T]):
 
     def __len__(self) -> int:
         """
-        How many tunnels there are.
+        The number of links.
         """
         return len(self._row)
 
     def __iter__(self) -> Iterator[T]:
         """
-        All tunnels.
+        All links.
         """
         return iter(self._row)
 
     def offer(self, tunnel: T) -> None:
         """
-        A tunnel has become free.  Offering it twice changes nothing.
+        A link has become free.  Offering it twice changes nothing.
         """
         if tunnel not in self._row:
             self._row.append(tunnel)
@@ -84,7 +84,7 @@ class Scheduler(Generic[T]):
 
     def withdraw(self, tunnel: T) -> None:
         """
-        A tunnel is full.  Withdrawing it twice changes nothing.
+        A link is full.  Withdrawing it twice changes nothing.
         """
         self._free.pop(tunnel, None)
         if self.current is tunnel:
@@ -92,7 +92,7 @@ class Scheduler(Generic[T]):
 
     def remove(self, tunnel: T) -> None:
         """
-        A tunnel is gone.
+        A link is gone.
         """
         if tunnel in self._row:
             self._row.remove(tunnel)
@@ -103,7 +103,7 @@ class Scheduler(Generic[T]):
 
     def narrow(self, most: int) -> None:
         """
-        Fill no more tunnels than so many.
+        Let at most so many links carry; 0 means all.
         """
         if most != self._most:
             self._most = most
@@ -116,23 +116,24 @@ class Scheduler(Generic[T]):
 
     def spare(self) -> T | None:
         """
-        @return: a tunnel at rest that is not one of those that carry, if there is any:
-            for what is too small to be in anybody's way.
+        @return: a link at rest that is not one of those that carry, or L{None}.  It is for
+            datagrams that are too small to delay others.
         """
         best, cost = self._best(self._row[len(self._carrying) :])
         return None if cost else best
 
     def sound(self) -> T | None:
         """
-        @return: the best of the tunnels that can be written to, if it is not in trouble.
+        @return: the best of the links that can be written to, or L{None} when that is in
+            trouble.
         """
         best, cost = self._best(self._free)
         return None if cost >= TROUBLED else best
 
     def moveOn(self) -> bool:
         """
-        Go to another tunnel, unless all others are in trouble; to any, for a light load
-        fills none.
+        Go to another link, unless all others are in trouble.  Any of them will do, since a
+        light load fills none.
 
         @return: whether there was one to go to.
         """
@@ -140,11 +141,11 @@ class Scheduler(Generic[T]):
 
     def leaveTrouble(self, *, loaded: bool) -> bool:
         """
-        Go to another tunnel if the current one is in trouble, and another is not.
+        Go to another link if the current one is in trouble, and another is not.
 
-        @param loaded: whether tunnels are being filled, so that it has to be one of
-            those that carry.
-        @return: whether it was, and there was one to go to.
+        @param loaded: whether links are being filled, so that it has to be one of those
+            that carry.
+        @return: whether another link is the current one now.
         """
         if self.current is None or len(self._free) == 1 or self._costOf(self.current) < TROUBLED:
             return False
@@ -152,10 +153,11 @@ class Scheduler(Generic[T]):
 
     def _goToAnother(self, among: Container[T]) -> bool:
         """
-        Go to the best of the others, and keep the one before at hand: should the load
-        fill the new one, which may not be warm yet, it can go back, where two may carry.
+        Go to the best of the others, and keep the one before as the next choice.  The new
+        link may have rested, and so may soon be full.  Then the load goes back to the one
+        before, where two may carry.
 
-        @return: whether there was one that is not in trouble.
+        @return: whether there was a link that is not in trouble.
         """
         before = self.current
         if before is None or len(self._free) == 1:

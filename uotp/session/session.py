@@ -1,9 +1,9 @@
 """
-One remote UDP endpoint and the links that carry for it, on either end.
+A session joins one remote UDP endpoint with the links that carry for it, at either end.
 
-Outwards, trains from UDP go to the links by way of L{uotp.session.outbound}; inwards,
-trains from any link go to UDP by way of L{uotp.session.inbound}.  Both are called
-straight by those who have something for them.
+Outwards, trains from UDP go to the links through L{uotp.session.outbound}.  Inwards, trains
+from the links go to UDP through L{uotp.session.inbound}.  UDP and links call these two
+directly; the session itself is not on the way of a train.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from uotp.train import Train
 @dataclass(frozen=True, slots=True)
 class SessionStatistics:
     """
-    What a session has done and how it stands.
+    Says what a session has done so far, and how it is now.
 
     @ivar bytesOut: payload that came from UDP.
     @ivar bytesIn: payload that came from the links, without what was sent again.
-    @ivar lastActive: when a train came last from either side, by the session's clock.
-    @ivar links: how many carry for it.
+    @ivar lastActive: when a train last came from either side, by the session's clock.
+    @ivar links: the number of its links.
     @ivar parallelism: how many of them may carry at once under load.
     @ivar backlogBytes: payload and overhead that wait for a link.
-    @ivar againBytes: the same of what is to be sent again.
-    @ivar roundTrip: the longest of its links', in seconds; 0 while none is known.
+    @ivar againBytes: payload and overhead that wait to be sent again.
+    @ivar roundTrip: the longest round trip of its links, in seconds; 0 while none is known.
     @ivar heldBytes: payload and overhead that wait for trains before them.
-    @ivar pacedBytes: what waits to be handed to UDP, in a socket's measure.
+    @ivar pacedBytes: what waits to be handed to UDP, in bytes of a socket's buffer.
     @ivar late: datagrams that came too late to be put in order.
     """
 
@@ -53,8 +53,8 @@ class Session:
     """
     Joins the way out and the way in of one session.
 
-    @ivar inbound: what its links call.
-    @ivar outbound: what its links and its UDP side call.
+    @ivar inbound: the way in, which the links call.
+    @ivar outbound: the way out, which the UDP side and the links call.
     """
 
     def __init__(
@@ -78,21 +78,21 @@ class Session:
     @property
     def lastActive(self) -> float:
         """
-        When a train came last, from either side, by the clock that was handed in.
+        When a train last came, from either side, by the clock that was handed in.
         """
         return max(self.inbound.lastActive, self.outbound.lastActive)
 
     def finish(self, done: Callable[[], None]) -> None:
         """
-        Hand on what has come for UDP, and nothing after it.
+        Hand on what has come for UDP, and nothing that comes later.
 
-        @param done: called when that is done; maybe at once.
+        @param done: called when that is done, maybe at once.
         """
         self.inbound.finish(done)
 
     def statistics(self) -> SessionStatistics:
         """
-        @return: how the session stands.
+        @return: what the session has done, and how it is now.
         """
         inbound, outbound = self.inbound, self.outbound
         return SessionStatistics(

@@ -1,10 +1,11 @@
 """
-How long a flow stays with the tunnel in use, while it fills none.
+How long a flow that fills no link keeps to the same one.
 
-A light flow goes through another tunnel every second, so that one that has come to a
-standstill and still takes all costs a second in turn.  For a flow that needs more than a
-connection may send which has rested, each change holds something up and spoils the order:
-it stays, unless there is a reason.
+A light flow moves on to another link every second.  A link may have come to a standstill and
+still take everything; then the flow loses what it sends in one second, until the turn of
+that link comes again.  A connection that has rested may send little at once.  A flow that
+needs more loses time and order with each move, so it keeps its link unless there is a
+reason to leave it.
 """
 
 from __future__ import annotations
@@ -14,24 +15,23 @@ from uotp.path import TROUBLED
 
 STAY_SECONDS = 1.0
 """
-How long a light load stays with a tunnel.  A standstill then costs a flow a second in
-turn, and not all that it sends.
+A light flow keeps a link for so long.  So a link that stands still costs the flow what it
+sends in a second, and not all that it sends.
 """
 
 FIRST_WINDOW_BYTES = 14_000
 """
-What a connection that has rested may send in a round trip: ten segments (RFC 6928, and
-RFC 5681, 4.1).  A flow that needs more is held up by one, and comes out of order.
+A connection that has rested may send so much in a round trip: ten segments (RFC 6928, and
+RFC 5681, 4.1).  It delays a flow that needs more, and brings it out of order.
 """
 
 MANY_ANSWERS = 10
-"""In a second: of a flow that had so many, a second without any is a sign."""
+"""When a flow had so many answers in a second, the next second without any may mean a standstill."""
 
 LONGEST_STAY_SECONDS = 30.0
 """
-After so long a flow that is too heavy for a rested tunnel goes through another all the
-same: the one in use may stand still behind a relay that acknowledges for a long time,
-while the way back is fine or never used.
+After so long even a flow that is too heavy for a rested link moves on.  The link in use may
+stand still behind a relay that acknowledges, while the way back works or is not used.
 """
 
 
@@ -39,9 +39,9 @@ class Stickiness:
     """
     Decides when a flow that fills no link moves on to another one.
 
-    @ivar endsAt: when that is to be considered again, in monotonic seconds.
-    @ivar loaded: whether links were filled.
-    @ivar leftTrouble: whether a link was left because it was in trouble.
+    @ivar endsAt: when L{isOver} is to be asked next, in monotonic seconds.
+    @ivar loaded: whether links were filled since it was asked last.
+    @ivar leftTrouble: whether a link was left since then because it was in trouble.
     """
 
     def __init__(self, now: float) -> None:
@@ -61,8 +61,9 @@ class Stickiness:
 
     def isOver(self, current: Link | None, links: int, bytesOut: int, reads: int, now: float) -> bool:
         """
-        To be asked from L{endsAt} on; where something stands before the next train,
-        which another link would overtake, again and again for a while.
+        Decide whether to move on.  Ask this from L{endsAt} on.  While the current link still
+        has something to send, which trains on another link would overtake, the decision is
+        put off for up to a second: ask again.
 
         @param current: the link in use.
         @param links: how many there are.
@@ -87,9 +88,9 @@ class Stickiness:
 
     def _mayMove(self, current: Link, bytesOut: int, now: float) -> bool:
         """
-        @return: whether another link, which has rested, can take over without holding
-            anything up; or whether losses make us change links anyway, so that the
-            others had better be warm; or whether it has been long.
+        @return: whether another link, which has rested, can take over without a delay; or
+            whether losses make the flow change links anyway, so that the others had better
+            not rest; or whether the last move is long ago.
         """
         path = current.pathStats()
         if path is None:
@@ -100,7 +101,7 @@ class Stickiness:
     def _suspect(self, links: int, answers: int) -> bool:
         """
         @return: whether nothing comes back any more where much did, so that the current
-            link may have come to a standstill; once for each link that there is.
+            link may stand still.  This is said once for each link that there is.
         """
         if answers >= MANY_ANSWERS:
             self._suspicions = links

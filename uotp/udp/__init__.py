@@ -1,6 +1,6 @@
 """
-UDP ports, and the protocols that they drive.  Who needs a port gets an opener from here and
-does not know which kind it opens.
+UDP ports, and the protocols that they drive.  Whoever needs a port gets an opener from here,
+and does not know which kind of port it opens.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _log = Logger()
 
 def datagramPortOpener(reactor: Any, drops: Drops, udpBuffer: int = UDP_BUFFER_BYTES) -> DatagramPortOpener:
     """
-    @param reactor: C{IReactorFDSet}, or else C{IReactorUDP}, whose own port is taken then.
+    @param reactor: C{IReactorFDSet}; or else C{IReactorUDP}, whose own port is used then.
     @param drops: where what cannot be sent or received is counted.
     @param udpBuffer: bytes of buffer to ask for, each way and for each port.
     @return: what opens ports on this system.

@@ -1,6 +1,6 @@
 """
-What C{recvmmsg} takes and gives, as structures of Linux.  It is called through
-cffi in ABI mode: no compiler is needed to install this.
+The structures of Linux that C{recvmmsg} takes and fills.  It is called through cffi in ABI
+mode, so that no compiler is needed to install this program.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from cffi import FFI  # type: ignore[import-untyped]
 from uotp.boundaries import Address
 
 UDP_GRO = 104
-"""Of linux/udp.h: an option, and the control message that tells how long coalesced datagrams are."""
+"""An option (linux/udp.h), and the control message that tells the length of datagrams that came as one."""
 
 CUT_OFF = int(socket.MSG_TRUNC | socket.MSG_CTRUNC)  # an IntFlag would cost a microsecond for each message
-"""Flags of a message that has lost data, or what tells how to cut it."""
+"""Flags of a message of which the kernel has cut off data, or the control message that tells how to cut it."""
 
 WITHOUT_WAITING = int(socket.MSG_DONTWAIT)
 
 MAX_ADDRESSES = 4096
-"""Sources remembered by their raw names; whoever forges more only makes us read names again."""
+"""So many sources are remembered by their raw names.  Whoever forges more only makes us read names again."""
 
 ffi: Any = FFI()
 ffi.cdef("""
@@ -49,7 +49,7 @@ MMSGHDR_BYTES = ffi.sizeof("struct mmsghdr")
 VECTOR_BYTES = ffi.sizeof("struct iovec")
 CONTROL_BYTES = socket.CMSG_SPACE(INT_BYTES)
 NAME_BYTES: dict[int, int] = {socket.AF_INET: 16, socket.AF_INET6: 28}
-"""Of struct sockaddr_in and sockaddr_in6."""
+"""Lengths of struct sockaddr_in and sockaddr_in6."""
 
 
 def ints(data: Any, offset: int, stride: int) -> memoryview:
@@ -70,7 +70,7 @@ def words(data: Any, offset: int, stride: int) -> memoryview:
 def addressOf(name: bytes) -> Address:
     """
     @param name: a struct sockaddr_in or sockaddr_in6.
-    @return: the same as C{socket.recvfrom} gives it.
+    @return: the same address as C{socket.recvfrom} gives it.
     """
     port = int.from_bytes(name[2:4], "big")
     if len(name) == NAME_BYTES[socket.AF_INET]:

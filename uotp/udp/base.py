@@ -1,10 +1,10 @@
 """
-What all UDP ports on real sockets have in common: how they come to be, how they
-end, and what errors of the network mean to them.
+What all UDP ports on real sockets have in common: how they open, how they close, and what
+errors of the network mean to them.
 
-They are transports of Twisted, and take and hand on whole trains besides.  Twisted's own
-port checks the text of the address for each datagram that is sent, and says nothing of
-where one turn's datagrams end.
+They are transports of Twisted, and besides send and hand on whole trains.  Twisted's own
+port checks the text of the address for each datagram that is sent, and does not tell where
+the datagrams of one turn end.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from uotp.train import Train
 from uotp.udp.statistics import PortStatistics, portStatistics
 
 MAX_USELESS_TURNS = 100
-"""Turns in which reading did nothing but fail before a port is given up, lest it spin."""
+"""A port is given up when reading did nothing but fail in so many turns; otherwise it would spin."""
 
 ERRORS_OF_DATAGRAMS = {
     errno.ECONNREFUSED,
@@ -41,7 +41,7 @@ ERRORS_OF_DATAGRAMS = {
     getattr(errno, "WSAECONNRESET", errno.ECONNRESET),
     getattr(errno, "WSAENETRESET", errno.ENETRESET),
 }
-"""Errors of reading that tell of a datagram sent before, each once; the port is fine."""
+"""Errors of reading that tell, once each, what became of a datagram sent before.  The port itself is fine."""
 
 SEND_DROPS = {
     errno.EMSGSIZE: Drop.TOO_LONG,
@@ -53,7 +53,7 @@ SEND_DROPS = {
 """Errors of sending that have a counter of their own; the others count as refused."""
 
 TOO_LONG = "message too long"
-"""Twisted's own words."""
+"""The words of Twisted's own port for a datagram that is too long."""
 
 SYSCTL = (
     "; sysctl -w net.core.rmem_max={wanted} net.core.wmem_max={wanted} allows it" if sys.platform == "linux" else ""
@@ -62,7 +62,7 @@ SYSCTL = (
 
 class PortContext:
     """
-    What the ports of one opener share.
+    Holds what the ports of one opener share.
 
     @ivar reactor: C{IReactorFDSet}.
     @ivar drops: where what cannot be sent or received is counted.
@@ -81,7 +81,7 @@ class PortContext:
 
     def sayOnce(self, level: Any, words: str, **fields: object) -> None:
         """
-        Log what may hold for thousands of ports, for the first of them.
+        Log something that may be so for thousands of ports, for the first of them only.
         """
         if words not in self._said:
             self._said.add(words)
@@ -105,7 +105,7 @@ class PortContext:
 
     def enlarge(self, udpSocket: socket.socket) -> None:
         """
-        Ask for large buffers, and say so when the system gives less.
+        Ask for large buffers, and warn when the system gives less.
         """
         given = enlargeUdpBuffers(udpSocket, self._udpBuffer)
         if given < self._udpBuffer:
@@ -122,13 +122,14 @@ class PortContext:
 @implementer(IReadDescriptor, IUDPTransport, IListeningPort)
 class SocketPort:
     """
-    Holds a UDP socket in a reactor, as the transport of a protocol that takes trains.  How
-    trains are read and sent is for those who inherit from it.
+    Keeps a UDP socket in a reactor, as the transport of a protocol that takes trains.  A
+    subclass says how trains are read and sent.
 
     @ivar connected: whether the port is bound.
-    @ivar fileno: what the reactor watches; -1 when closed.  It is the socket's own, and
-        L{logPrefix} no function of ours, since the reactor calls both for each read.
-    @ivar logPrefix: who it is that works, in Twisted's log.
+    @ivar fileno: returns the descriptor that the reactor watches, or -1 when the port is
+        closed.  The reactor calls it and L{logPrefix} for each read, so both are functions
+        in C and not methods of ours.
+    @ivar logPrefix: returns the port's name in Twisted's log.
     """
 
     _log = Logger()
@@ -139,7 +140,7 @@ class SocketPort:
     def __init__(self, context: PortContext, bindAddress: Address, protocol: DatagramReceiver) -> None:
         """
         @param bindAddress: a numeric address and a port, 0 for any.
-        @param protocol: who gets the trains.
+        @param protocol: takes the trains.
         """
         self.connected = False
         self.fileno: Callable[[], int] = notOpen
@@ -153,7 +154,7 @@ class SocketPort:
 
     def startListening(self) -> None:
         """
-        Bind, and read from now on; a port that was closed binds the same address again.
+        Bind, and read from now on.  A port that was closed binds the same address again.
 
         @raise CannotListenError: when the address cannot be bound.
         """
@@ -174,7 +175,7 @@ class SocketPort:
 
     def _prepare(self) -> None:
         """
-        Make what goes with the socket, before anything is read.
+        Make what belongs to the socket, before anything is read.
         """
 
     def sendTrains(self, trains: list[Train], destination: Address) -> None:
@@ -185,7 +186,7 @@ class SocketPort:
 
     def doRead(self) -> None:
         """
-        Read what has come, bounded, and hand it on in trains.
+        Read what has come, no more than a bound, and hand it on in trains.
         """
         raise NotImplementedError
 
@@ -215,8 +216,8 @@ class SocketPort:
 
     def connect(self, host: str, port: int) -> None:
         """
-        Send to one address from now on, and receive from it alone.  Our own protocols do not
-        do this: what the other machine says of datagrams that nobody takes would close the
+        Send to one address from now on, and receive from it alone.  Our own protocols never
+        call this: when nobody listens at that address, reading fails, which could close the
         port.
 
         @raise RuntimeError: when it is connected already.
@@ -244,7 +245,7 @@ class SocketPort:
 
     def statistics(self) -> PortStatistics:
         """
-        @return: how the port stands, as the kernel tells it.
+        @return: what the kernel tells of the port.
         """
         return portStatistics(self._socket, self._host)
 
@@ -277,7 +278,7 @@ class SocketPort:
 
     def connectionLost(self, reason: Any) -> None:
         """
-        The reactor has given up on the socket, or stops.
+        The reactor has given the socket up, or stops.
         """
         self._fail("the reactor has closed it")
 
@@ -303,6 +304,6 @@ class SocketPort:
 
 def notOpen() -> int:
     """
-    @return: what stands for no descriptor.
+    @return: -1, which stands for no descriptor.
     """
     return -1

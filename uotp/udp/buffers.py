@@ -1,10 +1,9 @@
 """
-Where what C{recvmmsg} receives is laid.
+The memory that C{recvmmsg} fills.
 
-Each message has two places to go to.  The first is a slot of exactly the length
-that is expected, and the slots of all messages lie one behind the other: where
-the datagrams have that length, the whole batch is one train as it lies there.
-The second takes what is longer.
+Each message has two places.  The first is a slot of exactly the length that is expected, and
+the slots of all messages lie one behind the other.  So where the datagrams have that length,
+the whole batch lies there as one train.  The second place takes the rest of longer messages.
 """
 
 from __future__ import annotations
@@ -16,20 +15,20 @@ from uotp.udp.abi import VECTOR_BYTES, WORD_BYTES, ffi, words
 
 MAX_MESSAGES = 64
 """
-Of one call.  With 64 the work for each call has long been spread thin, and the
-longest turn stays around a millisecond.
+One call receives so many at the most.  With 64 the cost of the call hardly counts, and the
+longest turn is still about a millisecond.
 """
 
 MAX_MESSAGE_BYTES = 65536
-"""More than any datagram has, or any number of them that the kernel coalesces."""
+"""No datagram is so long, and no row of datagrams that the kernel joins."""
 
 FIRST_SLOT_BYTES = 2048
-"""Room for what most networks carry, before anything is known."""
+"""The first guess: datagrams of most networks fit."""
 
 
 class ReceiveBuffers:
     """
-    Where the data of a batch goes.
+    Holds the data of one batch.
 
     @ivar length: bytes of each slot.
     """
@@ -37,7 +36,7 @@ class ReceiveBuffers:
     def __init__(self) -> None:
         size = MAX_MESSAGES * MAX_MESSAGE_BYTES
         flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-        self._data = mmap.mmap(-1, 2 * size, flags)  # pages that nothing is written to cost nothing
+        self._data = mmap.mmap(-1, 2 * size, flags)  # pages that nobody writes to take no memory
         self._overflowStart = size
         self._base = int(ffi.cast("uintptr_t", ffi.from_buffer(self._data)))
         self.vectors = ffi.new("struct iovec[]", 2 * MAX_MESSAGES)
@@ -52,7 +51,7 @@ class ReceiveBuffers:
 
     def aim(self, length: int) -> None:
         """
-        Lay the slots so far apart.
+        Give all slots this length.
         """
         self.length = length
         end = self._base + MAX_MESSAGES * length
@@ -61,15 +60,16 @@ class ReceiveBuffers:
 
     def inRow(self, start: int, length: int) -> bytes:
         """
-        @param start: a message.
-        @return: so many bytes from its slot on.
+        @param start: the index of a message.
+        @param length: bytes to take.
+        @return: the bytes from the beginning of its slot.
         """
         begin = start * self.length
         return self._data[begin : begin + length]
 
     def pieces(self, lengths: list[int]) -> list[bytes]:
         """
-        @param lengths: of all messages, from the first on.
+        @param lengths: the lengths of all messages, from the first on.
         @return: the data of each.
         """
         data, length = self._data, self.length

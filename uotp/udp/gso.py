@@ -1,7 +1,7 @@
 """
-Sends trains with one system call each: the kernel, or the device, cuts them
-(C{UDP_SEGMENT}).  Where that is refused, the datagrams go one by one, and what
-was learned is remembered for the socket.
+Trains that are sent with one system call each: the kernel, or the device, cuts them
+(C{UDP_SEGMENT}).  Where that is refused, the datagrams go one by one, and the socket
+remembers it.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from uotp.train import MAX_TRAIN_BYTES, Train, cut
 from uotp.udp.base import SEND_DROPS, PortContext
 
 UDP_SEGMENT = 103
-"""Of linux/udp.h."""
+"""An option (linux/udp.h), and the control message that tells where to cut."""
 
 MAX_SEGMENTS = 64
-"""UDP_MAX_SEGMENTS of the kernel before it became 128."""
+"""The kernel's UDP_MAX_SEGMENTS before it became 128."""
 
 NEVER = 0
 ALWAYS = MAX_TRAIN_BYTES + 1
-"""From which length of datagrams on they go one by one."""
+"""Limits: datagrams of this length or longer go one by one.  With C{NEVER} all do, with C{ALWAYS} none."""
 
 MAX_PATHS = 64
-"""Destinations remembered for refusing; whoever makes us forget one has it refuse once more."""
+"""So many destinations are remembered for which trains were refused.  A forgotten one is tried once more."""
 
 NOT_HERE = {errno.EIO, errno.EOPNOTSUPP, errno.ENOPROTOOPT, errno.ENOSYS}
 """
-What says that a socket cannot do it at all: mostly EIO, of a device that does not
-count checksums, or of IPsec.
+Errors that say that a socket cannot do it at all: mostly EIO, from a device that does not
+compute checksums, or from IPsec.
 """
 
 TOO_LONG_TO_CUT = {errno.EMSGSIZE, errno.EINVAL}
 """
-What a kernel says, by its version, when a datagram does not fit the path in one
-piece.  Sent alone it is fragmented.
+Errors that say, depending on the kernel's version, that a datagram does not fit the path in
+one piece.  When it is sent alone, it is fragmented.
 """
 
 SendEach = Callable[[Sequence[bytes], Address], bool]
@@ -48,7 +48,7 @@ SendEach = Callable[[Sequence[bytes], Address], bool]
 
 class SegmentSender:
     """
-    Sends the trains of one socket.
+    Sends trains through one socket.
     """
 
     def __init__(self, udpSocket: socket.socket, context: PortContext, sendEach: SendEach) -> None:
@@ -89,9 +89,9 @@ class SegmentSender:
 
     def _refused(self, number: int, train: Train, destination: Address) -> None:
         """
-        See whether the datagrams can go one by one.  Only if they can, it was the
-        train that was refused, and not the destination, or an answer to something
-        that was sent before.
+        Send the datagrams of a train that was refused one by one.  If that works, the train
+        itself was refused, and this is remembered.  If not, the destination was refused, or
+        the error told of a datagram that was sent before.
         """
         if SEND_DROPS.get(number) is Drop.SEND_BUFFER_FULL:
             self._context.drops.count(Drop.SEND_BUFFER_FULL, train.datagrams)

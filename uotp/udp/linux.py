@@ -23,31 +23,31 @@ from uotp.udp.recvmmsg import batchesFor
 
 BYTES_PER_TURN = 256 * 1024
 """
-About what one port may read before others get their turn: a fraction of a
-millisecond, and four trains as long as they can be.
+About so much one port may read before others get their turn.  That takes a fraction of a
+millisecond, and is four trains of the greatest length.
 """
 
 FIRST_MESSAGES = 8
-"""Asked for before it is known how long they are; those of half a megabyte at most."""
+"""So many messages are asked for at first, when their length is not known: half a megabyte at the most."""
 
 MAX_LONE_TURNS = 8
 """
-How often a quiet port reads one datagram alone before it looks again whether more
-are waiting.  Alone takes a third less time where the processor is cold, and so
-counts in the round trip; a burst is noticed after so many turns at the latest.
+A quiet port reads one datagram alone so many times before it asks again for a batch.  That
+takes a third less time where the processor's caches are cold, and shortens the round trip.
+A burst is noticed after so many turns at the latest.
 """
 
 REFUSALS_OF_BATCHES = {errno.ENOSYS, errno.EPERM}
-"""What recvmmsg says under an emulator, or a sandbox, that does not let us call it."""
+"""Errors of recvmmsg under an emulator or in a sandbox that does not let us call it."""
 
 
 class LinuxDatagramPort(SocketPort):
     """
-    A UDP port that reads many datagrams and sends whole trains with one system call.
+    Reads many datagrams with one system call, and sends whole trains with one.
     """
 
     def _prepare(self) -> None:
-        with suppress(OSError):  # the kernel then hands every datagram on alone
+        with suppress(OSError):  # the kernel then gives us each datagram alone
             self._socket.setsockopt(socket.IPPROTO_UDP, UDP_GRO, 1)
         self._descriptor = self._socket.fileno()
         self._receiveOne = self._socket.recvmsg
@@ -59,7 +59,7 @@ class LinuxDatagramPort(SocketPort):
 
     def sendTrains(self, trains: list[Train], destination: Address) -> None:
         """
-        See L{uotp.boundaries.DatagramPort}.  A lone datagram calls nothing else of ours.
+        See L{uotp.boundaries.DatagramPort}.  A lone datagram goes straight to the socket.
         """
         if not self.connected:
             return
@@ -75,8 +75,8 @@ class LinuxDatagramPort(SocketPort):
 
     def doRead(self) -> None:
         """
-        Read what has come, bounded, and hand it on in trains.  There is no second
-        system call to see that nothing is left: the reactor will say if something is.
+        Read what has come, no more than a bound, and hand it on in trains.  No second system
+        call asks whether something is left: the reactor tells that.
         """
         if not self.connected:
             return
@@ -97,7 +97,8 @@ class LinuxDatagramPort(SocketPort):
 
     def _oneReceived(self, data: bytes, control: list[Any], flags: int, source: Address) -> None:
         """
-        Hand on a message that was read alone and is not just one datagram.
+        Hand on a message that was read alone and holds several datagrams, or count one that
+        was cut off.
         """
         if flags & CUT_OFF:
             self._drops.count(Drop.CUT_OFF)

@@ -1,5 +1,5 @@
 """
-How a UDP port is opened, ours or Twisted's own.
+How a UDP port is opened: one of ours, or Twisted's own.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from uotp.boundaries import Address, DatagramReceiver
 from uotp.udp.base import PortContext, SocketPort
 
 MAX_PACKET_BYTES = 65536
-"""More than any datagram has: what is longer than Twisted is told (8192) it cuts without a word."""
+"""
+No datagram is so long.  Twisted's port silently cuts datagrams that are longer than it is
+told, and 8192 bytes unless it is told more.
+"""
 
 
 def openPort(
@@ -22,7 +25,7 @@ def openPort(
     """
     Open a port of ours; see L{uotp.boundaries.DatagramPortOpener}.
 
-    @param kind: which.
+    @param kind: the class of the port.
     """
     port = kind(context, bindAddress, protocol)
     try:
@@ -36,7 +39,7 @@ def openTwistedPort(context: PortContext, bindAddress: Address, protocol: Datagr
     """
     Open the reactor's own port; see L{uotp.boundaries.DatagramPortOpener}.
 
-    @param context: of a reactor that is C{IReactorUDP}.
+    @param context: its reactor is C{IReactorUDP}.
     """
     host, number = bindAddress[:2]
     reactor = context.reactor

@@ -1,6 +1,6 @@
 """
-A UDP port that needs nothing but Python's socket module and a Twisted reactor
-that watches descriptors.
+A UDP port for every system: it needs only Python's socket module, and a Twisted reactor that
+watches descriptors.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from uotp.train import Train, cut, gather
 from uotp.udp.base import ERRORS_OF_DATAGRAMS, SocketPort
 
 MAX_DATAGRAM_BYTES = 65535
-"""Longer than any UDP datagram, so that none is cut."""
+"""No UDP datagram is longer, so none is cut."""
 
 DATAGRAMS_PER_TURN = 64
 """
-What one port may read before others get their turn.  With 64 the work for each
-turn has long been spread thin, and the longest turn stays around a millisecond.
+One port reads so many before others get their turn.  With 64 the cost of the turn hardly
+counts, and the longest turn is still about a millisecond.
 """
 
 
 class PortableDatagramPort(SocketPort):
     """
-    A UDP port that reads and sends one datagram at a time.
+    Reads and sends one datagram at a time, and hands on in trains what one turn brings.
     """
 
     def sendTrains(self, trains: list[Train], destination: Address) -> None:
@@ -34,7 +34,7 @@ class PortableDatagramPort(SocketPort):
 
     def doRead(self) -> None:
         """
-        Read what has come, bounded, and hand it on in trains.
+        Read what has come, no more than a bound, and hand it on in trains.
         """
         receive = self._socket.recvfrom
         run: list[bytes] = []

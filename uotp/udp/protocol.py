@@ -1,11 +1,11 @@
 """
-What the ends on UDP are: protocols of Twisted that take and send whole trains.
+The ends on UDP: protocols of Twisted that take and send whole trains.
 
-Our ports hand such a protocol whole trains, and it sends through their own method.  Any
-other transport for UDP drives it datagram by datagram, as Twisted does it everywhere.  What
-Twisted's own port does otherwise than ours is put right here: it gives an IPv6 source
-without flow and scope, it goes on to deliver in the turn in which it was closed, and it
-raises what concerns one datagram.
+Our ports hand such a protocol whole trains, and it sends whole trains through them.  Any
+other transport for UDP drives it datagram by datagram, as usual in Twisted.  Twisted's own
+port differs from ours in three ways, which are evened out here: it gives an IPv6 source
+without flow and scope, it still delivers in the turn in which it was closed, and it raises
+errors that concern one datagram.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from uotp.train import Train, cut
 from uotp.udp.base import SEND_DROPS
 
 WITHOUT_SCOPE = (0, 0)
-"""The flow and the scope of an IPv6 address whose transport tells none."""
+"""The flow and the scope that an IPv6 address gets when its transport tells none."""
 
 STOPPED = "its transport has stopped"
-"""What is known of the end of a port that is not ours."""
+"""The reason why a port was lost that is not ours, and tells none."""
 
 
 class SendTrains(Protocol):
@@ -41,9 +41,8 @@ class SendTrains(Protocol):
 
 class TrainProtocol(DatagramProtocol):
     """
-    Takes and sends whole trains, on any transport for UDP.
-
-    It outlives its port: when one is lost, another may be opened for it.
+    Takes and sends whole trains, on any transport for UDP.  It outlives its port: when that
+    is lost, another may be opened for it.
 
     @ivar sendTrains: sends trains to an address; without a transport it does nothing.  It
         is another one with each transport, so whoever keeps it takes it anew in
@@ -70,13 +69,13 @@ class TrainProtocol(DatagramProtocol):
 
     def portLost(self, reason: str) -> None:
         """
-        The port is gone, and we did not close it.
+        The port is gone, though we did not close it.
         """
         raise NotImplementedError
 
     def makeConnection(self, transport: Any) -> None:
         """
-        A transport is there.
+        A port is open: send through it from now on.
         """
         self._stopping = False
         self._reason = STOPPED
@@ -85,9 +84,9 @@ class TrainProtocol(DatagramProtocol):
 
     def stopListening(self) -> Deferred[None] | None:
         """
-        Close the port, if there is one: nothing is sent or received any more.
+        Close the port, if there is one.  Nothing is sent or received any more.
 
-        @return: fires when it is closed, or L{None} when it is.
+        @return: fires when the port is closed; L{None} when it is closed already.
         """
         if self.transport is None or self._stopping:
             return None
@@ -97,7 +96,7 @@ class TrainProtocol(DatagramProtocol):
 
     def stopProtocol(self) -> None:
         """
-        The transport is gone.
+        The port is closed.
         """
         self.sendTrains = sendNothing
         if not self._stopping:
@@ -137,5 +136,5 @@ class TrainProtocol(DatagramProtocol):
 
 def sendNothing(trains: list[Train], destination: Address) -> None:
     """
-    For a protocol that has no transport.
+    Do nothing, for a protocol that has no transport.
     """

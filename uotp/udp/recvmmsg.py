@@ -1,9 +1,9 @@
 """
-Receives many datagrams with one system call.
+Many datagrams are received with one system call.
 
-Whether a batch is one train as it lies there is found by comparing bytes, once;
-what is not is told apart by source, and cut.  The buffers are the process's: it
-has one thread, and leaves with copies.
+One comparison of bytes tells whether a batch lies in the buffers as one train.  If it does
+not, its messages are sorted by source, and joined where they fit.  The whole process shares
+the buffers: it has one thread, and takes copies out of them.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from uotp.udp.buffers import MAX_MESSAGES, ReceiveBuffers
 
 Batch = tuple[int, int, int, list[tuple[bytes, list[Train]]]]
 """
-What one call has brought: how many messages, bytes of the longest, how many were
-cut off and so are lost, and the trains of each source, with its raw name.
+What one call has brought: the number of messages, the bytes of the longest, the number of
+those that were cut off and so are lost, and the trains of each source with its raw name.
 """
 
 
@@ -41,7 +41,9 @@ class BatchReceiver:
 
     def __init__(self, family: int, slots: ReceiveBuffers, receive: Recvmmsg = recvmmsg) -> None:
         """
-        @param receive: C{recvmmsg}.
+        @param family: C{AF_INET} or C{AF_INET6}.
+        @param slots: the buffers that are filled.
+        @param receive: C{recvmmsg}, or its twin.
         """
         self._slots = slots
         self._receive = receive
@@ -67,7 +69,7 @@ class BatchReceiver:
         self._controls = words(self._header, control, MMSGHDR_BYTES)
         controls = ffi.buffer(self._controlData)
         self._segments = ints(controls, ffi.offsetof("struct control", "segment"), CONTROL_BYTES)
-        # What the headers of a batch say in which each message is as long as its slot:
+        # The headers as they are after a batch in which each message fills its slot:
         self._uniform = bytearray(self._fresh)
         words(self._uniform, control, MMSGHDR_BYTES)[:] = array("L", [0]) * MAX_MESSAGES
         self._uniformLengths = ints(self._uniform, offset, MMSGHDR_BYTES)
@@ -78,9 +80,9 @@ class BatchReceiver:
         Receive what has come.
 
         @param descriptor: a socket that does not block.
-        @param expected: bytes of each message, a guess.
-        @param most: how many messages, up to L{MAX_MESSAGES}.
-        @raise OSError: when there are none.
+        @param expected: the length that most messages are expected to have, in bytes.
+        @param most: how many messages to receive, up to L{MAX_MESSAGES}.
+        @raise OSError: when there is none.
         """
         slots = self._slots
         if expected != slots.length:
@@ -96,8 +98,9 @@ class BatchReceiver:
 
     def _uniformCatch(self, count: int) -> Batch | None:
         """
-        @return: what has come, if it is one train as it lies there: from one source,
-            each message as long as its slot, the last one at most so long.
+        @return: what has come, if it lies there as one train: all of it is from one source,
+            each message is as long as its slot, and the last may be shorter; otherwise
+            L{None}.
         """
         length = self._slots.length
         if length != self._uniformLength:
@@ -151,7 +154,7 @@ class BatchReceiver:
 @functools.cache
 def batchesFor(family: int) -> BatchReceiver:
     """
-    @return: what all sockets of a family receive with.
+    @return: the receiver that all sockets of a family share.
     """
     return BatchReceiver(family, processSlots())
 

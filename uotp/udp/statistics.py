@@ -1,6 +1,6 @@
 """
-How a UDP port stands, as the kernel tells it when it is asked: nothing is counted for it on
-the data path.
+What the kernel tells of a UDP port when it is asked.  Nothing is counted for this on the
+data path.
 """
 
 from __future__ import annotations
@@ -14,22 +14,21 @@ from dataclasses import dataclass
 from twisted.internet.address import IPv4Address, IPv6Address
 
 SO_MEMINFO = 55
-"""Of Linux (asm-generic/socket.h): an option that tells of a socket's memory."""
+"""An option of Linux (asm-generic/socket.h) that tells of a socket's memory."""
 
 MEMORY = struct.Struct("=9I")
 """
-What it tells, of linux/sock_diag.h: bytes received and not read, the most of these, bytes
-sent and not gone, the most of these, four more, and datagrams dropped.
+The numbers that it tells (linux/sock_diag.h): bytes received and not read, the most of
+these, bytes written and not sent, the most of these, four others, and datagrams dropped.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class PortStatistics:
     """
-    Says how a UDP port stands at one moment.  What the system does not tell is L{None}.
-
-    The kernel counts its own bookkeeping among the bytes, which for full datagrams is about
-    half of them.
+    Says how a UDP port is at one moment.  A number that the system does not tell is
+    L{None}.  The kernel counts its own bookkeeping among the bytes; for full datagrams that
+    is about half of them.
 
     @ivar host: where the port is bound, or was.
     @ivar receiveBuffer: bytes that may wait to be read.
@@ -37,7 +36,7 @@ class PortStatistics:
     @ivar sendBuffer: bytes that may wait to be sent.
     @ivar sendHeld: bytes that wait to be sent.
     @ivar kernelDrops: datagrams that have reached the port and were dropped by the kernel,
-        most of them since too many waited.
+        most of them because too many waited.
     """
 
     host: IPv4Address | IPv6Address
@@ -51,8 +50,8 @@ class PortStatistics:
 def portStatistics(udpSocket: socket.socket, host: IPv4Address | IPv6Address) -> PortStatistics:
     """
     @param host: where the socket is bound.
-    @return: how a socket stands; of a closed one, and on a system that tells nothing, only
-        where it is.
+    @return: how a socket is now.  Of a closed socket, and on a system that tells nothing,
+        that is only where it is.
     """
     with suppress(OSError):
         if sys.platform == "linux":
