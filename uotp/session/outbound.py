@@ -2,9 +2,9 @@
 The way of trains from a session into its links.  The steps of a train's way:
 
 1. It is counted.  If the last look is long enough ago, the link in use is looked at
-   (L{Outbound._look}): up to 20 times a second while answers come
-   (L{ANSWERED_LOOK_SECONDS}), and up to 200 times when something is overdue
-   (L{uotp.session.scheduler.LOOK_SECONDS}).
+   (L{Outbound._look}).  For a light flow to which answers come, that is up to 20 times a
+   second (L{ANSWERED_LOOK_SECONDS}); for a heavy one, or when nothing has come since the
+   train before, up to 200 times (L{uotp.session.scheduler.LOOK_SECONDS}).
 2. The scheduler names the link that takes it, a portion at a time
    (L{uotp.session.scheduler}).
 3. While no link is free, it waits in the backlog (L{uotp.session.backlog}).  The backlog

@@ -29,7 +29,7 @@ looks at least.
 """
 
 MAX_AGAIN_BYTES = 2 * 1024 * 1024
-"""So much may wait to be sent again: what two links hold under load, or many links nearly at rest."""
+"""So much may wait to be sent again: what two links hold that die together under load, or many without."""
 
 AGAIN_WAIT_SECONDS = 0.3
 """It may wait for so long.  Older trains would only delay new ones."""

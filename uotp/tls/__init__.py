@@ -1,5 +1,6 @@
 """
-Whom we trust: certificates, keys, how peers are verified, and refusals in words.
+Whom we trust: certificates, keys, how peers are verified, and refusals in words.  Nothing
+here knows a tunnel or a reactor.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
-How OpenSSL is set up: versions, ciphers, what it trusts and what it shows.  A
-context is made anew for each reload, since one that has been in use may not be
-changed.  Nothing here knows what is demanded of a peer beyond its chain.
+How OpenSSL is set up: versions, ciphers, what it trusts and what it shows.  A context is
+made anew for each reload, since one that was in use may not be changed.  Nothing here knows
+what is required of a peer beyond its chain.
 """
 
 from __future__ import annotations
@@ -23,15 +23,18 @@ AES_TLS13, CHACHA_TLS13 = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384", "TLS_
 
 TRIAL_BYTES = 16 * 1024
 TRIALS = 5
-"""A record of TLS, encrypted so often to see which cipher is faster: well under a millisecond."""
+"""
+A record of TLS is encrypted so often to see which cipher is faster.  That takes well under a
+millisecond.
+"""
 
 
 @lru_cache(maxsize=1)
 def aesIsFaster() -> bool:
     """
-    Find out whether this processor has instructions for AES, on which it is several
-    times as fast as ChaCha20, and without which it is several times as slow.  It is
-    tried, since every system tells of its processor in another way.
+    Find out whether this processor has instructions for AES.  With them AES is several
+    times as fast as ChaCha20, without them several times as slow.  Both are tried, since
+    every system tells of its processor in another way.
 
     @return: whether AES-GCM is the faster of the two here.
     """
@@ -57,8 +60,8 @@ def preferred(aes: str, chacha: str) -> bytes:
 
 def newContext(method: int) -> SSL.Context:
     """
-    Make a context as both ends have it: TLS 1.2 and 1.3, forward secrecy and
-    AEAD only, no session to resume, buffers given back while idle.
+    Make a context with what both ends have in common: TLS 1.2 and 1.3, forward secrecy and
+    AEAD only, no session to resume, and buffers that are given back while idle.
 
     @param method: C{SSL.TLS_CLIENT_METHOD} or C{SSL.TLS_SERVER_METHOD}.
     @return: a context that trusts nobody yet.
@@ -68,8 +71,8 @@ def newContext(method: int) -> SSL.Context:
     context.set_cipher_list(preferred(AES_TLS12, CHACHA_TLS12) + b":!aNULL")
     context.set_tls13_ciphersuites(preferred(AES_TLS13, CHACHA_TLS13))
     if not aesIsFaster():
-        # A server goes by the client's order otherwise.  One that is slow with AES
-        # serves many; one that is fast lets a client choose that is not.
+        # A server that is slow with AES serves many clients, so its own order counts.  One
+        # that is fast follows the order of its client, which may be slow.
         context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
     # A resumed session would bring no certificate to look at.
     context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_TICKET)
@@ -80,7 +83,7 @@ def newContext(method: int) -> SSL.Context:
 
 def trust(context: SSL.Context, cafile: str, *, announce: bool) -> None:
     """
-    Trust what these CAs sign.
+    Let a context trust what these CAs have signed.
 
     @param context: a new context.
     @param cafile: PEM file with one CA or many.
@@ -116,7 +119,8 @@ def choose(context: SSL.Context, selected: Callable[[Sequence[bytes]], bytes | N
     Choose among the protocols that a client offers by ALPN, or go on without.
 
     @param context: a new context.
-    @param selected: what is chosen of some names, if anything.
+    @param selected: returns the name that is chosen among those that are offered, or
+        L{None}.
     """
 
     def select(_: SSL.Connection, names: list[bytes]) -> Any:

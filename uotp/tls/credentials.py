@@ -1,8 +1,8 @@
 """
-From paths and choices to what makes TLS connections at either end, fail-closed,
-and its renewal.  Files are read by L{uotp.tls.pem}, OpenSSL is set up by
-L{uotp.tls.contexts}, peers are judged by L{uotp.tls.verification}; nothing here knows a
-socket or a tunnel.
+The credentials of either end: from paths and choices they make TLS connections, and they can
+be renewed.  Whatever is unclear is refused.  Files are read by L{uotp.tls.pem}, OpenSSL is set
+up by L{uotp.tls.contexts}, peers are judged by L{uotp.tls.verification}; nothing here knows a
+tunnel.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ __all__ = [
 ]
 
 EXPIRY_WARNING = timedelta(days=14)
-"""Time enough to renew by hand."""
+"""The log warns so long before a certificate ends: time enough to renew it by hand."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerTls:
     """
-    The choices for a server.
+    Holds a server's choices for TLS.
 
     @ivar cert: PEM file with the server's certificate first and the
         intermediate ones after it.
@@ -63,11 +63,11 @@ class ServerTls:
 @dataclass(frozen=True, slots=True)
 class ClientTls:
     """
-    The choices for a client.
+    Holds a client's choices for TLS.
 
     @ivar cafile: PEM file with all the CAs that may sign the server, in place
-        of the system's.  (Windows has none of the system, and macOS only those
-        of Homebrew's OpenSSL: give this there, or C{pins}.)
+        of the system's.  (Python finds no CAs of the system on Windows, and on
+        macOS only those of Homebrew's OpenSSL: give this there, or C{pins}.)
     @ivar cert: PEM file with the client's certificate and chain, if the server
         wants one.
     @ivar key: PEM file with its key; L{None} when that is in C{cert}.
@@ -99,7 +99,7 @@ def _utcNow() -> datetime:
 
 class _Credentials:
     """
-    What both ends share: reading, warning, renewing.
+    Reads and renews the credentials of either end, and warns of certificates that end.
     """
 
     _log = Logger()
@@ -114,10 +114,10 @@ class _Credentials:
 
     def reload(self) -> None:
         """
-        Read the files again, for the connections to come.
+        Read the files again.  New connections use what they say.
 
-        @raise ConfigurationError: when they have become unusable; what was
-            read before stays in use.
+        @raise ConfigurationError: when they have become unusable; what was read before stays
+            in use.
         """
         self._context, self._ours = self._load()
         self.warnOfDates()
@@ -129,7 +129,7 @@ class _Credentials:
 
     def warnOfDates(self) -> None:
         """
-        Say so when the certificate that we show is out of date, or soon will be.
+        Log a warning when the certificate that we show is out of date, or soon will be.
         """
         if self._ours is None:
             return
@@ -146,7 +146,7 @@ class _Credentials:
 
 class ServerCredentials(_Credentials):
     """
-    A server's certificate, and the CAs that its clients must come from.
+    Makes a server's TLS connections, with its certificate and the CAs of its clients.
 
     @param choices: the files.
     @param wire: which formats to choose from.
@@ -179,7 +179,7 @@ class ServerCredentials(_Credentials):
     @property
     def verifiesClients(self) -> bool:
         """
-        Whether not everybody is let in.
+        Whether clients need a certificate.
         """
         return self._requirements is not None
 
@@ -195,7 +195,7 @@ class ServerCredentials(_Credentials):
 
 class ClientCredentials(_Credentials):
     """
-    How a client knows its server, and the certificate that it shows.
+    Makes a client's TLS connections, with what it knows of its server and its certificate.
 
     @param choices: the files, and how to check.
     @param wire: which formats to offer.
@@ -249,8 +249,8 @@ class ClientCredentials(_Credentials):
         Prepare for one server.
 
         @param host: what is dialled, a name or an address.
-        @return: what makes the connections to it, each for a socket, or L{None} for
-            memory, with the newest of the credentials.
+        @return: makes each connection to it, with the newest of the credentials, for a
+            socket, or for memory with L{None}.
         @raise ConfigurationError: when C{host} is no name that a certificate
             could have.
         """

@@ -1,7 +1,7 @@
 """
-PEM files to certificates and keys.  Whatever is wrong with a file becomes a
-L{ConfigurationError} that names it; nothing here asks for a pass phrase, knows
-a TLS context or logs.
+Reads certificates and keys from PEM files.  Whatever is wrong with a file becomes a
+L{ConfigurationError} that names it.  Nothing here asks for a pass phrase, knows a TLS context
+or logs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from uotp.errors import ConfigurationError
 
 SIZE_LIMIT = 8 << 20
-"""Bytes; a system's whole CA bundle has a quarter of a million."""
+"""The most bytes of a file.  A system's whole CA bundle has a quarter of a million."""
 
 _BEGIN = b"-----BEGIN CERTIFICATE-----"
 
@@ -27,7 +27,7 @@ PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519Pri
 @dataclass(frozen=True, slots=True)
 class Identity:
     """
-    Who we are to the peer.
+    Holds a certificate that we show to peers, with its chain and key.
 
     @ivar chain: our certificate, then the intermediate ones.
     @ivar key: the private key of the first.

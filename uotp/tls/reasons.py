@@ -1,8 +1,8 @@
 """
-The words for a refused TLS connection: numbers and texts of OpenSSL, and what a
-certificate says of itself, become one line for a log.  Nothing here decides
-anything, opens a file or knows a context; what a peer wrote is shortened and
-stripped of control characters before it gets out.
+The words for a refused TLS connection: numbers and texts of OpenSSL, and what a certificate
+says of itself, become one line for a log.  Nothing here decides anything, opens a file or
+knows a context.  A peer's text is shortened, and control characters are replaced, before it
+goes to a log.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from OpenSSL.SSL import X509VerificationCodes as Codes
 from uotp.telemetry import spelled
 
 TEXT_LIMIT = 80
-"""Characters of a peer's text: enough to recognise a name."""
+"""So many characters of a peer's text are shown: enough to recognise a name."""
 
 NAMES_LIMIT = 4
-"""Alternative names that are listed: certificates with hundreds exist."""
+"""So many alternative names are listed.  Some certificates have hundreds."""
 
 _UNKNOWN_ISSUER = frozenset(
     {
@@ -62,7 +62,7 @@ _ALERTS = {
     "bad certificate": "the peer refused our certificate: bad certificate",
     "unsupported certificate": "the peer refused our certificate: wrong purpose",
     "certificate unknown": "the peer refused our certificate: no reason given",
-    # What OpenSSL sends when a program's own check, of name or pin, says no.
+    # OpenSSL sends this when a program's own check of name or pin refuses.
     "internal error": "the peer refused the handshake: wrong name or pin, or an internal error",
     "protocol version": _NO_VERSION,
     "insufficient security": _NO_CIPHER,
@@ -144,7 +144,7 @@ def alternativeNames(certificate: x509.Certificate) -> str:
 
 def errorWords(error: SSL.Error, connection: SSL.Connection | None) -> str | None:
     """
-    Say what an error that OpenSSL reported means, ours or the peer's alert.
+    Say in words what an error of OpenSSL means: our own error, or the peer's alert.
 
     @param error: what ended the connection.
     @param connection: where it happened, if that is still known.

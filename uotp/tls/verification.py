@@ -1,8 +1,8 @@
 """
-What the peer's certificate is measured against, and the TLS connection that
-does it inside the handshake.  Whatever is not clearly right is refused: a check
-that raises, and a handshake in which no check took place.  No files and no
-contexts here; the words are L{uotp.tls.reasons}'.
+What is required of a peer's certificate, and the TLS connection that checks it within the
+handshake.  Whatever is not clearly right is refused, also when a check raises, or when no
+check took place in the handshake.  Nothing here knows files or contexts;
+L{uotp.tls.reasons} has the words.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from uotp.net import Host
 from uotp.tls.reasons import alternativeNames, errorWords, plainText, verificationWords
 
 PIN_BYTES = 32
-"""The length of a SHA-256."""
+"""The length of a SHA-256 hash."""
 
 
 def publicKeyPin(certificate: x509.Certificate) -> bytes:
@@ -67,7 +67,7 @@ def parsePin(text: str) -> bytes:
 @dataclass(frozen=True, slots=True)
 class PeerName:
     """
-    Who the peer is to be.
+    Holds the name or address that the peer's certificate must be for.
 
     @ivar text: a host name in ASCII and lower case, or an IP address.
     @ivar isAddress: whether it is an address.
@@ -93,7 +93,7 @@ class PeerName:
 
     def mismatch(self, certificate: x509.Certificate) -> str | None:
         """
-        Compare with whom a certificate is for.
+        Compare this name with those that a certificate is for.
 
         @param certificate: the peer's own certificate.
         @return: why it is not for this name, or L{None} if it is.
@@ -111,9 +111,9 @@ class PeerName:
 @dataclass(frozen=True, slots=True)
 class Requirements:
     """
-    What is demanded of a peer's certificate.
+    Says what is required of a peer's certificate.
 
-    @ivar peer: what it must be good for, C{server} or C{client}.
+    @ivar peer: what it must be made for, C{server} or C{client}.
     @ivar chain: whether it must lead to a trusted CA, be within its dates and
         be made for this purpose.
     @ivar name: whom it must be for, if that matters.
@@ -144,10 +144,10 @@ class Requirements:
 
 def letOthersHaveTheirTurn(connection: SSL.Connection) -> None:
     """
-    Let one call read one record and no more.  Otherwise it goes on reading for as long
-    as the records bring no data, and a peer that sends nothing but demands for new keys
-    has this process for itself.  pyOpenSSL sets that mode on each connection, and has
-    no public way to clear it.
+    Let one call read one record and no more.  Otherwise a call reads on as long as the
+    records bring no data, and a peer that sends only demands for new keys keeps this process
+    busy all the time.  pyOpenSSL sets that mode on each connection, and has no public way to
+    clear it.
     """
     internals: Any = SSL
     library = internals._lib  # noqa: SLF001 - see above; a test tells when it is gone
@@ -156,11 +156,10 @@ def letOthersHaveTheirTurn(connection: SSL.Connection) -> None:
 
 class VerifyingConnection(SSL.Connection):
     """
-    A TLS connection that knows what is demanded of its peer, and remembers why
-    it refused.
+    Checks within its handshake what is required of its peer, and remembers why it refused.
 
     @param context: one whose verify callback is L{verifyPeer}.
-    @param requirements: what is demanded; L{None} lets any peer in.
+    @param requirements: what is required; L{None} lets any peer in.
     @param socket: what to speak through; L{None} for memory.
     @ivar refusal: the first thing that was wrong with the peer, in words.
     """
@@ -175,8 +174,8 @@ class VerifyingConnection(SSL.Connection):
 
     def do_handshake(self) -> None:
         """
-        Go on with the handshake, and do not believe in a completed one in
-        which the peer was never examined: a resumed session is such a one.
+        Go on with the handshake.  When it completes without the peer having been examined,
+        as in a resumed session, refuse the peer.
 
         @raise SSL.Error: as usual, and when the peer was not examined.
         """
@@ -187,12 +186,12 @@ class VerifyingConnection(SSL.Connection):
 
     def examine(self, certificate: X509, error: int, depth: int, *, ok: bool) -> bool:
         """
-        Judge one step of OpenSSL's walk along the peer's chain.
+        Judge one certificate of the peer's chain, as OpenSSL walks along it.
 
-        @param certificate: the certificate that it has come to.
-        @param error: its objection, a number.
-        @param depth: where it is: 0 is the peer's own certificate, the last.
-        @param ok: whether it has no objection.
+        @param certificate: the certificate.
+        @param error: the number of OpenSSL's objection.
+        @param depth: the place in the chain; 0 is the peer's own certificate, the last.
+        @param ok: whether OpenSSL has no objection.
         @return: whether to go on.
         """
         try:
@@ -216,7 +215,7 @@ class VerifyingConnection(SSL.Connection):
 
     def refusalWords(self, error: BaseException | None = None) -> str | None:
         """
-        Say in words why TLS came to nothing, at either end.
+        Say in words why one end refused the other.
 
         @param error: what has ended the connection, if anything has.
         @return: one line, or L{None} when it was no refusal.
@@ -230,8 +229,8 @@ class VerifyingConnection(SSL.Connection):
         if requirements is None:
             return "nothing is known about who may connect"
         if not ok:
-            # For a pin alone OpenSSL's objections do not count; it comes to the
-            # leaf once more, without one.
+            # Where only a pin is required, OpenSSL's objections do not count.  It calls for
+            # the peer's own certificate once more, without one.
             return verificationWords(error, depth, certificate, requirements.peer) if requirements.chain else None
         return requirements.objection(certificate) if depth == 0 else None
 
@@ -243,7 +242,7 @@ class VerifyingConnection(SSL.Connection):
 
 def verifyPeer(connection: SSL.Connection, certificate: X509, error: int, depth: int, ok: int) -> bool:
     """
-    Be the verify callback of every context.
+    Judge a certificate.  This is the verify callback of every context.
 
     @param connection: a L{VerifyingConnection}; on any other the peer is refused.
     @param certificate: see L{VerifyingConnection.examine}, as for the rest.

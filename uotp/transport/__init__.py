@@ -1,5 +1,6 @@
 """
-Byte streams: TCP, TLS on the socket, and how they begin.
+Byte streams: TCP, TLS on the socket, and how they begin.  Nothing here knows a frame or a
+session; above this package nobody knows an object of OpenSSL.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """
-The client's way to the server: name, addresses, TCP, TLS.  One call is one
-attempt; who wants another asks again.
+The client's way to the server: name, addresses, TCP, TLS.  Each call makes one attempt;
+whoever wants another calls again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from uotp.transport.tls import Creator, DialledTlsStream
 
 class TunnelConnector(tcp.Connector):
     """
-    Connects with the kind of stream that it was given.
+    Makes a stream of the kind that it was given when it connects.
     """
 
     streamClass: type[DialledTcpStream] = DialledTcpStream
@@ -44,7 +44,7 @@ def connectTunnel(
     """
     Begin to connect, as C{IReactorTCP.connectTCP}.
 
-    @param kind: what stream is to be made.
+    @param kind: the kind of stream that is made.
     @return: the connector.
     """
     connector = TunnelConnector(host, port, factory, timeout, bindAddress, reactor)
@@ -55,14 +55,15 @@ def connectTunnel(
 
 class DiallingReactor:
     """
-    The reactor as an endpoint shall see it: with a resolver, and a way to connect,
-    of our choice.
+    Stands for the reactor towards an endpoint of Twisted, with a resolver and a way to
+    connect of our choice.
     """
 
     def __init__(self, reactor: Any, resolver: IHostnameResolver, connect: Callable[..., Any]) -> None:
         """
-        @param reactor: the real one.
-        @param connect: takes the place of its C{connectTCP}, with the reactor first.
+        @param reactor: the real reactor.
+        @param resolver: finds addresses of host names.
+        @param connect: is called for C{connectTCP}, with the reactor as first argument.
         """
         self._reactor = reactor
         self._connect = connect
@@ -72,7 +73,7 @@ class DiallingReactor:
 
     def __getattr__(self, name: str) -> Any:
         """
-        Everything else is the real one's.
+        Take everything else from the real reactor.
         """
         return getattr(self._reactor, name)
 
@@ -85,7 +86,7 @@ class DiallingReactor:
 
 class Dialer:
     """
-    Dials one server.
+    Makes connections to one server.
     """
 
     def __init__(
@@ -118,7 +119,7 @@ class Dialer:
 
     def dial(self, makeTunnel: Callable[[], Any]) -> Deferred[Any]:
         """
-        Make one attempt, at all addresses of the server, a little apart.
+        Make one attempt: try all addresses of the server, one a little after the other.
 
         @param makeTunnel: makes the tunnel for a TCP connection that is made.
         @return: fires when TCP is connected, before the handshake; fails when it
@@ -131,8 +132,8 @@ class Dialer:
 
 def deliverDirectly(tunnel: Any) -> Any:
     """
-    The endpoint stands between a stream and its protocol, until they are connected: from
-    here on it would only hand on what comes.
+    Let a stream call its tunnel itself.  Until now the endpoint stood between them, and
+    from here on it would only hand on what comes.
 
     @return: the tunnel.
     """

@@ -1,6 +1,6 @@
 """
-The life of a stream as a table: where it is, what can happen, and what that leads to.
-Nothing happens here.
+The life of a stream as a table: its phases, the events, and where they lead.  There is no
+code here that acts.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from enum import Enum, auto
 
 class StreamPhase(Enum):
     """
-    Where in its life a stream is.  A plain one passes HANDSHAKE at once, and knows
-    neither ANSWERING, nor AWAITING, nor REFUSED.
+    Tells where in its life a stream is.  A stream without TLS passes HANDSHAKE at once, and
+    is never ANSWERING, AWAITING or REFUSED.
 
-    PREAMBLE: it says and reads what comes before TLS, if there is anything.
+    PREAMBLE: the stream says and reads what comes before TLS, if there is anything.
     ANSWERING: TLS has to answer the peer before it reads on, and the kernel takes nothing.
     AWAITING: TLS has to read the rest of a message before it writes.
-    REFUSED: one end refuses the other, who has time to read why.
+    REFUSED: one end refuses the other, which has time to read why.
     CLOSING: we have said that nothing more comes.
-    ENDED: it was aborted, or is gone.
+    ENDED: the stream was aborted, or is gone.
     """
 
     PREAMBLE = auto()
@@ -33,7 +33,7 @@ class StreamPhase(Enum):
 
 class StreamEvent(Enum):
     """
-    What can happen to a stream.
+    Names what can happen to a stream.
     """
 
     PREAMBLE_OVER = auto()
@@ -64,10 +64,10 @@ STREAM_PHASES: dict[tuple[StreamPhase, StreamEvent], StreamPhase] = {
     (StreamPhase.REFUSED, StreamEvent.END): StreamPhase.ENDED,
     (StreamPhase.CLOSING, StreamEvent.END): StreamPhase.ENDED,
 }
-"""What each event leads to.  A pair that is not here changes nothing."""
+"""The phase that each event leads to.  A pair that is not here changes nothing."""
 
 CARRYING = frozenset({StreamPhase.OPEN, StreamPhase.ANSWERING, StreamPhase.AWAITING})
-"""Where what is written has a place to go, and what waits is sent before a close."""
+"""The phases in which data can be written, and what waits is sent before a close."""
 
 EARLY = frozenset({StreamPhase.PREAMBLE, StreamPhase.HANDSHAKE})
-"""Where what is written waits for the stream to be open."""
+"""The phases in which what is written waits until the stream is open."""

@@ -1,8 +1,8 @@
 """
-What is said on a connection before the stream itself begins: a proxy's answer, a header
-that tells of the peer.  The words are a L{Preamble}'s, which knows no socket; to carry
-them out is L{PreambleExchange}'s, which takes not a byte of what stands behind them: that
-is for TLS, which reads the socket itself.
+What is said on a connection before the stream itself begins: a proxy's answer, or a header
+that tells of the peer.  A L{Preamble} knows what to say, and no socket.  A
+L{PreambleExchange} says it on the socket, and takes no byte that stands behind: those are
+for TLS, which reads the socket itself.
 """
 
 from __future__ import annotations
@@ -16,33 +16,33 @@ from uotp.errors import PeerError
 
 class Preamble(Protocol):
     """
-    The words before one stream, as bytes.
+    Knows the bytes that both ends say before one stream begins.
     """
 
     @property
     def limit(self) -> int:
         """
-        The most that the other end may say, in bytes.
+        The number of bytes that the other end may say at most.
         """
 
     def dataToSend(self) -> bytes:
         """
-        @return: what is to be said now, once.
+        @return: the bytes that are to be said now, each once.
         """
 
     def received(self, data: bytes) -> int | None:
         """
         Hear what the other end says, each byte once.
 
-        @return: how many of these bytes are the preamble's when it is over, which may be
-            fewer than there are; L{None} when all are, and more must come.
+        @return: how many of these bytes belong to the preamble, when it is over with them;
+            L{None} when all do and more must come.
         @raise PeerError: when the other end says what it may not.
         """
 
 
 class PreambleExchange:
     """
-    Carries out one preamble on one socket, and reads not a byte behind it.
+    Carries out one preamble on one socket, and reads no byte behind it.
     """
 
     def __init__(self, preamble: Preamble, connection: socket.socket) -> None:
@@ -101,7 +101,7 @@ class PreambleExchange:
 
     def _consume(self, size: int) -> None:
         """
-        Take from the kernel what was looked at, and no more.
+        Take from the kernel as many bytes as were understood, and no more.
         """
         self._left -= size
         while size:

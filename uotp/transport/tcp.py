@@ -1,13 +1,13 @@
 """
-The stream under a tunnel, on either end: Twisted's own over TCP, but that what is
-written goes to the kernel at once, as far as the kernel takes it, and only the rest
-waits for the reactor.  So a lone datagram is on its way without another turn, and a
-stream that holds anything is one that the kernel takes no more from:
-C{pauseProducing} comes with the first byte that has to wait.
+The stream under a tunnel, at either end.  It is Twisted's own TCP connection, with one
+difference: what is written goes to the kernel at once, as far as the kernel takes it, and
+only the rest waits for the reactor.  So a lone datagram leaves without another turn.  A
+stream holds something only when the kernel takes no more, and C{pauseProducing} comes with
+the first byte that has to wait.
 
-What a stream does when the reactor calls depends on its phase
-(L{uotp.transport.phases.STREAM_PHASES}).  The class has what an open one does, and finds
-nothing to ask on its way; any other phase puts its own methods in front of those.
+What a stream does when the reactor calls it depends on its phase
+(L{uotp.transport.phases.STREAM_PHASES}).  The methods of the class are those of an open
+stream, which so has nothing to ask.  In any other phase, other methods stand in their place.
 """
 
 from __future__ import annotations
@@ -35,20 +35,19 @@ from uotp.transport.phases import CARRYING, EARLY, STREAM_PHASES, StreamEvent, S
 from uotp.transport.preamble import Preamble, PreambleExchange
 
 READ_BYTES = 64 * 1024
-"""What a stream reads before others get their turn, and then decodes at one go."""
+"""A stream reads about so much before others get their turn, and decodes it at one go."""
 
 TROUBLE_BYTES = 2
-"""Of C{struct tcp_info}: the second byte is the state of congestion control, 0 when nothing is amiss."""
+"""Enough of C{struct tcp_info}: its second byte is the state of congestion control, 0 when nothing is amiss."""
 
 OPEN = StreamPhase.OPEN
 
 
 class TcpStream(tcp.Connection):
     """
-    A stream over TCP, at either end; alone it has no TLS.  Which end it is, a subclass
-    says.
+    Carries bytes over TCP, at either end, without TLS.  A subclass says which end it is.
 
-    @cvar makePreamble: makes what is said before the stream itself; L{None} for nothing.
+    @cvar makePreamble: makes the preamble of each stream; L{None} for none.
     @cvar WAYS: the methods that read and write in a phase, where they are not those of an
         open stream.
     @ivar phase: where in its life it is.
@@ -65,7 +64,7 @@ class TcpStream(tcp.Connection):
     @property
     def security(self) -> Security | None:
         """
-        L{None}: there is no TLS.
+        L{None}, since there is no TLS.
         """
         return None
 
@@ -105,14 +104,14 @@ class TcpStream(tcp.Connection):
 
     def _beginHandshake(self) -> None:
         """
-        What comes before TLS is over.
+        The preamble is over, or there is none.
         """
         self._advance(StreamEvent.PREAMBLE_OVER)
         self._secured()
 
     def _secured(self) -> None:
         """
-        The stream is open, for what was written meanwhile as well.
+        The stream is open: begin to send what was written meanwhile.
         """
         self._advance(StreamEvent.SECURED)
         if self.dataBuffer or self._tempDataLen:
@@ -120,7 +119,7 @@ class TcpStream(tcp.Connection):
 
     def _exchangePreamble(self) -> Any:
         """
-        Go on with what comes before TLS.
+        Go on with the preamble.
         """
         exchange = self._exchange
         assert exchange is not None
@@ -156,7 +155,7 @@ class TcpStream(tcp.Connection):
         if self.phase is OPEN and not self._tempDataLen and not self.dataBuffer:
             try:
                 sent = self.socket.send(data)
-            except OSError:  # the reactor meets it again, and can end the connection
+            except OSError:  # the reactor will meet the error again, and can end the connection
                 sent = 0
             if sent == len(data):
                 return
@@ -165,14 +164,14 @@ class TcpStream(tcp.Connection):
 
     def _hold(self, data: bytes) -> None:
         """
-        Send it later, unless the stream has been closed.
+        Keep data to send it later, unless the stream has been closed.
         """
         if not self.disconnecting and (self.phase in CARRYING or self.phase in EARLY):
             super().write(data)
 
     def doRead(self) -> Any:
         """
-        Read what has come, bounded.
+        Read what has come, no more than a bound.
         """
         try:
             data = self.socket.recv(READ_BYTES)
@@ -201,7 +200,7 @@ class TcpStream(tcp.Connection):
             return False
         try:
             return self.socket.getsockopt(socket.IPPROTO_TCP, TCP_INFO, TROUBLE_BYTES)[1] != 0
-        except (OSError, AttributeError):  # Twisted has no socket for what is gone
+        except (OSError, AttributeError):  # a connection of Twisted's that is gone has no socket
             return True
 
     def cost(self) -> int:
@@ -227,7 +226,7 @@ class TcpStream(tcp.Connection):
 
     def close(self) -> None:
         """
-        Send what is written, and close then; abort what is not open yet.
+        Send what is written, then close.  A stream that is not open yet is aborted.
         """
         if not self.connected or self.disconnecting:
             return
@@ -250,13 +249,13 @@ class TcpStream(tcp.Connection):
 
     def loseConnection(self) -> None:
         """
-        See C{ITransport}: what Twisted calls for L{close}.
+        See C{ITransport}.  Twisted calls this for L{close}.
         """
         self.close()
 
     def abortConnection(self) -> None:
         """
-        See C{ITCPTransport}: what Twisted calls for L{abort}.
+        See C{ITCPTransport}.  Twisted calls this for L{abort}.
         """
         self.abort()
 
@@ -271,7 +270,7 @@ class TcpStream(tcp.Connection):
 
 def cleaned(error: Exception) -> Failure:
     """
-    @return: a failure that keeps none of the frames that it has come through.
+    @return: a failure that keeps none of the Python frames that it came through.
     """
     failure = Failure(error)
     failure.cleanFailure()
@@ -280,10 +279,10 @@ def cleaned(error: Exception) -> Failure:
 
 class DialledTcpStream(TcpStream, tcp.Client):
     """
-    A stream that we have opened.
+    Carries bytes over a TCP connection that we have opened.
 
     @cvar tuning: how its socket is set up.
-    @cvar mark: its firewall mark, from before the first packet, or L{None}.
+    @cvar mark: its firewall mark, which is set before the first packet, or L{None}.
     """
 
     tuning = TunnelSocketOptions()
@@ -311,7 +310,7 @@ class DialledTcpStream(TcpStream, tcp.Client):
 
 class AcceptedTcpStream(TcpStream, tcp.Server):
     """
-    A stream that we have accepted.
+    Carries bytes over a TCP connection that we have accepted.
     """
 
     def __init__(self, tuning: TunnelSocketOptions, accepted: Any, *rest: Any) -> None:

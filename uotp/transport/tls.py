@@ -1,6 +1,6 @@
 """
-A stream with TLS, which works on the socket itself and not on buffers in memory, of
-which each tunnel would keep several, as large as the most that it ever carried.
+Streams with TLS.  OpenSSL works on the socket itself and not on buffers in memory: each
+tunnel would keep several of these, each as large as the most that it ever carried.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ from uotp.transport.phases import StreamEvent, StreamPhase
 from uotp.transport.tcp import OPEN, READ_BYTES, AcceptedTcpStream, DialledTcpStream, TcpStream, cleaned
 
 RECORD_BYTES = 16384
-"""The most that one record of TLS carries."""
+"""One record of TLS carries so much at the most."""
 
 LONE_BYTES = 2048
 """
-A record that is shorter is most likely the last that has come: it is not worth a
-system call to find out, since the reactor tells us if there is more.  One that is not
-full is the last of a write, and so of a train: where much has come before, to stop there
-spares cutting the next train in two.
+A record that is shorter is most likely the last that has come.  A system call to find out
+does not pay, since the reactor tells if there is more.  A longer record that is not full is
+the last of a write, and so of a train.  Where much has come before, reading stops there, so
+that the next train is not cut in two.
 """
 
 
 class TlsConnection(Protocol):
     """
-    OpenSSL's connection on a socket, as a stream needs it: it raises C{SSL.Error}, and
-    knows in words why the peer is refused.
+    Is OpenSSL's connection on a socket, as a stream needs it.  It raises C{SSL.Error}, and
+    knows in words why one end refuses the other.
     """
 
     def set_accept_state(self) -> None:
         """
-        Be the server.
+        Take the server's part.
         """
 
     def set_connect_state(self) -> None:
         """
-        Be the client.
+        Take the client's part.
         """
 
     def do_handshake(self) -> None:
@@ -58,7 +58,7 @@ class TlsConnection(Protocol):
 
     def recv(self, bufsiz: int, /) -> bytes:
         """
-        @return: what has come, at most a record.
+        @return: the bytes that have come, of one record at most.
         """
 
     def shutdown(self) -> bool:
@@ -68,7 +68,7 @@ class TlsConnection(Protocol):
 
     def get_alpn_proto_negotiated(self) -> bytes:
         """
-        @return: what both ends have agreed on, or nothing.
+        @return: the name that both ends have agreed on, empty when there is none.
         """
 
     def peerPin(self) -> bytes | None:
@@ -89,9 +89,9 @@ Creator = Callable[[Any], TlsConnection]
 
 class TlsStream(TcpStream):
     """
-    A stream with TLS, at either end.
+    Carries bytes with TLS, at either end.
 
-    @ivar tls: OpenSSL's connection, on our socket, while there is one.
+    @ivar tls: OpenSSL's connection on our socket, while there is one.
     """
 
     tls: TlsConnection
@@ -141,9 +141,9 @@ class TlsStream(TcpStream):
 
     def _refuse(self, error: SSL.Error) -> Any:
         """
-        The handshake has failed.  To close at once would make the kernel tear the
-        connection down with what the peer has sent meanwhile, and the peer would
-        never read why; so wait for the peer's end, which whoever made us bounds.
+        The handshake has failed.  If we closed at once, what the peer sends would make its
+        kernel drop the connection, and the peer would never read why it is refused.  So we
+        wait until the peer closes; whoever made this stream limits how long that may take.
         """
         end = self._fail(error)
         if self._failure is None:
@@ -172,7 +172,7 @@ class TlsStream(TcpStream):
 
     def doRead(self) -> Any:
         """
-        Read what has come, bounded.
+        Read what has come, no more than a bound.
         """
         try:
             record = self.tls.recv(RECORD_BYTES)
@@ -218,8 +218,8 @@ class TlsStream(TcpStream):
 
     def _waitToAnswer(self) -> None:
         """
-        The peer has asked TLS for new keys and does not read the answer: read no
-        more either, and count as full, so that one who goes on like this is found.
+        The peer has asked TLS for new keys and does not read the answer.  Read no more
+        either, and count as full, so that a peer that goes on like this is found.
         """
         if not self._advance(StreamEvent.ANSWER_WAITS):
             return
@@ -232,7 +232,7 @@ class TlsStream(TcpStream):
 
     def _answer(self) -> Any:
         """
-        There is room: answer, read, and go on with what waits.
+        There is room: send the answer, read, and go on writing.
         """
         self._advance(StreamEvent.GOES_ON)
         self.startReading()
@@ -241,7 +241,7 @@ class TlsStream(TcpStream):
 
     def _readOn(self) -> Any:
         """
-        Something has come, with which it may be possible to write.
+        Something has come: read it, and try to write again.
         """
         self._advance(StreamEvent.GOES_ON)
         self.startWriting()
@@ -249,8 +249,8 @@ class TlsStream(TcpStream):
 
     def _waitToRead(self) -> None:
         """
-        There is room, but nothing can be written before more has come: without this
-        we would be called again and again.
+        There is room, but nothing can be written before more has come.  Do not ask for room
+        until then, or the reactor would call again and again.
         """
         self.stopWriting()
 
@@ -279,7 +279,7 @@ class TlsStream(TcpStream):
                     sent = self._notSent(error) or 0
             if sent == len(data):
                 return
-            if not isinstance(sent, Exception):  # the reactor meets it again, and can end the connection
+            if not isinstance(sent, Exception):  # the reactor will meet the error again, and can end the connection
                 data = data[sent:]
         self._hold(data)
 
@@ -324,14 +324,14 @@ class TlsStream(TcpStream):
 
     def _postLoseConnection(self) -> None:
         """
-        What was written is sent; L{doWrite} says goodbye then.
+        Do nothing here: when what was written is sent, L{doWrite} says goodbye.
         """
 
     # The end.
 
     def _leave(self) -> None:
         """
-        Say, behind what is written, that it was all, and wait for the peer to say the
+        Say behind what is written that nothing more comes, and wait for the peer to say the
         same.
         """
         self.disconnecting = 1
@@ -344,7 +344,7 @@ class TlsStream(TcpStream):
             return None
         if isDeaf:
             self.startReading()
-        with suppress(SSL.Error):  # the kernel takes nothing, or the connection is broken: its end says as much
+        with suppress(SSL.Error):  # the kernel takes nothing, or the connection is broken: then its end tells the peer
             self.tls.shutdown()
         return self._shutDown()
 
@@ -352,7 +352,7 @@ class TlsStream(TcpStream):
         """
         The connection is gone.
         """
-        tls: TlsConnection | None = vars(self).pop("tls", None)  # each knows the other
+        tls: TlsConnection | None = vars(self).pop("tls", None)  # stream and OpenSSL's connection know each other
         if tls is not None:
             error = (self._failure or reason).value
             self._security = self._security._replace(refusal=tls.refusalWords(error))
@@ -361,8 +361,7 @@ class TlsStream(TcpStream):
 
 def isEndOfStream(error: BaseException | None) -> bool:
     """
-    @return: whether OpenSSL speaks of a connection that has ended under it, rather
-        than of something that it does not like.
+    @return: whether an error of OpenSSL says only that the connection under it has ended.
     """
     if isinstance(error, SSL.SysCallError):
         return True
@@ -373,7 +372,7 @@ def isEndOfStream(error: BaseException | None) -> bool:
 
 class DialledTlsStream(TlsStream, DialledTcpStream):
     """
-    A stream with TLS that we have opened.
+    Carries bytes with TLS over a TCP connection that we have opened.
 
     @cvar creator: makes OpenSSL's connection for a socket.
     """
@@ -392,7 +391,7 @@ class DialledTlsStream(TlsStream, DialledTcpStream):
 
 class AcceptedTlsStream(TlsStream, AcceptedTcpStream):
     """
-    A stream with TLS that we have accepted.
+    Carries bytes with TLS over a TCP connection that we have accepted.
     """
 
     def __init__(
@@ -406,6 +405,6 @@ class AcceptedTlsStream(TlsStream, AcceptedTcpStream):
         super().__init__(tuning, accepted, *rest)
 
 
-# Each kind fits its seam.
+# mypy proves here that both fit their seam.
 _plain: type[Stream] = TcpStream
 _secure: type[Stream] = TlsStream

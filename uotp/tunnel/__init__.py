@@ -1,5 +1,6 @@
 """
-The life of one connection, and what is spoken on it.
+Tunnels: the life of one connection, and the link that is spoken on it.  Nothing here knows
+who dials, who may come in, or what a session does with trains.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-The server's end of a tunnel, which waits for the client's hello.
+The server's end of a tunnel.  It knows nothing of who may come in: its owner decides.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from uotp.wire import ClientHelloDecoder, ServerHello, WireFormat, encodeServerH
 
 class AcceptedTunnel(Tunnel):
     """
-    The server's end: waits for the hello, and opens when it has been told whom to
-    carry for.
+    Is the server's end of a tunnel: it waits for the client's hello, and opens when its
+    owner tells it which session to carry for.
     """
 
     giveUpSeconds = ACCEPTED_GIVE_UP_SECONDS
@@ -32,12 +32,12 @@ class AcceptedTunnel(Tunnel):
 
     def _secured(self) -> None:
         """
-        Nothing to do: the peer speaks first.
+        Do nothing, since the peer speaks first.
         """
 
     def welcome(self, session: CarriedSession, *, isNew: bool, keptSeconds: float) -> None:
         """
-        Say that the tunnel may carry, as far as that can be said, and open it.
+        Open the tunnel for a session.  In format 2, tell the client so.
 
         @param isNew: whether the session was not known before.
         @param keptSeconds: for how long the session is kept without a tunnel.
@@ -48,7 +48,7 @@ class AcceptedTunnel(Tunnel):
 
     def refuse(self) -> None:
         """
-        Say that the tunnel may not carry, as far as that can be said, and not why.
+        Close the tunnel.  In format 2, tell the client that it is refused, but not why.
         """
         if self.wireFormat is WireFormat.TWO:
             self.transport.write(encodeServerHello(ServerHello(welcome=False)))
@@ -58,7 +58,7 @@ class AcceptedTunnel(Tunnel):
 
     def dataReceived(self, data: bytes) -> None:
         """
-        The hello comes first, and frames may come in the same breath.
+        Take the hello.  Frames may come in the same read.
         """
         self._heardHello = True
         if self.state is not TunnelState.HELLO:
@@ -78,6 +78,6 @@ class AcceptedTunnel(Tunnel):
 
     def peerLeft(self) -> None:
         """
-        The client leaves, and its session with it.
+        The client has said bye: its session is over.
         """
         self._acceptedBy.peerLeft(self)

@@ -1,5 +1,5 @@
 """
-The client's end of a tunnel, which speaks first.
+The client's end of a tunnel.  It knows nothing of how it was dialled.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from uotp.wire import (
 
 class DialledTunnel(Tunnel):
     """
-    The client's end: says its hello, and is open at once in format 1, when it is
-    welcome in format 2.
+    Is the client's end of a tunnel: it says its hello first.  In format 1 it is open at
+    once, in format 2 when the server has welcomed it.
 
-    @ivar answer: what the server has said to the hello, in format 2.
+    @ivar answer: the server's answer to the hello, in format 2; L{None} before it came.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class DialledTunnel(Tunnel):
 
     def dataReceived(self, data: bytes) -> None:
         """
-        The server's answer comes first, and frames may come in the same breath.
+        Take the server's answer.  Frames may come in the same read.
         """
         self._heardHello = True
         if self.state is not TunnelState.HELLO or self.wireFormat is WireFormat.ONE:
@@ -73,7 +73,9 @@ class DialledTunnel(Tunnel):
 
     def peerLeft(self) -> None:
         """
-        Only a client may.
+        Refuse the server's bye, which only a client may say.
+
+        @raise PeerError: always.
         """
         reason = "it took its leave, which only a client may"
         raise PeerError(reason)

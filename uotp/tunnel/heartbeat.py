@@ -1,11 +1,11 @@
 """
-Whether the program at the other end of a tunnel lives, and how long it takes to get an
-answer from it: pings, of which never more than one is on its way.
+Pings tell whether the program at the other end of a tunnel is alive, and how long its
+answers take.  Never more than one ping of a tunnel is on its way.
 
-The life of a heartbeat is a table, L{HEARTBEAT_STATES}.  A tunnel that carries is asked every
-L{BUSY_SECONDS}, with the next train or without; one that hears nothing, now and then.
-An answer that does not come in a few round trips is overdue: the tunnel is not to be
-relied on until it comes.  When it stays away, the tunnel is given up.
+The life of a heartbeat is a table, L{HEARTBEAT_STATES}.  A link that carries trains pings every
+L{BUSY_SECONDS}.  One that hears nothing pings now and then; a ping that is due goes with the
+next train.  A pong that does not come in a few round trips is overdue, and the link carries
+nothing until it comes.  When it does not come, the tunnel is given up.
 """
 
 from __future__ import annotations
@@ -18,50 +18,50 @@ from uotp.process import StateMachine
 from uotp.wire import PING_BYTES
 
 BUSY_SECONDS = 2.0
-"""Between two pings of a tunnel that carries."""
+"""The time between two pings of a tunnel that carries."""
 
 IDLE_SECONDS = 15.0
 """
-How long a tunnel may be silent before it is asked, at least, and twice that at most.
-That the path is gone the kernel finds sooner.
+A ping is sent when a tunnel was silent for so long at least, and for twice as long at most.
+The kernel finds out sooner when the path is gone.
 """
 
 PATIENCE_ROUND_TRIPS = 4.0
 LEAST_PATIENCE_SECONDS = 0.5
 MOST_PATIENCE_SECONDS = 4.0
 """
-An answer is overdue after so many round trips, but not before a segment that was lost
-twice has been repaired, and when a connection would be made anew in the same time.
+A pong is overdue after so many round trips, within these bounds.  The least is the time to
+repair a segment that was lost twice; in the most, a new connection could be made.
 """
 
 FIRST_PATIENCE_SECONDS = 2.0
-"""While nothing is known of the round trip."""
+"""The first pong is overdue after so long, since nothing is known of the round trip then."""
 
 GIVE_UP_SECONDS = 1.5
-"""After an answer has become overdue.  Until then, it may be a short break of the path."""
+"""A pong may be overdue for so long before the tunnel is given up: the path may be broken for a moment."""
 
 ACCEPTED_GIVE_UP_SECONDS = 10.0
 """
-The same where the tunnel was accepted: who has dialled it makes another before it lets
-this one go, and what is under way may yet arrive.
+The same for a tunnel that was accepted.  Whoever dialled it makes another before it closes
+this one, and trains that are on their way may still arrive.
 """
 
 LEAST_WAIT_SECONDS = 0.001
-"""Less is not worth a timer."""
+"""A shorter wait is not worth a timer."""
 
 LEAST_ROUND_TRIP_SECONDS = 1e-6
-"""Shorter than any: 0 is for one that is not known."""
+"""No round trip is shorter; 0 stands for one that is not known."""
 
 FRESH_SHARE = 0.25
 """
-Of a new round trip in the smoothed one, if it is longer.  One that is shorter counts at
-once: what made the others longer was no matter of the path.
+A longer round trip has this share in the smoothed one.  A shorter one replaces it at once: if
+others were longer, that was not because of the path.
 """
 
 
 class HeartbeatState(Enum):
     """
-    What is known of the other end.
+    Names what is known of the other end.
     """
 
     QUIET = auto()
@@ -73,7 +73,7 @@ class HeartbeatState(Enum):
 
 class HeartbeatEvent(Enum):
     """
-    What can happen.
+    Names what can happen to a heartbeat.
     """
 
     ASK = auto()
@@ -94,12 +94,12 @@ HEARTBEAT_STATES: dict[tuple[HeartbeatState, HeartbeatEvent], HeartbeatState] = 
     (HeartbeatState.GIVEN_UP, HeartbeatEvent.ANSWER): HeartbeatState.QUIET,
     (HeartbeatState.GIVEN_UP, HeartbeatEvent.STOP): HeartbeatState.STOPPED,
 }
-"""What each event leads to.  A pair that is not here changes nothing."""
+"""The state that each event leads to.  A pair that is not here changes nothing."""
 
 
 class HeartbeatOwner(Protocol):
     """
-    A tunnel, as its heartbeat sees it.
+    Is told what a heartbeat finds out.  A link is such an owner.
     """
 
     def pathRoundTrip(self) -> float:
@@ -110,7 +110,7 @@ class HeartbeatOwner(Protocol):
 
     def pongOverdue(self) -> None:
         """
-        The other end does not answer in time.
+        The other end has not answered in time.
         """
 
     def pongCame(self) -> None:
@@ -127,12 +127,12 @@ class HeartbeatOwner(Protocol):
 
 class Heartbeat(StateMachine[HeartbeatState, HeartbeatEvent]):
     """
-    The pings of one tunnel.
+    Decides when one link pings, and judges by the pongs whether the other end is alive.
 
-    @ivar roundTrip: smoothed, in seconds; 0 while it is not known.
-    @ivar carried: set by the tunnel when it sends trains.
-    @ivar heard: set by the tunnel when anything has come.
-    @ivar due: whether the next train is to take a ping along.
+    @ivar roundTrip: the round trip, smoothed, in seconds; 0 while it is not known.
+    @ivar carried: the link sets this when it sends trains.
+    @ivar heard: the link sets this when anything has come.
+    @ivar due: whether a ping is to go with the next train.
     """
 
     def __init__(
@@ -144,7 +144,8 @@ class Heartbeat(StateMachine[HeartbeatState, HeartbeatEvent]):
     ) -> None:
         """
         @param clock: C{IReactorTime}.
-        @param ping: sends a ping that carries this.
+        @param owner: is told what is found out.
+        @param ping: sends a ping that carries these bytes.
         @param giveUpSeconds: how long an answer may be overdue.
         """
         super().__init__(clock, HEARTBEAT_STATES, HeartbeatState.QUIET)
@@ -181,8 +182,9 @@ class Heartbeat(StateMachine[HeartbeatState, HeartbeatEvent]):
 
     def join(self) -> bytes | None:
         """
-        @return: what a ping is to carry that the caller sends now, or L{None} when
-            one is on its way.
+        Begin a ping that the caller sends together with trains.
+
+        @return: what the ping is to carry, or L{None} when one is on its way.
         """
         self.due = False
         if not self._advance(HeartbeatEvent.ASK):
@@ -209,13 +211,13 @@ class Heartbeat(StateMachine[HeartbeatState, HeartbeatEvent]):
 
     def prove(self) -> None:
         """
-        The other end may be out of reach since a moment ago: ask now, and give it up
-        when the answer is overdue.
+        Find out soon whether the other end can still be reached: ping now, and give it up
+        as soon as the pong is overdue.
         """
         self._proving = True
         self.heard = False
         self.ask()
-        if self.state is HeartbeatState.ASKED:  # maybe before
+        if self.state is HeartbeatState.ASKED:  # now, or before this call
             assert self._timer is not None
             self._timer.reset(self._patience())
         elif self._advance(HeartbeatEvent.LATE):
@@ -225,10 +227,10 @@ class Heartbeat(StateMachine[HeartbeatState, HeartbeatEvent]):
 
     def answered(self, payload: bytes) -> bool:
         """
-        A pong came.  One that nobody has asked for is nothing.
+        A pong came.  One that answers no ping of ours is ignored.
 
-        @param payload: what it carried.
-        @return: whether it was asked for, and tells the round trip.
+        @param payload: what the pong carried.
+        @return: whether it answers the last ping, and so tells the round trip.
         """
         wasAsked = self.state is HeartbeatState.ASKED
         if payload != self._asked.to_bytes(PING_BYTES, "big") or not self._advance(HeartbeatEvent.ANSWER):
@@ -244,8 +246,9 @@ class Heartbeat(StateMachine[HeartbeatState, HeartbeatEvent]):
 
     def _wasAsked(self) -> None:
         """
-        Whoever sends much may answer late: what comes says that the path is there.  And
-        a queue that has grown since may have made the path longer.
+        The pong has not come in time.  Wait longer if anything else has come, since an end
+        that sends much may answer late; or if the round trip has grown since.  Otherwise
+        the pong is overdue.
         """
         now = self._clock.seconds()
         left = self._askedAt + MOST_PATIENCE_SECONDS - now
@@ -261,7 +264,7 @@ class Heartbeat(StateMachine[HeartbeatState, HeartbeatEvent]):
 
     def stop(self) -> None:
         """
-        Ask no more.
+        Ping no more.
         """
         self._advance(HeartbeatEvent.STOP)
         self.due = False

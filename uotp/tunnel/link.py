@@ -1,9 +1,9 @@
 """
-What is spoken on an open tunnel, whatever the format: trains both ways, and maybe pings,
-and how a tunnel ends with nothing lost.  A link exists only while its tunnel is open.  It
-stands between the stream and the session: what comes it hands straight to the session, and
-what the session gives it, it writes straight to the stream.  The connection under it, and
-its life, are L{uotp.tunnel.tunnel}'s.
+What links of both formats have in common.  A link is what is spoken on an open tunnel: trains
+both ways, and in format 2 pings and a farewell.  It begins when its tunnel opens.  It stands
+between the stream and the session: it hands what comes directly to the session, and writes
+what the session gives it directly to the stream.  The life of the connection under it is
+the business of L{uotp.tunnel.tunnel}.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from uotp.tunnel.readiness import Readiness
 @dataclass(frozen=True, slots=True)
 class LinkStatistics:
     """
-    What a link has done and how it stands.
+    Says what a link has done so far, and how it is now.
 
     @ivar carried: bytes of frames, both ways.
     @ivar roundTrip: to the other end's program and back, in seconds; 0 while it is not
         known.
-    @ivar unackedBytes: payload and overhead that are kept, since they may have to be sent
-        again.
+    @ivar unackedBytes: payload and overhead of trains that are kept because they may have to
+        be sent again.
     @ivar queuedBytes: what the stream holds and has not given to the kernel.
-    @ivar path: how the path is, or L{None} where the system does not tell.
+    @ivar path: what the kernel tells of the path, or L{None} where it does not.
     """
 
     carried: int
@@ -42,7 +42,7 @@ class LinkStatistics:
 
 class LinkOwner(Protocol):
     """
-    A tunnel, as its link sees it.
+    Stands for a tunnel towards its link.
 
     @ivar giveUpSeconds: how long a pong may be overdue.
     """
@@ -51,12 +51,12 @@ class LinkOwner(Protocol):
 
     def isFull(self) -> bool:
         """
-        @return: whether the stream holds as much as it wants to.
+        @return: whether the stream holds something that the kernel did not take.
         """
 
     def pongGivenUp(self) -> None:
         """
-        A pong is overdue for so long that the tunnel had better be replaced.
+        A pong has been overdue for so long that the tunnel had better be replaced.
         """
 
     def peerDrained(self) -> None:
@@ -66,24 +66,25 @@ class LinkOwner(Protocol):
 
     def peerLeft(self) -> None:
         """
-        The other end leaves, and its session with it.
+        The other end has said bye: its session is over.
 
         @raise PeerError: when it may not say so.
         """
 
     def misbehaved(self, error: PeerError) -> None:
         """
-        The other end did what it may not do: that costs this tunnel.
+        The other end did what it may not do, which ends this tunnel.
         """
 
 
 class TunnelLink:
     """
-    Speaks on one tunnel for one session.  What a format cannot do, its link does not do.
+    Speaks on one tunnel for one session.  Where a format lacks something, its link does
+    nothing.
 
     @ivar roundTrip: to the other end's program and back, smoothed, in seconds; 0 while
         it is not known.
-    @ivar sentAt: when it was given trains last, by the session's clock.
+    @ivar sentAt: when the link was last given trains, by the session's clock.
     @ivar carried: bytes of frames, both ways.
     """
 
@@ -92,9 +93,10 @@ class TunnelLink:
 
     def __init__(self, stream: Stream, owner: LinkOwner, session: CarriedSession, clock: Callable[[], float]) -> None:
         """
-        @param stream: what the tunnel is made of.
-        @param session: whom the tunnel carries for.
-        @param clock: the session's, monotonic seconds.
+        @param stream: the tunnel's connection.
+        @param owner: the tunnel.
+        @param session: the session that the tunnel carries for.
+        @param clock: the session's clock, in monotonic seconds.
         """
         self._stream = stream
         self._owner = owner
@@ -104,21 +106,21 @@ class TunnelLink:
         self._carries = True
         self._isOver = False
         self.carried = 0
-        # Asked for each train that may carry: no frame of ours between.
+        # The session asks these often, so no function of ours stands between.
         self.cost = stream.cost
         self.isTroubled = stream.isTroubled
         self.pathStats = stream.pathStats
 
     def send(self, trains: list[Train], now: float) -> None:
         """
-        See L{uotp.boundaries.Link.send}; what is over sends nothing.
+        See L{uotp.boundaries.Link.send}.  A link that is over sends nothing.
         """
         raise NotImplementedError
 
     def sendAgain(self, arrivals: list[Arrival]) -> None:
         """
-        See L{uotp.boundaries.Link.sendAgain}: nothing, where nobody could tell what comes
-        twice.
+        See L{uotp.boundaries.Link.sendAgain}.  Without numbers nothing is sent again, since
+        the other end could not tell what comes twice.
         """
 
     def holdsUnacked(self) -> bool:
@@ -135,7 +137,7 @@ class TunnelLink:
 
     def received(self, data: bytes) -> None:
         """
-        Bytes came: hand the trains on, and do what is asked for.
+        Bytes came: hand on the trains in them, and obey the other frames.
         """
         raise NotImplementedError
 
@@ -147,13 +149,13 @@ class TunnelLink:
 
     def full(self) -> None:
         """
-        The stream holds as much as it wants to.
+        The stream holds something, and takes no more for now.
         """
         self._readiness.full()
 
     def free(self) -> None:
         """
-        The stream takes more.
+        The stream takes trains again.
         """
         self._readiness.free()
 
@@ -161,15 +163,15 @@ class TunnelLink:
         """
         Find out soon whether the other end is still there.
 
-        @return: whether this format can.
+        @return: whether this format can do that.
         """
         return False
 
     def drain(self) -> bool:
         """
-        Say that no more trains follow, once, and send none.
+        Say once that no more trains follow, and send none.
 
-        @return: whether this format can.
+        @return: whether this format can do that.
         """
         return False
 
@@ -180,10 +182,10 @@ class TunnelLink:
 
     def end(self, *, isLost: bool) -> None:
         """
-        The tunnel is open no more.
+        The tunnel is not open any more.
 
-        @param isLost: whether what it was given may not have arrived, so that another has
-            to carry it.
+        @param isLost: whether some of the trains may not have arrived, so that another link
+            has to carry them.
         """
         self._readiness.end()
         self._carries = False
@@ -191,7 +193,7 @@ class TunnelLink:
 
     def statistics(self) -> LinkStatistics:
         """
-        @return: how the link stands.
+        @return: what the link has done, and how it is now.
         """
         return LinkStatistics(
             carried=self.carried,
@@ -204,6 +206,6 @@ class TunnelLink:
     @property
     def unackedBytes(self) -> int:
         """
-        Payload and overhead that are kept, since they may have to be sent again.
+        Payload and overhead of trains that are kept because they may have to be sent again.
         """
         return 0

@@ -1,5 +1,5 @@
 """
-What is spoken on an open tunnel in format 1: trains, and nothing else.
+The link in format 1: it carries trains, and knows nothing else.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from uotp.wire import Format1Codec
 
 class Format1Link(TunnelLink):
     """
-    Speaks format 1.
+    Speaks format 1 on an open tunnel.
 
     @ivar heard: whether a byte has come.
     """
@@ -40,7 +40,7 @@ class Format1Link(TunnelLink):
 
     def received(self, data: bytes) -> None:
         """
-        Hand the trains on.
+        Hand on the trains that have come.
         """
         self.heard = True
         if self._isOver:

@@ -1,19 +1,18 @@
 """
-What is spoken on an open tunnel in format 2: numbered trains, pings, and a farewell.  The
-steps of a train's way out:
+The link in format 2: numbered trains, pings, and a farewell.  The steps of a train's way out:
 
-1. It is given the next numbers of its session, and made a frame.
+1. It gets the next numbers of its session, and becomes a frame.
 2. It is kept until it is known to have arrived (L{uotp.tunnel.unacked}).
 3. The frame is written, with a ping behind it when one is due
    (L{uotp.tunnel.heartbeat}).
 
-And of what comes:
+The steps of what comes in:
 
-1. A read that is one whole train goes straight on.  Any other is decoded: into trains,
-   trains that were sent before, and control frames.
+1. A read that is one whole train is handed to the session at once.  Any other is decoded
+   into trains, trains that were sent before, and control frames.
 2. Trains go to the session, with their numbers.
-3. Pings are answered, pongs tell the round trip and what has arrived, and a drain or a bye
-   is the tunnel's business.
+3. A ping is answered.  A pong tells the round trip, and what has arrived.  The tunnel is
+   told of a drain or a bye.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from uotp.wire import Format2Codec, Kind, controlFrame, frameAgain
 
 class Format2Link(TunnelLink):
     """
-    Speaks format 2.
+    Speaks format 2 on an open tunnel.
     """
 
     def __init__(self, stream: Stream, owner: LinkOwner, session: CarriedSession, clock: Any) -> None:
@@ -45,9 +44,9 @@ class Format2Link(TunnelLink):
         self._numbering = session.outbound.numbering
         self._codec = Format2Codec(self._numbering)
         self._unacked = Unacked()
-        self._pingedBehind = 0  # so much payload was sent before the last ping
+        self._pingedBehind = 0  # the position in the payload before the last ping
         self._heartbeat = Heartbeat(clock, self, self._ping, owner.giveUpSeconds)
-        self._owedPong: bytes | None = None  # what the ping carried that we have to answer
+        self._owedPong: bytes | None = None  # what the ping carried that is not answered yet
         self._saidDrain = False
 
     # Trains.
@@ -76,8 +75,8 @@ class Format2Link(TunnelLink):
 
     def _askKernel(self) -> None:
         """
-        Forget what has been acknowledged.  What has not is more on the wire than in
-        payload, so that we never take too much for confirmed.
+        Forget what the other kernel has acknowledged.  Bytes on the wire are more than the
+        payload in them, so never too much is taken for acknowledged.
         """
         unacknowledged = self._stream.unacknowledged()
         if unacknowledged is None:
@@ -87,8 +86,8 @@ class Format2Link(TunnelLink):
 
     def sendAgain(self, arrivals: list[Arrival]) -> None:
         """
-        See L{uotp.boundaries.Link.sendAgain}.  The trains are not kept: what is lost twice
-        is lost.
+        See L{uotp.boundaries.Link.sendAgain}.  The trains are not kept, so they are not sent
+        a third time.
         """
         if not self._carries:
             return
@@ -113,13 +112,13 @@ class Format2Link(TunnelLink):
     @property
     def unackedBytes(self) -> int:
         """
-        Payload and overhead that are kept, since they may have to be sent again.
+        Payload and overhead of trains that are kept because they may have to be sent again.
         """
         return self._unacked.kept
 
     def received(self, data: bytes) -> None:
         """
-        Hand the trains on, and do what is asked for.
+        Hand on the trains that have come, and obey the other frames.
         """
         if self._isOver:
             return
@@ -147,10 +146,11 @@ class Format2Link(TunnelLink):
 
     def _obey(self, controls: list[tuple[Kind, bytes]]) -> None:
         """
-        Of several pings that came at once the last is answered: an honest peer has but
-        one on its way, and another shall not make us write for each.
+        Do what control frames ask for.  Of several pings that came at once only the last is
+        answered: an honest peer has one on its way, and a dishonest one cannot make us write
+        an answer for each.
 
-        @raise PeerError: for what the other end may not say.
+        @raise PeerError: for a frame that the other end may not send.
         """
         pinged: bytes | None = None
         for kind, payload in controls:
@@ -171,23 +171,23 @@ class Format2Link(TunnelLink):
 
     def start(self) -> None:
         """
-        Find out how far the other end is, and let the session use the tunnel.
+        Send the first ping, and let the session use the link.
         """
         self._heartbeat.ask()
         super().start()
 
     def free(self) -> None:
         """
-        Answer what was asked, first.
+        Answer a ping first, then let the session send.
         """
         self._pong()
-        if not self._owner.isFull():  # by that
+        if not self._owner.isFull():  # the answer may have filled it
             super().free()
 
     def _pong(self) -> None:
         """
-        Answer what was asked, unless the stream is full: so that never more than one
-        answer waits in it.
+        Answer the last ping, unless the stream is full.  So no more than one answer ever
+        waits in the stream.
         """
         if self._owedPong is not None and not self._owner.isFull():
             payload, self._owedPong = self._owedPong, None
@@ -203,7 +203,7 @@ class Format2Link(TunnelLink):
 
     def prove(self) -> bool:
         """
-        Ask, and give the other end up if the pong is overdue.
+        Ping, and give the other end up if the pong is overdue.
         """
         self._heartbeat.prove()
         return True
@@ -217,13 +217,14 @@ class Format2Link(TunnelLink):
 
     def pongOverdue(self) -> None:
         """
-        See L{uotp.tunnel.heartbeat.HeartbeatOwner}: carry nothing until it comes.
+        See L{uotp.tunnel.heartbeat.HeartbeatOwner}.  The link carries nothing until the pong
+        comes.
         """
         self._readiness.pongOverdue()
 
     def pongCame(self) -> None:
         """
-        See L{uotp.tunnel.heartbeat.HeartbeatOwner}: carry again.
+        See L{uotp.tunnel.heartbeat.HeartbeatOwner}.  The link carries again.
         """
         self._readiness.pongCame()
 
@@ -237,7 +238,7 @@ class Format2Link(TunnelLink):
 
     def drain(self) -> bool:
         """
-        Say that no more trains follow, once.
+        Say once that no more trains follow.
         """
         self._heartbeat.stop()
         if not self._saidDrain:
@@ -255,7 +256,7 @@ class Format2Link(TunnelLink):
 
     def end(self, *, isLost: bool) -> None:
         """
-        Ask no more, and carry no more.  What was written before a close arrives.
+        Ping no more, and carry nothing any more.  What was written before a close arrives.
         """
         self._heartbeat.stop()
         self._saidDrain = self._saidDrain or not isLost

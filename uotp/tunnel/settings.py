@@ -1,6 +1,6 @@
 """
-What both ends of tunnels are told, and how settings check themselves: each stands in one
-line with its default and with what it may be.
+The settings that both ends have in common, and how settings check themselves.  Each is
+written once, with its default and its limits.  Options of a command line are not known here.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from uotp.telemetry import spelled
 from uotp.wire import WireChoice
 
 MAX_REORDER_SECONDS = 5.0
-"""The longest that a user can choose: what has waited longer is of no use to anybody."""
+"""A user can let datagrams wait for so long at the most.  Later they are of no use to anybody."""
 
 MAX_POOL_SIZE = 256
-"""Tunnels for each session; a server lets a session have so many, and their successors."""
+"""A session can have so many tunnels.  A server lets it have twice as many, while they are replaced."""
 
 LIMITS = "limits"
-"""Under which key a field keeps what it may be."""
+"""The key under which a field keeps its L{Limits}."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class Limits:
     """
     Tells which values a setting may have.
 
-    @ivar words: what is needed, for the error.
-    @ivar allow: whether a value will do.
+    @ivar words: which values are allowed, for the error.
+    @ivar allow: tells whether a value is allowed.
     """
 
     words: str
@@ -47,19 +47,20 @@ class Limits:
 
 
 SECONDS = Limits("a number of seconds above 0", lambda seconds: 0 < seconds < math.inf)
-"""What most times may be."""
+"""The limits of most times."""
 
 BUFFER_BYTES = Limits(
     f"from {MIN_BUFFER_BYTES} to {MAX_BUFFER_BYTES} bytes", lambda size: MIN_BUFFER_BYTES <= size <= MAX_BUFFER_BYTES
 )
-"""What a buffer of the kernel may hold."""
+"""The limits of sizes of the kernel's buffers."""
 
 
 def setting(default: Any, limits: Limits) -> Any:
     """
-    @param default: what holds when nothing is said; where that is L{None}, it is always
-        allowed.
-    @return: a field of a dataclass.
+    Make a field of a dataclass that has limits.
+
+    @param default: the default value; L{None} is always allowed where it is the default.
+    @return: the field.
     """
     return field(default=default, metadata={LIMITS: limits})
 
@@ -67,16 +68,17 @@ def setting(default: Any, limits: Limits) -> Any:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommonSettings:
     """
-    What both ends are told.  Whoever inherits from it need not check what has L{Limits}.
+    Holds the settings that both ends have in common, and checks each field that has
+    L{Limits}, also those of its subclasses.
 
-    @ivar unsentLimit: bytes that the kernel may hold of a tunnel beyond what is in flight.
+    @ivar unsentLimit: how many bytes of a tunnel the kernel may hold that it has not sent.
     @ivar congestion: the kernel's name of the tunnels' congestion control; L{None} for the
         system's choice.
     @ivar udpBuffer: bytes of buffer to ask for on each UDP socket.
-    @ivar wire: which formats may be spoken: with TLS the best that both ends know, without
-        TLS format 1, unless it is chosen.
+    @ivar wire: which formats may be spoken.  C{AUTO} means the best that both ends know with
+        TLS, and format 1 without TLS.
     @ivar reorder: seconds that a datagram of format 2 may wait for those before it; L{None}
-        to follow what the path needs, 0 to put nothing in order.
+        to follow the delays that are seen, 0 to put nothing in order.
     """
 
     unsentLimit: int = setting(UNSENT_LIMIT_BYTES, BUFFER_BYTES)
@@ -93,7 +95,7 @@ class CommonSettings:
 
     def __post_init__(self) -> None:
         """
-        Refuse what cannot be used.
+        Refuse values that cannot be used.
 
         @raise ConfigurationError: in one line that names the setting.
         """
@@ -117,8 +119,10 @@ class CommonSettings:
 
 def requireHost(what: str, host: str) -> None:
     """
-    @param what: whose host it is, for the error.
-    @raise ConfigurationError: for what is neither a host name nor the address of one host.
+    Refuse what is neither a host name nor the address of one host.
+
+    @param what: what the host is, for the error.
+    @raise ConfigurationError: when it is neither.
     """
     try:
         parseDestination(host)

@@ -1,6 +1,6 @@
 """
-The life of a tunnel as a table: where it is, what can happen, and what that leads
-to; and what there is to tell of it.  Nothing happens here.
+The life of a tunnel as a table: its states, the events, and where they lead; and the owners
+that are told of it.  There is no code here that acts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ T_contra = TypeVar("T_contra", contravariant=True)
 
 class TunnelState(Enum):
     """
-    Where in its life a tunnel is.  DRAINING: we have said that no more trains follow,
+    Tells where in its life a tunnel is.  DRAINING: we have said that no more trains follow,
     and the other end has not.  DRAINED: both have.
     """
 
@@ -32,7 +32,7 @@ class TunnelState(Enum):
 
 class TunnelEvent(Enum):
     """
-    What can happen to a tunnel.
+    Names what can happen to a tunnel.
     """
 
     CONNECTED = auto()
@@ -65,33 +65,33 @@ TUNNEL_STATES: dict[tuple[TunnelState, TunnelEvent], TunnelState] = {
     (TunnelState.CLOSING, TunnelEvent.DISCONNECTED): TunnelState.LOST,
 }
 """
-What each event leads to.  A pair that is not here changes nothing: a peer can
-make a handshake end or bytes arrive after we have begun to close.
+The state that each event leads to.  A pair that is not here changes nothing: a handshake may
+end, or bytes may come, after we have begun to close.
 """
 
 TALKING = frozenset({TunnelState.OPEN, TunnelState.DRAINING, TunnelState.DRAINED})
-"""Where frames go to and fro."""
+"""The states in which frames go both ways."""
 
 
 class TunnelOwner(Protocol[T_contra]):
     """
-    Whoever dialled or accepted a tunnel, as the tunnel sees it.
+    Is told of the life of a tunnel that it dialled or accepted.
     """
 
     def tunnelDrained(self, tunnel: T_contra) -> None:
         """
-        No more trains follow from either end, or the other end has had time enough to
-        say so.
+        Both ends have said that no more trains follow, or the other end has not said so in
+        time.
         """
 
     def pongGivenUp(self, tunnel: T_contra) -> None:
         """
-        A pong is overdue for so long that the tunnel had better be replaced.
+        A pong has been overdue for so long that the tunnel had better be replaced.
         """
 
     def tunnelLost(self, tunnel: T_contra, reason: Any) -> None:
         """
-        The tunnel is gone, whatever its state was.
+        The connection is gone, whatever the tunnel's state was.
 
         @param reason: a C{Failure}.
         """
@@ -99,27 +99,26 @@ class TunnelOwner(Protocol[T_contra]):
 
 class DialledTunnelOwner(TunnelOwner[T_contra], Protocol[T_contra]):
     """
-    Whoever dialled a tunnel.
+    Is told of the life of a tunnel that it dialled.
     """
 
     def tunnelOpened(self, tunnel: T_contra) -> None:
         """
-        The tunnel is open, as far as the other end is concerned; C{tunnel.carryFor} is
-        called next.
+        The other end lets the tunnel carry.  Call C{tunnel.carryFor} next.
         """
 
 
 class AcceptedTunnelOwner(TunnelOwner[T_contra], Protocol[T_contra]):
     """
-    Whoever accepted a tunnel.
+    Is told of the life of a tunnel that it accepted.
     """
 
     def helloReceived(self, tunnel: T_contra, hello: ClientHello) -> None:
         """
-        The client has said its hello.  Welcome the tunnel, or refuse it.
+        The client has said its hello.  Call C{tunnel.welcome} or C{tunnel.refuse} next.
         """
 
     def peerLeft(self, tunnel: T_contra) -> None:
         """
-        The client has left; its session may be forgotten.
+        The client has said bye: its session may be forgotten.
         """

@@ -1,14 +1,14 @@
 """
-One TLS or TCP connection, from either end: from when it is made until it is lost.
+The life of one TLS or TCP connection, at either end, from when it is made until it is lost.
 
-The life of a tunnel is a table, L{uotp.tunnel.states.TUNNEL_STATES}.  It carries trains in
-one state only, OPEN: after the handshake of TLS and the hello.  What is spoken then is its
-link's (L{uotp.tunnel.link}), which the session and the stream know without the tunnel
-between them.  Who dials or accepts follows that life through
+That life is a table, L{uotp.tunnel.states.TUNNEL_STATES}.  A tunnel carries trains in one
+state only, OPEN, which comes after the handshake of TLS and the hello.  From then on its link
+speaks on it (L{uotp.tunnel.link}): session and stream call the link, and the tunnel is not on
+the way of a train.  Whoever dials or accepts follows the life of the tunnel as its
 L{uotp.tunnel.states.TunnelOwner}.
 
-Back-pressure: a tunnel is full while its stream says so, which it does as soon as it holds
-anything that the kernel did not take.
+Back-pressure: a tunnel is full while its stream says so.  A stream says so as soon as it
+holds anything that the kernel did not take.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from uotp.wire import WireFormat
 
 CLOSE_SECONDS = 1.0
 """
-How long a close in good order may take.  TLS would wait for the peer's answer
-for ever, and a program has 5 s to stop.
+A close in good order may take so long.  TLS alone would wait for the peer's answer for ever,
+and a program has 5 s to stop.
 """
 
 DRAIN_SECONDS = 3.0
 """
-How long what is under way may take to arrive before the tunnel is closed: with
-L{CLOSE_SECONDS}, a program still stops within 5 s.
+Trains that are on their way may take so long to arrive before the tunnel is closed.  With
+L{CLOSE_SECONDS} besides, a program still stops within 5 s.
 """
 
 
@@ -51,10 +51,9 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
 
     @cvar giveUpSeconds: how long a pong may be overdue.
     @ivar state: where in its life it is.
-    @ivar wireFormat: what is spoken, from the hello on.
-    @ivar link: what is spoken, from when the tunnel is open, also after its end; L{None}
-        before.
-    @ivar fullSince: since when the stream takes nothing, or L{None}.
+    @ivar wireFormat: the format that is spoken, known from the hello on.
+    @ivar link: the link, from when the tunnel is open, also after its end; L{None} before.
+    @ivar fullSince: since when the stream takes nothing, or L{None} while it does.
     @ivar fault: what the peer did that it may not do, in words, or L{None}.
     """
 
@@ -64,6 +63,7 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
     def __init__(self, clock: Any, owner: TunnelOwner[Any]) -> None:
         """
         @param clock: C{IReactorTime}.
+        @param owner: is told of the tunnel's life.
         """
         super().__init__(clock, TUNNEL_STATES, TunnelState.NEW)
         self._owner = owner
@@ -77,7 +77,7 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
 
     def connectionMade(self) -> None:
         """
-        TCP is connected; over TLS the handshake comes next.
+        TCP is connected.  With TLS the handshake comes next.
         """
         self._advance(TunnelEvent.CONNECTED)
         self.transport.registerProducer(self, True)
@@ -106,7 +106,7 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
         else:
             link = Format2Link(self.transport, self, session, self._clock)
         self.link = link
-        # What comes goes straight to the link from now on.
+        # From now on the stream calls the link.
         self.dataReceived = link.received  # type: ignore[method-assign]
         link.start()
 
@@ -141,8 +141,8 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
 
     def drain(self) -> None:
         """
-        Carry no more, and let what is under way arrive, both ways, for a while.  What
-        cannot be drained is closed.
+        Carry nothing any more, and let what is on its way arrive, both ways, for a while.  A
+        tunnel that cannot be drained is closed.
         """
         if self.state in TALKING and self.link is not None and self.link.drain():
             if self._advance(TunnelEvent.DRAIN):
@@ -152,7 +152,7 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
 
     def peerDrained(self) -> None:
         """
-        The other end sends no more trains: neither do we, then.
+        The other end sends no more trains, so we send none either.
         """
         wasOpen = self.state is TunnelState.OPEN
         if self.link is None or not self._advance(TunnelEvent.PEER_DRAINED):
@@ -167,7 +167,7 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
 
     def _drainedTooLong(self) -> None:
         """
-        The other end does not answer, or does not close.
+        The other end has not answered, or has not closed.
         """
         if self.state is TunnelState.DRAINING:
             self._owner.tunnelDrained(self)
@@ -175,7 +175,7 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
 
     def bye(self) -> None:
         """
-        Say, as far as that can be said, that the session is over, and close.
+        Close, and in format 2 say before that the session is over.
         """
         if self.state in TALKING and self.link is not None:
             self.link.bye()
@@ -183,7 +183,7 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
 
     def peerLeft(self) -> None:
         """
-        The other end leaves, and its session with it.
+        The other end has said bye: its session is over.
 
         @raise PeerError: when it may not say so.
         """
@@ -191,7 +191,7 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
 
     def close(self) -> None:
         """
-        Send what is written and close; abort when that takes too long.
+        Send what is written, then close; abort when that takes too long.
         """
         if not self._advance(TunnelEvent.CLOSED):
             return
@@ -224,12 +224,12 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
 
     def dataReceived(self, data: bytes) -> None:
         """
-        Bytes came before there is a link.
+        Ignore bytes that come before there is a link.
         """
 
     def misbehaved(self, error: PeerError) -> None:
         """
-        The other end did what it may not do: that costs this tunnel.
+        The other end did what it may not do, which ends this tunnel.
         """
         self.fault = str(error)
         self.abort()
@@ -238,10 +238,10 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
 
     def prove(self) -> bool:
         """
-        Find out soon whether the other end is still there; if it is not, the owner is
-        told that a pong is given up.
+        Find out soon whether the other end is still there.  If it is not, the owner is told
+        that the pong is given up.
 
-        @return: whether that can be found out.
+        @return: whether this tunnel can find that out.
         """
         return self.state in TALKING and self.link is not None and self.link.prove()
 
@@ -255,13 +255,13 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
 
     def isFull(self) -> bool:
         """
-        @return: whether the stream holds as much as it wants to.
+        @return: whether the stream holds something that the kernel did not take.
         """
         return self.fullSince is not None
 
     def pauseProducing(self) -> None:
         """
-        The stream holds as much as it wants to.
+        The stream holds something, and takes no more for now.
         """
         if self.fullSince is not None:
             return

@@ -1,11 +1,11 @@
 """
-What one tunnel was given, and is not known to have arrived: kept, so that it can be sent
-again through another tunnel when this one stands still.  The numbers stay, so that the
-other end knows what it has.
+Trains that one link was given and that are not known to have arrived.  They are kept, so that
+another link can send them again when this one stands still.  They keep their numbers, so
+that the other end knows what it has.
 
-Where the kernel tells how much of a connection has not been acknowledged, what has been is
-forgotten as soon as much is kept; an answer of the other program confirms all that was
-sent before the question.
+A pong of the other program confirms all that was sent before its ping.  And once much is
+kept, the kernel is asked, if it can tell, how much the other kernel has not acknowledged;
+all the rest is forgotten.
 
 Pure: time comes in with each call.
 """
@@ -19,21 +19,21 @@ from uotp.train import LAST_NUMBER, TRAIN_OVERHEAD_BYTES, Arrival, Train, bytesO
 
 MAX_KEPT_BYTES = 1024 * 1024
 """
-What is kept of a tunnel: what 60 Mbit/s bring in 40 ms that are on their way, and in the
-tenth of a second until a tunnel that has gone dead is left.  Nobody can make us keep more
-by not acknowledging; the oldest is forgotten.
+So much is kept of a link.  It is what a flow of 60 Mbit/s sends in the 40 ms of its path and
+in the tenth of a second until a dead link is left.  A peer that acknowledges nothing cannot
+make us keep more: the oldest is forgotten.
 """
 
 ASK_BYTES = 64 * 1024
-"""The kernel need not be asked before so much is kept, or twice as much as the last time."""
+"""The kernel is asked when so much is kept, or twice as much as was left the last time."""
 
 MOST_ASK_BYTES = MAX_KEPT_BYTES * 7 // 8
-"""From so much on it is asked each time."""
+"""When so much is kept, the kernel is asked each time."""
 
 Sent = tuple[float, int, list[Train], int, int]
 """
-When trains were sent, the number of the first, the trains, the payload up to their end,
-and what it costs to keep them.
+When trains were sent, the number of the first datagram, the trains, the position in the
+payload behind them, and how many bytes it takes to keep them.
 """
 
 
@@ -42,8 +42,8 @@ class Unacked:
     Keeps the trains of one link until they are known to have arrived.
 
     @ivar position: bytes of payload that the link was given so far.
-    @ivar kept: bytes that are kept, with what they cost.
-    @ivar askAt: when so much is kept, it is time to find out what has been acknowledged.
+    @ivar kept: payload and overhead that are kept, in bytes.
+    @ivar askAt: when so much is kept, the kernel is to be asked what was acknowledged.
     """
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class Unacked:
 
     def confirm(self, position: int) -> None:
         """
-        What the link was given up to a L{position} has arrived.
+        Forget what the link was given up to a L{position}, since it has arrived.
         """
         sent, kept = self._sent, self.kept
         while sent and sent[0][3] <= position:
@@ -83,16 +83,16 @@ class Unacked:
 
     def nobodyTells(self) -> None:
         """
-        What has been acknowledged cannot be found out: ask no more.
+        Ask the kernel no more, since it does not tell what was acknowledged.
         """
         self.askAt = MAX_KEPT_BYTES + 1
 
     def take(self, now: float) -> list[Arrival]:
         """
-        Keep nothing any more.
+        Take all trains out.
 
         @param now: monotonic seconds.
-        @return: what is to be sent again, in order.
+        @return: those that are young enough to be sent again, in order.
         """
         taken: list[Arrival] = []
         for at, first, trains, _, _ in self._sent:
