@@ -1,4 +1,4 @@
 """
-The command lines: words to values, programs, and the demonstration.  Options are
-spelled here and nowhere else.
+The command lines: they turn words into values, start the programs, and hold the
+demonstration.  Options are spelled here and nowhere else.
 """

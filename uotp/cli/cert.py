@@ -1,6 +1,6 @@
 """
-C{uotp cert}: the words around a private PKI.  How one is made is settled
-elsewhere; here stand the options and what the user is told to do next.
+C{uotp cert}: its options, and what the user is told to do next.  How the certificates are
+made, L{uotp.pki} knows.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from uotp.net import Host
 from uotp.pki import Pki, makePki, normalHost
 
 SERVER_PORT = "8443"
-"""Where a server listens unless it is told otherwise."""
+"""The port where a server listens unless it is told otherwise."""
 
 TARGET = ("127.0.0.1", "51820")
 """The target in the example: WireGuard's usual port, on the server itself."""
@@ -27,7 +27,7 @@ TARGET = ("127.0.0.1", "51820")
 
 class CertOptions(GnuOptions):
     """
-    C{uotp cert DIR [--host NAME-or-IP]...}
+    Holds the options of C{uotp cert DIR [--host NAME-or-IP]...}
 
     @ivar hosts: what was given with C{--host}, in that order.
     """
@@ -69,9 +69,9 @@ class CertOptions(GnuOptions):
 
 def serverAddress(hosts: Sequence[str]) -> str:
     """
-    @param hosts: what a certificate was made for.
-    @return: what a client is to dial: the first of them, but a name that
-        stands for itself rather than for many.
+    @param hosts: the names and addresses that a certificate was made for.
+    @return: the first of them that a client can dial.  If all are wildcards, a name that the
+        first one covers.
     """
     return next((host for host in hosts if not host.startswith("*")), hosts[0].replace("*", "server", 1))
 

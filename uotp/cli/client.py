@@ -1,5 +1,5 @@
 """
-The command line of the client.
+The command line of the client.  What a client does with its options is not known here.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from uotp.tls import ClientTls, parsePin
 from uotp.tunnel import MAX_POOL_SIZE
 
 MAX_MAX_BYTES = 1 << 50
-"""A limit that is larger is a slip of the finger."""
+"""A larger limit can only be a typing error."""
 
 
 class Options(CommonOptions):
     """
-    Options of C{uotp-client}.
+    Holds the options of C{uotp-client}.
     """
 
     commandName = "uotp-client"

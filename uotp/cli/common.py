@@ -1,6 +1,6 @@
 """
-What the command lines of both ends share: the options they have in common, and
-the service that twistd or a console script runs.
+What the command lines of both ends share: the options that they have in common, and the
+service that twistd or a console script runs.
 """
 
 from __future__ import annotations
@@ -77,15 +77,17 @@ COMMON_ROWS = (
     ),
     Flag("no-tls", None, "plain TCP: no encryption, and anybody may take either end's place", "tls", meaning=None),
 )
-"""Options of both ends."""
+"""The options that both ends have."""
 
 
 def listenRows(address: str, port: str, listen: tuple[str, int]) -> tuple[Option, Option]:
     """
+    Make the two options that say where an end listens.
+
     @param address: what the address is for.
     @param port: what the port is for.
-    @param listen: where the end listens when nothing is said.
-    @return: the two options that say where.
+    @param listen: the default: address and port.
+    @return: the options.
     """
     host, number = listen
     return (
@@ -96,9 +98,9 @@ def listenRows(address: str, port: str, listen: tuple[str, int]) -> tuple[Option
 
 class CommonOptions(GnuOptions):
     """
-    Options of both C{uotp-server} and C{uotp-client}.
+    Holds the options that C{uotp-server} and C{uotp-client} have in common.
 
-    @cvar tlsClass: the dataclass with the choices of TLS, which plain TCP has none of.
+    @cvar tlsClass: the dataclass with the choices of TLS; with plain TCP there are none.
     """
 
     positionals = "dst_address dst_port"
@@ -138,7 +140,7 @@ class CommonOptions(GnuOptions):
 
     def serviceArguments(self) -> dict[str, Any]:
         """
-        @return: what the service of the end takes by name.
+        @return: the keyword arguments for the end's function in L{uotp.services}.
         """
         return {
             **self.chosen(self.settingsClass),
@@ -149,12 +151,14 @@ class CommonOptions(GnuOptions):
 
 class Reloadable(Protocol):
     """
-    A service that can read its files again.
+    Is a service that can read its files again.
     """
 
     def reload(self) -> None:
         """
-        @raise ConfigurationError: when they cannot be used; the old stay in use.
+        Read the files again.
+
+        @raise ConfigurationError: when they cannot be used; the old ones stay in use.
         """
 
     def setServiceParent(self, parent: Any) -> None:
@@ -165,6 +169,8 @@ class Reloadable(Protocol):
 
 def commandService(options: CommonOptions, make: Callable[[Any], Reloadable]) -> EndService:
     """
+    Make the service of one end, ready to run in a process of its own.
+
     @param make: makes the end's service for a reactor.
     @return: the service for twistd, or for a console script.
     @raise SystemExit: with one line and status 2 for what cannot be used.
@@ -193,15 +199,18 @@ def commandService(options: CommonOptions, make: Callable[[Any], Reloadable]) ->
 
 class EndService(MultiService):
     """
-    One end, with what belongs to a process of its own: signals, and an error of one
-    line when it cannot start.
+    Runs one end in a process of its own: it obeys signals, and shows an error in one line
+    when it cannot start.
     """
 
     _log = Logger()
 
     def __init__(self, commandName: str, end: Reloadable, logFile: Any, reactor: Any) -> None:
         """
+        @param commandName: the name of the program, for errors.
+        @param end: the end's own service.
         @param logFile: an extra log file, or L{None}.
+        @param reactor: the reactor of this process.
         """
         super().__init__()
         self._commandName = commandName
@@ -214,8 +223,8 @@ class EndService(MultiService):
         """
         Bind the ports.
 
-        @raise StartError: when that cannot be done; uncaught, it is shown as one
-            line.
+        @raise StartError: when that cannot be done.  If nobody catches it, it is shown as
+            one line.
         """
         showStartErrorsInOneLine(self._commandName)
         self._installSignals()
@@ -236,7 +245,7 @@ class EndService(MultiService):
         if self._logFile is not None:
             try:
                 reopenLogFile(self._logFile)
-            except OSError as error:  # the user that we became may not
+            except OSError as error:  # the user that we have become may not open it
                 self._log.error("the log file could not be opened again: {reason}", reason=error.strerror)
         try:
             self._end.reload()
@@ -247,7 +256,7 @@ class EndService(MultiService):
 
     def stopService(self) -> Deferred[list[Any]]:
         """
-        Stop.
+        Stop, and say so in the log.
         """
         self._log.info("stopping")
         stopped: Deferred[list[Any]] = super().stopService()
@@ -256,7 +265,8 @@ class EndService(MultiService):
 
 def showStartErrorsInOneLine(commandName: str) -> None:
     """
-    For the programs that let an exception end them: twistd does.
+    Let a L{StartError} that ends this program be shown as one line, without a traceback.
+    twistd lets exceptions end it.
     """
     shown = sys.excepthook
 

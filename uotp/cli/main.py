@@ -1,6 +1,6 @@
 """
-The console scripts.  C{uotp-server} and C{uotp-client} run the same options and
-services as twistd's plugins, in the foreground; C{uotp} has the other commands.
+The console scripts.  C{uotp-server} and C{uotp-client} have the same options and services as
+twistd's plugins, and run in the foreground.  C{uotp} has the other commands.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from uotp.errors import StartError
 from uotp.telemetry import textObserver
 
 START_EXIT_STATUS = 1
-"""The command line was fine, and yet there was no start."""
+"""The exit status when the command line was fine, but the program could not start."""
 
 
 def runEnd(end: ModuleType, words: Sequence[str] | None = None) -> int:
@@ -49,7 +49,7 @@ def runEnd(end: ModuleType, words: Sequence[str] | None = None) -> int:
 
 def server(words: Sequence[str] | None = None) -> int:
     """
-    C{uotp-server}.
+    Run C{uotp-server}.
     """
     import uotp.cli.server  # noqa: PLC0415 - commands do not need each other
 
@@ -58,7 +58,7 @@ def server(words: Sequence[str] | None = None) -> int:
 
 def client(words: Sequence[str] | None = None) -> int:
     """
-    C{uotp-client}.
+    Run C{uotp-client}.
     """
     import uotp.cli.client  # noqa: PLC0415 - commands do not need each other
 
@@ -67,7 +67,7 @@ def client(words: Sequence[str] | None = None) -> int:
 
 def cert(words: Sequence[str]) -> int:
     """
-    C{uotp cert}.
+    Run C{uotp cert}.
     """
     from uotp.cli.cert import cert  # noqa: PLC0415 - commands do not need each other
 
@@ -76,7 +76,7 @@ def cert(words: Sequence[str]) -> int:
 
 def demo(words: Sequence[str]) -> int:
     """
-    C{uotp demo}.
+    Run C{uotp demo}.
     """
     from uotp.cli.demo.command import demo  # noqa: PLC0415 - commands do not need each other
 
@@ -84,12 +84,12 @@ def demo(words: Sequence[str]) -> int:
 
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"server": server, "client": client, "cert": cert, "demo": demo}
-"""What C{uotp} can be told to do."""
+"""The commands of C{uotp}."""
 
 
 class MainOptions(GnuOptions):
     """
-    C{uotp COMMAND ...}
+    Holds the options that C{uotp} has before its command.
     """
 
     commandName = "uotp"
@@ -103,7 +103,7 @@ class MainOptions(GnuOptions):
 
 def main(words: Sequence[str] | None = None) -> int:
     """
-    C{uotp}.
+    Run C{uotp}.
 
     @param words: the command line; this process's own when left out.
     @return: the exit status.

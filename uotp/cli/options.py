@@ -1,6 +1,6 @@
 """
-Command lines, the part that all our commands share: each option said once, GNU order,
-and errors of one line.  It knows no command of its own.
+What all our command lines share: each option is said once, options may stand behind
+arguments, and errors are one line.  No command is known here.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from twisted.python import usage
 import uotp
 
 USAGE_EXIT_STATUS = 2
-"""What a shell is told when a command line cannot be used, as by convention."""
+"""The exit status, by convention, when a command line cannot be used."""
 
 COMPLETION_FLAG = "--_shell-completion"
-"""How twistd's zsh completion asks for the options instead of parsing them."""
+"""With this flag twistd's completion for zsh asks for the list of options."""
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
     """
-    All that there is to say of an option that takes a word.
+    Describes an option that takes a word.
 
     @ivar name: the long name.
     @ivar short: its letter, or L{None}.
-    @ivar help: what it is for.
-    @ivar parse: word to value; raises ValueError with the reason in words.
-    @ivar setting: the field of the settings that it becomes, or L{None}.
-    @ivar default: the word that holds when none is given; the setting's default, in its
-        usual form, when left out.
+    @ivar help: what the option is for.
+    @ivar parse: makes a value of the word; raises ValueError with the reason in words.
+    @ivar setting: the field of the settings that the value is for, or L{None}.
+    @ivar default: the word that counts when none is given; when this is left out, it is the
+        setting's default.
     """
 
     name: str
@@ -47,14 +47,14 @@ class Option:
     @property
     def spelled(self) -> str | None:
         """
-        What it stands for where settings are spelled.
+        The setting that errors and the log call by this option's name, or L{None}.
         """
         return self.setting
 
     def value(self, found: Any) -> Any:
         """
-        @param found: what is there once the words are parsed.
-        @return: what the setting becomes.
+        @param found: the value of the option's word.
+        @return: the value of the setting.
         """
         return found
 
@@ -62,13 +62,13 @@ class Option:
 @dataclass(frozen=True, slots=True)
 class Repeated(Option):
     """
-    All that there is to say of an option that takes a word and may stand more than once:
-    the setting becomes a tuple of values.
+    Describes an option that takes a word and may be repeated.  The setting is a tuple of
+    all its values.
     """
 
     def method(self) -> Callable[[Any, str], None]:
         """
-        @return: what C{usage.Options} calls for each word.
+        @return: a function that C{usage.Options} calls for each word.
         """
 
         def take(options: Any, word: str) -> None:
@@ -81,13 +81,13 @@ class Repeated(Option):
 @dataclass(frozen=True, slots=True)
 class Flag:
     """
-    All that there is to say of an option that takes no word.
+    Describes an option that takes no word.
 
     @ivar name: the long name.
     @ivar short: its letter, or L{None}.
-    @ivar help: what it is for.
+    @ivar help: what the option is for.
     @ivar setting: the field of the settings that it decides, or L{None}.
-    @ivar meaning: what the setting becomes when the option is given.
+    @ivar meaning: the value of the setting when the option is given.
     """
 
     name: str
@@ -99,14 +99,14 @@ class Flag:
     @property
     def spelled(self) -> str | None:
         """
-        What it stands for where settings are spelled.
+        The setting that errors and the log call by this option's name, or L{None}.
         """
         return self.setting if self.setting is None or self.meaning is True else f"{self.setting}={self.meaning}"
 
     def value(self, found: Any) -> Any:
         """
-        @param found: whether it was given.
-        @return: what the setting becomes.
+        @param found: whether the option was given.
+        @return: the value of the setting.
         """
         return bool(found) is self.meaning
 
@@ -122,13 +122,13 @@ def usualWord(value: Any) -> str | None:
 
 class GnuOptions(usage.Options):
     """
-    Options that may stand before or after the positional arguments, and whose
-    errors are one line on standard error and exit status 2.
+    Parses a command line whose options may stand before or after the positional arguments.
+    An error is one line on standard error, and exit status 2.
 
-    @cvar commandName: what the command is called in errors and in its version.
-    @cvar positionals: the positional arguments, as they are shown in the usage.
+    @cvar commandName: the command's name in errors and in its version.
+    @cvar positionals: the positional arguments, as the usage shows them.
     @cvar rows: the options.
-    @cvar settingsClass: the dataclass with the settings that they become.
+    @cvar settingsClass: the dataclass of the settings that the options are for.
     """
 
     commandName: ClassVar[str] = "uotp"
@@ -140,7 +140,7 @@ class GnuOptions(usage.Options):
 
     def __init_subclass__(cls, **choices: Any) -> None:
         """
-        Tell C{usage.Options}, in its way, of the rows.
+        Make of the rows what C{usage.Options} reads.
         """
         super().__init_subclass__(**choices)
         if "rows" not in vars(cls):
@@ -179,7 +179,7 @@ class GnuOptions(usage.Options):
     def chosen(self, kind: Any) -> dict[str, Any]:
         """
         @param kind: a dataclass.
-        @return: those of its fields that there are options for, by their names.
+        @return: the values of those of its fields that there are options for, by name.
         """
         known = {field.name for field in fields(kind)}
         return {row.setting: row.value(self[row.name]) for row in self.rows if row.setting in known}
@@ -221,7 +221,7 @@ class GnuOptions(usage.Options):
         Put the options before the positionals, as C{usage.Options} wants them.
         """
         if getattr(self, "subCommands", None):
-            return words  # what follows a sub-command's name is the sub-command's own
+            return words  # what follows the name of a sub-command belongs to that
         try:
             options, positionals = getopt.gnu_getopt(words, self.shortOpt, self.longOpt)
         except getopt.error as error:
@@ -259,11 +259,10 @@ class GnuOptions(usage.Options):
 
 def convert(options: usage.Options, name: str, parse: Callable[[str], Any]) -> None:
     """
-    Replace an option's word by its value; an option that was not given stays
-    as it is.
+    Replace an option's word by its value.  An option that was not given stays as it is.
 
     @param name: the option's long name.
-    @param parse: word to value; raises ValueError with the reason in words.
+    @param parse: makes a value of the word; raises ValueError with the reason in words.
     @raise usage.UsageError: naming the option, the word and the reason.
     """
     word = options[name]

@@ -1,5 +1,5 @@
 """
-The words of a command line, turned into values.
+Parsers that turn words of a command line into values.  They know no option.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def parseBindAddress(word: str) -> str:
 
 def parseSeconds(word: str) -> float:
     """
-    @return: a time in seconds, more than none and at most a year.
+    @return: a time in seconds, above 0 and at most a year.
     @raise ValueError: in words.
     """
     year = 365 * 86400.0

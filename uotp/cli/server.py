@@ -1,5 +1,5 @@
 """
-The command line of the server.
+The command line of the server.  What a server does with its options is not known here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from uotp.tls import ServerTls
 
 class Options(CommonOptions):
     """
-    Options of C{uotp-server}.
+    Holds the options of C{uotp-server}.
     """
 
     commandName = "uotp-server"

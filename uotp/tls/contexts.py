@@ -74,7 +74,7 @@ def newContext(method: int) -> SSL.Context:
         # A server that is slow with AES serves many clients, so its own order counts.  One
         # that is fast follows the order of its client, which may be slow.
         context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
-    # A resumed session would bring no certificate to look at.
+    # A resumed session would bring no certificate to verify.
     context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_TICKET)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)

@@ -141,9 +141,10 @@ class TlsStream(TcpStream):
 
     def _refuse(self, error: SSL.Error) -> Any:
         """
-        The handshake has failed.  If we closed at once, what the peer sends would make its
-        kernel drop the connection, and the peer would never read why it is refused.  So we
-        wait until the peer closes; whoever made this stream limits how long that may take.
+        The handshake has failed.  If we closed at once, our kernel would reset the connection
+        because of what the peer has sent meanwhile, and the peer would never read why it is
+        refused.  So wait until the peer closes.  Whoever made this stream limits how long that
+        may take.
         """
         end = self._fail(error)
         if self._failure is None:

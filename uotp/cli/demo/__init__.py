@@ -1,4 +1,4 @@
 """
-C{uotp demo}: a server, a client and a target in one process, and what becomes of each
-datagram.
+C{uotp demo}: it runs a server, a client and a target in one process, and tells what became of
+each datagram.
 """

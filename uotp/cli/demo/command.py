@@ -1,6 +1,6 @@
 """
-C{uotp demo}: its options, what it tells the user, and its exit status.  What
-runs and what is sent is settled elsewhere.
+C{uotp demo}: its options, what it tells the user, and its exit status.  What runs, the
+stage knows; what is sent, the exchange.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from uotp.process import stopOnSignals, useMonotonicClock
 from uotp.telemetry import Logger, Spelling, textObserver
 
 MAX_COUNT = 1_000_000
-"""The round trip of each datagram is kept, in 8 bytes."""
+"""No more datagrams can be asked for, since the round trip of each is kept, in 8 bytes."""
 
 FIRST_ANSWER_SECONDS = 8.0
-"""How long the first tunnel may take on a slow machine."""
+"""The first answer may take so long, since the first tunnel takes its time on a slow machine."""
 
 NUMBERS_PER_PHASE = 1 << 32
-"""So far apart that no phase takes an answer to another one for its own."""
+"""The numbers of the phases are so far apart that none takes an answer of another for its own."""
 
 
 def parseSize(word: str) -> int:
@@ -48,7 +48,7 @@ def parseSize(word: str) -> int:
 
 class DemoOptions(GnuOptions):
     """
-    C{uotp demo [--listen] [--count N] [--size BYTES]}
+    Holds the options of C{uotp demo [--listen] [--count N] [--size BYTES]}.
     """
 
     commandName: ClassVar[str] = "uotp demo"
@@ -70,7 +70,7 @@ class DemoOptions(GnuOptions):
 
     def parseArgs(self, *words: Any) -> None:
         """
-        Refuse positionals.
+        Refuse positional arguments.
         """
         if words:
             self.refuse(f"{words[0]!r}: the demo takes options only")
@@ -78,7 +78,7 @@ class DemoOptions(GnuOptions):
 
 class Player(Protocol):
     """
-    Who sends.
+    Sends the datagrams of exchanges.
 
     @ivar destination: the UDP address that it sends to.
     """
@@ -93,12 +93,15 @@ class Player(Protocol):
 
 class StageLike(Protocol):
     """
-    Where it sends: L{Stage}, or its twin without sockets.
+    Starts and stops all that the demonstration needs.  It is a L{Stage}, or its twin
+    without sockets.
     """
 
     def open(self, progress: Callable[[Exchange], None]) -> Player:
         """
         Start everything.
+
+        @param progress: called a few times each second.
         """
 
     def close(self) -> Deferred[Any]:
@@ -109,9 +112,9 @@ class StageLike(Protocol):
 
 class Demo:
     """
-    One run of the demo.
+    Runs the demonstration once.
 
-    @ivar status: the exit status, as far as it is known.
+    @ivar status: the exit status, 1 until all is well.
     @ivar ending: whether L{end} was called.
     """
 
@@ -119,11 +122,11 @@ class Demo:
 
     def __init__(self, scene: StageLike, options: DemoOptions, out: TextIO, err: TextIO, seed: int) -> None:
         """
-        @param scene: what is to be started.
-        @param options: parsed ones.
+        @param scene: starts everything.
+        @param options: the options, parsed.
         @param out: where the progress and the table go.
         @param err: where the reason of a failure goes.
-        @param seed: of what is random: sizes and contents.
+        @param seed: decides the random sizes and contents.
         """
         self.status = 1
         self.ending = False
@@ -137,16 +140,16 @@ class Demo:
 
     def begin(self) -> Deferred[None]:
         """
-        Perform.
+        Begin to run.
 
-        @return: fires at the end, of whatever kind; the status is known then.
+        @return: fires when the run is over, for whatever reason; the status is known then.
         """
         self._running = Deferred.fromCoroutine(self._perform()).addErrback(self._explain)
         return self._running
 
     def end(self) -> Deferred[Any]:
         """
-        Stop, in the middle if need be.
+        Stop, even in the middle of the run.
 
         @return: fires when nothing runs any more.
         """
@@ -157,7 +160,7 @@ class Demo:
 
     async def _perform(self) -> None:
         """
-        Play all phases, and tell what came of them.
+        Play all phases, and tell the results.
         """
         player = self._scene.open(lambda exchange: self._progress.show(howFar(exchange)))
         first = await self._play(player, Phase("first answer", [64], patience=FIRST_ANSWER_SECONDS), 0)
@@ -198,7 +201,7 @@ class Demo:
 
 def howFar(exchange: Exchange) -> str:
     """
-    @return: where an exchange stands, in a few words.
+    @return: how far an exchange is, in a few words.
     """
     return f"{exchange.phase.name}: {exchange.returned} of {exchange.sent} came back"
 
@@ -218,7 +221,7 @@ def demo(argv: Sequence[str]) -> int:
 
     useMonotonicClock(reactor)
     Logger.threshold = LogLevel.warn
-    Spelling.spellings = Options.spellings()  # what its parts say is meant for those who run them alone
+    Spelling.spellings = Options.spellings()  # as for users who run the client alone
     globalLogBeginner.beginLoggingTo([textObserver(sys.stderr)], redirectStandardIO=False)
     performance = Demo(Stage(reactor), options, sys.stdout, sys.stderr, random.SystemRandom().getrandbits(64))
     anyReactor: Any = reactor
@@ -228,7 +231,7 @@ def demo(argv: Sequence[str]) -> int:
 
 def run(performance: Demo, reactor: Any) -> int:
     """
-    Give a reactor to a demo, until it is over or a signal comes.
+    Run a reactor until the demonstration is over, or a signal comes.
 
     @return: the exit status.
     """

@@ -1,7 +1,6 @@
 """
-A rehearsal as arithmetic: which datagrams go out when, and whether what comes
-back is what went out.  Time is an argument; there is no socket here, no
-reactor and no output.
+What the demonstration sends and when, and whether what comes back is what went out.  Time is
+an argument; there is no socket here, no reactor and no output.
 """
 
 from __future__ import annotations
@@ -16,37 +15,36 @@ from math import inf
 from uotp.cli.demo.results import Results
 
 LARGEST = 65507
-"""Bytes in the largest UDP datagram over IPv4."""
+"""The payload of the largest UDP datagram over IPv4, in bytes."""
 
 SIZES = (0, 1, 2, 63, 64, 512, 1200, 1400, 1420, 8192, 8193, 16384, LARGEST)
-"""Sizes where something is known to end: a buffer, a header, a packet."""
+"""Sizes at which something is known to end: a buffer, a header, a packet."""
 
 NUMBER_BYTES = 8
-"""What a datagram's number takes; shorter datagrams travel alone."""
+"""A datagram's number takes so many bytes.  Shorter datagrams have none, and travel alone."""
 
 MAX_IN_FLIGHT = 64
-"""Datagrams on their way at once: a socket's default buffer holds about 92."""
+"""So many datagrams are on their way at once: a socket's default buffer holds about 92."""
 
 MAX_BYTES_IN_FLIGHT = 96 * 1024
-"""Bytes on their way at once: half of such a buffer, whose accounting may
-count each byte double."""
+"""So many bytes are on their way at once: half of such a buffer, where each byte may count twice."""
 
 PATIENCE_SECONDS = 2.0
-"""How long a datagram keeps its place among those on their way."""
+"""A datagram counts for so long among those on their way."""
 
 HOPELESS_WINDOWS = 3
-"""After so many windows of datagrams without an answer no more are sent."""
+"""When so many windows of datagrams had no answer, no more are sent."""
 
 OPENING_COUNT = 100
-"""Datagrams that are sent while the handshakes of the pool take their time."""
+"""So many datagrams are sent while the tunnels of the pool are being opened."""
 
 LOAD_SECONDS = 3.0
-"""How long as many datagrams as possible are sent when no count is given."""
+"""When no count is given, as many datagrams as possible are sent for so long."""
 
 
 class Pattern:
     """
-    What the bytes of each datagram are, from its number alone.
+    Makes the bytes of each datagram from its number alone.
     """
 
     _OFFSETS = 1 << 16
@@ -54,14 +52,14 @@ class Pattern:
 
     def __init__(self, seed: int) -> None:
         """
-        @param seed: of the pseudo-random bytes; another one for each run.
+        @param seed: decides the pseudo-random bytes; each run has another one.
         """
         self._noise = random.Random(seed).randbytes(self._OFFSETS + LARGEST)  # noqa: S311 - no secret
 
     def payload(self, number: int, size: int) -> bytes:
         """
-        @return: the datagram of that number, which stands in its first bytes
-            when there is room for it.
+        @return: the datagram of that number.  Its first bytes are the number, if there is
+            room for it.
         """
         start = number * self._STRIDE % self._OFFSETS
         if size < NUMBER_BYTES:
@@ -72,12 +70,13 @@ class Pattern:
 @dataclass(frozen=True, slots=True)
 class Phase:
     """
-    One part of a rehearsal.
+    Describes one phase of the demonstration.
 
-    @ivar sizes: of its datagrams, in bytes and in order; may have no end.
-    @ivar window: how many may be on their way at once.
-    @ivar seconds: when to stop sending, whatever is left.
-    @ivar patience: how long a datagram may keep its place, in seconds.
+    @ivar name: what the table calls it.
+    @ivar sizes: the sizes of its datagrams, in bytes and in order; they may have no end.
+    @ivar window: how many datagrams may be on their way at once.
+    @ivar seconds: sending stops after so long, whatever is left.
+    @ivar patience: how long a datagram counts as on its way, in seconds.
     """
 
     name: str
@@ -89,16 +88,18 @@ class Phase:
 
 def plan(chance: random.Random, size: int, count: int | None) -> tuple[Phase, ...]:
     """
-    Some datagrams while the pool is dialled, every size once and alone, sizes
-    mixed, then one size as fast as it goes.
+    Plan the phases: some datagrams while the pool is dialled, every size once and alone, sizes
+    mixed, then one size as fast as possible.
 
-    @param chance: where random sizes come from.
-    @param size: of the last phase, in bytes.
-    @param count: of the last phase; as many as the time allows when None.
+    @param chance: makes the random sizes.
+    @param size: bytes of each datagram in the last phase.
+    @param count: how many datagrams the last phase has; L{None} for as many as the time
+        allows.
+    @return: the phases, in order.
     """
     alone = [*SIZES, *sorted(randomSize(chance, 0) for _ in range(19))]
     mixed = [randomSize(chance, NUMBER_BYTES) for _ in range(400)]
-    # Without a number in them, datagrams cannot be told apart: one at a time.
+    # Datagrams without a number cannot be told apart, so only one is on its way at a time.
     window = MAX_IN_FLIGHT if size >= NUMBER_BYTES else 1
     sizes, seconds = (repeat(size), LOAD_SECONDS) if count is None else (repeat(size, count), inf)
     return (
@@ -111,20 +112,21 @@ def plan(chance: random.Random, size: int, count: int | None) -> tuple[Phase, ..
 
 def randomSize(chance: random.Random, smallest: int) -> int:
     """
-    @return: a size from C{smallest} to L{LARGEST} whose magnitude is random, so
-        that small ones are as frequent as large ones.
+    @return: a size from C{smallest} to L{LARGEST}.  Its magnitude is random, so that small
+        sizes are about as frequent as large ones.
     """
     return max(smallest, int(chance.uniform(1.0, (LARGEST + 1.0) ** (1 / 8)) ** 8) - 1)
 
 
 class Exchange:
     """
-    The state of one phase: what is on its way, and what has come back.
+    Keeps the state of one phase: what is on its way, and what has come back.
     """
 
     def __init__(self, phase: Phase, pattern: Pattern, firstNumber: int) -> None:
         """
-        @param firstNumber: of its datagrams; no two phases may share a number.
+        @param firstNumber: the number of its first datagram; no two phases may share a
+            number.
         """
         self.phase = phase
         self._pattern = pattern
@@ -144,14 +146,14 @@ class Exchange:
     @property
     def sent(self) -> int:
         """
-        How many datagrams went out.
+        The number of datagrams that went out.
         """
         return self._next - self._first
 
     @property
     def returned(self) -> int:
         """
-        How many came back as they had gone out.
+        The number of datagrams that came back unchanged.
         """
         return len(self._times)
 
@@ -164,8 +166,8 @@ class Exchange:
 
     def send(self, now: float) -> bytes | None:
         """
-        @return: the datagram that is to go out now, None when its turn has not
-            come or there is none.
+        @return: the datagram that is to go out now, or L{None} when there is none, or no
+            room for it yet.
         """
         if self._started is None:
             self._started = self._lastReturn = now
@@ -215,8 +217,8 @@ class Exchange:
 
     def _numberOf(self, answer: bytes) -> int | None:
         """
-        @return: the number of a datagram that we sent, None for a stranger.  A
-            short one has none: it is the one that is on its way alone.
+        @return: the number of the datagram of ours that this answers, or L{None} when it is
+            none.  A short answer has no number: it is the datagram that is on its way alone.
         """
         if len(answer) >= NUMBER_BYTES:
             number = int.from_bytes(answer[:NUMBER_BYTES], "big")
@@ -225,8 +227,8 @@ class Exchange:
 
     def expire(self, now: float) -> None:
         """
-        Give up the place of what has been on its way for too long.  Should it
-        come all the same before the end, it counts as returned.
+        Count datagrams that have been on their way for too long no more among those on their
+        way.  If one still comes before the end, it counts as returned.
         """
         for number, (size, sentAt) in list(self._onTheirWay.items()):
             if now - sentAt < self.phase.patience:
@@ -236,7 +238,7 @@ class Exchange:
 
     def tally(self) -> Results:
         """
-        @return: what came of it so far.
+        @return: the results so far.
         """
         return Results(
             sent=self.sent,

@@ -1,6 +1,6 @@
 """
-How far something is, told on a terminal or into a file.  It knows nothing of
-what is going on.
+Lines that tell how far something is, on a terminal or in a file.  Nothing here knows what
+that is.
 """
 
 from __future__ import annotations
@@ -8,18 +8,18 @@ from __future__ import annotations
 from typing import TextIO
 
 ERASE_LINE = "\r\x1b[K"
-"""To the start of a terminal's line, and take away what stands there."""
+"""Goes to the start of a terminal's line and clears it."""
 
 
 class Progress:
     """
-    Tells how far we are: in one line that is drawn again on a terminal, in a
-    few that stay otherwise.
+    Tells how far we are.  On a terminal that is one line which is drawn again and again,
+    elsewhere a few lines that stay.
     """
 
     def __init__(self, out: TextIO) -> None:
         """
-        @param out: where to.
+        @param out: where the lines go.
         """
         self._out = out
         self._redraws = out.isatty()
@@ -41,7 +41,7 @@ class Progress:
 
     def clear(self) -> None:
         """
-        Take the line away that is drawn again.
+        Clear the line that is drawn again.
         """
         if self._redraws:
             self._out.write(ERASE_LINE)

@@ -1,5 +1,5 @@
 """
-The outcome of a rehearsal in figures, and the table of them.  Values in, text
+The results of the demonstration in figures, and the table of them.  Values come in, text goes
 out.
 """
 
@@ -12,15 +12,17 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Results:
     """
-    What came of a phase.
+    Holds the results of one phase.
 
-    @ivar lost: those that did not come back in any shape.
+    @ivar sent: how many datagrams went out.
+    @ivar returned: how many of them came back unchanged.
+    @ivar lost: how many of them did not come back, not even damaged.
     @ivar damaged: answers that are no datagram of this phase, byte for byte.
     @ivar repeated: answers that had come before.
     @ivar late: answers that came after one that was sent after them.
     @ivar times: the round trips in seconds, sorted.
     @ivar seconds: from the first datagram out to the last one back.
-    @ivar octets: in the datagrams that came back.
+    @ivar octets: bytes in the datagrams that came back.
     """
 
     sent: int
@@ -53,8 +55,8 @@ class Results:
 
 def table(tallies: Mapping[str, Results]) -> str:
     """
-    @param tallies: what came of each phase, by its name.
-    @return: a column for each phase, without a final line break.
+    @param tallies: the results of each phase, by its name.
+    @return: a table with a column for each phase, without a final line break.
     """
     head = ["", *tallies]
     lines = [head, *([name, *map(cell, tallies.values())] for name, cell in _ROWS)]
@@ -63,7 +65,7 @@ def table(tallies: Mapping[str, Results]) -> str:
 
 def verdict(tallies: Mapping[str, Results]) -> str:
     """
-    @return: the whole outcome in one line.
+    @return: the result of all phases together, in one line.
     """
     parts = list(tallies.values())
     sent = sum(one.sent for one in parts)

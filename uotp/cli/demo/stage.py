@@ -1,7 +1,7 @@
 """
-The cast of C{uotp demo}: a UDP echo target, a server, a client with a throw-away
-certificate between them, and a sender.  What is sent and how it is judged is
-settled elsewhere, and so is what the user is told.
+All that runs in C{uotp demo}: a UDP echo target, a server, a client, throw-away certificates
+for both, and a sender.  What is sent and how it is judged is not known here, nor what the
+user is told.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from uotp.tls import ClientTls, ServerTls
 LOOPBACK = "127.0.0.1"
 
 READ_LIMIT_BYTES = 65536
-"""More than any datagram has: Twisted cuts what is longer."""
+"""No datagram is so long; Twisted cuts longer ones than it is told."""
 
 PROGRESS_SECONDS = 0.1
-"""How often we look for lost datagrams, and show the progress."""
+"""The time between two looks for lost datagrams, with which the progress is shown."""
 
 STOP_SECONDS = 4.0
-"""How long the end may take before we leave without it."""
+"""Stopping everything may take so long; then the program ends without waiting."""
 
 
 class StageError(UotpError):
     """
-    The rehearsal cannot go on; its text is one line, fit to be shown.
+    Is raised when the demonstration cannot go on.  Its text is one line, fit to be shown.
     """
 
 
@@ -60,7 +60,7 @@ class EchoTarget(DatagramProtocol):
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         """
-        Send it back; if that is refused it is lost, and the sender will notice.
+        Send it back.  If that is refused it is lost, and the sender will notice.
         """
         with suppress(OSError, MessageLengthError):
             self.transport.write(datagram, addr)
@@ -68,9 +68,9 @@ class EchoTarget(DatagramProtocol):
 
 class Sender(DatagramProtocol):
     """
-    Plays one exchange after another with whoever answers at an address.
+    Sends the datagrams of one exchange after another to an address, and takes the answers.
 
-    @ivar destination: that address.
+    @ivar destination: the address.
     """
 
     transport: Any
@@ -99,8 +99,8 @@ class Sender(DatagramProtocol):
         """
         Send all of an exchange.
 
-        @return: fires when there is nothing more to send or to wait for; fails
-            with L{StageError} when the system does not let us send.  May be cancelled.
+        @return: fires when there is nothing more to send or to wait for; fails with
+            L{StageError} when the system does not let us send.  It may be cancelled.
         """
         self._exchange = exchange
         self._done = Deferred(lambda _: self._end())
@@ -143,8 +143,8 @@ class Sender(DatagramProtocol):
 @contextmanager
 def throwAwayPki() -> Iterator[Pki]:
     """
-    Make certificates for this machine's loopback, and take them away again: name
-    by name, which works even when no descriptor is left to list a directory with.
+    Make certificates for this machine's loopback, and delete them at the end.  They are
+    deleted by name, which works even when no descriptor is left to list a directory.
 
     @raise StartError: when there is no place for them.
     """
@@ -166,14 +166,14 @@ def throwAwayPki() -> Iterator[Pki]:
 
 class Stage:
     """
-    All that runs, on ports that the system chooses on loopback.
+    Starts and stops everything, on ports that the system chooses on loopback.
     """
 
     _log = Logger()
 
     def __init__(self, reactor: Any) -> None:
         """
-        @param reactor: the real one.
+        @param reactor: the real reactor.
         """
         self._reactor = reactor
         self._closers: list[Callable[[], Any]] = []
@@ -184,8 +184,8 @@ class Stage:
         read them.
 
         @param progress: called by the sender a few times each second.
-        @return: who sends through the pool.
-        @raise UotpError: when something cannot start; L{close} clears up the rest.
+        @return: the sender, which sends through the pool.
+        @raise UotpError: when something cannot start; L{close} stops the rest.
         """
         target = self._listen(EchoTarget())
         with throwAwayPki() as pki:
@@ -217,7 +217,7 @@ class Stage:
         """
         Stop everything that was started, the newest first.
 
-        @return: fires when it has stopped, or has had its time.
+        @return: fires when all has stopped, or after L{STOP_SECONDS}.
         """
         closers, self._closers = self._closers[::-1], []
         ends = [maybeDeferred(closer) for closer in closers]
