@@ -1,0 +1,61 @@
+"""
+The picture of the packages in C{docs} is that of the code as it is.
+"""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
+from tests.test_packages import ALLOWED, MOST_FLOORS
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+"""Found in a checkout only; it is no part of what is installed."""
+
+
+class PictureTests(SynchronousTestCase):
+    """
+    The picture, and the program that draws it, where they are.
+    """
+
+    def setUp(self) -> None:
+        """
+        Load the program.
+        """
+        program = DOCS / "draw_packages.py"
+        if not program.exists():
+            reason = "docs/draw_packages.py is not here: run the tests in a checkout"
+            raise SkipTest(reason)
+        self.drawing: dict[str, Any] = runpy.run_path(str(program))
+
+    def test_thePictureShowsTheCodeAsItIs(self) -> None:
+        """
+        Whoever changes what a package imports draws the picture again, by C{python
+        docs/draw_packages.py}.
+        """
+        self.assertTrue((DOCS / "packages.svg").read_text("utf-8") == self.drawing["picture"]())
+
+    def test_theFloorsAreThoseOfTheRules(self) -> None:
+        """
+        It shows each package, on as many floors as there may be, and each has its words.
+        """
+        floors = self.drawing["floorsOf"](self.drawing["imports"]())
+        self.assertEqual(set(floors), set(ALLOWED))
+        self.assertEqual(set(floors.values()), set(range(1, MOST_FLOORS + 1)))
+        self.assertEqual(len(self.drawing["FLOORS"]), MOST_FLOORS + 1)
+
+    def test_everyImportIsDrawn(self) -> None:
+        """
+        An arrow goes down all the way, or the lowest floor's name stands in the box.
+        """
+        imported = self.drawing["imports"]()
+        floors = self.drawing["floorsOf"](imported)
+        lines = self.drawing["linesOf"](imported, floors)
+        targets = {lower.package for _, lower in lines if lower.isBox}
+        self.assertEqual(targets, {other for others in imported.values() for other in others if floors[other] > 1})
+        for upper, lower in lines:
+            self.assertEqual(upper.floor, lower.floor + 1)
+            self.assertTrue(upper.isBox or upper.package == lower.package)
