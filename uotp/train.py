@@ -190,14 +190,14 @@ class Numbering:
         self.next = first
 
 
-Joined = tuple[int, list[bytes]]
+TrainPieces = tuple[int, list[bytes]]
 """
 Neighbours that make one train: the bytes of each datagram, and the payload in pieces, in
 order.
 """
 
 
-def joined(messages: Iterable[tuple[bytes, int]]) -> list[Joined]:
+def joined(messages: Iterable[tuple[bytes, int]]) -> list[TrainPieces]:
     """
     Find neighbours that make one train: all their datagrams have one length, and only the
     last of all may be shorter.  The pieces are not joined here, since not every caller
@@ -209,7 +209,7 @@ def joined(messages: Iterable[tuple[bytes, int]]) -> list[Joined]:
     @return: as few trains as the order allows, none above L{MAX_TRAIN_BYTES} unless a lone
         message is.
     """
-    found: list[Joined] = []
+    found: list[TrainPieces] = []
     run: list[bytes] = []
     segment = room = 0
     for payload, coalesced in messages:

@@ -2,9 +2,9 @@
 The link in format 2: numbered trains, pings, and a farewell.  The steps of a train's way out:
 
 1. It gets the next numbers of its session, and becomes a frame.
-2. It is kept until it is known to have arrived (L{uotp.tunnel.unacked}).
-3. The frame is written, with a ping behind it when one is due
+2. The frame is written, with a ping behind it when one is due
    (L{uotp.tunnel.heartbeat}).
+3. The train is kept until it is known to have arrived (L{uotp.tunnel.unacked}).
 
 The steps of what comes in:
 
@@ -65,7 +65,7 @@ class Format2Link(TunnelLink):
             self._pingedBehind = self._unacked.position + bytesOf(trains)
             frames += controlFrame(Kind.PING, payload)
         self._stream.write(frames)
-        # It is on its way; what is to be remembered of it is no longer in its way.
+        # The train is on its way, so what follows does not delay it.
         unacked = self._unacked
         if unacked.kept >= unacked.askAt:
             self._askKernel()
