@@ -37,8 +37,7 @@ from uotp.services import clientService, serverService
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerTls
 from uotp.train import Train
 from uotp.transport import dialer as dial
-from uotp.transport.tcp import AcceptedTcpStream
-from uotp.transport.tls import AcceptedTlsStream
+from uotp.transport.accepted import AcceptedTcpStream, AcceptedTlsStream
 from uotp.tunnel import service as common
 from uotp.tunnel import settings
 from uotp.tunnel.tunnel import Tunnel

@@ -26,9 +26,8 @@ from zope.interface import implementer
 from uotp.net.sockopts import TunnelSocketOptions
 from uotp.net.tcpinfo import NOTSENT_BYTES_AT, TCP_INFO_BYTES
 from uotp.tls.reasons import errorWords
+from uotp.transport.accepted import AcceptedTcpStream, AcceptedTlsStream
 from uotp.transport.preamble import Preamble
-from uotp.transport.tcp import AcceptedTcpStream
-from uotp.transport.tls import AcceptedTlsStream
 
 PEER = IPv4Address("TCP", "192.0.2.1", 4711)
 

@@ -48,8 +48,7 @@ from uotp.path import TROUBLED, PathStats
 from uotp.telemetry.drops import Drop, Drops
 from uotp.tls.credentials import ServerCredentials
 from uotp.train import MAX_TRAIN_BYTES, Arrival, Numbering, Train, cut, gather
-from uotp.transport.tcp import DialledTcpStream
-from uotp.transport.tls import DialledTlsStream
+from uotp.transport.dialled import DialledTcpStream, DialledTlsStream
 from uotp.tunnel.accepted import AcceptedTunnel
 from uotp.tunnel.live import LiveTunnels
 from uotp.tunnel.states import AcceptedTunnelOwner, DialledTunnelOwner

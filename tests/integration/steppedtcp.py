@@ -23,10 +23,10 @@ from tests.doubles.sockets import Diarist
 from tests.integration.correspondence import Address
 from uotp.net.sockopts import TunnelSocketOptions
 from uotp.tls.credentials import ClientCredentials, ServerCredentials
+from uotp.transport.accepted import AcceptedTcpStream, AcceptedTlsStream
 from uotp.transport.dialer import connectTunnel
+from uotp.transport.dialled import DialledTcpStream, DialledTlsStream
 from uotp.transport.preamble import Preamble
-from uotp.transport.tcp import AcceptedTcpStream, DialledTcpStream
-from uotp.transport.tls import AcceptedTlsStream, DialledTlsStream
 
 TURN_SECONDS = 0.01
 """How long a turn waits for something to happen."""

@@ -27,8 +27,7 @@ from uotp.net.sockopts import TunnelSocketOptions
 from uotp.tls.credentials import ClientCredentials, ClientTls
 from uotp.transport import dialer as dial
 from uotp.transport.dialer import Dialer
-from uotp.transport.tcp import DialledTcpStream
-from uotp.transport.tls import DialledTlsStream
+from uotp.transport.dialled import DialledTcpStream, DialledTlsStream
 from uotp.tunnel.dialled import DialledTunnel
 
 V6, V4 = IPv6Address("TCP", "2001:db8::1", 8443), IPv4Address("TCP", "192.0.2.1", 8443)

@@ -20,9 +20,8 @@ from tests.doubles.reactors import MemoryReactor
 from tests.doubles.sockets import PEER, Diarist, FakeSocket, FakeTls, accept, broken
 from uotp.errors import PeerError
 from uotp.transport.dialer import connectTunnel
+from uotp.transport.dialled import DialledTcpStream, DialledTlsStream
 from uotp.transport.phases import StreamPhase
-from uotp.transport.tcp import DialledTcpStream
-from uotp.transport.tls import DialledTlsStream
 
 REQUEST = b"CONNECT good.test:8443 HTTP/1.1\r\n\r\n"
 ANSWER = b"HTTP/1.1 200 OK\r\n\r\n"

@@ -24,8 +24,9 @@ from uotp.net.sockopts import UNSENT_LIMIT_BYTES
 from uotp.train import Train
 from uotp.transport import tcp as tcpstreams
 from uotp.transport.dialer import connectTunnel
-from uotp.transport.tcp import READ_BYTES, DialledTcpStream
-from uotp.transport.tls import LONE_BYTES, RECORD_BYTES, DialledTlsStream, isEndOfStream
+from uotp.transport.dialled import DialledTcpStream, DialledTlsStream
+from uotp.transport.tcp import READ_BYTES
+from uotp.transport.tls import LONE_BYTES, RECORD_BYTES, isEndOfStream
 from uotp.tunnel.accepted import AcceptedTunnel
 from uotp.tunnel.tunnel import CLOSE_SECONDS
 

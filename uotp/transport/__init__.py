@@ -5,9 +5,8 @@ session; above this package nobody knows an object of OpenSSL.
 
 from __future__ import annotations
 
+from uotp.transport.accepted import AcceptedTcpStream, AcceptedTlsStream
 from uotp.transport.dialer import Dialer
-from uotp.transport.tcp import AcceptedTcpStream
-from uotp.transport.tls import AcceptedTlsStream
 
 __all__ = [
     "AcceptedTcpStream",

@@ -17,8 +17,8 @@ from twisted.internet.protocol import Factory
 from zope.interface import alsoProvides, directlyProvides, providedBy
 
 from uotp.net import TunnelSocketOptions
-from uotp.transport.tcp import DialledTcpStream
-from uotp.transport.tls import Creator, DialledTlsStream
+from uotp.transport.dialled import DialledTcpStream, DialledTlsStream
+from uotp.transport.tls import Creator
 
 
 class TunnelConnector(tcp.Connector):

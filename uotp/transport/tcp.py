@@ -23,11 +23,8 @@ from uotp.boundaries import Security
 from uotp.errors import PeerError
 from uotp.net import (
     TCP_INFO,
-    TunnelSocketOptions,
-    setMark,
     tcpCost,
     tcpPathStats,
-    tuneTunnelSocket,
     unacknowledgedBytes,
 )
 from uotp.path import PathStats
@@ -275,50 +272,3 @@ def cleaned(error: Exception) -> Failure:
     failure = Failure(error)
     failure.cleanFailure()
     return failure
-
-
-class DialledTcpStream(TcpStream, tcp.Client):
-    """
-    Carries bytes over a TCP connection that we have opened.
-
-    @cvar tuning: how its socket is set up.
-    @cvar mark: its firewall mark, which is set before the first packet, or L{None}.
-    """
-
-    tuning = TunnelSocketOptions()
-    mark: int | None = None
-
-    def createInternetSocket(self) -> Any:
-        """
-        @return: the socket, marked and tuned.
-        @raise OSError: without the privilege for the mark.
-        """
-        made = super().createInternetSocket()
-        try:
-            if self.mark is not None:
-                setMark(made, self.mark)
-        except OSError:
-            made.close()
-            raise
-        tuneTunnelSocket(made, self.tuning)
-        return made
-
-    def _connectDone(self) -> None:
-        self._begin()
-        super()._connectDone()
-
-
-class AcceptedTcpStream(TcpStream, tcp.Server):
-    """
-    Carries bytes over a TCP connection that we have accepted.
-    """
-
-    def __init__(self, tuning: TunnelSocketOptions, accepted: Any, *rest: Any) -> None:
-        """
-        @param tuning: how its socket is set up.
-        @param accepted: the socket.
-        @param rest: see C{tcp.Server}.
-        """
-        tuneTunnelSocket(accepted, tuning)
-        super().__init__(accepted, *rest)
-        self._begin()

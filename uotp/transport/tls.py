@@ -14,9 +14,8 @@ from twisted.internet import main
 from twisted.python.failure import Failure
 
 from uotp.boundaries import Security, Stream
-from uotp.net import TunnelSocketOptions
 from uotp.transport.phases import StreamEvent, StreamPhase
-from uotp.transport.tcp import OPEN, READ_BYTES, AcceptedTcpStream, DialledTcpStream, TcpStream, cleaned
+from uotp.transport.tcp import OPEN, READ_BYTES, TcpStream, cleaned
 
 RECORD_BYTES = 16384
 """One record of TLS carries so much at the most."""
@@ -369,41 +368,6 @@ def isEndOfStream(error: BaseException | None) -> bool:
     queue = error.args[0] if isinstance(error, SSL.Error) and error.args else []
     # The system's own errors have no words there.
     return not queue or any(not entry[-1] or "unexpected eof" in str(entry[-1]).lower() for entry in queue)
-
-
-class DialledTlsStream(TlsStream, DialledTcpStream):
-    """
-    Carries bytes with TLS over a TCP connection that we have opened.
-
-    @cvar creator: makes OpenSSL's connection for a socket.
-    """
-
-    creator: Any
-
-    def _connectDone(self) -> None:
-        self.tls = type(self).creator(self.socket)
-        self.tls.set_connect_state()
-        super()._connectDone()
-
-    def _beginHandshake(self) -> None:
-        super()._beginHandshake()
-        self.startWriting()
-
-
-class AcceptedTlsStream(TlsStream, AcceptedTcpStream):
-    """
-    Carries bytes with TLS over a TCP connection that we have accepted.
-    """
-
-    def __init__(
-        self, creator: Callable[[Any], TlsConnection], tuning: TunnelSocketOptions, accepted: Any, *rest: Any
-    ) -> None:
-        """
-        @param creator: makes OpenSSL's connection for a socket.
-        """
-        self.tls = creator(accepted)
-        self.tls.set_accept_state()
-        super().__init__(tuning, accepted, *rest)
 
 
 # mypy proves here that both fit their seam.
