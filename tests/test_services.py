@@ -19,9 +19,11 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.test.iosim import IOPump, connect
 
 from tests.doubles.certificates import CLIENT, pem
+from tests.doubles.dialling import MemoryConnect
 from tests.doubles.reactors import MemoryReactor
+from tests.doubles.streams import MemoryStream, wrapInTls
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase
-from tests.doubles.twins import MemoryConnect, MemoryStream, MemoryUdp, Receiver, wrapInTls
+from tests.doubles.udp import MemoryUdp, Receiver
 from uotp.client import service as clientservice
 from uotp.client.service import ClientService
 from uotp.client.sessions import UNANSWERED_SECONDS

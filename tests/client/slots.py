@@ -5,7 +5,10 @@ What tests of slots and of pools have in common.
 from __future__ import annotations
 
 from tests.doubles.contracts import TimerTestCase
-from tests.doubles.twins import Attempt, MemoryContext, MemoryStream, RecordingOwner, RecordingSession
+from tests.doubles.dialling import Attempt, MemoryContext
+from tests.doubles.sessions import RecordingSession
+from tests.doubles.streams import MemoryStream
+from tests.doubles.tunnels import RecordingOwner
 from uotp.client.pool import Pool
 from uotp.client.slot import Slot
 from uotp.tunnel.dialled import DialledTunnel

@@ -10,7 +10,8 @@ from functools import partial
 from twisted.logger import capturedLogs, formatEvent
 
 from tests.doubles.contracts import TimerTestCase
-from tests.doubles.twins import Attempt, MemoryContext, MemoryUdp, Receiver
+from tests.doubles.dialling import Attempt, MemoryContext
+from tests.doubles.udp import MemoryUdp, Receiver
 from uotp.boundaries import Address
 from uotp.client.sessions import (
     NEW_AT_ONCE,

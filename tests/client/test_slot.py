@@ -12,7 +12,8 @@ from twisted.internet import error
 from twisted.python.failure import Failure
 
 from tests.client.slots import BYE, DRAIN, PING, REFUSAL, SESSION_ID, WELCOME_NEW, SlotTestCase
-from tests.doubles.twins import MemoryContext, MemoryStream, streamOf
+from tests.doubles.dialling import MemoryContext
+from tests.doubles.streams import MemoryStream, streamOf
 from uotp.boundaries import Security
 from uotp.client.backoff import FIRST_SECONDS
 from uotp.client.lifetime import AGE_SPREAD

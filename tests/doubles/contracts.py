@@ -14,8 +14,9 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from tests.doubles.sessions import RecordingSession
 from tests.doubles.sockets import Diarist
-from tests.doubles.twins import DATAGRAMS_PER_TURN, Receiver, RecordingSession
+from tests.doubles.udp import DATAGRAMS_PER_TURN, Receiver
 from uotp.boundaries import Address, DatagramReceiver, Link
 from uotp.errors import ConfigurationError
 from uotp.telemetry.drops import Drop, Drops

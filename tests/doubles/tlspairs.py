@@ -20,7 +20,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from tests.doubles.certificates import Authority, Issued, pem
-from tests.doubles.twins import Creator, InMemory
+from tests.doubles.streams import Creator, InMemory
 from uotp.tls import contexts
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls
 from uotp.tls.verification import VerifyingConnection

@@ -20,7 +20,7 @@ from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.contracts import DatagramPortContract, numbered, summary
-from tests.doubles.twins import Receiver
+from tests.doubles.udp import Receiver
 from uotp.boundaries import Address, DatagramPortOpener, DatagramReceiver
 from uotp.net.sockopts import UDP_BUFFER_BYTES
 from uotp.telemetry.drops import Drops

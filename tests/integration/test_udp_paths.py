@@ -23,7 +23,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from bench.rig.namespaces import Namespace, command
 from tests.doubles.contracts import numbered, summary
-from tests.doubles.twins import Receiver
+from tests.doubles.udp import Receiver
 from tests.integration.harness import needed, runToEnd
 from tests.integration.hosts import needTwoHosts, newNamespace
 from tests.integration.test_datagram_port import SocketPortTestCase

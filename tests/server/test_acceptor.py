@@ -15,17 +15,12 @@ from twisted.test.iosim import IOPump, connect
 
 from tests.doubles.certificates import CLIENT
 from tests.doubles.contracts import TimerTestCase
+from tests.doubles.dialling import neverLookUp
+from tests.doubles.sessions import RecordingSession
+from tests.doubles.streams import MemoryStream, streamOf, wrapInTls
 from tests.doubles.tlspairs import STRANGER, TRUSTED, TlsTestCase
-from tests.doubles.twins import (
-    MemoryStream,
-    MemoryUdp,
-    Receiver,
-    RecordingOwner,
-    RecordingSession,
-    neverLookUp,
-    streamOf,
-    wrapInTls,
-)
+from tests.doubles.tunnels import RecordingOwner
+from tests.doubles.udp import MemoryUdp, Receiver
 from uotp.net.resolver import SharedResolver
 from uotp.server import acceptor
 from uotp.server.acceptor import HELLO_SECONDS, Acceptor

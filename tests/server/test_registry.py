@@ -10,7 +10,9 @@ from dataclasses import replace
 from twisted.logger import capturedLogs, formatEvent
 
 from tests.doubles.contracts import TimerTestCase
-from tests.doubles.twins import MemoryLink, MemoryUdp, Receiver, neverLookUp
+from tests.doubles.dialling import neverLookUp
+from tests.doubles.sessions import MemoryLink
+from tests.doubles.udp import MemoryUdp, Receiver
 from uotp.boundaries import Address
 from uotp.errors import PeerError
 from uotp.net.resolver import SharedResolver

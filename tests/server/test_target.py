@@ -14,7 +14,7 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from tests.doubles.contracts import TimerTestCase
-from tests.doubles.twins import MemoryUdp, Receiver
+from tests.doubles.udp import MemoryUdp, Receiver
 from uotp.boundaries import Address
 from uotp.net.resolver import Addresses, SharedResolver
 from uotp.server.target import TakeTrains, TargetProtocol, numericAddress

@@ -12,17 +12,12 @@ from typing import Any
 from twisted.test.iosim import IOPump, connect
 
 from tests.doubles.contracts import TimerTestCase
+from tests.doubles.dialling import neverLookUp
+from tests.doubles.sessions import RecordingSession
+from tests.doubles.streams import TRANSPORT_BYTES, MemoryStream, wrapInTls
 from tests.doubles.tlspairs import TlsTestCase
-from tests.doubles.twins import (
-    TRANSPORT_BYTES,
-    MemoryStream,
-    MemoryUdp,
-    Receiver,
-    RecordingOwner,
-    RecordingSession,
-    neverLookUp,
-    wrapInTls,
-)
+from tests.doubles.tunnels import RecordingOwner
+from tests.doubles.udp import MemoryUdp, Receiver
 from uotp.net.resolver import SharedResolver
 from uotp.server.target import TargetProtocol
 from uotp.session.backlog import MAX_BYTES

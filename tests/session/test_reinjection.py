@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.doubles.twins import MemoryLink
+from tests.doubles.sessions import MemoryLink
 from uotp.boundaries import AGAIN_SECONDS
 from uotp.session.reinjection import AGAIN_WAIT_SECONDS, MAX_AGAIN_BYTES, STILL_LOOK_SECONDS, Reinjection
 from uotp.train import TRAIN_OVERHEAD_BYTES, Arrival, Train

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 import uotp.session.outbound
 import uotp.session.reinjection
 from tests.doubles.contracts import TimerTestCase
-from tests.doubles.twins import MemoryLink
+from tests.doubles.sessions import MemoryLink
 from uotp.path import TROUBLED, PathStats
 from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BYTES, SMALL_BYTES
 from uotp.session.hold import FIRST_HOLD_SECONDS, ROUND_TRIPS

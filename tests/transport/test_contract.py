@@ -12,8 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.contracts import StreamContract
 from tests.doubles.sockets import Diarist
+from tests.doubles.streams import MemoryStream, wrapInTls
 from tests.doubles.tlspairs import GOOD, TlsTestCase
-from tests.doubles.twins import MemoryStream, wrapInTls
 from uotp.boundaries import Security
 from uotp.tls.verification import publicKeyPin
 

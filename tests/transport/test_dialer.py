@@ -17,9 +17,11 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.doubles.dialling import MemoryConnect
 from tests.doubles.sockets import FakeSocket
+from tests.doubles.streams import MemoryStream
 from tests.doubles.tlspairs import TRUSTED, TlsTestCase
-from tests.doubles.twins import MemoryConnect, MemoryStream, RecordingOwner
+from tests.doubles.tunnels import RecordingOwner
 from uotp.client.failures import wordsForFailure
 from uotp.net import sockopts as sockets
 from uotp.net.resolver import Addresses, SharedResolver

@@ -17,8 +17,9 @@ from twisted.internet.protocol import ClientFactory
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.reactors import MemoryReactor
+from tests.doubles.sessions import RecordingSession
 from tests.doubles.sockets import PEER, Diarist, FakeSocket, FakeTls, accept, broken, tcpInfo
-from tests.doubles.twins import RecordingOwner, RecordingSession
+from tests.doubles.tunnels import RecordingOwner
 from uotp.boundaries import Security
 from uotp.net.sockopts import UNSENT_LIMIT_BYTES
 from uotp.train import Train

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 
 from tests.doubles.contracts import TimerTestCase
-from tests.doubles.twins import RecordingSession
+from tests.doubles.sessions import RecordingSession
 from uotp.boundaries import Stream
 from uotp.errors import PeerError
 from uotp.path import PathStats

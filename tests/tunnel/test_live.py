@@ -9,7 +9,9 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 
 from tests.doubles.contracts import TimerTestCase
-from tests.doubles.twins import TRANSPORT_BYTES, MemoryStream, RecordingOwner, RecordingSession
+from tests.doubles.sessions import RecordingSession
+from tests.doubles.streams import TRANSPORT_BYTES, MemoryStream
+from tests.doubles.tunnels import RecordingOwner
 from uotp.tunnel.dialled import DialledTunnel
 from uotp.tunnel.live import (
     EMPTY_SECONDS,

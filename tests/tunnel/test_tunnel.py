@@ -16,16 +16,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.certificates import CLIENT
 from tests.doubles.contracts import LinkContract, TimerTestCase
+from tests.doubles.sessions import MemoryLink, RecordingSession
+from tests.doubles.streams import TRANSPORT_BYTES, MemoryStream, streamOf, wrapInTls
 from tests.doubles.tlspairs import GOOD, TRUSTED, TlsTestCase
-from tests.doubles.twins import (
-    TRANSPORT_BYTES,
-    MemoryLink,
-    MemoryStream,
-    RecordingOwner,
-    RecordingSession,
-    streamOf,
-    wrapInTls,
-)
+from tests.doubles.tunnels import RecordingOwner
 from uotp.boundaries import Link, Security
 from uotp.path import TROUBLED
 from uotp.tls.verification import publicKeyPin

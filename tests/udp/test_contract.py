@@ -13,7 +13,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.contracts import DatagramPortContract
-from tests.doubles.twins import MemoryUdp, Receiver
+from tests.doubles.udp import MemoryUdp, Receiver
 from tests.doubles.udpsockets import THERE, FakeUdpSocket, trouble
 from uotp.boundaries import Address, DatagramReceiver
 from uotp.telemetry.drops import Drop, Drops

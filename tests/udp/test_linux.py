@@ -26,7 +26,7 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.contracts import numbered
-from tests.doubles.twins import Receiver
+from tests.doubles.udp import Receiver
 from tests.doubles.udpsockets import THERE, FakeUdpSocket, trouble
 from uotp.boundaries import Address
 from uotp.telemetry.drops import Drop, Drops

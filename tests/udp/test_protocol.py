@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from tests.doubles.twins import Receiver
+from tests.doubles.udp import Receiver
 from tests.doubles.udpsockets import THERE, trouble
 from uotp.boundaries import Address
 from uotp.telemetry.drops import Drop, Drops

@@ -1,0 +1,217 @@
+"""
+The session that a link carries for, and the link that carries for a session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from uotp.boundaries import CarriedSession, Link, OutboundTrains
+from uotp.path import TROUBLED, PathStats
+from uotp.train import Arrival, Numbering, Train, cut
+
+
+class RecordingSession:
+    """
+    Keeps what the links of a session tell it, as its own way in and out.
+
+    @ivar numbers: of the trains that had one.
+    @ivar says: "free", "full" and "gone", in order.
+    @ivar roundTrips: how often a tunnel has learnt how far the other end is.
+    @ivar repeated: what was sent again.
+    @ivar rescued: what tunnels that were gone had not carried.
+    """
+
+    def __init__(self) -> None:
+        self.rescued: list[Arrival] = []
+        self.repeated: list[Arrival] = []
+        self.trains: list[Train] = []
+        self.numbers: list[int] = []
+        self.says: list[str] = []
+        self.roundTrips = 0
+        self.numbering = Numbering()
+        self.inbound = self.outbound = self
+
+    def lone(self, number: int, train: Train, now: float) -> None:
+        """
+        One train came alone.
+        """
+        self.numbered([(number, train)], now)
+
+    def unnumbered(self, trains: list[Train], now: float) -> None:
+        """
+        Trains came without numbers.
+        """
+        self.trains += trains
+
+    def numbered(self, arrivals: list[Arrival], now: float) -> None:
+        """
+        Trains came with numbers.
+        """
+        self.numbers += [number for number, _ in arrivals]
+        self.trains += [train for _, train in arrivals]
+
+    def again(self, arrivals: list[Arrival], now: float) -> None:
+        """
+        Trains came that may have come before.
+        """
+        self.repeated += arrivals
+
+    def roundTripChanged(self) -> None:
+        """
+        A tunnel knows better how far the other end is.
+        """
+        self.roundTrips += 1
+
+    def linkFree(self, link: Link) -> None:
+        """
+        Say "free".
+        """
+        self.says.append("free")
+
+    def linkFull(self, link: Link) -> None:
+        """
+        Say "full".
+        """
+        self.says.append("full")
+
+    def linkGone(self, link: Link) -> None:
+        """
+        Say "gone", and take what the link has not carried.
+        """
+        self.says.append("gone")
+        self.rescued += link.takeUnacked()
+
+    def datagrams(self) -> list[bytes]:
+        """
+        @return: what came, datagram by datagram.
+        """
+        return [datagram for train in self.trains for datagram in cut(train)]
+
+
+class MemoryLink:
+    """
+    Is a link as its session sees it, and keeps what it is given.
+
+    @ivar sent: what it was given.
+    @ivar writes: what it was given at one go each time.
+    @ivar closed: whether it was closed or aborted.
+    @ivar again: what it was given that another was given before.
+    @ivar kept: what it has not carried, as it says when it is asked.
+    @ivar still: whether it stands still.
+    @ivar whenSent: called before something is sent.
+    @ivar costs: what stands before the next train.
+    @ivar stands: how its connection stands.
+    @ivar roundTrip: how far the other end is.
+    """
+
+    def __init__(self, room: int = 1 << 30) -> None:
+        """
+        @param room: how many trains it takes before it is full.
+        """
+        self.sent: list[Train] = []
+        self.writes: list[list[Train]] = []
+        self.again: list[Arrival] = []
+        self.kept: list[Arrival] = []
+        self.still = False
+        self.whenSent: Callable[[], None] = lambda: None
+        self.costs = 0
+        self.stands: PathStats | None = None
+        self.roundTrip = 0.0
+        self.closed = self.aborted = False
+        self._room = room
+        self.sentAt = float("-inf")
+        self._session: OutboundTrains | None = None
+
+    def carryFor(self, session: CarriedSession) -> None:
+        """
+        Become ready.
+        """
+        self._session = session.outbound
+        if self._room:
+            session.outbound.linkFree(self)
+
+    def makeRoom(self, room: int) -> None:
+        """
+        Take so many trains more.
+        """
+        self._room = room
+        if self._session is not None:
+            self._session.linkFree(self)
+
+    def send(self, trains: list[Train], now: float) -> None:
+        """
+        Take trains, until it is full.
+        """
+        if self._session is None:
+            return
+        self.whenSent()
+        self.sentAt = now
+        self.sent += trains
+        self.writes.append(trains)
+        self._take(len(trains))
+
+    def _take(self, trains: int) -> None:
+        self._room -= trains
+        if self._room <= 0 and self._session is not None:
+            self._session.linkFull(self)
+
+    def sendAgain(self, arrivals: list[Arrival]) -> None:
+        """
+        Take trains that another was given.
+        """
+        if self._session is not None:
+            self.again += arrivals
+            self._take(len(arrivals))
+
+    def holdsUnacked(self) -> bool:
+        """
+        Whether the test has said what.
+        """
+        return bool(self.kept)
+
+    def takeUnacked(self) -> list[Arrival]:
+        """
+        What the test says, once.
+        """
+        kept, self.kept = self.kept, []
+        return kept
+
+    def cost(self) -> int:
+        """
+        What the test says.
+        """
+        return self.costs
+
+    def isTroubled(self) -> bool:
+        """
+        What the test says.
+        """
+        return self.costs >= TROUBLED
+
+    def pathStats(self) -> PathStats | None:
+        """
+        What the test says.
+        """
+        return PathStats(0, 0, self.roundTrip, self.roundTrip, isStill=True) if self.still else self.stands
+
+    def close(self) -> None:
+        """
+        Carry for nobody any more.
+        """
+        self.closed = True
+        session, self._session = self._session, None
+        if session is not None:
+            session.linkGone(self)
+
+    def abort(self) -> None:
+        """
+        The same, and remember that it was this.
+        """
+        self.aborted = True
+        self.close()
+
+
+# Each twin fits its seam.
+_session: type[CarriedSession] = RecordingSession
+_link: type[Link] = MemoryLink

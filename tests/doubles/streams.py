@@ -1,0 +1,276 @@
+"""
+Streams in memory, with TLS and without.  They carry what they hold when a test pumps them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from OpenSSL import SSL
+from twisted.internet.error import ConnectionAborted, ConnectionDone
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IOpenSSLServerConnectionCreator
+from twisted.internet.protocol import Factory
+from twisted.internet.task import Clock
+from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
+from twisted.python.failure import Failure
+from twisted.test.iosim import FakeTransport
+from zope.interface import implementer
+
+from uotp.boundaries import Security, Stream
+from uotp.path import TROUBLED, PathStats
+from uotp.tls.credentials import ServerCredentials
+from uotp.tunnel.tunnel import Tunnel
+
+TRANSPORT_BYTES = 64 * 1024
+"""What the kernel takes of a connection before the first byte has to wait."""
+
+Creator = Callable[[Any], SSL.Connection]
+"""Makes a connection for a socket, or L{None} for memory."""
+
+
+class MemoryStream(FakeTransport):
+    """
+    Is one end of a stream in memory.  It holds what it is given, and says when that is more
+    than the kernel would take, until it is pumped.
+
+    @ivar stalled: whether the peer has stopped to read.
+    @ivar aborted: whether this end has aborted the connection.
+    @ivar held: how many bytes wait, those that the kernel would have among them.
+    @ivar troubled: whether the connection retransmits.
+    @ivar security: what TLS has found out, as the test says.
+    """
+
+    def __init__(self, protocol: Any, isServer: bool = False, *, secured: bool = False) -> None:  # noqa: FBT001, FBT002
+        """
+        @param isServer: whether this is the accepting end.
+        @param secured: pass for TLS, whose handshake is the test's to complete.
+        """
+        super().__init__(protocol, isServer)
+        self.security: Security | None = Security() if secured else None
+        self.stalled = self.aborted = self.lost = self.troubled = False
+        self.held = 0
+        self._paused = self._closing = False
+        self._reason: Exception = ConnectionDone()
+
+    def queuedBytes(self) -> int:
+        """
+        @return: what the kernel would not have taken.
+        """
+        return max(0, self.held - TRANSPORT_BYTES)
+
+    def isTroubled(self) -> bool:
+        """
+        See L{Stream.isTroubled}.
+        """
+        return self.troubled or self.lost
+
+    def cost(self) -> int:
+        """
+        See L{Stream.cost}.
+        """
+        return self.held + TROUBLED if self.troubled else self.held
+
+    def pathStats(self) -> PathStats | None:
+        """
+        See L{Stream.pathStats}.
+        """
+        return None
+
+    def unacknowledged(self) -> int | None:
+        """
+        @return: all that is held: where it is taken, it arrives.
+        """
+        return self.held
+
+    def write(self, data: bytes) -> None:
+        """
+        Hold it, and say when that is too much.
+        """
+        if self.disconnecting or self._closing:
+            return
+        super().write(data)
+        self.held += len(data)
+        if self.queuedBytes() and self.producer is not None and not self._paused:
+            self._paused = True
+            self.producer.pauseProducing()
+
+    def getOutBuffer(self) -> Any:
+        """
+        Give up what is held, unless the peer does not read.
+        """
+        if self.stalled:
+            return None
+        data = super().getOutBuffer()
+        self.held = 0
+        self.disconnecting = self.disconnecting or self._closing
+        if self._paused and self.producer is not None:
+            self._paused = False
+            self.producer.resumeProducing()
+        return data
+
+    def close(self) -> None:
+        """
+        Close when what is held is gone.
+        """
+        self.unregisterProducer()
+        if self.stalled and self.held:
+            self._closing = True
+        else:
+            self.disconnecting = True
+
+    def abort(self) -> None:
+        """
+        Close now.
+        """
+        if self.lost:
+            return
+        self.aborted = True
+        self.stream: list[bytes] = []
+        self.held = 0
+        self.disconnecting = True
+        self._reason = ConnectionAborted()
+
+    def loseConnection(self) -> None:
+        """
+        What TLS in memory calls for L{close}.
+        """
+        self.close()
+
+    def abortConnection(self) -> None:
+        """
+        What TLS in memory calls for L{abort}.
+        """
+        self.abort()
+
+    def reportDisconnect(self) -> None:
+        """
+        Tell the protocol, once.
+        """
+        self.lose(self._reason)
+
+    def lose(self, reason: Exception | None = None) -> None:
+        """
+        Let the connection be gone.
+        """
+        if not self.lost:
+            self.lost = self.disconnecting = True
+            self.protocol.connectionLost(Failure(reason or ConnectionDone()))
+
+    def settle(self) -> None:
+        """
+        Let the connection be gone if this end has closed it.
+        """
+        if self.disconnecting:
+            self.reportDisconnect()
+
+
+def streamOf(tunnel: Tunnel) -> MemoryStream:
+    """
+    @return: what a tunnel in memory is connected by.
+    """
+    assert isinstance(tunnel.transport, MemoryStream)
+    return tunnel.transport
+
+
+@implementer(IOpenSSLClientConnectionCreator, IOpenSSLServerConnectionCreator)
+class InMemory:
+    """
+    Lets Twisted's TLS in memory make its connections as we make those on sockets.
+    """
+
+    def __init__(self, create: Creator | ServerCredentials) -> None:
+        self._create = create.connection if isinstance(create, ServerCredentials) else create
+
+    def clientConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
+        """
+        @return: a client's connection.
+        """
+        return self._create(None)
+
+    def serverConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
+        """
+        @return: a server's connection.
+        """
+        return self._create(None)
+
+
+class MemoryTlsStream(TLSMemoryBIOProtocol):
+    """
+    Is a stream with real TLS in memory.  What it does not know itself, the L{MemoryStream}
+    under it does.
+    """
+
+    _fault: BaseException | None = None
+    _kept = Security()
+
+    def _tlsShutdownFinished(self, reason: Failure | None) -> None:
+        if self._aborted:
+            reason = None  # the stream under it knows better
+        self._fault = self._fault or (None if reason is None else reason.value)
+        super()._tlsShutdownFinished(reason)
+
+    @property
+    def security(self) -> Security:
+        """
+        See L{Stream.security}.
+        """
+        tls = self._tlsConnection
+        return self._kept if tls is None else self._whatIsKnown(tls)
+
+    def _whatIsKnown(self, tls: Any) -> Security:
+        known = Security(tls.get_alpn_proto_negotiated() or None, tls.peerPin()) if self._handshakeDone else Security()
+        return known._replace(refusal=tls.refusalWords(self._fault))
+
+    def write(self, data: bytes) -> None:
+        """
+        Drop it, where Twisted's own would fail.
+        """
+        if not self.disconnecting:
+            super().write(data)
+
+    def close(self) -> None:
+        """
+        See L{Stream.close}.
+        """
+        if self.connected:
+            self.unregisterProducer()
+            self.loseConnection()
+
+    def abort(self) -> None:
+        """
+        See L{Stream.abort}.
+        """
+        if self.connected:
+            self.abortConnection()
+
+    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
+        """
+        Keep what is known.
+        """
+        tls = self._tlsConnection
+        super().connectionLost(reason)
+        self._kept = self._whatIsKnown(tls)
+
+
+class PromptTlsFactory(TLSMemoryBIOFactory):
+    """
+    Makes TLS in memory that sends at once what is written, as our streams do, and does not
+    gather it until the turn ends.
+    """
+
+    protocol = MemoryTlsStream
+
+
+def wrapInTls(creator: Creator | ServerCredentials, protocol: Any, clock: Clock, *, isClient: bool = False) -> Any:
+    """
+    @param creator: makes the connection.
+    @param protocol: what is to be wrapped.
+    @return: what has TLS around it, to be connected.
+    """
+    factory: Any = Factory.forProtocol(lambda: protocol)
+    return PromptTlsFactory(InMemory(creator), isClient, factory, clock).buildProtocol(None)
+
+
+# It fits its seam.
+_stream: type[Stream] = MemoryStream
