@@ -12,7 +12,6 @@ import struct
 import sys
 from collections import Counter, deque
 from collections.abc import Sequence
-from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 from unittest import skipUnless
@@ -591,8 +590,7 @@ class LinuxPortReceivingTests(LinuxPortTestCase):
         frames: list[str] = []
 
         def note(frame: FrameType, event: str, _: object) -> None:
-            name = frame.f_code.co_filename
-            if event == "call" and Path(name).parent.name == "udp" and "tests" not in name:
+            if event == "call" and frame.f_globals.get("__package__") == "uotp.udp":
                 frames.append(frame.f_code.co_name)
 
         sys.setprofile(note)
