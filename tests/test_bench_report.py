@@ -4,6 +4,7 @@ What C{python -m bench} makes of its numbers: medians, ratios, tables, pictures.
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Mapping
@@ -412,26 +413,35 @@ class ReportTests(SynchronousTestCase):
         self.assertEqual(conditions(results), "- rate/1, rate/2: machine this one; versions uotp 1")
 
 
+def everything() -> Results:
+    """
+    @return: an outcome for each panel.
+    """
+    results: Results = {}
+    for panel in PANELS:
+        one = outcome(panel.figure, uotp=123456, original=2.5, bare=0.0, **{"<&>": 40})
+        results.setdefault(panel.scenario, Outcome("", {})).runs.extend(one.runs)
+    return results
+
+
+@functools.cache
+def pictureOfEverything() -> str:
+    """
+    @return: a picture with every panel, drawn once.
+    """
+    return chart(everything())
+
+
 class ChartTests(SynchronousTestCase):
     """
     The picture.
     """
 
-    def everything(self) -> Results:
-        """
-        @return: an outcome for each panel.
-        """
-        results: Results = {}
-        for panel in PANELS:
-            one = outcome(panel.figure, uotp=123456, original=2.5, bare=0.0, **{"<&>": 40})
-            results.setdefault(panel.scenario, Outcome("", {})).runs.extend(one.runs)
-        return results
-
     def test_thePictureIsWellFormed(self) -> None:
         """
         It has a panel for each figure, whatever contenders are called.
         """
-        root = ET.fromstring(chart(self.everything()))  # noqa: S314 - it is our own
+        root = ET.fromstring(pictureOfEverything())  # noqa: S314 - it is our own
         self.assertEqual(root.tag, f"{SVG}svg")
         self.assertEqual(len(root.findall(f"{SVG}g")), len(PANELS))
         words = {element.text for element in root.iter(f"{SVG}text")}
@@ -441,7 +451,7 @@ class ChartTests(SynchronousTestCase):
         """
         The longest one leaves room for its value.
         """
-        root = ET.fromstring(chart(self.everything()))  # noqa: S314 - it is our own
+        root = ET.fromstring(pictureOfEverything())  # noqa: S314 - it is our own
         for number, panel in enumerate(root.findall(f"{SVG}g")):
             (frame,) = panel.findall(f"{SVG}rect")
             (plot,) = panel.findall(f"{SVG}g/{SVG}g[@class='plot']")
@@ -472,7 +482,7 @@ class ChartTests(SynchronousTestCase):
         """
         So that only what was measured changes a picture that is kept.
         """
-        self.assertEqual(chart(self.everything()), chart(self.everything()))
+        self.assertEqual(chart(everything()), pictureOfEverything())
 
     def test_whatWasNotMeasuredIsNotDrawn(self) -> None:
         """

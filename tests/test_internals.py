@@ -13,7 +13,6 @@ import inspect
 import pkgutil
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from twisted.internet.abstract import FileDescriptor
@@ -22,6 +21,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementedBy
 
 import uotp
+from tests.sources import modules
 
 PRIVATES = {
     "OpenSSL.SSL.Connection._ssl",
@@ -121,6 +121,7 @@ def isOneself(owner: ast.expr) -> bool:
     return False
 
 
+@functools.cache
 def namesWithin(aClass: type) -> set[str]:
     """
     @return: the names that a class defines, and those that its methods use of themselves.
@@ -258,7 +259,7 @@ class InternalsTests(SynchronousTestCase):
         self.assertLessEqual(used, PRIVATES)
         listed = {fullName.rpartition(".")[2]: fullName for fullName in PRIVATES}
         for module in self.modules:
-            names = privatesElsewhere(ast.parse(Path(str(module.__file__)).read_bytes()))
+            names = privatesElsewhere(modules()[module.__name__])
             self.assertLessEqual(names, set(listed), module.__name__)
             used.update(listed[name] for name in names)
         self.assertEqual(used, PRIVATES)

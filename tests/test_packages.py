@@ -5,14 +5,14 @@ Who may know whom: each package imports the faces of a few others, on floors bel
 from __future__ import annotations
 
 import ast
+import functools
 import sys
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
-from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-import uotp
+from tests.sources import modules
 
 VALUES = {"train", "path", "errors", "telemetry"}
 """Floor 1: everybody may know them."""
@@ -93,19 +93,13 @@ SAME_NAMES = {
 }
 """Public names that stand in more than one module, each with its reason."""
 
-PACKAGE = Path(uotp.__file__).parent
 
-
-def modules() -> dict[str, ast.Module]:
+@functools.cache
+def importsOf(module: str) -> frozenset[str]:
     """
-    @return: every module of the package by its name.
+    @return: full names of all that a module imports, also inside its functions.
     """
-    found = {}
-    for path in PACKAGE.rglob("*.py"):
-        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
-        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        found[name] = ast.parse(path.read_bytes())
-    return found
+    return frozenset(name for node in ast.walk(modules()[module]) for name in importedNames(node))
 
 
 def importedNames(node: ast.AST) -> Iterator[str]:
@@ -157,17 +151,11 @@ class PackageTests(SynchronousTestCase):
         self.modules = {name: tree for name, tree in found.items() if name not in {"uotp", "uotp._version"}}
         self.assertEqual(len(found) - len(self.modules), 2)
 
-    def imports(self, module: str) -> set[str]:
-        """
-        @return: full names of all that a module imports, also inside its functions.
-        """
-        return {name for node in ast.walk(self.modules[module]) for name in importedNames(node)}
-
     def neighbours(self, module: str) -> set[str]:
         """
         @return: the modules of ours that a module imports, by their names.
         """
-        ours = {name for name in self.imports(module) if name.startswith("uotp.")}
+        ours = {name for name in importsOf(module) if name.startswith("uotp.")}
         return {name if name in self.modules else name.rpartition(".")[0] for name in ours} - {"uotp"}
 
     def crossings(self) -> set[tuple[str, str]]:
@@ -225,7 +213,7 @@ class PackageTests(SynchronousTestCase):
         """
         used: dict[str, set[str]] = {}
         for module in self.modules:
-            for name in self.imports(module):
+            for name in importsOf(module):
                 parts = name.split(".")
                 if parts[0] == "uotp" and len(parts) == 3 and parts[1] != packageOf(module):
                     used.setdefault(parts[1], set()).add(parts[2])
@@ -260,7 +248,7 @@ class PackageTests(SynchronousTestCase):
         for module in self.modules:
             if packageOf(module) not in PURE:
                 continue
-            for name in self.imports(module):
+            for name in importsOf(module):
                 top = name.split(".")[0]
                 if name.startswith(("uotp.", "twisted.internet.interfaces.", "twisted.internet.defer.")):
                     continue
@@ -281,7 +269,7 @@ class PackageTests(SynchronousTestCase):
                 if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "random"
             }
             self.assertLessEqual(used, {"Random"}, module)
-            self.assertFalse([name for name in self.imports(module) if name.startswith("random.")], module)
+            self.assertFalse([name for name in importsOf(module) if name.startswith("random.")], module)
 
     def test_theGlobalReactorIsForTheOutermostFunctions(self) -> None:
         """

@@ -40,6 +40,9 @@ EVERYWHERE = {"AF_INET", "AF_INET6", "AF_UNSPEC", "TCP_NODELAY", "IPV6_V6ONLY", 
 
 SYSTEMS = ("darwin", "win32")
 
+IMPORTED: dict[str, dict[str, ModuleType]] = {}
+"""The package as each system sees it, once it was imported, which takes long."""
+
 
 def strippedSocketModule() -> ModuleType:
     """
@@ -71,9 +74,12 @@ def elsewhere(platform: str) -> Iterator[Callable[[str], Any]]:
     sys.modules.update(replaced)
     sys.platform = platform
     try:
-        package = importlib.import_module("uotp")
-        for found in pkgutil.walk_packages(package.__path__, "uotp."):
-            importlib.import_module(found.name)
+        if platform not in IMPORTED:
+            package = importlib.import_module("uotp")
+            for found in pkgutil.walk_packages(package.__path__, "uotp."):
+                importlib.import_module(found.name)
+            IMPORTED[platform] = {name: sys.modules[name] for name in sys.modules if name.split(".")[0] == "uotp"}
+        sys.modules.update(IMPORTED[platform])
         yield sys.modules.__getitem__
     finally:
         sys.platform = real

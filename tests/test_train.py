@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -115,7 +115,6 @@ class DivisionTests(SynchronousTestCase):
         for train in (Train(3, b"abc"), Train(9, b"abc"), Train(0, b"")):
             self.assertEqual(split(train, -1), (train, None))
 
-    @settings(max_examples=80, deadline=None, database=None)
     @given(DATAGRAMS, st.integers(-1, 12))
     def test_dividingATrainChangesNoDatagram(self, datagrams: list[bytes], most: int) -> None:
         """
@@ -129,7 +128,6 @@ class DivisionTests(SynchronousTestCase):
             if left:
                 self.assertGreater(len(first.payload) + len(left[0]), most)
 
-    @settings(max_examples=80, deadline=None, database=None)
     @given(DATAGRAMS, st.integers(1, 12))
     def test_portionsAreTheSameDatagramsInTheSameOrder(self, datagrams: list[bytes], most: int) -> None:
         """
@@ -205,7 +203,6 @@ class GatherTests(SynchronousTestCase):
         long = bytes(65535)
         self.assertEqual(gather([long, b"a", b"b"]), [Train(65535, long), Train(1, b"ab")])
 
-    @settings(max_examples=120, deadline=None, database=None)
     @given(DATAGRAMS)
     def test_joiningAndCuttingChangesNothing(self, datagrams: list[bytes]) -> None:
         """
@@ -233,7 +230,6 @@ class JoinTests(SynchronousTestCase):
             self.assertIs(piece, payload)
         self.assertEqual(joined([]), [])
 
-    @settings(max_examples=120, deadline=None, database=None)
     @given(st.lists(st.tuples(st.binary(max_size=9), st.integers(0, 10)), max_size=12))
     def test_messagesKeepTheirDatagrams(self, messages: list[tuple[bytes, int]]) -> None:
         """

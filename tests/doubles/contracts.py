@@ -136,16 +136,16 @@ class DatagramPortContract(_Case):
         receiver, here = self.open(), self.open()
         expected = countOf(trains)
         here.sendTrains(trains, receiver.address)
-        self.settleUntil(lambda: len(receiver.datagrams()) >= expected)
+        self.settleUntil(lambda: receiver.count() >= expected)
         return receiver, here.address
 
     def deliver(self, datagrams: list[bytes], here: Receiver, receiver: Receiver) -> None:
         """
         Send datagrams in as few trains as may be, until all have arrived.
         """
-        expected = len(receiver.datagrams()) + len(datagrams)
+        expected = receiver.count() + len(datagrams)
         here.sendTrains(gather(datagrams), receiver.address)
-        self.settleUntil(lambda: len(receiver.datagrams()) >= expected)
+        self.settleUntil(lambda: receiver.count() >= expected)
 
     def assertArrive(self, datagrams: list[bytes]) -> None:
         """

@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 from uotp.boundaries import Address, DatagramPort, DatagramPortOpener, DatagramReceiver
 from uotp.telemetry.drops import Drop, Drops
-from uotp.train import MAX_TRAIN_BYTES, Train, cut, gather
+from uotp.train import MAX_TRAIN_BYTES, Train, countOf, cut, gather
 from uotp.udp import TrainProtocol
 
 DATAGRAMS_PER_TURN = 64
@@ -78,6 +78,12 @@ class Receiver(TrainProtocol):
         @return: what came, datagram by datagram.
         """
         return [datagram for train, _ in self.trains for datagram in cut(train)]
+
+    def count(self) -> int:
+        """
+        @return: how many datagrams came.
+        """
+        return countOf([train for train, _ in self.trains])
 
     def datagramsFrom(self, source: Address) -> list[bytes]:
         """

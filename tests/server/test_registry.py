@@ -364,7 +364,7 @@ class RegistryTests(TimerTestCase):
         self.registry = self.makeRegistry(maxSessions=4, maxTunnels=3)
         alive: list[tuple[ServedSession, MemoryLink]] = []
         refusals = 0
-        for _ in range(3000):
+        for _ in range(1500):
             step = chance.random()
             if step < 0.45:
                 try:
@@ -380,7 +380,7 @@ class RegistryTests(TimerTestCase):
             self.assertTrue(all(not tunnel.closed for _, tunnel in alive))
             lingering = len(self.registry) - len({served.sessionId for served, _ in alive})
             self.assertEqual(len(self.clock.getDelayedCalls()), lingering)
-        self.assertGreater(refusals, 100)
+        self.assertGreater(refusals, 50)
 
     def test_logOfManySessionsIsBounded(self) -> None:
         """

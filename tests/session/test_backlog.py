@@ -5,7 +5,7 @@ counted when dropped.
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -274,7 +274,6 @@ class BacklogTests(SynchronousTestCase):
         self.assertEqual(countOf(backlog.take(4.5, ALL)), 150)
         self.assertEqual(self.drops.totals, {})
 
-    @settings(max_examples=50, deadline=None, database=None)
     @given(STEPS)
     def test_nothingIsLostUncounted(self, steps: list[tuple[int, list[tuple[int, int, int]] | int]]) -> None:
         """

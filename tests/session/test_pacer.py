@@ -4,6 +4,7 @@ How fast what came is handed to UDP: evenly, and never less than it comes.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from itertools import islice
 
@@ -31,6 +32,7 @@ BURST = BURST_BYTES // SIZE
 """Datagrams that may be handed on at one go."""
 
 
+@functools.cache
 def train(number: int, datagrams: int) -> Train:
     """
     @return: a train of full datagrams that one can tell from others.

@@ -26,8 +26,6 @@ from uotp.session.hold import (
 )
 from uotp.session.resequencer import (
     HALF,
-    MAX_GIVEN_UP,
-    MAX_GONE,
     MAX_HELD_BYTES,
     MISSED_SECONDS,
     Resequencer,
@@ -45,6 +43,12 @@ FIRST = 0.15
 
 FAR = HALF - 1
 """As far ahead as a number can be."""
+
+MAX_GONE = 96
+"""Entries of the list by age that may be of trains that have gone, in the tests."""
+
+MAX_GIVEN_UP = 64
+"""Gaps that are remembered, in the tests."""
 
 WIDTH = 8
 """Bytes of a datagram of the tests: it is the number of the datagram."""
@@ -88,8 +92,10 @@ class _ResequencerTestCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         """
-        Begin with nothing known.
+        Begin with nothing known, and with small bounds, so that few trains pass them.
         """
+        self.patch(reorder, "MAX_GONE", MAX_GONE)
+        self.patch(reorder, "MAX_GIVEN_UP", MAX_GIVEN_UP)
         self.begin()
 
     def begin(self, hold: float | None = HOLD) -> None:
@@ -276,9 +282,9 @@ class OrderTests(_ResequencerTestCase):
         Also where sums are rounded: a timer that was set for it is not set again.
         """
         for hold in (0.1, 0.15, 0.5, 0.7):
-            for step in range(1000):
+            for step in range(250):
                 self.begin(hold)
-                self.now = 1024.0 - hold * step / 1000
+                self.now = 1024.0 - hold * step / 250
                 self.come(0, 2)
                 deadline = self.resequencer.deadline(self.now)
                 assert deadline is not None
@@ -353,7 +359,7 @@ class LoneTests(_ResequencerTestCase):
     )
     """What comes, how far ahead of what is expected, how many datagrams, and seconds before that."""
 
-    @settings(max_examples=150, deadline=None, database=None)
+    @settings(max_examples=100)
     @given(st.sampled_from(BASES), EVENTS, st.booleans())
     def test_itIsAsIfAllWerePutInOrder(
         self,
@@ -449,7 +455,6 @@ class NumberTests(_ResequencerTestCase):
     )
     """Trains as they come: how far from what is expected about now, datagrams, and seconds before them."""
 
-    @settings(max_examples=60, deadline=None, database=None)
     @given(EVENTS)
     def test_itDoesNotMatterWhereThePeerBeginsToCount(self, events: list[tuple[int, int, float]]) -> None:
         """
@@ -518,12 +523,13 @@ class BoundTests(_ResequencerTestCase):
         """
         Beside their payload; and so do those without any.
         """
+        self.patch(reorder, "MAX_HELD_BYTES", 1000 * TRAIN_OVERHEAD_BYTES)
         empty = Train(0, b"")
         self.resequencer.put([(0, empty)], self.now)
-        passed = self.resequencer.put([(2 + 2 * each, empty) for each in range(40000)], self.now)
+        passed = self.resequencer.put([(2 + 2 * each, empty) for each in range(2000)], self.now)
         self.resequencer.checkInvariant()
-        self.assertEqual(len(passed) + len(self.resequencer._waiting), 40000)
-        self.assertLessEqual(len(self.resequencer._byAge), MAX_HELD_BYTES // TRAIN_OVERHEAD_BYTES)
+        self.assertEqual((len(passed), len(self.resequencer._waiting)), (1000, 1000))
+        self.assertLessEqual(len(self.resequencer._byAge), 1000)
         self.assertEqual(len(self.resequencer._missed), MAX_GIVEN_UP)
 
     def test_trainThatIsFarAheadDoesNotMakeUsRememberTheOthers(self) -> None:
@@ -571,7 +577,6 @@ class BoundTests(_ResequencerTestCase):
     )
     """Trains of a peer that wants no good: a number, whether it is relative, datagrams, and seconds."""
 
-    @settings(max_examples=60, deadline=None, database=None)
     @given(HOSTILE, st.booleans())
     def test_hostilePeerGainsNothing(self, events: list[tuple[int, bool, int, float]], follow: bool) -> None:  # noqa: FBT001
         """
@@ -747,7 +752,6 @@ class AgainTests(_ResequencerTestCase):
         self.assertEqual(self.again(2 * MAX_GIVEN_UP + 1), [])
         self.assertEqual((len(self.resequencer._missed), len(self.resequencer._again)), (0, MAX_GIVEN_UP))
 
-    @settings(deadline=None, database=None)
     @given(
         st.lists(
             st.tuples(
@@ -1157,7 +1161,6 @@ class WholeTests(_ResequencerTestCase):
         self.assertEqual(self.resequencer.held, 0)
         return passed
 
-    @settings(max_examples=80, deadline=None, database=None)
     @given(JOURNEYS)
     def test_nothingIsOutOfOrderWhereNothingIsLost(self, journeys: list[tuple[int, int, int, int, int]]) -> None:
         """
@@ -1169,7 +1172,6 @@ class WholeTests(_ResequencerTestCase):
         self.assertEqual([number for _, number in passed], list(range(1, 1 + sum(train.datagrams for train in sent))))
         self.assertEqual(self.resequencer.late, 0)
 
-    @settings(max_examples=120, deadline=None, database=None)
     @given(JOURNEYS)
     def test_nothingIsLostOrWaitsTooLong(self, journeys: list[tuple[int, int, int, int, int]]) -> None:
         """

@@ -13,7 +13,7 @@ from twisted.logger import LogLevel, capturedLogs, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-import uotp
+from tests.sources import modules
 from uotp.telemetry.log import VERBOSITIES, Logger, logTo, openLogFile, parseVerbosity, reopenLogFile
 
 LEVELS = ["debug", "info", "warn", "error", "critical"]
@@ -81,13 +81,12 @@ class ThresholdTests(SynchronousTestCase):
         """
         A logger of Twisted's own would not know the threshold.
         """
-        package = Path(uotp.__file__).parent
-        for path in package.rglob("*.py"):
-            if path.name == "log.py":
+        for name, module in modules().items():
+            if name == "uotp.telemetry.log":
                 continue
-            for node in ast.walk(ast.parse(path.read_bytes())):
+            for node in ast.walk(module):
                 if isinstance(node, ast.ImportFrom) and node.module == "twisted.logger":
-                    self.assertNotIn("Logger", [alias.name for alias in node.names], path.name)
+                    self.assertNotIn("Logger", [alias.name for alias in node.names], name)
 
     def test_aWordThatIsNoVerbosityIsAnsweredWithThoseThatAre(self) -> None:
         """

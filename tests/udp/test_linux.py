@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from unittest import skipUnless
 from unittest.mock import patch
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
@@ -280,7 +280,6 @@ class BatchesTests(SynchronousTestCase):
         self.assertEqual(len(parcels), len({name for name, _ in parcels}))
         return dict(parcels)
 
-    @settings(deadline=None, max_examples=60)
     @given(st.lists(st.tuples(REPEATED, st.sampled_from((1, 100, 1400, 2048, 65000))), min_size=1, max_size=3))
     def test_anyMixtureGivesTheSameDatagrams(self, rounds: list[tuple[list[Message], int]]) -> None:
         """

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from random import Random
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -70,6 +70,10 @@ def decoded(codec: Format1Codec, data: bytes) -> list[bytes]:
     @return: the datagrams that these bytes complete.
     """
     return [datagram for train in codec.decode(data) for datagram in cut(train)]
+
+
+DATA_BYTES = 1 << 14
+"""What is looked at when the work is counted."""
 
 
 class FrameTests(SynchronousTestCase):
@@ -172,13 +176,12 @@ class FrameTests(SynchronousTestCase):
         """
         for pattern in ((1, 1, 0), (1, 1, 2, 2), (2, 2, 3), (0,), (1,), (1, 2), (1,) * (FIRST_LOOK_FRAMES + 2) + (2,)):
             unit = framesOf(bytes(size) for size in pattern)
-            data = CountingBytes(unit * (65536 // len(unit)))
+            data = CountingBytes(unit * (DATA_BYTES // len(unit)))
             trains = Format1Codec().decode(data)
-            self.assertEqual(countOf(trains), len(pattern) * (65536 // len(unit)))
+            self.assertEqual(countOf(trains), len(pattern) * (DATA_BYTES // len(unit)))
             self.assertLess(data.looks, 4 * len(data), pattern)
             self.assertLess(data.seen, 6 * len(data), pattern)
 
-    @settings(max_examples=150, deadline=None, database=None)
     @given(LONG_RUN, st.sampled_from((1, 2, 3, 60, 257)), st.sampled_from((None, 0, 1, 2, 4, 256, 258, 513)))
     def test_longRunsAreFoundWhole(self, count: int, size: int, following: int | None) -> None:
         """
@@ -196,7 +199,6 @@ class FrameTests(SynchronousTestCase):
         same = Format1Codec().decode(data) == gather(before + datagrams + last)
         self.assertTrue(same, "trains")  # to show how they differ would take minutes
 
-    @settings(max_examples=60, deadline=None, database=None)
     @given(RUNS, st.randoms(use_true_random=False))
     def test_whateverTheTrainsTheBytesAreThoseOfTheDatagrams(self, runs: list[tuple[int, int]], dice: Random) -> None:
         """
@@ -209,7 +211,6 @@ class FrameTests(SynchronousTestCase):
         sender = Format1Codec()
         self.assertEqual(sender.encode(trains[:split]) + sender.encode(trains[split:]), framesOf(datagrams))
 
-    @settings(max_examples=60, deadline=None, database=None)
     @given(RUNS, CUTS)
     def test_howeverTheStreamIsCutTheSameDatagramsArrive(self, runs: list[tuple[int, int]], cuts: list[int]) -> None:
         """

@@ -7,7 +7,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Sequence
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -206,7 +206,6 @@ class ClientHelloTests(HelloTestCase):
             self.assertEqual(len(decoder._held), place + 1)
         self.assertEqual(decoder.feed(hello[-1:] + b"!"), (ClientHello(WireFormat.TWO, SESSION_ID), b"!"))
 
-    @settings(max_examples=200, deadline=None, database=None)
     @given(UUIDS, CUTS)
     @example(uuid.UUID(bytes=b"uotp\x02\0\0\0".ljust(16, b"\0"), version=4).bytes, [])
     @example(uuid.UUID(bytes=b"uotp\x02\0\x0f\xff".ljust(16, b"\xff"), version=4).bytes, [7, 8])
@@ -218,7 +217,6 @@ class ClientHelloTests(HelloTestCase):
         parts = pieces(sessionId + FOLLOWING, cuts)
         self.assertTaken(ClientHelloDecoder(), parts, len(sessionId), ClientHello(WireFormat.ONE, sessionId))
 
-    @settings(max_examples=200, deadline=None, database=None)
     @given(
         st.binary(min_size=16, max_size=16),
         st.lists(st.tuples(st.integers(0, 255), st.binary(max_size=300)), max_size=12),
@@ -309,7 +307,6 @@ class ServerHelloTests(HelloTestCase):
         octets = encodeServerHello(ServerHello(True, keptSeconds=1 << 40))
         self.assertEqual(octets.hex(), "756f7470020000070200" + "04ffffffff")
 
-    @settings(max_examples=200, deadline=None, database=None)
     @given(
         st.builds(
             ServerHello,
