@@ -190,9 +190,6 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual(replacedAfter(story, 3, 10.25, 2), 0.25)
 
     def test_aConnectionMayNotBeReplacedAtAll(self) -> None:
-        """
-        Then there is no number.
-        """
         self.assertTrue(math.isnan(replacedAfter(self.looks({1: 0, 2: 0}, {2: 0}), 1, 10.0, 2)))
 
     def test_connectionsThatWereReplacedAreCounted(self) -> None:
@@ -566,9 +563,6 @@ class ContenderTests(SynchronousTestCase):
             self.assertEqual(one.clientWords(WAY, PKI)[4:], words)
 
     def test_wsTunnelIsToldInItsOwnWords(self) -> None:
-        """
-        And takes part where one session is measured.
-        """
         program = Path(self.mktemp())
         self.assertRaises(ValueError, wsTunnelContender, program)
         program.touch()

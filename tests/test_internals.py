@@ -214,9 +214,6 @@ class Sample(FileDescriptor):
         return super()._postLoseConnection() or self._ownName
 
     def startReading(self) -> None:
-        """
-        Override what looks public.
-        """
         self._tempDataLen += getattr(self, "_writeDisconnected", 0)
         del self.offset
 
@@ -239,9 +236,6 @@ class InternalsTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Import all of our modules.
-        """
         found = pkgutil.walk_packages(uotp.__path__, "uotp.")
         self.modules = [importlib.import_module(module.name) for module in found]
         self.classes = {

@@ -144,9 +144,6 @@ class PackageTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Read all modules.
-        """
         found = modules()
         self.modules = {name: tree for name, tree in found.items() if name not in {"uotp", "uotp._version"}}
         self.assertEqual(len(found) - len(self.modules), 2)

@@ -95,9 +95,6 @@ class ElsewhereTests(CommandTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Stand in for the process.
-        """
         super().setUp()
         self.replaceReactor(MemoryReactorClock())
         self.patch(sys, "excepthook", sys.excepthook)
@@ -240,17 +237,11 @@ class TuneTunnelSocketTests(SocketTestCase):
         self.assertEqual(options, [*self.ALWAYS, (tcp, 5, 1), (tcp, 6, 5)])
 
     def test_littleIsHeldBackWhereTheSystemCanDoThat(self) -> None:
-        """
-        As little as was asked for.
-        """
         self.onSystem("linux", TCP_NOTSENT_LOWAT=25)
         self.assertIn((socket.IPPROTO_TCP, 25, UNSENT_LIMIT_BYTES), self.optionsOf())
         self.assertIn((socket.IPPROTO_TCP, 25, 4096), self.optionsOf(tuning=TunnelSocketOptions(4096)))
 
     def test_congestionControlIsSetWhenItWasAskedFor(self) -> None:
-        """
-        And is the system's choice otherwise.
-        """
         self.onSystem("linux")
         self.patch(sockets, "TCP_CONGESTION", 13)
         self.assertEqual(self.optionsOf(), self.ALWAYS)
@@ -297,9 +288,6 @@ class CongestionTests(SocketTestCase):
         self.assertTrue(probe.closed)
 
     def test_oneThatTheKernelDoesNotHaveIsRefusedWithThoseThatItHas(self) -> None:
-        """
-        In one line that names the setting and the word.
-        """
         probe = self.probing(errno.ENOENT, "reno cubic\n")
         line = self.refusal("bbr")
         self.assertTrue(line.startswith("congestion bbr: the kernel does not have it"), line)
@@ -315,16 +303,10 @@ class CongestionTests(SocketTestCase):
         self.assertIn("tcp_allowed_congestion_control", self.refusal("bbr"))
 
     def test_otherRefusalsHaveTheSystemsWords(self) -> None:
-        """
-        Also where nothing tells what there is.
-        """
         self.probing(errno.EINVAL)
         self.assertEqual(self.refusal("bbr"), f"congestion bbr: {os.strerror(errno.EINVAL)}")
 
     def test_onASystemWithoutSuchAChoiceItIsRefused(self) -> None:
-        """
-        And not silently left out.
-        """
         self.patch(sockets, "TCP_CONGESTION", None)
         self.assertEqual(self.refusal("bbr"), "congestion bbr: this system does not let a program choose")
 
@@ -344,15 +326,9 @@ class CostTests(SocketTestCase):
         return tcpinfo.tcpCost(untyped)
 
     def test_atRestItIsNothing(self) -> None:
-        """
-        Then there is no better connection.
-        """
         self.assertEqual(self.costOf(tcpInfo(0, 0)), 0)
 
     def test_whatIsNotSentCounts(self) -> None:
-        """
-        In bytes.
-        """
         self.assertEqual(self.costOf(tcpInfo(0, 70000)), 70000)
 
     def test_lossCostsMoreThanAnyBytes(self) -> None:
@@ -369,9 +345,6 @@ class CostTests(SocketTestCase):
         self.assertGreaterEqual(self.costOf(None), TROUBLED)
 
     def test_onASystemThatTellsNothingAllAreAlike(self) -> None:
-        """
-        There the rotation decides.
-        """
         self.patch(tcpinfo, "TCP_INFO", None)
         untyped: Any = FakeSocket()
         self.assertEqual(tcpinfo.tcpCost(untyped), 0)
@@ -402,9 +375,6 @@ class UdpBufferTests(SocketTestCase):
         self.assertEqual(self.optionsOf(FakeSocket()), [33, 32])
 
     def test_onLinuxWithoutThePrivilegeAsMuchAsTheLimitGives(self) -> None:
-        """
-        The plain options then.
-        """
         self.onSystem("linux")
         self.assertEqual(self.optionsOf(FakeSocket(33, 32)), self.BOTH)
 
@@ -524,9 +494,6 @@ class DescriptorLimitTests(SynchronousTestCase):
         self.assertEqual(self.limitAfter(65536, self.INFINITY), [])
 
     def test_aRefusalCostsNothing(self) -> None:
-        """
-        On macOS there are limits beside the limit.
-        """
         for error in (ValueError("current limit exceeds maximum limit"), OSError(errno.EINVAL, os.strerror(22))):
             self.assertEqual(len(self.limitAfter(256, self.INFINITY, error)), 1)
 

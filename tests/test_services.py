@@ -65,9 +65,6 @@ class _ServicesTestCase(TlsTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Make them, and listen to the log.
-        """
         super().setUp()
         self.reactor = MemoryReactor()
         self.connecting = MemoryConnect()
@@ -173,9 +170,6 @@ class _ServicesTestCase(TlsTestCase):
         return bool(clients)
 
     def pass_(self, seconds: int) -> None:
-        """
-        Let time pass.
-        """
         for _ in range(seconds):
             self.reactor.advance(1)
             self.flush()
@@ -246,17 +240,11 @@ class ValuesTests(_ServicesTestCase):
         self.assertEqual(server._settings, ServerSettings(target=TARGET, linger=2.0, **common))
 
     def test_settingsThatCannotBeUsedAreRefusedAtOnce(self) -> None:
-        """
-        And not by the first source that sends.
-        """
         for make, peer in ((clientService, ("no name", 9)), (serverService, ("no name", 9))):
             self.assertRaises(ConfigurationError, make, peer, tls=None, reactor=self.reactor)
         self.assertRaises(ConfigurationError, clientService, SERVER, tls=None, reactor=self.reactor, poolSize=0)
 
     def test_unusableFiles(self) -> None:
-        """
-        Of both ends.
-        """
         missing = self.mktemp()
         for make, tls in (
             (lambda tls: serverService(TARGET, tls=tls, reactor=self.reactor), ServerTls(missing)),
@@ -276,9 +264,6 @@ class ValuesTests(_ServicesTestCase):
         self.assertIn("no name", str(error))
 
     def test_bothAreServices(self) -> None:
-        """
-        To add to any Application.
-        """
         parent = MultiService()
         for service in (self.client(start=False), self.server(start=False)):
             self.assertTrue(IService.providedBy(service))
@@ -296,9 +281,6 @@ class ListeningTests(_ServicesTestCase):
     """
 
     def test_clientTellsWhereItListens(self) -> None:
-        """
-        Also when any port would do; the log does too.
-        """
         self.assertIsNone(self.client(start=False).listening)
         self.assertEqual(self.client().listening, CLIENT_PORT)
         listening = self.client(listen=("::1", 0)).listening
@@ -313,9 +295,6 @@ class ListeningTests(_ServicesTestCase):
         )
 
     def test_serverTellsWhereItListens(self) -> None:
-        """
-        On every interface unless told otherwise.
-        """
         self.assertIsNone(self.server(start=False).listening)
         self.assertEqual(self.server().listening, ("0.0.0.0", 8443))  # noqa: S104
         self.assertEqual(self.server(listen=("::1", 0)).listening, ("::1", 60000))
@@ -325,9 +304,6 @@ class ListeningTests(_ServicesTestCase):
         self.assertGreaterEqual(self.reactor.tcpServers[0][2], 128)
 
     def test_portsAreBoundBeforePrivilegesAreDropped(self) -> None:
-        """
-        And once only.
-        """
         for service in (self.client(start=False), self.server(start=False)):
             service.privilegedStartService()
             self.assertIsNotNone(service.listening)
@@ -335,9 +311,6 @@ class ListeningTests(_ServicesTestCase):
         self.assertEqual((len(self.network.ports), len(self.reactor.tcpServers)), (1, 1))
 
     def test_portInUseIsOneLine(self) -> None:
-        """
-        That names it.
-        """
         self.client()
         error = self.assertRaises(StartError, self.client(start=False).privilegedStartService)
         self.assertEqual(str(error), "cannot listen on 127.0.0.1 port 8911 (UDP): Address already in use")
@@ -382,10 +355,6 @@ class ListeningTests(_ServicesTestCase):
         self.assertEqual(asked, [])
 
     def test_markThatMayNotBeSetStopsTheStart(self) -> None:
-        """
-        Before the port is bound.
-        """
-
         def refuse(mark: int) -> None:
             reason = f"mark {mark:#x}: Operation not permitted"
             raise StartError(reason)
@@ -397,9 +366,6 @@ class ListeningTests(_ServicesTestCase):
         self.assertEqual(len(self.network.ports), 0)
 
     def test_serviceCanBeStartedAgain(self) -> None:
-        """
-        After it was stopped.
-        """
         for service in (self.client(), self.server()):
             self.successResultOf(service.stopService())
             service.startService()
@@ -460,9 +426,6 @@ class NamesTests(_ServicesTestCase):
         port.stopListening()
 
     def test_nameIsLookedUpForEachAttempt(self) -> None:
-        """
-        And not before the first one.
-        """
         self.client()
         self.assertEqual(self.lookups, 0)
         self.use(1)
@@ -488,9 +451,6 @@ class TogetherTests(_ServicesTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Let the source and the target listen.
-        """
         super().setUp()
         self.source, self.target = Receiver(), Receiver()
         self.sourcePort = self.network.open(SOURCE, self.source)
@@ -530,9 +490,6 @@ class TogetherTests(_ServicesTestCase):
         self.assertEqual({source for _, source in self.source.trains}, {CLIENT_PORT})
 
     def test_datagramsOfManySizesPassBothWays(self) -> None:
-        """
-        Over plain TCP.
-        """
         client, server = self.startBoth()
         self.tryAllSizes()
         self.assertEqual((client.drops.totals, server.drops.totals), ({}, {}))
@@ -560,9 +517,6 @@ class TogetherTests(_ServicesTestCase):
         self.assertEqual(self.udpBuffers, [UDP_BUFFER_BYTES] * 2 + [1 << 20] * 2)
 
     def test_tlsConnectionsAreTunedToo(self) -> None:
-        """
-        In the same way.
-        """
         serverTls, clientTls = self.certificates()
         self.server(serverTls, unsentLimit=4096)
         self.client(clientTls, unsentLimit=4096)
@@ -572,9 +526,6 @@ class TogetherTests(_ServicesTestCase):
         self.assertEqual((accepted.func, accepted.args[-1]), (AcceptedTlsStream, TunnelSocketOptions(4096)))
 
     def test_datagramsPassOverTls(self) -> None:
-        """
-        With certificates on both sides.
-        """
         serverTls, clientTls = self.certificates()
         self.server(serverTls)
         self.client(clientTls)
@@ -582,9 +533,6 @@ class TogetherTests(_ServicesTestCase):
         self.assertEqual(self.lines(LogLevel.warn), [])
 
     def test_answerOpensThePool(self) -> None:
-        """
-        Of the size that was asked for.
-        """
         self.startBoth(poolSize=3)
         self.sourcePort.sendTrains([PING], CLIENT_PORT)
         self.flush()
@@ -613,9 +561,6 @@ class TogetherTests(_ServicesTestCase):
         self.assertEqual(set(self.network.ports), {SOURCE, TARGET})
 
     def test_stopOfTheClientLosesNothingThatIsUnderWay(self) -> None:
-        """
-        And the server forgets the session at once.
-        """
         serverTls, clientTls = self.certificates()
         server, client = self.server(serverTls), self.client(clientTls)
         self.exchange()
@@ -713,9 +658,6 @@ class TogetherTests(_ServicesTestCase):
         self.assertEqual(len(proofs), 16)
 
     def test_stopWhileTheServerIsAwayLeavesNothing(self) -> None:
-        """
-        Neither an attempt nor a wait.
-        """
         service = self.client()
         self.sourcePort.sendTrains([PING], CLIENT_PORT)
         self.network.settle()
@@ -772,9 +714,6 @@ class TogetherTests(_ServicesTestCase):
         self.assertEqual(self.source.datagrams(), [b"pong", b"pong"])
 
     def test_whatIsDroppedIsSaidOnceAMinute(self) -> None:
-        """
-        How many, and why.
-        """
         client, _ = self.startBoth()
         self.exchange()
         (session,) = {source for _, source in self.target.trains}
@@ -791,9 +730,6 @@ class TogetherTests(_ServicesTestCase):
         self.assertEqual(client.drops.totals, {})
 
     def test_peerThatStopsToReadIsAbortedInTheEnd(self) -> None:
-        """
-        And dialled anew.
-        """
         self.startBoth(poolSize=1)
         self.exchange()
         (end,) = [transport for transport in self.transports if not transport.isServer]
@@ -808,9 +744,6 @@ class TogetherTests(_ServicesTestCase):
         self.assertEqual(len(self.pumps), 2)
 
     def test_serverThatStaysAwayDoesNotFillTheLog(self) -> None:
-        """
-        Nor does one that accepts and hangs up at once.
-        """
         self.client()
         self.sourcePort.sendTrains([PING], CLIENT_PORT)
         self.network.settle()
@@ -828,9 +761,6 @@ class TogetherTests(_ServicesTestCase):
         self.assertLess(len(self.lines()), 10, self.lines())
 
     def test_lackOfProtectionIsSaidAtTheStart(self) -> None:
-        """
-        Of the way, and of the target.
-        """
         serverTls, clientTls = self.certificates()
         self.server(serverTls)
         self.client(clientTls)
@@ -856,9 +786,6 @@ class TogetherTests(_ServicesTestCase):
         self.assertIn("from the target, {} port {}".format(*TARGET), silent[0])
 
     def test_targetThatAnswersIsNotCalledSilent(self) -> None:
-        """
-        Also when it has nothing more to say.
-        """
         self.server()
         self.client()
         self.exchange()
@@ -866,9 +793,6 @@ class TogetherTests(_ServicesTestCase):
         self.assertEqual([line for line in self.lines(LogLevel.warn) if "is it there?" in line], [])
 
     def test_nameThatIsToBeLookedUpOnceIsLookedUpAtTheStartUntilItIsFound(self) -> None:
-        """
-        Before a VPN has taken the name server away.
-        """
         asked: list[str] = []
 
         def lookup(host: str, *_: object) -> Addresses:
@@ -911,9 +835,6 @@ class TogetherTests(_ServicesTestCase):
         self.assertEqual(states, ["connected to", "no tunnel to", "connected to", "no tunnel to", "connected to"])
 
     def test_refusalIsSaidOnceAtEachEnd(self) -> None:
-        """
-        In words, however often the client tries.
-        """
         serverTls, clientTls = self.certificates()
         shown = STRANGER.issue(usages=CLIENT)
         self.server(serverTls)
@@ -927,9 +848,6 @@ class TogetherTests(_ServicesTestCase):
         self.assertEqual(self.target.trains, [])
 
     def test_reloadUsesTheNewFiles(self) -> None:
-        """
-        For the connections to come; those that there are stay.
-        """
         serverTls, clientTls = self.certificates()
         server, client = self.server(serverTls), self.client(clientTls, poolSize=1)
         self.exchange()
@@ -950,9 +868,6 @@ class TogetherTests(_ServicesTestCase):
         self.assertEqual([line for line in self.lines(LogLevel.warn) if "unknown issuer" in line], [])
 
     def test_reloadOfUnusableFilesKeepsTheOld(self) -> None:
-        """
-        And says what is wrong with them.
-        """
         serverTls, clientTls = self.certificates()
         server, client = self.server(serverTls), self.client(clientTls)
         assert clientTls.cafile is not None

@@ -142,9 +142,6 @@ class DivisionTests(SynchronousTestCase):
             self.assertGreater(bytesOf(one) + bytesOf(other), most)
 
     def test_trainsThatFitAreOnePortion(self) -> None:
-        """
-        Several short ones too.
-        """
         trains = [Train(3, b"abcdef"), Train(0, b""), Train(2, b"gh")]
         self.assertEqual(list(portions(trains, 8)), [trains])
         self.assertEqual(list(portions([], 8)), [])
@@ -183,9 +180,6 @@ class GatherTests(SynchronousTestCase):
         self.assertEqual(gather([b"", b"", b"a", b"", b"b"]), [empty, empty, Train(1, b"a"), empty, Train(1, b"b")])
 
     def test_nothingMakesNoTrain(self) -> None:
-        """
-        Without a datagram there is no train.
-        """
         self.assertEqual(gather([]), [])
 
     def test_aTrainFitsIntoOneBatchedSend(self) -> None:

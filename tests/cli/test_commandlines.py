@@ -177,9 +177,6 @@ class FakeEnd(Service):
             raise self._reloadError
 
     def privilegedStartService(self) -> None:
-        """
-        Bind, or fail as told.
-        """
         if self._startError is not None:
             raise self._startError
 
@@ -196,9 +193,6 @@ class FakeLogFile:
         self._error = error
 
     def reopen(self) -> None:
-        """
-        Open it again, or fail as told.
-        """
         self.reopened += 1
         if self._error is not None:
             raise self._error
@@ -254,9 +248,6 @@ class OptionsTests(CommandTestCase):
         self.assertEverywhere(self.clientOptions, CLIENT)
 
     def test_theKeyGoesWithTheCertificate(self) -> None:
-        """
-        At both ends, long and short.
-        """
         for parse in (self.serverOptions, self.clientOptions):
             for words in (["-c", HERE, "-k", HERE + ".key"], [f"--key={HERE}.key", "--cert", HERE]):
                 self.assertEqual(parse(*DESTINATION, *words)["key"], HERE + ".key")
@@ -306,9 +297,6 @@ class OptionsTests(CommandTestCase):
             self.assertEqual(options[name], os.path.join(directory, file))
 
     def test_helpExits0AndNamesEveryOption(self) -> None:
-        """
-        Also beside nonsense that is not yet looked at.
-        """
         for parse, rows in ((self.serverOptions, SERVER), (self.clientOptions, CLIENT)):
             for word in ("--help", "-h"):
                 text = self.outputOf(lambda parse=parse, word=word: parse("x", word))  # type: ignore[misc]
@@ -414,9 +402,6 @@ class RefusalTests(CommandTestCase):
         )
 
     def test_timesCountsAndMarksOfTheClient(self) -> None:
-        """
-        Each names itself.
-        """
         seconds = "a number of seconds is needed, above 0 and at most a year"
         mark = "a number from 0 to 0xffffffff is needed"
         self.assertRefusals(
@@ -506,9 +491,6 @@ class RefusalTests(CommandTestCase):
         self.assertRefusals(client, "uotp-client", ([*DESTINATION, "-k", HERE], "--key needs --cert"))
 
     def test_aServerWithoutACertificateIsToldHowToMakeOne(self) -> None:
-        """
-        Or how to do without.
-        """
         reason = "a server needs --cert: `uotp cert DIR` makes one, with a private CA; or give --no-tls"
         self.assertRefusals(server, "uotp-server", (DESTINATION, reason), ([*DESTINATION, "-C", HERE], reason))
 
@@ -525,9 +507,6 @@ class RefusalTests(CommandTestCase):
         )
 
     def test_aNameToCheckAndNoCheckOfTheNameExcludeEachOther(self) -> None:
-        """
-        With a CA and without.
-        """
         reason = "--no-hostname-check and --tls-servername exclude each other"
         words = [*DESTINATION, "--no-hostname-check", "--tls-servername", "a"]
         self.assertRefusals(client, "uotp-client", (words, reason), ([*words, "-C", HERE], reason))
@@ -605,9 +584,6 @@ class MakeServiceTests(ServiceTestCase):
         return calls[0]
 
     def test_theServersOptionsReachTheServer(self) -> None:
-        """
-        Each in its place.
-        """
         words = ["-a", "::1", "-p", "1", "--linger", "2", "-c", "/c", "-k", "/k", "-C", "/C", *self.BUFFERS]
         destination, arguments = self.callOf(server, "serverService", *words)
         self.assertEqual(destination, ("example.com", 8443))
@@ -627,9 +603,6 @@ class MakeServiceTests(ServiceTestCase):
         )
 
     def test_theClientsOptionsReachTheClient(self) -> None:
-        """
-        Each in its place.
-        """
         destination, arguments = self.callOf(
             client,
             "clientService",
@@ -673,9 +646,6 @@ class MakeServiceTests(ServiceTestCase):
         self.assertEqual(relaxed, ClientTls(cafile=HERE, hostnameCheck=False))
 
     def test_plainTcpHasToBeSaid(self) -> None:
-        """
-        And is then what is made.
-        """
         self.assertIsNone(self.callOf(client, "clientService", "--no-tls")[1]["tls"])
         self.assertIsNone(self.callOf(server, "serverService", "--no-tls")[1]["tls"])
 
@@ -851,9 +821,6 @@ class SpellingTests(ServiceTestCase):
             self.assertEqual(str(error), words)
 
     def test_whatTheLogSaysOfPeers(self) -> None:
-        """
-        And what to do about it.
-        """
         self.patch(Spelling, "spellings", self.SERVER)
         self.assertEqual(foreignHello(b"\x16\x03\x01" + bytes(13)), "it speaks TLS, and --no-tls was said here")
         alert = SSL.Error([("SSL routines", "", "tlsv13 alert certificate required")])
@@ -897,9 +864,6 @@ class CommandServiceTests(ServiceTestCase):
         self.assertEqual(seen, [self.reactor, time.monotonic, LogLevel.warn])
 
     def test_theDescriptorLimitIsRaised(self) -> None:
-        """
-        Before the tunnels come.
-        """
         self.made()
         self.assertEqual(self.limitsRaised, [True])
 
@@ -941,9 +905,6 @@ class CommandServiceTests(ServiceTestCase):
         self.assertEqual(self.refusalOf(lambda: self.made("-l", path)), f"uotp-server: --logfile {path}: not seekable")
 
     def test_whatIsSaidWhileTheEndIsMadeIsInTheLogfile(self) -> None:
-        """
-        That a certificate is about to expire, for example.
-        """
         seen: list[int] = []
 
         def make(_: Any) -> FakeEnd:
@@ -1010,9 +971,6 @@ class EndServiceTests(ServiceTestCase):
             self.assertTrue(self.reactor.hasStopped)
 
     def test_aStopThatIsAskedForBeforeTheReactorRunsIsOneToo(self) -> None:
-        """
-        From the moment when the ports are bound.
-        """
         bound: list[set[int]] = []
         end = FakeEnd()
         self.patch(end, "privilegedStartService", lambda: bound.append(set(self.signals)))
@@ -1097,9 +1055,6 @@ class StartErrorTests(ServiceTestCase):
         return EndService("uotp-x", FakeEnd(startError=error), None, self.reactor)
 
     def test_uncaughtItIsOneLine(self) -> None:
-        """
-        As twistd leaves it to the interpreter.
-        """
         error = self.assertRaises(StartError, self.failing(StartError("the port is taken")).privilegedStartService)
         sys.excepthook(StartError, error, error.__traceback__)
         self.assertEqual(self.err.getvalue(), "uotp-x: the port is taken\n")

@@ -141,9 +141,6 @@ class PlanTests(SynchronousTestCase):
         self.assertEqual(list(islice(phase.sizes, 100000))[-1], 1400)
 
     def test_aCountIsKeptWhateverTimeItTakes(self) -> None:
-        """
-        With a count exactly so many are sent.
-        """
         phase = self.phases(200, 12345)[3]
         self.assertEqual((phase.name, phase.seconds, list(phase.sizes)), ("200 bytes", inf, [200] * 12345))
 
@@ -202,9 +199,6 @@ class ExchangeTests(SynchronousTestCase):
         self.assertEqual(exchange.tally().octets, sum(SIZES) + 18)
 
     def test_noMoreThanTheWindowIsOnItsWay(self) -> None:
-        """
-        For each answer one more is sent.
-        """
         exchange = self.exchange(*repeat(100, 10), window=4)
         first = drain(exchange)
         self.assertEqual(len(first), 4)
@@ -361,9 +355,6 @@ class ExchangeTests(SynchronousTestCase):
         self.assertEqual(exchange.tally().percentile(100), 6.0)
 
     def test_noUseGoingOnWithoutAnswers(self) -> None:
-        """
-        After three windows of silence no more are sent.
-        """
         for window in (1, 5):
             exchange = self.exchange(*repeat(10, 1000), window=window)
             now = 0.0
@@ -480,9 +471,6 @@ class Loop:
         return SimpleNamespace(setsockopt=lambda *option: self.options.append(option), getsockopt=lambda *_: 0)
 
     def write(self, datagram: bytes, address: Any) -> None:
-        """
-        Take a datagram.
-        """
         if self.refusal is not None:
             raise self.refusal
         self.written.append((datagram, address))
@@ -496,9 +484,6 @@ class ProtocolTests(SynchronousTestCase):
     client = ("127.0.0.1", 8911)
 
     def setUp(self) -> None:
-        """
-        A sender in memory.
-        """
         self.clock, self.loop = Clock(), Loop()
         self.shown: list[int] = []
         self.sender = Sender(self.client, self.clock, lambda exchange: self.shown.append(exchange.returned))
@@ -507,9 +492,6 @@ class ProtocolTests(SynchronousTestCase):
         self.addCleanup(lambda: self.assertEqual(self.clock.getDelayedCalls(), []))
 
     def play(self, *sizes: int, window: int = 2) -> tuple[Exchange, Deferred[None]]:
-        """
-        Begin an exchange.
-        """
         exchange = Exchange(Phase("test", sizes, window), Pattern(1), FIRST)
         return exchange, self.sender.play(exchange)
 
@@ -524,9 +506,6 @@ class ProtocolTests(SynchronousTestCase):
         self.assertEqual(self.loop.written, [(b"", ("127.0.0.1", 5)), (b"ab", ("127.0.0.1", 6))])
 
     def test_anEchoThatCannotBeSentIsLost(self) -> None:
-        """
-        The target goes on.
-        """
         echo = EchoTarget()
         echo.transport = self.loop
         for refusal in (OSError(1, "no"), MessageLengthError("long")):
@@ -583,9 +562,6 @@ class ProtocolTests(SynchronousTestCase):
         self.assertTrue(exchange.tally().intact)
 
     def test_progressIsShownAFewTimesASecond(self) -> None:
-        """
-        Not for each datagram.
-        """
         _, done = self.play(*repeat(10, 100))
         for index in range(100):
             self.sender.datagramReceived(self.loop.written[index][0], self.client)
@@ -631,24 +607,15 @@ class FakeService:
         self.refusal: Exception | None = None
 
     def privilegedStartService(self) -> None:
-        """
-        Bind.
-        """
         if self.refusal is not None:
             raise self.refusal
         self._journal.append(f"bind {self._name}")
         self.listening = self._bound
 
     def startService(self) -> None:
-        """
-        Begin.
-        """
         self._journal.append(f"start {self._name}")
 
     def stopService(self) -> Deferred[None]:
-        """
-        End.
-        """
         self._journal.append(f"stop {self._name}")
         return self.ending
 
@@ -659,9 +626,6 @@ class StageTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Replace the services.
-        """
         self.journal: list[str] = []
         self.reactor = MemoryReactor(self.journal)
         self.stage = Stage(self.reactor)
@@ -729,9 +693,6 @@ class StageTests(SynchronousTestCase):
         self.assertFalse(any(map(os.path.exists, self.folders)))
 
     def test_whatWasStartedIsStopped(self) -> None:
-        """
-        All of it, the newest first, and only once.
-        """
         self.stage.open(lambda _: None)
         self.journal.clear()
         self.successResultOf(self.stage.close())
@@ -750,10 +711,6 @@ class StageTests(SynchronousTestCase):
         self.assertEqual(self.journal, ["stop server", "close EchoTarget"])
 
     def test_noPlaceForFilesIsOneLine(self) -> None:
-        """
-        As on a machine where nothing can be written.
-        """
-
         def refuse(prefix: str) -> str:
             raise OSError(30, "Read-only file system", prefix)
 
@@ -789,9 +746,6 @@ class StageTests(SynchronousTestCase):
         self.assertEqual(len(reason.splitlines()), 1)
 
     def test_theEndIsWaitedFor(self) -> None:
-        """
-        Until the services are down, but not for ever.
-        """
         ends: list[Deferred[None]] = [Deferred(), Deferred()]
         for end in ends:
             self.services["client"].ending = end
@@ -807,9 +761,6 @@ class StageTests(SynchronousTestCase):
         self.flushLoggedErrors(CancelledError)
 
     def test_anEndThatFailsDoesNotKeepTheOthers(self) -> None:
-        """
-        All are stopped, and the failure is logged.
-        """
         self.services["client"].ending = fail(ZeroDivisionError())
         self.stage.open(lambda _: None)
         self.journal.clear()
@@ -834,18 +785,12 @@ class FakeScene:
         self.closed = 0
 
     def open(self, progress: Callable[[Exchange], None]) -> FakeScene:
-        """
-        Begin.
-        """
         if self.refusal is not None:
             raise self.refusal
         self._progress = progress
         return self
 
     def play(self, exchange: Exchange) -> Deferred[None]:
-        """
-        Answer all of an exchange.
-        """
         self.phases.append(exchange.phase)
         self.exchanges.append(exchange)
         self._progress(exchange)
@@ -861,9 +806,6 @@ class FakeScene:
         return succeed(None)
 
     def close(self) -> Deferred[None]:
-        """
-        End.
-        """
         self.closed += 1
         return succeed(None)
 
@@ -874,9 +816,6 @@ class DemoTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        A scene that answers.
-        """
         self.scene = FakeScene()
         self.out, self.err = io.StringIO(), io.StringIO()
         self.patch(sys, "stderr", self.err)
@@ -949,18 +888,12 @@ class DemoTests(SynchronousTestCase):
                 self.assertNotIn("Still running", self.out.getvalue())
 
     def test_noAnswerAtAllIsSaidEarly(self) -> None:
-        """
-        In one line, without trying all the rest.
-        """
         self.scene.alter = lambda _, __: []
         self.assertEqual(self.perform(), 1)
         self.assertEqual(self.err.getvalue(), "uotp demo: no answer came through the tunnel within 8 s\n")
         self.assertEqual(len(self.scene.phases), 1)
 
     def test_whatCannotStartIsOneLine(self) -> None:
-        """
-        And the status is 1.
-        """
         self.scene.refusal = StartError("no port")
         self.assertEqual(self.perform(), 1)
         self.assertEqual(self.err.getvalue(), "uotp demo: no port\n")
@@ -974,9 +907,6 @@ class DemoTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_aFileGetsALineForEachPhase(self) -> None:
-        """
-        Where no terminal is, nothing is drawn again.
-        """
         self.perform()
         self.assertNotIn("\r", self.out.getvalue())
         self.assertEqual(self.out.getvalue().split("\n\n")[0].count("\n"), 4)
@@ -1092,9 +1022,6 @@ class OptionsTests(SynchronousTestCase):
     """
 
     def parse(self, *words: str) -> DemoOptions:
-        """
-        Parse.
-        """
         options = DemoOptions()
         options.parseOptions(words)
         return options

@@ -49,23 +49,14 @@ class ExampleService(Service):
         self._error = error
 
     def privilegedStartService(self) -> None:
-        """
-        Bind, or fail as told.
-        """
         self._done.append("bind")
         if self._error is not None:
             raise self._error
 
     def startService(self) -> None:
-        """
-        Begin.
-        """
         self._done.append("start")
 
     def stopService(self) -> None:
-        """
-        Stop.
-        """
         self._done.append("stop")
 
 
@@ -75,9 +66,6 @@ class ScriptTestCase(CommandTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Stand in for the process.
-        """
         super().setUp()
         self.done: list[str] = []
         self.reactor: Any = MemoryReactorClock()
@@ -139,9 +127,6 @@ class RunEndTests(ScriptTestCase):
         self.assertEqual((self.out.getvalue(), self.err.getvalue()), ("", ""))
 
     def test_aStartThatFailsIsOneLineAndStatus1(self) -> None:
-        """
-        With a log file and without one; nothing is run.
-        """
         for words in ([], ["-l", "file"]):
             self.err.seek(0)
             self.err.truncate()
@@ -156,9 +141,6 @@ class RunEndTests(ScriptTestCase):
         self.assertRaises(LookupError, self.runExample, error=LookupError())
 
     def test_anUnusableCommandLineIsStatus2(self) -> None:
-        """
-        Before anything else is done.
-        """
         line = self.refusalOf(lambda: self.runExample("--nonsense"))
         self.assertEqual(line, "uotp-example: option --nonsense not recognized (see --help)")
         self.assertEqual(self.done, [])
@@ -183,9 +165,6 @@ class ScriptsTests(ScriptTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Write down what would be run.
-        """
         super().setUp()
         self.ran: list[tuple[object, list[str] | None]] = []
 
@@ -232,9 +211,6 @@ class ScriptsTests(ScriptTestCase):
         )
 
     def test_theWordsOfTheProcessAreTheDefault(self) -> None:
-        """
-        As the console script calls it.
-        """
         self.patch(sys, "argv", ["uotp", "cert", "dir"])
         scripts.main()
         self.assertEqual(self.ran, [("cert", ["dir"])])
@@ -256,9 +232,6 @@ class ScriptsTests(ScriptTestCase):
             self.assertEqual(line, f"uotp: there is no command {word}: it is one of {COMMANDS} (see --help)")
 
     def test_anOptionThatThereIsNotIsNamed(self) -> None:
-        """
-        Of C{uotp} itself.
-        """
         line = self.refusalOf(lambda: scripts.main(["--host", "a"]))
         self.assertTrue(line.startswith("uotp: option --host not recognized"), line)
 
@@ -273,9 +246,6 @@ class ScriptsTests(ScriptTestCase):
             self.assertIn(f"`{name}`", text)
 
     def test_versionExits0(self) -> None:
-        """
-        With the version on one line.
-        """
         self.assertEqual(self.outputOf(lambda: scripts.main(["--version"])), f"uotp {uotp.__version__}\n")
 
     def test_theModuleIsAProgramToo(self) -> None:

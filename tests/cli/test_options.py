@@ -40,13 +40,9 @@ class Sample(GnuOptions):
     words: tuple[str, ...] = ()
 
     def parseArgs(self, *words: Any) -> None:
-        """
-        Take any positionals.
-        """
         self.words = words
 
     def opt_each(self, word: str) -> None:
-        """An option that may be repeated."""
         self["each"] = (*self.get("each", ()), word)
 
 
@@ -65,9 +61,6 @@ class OrderTests(CommandTestCase):
     """
 
     def test_optionsMayStandAnywhere(self) -> None:
-        """
-        Before, between and after the positionals, long and short.
-        """
         for words in (
             ["--size", "3", "--fast", "--file-name", "x", "a", "b"],
             ["--size=3", "--file-name=x", "a", "--fast", "b"],
@@ -80,9 +73,6 @@ class OrderTests(CommandTestCase):
             self.assertEqual(options.words, ("a", "b"), words)
 
     def test_whatIsNotGivenHasItsDefault(self) -> None:
-        """
-        Also when there is nothing at all.
-        """
         options = parsed()
         self.assertEqual((options["size"], options["fast"], options["file-name"]), ("1", 0, None))
         self.assertEqual(options.words, ())
@@ -118,9 +108,6 @@ class OrderTests(CommandTestCase):
             self.assertEqual((options["file-name"], options["size"], options.words), ("", "3", ("a",)), words)
 
     def test_theLastOfTwoCountsAndRepeatableOnesAddUp(self) -> None:
-        """
-        In the order in which they stand.
-        """
         options = parsed("-s", "1", "--each", "x", "a", "--size", "2", "--each", "y")
         self.assertEqual((options["size"], options["each"]), ("2", ("x", "y")))
 
@@ -244,9 +231,6 @@ class ConvertTests(SynchronousTestCase):
     """
 
     def test_aWordBecomesAValue(self) -> None:
-        """
-        In its place.
-        """
         options = parsed("-s", "12")
         convert(options, "size", int)
         self.assertEqual(options["size"], 12)
@@ -260,9 +244,6 @@ class ConvertTests(SynchronousTestCase):
         self.assertIsNone(options["file-name"])
 
     def test_anErrorNamesTheOptionAndTheWord(self) -> None:
-        """
-        And says why, in the parser's words.
-        """
         options = parsed("-s", "0")
         error = self.assertRaises(usage.UsageError, convert, options, "size", parseCount(3))
         self.assertEqual(str(error), "--size 0: a number from 1 to 3 is needed")
@@ -339,9 +320,6 @@ class ParserTests(SynchronousTestCase):
             self.assertRaises(ValueError, parseSeconds, word)
 
     def test_counts(self) -> None:
-        """
-        From 1 to what the place allows.
-        """
         self.assertParsed(parseCount(64), ("1", 1), ("8", 8), ("64", 64))
         self.assertRefused(
             parseCount(64), "a number from 1 to 64 is needed", "", "0", "65", "-1", "1.5", "eight", "\u00b2"

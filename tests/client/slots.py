@@ -34,9 +34,6 @@ class SlotTestCase(TimerTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Make what its pools share.
-        """
         super().setUp()
         self.context = MemoryContext(self.clock)
         self.session = RecordingSession()
@@ -44,9 +41,6 @@ class SlotTestCase(TimerTestCase):
 
     @property
     def last(self) -> Attempt:
-        """
-        The newest attempt.
-        """
         return self.context.attempts[-1]
 
     def openLast(self) -> None:

@@ -44,9 +44,6 @@ class PoolTests(SlotTestCase):
         return pool
 
     def test_poolBeginsWithOneTunnel(self) -> None:
-        """
-        And opens the others when it is told to, once.
-        """
         pool = self.pool()
         self.assertEqual(len(self.context.attempts), 0)
         pool.start()
@@ -74,9 +71,6 @@ class PoolTests(SlotTestCase):
         return {state: states.get(state.name, 0) for state in SlotState}
 
     def test_statisticsTellHowTheSlotsStand(self) -> None:
-        """
-        From when nothing is dialled until all is closed.
-        """
         self.useFormat2()
         pool = self.pool()
         self.assertEqual(pool.statistics(), PoolStatistics(self.slotsIn(IDLE=4), tunnels=0, retiring=0, failures=0))
@@ -101,9 +95,6 @@ class PoolTests(SlotTestCase):
         self.assertEqual((after.slots, after.tunnels, after.retiring), (self.slotsIn(STOPPED=4), 0, 0))
 
     def test_allTunnelsShowTheSameId(self) -> None:
-        """
-        By which the server knows that they belong together.
-        """
         self.widePool()
         for attempt in self.context.attempts:
             attempt.open()
@@ -126,9 +117,6 @@ class PoolTests(SlotTestCase):
         self.assertFalse(hanging.cancelled)
 
     def test_lostTunnelIsReplacedAlone(self) -> None:
-        """
-        The others stay.
-        """
         self.widePool()
         for attempt in self.context.attempts:
             attempt.open()
@@ -138,9 +126,6 @@ class PoolTests(SlotTestCase):
         self.assertEqual([attempt.transport.disconnecting for attempt in self.context.attempts[:4]].count(True), 1)
 
     def test_stoppedPoolIsGoneForGood(self) -> None:
-        """
-        With every slot in another state.
-        """
         pool = self.widePool(5)
         self.context.attempts[0].open()
         self.context.attempts[1].connect()
@@ -239,9 +224,6 @@ class PoolTests(SlotTestCase):
         self.assertEqual(answering.transport.stream, [BYE])
 
     def test_poolOfFormat1IsDrainedByClosing(self) -> None:
-        """
-        Nothing can be said.
-        """
         pool = self.widePool(2)
         for attempt in self.context.attempts:
             attempt.open()
@@ -264,9 +246,6 @@ class PoolTests(SlotTestCase):
         self.assertEqual(self.forgotten, [None])
 
     def test_everyTunnelHasToProveItself(self) -> None:
-        """
-        And who waits to dial does so at once.
-        """
         self.useFormat2()
         pool = self.widePool(3)
         first, second, third = self.context.attempts

@@ -131,9 +131,6 @@ class SourceSessionTests(_SessionsTestCase):
         self.assertEqual(tunnel.transport.getOutBuffer()[16:], b"\0\4ping")
 
     def test_answerOpensThePool(self) -> None:
-        """
-        And reaches the source that it is for.
-        """
         self.send(1)
         self.send(2)
         self.answer(self.context.attempts[1])
@@ -183,9 +180,6 @@ class SourcesOnAPortTests(_SessionsTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Bind the port, and let somebody send there.
-        """
         super().setUp()
         self.network = MemoryUdp(self.drops)
         self.port = self.network.open(CLIENT, self.sessions)
@@ -272,9 +266,6 @@ class SessionsBySourceTests(_SessionsTestCase):
         self.assertEqual(self.sessions.statistics(), replace(ended, closing=0))
 
     def test_idleSessionOfAWideSourceEndsAfterItsTime(self) -> None:
-        """
-        And its tunnels are closed.
-        """
         self.send(1)
         self.answer(self.context.attempts[0])
         self.pass_(EXPIRE - 1)
@@ -308,9 +299,6 @@ class SessionsBySourceTests(_SessionsTestCase):
         self.assertLess(UNANSWERED_SECONDS, EXPIRE)
 
     def test_shorterTimeOfTheUserHoldsForAll(self) -> None:
-        """
-        Also for sources without a pool.
-        """
         self.sessions = self.makeSessions(expire=5.0)
         self.send(1)
         self.pass_(4)

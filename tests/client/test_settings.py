@@ -24,16 +24,10 @@ class ClientSettingsTests(SettingsTestCase):
         return ClientSettings(**{"server": ("good.test", 8443), **chosen})
 
     def test_sizeOfThePool(self) -> None:
-        """
-        As many as a server lets a session have.
-        """
         self.assertUnusable("poolSize", 0, -1, 257)
         self.assertUsable("poolSize", 1, 256)
 
     def test_times(self) -> None:
-        """
-        All are above zero, and none is for ever.
-        """
         for name in ("expire", "backoff", "timeout"):
             self.assertUnusable(name, 0.0, -1.0, float("nan"), float("inf"))
             self.assertUsable(name, 0.001, 1e6)
@@ -48,9 +42,6 @@ class ClientSettingsTests(SettingsTestCase):
         self.assertUsable("maxBytes", None, 65536, 1 << 60)
 
     def test_whatBothEndsHaveIsCheckedToo(self) -> None:
-        """
-        By what is inherited.
-        """
         self.assertUnusable("udpBuffer", 0)
         self.assertUnusable("reorder", -1)
         self.patch(sockopts, "TCP_CONGESTION", None)
@@ -65,9 +56,6 @@ class ClientSettingsTests(SettingsTestCase):
             self.assertEqual(str(error), f"the server {host}: a host name or an IP address is needed")
 
     def test_markWhereThereAreNone(self) -> None:
-        """
-        On any system but Linux.
-        """
         self.patch(sockopts, "SO_MARK", None)
         error = self.assertRaises(ConfigurationError, self.settings, mark=7)
         self.assertEqual(str(error), "mark: only Linux has firewall marks")

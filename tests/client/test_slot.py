@@ -279,9 +279,6 @@ class SlotTests(SlotTestCase):
         self.assertEqual(waits, [0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0])
 
     def test_timeOutCoversConnectAndHandshakeTogether(self) -> None:
-        """
-        However long each of them took.
-        """
         self.slot().dial()
         self.clock.advance(3.0)
         self.last.connect()
@@ -484,9 +481,6 @@ class SlotOfFormat2Tests(SlotTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Speak it.
-        """
         super().setUp()
         self.useFormat2()
 
@@ -646,9 +640,6 @@ class SlotOfFormat2Tests(SlotTestCase):
         self.assertEqual((slot.state, len(self.context.attempts)), (State.RENEWING, 2))
 
     def test_tunnelThatIsBeingReplacedHasToProveItselfToo(self) -> None:
-        """
-        And the attempt is made again.
-        """
         slot = self.up()
         up = self.last
         up.tunnel.dataReceived(b"\2\0\0\0\0\x08" + bytes(4) + (1).to_bytes(8, "big"))
@@ -675,9 +666,6 @@ class SlotOfFormat2Tests(SlotTestCase):
         self.assertEqual(len(self.context.reachability.reasons), 1)
 
     def test_tunnelOfFormat1ThatCannotProveItselfIsReplaced(self) -> None:
-        """
-        The new one first.
-        """
         self.context = MemoryContext(self.clock)
         slot = self.slot()
         slot.dial()
@@ -720,9 +708,6 @@ class SlotOfFormat2Tests(SlotTestCase):
         self.assertTrue(slot.isOld())
 
     def test_slotThatLeavesSaysSo(self) -> None:
-        """
-        And closes in good order.
-        """
         slot = self.up()
         self.last.transport.getOutBuffer()
         slot.leave()
@@ -744,9 +729,6 @@ class SlotOfFormat2Tests(SlotTestCase):
         self.assertEqual(self.last.transport.stream, [BYE])
 
     def test_slotIsDrainedWhenTheTunnelBeforeIsToo(self) -> None:
-        """
-        Through which something may still come.
-        """
         drained: list[Slot] = []
         slot = self.up()
         before = self.last

@@ -99,9 +99,6 @@ class Authority:
     certificate: x509.Certificate = field(init=False)
 
     def __post_init__(self) -> None:
-        """
-        Sign it.
-        """
         issuer = self.issuer or self
         extensions: list[tuple[x509.ExtensionType, bool]] = [
             (x509.BasicConstraints(ca=self.isAuthority, path_length=None), True)

@@ -37,9 +37,6 @@ class TimerTestCase(SynchronousTestCase):
     clock: Clock
 
     def setUp(self) -> None:
-        """
-        Make the clock.
-        """
         self.clock = Clock()
         self.addCleanup(self.assertNoTimer)
 
@@ -265,9 +262,6 @@ class DatagramPortContract(_Case):
         self.assertEqual(sum(self.drops.totals.values()), 0)
 
     def test_closedPortReceivesNothing(self) -> None:
-        """
-        Not even what had come before.
-        """
         receiver, here = self.open(), self.open()
         here.sendTrains([Train(5, b"early")], receiver.address)
         self.close(receiver)
@@ -293,9 +287,6 @@ class DatagramPortContract(_Case):
         self.assertEqual(receiver.datagrams(), [b"a"])
 
     def test_closingTwiceIsAllowed(self) -> None:
-        """
-        And its address can be bound again.
-        """
         receiver = self.open()
         address = receiver.address
         self.close(receiver)
@@ -368,9 +359,6 @@ class DatagramPortContract(_Case):
         self.assertEqual(dict(self.drops.totals), {})
 
     def test_addressInUseIsAnOSError(self) -> None:
-        """
-        Which says what it is.
-        """
         error = self.assertRaises(OSError, self.openPort, Receiver(), self.open().address)
         self.assertIn("in use", str(error))
 
@@ -415,9 +403,6 @@ class DatagramPortContract(_Case):
         self.assertEqual(len(receiver.datagrams()), 7)
 
     def test_trainsOfTwoSourcesStayApart(self) -> None:
-        """
-        However alike they are.
-        """
         receiver, one, two = self.open(), self.open(), self.open()
         for number in range(20):
             for sender in (one, two):
@@ -507,9 +492,6 @@ class LinkContract(_Case):
         self.assertEqual(self.sentBy(tunnel), [b"aaa", b"bbb", b"", b"later"])
 
     def test_linkTellsWhenItWasGivenSomething(self) -> None:
-        """
-        By the clock of whoever gave it.
-        """
         tunnel = self.makeTunnel()
         tunnel.carryFor(RecordingSession())
         link = self.linkOf(tunnel)
@@ -518,17 +500,11 @@ class LinkContract(_Case):
         self.assertEqual(link.sentAt, 17.5)
 
     def test_atRestNothingStandsBeforeTheNextTrain(self) -> None:
-        """
-        By that the best of several is found.
-        """
         tunnel = self.makeTunnel()
         tunnel.carryFor(RecordingSession())
         self.assertEqual((self.linkOf(tunnel).cost(), self.linkOf(tunnel).isTroubled()), (0, False))
 
     def test_endOfATunnelIsSaidAndNothingIsSentAfterwards(self) -> None:
-        """
-        However it ends, and ending it again is allowed.
-        """
         for end in ("close", "abort"):
             tunnel = self.makeTunnel()
             session = RecordingSession()
@@ -624,9 +600,6 @@ class StreamContract(_Case):
         self.assertNotIn("pause", self.here.says)
 
     def test_firstByteThatIsHeldPausesAndTheLastThatGoesResumes(self) -> None:
-        """
-        And what is held stands before the next byte.
-        """
         self.connect()
         written = self.fillUp()
         stream = self.here.transport
@@ -661,17 +634,11 @@ class StreamContract(_Case):
         self.assertNotIn("resume", self.here.says)
 
     def test_closingWhatIsAtRestEndsIt(self) -> None:
-        """
-        At both ends.
-        """
         self.connect()
         self.here.transport.close()
         self.partInGoodOrder()
 
     def test_abortDropsWhatIsHeld(self) -> None:
-        """
-        And what is written afterwards.
-        """
         self.connect()
         self.fillUp()
         for _ in range(2):

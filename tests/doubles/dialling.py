@@ -34,9 +34,6 @@ class MemoryConnect:
         self.kinds: dict[Any, type[DialledTcpStream]] = {}
 
     def __call__(self, kind: type[DialledTcpStream], reactor: Any, *args: Any, **kwargs: Any) -> Any:
-        """
-        See L{uotp.transport.dialer.connectTunnel}.
-        """
         connector = reactor.connectTCP(*args, **kwargs)
         self.kinds[reactor.tcpClients[-1][2]] = kind
         return connector
@@ -96,9 +93,6 @@ class Attempt:
         return tunnel
 
     def fail(self, reason: Exception) -> None:
-        """
-        There is no connection.
-        """
         self.done.errback(Failure(reason))
 
 
@@ -123,21 +117,12 @@ class RecordingReachability:
         self.reasons: list[str] = []
 
     def tunnelUp(self) -> None:
-        """
-        One more has been opened.
-        """
         self.ups += 1
 
     def sessionForgotten(self, name: str) -> None:
-        """
-        The server did not know it.
-        """
         self.forgotten.append(name)
 
     def tunnelDown(self) -> None:
-        """
-        One more is gone.
-        """
         self.downs += 1
 
     def reached(self, answer: ServerHello | None = None) -> None:
@@ -148,9 +133,6 @@ class RecordingReachability:
         self.answers += [answer] if answer is not None else []
 
     def tunnelFailed(self, reason: str) -> None:
-        """
-        One more has failed.
-        """
         self.reasons.append(reason)
 
 
@@ -182,9 +164,6 @@ class MemoryContext(ClientContext):
         return self.attempts[-1].done
 
     def choose(self, **settings: Any) -> None:
-        """
-        Change what the client was told.
-        """
         self.settings = replace(self.settings, **settings)
 
     def settle(self) -> None:

@@ -39,9 +39,6 @@ class LinePreamble:
         return says
 
     def received(self, data: bytes) -> int | None:
-        """
-        Look for the end.
-        """
         before = len(self.heard)
         self.heard, found, _ = (self.heard + data).partition(self._end)
         if not found:
@@ -92,9 +89,6 @@ class ProxyAnswer(LinePreamble):
         super().__init__(b"", ANSWER_END, 64)
 
     def received(self, data: bytes) -> int | None:
-        """
-        Agree, when all was heard.
-        """
         own = super().received(data)
         if own is not None:
             self._says = b"HTTP/1.1 200 OK" + ANSWER_END

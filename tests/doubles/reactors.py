@@ -33,15 +33,9 @@ class ListeningPort:
         self._stop = stop
 
     def getHost(self) -> IPv4Address | IPv6Address:
-        """
-        Where it listens.
-        """
         return self._address
 
     def stopListening(self) -> Deferred[None] | None:
-        """
-        Stop, now or later.
-        """
         return self._stop()
 
 
@@ -82,9 +76,6 @@ class MemoryReactor(MemoryReactorClock):
         return super().callLater(delay, callable, *args, **kwargs)
 
     def callFromThread(self, call: Callable[[], object]) -> None:
-        """
-        See C{IReactorFromThreads}.
-        """
         self.fromThread += 1
         call()
 
@@ -95,18 +86,12 @@ class MemoryReactor(MemoryReactorClock):
         return family(kind, interface, port or next(self._free))
 
     def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> ListeningPort:
-        """
-        See C{IReactorTCP}.
-        """
         address = self._address("TCP", interface, port)
         self.tcpServers.append((port, factory, backlog, interface))
         self.listening.append(ListeningPort(address, lambda: self.stopped))
         return self.listening[-1]
 
     def listenUDP(self, port: int, protocol: Any, interface: str = "", maxPacketSize: int = 8192) -> ListeningPort:
-        """
-        See C{IReactorUDP}.
-        """
         address = self._address("UDP", interface, port)
         self.udpPorts.append((port, interface, maxPacketSize))
         name = type(protocol).__name__

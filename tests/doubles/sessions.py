@@ -33,28 +33,16 @@ class RecordingSession:
         self.inbound = self.outbound = self
 
     def lone(self, number: int, train: Train, now: float) -> None:
-        """
-        One train came alone.
-        """
         self.numbered([(number, train)], now)
 
     def unnumbered(self, trains: list[Train], now: float) -> None:
-        """
-        Trains came without numbers.
-        """
         self.trains += trains
 
     def numbered(self, arrivals: list[Arrival], now: float) -> None:
-        """
-        Trains came with numbers.
-        """
         self.numbers += [number for number, _ in arrivals]
         self.trains += [train for _, train in arrivals]
 
     def again(self, arrivals: list[Arrival], now: float) -> None:
-        """
-        Trains came that may have come before.
-        """
         self.repeated += arrivals
 
     def roundTripChanged(self) -> None:
@@ -64,15 +52,9 @@ class RecordingSession:
         self.roundTrips += 1
 
     def linkFree(self, link: Link) -> None:
-        """
-        Say "free".
-        """
         self.says.append("free")
 
     def linkFull(self, link: Link) -> None:
-        """
-        Say "full".
-        """
         self.says.append("full")
 
     def linkGone(self, link: Link) -> None:
@@ -124,25 +106,16 @@ class MemoryLink:
         self._session: OutboundTrains | None = None
 
     def carryFor(self, session: CarriedSession) -> None:
-        """
-        Become ready.
-        """
         self._session = session.outbound
         if self._room:
             session.outbound.linkFree(self)
 
     def makeRoom(self, room: int) -> None:
-        """
-        Take so many trains more.
-        """
         self._room = room
         if self._session is not None:
             self._session.linkFree(self)
 
     def send(self, trains: list[Train], now: float) -> None:
-        """
-        Take trains, until it is full.
-        """
         if self._session is None:
             return
         self.whenSent()
@@ -157,48 +130,27 @@ class MemoryLink:
             self._session.linkFull(self)
 
     def sendAgain(self, arrivals: list[Arrival]) -> None:
-        """
-        Take trains that another was given.
-        """
         if self._session is not None:
             self.again += arrivals
             self._take(len(arrivals))
 
     def holdsUnacked(self) -> bool:
-        """
-        Whether the test has said what.
-        """
         return bool(self.kept)
 
     def takeUnacked(self) -> list[Arrival]:
-        """
-        What the test says, once.
-        """
         kept, self.kept = self.kept, []
         return kept
 
     def cost(self) -> int:
-        """
-        What the test says.
-        """
         return self.costs
 
     def isTroubled(self) -> bool:
-        """
-        What the test says.
-        """
         return self.costs >= TROUBLED
 
     def pathStats(self) -> PathStats | None:
-        """
-        What the test says.
-        """
         return PathStats(0, 0, self.roundTrip, self.roundTrip, isStill=True) if self.still else self.stands
 
     def close(self) -> None:
-        """
-        Carry for nobody any more.
-        """
         self.closed = True
         session, self._session = self._session, None
         if session is not None:

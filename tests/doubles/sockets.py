@@ -96,9 +96,6 @@ class FakeSocket(AbstractContextManager["FakeSocket"]):
         self.failure: OSError | None = None
 
     def __exit__(self, *_: object) -> None:
-        """
-        Close.
-        """
         self.close()
 
     def setblocking(self, flag: object) -> None:
@@ -107,9 +104,6 @@ class FakeSocket(AbstractContextManager["FakeSocket"]):
         """
 
     def fileno(self) -> int:
-        """
-        No real one.
-        """
         return -1 if self.closed else 99
 
     def setsockopt(self, level: int, option: int, value: Any) -> None:
@@ -132,22 +126,13 @@ class FakeSocket(AbstractContextManager["FakeSocket"]):
         return self.info[:size]
 
     def connect_ex(self, address: object) -> int:
-        """
-        Note it.
-        """
         self.journal.append(("connect", address))
         return self.connecting
 
     def getpeername(self) -> tuple[str, int]:
-        """
-        The other end.
-        """
         return (PEER.host, PEER.port)
 
     def send(self, data: bytes) -> int:
-        """
-        Take what there is room for.
-        """
         if self.failure is not None:
             raise self.failure
         if not self.room:
@@ -158,9 +143,6 @@ class FakeSocket(AbstractContextManager["FakeSocket"]):
         return len(part)
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        """
-        Give what has come, or show it.
-        """
         self.asked.append(size)
         if not self.coming:
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
@@ -175,17 +157,11 @@ class FakeSocket(AbstractContextManager["FakeSocket"]):
         return piece[:size]
 
     def shutdown(self, how: int) -> None:
-        """
-        Remember that it was our end.
-        """
         if self.failure is not None:
             raise self.failure
         self.shut = self.shut or how in (1, 2)
 
     def close(self) -> None:
-        """
-        Remember it.
-        """
         self.closed = True
 
 
@@ -221,30 +197,18 @@ class FakeTls:
         self._again = b""
 
     def set_accept_state(self) -> None:
-        """
-        Be the server.
-        """
         self.side = "server"
 
     def set_connect_state(self) -> None:
-        """
-        Be the client.
-        """
         self.side = "client"
 
     def do_handshake(self) -> None:
-        """
-        Take the next step.
-        """
         self.steps += 1
         step = self.handshake.popleft() if self.handshake else SSL.WantReadError()
         if step is not None:
             raise step
 
     def send(self, data: bytes) -> int:
-        """
-        Take a record.
-        """
         if self.failure is not None:
             raise self.failure
         part = bytes(data[:RECORD_BYTES])
@@ -259,9 +223,6 @@ class FakeTls:
         return len(part)
 
     def recv(self, size: int) -> bytes:
-        """
-        Give a record.
-        """
         assert size >= RECORD_BYTES, "the rest of a record would stay where no reactor sees it"
         if not self.coming:
             raise SSL.WantReadError
@@ -271,24 +232,15 @@ class FakeTls:
         return record
 
     def shutdown(self) -> bool:
-        """
-        Say goodbye.
-        """
         self.goodbyes += 1
         if self.farewell is not None:
             raise self.farewell
         return False
 
     def get_alpn_proto_negotiated(self) -> bytes:
-        """
-        What was agreed on.
-        """
         return self.alpn
 
     def peerPin(self) -> bytes | None:
-        """
-        Who the peer is.
-        """
         return b"the peer's"
 
     def refusalWords(self, error: BaseException | None = None) -> str | None:
@@ -320,34 +272,19 @@ class Diarist(Protocol):
         self.refusal: str | None = None
 
     def connectionMade(self) -> None:
-        """
-        Produce.
-        """
         self.says.append("made")
         self.transport.registerProducer(self, True)
 
     def handshakeCompleted(self) -> None:
-        """
-        Keep it.
-        """
         self.says.append("secured")
 
     def dataReceived(self, data: bytes) -> None:
-        """
-        Keep them.
-        """
         self.heard.append(data)
 
     def pauseProducing(self) -> None:
-        """
-        Keep it.
-        """
         self.says.append("pause")
 
     def resumeProducing(self) -> None:
-        """
-        Keep it.
-        """
         self.says.append("resume")
 
     def stopProducing(self) -> None:

@@ -60,21 +60,12 @@ class MemoryStream(FakeTransport):
         return max(0, self.held - TRANSPORT_BYTES)
 
     def isTroubled(self) -> bool:
-        """
-        See L{Stream.isTroubled}.
-        """
         return self.troubled or self.lost
 
     def cost(self) -> int:
-        """
-        See L{Stream.cost}.
-        """
         return self.held + TROUBLED if self.troubled else self.held
 
     def pathStats(self) -> PathStats | None:
-        """
-        See L{Stream.pathStats}.
-        """
         return None
 
     def unacknowledged(self) -> int | None:
@@ -110,9 +101,6 @@ class MemoryStream(FakeTransport):
         return data
 
     def close(self) -> None:
-        """
-        Close when what is held is gone.
-        """
         self.unregisterProducer()
         if self.stalled and self.held:
             self._closing = True
@@ -120,9 +108,6 @@ class MemoryStream(FakeTransport):
             self.disconnecting = True
 
     def abort(self) -> None:
-        """
-        Close now.
-        """
         if self.lost:
             return
         self.aborted = True
@@ -132,27 +117,15 @@ class MemoryStream(FakeTransport):
         self._reason = ConnectionAborted()
 
     def loseConnection(self) -> None:
-        """
-        What TLS in memory calls for L{close}.
-        """
         self.close()
 
     def abortConnection(self) -> None:
-        """
-        What TLS in memory calls for L{abort}.
-        """
         self.abort()
 
     def reportDisconnect(self) -> None:
-        """
-        Tell the protocol, once.
-        """
         self.lose(self._reason)
 
     def lose(self, reason: Exception | None = None) -> None:
-        """
-        Let the connection be gone.
-        """
         if not self.lost:
             self.lost = self.disconnecting = True
             self.protocol.connectionLost(Failure(reason or ConnectionDone()))
@@ -183,15 +156,9 @@ class InMemory:
         self._create = create.connection if isinstance(create, ServerCredentials) else create
 
     def clientConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
-        """
-        @return: a client's connection.
-        """
         return self._create(None)
 
     def serverConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
-        """
-        @return: a server's connection.
-        """
         return self._create(None)
 
 
@@ -212,9 +179,6 @@ class MemoryTlsStream(TLSMemoryBIOProtocol):
 
     @property
     def security(self) -> Security:
-        """
-        See L{Stream.security}.
-        """
         tls = self._tlsConnection
         return self._kept if tls is None else self._whatIsKnown(tls)
 
@@ -223,31 +187,19 @@ class MemoryTlsStream(TLSMemoryBIOProtocol):
         return known._replace(refusal=tls.refusalWords(self._fault))
 
     def write(self, data: bytes) -> None:
-        """
-        Drop it, where Twisted's own would fail.
-        """
         if not self.disconnecting:
             super().write(data)
 
     def close(self) -> None:
-        """
-        See L{Stream.close}.
-        """
         if self.connected:
             self.unregisterProducer()
             self.loseConnection()
 
     def abort(self) -> None:
-        """
-        See L{Stream.abort}.
-        """
         if self.connected:
             self.abortConnection()
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
-        """
-        Keep what is known.
-        """
         tls = self._tlsConnection
         super().connectionLost(reason)
         self._kept = self._whatIsKnown(tls)

@@ -45,17 +45,11 @@ class Talker(Protocol):
         self.refusal: str | None = None
 
     def connectionMade(self) -> None:
-        """
-        Speak, long before the handshake.
-        """
         assert self.transport is not None
         self.handle = self.transport.getHandle() if isinstance(self.transport, TLSMemoryBIOProtocol) else None
         self.transport.write(self.says)
 
     def handshakeCompleted(self) -> None:
-        """
-        Count it.
-        """
         self.handshakes += 1
 
     def dataReceived(self, data: bytes) -> None:

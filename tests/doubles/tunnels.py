@@ -33,44 +33,26 @@ class RecordingOwner:
         self.lost: list[tuple[Tunnel, Failure]] = []
 
     def tunnelOpened(self, tunnel: Tunnel) -> None:
-        """
-        It is open; let it carry.
-        """
         self.opened.append(tunnel)
         if self.session is not None:
             tunnel.carryFor(self.session)
 
     def helloReceived(self, tunnel: Tunnel, hello: ClientHello) -> None:
-        """
-        It has said its hello; welcome it.
-        """
         self.hellos.append(hello)
         if self.session is not None:
             assert isinstance(tunnel, AcceptedTunnel)
             tunnel.welcome(self.session, isNew=True, keptSeconds=150)
 
     def tunnelDrained(self, tunnel: Tunnel) -> None:
-        """
-        Nothing more comes of it.
-        """
         self.drained.append(tunnel)
 
     def pongGivenUp(self, tunnel: Tunnel) -> None:
-        """
-        It does not answer.
-        """
         self.givenUp.append(tunnel)
 
     def peerLeft(self, tunnel: Tunnel) -> None:
-        """
-        The client has left.
-        """
         self.left.append(tunnel)
 
     def tunnelLost(self, tunnel: Tunnel, reason: Failure) -> None:
-        """
-        It is gone.
-        """
         self.lost.append((tunnel, reason))
 
 

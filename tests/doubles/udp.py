@@ -54,23 +54,14 @@ class Receiver(TrainProtocol):
         self.lost: list[str] = []
 
     def startProtocol(self) -> None:
-        """
-        Keep where the port is bound.
-        """
         port: Any = self.transport
         self.address = addressOf(port)
 
     def trainsReceived(self, trains: list[Train], source: Address) -> None:
-        """
-        Keep what came.
-        """
         self.calls.append((trains, source))
         self.trains.extend((train, source) for train in trains)
 
     def portLost(self, reason: str) -> None:
-        """
-        Keep why.
-        """
         self.lost.append(reason)
 
     def datagrams(self) -> list[bytes]:
@@ -141,9 +132,6 @@ class MemoryUdp:
             port.turn()
 
     def settle(self) -> None:
-        """
-        Let turns pass until nothing waits.
-        """
         while any(port.waiting for port in self.ports.values()):
             self.turn()
 
@@ -171,17 +159,11 @@ class MemoryDatagramPort:
         self.waiting: deque[tuple[bytes, Address]] = deque()
 
     def startListening(self) -> None:
-        """
-        Be there for the others.
-        """
         self.closed = False
         self._network.ports[self.name] = self
         self._receiver.makeConnection(self)
 
     def write(self, packet: bytes, addr: Address | None = None) -> None:
-        """
-        Send a datagram.
-        """
         destination = (*addr[:2], *self.name[2:]) if addr else self._peer
         assert destination is not None
         if len(packet) > MAX_TRAIN_BYTES:
@@ -189,9 +171,6 @@ class MemoryDatagramPort:
         self._network.carry(packet, self.name, destination)
 
     def connect(self, host: str, port: int) -> None:
-        """
-        Send there from now on.
-        """
         if self._peer is not None:
             reason = "already connected"
             raise RuntimeError(reason)
@@ -200,21 +179,12 @@ class MemoryDatagramPort:
         self._peer = (host, port, *self.name[2:])
 
     def setBroadcastAllowed(self, enabled: bool) -> None:  # noqa: FBT001 - Twisted's signature
-        """
-        Remember whether broadcasts may be sent.
-        """
         self._broadcast = enabled
 
     def getBroadcastAllowed(self) -> bool:
-        """
-        @return: what was said last.
-        """
         return self._broadcast
 
     def sendTrains(self, trains: list[Train], destination: Address) -> None:
-        """
-        Send each datagram of some trains.
-        """
         if self.closed:
             return
         for datagram in [datagram for train in trains for datagram in cut(train)]:
@@ -226,23 +196,14 @@ class MemoryDatagramPort:
                 self._network.carry(datagram, self.name, destination)
 
     def getHost(self) -> IPv4Address | IPv6Address:
-        """
-        @return: where the port is bound.
-        """
         return self._host
 
     def stopListening(self) -> None:
-        """
-        Close at once.
-        """
         if not self.closed:
             self._close()
             self._receiver.doStop()
 
     def lose(self, reason: str) -> None:
-        """
-        Be of no use any more.
-        """
         self._close()
         self._receiver.transportFailed(reason)
 
@@ -251,9 +212,6 @@ class MemoryDatagramPort:
         del self._network.ports[self.name]
 
     def turn(self) -> None:
-        """
-        Deliver, bounded, what has come.
-        """
         batch = [self.waiting.popleft() for _ in range(min(DATAGRAMS_PER_TURN, len(self.waiting)))]
         while batch and not self.closed:
             source = batch[0][1]

@@ -28,39 +28,24 @@ class FakeUdpSocket:
         self.closed = False
 
     def sendto(self, datagram: bytes, destination: Address) -> None:
-        """
-        Send, or raise.
-        """
         trouble = self.toSend.pop(0) if self.toSend else None
         if trouble is not None:
             raise trouble
         self.sent.append(datagram)
 
     def recvfrom(self, size: int) -> tuple[bytes, Address]:
-        """
-        Receive, or raise.
-        """
         got = self.toReceive.pop(0) if self.toReceive else trouble(errno.EAGAIN)
         if isinstance(got, OSError):
             raise got
         return got
 
     def getsockname(self) -> Address:
-        """
-        Some address.
-        """
         return ("192.0.2.7", 4711)
 
     def fileno(self) -> int:
-        """
-        No real one.
-        """
         return -1 if self.closed else 99
 
     def close(self) -> None:
-        """
-        Note it.
-        """
         self.closed = True
 
 

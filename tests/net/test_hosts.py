@@ -53,9 +53,6 @@ class HostTests(SynchronousTestCase):
             self.assertEqual((word, host.isName, host.isIPv6, host.hasZone), (word, isName, False, False))
 
     def test_notEveryAddressIsThatOfOneHost(self) -> None:
-        """
-        Nor is a name.
-        """
         for word in ("192.0.2.1", "::1", "fe80::1%lo"):
             self.assertTrue(Host.parse(word).isOneHost, word)
         for word in ("0.0.0.0", "::", "224.0.0.1", "ff02::1%lo", "example.com"):  # noqa: S104 - words

@@ -29,9 +29,6 @@ class SharedResolverTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Run lookups when the test says so.
-        """
         self.asked: list[tuple[str, int, str]] = []
         self.found: Addresses = FOUND
         self.running: list[tuple[Callable[[], Addresses], Callable[[Addresses], None]]] = []
@@ -57,9 +54,6 @@ class SharedResolverTests(SynchronousTestCase):
         done(call())
 
     def test_answerHasAllAddressesInTheSystemsOrder(self) -> None:
-        """
-        Which is the preference.
-        """
         answer = lookUp(self.resolver(), HOST, 8443, "TCP")
         self.assertNoResult(answer)
         self.finish()
@@ -104,9 +98,6 @@ class SharedResolverTests(SynchronousTestCase):
             self.assertEqual(self.successResultOf(answer), found)
 
     def test_onceKeepsTheFirstAnswer(self) -> None:
-        """
-        For ever, and it comes at once.
-        """
         resolver = self.resolver(once=True)
         lookUp(resolver, HOST, 8443, "TCP")
         self.finish()
@@ -180,9 +171,6 @@ class SharedResolverTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(lookUp(resolver, HOST, 8443, "TCP")), FOUND)
 
     def test_resolverIsAsTwistedWantsIt(self) -> None:
-        """
-        Endpoints can use it.
-        """
         self.assertTrue(verifyObject(IHostnameResolver, self.resolver()))
 
 
@@ -205,9 +193,6 @@ class SystemLookupTests(SynchronousTestCase):
         self.patch(socket, "getaddrinfo", answer)
 
     def test_addressesOfBothFamiliesAreTaken(self) -> None:
-        """
-        In order, and of no other family.
-        """
         self.getaddrinfo(
             [
                 (socket.AF_INET6, 0, 0, "", ("2001:db8::1", 8443, 0, 0)),
@@ -224,9 +209,6 @@ class SystemLookupTests(SynchronousTestCase):
         self.assertEqual(self.asked, ((HOST, 8443), {"type": socket.SOCK_DGRAM}))
 
     def test_linkLocalAddressKeepsItsLink(self) -> None:
-        """
-        Without it nothing can be sent to it.
-        """
         self.getaddrinfo([(socket.AF_INET6, 0, 0, "", ("fe80::1", 8443, 0, 2))])
         (address,) = systemLookup("fe80::1%eth0", 8443, "TCP")
         self.assertEqual(address.host, "fe80::1%2")

@@ -71,9 +71,6 @@ class CertificateTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Issue one of each.
-        """
         self.authority = issueAuthority(NOW)
         self.server = issueServer(self.authority, ("vpn.example.com", "192.0.2.7", "2001:db8::7"), NOW)
         self.client = issueClient(self.authority, NOW)
@@ -243,9 +240,6 @@ class FilesTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        A place for the directory.
-        """
         self.parent = os.path.abspath(self.mktemp())
         os.mkdir(self.parent)
         self.directory = os.path.join(self.parent, "pki")

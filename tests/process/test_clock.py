@@ -54,9 +54,6 @@ class SleepTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Begin awake.
-        """
         self.wall, self.monotonic = 1_700_000_000.0, 5000.0
         self.sleep = SleepDetector(lambda: self.wall, lambda: self.monotonic)
 
@@ -70,9 +67,6 @@ class SleepTests(SynchronousTestCase):
         self.wall += seconds if wallSeconds is None else wallSeconds
 
     def test_timeThatPassesIsNoSleep(self) -> None:
-        """
-        However much it is, and however busy the program was.
-        """
         self.assertFalse(self.sleep.isOver())
         for seconds in (0.0, 1.0, 1.5, 3600.0, 1e7):
             self.passTime(seconds)
@@ -117,8 +111,5 @@ class SleepTests(SynchronousTestCase):
                 self.assertFalse(self.sleep.isOver())
 
     def test_sleepIsCountedFromTheBeginning(self) -> None:
-        """
-        Also before it was asked for the first time.
-        """
         self.passTime(1.0, 60.0)
         self.assertTrue(self.sleep.isOver())

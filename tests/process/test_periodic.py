@@ -50,10 +50,6 @@ class RoundsTests(SynchronousTestCase):
         self.assertEqual((len(self.calls), seldom), (6, [3.0, 6.0]))
 
     def test_aCallThatFailsIsLoggedAndMadeAgain(self) -> None:
-        """
-        Nothing costs the daemon.
-        """
-
         def failing() -> None:
             self.called()
             raise LookupError

@@ -47,9 +47,6 @@ class CheckedAcceptor(Acceptor):
     """
 
     def buildProtocol(self, addr: IAddress | None) -> Tunnel | None:
-        """
-        One came, or was turned away.
-        """
         tunnel = super().buildProtocol(addr)
         self.checkInvariant()
         return tunnel
@@ -59,30 +56,18 @@ class CheckedAcceptor(Acceptor):
         self.checkInvariant()
 
     def helloReceived(self, tunnel: Tunnel, hello: ClientHello) -> None:
-        """
-        One is known, or was refused.
-        """
         super().helloReceived(tunnel, hello)
         self.checkInvariant()
 
     def pongGivenUp(self, tunnel: Tunnel) -> None:
-        """
-        One does not answer.
-        """
         super().pongGivenUp(tunnel)
         self.checkInvariant()
 
     def peerLeft(self, tunnel: Tunnel) -> None:
-        """
-        The session of one is over.
-        """
         super().peerLeft(tunnel)
         self.checkInvariant()
 
     def tunnelLost(self, tunnel: Tunnel, reason: Failure) -> None:
-        """
-        One is gone.
-        """
         super().tunnelLost(tunnel, reason)
         self.checkInvariant()
 
@@ -93,9 +78,6 @@ class _AcceptorTestCase(TimerTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Make an acceptor, and listen to the log.
-        """
         super().setUp()
         self.drops = Drops()
         self.network = MemoryUdp(self.drops)
@@ -218,9 +200,6 @@ class AcceptorTests(_AcceptorTestCase):
         self.assertNoTimer()
 
     def test_slownessIsSaidOnceForEachPeer(self) -> None:
-        """
-        And not again by the end of the connection.
-        """
         for host in ("192.0.2.1", "192.0.2.2", "192.0.2.1"):
             self.accept(host)
         self.clock.advance(HELLO_SECONDS)
@@ -252,9 +231,6 @@ class AcceptorTests(_AcceptorTestCase):
         self.assertEqual((len(self.registry), len(self.network.ports)), (0, 1))
 
     def test_lostConnectionLeavesItsSessionForAWhile(self) -> None:
-        """
-        And nothing else.
-        """
         self.accept().dataReceived(HELLO)
         self.transports[0].lose()
         self.assertEqual((len(self.registry), len(self.liveTunnels)), (1, 0))
@@ -266,9 +242,6 @@ class AcceptorTests(_AcceptorTestCase):
         self.assertEqual(self.warnings(), [])
 
     def test_strangerWhoGoesLeavesNothing(self) -> None:
-        """
-        Not even a line in the log.
-        """
         self.accept().dataReceived(HELLO[:5])
         self.transports[0].lose()
         self.assertNothingLeft()
@@ -312,9 +285,6 @@ class AcceptorTests(_AcceptorTestCase):
         )
 
     def test_oldestThatWentOpensNothing(self) -> None:
-        """
-        Whatever it says now.
-        """
         oldest = self.accept()
         for _ in range(4):
             self.accept()
@@ -368,9 +338,6 @@ class AcceptorTests(_AcceptorTestCase):
         self.assertEqual(self.warnings(), ["refused a connection from 192.0.2.1: a frame of a kind that there is not"])
 
     def test_logNeverHoldsASessionId(self) -> None:
-        """
-        At any level, in any form.
-        """
         for _ in range(5):
             self.accept().dataReceived(HELLO)
         for transport in self.transports:
@@ -435,9 +402,6 @@ class Format2Tests(_AcceptorTestCase):
         self.assertEqual(len(self.registry), 0)
 
     def test_refusalDoesNotTellWhy(self) -> None:
-        """
-        Whatever the reason, it reads the same.
-        """
         for _ in range(3):
             self.knock(self.HELLO)
         tunnel, answer = self.knock(self.HELLO)
@@ -445,9 +409,6 @@ class Format2Tests(_AcceptorTestCase):
         self.assertEqual(self.warnings(), ["refused a connection from 192.0.2.1: the session has 3 tunnels already"])
 
     def test_malformedHelloIsSaidInWords(self) -> None:
-        """
-        And answered with nothing.
-        """
         for hello, reason in (
             (b"uotp\3\0\0\0" + HELLO, "its hello is of format 3, which is not known here"),
             (b"uotp\2\1\0\0" + HELLO, "its hello has flags that there are not: 0x1"),
@@ -458,9 +419,6 @@ class Format2Tests(_AcceptorTestCase):
             self.assertEqual(self.warnings()[-1], f"refused a connection from 192.0.2.1: {reason}")
 
     def test_malformedFrameCostsItsTunnelAlone(self) -> None:
-        """
-        In one line; the session goes on.
-        """
         bad, _ = self.knock(self.HELLO)
         good, _ = self.knock(self.HELLO)
         bad.dataReceived(b"\x50" + bytes(9))
@@ -473,9 +431,6 @@ class Format2Tests(_AcceptorTestCase):
         self.assertEqual(self.target.datagrams(), [b"ping"])
 
     def test_byeEndsTheSessionAtOnce(self) -> None:
-        """
-        With its socket, and its other tunnels.
-        """
         first, _ = self.knock(self.HELLO)
         second, _ = self.knock(self.HELLO)
         first.dataReceived(b"\4" + bytes(9) + self.FRAME)
@@ -495,9 +450,6 @@ class Format2Tests(_AcceptorTestCase):
         self.assertEqual(said, ["a tunnel from 192.0.2.1 does not answer and is given up"])
 
     def test_nobodyComesInWhileTheServerStops(self) -> None:
-        """
-        Not even who is connected already.
-        """
         waiting = self.accept()
         self.acceptor.close()
         waiting.dataReceived(self.HELLO)
@@ -530,9 +482,6 @@ class AcceptorOverTlsTests(_AcceptorTestCase, TlsTestCase):
         return tunnel, pump
 
     def test_clientWithACertificateComesIn(self) -> None:
-        """
-        And its session belongs to it.
-        """
         server = self.server(clientsFrom=TRUSTED)
         self.knock(server, self.client(shows=TRUSTED.issue(usages=CLIENT)))
         (served,) = self.registry._served.values()
@@ -557,9 +506,6 @@ class AcceptorOverTlsTests(_AcceptorTestCase, TlsTestCase):
         self.assertEqual(self.warnings(), [])
 
     def test_refusalByTlsIsSaidOnceInWordsAndLeavesNothing(self) -> None:
-        """
-        However often the client tries.
-        """
         server = self.server(clientsFrom=TRUSTED)
         for _ in range(3):
             self.knock(server, self.client())

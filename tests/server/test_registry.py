@@ -83,9 +83,6 @@ class RegistryTests(TimerTestCase):
         return served, tunnel
 
     def lose(self, served: ServedSession, tunnel: MemoryLink) -> None:
-        """
-        Lose a tunnel.
-        """
         tunnel.abort()
         self.registry.tunnelLost(served, tunnel)
         self.registry.checkInvariant()
@@ -175,9 +172,6 @@ class RegistryTests(TimerTestCase):
         self.assertEqual(self.registry.statistics().silent, 0)
 
     def test_targetsAnswerGoesOverASessionsOwnTunnels(self) -> None:
-        """
-        And over nobody else's.
-        """
         one, tunnel = self.join(1)
         _, stranger = self.join(2)
         self.network.ports[TARGET].sendTrains([Train(4, b"pong")], self.seenFrom(one))
@@ -211,9 +205,6 @@ class RegistryTests(TimerTestCase):
         self.assertIsNot(again, served)
 
     def test_eachLossBeginsTheTimeAnew(self) -> None:
-        """
-        And only the loss of the last tunnel.
-        """
         served, first = self.join(1)
         _, second = self.join(1)
         self.lose(served, first)
@@ -265,9 +256,6 @@ class RegistryTests(TimerTestCase):
         self.assertEqual(self.refuse(2, b"mine"), reason)
 
     def test_tunnelsOfASessionAreBounded(self) -> None:
-        """
-        And when one is gone, another may come.
-        """
         self.registry = self.makeRegistry(maxTunnels=3)
         served, tunnel = self.join(1)
         self.join(1)
@@ -309,9 +297,6 @@ class RegistryTests(TimerTestCase):
         self.assertNoTimer()
 
     def test_endOfAllClosesTunnelsAndSockets(self) -> None:
-        """
-        And losing those tunnels afterwards changes nothing.
-        """
         served, tunnel = self.join(1)
         self.join(2)
         lingering, gone = self.join(3)

@@ -31,9 +31,6 @@ class ServerSettingsTests(SettingsTestCase):
         self.assertUsable("linger", 0.001, 1e6)
 
     def test_whatBothEndsHaveIsCheckedToo(self) -> None:
-        """
-        By what is inherited.
-        """
         self.assertUnusable("udpBuffer", 0)
         self.assertUnusable("reorder", -1)
         self.patch(sockopts, "TCP_CONGESTION", None)

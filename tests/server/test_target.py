@@ -86,9 +86,6 @@ class TargetProtocolTests(TimerTestCase):
         self.assertEqual(self.received, [PONG])
 
     def test_targetMayBeOfIPv6(self) -> None:
-        """
-        However its address is written.
-        """
         self.listen(("::1", TARGET[1]))
         self.open("0:0:0:0:0:0:0:1").send([PING])
         (source,) = self.sources()
@@ -108,9 +105,6 @@ class TargetProtocolTests(TimerTestCase):
         self.assertEqual(self.drops.totals, {Drop.SOURCE_UNKNOWN: 1})
 
     def test_onlyTheTargetIsHeard(self) -> None:
-        """
-        Neither another port of its machine nor another machine.
-        """
         self.listen()
         self.open().send([PING])
         (session,) = self.sources()
@@ -121,9 +115,6 @@ class TargetProtocolTests(TimerTestCase):
         self.assertEqual(self.drops.totals, {Drop.SOURCE_UNKNOWN: 6})
 
     def test_nameIsLookedUpAndDatagramsWaitMeanwhile(self) -> None:
-        """
-        Then they go, in order.
-        """
         self.listen()
         protocol = self.open("target.test")
         protocol.send([PING])
@@ -173,9 +164,6 @@ class TargetProtocolTests(TimerTestCase):
         self.assertNoTimer()
 
     def test_socketThatIsLostIsReplaced(self) -> None:
-        """
-        And what comes in between waits.
-        """
         self.listen()
         protocol = self.open()
         protocol.send([PING])
@@ -215,9 +203,6 @@ class TargetProtocolTests(TimerTestCase):
         self.assertEqual(self.target.datagrams(), [b"ping", b"pong", b"ping"])
 
     def test_flowResumesWhenTheTargetComesUp(self) -> None:
-        """
-        With the next datagram, from the same port.
-        """
         protocol = self.open()
         protocol.send([PING])
         self.network.settle()
@@ -228,9 +213,6 @@ class TargetProtocolTests(TimerTestCase):
         self.assertEqual(len(self.target.datagrams()), 2)
 
     def test_whatWaitsIsBoundedAndTheOldestGoesFirst(self) -> None:
-        """
-        And what is too old is not sent.
-        """
         self.listen()
         protocol = self.open("target.test")
         for number in range(1000):
@@ -273,9 +255,6 @@ class TargetProtocolTests(TimerTestCase):
         self.assertEqual(protocol._waiting.bytes, 0)
 
     def test_closedWithALookupUnderWayStaysClosed(self) -> None:
-        """
-        Whatever the answer is.
-        """
         self.listen()
         for answer in ([], [IPv4Address("UDP", *TARGET)]):
             protocol = self.open("target.test")
@@ -286,9 +265,6 @@ class TargetProtocolTests(TimerTestCase):
             self.assertNoTimer()
 
     def test_closedWhileWaitingToTryAgainLeavesNoTimer(self) -> None:
-        """
-        And tries nothing.
-        """
         protocol = self.open("target.test")
         self.answers.pop()([])
         protocol.close()

@@ -66,9 +66,6 @@ class BacklogTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Begin with nothing dropped.
-        """
         self.drops = Drops()
 
     def roomFor(self, trains: int, size: int) -> Backlog:
@@ -157,9 +154,6 @@ class BacklogTests(SynchronousTestCase):
         self.assertEqual(self.drops.totals, {Drop.BACKLOG_FULL: 1})
 
     def test_oldestMakesRoomWhetherItIsSmallOrNot(self) -> None:
-        """
-        Of those that came together, the bulk goes.
-        """
         for first, second, left in (
             ((lone(b"1"), 0.0), (bulk(b"a"), 1.0), b"ab"),
             ((bulk(b"a"), 0.0), (lone(b"1"), 1.0), b"1b"),
@@ -246,9 +240,6 @@ class BacklogTests(SynchronousTestCase):
             self.assertEqual(drops.totals, {Drop.BACKLOG_STALE: 1})
 
     def test_whatIsLeftOfATrainIsAsOldAsTheTrain(self) -> None:
-        """
-        To be divided makes nobody younger.
-        """
         backlog = Backlog(self.drops, maxBytes=2 * BULK + TRAIN_OVERHEAD_BYTES)
         backlog.put([bulk(b"a", b"b", b"c")], 0.0)
         self.assertEqual(backlog.take(MAX_AGE_SECONDS, 1), [bulk(b"b")])

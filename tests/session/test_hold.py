@@ -44,9 +44,6 @@ class HoldTests(SynchronousTestCase):
         self.hold = Hold(self.now, fixed)
 
     def passTime(self, seconds: float) -> None:
-        """
-        Some time passes.
-        """
         self.now += seconds
 
     def learn(self, delay: float) -> None:
@@ -62,9 +59,6 @@ class HoldTests(SynchronousTestCase):
         self.assertAlmostEqual(self.hold.seconds(self.now), seconds)
 
     def test_chosenHoldIsKept(self) -> None:
-        """
-        Whatever is seen, and however long the path is.
-        """
         for seconds in (0.001, 0.07, 5.0):
             self.begin(seconds)
             self.learn(0.3)
@@ -73,9 +67,6 @@ class HoldTests(SynchronousTestCase):
             self.assertHold(seconds)
 
     def test_holdFollowsTheLongestDelayOfLate(self) -> None:
-        """
-        With a margin; a shorter one changes nothing.
-        """
         self.begin(None)
         self.assertHold(FIRST)
         self.learn(0.2)
@@ -100,9 +91,6 @@ class HoldTests(SynchronousTestCase):
         self.assertHold(0.16 * MARGIN * math.pow(REMEMBERED_PER_SECOND, 10))
 
     def test_holdIsNeverShorterThanARepairTakes(self) -> None:
-        """
-        Nor shorter than anybody notices.
-        """
         self.begin(None)
         self.passTime(600)
         self.assertHold(LEAST_HOLD_SECONDS)
@@ -112,9 +100,6 @@ class HoldTests(SynchronousTestCase):
         self.assertHold(LEAST_HOLD_SECONDS)
 
     def test_holdIsNeverLongerThanAProgramWaits(self) -> None:
-        """
-        However long the path is, or what was seen.
-        """
         self.begin(None)
         self.hold.roundTrip = 0.7
         self.assertHold(LONGEST_HOLD_SECONDS)

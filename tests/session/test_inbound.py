@@ -30,9 +30,6 @@ class DeliveryTests(TimerTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Make one that waits for a fixed time.
-        """
         super().setUp()
         self.clock.advance(1000.0)
         self.begin(HOLD)
@@ -47,9 +44,6 @@ class DeliveryTests(TimerTestCase):
         self.delivery = Inbound(self.deliver, self.clock, reorder)
 
     def end(self) -> None:
-        """
-        Finish the latest.
-        """
         self.delivery.finish(lambda: None)
 
     def deliver(self, trains: list[Train]) -> None:
@@ -75,9 +69,6 @@ class DeliveryTests(TimerTestCase):
         self.assertAlmostEqual(call.getTime() - self.clock.seconds(), seconds)
 
     def test_whatComesInOrderCostsNoTimer(self) -> None:
-        """
-        And passes at once.
-        """
         self.come(0)
         self.come(1, 2)
         self.assertEqual(self.passed, [0, 1, 2])
@@ -156,9 +147,6 @@ class DeliveryTests(TimerTestCase):
         self.assertDeadline(HOLD)
 
     def test_lateDatagramsAreCounted(self) -> None:
-        """
-        They pass at once.
-        """
         self.assertEqual(self.delivery.late, 0)
         self.come(0)
         self.come(2)
@@ -187,18 +175,12 @@ class DeliveryTests(TimerTestCase):
         self.assertEqual(self.passed, [0, 7, 6])
 
     def test_chosenTimeIsKept(self) -> None:
-        """
-        However long the path is.
-        """
         self.begin(MAX_REORDER_SECONDS)
         self.delivery.roundTripIs(0.1)
         self.come(0, 2)
         self.assertDeadline(MAX_REORDER_SECONDS)
 
     def test_holdFollowsThePath(self) -> None:
-        """
-        Where nobody has chosen one; also for what waits already.
-        """
         self.begin(None)
         self.come(0, 2)
         self.assertDeadline(FIRST_HOLD_SECONDS)
@@ -242,9 +224,6 @@ class DeliveryTests(TimerTestCase):
         self.assertEqual((len(self.passed), len(after), after[-1]), (2, 3, train(0)))
 
     def test_expiryIsPacedToo(self) -> None:
-        """
-        Whatever the reason is that much passes at one go.
-        """
         size = BURST_BYTES // 2 - DATAGRAM_BYTES
         arrivals: list[Arrival] = [
             (number, Train(size, number.to_bytes(8, "big") * (size // 8))) for number in range(9)
@@ -260,9 +239,6 @@ class DeliveryTests(TimerTestCase):
             self.assertEqual(self.passed, [0, *range(2, 9)])
 
     def test_whatHasComeIsHandedOnBeforeTheEnd(self) -> None:
-        """
-        Also what waits for others.
-        """
         done: list[None] = []
         self.delivery.numbered([(0, train(0)), (2, train(2))], self.clock.seconds())
         self.delivery.finish(lambda: done.append(None))

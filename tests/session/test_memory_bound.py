@@ -62,9 +62,6 @@ class MemoryBoundTests(TimerTestCase):
     """What stands on the wire for each byte of a frame."""
 
     def setUp(self) -> None:
-        """
-        Make a session and its tunnels.
-        """
         super().setUp()
         self.drops = Drops()
         self.session = Session(lambda _: None, self.drops, self.clock)
@@ -91,9 +88,6 @@ class MemoryBoundTests(TimerTestCase):
         self.addCleanup(self.lose, dialled, accepted, pump)
 
     def lose(self, dialled: Tunnel, accepted: Tunnel, pump: IOPump) -> None:
-        """
-        Lose a tunnel.
-        """
         dialled.abort()
         accepted.abort()
         while pump.flush():
@@ -192,16 +186,10 @@ class TlsMemoryBoundTests(MemoryBoundTests, TlsTestCase):
     """A record of 16 KiB has some 22 bytes besides, a short one more."""
 
     def setUp(self) -> None:
-        """
-        Make credentials first.
-        """
         self.credentials = self.server(), self.client()
         super().setUp()
 
     def wrapped(self, dialled: Tunnel, accepted: Tunnel) -> tuple[Any, Any]:
-        """
-        In TLS.
-        """
         server, client = self.credentials
         return wrapInTls(client, dialled, self.clock, isClient=True), wrapInTls(server, accepted, self.clock)
 

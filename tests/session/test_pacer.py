@@ -50,9 +50,6 @@ class PacerTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Begin at rest.
-        """
         self.clock = Clock()
         self.clock.advance(1000.0)
         self.delivered: list[Train] = []
@@ -82,9 +79,6 @@ class PacerTests(SynchronousTestCase):
             datagrams -= some
 
     def test_whatComesEvenlyIsHandedOnAtOnce(self) -> None:
-        """
-        Without a timer.
-        """
         for number in range(200):
             self.send(train(number, BURST // 2))
             self.assertEqual(len(self.delivered), number + 1)
@@ -116,9 +110,6 @@ class PacerTests(SynchronousTestCase):
         self.assertEqual(countOf(self.delivered), 268)
 
     def test_nothingOvertakesWhatWaits(self) -> None:
-        """
-        Also not what would have room, or is empty.
-        """
         self.send(train(1, BURST))
         self.send(train(2, 2))
         self.send(Train(0, b""))
@@ -202,9 +193,6 @@ class PacerTests(SynchronousTestCase):
         self.assertEqual(b"".join(t.payload for t in self.delivered), b"".join(train(n, 30).payload for n in (1, 2, 3)))
 
     def test_longReadsAtAnEvenPaceDoNotWait(self) -> None:
-        """
-        But for the part that is more than a burst.
-        """
         for number in range(1, 20):
             self.send(train(number, BURST + 1))
             self.assertGreaterEqual(countOf(self.delivered), number * (BURST + 1) - BURST // 2 - 1)
@@ -292,9 +280,6 @@ class PacerTests(SynchronousTestCase):
         self.assertEqual(done, [3 * BURST, 0])
 
     def test_whoDoesNotWaitForTheEndIsToldAllTheSame(self) -> None:
-        """
-        Once.
-        """
         done: list[None] = []
         self.repair(3 * BURST)
         self.pacer.finish(lambda: done.append(None))
@@ -303,9 +288,6 @@ class PacerTests(SynchronousTestCase):
         self.assertEqual((done, self.clock.getDelayedCalls()), ([None], []))
 
     def test_closedHandsOnNothing(self) -> None:
-        """
-        And leaves no timer; closing twice does no harm.
-        """
         self.repair(3 * BURST)
         self.delivered.clear()
         self.pacer.close()
@@ -348,9 +330,6 @@ class PacerTests(SynchronousTestCase):
 
     @given(st.lists(st.tuples(LENGTHS, st.integers(1, 90), st.integers(0, 30)), max_size=60))
     def test_everythingArrivesInOrder(self, steps: list[tuple[int, int, int]]) -> None:
-        """
-        Whatever comes, and whenever, in tenths of a millisecond.
-        """
         self.setUp()
         sent: list[bytes] = []
         for length, datagrams, tenths in steps:

@@ -40,9 +40,6 @@ class WidthTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Begin with eight tunnels that have carried nothing.
-        """
         self.now = 1000.0
         self.parallelism = Parallelism(self.now)
         self.counts = [(0, 0)] * TUNNELS
@@ -114,26 +111,17 @@ class WidthTests(SynchronousTestCase):
         self.assertEqual(self.parallelism.most, 1)
 
     def test_fullQueueThatDoesNotOverflowIsLeftAlone(self) -> None:
-        """
-        But one more is tried now and then.
-        """
         self.judge()
         self.assertEqual(self.judge(roundTrip=LONG), FIRST_PARALLELISM + 1)
         self.assertEqual(self.judge(ADDING_SECONDS / 2, roundTrip=LONG), FIRST_PARALLELISM + 1)
         self.assertEqual(self.judge(ADDING_SECONDS / 2, roundTrip=LONG), FIRST_PARALLELISM + 2)
 
     def test_fewSegmentsSayNothing(self) -> None:
-        """
-        Whatever became of them.
-        """
         self.widen()
         few = (LEAST_SEGMENTS - 1) // TUNNELS
         self.assertEqual(self.judge(sent=few, roundTrip=LONG, share=1.0), TUNNELS)
 
     def test_kernelsCountsMayBeginAgainAtZero(self) -> None:
-        """
-        They have 32 bits.
-        """
         self.widen()
         self.counts = [((1 << 32) - 10, (1 << 32) - 10)] * TUNNELS
         self.judge(sent=0)

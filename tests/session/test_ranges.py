@@ -21,9 +21,6 @@ class RangesTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Begin with none.
-        """
         self.ranges = Ranges(MOST, SECONDS)
 
     def take(self, begin: int, end: int, now: float = NOW) -> list[tuple[int, int, float]]:
@@ -33,9 +30,6 @@ class RangesTests(SynchronousTestCase):
         return [tuple(each) for each in self.ranges.take(begin, end, now)]  # type: ignore[misc]
 
     def test_whatIsTakenIsNotRememberedAnyMore(self) -> None:
-        """
-        The rest is.
-        """
         self.ranges.add(10, 20, NOW)
         self.assertEqual(self.take(0, 10), [])
         self.assertEqual(self.take(20, 30), [])
@@ -45,18 +39,12 @@ class RangesTests(SynchronousTestCase):
         self.assertEqual((self.take(0, 30), len(self.ranges)), ([], 0))
 
     def test_severalAreTakenInOrder(self) -> None:
-        """
-        Whatever the order in which they were added.
-        """
         for begin in (30, 10, 20):
             self.ranges.add(begin, begin + 5, NOW + begin)
         self.assertEqual(self.take(12, 32), [(12, 15, NOW + 10), (20, 25, NOW + 20), (30, 32, NOW + 30)])
         self.assertEqual(self.take(0, 99), [(10, 12, NOW + 10), (32, 35, NOW + 30)])
 
     def test_lowestAreForgottenWhereThereAreTooMany(self) -> None:
-        """
-        Also because one was taken in its midst.
-        """
         for begin in range(0, 50, 10):
             self.ranges.add(begin, begin + 5, NOW)
         self.assertEqual((len(self.ranges), self.take(0, 5)), (MOST, []))
@@ -64,27 +52,18 @@ class RangesTests(SynchronousTestCase):
         self.assertEqual((len(self.ranges), self.take(10, 15)), (MOST, []))
 
     def test_oldOnesAreForgotten(self) -> None:
-        """
-        After their time.
-        """
         self.ranges.add(0, 5, NOW)
         self.ranges.add(10, 15, NOW + 1)
         self.assertEqual(self.take(0, 1, NOW + SECONDS), [(0, 1, NOW)])
         self.assertEqual(self.take(0, 11, NOW + SECONDS + 0.5), [(10, 11, NOW + 1)])
 
     def test_allCanBeForgotten(self) -> None:
-        """
-        At once.
-        """
         self.ranges.add(0, 5, NOW)
         self.ranges.clear()
         self.assertEqual((len(self.ranges), self.take(0, 5)), (0, []))
 
     @given(st.lists(st.tuples(st.booleans(), st.integers(0, 60), st.integers(1, 20)), max_size=30))
     def test_theyAreASetOfNumbers(self, events: list[tuple[bool, int, int]]) -> None:
-        """
-        Where none is added twice.
-        """
         ranges = Ranges(1000, SECONDS)
         known: set[int] = set()
         for isAdded, begin, size in events:

@@ -29,9 +29,6 @@ class RescueTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Begin with nothing to rescue.
-        """
         self.now = NOW
         self.rescue = Reinjection(self.now)
         self.tunnels = [MemoryLink() for _ in range(3)]
@@ -131,18 +128,12 @@ class RescueTests(SynchronousTestCase):
         self.assertEqual(self.rescue._stillSince, {})
 
     def test_looksAreFew(self) -> None:
-        """
-        However often somebody asks whether it is time for one.
-        """
         self.assertTrue(self.rescue.isTimeToLook(NOW))
         self.look(after=0)
         self.assertFalse(self.rescue.isTimeToLook(NOW + 0.9 * STILL_LOOK_SECONDS))
         self.assertTrue(self.rescue.isTimeToLook(NOW + STEP))
 
     def test_itIsSentInPortions(self) -> None:
-        """
-        In order; a train is not divided.
-        """
         self.take(arrival(0, 40), arrival(1, 60), arrival(2, 1), arrival(3, 500), arrival(4))
         portions = []
         while self.rescue:

@@ -127,9 +127,6 @@ class _ResequencerTestCase(SynchronousTestCase):
         return passed
 
     def passTime(self, seconds: float) -> None:
-        """
-        Some time passes.
-        """
         self.now += seconds
 
 
@@ -139,9 +136,6 @@ class OrderTests(_ResequencerTestCase):
     """
 
     def test_whatComesInOrderPassesAtOnce(self) -> None:
-        """
-        And costs no timer, and nothing is kept of it.
-        """
         self.assertEqual(self.come(7), [7])
         self.assertEqual(self.come((8, 3), 11), [8, 9, 10, 11])
         self.assertEqual(self.come(12), [12])
@@ -292,9 +286,6 @@ class OrderTests(_ResequencerTestCase):
                 self.assertEqual((step, self.expire()), (step, [2]))
 
     def test_restartPassesOnWhatWaits(self) -> None:
-        """
-        In order; then any number is the base.
-        """
         self.come(10, 14, 12)
         self.assertEqual(numbersOf(self.resequencer.restart()), [12, 14])
         self.resequencer.checkInvariant()
@@ -407,9 +398,6 @@ class NumberTests(_ResequencerTestCase):
         self.assertEqual(self.come((LAST_NUMBER - 1, 3)), list(range(LAST_NUMBER - 1, LAST_NUMBER + 5)))
 
     def test_lateTrainFromBeforeTheEndIsLate(self) -> None:
-        """
-        And no train that is four thousand million ahead.
-        """
         self.come(LAST_NUMBER - 1, LAST_NUMBER + 3)
         self.passTime(HOLD)
         self.assertEqual(self.expire(), [LAST_NUMBER + 3])
@@ -520,9 +508,6 @@ class BoundTests(_ResequencerTestCase):
         self.assertEqual(self.come(7), [7, 8])
 
     def test_tinyTrainsTakeRoomToo(self) -> None:
-        """
-        Beside their payload; and so do those without any.
-        """
         self.patch(reorder, "MAX_HELD_BYTES", 1000 * TRAIN_OVERHEAD_BYTES)
         empty = Train(0, b"")
         self.resequencer.put([(0, empty)], self.now)
@@ -551,9 +536,6 @@ class BoundTests(_ResequencerTestCase):
         self.assertIsNone(self.resequencer.deadline(self.now))
 
     def test_agesAreKeptWhenGoneTrainsAreForgotten(self) -> None:
-        """
-        Of those that wait, whose turn has not come.
-        """
         self.come(0)
         self.come(FAR - 2)
         self.passTime(HOLD / 4)
@@ -670,9 +652,6 @@ class AgainTests(_ResequencerTestCase):
         self.assertEqual(self.again((10, 1), (11, 3), (14, 1)), [10, 11, 12, 13, 14, 15])
 
     def test_gapIsFilledOnce(self) -> None:
-        """
-        After it was given up, and whatever the pieces are.
-        """
         self.come(0, 10, 20)
         self.passTime(HOLD)
         self.assertEqual(self.expire(), [10, 20])
@@ -703,9 +682,6 @@ class AgainTests(_ResequencerTestCase):
         self.assertEqual(self.resequencer.late, 2)
 
     def test_itMayBeTheFirstThatComes(self) -> None:
-        """
-        Then it is the base.
-        """
         self.assertEqual(self.again((LAST_NUMBER, 3), LAST_NUMBER), [LAST_NUMBER, LAST_NUMBER + 1, LAST_NUMBER + 2])
         self.assertEqual(self.come(LAST_NUMBER + 3), [LAST_NUMBER + 3])
 
@@ -739,9 +715,6 @@ class AgainTests(_ResequencerTestCase):
         self.assertEqual((self.resequencer.late, len(self.resequencer._again)), (0, 0))
 
     def test_whatIsRememberedIsBounded(self) -> None:
-        """
-        In number and in time.
-        """
         self.come(0)
         for number in range(2, 2 * MAX_GIVEN_UP + 20, 2):
             self.again(number)
@@ -829,18 +802,12 @@ class RestartTests(_ResequencerTestCase):
         self.assertEqual(self.come(6, 5), [5, 6])
 
     def test_whatWaitsPassesBeforeThePeerCountsAnew(self) -> None:
-        """
-        Where the timer that it waits for is late.
-        """
         self.come(BEFORE, BEFORE + 2, 1)
         self.passTime(HOLD * 1.5)
         self.assertEqual(self.come(2), [BEFORE + 2, 2])
         self.assertEqual(self.come(4, 3), [3, 4])
 
     def test_peerMayCountAnewInTheMidstOfARead(self) -> None:
-        """
-        From before where numbers end.
-        """
         self.come((BEFORE, 100))
         self.assertEqual(self.come(-8), [-8])
         self.passTime(HOLD * 1.1)

@@ -40,9 +40,6 @@ class ScheduleTests(SynchronousTestCase):
             self.schedule.offer(tunnel)
 
     def test_withoutATunnelThereIsNoneToUse(self) -> None:
-        """
-        Datagrams have to wait.
-        """
         self.assertIsNone(self.schedule.current)
         self.assertEqual(len(self.schedule), 0)
 
@@ -126,9 +123,6 @@ class ScheduleTests(SynchronousTestCase):
         self.assertEqual((self.schedule.current, len(self.schedule)), ("a", 1))
 
     def test_whenAllAreFullTheFirstThatIsFreeAgainIsUsed(self) -> None:
-        """
-        Whichever it is.
-        """
         self.offer("a", "b")
         self.schedule.withdraw("a")
         self.schedule.withdraw("b")
@@ -148,9 +142,6 @@ class ScheduleTests(SynchronousTestCase):
         self.assertEqual((self.schedule.current, self.looks), ("rested", 2))
 
     def test_whereNoneIsAtRestTheOneThatWillSoonestBeIsUsed(self) -> None:
-        """
-        That holds the least.
-        """
         self.offer("full", "a", "b", "c")
         self.costs.update(a=3000, b=1000, c=2000)
         self.schedule.withdraw("full")
@@ -170,18 +161,12 @@ class ScheduleTests(SynchronousTestCase):
         self.assertLess(LOOKS, 10)
 
     def test_tunnelInTroubleIsTheLastChoice(self) -> None:
-        """
-        Whatever the others hold.
-        """
         self.offer("full", "lossy", "heavy")
         self.costs.update(lossy=TROUBLED, heavy=TROUBLED - 1)
         self.schedule.withdraw("full")
         self.assertEqual(self.schedule.current, "heavy")
 
     def test_whereAllAreInTroubleTheLeastIsUsed(self) -> None:
-        """
-        Somebody has to carry.
-        """
         self.offer("full", "a", "b")
         self.costs.update(a=TROUBLED + 2000, b=TROUBLED + 1000)
         self.schedule.withdraw("full")
@@ -214,9 +199,6 @@ class ScheduleTests(SynchronousTestCase):
         self.assertEqual(len(self.schedule), 3)
 
     def test_onlyTunnelIsNeverLeft(self) -> None:
-        """
-        And where there is none, there is nothing to leave.
-        """
         self.schedule.leaveTrouble(loaded=False)
         self.assertIsNone(self.schedule.current)
         self.offer("a")
@@ -251,9 +233,6 @@ class ScheduleTests(SynchronousTestCase):
         self.assertEqual(self.schedule.current, "c")
 
     def test_narrowingLeavesATunnelThatMayCarryNoMore(self) -> None:
-        """
-        At once.
-        """
         self.offer("a", "b", "c")
         self.schedule.withdraw("a")
         self.offer("a")
@@ -329,9 +308,6 @@ class ScheduleTests(SynchronousTestCase):
         self.assertIsNone(self.schedule.current)
 
     def test_heavyLoadLeavesTroubleForATunnelThatCarriesAlready(self) -> None:
-        """
-        And not for one more, however rested.
-        """
         self.offer("a", "b", "c")
         self.schedule.narrow(2)
         self.costs.update(a=TROUBLED, b=1000)

@@ -69,9 +69,6 @@ class WideWidth:
         return self.most
 
     def reset(self) -> int:
-        """
-        Change nothing.
-        """
         self.resets += 1
         return self.most
 
@@ -87,9 +84,6 @@ class SessionTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Make a session without a tunnel.
-        """
         self.patch(uotp.session.outbound, "Parallelism", WideWidth)
         self.clock = Clock()
         self.drops = Drops()
@@ -119,9 +113,6 @@ class SessionTests(SynchronousTestCase):
         return tunnel
 
     def test_firstDatagramsOfAFlowWaitForATunnel(self) -> None:
-        """
-        And go, in order, as soon as one is ready.
-        """
         self.send(1, 2, 3)
         tunnel = self.open()
         self.send(4)
@@ -222,9 +213,6 @@ class SessionTests(SynchronousTestCase):
         return tunnel
 
     def test_filledTunnelIsLeftForTheOneBefore(self) -> None:
-        """
-        Nothing waits for it.
-        """
         self.session.outbound._scheduler.narrow(2)
         first, cold, _ = self.open(), self.open(room=3), self.open(room=0)
         self.sendEvenly(100_000, 1.5 * STAY_SECONDS)
@@ -416,9 +404,6 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual(self.open().sent, [numbered(4)])
 
     def test_whatFitsIsOneWrite(self) -> None:
-        """
-        However many trains have come together.
-        """
         tunnel = self.open()
         trains = [numbered(1), numbered(2, 1400), Train(0, b"")]
         self.session.outbound.send(trains)
@@ -448,9 +433,6 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual([len(tunnel.sent) for tunnel in (first, lossy, well)], [1, 0, 7])
 
     def test_whereAllAreInTroubleTheLeastCarries(self) -> None:
-        """
-        Datagrams go on.
-        """
         first, worse, better = self.open(room=1), self.open(), self.open()
         worse.costs, better.costs = TROUBLED + 2000, TROUBLED + 1000
         self.send(*range(3))
@@ -503,9 +485,6 @@ class SessionTests(SynchronousTestCase):
         self.clock.advance(LOOK_SECONDS)
 
     def test_lightFlowThatIsAnsweredIsRarelyLookedAt(self) -> None:
-        """
-        As long as nothing is overdue: not for each datagram.
-        """
         tunnel, _ = self.open(), self.open()
         self.sendAndBeAnswered(0)
         looks = self.countLooks(tunnel)
@@ -517,9 +496,6 @@ class SessionTests(SynchronousTestCase):
         self.assertLess(max(gaps), ANSWERED_LOOK_SECONDS + 2 * LOOK_SECONDS)
 
     def test_lightFlowWithoutAnAnswerIsLookedAtEachTime(self) -> None:
-        """
-        From the first datagram on whose answer is overdue.
-        """
         tunnel, _ = self.open(), self.open()
         self.sendAndBeAnswered(0)
         self.sendAndBeAnswered(1)
@@ -557,9 +533,6 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual([tunnel.sent for tunnel in (one, two, three)], [[], [numbered(1)], [numbered(2)]])
 
     def test_whatALostTunnelHeldGoesThroughAnother(self) -> None:
-        """
-        With the numbers that it has.
-        """
         lost, other = self.open(), self.open()
         self.send(1)
         lost.kept = [(5, numbered(1)), (6, numbered(2))]
@@ -601,9 +574,6 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual((still.again, other.again), ([], [(0, numbered(1))]))
 
     def test_loneTunnelIsGivenNothingTwice(self) -> None:
-        """
-        However long it stands still.
-        """
         still = self.open()
         still.kept, still.still, still.costs = [(0, numbered(1))], True, TROUBLED
         for number in range(9):
@@ -686,9 +656,6 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual(tunnel.sent, [numbered(2)])
 
     def test_whatWaitsIsBoundedAndTheOldestGoesFirst(self) -> None:
-        """
-        With a short queue, the newest are what is left.
-        """
         size = 1400
         fit = MAX_BYTES // (size + TRAIN_OVERHEAD_BYTES)
         for number in range(3 * fit):
@@ -697,18 +664,12 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual(self.drops.totals, {Drop.BACKLOG_FULL: 2 * fit})
 
     def test_trainsFromAnyTunnelAreDelivered(self) -> None:
-        """
-        At once, in the order in which they come.
-        """
         trains = [numbered(1), Train(0, b""), Train(2, b"aabbc"), numbered(2)]
         self.session.inbound.unnumbered(trains[:3], self.clock.seconds())
         self.session.inbound.unnumbered(trains[3:], self.clock.seconds())
         self.assertEqual(self.delivered, trains)
 
     def test_repairedLossIsHandedOnBitByBit(self) -> None:
-        """
-        And nothing more once the session is finished.
-        """
         read = [Train(1400, bytes([number]) * 1400 * 20) for number in range(10)]
         for train in read:
             self.session.inbound.unnumbered([train], self.clock.seconds())
@@ -736,9 +697,6 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual((self.session.inbound.bytes, self.session.inbound.late), (24, 0))
 
     def test_whatIsMissingForTooLongIsWaitedForNoMore(self) -> None:
-        """
-        And delivered all the same when it comes, and counted.
-        """
         self.session.inbound.numbered([(0, numbered(0)), (2, numbered(2))], self.clock.seconds())
         self.clock.advance(FIRST_HOLD_SECONDS)
         self.assertEqual(self.delivered, [numbered(0), numbered(2)])
@@ -756,9 +714,6 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual(self.session.inbound.late, 0)
 
     def test_finishedSessionHasNoTimer(self) -> None:
-        """
-        Whatever waits is handed on.
-        """
         self.session.inbound.numbered([(0, numbered(0)), (2, numbered(2))], self.clock.seconds())
         self.assertNotEqual(self.clock.getDelayedCalls(), [])
         self.session.finish(lambda: None)
@@ -831,17 +786,11 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual((self.session.inbound.answered, self.answers), (True, 1))
 
     def test_nobodyNeedsToCareForTheAnswer(self) -> None:
-        """
-        A server does not.
-        """
         session = Session(self.delivered.extend, self.drops, self.clock)
         session.inbound.unnumbered([numbered(1)], self.clock.seconds())
         self.assertEqual(self.delivered, [numbered(1)])
 
     def test_eitherSideKeepsTheSessionActive(self) -> None:
-        """
-        As does what has to wait.
-        """
         self.assertEqual(self.session.lastActive, 0)
         self.clock.advance(5)
         self.send(1)
@@ -856,9 +805,6 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual(self.session.lastActive, 15)
 
     def test_bytesAreCountedBothWays(self) -> None:
-        """
-        Payload only.
-        """
         self.send(1, 2, 3)
         self.session.inbound.unnumbered([Train(2, b"aabbc")], self.clock.seconds())
         self.assertEqual((self.session.outbound.bytes, self.session.inbound.bytes), (24, 5))
@@ -936,9 +882,6 @@ class NarrowSessionTests(SynchronousTestCase):
         self.assertEqual(self.sent(), [small])
 
     def test_smallDatagramsWaitWhereNoTunnelIsAtRest(self) -> None:
-        """
-        And go first as soon as one takes anything.
-        """
         for tunnel in self.tunnels[1:]:
             tunnel.costs = 1
         self.session.outbound.send([bulk(2), numbered(7)])

@@ -25,9 +25,6 @@ class ThresholdTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Put the threshold back afterwards.
-        """
         self.patch(Logger, "threshold", Logger.threshold)
 
     def saidAt(self, word: str) -> list[str]:

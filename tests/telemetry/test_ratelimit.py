@@ -16,9 +16,6 @@ class RepeatsTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Begin with nothing said, at some time.
-        """
         self.clock = Clock()
         self.clock.advance(12345.0)
         self.rateLimit = RateLimit(self.clock.seconds)
@@ -116,9 +113,6 @@ class BudgetTests(SynchronousTestCase):
     """
 
     def test_whatIsOverTheBudgetIsCountedAndSaidLater(self) -> None:
-        """
-        With the first line that is allowed again.
-        """
         clock = Clock()
         budget = LineBudget(clock.seconds, lines=3, seconds=60.0)
         self.assertEqual([budget.spend() for _ in range(5)], [0, 0, 0, None, None])

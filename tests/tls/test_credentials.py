@@ -67,9 +67,6 @@ class IdentityTests(TlsTestCase):
             self.assertEqual(str(error), message)
 
     def test_keyMayStandInAFileOfItsOwn(self) -> None:
-        """
-        Or in that of the certificate, before or behind it.
-        """
         cert, key = GOOD.certificatePem(), GOOD.keyPem()
         for choices in (
             ServerTls(self.path(cert), self.path(key)),
@@ -89,9 +86,6 @@ class IdentityTests(TlsTestCase):
             self.assertWelcome(meet(ServerCredentials(ServerTls(cert, self.path(key))), self.client()))
 
     def test_missingFileIsNamed(self) -> None:
-        """
-        With the reason that the system gives.
-        """
         cert, absent = self.path(GOOD.certificatePem()), self.mktemp()
         self.assertUnusable(f"cannot read the certificate file {absent}: No such file or directory", absent)
         self.assertUnusable(f"cannot read the key file {absent}: No such file or directory", cert, absent)
@@ -105,9 +99,6 @@ class IdentityTests(TlsTestCase):
         self.assertUnusable("cannot read the certificate file 'a\\x00b': embedded null byte", "a\0b")
 
     def test_emptyFileIsNamed(self) -> None:
-        """
-        A disk was full.
-        """
         empty, cert = self.path(b" \n"), self.path(GOOD.certificatePem())
         self.assertUnusable(f"the certificate file {empty} is empty", empty)
         self.assertUnusable(f"the key file {empty} is empty", cert, empty)
@@ -132,9 +123,6 @@ class IdentityTests(TlsTestCase):
             self.assertUnusable(f"the certificate file {path} has a damaged certificate", path)
 
     def test_damagedKeyIsNamed(self) -> None:
-        """
-        Cut short.
-        """
         cert, key = self.path(GOOD.certificatePem()), self.path(GOOD.keyPem()[:60] + b"\n-----END PRIVATE KEY-----\n")
         self.assertUnusable(f"the key in {key} is damaged or of unknown kind", cert, key)
 
@@ -159,9 +147,6 @@ class IdentityTests(TlsTestCase):
             self.assertUnusable(message, cert, key)
 
     def test_keyOfAnotherCertificateIsRefused(self) -> None:
-        """
-        Both files are named.
-        """
         cert, key = self.path(GOOD.certificatePem()), self.path(TRUSTED.issue("good.test").keyPem())
         self.assertUnusable(f"{key} does not match the certificate in {cert}", cert, key)
 
@@ -298,9 +283,6 @@ class ClientChoicesTests(TlsTestCase):
             self.assertEqual(str(error)[:60], message[:60])
 
     def test_hostIsAName(self) -> None:
-        """
-        Which is seen before it is dialled.
-        """
         credentials = ClientCredentials(ClientTls(cafile=self.cafile(TRUSTED)))
         error = self.assertRaises(ConfigurationError, credentials.creatorFor, "*.test")
         self.assertEqual(str(error), "the server: '*.test' is neither a host name nor an IP address")
@@ -484,9 +466,6 @@ class ExpiryWarningTests(TlsTestCase):
         self.assertEqual(self.warnings(begins, NOW + 50 * DAY), [line, line])
 
     def test_clockIsTheRealOneByDefault(self) -> None:
-        """
-        Which it takes no argument to get.
-        """
         issued = TRUSTED.issue("good.test", ends=NOW - DAY / 2)
         with capturedLogs() as events:
             self.server(issued)
@@ -505,9 +484,6 @@ class PinTests(SynchronousTestCase):
         self.assertEqual(publicKeyPin(load_pem_x509_certificate(PINNED)).hex(), PIN_HEX)
 
     def test_everyUsualWayOfWritingIsRead(self) -> None:
-        """
-        As openssl, curl and ssh print them.
-        """
         pin = bytes.fromhex(PIN_HEX)
         colons = ":".join(PIN_HEX[at : at + 2] for at in range(0, 64, 2))
         for text in (
@@ -526,9 +502,6 @@ class PinTests(SynchronousTestCase):
             self.assertEqual(parsePin(text), pin, text)
 
     def test_unpaddedBase64IsRead(self) -> None:
-        """
-        As ssh prints it.
-        """
         self.assertEqual(parsePin("SHA256:" + PIN_BASE64.rstrip("=")), bytes.fromhex(PIN_HEX))
 
     def test_everythingElseIsRefused(self) -> None:

@@ -46,9 +46,6 @@ class _Handshakes(_Case):
     versionName = ""
 
     def setUp(self) -> None:
-        """
-        The server decides for this version.
-        """
         self.limit(SSL.TLS_SERVER_METHOD, version=self.version)
 
 
@@ -127,9 +124,6 @@ class _ServerVerification(_Handshakes):
         self.assertWelcome(meet(server, self.client("Bücher.test.")))
 
     def test_everyCaOfTheBundleCounts(self) -> None:
-        """
-        Not only the first.
-        """
         bundle = self.cafile(STRANGER, TRUSTED)
         creator = ClientCredentials(ClientTls(cafile=bundle)).creatorFor("good.test")
         self.assertWelcome(meet(self.server(), creator))
@@ -158,16 +152,10 @@ class _ServerVerification(_Handshakes):
         )
 
     def test_cafileReplacesTheSystemsCas(self) -> None:
-        """
-        With a CA file, the system's CAs have no say.
-        """
         self.setEnvironment("SSL_CERT_FILE", self.cafile(STRANGER))
         self.assertServerRefused(STRANGER.issue("good.test"), "unknown issuer 'CN=Stranger CA'", UNKNOWN_CA)
 
     def test_expiredCertificateIsRefusedInWords(self) -> None:
-        """
-        With the day.
-        """
         issued = TRUSTED.issue("good.test", begins=LONG_AGO, ends=YESTERDAY)
         self.assertServerRefused(issued, f"certificate expired (on {YESTERDAY:%Y-%m-%d})", EXPIRED)
 
@@ -254,16 +242,10 @@ class _ServerVerification(_Handshakes):
         self.assertServerRefused(TRUSTED.issue("a.test", "b.test"), words)
 
     def test_commonNameIsNoName(self) -> None:
-        """
-        Without alternative names a certificate is for nobody.
-        """
         issued = TRUSTED.issue(subject="good.test")
         self.assertServerRefused(issued, "wrong name: expected good.test, certificate has no names")
 
     def test_addressAsDnsNameIsRefused(self) -> None:
-        """
-        C{DNS:127.0.0.1} is no address.
-        """
         pair = meet(self.server(TRUSTED.issue("DNS:127.0.0.1")), self.client("127.0.0.1"))
         self.assertRefused(
             pair,
@@ -298,9 +280,6 @@ class _ServerVerification(_Handshakes):
         self.assertServerRefused(GOOD, "certificate could not be examined (ZeroDivisionError())")
 
     def test_everyNameIsAcceptedWithoutHostnameCheck(self) -> None:
-        """
-        But only of the CA that was given.
-        """
         self.assertWelcome(meet(self.server(TRUSTED.issue("evil.test")), self.client(hostnameCheck=False)))
         self.assertRefused(
             meet(self.server(STRANGER.issue("good.test")), self.client(hostnameCheck=False)),
@@ -395,9 +374,6 @@ class _Pinning(_Handshakes):
             )
 
     def test_pinDoesNotReplaceTheChainThatWasAskedFor(self) -> None:
-        """
-        With a CA file everything is checked.
-        """
         key = GOOD.key
         self.assertWelcome(meet(self.server(), self.client(pins=(PIN,))))
         for issued, words, alert in (
@@ -416,9 +392,6 @@ class _Pinning(_Handshakes):
             self.assertRefused(meet(self.server(issued), self.client(pins=(PIN,))), client=words, server=alert)
 
     def test_chainDoesNotReplaceThePin(self) -> None:
-        """
-        Nor does the chain without the name.
-        """
         for hostnameCheck in (True, False):
             self.assertRefused(
                 meet(self.server(), self.client(pins=(OTHER_PIN,), hostnameCheck=hostnameCheck)),
@@ -489,9 +462,6 @@ class _ClientVerification(_Handshakes):
         self.assertWelcome(meet(self.server(), self.client(shows=STRANGER.issue(usages=CLIENT))))
 
     def test_clientOfEveryCaOfTheBundleIsAccepted(self) -> None:
-        """
-        And the client is told of all of them.
-        """
         cert = self.path(GOOD.certificatePem() + GOOD.keyPem())
         server = ServerCredentials(ServerTls(cert, cafile=self.cafile(STRANGER, TRUSTED)))
         for authority in (STRANGER, TRUSTED):
@@ -509,21 +479,12 @@ class _ClientVerification(_Handshakes):
         self.assertClientRefused(None, "the server wants a client certificate (cert)", "no client certificate")
 
     def test_unknownIssuerIsRefusedInWords(self) -> None:
-        """
-        At both ends.
-        """
         self.assertClientRefused(STRANGER.issue(usages=CLIENT), UNKNOWN_CA, "unknown issuer 'CN=Stranger CA'")
 
     def test_selfSignedCertificateIsRefusedInWords(self) -> None:
-        """
-        At both ends.
-        """
         self.assertClientRefused(selfSigned("me"), UNKNOWN_CA, "self-signed certificate 'CN=alone'")
 
     def test_expiredCertificateIsRefusedInWords(self) -> None:
-        """
-        At both ends.
-        """
         shows = TRUSTED.issue(usages=CLIENT, begins=LONG_AGO, ends=YESTERDAY)
         self.assertClientRefused(shows, EXPIRED, f"certificate expired (on {YESTERDAY:%Y-%m-%d})")
 
@@ -807,9 +768,6 @@ class PlainPeerTests(TlsTestCase):
         self.assertRefused(pair, client=None, server="the peer does not speak TLS")
 
     def test_plainServerIsNoticed(self) -> None:
-        """
-        The other way round.
-        """
         pair = meet(None, self.client())
         self.assertEqual(pair.client.heard, b"")
         self.assertEqual(pair.client.refusal, "the peer does not speak TLS")
@@ -937,9 +895,6 @@ class VerifyPeerTests(SynchronousTestCase):
         self.assertIs(self.step(SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD)), 0, 0), False)
 
     def test_connectionWithoutDemandsIsRefused(self) -> None:
-        """
-        Nor does one that has nothing to compare with.
-        """
         connection = vetting.VerifyingConnection(SSL.Context(SSL.TLS_CLIENT_METHOD), None)
         self.assertIs(self.step(connection, 0, 0), False)
 

@@ -27,9 +27,6 @@ class MemoryStreamTests(StreamContract, SynchronousTestCase):
     pump: IOPump
 
     def connect(self) -> None:
-        """
-        In memory.
-        """
         self.here, self.there = Diarist(), Diarist()
         here = MemoryStream(self.here, secured=self.secured)
         there = MemoryStream(self.there, isServer=True, secured=self.secured)
@@ -56,9 +53,6 @@ class SecuredMemoryStreamTests(MemoryStreamTests):
     secured = True
 
     def test_whatTlsHasFoundOutIsKnown(self) -> None:
-        """
-        As much as the test has said.
-        """
         self.connect()
         self.assertEqual(self.here.transport.security, Security())
 

@@ -99,9 +99,6 @@ class _RecordedTestCase(_DialTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Let it.
-        """
         super().setUp()
         self.patch(dial, "connectTunnel", self.connecting)
 
@@ -112,9 +109,6 @@ class DialerTests(_RecordedTestCase):
     """
 
     def test_attemptEndsWithATunnel(self) -> None:
-        """
-        As soon as TCP is connected.
-        """
         done = self.dialer().dial(self.makeTunnel)
         self.assertNoResult(done)
         ((host, port, _, timeout, bindAddress),) = self.reactor.tcpClients
@@ -162,9 +156,6 @@ class DialerTests(_RecordedTestCase):
         self.assertEqual(len(self.owner.opened), 1)
 
     def test_fastFirstAddressLeavesTheSecondAlone(self) -> None:
-        """
-        One connection, not two.
-        """
         self.found = [V6, V4]
         done = self.dialer().dial(self.makeTunnel)
         self.connect(0)
@@ -173,9 +164,6 @@ class DialerTests(_RecordedTestCase):
         self.assertEqual(len(self.reactor.tcpClients), 1)
 
     def test_attemptFailsWhenAllAddressesFail(self) -> None:
-        """
-        In the words of the last of them.
-        """
         self.found = [V6, V4]
         done = self.dialer().dial(self.makeTunnel)
         self.reactor.advance(0.5)
@@ -187,9 +175,6 @@ class DialerTests(_RecordedTestCase):
         self.assertEqual(wordsForFailure(self.failureResultOf(done)), "connection refused")
 
     def test_nameThatIsNotFoundFails(self) -> None:
-        """
-        In words.
-        """
         self.found = []
         failure = self.failureResultOf(self.dialer().dial(self.makeTunnel))
         self.assertEqual(wordsForFailure(failure), "host name not found")
@@ -217,9 +202,6 @@ class DialerTests(_RecordedTestCase):
         self.assertEqual(self.reactor.tcpClients, [])
 
     def test_tunnelsAreMadeForConnectionsOnly(self) -> None:
-        """
-        One for each.
-        """
         made: list[DialledTunnel] = []
 
         def make() -> DialledTunnel:
@@ -307,9 +289,6 @@ class SocketTests(_DialTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Make fake sockets.
-        """
         super().setUp()
         self.journal: list[tuple[Any, ...]] = []
         self.made: list[FakeSocket] = []
@@ -347,9 +326,6 @@ class SocketTests(_DialTestCase):
         done.cancel()
 
     def test_everyAddressIsDialledWithTheMark(self) -> None:
-        """
-        Also the one that is tried second.
-        """
         self.found = [IPv4Address("TCP", "192.0.2.1", 8443), IPv4Address("TCP", "192.0.2.2", 8443)]
         done = self.dialer(mark=7).dial(self.makeTunnel)
         self.reactor.advance(0.5)
@@ -370,9 +346,6 @@ class SocketTests(_DialTestCase):
         self.assertEqual(self.order(), [7, "connect", 8, "connect"])
 
     def test_markThatMayNotBeSetIsAFailureInWords(self) -> None:
-        """
-        Without it nothing is sent, and no descriptor is left.
-        """
         self.isRefused = True
         done = self.dialer(mark=7).dial(self.makeTunnel)
         self.reactor.advance(0.5)
@@ -411,9 +384,6 @@ class WordsForFailureTests(SynchronousTestCase):
     """
 
     def test_usualFailuresHaveWords(self) -> None:
-        """
-        Of our own, or the system's.
-        """
         for cause, words in (
             (error.DNSLookupError("x"), "host name not found"),
             (error.ConnectionRefusedError(), "connection refused"),
@@ -428,9 +398,6 @@ class WordsForFailureTests(SynchronousTestCase):
             self.assertEqual(wordsForFailure(Failure(cause)), words)
 
     def test_systemsErrorsOfConnectingAreWordsAndNoNumbers(self) -> None:
-        """
-        Whatever number the system gives them.
-        """
         for number in (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT, errno.EPERM, errno.EADDRNOTAVAIL):
             for cause in (
                 error.getConnectError((number, os.strerror(number))),
@@ -442,8 +409,5 @@ class WordsForFailureTests(SynchronousTestCase):
                 self.assertRegex(words, r"^[A-Za-z]{2}.* .*[a-z]")
 
     def test_tlsRefusalsHaveTheWordsOfTls(self) -> None:
-        """
-        Before any others.
-        """
         self.assertEqual(wordsForFailure(Failure(error.ConnectionDone()), "expired"), "expired")
         self.assertEqual(wordsForFailure(Failure(error.ConnectionLost())), "connection lost")

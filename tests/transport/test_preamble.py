@@ -56,15 +56,9 @@ class _PreambleTestCase(SynchronousTestCase):
         self.assertEqual((self.reactor.readers, self.reactor.writers), (set(), set()))
 
     def accept(self, make: Callable[[], Any]) -> None:
-        """
-        Accept the stream.
-        """
         self.stream = accept(self.reactor, self.diary, self.socket, self.tls, make)
 
     def dial(self, make: Callable[[], Any]) -> None:
-        """
-        Dial it.
-        """
         self.patch(tcp.BaseClient, "createInternetSocket", lambda _: self.socket)
         self.patch(tcp, "_getpeername", lambda _: (PEER.host, PEER.port))
         choices: dict[str, Any] = {"makePreamble": staticmethod(make)}
@@ -141,9 +135,6 @@ class DialledPreambleTests(_PreambleTestCase):
         self.assertEqual((self.stream.phase, self.diary.heard, list(self.socket.coming)), (StreamPhase.OPEN, [], []))
 
     def test_requestGoesOutAsTheKernelTakesIt(self) -> None:
-        """
-        Little by little.
-        """
         self.dial(ProxyRequest)
         for taken in range(0, len(REQUEST), 5):
             self.assertEqual((self.socket.taken, self.watched()), (REQUEST[:taken], (True, True)))
@@ -152,9 +143,6 @@ class DialledPreambleTests(_PreambleTestCase):
         self.assertEqual((self.socket.taken, self.watched()), (REQUEST, (True, False)))
 
     def test_refusalIsTheReasonOfTheLoss(self) -> None:
-        """
-        In the words of the preamble.
-        """
         self.dial(ProxyRequest)
         self.comes(b"HTTP/1.1 403 No\r\n\r\n")
         assert self.diary.reason is not None
@@ -174,9 +162,6 @@ class DialledPreambleTests(_PreambleTestCase):
         self.assertLessEqual(max(self.socket.asked), 30)
 
     def test_longestAnswerIsHeard(self) -> None:
-        """
-        To the last byte.
-        """
         self.dial(lambda: ProxyRequest(limit=len(ANSWER)))
         self.comes(ANSWER)
         self.assertIs(self.stream.phase, StreamPhase.OPEN)
@@ -257,9 +242,6 @@ class AcceptedPreambleTests(_PreambleTestCase):
         return made
 
     def test_headerIsNotPartOfTheStream(self) -> None:
-        """
-        Wherever it is cut.
-        """
         for cut in range(len(HEADER) + 1):
             self.socket, self.diary = FakeSocket(), Diarist()
             self.accept(self.make)
@@ -300,9 +282,6 @@ class AcceptedPreambleTests(_PreambleTestCase):
         self.assertEqual(self.stream.security.refusal, "the peer does not speak TLS")
 
     def test_wakingForNothingChangesNothing(self) -> None:
-        """
-        Which reactors do now and then.
-        """
         self.accept(self.make)
         self.happens(read=True, write=True)
         self.assertEqual((self.stream.phase, self.diary.says), (StreamPhase.PREAMBLE, ["made"]))

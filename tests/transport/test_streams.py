@@ -137,32 +137,20 @@ class PlainConnectionTests(_ConnectionTestCase):
         self.assertEqual(self.watched(), (True, False))
 
     def test_whatComesIsReadOnceATurnAndBounded(self) -> None:
-        """
-        However much has come; then others have their turn.
-        """
         self.socket.coming.extend([b"one", b"two"])
         self.happens(read=True)
         self.assertEqual((self.diary.heard, self.socket.asked), ([b"one"], [READ_BYTES]))
 
     def test_wakingForNothingChangesNothing(self) -> None:
-        """
-        Which reactors do now and then.
-        """
         self.happens(read=True)
         self.assertEqual((self.diary.heard, self.diary.says), ([], ["made"]))
 
     def test_peersEndIsAnEnd(self) -> None:
-        """
-        In good order.
-        """
         self.socket.coming.append(b"")
         self.happens(read=True)
         self.assertLost(ConnectionDone)
 
     def test_brokenConnectionIsLostWhenItIsRead(self) -> None:
-        """
-        Whatever the error.
-        """
         self.socket.coming.append(broken())
         self.happens(read=True)
         self.assertLost(ConnectionLost)
@@ -179,9 +167,6 @@ class PlainConnectionTests(_ConnectionTestCase):
         self.assertLost(ConnectionLost)
 
     def test_costIsWhatStandsBeforeTheNextByte(self) -> None:
-        """
-        In the kernel, and here.
-        """
         self.assertEqual(self.connection.cost(), 0)
         self.socket.info = tcpInfo(unsent=1000)
         self.socket.room = 0
@@ -203,9 +188,6 @@ class PlainConnectionTests(_ConnectionTestCase):
         self.assertIs(self.connection.isTroubled(), False)
 
     def test_closingSendsWhatWaits(self) -> None:
-        """
-        Then the connection is closed.
-        """
         self.socket.room = 3
         self.connection.write(b"onetwo")
         self.connection.unregisterProducer()
@@ -216,9 +198,6 @@ class PlainConnectionTests(_ConnectionTestCase):
         self.assertLost(ConnectionDone)
 
     def test_socketIsTuned(self) -> None:
-        """
-        From the beginning.
-        """
         self.assertIn((socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), self.socket.options)
         self.assertIn((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), self.socket.options)
         self.assertIn(UNSENT_LIMIT_BYTES, [value for _, _, value in self.socket.options])
@@ -232,9 +211,6 @@ class _TlsConnectionTestCase(_ConnectionTestCase):
     handshake: tuple[Exception | None, ...] = (None,)
 
     def setUp(self) -> None:
-        """
-        Make TLS first.
-        """
         self.tls = self.fake = FakeTls()
         self.fake.handshake = deque(self.handshake)
         super().setUp()
@@ -248,9 +224,6 @@ class HandshakeTests(_TlsConnectionTestCase):
     handshake = ()
 
     def test_serverWaitsForTheClientToBegin(self) -> None:
-        """
-        On its socket, and as a transport with TLS.
-        """
         self.assertEqual((self.fake.side, self.fake.steps), ("server", 0))
         self.assertIs(self.fake.socket, self.socket)
         self.assertIs(self.connection.tls, self.fake)
@@ -286,9 +259,6 @@ class HandshakeTests(_TlsConnectionTestCase):
         self.assertEqual(self.watched(), (True, False))
 
     def test_lastStepMayHaveToWaitForRoom(self) -> None:
-        """
-        Then everything is as if it had not.
-        """
         self.fake.handshake.extend([SSL.WantWriteError(), None])
         self.happens(read=True)
         self.happens(write=True)
@@ -371,9 +341,6 @@ class HandshakeTests(_TlsConnectionTestCase):
         self.assertLost(SSL.Error)
 
     def test_peerThatGoesDuringTheHandshakeIsNoRefusal(self) -> None:
-        """
-        However OpenSSL puts it; there is nobody to wait for.
-        """
         for gone in (EOF, SSL.SysCallError(errno.ECONNRESET, "ECONNRESET"), SSL.Error([]), GONE):
             self.end()
             self.diary, self.socket, self.fake = Diarist(), FakeSocket(), FakeTls()
@@ -398,9 +365,6 @@ class TlsConnectionTests(_TlsConnectionTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Shake hands.
-        """
         super().setUp()
         self.happens(read=True)
         self.assertEqual(self.diary.says, ["made", "secured"])
@@ -463,9 +427,6 @@ class TlsConnectionTests(_TlsConnectionTestCase):
         self.assertLost(ConnectionDone)
 
     def test_endWithoutAGoodbyeIsALoss(self) -> None:
-        """
-        Also one that comes behind data.
-        """
         self.fake.coming.extend([LONG, EOF])
         self.happens(read=True)
         self.assertEqual(self.diary.heard, [LONG])
@@ -493,9 +454,6 @@ class TlsConnectionTests(_TlsConnectionTestCase):
     # Writing.
 
     def test_whatIsWrittenIsSentAtOnce(self) -> None:
-        """
-        In records.
-        """
         self.connection.write(bytes(RECORD_BYTES + 1))
         self.connection.write(b"")
         self.assertEqual(len(self.fake.taken), RECORD_BYTES + 1)
@@ -556,9 +514,6 @@ class TlsConnectionTests(_TlsConnectionTestCase):
         self.assertLost(SSL.Error)
 
     def test_errorOfOurOwnIsTheReason(self) -> None:
-        """
-        Not lost when the next attempt says less.
-        """
         own = SSL.Error([("SSL routines", "", "bad write retry")])
         self.fake.failure = own
         self.connection.write(b"one")
@@ -583,9 +538,6 @@ class TlsConnectionTests(_TlsConnectionTestCase):
         self.assertEqual(self.diary.heard, [LONG])
 
     def test_readingGoesOnWhenTheAnswerIsSent(self) -> None:
-        """
-        And the connection is free again.
-        """
         self.fake.coming.extend([SSL.WantWriteError(), SSL.WantWriteError(), b"two"])
         self.happens(read=True)
         self.happens(write=True)
@@ -700,9 +652,6 @@ class TlsConnectionTests(_TlsConnectionTestCase):
         self.assertEqual((self.fake.taken, self.fake.goodbyes), (b"one", 1))
 
     def test_peerThatGoesMeanwhileIsFound(self) -> None:
-        """
-        With the next attempt.
-        """
         self.fake.coming.extend([SSL.WantWriteError(), EOF])
         self.happens(read=True)
         self.happens(write=True)
@@ -733,9 +682,6 @@ class TlsConnectionTests(_TlsConnectionTestCase):
         self.assertLost(ConnectionDone)
 
     def test_closingSendsWhatWaitsFirst(self) -> None:
-        """
-        In order, and says goodbye behind it.
-        """
         self.fake.room = 0
         self.connection.write(b"one")
         self.connection.unregisterProducer()
@@ -759,9 +705,6 @@ class TlsConnectionTests(_TlsConnectionTestCase):
         self.assertLost(ConnectionLost)
 
     def test_closingAConnectionThatIsGoneDoesNothing(self) -> None:
-        """
-        Nor does aborting it.
-        """
         self.fake.coming.append(EOF)
         self.happens(read=True)
         self.connection.close()
@@ -797,9 +740,6 @@ class TunnelOverTlsTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        An open tunnel of a server.
-        """
         self.reactor = MemoryReactor()
         self.socket, self.tls = FakeSocket(), FakeTls()
         self.session = RecordingSession()
@@ -818,16 +758,10 @@ class TunnelOverTlsTests(SynchronousTestCase):
         self.reactor.happen(self.connection, read=read, write=write)
 
     def send(self, trains: list[Train]) -> None:
-        """
-        Its session sends.
-        """
         assert self.tunnel.link is not None
         self.tunnel.link.send(trains, self.reactor.seconds())
 
     def test_tunnelIsFullWithTheFirstByteThatWaits(self) -> None:
-        """
-        And free when the last of them has gone.
-        """
         self.tls.room = 1
         self.send([Train(3, b"one")])
         self.assertEqual(self.session.says, ["free"])
@@ -883,9 +817,6 @@ class DialledTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Make sockets of our own.
-        """
         self.reactor = MemoryReactor()
         self.socket, self.tls = FakeSocket(), FakeTls()
         self.diary = Diarist()
@@ -904,9 +835,6 @@ class DialledTests(SynchronousTestCase):
         return connector.transport
 
     def end(self, connector: Any) -> None:
-        """
-        End it.
-        """
         connector.transport.abort()
         self.reactor.advance(0)
         self.assertEqual(self.diary.says.count("lost"), 1)
@@ -943,9 +871,6 @@ class DialledTests(SynchronousTestCase):
         self.assertEqual(self.diary.says, ["made", "secured"])
 
     def test_clientThatRefusesItsServerLetsItReadWhy(self) -> None:
-        """
-        And says what was wrong, when the server has closed.
-        """
         self.tls.handshake = deque([SSL.WantReadError(), SSL.Error(ALERT)])
         kind = type("Kind", (DialledTlsStream,), {"creator": staticmethod(self.createTls)})
         connection = self.connect(kind)
@@ -965,9 +890,6 @@ class EndOfStreamTests(SynchronousTestCase):
     """
 
     def test_errorsOfTheSystemAreAnEnd(self) -> None:
-        """
-        In all the ways in which OpenSSL tells of them.
-        """
         for end in (
             EOF,
             SSL.SysCallError(errno.ECONNRESET, "ECONNRESET"),

@@ -91,27 +91,15 @@ class RecordingHeartbeatOwner:
         self.whenTold()
 
     def pathRoundTrip(self) -> float:
-        """
-        What the test says.
-        """
         return self.path
 
     def pongOverdue(self) -> None:
-        """
-        Keep it.
-        """
         self._keep("overdue")
 
     def pongCame(self) -> None:
-        """
-        Keep it.
-        """
         self._keep("came")
 
     def pongGivenUp(self) -> None:
-        """
-        Keep it.
-        """
         self._keep("given up")
 
 
@@ -124,9 +112,6 @@ class _HeartbeatTestCase(TimerTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Begin before the first ping.
-        """
         super().setUp()
         self.clock = MemoryReactor()
         self.clock.advance(1000.0)
@@ -134,9 +119,6 @@ class _HeartbeatTestCase(TimerTestCase):
         self.addCleanup(self.end)
 
     def begin(self) -> None:
-        """
-        Make another heartbeat.
-        """
         self.owner = RecordingHeartbeatOwner()
         self.pings: list[bytes] = []
         self.heartbeat = Heartbeat(self.clock, self.owner, self.pings.append)
@@ -226,9 +208,6 @@ class TableTests(_HeartbeatTestCase):
     """
 
     def test_tableIsTheExpectedOne(self) -> None:
-        """
-        Pair by pair.
-        """
         for state in State:
             for event in Event:
                 self.assertEqual(
@@ -276,9 +255,6 @@ class TableTests(_HeartbeatTestCase):
             self.assertNoTimer()
 
     def test_tunnelMayStopItWhateverItIsTold(self) -> None:
-        """
-        In the middle of being told.
-        """
         for isProof in (False, True):
             for (state, event), told in TOLD.items():
                 self.reach(state)
@@ -336,9 +312,6 @@ class AskingTests(_HeartbeatTestCase):
             self.assertNextPing(BUSY_SECONDS - ROUND_TRIP)
 
     def test_tunnelThatHasCarriedNothingWaitsForATrain(self) -> None:
-        """
-        And the next one takes the ping along.
-        """
         self.settle(ROUND_TRIP)
         self.elapse(BUSY_SECONDS - ROUND_TRIP - MOMENT)
         self.assertFalse(self.heartbeat.due)
@@ -356,18 +329,12 @@ class AskingTests(_HeartbeatTestCase):
         self.assertNextPing(BUSY_SECONDS - ROUND_TRIP)
 
     def test_whatWasCarriedBeforeThePingDoesNotCount(self) -> None:
-        """
-        The ping followed it.
-        """
         self.heartbeat.carried = True
         self.settle(ROUND_TRIP)
         self.elapse(BUSY_SECONDS)
         self.assertEqual((self.pings, self.heartbeat.due), ([], True))
 
     def test_answerThatTookLongIsFollowedByAPingAtOnce(self) -> None:
-        """
-        Where trains have been sent meanwhile.
-        """
         self.heartbeat.ask()
         self.heartbeat.carried = self.heartbeat.heard = True
         self.elapse(BUSY_SECONDS + 1)
@@ -483,9 +450,6 @@ class PatienceTests(_HeartbeatTestCase):
             self.assertEqual(self.owner.says, ["overdue", "given up"])
 
     def test_answerInTimeIsNotSpokenOf(self) -> None:
-        """
-        Not even in the last moment.
-        """
         self.heartbeat.ask()
         self.elapse(FIRST_PATIENCE_SECONDS - MOMENT)
         self.answer()
@@ -603,9 +567,6 @@ class AnswerTests(_HeartbeatTestCase):
             self.assertAlmostEqual(self.heartbeat.roundTrip, expected)
 
     def test_lateAnswerTellsTheRoundTripToo(self) -> None:
-        """
-        From the ping on.
-        """
         self.heartbeat.ask()
         self.elapse(FIRST_PATIENCE_SECONDS)
         self.elapse(GIVE_UP_SECONDS)
@@ -635,9 +596,6 @@ class LongerPathTests(_HeartbeatTestCase):
         self.assertEqual(self.owner.says, ["overdue"])
 
     def test_patienceHasAnEndAllTheSame(self) -> None:
-        """
-        However long the path has become.
-        """
         self.heartbeat.ask()
         self.elapse(ROUND_TRIP)
         self.answer()
@@ -655,9 +613,6 @@ class ProofTests(_HeartbeatTestCase):
     """
 
     def test_quietTunnelIsAskedAtOnce(self) -> None:
-        """
-        And given up as soon as the answer is overdue.
-        """
         self.settle(ROUND_TRIP)
         self.heartbeat.prove()
         self.assertEqual(len(self.pings), 1)
@@ -733,9 +688,6 @@ class ProofTests(_HeartbeatTestCase):
         self.assertEqual(self.owner.says, ["overdue", "given up", "came"])
 
     def test_doubtingTwiceAsksOnce(self) -> None:
-        """
-        And gives up once.
-        """
         self.settle(ROUND_TRIP)
         self.heartbeat.prove()
         self.elapse(LEAST_PATIENCE_SECONDS / 2)

@@ -56,9 +56,6 @@ class RecordingStream:
         self.path: PathStats | None = None
 
     def write(self, data: bytes) -> None:
-        """
-        Keep it.
-        """
         self.said.append(data)
 
     def registerProducer(self, producer: object, streaming: bool) -> None:  # noqa: FBT001 - Twisted's signature
@@ -82,34 +79,19 @@ class RecordingStream:
         """
 
     def queuedBytes(self) -> int:
-        """
-        All is taken at once.
-        """
         return 0
 
     def unacknowledged(self) -> int | None:
-        """
-        As the test has set it.
-        """
         self.asked += 1
         return self.inFlight
 
     def pathStats(self) -> PathStats | None:
-        """
-        As the test has set it.
-        """
         return self.path
 
     def cost(self) -> int:
-        """
-        Nothing stands before anything.
-        """
         return 0
 
     def isTroubled(self) -> bool:
-        """
-        Nothing is lost.
-        """
         return False
 
 
@@ -134,9 +116,6 @@ class RecordingLinkOwner:
         self.whenTold: Callable[[], None] = lambda: None
 
     def isFull(self) -> bool:
-        """
-        As the test has set it.
-        """
         return self.full
 
     def _keep(self, told: str) -> None:
@@ -144,30 +123,18 @@ class RecordingLinkOwner:
         self.whenTold()
 
     def pongGivenUp(self) -> None:
-        """
-        Keep it.
-        """
         self._keep("given up")
 
     def peerDrained(self) -> None:
-        """
-        Keep it.
-        """
         self._keep("drains")
 
     def peerLeft(self) -> None:
-        """
-        Keep it, or find fault with it.
-        """
         self._keep("leaves")
         if not self.maySayBye:
             reason = "it may not leave"
             raise PeerError(reason)
 
     def misbehaved(self, error: PeerError) -> None:
-        """
-        Keep it.
-        """
         self.faults.append(str(error))
 
 
@@ -183,9 +150,6 @@ class _LinkTestCase(TimerTestCase):
     wireFormat: WireFormat
 
     def setUp(self) -> None:
-        """
-        Make it, and those around it.
-        """
         super().setUp()
         self.clock.advance(1000.0)
         self.owner = RecordingLinkOwner()
@@ -282,9 +246,6 @@ class Format2LinkTests(_LinkTestCase):
     wireFormat = WireFormat.TWO
 
     def setUp(self) -> None:
-        """
-        Be the other end, too.
-        """
         super().setUp()
         self.peer = Format2Codec(Numbering(100))
 
@@ -355,18 +316,12 @@ class Format2LinkTests(_LinkTestCase):
         self.assertEqual((self.session.roundTrips, self.stream.said), (1, []))
 
     def test_answerThatNobodyAskedForIsNothing(self) -> None:
-        """
-        However many there are: they cost the session no work.
-        """
         self.receive(PONG * 9)
         self.link.start()
         self.receive(PONG * 9)
         self.assertEqual((self.link.roundTrip, self.session.roundTrips), (0, 0))
 
     def test_pingIsAnsweredWithWhatItCarried(self) -> None:
-        """
-        At once, with one write.
-        """
         self.receive(PING)
         self.assertEqual(self.stream.said, [PONG])
         self.link.free()
@@ -429,9 +384,6 @@ class Format2LinkTests(_LinkTestCase):
         self.assertEqual(self.stream.said, [])
 
     def test_tunnelThatCarriesIsAskedInTime(self) -> None:
-        """
-        Without a train if there is none just then.
-        """
         self.settle()
         self.sent([ONE])
         self.clock.advance(BUSY_SECONDS - ROUND_TRIP)
@@ -504,17 +456,11 @@ class Format2LinkTests(_LinkTestCase):
         self.assertEqual(self.link.takeUnacked(), [(0, ONE), (2, OTHER)])
 
     def test_whatComesAgainIsHandedOnAsThat(self) -> None:
-        """
-        Beside what comes for the first time.
-        """
         other = self.makeLink()
         self.receive(self.sentAgain([(7, ONE)], other), self.peer.encode([OTHER]), self.sentAgain([(3, OTHER)], other))
         self.assertEqual((self.session.repeated, self.session.trains), ([(7, ONE), (3, OTHER)], [OTHER]))
 
     def test_tunnelThatSendsAgainIsAskedInTime(self) -> None:
-        """
-        As one that carries.
-        """
         self.settle()
         self.sentAgain([(0, ONE)])
         self.clock.advance(BUSY_SECONDS - ROUND_TRIP)
@@ -536,9 +482,6 @@ class Format2LinkTests(_LinkTestCase):
         self.assertEqual(self.session.roundTrips, 1)
 
     def test_otherEndCanBeMadeToProveItself(self) -> None:
-        """
-        With a ping, at once.
-        """
         self.settle()
         self.assertTrue(self.link.prove())
         self.assertEqual([kind for kind, _ in self.heard(*self.stream.said)], [Kind.PING])
@@ -560,16 +503,10 @@ class Format2LinkTests(_LinkTestCase):
         self.assertEqual((self.stream.said, self.session.trains), ([DRAIN, PONG], [ONE]))
 
     def test_farewellIsSaid(self) -> None:
-        """
-        As the format has it.
-        """
         self.link.bye()
         self.assertEqual(self.stream.said, [BYE])
 
     def test_peersFarewellIsTold(self) -> None:
-        """
-        Both kinds of it.
-        """
         self.receive(DRAIN)
         self.assertEqual(self.owner.told, ["drains"])
         self.receive(BYE)
@@ -598,9 +535,6 @@ class Format2LinkTests(_LinkTestCase):
         self.assertNoTimer()
 
     def test_stoppedConversationAsksNothing(self) -> None:
-        """
-        And leaves no timer.
-        """
         self.settle()
         self.clock.advance(BUSY_SECONDS)
         self.link.end(isLost=False)

@@ -33,9 +33,6 @@ class Owner(RecordingOwner):
         self._liveTunnels = liveTunnels
 
     def tunnelLost(self, tunnel: Tunnel, reason: Failure) -> None:
-        """
-        It lives no more.
-        """
         self._liveTunnels.discard(tunnel)
 
 
@@ -45,9 +42,6 @@ class LiveTunnelsTests(TimerTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Make an empty one.
-        """
         super().setUp()
         self.liveTunnels = LiveTunnels(self.clock)
         self.owner = Owner(self.liveTunnels)
@@ -102,9 +96,6 @@ class LiveTunnelsTests(TimerTestCase):
         self.successResultOf(closed)
 
     def test_closingEndsInTimeWithAPeerThatDoesNotAnswer(self) -> None:
-        """
-        It is aborted.
-        """
         transport = self.open()
         closed = self.end()
         self.clock.advance(CLOSE_SECONDS)
@@ -113,9 +104,6 @@ class LiveTunnelsTests(TimerTestCase):
         self.successResultOf(closed)
 
     def test_whoeverAsksForTheEndIsTold(self) -> None:
-        """
-        All of them, once.
-        """
         transport = self.open()
         answers = [self.end(), self.liveTunnels.whenEmpty()]
         transport.settle()
@@ -145,9 +133,6 @@ class LiveTunnelsTests(TimerTestCase):
         self.assertEqual(len(self.liveTunnels), 2)
 
     def test_statisticsCountTunnelsAndWhatTheyHold(self) -> None:
-        """
-        Also one that has not been connected, which holds nothing.
-        """
         self.assertEqual(self.liveTunnels.statistics(), LiveTunnelsStatistics(tunnels=0, full=0, queuedBytes=0))
         fine, full, other = self.open(), self.open(), self.open()
         new = DialledTunnel(self.clock, self.owner, b"")

@@ -30,16 +30,10 @@ class CommonSettingsTests(SettingsTestCase):
         return CommonSettings(**chosen)
 
     def test_howLongDatagramsMayWaitForOthers(self) -> None:
-        """
-        Within reason.
-        """
         self.assertUnusable("reorder", -0.001, 5.001, float("nan"))
         self.assertUsable("reorder", None, 0, MAX_REORDER_SECONDS)
 
     def test_sizesOfBuffers(self) -> None:
-        """
-        Within reason.
-        """
         for name in ("unsentLimit", "udpBuffer"):
             self.assertUnusable(name, 0, -1, MIN_BUFFER_BYTES - 1, MAX_BUFFER_BYTES + 1)
             self.assertUsable(name, MIN_BUFFER_BYTES, MAX_BUFFER_BYTES)
@@ -53,9 +47,6 @@ class CommonSettingsTests(SettingsTestCase):
         self.assertEqual(str(error), "congestion bbr: this system does not let a program choose")
 
     def test_socketsAreTunedByThem(self) -> None:
-        """
-        As tunnels are told.
-        """
         self.patch(settings, "checkCongestion", lambda _: None)
         self.assertEqual(CommonSettings().tuning, TunnelSocketOptions())
         tuned = CommonSettings(unsentLimit=4096, congestion="cubic")
@@ -68,9 +59,6 @@ class SettingTests(SynchronousTestCase):
     """
 
     def test_errorSaysWhatItIsAndWhatIsNeeded(self) -> None:
-        """
-        In the spelling of whoever has given it.
-        """
         error = self.assertRaises(ConfigurationError, CommonSettings, reorder=7)
         self.assertEqual(str(error), "reorder is 7, and not a number of seconds from 0 to 5")
         self.patch(Spelling, "spellings", {"reorder": "--reorder"})

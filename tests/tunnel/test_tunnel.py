@@ -119,9 +119,6 @@ class _TunnelTestCase(TimerTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Make those around it.
-        """
         super().setUp()
         self.owner = RecordingOwner()
         self.session = RecordingSession()
@@ -217,9 +214,6 @@ class TunnelLifeTests(_TunnelTestCase):
         self.assertNoTimer()
 
     def test_clientSaysItsIdOnceTheHandshakeIsDone(self) -> None:
-        """
-        And not a byte before, for nobody has been verified.
-        """
         tunnel = self.dialled()
         transport = self.connect(tunnel, secured=True)
         self.assertEqual((transport.stream, self.owner.opened), ([], []))
@@ -243,23 +237,14 @@ class TunnelLifeTests(_TunnelTestCase):
         self.assertEqual((transport.stream, self.owner.opened, self.owner.hellos), ([], [], []))
 
     def test_openTunnelIsOfferedToItsSession(self) -> None:
-        """
-        Once.
-        """
         self.open()
         self.assertEqual(self.session.says, ["free"])
 
     def test_linkSpeaksTheFormatOfTheHello(self) -> None:
-        """
-        From when the tunnel is open.
-        """
         self.assertIsInstance(self.open()[0].link, Format1Link)
         self.assertIsInstance(self.openInFormat2()[0].link, Format2Link)
 
     def test_openTunnelChangesItsSessionForNobody(self) -> None:
-        """
-        To be told twice whom to carry for changes nothing.
-        """
         tunnel, _ = self.open()
         other = RecordingSession()
         tunnel.carryFor(other)
@@ -278,9 +263,6 @@ class TunnelLifeTests(_TunnelTestCase):
             self.assertEqual((transport.stream, self.owner.opened), ([], []))
 
     def test_abortEndsEveryConnection(self) -> None:
-        """
-        Whatever state it is in, a tunnel that closes too.
-        """
         for state in (State.HANDSHAKE, State.HELLO, State.OPEN, State.CLOSING):
             tunnel = self.dialled()
             for step in WAYS[state]:
@@ -290,9 +272,6 @@ class TunnelLifeTests(_TunnelTestCase):
             streamOf(tunnel).lose()
 
     def test_abortWithoutAConnectionDoesNothing(self) -> None:
-        """
-        Before there is one, and after it is gone.
-        """
         for state in (State.NEW, State.LOST):
             tunnel = self.dialled()
             for step in WAYS[state]:
@@ -301,9 +280,6 @@ class TunnelLifeTests(_TunnelTestCase):
             self.assertEqual((state, tunnel.state), (state, state))
 
     def test_ownerHearsOfEveryLoss(self) -> None:
-        """
-        With the reason, from whatever state.
-        """
         for state in State:
             if state in (State.LOST, State.NEW):
                 continue
@@ -334,9 +310,6 @@ class TunnelCloseTests(_TunnelTestCase):
     """
 
     def test_closeSendsWhatIsWritten(self) -> None:
-        """
-        In good order: what was given is not lost.
-        """
         tunnel, transport = self.open()
         linkOf(tunnel).send([TRAIN], self.clock.seconds())
         tunnel.close()
@@ -345,9 +318,6 @@ class TunnelCloseTests(_TunnelTestCase):
         self.assertFalse(transport.aborted)
 
     def test_closeDoesNotWaitForASilentPeer(self) -> None:
-        """
-        After a second it is an abort.
-        """
         tunnel, transport = self.open()
         tunnel.close()
         self.clock.advance(CLOSE_SECONDS - 0.01)
@@ -381,9 +351,6 @@ class TunnelCloseTests(_TunnelTestCase):
             self.assertEqual(transport.stream, [])
 
     def test_lostTunnelDeliversNothing(self) -> None:
-        """
-        Nor does it become free again.
-        """
         tunnel, transport = self.open()
         tunnel.pauseProducing()
         transport.lose()
@@ -516,9 +483,6 @@ class HelloTests(_TunnelTestCase):
     """
 
     def test_idIsFoundWhereverTheBytesAreCut(self) -> None:
-        """
-        With what comes behind it, or without.
-        """
         stream = HELLO + FRAMES
         for first in range(len(stream)):
             for second in (first, (first + len(stream)) // 2, len(stream)):
@@ -572,9 +536,6 @@ class HelloTests(_TunnelTestCase):
             self.assertEqual(self.owner.hellos, [])
 
     def test_clientHearsItsServer(self) -> None:
-        """
-        Which is what shows that the server wants it.
-        """
         tunnel, _ = self.open()
         self.assertFalse(tunnel.heard)
         tunnel.dataReceived(b"\0")
@@ -593,15 +554,9 @@ class MemoryLinkTests(LinkContract, SynchronousTestCase):
         return MemoryLink()
 
     def linkOf(self, tunnel: MemoryLink) -> Link:
-        """
-        The same.
-        """
         return tunnel
 
     def sentBy(self, tunnel: MemoryLink) -> list[bytes]:
-        """
-        What it kept.
-        """
         return [datagram for train in tunnel.sent for datagram in cut(train)]
 
 
@@ -619,9 +574,6 @@ class TunnelLinkTests(LinkContract, _TunnelTestCase):
         return tunnel
 
     def linkOf(self, tunnel: Tunnel) -> Link:
-        """
-        Its own.
-        """
         return linkOf(tunnel)
 
     def sentBy(self, tunnel: Tunnel) -> list[bytes]:
@@ -647,9 +599,6 @@ class Ends:
     serverOwner: RecordingOwner
 
     def flush(self) -> None:
-        """
-        Let everything arrive.
-        """
         while self.pump.flush():
             pass
 
@@ -710,9 +659,6 @@ class PlainEndsTests(TimerTestCase):
         self.assertEqual([hello.sessionId for hello in ends.serverOwner.hellos], [HELLO])
 
     def test_trainsOfManySizesArriveWholeAndInOrder(self) -> None:
-        """
-        Both ways at once, from empty ones to the longest.
-        """
         ends = self.meet()
         sizes = [0, 1, 2, 255, 256, 1400, 8192, 16383, 16384, 16385, 32768, 65507, 0, 7]
         sent = [Train(size, bytes([number + 1]) * size) for number, size in enumerate(sizes)]
@@ -726,9 +672,6 @@ class PlainEndsTests(TimerTestCase):
         self.assertEqual(ends.here.datagrams(), expected)
 
     def test_manyTrainsInOneTurnArriveTheSame(self) -> None:
-        """
-        However the stream is cut on the way.
-        """
         ends = self.meet()
         sent = [Train(700, bytes([number % 256]) * 1400) for number in range(80)]
         for train in sent:
@@ -760,9 +703,6 @@ class PlainEndsTests(TimerTestCase):
         self.assertEqual(len(ends.there.datagrams()), sent)
 
     def test_closeDeliversWhatWasSentAndEndsBothSides(self) -> None:
-        """
-        And leaves no timer.
-        """
         ends = self.meet()
         linkOf(ends.client).send([TRAIN], self.clock.seconds())
         ends.client.close()
@@ -850,9 +790,6 @@ class TlsEndsTests(PlainEndsTests, TlsTestCase):
         self.part(ends)
 
     def test_serverThatIsNotTrustedIsToldNothing(self) -> None:
-        """
-        Not even the session id.
-        """
         ends = meet(self.clock, self.server(), self.client("elsewhere.test"))
         ends.flush()
         self.assertEqual((ends.clientOwner.opened, ends.serverOwner.hellos), ([], []))
@@ -877,9 +814,6 @@ class Format2Tests(_TunnelTestCase):
         return tunnel, transport
 
     def test_clientIsReadyWhenItIsWelcome(self) -> None:
-        """
-        And not before, for the server may refuse it.
-        """
         self.owner.session = self.session
         tunnel = self.dialledInFormat2()
         self.connect(tunnel)
@@ -902,9 +836,6 @@ class Format2Tests(_TunnelTestCase):
         self.assertIn("refuses", str(tunnel.fault))
 
     def test_whoDoesNotAnswerInFormat2IsFound(self) -> None:
-        """
-        With its first byte.
-        """
         tunnel = self.dialledInFormat2()
         transport = self.connect(tunnel)
         tunnel.dataReceived(b"\0")
@@ -925,9 +856,6 @@ class Format2Tests(_TunnelTestCase):
         self.assertEqual(transport.getOutBuffer(), welcome + PING2 + FIRST_PING)
 
     def test_serverRefusesWithoutSayingWhy(self) -> None:
-        """
-        In good order, so that it is read.
-        """
         tunnel = self.accepted()
         transport = self.connect(tunnel)
         tunnel.dataReceived(HELLO2)
@@ -948,9 +876,6 @@ class Format2Tests(_TunnelTestCase):
             """
 
             def linkFree(self, link: Link) -> None:
-                """
-                Fill it.
-                """
                 super().linkFree(link)
                 link.send([Train(60000, bytes(60000))] * 2, 0.0)
 
@@ -984,9 +909,6 @@ class Format2Tests(_TunnelTestCase):
         self.assertEqual(self.session.says, ["free", "full", "free"])
 
     def test_nothingIsSaidAfterTheEnd(self) -> None:
-        """
-        Not even an answer that was owed.
-        """
         tunnel, transport = self.openInFormat2()
         self.patch(self.owner, "tunnelDrained", lambda drained: drained.close())
         tunnel.dataReceived(PING2 + b"whatever" + DRAIN2)
@@ -1004,9 +926,6 @@ class Format2Tests(_TunnelTestCase):
         self.assertEqual(len(self.owner.givenUp), 1)
 
     def test_pingIsAnswered(self) -> None:
-        """
-        With what it carried.
-        """
         tunnel, transport = self.accept()
         tunnel.dataReceived(PING2 + b"whatever")
         self.assertEqual(transport.getOutBuffer(), PONG2 + b"whatever")
@@ -1029,9 +948,6 @@ class Format2Tests(_TunnelTestCase):
         self.assertEqual(linkOf(tunnel).roundTrip, FIRST_PATIENCE_SECONDS + GIVE_UP_SECONDS)
 
     def test_tunnelThatAnswersWhileItIsFullCarriesWhenItIsFree(self) -> None:
-        """
-        Not before.
-        """
         tunnel, _ = self.openInFormat2()
         self.clock.advance(FIRST_PATIENCE_SECONDS)
         tunnel.pauseProducing()
@@ -1072,9 +988,6 @@ class Format2Tests(_TunnelTestCase):
         self.assertEqual((self.session.says, self.owner.drained), (["free", "gone"], [tunnel]))
 
     def test_drainThatIsNotAnsweredEndsInTime(self) -> None:
-        """
-        And so does one whose other end does not close.
-        """
         for peer in (b"", DRAIN2):
             tunnel, transport = self.accept()
             tunnel.drain()
@@ -1112,17 +1025,11 @@ class Format2Tests(_TunnelTestCase):
         self.assertIn("only a client may", str(other.fault))
 
     def test_byeOfFormat1IsAClose(self) -> None:
-        """
-        Nothing is said.
-        """
         tunnel, transport = self.open()
         tunnel.bye()
         self.assertEqual((transport.stream, transport.disconnecting), ([], True))
 
     def test_whatIsCarriedIsCounted(self) -> None:
-        """
-        Both ways, with what frames it.
-        """
         tunnel, _ = self.openInFormat2()
         before = tunnel.carried
         linkOf(tunnel).send([TRAIN], self.clock.seconds())
@@ -1142,9 +1049,6 @@ class Format2Tests(_TunnelTestCase):
         self.assertEqual([int.from_bytes(number, "big") for number in numbers], [0, 4, 2])
 
     def test_whatATunnelHeldThatIsLostCanGoThroughAnother(self) -> None:
-        """
-        With its numbers, which are not given again.
-        """
         lost, transport = self.accept()
         linkOf(lost).send([TRAIN, TRAIN], self.clock.seconds())
         transport.lose(ConnectionLost())
@@ -1163,9 +1067,6 @@ class Format2Tests(_TunnelTestCase):
         self.assertEqual(linkOf(lost).takeUnacked(), [])
 
     def test_whatATunnelHoldsThatIsSilentCanGoThroughAnother(self) -> None:
-        """
-        As far as it is not old.
-        """
         tunnel, _ = self.openInFormat2()
         linkOf(tunnel).send([TRAIN], self.clock.seconds())
         self.clock.advance(FIRST_PATIENCE_SECONDS - 0.5)
@@ -1190,9 +1091,6 @@ class Format2Tests(_TunnelTestCase):
             self.assertEqual(self.session.rescued, [])
 
     def test_tunnelKnowsWhetherItHoldsSomething(self) -> None:
-        """
-        That is not known to have arrived.
-        """
         tunnel, _ = self.accept()
         self.assertFalse(linkOf(tunnel).holdsUnacked())
         linkOf(tunnel).send([TRAIN], self.clock.seconds())

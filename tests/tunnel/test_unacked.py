@@ -25,24 +25,15 @@ class UnconfirmedTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Begin with nothing sent.
-        """
         self.unconfirmed = Unacked()
 
     def test_whatIsNotConfirmedIsGivenBackWithItsNumbers(self) -> None:
-        """
-        In order, and once.
-        """
         self.unconfirmed.add(LAST_NUMBER, [ONE, OTHER], NOW)
         self.unconfirmed.add(7, [OTHER], NOW)
         self.assertEqual(self.unconfirmed.take(NOW), [(LAST_NUMBER, ONE), (1, OTHER), (7, OTHER)])
         self.assertEqual((self.unconfirmed.take(NOW), self.unconfirmed.kept), ([], 0))
 
     def test_whatIsConfirmedIsForgotten(self) -> None:
-        """
-        As far as a write is confirmed to its end.
-        """
         self.unconfirmed.add(0, [ONE, OTHER], NOW)
         self.unconfirmed.add(3, [OTHER], NOW)
         self.assertEqual(self.unconfirmed.position, 16)
@@ -85,9 +76,6 @@ class UnconfirmedTests(SynchronousTestCase):
         self.assertFalse(self.unconfirmed.kept >= self.unconfirmed.askAt)
 
     def test_whereNobodyTellsNobodyIsAskedAgain(self) -> None:
-        """
-        However much is kept, and also after something was confirmed.
-        """
         self.unconfirmed.nobodyTells()
         for confirmed in (0, 20_000):
             for _ in range(2 * MAX_KEPT_BYTES // 20_000):
@@ -120,9 +108,6 @@ class UnconfirmedTests(SynchronousTestCase):
 
     @given(st.lists(st.tuples(st.integers(1, 4), st.integers(0, 30)), max_size=40))
     def test_nothingIsForgottenThatIsNotConfirmed(self, events: list[tuple[int, int]]) -> None:
-        """
-        Whatever is confirmed when.
-        """
         self.setUp()
         ends: list[tuple[int, int]] = []
         confirmed = number = 0

@@ -29,22 +29,13 @@ class MemoryDatagramPortTests(DatagramPortContract, SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Make a network.
-        """
         self.network = MemoryUdp()
         self.drops = self.network.drops
 
     def openPort(self, receiver: DatagramReceiver, address: Address | None = None) -> IListeningPort:
-        """
-        Of the network.
-        """
         return self.network.open(address or (self.host, 0), receiver)
 
     def turn(self) -> None:
-        """
-        Of the network.
-        """
         self.network.turn()
 
     def settleUntil(self, arrived: Callable[[], bool]) -> None:
@@ -68,9 +59,6 @@ class PortableDatagramPortTroubleTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Open a port on a fake socket.
-        """
         self.socket = FakeUdpSocket()
         self.patch(PortContext, "openSocket", lambda *_: self.socket)
         self.drops = Drops()
@@ -162,9 +150,6 @@ class PortableDatagramPortTroubleTests(SynchronousTestCase):
         self.assertTrue(self.socket.closed)
 
     def test_portThatItsOwnerClosedIsNotLost(self) -> None:
-        """
-        The owner knows.
-        """
         (reader,) = self.reactor.getReaders()
         self.receiver.stopListening()
         reader.connectionLost(None)

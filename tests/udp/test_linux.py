@@ -146,23 +146,14 @@ class LinuxFakeSocket(FakeUdpSocket):
         self.attempts = 0
 
     def setsockopt(self, level: int, option: int, value: int) -> None:
-        """
-        Take an option of UDP.
-        """
         self.getsockopt(level, option)
 
     def getsockopt(self, level: int, option: int) -> int:
-        """
-        Tell an option of UDP.
-        """
         if option in self.unknown:
             raise trouble(errno.ENOPROTOOPT)
         return 0
 
     def sendmsg(self, parts: Sequence[bytes], control: Any, flags: int, destination: Address) -> None:
-        """
-        Send a train.
-        """
         self.attempts += 1
         ((level, kind, value),) = control
         (segment,) = struct.unpack("=H", value)
@@ -176,9 +167,6 @@ class LinuxFakeSocket(FakeUdpSocket):
         self.trains.append((train, destination))
 
     def recvmsg(self, size: int, controlSize: int) -> tuple[bytes, list[tuple[int, int, bytes]], int, Address]:
-        """
-        Receive one message.
-        """
         self._kernel.asked.append(-1)
         message = self._kernel.waiting.popleft() if self._kernel.waiting else trouble(errno.EAGAIN)
         if isinstance(message, OSError):
@@ -262,9 +250,6 @@ class BatchesTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Make buffers of our own.
-        """
         self.kernel = FakeKernel()
         self.batches = recvmmsg.BatchReceiver(socket.AF_INET, buffers.ReceiveBuffers(), self.kernel.recvmmsg)
 
@@ -327,9 +312,6 @@ class BatchesTests(SynchronousTestCase):
         self.assertEqual(found, {nameOf(0): [Train(100, b"".join(datagrams))]})
 
     def test_longestDatagramsAreTrainsAlone(self) -> None:
-        """
-        Expected or not.
-        """
         for size in (65507, 65527):  # IPv6 has a shorter header
             longest = numbered(size)
             for _ in range(2):
@@ -375,9 +357,6 @@ class LinuxPortTestCase(SynchronousTestCase):
     port: Any
 
     def setUp(self) -> None:
-        """
-        Open the port.
-        """
         self.kernel = FakeKernel()
         if not LINUX:
             return
@@ -445,9 +424,6 @@ class LinuxPortReceivingTests(LinuxPortTestCase):
         self.assertGreater(self.kernel.asked.count(-1), 20)
 
     def test_whatWasCutOffIsCounted(self) -> None:
-        """
-        Alone or among others.
-        """
         bad = Message(b"bad", flags=int(socket.MSG_CTRUNC))
         for expected in range(1, 31):
             self.receive(bad)
@@ -537,9 +513,6 @@ class LinuxPortReceivingTests(LinuxPortTestCase):
         self.assertEqual(self.receiver.lost, [])
 
     def test_portWithoutBatchesIsStillGivenUpWhenItDoesNothingButFail(self) -> None:
-        """
-        By the same count as any other.
-        """
         self.kernel.batchTrouble = errno.ENOSYS
         self.kernel.waiting.extend([Message(b"fine"), *[trouble(errno.EPERM)] * 200])
         for _ in range(101):
@@ -571,9 +544,6 @@ class LinuxPortReceivingTests(LinuxPortTestCase):
         self.assertEqual(len(calls), 1)
 
     def test_emptyOnesTeachNothing(self) -> None:
-        """
-        Of the length that is to be expected.
-        """
         for data in (b"", b"", b"abc", b"", b"abcd"):
             self.receive(*[Message(data)] * 8)
         self.assertEqual(
@@ -801,9 +771,6 @@ class BufferWarningTests(SynchronousTestCase):
         return [formatEvent(event) for event in events]
 
     def test_tooLittleIsSaidOnce(self) -> None:
-        """
-        With what to do about it.
-        """
         (line,) = self.linesOf(212992)
         self.assertIn("212992 bytes of buffer instead of 4194304", line)
         self.assertIn("udpBuffer 212992", line)
@@ -811,9 +778,6 @@ class BufferWarningTests(SynchronousTestCase):
             self.assertIn("sysctl -w net.core.rmem_max=4194304 net.core.wmem_max=4194304", line)
 
     def test_enoughIsNotWorthALine(self) -> None:
-        """
-        Nor is more.
-        """
         self.assertEqual(self.linesOf(4 << 20), [])
         self.assertEqual(self.linesOf(5 << 20), [])
 
@@ -834,22 +798,13 @@ class ChoiceTests(SynchronousTestCase):
 
     @skipUnless(LINUX, "others have no such port")
     def test_linuxHasItsOwn(self) -> None:
-        """
-        Where it can be had.
-        """
         self.assertIs(self.chosen(), linux.LinuxDatagramPort)
 
     def test_withoutWhatThatNeedsItIsThePortableOne(self) -> None:
-        """
-        Without a word, unless somebody wants to know.
-        """
         with capturedLogs() as events, patch.dict(sys.modules, {"uotp.udp.linux": None}):
             self.assertIs(self.chosen(), PortableDatagramPort)
         self.assertEqual(events, [])
 
     def test_reactorThatWatchesNoDescriptorsHasAPortOfItsOwn(self) -> None:
-        """
-        As the one for the completion ports of Windows.
-        """
         opener: Any = datagramPortOpener(Clock(), Drops(), 1 << 20)
         self.assertIs(opener.func, openTwistedPort)

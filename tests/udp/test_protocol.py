@@ -37,44 +37,26 @@ class DatagramTransport:
         self.stopped: Deferred[None] | None = None
 
     def write(self, packet: bytes, addr: Address | None) -> None:
-        """
-        Send, or raise.
-        """
         wrong = self.toWrite.pop(0) if self.toWrite else None
         if wrong is not None:
             raise wrong
         self.written.append((packet, addr))
 
     def connect(self, host: str, port: int) -> None:
-        """
-        No protocol of ours does that.
-        """
         raise NotImplementedError
 
     def getHost(self) -> IPv4Address:
-        """
-        @return: some address.
-        """
         return IPv4Address("UDP", "192.0.2.7", 4711)
 
     def stopListening(self) -> Deferred[None]:
-        """
-        Be told to close.
-        """
         assert self.stopped is None
         self.stopped = Deferred()
         return self.stopped
 
     def setBroadcastAllowed(self, enabled: bool) -> None:  # noqa: FBT001 - Twisted's signature
-        """
-        No protocol of ours does that.
-        """
         raise NotImplementedError
 
     def getBroadcastAllowed(self) -> bool:
-        """
-        No protocol of ours asks.
-        """
         raise NotImplementedError
 
 
@@ -84,9 +66,6 @@ class TrainProtocolTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Connect a protocol.
-        """
         self.drops = Drops()
         self.transport = DatagramTransport()
         verifyObject(IUDPTransport, self.transport)
@@ -94,17 +73,11 @@ class TrainProtocolTests(SynchronousTestCase):
         self.protocol.makeConnection(self.transport)
 
     def test_datagramsAreTrainsOfOne(self) -> None:
-        """
-        Of the length that they have, an empty one too.
-        """
         for datagram in (b"some", b""):
             self.protocol.datagramReceived(datagram, THERE)
         self.assertEqual(self.protocol.calls, [([Train(4, b"some")], THERE), ([Train(0, b"")], THERE)])
 
     def test_sourcesAreNamedAsTheSocketModuleNamesThem(self) -> None:
-        """
-        With flow and scope for IPv6, which Twisted leaves out.
-        """
         for told, named in (
             (("192.0.2.1", 9), ("192.0.2.1", 9)),
             (("2001:db8::1", 9), ("2001:db8::1", 9, 0, 0)),
@@ -114,9 +87,6 @@ class TrainProtocolTests(SynchronousTestCase):
             self.assertEqual(self.protocol.trains[-1][1], named)
 
     def test_trainsAreWrittenDatagramByDatagram(self) -> None:
-        """
-        In order.
-        """
         self.protocol.sendTrains([Train(2, b"aabbc"), Train(0, b""), Train(9, b"lone")], THERE)
         self.assertEqual(self.transport.written, [(each, THERE) for each in (b"aa", b"bb", b"c", b"", b"lone")])
 

@@ -47,9 +47,6 @@ class CountingHeld(bytearray):
     cleared = 0
 
     def clear(self) -> None:
-        """
-        Count it.
-        """
         self.cleared += 1
         super().clear()
 
@@ -66,9 +63,6 @@ class CountingBytes(bytes):
     seen = 0
 
     def __getitem__(self, place: Any) -> Any:
-        """
-        Count it.
-        """
         found = super().__getitem__(place)
         self.looks += 1
         self.seen += len(found) if isinstance(found, bytes) else 1

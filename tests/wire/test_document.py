@@ -97,9 +97,6 @@ class DocumentTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Read it.
-        """
         if not DOCUMENT.exists():
             reason = "docs/wire.rst is not here: run the tests in a checkout"
             raise SkipTest(reason)

@@ -184,9 +184,6 @@ class FrameTests(SynchronousTestCase):
 
     @given(LONG_RUN, st.sampled_from((1, 2, 3, 60, 257)), st.sampled_from((None, 0, 1, 2, 4, 256, 258, 513)))
     def test_longRunsAreFoundWhole(self, count: int, size: int, following: int | None) -> None:
-        """
-        Of whatever length they are, and whatever stands behind them.
-        """
         before, datagrams = [bytes(7)], datagramsOf([size] * count)
         last = [] if following is None or following == size else [bytes(following)] * 3
         data = framesOf(before + datagrams + last)

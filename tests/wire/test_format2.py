@@ -44,9 +44,6 @@ class Frame(NamedTuple):
 
     @property
     def octets(self) -> bytes:
-        """
-        How it stands on the wire.
-        """
         return struct.pack(">BBHHI", *self.header) + self.payload
 
 
@@ -205,18 +202,12 @@ class EncodingTests(SynchronousTestCase):
             self.assertEqual(newCodec().decode(codec.encode([Train(1, b"z")])).arrivals[0][0], numbers[-1])
 
     def test_whatIsJoinedFitsAFrame(self) -> None:
-        """
-        And one batched send, to the last byte.
-        """
         for last, frames in ((MAX_TRAIN_BYTES - 30_000, 1), (MAX_TRAIN_BYTES - 29_999, 2)):
             encoded = newCodec().encode([Train(5, bytes(30_000)), Train(5, bytes(last))])
             self.assertEqual(len(encoded), 30_000 + last + 10 * frames)
 
     @given(st.lists(TRAINS, max_size=8))
     def test_everyDatagramKeepsItsPlaceAndItsNumber(self, trains: list[Train]) -> None:
-        """
-        Whatever is joined.
-        """
         codec = newCodec(LAST_NUMBER - 3)
         arrivals, _, _ = newCodec().decode(codec.encode(trains))
         sent = [datagram for train in trains for datagram in cut(train)]
@@ -234,9 +225,6 @@ class EncodingTests(SynchronousTestCase):
         self.assertEqual(Format2Codec(Numbering()).encode([Train(1, b"a")]), bytes.fromhex("000000010001 00000000 61"))
 
     def test_aLoneDatagramHasItsOwnLengthAsSegment(self) -> None:
-        """
-        Whatever its train's segment was.
-        """
         self.assertEqual(newCodec().encode([Train(9, b"abc")]), bytes.fromhex("000000030003 00000000 616263"))
 
     def test_aTrainThatNoFrameCanHoldIsAnError(self) -> None:
@@ -325,9 +313,6 @@ class DecodingTests(SynchronousTestCase):
         self.assertEqual(newCodec().decode(frameAgain(1, Train(2, b"abc"))).again, [(1, Train(2, b"abc"))])
 
     def test_framesAreUnderstoodHoweverTheStreamIsCut(self) -> None:
-        """
-        In two pieces with any border, and byte by byte.
-        """
         for vector, arrivals, controls in FRAMES + FRAMES_UNDERSTOOD:
             octets = vector.octets
             cuts = [[octets[:place], octets[place:]] for place in range(len(octets) + 1)]
@@ -462,9 +447,6 @@ class EffortTests(SynchronousTestCase):
         self.assertTrue(codec.decode(octets[-1:]).arrivals == [(5, Train(65535, octets[HEADER_BYTES:]))])
 
     def test_longTrainInCrumbsIsJoinedOnceForEachDatagram(self) -> None:
-        """
-        However small the crumbs are.
-        """
         for crumb in (1, 3, 77):
             codec = newCodec()
             held = codec._held = CountingHeld()

@@ -317,9 +317,6 @@ class ServerHelloTests(HelloTestCase):
         CUTS,
     )
     def test_whatIsSaidIsUnderstood(self, hello: ServerHello, cuts: list[int]) -> None:
-        """
-        Whatever a server has to say, and however it arrives.
-        """
         octets = encodeServerHello(hello)
         self.assertTaken(ServerHelloDecoder(), pieces(octets + FOLLOWING, cuts), len(octets), hello)
 

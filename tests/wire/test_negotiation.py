@@ -80,15 +80,9 @@ class WordTests(SynchronousTestCase):
     """
 
     def test_threeWordsAreUnderstood(self) -> None:
-        """
-        As C{--wire} has them.
-        """
         self.assertEqual([parseWire(word) for word in ("auto", "1", "2")], [AUTO, ONE, TWO])
 
     def test_otherWordsAreRefusedWithThoseThereAre(self) -> None:
-        """
-        In one line, whatever was said.
-        """
         for word in ("", "0", "3", "01", " 1", "1 ", "AUTO", "Auto", "one", "uotp/2", "1,2", "\u0661"):
             error = self.assertRaises(ValueError, parseWire, word)
             self.assertEqual(str(error), "one of auto, 1, 2 is needed", word)

@@ -25,9 +25,6 @@ class Vector(NamedTuple):
 
     @property
     def octets(self) -> bytes:
-        """
-        The bytes.
-        """
         return bytes.fromhex(self.text)
 
 
@@ -75,9 +72,6 @@ class Malformed(NamedTuple):
 
     @property
     def octets(self) -> bytes:
-        """
-        The bytes.
-        """
         return bytes.fromhex(self.text)
 
 
