@@ -267,11 +267,7 @@ class ResultTests(SynchronousTestCase):
         both = merged(old, new)
         self.assertEqual(
             {name: one.medians(OURS)["rate"] for name, one in both.items()},
-            {
-                "idle/memory": 1,
-                "rate/200": 20,
-                "link/x": 3,
-            },
+            {"idle/memory": 1, "rate/200": 20, "link/x": 3},
         )
 
     def test_scenariosAreInTheOrderOfTheirNumbers(self) -> None:

@@ -288,10 +288,7 @@ class ListeningTests(_ServicesTestCase):
         self.assertEqual(listening[0], "::1")
         self.assertEqual(
             self.lines(),
-            [
-                "uotp-client listening on 127.0.0.1:8911 (UDP)",
-                f"uotp-client listening on [::1]:{listening[1]} (UDP)",
-            ],
+            ["uotp-client listening on 127.0.0.1:8911 (UDP)", f"uotp-client listening on [::1]:{listening[1]} (UDP)"],
         )
 
     def test_serverTellsWhereItListens(self) -> None:

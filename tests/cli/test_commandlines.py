@@ -474,14 +474,8 @@ class RefusalTests(CommandTestCase):
             client,
             "uotp-client",
             ([*DESTINATION, "--no-tls", "--pin", PIN.hex()], "--no-tls and --pin exclude each other"),
-            (
-                [*DESTINATION, "--tls-servername", "a", "--no-tls"],
-                "--no-tls and --tls-servername exclude each other",
-            ),
-            (
-                [*DESTINATION, "--no-hostname-check", "--no-tls"],
-                "--no-tls and --no-hostname-check exclude each other",
-            ),
+            ([*DESTINATION, "--tls-servername", "a", "--no-tls"], "--no-tls and --tls-servername exclude each other"),
+            ([*DESTINATION, "--no-hostname-check", "--no-tls"], "--no-tls and --no-hostname-check exclude each other"),
         )
 
     def test_aKeyWithoutACertificateIsOfNoUse(self) -> None:

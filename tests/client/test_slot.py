@@ -27,16 +27,8 @@ from uotp.wire.hello import ServerHello
 
 EXPECTED = {
     State.IDLE: {Event.DIAL: State.DIALLING, Event.STOP: State.STOPPED},
-    State.DIALLING: {
-        Event.OPENED: State.UP,
-        Event.FAILED: State.WAITING,
-        Event.STOP: State.STOPPED,
-    },
-    State.UP: {
-        Event.LOST: State.WAITING,
-        Event.RENEW: State.RENEWING,
-        Event.STOP: State.STOPPED,
-    },
+    State.DIALLING: {Event.OPENED: State.UP, Event.FAILED: State.WAITING, Event.STOP: State.STOPPED},
+    State.UP: {Event.LOST: State.WAITING, Event.RENEW: State.RENEWING, Event.STOP: State.STOPPED},
     State.WAITING: {Event.DIAL: State.DIALLING, Event.STOP: State.STOPPED},
     State.RENEWING: {
         Event.OPENED: State.UP,
@@ -44,11 +36,7 @@ EXPECTED = {
         Event.LOST: State.DIALLING,
         Event.STOP: State.STOPPED,
     },
-    State.RETRYING: {
-        Event.DIAL: State.RENEWING,
-        Event.LOST: State.WAITING,
-        Event.STOP: State.STOPPED,
-    },
+    State.RETRYING: {Event.DIAL: State.RENEWING, Event.LOST: State.WAITING, Event.STOP: State.STOPPED},
     State.STOPPED: {},
 }
 """What each event leads to, from each state; what is not here changes nothing."""

@@ -70,11 +70,7 @@ class FakeSocket(AbstractContextManager["FakeSocket"]):
     """
 
     def __init__(
-        self,
-        *refused: int,
-        error: int = errno.EPERM,
-        journal: list[tuple[Any, ...]] | None = None,
-        connecting: int = 0,
+        self, *refused: int, error: int = errno.EPERM, journal: list[tuple[Any, ...]] | None = None, connecting: int = 0
     ) -> None:
         """
         @param refused: the options that it refuses.

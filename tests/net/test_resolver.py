@@ -82,8 +82,7 @@ class SharedResolverTests(SynchronousTestCase):
         while self.running:
             self.finish()
         self.assertEqual(
-            self.asked,
-            [(HOST, 8443, "TCP"), (HOST, 8443, "UDP"), (HOST, 443, "TCP"), ("other.test", 8443, "TCP")],
+            self.asked, [(HOST, 8443, "TCP"), (HOST, 8443, "UDP"), (HOST, 443, "TCP"), ("other.test", 8443, "TCP")]
         )
 
     def test_nameIsLookedUpAgainAtEachCall(self) -> None:

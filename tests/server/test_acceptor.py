@@ -102,14 +102,7 @@ class _AcceptorTestCase(TimerTestCase):
         """
         @return: one where nobody has come in yet.
         """
-        return CheckedAcceptor(
-            self.registry,
-            self.liveTunnels,
-            self.clock,
-            self.rateLimit,
-            wire,
-            maxUnknown,
-        )
+        return CheckedAcceptor(self.registry, self.liveTunnels, self.clock, self.rateLimit, wire, maxUnknown)
 
     def end(self) -> None:
         """
@@ -384,10 +377,7 @@ class Format2Tests(_AcceptorTestCase):
         """
         The other is refused, in words that name the option.
         """
-        for wire, hello, refusal in (
-            (WireChoice.ONE, self.HELLO, self.REFUSAL),
-            (WireChoice.TWO, HELLO, b""),
-        ):
+        for wire, hello, refusal in ((WireChoice.ONE, self.HELLO, self.REFUSAL), (WireChoice.TWO, HELLO, b"")):
             self.acceptor = self.makeAcceptor(wire=wire)
             tunnel, answer = self.knock(hello)
             self.assertEqual((answer, streamOf(tunnel).disconnecting), (refusal, True))
@@ -489,8 +479,7 @@ class AcceptorOverTlsTests(_AcceptorTestCase, TlsTestCase):
         self.knock(server, self.client(shows=TRUSTED.issue(usages=CLIENT)))
         self.assertEqual(len(served.tunnels), 1)
         self.assertEqual(
-            self.warnings(),
-            ["refused a connection from 192.0.2.1: the session belongs to another client certificate"],
+            self.warnings(), ["refused a connection from 192.0.2.1: the session belongs to another client certificate"]
         )
 
     def test_renewedCertificateKeepsItsSessions(self) -> None:

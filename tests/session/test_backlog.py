@@ -9,13 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.session.backlog import (
-    MAX_AGE_SECONDS,
-    MAX_BYTES,
-    SMALL_BYTES,
-    SMALL_TRAIN_BYTES,
-    Backlog,
-)
+from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BYTES, SMALL_BYTES, SMALL_TRAIN_BYTES, Backlog
 from uotp.telemetry.drops import Drop, Drops
 from uotp.train import TRAIN_OVERHEAD_BYTES, Train, bytesOf, countOf, cut
 

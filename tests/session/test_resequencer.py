@@ -16,20 +16,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.session import hold as holding
 from uotp.session import resequencer as reorder
-from uotp.session.hold import (
-    LEAST_HOLD_SECONDS,
-    LONGEST_HOLD_SECONDS,
-    MARGIN,
-    REMEMBERED_PER_SECOND,
-    ROUND_TRIPS,
-    Hold,
-)
-from uotp.session.resequencer import (
-    HALF,
-    MAX_HELD_BYTES,
-    MISSED_SECONDS,
-    Resequencer,
-)
+from uotp.session.hold import LEAST_HOLD_SECONDS, LONGEST_HOLD_SECONDS, MARGIN, REMEMBERED_PER_SECOND, ROUND_TRIPS, Hold
+from uotp.session.resequencer import HALF, MAX_HELD_BYTES, MISSED_SECONDS, Resequencer
 from uotp.train import LAST_NUMBER, MAX_TRAIN_BYTES, TRAIN_OVERHEAD_BYTES, Arrival, Train, bytesOf, cut
 
 START = 1000.0

@@ -14,12 +14,7 @@ from typing import Any
 from unittest import skipIf
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x25519
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-)
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 from cryptography.x509 import load_pem_x509_certificate
 from OpenSSL import SSL
 from twisted.logger import LogLevel, capturedLogs, formatEvent

@@ -198,9 +198,7 @@ class _ServerVerification(_Handshakes):
         """
         issued = Authority("Trusted CA").issue("good.test")
         self.assertServerRefused(
-            issued,
-            "certificate refused: cert signature failure",
-            "the peer refused the handshake: decrypt error",
+            issued, "certificate refused: cert signature failure", "the peer refused the handshake: decrypt error"
         )
 
     def test_selfSignedCertificateIsRefusedInWords(self) -> None:
@@ -222,9 +220,7 @@ class _ServerVerification(_Handshakes):
         """
         issued = Authority("Limited", issuer=TRUSTED, permitted="example.test").issue("good.test")
         self.assertServerRefused(
-            issued,
-            "certificate refused: permitted violation",
-            "the peer refused our certificate: no reason given",
+            issued, "certificate refused: permitted violation", "the peer refused our certificate: no reason given"
         )
 
     def test_clientsCertificateIsRefusedInWords(self) -> None:

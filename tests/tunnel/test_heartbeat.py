@@ -23,12 +23,8 @@ from uotp.tunnel.heartbeat import (
     Heartbeat,
     HeartbeatOwner,
 )
-from uotp.tunnel.heartbeat import (
-    HeartbeatEvent as Event,
-)
-from uotp.tunnel.heartbeat import (
-    HeartbeatState as State,
-)
+from uotp.tunnel.heartbeat import HeartbeatEvent as Event
+from uotp.tunnel.heartbeat import HeartbeatState as State
 from uotp.wire.format2 import PING_BYTES
 
 ROUND_TRIP = 0.0625
@@ -39,16 +35,8 @@ MOMENT = 1 / 1024
 
 EXPECTED: dict[State, dict[Event, State]] = {
     State.QUIET: {Event.ASK: State.ASKED, Event.STOP: State.STOPPED},
-    State.ASKED: {
-        Event.ANSWER: State.QUIET,
-        Event.LATE: State.OVERDUE,
-        Event.STOP: State.STOPPED,
-    },
-    State.OVERDUE: {
-        Event.ANSWER: State.QUIET,
-        Event.LATE: State.GIVEN_UP,
-        Event.STOP: State.STOPPED,
-    },
+    State.ASKED: {Event.ANSWER: State.QUIET, Event.LATE: State.OVERDUE, Event.STOP: State.STOPPED},
+    State.OVERDUE: {Event.ANSWER: State.QUIET, Event.LATE: State.GIVEN_UP, Event.STOP: State.STOPPED},
     State.GIVEN_UP: {Event.ANSWER: State.QUIET, Event.STOP: State.STOPPED},
     State.STOPPED: {},
 }
@@ -228,8 +216,7 @@ class TableTests(_HeartbeatTestCase):
                 self.assertEqual((state, event, after), (state, event, EXPECTED[state].get(event, state)))
                 self.assertEqual((state, event, self.owner.says), (state, event, TOLD.get((state, event), [])))
                 self.assertEqual(
-                    (state, event, len(self.pings)),
-                    (state, event, int((state, event) == (State.QUIET, Event.ASK))),
+                    (state, event, len(self.pings)), (state, event, int((state, event) == (State.QUIET, Event.ASK)))
                 )
                 timers = 0 if after in (State.GIVEN_UP, State.STOPPED) else 1
                 self.assertEqual((state, event, len(self.clock.getDelayedCalls())), (state, event, timers))

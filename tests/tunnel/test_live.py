@@ -13,13 +13,7 @@ from tests.doubles.sessions import RecordingSession
 from tests.doubles.streams import TRANSPORT_BYTES, MemoryStream
 from tests.doubles.tunnels import RecordingOwner
 from uotp.tunnel.dialled import DialledTunnel
-from uotp.tunnel.live import (
-    EMPTY_SECONDS,
-    MAX_UNSENT_BYTES,
-    STALL_SECONDS,
-    LiveTunnels,
-    LiveTunnelsStatistics,
-)
+from uotp.tunnel.live import EMPTY_SECONDS, MAX_UNSENT_BYTES, STALL_SECONDS, LiveTunnels, LiveTunnelsStatistics
 from uotp.tunnel.tunnel import CLOSE_SECONDS, Tunnel
 
 

@@ -54,27 +54,15 @@ BYE2 = b"\4" + bytes(9)
 
 EXPECTED = {
     State.NEW: {Event.CONNECTED: State.HANDSHAKE, Event.DISCONNECTED: State.LOST},
-    State.HANDSHAKE: {
-        Event.SECURED: State.HELLO,
-        Event.CLOSED: State.CLOSING,
-        Event.DISCONNECTED: State.LOST,
-    },
-    State.HELLO: {
-        Event.GREETED: State.OPEN,
-        Event.CLOSED: State.CLOSING,
-        Event.DISCONNECTED: State.LOST,
-    },
+    State.HANDSHAKE: {Event.SECURED: State.HELLO, Event.CLOSED: State.CLOSING, Event.DISCONNECTED: State.LOST},
+    State.HELLO: {Event.GREETED: State.OPEN, Event.CLOSED: State.CLOSING, Event.DISCONNECTED: State.LOST},
     State.OPEN: {
         Event.DRAIN: State.DRAINING,
         Event.PEER_DRAINED: State.DRAINED,
         Event.CLOSED: State.CLOSING,
         Event.DISCONNECTED: State.LOST,
     },
-    State.DRAINING: {
-        Event.PEER_DRAINED: State.DRAINED,
-        Event.CLOSED: State.CLOSING,
-        Event.DISCONNECTED: State.LOST,
-    },
+    State.DRAINING: {Event.PEER_DRAINED: State.DRAINED, Event.CLOSED: State.CLOSING, Event.DISCONNECTED: State.LOST},
     State.DRAINED: {Event.CLOSED: State.CLOSING, Event.DISCONNECTED: State.LOST},
     State.CLOSING: {Event.DISCONNECTED: State.LOST},
     State.LOST: {},

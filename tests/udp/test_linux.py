@@ -507,8 +507,7 @@ class LinuxPortReceivingTests(LinuxPortTestCase):
             self.assertEqual([train for train, _ in self.receiver.trains], [Train(3, b"abc")] * 600)
             (line,) = [formatEvent(event) for event in events if event["log_level"] >= LogLevel.info]
             self.assertEqual(
-                line,
-                f"recvmmsg is not to be had here ({os.strerror(number)}): datagrams are received one by one",
+                line, f"recvmmsg is not to be had here ({os.strerror(number)}): datagrams are received one by one"
             )
         self.assertEqual(self.receiver.lost, [])
 

@@ -13,11 +13,7 @@ from uotp.wire.negotiation import WireChoice, formatToDial, offered, parseWire, 
 
 AUTO, ONE, TWO = WireChoice.AUTO, WireChoice.ONE, WireChoice.TWO
 
-OFFERED = {
-    AUTO: [b"uotp/2", b"uotp/1"],
-    ONE: [],
-    TWO: [b"uotp/2"],
-}
+OFFERED = {AUTO: [b"uotp/2", b"uotp/1"], ONE: [], TWO: [b"uotp/2"]}
 """What a client offers."""
 
 SELECTED: dict[tuple[WireChoice, frozenset[bytes]], bytes | None] = {

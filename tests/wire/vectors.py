@@ -80,8 +80,7 @@ SESSION_ID = bytes.fromhex("5f0c9e21 77b3 4a68 9d10 c4e68a3b52f7")
 
 CLIENT_HELLOS = [
     ClientHelloVector(
-        Vector("client-hello-1", "5f0c9e21 77b3 4a68 9d10 c4e68a3b52f7"),
-        ClientHello(WireFormat.ONE, SESSION_ID),
+        Vector("client-hello-1", "5f0c9e21 77b3 4a68 9d10 c4e68a3b52f7"), ClientHello(WireFormat.ONE, SESSION_ID)
     ),
     ClientHelloVector(
         Vector("client-hello-2", "756f7470 02 00 0000 5f0c9e2177b34a689d10c4e68a3b52f7"),
@@ -97,7 +96,7 @@ CLIENT_HELLOS_UNDERSTOOD = [
             "756f7470 02 00 000e 5f0c9e2177b34a689d10c4e68a3b52f7 01 0002 abcd fe 0000 7f 0003 c0ffee",
         ),
         ClientHello(WireFormat.TWO, SESSION_ID),
-    ),
+    )
 ]
 """What we would not say."""
 
@@ -147,8 +146,7 @@ FRAMES = [
     FrameVector(Vector("empty-datagram", "00 00 0000 0000 00000005"), [(5, Train(0, b""))], []),
     FrameVector(
         Vector(
-            "numbers-go-on",
-            "00 00 0001 0003 0000000a 61 62 63 00 00 0000 0000 0000000d 00 00 0002 0002 0000000e 6465",
+            "numbers-go-on", "00 00 0001 0003 0000000a 61 62 63 00 00 0000 0000 0000000d 00 00 0002 0002 0000000e 6465"
         ),
         [(10, Train(1, b"abc")), (13, Train(0, b"")), (14, Train(2, b"de"))],
         [],
@@ -178,9 +176,7 @@ FRAMES = [
 ]
 """Both ways."""
 
-FRAMES_AGAIN = [
-    (Vector("train-again", "00 01 0002 0006 00000007 6162 6364 6566"), [(7, Train(2, b"abcdef"))]),
-]
+FRAMES_AGAIN = [(Vector("train-again", "00 01 0002 0006 00000007 6162 6364 6566"), [(7, Train(2, b"abcdef"))])]
 """Trains that were sent before, both ways."""
 
 FRAMES_UNDERSTOOD = [
@@ -208,12 +204,7 @@ FRAMES_UNDERSTOOD = [
             " 03 00 0000 0000 00000000 04 00 0000 0000 00000000",
         ),
         [],
-        [
-            (Kind.DRAIN, b""),
-            (Kind.PONG, b"\x01\x23\x45\x67\x89\xab\xcd\xef"),
-            (Kind.DRAIN, b""),
-            (Kind.BYE, b""),
-        ],
+        [(Kind.DRAIN, b""), (Kind.PONG, b"\x01\x23\x45\x67\x89\xab\xcd\xef"), (Kind.DRAIN, b""), (Kind.BYE, b"")],
     ),
 ]
 """What we would not say."""
