@@ -22,11 +22,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.commands import CommandTestCase
 from tests.doubles.sockets import FakeSocket, tcpInfo
-from uotp.cli import common as ends
-from uotp.cli import server
+from uotp.cli import common, server
 from uotp.errors import ConfigurationError, StartError
-from uotp.net import sockopts as sockets
-from uotp.net import tcpinfo
+from uotp.net import sockopts, tcpinfo
 from uotp.net.sockopts import UNSENT_LIMIT_BYTES, TunnelSocketOptions
 from uotp.path import TROUBLED
 from uotp.process import descriptors, signals
@@ -150,7 +148,7 @@ class ElsewhereTests(CommandTestCase):
         installed: list[int] = []
         windows = SimpleNamespace(SIGTERM=15, SIGINT=2, signal=lambda number, _: installed.append(number))
         self.patch(signals, "signal", windows)
-        self.patch(ends, "raiseDescriptorLimit", lambda: None)
+        self.patch(common, "raiseDescriptorLimit", lambda: None)
         self.patch(Logger, "threshold", Logger.threshold)
         service: Any = server.makeService(self.options({"server": server}.__getitem__, "server"))
         service.privilegedStartService()
@@ -162,7 +160,7 @@ class ElsewhereTests(CommandTestCase):
         """
         before = dict(sys.modules)
         with elsewhere("win32"):
-            self.assertIsNot(sys.modules["uotp.net.sockopts"], sockets)
+            self.assertIsNot(sys.modules["uotp.net.sockopts"], sockopts)
         self.assertEqual({name: module for name, module in sys.modules.items() if name in before}, before)
         self.assertIs(importlib.import_module("socket"), socket)
 
@@ -179,7 +177,7 @@ class SocketTestCase(SynchronousTestCase):
         """
         stripped = strippedSocketModule()
         vars(stripped).update(names)
-        self.patch(sockets, "socket", stripped)
+        self.patch(sockopts, "socket", stripped)
         self.patch(sys, "platform", platform)
         return stripped
 
@@ -199,7 +197,7 @@ class TuneTunnelSocketTests(SocketTestCase):
         """
         tunnelSocket = FakeSocket(*refused)
         untyped: Any = tunnelSocket
-        sockets.tuneTunnelSocket(untyped, tuning or TunnelSocketOptions())
+        sockopts.tuneTunnelSocket(untyped, tuning or TunnelSocketOptions())
         return tunnelSocket.options
 
     def test_everywhereItSendsAtOnceAndAsksForLife(self) -> None:
@@ -231,7 +229,7 @@ class TuneTunnelSocketTests(SocketTestCase):
         The others are set all the same.
         """
         self.onSystem("linux", **self.LINUX)
-        self.patch(sockets, "TCP_CONGESTION", 13)
+        self.patch(sockopts, "TCP_CONGESTION", 13)
         tcp = socket.IPPROTO_TCP
         options = self.optionsOf(4, 13, 18, tuning=TunnelSocketOptions(congestion="bbr"))
         self.assertEqual(options, [*self.ALWAYS, (tcp, 5, 1), (tcp, 6, 5)])
@@ -243,7 +241,7 @@ class TuneTunnelSocketTests(SocketTestCase):
 
     def test_congestionControlIsSetWhenItWasAskedFor(self) -> None:
         self.onSystem("linux")
-        self.patch(sockets, "TCP_CONGESTION", 13)
+        self.patch(sockopts, "TCP_CONGESTION", 13)
         self.assertEqual(self.optionsOf(), self.ALWAYS)
         untyped: Any = b"bbr"
         options = self.optionsOf(tuning=TunnelSocketOptions(congestion="bbr"))
@@ -264,25 +262,25 @@ class CongestionTests(SocketTestCase):
         probe = FakeSocket(*([] if refusal is None else [13]), error=refusal or 0)
         module = self.onSystem("linux")
         vars(module)["socket"] = lambda *_: probe
-        self.patch(sockets, "TCP_CONGESTION", 13)
+        self.patch(sockopts, "TCP_CONGESTION", 13)
         name = Path(self.mktemp())
         if available is not None:
             name.write_text(available, encoding="ascii")
-        self.patch(sockets, "Path", lambda _: name)
+        self.patch(sockopts, "Path", lambda _: name)
         return probe
 
     def refusal(self, name: str) -> str:
         """
         @return: why it cannot be had.
         """
-        return str(self.assertRaises(ConfigurationError, sockets.checkCongestion, name))
+        return str(self.assertRaises(ConfigurationError, sockopts.checkCongestion, name))
 
     def test_oneThatMayBeHadIsFine(self) -> None:
         """
         It was tried, and nothing is left open.
         """
         probe = self.probing(None)
-        sockets.checkCongestion("bbr")
+        sockopts.checkCongestion("bbr")
         untyped: Any = b"bbr"
         self.assertEqual(probe.options, [(socket.IPPROTO_TCP, 13, untyped)])
         self.assertTrue(probe.closed)
@@ -307,7 +305,7 @@ class CongestionTests(SocketTestCase):
         self.assertEqual(self.refusal("bbr"), f"congestion bbr: {os.strerror(errno.EINVAL)}")
 
     def test_onASystemWithoutSuchAChoiceItIsRefused(self) -> None:
-        self.patch(sockets, "TCP_CONGESTION", None)
+        self.patch(sockopts, "TCP_CONGESTION", None)
         self.assertEqual(self.refusal("bbr"), "congestion bbr: this system does not let a program choose")
 
 
@@ -362,7 +360,7 @@ class UdpBufferTests(SocketTestCase):
         @return: which options were set, each to the full size.
         """
         untyped: Any = udpSocket
-        sockets.enlargeUdpBuffers(untyped)
+        sockopts.enlargeUdpBuffers(untyped)
         for level, _, value in udpSocket.options:
             self.assertEqual((level, value), (socket.SOL_SOCKET, 4 * 1024 * 1024))
         return [name for _, name, _ in udpSocket.options]
@@ -401,7 +399,7 @@ class UdpBufferTests(SocketTestCase):
             self.onSystem(platform)
             untyped: Any = FakeSocket()
             untyped.given = 8000
-            self.assertEqual(sockets.enlargeUdpBuffers(untyped, 1 << 16), given)
+            self.assertEqual(sockopts.enlargeUdpBuffers(untyped, 1 << 16), given)
             self.assertEqual({value for _, _, value in untyped.options}, {1 << 16})
 
 
@@ -416,7 +414,7 @@ class MarkTests(SocketTestCase):
         """
         module = self.onSystem("linux")
         vars(module)["socket"] = lambda *_: probe
-        self.patch(sockets, "SO_MARK", 36)
+        self.patch(sockopts, "SO_MARK", 36)
 
     def test_aMarkThatMayBeSetIsFine(self) -> None:
         """
@@ -424,7 +422,7 @@ class MarkTests(SocketTestCase):
         """
         probe = FakeSocket()
         self.probing(probe)
-        sockets.checkMark(0xCA6C)
+        sockopts.checkMark(0xCA6C)
         self.assertEqual(probe.options, [(socket.SOL_SOCKET, 36, 0xCA6C)])
         self.assertTrue(probe.closed)
 
@@ -434,7 +432,7 @@ class MarkTests(SocketTestCase):
         """
         probe = FakeSocket(36)
         self.probing(probe)
-        error = self.assertRaises(StartError, sockets.checkMark, 0xCA6C)
+        error = self.assertRaises(StartError, sockopts.checkMark, 0xCA6C)
         self.assertEqual(str(error), "mark 0xca6c: Operation not permitted; it needs root or CAP_NET_ADMIN")
         self.assertTrue(probe.closed)
 

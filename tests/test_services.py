@@ -38,9 +38,9 @@ from uotp.server.settings import ServerSettings
 from uotp.services import clientService, serverService
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerTls
 from uotp.train import Train
-from uotp.transport import dialer as dial
+from uotp.transport import dialer
 from uotp.transport.accepted import AcceptedTcpStream, AcceptedTlsStream
-from uotp.tunnel import service as common
+from uotp.tunnel import service as tunnelservice
 from uotp.tunnel import settings
 from uotp.tunnel.tunnel import Tunnel
 from uotp.wire.negotiation import WireChoice
@@ -68,7 +68,7 @@ class _ServicesTestCase(TlsTestCase):
         super().setUp()
         self.reactor = MemoryReactor()
         self.connecting = MemoryConnect()
-        self.patch(dial, "connectTunnel", self.connecting)
+        self.patch(dialer, "connectTunnel", self.connecting)
         self.network = MemoryUdp()
         self.udpBuffers: list[int] = []
         self.found: Addresses = [IPv4Address("TCP", "192.0.2.1", 8443)]
@@ -338,7 +338,7 @@ class ListeningTests(_ServicesTestCase):
             raise ConfigurationError(reason)
 
         self.patch(settings, "checkCongestion", lambda _: None)
-        self.patch(common, "checkCongestion", refuse)
+        self.patch(tunnelservice, "checkCongestion", refuse)
         for each in (self.client(start=False, congestion="bbr"), self.server(start=False, congestion="bbr")):
             each.privilegedStartService()
             self.assertEqual(asked, [])
@@ -495,7 +495,7 @@ class TogetherTests(_ServicesTestCase):
         """
         The tunnels', and those for UDP.
         """
-        for module in (common, settings):
+        for module in (tunnelservice, settings):
             self.patch(module, "checkCongestion", lambda _: None)
         choices: dict[str, Any] = {"unsentLimit": 4096, "congestion": "cubic", "udpBuffer": 1 << 20}
         for expected, chosen in ((TunnelSocketOptions(), {}), (TunnelSocketOptions(4096, "cubic"), choices)):

@@ -26,11 +26,10 @@ import uotp
 from tests.doubles.certificates import Authority, pem
 from tests.doubles.commands import CommandTestCase
 from tests.doubles.reactors import MemoryReactor
-from uotp.cli import client, server
-from uotp.cli import common as ends
+from uotp.cli import client, common, server
 from uotp.cli.common import CommonOptions, EndService, commandService
 from uotp.errors import ConfigurationError, StartError
-from uotp.net import sockopts as sockets
+from uotp.net import sockopts
 from uotp.net.sockopts import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES, UDP_BUFFER_BYTES, UNSENT_LIMIT_BYTES
 from uotp.telemetry.log import Logger
 from uotp.telemetry.spelling import Spelling
@@ -522,9 +521,9 @@ class ServiceTestCase(CommandTestCase):
         self.patch(Logger, "threshold", LogLevel.info)
         self.patch(sys, "excepthook", sys.excepthook)
         self.loggingTo: list[Any] = []
-        self.patch(ends, "logTo", self.logTo)
+        self.patch(common, "logTo", self.logTo)
         self.limitsRaised: list[bool] = []
-        self.patch(ends, "raiseDescriptorLimit", lambda: self.limitsRaised.append(True))
+        self.patch(common, "raiseDescriptorLimit", lambda: self.limitsRaised.append(True))
         self.signals: dict[int, Callable[..., object]] = {}
         self.patch(signal, "signal", self.signals.__setitem__)
 
@@ -702,7 +701,7 @@ class MakeServiceTests(ServiceTestCase):
         """
         It may be one that does not let us choose.
         """
-        self.patch(sockets, "TCP_CONGESTION", None)
+        self.patch(sockopts, "TCP_CONGESTION", None)
         for module in (server, client):
             module.makeService(self.parsed(module, "--no-tls"))
 
@@ -777,20 +776,20 @@ class SpellingTests(ServiceTestCase):
         They name option and word.
         """
         self.patch(Spelling, "spellings", self.CLIENT)
-        self.patch(sockets, "TCP_CONGESTION", None)
-        error = self.assertRaises(ConfigurationError, sockets.checkCongestion, "bbr")
+        self.patch(sockopts, "TCP_CONGESTION", None)
+        error = self.assertRaises(ConfigurationError, sockopts.checkCongestion, "bbr")
         self.assertEqual(str(error), "--congestion bbr: this system does not let a program choose")
 
         def refuse(*_: object) -> None:
             raise PermissionError(1, "Operation not permitted")
 
-        self.patch(sockets, "SO_MARK", 36)
+        self.patch(sockopts, "SO_MARK", 36)
         self.patch(socket, "socket", lambda *_: nullcontext())
-        self.patch(sockets, "setMark", refuse)
-        refused = self.assertRaises(StartError, sockets.checkMark, 0xCA6C)
+        self.patch(sockopts, "setMark", refuse)
+        refused = self.assertRaises(StartError, sockopts.checkMark, 0xCA6C)
         self.assertEqual(str(refused), "--mark 0xca6c: Operation not permitted; it needs root or CAP_NET_ADMIN")
-        self.patch(sockets, "SO_MARK", None)
-        error = self.assertRaises(ConfigurationError, sockets.requireMarks)
+        self.patch(sockopts, "SO_MARK", None)
+        error = self.assertRaises(ConfigurationError, sockopts.requireMarks)
         self.assertEqual(str(error), "--mark: only Linux has firewall marks")
 
     def test_errorsOfWhatIsTrusted(self) -> None:
@@ -895,7 +894,7 @@ class CommandServiceTests(ServiceTestCase):
             reason = "not seekable"
             raise OSError(reason)
 
-        self.patch(ends, "openLogFile", openLogFile)  # some errors have no number
+        self.patch(common, "openLogFile", openLogFile)  # some errors have no number
         self.assertEqual(self.refusalOf(lambda: self.made("-l", path)), f"uotp-server: --logfile {path}: not seekable")
 
     def test_whatIsSaidWhileTheEndIsMadeIsInTheLogfile(self) -> None:

@@ -25,8 +25,7 @@ from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.reactors import FIRST_PORT, MemoryReactor
-from uotp.cli.demo import command as demoModule
-from uotp.cli.demo import stage as rehearsal
+from uotp.cli.demo import command, stage
 from uotp.cli.demo.command import Demo, DemoOptions, run
 from uotp.cli.demo.exchange import (
     LARGEST,
@@ -636,7 +635,7 @@ class StageTests(SynchronousTestCase):
             "client": FakeService("client", self.journal, ("127.0.0.1", 2002)),
         }
         for name in self.services:
-            self.patch(rehearsal, f"{name}Service", self.maker(name))
+            self.patch(stage, f"{name}Service", self.maker(name))
 
     def maker(self, name: str) -> Callable[..., FakeService]:
         """
@@ -755,7 +754,7 @@ class StageTests(SynchronousTestCase):
             if end is ends[0]:
                 end.callback(None)
             else:
-                self.reactor.advance(rehearsal.STOP_SECONDS)
+                self.reactor.advance(stage.STOP_SECONDS)
             self.successResultOf(closing)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
         self.flushLoggedErrors(CancelledError)
@@ -1066,9 +1065,9 @@ class OptionsTests(SynchronousTestCase):
         self.patch(sys, "stderr", err)
         self.patch(Logger, "threshold", Logger.threshold)
         self.patch(Spelling, "spellings", {})
-        self.patch(demoModule, "stopOnSignals", lambda _: None)  # trial's reactor may still be started
-        self.patch(demoModule, "useMonotonicClock", lambda _: journal.append("clock"))
-        self.patch(demoModule, "Stage", lambda _: journal.append("stage"))
+        self.patch(command, "stopOnSignals", lambda _: None)  # trial's reactor may still be started
+        self.patch(command, "useMonotonicClock", lambda _: journal.append("clock"))
+        self.patch(command, "Stage", lambda _: journal.append("stage"))
 
         def beginLoggingTo(them: list[Any], *, redirectStandardIO: bool) -> None:
             self.assertFalse(redirectStandardIO)
@@ -1078,9 +1077,9 @@ class OptionsTests(SynchronousTestCase):
             journal.append("run")
             return 3
 
-        self.patch(demoModule, "run", runDemo)
-        self.patch(demoModule, "globalLogBeginner", SimpleNamespace(beginLoggingTo=beginLoggingTo))
-        self.assertEqual(demoModule.demo(["--count", "1"]), 3)
+        self.patch(command, "run", runDemo)
+        self.patch(command, "globalLogBeginner", SimpleNamespace(beginLoggingTo=beginLoggingTo))
+        self.assertEqual(command.demo(["--count", "1"]), 3)
         self.assertEqual(journal, ["clock", "stage", "run"])
         self.assertEqual(Spelling.spellings["udpBuffer"], "--udp-buffer")
         for level in ("info", "warn"):

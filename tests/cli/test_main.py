@@ -22,8 +22,7 @@ import uotp.cli.demo.command
 import uotp.cli.server
 import uotp.telemetry.log
 from tests.doubles.commands import CommandTestCase
-from uotp.cli import common as ends
-from uotp.cli import main as scripts
+from uotp.cli import common, main
 from uotp.cli.options import GnuOptions
 from uotp.errors import StartError
 
@@ -96,7 +95,7 @@ class RunEndTests(ScriptTestCase):
         end = ModuleType("example")
         end.Options = ExampleOptions  # type: ignore[attr-defined]
         end.makeService = lambda _: ExampleService(self.done, error)  # type: ignore[attr-defined]
-        return scripts.runEnd(end, words)
+        return main.runEnd(end, words)
 
     def test_itRunsUntilItIsStoppedAndThatIsSuccess(self) -> None:
         """
@@ -151,9 +150,9 @@ class RunEndTests(ScriptTestCase):
         """
         self.patch(uotp.telemetry.log.Logger, "threshold", LogLevel.info)
         self.patch(sys, "excepthook", sys.excepthook)
-        self.patch(ends, "raiseDescriptorLimit", lambda: None)
+        self.patch(common, "raiseDescriptorLimit", lambda: None)
         self.patch(signal, "signal", lambda *_: None)
-        self.assertEqual(scripts.runEnd(uotp.cli.server, ["--no-tls", "-p", "4433", "192.0.2.1", "51820"]), 0)
+        self.assertEqual(main.runEnd(uotp.cli.server, ["--no-tls", "-p", "4433", "192.0.2.1", "51820"]), 0)
         self.assertEqual(self.done, ["log", "run"])
         ((port, _, _, interface),) = self.reactor.tcpServers
         self.assertEqual((port, interface), (4433, "0.0.0.0"))  # noqa: S104 - the default
@@ -179,7 +178,7 @@ class ScriptsTests(ScriptTestCase):
 
             return run
 
-        self.patch(scripts, "runEnd", runEnd)
+        self.patch(main, "runEnd", runEnd)
         self.patch(uotp.cli.cert, "cert", command("cert"))
         self.patch(uotp.cli.demo.command, "demo", command("demo"))
 
@@ -187,18 +186,18 @@ class ScriptsTests(ScriptTestCase):
         """
         With the words of the process, and the status is handed on.
         """
-        self.assertEqual((scripts.server(), scripts.client()), (7, 7))
+        self.assertEqual((main.server(), main.client()), (7, 7))
         self.assertEqual(self.ran, [(uotp.cli.server, None), (uotp.cli.client, None)])
 
     def test_commandsGetTheWordsBehindThem(self) -> None:
         """
         All of them as they are, options too, and the status is handed on.
         """
-        self.assertEqual(scripts.main(["cert", "dir", "--host", "a"]), 8)
-        self.assertEqual(scripts.main(["demo"]), 8)
-        self.assertEqual(scripts.main(["demo", "--help"]), 8)
-        self.assertEqual(scripts.main(["server", "-p", "1", "a", "2"]), 7)
-        self.assertEqual(scripts.main(["client", "--version"]), 7)
+        self.assertEqual(main.main(["cert", "dir", "--host", "a"]), 8)
+        self.assertEqual(main.main(["demo"]), 8)
+        self.assertEqual(main.main(["demo", "--help"]), 8)
+        self.assertEqual(main.main(["server", "-p", "1", "a", "2"]), 7)
+        self.assertEqual(main.main(["client", "--version"]), 7)
         self.assertEqual(
             self.ran,
             [
@@ -212,7 +211,7 @@ class ScriptsTests(ScriptTestCase):
 
     def test_theWordsOfTheProcessAreTheDefault(self) -> None:
         self.patch(sys, "argv", ["uotp", "cert", "dir"])
-        scripts.main()
+        main.main()
         self.assertEqual(self.ran, [("cert", ["dir"])])
 
     def test_withoutACommandTheChoiceIsNamed(self) -> None:
@@ -220,7 +219,7 @@ class ScriptsTests(ScriptTestCase):
         One line and status 2.
         """
         for words in ([], ["--"]):
-            line = self.refusalOf(lambda words=words: scripts.main(words))  # type: ignore[misc]
+            line = self.refusalOf(lambda words=words: main.main(words))  # type: ignore[misc]
             self.assertEqual(line, f"uotp: a command is needed: {COMMANDS} (see --help)")
 
     def test_aCommandThatThereIsNotIsNamed(self) -> None:
@@ -228,11 +227,11 @@ class ScriptsTests(ScriptTestCase):
         One line and status 2, whatever comes behind it.
         """
         for word in ("certs", "", "Demo"):
-            line = self.refusalOf(lambda word=word: scripts.main([word, "--help"]))  # type: ignore[misc]
+            line = self.refusalOf(lambda word=word: main.main([word, "--help"]))  # type: ignore[misc]
             self.assertEqual(line, f"uotp: there is no command {word}: it is one of {COMMANDS} (see --help)")
 
     def test_anOptionThatThereIsNotIsNamed(self) -> None:
-        line = self.refusalOf(lambda: scripts.main(["--host", "a"]))
+        line = self.refusalOf(lambda: main.main(["--host", "a"]))
         self.assertTrue(line.startswith("uotp: option --host not recognized"), line)
 
     def test_helpNamesTheCommands(self) -> None:
@@ -240,18 +239,18 @@ class ScriptsTests(ScriptTestCase):
         Status 0, on standard output.
         """
         for word in ("--help", "-h"):
-            text = self.outputOf(lambda word=word: scripts.main([word]))  # type: ignore[misc]
+            text = self.outputOf(lambda word=word: main.main([word]))  # type: ignore[misc]
         self.assertEqual(text.splitlines()[0], "Usage: uotp [options] COMMAND [arguments]")
         for name in COMMANDS.split(", "):
             self.assertIn(f"`{name}`", text)
 
     def test_versionExits0(self) -> None:
-        self.assertEqual(self.outputOf(lambda: scripts.main(["--version"])), f"uotp {uotp.__version__}\n")
+        self.assertEqual(self.outputOf(lambda: main.main(["--version"])), f"uotp {uotp.__version__}\n")
 
     def test_theModuleIsAProgramToo(self) -> None:
         """
         C{python -m uotp.cli.main} is C{uotp}.
         """
         self.patch(sys, "argv", ["scripts.py", "server", "--version"])
-        text = self.outputOf(lambda: runpy.run_path(scripts.__file__, run_name="__main__"))
+        text = self.outputOf(lambda: runpy.run_path(main.__file__, run_name="__main__"))
         self.assertEqual(text, f"uotp-server {uotp.__version__}\n")

@@ -19,11 +19,11 @@ class RecordingSession:
     @ivar says: "free", "full" and "gone", in order.
     @ivar roundTrips: how often a tunnel has learnt how far the other end is.
     @ivar repeated: what was sent again.
-    @ivar rescued: what tunnels that were gone had not carried.
+    @ivar unacked: what tunnels that were gone had not carried.
     """
 
     def __init__(self) -> None:
-        self.rescued: list[Arrival] = []
+        self.unacked: list[Arrival] = []
         self.repeated: list[Arrival] = []
         self.trains: list[Train] = []
         self.numbers: list[int] = []
@@ -62,7 +62,7 @@ class RecordingSession:
         Say "gone", and take what the link has not carried.
         """
         self.says.append("gone")
-        self.rescued += link.takeUnacked()
+        self.unacked += link.takeUnacked()
 
     def datagrams(self) -> list[bytes]:
         """

@@ -24,7 +24,7 @@ def train(number: int) -> Train:
     return Train(8, number.to_bytes(8, "big"))
 
 
-class DeliveryTests(TimerTestCase):
+class InboundTests(TimerTestCase):
     """
     One session's.
     """
@@ -41,10 +41,10 @@ class DeliveryTests(TimerTestCase):
         """
         self.passed: list[int] = []
         self.whenDelivered: Callable[[], None] = lambda: None
-        self.delivery = Inbound(self.deliver, self.clock, reorder)
+        self.inbound = Inbound(self.deliver, self.clock, reorder)
 
     def end(self) -> None:
-        self.delivery.finish(lambda: None)
+        self.inbound.finish(lambda: None)
 
     def deliver(self, trains: list[Train]) -> None:
         """
@@ -58,7 +58,7 @@ class DeliveryTests(TimerTestCase):
         Numbered trains come in one read.
         """
         arrivals: list[Arrival] = [(number, train(number)) for number in numbers]
-        self.delivery.numbered(arrivals, self.clock.seconds())
+        self.inbound.numbered(arrivals, self.clock.seconds())
         self.assertLessEqual(len(self.clock.getDelayedCalls()), 1)
 
     def assertDeadline(self, seconds: float) -> None:
@@ -147,12 +147,12 @@ class DeliveryTests(TimerTestCase):
         self.assertDeadline(HOLD)
 
     def test_lateDatagramsAreCounted(self) -> None:
-        self.assertEqual(self.delivery.late, 0)
+        self.assertEqual(self.inbound.late, 0)
         self.come(0)
         self.come(2)
         self.clock.advance(HOLD)
         self.come(1)
-        self.assertEqual((self.passed, self.delivery.late), ([0, 2, 1], 1))
+        self.assertEqual((self.passed, self.inbound.late), ([0, 2, 1], 1))
 
     def test_nothingIsPutInOrderWhereNobodyWantsIt(self) -> None:
         """
@@ -161,9 +161,9 @@ class DeliveryTests(TimerTestCase):
         self.begin(0)
         self.come(0, 5, 3)
         self.come(1)
-        self.assertEqual((self.passed, self.delivery.late), ([0, 5, 3, 1], 0))
-        self.delivery.restart()
-        self.delivery.roundTripIs(0.1)
+        self.assertEqual((self.passed, self.inbound.late), ([0, 5, 3, 1], 0))
+        self.inbound.restart()
+        self.inbound.roundTripIs(0.1)
         self.assertNoTimer()
 
     def test_unnumberedTrainsPassAsTheyCome(self) -> None:
@@ -171,12 +171,12 @@ class DeliveryTests(TimerTestCase):
         Also while numbered ones wait: a client may come back with the other format.
         """
         self.come(0, 2)
-        self.delivery.unnumbered([train(7), train(6)], self.clock.seconds())
+        self.inbound.unnumbered([train(7), train(6)], self.clock.seconds())
         self.assertEqual(self.passed, [0, 7, 6])
 
     def test_chosenTimeIsKept(self) -> None:
         self.begin(MAX_REORDER_SECONDS)
-        self.delivery.roundTripIs(0.1)
+        self.inbound.roundTripIs(0.1)
         self.come(0, 2)
         self.assertDeadline(MAX_REORDER_SECONDS)
 
@@ -184,7 +184,7 @@ class DeliveryTests(TimerTestCase):
         self.begin(None)
         self.come(0, 2)
         self.assertDeadline(FIRST_HOLD_SECONDS)
-        self.delivery.roundTripIs(roundTrip := 0.2)
+        self.inbound.roundTripIs(roundTrip := 0.2)
         self.clock.advance(FIRST_HOLD_SECONDS)
         self.assertEqual(self.passed, [0])
         self.clock.advance(roundTrip * ROUND_TRIPS - FIRST_HOLD_SECONDS - 0.001)
@@ -201,12 +201,12 @@ class DeliveryTests(TimerTestCase):
         arrivals: list[Arrival] = [
             (number, Train(size, number.to_bytes(8, "big") * (size // 8))) for number in range(9)
         ]
-        self.delivery.numbered([arrivals[0], *arrivals[2:]], self.clock.seconds())
+        self.inbound.numbered([arrivals[0], *arrivals[2:]], self.clock.seconds())
         self.clock.advance(HOLD / 2)
         self.assertEqual(self.passed, [0])
-        self.delivery.numbered([arrivals[1]], self.clock.seconds())
+        self.inbound.numbered([arrivals[1]], self.clock.seconds())
         self.assertEqual(self.passed, [0, 1, 2])
-        self.delivery.numbered([(9, train(9))], self.clock.seconds())
+        self.inbound.numbered([(9, train(9))], self.clock.seconds())
         self.clock.pump([TICK_SECONDS] * 20)
         self.assertEqual(self.passed, list(range(10)))
 
@@ -215,10 +215,10 @@ class DeliveryTests(TimerTestCase):
         The port was lost meanwhile, and another is there.
         """
         size = BURST_BYTES // 2 - DATAGRAM_BYTES
-        self.delivery.unnumbered([Train(size, bytes(size))] * 4, self.clock.seconds())
+        self.inbound.unnumbered([Train(size, bytes(size))] * 4, self.clock.seconds())
         self.assertEqual(len(self.passed), 2)
         after: list[Train] = []
-        self.delivery.deliverBy(after.extend)
+        self.inbound.deliverBy(after.extend)
         self.clock.pump([TICK_SECONDS] * 20)
         self.come(0)
         self.assertEqual((len(self.passed), len(after), after[-1]), (2, 3, train(0)))
@@ -228,10 +228,10 @@ class DeliveryTests(TimerTestCase):
         arrivals: list[Arrival] = [
             (number, Train(size, number.to_bytes(8, "big") * (size // 8))) for number in range(9)
         ]
-        for release in (lambda: self.clock.advance(HOLD), lambda: self.delivery.restart()):  # noqa: PLW0108 - another one then
+        for release in (lambda: self.clock.advance(HOLD), lambda: self.inbound.restart()):  # noqa: PLW0108 - another one then
             self.end()
             self.begin(HOLD)
-            self.delivery.numbered([arrivals[0], *arrivals[2:]], self.clock.seconds())
+            self.inbound.numbered([arrivals[0], *arrivals[2:]], self.clock.seconds())
             self.clock.advance(HOLD / 2)
             release()
             self.assertEqual(self.passed, [0, 2, 3])
@@ -240,8 +240,8 @@ class DeliveryTests(TimerTestCase):
 
     def test_whatHasComeIsHandedOnBeforeTheEnd(self) -> None:
         done: list[None] = []
-        self.delivery.numbered([(0, train(0)), (2, train(2))], self.clock.seconds())
-        self.delivery.finish(lambda: done.append(None))
+        self.inbound.numbered([(0, train(0)), (2, train(2))], self.clock.seconds())
+        self.inbound.finish(lambda: done.append(None))
         self.assertEqual((self.passed, done, self.clock.getDelayedCalls()), ([0, 2], [None], []))
 
     def test_peerThatCountsAnewIsExpectedTo(self) -> None:
@@ -249,13 +249,13 @@ class DeliveryTests(TimerTestCase):
         What waits passes, in order, and the next number is the base.
         """
         self.come(10, 14, 12)
-        self.delivery.restart()
+        self.inbound.restart()
         self.assertEqual(self.passed, [10, 12, 14])
         self.come(0)
         self.come(2, 1)
-        self.assertEqual((self.passed, self.delivery.late), ([10, 12, 14, 0, 1, 2], 0))
+        self.assertEqual((self.passed, self.inbound.late), ([10, 12, 14, 0, 1, 2], 0))
         self.whenDelivered = lambda: self.fail("handed on")
-        self.delivery.restart()
+        self.inbound.restart()
         self.clock.advance(HOLD)
         self.assertNoTimer()
 
@@ -268,8 +268,8 @@ class DeliveryTests(TimerTestCase):
         self.assertNoTimer()
         self.end()
         self.come(1, 3, 9)
-        self.delivery.unnumbered([train(5)], self.clock.seconds())
-        self.delivery.restart()
+        self.inbound.unnumbered([train(5)], self.clock.seconds())
+        self.inbound.restart()
         self.clock.advance(HOLD)
         self.assertEqual(self.passed, [0, 2])
         self.assertNoTimer()
@@ -282,7 +282,7 @@ class DeliveryTests(TimerTestCase):
         steps: tuple[Callable[[], None], ...] = (
             lambda: self.come(1, 7),
             lambda: self.clock.advance(HOLD / 2),
-            lambda: self.delivery.restart(),  # noqa: PLW0108 - another one then
+            lambda: self.inbound.restart(),  # noqa: PLW0108 - another one then
         )
         for step in steps:
             self.end()

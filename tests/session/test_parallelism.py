@@ -34,7 +34,7 @@ LATER = max(HALVING_SECONDS, ADDING_SECONDS, SHORT_SECONDS)
 """Seconds after which anything may be done again."""
 
 
-class WidthTests(SynchronousTestCase):
+class ParallelismTests(SynchronousTestCase):
     """
     What each look at the connections leads to.
     """

@@ -23,14 +23,14 @@ def arrival(number: int, size: int = 8) -> Arrival:
     return number, Train(size, bytes(size))
 
 
-class RescueTests(SynchronousTestCase):
+class ReinjectionTests(SynchronousTestCase):
     """
     One session's.
     """
 
     def setUp(self) -> None:
         self.now = NOW
-        self.rescue = Reinjection(self.now)
+        self.reinjection = Reinjection(self.now)
         self.tunnels = [MemoryLink() for _ in range(3)]
         for tunnel in self.tunnels:
             tunnel.sentAt = self.now
@@ -40,7 +40,7 @@ class RescueTests(SynchronousTestCase):
         The next look finds these to stand still.
         """
         self.now += after
-        self.assertEqual(self.rescue.findStill(self.tunnels, self.now), list(expected))
+        self.assertEqual(self.reinjection.findStill(self.tunnels, self.now), list(expected))
 
     def test_whatWasGivenNothingOfLateIsNotLookedAt(self) -> None:
         """
@@ -60,14 +60,14 @@ class RescueTests(SynchronousTestCase):
         Take these from a tunnel.
         """
         self.tunnels[0].kept = list(kept)
-        self.rescue.take(self.tunnels[0], self.now)
+        self.reinjection.take(self.tunnels[0], self.now)
 
     def numbers(self, most: int = 1 << 30) -> list[int]:
         """
         @return: of what is to be sent next.
         """
-        self.rescue.dropStale(self.now)
-        return [number for number, _ in self.rescue.next(most)]
+        self.reinjection.dropStale(self.now)
+        return [number for number, _ in self.reinjection.next(most)]
 
     def test_onlyWhatStandsStillIsFound(self) -> None:
         """
@@ -80,7 +80,7 @@ class RescueTests(SynchronousTestCase):
         self.look()
         self.look(still)
         self.look(still)
-        self.rescue.take(still, self.now)
+        self.reinjection.take(still, self.now)
         self.assertEqual(self.numbers(), [1])
         self.look()
 
@@ -124,19 +124,19 @@ class RescueTests(SynchronousTestCase):
         tunnel = self.tunnels[0]
         tunnel.kept, tunnel.still = [arrival(0)], True
         self.look()
-        self.rescue.take(tunnel, self.now)
-        self.assertEqual(self.rescue._stillSince, {})
+        self.reinjection.take(tunnel, self.now)
+        self.assertEqual(self.reinjection._stillSince, {})
 
     def test_looksAreFew(self) -> None:
-        self.assertTrue(self.rescue.isTimeToLook(NOW))
+        self.assertTrue(self.reinjection.isTimeToLook(NOW))
         self.look(after=0)
-        self.assertFalse(self.rescue.isTimeToLook(NOW + 0.9 * STILL_LOOK_SECONDS))
-        self.assertTrue(self.rescue.isTimeToLook(NOW + STEP))
+        self.assertFalse(self.reinjection.isTimeToLook(NOW + 0.9 * STILL_LOOK_SECONDS))
+        self.assertTrue(self.reinjection.isTimeToLook(NOW + STEP))
 
     def test_itIsSentInPortions(self) -> None:
         self.take(arrival(0, 40), arrival(1, 60), arrival(2, 1), arrival(3, 500), arrival(4))
         portions = []
-        while self.rescue:
+        while self.reinjection:
             portions.append(self.numbers(100))
         self.assertEqual(portions, [[0, 1], [2], [3], [4]])
 
@@ -152,7 +152,7 @@ class RescueTests(SynchronousTestCase):
         self.take(arrival(2))
         self.now += AGAIN_WAIT_SECONDS + 0.01
         self.assertEqual(self.numbers(), [])
-        self.assertFalse(self.rescue)
+        self.assertFalse(self.reinjection)
 
     def test_whatWaitsIsBounded(self) -> None:
         """
@@ -173,7 +173,7 @@ class RescueTests(SynchronousTestCase):
         """
         room = MAX_AGAIN_BYTES // (60_000 + TRAIN_OVERHEAD_BYTES)
         self.take(*(arrival(number, 60_000) for number in range(room)))
-        self.rescue.forget()
-        self.assertFalse(self.rescue)
+        self.reinjection.forget()
+        self.assertFalse(self.reinjection)
         self.take(*(arrival(number, 60_000) for number in range(room)))
         self.assertEqual(self.numbers(), list(range(room)))

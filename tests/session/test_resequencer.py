@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.session import hold as holding
-from uotp.session import resequencer as reorder
+from uotp.session import resequencer
 from uotp.session.hold import LEAST_HOLD_SECONDS, LONGEST_HOLD_SECONDS, MARGIN, REMEMBERED_PER_SECOND, ROUND_TRIPS, Hold
 from uotp.session.resequencer import HALF, MAX_HELD_BYTES, MISSED_SECONDS, Resequencer
 from uotp.train import LAST_NUMBER, MAX_TRAIN_BYTES, TRAIN_OVERHEAD_BYTES, Arrival, Train, bytesOf, cut
@@ -82,8 +82,8 @@ class _ResequencerTestCase(SynchronousTestCase):
         """
         Begin with nothing known, and with small bounds, so that few trains pass them.
         """
-        self.patch(reorder, "MAX_GONE", MAX_GONE)
-        self.patch(reorder, "MAX_GIVEN_UP", MAX_GIVEN_UP)
+        self.patch(resequencer, "MAX_GONE", MAX_GONE)
+        self.patch(resequencer, "MAX_GIVEN_UP", MAX_GIVEN_UP)
         self.begin()
 
     def begin(self, hold: float | None = HOLD) -> None:
@@ -487,7 +487,7 @@ class BoundTests(_ResequencerTestCase):
         """
         Small trains may stand before a long one.
         """
-        self.patch(reorder, "MAX_HELD_BYTES", 10 * TRAIN_OVERHEAD_BYTES)
+        self.patch(resequencer, "MAX_HELD_BYTES", 10 * TRAIN_OVERHEAD_BYTES)
         self.come(0)
         self.come(2, 4, 6, 8)
         train = Train(7 * TRAIN_OVERHEAD_BYTES, bytes(7 * TRAIN_OVERHEAD_BYTES))
@@ -496,7 +496,7 @@ class BoundTests(_ResequencerTestCase):
         self.assertEqual(self.come(7), [7, 8])
 
     def test_tinyTrainsTakeRoomToo(self) -> None:
-        self.patch(reorder, "MAX_HELD_BYTES", 1000 * TRAIN_OVERHEAD_BYTES)
+        self.patch(resequencer, "MAX_HELD_BYTES", 1000 * TRAIN_OVERHEAD_BYTES)
         empty = Train(0, b"")
         self.resequencer.put([(0, empty)], self.now)
         passed = self.resequencer.put([(2 + 2 * each, empty) for each in range(2000)], self.now)
@@ -553,7 +553,7 @@ class BoundTests(_ResequencerTestCase):
         Nothing goes wrong, nothing stays, and no datagram comes out more often than it
         came, or is another than it was.
         """
-        self.patch(reorder, "MAX_HELD_BYTES", 8 * TRAIN_OVERHEAD_BYTES)
+        self.patch(resequencer, "MAX_HELD_BYTES", 8 * TRAIN_OVERHEAD_BYTES)
         self.begin(None if follow else HOLD)
         put: list[Train] = []
         passed: list[Train] = []
@@ -976,7 +976,7 @@ class LearningTests(_ResequencerTestCase):
             self.passTime(0.05)
             self.come(number)
             self.assertHold((FIRST + 0.05) * MARGIN)
-        self.patch(reorder, "MAX_HELD_BYTES", 2 * (TRAIN_OVERHEAD_BYTES + WIDTH))
+        self.patch(resequencer, "MAX_HELD_BYTES", 2 * (TRAIN_OVERHEAD_BYTES + WIDTH))
         self.begin(None)
         self.come(0)
         self.assertEqual(self.come(2, 4, 6), [2])

@@ -23,7 +23,7 @@ class ScheduleTests(SynchronousTestCase):
         """
         self.costs: Counter[str] = Counter()
         self.looks = 0
-        self.schedule: Scheduler[str] = Scheduler(self.costOf)
+        self.scheduler: Scheduler[str] = Scheduler(self.costOf)
 
     def costOf(self, tunnel: str) -> int:
         """
@@ -37,19 +37,19 @@ class ScheduleTests(SynchronousTestCase):
         Let tunnels become free, one after another.
         """
         for tunnel in tunnels:
-            self.schedule.offer(tunnel)
+            self.scheduler.offer(tunnel)
 
     def test_withoutATunnelThereIsNoneToUse(self) -> None:
-        self.assertIsNone(self.schedule.current)
-        self.assertEqual(len(self.schedule), 0)
+        self.assertIsNone(self.scheduler.current)
+        self.assertEqual(len(self.scheduler), 0)
 
     def test_aLightLoadStaysWithOneTunnel(self) -> None:
         """
         Others that become free change nothing, so datagrams stay in order.
         """
         self.offer("a", "b", "c")
-        self.assertEqual(self.schedule.current, "a")
-        self.assertEqual(len(self.schedule), 3)
+        self.assertEqual(self.scheduler.current, "a")
+        self.assertEqual(len(self.scheduler), 3)
 
     def test_aFullTunnelHandsOverToTheOneThatIsFreeTheLongest(self) -> None:
         """
@@ -58,11 +58,11 @@ class ScheduleTests(SynchronousTestCase):
         self.offer("a", "b", "c")
         used = []
         for _ in range(6):
-            tunnel = self.schedule.current
+            tunnel = self.scheduler.current
             assert tunnel is not None
             used.append(tunnel)
-            self.schedule.withdraw(tunnel)
-            self.schedule.offer(tunnel)
+            self.scheduler.withdraw(tunnel)
+            self.scheduler.offer(tunnel)
         self.assertEqual(used, ["a", "b", "c", "a", "b", "c"])
 
     def test_aSlowTunnelHoldsNobodyUp(self) -> None:
@@ -70,66 +70,66 @@ class ScheduleTests(SynchronousTestCase):
         One that stays full is not asked while others are free.
         """
         self.offer("slow", "b", "c")
-        self.schedule.withdraw("slow")
-        self.assertEqual(self.schedule.current, "b")
-        self.schedule.withdraw("b")
+        self.scheduler.withdraw("slow")
+        self.assertEqual(self.scheduler.current, "b")
+        self.scheduler.withdraw("b")
         self.offer("b")
-        self.assertEqual(self.schedule.current, "c")
-        self.schedule.withdraw("c")
-        self.assertEqual(self.schedule.current, "b")
+        self.assertEqual(self.scheduler.current, "c")
+        self.scheduler.withdraw("c")
+        self.assertEqual(self.scheduler.current, "b")
 
     def test_offeringTwiceKeepsTheTunnelsPlace(self) -> None:
         """
         A tunnel that says again that it is free does not lose its turn.
         """
         self.offer("a", "b", "c", "b", "a")
-        self.assertEqual(len(self.schedule), 3)
-        self.assertEqual(self.schedule.current, "a")
-        self.schedule.withdraw("a")
-        self.assertEqual(self.schedule.current, "b")
+        self.assertEqual(len(self.scheduler), 3)
+        self.assertEqual(self.scheduler.current, "a")
+        self.scheduler.withdraw("a")
+        self.assertEqual(self.scheduler.current, "b")
 
     def test_withdrawingAnotherChangesNothingNow(self) -> None:
         """
         A tunnel that is lost while another is in use is just not used later.
         """
         self.offer("a", "b", "c")
-        self.schedule.withdraw("b")
-        self.schedule.withdraw("b")
-        self.schedule.withdraw("never offered")
-        self.assertEqual(self.schedule.current, "a")
-        self.schedule.withdraw("a")
-        self.assertEqual(self.schedule.current, "c")
+        self.scheduler.withdraw("b")
+        self.scheduler.withdraw("b")
+        self.scheduler.withdraw("never offered")
+        self.assertEqual(self.scheduler.current, "a")
+        self.scheduler.withdraw("a")
+        self.assertEqual(self.scheduler.current, "c")
 
     def test_movingOnGoesRoundAllThatAreFree(self) -> None:
         """
         Each in its turn, and a full one is passed over.
         """
         self.offer("a", "b", "c", "full")
-        self.schedule.withdraw("full")
+        self.scheduler.withdraw("full")
         used = []
         for _ in range(4):
-            used.append(self.schedule.current)
-            self.schedule.moveOn()
+            used.append(self.scheduler.current)
+            self.scheduler.moveOn()
         self.assertEqual(used, ["a", "b", "c", "a"])
 
     def test_movingOnWithoutAnotherTunnelChangesNothing(self) -> None:
         """
         The only one goes on, and where there is none there is still none.
         """
-        self.schedule.moveOn()
-        self.assertIsNone(self.schedule.current)
+        self.scheduler.moveOn()
+        self.assertIsNone(self.scheduler.current)
         self.offer("a")
-        self.schedule.moveOn()
-        self.assertEqual((self.schedule.current, len(self.schedule)), ("a", 1))
+        self.scheduler.moveOn()
+        self.assertEqual((self.scheduler.current, len(self.scheduler)), ("a", 1))
 
     def test_whenAllAreFullTheFirstThatIsFreeAgainIsUsed(self) -> None:
         self.offer("a", "b")
-        self.schedule.withdraw("a")
-        self.schedule.withdraw("b")
-        self.assertIsNone(self.schedule.current)
-        self.assertEqual(len(self.schedule), 2)
+        self.scheduler.withdraw("a")
+        self.scheduler.withdraw("b")
+        self.assertIsNone(self.scheduler.current)
+        self.assertEqual(len(self.scheduler), 2)
         self.offer("b", "a")
-        self.assertEqual(self.schedule.current, "b")
+        self.assertEqual(self.scheduler.current, "b")
 
     def test_tunnelThatIsAtRestIsTheBest(self) -> None:
         """
@@ -138,14 +138,14 @@ class ScheduleTests(SynchronousTestCase):
         self.offer("full", "busy", "rested", "too")
         self.costs["busy"] = 1
         self.looks = 0
-        self.schedule.withdraw("full")
-        self.assertEqual((self.schedule.current, self.looks), ("rested", 2))
+        self.scheduler.withdraw("full")
+        self.assertEqual((self.scheduler.current, self.looks), ("rested", 2))
 
     def test_whereNoneIsAtRestTheOneThatWillSoonestBeIsUsed(self) -> None:
         self.offer("full", "a", "b", "c")
         self.costs.update(a=3000, b=1000, c=2000)
-        self.schedule.withdraw("full")
-        self.assertEqual(self.schedule.current, "b")
+        self.scheduler.withdraw("full")
+        self.assertEqual(self.scheduler.current, "b")
 
     def test_onlyAFewAreLookedAt(self) -> None:
         """
@@ -155,22 +155,22 @@ class ScheduleTests(SynchronousTestCase):
         self.offer("full", *many)
         self.costs.update(dict.fromkeys(many, 1000))
         self.looks = 0
-        self.schedule.withdraw("full")
-        self.assertIsNotNone(self.schedule.current)
+        self.scheduler.withdraw("full")
+        self.assertIsNotNone(self.scheduler.current)
         self.assertLessEqual(self.looks, LOOKS)
         self.assertLess(LOOKS, 10)
 
     def test_tunnelInTroubleIsTheLastChoice(self) -> None:
         self.offer("full", "lossy", "heavy")
         self.costs.update(lossy=TROUBLED, heavy=TROUBLED - 1)
-        self.schedule.withdraw("full")
-        self.assertEqual(self.schedule.current, "heavy")
+        self.scheduler.withdraw("full")
+        self.assertEqual(self.scheduler.current, "heavy")
 
     def test_whereAllAreInTroubleTheLeastIsUsed(self) -> None:
         self.offer("full", "a", "b")
         self.costs.update(a=TROUBLED + 2000, b=TROUBLED + 1000)
-        self.schedule.withdraw("full")
-        self.assertEqual(self.schedule.current, "b")
+        self.scheduler.withdraw("full")
+        self.assertEqual(self.scheduler.current, "b")
 
     def test_troubleIsLeft(self) -> None:
         """
@@ -178,12 +178,12 @@ class ScheduleTests(SynchronousTestCase):
         """
         self.offer("a", "b", "c")
         self.costs.update(a=TROUBLED - 1, b=10, c=1)
-        self.schedule.leaveTrouble(loaded=False)
-        self.assertEqual(self.schedule.current, "a")
+        self.scheduler.leaveTrouble(loaded=False)
+        self.assertEqual(self.scheduler.current, "a")
         self.costs["a"] = TROUBLED
-        self.schedule.leaveTrouble(loaded=False)
-        self.assertEqual(self.schedule.current, "c")
-        self.assertEqual(len(self.schedule), 3)
+        self.scheduler.leaveTrouble(loaded=False)
+        self.assertEqual(self.scheduler.current, "c")
+        self.assertEqual(len(self.scheduler), 3)
 
     def test_troubleIsNotLeftForTrouble(self) -> None:
         """
@@ -191,32 +191,32 @@ class ScheduleTests(SynchronousTestCase):
         """
         self.offer("a", "b", "c")
         self.costs.update(a=TROUBLED + 1000, b=TROUBLED, c=TROUBLED)
-        self.schedule.leaveTrouble(loaded=False)
-        self.assertEqual(self.schedule.current, "a")
+        self.scheduler.leaveTrouble(loaded=False)
+        self.assertEqual(self.scheduler.current, "a")
         self.costs["a"] = 0
-        self.schedule.moveOn()
-        self.assertEqual(self.schedule.current, "a")
-        self.assertEqual(len(self.schedule), 3)
+        self.scheduler.moveOn()
+        self.assertEqual(self.scheduler.current, "a")
+        self.assertEqual(len(self.scheduler), 3)
 
     def test_onlyTunnelIsNeverLeft(self) -> None:
-        self.schedule.leaveTrouble(loaded=False)
-        self.assertIsNone(self.schedule.current)
+        self.scheduler.leaveTrouble(loaded=False)
+        self.assertIsNone(self.scheduler.current)
         self.offer("a")
         self.costs["a"] = TROUBLED
-        self.schedule.leaveTrouble(loaded=False)
-        self.assertEqual((self.schedule.current, len(self.schedule)), ("a", 1))
+        self.scheduler.leaveTrouble(loaded=False)
+        self.assertEqual((self.scheduler.current, len(self.scheduler)), ("a", 1))
 
     def test_lostTunnelIsForgotten(self) -> None:
         """
         Whether it was in use, free or full; losing it twice changes nothing.
         """
         self.offer("a", "b", "c", "d")
-        self.schedule.withdraw("d")
+        self.scheduler.withdraw("d")
         for tunnel in ("a", "c", "d", "d"):
-            self.schedule.remove(tunnel)
-        self.assertEqual((self.schedule.current, list(self.schedule)), ("b", ["b"]))
-        self.schedule.remove("b")
-        self.assertEqual((self.schedule.current, list(self.schedule)), (None, []))
+            self.scheduler.remove(tunnel)
+        self.assertEqual((self.scheduler.current, list(self.scheduler)), ("b", ["b"]))
+        self.scheduler.remove("b")
+        self.assertEqual((self.scheduler.current, list(self.scheduler)), (None, []))
 
     def test_narrowScheduleUsesSoManyTunnelsAndNoMore(self) -> None:
         """
@@ -224,45 +224,45 @@ class ScheduleTests(SynchronousTestCase):
         widened.
         """
         self.offer("a", "b", "c")
-        self.schedule.narrow(2)
-        self.schedule.withdraw("a")
-        self.assertEqual(self.schedule.current, "b")
-        self.schedule.withdraw("b")
-        self.assertIsNone(self.schedule.current)
-        self.schedule.narrow(3)
-        self.assertEqual(self.schedule.current, "c")
+        self.scheduler.narrow(2)
+        self.scheduler.withdraw("a")
+        self.assertEqual(self.scheduler.current, "b")
+        self.scheduler.withdraw("b")
+        self.assertIsNone(self.scheduler.current)
+        self.scheduler.narrow(3)
+        self.assertEqual(self.scheduler.current, "c")
 
     def test_narrowingLeavesATunnelThatMayCarryNoMore(self) -> None:
         self.offer("a", "b", "c")
-        self.schedule.withdraw("a")
+        self.scheduler.withdraw("a")
         self.offer("a")
-        self.schedule.withdraw("b")
-        self.assertEqual(self.schedule.current, "c")
-        self.schedule.narrow(1)
-        self.assertEqual(self.schedule.current, "a")
+        self.scheduler.withdraw("b")
+        self.assertEqual(self.scheduler.current, "c")
+        self.scheduler.narrow(1)
+        self.assertEqual(self.scheduler.current, "a")
 
-    def test_lostTunnelMakesPlaceForAnotherInANarrowSchedule(self) -> None:
+    def test_lostTunnelMakesPlaceForAnotherInANarrowScheduler(self) -> None:
         """
         The next that was there.
         """
         self.offer("a", "b", "c")
-        self.schedule.narrow(1)
-        self.assertEqual(self.schedule.current, "a")
-        self.schedule.remove("a")
-        self.assertEqual(self.schedule.current, "b")
-        self.schedule.withdraw("b")
-        self.assertIsNone(self.schedule.current)
+        self.scheduler.narrow(1)
+        self.assertEqual(self.scheduler.current, "a")
+        self.scheduler.remove("a")
+        self.assertEqual(self.scheduler.current, "b")
+        self.scheduler.withdraw("b")
+        self.assertIsNone(self.scheduler.current)
 
-    def test_lightLoadGoesRoundAllTunnelsOfANarrowSchedule(self) -> None:
+    def test_lightLoadGoesRoundAllTunnelsOfANarrowScheduler(self) -> None:
         """
         It fills none: a standstill costs it no more than its turn.
         """
         self.offer("a", "b", "c", "d")
-        self.schedule.narrow(1)
+        self.scheduler.narrow(1)
         used = []
         for _ in range(8):
-            used.append(self.schedule.current)
-            self.schedule.moveOn()
+            used.append(self.scheduler.current)
+            self.scheduler.moveOn()
         self.assertEqual(used, ["a", "b", "c", "d"] * 2)
 
     def test_lightLoadThatFillsATunnelGoesBackToTheOneBefore(self) -> None:
@@ -270,49 +270,49 @@ class ScheduleTests(SynchronousTestCase):
         It is the next of those that carry.
         """
         self.offer("a", "b", "c")
-        self.schedule.narrow(2)
+        self.scheduler.narrow(2)
         self.costs.update(b=2)
-        self.assertTrue(self.schedule.moveOn())
-        self.assertEqual(self.schedule.current, "c")
-        self.schedule.withdraw("c")
-        self.assertEqual(self.schedule.current, "a")
-        self.schedule.withdraw("a")
-        self.assertIsNone(self.schedule.current)
+        self.assertTrue(self.scheduler.moveOn())
+        self.assertEqual(self.scheduler.current, "c")
+        self.scheduler.withdraw("c")
+        self.assertEqual(self.scheduler.current, "a")
+        self.scheduler.withdraw("a")
+        self.assertIsNone(self.scheduler.current)
 
     def test_itIsSaidWhetherThereWasOneToMoveOnTo(self) -> None:
         """
         None, or only one in trouble, or the same again, is not.
         """
-        self.assertFalse(self.schedule.moveOn())
+        self.assertFalse(self.scheduler.moveOn())
         self.offer("a")
-        self.assertFalse(self.schedule.moveOn())
+        self.assertFalse(self.scheduler.moveOn())
         self.offer("b")
         self.costs["b"] = TROUBLED
-        self.assertFalse(self.schedule.moveOn())
+        self.assertFalse(self.scheduler.moveOn())
         self.costs["b"] = 1
-        self.assertTrue(self.schedule.moveOn())
+        self.assertTrue(self.scheduler.moveOn())
 
-    def test_newTunnelOfANarrowScheduleTakesThePlaceOfAnother(self) -> None:
+    def test_newTunnelOfANarrowSchedulerTakesThePlaceOfAnother(self) -> None:
         """
         So that no more are filled than before; and not that of the one that was left,
         which may be the only warm one.
         """
         self.offer("a", "b", "c")
-        self.schedule.narrow(2)
+        self.scheduler.narrow(2)
         self.costs.update(a=TROUBLED, b=1)
-        self.schedule.leaveTrouble(loaded=False)
-        self.assertEqual(self.schedule.current, "c")
-        self.schedule.withdraw("c")
-        self.assertEqual(self.schedule.current, "a")
-        self.schedule.withdraw("a")
-        self.assertIsNone(self.schedule.current)
+        self.scheduler.leaveTrouble(loaded=False)
+        self.assertEqual(self.scheduler.current, "c")
+        self.scheduler.withdraw("c")
+        self.assertEqual(self.scheduler.current, "a")
+        self.scheduler.withdraw("a")
+        self.assertIsNone(self.scheduler.current)
 
     def test_heavyLoadLeavesTroubleForATunnelThatCarriesAlready(self) -> None:
         self.offer("a", "b", "c")
-        self.schedule.narrow(2)
+        self.scheduler.narrow(2)
         self.costs.update(a=TROUBLED, b=1000)
-        self.schedule.leaveTrouble(loaded=True)
-        self.assertEqual(self.schedule.current, "b")
+        self.scheduler.leaveTrouble(loaded=True)
+        self.assertEqual(self.scheduler.current, "b")
         self.costs.update(a=TROUBLED, b=TROUBLED)
-        self.schedule.leaveTrouble(loaded=True)
-        self.assertEqual(self.schedule.current, "b")
+        self.scheduler.leaveTrouble(loaded=True)
+        self.assertEqual(self.scheduler.current, "b")

@@ -52,7 +52,7 @@ def bulk(number: int) -> Train:
     return numbered(number, SMALL_BYTES + 1)
 
 
-class WideWidth:
+class FullParallelism:
     """
     Lets all tunnels carry, always.
     """
@@ -84,7 +84,7 @@ class SessionTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.patch(uotp.session.outbound, "Parallelism", WideWidth)
+        self.patch(uotp.session.outbound, "Parallelism", FullParallelism)
         self.clock = Clock()
         self.drops = Drops()
         self.delivered: list[Train] = []
@@ -820,7 +820,7 @@ class NarrowSessionTests(SynchronousTestCase):
         One of three tunnels carries, and is full; something waits.
         """
         self.clock = Clock()
-        self.patch(uotp.session.outbound, "Parallelism", WideWidth)
+        self.patch(uotp.session.outbound, "Parallelism", FullParallelism)
         self.session = Session(lambda _: None, Drops(), self.clock)
         self.session.outbound._scheduler.narrow(1)
         self.tunnels = [MemoryLink(room=1), MemoryLink(), MemoryLink()]

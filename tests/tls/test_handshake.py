@@ -14,8 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.certificates import CLIENT, DAY, NOW, Authority, Issued, selfSigned
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, meet, shake
-from uotp.tls import contexts
-from uotp.tls import verification as vetting
+from uotp.tls import contexts, verification
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls
 from uotp.tls.reasons import errorWords
 from uotp.tls.verification import publicKeyPin
@@ -272,7 +271,7 @@ class _ServerVerification(_Handshakes):
         def broken(*_arguments: object) -> None:
             raise ZeroDivisionError
 
-        self.patch(vetting, "verify_certificate_hostname", broken)
+        self.patch(verification, "verify_certificate_hostname", broken)
         self.assertServerRefused(GOOD, "certificate could not be examined (ZeroDivisionError())")
 
     def test_everyNameIsAcceptedWithoutHostnameCheck(self) -> None:
@@ -415,7 +414,7 @@ class _Pinning(_Handshakes):
             message = "what is this?"
             raise ValueError(message)
 
-        self.patch(vetting, "publicKeyPin", broken)
+        self.patch(verification, "publicKeyPin", broken)
         self.assertRefused(
             meet(self.server(), self.client(trusts=None, pins=(PIN,))),
             client="certificate could not be examined (ValueError('what is this?'))",
@@ -891,15 +890,15 @@ class VerifyPeerTests(SynchronousTestCase):
         self.assertIs(self.step(SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD)), 0, 0), False)
 
     def test_connectionWithoutDemandsIsRefused(self) -> None:
-        connection = vetting.VerifyingConnection(SSL.Context(SSL.TLS_CLIENT_METHOD), None)
+        connection = verification.VerifyingConnection(SSL.Context(SSL.TLS_CLIENT_METHOD), None)
         self.assertIs(self.step(connection, 0, 0), False)
 
-    def connection(self, demands: vetting.Requirements) -> vetting.VerifyingConnection:
+    def connection(self, demands: verification.Requirements) -> verification.VerifyingConnection:
         """
         @param demands: what is demanded of the peer.
         @return: a connection on which the peer has not been seen yet.
         """
-        return vetting.VerifyingConnection(SSL.Context(SSL.TLS_CLIENT_METHOD), demands)
+        return verification.VerifyingConnection(SSL.Context(SSL.TLS_CLIENT_METHOD), demands)
 
     def step(self, connection: SSL.Connection, error: int, depth: int) -> bool:
         """
@@ -909,14 +908,14 @@ class VerifyPeerTests(SynchronousTestCase):
         @return: whether it is to go on.
         """
         certificate = X509.from_cryptography(GOOD.certificate)
-        return vetting.verifyPeer(connection, certificate, error, depth, int(error == 0))
+        return verification.verifyPeer(connection, certificate, error, depth, int(error == 0))
 
     def test_laterObjectionTakesTheAcceptanceBack(self) -> None:
         """
         Being found good once is not enough; and the first objection is the one
         that is remembered.
         """
-        connection = self.connection(vetting.Requirements("server"))
+        connection = self.connection(verification.Requirements("server"))
         self.assertIs(self.step(connection, 0, 0), True)
         self.assertIs(connection._verified, True)
         self.assertIs(self.step(connection, 26, 1), False)
@@ -929,9 +928,9 @@ class VerifyPeerTests(SynchronousTestCase):
         Neither a good issuer nor an objection that was passed over does.
         """
         for demands, error, depth in (
-            (vetting.Requirements("server"), 0, 1),
-            (vetting.Requirements("server", chain=False, pins=(OTHER_PIN,)), 0, 1),
-            (vetting.Requirements("server", chain=False, pins=(PIN,)), 18, 0),
+            (verification.Requirements("server"), 0, 1),
+            (verification.Requirements("server", chain=False, pins=(OTHER_PIN,)), 0, 1),
+            (verification.Requirements("server", chain=False, pins=(PIN,)), 18, 0),
         ):
             connection = self.connection(demands)
             self.assertIs(self.step(connection, error, depth), True)

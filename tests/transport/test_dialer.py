@@ -23,11 +23,11 @@ from tests.doubles.streams import MemoryStream
 from tests.doubles.tlspairs import TRUSTED, TlsTestCase
 from tests.doubles.tunnels import RecordingOwner
 from uotp.client.failures import wordsForFailure
-from uotp.net import sockopts as sockets
+from uotp.net import sockopts
 from uotp.net.resolver import Addresses, SharedResolver
 from uotp.net.sockopts import TunnelSocketOptions
 from uotp.tls.credentials import ClientCredentials, ClientTls
-from uotp.transport import dialer as dial
+from uotp.transport import dialer
 from uotp.transport.dialer import Dialer
 from uotp.transport.dialled import DialledTcpStream, DialledTlsStream
 from uotp.tunnel.dialled import DialledTunnel
@@ -100,7 +100,7 @@ class _RecordedTestCase(_DialTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.patch(dial, "connectTunnel", self.connecting)
+        self.patch(dialer, "connectTunnel", self.connecting)
 
 
 class DialerTests(_RecordedTestCase):
@@ -293,7 +293,7 @@ class SocketTests(_DialTestCase):
         self.journal: list[tuple[Any, ...]] = []
         self.made: list[FakeSocket] = []
         self.isRefused = False
-        self.patch(sockets, "SO_MARK", 36)
+        self.patch(sockopts, "SO_MARK", 36)
         self.patch(tcp.BaseClient, "createInternetSocket", lambda _: self.createSocket())
 
     def createSocket(self) -> FakeSocket:
@@ -311,7 +311,7 @@ class SocketTests(_DialTestCase):
         return [
             entry[3] if entry[0] == "option" else "connect"
             for entry in self.journal
-            if entry[0] == "connect" or entry[2] == sockets.SO_MARK
+            if entry[0] == "connect" or entry[2] == sockopts.SO_MARK
         ]
 
     def test_markIsSetBeforeTheFirstPacket(self) -> None:

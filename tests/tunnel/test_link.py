@@ -523,7 +523,7 @@ class Format2LinkTests(_LinkTestCase):
         self.assertEqual(self.owner.faults[1:], ["it may not leave"])
         self.assertEqual(self.stream.said, [])
 
-    def test_conversationMayEndInTheMiddleOfARead(self) -> None:
+    def test_linkMayEndInTheMiddleOfARead(self) -> None:
         """
         Its tunnel is closed when the other end leaves, and no timer is left.
         """
@@ -534,7 +534,7 @@ class Format2LinkTests(_LinkTestCase):
         self.assertEqual((self.owner.told, self.session.roundTrips), (["leaves", "drains"], 0))
         self.assertNoTimer()
 
-    def test_stoppedConversationAsksNothing(self) -> None:
+    def test_stoppedLinkAsksNothing(self) -> None:
         self.settle()
         self.clock.advance(BUSY_SECONDS)
         self.link.end(isLost=False)

@@ -1040,9 +1040,9 @@ class Format2Tests(_TunnelTestCase):
         lost, transport = self.accept()
         linkOf(lost).send([TRAIN, TRAIN], self.clock.seconds())
         transport.lose(ConnectionLost())
-        self.assertEqual(self.session.rescued, [(0, TRAIN), (2, TRAIN)])
+        self.assertEqual(self.session.unacked, [(0, TRAIN), (2, TRAIN)])
         other, transport = self.accept()
-        linkOf(other).sendAgain(self.session.rescued)
+        linkOf(other).sendAgain(self.session.unacked)
         linkOf(other).send([TRAIN], self.clock.seconds())
         numbers = [
             int.from_bytes(data[start + 6 : start + 10], "big")
@@ -1051,7 +1051,7 @@ class Format2Tests(_TunnelTestCase):
         ]
         self.assertEqual(numbers, [0, 2, 4])
         self.assertEqual(other.carried, 3 * len(FRAMES2))
-        linkOf(lost).sendAgain(self.session.rescued)
+        linkOf(lost).sendAgain(self.session.unacked)
         self.assertEqual(linkOf(lost).takeUnacked(), [])
 
     def test_whatATunnelHoldsThatIsSilentCanGoThroughAnother(self) -> None:
@@ -1060,7 +1060,7 @@ class Format2Tests(_TunnelTestCase):
         self.clock.advance(FIRST_PATIENCE_SECONDS - 0.5)
         linkOf(tunnel).send([TRAIN], self.clock.seconds())
         self.clock.advance(0.5)
-        self.assertEqual(self.session.rescued, [(2, TRAIN)])
+        self.assertEqual(self.session.unacked, [(2, TRAIN)])
 
     def test_whatArrivesYetIsNotSentAgain(self) -> None:
         """
@@ -1076,7 +1076,7 @@ class Format2Tests(_TunnelTestCase):
             linkOf(tunnel).send([TRAIN], self.clock.seconds())
             end(tunnel)
             transport.lose(ConnectionLost())
-            self.assertEqual(self.session.rescued, [])
+            self.assertEqual(self.session.unacked, [])
 
     def test_tunnelKnowsWhetherItHoldsSomething(self) -> None:
         tunnel, _ = self.accept()

@@ -19,70 +19,70 @@ OTHER = Train(5, b"three")
 LONG = Train(1000, bytes(20_000))
 
 
-class UnconfirmedTests(SynchronousTestCase):
+class UnackedTests(SynchronousTestCase):
     """
     One tunnel's.
     """
 
     def setUp(self) -> None:
-        self.unconfirmed = Unacked()
+        self.unacked = Unacked()
 
     def test_whatIsNotConfirmedIsGivenBackWithItsNumbers(self) -> None:
-        self.unconfirmed.add(LAST_NUMBER, [ONE, OTHER], NOW)
-        self.unconfirmed.add(7, [OTHER], NOW)
-        self.assertEqual(self.unconfirmed.take(NOW), [(LAST_NUMBER, ONE), (1, OTHER), (7, OTHER)])
-        self.assertEqual((self.unconfirmed.take(NOW), self.unconfirmed.kept), ([], 0))
+        self.unacked.add(LAST_NUMBER, [ONE, OTHER], NOW)
+        self.unacked.add(7, [OTHER], NOW)
+        self.assertEqual(self.unacked.take(NOW), [(LAST_NUMBER, ONE), (1, OTHER), (7, OTHER)])
+        self.assertEqual((self.unacked.take(NOW), self.unacked.kept), ([], 0))
 
     def test_whatIsConfirmedIsForgotten(self) -> None:
-        self.unconfirmed.add(0, [ONE, OTHER], NOW)
-        self.unconfirmed.add(3, [OTHER], NOW)
-        self.assertEqual(self.unconfirmed.position, 16)
-        self.unconfirmed.confirm(10)
-        self.assertEqual(self.unconfirmed.kept, 16 + 3 * TRAIN_OVERHEAD_BYTES)
-        self.unconfirmed.confirm(11)
-        self.assertEqual(self.unconfirmed.kept, 5 + TRAIN_OVERHEAD_BYTES)
-        self.assertEqual(self.unconfirmed.take(NOW), [(3, OTHER)])
-        self.unconfirmed.add(4, [OTHER], NOW)
-        self.unconfirmed.confirm(20)
-        self.assertEqual(self.unconfirmed.kept, 5 + TRAIN_OVERHEAD_BYTES)
-        self.unconfirmed.confirm(21)
-        self.assertEqual((self.unconfirmed.kept, self.unconfirmed.position), (0, 21))
+        self.unacked.add(0, [ONE, OTHER], NOW)
+        self.unacked.add(3, [OTHER], NOW)
+        self.assertEqual(self.unacked.position, 16)
+        self.unacked.confirm(10)
+        self.assertEqual(self.unacked.kept, 16 + 3 * TRAIN_OVERHEAD_BYTES)
+        self.unacked.confirm(11)
+        self.assertEqual(self.unacked.kept, 5 + TRAIN_OVERHEAD_BYTES)
+        self.assertEqual(self.unacked.take(NOW), [(3, OTHER)])
+        self.unacked.add(4, [OTHER], NOW)
+        self.unacked.confirm(20)
+        self.assertEqual(self.unacked.kept, 5 + TRAIN_OVERHEAD_BYTES)
+        self.unacked.confirm(21)
+        self.assertEqual((self.unacked.kept, self.unacked.position), (0, 21))
 
     def test_whatIsOldIsOfNoUse(self) -> None:
         """
         It is forgotten with the rest.
         """
-        self.unconfirmed.add(0, [ONE], NOW)
-        self.unconfirmed.add(2, [OTHER], NOW + 0.25)
-        self.assertEqual(self.unconfirmed.take(NOW + 0.25 + AGAIN_SECONDS), [(2, OTHER)])
-        self.assertEqual(self.unconfirmed.take(NOW), [])
+        self.unacked.add(0, [ONE], NOW)
+        self.unacked.add(2, [OTHER], NOW + 0.25)
+        self.assertEqual(self.unacked.take(NOW + 0.25 + AGAIN_SECONDS), [(2, OTHER)])
+        self.assertEqual(self.unacked.take(NOW), [])
 
     def test_nobodyIsAskedBeforeMuchIsKept(self) -> None:
         """
         And not again before it is twice as much as what was left.
         """
-        self.assertFalse(self.unconfirmed.kept >= self.unconfirmed.askAt)
-        while not self.unconfirmed.kept >= self.unconfirmed.askAt:
-            self.unconfirmed.add(0, [LONG], NOW)
-        self.assertGreaterEqual(self.unconfirmed.kept, ASK_BYTES)
-        self.assertLess(self.unconfirmed.kept, ASK_BYTES + len(LONG.payload) + TRAIN_OVERHEAD_BYTES)
-        left = self.unconfirmed.kept
-        self.unconfirmed.confirm(0)
-        while not self.unconfirmed.kept >= self.unconfirmed.askAt:
-            self.unconfirmed.add(0, [LONG], NOW)
-        self.assertGreaterEqual(self.unconfirmed.kept, 2 * left)
-        self.unconfirmed.confirm(self.unconfirmed.position)
-        self.unconfirmed.add(0, [ONE], NOW)
-        self.assertFalse(self.unconfirmed.kept >= self.unconfirmed.askAt)
+        self.assertFalse(self.unacked.kept >= self.unacked.askAt)
+        while not self.unacked.kept >= self.unacked.askAt:
+            self.unacked.add(0, [LONG], NOW)
+        self.assertGreaterEqual(self.unacked.kept, ASK_BYTES)
+        self.assertLess(self.unacked.kept, ASK_BYTES + len(LONG.payload) + TRAIN_OVERHEAD_BYTES)
+        left = self.unacked.kept
+        self.unacked.confirm(0)
+        while not self.unacked.kept >= self.unacked.askAt:
+            self.unacked.add(0, [LONG], NOW)
+        self.assertGreaterEqual(self.unacked.kept, 2 * left)
+        self.unacked.confirm(self.unacked.position)
+        self.unacked.add(0, [ONE], NOW)
+        self.assertFalse(self.unacked.kept >= self.unacked.askAt)
 
     def test_whereNobodyTellsNobodyIsAskedAgain(self) -> None:
-        self.unconfirmed.nobodyTells()
+        self.unacked.nobodyTells()
         for confirmed in (0, 20_000):
             for _ in range(2 * MAX_KEPT_BYTES // 20_000):
-                self.unconfirmed.add(0, [LONG], NOW)
-                self.assertFalse(self.unconfirmed.kept >= self.unconfirmed.askAt)
-            self.unconfirmed.confirm(confirmed)
-            self.unconfirmed.take(NOW)
+                self.unacked.add(0, [LONG], NOW)
+                self.assertFalse(self.unacked.kept >= self.unacked.askAt)
+            self.unacked.confirm(confirmed)
+            self.unacked.take(NOW)
 
     def test_whatIsKeptIsBounded(self) -> None:
         """
@@ -92,10 +92,10 @@ class UnconfirmedTests(SynchronousTestCase):
             self.setUp()
             cost = len(train.payload) + TRAIN_OVERHEAD_BYTES
             for number in range(2 * MAX_KEPT_BYTES // cost):
-                self.unconfirmed.add(number, [train], NOW)
-                self.assertLessEqual(self.unconfirmed.kept, MAX_KEPT_BYTES)
-            self.assertGreater(self.unconfirmed.kept, MAX_KEPT_BYTES - cost)
-            numbers = [each for each, _ in self.unconfirmed.take(NOW)]
+                self.unacked.add(number, [train], NOW)
+                self.assertLessEqual(self.unacked.kept, MAX_KEPT_BYTES)
+            self.assertGreater(self.unacked.kept, MAX_KEPT_BYTES - cost)
+            numbers = [each for each, _ in self.unacked.take(NOW)]
             self.assertEqual(numbers, list(range(number - len(numbers) + 1, number + 1)))
             self.assertEqual(len(numbers), MAX_KEPT_BYTES // cost)
 
@@ -103,8 +103,8 @@ class UnconfirmedTests(SynchronousTestCase):
         """
         Nothing is left of the account either.
         """
-        self.unconfirmed.add(0, [LONG] * 60, NOW)
-        self.assertEqual((self.unconfirmed.kept, self.unconfirmed.take(NOW)), (0, []))
+        self.unacked.add(0, [LONG] * 60, NOW)
+        self.assertEqual((self.unacked.kept, self.unacked.take(NOW)), (0, []))
 
     @given(st.lists(st.tuples(st.integers(1, 4), st.integers(0, 30)), max_size=40))
     def test_nothingIsForgottenThatIsNotConfirmed(self, events: list[tuple[int, int]]) -> None:
@@ -112,10 +112,10 @@ class UnconfirmedTests(SynchronousTestCase):
         ends: list[tuple[int, int]] = []
         confirmed = number = 0
         for trains, further in events:
-            self.unconfirmed.add(number, [OTHER] * trains, NOW)
-            ends += [(self.unconfirmed.position, number + index) for index in range(trains)]
+            self.unacked.add(number, [OTHER] * trains, NOW)
+            ends += [(self.unacked.position, number + index) for index in range(trains)]
             number += trains
-            confirmed = min(confirmed + further, self.unconfirmed.position)
-            self.unconfirmed.confirm(confirmed)
-        kept = [first for first, _ in self.unconfirmed.take(NOW)]
+            confirmed = min(confirmed + further, self.unacked.position)
+            self.unacked.confirm(confirmed)
+        kept = [first for first, _ in self.unacked.take(NOW)]
         self.assertEqual(kept, [first for end, first in ends if end > confirmed])
