@@ -89,8 +89,7 @@ class FigureTests(SynchronousTestCase):
 
     def test_percentilesAreAmongTheNumbers(self) -> None:
         """
-        Of a hundred numbers the median is the fiftieth, and the 99th percentile the
-        last but one.
+        Of a hundred numbers the median is the fiftieth, and the 99th percentile the last but one.
         """
         numbers = list(range(100, 0, -1))
         self.assertEqual(percentile(numbers, 0.5), 50)
@@ -140,8 +139,7 @@ class ConnectionTests(SynchronousTestCase):
 
     def test_whatWasWrittenIsAcknowledgedOrWaits(self) -> None:
         """
-        Both together are what a program has written, by its port, whatever the
-        addresses look like.
+        Both together are what a program has written, by its port, whatever the addresses look like.
         """
         self.assertEqual(writtenBytes(CONNECTIONS), {47616: 5311, 47628: 0})
         self.assertEqual(writtenBytes(""), {})
@@ -182,8 +180,7 @@ class ConnectionTests(SynchronousTestCase):
 
     def test_aConnectionIsReplacedWhenThereAreEnoughOthers(self) -> None:
         """
-        The dead one counts neither while it is there nor afterwards, and what was
-        before does not count.
+        The dead one counts neither while it is there nor afterwards, and what was before does not count.
         """
         story = self.looks({1: 0, 2: 0, 3: 0}, {1: 0, 2: 0}, {2: 0}, {2: 0, 4: 0})
         self.assertEqual(replacedAfter(story, 1, 10.25, 2), 1.25)
@@ -255,8 +252,7 @@ class ResultTests(SynchronousTestCase):
 
     def test_whatIsMeasuredAgainReplacesTheOld(self) -> None:
         """
-        Scenarios that were not run now stay as they were; one that failed for all
-        does not wipe out what there was.
+        Scenarios that were not run now stay as they were; one that failed for all does not wipe out what there was.
         """
         old = {
             "idle/memory": outcome("rate", uotp=1),
@@ -329,9 +325,6 @@ class ReportTests(SynchronousTestCase):
         self.assertIn(["wireguard/loss-0", "uotp : bare", "0.90"], table)
 
     def test_ofPlainUdpAShareIsTold(self) -> None:
-        """
-        Everybody's, and a small one with more digits.
-        """
         table = self.table({"throughput/200": outcome("rate", uotp=50, original=0.25, bare=100)})
         self.assertIn(["throughput/200", "uotp : bare", "0.50"], table)
         self.assertIn(["throughput/200", "original : bare", "0.0025"], table)
@@ -515,8 +508,7 @@ class ContenderTests(SynchronousTestCase):
 
     def test_optionsAndEnvironmentAreGiven(self) -> None:
         """
-        Words with a variable's name before them are for the environment, the others for
-        both ends.
+        Words with a variable's name before them are for the environment, the others for both ends.
         """
         one = namedContender("slow=SOME_THING=1 --backoff 3 -v 'warn'")
         self.assertEqual(one.name, "slow")

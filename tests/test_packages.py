@@ -104,8 +104,7 @@ def importsOf(module: str) -> frozenset[str]:
 
 def importedNames(node: ast.AST) -> Iterator[str]:
     """
-    @return: the full names that an import statement brings in; nothing for any
-        other node.
+    @return: the full names that an import statement brings in; nothing for any other node.
     """
     if isinstance(node, ast.Import):
         for alias in node.names:
@@ -176,8 +175,7 @@ class PackageTests(SynchronousTestCase):
 
     def test_floorsAreFew(self) -> None:
         """
-        A chain of imports passes no more packages than the house has floors, and what the
-        table allows has no circle.
+        A chain of imports passes no more packages than the house has floors, and what the table allows has no circle.
         """
         floors: dict[str, int] = {}
         for package in TopologicalSorter(ALLOWED).static_order():  # raises CycleError, which names the circle
@@ -254,8 +252,7 @@ class PackageTests(SynchronousTestCase):
 
     def test_chanceComesInAsAnArgument(self) -> None:
         """
-        Only those who are handed to others own a generator of random numbers: the same
-        again each time.
+        Only those who are handed to others own a generator of random numbers: the same again each time.
         """
         for module, tree in self.modules.items():
             if packageOf(module) not in PURE:

@@ -1,6 +1,5 @@
 """
-The embedding interface: both services, alone and against each other, with every
-socket in memory.
+The embedding interface: both services, alone and against each other, with every socket in memory.
 """
 
 from __future__ import annotations
@@ -182,9 +181,6 @@ class _ServicesTestCase(TlsTestCase):
         return [line for line in lines if line not in WARNINGS_AT_START]
 
     def certificates(self) -> tuple[ServerTls, ClientTls]:
-        """
-        @return: files that fit.
-        """
         cert = self.path(GOOD.certificatePem() + GOOD.keyPem())
         shown = TRUSTED.issue(usages=CLIENT)
         return (
@@ -374,9 +370,6 @@ class ListeningTests(_ServicesTestCase):
         source.stopListening()
 
     def test_clientsPortThatIsLostIsBoundAgain(self) -> None:
-        """
-        The same one, a second later, however often that fails.
-        """
         service = self.client()
         self.network.ports[CLIENT_PORT].lose("it broke")
         self.assertEqual(len(self.network.ports), 0)
@@ -454,9 +447,6 @@ class TogetherTests(_ServicesTestCase):
         self.targetPort = self.network.open(TARGET, self.target)
 
     def startBoth(self, **choices: Any) -> tuple[ClientService, ServerService]:
-        """
-        @return: both, plain.
-        """
         server = self.server()
         return self.client(**choices), server
 
@@ -492,9 +482,6 @@ class TogetherTests(_ServicesTestCase):
         self.assertEqual((client.drops.totals, server.drops.totals), ({}, {}))
 
     def test_bothEndsTuneTheirSocketsAsTheyWereTold(self) -> None:
-        """
-        The tunnels', and those for UDP.
-        """
         for module in (tunnelservice, settings):
             self.patch(module, "checkCongestion", lambda _: None)
         choices: dict[str, Any] = {"unsentLimit": 4096, "congestion": "cubic", "udpBuffer": 1 << 20}
@@ -573,9 +560,6 @@ class TogetherTests(_ServicesTestCase):
         self.assertTrue(server.running)
 
     def test_stopOfTheServerLosesNothingThatIsUnderWay(self) -> None:
-        """
-        Either way; and the client dials again.
-        """
         serverTls, clientTls = self.certificates()
         server, _ = self.server(serverTls), self.client(clientTls)
         self.exchange()

@@ -85,9 +85,6 @@ class TrainTests(SynchronousTestCase):
         self.assertEqual(Train(1, bytes(MAX_TRAIN_BYTES)).datagrams, MAX_TRAIN_BYTES)
 
     def test_someTrainsAreCountedTogether(self) -> None:
-        """
-        Their datagrams, and their bytes.
-        """
         trains = [Train(3, b"abcdefgh"), Train(0, b""), Train(9, b"abc")]
         self.assertEqual((countOf(trains), bytesOf(trains)), (5, 11))
         self.assertEqual((countOf([]), bytesOf([])), (0, 0))

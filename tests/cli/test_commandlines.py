@@ -67,8 +67,7 @@ SHARED = [
     ("--reorder", None, "80", "reorder", 0.08),
 ]
 """
-Options of both ends: long name, short name, word, and under which name there is
-which value then.
+Options of both ends: long name, short name, word, and under which name there is which value then.
 """
 
 SERVER = [
@@ -235,9 +234,6 @@ class OptionsTests(CommandTestCase):
         self.assertEqual((self.out.getvalue(), self.err.getvalue()), ("", ""))
 
     def test_everyOptionOfTheServerInEverySpellingAndPlace(self) -> None:
-        """
-        Long and short, before and after the target.
-        """
         self.assertEverywhere(self.serverOptions, SERVER, "--cert", HERE)
 
     def test_everyOptionOfTheClientInEverySpellingAndPlace(self) -> None:
@@ -507,8 +503,7 @@ class RefusalTests(CommandTestCase):
 
 class ServiceTestCase(CommandTestCase):
     """
-    Has a reactor of its own in the place of the global one, and leaves nothing of
-    the process changed.
+    Has a reactor of its own in the place of the global one, and leaves nothing of the process changed.
     """
 
     def setUp(self) -> None:
@@ -909,8 +904,7 @@ class CommandServiceTests(ServiceTestCase):
 
     def test_anEndThatCannotBeMadeIsOneLineAndStatus2(self) -> None:
         """
-        In the words of the error, whether it is the user's or the system's; the log
-        file has nothing to do with it.
+        In the words of the error, whether it is the user's or the system's; the log file has nothing to do with it.
         """
         for error, words in (
             (ConfigurationError("the pool size is 0"), "the pool size is 0"),
@@ -1065,9 +1059,6 @@ class StartErrorTests(ServiceTestCase):
         self.assertEqual(self.err.getvalue(), "")
 
     def test_aPortInUseNamesAddressPortAndReason(self) -> None:
-        """
-        The whole way, from the words of a command line.
-        """
         self.reactor.refusal = OSError(98, "Address already in use")
         service = server.makeService(self.parsed(server, "--no-tls", "-p", "443"))
         error = self.assertRaises(StartError, service.privilegedStartService)

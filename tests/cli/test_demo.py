@@ -1,6 +1,5 @@
 """
-The demo, without a socket: what it sends, how it judges what comes back, and
-what it tells.
+The demo, without a socket: what it sends, how it judges what comes back, and what it tells.
 """
 
 from __future__ import annotations
@@ -151,8 +150,7 @@ class PlanTests(SynchronousTestCase):
 
     def test_theOpeningComesFirst(self) -> None:
         """
-        A hundred small ones pass while the pool is dialled, and do not spoil the
-        other figures.
+        A hundred small ones pass while the pool is dialled, and do not spoil the other figures.
         """
         phase = self.phases()[0]
         self.assertEqual((phase.name, phase.window, list(phase.sizes)), ("opening", 1, [64] * 100))
@@ -230,8 +228,7 @@ class ExchangeTests(SynchronousTestCase):
 
     def test_cutAndLengthenedDatagramsAreDamaged(self) -> None:
         """
-        A byte less or more is not the same datagram; nor is one cut so short
-        that its number is gone.
+        A byte less or more is not the same datagram; nor is one cut so short that its number is gone.
         """
         for size, change in ((1400, -1), (1400, 1), (1400, -1397), (3, -1), (3, 1), (0, 1), (1, -1), (2, 100)):
             exchange = self.exchange(size)
@@ -260,8 +257,7 @@ class ExchangeTests(SynchronousTestCase):
 
     def test_strangersAreDamage(self) -> None:
         """
-        Answers to what was never sent, by another phase or not yet, count
-        against us.
+        Answers to what was never sent, by another phase or not yet, count against us.
         """
         exchange = self.exchange(100, 100, window=1)
         drain(exchange)
@@ -293,8 +289,7 @@ class ExchangeTests(SynchronousTestCase):
 
     def test_whatIsOvertakenIsOutOfOrder(self) -> None:
         """
-        Each answer that comes after one that was sent later counts, and does no
-        other harm.
+        Each answer that comes after one that was sent later counts, and does no other harm.
         """
         exchange = self.exchange(*repeat(50, 5))
         sent = drain(exchange)
@@ -407,18 +402,12 @@ class TallyTests(SynchronousTestCase):
     """
 
     def test_percentilesAreTimesThatWereMeasured(self) -> None:
-        """
-        So many percent of the round trips took that long or less.
-        """
         tally = tallyOf(times=[float(number) for number in range(1, 201)])
         self.assertEqual([tally.percentile(part) for part in (50, 90, 99, 100)], [100.0, 180.0, 198.0, 200.0])
         self.assertEqual([tallyOf(times=[4.0]).percentile(part) for part in (1, 50, 100)], [4.0, 4.0, 4.0])
         self.assertIsNone(tallyOf().percentile(50))
 
     def test_theTableHasAColumnForEachPhase(self) -> None:
-        """
-        Every figure in its row, lined up.
-        """
         figures = {"sent": 1003, "returned": 1001, "lost": 1, "damaged": 2, "repeated": 3, "late": 4}
         times = [n / 1000 for n in range(1, 101)]
         one = tallyOf(**figures, times=times, seconds=2.0, octets=250000)
@@ -454,8 +443,7 @@ class TallyTests(SynchronousTestCase):
 
 class Loop:
     """
-    The UDP transport and the way through the pool in memory: keeps what is
-    written until it is told what comes back.
+    The UDP transport and the way through the pool in memory: keeps what is written until it is told what comes back.
     """
 
     def __init__(self) -> None:
@@ -548,8 +536,7 @@ class ProtocolTests(SynchronousTestCase):
 
     def test_strangersAreNotHeard(self) -> None:
         """
-        What does not come from the client is nothing to us, nor what comes
-        between two exchanges.
+        What does not come from the client is nothing to us, nor what comes between two exchanges.
         """
         exchange, done = self.play(10)
         self.sender.datagramReceived(self.loop.written[0][0], ("127.0.0.1", 8912))
@@ -847,8 +834,7 @@ class DemoTests(SynchronousTestCase):
 
     def test_phasesComeInTheirOrderAndShareNoNumbers(self) -> None:
         """
-        The first answer opens the way; a late answer is never taken for one of
-        the next phase.
+        The first answer opens the way; a late answer is never taken for one of the next phase.
         """
         self.perform("--size", "99")
         names = [phase.name for phase in self.scene.phases]
@@ -935,8 +921,7 @@ class DemoTests(SynchronousTestCase):
 
     def test_listenGoesOnUntilASignal(self) -> None:
         """
-        The address to point a program at is printed, and being ended then is
-        success.
+        The address to point a program at is printed, and being ended then is success.
         """
         demo = self.demo("--listen")
         running = demo.begin()
@@ -1056,8 +1041,7 @@ class OptionsTests(SynchronousTestCase):
 
     def test_theClockAndTheLogAreSetUpFirst(self) -> None:
         """
-        Timers follow the monotonic clock before anything runs, and only
-        warnings and worse reach standard error.
+        Timers follow the monotonic clock before anything runs, and only warnings and worse reach standard error.
         """
         journal: list[str] = []
         observers: list[Any] = []

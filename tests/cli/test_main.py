@@ -145,9 +145,6 @@ class RunEndTests(ScriptTestCase):
         self.assertEqual(self.done, [])
 
     def test_aServerRunsFromItsCommandLine(self) -> None:
-        """
-        The real one, in a reactor that listens in memory.
-        """
         self.patch(uotp.telemetry.log.Logger, "threshold", LogLevel.info)
         self.patch(sys, "excepthook", sys.excepthook)
         self.patch(common, "raiseDescriptorLimit", lambda: None)
@@ -215,9 +212,6 @@ class ScriptsTests(ScriptTestCase):
         self.assertEqual(self.ran, [("cert", ["dir"])])
 
     def test_withoutACommandTheChoiceIsNamed(self) -> None:
-        """
-        One line and status 2.
-        """
         for words in ([], ["--"]):
             line = self.refusalOf(lambda words=words: main.main(words))  # type: ignore[misc]
             self.assertEqual(line, f"uotp: a command is needed: {COMMANDS} (see --help)")
@@ -235,9 +229,6 @@ class ScriptsTests(ScriptTestCase):
         self.assertTrue(line.startswith("uotp: option --host not recognized"), line)
 
     def test_helpNamesTheCommands(self) -> None:
-        """
-        Status 0, on standard output.
-        """
         for word in ("--help", "-h"):
             text = self.outputOf(lambda word=word: main.main([word]))  # type: ignore[misc]
         self.assertEqual(text.splitlines()[0], "Usage: uotp [options] COMMAND [arguments]")

@@ -1,6 +1,5 @@
 """
-What all command lines have in common: GNU order, one line for an error, and words
-that become values.
+What all command lines have in common: GNU order, one line for an error, and words that become values.
 """
 
 from __future__ import annotations
@@ -181,9 +180,6 @@ class HelpTests(CommandTestCase):
     """
 
     def test_helpShowsEveryOption(self) -> None:
-        """
-        With its usage line, on standard output and with status 0.
-        """
         for words in (["--help"], ["-h"], ["a", "b", "-h"]):
             text = self.outputOf(lambda words=words: parsed(*words))  # type: ignore[misc]
             self.assertEqual(text.splitlines()[0], "Usage: sample [options] FROM TO")
@@ -191,9 +187,6 @@ class HelpTests(CommandTestCase):
             self.assertIn(name, text)
 
     def test_versionIsTheNameAndTheVersion(self) -> None:
-        """
-        One line on standard output, status 0.
-        """
         self.assertEqual(self.outputOf(lambda: parsed("--version")), f"sample {uotp.__version__}\n")
 
     def test_underTwistdTheUsageNamesTwistd(self) -> None:
@@ -309,9 +302,6 @@ class ParserTests(SynchronousTestCase):
         self.assertRefused(parseBindAddress, reason, "", "localhost", "*", "[::1]", "1.2.3", "1.2.3.4:5", "eth0", " ::")
 
     def test_seconds(self) -> None:
-        """
-        Whole or not, above none and up to a year.
-        """
         self.assertParsed(parseSeconds, ("120", 120.0), ("0.5", 0.5), (".25", 0.25), ("1e3", 1000.0))
         self.assertParsed(parseSeconds, ("31536000", 31536000.0))
         reason = "a number of seconds is needed, above 0 and at most a year"
@@ -326,9 +316,6 @@ class ParserTests(SynchronousTestCase):
         )
 
     def test_marks(self) -> None:
-        """
-        Decimal, or hexadecimal as C{ip rule} and C{wg} write them.
-        """
         self.assertParsed(parseMark, ("0", 0), ("51820", 51820), ("0xca6c", 51820), ("0XCA6C", 51820))
         self.assertParsed(parseMark, ("4294967295", 0xFFFFFFFF), ("0xffffffff", 0xFFFFFFFF))
         reason = "a number from 0 to 0xffffffff is needed"

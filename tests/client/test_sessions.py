@@ -275,9 +275,6 @@ class SessionsBySourceTests(_SessionsTestCase):
         self.assertTrue(self.context.attempts[0].transport.disconnecting)
 
     def test_eitherSideKeepsASessionAlive(self) -> None:
-        """
-        The target alone, or the source alone.
-        """
         self.send(1)
         self.answer(self.context.attempts[0])
         for _ in range(3):
@@ -410,9 +407,6 @@ class SessionsBySourceTests(_SessionsTestCase):
         self.assertEqual(len(self.sessions), 1)
 
     def test_logTellsOfEachSessionAndNeverItsId(self) -> None:
-        """
-        Who, why, and how much.
-        """
         with capturedLogs() as events:
             self.send(1)
             self.answer(self.context.attempts[0])

@@ -18,9 +18,6 @@ class ClientSettingsTests(SettingsTestCase):
     """
 
     def settings(self, **chosen: Any) -> ClientSettings:
-        """
-        @return: those of a client.
-        """
         return ClientSettings(**{"server": ("good.test", 8443), **chosen})
 
     def test_sizeOfThePool(self) -> None:

@@ -1,6 +1,5 @@
 """
-The place of one tunnel in a client's pool: it dials, waits, dials again, and replaces
-what is old or does not answer.
+The place of one tunnel in a client's pool: it dials, waits, dials again, and replaces what is old or does not answer.
 """
 
 from __future__ import annotations
@@ -307,9 +306,6 @@ class SlotTests(SlotTestCase):
         self.assertEqual(self.context.reachability.reasons, ["no TLS handshake after 4 s"])
 
     def test_timeOutCancelsAConnectThatHangs(self) -> None:
-        """
-        One failure, not two, and one line.
-        """
         self.slot().dial()
         self.clock.advance(4.0)
         self.assertTrue(self.last.cancelled)
@@ -355,9 +351,6 @@ class SlotTests(SlotTestCase):
         self.assertEqual(round(self.waitForDial(), 6), FIRST_SECONDS)
 
     def test_failuresAreSaidInWords(self) -> None:
-        """
-        The server's fault before the transport's reason.
-        """
         self.slot().dial()
         self.last.fail(error.DNSLookupError())
         self.waitForDial()
@@ -456,9 +449,6 @@ class SlotWalkTests(SlotTestCase):
             self.assertEqual(len(timers), 1)
 
     def test_slotHasOneAttemptOrOneTunnelOrAWait(self) -> None:
-        """
-        Never two of them, never none.
-        """
         for seed in range(60):
             self.walk(seed)
 
@@ -582,8 +572,7 @@ class SlotOfFormat2Tests(SlotTestCase):
 
     def test_replacementThatFailsIsTriedAgain(self) -> None:
         """
-        The tunnel that is there stays meanwhile; when it is lost, nothing is lost of
-        the attempt.
+        The tunnel that is there stays meanwhile; when it is lost, nothing is lost of the attempt.
         """
         slot = self.up()
         old = self.last

@@ -113,11 +113,9 @@ class Authority:
         key: Key | None = None,
     ) -> Issued:
         """
-        @param names: what L{generalName} makes alternative names of; without
-            any there is no such extension.
+        @param names: what L{generalName} makes alternative names of; without any there is no such extension.
         @param subject: the common name.
-        @param usages: the extended key usages; without any there is no such
-            extension.
+        @param usages: the extended key usages; without any there is no such extension.
         @param begins: when it becomes valid.
         @param ends: when it expires.
         @param key: the key of an earlier one, to renew it.

@@ -36,8 +36,7 @@ class CommandTestCase(SynchronousTestCase):
 
     def replaceReactor(self, reactor: object) -> None:
         """
-        @param reactor: what the outermost functions get for the global reactor,
-            which need not have been installed.
+        @param reactor: what the outermost functions get for the global reactor, which need not have been installed.
         """
         names = vars(importlib.import_module("twisted.internet"))
         if "reactor" in names:
@@ -55,8 +54,7 @@ class CommandTestCase(SynchronousTestCase):
 
     def refusalOf(self, call: Callable[[], object]) -> str:
         """
-        @param call: what must be refused: with status 2, nothing on standard
-            output, and one line on standard error.
+        @param call: what must be refused: with status 2, nothing on standard output, and one line on standard error.
         @return: that line.
         """
         self.err.seek(0)
@@ -71,8 +69,7 @@ class CommandTestCase(SynchronousTestCase):
 
     def outputOf(self, call: Callable[[], object]) -> str:
         """
-        @param call: what must end the process with status 0, and say nothing on
-            standard error.
+        @param call: what must end the process with status 0, and say nothing on standard error.
         @return: what it says on standard output.
         """
         self.assertEqual(self.statusOf(call), 0)

@@ -173,17 +173,13 @@ class DatagramPortContract(_Case):
 
     def test_longTrainsArriveWhole(self) -> None:
         """
-        Also those that no single system call takes: of too many datagrams, or of too
-        many bytes.
+        Also those that no single system call takes: of too many datagrams, or of too many bytes.
         """
         for size, count in ((3, 65), (200, 201), (1400, 64), (1400, 130), (9000, 20), (40000, 3), (65507, 3)):
             for last in (size, size - 1):
                 self.assertArrive([numbered(size, start) for start in range(count)] + [numbered(last)])
 
     def test_datagramsOfAllLengthsMayFollowEachOther(self) -> None:
-        """
-        Many of one length, then longer and shorter ones, up and down.
-        """
         self.assertArrive([numbered(size, size) for size in [1400] * 20 + [9000, 100, 1400, 0, 1401, 1399] * 3])
         self.assertArrive([numbered(size) for size in [100, 1400] * 15 + [65507, 100, 65507, 1]])
         self.assertArrive([numbered(size) for size in range(40)])
@@ -232,8 +228,7 @@ class DatagramPortContract(_Case):
 
     def test_whatComesTogetherIsHandedOnInTrains(self) -> None:
         """
-        Neighbours of one length are one train, an empty datagram is alone, and all of
-        it comes with one call.
+        Neighbours of one length are one train, an empty datagram is alone, and all of it comes with one call.
         """
         trains = [Train(4, b"aaaabbbbcc"), Train(0, b""), Train(3, b"dddeee")]
         receiver, source = self.correspond(trains)
@@ -381,8 +376,7 @@ class DatagramPortContract(_Case):
 
     def test_eachSenderIsReportedAsItself(self) -> None:
         """
-        No call mixes datagrams of two sources, so that a stranger's can be told, and
-        those of each are in order.
+        No call mixes datagrams of two sources, so that a stranger's can be told, and those of each are in order.
         """
         receiver, one, two = self.open(), self.open(), self.open()
         for sender, text in (
@@ -471,9 +465,6 @@ class LinkContract(_Case):
         self.assertEqual(session.says, ["free"])
 
     def test_trainsAreSentInOrder(self) -> None:
-        """
-        Whole, and one behind the other.
-        """
         tunnel = self.makeTunnel()
         tunnel.carryFor(RecordingSession())
         trains = [Train(3, b"aaabbb"), Train(0, b""), Train(5, b"later")]
@@ -579,9 +570,6 @@ class StreamContract(_Case):
             self.assertEqual(end.says.count("lost"), 1)
 
     def test_bytesArriveInOrder(self) -> None:
-        """
-        Short writes and long ones, and those of nothing.
-        """
         self.connect()
         written = [numbered(size, size) for size in (1, 0, 1400, 16384, 16385, 3, 60000, 0, 1)]
         for data in written:
@@ -652,8 +640,7 @@ class StreamContract(_Case):
 
     def test_endedStreamIsLeftAlone(self) -> None:
         """
-        Whoever still holds it does no harm with it, can ask what TLS has found out, and is told
-        to go elsewhere.
+        Whoever still holds it does no harm with it, can ask what TLS has found out, and is told to go elsewhere.
         """
         for end in ("close", "abort"):
             self.connect()

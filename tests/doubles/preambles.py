@@ -1,6 +1,5 @@
 """
-Preambles as others speak them, for tests: what a client says to a proxy, and what a proxy
-says to a server.
+Preambles as others speak them, for tests: what a client says to a proxy, and what a proxy says to a server.
 """
 
 from __future__ import annotations
@@ -32,9 +31,6 @@ class LinePreamble:
         self.heard = b""
 
     def dataToSend(self) -> bytes:
-        """
-        @return: what is said, once.
-        """
         says, self._says = self._says, b""
         return says
 

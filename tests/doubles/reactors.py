@@ -41,15 +41,14 @@ class ListeningPort:
 
 class MemoryReactor(MemoryReactorClock):
     """
-    A reactor without a network, that writes down what it is asked for: it gives out
-    ports, is told of signals, and knows what is watched.
+    A reactor without a network, that writes down what it is asked for: it gives out ports, is told of signals, and
+    knows what is watched.
 
     @ivar journal: what was opened and closed, in words.
     @ivar refusal: why no port can be had, if that is so.
     @ivar listening: the TCP ports that listen, or have listened.
     @ivar stopped: what TCP ports fire when they have stopped; L{None} is at once.
-    @ivar udpPorts: for each UDP port the number that was asked for, the interface, and
-        the longest datagram.
+    @ivar udpPorts: for each UDP port the number that was asked for, the interface, and the longest datagram.
     @ivar fromThread: how often it was asked to call something from outside.
     """
 
@@ -100,8 +99,7 @@ class MemoryReactor(MemoryReactorClock):
 
     def happen(self, connection: Any, *, read: bool = False, write: bool = False) -> bool:
         """
-        A connection can be read, or written, or both: one turn, in which it is treated as
-        the reactors of Twisted do.
+        A connection can be read, or written, or both: one turn, in which it is treated as the reactors of Twisted do.
 
         @return: whether anybody was waiting for that.
         """

@@ -65,9 +65,6 @@ class RecordingSession:
         self.unacked += link.takeUnacked()
 
     def datagrams(self) -> list[bytes]:
-        """
-        @return: what came, datagram by datagram.
-        """
         return [datagram for train in self.trains for datagram in cut(train)]
 
 

@@ -1,7 +1,6 @@
 """
-What stands in for the socket and for OpenSSL under one connection.
-Each does what the test says, one step at a time, and holds the connection to what the
-real one would.
+What stands in for the socket and for OpenSSL under one connection.  Each does what the test says, one step at a time,
+and holds the connection to what the real one would.
 """
 
 from __future__ import annotations

@@ -164,8 +164,7 @@ class InMemory:
 
 class MemoryTlsStream(TLSMemoryBIOProtocol):
     """
-    Is a stream with real TLS in memory.  What it does not know itself, the L{MemoryStream}
-    under it does.
+    Is a stream with real TLS in memory.  What it does not know itself, the L{MemoryStream} under it does.
     """
 
     _fault: BaseException | None = None

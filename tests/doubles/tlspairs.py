@@ -79,8 +79,7 @@ class Pair:
 
 def meet(server: Creator | ServerCredentials | None, client: Creator | None) -> Pair:
     """
-    @param server: what makes the server's connection; L{None} is a server
-        without TLS.
+    @param server: what makes the server's connection; L{None} is a server without TLS.
     @param client: the same for the client.
     @return: what came of it.
     """

@@ -15,11 +15,9 @@ from uotp.wire.hello import ClientHello
 
 class RecordingOwner:
     """
-    Keeps what tunnels tell whoever dialled or accepted them, and has each carry for a
-    session at once.
+    Keeps what tunnels tell whoever dialled or accepted them, and has each carry for a session at once.
 
-    @ivar session: whom opened and greeted tunnels carry for; L{None} leaves
-        them as they are.
+    @ivar session: whom opened and greeted tunnels carry for; L{None} leaves them as they are.
     @ivar givenUp: those whose pong was given up.
     """
 

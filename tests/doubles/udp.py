@@ -65,15 +65,9 @@ class Receiver(TrainProtocol):
         self.lost.append(reason)
 
     def datagrams(self) -> list[bytes]:
-        """
-        @return: what came, datagram by datagram.
-        """
         return [datagram for train, _ in self.trains for datagram in cut(train)]
 
     def count(self) -> int:
-        """
-        @return: how many datagrams came.
-        """
         return countOf([train for train, _ in self.trains])
 
     def datagramsFrom(self, source: Address) -> list[bytes]:

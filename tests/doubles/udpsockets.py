@@ -17,8 +17,7 @@ class FakeUdpSocket:
     A socket of which each call goes wrong, or right, as it was told.
 
     @ivar toSend: what the next calls of C{sendto} raise; L{None} sends.
-    @ivar toReceive: what the next calls of C{recvfrom} raise or return; then
-        there is nothing more.
+    @ivar toReceive: what the next calls of C{recvfrom} raise or return; then there is nothing more.
     """
 
     def __init__(self) -> None:

@@ -20,9 +20,6 @@ class HostTests(SynchronousTestCase):
     """
 
     def test_addressesOfBothFamilies(self) -> None:
-        """
-        Each in its usual form, with its zone.
-        """
         for word, text, isIPv6, hasZone in (
             ("192.0.2.1", "192.0.2.1", False, False),
             ("2001:DB8:0::1", "2001:db8::1", True, False),

@@ -1,6 +1,5 @@
 """
-The private PKI: what stands in its certificates, how its files come to be, and
-what C{uotp cert} says about them.
+The private PKI: what stands in its certificates, how its files come to be, and what C{uotp cert} says about them.
 """
 
 from __future__ import annotations
@@ -86,8 +85,7 @@ class CertificateTests(SynchronousTestCase):
 
     def test_allKeysAreOnP256AndDiffer(self) -> None:
         """
-        Every key is an elliptic-curve key of its own on P-256, and belongs to
-        its certificate.
+        Every key is an elliptic-curve key of its own on P-256, and belongs to its certificate.
         """
         for one in self.all:
             self.assertIsInstance(one.key.curve, ec.SECP256R1)
@@ -104,8 +102,7 @@ class CertificateTests(SynchronousTestCase):
 
     def test_leavesServeOnePurposeEach(self) -> None:
         """
-        A server's certificate is none for a client and the other way about, and
-        neither can sign another certificate.
+        A server's certificate is none for a client and the other way about, and neither can sign another certificate.
         """
         cases = [(self.server, ExtendedKeyUsageOID.SERVER_AUTH), (self.client, ExtendedKeyUsageOID.CLIENT_AUTH)]
         for leaf, purpose in cases:
@@ -131,8 +128,7 @@ class CertificateTests(SynchronousTestCase):
 
     def test_serverIsGoodForItsNamesAndAddresses(self) -> None:
         """
-        Names become DNS entries, addresses become address entries, and the
-        first of them is the common name.
+        Names become DNS entries, addresses become address entries, and the first of them is the common name.
         """
         expected = ["vpn.example.com", ip_address("192.0.2.7"), ip_address("2001:db8::7")]
         self.assertEqual(alternatives(self.server.certificate), expected)
@@ -147,8 +143,7 @@ class CertificateTests(SynchronousTestCase):
 
     def test_aNameTooLongForACommonNameIsAnAlternativeNameOnly(self) -> None:
         """
-        A name of more than 64 characters is valid in DNS but not as a common
-        name; another one takes its place there.
+        A name of more than 64 characters is valid in DNS but not as a common name; another one takes its place there.
         """
         fits, tooLong = "a." * 31 + "bc", "a." * 31 + "bcd"
         self.assertEqual((len(fits), len(tooLong)), (64, 65))
@@ -159,8 +154,7 @@ class CertificateTests(SynchronousTestCase):
 
     def test_validFromYesterdayForTenYears(self) -> None:
         """
-        A machine whose clock is a day behind accepts them at once, and nobody
-        has to think of them for ten years.
+        A machine whose clock is a day behind accepts them at once, and nobody has to think of them for ten years.
         """
         for one in self.all:
             self.assertEqual(one.certificate.not_valid_before_utc, NOW - timedelta(days=1))
@@ -183,9 +177,6 @@ class HostTests(SynchronousTestCase):
     """
 
     def test_hostsAreBroughtIntoTheFormOfCertificates(self) -> None:
-        """
-        Lower case, A-labels, no final dot, short addresses.
-        """
         cases = {
             "VPN.Example.COM": "vpn.example.com",
             "example.com.": "example.com",
@@ -204,8 +195,7 @@ class HostTests(SynchronousTestCase):
 
     def test_rubbishIsRefusedInOneLine(self) -> None:
         """
-        What is neither a name nor an address is refused and quoted, whatever
-        characters it has.
+        What is neither a name nor an address is refused and quoted, whatever characters it has.
         """
         rubbish = [
             *("", ".", "..", "a..b", ".test", "test..", " ", "a b", "a\nb", "-a.test", "a-.test", "a" * 64),
@@ -228,8 +218,7 @@ class HostTests(SynchronousTestCase):
 
     def test_anUnusableMachineNameIsLeftOut(self) -> None:
         """
-        A machine with a name that cannot be one in DNS gets its certificate
-        all the same.
+        A machine with a name that cannot be one in DNS gets its certificate all the same.
         """
         self.assertEqual(defaultHosts("Bob's PC"), ("localhost", "127.0.0.1", "::1"))
 
@@ -274,8 +263,7 @@ class FilesTests(SynchronousTestCase):
 
     def test_sixFilesHoldWhatTheirNamesSay(self) -> None:
         """
-        Each certificate is in its file, with its key beside it in unencrypted
-        PKCS #8.
+        Each certificate is in its file, with its key beside it in unencrypted PKCS #8.
         """
         made = self.make("vpn.test")
         self.assertEqual(sorted(os.listdir(self.directory)), FILES)
@@ -459,8 +447,7 @@ class FilesTests(SynchronousTestCase):
 
     def test_aFileThatAppearsMeanwhileIsNotTouched(self) -> None:
         """
-        Somebody else's file that comes between the look and the making stays;
-        only what we made goes away.
+        Somebody else's file that comes between the look and the making stays; only what we made goes away.
         """
         os.mkdir(self.directory)
 
@@ -514,8 +501,7 @@ class CommandTests(SynchronousTestCase):
 
     def command(self, program: str, *, containing: str) -> list[str]:
         """
-        @return: the words of the one printed command line of a program, as a
-            shell reads them.
+        @return: the words of the one printed command line of a program, as a shell reads them.
         """
         lines = [shlex.split(line) for line in self.out.getvalue().splitlines() if line.startswith(f"  {program}")]
         (words,) = [line for line in lines if containing in line]
@@ -529,9 +515,8 @@ class CommandTests(SynchronousTestCase):
 
     def test_printedCommandsUseTheFiles(self) -> None:
         """
-        Both command lines can be pasted as they are, spaces in paths and all:
-        each end shows its certificate and demands the other's, and the client
-        dials the first host.
+        Both command lines can be pasted as they are, spaces in paths and all: each end shows its certificate and
+        demands the other's, and the client dials the first host.
         """
         self.assertEqual(self.status("--host", "vpn.test", self.directory, "--host=::1"), 0)
         expected = f"-c|{self.path('server.pem')}|-k|{self.path('server.key')}|-C|{self.path('ca.pem')}|127.0.0.1|51820"

@@ -73,9 +73,6 @@ class SleepTests(SynchronousTestCase):
             self.assertFalse(self.sleep.isOver())
 
     def test_sleepIsNoticedOnce(self) -> None:
-        """
-        The time of day went on, and the timers' clock stood still.
-        """
         for seconds in (JUMP_SECONDS, 5.0, 8 * 3600.0):
             self.passTime(1.0, 1.0 + seconds)
             self.assertTrue(self.sleep.isOver())
@@ -94,9 +91,6 @@ class SleepTests(SynchronousTestCase):
         self.assertFalse(self.sleep.isOver())
 
     def test_shortJumpIsNoSleep(self) -> None:
-        """
-        Nobody notices so short a one.
-        """
         for seconds in (JUMP_SECONDS - 0.25, -JUMP_SECONDS + 0.25):
             self.passTime(1.0, 1.0 + seconds)
             self.assertFalse(self.sleep.isOver())

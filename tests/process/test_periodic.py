@@ -32,9 +32,6 @@ class RoundsTests(SynchronousTestCase):
         self.calls.append(self.clock.seconds())
 
     def test_aCallIsMadeAgainAndAgain(self) -> None:
-        """
-        First after its time, not at once.
-        """
         self.periodicCalls.every(2.0, self.called)
         self.clock.pump([1.0] * 7)
         self.assertEqual(self.calls, [2.0, 4.0, 6.0])

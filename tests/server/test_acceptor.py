@@ -141,9 +141,6 @@ class _AcceptorTestCase(TimerTestCase):
             transport.settle()
 
     def warnings(self) -> list[str]:
-        """
-        @return: what the log warns of.
-        """
         return [formatEvent(event) for event in self.events if event["log_level"] >= LogLevel.warn]
 
 
@@ -206,9 +203,6 @@ class AcceptorTests(_AcceptorTestCase):
         )
 
     def test_whoHasShownAnIdMayStay(self) -> None:
-        """
-        Silent for as long as it likes.
-        """
         self.accept().dataReceived(HELLO)
         self.clock.advance(10 * HELLO_SECONDS)
         self.assertFalse(self.transports[0].disconnecting)
@@ -289,9 +283,6 @@ class AcceptorTests(_AcceptorTestCase):
         self.assertNothingLeft()
 
     def test_tunnelsBeyondASessionsShareAreRefusedInWords(self) -> None:
-        """
-        Once, whoever tries again and again.
-        """
         for _ in range(6):
             self.accept().dataReceived(HELLO + b"\0\4ping")
         self.assertEqual([transport.aborted for transport in self.transports], [False] * 3 + [True] * 3)
@@ -507,9 +498,6 @@ class AcceptorOverTlsTests(_AcceptorTestCase, TlsTestCase):
         self.assertNoTimer()
 
     def test_clientThatStopsBehindTheHandshakeIsSaidOnce(self) -> None:
-        """
-        By its slowness, and not again as a fault of TLS.
-        """
         _, pump = self.knock(self.server(), self.client(), hello=b"short")
         self.clock.advance(HELLO_SECONDS)
         while pump.flush():

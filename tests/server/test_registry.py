@@ -242,8 +242,7 @@ class RegistryTests(TimerTestCase):
 
     def test_sessionBelongsToTheCertificateThatOpenedIt(self) -> None:
         """
-        Another client cannot join it, with another certificate or without one, not
-        even while it has no tunnel.
+        Another client cannot join it, with another certificate or without one, not even while it has no tunnel.
         """
         served, tunnel = self.join(1, b"mine")
         reason = "the session belongs to another client certificate"

@@ -18,15 +18,9 @@ class ServerSettingsTests(SettingsTestCase):
     """
 
     def settings(self, **chosen: Any) -> ServerSettings:
-        """
-        @return: those of a server.
-        """
         return ServerSettings(**{"target": ("127.0.0.1", 51820), **chosen})
 
     def test_times(self) -> None:
-        """
-        Above zero, and not for ever.
-        """
         self.assertUnusable("linger", 0, -1.0, float("nan"), float("inf"))
         self.assertUsable("linger", 0.001, 1e6)
 

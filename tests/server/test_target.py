@@ -1,6 +1,5 @@
 """
-A session's way to the target: its socket, what waits for it, and what is done when
-it cannot be had.
+A session's way to the target: its socket, what waits for it, and what is done when it cannot be had.
 """
 
 from __future__ import annotations
@@ -65,9 +64,6 @@ class TargetProtocolTests(TimerTestCase):
         return protocol
 
     def sources(self) -> list[Address]:
-        """
-        @return: whom the target heard.
-        """
         self.network.settle()
         return [source for _, source in self.target.trains]
 

@@ -1,6 +1,5 @@
 """
-Datagrams that wait: for a short time, in bounded number, small ones first, and
-counted when dropped.
+Datagrams that wait: for a short time, in bounded number, small ones first, and counted when dropped.
 """
 
 from __future__ import annotations
@@ -171,9 +170,6 @@ class BacklogTests(SynchronousTestCase):
         self.assertEqual(self.drops.totals, {Drop.BACKLOG_FULL: 2})
 
     def test_onlyAsManyDatagramsOfATrainAreDroppedAsMakeRoom(self) -> None:
-        """
-        The oldest of them, and no more.
-        """
         backlog = self.roomFor(1, 4 * BULK)
         backlog.put([bulk(b"a", b"b", b"c", b"d")], 0.0)
         backlog.put([lone(b"1")], 0.0)
@@ -307,8 +303,7 @@ def isSmall(datagram: bytes, train: Train) -> bool:
 
 def numbered(number: int, segment: int, count: int, last: int) -> Train:
     """
-    @return: a train of C{count} datagrams, all different, and a shorter last one if
-        that is one.
+    @return: a train of C{count} datagrams, all different, and a shorter last one if that is one.
     """
     sizes = [segment] * (count if segment else 1)
     if 0 < last < segment:

@@ -102,8 +102,7 @@ class HoldTests(SynchronousTestCase):
 
     def test_longStallIsForgottenAsSoonAsAnother(self) -> None:
         """
-        A tunnel that stood still for a minute is no reason to wait for longer, or to
-        remember it for longer.
+        A tunnel that stood still for a minute is no reason to wait for longer, or to remember it for longer.
         """
         self.begin(None)
         self.learn(60.0)

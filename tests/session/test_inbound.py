@@ -194,8 +194,7 @@ class InboundTests(TimerTestCase):
 
     def test_whatWasHeldIsHandedOnPaced(self) -> None:
         """
-        A receiver's buffer is not long: the rest follows a tick later, and what comes
-        then stays behind it.
+        A receiver's buffer is not long: the rest follows a tick later, and what comes then stays behind it.
         """
         size = BURST_BYTES // 2 - DATAGRAM_BYTES
         arrivals: list[Arrival] = [
@@ -276,8 +275,7 @@ class InboundTests(TimerTestCase):
 
     def test_whoeverIsGivenTrainsMayFinish(self) -> None:
         """
-        In the middle of handing on: what comes, what was held, what is due, and what
-        waits when the peer counts anew.
+        In the middle of handing on: what comes, what was held, what is due, and what waits when the peer counts anew.
         """
         steps: tuple[Callable[[], None], ...] = (
             lambda: self.come(1, 7),

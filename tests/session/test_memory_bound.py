@@ -100,9 +100,6 @@ class MemoryBoundTests(TimerTestCase):
         return dialled, accepted
 
     def held(self) -> int:
-        """
-        @return: all bytes that wait somewhere.
-        """
         return self.session.outbound._backlog.bytes + sum(transport.held for _, transport, _ in self.ends)
 
     def push(self, each: Train) -> None:

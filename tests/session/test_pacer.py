@@ -95,8 +95,7 @@ class PacerTests(SynchronousTestCase):
 
     def test_repairedLossDoesNotOverflowTheTargetsBuffer(self) -> None:
         """
-        What had waited behind it comes at one go, 60 ms of 50 Mbit/s, and the target
-        reads 122 Mbit/s.
+        What had waited behind it comes at one go, 60 ms of 50 Mbit/s, and the target reads 122 Mbit/s.
         """
         buffer, most = 0, 2 * BURST_BYTES
         seen = 0
@@ -134,8 +133,7 @@ class PacerTests(SynchronousTestCase):
 
     def test_fastFlowIsNotSlowed(self) -> None:
         """
-        Once it is known how fast it comes nothing of it waits, also when it comes in
-        bursts.
+        Once it is known how fast it comes nothing of it waits, also when it comes in bursts.
         """
         some = round(8 * BURST_BYTES / SIZE)  # eight times as fast as anybody may be given
         for _ in range(round(2 * RATE_SECONDS / TICK_SECONDS)):

@@ -90,17 +90,13 @@ class ParallelismTests(SynchronousTestCase):
         self.assertEqual(self.judge(), TUNNELS)
 
     def test_lossWithoutAQueueIsNoReasonForFewer(self) -> None:
-        """
-        A bad radio link: each tunnel adds to the sum.
-        """
         self.widen()
         for _ in range(5):
             self.assertEqual(self.judge(roundTrip=SHORT, share=10 * REPEATED_SHARE), TUNNELS)
 
     def test_overflowingQueueHalvesTheNumber(self) -> None:
         """
-        The round trip is long and much is repeated: half, after a while half of that,
-        and one at least.
+        The round trip is long and much is repeated: half, after a while half of that, and one at least.
         """
         self.widen()
         self.assertEqual(self.judge(roundTrip=LONG, share=2 * REPEATED_SHARE), TUNNELS // 2)

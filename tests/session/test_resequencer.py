@@ -96,8 +96,7 @@ class _ResequencerTestCase(SynchronousTestCase):
 
     def come(self, *numbers: int | tuple[int, int]) -> list[int]:
         """
-        Trains come in one read: each the number of a lone datagram, or a number and
-        how many datagrams there are.
+        Trains come in one read: each the number of a lone datagram, or a number and how many datagrams there are.
 
         @return: the numbers of the datagrams that are passed on.
         """
@@ -377,9 +376,6 @@ class NumberTests(_ResequencerTestCase):
     """
 
     def test_orderIsKeptWhereNumbersBeginAnew(self) -> None:
-        """
-        Within a train, and between two.
-        """
         self.assertEqual(arrival(LAST_NUMBER + 1)[0], 0)
         self.assertEqual(self.come(LAST_NUMBER - 2), [LAST_NUMBER - 2])
         self.assertEqual(self.come((LAST_NUMBER + 2, 2), LAST_NUMBER + 4), [])
@@ -465,8 +461,7 @@ class BoundTests(_ResequencerTestCase):
 
     def test_whatWaitsIsBounded(self) -> None:
         """
-        As much as there is room for waits; when there is more, the first gap is given
-        up, and only that.
+        As much as there is room for waits; when there is more, the first gap is given up, and only that.
         """
         self.come(0)
         self.come(2, 3, 5)
@@ -507,8 +502,7 @@ class BoundTests(_ResequencerTestCase):
 
     def test_trainThatIsFarAheadDoesNotMakeUsRememberTheOthers(self) -> None:
         """
-        It is the oldest for a long time, while other gaps come and go; and all
-        keep their times.
+        It is the oldest for a long time, while other gaps come and go; and all keep their times.
         """
         self.come(0)
         self.come(FAR)
@@ -616,8 +610,7 @@ class AgainTests(_ResequencerTestCase):
 
     def test_whatIsNewOfATrainPasses(self) -> None:
         """
-        Of a train that has come in part before, be it behind, or waiting; whichever of
-        the two comes first.
+        Of a train that has come in part before, be it behind, or waiting; whichever of the two comes first.
         """
         self.assertEqual(self.come((0, 2)), [0, 1])
         self.assertEqual(self.again((0, 5)), [2, 3, 4])
@@ -629,8 +622,7 @@ class AgainTests(_ResequencerTestCase):
 
     def test_runsAreTakenApartWhereTheyHaveTo(self) -> None:
         """
-        What follows one another in a read waits as one; of that, too, each datagram
-        passes once.
+        What follows one another in a read waits as one; of that, too, each datagram passes once.
         """
         self.come((0, 2))
         self.assertEqual(self.come((4, 2), (6, 1), (7, 3)), [])
@@ -752,8 +744,7 @@ class RestartTests(_ResequencerTestCase):
 
     def test_lowerNumbersCostOneHold(self) -> None:
         """
-        They are taken for late ones, and passed on at once; after a hold there is
-        order again.
+        They are taken for late ones, and passed on at once; after a hold there is order again.
         """
         self.come((BEFORE, 100))
         for number in range(20):
@@ -776,8 +767,7 @@ class RestartTests(_ResequencerTestCase):
 
     def test_gapIsNotRememberedForEver(self) -> None:
         """
-        A number far ahead, whose gap is given up, costs the order of a few seconds only
-        of what comes in the gap.
+        A number far ahead, whose gap is given up, costs the order of a few seconds only of what comes in the gap.
         """
         self.come(0, HALF - 1)
         self.passTime(LONGEST_HOLD_SECONDS)
@@ -913,9 +903,6 @@ class LearningTests(_ResequencerTestCase):
         self.assertAlmostEqual(self.hold.seconds(self.now), seconds)
 
     def test_filledGapTeaches(self) -> None:
-        """
-        How long the first waited that stood behind it.
-        """
         self.begin(None)
         self.come(0)
         self.come(2)
@@ -962,8 +949,7 @@ class LearningTests(_ResequencerTestCase):
 
     def test_eachOfSeveralGapsTeaches(self) -> None:
         """
-        Those that were given up together, and those that were given up for want of
-        room.
+        Those that were given up together, and those that were given up for want of room.
         """
         for number in (1, 3, 5):
             self.begin(None)
@@ -985,9 +971,6 @@ class LearningTests(_ResequencerTestCase):
         self.assertHold(0.2 * MARGIN)
 
     def test_lateTrainOfNoKnownGapTeachesNothing(self) -> None:
-        """
-        A duplicate, or one from before the base.
-        """
         self.begin(None)
         self.come((10, 10))
         self.come(22)
@@ -1130,10 +1113,9 @@ class WholeTests(_ResequencerTestCase):
     @given(JOURNEYS)
     def test_nothingIsLostOrWaitsTooLong(self, journeys: list[tuple[int, int, int, int, int]]) -> None:
         """
-        Whatever is lost, and however late the rest comes: each datagram that comes is
-        passed on once, no later than a hold after it came, and at once when all
-        before it has been passed on, or it is late.  Nothing goes before what it
-        may wait for unless one that waits has waited for a hold.
+        Whatever is lost, and however late the rest comes: each datagram that comes is passed on once, no later than a
+        hold after it came, and at once when all before it has been passed on, or it is late.  Nothing goes before
+        what it may wait for unless one that waits has waited for a hold.
         """
         self.begin()
         sent = [

@@ -220,8 +220,7 @@ class ScheduleTests(SynchronousTestCase):
 
     def test_narrowScheduleUsesSoManyTunnelsAndNoMore(self) -> None:
         """
-        Those that were there first, though others are free; and all again when it is
-        widened.
+        Those that were there first, though others are free; and all again when it is widened.
         """
         self.offer("a", "b", "c")
         self.scheduler.narrow(2)
@@ -294,8 +293,7 @@ class ScheduleTests(SynchronousTestCase):
 
     def test_newTunnelOfANarrowSchedulerTakesThePlaceOfAnother(self) -> None:
         """
-        So that no more are filled than before; and not that of the one that was left,
-        which may be the only warm one.
+        So that no more are filled than before; and not that of the one that was left, which may be the only warm one.
         """
         self.offer("a", "b", "c")
         self.scheduler.narrow(2)

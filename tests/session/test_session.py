@@ -1,6 +1,5 @@
 """
-A session and the tunnels that carry for it: what waits, what goes where, and in
-which order.
+A session and the tunnels that carry for it: what waits, what goes where, and in which order.
 """
 
 from __future__ import annotations
@@ -120,9 +119,6 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual(self.drops.totals, {})
 
     def test_lightLoadStaysWithOneTunnel(self) -> None:
-        """
-        So that it arrives in order.
-        """
         first, second = self.open(), self.open()
         self.send(*range(50))
         self.assertEqual((len(first.sent), len(second.sent)), (50, 0))
@@ -181,8 +177,7 @@ class SessionTests(SynchronousTestCase):
 
     def test_tunnelFromWhichNothingComesBackAnyMoreIsLeft(self) -> None:
         """
-        And the next, and each once: a flow of which nothing ever comes back is not moved
-        about.
+        And the next, and each once: a flow of which nothing ever comes back is not moved about.
         """
         tunnels = [self.openFar() for _ in range(3)]
         self.sendEvenly(500_000, 5 * STAY_SECONDS, answers=True)
@@ -291,8 +286,7 @@ class SessionTests(SynchronousTestCase):
 
     def test_whatWaitsIsWrittenInPortions(self) -> None:
         """
-        Many trains with one write, and no more at one go than stands well before what
-        comes next.
+        Many trains with one write, and no more at one go than stands well before what comes next.
         """
         self.send(*range(100))
         tunnel = self.open()
@@ -722,8 +716,7 @@ class SessionTests(SynchronousTestCase):
 
     def test_farTunnelIsChosenWhenNearOnesHoldSomething(self) -> None:
         """
-        As much as is sent in the time by which it is further; what is hardly further is
-        as good.
+        As much as is sent in the time by which it is further; what is hardly further is as good.
         """
         far, near, other = self.open(), self.open(), self.open()
         far.roundTrip, near.roundTrip, other.roundTrip = 0.2, 0.04, 0.045
@@ -747,8 +740,7 @@ class SessionTests(SynchronousTestCase):
 
     def test_pathIsAsLongAsItsLongestTunnel(self) -> None:
         """
-        So long may a gap take to be filled; of a tunnel that does not know, nothing is
-        known.
+        So long may a gap take to be filled; of a tunnel that does not know, nothing is known.
         """
         self.open()
         self.session.outbound.roundTripChanged()
@@ -837,9 +829,6 @@ class NarrowSessionTests(SynchronousTestCase):
             self.session.outbound.send([bulk(number)])
 
     def sent(self) -> list[Train]:
-        """
-        @return: what the others carried.
-        """
         return [train for tunnel in self.tunnels[1:] for train in tunnel.sent]
 
     def test_whatWaitsGoesFirstWhenMoreMayCarry(self) -> None:

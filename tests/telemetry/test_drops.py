@@ -21,9 +21,6 @@ class DropsTests(SynchronousTestCase):
         self.assertIsNone(Drops().report())
 
     def test_aReportTellsHowManyAndWhyTheMostFirst(self) -> None:
-        """
-        The numbers of each kind, in words.
-        """
         drops = Drops()
         drops.count(Drop.TOO_LONG)
         drops.count(Drop.BACKLOG_FULL, 5)

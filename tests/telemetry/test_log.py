@@ -124,17 +124,11 @@ class LogFileTests(SynchronousTestCase):
         return logFile
 
     def test_linesSayWhenWhoAndWhat(self) -> None:
-        """
-        One line for an event, with its fields filled in.
-        """
         self.logging()
         self.log.info("reached {host}", host="example.com")
         self.assertRegex(self.path.read_text(), r"^\d{4}-\d\d-\d\dT\S+ \[room#info\] reached example\.com\n$")
 
     def test_fileThatCannotBeOpenedAgainIsKept(self) -> None:
-        """
-        Better a log in the wrong place than none.
-        """
         folder, moved = Path(os.path.abspath(self.mktemp())), Path(os.path.abspath(self.mktemp()))
         folder.mkdir()
         self.path = folder / "log"

@@ -1,6 +1,5 @@
 """
-What is read from files and chosen by options, before anybody connects; and what
-reading them again changes.
+What is read from files and chosen by options, before anybody connects; and what reading them again changes.
 """
 
 from __future__ import annotations
@@ -71,9 +70,6 @@ class IdentityTests(TlsTestCase):
             self.assertWelcome(meet(ServerCredentials(choices), self.client()))
 
     def test_everyUsualFormOfKeyIsRead(self) -> None:
-        """
-        As openssl writes them, with the parameters of the curve ahead too.
-        """
         cert = self.path(GOOD.certificatePem())
         old = GOOD.key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
         parameters = b"-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
@@ -99,9 +95,6 @@ class IdentityTests(TlsTestCase):
         self.assertUnusable(f"the key file {empty} is empty", cert, empty)
 
     def test_otherContentIsNamed(self) -> None:
-        """
-        DER, or the two files exchanged.
-        """
         cert, key = self.path(GOOD.certificatePem()), self.path(GOOD.keyPem())
         der = self.path(GOOD.certificate.public_bytes(Encoding.DER))
         self.assertUnusable(f"the certificate file {der} has no certificate in PEM format", der)
@@ -122,9 +115,6 @@ class IdentityTests(TlsTestCase):
         self.assertUnusable(f"the key in {key} is damaged or of unknown kind", cert, key)
 
     def test_hugeFileIsNotReadToItsEnd(self) -> None:
-        """
-        Somebody gave a disk image.
-        """
         path = self.mktemp()
         with Path(path).open("wb") as stream:
             stream.truncate((8 << 20) + 1)
@@ -173,9 +163,6 @@ class IdentityTests(TlsTestCase):
         self.assertUnusable(f"the certificate in {path} is unusable: ee key too small", path)
 
     def test_otherKindsOfKeyWork(self) -> None:
-        """
-        RSA, Ed25519 and another curve.
-        """
         keys: tuple[Key, ...] = (
             rsa.generate_private_key(public_exponent=65537, key_size=2048),
             ed25519.Ed25519PrivateKey.generate(),
@@ -245,8 +232,7 @@ class ClientChoicesTests(TlsTestCase):
 
     def test_hostnameCheckIsOnlyGivenUpForAPrivateCa(self) -> None:
         """
-        With the system's CAs it would let in half of the world; a pin does not
-        need it.
+        With the system's CAs it would let in half of the world; a pin does not need it.
         """
         message = "hostnameCheck=False needs cafile: otherwise any certificate of any public CA would do"
         self.assertUnusable(message, ClientTls(hostnameCheck=False))
@@ -376,8 +362,7 @@ class ContextTests(TlsTestCase):
 
     def test_idleConnectionsGiveTheirBuffersBack(self) -> None:
         """
-        Most of the memory that a connection needs; and nothing is compressed,
-        or stored to be resumed.
+        Most of the memory that a connection needs; and nothing is compressed, or stored to be resumed.
         """
         contexts: list[SSL.Context] = []
 
@@ -423,8 +408,7 @@ class ExpiryWarningTests(TlsTestCase):
         """
         @param begins: from when our certificate is valid.
         @param ends: until when.
-        @return: what a server and a client that load it have to say, without
-            the file's name.
+        @return: what a server and a client that load it have to say, without the file's name.
         """
         issued = TRUSTED.issue("good.test", begins=begins, ends=ends)
         path = self.path(issued.certificatePem() + issued.keyPem())

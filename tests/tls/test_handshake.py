@@ -201,9 +201,6 @@ class _ServerVerification(_Handshakes):
         )
 
     def test_selfSignedCertificateIsRefusedInWords(self) -> None:
-        """
-        What most people meet first.
-        """
         self.assertServerRefused(selfSigned("good.test"), "self-signed certificate 'CN=alone'", UNKNOWN_CA)
 
     def test_leafCannotSign(self) -> None:
@@ -264,8 +261,7 @@ class _ServerVerification(_Handshakes):
 
     def test_checkThatRaisesRefuses(self) -> None:
         """
-        A flaw in the program, or a certificate that nobody has thought of,
-        must not open the door.
+        A flaw in the program, or a certificate that nobody has thought of, must not open the door.
         """
 
         def broken(*_arguments: object) -> None:
@@ -439,8 +435,7 @@ class _ClientVerification(_Handshakes):
 
     def test_clientOfTheCaIsAccepted(self) -> None:
         """
-        Made for clients, or for nothing in particular, and straight from the
-        CA or from one below it.
+        Made for clients, or for nothing in particular, and straight from the CA or from one below it.
         """
         for shows in (
             TRUSTED.issue(usages=CLIENT),
@@ -468,8 +463,7 @@ class _ClientVerification(_Handshakes):
 
     def test_missingCertificateIsRefusedInWords(self) -> None:
         """
-        The client learns what it lacks, though in TLS 1.3 only after its own
-        end of the handshake.
+        The client learns what it lacks, though in TLS 1.3 only after its own end of the handshake.
         """
         self.assertClientRefused(None, "the server wants a client certificate (cert)", "no client certificate")
 
@@ -516,9 +510,6 @@ class _Sessions(_Handshakes):
             session = there.get_session()
 
     def generousServer(self) -> SSL.Context:
-        """
-        @return: a server that resumes sessions.
-        """
         context = SSL.Context(SSL.TLS_SERVER_METHOD)
         context.set_min_proto_version(self.version)
         context.set_max_proto_version(self.version)
@@ -546,8 +537,7 @@ class _Sessions(_Handshakes):
 
     def test_sessionsAreNotResumedByTheServer(self) -> None:
         """
-        A client that comes back goes through a whole handshake, while one that
-        comes back to another server does not.
+        A client that comes back goes through a whole handshake, while one that comes back to another server does not.
         """
         once = self.certificatesSeen(self.generousServer())
         self.assertGreater(once, 0)
@@ -643,9 +633,6 @@ class NegotiationTests(TlsTestCase):
         return pair.client.handle.get_protocol_version_name(), pair.client.handle.get_cipher_name()
 
     def test_newestVersionIsTaken(self) -> None:
-        """
-        Two of ours talk TLS 1.3, with AES in hardware in mind.
-        """
         self.patch(contexts, "aesIsFaster", lambda: True)
         self.assertEqual(self.negotiated(), ("TLSv1.3", "TLS_AES_128_GCM_SHA256"))
 
@@ -802,9 +789,6 @@ class RefusalWordsTests(TlsTestCase):
                 self.assertIsNone(errorWords(value, None))
 
     def test_unknownErrorIsGivenAsOpensslHasIt(self) -> None:
-        """
-        Better than nothing, but on one line and short.
-        """
         error = SSL.Error([("SSL routines", "", "bad\n\x1b[31mthing " + "x" * 500)])
         words = errorWords(error, None)
         assert words is not None
@@ -822,16 +806,12 @@ class RefusalWordsTests(TlsTestCase):
             self.assertEqual(errorWords(error, None), "the server wants a client certificate (cert)", prefix)
 
     def test_causeCountsEvenBehindOtherErrors(self) -> None:
-        """
-        OpenSSL reports several at once.
-        """
         error = SSL.Error([("SSL routines", "", "data length too long"), ("SSL routines", "", "record layer failure")])
         self.assertEqual(errorWords(error, None), "the peer does not speak TLS")
 
     def test_peersTextIsHarmless(self) -> None:
         """
-        Nobody writes lines into our log, or very long ones, by means of a
-        certificate.
+        Nobody writes lines into our log, or very long ones, by means of a certificate.
         """
         for issued in (
             Authority("evil\n2026 INFO all is well\x1b[2J\u202e").issue("good.test"),
@@ -912,8 +892,7 @@ class VerifyPeerTests(SynchronousTestCase):
 
     def test_laterObjectionTakesTheAcceptanceBack(self) -> None:
         """
-        Being found good once is not enough; and the first objection is the one
-        that is remembered.
+        Being found good once is not enough; and the first objection is the one that is remembered.
         """
         connection = self.connection(verification.Requirements("server"))
         self.assertIs(self.step(connection, 0, 0), True)

@@ -75,9 +75,6 @@ class _DialTestCase(SynchronousTestCase):
         )
 
     def makeTunnel(self) -> DialledTunnel:
-        """
-        @return: what a connection becomes.
-        """
         return DialledTunnel(self.reactor, self.owner, HELLO)
 
     def connect(self, number: int) -> tuple[Any, MemoryStream]:
@@ -180,9 +177,6 @@ class DialerTests(_RecordedTestCase):
         self.assertEqual(wordsForFailure(failure), "host name not found")
 
     def test_cancelledAttemptLeavesNothing(self) -> None:
-        """
-        No timer, and no connection later.
-        """
         self.found = [V6, V4]
         done = self.dialer().dial(self.makeTunnel)
         self.reactor.advance(0.5)
@@ -274,9 +268,6 @@ class KindsTests(_RecordedTestCase, TlsTestCase):
         self.assertIsNot(kind.creator(None).get_context(), before)
 
     def test_dialersDoNotShareTheirChoices(self) -> None:
-        """
-        Two clients in one process.
-        """
         one, other = self.dialer(mark=7), self.dialer(tuning=TunnelSocketOptions(4096))
         kinds = [self.kind(dialer) for dialer in (one, other)]
         self.assertEqual([kind.mark for kind in kinds], [7, None])
@@ -297,9 +288,6 @@ class SocketTests(_DialTestCase):
         self.patch(tcp.BaseClient, "createInternetSocket", lambda _: self.createSocket())
 
     def createSocket(self) -> FakeSocket:
-        """
-        @return: a socket.
-        """
         refused = [36] if self.isRefused else []
         self.made.append(FakeSocket(*refused, journal=self.journal, connecting=errno.EINPROGRESS))
         return self.made[-1]
@@ -335,9 +323,6 @@ class SocketTests(_DialTestCase):
         done.cancel()
 
     def test_dialersDoNotShareTheirMarks(self) -> None:
-        """
-        Two clients in one process.
-        """
         for mark in (7, 8):
             done = self.dialer(mark=mark).dial(self.makeTunnel)
             self.reactor.advance(0)

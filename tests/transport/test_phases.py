@@ -94,8 +94,7 @@ class PhaseTests(SynchronousTestCase):
 
     def test_everyEventInEveryPhaseLeadsWhereTheTableSays(self) -> None:
         """
-        An event that comes out of turn changes nothing; and who reads and writes is what
-        the phase asks for.
+        An event that comes out of turn changes nothing; and who reads and writes is what the phase asks for.
         """
         for phase in StreamPhase:
             for event in StreamEvent:
@@ -129,8 +128,7 @@ class PhaseTests(SynchronousTestCase):
 
     def test_whatIsWrittenIsSentOrWaitsOrIsDropped(self) -> None:
         """
-        Sent where the stream is open; it waits where that will be; and is dropped
-        otherwise.
+        Sent where the stream is open; it waits where that will be; and is dropped otherwise.
         """
         for phase in StreamPhase:
             stream = self.reach(phase)

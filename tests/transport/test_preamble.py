@@ -1,6 +1,5 @@
 """
-What comes before a stream, with TLS and without, at either end, byte by byte and all at
-once.
+What comes before a stream, with TLS and without, at either end, byte by byte and all at once.
 """
 
 from __future__ import annotations
@@ -151,8 +150,7 @@ class DialledPreambleTests(_PreambleTestCase):
 
     def test_answerIsBounded(self) -> None:
         """
-        Whoever does not come to an end is not listened to; one that is as long as it may
-        be is.
+        Whoever does not come to an end is not listened to; one that is as long as it may be is.
         """
         self.dial(lambda: ProxyRequest(limit=30))
         self.comes(b"HTTP/1.1 200 " + bytes(1000))
@@ -234,9 +232,6 @@ class AcceptedPreambleTests(_PreambleTestCase):
     """
 
     def make(self) -> ProxyHeader:
-        """
-        @return: the next preamble.
-        """
         made = ProxyHeader()
         self.made.append(made)
         return made

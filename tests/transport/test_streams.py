@@ -52,8 +52,7 @@ class _ConnectionTestCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         """
-        Make it; whatever a test does, its end is told once, and nothing is watched
-        then.
+        Make it; whatever a test does, its end is told once, and nothing is watched then.
         """
         self.reactor = MemoryReactor()
         self.socket = FakeSocket()
@@ -157,8 +156,7 @@ class PlainConnectionTests(_ConnectionTestCase):
 
     def test_brokenConnectionIsLostWhenItIsWritten(self) -> None:
         """
-        Not inside the write, where nobody expects it, but in the next turn; until then
-        it takes nothing.
+        Not inside the write, where nobody expects it, but in the next turn; until then it takes nothing.
         """
         self.socket.failure = broken()
         self.connection.write(b"one")
@@ -175,8 +173,7 @@ class PlainConnectionTests(_ConnectionTestCase):
 
     def test_troubleIsWhatTheKernelRepairs(self) -> None:
         """
-        Or a connection that is broken; at rest there is none, and where nothing is told
-        neither.
+        Or a connection that is broken; at rest there is none, and where nothing is told neither.
         """
         self.assertIs(self.connection.isTroubled(), False)
         for state in (1, 2, 3, 4):
@@ -246,8 +243,7 @@ class HandshakeTests(_TlsConnectionTestCase):
 
     def test_stepThatCannotBeSentWaitsForRoom(self) -> None:
         """
-        And is not tried again for what comes meanwhile: a peer that sends on and does
-        not read would keep us busy.
+        And is not tried again for what comes meanwhile: a peer that sends on and does not read would keep us busy.
         """
         self.fake.handshake.extend([SSL.WantWriteError(), SSL.WantReadError(), None])
         self.happens(read=True)
@@ -287,8 +283,7 @@ class HandshakeTests(_TlsConnectionTestCase):
 
     def test_refusalIsNotTriedAgain(self) -> None:
         """
-        Although the reactor had both to say: that there was something to read, and
-        room to write.
+        Although the reactor had both to say: that there was something to read, and room to write.
         """
         self.fake.handshake.extend([SSL.WantWriteError(), SSL.Error(ALERT), SSL.Error([])])
         self.happens(read=True)
@@ -384,8 +379,7 @@ class TlsConnectionTests(_TlsConnectionTestCase):
 
     def test_shortRecordIsTakenForTheLast(self) -> None:
         """
-        Nothing is asked for behind it in the same turn; what has come all the same is
-        read in the next.
+        Nothing is asked for behind it in the same turn; what has come all the same is read in the next.
         """
         self.fake.coming.extend([b"one", LONG])
         self.happens(read=True)
@@ -848,9 +842,6 @@ class DialledTests(SynchronousTestCase):
         return self.tls
 
     def test_plainConnectionIsReadyWhenItIsConnected(self) -> None:
-        """
-        Tuned, and writing at once.
-        """
         connection = self.connect(DialledTcpStream)
         connection.write(b"one")
         self.assertEqual((self.diary.says, self.socket.taken), (["made"], b"one"))

@@ -196,9 +196,6 @@ class Format1LinkTests(_LinkTestCase):
     wireFormat = WireFormat.ONE
 
     def test_trainsAreWrittenAsTheFormatHasIt(self) -> None:
-        """
-        Datagram by datagram, each behind its length.
-        """
         self.assertIsInstance(self.link, Format1Link)
         self.assertEqual(self.sent([ONE, OTHER]), b"\0\3one\0\3two\0\5three")
 
@@ -335,9 +332,6 @@ class Format2LinkTests(_LinkTestCase):
         self.assertEqual(self.stream.said, [PONG])
 
     def test_answerWaitsUntilTheConnectionIsFree(self) -> None:
-        """
-        One at most, the latest, and once.
-        """
         self.owner.full = True
         self.receive(controlFrame(Kind.PING, bytes(8)))
         self.receive(PING)
@@ -468,8 +462,7 @@ class Format2LinkTests(_LinkTestCase):
 
     def test_silenceIsTold(self) -> None:
         """
-        The session hears that the answer is overdue and that it came, the tunnel that it
-        is given up.
+        The session hears that the answer is overdue and that it came, the tunnel that it is given up.
         """
         self.link.start()
         self.clock.advance(FIRST_PATIENCE_SECONDS)

@@ -107,8 +107,7 @@ class LiveTunnelsTests(TimerTestCase):
 
     def test_stalledTunnelIsAborted(self) -> None:
         """
-        Its peer has read nothing for half a minute; the others stay, and one that
-        reads in the end stays too.
+        Its peer has read nothing for half a minute; the others stay, and one that reads in the end stays too.
         """
         stalled, slow, fine = self.open(), self.open(), self.open()
         stalled.protocol.pauseProducing()
@@ -142,9 +141,8 @@ class LiveTunnelsTests(TimerTestCase):
 
     def test_slowLinkIsNoStalledPeer(self) -> None:
         """
-        A tunnel that is always full, but whose bytes go out little by little, is of
-        use: at 4 KB/s what it holds takes longer than the patience with a peer that
-        reads nothing.
+        A tunnel that is always full, but whose bytes go out little by little, is of use: at 4 KB/s what it holds
+        takes longer than the patience with a peer that reads nothing.
         """
         slow, stalled = self.open(), self.open()
         for transport in (slow, stalled):

@@ -24,9 +24,6 @@ class CommonSettingsTests(SettingsTestCase):
     """
 
     def settings(self, **chosen: Any) -> CommonSettings:
-        """
-        @return: those of either end.
-        """
         return CommonSettings(**chosen)
 
     def test_howLongDatagramsMayWaitForOthers(self) -> None:

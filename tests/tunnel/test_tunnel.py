@@ -112,15 +112,9 @@ class _TunnelTestCase(TimerTestCase):
         self.session = RecordingSession()
 
     def dialled(self) -> DialledTunnel:
-        """
-        @return: a client's tunnel, not connected.
-        """
         return DialledTunnel(self.clock, self.owner, HELLO)
 
     def dialledInFormat2(self) -> DialledTunnel:
-        """
-        @return: a client's tunnel, not connected.
-        """
         return DialledTunnel(self.clock, self.owner, HELLO, WireChoice.TWO)
 
     def acceptedInFormat2(self) -> AcceptedTunnel:
@@ -132,15 +126,11 @@ class _TunnelTestCase(TimerTestCase):
         return tunnel
 
     def accepted(self) -> AcceptedTunnel:
-        """
-        @return: a server's tunnel, not connected.
-        """
         return AcceptedTunnel(self.clock, self.owner)
 
     def openInFormat2(self) -> tuple[DialledTunnel, MemoryStream]:
         """
-        @return: an open tunnel of format 2 whose session is ours, with all sent that it
-            has to say at first.
+        @return: an open tunnel of format 2 whose session is ours, with all sent that it has to say at first.
         """
         self.owner.session = self.session
         tunnel = self.dialledInFormat2()
@@ -625,9 +615,6 @@ class PlainEndsTests(TimerTestCase):
         return ends
 
     def introduce(self) -> Ends:
-        """
-        @return: two ends, connected.
-        """
         return meet(self.clock)
 
     def part(self, ends: Ends) -> None:
@@ -765,9 +752,6 @@ class TlsEndsTests(PlainEndsTests, TlsTestCase):
         self.assertFalse(ends.client.heard)
 
     def test_clientWithACertificateIsHeard(self) -> None:
-        """
-        The other side of the same coin.
-        """
         shows = TRUSTED.issue(usages=CLIENT)
         ends = meet(self.clock, self.server(clientsFrom=TRUSTED), self.client(shows=shows))
         ends.flush()
@@ -791,8 +775,7 @@ class Format2Tests(_TunnelTestCase):
 
     def accept(self) -> tuple[AcceptedTunnel, MemoryStream]:
         """
-        @return: a server's tunnel of format 2 that is open, with all sent that it has
-            to say at first.
+        @return: a server's tunnel of format 2 that is open, with all sent that it has to say at first.
         """
         self.owner.session = self.session
         tunnel = self.accepted()
@@ -920,8 +903,7 @@ class Format2Tests(_TunnelTestCase):
 
     def test_silentTunnelCarriesNothingAndIsGivenUpInTheEnd(self) -> None:
         """
-        Its session is told at once, its owner after a while, and both have it back when
-        the answer comes.
+        Its session is told at once, its owner after a while, and both have it back when the answer comes.
         """
         tunnel, _ = self.openInFormat2()
         self.clock.advance(FIRST_PATIENCE_SECONDS)
@@ -946,8 +928,7 @@ class Format2Tests(_TunnelTestCase):
 
     def test_drainedTunnelReceivesWhatIsUnderWay(self) -> None:
         """
-        It sends nothing more, and its owner is told when the other end has done the
-        same.
+        It sends nothing more, and its owner is told when the other end has done the same.
         """
         tunnel, transport = self.openInFormat2()
         tunnel.drain()

@@ -105,9 +105,6 @@ class PortableDatagramPortTroubleTests(SynchronousTestCase):
         self.assertEqual(self.receiver.trains, [(Train(4, b"fine"), THERE)])
 
     def test_portThatDoesNothingButFailIsGivenUp(self) -> None:
-        """
-        After a hundred turns, rather than keeping the processor busy for ever.
-        """
         for turn in range(100):
             self.assertEqual((turn, self.receiver.lost), (turn, []))
             self.socket.toReceive = [trouble(errno.ENOTCONN)] * 64

@@ -64,9 +64,6 @@ class Message(NamedTuple):
     flags: int = 0
 
     def datagrams(self) -> list[bytes]:
-        """
-        @return: what was sent.
-        """
         return cut(Train(self.segment or len(self.data), self.data))
 
 
@@ -129,8 +126,7 @@ class LinuxFakeSocket(FakeUdpSocket):
     """
     A socket of which each call goes wrong, or right, as it was told.
 
-    @ivar trainTrouble: what C{sendmsg} raises, by the length of the datagrams in
-        the train or for all (0).
+    @ivar trainTrouble: what C{sendmsg} raises, by the length of the datagrams in the train or for all (0).
     @ivar trains: what was sent as a train.
     @ivar unknown: options that this kernel does not know.
     """
@@ -268,8 +264,7 @@ class BatchesTests(SynchronousTestCase):
     @given(st.lists(st.tuples(REPEATED, st.sampled_from((1, 100, 1400, 2048, 65000))), min_size=1, max_size=3))
     def test_anyMixtureGivesTheSameDatagrams(self, rounds: list[tuple[list[Message], int]]) -> None:
         """
-        Those of each source in order, whatever was expected, and whatever the call
-        before has left behind.
+        Those of each source in order, whatever was expected, and whatever the call before has left behind.
         """
         for messages, expected in rounds:
             found = self.receive(messages, expected)
@@ -281,8 +276,7 @@ class BatchesTests(SynchronousTestCase):
 
     def test_whatWasExpectedNeedsNoCutting(self) -> None:
         """
-        It is taken as it lies there, with a shorter one at the end, in trains that
-        can be sent again with one call.
+        It is taken as it lies there, with a shorter one at the end, in trains that can be sent again with one call.
         """
         self.patch(recvmmsg, "couple", None)
         datagrams = [numbered(1400, number) for number in range(63)] + [numbered(300)]
@@ -333,9 +327,6 @@ class BatchesTests(SynchronousTestCase):
                 self.assertEqual(parcels, [(nameOf(0), gather(message.data for message in fine))])
 
     def test_namesAreReadAsTheSocketModuleDoes(self) -> None:
-        """
-        IPv6 with its flow and scope.
-        """
         self.assertEqual(abi.addressOf(nameOf(4)), ("10.0.0.5", 7004))
         name = struct.pack("=H", socket.AF_INET6) + struct.pack("!HI", 7007, 5)
         name += socket.inet_pton(socket.AF_INET6, "fe80::1") + struct.pack("=I", 3)
@@ -396,8 +387,7 @@ class LinuxPortReceivingTests(LinuxPortTestCase):
 
     def test_quietPortReadsOneAlone(self) -> None:
         """
-        That is quicker; now and again it looks whether more are waiting, and then it
-        reads batches.
+        That is quicker; now and again it looks whether more are waiting, and then it reads batches.
         """
         for number in range(60):
             self.receive(Message(b"lone", nameOf(number % 3)))
@@ -467,8 +457,7 @@ class LinuxPortReceivingTests(LinuxPortTestCase):
 
     def test_portThatDoesNothingButFailIsGivenUp(self) -> None:
         """
-        After a hundred turns, also a quiet one; those before something came are
-        forgiven.
+        After a hundred turns, also a quiet one; those before something came are forgiven.
         """
         for _ in range(20):
             for _ in range(99):
@@ -615,9 +604,6 @@ class LinuxPortSendingTests(LinuxPortTestCase):
         self.assertEqual(self.socket.sent, [b"abc", b""])
 
     def test_longTrainGoesInAsFewCallsAsTheKernelAllows(self) -> None:
-        """
-        64 datagrams, or 65507 bytes.
-        """
         for segment, size, trains, alone in (
             (3, 3 * 128, 2, 0),
             (3, 3 * 128 + 2, 2, 1),
@@ -641,8 +627,7 @@ class LinuxPortSendingTests(LinuxPortTestCase):
 
     def test_socketThatCannotNeverTriesAgain(self) -> None:
         """
-        Its device does not count checksums; every datagram goes, and it is said once
-        for all sockets.
+        Its device does not count checksums; every datagram goes, and it is said once for all sockets.
         """
         self.socket.trainTrouble = {0: errno.EIO}
         train = Train(1000, numbered(4500))
@@ -670,8 +655,7 @@ class LinuxPortSendingTests(LinuxPortTestCase):
 
     def test_lengthThatThePathDoesNotTakeGoesAlone(self) -> None:
         """
-        It and longer ones, to that destination; to others, and shorter ones, trains
-        go on.  That is said once.
+        It and longer ones, to that destination; to others, and shorter ones, trains go on.  That is said once.
         """
         for number in (errno.EMSGSIZE, errno.EINVAL):
             self.open()
@@ -709,8 +693,7 @@ class LinuxPortSendingTests(LinuxPortTestCase):
 
     def test_destinationThatIsRefusedTellsNothingOfTrains(self) -> None:
         """
-        Port 0 is an invalid argument, whatever is sent there: each datagram is
-        counted, and trains to others go on.
+        Port 0 is an invalid argument, whatever is sent there: each datagram is counted, and trains to others go on.
         """
         for number in (errno.EINVAL, errno.EMSGSIZE, errno.EIO, errno.EPERM, errno.ENETUNREACH):
             self.socket.trainTrouble = {0: number}

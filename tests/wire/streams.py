@@ -99,8 +99,7 @@ def soundHello(dice: Random, *, ofClient: bool) -> bytes:
 
 class Reader:
     """
-    What reads a tunnel's stream, without the tunnel: a hello, if one comes first, and
-    frames.
+    What reads a tunnel's stream, without the tunnel: a hello, if one comes first, and frames.
 
     @ivar hello: once it is complete.
     @ivar arrived: number and bytes of each datagram; 0 where it has no number.
@@ -242,8 +241,7 @@ class Streams:
 
 def main() -> None:
     """
-    Read as many streams as the second argument says, from the seed that is the first:
-    for a process of its own.
+    Read as many streams as the second argument says, from the seed that is the first: for a process of its own.
 
     @raise Exception: what a codec raised that it may not; the stream is told.
     """

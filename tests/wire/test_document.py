@@ -85,8 +85,7 @@ LIMITS = {
 
 def octetsOf(line: str) -> str:
     """
-    @return: the bytes of an example's line, in hexadecimal without spaces: what stands
-        before two spaces and words.
+    @return: the bytes of an example's line, in hexadecimal without spaces: what stands before two spaces and words.
     """
     return line.partition("  ")[0].replace(" ", "")
 
@@ -107,8 +106,7 @@ class DocumentTests(SynchronousTestCase):
 
     def test_everyExampleIsAVectorAndEveryVectorAnExample(self) -> None:
         """
-        With the same bytes: whoever writes a program by the document gets what this one
-        is held to.
+        With the same bytes: whoever writes a program by the document gets what this one is held to.
         """
         expected = {vector.name: vector.octets.hex() for vector in EXAMPLES}
         self.assertEqual(len(expected), len(EXAMPLES))
@@ -116,9 +114,6 @@ class DocumentTests(SynchronousTestCase):
         self.assertEqual(shown, expected)
 
     def test_everyMalformedStreamIsShown(self) -> None:
-        """
-        Each on a line, in the same order.
-        """
         for name, malformed in MALFORMED.items():
             self.assertEqual(self.blocks[name], [one.octets.hex() for one in malformed], name)
 

@@ -171,8 +171,7 @@ class FrameTests(SynchronousTestCase):
 
     def test_workIsInProportionToTheDataWhateverItsPattern(self) -> None:
         """
-        Runs that end as soon as they have begun must not make us look through all
-        that follows, each time.
+        Runs that end as soon as they have begun must not make us look through all that follows, each time.
         """
         for pattern in ((1, 1, 0), (1, 1, 2, 2), (2, 2, 3), (0,), (1,), (1, 2), (1,) * (FIRST_LOOK_FRAMES + 2) + (2,)):
             unit = framesOf(bytes(size) for size in pattern)

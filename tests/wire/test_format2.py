@@ -165,8 +165,7 @@ class EncodingTests(SynchronousTestCase):
 
     def test_framesAreSaidAsTheyAreWrittenDown(self) -> None:
         """
-        One header for a train, however many datagrams it has; and one for each of the
-        others.
+        One header for a train, however many datagrams it has; and one for each of the others.
         """
         for (name, text), arrivals, controls in FRAMES:
             encoded = b"".join(controlFrame(kind, payload) for kind, payload in controls)
@@ -487,8 +486,7 @@ class RefusalTests(SynchronousTestCase):
 
     def test_malformedFramesAreRefusedWithTheByteThatGivesThemAway(self) -> None:
         """
-        Each with its own reason, in one line, however the stream is cut; before any of
-        the payload is there.
+        Each with its own reason, in one line, however the stream is cut; before any of the payload is there.
         """
         for text, reason in MALFORMED_FRAMES:
             octets = bytes.fromhex(text)
@@ -532,8 +530,7 @@ class RefusalTests(SynchronousTestCase):
 
     def test_noTrainFollowsADrain(self) -> None:
         """
-        Neither at once nor later, neither a long one nor an empty one; everything else
-        may.
+        Neither at once nor later, neither a long one nor an empty one; everything else may.
         """
         drain = controlFrame(Kind.DRAIN)
         self.assertRaises(PeerError, newCodec().decode, drain + frameAgain(0, Train(1, b"a")))

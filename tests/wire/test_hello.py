@@ -94,8 +94,7 @@ class HelloTestCase(SynchronousTestCase):
 
     def assertRefused(self, makeDecoder: Callable[[], Decoder], malformed: Malformed) -> None:
         """
-        The last byte is refused, and none before it, however the stream is cut; the
-        reason is one line.
+        The last byte is refused, and none before it, however the stream is cut; the reason is one line.
         """
         octets = malformed.octets
         for place in range(len(octets)):
@@ -117,9 +116,6 @@ class SessionIdTests(SynchronousTestCase):
     """
 
     def test_anIdIsARandomUuid(self) -> None:
-        """
-        Sixteen bytes, version 4, and another one each time.
-        """
         ids = {newSessionId() for _ in range(100)}
         self.assertEqual(len(ids), 100)
         for sessionId in ids:
@@ -139,25 +135,18 @@ class ClientHelloTests(HelloTestCase):
     """
 
     def test_hellosAreSaidAsTheyAreWrittenDown(self) -> None:
-        """
-        Format 1: the id and nothing else.  Format 2: an opening, and the id.
-        """
         for vector, hello in CLIENT_HELLOS:
             self.assertEqual(encodeClientHello(hello), vector.octets, vector.name)
 
     def test_hellosAreUnderstoodHoweverTheStreamIsCut(self) -> None:
         """
-        All that stands behind a hello is handed on, none of it is lost; extensions
-        that nobody knows are skipped.
+        All that stands behind a hello is handed on, none of it is lost; extensions that nobody knows are skipped.
         """
         vectors: list[ClientHelloVector] = CLIENT_HELLOS + CLIENT_HELLOS_UNDERSTOOD
         for vector, hello in vectors:
             self.assertTakenHoweverCut(ClientHelloDecoder, vector.octets, hello)
 
     def test_malformedHellosAreRefusedWithTheByteThatGivesThemAway(self) -> None:
-        """
-        Each with its own reason.
-        """
         for malformed in MALFORMED_CLIENT_HELLOS:
             self.assertRefused(ClientHelloDecoder, malformed)
 
@@ -226,8 +215,7 @@ class ClientHelloTests(HelloTestCase):
         self, sessionId: bytes, extensions: list[tuple[int, bytes]], cuts: list[int]
     ) -> None:
         """
-        Of whatever type and length, the types of the server's too; in format 2 any
-        sixteen bytes are an id.
+        Of whatever type and length, the types of the server's too; in format 2 any sixteen bytes are an id.
         """
         octets = b"".join(bytes([kind]) + len(value).to_bytes(2, "big") + value for kind, value in extensions)
         hello = opening(octets) + sessionId + octets
@@ -248,17 +236,11 @@ class ServerHelloTests(HelloTestCase):
             self.assertEqual(encodeServerHello(hello), vector.octets, vector.name)
 
     def test_answersAreUnderstoodHoweverTheStreamIsCut(self) -> None:
-        """
-        In any order of their extensions, and with others among them.
-        """
         vectors: list[ServerHelloVector] = SERVER_HELLOS + SERVER_HELLOS_UNDERSTOOD
         for vector, hello in vectors:
             self.assertTakenHoweverCut(ServerHelloDecoder, vector.octets, hello)
 
     def test_malformedAnswersAreRefusedWithTheByteThatGivesThemAway(self) -> None:
-        """
-        Each with its own reason.
-        """
         for malformed in MALFORMED_SERVER_HELLOS:
             self.assertRefused(ServerHelloDecoder, malformed)
 
