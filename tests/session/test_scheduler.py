@@ -12,7 +12,7 @@ from uotp.path import TROUBLED
 from uotp.session.scheduler import LOOKS, Scheduler
 
 
-class ScheduleTests(SynchronousTestCase):
+class SchedulerTests(SynchronousTestCase):
     """
     The rotation of tunnels.
     """
@@ -38,6 +38,15 @@ class ScheduleTests(SynchronousTestCase):
         """
         for tunnel in tunnels:
             self.scheduler.offer(tunnel)
+
+    def assertTurns(self, *expected: str | None) -> None:
+        """
+        Each is in use until it is full; L{None} when there is none.
+        """
+        for place, tunnel in enumerate(expected):
+            self.assertEqual((place, self.scheduler.current), (place, tunnel))
+            if tunnel is not None and place + 1 < len(expected):
+                self.scheduler.withdraw(tunnel)
 
     def test_withoutATunnelThereIsNoneToUse(self) -> None:
         self.assertIsNone(self.scheduler.current)
@@ -74,9 +83,7 @@ class ScheduleTests(SynchronousTestCase):
         self.assertEqual(self.scheduler.current, "b")
         self.scheduler.withdraw("b")
         self.offer("b")
-        self.assertEqual(self.scheduler.current, "c")
-        self.scheduler.withdraw("c")
-        self.assertEqual(self.scheduler.current, "b")
+        self.assertTurns("c", "b")
 
     def test_offeringTwiceKeepsTheTunnelsPlace(self) -> None:
         """
@@ -84,9 +91,7 @@ class ScheduleTests(SynchronousTestCase):
         """
         self.offer("a", "b", "c", "b", "a")
         self.assertEqual(len(self.scheduler), 3)
-        self.assertEqual(self.scheduler.current, "a")
-        self.scheduler.withdraw("a")
-        self.assertEqual(self.scheduler.current, "b")
+        self.assertTurns("a", "b")
 
     def test_withdrawingAnotherChangesNothingNow(self) -> None:
         """
@@ -96,9 +101,7 @@ class ScheduleTests(SynchronousTestCase):
         self.scheduler.withdraw("b")
         self.scheduler.withdraw("b")
         self.scheduler.withdraw("never offered")
-        self.assertEqual(self.scheduler.current, "a")
-        self.scheduler.withdraw("a")
-        self.assertEqual(self.scheduler.current, "c")
+        self.assertTurns("a", "c")
 
     def test_movingOnGoesRoundAllThatAreFree(self) -> None:
         """
@@ -225,9 +228,7 @@ class ScheduleTests(SynchronousTestCase):
         self.offer("a", "b", "c")
         self.scheduler.narrow(2)
         self.scheduler.withdraw("a")
-        self.assertEqual(self.scheduler.current, "b")
-        self.scheduler.withdraw("b")
-        self.assertIsNone(self.scheduler.current)
+        self.assertTurns("b", None)
         self.scheduler.narrow(3)
         self.assertEqual(self.scheduler.current, "c")
 
@@ -248,9 +249,7 @@ class ScheduleTests(SynchronousTestCase):
         self.scheduler.narrow(1)
         self.assertEqual(self.scheduler.current, "a")
         self.scheduler.remove("a")
-        self.assertEqual(self.scheduler.current, "b")
-        self.scheduler.withdraw("b")
-        self.assertIsNone(self.scheduler.current)
+        self.assertTurns("b", None)
 
     def test_lightLoadGoesRoundAllTunnelsOfANarrowScheduler(self) -> None:
         """
@@ -272,11 +271,7 @@ class ScheduleTests(SynchronousTestCase):
         self.scheduler.narrow(2)
         self.costs.update(b=2)
         self.assertTrue(self.scheduler.moveOn())
-        self.assertEqual(self.scheduler.current, "c")
-        self.scheduler.withdraw("c")
-        self.assertEqual(self.scheduler.current, "a")
-        self.scheduler.withdraw("a")
-        self.assertIsNone(self.scheduler.current)
+        self.assertTurns("c", "a", None)
 
     def test_itIsSaidWhetherThereWasOneToMoveOnTo(self) -> None:
         """
@@ -299,11 +294,7 @@ class ScheduleTests(SynchronousTestCase):
         self.scheduler.narrow(2)
         self.costs.update(a=TROUBLED, b=1)
         self.scheduler.leaveTrouble(loaded=False)
-        self.assertEqual(self.scheduler.current, "c")
-        self.scheduler.withdraw("c")
-        self.assertEqual(self.scheduler.current, "a")
-        self.scheduler.withdraw("a")
-        self.assertIsNone(self.scheduler.current)
+        self.assertTurns("c", "a", None)
 
     def test_heavyLoadLeavesTroubleForATunnelThatCarriesAlready(self) -> None:
         self.offer("a", "b", "c")

@@ -5,7 +5,7 @@ Who gets in and who does not, with real TLS in memory, in both versions of TLS.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from OpenSSL import SSL
 from OpenSSL.crypto import X509
@@ -27,6 +27,13 @@ EXPIRED = "the peer refused our certificate: expired"
 WRONG_PURPOSE = "the peer refused our certificate: wrong purpose"
 PIN = publicKeyPin(GOOD.certificate)
 OTHER_PIN = bytes(32)
+
+
+def below(name: str, **choices: Any) -> Authority:
+    """
+    @return: a CA that the trusted one has signed.
+    """
+    return Authority(name, issuer=TRUSTED, **choices)
 
 
 # What is tried in both versions of TLS is no test case before it has one.
@@ -95,13 +102,6 @@ class _ServerVerification(_Handshakes):
         lower = Authority("Lower", issuer=upper)
         self.assertWelcome(meet(self.server(lower.issue("good.test")), self.client()))
 
-    def test_chainWithoutItsIntermediateIsRefused(self) -> None:
-        """
-        The client does not guess.
-        """
-        leaf = replace(Authority("Lower", issuer=TRUSTED).issue("good.test"), intermediates=())
-        self.assertServerRefused(leaf, "unknown issuer 'CN=Lower'", UNKNOWN_CA)
-
     def test_wildcardIsAccepted(self) -> None:
         """
         C{*.example.test} is good for the hosts of that domain, and for no other.
@@ -154,88 +154,70 @@ class _ServerVerification(_Handshakes):
         self.setEnvironment("SSL_CERT_FILE", self.cafile(STRANGER))
         self.assertServerRefused(STRANGER.issue("good.test"), "unknown issuer 'CN=Stranger CA'", UNKNOWN_CA)
 
-    def test_expiredCertificateIsRefusedInWords(self) -> None:
-        issued = TRUSTED.issue("good.test", begins=LONG_AGO, ends=YESTERDAY)
-        self.assertServerRefused(issued, f"certificate expired (on {YESTERDAY:%Y-%m-%d})", EXPIRED)
-
-    def test_futureCertificateIsRefusedInWords(self) -> None:
+    def test_wrongCertificatesOfServersAreRefusedInWords(self) -> None:
         """
-        With the day, which often shows that a clock is wrong.
+        The client's log says what is wrong and with what, and the server's as much of it as TLS has a word for.
         """
-        issued = TRUSTED.issue("good.test", begins=TOMORROW)
-        self.assertServerRefused(
-            issued,
-            f"certificate not yet valid (before {TOMORROW:%Y-%m-%d})",
-            "the peer refused our certificate: bad certificate",
-        )
-
-    def test_expiredIntermediateIsNamed(self) -> None:
-        """
-        It is not the server's own certificate that must be renewed.
-        """
-        issued = Authority("Old CA", issuer=TRUSTED, begins=LONG_AGO, ends=YESTERDAY).issue("good.test")
-        words = f"issuer's certificate 'CN=Old CA' expired (on {YESTERDAY:%Y-%m-%d})"
-        self.assertServerRefused(issued, words, EXPIRED)
-
-    def test_unknownIssuerIsNamed(self) -> None:
-        """
-        Which CA file would be needed can be read in the log.
-        """
-        self.assertServerRefused(STRANGER.issue("good.test"), "unknown issuer 'CN=Stranger CA'", UNKNOWN_CA)
-
-    def test_unknownRootThatIsSentAlongIsNamed(self) -> None:
-        """
-        A server cannot make its CA trusted by sending it.
-        """
-        issued = replace(STRANGER.issue("good.test"), intermediates=(STRANGER.certificate,))
-        words = "unknown issuer 'CN=Stranger CA' (self-signed, not one of the trusted CAs)"
-        self.assertServerRefused(issued, words, UNKNOWN_CA)
-
-    def test_caOfTheSameNameIsRefused(self) -> None:
-        """
-        Names of CAs prove nothing.
-        """
-        issued = Authority("Trusted CA").issue("good.test")
-        self.assertServerRefused(
-            issued, "certificate refused: cert signature failure", "the peer refused the handshake: decrypt error"
-        )
-
-    def test_selfSignedCertificateIsRefusedInWords(self) -> None:
-        self.assertServerRefused(selfSigned("good.test"), "self-signed certificate 'CN=alone'", UNKNOWN_CA)
-
-    def test_leafCannotSign(self) -> None:
-        """
-        Whoever has a certificate of the CA is no CA.
-        """
-        issued = Authority("No CA", issuer=TRUSTED, isAuthority=False).issue("good.test")
-        self.assertServerRefused(issued, "issuer's certificate 'CN=No CA' refused: invalid ca", UNKNOWN_CA)
-
-    def test_constrainedCaIsHeldToItsNames(self) -> None:
-        """
-        OpenSSL sees to it last of all, when the name was found good already.
-        """
-        issued = Authority("Limited", issuer=TRUSTED, permitted="example.test").issue("good.test")
-        self.assertServerRefused(
-            issued, "certificate refused: permitted violation", "the peer refused our certificate: no reason given"
-        )
-
-    def test_clientsCertificateIsRefusedInWords(self) -> None:
-        """
-        A client's certificate does not make a server.
-        """
-        issued = TRUSTED.issue("good.test", usages=CLIENT)
-        self.assertServerRefused(issued, "not a server certificate (wrong purpose)", WRONG_PURPOSE)
-
-    def test_wrongNameIsRefusedInWords(self) -> None:
-        """
-        What was expected, and what there is.
-        """
-        words = "wrong name: expected good.test, certificate has a.test, b.test"
-        self.assertServerRefused(TRUSTED.issue("a.test", "b.test"), words)
-
-    def test_commonNameIsNoName(self) -> None:
-        issued = TRUSTED.issue(subject="good.test")
-        self.assertServerRefused(issued, "wrong name: expected good.test, certificate has no names")
+        refused = "the peer refused our certificate: "
+        wrongName = "wrong name: expected good.test, certificate has "
+        for issued, words, alert in (
+            (STRANGER.issue("good.test"), "unknown issuer 'CN=Stranger CA'", UNKNOWN_CA),
+            # a server cannot make its CA trusted by sending it
+            (
+                replace(STRANGER.issue("good.test"), intermediates=(STRANGER.certificate,)),
+                "unknown issuer 'CN=Stranger CA' (self-signed, not one of the trusted CAs)",
+                UNKNOWN_CA,
+            ),
+            # the client does not guess what stands between
+            (replace(below("Lower").issue("good.test"), intermediates=()), "unknown issuer 'CN=Lower'", UNKNOWN_CA),
+            # names of CAs prove nothing
+            (
+                Authority("Trusted CA").issue("good.test"),
+                "certificate refused: cert signature failure",
+                "the peer refused the handshake: decrypt error",
+            ),
+            # what most people meet first
+            (selfSigned("good.test"), "self-signed certificate 'CN=alone'", UNKNOWN_CA),
+            (
+                TRUSTED.issue("good.test", begins=LONG_AGO, ends=YESTERDAY),
+                f"certificate expired (on {YESTERDAY:%Y-%m-%d})",
+                EXPIRED,
+            ),
+            # often it is a clock that is wrong
+            (
+                TRUSTED.issue("good.test", begins=TOMORROW),
+                f"certificate not yet valid (before {TOMORROW:%Y-%m-%d})",
+                refused + "bad certificate",
+            ),
+            # it is not the server's own certificate that must be renewed
+            (
+                below("Old CA", begins=LONG_AGO, ends=YESTERDAY).issue("good.test"),
+                f"issuer's certificate 'CN=Old CA' expired (on {YESTERDAY:%Y-%m-%d})",
+                EXPIRED,
+            ),
+            # whoever has a certificate of the CA is no CA
+            (
+                below("No CA", isAuthority=False).issue("good.test"),
+                "issuer's certificate 'CN=No CA' refused: invalid ca",
+                UNKNOWN_CA,
+            ),
+            # OpenSSL sees to it last of all, when the name was found good already
+            (
+                below("Limited", permitted="example.test").issue("good.test"),
+                "certificate refused: permitted violation",
+                refused + "no reason given",
+            ),
+            # a client's certificate does not make a server
+            (TRUSTED.issue("good.test", usages=CLIENT), "not a server certificate (wrong purpose)", WRONG_PURPOSE),
+            (
+                TRUSTED.issue("a.test", "b.test"),
+                "wrong name: expected good.test, certificate has a.test, b.test",
+                OWN_CHECK,
+            ),
+            # a common name is no name
+            (TRUSTED.issue(subject="good.test"), wrongName + "no names", OWN_CHECK),
+        ):
+            self.assertServerRefused(issued, words, alert)
 
     def test_addressAsDnsNameIsRefused(self) -> None:
         pair = meet(self.server(TRUSTED.issue("DNS:127.0.0.1")), self.client("127.0.0.1"))
@@ -327,7 +309,7 @@ class _Pinning(_Handshakes):
             TRUSTED.issue("good.test", key=key, begins=TOMORROW),
             TRUSTED.issue(key=key, usages=CLIENT),
             Authority("Trusted CA").issue("good.test", key=key),
-            Authority("Limited", issuer=TRUSTED, permitted="example.test").issue("good.test", key=key),
+            below("Limited", permitted="example.test").issue("good.test", key=key),
             replace(STRANGER.issue("evil.test", key=key), intermediates=(STRANGER.certificate,)),
         ):
             self.assertWelcome(meet(self.server(issued), self.client(trusts=None, pins=(PIN,))))
@@ -423,16 +405,6 @@ class _ClientVerification(_Handshakes):
     How a server decides about a client.
     """
 
-    def assertClientRefused(self, shows: Issued | None, client: str, server: str) -> None:
-        """
-        @param shows: the client's certificate.
-        @param client: what the client says of it.
-        @param server: what the server says of it.
-        """
-        pair = meet(self.server(clientsFrom=TRUSTED), self.client(shows=shows))
-        self.assertRefused(pair, client=client, server=server)
-        self.assertEqual(pair.server.handshakes, 0)
-
     def test_clientOfTheCaIsAccepted(self) -> None:
         """
         Made for clients, or for nothing in particular, and straight from the CA or from one below it.
@@ -440,7 +412,7 @@ class _ClientVerification(_Handshakes):
         for shows in (
             TRUSTED.issue(usages=CLIENT),
             TRUSTED.issue(usages=()),
-            Authority("Below", issuer=TRUSTED).issue(usages=CLIENT),
+            below("Below").issue(usages=CLIENT),
         ):
             self.assertWelcome(meet(self.server(clientsFrom=TRUSTED), self.client(shows=shows)))
 
@@ -461,27 +433,22 @@ class _ClientVerification(_Handshakes):
             names = [name.CN for name in pair.client.handle.get_client_ca_list()]
             self.assertEqual(names, ["Stranger CA", "Trusted CA"])
 
-    def test_missingCertificateIsRefusedInWords(self) -> None:
+    def test_wrongCertificatesOfClientsAreRefusedInWords(self) -> None:
         """
         The client learns what it lacks, though in TLS 1.3 only after its own end of the handshake.
         """
-        self.assertClientRefused(None, "the server wants a client certificate (cert)", "no client certificate")
-
-    def test_unknownIssuerIsRefusedInWords(self) -> None:
-        self.assertClientRefused(STRANGER.issue(usages=CLIENT), UNKNOWN_CA, "unknown issuer 'CN=Stranger CA'")
-
-    def test_selfSignedCertificateIsRefusedInWords(self) -> None:
-        self.assertClientRefused(selfSigned("me"), UNKNOWN_CA, "self-signed certificate 'CN=alone'")
-
-    def test_expiredCertificateIsRefusedInWords(self) -> None:
-        shows = TRUSTED.issue(usages=CLIENT, begins=LONG_AGO, ends=YESTERDAY)
-        self.assertClientRefused(shows, EXPIRED, f"certificate expired (on {YESTERDAY:%Y-%m-%d})")
-
-    def test_serversCertificateIsRefusedInWords(self) -> None:
-        """
-        A server's certificate does not make a client.
-        """
-        self.assertClientRefused(GOOD, WRONG_PURPOSE, "not a client certificate (wrong purpose)")
+        expired = TRUSTED.issue(usages=CLIENT, begins=LONG_AGO, ends=YESTERDAY)
+        for shows, client, server in (
+            (None, "the server wants a client certificate (cert)", "no client certificate"),
+            (STRANGER.issue(usages=CLIENT), UNKNOWN_CA, "unknown issuer 'CN=Stranger CA'"),
+            (selfSigned("me"), UNKNOWN_CA, "self-signed certificate 'CN=alone'"),
+            (expired, EXPIRED, f"certificate expired (on {YESTERDAY:%Y-%m-%d})"),
+            # a server's certificate does not make a client
+            (GOOD, WRONG_PURPOSE, "not a client certificate (wrong purpose)"),
+        ):
+            pair = meet(self.server(clientsFrom=TRUSTED), self.client(shows=shows))
+            self.assertRefused(pair, client=client, server=server)
+            self.assertEqual((server, pair.server.handshakes), (server, 0))
 
 
 class _Sessions(_Handshakes):
@@ -554,68 +521,20 @@ class _Sessions(_Handshakes):
         self.assertIsNone(first.refusalWords(ConnectionDone()))
 
 
-class Tls12ServerVerificationTests(_ServerVerification, TlsTestCase):
+class Tls12HandshakeTests(_ServerVerification, _Pinning, _ClientVerification, _Sessions, TlsTestCase):
     """
-    The client's checks, in TLS 1.2.
+    All of that in TLS 1.2.
     """
 
     version, versionName = SSL.TLS1_2_VERSION, "TLSv1.2"
 
 
-class Tls13ServerVerificationTests(_ServerVerification, TlsTestCase):
+class Tls13HandshakeTests(_ServerVerification, _Pinning, _ClientVerification, _Sessions, TlsTestCase):
     """
-    The client's checks, in TLS 1.3.
+    All of that in TLS 1.3.
     """
 
     version, versionName = SSL.TLS1_3_VERSION, "TLSv1.3"
-
-
-class Tls12PinningTests(_Pinning, TlsTestCase):
-    """
-    Pins, in TLS 1.2.
-    """
-
-    version = SSL.TLS1_2_VERSION
-
-
-class Tls13PinningTests(_Pinning, TlsTestCase):
-    """
-    Pins, in TLS 1.3.
-    """
-
-    version = SSL.TLS1_3_VERSION
-
-
-class Tls12ClientVerificationTests(_ClientVerification, TlsTestCase):
-    """
-    The server's checks, in TLS 1.2.
-    """
-
-    version = SSL.TLS1_2_VERSION
-
-
-class Tls13ClientVerificationTests(_ClientVerification, TlsTestCase):
-    """
-    The server's checks, in TLS 1.3.
-    """
-
-    version = SSL.TLS1_3_VERSION
-
-
-class Tls12SessionsTests(_Sessions, TlsTestCase):
-    """
-    Sessions, in TLS 1.2.
-    """
-
-    version = SSL.TLS1_2_VERSION
-
-
-class Tls13SessionsTests(_Sessions, TlsTestCase):
-    """
-    Sessions, in TLS 1.3.
-    """
-
-    version = SSL.TLS1_3_VERSION
 
 
 class NegotiationTests(TlsTestCase):
