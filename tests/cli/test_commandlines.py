@@ -18,7 +18,6 @@ from types import ModuleType
 from typing import Any
 
 from OpenSSL import SSL
-from twisted.application.service import Service
 from twisted.internet.error import ReactorNotRunning
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
@@ -26,6 +25,7 @@ import uotp
 from tests.doubles.certificates import Authority, pem
 from tests.doubles.commands import CommandTestCase
 from tests.doubles.reactors import MemoryReactor
+from tests.doubles.services import RecordingService
 from uotp.cli import client, common, server
 from uotp.cli.common import CommonOptions, EndService, commandService
 from uotp.errors import ConfigurationError, StartError
@@ -154,29 +154,6 @@ def spellings(row: Row) -> list[list[str]]:
         return [[long]] + ([] if short is None else [[short]])
     ways = [[long, word], [f"{long}={word}"]]
     return ways if short is None else [*ways, [short, word], [short + word]]
-
-
-class FakeEnd(Service):
-    """
-    One end, which only writes down what it is told.
-    """
-
-    def __init__(self, reloadError: Exception | None = None, startError: Exception | None = None) -> None:
-        self.reloads = 0
-        self._reloadError = reloadError
-        self._startError = startError
-
-    def reload(self) -> None:
-        """
-        Read the files again, or fail as told.
-        """
-        self.reloads += 1
-        if self._reloadError is not None:
-            raise self._reloadError
-
-    def privilegedStartService(self) -> None:
-        if self._startError is not None:
-            raise self._startError
 
 
 class FakeLogFile:
@@ -562,9 +539,9 @@ class MakeServiceTests(ServiceTestCase):
         """
         calls: list[tuple[Any, dict[str, Any]]] = []
 
-        def make(destination: Any, **arguments: Any) -> FakeEnd:
+        def make(destination: Any, **arguments: Any) -> RecordingService:
             calls.append((destination, arguments))
-            return FakeEnd()
+            return RecordingService()
 
         self.patch(module, function, make)
         module.makeService(self.parsed(module, *words))
@@ -754,9 +731,9 @@ class SpellingTests(ServiceTestCase):
         for module, spellings in ((server, self.SERVER), (client, self.CLIENT)):
             seen: list[object] = []
 
-            def make(_: Any, seen: list[object] = seen) -> FakeEnd:
+            def make(_: Any, seen: list[object] = seen) -> RecordingService:
                 seen.append(Spelling.spellings)
-                return FakeEnd()
+                return RecordingService()
 
             commandService(self.parsed(module, "--no-tls"), make)
             self.assertEqual(seen, [spellings])
@@ -832,11 +809,11 @@ class CommandServiceTests(ServiceTestCase):
     What belongs to a process of its own is done once the values are known.
     """
 
-    def made(self, *words: str, end: FakeEnd | None = None) -> EndService:
+    def made(self, *words: str, end: RecordingService | None = None) -> EndService:
         """
         @return: the service of a server with these options.
         """
-        return commandService(self.parsed(server, "--no-tls", *words), lambda _: end or FakeEnd())
+        return commandService(self.parsed(server, "--no-tls", *words), lambda _: end or RecordingService())
 
     def test_theClockIsChosenBeforeAnythingIsMade(self) -> None:
         """
@@ -844,9 +821,9 @@ class CommandServiceTests(ServiceTestCase):
         """
         seen: list[object] = []
 
-        def make(reactor: Any) -> FakeEnd:
+        def make(reactor: Any) -> RecordingService:
             seen.extend([reactor, reactor.seconds, Logger.threshold])
-            return FakeEnd()
+            return RecordingService()
 
         commandService(self.parsed(server, "--no-tls", "-v", "warn"), make)
         self.assertEqual(seen, [self.reactor, time.monotonic, LogLevel.warn])
@@ -859,7 +836,7 @@ class CommandServiceTests(ServiceTestCase):
         """
         So that it starts and stops with it.
         """
-        end = FakeEnd()
+        end = RecordingService()
         service = self.made(end=end)
         self.assertIs(end.parent, service)
         service.startService()
@@ -895,9 +872,9 @@ class CommandServiceTests(ServiceTestCase):
     def test_whatIsSaidWhileTheEndIsMadeIsInTheLogfile(self) -> None:
         seen: list[int] = []
 
-        def make(_: Any) -> FakeEnd:
+        def make(_: Any) -> RecordingService:
             seen.append(len(self.loggingTo))
-            return FakeEnd()
+            return RecordingService()
 
         commandService(self.parsed(server, "--no-tls", "-l", self.path(b"")), make)
         self.assertEqual(seen, [1])
@@ -912,7 +889,7 @@ class CommandServiceTests(ServiceTestCase):
             (OSError("no reason given"), "cannot start: no reason given"),
         ):
 
-            def make(_: Any, error: Exception = error) -> FakeEnd:
+            def make(_: Any, error: Exception = error) -> RecordingService:
                 raise error
 
             options = self.parsed(server, "--no-tls", "-l", self.path(b""))
@@ -925,11 +902,11 @@ class EndServiceTests(ServiceTestCase):
     Signals, reload, stop.
     """
 
-    def running(self, end: FakeEnd | None = None, logFile: Any = None) -> EndService:
+    def running(self, end: RecordingService | None = None, logFile: Any = None) -> EndService:
         """
         @return: a service that has been started, in a reactor that runs.
         """
-        service = EndService("uotp-x", end or FakeEnd(), logFile, self.reactor)
+        service = EndService("uotp-x", end or RecordingService(), logFile, self.reactor)
         service.privilegedStartService()
         service.startService()
         self.signals.clear()  # as the reactor's own take their place when it runs
@@ -959,7 +936,7 @@ class EndServiceTests(ServiceTestCase):
 
     def test_aStopThatIsAskedForBeforeTheReactorRunsIsOneToo(self) -> None:
         bound: list[set[int]] = []
-        end = FakeEnd()
+        end = RecordingService()
         self.patch(end, "privilegedStartService", lambda: bound.append(set(self.signals)))
         EndService("uotp-x", end, None, self.reactor).privilegedStartService()
         self.assertEqual(bound, [{signal.SIGTERM, signal.SIGINT, signal.SIGHUP}])
@@ -982,7 +959,7 @@ class EndServiceTests(ServiceTestCase):
         """
         The log file is opened again, for logrotate, and the certificates are read.
         """
-        end, logFile = FakeEnd(), FakeLogFile()
+        end, logFile = RecordingService(), FakeLogFile()
         self.running(end, logFile)
         with capturedLogs() as events:
             self.raiseSignal(signal.SIGHUP)
@@ -993,7 +970,7 @@ class EndServiceTests(ServiceTestCase):
         """
         There is nothing else to open.
         """
-        end = FakeEnd()
+        end = RecordingService()
         self.running(end)
         self.raiseSignal(signal.SIGHUP)
         self.assertEqual(end.reloads, 1)
@@ -1002,7 +979,7 @@ class EndServiceTests(ServiceTestCase):
         """
         It is said once, as an error, and the old ones stay.
         """
-        self.running(FakeEnd(reloadError=ConfigurationError("the file x is empty")))
+        self.running(RecordingService(reloadError=ConfigurationError("the file x is empty")))
         with capturedLogs() as events:
             self.raiseSignal(signal.SIGHUP)
         said = [(event["log_level"], formatEvent(event)) for event in events]
@@ -1013,7 +990,7 @@ class EndServiceTests(ServiceTestCase):
         """
         A directory that is gone costs the log file, not the renewal.
         """
-        end = FakeEnd()
+        end = RecordingService()
         self.running(end, FakeLogFile(error=OSError(2, "No such file or directory")))
         with capturedLogs() as events:
             self.raiseSignal(signal.SIGHUP)
@@ -1039,7 +1016,7 @@ class StartErrorTests(ServiceTestCase):
         """
         @return: a service that cannot start.
         """
-        return EndService("uotp-x", FakeEnd(startError=error), None, self.reactor)
+        return EndService("uotp-x", RecordingService(startError=error), None, self.reactor)
 
     def test_uncaughtItIsOneLine(self) -> None:
         error = self.assertRaises(StartError, self.failing(StartError("the port is taken")).privilegedStartService)

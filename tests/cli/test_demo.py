@@ -24,6 +24,7 @@ from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.reactors import FIRST_PORT, MemoryReactor
+from tests.doubles.services import RecordingService
 from uotp.cli.demo import command, stage
 from uotp.cli.demo.command import Demo, DemoOptions, run
 from uotp.cli.demo.exchange import (
@@ -579,33 +580,6 @@ class ProtocolTests(SynchronousTestCase):
         self.assertEqual(len(self.loop.written), 2)
 
 
-class FakeService:
-    """
-    A service that takes note of what it is told.
-    """
-
-    def __init__(self, name: str, journal: list[str], listening: tuple[str, int]) -> None:
-        self._name = name
-        self._journal = journal
-        self._bound = listening
-        self.listening: tuple[str, int] | None = None
-        self.ending: Deferred[None] = succeed(None)
-        self.refusal: Exception | None = None
-
-    def privilegedStartService(self) -> None:
-        if self.refusal is not None:
-            raise self.refusal
-        self._journal.append(f"bind {self._name}")
-        self.listening = self._bound
-
-    def startService(self) -> None:
-        self._journal.append(f"start {self._name}")
-
-    def stopService(self) -> Deferred[None]:
-        self._journal.append(f"stop {self._name}")
-        return self.ending
-
-
 class StageTests(SynchronousTestCase):
     """
     What the demo starts and stops, with services that are none.
@@ -618,18 +592,18 @@ class StageTests(SynchronousTestCase):
         self.given: dict[str, Any] = {}
         self.folders: set[str] = set()
         self.services = {
-            "server": FakeService("server", self.journal, ("127.0.0.1", 2001)),
-            "client": FakeService("client", self.journal, ("127.0.0.1", 2002)),
+            "server": RecordingService("server", self.journal, bound=("127.0.0.1", 2001)),
+            "client": RecordingService("client", self.journal, bound=("127.0.0.1", 2002)),
         }
         for name in self.services:
             self.patch(stage, f"{name}Service", self.maker(name))
 
-    def maker(self, name: str) -> Callable[..., FakeService]:
+    def maker(self, name: str) -> Callable[..., RecordingService]:
         """
         @return: a function that makes a service, and reads what it is given.
         """
 
-        def make(peer: tuple[str, int], *, tls: Any, listen: tuple[str, int], reactor: Any) -> FakeService:
+        def make(peer: tuple[str, int], *, tls: Any, listen: tuple[str, int], reactor: Any) -> RecordingService:
             self.assertIs(reactor, self.reactor)
             files = {}
             for part in ("cert", "key", "cafile"):
@@ -689,7 +663,7 @@ class StageTests(SynchronousTestCase):
         """
         What had been started is stopped, the rest is not touched, no file is left.
         """
-        self.services["client"].refusal = StartError("no port")
+        self.services["client"].startError = StartError("no port")
         self.assertRaises(StartError, self.stage.open, lambda _: None)
         self.assertFalse(any(map(os.path.exists, self.folders)))
         self.journal.clear()

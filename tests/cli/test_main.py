@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-from twisted.application.service import Service
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import Logger, LogLevel, globalLogBeginner
 
@@ -22,6 +21,7 @@ import uotp.cli.demo.command
 import uotp.cli.server
 import uotp.telemetry.log
 from tests.doubles.commands import CommandTestCase
+from tests.doubles.services import RecordingService
 from uotp.cli import common, main
 from uotp.cli.options import GnuOptions
 from uotp.errors import StartError
@@ -36,27 +36,6 @@ class ExampleOptions(GnuOptions):
 
     commandName = "uotp-example"
     optParameters = [["logfile", "l", None, "log to this file"]]
-
-
-class ExampleService(Service):
-    """
-    Writes down what is done with it.
-    """
-
-    def __init__(self, done: list[str], error: Exception | None) -> None:
-        self._done = done
-        self._error = error
-
-    def privilegedStartService(self) -> None:
-        self._done.append("bind")
-        if self._error is not None:
-            raise self._error
-
-    def startService(self) -> None:
-        self._done.append("start")
-
-    def stopService(self) -> None:
-        self._done.append("stop")
 
 
 class ScriptTestCase(CommandTestCase):
@@ -94,7 +73,7 @@ class RunEndTests(ScriptTestCase):
         """
         end = ModuleType("example")
         end.Options = ExampleOptions  # type: ignore[attr-defined]
-        end.makeService = lambda _: ExampleService(self.done, error)  # type: ignore[attr-defined]
+        end.makeService = lambda _: RecordingService(journal=self.done, startError=error)  # type: ignore[attr-defined]
         return main.runEnd(end, words)
 
     def test_itRunsUntilItIsStoppedAndThatIsSuccess(self) -> None:

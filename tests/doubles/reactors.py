@@ -1,11 +1,12 @@
 """
-The reactor's twin: one for all tests that need more than a clock.
+The reactor's twins: one for all tests that need more than a clock, and one for other threads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
+from threading import Event
 from typing import Any
 
 from twisted.internet import error
@@ -114,3 +115,20 @@ class MemoryReactor(MemoryReactorClock):
             lost = connection.readConnectionLost if byReading else connection.connectionLost
             lost(Failure(error.ConnectionDone() if isinstance(end, error.ConnectionDone) else end))
         return read or write
+
+
+class ThreadReactor:
+    """
+    Takes calls from other threads, and leaves it to the test to make them.
+
+    @ivar calls: each, with its arguments.
+    @ivar came: set when there is one.
+    """
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
+        self.came = Event()
+
+    def callFromThread(self, call: Callable[..., None], *arguments: Any) -> None:
+        self.calls.append((call, arguments))
+        self.came.set()

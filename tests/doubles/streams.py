@@ -223,5 +223,64 @@ def wrapInTls(creator: Creator | ServerCredentials, protocol: Any, clock: Clock,
     return PromptTlsFactory(InMemory(creator), isClient, factory, clock).buildProtocol(None)
 
 
-# It fits its seam.
+class RecordingStream:
+    """
+    A stream that keeps what is written.
+
+    @ivar said: frames, write by write.
+    @ivar inFlight: what has not been acknowledged.
+    @ivar asked: how often somebody wanted to know that.
+    @ivar path: what the kernel sees.
+    """
+
+    security = None
+
+    def __init__(self) -> None:
+        self.said: list[bytes] = []
+        self.inFlight: int | None = None
+        self.asked = 0
+        self.path: PathStats | None = None
+
+    def write(self, data: bytes) -> None:
+        self.said.append(data)
+
+    def registerProducer(self, producer: object, streaming: bool) -> None:  # noqa: FBT001 - Twisted's signature
+        """
+        Links do not.
+        """
+
+    def unregisterProducer(self) -> None:
+        """
+        Links do not.
+        """
+
+    def close(self) -> None:
+        """
+        Links do not.
+        """
+
+    def abort(self) -> None:
+        """
+        Links do not.
+        """
+
+    def queuedBytes(self) -> int:
+        return 0
+
+    def unacknowledged(self) -> int | None:
+        self.asked += 1
+        return self.inFlight
+
+    def pathStats(self) -> PathStats | None:
+        return self.path
+
+    def cost(self) -> int:
+        return 0
+
+    def isTroubled(self) -> bool:
+        return False
+
+
+# Each twin fits its seam.
 _stream: type[Stream] = MemoryStream
+_recorder: type[Stream] = RecordingStream

@@ -1,13 +1,18 @@
 """
-Who dials or accepts tunnels.
+Who hears of tunnels, links and heartbeats.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from twisted.python.failure import Failure
 
 from uotp.boundaries import CarriedSession
+from uotp.errors import PeerError
 from uotp.tunnel.accepted import AcceptedTunnel
+from uotp.tunnel.heartbeat import GIVE_UP_SECONDS, HeartbeatOwner
+from uotp.tunnel.link import LinkOwner
 from uotp.tunnel.states import AcceptedTunnelOwner, DialledTunnelOwner
 from uotp.tunnel.tunnel import Tunnel
 from uotp.wire.hello import ClientHello
@@ -54,6 +59,80 @@ class RecordingOwner:
         self.lost.append((tunnel, reason))
 
 
+class _Told:
+    """
+    Keeps what it is told, in words.
+
+    @ivar told: that, in order.
+    @ivar whenTold: called each time.
+    """
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.whenTold: Callable[[], None] = lambda: None
+
+    def _keep(self, told: str) -> None:
+        self.told.append(told)
+        self.whenTold()
+
+    def pongGivenUp(self) -> None:
+        self._keep("given up")
+
+
+class RecordingLinkOwner(_Told):
+    """
+    A tunnel that keeps what its link tells it: "given up", "drains" and "leaves".
+
+    @ivar giveUpSeconds: as the heartbeat of a client's end has it.
+    @ivar faults: what the other end did that it may not do.
+    @ivar full: whether the stream holds as much as it wants to.
+    @ivar maySayBye: whether the other end may leave.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.giveUpSeconds = GIVE_UP_SECONDS
+        self.faults: list[str] = []
+        self.full = False
+        self.maySayBye = True
+
+    def isFull(self) -> bool:
+        return self.full
+
+    def peerDrained(self) -> None:
+        self._keep("drains")
+
+    def peerLeft(self) -> None:
+        self._keep("leaves")
+        if not self.maySayBye:
+            reason = "it may not leave"
+            raise PeerError(reason)
+
+    def misbehaved(self, error: PeerError) -> None:
+        self.faults.append(str(error))
+
+
+class RecordingHeartbeatOwner(_Told):
+    """
+    A tunnel that keeps what its heartbeat tells it: "overdue", "came" and "given up".
+
+    @ivar path: the round trip that the kernel sees.
+    """
+
+    path = 0.0
+
+    def pathRoundTrip(self) -> float:
+        return self.path
+
+    def pongOverdue(self) -> None:
+        self._keep("overdue")
+
+    def pongCame(self) -> None:
+        self._keep("came")
+
+
 # Each twin fits its seam.
 _dialledBy: type[DialledTunnelOwner[Tunnel]] = RecordingOwner
 _acceptedBy: type[AcceptedTunnelOwner[Tunnel]] = RecordingOwner
+_linkOwner: type[LinkOwner] = RecordingLinkOwner
+_heartbeatOwner: type[HeartbeatOwner] = RecordingHeartbeatOwner

@@ -1,11 +1,16 @@
 """
-What stands in for the socket under a UDP port.
+What stands in for the socket under a UDP port, and for the transport under a protocol.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IUDPTransport
+from zope.interface import implementer
 
 from uotp.boundaries import Address
 
@@ -53,3 +58,42 @@ def trouble(number: int) -> OSError:
     @return: an error as the system would raise it.
     """
     return OSError(number, os.strerror(number))
+
+
+@implementer(IUDPTransport)
+class DatagramTransport:
+    """
+    A transport that sends datagram by datagram, and closes when the test says so.
+
+    @ivar toWrite: what the next calls of L{write} raise; L{None} sends.
+    @ivar written: what was sent.
+    @ivar stopped: fires when it is closed, once it was told to close.
+    """
+
+    def __init__(self) -> None:
+        self.toWrite: list[Exception | None] = []
+        self.written: list[tuple[bytes, Address | None]] = []
+        self.stopped: Deferred[None] | None = None
+
+    def write(self, packet: bytes, addr: Address | None) -> None:
+        wrong = self.toWrite.pop(0) if self.toWrite else None
+        if wrong is not None:
+            raise wrong
+        self.written.append((packet, addr))
+
+    def connect(self, host: str, port: int) -> None:
+        raise NotImplementedError
+
+    def getHost(self) -> IPv4Address:
+        return IPv4Address("UDP", "192.0.2.7", 4711)
+
+    def stopListening(self) -> Deferred[None]:
+        assert self.stopped is None
+        self.stopped = Deferred()
+        return self.stopped
+
+    def setBroadcastAllowed(self, enabled: bool) -> None:  # noqa: FBT001 - Twisted's signature
+        raise NotImplementedError
+
+    def getBroadcastAllowed(self) -> bool:
+        raise NotImplementedError

@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IHostnameResolver
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from tests.doubles.reactors import ThreadReactor
 from uotp.net.resolver import Addresses, SharedResolver, backgroundThread, lookUp, systemLookup
 
 HOST = "server.test"
@@ -235,45 +236,33 @@ class BackgroundThreadTests(SynchronousTestCase):
         Those who wait for it are told that there is no address.
         """
         self.patch(threading, "excepthook", lambda _: None)
-        calls: list[tuple[Any, ...]] = []
-        came = threading.Event()
-
-        class FakeReactor:
-            def callFromThread(self, call: Callable[..., None], *args: Any) -> None:
-                calls.append(args)
-                came.set()
+        reactor = ThreadReactor()
 
         def lookup() -> Addresses:
             raise MemoryError
 
-        backgroundThread(FakeReactor())(lookup, lambda _: None)
-        self.assertTrue(came.wait(PATIENCE_SECONDS))
-        self.assertEqual(calls, [([],)])
+        backgroundThread(reactor)(lookup, lambda _: None)
+        self.assertTrue(reactor.came.wait(PATIENCE_SECONDS))
+        self.assertEqual([arguments for _, arguments in reactor.calls], [([],)])
 
     def test_callRunsElsewhereAndItsResultComesBackHere(self) -> None:
         """
         In a thread that does not keep the program from ending.
         """
-        calls: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
-        came = threading.Event()
+        reactor = ThreadReactor()
         ran: list[threading.Thread] = []
         got: list[tuple[threading.Thread, Addresses]] = []
-
-        class FakeReactor:
-            def callFromThread(self, call: Callable[..., None], *args: Any) -> None:
-                calls.append((call, args))
-                came.set()
 
         def lookup() -> Addresses:
             ran.append(threading.current_thread())
             return FOUND
 
-        run = backgroundThread(FakeReactor())
+        run = backgroundThread(reactor)
         run(lookup, lambda addresses: got.append((threading.current_thread(), addresses)))
-        self.assertTrue(came.wait(PATIENCE_SECONDS))
+        self.assertTrue(reactor.came.wait(PATIENCE_SECONDS))
         self.assertEqual(got, [])
-        ((call, args),) = calls
-        call(*args)
+        ((call, arguments),) = reactor.calls
+        call(*arguments)
         self.assertEqual(got, [(threading.current_thread(), FOUND)])
         self.assertIsNot(ran[0], threading.current_thread())
         self.assertTrue(ran[0].daemon)

@@ -5,10 +5,9 @@ becomes of a tunnel that gets none.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from tests.doubles.contracts import TimerTestCase
 from tests.doubles.reactors import MemoryReactor
+from tests.doubles.tunnels import RecordingHeartbeatOwner
 from uotp.tunnel.heartbeat import (
     ACCEPTED_GIVE_UP_SECONDS,
     BUSY_SECONDS,
@@ -21,7 +20,6 @@ from uotp.tunnel.heartbeat import (
     MOST_PATIENCE_SECONDS,
     PATIENCE_ROUND_TRIPS,
     Heartbeat,
-    HeartbeatOwner,
 )
 from uotp.tunnel.heartbeat import HeartbeatEvent as Event
 from uotp.tunnel.heartbeat import HeartbeatState as State
@@ -58,40 +56,6 @@ WAYS: dict[State, tuple[Event, ...]] = {
     State.STOPPED: (Event.ASK, Event.STOP),
 }
 """How each state is reached."""
-
-
-class RecordingHeartbeatOwner:
-    """
-    A tunnel that keeps what it is told.
-
-    @ivar says: "overdue", "came" and "given up", in order.
-    @ivar path: the round trip that the kernel sees.
-    @ivar whenTold: called each time.
-    """
-
-    def __init__(self) -> None:
-        self.says: list[str] = []
-        self.path = 0.0
-        self.whenTold: Callable[[], None] = lambda: None
-
-    def _keep(self, said: str) -> None:
-        self.says.append(said)
-        self.whenTold()
-
-    def pathRoundTrip(self) -> float:
-        return self.path
-
-    def pongOverdue(self) -> None:
-        self._keep("overdue")
-
-    def pongCame(self) -> None:
-        self._keep("came")
-
-    def pongGivenUp(self) -> None:
-        self._keep("given up")
-
-
-_owner: type[HeartbeatOwner] = RecordingHeartbeatOwner
 
 
 class _HeartbeatTestCase(TimerTestCase):
@@ -183,11 +147,11 @@ class _HeartbeatTestCase(TimerTestCase):
         """
         The answer is overdue after so many seconds, and not before.
         """
-        self.assertEqual(self.owner.says, [])
+        self.assertEqual(self.owner.told, [])
         self.elapse(seconds - MOMENT)
-        self.assertEqual(self.owner.says, [])
+        self.assertEqual(self.owner.told, [])
         self.elapse(MOMENT)
-        self.assertEqual(self.owner.says[:1], ["overdue"])
+        self.assertEqual(self.owner.told[:1], ["overdue"])
 
 
 class TableTests(_HeartbeatTestCase):
@@ -209,12 +173,12 @@ class TableTests(_HeartbeatTestCase):
         for state in State:
             for event in Event:
                 self.reach(state)
-                self.owner.says.clear()
+                self.owner.told.clear()
                 self.pings.clear()
                 self.happen(event)
                 after = self.heartbeat.state
                 self.assertEqual((state, event, after), (state, event, EXPECTED[state].get(event, state)))
-                self.assertEqual((state, event, self.owner.says), (state, event, TOLD.get((state, event), [])))
+                self.assertEqual((state, event, self.owner.told), (state, event, TOLD.get((state, event), [])))
                 self.assertEqual(
                     (state, event, len(self.pings)), (state, event, int((state, event) == (State.QUIET, Event.ASK)))
                 )
@@ -231,14 +195,14 @@ class TableTests(_HeartbeatTestCase):
             self.heartbeat.stop()
             self.assertNoTimer()
             self.assertFalse(self.heartbeat.due)
-            self.owner.says.clear()
+            self.owner.told.clear()
             self.pings.clear()
             self.heartbeat.ask()
             self.heartbeat.prove()
             self.assertIsNone(self.heartbeat.join())
             self.assertFalse(self.answer())
             self.heartbeat.stop()
-            self.assertEqual((self.owner.says, self.pings), ([], []))
+            self.assertEqual((self.owner.told, self.pings), ([], []))
             self.assertNoTimer()
 
     def test_tunnelMayStopItWhateverItIsTold(self) -> None:
@@ -246,10 +210,10 @@ class TableTests(_HeartbeatTestCase):
             for (state, event), told in TOLD.items():
                 self.reach(state)
                 self.heartbeat._proving = isProof
-                self.owner.says.clear()
+                self.owner.told.clear()
                 self.owner.whenTold = self.heartbeat.stop
                 self.happen(event)
-                self.assertEqual((state, event, self.owner.says), (state, event, told))
+                self.assertEqual((state, event, self.owner.told), (state, event, told))
                 self.assertIs(self.heartbeat.state, State.STOPPED)
                 self.assertNoTimer()
 
@@ -408,13 +372,13 @@ class PatienceTests(_HeartbeatTestCase):
         self.heartbeat.ask()
         self.assertOverdue(LEAST_PATIENCE_SECONDS)
         self.elapse(GIVE_UP_SECONDS - MOMENT)
-        self.assertEqual(self.owner.says, ["overdue"])
+        self.assertEqual(self.owner.told, ["overdue"])
         self.elapse(MOMENT)
-        self.assertEqual(self.owner.says, ["overdue", "given up"])
+        self.assertEqual(self.owner.told, ["overdue", "given up"])
         self.assertNoTimer()
         self.elapse(100)
         self.heartbeat.ask()
-        self.assertEqual((self.owner.says, len(self.pings)), (["overdue", "given up"], 1))
+        self.assertEqual((self.owner.told, len(self.pings)), (["overdue", "given up"], 1))
 
     def test_someOwnersWaitLonger(self) -> None:
         """
@@ -432,16 +396,16 @@ class PatienceTests(_HeartbeatTestCase):
             self.assertOverdue(LEAST_PATIENCE_SECONDS)
             if not isProof:
                 self.elapse(ACCEPTED_GIVE_UP_SECONDS - MOMENT)
-                self.assertEqual(self.owner.says, ["overdue"])
+                self.assertEqual(self.owner.told, ["overdue"])
                 self.elapse(MOMENT)
-            self.assertEqual(self.owner.says, ["overdue", "given up"])
+            self.assertEqual(self.owner.told, ["overdue", "given up"])
 
     def test_answerInTimeIsNotSpokenOf(self) -> None:
         self.heartbeat.ask()
         self.elapse(FIRST_PATIENCE_SECONDS - MOMENT)
         self.answer()
         self.elapse(BUSY_SECONDS + IDLE_SECONDS - FIRST_PATIENCE_SECONDS)
-        self.assertEqual(self.owner.says, [])
+        self.assertEqual(self.owner.told, [])
 
     def test_whatComesExtendsThePatience(self) -> None:
         """
@@ -467,9 +431,9 @@ class PatienceTests(_HeartbeatTestCase):
             for _ in range(int((MOST_PATIENCE_SECONDS - MOMENT) * 32)):
                 self.elapse(1 / 32)
                 self.heartbeat.heard = True
-            self.assertEqual(self.owner.says, [])
+            self.assertEqual(self.owner.told, [])
             self.elapse(2 / 32)
-            self.assertEqual(self.owner.says, ["overdue"])
+            self.assertEqual(self.owner.told, ["overdue"])
 
     def test_timerOfABusyProgramMayBeLate(self) -> None:
         """
@@ -483,7 +447,7 @@ class PatienceTests(_HeartbeatTestCase):
             self.clock.rightNow += LEAST_PATIENCE_SECONDS + late
             self.heartbeat.heard = True
             self.clock.advance(0)
-            self.assertEqual(self.owner.says, ["overdue"] if late == MOST_PATIENCE_SECONDS else [])
+            self.assertEqual(self.owner.told, ["overdue"] if late == MOST_PATIENCE_SECONDS else [])
 
     def test_whatCameBeforeThePingProvesNothing(self) -> None:
         """
@@ -500,13 +464,13 @@ class PatienceTests(_HeartbeatTestCase):
         """
         for state in (State.OVERDUE, State.GIVEN_UP):
             self.reach(state)
-            self.owner.says.clear()
+            self.owner.told.clear()
             self.heartbeat.carried = True
             self.assertTrue(self.answer())
-            self.assertEqual(self.owner.says, ["came"])
+            self.assertEqual(self.owner.told, ["came"])
             self.pings.clear()
             self.elapse(0)
-            self.assertEqual((self.owner.says, len(self.pings)), (["came"], 1))
+            self.assertEqual((self.owner.told, len(self.pings)), (["came"], 1))
 
     def test_whatComesIsNoAnswer(self) -> None:
         """
@@ -515,7 +479,7 @@ class PatienceTests(_HeartbeatTestCase):
         self.reach(State.OVERDUE)
         self.heartbeat.heard = True
         self.elapse(GIVE_UP_SECONDS)
-        self.assertEqual(self.owner.says, ["overdue", "given up"])
+        self.assertEqual(self.owner.told, ["overdue", "given up"])
 
 
 class AnswerTests(_HeartbeatTestCase):
@@ -557,7 +521,7 @@ class AnswerTests(_HeartbeatTestCase):
         self.heartbeat.ask()
         self.elapse(FIRST_PATIENCE_SECONDS)
         self.elapse(GIVE_UP_SECONDS)
-        self.assertEqual(self.owner.says, ["overdue", "given up"])
+        self.assertEqual(self.owner.told, ["overdue", "given up"])
         self.answer()
         self.assertEqual(self.heartbeat.roundTrip, FIRST_PATIENCE_SECONDS + GIVE_UP_SECONDS)
 
@@ -578,9 +542,9 @@ class LongerPathTests(_HeartbeatTestCase):
         self.elapse(LEAST_PATIENCE_SECONDS - MOMENT)
         self.owner.path = 0.4
         self.elapse(4 * 0.4 - LEAST_PATIENCE_SECONDS)
-        self.assertEqual(self.owner.says, [])
+        self.assertEqual(self.owner.told, [])
         self.elapse(2 * MOMENT)
-        self.assertEqual(self.owner.says, ["overdue"])
+        self.assertEqual(self.owner.told, ["overdue"])
 
     def test_patienceHasAnEndAllTheSame(self) -> None:
         self.heartbeat.ask()
@@ -589,9 +553,9 @@ class LongerPathTests(_HeartbeatTestCase):
         self.owner.path = 60.0
         self.heartbeat.ask()
         self.elapse(MOST_PATIENCE_SECONDS - MOMENT)
-        self.assertEqual(self.owner.says, [])
+        self.assertEqual(self.owner.told, [])
         self.elapse(2 * MOMENT)
-        self.assertEqual(self.owner.says, ["overdue"])
+        self.assertEqual(self.owner.told, ["overdue"])
 
 
 class ProofTests(_HeartbeatTestCase):
@@ -604,7 +568,7 @@ class ProofTests(_HeartbeatTestCase):
         self.heartbeat.prove()
         self.assertEqual(len(self.pings), 1)
         self.assertOverdue(LEAST_PATIENCE_SECONDS)
-        self.assertEqual(self.owner.says, ["overdue", "given up"])
+        self.assertEqual(self.owner.told, ["overdue", "given up"])
         self.assertNoTimer()
 
     def test_answerIsTheProof(self) -> None:
@@ -617,9 +581,9 @@ class ProofTests(_HeartbeatTestCase):
         self.answer()
         self.heartbeat.ask()
         self.assertOverdue(LEAST_PATIENCE_SECONDS)
-        self.assertEqual(self.owner.says, ["overdue"])
+        self.assertEqual(self.owner.told, ["overdue"])
         self.elapse(GIVE_UP_SECONDS)
-        self.assertEqual(self.owner.says, ["overdue", "given up"])
+        self.assertEqual(self.owner.told, ["overdue", "given up"])
 
     def test_pingThatIsOnItsWayIsWaitedForAnew(self) -> None:
         """
@@ -631,7 +595,7 @@ class ProofTests(_HeartbeatTestCase):
         self.heartbeat.prove()
         self.assertEqual(len(self.pings), 1)
         self.assertOverdue(LEAST_PATIENCE_SECONDS)
-        self.assertEqual(self.owner.says, ["overdue", "given up"])
+        self.assertEqual(self.owner.told, ["overdue", "given up"])
 
     def test_whatCameBeforeIsNoProof(self) -> None:
         """
@@ -652,7 +616,7 @@ class ProofTests(_HeartbeatTestCase):
         self.heartbeat.heard = True
         self.elapse(LEAST_PATIENCE_SECONDS)
         self.assertOverdue(LEAST_PATIENCE_SECONDS)
-        self.assertEqual(self.owner.says, ["overdue", "given up"])
+        self.assertEqual(self.owner.told, ["overdue", "given up"])
 
     def test_overdueTunnelIsGivenUpAtOnce(self) -> None:
         """
@@ -660,7 +624,7 @@ class ProofTests(_HeartbeatTestCase):
         """
         self.reach(State.OVERDUE)
         self.heartbeat.prove()
-        self.assertEqual((self.owner.says, len(self.pings)), (["overdue", "given up"], 1))
+        self.assertEqual((self.owner.told, len(self.pings)), (["overdue", "given up"], 1))
         self.assertNoTimer()
 
     def test_tunnelThatWasGivenUpIsNotGivenUpAgain(self) -> None:
@@ -669,10 +633,10 @@ class ProofTests(_HeartbeatTestCase):
         """
         self.reach(State.GIVEN_UP)
         self.heartbeat.prove()
-        self.assertEqual((self.owner.says, len(self.pings)), (["overdue", "given up"], 1))
+        self.assertEqual((self.owner.told, len(self.pings)), (["overdue", "given up"], 1))
         self.assertNoTimer()
         self.answer()
-        self.assertEqual(self.owner.says, ["overdue", "given up", "came"])
+        self.assertEqual(self.owner.told, ["overdue", "given up", "came"])
 
     def test_doubtingTwiceAsksOnce(self) -> None:
         self.settle(ROUND_TRIP)
@@ -680,4 +644,4 @@ class ProofTests(_HeartbeatTestCase):
         self.elapse(LEAST_PATIENCE_SECONDS / 2)
         self.heartbeat.prove()
         self.assertOverdue(LEAST_PATIENCE_SECONDS)
-        self.assertEqual((self.owner.says, len(self.pings)), (["overdue", "given up"], 1))
+        self.assertEqual((self.owner.told, len(self.pings)), (["overdue", "given up"], 1))

@@ -4,17 +4,16 @@ What is spoken on an open tunnel, in each format.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 from tests.doubles.contracts import TimerTestCase
 from tests.doubles.sessions import RecordingSession
-from uotp.boundaries import Stream
-from uotp.errors import PeerError
+from tests.doubles.streams import RecordingStream
+from tests.doubles.tunnels import RecordingLinkOwner
 from uotp.path import PathStats
 from uotp.train import TRAIN_OVERHEAD_BYTES, Arrival, Numbering, Train
 from uotp.tunnel.heartbeat import BUSY_SECONDS, FIRST_PATIENCE_SECONDS, GIVE_UP_SECONDS, LEAST_PATIENCE_SECONDS
-from uotp.tunnel.link import LinkOwner, LinkStatistics, TunnelLink
+from uotp.tunnel.link import LinkStatistics, TunnelLink
 from uotp.tunnel.link1 import Format1Link
 from uotp.tunnel.link2 import Format2Link
 from uotp.tunnel.unacked import ASK_BYTES
@@ -35,111 +34,6 @@ PING = controlFrame(Kind.PING, ASKED)
 PONG = controlFrame(Kind.PONG, ASKED)
 DRAIN = controlFrame(Kind.DRAIN)
 BYE = controlFrame(Kind.BYE)
-
-
-class RecordingStream:
-    """
-    A stream that keeps what is written.
-
-    @ivar said: frames, write by write.
-    @ivar inFlight: what has not been acknowledged.
-    @ivar asked: how often somebody wanted to know that.
-    @ivar path: what the kernel sees.
-    """
-
-    security = None
-
-    def __init__(self) -> None:
-        self.said: list[bytes] = []
-        self.inFlight: int | None = None
-        self.asked = 0
-        self.path: PathStats | None = None
-
-    def write(self, data: bytes) -> None:
-        self.said.append(data)
-
-    def registerProducer(self, producer: object, streaming: bool) -> None:  # noqa: FBT001 - Twisted's signature
-        """
-        Links do not.
-        """
-
-    def unregisterProducer(self) -> None:
-        """
-        Links do not.
-        """
-
-    def close(self) -> None:
-        """
-        Links do not.
-        """
-
-    def abort(self) -> None:
-        """
-        Links do not.
-        """
-
-    def queuedBytes(self) -> int:
-        return 0
-
-    def unacknowledged(self) -> int | None:
-        self.asked += 1
-        return self.inFlight
-
-    def pathStats(self) -> PathStats | None:
-        return self.path
-
-    def cost(self) -> int:
-        return 0
-
-    def isTroubled(self) -> bool:
-        return False
-
-
-class RecordingLinkOwner:
-    """
-    A tunnel that keeps what its link tells it.
-
-    @ivar giveUpSeconds: as the heartbeat of a client's end has it.
-    @ivar told: "given up", "drains" and "leaves", in order.
-    @ivar faults: what the other end did that it may not do.
-    @ivar full: whether the stream holds as much as it wants to.
-    @ivar maySayBye: whether the other end may leave.
-    @ivar whenTold: called each time.
-    """
-
-    def __init__(self) -> None:
-        self.giveUpSeconds = GIVE_UP_SECONDS
-        self.told: list[str] = []
-        self.faults: list[str] = []
-        self.full = False
-        self.maySayBye = True
-        self.whenTold: Callable[[], None] = lambda: None
-
-    def isFull(self) -> bool:
-        return self.full
-
-    def _keep(self, told: str) -> None:
-        self.told.append(told)
-        self.whenTold()
-
-    def pongGivenUp(self) -> None:
-        self._keep("given up")
-
-    def peerDrained(self) -> None:
-        self._keep("drains")
-
-    def peerLeft(self) -> None:
-        self._keep("leaves")
-        if not self.maySayBye:
-            reason = "it may not leave"
-            raise PeerError(reason)
-
-    def misbehaved(self, error: PeerError) -> None:
-        self.faults.append(str(error))
-
-
-_stream: type[Stream] = RecordingStream
-_owner: type[LinkOwner] = RecordingLinkOwner
 
 
 class _LinkTestCase(TimerTestCase):

@@ -10,10 +10,10 @@ import os
 import socket
 import struct
 import sys
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Sequence
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import Any
 from unittest import skipUnless
 from unittest.mock import patch
 
@@ -25,8 +25,9 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.contracts import numbered
+from tests.doubles.kernel import FakeKernel, LinuxFakeSocket, Message, nameOf
 from tests.doubles.udp import Receiver
-from tests.doubles.udpsockets import THERE, FakeUdpSocket, trouble
+from tests.doubles.udpsockets import THERE, trouble
 from uotp.boundaries import Address
 from uotp.telemetry.drops import Drop, Drops
 from uotp.train import MAX_TRAIN_BYTES, Train, couple, cut, gather
@@ -41,134 +42,6 @@ if LINUX:
     from uotp.udp.gso import MAX_PATHS
 
 ELSEWHERE: Address = ("192.0.2.2", 9)
-
-
-def nameOf(number: int) -> bytes:
-    """
-    @return: a struct sockaddr_in: port 7000 and some, at 10.0.0.1 and so on.
-    """
-    return struct.pack("=H", socket.AF_INET) + struct.pack("!H4B8x", 7000 + number, 10, 0, 0, number + 1)
-
-
-class Message(NamedTuple):
-    """
-    A message as the kernel has it for us.
-
-    @ivar segment: the length of the datagrams in it, if it has coalesced some.
-    @ivar flags: what the kernel adds.
-    """
-
-    data: bytes
-    name: bytes = nameOf(0)
-    segment: int = 0
-    flags: int = 0
-
-    def datagrams(self) -> list[bytes]:
-        return cut(Train(self.segment or len(self.data), self.data))
-
-
-class FakeKernel:
-    """
-    Does C{recvmmsg} on real structures.
-
-    @ivar waiting: what is received next, or goes wrong next.
-    @ivar asked: how many messages each call has asked for.
-    @ivar batchTrouble: what each call of C{recvmmsg} fails with, or 0.
-    """
-
-    def __init__(self) -> None:
-        self.batchTrouble = 0
-        self.waiting: deque[Message | OSError] = deque()
-        self.asked: list[int] = []
-
-    def recvmmsg(self, descriptor: int, headers: Any, most: int, flags: int, timeout: Any) -> int:
-        """
-        Fill as many structures as there are messages, as Linux does it.
-        """
-        self.asked.append(most)
-        if self.batchTrouble:
-            abi.ffi.errno = self.batchTrouble
-            return -1
-        count = 0
-        while count < most and self.waiting and isinstance(self.waiting[0], Message):
-            self._fill(headers[count], self.waiting[0])
-            self.waiting.popleft()
-            count += 1
-        if count:
-            return count
-        reason = self.waiting.popleft() if self.waiting else trouble(errno.EAGAIN)
-        assert isinstance(reason, OSError)
-        abi.ffi.errno = reason.errno
-        return -1
-
-    def _fill(self, entry: Any, message: Message) -> None:
-        ffi, header = abi.ffi, entry.msg_hdr
-        assert header.msg_namelen == len(message.name)
-        ffi.memmove(header.msg_name, message.name, len(message.name))
-        left = message.data
-        for number in range(header.msg_iovlen):
-            vector = header.msg_iov[number]
-            ffi.memmove(vector.iov_base, left[: vector.iov_len], min(len(left), vector.iov_len))
-            left = left[vector.iov_len :]
-        assert not left
-        entry.msg_len = len(message.data)
-        assert header.msg_controllen == abi.CONTROL_BYTES
-        header.msg_controllen = 0
-        if message.segment:
-            place = ffi.cast("struct control *", header.msg_control)
-            place.cmsg_len, place.cmsg_level, place.cmsg_type = ffi.sizeof("size_t") + 12, 17, abi.UDP_GRO
-            place.segment = message.segment
-            header.msg_controllen = abi.CONTROL_BYTES
-        header.msg_flags = message.flags
-
-
-class LinuxFakeSocket(FakeUdpSocket):
-    """
-    A socket of which each call goes wrong, or right, as it was told.
-
-    @ivar trainTrouble: what C{sendmsg} raises, by the length of the datagrams in the train or for all (0).
-    @ivar trains: what was sent as a train.
-    @ivar unknown: options that this kernel does not know.
-    """
-
-    family = socket.AF_INET
-
-    def __init__(self, kernel: FakeKernel, unknown: Sequence[int] = ()) -> None:
-        super().__init__()
-        self._kernel = kernel
-        self.unknown = unknown
-        self.trainTrouble: dict[int, int] = {}
-        self.trains: list[tuple[Train, Address]] = []
-        self.attempts = 0
-
-    def setsockopt(self, level: int, option: int, value: int) -> None:
-        self.getsockopt(level, option)
-
-    def getsockopt(self, level: int, option: int) -> int:
-        if option in self.unknown:
-            raise trouble(errno.ENOPROTOOPT)
-        return 0
-
-    def sendmsg(self, parts: Sequence[bytes], control: Any, flags: int, destination: Address) -> None:
-        self.attempts += 1
-        ((level, kind, value),) = control
-        (segment,) = struct.unpack("=H", value)
-        assert (level, kind) == (17, 103)
-        train = Train(segment, b"".join(parts))
-        assert 1 < train.datagrams <= 64
-        assert len(train.payload) <= MAX_TRAIN_BYTES
-        number = self.trainTrouble.get(segment, self.trainTrouble.get(0))
-        if number:
-            raise trouble(number)
-        self.trains.append((train, destination))
-
-    def recvmsg(self, size: int, controlSize: int) -> tuple[bytes, list[tuple[int, int, bytes]], int, Address]:
-        self._kernel.asked.append(-1)
-        message = self._kernel.waiting.popleft() if self._kernel.waiting else trouble(errno.EAGAIN)
-        if isinstance(message, OSError):
-            raise message
-        control = [(17, 104, struct.pack("=i", message.segment))] if message.segment else []
-        return message.data, control, message.flags, abi.addressOf(message.name)
 
 
 LENGTHS = st.one_of(st.sampled_from((0, 1, 2, 99, 100, 100, 1400, 1400, 2048, 2049, 9000)), st.integers(0, 300))

@@ -1,0 +1,67 @@
+"""
+A service that is none.
+"""
+
+from __future__ import annotations
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, succeed
+
+
+class RecordingService(Service):
+    """
+    Writes down what it is told, and fails where a test wants it to.
+
+    @ivar journal: "bind", "start" and "stop" in order, each with the name behind it if there is one.
+    @ivar reloads: how often it was told to read its files again.
+    @ivar listening: where it listens, once it has bound.
+    @ivar startError: raised instead of binding, if it is set.
+    @ivar ending: what stopping waits for.
+    """
+
+    def __init__(
+        self,
+        called: str = "",
+        journal: list[str] | None = None,
+        *,
+        bound: tuple[str, int] | None = None,
+        startError: Exception | None = None,
+        reloadError: Exception | None = None,
+    ) -> None:
+        """
+        @param called: the name.
+        @param journal: what several services share.
+        @param bound: where it listens when it does.
+        @param reloadError: raised when the files are read again, if it is set.
+        """
+        self.journal = [] if journal is None else journal
+        self.reloads = 0
+        self.listening: tuple[str, int] | None = None
+        self.startError = startError
+        self.ending: Deferred[None] = succeed(None)
+        self._called = called
+        self._bound = bound
+        self._reloadError = reloadError
+
+    def _note(self, what: str) -> None:
+        self.journal.append(f"{what} {self._called}".strip())
+
+    def reload(self) -> None:
+        self.reloads += 1
+        if self._reloadError is not None:
+            raise self._reloadError
+
+    def privilegedStartService(self) -> None:
+        self._note("bind")
+        if self.startError is not None:
+            raise self.startError
+        self.listening = self._bound
+
+    def startService(self) -> None:
+        super().startService()
+        self._note("start")
+
+    def stopService(self) -> Deferred[None]:
+        super().stopService()
+        self._note("stop")
+        return self.ending
