@@ -113,9 +113,6 @@ class FigureTests(SynchronousTestCase):
         self.assertEqual(disorder([]), 0)
 
     def test_aDatagramThatComesTwiceIsInOrder(self) -> None:
-        """
-        Its number is not below the highest.
-        """
         self.assertEqual(disorder([0, 1, 1, 2]), 0)
 
     def test_aShareOfNothingIsNone(self) -> None:
@@ -138,9 +135,6 @@ class ConnectionTests(SynchronousTestCase):
         return [Look(10 + number / 2, one) for number, one in enumerate(written)]
 
     def test_whatWasWrittenIsAcknowledgedOrWaits(self) -> None:
-        """
-        Both together are what a program has written, by its port, whatever the addresses look like.
-        """
         self.assertEqual(writtenBytes(CONNECTIONS), {47616: 5311, 47628: 0})
         self.assertEqual(writtenBytes(""), {})
 
@@ -173,9 +167,6 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual(avoidedAfter(story, 1, 10.25, 1400), 0.25)
 
     def test_aConnectionThatIsInUseAtTheEndIsNotAvoided(self) -> None:
-        """
-        The load ended before it was.
-        """
         self.assertTrue(math.isnan(avoidedAfter(self.looks({1: 0}, {1: 9000}, {1: 19000}), 1, 10.25, 1400)))
 
     def test_aConnectionIsReplacedWhenThereAreEnoughOthers(self) -> None:
@@ -190,9 +181,6 @@ class ConnectionTests(SynchronousTestCase):
         self.assertTrue(math.isnan(replacedAfter(self.looks({1: 0, 2: 0}, {2: 0}), 1, 10.0, 2)))
 
     def test_connectionsThatWereReplacedAreCounted(self) -> None:
-        """
-        Those that are there at the end are not, whenever they came.
-        """
         self.assertEqual(gone(self.looks({1: 0, 2: 0}, {2: 0, 3: 0}, {2: 0, 4: 0})), 2)
         self.assertEqual(gone(self.looks({1: 0})), 0)
 
@@ -211,9 +199,6 @@ class ResultTests(SynchronousTestCase):
         self.assertEqual(one.medians("original"), {"rate": 3})
 
     def test_aRoundWithoutANumberIsLeftOut(self) -> None:
-        """
-        A round in which nothing came has no delay.
-        """
         one = outcome("delayMedian", uotp=[math.nan, 3, 5], original=math.nan)
         self.assertEqual(one.medians("uotp"), {"delayMedian": 4})
         self.assertEqual(one.medians("original"), {})
@@ -294,9 +279,6 @@ class ReportTests(SynchronousTestCase):
         return rows(report(results))
 
     def test_theRatioToTheOriginalStandsBelow(self) -> None:
-        """
-        Each contender has a row, and each of ours one more.
-        """
         table = self.table({"throughput/1400": outcome("rate", uotp=[100000, 120000], original=20000, other=5000)})
         self.assertEqual(
             table,
@@ -311,9 +293,6 @@ class ReportTests(SynchronousTestCase):
         )
 
     def test_withoutTheOriginalThereIsNoRatio(self) -> None:
-        """
-        A contender alone is told as it is.
-        """
         self.assertEqual(len(self.table({"throughput/64": outcome("rate", uotp=1)})), 2)
 
     def test_wireGuardIsComparedWithNoTunnelToo(self) -> None:
@@ -471,9 +450,6 @@ class ChartTests(SynchronousTestCase):
         self.assertEqual(chart(everything()), pictureOfEverything())
 
     def test_whatWasNotMeasuredIsNotDrawn(self) -> None:
-        """
-        A picture of a few scenarios has a few panels, and one of none has none.
-        """
         one = chart({"roundtrip/200": outcome("roundTripMedian", uotp=1)})
         self.assertEqual(len(ET.fromstring(one).findall(f"{SVG}g")), 1)  # noqa: S314 - it is our own
         ET.fromstring(chart({}))  # noqa: S314 - it is our own
@@ -494,9 +470,6 @@ class ChartTests(SynchronousTestCase):
         self.assertEqual(drawn["link/loss-1"], [OURS, BARE])
 
     def test_numbersHaveThreeDigits(self) -> None:
-        """
-        More would say more than was measured.
-        """
         cases = [(0.0456, "0.05"), (4.567, "4.57"), (45.67, "45.7"), (456.7, "457"), (45678, "45\N{NO-BREAK SPACE}700")]
         self.assertEqual([shown(value) for value, _ in cases], [text for _, text in cases])
 

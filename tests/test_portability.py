@@ -130,9 +130,6 @@ class ElsewhereTests(CommandTestCase):
             self.assertEqual(line, "uotp-client: --mark: only Linux has firewall marks")
 
     def test_aCongestionControlIsRefusedWhereThereIsNoChoice(self) -> None:
-        """
-        The same; and the sizes of buffers are only asked for, so they are no error.
-        """
         with elsewhere("darwin") as here:
             for end in ("client", "server"):
                 options = self.options(here, f"uotp.cli.{end}", "--congestion", "bbr")
@@ -225,9 +222,6 @@ class TuneTunnelSocketTests(SocketTestCase):
         self.assertEqual(self.optionsOf(), [*self.ALWAYS, (tcp, 16, 5), (tcp, 257, 1), (tcp, 258, 5)])
 
     def test_anOptionThatIsRefusedCostsNothing(self) -> None:
-        """
-        The others are set all the same.
-        """
         self.onSystem("linux", **self.LINUX)
         self.patch(sockopts, "TCP_CONGESTION", 13)
         tcp = socket.IPPROTO_TCP
@@ -276,9 +270,6 @@ class CongestionTests(SocketTestCase):
         return str(self.assertRaises(ConfigurationError, sockopts.checkCongestion, name))
 
     def test_oneThatMayBeHadIsFine(self) -> None:
-        """
-        It was tried, and nothing is left open.
-        """
         probe = self.probing(None)
         sockopts.checkCongestion("bbr")
         untyped: Any = b"bbr"
@@ -294,9 +285,6 @@ class CongestionTests(SocketTestCase):
         self.assertTrue(probe.closed)
 
     def test_oneThatMayNotBeHadIsRefusedWithWhatToAllow(self) -> None:
-        """
-        It is there, and for root alone.
-        """
         self.probing(errno.EPERM, "reno cubic bbr\n")
         self.assertIn("tcp_allowed_congestion_control", self.refusal("bbr"))
 
@@ -417,9 +405,6 @@ class MarkTests(SocketTestCase):
         self.patch(sockopts, "SO_MARK", 36)
 
     def test_aMarkThatMayBeSetIsFine(self) -> None:
-        """
-        It was tried, and nothing is left open.
-        """
         probe = FakeSocket()
         self.probing(probe)
         sockopts.checkMark(0xCA6C)

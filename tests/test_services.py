@@ -207,9 +207,6 @@ class ValuesTests(_ServicesTestCase):
             self.assertEqual(arguments, {one.name: one.default for one in fields(kind)})
 
     def test_argumentsReachTheSettings(self) -> None:
-        """
-        None is left out, and none takes another one's place.
-        """
         self.patch(settings, "checkCongestion", lambda _: None)
         common: dict[str, Any] = {
             "listen": ("127.0.0.1", 1),
@@ -682,9 +679,6 @@ class TogetherTests(_ServicesTestCase):
         self.assertEqual(len([line for line in self.lines() if "ended: idle" in line]), 2)
 
     def test_lostTunnelsComeBackToTheSameSession(self) -> None:
-        """
-        The target sees the same port as before.
-        """
         self.startBoth(poolSize=2)
         self.exchange()
         for transport in self.transports:
@@ -801,9 +795,6 @@ class TogetherTests(_ServicesTestCase):
         self.assertEqual(len(list(application)), 4)
 
     def test_outageAndRecoveryAreSaid(self) -> None:
-        """
-        Each in its turn, also when one follows another.
-        """
         self.server()
         self.client()
         for _ in range(2):
@@ -864,8 +855,5 @@ class TogetherTests(_ServicesTestCase):
         self.assertEqual(self.source.datagrams(), [b"pong"])
 
     def test_reloadWithoutTlsDoesNothing(self) -> None:
-        """
-        There is nothing to read.
-        """
         for service in self.startBoth():
             service.reload()

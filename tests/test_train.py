@@ -53,30 +53,18 @@ class TrainTests(SynchronousTestCase):
     """
 
     def test_aTrainIsCutEverySegment(self) -> None:
-        """
-        Each datagram has the length of the segment, the last one may be shorter.
-        """
         self.assertEqual(cut(Train(3, b"abcdefgh")), [b"abc", b"def", b"gh"])
         self.assertEqual(cut(Train(3, b"abcdef")), [b"abc", b"def"])
 
     def test_aLoneDatagramIsATrain(self) -> None:
-        """
-        One datagram, also one that is shorter than the segment says.
-        """
         self.assertEqual(cut(Train(3, b"abc")), [b"abc"])
         self.assertEqual(cut(Train(3, b"ab")), [b"ab"])
 
     def test_anEmptyDatagramIsADatagram(self) -> None:
-        """
-        An empty train is one empty datagram, not none.
-        """
         self.assertEqual(cut(Train(0, b"")), [b""])
         self.assertEqual(Train(0, b"").datagrams, 1)
 
     def test_datagramsAreCountedWithoutBeingCut(self) -> None:
-        """
-        The count is that of the pieces, for every length around the border.
-        """
         for size in range(14):
             train = Train(4, bytes(size))
             self.assertEqual(train.datagrams, len(cut(train)), train)
@@ -96,9 +84,6 @@ class DivisionTests(SynchronousTestCase):
     """
 
     def test_asManyDatagramsAsFitAreTakenOffTheFront(self) -> None:
-        """
-        Whole ones; both parts are trains.
-        """
         train = Train(3, b"abcdefgh")
         self.assertEqual(split(train, 5), (Train(3, b"abc"), Train(3, b"defgh")))
         self.assertEqual(split(train, 6), (Train(3, b"abcdef"), Train(3, b"gh")))
@@ -150,15 +135,9 @@ class GatherTests(SynchronousTestCase):
     """
 
     def test_neighboursOfOneLengthRideTogether(self) -> None:
-        """
-        Equal lengths are one train; a shorter one is its last.
-        """
         self.assertEqual(gather([b"abc", b"def", b"gh"]), [Train(3, b"abcdefgh")])
 
     def test_aShorterDatagramEndsATrain(self) -> None:
-        """
-        What comes behind a shorter one begins another train.
-        """
         self.assertEqual(
             gather([b"abc", b"de", b"fg", b"hij"]), [Train(3, b"abcde"), Train(2, b"fg"), Train(3, b"hij")]
         )
@@ -196,9 +175,6 @@ class GatherTests(SynchronousTestCase):
 
     @given(DATAGRAMS)
     def test_joiningAndCuttingChangesNothing(self, datagrams: list[bytes]) -> None:
-        """
-        The same datagrams come out in the same order, in as few trains as possible.
-        """
         trains = gather(datagrams)
         self.assertEqual([one for train in trains for one in cut(train)], datagrams)
         self.assertEqual(sum(train.datagrams for train in trains), len(datagrams))

@@ -214,9 +214,6 @@ class OptionsTests(CommandTestCase):
         self.assertEverywhere(self.serverOptions, SERVER, "--cert", HERE)
 
     def test_everyOptionOfTheClientInEverySpellingAndPlace(self) -> None:
-        """
-        Long and short, before and after the server's name.
-        """
         self.assertEverywhere(self.clientOptions, CLIENT)
 
     def test_theKeyGoesWithTheCertificate(self) -> None:
@@ -232,9 +229,6 @@ class OptionsTests(CommandTestCase):
         self.assertEqual(dict(self.clientOptions(*DESTINATION)), CLIENT_DEFAULTS)
 
     def test_noOptionIsUntested(self) -> None:
-        """
-        The tables above, and these few, are all that the commands know.
-        """
         for options, rows, others in (
             (server.Options(), SERVER, {"key", "help", "version"}),
             (client.Options(), CLIENT, {"key", "help", "version", "no-hostname-check"}),
@@ -253,9 +247,6 @@ class OptionsTests(CommandTestCase):
             self.assertEqual(options["pin"], (PIN, OTHER_PIN))
 
     def test_theChainMayBeEnough(self) -> None:
-        """
-        With a CA of one's own the name need not be checked.
-        """
         for words in (["--no-hostname-check", "-C", HERE, *DESTINATION], [*DESTINATION, "--cafile", HERE, "--no-host"]):
             self.assertEqual(self.clientOptions(*words)["no-hostname-check"], 1)
 
@@ -277,9 +268,6 @@ class OptionsTests(CommandTestCase):
             self.assertIn("[options] dst_address dst_port", text)
 
     def test_versionExits0(self) -> None:
-        """
-        With the name of the command and the version, on one line.
-        """
         self.assertEqual(self.outputOf(lambda: self.serverOptions("--version")), f"uotp-server {uotp.__version__}\n")
         self.out.truncate(0)
         self.out.seek(0)
@@ -310,9 +298,6 @@ class RefusalTests(CommandTestCase):
             self.assertRefusals(server, "uotp-server", ([*needed, *words, *DESTINATION], reason))
 
     def test_whatIsNoSuchThingNamesTheOptionAndTheWord(self) -> None:
-        """
-        Options that both ends have.
-        """
         port = "a port from 0 to 65535 is needed"
         address = "an IPv4 or IPv6 address is needed, 0.0.0.0 or :: for all"
         self.assertRefusedByBoth(
@@ -330,9 +315,6 @@ class RefusalTests(CommandTestCase):
         )
 
     def test_sizesAndCongestionControl(self) -> None:
-        """
-        Numbers of bytes within reason, and a name that a kernel could know.
-        """
         size = f"a number of bytes from {MIN_BUFFER_BYTES} to {MAX_BUFFER_BYTES} is needed; K, M or G may follow it"
         name = "a name as in /proc/sys/net/ipv4/tcp_available_congestion_control is needed"
         words = ("", "0", "-1", "16KB", "1.5M", "K", "1023", "2048M", "9" * 13, "16 K")
@@ -349,9 +331,6 @@ class RefusalTests(CommandTestCase):
         )
 
     def test_formatAndOrder(self) -> None:
-        """
-        What there is of each.
-        """
         order = "auto, off, or a number of milliseconds from 1 to 5000 is needed"
         self.assertRefusedByBoth(
             *(([f"--wire={word}"], f"--wire {word}: one of auto, 1, 2 is needed") for word in ("", "3", "two", "12")),
@@ -395,9 +374,6 @@ class RefusalTests(CommandTestCase):
         )
 
     def test_lingerOfTheServer(self) -> None:
-        """
-        A session may not linger for ever.
-        """
         for word in ("0", "-1", "inf", "long"):
             options = server.Options()
             words = [*DESTINATION, "-c", HERE, "--linger", word]
@@ -405,9 +381,6 @@ class RefusalTests(CommandTestCase):
             self.assertTrue(line.startswith(f"uotp-server: --linger {word}: a number of seconds"), line)
 
     def test_aPinThatIsNoneNamesItself(self) -> None:
-        """
-        A digest that was cut short, or of another kind.
-        """
         for word in ("", "zz", "00" * 31, "00" * 33, "sha1//abcd"):
             options = client.Options()
             words = [*DESTINATION, "--pin", word]
@@ -415,9 +388,6 @@ class RefusalTests(CommandTestCase):
             self.assertTrue(line.startswith(f"uotp-client: --pin {word}: "), line)
 
     def test_destinationsThatAreNone(self) -> None:
-        """
-        Too few, too many, or not to be sent to.
-        """
         for module, name in ((client, "uotp-client"), (server, "uotp-server")):
             count = "two arguments are needed, dst_address dst_port; there are"
             self.assertRefusals(
@@ -451,9 +421,6 @@ class RefusalTests(CommandTestCase):
         )
 
     def test_aKeyWithoutACertificateIsOfNoUse(self) -> None:
-        """
-        The client has neither or both.
-        """
         self.assertRefusals(client, "uotp-client", ([*DESTINATION, "-k", HERE], "--key needs --cert"))
 
     def test_aServerWithoutACertificateIsToldHowToMakeOne(self) -> None:
@@ -615,9 +582,6 @@ class MakeServiceTests(ServiceTestCase):
         self.assertIsNone(self.callOf(server, "serverService", "--no-tls")[1]["tls"])
 
     def test_realFilesMakeRealServices(self) -> None:
-        """
-        A certificate with its key in the same file, a CA, both ends.
-        """
         authority = Authority("Test CA")
         issued = authority.issue("example.com")
         both = self.path(issued.certificatePem() + issued.keyPem())
@@ -628,9 +592,6 @@ class MakeServiceTests(ServiceTestCase):
         self.assertEqual(self.err.getvalue(), "")
 
     def test_filesThatCannotBeUsedAreOneLineAndStatus2(self) -> None:
-        """
-        Not there, not what they should be, not belonging together: the line names the file.
-        """
         authority = Authority("Test CA")
         issued, another = authority.issue("example.com"), authority.issue("example.com")
         certificate, key = self.path(issued.certificatePem()), self.path(issued.keyPem())
@@ -652,9 +613,6 @@ class MakeServiceTests(ServiceTestCase):
                 self.assertIn(named, line)
 
     def test_aCongestionControlThatCannotBeHadIsOneLineAndStatus2(self) -> None:
-        """
-        The kernel does not know it, or it is not for everybody.
-        """
         asked: list[str] = []
 
         def refuse(name: str) -> None:
@@ -744,9 +702,6 @@ class SpellingTests(ServiceTestCase):
             self.assertEqual(known - named, {"listen", "server" if module is client else "target"})
 
     def test_errorsOfWhatTheSystemDoesNotLetUsDo(self) -> None:
-        """
-        They name option and word.
-        """
         self.patch(Spelling, "spellings", self.CLIENT)
         self.patch(sockopts, "TCP_CONGESTION", None)
         error = self.assertRaises(ConfigurationError, sockopts.checkCongestion, "bbr")
@@ -765,9 +720,6 @@ class SpellingTests(ServiceTestCase):
         self.assertEqual(str(error), "--mark: only Linux has firewall marks")
 
     def test_errorsOfWhatIsTrusted(self) -> None:
-        """
-        What excludes or needs something else names both.
-        """
         self.patch(Spelling, "spellings", self.CLIENT)
         for choices, words in (
             (ClientTls(key="k"), "--key is of no use without --cert"),
@@ -833,9 +785,6 @@ class CommandServiceTests(ServiceTestCase):
         self.assertEqual(self.limitsRaised, [True])
 
     def test_theEndIsPartOfTheService(self) -> None:
-        """
-        So that it starts and stops with it.
-        """
         end = RecordingService()
         service = self.made(end=end)
         self.assertIs(end.parent, service)
@@ -845,9 +794,6 @@ class CommandServiceTests(ServiceTestCase):
         self.assertFalse(end.running)
 
     def test_withALogfileTheLogGoesThereToo(self) -> None:
-        """
-        The file is there from the start.
-        """
         path = self.path(b"")
         self.made("-l", path)
         self.assertEqual([logFile.path for logFile in self.loggingTo], [path])
@@ -855,9 +801,6 @@ class CommandServiceTests(ServiceTestCase):
         self.assertEqual(len(self.loggingTo), 1)
 
     def test_aLogfileThatCannotBeWrittenIsOneLineAndStatus2(self) -> None:
-        """
-        The line names the option, the file, and the reason.
-        """
         path = os.path.join(os.path.abspath(self.mktemp()), "log")
         line = self.refusalOf(lambda: self.made("-l", path))
         self.assertEqual(line, f"uotp-server: --logfile {path}: No such file or directory")
@@ -956,9 +899,6 @@ class EndServiceTests(ServiceTestCase):
         self.raiseSignal(signal.SIGINT)
 
     def test_sighupReadsTheFilesAgain(self) -> None:
-        """
-        The log file is opened again, for logrotate, and the certificates are read.
-        """
         end, logFile = RecordingService(), FakeLogFile()
         self.running(end, logFile)
         with capturedLogs() as events:
@@ -967,18 +907,12 @@ class EndServiceTests(ServiceTestCase):
         self.assertEqual([formatEvent(event) for event in events], ["reloaded"])
 
     def test_withoutALogfileTheCertificatesAreReadAllTheSame(self) -> None:
-        """
-        There is nothing else to open.
-        """
         end = RecordingService()
         self.running(end)
         self.raiseSignal(signal.SIGHUP)
         self.assertEqual(end.reloads, 1)
 
     def test_filesThatHaveBecomeUnusableCostNothing(self) -> None:
-        """
-        It is said once, as an error, and the old ones stay.
-        """
         self.running(RecordingService(reloadError=ConfigurationError("the file x is empty")))
         with capturedLogs() as events:
             self.raiseSignal(signal.SIGHUP)
@@ -998,9 +932,6 @@ class EndServiceTests(ServiceTestCase):
         self.assertTrue(any("No such file or directory" in str(formatEvent(event)) for event in events))
 
     def test_aStopIsSaid(self) -> None:
-        """
-        The log shows that it was asked for.
-        """
         service = self.running()
         with capturedLogs() as events:
             self.successResultOf(service.stopService())
@@ -1024,9 +955,6 @@ class StartErrorTests(ServiceTestCase):
         self.assertEqual(self.err.getvalue(), "uotp-x: the port is taken\n")
 
     def test_otherErrorsAreShownAsEver(self) -> None:
-        """
-        A bug keeps its traceback.
-        """
         shown: list[object] = []
         self.patch(sys, "excepthook", lambda *error: shown.append(error))
         bug = LookupError("bug")

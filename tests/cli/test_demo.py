@@ -64,17 +64,11 @@ class PatternTests(SynchronousTestCase):
     """
 
     def test_sizesAreExact(self) -> None:
-        """
-        A datagram has the length that was asked for, the largest one too.
-        """
         pattern = Pattern(1)
         for number in (0, 1, FIRST, 2**64 - 1):
             self.assertEqual([len(pattern.payload(number, size)) for size in SIZES], list(SIZES))
 
     def test_theNumberStandsInFront(self) -> None:
-        """
-        Where there is room for it, a datagram says which one it is.
-        """
         for size in (NUMBER_BYTES, 1400):
             self.assertEqual(int.from_bytes(Pattern(1).payload(FIRST, size)[:NUMBER_BYTES], "big"), FIRST)
 
@@ -157,9 +151,6 @@ class PlanTests(SynchronousTestCase):
         self.assertEqual((phase.name, phase.window, list(phase.sizes)), ("opening", 1, [64] * 100))
 
     def test_itFitsInTenSeconds(self) -> None:
-        """
-        A phase that has no end in itself has one in time.
-        """
         self.assertLess(sum(phase.seconds for phase in self.phases() if phase.seconds < inf), 5)
         for phase in self.phases()[:-1]:
             self.assertLess(len(list(phase.sizes)), 1000)
@@ -215,9 +206,6 @@ class ExchangeTests(SynchronousTestCase):
         self.assertEqual([len(datagram) for datagram in drain(exchange)], [1000, 305, 100, 8])
 
     def test_damageOfOneBitAnywhereIsFound(self) -> None:
-        """
-        In the first byte, in the middle, in the last one.
-        """
         for position in (0, 4, 7, 8, 700, 1399):
             exchange = self.exchange(1400)
             datagram = bytearray(drain(exchange)[0])
@@ -248,9 +236,6 @@ class ExchangeTests(SynchronousTestCase):
         self.assertTrue(exchange.finished or exchange.send(0.0) is None)
 
     def test_anotherDatagramsBytesAreDamage(self) -> None:
-        """
-        A number with another datagram's content is found out.
-        """
         exchange = self.exchange(100, 100)
         first, second = drain(exchange)
         exchange.receive(first[:NUMBER_BYTES] + second[NUMBER_BYTES:], 0.0)
@@ -268,9 +253,6 @@ class ExchangeTests(SynchronousTestCase):
         self.assertEqual(self.counts(exchange), {"sent": 1, "lost": 1, "damaged": 3})
 
     def test_anAnswerThatComesTwiceIsCounted(self) -> None:
-        """
-        The second one is no return, and the whole is not intact.
-        """
         exchange = self.exchange(100)
         (datagram,) = drain(exchange)
         exchange.receive(datagram, 0.0)
@@ -317,9 +299,6 @@ class ExchangeTests(SynchronousTestCase):
         self.assertFalse(exchange.tally().intact)
 
     def test_onlyTheOldOnesExpire(self) -> None:
-        """
-        Those sent later keep their places.
-        """
         exchange = self.exchange(*repeat(10, 9), window=2)
         exchange.send(0.0)
         exchange.send(1.0)
@@ -338,9 +317,6 @@ class ExchangeTests(SynchronousTestCase):
         self.assertEqual(len(drain(exchange, 8.0)), 1)
 
     def test_lateIsBetterThanLost(self) -> None:
-        """
-        An answer that was given up counts when it comes before the end.
-        """
         exchange = self.exchange(100, 100)
         first, second = drain(exchange, 0.0)
         exchange.expire(5.0)
@@ -433,9 +409,6 @@ class TallyTests(SynchronousTestCase):
         self.assertEqual(rows, expected)
 
     def test_theVerdictSumsUp(self) -> None:
-        """
-        One line: all well only if every phase is.
-        """
         good, bad = tallyOf(sent=5, returned=5), tallyOf(sent=9, returned=4, lost=3, damaged=2, repeated=1)
         self.assertEqual(verdict({"a": good, "b": good}), "OK: all 10 datagrams came back intact")
         expected = "FAILED: of 14 datagrams 3 were lost; 2 answers were damaged and 1 came twice"
@@ -484,9 +457,6 @@ class ProtocolTests(SynchronousTestCase):
         return exchange, self.sender.play(exchange)
 
     def test_echoComesFromTheTarget(self) -> None:
-        """
-        The target sends back what came, to where it came from.
-        """
         echo = EchoTarget()
         echo.transport = self.loop
         echo.datagramReceived(b"", ("127.0.0.1", 5))
@@ -512,9 +482,6 @@ class ProtocolTests(SynchronousTestCase):
         self.assertEqual(self.loop.options, byTheSender * 2)
 
     def test_eachAnswerLetsTheNextOneGo(self) -> None:
-        """
-        The window is kept full until all came back.
-        """
         exchange, done = self.play(10, 20, 30)
         self.assertEqual(
             [(len(datagram), to) for datagram, to in self.loop.written], [(10, self.client), (20, self.client)]
@@ -527,9 +494,6 @@ class ProtocolTests(SynchronousTestCase):
         self.assertTrue(exchange.tally().intact)
 
     def test_lostDatagramsDoNotStopIt(self) -> None:
-        """
-        With silence it comes to its end, by the clock alone.
-        """
         exchange, done = self.play(10, 20, 30)
         self.clock.pump([0.1] * 50)
         self.assertIsNone(self.successResultOf(done))
@@ -558,9 +522,6 @@ class ProtocolTests(SynchronousTestCase):
         self.assertEqual(self.shown, sorted(set(self.shown)))
 
     def test_aSystemThatDoesNotSendEndsIt(self) -> None:
-        """
-        The reason is one line with the size.
-        """
         for refusal in (OSError(105, "No buffer space available"), MessageLengthError("message too long")):
             self.loop.refusal = refusal
             _, done = self.play(9000)
@@ -569,9 +530,6 @@ class ProtocolTests(SynchronousTestCase):
             self.assertEqual(len(reason.splitlines()), 1)
 
     def test_itCanBeCancelled(self) -> None:
-        """
-        Nothing is sent and no timer left then.
-        """
         _, done = self.play(10, 10)
         done.cancel()
         self.failureResultOf(done, CancelledError)
@@ -660,9 +618,6 @@ class StageTests(SynchronousTestCase):
         self.assertEqual(self.journal, ["close Sender", "stop client", "stop server", "close EchoTarget"])
 
     def test_aFailedStartIsClearedUp(self) -> None:
-        """
-        What had been started is stopped, the rest is not touched, no file is left.
-        """
         self.services["client"].startError = StartError("no port")
         self.assertRaises(StartError, self.stage.open, lambda _: None)
         self.assertFalse(any(map(os.path.exists, self.folders)))
@@ -697,9 +652,6 @@ class StageTests(SynchronousTestCase):
         self.assertEqual(os.listdir(folder), [])
 
     def test_noUdpPortIsOneLine(self) -> None:
-        """
-        The system's reason is in it.
-        """
         self.reactor.refusal = OSError(24, "Too many open files")
         reason = str(self.assertRaises(StartError, self.stage.open, lambda _: None))
         self.assertIn("Too many open files", reason)
@@ -797,9 +749,6 @@ class DemoTests(SynchronousTestCase):
         return demo.status
 
     def test_allBackIsSuccess(self) -> None:
-        """
-        The status is 0, and the table and the verdict are printed.
-        """
         self.assertEqual(self.perform(), 0)
         said = self.out.getvalue()
         self.assertTrue(said.endswith("\n\nOK: all 832 datagrams came back intact\n"), said)
@@ -821,9 +770,6 @@ class DemoTests(SynchronousTestCase):
             self.assertEqual(exchange.tally().damaged - before.damaged, 4)
 
     def test_anyLossDamageOrRepeatIsFailure(self) -> None:
-        """
-        The status is 1, whatever phase it happens in, and the verdict says what.
-        """
         alterations: list[tuple[str, Callable[[bytes], list[bytes]]]] = [
             ("1 were lost", lambda _: []),
             ("1 answers were damaged", lambda datagram: [datagram + b"x"]),
@@ -858,9 +804,6 @@ class DemoTests(SynchronousTestCase):
         self.assertEqual(self.err.getvalue(), "uotp demo: no port\n")
 
     def test_ourOwnMistakesAreLogged(self) -> None:
-        """
-        What nobody has foreseen fails the demo, and its trace is not hidden.
-        """
         self.scene.refusal = ZeroDivisionError("ours")
         self.assertEqual(self.perform(), 1)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
@@ -886,9 +829,6 @@ class DemoTests(SynchronousTestCase):
         self.assertEqual(self.out.getvalue(), f"{erase}a long line{erase}short{erase}end\n{erase}half{erase}")
 
     def test_theProgressOfTheSenderIsShown(self) -> None:
-        """
-        Name and counts of the phase that is going on.
-        """
         self.patch(self.out, "isatty", lambda: True)
         self.perform()
         self.assertIn("\r\x1b[Kmixed sizes: 0 of 0 came back\r", self.out.getvalue())
@@ -920,9 +860,6 @@ class DemoTests(SynchronousTestCase):
         self.assertTrue(self.out.getvalue().endswith("interrupted\n"))
 
     def test_theReactorRunsAsLongAsTheDemo(self) -> None:
-        """
-        It is stopped at the end, and everything is closed before it stops.
-        """
         journal: list[str] = []
         hooks: list[Callable[[], Any]] = []
         ends: list[Callable[[], Any]] = []
@@ -946,9 +883,6 @@ class DemoTests(SynchronousTestCase):
         self.assertEqual((journal, self.scene.closed, ends), (["run", "stop"], 1, []))
 
     def test_aSignalStopsTheReactorOnlyOnce(self) -> None:
-        """
-        The reactor, which is stopping already, is not stopped again.
-        """
         demo = self.demo("--listen")
         ends: list[Callable[[], Any]] = []
         hooks: list[Callable[[], Any]] = []
@@ -966,9 +900,6 @@ class DemoTests(SynchronousTestCase):
         self.assertEqual(run(demo, reactor), 0)
 
     def test_aSignalBeforeTheBeginningIsNoTrouble(self) -> None:
-        """
-        There is nothing to stop.
-        """
         demo = self.demo()
         self.successResultOf(demo.end())
         self.assertEqual(demo.status, 1)
@@ -985,18 +916,12 @@ class OptionsTests(SynchronousTestCase):
         return options
 
     def test_valuesAndDefaults(self) -> None:
-        """
-        1400 bytes, as many as fit, no listening; what is given becomes a number.
-        """
         options = self.parse()
         self.assertEqual((options["size"], options["count"], bool(options["listen"])), (1400, None, False))
         options = self.parse("--listen", "--count", "50", "--size=0")
         self.assertEqual((options["size"], options["count"], bool(options["listen"])), (0, 50, True))
 
     def test_rubbishIsOneLineAndStatus2(self) -> None:
-        """
-        The option and the reason are named.
-        """
         cases = [
             (("--size", "65508"), "--size 65508"),
             (("--size", "-1"), "--size -1"),

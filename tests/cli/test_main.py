@@ -77,9 +77,6 @@ class RunEndTests(ScriptTestCase):
         return main.runEnd(end, words)
 
     def test_itRunsUntilItIsStoppedAndThatIsSuccess(self) -> None:
-        """
-        Binds, starts, runs; the service is stopped before the reactor is.
-        """
         self.assertEqual(self.runExample(), 0)
         self.assertEqual(self.done, ["log", "bind", "start", "run"])
         ((stop, _, _),) = self.reactor.triggers["before"]["shutdown"]
@@ -97,9 +94,6 @@ class RunEndTests(ScriptTestCase):
         self.assertEqual(self.out.getvalue(), "")
 
     def test_withALogfileTheTerminalStaysQuiet(self) -> None:
-        """
-        The log is in the file alone.
-        """
         self.assertEqual(self.runExample("-l", "file"), 0)
         self.assertEqual(self.observers, [])
         self.assertEqual((self.out.getvalue(), self.err.getvalue()), ("", ""))
@@ -113,9 +107,6 @@ class RunEndTests(ScriptTestCase):
             self.assertEqual(self.done[-2:], ["log", "bind"])
 
     def test_aBugIsNotHidden(self) -> None:
-        """
-        What is no failed start keeps its traceback.
-        """
         self.assertRaises(LookupError, self.runExample, error=LookupError())
 
     def test_anUnusableCommandLineIsStatus2(self) -> None:
@@ -159,16 +150,10 @@ class ScriptsTests(ScriptTestCase):
         self.patch(uotp.cli.demo.command, "demo", command("demo"))
 
     def test_theEndsScriptsRunTheEnds(self) -> None:
-        """
-        With the words of the process, and the status is handed on.
-        """
         self.assertEqual((main.server(), main.client()), (7, 7))
         self.assertEqual(self.ran, [(uotp.cli.server, None), (uotp.cli.client, None)])
 
     def test_commandsGetTheWordsBehindThem(self) -> None:
-        """
-        All of them as they are, options too, and the status is handed on.
-        """
         self.assertEqual(main.main(["cert", "dir", "--host", "a"]), 8)
         self.assertEqual(main.main(["demo"]), 8)
         self.assertEqual(main.main(["demo", "--help"]), 8)
@@ -196,9 +181,6 @@ class ScriptsTests(ScriptTestCase):
             self.assertEqual(line, f"uotp: a command is needed: {COMMANDS} (see --help)")
 
     def test_aCommandThatThereIsNotIsNamed(self) -> None:
-        """
-        One line and status 2, whatever comes behind it.
-        """
         for word in ("certs", "", "Demo"):
             line = self.refusalOf(lambda word=word: main.main([word, "--help"]))  # type: ignore[misc]
             self.assertEqual(line, f"uotp: there is no command {word}: it is one of {COMMANDS} (see --help)")
@@ -218,9 +200,6 @@ class ScriptsTests(ScriptTestCase):
         self.assertEqual(self.outputOf(lambda: main.main(["--version"])), f"uotp {uotp.__version__}\n")
 
     def test_theModuleIsAProgramToo(self) -> None:
-        """
-        C{python -m uotp.cli.main} is C{uotp}.
-        """
         self.patch(sys, "argv", ["scripts.py", "server", "--version"])
         text = self.outputOf(lambda: runpy.run_path(main.__file__, run_name="__main__"))
         self.assertEqual(text, f"uotp-server {uotp.__version__}\n")

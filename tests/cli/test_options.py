@@ -111,19 +111,12 @@ class OrderTests(CommandTestCase):
         self.assertEqual((options["size"], options["each"]), ("2", ("x", "y")))
 
     def test_theProcessesOwnWordsAreTheDefault(self) -> None:
-        """
-        A console script parses what it was started with.
-        """
         self.patch(sys, "argv", ["program", "a", "-s", "7"])
         options = Sample()
         options.parseOptions()
         self.assertEqual((options["size"], options.words), ("7", ("a",)))
 
     def test_theWordsBehindASubCommandAreItsOwn(self) -> None:
-        """
-        Options of a sub-command are not taken for those of the command.
-        """
-
         class Commands(GnuOptions):
             subCommands = [["sub", None, Sample, "something"]]
 
@@ -138,9 +131,6 @@ class RefusalTests(CommandTestCase):
     """
 
     def test_anUnusableCommandLineIsOneLineAndStatus2(self) -> None:
-        """
-        It says which command speaks, what is wrong and where to read more.
-        """
         for words, reason in (
             (["--unknown"], "option --unknown not recognized"),
             (["a", "-x"], "option -x not recognized"),
@@ -201,9 +191,6 @@ class HelpTests(CommandTestCase):
         self.assertEqual(text.splitlines()[0], "Usage: twistd [twistd options] sample [options] FROM TO")
 
     def test_helpWithoutPositionals(self) -> None:
-        """
-        The usage line ends with the options then.
-        """
         options = GnuOptions()
         self.assertEqual(options.getSynopsis(), "Usage: uotp [options]")
 
@@ -229,9 +216,6 @@ class ConvertTests(SynchronousTestCase):
         self.assertEqual(options["size"], 12)
 
     def test_whatWasNotGivenStaysAway(self) -> None:
-        """
-        An option without a default is not parsed.
-        """
         options = parsed()
         convert(options, "file-name", int)
         self.assertIsNone(options["file-name"])
@@ -270,9 +254,6 @@ class ParserTests(SynchronousTestCase):
                 self.fail(f"{word!r} was taken for {value!r}")
 
     def test_portsToListenOn(self) -> None:
-        """
-        0 leaves the choice to the system.
-        """
         self.assertParsed(parseListeningPort, ("0", 0), ("1", 1), ("8443", 8443), ("65535", 65535))
         reason = "a port from 0 to 65535 is needed"
         self.assertRefused(parseListeningPort, reason, "", "65536", "-1", "http", "80.0", "0x50", "1 ", "1_0", "\u0663")

@@ -36,9 +36,6 @@ class PluginTests(SynchronousTestCase):
     """
 
     def test_bothServicesAreFound(self) -> None:
-        """
-        By the names that one types behind C{twistd}, each with a line of help.
-        """
         found = {plugin.tapname: plugin for plugin in getPlugins(IServiceMaker) if plugin.tapname in NAMES}
         self.assertEqual(set(found), set(NAMES))
         for plugin in found.values():
@@ -46,9 +43,6 @@ class PluginTests(SynchronousTestCase):
             self.assertEqual(len(plugin.description.splitlines()), 1)
 
     def test_eachNameLeadsToItsOwnModule(self) -> None:
-        """
-        The same options and services as the console scripts have.
-        """
         for plugin in getPlugins(IServiceMaker):
             if plugin.tapname in NAMES:
                 module = NAMES[plugin.tapname]
@@ -102,17 +96,11 @@ class TwistdTests(CommandTestCase):
         self.assertEqual(ours["logfile"], os.path.abspath("b.log"))
 
     def test_anUnusableCommandLineReadsAsWithoutTwistd(self) -> None:
-        """
-        One line and status 2, before twistd does anything.
-        """
         options = TWISTD.ServerOptions()
         line = self.refusalOf(lambda: options.parseOptions(["uotp-server", "example.com", "8443"]))
         self.assertTrue(line.startswith("uotp-server: a server needs --cert"), line)
 
     def test_helpShowsHowToStartItUnderTwistd(self) -> None:
-        """
-        The usage line begins with C{twistd}.
-        """
         for name in NAMES:
             options = TWISTD.ServerOptions()
             self.assertEqual(self.statusOf(lambda options=options, name=name: options.parseOptions([name, "-h"])), 0)  # type: ignore[misc]

@@ -39,9 +39,6 @@ class BackoffTests(SynchronousTestCase):
             self.assertAlmostEqual(backoffSeconds(failures, 5.0, 0.5), full * 0.75)
 
     def test_aLowCeilingHoldsFromTheFirstWait(self) -> None:
-        """
-        The user's word is above ours.
-        """
         self.assertAlmostEqual(backoffSeconds(1, 0.05, 1.0), 0.05)
 
     def test_failuresWithoutEndDoNoHarm(self) -> None:

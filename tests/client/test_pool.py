@@ -174,9 +174,6 @@ class PoolTests(SlotTestCase):
         self.assertEqual(drained, [False, True, True, False, False])
 
     def test_tunnelThatCannotBeReplacedHoldsNoOtherUp(self) -> None:
-        """
-        It is tried again, and meanwhile it is another one's turn.
-        """
         self.useFormat2()
         self.context.choose(maxBytes=100_000)
         pool = self.widePool(2)

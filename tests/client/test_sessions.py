@@ -152,17 +152,11 @@ class SourceSessionTests(_SessionsTestCase):
         self.assertEqual(len(self.context.attempts), POOL)
 
     def test_oneSourceHasOneSession(self) -> None:
-        """
-        Another port or another address is another source.
-        """
         for address in (("192.0.2.1", 1), ("192.0.2.1", 1), ("192.0.2.1", 2), ("192.0.2.2", 1), ("::1", 1, 0, 0)):
             self.sessions.trainsReceived([PING], address)
         self.assertEqual(len(self.sessions), 4)
 
     def test_everySessionHasAnIdOfItsOwn(self) -> None:
-        """
-        A source that comes back has a new one too.
-        """
         ids = []
         for number in (1, 2, 3, 1):
             self.send(number)
@@ -197,9 +191,6 @@ class SourcesOnAPortTests(_SessionsTestCase):
         self.assertEqual([entry.session.statistics().bytesOut for entry in self.made], [4, 1])
 
     def test_sourcesAreIgnoredUntilAnotherPortIsBound(self) -> None:
-        """
-        As while the client stops, and until it is started again.
-        """
         self.sessions.ignoreSources()
         for _ in range(2):
             self.sender.sendTrains([PING], CLIENT)

@@ -134,9 +134,6 @@ class SlotTableTests(SlotTestCase):
             self.assertEqual(len(self.context.attempts), attempts)
 
     def test_stopDuringTheHandshakeLeavesNothing(self) -> None:
-        """
-        TCP is connected, and the server says nothing.
-        """
         slot = self.reach(State.DIALLING)
         self.last.connect()
         slot.leave()
@@ -146,18 +143,12 @@ class SlotTableTests(SlotTestCase):
         self.assertNoTimer()
 
     def test_stopCancelsTheAttempt(self) -> None:
-        """
-        TCP is not connected yet.
-        """
         slot = self.reach(State.DIALLING)
         slot.leave()
         self.assertTrue(self.last.cancelled)
         self.assertEqual(self.context.reachability.reasons, [])
 
     def test_stopClosesTheTunnelInGoodOrder(self) -> None:
-        """
-        What was given to it is still sent.
-        """
         slot = self.reach(State.UP)
         slot.leave()
         self.assertTrue(self.last.transport.disconnecting)
@@ -170,9 +161,6 @@ class SlotTests(SlotTestCase):
     """
 
     def test_openTunnelCarriesForTheSession(self) -> None:
-        """
-        Once it has said the session id.
-        """
         self.slot().dial()
         tunnel = self.last.open()
         self.assertEqual(self.last.transport.getOutBuffer(), SESSION_ID)
@@ -182,9 +170,6 @@ class SlotTests(SlotTestCase):
         self.assertEqual(self.session.datagrams(), [b"hi"])
 
     def test_slotIsReadyOnlyAfterTheHandshake(self) -> None:
-        """
-        A TCP connection is no tunnel.
-        """
         self.slot().dial()
         self.last.connect()
         self.assertEqual((self.session.says, self.context.reachability.ups), ([], 0))
@@ -201,9 +186,6 @@ class SlotTests(SlotTestCase):
             self.assertTrue(0.05 <= wait <= 0.5, wait)
 
     def test_waitsGrowToTheCeilingAndStayThere(self) -> None:
-        """
-        A server that stays away is not hammered.
-        """
         self.slot().dial()
         waits = []
         for _ in range(12):
@@ -242,9 +224,6 @@ class SlotTests(SlotTestCase):
         self.assertEqual(round(self.waitForDial(), 6), FIRST_SECONDS)
 
     def test_tunnelThatStayedResetsTheWait(self) -> None:
-        """
-        Even when the target is silent.
-        """
         self.slot().dial()
         self.failTimes(5)
         self.last.open()
@@ -284,9 +263,6 @@ class SlotTests(SlotTestCase):
         self.assertEqual(self.context.reachability.ups, 1)
 
     def test_timeOutOfATunnelThatLingersAfterOurRefusalSaysTheRefusal(self) -> None:
-        """
-        The server has not closed yet, to which we have said what is wrong with it.
-        """
         self.slot().dial()
         self.last.connect()
         self.last.transport.security = Security(refusal="unknown issuer 'CN=Stranger CA'")
@@ -296,9 +272,6 @@ class SlotTests(SlotTestCase):
         self.assertEqual(self.context.reachability.reasons, ["unknown issuer 'CN=Stranger CA'"])
 
     def test_timeOutOfATunnelThatNobodyRefusedIsATimeOut(self) -> None:
-        """
-        TLS has nothing against the server.
-        """
         self.slot().dial()
         self.last.connect()
         self.last.transport.security = Security(refusal=None)
@@ -313,9 +286,6 @@ class SlotTests(SlotTestCase):
         self.assertEqual(round(self.waitForDial(), 6), FIRST_SECONDS)
 
     def test_openTunnelHasNoTimeOut(self) -> None:
-        """
-        It stays for as long as it likes.
-        """
         self.slot().dial()
         self.last.open()
         self.clock.advance(PROVED_SECONDS)
@@ -325,9 +295,6 @@ class SlotTests(SlotTestCase):
         self.assertEqual((len(self.context.attempts), self.last.transport.disconnecting), (1, False))
 
     def test_tunnelOfAnAttemptThatTimedOutDoesNotDisturbTheNext(self) -> None:
-        """
-        It may be lost late.
-        """
         self.slot().dial()
         self.last.connect()
         late = self.last
@@ -341,9 +308,6 @@ class SlotTests(SlotTestCase):
         self.assertEqual(len(self.context.liveTunnels), 1)
 
     def test_lossDuringTheHandshakeIsAFailure(self) -> None:
-        """
-        Said in the words of the reason.
-        """
         self.slot().dial()
         self.last.connect()
         self.last.transport.lose(error.ConnectionLost())
@@ -360,9 +324,6 @@ class SlotTests(SlotTestCase):
         self.assertEqual(self.context.reachability.reasons, ["host name not found", "it did what it may not"])
 
     def test_dialWhileBusyDoesNothing(self) -> None:
-        """
-        A slot has one tunnel at most.
-        """
         slot = self.slot()
         slot.dial()
         slot.dial()
@@ -371,9 +332,6 @@ class SlotTests(SlotTestCase):
         self.assertEqual(len(self.context.attempts), 1)
 
     def test_secondAddressThatAnswersAtOnceIsNotUsed(self) -> None:
-        """
-        The first one carries, and the other one is aborted.
-        """
         self.slot().dial()
         attempt = self.last
         attempt.open()
@@ -498,9 +456,6 @@ class SlotOfFormat2Tests(SlotTestCase):
         self.assertEqual(waits, [0.2, 0.4, 0.8, 1.6, 0.2])
 
     def test_refusalIsAFailure(self) -> None:
-        """
-        And whoever is refused again and again asks less and less often.
-        """
         self.slot().dial()
         waits = []
         for _ in range(3):
@@ -512,9 +467,6 @@ class SlotOfFormat2Tests(SlotTestCase):
         self.assertEqual(self.context.reachability.timesReached, 0)
 
     def test_serverThatDoesNotAnswerTheHelloIsFound(self) -> None:
-        """
-        One that knows format 1 only, for example.
-        """
         self.slot().dial()
         self.last.open()
         self.clock.advance(4.0)
@@ -542,9 +494,6 @@ class SlotOfFormat2Tests(SlotTestCase):
         self.assertIs(slot.state, State.UP)
 
     def test_oldTunnelThatNobodyDrainsIsClosedInTime(self) -> None:
-        """
-        It does not answer any more.
-        """
         slot = self.up()
         old = self.last
         slot.renew()
@@ -571,9 +520,6 @@ class SlotOfFormat2Tests(SlotTestCase):
         self.assertTrue(old.transport.disconnecting)
 
     def test_replacementThatFailsIsTriedAgain(self) -> None:
-        """
-        The tunnel that is there stays meanwhile; when it is lost, nothing is lost of the attempt.
-        """
         slot = self.up()
         old = self.last
         slot.renew()
@@ -587,9 +533,6 @@ class SlotOfFormat2Tests(SlotTestCase):
         self.assertEqual((slot.state, len(self.context.attempts)), (State.UP, 3))
 
     def test_serverThatDrainsIsDialledAgain(self) -> None:
-        """
-        It stops, and may be back soon.
-        """
         slot = self.up()
         old = self.last
         old.transport.getOutBuffer()
@@ -692,9 +635,6 @@ class SlotOfFormat2Tests(SlotTestCase):
         self.assertTrue(self.last.transport.disconnecting)
 
     def test_slotIsDrainedWhenBothHaveSaidIt(self) -> None:
-        """
-        It stays open until it is told to leave.
-        """
         drained: list[Slot] = []
         slot = self.up()
         self.last.transport.getOutBuffer()
@@ -719,9 +659,6 @@ class SlotOfFormat2Tests(SlotTestCase):
         self.assertFalse(self.last.transport.disconnecting)
 
     def test_slotWithNothingToDrainSaysSo(self) -> None:
-        """
-        At once; and one whose tunnel is lost meanwhile does then.
-        """
         drained: list[Slot] = []
         idle = self.slot()
         idle.drain(drained.append)
@@ -733,9 +670,6 @@ class SlotOfFormat2Tests(SlotTestCase):
         self.assertEqual(len(self.context.attempts), 1)
 
     def test_whoeverServesForgetsASessionIsSeen(self) -> None:
-        """
-        The owner of the slot is told of each answer.
-        """
         slot = self.up()
         slot.renew()
         self.welcomeLast(WELCOME_NEW)

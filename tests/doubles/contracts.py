@@ -166,9 +166,6 @@ class DatagramPortContract(_Case):
             self.assertEqual(receiver.trains, [(Train(size, datagram), source)])
 
     def test_trainArrivesAsItsDatagramsInOrder(self) -> None:
-        """
-        Each is a datagram of its own on the way, the shorter last one too.
-        """
         self.assertArrive([bytes([number]) * 1000 for number in range(20)] + [b"short"])
 
     def test_longTrainsArriveWhole(self) -> None:
@@ -186,9 +183,6 @@ class DatagramPortContract(_Case):
         self.assertArrive([numbered(size) for size in range(40, 0, -1)])
 
     def test_emptyDatagramsArriveAmongOthers(self) -> None:
-        """
-        Each of them, wherever it stands.
-        """
         self.assertArrive([b"", b"", b"a", b"", b"bb", b"cc", b"", b"", b"", b"dd"] * 3)
         self.assertArrive([b""] * 100)
 
@@ -235,18 +229,12 @@ class DatagramPortContract(_Case):
         self.assertEqual(receiver.calls, [(trains, source)])
 
     def test_datagramThatIsTooLongCostsItselfOnly(self) -> None:
-        """
-        It is counted, and the next still goes.
-        """
         receiver, _ = self.correspond([Train(65535, bytes(65535)), Train(4, b"next")])
         self.settleUntil(lambda: bool(receiver.trains))
         self.assertEqual(receiver.datagrams(), [b"next"])
         self.assertEqual(self.drops.totals[Drop.TOO_LONG], 1)
 
     def test_closedPortSendsNothing(self) -> None:
-        """
-        Whoever still holds a port that was closed does no harm with it.
-        """
         receiver, here = self.open(), self.open()
         held = here.sendTrains
         self.close(here)
@@ -265,10 +253,6 @@ class DatagramPortContract(_Case):
         self.assertEqual(receiver.lost, [])
 
     def test_portClosedByItsReceiverDeliversNoMore(self) -> None:
-        """
-        What others have sent in the same turn is not handed on.
-        """
-
         class Closer(Receiver):
             def trainsReceived(self, trains: list[Train], source: Address) -> None:
                 super().trainsReceived(trains, source)
@@ -290,9 +274,6 @@ class DatagramPortContract(_Case):
         self.assertEqual(receiver.lost, [])
 
     def test_protocolOutlivesItsPort(self) -> None:
-        """
-        It may be given another, and takes from it what it took from the first.
-        """
         receiver, here = self.open(), self.open()
         for number in range(3):
             self.close(receiver)
@@ -303,9 +284,6 @@ class DatagramPortContract(_Case):
         self.assertEqual(receiver.lost, [])
 
     def test_portMayListenAgain(self) -> None:
-        """
-        Whoever has it need not open another.
-        """
         receiver, here = Receiver(self.drops), self.open()
         port = self.openPort(receiver)
         self.close(receiver)
@@ -315,9 +293,6 @@ class DatagramPortContract(_Case):
         self.assertEqual(receiver.trains, [(Train(5, b"again"), here.address)])
 
     def test_portThatStopsUnaskedIsLost(self) -> None:
-        """
-        Its protocol hears so once, and sends nothing any more.
-        """
         receiver, here = Receiver(self.drops), self.open()
         port = self.openPort(receiver)
         held = receiver.sendTrains
@@ -457,9 +432,6 @@ class LinkContract(_Case):
         raise NotImplementedError
 
     def test_readyLinkIsFreeOnce(self) -> None:
-        """
-        Its session hears so as soon as the tunnel carries for it.
-        """
         session = RecordingSession()
         self.makeTunnel().carryFor(session)
         self.assertEqual(session.says, ["free"])
@@ -473,9 +445,6 @@ class LinkContract(_Case):
         self.assertEqual(self.sentBy(tunnel), [datagram for train in trains for datagram in cut(train)])
 
     def test_severalTrainsMayBeSentAtOneGo(self) -> None:
-        """
-        They arrive as if they had been sent one after the other.
-        """
         tunnel = self.makeTunnel()
         tunnel.carryFor(RecordingSession())
         self.linkOf(tunnel).send([Train(3, b"aaabbb"), Train(0, b"")], 0.0)
@@ -577,9 +546,6 @@ class StreamContract(_Case):
         self.hear(b"".join(written))
 
     def test_atRestNothingStandsBeforeTheNextByte(self) -> None:
-        """
-        Nothing is held, nothing is amiss, and nobody is paused.
-        """
         self.connect()
         stream = self.here.transport
         self.settleUntil(lambda: stream.unacknowledged() in (0, None))

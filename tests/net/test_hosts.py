@@ -31,9 +31,6 @@ class HostTests(SynchronousTestCase):
             self.assertEqual((word, host.isIPv6, host.hasZone, host.isName), (word, isIPv6, hasZone, False))
 
     def test_whatIsNoAddressMayBeAName(self) -> None:
-        """
-        It stays as it was written; what looks like an address and is none is one.
-        """
         for word, isName in (
             ("Example.com.", True),
             ("b\u00fccher.example", True),
@@ -56,9 +53,6 @@ class HostTests(SynchronousTestCase):
             self.assertFalse(Host.parse(word).isOneHost, word)
 
     def test_besideAPort(self) -> None:
-        """
-        Only what has colons itself needs brackets.
-        """
         for word, shown in (
             ("192.0.2.1", "192.0.2.1"),
             ("::1", "[::1]"),
@@ -83,9 +77,6 @@ class DestinationTests(SynchronousTestCase):
             self.assertEqual((word, str(error)), (word, reason))
 
     def test_hostsToSendTo(self) -> None:
-        """
-        Names as they are, addresses in their usual form.
-        """
         for word, host in (
             ("example.com", "example.com"),
             ("b\u00fccher.example", "b\u00fccher.example"),

@@ -72,9 +72,6 @@ class SharedResolverTests(SynchronousTestCase):
         self.assertEqual([self.successResultOf(answer) for answer in answers], [FOUND] * 8)
 
     def test_differentQuestionsAreNotMixed(self) -> None:
-        """
-        Another name, another port, or another use.
-        """
         resolver = self.resolver()
         lookUp(resolver, HOST, 8443, "TCP")
         lookUp(resolver, HOST, 8443, "UDP")
@@ -106,9 +103,6 @@ class SharedResolverTests(SynchronousTestCase):
         self.assertEqual((len(self.asked), self.running), (1, []))
 
     def test_onceForgetsAFailure(self) -> None:
-        """
-        A name server that was away at the start is asked again.
-        """
         resolver = self.resolver(once=True)
         self.found = []
         failed = lookUp(resolver, HOST, 8443, "TCP")
@@ -131,9 +125,6 @@ class SharedResolverTests(SynchronousTestCase):
         self.assertEqual(self.running, [])
 
     def test_whoAsksInsideAnAnswerIsAnsweredToo(self) -> None:
-        """
-        By a lookup of its own, since the first one is over.
-        """
         resolver = self.resolver()
         later: list[Any] = []
         lookUp(resolver, HOST, 8443, "TCP").addCallback(lambda _: later.append(lookUp(resolver, HOST, 8443, "TCP")))
@@ -142,9 +133,6 @@ class SharedResolverTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(later[0]), FOUND)
 
     def test_whoHasGivenUpIsNotToldAndHoldsNobodyUp(self) -> None:
-        """
-        A time-out came before the answer.
-        """
         resolver = self.resolver()
         impatient, patient = (lookUp(resolver, HOST, 8443, "TCP") for _ in range(2))
         impatient.addErrback(lambda _: None)
@@ -214,9 +202,6 @@ class SystemLookupTests(SynchronousTestCase):
         self.assertEqual(address.host, "fe80::1%2")
 
     def test_nameThatCannotBeFoundHasNoAddress(self) -> None:
-        """
-        Also when it is no name at all, or when there are no descriptors.
-        """
         for trouble in (
             socket.gaierror(socket.EAI_NONAME, "unknown"),
             OSError(24, "Too many open files"),
@@ -232,9 +217,6 @@ class BackgroundThreadTests(SynchronousTestCase):
     """
 
     def test_lookupThatRaisesEndsAllTheSame(self) -> None:
-        """
-        Those who wait for it are told that there is no address.
-        """
         self.patch(threading, "excepthook", lambda _: None)
         reactor = ThreadReactor()
 

@@ -84,9 +84,6 @@ class CertificateTests(SynchronousTestCase):
         return {name for name in ("digital_signature", "key_cert_sign", "crl_sign") if getattr(extension.value, name)}
 
     def test_allKeysAreOnP256AndDiffer(self) -> None:
-        """
-        Every key is an elliptic-curve key of its own on P-256, and belongs to its certificate.
-        """
         for one in self.all:
             self.assertIsInstance(one.key.curve, ec.SECP256R1)
             self.assertEqual(one.key.public_key(), one.certificate.public_key())
@@ -113,9 +110,6 @@ class CertificateTests(SynchronousTestCase):
             self.assertEqual((constraints.critical, constraints.value.ca), (True, False))
 
     def test_chainIsSignedByTheAuthority(self) -> None:
-        """
-        All three carry the CA's signature and name, and point at its key.
-        """
         issuer = self.authority.certificate
         identifier = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
         for one in self.all:
@@ -135,9 +129,6 @@ class CertificateTests(SynchronousTestCase):
         self.assertEqual(commonName(self.server.certificate), "vpn.example.com")
 
     def test_clientHasANameToo(self) -> None:
-        """
-        The client's certificate has a common name and the same alternative name.
-        """
         self.assertEqual(commonName(self.client.certificate), "uotp-client")
         self.assertEqual(alternatives(self.client.certificate), ["uotp-client"])
 
@@ -161,9 +152,6 @@ class CertificateTests(SynchronousTestCase):
             self.assertEqual(one.certificate.not_valid_after_utc, datetime(2038, 2, 28, 12, 30, tzinfo=timezone.utc))
 
     def test_serialsAndAuthorityNamesAreRandom(self) -> None:
-        """
-        No two certificates share a serial number, no two CAs a name.
-        """
         another = issueAuthority(NOW)
         serials = {one.certificate.serial_number for one in [*self.all, another]}
         self.assertEqual(len(serials), 4)
@@ -194,9 +182,6 @@ class HostTests(SynchronousTestCase):
             self.assertEqual(normalHost(host), expected)
 
     def test_rubbishIsRefusedInOneLine(self) -> None:
-        """
-        What is neither a name nor an address is refused and quoted, whatever characters it has.
-        """
         rubbish = [
             *("", ".", "..", "a..b", ".test", "test..", " ", "a b", "a\nb", "-a.test", "a-.test", "a" * 64),
             *("*", "*.", "*.com", "a.*.test", "*a.example.com", "*.*.example.com", "a.example.*"),
@@ -210,9 +195,6 @@ class HostTests(SynchronousTestCase):
             self.assertEqual(len(str(error).splitlines()), 1)
 
     def test_withoutHostsACertificateIsForThisMachine(self) -> None:
-        """
-        Its name, its local name and its local addresses, none of them twice.
-        """
         self.assertEqual(defaultHosts("Box"), ("box", "localhost", "127.0.0.1", "::1"))
         self.assertEqual(defaultHosts("localhost"), ("localhost", "127.0.0.1", "::1"))
 
@@ -262,9 +244,6 @@ class FilesTests(SynchronousTestCase):
         self.patch(os, "open", opener)
 
     def test_sixFilesHoldWhatTheirNamesSay(self) -> None:
-        """
-        Each certificate is in its file, with its key beside it in unencrypted PKCS #8.
-        """
         made = self.make("vpn.test")
         self.assertEqual(sorted(os.listdir(self.directory)), FILES)
         names = []
@@ -289,9 +268,6 @@ class FilesTests(SynchronousTestCase):
         self.assertTrue(all(map(os.path.isfile, made.paths)))
 
     def test_pinIsTheDigestOfTheServersPublicKey(self) -> None:
-        """
-        The pin is what a client compares, in hexadecimal digits.
-        """
         made = self.make("vpn.test")
         certificate = certificateIn(made.serverCertificate)
         self.assertEqual(made.pin, hashlib.sha256(publicKey(certificate)).hexdigest())
@@ -309,9 +285,6 @@ class FilesTests(SynchronousTestCase):
         self.assertEqual(names, ["box", "localhost", ip_address("127.0.0.1"), ip_address("::1")])
 
     def test_theMachineAndItsClockAreAskedWhenNotGiven(self) -> None:
-        """
-        By default it is now, and the machine's own name is used.
-        """
         self.patch(socket, "gethostname", lambda: "asked")
         before = datetime.now(timezone.utc).replace(microsecond=0)
         made = makePki(self.directory)
@@ -344,9 +317,6 @@ class FilesTests(SynchronousTestCase):
         self.assertEqual([stat.S_IMODE(os.stat(path).st_mode) for path in made.paths], [0o644, 0o600] * 3)
 
     def test_aMissingDirectoryIsMadeForItsOwnerAlone(self) -> None:
-        """
-        It is made with all that is missing above it, and nobody else may enter.
-        """
         self.addCleanup(os.umask, os.umask(0))
         above = self.directory
         self.directory = os.path.join(above, "deeper")
@@ -357,9 +327,6 @@ class FilesTests(SynchronousTestCase):
             self.assertEqual(modes, [0o700, 0o700])
 
     def test_anExistingDirectoryIsUsedAsItIs(self) -> None:
-        """
-        Other files in it do not matter and stay.
-        """
         os.mkdir(self.directory, 0o755)
         mode = os.stat(self.directory).st_mode
         FilePath(self.directory).child("notes").setContent(b"mine")
@@ -394,9 +361,6 @@ class FilesTests(SynchronousTestCase):
         self.assertEqual([file.getContent() for file in files], before)
 
     def test_rubbishLeavesNothingBehind(self) -> None:
-        """
-        A host that cannot be is found out before anything is made.
-        """
         self.assertIn("'a b'", self.refused("vpn.test", "a b"))
         self.assertEqual(os.listdir(self.parent), [])
 
@@ -408,9 +372,6 @@ class FilesTests(SynchronousTestCase):
         self.assertIn("directory", self.refused("vpn.test"))
 
     def test_aFileInsteadOfTheDirectoryIsRefused(self) -> None:
-        """
-        The reason names what could not be written.
-        """
         os.close(os.open(self.directory, os.O_CREAT))
         self.assertIn(f"cannot write {self.directory}", self.refused("vpn.test"))
         self.assertTrue(os.path.isfile(self.directory))
@@ -432,9 +393,6 @@ class FilesTests(SynchronousTestCase):
         self.assertEqual(os.listdir(self.parent), [])
 
     def test_aFileThatCannotBeWrittenIsUndoneToo(self) -> None:
-        """
-        A file that was made but could not be filled is not left behind.
-        """
         real = os.open
 
         def unwritable(path: str, make: Callable[[], int]) -> int:
@@ -567,18 +525,12 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual(serverAddress(("*.example.com",)), "server.example.com")
 
     def test_withoutHostsItIsForThisMachine(self) -> None:
-        """
-        The default names are used and shown.
-        """
         self.patch(socket, "gethostname", lambda: "box")
         self.assertEqual(self.status(self.directory), 0)
         self.assertIn("for box, localhost, 127.0.0.1, ::1\n", self.out.getvalue())
         self.assertEqual(self.command("uotp-client", containing="-C")[-2:], ["box", "8443"])
 
     def test_relativeDirectoriesArePrintedAbsolute(self) -> None:
-        """
-        The lines hold in any directory.
-        """
         self.status(os.path.relpath(self.directory))
         self.assertEqual(self.command("uotp-server", containing="-C")[2], self.path("server.pem"))
 
@@ -602,9 +554,6 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual((self.out.getvalue(), os.listdir(self.parent)), ("", []))
 
     def test_refusingToOverwriteIsOneLineAndStatus1(self) -> None:
-        """
-        The second run says why, prints no commands and changes nothing.
-        """
         os.mkdir(self.directory)
         os.close(os.open(self.path("ca.key"), os.O_CREAT))
         self.assertEqual(self.status(self.directory), 1)
@@ -615,9 +564,6 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual(os.listdir(self.directory), ["ca.key"])
 
     def test_helpDescribesTheOption(self) -> None:
-        """
-        C{-h} and C{--help} show the usage and what C{--host} means.
-        """
         for word in ("-h", "--help"):
             self.out.truncate(self.out.seek(0))
             self.assertEqual(self.status(word), 0)

@@ -37,9 +37,6 @@ class RoundsTests(SynchronousTestCase):
         self.assertEqual(self.calls, [2.0, 4.0, 6.0])
 
     def test_callsHaveTheirOwnTimes(self) -> None:
-        """
-        Several go on beside each other.
-        """
         seldom: list[float] = []
         self.periodicCalls.every(1.0, self.called)
         self.periodicCalls.every(3.0, lambda: seldom.append(self.clock.seconds()))
@@ -57,9 +54,6 @@ class RoundsTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(LookupError)), 3)
 
     def test_stoppedMeansStopped(self) -> None:
-        """
-        No call and no timer is left, and stopping again is allowed.
-        """
         self.periodicCalls.every(1.0, self.called)
         self.periodicCalls.every(2.0, self.called)
         self.periodicCalls.stop()
@@ -79,10 +73,6 @@ class RoundsTests(SynchronousTestCase):
         self.assertEqual(self.calls, [1.0])
 
     def test_aCallMayEndTheRounds(self) -> None:
-        """
-        Stopping from within is no error.
-        """
-
         def last() -> None:
             self.called()
             self.periodicCalls.stop()

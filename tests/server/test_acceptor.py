@@ -291,9 +291,6 @@ class AcceptorTests(_AcceptorTestCase):
         self.assertEqual(len(self.target.datagrams()), 3)
 
     def test_sessionsBeyondTheServersShareAreRefusedInWords(self) -> None:
-        """
-        Those that are there go on.
-        """
         for number in range(7):
             self.accept().dataReceived(bytes([number]) * 16)
             self.transports[-1].settle()
@@ -365,9 +362,6 @@ class Format2Tests(_AcceptorTestCase):
         self.assertEqual(self.target.datagrams(), [b"ping", b"pong"])
 
     def test_onlyTheChosenFormatComesIn(self) -> None:
-        """
-        The other is refused, in words that name the option.
-        """
         for wire, hello, refusal in ((WireChoice.ONE, self.HELLO, self.REFUSAL), (WireChoice.TWO, HELLO, b"")):
             self.acceptor = self.makeAcceptor(wire=wire)
             tunnel, answer = self.knock(hello)
@@ -506,9 +500,6 @@ class AcceptorOverTlsTests(_AcceptorTestCase, TlsTestCase):
         self.assertNothingLeft()
 
     def test_clientThatNeverShakesHandsIsSaidOnce(self) -> None:
-        """
-        Who connects and says nothing.
-        """
         accepted = self.acceptor.buildProtocol(IPv4Address("TCP", "192.0.2.1", 1))
         outer = wrapInTls(self.server(), accepted, self.clock)
         transport = MemoryStream(outer, isServer=True)

@@ -108,9 +108,6 @@ class RegistryTests(TimerTestCase):
         return source
 
     def test_tunnelsWithOneIdShareASession(self) -> None:
-        """
-        And with it one UDP socket; another id is another session.
-        """
         one, _ = self.join(1)
         again, _ = self.join(1)
         other, _ = self.join(2)
@@ -193,9 +190,6 @@ class RegistryTests(TimerTestCase):
         self.assertEqual((len(self.registry), self.seenFrom(again)), (1, before))
 
     def test_sessionEndsWhenItsTunnelsDoNotComeBack(self) -> None:
-        """
-        Its socket is closed, and the same id is a new session then.
-        """
         served, tunnel = self.join(1)
         self.lose(served, tunnel)
         self.clock.advance(LINGER)
@@ -265,9 +259,6 @@ class RegistryTests(TimerTestCase):
         self.join(1)
 
     def test_sessionsAreBoundedAndThoseInUseStay(self) -> None:
-        """
-        A newcomer is refused, opens no socket, and leaves nothing.
-        """
         self.registry = self.makeRegistry(maxSessions=2)
         self.join(1)
         self.join(2)
@@ -341,9 +332,6 @@ class RegistryTests(TimerTestCase):
         self.assertIs(self.join(1)[0], again)
 
     def test_invariantHoldsWhateverHappens(self) -> None:
-        """
-        Clients come, go and come back, with few places for many.
-        """
         chance = random.Random(4)  # noqa: S311 - for a test to be the same each time
         self.registry = self.makeRegistry(maxSessions=4, maxTunnels=3)
         alive: list[tuple[ServedSession, MemoryLink]] = []
@@ -379,9 +367,6 @@ class RegistryTests(TimerTestCase):
         self.assertEqual(len(events), MAX_LINES_PER_QUIET)
 
     def test_silentSessionIsFoundOnce(self) -> None:
-        """
-        And only when it has sent something, and has had time to be answered.
-        """
         served, _ = self.join(1)
         self.join(2)
         served.session.inbound.unnumbered([Train(4, b"ping")], self.clock.seconds())

@@ -68,9 +68,6 @@ class BacklogTests(SynchronousTestCase):
         return Backlog(self.drops, maxBytes=trains * (size + TRAIN_OVERHEAD_BYTES), maxAge=10.0)
 
     def test_whatWaitedFirstGoesFirst(self) -> None:
-        """
-        Trains leave in the order in which they came, and nothing is dropped.
-        """
         backlog = Backlog(self.drops)
         backlog.put([lone(b"a"), lone(b"")], 0.0)
         backlog.put([lone(b"c")], 0.0)
@@ -81,9 +78,6 @@ class BacklogTests(SynchronousTestCase):
         self.assertEqual(self.drops.totals, {})
 
     def test_noMoreIsTakenThanIsAskedFor(self) -> None:
-        """
-        A train is divided for it; what is left keeps its place.
-        """
         backlog = Backlog(self.drops)
         backlog.put([bulk(b"a", b"b", b"c"), bulk(b"d")], 0.0)
         self.assertEqual(backlog.take(0.0, 2 * BULK + 1), [bulk(b"a", b"b")])
@@ -177,18 +171,12 @@ class BacklogTests(SynchronousTestCase):
         self.assertEqual(self.drops.totals, {Drop.BACKLOG_FULL: 1})
 
     def test_aTrainThatIsTooLongLosesItsFront(self) -> None:
-        """
-        What is newest in it still waits.
-        """
         backlog = self.roomFor(1, 2 * BULK)
         backlog.put([bulk(b"a", b"b", b"c")], 0.0)
         self.assertEqual(backlog.take(0.0, ALL), [bulk(b"b", b"c")])
         self.assertEqual(self.drops.totals, {Drop.BACKLOG_FULL: 1})
 
     def test_datagramsAreCountedAndNotTrains(self) -> None:
-        """
-        Dropping a train of five is five datagrams fewer.
-        """
         backlog = self.roomFor(1, 10)
         backlog.put([Train(2, bytes(9))], 0.0)
         backlog.put([lone(bytes(10))], 0.0)

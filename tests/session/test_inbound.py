@@ -85,9 +85,6 @@ class InboundTests(TimerTestCase):
         self.assertEqual(calls, [])
 
     def test_gapIsFilledInTime(self) -> None:
-        """
-        The timer that was set for it finds nothing, and is not set again.
-        """
         self.come(0)
         self.come(2)
         self.assertDeadline(HOLD)
@@ -99,9 +96,6 @@ class InboundTests(TimerTestCase):
         self.assertNoTimer()
 
     def test_gapIsGivenUpInTime(self) -> None:
-        """
-        One timer after the other, each for the train whose turn is next.
-        """
         self.come(0)
         self.come(2)
         self.clock.advance(HOLD / 4)
@@ -155,9 +149,6 @@ class InboundTests(TimerTestCase):
         self.assertEqual((self.passed, self.inbound.late), ([0, 2, 1], 1))
 
     def test_nothingIsPutInOrderWhereNobodyWantsIt(self) -> None:
-        """
-        What comes passes as it comes, and none of it is late.
-        """
         self.begin(0)
         self.come(0, 5, 3)
         self.come(1)
@@ -244,9 +235,6 @@ class InboundTests(TimerTestCase):
         self.assertEqual((self.passed, done, self.clock.getDelayedCalls()), ([0, 2], [None], []))
 
     def test_peerThatCountsAnewIsExpectedTo(self) -> None:
-        """
-        What waits passes, in order, and the next number is the base.
-        """
         self.come(10, 14, 12)
         self.inbound.restart()
         self.assertEqual(self.passed, [10, 12, 14])
@@ -259,9 +247,6 @@ class InboundTests(TimerTestCase):
         self.assertNoTimer()
 
     def test_finishedHandsNothingOn(self) -> None:
-        """
-        It leaves no timer; finishing twice does no harm.
-        """
         self.come(0, 2)
         self.end()
         self.assertNoTimer()

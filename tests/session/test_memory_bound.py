@@ -110,9 +110,6 @@ class MemoryBoundTests(TimerTestCase):
         self.clock.advance(0.01)
 
     def test_whatIsHeldHasABound(self) -> None:
-        """
-        In many turns, however much is pushed; all else is counted.
-        """
         pushed = 0
         for each in trains(PUSHED_BYTES):
             self.push(each)
@@ -197,9 +194,6 @@ class TargetMemoryBoundTests(TimerTestCase):
     """
 
     def test_whatWaitsForTheTargetHasABound(self) -> None:
-        """
-        It is the same queue.
-        """
         drops = Drops()
         network = MemoryUdp(drops)
         network.open(("127.0.0.1", 9), Receiver())

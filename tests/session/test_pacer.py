@@ -117,9 +117,6 @@ class PacerTests(SynchronousTestCase):
         self.assertEqual(self.delivered, [train(1, BURST), train(2, 2), Train(0, b"")])
 
     def test_whatWaitsIsHandedOnTickByTick(self) -> None:
-        """
-        Little each time, and no timer is left in the end.
-        """
         self.repair(5 * BURST)
         ticks = 0
         while self.clock.getDelayedCalls():
@@ -132,9 +129,6 @@ class PacerTests(SynchronousTestCase):
         self.assertEqual(self.pacer.waiting, 0)
 
     def test_fastFlowIsNotSlowed(self) -> None:
-        """
-        Once it is known how fast it comes nothing of it waits, also when it comes in bursts.
-        """
         some = round(8 * BURST_BYTES / SIZE)  # eight times as fast as anybody may be given
         for _ in range(round(2 * RATE_SECONDS / TICK_SECONDS)):
             self.repair(some)
@@ -180,9 +174,6 @@ class PacerTests(SynchronousTestCase):
         self.assertLessEqual(len(self.pacer._queue), MAX_PACED_BYTES // DATAGRAM_BYTES)
 
     def test_longReadIsHandedOnAsFarAsThereIsRoom(self) -> None:
-        """
-        A read can hold more than a burst.
-        """
         self.send(train(1, 30), train(2, 30), train(3, 30))
         self.assertEqual(
             self.delivered, [train(1, BURST // 2), train(1, 30 - BURST // 2), train(2, 2 * (BURST // 2) - 30)]
@@ -238,9 +229,6 @@ class PacerTests(SynchronousTestCase):
             self.assertEqual(least, 0)
 
     def test_pauseIsNoReasonForALargerBurst(self) -> None:
-        """
-        A loss is one, and the burst is what comes after it.
-        """
         for _ in range(100):
             self.send(train(0, 23))
             self.clock.advance(0.005)
@@ -315,9 +303,6 @@ class PacerTests(SynchronousTestCase):
             self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_whoeverIsGivenTrainsMaySendMore(self) -> None:
-        """
-        There is never more than one timer.
-        """
         self.send(train(1, BURST))
         self.whenDelivered = lambda: None if len(self.delivered) > 8 else self.send(train(2, BURST))
         self.repair(3 * BURST)

@@ -79,9 +79,6 @@ class ParallelismTests(SynchronousTestCase):
         self.assertEqual(self.judge(), FIRST_PARALLELISM)
 
     def test_shortRoundTripLetsMoreCarry(self) -> None:
-        """
-        Twice as many, each time that it has been short for a while; up to all.
-        """
         self.judge()
         self.assertEqual(self.judge(roundTrip=SHORT), 2 * FIRST_PARALLELISM)
         self.assertEqual(self.judge(SHORT_SECONDS / 2, roundTrip=SHORT), 2 * FIRST_PARALLELISM)

@@ -70,9 +70,6 @@ class ReinjectionTests(SynchronousTestCase):
         return [number for number, _ in self.reinjection.next(most)]
 
     def test_onlyWhatStandsStillIsFound(self) -> None:
-        """
-        If it holds something, and at the second look.
-        """
         _, still, empty = self.tunnels
         for number, tunnel in enumerate(self.tunnels[:2]):
             tunnel.kept = [arrival(number)]
@@ -85,9 +82,6 @@ class ReinjectionTests(SynchronousTestCase):
         self.look()
 
     def test_whatMovesInBetweenDoesNotStandStill(self) -> None:
-        """
-        One that has repaired a loss, and has had another.
-        """
         tunnel = self.tunnels[0]
         tunnel.kept = [arrival(0)]
         for still in (True, False, True, False, True):
@@ -118,9 +112,6 @@ class ReinjectionTests(SynchronousTestCase):
         self.look(tunnel)
 
     def test_lostTunnelIsForgotten(self) -> None:
-        """
-        Nothing of it is kept.
-        """
         tunnel = self.tunnels[0]
         tunnel.kept, tunnel.still = [arrival(0)], True
         self.look()

@@ -139,9 +139,6 @@ class OrderTests(_ResequencerTestCase):
         self.assertEqual(self.resequencer.put([(1, empty)], self.now), [empty, arrival(2)[1]])
 
     def test_shorterLastDatagramCounts(self) -> None:
-        """
-        A train of two and a half is one of three.
-        """
         some = Train(4, b"onetwothr1")
         self.assertEqual(self.resequencer.put([(5, some)], self.now), [some])
         self.assertEqual(self.come(8), [8])
@@ -156,9 +153,6 @@ class OrderTests(_ResequencerTestCase):
             self.assertEqual(self.come(base + 1), [base + 1])
 
     def test_earlyTrainWaitsUntilTheGapIsFilled(self) -> None:
-        """
-        Then all that waited follows, in order, whichever way it came.
-        """
         self.come(0)
         self.assertEqual(self.come((3, 2), 8), [])
         self.assertEqual(self.come((5, 3)), [])
@@ -171,9 +165,6 @@ class OrderTests(_ResequencerTestCase):
         self.assertEqual((self.resequencer.held, self.resequencer.late), (0, 0))
 
     def test_gapsAreFilledOneByOne(self) -> None:
-        """
-        What stands behind the second goes on waiting when the first is filled.
-        """
         self.come(0)
         self.assertEqual(self.come(2, 4, 6), [])
         self.assertEqual(self.come(3), [])
@@ -234,9 +225,6 @@ class OrderTests(_ResequencerTestCase):
         self.assertEqual(self.now, START + 8 * HOLD / 16 + HOLD)
 
     def test_lateExpiryPassesOnAllThatIsDue(self) -> None:
-        """
-        A timer may go off late.
-        """
         self.come(0)
         self.come(2)
         self.passTime(HOLD / 8)
@@ -247,9 +235,6 @@ class OrderTests(_ResequencerTestCase):
         self.assertEqual(self.expire(), [2, 4])
 
     def test_lateTrainPassesAtOnceAndIsCounted(self) -> None:
-        """
-        Datagram by datagram; it holds nothing up.
-        """
         self.come(0)
         self.come(4)
         self.passTime(HOLD)
@@ -288,9 +273,6 @@ class LoneTests(_ResequencerTestCase):
     """
 
     def test_nextTrainPasses(self) -> None:
-        """
-        The first is the base; behind the last number comes 0.
-        """
         for base in BASES:
             self.begin()
             self.assertTrue(self.resequencer.passLone(base, 3))
@@ -300,9 +282,6 @@ class LoneTests(_ResequencerTestCase):
             self.assertEqual((self.resequencer.held, self.resequencer.late), (0, 0))
 
     def test_otherTrainsChangeNothing(self) -> None:
-        """
-        They have to be put in order: what is early, late, or fills a gap.
-        """
         self.come((0, 3))
         before = stateOf(self.resequencer)
         for number in (4, 2, 0, LAST_NUMBER, HALF, HALF + 3):
@@ -391,9 +370,6 @@ class NumberTests(_ResequencerTestCase):
         self.assertEqual(self.come(LAST_NUMBER + 4), [LAST_NUMBER + 4])
 
     def test_halfOfTheNumbersAreAheadAndHalfAreBehind(self) -> None:
-        """
-        Half the way round and more is behind.
-        """
         self.assertEqual(2 * HALF, LAST_NUMBER + 1)
         for base in BASES:
             self.begin()
@@ -404,9 +380,6 @@ class NumberTests(_ResequencerTestCase):
             self.assertEqual(self.resequencer.late, 2)
 
     def test_countingGoesRoundAndRound(self) -> None:
-        """
-        A session may last for long.
-        """
         self.come(0)
         expected = 1
         for _ in range(9):  # four times round
@@ -460,9 +433,6 @@ class BoundTests(_ResequencerTestCase):
     """
 
     def test_whatWaitsIsBounded(self) -> None:
-        """
-        As much as there is room for waits; when there is more, the first gap is given up, and only that.
-        """
         self.come(0)
         self.come(2, 3, 5)
         number = 7
@@ -583,9 +553,6 @@ class AgainTests(_ResequencerTestCase):
         return passed
 
     def test_whatHasComeDoesNotPassTwice(self) -> None:
-        """
-        Whether it has passed on, or waits.
-        """
         self.assertEqual(self.come((0, 3)), [0, 1, 2])
         self.assertEqual(self.again((0, 3), 1, (1, 2)), [])
         self.assertEqual(self.come((5, 2)), [])
@@ -596,9 +563,6 @@ class AgainTests(_ResequencerTestCase):
         self.assertIsNone(self.resequencer.deadline(self.now))
 
     def test_whatHasComeAgainDoesNotPassWhenItComesAfterAll(self) -> None:
-        """
-        Whether it was expected, ahead, or missed.
-        """
         self.come(0, 10)
         self.passTime(HOLD)
         self.assertEqual(self.expire(), [10])
@@ -609,9 +573,6 @@ class AgainTests(_ResequencerTestCase):
         self.assertEqual(self.resequencer.late, 3)
 
     def test_whatIsNewOfATrainPasses(self) -> None:
-        """
-        Of a train that has come in part before, be it behind, or waiting; whichever of the two comes first.
-        """
         self.assertEqual(self.come((0, 2)), [0, 1])
         self.assertEqual(self.again((0, 5)), [2, 3, 4])
         self.assertEqual(self.come((2, 5)), [5, 6])
@@ -621,9 +582,6 @@ class AgainTests(_ResequencerTestCase):
         self.assertEqual(self.resequencer.late, 0)
 
     def test_runsAreTakenApartWhereTheyHaveTo(self) -> None:
-        """
-        What follows one another in a read waits as one; of that, too, each datagram passes once.
-        """
         self.come((0, 2))
         self.assertEqual(self.come((4, 2), (6, 1), (7, 3)), [])
         self.assertEqual(len(self.resequencer._waiting), 1)
@@ -645,9 +603,6 @@ class AgainTests(_ResequencerTestCase):
         self.assertEqual(self.resequencer.late, 18)
 
     def test_lastDatagramMayBeShorter(self) -> None:
-        """
-        Pieces of a train keep the lengths of its datagrams, and an empty one is one.
-        """
         self.resequencer.put([(0, Train(2, b"aa"))], self.now)
         again = [(0, Train(2, b"aabbc")), (2, Train(2, b"c")), (3, Train(0, b"")), (3, Train(0, b""))]
         self.assertEqual(self.resequencer.putAgain(again, self.now), [Train(2, b"bbc"), Train(0, b"")])
@@ -794,9 +749,6 @@ class RestartTests(_ResequencerTestCase):
         self.assertEqual(self.resequencer.late, 1)
 
     def test_numbersFarAheadCostOneHold(self) -> None:
-        """
-        The first waits for those before it, once.
-        """
         self.come((BEFORE, 100))
         ahead = BEFORE + FAR // 2
         self.assertEqual(self.come(ahead, ahead + 2), [])
@@ -948,9 +900,6 @@ class LearningTests(_ResequencerTestCase):
         self.assertHold((FIRST + 0.1) * MARGIN * math.pow(REMEMBERED_PER_SECOND, 0.05))
 
     def test_eachOfSeveralGapsTeaches(self) -> None:
-        """
-        Those that were given up together, and those that were given up for want of room.
-        """
         for number in (1, 3, 5):
             self.begin(None)
             self.come(0)
@@ -998,9 +947,6 @@ class LearningTests(_ResequencerTestCase):
         self.assertLess(self.hold.seconds(self.now), FIRST)
 
     def test_latestGapsAreRemembered(self) -> None:
-        """
-        As many as there is room for, and the oldest is forgotten.
-        """
         self.begin(None)
         self.come(0)
         for number in range(2, 2 * MAX_GIVEN_UP + 4, 2):

@@ -53,9 +53,6 @@ class SchedulerTests(SynchronousTestCase):
         self.assertEqual(len(self.scheduler), 0)
 
     def test_aLightLoadStaysWithOneTunnel(self) -> None:
-        """
-        Others that become free change nothing, so datagrams stay in order.
-        """
         self.offer("a", "b", "c")
         self.assertEqual(self.scheduler.current, "a")
         self.assertEqual(len(self.scheduler), 3)
@@ -75,9 +72,6 @@ class SchedulerTests(SynchronousTestCase):
         self.assertEqual(used, ["a", "b", "c", "a", "b", "c"])
 
     def test_aSlowTunnelHoldsNobodyUp(self) -> None:
-        """
-        One that stays full is not asked while others are free.
-        """
         self.offer("slow", "b", "c")
         self.scheduler.withdraw("slow")
         self.assertEqual(self.scheduler.current, "b")
@@ -86,17 +80,11 @@ class SchedulerTests(SynchronousTestCase):
         self.assertTurns("c", "b")
 
     def test_offeringTwiceKeepsTheTunnelsPlace(self) -> None:
-        """
-        A tunnel that says again that it is free does not lose its turn.
-        """
         self.offer("a", "b", "c", "b", "a")
         self.assertEqual(len(self.scheduler), 3)
         self.assertTurns("a", "b")
 
     def test_withdrawingAnotherChangesNothingNow(self) -> None:
-        """
-        A tunnel that is lost while another is in use is just not used later.
-        """
         self.offer("a", "b", "c")
         self.scheduler.withdraw("b")
         self.scheduler.withdraw("b")
@@ -104,9 +92,6 @@ class SchedulerTests(SynchronousTestCase):
         self.assertTurns("a", "c")
 
     def test_movingOnGoesRoundAllThatAreFree(self) -> None:
-        """
-        Each in its turn, and a full one is passed over.
-        """
         self.offer("a", "b", "c", "full")
         self.scheduler.withdraw("full")
         used = []
@@ -116,9 +101,6 @@ class SchedulerTests(SynchronousTestCase):
         self.assertEqual(used, ["a", "b", "c", "a"])
 
     def test_movingOnWithoutAnotherTunnelChangesNothing(self) -> None:
-        """
-        The only one goes on, and where there is none there is still none.
-        """
         self.scheduler.moveOn()
         self.assertIsNone(self.scheduler.current)
         self.offer("a")
@@ -135,9 +117,6 @@ class SchedulerTests(SynchronousTestCase):
         self.assertEqual(self.scheduler.current, "b")
 
     def test_tunnelThatIsAtRestIsTheBest(self) -> None:
-        """
-        Before one that has something to send, even if that has waited longer.
-        """
         self.offer("full", "busy", "rested", "too")
         self.costs["busy"] = 1
         self.looks = 0
@@ -176,9 +155,6 @@ class SchedulerTests(SynchronousTestCase):
         self.assertEqual(self.scheduler.current, "b")
 
     def test_troubleIsLeft(self) -> None:
-        """
-        For the best of the others; what is only busy is not left.
-        """
         self.offer("a", "b", "c")
         self.costs.update(a=TROUBLED - 1, b=10, c=1)
         self.scheduler.leaveTrouble(loaded=False)
@@ -210,9 +186,6 @@ class SchedulerTests(SynchronousTestCase):
         self.assertEqual((self.scheduler.current, len(self.scheduler)), ("a", 1))
 
     def test_lostTunnelIsForgotten(self) -> None:
-        """
-        Whether it was in use, free or full; losing it twice changes nothing.
-        """
         self.offer("a", "b", "c", "d")
         self.scheduler.withdraw("d")
         for tunnel in ("a", "c", "d", "d"):
@@ -242,9 +215,6 @@ class SchedulerTests(SynchronousTestCase):
         self.assertEqual(self.scheduler.current, "a")
 
     def test_lostTunnelMakesPlaceForAnotherInANarrowScheduler(self) -> None:
-        """
-        The next that was there.
-        """
         self.offer("a", "b", "c")
         self.scheduler.narrow(1)
         self.assertEqual(self.scheduler.current, "a")
@@ -264,9 +234,6 @@ class SchedulerTests(SynchronousTestCase):
         self.assertEqual(used, ["a", "b", "c", "d"] * 2)
 
     def test_lightLoadThatFillsATunnelGoesBackToTheOneBefore(self) -> None:
-        """
-        It is the next of those that carry.
-        """
         self.offer("a", "b", "c")
         self.scheduler.narrow(2)
         self.costs.update(b=2)
@@ -274,9 +241,6 @@ class SchedulerTests(SynchronousTestCase):
         self.assertTurns("c", "a", None)
 
     def test_itIsSaidWhetherThereWasOneToMoveOnTo(self) -> None:
-        """
-        None, or only one in trouble, or the same again, is not.
-        """
         self.assertFalse(self.scheduler.moveOn())
         self.offer("a")
         self.assertFalse(self.scheduler.moveOn())

@@ -361,9 +361,6 @@ class SessionTests(SynchronousTestCase):
                 self.assertLessEqual(bytesOf(portion), MAX_PORTION_BYTES)
 
     def test_restOfALongTrainWaitsWhenAllGetFull(self) -> None:
-        """
-        Counted or carried, nothing of it is lost.
-        """
         train = Train(1000, bytes(60000))
         tunnel = self.open(room=1)
         self.session.outbound.send([train, train])
@@ -515,9 +512,6 @@ class SessionTests(SynchronousTestCase):
         self.assertLess(len(looks), 125)
 
     def test_lostTunnelIsUsedNoMore(self) -> None:
-        """
-        Those that are left carry on; with none left, trains wait.
-        """
         one, two = self.open(), self.open()
         one.abort()
         self.send(1)
@@ -536,9 +530,6 @@ class SessionTests(SynchronousTestCase):
         )
 
     def test_whatATunnelHoldsThatStandsStillGoesThroughAnother(self) -> None:
-        """
-        While more is sent, and before it.
-        """
         seen: list[object] = []
         still, other = self.open(), self.open()
         self.send(1)
@@ -576,9 +567,6 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual((still.again, len(still.sent)), ([], 9))
 
     def test_whatIsToBeSentAgainIsWaitedFor(self) -> None:
-        """
-        By whoever wants to stop, while a tunnel may take it.
-        """
         full, lost = self.open(room=1), self.open()
         self.send(1)
         lost.kept = [(5, numbered(1))]
@@ -588,9 +576,6 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual((self.session.outbound.waits, full.again), (False, [(5, numbered(1))]))
 
     def test_whatIsSentAgainIsPutInItsPlace(self) -> None:
-        """
-        Once, whichever way it comes.
-        """
         self.session.inbound.numbered([(0, numbered(0)), (2, numbered(2))], self.clock.seconds())
         self.session.inbound.again([(1, numbered(1)), (2, numbered(2))], self.clock.seconds())
         self.session.inbound.numbered([(1, numbered(1))], self.clock.seconds())
@@ -598,9 +583,6 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual((self.session.inbound.late, self.session.inbound.bytes), (0, 24))
 
     def test_whatIsSentAgainGoesBeforeWhatWaits(self) -> None:
-        """
-        As soon as a tunnel is free, and no more than it takes.
-        """
         full, lost = self.open(room=1), self.open(room=1)
         self.send(1, 2, 3)
         lost.kept = [(7, bulk(7)), (8, Train(MAX_PORTION_BYTES, bytes(MAX_PORTION_BYTES))), (9, numbered(9))]
@@ -613,9 +595,6 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual(full.sent, [numbered(1), numbered(3)])
 
     def test_nothingIsSentAgainWhereAllIsLost(self) -> None:
-        """
-        Whoever comes later has nothing to do with it.
-        """
         full, lost = self.open(room=1), self.open()
         self.send(1)
         lost.kept = [(5, numbered(1))]
@@ -629,9 +608,6 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual(self.open().again, [])
 
     def test_whatWaitsTooLongIsDroppedAndCounted(self) -> None:
-        """
-        It would be of no use any more.
-        """
         self.send(1, 2)
         self.clock.advance(MAX_AGE_SECONDS / 2)
         self.send(3)
@@ -640,9 +616,6 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual(self.drops.totals, {Drop.BACKLOG_STALE: 2})
 
     def test_whatWaitsIsAllStaleAndTheTunnelIsStillFree(self) -> None:
-        """
-        The next train goes at once.
-        """
         self.send(1)
         self.clock.advance(MAX_AGE_SECONDS + 1)
         tunnel = self.open()
@@ -681,9 +654,6 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual((countOf(self.delivered), self.clock.getDelayedCalls()), (200, []))
 
     def test_numberedTrainsAreDeliveredInOrder(self) -> None:
-        """
-        Through whichever tunnels they came; and what is numbered counts as any other.
-        """
         self.session.inbound.numbered([(0, numbered(0)), (2, numbered(2))], self.clock.seconds())
         self.assertEqual((self.delivered, self.answers), ([numbered(0)], 1))
         self.session.inbound.numbered([(1, numbered(1))], self.clock.seconds())
@@ -698,9 +668,6 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual((self.delivered[-1], self.session.inbound.late), (numbered(1), 1))
 
     def test_peerThatCountsAnewIsFollowed(self) -> None:
-        """
-        When it is known that it does.
-        """
         self.session.inbound.numbered([(1000, numbered(0)), (1002, numbered(2))], self.clock.seconds())
         self.session.inbound.restart()
         self.session.inbound.numbered([(0, numbered(3)), (1, numbered(4))], self.clock.seconds())
@@ -768,9 +735,6 @@ class SessionTests(SynchronousTestCase):
         self.assertFalse(self.session.outbound.waits)
 
     def test_firstAnswerIsSaidOnce(self) -> None:
-        """
-        An empty datagram is one too; what the source sends is none.
-        """
         self.send(1)
         self.assertEqual((self.session.inbound.answered, self.answers), (False, 0))
         self.session.inbound.unnumbered([Train(0, b"")], self.clock.seconds())
@@ -840,9 +804,6 @@ class NarrowSessionTests(SynchronousTestCase):
         self.assertEqual(self.sent(), [bulk(1), bulk(2)])
 
     def test_whatWaitsGoesWhenTheFullTunnelIsLost(self) -> None:
-        """
-        Another carries in its place.
-        """
         self.tunnels[0].abort()
         self.assertEqual(self.sent(), [bulk(1)])
         self.send(2)

@@ -21,9 +21,6 @@ class RepeatsTests(SynchronousTestCase):
         self.rateLimit = RateLimit(self.clock.seconds)
 
     def test_theFirstTimeIsNews(self) -> None:
-        """
-        It is said, and stands for itself alone.
-        """
         self.assertEqual(self.rateLimit.suppressedBefore("refused"), 0)
 
     def test_theSameThingIsQuietForTenMinutes(self) -> None:
@@ -100,9 +97,6 @@ class RepeatsTests(SynchronousTestCase):
         self.assertNotIn(0, self.rateLimit._last)
 
     def test_wordsForRepetitions(self) -> None:
-        """
-        A line says how many it stands for, unless it is one.
-        """
         self.assertEqual(again(0), "")
         self.assertEqual(again(3), " (and 3 not said before)")
 

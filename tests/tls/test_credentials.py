@@ -83,9 +83,6 @@ class IdentityTests(TlsTestCase):
 
     @skipIf(os.name == "nt", "directories are refused in other words there")
     def test_directoryIsNoFile(self) -> None:
-        """
-        And a name that no file can have is refused like any other.
-        """
         self.assertUnusable("cannot read the certificate file .: Is a directory", ".")
         self.assertUnusable("cannot read the certificate file 'a\\x00b': embedded null byte", "a\0b")
 
@@ -102,9 +99,6 @@ class IdentityTests(TlsTestCase):
         self.assertUnusable(f"the key file {cert} has no private key in PEM format", cert)
 
     def test_damagedCertificateIsNamed(self) -> None:
-        """
-        Cut short, also when a whole one stands before it.
-        """
         whole = GOOD.certificatePem()
         for damaged in (whole[:200], whole + whole[:200], whole.replace(b"MII", b"AAA")):
             path = self.path(damaged)
@@ -136,9 +130,6 @@ class IdentityTests(TlsTestCase):
         self.assertUnusable(f"{key} does not match the certificate in {cert}", cert, key)
 
     def test_chainInTheWrongOrderIsExplained(self) -> None:
-        """
-        The intermediate certificate was put first.
-        """
         below = Authority("Below", issuer=TRUSTED)
         issued = below.issue("good.test")
         cert, key = self.path(pem(below.certificate, issued.certificate)), self.path(issued.keyPem())
@@ -192,9 +183,6 @@ class CafileTests(TlsTestCase):
             self.assertEqual(str(error), message)
 
     def test_unusableFileIsNamed(self) -> None:
-        """
-        Nobody is trusted by mistake.
-        """
         absent, empty, other = self.mktemp(), self.path(b""), self.path(b"CA")
         damaged = self.path(pem(TRUSTED.certificate) + pem(STRANGER.certificate)[:100])
         self.assertUnusable(f"cannot read the CA file {absent}: No such file or directory", absent)
@@ -275,9 +263,6 @@ class ReloadTests(TlsTestCase):
     """
 
     def test_newConnectionsGetTheNewCertificate(self) -> None:
-        """
-        Those that are open go on.
-        """
         cert = self.path(GOOD.certificatePem() + GOOD.keyPem())
         server, client = ServerCredentials(ServerTls(cert)), self.client()
         before = meet(server, client)
@@ -419,9 +404,6 @@ class ExpiryWarningTests(TlsTestCase):
         return [formatEvent(event).replace(path, "FILE") for event in events]
 
     def test_endIsAnnouncedTwoWeeksAhead(self) -> None:
-        """
-        Once at each load, at either end.
-        """
         for days in (1, 14):
             ends = NOW + days * DAY
             line = f"the certificate in FILE expires on {ends:%Y-%m-%d}"
@@ -484,9 +466,6 @@ class PinTests(SynchronousTestCase):
         self.assertEqual(parsePin("SHA256:" + PIN_BASE64.rstrip("=")), bytes.fromhex(PIN_HEX))
 
     def test_everythingElseIsRefused(self) -> None:
-        """
-        In particular what is a little too short or too long.
-        """
         for text in (
             "",
             "sha256:",

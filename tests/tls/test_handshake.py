@@ -69,9 +69,6 @@ class _ServerVerification(_Handshakes):
         self.assertRefused(meet(self.server(issued), self.client()), client=words, server=alert)
 
     def test_rightCertificateIsAccepted(self) -> None:
-        """
-        A certificate of the trusted CA for the host that is dialled.
-        """
         pair = meet(self.server(), self.client())
         self.assertWelcome(pair)
         assert pair.client.handle is not None
@@ -261,9 +258,6 @@ class _ServerVerification(_Handshakes):
         )
 
     def test_serverNameIsVerifiedInsteadOfTheHost(self) -> None:
-        """
-        A name or an address, whatever is dialled.
-        """
         for name in ("good.test", "127.0.0.1"):
             self.assertWelcome(meet(self.server(), self.client("203.0.113.1", serverName=name)))
         self.assertRefused(
@@ -336,9 +330,6 @@ class _Pinning(_Handshakes):
         self.assertWelcome(meet(self.server(), self.client(trusts=None, pins=(OTHER_PIN, PIN))))
 
     def test_allBytesOfThePinCount(self) -> None:
-        """
-        The last bit as well as the first.
-        """
         for almost in (PIN[:-1] + bytes([PIN[-1] ^ 1]), bytes([PIN[0] ^ 128]) + PIN[1:]):
             self.assertRefused(
                 meet(self.server(), self.client(trusts=None, pins=(almost,))),
@@ -417,9 +408,6 @@ class _ClientVerification(_Handshakes):
             self.assertWelcome(meet(self.server(clientsFrom=TRUSTED), self.client(shows=shows)))
 
     def test_everyClientIsAcceptedWithoutCafile(self) -> None:
-        """
-        A server that was given no CA does not ask.
-        """
         self.assertWelcome(meet(self.server(), self.client()))
         self.assertWelcome(meet(self.server(), self.client(shows=STRANGER.issue(usages=CLIENT))))
 
@@ -691,9 +679,6 @@ class RefusalWordsTests(TlsTestCase):
     """
 
     def test_lostConnectionIsNoRefusal(self) -> None:
-        """
-        Those have words of their own, elsewhere.
-        """
         connection = self.server().connection()
         for value in (
             ConnectionDone(),
@@ -755,9 +740,6 @@ class RefusalWordsTests(TlsTestCase):
         )
 
     def test_refusalBelongsToItsConnection(self) -> None:
-        """
-        Others made by the same credentials know nothing of it.
-        """
         creator = self.client()
         bad, good = meet(self.server(STRANGER.issue("good.test")), creator), meet(self.server(), creator)
         self.assertWelcome(good)

@@ -256,9 +256,6 @@ class KindsTests(_RecordedTestCase, TlsTestCase):
         self.assertIn(b"good.test", sent)
 
     def test_reloadedCredentialsAreUsedFromTheNextConnectionOn(self) -> None:
-        """
-        The dialer need not be made anew.
-        """
         credentials = self.credentials()
         kind = self.kind(self.dialer(credentials))
         assert issubclass(kind, DialledTlsStream)

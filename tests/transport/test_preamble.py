@@ -123,9 +123,6 @@ class DialledPreambleTests(_PreambleTestCase):
         self.assertEqual((self.socket.taken, self.diary.says), (REQUEST + b"hello", ["made", "pause", "resume"]))
 
     def test_answerMayComeByteByByte(self) -> None:
-        """
-        Nothing of it is taken for the stream.
-        """
         self.dial(ProxyRequest)
         self.happens(write=True)
         for byte in ANSWER:
@@ -165,9 +162,6 @@ class DialledPreambleTests(_PreambleTestCase):
         self.assertIs(self.stream.phase, StreamPhase.OPEN)
 
     def test_endsOfTheConnectionAreEnds(self) -> None:
-        """
-        In good order or broken, when it is read and when it is written.
-        """
         for data, kind in ((b"", ConnectionDone), (broken(), ConnectionLost)):
             self.socket, self.diary = FakeSocket(), Diarist()
             self.dial(ProxyRequest)

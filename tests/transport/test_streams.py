@@ -98,9 +98,6 @@ class PlainConnectionTests(_ConnectionTestCase):
     """
 
     def test_whatIsWrittenIsSentAtOnce(self) -> None:
-        """
-        And nobody has to be told, or to wait for another turn.
-        """
         self.connection.write(b"one")
         self.connection.write(b"two")
         self.assertEqual(self.socket.taken, b"onetwo")
@@ -108,9 +105,6 @@ class PlainConnectionTests(_ConnectionTestCase):
         self.assertEqual(self.diary.says, ["made"])
 
     def test_firstByteThatWaitsPauses(self) -> None:
-        """
-        The kernel takes no more; what it took was sent.
-        """
         self.socket.room = 5
         self.connection.write(b"one")
         self.assertEqual(self.diary.says, ["made"])
@@ -293,9 +287,6 @@ class HandshakeTests(_TlsConnectionTestCase):
         self.assertEqual(self.diary.says, ["made"])
 
     def test_refusalAfterAWaitForRoomLetsThePeerReadTheSame(self) -> None:
-        """
-        What it sends is read again, up to its end.
-        """
         self.fake.handshake.extend([SSL.WantWriteError(), SSL.Error(ALERT)])
         self.socket.coming.append(b"")
         self.happens(read=True)
@@ -368,9 +359,6 @@ class TlsConnectionTests(_TlsConnectionTestCase):
     # Reading.
 
     def test_recordsOfOneTurnAreDeliveredTogether(self) -> None:
-        """
-        So that they are decoded at one go.
-        """
         self.fake.coming.extend([LONG, LONG, b"end"])
         self.happens(read=True)
         self.assertEqual(self.diary.heard, [LONG + LONG + b"end"])
@@ -401,9 +389,6 @@ class TlsConnectionTests(_TlsConnectionTestCase):
         self.assertEqual(sum(map(len, self.diary.heard)), 20 * RECORD_BYTES)
 
     def test_peersGoodbyeIsAnEnd(self) -> None:
-        """
-        What came before it is delivered, and it is answered.
-        """
         self.fake.coming.extend([LONG, SSL.ZeroReturnError()])
         self.happens(read=True)
         self.assertEqual((self.diary.heard, self.fake.goodbyes), ([LONG], 1))
@@ -436,9 +421,6 @@ class TlsConnectionTests(_TlsConnectionTestCase):
         self.assertEqual(self.diary.refusal, "the peer refused our certificate: unknown CA")
 
     def test_protocolThatClosesUponDataIsLeftAlone(self) -> None:
-        """
-        What comes behind is for nobody.
-        """
         self.patch(self.diary, "dataReceived", lambda _: self.connection.abort())
         self.fake.coming.extend([LONG, SSL.ZeroReturnError()])
         self.happens(read=True)
@@ -487,9 +469,6 @@ class TlsConnectionTests(_TlsConnectionTestCase):
         self.assertEqual((self.fake.taken, self.diary.says[-1]), (b"onetwo", "resume"))
 
     def test_brokenConnectionIsLostWhenItIsWritten(self) -> None:
-        """
-        In the next turn, and it is no refusal, also when OpenSSL is asked once more.
-        """
         self.fake.failure = SSL.SysCallError(errno.EPIPE, "EPIPE")
         self.connection.write(b"one")
         self.assertEqual(self.diary.says, ["pause"])
@@ -542,9 +521,6 @@ class TlsConnectionTests(_TlsConnectionTestCase):
         self.assertEqual(self.watched(), (True, False))
 
     def test_whatWaitedGoesWithTheAnswer(self) -> None:
-        """
-        Nothing of it is lost.
-        """
         self.fake.room = 0
         self.connection.write(b"one")
         self.fake.coming.append(SSL.WantWriteError())
@@ -652,9 +628,6 @@ class TlsConnectionTests(_TlsConnectionTestCase):
         self.assertLost(ConnectionLost)
 
     def test_protocolThatProducesNothingNeedNotBeAsked(self) -> None:
-        """
-        One that is closing, for example.
-        """
         self.connection.unregisterProducer()
         self.fake.coming.append(SSL.WantWriteError())
         self.happens(read=True)
@@ -664,9 +637,6 @@ class TlsConnectionTests(_TlsConnectionTestCase):
     # The end.
 
     def test_closingSaysGoodbyeAndWaitsForTheAnswer(self) -> None:
-        """
-        Once, however often it is asked for.
-        """
         self.connection.close()
         self.connection.close()
         self.assertEqual((self.fake.goodbyes, self.socket.shut, self.diary.says), (1, True, []))
@@ -707,9 +677,6 @@ class TlsConnectionTests(_TlsConnectionTestCase):
         self.assertEqual((self.fake.goodbyes, self.diary.says), (0, ["lost"]))
 
     def test_abortEndsItAtOnce(self) -> None:
-        """
-        What waits is dropped, and the peer's kernel told.
-        """
         self.fake.room = 0
         self.connection.write(b"one")
         self.connection.abort()
@@ -778,9 +745,6 @@ class TunnelOverTlsTests(SynchronousTestCase):
         self.assertEqual((self.session.says[-1], self.tunnel.fullSince), ("free", None))
 
     def test_goodbyeIsNotWaitedForLong(self) -> None:
-        """
-        A peer that never answers.
-        """
         self.tunnel.close()
         self.assertEqual(self.tls.goodbyes, 1)
         self.reactor.advance(CLOSE_SECONDS - 0.01)
@@ -791,9 +755,6 @@ class TunnelOverTlsTests(SynchronousTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_goodbyeBehindWhatNobodyReadsIsNotWaitedForEither(self) -> None:
-        """
-        Nothing is left of it.
-        """
         self.tls.room = 0
         self.send([Train(3, b"one")])
         self.tunnel.close()

@@ -186,9 +186,6 @@ class TableTests(_HeartbeatTestCase):
                 self.assertEqual((state, event, len(self.clock.getDelayedCalls())), (state, event, timers))
 
     def test_stoppedLeavesNoTimer(self) -> None:
-        """
-        From whatever state; and it asks no more, whatever is tried.
-        """
         for state in State:
             self.reach(state)
             self.heartbeat.due = True
@@ -231,9 +228,6 @@ class AskingTests(_HeartbeatTestCase):
         self.assertNoTimer()
 
     def test_neverMoreThanOnePingIsOnItsWay(self) -> None:
-        """
-        Whether it is sent alone or with a train.
-        """
         self.heartbeat.ask()
         self.assertEqual([len(ping) for ping in self.pings], [PING_BYTES])
         self.heartbeat.ask()
@@ -295,9 +289,6 @@ class AskingTests(_HeartbeatTestCase):
         self.assertEqual(len(self.pings), 1)
 
     def test_silentTunnelIsAsked(self) -> None:
-        """
-        Nothing is sent and nothing comes; it is asked now and then for ever.
-        """
         self.settle(ROUND_TRIP)
         for _ in range(3):
             self.assertNextPing(BUSY_SECONDS + IDLE_SECONDS - ROUND_TRIP)
@@ -341,9 +332,6 @@ class PatienceTests(_HeartbeatTestCase):
     """
 
     def test_firstAnswerMayTakeLong(self) -> None:
-        """
-        Nothing is known of the path.
-        """
         self.heartbeat.ask()
         self.assertOverdue(FIRST_PATIENCE_SECONDS)
 
@@ -450,9 +438,6 @@ class PatienceTests(_HeartbeatTestCase):
             self.assertEqual(self.owner.told, ["overdue"] if late == MOST_PATIENCE_SECONDS else [])
 
     def test_whatCameBeforeThePingProvesNothing(self) -> None:
-        """
-        The path may be gone since.
-        """
         self.settle(ROUND_TRIP)
         self.heartbeat.heard = True
         self.heartbeat.ask()
@@ -619,18 +604,12 @@ class ProofTests(_HeartbeatTestCase):
         self.assertEqual(self.owner.told, ["overdue", "given up"])
 
     def test_overdueTunnelIsGivenUpAtOnce(self) -> None:
-        """
-        It was in doubt already.
-        """
         self.reach(State.OVERDUE)
         self.heartbeat.prove()
         self.assertEqual((self.owner.told, len(self.pings)), (["overdue", "given up"], 1))
         self.assertNoTimer()
 
     def test_tunnelThatWasGivenUpIsNotGivenUpAgain(self) -> None:
-        """
-        Its successor is on its way.
-        """
         self.reach(State.GIVEN_UP)
         self.heartbeat.prove()
         self.assertEqual((self.owner.told, len(self.pings)), (["overdue", "given up"], 1))

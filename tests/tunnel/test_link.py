@@ -175,9 +175,6 @@ class Format2LinkTests(_LinkTestCase):
         self.assertEqual(self.peer.decode(other), ([(8, OTHER)], [], []))
 
     def test_whatComesIsHandedOnWithItsNumbers(self) -> None:
-        """
-        In one call for each read, and nobody is called for nothing.
-        """
         self.receive(self.peer.encode([ONE, OTHER]))
         self.assertEqual((self.session.numbers, self.session.trains), ([100, 102], [ONE, OTHER]))
         calls: list[object] = []
@@ -308,9 +305,6 @@ class Format2LinkTests(_LinkTestCase):
         self.assertEqual(self.link.takeUnacked(), [])
 
     def test_answerToAPingThatRodeConfirmsItsTrain(self) -> None:
-        """
-        It stands before the ping.
-        """
         self.settle()
         self.clock.advance(BUSY_SECONDS - ROUND_TRIP)
         [(_, payload)] = self.heard(self.sent([ONE]))

@@ -60,9 +60,6 @@ class LiveTunnelsTests(TimerTestCase):
         return transport
 
     def test_closingNobodyIsDoneAtOnce(self) -> None:
-        """
-        A service that has no tunnel stops at once.
-        """
         self.successResultOf(self.end())
 
     def test_closingDoesNotWaitForEver(self) -> None:
@@ -78,9 +75,6 @@ class LiveTunnelsTests(TimerTestCase):
         self.liveTunnels.discard(lost)
 
     def test_closingIsDoneWhenTheLastTunnelIsGone(self) -> None:
-        """
-        Each is closed in good order.
-        """
         transports = [self.open() for _ in range(3)]
         closed = self.end()
         for transport in transports:

@@ -63,9 +63,6 @@ class SettingTests(SynchronousTestCase):
         self.assertEqual(str(error), "--reorder is 7, and not a number of seconds from 0 to 5")
 
     def test_settingsAreFrozen(self) -> None:
-        """
-        What was checked stays as it is.
-        """
         frozen: Any = CommonSettings()
         with self.assertRaises(FrozenInstanceError):
             frozen.reorder = 7

@@ -208,9 +208,6 @@ class TunnelLifeTests(_TunnelTestCase):
         self.assertIsNone(tunnel.security)
 
     def test_serverSaysNothingOnItsOwn(self) -> None:
-        """
-        A stranger is told nothing.
-        """
         transport = self.connect(self.accepted())
         self.assertEqual((transport.stream, self.owner.opened, self.owner.hellos), ([], [], []))
 
@@ -305,9 +302,6 @@ class TunnelCloseTests(_TunnelTestCase):
         self.assertLessEqual(CLOSE_SECONDS, 1.5)
 
     def test_closeThatIsAnsweredLeavesNoTimer(self) -> None:
-        """
-        Nothing happens to a connection that is gone.
-        """
         tunnel, transport = self.open()
         tunnel.close()
         transport.lose()
@@ -315,9 +309,6 @@ class TunnelCloseTests(_TunnelTestCase):
         self.assertFalse(transport.aborted)
 
     def test_closedTunnelTakesNothingAndDeliversNothing(self) -> None:
-        """
-        Its session has gone on without it.
-        """
         for end in (Tunnel.close, Tunnel.abort):
             session = self.session = RecordingSession()
             tunnel, transport = self.open()
@@ -339,9 +330,6 @@ class TunnelCloseTests(_TunnelTestCase):
         self.assertEqual((self.session.says, self.session.trains), ([], []))
 
     def test_trainsThatEndTheTunnelAreTheLastOnes(self) -> None:
-        """
-        What comes after them is not delivered.
-        """
         tunnel, _ = self.open()
         received: list[Train] = []
 
@@ -394,9 +382,6 @@ class TunnelBackPressureTests(_TunnelTestCase):
     """
 
     def test_transportThatIsFullMakesTheTunnelFull(self) -> None:
-        """
-        Until it has sent what it held; and since when is known.
-        """
         tunnel, _ = self.open()
         self.clock.advance(3)
         tunnel.pauseProducing()
@@ -409,9 +394,6 @@ class TunnelBackPressureTests(_TunnelTestCase):
         self.assertEqual((self.session.says, tunnel.fullSince), (["free", "full", "free"], None))
 
     def test_tunnelThatOpensOnAFullTransportWaits(self) -> None:
-        """
-        It is offered when there is room.
-        """
         tunnel = self.dialled()
         self.connect(tunnel)
         tunnel.pauseProducing()
@@ -476,9 +458,6 @@ class HelloTests(_TunnelTestCase):
                 transport.lose()
 
     def test_idByteByByte(self) -> None:
-        """
-        Fifteen bytes are no id.
-        """
         self.owner.session = self.session
         tunnel = self.accepted()
         self.connect(tunnel)
@@ -701,9 +680,6 @@ class PlainEndsTests(TimerTestCase):
         self.assertEqual(len(ends.clientOwner.lost), 1)
 
     def test_abortEndsBothSides(self) -> None:
-        """
-        Nothing is left of the tunnel.
-        """
         ends = self.meet()
         ends.server.abort()
         ends.flush()
@@ -796,9 +772,6 @@ class Format2Tests(_TunnelTestCase):
         self.assertEqual((self.session.trains, self.session.numbers), ([TRAIN], [0]))
 
     def test_clientThatIsRefusedSaysSo(self) -> None:
-        """
-        The tunnel is of no use.
-        """
         tunnel = self.dialledInFormat2()
         transport = self.connect(tunnel)
         tunnel.dataReceived(b"uotp\2\1\0\0" + FRAMES2)
@@ -927,9 +900,6 @@ class Format2Tests(_TunnelTestCase):
         self.assertEqual(self.session.says, ["free", "gone", "free"])
 
     def test_drainedTunnelReceivesWhatIsUnderWay(self) -> None:
-        """
-        It sends nothing more, and its owner is told when the other end has done the same.
-        """
         tunnel, transport = self.openInFormat2()
         tunnel.drain()
         tunnel.drain()
@@ -967,9 +937,6 @@ class Format2Tests(_TunnelTestCase):
             self.assertTrue(transport.aborted)
 
     def test_whatCannotBeDrainedIsClosed(self) -> None:
-        """
-        A tunnel of format 1, and one that is not open yet.
-        """
         tunnel, transport = self.open()
         tunnel.drain()
         self.assertEqual((tunnel.state, transport.disconnecting), (State.CLOSING, True))
@@ -1006,9 +973,6 @@ class Format2Tests(_TunnelTestCase):
         self.assertEqual(tunnel.carried - before, 2 * len(FRAMES2))
 
     def test_tunnelsOfASessionShareItsNumbers(self) -> None:
-        """
-        Each datagram has one of its own.
-        """
         first, one = self.accept()
         second, two = self.accept()
         linkOf(first).send([TRAIN], self.clock.seconds())

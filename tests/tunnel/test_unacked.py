@@ -49,9 +49,6 @@ class UnackedTests(SynchronousTestCase):
         self.assertEqual((self.unacked.kept, self.unacked.position), (0, 21))
 
     def test_whatIsOldIsOfNoUse(self) -> None:
-        """
-        It is forgotten with the rest.
-        """
         self.unacked.add(0, [ONE], NOW)
         self.unacked.add(2, [OTHER], NOW + 0.25)
         self.assertEqual(self.unacked.take(NOW + 0.25 + AGAIN_SECONDS), [(2, OTHER)])

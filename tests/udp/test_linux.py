@@ -73,17 +73,11 @@ class CoupleTests(SynchronousTestCase):
 
     @given(st.lists(LENGTHS, max_size=40))
     def test_datagramsAreGatheredAsEverywhere(self, lengths: list[int]) -> None:
-        """
-        What the kernel has not coalesced.
-        """
         datagrams = [numbered(length, length) for length in lengths]
         self.assertEqual(couple([(datagram, 0) for datagram in datagrams]), gather(datagrams))
 
     @given(REPEATED)
     def test_coalescedOnesToo(self, messages: list[Message]) -> None:
-        """
-        Each datagram is there, in order, and no train is too long.
-        """
         trains = couple([(message.data, message.segment) for message in messages])
         found = [datagram for train in trains for datagram in cut(train)]
         self.assertEqual(found, [datagram for message in messages for datagram in message.datagrams()])
@@ -91,16 +85,10 @@ class CoupleTests(SynchronousTestCase):
         self.assertLessEqual(max(len(train.payload) for train in trains), longest)
 
     def test_noTrainIsTooLongToBeSent(self) -> None:
-        """
-        Where the next message would make it so, another train begins.
-        """
         data = numbered(30000)
         self.assertEqual(couple([(data, 1000)] * 5), [Train(1000, data * 2), Train(1000, data * 2), Train(1000, data)])
 
     def test_coalescedMessagesAreJoined(self) -> None:
-        """
-        As long as their datagrams have one length, and one shorter at the end.
-        """
         four, short = (b"a" * 4000, 1000), (b"b" * 2500, 1000)
         self.assertEqual(
             couple([four, (b"c" * 1000, 0), four, short, four, (b"d" * 999, 0), (b"e" * 999, 0)]),
@@ -186,9 +174,6 @@ class BatchesTests(SynchronousTestCase):
                 self.assertEqual(found, {nameOf(0): [Train(size, longest)] * 3})
 
     def test_whatWasCutOffIsNoData(self) -> None:
-        """
-        It is told how many there were; the others are fine.
-        """
         for flag in (socket.MSG_TRUNC, socket.MSG_CTRUNC):
             for place in range(3):
                 messages = [Message(bytes([number]) * 1400) for number in range(3)]
@@ -278,9 +263,6 @@ class LinuxPortReceivingTests(LinuxPortTestCase):
         self.assertEqual(self.kernel.asked, [64, -1, 64, -1])
 
     def test_quietPortCutsWhatIsCoalesced(self) -> None:
-        """
-        It may come at any time.
-        """
         for _ in range(30):
             self.receive(Message(b"aabbc", segment=2))
         self.assertEqual([train for train, _ in self.receiver.trains], [Train(2, b"aabbc")] * 30)
@@ -468,9 +450,6 @@ class LinuxPortSendingTests(LinuxPortTestCase):
         return found
 
     def test_trainGoesWithOneCall(self) -> None:
-        """
-        To where it should, and a lone datagram without any ado.
-        """
         train = Train(1000, numbered(4500))
         self.port.sendTrains([train, Train(3, b"abc"), Train(0, b"")], THERE)
         self.assertEqual(self.socket.trains, [(train, THERE)])
@@ -596,9 +575,6 @@ class LinuxPortSendingTests(LinuxPortTestCase):
         self.assertEqual(dict(self.drops.totals), {})
 
     def test_fullBufferIsNotTriedAgain(self) -> None:
-        """
-        The datagrams of that call are lost, and counted; those of the next are not.
-        """
         for number in (errno.EAGAIN, errno.ENOBUFS):
             self.drops.totals.clear()
             self.socket.trainTrouble = {1000: number}

@@ -89,16 +89,10 @@ class FrameTests(SynchronousTestCase):
             self.assertEqual(Format1Codec().encode([train]), bytes.fromhex(frames), train[0])
 
     def test_framesBecomeTheDatagramsAgain(self) -> None:
-        """
-        The same bytes read: the datagrams, and as few trains as possible.
-        """
         for train, frames in VECTORS:
             self.assertEqual(Format1Codec().decode(bytes.fromhex(frames)), gather(cut(train)), train[0])
 
     def test_aStreamThatArrivesByteByByteGivesEachDatagramWhenItIsWhole(self) -> None:
-        """
-        A datagram is there with its last byte, an empty one with its length.
-        """
         codec = Format1Codec()
         steps = [decoded(codec, bytes([byte])) for byte in bytes.fromhex("0003616263 0000 000164")]
         self.assertEqual(steps, [[], [], [], [], [b"abc"], [], [b""], [], [], [b"d"]])
@@ -128,9 +122,6 @@ class FrameTests(SynchronousTestCase):
         self.assertRaises(OverflowError, Format1Codec().encode, [Train(65536, bytes(65536))])
 
     def test_tunnelsDoNotShareWhatIsHalfRead(self) -> None:
-        """
-        Each tunnel has its own stream.
-        """
         one, other = Format1Codec(), Format1Codec()
         self.assertEqual(decoded(one, b"\0\2a"), [])
         self.assertEqual(decoded(other, b"\0\1b"), [b"b"])

@@ -218,9 +218,6 @@ class EncodingTests(SynchronousTestCase):
         self.assertEqual(newCodec().decode(codec.encode([Train(1, b"z")])).arrivals, [(number, Train(1, b"z"))])
 
     def test_aSessionIsNumberedFromZero(self) -> None:
-        """
-        Its first datagram, whichever tunnel carries it.
-        """
         self.assertEqual(Format2Codec(Numbering()).encode([Train(1, b"a")]), bytes.fromhex("000000010001 00000000 61"))
 
     def test_aLoneDatagramHasItsOwnLengthAsSegment(self) -> None:
@@ -260,9 +257,6 @@ class EncodingTests(SynchronousTestCase):
 
     @given(RUNS, NUMBERS)
     def test_trainsArriveAsTheyWereSent(self, runs: list[tuple[int, int]], first: int) -> None:
-        """
-        What is read at one go are the same trains, each whole.
-        """
         trains = gather(filling(size, place) for size, count in runs for place in range(count))
         arrivals, controls, _ = newCodec().decode(newCodec(first).encode(trains))
         self.assertTrue([train for _, train in arrivals] == trains)
@@ -278,9 +272,6 @@ class DecodingTests(SynchronousTestCase):
     """
 
     def test_framesAreUnderstoodAsTheyAreWrittenDown(self) -> None:
-        """
-        Read at one go, a train is one train.
-        """
         for vector, arrivals, controls in FRAMES + FRAMES_UNDERSTOOD:
             self.assertEqual(newCodec().decode(vector.octets), Decoded(arrivals, controls, []), vector.name)
 
@@ -323,9 +314,6 @@ class DecodingTests(SynchronousTestCase):
                 self.assertEqual([control for decoded in came for control in decoded.controls], controls, vector.name)
 
     def test_controlsAreWhatTheyAreCalled(self) -> None:
-        """
-        Whoever gets one can ask what kind it is.
-        """
         for vector, _, controls in FRAMES:
             for (kind, _), (expected, _) in zip(newCodec().decode(vector.octets).controls, controls, strict=True):
                 self.assertIs(kind, expected)
@@ -343,9 +331,6 @@ class DecodingTests(SynchronousTestCase):
         self.assertEqual(codec.decode(octets[:16]).arrivals, [(0xFFFFFFFE, Train(3, b"abcdef"))])
 
     def test_tunnelsDoNotShareWhatIsHalfRead(self) -> None:
-        """
-        Each tunnel has its own stream, though they number together.
-        """
         numbering = Numbering()
         one, other = Format2Codec(numbering), Format2Codec(numbering)
         octets = bytes.fromhex("000000020002 00000000 6162")
@@ -383,9 +368,6 @@ class DecodingTests(SynchronousTestCase):
 
     @given(st.lists(st.builds(trainFrame, st.integers(1, 100), st.integers(0, 300), NUMBERS), max_size=3))
     def test_byteByByteNothingIsHeldThatIsWhole(self, frames: list[Frame]) -> None:
-        """
-        What is held is what has come since the last event, exactly.
-        """
         datagrams, _ = eventsOf(frames)
         codec = newCodec()
         codec._held = CountingHeld()

@@ -272,9 +272,6 @@ class ServerHelloTests(HelloTestCase):
             self.assertEqual(ServerHelloDecoder().feed(octets), (ServerHello(True, isNew=state == 0), b""))
 
     def test_extensionsMayBeAsLongAsTheLimitAndNoLonger(self) -> None:
-        """
-        Nothing longer is waited for.
-        """
         hello = opening(LONGEST_EXTENSION) + LONGEST_EXTENSION
         self.assertTaken(ServerHelloDecoder(), [hello], len(hello), ServerHello(True))
         for size in range(MAX_EXTENSIONS_BYTES + 1, 1 << 16, 5):

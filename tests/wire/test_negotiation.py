@@ -116,9 +116,6 @@ class NegotiationTests(SynchronousTestCase):
             self.assertIs(formatToDial(choice, negotiated), WireFormat(number), (choice, negotiated))
 
     def test_bothEndsTogether(self) -> None:
-        """
-        The best that both may speak.
-        """
         self.assertEqual(len(AGREED), len(WireChoice) ** 2)
         for (client, server), number in AGREED.items():
             spoken = formatToDial(client, selected(server, offered(client)))
