@@ -145,9 +145,6 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual(receiveBuffers(BUFFERS), [212992, 14680064])
 
     def test_theBusiestHasGrownMost(self) -> None:
-        """
-        Not the one that once carried more, and a new one counts from nothing.
-        """
         self.assertEqual(busiest(self.looks({1: 90000, 2: 10}, {1: 90100, 2: 3000})), 2)
         self.assertEqual(busiest(self.looks({1: 90000}, {1: 90100, 3: 200})), 3)
 
@@ -204,15 +201,9 @@ class ResultTests(SynchronousTestCase):
         self.assertEqual(one.medians("original"), {})
 
     def test_ratiosAreOfWhatBothHave(self) -> None:
-        """
-        There is none to nothing, and none to what the other does not have.
-        """
         self.assertEqual(ratios({"rate": 8, "loss": 1, "delayP99": 3}, {"rate": 2, "loss": 0}), {"rate": 4})
 
     def test_aFileHoldsWhatWasMeasured(self) -> None:
-        """
-        What is written is what is read, and what is no number stays none.
-        """
         results = {"rate/200": outcome("delayMedian", uotp=[1.5, math.nan])}
         again = fromJson(toJson(results))["rate/200"]
         self.assertEqual(again.conditions, results["rate/200"].conditions)
@@ -236,9 +227,6 @@ class ResultTests(SynchronousTestCase):
             self.assertRaises(ValueError, fromJson, text)
 
     def test_whatIsMeasuredAgainReplacesTheOld(self) -> None:
-        """
-        Scenarios that were not run now stay as they were; one that failed for all does not wipe out what there was.
-        """
         old = {
             "idle/memory": outcome("rate", uotp=1),
             "rate/200": outcome("rate", uotp=2),
@@ -252,9 +240,6 @@ class ResultTests(SynchronousTestCase):
         )
 
     def test_scenariosAreInTheOrderOfTheirNumbers(self) -> None:
-        """
-        200 comes before 1400, and words come after numbers.
-        """
         names = [
             "throughput/mix",
             "throughput/1400/pool-32",
@@ -358,9 +343,6 @@ class ReportTests(SynchronousTestCase):
         )
 
     def test_whatNobodyCanDoIsLeftOut(self) -> None:
-        """
-        There is no table without a number.
-        """
         self.assertEqual(report({"hand-over/renewal": Outcome("", {}, [Run(OURS, 1, {})])}), "")
 
     def test_everyFamilyOfScenariosIsTold(self) -> None:
@@ -403,9 +385,6 @@ class ChartTests(SynchronousTestCase):
     """
 
     def test_thePictureIsWellFormed(self) -> None:
-        """
-        It has a panel for each figure, whatever contenders are called.
-        """
         root = ET.fromstring(pictureOfEverything())  # noqa: S314 - it is our own
         self.assertEqual(root.tag, f"{SVG}svg")
         self.assertEqual(len(root.findall(f"{SVG}g")), len(PANELS))
@@ -455,9 +434,6 @@ class ChartTests(SynchronousTestCase):
         ET.fromstring(chart({}))  # noqa: S314 - it is our own
 
     def test_panelsShowFiguresThatThereAre(self) -> None:
-        """
-        No panel stays empty by a wrong name.
-        """
         self.assertEqual([panel for panel in PANELS if panel.figure not in FIGURES], [])
 
     def test_aBarThatWouldHideTheOthersIsNotDrawn(self) -> None:
@@ -536,9 +512,6 @@ class ContenderTests(SynchronousTestCase):
         self.assertTrue(namedContender("one=").takesPart("idle/memory"))
 
     def test_whatCannotBeUsedIsRefused(self) -> None:
-        """
-        A name is needed, and one that is not taken; a folder has to hold uotp.
-        """
         for text in (
             "",
             "name",

@@ -273,11 +273,17 @@ class InternalsTests(SynchronousTestCase):
             self.assertIn(name, namesWithin(owner) if isinstance(owner, type) else vars(owner), fullName)
 
     def test_theRuleFindsWhatIsInherited(self) -> None:
+        """
+        Names that are overridden, called, read, set and asked for by a text.
+        """
         prefix = "twisted.internet.abstract.FileDescriptor."
         names = ("_postLoseConnection", "_tempDataLen", "_writeDisconnected")
         self.assertEqual(privatesAbove(Sample), {prefix + name for name in names})
         self.assertEqual(internalsAbove(Sample), {"bufferSize", "offset", "startReading"})
 
     def test_theRuleFindsWhatIsSomebodyElses(self) -> None:
+        """
+        Names of other objects, and of other packages.
+        """
         expected = {"_first", "_second", "_third", "_fourth", "_fifth", "_sixth"}
         self.assertEqual(privatesElsewhere(ast.parse(SAMPLE)), expected)

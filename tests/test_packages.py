@@ -168,6 +168,9 @@ class PackageTests(SynchronousTestCase):
         self.assertEqual({packageOf(module) for module in self.modules}, set(ALLOWED))
 
     def test_onlyWhatIsAllowedIsImported(self) -> None:
+        """
+        No package knows one that it need not know.
+        """
         self.assertEqual(sorted(pair for pair in self.crossings() if pair[1] not in ALLOWED[pair[0]]), [])
 
     def test_floorsAreFew(self) -> None:

@@ -152,9 +152,6 @@ class ElsewhereTests(CommandTestCase):
         self.assertEqual(sorted(installed), [2, 15])
 
     def test_afterwardsEverythingIsAsBefore(self) -> None:
-        """
-        These tests leave the package to the others as they found it.
-        """
         before = dict(sys.modules)
         with elsewhere("win32"):
             self.assertIsNot(sys.modules["uotp.net.sockopts"], sockopts)
@@ -461,9 +458,6 @@ class DescriptorLimitTests(SynchronousTestCase):
                 sys.modules["resource"] = before
 
     def test_theLimitIsRaisedAsFarAsItIsOfUse(self) -> None:
-        """
-        To the hard limit, or to all that our own limits allow; the hard one stays.
-        """
         self.assertEqual(self.limitAfter(1024, 4096), [(4096, 4096)])
         self.assertEqual(self.limitAfter(1024, 1 << 20), [(65536, 1 << 20)])
         self.assertEqual(self.limitAfter(1024, self.INFINITY), [(65536, self.INFINITY)])

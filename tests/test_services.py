@@ -195,9 +195,6 @@ class ValuesTests(_ServicesTestCase):
     """
 
     def test_argumentsAreTheSettings(self) -> None:
-        """
-        Each of them, with its default; certificates and the reactor are none.
-        """
         for make, kind in ((clientService, ClientSettings), (serverService, ServerSettings)):
             arguments = {
                 name: MISSING if one.default is one.empty else one.default
@@ -664,9 +661,6 @@ class TogetherTests(_ServicesTestCase):
         self.assertEqual(set(self.network.ports), {SOURCE, TARGET})
 
     def test_silentSourceIsForgotten(self) -> None:
-        """
-        Soon if it was never answered, and otherwise after the time that was asked for.
-        """
         self.startBoth(expire=60.0)
         self.sourcePort.sendTrains([PING], CLIENT_PORT)
         self.flush()

@@ -99,9 +99,6 @@ class DivisionTests(SynchronousTestCase):
 
     @given(DATAGRAMS, st.integers(-1, 12))
     def test_dividingATrainChangesNoDatagram(self, datagrams: list[bytes], most: int) -> None:
-        """
-        What is taken fits, and one more would not.
-        """
         for train in gather(datagrams):
             first, rest = split(train, most)
             left = [] if rest is None else cut(rest)
@@ -112,9 +109,6 @@ class DivisionTests(SynchronousTestCase):
 
     @given(DATAGRAMS, st.integers(1, 12))
     def test_portionsAreTheSameDatagramsInTheSameOrder(self, datagrams: list[bytes], most: int) -> None:
-        """
-        Each fits, and there are no more of them than twice the least.
-        """
         divided = list(portions(gather(datagrams), most))
         self.assertEqual([one for portion in divided for train in portion for one in cut(train)], datagrams)
         for portion in divided:
@@ -143,9 +137,6 @@ class GatherTests(SynchronousTestCase):
         )
 
     def test_aLongerDatagramBeginsATrain(self) -> None:
-        """
-        A longer neighbour cannot be part of the train before it.
-        """
         self.assertEqual(gather([b"ab", b"cde"]), [Train(2, b"ab"), Train(3, b"cde")])
 
     def test_emptyDatagramsTravelAlone(self) -> None:

@@ -867,9 +867,6 @@ class EndServiceTests(ServiceTestCase):
         self.assertEqual(self.reactor.fromThread, before + 1)  # which wakes a reactor that waits
 
     def test_aStopThatIsAskedForIsAStop(self) -> None:
-        """
-        SIGTERM and SIGINT stop the reactor, whose end is then no failure.
-        """
         for number in (signal.SIGTERM, signal.SIGINT):
             self.signals.clear()
             self.running()

@@ -73,9 +73,6 @@ class PatternTests(SynchronousTestCase):
             self.assertEqual(int.from_bytes(Pattern(1).payload(FIRST, size)[:NUMBER_BYTES], "big"), FIRST)
 
     def test_theSameNumberIsTheSameDatagram(self) -> None:
-        """
-        What a datagram must look like can be told again from seed and number.
-        """
         self.assertEqual(Pattern(5).payload(99, 3000), Pattern(5).payload(99, 3000))
 
     def test_otherNumbersAndSeedsAreOtherBytes(self) -> None:
@@ -126,9 +123,6 @@ class PlanTests(SynchronousTestCase):
             self.assertGreater(len([size for size in sizes if low <= size < high]), 30)
 
     def test_theLoadLastsForAFixedTime(self) -> None:
-        """
-        Unless told otherwise as many as fit in some seconds are sent.
-        """
         phase = self.phases()[3]
         self.assertEqual((phase.name, phase.window, phase.seconds), ("1400 bytes", MAX_IN_FLIGHT, LOAD_SECONDS))
         self.assertEqual(list(islice(phase.sizes, 100000))[-1], 1400)
@@ -176,9 +170,6 @@ class ExchangeTests(SynchronousTestCase):
         return {name: getattr(tally, name) for name in names if getattr(tally, name)}
 
     def test_whatComesBackUnchangedIsCounted(self) -> None:
-        """
-        All sizes, one by one, are known again: also those without a number.
-        """
         exchange = self.exchange(*SIZES, 7, 8, 0, 0, 3, window=1)
         while not exchange.finished:
             for datagram in drain(exchange):
@@ -271,9 +262,6 @@ class ExchangeTests(SynchronousTestCase):
         self.assertEqual(self.counts(exchange), {"sent": 1, "returned": 1, "damaged": 1})
 
     def test_whatIsOvertakenIsOutOfOrder(self) -> None:
-        """
-        Each answer that comes after one that was sent later counts, and does no other harm.
-        """
         exchange = self.exchange(*repeat(50, 5))
         sent = drain(exchange)
         for index in (1, 0, 4, 2, 3):
@@ -353,9 +341,6 @@ class ExchangeTests(SynchronousTestCase):
         self.assertAlmostEqual(exchange.tally().seconds, 3.1)
 
     def test_roundTripsAreMeasured(self) -> None:
-        """
-        From the moment that each was sent to that of its answer, sorted.
-        """
         exchange = self.exchange(10, 10)
         first, second = exchange.send(1.0), exchange.send(1.5)
         assert first is not None
@@ -500,9 +485,6 @@ class ProtocolTests(SynchronousTestCase):
         self.assertEqual(exchange.tally().lost, 3)
 
     def test_strangersAreNotHeard(self) -> None:
-        """
-        What does not come from the client is nothing to us, nor what comes between two exchanges.
-        """
         exchange, done = self.play(10)
         self.sender.datagramReceived(self.loop.written[0][0], ("127.0.0.1", 8912))
         self.sender.datagramReceived(self.loop.written[0][0], ("127.0.0.2", 8911))
@@ -603,9 +585,6 @@ class StageTests(SynchronousTestCase):
         self.assertEqual([str(name.value) for name in alternatives], ["127.0.0.1"])
 
     def test_noFileIsLeft(self) -> None:
-        """
-        The certificates are gone as soon as both ends have read them.
-        """
         self.stage.open(lambda _: None)
         self.assertEqual(len(self.folders), 1)
         self.assertFalse(any(map(os.path.exists, self.folders)))
@@ -634,9 +613,6 @@ class StageTests(SynchronousTestCase):
         self.assertEqual(reason, "no place for temporary files: Read-only file system")
 
     def test_certificatesThatCannotBeWrittenLeaveNothing(self) -> None:
-        """
-        The directory for them goes away too.
-        """
         folder = self.mktemp()
         os.mkdir(folder)
         self.patch(tempfile, "tempdir", os.path.abspath(folder))
@@ -756,9 +732,6 @@ class DemoTests(SynchronousTestCase):
         self.assertEqual(self.err.getvalue(), "")
 
     def test_phasesComeInTheirOrderAndShareNoNumbers(self) -> None:
-        """
-        The first answer opens the way; a late answer is never taken for one of the next phase.
-        """
         self.perform("--size", "99")
         names = [phase.name for phase in self.scene.phases]
         self.assertEqual(names, ["first answer", "opening", "one by one", "mixed sizes", "99 bytes"])
@@ -815,9 +788,6 @@ class DemoTests(SynchronousTestCase):
         self.assertIn("\none by one: 32 of 32 came back\n", self.out.getvalue())
 
     def test_aTerminalGetsOneLineThatIsDrawnAgain(self) -> None:
-        """
-        The progress replaces itself and leaves nothing behind.
-        """
         self.patch(self.out, "isatty", lambda: True)
         progress = Progress(self.out)
         progress.show("a long line")
@@ -848,9 +818,6 @@ class DemoTests(SynchronousTestCase):
         self.assertNotIn("interrupted", self.out.getvalue())
 
     def test_aSignalInTheMiddleIsFailure(self) -> None:
-        """
-        Not all came back then; everything is stopped all the same.
-        """
         self.scene.hangsIn = "mixed sizes"
         demo = self.demo("--listen")
         running = demo.begin()

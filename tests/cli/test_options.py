@@ -86,9 +86,6 @@ class OrderTests(CommandTestCase):
         self.assertEqual(parsed("--", "--size", "-x").words, ("--size", "-x"))
 
     def test_aValueMayLookLikeAnOption(self) -> None:
-        """
-        The word behind an option that takes one is its value.
-        """
         options = parsed("a", "-s", "-5", "--file-name", "--fast", "--each=--", "--each", "-q")
         self.assertEqual((options["size"], options["file-name"], options["fast"]), ("-5", "--fast", 0))
         self.assertEqual(options["each"], ("--", "-q"))
@@ -155,9 +152,6 @@ class RefusalTests(CommandTestCase):
         self.assertEqual(self.refusalOf(lambda: Refusing().parseOptions([])), "sample: no (see --help)")
 
     def test_aRefusalIsOneLineWhateverTheUserTyped(self) -> None:
-        """
-        A word with line breaks in it does not break the line.
-        """
         for word in ("a\nb", "a\r\nb", "\n"):
             line = self.refusalOf(lambda word=word: Sample().refuse(f"--size {word}: no"))  # type: ignore[misc]
             self.assertTrue(line.startswith("sample: --size "), line)
@@ -259,18 +253,12 @@ class ParserTests(SynchronousTestCase):
         self.assertRefused(parseListeningPort, reason, "", "65536", "-1", "http", "80.0", "0x50", "1 ", "1_0", "\u0663")
 
     def test_portsToSendTo(self) -> None:
-        """
-        Nobody can be reached at port 0.
-        """
         self.assertParsed(parsePort, ("1", 1), ("65535", 65535))
         self.assertRefused(parsePort, "a port from 1 to 65535 is needed", "0", "00")
         self.assertRaises(ValueError, parsePort, "65536")
         self.assertRaises(ValueError, parsePort, "")
 
     def test_addressesToListenOn(self) -> None:
-        """
-        Of both families, in any of their forms; names are refused.
-        """
         self.assertParsed(
             parseBindAddress,
             ("0.0.0.0", "0.0.0.0"),  # noqa: S104 - a word like any other

@@ -101,9 +101,6 @@ class PoolTests(SlotTestCase):
             self.assertEqual(attempt.transport.getOutBuffer(), SESSION_ID)
 
     def test_slotThatHangsHoldsNoOtherUp(self) -> None:
-        """
-        Each has its own attempt, its own failures, and its own time-out.
-        """
         self.widePool()
         hanging, failing, *others = self.context.attempts
         for attempt in others:
@@ -150,9 +147,6 @@ class PoolTests(SlotTestCase):
                 attempt.transport.getOutBuffer()
 
     def test_tunnelsAreReplacedOneAtATime(self) -> None:
-        """
-        Those that are old; and the next when the one before is ready.
-        """
         self.useFormat2()
         self.context.choose(maxBytes=10**9)
         self.context.chance = 0.0

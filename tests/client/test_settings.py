@@ -30,9 +30,6 @@ class ClientSettingsTests(SettingsTestCase):
             self.assertUsable(name, 0.001, 1e6)
 
     def test_howOldATunnelMayBecome(self) -> None:
-        """
-        Not so young that replacing it costs more than it carries; or without a limit.
-        """
         self.assertUnusable("maxAge", 0.0, 0.99, -1.0, float("nan"))
         self.assertUsable("maxAge", None, 1.0, 1e9)
         self.assertUnusable("maxBytes", 0, 65535)

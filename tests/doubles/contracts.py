@@ -157,9 +157,6 @@ class DatagramPortContract(_Case):
                 self.assertTrue(train.datagrams == 1 or len(train.payload) <= MAX_TRAIN_BYTES)
 
     def test_datagramsOfEverySizeArriveUnchanged(self) -> None:
-        """
-        From an empty one to the largest that UDP over IPv4 can carry.
-        """
         for size in (0, 1, 2, 1400, 1500, 8192, 8193, 9000, 65506, 65507):
             datagram = numbered(size)
             receiver, source = self.correspond([Train(size, datagram)])
@@ -187,9 +184,6 @@ class DatagramPortContract(_Case):
         self.assertArrive([b""] * 100)
 
     def test_portLearnsAnewWhatItsPeerSends(self) -> None:
-        """
-        What came before decides how the next is received, and nothing else.
-        """
         receiver, here = self.open(), self.open()
         sent: list[bytes] = []
         for sizes in (
@@ -221,9 +215,6 @@ class DatagramPortContract(_Case):
         self.assertEqual(summary(receiver.datagrams()), summary(sent))
 
     def test_whatComesTogetherIsHandedOnInTrains(self) -> None:
-        """
-        Neighbours of one length are one train, an empty datagram is alone, and all of it comes with one call.
-        """
         trains = [Train(4, b"aaaabbbbcc"), Train(0, b""), Train(3, b"dddeee")]
         receiver, source = self.correspond(trains)
         self.assertEqual(receiver.calls, [(trains, source)])

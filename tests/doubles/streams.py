@@ -225,7 +225,7 @@ def wrapInTls(creator: Creator | ServerCredentials, protocol: Any, clock: Clock,
 
 class RecordingStream:
     """
-    A stream that keeps what is written.
+    Keeps what is written to a stream, of which the test says how it is.
 
     @ivar said: frames, write by write.
     @ivar inFlight: what has not been acknowledged.

@@ -61,7 +61,7 @@ class RecordingOwner:
 
 class _Told:
     """
-    Keeps what it is told, in words.
+    Keeps what somebody is told, in words.
 
     @ivar told: that, in order.
     @ivar whenTold: called each time.
@@ -81,7 +81,7 @@ class _Told:
 
 class RecordingLinkOwner(_Told):
     """
-    A tunnel that keeps what its link tells it: "given up", "drains" and "leaves".
+    Keeps what a link tells its tunnel: "given up", "drains" and "leaves".
 
     @ivar giveUpSeconds: as the heartbeat of a client's end has it.
     @ivar faults: what the other end did that it may not do.
@@ -114,7 +114,7 @@ class RecordingLinkOwner(_Told):
 
 class RecordingHeartbeatOwner(_Told):
     """
-    A tunnel that keeps what its heartbeat tells it: "overdue", "came" and "given up".
+    Keeps what a heartbeat tells its tunnel: "overdue", "came" and "given up".
 
     @ivar path: the round trip that the kernel sees.
     """

@@ -62,9 +62,6 @@ class SharedResolverTests(SynchronousTestCase):
         self.assertEqual(self.asked, [(HOST, 8443, "TCP")])
 
     def test_lookupsAtOneTimeAreShared(self) -> None:
-        """
-        Eight tunnels that dial ask once, and each gets the answer.
-        """
         resolver = self.resolver()
         answers = [lookUp(resolver, HOST, 8443, "TCP") for _ in range(8)]
         self.assertEqual(len(self.running), 1)

@@ -90,9 +90,6 @@ class CertificateTests(SynchronousTestCase):
         self.assertEqual(len({publicKey(one.certificate) for one in self.all}), 3)
 
     def test_authoritySignsCertificatesAndNothingElse(self) -> None:
-        """
-        The CA may sign certificates and revocations, but no CA below itself.
-        """
         constraints = self.authority.certificate.extensions.get_extension_for_class(x509.BasicConstraints)
         self.assertEqual((constraints.critical, constraints.value.ca, constraints.value.path_length), (True, True, 0))
         self.assertEqual(self.keyUsage(self.authority), {"key_cert_sign", "crl_sign"})
@@ -121,9 +118,6 @@ class CertificateTests(SynchronousTestCase):
             self.assertEqual(own, x509.SubjectKeyIdentifier.from_public_key(one.key.public_key()))
 
     def test_serverIsGoodForItsNamesAndAddresses(self) -> None:
-        """
-        Names become DNS entries, addresses become address entries, and the first of them is the common name.
-        """
         expected = ["vpn.example.com", ip_address("192.0.2.7"), ip_address("2001:db8::7")]
         self.assertEqual(alternatives(self.server.certificate), expected)
         self.assertEqual(commonName(self.server.certificate), "vpn.example.com")
@@ -335,10 +329,6 @@ class FilesTests(SynchronousTestCase):
         self.assertEqual(os.stat(self.directory).st_mode, mode)
 
     def test_anyOfTheFilesInTheWayRefusesAll(self) -> None:
-        """
-        If one of the six is there, as a file, a directory or a dangling link,
-        it is named, stays as it is, and nothing is written beside it.
-        """
         ways: list[Callable[[str], object]] = [os.mkdir, lambda path: os.close(os.open(path, os.O_CREAT))]
         if os.name != "nt":
             ways.append(lambda path: os.symlink("/nowhere/at/all", path))
@@ -377,11 +367,6 @@ class FilesTests(SynchronousTestCase):
         self.assertTrue(os.path.isfile(self.directory))
 
     def test_aFileThatCannotBeMadeUndoesTheOthers(self) -> None:
-        """
-        When the disk is full at the fourth file, the three before it and the
-        directories that were made go away again.
-        """
-
         def full(path: str, _: Callable[[], int]) -> int:
             raise OSError(28, "No space left on device", path)
 
@@ -497,9 +482,6 @@ class CommandTests(SynchronousTestCase):
         self.assertIn(f"public key): {pin}\n", self.out.getvalue())
 
     def test_itSaysWhichFileGoesWhere(self) -> None:
-        """
-        What to copy to the client, and that the CA's key belongs on no host.
-        """
         self.status(self.directory)
         said = re.sub(r"\s+", " ", self.out.getvalue())
         self.assertIn("Copy ca.pem, client.pem and client.key to the client", said)
@@ -535,10 +517,6 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual(self.command("uotp-server", containing="-C")[2], self.path("server.pem"))
 
     def test_wordsThatCannotBeUsedAreOneLineAndStatus2(self) -> None:
-        """
-        A host that cannot be, no directory, two of them, an empty one and an
-        unknown option are named, and nothing is made.
-        """
         cases = [
             ((self.directory, "--host", "a b"), "--host: 'a b' is neither"),
             ((), "exactly one directory"),

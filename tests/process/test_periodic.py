@@ -63,9 +63,6 @@ class RoundsTests(SynchronousTestCase):
         self.periodicCalls.stop()
 
     def test_theyMayBeginAnew(self) -> None:
-        """
-        A service that is started again goes its rounds again.
-        """
         self.periodicCalls.every(1.0, self.called)
         self.periodicCalls.stop()
         self.periodicCalls.every(1.0, self.called)

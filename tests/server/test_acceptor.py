@@ -160,9 +160,6 @@ class AcceptorTests(_AcceptorTestCase):
         self.assertEqual((len(self.registry), len(self.network.ports)), (1, 2))
 
     def test_datagramsThatComeWithTheIdReachTheTarget(self) -> None:
-        """
-        Nothing of a client's first bytes is lost; and the answer comes back.
-        """
         tunnel = self.accept()
         tunnel.dataReceived(HELLO + b"\0\4ping\0\0")
         self.network.settle()
@@ -298,9 +295,6 @@ class AcceptorTests(_AcceptorTestCase):
         self.assertEqual(self.warnings(), ["refused a connection from 192.0.2.1: there are 5 sessions already"])
 
     def test_tunnelsOfAllSessionsTogetherAreBounded(self) -> None:
-        """
-        Beyond that a connection is closed at once.
-        """
         self.patch(acceptor, "MAX_TUNNELS", 2)
         self.accept()
         self.accept()

@@ -176,9 +176,6 @@ class RegistryTests(TimerTestCase):
         self.assertEqual((tunnel.sent, stranger.sent), ([Train(4, b"pong")], []))
 
     def test_sessionThatLostItsTunnelsIsResumedWithItsPort(self) -> None:
-        """
-        Up to the end of its time the target sees the same source come back.
-        """
         served, tunnel = self.join(1)
         before = self.seenFrom(served)
         self.lose(served, tunnel)
@@ -214,9 +211,6 @@ class RegistryTests(TimerTestCase):
         self.assertEqual(len(self.registry), 0)
 
     def test_tunnelThatIsLostTwiceCountsOnce(self) -> None:
-        """
-        The session lives on for the time that it was given.
-        """
         served, tunnel = self.join(1)
         self.lose(served, tunnel)
         self.lose(served, tunnel)
@@ -267,9 +261,6 @@ class RegistryTests(TimerTestCase):
         self.join(1)
 
     def test_sessionWithoutTunnelsMakesRoom(self) -> None:
-        """
-        The one that has been so for the longest goes first.
-        """
         self.registry = self.makeRegistry(maxSessions=3)
         entries = {number: self.join(number) for number in (1, 2, 3)}
         for number in (1, 2, 3):

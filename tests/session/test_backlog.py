@@ -153,9 +153,6 @@ class BacklogTests(SynchronousTestCase):
             self.assertEqual(marks(backlog.take(1.0, ALL)), left)
 
     def test_aLongTrainMakesAsMuchRoomAsItNeeds(self) -> None:
-        """
-        Several short ones may have to go for one that is long.
-        """
         backlog = self.roomFor(3, 1)
         for payload in (b"a", b"b", b"c"):
             backlog.put([lone(payload)], 0.0)
@@ -185,9 +182,6 @@ class BacklogTests(SynchronousTestCase):
         self.assertEqual(self.drops.totals, {Drop.BACKLOG_FULL: 5, Drop.BACKLOG_STALE: 1})
 
     def test_aDatagramThatNeverFitsIsDroppedItself(self) -> None:
-        """
-        There is no end to making room for it, and it is counted like any other.
-        """
         backlog = self.roomFor(1, 10)
         backlog.put([lone(bytes(11))], 0.0)
         self.assertEqual((len(backlog), backlog.bytes), (0, 0))

@@ -114,9 +114,6 @@ class InboundTests(TimerTestCase):
         self.assertNoTimer()
 
     def test_timerWaitsForWhoeverIsNextWhenItGoesOff(self) -> None:
-        """
-        Also when the gap that it was set for has been filled, and there is another.
-        """
         self.come(0)
         self.come(2)
         self.clock.advance(HOLD / 2)
@@ -158,9 +155,6 @@ class InboundTests(TimerTestCase):
         self.assertNoTimer()
 
     def test_unnumberedTrainsPassAsTheyCome(self) -> None:
-        """
-        Also while numbered ones wait: a client may come back with the other format.
-        """
         self.come(0, 2)
         self.inbound.unnumbered([train(7), train(6)], self.clock.seconds())
         self.assertEqual(self.passed, [0, 7, 6])
@@ -259,9 +253,6 @@ class InboundTests(TimerTestCase):
         self.assertNoTimer()
 
     def test_whoeverIsGivenTrainsMayFinish(self) -> None:
-        """
-        In the middle of handing on: what comes, what was held, what is due, and what waits when the peer counts anew.
-        """
         steps: tuple[Callable[[], None], ...] = (
             lambda: self.come(1, 7),
             lambda: self.clock.advance(HOLD / 2),
@@ -279,9 +270,6 @@ class InboundTests(TimerTestCase):
             self.assertEqual(self.passed[:1], [0])
 
     def test_whoeverIsGivenTrainsMayBringMore(self) -> None:
-        """
-        There is one timer all the same.
-        """
         self.come(0, 2)
         self.clock.advance(HOLD / 2)
         self.come(4)

@@ -140,9 +140,6 @@ class PacerTests(SynchronousTestCase):
             self.clock.advance(2 * TICK_SECONDS)
 
     def test_rateIsForgotten(self) -> None:
-        """
-        A flow that was fast and is not any more is handed on as any other.
-        """
         for _ in range(round(2 * RATE_SECONDS / TICK_SECONDS)):
             self.repair(10 * BURST)
             self.clock.advance(TICK_SECONDS)
@@ -251,9 +248,6 @@ class PacerTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_whatWaitsIsHandedOnBeforeTheEnd(self) -> None:
-        """
-        At the pace, and then there is no timer; where nothing waits, at once.
-        """
         done: list[int] = []
         self.repair(3 * BURST)
         self.pacer.finish(lambda: done.append(countOf(self.delivered)))
@@ -327,9 +321,6 @@ class PacerTests(SynchronousTestCase):
 
     @given(st.lists(st.tuples(st.just(0) | st.integers(100, 1500), st.integers(0, 6000)), min_size=2, max_size=30))
     def test_trainThatComesAloneIsMeasuredAsAmongOthers(self, lengths: list[tuple[int, int]]) -> None:
-        """
-        It takes as much room, whatever it is: a lone datagram, several, or an empty one.
-        """
         self.setUp()
         trains = [Train(segment, bytes(size if segment else 0)) for segment, size in lengths]
         together: list[Train] = []

@@ -513,10 +513,6 @@ class BoundTests(_ResequencerTestCase):
 
     @given(HOSTILE, st.booleans())
     def test_hostilePeerGainsNothing(self, events: list[tuple[int, bool, int, float]], follow: bool) -> None:  # noqa: FBT001
-        """
-        Nothing goes wrong, nothing stays, and no datagram comes out more often than it
-        came, or is another than it was.
-        """
         self.patch(resequencer, "MAX_HELD_BYTES", 8 * TRAIN_OVERHEAD_BYTES)
         self.begin(None if follow else HOLD)
         put: list[Train] = []

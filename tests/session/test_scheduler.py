@@ -58,9 +58,6 @@ class SchedulerTests(SynchronousTestCase):
         self.assertEqual(len(self.scheduler), 3)
 
     def test_aFullTunnelHandsOverToTheOneThatIsFreeTheLongest(self) -> None:
-        """
-        All take their turn, and the one that was full waits at the end of the row.
-        """
         self.offer("a", "b", "c")
         used = []
         for _ in range(6):
@@ -165,9 +162,6 @@ class SchedulerTests(SynchronousTestCase):
         self.assertEqual(len(self.scheduler), 3)
 
     def test_troubleIsNotLeftForTrouble(self) -> None:
-        """
-        Nor is a tunnel that is well, when its time is over.
-        """
         self.offer("a", "b", "c")
         self.costs.update(a=TROUBLED + 1000, b=TROUBLED, c=TROUBLED)
         self.scheduler.leaveTrouble(loaded=False)
@@ -195,9 +189,6 @@ class SchedulerTests(SynchronousTestCase):
         self.assertEqual((self.scheduler.current, list(self.scheduler)), (None, []))
 
     def test_narrowScheduleUsesSoManyTunnelsAndNoMore(self) -> None:
-        """
-        Those that were there first, though others are free; and all again when it is widened.
-        """
         self.offer("a", "b", "c")
         self.scheduler.narrow(2)
         self.scheduler.withdraw("a")

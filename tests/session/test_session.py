@@ -285,9 +285,6 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual([train.payload[-1] for train in two.sent], [1, 2, 3, 4])
 
     def test_whatWaitsIsWrittenInPortions(self) -> None:
-        """
-        Many trains with one write, and no more at one go than stands well before what comes next.
-        """
         self.send(*range(100))
         tunnel = self.open()
         self.assertEqual(len(tunnel.writes), 1)
@@ -796,9 +793,6 @@ class NarrowSessionTests(SynchronousTestCase):
         return [train for tunnel in self.tunnels[1:] for train in tunnel.sent]
 
     def test_whatWaitsGoesFirstWhenMoreMayCarry(self) -> None:
-        """
-        Nothing overtakes it, and it does not wait until a tunnel is free again.
-        """
         self.clock.advance(JUDGE_SECONDS)
         self.send(2)
         self.assertEqual(self.sent(), [bulk(1), bulk(2)])

@@ -31,9 +31,6 @@ class DropsTests(SynchronousTestCase):
         )
 
     def test_aReportTellsOnlyWhatIsNew(self) -> None:
-        """
-        What was said is not said again, and the totals go on.
-        """
         drops = Drops()
         drops.count(Drop.SEND_REFUSED, 5)
         drops.report()

@@ -39,9 +39,6 @@ class RepeatsTests(SynchronousTestCase):
         self.assertEqual(self.rateLimit.suppressedBefore("refused"), 1)
 
     def test_anotherThingIsNews(self) -> None:
-        """
-        What one stranger does hides nothing of another's.
-        """
         self.rateLimit.suppressedBefore(("refused", "192.0.2.1"))
         self.assertEqual(self.rateLimit.suppressedBefore(("refused", "192.0.2.2")), 0)
 

@@ -75,9 +75,6 @@ class _ServerVerification(_Handshakes):
         self.assertEqual(pair.client.handle.get_protocol_version_name(), self.versionName)
 
     def test_addressIsAccepted(self) -> None:
-        """
-        An address that is dialled stands as an address in the certificate.
-        """
         for address in ("127.0.0.1", "::1", "0:0::1", "::1%lo"):
             self.assertWelcome(meet(self.server(), self.client(address)))
 
@@ -267,9 +264,6 @@ class _ServerVerification(_Handshakes):
         )
 
     def test_serverIsAskedForByName(self) -> None:
-        """
-        Names are sent as SNI, with pins too; addresses never are.
-        """
         for host, serverName, expected in (
             ("good.test", None, b"good.test"),
             ("Bücher.test.", None, b"xn--bcher-kva.test"),
@@ -544,9 +538,6 @@ class NegotiationTests(TlsTestCase):
         self.assertEqual(self.negotiated(), ("TLSv1.3", "TLS_AES_128_GCM_SHA256"))
 
     def test_everyCipherHasForwardSecrecyAndAead(self) -> None:
-        """
-        AES-GCM and ChaCha20 are there in both versions, and nothing else is.
-        """
         connection = self.server().connection()
         self.assertEqual(
             set(connection.get_cipher_list()),

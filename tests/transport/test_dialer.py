@@ -230,9 +230,6 @@ class KindsTests(_RecordedTestCase, TlsTestCase):
         return ClientCredentials(ClientTls(cafile=self.cafile(TRUSTED)))
 
     def test_withoutCredentialsItIsPlainTcp(self) -> None:
-        """
-        Marked and tuned as it was asked for, or as usual.
-        """
         kind = self.kind(self.dialer())
         self.assertFalse(issubclass(kind, DialledTlsStream))
         self.assertEqual((kind.mark, kind.tuning), (None, TunnelSocketOptions()))
@@ -241,9 +238,6 @@ class KindsTests(_RecordedTestCase, TlsTestCase):
         self.assertEqual((kind.mark, kind.tuning), (7, tuning))
 
     def test_withCredentialsItIsTlsForThatServer(self) -> None:
-        """
-        It says hello to TLS with the server's name.
-        """
         tuning = TunnelSocketOptions(4096, "cubic")
         kind = self.kind(self.dialer(self.credentials(), mark=7, tuning=tuning))
         assert issubclass(kind, DialledTlsStream)

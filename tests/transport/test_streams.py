@@ -113,9 +113,6 @@ class PlainConnectionTests(_ConnectionTestCase):
         self.assertEqual(self.watched(), (True, True))
 
     def test_whatWaitsIsSentInOrderAndThenItGoesOn(self) -> None:
-        """
-        What is written meanwhile goes behind it, though there may be room again.
-        """
         self.socket.room = 4
         self.connection.write(b"onetwo")
         self.socket.room = 1
@@ -477,9 +474,6 @@ class TlsConnectionTests(_TlsConnectionTestCase):
         self.assertLost(ConnectionLost)
 
     def test_refusalBehindABrokenWriteIsRead(self) -> None:
-        """
-        The peer has said why, and has gone: the reactor reads before it writes.
-        """
         self.fake.failure = SSL.SysCallError(errno.EPIPE, "EPIPE")
         self.connection.write(b"one")
         self.fake.coming.append(SSL.Error(ALERT))

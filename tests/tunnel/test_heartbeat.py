@@ -244,9 +244,6 @@ class AskingTests(_HeartbeatTestCase):
         self.assertEqual(len(set(self.pings)), 3)
 
     def test_tunnelThatCarriesIsAskedEverySecondSecond(self) -> None:
-        """
-        Counted from one ping to the next; without a train if none comes just then.
-        """
         self.settle(ROUND_TRIP)
         self.heartbeat.carried = True
         self.assertNextPing(BUSY_SECONDS - ROUND_TRIP)
@@ -297,9 +294,6 @@ class AskingTests(_HeartbeatTestCase):
             self.answer()
 
     def test_tunnelIsAskedWhenNothingHasComeForAWhile(self) -> None:
-        """
-        Not sooner than L{IDLE_SECONDS} after the last byte, nor later than twice that.
-        """
         for tenths in range(25, 500, 7):
             self.heartbeat.stop()
             self.begin()
@@ -336,9 +330,6 @@ class PatienceTests(_HeartbeatTestCase):
         self.assertOverdue(FIRST_PATIENCE_SECONDS)
 
     def test_answerMayTakeAFewRoundTrips(self) -> None:
-        """
-        But a repair's time at least, and at most what it takes to connect anew.
-        """
         for roundTrip, patience in (
             (0.01, LEAST_PATIENCE_SECONDS),
             (LEAST_PATIENCE_SECONDS / PATIENCE_ROUND_TRIPS, LEAST_PATIENCE_SECONDS),
@@ -353,9 +344,6 @@ class PatienceTests(_HeartbeatTestCase):
             self.assertOverdue(patience)
 
     def test_overdueAnswerIsGivenUp(self) -> None:
-        """
-        After a moment in which it may be a short break of the path; each is said once.
-        """
         self.settle(ROUND_TRIP)
         self.heartbeat.ask()
         self.assertOverdue(LEAST_PATIENCE_SECONDS)

@@ -195,9 +195,6 @@ class Format2LinkTests(_LinkTestCase):
         self.assertEqual((self.owner.told, trains), (["drains", "leaves"], [[ONE], [ONE]]))
 
     def test_pathIsMeasuredAtOnce(self) -> None:
-        """
-        The session hears when it is known.
-        """
         self.assertEqual(self.link.roundTrip, 0)
         self.settle()
         self.assertEqual(self.link.roundTrip, ROUND_TRIP)
@@ -368,10 +365,6 @@ class Format2LinkTests(_LinkTestCase):
         self.assertEqual([kind for kind, _ in self.heard(*self.stream.said)], [Kind.PING])
 
     def test_drainIsSaidOnce(self) -> None:
-        """
-        And nothing is asked afterwards, nor sent, since all arrives that was; but the
-        other end still gets its answers.
-        """
         self.settle()
         self.sent([ONE])
         self.assertTrue(self.link.drain())

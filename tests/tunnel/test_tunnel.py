@@ -267,9 +267,6 @@ class TunnelLifeTests(_TunnelTestCase):
             self.assertEqual(owner.lost, [(tunnel, reason)])
 
     def test_lostTunnelIsFreeNoMore(self) -> None:
-        """
-        Its session hears so before its owner.
-        """
         said: list[list[str]] = []
         tunnel, transport = self.open()
         self.patch(self.owner, "tunnelLost", lambda *_: said.append(list(self.session.says)))
@@ -635,9 +632,6 @@ class PlainEndsTests(TimerTestCase):
         self.assertEqual(ends.here.says[-1], "free")
 
     def test_peerThatStopsToReadMakesTheTunnelFull(self) -> None:
-        """
-        Until it reads again; nothing of what was sent is lost.
-        """
         ends = self.meet()
         ends.pump.clientIO.stalled = True
         sent = 0
@@ -810,10 +804,6 @@ class Format2Tests(_TunnelTestCase):
         self.assertTrue(transport.aborted)
 
     def test_sessionMayFillTheTunnelAtOnce(self) -> None:
-        """
-        With what has waited for it; and then it is full.
-        """
-
         class Eager(RecordingSession):
             """
             Sends when it may.
@@ -833,9 +823,6 @@ class Format2Tests(_TunnelTestCase):
         self.assertEqual(says, ["free", "full", "free", "full"])
 
     def test_tunnelThatWhatItOwesFillsIsNotFree(self) -> None:
-        """
-        It says so when that is gone.
-        """
         tunnel, transport = self.accept()
         tunnel.pauseProducing()
         tunnel.dataReceived(PING2 + b"whatever")
@@ -946,9 +933,6 @@ class Format2Tests(_TunnelTestCase):
         self.assertEqual((waiting.state, transport.disconnecting), (State.CLOSING, True))
 
     def test_clientSaysByeAndServerHearsIt(self) -> None:
-        """
-        It closes then; a server that says so is at fault.
-        """
         tunnel, transport = self.openInFormat2()
         tunnel.bye()
         self.assertEqual((transport.stream, transport.disconnecting), ([BYE2], True))

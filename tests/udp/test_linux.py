@@ -124,9 +124,6 @@ class BatchesTests(SynchronousTestCase):
 
     @given(st.lists(st.tuples(REPEATED, st.sampled_from((1, 100, 1400, 2048, 65000))), min_size=1, max_size=3))
     def test_anyMixtureGivesTheSameDatagrams(self, rounds: list[tuple[list[Message], int]]) -> None:
-        """
-        Those of each source in order, whatever was expected, and whatever the call before has left behind.
-        """
         for messages, expected in rounds:
             found = self.receive(messages, expected)
             for name in {message.name for message in messages}:
@@ -148,9 +145,6 @@ class BatchesTests(SynchronousTestCase):
         self.assertEqual(self.receive([Message(b"lone")]), {nameOf(0): [Train(4, b"lone")]})
 
     def test_whatWasExpectedIsStillToldApart(self) -> None:
-        """
-        By its source, and an empty one at its end, and from what was expected before.
-        """
         datagrams = [numbered(100, number) for number in range(4)]
         mixed = [Message(datagram, nameOf(number % 2)) for number, datagram in enumerate(datagrams)]
         found = self.receive(mixed, 100)

@@ -68,9 +68,6 @@ class TrainProtocolTests(SynchronousTestCase):
             self.assertEqual(self.transport.written, [(b"one", THERE), (b"six", THERE)])
 
     def test_transportThatStopsUnaskedIsLost(self) -> None:
-        """
-        The protocol hears so, in words, and sends nothing any more.
-        """
         send = self.protocol.sendTrains
         self.protocol.doStop()
         self.assertEqual(self.protocol.lost, ["its transport has stopped"])

@@ -98,16 +98,10 @@ class FrameTests(SynchronousTestCase):
         self.assertEqual(steps, [[], [], [], [], [b"abc"], [], [b""], [], [], [b"d"]])
 
     def test_framesThatArriveTogetherAreOneTrain(self) -> None:
-        """
-        Datagrams of one length that came at once go on at once.
-        """
         frames = bytes.fromhex("0002 6161 0002 6262 0001 63 0001 64")
         self.assertEqual(Format1Codec().decode(frames), [Train(2, b"aabbc"), Train(1, b"d")])
 
     def test_noMoreThanOneFrameIsKept(self) -> None:
-        """
-        What waits for its end is less than a frame, whatever came before it.
-        """
         codec = Format1Codec()
         longest = Format1Codec().encode([Train(65535, bytes(65535))])
         self.assertEqual(len(decoded(codec, longest * 3 + longest[:-1])), 3)

@@ -164,9 +164,6 @@ class EncodingTests(SynchronousTestCase):
     """
 
     def test_framesAreSaidAsTheyAreWrittenDown(self) -> None:
-        """
-        One header for a train, however many datagrams it has; and one for each of the others.
-        """
         for (name, text), arrivals, controls in FRAMES:
             encoded = b"".join(controlFrame(kind, payload) for kind, payload in controls)
             if arrivals:
@@ -344,10 +341,6 @@ class DecodingTests(SynchronousTestCase):
     def test_howeverTheStreamIsCutTheSameArrives(
         self, frames: list[Frame], drained: list[Frame] | None, cuts: list[int]
     ) -> None:
-        """
-        Each datagram with its own number, and each other frame, is there with its last
-        byte; and never more is held than a header, or one datagram.
-        """
         if drained is not None:
             frames = [*frames, controlOf(Kind.DRAIN, b""), *drained]
         datagrams, controls = eventsOf(frames)
@@ -386,9 +379,6 @@ class EffortTests(SynchronousTestCase):
     """
 
     def test_noMoreThanOneDatagramIsKept(self) -> None:
-        """
-        However much of a train there is, and whatever came before it.
-        """
         codec = newCodec()
         train = trainFrame(20000, 65535, 7).octets
         self.assertEqual(countOf(one for _, one in codec.decode(train * 2 + train[:-1]).arrivals), 11)
@@ -399,9 +389,6 @@ class EffortTests(SynchronousTestCase):
         self.assertEqual(len(codec._held), 65534)
 
     def test_nothingIsKeptOfWhatIsSkipped(self) -> None:
-        """
-        Padding and kinds that nobody knows are forgotten as they come.
-        """
         for frame in (controlOf(Kind.PADDING, bytes(65535)), skippedFrame(200, 1, 2, 65535, 3)):
             codec = newCodec()
             octets = frame.octets

@@ -123,9 +123,6 @@ class SessionIdTests(SynchronousTestCase):
             self.assertEqual(uuid.UUID(bytes=sessionId).variant, uuid.RFC_4122)
 
     def test_theNameForTheLogLetsNobodyJoin(self) -> None:
-        """
-        It is a quarter of the id.
-        """
         self.assertEqual(sessionName(SESSION_ID), "5f0c9e21")
 
 
@@ -185,9 +182,6 @@ class ClientHelloTests(HelloTestCase):
                 self.assertIsNone(feed(octets))
 
     def test_longHelloInCrumbsIsNeverHeldTwice(self) -> None:
-        """
-        Whoever dribbles makes us hold what the longest hello has, and no more.
-        """
         hello = opening(LONGEST_EXTENSION) + SESSION_ID + LONGEST_EXTENSION
         decoder = ClientHelloDecoder()
         for place in range(len(hello) - 1):
@@ -214,9 +208,6 @@ class ClientHelloTests(HelloTestCase):
     def test_anyExtensionsAreSkipped(
         self, sessionId: bytes, extensions: list[tuple[int, bytes]], cuts: list[int]
     ) -> None:
-        """
-        Of whatever type and length, the types of the server's too; in format 2 any sixteen bytes are an id.
-        """
         octets = b"".join(bytes([kind]) + len(value).to_bytes(2, "big") + value for kind, value in extensions)
         hello = opening(octets) + sessionId + octets
         parts = pieces(hello + FOLLOWING, cuts)

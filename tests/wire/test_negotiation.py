@@ -109,9 +109,6 @@ class NegotiationTests(SynchronousTestCase):
                 self.assertEqual(selected(choice, [*names, *FOREIGN_NAMES]), taken)
 
     def test_clientSpeaksWhatWasTaken(self) -> None:
-        """
-        Format 1 to whoever takes no name, unless the user insists.
-        """
         for (choice, negotiated), number in SPOKEN.items():
             self.assertIs(formatToDial(choice, negotiated), WireFormat(number), (choice, negotiated))
 
