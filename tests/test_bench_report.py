@@ -84,7 +84,7 @@ def rows(text: str) -> list[list[str]]:
 
 class FigureTests(SynchronousTestCase):
     """
-    One number out of many.
+    Make one number out of many.
     """
 
     def test_percentilesAreAmongTheNumbers(self) -> None:
@@ -125,7 +125,7 @@ class FigureTests(SynchronousTestCase):
 
 class ConnectionTests(SynchronousTestCase):
     """
-    What becomes of a client's connections.
+    Follow what becomes of a client's connections.
     """
 
     def looks(self, *written: dict[int, int]) -> list[Look]:
@@ -184,7 +184,7 @@ class ConnectionTests(SynchronousTestCase):
 
 class ResultTests(SynchronousTestCase):
     """
-    Raw numbers in a file.
+    Write raw numbers to a file, and read them.
     """
 
     def test_theMedianIsOverTheRounds(self) -> None:
@@ -254,7 +254,7 @@ class ResultTests(SynchronousTestCase):
 
 class ReportTests(SynchronousTestCase):
     """
-    Tables.
+    Read the tables of a report.
     """
 
     def table(self, results: Mapping[str, Outcome]) -> list[list[str]]:
@@ -381,7 +381,7 @@ def pictureOfEverything() -> str:
 
 class ChartTests(SynchronousTestCase):
     """
-    The picture.
+    Look at the picture.
     """
 
     def test_thePictureIsWellFormed(self) -> None:
@@ -452,7 +452,7 @@ class ChartTests(SynchronousTestCase):
 
 class ContenderTests(SynchronousTestCase):
     """
-    Contenders from a command line.
+    Name contenders on a command line.
     """
 
     def test_optionsAndEnvironmentAreGiven(self) -> None:

@@ -232,7 +232,7 @@ run._replace(x=other.__dict__, y=other.public)
 
 class InternalsTests(SynchronousTestCase):
     """
-    What is used, what is there, and how it is found.
+    Find what is used of others, and see that it is there.
     """
 
     def setUp(self) -> None:

@@ -139,7 +139,7 @@ def packageOf(module: str) -> str:
 
 class PackageTests(SynchronousTestCase):
     """
-    The rule, and that the table tells of everybody.
+    Hold the packages to the rule, and the table to the packages.
     """
 
     def setUp(self) -> None:

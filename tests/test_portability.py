@@ -89,7 +89,7 @@ def elsewhere(platform: str) -> Iterator[Callable[[str], Any]]:
 
 class ElsewhereTests(CommandTestCase):
     """
-    The package as another system sees it.
+    See the package as another system does.
     """
 
     def setUp(self) -> None:
@@ -178,7 +178,7 @@ class SocketTestCase(SynchronousTestCase):
 
 class TuneTunnelSocketTests(SocketTestCase):
     """
-    What is asked of a tunnel's connection.
+    Ask for the options of a tunnel's connection.
     """
 
     LINUX = {"TCP_KEEPIDLE": 4, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 6, "TCP_USER_TIMEOUT": 18}
@@ -241,7 +241,7 @@ class TuneTunnelSocketTests(SocketTestCase):
 
 class CongestionTests(SocketTestCase):
     """
-    A choice of congestion control, before the first connection.
+    Choose a congestion control, before the first connection.
     """
 
     def probing(self, refusal: int | None, available: str | None = None) -> FakeSocket:
@@ -296,7 +296,7 @@ class CongestionTests(SocketTestCase):
 
 class CostTests(SocketTestCase):
     """
-    What the kernel tells of a connection.
+    Read what the kernel tells of a connection.
     """
 
     def costOf(self, info: bytes | None) -> int:
@@ -335,7 +335,7 @@ class CostTests(SocketTestCase):
 
 class UdpBufferTests(SocketTestCase):
     """
-    Room for a burst in each UDP socket.
+    Make room for a burst in each UDP socket.
     """
 
     BOTH = [socket.SO_RCVBUF, socket.SO_SNDBUF]
@@ -390,7 +390,7 @@ class UdpBufferTests(SocketTestCase):
 
 class MarkTests(SocketTestCase):
     """
-    Firewall marks, before the first connection.
+    Set firewall marks, before the first connection.
     """
 
     def probing(self, probe: FakeSocket) -> None:
@@ -421,7 +421,7 @@ class MarkTests(SocketTestCase):
 
 class DescriptorLimitTests(SynchronousTestCase):
     """
-    As many connections as the system allows.
+    Ask for as many connections as the system allows.
     """
 
     INFINITY = -1

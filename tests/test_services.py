@@ -60,7 +60,7 @@ WARNINGS_AT_START = (
 
 class _ServicesTestCase(TlsTestCase):
     """
-    A test with a reactor, a network and name servers in memory.
+    Has a reactor, a network and name servers in memory.
     """
 
     def setUp(self) -> None:
@@ -267,7 +267,7 @@ class ValuesTests(_ServicesTestCase):
 
 class ListeningTests(_ServicesTestCase):
     """
-    Ports.
+    Bind the ports of both ends.
     """
 
     def test_clientTellsWhereItListens(self) -> None:
@@ -397,7 +397,7 @@ class ListeningTests(_ServicesTestCase):
 
 class NamesTests(_ServicesTestCase):
     """
-    When the server's name is looked up.
+    Look the server's name up, when it is time.
     """
 
     def use(self, number: int) -> None:
@@ -431,7 +431,7 @@ class NamesTests(_ServicesTestCase):
 
 class TogetherTests(_ServicesTestCase):
     """
-    A source, a client, a server and a target.
+    Put a source, a client, a server and a target together.
     """
 
     def setUp(self) -> None:

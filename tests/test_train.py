@@ -49,7 +49,7 @@ def fewest(datagrams: list[bytes]) -> int:
 
 class TrainTests(SynchronousTestCase):
     """
-    A train and its datagrams.
+    Cut a train into its datagrams.
     """
 
     def test_aTrainIsCutEverySegment(self) -> None:
@@ -80,7 +80,7 @@ class TrainTests(SynchronousTestCase):
 
 class DivisionTests(SynchronousTestCase):
     """
-    Trains that are too long for one go.
+    Divide trains that are too long for one go.
     """
 
     def test_asManyDatagramsAsFitAreTakenOffTheFront(self) -> None:
@@ -125,7 +125,7 @@ class DivisionTests(SynchronousTestCase):
 
 class GatherTests(SynchronousTestCase):
     """
-    Neighbours that are joined.
+    Join neighbours.
     """
 
     def test_neighboursOfOneLengthRideTogether(self) -> None:
@@ -174,7 +174,7 @@ class GatherTests(SynchronousTestCase):
 
 class JoinTests(SynchronousTestCase):
     """
-    Messages that are joined, of which each is one datagram or several.
+    Join messages, of which each is one datagram or several.
     """
 
     def test_piecesAreHandedOnAsTheyAre(self) -> None:

@@ -158,7 +158,7 @@ def spellings(row: Row) -> list[list[str]]:
 
 class FakeLogFile:
     """
-    A log file that can be opened again, or cannot.
+    Can be opened again as a log file can, or cannot.
     """
 
     path = os.devnull
@@ -175,7 +175,7 @@ class FakeLogFile:
 
 class OptionsTests(CommandTestCase):
     """
-    From words to values.
+    Turn the words of both command lines into values.
     """
 
     def serverOptions(self, *words: str) -> server.Options:
@@ -842,7 +842,7 @@ class CommandServiceTests(ServiceTestCase):
 
 class EndServiceTests(ServiceTestCase):
     """
-    Signals, reload, stop.
+    Send signals to an end, reload it, and stop it.
     """
 
     def running(self, end: RecordingService | None = None, logFile: Any = None) -> EndService:

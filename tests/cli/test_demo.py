@@ -60,7 +60,7 @@ def drain(exchange: Exchange, now: float = 0.0) -> list[bytes]:
 
 class PatternTests(SynchronousTestCase):
     """
-    What datagrams consist of.
+    Fill datagrams with bytes that can be told again.
     """
 
     def test_sizesAreExact(self) -> None:
@@ -89,7 +89,7 @@ class PatternTests(SynchronousTestCase):
 
 class PlanTests(SynchronousTestCase):
     """
-    What is sent in which order.
+    Plan what is sent in which order.
     """
 
     def phases(self, size: int = 1400, number: int | None = None) -> tuple[Phase, ...]:
@@ -152,7 +152,7 @@ class PlanTests(SynchronousTestCase):
 
 class ExchangeTests(SynchronousTestCase):
     """
-    What is on its way, and the judgement of what comes back.
+    Send datagrams on their way, and judge what comes back.
     """
 
     def exchange(self, *sizes: int, window: int = 8, **other: Any) -> Exchange:
@@ -360,7 +360,7 @@ def tallyOf(**figures: Any) -> Results:
 
 class TallyTests(SynchronousTestCase):
     """
-    Figures, and the table of them.
+    Add up figures, and show them in a table.
     """
 
     def test_percentilesAreTimesThatWereMeasured(self) -> None:
@@ -402,7 +402,8 @@ class TallyTests(SynchronousTestCase):
 
 class Loop:
     """
-    The UDP transport and the way through the pool in memory: keeps what is written until it is told what comes back.
+    Stands in for the UDP transport and the way through the pool: keeps what is written until it is told what comes
+    back.
     """
 
     def __init__(self) -> None:
@@ -424,7 +425,7 @@ class Loop:
 
 class ProtocolTests(SynchronousTestCase):
     """
-    The two UDP protocols.
+    Connect the two UDP protocols of the demo.
     """
 
     client = ("127.0.0.1", 8911)
@@ -522,7 +523,7 @@ class ProtocolTests(SynchronousTestCase):
 
 class StageTests(SynchronousTestCase):
     """
-    What the demo starts and stops, with services that are none.
+    Start and stop what the demo needs, with services that are none.
     """
 
     def setUp(self) -> None:
@@ -659,7 +660,7 @@ class StageTests(SynchronousTestCase):
 
 class FakeScene:
     """
-    A pool in memory, that answers at once unless it is told otherwise.
+    Answers as a pool does, at once unless it is told otherwise.
     """
 
     destination = ("127.0.0.1", 4711)
@@ -700,7 +701,7 @@ class FakeScene:
 
 class DemoTests(SynchronousTestCase):
     """
-    A run of the demo, as the user sees it.
+    Run the demo as a user does.
     """
 
     def setUp(self) -> None:
@@ -874,7 +875,7 @@ class DemoTests(SynchronousTestCase):
 
 class OptionsTests(SynchronousTestCase):
     """
-    The command line of C{uotp demo}.
+    Read the command line of C{uotp demo}.
     """
 
     def parse(self, *words: str) -> DemoOptions:

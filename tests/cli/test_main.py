@@ -31,7 +31,7 @@ COMMANDS = "server, client, cert, demo"
 
 class ExampleOptions(GnuOptions):
     """
-    Options of an end that is none.
+    Has the options of an end that is none.
     """
 
     commandName = "uotp-example"
@@ -63,7 +63,7 @@ class ScriptTestCase(CommandTestCase):
 
 class RunEndTests(ScriptTestCase):
     """
-    One end in the foreground.
+    Run one end in the foreground.
     """
 
     def runExample(self, *words: str, error: Exception | None = None) -> int:
@@ -127,7 +127,7 @@ class RunEndTests(ScriptTestCase):
 
 class ScriptsTests(ScriptTestCase):
     """
-    Which script runs what.
+    Ask which script runs what.
     """
 
     def setUp(self) -> None:

@@ -29,7 +29,7 @@ from uotp.cli.parsers import (
 
 class Sample(GnuOptions):
     """
-    A command with something of everything.
+    Has an option of every kind.
     """
 
     commandName = "sample"
@@ -56,7 +56,7 @@ def parsed(*words: str) -> Sample:
 
 class OrderTests(CommandTestCase):
     """
-    Where options may stand.
+    Put options wherever they may stand.
     """
 
     def test_optionsMayStandAnywhere(self) -> None:
@@ -124,7 +124,7 @@ class OrderTests(CommandTestCase):
 
 class RefusalTests(CommandTestCase):
     """
-    Command lines that cannot be used.
+    Type command lines that cannot be used.
     """
 
     def test_anUnusableCommandLineIsOneLineAndStatus2(self) -> None:
@@ -160,7 +160,7 @@ class RefusalTests(CommandTestCase):
 
 class HelpTests(CommandTestCase):
     """
-    What a command says of itself.
+    Ask a command what it is.
     """
 
     def test_helpShowsEveryOption(self) -> None:
@@ -201,7 +201,7 @@ class HelpTests(CommandTestCase):
 
 class ConvertTests(SynchronousTestCase):
     """
-    Replacing a word by its value.
+    Replace a word by its value.
     """
 
     def test_aWordBecomesAValue(self) -> None:
@@ -222,7 +222,7 @@ class ConvertTests(SynchronousTestCase):
 
 class ParserTests(SynchronousTestCase):
     """
-    Words to values.
+    Turn words into values.
     """
 
     def assertParsed(self, parse: Callable[[str], Any], *pairs: tuple[str, object]) -> None:

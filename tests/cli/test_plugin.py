@@ -32,7 +32,7 @@ def pluginFile() -> str:
 
 class PluginTests(SynchronousTestCase):
     """
-    The plugin file.
+    Read the plugin file as Twisted does.
     """
 
     def test_bothServicesAreFound(self) -> None:
@@ -79,7 +79,7 @@ class PluginTests(SynchronousTestCase):
 
 class TwistdTests(CommandTestCase):
     """
-    Command lines of twistd.
+    Type command lines of twistd.
     """
 
     def test_ourOptionsDoNotClashWithTwistds(self) -> None:

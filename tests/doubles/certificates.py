@@ -48,7 +48,7 @@ def generalName(text: str) -> x509.GeneralName:
 @dataclass(frozen=True)
 class Issued:
     """
-    A certificate with its key and whatever stands between it and its root.
+    Holds a certificate with its key and whatever stands between it and its root.
     """
 
     certificate: x509.Certificate
@@ -81,7 +81,7 @@ class Issued:
 @dataclass(frozen=True)
 class Authority:
     """
-    A CA, a root unless it has an issuer.
+    Issues certificates, as a root unless it has an issuer.
     """
 
     name: str

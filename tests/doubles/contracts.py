@@ -31,7 +31,7 @@ else:
 
 class TimerTestCase(SynchronousTestCase):
     """
-    A test with a clock of its own, on which no timer may be left.
+    Has a clock of its own, on which no timer may be left.
     """
 
     clock: Clock
@@ -49,7 +49,7 @@ class TimerTestCase(SynchronousTestCase):
 
 class SettingsTestCase(SynchronousTestCase):
     """
-    A test of settings that check themselves.
+    Tries values of settings that check themselves.
     """
 
     def settings(self, **chosen: Any) -> Any:
@@ -77,7 +77,7 @@ class SettingsTestCase(SynchronousTestCase):
 
 class DatagramPortContract(_Case):
     """
-    What holds for every UDP port.
+    Tries what holds for every UDP port.
 
     @ivar drops: where the ports of a test count what they cannot send.
     @ivar host: the loopback address to try.
@@ -401,7 +401,7 @@ def summary(datagrams: list[bytes]) -> list[tuple[int, bytes]]:
 
 class LinkContract(_Case):
     """
-    What a session may expect of every link.
+    Tries what a session may expect of every link.
     """
 
     def makeTunnel(self) -> Any:
@@ -470,7 +470,7 @@ class LinkContract(_Case):
 
 class StreamContract(_Case):
     """
-    What a tunnel may expect of every stream.
+    Tries what a tunnel may expect of every stream.
 
     @ivar here: whose stream is asked.
     @ivar there: who is at the other end.

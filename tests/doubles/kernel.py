@@ -29,7 +29,7 @@ def nameOf(number: int) -> bytes:
 
 class Message(NamedTuple):
     """
-    A message as the kernel has it for us.
+    Holds a message as the kernel has it for us.
 
     @ivar segment: the length of the datagrams in it, if it has coalesced some.
     @ivar flags: what the kernel adds.
@@ -101,7 +101,7 @@ class FakeKernel:
 
 class LinuxFakeSocket(FakeUdpSocket):
     """
-    A socket of which each call goes wrong, or right, as it was told.
+    Does what it was told with each call, or fails.
 
     @ivar trainTrouble: what C{sendmsg} raises, by the length of the datagrams in the train or for all (0).
     @ivar trains: what was sent as a train.

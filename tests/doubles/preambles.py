@@ -44,7 +44,7 @@ class LinePreamble:
 
 class ProxyRequest(LinePreamble):
     """
-    A client's words to an HTTP proxy, in the manner of C{CONNECT}: it has to agree.
+    Says a client's words to an HTTP proxy, in the manner of C{CONNECT}: it has to agree.
     """
 
     def __init__(self, limit: int = 64) -> None:
@@ -66,7 +66,7 @@ class ProxyRequest(LinePreamble):
 
 class ProxyHeader(LinePreamble):
     """
-    A proxy's words to a server, of who its client is: nothing is said to that.
+    Says a proxy's words to a server, of who its client is: nothing is said to that.
     """
 
     def __init__(self, limit: int = 64) -> None:
@@ -78,7 +78,7 @@ class ProxyHeader(LinePreamble):
 
 class ProxyAnswer(LinePreamble):
     """
-    An HTTP proxy's part, which agrees to everything.
+    Plays an HTTP proxy's part, and agrees to everything.
     """
 
     def __init__(self) -> None:

@@ -22,7 +22,7 @@ FIRST_PORT = 60000
 
 class ListeningPort:
     """
-    A port that takes its time to stop, if it is told to.
+    Stops as a port does, later if it is told to.
 
     @ivar transport: what becomes of a connection that is accepted.
     """
@@ -42,8 +42,8 @@ class ListeningPort:
 
 class MemoryReactor(MemoryReactorClock):
     """
-    A reactor without a network, that writes down what it is asked for: it gives out ports, is told of signals, and
-    knows what is watched.
+    Writes down what a reactor is asked for, without a network: it gives out ports, is told of signals, and knows
+    what is watched.
 
     @ivar journal: what was opened and closed, in words.
     @ivar refusal: why no port can be had, if that is so.

@@ -53,7 +53,7 @@ def tcpInfo(state: int = 0, unsent: int = 0) -> bytes:
 
 class FakeSocket(AbstractContextManager["FakeSocket"]):
     """
-    A socket that does what the test says, and notes what is done to it.
+    Does what the test says as a socket, and notes what is done to it.
 
     @ivar room: bytes that the kernel takes.
     @ivar taken: what it took.
@@ -162,8 +162,8 @@ class FakeSocket(AbstractContextManager["FakeSocket"]):
 
 class FakeTls:
     """
-    OpenSSL's connection.  It takes a record whole, or not at all, and insists then
-    on being given the same again, as the real one does.
+    Stands in for OpenSSL's connection.  It takes a record whole, or not at all, and insists then on being given the
+    same again, as the real one does.
 
     @ivar handshake: what each step of it leads to: an error, or L{None} for its end.
     @ivar room: records that the kernel takes.
@@ -250,7 +250,7 @@ class FakeTls:
 @implementer(IHandshakeListener, IPushProducer)
 class Diarist(Protocol):
     """
-    A protocol that writes down what becomes of it.
+    Writes down what becomes of it as a protocol.
 
     @ivar heard: what it received, each time.
     @ivar says: everything else, in words.

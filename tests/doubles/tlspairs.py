@@ -70,7 +70,7 @@ class Talker(Protocol):
 @dataclass(frozen=True)
 class Pair:
     """
-    Both ends, after everything that they had for each other was delivered.
+    Holds both ends, after everything that they had for each other was delivered.
     """
 
     client: Talker

@@ -19,7 +19,7 @@ THERE = ("192.0.2.1", 9)
 
 class FakeUdpSocket:
     """
-    A socket of which each call goes wrong, or right, as it was told.
+    Does what it was told with each call, or fails.
 
     @ivar toSend: what the next calls of C{sendto} raise; L{None} sends.
     @ivar toReceive: what the next calls of C{recvfrom} raise or return; then there is nothing more.
@@ -63,7 +63,7 @@ def trouble(number: int) -> OSError:
 @implementer(IUDPTransport)
 class DatagramTransport:
     """
-    A transport that sends datagram by datagram, and closes when the test says so.
+    Sends datagram by datagram, and closes when the test says so.
 
     @ivar toWrite: what the next calls of L{write} raise; L{None} sends.
     @ivar written: what was sent.

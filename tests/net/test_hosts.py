@@ -16,7 +16,7 @@ LONGEST_NAME = ".".join(["a" * 63, "b" * 63, "c" * 63, "d" * 61])
 
 class HostTests(SynchronousTestCase):
     """
-    What a word says.
+    Read a word as a host.
     """
 
     def test_addressesOfBothFamilies(self) -> None:
@@ -64,7 +64,7 @@ class HostTests(SynchronousTestCase):
 
 class DestinationTests(SynchronousTestCase):
     """
-    What can be sent to.
+    Tell what can be sent to from what cannot.
     """
 
     def assertRefused(self, reason: str, *words: str) -> None:

@@ -26,7 +26,7 @@ PATIENCE_SECONDS = 5.0
 
 class SharedResolverTests(SynchronousTestCase):
     """
-    Who asks, and who is asked.
+    Ask for names, and see who is asked.
     """
 
     def setUp(self) -> None:
@@ -161,7 +161,7 @@ class SharedResolverTests(SynchronousTestCase):
 
 class SystemLookupTests(SynchronousTestCase):
     """
-    What the system says.
+    Let the system answer in all its ways.
     """
 
     def getaddrinfo(self, result: Any) -> None:
@@ -210,7 +210,7 @@ class SystemLookupTests(SynchronousTestCase):
 
 class BackgroundThreadTests(SynchronousTestCase):
     """
-    Where lookups run.
+    Look names up in another thread.
     """
 
     def test_lookupThatRaisesEndsAllTheSame(self) -> None:

@@ -15,7 +15,7 @@ from uotp.process.clock import JUMP_SECONDS, SleepDetector, useMonotonicClock
 
 class ClockTests(SynchronousTestCase):
     """
-    Choosing the clock of a reactor.
+    Choose the clock of a reactor.
     """
 
     def test_timersFollowTheMonotonicClock(self) -> None:
@@ -50,7 +50,7 @@ class ClockTests(SynchronousTestCase):
 
 class SleepTests(SynchronousTestCase):
     """
-    Whether this machine has slept.
+    Ask whether this machine has slept.
     """
 
     def setUp(self) -> None:

@@ -12,7 +12,7 @@ from uotp.process.periodic import PeriodicCalls
 
 class RoundsTests(SynchronousTestCase):
     """
-    Regular calls.
+    Make calls at regular times.
     """
 
     def setUp(self) -> None:

@@ -55,7 +55,7 @@ def marks(trains: list[Train]) -> bytes:
 
 class BacklogTests(SynchronousTestCase):
     """
-    The queue of trains.
+    Put trains into the queue, and take them out.
     """
 
     def setUp(self) -> None:

@@ -20,7 +20,7 @@ FIRST = 0.15
 
 class HoldTests(SynchronousTestCase):
     """
-    The hold of one session.
+    Teach a session how long a train may wait.
     """
 
     def setUp(self) -> None:

@@ -26,7 +26,7 @@ def train(number: int) -> Train:
 
 class InboundTests(TimerTestCase):
     """
-    One session's.
+    Let trains come for one session.
     """
 
     def setUp(self) -> None:

@@ -55,7 +55,7 @@ def trains(total: int) -> Iterator[Train]:
 
 class MemoryBoundTests(TimerTestCase):
     """
-    A session whose tunnels' peers do not read, over plain TCP.
+    Push trains into a session whose tunnels' peers do not read, over plain TCP.
     """
 
     overhead = 1.0
@@ -173,7 +173,7 @@ class MemoryBoundTests(TimerTestCase):
 
 class TlsMemoryBoundTests(MemoryBoundTests, TlsTestCase):
     """
-    The same over TLS.
+    Do the same over TLS.
     """
 
     overhead = 1.05
@@ -190,7 +190,7 @@ class TlsMemoryBoundTests(MemoryBoundTests, TlsTestCase):
 
 class TargetMemoryBoundTests(TimerTestCase):
     """
-    A server whose target's name is not found.
+    Push trains at a server whose target's name is not found.
     """
 
     def test_whatWaitsForTheTargetHasABound(self) -> None:

@@ -46,7 +46,7 @@ LENGTHS = st.integers(0, 2000) | st.integers(0, MAX_TRAIN_BYTES)
 
 class PacerTests(SynchronousTestCase):
     """
-    One session's.
+    Hand trains on at one session's pace.
     """
 
     def setUp(self) -> None:
@@ -340,7 +340,7 @@ class PacerTests(SynchronousTestCase):
 
 class SizeTests(SynchronousTestCase):
     """
-    The measure of all amounts.
+    Measure trains as all amounts are measured.
     """
 
     def test_smallDatagramsTakeMoreThanTheirPayload(self) -> None:

@@ -36,7 +36,7 @@ LATER = max(HALVING_SECONDS, ADDING_SECONDS, SHORT_SECONDS)
 
 class ParallelismTests(SynchronousTestCase):
     """
-    What each look at the connections leads to.
+    Look at the connections of a session again and again.
     """
 
     def setUp(self) -> None:

@@ -17,7 +17,7 @@ MOST = 4
 
 class RangesTests(SynchronousTestCase):
     """
-    Added, and taken once.
+    Add ranges of numbers, and take them once.
     """
 
     def setUp(self) -> None:

@@ -25,7 +25,7 @@ def arrival(number: int, size: int = 8) -> Arrival:
 
 class ReinjectionTests(SynchronousTestCase):
     """
-    One session's.
+    Find tunnels that stand still, and take back what they hold.
     """
 
     def setUp(self) -> None:

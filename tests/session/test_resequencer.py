@@ -75,7 +75,7 @@ def stateOf(resequencer: Resequencer) -> dict[str, object]:
 
 class _ResequencerTestCase(SynchronousTestCase):
     """
-    Tests with a re-sequencer and a time.
+    Has a re-sequencer, and a time.
     """
 
     def setUp(self) -> None:
@@ -119,7 +119,7 @@ class _ResequencerTestCase(SynchronousTestCase):
 
 class OrderTests(_ResequencerTestCase):
     """
-    What is passed on, and when.
+    See what is passed on, and when.
     """
 
     def test_whatComesInOrderPassesAtOnce(self) -> None:
@@ -269,7 +269,7 @@ class OrderTests(_ResequencerTestCase):
 
 class LoneTests(_ResequencerTestCase):
     """
-    A read that holds one train, which is most often the next.
+    Bring one train in a read, which is most often the next.
     """
 
     def test_nextTrainPasses(self) -> None:
@@ -351,7 +351,7 @@ class LoneTests(_ResequencerTestCase):
 
 class NumberTests(_ResequencerTestCase):
     """
-    Numbers begin anew after 2^32.
+    Pass the end of the numbers, which begin anew after 2^32.
     """
 
     def test_orderIsKeptWhereNumbersBeginAnew(self) -> None:
@@ -429,7 +429,7 @@ class NumberTests(_ResequencerTestCase):
 
 class BoundTests(_ResequencerTestCase):
     """
-    Nobody makes us keep more than there is room for.
+    Try to make us keep more than there is room for.
     """
 
     def test_whatWaitsIsBounded(self) -> None:
@@ -534,7 +534,7 @@ class BoundTests(_ResequencerTestCase):
 
 class AgainTests(_ResequencerTestCase):
     """
-    A sender whose tunnel stands still sends again what was in it.
+    Send again what was in a tunnel that stands still.
     """
 
     def again(self, *numbers: int | tuple[int, int]) -> list[int]:
@@ -690,7 +690,7 @@ class AgainTests(_ResequencerTestCase):
 
 class RestartTests(_ResequencerTestCase):
     """
-    A peer that has been started again, and counts anew.
+    Start a peer again, which counts anew.
     """
 
     def test_lowerNumbersCostOneHold(self) -> None:
@@ -834,7 +834,7 @@ class RestartTests(_ResequencerTestCase):
 
 class LearningTests(_ResequencerTestCase):
     """
-    What teaches how long a train may wait.
+    Teach the re-sequencer how long a train may wait.
     """
 
     def setUp(self) -> None:
@@ -973,7 +973,7 @@ class LearningTests(_ResequencerTestCase):
 
 class Sent(NamedTuple):
     """
-    A train on its way.
+    Holds a train on its way.
 
     @ivar comesAt: L{None} for one that is lost.
     """
@@ -1018,7 +1018,7 @@ def send(journeys: list[tuple[int, int, int, int, int]], unit: float) -> list[Se
 
 class WholeTests(_ResequencerTestCase):
     """
-    What comes through several tunnels, each of which keeps its own order.
+    Send through several tunnels, each of which keeps its own order.
     """
 
     def carry(self, sent: list[Sent]) -> list[tuple[float, int]]:

@@ -14,7 +14,7 @@ from uotp.session.scheduler import LOOKS, Scheduler
 
 class SchedulerTests(SynchronousTestCase):
     """
-    The rotation of tunnels.
+    Let tunnels take turns.
     """
 
     def setUp(self) -> None:

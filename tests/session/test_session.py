@@ -79,7 +79,7 @@ class FullParallelism:
 
 class SessionTests(SynchronousTestCase):
     """
-    Both directions, when all tunnels may carry.
+    Send and receive in a session whose tunnels may all carry.
     """
 
     def setUp(self) -> None:
@@ -765,7 +765,7 @@ class SessionTests(SynchronousTestCase):
 
 class NarrowSessionTests(SynchronousTestCase):
     """
-    A session that uses few of its tunnels.
+    Send in a session that uses few of its tunnels.
     """
 
     def setUp(self) -> None:

@@ -11,7 +11,7 @@ from uotp.telemetry.drops import Drop, Drops
 
 class DropsTests(SynchronousTestCase):
     """
-    The counters, and their line in the log.
+    Count drops, and read their line in the log.
     """
 
     def test_withoutADropThereIsNothingToSay(self) -> None:

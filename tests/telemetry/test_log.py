@@ -97,7 +97,7 @@ class ThresholdTests(SynchronousTestCase):
 
 class LogFileTests(SynchronousTestCase):
     """
-    The file of C{--logfile}.
+    Write the file of C{--logfile}.
     """
 
     def setUp(self) -> None:

@@ -12,7 +12,7 @@ from uotp.telemetry.ratelimit import MAX_LINES_PER_QUIET, MAX_REMEMBERED, QUIET_
 
 class RepeatsTests(SynchronousTestCase):
     """
-    Which event is worth a line.
+    Ask which event is worth a line.
     """
 
     def setUp(self) -> None:

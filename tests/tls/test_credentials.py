@@ -44,7 +44,7 @@ PIN_BASE64 = "N8MADZC+RMaxnKwlSG2x7ABRUZjKlgqSsdgxKWtvoj8="
 
 class IdentityTests(TlsTestCase):
     """
-    Certificates and keys of our own, which are read alike at both ends.
+    Load certificates and keys of our own, which are read alike at both ends.
     """
 
     def assertUnusable(self, message: str, cert: str, key: str | None = None) -> None:
@@ -166,7 +166,7 @@ class IdentityTests(TlsTestCase):
 
 class CafileTests(TlsTestCase):
     """
-    Files of CAs, which are read alike at both ends.
+    Load files of CAs, which are read alike at both ends.
     """
 
     def assertUnusable(self, message: str, cafile: str) -> None:
@@ -201,7 +201,7 @@ class CafileTests(TlsTestCase):
 
 class ClientChoicesTests(TlsTestCase):
     """
-    Options of a client that exclude or need each other.
+    Choose options of a client that exclude or need each other.
     """
 
     def assertUnusable(self, message: str, choices: ClientTls) -> None:
@@ -259,7 +259,7 @@ class ClientChoicesTests(TlsTestCase):
 
 class ReloadTests(TlsTestCase):
     """
-    Renewal without a stop.
+    Renew certificates without a stop.
     """
 
     def test_newConnectionsGetTheNewCertificate(self) -> None:
@@ -342,7 +342,7 @@ class ReloadTests(TlsTestCase):
 
 class ContextTests(TlsTestCase):
     """
-    What no handshake shows.
+    Look at what no handshake shows.
     """
 
     def test_idleConnectionsGiveTheirBuffersBack(self) -> None:
@@ -435,7 +435,7 @@ class ExpiryWarningTests(TlsTestCase):
 
 class PinTests(SynchronousTestCase):
     """
-    Fingerprints of keys, as people exchange them.
+    Read fingerprints of keys, as people exchange them.
     """
 
     def test_pinIsWhatOtherProgramsCompute(self) -> None:

@@ -45,7 +45,7 @@ else:
 
 class _Handshakes(_Case):
     """
-    What must hold in every version of TLS.
+    Tries what must hold in every version of TLS.
     """
 
     version = 0
@@ -57,7 +57,7 @@ class _Handshakes(_Case):
 
 class _ServerVerification(_Handshakes):
     """
-    How a client decides about a server.
+    Has a client decide about a server.
     """
 
     def assertServerRefused(self, issued: Issued, words: str, alert: str = OWN_CHECK) -> None:
@@ -282,7 +282,7 @@ class _ServerVerification(_Handshakes):
 
 class _Pinning(_Handshakes):
     """
-    A client that knows its server's key.
+    Has a client that knows its server's key decide about it.
     """
 
     def test_pinAloneIsEnough(self) -> None:
@@ -387,7 +387,7 @@ class _Pinning(_Handshakes):
 
 class _ClientVerification(_Handshakes):
     """
-    How a server decides about a client.
+    Has a server decide about a client.
     """
 
     def test_clientOfTheCaIsAccepted(self) -> None:
@@ -435,7 +435,7 @@ class _ClientVerification(_Handshakes):
 
 class _Sessions(_Handshakes):
     """
-    No handshake goes without certificates.
+    Tries to get through a handshake without certificates.
     """
 
     def resume(self, server: SSL.Context | ServerCredentials, client: SSL.Connection, again: SSL.Connection) -> None:
@@ -505,7 +505,7 @@ class _Sessions(_Handshakes):
 
 class Tls12HandshakeTests(_ServerVerification, _Pinning, _ClientVerification, _Sessions, TlsTestCase):
     """
-    All of that in TLS 1.2.
+    Do all of that in TLS 1.2.
     """
 
     version, versionName = SSL.TLS1_2_VERSION, "TLSv1.2"
@@ -513,7 +513,7 @@ class Tls12HandshakeTests(_ServerVerification, _Pinning, _ClientVerification, _S
 
 class Tls13HandshakeTests(_ServerVerification, _Pinning, _ClientVerification, _Sessions, TlsTestCase):
     """
-    All of that in TLS 1.3.
+    Do all of that in TLS 1.3.
     """
 
     version, versionName = SSL.TLS1_3_VERSION, "TLSv1.3"
@@ -521,7 +521,7 @@ class Tls13HandshakeTests(_ServerVerification, _Pinning, _ClientVerification, _S
 
 class NegotiationTests(TlsTestCase):
     """
-    Versions and ciphers.
+    Agree on versions and ciphers.
     """
 
     def negotiated(self) -> tuple[str, str | None]:
@@ -637,7 +637,7 @@ class NegotiationTests(TlsTestCase):
 
 class PlainPeerTests(TlsTestCase):
     """
-    One end without TLS.
+    Meet an end without TLS.
     """
 
     def test_plainClientIsNoticed(self) -> None:
@@ -666,7 +666,7 @@ class PlainPeerTests(TlsTestCase):
 
 class RefusalWordsTests(TlsTestCase):
     """
-    The words, apart from what the handshakes above have shown of them.
+    Read the words that the handshakes above have not shown.
     """
 
     def test_lostConnectionIsNoRefusal(self) -> None:
@@ -752,7 +752,7 @@ class RefusalWordsTests(TlsTestCase):
 
 class VerifyPeerTests(SynchronousTestCase):
     """
-    The callback, where no handshake can bring it.
+    Call the callback as no handshake can.
     """
 
     def test_foreignConnectionIsRefused(self) -> None:

@@ -20,7 +20,7 @@ from uotp.tls.verification import publicKeyPin
 
 class MemoryStreamTests(StreamContract, SynchronousTestCase):
     """
-    Without TLS.
+    Hold the twin to the contract without TLS.
     """
 
     secured = False
@@ -47,7 +47,7 @@ class MemoryStreamTests(StreamContract, SynchronousTestCase):
 
 class SecuredMemoryStreamTests(MemoryStreamTests):
     """
-    With TLS, as the test says.
+    Hold the twin to it with TLS, as the test says.
     """
 
     secured = True
@@ -59,7 +59,7 @@ class SecuredMemoryStreamTests(MemoryStreamTests):
 
 class MemoryTlsStreamTests(MemoryStreamTests, TlsTestCase):
     """
-    With real TLS in memory.
+    Hold the twin to it with real TLS in memory.
     """
 
     def connect(self) -> None:

@@ -38,7 +38,7 @@ HELLO = b"a session's id !"
 
 class _DialTestCase(SynchronousTestCase):
     """
-    A test with a reactor in memory.
+    Has a reactor in memory.
     """
 
     def setUp(self) -> None:
@@ -92,7 +92,7 @@ class _DialTestCase(SynchronousTestCase):
 
 class _RecordedTestCase(_DialTestCase):
     """
-    A test in which the reactor keeps the attempts to connect.
+    Has a reactor that keeps the attempts to connect.
     """
 
     def setUp(self) -> None:
@@ -102,7 +102,7 @@ class _RecordedTestCase(_DialTestCase):
 
 class DialerTests(_RecordedTestCase):
     """
-    Plain TCP, and what is the same with TLS.
+    Dial over plain TCP, and see what is the same with TLS.
     """
 
     def test_attemptEndsWithATunnel(self) -> None:
@@ -210,7 +210,7 @@ class DialerTests(_RecordedTestCase):
 
 class KindsTests(_RecordedTestCase, TlsTestCase):
     """
-    What connections a dialer asks for.
+    See what connections a dialer asks for.
     """
 
     def kind(self, dialer: Dialer) -> type[DialledTcpStream]:
@@ -267,7 +267,7 @@ class KindsTests(_RecordedTestCase, TlsTestCase):
 
 class SocketTests(_DialTestCase):
     """
-    The firewall mark of the connections, and what else their sockets are told.
+    Read the firewall mark of the connections, and what else their sockets are told.
     """
 
     def setUp(self) -> None:
@@ -356,7 +356,7 @@ class SocketTests(_DialTestCase):
 
 class WordsForFailureTests(SynchronousTestCase):
     """
-    Why there is no tunnel, for the log.
+    Say in the log why there is no tunnel.
     """
 
     def test_usualFailuresHaveWords(self) -> None:

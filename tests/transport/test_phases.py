@@ -55,7 +55,7 @@ AFTER_CLOSE = {
 
 class PhaseTests(SynchronousTestCase):
     """
-    A stream with TLS that was accepted.
+    Bring an accepted stream with TLS into each phase.
     """
 
     def reach(self, phase: StreamPhase) -> Any:

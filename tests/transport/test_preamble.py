@@ -29,7 +29,7 @@ HEADER = b"PROXY 192.0.2.9\r\n"
 
 class _PreambleTestCase(SynchronousTestCase):
     """
-    One stream, which begins with a preamble.
+    Has one stream, which begins with a preamble.
     """
 
     tls: FakeTls | None
@@ -92,7 +92,7 @@ class _PreambleTestCase(SynchronousTestCase):
 
 class DialledPreambleTests(_PreambleTestCase):
     """
-    A stream that we open through somebody who has to agree.
+    Open a stream through somebody who has to agree.
     """
 
     def test_streamBeginsWhenTheOtherEndHasAgreed(self) -> None:
@@ -222,7 +222,7 @@ class DialledPreambleTests(_PreambleTestCase):
 
 class AcceptedPreambleTests(_PreambleTestCase):
     """
-    A stream before which a proxy says whose it is.
+    Accept a stream before which a proxy says whose it is.
     """
 
     def make(self) -> ProxyHeader:

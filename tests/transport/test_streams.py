@@ -45,7 +45,7 @@ GONE = SSL.Error([("system library", "", "")])
 
 class _ConnectionTestCase(SynchronousTestCase):
     """
-    One connection that we have accepted.
+    Has one connection that we have accepted.
     """
 
     tls: FakeTls | None = None
@@ -94,7 +94,7 @@ class _ConnectionTestCase(SynchronousTestCase):
 
 class PlainConnectionTests(_ConnectionTestCase):
     """
-    Without TLS.
+    Read and write without TLS.
     """
 
     def test_whatIsWrittenIsSentAtOnce(self) -> None:
@@ -193,7 +193,7 @@ class PlainConnectionTests(_ConnectionTestCase):
 
 class _TlsConnectionTestCase(_ConnectionTestCase):
     """
-    With TLS.
+    Has one with TLS.
     """
 
     handshake: tuple[Exception | None, ...] = (None,)
@@ -206,7 +206,7 @@ class _TlsConnectionTestCase(_ConnectionTestCase):
 
 class HandshakeTests(_TlsConnectionTestCase):
     """
-    Until the peer is known.
+    Shake hands until the peer is known.
     """
 
     handshake = ()
@@ -344,7 +344,7 @@ class HandshakeTests(_TlsConnectionTestCase):
 
 class TlsConnectionTests(_TlsConnectionTestCase):
     """
-    After the handshake.
+    Read and write after the handshake.
     """
 
     def setUp(self) -> None:
@@ -691,7 +691,7 @@ class TlsConnectionTests(_TlsConnectionTestCase):
 
 class TunnelOverTlsTests(SynchronousTestCase):
     """
-    A tunnel and its connection.
+    Put a tunnel and its connection together.
     """
 
     def setUp(self) -> None:
@@ -762,7 +762,7 @@ class TunnelOverTlsTests(SynchronousTestCase):
 
 class DialledTests(SynchronousTestCase):
     """
-    Connections that we open.
+    Open connections.
     """
 
     def setUp(self) -> None:
@@ -832,7 +832,7 @@ class DialledTests(SynchronousTestCase):
 
 class EndOfStreamTests(SynchronousTestCase):
     """
-    What is the end of a connection, and what is a fault.
+    Tell the end of a connection from a fault.
     """
 
     def test_errorsOfTheSystemAreAnEnd(self) -> None:

@@ -60,7 +60,7 @@ WAYS: dict[State, tuple[Event, ...]] = {
 
 class _HeartbeatTestCase(TimerTestCase):
     """
-    Tests of one heartbeat, which is stopped in the end.
+    Has one heartbeat, which is stopped in the end.
     """
 
     def setUp(self) -> None:
@@ -156,7 +156,7 @@ class _HeartbeatTestCase(TimerTestCase):
 
 class TableTests(_HeartbeatTestCase):
     """
-    Every event in every state.
+    Let every event happen in every state.
     """
 
     def test_tableIsTheExpectedOne(self) -> None:
@@ -217,7 +217,7 @@ class TableTests(_HeartbeatTestCase):
 
 class AskingTests(_HeartbeatTestCase):
     """
-    When the other end is asked.
+    See when the other end is asked.
     """
 
     def test_nothingIsDueBeforeTheFirstPing(self) -> None:
@@ -322,7 +322,7 @@ class AskingTests(_HeartbeatTestCase):
 
 class PatienceTests(_HeartbeatTestCase):
     """
-    How long an answer may take.
+    See how long an answer may take.
     """
 
     def test_firstAnswerMayTakeLong(self) -> None:
@@ -457,7 +457,7 @@ class PatienceTests(_HeartbeatTestCase):
 
 class AnswerTests(_HeartbeatTestCase):
     """
-    What is an answer, and what it tells.
+    See what is an answer, and what it tells.
     """
 
     def test_onlyTheAnswerToThePingThatIsOnItsWayCounts(self) -> None:
@@ -501,7 +501,7 @@ class AnswerTests(_HeartbeatTestCase):
 
 class LongerPathTests(_HeartbeatTestCase):
     """
-    A queue grows on the path, and answers are later than they were.
+    Let a queue grow on the path: answers are later than they were.
     """
 
     def test_patienceFollowsThePath(self) -> None:
@@ -533,7 +533,7 @@ class LongerPathTests(_HeartbeatTestCase):
 
 class ProofTests(_HeartbeatTestCase):
     """
-    The path may have changed: the other end is to prove that it is there.
+    Let the path change: the other end is to prove that it is there.
     """
 
     def test_quietTunnelIsAskedAtOnce(self) -> None:

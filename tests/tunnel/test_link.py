@@ -38,7 +38,7 @@ BYE = controlFrame(Kind.BYE)
 
 class _LinkTestCase(TimerTestCase):
     """
-    Tests of one link, which is ended at last.
+    Has one link, which is ended at last.
     """
 
     wireFormat: WireFormat
@@ -84,7 +84,7 @@ class _LinkTestCase(TimerTestCase):
 
 class Format1LinkTests(_LinkTestCase):
     """
-    Trains, and nothing else.
+    Speak trains, and nothing else.
     """
 
     wireFormat = WireFormat.ONE
@@ -131,7 +131,7 @@ class Format1LinkTests(_LinkTestCase):
 
 class Format2LinkTests(_LinkTestCase):
     """
-    Numbered trains, pings, and a farewell.
+    Speak numbered trains, pings, and a farewell.
     """
 
     wireFormat = WireFormat.TWO

@@ -20,7 +20,7 @@ from uotp.tunnel.settings import MAX_REORDER_SECONDS, CommonSettings
 
 class CommonSettingsTests(SettingsTestCase):
     """
-    Settings that both ends have.
+    Check the settings that both ends have.
     """
 
     def settings(self, **chosen: Any) -> CommonSettings:
@@ -52,7 +52,7 @@ class CommonSettingsTests(SettingsTestCase):
 
 class SettingTests(SynchronousTestCase):
     """
-    What every setting has from the way it is written down.
+    See what every setting has from the way it is written down.
     """
 
     def test_errorSaysWhatItIsAndWhatIsNeeded(self) -> None:

@@ -103,7 +103,7 @@ WAYS: dict[State, tuple[Event, ...]] = {
 
 class _TunnelTestCase(TimerTestCase):
     """
-    Tests of a lone tunnel.
+    Has a lone tunnel.
     """
 
     def setUp(self) -> None:
@@ -170,7 +170,7 @@ def linkOf(tunnel: Tunnel) -> TunnelLink:
 
 class TunnelLifeTests(_TunnelTestCase):
     """
-    Where in its life a tunnel is, and what can happen to it there.
+    Bring a tunnel into each state of its life, and let each event happen there.
     """
 
     def test_everyEventInEveryStateLeadsWhereTheTableSays(self) -> None:
@@ -278,7 +278,7 @@ class TunnelLifeTests(_TunnelTestCase):
 
 class TunnelCloseTests(_TunnelTestCase):
     """
-    How a tunnel ends.
+    End a tunnel.
     """
 
     def test_closeSendsWhatIsWritten(self) -> None:
@@ -375,7 +375,7 @@ class TunnelCloseTests(_TunnelTestCase):
 
 class TunnelBackPressureTests(_TunnelTestCase):
     """
-    When a tunnel takes no more.
+    Fill a tunnel until it takes no more.
     """
 
     def test_transportThatIsFullMakesTheTunnelFull(self) -> None:
@@ -436,7 +436,7 @@ class TunnelBackPressureTests(_TunnelTestCase):
 
 class HelloTests(_TunnelTestCase):
     """
-    How a server's tunnel comes by its session.
+    Bring a server's tunnel to its session.
     """
 
     def test_idIsFoundWhereverTheBytesAreCut(self) -> None:
@@ -516,7 +516,7 @@ class MemoryLinkTests(LinkContract, SynchronousTestCase):
 
 class TunnelLinkTests(LinkContract, _TunnelTestCase):
     """
-    The real one.
+    Hold the real one to the contract.
     """
 
     def makeTunnel(self) -> Tunnel:
@@ -541,7 +541,7 @@ class TunnelLinkTests(LinkContract, _TunnelTestCase):
 @dataclass
 class Ends:
     """
-    Both ends of a tunnel, and all that is around them.
+    Holds both ends of a tunnel, and all that is around them.
     """
 
     client: Tunnel
@@ -578,7 +578,7 @@ def meet(clock: Clock, server: Any = None, client: Any = None) -> Ends:
 
 class PlainEndsTests(TimerTestCase):
     """
-    Both ends against each other over plain TCP.
+    Set both ends against each other over plain TCP.
     """
 
     def meet(self) -> Ends:
@@ -683,7 +683,7 @@ class PlainEndsTests(TimerTestCase):
 
 class TlsEndsTests(PlainEndsTests, TlsTestCase):
     """
-    The same over TLS.
+    Do the same over TLS.
     """
 
     def introduce(self) -> Ends:
@@ -740,7 +740,7 @@ class TlsEndsTests(PlainEndsTests, TlsTestCase):
 
 class Format2Tests(_TunnelTestCase):
     """
-    What is more in format 2: an answer to the hello, life, and an end with nothing lost.
+    See what is more in format 2: an answer to the hello, life, and an end with nothing lost.
     """
 
     def accept(self) -> tuple[AcceptedTunnel, MemoryStream]:

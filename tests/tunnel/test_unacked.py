@@ -21,7 +21,7 @@ LONG = Train(1000, bytes(20_000))
 
 class UnackedTests(SynchronousTestCase):
     """
-    One tunnel's.
+    Keep what one tunnel has sent until it is confirmed.
     """
 
     def setUp(self) -> None:

@@ -47,7 +47,7 @@ class MemoryDatagramPortTests(DatagramPortContract, SynchronousTestCase):
 
 class MemoryDatagramPortIPv6Tests(MemoryDatagramPortTests):
     """
-    The same with the longer addresses of IPv6.
+    Hold it to the same with the longer addresses of IPv6.
     """
 
     host = "::1"

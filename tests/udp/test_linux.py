@@ -193,7 +193,7 @@ class BatchesTests(SynchronousTestCase):
 
 class LinuxPortTestCase(SynchronousTestCase):
     """
-    A port on a fake socket of a fake kernel.
+    Has a port on a fake socket of a fake kernel.
     """
 
     socket: LinuxFakeSocket
@@ -609,7 +609,7 @@ class BufferWarningTests(SynchronousTestCase):
 
 class ChoiceTests(SynchronousTestCase):
     """
-    Who gets which port.
+    See who gets which port.
     """
 
     def chosen(self) -> type:

@@ -41,7 +41,7 @@ def pieces(stream: bytes, cuts: Iterable[int]) -> list[bytes]:
 
 class CountingHeld(bytearray):
     """
-    What a codec holds, and how often it was taken away at once.
+    Keeps what a codec holds, and counts how often it was taken away at once.
     """
 
     cleared = 0
@@ -53,7 +53,7 @@ class CountingHeld(bytearray):
 
 class CountingBytes(bytes):
     """
-    Bytes that know how many of them were looked at.
+    Counts how many of its bytes were looked at.
 
     @ivar looks: how often.
     @ivar seen: how many bytes, in all.
@@ -99,7 +99,7 @@ def soundHello(dice: Random, *, ofClient: bool) -> bytes:
 
 class Reader:
     """
-    What reads a tunnel's stream, without the tunnel: a hello, if one comes first, and frames.
+    Reads a tunnel's stream without the tunnel: a hello, if one comes first, and frames.
 
     @ivar hello: once it is complete.
     @ivar arrived: number and bytes of each datagram; 0 where it has no number.
@@ -178,7 +178,7 @@ def numbered(arrivals: Iterable[Arrival]) -> list[tuple[int, bytes]]:
 
 class Streams:
     """
-    An endless row of streams, all of them from one seed.
+    Makes an endless row of streams, all of them from one seed.
     """
 
     def __init__(self, seed: str) -> None:

@@ -92,7 +92,7 @@ def octetsOf(line: str) -> str:
 
 class DocumentTests(SynchronousTestCase):
     """
-    The document, where it is.
+    Read the document, where it is.
     """
 
     def setUp(self) -> None:

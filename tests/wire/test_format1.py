@@ -78,7 +78,7 @@ DATA_BYTES = 1 << 14
 
 class FrameTests(SynchronousTestCase):
     """
-    Datagrams as frames.
+    Write datagrams as frames, and read them.
     """
 
     def test_framesAreALengthAndADatagram(self) -> None:

@@ -34,7 +34,7 @@ STREAMS = 2000
 
 class Frame(NamedTuple):
     """
-    A frame as the tests write it.
+    Holds a frame as the tests write it.
 
     @ivar header: kind, flags, segment, length and number.
     """
@@ -49,7 +49,7 @@ class Frame(NamedTuple):
 
 class Event(NamedTuple):
     """
-    What a reader of a stream learns.
+    Holds what a reader of a stream learns.
 
     @ivar end: how much of the stream has to be there for that.
     @ivar what: number and bytes of a datagram, or kind and payload of another frame.
@@ -160,7 +160,7 @@ def newCodec(first: int = 0) -> Format2Codec:
 
 class EncodingTests(SynchronousTestCase):
     """
-    Trains and other frames as bytes.
+    Write trains and other frames as bytes.
     """
 
     def test_framesAreSaidAsTheyAreWrittenDown(self) -> None:
@@ -265,7 +265,7 @@ class EncodingTests(SynchronousTestCase):
 
 class DecodingTests(SynchronousTestCase):
     """
-    Bytes as trains and other frames again.
+    Read bytes as trains and other frames again.
     """
 
     def test_framesAreUnderstoodAsTheyAreWrittenDown(self) -> None:
@@ -375,7 +375,7 @@ class DecodingTests(SynchronousTestCase):
 
 class EffortTests(SynchronousTestCase):
     """
-    What it costs to read, whatever a peer sends.
+    Count what it costs to read, whatever a peer sends.
     """
 
     def test_noMoreThanOneDatagramIsKept(self) -> None:
@@ -450,7 +450,7 @@ class EffortTests(SynchronousTestCase):
 
 class RefusalTests(SynchronousTestCase):
     """
-    What the format does not allow.
+    Send what the format does not allow.
     """
 
     def test_malformedFramesAreRefusedWithTheByteThatGivesThemAway(self) -> None:

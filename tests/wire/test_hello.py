@@ -61,7 +61,7 @@ def opening(extensions: bytes, flags: int = 0) -> bytes:
 
 class HelloTestCase(SynchronousTestCase):
     """
-    What is asked of both decoders.
+    Asks the same of both decoders.
     """
 
     def assertTaken(self, decoder: Decoder, parts: Sequence[bytes], size: int, hello: object) -> None:
@@ -112,7 +112,7 @@ class HelloTestCase(SynchronousTestCase):
 
 class SessionIdTests(SynchronousTestCase):
     """
-    The id that a client shows.
+    Make the id that a client shows.
     """
 
     def test_anIdIsARandomUuid(self) -> None:
@@ -128,7 +128,7 @@ class SessionIdTests(SynchronousTestCase):
 
 class ClientHelloTests(HelloTestCase):
     """
-    What a client says first, in either format.
+    Say what a client says first, in either format.
     """
 
     def test_hellosAreSaidAsTheyAreWrittenDown(self) -> None:
@@ -216,7 +216,7 @@ class ClientHelloTests(HelloTestCase):
 
 class ServerHelloTests(HelloTestCase):
     """
-    What a server answers, in format 2.
+    Say what a server answers, in format 2.
     """
 
     def test_answersAreSaidAsTheyAreWrittenDown(self) -> None:
@@ -293,7 +293,7 @@ class ServerHelloTests(HelloTestCase):
 
 class ForeignHelloTests(SynchronousTestCase):
     """
-    Who took us for somebody else.
+    Recognise who took us for somebody else.
     """
 
     def test_otherProtocolsAreKnownByTheirFirstBytes(self) -> None:

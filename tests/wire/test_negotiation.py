@@ -72,7 +72,7 @@ FOREIGN_NAMES = [b"http/1.1", b"h2", b"uotp/3", b"uotp/", b"UOTP/2", b""]
 
 class WordTests(SynchronousTestCase):
     """
-    What the user says.
+    Read what the user says.
     """
 
     def test_threeWordsAreUnderstood(self) -> None:
@@ -86,7 +86,7 @@ class WordTests(SynchronousTestCase):
 
 class NegotiationTests(SynchronousTestCase):
     """
-    What a client offers, what a server takes of it, and what is spoken then.
+    See what a client offers, what a server takes of it, and what is spoken then.
     """
 
     def test_clientOffersWhatItMaySpeak(self) -> None:

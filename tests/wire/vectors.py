@@ -14,7 +14,7 @@ from uotp.wire.hello import ClientHello, ServerHello, WireFormat
 
 class Vector(NamedTuple):
     """
-    Bytes that are as they should be.
+    Holds bytes that are as they should be.
 
     @ivar name: what the example is called in C{docs/wire.rst}.
     @ivar text: the bytes in hexadecimal, with spaces between the fields.
@@ -30,7 +30,7 @@ class Vector(NamedTuple):
 
 class ClientHelloVector(NamedTuple):
     """
-    A client's hello.
+    Holds a client's hello.
     """
 
     vector: Vector
@@ -39,7 +39,7 @@ class ClientHelloVector(NamedTuple):
 
 class ServerHelloVector(NamedTuple):
     """
-    A server's hello.
+    Holds a server's hello.
     """
 
     vector: Vector
@@ -48,7 +48,7 @@ class ServerHelloVector(NamedTuple):
 
 class FrameVector(NamedTuple):
     """
-    Frames of format 2.
+    Holds frames of format 2.
 
     @ivar arrivals: the trains in them.
     @ivar controls: kind and payload of the frames that ask for something.
@@ -61,7 +61,7 @@ class FrameVector(NamedTuple):
 
 class Malformed(NamedTuple):
     """
-    Bytes of which the last gives away that they are wrong.
+    Holds bytes of which the last gives away that they are wrong.
 
     @ivar text: as of a L{Vector}.
     @ivar reason: words that tell this fault from the others.
