@@ -151,9 +151,6 @@ class PacerTests(SynchronousTestCase):
         self.assertLessEqual(sizeOf(self.delivered), BURST_BYTES)
 
     def test_nothingIsDroppedWhenTooMuchWaits(self) -> None:
-        """
-        The oldest is handed on before its time.
-        """
         every = 3 * MAX_PACED_BYTES // SIZE
         self.repair(every)
         self.assertLessEqual(self.pacer.waiting, MAX_PACED_BYTES)
@@ -278,9 +275,6 @@ class PacerTests(SynchronousTestCase):
         self.assertEqual((self.delivered, self.pacer.waiting), ([], 0))
 
     def test_whoeverIsGivenTrainsMayClose(self) -> None:
-        """
-        In the middle of handing on, in a tick or because too much waits.
-        """
         for first, more in ((0, 3 * BURST), (BURST, 3 * BURST), (BURST, 2 * MAX_PACED_BYTES // SIZE)):
             pacer = Pacer(self.delivered.extend, self.clock)
             pacer.send([train(0, first)] if first else [], self.clock.seconds())

@@ -65,9 +65,6 @@ class ParallelismTests(SynchronousTestCase):
         return parallelism
 
     def widen(self) -> None:
-        """
-        Let all carry.
-        """
         self.parallelism.reset()
         self.assertEqual(self.judge(sent=0), TUNNELS)
 
@@ -121,9 +118,6 @@ class ParallelismTests(SynchronousTestCase):
         self.assertEqual(self.judge(roundTrip=LONG, share=2 * REPEATED_SHARE), TUNNELS // 2)
 
     def test_systemThatTellsNothingChangesNothing(self) -> None:
-        """
-        All may carry.
-        """
         self.assertEqual(Parallelism(0.0).judge({}, LATER), MAX_PARALLELISM)
 
     def test_poolThatIsNotOpenYetDoesNotNarrowWhatComes(self) -> None:
@@ -136,9 +130,6 @@ class ParallelismTests(SynchronousTestCase):
         self.assertEqual(parallelism.judge({"one": one, "two": one, "three": one}, LATER), FIRST_PARALLELISM)
 
     def test_lostTunnelIsNotRemembered(self) -> None:
-        """
-        Nor kept in memory.
-        """
         parallelism = Parallelism(0.0)
         parallelism.judge({"one": PathStats(0, 0, LONG, LEAST)}, LATER)
         parallelism.forget("one")

@@ -159,9 +159,6 @@ class ReinjectionTests(SynchronousTestCase):
             self.assertEqual(self.numbers(), list(range(room)), "the account is right")
 
     def test_itCanBeForgotten(self) -> None:
-        """
-        When no tunnel is left.
-        """
         room = MAX_AGAIN_BYTES // (60_000 + TRAIN_OVERHEAD_BYTES)
         self.take(*(arrival(number, 60_000) for number in range(room)))
         self.reinjection.forget()

@@ -61,10 +61,7 @@ class FullParallelism:
     def __init__(self, now: float) -> None:
         self.resets = 0
 
-    def judge(self, standings: object, now: float) -> int:
-        """
-        Change nothing.
-        """
+    def judge(self, paths: object, now: float) -> int:
         return self.most
 
     def reset(self) -> int:

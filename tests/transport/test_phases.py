@@ -93,9 +93,6 @@ class PhaseTests(SynchronousTestCase):
         self.assertEqual((self.reactor.readers, self.reactor.writers), (set(), set()))
 
     def test_everyEventInEveryPhaseLeadsWhereTheTableSays(self) -> None:
-        """
-        An event that comes out of turn changes nothing; and who reads and writes is what the phase asks for.
-        """
         for phase in StreamPhase:
             for event in StreamEvent:
                 stream = self.reach(phase)
@@ -127,9 +124,6 @@ class PhaseTests(SynchronousTestCase):
         self.assertEqual({event for _, event in STREAM_PHASES}, set(StreamEvent))
 
     def test_whatIsWrittenIsSentOrWaitsOrIsDropped(self) -> None:
-        """
-        Sent where the stream is open; it waits where that will be; and is dropped otherwise.
-        """
         for phase in StreamPhase:
             stream = self.reach(phase)
             before = stream.queuedBytes()
@@ -141,9 +135,6 @@ class PhaseTests(SynchronousTestCase):
             self.end(stream)
 
     def test_whatWaitsForTheHandshakeGoesFirst(self) -> None:
-        """
-        And whoever was paused goes on when it has.
-        """
         stream = self.reach(StreamPhase.HANDSHAKE)
         stream.write(b"early")
         self.assertEqual(self.diary.says, ["made", "pause"])
@@ -183,9 +174,6 @@ class PhaseTests(SynchronousTestCase):
         self.assertEqual(self.diary.says[-1], "lost")
 
     def test_abortInEveryPhase(self) -> None:
-        """
-        Ends it, once, however often.
-        """
         for phase in StreamPhase:
             stream = self.reach(phase)
             stream.abort()
@@ -255,9 +243,6 @@ class PhaseTests(SynchronousTestCase):
         self.assertEqual(stream.security.refusal, "unknown issuer 'CN=Stranger CA'")
 
     def test_endInGoodOrderIsNoRefusal(self) -> None:
-        """
-        Nor is an abort.
-        """
         for phase in (StreamPhase.OPEN, StreamPhase.CLOSING):
             stream = self.reach(phase)
             self.end(stream)

@@ -419,9 +419,6 @@ class Format2LinkTests(_LinkTestCase):
         self.assertEqual(self.stream.said, [])
 
     def test_statisticsTellHowTheLinkStands(self) -> None:
-        """
-        With what the stream and the kernel tell of it.
-        """
         self.settle()
         carried = len(self.whatCame())
         path = PathStats(9, 1, 0.125, 0.0625)
