@@ -27,7 +27,7 @@ from uotp.errors import ConfigurationError, StartError
 from uotp.net import sockopts, tcpinfo
 from uotp.net.sockopts import UNSENT_LIMIT_BYTES, TunnelSocketOptions
 from uotp.path import TROUBLED
-from uotp.process import descriptors, signals
+from uotp.process import descriptorlimit, signals
 from uotp.telemetry.log import Logger
 
 NOT_EVERYWHERE = ("SO_MARK", "SO_BINDTODEVICE", "SO_REUSEPORT", "SO_INCOMING_CPU", "TCP_", "AF_", "IP_", "IPV6_")
@@ -451,7 +451,7 @@ class DescriptorLimitTests(SynchronousTestCase):
         before = sys.modules.get("resource")
         sys.modules["resource"] = resource
         try:
-            descriptors.raiseDescriptorLimit()
+            descriptorlimit.raiseDescriptorLimit()
         finally:
             del sys.modules["resource"]
             if before is not None:

@@ -71,33 +71,33 @@ class Scheduler(Generic[T]):
         """
         return iter(self._row)
 
-    def offer(self, tunnel: T) -> None:
+    def offer(self, link: T) -> None:
         """
         A link has become free.  Offering it twice changes nothing.
         """
-        if tunnel not in self._row:
-            self._row.append(tunnel)
+        if link not in self._row:
+            self._row.append(link)
             self._choose()
-        self._free[tunnel] = None
+        self._free[link] = None
         if self.current is None:
             self.current = self._best(self._carrying)[0]
 
-    def withdraw(self, tunnel: T) -> None:
+    def withdraw(self, link: T) -> None:
         """
         A link is full.  Withdrawing it twice changes nothing.
         """
-        self._free.pop(tunnel, None)
-        if self.current is tunnel:
+        self._free.pop(link, None)
+        if self.current is link:
             self.current = self._best(self._carrying)[0]
 
-    def remove(self, tunnel: T) -> None:
+    def remove(self, link: T) -> None:
         """
         A link is gone.
         """
-        if tunnel in self._row:
-            self._row.remove(tunnel)
+        if link in self._row:
+            self._row.remove(link)
             self._choose()
-        self.withdraw(tunnel)
+        self.withdraw(link)
         if self.current is None:
             self.current = self._best(self._carrying)[0]
 
@@ -178,10 +178,10 @@ class Scheduler(Generic[T]):
     def _best(self, among: Container[T]) -> tuple[T | None, int]:
         best: T | None = None
         least = 0
-        for tunnel in islice((tunnel for tunnel in self._free if tunnel in among), LOOKS):
-            cost = self._costOf(tunnel)
+        for link in islice((link for link in self._free if link in among), LOOKS):
+            cost = self._costOf(link)
             if best is None or cost < least:
-                best, least = tunnel, cost
+                best, least = link, cost
             if not cost:
                 break
         return best, least
