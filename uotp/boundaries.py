@@ -52,7 +52,8 @@ class DatagramReceiver(Protocol):
 
     def doStop(self) -> None:
         """
-        The port has been closed as it was asked to be.
+        The port has been closed because somebody asked it to.  Whether that was the protocol
+        itself, the protocol knows.
         """
 
 

@@ -19,6 +19,7 @@ from tests.doubles.sockets import Diarist
 from tests.doubles.udp import DATAGRAMS_PER_TURN, Receiver
 from uotp.boundaries import Address, DatagramReceiver, Link
 from uotp.errors import ConfigurationError
+from uotp.path import TROUBLED
 from uotp.telemetry.drops import Drop, Drops
 from uotp.train import MAX_TRAIN_BYTES, Train, countOf, cut, gather
 
@@ -608,4 +609,6 @@ class StreamContract(_Case):
             stream.close()
             stream.abort()
             self.assertEqual((stream.security, stream.isTroubled()), (known, self.tellsTrouble))
+            self.assertGreaterEqual(stream.cost(), TROUBLED)
+            self.assertEqual((stream.pathStats(), stream.unacknowledged()), (None, None))
             self.partInGoodOrder()

@@ -63,7 +63,7 @@ class MemoryStream(FakeTransport):
         return self.troubled or self.lost
 
     def cost(self) -> int:
-        return self.held + TROUBLED if self.troubled else self.held
+        return self.held + TROUBLED if self.isTroubled() else self.held
 
     def pathStats(self) -> PathStats | None:
         return None
@@ -72,7 +72,7 @@ class MemoryStream(FakeTransport):
         """
         @return: all that is held: where it is taken, it arrives.
         """
-        return self.held
+        return None if self.lost else self.held
 
     def write(self, data: bytes) -> None:
         """

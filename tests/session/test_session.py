@@ -480,6 +480,51 @@ class SessionTests(SynchronousTestCase):
         self.assertGreaterEqual(min(gaps), ANSWERED_LOOK_SECONDS)
         self.assertLess(max(gaps), ANSWERED_LOOK_SECONDS + 2 * LOOK_SECONDS)
 
+    def assertEachIsLookedAt(self, link: MemoryLink) -> None:
+        looks = self.countLooks(link)
+        for number in range(100, 110):
+            self.sendAndBeAnswered(number)
+        self.assertGreaterEqual(len(looks), 9)
+
+    def test_whileALinkStandsStillEachDatagramOfAnAnsweredFlowIsLookedAt(self) -> None:
+        """
+        What the link holds shall soon go through another.
+        """
+        still, current = self.open(), self.open()
+        self.sendAndBeAnswered(0)
+        self.session.outbound.linkFull(still)
+        self.sendAndBeAnswered(1)
+        still.kept, still.still, still.sentAt = [(7, numbered(7))], True, self.clock.seconds()
+        seen = self.clock.seconds()
+        looks = self.countLooks(current)
+        number = 2
+        while not current.again:
+            self.sendAndBeAnswered(number)
+            number += 1
+        took = self.clock.seconds() - seen
+        self.assertLess(took, 2 * uotp.session.reinjection.STILL_LOOK_SECONDS + 4 * LOOK_SECONDS)
+        self.assertGreater(len(looks), 10)
+
+    def test_afterTroubleEachDatagramOfAnAnsweredFlowIsLookedAt(self) -> None:
+        lossy, well = self.open(), self.open()
+        self.sendAndBeAnswered(0)
+        lossy.costs = TROUBLED
+        self.clock.advance(ANSWERED_LOOK_SECONDS)
+        self.sendAndBeAnswered(1)
+        self.assertEqual(well.sent, [numbered(1)])
+        self.assertEachIsLookedAt(well)
+
+    def test_whileTrainsWaitEachDatagramOfAnAnsweredFlowIsLookedAt(self) -> None:
+        """
+        How many links may carry is soon judged anew.
+        """
+        link = self.open(room=1)
+        self.sendAndBeAnswered(0)
+        self.send(1, 2)
+        link.makeRoom(1 << 20)
+        self.clock.advance(LOOK_SECONDS)
+        self.assertEachIsLookedAt(link)
+
     def test_lightFlowWithoutAnAnswerIsLookedAtEachTime(self) -> None:
         tunnel, _ = self.open(), self.open()
         self.sendAndBeAnswered(0)

@@ -17,7 +17,7 @@ from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, meet, s
 from uotp.tls import contexts, verification
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls
 from uotp.tls.reasons import errorWords
-from uotp.tls.verification import publicKeyPin
+from uotp.tls.verification import VerifyingConnection, publicKeyPin
 
 YESTERDAY, TOMORROW = NOW - DAY, NOW + DAY
 LONG_AGO = NOW - 30 * DAY
@@ -383,6 +383,39 @@ class _Pinning(_Handshakes):
             client="certificate could not be examined (ValueError('what is this?'))",
             server=OWN_CHECK,
         )
+
+    def test_serverWhosePinNobodyNeedsIsWelcome(self) -> None:
+        """
+        The library does not know its kind of key, and TLS does; whereas a client without a
+        pin would share its sessions with all others like it.
+        """
+
+        def broken(_certificate: object) -> bytes:
+            message = "what is this?"
+            raise ValueError(message)
+
+        self.patch(verification, "publicKeyPin", broken)
+        pair = meet(self.server(), self.client())
+        self.assertWelcome(pair)
+        assert isinstance(pair.client.handle, VerifyingConnection)
+        self.assertIsNone(pair.client.handle.peerPin())
+        pair = meet(self.server(clientsFrom=TRUSTED), self.client(shows=TRUSTED.issue(usages=CLIENT)))
+        self.assertEqual(pair.server.refusal, "certificate could not be examined (ValueError('what is this?'))")
+
+    def test_goodPeersHavePins(self) -> None:
+        """
+        At both ends, if both have certificates.
+        """
+        leaf = TRUSTED.issue(usages=CLIENT)
+        pair = meet(self.server(clientsFrom=TRUSTED), self.client(shows=leaf))
+        self.assertWelcome(pair)
+        assert isinstance(pair.client.handle, VerifyingConnection)
+        assert isinstance(pair.server.handle, VerifyingConnection)
+        self.assertEqual(pair.client.handle.peerPin(), publicKeyPin(GOOD.certificate))
+        self.assertEqual(pair.server.handle.peerPin(), publicKeyPin(leaf.certificate))
+        pair = meet(self.server(), self.client())
+        assert isinstance(pair.server.handle, VerifyingConnection)
+        self.assertIsNone(pair.server.handle.peerPin())
 
 
 class _ClientVerification(_Handshakes):

@@ -54,7 +54,8 @@ ANSWERED_LOOK_SECONDS = 0.05
 """
 The shortest time between two looks at the link in use, for a light flow to which answers
 come: 20 looks a second.  Where something has come since the train before was sent, nothing
-is overdue, and the kernel knows of no loss before a round trip is over.
+is overdue, and the kernel knows of no loss before a round trip is over.  This does not hold
+while trains wait, or a link stands still, or one was left of late because it was in trouble.
 """
 
 FAR_SECONDS = 0.01
@@ -146,7 +147,6 @@ class Outbound:
         Find out whether to leave the link in use, whether another link stands still and what
         it holds is to be sent again, and how many links may carry.
         """
-        self._answeredLookAt = now + ANSWERED_LOOK_SECONDS
         scheduler, stickiness = self._scheduler, self._stickiness
         current = scheduler.current
         if current is not None and current.isTroubled() and scheduler.leaveTrouble(loaded=stickiness.loaded):
@@ -159,6 +159,10 @@ class Outbound:
             self._sendAgain(now)
         if self._waited and now >= self._judgedAt + JUDGE_SECONDS:
             self._judge(now)
+        if self._waited or stickiness.leftTrouble or self._reinjection.hasWork:
+            self._answeredLookAt = now
+        else:
+            self._answeredLookAt = min(now + ANSWERED_LOOK_SECONDS, self._reinjection.lookAt)
 
     def _sendAgain(self, now: float) -> None:
         """

@@ -38,6 +38,9 @@ AGAIN_WAIT_SECONDS = 0.3
 class Reinjection:
     """
     Finds out which links of one session stand still, and keeps what is to be sent again.
+
+    @ivar bytes: payload and overhead of what waits.
+    @ivar lookAt: when to look at the links again, in monotonic seconds.
     """
 
     def __init__(self, now: float) -> None:
@@ -46,7 +49,7 @@ class Reinjection:
         """
         self._waiting: deque[tuple[float, Arrival]] = deque()  # with the time until which it may wait
         self.bytes = 0
-        self._lookedAt = now - STILL_LOOK_SECONDS
+        self.lookAt = now
         self._stillSince: dict[Link, float] = {}  # as they were seen
 
     def __bool__(self) -> bool:
@@ -55,14 +58,22 @@ class Reinjection:
         """
         return bool(self._waiting)
 
+    @property
+    def hasWork(self) -> bool:
+        """
+        Whether something waits, or a link was seen to stand still.
+        """
+        return bool(self._waiting or self._stillSince)
+
     def findStill(self, links: Iterable[Link], now: float) -> list[Link]:
         """
         Look at all links.
 
         @return: those that hold something and stand still.
         """
-        since, self._lookedAt = now - self._lookedAt, now
-        before = self._stillSince if since < 2 * STILL_LOOK_SECONDS else {}
+        isInTime = now < self.lookAt + STILL_LOOK_SECONDS  # or there may have been two losses
+        before = self._stillSince if isInTime else {}
+        self.lookAt = now + STILL_LOOK_SECONDS
         self._stillSince = {}
         found: list[Link] = []
         for link in links:
@@ -79,7 +90,7 @@ class Reinjection:
         """
         @return: whether the last look was long enough ago.
         """
-        return now - self._lookedAt >= STILL_LOOK_SECONDS
+        return now >= self.lookAt
 
     def take(self, link: Link, now: float) -> None:
         """

@@ -171,6 +171,7 @@ class VerifyingConnection(SSL.Connection):
         self.refusal: str | None = None
         self._requirements = requirements
         self._verified = False
+        self._peerPin: bytes | None = None
 
     def do_handshake(self) -> None:
         """
@@ -195,7 +196,10 @@ class VerifyingConnection(SSL.Connection):
         @return: whether to go on.
         """
         try:
-            objection = self._objection(certificate.to_cryptography(), error, depth, ok=ok)
+            examined = certificate.to_cryptography()
+            objection = self._objection(examined, error, depth, ok=ok)
+            if objection is None and ok and depth == 0:
+                self._peerPin = self._pinOf(examined)
         except Exception as problem:  # noqa: BLE001 - whatever it is, a check that fails to run must refuse
             objection = f"certificate could not be examined ({plainText(repr(problem))})"
         if objection is not None:
@@ -207,11 +211,10 @@ class VerifyingConnection(SSL.Connection):
 
     def peerPin(self) -> bytes | None:
         """
-        @return: the L{publicKeyPin} of the peer's certificate, or L{None} when it has shown
-            none.
+        @return: the L{publicKeyPin} of the peer's certificate, or L{None} when it was not
+            examined, or is a server's with a key of an unknown kind.
         """
-        certificate = self.get_peer_certificate(as_cryptography=True)
-        return None if certificate is None else publicKeyPin(certificate)
+        return self._peerPin
 
     def refusalWords(self, error: BaseException | None = None) -> str | None:
         """
@@ -233,6 +236,19 @@ class VerifyingConnection(SSL.Connection):
             # the peer's own certificate once more, without one.
             return verificationWords(error, depth, certificate, requirements.peer) if requirements.chain else None
         return requirements.objection(certificate) if depth == 0 else None
+
+    def _pinOf(self, certificate: x509.Certificate) -> bytes | None:
+        """
+        A session belongs to the key of its client, so a client's has to be known.  Of a
+        server's key nothing hangs on it here: where pins are required, they were compared.
+        """
+        assert self._requirements is not None
+        try:
+            return publicKeyPin(certificate)
+        except Exception:
+            if self._requirements.peer == "client":
+                raise
+            return None
 
     def _refuse(self, words: str) -> None:
         self._verified = False

@@ -27,7 +27,7 @@ from uotp.net import (
     tcpPathStats,
     unacknowledgedBytes,
 )
-from uotp.path import PathStats
+from uotp.path import TROUBLED, PathStats
 from uotp.transport.phases import CARRYING, EARLY, STREAM_PHASES, StreamEvent, StreamPhase
 from uotp.transport.preamble import Preamble, PreambleExchange
 
@@ -204,19 +204,19 @@ class TcpStream(tcp.Connection):
         """
         See L{uotp.boundaries.Stream.cost}.
         """
-        return tcpCost(self.socket) + self.queuedBytes()
+        return tcpCost(self.socket) + self.queuedBytes() if self.connected else TROUBLED
 
     def pathStats(self) -> PathStats | None:
         """
         See L{uotp.boundaries.Stream.pathStats}.
         """
-        return tcpPathStats(self.socket)
+        return tcpPathStats(self.socket) if self.connected else None
 
     def unacknowledged(self) -> int | None:
         """
         See L{uotp.boundaries.Stream.unacknowledged}.
         """
-        inKernel = unacknowledgedBytes(self.socket)
+        inKernel = unacknowledgedBytes(self.socket) if self.connected else None
         return None if inKernel is None else inKernel + self.queuedBytes()
 
     # The end.
