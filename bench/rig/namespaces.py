@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 
-COMMAND_SECONDS = 30
+from bench.rig.programs import HANG_SECONDS
 
 CLONE_NEWNET = 0x40000000
 """Number of Linux (linux/sched.h)."""
@@ -26,7 +26,7 @@ def command(*words: str, given: str = "") -> str:
     @return: what it prints.
     @raise subprocess.CalledProcessError: when it fails.
     """
-    done = subprocess.run(words, check=True, capture_output=True, text=True, input=given, timeout=COMMAND_SECONDS)
+    done = subprocess.run(words, check=True, capture_output=True, text=True, input=given, timeout=HANG_SECONDS)
     return done.stdout
 
 

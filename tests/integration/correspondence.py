@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 from bench.load.deeds import Answer
 from bench.rig.ports import LOOPBACK
+from bench.rig.programs import HANG_SECONDS
 
 ANSWER_SECONDS = 0.5
 """Until a datagram counts as lost and is sent again."""
@@ -76,6 +77,7 @@ class Correspondent:
         """
         @param address: where a client listens.
         """
+        self._answered: bytes | None = None
         self._socket = openUdp()
         self._socket.connect(address)
 
@@ -103,7 +105,7 @@ class Correspondent:
                 time.sleep(min(left, 0.01))  # nobody listens yet, and asking costs processor time
         return None
 
-    def exchange(self, datagram: bytes, seconds: float, answer: bytes | None = None) -> int:
+    def exchange(self, datagram: bytes, *, answer: bytes | None = None, seconds: float = HANG_SECONDS) -> int:
         """
         Send a datagram until its answer comes; other datagrams are passed over,
         since they may answer what was sent again before.
@@ -112,7 +114,7 @@ class Correspondent:
         @return: how often it was sent.
         @raise AssertionError: at the deadline.
         """
-        expected = datagram if answer is None else answer
+        self._answered = expected = datagram if answer is None else answer
         deadline = time.monotonic() + seconds
         sent = 0
         while time.monotonic() < deadline:
@@ -125,9 +127,10 @@ class Correspondent:
         reason = f"no answer of {len(expected)} bytes to one of {len(datagram)} in {seconds} s, sent {sent} times"
         raise AssertionError(reason)
 
-    def burst(self, datagrams: Sequence[bytes], seconds: float) -> Counter[bytes]:
+    def burst(self, datagrams: Sequence[bytes], seconds: float = HANG_SECONDS) -> Counter[bytes]:
         """
-        Send many datagrams without waiting, then listen until as many have come.
+        Send many datagrams without waiting, then listen until as many have come; what
+        answers an exchange before, which was sent again, is passed over.
 
         @param seconds: how long to listen after the last that came.
         @return: what came, and how often.
@@ -136,7 +139,7 @@ class Correspondent:
             self.send(datagram)
         came: Counter[bytes] = Counter()
         while came.total() < len(datagrams) and (answer := self.receive(seconds)) is not None:
-            came[answer] += 1
+            came[answer] += answer != self._answered
         return came
 
     def close(self) -> None:

@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from bench.rig.ports import LOOPBACK
-from bench.rig.programs import PROGRAM, START_SECONDS, Program
+from bench.rig.programs import HANG_SECONDS, PROGRAM, Program
 from tests.integration.correspondence import Address, Correspondent, Target
 
 TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
@@ -67,7 +67,7 @@ def ourEnvironment() -> dict[str, str]:
 
 def runToEnd(
     command: list[str],
-    seconds: float = START_SECONDS,
+    seconds: float = HANG_SECONDS,
     environment: Mapping[str, str] | None = None,
     folder: str | None = None,
 ) -> subprocess.CompletedProcess[str]:

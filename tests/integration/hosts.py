@@ -16,7 +16,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from bench.rig.namespaces import COMMAND_SECONDS, Namespace, command
+from bench.rig.namespaces import Namespace, command
+from bench.rig.programs import HANG_SECONDS
 from tests.integration.harness import TWISTD, ProgramTestCase, needed, ourCommand, ourEnvironment
 
 SERVER_NAME = "vpn.example.com"
@@ -27,7 +28,7 @@ CLIENT_ADDRESS = "192.0.2.2"
 USERSPACE_WIREGUARD = """\
 rm -f "/var/run/wireguard/$1.sock"
 wireguard-go -f "$1" >/dev/null 2>&1 &
-for _ in $(seq 100); do [ -S "/var/run/wireguard/$1.sock" ] && exit 0; sleep 0.05; done
+for _ in $(seq 6000); do [ -S "/var/run/wireguard/$1.sock" ] && exit 0; sleep 0.05; done
 exit 1
 """
 """Starts a WireGuard without the kernel's, as wg-quick asks for, and waits until it can be spoken to."""
@@ -98,7 +99,7 @@ class Host:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=COMMAND_SECONDS,
+            timeout=HANG_SECONDS,
         )
         if done.returncode:
             reason = f"{script}\nended with {done.returncode}:\n{done.stdout}"

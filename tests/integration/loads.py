@@ -5,16 +5,18 @@ of order, while a test does something to the tunnels.  Every wait has a deadline
 
 from __future__ import annotations
 
+import math
+import os
 import socket
 import time
 from collections.abc import Callable, Sequence
 from itertools import accumulate
 
-from bench.load.stamped import Record, Steady
+from bench.load.stamped import STAMP, Record, Steady
 from bench.rig.ports import LOOPBACK, freePort
-from bench.rig.programs import WAIT_SECONDS, until
+from bench.rig.programs import HANG_SECONDS, until
 from tests.integration.correspondence import Address
-from tests.integration.relay import Relay
+from tests.integration.relay import Relay, Relayed
 from tests.integration.rig import Pair, RigTestCase
 from tests.integration.udpends import Flow, UdpEnd
 from uotp.pki.directory import Pki
@@ -28,11 +30,27 @@ SIZE = 300
 LOOK_SECONDS = 0.1
 """Who receives looks so often whether it is to end."""
 
-LOST_SECONDS = 2.0
+LOST_SECONDS = 5.0
 """With nothing coming for so long, what has not come is lost."""
 
-LAST_SECONDS = 0.3
+LAST_SECONDS = 0.5
 """The same when the last that was sent has come."""
+
+WINDOW = 200
+WINDOW_SECONDS = 0.25
+"""
+As many datagrams of a load, or those of so many seconds, may be on their way: more than
+there are on any path here, unless the machine is too slow to carry the rate.
+"""
+
+COMING_SECONDS = 0.1
+"""A load arrives as long as its last datagram has not come longer ago."""
+
+IN_USE = 100
+"""Datagrams of a load that show which connection carries it."""
+
+RESTRAINED_SECONDS = 0.002
+"""Who may not send yet looks so often."""
 
 QUIET_SECONDS = 0.3
 """A relay is quiet when nothing goes through it for so long."""
@@ -43,6 +61,8 @@ class Arrivals(Record):
     Writes down what comes of a load, and from whom.
 
     @ivar sources: whom it came from.
+    @ivar highest: the highest number that has come.
+    @ivar moment: when the last came, on the monotonic clock.
     """
 
     def __init__(self, end: UdpEnd, size: int) -> None:
@@ -52,6 +72,8 @@ class Arrivals(Record):
         super().__init__(end.socket, 1, sizes=(size, size))
         self._size = size
         self.sources: set[Address] = set()
+        self.highest = -1
+        self.moment = -math.inf
 
     def receiving(self) -> Callable[[bytearray], int]:
         """
@@ -62,15 +84,46 @@ class Arrivals(Record):
             size, source = self.socket.recvfrom_into(buffer)
             if size == self._size:
                 self.sources.add((source[0], source[1]))
+                self.highest = max(self.highest, STAMP.unpack_from(buffer)[1])
+                self.moment = time.monotonic()
             return size
 
         return receive
 
 
+class RestrainedSocket(socket.socket):
+    """
+    Sends a load no faster than it arrives, as long as it arrives: a machine that is too slow
+    for the rate is given less to carry, and loses nothing by it.
+    """
+
+    def __init__(self, end: UdpEnd, window: int, arrivals: Arrivals) -> None:
+        """
+        @param end: whose socket it is, too.
+        @param window: how many datagrams may be on their way.
+        @param arrivals: what has come.
+        """
+        super().__init__(fileno=os.dup(end.socket.fileno()))
+        self.settimeout(LOOK_SECONDS)
+        self._next = 0
+        self._window = window
+        self._arrivals = arrivals
+
+    def sendto(self, datagram: bytes, address: Address) -> int:  # type: ignore[override]
+        """
+        Send the next datagram, when it may go.
+        """
+        arrivals = self._arrivals
+        while self._next - arrivals.highest > self._window and time.monotonic() - arrivals.moment < COMING_SECONDS:
+            time.sleep(RESTRAINED_SECONDS)
+        self._next += 1
+        return super().sendto(datagram, address)
+
+
 class Load:
     """
-    Datagrams from one end to another, at a steady rate: what sends and receives them is
-    that of the measurements.
+    Datagrams from one end to another, at a steady rate, unless they arrive more slowly: what
+    sends and receives them is that of the measurements.
     """
 
     def __init__(self, sender: UdpEnd, to: Address, receiver: UdpEnd, rate: int = RATE, size: int = SIZE) -> None:
@@ -81,10 +134,10 @@ class Load:
         @param rate: datagrams a second.
         @param size: bytes of each.
         """
-        for end in (sender, receiver):
-            end.socket.settimeout(LOOK_SECONDS)
-        self._sending = Steady(sender.socket, [(size, size, rate)], to=to)
+        receiver.socket.settimeout(LOOK_SECONDS)
         self._arrivals = Arrivals(receiver, size)
+        self._socket = RestrainedSocket(sender, max(WINDOW, int(rate * WINDOW_SECONDS)), self._arrivals)
+        self._sending = Steady(self._socket, [(size, size, rate)], to=to)
         self._arrivals.start()
 
     @property
@@ -125,9 +178,10 @@ class Load:
         End, and do not listen any more.
         """
         self.stop()
+        self._socket.close()
         self._arrivals.finish()
 
-    def waitFor(self, more: int, seconds: float = WAIT_SECONDS) -> None:
+    def waitFor(self, more: int, seconds: float = HANG_SECONDS) -> None:
         """
         Wait until so many more have come.
         """
@@ -238,6 +292,17 @@ class LoadTestCase(RigTestCase):
         """
         self.addCleanup(load.close)
         return load
+
+    def inUse(self, load: Load, relay: Relay, count: Callable[[Relayed], int]) -> Relayed:
+        """
+        @param load: a load that flows.
+        @param count: what is counted of each connection.
+        @return: the connection that carries the most of it just now.
+        """
+        before = [count(one) for one in relay.connections]
+        load.waitFor(IN_USE)
+        growth = [count(one) - less for one, less in zip(relay.connections, before, strict=True)]
+        return relay.connections[growth.index(max(growth))]
 
     def assertWhole(self, *loads: Load) -> None:
         """

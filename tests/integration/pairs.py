@@ -20,19 +20,10 @@ SIZES = (1, 2, 63, 512, 1400, 1420, 8192, 8193, 16000, 32768, 65000, 65507)
 ROUNDS = 3
 """How often each size is sent; more than once, since a tunnel may stop after the first."""
 
-EXCHANGE_SECONDS = 10.0
-"""Until a datagram has been answered, with what an end may lose."""
-
-RESUME_SECONDS = 15.0
-"""Until the flow is back after a restart, back-off included."""
-
 BURST = 50
 """Datagrams sent at once: what a UDP buffer of 208 KiB holds for certain."""
 
 BURSTS = 20
-
-QUIET_SECONDS = 2.0
-"""With nothing to hear for so long, what has not come is lost."""
 
 
 def numbered(number: int, length: int) -> bytes:
@@ -110,7 +101,7 @@ class PairTests(ProgramTestCase):
         application = self.correspondent(self.clientAddress)
         for turn in range(ROUNDS):
             for size in SIZES:
-                application.exchange(numbered(turn, size), EXCHANGE_SECONDS)
+                application.exchange(numbered(turn, size))
         self.assertEqual(len(target.sources), 1, "one session has one UDP socket")
 
     def test_answersNeedNotBeAsLongAsQuestions(self) -> None:
@@ -121,8 +112,8 @@ class PairTests(ProgramTestCase):
         self.startServer(target)
         self.startClient()
         application = self.correspondent(self.clientAddress)
-        application.exchange(b"all", EXCHANGE_SECONDS, answer=numbered(0, 65507))
-        application.exchange(numbered(0, 65507), EXCHANGE_SECONDS, answer=b"short")
+        application.exchange(b"all", answer=numbered(0, 65507))
+        application.exchange(numbered(0, 65507), answer=b"short")
 
     def test_burstsPass(self) -> None:
         """
@@ -131,11 +122,11 @@ class PairTests(ProgramTestCase):
         self.startServer(self.target())
         self.startClient()
         application = self.correspondent(self.clientAddress)
-        application.exchange(b"first", EXCHANGE_SECONDS)
+        application.exchange(b"first")
         came = 0
         for turn in range(BURSTS):
             sent = [numbered(turn * BURST + number, 1400) for number in range(BURST)]
-            answers = application.burst(sent, QUIET_SECONDS)
+            answers = application.burst(sent)
             self.assertEqual(set(answers) - set(sent), set(), "something came that was not sent")
             self.assertEqual(max(answers.values(), default=1), 1, "something came twice")
             came += answers.total()
@@ -150,7 +141,7 @@ class PairTests(ProgramTestCase):
         self.startServer(target)
         self.startClient()
         for number in range(2):
-            self.correspondent(self.clientAddress).exchange(b"I am %d" % number, EXCHANGE_SECONDS)
+            self.correspondent(self.clientAddress).exchange(b"I am %d" % number)
         self.assertEqual(len(target.sources), 2)
 
     def test_serverIsRestarted(self) -> None:
@@ -162,12 +153,12 @@ class PairTests(ProgramTestCase):
         server = self.startServer(target)
         self.startClient()
         application = self.correspondent(self.clientAddress)
-        application.exchange(b"before", EXCHANGE_SECONDS)
+        application.exchange(b"before")
         self.end(server)
         application.send(b"in between")
         self.startServer(target)
         for number in range(20):
-            application.exchange(numbered(number, 1400), RESUME_SECONDS)
+            application.exchange(numbered(number, 1400))
 
     def test_clientIsRestarted(self) -> None:
         """
@@ -178,12 +169,12 @@ class PairTests(ProgramTestCase):
         self.startServer(target)
         client = self.startClient()
         application = self.correspondent(self.clientAddress)
-        application.exchange(b"before", EXCHANGE_SECONDS)
+        application.exchange(b"before")
         self.end(client)
         application.send(b"in between")
         self.startClient()
         for number in range(20):
-            application.exchange(numbered(number, 1400), RESUME_SECONDS)
+            application.exchange(numbered(number, 1400))
 
     def end(self, program: Program) -> None:
         """

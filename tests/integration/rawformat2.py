@@ -11,8 +11,9 @@ import ssl
 import struct
 from typing import NamedTuple
 
+from bench.rig.programs import HANG_SECONDS
 from tests.integration.correspondence import Address
-from tests.integration.rawpeers import WAIT_SECONDS, RawServer, RawTunnel
+from tests.integration.rawpeers import RawServer, RawTunnel
 
 MAGIC = b"uotp"
 
@@ -109,7 +110,7 @@ class RawTunnel2:
         """
         Send bytes as they are.
         """
-        self.raw.socket.settimeout(WAIT_SECONDS)
+        self.raw.socket.settimeout(HANG_SECONDS)
         self.raw.socket.sendall(data)
 
     def readHello(self) -> tuple[int, bytes]:
@@ -122,7 +123,7 @@ class RawTunnel2:
         assert begin == opening(flags=answer, size=size), begin
         return answer, self.raw.read(size)
 
-    def readFrame(self, seconds: float = WAIT_SECONDS) -> RawFrame:
+    def readFrame(self, seconds: float = HANG_SECONDS) -> RawFrame:
         """
         @return: the next frame.
         @raise AssertionError: when none comes in time.
@@ -155,7 +156,7 @@ def dialRaw2(server: Address, begin: bytes, context: ssl.SSLContext | None = Non
     @param context: what it takes to speak TLS; L{None} for plain TCP.
     @return: a connection to a server, without having read anything.
     """
-    connection = socket.create_connection(server, WAIT_SECONDS)
+    connection = socket.create_connection(server, HANG_SECONDS)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if context is not None:
         connection = context.wrap_socket(connection, server_hostname=server[0])

@@ -11,9 +11,8 @@ import struct
 import time
 
 from bench.rig.ports import LOOPBACK
+from bench.rig.programs import HANG_SECONDS
 from tests.integration.correspondence import Address
-
-WAIT_SECONDS = 10.0
 
 ID_BYTES = 16
 
@@ -42,10 +41,10 @@ class RawTunnel:
         """
         Send one frame.
         """
-        self.socket.settimeout(WAIT_SECONDS)
+        self.socket.settimeout(HANG_SECONDS)
         self.socket.sendall(frame(datagram))
 
-    def receive(self, seconds: float = WAIT_SECONDS) -> bytes:
+    def receive(self, seconds: float = HANG_SECONDS) -> bytes:
         """
         @return: the datagram of the next frame.
         @raise AssertionError: when none comes in time, or the connection is closed.
@@ -53,7 +52,7 @@ class RawTunnel:
         (length,) = struct.unpack(">H", self.read(2, seconds))
         return self.read(length, seconds)
 
-    def read(self, count: int, seconds: float = WAIT_SECONDS) -> bytes:
+    def read(self, count: int, seconds: float = HANG_SECONDS) -> bytes:
         """
         @return: the next C{count} bytes.
         @raise AssertionError: when they do not come in time.
@@ -73,7 +72,7 @@ class RawTunnel:
             held += more
         return held
 
-    def secondsUntilClosed(self, seconds: float) -> float:
+    def secondsUntilClosed(self, seconds: float = HANG_SECONDS) -> float:
         """
         @return: how long it takes until the other end has closed or reset the
             connection; what it sends is passed over.
@@ -113,7 +112,7 @@ def rawClient(server: Address, greeting: bytes = b"") -> RawTunnel:
     @param greeting: what is sent first, a session id or less.
     @return: a connection to a plain server.
     """
-    tunnel = RawTunnel(socket.create_connection(server, WAIT_SECONDS))
+    tunnel = RawTunnel(socket.create_connection(server, HANG_SECONDS))
     tunnel.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     tunnel.socket.sendall(greeting)
     return tunnel
@@ -138,7 +137,7 @@ class RawServer:
         self.address: Address = self._socket.getsockname()
         self._taken: list[RawTunnel] = []
 
-    def accept(self, seconds: float = WAIT_SECONDS) -> RawTunnel | None:
+    def accept(self, seconds: float = HANG_SECONDS) -> RawTunnel | None:
         """
         @return: the next connection, or L{None} at the deadline.
         """

@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from bench.rig.ports import LOOPBACK
+from bench.rig.programs import HANG_SECONDS
 from tests.doubles.sockets import Diarist
 from tests.integration.correspondence import Address
 from uotp.net.sockopts import TunnelSocketOptions
@@ -31,9 +32,6 @@ from uotp.transport.preamble import Preamble
 TURN_SECONDS = 0.01
 """How long a turn waits for something to happen."""
 
-PATIENCE_SECONDS = 20.0
-"""Until something that has to happen must have happened; much more than it takes."""
-
 
 @cache
 def steppedReactor() -> Any:
@@ -43,7 +41,7 @@ def steppedReactor() -> Any:
     return SelectReactor()
 
 
-def stepUntil(condition: Callable[[], object], what: str, seconds: float = PATIENCE_SECONDS) -> None:
+def stepUntil(condition: Callable[[], object], what: str, seconds: float = HANG_SECONDS) -> None:
     """
     Let turns pass until something is so.
 
@@ -257,4 +255,4 @@ def dial(
         choices["creator"] = staticmethod(credentials.creatorFor(address[0]))
     factory: Any = ClientFactory.forProtocol(lambda: talker)
     factory.noisy = False
-    connectTunnel(type("OurConnection", (kind,), choices), steppedReactor(), *address, factory, PATIENCE_SECONDS)
+    connectTunnel(type("OurConnection", (kind,), choices), steppedReactor(), *address, factory, HANG_SECONDS)

@@ -15,7 +15,6 @@ from bench.contenders import BARE, OURS, formatOneContender
 from tests.integration.harness import ProgramTestCase, needed, runToEnd
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 120.0
 SCENARIOS = ("throughput/1400", "roundtrip/2000")
 ENDINGS = ("hand-over/restart", "hand-over/stop")
 
@@ -38,7 +37,7 @@ class BenchTests(ProgramTestCase):
         """
         @return: what it prints.
         """
-        done = runToEnd([sys.executable, "-m", "bench", *words], SECONDS, folder=str(ROOT))
+        done = runToEnd([sys.executable, "-m", "bench", *words], folder=str(ROOT))
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertNotIn("failed", done.stderr)
         return done.stdout

@@ -112,7 +112,8 @@ class StopTests(LoadTestCase):
             until(lambda: len(load.came) > number - UNDERWAY, "what it had received has come")  # noqa: B023
         time.sleep(HELD_SECONDS)
         for load in loads:
-            self.assertEqual(load.came, list(range(len(load.came))))
+            came = load.came
+            self.assertEqual(came, list(range(len(came))))
 
     def program(self, pair: Pair, which: str) -> Program:
         """

@@ -14,7 +14,7 @@ from tests.integration import rig
 from tests.integration.correspondence import Address, Correspondent, Target
 from tests.integration.harness import LISTENING, ourCommand
 from tests.integration.original import READY, originalProgram
-from tests.integration.pairs import EXCHANGE_SECONDS, numbered
+from tests.integration.pairs import numbered
 from uotp.pki.directory import Pki
 
 THEIRS = "the original"
@@ -157,7 +157,7 @@ class MeetingTests(rig.RigTestCase):
         Datagrams of several sizes pass both ways.
         """
         for size in SIZES:
-            application.exchange(numbered(turn, size), EXCHANGE_SECONDS)
+            application.exchange(numbered(turn, size))
 
     def assertSaid(self, meeting: Meeting) -> None:
         """

@@ -22,12 +22,6 @@ OPEN_AT_ONCE = TUNNELS + 3
 The pool, the one that takes the place of another, and those that are being closed.
 """
 
-REPLACE_SECONDS = 30.0
-"""Until every tunnel has been replaced; much more than it takes."""
-
-RESUME_SECONDS = 15.0
-"""Until the flow is back, back-off included."""
-
 BREAK_RATE = 60
 """
 Datagrams a second of the loads whose tunnels break: so few that the kernel is never asked
@@ -67,7 +61,7 @@ class ReplacementTests(LoadTestCase):
             most = max(most, sum(not one.isLeft for one in relay.connections))
             return isEnough(relay)
 
-        until(looked, "tunnels have been replaced", REPLACE_SECONDS)
+        until(looked, "tunnels have been replaced")
         for load in loads:
             load.stop()
         self.assertWhole(*loads)
@@ -148,10 +142,10 @@ class ResumeTests(LoadTestCase):
         out of order.
         """
         for load in loads:
-            load.waitFor(ALIVE, RESUME_SECONDS)
+            load.waitFor(ALIVE)
         begun = [load.sent for load in loads]
         for load in loads:
-            load.waitFor(ALIVE, RESUME_SECONDS)
+            load.waitFor(ALIVE)
             load.stop()
         settle(*loads)
         for load, number in zip(loads, begun, strict=True):
@@ -168,7 +162,7 @@ class ResumeTests(LoadTestCase):
         self.begin(loads)
         self.cutAll(relay)
         for load in loads:
-            load.waitFor(ALIVE, RESUME_SECONDS)
+            load.waitFor(ALIVE)
         self.cutAll(relay)
         self.finish(loads)
         self.assertEqual(loads[0].sources, {flow.source})

@@ -9,26 +9,25 @@ import contextlib  # trial takes a module's `suppress` for its own
 import re
 import signal
 import time
-from collections.abc import Callable
 
 from bench.rig.namespaces import command
-from bench.rig.programs import Program, until
+from bench.rig.programs import BUSY_SECONDS, Program, until
 from tests.integration.hosts import needTwoHosts, newNamespace
-from tests.integration.loads import Load, LoadTestCase, settle
-from tests.integration.relay import Relay, Relayed
+from tests.integration.loads import IN_USE, Load, LoadTestCase, settle
+from tests.integration.relay import Relayed
 from tests.integration.rig import said
 
-IDLE_SECONDS = 45.0
-"""Until an idle tunnel has been asked and given up: 34 s at the worst, and what a busy machine adds."""
+IDLE_SECONDS = 34.0 + BUSY_SECONDS
+"""Until an idle tunnel has been asked and given up, at the worst."""
 
 SETTLED_SECONDS = 3.0
 """Longer than the time between two pings of a tunnel in use: it is idle now."""
 
-BUSY_SECONDS = 15.0
-"""The same of a tunnel in use: 4 s."""
+IN_USE_SECONDS = 4.0 + BUSY_SECONDS
+"""The same of a tunnel in use."""
 
-AT_ONCE_SECONDS = 8.0
-"""The same of a tunnel that was told to prove itself, and of a new one in its place: half a second."""
+AT_ONCE_SECONDS = 0.5 + BUSY_SECONDS
+"""The same of a tunnel that was told to prove itself, and of a new one in its place."""
 
 CARRIED_BYTES = 500
 """A tunnel that has carried no train has sent less: a ping, that it sends no more, and what TLS adds."""
@@ -87,15 +86,6 @@ class BlackHoleTests(LoadTestCase):
     One tunnel of a pool leads nowhere, and the kernel acknowledges what is sent.
     """
 
-    def inUse(self, relay: Relay, count: Callable[[Relayed], int]) -> Relayed:
-        """
-        @return: the connection that carries the most just now.
-        """
-        before = [count(one) for one in relay.connections]
-        time.sleep(0.1)
-        growth = [count(one) - less for one, less in zip(relay.connections, before, strict=True)]
-        return relay.connections[growth.index(max(growth))]
-
     def test_blackHoleIsLeftAndReplacedUnderLoad(self) -> None:
         """
         The tunnel that carries the flow forth leads nowhere, and so does the one that
@@ -108,10 +98,14 @@ class BlackHoleTests(LoadTestCase):
         for load in loads:
             load.start()
             load.waitFor(ALIVE)
-        holes = {self.inUse(relay, lambda one: one.carried), self.inUse(relay, lambda one: one.brought)}
+        forth, back = loads
+        holes = {
+            self.inUse(forth, relay, lambda one: one.carried),
+            self.inUse(back, relay, lambda one: one.brought),
+        }
         for hole in holes:
             hole.swallow()
-        until(lambda: len(relay.connections) == 4 + len(holes), "they are replaced", BUSY_SECONDS)
+        until(lambda: len(relay.connections) == 4 + len(holes), "they are replaced", IN_USE_SECONDS)
         self.settleAfter(loads, holes)
         self.assertEqual(said(pair.client, "no tunnel"), [])
 
@@ -186,7 +180,7 @@ class DeafTests(LoadTestCase):
         for load in loads:
             load.waitFor(ALIVE)
         before = self.carried(pair.serverAddress[1])
-        time.sleep(0.2)
+        loads[0].waitFor(2 * IN_USE)
         growth = {port: after - before.get(port, 0) for port, after in self.carried(pair.serverAddress[1]).items()}
         self.assertEqual(len(growth), 4)
         self.makeDeaf(max(growth, key=growth.__getitem__))

@@ -74,9 +74,6 @@ BAD_ANSWERS = (
 )
 """What a server may not answer, and what the client says of it."""
 
-CLOSED_SECONDS = 5.0
-"""Until a connection has been closed; much more than it takes, and less than who says nothing is given."""
-
 
 class ServerTests(RigTestCase):
     """
@@ -130,8 +127,8 @@ class ServerTests(RigTestCase):
         for number, (hello, words) in enumerate(BAD_HELLOS):
             tunnel = self.dial(hello)
             with self.assertRaisesRegex(AssertionError, "0 of 1 bytes came", msg=words):
-                tunnel.raw.read(1, CLOSED_SECONDS)
-            tunnel.raw.secondsUntilClosed(CLOSED_SECONDS)
+                tunnel.raw.read(1)
+            tunnel.raw.secondsUntilClosed()
             self.assertSaidOnce(words)
             self.other.both(b"%d" % number)
         self.assertEqual(said(self.programs.server, "Traceback"), [])
@@ -147,7 +144,7 @@ class ServerTests(RigTestCase):
             tunnel.say(train(2 * number, b"before %d" % number))
             self.udpTarget.expect(b"before %d" % number)
             tunnel.say(frame)
-            tunnel.raw.secondsUntilClosed(CLOSED_SECONDS)
+            tunnel.raw.secondsUntilClosed()
             self.assertSaidOnce(words)
             good.say(train(2 * number + 1, b"beside %d" % number) + RawFrame(PING, bytes(8)).encode())
             self.udpTarget.expect(b"beside %d" % number)
@@ -192,7 +189,7 @@ class RefusedTests(RigTestCase):
         self.addCleanup(tunnel.close)
         self.assertEqual(tunnel.readHello(), (REFUSED, b""))
         with self.assertRaisesRegex(AssertionError, "0 of 1 bytes came"):
-            tunnel.raw.read(1, CLOSED_SECONDS)
+            tunnel.raw.read(1)
         server.waitForLine(f"refused a connection from {LOOPBACK}: {words}")
 
     def test_refusalDoesNotSayWhy(self) -> None:
@@ -238,7 +235,7 @@ class ClientTests(RigTestCase):
         for answer, words in BAD_ANSWERS:
             tunnel, _ = takeRaw2(server, answer)
             client.waitForLine(f"port {server.address[1]}.*: {words}")
-            tunnel.raw.secondsUntilClosed(CLOSED_SECONDS)
+            tunnel.raw.secondsUntilClosed()
         application.send(b"hello again", self.listening(client))
         tunnel, _ = takeRaw2(server, serverHello())
         came = tunnel.expect(TRAIN)

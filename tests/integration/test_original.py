@@ -10,7 +10,6 @@ those that come out of it.  So they are asked for where ours is the receiver.
 from __future__ import annotations
 
 from tests.integration import original
-from tests.integration.pairs import EXCHANGE_SECONDS
 
 
 class OurClientTlsTests(original.MixedPairTests):
@@ -27,7 +26,7 @@ class OurClientTlsTests(original.MixedPairTests):
         """
         self.startServer(self.target(lambda _: b""))
         self.startClient()
-        self.correspondent(self.clientAddress).exchange(b"empty, please", EXCHANGE_SECONDS, answer=b"")
+        self.correspondent(self.clientAddress).exchange(b"empty, please", answer=b"")
 
 
 class OurClientPlainTests(OurClientTlsTests):
@@ -52,7 +51,7 @@ class OurServerTlsTests(original.MixedPairTests):
         """
         self.startServer(self.target(lambda datagram: datagram or b"was empty"))
         self.startClient()
-        self.correspondent(self.clientAddress).exchange(b"", EXCHANGE_SECONDS, answer=b"was empty")
+        self.correspondent(self.clientAddress).exchange(b"", answer=b"was empty")
 
 
 class OurServerPlainTests(OurServerTlsTests):

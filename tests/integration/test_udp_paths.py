@@ -22,6 +22,7 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from bench.rig.namespaces import Namespace, command
+from bench.rig.programs import HANG_SECONDS
 from tests.doubles.contracts import numbered, summary
 from tests.doubles.udp import Receiver
 from tests.integration.harness import needed, runToEnd
@@ -37,8 +38,8 @@ ETHTOOL_STXCSUM = 0x17
 """Numbers of Linux (linux/sockios.h, linux/ethtool.h)."""
 
 KNOCK_SECONDS = 0.05
-KNOCKS = 100
-"""Five seconds for a link to be up: its carrier, and the addresses of the neighbours."""
+KNOCKS = 6000
+"""Five minutes for a link to be up: its carrier, and the addresses of the neighbours."""
 
 OPEN_LARGE = """
 import sys
@@ -210,7 +211,7 @@ class LinkTests(PathTestCase):
             plain = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
             self.addCleanup(plain.close)
             plain.bind(("fe80::2", 0, 0, scope))
-            plain.settimeout(2)
+            plain.settimeout(HANG_SECONDS)
         with self.here.inside():
             sender = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
             self.addCleanup(sender.close)

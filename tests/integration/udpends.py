@@ -10,7 +10,7 @@ import socket
 import time
 
 from bench.rig.ports import LOOPBACK
-from bench.rig.programs import WAIT_SECONDS
+from bench.rig.programs import HANG_SECONDS
 from tests.integration.correspondence import MAX_DATAGRAM_BYTES, RECEIVE_BUFFER_BYTES, Address
 
 AGAIN = b"\x00again"
@@ -56,7 +56,7 @@ class UdpEnd:
             return None
         return datagram, (source[0], source[1])
 
-    def expect(self, datagram: bytes, seconds: float = WAIT_SECONDS) -> Address:
+    def expect(self, datagram: bytes, seconds: float = HANG_SECONDS) -> Address:
         """
         @param datagram: what must come next; only what begins with L{AGAIN} may
             come before it.
@@ -106,7 +106,7 @@ class Flow:
         self.target = target
         self.source: Address = ("", 0)
 
-    def forth(self, datagram: bytes, seconds: float = WAIT_SECONDS) -> Address:
+    def forth(self, datagram: bytes, seconds: float = HANG_SECONDS) -> Address:
         """
         Send one datagram once, and see it reach the target.
 
@@ -116,21 +116,21 @@ class Flow:
         self.source = self.target.expect(datagram, seconds)
         return self.source
 
-    def back(self, datagram: bytes, seconds: float = WAIT_SECONDS) -> None:
+    def back(self, datagram: bytes, seconds: float = HANG_SECONDS) -> None:
         """
         Have the target send one datagram once, and see it reach the application.
         """
         self.target.send(datagram, self.source)
         self.application.expect(datagram, seconds)
 
-    def both(self, datagram: bytes, seconds: float = WAIT_SECONDS) -> None:
+    def both(self, datagram: bytes, seconds: float = HANG_SECONDS) -> None:
         """
         Send one datagram forth, and the same back.
         """
         self.forth(datagram, seconds)
         self.back(datagram, seconds)
 
-    def resume(self, seconds: float = WAIT_SECONDS) -> float:
+    def resume(self, seconds: float = HANG_SECONDS) -> float:
         """
         Send until something reaches the target, as programs do, then see that both
         directions work.
