@@ -54,11 +54,14 @@ class RigError(Exception):
     """
 
 
-def until(condition: Callable[[], object], what: str, seconds: float = HANG_SECONDS) -> float:
+def until(
+    condition: Callable[[], object], what: str, seconds: float = HANG_SECONDS, look: float = LOOK_SECONDS
+) -> float:
     """
     Wait for a condition that nothing announces.
 
     @param what: what it is, for the failure.
+    @param look: seconds between two looks.
     @return: how long it took, in seconds.
     @raise RigError: at the deadline.
     """
@@ -67,7 +70,7 @@ def until(condition: Callable[[], object], what: str, seconds: float = HANG_SECO
         if time.monotonic() - began > seconds:
             reason = f"not so in {seconds:g} s: {what}"
             raise RigError(reason)
-        time.sleep(LOOK_SECONDS)
+        time.sleep(look)
     return time.monotonic() - began
 
 

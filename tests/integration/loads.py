@@ -30,8 +30,11 @@ SIZE = 300
 LOOK_SECONDS = 0.1
 """Who receives looks so often whether it is to end."""
 
-LOST_SECONDS = 5.0
-"""With nothing coming for so long, what has not come is lost."""
+LOST_SECONDS = 2.0
+"""With nothing coming for so long, what has not come is lost..."""
+
+WHOLE_SECONDS = 30.0
+"""...and where nothing may be lost, it is waited for that much longer, for a busy machine."""
 
 LAST_SECONDS = 0.5
 """The same when the last that was sent has come."""
@@ -188,13 +191,14 @@ class Load:
         enough = len(self.came) + more
         until(lambda: len(self.came) >= enough, f"{more} more have come", seconds)
 
-    def quietSeconds(self) -> float:
+    def quietSeconds(self, lostSeconds: float) -> float:
         """
+        @param lostSeconds: that if the last has not come.
         @return: how long it has to be quiet until nothing more will come.
         """
         if len(self.came) == self.sent:
             return 0
-        return LAST_SECONDS if self.came and self.came[-1] == self.sent - 1 else LOST_SECONDS
+        return LAST_SECONDS if self.came and self.came[-1] == self.sent - 1 else lostSeconds
 
     def missing(self) -> list[int]:
         """
@@ -210,13 +214,15 @@ class Load:
         return [number for number, highest in zip(came[1:], accumulate(came, max), strict=False) if number <= highest]
 
 
-def settle(*loads: Load) -> None:
+def settle(*loads: Load, lostSeconds: float = LOST_SECONDS) -> None:
     """
     Wait until all of some loads that have stopped has come; or for longer than
     anything may be on its way, after the last that came.
+
+    @param lostSeconds: how long that is while the last that was sent has not come.
     """
     seen, since = -1, time.monotonic()
-    while time.monotonic() - since < max(load.quietSeconds() for load in loads):
+    while time.monotonic() - since < max(load.quietSeconds(lostSeconds) for load in loads):
         came = sum(len(load.came) for load in loads)
         if came != seen:
             seen, since = came, time.monotonic()
@@ -308,6 +314,6 @@ class LoadTestCase(RigTestCase):
         """
         All that was sent has come, once, in order.
         """
-        settle(*loads)
+        settle(*loads, lostSeconds=WHOLE_SECONDS)
         for load in loads:
             self.assertEqual((load.missing(), load.disorder()), ([], []), f"of {load.sent}")
