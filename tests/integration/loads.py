@@ -214,6 +214,17 @@ class Load:
         return [number for number, highest in zip(came[1:], accumulate(came, max), strict=False) if number <= highest]
 
 
+def waitForAll(loads: Sequence[Load], more: int) -> None:
+    """
+    Wait until so many more of each have come.
+    """
+    enough = [len(load.came) + more for load in loads]
+    until(
+        lambda: all(len(load.came) >= number for load, number in zip(loads, enough, strict=True)),
+        f"{more} more of each have come",
+    )
+
+
 def settle(*loads: Load, lostSeconds: float = LOST_SECONDS) -> None:
     """
     Wait until all of some loads that have stopped has come; or for longer than

@@ -124,9 +124,10 @@ class Relay:
     @ivar connections: all that there have been, the oldest first.
     """
 
-    def __init__(self, server: Address, segment: int | None = None) -> None:
+    def __init__(self, server: Address, segment: int | None = None, port: int = 0) -> None:
         """
         @param server: who is called when somebody calls.
+        @param port: where it listens, if not on one that nobody has.
         @param segment: the most bytes that either end may send in a segment; if not as
             on loopback, where there are few of them.
         """
@@ -134,7 +135,7 @@ class Relay:
         self._server = server
         self._segment = segment
         self._socket = self._newSocket()
-        self._socket.bind((LOOPBACK, 0))
+        self._socket.bind((LOOPBACK, port))
         self._socket.listen(128)
         self.address: Address = self._socket.getsockname()
         self._thread = threading.Thread(target=self._accept, daemon=True)

@@ -172,11 +172,11 @@ class RigTestCase(ProgramTestCase):
         self.addCleanup(end.close)
         return end
 
-    def relay(self, server: Address, segment: int | None = None) -> Relay:
+    def relay(self, server: Address, segment: int | None = None, port: int = 0) -> Relay:
         """
         Start a relay.
         """
-        relay = Relay(server, segment)
+        relay = Relay(server, segment, port)
         self.addCleanup(relay.stop)
         return relay
 

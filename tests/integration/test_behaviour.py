@@ -27,12 +27,6 @@ LOOPBACK6 = "::1"
 
 ONE_ID = bytes(range(ID_BYTES))
 
-HELLO_SECONDS = 10.0
-"""What a connection is given until it has shown an id."""
-
-DRIBBLE_SECONDS = 0.5
-"""Between two bytes of who dribbles."""
-
 
 class DatagramTests(RigTestCase):
     """
@@ -144,13 +138,17 @@ class NewFlowTests(RigTestCase):
 
     def test_firstDatagramsWaitForTheServer(self) -> None:
         """
-        The application begins a second before the server is started; its datagrams
-        arrive, all of them and in their order.
+        The application begins a second before the server can be reached (how long that
+        takes to start, on a slow machine, is no matter here); its datagrams arrive, all of
+        them and in their order.
         """
         target = self.udpEnd()
         pki = self.newPki()
-        server = (LOOPBACK, freePort(socket.SOCK_STREAM))
-        client = self.startClient(server, "-c", pki.clientCertificate, "-k", pki.clientKey, "-C", pki.caCertificate)
+        words = ["-c", pki.serverCertificate, "-k", pki.serverKey, "-C", pki.caCertificate]
+        server = self.listening(self.startServer(target.address, *words))
+        port = freePort(socket.SOCK_STREAM)
+        words = ["-c", pki.clientCertificate, "-k", pki.clientKey, "-C", pki.caCertificate]
+        client = self.startClient((LOOPBACK, port), *words)
         address = self.listening(client)
         application = self.udpEnd()
         began = time.monotonic()
@@ -159,8 +157,7 @@ class NewFlowTests(RigTestCase):
             application.send(datagram, address)
         client.waitForLine("connection refused")
         until(lambda: time.monotonic() - began >= 1, "a second has passed")
-        words = ["-c", pki.serverCertificate, "-k", pki.serverKey, "-C", pki.caCertificate]
-        self.startServer(target.address, *words, listen=server)
+        self.relay(server, port=port)
         for datagram in sent:
             target.expect(datagram)
 
@@ -207,39 +204,6 @@ class NewFlowTests(RigTestCase):
         self.assertIn(source[1], udpPorts(server.process.pid))
         server.waitForLine(f"session {ONE_ID[:4].hex()} opened")
         self.assertEqual(said(server, ONE_ID.hex()), [], "a whole id is a secret")
-
-    def test_silentConnectionsAreClosedAfterTenSeconds(self) -> None:
-        """
-        Whoever says nothing, or dribbles 15 bytes of an id, or half a TLS handshake,
-        is sent away 10 s after it came; a tunnel that is in use is not.
-        """
-        target = self.udpEnd()
-        pki = self.newPki()
-        words = ["-c", pki.serverCertificate, "-k", pki.serverKey]
-        servers = [self.startServer(target.address, *PLAIN), self.startServer(target.address, *words)]
-        plain, secure = map(self.listening, servers)
-        used = self.rawSession(plain, ONE_ID)
-        began = time.monotonic()
-        silent = [rawClient(plain), rawClient(secure), rawClient(secure, b"\x16\x03\x01\x02\x00\x01")]
-        dribbling = rawClient(plain)
-        for tunnel in (*silent, dribbling):
-            self.addCleanup(tunnel.close)
-        for number in range(ID_BYTES - 1):
-            until(lambda: time.monotonic() - began >= number * DRIBBLE_SECONDS, "it is time for the next byte")  # noqa: B023
-            dribbling.socket.sendall(ONE_ID[number : number + 1])
-        last = time.monotonic() - began
-        for tunnel, latest in (
-            (dribbling, last + HELLO_SECONDS),
-            *((one, HELLO_SECONDS + BUSY_SECONDS) for one in silent),
-        ):
-            tunnel.secondsUntilClosed()
-            after = time.monotonic() - began
-            self.assertTrue(HELLO_SECONDS - 0.1 <= after <= latest, f"closed after {after} s")
-        used.send(b"still here")
-        target.expect(b"still here")
-        for server in servers:
-            server.waitForLine("showed no session id in 10 s")
-            self.assertEqual(len(said(server, "showed no session id in 10 s")), 1, "said once, not for each")
 
     def rawSession(self, server: Address, sessionId: bytes) -> RawTunnel:
         """

@@ -32,7 +32,7 @@ from uotp.udp.openers import openPort, openTwistedPort
 from uotp.udp.portable import PortableDatagramPort
 from uotp.udp.statistics import PortStatistics
 
-TURN_SECONDS = 0.005
+TURN_SECONDS = 0.002
 """How long a turn waits for something to read."""
 
 SILENCE_SECONDS = 0.1

@@ -10,7 +10,7 @@ import time
 from bench.rig.procfs import udpPorts, unreadBytes
 from bench.rig.programs import Program, until
 from tests.integration.harness import requireProcfs
-from tests.integration.loads import Load, LoadTestCase
+from tests.integration.loads import Load, LoadTestCase, waitForAll
 from tests.integration.rig import Pair, said
 from tests.integration.udpends import Flow
 
@@ -77,8 +77,7 @@ class StopTests(LoadTestCase):
             connection.delay = DELAY
         for load in loads:
             load.start()
-        for load in loads:
-            load.waitFor(FLOWING)
+        waitForAll(loads, FLOWING)
         return pair, flow, loads
 
     def assertNothingIsLost(self, stops: str) -> None:

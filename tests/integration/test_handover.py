@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 from bench.rig.programs import until
-from tests.integration.loads import Load, LoadTestCase, settle
+from tests.integration.loads import Load, LoadTestCase, settle, waitForAll
 from tests.integration.rawformat2 import TRAIN, RawFrame, serverHello, takeRaw2
 from tests.integration.rawpeers import RawServer
 from tests.integration.relay import Relay
@@ -99,8 +99,7 @@ class BreakTests(LoadTestCase):
         for load in loads:
             load.start()
         for _ in range(BREAKS):
-            for load in loads:
-                load.waitFor(BREAK_RATE // 4)
+            waitForAll(loads, BREAK_RATE // 4)
             alive = [one for one in relay.connections if not one.isLeft]
             before = [one.carried + one.brought for one in alive]
             loads[0].waitFor(BREAK_RATE // 10)
@@ -109,8 +108,8 @@ class BreakTests(LoadTestCase):
             breaks.swallow()
             time.sleep(SWALLOWED_SECONDS)
             breaks.cut()
+        waitForAll(loads, BREAK_RATE // 4)
         for load in loads:
-            load.waitFor(BREAK_RATE // 4)
             load.stop()
         self.assertWhole(*loads)
 
@@ -133,19 +132,17 @@ class ResumeTests(LoadTestCase):
         """
         for load in loads:
             load.start()
-        for load in loads:
-            load.waitFor(ALIVE)
+        waitForAll(loads, ALIVE)
 
     def finish(self, loads: list[Load]) -> None:
         """
         They flow again; what is sent from then on arrives whole, and nothing has come
         out of order.
         """
-        for load in loads:
-            load.waitFor(ALIVE)
+        waitForAll(loads, ALIVE)
         begun = [load.sent for load in loads]
+        waitForAll(loads, ALIVE)
         for load in loads:
-            load.waitFor(ALIVE)
             load.stop()
         settle(*loads)
         for load, number in zip(loads, begun, strict=True):
@@ -161,8 +158,7 @@ class ResumeTests(LoadTestCase):
         loads = [self.forth(flow), self.back(flow)]
         self.begin(loads)
         self.cutAll(relay)
-        for load in loads:
-            load.waitFor(ALIVE)
+        waitForAll(loads, ALIVE)
         self.cutAll(relay)
         self.finish(loads)
         self.assertEqual(loads[0].sources, {flow.source})

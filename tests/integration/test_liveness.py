@@ -9,13 +9,24 @@ import contextlib  # trial takes a module's `suppress` for its own
 import re
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from bench.rig.namespaces import command
 from bench.rig.programs import BUSY_SECONDS, Program, until
 from tests.integration.hosts import needTwoHosts, newNamespace
-from tests.integration.loads import IN_USE, Load, LoadTestCase, settle
+from tests.integration.loads import IN_USE, Load, LoadTestCase, settle, waitForAll
+from tests.integration.rawpeers import ID_BYTES, rawClient
 from tests.integration.relay import Relayed
-from tests.integration.rig import said
+from tests.integration.rig import PLAIN, said
+from uotp.pki.directory import Pki
+
+ONE_ID = bytes(range(ID_BYTES))
+
+HELLO_SECONDS = 10.0
+"""What a connection is given until it has shown an id."""
+
+DRIBBLE_SECONDS = 0.5
+"""Between two bytes of who dribbles."""
 
 IDLE_SECONDS = 34.0 + BUSY_SECONDS
 """Until an idle tunnel has been asked and given up, at the worst."""
@@ -47,10 +58,23 @@ ALIVE = 500
 NO_ANSWER = "failed: no answer"
 
 
-class FrozenTests(LoadTestCase):
+class NoAnswerTests(LoadTestCase):
     """
-    A program stands still, and what was sent to it is acknowledged nevertheless.
+    The kernel acknowledges what is sent, and yet nobody answers.
     """
+
+    def test_whoDoesNotAnswerIsNoticed(self) -> None:
+        """
+        A program that stands still, a tunnel that was told to prove itself, and a
+        connection that shows no id.  It is mostly waiting, so they are waited for side by
+        side.
+        """
+        pki = self.newPki()
+        with ThreadPoolExecutor(3) as pool:
+            cases = (self.assertFrozenAreNoticed, self.assertDialledAgainAtOnce, self.assertSilentAreClosed)
+            waiting = [pool.submit(one, pki) for one in cases]
+        for each in waiting:
+            each.result()
 
     def freeze(self, program: Program) -> None:
         """
@@ -59,13 +83,12 @@ class FrozenTests(LoadTestCase):
         program.process.send_signal(signal.SIGSTOP)
         self.addCleanup(program.process.send_signal, signal.SIGCONT)
 
-    def test_frozenProgramsAreNoticedByIdlePools(self) -> None:
+    def assertFrozenAreNoticed(self, pki: Pki) -> None:
         """
         Nothing is sent, and yet the client says that its server does not answer, and
         dials again; another server says the same of its client.  When the two go on,
         so do the flows, the first from the same port as before.
         """
-        pki = self.newPki()
         (relay, frozenServer, flow), (_, frozenClient, other) = (self.relayed(3, pki) for _ in range(2))
         source = flow.source
         self.settleRelay(relay, SETTLED_SECONDS)
@@ -79,6 +102,66 @@ class FrozenTests(LoadTestCase):
         flow.resume()
         self.assertEqual(flow.source, source)
         other.resume()
+
+    def assertDialledAgainAtOnce(self, pki: Pki) -> None:
+        """
+        One of two tunnels leads nowhere.  Nobody has sent anything, so nobody would notice
+        for many seconds; after SIGHUP at the client, whose network may have changed, it is
+        replaced, and the other stays.  The server has not been told, and finds out when it
+        uses that tunnel.
+        """
+        relay, pair, flow = self.relayed(2, pki)
+        hole = relay.connections[1]
+        hole.swallow()
+        pair.client.process.send_signal(signal.SIGHUP)
+        pair.client.waitForLine(NO_ANSWER, AT_ONCE_SECONDS)
+        until(lambda: len(relay.connections) == 3, "one is dialled again", AT_ONCE_SECONDS)
+        forth, back = self.forth(flow), self.back(flow)
+        for load in (forth, back):
+            load.start()
+        pair.server.waitForLine("does not answer and is given up", IDLE_SECONDS)
+        begun = back.sent
+        waitForAll([forth, back], ALIVE)
+        for load in (forth, back):
+            load.stop()
+        settle(forth, back)
+        self.assertWhole(forth)
+        self.assertLess(max(back.missing(), default=0), begun)
+        until(lambda: hole.isLeft, "the client has closed it")
+        self.assertEqual([one.isLeft for one in relay.connections], [False, True, False])
+        self.assertEqual(forth.sources, {flow.source})
+
+    def assertSilentAreClosed(self, pki: Pki) -> None:
+        """
+        Whoever says nothing, or dribbles 15 bytes of an id, or half a TLS handshake,
+        is sent away 10 s after it came; a tunnel that is in use is not.
+        """
+        target = self.udpEnd()
+        words = ["-c", pki.serverCertificate, "-k", pki.serverKey]
+        servers = [self.startServer(target.address, *PLAIN), self.startServer(target.address, *words)]
+        plain, secure = map(self.listening, servers)
+        used = rawClient(plain, ONE_ID)
+        began = time.monotonic()
+        silent = [rawClient(plain), rawClient(secure), rawClient(secure, b"\x16\x03\x01\x02\x00\x01")]
+        dribbling = rawClient(plain)
+        for tunnel in (used, *silent, dribbling):
+            self.addCleanup(tunnel.close)
+        for number in range(ID_BYTES - 1):
+            until(lambda: time.monotonic() - began >= number * DRIBBLE_SECONDS, "it is time for the next byte")  # noqa: B023
+            dribbling.socket.sendall(ONE_ID[number : number + 1])
+        last = time.monotonic() - began
+        for tunnel, latest in (
+            (dribbling, last + HELLO_SECONDS),
+            *((one, HELLO_SECONDS + BUSY_SECONDS) for one in silent),
+        ):
+            tunnel.secondsUntilClosed()
+            after = time.monotonic() - began
+            self.assertTrue(HELLO_SECONDS - 0.1 <= after <= latest, f"closed after {after} s")
+        used.send(b"still here")
+        target.expect(b"still here")
+        for server in servers:
+            server.waitForLine("showed no session id in 10 s")
+            self.assertEqual(len(said(server, "showed no session id in 10 s")), 1, "said once, not for each")
 
 
 class BlackHoleTests(LoadTestCase):
@@ -97,7 +180,7 @@ class BlackHoleTests(LoadTestCase):
         loads = [self.forth(flow), self.back(flow)]
         for load in loads:
             load.start()
-            load.waitFor(ALIVE)
+        waitForAll(loads, ALIVE)
         forth, back = loads
         holes = {
             self.inUse(forth, relay, lambda one: one.carried),
@@ -113,12 +196,11 @@ class BlackHoleTests(LoadTestCase):
         """
         See the loads go on beside the holes.
         """
-        for load in loads:
-            load.waitFor(ALIVE)  # the new tunnels are open
+        waitForAll(loads, 2 * ALIVE)  # the new tunnels are open
         swallowed = [one.carried + one.brought for one in holes]
         begun = [load.sent for load in loads]
+        waitForAll(loads, 2 * ALIVE)
         for load in loads:
-            load.waitFor(2 * ALIVE)
             load.stop()
         settle(*loads)
         for load, number in zip(loads, begun, strict=True):
@@ -177,15 +259,14 @@ class DeafTests(LoadTestCase):
         loads = [self.forth(flow), self.back(flow)]
         for load in loads:
             load.start()
-        for load in loads:
-            load.waitFor(ALIVE)
+        waitForAll(loads, ALIVE)
         before = self.carried(pair.serverAddress[1])
         loads[0].waitFor(2 * IN_USE)
         growth = {port: after - before.get(port, 0) for port, after in self.carried(pair.serverAddress[1]).items()}
         self.assertEqual(len(growth), 4)
         self.makeDeaf(max(growth, key=growth.__getitem__))
+        waitForAll(loads, 4 * ALIVE)
         for load in loads:
-            load.waitFor(4 * ALIVE)
             load.stop()
         settle(*loads)
         for load in loads:
@@ -211,33 +292,6 @@ class ProofTests(LoadTestCase):
         flow.both(b"still here")
         self.assertEqual([one.isLeft for one in relay.connections], [False] * 4)
         self.assertEqual(said(pair.client, "#warn]"), [])
-
-    def test_tunnelsThatDoNotAnswerAreDialledAgainAtOnce(self) -> None:
-        """
-        One of two leads nowhere.  Nobody has sent anything, so nobody would notice
-        for many seconds; after SIGHUP it is replaced, and the other stays.  The server
-        has not been told, and finds out when it uses that tunnel.
-        """
-        relay, pair, flow = self.relayed(2, self.newPki())
-        hole = relay.connections[1]
-        hole.swallow()
-        pair.client.process.send_signal(signal.SIGHUP)
-        pair.client.waitForLine(NO_ANSWER, AT_ONCE_SECONDS)
-        until(lambda: len(relay.connections) == 3, "one is dialled again", AT_ONCE_SECONDS)
-        forth, back = self.forth(flow), self.back(flow)
-        for load in (forth, back):
-            load.start()
-        pair.server.waitForLine("does not answer and is given up", IDLE_SECONDS)
-        begun = back.sent
-        for load in (forth, back):
-            load.waitFor(ALIVE)
-            load.stop()
-        settle(forth, back)
-        self.assertWhole(forth)
-        self.assertLess(max(back.missing(), default=0), begun)
-        until(lambda: hole.isLeft, "the client has closed it")
-        self.assertEqual([one.isLeft for one in relay.connections], [False, True, False])
-        self.assertEqual(forth.sources, {flow.source})
 
     def test_tunnelsOfFormat1AreReplaced(self) -> None:
         """

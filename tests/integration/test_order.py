@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from bench.rig.programs import until
 from tests.integration.correspondence import Address
-from tests.integration.loads import Load, LoadTestCase, settle
+from tests.integration.loads import Load, LoadTestCase, settle, waitForAll
 from tests.integration.rawformat2 import WELCOME, RawTunnel2, clientHello, dialRaw2, newId, train
 from tests.integration.relay import ETHERNET_SEGMENT_BYTES
 from tests.integration.rig import PLAIN, RigTestCase, said
@@ -150,8 +150,7 @@ class PoolTests(LoadTestCase):
         loads = [make(flow, HEAVY_RATE, HEAVY_SIZE) for make in (self.forth, self.back)]
         for load in loads:
             load.start()
-        for load in loads:
-            load.waitFor(HEAVY_RATE)
+        waitForAll(loads, HEAVY_RATE)
         until(lambda: several(one.carried for one in relay.connections), "several have carried forth")
         until(lambda: several(one.brought for one in relay.connections), "several have carried back")
         for load in loads:

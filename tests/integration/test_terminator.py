@@ -15,7 +15,7 @@ from bench.rig.ports import LOOPBACK, freePort
 from bench.rig.programs import environmentFor, until
 from tests.integration.correspondence import Address
 from tests.integration.harness import needed
-from tests.integration.loads import LoadTestCase
+from tests.integration.loads import LoadTestCase, waitForAll
 from tests.integration.pairs import numbered
 from tests.integration.rig import PLAIN, said
 from tests.integration.udpends import Flow
@@ -133,8 +133,8 @@ class TerminatorTests(LoadTestCase):
         loads = [self.forth(flow), self.back(flow)]
         for load in loads:
             load.start()
+        waitForAll(loads, 500)
         for load in loads:
-            load.waitFor(500)
             load.stop()
         self.assertWhole(*loads)
         self.assertStops(self.client)
