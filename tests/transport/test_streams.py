@@ -8,6 +8,7 @@ import errno
 import os
 import socket
 from collections import deque
+from types import MethodType
 from typing import Any
 
 from OpenSSL import SSL
@@ -103,6 +104,13 @@ class PlainConnectionTests(_ConnectionTestCase):
         self.assertEqual(self.socket.taken, b"onetwo")
         self.assertEqual(self.watched(), (True, False))
         self.assertEqual(self.diary.says, ["made"])
+
+    def test_reactorIsToldWhoItIsWithoutAFunction(self) -> None:
+        """
+        It asks with each event, also of a lone datagram.
+        """
+        self.assertIn("Diarist", self.connection.logPrefix())
+        self.assertNotIsInstance(self.connection.logPrefix, MethodType)
 
     def test_firstByteThatWaitsPauses(self) -> None:
         self.socket.room = 5

@@ -111,6 +111,8 @@ class TcpStream(tcp.Connection):
         The stream is open: begin to send what was written meanwhile.
         """
         self._advance(StreamEvent.SECURED)
+        # The reactor asks for it with each event; from now on that passes no Python function.
+        self.logPrefix = self.logPrefix().__str__  # type: ignore[method-assign]
         if self.dataBuffer or self._tempDataLen:
             self.startWriting()
 
