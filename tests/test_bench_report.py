@@ -116,9 +116,6 @@ class FigureTests(SynchronousTestCase):
         self.assertEqual(disorder([0, 1, 1, 2]), 0)
 
     def test_aShareOfNothingIsNone(self) -> None:
-        """
-        Nothing sent is nothing lost.
-        """
         self.assertEqual(percent(1, 4), 25)
         self.assertEqual(percent(0, 0), 0)
 
@@ -346,9 +343,6 @@ class ReportTests(SynchronousTestCase):
         self.assertEqual(report({"hand-over/renewal": Outcome("", {}, [Run(OURS, 1, {})])}), "")
 
     def test_everyFamilyOfScenariosIsTold(self) -> None:
-        """
-        No scenario is measured in vain.
-        """
         for family in FAMILIES:
             self.assertIn(f"``{family}/x``", report({f"{family}/x": outcome("rate", uotp=1)}))
 

@@ -322,9 +322,6 @@ class CostTests(SocketTestCase):
             self.assertEqual(self.costOf(tcpInfo(state, 7)), TROUBLED + 7)
 
     def test_connectionThatTellsNothingIsInTrouble(self) -> None:
-        """
-        It is about to be lost.
-        """
         self.assertGreaterEqual(self.costOf(None), TROUBLED)
 
     def test_onASystemThatTellsNothingAllAreAlike(self) -> None:
@@ -475,7 +472,4 @@ class DescriptorLimitTests(SynchronousTestCase):
             self.assertEqual(len(self.limitAfter(256, self.INFINITY, error)), 1)
 
     def test_aSystemWithoutSuchLimitsIsFine(self) -> None:
-        """
-        Windows has no C{resource} module.
-        """
         self.raiseWith(None)

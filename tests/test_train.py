@@ -140,9 +140,6 @@ class GatherTests(SynchronousTestCase):
         self.assertEqual(gather([b"ab", b"cde"]), [Train(2, b"ab"), Train(3, b"cde")])
 
     def test_emptyDatagramsTravelAlone(self) -> None:
-        """
-        Joined, they would be nothing.
-        """
         empty = Train(0, b"")
         self.assertEqual(gather([b"", b"", b"a", b"", b"b"]), [empty, empty, Train(1, b"a"), empty, Train(1, b"b")])
 

@@ -276,9 +276,6 @@ class SessionsBySourceTests(_SessionsTestCase):
         self.assertEqual(len(self.sessions), 1)
 
     def test_sourceWithoutAPoolIsForgottenSooner(self) -> None:
-        """
-        Forged ones do not stay.
-        """
         self.send(1)
         self.pass_(UNANSWERED_SECONDS - 1)
         self.assertEqual(len(self.sessions), 1)

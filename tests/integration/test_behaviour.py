@@ -49,9 +49,6 @@ class DatagramTests(RigTestCase):
         self.assertAllSizesPass(self.flow(self.pair(target.address, self.newPki()), target))
 
     def test_allSizesPassOverPlainTcp(self) -> None:
-        """
-        With C{--no-tls} at both ends.
-        """
         target = self.udpEnd()
         self.assertAllSizesPass(self.flow(self.pair(target.address), target))
 

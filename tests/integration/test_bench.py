@@ -112,9 +112,6 @@ class BenchTests(ProgramTestCase):
             self.assertGreater(figures["sent"], figures["lost"])
 
     def test_itSaysWhatItCanMeasure(self) -> None:
-        """
-        Each scenario has a line.
-        """
         listed = self.bench("--list", "--pools", "1,8,32")
         links = ("order/heavy/loss-0.5", "hand-over/black-hole", "hand-over/renewal")
         for name in (

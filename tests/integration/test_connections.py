@@ -226,9 +226,6 @@ class RealStreamContract(StreamContract, _Case):
         there.lost.trap(ConnectionDone)
 
     def test_abortIsNoticedAtOnce(self) -> None:
-        """
-        Also by one that is full.
-        """
         here, there = Talker(1, AMOUNT), Talker()
         self.connectThese(here, there)
         there.transport.pauseProducing()
@@ -250,9 +247,6 @@ class RealStreamContract(StreamContract, _Case):
         self.assertEqual(here.heardDigest.digest(), there.saidDigest.digest())
 
     def test_socketsOfBothEndsAreSetUp(self) -> None:
-        """
-        As it was asked for.
-        """
         here, there = Talker(), Talker()
         congestion = allowedCongestionControl()
         self.connectThese(here, there, TunnelSocketOptions(12345, congestion))
@@ -348,9 +342,6 @@ class _TlsContract(RealStreamContract, _TlsCase):
         return here, there[0]
 
     def test_versionIsTheOneThatIsTested(self) -> None:
-        """
-        Of the two that there are.
-        """
         here, there = Talker(), Talker()
         self.connectThese(here, there)
         names = {SSL.TLS1_2_VERSION: "TLSv1.2", SSL.TLS1_3_VERSION: "TLSv1.3"}
@@ -731,15 +722,9 @@ class ProgramSocketTests(RigTestCase):
                     assertSetUp(self, connection, unsentLimit, congestion)
 
     def test_socketsAreSetUpAsUsual(self) -> None:
-        """
-        With no options at all.
-        """
         self.assertBothSetUp(None, [], TunnelSocketOptions().unsentLimit, None)
 
     def test_socketsAreSetUpAsTheCommandLineSays(self) -> None:
-        """
-        At both ends, over TLS.
-        """
         congestion = allowedCongestionControl()
         options = ["--unsent-limit", "20000", *([] if congestion is None else ["--congestion", congestion])]
         self.assertBothSetUp(self.newPki(), options, 20000, congestion)

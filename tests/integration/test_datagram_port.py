@@ -355,9 +355,6 @@ class CoalescedTests(SocketPortTestCase):
             self.assertArrived()
 
     def test_quietPortIsReadyForThem(self) -> None:
-        """
-        After many lone datagrams.
-        """
         for number in range(50):
             self.send(self.one, 100, 100 if number % 3 else 6400)
             self.assertArrived()

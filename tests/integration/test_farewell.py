@@ -133,13 +133,7 @@ class StopTests(LoadTestCase):
         self.assertNothingIsLost("server")
 
     def test_clientThatStopsUnderLoadLeavesNoGap(self) -> None:
-        """
-        And ends in time, with status 0.
-        """
         self.assertNoGaps("client")
 
     def test_serverThatStopsUnderLoadLeavesNoGap(self) -> None:
-        """
-        And ends in time, with status 0.
-        """
         self.assertNoGaps("server")

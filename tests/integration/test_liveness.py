@@ -280,9 +280,6 @@ class ProofTests(LoadTestCase):
     """
 
     def test_tunnelsThatAnswerAreKept(self) -> None:
-        """
-        Each is asked, and that is all.
-        """
         relay, pair, flow = self.relayed(4, self.newPki())
         before = [(one.carried, one.brought) for one in relay.connections]
         pair.client.process.send_signal(signal.SIGHUP)

@@ -89,9 +89,6 @@ class ByHandTests(RigTestCase):
             target.expect(b"%d" % number, LATE_SECONDS)
 
     def test_numbersBeginAgainAfterTheLast(self) -> None:
-        """
-        0 follows 2^32 - 1.
-        """
         target = self.udpEnd()
         address = self.listening(self.startServer(target.address, *PLAIN, *LONG))
         sessionId = newId()
@@ -159,9 +156,6 @@ class PoolTests(LoadTestCase):
         return loads
 
     def test_loadArrivesInOrder(self) -> None:
-        """
-        Without an option; both ways.
-        """
         for load in self.carried():
             self.assertLess(len(load.disorder()), len(load.came) * FEW)
 

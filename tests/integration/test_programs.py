@@ -190,9 +190,6 @@ class StopTests(RigTestCase):
             self.assertEqual(len(said(program, "stopping")), 1, program.name)
 
     def test_idleProgramsStop(self) -> None:
-        """
-        Nobody has connected yet.
-        """
         programs = [self.startServer((LOOPBACK, 9), *PLAIN), self.startClient((LOOPBACK, 9), *PLAIN)]
         for program in programs:
             self.listening(program)

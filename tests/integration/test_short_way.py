@@ -187,14 +187,8 @@ class ShortWayTests(TestCase):
 
     @inlineCallbacks
     def test_loneDatagramPassesFewFunctions(self) -> Generator[Deferred[Any], Any, None]:
-        """
-        In format 2.
-        """
         self.assertShort((yield self.count(WireChoice.TWO)))
 
     @inlineCallbacks
     def test_soItDoesInFormat1(self) -> Generator[Deferred[Any], Any, None]:
-        """
-        Where there are no numbers.
-        """
         self.assertShort((yield self.count(WireChoice.ONE)))

@@ -145,9 +145,6 @@ class ServerRefusedTests(TrustTestCase):
         self.assertNothingPassed()
 
     def test_expiredCertificate(self) -> None:
-        """
-        Expired, and on which day.
-        """
         shown = TRUSTED.issue(LOOPBACK, begins=BEFORE, ends=YESTERDAY)
         words = rf"certificate expired \(on {day(YESTERDAY)}\)"
         alert = "the peer refused our certificate: expired"
@@ -194,9 +191,6 @@ class ServerRefusedTests(TrustTestCase):
         self.assertRefused(GOOD, options, words, "the peer refused the handshake: wrong name or pin")
 
     def test_selfSignedCertificate(self) -> None:
-        """
-        Nobody else vouches for it.
-        """
         words = "self-signed certificate 'CN=alone'"
         alert = "the peer refused our certificate: unknown CA"
         self.assertRefused(selfSigned(LOOPBACK), ["-C", self.trusted], words, alert)

@@ -183,9 +183,6 @@ class LinkTests(PathTestCase):
     TRAINS = [Train(1400, numbered(64000)), Train(200, numbered(30000)), Train(5, b"short")]
 
     def test_trainsCrossALink(self) -> None:
-        """
-        Over both families.
-        """
         for left, right in (("10.9.0.1", "10.9.0.2"), ("fd09::1", "fd09::2")):
             self.assertEqual(self.assertArrive((self.here, left), (self.there, right), self.TRAINS), [])
 

@@ -81,9 +81,6 @@ class SharedResolverTests(SynchronousTestCase):
         )
 
     def test_nameIsLookedUpAgainAtEachCall(self) -> None:
-        """
-        The server may have moved.
-        """
         resolver = self.resolver()
         for found in (FOUND[:1], FOUND[1:]):
             self.found = found

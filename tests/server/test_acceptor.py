@@ -462,9 +462,6 @@ class AcceptorOverTlsTests(_AcceptorTestCase, TlsTestCase):
         )
 
     def test_renewedCertificateKeepsItsSessions(self) -> None:
-        """
-        What counts is the key.
-        """
         server = self.server(clientsFrom=TRUSTED)
         first = TRUSTED.issue(usages=CLIENT)
         self.knock(server, self.client(shows=first))

@@ -217,9 +217,6 @@ class RegistryTests(TimerTestCase):
         self.assertEqual(len(self.clock.getDelayedCalls()), 1)
 
     def test_answersWhileNoTunnelIsLeftWaitForTheNext(self) -> None:
-        """
-        A short interruption loses little.
-        """
         served, tunnel = self.join(1)
         source = self.seenFrom(served)
         self.lose(served, tunnel)

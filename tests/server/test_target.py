@@ -277,9 +277,6 @@ class TargetProtocolTests(TimerTestCase):
         self.assertNoTimer()
 
     def test_troubleOfManySessionsIsSaidOnce(self) -> None:
-        """
-        It is the same trouble for all.
-        """
         with capturedLogs() as events:
             for _ in range(20):
                 self.open("target.test")

@@ -85,9 +85,6 @@ class BacklogTests(SynchronousTestCase):
         self.assertEqual((len(backlog), backlog.bytes, self.drops.totals), (0, 0, {}))
 
     def test_datagramThatIsLongerThanWhatIsAskedForGoesAlone(self) -> None:
-        """
-        Otherwise it would wait for ever.
-        """
         backlog = Backlog(self.drops)
         backlog.put([bulk(b"a"), bulk(b"b")], 0.0)
         self.assertEqual(backlog.take(0.0, 1), [bulk(b"a")])
@@ -122,9 +119,6 @@ class BacklogTests(SynchronousTestCase):
         self.assertEqual(backlog.take(0.0, ALL), [lone(b"1"), many])
 
     def test_acknowledgementsThatComeTogetherAreSmallToo(self) -> None:
-        """
-        A batch of them is still short.
-        """
         backlog = Backlog(self.drops)
         together = Train(96, bytes(96 * (SMALL_TRAIN_BYTES // 96)))
         backlog.put([bulk(b"a"), together], 0.0)

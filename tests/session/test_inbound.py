@@ -75,9 +75,6 @@ class InboundTests(TimerTestCase):
         self.assertNoTimer()
 
     def test_nothingIsHandedOnWhereNothingIsReady(self) -> None:
-        """
-        UDP is not asked for nothing.
-        """
         self.come(0)
         calls: list[None] = []
         self.whenDelivered = lambda: calls.append(None)

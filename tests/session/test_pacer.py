@@ -183,9 +183,6 @@ class PacerTests(SynchronousTestCase):
             self.assertEqual(countOf(self.delivered), number * (BURST + 1))
 
     def test_smallDatagramsAreAsMuchAsTheyTake(self) -> None:
-        """
-        A read of them is many bursts.
-        """
         small = Train(128, bytes(128 * 511))
         sizes: list[int] = []
         self.pacer.deliver = lambda trains: sizes.append(sizeOf(trains))

@@ -227,9 +227,6 @@ class SessionTests(SynchronousTestCase):
         self.assertGreater(len(first.sent), before)
 
     def test_lightLoadMovesOnWhenNothingIsOvertaken(self) -> None:
-        """
-        If there is such a moment soon.
-        """
         first, second = self.open(), self.open()
         first.costs = second.costs = 1
         self.sendEvenly(100_000, 1.5 * STAY_SECONDS)
@@ -734,9 +731,6 @@ class SessionTests(SynchronousTestCase):
             self.assertIs(self.session.outbound._scheduler._best({far, near, other})[0], best)
 
     def test_nearestTunnelIsForgottenWhenItIsGone(self) -> None:
-        """
-        The others are not far then.
-        """
         near, far = self.open(), self.open()
         near.roundTrip, far.roundTrip = 0.01, 0.2
         self.session.outbound.roundTripChanged()
@@ -876,9 +870,6 @@ class NarrowSessionTests(SynchronousTestCase):
         self.assertEqual(self.tunnels[0].sent, [bulk(0), numbered(7), bulk(1), bulk(2)])
 
     def test_standstillLetsAllCarry(self) -> None:
-        """
-        While those that did take nothing.
-        """
         parallelism: Any = self.session.outbound._parallelism
         self.clock.advance(STANDSTILL_SECONDS + JUDGE_SECONDS)
         self.send(2)
@@ -943,9 +934,6 @@ class SessionStatisticsTests(TimerTestCase):
         self.assertEqual(session.statistics().pacedBytes, 0)
 
     def test_whatWaitsToBeSentAgainIsTold(self) -> None:
-        """
-        While no link takes it.
-        """
         session = Session(lambda _: None, Drops(), self.clock)
         self.addCleanup(session.finish, lambda: None)
         lost, full = MemoryLink(), MemoryLink(room=1)

@@ -15,9 +15,6 @@ class DropsTests(SynchronousTestCase):
     """
 
     def test_withoutADropThereIsNothingToSay(self) -> None:
-        """
-        No line is written for nothing.
-        """
         self.assertIsNone(Drops().report())
 
     def test_aReportTellsHowManyAndWhyTheMostFirst(self) -> None:

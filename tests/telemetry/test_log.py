@@ -86,9 +86,6 @@ class ThresholdTests(SynchronousTestCase):
                     self.assertNotIn("Logger", [alias.name for alias in node.names], name)
 
     def test_aWordThatIsNoVerbosityIsAnsweredWithThoseThatAre(self) -> None:
-        """
-        The user sees what to choose from.
-        """
         for word in ("", "loud", "INFO", "critical", "0"):
             error = self.assertRaises(ValueError, parseVerbosity, word)
             self.assertEqual(str(error), "one of debug, info, warn, error, fatal is needed")

@@ -115,9 +115,6 @@ class IdentityTests(TlsTestCase):
         self.assertUnusable(f"the certificate file {path} is far too large", path)
 
     def test_encryptedKeyIsRefusedWithoutAsking(self) -> None:
-        """
-        A daemon has nobody to ask.
-        """
         cert = self.path(GOOD.certificatePem())
         old = GOOD.key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, BestAvailableEncryption(b"x"))
         for content in (GOOD.keyPem(b"x"), old):
@@ -137,9 +134,6 @@ class IdentityTests(TlsTestCase):
         self.assertUnusable(f"{key} does not match the certificate in {cert} {hint}", cert, key)
 
     def test_keyThatCannotSignIsRefused(self) -> None:
-        """
-        Such keys exist, for other uses.
-        """
         key = x25519.X25519PrivateKey.generate()
         path = self.path(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         cert = self.path(GOOD.certificatePem())

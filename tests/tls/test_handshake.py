@@ -79,9 +79,6 @@ class _ServerVerification(_Handshakes):
             self.assertWelcome(meet(self.server(), self.client(address)))
 
     def test_otherAddressIsRefused(self) -> None:
-        """
-        One bit is enough of a difference.
-        """
         self.assertRefused(
             meet(self.server(), self.client("127.0.0.2")),
             client="wrong name: expected 127.0.0.2, certificate has good.test, 127.0.0.1, ::1",
@@ -622,9 +619,6 @@ class NegotiationTests(TlsTestCase):
         self.assertEqual(self.negotiated(), ("TLSv1.2", "ECDHE-ECDSA-CHACHA20-POLY1305"))
 
     def test_oldVersionIsRefusedInWords(self) -> None:
-        """
-        TLS 1.1 is over, at either end.
-        """
         words = "no common TLS version"
         server, client = self.server(), self.client()
         self.limit(SSL.TLS_SERVER_METHOD, version=SSL.TLS1_1_VERSION, ciphers=b"ALL:@SECLEVEL=0")
@@ -642,9 +636,6 @@ class NegotiationTests(TlsTestCase):
         self.assertRefused(meet(self.server(), self.client()), client=words, server=words)
 
     def test_oldCipherIsRefusedInWords(self) -> None:
-        """
-        CBC is over, at either end.
-        """
         words = "no common cipher"
         cbc = b"ECDHE-ECDSA-AES128-SHA"
         server, client = self.server(), self.client()
@@ -654,9 +645,6 @@ class NegotiationTests(TlsTestCase):
         self.assertRefused(meet(server, self.client()), client=words, server=words)
 
     def test_renegotiationIsRefused(self) -> None:
-        """
-        What was verified stays as it was.
-        """
         self.limit(SSL.TLS_SERVER_METHOD, version=SSL.TLS1_2_VERSION)
         server = self.server().connection()
         client = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD))
@@ -686,9 +674,6 @@ class PlainPeerTests(TlsTestCase):
         self.assertEqual(pair.client.refusal, "the peer does not speak TLS")
 
     def test_webClientIsNoticed(self) -> None:
-        """
-        Browsers and scanners come by.
-        """
         for request in (b"GET / HTTP/1.1\r\n\r\n", b"CONNECT a:1 HTTP/1.1\r\n\r\n"):
             connection = self.server().connection()
             connection.set_accept_state()

@@ -126,9 +126,6 @@ class DialerTests(_RecordedTestCase):
         self.assertEqual([each for each, _ in self.owner.lost], [tunnel])
 
     def test_nameIsLookedUpAtEachAttempt(self) -> None:
-        """
-        The server may have moved.
-        """
         dialer = self.dialer()
         for host in ("192.0.2.1", "192.0.2.7"):
             self.found = [IPv4Address("TCP", host, 8443)]
@@ -185,9 +182,6 @@ class DialerTests(_RecordedTestCase):
         self.assertTrue(all(connector.stoppedConnecting for connector in self.reactor.connectors))
 
     def test_lookupThatEndsAfterTheCancelConnectsNowhere(self) -> None:
-        """
-        A lookup cannot be called back.
-        """
         resolver = SharedResolver(lambda _, done: self.late.append(done))
         done = Dialer(self.reactor, ("good.test", 8443), None, resolver, 4.0).dial(self.makeTunnel)
         done.cancel()
@@ -331,9 +325,6 @@ class SocketTests(_DialTestCase):
         self.assertEqual([each.closed for each in self.made], [True])
 
     def test_withoutAMarkNoneIsSet(self) -> None:
-        """
-        Nobody needs a privilege for that.
-        """
         self.isRefused = True
         done = self.dialer().dial(self.makeTunnel)
         self.reactor.advance(0)

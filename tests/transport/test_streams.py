@@ -856,8 +856,5 @@ class EndOfStreamTests(SynchronousTestCase):
             self.assertTrue(isEndOfStream(end), end)
 
     def test_whatOpensslDoesNotLikeIsNone(self) -> None:
-        """
-        It is worth a line in the log.
-        """
         for fault in (ALERT, [("SSL routines", "", "wrong version number")], [("uotp", "", "peer not verified")]):
             self.assertFalse(isEndOfStream(SSL.Error(fault)), fault)

@@ -199,9 +199,6 @@ class TunnelLifeTests(_TunnelTestCase):
         self.assertEqual((transport.stream, self.owner.opened), ([HELLO], [tunnel]))
 
     def test_plainTcpIsReadyAtOnce(self) -> None:
-        """
-        There is no handshake to wait for.
-        """
         tunnel = self.dialled()
         transport = self.connect(tunnel)
         self.assertEqual((transport.stream, self.owner.opened), ([HELLO], [tunnel]))
@@ -703,9 +700,6 @@ class TlsEndsTests(PlainEndsTests, TlsTestCase):
         self.part(ends)
 
     def test_whatTlsHasFoundOutIsKnown(self) -> None:
-        """
-        The server asks who the client is.
-        """
         ends = self.meet()
         self.assertEqual(ends.client.security, Security(b"uotp/2", publicKeyPin(GOOD.certificate)))
         self.assertEqual(ends.server.security, Security(b"uotp/2", None))

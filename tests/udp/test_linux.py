@@ -411,9 +411,6 @@ class LinuxPortReceivingTests(LinuxPortTestCase):
         self.assertEqual((self.receiver.datagrams(), self.socket.sent), ([b"lone"] * 2, [b"back"]))
 
     def test_withoutCoalescingItWorksToo(self) -> None:
-        """
-        An older kernel does not know it.
-        """
         self.open(unknown=[abi.UDP_GRO])
         self.receive(Message(b"a"), Message(b"b"))
         self.assertEqual(self.receiver.datagrams(), [b"a", b"b"])
@@ -464,9 +461,6 @@ class LinuxPortSendingTests(LinuxPortTestCase):
             self.assertEqual(self.arrived(), cut(train))
 
     def test_datagramsThatFillATrainGoAlone(self) -> None:
-        """
-        There is nothing to be gained.
-        """
         train = Train(40000, numbered(100000))
         self.assertEqual(self.send(train), [])
         self.assertEqual((self.socket.attempts, self.arrived()), (0, cut(train)))
