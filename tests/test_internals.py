@@ -24,7 +24,9 @@ import uotp
 from tests.sources import modules
 
 PRIVATES = {
+    "OpenSSL.SSL.Connection._raise_ssl_error",
     "OpenSSL.SSL.Connection._ssl",
+    "OpenSSL.SSL._ffi",
     "OpenSSL.SSL._lib",
     "twisted.internet.abstract.FileDescriptor._postLoseConnection",
     "twisted.internet.abstract.FileDescriptor._tempDataLen",

@@ -24,6 +24,7 @@ from service_identity.hazmat import DNS_ID
 
 from uotp.net import Host
 from uotp.tls.reasons import alternativeNames, errorWords, plainText, verificationWords
+from uotp.tls.records import RecordConnection
 
 PIN_BYTES = 32
 """The length of a SHA-256 hash."""
@@ -142,19 +143,7 @@ class Requirements:
         return None
 
 
-def letOthersHaveTheirTurn(connection: SSL.Connection) -> None:
-    """
-    Let one call read one record and no more.  Otherwise a call reads on as long as the
-    records bring no data, and a peer that sends only demands for new keys keeps this process
-    busy all the time.  pyOpenSSL sets that mode on each connection, and has no public way to
-    clear it.
-    """
-    internals: Any = SSL
-    library = internals._lib  # noqa: SLF001 - see above; a test tells when it is gone
-    library.SSL_clear_mode(connection._ssl, library.SSL_MODE_AUTO_RETRY)  # noqa: SLF001
-
-
-class VerifyingConnection(SSL.Connection):
+class VerifyingConnection(RecordConnection):
     """
     Checks within its handshake what is required of its peer, and remembers why it refused.
 
@@ -166,8 +155,6 @@ class VerifyingConnection(SSL.Connection):
 
     def __init__(self, context: SSL.Context, requirements: Requirements | None, socket: Any = None) -> None:
         super().__init__(context, socket)
-        if socket is not None:
-            letOthersHaveTheirTurn(self)
         self.refusal: str | None = None
         self._requirements = requirements
         self._verified = False
