@@ -4,6 +4,7 @@ The picture of the packages in C{docs} is that of the code as it is.
 
 from __future__ import annotations
 
+import functools
 import runpy
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,19 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
 """Found in a checkout only; it is no part of what is installed."""
 
 
+@functools.cache
+def drawing() -> dict[str, Any]:
+    """
+    @return: what the program defines, and under C{imported} what it has read of the code.
+    """
+    program = DOCS / "draw_packages.py"
+    if not program.exists():
+        reason = "docs/draw_packages.py is not here: run the tests in a checkout"
+        raise SkipTest(reason)
+    found = runpy.run_path(str(program))
+    return {**found, "imported": found["imports"]()}
+
+
 class PictureTests(SynchronousTestCase):
     """
     The picture, and the program that draws it, where they are.
@@ -25,11 +39,7 @@ class PictureTests(SynchronousTestCase):
         """
         Load the program.
         """
-        program = DOCS / "draw_packages.py"
-        if not program.exists():
-            reason = "docs/draw_packages.py is not here: run the tests in a checkout"
-            raise SkipTest(reason)
-        self.drawing: dict[str, Any] = runpy.run_path(str(program))
+        self.drawing = drawing()
 
     def test_thePictureShowsTheCodeAsItIs(self) -> None:
         """
@@ -42,7 +52,7 @@ class PictureTests(SynchronousTestCase):
         """
         It shows each package, on as many floors as there may be, and each has its words.
         """
-        floors = self.drawing["floorsOf"](self.drawing["imports"]())
+        floors = self.drawing["floorsOf"](self.drawing["imported"])
         self.assertEqual(set(floors), set(ALLOWED))
         self.assertEqual(set(floors.values()), set(range(1, MOST_FLOORS + 1)))
         self.assertEqual(len(self.drawing["FLOORS"]), MOST_FLOORS + 1)
@@ -51,7 +61,7 @@ class PictureTests(SynchronousTestCase):
         """
         An arrow goes down all the way, or the lowest floor's name stands in the box.
         """
-        imported = self.drawing["imports"]()
+        imported = self.drawing["imported"]
         floors = self.drawing["floorsOf"](imported)
         lines = self.drawing["linesOf"](imported, floors)
         targets = {lower.package for _, lower in lines if lower.isBox}

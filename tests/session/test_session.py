@@ -299,7 +299,7 @@ class SessionTests(SynchronousTestCase):
         self.load(tunnel, size, JUDGE_SECONDS / 4)
         self.session.outbound.send([numbered(0, size)] * 16)
         self.assertEqual([bytesOf(trains) for trains in tunnel.writes], [MIN_PORTION_BYTES] * 4)
-        self.load(tunnel, size, JUDGE_SECONDS / 4000)
+        self.load(tunnel, 8 * size, JUDGE_SECONDS / 500)
         self.session.outbound.send([numbered(0, size)] * 32)
         self.assertEqual([bytesOf(trains) for trains in tunnel.writes], [MAX_PORTION_BYTES] * 2)
 
