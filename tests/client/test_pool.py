@@ -90,6 +90,9 @@ class PoolTests(SlotTestCase):
         self.welcomeLast()
         states = self.slotsIn(UP=2, WAITING=1, DIALLING=1)
         self.assertEqual(pool.statistics(), PoolStatistics(states, tunnels=2, retiring=1, failures=2))
+        pool.drain()  # the tunnels that bring what is under way were not replaced
+        states = self.slotsIn(STOPPED=4)
+        self.assertEqual(pool.statistics(), PoolStatistics(states, tunnels=2, retiring=1, failures=2))
         self.end(pool)
         after = pool.statistics()
         self.assertEqual((after.slots, after.tunnels, after.retiring), (self.slotsIn(STOPPED=4), 0, 0))

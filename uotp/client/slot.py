@@ -170,7 +170,8 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         """
         @return: how the slot stands.
         """
-        return SlotStatistics(self.state, self._tunnel is not None, len(self._retiring), self._failures)
+        replaced = self._retiring - {self._tunnel}
+        return SlotStatistics(self.state, self._tunnel is not None, len(replaced), self._failures)
 
     # What tunnels tell.
 
