@@ -36,9 +36,6 @@ class PictureTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Load the program.
-        """
         self.drawing = drawing()
 
     def test_thePictureShowsTheCodeAsItIs(self) -> None:

@@ -451,9 +451,6 @@ class ServiceTestCase(CommandTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Stand in for all that belongs to the process.
-        """
         super().setUp()
         self.reactor = MemoryReactor()
         self.replaceReactor(self.reactor)

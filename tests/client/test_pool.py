@@ -19,9 +19,6 @@ class PoolTests(SlotTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Count how often the server has forgotten the session.
-        """
         super().setUp()
         self.forgotten: list[None] = []
 

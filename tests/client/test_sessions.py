@@ -238,9 +238,6 @@ class SessionsBySourceTests(_SessionsTestCase):
     """
 
     def test_statisticsCountSessionsPoolsAndBytes(self) -> None:
-        """
-        Bytes of sessions that have ended too.
-        """
         nothing = SessionsBySourceStatistics(sessions=0, pools=0, closing=0, bytesOut=0, bytesIn=0)
         self.assertEqual(self.sessions.statistics(), nothing)
         self.send(1)

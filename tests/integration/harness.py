@@ -126,9 +126,6 @@ class ProgramTestCase(SynchronousTestCase):
                 setattr(cls, name, withStories(method))
 
     def setUp(self) -> None:
-        """
-        Begin without a program.
-        """
         self._programs = []
 
     def stories(self) -> str:

@@ -45,9 +45,6 @@ class MixedPairTests(PairTests):
     ours: ClassVar[str]
 
     def setUp(self) -> None:
-        """
-        Find the original first.
-        """
         originalProgram("client" if self.ours == "server" else "server")
         super().setUp()
 

@@ -42,9 +42,6 @@ class DatagramTests(RigTestCase):
             flow.back(numbered(number + 100, size))
 
     def test_allSizesPassOverTls(self) -> None:
-        """
-        From the empty datagram to the largest.
-        """
         target = self.udpEnd()
         self.assertAllSizesPass(self.flow(self.pair(target.address, self.newPki()), target))
 

@@ -26,9 +26,6 @@ class BenchTests(ProgramTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Find them.
-        """
         if sys.platform != "linux":
             needed("the measurements need Linux")
         self.tunnels = [OURS, *(one.name for one in [formatOneContender()] if one is not None)]

@@ -300,9 +300,6 @@ class _TlsContract(RealStreamContract, _TlsCase):
     version = 0
 
     def setUp(self) -> None:
-        """
-        The server decides for a version.
-        """
         self.limit(SSL.TLS_SERVER_METHOD, version=self.version)
 
     def serverCredentials(self, *, wantsCertificate: bool = False) -> ServerCredentials:
@@ -409,9 +406,6 @@ class _TlsContract(RealStreamContract, _TlsCase):
             self.assertEqual(here.refusal, "the peer refused our certificate: unknown CA")
 
     def test_refusedServerReadsWhy(self) -> None:
-        """
-        And the client tells what it found.
-        """
         for _ in range(10):
             here, there = self.refuse(self.serverCredentials(), self.clientCredentials(trustsStrangers=True))
             self.assertEqual(here.refusal, "unknown issuer 'CN=Trusted CA'")

@@ -57,9 +57,6 @@ class SocketPortTestCase(SynchronousTestCase):
     drops: Drops
 
     def setUp(self) -> None:
-        """
-        Make an opener.
-        """
         self.drops = Drops()
         self.opener = self.makeOpener()
 
@@ -267,9 +264,6 @@ class CoalescedTests(SocketPortTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Open a port, and two senders.
-        """
         super().setUp()
         self.receiver = Receiver()
         self.port: Any = self.openPort(self.receiver)
@@ -334,9 +328,6 @@ class CoalescedTests(SocketPortTestCase):
         self.assertEqual([[len(train.payload) for train in trains] for trains, _ in self.receiver.calls], [[64000]])
 
     def test_coalescedAndLoneOnesMix(self) -> None:
-        """
-        Of two senders, and of the same and other lengths.
-        """
         for _ in range(5):
             for sender, segment, size in (
                 (self.one, 1400, 14000),
@@ -360,9 +351,6 @@ class CoalescedTests(SocketPortTestCase):
             self.assertArrived()
 
     def test_oneTurnIsBoundedInBytes(self) -> None:
-        """
-        However much the kernel has for us.
-        """
         for _ in range(30):
             self.send(self.one, 1400, 64400)
         turns = 0

@@ -121,15 +121,9 @@ class StopTests(LoadTestCase):
         return pair.client if which == "client" else pair.server
 
     def test_clientThatStopsLosesNothing(self) -> None:
-        """
-        That it had received, from either side.
-        """
         self.assertNothingIsLost("client")
 
     def test_serverThatStopsLosesNothing(self) -> None:
-        """
-        That it had received, from either side.
-        """
         self.assertNothingIsLost("server")
 
     def test_clientThatStopsUnderLoadLeavesNoGap(self) -> None:

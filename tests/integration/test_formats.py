@@ -83,9 +83,6 @@ class MeetingTests(rig.RigTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Find the original first.
-        """
         super().setUp()
         for end in ("client", "server"):
             originalProgram(end)

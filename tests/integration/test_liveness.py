@@ -220,9 +220,6 @@ class DeafTests(LoadTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Live in a namespace.
-        """
         needTwoHosts("nft", "ss")
         super().setUp()
         life = contextlib.ExitStack()

@@ -81,9 +81,6 @@ class ServerTests(RigTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Start the pair, and a flow.
-        """
         super().setUp()
         pki = self.newPki()
         self.udpTarget = self.udpEnd()

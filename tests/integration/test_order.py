@@ -78,9 +78,6 @@ class ByHandTests(RigTestCase):
         return tunnel
 
     def test_whatComesEarlyWaitsForWhatIsMissing(self) -> None:
-        """
-        And is then handed on in one go, in order.
-        """
         target, first, second = self.begin(*LONG)
         second.say(train(2, b"2", b"3") + train(4, b"4"))
         self.assertIsNone(target.receive(0.1))
@@ -160,8 +157,5 @@ class PoolTests(LoadTestCase):
             self.assertLess(len(load.disorder()), len(load.came) * FEW)
 
     def test_loadArrivesOutOfOrderWhereOrderIsOff(self) -> None:
-        """
-        So what is seen above is not chance.
-        """
         for load in self.carried("--reorder", "off"):
             self.assertGreater(len(load.disorder()), len(load.came) * 5 * FEW)

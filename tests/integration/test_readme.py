@@ -64,9 +64,6 @@ class TwoHostsTests(ProgramTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Two hosts, and a target on the server's.
-        """
         super().setUp()
         needTwoHosts()
         self.blocks = readmeBlocks()
@@ -107,9 +104,6 @@ class WireGuardTests(ProgramTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Two hosts whose WireGuards know each other, and a running server.
-        """
         super().setUp()
         needTwoHosts("wg", "wg-quick", "wireguard-go", "ping", "nft")
         self.blocks = readmeBlocks()
@@ -156,9 +150,6 @@ class WireGuardTests(ProgramTestCase):
         self.assertDefaultRouteIsTunnelled()
 
     def test_aStaticRouteLeadsPastTheTunnel(self) -> None:
-        """
-        With the static route as printed, no mark is needed.
-        """
         self.client.run(self.blocks["static-route"])
         self.client.start("client", self.blocks["two-hosts-client"], LISTENING)
         self.raiseWireGuard(self.client, self.blocks["wireguard-client"])

@@ -73,9 +73,6 @@ class TerminatorTests(LoadTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Start HAProxy and a server behind it.
-        """
         super().setUp()
         program = haproxyProgram()
         self.pki = self.newPki()

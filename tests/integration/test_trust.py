@@ -61,9 +61,6 @@ class TrustTestCase(RigTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Write the CAs.
-        """
         super().setUp()
         self.folder = Path(self.mktemp()).resolve()
         self.folder.mkdir()
@@ -151,9 +148,6 @@ class ServerRefusedTests(TrustTestCase):
         self.assertRefused(shown, ["-C", self.trusted], words, alert, "certificate in .* expired on")
 
     def test_certificateOfTheFuture(self) -> None:
-        """
-        Not yet valid, and before which day.
-        """
         shown = TRUSTED.issue(LOOPBACK, begins=TOMORROW)
         words = rf"certificate not yet valid \(before {day(TOMORROW)}\)"
         alert = "the peer refused our certificate: bad certificate"

@@ -61,9 +61,6 @@ class PathTestCase(SocketPortTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Make them.
-        """
         needTwoHosts()
         super().setUp()
         self.here, self.there = (newNamespace(self, name) for name in ("here", "there"))
@@ -147,9 +144,6 @@ class SmallMtuTests(PathTestCase):
     """
 
     def test_whatDoesNotFitGoesOneByOne(self) -> None:
-        """
-        And says so once; what fits goes as before.
-        """
         command(*f"ip -n {self.here.name} link set lo mtu 1400".split())
         for host in ("127.0.0.1", "::1"):
             lines = self.assertArrive(

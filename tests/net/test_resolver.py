@@ -222,9 +222,6 @@ class BackgroundThreadTests(SynchronousTestCase):
         self.assertEqual([arguments for _, arguments in reactor.calls], [([],)])
 
     def test_callRunsElsewhereAndItsResultComesBackHere(self) -> None:
-        """
-        In a thread that does not keep the program from ending.
-        """
         reactor = ThreadReactor()
         ran: list[threading.Thread] = []
         got: list[tuple[threading.Thread, Addresses]] = []

@@ -423,9 +423,6 @@ class CommandTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        A place for the directory, and for what is printed.
-        """
         self.parent = os.path.abspath(self.mktemp())
         os.mkdir(self.parent)
         self.directory = os.path.join(self.parent, "my pki")

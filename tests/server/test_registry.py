@@ -40,9 +40,6 @@ class RegistryTests(TimerTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Make a registry whose sessions have their sockets in memory.
-        """
         super().setUp()
         self.drops = Drops()
         self.network = MemoryUdp(self.drops)

@@ -33,9 +33,6 @@ class TargetProtocolTests(TimerTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Make a target, and names that are looked up when the test says so.
-        """
         super().setUp()
         self.network = MemoryUdp()
         self.drops = self.network.drops

@@ -172,9 +172,6 @@ class OrderTests(_ResequencerTestCase):
         self.assertEqual(self.come(5), [5, 6])
 
     def test_orderWithinOneReadIsMendedToo(self) -> None:
-        """
-        A read is no more than several trains.
-        """
         self.assertEqual(self.come(0, 3, 1, 2, 4), [0, 1, 2, 3, 4])
 
     def test_trainThatHasWaitedLongEnoughPassesOverTheGap(self) -> None:
@@ -1043,9 +1040,6 @@ class WholeTests(_ResequencerTestCase):
 
     @given(JOURNEYS)
     def test_nothingIsOutOfOrderWhereNothingIsLost(self, journeys: list[tuple[int, int, int, int, int]]) -> None:
-        """
-        And no delay is as long as a train may wait.
-        """
         self.begin()
         sent = send(journeys, HOLD / 30)
         passed = self.carry(sent)

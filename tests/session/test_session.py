@@ -187,9 +187,6 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual([len(tunnel.sent) for tunnel in tunnels[1:]], before)
 
     def test_fewAnswersAreNoSignOfAStandstill(self) -> None:
-        """
-        As of a video that is reported on every few seconds.
-        """
         _, second = self.openFar(), self.openFar()
         for _ in range(5):
             self.sendEvenly(500_000, 0.01, answers=True)
@@ -805,9 +802,6 @@ class NarrowSessionTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        One of three tunnels carries, and is full; something waits.
-        """
         self.clock = Clock()
         self.patch(uotp.session.outbound, "Parallelism", FullParallelism)
         self.session = Session(lambda _: None, Drops(), self.clock)
@@ -919,9 +913,6 @@ class SessionStatisticsTests(TimerTestCase):
         self.assertEqual(told.heldBytes, len(numbered(2).payload) + TRAIN_OVERHEAD_BYTES)
 
     def test_whatIsHandedOnLaterAndWhatCameLateAreTold(self) -> None:
-        """
-        With what the reader of UDP is not given at one go.
-        """
         session = Session(lambda _: None, Drops(), self.clock, reorder=0.01)
         session.inbound.numbered([(1, numbered(1)), (3, Train(1400, bytes(1400 * 200)))], self.clock.seconds())
         self.clock.advance(0.01)

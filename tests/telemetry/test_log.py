@@ -40,9 +40,6 @@ class ThresholdTests(SynchronousTestCase):
         return [event["log_level"].name for event in events]
 
     def test_eachVerbositySaysItsLevelAndAllAbove(self) -> None:
-        """
-        C{fatal} is the word for the highest.
-        """
         for index, word in enumerate(["debug", "info", "warn", "error", "fatal"]):
             self.assertEqual(self.saidAt(word), LEVELS[index:], word)
 
@@ -98,9 +95,6 @@ class LogFileTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        A path for a file that is not there.
-        """
         self.patch(Logger, "threshold", LogLevel.info)
         self.path = Path(os.path.abspath(self.mktemp()))
         self.log = Logger(namespace="room")

@@ -221,9 +221,6 @@ class ClientChoicesTests(TlsTestCase):
         self.assertUnusable(message, ClientTls(hostnameCheck=False, pins=(bytes(32),)))
 
     def test_serverNameExcludesNoCheck(self) -> None:
-        """
-        Is the name to be verified, or not?
-        """
         choices = ClientTls(cafile=self.cafile(TRUSTED), hostnameCheck=False, serverName="good.test")
         self.assertUnusable("hostnameCheck=False and serverName exclude each other", choices)
 

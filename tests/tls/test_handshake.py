@@ -400,9 +400,6 @@ class _Pinning(_Handshakes):
         self.assertEqual(pair.server.refusal, "certificate could not be examined (ValueError('what is this?'))")
 
     def test_goodPeersHavePins(self) -> None:
-        """
-        At both ends, if both have certificates.
-        """
         leaf = TRUSTED.issue(usages=CLIENT)
         pair = meet(self.server(clientsFrom=TRUSTED), self.client(shows=leaf))
         self.assertWelcome(pair)
@@ -627,9 +624,6 @@ class NegotiationTests(TlsTestCase):
         self.assertRefused(meet(server, self.client()), client=words, server=words)
 
     def test_differentVersionsAreRefusedInWords(self) -> None:
-        """
-        A peer that has been restricted too far.
-        """
         self.limit(SSL.TLS_CLIENT_METHOD, version=SSL.TLS1_3_VERSION)
         self.limit(SSL.TLS_SERVER_METHOD, version=SSL.TLS1_2_VERSION)
         words = "no common TLS version"

@@ -4,48 +4,126 @@ The short way for records does what pyOpenSSL's own does.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import socket
+from array import array
 from typing import Any
 
 from OpenSSL import SSL
 
 from tests.doubles.tlspairs import TlsTestCase, shake
+from uotp.tls import records
 from uotp.tls.records import ROOM_BYTES, RecordConnection
 
-PLAIN = SSL.Connection
+Pair = tuple[RecordConnection, RecordConnection]
 
 
 class RecordTests(TlsTestCase):
     """
-    Two connections in memory, and the same calls of pyOpenSSL beside ours.
+    Connects two ends, and makes the same calls of pyOpenSSL beside ours.
     """
 
-    def pair(self) -> tuple[RecordConnection, RecordConnection]:
+    def pairs(self) -> list[Pair]:
         """
-        @return: a server's and a client's connection after their handshake.
+        @return: a server and its client after their handshake in memory, with each version.
         """
-        server, client = self.server().connection(), self.client()(None)
-        assert isinstance(client, RecordConnection)
-        server.set_accept_state()
-        client.set_connect_state()
-        shake(server, client)
-        return server, client
+        found: list[Pair] = []
+        for version in (SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION):
+            self.limit(SSL.TLS_SERVER_METHOD, version=version)
+            server, client = self.server().connection(), self.client()(None)
+            assert isinstance(client, RecordConnection)
+            server.set_accept_state()
+            client.set_connect_state()
+            shake(server, client)
+            found.append((server, client))
+        return found
 
     def carry(self, here: SSL.Connection, there: SSL.Connection) -> None:
         there.bio_write(here.bio_read(1 << 20))
 
-    def outcome(self, call: Callable[..., Any], *arguments: Any) -> Any:
+    def test_bytesArriveAsTheyWereSent(self) -> None:
         """
-        @return: what a call returns, or the kind and the words of its error.
+        They come as bytes or in something else, and are read in pieces of any length.
         """
-        try:
-            return call(*arguments)
-        except SSL.Error as error:
-            return type(error), error.args
+        for server, client in self.pairs():
+            for size in (1, 255, ROOM_BYTES - 1, ROOM_BYTES, ROOM_BYTES + 1, 3 * ROOM_BYTES):
+                data = bytes(at % 251 for at in range(size))
+                for form in (data, memoryview(data), bytearray(data)):
+                    sent = 0
+                    while sent < size:
+                        sent += client.send(form[sent:])
+                self.carry(client, server)
+                for piece in (ROOM_BYTES, 1 << 16, 7000):
+                    heard = b""
+                    while len(heard) < size:
+                        heard += server.recv(min(piece, size - len(heard)))
+                    self.assertEqual(heard, data)
+            self.assertEqual(client.send(array("I", range(10))), 40)  # so many bytes are in ten numbers
 
-    def happen(self, event: str, ours: RecordConnection, peer: RecordConnection) -> None:
+    def test_nothingOfPyOpenSslIsInTheWay(self) -> None:
         """
-        @param event: what is to happen to a connection.
+        OpenSSL is asked at once, and for no more than there is room for; peeking alone goes
+        the long way.
+        """
+        asked = []
+
+        def readRecord(connection: Any, room: Any, size: int) -> int:
+            asked.append(size)
+            return int(records.library.SSL_read(connection, room, size))
+
+        self.patch(records, "readRecord", readRecord)
+        for server, client in self.pairs():
+            client.send(b"stays")
+            self.carry(client, server)
+            self.assertEqual(server.recv(5, 2), b"stays")
+            asked.clear()
+            with self.patch(SSL.Connection, "recv", None), self.patch(SSL.Connection, "send", None):
+                client.send(b"goes")
+                self.carry(client, server)
+                self.assertEqual(
+                    [server.recv(1), server.recv(1 << 20), server.recv(ROOM_BYTES)], [b"s", b"tays", b"goes"]
+                )
+            self.assertEqual(asked, [1, ROOM_BYTES, ROOM_BYTES])
+
+    def test_aFullSocketTakesTheRestFromElsewhere(self) -> None:
+        """
+        What was not sent may lie at another place when it is tried again.
+        """
+        here, there = socket.socketpair()
+        client, server = self.client()(here), self.server().connection(there)
+        client.set_connect_state()
+        server.set_accept_state()
+        for end in (here, there):
+            end.setblocking(False)
+            self.addCleanup(end.close)
+        for connection in (client, server, client, server):
+            with contextlib.suppress(SSL.WantReadError):
+                connection.do_handshake()
+        sent = heard = 0
+        with contextlib.suppress(SSL.WantWriteError):
+            while True:
+                sent += client.send(bytes(ROOM_BYTES))
+        while heard < sent:
+            heard += len(server.recv(ROOM_BYTES))
+        self.assertEqual(client.send(bytearray(ROOM_BYTES)), ROOM_BYTES)
+
+    def test_errorsAreThoseOfPyOpenSsl(self) -> None:
+        """
+        They are of the same kind with the same words, the first time and the second.
+        """
+        for event in ("nothing", "nonsense", "goodbye", "end", "our goodbye"):
+            outcomes = [
+                [self.outcomes(kind, event, *pair) for pair in self.pairs()]
+                for kind in (SSL.Connection, RecordConnection)
+            ]
+            self.assertEqual(outcomes[0], outcomes[1], event)
+            self.assertTrue(all(issubclass(outcome[0][0], SSL.Error) for outcome in outcomes[1]), event)
+
+    def outcomes(self, kind: type[SSL.Connection], event: str, ours: RecordConnection, peer: RecordConnection) -> Any:
+        """
+        @param kind: whose C{recv} and C{send} are called.
+        @param event: what happens to our connection before.
+        @return: what they return, or the kind and the words of their errors.
         """
         match event:
             case "nonsense":
@@ -57,65 +135,11 @@ class RecordTests(TlsTestCase):
                 ours.bio_shutdown()
             case "our goodbye":
                 ours.shutdown()
-
-    def test_bytesArriveAsTheyWereSent(self) -> None:
-        """
-        Bytes and views of them, of one record and of more, read in pieces of any length.
-        """
-        server, client = self.pair()
-        for size in (1, 2, 255, ROOM_BYTES - 1, ROOM_BYTES, ROOM_BYTES + 1, 3 * ROOM_BYTES):
-            data = bytes(at % 251 for at in range(size))
-            for form in (data, memoryview(data), bytearray(data)):
-                for piece in (ROOM_BYTES, 1 << 16, 7000):
-                    sent = 0
-                    while sent < size:
-                        sent += client.send(form[sent:])
-                    self.carry(client, server)
-                    heard = b""
-                    while len(heard) < size:
-                        part = server.recv(piece)
-                        self.assertTrue(0 < len(part) <= min(piece, ROOM_BYTES))
-                        heard += part
-                    self.assertEqual(heard, data)
-
-    def test_whatWasReadStaysAsItIs(self) -> None:
-        """
-        The room is one for all connections; what one has brought is not touched by the next.
-        """
-        server, client = self.pair()
-        otherServer, otherClient = self.pair()
-        client.send(b"first")
-        otherClient.send(b"OTHER")
-        self.carry(client, server)
-        self.carry(otherClient, otherServer)
-        first, other = server.recv(ROOM_BYTES), otherServer.recv(ROOM_BYTES)
-        self.assertEqual((first, other), (b"first", b"OTHER"))
-
-    def test_peekingTakesNothing(self) -> None:
-        """
-        Flags go the way that pyOpenSSL has for them.
-        """
-        server, client = self.pair()
-        client.send(b"stays")
-        self.carry(client, server)
-        self.assertEqual(server.recv(5, 2), b"stays")
-        self.assertEqual(server.recv(5), b"stays")
-
-    def test_errorsAreThoseOfPyOpenSsl(self) -> None:
-        """
-        Nothing has come; nonsense has come; the peer has said goodbye; we have.
-        """
-        for event in ("nothing", "nonsense", "goodbye", "end", "our goodbye"):
-            outcomes = []
-            for recv, send in ((PLAIN.recv, PLAIN.send), (RecordConnection.recv, RecordConnection.send)):
-                ours, peer = self.pair()
-                self.happen(event, ours, peer)
-                outcomes.append(
-                    [
-                        self.outcome(recv, ours, 100),
-                        self.outcome(recv, ours, 100),
-                        self.outcome(send, ours, b"x"),
-                    ]
-                )
-            self.assertEqual(outcomes[0], outcomes[1], event)
-            self.assertIsInstance(outcomes[1][0], tuple, event)
+        found: list[Any] = []
+        calls: list[tuple[Any, Any]] = [(kind.recv, 100), (kind.recv, 100), (kind.send, b"x")]
+        for call, argument in calls:
+            try:
+                found.append(call(ours, argument))
+            except SSL.Error as error:
+                found.append((type(error), error.args))
+        return found

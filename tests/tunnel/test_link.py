@@ -272,9 +272,6 @@ class Format2LinkTests(_LinkTestCase):
         self.assertEqual([kind for kind, _ in self.heard(*self.stream.said)], [Kind.PING])
 
     def test_whatComesExtendsThePatience(self) -> None:
-        """
-        Be it a train, a ping, or a part of one.
-        """
         for frames in (self.peer.encode([ONE]), PING, PING[:3]):
             self.setUp()
             self.settle()

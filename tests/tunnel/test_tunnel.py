@@ -416,9 +416,6 @@ class TunnelBackPressureTests(_TunnelTestCase):
         self.assertGreaterEqual(linkOf(tunnel).cost(), TROUBLED)
 
     def test_fullTunnelIsFreeAgainWithTheLastByteThatWaited(self) -> None:
-        """
-        And takes no more than the write that filled it meanwhile.
-        """
         tunnel, transport = self.open()
         transport.stalled = True
         while self.session.says[-1] == "free":
@@ -599,9 +596,6 @@ class PlainEndsTests(TimerTestCase):
         ends.flush()
 
     def test_bothSessionsFindTheTunnelFree(self) -> None:
-        """
-        The server's after it was shown the id.
-        """
         ends = self.meet()
         self.assertEqual((ends.here.says, ends.there.says), (["free"], ["free"]))
         self.assertEqual([hello.sessionId for hello in ends.serverOwner.hellos], [HELLO])

@@ -118,9 +118,6 @@ class DocumentTests(SynchronousTestCase):
             self.assertEqual(self.blocks[name], [one.octets.hex() for one in malformed], name)
 
     def test_limitsAndTimesAreThoseOfTheCode(self) -> None:
-        """
-        The table at the end has all of them.
-        """
         table = self.text.partition("\n.. limits\n")[2]
         _, _, rows, _ = re.split(r"^=[= ]+$", table, maxsplit=3, flags=re.MULTILINE)
         self.assertEqual(dict(re.findall(r"^(\S.*?)  +(\S.*)$", rows, re.MULTILINE)), LIMITS)

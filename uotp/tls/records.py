@@ -1,7 +1,7 @@
 """
 OpenSSL's connection with a short way for records.  pyOpenSSL's own C{recv} and C{send} pass
-through eight more functions for each record, three of which look for errors of callbacks
-that only a handshake has.  For a lone datagram that is a twelfth of the processor time of a round trip.
+through several more functions for each record, most of which look for errors of callbacks that
+only a handshake has.  A lone datagram is one record.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ writeRecord = library.SSL_write
 bytesAt = foreign.from_buffer
 
 room = foreign.new("char[]", ROOM_BYTES)
-"""Into this OpenSSL puts what it reads, for all connections: it is copied out before anything else can read."""
+"""
+Into this OpenSSL puts what it reads, for all connections.  So they are all read in one thread,
+which is the reactor's.
+"""
 
 came = foreign.buffer(room)
 """The same as Python sees it."""
@@ -40,7 +43,7 @@ def letOthersHaveTheirTurn(connection: SSL.Connection) -> None:
 
 class RecordConnection(SSL.Connection):
     """
-    Reads and writes records on a socket.
+    Reads and writes records, on a socket or in memory.
 
     @param context: as pyOpenSSL has it.
     @param socket: what to speak through; L{None} for memory.
@@ -60,9 +63,9 @@ class RecordConnection(SSL.Connection):
         @return: at least one byte.
         @raise SSL.Error: when nothing has come, or the connection is at its end.
         """
-        if flags or bufsiz > ROOM_BYTES:
-            return super().recv(min(bufsiz, ROOM_BYTES), flags)
-        size: int = readRecord(self._ssl, room, bufsiz)
+        if flags:
+            return super().recv(bufsiz, flags)
+        size: int = readRecord(self._ssl, room, min(bufsiz, ROOM_BYTES))
         if size <= 0:
             self._raise_ssl_error(self._ssl, size)
         brought: bytes = came[:size]
@@ -72,12 +75,13 @@ class RecordConnection(SSL.Connection):
         """
         Write.
 
-        @param buf: at least one byte.
+        @param buf: at least one byte, in anything that lies in one piece in memory.
         @param flags: not used, as pyOpenSSL has it.
         @return: how many bytes were written.
         @raise SSL.Error: when the kernel takes nothing, or the connection is at its end.
         """
-        size: int = writeRecord(self._ssl, buf if type(buf) is bytes else bytesAt(buf), len(buf))
+        data = buf if type(buf) is bytes else bytesAt(buf)
+        size: int = writeRecord(self._ssl, data, len(data))
         if size <= 0:
             self._raise_ssl_error(self._ssl, size)
         return size
