@@ -296,7 +296,7 @@ class SessionTests(SynchronousTestCase):
         self.load(tunnel, size, JUDGE_SECONDS / 4)
         self.session.outbound.send([numbered(0, size)] * 16)
         self.assertEqual([bytesOf(trains) for trains in tunnel.writes], [MIN_PORTION_BYTES] * 4)
-        self.load(tunnel, 8 * size, JUDGE_SECONDS / 500)
+        self.load(tunnel, 8 * size, JUDGE_SECONDS / 1000)
         self.session.outbound.send([numbered(0, size)] * 32)
         self.assertEqual([bytesOf(trains) for trains in tunnel.writes], [MAX_PORTION_BYTES] * 2)
 
