@@ -5,7 +5,7 @@ nothing here knows where a train comes from or where it goes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 MAX_TRAIN_BYTES = 65507
@@ -26,8 +26,8 @@ def datagramsOf(size: int, segment: int) -> int:
     """
     Count the datagrams of a train.
 
-    Three places have this expression in place of a call: L{Train}, the pacer, and the
-    encoder where it encodes one train.  Each lone datagram passes them, and the call alone
+    Four places have this expression in place of a call: L{Train}, the pacer, the session's
+    way in, and the encoder where it encodes one train.  Each lone datagram passes them, and the call alone
     would be an eighth of the time that the pacer takes for a train.
 
     @param size: of the payload, in bytes.
@@ -176,6 +176,9 @@ LAST_NUMBER = 0xFFFFFFFF
 
 Arrival = tuple[int, Train]
 """The number of a train's first datagram, and the train, or the part of it that has come."""
+
+TakeTrains = Callable[[list[Train]], None]
+"""Takes trains, to send them or to hand them on."""
 
 
 class Numbering:

@@ -18,7 +18,6 @@ from uotp.client.sessions import (
     NEW_PER_SECOND,
     UNANSWERED_SECONDS,
     WIDEN_BYTES,
-    Deliver,
     SessionsBySource,
     SessionsBySourceStatistics,
     SourceSession,
@@ -26,7 +25,7 @@ from uotp.client.sessions import (
 from uotp.session.pacer import TICK_SECONDS
 from uotp.telemetry.drops import Drop, Drops
 from uotp.telemetry.ratelimit import MAX_LINES_PER_QUIET
-from uotp.train import Train
+from uotp.train import TakeTrains, Train
 
 EXPIRE = 120.0
 POOL = 4
@@ -76,7 +75,7 @@ class _SessionsTestCase(TimerTestCase):
         """
         self.delivered.extend((destination, train) for train in trains)
 
-    def openSession(self, deliver: Deliver) -> SourceSession:
+    def openSession(self, deliver: TakeTrains) -> SourceSession:
         """
         As the client's service does it.
         """

@@ -69,11 +69,8 @@ class ProxyHeader(LinePreamble):
     Says a proxy's words to a server, of who its client is: nothing is said to that.
     """
 
-    def __init__(self, limit: int = 64) -> None:
-        """
-        @param limit: the most that the proxy may say, in bytes.
-        """
-        super().__init__(b"", HEADER_END, limit)
+    def __init__(self) -> None:
+        super().__init__(b"", HEADER_END, 64)
 
 
 class ProxyAnswer(LinePreamble):

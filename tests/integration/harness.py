@@ -151,23 +151,11 @@ class ProgramTestCase(SynchronousTestCase):
         self.addCleanup(program.kill)
         return program
 
-    def startListening(self, which: str, *arguments: str) -> tuple[Program, Address]:
-        """
-        Start our client or our server, and wait until it listens.
-
-        @param which: C{client} or C{server}.
-        @param arguments: of its command line.
-        @return: the program, and the address that it says it listens on.
-        """
-        program = self.start(f"our {which}", ourCommand(which, *arguments))
-        match = program.waitForLine(LISTENING)
-        return program, (match[1], int(match[2]))
-
-    def target(self, answer: Callable[[bytes], bytes] = bytes, address: Address = (LOOPBACK, 0)) -> Target:
+    def target(self, answer: Callable[[bytes], bytes] = bytes) -> Target:
         """
         Start a UDP target that echoes, or answers as it is told.
         """
-        target = Target(answer, address)
+        target = Target(answer, (LOOPBACK, 0))
         self.addCleanup(target.stop)
         return target
 

@@ -14,7 +14,7 @@ from itertools import accumulate
 
 from bench.load.stamped import STAMP, Record, Steady
 from bench.rig.ports import LOOPBACK, freePort
-from bench.rig.programs import HANG_SECONDS, until
+from bench.rig.programs import until
 from tests.integration.correspondence import Address
 from tests.integration.relay import Relay, Relayed
 from tests.integration.rig import Pair, RigTestCase
@@ -184,12 +184,11 @@ class Load:
         self._socket.close()
         self._arrivals.finish()
 
-    def waitFor(self, more: int, seconds: float = HANG_SECONDS) -> None:
+    def waitFor(self, more: int) -> None:
         """
         Wait until so many more have come.
         """
-        enough = len(self.came) + more
-        until(lambda: len(self.came) >= enough, f"{more} more have come", seconds)
+        waitForAll([self], more)
 
     def quietSeconds(self, lostSeconds: float) -> float:
         """

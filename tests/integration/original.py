@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from bench.rig.programs import Program, environmentFor
 from tests.integration.correspondence import Target
-from tests.integration.harness import needed
+from tests.integration.harness import LISTENING, needed, ourCommand
 from tests.integration.pairs import PairTests
 
 READY = {"client": "UDP server started", "server": "Server ready"}
@@ -62,7 +62,8 @@ class MixedPairTests(PairTests):
 
     def _start(self, end: str, arguments: list[str]) -> Program:
         if end == self.ours:
-            program, _ = self.startListening(end, *arguments)
+            program = self.start(f"our {end}", ourCommand(end, *arguments))
+            program.waitForLine(LISTENING)
         else:
             command = [originalProgram(end), *arguments]
             program = self.start(f"the original's {end}", command, environmentFor())

@@ -123,13 +123,13 @@ class RawTunnel2:
         assert begin == opening(flags=answer, size=size), begin
         return answer, self.raw.read(size)
 
-    def readFrame(self, seconds: float = HANG_SECONDS) -> RawFrame:
+    def readFrame(self) -> RawFrame:
         """
         @return: the next frame.
         @raise AssertionError: when none comes in time.
         """
-        kind, flags, segment, size, number = HEADER.unpack(self.raw.read(HEADER.size, seconds))
-        return RawFrame(kind, self.raw.read(size, seconds) if size else b"", number, segment, flags)
+        kind, flags, segment, size, number = HEADER.unpack(self.raw.read(HEADER.size))
+        return RawFrame(kind, self.raw.read(size) if size else b"", number, segment, flags)
 
     def expect(self, kind: int) -> RawFrame:
         """

@@ -72,26 +72,25 @@ class RawTunnel:
             held += more
         return held
 
-    def secondsUntilClosed(self, seconds: float = HANG_SECONDS) -> float:
+    def waitUntilClosed(self) -> None:
         """
-        @return: how long it takes until the other end has closed or reset the
-            connection; what it sends is passed over.
+        Wait until the other end has closed or reset the connection; what it sends is
+        passed over.
+
         @raise AssertionError: when it has not, at the deadline.
         """
-        began = time.monotonic()
-        while (left := began + seconds - time.monotonic()) > 0:
+        deadline = time.monotonic() + HANG_SECONDS
+        while (left := deadline - time.monotonic()) > 0:
             self.socket.settimeout(left)
             try:
                 if not self.socket.recv(65536):
-                    break
+                    return
             except TimeoutError:
                 continue
             except OSError:
-                break
-        else:
-            reason = f"the connection is still open after {seconds} s"
-            raise AssertionError(reason)
-        return time.monotonic() - began
+                return
+        reason = f"the connection is still open after {HANG_SECONDS} s"
+        raise AssertionError(reason)
 
     def reset(self) -> None:
         """

@@ -93,12 +93,6 @@ class Relayed:
         """
         self._flowing.clear()
 
-    def thaw(self) -> None:
-        """
-        Relay again.
-        """
-        self._flowing.set()
-
     def swallow(self) -> None:
         """
         Relay no more, but read on, so that the kernel acknowledges all that is sent.

@@ -10,7 +10,7 @@ import re
 import signal
 import socket
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,16 +46,14 @@ def foregroundCommand(which: str, *words: str) -> list[str]:
     return twistdCommand("-n", "--pidfile=", f"uotp-{which}", *words)
 
 
-def runAllToEnd(
-    commands: Sequence[list[str]], environment: Mapping[str, str] | None = None
-) -> list[subprocess.CompletedProcess[str]]:
+def runAllToEnd(commands: Sequence[list[str]]) -> list[subprocess.CompletedProcess[str]]:
     """
     Run programs that end by themselves, two at a time.
 
     @return: what became of each, in the order of the commands.
     """
     with ThreadPoolExecutor(2) as pool:
-        return list(pool.map(lambda command: runToEnd(command, environment=environment), commands))
+        return list(pool.map(runToEnd, commands))
 
 
 def serverWords(pki: Pki | None) -> list[str]:

@@ -154,7 +154,7 @@ class NoAnswerTests(LoadTestCase):
             (dribbling, last + HELLO_SECONDS),
             *((one, HELLO_SECONDS + BUSY_SECONDS) for one in silent),
         ):
-            tunnel.secondsUntilClosed()
+            tunnel.waitUntilClosed()
             after = time.monotonic() - began
             self.assertTrue(HELLO_SECONDS - 0.1 <= after <= latest, f"closed after {after} s")
         used.send(b"still here")

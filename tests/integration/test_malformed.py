@@ -125,7 +125,7 @@ class ServerTests(RigTestCase):
             tunnel = self.dial(hello)
             with self.assertRaisesRegex(AssertionError, "0 of 1 bytes came", msg=words):
                 tunnel.raw.read(1)
-            tunnel.raw.secondsUntilClosed()
+            tunnel.raw.waitUntilClosed()
             self.assertSaidOnce(words)
             self.other.both(b"%d" % number)
         self.assertEqual(said(self.programs.server, "Traceback"), [])
@@ -141,7 +141,7 @@ class ServerTests(RigTestCase):
             tunnel.say(train(2 * number, b"before %d" % number))
             self.udpTarget.expect(b"before %d" % number)
             tunnel.say(frame)
-            tunnel.raw.secondsUntilClosed()
+            tunnel.raw.waitUntilClosed()
             self.assertSaidOnce(words)
             good.say(train(2 * number + 1, b"beside %d" % number) + RawFrame(PING, bytes(8)).encode())
             self.udpTarget.expect(b"beside %d" % number)
@@ -232,7 +232,7 @@ class ClientTests(RigTestCase):
         for answer, words in BAD_ANSWERS:
             tunnel, _ = takeRaw2(server, answer)
             client.waitForLine(f"port {server.address[1]}.*: {words}")
-            tunnel.raw.secondsUntilClosed()
+            tunnel.raw.waitUntilClosed()
         application.send(b"hello again", self.listening(client))
         tunnel, _ = takeRaw2(server, serverHello())
         came = tunnel.expect(TRAIN)

@@ -106,29 +106,29 @@ class Flow:
         self.target = target
         self.source: Address = ("", 0)
 
-    def forth(self, datagram: bytes, seconds: float = HANG_SECONDS) -> Address:
+    def forth(self, datagram: bytes) -> Address:
         """
         Send one datagram once, and see it reach the target.
 
         @return: where it came from there.
         """
         self.application.send(datagram, self.client)
-        self.source = self.target.expect(datagram, seconds)
+        self.source = self.target.expect(datagram)
         return self.source
 
-    def back(self, datagram: bytes, seconds: float = HANG_SECONDS) -> None:
+    def back(self, datagram: bytes) -> None:
         """
         Have the target send one datagram once, and see it reach the application.
         """
         self.target.send(datagram, self.source)
-        self.application.expect(datagram, seconds)
+        self.application.expect(datagram)
 
-    def both(self, datagram: bytes, seconds: float = HANG_SECONDS) -> None:
+    def both(self, datagram: bytes) -> None:
         """
         Send one datagram forth, and the same back.
         """
-        self.forth(datagram, seconds)
-        self.back(datagram, seconds)
+        self.forth(datagram)
+        self.back(datagram)
 
     def resume(self, seconds: float = HANG_SECONDS) -> float:
         """

@@ -98,11 +98,11 @@ class _AcceptorTestCase(TimerTestCase):
         self.addCleanup(capture.__exit__, None, None, None)
         self.addCleanup(self.end)
 
-    def makeAcceptor(self, maxUnknown: int = 4, wire: WireChoice = WireChoice.AUTO) -> CheckedAcceptor:
+    def makeAcceptor(self, wire: WireChoice = WireChoice.AUTO) -> CheckedAcceptor:
         """
         @return: one where nobody has come in yet.
         """
-        return CheckedAcceptor(self.registry, self.liveTunnels, self.clock, self.rateLimit, wire, maxUnknown)
+        return CheckedAcceptor(self.registry, self.liveTunnels, self.clock, self.rateLimit, wire, 4)
 
     def end(self) -> None:
         """

@@ -16,11 +16,11 @@ from tests.doubles.contracts import TimerTestCase
 from tests.doubles.udp import MemoryUdp, Receiver
 from uotp.boundaries import Address
 from uotp.net.resolver import Addresses, SharedResolver
-from uotp.server.target import TakeTrains, TargetProtocol, numericAddress
+from uotp.server.target import TargetProtocol, numericAddress
 from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BYTES
 from uotp.telemetry.drops import Drop
 from uotp.telemetry.ratelimit import RateLimit
-from uotp.train import Train
+from uotp.train import TakeTrains, Train
 
 TARGET = ("127.0.0.1", 51820)
 PING = Train(4, b"ping")

@@ -21,7 +21,7 @@ from uotp.client.context import ClientContext
 from uotp.client.pool import Pool
 from uotp.session import ClosingSessions, Session, wordsForLate
 from uotp.telemetry import BudgetedLogger, Drop, Drops, LineBudget, Logger
-from uotp.train import Train, countOf
+from uotp.train import TakeTrains, Train, countOf
 from uotp.udp import TrainProtocol
 from uotp.wire import newSessionId, sessionName
 
@@ -42,10 +42,6 @@ pool's handshakes cost, so that forging sources multiplies nothing.
 """
 
 
-Deliver = Callable[[list[Train]], None]
-"""Sends trains to one source."""
-
-
 class SourceSession:
     """
     Holds the session of one source, and its pool.
@@ -54,7 +50,7 @@ class SourceSession:
     @ivar hasPool: whether it has all its tunnels, and not one only.
     """
 
-    def __init__(self, context: ClientContext, drops: Drops, deliver: Deliver) -> None:
+    def __init__(self, context: ClientContext, drops: Drops, deliver: TakeTrains) -> None:
         """
         @param deliver: sends trains to the source.
         """
@@ -113,7 +109,7 @@ class SessionsBySource(TrainProtocol):
 
     def __init__(
         self,
-        openSession: Callable[[Deliver], SourceSession],
+        openSession: Callable[[TakeTrains], SourceSession],
         clock: Callable[[], float],
         drops: Drops,
         expire: float,
@@ -136,7 +132,6 @@ class SessionsBySource(TrainProtocol):
         self._sessionLog = BudgetedLogger(self._log, LineBudget(clock))
         self._bySource: dict[Address, SourceSession] = {}
         self._closing = ClosingSessions()
-        self._endedBytesOut = self._endedBytesIn = 0  # of the sessions that have ended
         self._tokens = NEW_AT_ONCE
         self._filledAt = clock()
 
@@ -166,7 +161,7 @@ class SessionsBySource(TrainProtocol):
         for source, entry in self._bySource.items():
             entry.session.inbound.deliverBy(self._deliverTo(source))
 
-    def _deliverTo(self, source: Address) -> Deliver:
+    def _deliverTo(self, source: Address) -> TakeTrains:
         """
         @return: what sends to a source through the port that is bound, with no function of
             ours between.
@@ -250,8 +245,8 @@ class SessionsBySource(TrainProtocol):
             sessions=len(entries),
             pools=sum(entry.hasPool for entry in entries),
             closing=len(self._closing),
-            bytesOut=self._endedBytesOut + sum(entry.session.outbound.bytes for entry in entries),
-            bytesIn=self._endedBytesIn + sum(entry.session.inbound.bytes for entry in entries),
+            bytesOut=self._closing.bytesOut + sum(entry.session.outbound.bytes for entry in entries),
+            bytesIn=self._closing.bytesIn + sum(entry.session.inbound.bytes for entry in entries),
         )
 
     def waits(self) -> bool:
@@ -279,8 +274,6 @@ class SessionsBySource(TrainProtocol):
 
     def _end(self, source: Address, reason: str) -> None:
         entry = self._bySource.pop(source)
-        self._endedBytesOut += entry.session.outbound.bytes
-        self._endedBytesIn += entry.session.inbound.bytes
         entry.pool.leave()
         self._closing.begin(entry.session, lambda: None)
         self._sessionLog.info(

@@ -3,9 +3,9 @@ The place of one tunnel in a client's pool: it dials, waits, and dials again, fo
 as the session lives; and it replaces a tunnel that is old or does not answer by a new one,
 which is ready before the old one goes.
 
-The life of a slot is a table, L{uotp.client.slotstates.SLOT_STATES}.  It counts the attempts that failed in a row, and
-forgets them only for a tunnel that has proved itself: that stayed for some seconds, or in
-format 1 brought bytes from the server.  With TLS 1.3 a handshake that is complete proves
+The life of a slot is a table, L{uotp.client.slotstates.SLOT_STATES}.  A slot counts the
+attempts that failed in a row, and forgets them only for a tunnel that has proved itself: that
+stayed for some seconds, or in format 1 brought bytes from the server.  With TLS 1.3 a handshake that is complete proves
 nothing: a server that wants another certificate says so later; nor does a welcome, since
 who gives one may close at once.
 """

@@ -1,5 +1,5 @@
 """
-What the kernel tells of a TCP connection.  No other module asks which system tells what.
+What the kernel tells of a TCP connection, where it does.
 """
 
 from __future__ import annotations

@@ -146,7 +146,6 @@ class Registry:
         self._served: dict[bytes, ServedSession] = {}
         self._lingering: dict[ServedSession, None] = {}
         self.closing = ClosingSessions()
-        self._endedBytesIn = self._endedBytesOut = 0  # of the sessions that have ended
 
     def __len__(self) -> int:
         """
@@ -232,8 +231,6 @@ class Registry:
         if served.lingering is not None and served.lingering.active():
             served.lingering.cancel()
         served.lingering = None
-        self._endedBytesIn += served.session.inbound.bytes
-        self._endedBytesOut += served.session.outbound.bytes
         self.closing.begin(served.session, served.target.close)
         for tunnel in list(served.tunnels):
             tunnel.close()
@@ -274,8 +271,8 @@ class Registry:
             silent=sum(each.silent and not each.session.outbound.bytes for each in served),
             closing=len(self.closing),
             tunnels=sum(len(each.tunnels) for each in served),
-            bytesIn=self._endedBytesIn + sum(each.session.inbound.bytes for each in served),
-            bytesOut=self._endedBytesOut + sum(each.session.outbound.bytes for each in served),
+            bytesIn=self.closing.bytesIn + sum(each.session.inbound.bytes for each in served),
+            bytesOut=self.closing.bytesOut + sum(each.session.outbound.bytes for each in served),
         )
 
     def waits(self) -> bool:

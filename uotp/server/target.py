@@ -20,14 +20,11 @@ from uotp.boundaries import Address, DatagramPortOpener
 from uotp.net import lookUp
 from uotp.session import Backlog
 from uotp.telemetry import Drop, Drops, Logger, RateLimit, logCounted
-from uotp.train import MAX_TRAIN_BYTES, Train, countOf
+from uotp.train import MAX_TRAIN_BYTES, TakeTrains, Train, countOf
 from uotp.udp import TrainProtocol
 
 RETRY_SECONDS = 1.0
 """How long to wait before another try: a flow resumes within about a second of the trouble's end."""
-
-TakeTrains = Callable[[list[Train]], None]
-"""Takes trains, to send them or to hand them on."""
 
 
 class TargetProtocol(TrainProtocol):
@@ -89,9 +86,9 @@ class TargetProtocol(TrainProtocol):
         lookUp(self._resolver, *self._target, "UDP").addCallback(self._resolved)
 
     def _resolved(self, addresses: list[Any]) -> None:
-        address = numericAddress(addresses[0].host, addresses[0].port) if addresses else None
         if self._closed:
             return
+        address = numericAddress(addresses[0].host, addresses[0].port) if addresses else None
         if address is None:
             self._tryLater("host name not found")
         else:

@@ -17,9 +17,13 @@ class ClosingSessions:
     Waits for the sessions of one service that have ended until all that came for them has
     been handed on.  For each that takes a tenth of a second at the most, see
     L{uotp.session.pacer}.
+
+    @ivar bytesOut: payload that UDP has brought to sessions that have ended.
+    @ivar bytesIn: payload that their links have brought.
     """
 
     def __init__(self) -> None:
+        self.bytesOut = self.bytesIn = 0
         self._count = 0
         self._waiting: list[Deferred[None]] = []
 
@@ -35,6 +39,8 @@ class ClosingSessions:
 
         @param then: called when the session has done so.
         """
+        self.bytesOut += session.outbound.bytes
+        self.bytesIn += session.inbound.bytes
         self._count += 1
         session.finish(partial(self._finished, then))
 

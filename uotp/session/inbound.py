@@ -18,7 +18,7 @@ from twisted.internet.interfaces import IDelayedCall
 from uotp.session.hold import Hold
 from uotp.session.pacer import Pacer
 from uotp.session.resequencer import Resequencer
-from uotp.train import Arrival, Train, bytesOf
+from uotp.train import Arrival, TakeTrains, Train, bytesOf
 
 
 class Inbound:
@@ -33,7 +33,7 @@ class Inbound:
 
     def __init__(
         self,
-        deliver: Callable[[list[Train]], None],
+        deliver: TakeTrains,
         clock: Any,
         reorder: float | None,
         whenAnswered: Callable[[], None] | None = None,
@@ -163,7 +163,7 @@ class Inbound:
                 self._pacer.send(trains, now)
             self._wait(now)
 
-    def deliverBy(self, deliver: Callable[[list[Train]], None]) -> None:
+    def deliverBy(self, deliver: TakeTrains) -> None:
         """
         Know how trains are sent to UDP from now on.
         """

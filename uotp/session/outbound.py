@@ -52,8 +52,8 @@ than L{WAIT_SECONDS}, so that the trains have not waited too long by then.
 
 ANSWERED_LOOK_SECONDS = 0.05
 """
-The shortest time between two looks at the link in use, for a light flow to which answers
-come: 20 looks a second.  Where something has come since the train before was sent, nothing
+The time between two looks at the link in use, for a light flow to which answers come: 20
+looks a second.  Where something has come since the train before was sent, nothing
 is overdue, and the kernel knows of no loss before a round trip is over.  This does not hold
 while trains wait, or a link stands still, or one was left of late because it was in trouble.
 """

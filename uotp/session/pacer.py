@@ -15,7 +15,7 @@ from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall
 
-from uotp.train import Train, split
+from uotp.train import TakeTrains, Train, split
 
 DATAGRAM_BYTES = 900
 """
@@ -80,7 +80,7 @@ class Pacer:
     @ivar waiting: how much waits, in bytes of a socket's buffer.
     """
 
-    def __init__(self, deliver: Callable[[list[Train]], None], clock: Any) -> None:
+    def __init__(self, deliver: TakeTrains, clock: Any) -> None:
         """
         @param deliver: sends trains to UDP.
         @param clock: C{IReactorTime}.
@@ -105,7 +105,7 @@ class Pacer:
         """
         if self._closed:
             return
-        if len(trains) == 1:  # a lone datagram, which is measured without another call
+        if len(trains) == 1:  # one train, which is measured without another call
             segment, payload = trains[0]
             size = len(payload)
             size += (1 if size <= segment else -(-size // segment)) * DATAGRAM_BYTES

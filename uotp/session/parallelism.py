@@ -118,7 +118,8 @@ class Parallelism:
 
     def reset(self) -> int:
         """
-        Let all links carry, because those that did stand still.
+        Let all links carry, because those that did stand still, or because the system tells
+        nothing of them.
 
         @return: L{most}.
         """

@@ -15,7 +15,7 @@ from typing import Any
 from uotp.session.inbound import Inbound
 from uotp.session.outbound import Outbound
 from uotp.telemetry import Drops
-from uotp.train import Train
+from uotp.train import TakeTrains
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Session:
 
     def __init__(
         self,
-        deliver: Callable[[list[Train]], None],
+        deliver: TakeTrains,
         drops: Drops,
         clock: Any,
         whenAnswered: Callable[[], None] | None = None,

@@ -106,8 +106,7 @@ class _Credentials:
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
-        self._context, self._ours = self._load()
-        self.warnOfDates()
+        self.reload()
 
     def _load(self) -> tuple[SSL.Context, Ours | None]:
         raise NotImplementedError

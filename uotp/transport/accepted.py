@@ -4,14 +4,13 @@ The streams that we have accepted.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from twisted.internet import tcp
 
 from uotp.net import TunnelSocketOptions, tuneTunnelSocket
 from uotp.transport.tcp import TcpStream
-from uotp.transport.tls import TlsConnection, TlsStream
+from uotp.transport.tls import Creator, TlsStream
 
 
 class AcceptedTcpStream(TcpStream, tcp.Server):
@@ -35,9 +34,7 @@ class AcceptedTlsStream(TlsStream, AcceptedTcpStream):
     Carries bytes with TLS over a TCP connection that we have accepted.
     """
 
-    def __init__(
-        self, creator: Callable[[Any], TlsConnection], tuning: TunnelSocketOptions, accepted: Any, *rest: Any
-    ) -> None:
+    def __init__(self, creator: Creator, tuning: TunnelSocketOptions, accepted: Any, *rest: Any) -> None:
         """
         @param creator: makes OpenSSL's connection for a socket.
         """

@@ -113,7 +113,7 @@ class LiveTunnels:
         """
         To be asked when all tunnels have been told to drain or to close.
 
-        @return: fires when all are gone; each is aborted when it takes too long.
+        @return: fires when all are gone, or after L{EMPTY_SECONDS} at the latest.
         """
         if not self._tunnels:
             return succeed(None)
@@ -145,5 +145,9 @@ class LiveTunnels:
             since = now if unsent < before else max(since, tunnel.fullSince)
             self._stuck[tunnel] = (since, unsent)
             if now - since > STALL_SECONDS or unsent > MAX_UNSENT_BYTES:
-                self._log.info("a tunnel whose peer does not read for {seconds:.0f} s is aborted", seconds=now - since)
+                self._log.info(
+                    "a tunnel is aborted: {unsent} bytes wait in it, and none was sent for {seconds:.0f} s",
+                    unsent=unsent,
+                    seconds=now - since,
+                )
                 tunnel.abort()

@@ -16,7 +16,7 @@ class Readiness:
     def __init__(self, link: Link, session: OutboundTrains, *, full: bool) -> None:
         """
         @param session: where what it carries comes from.
-        @param full: whether the stream holds as much as it wants to.
+        @param full: whether the stream holds something that the kernel did not take.
         """
         self._link = link
         self._session: OutboundTrains | None = session
@@ -44,7 +44,7 @@ class Readiness:
 
     def full(self) -> None:
         """
-        The stream holds as much as it wants to.
+        The stream holds something, and takes no more for now.
         """
         self._isFull = True
         if self._session is not None and self._saidFree:

@@ -1,6 +1,6 @@
 """
 What the services of both ends have in common: counters, their live tunnels,
-what is done every few seconds, and certificates that can be read again.
+what is done again and again, and certificates that can be read again.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class TunnelService(Service):
 
     def startService(self) -> None:
         """
-        Begin with what is done every few seconds.
+        Begin with what is done again and again.
 
         @raise StartError: when the congestion control cannot be had any more.
         """
@@ -98,8 +98,8 @@ class TunnelService(Service):
     def whenSent(self, waits: Callable[[], bool], seconds: float) -> Deferred[None]:
         """
         @param waits: tells whether something waits that a tunnel will take.
-        @param seconds: for how long anything may wait.
-        @return: fires when that is not so any more, or has been for so long.
+        @param seconds: how long to wait if something does.
+        @return: fires at once when nothing waits, and after so many seconds otherwise.
         """
         return deferLater(self.reactor, seconds) if waits() else succeed(None)
 

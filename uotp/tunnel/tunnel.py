@@ -1,7 +1,7 @@
 """
 The life of one TLS or TCP connection, at either end, from when it is made until it is lost.
 
-That life is a table, L{uotp.tunnel.states.TUNNEL_STATES}.  A tunnel carries trains in one
+That life is a table, L{uotp.tunnel.states.TUNNEL_STATES}.  A tunnel sends trains in one
 state only, OPEN, which comes after the handshake of TLS and the hello.  From then on its link
 speaks on it (L{uotp.tunnel.link}): session and stream call the link, and the tunnel is not on
 the way of a train.  Whoever dials or accepts follows the life of the tunnel as its

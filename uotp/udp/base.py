@@ -16,6 +16,7 @@ from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from typing import Any
 
+import twisted.logger
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.error import CannotListenError, InvalidAddressError, MessageLengthError
@@ -117,6 +118,14 @@ class PortContext:
                 given=given,
                 wanted=self._udpBuffer,
             )
+
+
+def countNotSent(drops: Drops, log: twisted.logger.Logger, error: OSError) -> None:
+    """
+    Count a datagram that could not be sent.
+    """
+    drops.count(SEND_DROPS.get(error.errno or 0, Drop.SEND_REFUSED))
+    log.debug("a datagram could not be sent: {reason}", reason=error.strerror)
 
 
 @implementer(IReadDescriptor, IUDPTransport, IListeningPort)
@@ -250,11 +259,7 @@ class SocketPort:
         return portStatistics(self._socket, self._host)
 
     def _notSent(self, error: OSError) -> None:
-        """
-        Count a datagram that could not be sent.
-        """
-        self._drops.count(SEND_DROPS.get(error.errno or 0, Drop.SEND_REFUSED))
-        self._log.debug("a datagram could not be sent: {reason}", reason=error.strerror)
+        countNotSent(self._drops, self._log, error)
 
     def _sendEach(self, datagrams: Sequence[bytes], destination: Address) -> bool:
         """

@@ -19,7 +19,7 @@ from twisted.internet.protocol import DatagramProtocol
 from uotp.boundaries import Address
 from uotp.telemetry import Drop, Drops, Logger
 from uotp.train import Train, cut
-from uotp.udp.base import SEND_DROPS
+from uotp.udp.base import countNotSent
 
 WITHOUT_SCOPE = (0, 0)
 """The flow and the scope that an IPv6 address gets when its transport tells none."""
@@ -130,8 +130,7 @@ class TrainProtocol(DatagramProtocol):
                 except InvalidAddressError:
                     self._drops.count(Drop.SEND_REFUSED)
                 except OSError as error:
-                    self._drops.count(SEND_DROPS.get(error.errno or 0, Drop.SEND_REFUSED))
-                    self._log.debug("a datagram could not be sent: {reason}", reason=error.strerror)
+                    countNotSent(self._drops, self._log, error)
 
 
 def sendNothing(trains: list[Train], destination: Address) -> None:
