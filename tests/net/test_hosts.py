@@ -8,7 +8,7 @@ from ipaddress import ip_address
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.net.hosts import Host, parseDestination
+from uotp.net.hosts import Host, ownerOf, parseDestination
 
 LONGEST_NAME = ".".join(["a" * 63, "b" * 63, "c" * 63, "d" * 61])
 """As long as the domain name system allows a name and its parts to be."""
@@ -101,3 +101,21 @@ class DestinationTests(SynchronousTestCase):
         self.assertRefused(reason, "a..b", ".a", "a" * 64, "x." + LONGEST_NAME)
         many = ("0.0.0.0", "::", "224.0.0.1", "ff02::1")  # noqa: S104 - words that are refused
         self.assertRefused("not the address of one host", *many)
+
+
+class OwnerTests(SynchronousTestCase):
+    """
+    Who is there, as far as an address tells.
+    """
+
+    def test_ownersOfAddresses(self) -> None:
+        for host, owner in (
+            ("192.0.2.1", "192.0.2.1"),
+            ("::ffff:192.0.2.1", "192.0.2.1"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+            ("2001:db8:1:2::", "2001:db8:1:2::/64"),
+            ("2001:db8:1:3::", "2001:db8:1:3::/64"),
+            ("fe80::1%lo", "fe80::/64"),
+            ("?", "?"),
+        ):
+            self.assertEqual((host, ownerOf(host)), (host, owner))

@@ -80,6 +80,25 @@ class Host:
             return False
 
 
+OWN_NETWORK_BITS = 64
+"""Of an IPv6 address, so many bits name the network; whoever has one address of it has all."""
+
+
+def ownerOf(host: str) -> str:
+    """
+    @param host: the address that a connection or a datagram comes from.
+    @return: who is there, as far as an address tells: an IPv4 address, also where it is
+        written as one of IPv6, or the network of an IPv6 address, its first 64 bits.  Text
+        that is no address stands for itself.
+    """
+    address = Host.parse(host).address
+    if not isinstance(address, IPv6Address):
+        return host
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return f"{IPv6Address(int(address) >> OWN_NETWORK_BITS << OWN_NETWORK_BITS)}/{OWN_NETWORK_BITS}"
+
+
 def parseDestination(word: str) -> str:
     """
     @return: a host name, or an address that can be sent to.

@@ -1,0 +1,116 @@
+"""
+What strangers have of something that is limited, by who they are.  When there is no room
+left, whoever has most gives something up, so nobody can take it from the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from typing import Generic, TypeVar
+
+W = TypeVar("W", bound=Hashable)
+E = TypeVar("E", bound=Hashable)
+
+
+class Shares(Generic[W, E]):
+    """
+    Keeps entries by their owners, and knows at any time which owner has most.  Each call
+    takes the same short time for any number of entries.
+    """
+
+    def __init__(self) -> None:
+        self._entries: dict[W, dict[E, None]] = {}  # of each owner, the oldest first
+        self._owners: dict[int, dict[W, None]] = {}  # by how many entries they have
+        self._most = 0
+        self._total = 0
+
+    def __len__(self) -> int:
+        """
+        How many entries there are.
+        """
+        return self._total
+
+    def __iter__(self) -> Iterator[W]:
+        """
+        All owners that have an entry.
+        """
+        return iter(self._entries)
+
+    def add(self, owner: W, entry: E) -> None:
+        """
+        An owner has one more entry, which is its newest.
+        """
+        entries = self._entries.setdefault(owner, {})
+        if entry in entries:
+            return
+        self._move(owner, len(entries), len(entries) + 1)
+        entries[entry] = None
+        self._total += 1
+
+    def discard(self, owner: W, entry: E) -> None:
+        """
+        An owner gives an entry up.  One that it does not have changes nothing.
+        """
+        entries = self._entries.get(owner)
+        if entries is None or entry not in entries:
+            return
+        self._move(owner, len(entries), len(entries) - 1)
+        del entries[entry]
+        self._total -= 1
+        if not entries:
+            del self._entries[owner]
+
+    def _move(self, owner: W, before: int, after: int) -> None:
+        if before:
+            owners = self._owners[before]
+            del owners[owner]
+            if not owners:
+                del self._owners[before]
+        if after:
+            self._owners.setdefault(after, {})[owner] = None
+        if after > self._most or (before == self._most and before not in self._owners):
+            self._most = after
+
+    def count(self, owner: W) -> int:
+        """
+        @return: how many entries an owner has.
+        """
+        return len(self._entries.get(owner, ()))
+
+    def of(self, owner: W) -> Iterator[E]:
+        """
+        @return: an owner's entries, the oldest first.  They must not change meanwhile.
+        """
+        return iter(self._entries.get(owner, ()))
+
+    def ofMost(self) -> W:
+        """
+        @return: the owner that has most.  Of several, it is the one that has had so many for
+            the longest time.
+        @raise LookupError: when there is no entry.
+        """
+        if not self._most:
+            reason = "nobody has anything"
+            raise LookupError(reason)
+        return next(iter(self._owners[self._most]))
+
+    def oldestOfMost(self) -> tuple[W, E]:
+        """
+        @return: the owner that has most, and its oldest entry.
+        @raise LookupError: when there is no entry.
+        """
+        owner = self.ofMost()
+        return owner, next(self.of(owner))
+
+    def checkInvariant(self) -> None:
+        """
+        What holds between any two calls.
+
+        @raise AssertionError: when it does not.
+        """
+        counts = {owner: len(entries) for owner, entries in self._entries.items()}
+        assert all(counts.values())
+        assert self._total == sum(counts.values())
+        assert self._most == max(counts.values(), default=0)
+        assert {owner: count for count, owners in self._owners.items() for owner in owners} == counts
+        assert all(self._owners.values())
