@@ -34,8 +34,8 @@ ALLOWED = {
     # floor 3: what is done with trains, tunnels, streams and datagrams, and whom we trust
     "session": {"train", "path", "telemetry", "boundaries"},
     "tunnel": {"train", "path", "errors", "telemetry", "boundaries", "wire", "net", "process"},
-    "transport": {"path", "errors", "telemetry", "boundaries", "net"},
-    "udp": {"train", "telemetry", "boundaries", "net"},
+    "transport": {"path", "errors", "telemetry", "boundaries", "net", "process"},
+    "udp": {"train", "telemetry", "boundaries", "net", "process"},
     "tls": {"errors", "telemetry", "wire", "net"},
     # floor 4: the two ends, and certificates
     "client": {*VALUES, *SEAMS, "session", "tunnel", "transport", "udp", "tls"},

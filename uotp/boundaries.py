@@ -28,11 +28,47 @@ needs it has asked for it again by then.
 """
 
 
+class Allowance(Protocol):
+    """
+    Counts what is done for one owner in one turn of the reactor, in units; see
+    L{uotp.train.unitsOf}.  Whoever works for the owner spends units, and leaves what is too
+    much to the next turn.
+
+    @ivar left: the units that are left.  Whoever is short of time may subtract from them, and
+        call L{overdraw} when there are none left, in place of a call of L{spend}.
+    @ivar isSpent: whether nothing more of this owner is to be read for now.
+    """
+
+    left: int
+    isSpent: bool
+
+    def spend(self, units: int) -> None:
+        """
+        So much was done.
+        """
+
+    def overdraw(self) -> None:
+        """
+        All units are spent: read nothing more of this owner until its next turn.
+        """
+
+    def later(self, work: Callable[[], None]) -> None:
+        """
+        Do something in the owner's next turn, before more of it is read.
+
+        @param work: spends what it costs.
+        """
+
+
 class DatagramReceiver(Protocol):
     """
     Takes the whole trains that a UDP port receives; L{uotp.udp.TrainProtocol} is such a
     protocol.
+
+    @ivar allowance: of whom the port is for.  While it is spent, the port reads nothing.
     """
+
+    allowance: Allowance
 
     def makeConnection(self, transport: Any) -> None:
         """
@@ -108,7 +144,12 @@ class Stream(Protocol):
     Twisted protocol: C{connectionMade}, C{handshakeCompleted} when there is TLS,
     C{dataReceived}, and C{connectionLost}.  L{security} can be asked also after that.  The
     stream pauses its producer as soon as it holds anything that the kernel did not take.
+
+    @ivar allowance: of whom it carries for, once that is known.  While it is spent, nothing
+        is read.
     """
+
+    allowance: Allowance
 
     @property
     def security(self) -> Security | None:
@@ -292,6 +333,12 @@ class CarriedSession(Protocol):
     """
     Stands for a session towards its tunnels.
     """
+
+    @property
+    def allowance(self) -> Allowance:
+        """
+        Of whoever the session is for.
+        """
 
     @property
     def inbound(self) -> InboundTrains:

@@ -22,6 +22,25 @@ count too where bytes are limited.
 """
 
 
+DATAGRAMS_PER_UNIT = 16
+"""
+So many datagrams of one train take about as long to hand on as a train itself, with its own
+decisions, does: the kernel cuts most of them.
+"""
+
+
+EVERYTHING = 1 << 40
+"""More units than anything takes: no bound."""
+
+
+def unitsOf(datagrams: int) -> int:
+    """
+    @return: about what it takes to hand on a train of so many datagrams.  One unit is a lone
+        datagram.
+    """
+    return 1 + datagrams // DATAGRAMS_PER_UNIT
+
+
 def datagramsOf(size: int, segment: int) -> int:
     """
     Count the datagrams of a train.

@@ -16,6 +16,7 @@ from tests.doubles.streams import MemoryStream, wrapInTls
 from uotp.client.context import ClientContext, ReachabilityObserver
 from uotp.client.settings import ClientSettings
 from uotp.net.resolver import Addresses
+from uotp.process.turns import Turns
 from uotp.transport.dialled import DialledTcpStream, DialledTlsStream
 from uotp.tunnel.live import LiveTunnels
 from uotp.tunnel.tunnel import Tunnel
@@ -157,6 +158,7 @@ class MemoryContext(ClientContext):
             jitter=lambda: self.chance,
             liveTunnels=LiveTunnels(clock),
             reachability=RecordingReachability(),
+            turns=Turns(clock),
         )
 
     def _dial(self, makeTunnel: Callable[[], Tunnel]) -> Deferred[Any]:

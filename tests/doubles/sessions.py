@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from uotp.boundaries import CarriedSession, Link, OutboundTrains
+from uotp.boundaries import Allowance, CarriedSession, Link, OutboundTrains
 from uotp.path import TROUBLED, PathStats
+from uotp.process.turns import Unlimited
 from uotp.train import Arrival, Numbering, Train, cut
 
 
@@ -31,6 +32,7 @@ class RecordingSession:
         self.roundTrips = 0
         self.numbering = Numbering()
         self.inbound = self.outbound = self
+        self.allowance: Allowance = Unlimited()
 
     def lone(self, number: int, train: Train, now: float) -> None:
         self.numbered([(number, train)], now)

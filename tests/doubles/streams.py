@@ -17,8 +17,9 @@ from twisted.python.failure import Failure
 from twisted.test.iosim import FakeTransport
 from zope.interface import implementer
 
-from uotp.boundaries import Security, Stream
+from uotp.boundaries import Allowance, Security, Stream
 from uotp.path import TROUBLED, PathStats
+from uotp.process.turns import Unlimited
 from uotp.tls.credentials import ServerCredentials
 from uotp.tunnel.tunnel import Tunnel
 
@@ -48,6 +49,7 @@ class MemoryStream(FakeTransport):
         """
         super().__init__(protocol, isServer)
         self.security: Security | None = Security() if secured else None
+        self.allowance: Allowance = Unlimited()
         self.stalled = self.aborted = self.lost = self.troubled = False
         self.held = 0
         self._paused = self._closing = False
@@ -237,6 +239,7 @@ class RecordingStream:
 
     def __init__(self) -> None:
         self.said: list[bytes] = []
+        self.allowance: Allowance = Unlimited()
         self.inFlight: int | None = None
         self.asked = 0
         self.path: PathStats | None = None

@@ -22,6 +22,7 @@ from tests.doubles.tlspairs import STRANGER, TRUSTED, TlsTestCase
 from tests.doubles.tunnels import RecordingOwner
 from tests.doubles.udp import MemoryUdp, Receiver
 from uotp.net.resolver import SharedResolver
+from uotp.process.turns import Turns
 from uotp.server import acceptor
 from uotp.server.acceptor import HELLO_SECONDS, Acceptor
 from uotp.server.registry import Registry
@@ -89,7 +90,9 @@ class _AcceptorTestCase(TimerTestCase):
         def makeTarget() -> TargetProtocol:
             return TargetProtocol(TARGET, self.network.open, resolver, self.clock, self.drops, self.rateLimit)
 
-        self.registry = Registry(makeTarget, self.clock, self.drops, LINGER, maxSessions=5, maxTunnels=3)
+        self.registry = Registry(
+            makeTarget, self.clock, Turns(self.clock), self.drops, LINGER, maxSessions=5, maxTunnels=3
+        )
         self.liveTunnels = LiveTunnels(self.clock)
         self.acceptor = self.makeAcceptor()
         self.transports: list[MemoryStream] = []

@@ -16,6 +16,7 @@ from tests.doubles.udp import MemoryUdp, Receiver
 from uotp.boundaries import Address
 from uotp.errors import PeerError
 from uotp.net.resolver import SharedResolver
+from uotp.process.turns import Turns
 from uotp.server.registry import SILENT_SECONDS, Joined, Registry, RegistryStatistics, ServedSession
 from uotp.server.target import TargetProtocol
 from uotp.session.pacer import TICK_SECONDS
@@ -58,7 +59,7 @@ class RegistryTests(TimerTestCase):
         def makeTarget() -> TargetProtocol:
             return TargetProtocol(TARGET, self.network.open, resolver, self.clock, self.drops, rateLimit)
 
-        return Registry(makeTarget, self.clock, self.drops, LINGER, maxSessions, maxTunnels)
+        return Registry(makeTarget, self.clock, Turns(self.clock), self.drops, LINGER, maxSessions, maxTunnels)
 
     def end(self) -> None:
         """

@@ -7,9 +7,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.doubles.contracts import TimerTestCase
+from uotp.process.turns import Unlimited
 from uotp.session.hold import FIRST_HOLD_SECONDS, ROUND_TRIPS
 from uotp.session.inbound import Inbound
 from uotp.session.pacer import BURST_BYTES, DATAGRAM_BYTES, TICK_SECONDS
+from uotp.session.resequencer import FIRST_NUMBERS
+from uotp.telemetry.drops import Drops
 from uotp.train import Arrival, Train
 from uotp.tunnel.settings import MAX_REORDER_SECONDS
 
@@ -41,7 +44,7 @@ class InboundTests(TimerTestCase):
         """
         self.passed: list[int] = []
         self.whenDelivered: Callable[[], None] = lambda: None
-        self.inbound = Inbound(self.deliver, self.clock, reorder)
+        self.inbound = Inbound(self.deliver, Drops(), self.clock, Unlimited(), reorder)
 
     def end(self) -> None:
         self.inbound.finish(lambda: None)
@@ -226,12 +229,13 @@ class InboundTests(TimerTestCase):
         self.assertEqual((self.passed, done, self.clock.getDelayedCalls()), ([0, 2], [None], []))
 
     def test_peerThatCountsAnewIsExpectedTo(self) -> None:
-        self.come(10, 14, 12)
+        before = [FIRST_NUMBERS, FIRST_NUMBERS + 2, FIRST_NUMBERS + 4]
+        self.come(before[0], before[2], before[1])
         self.inbound.restart()
-        self.assertEqual(self.passed, [10, 12, 14])
+        self.assertEqual(self.passed, before)
         self.come(0)
         self.come(2, 1)
-        self.assertEqual((self.passed, self.inbound.late), ([10, 12, 14, 0, 1, 2], 0))
+        self.assertEqual((self.passed, self.inbound.late), ([*before, 0, 1, 2], 0))
         self.whenDelivered = lambda: self.fail("handed on")
         self.inbound.restart()
         self.clock.advance(HOLD)

@@ -19,6 +19,7 @@ from tests.doubles.tlspairs import TlsTestCase
 from tests.doubles.tunnels import RecordingOwner
 from tests.doubles.udp import MemoryUdp, Receiver
 from uotp.net.resolver import SharedResolver
+from uotp.process.turns import Unlimited
 from uotp.server.target import TargetProtocol
 from uotp.session.backlog import MAX_BYTES
 from uotp.session.outbound import MAX_PORTION_BYTES
@@ -64,7 +65,7 @@ class MemoryBoundTests(TimerTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.drops = Drops()
-        self.session = Session(lambda _: None, self.drops, self.clock)
+        self.session = Session(lambda _: None, self.drops, self.clock, Unlimited())
         self.there = RecordingSession()
         self.ends: list[tuple[Tunnel, MemoryStream, IOPump]] = []
         for _ in range(TUNNELS):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from uotp.process.turns import Unlimited
 from uotp.session.pacer import (
     BURST_BYTES,
     DATAGRAM_BYTES,
@@ -24,6 +25,7 @@ from uotp.session.pacer import (
     partsOf,
     sizeOf,
 )
+from uotp.telemetry.drops import Drop, Drops
 from uotp.train import MAX_TRAIN_BYTES, Train, bytesOf, countOf, cut
 
 LENGTH = 1400
@@ -53,8 +55,9 @@ class PacerTests(SynchronousTestCase):
         self.clock = Clock()
         self.clock.advance(1000.0)
         self.delivered: list[Train] = []
+        self.drops = Drops()
         self.whenDelivered: Callable[[], None] = lambda: None
-        self.pacer = Pacer(self.deliver, self.clock)
+        self.pacer = Pacer(self.deliver, self.drops, self.clock, Unlimited())
 
     def deliver(self, trains: list[Train]) -> None:
         """
@@ -150,13 +153,20 @@ class PacerTests(SynchronousTestCase):
         self.repair(4 * BURST)
         self.assertLessEqual(sizeOf(self.delivered), BURST_BYTES)
 
-    def test_nothingIsDroppedWhenTooMuchWaits(self) -> None:
+    def test_whatIsTooMuchIsDroppedAndCounted(self) -> None:
+        """
+        The oldest goes.  Nothing makes what waits go at once, which would hold up everybody else.
+        """
         every = 3 * MAX_PACED_BYTES // SIZE
         self.repair(every)
         self.assertLessEqual(self.pacer.waiting, MAX_PACED_BYTES)
-        self.assertGreater(sizeOf(self.delivered), every * SIZE - MAX_PACED_BYTES - 1)
-        self.clock.pump([TICK_SECONDS] * 300)
-        self.assertEqual(countOf(self.delivered), every)
+        self.assertLessEqual(sizeOf(self.delivered), BURST_BYTES)
+        dropped = self.drops.totals[Drop.PACED_OUT]
+        self.assertEqual(countOf(self.delivered) + dropped + self.pacer.waiting // SIZE, every)
+        self.send(train(7, 1))
+        self.clock.pump([TICK_SECONDS] * 400)
+        self.assertEqual(countOf(self.delivered) + self.drops.totals[Drop.PACED_OUT], every + 1)
+        self.assertEqual(self.delivered[-1], train(7, 1))
 
     def test_emptyDatagramsAreBoundedToo(self) -> None:
         """
@@ -250,7 +260,7 @@ class PacerTests(SynchronousTestCase):
         self.assertEqual((done, self.clock.getDelayedCalls()), ([3 * BURST], []))
         self.send(train(0, 1))
         self.assertEqual(countOf(self.delivered), 3 * BURST)
-        Pacer(self.deliver, self.clock).finish(lambda: done.append(0))
+        Pacer(self.deliver, self.drops, self.clock, Unlimited()).finish(lambda: done.append(0))
         self.assertEqual(done, [3 * BURST, 0])
 
     def test_whoDoesNotWaitForTheEndIsToldAllTheSame(self) -> None:
@@ -273,7 +283,7 @@ class PacerTests(SynchronousTestCase):
 
     def test_whoeverIsGivenTrainsMayClose(self) -> None:
         for first, more in ((0, 3 * BURST), (BURST, 3 * BURST), (BURST, 2 * MAX_PACED_BYTES // SIZE)):
-            pacer = Pacer(self.delivered.extend, self.clock)
+            pacer = Pacer(self.delivered.extend, self.drops, self.clock, Unlimited())
             pacer.send([train(0, first)] if first else [], self.clock.seconds())
             calls: list[list[Train]] = []
 
@@ -315,7 +325,7 @@ class PacerTests(SynchronousTestCase):
         self.setUp()
         trains = [Train(segment, bytes(size if segment else 0)) for segment, size in lengths]
         together: list[Train] = []
-        other = Pacer(together.extend, self.clock)
+        other = Pacer(together.extend, self.drops, self.clock, Unlimited())
         other.send(trains, self.clock.seconds())
         for some in trains:
             self.send(some)

@@ -15,6 +15,7 @@ import uotp.session.reinjection
 from tests.doubles.contracts import TimerTestCase
 from tests.doubles.sessions import MemoryLink
 from uotp.path import TROUBLED, PathStats
+from uotp.process.turns import Unlimited
 from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BYTES, SMALL_BYTES
 from uotp.session.hold import FIRST_HOLD_SECONDS, ROUND_TRIPS
 from uotp.session.outbound import (
@@ -85,7 +86,7 @@ class SessionTests(SynchronousTestCase):
         self.drops = Drops()
         self.delivered: list[Train] = []
         self.answers = 0
-        self.session = Session(self.delivered.extend, self.drops, self.clock, self.answered)
+        self.session = Session(self.delivered.extend, self.drops, self.clock, Unlimited(), self.answered)
 
     def answered(self) -> None:
         """
@@ -701,7 +702,7 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual((self.delivered[-1], self.session.inbound.late), (numbered(1), 1))
 
     def test_peerThatCountsAnewIsFollowed(self) -> None:
-        self.session.inbound.numbered([(1000, numbered(0)), (1002, numbered(2))], self.clock.seconds())
+        self.session.inbound.numbered([(100000, numbered(0)), (100002, numbered(2))], self.clock.seconds())
         self.session.inbound.restart()
         self.session.inbound.numbered([(0, numbered(3)), (1, numbered(4))], self.clock.seconds())
         self.assertEqual(self.delivered, [numbered(number) for number in (0, 2, 3, 4)])
@@ -772,7 +773,7 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual((self.session.inbound.answered, self.answers), (True, 1))
 
     def test_nobodyNeedsToCareForTheAnswer(self) -> None:
-        session = Session(self.delivered.extend, self.drops, self.clock)
+        session = Session(self.delivered.extend, self.drops, self.clock, Unlimited())
         session.inbound.unnumbered([numbered(1)], self.clock.seconds())
         self.assertEqual(self.delivered, [numbered(1)])
 
@@ -804,7 +805,7 @@ class NarrowSessionTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.patch(uotp.session.outbound, "Parallelism", FullParallelism)
-        self.session = Session(lambda _: None, Drops(), self.clock)
+        self.session = Session(lambda _: None, Drops(), self.clock, Unlimited())
         self.session.outbound._scheduler.narrow(1)
         self.tunnels = [MemoryLink(room=1), MemoryLink(), MemoryLink()]
         for tunnel in self.tunnels:
@@ -880,7 +881,7 @@ class SessionStatisticsTests(TimerTestCase):
         What came and went, what waits where, and how the links are.
         """
         self.clock.advance(100.0)
-        session = Session(lambda _: None, Drops(), self.clock)
+        session = Session(lambda _: None, Drops(), self.clock, Unlimited())
         self.addCleanup(session.finish, lambda: None)
         self.assertEqual(
             session.statistics(),
@@ -913,7 +914,7 @@ class SessionStatisticsTests(TimerTestCase):
         self.assertEqual(told.heldBytes, len(numbered(2).payload) + TRAIN_OVERHEAD_BYTES)
 
     def test_whatIsHandedOnLaterAndWhatCameLateAreTold(self) -> None:
-        session = Session(lambda _: None, Drops(), self.clock, reorder=0.01)
+        session = Session(lambda _: None, Drops(), self.clock, Unlimited(), reorder=0.01)
         session.inbound.numbered([(1, numbered(1)), (3, Train(1400, bytes(1400 * 200)))], self.clock.seconds())
         self.clock.advance(0.01)
         session.inbound.numbered([(2, numbered(2))], self.clock.seconds())
@@ -925,7 +926,7 @@ class SessionStatisticsTests(TimerTestCase):
         self.assertEqual(session.statistics().pacedBytes, 0)
 
     def test_whatWaitsToBeSentAgainIsTold(self) -> None:
-        session = Session(lambda _: None, Drops(), self.clock)
+        session = Session(lambda _: None, Drops(), self.clock, Unlimited())
         self.addCleanup(session.finish, lambda: None)
         lost, full = MemoryLink(), MemoryLink(room=1)
         for link in (lost, full):

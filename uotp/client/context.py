@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from twisted.internet.defer import Deferred
 
 from uotp.client.settings import ClientSettings
+from uotp.process import Turns
 from uotp.tunnel import LiveTunnels, Tunnel
 from uotp.wire import ServerHello
 
@@ -59,6 +60,7 @@ class ClientContext:
     @ivar jitter: random numbers from 0 to 1.
     @ivar liveTunnels: of the client.
     @ivar reachability: who is told how the dialling goes.
+    @ivar turns: shares the time among the sources.
     """
 
     settings: ClientSettings
@@ -67,3 +69,4 @@ class ClientContext:
     jitter: Callable[[], float]
     liveTunnels: LiveTunnels
     reachability: ReachabilityObserver
+    turns: Turns

@@ -76,7 +76,9 @@ class ClientService(TunnelService):
             settings.tuning,
         )
         reachability = Reachability(settings.server, reactor.seconds, self.rateLimit)
-        context = ClientContext(settings, reactor, dialer.dial, random.random, self.liveTunnels, reachability)
+        context = ClientContext(
+            settings, reactor, dialer.dial, random.random, self.liveTunnels, reachability, self.turns
+        )
         self._sleep = SleepDetector(wallClock, reactor.seconds)
         self._sessions = SessionsBySource(
             partial(SourceSession, context, self.drops), reactor.seconds, self.drops, settings.expire, self.portLost

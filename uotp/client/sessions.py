@@ -57,7 +57,8 @@ class SourceSession:
         self._context = context
         sessionId = newSessionId()
         self.name = sessionName(sessionId)
-        self.session = Session(deliver, drops, context.clock, self._answered, context.settings.reorder)
+        allowance = context.turns.allowanceOf(sessionId)
+        self.session = Session(deliver, drops, context.clock, allowance, self._answered, context.settings.reorder)
         self.send = self.session.outbound.send
         self.session.outbound.noticeBytes(WIDEN_BYTES, self.widen)
         self.hasPool = False

@@ -5,7 +5,7 @@ and addresses.  Nothing here knows what the connections are for.
 
 from __future__ import annotations
 
-from uotp.net.hosts import Host, parseDestination
+from uotp.net.hosts import Host, ownerOf, parseDestination
 from uotp.net.resolver import Addresses, SharedResolver, backgroundThread, lookUp
 from uotp.net.sockopts import (
     MAX_BUFFER_BYTES,
@@ -37,6 +37,7 @@ __all__ = [
     "checkMark",
     "enlargeUdpBuffers",
     "lookUp",
+    "ownerOf",
     "parseDestination",
     "requireMarks",
     "setMark",

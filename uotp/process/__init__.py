@@ -1,6 +1,6 @@
 """
 What each part of a process needs: the clock, signals, descriptors, periodic calls, state
-machines.  Nothing here knows what they are used for.
+machines, and whose turn it is.  Nothing here knows what they are used for.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ from uotp.process.descriptorlimit import raiseDescriptorLimit
 from uotp.process.periodic import PeriodicCalls
 from uotp.process.signals import onSignal, stopOnSignals
 from uotp.process.statemachine import StateMachine
+from uotp.process.turns import Turns, Unlimited
 
 __all__ = [
     "PeriodicCalls",
     "SleepDetector",
     "StateMachine",
+    "Turns",
+    "Unlimited",
     "onSignal",
     "raiseDescriptorLimit",
     "stopOnSignals",

@@ -4,8 +4,8 @@ far more to work off than to send, so what is left over waits for the next turn,
 are served between.
 
 An owner is whoever can make us work: a client at the server, a source at the client.  It has
-an L{Allowance}: so many units in each turn.  Whoever works for it spends them, hands what is
-left over to L{Allowance.later}, and reads nothing more of it while L{Allowance.isSpent}.  The
+an L{TurnAllowance}: so many units in each turn.  Whoever works for it spends them, hands what is
+left over to L{TurnAllowance.later}, and reads nothing more of it while L{TurnAllowance.isSpent}.  The
 next turn begins with what was left over, round robin by owner, for L{TURN_SECONDS} at the
 most; reading goes on when that is done.
 """
@@ -30,7 +30,7 @@ TURN_SECONDS = 0.003
 """So long what was left over, by all owners together, is worked off before others are served."""
 
 
-class Allowance:
+class TurnAllowance:
     """
     Counts what is done for one owner in one turn.
 
@@ -92,6 +92,32 @@ class Allowance:
                 self.overdraw()
 
 
+class Unlimited:
+    """
+    Is the allowance of somebody whom nobody bounds: a stream that carries for nobody yet, or
+    a port that is shared.
+    """
+
+    left = 1 << 40
+    isSpent = False
+
+    def spend(self, units: int) -> None:
+        """
+        Do nothing.
+        """
+
+    def overdraw(self) -> None:
+        """
+        Do nothing.
+        """
+
+    def later(self, work: Callable[[], None]) -> None:
+        """
+        Do something at once, since there is no turn to wait for.
+        """
+        work()
+
+
 class Turns:
     """
     Gives each owner that has spent its allowance another turn.
@@ -104,9 +130,9 @@ class Turns:
         @param clock: C{IReactorTime}.
         """
         self._clock = clock
-        self._waiting: deque[Allowance] = deque()
+        self._waiting: deque[TurnAllowance] = deque()
         self._isSet = False
-        self._allowances: WeakValueDictionary[Hashable, Allowance] = WeakValueDictionary()
+        self._allowances: WeakValueDictionary[Hashable, TurnAllowance] = WeakValueDictionary()
 
     def __len__(self) -> int:
         """
@@ -114,16 +140,16 @@ class Turns:
         """
         return len(self._waiting)
 
-    def allowanceOf(self, owner: Hashable) -> Allowance:
+    def allowanceOf(self, owner: Hashable) -> TurnAllowance:
         """
         @return: the allowance of an owner, which is the same as long as anybody keeps it.
         """
         allowance = self._allowances.get(owner)
         if allowance is None:
-            allowance = self._allowances[owner] = Allowance(self)
+            allowance = self._allowances[owner] = TurnAllowance(self)
         return allowance
 
-    def wait(self, allowance: Allowance) -> None:
+    def wait(self, allowance: TurnAllowance) -> None:
         """
         An owner has spent its allowance.
         """

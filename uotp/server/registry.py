@@ -13,6 +13,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 
 from uotp.errors import PeerError
+from uotp.net import ownerOf
+from uotp.process import Turns
 from uotp.server.target import TargetProtocol
 from uotp.session import ClosingSessions, Session, wordsForLate
 from uotp.telemetry import BudgetedLogger, Drops, LineBudget, Logger
@@ -122,6 +124,7 @@ class Registry:
         self,
         makeTarget: TargetMaker,
         clock: Any,
+        turns: Turns,
         drops: Drops,
         linger: float,
         maxSessions: int = MAX_SESSIONS,
@@ -131,12 +134,14 @@ class Registry:
         """
         @param makeTarget: makes the way to the target for a new session.
         @param clock: C{IReactorTime}.
+        @param turns: shares the time among the owners of sessions.
         @param drops: where what is dropped is counted.
         @param linger: seconds that a session lives on without a tunnel.
         @param reorder: see L{uotp.session.inbound.Inbound}.
         """
         self._makeTarget = makeTarget
         self._clock = clock
+        self._turns = turns
         self._drops = drops
         self.linger = linger
         self._reorder = reorder
@@ -189,7 +194,8 @@ class Registry:
                 raise PeerError(reason)
             self._end(oldest, "its place was needed")
         target = self._makeTarget()
-        session = Session(target.send, self._drops, self._clock, reorder=self._reorder)
+        allowance = self._turns.allowanceOf(owner or ownerOf(peer))
+        session = Session(target.send, self._drops, self._clock, allowance, reorder=self._reorder)
         served = self._served[sessionId] = ServedSession(sessionId, owner, session, target, self._clock.seconds())
         self._sessionLog.info(
             "session {session} opened from {peer}, {sessions} in all",
@@ -197,6 +203,7 @@ class Registry:
             peer=peer,
             sessions=len(self),
         )
+        target.allowance = allowance
         target.open(session.outbound.send, session.inbound.deliverBy)
         return served
 

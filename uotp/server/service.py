@@ -53,7 +53,9 @@ class ServerService(TunnelService):
         self._port: Any = None
         self._openPort = datagramPortOpener(reactor, self.drops, settings.udpBuffer)
         self._resolver = SharedResolver(backgroundThread(reactor))
-        self._registry = Registry(self._makeTarget, reactor, self.drops, settings.linger, reorder=settings.reorder)
+        self._registry = Registry(
+            self._makeTarget, reactor, self.turns, self.drops, settings.linger, reorder=settings.reorder
+        )
         self._acceptor = Acceptor(
             self._registry,
             self.liveTunnels,

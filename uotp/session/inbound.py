@@ -6,6 +6,8 @@ The way of trains from a session's links to UDP.  The steps of a train's way:
    the next one, while nothing waits, goes on at once.
 3. It is handed to UDP, no faster than its reader can be expected to read
    (L{uotp.session.pacer}).
+
+What is too much for one turn of the reactor waits for the owner's next one.
 """
 
 from __future__ import annotations
@@ -15,9 +17,11 @@ from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall
 
+from uotp.boundaries import Allowance
 from uotp.session.hold import Hold
 from uotp.session.pacer import Pacer
 from uotp.session.resequencer import Resequencer
+from uotp.telemetry import Drops
 from uotp.train import Arrival, TakeTrains, Train, bytesOf
 
 
@@ -34,24 +38,31 @@ class Inbound:
     def __init__(
         self,
         deliver: TakeTrains,
+        drops: Drops,
         clock: Any,
+        allowance: Allowance,
         reorder: float | None,
         whenAnswered: Callable[[], None] | None = None,
     ) -> None:
         """
         @param deliver: sends trains to UDP.
+        @param drops: where what is dropped is counted.
         @param clock: C{IReactorTime}.
+        @param allowance: of the session's owner.
         @param reorder: seconds that a train may wait for those before it; L{None} to follow
             the delays that are seen, 0 to put nothing in order.
         @param whenAnswered: called once, when the first train comes.
         """
         self._clock = clock
-        self._pacer = Pacer(deliver, clock)
+        self._allowance = allowance
+        self._pacer = Pacer(deliver, drops, clock, allowance)
         self.lastActive: float = clock.seconds()
         self._hold = Hold(self.lastActive, reorder)
         self._resequencer = None if reorder == 0 else Resequencer(self._hold)
         self._timer: IDelayedCall | None = None
+        self._hasTurn = False  # the owner's next turn begins with what waits here
         self._closed = False
+        self._whenFinished: Callable[[], None] | None = None
         self._whenAnswered = whenAnswered
         self.answered = False
         self.bytes = self.reads = 0
@@ -142,25 +153,47 @@ class Inbound:
     def _pass(self, trains: list[Train], now: float) -> None:
         if trains:
             self._pacer.send(trains, now)
-        if self._timer is None and self._resequencer is not None and self._resequencer.held:
+        if self._resequencer is not None and self._resequencer.held:
             self._wait(now)
 
     def _wait(self, now: float) -> None:
         """
-        Set the one timer, unless it is set or the session has closed: whoever was given
-        trains may have caused either.  When the timer fires, what it waits for may be gone.
+        See to it that what is owed, or waits, is passed on in time.  There is one timer;
+        whoever was given trains may have caused that it is set, or that the session has
+        closed.  When the timer fires, what it waits for may be gone.
         """
-        deadline = None if self._resequencer is None else self._resequencer.deadline(now)
-        if deadline is not None and self._timer is None and not self._closed:
+        if self._hasTurn or self._closed or self._resequencer is None:
+            return
+        if self._resequencer.owes:
+            self._takeTurn()
+        elif self._timer is None and (deadline := self._resequencer.deadline(now)) is not None:
             self._timer = self._clock.callLater(max(deadline - now, 0), self._expire)
 
     def _expire(self) -> None:
         self._timer = None
+        self._takeTurn()
+
+    def _takeTurn(self) -> None:
+        """
+        Pass on what is due in the next turn of the owner.
+        """
+        if not self._hasTurn:
+            self._hasTurn = True
+            self._allowance.later(self._turn)
+
+    def _turn(self) -> None:
+        self._hasTurn = False
+        resequencer = self._resequencer
+        assert resequencer is not None
         now = self._clock.seconds()
-        if self._resequencer is not None:
-            trains = self._resequencer.expire(now)
-            if trains:
-                self._pacer.send(trains, now)
+        most = max(self._allowance.left, 1)
+        trains = resequencer.more(most) if self._closed else resequencer.expire(now, most)
+        if trains:
+            self._allowance.spend(len(trains))
+            self._pacer.send(trains, now)
+        if self._closed:
+            self._finishOn()
+        else:
             self._wait(now)
 
     def deliverBy(self, deliver: TakeTrains) -> None:
@@ -180,9 +213,8 @@ class Inbound:
         The other end has forgotten the session, and counts anew.
         """
         if self._resequencer is not None:
-            trains = self._resequencer.restart()
-            if trains:
-                self._pacer.send(trains, self._clock.seconds())
+            self._resequencer.restart()
+            self._wait(self._clock.seconds())
 
     def finish(self, done: Callable[[], None]) -> None:
         """
@@ -191,8 +223,18 @@ class Inbound:
         @param done: called when that is done; maybe at once.
         """
         self._closed = True
+        self._whenFinished = done
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self.restart()
-        self._pacer.finish(done)
+        if self._resequencer is not None:
+            self._resequencer.restart()
+        self._finishOn()
+
+    def _finishOn(self) -> None:
+        if self._resequencer is not None and self._resequencer.owes:
+            self._takeTurn()
+            return
+        done, self._whenFinished = self._whenFinished, None
+        if done is not None:
+            self._pacer.finish(done)

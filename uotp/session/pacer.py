@@ -4,7 +4,8 @@ The pace at which trains are handed to UDP: no faster than its reader can take t
 A connection that repairs a loss brings all that had waited behind the loss at one go.  At
 50 Mbit/s, after 60 ms, that is 375 KB, and a UDP socket holds 130 KB unless its owner
 asked for more.  So trains are handed on at once while they are few, or come not much faster
-than of late.  The others follow in a few milliseconds.
+than of late.  The others follow in a few milliseconds.  Nothing makes them all go at once: what is
+too much is dropped, and what is handed on in one turn of the reactor is bounded.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall
 
-from uotp.train import TakeTrains, Train, split
+from uotp.boundaries import Allowance
+from uotp.telemetry import Drop, Drops
+from uotp.train import TakeTrains, Train, countOf, split, unitsOf
 
 DATAGRAM_BYTES = 900
 """
@@ -64,11 +67,14 @@ Trains that wait are divided into parts of at most this size, so that there is s
 the first.  A lone datagram may be longer, but is never longer than a burst.
 """
 
-MAX_PACED_BYTES = 2 * 1024 * 1024
+MAX_PACED_BYTES = 8 * 1024 * 1024
 """
-So much may wait: 80 ms of the least rate.  Where there is more, the oldest part is handed on
-before its time.  Nothing is dropped here.
+So much may wait.  It is what waits for a gap to be filled, L{uotp.session.resequencer.MAX_HELD_BYTES},
+as full datagrams are measured here, with some room.  Where there is more, the oldest is dropped.
 """
+
+MAX_FINISH_SECONDS = 0.1
+"""What waits when a session ends is handed on for so long.  The rest is dropped."""
 
 
 class Pacer:
@@ -80,13 +86,17 @@ class Pacer:
     @ivar waiting: how much waits, in bytes of a socket's buffer.
     """
 
-    def __init__(self, deliver: TakeTrains, clock: Any) -> None:
+    def __init__(self, deliver: TakeTrains, drops: Drops, clock: Any, allowance: Allowance) -> None:
         """
         @param deliver: sends trains to UDP.
+        @param drops: where what is dropped is counted.
         @param clock: C{IReactorTime}.
+        @param allowance: of whoever the trains are for.
         """
         self.deliver = deliver
+        self._drops = drops
         self._clock = clock
+        self._allowance = allowance
         self._queue: deque[tuple[int, list[Train]]] = deque()
         self.waiting = 0
         self._room: float = BURST_BYTES  # what could be handed on at _roomAt; by now it is as much or more
@@ -94,7 +104,9 @@ class Pacer:
         self._came = 0  # how much has come since the rate was measured
         self._cameRate = 0.0  # in each second, as it was measured last
         self._tick: IDelayedCall | None = None
+        self._hasTurn = False  # the owner's next turn goes on with what waits here
         self._closed = False
+        self._deadline: IDelayedCall | None = None
         self._whenEmpty: Callable[[], None] | None = None
 
     def send(self, trains: list[Train], now: float) -> None:
@@ -137,25 +149,44 @@ class Pacer:
 
     def _enqueue(self, trains: list[Train]) -> None:
         """
-        Let trains wait.  Where that is too much, hand on the oldest.
+        Let trains wait.  Where that is too much, drop the oldest.
         """
         for size, part in partsOf(trains):
             self._queue.append((size, part))
             self.waiting += size
         while self.waiting > MAX_PACED_BYTES:
-            self._deliverNext()
+            self._drops.count(Drop.PACED_OUT, countOf(self._next()[1]))
         self._handOn()
 
     def _handOn(self) -> None:
         """
-        Hand on what there is room for, and look again a tick later if something is left.
+        Hand on what there is room for, and look again a tick later if something is left.  When
+        the owner has spent its allowance, go on in its next turn.
         """
+        allowance = self._allowance
         while self._queue and self._queue[0][0] <= self._room:
-            self._room -= self._deliverNext()
-        if self._queue and self._tick is None:
+            if allowance.left <= 0:
+                self._takeTurn()
+                return
+            size, trains = self._next()
+            self._room -= size
+            allowance.spend(sum(unitsOf(train.datagrams) for train in trains))
+            self.deliver(trains)
+        if not self._queue:
+            if self._whenEmpty is not None:
+                self.close()
+        elif self._tick is None:
             self._tick = self._clock.callLater(TICK_SECONDS, self._ticked)
-        elif not self._queue and self._whenEmpty is not None:
-            self.close()
+
+    def _takeTurn(self) -> None:
+        if not self._hasTurn:
+            self._hasTurn = True
+            self._allowance.later(self._turn)
+
+    def _turn(self) -> None:
+        self._hasTurn = False
+        if self._queue:
+            self._handOn()
 
     def _ticked(self) -> None:
         """
@@ -166,36 +197,43 @@ class Pacer:
         self._makeRoom(now, CATCHING_UP * self._cameRate * (now - self._roomAt))
         self._handOn()
 
-    def _deliverNext(self) -> int:
+    def _next(self) -> tuple[int, list[Train]]:
         """
-        Hand on the oldest part.
+        Take the oldest part out.
 
-        @return: its size.
+        @return: its size, and its trains.
         """
         size, trains = self._queue.popleft()
         self.waiting -= size
-        self.deliver(trains)
-        return size
+        return size, trains
 
     def finish(self, done: Callable[[], None]) -> None:
         """
-        Close as soon as what waits has been handed on.  That takes 80 ms at the most:
-        L{MAX_PACED_BYTES} at the least rate.
+        Close as soon as what waits has been handed on, or after L{MAX_FINISH_SECONDS}.
 
         @param done: called then, maybe at once.
         """
         self._whenEmpty = done
         if not self._queue:
             self.close()
+        elif self._deadline is None:
+            self._deadline = self._clock.callLater(MAX_FINISH_SECONDS, self._finishedTooLong)
+
+    def _finishedTooLong(self) -> None:
+        self._deadline = None
+        self.close()
 
     def close(self) -> None:
         """
         Hand nothing on any more, and drop what waits.
         """
         self._closed = True
-        if self._tick is not None:
-            self._tick.cancel()
-            self._tick = None
+        for timer in (self._tick, self._deadline):
+            if timer is not None:
+                timer.cancel()
+        self._tick = self._deadline = None
+        if self._queue:
+            self._drops.count(Drop.PACED_OUT, sum(countOf(trains) for _, trains in self._queue))
         self._queue.clear()
         self.waiting = 0
         done, self._whenEmpty = self._whenEmpty, None

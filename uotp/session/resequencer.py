@@ -9,13 +9,16 @@ When a link stands still, the sender sends through another link what was in it, 
 it as sent again.  Of such trains, only datagrams that had not come are passed on.  If the
 first link brings them after all, they are dropped.
 
+What is passed on at one go is bounded.  The rest is owed, and the caller asks for it soon
+(L{Resequencer.owes}, L{Resequencer.more}).
+
 Pure: time comes in with each call, and the caller sets a timer for L{Resequencer.deadline}.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from uotp.session.hold import Hold
 from uotp.session.ranges import Range, Ranges
@@ -26,6 +29,21 @@ MAX_HELD_BYTES = 4 * 1024 * 1024
 """
 So much may wait in a session: 80 ms of a path of 400 Mbit/s.  A stranger who wants many
 sessions to hold so much has to send all of it anew each time that a gap is given up.
+"""
+
+MAX_HELD_RUNS = 4096
+"""
+So many runs may wait in a session.  A flow of 8000 lone datagrams in a second has so many when
+a train may wait for half a second; each costs some time when it is passed on.
+"""
+
+MAX_READY_TRAINS = 64
+"""About so many trains are passed on at one go, which takes less than a millisecond."""
+
+FIRST_NUMBERS = 1 << 14
+"""
+Who has opened a session counts from 0.  A first number that is not below this one does not
+belong to the first moments of a session: the other end has kept it, and goes on.
 """
 
 HALF = 1 << 31
@@ -62,6 +80,7 @@ class Resequencer:
         self._expected: int | None = None
         self._base = 0  # the number that came first; nobody knows which of those before it have come
         self._waiting: list[Run] = []  # a heap
+        self._leaving: list[Run] = []  # a heap of what waited when the peer began to count anew
         self._byAge: deque[tuple[float, int]] = deque()  # when a run came, and its number; some are gone already
         self._missed = Ranges(MAX_GIVEN_UP, MISSED_SECONDS)  # gaps that were given up
         self._again = Ranges(MAX_GIVEN_UP, MISSED_SECONDS)  # what has come that was sent again
@@ -79,14 +98,52 @@ class Resequencer:
         @return: whether the caller can pass it on; if not, nothing has changed, and L{put}
             has to take it.
         """
+        if self._waiting or self._leaving:
+            return False
         expected = self._expected
         if expected is None:
+            if 0 < number < FIRST_NUMBERS:
+                return False
             expected = self._base = number
-        elif self._waiting or number != expected & LAST_NUMBER:
+        elif number != expected & LAST_NUMBER:
             return False
         self._expected = expected + datagrams
         self._behindSince = None
         return True
+
+    def _begin(self, number: int) -> int:
+        """
+        @param number: the first that comes.
+        @return: the number that is expected, which is 0 in a new session.  What of a new
+            session came through another link first does not make the others late then.
+        """
+        self._expected = self._base = 0 if number < FIRST_NUMBERS else number
+        return self._expected
+
+    @property
+    def owes(self) -> bool:
+        """
+        Whether something can be passed on that was too much at one go.
+        """
+        if self._leaving:
+            return True
+        return bool(self._waiting and self._expected is not None and self._waiting[0].number <= self._expected)
+
+    def more(self, most: int = MAX_READY_TRAINS) -> list[Train]:
+        """
+        Go on with what is owed.
+
+        @param most: about how many trains to pass on.
+        @return: what can be passed on, in order.
+        """
+        ready: list[Train] = []
+        while self._leaving and len(ready) < most:
+            run = heappop(self._leaving)
+            self.held -= run.cost()
+            ready += run.trains
+        if not self._leaving and self._waiting:
+            self._release(ready, most)
+        return ready
 
     def put(self, arrivals: list[Arrival], now: float) -> list[Train]:
         """
@@ -98,14 +155,14 @@ class Resequencer:
         """
         ready: list[Train] = []
         for run in runsOf(arrivals):
-            if self._expected is None:
-                self._expected = self._base = run.number
-            ahead = run.number - self._expected & LAST_NUMBER
+            expected = self._begin(run.number) if self._expected is None else self._expected
+            ahead = run.number - expected & LAST_NUMBER
             if ahead < HALF:
-                self._takeNew(run._replace(number=self._expected + ahead), now, ready)
+                self._takeNew(run._replace(number=expected + ahead), now, ready)
             else:
-                number = self._expected + ahead - LAST_NUMBER - 1
+                number = expected + ahead - LAST_NUMBER - 1
                 for train in run.trains:
+                    assert self._expected is not None
                     if number < self._expected:
                         self._takeBehind(number, train, now, ready)
                     else:  # the peer has begun to count anew, or the run began behind
@@ -123,7 +180,7 @@ class Resequencer:
         self._behindSince = None
         if self._waiting:
             self._hold.filled(now - self._byAge[0][0], now)
-            self._release(ready)
+            self._release(ready, len(ready) + MAX_READY_TRAINS)
 
     def _keep(self, run: Run, now: float, ready: list[Train]) -> None:
         """
@@ -133,8 +190,8 @@ class Resequencer:
         self._byAge.append((now, run.number))
         self.held += run.cost()
         self._behindSince = None
-        while self.held > MAX_HELD_BYTES:
-            self._giveUp(self._waiting[0].number, ready)
+        while self._waiting and (self.held > MAX_HELD_BYTES or len(self._waiting) + len(self._leaving) > MAX_HELD_RUNS):
+            self._giveUp(self._waiting[0].number, ready, len(ready) + 1)
 
     def _takeBehind(self, number: int, train: Train, now: float, ready: list[Train]) -> None:
         """
@@ -153,7 +210,8 @@ class Resequencer:
         elif missed or not self._countsAnew(now):
             self._passLate(number, train, [Range(number, behind, now)], ready)
         else:
-            ready += self.restart()
+            self.restart()
+            ready += self.more()
             self._expected = self._base = number
             self._goOn(Run(number, train.datagrams, [train]), now, ready)
             return
@@ -191,12 +249,11 @@ class Resequencer:
         """
         ready: list[Train] = []
         for run in runsOf(arrivals):
-            if self._expected is None:
-                self._expected = self._base = run.number
-            number = self._expected + ((run.number - self._expected + HALF & LAST_NUMBER) - HALF)
+            expected = self._begin(run.number) if self._expected is None else self._expected
+            number = expected + ((run.number - expected + HALF & LAST_NUMBER) - HALF)
             run = run._replace(number=number)  # noqa: PLW2901 - the same run
             end = number + run.datagrams
-            behind = min(end, self._expected)
+            behind = min(end, expected)
             if number < behind:
                 missed = self._missed.take(number, behind, now)
                 if number < self._base:
@@ -220,13 +277,15 @@ class Resequencer:
         else:
             self._keep(run, now, ready)
 
-    def _release(self, ready: list[Train]) -> None:
+    def _release(self, ready: list[Train], most: int) -> None:
         """
         Pass on the runs that have no gap before them any more, each datagram once.
+
+        @param most: no further run is passed on when so many trains are ready.
         """
         assert self._expected is not None
         waiting = self._waiting
-        while waiting and waiting[0].number <= self._expected:
+        while waiting and waiting[0].number <= self._expected and len(ready) < most:
             run = heappop(waiting)
             self.held -= run.cost()
             if run.number == self._expected:
@@ -236,34 +295,38 @@ class Resequencer:
                 end = run.number + run.datagrams
                 ready += run.within(self._expected, end)
                 self._expected = end
-        while self._byAge and self._byAge[0][1] < self._expected:
+        passed = min(self._expected, waiting[0].number) if waiting else self._expected
+        while self._byAge and self._byAge[0][1] < passed:
             self._byAge.popleft()
         if len(self._byAge) > 2 * len(waiting) + MAX_GONE:  # the oldest may be far ahead
-            self._byAge = deque(entry for entry in self._byAge if entry[1] >= self._expected)
+            self._byAge = deque(entry for entry in self._byAge if entry[1] >= passed)
 
-    def _giveUp(self, number: int, ready: list[Train]) -> None:
+    def _giveUp(self, number: int, ready: list[Train], most: int) -> None:
         """
-        Give up all gaps before a run that waits, and pass on what waited behind them.
+        Give up the gaps before a run that waits, and pass on what waited behind them.
 
         @param number: of the run.
+        @param most: no further gap is given up when so many trains are ready.
         """
         assert self._expected is not None
         since = self._byAge[0][0]
-        while self._waiting and self._waiting[0].number <= number:
-            begin, self._expected = self._expected, self._waiting[0].number
-            self._missed.add(begin, self._expected, since)
-            self._release(ready)
+        while self._waiting and self._waiting[0].number <= number and len(ready) < most:
+            begin, self._expected = self._expected, max(self._expected, self._waiting[0].number)
+            if begin < self._expected:
+                self._missed.add(begin, self._expected, since)
+            self._release(ready, most)
 
-    def expire(self, now: float) -> list[Train]:
+    def expire(self, now: float, most: int = MAX_READY_TRAINS) -> list[Train]:
         """
         Give up the gaps before trains that have waited for as long as they may.
 
+        @param most: about how many trains to pass on; ask again when there are more.
         @return: what can be passed on, in order.
         """
-        ready: list[Train] = []
+        ready = self.more(most)
         hold = self._hold.seconds(now)
-        while self._byAge and self._byAge[0][0] + hold <= now:
-            self._giveUp(self._byAge[0][1], ready)
+        while self._byAge and self._byAge[0][0] + hold <= now and len(ready) < most:
+            self._giveUp(self._byAge[0][1], ready, most)
         return ready
 
     def deadline(self, now: float) -> float | None:
@@ -273,19 +336,18 @@ class Resequencer:
         """
         return self._byAge[0][0] + self._hold.seconds(now) if self._byAge else None
 
-    def restart(self) -> list[Train]:
+    def restart(self) -> None:
         """
-        Expect any number, because the peer has begun to count anew.
-
-        @return: the trains that waited, in order.
+        Expect any number, because the peer has begun to count anew.  What waited is owed.
         """
-        ready: list[Train] = []
         if self._waiting:
-            self._giveUp(max(run.number for run in self._waiting), ready)
+            self._leaving += self._waiting
+            heapify(self._leaving)
+            self._waiting.clear()
+            self._byAge.clear()
         self._missed.clear()
         self._again.clear()
         self._expected = self._behindSince = None
-        return ready
 
     def checkInvariant(self) -> None:
         """
@@ -295,7 +357,9 @@ class Resequencer:
         """
         waiting = self._waiting
         numbers = [run.number for run in waiting]
-        assert self.held == sum(run.cost() for run in waiting) <= MAX_HELD_BYTES
+        assert self.held == sum(run.cost() for run in (*waiting, *self._leaving))
+        assert not waiting or self.held <= MAX_HELD_BYTES
+        assert not waiting or len(waiting) + len(self._leaving) <= MAX_HELD_RUNS
         assert all(numbers[(index - 1) // 2] <= number for index, number in enumerate(numbers) if index), "a heap"
         assert all(run.datagrams == sum(train.datagrams for train in run.trains) > 0 for run in waiting)
         assert not Counter(numbers) - Counter(number for _, number in self._byAge), "each that waits has an age"
@@ -312,4 +376,4 @@ class Resequencer:
             assert self._behindSince is None
         else:
             assert self._base <= self._expected
-            assert all(number > self._expected for number in numbers), "what is next does not wait"
+            assert all(number > self._expected for number in numbers) or self.owes, "what is next does not wait"

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from uotp.boundaries import Allowance
 from uotp.session.inbound import Inbound
 from uotp.session.outbound import Outbound
 from uotp.telemetry import Drops
@@ -53,6 +54,7 @@ class Session:
     """
     Joins the way out and the way in of one session.
 
+    @ivar allowance: of the owner, for whom the session is.
     @ivar inbound: the way in, which the links call.
     @ivar outbound: the way out, which the UDP side and the links call.
     """
@@ -62,6 +64,7 @@ class Session:
         deliver: TakeTrains,
         drops: Drops,
         clock: Any,
+        allowance: Allowance,
         whenAnswered: Callable[[], None] | None = None,
         reorder: float | None = None,
     ) -> None:
@@ -69,10 +72,12 @@ class Session:
         @param deliver: sends trains to the remote UDP endpoint.
         @param drops: where what is dropped is counted.
         @param clock: C{IReactorTime}.
+        @param allowance: of the owner, for whom the session is.
         @param whenAnswered: called once, when the other end sends its first train.
         @param reorder: see L{Inbound}.
         """
-        self.inbound = Inbound(deliver, clock, reorder, whenAnswered)
+        self.allowance = allowance
+        self.inbound = Inbound(deliver, drops, clock, allowance, reorder, whenAnswered)
         self.outbound = Outbound(drops, clock.seconds, self.inbound)
 
     @property

@@ -16,6 +16,7 @@ class Drop(Enum):
 
     BACKLOG_FULL = "waited with too many others"
     BACKLOG_STALE = "waited too long"
+    PACED_OUT = "came in faster than their receiver can be expected to read"
     TOO_MANY_SESSIONS = "from a source that no session could be opened for"
     SOURCE_UNKNOWN = "reached a session's socket from elsewhere than the target"
     SEND_REFUSED = "refused by the network when sent"

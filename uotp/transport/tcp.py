@@ -19,7 +19,7 @@ from typing import Any
 from twisted.internet import main, tcp
 from twisted.python.failure import Failure
 
-from uotp.boundaries import Security
+from uotp.boundaries import Allowance, Security
 from uotp.errors import PeerError
 from uotp.net import (
     TCP_INFO,
@@ -28,6 +28,7 @@ from uotp.net import (
     unacknowledgedBytes,
 )
 from uotp.path import TROUBLED, PathStats
+from uotp.process import Unlimited
 from uotp.transport.phases import CARRYING, EARLY, STREAM_PHASES, StreamEvent, StreamPhase
 from uotp.transport.preamble import Preamble, PreambleExchange
 
@@ -48,6 +49,7 @@ class TcpStream(tcp.Connection):
     @cvar WAYS: the methods that read and write in a phase, where they are not those of an
         open stream.
     @ivar phase: where in its life it is.
+    @ivar allowance: of whom the stream carries for.
     """
 
     bufferSize = 0  # so that a producer is paused as soon as anything waits
@@ -55,6 +57,7 @@ class TcpStream(tcp.Connection):
     makePreamble: Callable[[], Preamble] | None = None
     WAYS: Mapping[StreamPhase, tuple[str, str]] = {StreamPhase.PREAMBLE: ("_exchangePreamble", "_exchangePreamble")}
     phase = StreamPhase.PREAMBLE
+    allowance: Allowance = Unlimited()
     _exchange: PreambleExchange | None = None
     _failure: Failure | None = None
 
@@ -172,6 +175,8 @@ class TcpStream(tcp.Connection):
         """
         Read what has come, no more than a bound.
         """
+        if self.allowance.isSpent:
+            return None  # the reactor will ask again, when the owner has had its turn
         try:
             data = self.socket.recv(READ_BYTES)
         except BlockingIOError:

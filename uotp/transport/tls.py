@@ -174,6 +174,8 @@ class TlsStream(TcpStream):
         """
         Read what has come, no more than a bound.
         """
+        if self.allowance.isSpent:
+            return None  # the reactor will ask again, when the owner has had its turn
         try:
             record = self.tls.recv(RECORD_BYTES)
         except SSL.Error as error:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from uotp.boundaries import CarriedSession, Stream
+from uotp.boundaries import Allowance, CarriedSession, Stream
 from uotp.errors import PeerError
 from uotp.path import PathStats
 from uotp.train import Arrival, Train
@@ -82,6 +82,9 @@ class TunnelLink:
     Speaks on one tunnel for one session.  Where a format lacks something, its link does
     nothing.
 
+    What has come is decoded as far as the allowance of the session's owner reaches, and the
+    rest in the owner's next turns.  The stream reads nothing meanwhile.
+
     @ivar roundTrip: to the other end's program and back, smoothed, in seconds; 0 while
         it is not known.
     @ivar sentAt: when the link was last given trains, by the session's clock.
@@ -101,6 +104,8 @@ class TunnelLink:
         self._stream = stream
         self._owner = owner
         self._inbound = session.inbound
+        self._allowance: Allowance = session.allowance
+        self._hasTurn = False  # the owner's next turn goes on with what has come
         self._seconds = clock
         self._readiness = Readiness(self, session.outbound, full=owner.isFull())
         self._carries = True
@@ -140,6 +145,28 @@ class TunnelLink:
         Bytes came: hand on the trains in them, and obey the other frames.
         """
         raise NotImplementedError
+
+    def _handOn(self, data: bytes) -> None:
+        """
+        Hand on the trains in what has come, and obey the other frames, as far as the allowance
+        reaches.
+
+        @param data: the next bytes; none to go on with what there is.
+        """
+        raise NotImplementedError
+
+    def _takeTurn(self) -> None:
+        """
+        Go on with what has come in the owner's next turn.
+        """
+        if not self._hasTurn:
+            self._hasTurn = True
+            self._allowance.later(self._turn)
+
+    def _turn(self) -> None:
+        self._hasTurn = False
+        if not self._isOver:
+            self._handOn(b"")
 
     def start(self) -> None:
         """

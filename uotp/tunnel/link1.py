@@ -46,6 +46,13 @@ class Format1Link(TunnelLink):
         if self._isOver:
             return
         self.carried += len(data)
-        trains = self._codec.decode(data)
+        self._handOn(data)
+
+    def _handOn(self, data: bytes) -> None:
+        codec, allowance = self._codec, self._allowance
+        trains = codec.decode(data, max(allowance.left, 1))
         if trains:
+            allowance.spend(codec.spent)
             self._inbound.unnumbered(trains, self._seconds())
+        if codec.hasMore:
+            self._takeTurn()

@@ -9,7 +9,8 @@ The link in format 2: numbered trains, pings, and a farewell.  The steps of a tr
 The steps of what comes in:
 
 1. A read that is one whole train is handed to the session at once.  Any other is decoded
-   into trains, trains that were sent before, and control frames.
+   into trains, trains that were sent before, and control frames, as far as the allowance of
+   the session's owner reaches; the rest in the owner's next turns.
 2. Trains go to the session, with their numbers.
 3. A ping is answered.  A pong tells the round trip, and what has arrived.  The tunnel is
    told of a drain or a bye.
@@ -126,19 +127,27 @@ class Format2Link(TunnelLink):
         self._heartbeat.heard = True
         lone = self._codec.decodeLone(data)
         if lone is None:
-            self._receivedMany(data)
-        else:
-            self._inbound.lone(lone[0], lone[1], self._seconds())
+            self._handOn(data)
+            return
+        allowance = self._allowance
+        allowance.left -= 1
+        if allowance.left < 0:
+            allowance.overdraw()
+        self._inbound.lone(lone[0], lone[1], self._seconds())
 
-    def _receivedMany(self, data: bytes) -> None:
+    def _handOn(self, data: bytes) -> None:
+        codec, allowance = self._codec, self._allowance
         try:
-            arrivals, controls, again = self._codec.decode(data)
+            arrivals, controls, again = codec.decode(data, max(allowance.left, 1))
+            allowance.spend(codec.spent)
             if arrivals:
                 self._inbound.numbered(arrivals, self._seconds())
             if again:
                 self._inbound.again(again, self._seconds())
             if controls:
                 self._obey(controls)
+            if codec.hasMore:
+                self._takeTurn()
         except PeerError as error:
             self._owner.misbehaved(error)
 

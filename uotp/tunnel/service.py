@@ -15,7 +15,7 @@ from twisted.internet.task import deferLater
 from uotp.boundaries import Credentials
 from uotp.errors import ConfigurationError, StartError
 from uotp.net import Host, checkCongestion
-from uotp.process import PeriodicCalls
+from uotp.process import PeriodicCalls, Turns
 from uotp.telemetry import Drops, Logger, RateLimit
 from uotp.tunnel.live import LiveTunnels
 
@@ -53,6 +53,7 @@ class TunnelService(Service):
         self.rateLimit = RateLimit(reactor.seconds)
         self.liveTunnels = LiveTunnels(reactor)
         self.periodicCalls = PeriodicCalls(reactor)
+        self.turns = Turns(reactor)
         self._credentials = credentials
         self._congestion = congestion
 

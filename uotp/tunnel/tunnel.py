@@ -106,6 +106,7 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
         else:
             link = Format2Link(self.transport, self, session, self._clock)
         self.link = link
+        self.transport.allowance = session.allowance
         # From now on the stream calls the link.
         self.dataReceived = link.received  # type: ignore[method-assign]
         link.start()

@@ -78,11 +78,15 @@ class LinuxDatagramPort(SocketPort):
         Read what has come, no more than a bound, and hand it on in trains.  No second system
         call asks whether something is left: the reactor tells that.
         """
-        if not self.connected:
+        allowance = self._protocol.allowance
+        if allowance.isSpent or not self.connected:
             return
         if not self._loneTurns:
             self._readBatch()
             return
+        allowance.left -= 1
+        if allowance.left < 0:
+            allowance.overdraw()
         self._loneTurns -= 1
         try:
             data, control, flags, source = self._receiveOne(MAX_MESSAGE_BYTES, CONTROL_BYTES)
@@ -115,6 +119,7 @@ class LinuxDatagramPort(SocketPort):
             else:
                 self._failed(error)
             return
+        self._protocol.allowance.spend(sum(len(trains) for _, trains in parcels))
         self._uselessTurns = 0
         if count == 1:
             self._lonelyTurns = self._loneTurns = min(2 * self._lonelyTurns or 1, MAX_LONE_TURNS)

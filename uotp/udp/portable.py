@@ -36,6 +36,8 @@ class PortableDatagramPort(SocketPort):
         """
         Read what has come, no more than a bound, and hand it on in trains.
         """
+        if self._protocol.allowance.isSpent:
+            return
         receive = self._socket.recvfrom
         run: list[bytes] = []
         source: Address = ()
@@ -62,4 +64,5 @@ class PortableDatagramPort(SocketPort):
 
     def _handOn(self, datagrams: list[bytes], source: Address) -> None:
         if self.connected and datagrams:  # whoever got the trains before may have closed us
+            self._protocol.allowance.spend(len(datagrams))
             self._protocol.trainsReceived(gather(datagrams), source)

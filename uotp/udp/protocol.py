@@ -16,7 +16,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import InvalidAddressError, MessageLengthError
 from twisted.internet.protocol import DatagramProtocol
 
-from uotp.boundaries import Address
+from uotp.boundaries import Address, Allowance
+from uotp.process import Unlimited
 from uotp.telemetry import Drop, Drops, Logger
 from uotp.train import Train, cut
 from uotp.udp.base import countNotSent
@@ -44,6 +45,7 @@ class TrainProtocol(DatagramProtocol):
     Takes and sends whole trains, on any transport for UDP.  It outlives its port: when that
     is lost, another may be opened for it.
 
+    @ivar allowance: of whom the port is for.  While it is spent, a port of ours reads nothing.
     @ivar sendTrains: sends trains to an address; without a transport it does nothing.  It
         is another one with each transport, so whoever keeps it takes it anew in
         C{startProtocol}.
@@ -57,6 +59,7 @@ class TrainProtocol(DatagramProtocol):
         @param drops: where what cannot be sent is counted.
         """
         self._drops = drops
+        self.allowance: Allowance = Unlimited()
         self.sendTrains: SendTrains = sendNothing
         self._stopping = False
         self._reason = STOPPED

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from struct import Struct
 
-from uotp.train import MAX_TRAIN_BYTES, Train
+from uotp.train import DATAGRAMS_PER_UNIT, EVERYTHING, MAX_TRAIN_BYTES, Train, unitsOf
+from uotp.wire.undecoded import Undecoded
 
 FIRST_LOOK_FRAMES = 8
 """So many frames ahead a run of one length is looked for at first."""
@@ -34,11 +35,12 @@ def framesOf(train: Train) -> bytes:
     return header + header.join(datagrams[:-1])
 
 
-def equalFrames(data: bytes, start: int, size: int, end: int) -> int:
+def equalFrames(data: bytes, start: int, size: int, end: int, bound: int = EVERYTHING) -> int:
     """
     @param start: where a complete frame begins.
     @param size: the length of its datagram.
     @param end: where the data end.
+    @param bound: how many are looked for at most.
     @return: how many complete frames of this length stand there in a row; not more
         than a train can hold.
     """
@@ -46,7 +48,7 @@ def equalFrames(data: bytes, start: int, size: int, end: int) -> int:
     header = data[start : start + LENGTH_BYTES]
     if data[start + stride : start + stride + LENGTH_BYTES] != header:
         return 1
-    most = min((end - start) // stride, MAX_TRAIN_BYTES // size or 1) if size else 1
+    most = min((end - start) // stride, MAX_TRAIN_BYTES // size or 1, bound) if size else 1
     count = 1
     ahead = FIRST_LOOK_FRAMES
     while count < most:
@@ -61,17 +63,13 @@ def equalFrames(data: bytes, start: int, size: int, end: int) -> int:
     return most
 
 
-class Format1Codec:
+class Format1Codec(Undecoded):
     """
     Makes frames of trains and trains of frames, for one tunnel.  A few calls take a train
     apart or put it together, however many datagrams it has, with a C{Struct} for its shape.
     That is made anew each time: a peer chooses the shapes, so a memory of them would need a
     bound.
     """
-
-    def __init__(self) -> None:
-        self._held = bytearray()  # the beginning of a frame
-        self._missing = 0  # bytes that must come before it can be decoded
 
     def encode(self, trains: list[Train]) -> bytes:
         """
@@ -82,28 +80,32 @@ class Format1Codec:
             return framesOf(trains[0])
         return b"".join([framesOf(train) for train in trains])
 
-    def decode(self, data: bytes) -> list[Train]:
+    def decode(self, data: bytes, most: int = EVERYTHING) -> list[Train]:
         """
-        @param data: the next bytes of the stream, cut anywhere.
+        @param data: the next bytes of the stream, cut anywhere; none to go on with what there
+            is.
+        @param most: decode no more than takes about so many units to hand on.
         @return: the datagrams that are complete now, in as few trains as their order
-            allows; the rest, at most one frame, is kept.
+            allows.  The rest is kept: at most one frame, unless L{hasMore}.
         """
-        if self._held:
-            self._missing -= len(data)
-            if self._missing > 0:
-                self._held += data  # so that the parts of a long frame are not copied again and again
-                return []
-            data = b"".join((self._held, data))
-            self._held.clear()
+        self.spent = 0
+        resumed = self._resume(data)
+        if resumed is None:
+            return []
+        data, start = resumed
         trains: list[Train] = []
         end = len(data)
-        start = 0
-        payload = LENGTH_BYTES
+        left = most
+        payload = start + LENGTH_BYTES
         while payload <= end:
             size = data[start] << 8 | data[start + 1]
             if payload + size > end:
                 break
-            count = equalFrames(data, start, size, end)
+            if left <= 0:
+                self._leave(data, start)
+                break
+            count = equalFrames(data, start, size, end, left * DATAGRAMS_PER_UNIT)
+            left -= unitsOf(count)
             if count == 1:
                 datagrams = data[payload : payload + size]
             else:
@@ -117,7 +119,9 @@ class Format1Codec:
                     start = payload + last
                     payload = start + LENGTH_BYTES
             trains.append(Train(size, datagrams))
-        if start < end:
-            self._held += data[start:]
-            self._missing = payload - end if payload > end else payload + size - end
+        else:
+            size = 0
+        if not self._rest:
+            self._keep(data, start, LENGTH_BYTES + size)
+        self.spent = most - left
         return trains

@@ -14,7 +14,18 @@ from struct import Struct
 from typing import NamedTuple
 
 from uotp.errors import PeerError
-from uotp.train import LAST_NUMBER, Arrival, Numbering, Train, datagramsOf, joined
+from uotp.train import (
+    DATAGRAMS_PER_UNIT,
+    EVERYTHING,
+    LAST_NUMBER,
+    Arrival,
+    Numbering,
+    Train,
+    datagramsOf,
+    joined,
+    unitsOf,
+)
+from uotp.wire.undecoded import Undecoded
 
 HEADER = Struct("!BBHHI")
 """Kind, flags, segment, length of the payload, number of the first datagram."""
@@ -47,6 +58,9 @@ class Kind(IntEnum):
     BYE = 4
     PADDING = 5
 
+
+LONE_DATAGRAMS = 64
+"""So many datagrams are sent with one system call, and count as one unit of work."""
 
 TRAIN = int(Kind.TRAIN)
 KNOWN_KINDS = frozenset(map(int, Kind))
@@ -89,7 +103,7 @@ def frameAgain(number: int, train: Train) -> bytes:
     return HEADER.pack(TRAIN, AGAIN, min(segment, size), size, number) + payload
 
 
-class Format2Codec:
+class Format2Codec(Undecoded):
     """
     Makes frames of trains and trains of frames, for one tunnel.
     """
@@ -98,15 +112,15 @@ class Format2Codec:
         """
         @param numbering: of the session that the tunnel carries for.
         """
+        super().__init__()
         self._numbering = numbering
-        self._held = bytearray()  # a part of a header, of a datagram, or of what a control frame carries
-        self._missing = 0  # bytes that must come before more can be decoded
         self._kind = TRAIN  # of the frame that has come in part
         self._segment = 0
         self._isAgain = False
         self._number = 0  # of the next of its datagrams
         self._left = 0  # bytes of its payload that have not been handed on
         self._drained = False
+        self._units = 0  # that may still be spent in this call
 
     def encode(self, trains: list[Train]) -> bytes:
         """
@@ -133,54 +147,57 @@ class Format2Codec:
     def decodeLone(self, data: bytes) -> Arrival | None:
         """
         Decode one whole train that was not sent before and has nothing before or behind it.
-        A lone datagram comes so.
+        A lone datagram comes so.  The train has no more than L{LONE_DATAGRAMS}.
 
         @param data: the next bytes of the stream.
         @return: the train and its number, or L{None} for anything else.  Then nothing has
             changed, and L{decode} is to be called with the same bytes.
         """
         size = len(data) - HEADER_BYTES
-        if size < 0 or self._left or self._held or self._drained:
+        if size < 0 or self._left or self._held or self._rest or self._drained:
             return None
         kind, flags, segment, length, number = HEADER.unpack_from(data)
-        if kind != TRAIN or flags or length != size or (size and not segment):
+        if kind != TRAIN or flags or length != size or size > segment * LONE_DATAGRAMS:
             return None
         return number, Train(segment, data[HEADER_BYTES:])
 
-    def decode(self, data: bytes) -> Decoded:
+    def decode(self, data: bytes, most: int = EVERYTHING) -> Decoded:
         """
-        @param data: the next bytes of the stream, cut anywhere.
+        @param data: the next bytes of the stream, cut anywhere; none to go on with what there
+            is.
+        @param most: decode no more than takes about so many units to obey.
         @return: the datagrams and the other frames that are complete now.
         @raise PeerError: for bytes that the format does not allow; the codec is of no
             use afterwards.
         """
-        if self._held:
-            if len(data) < self._missing:
-                self._missing -= len(data)
-                self._held += data  # so that the parts of a long datagram are not copied again and again
-                return Decoded([], [], [])
-            data = b"".join((self._held, data))
-            self._held.clear()
+        self.spent = 0
         decoded = Decoded([], [], [])
-        start, end = 0, len(data)
+        resumed = self._resume(data)
+        if resumed is None:
+            return decoded
+        data, start = resumed
+        self._units = most
         while True:
+            needed = HEADER_BYTES
             if self._left:
                 start = self._decodePart(data, start, decoded)
                 if self._left:
                     needed = min(self._segment, self._left) if self._kind == TRAIN else self._left
-                    break
-            if end - start < HEADER_BYTES:
-                needed = HEADER_BYTES
+            if len(data) - start < needed:
+                self._keep(data, start, needed)
                 break
-            start = self._decodeHeader(data, start, decoded)
-        if start < end:
-            self._held += data[start:]
-            self._missing = needed - (end - start)
+            if self._units <= 0:
+                self._leave(data, start)
+                break
+            if not self._left:
+                start = self._decodeHeader(data, start, decoded)
+        self.spent = most - self._units
         return decoded
 
     def _decodeHeader(self, data: bytes, start: int, decoded: Decoded) -> int:
         """
-        Begin a frame; a train that has come whole is handed on.
+        Begin a frame; a train that has come whole is handed on, unless it is too much for
+        this call.
 
         @return: where what was not taken begins.
         """
@@ -188,9 +205,12 @@ class Format2Codec:
         kind, flags, segment, size, number = HEADER.unpack_from(data, start)
         self._check(kind, flags, segment, size)
         start += HEADER_BYTES
-        if kind == TRAIN and start + size <= len(data):
+        if kind == TRAIN and start + size <= len(data) and size <= self._units * DATAGRAMS_PER_UNIT * segment:
+            self._units -= unitsOf(datagramsOf(size, segment))
             (decoded.again if flags else decoded.arrivals).append((number, Train(segment, data[start : start + size])))
             return start + size
+        if kind != TRAIN:
+            self._units -= 1
         if size:
             self._kind, self._segment, self._number, self._left = kind, segment, number, size
             self._isAgain = flags == AGAIN
@@ -234,10 +254,13 @@ class Format2Codec:
         if kind == TRAIN:
             segment = self._segment
             size = left if left <= there else there - there % segment
-            if size:
+            size = min(size, self._units * DATAGRAMS_PER_UNIT * segment)
+            if size > 0:
+                self._units -= unitsOf(datagramsOf(size, segment))
                 trains = decoded.again if self._isAgain else decoded.arrivals
                 trains.append((self._number, Train(segment, data[start : start + size])))
                 self._number = self._number + datagramsOf(size, segment) & LAST_NUMBER
+            size = max(size, 0)
         elif kind in PAYLOAD_BYTES:
             size = left if left <= there else 0
             if size:

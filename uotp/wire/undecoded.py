@@ -1,0 +1,67 @@
+"""
+What has come of a stream and is not decoded yet, for the codecs of both formats.
+"""
+
+from __future__ import annotations
+
+
+class Undecoded:
+    """
+    Keeps the beginning of a frame until the rest of it has come, and what was read beyond that
+    is decoded at one go.
+
+    @ivar spent: what it takes to obey what the last call has decoded, in units
+        (L{uotp.train.unitsOf}); a frame that is no train takes one.
+    """
+
+    def __init__(self) -> None:
+        self._held = bytearray()  # the beginning of a frame, or of a part that is decoded as one
+        self._missing = 0  # bytes that must come before it can be decoded
+        self._rest = b""  # what was read and is not decoded, since that was enough at one go
+        self._restAt = 0  # where in it that begins
+        self.spent = 0
+
+    @property
+    def hasMore(self) -> bool:
+        """
+        Whether more can be decoded without more data.
+        """
+        return bool(self._rest)
+
+    def _resume(self, data: bytes) -> tuple[bytes, int] | None:
+        """
+        Join new data to what is there.
+
+        @param data: the next bytes of the stream.
+        @return: what is to be decoded, and where in it to begin; L{None} while that is only
+            a part of what was begun.
+        """
+        if self._rest:
+            rest, start = self._rest, self._restAt
+            self._rest = b""
+            return (rest[start:] + data, 0) if data else (rest, start)
+        if not self._held:
+            return data, 0
+        if len(data) < self._missing:
+            self._missing -= len(data)
+            self._held += data  # so that the parts of a long frame are not copied again and again
+            return None
+        whole = b"".join((self._held, data))
+        self._held.clear()
+        return whole, 0
+
+    def _leave(self, data: bytes, start: int) -> None:
+        """
+        Leave what was read to the next call.
+        """
+        self._rest, self._restAt = data, start
+
+    def _keep(self, data: bytes, start: int, needed: int) -> None:
+        """
+        Keep the last bytes that were read, if there are any.
+
+        @param needed: how many bytes there have to be before they can be decoded.
+        """
+        if start < len(data):
+            self._held += data[start:]
+            self._missing = needed - (len(data) - start)
