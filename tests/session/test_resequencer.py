@@ -17,7 +17,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from uotp.session import hold as holding
 from uotp.session import resequencer
 from uotp.session.hold import LEAST_HOLD_SECONDS, LONGEST_HOLD_SECONDS, MARGIN, REMEMBERED_PER_SECOND, ROUND_TRIPS, Hold
-from uotp.session.resequencer import HALF, MAX_HELD_BYTES, MISSED_SECONDS, Resequencer
+from uotp.session.resequencer import (
+    FIRST_NUMBERS,
+    HALF,
+    MAX_HELD_BYTES,
+    MAX_READY_TRAINS,
+    MISSED_SECONDS,
+    Resequencer,
+)
 from uotp.train import LAST_NUMBER, MAX_TRAIN_BYTES, TRAIN_OVERHEAD_BYTES, Arrival, Train, bytesOf, cut
 
 START = 1000.0
@@ -279,6 +286,149 @@ class OrderTests(_ResequencerTestCase):
         self.assertEqual(self.resequencer.late, 0)
 
 
+class PortionTests(_ResequencerTestCase):
+    """
+    Let a peer make as much work as it can.
+    """
+
+    def comeEach(self, *numbers: int) -> None:
+        """
+        Lone datagrams come, each in a read of its own.
+        """
+        for number in numbers:
+            self.come(number)
+
+    def test_whatIsPassedOnAtOneGoIsBounded(self) -> None:
+        """
+        A gap that is filled lets all go that waited behind it, a portion at a time.
+        """
+        self.comeEach(0, *range(2, 300))
+        passed = self.come(1)
+        self.assertLessEqual(len(passed), 2 * MAX_READY_TRAINS)
+        while self.resequencer.owes:
+            some = numbersOf(self.resequencer.more())
+            self.resequencer.checkInvariant()
+            self.assertLessEqual(len(some), MAX_READY_TRAINS)
+            passed += some
+        self.assertEqual(passed, list(range(1, 300)))
+        self.assertEqual(self.resequencer.held, 0)
+
+    def test_whatComesWhileSomethingIsOwedStandsBehindIt(self) -> None:
+        self.comeEach(0, *range(2, 250))
+        passed = self.come(1)
+        passed += self.come(250, 252)
+        while self.resequencer.owes:
+            passed += numbersOf(self.resequencer.more())
+            self.resequencer.checkInvariant()
+        self.assertEqual(passed, list(range(1, 251)))
+        self.assertEqual(self.come(251), [251, 252])
+
+    def test_gapsAreGivenUpAPortionAtATime(self) -> None:
+        """
+        However the numbers come: each second one is missing, the highest comes first.
+        """
+        for numbers in (range(2, 400, 2), range(400, 2, -2)):
+            self.begin()
+            self.come(0, *numbers)
+            self.passTime(HOLD)
+            passed: list[int] = []
+            while some := numbersOf(self.resequencer.expire(self.now)):
+                self.assertLessEqual(len(some), MAX_READY_TRAINS)
+                self.resequencer.checkInvariant()
+                passed += some
+            self.assertEqual(passed, sorted(numbers))
+            self.assertIsNone(self.resequencer.deadline(self.now))
+
+    def test_soManyRunsWaitAndNoMore(self) -> None:
+        """
+        A peer pays for a run with twelve bytes, and it costs us much more.
+        """
+        self.patch(resequencer, "MAX_HELD_RUNS", 30)
+        self.come(0)
+        passed: list[int] = []
+        for number in range(2, 300, 2):
+            passed += self.come(number)
+            self.assertLessEqual(len(self.resequencer._waiting), 30)
+        self.assertEqual(passed, list(range(2, 300 - 60, 2)))
+
+    def test_whatWaitsAtARestartIsOwed(self) -> None:
+        self.come(0, *range(2, 300, 2))
+        self.resequencer.restart()
+        self.resequencer.checkInvariant()
+        self.assertEqual(self.come(0, 2), [0])
+        self.assertEqual(self.resequencer.deadline(self.now), self.now + HOLD)
+        passed: list[int] = []
+        while self.resequencer.owes:
+            passed += numbersOf(self.resequencer.more())
+            self.resequencer.checkInvariant()
+        self.assertEqual(passed, list(range(2, 300, 2)))
+        self.assertEqual(self.come(1), [1, 2])
+
+    def test_duplicatesOfWhatIsOwedPassOnce(self) -> None:
+        self.comeEach(0, *range(2, 300))
+        passed = self.come(1)
+        self.assertTrue(self.resequencer.owes)
+        passed += self.come(*range(passed[-1] + 1, 300))
+        while self.resequencer.owes:
+            passed += numbersOf(self.resequencer.more())
+            self.resequencer.checkInvariant()
+        self.assertEqual(passed, list(range(1, 300)))
+
+
+class NewSessionTests(_ResequencerTestCase):
+    """
+    Begin a session, whose first number is 0 at both ends.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.patch(resequencer, "FIRST_NUMBERS", FIRST_NUMBERS)
+
+    def test_whatOvertookTheFirstWaitsForIt(self) -> None:
+        self.assertEqual(self.come(2), [])
+        self.assertFalse(self.resequencer.passLone(1, 1))
+        self.assertEqual(self.come(1), [])
+        self.assertEqual(self.come(0), [0, 1, 2])
+        self.assertEqual(self.resequencer.late, 0)
+
+    def test_theFirstPassesAtOnce(self) -> None:
+        self.assertTrue(self.resequencer.passLone(0, 2))
+        self.assertEqual(self.come(2), [2])
+
+    def test_copiesOfTheFirstPassOnce(self) -> None:
+        """
+        Each was sent again through another link, and comes twice.
+        """
+        passed = numbersOf(self.resequencer.putAgain([arrival(1)], self.now))
+        passed += numbersOf(self.resequencer.putAgain([arrival(0)], self.now))
+        passed += self.come(0, 1, 2)
+        self.assertEqual(passed, [0, 1, 2])
+
+    def test_sessionThatGoesOnDoesNotWait(self) -> None:
+        """
+        Its first datagrams went to a server that has forgotten it.
+        """
+        for number in (FIRST_NUMBERS, FIRST_NUMBERS + 5, LAST_NUMBER):
+            for lone in (False, True):
+                self.begin()
+                if lone:
+                    self.assertTrue(self.resequencer.passLone(number, 1))
+                else:
+                    self.assertEqual(self.come(number), [number])
+                self.assertEqual(self.come(number + 1), [number + 1])
+
+    def test_gapBeforeTheFirstIsGivenUp(self) -> None:
+        self.come(3)
+        self.passTime(HOLD)
+        self.assertEqual(self.expire(), [3])
+
+    def test_afterARestartTheFirstIsExpectedAgain(self) -> None:
+        self.come((0, 5))
+        self.restart()
+        self.assertEqual(self.come(1), [])
+        self.assertEqual(self.come(0), [0, 1])
+
+
 class LoneTests(_ResequencerTestCase):
     """
     Bring one train in a read, which is most often the next.
@@ -346,9 +496,9 @@ class LoneTests(_ResequencerTestCase):
             self.passTime(seconds)
             self.assertEqual(self.resequencer.expire(self.now), other.expire(self.now))
             if what == "restart":
-                passed = self.restart()
+                restarted = self.restart()
                 other.restart()
-                self.assertEqual(passed, numbersOf(other.more()))
+                self.assertEqual(restarted, numbersOf(other.more()))
                 continue
             expected = base if other._expected is None or what == "start" else other._expected
             number, train = arrival(expected + further, datagrams)

@@ -23,6 +23,7 @@ from tests.doubles.sockets import PEER, Diarist, FakeSocket, FakeTls, accept, br
 from tests.doubles.tunnels import RecordingOwner
 from uotp.boundaries import Security
 from uotp.net.sockopts import UNSENT_LIMIT_BYTES
+from uotp.process.turns import Turns
 from uotp.train import Train
 from uotp.transport import tcp as tcpstreams
 from uotp.transport.dialer import connectTunnel
@@ -133,6 +134,20 @@ class PlainConnectionTests(_ConnectionTestCase):
         self.happens(write=True)
         self.assertEqual((self.socket.taken, self.diary.says[-1]), (b"onetwothree", "resume"))
         self.assertEqual(self.watched(), (True, False))
+
+    def test_nothingIsReadOfWhoeverHasSpentItsTurn(self) -> None:
+        """
+        What has come stays where it is, and the reactor asks again.
+        """
+        allowance = self.connection.allowance = Turns(self.reactor).allowanceOf("somebody")
+        while not allowance.isSpent:
+            allowance.spend(1)
+        self.socket.coming.append(b"one")
+        self.happens(read=True)
+        self.assertEqual((self.diary.heard, self.watched()), ([], (True, False)))
+        self.reactor.advance(0)
+        self.happens(read=True)
+        self.assertEqual(self.diary.heard, [b"one"])
 
     def test_whatComesIsReadOnceATurnAndBounded(self) -> None:
         self.socket.coming.extend([b"one", b"two"])
@@ -362,6 +377,17 @@ class TlsConnectionTests(_TlsConnectionTestCase):
         self.diary.says.clear()
 
     # Reading.
+
+    def test_nothingIsReadOfWhoeverHasSpentItsTurn(self) -> None:
+        allowance = self.connection.allowance = Turns(self.reactor).allowanceOf("somebody")
+        while not allowance.isSpent:
+            allowance.spend(1)
+        self.fake.coming.extend([LONG, LONG])
+        self.happens(read=True)
+        self.assertEqual((self.diary.heard, self.watched()), ([], (True, False)))
+        self.reactor.advance(0)
+        self.happens(read=True)
+        self.assertEqual(self.diary.heard, [LONG + LONG])
 
     def test_recordsOfOneTurnAreDeliveredTogether(self) -> None:
         self.fake.coming.extend([LONG, LONG, b"end"])

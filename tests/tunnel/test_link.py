@@ -5,20 +5,23 @@ What is spoken on an open tunnel, in each format.
 from __future__ import annotations
 
 from functools import partial
+from itertools import pairwise
 
+from tests.doubles.clocks import TurnClock
 from tests.doubles.contracts import TimerTestCase
 from tests.doubles.sessions import RecordingSession
 from tests.doubles.streams import RecordingStream
 from tests.doubles.tunnels import RecordingLinkOwner
 from uotp.path import PathStats
+from uotp.process.turns import OWNER_UNITS, Turns
 from uotp.train import TRAIN_OVERHEAD_BYTES, Arrival, Numbering, Train
 from uotp.tunnel.heartbeat import BUSY_SECONDS, FIRST_PATIENCE_SECONDS, GIVE_UP_SECONDS, LEAST_PATIENCE_SECONDS
-from uotp.tunnel.link import LinkStatistics, TunnelLink
+from uotp.tunnel.link import PORTION_UNITS, LinkStatistics, TunnelLink
 from uotp.tunnel.link1 import Format1Link
 from uotp.tunnel.link2 import Format2Link
 from uotp.tunnel.unacked import ASK_BYTES
 from uotp.wire.format1 import Format1Codec
-from uotp.wire.format2 import Format2Codec, Kind, controlFrame
+from uotp.wire.format2 import HEADER, Format2Codec, Kind, controlFrame
 from uotp.wire.hello import WireFormat
 
 ROUND_TRIP = 0.0625
@@ -435,3 +438,96 @@ class Format2LinkTests(_LinkTestCase):
         @return: what has come so far: the answer to the first ping.
         """
         return controlFrame(Kind.PONG, bytes(8))
+
+
+class FloodTests(_LinkTestCase):
+    """
+    Bring more in one read than one turn is for.
+    """
+
+    clock: TurnClock
+    wireFormat = WireFormat.ONE
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.clock = TurnClock()
+        self.session.allowance = self.allowance = Turns(self.clock).allowanceOf("somebody")
+
+    def flood(self, wireFormat: WireFormat, frames: bytes) -> tuple[TunnelLink, list[int]]:
+        """
+        Let frames come, and turns pass until all of them are worked off.
+
+        @return: the link, and how many datagrams there were after each turn.
+        """
+        self.session.trains.clear()
+        self.session.repeated.clear()
+        link = self.makeLink(wireFormat)
+        link.received(frames)
+        counts = [len(self.session.trains) + len(self.session.repeated)]
+        while self.allowance.isSpent:
+            self.clock.turn()
+            counts.append(len(self.session.trains) + len(self.session.repeated))
+        return link, counts
+
+    def test_whatIsTooMuchForOneTurnWaitsForTheNext(self) -> None:
+        """
+        In either format, whatever is sent, each turn brings something and none brings much.
+        """
+        numbered = b"".join(HEADER.pack(Kind.TRAIN, 0, 0, 0, number) for number in range(2000))
+        again = b"".join(HEADER.pack(Kind.TRAIN, 1, 1, 1, 2 * number) + b"a" for number in range(2000))
+        for wireFormat, frames in (
+            (WireFormat.ONE, b"\0\0" * 2000),
+            (WireFormat.TWO, numbered),
+            (WireFormat.TWO, again),
+        ):
+            _, counts = self.flood(wireFormat, frames)
+            self.assertEqual(counts[-1], 2000)
+            steps = [after - before for before, after in pairwise(counts)]
+            self.assertLessEqual(max(counts[0], *steps), OWNER_UNITS + PORTION_UNITS)
+            self.assertGreater(min(steps[:-1]), 0)
+
+    def test_otherFramesAreBoundedToo(self) -> None:
+        """
+        And a ping among them is answered, once for each portion at the most.
+        """
+        for frame in (PING, PONG, controlFrame(Kind.PADDING), controlFrame(Kind.PADDING, bytes(5))):
+            self.stream.said.clear()
+            _, counts = self.flood(WireFormat.TWO, frame * 1000)
+            self.assertGreater(len(counts), 1000 // (OWNER_UNITS + PORTION_UNITS))
+            self.assertLessEqual(len(self.stream.said), 1000 // PORTION_UNITS + 1)
+
+    def test_whatWaitsIsNotHandedOnAfterTheEnd(self) -> None:
+        for wireFormat, frames in (
+            (WireFormat.ONE, b"\0\0" * 2000),
+            (WireFormat.TWO, HEADER.pack(0, 0, 0, 0, 0) * 2000),
+        ):
+            self.session.trains.clear()
+            link = self.makeLink(wireFormat)
+            link.received(frames)
+            before = len(self.session.trains)
+            link.end(isLost=True)
+            while self.allowance.isSpent:
+                self.clock.turn()
+            self.assertEqual(len(self.session.trains), before)
+
+    def test_aFaultBehindWhatWaitsIsFound(self) -> None:
+        link = self.makeLink(WireFormat.TWO)
+        link.received(HEADER.pack(0, 0, 0, 0, 0) * 500 + b"\7" * 12)
+        self.assertEqual(self.owner.faults, [])
+        while self.allowance.isSpent:
+            self.clock.turn()
+        self.assertEqual(len(self.session.trains), 500 // PORTION_UNITS * PORTION_UNITS)
+        self.assertEqual(len(self.owner.faults), 1)
+
+    def test_moreThatComesMeanwhileStandsBehind(self) -> None:
+        """
+        A stream reads nothing meanwhile; but what was read with the hello comes on its own.
+        """
+        for wireFormat, frame in ((WireFormat.ONE, b"\0\1%c"), (WireFormat.TWO, HEADER.pack(0, 0, 1, 1, 7) + b"%c")):
+            self.session.trains.clear()
+            link = self.makeLink(wireFormat)
+            link.received(frame % 1 * 300)
+            link.received(frame % 2 * 3)
+            while self.allowance.isSpent:
+                self.clock.turn()
+            self.assertEqual(b"".join(train.payload for train in self.session.trains), b"\1" * 300 + b"\2" * 3)

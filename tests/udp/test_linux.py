@@ -29,6 +29,7 @@ from tests.doubles.kernel import FakeKernel, LinuxFakeSocket, Message, nameOf
 from tests.doubles.udp import Receiver
 from tests.doubles.udpsockets import THERE, trouble
 from uotp.boundaries import Address
+from uotp.process.turns import Turns
 from uotp.telemetry.drops import Drop, Drops
 from uotp.train import MAX_TRAIN_BYTES, Train, couple, cut, gather
 from uotp.udp import datagramPortOpener
@@ -255,6 +256,24 @@ class LinuxPortReceivingTests(LinuxPortTestCase):
         for _ in range(4):
             self.receive(Message(b"lone"))
         self.assertEqual(self.kernel.asked, [64, -1, 64, -1])
+
+    def test_portOfWhoeverHasSpentItsTurnReadsNothing(self) -> None:
+        """
+        Neither a batch nor one alone, until the next turn; and what is read is spent.
+        """
+        turns = Turns(self.reactor)
+        for each in (Message(b"many"), Message(b"lone")):
+            self.receiver.allowance = allowance = turns.allowanceOf("somebody")
+            self.open()
+            while not allowance.isSpent:
+                self.receive(*[each, Message(b"another")] if each.data == b"many" else [each])
+            before = len(self.receiver.trains)
+            self.kernel.waiting.append(each)
+            self.port.doRead()
+            self.assertEqual(len(self.receiver.trains), before)
+            self.reactor.advance(0)
+            self.port.doRead()
+            self.assertEqual(len(self.receiver.trains), before + 1)
 
     def test_quietPortCutsWhatIsCoalesced(self) -> None:
         for _ in range(30):

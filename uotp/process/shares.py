@@ -8,19 +8,19 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from typing import Generic, TypeVar
 
-Owner = TypeVar("Owner", bound=Hashable)
+Holder = TypeVar("Holder", bound=Hashable)
 Entry = TypeVar("Entry", bound=Hashable)
 
 
-class Shares(Generic[Owner, Entry]):
+class Shares(Generic[Holder, Entry]):
     """
     Keeps entries by their owners, and knows at any time which owner has most.  Each call
     takes the same short time for any number of entries.
     """
 
     def __init__(self) -> None:
-        self._entries: dict[Owner, dict[Entry, None]] = {}  # of each owner, the oldest first
-        self._owners: dict[int, dict[Owner, None]] = {}  # by how many entries they have
+        self._entries: dict[Holder, dict[Entry, None]] = {}  # of each owner, the oldest first
+        self._owners: dict[int, dict[Holder, None]] = {}  # by how many entries they have
         self._most = 0
         self._total = 0
 
@@ -30,13 +30,13 @@ class Shares(Generic[Owner, Entry]):
         """
         return self._total
 
-    def __iter__(self) -> Iterator[Owner]:
+    def __iter__(self) -> Iterator[Holder]:
         """
         All owners that have an entry.
         """
         return iter(self._entries)
 
-    def add(self, owner: Owner, entry: Entry) -> None:
+    def add(self, owner: Holder, entry: Entry) -> None:
         """
         An owner has one more entry, which is its newest.
         """
@@ -47,7 +47,7 @@ class Shares(Generic[Owner, Entry]):
         entries[entry] = None
         self._total += 1
 
-    def discard(self, owner: Owner, entry: Entry) -> None:
+    def discard(self, owner: Holder, entry: Entry) -> None:
         """
         An owner gives an entry up.  One that it does not have changes nothing.
         """
@@ -60,7 +60,7 @@ class Shares(Generic[Owner, Entry]):
         if not entries:
             del self._entries[owner]
 
-    def _move(self, owner: Owner, before: int, after: int) -> None:
+    def _move(self, owner: Holder, before: int, after: int) -> None:
         if before:
             owners = self._owners[before]
             del owners[owner]
@@ -71,19 +71,19 @@ class Shares(Generic[Owner, Entry]):
         if after > self._most or (before == self._most and before not in self._owners):
             self._most = after
 
-    def count(self, owner: Owner) -> int:
+    def count(self, owner: Holder) -> int:
         """
         @return: how many entries an owner has.
         """
         return len(self._entries.get(owner, ()))
 
-    def of(self, owner: Owner) -> Iterator[Entry]:
+    def of(self, owner: Holder) -> Iterator[Entry]:
         """
         @return: an owner's entries, the oldest first.  They must not change meanwhile.
         """
         return iter(self._entries.get(owner, ()))
 
-    def ofMost(self) -> Owner:
+    def ofMost(self) -> Holder:
         """
         @return: the owner that has most.  Of several, it is the one that has had so many for
             the longest time.
@@ -94,7 +94,7 @@ class Shares(Generic[Owner, Entry]):
             raise LookupError(reason)
         return next(iter(self._owners[self._most]))
 
-    def oldestOfMost(self) -> tuple[Owner, Entry]:
+    def oldestOfMost(self) -> tuple[Holder, Entry]:
         """
         @return: the owner that has most, and its oldest entry.
         @raise LookupError: when there is no entry.

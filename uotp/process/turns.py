@@ -4,10 +4,14 @@ far more to work off than to send, so what is left over waits for the next turn,
 are served between.
 
 An owner is whoever can make us work: a client at the server, a source at the client.  It has
-an L{TurnAllowance}: so many units in each turn.  Whoever works for it spends them, hands what is
-left over to L{TurnAllowance.later}, and reads nothing more of it while L{TurnAllowance.isSpent}.  The
-next turn begins with what was left over, round robin by owner, for L{TURN_SECONDS} at the
-most; reading goes on when that is done.
+L{OWNER_UNITS} in each turn, and may have several sessions, each with a L{TurnAllowance}.  A
+session borrows units of its owner as long as there are any.  Whoever works for it spends
+them, hands what is left over to L{TurnAllowance.later}, and reads nothing more of it while
+L{TurnAllowance.isSpent}.
+
+A turn begins with those that wait: owner by owner, for L{TURN_SECONDS} at the most, and of
+each owner session by session, the one that has waited longest first, L{SLICE_UNITS} each.
+So neither an owner nor a session keeps another one from being served.
 """
 
 from __future__ import annotations
@@ -19,35 +23,91 @@ from weakref import WeakValueDictionary
 
 from uotp.telemetry import Logger
 
-UNITS = 64
+OWNER_UNITS = 128
 """
-So many units an owner has in each turn.  One is about what it takes to hand on one train: 5 to
-15 microseconds, so that a turn of one owner takes less than a millisecond, and some four on a
-slow machine.
+So many units an owner has in each turn.  One is about what it takes to hand on one lone
+datagram: 5 to 15 microseconds, so that a turn of one owner takes one or two milliseconds, and
+four times as long on a slow machine.
 """
+
+SLICE_UNITS = 16
+"""So many units a session gets that has waited for its turn, and others of its owner come next."""
+
+LOAN_UNITS = 4
+"""
+So many units a session has of its owner's beforehand.  They may be spent in any turn, so they
+are few, and still save most calls.
+"""
+
+MOST_DEBT_UNITS = 4 * SLICE_UNITS
+"""A session never has to wait for longer than it takes to be given so many units."""
 
 TURN_SECONDS = 0.003
-"""So long what was left over, by all owners together, is worked off before others are served."""
+"""So long those that wait are served, of all owners together, before the reactor goes on."""
 
 
-class TurnAllowance:
+class Owner:
     """
     Counts what is done for one owner in one turn.
 
-    @ivar left: the units that are left.  Whoever is short of time may subtract one and call
-        L{overdraw} below 0, in place of a call of L{spend}.
-    @ivar isSpent: whether nothing more of this owner is to be read for now.
+    @ivar left: the units that its sessions may still borrow.
     """
 
-    __slots__ = ("__weakref__", "_turns", "_work", "isSpent", "left")
+    __slots__ = ("__weakref__", "_hasTurn", "_turns", "_waiting", "left")
 
     def __init__(self, turns: Turns) -> None:
         """
         @param turns: who gives each owner its turn.
         """
         self._turns = turns
+        self._waiting: deque[TurnAllowance] = deque()
+        self._hasTurn = False  # it waits among the owners
+        self.left = OWNER_UNITS
+
+    def wait(self, allowance: TurnAllowance) -> None:
+        """
+        A session waits for its turn.
+        """
+        self._waiting.append(allowance)
+        if not self._hasTurn:
+            self._hasTurn = True
+            self._turns.wait(self)
+
+    def serve(self) -> None:
+        """
+        Begin a turn: serve the sessions that wait, as far as the owner's units reach.
+        """
+        self._hasTurn = False
+        left = OWNER_UNITS
+        waiting = self._waiting
+        for _ in range(len(waiting)):
+            if left <= 0:
+                break
+            left -= waiting.popleft().serve(self._turns)
+        self.left = max(left, 0)
+        if waiting and not self._hasTurn:
+            self._hasTurn = True
+            self._turns.wait(self)
+
+
+class TurnAllowance:
+    """
+    Counts what is done for one session.
+
+    @ivar left: the units that it has.  Whoever is short of time may subtract one and call
+        L{overdraw} below 0, in place of a call of L{spend}.
+    @ivar isSpent: whether nothing more of this session is to be read for now.
+    """
+
+    __slots__ = ("_owner", "_work", "isSpent", "left")
+
+    def __init__(self, owner: Owner) -> None:
+        """
+        @param owner: of whom units are borrowed.
+        """
+        self._owner = owner
         self._work: deque[Callable[[], None]] = deque()
-        self.left = UNITS
+        self.left = 0
         self.isSpent = False
 
     def spend(self, units: int) -> None:
@@ -60,36 +120,51 @@ class TurnAllowance:
 
     def overdraw(self) -> None:
         """
-        All units are spent: read nothing more of this owner until its next turn.
+        More was spent than there was: borrow of the owner.  When it has nothing left, read
+        nothing more before the next turn.
         """
-        if not self.isSpent:
-            self.isSpent = True
-            self._turns.wait(self)
+        if self.isSpent:
+            return
+        owner = self._owner
+        if owner.left > 0:
+            owner.left -= LOAN_UNITS - self.left
+            self.left = LOAN_UNITS
+        else:
+            self._wait()
+
+    def _wait(self) -> None:
+        self.isSpent = True
+        self._owner.wait(self)
 
     def later(self, work: Callable[[], None]) -> None:
         """
-        Do something for this owner in its next turn, before more of it is read.
+        Do something for this session in its next turn, before more of it is read.
 
-        @param work: spends what it costs, a part of L{UNITS}, and leaves the rest to another
-            call of this.
+        @param work: spends what it costs, a part of L{SLICE_UNITS}, and leaves the rest to
+            another call of this.
         """
         self._work.append(work)
-        self.overdraw()
+        if not self.isSpent:
+            self._wait()
 
-    def workOff(self) -> None:
+    def serve(self, turns: Turns) -> int:
         """
-        Begin a turn of this owner: L{Turns} calls this.
+        Do what was left over, as far as one slice reaches.
+
+        @param turns: who calls.
+        @return: how many units the owner has given for it.
         """
-        self.left = UNITS
-        work = self._work
-        while work and self.left > 0:
-            self._turns.guard(work.popleft())
-        if work:
-            self._turns.wait(self)
+        given = SLICE_UNITS
+        self.left = max(self.left, -MOST_DEBT_UNITS) + given
+        while self._work and self.left > 0:
+            turns.guard(self._work.popleft())
+        if self._work or self.left <= 0:
+            self._owner.wait(self)
         else:
             self.isSpent = False
-            if self.left < 0:
-                self.overdraw()
+            self.left, spare = min(self.left, LOAN_UNITS), max(self.left - LOAN_UNITS, 0)
+            given -= spare
+        return given
 
 
 class Unlimited:
@@ -120,7 +195,7 @@ class Unlimited:
 
 class Turns:
     """
-    Gives each owner that has spent its allowance another turn.
+    Gives each owner that waits its turn.
     """
 
     _log = Logger()
@@ -130,30 +205,31 @@ class Turns:
         @param clock: C{IReactorTime}.
         """
         self._clock = clock
-        self._waiting: deque[TurnAllowance] = deque()
+        self._waiting: deque[Owner] = deque()
         self._isSet = False
-        self._allowances: WeakValueDictionary[Hashable, TurnAllowance] = WeakValueDictionary()
+        self._owners: WeakValueDictionary[Hashable, Owner] = WeakValueDictionary()
 
     def __len__(self) -> int:
         """
-        How many owners wait for their next turn.
+        How many owners wait for their turn.
         """
         return len(self._waiting)
 
     def allowanceOf(self, owner: Hashable) -> TurnAllowance:
         """
-        @return: the allowance of an owner, which is the same as long as anybody keeps it.
+        @param owner: what identifies the owner.
+        @return: the allowance of one more of its sessions.
         """
-        allowance = self._allowances.get(owner)
-        if allowance is None:
-            allowance = self._allowances[owner] = TurnAllowance(self)
-        return allowance
+        known = self._owners.get(owner)
+        if known is None:
+            known = self._owners[owner] = Owner(self)
+        return TurnAllowance(known)
 
-    def wait(self, allowance: TurnAllowance) -> None:
+    def wait(self, owner: Owner) -> None:
         """
-        An owner has spent its allowance.
+        An owner waits for its turn.
         """
-        self._waiting.append(allowance)
+        self._waiting.append(owner)
         if not self._isSet:
             self._isSet = True
             self._clock.callLater(0, self._turn)
@@ -169,12 +245,12 @@ class Turns:
 
     def _turn(self) -> None:
         """
-        Give owners their turns, each at most once.
+        Serve owners, each at most once.
         """
         self._isSet = False
         end = self._clock.seconds() + TURN_SECONDS
         for _ in range(len(self._waiting)):
-            self._waiting.popleft().workOff()
+            self._waiting.popleft().serve()
             if self._clock.seconds() >= end:
                 break
         if self._waiting and not self._isSet:

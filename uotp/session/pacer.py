@@ -165,7 +165,7 @@ class Pacer:
         """
         allowance = self._allowance
         while self._queue and self._queue[0][0] <= self._room:
-            if allowance.left <= 0:
+            if allowance.isSpent and allowance.left <= 0:
                 self._takeTurn()
                 return
             size, trains = self._next()

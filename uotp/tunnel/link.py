@@ -18,6 +18,12 @@ from uotp.path import PathStats
 from uotp.train import Arrival, Train
 from uotp.tunnel.readiness import Readiness
 
+PORTION_UNITS = 16
+"""
+So many units (L{uotp.train.unitsOf}) are decoded at one go, before somebody looks whether the
+allowance is spent.  Most reads of an honest peer are no more.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class LinkStatistics:

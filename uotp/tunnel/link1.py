@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from uotp.boundaries import CarriedSession, Stream
 from uotp.train import Train
-from uotp.tunnel.link import LinkOwner, TunnelLink
+from uotp.tunnel.link import PORTION_UNITS, LinkOwner, TunnelLink
 from uotp.wire import Format1Codec
 
 
@@ -50,9 +50,12 @@ class Format1Link(TunnelLink):
 
     def _handOn(self, data: bytes) -> None:
         codec, allowance = self._codec, self._allowance
-        trains = codec.decode(data, max(allowance.left, 1))
-        if trains:
+        while trains := codec.decode(data, PORTION_UNITS):
             allowance.spend(codec.spent)
             self._inbound.unnumbered(trains, self._seconds())
-        if codec.hasMore:
-            self._takeTurn()
+            if not codec.hasMore:
+                break
+            if allowance.isSpent:
+                self._takeTurn()
+                break
+            data = b""

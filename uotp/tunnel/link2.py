@@ -24,7 +24,7 @@ from uotp.boundaries import CarriedSession, Stream
 from uotp.errors import PeerError
 from uotp.train import Arrival, Train, bytesOf
 from uotp.tunnel.heartbeat import Heartbeat
-from uotp.tunnel.link import LinkOwner, TunnelLink
+from uotp.tunnel.link import PORTION_UNITS, LinkOwner, TunnelLink
 from uotp.tunnel.unacked import Unacked
 from uotp.wire import Format2Codec, Kind, controlFrame, frameAgain
 
@@ -138,18 +138,24 @@ class Format2Link(TunnelLink):
     def _handOn(self, data: bytes) -> None:
         codec, allowance = self._codec, self._allowance
         try:
-            arrivals, controls, again = codec.decode(data, max(allowance.left, 1))
-            allowance.spend(codec.spent)
-            if arrivals:
-                self._inbound.numbered(arrivals, self._seconds())
-            if again:
-                self._inbound.again(again, self._seconds())
-            if controls:
-                self._obey(controls)
-            if codec.hasMore:
-                self._takeTurn()
+            self._handOnPortion(data)
+            while codec.hasMore and not self._isOver:
+                if allowance.isSpent:
+                    self._takeTurn()
+                    return
+                self._handOnPortion(b"")
         except PeerError as error:
             self._owner.misbehaved(error)
+
+    def _handOnPortion(self, data: bytes) -> None:
+        arrivals, controls, again = self._codec.decode(data, PORTION_UNITS)
+        self._allowance.spend(self._codec.spent)
+        if arrivals:
+            self._inbound.numbered(arrivals, self._seconds())
+        if again:
+            self._inbound.again(again, self._seconds())
+        if controls:
+            self._obey(controls)
 
     # Pings.
 
