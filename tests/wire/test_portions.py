@@ -28,7 +28,7 @@ def portionsOf1(codec: Format1Codec, data: bytes, most: int) -> list[list[Train]
     @return: what each call has brought.
     """
     found = [codec.decode(data, most)]
-    while codec.hasMore:
+    while codec.rest:
         found.append(codec.decode(b"", most))
     return found
 
@@ -79,7 +79,7 @@ class Format1PortionTests(SynchronousTestCase):
         for piece in pieces(stream, cuts):
             slow += [train for trains in portionsOf1(patient, piece, most) for train in trains]
             fast += hasty.decode(piece, most)
-        while hasty.hasMore:
+        while hasty.rest:
             fast += hasty.decode(b"", most)
         whole = [bytes([size % 256]) * size for size in sizes]
         for trains in (slow, fast):
@@ -105,7 +105,7 @@ class Format2PortionTests(SynchronousTestCase):
             codec = Format2Codec(Numbering())
             decoded = [codec.decode(data, 16)]
             self.assertLessEqual(codec.spent, 16 + 1)
-            while codec.hasMore:
+            while codec.rest:
                 decoded.append(codec.decode(b"", 16))
                 self.assertLessEqual(codec.spent, 16 + 1)
             self.assertGreater(len(decoded), 50)
@@ -134,7 +134,7 @@ class Format2PortionTests(SynchronousTestCase):
         codec = Format2Codec(Numbering())
         frame = HEADER.pack(Kind.TRAIN, 0, 1, 1, 1) + b"a"
         codec.decode(frame * 3, 1)
-        self.assertTrue(codec.hasMore)
+        self.assertTrue(codec.rest)
         self.assertIsNone(codec.decodeLone(frame))
 
     @settings(max_examples=40)
@@ -152,7 +152,7 @@ class Format2PortionTests(SynchronousTestCase):
             try:
                 for piece in pieces(stream, cuts):
                     data = piece
-                    while data or codec.hasMore:
+                    while data or codec.rest:
                         decoded = codec.decode(data, bound)
                         data = b""
                         arrived += numbered(decoded.arrivals)

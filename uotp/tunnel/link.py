@@ -148,16 +148,10 @@ class TunnelLink:
 
     def received(self, data: bytes) -> None:
         """
-        Bytes came: hand on the trains in them, and obey the other frames.
-        """
-        raise NotImplementedError
+        Bytes came: hand on the trains in them, and obey the other frames, as far as the
+        allowance reaches.
 
-    def _handOn(self, data: bytes) -> None:
-        """
-        Hand on the trains in what has come, and obey the other frames, as far as the allowance
-        reaches.
-
-        @param data: the next bytes; none to go on with what there is.
+        @param data: the bytes; none to go on with what there is.
         """
         raise NotImplementedError
 
@@ -171,8 +165,7 @@ class TunnelLink:
 
     def _turn(self) -> None:
         self._hasTurn = False
-        if not self._isOver:
-            self._handOn(b"")
+        self.received(b"")
 
     def start(self) -> None:
         """

@@ -46,16 +46,15 @@ class Format1Link(TunnelLink):
         if self._isOver:
             return
         self.carried += len(data)
-        self._handOn(data)
-
-    def _handOn(self, data: bytes) -> None:
         codec, allowance = self._codec, self._allowance
         while trains := codec.decode(data, PORTION_UNITS):
-            allowance.spend(codec.spent)
+            allowance.left -= codec.spent
+            if allowance.left < 0:
+                allowance.overdraw()
             self._inbound.unnumbered(trains, self._seconds())
-            if not codec.hasMore:
-                break
+            if not codec.rest:
+                return
             if allowance.isSpent:
                 self._takeTurn()
-                break
+                return
             data = b""

@@ -139,7 +139,7 @@ class Format2Link(TunnelLink):
         codec, allowance = self._codec, self._allowance
         try:
             self._handOnPortion(data)
-            while codec.hasMore and not self._isOver:
+            while codec.rest and not self._isOver:
                 if allowance.isSpent:
                     self._takeTurn()
                     return

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from struct import Struct
 
-from uotp.train import DATAGRAMS_PER_UNIT, EVERYTHING, MAX_TRAIN_BYTES, Train, unitsOf
+from uotp.train import DATAGRAMS_PER_UNIT, EVERYTHING, MAX_TRAIN_BYTES, Train
 from uotp.wire.undecoded import Undecoded
 
 FIRST_LOOK_FRAMES = 8
@@ -86,13 +86,14 @@ class Format1Codec(Undecoded):
             is.
         @param most: decode no more than takes about so many units to hand on.
         @return: the datagrams that are complete now, in as few trains as their order
-            allows.  The rest is kept: at most one frame, unless L{hasMore}.
+            allows.  The rest is kept: at most one frame, unless there is a L{rest}.
         """
-        self.spent = 0
-        resumed = self._resume(data)
-        if resumed is None:
-            return []
-        data, start = resumed
+        start = self.spent = 0
+        if self.rest or self._held:
+            resumed = self._resume(data)
+            if resumed is None:
+                return []
+            data, start = resumed
         trains: list[Train] = []
         end = len(data)
         left = most
@@ -105,7 +106,7 @@ class Format1Codec(Undecoded):
                 self._leave(data, start)
                 break
             count = equalFrames(data, start, size, end, left * DATAGRAMS_PER_UNIT)
-            left -= unitsOf(count)
+            left -= 1 + count // DATAGRAMS_PER_UNIT  # L{unitsOf}, without a call
             if count == 1:
                 datagrams = data[payload : payload + size]
             else:
@@ -121,7 +122,7 @@ class Format1Codec(Undecoded):
             trains.append(Train(size, datagrams))
         else:
             size = 0
-        if not self._rest:
+        if start < end and not self.rest:
             self._keep(data, start, LENGTH_BYTES + size)
         self.spent = most - left
         return trains

@@ -154,7 +154,7 @@ class Format2Codec(Undecoded):
             changed, and L{decode} is to be called with the same bytes.
         """
         size = len(data) - HEADER_BYTES
-        if size < 0 or self._left or self._held or self._rest or self._drained:
+        if size < 0 or self._left or self._held or self.rest or self._drained:
             return None
         kind, flags, segment, length, number = HEADER.unpack_from(data)
         if kind != TRAIN or flags or length != size or size > segment * LONE_DATAGRAMS:

@@ -10,6 +10,8 @@ class Undecoded:
     Keeps the beginning of a frame until the rest of it has come, and what was read beyond that
     is decoded at one go.
 
+    @ivar rest: what was read and is not decoded, since that was enough at one go; while there
+        is any, more can be decoded without more data.
     @ivar spent: what it takes to obey what the last call has decoded, in units
         (L{uotp.train.unitsOf}); a frame that is no train takes one.
     """
@@ -17,16 +19,9 @@ class Undecoded:
     def __init__(self) -> None:
         self._held = bytearray()  # the beginning of a frame, or of a part that is decoded as one
         self._missing = 0  # bytes that must come before it can be decoded
-        self._rest = b""  # what was read and is not decoded, since that was enough at one go
+        self.rest = b""
         self._restAt = 0  # where in it that begins
         self.spent = 0
-
-    @property
-    def hasMore(self) -> bool:
-        """
-        Whether more can be decoded without more data.
-        """
-        return bool(self._rest)
 
     def _resume(self, data: bytes) -> tuple[bytes, int] | None:
         """
@@ -36,9 +31,9 @@ class Undecoded:
         @return: what is to be decoded, and where in it to begin; L{None} while that is only
             a part of what was begun.
         """
-        if self._rest:
-            rest, start = self._rest, self._restAt
-            self._rest = b""
+        if self.rest:
+            rest, start = self.rest, self._restAt
+            self.rest = b""
             return (rest[start:] + data, 0) if data else (rest, start)
         if not self._held:
             return data, 0
@@ -54,7 +49,7 @@ class Undecoded:
         """
         Leave what was read to the next call.
         """
-        self._rest, self._restAt = data, start
+        self.rest, self._restAt = data, start
 
     def _keep(self, data: bytes, start: int, needed: int) -> None:
         """
