@@ -28,6 +28,31 @@ needs it has asked for it again by then.
 """
 
 
+class QueueRoom(Protocol):
+    """
+    Says how much one queue may hold of what waits.
+
+    @ivar granted: bytes that it may hold without asking.
+    """
+
+    granted: int
+
+    def reaches(self, needed: int) -> bool:
+        """
+        Get more room if need be, as far as that is to be had.
+
+        @param needed: bytes that the queue holds.
+        @return: whether it may.  If not, it has to give something up.
+        """
+
+    def shrink(self, needed: int) -> None:
+        """
+        Give back what is not needed.
+
+        @param needed: bytes that the queue holds.
+        """
+
+
 class Allowance(Protocol):
     """
     Counts what is done for one owner in one turn of the reactor, in units; see
@@ -50,6 +75,12 @@ class Allowance(Protocol):
     def overdraw(self) -> None:
         """
         All units are spent: read nothing more of this owner until its next turn.
+        """
+
+    def room(self, most: int) -> QueueRoom:
+        """
+        @param most: bytes that a queue may hold at the most.
+        @return: the queue's room in the memory that the owner may fill.
         """
 
     def later(self, work: Callable[[], None]) -> None:

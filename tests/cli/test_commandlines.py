@@ -31,6 +31,7 @@ from uotp.cli.common import CommonOptions, EndService, commandService
 from uotp.errors import ConfigurationError, StartError
 from uotp.net import sockopts
 from uotp.net.sockopts import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES, UDP_BUFFER_BYTES, UNSENT_LIMIT_BYTES
+from uotp.process.memory import DEFAULT_MEMORY_BYTES
 from uotp.telemetry.log import Logger
 from uotp.telemetry.spelling import Spelling
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerTls
@@ -59,6 +60,7 @@ SHARED = [
     ("--congestion", None, "cubic", "congestion", "cubic"),
     ("--udp-buffer", None, "8M", "udp-buffer", 8 * 1024 * 1024),
     ("--udp-buffer", None, "212k", "udp-buffer", 212 * 1024),
+    ("--memory", None, "64M", "memory", 64 << 20),
     ("--wire", None, "auto", "wire", WireChoice.AUTO),
     ("--wire", None, "1", "wire", WireChoice.ONE),
     ("--wire", None, "2", "wire", WireChoice.TWO),
@@ -97,7 +99,12 @@ CLIENT = [
     ("--pin", None, PIN.hex(), "pin", (PIN,)),
 ]
 
-BUFFERS = {"unsent-limit": UNSENT_LIMIT_BYTES, "congestion": None, "udp-buffer": UDP_BUFFER_BYTES}
+BUFFERS = {
+    "unsent-limit": UNSENT_LIMIT_BYTES,
+    "congestion": None,
+    "udp-buffer": UDP_BUFFER_BYTES,
+    "memory": DEFAULT_MEMORY_BYTES,
+}
 CHOICES = {"wire": WireChoice.AUTO, "reorder": None}
 
 SERVER_DEFAULTS = {
@@ -315,7 +322,9 @@ class RefusalTests(CommandTestCase):
         )
 
     def test_sizesAndCongestionControl(self) -> None:
-        size = f"a number of bytes from {MIN_BUFFER_BYTES} to {MAX_BUFFER_BYTES} is needed; K, M or G may follow it"
+        more = "K, M or G may follow it"
+        budget = f"a number of bytes from {16 << 20} to {1 << 40} is needed; {more}"
+        size = f"a number of bytes from {MIN_BUFFER_BYTES} to {MAX_BUFFER_BYTES} is needed; {more}"
         name = "a name as in /proc/sys/net/ipv4/tcp_available_congestion_control is needed"
         words = ("", "0", "-1", "16KB", "1.5M", "K", "1023", "2048M", "9" * 13, "16 K")
         self.assertRefusedByBoth(
@@ -323,6 +332,10 @@ class RefusalTests(CommandTestCase):
                 ([f"{option}={word}"], f"{option} {word}: {size}")
                 for option in ("--unsent-limit", "--udp-buffer")
                 for word in words
+            ),
+            *(
+                ([f"--memory={word}"], f"--memory {word}: {budget}")
+                for word in ("", "0", "16777215", "15M", "1025G", "1T")
             ),
             *(
                 ([f"--congestion={word}"], f"--congestion {word}: {name}")
@@ -494,6 +507,7 @@ class MakeServiceTests(ServiceTestCase):
 
     BUFFERS = (
         *("--unsent-limit", "4K", "--congestion", "cubic", "--udp-buffer", "1M"),
+        *("--memory", "16M"),
         *("--wire", "2", "--reorder", "off"),
     )
 
@@ -525,6 +539,7 @@ class MakeServiceTests(ServiceTestCase):
                 "unsentLimit": 4096,
                 "congestion": "cubic",
                 "udpBuffer": 1024 * 1024,
+                "memory": 16 << 20,
                 "wire": WireChoice.TWO,
                 "reorder": 0.0,
                 "reactor": self.reactor,
@@ -559,6 +574,7 @@ class MakeServiceTests(ServiceTestCase):
                 "unsentLimit": 4096,
                 "congestion": "cubic",
                 "udpBuffer": 1024 * 1024,
+                "memory": 16 << 20,
                 "wire": WireChoice.TWO,
                 "reorder": 0.0,
                 "reactor": self.reactor,
@@ -659,6 +675,7 @@ class SpellingTests(ServiceTestCase):
         "unsentLimit": "--unsent-limit",
         "congestion": "--congestion",
         "udpBuffer": "--udp-buffer",
+        "memory": "--memory",
         "wire": "--wire",
         "reorder": "--reorder",
         "tls=None": "--no-tls",

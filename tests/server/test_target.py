@@ -17,7 +17,7 @@ from tests.doubles.udp import MemoryUdp, Receiver
 from uotp.boundaries import Address
 from uotp.net.resolver import Addresses, SharedResolver
 from uotp.server.target import TargetProtocol, numericAddress
-from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BYTES
+from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BACKLOG_BYTES
 from uotp.telemetry.drops import Drop
 from uotp.telemetry.ratelimit import RateLimit
 from uotp.train import TakeTrains, Train
@@ -213,7 +213,7 @@ class TargetProtocolTests(TimerTestCase):
         self.answers[0]([IPv4Address("UDP", *TARGET)])
         self.network.settle()
         got = self.target.datagrams()
-        self.assertLessEqual(len(b"".join(got)), MAX_BYTES)
+        self.assertLessEqual(len(b"".join(got)), MAX_BACKLOG_BYTES)
         self.assertEqual(got[-1][:2], (999).to_bytes(2, "big"))
         self.assertEqual(len(got) + self.drops.totals[Drop.BACKLOG_FULL], 1000)
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BYTES, SMALL_BYTES, SMALL_TRAIN_BYTES, Backlog
+from uotp.process.memory import FixedRoom
+from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BACKLOG_BYTES, SMALL_BYTES, SMALL_TRAIN_BYTES, Backlog
 from uotp.telemetry.drops import Drop, Drops
 from uotp.train import TRAIN_OVERHEAD_BYTES, Train, bytesOf, countOf, cut
 
@@ -65,10 +66,10 @@ class BacklogTests(SynchronousTestCase):
         """
         @return: a backlog for so many trains of a size, and not a byte more.
         """
-        return Backlog(self.drops, maxBytes=trains * (size + TRAIN_OVERHEAD_BYTES), maxAge=10.0)
+        return Backlog(self.drops, FixedRoom(trains * (size + TRAIN_OVERHEAD_BYTES)), maxAge=10.0)
 
     def test_whatWaitedFirstGoesFirst(self) -> None:
-        backlog = Backlog(self.drops)
+        backlog = Backlog(self.drops, FixedRoom(MAX_BACKLOG_BYTES))
         backlog.put([lone(b"a"), lone(b"")], 0.0)
         backlog.put([lone(b"c")], 0.0)
         self.assertEqual(len(backlog), 3)
@@ -78,14 +79,14 @@ class BacklogTests(SynchronousTestCase):
         self.assertEqual(self.drops.totals, {})
 
     def test_noMoreIsTakenThanIsAskedFor(self) -> None:
-        backlog = Backlog(self.drops)
+        backlog = Backlog(self.drops, FixedRoom(MAX_BACKLOG_BYTES))
         backlog.put([bulk(b"a", b"b", b"c"), bulk(b"d")], 0.0)
         self.assertEqual(backlog.take(0.0, 2 * BULK + 1), [bulk(b"a", b"b")])
         self.assertEqual(backlog.take(0.0, 2 * BULK), [bulk(b"c"), bulk(b"d")])
         self.assertEqual((len(backlog), backlog.bytes, self.drops.totals), (0, 0, {}))
 
     def test_datagramThatIsLongerThanWhatIsAskedForGoesAlone(self) -> None:
-        backlog = Backlog(self.drops)
+        backlog = Backlog(self.drops, FixedRoom(MAX_BACKLOG_BYTES))
         backlog.put([bulk(b"a"), bulk(b"b")], 0.0)
         self.assertEqual(backlog.take(0.0, 1), [bulk(b"a")])
         self.assertEqual(backlog.take(0.0, BULK + 1), [bulk(b"b")])
@@ -94,7 +95,7 @@ class BacklogTests(SynchronousTestCase):
         """
         Somebody waits for them, and the bulk hardly notices.
         """
-        backlog = Backlog(self.drops)
+        backlog = Backlog(self.drops, FixedRoom(MAX_BACKLOG_BYTES))
         backlog.put([bulk(b"a"), lone(b"1"), bulk(b"b")], 0.0)
         backlog.put([lone(b"2" * SMALL_BYTES)], 1.0)
         self.assertEqual(marks(backlog.take(1.0, ALL)), b"12ab")
@@ -103,7 +104,7 @@ class BacklogTests(SynchronousTestCase):
         """
         A sender's last acknowledgement stands behind its data by chance.
         """
-        backlog = Backlog(self.drops)
+        backlog = Backlog(self.drops, FixedRoom(MAX_BACKLOG_BYTES))
         backlog.put([Train(BULK, b"a" * BULK + b"b" * BULK + b"1")], 0.0)
         backlog.put([Train(BULK, b"c" * BULK + b"d" * (BULK - 1))], 0.0)
         self.assertEqual(backlog.take(0.0, ALL)[0], lone(b"1"))
@@ -113,13 +114,13 @@ class BacklogTests(SynchronousTestCase):
         """
         It would stand before what is small as long as any other.
         """
-        backlog = Backlog(self.drops)
+        backlog = Backlog(self.drops, FixedRoom(MAX_BACKLOG_BYTES))
         many = Train(1, b"a" * (SMALL_TRAIN_BYTES + 1))
         backlog.put([many, lone(b"1")], 0.0)
         self.assertEqual(backlog.take(0.0, ALL), [lone(b"1"), many])
 
     def test_acknowledgementsThatComeTogetherAreSmallToo(self) -> None:
-        backlog = Backlog(self.drops)
+        backlog = Backlog(self.drops, FixedRoom(MAX_BACKLOG_BYTES))
         together = Train(96, bytes(96 * (SMALL_TRAIN_BYTES // 96)))
         backlog.put([bulk(b"a"), together], 0.0)
         self.assertEqual(backlog.take(0.0, ALL), [together, bulk(b"a")])
@@ -140,7 +141,7 @@ class BacklogTests(SynchronousTestCase):
             ((bulk(b"a"), 0.0), (lone(b"1"), 1.0), b"1b"),
             ((lone(b"1"), 0.0), (bulk(b"a"), 0.0), b"1b"),
         ):
-            backlog = Backlog(self.drops, maxBytes=2 * (BULK + TRAIN_OVERHEAD_BYTES))
+            backlog = Backlog(self.drops, FixedRoom(2 * (BULK + TRAIN_OVERHEAD_BYTES)))
             backlog.put([first[0]], first[1])
             backlog.put([second[0]], second[1])
             backlog.put([bulk(b"b")], 1.0)
@@ -185,10 +186,10 @@ class BacklogTests(SynchronousTestCase):
         """
         They have no bytes, and still cost memory.
         """
-        backlog = Backlog(self.drops)
+        backlog = Backlog(self.drops, FixedRoom(MAX_BACKLOG_BYTES))
         for _ in range(3000):
             backlog.put([lone(b"")], 0.0)
-        self.assertEqual(len(backlog), MAX_BYTES // TRAIN_OVERHEAD_BYTES)
+        self.assertEqual(len(backlog), MAX_BACKLOG_BYTES // TRAIN_OVERHEAD_BYTES)
         self.assertEqual(self.drops.totals, {Drop.BACKLOG_FULL: 3000 - len(backlog)})
 
     def test_whatWaitedTooLongIsNotSent(self) -> None:
@@ -197,7 +198,7 @@ class BacklogTests(SynchronousTestCase):
         """
         for a, b, c in ((lone(b"a"), lone(b"b"), lone(b"c")), (bulk(b"a"), bulk(b"b"), bulk(b"c"))):
             drops = Drops()
-            backlog = Backlog(drops)
+            backlog = Backlog(drops, FixedRoom(MAX_BACKLOG_BYTES))
             backlog.put([a], 100.0)
             backlog.put([b], 100.5)
             backlog.put([c], 101.0)
@@ -206,7 +207,7 @@ class BacklogTests(SynchronousTestCase):
             self.assertEqual(drops.totals, {Drop.BACKLOG_STALE: 1})
 
     def test_whatIsLeftOfATrainIsAsOldAsTheTrain(self) -> None:
-        backlog = Backlog(self.drops, maxBytes=2 * BULK + TRAIN_OVERHEAD_BYTES)
+        backlog = Backlog(self.drops, FixedRoom(2 * BULK + TRAIN_OVERHEAD_BYTES))
         backlog.put([bulk(b"a", b"b", b"c")], 0.0)
         self.assertEqual(backlog.take(MAX_AGE_SECONDS, 1), [bulk(b"b")])
         self.assertEqual(backlog.take(MAX_AGE_SECONDS + 0.1, 1), [])
@@ -225,7 +226,7 @@ class BacklogTests(SynchronousTestCase):
         """
         Unless told otherwise it holds 150 full datagrams, and outlasts the 4 s in which a tunnel comes up.
         """
-        backlog = Backlog(self.drops)
+        backlog = Backlog(self.drops, FixedRoom(MAX_BACKLOG_BYTES))
         for _ in range(150):
             backlog.put([lone(bytes(1400))], 0.0)
         self.assertEqual(countOf(backlog.take(4.5, ALL)), 150)
@@ -238,7 +239,7 @@ class BacklogTests(SynchronousTestCase):
         order of what is small and of what is not is kept.
         """
         drops = Drops()
-        backlog = Backlog(drops, maxBytes=3000, maxAge=4.0)
+        backlog = Backlog(drops, FixedRoom(3000), maxAge=4.0)
         now = 0.0
         put: list[bytes] = []
         taken: list[Train] = []

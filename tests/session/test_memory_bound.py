@@ -21,7 +21,7 @@ from tests.doubles.udp import MemoryUdp, Receiver
 from uotp.net.resolver import SharedResolver
 from uotp.process.turns import Unlimited
 from uotp.server.target import TargetProtocol
-from uotp.session.backlog import MAX_BYTES
+from uotp.session.backlog import MAX_BACKLOG_BYTES
 from uotp.session.outbound import MAX_PORTION_BYTES
 from uotp.session.session import Session
 from uotp.telemetry.drops import Drop, Drops
@@ -42,7 +42,7 @@ TRAIN_BYTES = SEGMENT * DATAGRAMS
 HELD_BY_TUNNEL = TRANSPORT_BYTES + MAX_PORTION_BYTES + LENGTH_BYTES * DATAGRAMS
 """What the kernel takes, and the portion that goes beyond it."""
 
-BOUND = MAX_BYTES + TUNNELS * HELD_BY_TUNNEL
+BOUND = MAX_BACKLOG_BYTES + TUNNELS * HELD_BY_TUNNEL
 """Of a session with all its tunnels: 1 MB, of the 64 MB that are pushed."""
 
 
@@ -168,7 +168,7 @@ class MemoryBoundTests(TimerTestCase):
         """
         for _ in range(60):
             self.push(Train(1, bytes(MAX_TRAIN_BYTES)))
-        bound = MAX_BYTES + TUNNELS * (TRANSPORT_BYTES + (1 + LENGTH_BYTES) * MAX_PORTION_BYTES)
+        bound = MAX_BACKLOG_BYTES + TUNNELS * (TRANSPORT_BYTES + (1 + LENGTH_BYTES) * MAX_PORTION_BYTES)
         self.assertLessEqual(self.held(), bound * self.overhead)
 
 
@@ -205,5 +205,5 @@ class TargetMemoryBoundTests(TimerTestCase):
         protocol.open(lambda _: None, lambda _: None)
         for each in trains(PUSHED_BYTES):
             protocol.send([each])
-            self.assertLessEqual(protocol._waiting.bytes, MAX_BYTES)
+            self.assertLessEqual(protocol._waiting.bytes, MAX_BACKLOG_BYTES)
         self.assertGreater(drops.totals[Drop.BACKLOG_FULL] * SEGMENT, PUSHED_BYTES * 0.95)

@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.sessions import MemoryLink
 from uotp.boundaries import AGAIN_SECONDS
+from uotp.process.memory import FixedRoom
 from uotp.session.reinjection import AGAIN_WAIT_SECONDS, MAX_AGAIN_BYTES, STILL_LOOK_SECONDS, Reinjection
 from uotp.train import TRAIN_OVERHEAD_BYTES, Arrival, Train
 
@@ -30,7 +31,7 @@ class ReinjectionTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.now = NOW
-        self.reinjection = Reinjection(self.now)
+        self.reinjection = Reinjection(self.now, FixedRoom(MAX_AGAIN_BYTES))
         self.tunnels = [MemoryLink() for _ in range(3)]
         for tunnel in self.tunnels:
             tunnel.sentAt = self.now

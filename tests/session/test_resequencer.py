@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from uotp.process.memory import FixedRoom
 from uotp.session import hold as holding
 from uotp.session import resequencer
 from uotp.session.hold import LEAST_HOLD_SECONDS, LONGEST_HOLD_SECONDS, MARGIN, REMEMBERED_PER_SECOND, ROUND_TRIPS, Hold
@@ -75,7 +76,7 @@ def stateOf(resequencer: Resequencer) -> dict[str, object]:
     """
     @return: all that a re-sequencer knows.
     """
-    state = vars(resequencer)
+    state = {name: value for name, value in vars(resequencer).items() if name != "_room"}
     parts = {name: vars(state[name]) for name in ("_hold", "_missed", "_again")}
     return deepcopy({**state, **parts})
 
@@ -84,6 +85,8 @@ class _ResequencerTestCase(SynchronousTestCase):
     """
     Has a re-sequencer, and a time.
     """
+
+    mostHeld = MAX_HELD_BYTES
 
     def setUp(self) -> None:
         """
@@ -100,7 +103,14 @@ class _ResequencerTestCase(SynchronousTestCase):
         """
         self.now = START
         self.hold = Hold(self.now, hold)
-        self.resequencer = Resequencer(self.hold)
+        self.room = FixedRoom(self.mostHeld)
+        self.resequencer = Resequencer(self.hold, self.room)
+
+    def holdAtMost(self, size: int) -> None:
+        """
+        Give less room, also to those that are begun from now on.
+        """
+        self.mostHeld = self.room.granted = size
 
     def come(self, *numbers: int | tuple[int, int]) -> list[int]:
         """
@@ -491,7 +501,7 @@ class LoneTests(_ResequencerTestCase):
         simple passes on the same, and knows the same, as who puts everything in order.
         """
         self.begin(None if follow else HOLD)
-        other = Resequencer(Hold(self.now, None if follow else HOLD))
+        other = Resequencer(Hold(self.now, None if follow else HOLD), FixedRoom(MAX_HELD_BYTES))
         for what, further, datagrams, seconds in [("come", 0, 1, 0.0), *events]:
             self.passTime(seconds)
             self.assertEqual(self.resequencer.expire(self.now), other.expire(self.now))
@@ -616,7 +626,7 @@ class BoundTests(_ResequencerTestCase):
         """
         Small trains may stand before a long one.
         """
-        self.patch(resequencer, "MAX_HELD_BYTES", 10 * TRAIN_OVERHEAD_BYTES)
+        self.holdAtMost(10 * TRAIN_OVERHEAD_BYTES)
         self.come(0)
         self.come(2, 4, 6, 8)
         train = Train(7 * TRAIN_OVERHEAD_BYTES, bytes(7 * TRAIN_OVERHEAD_BYTES))
@@ -625,7 +635,7 @@ class BoundTests(_ResequencerTestCase):
         self.assertEqual(self.come(7), [7, 8])
 
     def test_tinyTrainsTakeRoomToo(self) -> None:
-        self.patch(resequencer, "MAX_HELD_BYTES", 1000 * TRAIN_OVERHEAD_BYTES)
+        self.holdAtMost(1000 * TRAIN_OVERHEAD_BYTES)
         empty = Train(0, b"")
         self.resequencer.put([(0, empty)], self.now)
         passed = self.resequencer.put([(2 + 2 * each, empty) for each in range(2000)], self.now)
@@ -677,7 +687,7 @@ class BoundTests(_ResequencerTestCase):
 
     @given(HOSTILE, st.booleans())
     def test_hostilePeerGainsNothing(self, events: list[tuple[int, bool, int, float]], follow: bool) -> None:  # noqa: FBT001
-        self.patch(resequencer, "MAX_HELD_BYTES", 8 * TRAIN_OVERHEAD_BYTES)
+        self.holdAtMost(8 * TRAIN_OVERHEAD_BYTES)
         self.begin(None if follow else HOLD)
         put: list[Train] = []
         passed: list[Train] = []
@@ -1071,7 +1081,7 @@ class LearningTests(_ResequencerTestCase):
             self.passTime(0.05)
             self.come(number)
             self.assertHold((FIRST + 0.05) * MARGIN)
-        self.patch(resequencer, "MAX_HELD_BYTES", 2 * (TRAIN_OVERHEAD_BYTES + WIDTH))
+        self.holdAtMost(2 * (TRAIN_OVERHEAD_BYTES + WIDTH))
         self.begin(None)
         self.come(0)
         self.assertEqual(self.come(2, 4, 6), [2])

@@ -16,7 +16,7 @@ from tests.doubles.contracts import TimerTestCase
 from tests.doubles.sessions import MemoryLink
 from uotp.path import TROUBLED, PathStats
 from uotp.process.turns import Unlimited
-from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BYTES, SMALL_BYTES
+from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BACKLOG_BYTES, SMALL_BYTES
 from uotp.session.hold import FIRST_HOLD_SECONDS, ROUND_TRIPS
 from uotp.session.outbound import (
     ANSWERED_LOOK_SECONDS,
@@ -658,7 +658,7 @@ class SessionTests(SynchronousTestCase):
 
     def test_whatWaitsIsBoundedAndTheOldestGoesFirst(self) -> None:
         size = 1400
-        fit = MAX_BYTES // (size + TRAIN_OVERHEAD_BYTES)
+        fit = MAX_BACKLOG_BYTES // (size + TRAIN_OVERHEAD_BYTES)
         for number in range(3 * fit):
             self.session.outbound.send([numbered(number, size)])
         self.assertEqual(self.open().sent, [numbered(number, size) for number in range(2 * fit, 3 * fit)])

@@ -13,6 +13,7 @@ from tests.doubles.contracts import SettingsTestCase
 from uotp.errors import ConfigurationError
 from uotp.net import sockopts
 from uotp.net.sockopts import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES, TunnelSocketOptions
+from uotp.process.memory import LEAST_MEMORY_BYTES
 from uotp.telemetry.spelling import Spelling
 from uotp.tunnel import settings
 from uotp.tunnel.settings import MAX_REORDER_SECONDS, CommonSettings
@@ -34,6 +35,10 @@ class CommonSettingsTests(SettingsTestCase):
         for name in ("unsentLimit", "udpBuffer"):
             self.assertUnusable(name, 0, -1, MIN_BUFFER_BYTES - 1, MAX_BUFFER_BYTES + 1)
             self.assertUsable(name, MIN_BUFFER_BYTES, MAX_BUFFER_BYTES)
+
+    def test_memory(self) -> None:
+        self.assertUnusable("memory", 0, -1, LEAST_MEMORY_BYTES - 1)
+        self.assertUsable("memory", LEAST_MEMORY_BYTES, 1 << 40)
 
     def test_congestionControlIsAskedForAtOnce(self) -> None:
         """

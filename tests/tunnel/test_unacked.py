@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.boundaries import AGAIN_SECONDS
+from uotp.process.memory import FixedRoom
 from uotp.train import LAST_NUMBER, TRAIN_OVERHEAD_BYTES, Train
 from uotp.tunnel.unacked import ASK_BYTES, MAX_KEPT_BYTES, Unacked
 
@@ -25,7 +26,7 @@ class UnackedTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.unacked = Unacked()
+        self.unacked = Unacked(FixedRoom(MAX_KEPT_BYTES))
 
     def test_whatIsNotConfirmedIsGivenBackWithItsNumbers(self) -> None:
         self.unacked.add(LAST_NUMBER, [ONE, OTHER], NOW)

@@ -27,10 +27,13 @@ from uotp.cli.parsers import (
 )
 from uotp.errors import ConfigurationError, StartError
 from uotp.net import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES, parseDestination
-from uotp.process import onSignal, raiseDescriptorLimit, stopOnSignals, useMonotonicClock
+from uotp.process import LEAST_MEMORY_BYTES, onSignal, raiseDescriptorLimit, stopOnSignals, useMonotonicClock
 from uotp.telemetry import Logger, Spelling, logTo, openLogFile, parseVerbosity, reopenLogFile
 from uotp.tunnel import MAX_REORDER_SECONDS
 from uotp.wire import parseWire
+
+MAX_MEMORY_BYTES = 1 << 40
+"""A larger budget can only be a typing error."""
 
 COMMON_ROWS = (
     Option("verbosity", "v", "how much to log: debug, info, warn, error or fatal", parseVerbosity, default="info"),
@@ -59,6 +62,13 @@ COMMON_ROWS = (
         "bytes of buffer to ask the kernel for on each UDP socket",
         parseBytes(MIN_BUFFER_BYTES, MAX_BUFFER_BYTES),
         "udpBuffer",
+    ),
+    Option(
+        "memory",
+        None,
+        "bytes that may wait in this process, in all queues together; K, M or G may follow",
+        parseBytes(LEAST_MEMORY_BYTES, MAX_MEMORY_BYTES),
+        "memory",
     ),
     Option(
         "wire",

@@ -60,7 +60,7 @@ class ClientService(TunnelService):
         @param wallClock: tells the time of day, in seconds.
         @raise ConfigurationError: for a server that no certificate could name.
         """
-        super().__init__(credentials, reactor, settings.tuning.congestion)
+        super().__init__(settings, credentials, reactor)
         self._settings = settings
         self._reopening: IDelayedCall | None = None
         self._resolving: IDelayedCall | None = None

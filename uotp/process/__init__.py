@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from uotp.process.clock import SleepDetector, useMonotonicClock
 from uotp.process.descriptorlimit import raiseDescriptorLimit
+from uotp.process.memory import DEFAULT_MEMORY_BYTES, LEAST_MEMORY_BYTES, Memory
 from uotp.process.periodic import PeriodicCalls
 from uotp.process.signals import onSignal, stopOnSignals
 from uotp.process.statemachine import StateMachine
 from uotp.process.turns import Turns, Unlimited
 
 __all__ = [
+    "DEFAULT_MEMORY_BYTES",
+    "LEAST_MEMORY_BYTES",
+    "Memory",
     "PeriodicCalls",
     "SleepDetector",
     "StateMachine",

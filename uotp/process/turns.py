@@ -21,6 +21,7 @@ from collections.abc import Callable, Hashable
 from typing import Any
 from weakref import WeakValueDictionary
 
+from uotp.process.memory import FixedRoom, Memory, MemoryShare, Room
 from uotp.telemetry import Logger
 
 OWNER_UNITS = 128
@@ -51,15 +52,17 @@ class Owner:
     Counts what is done for one owner in one turn.
 
     @ivar left: the units that its sessions may still borrow.
+    @ivar memory: counts what waits for it.
     """
 
-    __slots__ = ("__weakref__", "_hasTurn", "_turns", "_waiting", "left")
+    __slots__ = ("__weakref__", "_hasTurn", "_turns", "_waiting", "left", "memory")
 
     def __init__(self, turns: Turns) -> None:
         """
         @param turns: who gives each owner its turn.
         """
         self._turns = turns
+        self.memory = MemoryShare(turns.memory)
         self._waiting: deque[TurnAllowance] = deque()
         self._hasTurn = False  # it waits among the owners
         self.left = OWNER_UNITS
@@ -136,6 +139,13 @@ class TurnAllowance:
         self.isSpent = True
         self._owner.wait(self)
 
+    def room(self, most: int) -> Room:
+        """
+        @param most: bytes that a queue of the session may hold at the most.
+        @return: the queue's room in the memory of the owner.
+        """
+        return Room(self._owner.memory, most)
+
     def later(self, work: Callable[[], None]) -> None:
         """
         Do something for this session in its next turn, before more of it is read.
@@ -186,6 +196,12 @@ class Unlimited:
         Do nothing.
         """
 
+    def room(self, most: int) -> FixedRoom:
+        """
+        @return: all of the room at once.
+        """
+        return FixedRoom(most)
+
     def later(self, work: Callable[[], None]) -> None:
         """
         Do something at once, since there is no turn to wait for.
@@ -196,15 +212,19 @@ class Unlimited:
 class Turns:
     """
     Gives each owner that waits its turn.
+
+    @ivar memory: the budget of what waits, for all owners together.
     """
 
     _log = Logger()
 
-    def __init__(self, clock: Any) -> None:
+    def __init__(self, clock: Any, memory: Memory | None = None) -> None:
         """
         @param clock: C{IReactorTime}.
+        @param memory: the budget of what waits; one of the usual size when left out.
         """
         self._clock = clock
+        self.memory = memory or Memory()
         self._waiting: deque[Owner] = deque()
         self._isSet = False
         self._owners: WeakValueDictionary[Hashable, Owner] = WeakValueDictionary()

@@ -48,7 +48,7 @@ class ServerService(TunnelService):
         See L{TunnelService}.
         """
         self._verifiesClients = credentials is not None and credentials.verifiesClients
-        super().__init__(credentials, reactor, settings.tuning.congestion)
+        super().__init__(settings, credentials, reactor)
         self._settings = settings
         self._port: Any = None
         self._openPort = datagramPortOpener(reactor, self.drops, settings.udpBuffer)

@@ -18,7 +18,7 @@ from twisted.logger import LogLevel
 
 from uotp.boundaries import Address, DatagramPortOpener
 from uotp.net import lookUp
-from uotp.session import Backlog
+from uotp.session import MAX_BACKLOG_BYTES, Backlog
 from uotp.telemetry import Drop, Drops, Logger, RateLimit, logCounted
 from uotp.train import MAX_TRAIN_BYTES, TakeTrains, Train, countOf
 from uotp.udp import TrainProtocol
@@ -61,7 +61,7 @@ class TargetProtocol(TrainProtocol):
         self._resolver = resolver
         self._clock = clock
         self._rateLimit = rateLimit
-        self._waiting = Backlog(drops)
+        self._waiting = Backlog(drops, self.allowance.room(MAX_BACKLOG_BYTES))
         self._receive: TakeTrains = ignoreTrains
         self._sendBy: Callable[[TakeTrains], None] = tellNobody
         self.send: TakeTrains = self._wait
@@ -79,6 +79,7 @@ class TargetProtocol(TrainProtocol):
         """
         self._receive = receive
         self._sendBy = sendBy
+        self._waiting = Backlog(self._drops, self.allowance.room(MAX_BACKLOG_BYTES))
         self._find()
 
     def _find(self) -> None:

@@ -6,12 +6,13 @@ handed in.
 
 from __future__ import annotations
 
-from uotp.session.backlog import Backlog
+from uotp.session.backlog import MAX_BACKLOG_BYTES, Backlog
 from uotp.session.closing import ClosingSessions
 from uotp.session.outbound import WAIT_SECONDS
 from uotp.session.session import Session, wordsForLate
 
 __all__ = [
+    "MAX_BACKLOG_BYTES",
     "WAIT_SECONDS",
     "Backlog",
     "ClosingSessions",

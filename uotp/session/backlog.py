@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from collections import deque
 
+from uotp.boundaries import QueueRoom
 from uotp.telemetry import Drop, Drops
 from uotp.train import TRAIN_OVERHEAD_BYTES, Train, split
 
-MAX_BYTES = 256 * 1024
+MAX_BACKLOG_BYTES = 256 * 1024
 """
 So much may wait.  It holds the first flight of a flow whose tunnels are being opened, or
 40 ms of one that runs at 50 Mbit/s.
@@ -51,14 +52,14 @@ class Backlog:
     @ivar bytes: payload and overhead that wait.
     """
 
-    def __init__(self, drops: Drops, maxBytes: int = MAX_BYTES, maxAge: float = MAX_AGE_SECONDS) -> None:
+    def __init__(self, drops: Drops, room: QueueRoom, maxAge: float = MAX_AGE_SECONDS) -> None:
         """
         @param drops: where what is dropped is counted.
-        @param maxBytes: payload and overhead that may wait.
+        @param room: says how much payload and overhead may wait.
         @param maxAge: seconds that a train may wait.
         """
         self._drops = drops
-        self._maxBytes = maxBytes
+        self._room = room
         self.maxAge = maxAge
         self._small: Row = deque()
         self._bulk: Row = deque()
@@ -81,7 +82,7 @@ class Backlog:
                 row.append((now, part))
                 self.bytes += len(part.payload) + TRAIN_OVERHEAD_BYTES
         self._dropStale(now)
-        while self.bytes > self._maxBytes:
+        while self.bytes > self._room.granted and not self._room.reaches(self.bytes):
             self._dropOldest()
 
     def take(self, now: float, most: int) -> list[Train]:
@@ -107,6 +108,7 @@ class Backlog:
                     row.appendleft((since, rest))
                 taken.append(first)
                 most -= max(len(first.payload), 1)
+        self._room.shrink(self.bytes)
         return taken
 
     def _dropStale(self, now: float) -> None:
@@ -123,7 +125,7 @@ class Backlog:
         """
         row = self._small if not self._bulk or (self._small and self._small[0][0] < self._bulk[0][0]) else self._bulk
         since, train = row[0]
-        excess = self.bytes - self._maxBytes
+        excess = self.bytes - self._room.granted
         dropped, rest = split(train, -(-excess // max(train.segment, 1)) * train.segment)
         self._pop(row)
         self._drops.count(Drop.BACKLOG_FULL, dropped.datagrams)

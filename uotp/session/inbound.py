@@ -20,7 +20,7 @@ from twisted.internet.interfaces import IDelayedCall
 from uotp.boundaries import Allowance
 from uotp.session.hold import Hold
 from uotp.session.pacer import Pacer
-from uotp.session.resequencer import Resequencer
+from uotp.session.resequencer import MAX_HELD_BYTES, Resequencer
 from uotp.telemetry import Drops
 from uotp.train import Arrival, TakeTrains, Train, bytesOf
 
@@ -58,7 +58,7 @@ class Inbound:
         self._pacer = Pacer(deliver, drops, clock, allowance)
         self.lastActive: float = clock.seconds()
         self._hold = Hold(self.lastActive, reorder)
-        self._resequencer = None if reorder == 0 else Resequencer(self._hold)
+        self._resequencer = None if reorder == 0 else Resequencer(self._hold, allowance.room(MAX_HELD_BYTES))
         self._timer: IDelayedCall | None = None
         self._hasTurn = False  # the owner's next turn begins with what waits here
         self._closed = False

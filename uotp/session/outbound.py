@@ -16,11 +16,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from uotp.boundaries import Link
-from uotp.session.backlog import MAX_AGE_SECONDS, Backlog, sift
+from uotp.boundaries import Allowance, Link
+from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BACKLOG_BYTES, Backlog, sift
 from uotp.session.inbound import Inbound
 from uotp.session.parallelism import Parallelism
-from uotp.session.reinjection import Reinjection
+from uotp.session.reinjection import MAX_AGAIN_BYTES, Reinjection
 from uotp.session.scheduler import LOOK_SECONDS, Scheduler
 from uotp.session.stickiness import Stickiness
 from uotp.telemetry import Drops
@@ -82,20 +82,21 @@ class Outbound:
     @ivar roundTrip: the longest round trip of any link, in seconds; 0 where none is known.
     """
 
-    def __init__(self, drops: Drops, clock: Callable[[], float], inbound: Inbound) -> None:
+    def __init__(self, drops: Drops, clock: Callable[[], float], allowance: Allowance, inbound: Inbound) -> None:
         """
         @param drops: where what is dropped is counted.
         @param clock: tells monotonic seconds.
+        @param allowance: of the session's owner.
         @param inbound: the way in of the same session.
         """
         self._clock = clock
         self._inbound = inbound
-        self._backlog = Backlog(drops)
+        self._backlog = Backlog(drops, allowance.room(MAX_BACKLOG_BYTES))
         self._scheduler: Scheduler[Link] = Scheduler(self._costOf)
         self._nearest = 0.0  # the shortest round trip of any link
         self.lastActive = now = clock()
         self._lookedAt = self._answeredLookAt = now
-        self._reinjection = Reinjection(now)
+        self._reinjection = Reinjection(now, allowance.room(MAX_AGAIN_BYTES))
         self._stickiness = Stickiness(now)
         self._parallelism = Parallelism(now)
         self._scheduler.narrow(self._parallelism.most)

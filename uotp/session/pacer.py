@@ -97,6 +97,7 @@ class Pacer:
         self._drops = drops
         self._clock = clock
         self._allowance = allowance
+        self._memory = allowance.room(MAX_PACED_BYTES)
         self._queue: deque[tuple[int, list[Train]]] = deque()
         self.waiting = 0
         self._room: float = BURST_BYTES  # what could be handed on at _roomAt; by now it is as much or more
@@ -154,7 +155,8 @@ class Pacer:
         for size, part in partsOf(trains):
             self._queue.append((size, part))
             self.waiting += size
-        while self.waiting > MAX_PACED_BYTES:
+        memory = self._memory
+        while self.waiting > memory.granted and not memory.reaches(self.waiting):
             self._drops.count(Drop.PACED_OUT, countOf(self._next()[1]))
         self._handOn()
 
@@ -172,6 +174,7 @@ class Pacer:
             self._room -= size
             allowance.spend(sum(unitsOf(train.datagrams) for train in trains))
             self.deliver(trains)
+        self._memory.shrink(self.waiting)
         if not self._queue:
             if self._whenEmpty is not None:
                 self.close()

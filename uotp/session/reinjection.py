@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-from uotp.boundaries import AGAIN_SECONDS, Link
+from uotp.boundaries import AGAIN_SECONDS, Link, QueueRoom
 from uotp.train import TRAIN_OVERHEAD_BYTES, Arrival
 
 STILL_LOOK_SECONDS = 0.1
@@ -43,10 +43,12 @@ class Reinjection:
     @ivar lookAt: when to look at the links again, in monotonic seconds.
     """
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float, room: QueueRoom) -> None:
         """
         @param now: monotonic seconds.
+        @param room: says how much payload and overhead may wait.
         """
+        self._room = room
         self._waiting: deque[tuple[float, Arrival]] = deque()  # with the time until which it may wait
         self.bytes = 0
         self.lookAt = now
@@ -100,7 +102,7 @@ class Reinjection:
         for arrival in link.takeUnacked():
             self._waiting.append((now + AGAIN_WAIT_SECONDS, arrival))
             self.bytes += costOf(arrival)
-        while self.bytes > MAX_AGAIN_BYTES:
+        while self.bytes > self._room.granted and not self._room.reaches(self.bytes):
             self._pop()
 
     def _pop(self) -> Arrival:
@@ -114,6 +116,7 @@ class Reinjection:
         """
         while self._waiting and self._waiting[0][0] < now:
             self._pop()
+        self._room.shrink(self.bytes)
 
     def next(self, most: int) -> list[Arrival]:
         """
@@ -126,6 +129,7 @@ class Reinjection:
         while self._waiting and (not taken or len(self._waiting[0][1][1].payload) <= most):
             taken.append(self._pop())
             most -= len(taken[-1][1].payload)
+        self._room.shrink(self.bytes)
         return taken
 
     def forget(self) -> None:
@@ -135,6 +139,7 @@ class Reinjection:
         self._waiting.clear()
         self._stillSince.clear()
         self.bytes = 0
+        self._room.shrink(0)
 
 
 def costOf(arrival: Arrival) -> int:

@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from heapq import heapify, heappop, heappush
 
+from uotp.boundaries import QueueRoom
 from uotp.session.hold import Hold
 from uotp.session.ranges import Range, Ranges
 from uotp.session.run import Run, runsOf
@@ -72,11 +73,13 @@ class Resequencer:
     @ivar held: bytes that wait, overhead included.
     """
 
-    def __init__(self, hold: Hold) -> None:
+    def __init__(self, hold: Hold, room: QueueRoom) -> None:
         """
         @param hold: how long a train may wait.
+        @param room: says how many bytes may wait, overhead included.
         """
         self._hold = hold
+        self._room = room
         self._expected: int | None = None
         self._base = 0  # the number that came first; nobody knows which of those before it have come
         self._waiting: list[Run] = []  # a heap
@@ -141,6 +144,7 @@ class Resequencer:
             run = heappop(self._leaving)
             self.held -= run.cost()
             ready += run.trains
+        self._room.shrink(self.held)
         if not self._leaving and self._waiting:
             self._release(ready, most)
         return ready
@@ -190,7 +194,11 @@ class Resequencer:
         self._byAge.append((now, run.number))
         self.held += run.cost()
         self._behindSince = None
-        while self._waiting and (self.held > MAX_HELD_BYTES or len(self._waiting) + len(self._leaving) > MAX_HELD_RUNS):
+        room = self._room
+        while self._waiting and (
+            (self.held > room.granted and not room.reaches(self.held))
+            or len(self._waiting) + len(self._leaving) > MAX_HELD_RUNS
+        ):
             self._giveUp(self._waiting[0].number, ready, len(ready) + 1)
 
     def _takeBehind(self, number: int, train: Train, now: float, ready: list[Train]) -> None:
@@ -295,6 +303,7 @@ class Resequencer:
                 end = run.number + run.datagrams
                 ready += run.within(self._expected, end)
                 self._expected = end
+        self._room.shrink(self.held)
         passed = min(self._expected, waiting[0].number) if waiting else self._expected
         while self._byAge and self._byAge[0][1] < passed:
             self._byAge.popleft()
@@ -358,7 +367,7 @@ class Resequencer:
         waiting = self._waiting
         numbers = [run.number for run in waiting]
         assert self.held == sum(run.cost() for run in (*waiting, *self._leaving))
-        assert not waiting or self.held <= MAX_HELD_BYTES
+        assert not waiting or self.held <= self._room.granted
         assert not waiting or len(waiting) + len(self._leaving) <= MAX_HELD_RUNS
         assert all(numbers[(index - 1) // 2] <= number for index, number in enumerate(numbers) if index), "a heap"
         assert all(run.datagrams == sum(train.datagrams for train in run.trains) > 0 for run in waiting)

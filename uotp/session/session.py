@@ -78,7 +78,7 @@ class Session:
         """
         self.allowance = allowance
         self.inbound = Inbound(deliver, drops, clock, allowance, reorder, whenAnswered)
-        self.outbound = Outbound(drops, clock.seconds, self.inbound)
+        self.outbound = Outbound(drops, clock.seconds, allowance, self.inbound)
 
     @property
     def lastActive(self) -> float:

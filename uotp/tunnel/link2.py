@@ -25,7 +25,7 @@ from uotp.errors import PeerError
 from uotp.train import Arrival, Train, bytesOf
 from uotp.tunnel.heartbeat import Heartbeat
 from uotp.tunnel.link import PORTION_UNITS, LinkOwner, TunnelLink
-from uotp.tunnel.unacked import Unacked
+from uotp.tunnel.unacked import MAX_KEPT_BYTES, Unacked
 from uotp.wire import Format2Codec, Kind, controlFrame, frameAgain
 
 
@@ -44,7 +44,7 @@ class Format2Link(TunnelLink):
         self._outbound = session.outbound
         self._numbering = session.outbound.numbering
         self._codec = Format2Codec(self._numbering)
-        self._unacked = Unacked()
+        self._unacked = Unacked(session.allowance.room(MAX_KEPT_BYTES))
         self._pingedBehind = 0  # the position in the payload before the last ping
         self._heartbeat = Heartbeat(clock, self, self._ping, owner.giveUpSeconds)
         self._owedPong: bytes | None = None  # what the ping carried that is not answered yet

@@ -15,9 +15,10 @@ from twisted.internet.task import deferLater
 from uotp.boundaries import Credentials
 from uotp.errors import ConfigurationError, StartError
 from uotp.net import Host, checkCongestion
-from uotp.process import PeriodicCalls, Turns
+from uotp.process import Memory, PeriodicCalls, Turns
 from uotp.telemetry import Drops, Logger, RateLimit
 from uotp.tunnel.live import LiveTunnels
+from uotp.tunnel.settings import CommonSettings
 
 STALL_CHECK_SECONDS = 5.0
 """How often tunnels are looked at whose peer may have stopped to read."""
@@ -41,10 +42,10 @@ class TunnelService(Service):
     _log = Logger()
     commandName = ""
 
-    def __init__(self, credentials: Credentials | None, reactor: Any, congestion: str | None = None) -> None:
+    def __init__(self, settings: CommonSettings, credentials: Credentials | None, reactor: Any) -> None:
         """
+        @param settings: what the end was told.
         @param credentials: L{None} for plain TCP.
-        @param congestion: the congestion control that tunnels shall have, or L{None}.
         @param reactor: C{IReactorTCP}, C{IReactorTime}, C{IReactorFDSet}.
         """
         self.reactor = reactor
@@ -53,9 +54,9 @@ class TunnelService(Service):
         self.rateLimit = RateLimit(reactor.seconds)
         self.liveTunnels = LiveTunnels(reactor)
         self.periodicCalls = PeriodicCalls(reactor)
-        self.turns = Turns(reactor)
+        self.turns = Turns(reactor, Memory(settings.memory))
         self._credentials = credentials
-        self._congestion = congestion
+        self._congestion = settings.congestion
 
     def nowListening(self, host: str, port: int, transport: str) -> None:
         """

@@ -20,6 +20,7 @@ from uotp.net import (
     checkCongestion,
     parseDestination,
 )
+from uotp.process import DEFAULT_MEMORY_BYTES, LEAST_MEMORY_BYTES
 from uotp.telemetry import spelled
 from uotp.wire import WireChoice
 
@@ -75,6 +76,7 @@ class CommonSettings:
     @ivar congestion: the kernel's name of the tunnels' congestion control; L{None} for the
         system's choice.
     @ivar udpBuffer: bytes of buffer to ask for on each UDP socket.
+    @ivar memory: bytes that may wait in the process, in all queues together.
     @ivar wire: which formats may be spoken.  C{AUTO} means the best that both ends know with
         TLS, and format 1 without TLS.
     @ivar reorder: seconds that a datagram of format 2 may wait for those before it; L{None}
@@ -84,6 +86,10 @@ class CommonSettings:
     unsentLimit: int = setting(UNSENT_LIMIT_BYTES, BUFFER_BYTES)
     congestion: str | None = None
     udpBuffer: int = setting(UDP_BUFFER_BYTES, BUFFER_BYTES)
+    memory: int = setting(
+        DEFAULT_MEMORY_BYTES,
+        Limits(f"at least {LEAST_MEMORY_BYTES} bytes", lambda size: size >= LEAST_MEMORY_BYTES),
+    )
     wire: WireChoice = WireChoice.AUTO
     reorder: float | None = setting(
         None,

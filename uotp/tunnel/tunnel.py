@@ -21,7 +21,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from uotp.boundaries import CarriedSession, Security, Stream
+from uotp.boundaries import CarriedSession, QueueRoom, Security, Stream
 from uotp.errors import PeerError
 from uotp.process import StateMachine
 from uotp.tunnel.heartbeat import GIVE_UP_SECONDS
@@ -36,6 +36,9 @@ CLOSE_SECONDS = 1.0
 A close in good order may take so long.  TLS alone would wait for the peer's answer for ever,
 and a program has 5 s to stop.
 """
+
+MAX_STREAM_BYTES = 128 * 1024
+"""A stream holds no more than one portion of trains, and what else is said with it."""
 
 DRAIN_SECONDS = 3.0
 """
@@ -70,6 +73,7 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
         self._heardHello = False
         self.wireFormat = WireFormat.ONE
         self.link: TunnelLink | None = None
+        self._room: QueueRoom | None = None  # in the memory of whom the tunnel carries for
         self.fullSince: float | None = None
         self.fault: str | None = None
 
@@ -107,6 +111,7 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
             link = Format2Link(self.transport, self, session, self._clock)
         self.link = link
         self.transport.allowance = session.allowance
+        self._room = session.allowance.room(MAX_STREAM_BYTES)
         # From now on the stream calls the link.
         self.dataReceived = link.received  # type: ignore[method-assign]
         link.start()
@@ -267,6 +272,8 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
         if self.fullSince is not None:
             return
         self.fullSince = self._clock.seconds()
+        if self._room is not None:
+            self._room.reaches(self.transport.queuedBytes())
         if self.link is not None:
             self.link.full()
 
@@ -275,6 +282,8 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
         The stream has sent what it held.
         """
         self.fullSince = None
+        if self._room is not None:
+            self._room.shrink(0)
         if self.link is not None:
             self.link.free()
 

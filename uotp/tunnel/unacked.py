@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from uotp.boundaries import AGAIN_SECONDS
+from uotp.boundaries import AGAIN_SECONDS, QueueRoom
 from uotp.train import LAST_NUMBER, TRAIN_OVERHEAD_BYTES, Arrival, Train, bytesOf
 
 MAX_KEPT_BYTES = 1024 * 1024
@@ -46,7 +46,11 @@ class Unacked:
     @ivar askAt: when so much is kept, the kernel is to be asked what was acknowledged.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, room: QueueRoom) -> None:
+        """
+        @param room: says how much payload and overhead may be kept.
+        """
+        self._room = room
         self._sent: deque[Sent] = deque()
         self.askAt = ASK_BYTES
         self.position = 0
@@ -64,7 +68,8 @@ class Unacked:
         self.position += size
         self.kept += cost
         self._sent.append((now, number, trains, self.position, cost))
-        while self.kept > MAX_KEPT_BYTES:
+        room = self._room
+        while self.kept > room.granted and not room.reaches(self.kept):
             self.kept -= self._sent.popleft()[4]
 
     def confirm(self, position: int) -> None:
@@ -75,6 +80,7 @@ class Unacked:
         while sent and sent[0][3] <= position:
             kept -= sent.popleft()[4]
         self.kept = kept
+        self._room.shrink(kept)
         self._askLater()
 
     def _askLater(self) -> None:
@@ -102,5 +108,6 @@ class Unacked:
                 number = number + train.datagrams & LAST_NUMBER
         self._sent.clear()
         self.kept = 0
+        self._room.shrink(0)
         self._askLater()
         return taken

@@ -1,0 +1,127 @@
+"""
+How much of the memory each owner may fill.
+"""
+
+from __future__ import annotations
+
+import random
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from uotp.process.memory import GRANT_BYTES, Memory, MemoryShare, Room
+from uotp.process.turns import Turns
+
+BUDGET = 60 * GRANT_BYTES
+
+
+class MemoryTests(SynchronousTestCase):
+    """
+    Let owners fill it.
+    """
+
+    def setUp(self) -> None:
+        self.memory = Memory(BUDGET)
+
+    def fill(self, share: MemoryShare) -> tuple[list[Room], int]:
+        """
+        Take as much as can be had, with queues of four parts each.
+
+        @return: the queues, and how much room they have.
+        """
+        rooms = []
+        while True:
+            rooms.append(Room(share, 4 * GRANT_BYTES))
+            if not rooms[-1].reaches(4 * GRANT_BYTES):
+                break
+        return rooms, sum(room.granted for room in rooms)
+
+    def test_roomComesInPartsAsItIsNeeded(self) -> None:
+        room = Room(MemoryShare(self.memory), 3 * GRANT_BYTES)
+        self.assertTrue(room.reaches(0))
+        self.assertEqual(self.memory.used, 0)
+        self.assertTrue(room.reaches(1))
+        self.assertEqual((room.granted, self.memory.used), (GRANT_BYTES, GRANT_BYTES))
+        self.assertTrue(room.reaches(GRANT_BYTES + 1))
+        self.assertEqual(room.granted, 2 * GRANT_BYTES)
+
+    def test_queueHasABoundOfItsOwn(self) -> None:
+        """
+        Up to that it gets what there is, also when it asks for more.
+        """
+        room = Room(MemoryShare(self.memory), 3 * GRANT_BYTES - 5)
+        self.assertFalse(room.reaches(3 * GRANT_BYTES))
+        self.assertEqual(room.granted, 3 * GRANT_BYTES - 5)
+        self.assertTrue(room.reaches(3 * GRANT_BYTES - 5))
+
+    def test_roomIsGivenBackButForAPart(self) -> None:
+        """
+        Where it goes up and down a little, nobody is asked each time.
+        """
+        room = Room(MemoryShare(self.memory), 9 * GRANT_BYTES)
+        room.reaches(9 * GRANT_BYTES)
+        room.shrink(5 * GRANT_BYTES - 1)
+        self.assertEqual((room.granted, self.memory.used), (6 * GRANT_BYTES, 6 * GRANT_BYTES))
+        room.shrink(5 * GRANT_BYTES)
+        self.assertEqual(room.granted, 6 * GRANT_BYTES)
+        room.shrink(0)
+        self.assertEqual((room.granted, self.memory.used), (GRANT_BYTES, GRANT_BYTES))
+
+    def test_roomOfAQueueThatIsGoneIsFree(self) -> None:
+        share = MemoryShare(self.memory)
+        room = Room(share, 9 * GRANT_BYTES)
+        room.reaches(9 * GRANT_BYTES)
+        del room
+        self.assertEqual((share.used, self.memory.used), (0, 0))
+
+    def test_oneOwnerFillsHalfAndTwoAThirdEach(self) -> None:
+        """
+        Whoever comes later finds room, without anybody having to give any up.
+        """
+        one, other = MemoryShare(self.memory), MemoryShare(self.memory)
+        rooms, size = self.fill(one)
+        self.assertLessEqual(size, BUDGET // 2)
+        self.assertGreater(size, BUDGET // 2 - 5 * GRANT_BYTES)
+        more, left = self.fill(other)
+        self.assertGreater(left, BUDGET // 4 - 5 * GRANT_BYTES)
+        self.assertLessEqual(self.memory.used, BUDGET)
+        for each in (rooms, more):
+            for room in each:
+                room.shrink(0)
+        self.assertLessEqual(self.memory.used, (len(rooms) + len(more)) * GRANT_BYTES)
+
+    def test_whateverHappensTheSumIsRightAndWithinTheBudget(self) -> None:
+        chance = random.Random(5)  # noqa: S311 - a test
+        shares = [MemoryShare(self.memory) for _ in range(4)]
+        rooms: dict[Room, MemoryShare] = {}
+        for _ in range(3000):
+            deed = chance.random()
+            if deed < 0.2 and len(rooms) < 40:
+                share = chance.choice(shares)
+                rooms[Room(share, chance.choice((GRANT_BYTES // 2, 7 * GRANT_BYTES)))] = share
+            elif rooms and deed < 0.8:
+                room = chance.choice(list(rooms))
+                needed = chance.randrange(8 * GRANT_BYTES)
+                self.assertEqual(room.reaches(needed), room.granted >= needed)
+            elif rooms and deed < 0.9:
+                room = chance.choice(list(rooms))
+                room.shrink(chance.randrange(room.granted + 1))
+            elif rooms:
+                del rooms[chance.choice(list(rooms))]
+                room = None
+            room = None
+            self.assertEqual(self.memory.used, sum(each.granted for each in rooms))
+            self.assertLessEqual(self.memory.used, BUDGET)
+            for share in shares:
+                self.assertEqual(share.used, sum(each.granted for each, of in rooms.items() if of is share))
+        rooms.clear()
+        self.assertEqual(self.memory.used, 0)
+
+    def test_sessionsOfOneOwnerShareItsPart(self) -> None:
+        turns = Turns(Clock(), self.memory)
+        sessions = [turns.allowanceOf("one") for _ in range(3)]
+        rooms = [session.room(BUDGET) for session in sessions]
+        for room in rooms:
+            room.reaches(BUDGET // 2)
+        self.assertEqual(sum(room.granted for room in rooms), BUDGET // 2)
+        self.assertTrue(turns.allowanceOf("other").room(BUDGET).reaches(BUDGET // 4))
