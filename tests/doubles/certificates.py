@@ -74,6 +74,7 @@ class Issued:
         @param path: the file that gets chain and key.
         @return: its name.
         """
+        path.touch(mode=0o600)
         path.write_bytes(self.certificatePem() + self.keyPem())
         return str(path)
 

@@ -132,6 +132,7 @@ class TlsTestCase(SynchronousTestCase):
         @return: the name of a new file that does.
         """
         name: str = self.mktemp()
+        Path(name).touch(mode=0o600)  # it may hold a key
         Path(name).write_bytes(content)
         return name
 

@@ -19,7 +19,7 @@ from OpenSSL import SSL
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.doubles.certificates import CLIENT, DAY, NOW, Authority, Key, pem
+from tests.doubles.certificates import CLIENT, DAY, NOW, Authority, Issued, Key, pem
 from tests.doubles.streams import Creator
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, meet
 from uotp.errors import ConfigurationError
@@ -320,6 +320,69 @@ class ReloadTests(TlsTestCase):
         self.assertRaises(ConfigurationError, credentials.reload)
         self.assertWelcome(meet(server, creator))
 
+    def reloadingOf(self, used: Issued, found: Issued) -> list[str]:
+        """
+        Let a server and a client that show a certificate find another in its file.
+
+        @param used: the certificate at their start.
+        @param found: the certificate at the reload, with the same key.
+        @return: why they did not take it, without the file's name; nothing when they did.
+        """
+        refused = []
+        for make, show in (
+            (lambda path: ServerCredentials(ServerTls(path), now=lambda: NOW), ServerCredentials.connection),
+            (lambda path: ClientCredentials(ClientTls(cert=path), now=lambda: NOW), _connectionOfAClient),
+        ):
+            path = self.path(used.certificatePem() + used.keyPem())
+            credentials: Any = make(path)
+            before = show(credentials).get_context()
+            Path(path).write_bytes(found.certificatePem() + found.keyPem())
+            try:
+                credentials.reload()
+            except ConfigurationError as error:
+                refused.append(str(error).replace(path, "FILE"))
+            self.assertEqual(show(credentials).get_context() is before, len(refused) > 0)
+        return refused
+
+    def test_certificateThatHasExpiredDoesNotReplaceAGoodOne(self) -> None:
+        """
+        Somebody has copied the wrong file: what works goes on, at both ends.
+        """
+        expired = TRUSTED.issue("good.test", begins=NOW - 3 * DAY, ends=NOW - DAY, key=GOOD.key)
+        line = f"the certificate in FILE expired on {NOW - DAY:%Y-%m-%d}"
+        self.assertEqual(self.reloadingOf(GOOD, expired), [line, line])
+
+    def test_certificateThatIsNotValidYetDoesNotReplaceAGoodOne(self) -> None:
+        early = TRUSTED.issue("good.test", begins=NOW + DAY, key=GOOD.key)
+        line = f"the certificate in FILE is not valid before {NOW + DAY:%Y-%m-%d}"
+        self.assertEqual(self.reloadingOf(GOOD, early), [line, line])
+
+    def test_whereNoneIsGoodTheNewOneIsTaken(self) -> None:
+        """
+        There is nothing to lose, and a peer with a pin takes it whatever its dates.
+        """
+        expired = TRUSTED.issue("good.test", begins=NOW - 3 * DAY, ends=NOW - DAY, key=GOOD.key)
+        later = TRUSTED.issue("good.test", begins=NOW - 3 * DAY, ends=NOW - DAY / 2, key=GOOD.key)
+        early = TRUSTED.issue("good.test", begins=NOW + DAY, key=GOOD.key)
+        for used in (expired, early):
+            for found in (expired, later, early, GOOD):
+                self.assertEqual(self.reloadingOf(used, found), [])
+
+    def test_refusedReloadChangesNothingElse(self) -> None:
+        """
+        All or nothing: the CAs that were read beside the expired certificate are not taken either.
+        """
+        cert, cafile = self.path(GOOD.certificatePem() + GOOD.keyPem()), self.cafile(TRUSTED)
+        server = ServerCredentials(ServerTls(cert, cafile=cafile), now=lambda: NOW)
+        expired = TRUSTED.issue("good.test", begins=NOW - 3 * DAY, ends=NOW - DAY)
+        Path(cert).write_bytes(expired.certificatePem() + expired.keyPem())
+        Path(cafile).write_bytes(pem(STRANGER.certificate))
+        self.assertRaises(ConfigurationError, server.reload)
+        self.assertWelcome(meet(server, self.client(shows=TRUSTED.issue(usages=CLIENT))))
+        with capturedLogs() as events:
+            server.warnOfDates()
+        self.assertEqual(events, [])
+
     def test_everyLoadMakesANewContext(self) -> None:
         """
         One that has been used may not be changed.
@@ -373,6 +436,59 @@ class ContextTests(TlsTestCase):
                 mode = internals._lib.SSL_clear_mode(connection._ssl, 0)
                 self.assertEqual(bool(mode & internals._lib.SSL_MODE_AUTO_RETRY), readsOn)
                 self.assertTrue(mode & SSL.MODE_RELEASE_BUFFERS)
+
+
+def _connectionOfAClient(credentials: ClientCredentials) -> SSL.Connection:
+    """
+    @return: a new connection, as a client makes it.
+    """
+    return credentials.creatorFor("good.test")(None)
+
+
+@skipIf(os.name == "nt", "permissions are something else there")
+class KeyPermissionsTests(TlsTestCase):
+    """
+    A private key that everybody can read is none.
+    """
+
+    def warnings(self, cert: str, key: str | None = None) -> list[str]:
+        """
+        @return: what a server and a client that load these files, and load them again, say.
+        """
+        with capturedLogs() as events:
+            for credentials in (ServerCredentials(ServerTls(cert, key)), ClientCredentials(ClientTls(None, cert, key))):
+                credentials.reload()
+        self.assertEqual({event["log_level"] for event in events} - {LogLevel.warn}, set())
+        return [formatEvent(event) for event in events]
+
+    def test_keyThatEverybodyCanReadIsNamedAtStartAndReload(self) -> None:
+        cert, key = self.path(GOOD.certificatePem()), self.path(GOOD.keyPem())
+        for mode in (0o644, 0o604, 0o664):
+            Path(key).chmod(mode)
+            line = f"every user of this machine can read the private key in {key}: chmod 600 {key}"
+            self.assertEqual(self.warnings(cert, key), [line] * 4, oct(mode))
+
+    def test_keyBesideItsCertificateIsAKeyToo(self) -> None:
+        both = self.path(GOOD.certificatePem() + GOOD.keyPem())
+        self.assertEqual(self.warnings(both), [])
+        Path(both).chmod(0o644)
+        self.assertEqual(len(self.warnings(both)), 4)
+
+    def test_ownersAndTheirGroupsMayReadIt(self) -> None:
+        """
+        C{ssl-cert} of Debian is such a group; and a certificate may be read by everybody.
+        """
+        cert, key = self.path(GOOD.certificatePem()), self.path(GOOD.keyPem())
+        Path(cert).chmod(0o644)
+        for mode in (0o400, 0o600, 0o440, 0o640):
+            Path(key).chmod(mode)
+            self.assertEqual(self.warnings(cert, key), [], oct(mode))
+
+    def test_remedyCanBePastedIntoAShell(self) -> None:
+        both = Path(self.path(GOOD.certificatePem() + GOOD.keyPem()))
+        odd = both.rename(both.with_name("my key.pem"))
+        odd.chmod(0o644)
+        self.assertTrue(self.warnings(str(odd))[0].endswith(f": chmod 600 '{odd}'"))
 
 
 class ExpiryWarningTests(TlsTestCase):

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import partial
+from shlex import quote
 from typing import Any
 
 from cryptography import x509
@@ -19,7 +20,7 @@ from OpenSSL import SSL
 from uotp.errors import ConfigurationError
 from uotp.telemetry import Logger, spelled
 from uotp.tls import contexts
-from uotp.tls.pem import readIdentity
+from uotp.tls.pem import isOpenToAll, readIdentity
 from uotp.tls.reasons import plainText
 from uotp.tls.verification import (
     PIN_BYTES,
@@ -106,6 +107,7 @@ class _Credentials:
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
+        self._ours: Ours | None = None
         self.reload()
 
     def _load(self) -> tuple[SSL.Context, Ours | None]:
@@ -115,16 +117,37 @@ class _Credentials:
         """
         Read the files again.  New connections use what they say.
 
-        @raise ConfigurationError: when they have become unusable; what was read before stays
-            in use.
+        @raise ConfigurationError: when they have become unusable, or hold a certificate that
+            is out of date while the one in use is not; what was read before stays in use.
         """
-        self._context, self._ours = self._load()
+        context, ours = self._load()
+        if ours is not None:
+            self._refuseWorse(*ours)
+        self._context, self._ours = context, ours
         self.warnOfDates()
+
+    def _refuseWorse(self, file: str, certificate: x509.Certificate) -> None:
+        """
+        Do not give up a certificate that is good for one that is not.  When none is good, the
+        new one may be what the administrator wants: a peer that has a pin takes it.
+        """
+        if self._ours is None or _outOfDate(self._ours[1], self._now()) is not None:
+            return
+        reason = _outOfDate(certificate, self._now())
+        if reason is not None:
+            message = f"the certificate in {file} {reason}"
+            raise ConfigurationError(message)
 
     def _identify(self, context: SSL.Context, certificateFile: str, keyFile: str | None) -> Ours:
         identity = readIdentity(certificateFile, keyFile)
         contexts.present(context, identity, certificateFile)
+        self._warnOfExposure(certificateFile if keyFile is None else keyFile)
         return certificateFile, identity.chain[0]
+
+    def _warnOfExposure(self, keyFile: str) -> None:
+        if isOpenToAll(keyFile):
+            words = "every user of this machine can read the private key in {file}: chmod 600 {quoted}"
+            self._log.warn(words, file=keyFile, quoted=quote(keyFile))
 
     def warnOfDates(self) -> None:
         """
@@ -133,14 +156,24 @@ class _Credentials:
         if self._ours is None:
             return
         file, certificate = self._ours
-        now = self._now()
-        begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-        if now > ends:
-            self._log.warn("the certificate in {file} expired on {date:%Y-%m-%d}", file=file, date=ends)
-        elif now < begins:
-            self._log.warn("the certificate in {file} is not valid before {date:%Y-%m-%d}", file=file, date=begins)
+        now, ends = self._now(), certificate.not_valid_after_utc
+        reason = _outOfDate(certificate, now)
+        if reason is not None:
+            self._log.warn("the certificate in {file} {reason}", file=file, reason=reason)
         elif ends - now <= EXPIRY_WARNING:
             self._log.warn("the certificate in {file} expires on {date:%Y-%m-%d}", file=file, date=ends)
+
+
+def _outOfDate(certificate: x509.Certificate, now: datetime) -> str | None:
+    """
+    @return: why a certificate is not valid now, in words, or L{None} when it is.
+    """
+    begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if now > ends:
+        return f"expired on {ends:%Y-%m-%d}"
+    if now < begins:
+        return f"is not valid before {begins:%Y-%m-%d}"
+    return None
 
 
 class ServerCredentials(_Credentials):

@@ -6,6 +6,8 @@ or logs.
 
 from __future__ import annotations
 
+import os
+import stat
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -85,6 +87,22 @@ def readIdentity(certificateFile: str, keyFile: str | None) -> Identity:
         message = f"{path} does not match the certificate in {certificateFile}{hint}"
         raise ConfigurationError(message)
     return Identity(chain, key)
+
+
+def isOpenToAll(path: str) -> bool:
+    """
+    Tell whether the permissions of a file let every user of this machine read it.  A group
+    that may read it was named by somebody: so a web server shares its key, and so systemd
+    shows its C{LoadCredential} to a user of its own.
+
+    @return: L{False} also where the system has no such permissions, or when the file is gone.
+    """
+    if os.name != "posix":
+        return False
+    try:
+        return bool(os.stat(path).st_mode & stat.S_IROTH)
+    except OSError:
+        return False
 
 
 def _spki(key: PublicKeyTypes) -> bytes:
