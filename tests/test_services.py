@@ -31,6 +31,7 @@ from uotp.client.slot import PROVED_SECONDS
 from uotp.errors import ConfigurationError, StartError
 from uotp.net.resolver import Addresses, InBackground
 from uotp.net.sockopts import UDP_BUFFER_BYTES, TunnelSocketOptions
+from uotp.process.clock import SleepClocks
 from uotp.server import service as serverservice
 from uotp.server.service import ServerService
 from uotp.server.settings import ServerSettings
@@ -601,8 +602,8 @@ class TogetherTests(_ServicesTestCase):
 
     def test_wakingUpMakesEveryTunnelProveItself(self) -> None:
         """
-        The time of day has gone on, and the monotonic clock has not; and so does a
-        reload, since the network may have changed.
+        One clock has gone on, and the monotonic clock has not; and so does a reload, since
+        the network may have changed.
         """
         asleep = 0.0
         serverTls, clientTls = self.certificates()
@@ -611,7 +612,7 @@ class TogetherTests(_ServicesTestCase):
             self.client(clientTls, start=False)._settings,
             ClientCredentials(clientTls),
             self.reactor,
-            lambda: self.reactor.seconds() + asleep,
+            SleepClocks(lambda: self.reactor.seconds() + asleep, self.reactor.seconds, settable=False),
         )
         self.services.append(service)
         service.startService()
@@ -628,7 +629,7 @@ class TogetherTests(_ServicesTestCase):
         asleep = 3600.0
         self.pass_(3)
         self.assertEqual(len(proofs), 8)
-        self.assertIn("this machine has slept", " ".join(self.lines()))
+        self.assertIn("this machine has slept: every tunnel has to show", " ".join(self.lines()))
         service.reload()
         self.assertEqual(len(proofs), 16)
 

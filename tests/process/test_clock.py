@@ -1,16 +1,19 @@
 """
-Timers do not follow a clock that can be set; and what that one tells beside the other.
+Timers do not follow a clock that can be set, and neither does what is taken for a sleep.
 """
 
 from __future__ import annotations
 
+import ctypes
+import sys
 import time
 from typing import Any
+from unittest import skipUnless
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.process.clock import JUMP_SECONDS, SleepDetector, useMonotonicClock
+from uotp.process.clock import JUMP_SECONDS, UNSETTABLE, SleepClocks, SleepDetector, sleepClocks, useMonotonicClock
 
 
 class ClockTests(SynchronousTestCase):
@@ -48,6 +51,99 @@ class ClockTests(SynchronousTestCase):
         self.assertEqual(reactor.seconds, before)
 
 
+class SleepClocksTests(SynchronousTestCase):
+    """
+    Choose the clocks that tell of a sleep.
+    """
+
+    def setUp(self) -> None:
+        self.asked: list[Any] = []
+        self.times: dict[Any, float] = {"goes on": 100.0, "stops": 60.0}
+        self.patch(time, "clock_gettime", self.tell)
+
+    def tell(self, clock: Any) -> float:
+        """
+        Stand for C{clock_gettime}.
+        """
+        self.asked.append(clock)
+        return self.times[clock]
+
+    def name(self, *names: str) -> None:
+        """
+        Let Python know two clocks by these names, as it does on some system.
+        """
+        for name, clock in zip(names, ("goes on", "stops"), strict=True):
+            self.patch(time, name, clock) if hasattr(time, name) else self.lend(name, clock)
+
+    def lend(self, name: str, clock: str) -> None:
+        """
+        Let Python know a clock that this system does not have.
+        """
+        setattr(time, name, clock)
+        self.addCleanup(delattr, time, name)
+
+    def test_whereTwoClocksCannotBeSetTheyAreAsked(self) -> None:
+        for platform, names in UNSETTABLE.items():
+            self.name(*names)
+            clocks = sleepClocks(platform)
+            self.assertEqual((clocks.goesOn(), clocks.stops(), clocks.settable), (100.0, 60.0, False), platform)
+
+    def test_otherwiseTheTimeOfDayIsAsked(self) -> None:
+        """
+        Whatever the names of clocks mean on a system that is not known.
+        """
+        self.name(*UNSETTABLE["linux"])
+        for platform in ("freebsd14", "win32"):
+            self.assertEqual(sleepClocks(platform), SleepClocks(time.time, time.monotonic, settable=True))
+        self.assertEqual(self.asked, [])
+
+    def test_aKernelWithoutTheClockIsNoError(self) -> None:
+        def refuse(_: object) -> float:
+            raise OSError(22, "Invalid argument")
+
+        self.name(*UNSETTABLE["linux"])
+        self.patch(time, "clock_gettime", refuse)
+        self.assertEqual(sleepClocks("linux").goesOn, time.time)
+
+    def test_whatElseItMayHaveBeenIsSaid(self) -> None:
+        self.name(*UNSETTABLE["linux"])
+        self.assertEqual(SleepDetector(sleepClocks("linux")).doubt, "")
+        self.assertEqual(SleepDetector(sleepClocks("win32")).doubt, ", or its clock was set")
+
+
+class RealClocksTests(SynchronousTestCase):
+    """
+    Ask the clocks of this system.
+    """
+
+    @skipUnless(sys.platform in UNSETTABLE, "this system has no clocks for it")
+    def test_settingTheClockIsNoSleep(self) -> None:
+        """
+        An hour back, an hour on, a year on: neither clock is the time of day.
+        """
+        clocks = sleepClocks()
+        self.assertFalse(clocks.settable)
+        sleep = SleepDetector(clocks)
+        for hours in (-1, 1, 24 * 365):
+            self.patch(time, "time", lambda hours=hours: hours * 3600.0)
+            self.assertFalse(sleep.isOver())
+
+    @skipUnless(sys.platform == "linux", "Linux tells by the numbers of its clocks")
+    def test_linuxIsAskedForTheClocksThatItsManualNames(self) -> None:
+        """
+        7 is the one with the sleep, 1 the one without, whatever Python calls them.
+        """
+        kernel = ctypes.CDLL(None, use_errno=True)
+        for number, clock in ((7, sleepClocks().goesOn), (1, sleepClocks().stops)):
+            before = (ctypes.c_long * 2)()
+            self.assertEqual(kernel.clock_gettime(number, before), 0)
+            told = clock()
+            after = (ctypes.c_long * 2)()
+            self.assertEqual(kernel.clock_gettime(number, after), 0)
+            seconds = [whole + nano / 1e9 for whole, nano in (before, after)]
+            self.assertTrue(seconds[0] - 1e-6 <= told <= seconds[1] + 1e-6)
+
+
 class SleepTests(SynchronousTestCase):
     """
     Ask whether this machine has slept.
@@ -55,13 +151,13 @@ class SleepTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.wall, self.monotonic = 1_700_000_000.0, 5000.0
-        self.sleep = SleepDetector(lambda: self.wall, lambda: self.monotonic)
+        self.sleep = SleepDetector(SleepClocks(lambda: self.wall, lambda: self.monotonic, settable=True))
 
     def passTime(self, seconds: float, wallSeconds: float | None = None) -> None:
         """
         Time passes on both clocks.
 
-        @param wallSeconds: on the wall clock, where that is not the same.
+        @param wallSeconds: on the one that goes on in a sleep, where that is not the same.
         """
         self.monotonic += seconds
         self.wall += seconds if wallSeconds is None else wallSeconds

@@ -6,8 +6,6 @@ the server.
 from __future__ import annotations
 
 import random
-import time
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -22,7 +20,7 @@ from uotp.client.sessions import SessionsBySource, SourceSession
 from uotp.client.settings import ClientSettings
 from uotp.errors import StartError
 from uotp.net import Addresses, SharedResolver, backgroundThread, checkMark, lookUp
-from uotp.process import SleepDetector
+from uotp.process import SleepClocks, SleepDetector, sleepClocks
 from uotp.session import WAIT_SECONDS
 from uotp.telemetry import logCounted
 from uotp.tls import ClientCredentials
@@ -52,12 +50,12 @@ class ClientService(TunnelService):
         settings: ClientSettings,
         credentials: ClientCredentials | None,
         reactor: Any,
-        wallClock: Callable[[], float] = time.time,
+        clocks: SleepClocks | None = None,
     ) -> None:
         """
         See L{TunnelService}.
 
-        @param wallClock: tells the time of day, in seconds.
+        @param clocks: tell whether the machine has slept; the system's own when left out.
         @raise ConfigurationError: for a server that no certificate could name.
         """
         super().__init__(settings, credentials, reactor)
@@ -79,7 +77,7 @@ class ClientService(TunnelService):
         context = ClientContext(
             settings, reactor, dialer.dial, random.random, self.liveTunnels, reachability, self.turns
         )
-        self._sleep = SleepDetector(wallClock, reactor.seconds)
+        self._sleep = SleepDetector(clocks or sleepClocks())
         self._sessions = SessionsBySource(
             partial(SourceSession, context, self.drops), reactor.seconds, self.drops, settings.expire, self.portLost
         )
@@ -135,7 +133,8 @@ class ClientService(TunnelService):
 
     def _noticeSleep(self) -> None:
         if self._sleep.isOver():
-            self._log.info("this machine has slept, or its clock was set: every tunnel has to show that it is good")
+            words = "this machine has slept{doubt}: every tunnel has to show that it is good"
+            self._log.info(words, doubt=self._sleep.doubt)
             self._sessions.prove()
 
     def reload(self) -> None:

@@ -5,7 +5,7 @@ machines, and whose turn it is.  Nothing here knows what they are used for.
 
 from __future__ import annotations
 
-from uotp.process.clock import SleepDetector, useMonotonicClock
+from uotp.process.clock import SleepClocks, SleepDetector, sleepClocks, useMonotonicClock
 from uotp.process.descriptorlimit import raiseDescriptorLimit
 from uotp.process.memory import DEFAULT_MEMORY_BYTES, LEAST_MEMORY_BYTES, Memory
 from uotp.process.periodic import PeriodicCalls
@@ -18,12 +18,14 @@ __all__ = [
     "LEAST_MEMORY_BYTES",
     "Memory",
     "PeriodicCalls",
+    "SleepClocks",
     "SleepDetector",
     "StateMachine",
     "Turns",
     "Unlimited",
     "onSignal",
     "raiseDescriptorLimit",
+    "sleepClocks",
     "stopOnSignals",
     "useMonotonicClock",
 ]

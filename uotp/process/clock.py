@@ -1,13 +1,16 @@
 """
-Two uses of the monotonic clock, which nobody can set: all timers follow it, and its
-difference to the time of day tells that the machine has slept.
+Two uses of clocks that nobody can set: all timers follow the monotonic one, and its
+difference to one that goes on in a sleep tells that the machine has slept.
 """
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from contextlib import suppress
+from functools import partial
+from typing import Any, NamedTuple
 
 JUMP_SECONDS = 2.0
 """
@@ -32,25 +35,69 @@ def useMonotonicClock(reactor: Any) -> None:
     reactor.seconds = time.monotonic
 
 
-class SleepDetector:
+class SleepClocks(NamedTuple):
     """
-    Notices that this machine has slept.  The time of day goes on during a sleep, and on
-    most systems the monotonic clock does not.  When somebody sets the time of day, that
-    looks the same, and does no harm.
+    Holds two clocks, one of which stops while the machine sleeps.
+
+    @ivar goesOn: tells seconds, those of a sleep included.
+    @ivar stops: tells seconds without those of a sleep.
+    @ivar settable: whether somebody can set one of them, which then looks like a sleep.
     """
 
-    def __init__(self, wallClock: Callable[[], float], monotonic: Callable[[], float]) -> None:
+    goesOn: Callable[[], float]
+    stops: Callable[[], float]
+    settable: bool
+
+
+UNSETTABLE = {"linux": ("CLOCK_BOOTTIME", "CLOCK_MONOTONIC"), "darwin": ("CLOCK_MONOTONIC_RAW", "CLOCK_UPTIME_RAW")}
+"""
+By the system's name, two clocks that nobody can set.  The first goes on in a sleep and the
+second stops.  The names mean other things on other systems: on Linux CLOCK_MONOTONIC_RAW
+stops, and on FreeBSD CLOCK_BOOTTIME is another name of one that does.
+"""
+
+
+def sleepClocks(platform: str = sys.platform) -> SleepClocks:
+    """
+    Find the two clocks of this system that tell of a sleep.  Where it has no such pair, the
+    time of day is the one that goes on.
+
+    @param platform: what C{sys.platform} says.
+    @return: the clocks.
+    """
+    with suppress(KeyError, AttributeError, OSError):  # such a system, Python, kernel
+        goesOn, stops = (partial(time.clock_gettime, getattr(time, name)) for name in UNSETTABLE[platform])
+        goesOn(), stops()
+        return SleepClocks(goesOn, stops, settable=False)
+    return SleepClocks(time.time, time.monotonic, settable=True)
+
+
+class SleepDetector:
+    """
+    Notices that this machine has slept.  That a virtual machine was stopped from outside is
+    no sleep: all of its own clocks stop.  The pings of its tunnels tell of that.
+    """
+
+    def __init__(self, clocks: SleepClocks) -> None:
         """
-        @param wallClock: tells the time of day, in seconds.
-        @param monotonic: tells the monotonic time, in seconds.
+        @param clocks: the two that are compared.
         """
-        self._wallClock = wallClock
-        self._monotonic = monotonic
-        self._difference = wallClock() - monotonic()
+        self._clocks = clocks
+        self._difference = self._measured()
+
+    def _measured(self) -> float:
+        return self._clocks.goesOn() - self._clocks.stops()
+
+    @property
+    def doubt(self) -> str:
+        """
+        What else may have happened, as the end of a sentence; empty when it was a sleep.
+        """
+        return ", or its clock was set" if self._clocks.settable else ""
 
     def isOver(self) -> bool:
         """
         @return: whether the clocks have jumped apart since this was asked last.
         """
-        before, self._difference = self._difference, self._wallClock() - self._monotonic()
+        before, self._difference = self._difference, self._measured()
         return abs(self._difference - before) >= JUMP_SECONDS
