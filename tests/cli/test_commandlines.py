@@ -909,6 +909,20 @@ class EndServiceTests(ServiceTestCase):
         self.patch(self.reactor, "stop", stopped)
         self.raiseSignal(signal.SIGINT)
 
+    def test_rootThatIsGivenUpByHalfIsSaidOnce(self) -> None:
+        """
+        C{twistd} gives it up between binding and starting.
+        """
+        for byHalf, lines in ((False, 0), (True, 1)):
+            self.patch(common, "canBecomeRoot", lambda byHalf=byHalf: byHalf)
+            with capturedLogs() as events:
+                self.running()
+                self.raiseSignal(signal.SIGHUP)
+            said = [event for event in events if event["log_level"] is LogLevel.warn]
+            self.assertEqual(len(said), lines)
+            for event in said:
+                self.assertIn("can become root again: leave twistd's --euid out", formatEvent(event))
+
     def test_sighupReadsTheFilesAgain(self) -> None:
         end, logFile = RecordingService(), FakeLogFile()
         self.running(end, logFile)

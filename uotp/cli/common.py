@@ -27,7 +27,14 @@ from uotp.cli.parsers import (
 )
 from uotp.errors import ConfigurationError, StartError
 from uotp.net import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES, parseDestination
-from uotp.process import LEAST_MEMORY_BYTES, onSignal, raiseDescriptorLimit, stopOnSignals, useMonotonicClock
+from uotp.process import (
+    LEAST_MEMORY_BYTES,
+    canBecomeRoot,
+    onSignal,
+    raiseDescriptorLimit,
+    stopOnSignals,
+    useMonotonicClock,
+)
 from uotp.telemetry import Logger, Spelling, logTo, openLogFile, parseVerbosity, reopenLogFile
 from uotp.tunnel import MAX_REORDER_SECONDS
 from uotp.wire import parseWire
@@ -246,6 +253,8 @@ class EndService(MultiService):
         """
         super().startService()
         self._reactor.callWhenRunning(self._installSignals)
+        if canBecomeRoot():
+            self._log.warn("root is given up by half, this process can become root again: leave twistd's --euid out")
 
     def _installSignals(self) -> None:
         stopOnSignals(self._reactor)

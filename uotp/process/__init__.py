@@ -9,6 +9,7 @@ from uotp.process.clock import SleepClocks, SleepDetector, sleepClocks, useMonot
 from uotp.process.descriptorlimit import raiseDescriptorLimit
 from uotp.process.memory import DEFAULT_MEMORY_BYTES, LEAST_MEMORY_BYTES, Memory
 from uotp.process.periodic import PeriodicCalls
+from uotp.process.privileges import canBecomeRoot
 from uotp.process.signals import onSignal, stopOnSignals
 from uotp.process.statemachine import StateMachine
 from uotp.process.turns import Turns, Unlimited
@@ -23,6 +24,7 @@ __all__ = [
     "StateMachine",
     "Turns",
     "Unlimited",
+    "canBecomeRoot",
     "onSignal",
     "raiseDescriptorLimit",
     "sleepClocks",
