@@ -32,6 +32,7 @@ PRIVATES = {
     "twisted.internet.abstract.FileDescriptor._tempDataLen",
     "twisted.internet.base.BaseConnector._makeTransport",
     "twisted.internet.tcp.BaseClient._connectDone",
+    "twisted.logger.LogPublisher._observers",
 }
 """Private names of others that we use or override, each with the first that has it."""
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from OpenSSL import SSL
 from twisted.internet.error import ReactorNotRunning
-from twisted.logger import LogLevel, capturedLogs, formatEvent
+from twisted.logger import LogLevel, capturedLogs, formatEvent, globalLogPublisher
 
 import uotp
 from tests.doubles.certificates import Authority, pem
@@ -471,6 +471,8 @@ class ServiceTestCase(CommandTestCase):
         self.patch(sys, "excepthook", sys.excepthook)
         self.loggingTo: list[Any] = []
         self.patch(common, "logTo", self.logTo)
+        self.foreignLinesLimited: list[Any] = []
+        self.patch(common, "limitForeignLines", lambda *arguments: self.foreignLinesLimited.append(arguments))
         self.limitsRaised: list[bool] = []
         self.patch(common, "raiseDescriptorLimit", lambda: self.limitsRaised.append(True))
         self.signals: dict[int, Callable[..., object]] = {}
@@ -922,6 +924,18 @@ class EndServiceTests(ServiceTestCase):
             self.assertEqual(len(said), lines)
             for event in said:
                 self.assertIn("can become root again: leave twistd's --euid out", formatEvent(event))
+
+    def test_linesOfOthersAreLimitedOnceTheReactorRuns(self) -> None:
+        """
+        Not before: under C{twist} the log begins after the services.
+        """
+        service = EndService("uotp-x", RecordingService(), None, self.reactor)
+        service.privilegedStartService()
+        service.startService()
+        self.assertEqual(self.foreignLinesLimited, [])
+        for call, arguments, keywords in self.reactor.whenRunningHooks:
+            call(*arguments, **keywords)
+        self.assertEqual(self.foreignLinesLimited, [(globalLogPublisher, self.reactor.seconds)])
 
     def test_sighupReadsTheFilesAgain(self) -> None:
         end, logFile = RecordingService(), FakeLogFile()

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
+from twisted.logger import globalLogPublisher
 from twisted.python import usage
 
 from uotp.cli.options import Flag, GnuOptions, Option
@@ -35,7 +36,7 @@ from uotp.process import (
     stopOnSignals,
     useMonotonicClock,
 )
-from uotp.telemetry import Logger, Spelling, logTo, openLogFile, parseVerbosity, reopenLogFile
+from uotp.telemetry import Logger, Spelling, limitForeignLines, logTo, openLogFile, parseVerbosity, reopenLogFile
 from uotp.tunnel import MAX_REORDER_SECONDS
 from uotp.wire import parseWire
 
@@ -249,10 +250,12 @@ class EndService(MultiService):
 
     def startService(self) -> None:
         """
-        Begin, and take over the signals again once the reactor has set its own.
+        Begin, and take over the signals again once the reactor has set its own.  By then all
+        observers of the log are there, under C{twist} too.
         """
         super().startService()
         self._reactor.callWhenRunning(self._installSignals)
+        self._reactor.callWhenRunning(limitForeignLines, globalLogPublisher, self._reactor.seconds)
         if canBecomeRoot():
             self._log.warn("root is given up by half, this process can become root again: leave twistd's --euid out")
 

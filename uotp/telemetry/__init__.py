@@ -6,6 +6,7 @@ Nothing here knows what the others do.
 from __future__ import annotations
 
 from uotp.telemetry.drops import Drop, Drops
+from uotp.telemetry.foreign import limitForeignLines
 from uotp.telemetry.log import (
     BudgetedLogger,
     Logger,
@@ -27,6 +28,7 @@ __all__ = [
     "Logger",
     "RateLimit",
     "Spelling",
+    "limitForeignLines",
     "logCounted",
     "logTo",
     "openLogFile",
