@@ -5,6 +5,7 @@ The embedding interface: both services, alone and against each other, with every
 from __future__ import annotations
 
 import errno
+import gc
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, fields
@@ -852,3 +853,59 @@ class TogetherTests(_ServicesTestCase):
     def test_reloadWithoutTlsDoesNothing(self) -> None:
         for service in self.startBoth():
             service.reload()
+
+
+class GarbageTests(_ServicesTestCase):
+    """
+    Open and end sessions while the garbage collector is off, and see what it would have found.
+    A full collection stops everything for as long as it takes; to count references does not.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.addCleanup(gc.enable)
+        self.target = Receiver()
+        self.targetPort = self.network.open(TARGET, self.target)
+        self.source = Receiver()
+        self.sourcePort = self.network.open(SOURCE, self.source)
+
+    def carryAndEnd(self) -> None:
+        """
+        Let a source send, the target answer, and the session be idle until it ends.
+        """
+        self.sourcePort.sendTrains([PING], CLIENT_PORT)
+        self.flush()
+        self.targetPort.sendTrains([Train(4, b"pong")], self.target.trains[-1][1])
+        self.flush()
+        self.pass_(10)
+
+    def left(self) -> set[str]:
+        """
+        @return: the classes of ours of which there is an object that only the collector frees.
+        """
+        for stream in self.transports:  # real ones do so when they are lost
+            del stream.protocol, stream.producer
+        self.pumps.clear()
+        self.transports.clear()
+        self.addCleanup(gc.set_debug, gc.get_debug())
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        found, gc.garbage[:] = list(gc.garbage), []
+        gc.set_debug(0)
+        return {type(each).__qualname__ for each in found if type(each).__module__.startswith("uotp.")}
+
+    def test_sessionsThatHaveEndedLeaveNothing(self) -> None:
+        for wire in (WireChoice.ONE, WireChoice.TWO):
+            server, client = self.server(wire=wire, linger=1), self.client(wire=wire, expire=2, poolSize=3)
+            self.carryAndEnd()  # what is made once is made now
+            gc.disable()
+            gc.collect()
+            for _ in range(3):
+                self.carryAndEnd()
+            self.assertEqual((len(server.liveTunnels), len(client.liveTunnels)), (0, 0))
+            self.assertEqual(self.left(), set(), wire)
+            gc.enable()
+            for service in (client, server):
+                self.successResultOf(service.stopService())
+                self.flush()
+            self.reactor.tcpServers.clear()

@@ -40,7 +40,7 @@ class Attempt:
         self._failed = failed
         self._isOver = False
         self.tunnel: Tunnel | None = None
-        self._deadline: IDelayedCall = context.clock.callLater(context.settings.timeout, self._timedOut)
+        self._deadline: IDelayedCall | None = context.clock.callLater(context.settings.timeout, self._timedOut)
         self._connecting: Deferred[Any] | None = None
         connecting = context.dial(self._makeTunnel)
         self._connecting = connecting
@@ -49,7 +49,7 @@ class Attempt:
     def _makeTunnel(self) -> Tunnel:
         tunnel = DialledTunnel(self._context.clock, self._owner, self._sessionId, self._context.settings.wire)
         self._context.liveTunnels.add(tunnel)
-        if self.tunnel is None:
+        if self.tunnel is None and not self._isOver:
             self.tunnel = tunnel
         return tunnel
 
@@ -79,15 +79,17 @@ class Attempt:
         The tunnel is open, or lost: its owner knows.
         """
         self._isOver = True
-        if self._deadline.active():
-            self._deadline.cancel()
+        self.tunnel = None  # which knows by its factory who has made it
+        deadline, self._deadline = self._deadline, None  # it knows us, also after it was called
+        if deadline is not None and deadline.active():
+            deadline.cancel()
 
     def cancel(self) -> None:
         """
         Give up.
         """
+        tunnel = self.tunnel
         self.succeed()
-        tunnel, self.tunnel = self.tunnel, None
         if self._connecting is not None:
             self._connecting.cancel()
         if tunnel is not None:

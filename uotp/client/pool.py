@@ -126,5 +126,6 @@ class Pool:
         """
         Say that the session is over, and close all, for good.
         """
+        self._whenForgotten = None  # the session, which knows its pool
         for slot in self._slots:
             slot.leave()

@@ -157,6 +157,9 @@ class TargetProtocol(TrainProtocol):
             self._retry.cancel()
             self._retry = None
         self.stopListening()
+        # What leads to the session, and by it back here.
+        self.send = self._receive = ignoreTrains
+        self._sendBy = tellNobody
 
 
 def ignoreTrains(trains: list[Train]) -> None:

@@ -223,6 +223,7 @@ class Inbound:
         @param done: called when that is done; maybe at once.
         """
         self._closed = True
+        self._whenAnswered = None
         self._whenFinished = done
         if self._timer is not None:
             self._timer.cancel()

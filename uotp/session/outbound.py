@@ -118,6 +118,14 @@ class Outbound:
         self._noticeBytes = amount
         self._notice = call
 
+    def finish(self) -> None:
+        """
+        The session is over: tell nobody any more, and let go of what leads back here, so that
+        all is freed without the garbage collector.
+        """
+        self._noticeBytes, self._notice = math.inf, doNothing
+        self._scheduler.finish()
+
     def send(self, trains: list[Train]) -> None:
         """
         Send trains, now or when a link is free.

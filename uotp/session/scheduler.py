@@ -59,6 +59,12 @@ class Scheduler(Generic[T]):
         self._free: dict[T, None] = {}
         self.current: T | None = None
 
+    def finish(self) -> None:
+        """
+        The session is over: ask nobody any more what a link costs.
+        """
+        self._costOf = lambda _: 0
+
     def __len__(self) -> int:
         """
         The number of links.

@@ -93,6 +93,7 @@ class Session:
 
         @param done: called when that is done, maybe at once.
         """
+        self.outbound.finish()
         self.inbound.finish(done)
 
     def statistics(self) -> SessionStatistics:

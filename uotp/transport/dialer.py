@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.interfaces import IHostnameResolver, IReactorPluggableNameResolver
 from twisted.internet.protocol import Factory
+from twisted.python.failure import Failure
 from zope.interface import alsoProvides, directlyProvides, providedBy
 
 from uotp.net import TunnelSocketOptions
@@ -30,6 +31,20 @@ class TunnelConnector(tcp.Connector):
 
     def _makeTransport(self) -> DialledTcpStream:
         return self.streamClass(self.host, self.port, self.bindAddress, self, self.reactor)
+
+    def connectionFailed(self, reason: Failure) -> None:
+        """
+        There is no connection, and this connector makes no other.
+        """
+        super().connectionFailed(reason)
+        del self.factory  # which knows its connector: all is freed without the garbage collector
+
+    def connectionLost(self, reason: Failure) -> None:
+        """
+        The connection is gone, and this connector makes no other.
+        """
+        super().connectionLost(reason)
+        del self.factory
 
 
 def connectTunnel(

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet import tcp
+from twisted.python.failure import Failure
 
 from uotp.net import TunnelSocketOptions, setMark, tuneTunnelSocket
 from uotp.transport.tcp import TcpStream
@@ -38,6 +39,23 @@ class DialledTcpStream(TcpStream, tcp.Client):
             raise
         tuneTunnelSocket(made, self.tuning)
         return made
+
+    def failIfNotConnected(self, err: Any) -> None:
+        """
+        Give up an attempt that has not ended yet.
+        """
+        super().failIfNotConnected(err)
+        if not self.connected and not self.disconnected:
+            for name in ("doRead", "doWrite"):  # Twisted has set them to a method of this stream
+                vars(self).pop(name, None)
+
+    def connectionLost(self, reason: Failure) -> None:
+        """
+        The connection is gone.
+        """
+        super().connectionLost(reason)
+        if hasattr(self, "connector"):  # it is gone already where there was no connection
+            del self.connector  # which knows its stream
 
     def _connectDone(self) -> None:
         self._begin()

@@ -268,3 +268,9 @@ class Heartbeat(StateMachine[HeartbeatState, HeartbeatEvent]):
         """
         self._advance(HeartbeatEvent.STOP)
         self.due = False
+
+    def release(self) -> None:
+        """
+        Let go of the link, after a stop: in that state nobody is pinged and nobody told.
+        """
+        del self._owner, self._ping

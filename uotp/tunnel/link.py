@@ -83,6 +83,43 @@ class LinkOwner(Protocol):
         """
 
 
+class Nobody:
+    """
+    Stands in the place of the owner of a link whose tunnel is lost.
+    """
+
+    giveUpSeconds = 0.0
+
+    def isFull(self) -> bool:
+        """
+        @return: L{True}, since nothing is to be written.
+        """
+        return True
+
+    def pongGivenUp(self) -> None:
+        """
+        Nobody minds.
+        """
+
+    def peerDrained(self) -> None:
+        """
+        Nobody minds.
+        """
+
+    def peerLeft(self) -> None:
+        """
+        Nobody minds.
+        """
+
+    def misbehaved(self, error: PeerError) -> None:
+        """
+        Nobody minds.
+        """
+
+
+NOBODY = Nobody()
+
+
 class TunnelLink:
     """
     Speaks on one tunnel for one session.  Where a format lacks something, its link does
@@ -216,6 +253,15 @@ class TunnelLink:
         self._readiness.end()
         self._carries = False
         self._isOver = True
+
+    def release(self) -> None:
+        """
+        Let go of what leads back to this link, since its tunnel is lost and nobody calls the
+        link again but to ask what it has carried.  So it is freed without the garbage
+        collector.
+        """
+        self._owner = NOBODY
+        self._readiness.release()
 
     def statistics(self) -> LinkStatistics:
         """

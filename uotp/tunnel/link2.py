@@ -269,6 +269,13 @@ class Format2Link(TunnelLink):
         """
         self._say(Kind.BYE)
 
+    def release(self) -> None:
+        """
+        Let go of the heartbeat too.
+        """
+        super().release()
+        self._heartbeat.release()
+
     def end(self, *, isLost: bool) -> None:
         """
         Ping no more, and carry nothing any more.  What was written before a close arrives.

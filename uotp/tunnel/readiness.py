@@ -78,3 +78,9 @@ class Readiness:
         """
         self._tellGone()
         self._session = None
+
+    def release(self) -> None:
+        """
+        Let go of the link, which is over.
+        """
+        del self._link

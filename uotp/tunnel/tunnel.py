@@ -220,9 +220,11 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
         """
         The connection is gone.
         """
-        self._advance(TunnelEvent.DISCONNECTED)
+        isFirst = self._advance(TunnelEvent.DISCONNECTED)
         self._endLink(isLost=True)
         self._owner.tunnelLost(self, reason)
+        if isFirst and self.link is not None:
+            self.link.release()
 
     def _endLink(self, *, isLost: bool) -> None:
         if self.link is not None:

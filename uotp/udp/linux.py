@@ -57,6 +57,10 @@ class LinuxDatagramPort(SocketPort):
         self._loneTurns = self._lonelyTurns = 0
         self._sender = SegmentSender(self._socket, self._context, self._sendEach)
 
+    def _close(self) -> None:
+        super()._close()
+        del self._sender  # which knows this port, and with it would be left to the garbage collector
+
     def sendTrains(self, trains: list[Train], destination: Address) -> None:
         """
         See L{uotp.boundaries.DatagramPort}.  A lone datagram goes straight to the socket.

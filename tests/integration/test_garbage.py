@@ -1,0 +1,111 @@
+"""
+What both ends leave to the garbage collector, on real sockets: nothing of ours.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from tests.integration.harness import runToEnd
+from tests.integration.rig import RigTestCase
+
+BOTH_ENDS = """\
+import gc, socket, sys
+
+gc.disable()
+
+from twisted.internet import defer, reactor, task
+from twisted.internet.protocol import DatagramProtocol
+
+from uotp.services import ClientTls, ServerTls, WireChoice, clientService, serverService, useMonotonicClock
+
+pki, way = sys.argv[1:]
+useMonotonicClock(reactor)
+
+
+class Echo(DatagramProtocol):
+    def datagramReceived(self, datagram, address):
+        self.transport.write(datagram, address)
+
+
+def tls(kind):
+    if way == "plain":
+        return None
+    name = {ClientTls: "client", ServerTls: "server"}[kind]
+    cafile = f"{pki}/ca.pem"
+    if way == "refused by the server" and kind is ClientTls:
+        return ClientTls(cafile=cafile)
+    return kind(cafile=cafile, cert=f"{pki}/{name}.pem", key=f"{pki}/{name}.key")
+
+
+target = reactor.listenUDP(0, Echo(), interface="127.0.0.1")
+silent = socket.create_server(("127.0.0.1", 0))
+address, services = silent.getsockname(), []
+if way == "refused":
+    silent.close()
+elif way != "silent":
+    wire = WireChoice.ONE if way == "format 1" else WireChoice.AUTO
+    services.append(serverService(
+        ("127.0.0.1", target.getHost().port), listen=("127.0.0.1", 0), tls=tls(ServerTls), wire=wire, linger=0.2
+    ))
+    services[0].startService()
+    address = services[0].listening
+client = clientService(
+    address, listen=("127.0.0.1", 0), tls=tls(ClientTls), expire=0.5, poolSize=3, timeout=0.3, backoff=0.2
+)
+client.startService()
+services.insert(0, client)
+
+
+def idle():
+    ends = services[1:]
+    if client._sessions.statistics().sessions or any(len(service.liveTunnels) for service in services):
+        return False
+    return not any(len(server._registry) for server in ends)
+
+
+@defer.inlineCallbacks
+def round():
+    sources = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(3)]
+    for _ in range(4):
+        for source in sources:
+            source.sendto(bytes(3000), client.listening)
+        yield task.deferLater(reactor, 0.1)
+    for source in sources:
+        source.close()
+    while not idle():
+        yield task.deferLater(reactor, 0.05)
+    yield task.deferLater(reactor, 0.2)
+
+
+@defer.inlineCallbacks
+def rounds():
+    yield round()
+    gc.collect()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    for _ in range(2):
+        yield round()
+    gc.collect()
+    found = sorted({type(each).__qualname__ for each in gc.garbage if type(each).__module__.startswith("uotp.")})
+    print("found:", *found)
+    for service in services:
+        yield defer.maybeDeferred(service.stopService)
+
+
+task.react(lambda _: rounds())
+"""
+"""Runs both ends with the collector off, opens and ends sessions, and says which classes of ours were found."""
+
+WAYS = ("format 2", "format 1", "plain", "refused", "silent", "refused by the server")
+
+
+class GarbageTests(RigTestCase):
+    """
+    Let sessions begin and end, and dials fail, with the collector off.
+    """
+
+    def test_nothingOfOursIsLeftToTheCollector(self) -> None:
+        pki = self.newPki()
+        for way in WAYS:
+            ended = runToEnd([sys.executable, "-c", BOTH_ENDS, pki.directory, way])
+            self.assertEqual((ended.returncode, ended.stdout.strip()), (0, "found:"), f"{way}: {ended.stderr}")
