@@ -5,6 +5,11 @@ can be added to any Application.
 
 Twisted's timers follow the wall clock unless told otherwise: call
 L{useMonotonicClock} before the first of them.
+
+The garbage collector is the program's own.  What ends here leaves nothing to it, so
+C{gc.freeze()} after the start does no harm, and with thousands of sessions it keeps full
+collections short.  The log's budget for lines of Twisted's own loggers, the limit of descriptors
+and signals are the program's own too: only the command lines set them.
 """
 
 from __future__ import annotations

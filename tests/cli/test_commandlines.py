@@ -31,6 +31,7 @@ from uotp.cli.common import CommonOptions, EndService, commandService
 from uotp.errors import ConfigurationError, StartError
 from uotp.net import sockopts
 from uotp.net.sockopts import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES, UDP_BUFFER_BYTES, UNSENT_LIMIT_BYTES
+from uotp.process.garbage import GarbageCollection
 from uotp.process.memory import DEFAULT_MEMORY_BYTES
 from uotp.telemetry.log import Logger
 from uotp.telemetry.spelling import Spelling
@@ -473,6 +474,9 @@ class ServiceTestCase(CommandTestCase):
         self.patch(common, "logTo", self.logTo)
         self.foreignLinesLimited: list[Any] = []
         self.patch(common, "limitForeignLines", lambda *arguments: self.foreignLinesLimited.append(arguments))
+        self.collecting: list[str] = []
+        self.patch(GarbageCollection, "start", lambda _: self.collecting.append("start"))
+        self.patch(GarbageCollection, "stop", lambda _: self.collecting.append("stop"))
         self.limitsRaised: list[bool] = []
         self.patch(common, "raiseDescriptorLimit", lambda: self.limitsRaised.append(True))
         self.signals: dict[int, Callable[..., object]] = {}
@@ -924,6 +928,15 @@ class EndServiceTests(ServiceTestCase):
             self.assertEqual(len(said), lines)
             for event in said:
                 self.assertIn("can become root again: leave twistd's --euid out", formatEvent(event))
+
+    def test_theCollectorIsOursFromStartToStop(self) -> None:
+        """
+        The process is no embedding program's.
+        """
+        service = self.running()
+        self.assertEqual(self.collecting, ["start"])
+        self.successResultOf(service.stopService())
+        self.assertEqual(self.collecting, ["start", "stop"])
 
     def test_linesOfOthersAreLimitedOnceTheReactorRuns(self) -> None:
         """

@@ -30,6 +30,7 @@ from uotp.errors import ConfigurationError, StartError
 from uotp.net import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES, parseDestination
 from uotp.process import (
     LEAST_MEMORY_BYTES,
+    GarbageCollection,
     canBecomeRoot,
     onSignal,
     raiseDescriptorLimit,
@@ -235,6 +236,7 @@ class EndService(MultiService):
         self._end = end
         self._logFile = logFile
         self._reactor = reactor
+        self._garbageCollection = GarbageCollection(reactor)
         end.setServiceParent(self)
 
     def privilegedStartService(self) -> None:
@@ -256,6 +258,7 @@ class EndService(MultiService):
         super().startService()
         self._reactor.callWhenRunning(self._installSignals)
         self._reactor.callWhenRunning(limitForeignLines, globalLogPublisher, self._reactor.seconds)
+        self._garbageCollection.start()
         if canBecomeRoot():
             self._log.warn("root is given up by half, this process can become root again: leave twistd's --euid out")
 
@@ -281,6 +284,7 @@ class EndService(MultiService):
         Stop, and say so in the log.
         """
         self._log.info("stopping")
+        self._garbageCollection.stop()
         stopped: Deferred[list[Any]] = super().stopService()
         return stopped
 

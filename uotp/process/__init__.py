@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from uotp.process.clock import SleepClocks, SleepDetector, sleepClocks, useMonotonicClock
 from uotp.process.descriptorlimit import raiseDescriptorLimit
+from uotp.process.garbage import GarbageCollection
 from uotp.process.memory import DEFAULT_MEMORY_BYTES, LEAST_MEMORY_BYTES, Memory
 from uotp.process.periodic import PeriodicCalls
 from uotp.process.privileges import canBecomeRoot
@@ -16,6 +17,7 @@ from uotp.process.turns import Turns, Unlimited
 
 __all__ = [
     "DEFAULT_MEMORY_BYTES",
+    "GarbageCollection",
     "LEAST_MEMORY_BYTES",
     "Memory",
     "PeriodicCalls",
