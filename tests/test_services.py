@@ -228,8 +228,9 @@ class ValuesTests(_ServicesTestCase):
         }
         client = self.client(start=False, **forClient)
         self.assertEqual(client._settings, ClientSettings(server=SERVER, **forClient))
-        server = self.server(start=False, linger=2.0, **common)
-        self.assertEqual(server._settings, ServerSettings(target=TARGET, linger=2.0, **common))
+        forServer: dict[str, Any] = {**common, "linger": 2.0, "maxSessions": 5, "ownerShare": 40}
+        server = self.server(start=False, **forServer)
+        self.assertEqual(server._settings, ServerSettings(target=TARGET, **forServer))
 
     def test_settingsThatCannotBeUsedAreRefusedAtOnce(self) -> None:
         for make, peer in ((clientService, ("no name", 9)), (serverService, ("no name", 9))):

@@ -79,6 +79,8 @@ SERVER = [
     ("--bind-port", "-p", "443", "bind-port", 443),
     ("--bind-port", "-p", "0", "bind-port", 0),
     ("--linger", None, "12.5", "linger", 12.5),
+    ("--max-sessions", None, "65536", "max-sessions", 65536),
+    ("--owner-share", None, "100", "owner-share", 100),
 ]
 
 CLIENT = [
@@ -120,6 +122,8 @@ SERVER_DEFAULTS = {
     "bind-address": "0.0.0.0",  # noqa: S104 - what is documented
     "bind-port": 8443,
     "linger": 150.0,
+    "max-sessions": 4096,
+    "owner-share": 25,
     "dst_address": "example.com",
     "dst_port": 8443,
 }
@@ -394,6 +398,20 @@ class RefusalTests(CommandTestCase):
             line = self.refusalOf(lambda options=options, words=words: options.parseOptions(words))  # type: ignore[misc]
             self.assertTrue(line.startswith(f"uotp-server: --linger {word}: a number of seconds"), line)
 
+    def test_countsOfTheServer(self) -> None:
+        for name, most, words in (
+            ("--max-sessions", 65536, ("0", "-1", "65537", "many")),
+            ("--owner-share", 100, ("0", "101", "25%", "0.5")),
+        ):
+            for word in words:
+                options = server.Options()
+                line = self.refusalOf(
+                    lambda options=options, name=name, word=word: options.parseOptions(  # type: ignore[misc]
+                        [*DESTINATION, "-c", HERE, name, word]
+                    )
+                )
+                self.assertEqual(line, f"uotp-server: {name} {word}: a number from 1 to {most} is needed (see --help)")
+
     def test_aPinThatIsNoneNamesItself(self) -> None:
         for word in ("", "zz", "00" * 31, "00" * 33, "sha1//abcd"):
             options = client.Options()
@@ -534,6 +552,7 @@ class MakeServiceTests(ServiceTestCase):
 
     def test_theServersOptionsReachTheServer(self) -> None:
         words = ["-a", "::1", "-p", "1", "--linger", "2", "-c", "/c", "-k", "/k", "-C", "/C", *self.BUFFERS]
+        words += ["--max-sessions", "7", "--owner-share", "50"]
         destination, arguments = self.callOf(server, "serverService", *words)
         self.assertEqual(destination, ("example.com", 8443))
         self.assertEqual(
@@ -542,6 +561,8 @@ class MakeServiceTests(ServiceTestCase):
                 "tls": ServerTls(os.path.abspath("/c"), os.path.abspath("/k"), os.path.abspath("/C")),
                 "listen": ("::1", 1),
                 "linger": 2.0,
+                "maxSessions": 7,
+                "ownerShare": 50,
                 "unsentLimit": 4096,
                 "congestion": "cubic",
                 "udpBuffer": 1024 * 1024,
@@ -686,7 +707,12 @@ class SpellingTests(ServiceTestCase):
         "reorder": "--reorder",
         "tls=None": "--no-tls",
     }
-    SERVER = {**COMMON, "linger": "--linger"}
+    SERVER = {
+        **COMMON,
+        "linger": "--linger",
+        "maxSessions": "--max-sessions",
+        "ownerShare": "--owner-share",
+    }
     CLIENT = {
         **COMMON,
         "expire": "--expire",

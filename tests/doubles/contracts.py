@@ -41,6 +41,17 @@ class TimerTestCase(SynchronousTestCase):
         self.clock = Clock()
         self.addCleanup(self.assertNoTimer)
 
+    def turn(self) -> None:
+        """
+        Make the calls that are due now, as a reactor does in one turn: those that they ask for
+        wait for the next one.
+        """
+        for call in [call for call in self.clock.getDelayedCalls() if call.getTime() <= self.clock.seconds()]:
+            if call.active():
+                self.clock.calls.remove(call)  # type: ignore[arg-type]
+                call.called = 1  # type: ignore[attr-defined]
+                call.func(*call.args, **call.kw)  # type: ignore[attr-defined]
+
     def assertNoTimer(self) -> None:
         """
         Whoever set a timer has also cancelled it, or it has gone off.

@@ -291,11 +291,17 @@ class AcceptorTests(_AcceptorTestCase):
         self.assertEqual(len(self.target.datagrams()), 3)
 
     def test_sessionsBeyondTheServersShareAreRefusedInWords(self) -> None:
+        """
+        Here each address has one.
+        """
         for number in range(7):
-            self.accept().dataReceived(bytes([number]) * 16)
+            self.accept(f"192.0.2.{number}").dataReceived(bytes([number]) * 16)
             self.transports[-1].settle()
         self.assertEqual((len(self.registry), len(self.liveTunnels)), (5, 5))
-        self.assertEqual(self.warnings(), ["refused a connection from 192.0.2.1: there are 5 sessions already"])
+        self.assertEqual(
+            self.warnings(),
+            [f"refused a connection from 192.0.2.{number}: there are 5 sessions already" for number in (5, 6)],
+        )
 
     def test_tunnelsOfAllSessionsTogetherAreBounded(self) -> None:
         self.patch(acceptor, "MAX_TUNNELS", 2)

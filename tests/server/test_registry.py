@@ -5,9 +5,11 @@ The server's sessions: who may join one, and how long one outlives its tunnels.
 from __future__ import annotations
 
 import random
+from collections.abc import Hashable
 from dataclasses import replace
+from itertools import pairwise
 
-from twisted.logger import capturedLogs, formatEvent
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from tests.doubles.contracts import TimerTestCase
 from tests.doubles.dialling import neverLookUp
@@ -16,8 +18,10 @@ from tests.doubles.udp import MemoryUdp, Receiver
 from uotp.boundaries import Address
 from uotp.errors import PeerError
 from uotp.net.resolver import SharedResolver
+from uotp.process.steps import STEPS
 from uotp.process.turns import Turns
-from uotp.server.registry import SILENT_SECONDS, Joined, Registry, RegistryStatistics, ServedSession
+from uotp.server.registry import EXPIRED_AT_ONCE, SILENT_SECONDS, Joined, Registry, RegistryStatistics, ServedSession
+from uotp.server.sessionshares import ONLY_ONE_IDLE_SECONDS
 from uotp.server.target import TargetProtocol
 from uotp.session.pacer import TICK_SECONDS
 from uotp.telemetry.drops import Drops
@@ -32,7 +36,7 @@ def sessionId(number: int) -> bytes:
     """
     @return: a session id.
     """
-    return bytes([number]) * 16
+    return bytes([number]) * 16 if number <= 0xFF else number.to_bytes(16, "little")
 
 
 class RegistryTests(TimerTestCase):
@@ -49,7 +53,7 @@ class RegistryTests(TimerTestCase):
         self.registry = self.makeRegistry()
         self.addCleanup(self.end)
 
-    def makeRegistry(self, maxSessions: int = 100, maxTunnels: int = 100) -> Registry:
+    def makeRegistry(self, maxSessions: int = 100, maxTunnels: int = 100, ownerShare: int = 100) -> Registry:
         """
         @return: a registry without sessions.
         """
@@ -59,23 +63,33 @@ class RegistryTests(TimerTestCase):
         def makeTarget() -> TargetProtocol:
             return TargetProtocol(TARGET, self.network.open, resolver, self.clock, self.drops, rateLimit)
 
-        return Registry(makeTarget, self.clock, Turns(self.clock), self.drops, LINGER, maxSessions, maxTunnels)
+        return Registry(
+            makeTarget,
+            self.clock,
+            Turns(self.clock),
+            self.drops,
+            LINGER,
+            maxSessions,
+            maxTunnels,
+            ownerShare=ownerShare,
+        )
 
     def end(self) -> None:
         """
         End all; nothing is left then.
         """
         self.registry.endAll()
+        self.clock.pump([0] * 200)
         self.registry.checkInvariant()
         self.assertEqual(len(self.registry), 0)
         self.assertEqual(list(self.network.ports), [TARGET])
 
-    def join(self, number: int, owner: bytes | None = None) -> tuple[ServedSession, MemoryLink]:
+    def join(self, number: int, owner: bytes | None = None, peer: str = "nowhere") -> tuple[ServedSession, MemoryLink]:
         """
         Join a session with a new tunnel.
         """
         tunnel = MemoryLink()
-        served = self.registry.join(sessionId(number), owner, tunnel).served
+        served = self.registry.join(sessionId(number), owner, tunnel, peer).served
         tunnel.carryFor(served.session)
         self.registry.checkInvariant()
         return served, tunnel
@@ -85,14 +99,35 @@ class RegistryTests(TimerTestCase):
         self.registry.tunnelLost(served, tunnel)
         self.registry.checkInvariant()
 
-    def refuse(self, number: int, owner: bytes | None = None) -> str:
+    def refuse(self, number: int, owner: bytes | None = None, peer: str = "nowhere") -> str:
         """
         @return: in which words a tunnel is refused.
         """
         tunnel = MemoryLink()
-        error = self.assertRaises(PeerError, self.registry.join, sessionId(number), owner, tunnel)
+        error = self.assertRaises(PeerError, self.registry.join, sessionId(number), owner, tunnel, peer)
         self.registry.checkInvariant()
         return str(error)
+
+    def findSilent(self) -> list[ServedSession]:
+        """
+        @return: sessions of which it is found now that nothing comes back to them.
+        """
+        found: list[ServedSession] = []
+        self.registry.review(found.append)
+        self.registry.checkInvariant()
+        return found
+
+    def numbers(self) -> set[int]:
+        """
+        @return: the numbers of the sessions that there are.
+        """
+        return {number for number in range(1000) if sessionId(number) in self.registry._served}
+
+    def use(self, served: ServedSession) -> None:
+        """
+        Let a session carry something now.
+        """
+        served.session.inbound.unnumbered([Train(1, b"x")], self.clock.seconds())
 
     def seenFrom(self, served: ServedSession) -> Address:
         """
@@ -132,7 +167,19 @@ class RegistryTests(TimerTestCase):
         """
         Bytes of sessions that have ended too; and who has waited for the target in vain.
         """
-        nothing = RegistryStatistics(sessions=0, lingering=0, silent=0, closing=0, tunnels=0, bytesIn=0, bytesOut=0)
+        nothing = RegistryStatistics(
+            sessions=0,
+            lingering=0,
+            silent=0,
+            closing=0,
+            owners=0,
+            endedForRoom=0,
+            endedForShare=0,
+            refused=0,
+            tunnels=0,
+            bytesIn=0,
+            bytesOut=0,
+        )
         self.assertEqual(self.registry.statistics(), nothing)
         answered, _ = self.join(1)
         self.join(1)
@@ -143,8 +190,8 @@ class RegistryTests(TimerTestCase):
         self.network.settle()
         self.lose(alone, tunnel)
         self.clock.advance(SILENT_SECONDS)
-        self.registry.findSilent()
-        standing = RegistryStatistics(sessions=3, lingering=1, silent=1, closing=0, tunnels=3, bytesIn=305, bytesOut=4)
+        self.findSilent()
+        standing = replace(nothing, sessions=3, lingering=1, silent=1, owners=1, tunnels=3, bytesIn=305, bytesOut=4)
         self.assertEqual(self.registry.statistics(), standing)
         alone.session.inbound.unnumbered([Train(1400, bytes(1400 * 200))], self.clock.seconds())
         self.registry.peerLeft(alone)
@@ -160,7 +207,7 @@ class RegistryTests(TimerTestCase):
         served, _ = self.join(1)
         source = self.seenFrom(served)
         self.clock.advance(SILENT_SECONDS)
-        self.registry.findSilent()
+        self.findSilent()
         self.assertEqual(self.registry.statistics().silent, 1)
         self.network.ports[TARGET].sendTrains([Train(4, b"pong")], source)
         self.network.settle()
@@ -247,15 +294,38 @@ class RegistryTests(TimerTestCase):
         self.lose(served, tunnel)
         self.join(1)
 
-    def test_sessionsAreBoundedAndThoseInUseStay(self) -> None:
+    def test_sessionsAreBoundedAndTheOnlyOnesInUseStay(self) -> None:
+        """
+        Nobody has more than one, so nobody has to make room before it has long been idle.
+        """
         self.registry = self.makeRegistry(maxSessions=2)
-        self.join(1)
-        self.join(2)
-        self.assertEqual(self.refuse(3), "there are 2 sessions already")
+        one, _ = self.join(1, peer="192.0.2.1")
+        self.join(2, b"certificate")
+        self.assertEqual(self.refuse(3, peer="192.0.2.3"), "there are 2 sessions already")
         self.assertEqual((len(self.registry), len(self.network.ports)), (2, 3))
-        self.join(1)
+        self.join(1, peer="192.0.2.1")
+        self.clock.advance(ONLY_ONE_IDLE_SECONDS)
+        self.use(one)
+        self.join(3, peer="192.0.2.3")
+        self.assertEqual(self.numbers(), {1, 3})
+        self.assertEqual(self.registry.statistics().refused, 1)
 
-    def test_sessionWithoutTunnelsMakesRoom(self) -> None:
+    def test_sessionsOfOneAreIdleWhereverTheyStand(self) -> None:
+        """
+        Many that are in use have been there longer than the one that is not.
+        """
+        self.registry = self.makeRegistry(maxSessions=100, ownerShare=1)
+        entries = [self.join(number, b"%d" % number)[0] for number in range(100)]
+        self.clock.advance(ONLY_ONE_IDLE_SECONDS)
+        for number, served in enumerate(entries):
+            if number != 80:
+                self.use(served)
+        self.assertEqual(self.refuse(100), "there are 100 sessions already")
+        self.findSilent()
+        self.join(100)
+        self.assertEqual(self.numbers(), set(range(101)) - {80})
+
+    def test_sessionWithoutTunnelsMakesRoomForItsOwner(self) -> None:
         self.registry = self.makeRegistry(maxSessions=3)
         entries = {number: self.join(number) for number in (1, 2, 3)}
         for number in (1, 2, 3):
@@ -264,12 +334,149 @@ class RegistryTests(TimerTestCase):
         _, tunnel = self.join(1)
         self.lose(entries[1][0], tunnel)
         self.join(4)
-        self.assertEqual(set(self.registry._served), {sessionId(number) for number in (1, 3, 4)})
+        self.assertEqual(self.numbers(), {1, 3, 4})
         self.join(5)
-        self.assertEqual(set(self.registry._served), {sessionId(number) for number in (1, 4, 5)})
+        self.assertEqual(self.numbers(), {1, 4, 5})
         self.join(6)
-        self.assertEqual(set(self.registry._served), {sessionId(number) for number in (4, 5, 6)})
-        self.refuse(7)
+        self.assertEqual(self.numbers(), {4, 5, 6})
+        self.assertNoTimer()
+
+    def test_anothersSessionWithoutTunnelsIsKept(self) -> None:
+        """
+        Whoever opens many gives up those of its own, and whoever has few comes back to its own.
+        """
+        self.registry = self.makeRegistry(maxSessions=20)
+        served, tunnel = self.join(0, b"other")
+        self.lose(served, tunnel)
+        for number in range(1, 100):
+            self.join(number, b"greedy")
+            self.clock.advance(1)
+        self.assertEqual(self.numbers(), {0, *range(81, 100)})
+        self.assertIs(self.join(0, b"other")[0], served)
+        self.assertEqual(self.registry.statistics().endedForRoom, 80)
+
+    def test_whoHasMostMakesRoomForOthers(self) -> None:
+        """
+        Its session without tunnels first, then the one that was idle longest, as long as it has more than they.
+        """
+        self.registry = self.makeRegistry(maxSessions=6)
+        entries = {}
+        for number in range(6):
+            entries[number] = self.join(number, b"greedy")
+            self.clock.advance(1)
+        self.lose(*entries[4])
+        self.use(entries[0][0])
+        self.clock.advance(1)
+        self.use(entries[2][0])
+        self.join(10, peer="192.0.2.1")
+        self.assertEqual(self.numbers(), {0, 1, 2, 3, 5, 10})
+        self.join(11, peer="192.0.2.2")
+        self.assertEqual(self.numbers(), {0, 2, 3, 5, 10, 11})
+        self.assertTrue(entries[1][1].closed)
+        self.join(12, peer="192.0.2.2")
+        self.assertEqual(self.numbers(), {0, 2, 5, 10, 11, 12})
+        self.join(13, peer="192.0.2.2")
+        self.assertEqual(self.numbers(), {0, 2, 10, 11, 12, 13})
+        self.clock.advance(1)
+        self.join(14, peer="192.0.2.2")  # who has most now itself
+        self.assertEqual(self.numbers(), {0, 2, 10, 12, 13, 14})
+
+    def test_nobodyHasMoreThanItsShare(self) -> None:
+        self.registry = self.makeRegistry(maxSessions=8, ownerShare=25)
+        first, _ = self.join(1, b"certificate")
+        self.join(2, b"certificate", peer="192.0.2.1")
+        self.clock.advance(1)
+        self.use(first)
+        self.join(3, b"certificate", peer="192.0.2.2")
+        self.assertEqual(self.numbers(), {1, 3})
+        for number, peer in enumerate(("2001:db8::1", "2001:db8::2", "2001:db8:0:0:1::", "2001:db8:0:1::"), 4):
+            self.join(number, peer=peer)
+        self.assertEqual(self.numbers(), {1, 3, 5, 6, 7})
+        statistics = self.registry.statistics()
+        self.assertEqual((statistics.owners, statistics.endedForShare, statistics.endedForRoom), (3, 2, 0))
+
+    def test_everybodyMayHaveOne(self) -> None:
+        self.registry = self.makeRegistry(maxSessions=8, ownerShare=1)
+        for number in range(8):
+            self.join(number, b"%d" % number)
+        self.join(8, b"3")
+        self.assertEqual(self.numbers(), set(range(9)) - {3})
+
+    def test_whoGivesSessionsUpIsSaidNowAndThen(self) -> None:
+        """
+        With the address, or the first bytes of the key, and never a whole one.
+        """
+        self.registry = self.makeRegistry(maxSessions=8, ownerShare=25)
+        with capturedLogs() as events:
+            for number in range(20):
+                self.join(number, bytes(range(32)))
+                self.join(100 + number, peer="192.0.2.1")
+        lines = [formatEvent(event) for event in events if event["log_level"] is LogLevel.warn]
+        words = "{} has 2 of at most 8 sessions and gives up the least used one for another: its owner has reached its"
+        self.assertEqual(
+            lines,
+            [f"{words.format(owner)} share" for owner in ("the certificate with key 00010203", "192.0.2.1")],
+        )
+        for event in events:
+            self.assertFalse([value for value in event.values() if bytes(range(32)).hex()[:10] in str(value)])
+
+    def test_openingAndEndingManyTakesManyTurns(self) -> None:
+        """
+        Whatever a client opens and leaves at once, and at the end of the server.
+        """
+        self.registry = self.makeRegistry(maxSessions=1000)
+        served = [self.registry.join(sessionId(number), None, MemoryLink()).served for number in range(3 * STEPS)]
+        for turn in (1, 2, 3):
+            self.assertEqual(len(self.network.ports), 1 + turn * STEPS)
+            self.turn()
+        self.assertNoTimer()
+        self.clock.advance(1)
+        for each in served:
+            self.registry.peerLeft(each)
+        left = []
+        while len(self.registry):
+            left.append(len(self.registry))
+            self.turn()
+            self.registry.checkInvariant()
+        self.assertGreaterEqual(len(left), 3)
+        self.assertLessEqual(max(before - after for before, after in pairwise(left)), STEPS)
+        self.clock.pump([0] * 10)
+        self.assertEqual(list(self.network.ports), [TARGET])
+
+    def test_whatIsSentBeforeTheSocketIsOpenIsNotLost(self) -> None:
+        for number in range(STEPS + 1):
+            served, _ = self.join(number)
+        self.use(served)
+        self.turn()
+        self.network.settle()
+        self.assertEqual(self.target.datagrams(), [b"x"])
+
+    def test_sessionThatEndsBeforeItsSocketIsOpenHasNone(self) -> None:
+        self.registry = self.makeRegistry(maxSessions=STEPS + 1)
+        for number in range(STEPS + 1):
+            self.join(number)
+        self.clock.rightNow += 1
+        last = self.registry._served[sessionId(STEPS)]
+        self.registry._end(last, "of the test")
+        self.clock.pump([0] * 3)
+        self.assertEqual(len(self.network.ports), 1 + STEPS)
+
+    def test_sessionsThatLingerSinceTheSameMomentEndInManyTurns(self) -> None:
+        self.registry = self.makeRegistry(maxSessions=1000)
+        entries = []
+        for number in range(3 * EXPIRED_AT_ONCE):
+            entries.append(self.join(number))
+            self.turn()
+        for entry in entries:
+            self.lose(*entry)
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        self.clock.advance(LINGER - 1)
+        self.assertEqual(len(self.registry), 3 * EXPIRED_AT_ONCE)
+        self.clock.rightNow += 1
+        for turn in (2, 1, 0):
+            self.turn()
+            self.assertEqual(len(self.registry), turn * EXPIRED_AT_ONCE)
+            self.registry.checkInvariant()
         self.assertNoTimer()
 
     def test_endOfAllClosesTunnelsAndSockets(self) -> None:
@@ -319,26 +526,45 @@ class RegistryTests(TimerTestCase):
 
     def test_invariantHoldsWhateverHappens(self) -> None:
         chance = random.Random(4)  # noqa: S311 - for a test to be the same each time
-        self.registry = self.makeRegistry(maxSessions=4, maxTunnels=3)
+        self.registry = self.makeRegistry(maxSessions=8, maxTunnels=3, ownerShare=50)
         alive: list[tuple[ServedSession, MemoryLink]] = []
         refusals = 0
-        for _ in range(1500):
+        for _ in range(3000):
             step = chance.random()
             if step < 0.45:
+                owner = chance.choice((None, b"mine", b"yours"))
+                lone = {served.holder for served in self.registry._served.values()}
+                before = {holder: self.registry._shares.count(holder) for holder in lone}
                 try:
-                    alive.append(self.join(chance.randrange(8), chance.choice((None, b"mine"))))
+                    alive.append(self.join(chance.randrange(16), owner, chance.choice(("a", "b", "c"))))
                 except PeerError:
                     refusals += 1
+                self.assertNobodyWithLessHasGivenOneUp(before, alive[-1][0].holder if alive else None)
+                alive = [(served, tunnel) for served, tunnel in alive if not tunnel.closed]
+            elif step < 0.5:
+                self.findSilent()
+            elif step < 0.55 and alive:
+                self.use(chance.choice(alive)[0])
             elif step < 0.95 and alive:
                 self.lose(*alive.pop(chance.randrange(len(alive))))
             else:
                 self.clock.advance(chance.choice((1, LINGER / 2)))
             self.registry.checkInvariant()
             self.assertEqual(len(self.network.ports), 1 + len(self.registry))
-            self.assertTrue(all(not tunnel.closed for _, tunnel in alive))
             lingering = len(self.registry) - len({served.sessionId for served, _ in alive})
-            self.assertEqual(len(self.clock.getDelayedCalls()), lingering)
+            self.assertEqual(self.registry.statistics().lingering, lingering)
+            self.assertEqual(len(self.clock.getDelayedCalls()), min(lingering, 1))
         self.assertGreater(refusals, 50)
+
+    def assertNobodyWithLessHasGivenOneUp(self, before: dict[Hashable, int], newest: Hashable) -> None:
+        """
+        @param before: how many sessions each owner had before another was opened.
+        @param newest: who opened it, if anybody did.
+        """
+        most = max(before.values(), default=0)
+        for owner, count in before.items():
+            now = self.registry._shares.count(owner)
+            self.assertTrue(now >= count or count == most or owner == newest, (before, owner, now))
 
     def test_logOfManySessionsIsBounded(self) -> None:
         """
@@ -356,10 +582,10 @@ class RegistryTests(TimerTestCase):
         served, _ = self.join(1)
         self.join(2)
         served.session.inbound.unnumbered([Train(4, b"ping")], self.clock.seconds())
-        self.assertEqual(self.registry.findSilent(), [])
+        self.assertEqual(self.findSilent(), [])
         self.clock.advance(SILENT_SECONDS)
-        self.assertEqual(self.registry.findSilent(), [served])
-        self.assertEqual(self.registry.findSilent(), [])
+        self.assertEqual(self.findSilent(), [served])
+        self.assertEqual(self.findSilent(), [])
 
     def test_logNamesSessionsByTheirFirstBytesOnly(self) -> None:
         """

@@ -24,6 +24,12 @@ class ServerSettingsTests(SettingsTestCase):
         self.assertUnusable("linger", 0, -1.0, float("nan"), float("inf"))
         self.assertUsable("linger", 0.001, 1e6)
 
+    def test_counts(self) -> None:
+        self.assertUnusable("maxSessions", 0, -1, 65537)
+        self.assertUsable("maxSessions", 1, 65536)
+        self.assertUnusable("ownerShare", 0, 101)
+        self.assertUsable("ownerShare", 1, 100)
+
     def test_whatBothEndsHaveIsCheckedToo(self) -> None:
         self.assertUnusable("udpBuffer", 0)
         self.assertUnusable("reorder", -1)

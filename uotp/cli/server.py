@@ -9,8 +9,8 @@ from twisted.python import usage
 
 from uotp.cli.common import COMMON_ROWS, CommonOptions, commandService, listenRows
 from uotp.cli.options import Option
-from uotp.cli.parsers import absolutePath, parseSeconds
-from uotp.server import ServerSettings
+from uotp.cli.parsers import absolutePath, parseCount, parseSeconds
+from uotp.server import MOST_SESSIONS, PERCENT, ServerSettings
 from uotp.services import SERVER, serverService
 from uotp.tls import ServerTls
 
@@ -39,6 +39,20 @@ class Options(CommonOptions):
         ),
         Option(
             "linger", None, "seconds for which a session without tunnels keeps its UDP socket", parseSeconds, "linger"
+        ),
+        Option(
+            "max-sessions",
+            None,
+            "so many sessions there may be; the client that has most gives one up for another",
+            parseCount(MOST_SESSIONS),
+            "maxSessions",
+        ),
+        Option(
+            "owner-share",
+            None,
+            "percent of all sessions and connections that one client (certificate, or address without one) may have",
+            parseCount(PERCENT),
+            "ownerShare",
         ),
     )
 

@@ -11,8 +11,10 @@ from uotp.process.garbage import GarbageCollection
 from uotp.process.memory import DEFAULT_MEMORY_BYTES, LEAST_MEMORY_BYTES, Memory
 from uotp.process.periodic import PeriodicCalls
 from uotp.process.privileges import canBecomeRoot
+from uotp.process.shares import Shares
 from uotp.process.signals import onSignal, stopOnSignals
 from uotp.process.statemachine import StateMachine
+from uotp.process.steps import Steps
 from uotp.process.turns import Turns, Unlimited
 
 __all__ = [
@@ -21,9 +23,11 @@ __all__ = [
     "LEAST_MEMORY_BYTES",
     "Memory",
     "PeriodicCalls",
+    "Shares",
     "SleepClocks",
     "SleepDetector",
     "StateMachine",
+    "Steps",
     "Turns",
     "Unlimited",
     "canBecomeRoot",

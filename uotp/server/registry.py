@@ -1,23 +1,28 @@
 """
 The server's sessions by their id: who may join one, how long one outlives its
-tunnels, and how many there may be.
+tunnels, and how many there may be.  L{uotp.server.sessionshares} says whose they are, and
+which one goes when there is no room.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import LogLevel
 
 from uotp.errors import PeerError
 from uotp.net import ownerOf
-from uotp.process import Turns
+from uotp.process import Steps, Turns
+from uotp.server.sessionshares import SessionShares, Shortage
 from uotp.server.target import TargetProtocol
 from uotp.session import ClosingSessions, Session, wordsForLate
-from uotp.telemetry import BudgetedLogger, Drops, LineBudget, Logger
+from uotp.telemetry import BudgetedLogger, Drops, LineBudget, Logger, RateLimit, logCounted
 from uotp.tunnel import MAX_POOL_SIZE
 from uotp.wire import sessionName
 
@@ -28,6 +33,21 @@ client certificate is asked for.  Each session may hold a UDP socket; half a meg
 waits, and two more for part of a second; a megabyte that a tunnel has not delivered, and as
 much in its kernel; and two that lost tunnels have not delivered, until another takes them.
 """
+
+OWNER_SHARE_PERCENT = 25
+"""So much of the sessions one owner may have: three who want all leave room for others."""
+
+KEY_BYTES_IN_LOG = 4
+"""So much of a certificate's key tells owners apart in the log."""
+
+EXPIRED_AT_ONCE = 32
+"""
+So many sessions that linger since the same moment end in one turn; ending one takes some 100
+microseconds.
+"""
+
+REVIEWED_AT_ONCE = 64
+"""So many sessions are looked at in one step: each look takes less than a microsecond."""
 
 SILENT_SECONDS = 10.0
 """A target that has said nothing for so long may well not be there."""
@@ -56,22 +76,38 @@ class ServedSession:
     """
 
     def __init__(
-        self, sessionId: bytes, owner: bytes | None, session: Session, target: TargetProtocol, openedAt: float
+        self,
+        sessionId: bytes,
+        owner: bytes | None,
+        holder: Hashable,
+        session: Session,
+        target: TargetProtocol,
+        openedAt: float,
     ) -> None:
         """
         @param owner: what identifies the client's certificate, if it has one.
+        @param holder: in whose share it counts.
+        @ivar seenActive: when it was last active, as far as its place in the order of those
+            that are idle tells.
         @ivar silent: whether we have said that the target is.
         """
         self.sessionId = sessionId
         self.owner = owner
+        self.holder = holder
         self.session = session
         self.target = target
-        self.openedAt = openedAt
+        self.openedAt = self.seenActive = openedAt
         self.tunnels: set[Closable] = set()
-        self.lingering: IDelayedCall | None = None
 
         self.name = sessionName(sessionId)
         self.silent = False
+
+    @property
+    def lastActive(self) -> float:
+        """
+        When it last carried something, in monotonic seconds.
+        """
+        return self.session.lastActive
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +132,13 @@ class RegistryStatistics:
     @ivar silent: to how many of them the target has said nothing, though it was sent
         something and had time to answer; as was found when we looked last.
     @ivar closing: how many have ended, and are still handing on what came for the target.
+    @ivar owners: how many clients they belong to: certificates, and addresses without one.
+    @ivar endedForRoom: how many have ended since the server began because it was full, and
+        their owner had most.
+    @ivar endedForShare: how many have ended because their owner, who opened another, had
+        reached its share.
+    @ivar refused: how many could not begin, since there was no room and nobody had to make
+        any.
     @ivar tunnels: how many carry for a session.
     @ivar bytesIn: payload that came for the target, in bytes, since the server began.
     @ivar bytesOut: payload that came back from it.
@@ -105,6 +148,10 @@ class RegistryStatistics:
     lingering: int
     silent: int
     closing: int
+    owners: int
+    endedForRoom: int
+    endedForShare: int
+    refused: int
     tunnels: int
     bytesIn: int
     bytesOut: int
@@ -130,6 +177,7 @@ class Registry:
         maxSessions: int = MAX_SESSIONS,
         maxTunnels: int = MAX_TUNNELS_PER_SESSION,
         reorder: float | None = None,
+        ownerShare: int = OWNER_SHARE_PERCENT,
     ) -> None:
         """
         @param makeTarget: makes the way to the target for a new session.
@@ -137,6 +185,7 @@ class Registry:
         @param turns: shares the time among the owners of sessions.
         @param drops: where what is dropped is counted.
         @param linger: seconds that a session lives on without a tunnel.
+        @param ownerShare: how many of the sessions one owner may have, in percent.
         @param reorder: see L{uotp.session.inbound.Inbound}.
         """
         self._makeTarget = makeTarget
@@ -145,11 +194,17 @@ class Registry:
         self._drops = drops
         self.linger = linger
         self._reorder = reorder
-        self._maxSessions = maxSessions
+        self._shares: SessionShares[ServedSession] = SessionShares(maxSessions, ownerShare)
         self._maxTunnels = maxTunnels
         self._sessionLog = BudgetedLogger(self._log, LineBudget(clock.seconds))
+        self._rateLimit = RateLimit(clock.seconds)
         self._served: dict[bytes, ServedSession] = {}
-        self._lingering: dict[ServedSession, None] = {}
+        self._lingering: dict[ServedSession, float] = {}  # and when each ends, in that order
+        self._lingerTimer: IDelayedCall | None = None
+        self._steps = Steps(clock)
+        self._review: Deferred[None] | None = None
+        self._ended = dict.fromkeys(Shortage, 0)
+        self._refused = 0
         self.closing = ClosingSessions()
 
     def __len__(self) -> int:
@@ -178,25 +233,22 @@ class Registry:
         elif len(served.tunnels) >= self._maxTunnels:
             reason = f"the session has {self._maxTunnels} tunnels already"
             raise PeerError(reason)
-        if served.lingering is not None:
-            served.lingering.cancel()
-            served.lingering = None
-            del self._lingering[served]
+        if served in self._lingering:
+            self._lingersNoMore(served)
+            self._shares.carries(served.holder, served)
             self._sessionLog.info("session {session} has tunnels again", session=served.name)
         served.tunnels.add(tunnel)
         return Joined(served, isNew)
 
     def _open(self, sessionId: bytes, owner: bytes | None, peer: str) -> ServedSession:
-        if len(self._served) >= self._maxSessions:
-            oldest = next(iter(self._lingering), None)
-            if oldest is None:
-                reason = f"there are {self._maxSessions} sessions already"
-                raise PeerError(reason)
-            self._end(oldest, "its place was needed")
+        holder = ownerOf(peer) if owner is None else owner
+        self._makeRoom(holder)
         target = self._makeTarget()
-        allowance = self._turns.allowanceOf(owner or ownerOf(peer))
+        allowance = self._turns.allowanceOf(holder)
         session = Session(target.send, self._drops, self._clock, allowance, reorder=self._reorder)
-        served = self._served[sessionId] = ServedSession(sessionId, owner, session, target, self._clock.seconds())
+        served = ServedSession(sessionId, owner, holder, session, target, self._clock.seconds())
+        self._served[sessionId] = served
+        self._shares.carries(holder, served)
         self._sessionLog.info(
             "session {session} opened from {peer}, {sessions} in all",
             session=served.name,
@@ -204,43 +256,90 @@ class Registry:
             sessions=len(self),
         )
         target.allowance = allowance
-        target.open(session.outbound.send, session.inbound.deliverBy)
+        self._steps.take(partial(target.open, session.outbound.send, session.inbound.deliverBy))
         return served
+
+    def _makeRoom(self, holder: Hashable) -> None:
+        """
+        End a session, if somebody who wants another one needs its place.
+
+        @raise PeerError: when there is no room.
+        """
+        try:
+            surplus = self._shares.surplus(holder, self._clock.seconds())
+        except PeerError:
+            self._refused += 1
+            raise
+        if surplus is None:
+            return
+        served, shortage = surplus
+        self._ended[shortage] += 1
+        logCounted(
+            self._log,
+            LogLevel.warn,
+            self._rateLimit.suppressedBefore((served.holder, shortage)),
+            "{owner} has {sessions} of at most {most} sessions and gives up the least used one for another: {reason}",
+            owner=ownerName(served.holder),
+            sessions=self._shares.count(served.holder),
+            most=self._shares.most,
+            reason=shortage.value,
+        )
+        self._end(served, "its place was needed")
 
     def tunnelLost(self, served: ServedSession, tunnel: Closable) -> None:
         """
         A tunnel of a session is lost.
         """
         served.tunnels.discard(tunnel)
-        if served.tunnels or served.lingering is not None or self._served.get(served.sessionId) is not served:
+        if served.tunnels or served in self._lingering or self._served.get(served.sessionId) is not served:
             return
         self._sessionLog.info(
             "session {session} has no tunnel left and is kept for {linger:.0f} s",
             session=served.name,
             linger=self.linger,
         )
-        served.lingering = self._clock.callLater(self.linger, self._expire, served)
-        self._lingering[served] = None
+        self._lingering[served] = self._clock.seconds() + self.linger
+        self._shares.lingers(served.holder, served)
+        if self._lingerTimer is None:
+            self._lingerTimer = self._clock.callLater(self.linger, self._expire)
 
-    def _expire(self, served: ServedSession) -> None:
-        self._end(served, "its tunnels did not come back")
+    def _lingersNoMore(self, served: ServedSession) -> None:
+        del self._lingering[served]
+        if not self._lingering and self._lingerTimer is not None:
+            self._lingerTimer.cancel()
+            self._lingerTimer = None
+
+    def _expire(self) -> None:
+        """
+        End a few of the sessions whose time is over, and come back for the next.
+        """
+        self._lingerTimer = None
+        now = self._clock.seconds()
+        for served, endsAt in list(islice(self._lingering.items(), EXPIRED_AT_ONCE)):
+            if endsAt <= now:
+                self._end(served, "its tunnels did not come back")
+        if self._lingering:
+            endsAt = next(iter(self._lingering.values()))
+            self._lingerTimer = self._clock.callLater(max(endsAt - now, 0), self._expire)
 
     def peerLeft(self, served: ServedSession) -> None:
         """
         The client has left.
         """
+        self._steps.take(partial(self._endIfThere, served, "the client has left"))
+
+    def _endIfThere(self, served: ServedSession, reason: str) -> None:
         if self._served.get(served.sessionId) is served:
-            self._end(served, "the client has left")
+            self._end(served, reason)
 
     def _end(self, served: ServedSession, reason: str) -> None:
         del self._served[served.sessionId]
-        self._lingering.pop(served, None)
-        if served.lingering is not None and served.lingering.active():
-            served.lingering.cancel()
-        served.lingering = None
+        self._shares.discard(served.holder, served)
+        if served in self._lingering:
+            self._lingersNoMore(served)
         self.closing.begin(served.session, served.target.close)
-        for tunnel in list(served.tunnels):
-            tunnel.close()
+        if served.tunnels:
+            self._steps.each(list(served.tunnels), closeTunnel)
         self._sessionLog.info(
             "session {session} ended: {reason}; {bytesIn} bytes to the target, {bytesOut} back{late}",
             session=served.name,
@@ -250,22 +349,35 @@ class Registry:
             late=wordsForLate(served.session.inbound.late),
         )
 
-    def findSilent(self) -> list[ServedSession]:
+    def review(self, tellSilent: Callable[[ServedSession], None]) -> None:
         """
-        @return: sessions that have sent to the target for some time, and to which
-            nothing has come back; each once.
+        Look at all sessions, a few in each turn: which of them are idle, and which have sent to
+        the target for some time while nothing has come back.
+
+        @param tellSilent: called for each of the latter, once.
         """
+        if self._review is not None and not self._review.called:
+            return
+        served = list(self._served.values())
+        parts = (served[start : start + REVIEWED_AT_ONCE] for start in range(0, len(served), REVIEWED_AT_ONCE))
+        self._review = self._steps.each(parts, partial(self._reviewSome, tellSilent))
+
+    def _reviewSome(self, tellSilent: Callable[[ServedSession], None], some: list[ServedSession]) -> None:
         now = self._clock.seconds()
-        found = [
-            served
-            for served in self._served.values()
-            if not (served.silent or served.session.outbound.bytes)
-            and served.session.inbound.answered
-            and now - served.openedAt >= SILENT_SECONDS
-        ]
-        for served in found:
-            served.silent = True
-        return found
+        for served in some:
+            if self._served.get(served.sessionId) is not served:
+                continue
+            lastActive = served.lastActive
+            if lastActive > served.seenActive and served not in self._lingering:
+                served.seenActive = lastActive
+                self._shares.carries(served.holder, served)
+            if (
+                not (served.silent or served.session.outbound.bytes)
+                and served.session.inbound.answered
+                and now - served.openedAt >= SILENT_SECONDS
+            ):
+                served.silent = True
+                tellSilent(served)
 
     def statistics(self) -> RegistryStatistics:
         """
@@ -277,6 +389,10 @@ class Registry:
             lingering=len(self._lingering),
             silent=sum(each.silent and not each.session.outbound.bytes for each in served),
             closing=len(self.closing),
+            owners=self._shares.holders,
+            endedForRoom=self._ended[Shortage.SERVER_FULL],
+            endedForShare=self._ended[Shortage.SHARE_REACHED],
+            refused=self._refused,
             tunnels=sum(len(each.tunnels) for each in served),
             bytesIn=self.closing.bytesIn + sum(each.session.inbound.bytes for each in served),
             bytesOut=self.closing.bytesOut + sum(each.session.outbound.bytes for each in served),
@@ -294,9 +410,8 @@ class Registry:
 
         @return: fires when all that has come for the target has been handed on.
         """
-        for served in list(self._served.values()):
-            self._end(served, "the server stops")
-        return self.closing.whenDone()
+        ended = self._steps.each(list(self._served.values()), partial(self._endIfThere, reason="the server stops"))
+        return ended.addCallback(lambda _: self.closing.whenDone())
 
     def checkInvariant(self) -> None:
         """
@@ -304,9 +419,27 @@ class Registry:
 
         @raise AssertionError: when it does not.
         """
-        assert len(self._served) <= self._maxSessions
+        self._shares.checkInvariant()
+        assert len(self._served) == len(self._shares)
+        assert self._shares.lingering == len(self._lingering)
+        assert list(self._lingering.values()) == sorted(self._lingering.values())
+        assert (self._lingerTimer is not None) == bool(self._lingering)
         for sessionId, served in self._served.items():
             assert served.sessionId == sessionId
             assert len(served.tunnels) <= self._maxTunnels
-            assert (served.lingering is not None) == (not served.tunnels)
             assert (served in self._lingering) == (not served.tunnels)
+
+
+def closeTunnel(tunnel: Closable) -> None:
+    """
+    Close a tunnel of a session that has ended.
+    """
+    tunnel.close()
+
+
+def ownerName(holder: Hashable) -> str:
+    """
+    @return: what the log calls somebody who has sessions: an address, or the first bytes of a
+        certificate's key.
+    """
+    return f"the certificate with key {holder[:KEY_BYTES_IN_LOG].hex()}" if isinstance(holder, bytes) else str(holder)

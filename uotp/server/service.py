@@ -15,7 +15,7 @@ from twisted.logger import LogLevel
 from uotp.errors import StartError
 from uotp.net import SharedResolver, backgroundThread
 from uotp.server.acceptor import Acceptor
-from uotp.server.registry import Registry
+from uotp.server.registry import Registry, ServedSession
 from uotp.server.settings import ServerSettings
 from uotp.server.target import TargetProtocol
 from uotp.session import WAIT_SECONDS
@@ -32,8 +32,8 @@ at once.  The system's own limit, net.core.somaxconn, may make it less.
 """
 
 
-SILENT_CHECK_SECONDS = 5.0
-"""How often we look for sessions to which the target does not answer."""
+REVIEW_SECONDS = 5.0
+"""How often we look for sessions that are idle, or to which the target does not answer."""
 
 
 class ServerService(TunnelService):
@@ -54,7 +54,14 @@ class ServerService(TunnelService):
         self._openPort = datagramPortOpener(reactor, self.drops, settings.udpBuffer)
         self._resolver = SharedResolver(backgroundThread(reactor))
         self._registry = Registry(
-            self._makeTarget, reactor, self.turns, self.drops, settings.linger, reorder=settings.reorder
+            self._makeTarget,
+            reactor,
+            self.turns,
+            self.drops,
+            settings.linger,
+            settings.maxSessions,
+            reorder=settings.reorder,
+            ownerShare=settings.ownerShare,
         )
         self._acceptor = Acceptor(
             self._registry,
@@ -102,23 +109,25 @@ class ServerService(TunnelService):
         if self._port is None:
             self.privilegedStartService()
         super().startService()
-        self.periodicCalls.every(SILENT_CHECK_SECONDS, self._sayWhoIsSilent)
+        self.periodicCalls.every(REVIEW_SECONDS, self._review)
         if not self._verifiesClients:
             words = "whoever reaches this port can reach the target: no {setting} names who may"
             self._log.info(words, setting=spelled("cafile"))
 
-    def _sayWhoIsSilent(self) -> None:
-        for served in self._registry.findSilent():
-            host, port = self._settings.target
-            logCounted(
-                self._log,
-                LogLevel.warn,
-                self.rateLimit.suppressedBefore("silent"),
-                "nothing comes back to session {session} from the target, {host} port {port}: is it there?",
-                session=served.name,
-                host=host,
-                port=port,
-            )
+    def _review(self) -> None:
+        self._registry.review(self._sayIsSilent)
+
+    def _sayIsSilent(self, served: ServedSession) -> None:
+        host, port = self._settings.target
+        logCounted(
+            self._log,
+            LogLevel.warn,
+            self.rateLimit.suppressedBefore("silent"),
+            "nothing comes back to session {session} from the target, {host} port {port}: is it there?",
+            session=served.name,
+            host=host,
+            port=port,
+        )
 
     def stopService(self) -> Deferred[Any]:
         """

@@ -6,7 +6,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from uotp.tunnel import SECONDS, CommonSettings, requireHost, setting
+from uotp.server.registry import MAX_SESSIONS, OWNER_SHARE_PERCENT
+from uotp.tunnel import SECONDS, CommonSettings, Limits, requireHost, setting
+
+MOST_SESSIONS = 65536
+"""A user can allow so many sessions: each has a UDP socket, and the system knows no more ports."""
+
+PERCENT = 100
+"""All of what there is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,11 +25,21 @@ class ServerSettings(CommonSettings):
     @ivar listen: numeric address and port of the TCP side; port 0 for any.
     @ivar linger: seconds for which a session that has lost its tunnels keeps its UDP
         socket.
+    @ivar maxSessions: how many sessions there may be.
+    @ivar ownerShare: how much of all sessions and of all connections one client may have, in
+        percent.  A client is who shows one certificate, or without one, who comes from one
+        address.
     """
 
     target: tuple[str, int]
     listen: tuple[str, int] = ("0.0.0.0", 8443)  # noqa: S104 - a server is for others
     linger: float = setting(150.0, SECONDS)
+    maxSessions: int = setting(
+        MAX_SESSIONS, Limits(f"a number from 1 to {MOST_SESSIONS}", lambda sessions: 1 <= sessions <= MOST_SESSIONS)
+    )
+    ownerShare: int = setting(
+        OWNER_SHARE_PERCENT, Limits(f"from 1 to {PERCENT} percent", lambda percent: 1 <= percent <= PERCENT)
+    )
 
     def __post_init__(self) -> None:
         """
