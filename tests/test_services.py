@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import gc
 import os
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, fields
 from inspect import signature
@@ -654,7 +655,7 @@ class TogetherTests(_ServicesTestCase):
         transport = MemoryStream(tunnel, isServer=True)
         tunnel.makeConnection(transport)
         stopped = server.stopService()
-        tunnel.dataReceived(bytes(16) + b"\0\4ping")
+        tunnel.dataReceived(uuid.uuid4().bytes + b"\0\4ping")
         self.reactor.stopped.callback(None)
         transport.settle()
         self.reactor.advance(1)

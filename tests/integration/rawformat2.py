@@ -5,10 +5,10 @@ tells them.  Nothing of our package is used, so that an error there does not hid
 
 from __future__ import annotations
 
-import os
 import socket
 import ssl
 import struct
+import uuid
 from typing import NamedTuple
 
 from bench.rig.programs import HANG_SECONDS
@@ -63,7 +63,7 @@ def newId() -> bytes:
     """
     @return: a session id that no other test has.
     """
-    return os.urandom(16)
+    return uuid.uuid4().bytes
 
 
 class RawFrame(NamedTuple):

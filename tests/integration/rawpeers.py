@@ -15,6 +15,9 @@ from bench.rig.programs import HANG_SECONDS
 from tests.integration.correspondence import Address
 
 ID_BYTES = 16
+ONE_ID = bytes.fromhex("000102030405460788090a0b0c0d0e0f")
+OTHER_ID = bytes.fromhex("f0f1f2f3f4f547f889f9fafbfcfdfeff")
+"""Ids of sessions: UUIDs of version 4, or a server takes neither."""
 
 
 def frame(datagram: bytes) -> bytes:

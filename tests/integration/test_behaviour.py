@@ -15,7 +15,7 @@ from bench.rig.programs import BUSY_SECONDS, HANG_SECONDS, Program, until
 from tests.integration.correspondence import Address
 from tests.integration.harness import requireProcfs
 from tests.integration.pairs import numbered
-from tests.integration.rawpeers import ID_BYTES, RawServer, RawTunnel, rawClient
+from tests.integration.rawpeers import ONE_ID, OTHER_ID, RawServer, RawTunnel, rawClient
 from tests.integration.rig import PLAIN, Pair, RigTestCase, said
 from tests.integration.udpends import AGAIN, AGAIN_SECONDS, Flow, UdpEnd
 
@@ -24,8 +24,6 @@ SIZES = (0, 1, 2, 3, 15, 16, 17, 63, 255, 256, 257, 512, 1200, 1400, 1420, 1472,
 """Up to the largest of IPv4, around powers of two, TLS's records and Twisted's own limits."""
 
 LOOPBACK6 = "::1"
-
-ONE_ID = bytes(range(ID_BYTES))
 
 
 class DatagramTests(RigTestCase):
@@ -187,7 +185,7 @@ class NewFlowTests(RigTestCase):
         server = self.startServer(target.address, *PLAIN)
         tunnel = rawClient(self.listening(server), ONE_ID[:-1])
         self.addCleanup(tunnel.close)
-        other = self.rawSession(self.listening(server), b"another session id"[:ID_BYTES])
+        other = self.rawSession(self.listening(server), OTHER_ID)
         other.send(b"by now the server has read the first connection too")
         target.receive(HANG_SECONDS)
         self.assertEqual(len(udpPorts(server.process.pid)), 1, "the other session's")

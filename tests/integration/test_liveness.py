@@ -15,12 +15,10 @@ from bench.rig.namespaces import command
 from bench.rig.programs import BUSY_SECONDS, Program, until
 from tests.integration.hosts import needTwoHosts, newNamespace
 from tests.integration.loads import IN_USE, Load, LoadTestCase, settle, waitForAll
-from tests.integration.rawpeers import ID_BYTES, rawClient
+from tests.integration.rawpeers import ID_BYTES, ONE_ID, rawClient
 from tests.integration.relay import Relayed
 from tests.integration.rig import PLAIN, said
 from uotp.pki.directory import Pki
-
-ONE_ID = bytes(range(ID_BYTES))
 
 HELLO_SECONDS = 10.0
 """What a connection is given until it has shown an id."""

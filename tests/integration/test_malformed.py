@@ -7,6 +7,7 @@ and nobody else anything.
 from __future__ import annotations
 
 import ssl
+import uuid
 from pathlib import Path
 
 from bench.rig.ports import LOOPBACK
@@ -36,7 +37,7 @@ from tests.integration.rawformat2 import (
 from tests.integration.rawpeers import RawServer
 from tests.integration.rig import PLAIN, RigTestCase, said
 
-ID = bytes(range(16))
+ID = uuid.UUID(bytes=bytes(range(16)), version=4).bytes
 
 BAD_HELLOS = (
     (opening(wireFormat=3) + ID, "its hello is of format 3, which is not known here"),

@@ -20,7 +20,7 @@ from tests.integration.correspondence import Address
 from tests.integration.harness import needed, requireProcfs
 from tests.integration.loads import LoadTestCase, settle
 from tests.integration.pairs import numbered
-from tests.integration.rawpeers import ID_BYTES, RawServer, frame, rawClient
+from tests.integration.rawpeers import ONE_ID, RawServer, frame, rawClient
 from tests.integration.relay import BUFFER_BYTES, CHUNK_BYTES, Relay, Relayed
 from tests.integration.rig import PLAIN, Pair, RigTestCase, said, serverWords
 from tests.integration.udpends import Flow, UdpEnd
@@ -130,7 +130,7 @@ class DeafPeerTests(RigTestCase):
         other = self.flow(pair, target)
         other.both(b"hello")
         otherSource = other.source
-        deaf = rawClient(pair.serverAddress, bytes(ID_BYTES))
+        deaf = rawClient(pair.serverAddress, ONE_ID)
         self.addCleanup(deaf.close)
         deaf.send(b"let it come")
         source = target.expect(b"let it come")
@@ -240,7 +240,7 @@ class LateReaderTests(RigTestCase):
                 except ssl.SSLWantReadError:
                     connection.sendall(outgoing.read())
                     incoming.write(connection.recv(65536))
-            tls.write(bytes(ID_BYTES) + frame(b"here I am"))
+            tls.write(ONE_ID + frame(b"here I am"))
             connection.sendall(outgoing.read())
             source = target.expect(b"here I am")
             flood(target, source, 40_000_000)

@@ -10,6 +10,7 @@ import re
 import signal
 import socket
 import subprocess
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,7 +38,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 NOWHERE = (LOOPBACK, "9")
 """A destination that no test sends to."""
 
-SESSION_ID = bytes(range(16))
+SESSION_ID = uuid.UUID(bytes=bytes(range(16)), version=4).bytes
 
 HANGING_NAME = "hangs.test"
 

@@ -4,6 +4,7 @@ Where the server's connections come in: what a stranger costs, and for how long.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,7 +38,7 @@ from uotp.tunnel.tunnel import Tunnel
 from uotp.wire.hello import ClientHello, ServerHello, WireFormat, encodeServerHello
 from uotp.wire.negotiation import WireChoice
 
-HELLO = bytes(range(0x40, 0x50))
+HELLO = uuid.UUID(bytes=bytes(range(0x40, 0x50)), version=4).bytes
 TARGET = ("127.0.0.1", 51820)
 LINGER = 150.0
 
@@ -162,6 +163,28 @@ class AcceptorTests(_AcceptorTestCase):
         tunnel.dataReceived(HELLO[15:])
         self.assertEqual((len(self.registry), len(self.network.ports)), (1, 2))
 
+    def test_bannersOfOtherProgramsOpenNoSession(self) -> None:
+        """
+        One line each time says what they are, and two with the same banner share nothing.
+        """
+        for banner in (b"PROXY TCP4 192.0.2.7 192.0.2.8 1 2\r\n", b"SSH-2.0-x\r\n", b"Welcome to nothing\r\n"):
+            for _ in range(2):
+                self.accept().dataReceived(banner)
+                self.settle()
+        self.assertEqual([transport.aborted for transport in self.transports], [True] * 6)
+        self.assertEqual((len(self.registry), len(self.network.ports)), (0, 1))
+        self.assertEqual(
+            self.warnings(),
+            [
+                f"refused a connection from 192.0.2.1: {reason}"
+                for reason in (
+                    "it announces its client by the PROXY protocol, which is not understood here",
+                    "it speaks SSH",
+                    "its first 16 bytes are no session id",
+                )
+            ],
+        )
+
     def test_datagramsThatComeWithTheIdReachTheTarget(self) -> None:
         tunnel = self.accept()
         tunnel.dataReceived(HELLO + b"\0\4ping\0\0")
@@ -177,9 +200,9 @@ class AcceptorTests(_AcceptorTestCase):
         """
         silent, shaking, dribbling = self.accept("192.0.2.1"), self.accept("192.0.2.2", secured=True), self.accept()
         self.assertEqual(HELLO_SECONDS, 10.0)
-        for _ in range(9):
+        for number in range(9):
             self.clock.advance(1)
-            dribbling.dataReceived(b"x")
+            dribbling.dataReceived(HELLO[number : number + 1])
         self.clock.advance(0.9)
         self.assertEqual([transport.aborted for transport in self.transports], [False] * 3)
         self.clock.advance(0.2)
@@ -295,7 +318,7 @@ class AcceptorTests(_AcceptorTestCase):
         Here each address has one.
         """
         for number in range(7):
-            self.accept(f"192.0.2.{number}").dataReceived(bytes([number]) * 16)
+            self.accept(f"192.0.2.{number}").dataReceived(uuid.uuid4().bytes)
             self.transports[-1].settle()
         self.assertEqual((len(self.registry), len(self.liveTunnels)), (5, 5))
         self.assertEqual(
@@ -330,7 +353,7 @@ class AcceptorTests(_AcceptorTestCase):
         self.assertTrue(self.events)
         for event in self.events:
             text = formatEvent(event) + "".join(f" {name}={value}" for name, value in event.items())
-            for form in (HELLO.hex(), HELLO.decode("ascii"), HELLO[:6].hex(), HELLO[:6].decode("ascii")):
+            for form in (HELLO.hex(), HELLO.decode("latin-1"), HELLO[:6].hex(), HELLO[:6].decode("ascii")):
                 self.assertNotIn(form, text)
 
 

@@ -5,6 +5,7 @@ what is held has a bound, and the rest is dropped, oldest first, and counted.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -78,7 +79,7 @@ class MemoryBoundTests(TimerTestCase):
         """
         Open one more tunnel, which is lost in the end.
         """
-        dialled = DialledTunnel(self.clock, RecordingOwner(self.session), bytes(16))
+        dialled = DialledTunnel(self.clock, RecordingOwner(self.session), uuid.uuid4().bytes)
         accepted = AcceptedTunnel(self.clock, RecordingOwner(self.there))
         inner, outer = self.wrapped(dialled, accepted)
         transport = MemoryStream(inner)

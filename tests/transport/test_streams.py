@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import uuid
 from collections import deque
 from types import MethodType
 from typing import Any
@@ -736,7 +737,7 @@ class TunnelOverTlsTests(SynchronousTestCase):
         self.tunnel = AcceptedTunnel(self.reactor, self.owner)
         self.connection = accept(self.reactor, self.tunnel, self.socket, self.tls)
         self.happens(read=True)
-        self.tls.coming.append(bytes(16))
+        self.tls.coming.append(uuid.uuid4().bytes)
         self.happens(read=True)
         self.assertEqual(self.session.says, ["free"])
 

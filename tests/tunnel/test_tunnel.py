@@ -4,6 +4,7 @@ One tunnel, alone and against its other end, plain and over TLS.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -38,7 +39,7 @@ from uotp.wire.format1 import LENGTH_BYTES, Format1Codec
 from uotp.wire.hello import ClientHello, WireFormat
 from uotp.wire.negotiation import WireChoice
 
-HELLO = bytes(range(16))
+HELLO = uuid.UUID(bytes=bytes(range(16)), version=4).bytes
 TRAIN = Train(3, b"onetwo")
 FRAMES = b"\0\3one\0\3two"
 

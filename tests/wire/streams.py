@@ -6,6 +6,7 @@ and watched for how much of them is held and looked at.
 from __future__ import annotations
 
 import sys
+import uuid
 from collections.abc import Callable, Iterable
 from itertools import pairwise
 from random import Random
@@ -81,12 +82,19 @@ def soundFrame(dice: Random) -> bytes:
     return b"".join((*header, number.to_bytes(4, "big"), dice.randbytes(size)))
 
 
+def soundId(dice: Random) -> bytes:
+    """
+    @return: a session id, as every client shows one.
+    """
+    return uuid.UUID(bytes=dice.randbytes(16), version=4).bytes
+
+
 def soundHello(dice: Random, *, ofClient: bool) -> bytes:
     """
     @return: a hello of format 2 as it should be, or now and then of format 1.
     """
     if ofClient and dice.random() < 0.2:
-        return dice.randbytes(16)
+        return soundId(dice)
     extensions = b""
     for _ in range(dice.randrange(4)):
         kind = dice.choice((1, 2, 3, 255))
@@ -94,7 +102,7 @@ def soundHello(dice: Random, *, ofClient: bool) -> bytes:
         extensions += kind.to_bytes(1, "big") + size.to_bytes(2, "big") + dice.randbytes(size)
     answer = b"\0" if ofClient else dice.choice((b"\0", b"\1"))
     opening = b"uotp\2" + answer + len(extensions).to_bytes(2, "big")
-    return opening + (dice.randbytes(16) if ofClient else b"") + extensions
+    return opening + (soundId(dice) if ofClient else b"") + extensions
 
 
 class Reader:

@@ -26,8 +26,10 @@ from tests.wire.vectors import (
 )
 from uotp.errors import PeerError
 from uotp.wire.hello import (
+    FOREIGN_HELLOS,
     MAX_EXTENSIONS_BYTES,
-    SESSION_ID_BYTES,
+    NO_SESSION_ID,
+    TELLING_BYTES,
     ClientHello,
     ClientHelloDecoder,
     ServerHello,
@@ -35,7 +37,6 @@ from uotp.wire.hello import (
     WireFormat,
     encodeClientHello,
     encodeServerHello,
-    foreignHello,
     newSessionId,
     sessionName,
 )
@@ -201,7 +202,7 @@ class ClientHelloTests(HelloTestCase):
         self.assertTaken(ClientHelloDecoder(), parts, len(sessionId), ClientHello(WireFormat.ONE, sessionId))
 
     @given(
-        st.binary(min_size=16, max_size=16),
+        UUIDS,
         st.lists(st.tuples(st.integers(0, 255), st.binary(max_size=300)), max_size=12),
         CUTS,
     )
@@ -298,30 +299,53 @@ class ForeignHelloTests(SynchronousTestCase):
 
     def test_otherProtocolsAreKnownByTheirFirstBytes(self) -> None:
         """
-        So that they open no session, and the log says what to mend.
+        So that they open no session, and the log says what to mend.  Each is told at the latest when nine bytes
+        have come, and before that nobody knows.
         """
         for hello, word in (
             (b"\x16\x03\x01\x05\xc2\x01\x00\x05\xbe\x03\x03" + bytes(5), "tls=None"),
+            (b"PROXY TCP4 192.0", "PROXY protocol"),
+            (b"PROXY UNKNOWN\r\n", "PROXY protocol"),
+            (b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c", "PROXY protocol (v2)"),
             (b"GET / HTTP/1.1\r\n", "HTTP"),
             (b"POST / HTTP/1.1\r", "HTTP"),
             (b"HEAD / HTTP/1.1\r", "HTTP"),
+            (b"PUT / HTTP/1.1\r\n", "HTTP"),
+            (b"DELETE /a HTTP/1", "HTTP"),
             (b"OPTIONS * HTTP/1", "HTTP"),
             (b"CONNECT a:1 HTTP", "HTTP"),
             (b"PRI * HTTP/2.0\r\n", "HTTP"),
-            (b"SSH-2.0-OpenSSH_", "SSH"),
+            (b"SSH-2.0-x\r\n", "SSH"),
         ):
-            self.assertEqual(len(hello), SESSION_ID_BYTES)
-            self.assertIn(word, str(foreignHello(hello)))
-            error = self.assertRaises(PeerError, ClientHelloDecoder().feed, hello)
-            self.assertIn(word, str(error))
+            for cut in range(TELLING_BYTES + 1):
+                decoder = ClientHelloDecoder()
+                if cut < TELLING_BYTES:
+                    self.assertIsNone(decoder.feed(hello[:cut]))
+                    error = self.assertRaises(PeerError, decoder.feed, hello[cut:])
+                else:
+                    error = self.assertRaises(PeerError, ClientHelloDecoder().feed, hello[:9])
+                self.assertIn(word, str(error))
+            self.assertIsNone(ClientHelloDecoder().feed(hello[:6]))
+
+    def test_idsOfOtherKindsAreNone(self) -> None:
+        """
+        Sixteen bytes of anything are no id, nor are UUIDs of another version or variant.
+        """
+        random = uuid.uuid4().bytes
+        for version in {*range(16)} - {4}:
+            shown = random[:6] + bytes([version << 4 | 7]) + random[7:]
+            self.assertEqual(str(self.assertRaises(PeerError, ClientHelloDecoder().feed, shown)), NO_SESSION_ID)
+        for variant in (0, 1, 3):
+            shown = random[:8] + bytes([variant << 6 | 7]) + random[9:]
+            self.assertEqual(str(self.assertRaises(PeerError, ClientHelloDecoder().feed, shown)), NO_SESSION_ID)
+            error = self.assertRaises(PeerError, ClientHelloDecoder().feed, opening(b"") + shown)
+            self.assertIn("no random UUID", str(error))
 
     def test_sessionIdIsNeverTakenForAnotherProtocol(self) -> None:
         """
-        Not even one that begins in the same way; nor are ids of other kinds.
+        Not even one that begins in the same way.
         """
-        for hello in (b"\x16\x03", b"GET ", b"SSH-"):
-            self.assertIsNone(foreignHello(uuid.UUID(bytes=hello.ljust(16, b"\xab"), version=4).bytes))
-        for sessionId in (bytes(16), bytes(range(16)), b"A" * 16, b"\xff" * 16):
-            self.assertIsNone(foreignHello(sessionId))
+        for hello in FOREIGN_HELLOS:
+            sessionId = uuid.UUID(bytes=hello.ljust(16, b"\xab")[:16], version=4).bytes
             taken = ClientHelloDecoder().feed(sessionId)
             self.assertEqual(taken, (ClientHello(WireFormat.ONE, sessionId), b""))

@@ -217,9 +217,15 @@ MALFORMED_CLIENT_HELLOS = [
     Malformed("756f7470 02 00 0002 5f0c9e2177b34a689d10c4e68a3b52f7 7f 00", "cut off"),
     Malformed("756f7470 02 00 0005 5f0c9e2177b34a689d10c4e68a3b52f7 7f 0003 c0ff", "longer than all"),
     Malformed("756f7470 02 00 0004 5f0c9e2177b34a689d10c4e68a3b52f7 7f 0000 7f", "cut off"),
-    Malformed("16 0301 0200 01 0001fc 0303 8d1f4c2ab6", "tls=None"),
-    Malformed("47455420 2f20 485454502f312e310d0a", "HTTP"),
-    Malformed("5353482d 322e302d 4f70656e5353485f", "SSH"),
+    Malformed("756f7470 02 00 0000 5f0c9e2177b3 1a", "no random UUID"),
+    Malformed("756f7470 02 00 0000 5f0c9e2177b3 4a68 dd", "no random UUID"),
+    Malformed("16 0301 0200 01 00", "tls=None"),
+    Malformed("50524f58592054", "PROXY protocol"),
+    Malformed("0d0a0d0a000d0a", "PROXY protocol"),
+    Malformed("47455420 2f20 485454", "HTTP"),
+    Malformed("5353482d 322e30", "SSH"),
+    Malformed("00000000000000", "its first 16 bytes are no session id"),
+    Malformed("5f0c9e21 77b3 4a68 1d", "its first 16 bytes are no session id"),
 ]
 
 MALFORMED_SERVER_HELLOS = [

@@ -2,8 +2,8 @@
 How a tunnel begins: the client says which format it speaks and shows its session id.  In
 format 2 the server answers.
 
-In format 1 the client sends the session id, which is a random UUID of version 4, sixteen
-bytes.  There is no answer.
+A session id is a random UUID, of version 4, sixteen bytes.  In format 1 the client sends it,
+and there is no answer.
 
 In format 2 both hellos begin with L{MAGIC}, the format, one byte, and the length of the
 extensions, two bytes.  The one byte is 0 from the client and the L{Answer} from the server.
@@ -119,11 +119,22 @@ def sessionName(sessionId: bytes) -> str:
     return sessionId[:4].hex()
 
 
+VERSION_AT, VERSION = 6, 4
+VARIANT_AT, VARIANT = 8, 2
+"""
+Where a UUID has its version, in the upper half of a byte, and its variant, in the two upper
+bits of another; and what stands there in a random one (RFC 9562).  The other bytes may be any.
+"""
+
 FOREIGN_HELLOS = {
     b"\x16\x03": "it speaks TLS, and {plain} was said here",
+    b"PROXY ": "it announces its client by the PROXY protocol, which is not understood here",
+    b"\r\n\r\n\0\r\n": "it announces its client by the PROXY protocol (v2), which is not understood here",
     b"GET ": "it speaks HTTP",
     b"POST ": "it speaks HTTP",
     b"HEAD ": "it speaks HTTP",
+    b"PUT ": "it speaks HTTP",
+    b"DELETE ": "it speaks HTTP",
     b"OPTIONS ": "it speaks HTTP",
     b"CONNECT ": "it speaks HTTP",
     b"PRI * HTTP": "it speaks HTTP",
@@ -131,16 +142,28 @@ FOREIGN_HELLOS = {
 }
 """How other protocols begin, and what the log says of a peer that speaks one."""
 
+NO_SESSION_ID = "its first 16 bytes are no session id"
 
-def foreignHello(sessionId: bytes) -> str | None:
+
+def mayBeSessionId(shown: bytes) -> bool:
     """
-    @return: which protocol the sixteen bytes in place of a session id are of, in words, or
-        L{None} when they may be a session id.  A UUID of version 4 always may.
+    @param shown: the first bytes of what stands in place of a session id, or all of them.
+    @return: whether it may be a random UUID, which every client shows.
     """
-    if sessionId[6] >> 4 == 4 and sessionId[8] >> 6 == 2:  # noqa: PLR2004 - RFC 9562, version and variant
-        return None
-    found = next((words for hello, words in FOREIGN_HELLOS.items() if sessionId.startswith(hello)), None)
-    return None if found is None else found.format(plain=spelled("tls=None"))
+    return (len(shown) <= VERSION_AT or shown[VERSION_AT] >> 4 == VERSION) and (
+        len(shown) <= VARIANT_AT or shown[VARIANT_AT] >> 6 == VARIANT
+    )
+
+
+def foreignHello(shown: bytes) -> str | None:
+    """
+    @param shown: the first bytes of what a peer sends, L{TELLING_BYTES} or more.
+    @return: which protocol they are of, in words, or L{None} when it is not known.
+    """
+    for hello, words in FOREIGN_HELLOS.items():
+        if shown.startswith(hello) or hello.startswith(shown):
+            return words.format(plain=spelled("tls=None"))
+    return None
 
 
 def encodeClientHello(hello: ClientHello) -> bytes:
@@ -196,26 +219,25 @@ class ClientHelloDecoder(_HelloDecoder):
         @param data: the next bytes of the stream, cut anywhere.
         @return: the hello and the bytes that came behind it, or L{None} while it is
             not complete.
-        @raise PeerError: for bytes that begin like a hello and are none, and for those of
-            another protocol.
+        @raise PeerError: for bytes that can be no hello, as soon as one of them gives that
+            away.  In format 1 that is the seventh or the ninth.
         """
         self._held += data
         if len(self._held) < TELLING_BYTES:
             return None
         if not looksLikeFormat2(self._held):
+            if not mayBeSessionId(self._held):
+                raise PeerError(foreignHello(self._held) or NO_SESSION_ID)
             taken = self._take(SESSION_ID_BYTES)
-            if taken is None:
-                return None
-            sessionId, rest = taken
-            foreign = foreignHello(sessionId)
-            if foreign is not None:
-                raise PeerError(foreign)
-            return ClientHello(WireFormat.ONE, sessionId), rest
+            return None if taken is None else (ClientHello(WireFormat.ONE, taken[0]), taken[1])
         if len(self._held) < OPENING.size:
             return None
         flags, size = openingOf(self._held)
         if flags:
             reason = f"its hello has flags that there are not: {flags:#x}"
+            raise PeerError(reason)
+        if not mayBeSessionId(self._held[OPENING.size :]):
+            reason = "what its hello has for a session id is no random UUID"
             raise PeerError(reason)
         extensionsAt = OPENING.size + SESSION_ID_BYTES
         taken = self._take(extensionsAt + size)
@@ -265,7 +287,7 @@ def looksLikeFormat2(opening: bytes) -> bool:
     @return: whether it has the magic and is no UUID of version 4.  Any length that is not
         allowed is seen as such, and is not taken for a part of an id.
     """
-    return opening.startswith(MAGIC) and opening[6] >> 4 != 4  # noqa: PLR2004 - RFC 9562, version
+    return opening.startswith(MAGIC) and opening[VERSION_AT] >> 4 != VERSION
 
 
 def openingOf(hello: bytes) -> tuple[int, int]:
