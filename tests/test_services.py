@@ -24,7 +24,7 @@ from tests.doubles.dialling import MemoryConnect
 from tests.doubles.reactors import MemoryReactor
 from tests.doubles.streams import MemoryStream, wrapInTls
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase
-from tests.doubles.udp import MemoryUdp, Receiver
+from tests.doubles.udp import MemoryUdp, Receiver, localTo
 from uotp.client import service as clientservice
 from uotp.client.service import ClientService
 from uotp.client.sessions import UNANSWERED_SECONDS
@@ -32,6 +32,7 @@ from uotp.client.settings import ClientSettings
 from uotp.client.slot import PROVED_SECONDS
 from uotp.errors import ConfigurationError, StartError
 from uotp.net.resolver import Addresses, InBackground
+from uotp.net.routes import Routes
 from uotp.net.sockopts import UDP_BUFFER_BYTES, TunnelSocketOptions
 from uotp.process.clock import SleepClocks
 from uotp.server import service as serverservice
@@ -78,6 +79,7 @@ class _ServicesTestCase(TlsTestCase):
         for module in (clientservice, serverservice):
             self.patch(module, "datagramPortOpener", self.opener)
             self.patch(module, "backgroundThread", lambda _: self.inBackground())
+        self.patch(serverservice, "Routes", lambda seconds: Routes(seconds, localTo))
         self.pumps: list[IOPump] = []
         self.transports: list[MemoryStream] = []
         capture = capturedLogs()
@@ -688,11 +690,13 @@ class TogetherTests(_ServicesTestCase):
 
     def test_whatIsDroppedIsSaidOnceAMinute(self) -> None:
         client, _ = self.startBoth()
-        self.exchange()
+        self.sourcePort.sendTrains([PING], CLIENT_PORT)
+        self.flush()
         (session,) = {source for _, source in self.target.trains}
         stranger = self.network.open(("127.0.0.1", 7), Receiver())
         for _ in range(5):
             stranger.sendTrains([PING], session)
+        self.targetPort.sendTrains([PING], session)
         self.flush()
         self.pass_(59)
         self.assertEqual(self.lines(LogLevel.warn), [])

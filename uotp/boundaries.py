@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 from twisted.internet.interfaces import IListeningPort
 
 from uotp.path import PathStats
-from uotp.train import Arrival, Numbering, Train
+from uotp.train import Arrival, Numbering, TakeTrains, Train
 
 Address = tuple[Any, ...]
 """
@@ -111,6 +111,12 @@ class DatagramReceiver(Protocol):
         Datagrams came from one source.  These are all that came from it in a row.
         """
 
+    def routeFailed(self) -> None:
+        """
+        A datagram could not be sent, since nothing leads to its destination, or the address
+        that the port is bound to is not ours any more.
+        """
+
     def transportFailed(self, reason: str) -> None:
         """
         The port is of no use any more and has been closed.  This is called in place of
@@ -134,6 +140,15 @@ class DatagramPort(Protocol):
         """
         Send each datagram of some trains, in order.  What cannot be sent is counted;
         nothing is raised, and a closed port does nothing.
+        """
+
+    def connectTo(self, destination: Address) -> TakeTrains:
+        """
+        Receive from one address alone from now on.  What others send costs nothing any more.
+        When nobody listens there, the port stays as it is.
+
+        @return: what sends trains there.
+        @raise OSError: when nothing leads there.
         """
 
     def getHost(self) -> Any:

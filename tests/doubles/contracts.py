@@ -331,6 +331,31 @@ class DatagramPortContract(_Case):
         self.assertEqual({source for _, source in receiver.trains}, {sender.address})
         self.assertEqual(dict(self.drops.totals), {})
 
+    def test_connectedPortHearsOneAlone(self) -> None:
+        """
+        It sends and receives as before, datagrams of all kinds.
+        """
+        peer, here, stranger = self.open(), Receiver(self.drops), self.open()
+        port: Any = self.openPort(here)
+        send = port.connectTo(peer.address)
+        trains = [Train(4, b"ping"), Train(0, b""), Train(1000, bytes(2500)), Train(9, b"nine")]
+        stranger.sendTrains([Train(3, b"who")], here.address)
+        send(trains)
+        here.sendTrains([Train(5, b"again")], peer.address)
+        peer.sendTrains(trains, here.address)
+        self.settleUntil(lambda: peer.count() == 7 and here.count() == 6)
+        each = [datagram for train in trains for datagram in cut(train)]
+        self.assertEqual(peer.datagrams(), [*each, b"again"])
+        self.assertEqual({source for _, source in peer.trains}, {here.address})
+        self.assertEqual(here.datagrams(), each)
+        self.assertEqual({source for _, source in here.trains}, {peer.address})
+        self.assertEqual(dict(self.drops.totals), {})
+        port.stopListening()
+        send(trains)
+        stranger.sendTrains([Train(4, b"last")], peer.address)
+        self.settleUntil(lambda: peer.count() > 7)
+        self.assertEqual(peer.datagrams()[7:], [b"last"])
+
     def test_addressInUseIsAnOSError(self) -> None:
         error = self.assertRaises(OSError, self.openPort, Receiver(), self.open().address)
         self.assertIn("in use", str(error))

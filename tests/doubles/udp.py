@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 from collections import deque
+from functools import partial
 from typing import Any
 
 from twisted.internet.abstract import isIPAddress, isIPv6Address
@@ -16,7 +17,7 @@ from zope.interface import implementer
 
 from uotp.boundaries import Address, DatagramPort, DatagramPortOpener, DatagramReceiver
 from uotp.telemetry.drops import Drop, Drops
-from uotp.train import MAX_TRAIN_BYTES, Train, countOf, cut, gather
+from uotp.train import MAX_TRAIN_BYTES, TakeTrains, Train, countOf, cut, gather
 from uotp.udp import TrainProtocol
 
 DATAGRAMS_PER_TURN = 64
@@ -24,6 +25,13 @@ DATAGRAMS_PER_TURN = 64
 
 LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing listens
 """Which address a port that is bound to any address sends from."""
+
+
+def localTo(destination: Address) -> Address:
+    """
+    @return: the address that leads to another one: here that is loopback.
+    """
+    return ("::1", 0, 0, 0) if ":" in destination[0] else ("127.0.0.1", 0)
 
 
 def addressOf(port: DatagramPort | IListeningPort) -> Address:
@@ -115,7 +123,7 @@ class MemoryUdp:
         Bring a datagram to whoever listens; nobody may.
         """
         port = self.ports.get(destination)
-        if port is not None:
+        if port is not None and port.hears(source):
             port.waiting.append((datagram, source))
 
     def turn(self) -> None:
@@ -171,6 +179,16 @@ class MemoryDatagramPort:
         if not (isIPAddress(host) or isIPv6Address(host)):
             raise InvalidAddressError(host, "not an address")
         self._peer = (host, port, *self.name[2:])
+
+    def connectTo(self, destination: Address) -> TakeTrains:
+        self._peer = destination
+        return partial(self.sendTrains, destination=destination)
+
+    def hears(self, source: Address) -> bool:
+        """
+        @return: whether somebody can send to this port.
+        """
+        return self._peer is None or self._peer == source
 
     def setBroadcastAllowed(self, enabled: bool) -> None:  # noqa: FBT001 - Twisted's signature
         self._broadcast = enabled

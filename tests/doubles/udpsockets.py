@@ -43,6 +43,9 @@ class FakeUdpSocket:
             raise got
         return got
 
+    def send(self, datagram: bytes) -> None:
+        self.sendto(datagram, THERE)
+
     def getsockname(self) -> Address:
         return ("192.0.2.7", 4711)
 

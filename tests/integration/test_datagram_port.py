@@ -101,7 +101,35 @@ class SocketPortTestCase(SynchronousTestCase):
             pass
 
 
-class PortableDatagramPortTests(SocketPortTestCase, DatagramPortContract):
+class _OwnPortContract(DatagramPortContract):
+    """
+    What Twisted's own port cannot do.
+    """
+
+    def test_connectedPortOutlivesItsPeer(self) -> None:
+        """
+        Nobody listens there for a while, and every datagram is answered with an error; the first one after that
+        arrives, and so does the answer.
+        """
+        here, gone = Receiver(self.drops), self.open()
+        port: Any = self.openPort(here)
+        send = port.connectTo(gone.address)
+        self.close(gone)
+        for train in [Train(4, b"lost"), Train(100, bytes(1000))] * 50:
+            send([train])
+            self.turn()
+        self.assertEqual((here.lost, port.connected), ([], True))
+        peer = Receiver(self.drops)
+        self.openPort(peer, gone.address)
+        send([Train(4, b"back")])
+        self.settleUntil(lambda: bool(peer.trains))
+        self.assertEqual(peer.datagrams(), [b"back"])
+        peer.sendTrains([Train(4, b"here")], here.address)
+        self.settleUntil(lambda: bool(here.trains))
+        self.assertEqual((here.datagrams(), here.lost), ([b"here"], []))
+
+
+class PortableDatagramPortTests(SocketPortTestCase, _OwnPortContract):
     """
     The one for all systems.
     """
@@ -172,10 +200,16 @@ class TwistedPortTests(SocketPortTestCase, DatagramPortContract):
         self.settleUntil(lambda: bool(receiver.trains))
         self.assertEqual(receiver.datagrams(), [b"another"])
 
+    def test_connectedPortHearsOneAlone(self) -> None:
+        """
+        Twisted's cannot be connected with flow and scope, and would be lost as the next test shows: so it never is.
+        """
+        self.assertFalse(hasattr(self.openPort(Receiver(self.drops)), "connectTo"))
+
     @skipUnless(sys.platform == "linux", "other reactors say that the connection was refused")
     def test_connectedPortIsLostWithOneDatagramThatNobodyTakes(self) -> None:
         """
-        So no end of ours connects its port, and each tells by the source whom it hears; and
+        So no end of ours connects it, and each tells by the source whom it hears; and
         a protocol of ours would hear of the loss.
         """
         receiver, gone = Receiver(self.drops), self.open()
@@ -195,7 +229,7 @@ class TwistedPortIPv6Tests(TwistedPortTests):
     host = "::1"
 
 
-class ChosenDatagramPortTests(SocketPortTestCase, DatagramPortContract):
+class ChosenDatagramPortTests(SocketPortTestCase, _OwnPortContract):
     """
     What this system is given.
     """

@@ -14,6 +14,8 @@ import shutil
 import socket
 import struct
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +31,20 @@ from tests.integration.harness import needed, runToEnd
 from tests.integration.hosts import needTwoHosts, newNamespace
 from tests.integration.test_datagram_port import SocketPortTestCase
 from uotp.boundaries import Address, DatagramPortOpener
+from uotp.net.resolver import SharedResolver
+from uotp.net.routes import Routes
+from uotp.server.target import TargetProtocol
 from uotp.telemetry.drops import Drop
-from uotp.train import Train, countOf, cut
+from uotp.telemetry.ratelimit import RateLimit
+from uotp.train import TakeTrains, Train, countOf, cut
 from uotp.udp import datagramPortOpener
 
 SIOCETHTOOL = 0x8946
 ETHTOOL_STXCSUM = 0x17
 """Numbers of Linux (linux/sockios.h, linux/ethtool.h)."""
+
+TURN_SECONDS = 0.02
+"""How long a turn may wait for something to happen."""
 
 KNOCK_SECONDS = 0.05
 KNOCKS = 6000
@@ -256,3 +265,126 @@ class BufferTests(SynchronousTestCase):
             self.assertEqual(len(done.stdout.splitlines()), warnings, done.stdout)
             if warnings:
                 self.assertIn(f"{most} bytes of buffer instead of {wanted}", done.stdout)
+
+
+class RouteTests(PathTestCase):
+    """
+    A session's socket, bound to the address that leads to the target.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.received: list[Train] = []
+        self.ways: list[TakeTrains] = []
+        self.routes = Routes(reactor.seconds)
+
+    def session(self, target: Address) -> TargetProtocol:
+        """
+        @return: what talks with a target on the other side, from here.
+        """
+        protocol = TargetProtocol(
+            target[:2],
+            self.makeOpener(),
+            SharedResolver(lambda find, done: done(find())),
+            reactor,
+            self.drops,
+            RateLimit(reactor.seconds),
+            self.routes.to,
+        )
+        self.addCleanup(protocol.close)
+        with self.here.inside():
+            protocol.open(self.received.extend, self.ways.append)
+        return protocol
+
+    def ask(self, protocol: TargetProtocol, target: Receiver, *, answered: bool = True) -> Address:
+        """
+        Send until something comes from an address that was not seen before, as programs do.
+
+        @param answered: whether the target answers.
+        @return: that address.
+        """
+        seen = {source for _, source in target.trains}
+
+        def came() -> bool:
+            self.ways[-1]([Train(4, b"ping")])
+            if protocol.transport is not None and ":" in target.address[0] and self.routes.refresh():
+                protocol.checkRoute()  # as the server does; over IPv4 an error of sending is enough
+            return bool(new())
+
+        def new() -> set[Address]:
+            return {source for _, source in target.trains} - seen
+
+        self.keepAsking(came)
+        (source,) = new()
+        if answered:
+            self.received.clear()
+            target.sendTrains([Train(4, b"pong")], source)
+            self.settleUntil(lambda: bool(self.received))
+            self.assertEqual(self.received, [Train(4, b"pong")])
+        return source
+
+    def keepAsking(self, came: Callable[[], bool]) -> None:
+        """
+        Let turns pass on this side until something has come.
+
+        @param came: sends something, and tells whether anything has come.
+        """
+        deadline = time.monotonic() + HANG_SECONDS
+        with self.here.inside():
+            while not came() and time.monotonic() < deadline:
+                reactor.iterate(TURN_SECONDS)
+
+    def test_socketMovesWithTheAddressThatLeadsToTheTarget(self) -> None:
+        """
+        It keeps its port, whether it was connected before or not.
+        """
+        for there, prefix, length in (("10.9.0.2", "10.9.0.", 24), ("fd09::2", "fd09::", 64)):
+            for answered, old, new in ((False, 1, 3), (True, 3, 4)):
+                target = self.openIn(self.there, there)
+                protocol = self.session(target.address)
+                before = self.ask(protocol, target, answered=answered)
+                self.assertEqual(before[0], f"{prefix}{old}")
+                command(*f"ip -n {self.here.name} address del {prefix}{old}/{length} dev left".split())
+                nodad = "nodad" if ":" in prefix else ""
+                command(*f"ip -n {self.here.name} address add {prefix}{new}/{length} dev left {nodad}".split())
+                after = self.ask(protocol, target)
+                self.assertEqual(after[:2], (f"{prefix}{new}", before[1]))
+
+    def test_flowGoesOnWhenTheWayComesBack(self) -> None:
+        """
+        With the same socket.
+        """
+        target = self.openIn(self.there, "10.9.0.2")
+        before = self.ask(self.session(target.address), target)
+        command(*f"ip -n {self.here.name} link set left down".split())
+        with self.here.inside():
+            self.ways[-1]([Train(4, b"lost")])
+            self.turn()
+        command(*f"ip -n {self.here.name} link set left up".split())
+        count = target.count()
+
+        def came() -> bool:
+            self.ways[-1]([Train(4, b"ping")])
+            return target.count() > count
+
+        self.keepAsking(came)
+        self.assertEqual({source for _, source in target.trains}, {before})
+
+    def test_linkLocalTargetIsReachedThroughItsLink(self) -> None:
+        target = self.openIn(self.there, "fd09::2")
+        target.stopListening()
+        with self.there.inside():
+            self.openPort(target, ("fe80::2", 0, 0, socket.if_nametoindex("right")))
+        with self.here.inside():
+            scope = socket.if_nametoindex("left")
+        protocol = self.session((f"fe80::2%{scope}", target.address[1]))
+        self.assertEqual(self.ask(protocol, target)[0], "fe80::1")
+
+    def test_strangersDoNotReachItByOtherAddresses(self) -> None:
+        command(*f"ip -n {self.here.name} address add 10.9.0.5/24 dev left".split())
+        target, stranger = self.openIn(self.there, "10.9.0.2"), self.openIn(self.there, "10.9.0.2")
+        source = self.ask(self.session(target.address), target, answered=False)
+        stranger.sendTrains([Train(4, b"what")], ("10.9.0.5", source[1]))
+        stranger.sendTrains([Train(4, b"what")], source)
+        self.settleUntil(lambda: bool(self.drops.totals))
+        self.assertEqual(dict(self.drops.totals), {Drop.SOURCE_UNKNOWN: 1})

@@ -21,7 +21,7 @@ from tests.doubles.sessions import RecordingSession
 from tests.doubles.streams import MemoryStream, streamOf, wrapInTls
 from tests.doubles.tlspairs import STRANGER, TRUSTED, TlsTestCase
 from tests.doubles.tunnels import RecordingOwner
-from tests.doubles.udp import MemoryUdp, Receiver
+from tests.doubles.udp import MemoryUdp, Receiver, localTo
 from uotp.net.resolver import SharedResolver
 from uotp.process.turns import Turns
 from uotp.server import acceptor
@@ -89,7 +89,7 @@ class _AcceptorTestCase(TimerTestCase):
         resolver = SharedResolver(neverLookUp)
 
         def makeTarget() -> TargetProtocol:
-            return TargetProtocol(TARGET, self.network.open, resolver, self.clock, self.drops, self.rateLimit)
+            return TargetProtocol(TARGET, self.network.open, resolver, self.clock, self.drops, self.rateLimit, localTo)
 
         self.registry = Registry(
             makeTarget, self.clock, Turns(self.clock), self.drops, LINGER, maxSessions=5, maxTunnels=3

@@ -47,6 +47,7 @@ class RegistryTests(TimerTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.drops = Drops()
+        self.local: Address = ("127.0.0.1", 0)
         self.network = MemoryUdp(self.drops)
         self.target = Receiver()
         self.network.open(TARGET, self.target)
@@ -61,7 +62,7 @@ class RegistryTests(TimerTestCase):
         resolver = SharedResolver(neverLookUp)
 
         def makeTarget() -> TargetProtocol:
-            return TargetProtocol(TARGET, self.network.open, resolver, self.clock, self.drops, rateLimit)
+            return TargetProtocol(TARGET, self.network.open, resolver, self.clock, self.drops, rateLimit, self.routeTo)
 
         return Registry(
             makeTarget,
@@ -73,6 +74,9 @@ class RegistryTests(TimerTestCase):
             maxTunnels,
             ownerShare=ownerShare,
         )
+
+    def routeTo(self, destination: Address) -> Address:
+        return self.local
 
     def end(self) -> None:
         """
@@ -565,6 +569,23 @@ class RegistryTests(TimerTestCase):
         for owner, count in before.items():
             now = self.registry._shares.count(owner)
             self.assertTrue(now >= count or count == most or owner == newest, (before, owner, now))
+
+    def test_allSessionsFollowTheWayToTheTarget(self) -> None:
+        """
+        A few in each turn, and those that have ended meanwhile do nothing.
+        """
+        entries = []
+        for number in range(STEPS + 2):
+            entries.append(self.join(number)[0])
+            self.turn()
+        self.clock.rightNow += 1
+        self.local = ("192.0.2.7", 0)
+        self.registry.checkRoutes()
+        self.assertEqual(sum(host == "192.0.2.7" for host, _ in self.network.ports), STEPS)
+        self.registry._end(entries[-1], "of the test")
+        self.turn()
+        self.assertEqual([host for host, _ in self.network.ports if host != "192.0.2.7"], ["127.0.0.1"])
+        self.assertEqual(len(self.network.ports), 1 + STEPS + 1)
 
     def test_logOfManySessionsIsBounded(self) -> None:
         """

@@ -8,16 +8,18 @@ import errno
 import os
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from tests.doubles.contracts import TimerTestCase
-from tests.doubles.udp import MemoryUdp, Receiver
+from tests.doubles.udp import MemoryDatagramPort, MemoryUdp, Receiver, localTo
 from uotp.boundaries import Address
 from uotp.net.resolver import Addresses, SharedResolver
-from uotp.server.target import TargetProtocol, numericAddress
-from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BACKLOG_BYTES
+from uotp.server.target import MAX_STRANGE, ROUTE_SECONDS, TargetProtocol, numericAddress
+from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BACKLOG_BYTES, MAX_BYTES
 from uotp.telemetry.drops import Drop
 from uotp.telemetry.ratelimit import RateLimit
 from uotp.train import TakeTrains, Train
@@ -42,6 +44,7 @@ class TargetProtocolTests(TimerTestCase):
         self.answers: list[Callable[[Addresses], None]] = []
         self.rateLimit = RateLimit(self.clock.seconds)
         self.resolver = SharedResolver(lambda _, done: self.answers.append(done))
+        self.local: Address | OSError | None = None  # what leads to the target, if not loopback
 
     def listen(self, address: Address = TARGET) -> None:
         """
@@ -54,11 +57,22 @@ class TargetProtocolTests(TimerTestCase):
         @return: an open way, closed in the end.
         """
         protocol = TargetProtocol(
-            (host, TARGET[1]), self.network.open, self.resolver, self.clock, self.drops, self.rateLimit
+            (host, TARGET[1]),
+            self.network.open,
+            self.resolver,
+            self.clock,
+            self.drops,
+            self.rateLimit,
+            self.routeTo,
         )
         self.addCleanup(protocol.close)
         protocol.open(self.received.extend, self.ways.append)
         return protocol
+
+    def routeTo(self, destination: Address) -> Address:
+        if isinstance(self.local, OSError):
+            raise self.local
+        return self.local or localTo(destination)
 
     def sources(self) -> list[Address]:
         self.network.settle()
@@ -106,6 +120,168 @@ class TargetProtocolTests(TimerTestCase):
         self.network.settle()
         self.assertEqual(self.received, [])
         self.assertEqual(self.drops.totals, {Drop.SOURCE_UNKNOWN: 6})
+
+    def test_socketIsBoundToWhatLeadsToTheTarget(self) -> None:
+        """
+        Nobody else on the network can reach it.
+        """
+        self.listen()
+        for address in ("127.0.0.1", "192.0.2.7"):
+            self.local = (address, 0)
+            protocol = self.open()
+            port: Any = protocol.transport
+            self.assertEqual(port.getHost().host, address)
+
+    def test_nobodyElseReachesItAfterTheFirstAnswer(self) -> None:
+        self.listen()
+        protocol = self.open()
+        protocol.send([PING])
+        (session,) = self.sources()
+        stranger = self.network.open(("127.0.0.1", 51821), Receiver())
+        stranger.sendTrains([PONG], session)
+        self.port.sendTrains([PONG], session)
+        stranger.sendTrains([PONG], session)
+        self.network.settle()
+        self.assertEqual(self.drops.totals, {Drop.SOURCE_UNKNOWN: 2})  # these came before it was connected
+        stranger.sendTrains([PONG], session)
+        self.assertFalse(self.network.ports[session].waiting)
+        self.ways[-1]([PING])
+        self.port.sendTrains([PONG], session)
+        self.assertEqual(self.sources(), [session, session])
+        self.assertEqual((self.received, len(self.ways), self.ways[-1]), ([PONG, PONG], 2, protocol.send))
+
+    def test_strangersAreCountedAsLongAsTheyTellSomething(self) -> None:
+        """
+        A target that answers from another address shows in the counts; a flood is dropped by the kernel then.
+        """
+        self.listen()
+        self.open().send([PING])
+        (session,) = self.sources()
+        other = self.network.open(("127.0.0.2", TARGET[1]), Receiver())
+        for _ in range(MAX_STRANGE + 100):
+            other.sendTrains([PONG], session)
+            self.network.settle()
+        self.assertEqual(self.drops.totals, {Drop.SOURCE_UNKNOWN: MAX_STRANGE})
+        self.port.sendTrains([PONG], session)
+        self.network.settle()
+        self.assertEqual(self.received, [PONG])
+
+    def test_transportThatCannotBeConnectedStaysAsItIs(self) -> None:
+        """
+        Twisted's own would be lost with the first datagram that nobody takes.
+        """
+        self.patch(MemoryDatagramPort, "connectTo", property())
+        self.listen()
+        protocol = self.open()
+        protocol.send([PING])
+        (session,) = self.sources()
+        for _ in range(3):
+            self.port.sendTrains([PONG], session)
+            self.network.settle()
+        self.assertEqual((len(self.received), len(self.ways)), (3, 1))
+
+    def test_socketMovesWithTheWayToTheTarget(self) -> None:
+        """
+        It keeps its port; datagrams that come meanwhile are not lost, and one line says so.
+        """
+        self.listen()
+        one, two = self.open(), self.open()
+        for protocol in (one, two):
+            protocol.send([PING])
+        first, second = self.sources()
+        self.port.sendTrains([PONG], first)
+        self.network.settle()
+        self.local = ("192.0.2.7", 0)
+        with capturedLogs() as events:
+            for protocol in (one, two):
+                protocol.routeFailed()
+                protocol.routeFailed()
+                self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+                self.clock.advance(0)
+                protocol.send([PONG])
+        self.assertEqual(self.sources()[2:], [("192.0.2.7", first[1]), ("192.0.2.7", second[1])])
+        self.assertEqual(len(self.network.ports), 3)
+        self.assertEqual(
+            [formatEvent(event) for event in events],
+            ["the way to the target 127.0.0.1 port 51820 leads from 192.0.2.7 now, and no longer from 127.0.0.1"],
+        )
+        self.port.sendTrains([PONG], ("192.0.2.7", first[1]))
+        self.network.settle()
+        self.assertEqual(self.received, [PONG, PONG])
+
+    def test_portThatIsTakenAtTheOtherAddressIsAnotherOne(self) -> None:
+        self.listen()
+        protocol = self.open()
+        protocol.send([PING])
+        (session,) = self.sources()
+        self.network.open(("192.0.2.7", session[1]), Receiver())
+        self.local = ("192.0.2.7", 0)
+        protocol.checkRoute()
+        protocol.send([PING])
+        (_, moved) = self.sources()
+        self.assertEqual(moved[0], "192.0.2.7")
+        self.assertNotEqual(moved[1], session[1])
+
+    def test_socketStaysWhileNoOtherWayLeadsToTheTarget(self) -> None:
+        """
+        The old one may come back; it is looked for once a second, while nothing can be sent.
+        """
+        self.listen()
+        protocol = self.open()
+        protocol.send([PING])
+        (session,) = self.sources()
+        self.local = OSError(errno.ENETUNREACH, os.strerror(errno.ENETUNREACH))
+        protocol.routeFailed()
+        self.clock.advance(0)
+        self.local = ("192.0.2.7", 0)
+        self.clock.advance(ROUTE_SECONDS * 0.9)
+        protocol.routeFailed()
+        self.assertNoTimer()
+        self.assertIn(session, self.network.ports)
+        self.clock.advance(ROUTE_SECONDS * 0.2)
+        protocol.routeFailed()
+        protocol.close()
+        self.assertNoTimer()
+        protocol.routeFailed()
+        self.assertNoTimer()
+
+    def test_socketWaitsForAWayToTheTarget(self) -> None:
+        self.listen()
+        self.local = OSError(errno.ENETUNREACH, "Network is unreachable")
+        protocol = self.open()
+        protocol.send([PING])
+        protocol.checkRoute()
+        self.assertEqual(len(self.network.ports), 1)
+        self.local = None
+        self.clock.advance(1)
+        self.assertEqual(len(self.sources()), 1)
+
+    def test_transportThatClosesLaterIsWaitedFor(self) -> None:
+        """
+        As Twisted's own does.
+        """
+        self.listen()
+        closed: list[Deferred[None]] = []
+        stop = MemoryDatagramPort.stopListening
+
+        def stopLater(port: MemoryDatagramPort) -> Deferred[None]:
+            closed.append(Deferred())
+            return closed[-1].addCallback(lambda _: stop(port))
+
+        protocol, other = self.open(), self.open()
+        self.patch(MemoryDatagramPort, "stopListening", stopLater)
+        self.local = ("192.0.2.7", 0)
+        protocol.checkRoute()
+        other.checkRoute()
+        protocol.send([PING])
+        other.close()
+        self.assertEqual(self.sources(), [])
+        for done in closed:
+            done.callback(None)
+        ((host, _),) = self.sources()
+        self.assertEqual((host, len(self.network.ports)), ("192.0.2.7", 2))
+        protocol.close()
+        closed[-1].callback(None)
 
     def test_nameIsLookedUpAndDatagramsWaitMeanwhile(self) -> None:
         self.listen()

@@ -18,7 +18,7 @@ from tests.doubles.sessions import RecordingSession
 from tests.doubles.streams import TRANSPORT_BYTES, MemoryStream, wrapInTls
 from tests.doubles.tlspairs import TlsTestCase
 from tests.doubles.tunnels import RecordingOwner
-from tests.doubles.udp import MemoryUdp, Receiver
+from tests.doubles.udp import MemoryUdp, Receiver, localTo
 from uotp.net.resolver import SharedResolver
 from uotp.process.turns import Unlimited
 from uotp.server.target import TargetProtocol
@@ -201,7 +201,7 @@ class TargetMemoryBoundTests(TimerTestCase):
         network.open(("127.0.0.1", 9), Receiver())
         resolver = SharedResolver(neverLookUp)
         protocol = TargetProtocol(
-            ("target.test", 9), network.open, resolver, self.clock, drops, RateLimit(self.clock.seconds)
+            ("target.test", 9), network.open, resolver, self.clock, drops, RateLimit(self.clock.seconds), localTo
         )
         protocol.open(lambda _: None, lambda _: None)
         for each in trains(PUSHED_BYTES):

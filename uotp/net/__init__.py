@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from uotp.net.hosts import Host, ownerOf, parseDestination
 from uotp.net.resolver import Addresses, SharedResolver, backgroundThread, lookUp
+from uotp.net.routes import Routes
 from uotp.net.sockopts import (
     MAX_BUFFER_BYTES,
     MIN_BUFFER_BYTES,
@@ -30,6 +31,7 @@ __all__ = [
     "UNSENT_LIMIT_BYTES",
     "Addresses",
     "Host",
+    "Routes",
     "SharedResolver",
     "TunnelSocketOptions",
     "backgroundThread",

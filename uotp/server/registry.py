@@ -379,6 +379,13 @@ class Registry:
                 served.silent = True
                 tellSilent(served)
 
+    def checkRoutes(self) -> None:
+        """
+        Another address than before may lead to the target: let each session find out, a few in
+        each turn.
+        """
+        self._steps.each(list(self._served.values()), checkRoute)
+
     def statistics(self) -> RegistryStatistics:
         """
         @return: how the sessions stand.
@@ -428,6 +435,13 @@ class Registry:
             assert served.sessionId == sessionId
             assert len(served.tunnels) <= self._maxTunnels
             assert (served in self._lingering) == (not served.tunnels)
+
+
+def checkRoute(served: ServedSession) -> None:
+    """
+    Let a session's socket follow the way to the target.
+    """
+    served.target.checkRoute()
 
 
 def closeTunnel(tunnel: Closable) -> None:

@@ -13,11 +13,11 @@ from twisted.internet.error import CannotListenError
 from twisted.logger import LogLevel
 
 from uotp.errors import StartError
-from uotp.net import SharedResolver, backgroundThread
+from uotp.net import Routes, SharedResolver, backgroundThread
 from uotp.server.acceptor import Acceptor
 from uotp.server.registry import Registry, ServedSession
 from uotp.server.settings import ServerSettings
-from uotp.server.target import TargetProtocol
+from uotp.server.target import ROUTE_SECONDS, TargetProtocol
 from uotp.session import WAIT_SECONDS
 from uotp.telemetry import RateLimit, logCounted, spelled
 from uotp.tls import ServerCredentials
@@ -52,6 +52,7 @@ class ServerService(TunnelService):
         self._settings = settings
         self._port: Any = None
         self._openPort = datagramPortOpener(reactor, self.drops, settings.udpBuffer)
+        self._routes = Routes(reactor.seconds)
         self._resolver = SharedResolver(backgroundThread(reactor))
         self._registry = Registry(
             self._makeTarget,
@@ -78,7 +79,13 @@ class ServerService(TunnelService):
 
     def _makeTarget(self) -> TargetProtocol:
         return TargetProtocol(
-            self._settings.target, self._openPort, self._resolver, self.reactor, self.drops, self.rateLimit
+            self._settings.target,
+            self._openPort,
+            self._resolver,
+            self.reactor,
+            self.drops,
+            self.rateLimit,
+            self._routes.to,
         )
 
     def privilegedStartService(self) -> None:
@@ -110,9 +117,14 @@ class ServerService(TunnelService):
             self.privilegedStartService()
         super().startService()
         self.periodicCalls.every(REVIEW_SECONDS, self._review)
+        self.periodicCalls.every(ROUTE_SECONDS, self._followRoutes)
         if not self._verifiesClients:
             words = "whoever reaches this port can reach the target: no {setting} names who may"
             self._log.info(words, setting=spelled("cafile"))
+
+    def _followRoutes(self) -> None:
+        if self._routes.refresh():
+            self._registry.checkRoutes()
 
     def _review(self) -> None:
         self._registry.review(self._sayIsSilent)

@@ -2,14 +2,21 @@
 The server's way to the target: for each session one UDP socket of its own, so
 that the target sees each session as a different source.
 
+Nobody but the target can reach that socket.  It is bound to the address of ours that leads to
+the target, which is loopback for a target on this machine.  With the target's first answer it is
+connected, so that the kernel drops what others send.  Before that we drop and count it, which
+shows a target that answers from another address.
+
 Whatever goes wrong here, a name that does not resolve or no socket to be had, is
-tried again in a second, and meanwhile datagrams wait for a short time.
+tried again in a second, and meanwhile datagrams wait for a short time.  When another address
+leads to the target, the socket is opened anew, with the same port where that is free.
 """
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -25,6 +32,16 @@ from uotp.udp import TrainProtocol
 
 RETRY_SECONDS = 1.0
 """How long to wait before another try: a flow resumes within about a second of the trouble's end."""
+
+
+ROUTE_SECONDS = 1.0
+"""
+How often we look whether another address leads to the target.  Linux tells a sender over IPv4
+that its address is gone, but over IPv6 only as long as no other one is there.
+"""
+
+MAX_STRANGE = 1000
+"""So many datagrams that are not the target's are counted; then the kernel drops the others."""
 
 
 class TargetProtocol(TrainProtocol):
@@ -46,6 +63,7 @@ class TargetProtocol(TrainProtocol):
         clock: Any,
         drops: Drops,
         rateLimit: RateLimit,
+        routeTo: Callable[[Address], Address],
     ) -> None:
         """
         @param target: host name or address, and port.
@@ -54,6 +72,8 @@ class TargetProtocol(TrainProtocol):
         @param clock: C{IReactorTime}.
         @param drops: where what is dropped is counted.
         @param rateLimit: keeps the log short, for all sessions together.
+        @param routeTo: tells which address of ours leads to another; see
+            L{uotp.net.Routes.to}.
         """
         super().__init__(drops)
         self._target = target
@@ -61,11 +81,18 @@ class TargetProtocol(TrainProtocol):
         self._resolver = resolver
         self._clock = clock
         self._rateLimit = rateLimit
+        self._routeTo = routeTo
         self._waiting = Backlog(drops, self.allowance.room(MAX_BACKLOG_BYTES))
         self._receive: TakeTrains = ignoreTrains
         self._sendBy: Callable[[TakeTrains], None] = tellNobody
         self.send: TakeTrains = self._wait
         self._address: Address = ()
+        self._local: Address = ()
+        self._number = 0  # of the port that is to be bound; 0 for any
+        self._strange = 0  # datagrams that came from others since it was bound
+        self._mayConnect = False
+        self._look: IDelayedCall | None = None
+        self._lookedAt = float("-inf")
         self._retry: IDelayedCall | None = None
         self._closed = False
 
@@ -80,7 +107,8 @@ class TargetProtocol(TrainProtocol):
         self._receive = receive
         self._sendBy = sendBy
         self._waiting = Backlog(self._drops, self.allowance.room(MAX_BACKLOG_BYTES))
-        self._find()
+        if not self._closed:
+            self._find()
 
     def _find(self) -> None:
         self._retry = None
@@ -96,16 +124,41 @@ class TargetProtocol(TrainProtocol):
             self._openTo(address)
 
     def _openTo(self, address: Address) -> None:
-        anywhere = "::" if ":" in address[0] else "0.0.0.0"  # noqa: S104 - answers may come in by any interface
         self._address = address
         try:
-            self._openPort((anywhere, 0), self)
+            self._local = self._routeTo(address)
+            self._openAt(self._local)
         except OSError as error:
             self._tryLater(error.strerror or str(error))
             return
+        self._strange = 0
+        self._mayConnect = True
         while waiting := self._waiting.take(self._clock.seconds(), MAX_TRAIN_BYTES):
             self.sendTrains(waiting, address)
         self._use(partial(self.sendTrains, destination=address))
+
+    def _openAt(self, local: Address) -> None:
+        """
+        Bind the socket, to the port that it had before if that can be.
+        """
+        number, self._number = self._number, 0
+        host, _, *scope = local
+        if number:
+            with suppress(OSError):
+                self._openPort((host, number, *scope), self)
+                return
+        self._openPort(local, self)
+
+    def _connect(self) -> None:
+        """
+        Hear nobody but the target from now on.  A transport that cannot be connected without
+        being lost by it stays as it is.
+        """
+        self._mayConnect = False
+        connect = getattr(self.transport, "connectTo", None)
+        if connect is not None:
+            with suppress(OSError):
+                self._use(connect(self._address))
 
     def _use(self, send: TakeTrains) -> None:
         self.send = send
@@ -137,14 +190,71 @@ class TargetProtocol(TrainProtocol):
         """
         if source == self._address:
             self._receive(trains)
+            if self._mayConnect:
+                self._connect()
+            return
+        count = countOf(trains)
+        self._drops.count(Drop.SOURCE_UNKNOWN, count)
+        self._strange += count
+        if self._mayConnect and self._strange >= MAX_STRANGE:
+            self._connect()
+
+    def routeFailed(self) -> None:
+        """
+        Nothing could be sent: look soon whether another address leads to the target.
+        """
+        now = self._clock.seconds()
+        if self._look is None and now - self._lookedAt >= ROUTE_SECONDS and not self._closed:
+            self._look = self._clock.callLater(0, self._lookForRoute)
+
+    def _lookForRoute(self) -> None:
+        self._look = None
+        self._lookedAt = self._clock.seconds()
+        self.checkRoute()
+
+    def checkRoute(self) -> None:
+        """
+        Open the socket anew if another address than before leads to the target.  While none
+        does, keep it: the old way may come back.
+        """
+        if self._closed or self.transport is None:
+            return
+        try:
+            local = self._routeTo(self._address)
+        except OSError:
+            return
+        if local == self._local:
+            return
+        host, port = self._target
+        logCounted(
+            self._log,
+            LogLevel.info,
+            self._rateLimit.suppressedBefore(("route", local[0])),
+            "the way to the target {host} port {port} leads from {after} now, and no longer from {before}",
+            host=host,
+            port=port,
+            before=self._local[0],
+            after=local[0],
+        )
+        self._number = int(self.transport.getHost().port)
+        self._mayConnect = False
+        self._use(self._wait)
+        closing = self.stopListening()
+        if closing is None:
+            self._openTo(self._address)
         else:
-            self._drops.count(Drop.SOURCE_UNKNOWN, countOf(trains))
+            closing.addCallback(self._reopen)
+
+    def _reopen(self, _: object) -> None:
+        if not self._closed:
+            self._openTo(self._address)
 
     def portLost(self, reason: str) -> None:
         """
         The socket is gone, and we did not close it.
         """
         if not self._closed:
+            self._mayConnect = False
             self._use(self._wait)
             self._tryLater(reason)
 
@@ -153,9 +263,11 @@ class TargetProtocol(TrainProtocol):
         Close the socket; nothing is sent or received any more.
         """
         self._closed = True
-        if self._retry is not None:
-            self._retry.cancel()
-            self._retry = None
+        self._mayConnect = False
+        for timer in (self._retry, self._look):
+            if timer is not None:
+                timer.cancel()
+        self._retry = self._look = None
         self.stopListening()
         # What leads to the session, and by it back here.
         self.send = self._receive = ignoreTrains

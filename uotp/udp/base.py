@@ -19,15 +19,16 @@ from typing import Any
 import twisted.logger
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.error import CannotListenError, InvalidAddressError, MessageLengthError
+from twisted.internet.error import CannotListenError, ConnectionDone, InvalidAddressError, MessageLengthError
 from twisted.internet.interfaces import IListeningPort, IReadDescriptor, IUDPTransport
 from twisted.logger import LogLevel
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from uotp.boundaries import Address, DatagramReceiver
 from uotp.net import UDP_BUFFER_BYTES, enlargeUdpBuffers
 from uotp.telemetry import Drop, Drops, Logger, spelled
-from uotp.train import Train
+from uotp.train import TakeTrains, Train
 from uotp.udp.statistics import PortStatistics, portStatistics
 
 MAX_USELESS_TURNS = 100
@@ -43,6 +44,16 @@ ERRORS_OF_DATAGRAMS = {
     getattr(errno, "WSAENETRESET", errno.ENETRESET),
 }
 """Errors of reading that tell, once each, what became of a datagram sent before.  The port itself is fine."""
+
+ERRORS_OF_ROUTES = {
+    errno.EINVAL,  # what Linux says when the address that a socket is bound to is not ours any more
+    errno.EADDRNOTAVAIL,
+    errno.ENETUNREACH,
+    errno.EHOSTUNREACH,
+    errno.ENETDOWN,
+    errno.ENODEV,
+}
+"""Errors of sending that tell that nothing leads from here to the destination."""
 
 SEND_DROPS = {
     errno.EMSGSIZE: Drop.TOO_LONG,
@@ -145,6 +156,7 @@ class SocketPort:
     _socket: socket.socket
     _host: IPv4Address | IPv6Address
     _sendto: Callable[[bytes, Address], object]
+    _send: Callable[[bytes], object]
 
     def __init__(self, context: PortContext, bindAddress: Address, protocol: DatagramReceiver) -> None:
         """
@@ -175,6 +187,7 @@ class SocketPort:
         self._bindAddress = address = self._socket.getsockname()
         self._host = (IPv6Address if ":" in address[0] else IPv4Address)("UDP", *address)
         self._sendto = self._socket.sendto
+        self._send = self._socket.send
         self._uselessTurns = 0
         self._prepare()
         self.fileno = self._socket.fileno
@@ -225,9 +238,7 @@ class SocketPort:
 
     def connect(self, host: str, port: int) -> None:
         """
-        Send to one address from now on, and receive from it alone.  Our own protocols never
-        call this: when nobody listens at that address, reading fails, which could close the
-        port.
+        Send to one address from now on, and receive from it alone.
 
         @raise RuntimeError: when it is connected already.
         @raise InvalidAddressError: for a host name.
@@ -239,6 +250,27 @@ class SocketPort:
             raise InvalidAddressError(host, "not an IPv4 or IPv6 address.")
         self._connectedTo = (host, port)
         self._socket.connect((host, port))
+
+    def connectTo(self, destination: Address) -> TakeTrains:
+        """
+        See L{uotp.boundaries.DatagramPort}.
+        """
+        self._socket.connect(destination)
+        self._connectedTo = destination[:2]
+        self._sendto = self._sendConnected
+        return partial(self.sendTrains, destination=destination)
+
+    def _sendConnected(self, datagram: bytes, destination: Address) -> None:
+        """
+        Send a datagram to the address that the socket is connected to.  An error may have told
+        of a datagram before, that nobody has taken; then this one was not sent yet.
+        """
+        try:
+            self._send(datagram)
+        except OSError as error:
+            if error.errno not in ERRORS_OF_DATAGRAMS:
+                raise
+            self._send(datagram)
 
     def setBroadcastAllowed(self, enabled: bool) -> None:  # noqa: FBT001 - Twisted's signature
         """
@@ -260,6 +292,8 @@ class SocketPort:
 
     def _notSent(self, error: OSError) -> None:
         countNotSent(self._drops, self._log, error)
+        if error.errno in ERRORS_OF_ROUTES:
+            self._protocol.routeFailed()
 
     def _sendEach(self, datagrams: Sequence[bytes], destination: Address) -> bool:
         """
@@ -283,8 +317,13 @@ class SocketPort:
 
     def connectionLost(self, reason: Any) -> None:
         """
-        The reactor has given the socket up, or stops.
+        The reactor has given the socket up, or stops.  It gives up a connected one too that
+        has nothing but an error to be read: the answer to a datagram that nobody has taken.
         """
+        if self._connectedTo is not None and self.connected and isFailureOf(reason, ConnectionDone):
+            self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)  # which takes the error
+            self._context.reactor.addReader(self)
+            return
         self._fail("the reactor has closed it")
 
     def _fail(self, reason: str) -> None:
@@ -305,6 +344,13 @@ class SocketPort:
         self._connectedTo = None
         self._context.reactor.removeReader(self)
         self._socket.close()
+
+
+def isFailureOf(reason: Any, kind: type[Exception]) -> bool:
+    """
+    @return: whether the reactor gives this reason for the end of a connection.
+    """
+    return isinstance(reason, Failure) and reason.check(kind) is not None
 
 
 def notOpen() -> int:

@@ -49,6 +49,8 @@ SendEach = Callable[[Sequence[bytes], Address], bool]
 class SegmentSender:
     """
     Sends trains through one socket.
+
+    @ivar isConnected: whether the socket sends to one destination, which is known to it.
     """
 
     def __init__(self, udpSocket: socket.socket, context: PortContext, sendEach: SendEach) -> None:
@@ -59,6 +61,7 @@ class SegmentSender:
         self._context = context
         self._sendEach = sendEach
         self._sendmsg = udpSocket.sendmsg
+        self.isConnected = False
         self._limit = ALWAYS if isKnown(udpSocket) else NEVER
         self._limits: dict[Address, int] = {}
         if self._limit == NEVER:
@@ -83,7 +86,7 @@ class SegmentSender:
                 self._sendEach([part], destination)
                 return
             try:
-                self._sendmsg((part,), control, 0, destination)
+                self._sendmsg((part,), control, 0, None if self.isConnected else destination)
             except OSError as error:
                 self._refused(error.errno or 0, Train(segment, part), destination)
 

@@ -14,7 +14,7 @@ from twisted.logger import LogLevel
 
 from uotp.boundaries import Address
 from uotp.telemetry import Drop
-from uotp.train import Train, couple
+from uotp.train import TakeTrains, Train, couple
 from uotp.udp.abi import CONTROL_BYTES, CUT_OFF, UDP_GRO, addressOf
 from uotp.udp.base import ERRORS_OF_DATAGRAMS, SocketPort
 from uotp.udp.buffers import FIRST_SLOT_BYTES, MAX_MESSAGE_BYTES, MAX_MESSAGES
@@ -76,6 +76,31 @@ class LinuxDatagramPort(SocketPort):
                     self._notSent(error)
             else:
                 self._sender.send(train, destination)
+
+    def connectTo(self, destination: Address) -> TakeTrains:
+        """
+        See L{uotp.boundaries.DatagramPort}.
+        """
+        super().connectTo(destination)
+        self._sender.isConnected = True
+        self._peer = destination
+        return self._sendToPeer
+
+    def _sendToPeer(self, trains: list[Train]) -> None:
+        """
+        Send trains on a connected socket, which knows the way already.
+        """
+        if not self.connected:
+            return
+        for train in trains:
+            segment, payload = train
+            if len(payload) <= segment:
+                try:
+                    self._send(payload)
+                except OSError:  # maybe of a datagram before
+                    self._sendEach((payload,), self._peer)
+            else:
+                self._sender.send(train, self._peer)
 
     def doRead(self) -> None:
         """

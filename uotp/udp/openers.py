@@ -41,7 +41,9 @@ def openTwistedPort(context: PortContext, bindAddress: Address, protocol: Datagr
 
     @param context: its reactor is C{IReactorUDP}.
     """
-    host, number = bindAddress[:2]
+    host, number, *rest = bindAddress
+    if any(rest):
+        host = f"{host}%{rest[1]}"
     reactor = context.reactor
     try:
         port: IListeningPort = reactor.listenUDP(number, protocol, interface=host, maxPacketSize=MAX_PACKET_BYTES)

@@ -20,7 +20,7 @@ from uotp.boundaries import Address, Allowance
 from uotp.process import Unlimited
 from uotp.telemetry import Drop, Drops, Logger
 from uotp.train import Train, cut
-from uotp.udp.base import countNotSent
+from uotp.udp.base import ERRORS_OF_ROUTES, countNotSent
 
 WITHOUT_SCOPE = (0, 0)
 """The flow and the scope that an IPv6 address gets when its transport tells none."""
@@ -69,6 +69,12 @@ class TrainProtocol(DatagramProtocol):
         See L{uotp.boundaries.DatagramReceiver}.
         """
         raise NotImplementedError
+
+    def routeFailed(self) -> None:
+        """
+        See L{uotp.boundaries.DatagramReceiver}.  Only a port that is bound to one address of
+        several needs to know.
+        """
 
     def portLost(self, reason: str) -> None:
         """
@@ -134,6 +140,8 @@ class TrainProtocol(DatagramProtocol):
                     self._drops.count(Drop.SEND_REFUSED)
                 except OSError as error:
                     countNotSent(self._drops, self._log, error)
+                    if error.errno in ERRORS_OF_ROUTES:
+                        self.routeFailed()
 
 
 def sendNothing(trains: list[Train], destination: Address) -> None:
