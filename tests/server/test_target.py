@@ -19,7 +19,7 @@ from tests.doubles.udp import MemoryDatagramPort, MemoryUdp, Receiver, localTo
 from uotp.boundaries import Address
 from uotp.net.resolver import Addresses, SharedResolver
 from uotp.server.target import MAX_STRANGE, ROUTE_SECONDS, TargetProtocol, numericAddress
-from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BACKLOG_BYTES, MAX_BYTES
+from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BACKLOG_BYTES
 from uotp.telemetry.drops import Drop
 from uotp.telemetry.ratelimit import RateLimit
 from uotp.train import TakeTrains, Train

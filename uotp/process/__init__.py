@@ -19,8 +19,8 @@ from uotp.process.turns import Turns, Unlimited
 
 __all__ = [
     "DEFAULT_MEMORY_BYTES",
-    "GarbageCollection",
     "LEAST_MEMORY_BYTES",
+    "GarbageCollection",
     "Memory",
     "PeriodicCalls",
     "Shares",

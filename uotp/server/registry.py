@@ -243,8 +243,9 @@ class Registry:
     def _open(self, sessionId: bytes, owner: bytes | None, peer: str) -> ServedSession:
         holder = ownerOf(peer) if owner is None else owner
         self._makeRoom(holder)
-        target = self._makeTarget()
         allowance = self._turns.allowanceOf(holder)
+        target = self._makeTarget()
+        target.actFor(allowance)
         session = Session(target.send, self._drops, self._clock, allowance, reorder=self._reorder)
         served = ServedSession(sessionId, owner, holder, session, target, self._clock.seconds())
         self._served[sessionId] = served
@@ -255,7 +256,6 @@ class Registry:
             peer=peer,
             sessions=len(self),
         )
-        target.allowance = allowance
         self._steps.take(partial(target.open, session.outbound.send, session.inbound.deliverBy))
         return served
 

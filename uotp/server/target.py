@@ -23,7 +23,7 @@ from typing import Any
 from twisted.internet.interfaces import IDelayedCall, IHostnameResolver
 from twisted.logger import LogLevel
 
-from uotp.boundaries import Address, DatagramPortOpener
+from uotp.boundaries import Address, Allowance, DatagramPortOpener
 from uotp.net import lookUp
 from uotp.session import MAX_BACKLOG_BYTES, Backlog
 from uotp.telemetry import Drop, Drops, Logger, RateLimit, logCounted
@@ -96,6 +96,13 @@ class TargetProtocol(TrainProtocol):
         self._retry: IDelayedCall | None = None
         self._closed = False
 
+    def actFor(self, allowance: Allowance) -> None:
+        """
+        Know whose session this is.  Call this before anything is sent.
+        """
+        self.allowance = allowance
+        self._waiting = Backlog(self._drops, allowance.room(MAX_BACKLOG_BYTES))
+
     def open(self, receive: TakeTrains, sendBy: Callable[[TakeTrains], None]) -> None:
         """
         Find the target and open the socket, at once when no name has to be
@@ -106,7 +113,6 @@ class TargetProtocol(TrainProtocol):
         """
         self._receive = receive
         self._sendBy = sendBy
-        self._waiting = Backlog(self._drops, self.allowance.room(MAX_BACKLOG_BYTES))
         if not self._closed:
             self._find()
 
