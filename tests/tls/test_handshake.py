@@ -4,6 +4,7 @@ Who gets in and who does not, with real TLS in memory, in both versions of TLS.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,8 @@ from OpenSSL.crypto import X509
 from twisted.internet.error import ConnectionDone, ConnectionLost, TCPTimedOutError
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.doubles.certificates import CLIENT, DAY, NOW, Authority, Issued, selfSigned
+from tests.doubles.certificates import CLIENT, DAY, NOW, SERVER, Authority, Issued, selfSigned
+from tests.doubles.streams import Creator
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, meet, shake
 from uotp.tls import contexts, verification
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls
@@ -27,6 +29,9 @@ EXPIRED = "the peer refused our certificate: expired"
 WRONG_PURPOSE = "the peer refused our certificate: wrong purpose"
 PIN = publicKeyPin(GOOD.certificate)
 OTHER_PIN = bytes(32)
+
+RECORD = 16384
+"""Bytes that are carried at one go."""
 
 
 def below(name: str, **choices: Any) -> Authority:
@@ -460,6 +465,59 @@ class _ClientVerification(_Handshakes):
             self.assertEqual((server, pair.server.handshakes), (server, 0))
 
 
+class _LongChains(_Handshakes):
+    """
+    Shows more certificates than anybody needs.
+    """
+
+    TOO_LONG = "too many certificates between the peer's own and a trusted CA"
+
+    def chain(self, issuers: int, root: Authority = TRUSTED, names: tuple[str, ...] = ("good.test",)) -> Issued:
+        """
+        @return: a certificate with so many between it and its root.
+        """
+        for number in range(issuers):
+            root = Authority(f"CA {number}", issuer=root)
+        return root.issue(*names, usages=(*CLIENT, *SERVER))
+
+    def test_longestHonestChainIsAccepted(self) -> None:
+        """
+        With many names, too.
+        """
+        names = ("good.test", *(f"name{number}.of.a.long.domain.example" for number in range(100)))
+        shown = self.chain(contexts.MAX_ISSUERS, names=names)
+        self.assertWelcome(meet(self.server(shown), self.client()))
+        self.assertWelcome(meet(self.server(clientsFrom=TRUSTED), self.client(shows=shown)))
+
+    def refusals(self, server: ServerCredentials, client: Creator) -> tuple[str | None, str | None]:
+        """
+        @return: what the client and the server have against each other.
+        """
+        ends: list[Any] = [client(None), server.connection()]
+        ends[0].set_connect_state()
+        ends[1].set_accept_state()
+        for _ in range(4):
+            for here, there in (ends, ends[::-1]):
+                with contextlib.suppress(SSL.Error):
+                    here.do_handshake()
+                with contextlib.suppress(SSL.WantReadError):
+                    while sent := here.bio_read(RECORD):
+                        there.bio_write(sent)
+        return ends[0].refusal, ends[1].refusal
+
+    def test_longerChainsAreRefusedBeforeTheyAreVerified(self) -> None:
+        """
+        Whoever has signed them, since each costs time; also where nothing but a pin is required.
+        """
+        for issuers in (contexts.MAX_ISSUERS + 1, 280):
+            for root in (TRUSTED, STRANGER):
+                shown = self.chain(issuers, root)
+                for client in (self.client(), self.client(trusts=None, pins=(publicKeyPin(shown.certificate),))):
+                    self.assertIn(self.TOO_LONG, self.refusals(self.server(shown), client)[0] or "")
+                refusals = self.refusals(self.server(clientsFrom=TRUSTED), self.client(shows=shown))
+                self.assertIn(self.TOO_LONG, refusals[1] or "")
+
+
 class _Sessions(_Handshakes):
     """
     Tries to get through a handshake without certificates.
@@ -530,7 +588,7 @@ class _Sessions(_Handshakes):
         self.assertIsNone(first.refusalWords(ConnectionDone()))
 
 
-class Tls12HandshakeTests(_ServerVerification, _Pinning, _ClientVerification, _Sessions, TlsTestCase):
+class Tls12HandshakeTests(_ServerVerification, _Pinning, _ClientVerification, _LongChains, _Sessions, TlsTestCase):
     """
     Do all of that in TLS 1.2.
     """
@@ -538,7 +596,7 @@ class Tls12HandshakeTests(_ServerVerification, _Pinning, _ClientVerification, _S
     version, versionName = SSL.TLS1_2_VERSION, "TLSv1.2"
 
 
-class Tls13HandshakeTests(_ServerVerification, _Pinning, _ClientVerification, _Sessions, TlsTestCase):
+class Tls13HandshakeTests(_ServerVerification, _Pinning, _ClientVerification, _LongChains, _Sessions, TlsTestCase):
     """
     Do all of that in TLS 1.3.
     """
@@ -711,6 +769,13 @@ class RefusalWordsTests(TlsTestCase):
         for prefix in ("sslv3 ", "ssl/tls ", "tls ", "tlsv1 ", "tlsv13 ", ""):
             error = SSL.Error([("SSL routines", "", f"{prefix}alert certificate required")])
             self.assertEqual(errorWords(error, None), "the server wants a client certificate (cert)", prefix)
+
+    def test_moreThanOpensslReadsIsTooManyCertificates(self) -> None:
+        """
+        It reads no more than 100 KB of them, and looks at none.
+        """
+        words = errorWords(SSL.Error([("SSL routines", "", "excessive message size")]), None)
+        self.assertEqual(words, "the peer shows too many certificates")
 
     def test_causeCountsEvenBehindOtherErrors(self) -> None:
         error = SSL.Error([("SSL routines", "", "data length too long"), ("SSL routines", "", "record layer failure")])

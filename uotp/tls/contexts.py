@@ -21,6 +21,13 @@ from uotp.tls.reasons import plainText
 AES_TLS12, CHACHA_TLS12 = "ECDHE+AESGCM", "ECDHE+CHACHA20"
 AES_TLS13, CHACHA_TLS13 = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"
 
+MAX_ISSUERS = 10
+"""
+So many certificates may stand between a peer's own and a CA that we trust.  Two or three are
+usual.  What is longer is refused before a signature in it is checked.  OpenSSL bounds the size
+of all that a peer shows to 100 KB, before it looks at any of it.
+"""
+
 TRIAL_BYTES = 16 * 1024
 TRIALS = 5
 """
@@ -78,6 +85,7 @@ def newContext(method: int) -> SSL.Context:
     context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_TICKET)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
+    context.set_verify_depth(MAX_ISSUERS)
     return context
 
 

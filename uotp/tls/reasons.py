@@ -53,6 +53,7 @@ _OUR_ERRORS = {
     "no shared cipher": _NO_CIPHER,
     "no suitable signature algorithm": _NO_CIPHER,
     "no suitable key share": _NO_CIPHER,
+    "excessive message size": "the peer shows too many certificates",
 }
 
 _ALERTS = {
@@ -116,6 +117,8 @@ def verificationWords(error: int, depth: int, certificate: x509.Certificate, pee
         words = f"unknown issuer {subject} (self-signed, not one of the trusted CAs)"
     elif error in _UNKNOWN_ISSUER:
         words = f"unknown issuer {nameText(certificate.issuer)}"
+    elif error == Codes.ERR_CERT_CHAIN_TOO_LONG:
+        words = "too many certificates between the peer's own and a trusted CA"
     elif error == Codes.ERR_INVALID_PURPOSE and depth == 0:
         words = f"not a {peer} certificate (wrong purpose)"
     else:

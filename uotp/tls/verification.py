@@ -18,6 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from OpenSSL import SSL
 from OpenSSL.crypto import X509
+from OpenSSL.SSL import X509VerificationCodes
 from service_identity import CertificateError, VerificationError
 from service_identity.cryptography import verify_certificate_hostname, verify_certificate_ip_address
 from service_identity.hazmat import DNS_ID
@@ -219,9 +220,11 @@ class VerifyingConnection(RecordConnection):
         if requirements is None:
             return "nothing is known about who may connect"
         if not ok:
-            # Where only a pin is required, OpenSSL's objections do not count.  It calls for
-            # the peer's own certificate once more, without one.
-            return verificationWords(error, depth, certificate, requirements.peer) if requirements.chain else None
+            # Where only a pin is required, OpenSSL's objections do not count, but for the one
+            # that bounds its work.  It calls for the peer's own certificate once more, without one.
+            if not requirements.chain and error != X509VerificationCodes.ERR_CERT_CHAIN_TOO_LONG:
+                return None
+            return verificationWords(error, depth, certificate, requirements.peer)
         return requirements.objection(certificate) if depth == 0 else None
 
     def _pinOf(self, certificate: x509.Certificate) -> bytes | None:
