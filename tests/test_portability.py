@@ -21,6 +21,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.commands import CommandTestCase
+from tests.doubles.newcomers import listenInMemory
 from tests.doubles.sockets import FakeSocket, tcpInfo
 from uotp.cli import common, server
 from uotp.errors import ConfigurationError, StartError
@@ -28,6 +29,7 @@ from uotp.net import sockopts, tcpinfo
 from uotp.net.sockopts import UNSENT_LIMIT_BYTES, TunnelSocketOptions
 from uotp.path import TROUBLED
 from uotp.process import descriptorlimit, signals
+from uotp.server import service as serverservice
 from uotp.telemetry.log import Logger
 
 NOT_EVERYWHERE = ("SO_MARK", "SO_BINDTODEVICE", "SO_REUSEPORT", "SO_INCOMING_CPU", "TCP_", "AF_", "IP_", "IPV6_")
@@ -146,6 +148,7 @@ class ElsewhereTests(CommandTestCase):
         windows = SimpleNamespace(SIGTERM=15, SIGINT=2, signal=lambda number, _: installed.append(number))
         self.patch(signals, "signal", windows)
         self.patch(common, "raiseDescriptorLimit", lambda: None)
+        self.patch(serverservice, "listen", listenInMemory)
         self.patch(Logger, "threshold", Logger.threshold)
         service: Any = server.makeService(self.options({"server": server}.__getitem__, "server"))
         service.privilegedStartService()

@@ -21,6 +21,7 @@ from twisted.test.iosim import IOPump, connect
 
 from tests.doubles.certificates import CLIENT, pem
 from tests.doubles.dialling import MemoryConnect
+from tests.doubles.newcomers import BareNewcomer, MemoryNewcomer, listenInMemory
 from tests.doubles.reactors import MemoryReactor
 from tests.doubles.streams import MemoryStream, wrapInTls
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase
@@ -76,6 +77,9 @@ class _ServicesTestCase(TlsTestCase):
         self.udpBuffers: list[int] = []
         self.found: Addresses = [IPv4Address("TCP", "192.0.2.1", 8443)]
         self.lookups = 0
+        self.accepted: Any = None
+        self.patch(serverservice, "listen", listenInMemory)
+        self.patch(serverservice, "descriptorLimit", lambda: None)
         for module in (clientservice, serverservice):
             self.patch(module, "datagramPortOpener", self.opener)
             self.patch(module, "backgroundThread", lambda _: self.inBackground())
@@ -164,14 +168,25 @@ class _ServicesTestCase(TlsTestCase):
         for _, _, factory, _, _ in clients:
             built = factory.buildProtocol(IPv4Address("TCP", "192.0.2.1", 8443))
             inner = self.connecting.wrap(factory, built, self.reactor)
-            outer: Any = self.reactor.tcpServers[-1][1].buildProtocol(IPv4Address("TCP", "192.0.2.2", 4711))
-            accepted = self.reactor.listening[-1].transport
-            if accepted.func is AcceptedTlsStream:
-                outer = wrapInTls(accepted.args[0], outer, self.reactor)
+            newcomer = self.arrive(BareNewcomer("192.0.2.2"))
+            self.accepted, outer = newcomer.makeStream, newcomer.protocol
+            if self.accepted.func is AcceptedTlsStream:
+                outer = wrapInTls(self.accepted.args[0], outer, self.reactor)
             ends = MemoryStream(outer, isServer=True), MemoryStream(inner)
+            newcomer.stream = ends[0]
             self.transports += ends
             self.pumps.append(connect(outer, ends[0], inner, ends[1], clock=self.reactor, greet=False))
         return bool(clients)
+
+    def arrive(self, newcomer: MemoryNewcomer) -> MemoryNewcomer:
+        """
+        Let a connection come in to the newest server, and have its turn.
+        """
+        newcomer.since = self.reactor.seconds()
+        reception: Any = self.reactor.tcpServers[-1][1]
+        reception.arrived(newcomer)
+        reception.begin(newcomer)
+        return newcomer
 
     def pass_(self, seconds: int) -> None:
         for _ in range(seconds):
@@ -231,7 +246,13 @@ class ValuesTests(_ServicesTestCase):
         }
         client = self.client(start=False, **forClient)
         self.assertEqual(client._settings, ClientSettings(server=SERVER, **forClient))
-        forServer: dict[str, Any] = {**common, "linger": 2.0, "maxSessions": 5, "ownerShare": 40}
+        forServer: dict[str, Any] = {
+            **common,
+            "linger": 2.0,
+            "maxSessions": 5,
+            "maxConnections": 100,
+            "ownerShare": 40,
+        }
         server = self.server(start=False, **forServer)
         self.assertEqual(server._settings, ServerSettings(target=TARGET, **forServer))
 
@@ -491,9 +512,8 @@ class TogetherTests(_ServicesTestCase):
             self.sourcePort.sendTrains([PING], CLIENT_PORT)
             self.flush()
             (kind,) = self.connecting.kinds.values()
-            accepted = self.reactor.listening[-1].transport
-            self.assertEqual((kind.tuning, accepted.args[-1]), (expected, expected))
-            self.assertIs(accepted.func, AcceptedTcpStream)
+            self.assertEqual((kind.tuning, self.accepted.args[-1]), (expected, expected))
+            self.assertIs(self.accepted.func, AcceptedTcpStream)
             for service in (client, server):
                 stopped = service.stopService()
                 self.flush()
@@ -506,8 +526,7 @@ class TogetherTests(_ServicesTestCase):
         self.client(clientTls, unsentLimit=4096)
         self.exchange()
         self.assertEqual({kind.tuning for kind in self.connecting.kinds.values()}, {TunnelSocketOptions(4096)})
-        accepted = self.reactor.listening[-1].transport
-        self.assertEqual((accepted.func, accepted.args[-1]), (AcceptedTlsStream, TunnelSocketOptions(4096)))
+        self.assertEqual((self.accepted.func, self.accepted.args[-1]), (AcceptedTlsStream, TunnelSocketOptions(4096)))
 
     def test_datagramsPassOverTls(self) -> None:
         serverTls, clientTls = self.certificates()
@@ -653,9 +672,9 @@ class TogetherTests(_ServicesTestCase):
         """
         self.reactor.stopped = Deferred()
         server = self.server()
-        tunnel: Any = self.reactor.tcpServers[-1][1].buildProtocol(IPv4Address("TCP", "192.0.2.2", 4711))
-        transport = MemoryStream(tunnel, isServer=True)
-        tunnel.makeConnection(transport)
+        newcomer = self.arrive(MemoryNewcomer())
+        tunnel, transport = newcomer.protocol, newcomer.stream
+        assert transport is not None
         stopped = server.stopService()
         tunnel.dataReceived(uuid.uuid4().bytes + b"\0\4ping")
         self.reactor.stopped.callback(None)

@@ -203,6 +203,12 @@ class Stream(Protocol):
         What TLS has found out so far; L{None} when there is no TLS.
         """
 
+    def admit(self) -> None:
+        """
+        The peer has shown who it is: what it sends is read at once from now on.  Before that,
+        a stream that was accepted reads only when it is its turn.
+        """
+
     def write(self, data: bytes) -> None:
         """
         Send bytes: now as far as the kernel takes them, and the rest later.  Before the

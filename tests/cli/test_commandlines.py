@@ -24,6 +24,7 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent, globalLogPublish
 import uotp
 from tests.doubles.certificates import Authority, pem
 from tests.doubles.commands import CommandTestCase
+from tests.doubles.newcomers import listenInMemory
 from tests.doubles.reactors import MemoryReactor
 from tests.doubles.services import RecordingService
 from uotp.cli import client, common, server
@@ -33,6 +34,7 @@ from uotp.net import sockopts
 from uotp.net.sockopts import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES, UDP_BUFFER_BYTES, UNSENT_LIMIT_BYTES
 from uotp.process.garbage import GarbageCollection
 from uotp.process.memory import DEFAULT_MEMORY_BYTES
+from uotp.server import service as serverservice
 from uotp.telemetry.log import Logger
 from uotp.telemetry.spelling import Spelling
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerTls
@@ -80,6 +82,7 @@ SERVER = [
     ("--bind-port", "-p", "0", "bind-port", 0),
     ("--linger", None, "12.5", "linger", 12.5),
     ("--max-sessions", None, "65536", "max-sessions", 65536),
+    ("--max-connections", None, "100", "max-connections", 100),
     ("--owner-share", None, "100", "owner-share", 100),
 ]
 
@@ -123,6 +126,7 @@ SERVER_DEFAULTS = {
     "bind-port": 8443,
     "linger": 150.0,
     "max-sessions": 4096,
+    "max-connections": 32768,
     "owner-share": 25,
     "dst_address": "example.com",
     "dst_port": 8443,
@@ -552,7 +556,7 @@ class MakeServiceTests(ServiceTestCase):
 
     def test_theServersOptionsReachTheServer(self) -> None:
         words = ["-a", "::1", "-p", "1", "--linger", "2", "-c", "/c", "-k", "/k", "-C", "/C", *self.BUFFERS]
-        words += ["--max-sessions", "7", "--owner-share", "50"]
+        words += ["--max-sessions", "7", "--max-connections", "99", "--owner-share", "50"]
         destination, arguments = self.callOf(server, "serverService", *words)
         self.assertEqual(destination, ("example.com", 8443))
         self.assertEqual(
@@ -562,6 +566,7 @@ class MakeServiceTests(ServiceTestCase):
                 "listen": ("::1", 1),
                 "linger": 2.0,
                 "maxSessions": 7,
+                "maxConnections": 99,
                 "ownerShare": 50,
                 "unsentLimit": 4096,
                 "congestion": "cubic",
@@ -711,6 +716,7 @@ class SpellingTests(ServiceTestCase):
         **COMMON,
         "linger": "--linger",
         "maxSessions": "--max-sessions",
+        "maxConnections": "--max-connections",
         "ownerShare": "--owner-share",
     }
     CLIENT = {
@@ -793,6 +799,7 @@ class SpellingTests(ServiceTestCase):
         """
         A server that lets in everybody says how that is changed.
         """
+        self.patch(serverservice, "listen", listenInMemory)
         service = server.makeService(self.parsed(server, "--no-tls"))
         with capturedLogs() as events:
             service.privilegedStartService()
@@ -1042,6 +1049,7 @@ class StartErrorTests(ServiceTestCase):
         self.assertEqual(self.err.getvalue(), "")
 
     def test_aPortInUseNamesAddressPortAndReason(self) -> None:
+        self.patch(serverservice, "listen", listenInMemory)
         self.reactor.refusal = OSError(98, "Address already in use")
         service = server.makeService(self.parsed(server, "--no-tls", "-p", "443"))
         error = self.assertRaises(StartError, service.privilegedStartService)

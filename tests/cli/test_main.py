@@ -21,10 +21,12 @@ import uotp.cli.demo.command
 import uotp.cli.server
 import uotp.telemetry.log
 from tests.doubles.commands import CommandTestCase
+from tests.doubles.newcomers import listenInMemory
 from tests.doubles.services import RecordingService
 from uotp.cli import common, main
 from uotp.cli.options import GnuOptions
 from uotp.errors import StartError
+from uotp.server import service as serverservice
 
 COMMANDS = "server, client, cert, demo"
 
@@ -118,6 +120,7 @@ class RunEndTests(ScriptTestCase):
         self.patch(uotp.telemetry.log.Logger, "threshold", LogLevel.info)
         self.patch(sys, "excepthook", sys.excepthook)
         self.patch(common, "raiseDescriptorLimit", lambda: None)
+        self.patch(serverservice, "listen", listenInMemory)
         self.patch(signal, "signal", lambda *_: None)
         self.assertEqual(main.runEnd(uotp.cli.server, ["--no-tls", "-p", "4433", "192.0.2.1", "51820"]), 0)
         self.assertEqual(self.done, ["log", "run"])

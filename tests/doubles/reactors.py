@@ -24,10 +24,10 @@ class ListeningPort:
     """
     Stops as a port does, later if it is told to.
 
-    @ivar transport: what becomes of a connection that is accepted.
+    @ivar handshakes: who gives the connections of a TCP port their turns.
     """
 
-    transport: Any = None
+    handshakes: Any = None
 
     def __init__(self, address: IPv4Address | IPv6Address, stop: Callable[[], Deferred[None] | None]) -> None:
         self._address = address
@@ -100,7 +100,8 @@ class MemoryReactor(MemoryReactorClock):
 
     def happen(self, connection: Any, *, read: bool = False, write: bool = False) -> bool:
         """
-        A connection can be read, or written, or both: one turn, in which it is treated as the reactors of Twisted do.
+        A connection can be read, or written, or both: one turn, in which it is treated as the reactors of Twisted do,
+        and what it wants to do in the next turn is done too.
 
         @return: whether anybody was waiting for that.
         """
@@ -114,6 +115,7 @@ class MemoryReactor(MemoryReactorClock):
             self.writers.discard(connection)
             lost = connection.readConnectionLost if byReading else connection.connectionLost
             lost(Failure(error.ConnectionDone() if isinstance(end, error.ConnectionDone) else end))
+        self.advance(0)
         return read or write
 
 

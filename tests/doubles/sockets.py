@@ -26,6 +26,7 @@ from uotp.net.sockopts import TunnelSocketOptions
 from uotp.net.tcpinfo import NOTSENT_BYTES_AT, TCP_INFO_BYTES
 from uotp.tls.reasons import errorWords
 from uotp.transport.accepted import AcceptedTcpStream, AcceptedTlsStream
+from uotp.transport.handshakes import HandshakeQueue
 from uotp.transport.preamble import Preamble
 
 PEER = IPv4Address("TCP", "192.0.2.1", 4711)
@@ -252,6 +253,7 @@ class Diarist(Protocol):
     """
     Writes down what becomes of it as a protocol.
 
+    @cvar isKnown: whether it knows its peer from the beginning.
     @ivar heard: what it received, each time.
     @ivar says: everything else, in words.
     @ivar reason: why the connection was lost.
@@ -259,6 +261,7 @@ class Diarist(Protocol):
     """
 
     transport: Any
+    isKnown = True
 
     def __init__(self) -> None:
         self.heard: list[bytes] = []
@@ -269,6 +272,8 @@ class Diarist(Protocol):
     def connectionMade(self) -> None:
         self.says.append("made")
         self.transport.registerProducer(self, True)
+        if self.isKnown:
+            self.transport.admit()
 
     def handshakeCompleted(self) -> None:
         self.says.append("secured")
@@ -311,17 +316,18 @@ def accept(
     """
     untyped: Any = socket
     port: Any = SimpleNamespace(_realPortNumber=8443)
+    handshakes = HandshakeQueue(reactor)
     rest = (protocol, (PEER.host, PEER.port), port, 1, reactor)
     choices: dict[str, Any] = {} if makePreamble is None else {"makePreamble": staticmethod(makePreamble)}
     stream: Any
     if tls is None:
-        stream = type("Kind", (AcceptedTcpStream,), choices)(TunnelSocketOptions(), untyped, *rest)
+        stream = type("Kind", (AcceptedTcpStream,), choices)(handshakes, TunnelSocketOptions(), untyped, *rest)
     else:
 
         def create(accepted: Any) -> FakeTls:
             tls.socket = accepted
             return tls
 
-        stream = type("Kind", (AcceptedTlsStream,), choices)(create, TunnelSocketOptions(), untyped, *rest)
+        stream = type("Kind", (AcceptedTlsStream,), choices)(create, handshakes, TunnelSocketOptions(), untyped, *rest)
     protocol.makeConnection(stream)
     return stream

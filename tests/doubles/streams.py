@@ -37,6 +37,7 @@ class MemoryStream(FakeTransport):
 
     @ivar stalled: whether the peer has stopped to read.
     @ivar aborted: whether this end has aborted the connection.
+    @ivar admitted: whether its peer has shown who it is.
     @ivar held: how many bytes wait, those that the kernel would have among them.
     @ivar troubled: whether the connection retransmits.
     @ivar security: what TLS has found out, as the test says.
@@ -50,10 +51,13 @@ class MemoryStream(FakeTransport):
         super().__init__(protocol, isServer)
         self.security: Security | None = Security() if secured else None
         self.allowance: Allowance = Unlimited()
-        self.stalled = self.aborted = self.lost = self.troubled = False
+        self.stalled = self.aborted = self.lost = self.troubled = self.admitted = False
         self.held = 0
         self._paused = self._closing = False
         self._reason: Exception = ConnectionDone()
+
+    def admit(self) -> None:
+        self.admitted = True
 
     def queuedBytes(self) -> int:
         """
@@ -187,6 +191,11 @@ class MemoryTlsStream(TLSMemoryBIOProtocol):
         known = Security(tls.get_alpn_proto_negotiated() or None, tls.peerPin()) if self._handshakeDone else Security()
         return known._replace(refusal=tls.refusalWords(self._fault))
 
+    def admit(self) -> None:
+        """
+        It reads at once in any case.
+        """
+
     def write(self, data: bytes) -> None:
         if not self.disconnecting:
             super().write(data)
@@ -243,6 +252,11 @@ class RecordingStream:
         self.inFlight: int | None = None
         self.asked = 0
         self.path: PathStats | None = None
+
+    def admit(self) -> None:
+        """
+        It reads nothing.
+        """
 
     def write(self, data: bytes) -> None:
         self.said.append(data)

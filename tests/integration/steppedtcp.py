@@ -27,6 +27,7 @@ from uotp.tls.credentials import ClientCredentials, ServerCredentials
 from uotp.transport.accepted import AcceptedTcpStream, AcceptedTlsStream
 from uotp.transport.dialer import connectTunnel
 from uotp.transport.dialled import DialledTcpStream, DialledTlsStream
+from uotp.transport.handshakes import HandshakeQueue
 from uotp.transport.preamble import Preamble
 
 TURN_SECONDS = 0.01
@@ -99,6 +100,7 @@ class Talker(Protocol):
         Ready at once, without TLS.
         """
         self.transport.registerProducer(self, True)
+        self.transport.admit()
         if self.transport.security is None:
             self.handshakeCompleted()
 
@@ -208,6 +210,7 @@ class Listener:
             self.accepted.append(make())
             return self.accepted[-1]
 
+        handshakes = HandshakeQueue(steppedReactor())
         factory: Any = Factory.forProtocol(build)
         factory.noisy = False
         self._port = steppedReactor().listenTCP(0, factory, interface=LOOPBACK)
@@ -217,7 +220,9 @@ class Listener:
             choices = {"makePreamble": staticmethod(makePreamble)}
             plain, secured = type("Plain", (plain,), choices), type("Secured", (secured,), choices)
         self._port.transport = (
-            partial(plain, tuning) if credentials is None else partial(secured, credentials.connection, tuning)
+            partial(plain, handshakes, tuning)
+            if credentials is None
+            else partial(secured, credentials.connection, handshakes, tuning)
         )
         self.address: Address = (LOOPBACK, self._port.getHost().port)
 
@@ -252,6 +257,7 @@ def dial(
     kind: type[DialledTcpStream] = DialledTcpStream
     if credentials is not None:
         kind = DialledTlsStream
+        choices["handshakes"] = HandshakeQueue(steppedReactor())
         choices["creator"] = staticmethod(credentials.creatorFor(address[0]))
     factory: Any = ClientFactory.forProtocol(lambda: talker)
     factory.noisy = False

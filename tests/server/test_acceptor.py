@@ -8,8 +8,6 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from twisted.internet.address import IPv4Address
-from twisted.internet.interfaces import IAddress
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.python.failure import Failure
 from twisted.test.iosim import IOPump, connect
@@ -17,6 +15,7 @@ from twisted.test.iosim import IOPump, connect
 from tests.doubles.certificates import CLIENT
 from tests.doubles.contracts import TimerTestCase
 from tests.doubles.dialling import neverLookUp
+from tests.doubles.newcomers import BareNewcomer, MemoryNewcomer
 from tests.doubles.sessions import RecordingSession
 from tests.doubles.streams import MemoryStream, streamOf, wrapInTls
 from tests.doubles.tlspairs import STRANGER, TRUSTED, TlsTestCase
@@ -24,9 +23,9 @@ from tests.doubles.tunnels import RecordingOwner
 from tests.doubles.udp import MemoryUdp, Receiver, localTo
 from uotp.net.resolver import SharedResolver
 from uotp.process.turns import Turns
-from uotp.server import acceptor
-from uotp.server.acceptor import HELLO_SECONDS, Acceptor
+from uotp.server.acceptor import Acceptor, ConnectionLimits
 from uotp.server.registry import Registry
+from uotp.server.strangers import HELLO_SECONDS
 from uotp.server.target import TargetProtocol
 from uotp.telemetry.drops import Drops
 from uotp.telemetry.ratelimit import RateLimit
@@ -41,6 +40,16 @@ from uotp.wire.negotiation import WireChoice
 HELLO = uuid.UUID(bytes=bytes(range(0x40, 0x50)), version=4).bytes
 TARGET = ("127.0.0.1", 51820)
 LINGER = 150.0
+LIMITS = ConnectionLimits(silent=6, begun=4, known=20, owned=20)
+
+
+TOO_MANY = "over 4 connections without a session id, and it has most: its oldest goes"
+
+
+def makeNoStream(*_: Any) -> Any:
+    """
+    Never called: the arrivals here make their streams in memory.
+    """
 
 
 class CheckedAcceptor(Acceptor):
@@ -48,13 +57,16 @@ class CheckedAcceptor(Acceptor):
     Checks its invariant after each change.
     """
 
-    def buildProtocol(self, addr: IAddress | None) -> Tunnel | None:
-        tunnel = super().buildProtocol(addr)
+    def arrived(self, newcomer: Any) -> None:
+        super().arrived(newcomer)
         self.checkInvariant()
-        return tunnel
 
-    def _tooSlow(self, tunnel: Tunnel) -> None:
-        super()._tooSlow(tunnel)
+    def begin(self, newcomer: Any) -> None:
+        super().begin(newcomer)
+        self.checkInvariant()
+
+    def left(self, newcomer: Any) -> None:
+        super().left(newcomer)
         self.checkInvariant()
 
     def helloReceived(self, tunnel: Tunnel, hello: ClientHello) -> None:
@@ -102,11 +114,11 @@ class _AcceptorTestCase(TimerTestCase):
         self.addCleanup(capture.__exit__, None, None, None)
         self.addCleanup(self.end)
 
-    def makeAcceptor(self, wire: WireChoice = WireChoice.AUTO) -> CheckedAcceptor:
+    def makeAcceptor(self, wire: WireChoice = WireChoice.AUTO, limits: ConnectionLimits = LIMITS) -> CheckedAcceptor:
         """
         @return: one where nobody has come in yet.
         """
-        return CheckedAcceptor(self.registry, self.liveTunnels, self.clock, self.rateLimit, wire, 4)
+        return CheckedAcceptor(self.registry, self.liveTunnels, self.clock, self.rateLimit, makeNoStream, limits, wire)
 
     def end(self) -> None:
         """
@@ -123,19 +135,27 @@ class _AcceptorTestCase(TimerTestCase):
         Nobody has come in, and nobody is known.
         """
         here = self.acceptor
-        self.assertEqual((here._unknown, here._accepted, len(self.liveTunnels)), ({}, {}, 0))
+        self.assertEqual((here._accepted, len(self.liveTunnels), len(here._strangers), len(here._known)), ({}, 0, 0, 0))
         self.assertEqual((len(self.registry), list(self.network.ports)), (0, [TARGET]))
 
     def accept(self, host: str = "192.0.2.1", *, secured: bool = False) -> Tunnel:
         """
         @return: the tunnel of a new connection.
         """
-        tunnel = self.acceptor.buildProtocol(IPv4Address("TCP", host, 4711))
-        assert tunnel is not None
-        transport = MemoryStream(tunnel, isServer=True, secured=secured)
-        tunnel.makeConnection(transport)
-        self.transports.append(transport)
+        newcomer = self.arrive(host, secured=secured)
+        self.acceptor.begin(newcomer)
+        assert newcomer.stream is not None
+        self.transports.append(newcomer.stream)
+        tunnel: Tunnel = newcomer.protocol
         return tunnel
+
+    def arrive(self, host: str = "192.0.2.1", *, secured: bool = False) -> MemoryNewcomer:
+        """
+        @return: a new connection that has said nothing.
+        """
+        newcomer = MemoryNewcomer(host, self.clock.seconds(), secured=secured)
+        self.acceptor.arrived(newcomer)
+        return newcomer
 
     def settle(self) -> None:
         """
@@ -270,7 +290,7 @@ class AcceptorTests(_AcceptorTestCase):
         self.assertEqual(len(self.liveTunnels), 5)
         self.assertEqual(
             self.warnings(),
-            ["refused a connection from many places: over 4 connections without a session id, the oldest goes"],
+            [f"refused a connection from 192.0.2.1: {TOO_MANY}"],
         )
 
     def test_oldestThatHasJustRunOutOfTimeMakesNoTrouble(self) -> None:
@@ -325,13 +345,6 @@ class AcceptorTests(_AcceptorTestCase):
             self.warnings(),
             [f"refused a connection from 192.0.2.{number}: there are 5 sessions already" for number in (5, 6)],
         )
-
-    def test_tunnelsOfAllSessionsTogetherAreBounded(self) -> None:
-        self.patch(acceptor, "MAX_TUNNELS", 2)
-        self.accept()
-        self.accept()
-        self.assertIsNone(self.acceptor.buildProtocol(IPv4Address("TCP", "192.0.2.9", 1)))
-        self.assertEqual(self.warnings(), ["refused a connection from 192.0.2.9: there are 2 tunnels already"])
 
     def test_faultOfAPeerIsSaidInWords(self) -> None:
         """
@@ -451,11 +464,16 @@ class Format2Tests(_AcceptorTestCase):
         self.assertEqual(said, ["a tunnel from 192.0.2.1 does not answer and is given up"])
 
     def test_nobodyComesInWhileTheServerStops(self) -> None:
-        waiting = self.accept()
+        """
+        Whoever waits is sent away, and so is whoever comes then.
+        """
+        waiting, silent = self.accept(), self.arrive()
         self.acceptor.close()
         waiting.dataReceived(self.HELLO)
-        self.assertEqual(self.transports[-1].stream, [self.REFUSAL])
-        self.assertIsNone(self.acceptor.buildProtocol(IPv4Address("TCP", "192.0.2.1", 4711)))
+        self.assertEqual((self.transports[-1].stream, self.transports[-1].aborted, silent.aborted), ([], True, True))
+        self.assertTrue(self.arrive().aborted)
+        self.settle()
+        self.assertNothingLeft()
         self.acceptor.open()
         self.knock(self.HELLO)
         self.assertEqual(len(self.registry), 1)
@@ -466,16 +484,27 @@ class AcceptorOverTlsTests(_AcceptorTestCase, TlsTestCase):
     Come in with TLS, where clients may have to show a certificate.
     """
 
+    def comeBare(self) -> BareNewcomer:
+        """
+        @return: a connection that has had its turn, and to which the test gives a stream.
+        """
+        newcomer = BareNewcomer(since=self.clock.seconds())
+        for what in (self.acceptor.arrived, self.acceptor.begin):
+            what(newcomer)
+        return newcomer
+
     def knock(self, server: Any, client: Any, hello: bytes = HELLO) -> tuple[DialledTunnel, IOPump]:
         """
         Let a client come in.
 
         @return: its tunnel, and what brings its bytes.
         """
-        outer = wrapInTls(server, self.acceptor.buildProtocol(IPv4Address("TCP", "192.0.2.1", 1)), self.clock)
+        newcomer = self.comeBare()
+        outer = wrapInTls(server, newcomer.protocol, self.clock)
         tunnel = DialledTunnel(self.clock, RecordingOwner(RecordingSession()), hello)
         inner = wrapInTls(client, tunnel, self.clock, isClient=True)
         mine, theirs = MemoryStream(outer, isServer=True), MemoryStream(inner)
+        newcomer.stream = mine
         self.transports += [mine, theirs]
         pump = connect(outer, mine, inner, theirs, clock=self.clock, greet=False)
         while pump.flush():
@@ -523,9 +552,9 @@ class AcceptorOverTlsTests(_AcceptorTestCase, TlsTestCase):
         self.assertNothingLeft()
 
     def test_clientThatNeverShakesHandsIsSaidOnce(self) -> None:
-        accepted = self.acceptor.buildProtocol(IPv4Address("TCP", "192.0.2.1", 1))
-        outer = wrapInTls(self.server(), accepted, self.clock)
-        transport = MemoryStream(outer, isServer=True)
+        newcomer = self.comeBare()
+        outer = wrapInTls(self.server(), newcomer.protocol, self.clock)
+        transport = newcomer.stream = MemoryStream(outer, isServer=True)
         outer.makeConnection(transport)
         self.clock.advance(HELLO_SECONDS)
         self.assertTrue(transport.aborted)

@@ -29,6 +29,7 @@ from uotp.train import Train
 from uotp.transport import tcp as tcpstreams
 from uotp.transport.dialer import connectTunnel
 from uotp.transport.dialled import DialledTcpStream, DialledTlsStream
+from uotp.transport.handshakes import HandshakeQueue
 from uotp.transport.tcp import READ_BYTES
 from uotp.transport.tls import LONE_BYTES, RECORD_BYTES, isEndOfStream
 from uotp.tunnel.accepted import AcceptedTunnel
@@ -824,6 +825,13 @@ class DialledTests(SynchronousTestCase):
         self.assertEqual(self.diary.says.count("lost"), 1)
         self.assertEqual([str(call) for call in self.reactor.getDelayedCalls()], [])
 
+    def tlsKind(self) -> type[DialledTlsStream]:
+        """
+        @return: connections with TLS, and their turns.
+        """
+        choices = {"creator": staticmethod(self.createTls), "handshakes": HandshakeQueue(self.reactor)}
+        return type("Kind", (DialledTlsStream,), choices)
+
     def createTls(self, made: object) -> FakeTls:
         """
         @return: OpenSSL's connection.
@@ -839,13 +847,11 @@ class DialledTests(SynchronousTestCase):
 
     def test_clientBeginsTheHandshakeWhenItIsConnected(self) -> None:
         """
-        On its socket, as a client; and is secured when the server has answered.
+        On its socket, as a client, when it is its turn; and is secured when the server has answered.
         """
         self.tls.handshake = deque([SSL.WantReadError(), None])
-        kind = type("Kind", (DialledTlsStream,), {"creator": staticmethod(self.createTls)})
-        connection = self.connect(kind)
+        connection = self.connect(self.tlsKind())
         self.assertEqual((self.diary.says, self.tls.side, self.tls.socket), (["made"], "client", self.socket))
-        self.reactor.happen(connection, write=True)
         self.assertEqual(self.tls.steps, 1)
         self.assertNotIn(connection, self.reactor.writers)
         self.reactor.happen(connection, read=True)
@@ -853,9 +859,7 @@ class DialledTests(SynchronousTestCase):
 
     def test_clientThatRefusesItsServerLetsItReadWhy(self) -> None:
         self.tls.handshake = deque([SSL.WantReadError(), SSL.Error(ALERT)])
-        kind = type("Kind", (DialledTlsStream,), {"creator": staticmethod(self.createTls)})
-        connection = self.connect(kind)
-        self.reactor.happen(connection, write=True)
+        connection = self.connect(self.tlsKind())
         self.reactor.happen(connection, read=True)
         self.assertEqual((self.diary.says, self.socket.shut), (["made"], True))
         self.socket.coming.append(b"")

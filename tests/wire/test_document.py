@@ -13,8 +13,10 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from tests.wire import vectors
 from tests.wire.vectors import Malformed, Vector
 from uotp.boundaries import AGAIN_SECONDS
-from uotp.server.acceptor import HELLO_SECONDS, MAX_TUNNELS, MAX_UNKNOWN
+from uotp.server.acceptor import MAX_BEGUN, MAX_SILENT
 from uotp.server.registry import MAX_SESSIONS, MAX_TUNNELS_PER_SESSION
+from uotp.server.settings import MAX_CONNECTIONS
+from uotp.server.strangers import HELLO_SECONDS
 from uotp.services import clientService, serverService
 from uotp.session.hold import FIRST_HOLD_SECONDS, LEAST_HOLD_SECONDS, LONGEST_HOLD_SECONDS
 from uotp.session.resequencer import MAX_HELD_BYTES
@@ -58,8 +60,9 @@ LIMITS = {
     "payload of a frame, or a datagram of format 1": f"{0xFFFF} bytes",
     "payload of a ping": f"{PING_BYTES} bytes",
     "from the accepted connection to the hello": f"{HELLO_SECONDS:g} s",
-    "connections that have not said hello": f"{MAX_UNKNOWN}",
-    "tunnels of a server": f"{MAX_TUNNELS}",
+    "connections on which nothing has come": f"{MAX_SILENT}",
+    "connections that have not said hello": f"{MAX_BEGUN}",
+    "connections of a server (``--max-connections``)": f"{MAX_CONNECTIONS}",
     "sessions of a server": f"{MAX_SESSIONS}",
     "tunnels of a session": f"{MAX_TUNNELS_PER_SESSION}",
     "a client's whole attempt (``--timeout``)": f"{inspect.signature(clientService).parameters['timeout'].default:g} s",

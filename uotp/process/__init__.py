@@ -6,7 +6,7 @@ machines, and whose turn it is.  Nothing here knows what they are used for.
 from __future__ import annotations
 
 from uotp.process.clock import SleepClocks, SleepDetector, sleepClocks, useMonotonicClock
-from uotp.process.descriptorlimit import raiseDescriptorLimit
+from uotp.process.descriptorlimit import descriptorLimit, raiseDescriptorLimit
 from uotp.process.garbage import GarbageCollection
 from uotp.process.memory import DEFAULT_MEMORY_BYTES, LEAST_MEMORY_BYTES, Memory
 from uotp.process.periodic import PeriodicCalls
@@ -31,6 +31,7 @@ __all__ = [
     "Turns",
     "Unlimited",
     "canBecomeRoot",
+    "descriptorLimit",
     "onSignal",
     "raiseDescriptorLimit",
     "sleepClocks",

@@ -22,3 +22,15 @@ def raiseDescriptorLimit() -> None:
         wanted = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
         if soft != resource.RLIM_INFINITY and soft < wanted:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def descriptorLimit() -> int | None:
+    """
+    @return: how many descriptors this process may have, or L{None} where there is no limit.
+    """
+    with suppress(ImportError, OSError, ValueError):
+        import resource  # noqa: PLC0415
+
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return None if soft == resource.RLIM_INFINITY else soft
+    return None

@@ -102,6 +102,13 @@ class Shares(Generic[Holder, Entry]):
         owner = self.ofMost()
         return owner, next(self.of(owner))
 
+    def newestOf(self, owner: Owner) -> Entry:
+        """
+        @return: an owner's newest entry.
+        @raise LookupError: when it has none.
+        """
+        return next(reversed(self._entries[owner]))
+
     def checkInvariant(self) -> None:
         """
         What holds between any two calls.

@@ -5,9 +5,10 @@ The server: who may come in, whose session it is, and the way to the target.
 from __future__ import annotations
 
 from uotp.server.service import ServerService
-from uotp.server.settings import MOST_SESSIONS, PERCENT, ServerSettings
+from uotp.server.settings import CONNECTIONS_LIMIT, MOST_SESSIONS, PERCENT, ServerSettings
 
 __all__ = [
+    "CONNECTIONS_LIMIT",
     "MOST_SESSIONS",
     "PERCENT",
     "ServerService",

@@ -1,37 +1,87 @@
 """
-Where the server's connections come in.  Until a connection has shown a session
-id it belongs to nobody, costs as little as can be, and not for long; then the
-registry says whom it carries for.
+Where the server's connections come in.  Until a connection has shown a session id it
+belongs to nobody, costs as little as can be, and not for long; then the registry says whom it
+carries for.
+
+Nobody can take all connections for himself.  A part of them is for strangers
+(L{uotp.server.strangers}).  Of the rest an owner may have a share; and when all are taken,
+whoever has most gives one up.  An owner is a client's certificate, or without one an address.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
-from twisted.internet.interfaces import IAddress, IDelayedCall
 from twisted.internet.protocol import Factory
 from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
 from uotp.errors import PeerError
+from uotp.process import Shares
 from uotp.server.registry import Joined, Registry, ServedSession
+from uotp.server.strangers import Strangers, StrangersStatistics
 from uotp.telemetry import Logger, RateLimit, logCounted, spelled
+from uotp.transport import Newcomer
 from uotp.tunnel import AcceptedTunnel, LiveTunnels, Tunnel
 from uotp.wire import FORMATS, ClientHello, WireChoice
 
-HELLO_SECONDS = 10.0
-"""How long it may take from accept to the session id, with the handshake: a client gives up after 4 s."""
-
-MAX_UNKNOWN = 512
+MAX_SILENT = 4096
 """
-How many connections there may be that have shown no id yet.  When there are more, the
-oldest goes: an honest client is through in a few round trips, so whoever waits long is not
-one.
+How many connections there may be on which nothing has been said, or that wait for their first
+turn.  Each costs a descriptor and a kilobyte.  About so many handshakes can be done while a client is patient.
 """
 
-MAX_TUNNELS = 32768
-"""How many tunnels all sessions together may have; at 31 KB each, they take a gigabyte."""
+MAX_BEGUN = 512
+"""
+How many connections there may be that have begun to shake hands and have shown no session id;
+each costs some 30 KB.  An honest client is through in a few round trips, so whoever waits long is not one.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """
+    Says how many connections there may be.
+
+    @ivar silent: of those that have said nothing.
+    @ivar begun: of those that have begun to shake hands.
+    @ivar known: of those that have shown a session id.
+    @ivar owned: of these, for one owner.
+    """
+
+    silent: int
+    begun: int
+    known: int
+    owned: int
+
+    @classmethod
+    def of(cls, connections: int, ownerShare: int) -> ConnectionLimits:
+        """
+        @param connections: how many there may be in all.
+        @param ownerShare: how many of a hundred one owner may have.
+        @return: how they are shared out.
+        """
+        silent = max(1, min(MAX_SILENT, connections // 4))
+        begun = max(1, min(MAX_BEGUN, connections // 8))
+        known = max(1, connections - silent - begun)
+        return cls(silent, begun, known, max(1, min(known, connections * ownerShare // 100)))
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptorStatistics:
+    """
+    Says how the connections stand at one moment.
+
+    @ivar strangers: those that have shown no session id.
+    @ivar known: how many have.
+    @ivar knownEvicted: how many of them had to go since the beginning, because there was no room.
+    """
+
+    strangers: StrangersStatistics
+    known: int
+    knownEvicted: int
 
 
 @dataclass(slots=True)
@@ -39,15 +89,22 @@ class Accepted:
     """
     Says what is known of one accepted connection.
 
-    @ivar peer: the host that it comes from.
-    @ivar deadline: runs out when it shows no session id; L{None} from when it has, or when
-        it is aborted for that.
+    @ivar newcomer: how it came in.
+    @ivar owner: whose share of all connections it is a part of, from when it has shown a
+        session id.
     @ivar served: whom it carries for; L{None} before.
     """
 
-    peer: str
-    deadline: IDelayedCall | None
+    newcomer: Newcomer
+    owner: Hashable = None
     served: ServedSession | None = None
+
+    @property
+    def peer(self) -> str:
+        """
+        The host that it comes from.
+        """
+        return self.newcomer.host
 
 
 class Acceptor(Factory):
@@ -64,8 +121,9 @@ class Acceptor(Factory):
         liveTunnels: LiveTunnels,
         clock: Any,
         rateLimit: RateLimit,
+        makeStream: Callable[..., Any],
+        limits: ConnectionLimits,
         wire: WireChoice = WireChoice.AUTO,
-        maxUnknown: int = MAX_UNKNOWN,
     ) -> None:
         """
         @param registry: who knows the sessions.
@@ -73,64 +131,65 @@ class Acceptor(Factory):
         @param clock: C{IReactorTime}.
         @param rateLimit: keeps the log short; our own, since strangers choose what is
             said here.
+        @param makeStream: makes a stream of a connection, see L{Newcomer.become}.
+        @param limits: how many connections there may be.
         @param wire: which formats may be spoken.
-        @param maxUnknown: how many connections there may be that have shown no id.
         """
         self._registry = registry
         self._liveTunnels = liveTunnels
         self._clock = clock
         self._rateLimit = rateLimit
+        self._makeStream = makeStream
+        self._limits = limits
         self._wire = wire
         self._closed = False
-        self._maxUnknown = maxUnknown
         self._accepted: dict[Tunnel, Accepted] = {}
-        self._unknown: dict[Tunnel, None] = {}  # an index: those with a deadline, the oldest first
+        self._strangers = Strangers(clock, self._refused, limits.silent, limits.begun)
+        self._known: Shares[Hashable, Tunnel] = Shares()
+        self._knownEvicted = 0
 
-    def buildProtocol(self, addr: IAddress | None) -> Tunnel | None:
+    # What a L{uotp.transport.listener.Reception} is told.
+
+    def arrived(self, newcomer: Newcomer) -> None:
         """
         A connection was accepted.
-
-        @return: its tunnel, or L{None} to close it.
         """
         if self._closed:
-            return None
-        peer = str(getattr(addr, "host", "?"))
-        if len(self._liveTunnels) >= MAX_TUNNELS:
-            self._refused(peer, f"there are {MAX_TUNNELS} tunnels already")
-            return None
-        if len(self._unknown) >= self._maxUnknown:
-            self._abortOldestUnknown()
+            newcomer.abort()
+        else:
+            self._strangers.arrived(newcomer)
+
+    def begin(self, newcomer: Newcomer) -> None:
+        """
+        Something has come on it, and it is its turn.
+        """
+        self._strangers.began(newcomer)
         tunnel = AcceptedTunnel(self._clock, self)
-        self._accepted[tunnel] = Accepted(peer, self._clock.callLater(HELLO_SECONDS, self._tooSlow, tunnel))
-        self._unknown[tunnel] = None
+        self._accepted[tunnel] = Accepted(newcomer)
         self._liveTunnels.add(tunnel)
-        return tunnel
+        newcomer.become(self._makeStream, tunnel)
 
-    def _endWait(self, tunnel: Tunnel) -> bool:
+    def left(self, newcomer: Newcomer) -> None:
         """
-        Wait for a session id no longer.
-
-        @return: whether we were waiting for one.
+        It has gone, and nothing came on it.
         """
-        accepted = self._accepted[tunnel]
-        deadline, accepted.deadline = accepted.deadline, None
-        if deadline is None:
-            return False
-        del self._unknown[tunnel]
-        if deadline.active():
-            deadline.cancel()
-        return True
+        self._strangers.discard(newcomer)
 
-    def _abortOldestUnknown(self) -> None:
-        oldest = next(iter(self._unknown))
-        self._endWait(oldest)
-        oldest.abort()
-        self._refused("many places", f"over {self._maxUnknown} connections without a session id, the oldest goes")
+    def giveOneUp(self) -> bool:
+        """
+        The system has no descriptor left.
 
-    def _tooSlow(self, tunnel: Tunnel) -> None:
-        self._endWait(tunnel)
-        self._refused(self._accepted[tunnel].peer, f"showed no session id in {HELLO_SECONDS:.0f} s")
-        tunnel.abort()
+        @return: whether anybody had to go.
+        """
+        return self._strangers.giveOneUp()
+
+    def cannotAccept(self, reason: str) -> None:
+        """
+        Say so in the log.
+        """
+        suppressed = self._rateLimit.suppressedBefore(("accept", reason))
+        words = "no connection can be accepted for now: {reason}"
+        logCounted(self._log, LogLevel.error, suppressed, words, reason=reason)
 
     def _refused(self, peer: str, reason: str) -> None:
         logCounted(
@@ -153,25 +212,32 @@ class Acceptor(Factory):
         Let nobody in any more.
         """
         self._closed = True
+        self._strangers.endAll()
 
     def helloReceived(self, tunnel: Tunnel, hello: ClientHello) -> None:
         """
         A connection has said its hello.
         """
-        if not self._endWait(tunnel):  # aborted already
+        accepted = self._accepted[tunnel]
+        if accepted.newcomer not in self._strangers:  # aborted already
             return
         assert isinstance(tunnel, AcceptedTunnel)
-        accepted = self._accepted[tunnel]
+        security = tunnel.security
+        key = None if security is None else security.peerKey
+        owner = accepted.newcomer.owner if key is None else key
         try:
-            joined = self._join(tunnel, accepted.peer, hello)
+            joined = self._join(tunnel, accepted.peer, hello, key, owner)
         except PeerError as error:
             self._refused(accepted.peer, str(error))
             tunnel.refuse()
             return
+        self._strangers.discard(accepted.newcomer)
+        self._known.add(owner, tunnel)
+        accepted.owner = owner
         accepted.served = joined.served
         tunnel.welcome(joined.served.session, isNew=joined.isNew, keptSeconds=self._registry.linger)
 
-    def _join(self, tunnel: Tunnel, peer: str, hello: ClientHello) -> Joined:
+    def _join(self, tunnel: Tunnel, peer: str, hello: ClientHello, key: bytes | None, owner: Hashable) -> Joined:
         if self._closed:
             reason = "the server stops"
             raise PeerError(reason)
@@ -180,9 +246,33 @@ class Acceptor(Factory):
                 f"it speaks format {hello.wireFormat.value}, and {spelled('wire')} {self._wire.value} was said here"
             )
             raise PeerError(reason)
-        security = tunnel.security
-        owner = None if security is None else security.peerKey
-        return self._registry.join(hello.sessionId, owner, tunnel, peer)
+        if self._known.count(owner) >= self._limits.owned:
+            reason = f"its owner has {self._limits.owned} connections already"
+            raise PeerError(reason)
+        crowded = self._ownerWhoGivesOneUp(owner) if len(self._known) >= self._limits.known else None
+        joined = self._registry.join(hello.sessionId, key, tunnel, peer)
+        if crowded is not None:
+            self._evict(crowded)
+        return joined
+
+    def _ownerWhoGivesOneUp(self, owner: Hashable) -> Hashable:
+        """
+        @return: who gives a connection up for somebody, so that both have about as many then.
+        @raise PeerError: when nobody has more than the owner of a new connection would have then.
+        """
+        most = self._known.ofMost()
+        if self._known.count(most) <= self._known.count(owner) + 1:
+            reason = f"there are {self._limits.known} connections already, and no owner has many more than this one"
+            raise PeerError(reason)
+        return most
+
+    def _evict(self, owner: Hashable) -> None:
+        newest = self._known.newestOf(owner)
+        self._known.discard(owner, newest)
+        self._knownEvicted += 1
+        reason = f"there are {self._limits.known} already, and its owner has most: the newest goes"
+        self._refused(self._accepted[newest].peer, reason)
+        newest.close()
 
     def tunnelDrained(self, tunnel: Tunnel) -> None:
         """
@@ -213,8 +303,9 @@ class Acceptor(Factory):
         A connection is gone.
         """
         self._liveTunnels.discard(tunnel)
-        self._endWait(tunnel)
         accepted = self._accepted.pop(tunnel)
+        self._strangers.discard(accepted.newcomer)
+        self._known.discard(accepted.owner, tunnel)
         if accepted.served is not None:
             self._registry.tunnelLost(accepted.served, tunnel)
         words = tunnel.fault or tunnel.refusal
@@ -225,15 +316,22 @@ class Acceptor(Factory):
                 "connection from {peer} ended: {reason}", peer=accepted.peer, reason=reason.getErrorMessage()
             )
 
+    def statistics(self) -> AcceptorStatistics:
+        """
+        @return: how the connections stand.
+        """
+        return AcceptorStatistics(self._strangers.statistics(), len(self._known), self._knownEvicted)
+
     def checkInvariant(self) -> None:
         """
         What holds between any two events.
 
         @raise AssertionError: when it does not.
         """
-        assert len(self._unknown) <= self._maxUnknown
-        assert list(self._unknown) == [tunnel for tunnel, each in self._accepted.items() if each.deadline is not None]
+        self._strangers.checkInvariant()
+        self._known.checkInvariant()
+        assert len(self._known) <= self._limits.known
         assert len(self._accepted) <= len(self._liveTunnels)
         for tunnel, accepted in self._accepted.items():
-            assert accepted.deadline is None or (accepted.deadline.active() and accepted.served is None)
+            assert accepted.served is None or accepted.newcomer not in self._strangers
             assert accepted.served is None or tunnel in accepted.served.tunnels

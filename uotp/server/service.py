@@ -14,14 +14,15 @@ from twisted.logger import LogLevel
 
 from uotp.errors import StartError
 from uotp.net import Routes, SharedResolver, backgroundThread
-from uotp.server.acceptor import Acceptor
+from uotp.process import descriptorLimit
+from uotp.server.acceptor import Acceptor, ConnectionLimits
 from uotp.server.registry import Registry, ServedSession
 from uotp.server.settings import ServerSettings
 from uotp.server.target import ROUTE_SECONDS, TargetProtocol
 from uotp.session import WAIT_SECONDS
 from uotp.telemetry import RateLimit, logCounted, spelled
 from uotp.tls import ServerCredentials
-from uotp.transport import AcceptedTcpStream, AcceptedTlsStream
+from uotp.transport import AcceptedTcpStream, AcceptedTlsStream, HandshakeQueue, listen
 from uotp.tunnel import TunnelService
 from uotp.udp import datagramPortOpener
 
@@ -64,17 +65,20 @@ class ServerService(TunnelService):
             reorder=settings.reorder,
             ownerShare=settings.ownerShare,
         )
+        self._handshakes = HandshakeQueue(reactor)
+        self._descriptors = descriptorLimit()
+        self._connections = connectionsWithin(self._descriptors, settings.maxConnections)
+        choices = (self._handshakes, settings.tuning)
         self._acceptor = Acceptor(
             self._registry,
             self.liveTunnels,
             reactor,
             RateLimit(reactor.seconds),
-            settings.wire,
-        )
-        self._accepted = (
-            partial(AcceptedTcpStream, settings.tuning)
+            partial(AcceptedTcpStream, *choices)
             if credentials is None
-            else partial(AcceptedTlsStream, credentials.connection, settings.tuning)
+            else partial(AcceptedTlsStream, credentials.connection, *choices),
+            ConnectionLimits.of(self._connections, settings.ownerShare),
+            settings.wire,
         )
 
     def _makeTarget(self) -> TargetProtocol:
@@ -97,12 +101,11 @@ class ServerService(TunnelService):
         host, port = self._settings.listen
         self._acceptor.open()
         try:
-            self._port = self.reactor.listenTCP(port, self._acceptor, backlog=LISTEN_QUEUE, interface=host)
+            self._port = listen(self._settings.listen, self._acceptor, self._handshakes, LISTEN_QUEUE, self.reactor)
         except CannotListenError as error:
             cause = error.socketError
             reason = f"cannot listen on {host} port {port} (TCP): {getattr(cause, 'strerror', None) or cause}"
             raise StartError(reason) from error
-        self._port.transport = self._accepted  # what C{tcp.Port} makes of what it accepts
         bound = self._port.getHost()
         self.nowListening(bound.host, bound.port, "TCP")
         super().privilegedStartService()
@@ -118,6 +121,14 @@ class ServerService(TunnelService):
         super().startService()
         self.periodicCalls.every(REVIEW_SECONDS, self._review)
         self.periodicCalls.every(ROUTE_SECONDS, self._followRoutes)
+        if self._connections < self._settings.maxConnections:
+            self._log.warn(
+                "there may be {connections} connections and not {asked}, since this process may have {descriptors} "
+                "descriptors, of which they get half: raise that limit (ulimit -n, or LimitNOFILE of systemd)",
+                connections=self._connections,
+                asked=self._settings.maxConnections,
+                descriptors=self._descriptors,
+            )
         if not self._verifiesClients:
             words = "whoever reaches this port can reach the target: no {setting} names who may"
             self._log.info(words, setting=spelled("cafile"))
@@ -157,3 +168,13 @@ class ServerService(TunnelService):
     def _drain(self, _: object) -> Deferred[None]:
         self.liveTunnels.drainAll()
         return self.liveTunnels.whenEmpty().addCallback(lambda _: self._registry.endAll())
+
+
+def connectionsWithin(descriptors: int | None, asked: int) -> int:
+    """
+    @param descriptors: how many this process may have, or L{None} for no limit.
+    @param asked: how many connections there may be.
+    @return: how many there may be so that half of the descriptors are left for everything
+        else.
+    """
+    return asked if descriptors is None else max(1, min(asked, descriptors // 2))

@@ -12,6 +12,15 @@ from uotp.tunnel import SECONDS, CommonSettings, Limits, requireHost, setting
 MOST_SESSIONS = 65536
 """A user can allow so many sessions: each has a UDP socket, and the system knows no more ports."""
 
+MIN_CONNECTIONS = 64
+"""With fewer connections, too few would be left of them for one client with the usual pool while others come in."""
+
+MAX_CONNECTIONS = 32768
+"""So many connections take a gigabyte, at 31 KB each."""
+
+CONNECTIONS_LIMIT = 1 << 20
+"""Linux lets a process have so many descriptors at the most, unless somebody has raised that."""
+
 PERCENT = 100
 """All of what there is."""
 
@@ -26,6 +35,8 @@ class ServerSettings(CommonSettings):
     @ivar linger: seconds for which a session that has lost its tunnels keeps its UDP
         socket.
     @ivar maxSessions: how many sessions there may be.
+    @ivar maxConnections: how many TCP connections there may be.  At most half of the
+        descriptors that this process may have are used for them.
     @ivar ownerShare: how much of all sessions and of all connections one client may have, in
         percent.  A client is who shows one certificate, or without one, who comes from one
         address.
@@ -36,6 +47,13 @@ class ServerSettings(CommonSettings):
     linger: float = setting(150.0, SECONDS)
     maxSessions: int = setting(
         MAX_SESSIONS, Limits(f"a number from 1 to {MOST_SESSIONS}", lambda sessions: 1 <= sessions <= MOST_SESSIONS)
+    )
+    maxConnections: int = setting(
+        MAX_CONNECTIONS,
+        Limits(
+            f"from {MIN_CONNECTIONS} to {CONNECTIONS_LIMIT}",
+            lambda number: MIN_CONNECTIONS <= number <= CONNECTIONS_LIMIT,
+        ),
     )
     ownerShare: int = setting(
         OWNER_SHARE_PERCENT, Limits(f"from 1 to {PERCENT} percent", lambda percent: 1 <= percent <= PERCENT)

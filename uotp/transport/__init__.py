@@ -7,9 +7,14 @@ from __future__ import annotations
 
 from uotp.transport.accepted import AcceptedTcpStream, AcceptedTlsStream
 from uotp.transport.dialer import Dialer
+from uotp.transport.handshakes import HandshakeQueue
+from uotp.transport.listener import Newcomer, listen
 
 __all__ = [
     "AcceptedTcpStream",
     "AcceptedTlsStream",
     "Dialer",
+    "HandshakeQueue",
+    "Newcomer",
+    "listen",
 ]

@@ -8,25 +8,53 @@ from typing import Any
 
 from twisted.internet import tcp
 
-from uotp.net import TunnelSocketOptions, tuneTunnelSocket
-from uotp.transport.tcp import TcpStream
+from uotp.net import TunnelSocketOptions, ownerOf, tuneTunnelSocket
+from uotp.transport.handshakes import HandshakeQueue
+from uotp.transport.tcp import OPEN, TcpStream
 from uotp.transport.tls import Creator, TlsStream
 
 
 class AcceptedTcpStream(TcpStream, tcp.Server):
     """
-    Carries bytes over a TCP connection that we have accepted.
+    Carries bytes over a TCP connection that we have accepted.  Until its peer is admitted,
+    what comes is read in its turn only.
     """
 
-    def __init__(self, tuning: TunnelSocketOptions, accepted: Any, *rest: Any) -> None:
+    _isAdmitted = False
+
+    def __init__(
+        self,
+        handshakes: HandshakeQueue,
+        tuning: TunnelSocketOptions,
+        accepted: Any,
+        protocol: Any,
+        client: tuple[Any, ...],
+        *rest: Any,
+    ) -> None:
         """
+        @param handshakes: gives it its turns.
         @param tuning: how its socket is set up.
         @param accepted: the socket.
-        @param rest: see C{tcp.Server}.
+        @param client: the address that it comes from.
+        @param rest: see C{tcp.Server}, as for the protocol.
         """
+        self.handshakes = handshakes
+        self.party = ownerOf(client[0])
         tuneTunnelSocket(accepted, tuning)
-        super().__init__(accepted, *rest)
+        super().__init__(accepted, protocol, client, *rest)
         self._begin()
+
+    def _bind(self) -> None:
+        super()._bind()
+        if self.phase is OPEN and not self._isAdmitted:
+            vars(self)["doRead"] = self._awaitTurn
+
+    def admit(self) -> None:
+        """
+        See L{uotp.boundaries.Stream.admit}.
+        """
+        self._isAdmitted = True
+        self._bind()
 
 
 class AcceptedTlsStream(TlsStream, AcceptedTcpStream):
@@ -34,10 +62,12 @@ class AcceptedTlsStream(TlsStream, AcceptedTcpStream):
     Carries bytes with TLS over a TCP connection that we have accepted.
     """
 
-    def __init__(self, creator: Creator, tuning: TunnelSocketOptions, accepted: Any, *rest: Any) -> None:
+    def __init__(
+        self, creator: Creator, handshakes: HandshakeQueue, tuning: TunnelSocketOptions, accepted: Any, *rest: Any
+    ) -> None:
         """
         @param creator: makes OpenSSL's connection for a socket.
         """
         self.tls = creator(accepted)
         self.tls.set_accept_state()
-        super().__init__(tuning, accepted, *rest)
+        super().__init__(handshakes, tuning, accepted, *rest)

@@ -19,6 +19,7 @@ from zope.interface import alsoProvides, directlyProvides, providedBy
 
 from uotp.net import TunnelSocketOptions
 from uotp.transport.dialled import DialledTcpStream, DialledTlsStream
+from uotp.transport.handshakes import HandshakeQueue
 from uotp.transport.tls import Creator
 
 
@@ -128,6 +129,7 @@ class Dialer:
             kind = type("OurTcpStream", (DialledTcpStream,), choices)
         else:
             choices["creator"] = staticmethod(creator)
+            choices["handshakes"] = HandshakeQueue(reactor)
             kind = type("OurTlsStream", (DialledTlsStream,), choices)
         connect = partial(connectTunnel, kind)
         self._endpoint = HostnameEndpoint(DiallingReactor(reactor, resolver, connect), host, port, timeout)

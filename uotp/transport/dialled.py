@@ -70,12 +70,15 @@ class DialledTlsStream(TlsStream, DialledTcpStream):
     """
 
     creator: Any
-
-    def _connectDone(self) -> None:
-        self.tls = type(self).creator(self.socket)
-        self.tls.set_connect_state()
-        super()._connectDone()
+    _hasBegun = False
 
     def _beginHandshake(self) -> None:
         super()._beginHandshake()
-        self.startWriting()
+        self._awaitTurn()
+
+    def _shakeHands(self) -> Any:
+        if not self._hasBegun:
+            self._hasBegun = True
+            self.tls = type(self).creator(self.socket)
+            self.tls.set_connect_state()
+        return super()._shakeHands()

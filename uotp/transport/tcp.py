@@ -8,12 +8,15 @@ the first byte that has to wait.
 What a stream does when the reactor calls it depends on its phase
 (L{uotp.transport.phases.STREAM_PHASES}).  The methods of the class are those of an open
 stream, which so has nothing to ask.  In any other phase, other methods stand in their place.
+
+What a stranger can make us do is done in its turn (L{uotp.transport.handshakes}): the
+handshake of TLS at either end, and what is read of a peer that has not shown who it is.
 """
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 from twisted.internet import main, tcp
@@ -29,6 +32,7 @@ from uotp.net import (
 )
 from uotp.path import TROUBLED, PathStats
 from uotp.process import Unlimited
+from uotp.transport.handshakes import HandshakeQueue
 from uotp.transport.phases import CARRYING, EARLY, STREAM_PHASES, StreamEvent, StreamPhase
 from uotp.transport.preamble import Preamble, PreambleExchange
 
@@ -50,8 +54,12 @@ class TcpStream(tcp.Connection):
         open stream.
     @ivar phase: where in its life it is.
     @ivar allowance: of whom the stream carries for.
+    @ivar handshakes: gives it its turns.
+    @ivar party: whose turns these are.
     """
 
+    handshakes: HandshakeQueue
+    party: Hashable = None
     bufferSize = 0  # so that a producer is paused as soon as anything waits
     protocol: Any
     makePreamble: Callable[[], Preamble] | None = None
@@ -60,6 +68,8 @@ class TcpStream(tcp.Connection):
     allowance: Allowance = Unlimited()
     _exchange: PreambleExchange | None = None
     _failure: Failure | None = None
+    _awaitsTurn = False
+    _hadTurn = False
 
     @property
     def security(self) -> Security | None:
@@ -79,6 +89,11 @@ class TcpStream(tcp.Connection):
             return False
         self.phase = after
         self._bind()
+        if self._awaitsTurn:
+            self._awaitsTurn = False
+            self.handshakes.leave(self.party, self)
+            if after is not StreamPhase.ENDED:
+                self.startReading()
         return True
 
     def _bind(self) -> None:
@@ -147,6 +162,36 @@ class TcpStream(tcp.Connection):
         self.startReading()
         self._beginHandshake()
         return None
+
+    # Turns.
+
+    def admit(self) -> None:
+        """
+        See L{uotp.boundaries.Stream.admit}.  Whoever we have dialled is no stranger.
+        """
+
+    def _awaitTurn(self) -> None:
+        """
+        Something can be done: do it when it is our turn, and do not let the reactor call for it again.
+        """
+        self.stopReading()
+        self._awaitsTurn = True
+        self.handshakes.join(self.party, self, begun=self._hadTurn)
+
+    def goOn(self) -> None:
+        """
+        See L{uotp.transport.handshakes.Step}.  What ends the connection is handled as the
+        reactor does.
+        """
+        self._awaitsTurn = False
+        self._hadTurn = True
+        end = self._takeTurn()
+        if end:
+            self.connectionLost(Failure(end))
+
+    def _takeTurn(self) -> Any:
+        self.startReading()
+        return type(self).doRead(self) if self.phase is OPEN else self.doRead()
 
     # The data.
 

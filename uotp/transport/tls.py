@@ -96,7 +96,7 @@ class TlsStream(TcpStream):
     tls: TlsConnection
     WAYS: Mapping[StreamPhase, tuple[str, str]] = {
         **TcpStream.WAYS,
-        StreamPhase.HANDSHAKE: ("_shakeHands", "_shakeHands"),
+        StreamPhase.HANDSHAKE: ("_awaitTurn", "_awaitTurn"),
         StreamPhase.ANSWERING: ("_answer", "_answer"),
         StreamPhase.AWAITING: ("_readOn", "_waitToRead"),
         StreamPhase.REFUSED: ("_discard", "_waitToRead"),
@@ -118,6 +118,14 @@ class TlsStream(TcpStream):
 
     def _beginHandshake(self) -> None:
         self._advance(StreamEvent.PREAMBLE_OVER)
+
+    def _takeTurn(self) -> Any:
+        return self._shakeHands() if self.phase is StreamPhase.HANDSHAKE else super()._takeTurn()
+
+    def _awaitTurn(self) -> None:
+        if self.phase is StreamPhase.HANDSHAKE:
+            self.stopWriting()
+        super()._awaitTurn()
 
     def _shakeHands(self) -> Any:
         try:

@@ -42,6 +42,7 @@ class AcceptedTunnel(Tunnel):
         @param isNew: whether the session was not known before.
         @param keptSeconds: for how long the session is kept without a tunnel.
         """
+        self.transport.admit()
         if self.wireFormat is WireFormat.TWO:
             self.transport.write(encodeServerHello(ServerHello(True, isNew, int(keptSeconds))))
         self.carryFor(session)

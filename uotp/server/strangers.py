@@ -1,0 +1,202 @@
+"""
+The connections of those who have shown no session id yet.  Each may stay so for a short
+time, counted from when it was accepted, and there is room for so many: for those who have
+said nothing, which cost little, and for those who have begun to shake hands.  When there is
+no room, the oldest goes of whoever has most, so that whoever comes from elsewhere gets in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.internet.interfaces import IDelayedCall
+
+from uotp.process import Shares
+from uotp.transport import Newcomer
+
+HELLO_SECONDS = 10.0
+"""How long it may take from accept to the session id, with the handshake: a client gives up after 4 s."""
+
+SWEEP_SECONDS = 0.25
+"""So long whoever is too slow may stay beyond that, so that one timer ends many."""
+
+SWEPT_PER_TURN = 64
+"""So many connections are ended in one turn of the reactor, which takes about a millisecond."""
+
+
+@dataclass(frozen=True, slots=True)
+class StrangersStatistics:
+    """
+    Says how many strangers there are at one moment, and what became of others since the
+    beginning.
+
+    @ivar silent: have said nothing, or wait for their first turn.
+    @ivar begun: have begun to shake hands, or to say hello.
+    @ivar silentEvicted: of the silent, had to go because there was no room.
+    @ivar begunEvicted: the same of those that had begun.
+    @ivar tooSlow: have shown no session id in time.
+    """
+
+    silent: int
+    begun: int
+    silentEvicted: int
+    begunEvicted: int
+    tooSlow: int
+
+
+class Strangers:
+    """
+    Keeps connections until they have shown a session id, or have to go.
+    """
+
+    def __init__(self, clock: Any, refused: Callable[[str, str], None], maxSilent: int, maxBegun: int) -> None:
+        """
+        @param clock: C{IReactorTime}.
+        @param refused: told who has to go, and why.
+        @param maxSilent: how many there may be who have said nothing.
+        @param maxBegun: how many there may be who have begun to shake hands.
+        """
+        self._clock = clock
+        self._refused = refused
+        self._maxSilent = maxSilent
+        self._maxBegun = maxBegun
+        self._all: dict[Newcomer, None] = {}  # the oldest first
+        self._silent: Shares[str, Newcomer] = Shares()
+        self._begun: Shares[str, Newcomer] = Shares()
+        self._silentEvicted = self._begunEvicted = self._tooSlow = 0
+        self._sweep: IDelayedCall | None = None
+
+    def __len__(self) -> int:
+        """
+        How many strangers there are.
+        """
+        return len(self._all)
+
+    def __contains__(self, newcomer: object) -> bool:
+        """
+        Whether somebody is still a stranger.
+        """
+        return newcomer in self._all
+
+    def arrived(self, newcomer: Newcomer) -> None:
+        """
+        Somebody has come, and has said nothing.
+        """
+        if len(self._silent) >= self._maxSilent:
+            self._silentEvicted += 1
+            self._evict(self._silent, f"over {self._maxSilent} silent connections, and it has most: its oldest goes")
+        self._all[newcomer] = None
+        self._silent.add(newcomer.owner, newcomer)
+        if self._sweep is None:
+            self._waitForOldest()
+
+    def began(self, newcomer: Newcomer) -> None:
+        """
+        Somebody begins to shake hands.
+        """
+        if len(self._begun) >= self._maxBegun:
+            self._begunEvicted += 1
+            self._evict(
+                self._begun,
+                f"over {self._maxBegun} connections without a session id, and it has most: its oldest goes",
+            )
+        self._silent.discard(newcomer.owner, newcomer)
+        self._begun.add(newcomer.owner, newcomer)
+
+    def discard(self, newcomer: Newcomer) -> None:
+        """
+        Somebody is gone, or is a stranger no more.
+        """
+        if newcomer not in self._all:
+            return
+        del self._all[newcomer]
+        self._silent.discard(newcomer.owner, newcomer)
+        self._begun.discard(newcomer.owner, newcomer)
+        if not self._all and self._sweep is not None:
+            self._sweep.cancel()
+            self._sweep = None
+
+    def giveOneUp(self) -> bool:
+        """
+        Make room, since the system has none left.
+
+        @return: whether there was anybody who could go.
+        """
+        reason = "the system has no descriptor left, and it has most: its oldest goes"
+        if len(self._silent):
+            self._silentEvicted += 1
+            self._evict(self._silent, reason)
+        elif len(self._begun):
+            self._begunEvicted += 1
+            self._evict(self._begun, reason)
+        else:
+            return False
+        return True
+
+    def _evict(self, shares: Shares[str, Newcomer], reason: str) -> None:
+        owner, oldest = shares.oldestOfMost()
+        self._end(oldest, owner, reason)
+
+    def _end(self, newcomer: Newcomer, who: str, reason: str) -> None:
+        self.discard(newcomer)
+        self._refused(who, reason)
+        newcomer.abort()
+
+    def _waitForOldest(self) -> None:
+        oldest = next(iter(self._all))
+        wait = oldest.since + HELLO_SECONDS - self._clock.seconds()
+        self._sweep = self._clock.callLater(max(wait, SWEEP_SECONDS), self._endSlow)
+
+    def _endSlow(self) -> None:
+        """
+        End those whose time is over, some in each turn.
+        """
+        self._sweep = None
+        end = self._clock.seconds() - HELLO_SECONDS
+        slow: list[Newcomer] = []
+        for newcomer in self._all:
+            if newcomer.since > end or len(slow) == SWEPT_PER_TURN:
+                break
+            slow.append(newcomer)
+        self._tooSlow += len(slow)
+        for newcomer in slow:
+            self._end(newcomer, newcomer.host, f"showed no session id in {HELLO_SECONDS:.0f} s")
+        if self._sweep is not None or not self._all:
+            return
+        if len(slow) == SWEPT_PER_TURN:
+            self._sweep = self._clock.callLater(0, self._endSlow)
+        else:
+            self._waitForOldest()
+
+    def endAll(self) -> None:
+        """
+        End all that have said nothing, because the server stops.
+        """
+        for newcomer in list(self._all):
+            self.discard(newcomer)
+            newcomer.abort()
+
+    def statistics(self) -> StrangersStatistics:
+        """
+        @return: how many there are, and were.
+        """
+        return StrangersStatistics(
+            len(self._silent), len(self._begun), self._silentEvicted, self._begunEvicted, self._tooSlow
+        )
+
+    def checkInvariant(self) -> None:
+        """
+        What holds between any two events.
+
+        @raise AssertionError: when it does not.
+        """
+        self._silent.checkInvariant()
+        self._begun.checkInvariant()
+        assert len(self._silent) <= self._maxSilent
+        assert len(self._begun) <= self._maxBegun
+        assert len(self._all) == len(self._silent) + len(self._begun)
+        times = [newcomer.since for newcomer in self._all]
+        assert times == sorted(times)
+        assert (self._sweep is not None) == bool(self._all)

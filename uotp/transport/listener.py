@@ -1,0 +1,295 @@
+"""
+Where connections come in.  A connection that nobody has said anything on costs a socket and
+little more: no stream, no TLS, no timer.  Who connects to us speaks first, with either format
+and with TLS or without.  With his first bytes the connection waits for its turn to shake
+hands, and becomes a stream then.
+
+How many are accepted in one turn of the reactor is bounded, and when the system has no
+descriptor or no memory left, accepting rests for a moment.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from twisted.internet import main, tcp
+from twisted.internet.interfaces import IDelayedCall
+from twisted.python.failure import Failure
+
+from uotp.net import ownerOf
+from uotp.telemetry import Logger
+from uotp.transport.handshakes import HandshakeQueue
+
+ACCEPT_SECONDS = 0.001
+"""So long connections are accepted in one turn of the reactor; each takes some 30 microseconds."""
+
+MAX_ACCEPTED = 64
+"""So many are accepted in one turn at the most."""
+
+REST_SECONDS = 0.2
+"""Until we try again to accept when the system had nothing left: those who come wait in its queue."""
+
+RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER: close at once, so that the kernel keeps nothing of the connection either."""
+
+PASSING = frozenset({errno.ECONNABORTED, errno.EPERM, errno.EINTR, errno.EPROTO})
+"""Errors that concern one connection, which has gone: the peer has, or a firewall does not want it."""
+
+
+DONE = Failure(main.CONNECTION_DONE)
+"""Why a port is closed that is not needed any more."""
+
+
+class Reception(Protocol):
+    """
+    Decides about connections that come in.
+    """
+
+    def arrived(self, newcomer: Newcomer) -> None:
+        """
+        A connection was accepted.
+        """
+
+    def begin(self, newcomer: Newcomer) -> None:
+        """
+        Something has come on it, and it is its turn: call C{newcomer.become} next.
+        """
+
+    def left(self, newcomer: Newcomer) -> None:
+        """
+        It has gone before it became a stream, and not because we wanted it to.
+        """
+
+    def giveOneUp(self) -> bool:
+        """
+        The system has no descriptor left, or no memory: abort a connection.
+
+        @return: whether there was one that could be.
+        """
+
+    def cannotAccept(self, reason: str) -> None:
+        """
+        The system has nothing left, for the log.
+        """
+
+
+class Newcomer:
+    """
+    Is a connection that was accepted, from when it comes in until its peer has shown who he
+    is.  It becomes a stream when it has its first turn.
+
+    @ivar host: the address that it comes from.
+    @ivar owner: who is there, see L{uotp.net.ownerOf}.
+    @ivar since: when it was accepted.
+    """
+
+    __slots__ = ("_address", "_isGone", "_listener", "_socket", "_stream", "host", "owner", "since")
+
+    def __init__(self, listener: Listener, accepted: socket.socket, address: tuple[Any, ...]) -> None:
+        """
+        @param listener: who has accepted it.
+        @param accepted: its socket.
+        @param address: where it comes from, as the socket module has it.
+        """
+        self._listener = listener
+        self._socket = accepted
+        self._address = address
+        self._stream: Any = None
+        self._isGone = False
+        self.host: str = address[0]
+        self.owner = ownerOf(self.host)
+        self.since: float = listener.reactor.seconds()
+        accepted.setblocking(False)
+        listener.reactor.addReader(self)
+
+    # What the reactor calls.
+
+    def fileno(self) -> int:
+        """
+        See C{IFileDescriptor}.
+        """
+        return self._socket.fileno()
+
+    def logPrefix(self) -> str:
+        """
+        See C{ILoggingContext}.
+        """
+        return "Newcomer"
+
+    def doRead(self) -> None:
+        """
+        Something has come: wait for a turn.
+        """
+        try:
+            begun = self._socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return
+        except OSError:
+            begun = b""
+        if begun:
+            self._listener.reactor.removeReader(self)
+            self._listener.handshakes.join(self.owner, self, begun=False)
+        else:
+            self._lose()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """
+        The connection is gone, or the reactor stops.
+        """
+        self._lose()
+
+    def _lose(self) -> None:
+        if not self._isGone:
+            self._close()
+            self._listener.reception.left(self)
+
+    def _close(self) -> None:
+        self._isGone = True
+        self._listener.reactor.removeReader(self)
+        self._listener.handshakes.leave(self.owner, self)
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        except OSError:  # it was reset by the peer, and there is nothing to say
+            pass
+        finally:
+            self._socket.close()
+
+    # What others do with it.
+
+    def goOn(self) -> None:
+        """
+        See L{uotp.transport.handshakes.Step}.
+        """
+        if not self._isGone:
+            self._listener.reception.begin(self)
+
+    def become(self, makeStream: Callable[..., Any], protocol: Any) -> None:
+        """
+        Become a stream, and take its first turn.
+
+        @param makeStream: makes the stream; its arguments are those of C{tcp.Server}.
+        @param protocol: whom the stream calls.
+        """
+        listener = self._listener
+        listener.sessionno += 1
+        self._stream = makeStream(self._socket, protocol, self._address, listener, listener.sessionno, listener.reactor)
+        protocol.makeConnection(self._stream)
+        self._stream.goOn()
+
+    def abort(self) -> None:
+        """
+        Close it now, whatever has become of it.
+        """
+        if self._stream is not None:
+            self._stream.abort()
+        elif not self._isGone:
+            self._close()
+
+
+class Listener(tcp.Port):
+    """
+    Listens on a TCP port, and accepts a bounded number of connections in one turn.
+
+    @ivar reception: decides about them.
+    @ivar handshakes: gives them their turns.
+    """
+
+    reactor: Any
+    _guardLog = Logger()
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        reception: Any,
+        handshakes: HandshakeQueue,
+        backlog: int,
+        reactor: Any,
+    ) -> None:
+        """
+        @param address: numeric address and port.
+        @param reception: a L{Reception}, which is a C{Factory} besides.
+        @param backlog: how many connections the kernel accepts ahead of us.
+        """
+        super().__init__(address[1], reception, backlog, address[0], reactor)
+        self.reception: Reception = reception
+        self.handshakes = handshakes
+        self._goingOn: IDelayedCall | None = None
+
+    def doRead(self) -> None:
+        """
+        Accept connections, for a short time.
+        """
+        end = self.reactor.seconds() + ACCEPT_SECONDS
+        for _ in range(MAX_ACCEPTED):
+            try:
+                accepted, address = self.socket.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in PASSING:
+                    continue
+                self._rest(error)
+                return
+            try:
+                self.reception.arrived(Newcomer(self, accepted, withZone(address)))
+            except Exception:  # noqa: BLE001 - or the reactor would close this port
+                self._guardLog.failure("a connection that was accepted is lost")
+                accepted.close()
+            if self.reactor.seconds() >= end:
+                return
+
+    def _rest(self, error: OSError) -> None:
+        """
+        The system has no descriptor left, or no memory.  Those who come wait in its queue; do not
+        let them wake us until there may be something for them.
+        """
+        self.reception.cannotAccept(error.strerror or str(error))
+        if not self.reception.giveOneUp():
+            self.stopReading()
+            self._goingOn = self.reactor.callLater(REST_SECONDS, self._goOn)
+
+    def _goOn(self) -> None:
+        self._goingOn = None
+        self.startReading()
+
+    def loseConnection(self, connDone: Any = DONE) -> Any:
+        """
+        Accept nothing more.
+
+        @return: fires when the port is closed.
+        """
+        if self._goingOn is not None:
+            self._goingOn.cancel()
+            self._goingOn = None
+        return super().loseConnection(connDone)
+
+    stopListening = loseConnection
+
+
+def withZone(address: tuple[Any, ...]) -> tuple[Any, ...]:
+    """
+    @param address: of a connection that was accepted, as the socket module has it.
+    @return: the same, with the network interface where the address needs one.
+    """
+    isLocal = len(address) > 3 and address[3]  # noqa: PLR2004 - host, port, flow, zone
+    if not isLocal:
+        return address
+    host, _ = socket.getnameinfo(address, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)
+    return (host, *address[1:])
+
+
+def listen(
+    address: tuple[str, int], reception: Any, handshakes: HandshakeQueue, backlog: int, reactor: Any
+) -> Listener:
+    """
+    Begin to listen.  See L{Listener} for the arguments.
+
+    @raise CannotListenError: when the port cannot be had.
+    """
+    listener = Listener(address, reception, handshakes, backlog, reactor)
+    listener.startListening()
+    return listener
