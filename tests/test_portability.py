@@ -448,10 +448,16 @@ class DescriptorLimitTests(SynchronousTestCase):
         """
         Raise the limit where this is the module C{resource}; L{None} is none.
         """
+        self.withResource(resource, descriptorlimit.raiseDescriptorLimit)
+
+    def withResource(self, resource: Any, call: Callable[[], Any]) -> Any:
+        """
+        @return: what a function says where this is the module C{resource}.
+        """
         before = sys.modules.get("resource")
         sys.modules["resource"] = resource
         try:
-            descriptorlimit.raiseDescriptorLimit()
+            return call()
         finally:
             del sys.modules["resource"]
             if before is not None:
@@ -461,6 +467,14 @@ class DescriptorLimitTests(SynchronousTestCase):
         self.assertEqual(self.limitAfter(1024, 4096), [(4096, 4096)])
         self.assertEqual(self.limitAfter(1024, 1 << 20), [(65536, 1 << 20)])
         self.assertEqual(self.limitAfter(1024, self.INFINITY), [(65536, self.INFINITY)])
+
+    def test_theLimitIsToldWhereThereIsOne(self) -> None:
+        for soft, told in ((1024, 1024), (self.INFINITY, None)):
+            resource: Any = SimpleNamespace(
+                RLIMIT_NOFILE=7, RLIM_INFINITY=self.INFINITY, getrlimit=lambda _, soft=soft: (soft, 1 << 20)
+            )
+            self.assertEqual(self.withResource(resource, descriptorlimit.descriptorLimit), told)
+        self.assertIsNone(self.withResource(None, descriptorlimit.descriptorLimit))
 
     def test_aLimitIsNeverLowered(self) -> None:
         """

@@ -324,6 +324,19 @@ class ListeningTests(_ServicesTestCase):
             service.startService()
         self.assertEqual((len(self.network.ports), len(self.reactor.tcpServers)), (1, 1))
 
+    def test_serverSaysWhereDescriptorsAreShort(self) -> None:
+        """
+        Half of them are for its connections.
+        """
+        for limit, connections in ((1024, 512), (65536, 32768), (None, 32768)):
+            self.patch(serverservice, "descriptorLimit", lambda limit=limit: limit)
+            self.assertEqual(self.server()._connections, connections)
+        expected = (
+            "there may be 512 connections and not 32768, since this process may have 1024 descriptors, "
+            "of which they get half: raise that limit (ulimit -n, or LimitNOFILE of systemd)"
+        )
+        self.assertEqual(self.lines(LogLevel.warn), [expected])
+
     def test_portInUseIsOneLine(self) -> None:
         self.client()
         error = self.assertRaises(StartError, self.client(start=False).privilegedStartService)

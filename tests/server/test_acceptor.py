@@ -46,6 +46,9 @@ LIMITS = ConnectionLimits(silent=6, begun=4, known=20, owned=20)
 TOO_MANY = "over 4 connections without a session id, and it has most: its oldest goes"
 
 
+NO_DESCRIPTOR = "the system has no descriptor left, and it has most: its oldest goes"
+
+
 def makeNoStream(*_: Any) -> Any:
     """
     Never called: the arrivals here make their streams in memory.
@@ -345,6 +348,130 @@ class AcceptorTests(_AcceptorTestCase):
             self.warnings(),
             [f"refused a connection from 192.0.2.{number}: there are 5 sessions already" for number in (5, 6)],
         )
+
+    def enter(self, host: str, number: int) -> MemoryStream:
+        """
+        @return: the stream of a client that has shown its session id.
+        """
+        self.accept(host).dataReceived(bytes([number]) * 16)
+        return self.transports[-1]
+
+    def limit(self, known: int, owned: int) -> None:
+        """
+        Let so many come in.
+        """
+        self.acceptor = self.makeAcceptor(limits=ConnectionLimits(silent=6, begun=4, known=known, owned=owned))
+
+    def closed(self) -> list[bool]:
+        return [transport.disconnecting for transport in self.transports]
+
+    def test_oneOwnerHasNoMoreThanItsShare(self) -> None:
+        """
+        Though there is room; others come in.
+        """
+        self.limit(known=20, owned=2)
+        for _ in range(3):
+            self.enter("192.0.2.1", 1)
+        self.enter("192.0.2.2", 2)
+        self.assertEqual(self.closed(), [False, False, True, False])
+        self.assertEqual(self.warnings(), ["refused a connection from 192.0.2.1: its owner has 2 connections already"])
+
+    def test_fullServerTakesFromWhoHasMost(self) -> None:
+        """
+        The newest, until both have about as many; the log says once whose.
+        """
+        self.limit(known=6, owned=6)
+        for number in (1, 1, 1, 3, 3):
+            self.enter("192.0.2.1", number)
+        self.enter("192.0.2.2", 2)
+        self.settle()
+        for expected in ({4}, {3, 4}, {3, 4}, {3, 4}):
+            self.enter("192.0.2.2", 2 if len(self.transports) < 9 else 4)
+            self.settle()
+            gone = {place for place in range(6) if self.transports[place].disconnecting}
+            self.assertEqual(gone, expected)
+        full = "there are 6 connections already, and no owner has many more than this one"
+        self.assertEqual(
+            self.warnings(),
+            [
+                f"refused a connection from {who}: {why}"
+                for who, why in (
+                    ("192.0.2.1", "there are 6 already, and its owner has most: the newest goes"),
+                    ("192.0.2.2", full),
+                )
+            ],
+        )
+        self.assertEqual((self.acceptor.statistics().known, self.acceptor.statistics().knownEvicted), (6, 2))
+
+    def test_fullServerRefusesWhoHasMost(self) -> None:
+        """
+        And nobody loses anything for him.
+        """
+        self.limit(known=3, owned=3)
+        for host, number in (("192.0.2.1", 1), ("192.0.2.2", 2), ("192.0.2.2", 2), ("192.0.2.2", 2)):
+            self.enter(host, number)
+        self.assertEqual(self.closed(), [False, False, False, True])
+
+    def test_placeOfWhoIsLostIsFree(self) -> None:
+        self.limit(known=2, owned=2)
+        for _ in range(5):
+            self.enter("192.0.2.1", 1)
+            self.transports[-1].lose()
+        self.assertEqual(self.warnings(), [])
+
+    def test_whoIsRefusedForAnotherReasonTakesNobodysPlace(self) -> None:
+        """
+        The session has too many tunnels, and the server is full.
+        """
+        self.limit(known=6, owned=6)
+        for number in (1, 1, 1, 3, 3, 3):
+            self.enter("192.0.2.1", number)
+        self.enter("192.0.2.2", 1)
+        self.assertEqual(self.closed(), [False] * 6 + [True])
+
+    def test_whoIsKnownIsReadAtOnce(self) -> None:
+        """
+        And not before.
+        """
+        tunnel = self.accept()
+        self.assertFalse(self.transports[0].admitted)
+        tunnel.dataReceived(HELLO)
+        self.assertTrue(self.transports[0].admitted)
+
+    def test_whoLeavesBeforeItSaysAnythingIsForgotten(self) -> None:
+        newcomer = self.arrive()
+        self.acceptor.left(newcomer)
+        self.assertEqual(self.acceptor.statistics().strangers.silent, 0)
+        self.assertNoTimer()
+
+    def test_whatCannotBeAcceptedIsOneLine(self) -> None:
+        """
+        However often, and whoever had to go.
+        """
+        self.arrive("192.0.2.7")
+        for _ in range(100):
+            self.acceptor.cannotAccept("Too many open files")
+        self.assertEqual([self.acceptor.giveOneUp(), self.acceptor.giveOneUp()], [True, False])
+        self.assertEqual(
+            self.warnings(),
+            [
+                "no connection can be accepted for now: Too many open files",
+                f"refused a connection from 192.0.2.7: {NO_DESCRIPTOR}",
+            ],
+        )
+
+    def test_howManyThereMayBeIsSharedOut(self) -> None:
+        """
+        All parts together are no more than the whole, and nobody is left without any.
+        """
+        self.assertEqual(ConnectionLimits.of(32768, 25), ConnectionLimits(4096, 512, 28160, 8192))
+        self.assertEqual(ConnectionLimits.of(512, 100), ConnectionLimits(128, 64, 320, 320))
+        for connections in range(1, 200):
+            for share in (1, 25, 100):
+                limits = ConnectionLimits.of(connections, share)
+                self.assertLessEqual(limits.silent + limits.begun + limits.known, max(connections, 3))
+                self.assertGreaterEqual(min(limits.silent, limits.begun, limits.known, limits.owned), 1)
+                self.assertLessEqual(limits.owned, limits.known)
 
     def test_faultOfAPeerIsSaidInWords(self) -> None:
         """

@@ -27,7 +27,9 @@ class ServerSettingsTests(SettingsTestCase):
     def test_counts(self) -> None:
         self.assertUnusable("maxSessions", 0, -1, 65537)
         self.assertUsable("maxSessions", 1, 65536)
-        self.assertUnusable("ownerShare", 0, 101)
+        self.assertUnusable("maxConnections", 0, -1, 63, (1 << 20) + 1)
+        self.assertUsable("maxConnections", 64, 1 << 20)
+        self.assertUnusable("ownerShare", 0, -1, 101)
         self.assertUsable("ownerShare", 1, 100)
 
     def test_whatBothEndsHaveIsCheckedToo(self) -> None:

@@ -16,8 +16,11 @@ from OpenSSL import SSL
 from twisted.internet import tcp
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.protocol import ClientFactory
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.doubles.handshakes import RecordingStep
+from tests.doubles.preambles import ProxyHeader
 from tests.doubles.reactors import MemoryReactor
 from tests.doubles.sessions import RecordingSession
 from tests.doubles.sockets import PEER, Diarist, FakeSocket, FakeTls, accept, broken, tcpInfo
@@ -53,6 +56,7 @@ class _ConnectionTestCase(SynchronousTestCase):
     """
 
     tls: FakeTls | None = None
+    diaryClass = Diarist
 
     def setUp(self) -> None:
         """
@@ -60,7 +64,7 @@ class _ConnectionTestCase(SynchronousTestCase):
         """
         self.reactor = MemoryReactor()
         self.socket = FakeSocket()
-        self.diary = Diarist()
+        self.diary = self.diaryClass()
         self.connection = accept(self.reactor, self.diary, self.socket, self.tls)
         self.addCleanup(self.end)
 
@@ -723,6 +727,139 @@ class TlsConnectionTests(_TlsConnectionTestCase):
         self.happens(read=True)
         self.assertEqual(self.diary.refusal, "the peer refused our certificate: unknown CA")
         self.assertFalse(hasattr(self.connection, "tls"))
+
+
+class Stranger(Diarist):
+    """
+    Does not know its peer until it is told.
+    """
+
+    isKnown = False
+
+
+class StrangerTests(_ConnectionTestCase):
+    """
+    Read from a peer that has not shown who it is.
+    """
+
+    diaryClass = Stranger
+
+    def comes(self, data: bytes) -> None:
+        """
+        Let bytes come, and the reactor say so, and nothing more.
+        """
+        self.socket.coming.append(data)
+        self.assertIsNone(self.connection.doRead())
+
+    def test_whatComesIsReadInItsTurn(self) -> None:
+        """
+        The reactor does not call again and again until then.
+        """
+        self.comes(b"one")
+        self.assertEqual((self.diary.heard, self.watched()), ([], (False, False)))
+        self.reactor.advance(0)
+        self.assertEqual((self.diary.heard, self.watched()), ([b"one"], (True, False)))
+
+    def test_onceItIsKnownItIsReadAtOnce(self) -> None:
+        self.connection.admit()
+        self.comes(b"one")
+        self.assertEqual(self.diary.heard, [b"one"])
+        self.assertFalse({"doRead", "doWrite"} & set(vars(self.connection)))
+
+    def test_endIsFoundInItsTurnToo(self) -> None:
+        for end, kind in ((b"", ConnectionDone), (broken(), ConnectionLost)):
+            self.end()
+            self.diary, self.socket = Stranger(), FakeSocket()
+            self.connection = accept(self.reactor, self.diary, self.socket, None)
+            self.socket.coming.append(end)
+            self.connection.doRead()
+            self.reactor.advance(0)
+            self.assertLost(kind)
+            self.assertEqual((self.reactor.readers, len(self.connection.handshakes)), (set(), 0))
+
+    def test_whoIsAbortedWhileItWaitsHasNoTurn(self) -> None:
+        self.comes(b"one")
+        self.connection.abort()
+        self.assertEqual(len(self.connection.handshakes), 0)
+        self.reactor.advance(0)
+        self.assertEqual((self.diary.heard, self.diary.says[-1]), ([], "lost"))
+
+    def test_whoIsLostWhileItWaitsHasNoTurn(self) -> None:
+        self.comes(b"one")
+        self.connection.connectionLost(Failure(ConnectionLost()))
+        self.assertEqual((len(self.connection.handshakes), self.diary.heard), (0, []))
+
+    def test_whoIsClosedWhileItWaitsIsReadToItsEnd(self) -> None:
+        """
+        What the peer says behind our goodbye is its own.
+        """
+        self.socket.room = 0
+        self.connection.write(b"bye")
+        self.comes(b"one")
+        self.connection.close()
+        self.assertEqual((len(self.connection.handshakes), self.watched()), (0, (True, True)))
+
+    def test_preambleIsReadAtOnceAndWhatFollowsIsNot(self) -> None:
+        """
+        Its size is bounded.
+        """
+        self.end()
+        self.diary, self.socket = Stranger(), FakeSocket()
+        self.connection = accept(self.reactor, self.diary, self.socket, None, ProxyHeader)
+        self.comes(b"PROXY 192.0.2.9\r\nhello")
+        self.assertEqual(self.diary.heard, [])
+        self.comes(b"!")
+        self.assertEqual(self.diary.heard, [])
+        self.reactor.advance(0)
+        self.reactor.happen(self.connection, read=True)
+        self.assertEqual(b"".join(self.diary.heard), b"hello!")
+
+
+class StrangerOverTlsTests(_TlsConnectionTestCase):
+    """
+    Shake hands in one's turn only.
+    """
+
+    handshake = ()
+    diaryClass = Stranger
+
+    def test_eachStepWaitsForItsTurn(self) -> None:
+        self.fake.handshake.extend([SSL.WantReadError(), None])
+        for steps in (1, 2):
+            self.connection.doRead()
+            self.assertEqual((self.fake.steps, self.watched()), (steps - 1, (False, False)))
+            self.reactor.advance(0)
+            self.assertEqual((self.fake.steps, self.watched()), (steps, (True, False)))
+        self.fake.coming.append(b"hello")
+        self.connection.doRead()
+        self.assertEqual((self.diary.says, self.diary.heard), (["made", "secured"], []))
+        self.reactor.advance(0)
+        self.assertEqual(self.diary.heard, [b"hello"])
+
+    def test_roomIsWaitedForAndThenATurn(self) -> None:
+        self.fake.handshake.extend([SSL.WantWriteError(), None])
+        self.connection.doRead()
+        self.reactor.advance(0)
+        self.assertEqual(self.watched(), (False, True))
+        self.connection.doWrite()
+        self.assertEqual((self.fake.steps, self.watched()), (1, (False, False)))
+        self.reactor.advance(0)
+        self.assertEqual(self.diary.says, ["made", "secured"])
+
+    def test_whatHasBegunGoesOnBeforeWhatIsNew(self) -> None:
+        """
+        Of the same peer.
+        """
+        journal: list[str] = []
+        self.fake.handshake.extend([SSL.WantReadError(), None])
+        self.connection.doRead()
+        self.reactor.advance(0)
+        other = RecordingStep("new", journal)
+        self.connection.handshakes.join(PEER.host, other, begun=False)
+        self.diary.handshakeCompleted = lambda: journal.append("begun")  # type: ignore[method-assign]
+        self.connection.doRead()
+        self.reactor.advance(0)
+        self.assertEqual(journal, ["begun", "new"])
 
 
 class TunnelOverTlsTests(SynchronousTestCase):

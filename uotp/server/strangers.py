@@ -160,9 +160,10 @@ class Strangers:
             if newcomer.since > end or len(slow) == SWEPT_PER_TURN:
                 break
             slow.append(newcomer)
-        self._tooSlow += len(slow)
         for newcomer in slow:
-            self._end(newcomer, newcomer.host, f"showed no session id in {HELLO_SECONDS:.0f} s")
+            if newcomer in self._all:
+                self._tooSlow += 1
+                self._end(newcomer, newcomer.host, f"showed no session id in {HELLO_SECONDS:.0f} s")
         if self._sweep is not None or not self._all:
             return
         if len(slow) == SWEPT_PER_TURN:

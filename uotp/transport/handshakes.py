@@ -5,8 +5,8 @@ waits in a queue, of which a little is worked off in each turn of the reactor, a
 is carried goes on between.
 
 Strangers are told apart by their owners, which are addresses.  The owner with the fewest that
-wait comes first, and of several the one that came last; so whoever sends many makes nobody wait
-but himself.  Of one owner, what has begun goes on before anything new begins, the oldest
+wait comes first, and of several the one of which something came or went last; so whoever
+sends many makes nobody wait but himself.  Of one owner, what has begun goes on before anything new begins, the oldest
 first; of what is new the newest comes first, since whoever waits long may have given up.
 """
 

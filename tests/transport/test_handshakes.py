@@ -1,0 +1,161 @@
+"""
+The queue of handshakes: whose turn it is, and for how long.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from tests.doubles.contracts import TimerTestCase
+from tests.doubles.handshakes import RecordingStep
+from uotp.transport.handshakes import HANDSHAKE_SECONDS, HandshakeQueue
+
+
+class HandshakeQueueTests(TimerTestCase):
+    """
+    Wait, and take turns.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.queue = HandshakeQueue(self.clock)
+        self.journal: list[str] = []
+        self.addCleanup(lambda: self.assertEqual(len(self.queue), 0))
+
+    def wait(self, owner: str, name: str, *, begun: bool = False, seconds: float = 0.0) -> RecordingStep:
+        """
+        @param seconds: how long its turn takes.
+        @return: what waits for a turn now.
+        """
+        step = RecordingStep(name, self.journal, self.clock, seconds)
+        self.queue.join(owner, step, begun=begun)
+        self.queue.checkInvariant()
+        return step
+
+    def turn(self) -> list[str]:
+        """
+        @return: who had a turn in one turn of the reactor.
+        """
+        self.journal.clear()
+        call: Any
+        (call,) = self.clock.getDelayedCalls()
+        self.clock.calls.remove(call)
+        call.called = 1
+        call.func(*call.args, **call.kw)
+        self.queue.checkInvariant()
+        return list(self.journal)
+
+    def test_nothingGoesOnAtOnce(self) -> None:
+        """
+        The reactor has other things to do first.
+        """
+        self.wait("a", "one")
+        self.assertEqual(self.journal, [])
+        self.clock.advance(0)
+        self.assertEqual(self.journal, ["one"])
+
+    def test_whoHasFewestWaitingComesFirst(self) -> None:
+        """
+        Whoever sends a hundred makes nobody wait but himself.
+        """
+        for number in range(100):
+            self.wait("many", f"many {number}")
+        for number in range(3):
+            self.wait("few", f"few {number}")
+        self.wait("one", "one")
+        self.assertEqual(self.turn()[:5], ["one", "few 2", "few 1", "few 0", "many 99"])
+
+    def test_ofSeveralWithAsManyTheNewestComesFirst(self) -> None:
+        for owner in "abc":
+            self.wait(owner, owner)
+        self.assertEqual(self.turn(), ["c", "b", "a"])
+
+    def test_ofOneOwnerWhatHasBegunGoesOnFirstAndTheOldestOfIt(self) -> None:
+        """
+        What is new begins with the newest.
+        """
+        for name, begun in (("new 1", False), ("old 1", True), ("new 2", False), ("old 2", True)):
+            self.wait("a", name, begun=begun)
+        self.assertEqual(self.turn(), ["old 1", "old 2", "new 2", "new 1"])
+
+    def test_oneTurnOfTheReactorIsBoundedInTime(self) -> None:
+        """
+        The rest goes on in the next, and whoever has come meanwhile may come first.
+        """
+        for number in range(6):
+            self.wait("a", str(number), seconds=0.4 * HANDSHAKE_SECONDS)
+        self.assertEqual(self.turn(), ["5", "4", "3"])
+        self.wait("b", "b", seconds=0.4 * HANDSHAKE_SECONDS)
+        self.assertEqual(self.turn(), ["b", "2", "1"])
+        self.assertEqual(self.turn(), ["0"])
+
+    def test_oneStepIsDoneHoweverLongItTakes(self) -> None:
+        for number in range(3):
+            self.wait("a", str(number), seconds=50 * HANDSHAKE_SECONDS)
+        self.assertEqual([self.turn() for _ in range(3)], [["2"], ["1"], ["0"]])
+
+    def test_othersAreServedBetween(self) -> None:
+        """
+        What the reactor was asked for meanwhile is done before the next turn.
+        """
+        for number in range(2):
+            self.wait("a", str(number), seconds=HANDSHAKE_SECONDS)
+        self.clock.callLater(0, self.journal.append, "other")
+        self.clock.advance(0)
+        self.assertEqual(self.journal, ["1", "other", "0"])
+
+    def test_whoLeavesHasNoTurn(self) -> None:
+        """
+        And with the last of them the timer goes.
+        """
+        steps = [self.wait(owner, owner) for owner in "aab"]
+        self.queue.leave("a", steps[0])
+        self.queue.leave("a", steps[0])
+        self.queue.leave("unknown", steps[0])
+        self.queue.checkInvariant()
+        self.assertEqual(self.turn(), ["a", "b"])
+        self.queue.leave("b", self.wait("b", "b"))
+        self.assertNoTimer()
+
+    def test_whoWaitsAlreadyGoesOnWaiting(self) -> None:
+        step = self.wait("a", "one")
+        self.queue.join("a", step, begun=True)
+        self.assertEqual((len(self.queue), self.turn()), (1, ["one"]))
+
+    def test_whoComesAgainInItsTurnWaitsForAnother(self) -> None:
+        step = self.wait("a", "again", seconds=HANDSHAKE_SECONDS)
+        takeTurn = step.goOn
+
+        def comeAgain() -> None:
+            takeTurn()
+            self.queue.join("a", step, begun=True)
+
+        step.goOn = comeAgain  # type: ignore[method-assign]
+        self.assertEqual([self.turn(), self.turn()], [["again"]] * 2)
+        self.queue.leave("a", step)
+
+    def test_errorCostsOneConnectionAndNoOther(self) -> None:
+        broken = RecordingStep("broken", self.journal, error=LookupError("a bug"))
+        self.wait("a", "sound")
+        self.queue.join("b", broken, begun=False)
+        self.assertEqual(self.turn(), ["broken", "abort broken", "sound"])
+        self.assertEqual(len(self.flushLoggedErrors(LookupError)), 1)
+
+    def test_anyNumberMayComeAndGo(self) -> None:
+        """
+        In any order; and it always knows who has fewest.
+        """
+        dice = Random(13)  # noqa: S311 - not for secrets
+        waiting: list[tuple[str, RecordingStep]] = []
+        for number in range(2000):
+            if waiting and dice.random() < 0.45:
+                self.queue.leave(*waiting.pop(dice.randrange(len(waiting))))
+            else:
+                owner = dice.choice("aaaaaabbbccd")
+                waiting.append((owner, self.wait(owner, str(number), begun=dice.random() < 0.3)))
+            self.queue.checkInvariant()
+        counts = {owner: sum(each == owner for each, _ in waiting) for owner, _ in waiting}
+        first = self.turn()[0]
+        names = {step.name: owner for owner, step in waiting}
+        self.assertEqual(counts[names[first]], min(counts.values()))

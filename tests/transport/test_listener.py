@@ -1,0 +1,331 @@
+"""
+Where connections come in: what one costs that says nothing, and what happens when the system
+has nothing left.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections import deque
+from typing import Any
+
+from twisted.internet import main
+from twisted.internet.protocol import Factory
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.doubles.reactors import MemoryReactor
+from tests.doubles.sockets import Diarist, FakeSocket, broken
+from uotp.net.sockopts import TunnelSocketOptions
+from uotp.transport.accepted import AcceptedTcpStream
+from uotp.transport.handshakes import HandshakeQueue
+from uotp.transport.listener import ACCEPT_SECONDS, MAX_ACCEPTED, REST_SECONDS, Listener, Newcomer, withZone
+
+PEER = ("192.0.2.1", 4711)
+
+
+class FakeListeningSocket:
+    """
+    Has connections for whoever accepts.
+
+    @ivar coming: the connections, each with its address, or errors.
+    """
+
+    def __init__(self, reactor: MemoryReactor, seconds: float) -> None:
+        """
+        @param seconds: how long it takes to accept one.
+        """
+        self.coming: deque[tuple[FakeSocket, tuple[Any, ...]] | OSError] = deque()
+        self._reactor = reactor
+        self._seconds = seconds
+
+    def fileno(self) -> int:
+        return 98
+
+    def accept(self) -> tuple[FakeSocket, tuple[Any, ...]]:
+        self._reactor.rightNow += self._seconds
+        if not self.coming:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        came = self.coming.popleft()
+        if isinstance(came, OSError):
+            raise came
+        return came
+
+    def shutdown(self, how: int) -> None:
+        """
+        With the port.
+        """
+
+    def close(self) -> None:
+        """
+        With the port.
+        """
+
+
+class RecordingReception(Factory):
+    """
+    Writes down what it is told about connections.
+
+    @ivar begun: those that had their turn.
+    @ivar gone: those that have left.
+    @ivar said: why nothing could be accepted.
+    @ivar spare: how many connections it can give up.
+    @ivar error: raised for the next connection, if it is set.
+    """
+
+    noisy = False
+
+    def __init__(self, reactor: MemoryReactor) -> None:
+        self.handshakes = HandshakeQueue(reactor)
+        self.newcomers: list[Newcomer] = []
+        self.begun: list[Newcomer] = []
+        self.gone: list[Newcomer] = []
+        self.said: list[str] = []
+        self.spare = 0
+        self.error: Exception | None = None
+        self.diaries: list[Diarist] = []
+
+    def arrived(self, newcomer: Newcomer) -> None:
+        if self.error is not None:
+            error, self.error = self.error, None
+            raise error
+        self.newcomers.append(newcomer)
+
+    def begin(self, newcomer: Newcomer) -> None:
+        self.begun.append(newcomer)
+        self.diaries.append(Diarist())
+
+        def make(*arguments: Any) -> AcceptedTcpStream:
+            return AcceptedTcpStream(self.handshakes, TunnelSocketOptions(), *arguments)
+
+        newcomer.become(make, self.diaries[-1])
+
+    def left(self, newcomer: Newcomer) -> None:
+        self.gone.append(newcomer)
+
+    def giveOneUp(self) -> bool:
+        self.spare -= 1
+        return self.spare >= 0
+
+    def cannotAccept(self, reason: str) -> None:
+        self.said.append(reason)
+
+
+class _ListenerTestCase(SynchronousTestCase):
+    """
+    Has a listener whose socket is the test's.
+    """
+
+    seconds = 0.0
+
+    def setUp(self) -> None:
+        """
+        Make it; no timer is left in the end.
+        """
+        self.reactor = MemoryReactor()
+        self.reception = RecordingReception(self.reactor)
+        self.listener = Listener(("127.0.0.1", 8443), self.reception, self.reception.handshakes, 5, self.reactor)
+        self.socket = FakeListeningSocket(self.reactor, self.seconds)
+        self.listener.socket = self.socket
+        self.listener.fileno = self.socket.fileno
+        self.listener.connected = True
+        self.listener._realPortNumber = 8443
+        self.listener.startReading()
+        self.sockets: list[FakeSocket] = []
+        self.addCleanup(self.end)
+
+    def end(self) -> None:
+        """
+        Close it.
+        """
+        self.listener.stopListening()
+        self.reactor.advance(0)
+        self.assertEqual([str(call) for call in self.reactor.getDelayedCalls()], [])
+        self.assertEqual(len(self.reception.handshakes), 0)
+
+    def come(self, count: int = 1, address: tuple[Any, ...] = PEER) -> None:
+        """
+        Let connections come in.
+        """
+        for _ in range(count):
+            self.sockets.append(FakeSocket())
+            self.socket.coming.append((self.sockets[-1], address))
+
+    def newcomer(self) -> tuple[Newcomer, FakeSocket]:
+        """
+        @return: a connection that was accepted, and its socket.
+        """
+        self.come()
+        self.reactor.happen(self.listener, read=True)
+        return self.reception.newcomers[-1], self.sockets[-1]
+
+
+class AcceptingTests(_ListenerTestCase):
+    """
+    Accept connections.
+    """
+
+    def test_oneTurnAcceptsSoManyAtTheMost(self) -> None:
+        self.come(MAX_ACCEPTED + 5)
+        self.listener.doRead()
+        self.assertEqual(len(self.reception.newcomers), MAX_ACCEPTED)
+        self.listener.doRead()
+        self.assertEqual(len(self.reception.newcomers), MAX_ACCEPTED + 5)
+
+    def test_newcomerIsKnownByWhereAndWhen(self) -> None:
+        self.reactor.advance(7)
+        for address, owner in ((PEER, "192.0.2.1"), (("2001:db8::5:6", 1, 0, 0), "2001:db8::/64")):
+            self.come(address=address)
+            self.listener.doRead()
+            newcomer = self.reception.newcomers[-1]
+            self.assertEqual((newcomer.host, newcomer.owner, newcomer.since), (address[0], owner, 7))
+
+    def test_addressThatNeedsItHasItsInterface(self) -> None:
+        self.assertEqual(withZone(PEER), PEER)
+        self.assertEqual(withZone(("2001:db8::1", 1, 0, 0)), ("2001:db8::1", 1, 0, 0))
+        self.patch(socket, "getnameinfo", lambda address, _: (f"{address[0]}%eth{address[3]}", "1"))
+        self.assertEqual(withZone(("fe80::1", 1, 0, 3)), ("fe80::1%eth3", 1, 0, 3))
+
+    def test_connectionThatHasGoneCostsNobodyElse(self) -> None:
+        self.socket.coming.append(OSError(errno.ECONNABORTED, "gone"))
+        self.come()
+        self.listener.doRead()
+        self.assertEqual((len(self.reception.newcomers), self.reception.said), (1, []))
+
+    def test_errorOfOursCostsOneConnectionAndNotThePort(self) -> None:
+        self.reception.error = LookupError("a bug")
+        self.come(2)
+        self.listener.doRead()
+        self.assertEqual([each.closed for each in self.sockets], [True, False])
+        self.assertEqual(len(self.flushLoggedErrors(LookupError)), 1)
+
+    def test_withoutDescriptorsAcceptingRests(self) -> None:
+        """
+        Those who come wait in the kernel, and do not wake us again and again.
+        """
+        for number in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+            self.socket.coming.append(OSError(number, os.strerror(number)))
+            self.come()
+            self.reactor.happen(self.listener, read=True)
+            self.assertNotIn(self.listener, self.reactor.readers)
+            self.reactor.advance(REST_SECONDS)
+            self.assertIn(self.listener, self.reactor.readers)
+            self.assertEqual(self.reception.said.pop(), os.strerror(number))
+            self.reactor.happen(self.listener, read=True)
+        self.assertEqual((len(self.reception.newcomers), self.reception.said), (4, []))
+
+    def test_whereSomebodyCanGoAcceptingGoesOn(self) -> None:
+        self.reception.spare = 1
+        self.socket.coming.append(OSError(errno.EMFILE, os.strerror(errno.EMFILE)))
+        self.come()
+        self.reactor.happen(self.listener, read=True)
+        self.assertIn(self.listener, self.reactor.readers)
+        self.reactor.happen(self.listener, read=True)
+        self.assertEqual(len(self.reception.newcomers), 1)
+
+    def test_portThatIsClosedWhileItRestsStaysClosed(self) -> None:
+        self.socket.coming.append(OSError(errno.EMFILE, os.strerror(errno.EMFILE)))
+        self.reactor.happen(self.listener, read=True)
+        self.listener.stopListening()
+        self.reactor.advance(2 * REST_SECONDS)
+        self.assertNotIn(self.listener, self.reactor.readers)
+
+
+class SlowAcceptingTests(_ListenerTestCase):
+    """
+    Accept connections, each of which takes its time.
+    """
+
+    seconds = ACCEPT_SECONDS / 2.5
+
+    def test_oneTurnIsBoundedInTime(self) -> None:
+        self.come(7)
+        self.listener.doRead()
+        self.assertEqual(len(self.reception.newcomers), 3)
+
+
+class NewcomerTests(_ListenerTestCase):
+    """
+    Say something, or nothing.
+    """
+
+    def test_whoSaysNothingIsASocketThatIsWatched(self) -> None:
+        """
+        Nothing is set up for it, and it has no timer.
+        """
+        newcomer, made = self.newcomer()
+        self.assertEqual((made.options, self.reception.begun), ([], []))
+        self.assertEqual((self.reactor.readers, self.reactor.writers), ({self.listener, newcomer}, set()))
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.assertFalse(hasattr(newcomer, "__dict__"))
+        newcomer.abort()
+
+    def test_firstBytesAreReadInItsTurn(self) -> None:
+        """
+        By the stream that it becomes then; until then it does not wake us again.
+        """
+        newcomer, made = self.newcomer()
+        made.coming.append(b"hello")
+        newcomer.doRead()
+        self.assertEqual((self.reactor.readers, self.reception.begun), ({self.listener}, []))
+        self.reactor.advance(0)
+        self.assertEqual(self.reception.begun, [newcomer])
+        (diary,) = self.reception.diaries
+        self.assertEqual((diary.says, diary.heard), (["made"], [b"hello"]))
+        self.assertIn(diary.transport, self.reactor.readers)
+        self.assertTrue(made.options)
+        newcomer.abort()
+        self.reactor.advance(0)
+        self.assertEqual((diary.says[-1], made.closed), ("lost", True))
+
+    def test_wakingForNothingChangesNothing(self) -> None:
+        newcomer, made = self.newcomer()
+        self.reactor.happen(newcomer, read=True)
+        self.assertIn(newcomer, self.reactor.readers)
+        newcomer.abort()
+        self.assertTrue(made.closed)
+
+    def test_whoGoesSilentlyIsForgotten(self) -> None:
+        """
+        Health checks do that, and scanners.
+        """
+        for last in (b"", broken()):
+            newcomer, made = self.newcomer()
+            made.coming.append(last)
+            self.reactor.happen(newcomer, read=True)
+            self.assertEqual((self.reception.gone.pop(), made.closed), (newcomer, True))
+            self.assertEqual(self.reactor.readers, {self.listener})
+
+    def test_whoIsLostIsForgottenOnce(self) -> None:
+        newcomer, made = self.newcomer()
+        for _ in range(2):
+            newcomer.connectionLost(Failure(main.CONNECTION_LOST))
+        self.assertEqual((self.reception.gone, made.closed), ([newcomer], True))
+        self.assertEqual(newcomer.fileno(), -1)
+
+    def test_whoIsAbortedIsResetAndHasNoTurn(self) -> None:
+        """
+        The kernel keeps nothing of it, and nobody is told, since whoever did it knows.
+        """
+        newcomer, made = self.newcomer()
+        made.coming.append(b"hello")
+        newcomer.doRead()
+        for _ in range(2):
+            newcomer.abort()
+        self.reactor.advance(0)
+        self.assertEqual((self.reception.begun, self.reception.gone, made.closed), ([], [], True))
+        self.assertEqual([option for _, option, _ in made.options], [socket.SO_LINGER])
+
+    def test_socketThatTakesNoOptionIsClosedAllTheSame(self) -> None:
+        newcomer, _ = self.newcomer()
+        made = FakeSocket(socket.SO_LINGER)
+        newcomer._socket = made  # type: ignore[assignment]
+        newcomer.abort()
+        self.assertTrue(made.closed)
+
+    def test_reactorKnowsWhoItIs(self) -> None:
+        newcomer, _ = self.newcomer()
+        self.assertEqual((newcomer.logPrefix(), newcomer.fileno()), ("Newcomer", 99))
+        newcomer.abort()
