@@ -326,16 +326,27 @@ class ListeningTests(_ServicesTestCase):
 
     def test_serverSaysWhereDescriptorsAreShort(self) -> None:
         """
-        Half of them are for its connections.
+        Half of them are for its connections.  It is said where that is few, or fewer than somebody has asked for.
         """
-        for limit, connections in ((1024, 512), (65536, 32768), (None, 32768)):
+        for limit, chosen, connections, isSaid in (
+            (1024, {}, 512, True),
+            (20000, {}, 10000, False),
+            (65536, {}, 32768, False),
+            (None, {}, 32768, False),
+            (1024, {"maxConnections": 512}, 512, False),
+            (20000, {"maxConnections": 16384}, 10000, True),
+        ):
             self.patch(serverservice, "descriptorLimit", lambda limit=limit: limit)
-            self.assertEqual(self.server()._connections, connections)
-        expected = (
-            "there may be 512 connections and not 32768, since this process may have 1024 descriptors, "
-            "of which they get half: raise that limit (ulimit -n, or LimitNOFILE of systemd)"
-        )
-        self.assertEqual(self.lines(LogLevel.warn), [expected])
+            arguments: dict[str, Any] = dict(chosen)
+            server = self.server(**arguments)
+            said = self.lines(LogLevel.warn)
+            self.events.clear()  # type: ignore[attr-defined]
+            asked = server._settings.maxConnections
+            expected = (
+                f"there may be {connections} connections and not {asked}, since this process may have {limit} "
+                "descriptors, of which they get half: raise that limit (ulimit -n, or LimitNOFILE of systemd)"
+            )
+            self.assertEqual((server._connections, said), (connections, [expected] if isSaid else []))
 
     def test_portInUseIsOneLine(self) -> None:
         self.client()

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.error import ConnectionAborted, ConnectionDone, InvalidAddressError, MessageLengthError
 from twisted.internet.interfaces import IListeningPort, IUDPTransport
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from tests.doubles.clocks import TurnClock
 from tests.doubles.sessions import RecordingSession
 from tests.doubles.sockets import Diarist
 from tests.doubles.udp import DATAGRAMS_PER_TURN, Receiver
@@ -35,22 +35,11 @@ class TimerTestCase(SynchronousTestCase):
     Has a clock of its own, on which no timer may be left.
     """
 
-    clock: Clock
+    clock: TurnClock
 
     def setUp(self) -> None:
-        self.clock = Clock()
+        self.clock = TurnClock()
         self.addCleanup(self.assertNoTimer)
-
-    def turn(self) -> None:
-        """
-        Make the calls that are due now, as a reactor does in one turn: those that they ask for
-        wait for the next one.
-        """
-        for call in [call for call in self.clock.getDelayedCalls() if call.getTime() <= self.clock.seconds()]:
-            if call.active():
-                self.clock.calls.remove(call)  # type: ignore[arg-type]
-                call.called = 1  # type: ignore[attr-defined]
-                call.func(*call.args, **call.kw)  # type: ignore[attr-defined]
 
     def assertNoTimer(self) -> None:
         """

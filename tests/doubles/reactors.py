@@ -16,6 +16,8 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
+from tests.doubles.clocks import TurnClock
+
 FIRST_PORT = 60000
 """What somebody gets first who asks for any port."""
 
@@ -40,7 +42,7 @@ class ListeningPort:
         return self._stop()
 
 
-class MemoryReactor(MemoryReactorClock):
+class MemoryReactor(TurnClock, MemoryReactorClock):
     """
     Writes down what a reactor is asked for, without a network: it gives out ports, is told of signals, and knows
     what is watched.

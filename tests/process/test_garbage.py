@@ -13,10 +13,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.process.garbage import (
     FULL_ROUNDS,
+    GARBAGE_REST_SECONDS,
+    GARBAGE_SWEEP_SECONDS,
     MIDDLE_ROUNDS,
     REST_CHECK_SECONDS,
-    REST_SECONDS,
-    SWEEP_SECONDS,
     YOUNG_OBJECTS,
     GarbageCollection,
 )
@@ -66,9 +66,9 @@ class GarbageCollectionTests(SynchronousTestCase):
         """
         Time passes, of which a processor works for us a share.
         """
-        for _ in range(int(seconds / REST_SECONDS)):
-            self.processorTime += share * REST_SECONDS
-            self.clock.advance(REST_SECONDS)
+        for _ in range(int(seconds / GARBAGE_REST_SECONDS)):
+            self.processorTime += share * GARBAGE_REST_SECONDS
+            self.clock.advance(GARBAGE_REST_SECONDS)
 
     def test_whatThereIsAtTheStartIsFrozen(self) -> None:
         self.assertEqual(self.collector.calls, SWEEP)
@@ -84,11 +84,11 @@ class GarbageCollectionTests(SynchronousTestCase):
 
     def test_everythingIsLookedAtOnceAnHourWhileThereIsNothingToDo(self) -> None:
         self.collector.calls.clear()
-        self.passTime(SWEEP_SECONDS - 1, 0.001)
+        self.passTime(GARBAGE_SWEEP_SECONDS - 1, 0.001)
         self.assertEqual(self.collector.calls, [])
         self.passTime(2 * REST_CHECK_SECONDS, 0.001)
         self.assertEqual(self.collector.calls, SWEEP)
-        self.passTime(SWEEP_SECONDS - 3 * REST_CHECK_SECONDS, 0.001)
+        self.passTime(GARBAGE_SWEEP_SECONDS - 3 * REST_CHECK_SECONDS, 0.001)
         self.assertEqual(self.collector.calls, SWEEP)
 
     def test_whoeverIsAtWorkIsNotStopped(self) -> None:
@@ -96,13 +96,16 @@ class GarbageCollectionTests(SynchronousTestCase):
         However long that takes; and as soon as there is a rest, it is used.
         """
         self.collector.calls.clear()
-        self.passTime(24 * SWEEP_SECONDS, 0.01)
+        self.passTime(24 * GARBAGE_SWEEP_SECONDS, 0.01)
         self.assertEqual(self.collector.calls, [])
         self.passTime(2 * REST_CHECK_SECONDS, 0.0)
         self.assertEqual(self.collector.calls, SWEEP)
 
     def test_stopLeavesTheCollectorAsItWas(self) -> None:
-        for seconds in (0.0, SWEEP_SECONDS + REST_SECONDS / 2):  # before a look, and between a look and its sweep
+        for seconds in (
+            0.0,
+            GARBAGE_SWEEP_SECONDS + GARBAGE_REST_SECONDS / 2,
+        ):  # before a look, or before its sweep
             self.clock.advance(seconds)
             self.collection.stop()
             self.assertEqual((self.collector.threshold, self.collector.callbacks), ((700, 10, 10), []))

@@ -36,7 +36,7 @@ class StepsTests(TimerTestCase):
         for turn in (1, 2, 3):
             self.assertEqual(self.taken, list(range(turn * STEPS)))
             self.take(1000 * turn, 1)  # it does not overtake
-            self.turn()
+            self.clock.turn()
         self.assertEqual(self.taken, [*range(3 * STEPS), 1000, 2000, 3000])
         self.assertNoTimer()
 
@@ -50,10 +50,10 @@ class StepsTests(TimerTestCase):
         for number in range(4):
             self.steps.take(partial(self.takeLong, number))
         self.assertEqual(self.taken, [0])
-        self.turn()
+        self.clock.turn()
         self.assertEqual(self.taken, [0, 1])
-        self.turn()
-        self.turn()
+        self.clock.turn()
+        self.clock.turn()
         self.assertEqual(self.taken, [0, 1, 2, 3])
 
     def takeLong(self, number: int) -> None:
@@ -67,8 +67,8 @@ class StepsTests(TimerTestCase):
         done = self.steps.each(range(2 * STEPS), self.taken.append)
         self.assertEqual(len(self.taken), STEPS)
         self.assertNoResult(done)
-        self.turn()
-        self.turn()
+        self.clock.turn()
+        self.clock.turn()
         self.assertEqual(self.taken, list(range(2 * STEPS)))
         self.successResultOf(done)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from tests.doubles.clocks import TurnClock
 from tests.doubles.contracts import TimerTestCase
 from uotp.process.turns import (
     LOAN_UNITS,
@@ -26,11 +25,8 @@ class TurnsTests(TimerTestCase):
     Let owners have work done.
     """
 
-    clock: TurnClock
-
     def setUp(self) -> None:
         super().setUp()
-        self.clock = TurnClock()
         self.turns = Turns(self.clock)
         self.done: list[str] = []
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.python.failure import Failure
@@ -107,7 +108,7 @@ class _AcceptorTestCase(TimerTestCase):
             return TargetProtocol(TARGET, self.network.open, resolver, self.clock, self.drops, self.rateLimit, localTo)
 
         self.registry = Registry(
-            makeTarget, self.clock, Turns(self.clock), self.drops, LINGER, maxSessions=5, maxTunnels=3
+            makeTarget, self.clock, Turns(self.clock), self.drops, LINGER, maxSessions=5, maxTunnels=3, ownerShare=100
         )
         self.liveTunnels = LiveTunnels(self.clock)
         self.acceptor = self.makeAcceptor()
@@ -353,7 +354,7 @@ class AcceptorTests(_AcceptorTestCase):
         """
         @return: the stream of a client that has shown its session id.
         """
-        self.accept(host).dataReceived(bytes([number]) * 16)
+        self.accept(host).dataReceived(UUID(int=number, version=4).bytes)
         return self.transports[-1]
 
     def limit(self, known: int, owned: int) -> None:
@@ -363,7 +364,7 @@ class AcceptorTests(_AcceptorTestCase):
         self.acceptor = self.makeAcceptor(limits=ConnectionLimits(silent=6, begun=4, known=known, owned=owned))
 
     def closed(self) -> list[bool]:
-        return [transport.disconnecting for transport in self.transports]
+        return [bool(transport.disconnecting) for transport in self.transports]
 
     def test_oneOwnerHasNoMoreThanItsShare(self) -> None:
         """

@@ -432,7 +432,7 @@ class RegistryTests(TimerTestCase):
         served = [self.registry.join(sessionId(number), None, MemoryLink()).served for number in range(3 * STEPS)]
         for turn in (1, 2, 3):
             self.assertEqual(len(self.network.ports), 1 + turn * STEPS)
-            self.turn()
+            self.clock.turn()
         self.assertNoTimer()
         self.clock.advance(1)
         for each in served:
@@ -440,7 +440,7 @@ class RegistryTests(TimerTestCase):
         left = []
         while len(self.registry):
             left.append(len(self.registry))
-            self.turn()
+            self.clock.turn()
             self.registry.checkInvariant()
         self.assertGreaterEqual(len(left), 3)
         self.assertLessEqual(max(before - after for before, after in pairwise(left)), STEPS)
@@ -451,7 +451,7 @@ class RegistryTests(TimerTestCase):
         for number in range(STEPS + 1):
             served, _ = self.join(number)
         self.use(served)
-        self.turn()
+        self.clock.turn()
         self.network.settle()
         self.assertEqual(self.target.datagrams(), [b"x"])
 
@@ -470,7 +470,7 @@ class RegistryTests(TimerTestCase):
         entries = []
         for number in range(3 * EXPIRED_AT_ONCE):
             entries.append(self.join(number))
-            self.turn()
+            self.clock.turn()
         for entry in entries:
             self.lose(*entry)
         self.assertEqual(len(self.clock.getDelayedCalls()), 1)
@@ -478,7 +478,7 @@ class RegistryTests(TimerTestCase):
         self.assertEqual(len(self.registry), 3 * EXPIRED_AT_ONCE)
         self.clock.rightNow += 1
         for turn in (2, 1, 0):
-            self.turn()
+            self.clock.turn()
             self.assertEqual(len(self.registry), turn * EXPIRED_AT_ONCE)
             self.registry.checkInvariant()
         self.assertNoTimer()
@@ -577,13 +577,13 @@ class RegistryTests(TimerTestCase):
         entries = []
         for number in range(STEPS + 2):
             entries.append(self.join(number)[0])
-            self.turn()
+            self.clock.turn()
         self.clock.rightNow += 1
         self.local = ("192.0.2.7", 0)
         self.registry.checkRoutes()
         self.assertEqual(sum(host == "192.0.2.7" for host, _ in self.network.ports), STEPS)
         self.registry._end(entries[-1], "of the test")
-        self.turn()
+        self.clock.turn()
         self.assertEqual([host for host, _ in self.network.ports if host != "192.0.2.7"], ["127.0.0.1"])
         self.assertEqual(len(self.network.ports), 1 + STEPS + 1)
 

@@ -5,7 +5,6 @@ The queue of handshakes: whose turn it is, and for how long.
 from __future__ import annotations
 
 from random import Random
-from typing import Any
 
 from tests.doubles.contracts import TimerTestCase
 from tests.doubles.handshakes import RecordingStep
@@ -33,16 +32,13 @@ class HandshakeQueueTests(TimerTestCase):
         self.queue.checkInvariant()
         return step
 
-    def turn(self) -> list[str]:
+    def oneTurn(self) -> list[str]:
         """
         @return: who had a turn in one turn of the reactor.
         """
         self.journal.clear()
-        call: Any
-        (call,) = self.clock.getDelayedCalls()
-        self.clock.calls.remove(call)
-        call.called = 1
-        call.func(*call.args, **call.kw)
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        self.clock.turn()
         self.queue.checkInvariant()
         return list(self.journal)
 
@@ -64,12 +60,12 @@ class HandshakeQueueTests(TimerTestCase):
         for number in range(3):
             self.wait("few", f"few {number}")
         self.wait("one", "one")
-        self.assertEqual(self.turn()[:5], ["one", "few 2", "few 1", "few 0", "many 99"])
+        self.assertEqual(self.oneTurn()[:5], ["one", "few 2", "few 1", "few 0", "many 99"])
 
     def test_ofSeveralWithAsManyTheNewestComesFirst(self) -> None:
         for owner in "abc":
             self.wait(owner, owner)
-        self.assertEqual(self.turn(), ["c", "b", "a"])
+        self.assertEqual(self.oneTurn(), ["c", "b", "a"])
 
     def test_ofOneOwnerWhatHasBegunGoesOnFirstAndTheOldestOfIt(self) -> None:
         """
@@ -77,7 +73,7 @@ class HandshakeQueueTests(TimerTestCase):
         """
         for name, begun in (("new 1", False), ("old 1", True), ("new 2", False), ("old 2", True)):
             self.wait("a", name, begun=begun)
-        self.assertEqual(self.turn(), ["old 1", "old 2", "new 2", "new 1"])
+        self.assertEqual(self.oneTurn(), ["old 1", "old 2", "new 2", "new 1"])
 
     def test_oneTurnOfTheReactorIsBoundedInTime(self) -> None:
         """
@@ -85,15 +81,15 @@ class HandshakeQueueTests(TimerTestCase):
         """
         for number in range(6):
             self.wait("a", str(number), seconds=0.4 * HANDSHAKE_SECONDS)
-        self.assertEqual(self.turn(), ["5", "4", "3"])
+        self.assertEqual(self.oneTurn(), ["5", "4", "3"])
         self.wait("b", "b", seconds=0.4 * HANDSHAKE_SECONDS)
-        self.assertEqual(self.turn(), ["b", "2", "1"])
-        self.assertEqual(self.turn(), ["0"])
+        self.assertEqual(self.oneTurn(), ["b", "2", "1"])
+        self.assertEqual(self.oneTurn(), ["0"])
 
     def test_oneStepIsDoneHoweverLongItTakes(self) -> None:
         for number in range(3):
             self.wait("a", str(number), seconds=50 * HANDSHAKE_SECONDS)
-        self.assertEqual([self.turn() for _ in range(3)], [["2"], ["1"], ["0"]])
+        self.assertEqual([self.oneTurn() for _ in range(3)], [["2"], ["1"], ["0"]])
 
     def test_othersAreServedBetween(self) -> None:
         """
@@ -114,14 +110,14 @@ class HandshakeQueueTests(TimerTestCase):
         self.queue.leave("a", steps[0])
         self.queue.leave("unknown", steps[0])
         self.queue.checkInvariant()
-        self.assertEqual(self.turn(), ["a", "b"])
+        self.assertEqual(self.oneTurn(), ["a", "b"])
         self.queue.leave("b", self.wait("b", "b"))
         self.assertNoTimer()
 
     def test_whoWaitsAlreadyGoesOnWaiting(self) -> None:
         step = self.wait("a", "one")
         self.queue.join("a", step, begun=True)
-        self.assertEqual((len(self.queue), self.turn()), (1, ["one"]))
+        self.assertEqual((len(self.queue), self.oneTurn()), (1, ["one"]))
 
     def test_whoComesAgainInItsTurnWaitsForAnother(self) -> None:
         step = self.wait("a", "again", seconds=HANDSHAKE_SECONDS)
@@ -132,14 +128,14 @@ class HandshakeQueueTests(TimerTestCase):
             self.queue.join("a", step, begun=True)
 
         step.goOn = comeAgain  # type: ignore[method-assign]
-        self.assertEqual([self.turn(), self.turn()], [["again"]] * 2)
+        self.assertEqual([self.oneTurn(), self.oneTurn()], [["again"]] * 2)
         self.queue.leave("a", step)
 
     def test_errorCostsOneConnectionAndNoOther(self) -> None:
         broken = RecordingStep("broken", self.journal, error=LookupError("a bug"))
         self.wait("a", "sound")
         self.queue.join("b", broken, begun=False)
-        self.assertEqual(self.turn(), ["broken", "abort broken", "sound"])
+        self.assertEqual(self.oneTurn(), ["broken", "abort broken", "sound"])
         self.assertEqual(len(self.flushLoggedErrors(LookupError)), 1)
 
     def test_anyNumberMayComeAndGo(self) -> None:
@@ -156,6 +152,6 @@ class HandshakeQueueTests(TimerTestCase):
                 waiting.append((owner, self.wait(owner, str(number), begun=dice.random() < 0.3)))
             self.queue.checkInvariant()
         counts = {owner: sum(each == owner for each, _ in waiting) for owner, _ in waiting}
-        first = self.turn()[0]
+        first = self.oneTurn()[0]
         names = {step.name: owner for owner, step in waiting}
         self.assertEqual(counts[names[first]], min(counts.values()))

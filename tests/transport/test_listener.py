@@ -129,7 +129,7 @@ class _ListenerTestCase(SynchronousTestCase):
         self.listener = Listener(("127.0.0.1", 8443), self.reception, self.reception.handshakes, 5, self.reactor)
         self.socket = FakeListeningSocket(self.reactor, self.seconds)
         self.listener.socket = self.socket
-        self.listener.fileno = self.socket.fileno
+        self.listener.fileno = self.socket.fileno  # type: ignore[method-assign]
         self.listener.connected = True
         self.listener._realPortNumber = 8443
         self.listener.startReading()

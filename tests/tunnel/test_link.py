@@ -7,7 +7,6 @@ from __future__ import annotations
 from functools import partial
 from itertools import pairwise
 
-from tests.doubles.clocks import TurnClock
 from tests.doubles.contracts import TimerTestCase
 from tests.doubles.sessions import RecordingSession
 from tests.doubles.streams import RecordingStream
@@ -445,12 +444,10 @@ class FloodTests(_LinkTestCase):
     Bring more in one read than one turn is for.
     """
 
-    clock: TurnClock
     wireFormat = WireFormat.ONE
 
     def setUp(self) -> None:
         super().setUp()
-        self.clock = TurnClock()
         self.session.allowance = self.allowance = Turns(self.clock).allowanceOf("somebody")
 
     def flood(self, wireFormat: WireFormat, frames: bytes) -> tuple[TunnelLink, list[int]]:

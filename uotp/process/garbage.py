@@ -36,11 +36,11 @@ take 2 ms.
 REST_CHECK_SECONDS = 60.0
 """How often we look whether the process has nothing to do."""
 
-REST_SECONDS = 1.0
+GARBAGE_REST_SECONDS = 1.0
 REST_SHARE = 0.005
 """It has nothing to do when it has used no more of a processor than this share for so long."""
 
-SWEEP_SECONDS = 3600.0
+GARBAGE_SWEEP_SECONDS = 3600.0
 """
 Everything is looked at no more often than this.  A day's reloads and failed lookups leave some
 hundred objects.
@@ -104,12 +104,12 @@ class GarbageCollection:
             self._collector.freeze()
 
     def _look(self) -> None:
-        if self._clock.seconds() - self._sweptAt >= SWEEP_SECONDS:
-            self._resting = self._clock.callLater(REST_SECONDS, self._sweepAtRest, self._processorTime())
+        if self._clock.seconds() - self._sweptAt >= GARBAGE_SWEEP_SECONDS:
+            self._resting = self._clock.callLater(GARBAGE_REST_SECONDS, self._sweepAtRest, self._processorTime())
 
     def _sweepAtRest(self, before: float) -> None:
         self._resting = None
-        if self._processorTime() - before <= REST_SHARE * REST_SECONDS:
+        if self._processorTime() - before <= REST_SHARE * GARBAGE_REST_SECONDS:
             self._sweep()
 
     def _sweep(self) -> None:

@@ -102,7 +102,7 @@ class Shares(Generic[Holder, Entry]):
         owner = self.ofMost()
         return owner, next(self.of(owner))
 
-    def newestOf(self, owner: Owner) -> Entry:
+    def newestOf(self, owner: Holder) -> Entry:
         """
         @return: an owner's newest entry.
         @raise LookupError: when it has none.

@@ -17,7 +17,7 @@ from uotp.net import Routes, SharedResolver, backgroundThread
 from uotp.process import descriptorLimit
 from uotp.server.acceptor import Acceptor, ConnectionLimits
 from uotp.server.registry import Registry, ServedSession
-from uotp.server.settings import ServerSettings
+from uotp.server.settings import MAX_CONNECTIONS, ServerSettings
 from uotp.server.target import ROUTE_SECONDS, TargetProtocol
 from uotp.session import WAIT_SECONDS
 from uotp.telemetry import RateLimit, logCounted, spelled
@@ -32,6 +32,11 @@ Connections that the kernel accepts ahead of us: a restart brings all pools back
 at once.  The system's own limit, net.core.somaxconn, may make it less.
 """
 
+FEW_CONNECTIONS = 4096
+"""
+With fewer connections than this a warning says so, also where nobody has asked for more: they
+are enough for 512 clients with the usual pool.
+"""
 
 REVIEW_SECONDS = 5.0
 """How often we look for sessions that are idle, or to which the target does not answer."""
@@ -121,7 +126,9 @@ class ServerService(TunnelService):
         super().startService()
         self.periodicCalls.every(REVIEW_SECONDS, self._review)
         self.periodicCalls.every(ROUTE_SECONDS, self._followRoutes)
-        if self._connections < self._settings.maxConnections:
+        if self._connections < min(self._settings.maxConnections, FEW_CONNECTIONS) or (
+            self._connections < self._settings.maxConnections != MAX_CONNECTIONS
+        ):
             self._log.warn(
                 "there may be {connections} connections and not {asked}, since this process may have {descriptors} "
                 "descriptors, of which they get half: raise that limit (ulimit -n, or LimitNOFILE of systemd)",
