@@ -11,6 +11,7 @@ import select
 import socket
 import ssl
 import time
+import uuid
 
 from bench.rig.ports import LOOPBACK
 from bench.rig.procfs import descriptors, processorSeconds
@@ -18,7 +19,6 @@ from bench.rig.programs import BUSY_SECONDS, HANG_SECONDS, Program, until
 from tests.integration.correspondence import Address
 from tests.integration.harness import needed
 from tests.integration.loads import LoadTestCase, settle
-from tests.integration.rawpeers import ID_BYTES
 from tests.integration.rig import Pair, said
 from uotp.pki.directory import Pki
 from uotp.server.strangers import HELLO_SECONDS, SWEEP_SECONDS
@@ -142,7 +142,7 @@ class StrangersTests(LoadTestCase):
             if number % 150:
                 continue
             (neighbour,) = self.come(pair.serverAddress, 1, NEIGHBOUR)
-            neighbour.sendall(number.to_bytes(ID_BYTES, "big"))
+            neighbour.sendall(uuid.uuid4().bytes)
             until(lambda: len(said(pair.server, "opened from")) > 1 + got, "the neighbour is in")  # noqa: B023
             got += 1
             neighbour.close()
@@ -223,7 +223,7 @@ class StrangersTests(LoadTestCase):
         self.assertLessEqual(self.linesOf(pair.server), 20)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
         (neighbour,) = self.come(pair.serverAddress, 1, NEIGHBOUR)
-        neighbour.sendall(bytes(ID_BYTES))
+        neighbour.sendall(uuid.uuid4().bytes)
         until(lambda: len(said(pair.server, "opened from")) > 1, "the neighbour is in")
         self.assertNothingLost(pair)
 
