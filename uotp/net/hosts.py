@@ -91,6 +91,8 @@ def ownerOf(host: str) -> str:
         written as one of IPv6, or the network of an IPv6 address, its first 64 bits.  Text
         that is no address stands for itself.
     """
+    if ":" not in host:  # most are, and strangers come by the thousand
+        return host
     address = Host.parse(host).address
     if not isinstance(address, IPv6Address):
         return host
