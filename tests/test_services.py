@@ -27,8 +27,9 @@ from tests.doubles.streams import MemoryStream, wrapInTls
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase
 from tests.doubles.udp import MemoryUdp, Receiver, localTo
 from uotp.client import service as clientservice
+from uotp.client.proof import MOMENT_SECONDS, TUNNEL_BYTES
 from uotp.client.service import ClientService
-from uotp.client.sessions import UNANSWERED_SECONDS
+from uotp.client.sessions import UNPROVED_SECONDS
 from uotp.client.settings import ClientSettings
 from uotp.client.slot import PROVED_SECONDS
 from uotp.errors import ConfigurationError, StartError
@@ -504,6 +505,15 @@ class TogetherTests(_ServicesTestCase):
         self.targetPort.sendTrains([Train(4, b"pong")], self.target.trains[-1][1])
         self.flush()
 
+    def prove(self) -> None:
+        """
+        Let the source send enough after an answer to be worth its whole pool.
+        """
+        self.exchange()
+        self.reactor.advance(MOMENT_SECONDS)
+        self.sourcePort.sendTrains([Train(TUNNEL_BYTES, bytes(8 * TUNNEL_BYTES))], CLIENT_PORT)
+        self.flush()
+
     def tryAllSizes(self) -> None:
         """
         Send datagrams of many sizes both ways.
@@ -559,12 +569,14 @@ class TogetherTests(_ServicesTestCase):
         self.tryAllSizes()
         self.assertEqual(self.lines(LogLevel.warn), [])
 
-    def test_answerOpensThePool(self) -> None:
+    def test_whatTheSourceSendsAfterAnAnswerOpensThePool(self) -> None:
+        """
+        The answer alone does not.
+        """
         self.startBoth(poolSize=3)
-        self.sourcePort.sendTrains([PING], CLIENT_PORT)
-        self.flush()
-        self.assertEqual(len(self.pumps), 1)
         self.exchange()
+        self.assertEqual(len(self.pumps), 1)
+        self.prove()
         self.assertEqual(len(self.pumps), 3)
         self.assertIn("connected to good.test port 8443", self.lines())
 
@@ -664,7 +676,7 @@ class TogetherTests(_ServicesTestCase):
         )
         self.services.append(service)
         service.startService()
-        self.exchange()
+        self.prove()
         proofs: list[bool] = []
 
         def prove(_: Tunnel) -> bool:
@@ -713,9 +725,9 @@ class TogetherTests(_ServicesTestCase):
         self.startBoth(expire=60.0)
         self.sourcePort.sendTrains([PING], CLIENT_PORT)
         self.flush()
-        self.pass_(int(UNANSWERED_SECONDS) + 1)
+        self.pass_(int(UNPROVED_SECONDS) + 1)
         self.assertEqual(len([line for line in self.lines() if "ended: idle" in line]), 1)
-        self.exchange()
+        self.prove()
         self.pass_(55)
         self.assertEqual(len([line for line in self.lines() if "ended: idle" in line]), 1)
         self.pass_(6)
@@ -723,10 +735,12 @@ class TogetherTests(_ServicesTestCase):
 
     def test_lostTunnelsComeBackToTheSameSession(self) -> None:
         self.startBoth(poolSize=2)
-        self.exchange()
+        self.prove()
+        self.assertEqual(len(self.pumps), 2)
         for transport in self.transports:
             transport.abortConnection()
         self.pass_(2)
+        self.assertEqual(len(self.pumps), 4)
         self.exchange()
         self.assertEqual(len({source for _, source in self.target.trains}), 1)
         self.assertEqual(self.source.datagrams(), [b"pong", b"pong"])
@@ -751,7 +765,7 @@ class TogetherTests(_ServicesTestCase):
 
     def test_peerThatStopsToReadIsAbortedInTheEnd(self) -> None:
         self.startBoth(poolSize=1)
-        self.exchange()
+        self.prove()
         (end,) = [transport for transport in self.transports if not transport.isServer]
         end.stalled = True
         for _ in range(100):

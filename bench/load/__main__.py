@@ -30,6 +30,10 @@ RETURN_MICROSECONDS = 200_000
 ANSWER_SECONDS = 20.0
 QUIET_SECONDS = 0.3
 
+PROOF_DATAGRAMS = 40
+PROOF_BYTES = 1100
+"""What a source sends after its first answer, to be worth a pool of 32."""
+
 DEEDS: dict[str, Callable[..., Deed]] = {
     "answer": Answer,
     "echo": Echo,
@@ -57,7 +61,8 @@ def openSocket(address: str) -> socket.socket:
 
 def connect(udp: socket.socket, address: list[Any]) -> Report:
     """
-    Connect, and say hello until there is an answer.
+    Connect, say hello until there is an answer, and then send what it takes to have all
+    tunnels of a pool.
 
     @return: whether there was one.
     """
@@ -68,6 +73,10 @@ def connect(udp: socket.socket, address: list[Any]) -> Report:
         with suppress(*NOTHING):
             udp.send(PRIME)
             answered = udp.recv(MOST_BYTES) == PRIME
+    for _ in range(PROOF_DATAGRAMS if answered else 0):
+        with suppress(*NOTHING):
+            udp.send(PRIME.ljust(PROOF_BYTES))
+            udp.recv(MOST_BYTES)
     quiet = time.monotonic() + QUIET_SECONDS
     while time.monotonic() < quiet:  # what was said more than once is answered more than once
         with suppress(*NOTHING):

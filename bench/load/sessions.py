@@ -1,6 +1,6 @@
 """
-Many applications at once, each with a socket of its own, which say one word and are
-silent from then on.
+Many applications at once, each with a socket of its own, which exchange one word, say what
+it takes to have all tunnels of a pool, and are silent from then on.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import selectors
 import socket
 import time
+from collections import deque
 from typing import Any
 
 from bench.load.deeds import PRIME, Deed, Report
@@ -16,6 +17,10 @@ PATIENCE_SECONDS = 1.0
 """After so long without an answer, the word is said again."""
 
 LOOK_SECONDS = 0.05
+
+PROOF_DATAGRAMS = 10
+PROOF_BYTES = 1100
+"""What a source sends some time after its first answer, to be worth a pool of eight."""
 
 
 class Sessions(Deed):
@@ -36,6 +41,7 @@ class Sessions(Deed):
         self._rate = rate
         self._spoken: dict[socket.socket, float] = {}
         self._answered: list[socket.socket] = []
+        self._unproved: deque[tuple[float, socket.socket]] = deque()
 
     def run(self) -> None:
         """
@@ -44,7 +50,7 @@ class Sessions(Deed):
         begin = time.monotonic()
         opened = 0
         with selectors.DefaultSelector() as selector:
-            while len(self._answered) < self._count and not self.stopping:
+            while (len(self._answered) < self._count or self._unproved) and not self.stopping:
                 now = time.monotonic()
                 while opened < min(self._count, (now - begin) * self._rate):
                     selector.register(self._open(), selectors.EVENT_READ)
@@ -52,8 +58,10 @@ class Sessions(Deed):
                 for key, _ in selector.select(LOOK_SECONDS):
                     selector.unregister(key.fileobj)
                     assert isinstance(key.fileobj, socket.socket)
+                    self._unproved.append((now, key.fileobj))
                     self._answered.append(key.fileobj)
                     del self._spoken[key.fileobj]
+                self._showThemselves()
                 self._speakAgain(now)
 
     def _open(self) -> socket.socket:
@@ -63,6 +71,15 @@ class Sessions(Deed):
         one.send(PRIME)
         self._spoken[one] = time.monotonic()
         return one
+
+    def _showThemselves(self) -> None:
+        """
+        Let those that were answered a moment ago send more.
+        """
+        while self._unproved and time.monotonic() - self._unproved[0][0] > LOOK_SECONDS:
+            _, one = self._unproved.popleft()
+            for _ in range(PROOF_DATAGRAMS):
+                one.send(PRIME.ljust(PROOF_BYTES))
 
     def _speakAgain(self, now: float) -> None:
         for one, spoken in self._spoken.items():

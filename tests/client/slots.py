@@ -9,8 +9,9 @@ from tests.doubles.dialling import Attempt, MemoryContext
 from tests.doubles.sessions import RecordingSession
 from tests.doubles.streams import MemoryStream
 from tests.doubles.tunnels import RecordingOwner
+from uotp.client.dialqueue import Urgency
 from uotp.client.pool import Pool
-from uotp.client.slot import Slot
+from uotp.client.slot import Slot, SlotOwner
 from uotp.tunnel.dialled import DialledTunnel
 from uotp.tunnel.tunnel import CLOSE_SECONDS, DRAIN_SECONDS
 from uotp.wire.hello import ServerHello, encodeServerHello
@@ -28,6 +29,41 @@ BYE = b"\4" + bytes(9)
 """What format 2 says besides trains; a ping has eight bytes more."""
 
 
+class RecordingSlotOwner:
+    """
+    Stands for the pool of a slot, which may always dial.
+
+    @ivar up: the slots that have a tunnel.
+    @ivar welcomes: what the server has answered.
+    """
+
+    urgency = Urgency.FIRST
+
+    def __init__(self, context: MemoryContext) -> None:
+        self._context = context
+        self.up: list[Slot] = []
+        self.welcomes: list[ServerHello] = []
+
+    @property
+    def longestWait(self) -> float:
+        """
+        As the user says.
+        """
+        return self._context.settings.backoff
+
+    def mayDial(self, slot: Slot) -> bool:
+        return True
+
+    def welcomed(self, answer: ServerHello) -> None:
+        self.welcomes.append(answer)
+
+    def slotUp(self, slot: Slot) -> None:
+        self.up.append(slot)
+
+    def slotDown(self, slot: Slot) -> None:
+        self.up.remove(slot)
+
+
 class SlotTestCase(TimerTestCase):
     """
     Puts a client in memory, which dials when the test says so, and keeps how that goes.
@@ -37,7 +73,8 @@ class SlotTestCase(TimerTestCase):
         super().setUp()
         self.context = MemoryContext(self.clock)
         self.session = RecordingSession()
-        self.welcomes: list[ServerHello] = []
+        self.owner = RecordingSlotOwner(self.context)
+        self.welcomes = self.owner.welcomes
 
     @property
     def last(self) -> Attempt:
@@ -53,7 +90,7 @@ class SlotTestCase(TimerTestCase):
         """
         @return: a slot, which is stopped in the end.
         """
-        slot = Slot(self.context, self.session, SESSION_ID, self.welcomes.append)
+        slot = Slot(self.context, self.session, SESSION_ID, self.owner)
         self.addCleanup(self.end, slot)
         return slot
 
@@ -101,3 +138,7 @@ class SlotTestCase(TimerTestCase):
         tunnel = DialledTunnel(self.clock, RecordingOwner(), SESSION_ID)
         tunnel.makeConnection(MemoryStream(tunnel))
         return tunnel
+
+
+# It fits its seam.
+_owner: type[SlotOwner] = RecordingSlotOwner

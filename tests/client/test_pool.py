@@ -7,6 +7,8 @@ from __future__ import annotations
 from twisted.internet import error
 
 from tests.client.slots import BYE, DRAIN, PING, SESSION_ID, WELCOME, WELCOME_NEW, SlotTestCase
+from uotp.client.dialqueue import Urgency
+from uotp.client.outage import LONE_SHARE
 from uotp.client.pool import Pool, PoolStatistics
 from uotp.client.slotstates import SlotState
 from uotp.tunnel.states import TunnelState
@@ -33,33 +35,110 @@ class PoolTests(SlotTestCase):
 
     def widePool(self, size: int = 4) -> Pool:
         """
-        @return: a pool of which every slot dials.
+        @return: a pool that may have all its tunnels, and of which the first slot dials.
         """
         pool = self.pool(size)
         pool.start()
-        pool.widen()
+        pool.widen(size)
         return pool
+
+    def openFirst(self, welcome: bytes = b"") -> None:
+        """
+        Let the first tunnel open, so that every slot dials.
+        """
+        self.context.attempts[0].open().dataReceived(welcome)
 
     def test_poolBeginsWithOneTunnel(self) -> None:
         pool = self.pool()
         self.assertEqual(len(self.context.attempts), 0)
         pool.start()
-        self.assertEqual(len(self.context.attempts), 1)
-        pool.widen()
-        pool.widen()
-        self.assertEqual(len(self.context.attempts), 4)
+        self.openFirst()
+        self.assertEqual((len(self.context.attempts), pool.isProved), (1, False))
 
-    def test_wideningDoesNotHurryTheFirstTunnel(self) -> None:
+    def test_poolGrowsAsItIsTold(self) -> None:
+        """
+        One tunnel after the other, never more than the settings say, and never fewer than
+        before.
+        """
+        pool = self.pool()
+        pool.start()
+        self.openFirst()
+        for tunnels, attempts in ((1, 1), (2, 2), (2, 2), (1, 2), (3, 3), (9, 4), (2, 4)):
+            pool.widen(tunnels)
+            self.assertEqual((len(self.context.attempts), pool.isProved), (attempts, True))
+
+    def test_oneSlotDialsWhileNoneIsUp(self) -> None:
         """
         A source that sends much to a server that is away dials no more often.
         """
         pool = self.pool()
         pool.start()
         self.last.fail(error.ConnectionRefusedError())
-        pool.widen()
-        self.assertEqual(len(self.context.attempts), 4)
+        pool.widen(4)
+        self.assertEqual(len(self.context.attempts), 1)
+        for attempts in (2, 3, 4):
+            self.waitForDial()
+            self.assertEqual(len(self.context.attempts), attempts)
+            self.last.fail(error.ConnectionRefusedError())
         self.waitForDial()
         self.assertEqual(len(self.context.attempts), 5)
+        self.last.open()
+        self.assertEqual(len(self.context.attempts), 8)
+
+    def test_oneSlotDialsWhenAllAreLost(self) -> None:
+        """
+        The first whose wait is over, and no later than it would otherwise; the others follow
+        at once when it has got through.
+        """
+        self.widePool()
+        self.openFirst()
+        for attempt in self.context.attempts[1:]:
+            attempt.open()
+        for attempt in self.context.attempts:
+            attempt.transport.lose()
+        self.assertLess(self.waitForDial(), 0.25)
+        self.clock.advance(1.0)
+        self.assertEqual(len(self.context.attempts), 5)
+        self.last.fail(error.ConnectionRefusedError())
+        self.assertLess(self.waitForDial(), 0.5)
+        self.assertEqual(len(self.context.attempts), 6)
+        self.last.open()
+        self.assertEqual(len(self.context.attempts), 9)
+
+    def test_attemptsThatWereUnderWayGoOn(self) -> None:
+        """
+        Whichever of them opens first lets the others dial.
+        """
+        self.widePool()
+        self.openFirst()
+        self.context.attempts[0].transport.lose()
+        self.waitForNothing()
+        self.context.attempts[2].open()
+        self.assertEqual(len(self.context.attempts), 5)
+
+    def waitForNothing(self) -> None:
+        """
+        Let the waits after a first failure be over.
+        """
+        self.clock.advance(0.3)
+
+    def test_proofIsWantedOfOneSlotWhileNoneIsUp(self) -> None:
+        pool = self.widePool()
+        self.last.fail(error.ConnectionRefusedError())
+        pool.prove()
+        self.assertEqual(len(self.context.attempts), 2)
+
+    def test_urgencyTellsWhatTheTunnelIsFor(self) -> None:
+        pool = self.pool()
+        pool.start()
+        told = [pool.urgency]
+        self.openFirst()
+        told.append(pool.urgency)
+        pool.widen(1)
+        told.append(pool.urgency)
+        self.context.attempts[0].transport.lose()
+        told.append(pool.urgency)
+        self.assertEqual(told, [Urgency.FIRST, Urgency.FURTHER, Urgency.FURTHER_OF_PROVED, Urgency.FIRST_OF_PROVED])
 
     def slotsIn(self, **states: int) -> dict[SlotState, int]:
         """
@@ -72,10 +151,10 @@ class PoolTests(SlotTestCase):
         pool = self.pool()
         self.assertEqual(pool.statistics(), PoolStatistics(self.slotsIn(IDLE=4), tunnels=0, retiring=0, failures=0))
         pool.start()
-        pool.widen()
+        pool.widen(4)
+        self.openFirst(WELCOME)
         attempts = list(self.context.attempts)
-        for attempt in attempts[:2]:
-            attempt.open().dataReceived(WELCOME)
+        attempts[1].open().dataReceived(WELCOME)
         attempts[2].fail(error.ConnectionRefusedError())
         self.waitForDial()
         self.last.fail(error.ConnectionRefusedError())
@@ -96,15 +175,16 @@ class PoolTests(SlotTestCase):
 
     def test_allTunnelsShowTheSameId(self) -> None:
         self.widePool()
-        for attempt in self.context.attempts:
+        self.openFirst()
+        for attempt in self.context.attempts[1:]:
             attempt.open()
-            self.assertEqual(attempt.transport.getOutBuffer(), SESSION_ID)
+        self.assertEqual([attempt.transport.getOutBuffer() for attempt in self.context.attempts], [SESSION_ID] * 4)
 
     def test_slotThatHangsHoldsNoOtherUp(self) -> None:
         self.widePool()
-        hanging, failing, *others = self.context.attempts
-        for attempt in others:
-            attempt.open()
+        self.openFirst()
+        _, hanging, failing, other = self.context.attempts
+        other.open()
         failing.fail(error.ConnectionRefusedError())
         self.assertEqual(self.session.says, ["free", "free"])
         self.clock.advance(0.3)
@@ -115,7 +195,8 @@ class PoolTests(SlotTestCase):
 
     def test_lostTunnelIsReplacedAlone(self) -> None:
         self.widePool()
-        for attempt in self.context.attempts:
+        self.openFirst()
+        for attempt in self.context.attempts[1:]:
             attempt.open()
         self.context.attempts[1].transport.lose()
         self.waitForDial()
@@ -124,7 +205,7 @@ class PoolTests(SlotTestCase):
 
     def test_stoppedPoolIsGoneForGood(self) -> None:
         pool = self.widePool(5)
-        self.context.attempts[0].open()
+        self.openFirst()
         self.context.attempts[1].connect()
         self.context.attempts[2].fail(error.ConnectionRefusedError())
         pool.leave()
@@ -134,14 +215,16 @@ class PoolTests(SlotTestCase):
         self.assertEqual(len(self.context.liveTunnels), 0)
         self.assertNoTimer()
         pool.start()
-        pool.widen()
+        pool.widen(5)
         self.assertEqual(len(self.context.attempts), 5)
+        self.assertEqual((self.context.dials.underWay, self.context.dials.waiting), (0, 0))
+        self.assertEqual(self.context.outage.longestWait(1.0), LONE_SHARE)
 
     def openAll(self) -> None:
         """
         Let every attempt that is under way succeed, in format 2.
         """
-        for attempt in self.context.attempts:
+        for attempt in self.context.attempts:  # to which those are added that the first lets dial
             if not attempt.done.called:
                 attempt.open().dataReceived(WELCOME)
                 attempt.transport.getOutBuffer()
@@ -216,8 +299,8 @@ class PoolTests(SlotTestCase):
 
     def test_poolOfFormat1IsDrainedByClosing(self) -> None:
         pool = self.widePool(2)
-        for attempt in self.context.attempts:
-            attempt.open()
+        self.openFirst()
+        self.last.open()
         pool.drain()
         self.assertEqual([attempt.transport.disconnecting for attempt in self.context.attempts], [True, True])
 
@@ -227,8 +310,8 @@ class PoolTests(SlotTestCase):
         """
         self.useFormat2()
         self.widePool(2)
-        first, second = self.context.attempts
-        first.open().dataReceived(WELCOME_NEW)
+        self.openFirst(WELCOME_NEW)
+        _, second = self.context.attempts
         second.open().dataReceived(WELCOME)
         self.assertEqual(self.forgotten, [])
         second.transport.lose()
@@ -239,8 +322,8 @@ class PoolTests(SlotTestCase):
     def test_everyTunnelHasToProveItself(self) -> None:
         self.useFormat2()
         pool = self.widePool(3)
+        self.openFirst(WELCOME)
         first, second, third = self.context.attempts
-        first.open().dataReceived(WELCOME)
         first.tunnel.dataReceived(b"\2\0\0\0\0\x08" + bytes(4) + (1).to_bytes(8, "big"))
         second.fail(error.ConnectionRefusedError())
         first.transport.getOutBuffer()

@@ -13,11 +13,12 @@ from tests.doubles.contracts import TimerTestCase
 from tests.doubles.dialling import Attempt, MemoryContext
 from tests.doubles.udp import MemoryUdp, Receiver
 from uotp.boundaries import Address
+from uotp.client.admission import NEW_AT_ONCE, NEW_PER_SECOND, STRANGERS_AT_ONCE
+from uotp.client.proof import MOMENT_SECONDS, TUNNEL_BYTES, UNANSWERED_BYTES
 from uotp.client.sessions import (
-    NEW_AT_ONCE,
-    NEW_PER_SECOND,
-    UNANSWERED_SECONDS,
-    WIDEN_BYTES,
+    SPARE_SECONDS,
+    UNPROVED_SECONDS,
+    UNPROVED_SHARE,
     SessionsBySource,
     SessionsBySourceStatistics,
     SourceSession,
@@ -63,9 +64,7 @@ class _SessionsTestCase(TimerTestCase):
         """
         @return: no sessions yet.
         """
-        sessions = SessionsBySource(
-            self.openSession, self.clock.seconds, self.drops, expire, self.lost.append, maxSessions
-        )
+        sessions = SessionsBySource(self.openSession, self.clock, self.drops, expire, self.lost.append, maxSessions)
         sessions.sendTrains = self.sendTrains
         return sessions
 
@@ -113,6 +112,16 @@ class _SessionsTestCase(TimerTestCase):
         """
         attempt.open().dataReceived(b"\0\4pong")
 
+    def proveLast(self) -> None:
+        """
+        Let the newest source be answered, and send a byte after that.
+        """
+        self.answer(self.context.attempts[-1])
+        self.clock.advance(MOMENT_SECONDS)
+        entry = self.made[-1]
+        entry.send([Train(1, b"!")])
+        self.assertTrue(entry.proof.isProved)
+
 
 class SourceSessionTests(_SessionsTestCase):
     """
@@ -129,26 +138,99 @@ class SourceSessionTests(_SessionsTestCase):
         tunnel.open()
         self.assertEqual(tunnel.transport.getOutBuffer()[16:], b"\0\4ping")
 
-    def test_answerOpensThePool(self) -> None:
+    def test_answerAloneProvesNothing(self) -> None:
+        """
+        A forged source never gets it.
+        """
         self.send(1)
         self.send(2)
         self.answer(self.context.attempts[1])
         self.assertEqual(self.delivered, [(source(2), Train(4, b"pong"))])
-        self.assertEqual(len(self.context.attempts), 2 + POOL - 1)
-        self.assertEqual([session.hasPool for session in self.made], [False, True])
+        self.clock.advance(10.0)
+        self.context.attempts[1].tunnel.dataReceived(b"\0\4pong" * 100)
+        self.assertEqual(len(self.context.attempts), 2)
+        self.assertEqual([session.proof.isProved for session in self.made], [False, False])
+
+    def test_datagramAfterAnAnswerProvesItsSource(self) -> None:
+        """
+        Yet it is one tunnel's worth only.
+        """
+        self.send(1)
+        self.answer(self.context.attempts[0])
+        self.clock.advance(MOMENT_SECONDS)
+        self.send(1)
+        self.assertEqual((self.made[0].proof.isProved, len(self.context.attempts)), (True, 1))
+
+    def test_whatWasUnderWayWhenTheAnswerCameDoesNotCount(self) -> None:
+        """
+        However much it is.
+        """
+        self.send(1)
+        self.answer(self.context.attempts[0])
+        for _ in range(4):
+            self.clock.advance(MOMENT_SECONDS / 5)
+            self.send(1, Train(1024, bytes(2048)))
+        self.assertEqual((self.made[0].proof.isProved, len(self.context.attempts)), (False, 1))
+        self.clock.advance(MOMENT_SECONDS)
+        self.send(1)
+        self.assertEqual((self.made[0].proof.isProved, len(self.context.attempts)), (True, 1))
+
+    def test_eachFurtherTunnelIsPaidFor(self) -> None:
+        """
+        With so much payload after the answer, and not a byte earlier.
+        """
+        self.send(1, Train(1024, bytes(2048)))
+        self.answer(self.context.attempts[0])
+        self.clock.advance(MOMENT_SECONDS)
+        self.send(1, Train(1024, bytes(TUNNEL_BYTES - 1)))
+        for tunnels in range(2, POOL + 1):
+            self.assertEqual(len(self.context.attempts), tunnels - 1)
+            self.send(1, Train(1, b"x"))
+            self.assertEqual(len(self.context.attempts), tunnels)
+            self.send(1, Train(1024, bytes(TUNNEL_BYTES - 1)))
+        self.send(1, Train(1024, bytes(65000)))
+        self.assertEqual(len(self.context.attempts), POOL)
+
+    def test_muchAtOnceOpensThePoolAtOnce(self) -> None:
+        """
+        A heavy flow has all its tunnels with the first train after an answer.
+        """
+        self.send(1)
+        self.answer(self.context.attempts[0])
+        self.clock.advance(MOMENT_SECONDS)
+        self.send(1, Train(1400, bytes(14000)))
+        self.assertEqual(len(self.context.attempts), POOL)
 
     def test_muchSentOpensThePoolWithoutAnAnswer(self) -> None:
         """
-        More than the pool costs, and not a byte earlier.
+        More than the pool costs, and not a byte earlier.  What is answered later changes
+        nothing.
         """
-        self.send(1, Train(1024, bytes(WIDEN_BYTES - 1025)))
+        self.send(1, Train(1024, bytes(UNANSWERED_BYTES - 1025)))
+        self.context.attempts[0].open()
         self.send(1, Train(1024, bytes(1024)))
-        self.assertEqual(len(self.context.attempts), 1)
+        self.assertEqual((self.made[0].proof.isProved, len(self.context.attempts)), (False, 1))
         self.send(1, Train(1, b"x"))
-        self.assertEqual(len(self.context.attempts), POOL)
+        self.assertEqual((self.made[0].proof.isProved, len(self.context.attempts)), (True, POOL))
         self.send(1, Train(1024, bytes(65000)))
-        self.answer(self.context.attempts[0])
-        self.assertEqual(len(self.context.attempts), POOL)
+        self.context.attempts[0].tunnel.dataReceived(b"\0\4pong")
+        self.send(1)
+        self.assertEqual((self.made[0].proof.isProved, len(self.context.attempts)), (True, POOL))
+
+    def test_muchUnansweredPaysForALargePoolToo(self) -> None:
+        """
+        Of which the first tunnels are paid for, and each of the others costs as much as ever.
+        """
+        self.context.choose(poolSize=100)
+        self.send(1, Train(1024, bytes(UNANSWERED_BYTES)))
+        self.context.attempts[0].open()
+        allowed = 1 + UNANSWERED_BYTES // TUNNEL_BYTES
+        for attempt in self.context.attempts:
+            if not attempt.done.called:
+                attempt.open()
+        self.assertEqual(len(self.context.attempts), allowed)
+        self.send(1, Train(1024, bytes(1024)))
+        self.assertEqual(len(self.context.attempts), allowed + 1)
 
     def test_oneSourceHasOneSession(self) -> None:
         for address in (("192.0.2.1", 1), ("192.0.2.1", 1), ("192.0.2.1", 2), ("192.0.2.2", 1), ("::1", 1, 0, 0)):
@@ -237,24 +319,24 @@ class SessionsBySourceTests(_SessionsTestCase):
     """
 
     def test_statisticsCountSessionsPoolsAndBytes(self) -> None:
-        nothing = SessionsBySourceStatistics(sessions=0, pools=0, closing=0, bytesOut=0, bytesIn=0)
+        nothing = SessionsBySourceStatistics(sessions=0, proved=0, closing=0, bytesOut=0, bytesIn=0)
         self.assertEqual(self.sessions.statistics(), nothing)
         self.send(1)
         self.send(2)
         self.send(2)
-        self.answer(self.context.attempts[1])
-        standing = SessionsBySourceStatistics(sessions=2, pools=1, closing=0, bytesOut=12, bytesIn=4)
+        self.proveLast()
+        standing = SessionsBySourceStatistics(sessions=2, proved=1, closing=0, bytesOut=13, bytesIn=4)
         self.assertEqual(self.sessions.statistics(), standing)
         self.made[1].session.inbound.unnumbered([Train(1400, bytes(1400 * 200))], self.clock.seconds())
         self.sessions.endAll()
-        ended = replace(standing, sessions=0, pools=0, closing=1, bytesIn=4 + 1400 * 200)
+        ended = replace(standing, sessions=0, proved=0, closing=1, bytesIn=4 + 1400 * 200)
         self.assertEqual(self.sessions.statistics(), ended)
         self.clock.pump([TICK_SECONDS] * 100)
         self.assertEqual(self.sessions.statistics(), replace(ended, closing=0))
 
-    def test_idleSessionOfAWideSourceEndsAfterItsTime(self) -> None:
+    def test_idleSessionOfAProvedSourceEndsAfterItsTime(self) -> None:
         self.send(1)
-        self.answer(self.context.attempts[0])
+        self.proveLast()
         self.pass_(EXPIRE - 1)
         self.assertEqual(len(self.sessions), 1)
         self.pass_(1)
@@ -263,7 +345,7 @@ class SessionsBySourceTests(_SessionsTestCase):
 
     def test_eitherSideKeepsASessionAlive(self) -> None:
         self.send(1)
-        self.answer(self.context.attempts[0])
+        self.proveLast()
         for _ in range(3):
             self.pass_(EXPIRE - 1)
             self.send(1)
@@ -271,13 +353,18 @@ class SessionsBySourceTests(_SessionsTestCase):
             self.context.attempts[0].tunnel.dataReceived(b"\0\4pong")
         self.assertEqual(len(self.sessions), 1)
 
-    def test_sourceWithoutAPoolIsForgottenSooner(self) -> None:
+    def test_sourceThatIsNotProvedIsForgottenSooner(self) -> None:
+        """
+        Whether it was answered or not.
+        """
         self.send(1)
-        self.pass_(UNANSWERED_SECONDS - 1)
-        self.assertEqual(len(self.sessions), 1)
+        self.send(2)
+        self.answer(self.context.attempts[1])
+        self.pass_(UNPROVED_SECONDS - 1)
+        self.assertEqual(len(self.sessions), 2)
         self.pass_(1)
         self.assertEqual(len(self.sessions), 0)
-        self.assertLess(UNANSWERED_SECONDS, EXPIRE)
+        self.assertLess(UNPROVED_SECONDS, EXPIRE)
 
     def test_shorterTimeOfTheUserHoldsForAll(self) -> None:
         self.sessions = self.makeSessions(expire=5.0)
@@ -291,59 +378,99 @@ class SessionsBySourceTests(_SessionsTestCase):
         """
         Those beyond it are dropped and counted; known ones are not concerned.
         """
-        for number in range(int(NEW_AT_ONCE) + 10):
+        self.sessions = self.makeSessions(maxSessions=UNPROVED_SHARE * 1024)
+        taken = int(NEW_AT_ONCE)
+        for number in range(taken + 10):
             self.send(number)
-        self.assertEqual(len(self.sessions), NEW_AT_ONCE)
+        self.assertEqual(len(self.sessions), taken)
         self.send(0, Train(1, b"xyz"))
         self.assertEqual(self.drops.totals, {Drop.TOO_MANY_SESSIONS: 10})
         self.clock.advance(0.5)
+        more = int(NEW_PER_SECOND / 2) - 10
+        for number in range(taken, taken + 10):
+            self.send(number, Train(1, b"xyz"))
         for number in range(1000, 1100):
             self.send(number, Train(1, b"xyz"))
-        taken = int(NEW_PER_SECOND / 2)
-        self.assertEqual(len(self.sessions), NEW_AT_ONCE + taken)
-        self.assertEqual(self.drops.totals, {Drop.TOO_MANY_SESSIONS: 10 + 3 * (100 - taken)})
+        self.assertEqual(len(self.sessions), taken + 10 + more)
+        self.assertEqual(self.drops.totals, {Drop.TOO_MANY_SESSIONS: 10 + 3 * (100 - more)})
 
-    def test_quietTimeSavesUpNoMoreThanOneBurst(self) -> None:
+    def serve(self, number: int) -> None:
         """
-        After an hour a flood is bounded as on the first day.
+        Let a source send, be answered, and be idle for a second.
         """
-        self.clock.advance(3600)
-        for number in range(200):
-            self.send(number)
-        self.assertEqual(len(self.sessions), NEW_AT_ONCE)
+        self.send(number)
+        self.answer(self.context.attempts[-1])
+        self.clock.advance(1)
 
-    def test_fullTableSendsTheIdlestWithoutAPoolAway(self) -> None:
+    def test_placesOfTheUnprovedAreFew(self) -> None:
         """
-        Whoever floods it, those that were answered stay.
+        The idlest that was answered gives its place up, and only then one that still waits.
+        Those that are proved stay.
         """
-        self.sessions = self.makeSessions(maxSessions=3)
+        self.sessions = self.makeSessions(maxSessions=4 * UNPROVED_SHARE)
+        self.send(0)
+        self.proveLast()
         self.send(1)
-        self.answer(self.context.attempts[0])
         self.clock.advance(1)
-        self.send(2)
-        self.clock.advance(1)
-        self.send(3)
-        self.clock.advance(1)
-        self.send(2)
+        self.serve(2)
+        self.serve(3)
         self.send(4)
-        self.assertEqual(set(self.sessions._bySource), {source(1), source(2), source(4)})
+        self.clock.advance(1)
+        self.sessions._bySource[source(2)].session.inbound.unnumbered([PING], self.clock.seconds())
+        for number, gone in ((5, 3), (6, 2), (7, 1), (8, 4)):
+            self.assertIn(source(gone), self.sessions._bySource)
+            self.clock.advance(1)
+            self.send(number)
+            self.assertNotIn(source(gone), self.sessions._bySource)
+        self.assertEqual(set(self.sessions._bySource), {source(number) for number in (0, 5, 6, 7, 8)})
         self.assertEqual(self.drops.totals, {})
 
-    def test_fullTableOfAnsweredSourcesTakesNobodyOn(self) -> None:
+    def test_unprovedMakeWayWhenTheProvedAreMany(self) -> None:
+        self.sessions = self.makeSessions(maxSessions=UNPROVED_SHARE * 2)
+        for number in range(UNPROVED_SHARE * 2 - 1):
+            self.send(number)
+            self.proveLast()
+        for number in (100, 101):
+            self.send(number)
+            self.assertEqual(len(self.sessions), UNPROVED_SHARE * 2)
+        self.assertNotIn(source(100), self.sessions._bySource)
+        self.assertIn(source(101), self.sessions._bySource)
+
+    def test_fullTableOfProvedSourcesTakesNobodyOn(self) -> None:
         """
-        What the stranger sends is dropped and counted, and costs no allowance.
+        What the stranger sends is dropped and counted, as long as nobody has been idle for
+        long.
         """
         self.sessions = self.makeSessions(maxSessions=2)
         for number in (1, 2):
             self.send(number)
-            self.answer(self.context.attempts[-1])
-        for number in range(3, 3 + 500):
+            self.proveLast()
+        for number in range(3, 3 + 50):
             self.send(number)
         self.assertEqual(set(self.sessions._bySource), {source(1), source(2)})
-        self.assertEqual(self.drops.totals, {Drop.TOO_MANY_SESSIONS: 500})
-        self.pass_(EXPIRE)
+        self.assertEqual(self.drops.totals, {Drop.TOO_MANY_SESSIONS: 50})
+        self.clock.advance(SPARE_SECONDS - 1)
+        self.send(2)
+        self.clock.advance(1)
         self.send(3)
-        self.assertEqual(len(self.sessions), 1)
+        self.assertEqual(set(self.sessions._bySource), {source(2), source(3)})
+
+    def test_sourceThatWasProvedIsWelcomeAgain(self) -> None:
+        """
+        Also while a crowd of strangers is there.
+        """
+        self.sessions = self.makeSessions(expire=5.0)
+        self.send(1)
+        self.proveLast()
+        self.pass_(6)
+        self.assertEqual(len(self.sessions), 0)
+        for number in range(1000, 1000 + int(NEW_AT_ONCE + STRANGERS_AT_ONCE)):
+            self.send(number)
+        self.clock.advance(1)
+        self.send(2)
+        self.send(1)
+        self.assertNotIn(source(2), self.sessions._bySource)
+        self.assertIn(source(1), self.sessions._bySource)
 
     def test_placesAreNotLookedForMoreOftenThanSessionsMayBeOpened(self) -> None:
         """

@@ -269,7 +269,7 @@ class LoadTestCase(RigTestCase):
         options = ("--wire", str(wire), "-n", str(tunnels), *client)
         pair = self.pair(target.address, pki, server=server, client=options, dial=relay.address, serverPort=port)
         flow = self.flow(pair, target)
-        flow.both(b"hello")
+        flow.openPool()
         until(lambda: len(relay.connections) == tunnels, "the pool is open")
         self.settleRelay(relay)
         pair.client.waitForLine("which speaks format 2" if wire == 2 else "connected to")

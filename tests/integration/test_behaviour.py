@@ -17,7 +17,7 @@ from tests.integration.harness import requireProcfs
 from tests.integration.pairs import numbered
 from tests.integration.rawpeers import ONE_ID, OTHER_ID, RawServer, RawTunnel, rawClient
 from tests.integration.rig import PLAIN, Pair, RigTestCase, said
-from tests.integration.udpends import AGAIN, AGAIN_SECONDS, Flow, UdpEnd
+from tests.integration.udpends import AGAIN, AGAIN_SECONDS, PROOF_BYTES, PROOF_DATAGRAMS, Flow, UdpEnd
 
 SIZES = (0, 1, 2, 3, 15, 16, 17, 63, 255, 256, 257, 512, 1200, 1400, 1420, 1472, 1473, 4095, 8191, 8192, 8193, 9000,
          16383, 16384, 16385, 32767, 32768, 40000, 65000, 65505, 65506, 65507)  # fmt: skip
@@ -156,10 +156,11 @@ class NewFlowTests(RigTestCase):
         for datagram in sent:
             target.expect(datagram)
 
-    def test_poolIsOpenedWhenTheTargetHasAnswered(self) -> None:
+    def test_poolIsOpenedByWhatTheSourceSendsAfterAnAnswer(self) -> None:
         """
-        Before, a source gets one tunnel, since its address may be forged; after, it
-        has as many as C{--pool-size} says, and no more.  All show the same id.
+        Before, and when the target answers, a source has one tunnel, since its address may
+        be forged; with what it sends after that it has as many as C{--pool-size} says, and
+        no more.  All show the same id.
         """
         server = RawServer()
         self.addCleanup(server.close)
@@ -171,9 +172,11 @@ class NewFlowTests(RigTestCase):
         self.assertEqual(first.receive(), b"hello")
         application.send(b"anybody there?", address)
         self.assertEqual(first.receive(), b"anybody there?")
-        self.assertIsNone(server.accept(0.3), "one tunnel until the target answers")
         first.send(b"yes")
         self.assertEqual(application.expect(b"yes"), address)
+        self.assertIsNone(server.accept(0.3), "one tunnel until the source shows that it got the answer")
+        for _ in range(PROOF_DATAGRAMS):
+            application.send(bytes(PROOF_BYTES), address)
         self.assertEqual([server.mustAccept()[1] for _ in range(4)], [sessionId] * 4)
         self.assertIsNone(server.accept(0.3), "a pool of 5 has 5 tunnels")
         self.assertEqual((sessionId[6] >> 4, sessionId[8] >> 6), (4, 2), "a UUID of version 4")
@@ -299,7 +302,7 @@ class ReturnTests(RigTestCase):
         relay = self.relay((LOOPBACK, port))
         pair = self.pair(target.address, server=server, client=("-n", "3"), dial=relay.address, serverPort=port)
         flow = self.flow(pair, target)
-        flow.both(b"before")
+        flow.openPool()
         until(lambda: len(relay.connections) == 3, "the pool is open")
         pair.client.kill()
         pair.server.waitForLine("has no tunnel left and is kept for")

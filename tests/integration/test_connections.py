@@ -707,7 +707,7 @@ class ProgramSocketTests(RigTestCase):
             needed("os.pidfd_open is missing: these tests look at the sockets of other processes")
         target = self.udpEnd()
         pair = self.pair(target.address, pki, server=options, client=[*options, "-n", "2"])
-        self.flow(pair, target).both(b"hello")
+        self.flow(pair, target).openPool()
         for program in (pair.server, pair.client):
             connections = socketsOf(program.process.pid)
             self.assertTrue(connections, program.name)

@@ -250,7 +250,7 @@ class DeafTests(LoadTestCase):
         target = self.udpEnd()
         pair = self.pair(target.address, self.newPki(), client=("-n", "4", "--wire", "2"))
         flow = self.flow(pair, target)
-        flow.both(b"hello")
+        flow.openPool()
         loads = [self.forth(flow), self.back(flow)]
         for load in loads:
             load.start()

@@ -108,7 +108,7 @@ class TerminatorTests(LoadTestCase):
         """
         self.client = self.startClient(door, "-C", self.pki.caCertificate, "-n", "4", *options)
         flow = Flow(self.udpEnd(), self.listening(self.client), self.udpTarget)
-        flow.both(b"hello")
+        flow.openPool()
         return flow
 
     def assertAllSizesPass(self, flow: Flow) -> None:

@@ -20,6 +20,14 @@ AGAIN_SECONDS = 0.05
 """Between two of those."""
 
 
+PROOF_DATAGRAMS = 24
+PROOF_BYTES = 1100
+"""
+What a source sends to be worth a pool of eight.  The first few of these may come so soon
+after the answer that they do not count.
+"""
+
+
 class UdpEnd:
     """
     A bound UDP socket.
@@ -129,6 +137,14 @@ class Flow:
         """
         self.forth(datagram)
         self.back(datagram)
+
+    def openPool(self) -> None:
+        """
+        Send enough after an answer to be worth all tunnels of a pool.
+        """
+        self.both(b"hello")
+        for _ in range(PROOF_DATAGRAMS):
+            self.forth(bytes(PROOF_BYTES))
 
     def resume(self, seconds: float = HANG_SECONDS) -> float:
         """

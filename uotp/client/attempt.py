@@ -1,6 +1,6 @@
 """
 One attempt to open one tunnel: the connection, the handshake and the hello, within
-one deadline.
+one deadline.  It begins when it is its turn.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from uotp.client.context import ClientContext
+from uotp.client.dialqueue import Place, Urgency
 from uotp.client.failures import wordsForFailure
 from uotp.tunnel import DialledTunnel, DialledTunnelOwner, Tunnel, TunnelState
 
@@ -26,13 +27,19 @@ class Attempt:
     """
 
     def __init__(
-        self, context: ClientContext, owner: DialledTunnelOwner[Tunnel], sessionId: bytes, failed: Callable[[str], None]
+        self,
+        context: ClientContext,
+        owner: DialledTunnelOwner[Tunnel],
+        sessionId: bytes,
+        failed: Callable[[str], None],
+        urgency: Urgency = Urgency.FIRST,
     ) -> None:
         """
         @param owner: who is told when the tunnel is open, or lost.
         @param sessionId: what the tunnel shows.
         @param failed: called with the reason in words, once, and not for a tunnel that
             was lost.
+        @param urgency: which attempts it goes before.
         """
         self._context = context
         self._owner = owner
@@ -40,8 +47,14 @@ class Attempt:
         self._failed = failed
         self._isOver = False
         self.tunnel: Tunnel | None = None
-        self._deadline: IDelayedCall | None = context.clock.callLater(context.settings.timeout, self._timedOut)
+        self._deadline: IDelayedCall | None = None
         self._connecting: Deferred[Any] | None = None
+        self._place = Place(context.dials, self._begin, urgency)
+        self._place.enter()
+
+    def _begin(self) -> None:
+        context = self._context
+        self._deadline = context.clock.callLater(context.settings.timeout, self._timedOut)
         connecting = context.dial(self._makeTunnel)
         self._connecting = connecting
         connecting.addCallbacks(self._connected, self._notConnected)
@@ -83,14 +96,16 @@ class Attempt:
         deadline, self._deadline = self._deadline, None  # it knows us, also after it was called
         if deadline is not None and deadline.active():
             deadline.cancel()
+        self._place.leave()
 
     def cancel(self) -> None:
         """
         Give up.
         """
         tunnel = self.tunnel
+        connecting, self._connecting = self._connecting, None
         self.succeed()
-        if self._connecting is not None:
-            self._connecting.cancel()
+        if connecting is not None:
+            connecting.cancel()
         if tunnel is not None:
             tunnel.abort()

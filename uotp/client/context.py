@@ -5,13 +5,15 @@ What the pools of a client share, as types; no logic.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 
+from uotp.client.dialqueue import DialQueue
+from uotp.client.outage import Hurry, Outage
 from uotp.client.settings import ClientSettings
-from uotp.process import Turns
+from uotp.process import Turns, each
 from uotp.tunnel import LiveTunnels, Tunnel
 from uotp.wire import ServerHello
 
@@ -61,6 +63,8 @@ class ClientContext:
     @ivar liveTunnels: of the client.
     @ivar reachability: who is told how the dialling goes.
     @ivar turns: shares the time among the sources.
+    @ivar dials: lets only so many attempts be under way at once.
+    @ivar outage: knows which pools have no tunnel.
     """
 
     settings: ClientSettings
@@ -70,3 +74,22 @@ class ClientContext:
     liveTunnels: LiveTunnels
     reachability: ReachabilityObserver
     turns: Turns
+    dials: DialQueue = field(init=False)
+    outage: Outage = field(init=False)
+
+    def __post_init__(self) -> None:
+        """
+        Make what belongs to the pools together and depends on nothing else.
+        """
+        self.dials = DialQueue()
+        self.outage = Outage(self._callEach)
+
+    def _callEach(self, calls: list[Hurry]) -> None:
+        each(self.clock, calls, call)
+
+
+def call(hurry: Hurry) -> None:
+    """
+    Let a slot stop waiting.
+    """
+    hurry()

@@ -1,5 +1,9 @@
 """
 The client's tunnels for one session.
+
+How many a pool may have is said to it, and becomes more while the source shows that it is
+worth them.  While none of its tunnels is up, one slot dials for all: where that one does
+not get through, the others would not either.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ from dataclasses import dataclass
 
 from uotp.boundaries import CarriedSession
 from uotp.client.context import ClientContext
+from uotp.client.dialqueue import Urgency
 from uotp.client.slot import Slot
 from uotp.client.slotstates import SlotState
 from uotp.wire import ServerHello
@@ -36,6 +41,8 @@ class PoolStatistics:
 class Pool:
     """
     Keeps the slots of one session, which hold its tunnels.
+
+    @ivar isProved: whether the source has shown that its address is not forged.
     """
 
     def __init__(
@@ -53,28 +60,113 @@ class Pool:
             and has begun it anew.
         """
         size = context.settings.poolSize
-        self._slots = [Slot(context, session, sessionId, self._welcomed) for _ in range(size)]
+        self._context = context
+        self._slots = [Slot(context, session, sessionId, self) for _ in range(size)]
         self._whenForgotten = whenForgotten
         self._isKnown = False
         self._draining: set[Slot] = set()
+        self._mayHave = 0
+        self._up = 0
+        self._first: Slot | None = None  # the one that dials while none is up
+        self._held: dict[Slot, None] = {}  # those that would dial if one were up
+        self._isOver = False
+        self.isProved = False
 
-    def _welcomed(self, answer: ServerHello) -> None:
+    # What slots ask and tell.
+
+    @property
+    def urgency(self) -> Urgency:
+        """
+        See L{uotp.client.slot.SlotOwner}.
+        """
+        if self._up:
+            return Urgency.FURTHER_OF_PROVED if self.isProved else Urgency.FURTHER
+        return Urgency.FIRST_OF_PROVED if self.isProved else Urgency.FIRST
+
+    @property
+    def longestWait(self) -> float:
+        """
+        See L{uotp.client.slot.SlotOwner}.
+        """
+        ceiling = self._context.settings.backoff
+        return ceiling if self._up else self._context.outage.longestWait(ceiling)
+
+    def mayDial(self, slot: Slot) -> bool:
+        """
+        See L{uotp.client.slot.SlotOwner}.
+        """
+        if self._up:
+            return True
+        if self._first is None:
+            self._first = slot
+        if self._first is slot:
+            return True
+        self._held[slot] = None
+        return False
+
+    def slotUp(self, slot: Slot) -> None:
+        """
+        See L{uotp.client.slot.SlotOwner}.
+        """
+        self._up += 1
+        if self._up == 1:
+            self._first = None
+            self._context.outage.poolUp(self)
+            held, self._held = self._held, {}
+            for other in held:
+                other.dial()
+
+    def slotDown(self, slot: Slot) -> None:
+        """
+        See L{uotp.client.slot.SlotOwner}.
+        """
+        self._up -= 1
+        if not self._up:
+            self._noneIsUp()
+
+    def _noneIsUp(self) -> None:
+        if not self._isOver:
+            self._context.outage.poolDown(self, self._hurry)
+
+    def _hurry(self) -> None:
+        """
+        The server is back: do not wait for the next attempt.
+        """
+        if self._first is not None:
+            self._first.dial()
+
+    def welcomed(self, answer: ServerHello) -> None:
+        """
+        See L{uotp.client.slot.SlotOwner}.
+        """
         wasKnown, self._isKnown = self._isKnown, True
         if wasKnown and answer.isNew and self._whenForgotten is not None:
             self._whenForgotten()
+
+    # What the session wants.
 
     def start(self) -> None:
         """
         Open one tunnel.  A source costs no more than that before it has shown that
         it is worth a pool: its address may be forged.
         """
-        self._slots[0].dial()
+        if not self._isOver:
+            self._mayHave = 1
+            self._noneIsUp()
+            self._slots[0].dial()
 
-    def widen(self) -> None:
+    def widen(self, tunnels: int) -> None:
         """
-        Open the others.
+        The source is proved, and the pool may have more tunnels.
+
+        @param tunnels: how many in all, as far as the settings allow so many; fewer than
+            before changes nothing.
         """
-        for slot in self._slots[1:]:
+        if self._isOver:
+            return
+        self.isProved = True
+        before, self._mayHave = self._mayHave, max(self._mayHave, min(tunnels, len(self._slots)))
+        for slot in self._slots[before : self._mayHave]:
             slot.dial()
 
     def renewOld(self) -> None:
@@ -113,6 +205,7 @@ class Pool:
         Let what is under way arrive on all tunnels, and then say that the session is
         over.  The tunnels bound how long that may take.
         """
+        self._stop()
         self._draining = set(self._slots)
         for slot in self._slots:
             slot.drain(self._slotEmptied)
@@ -122,10 +215,19 @@ class Pool:
         if not self._draining:
             self.leave()
 
+    def _stop(self) -> None:
+        """
+        Want no more tunnels.
+        """
+        self._isOver = True
+        self._held.clear()
+        self._context.outage.forget(self)
+
     def leave(self) -> None:
         """
         Say that the session is over, and close all, for good.
         """
         self._whenForgotten = None  # the session, which knows its pool
+        self._stop()
         for slot in self._slots:
             slot.leave()

@@ -79,7 +79,7 @@ class ClientService(TunnelService):
         )
         self._sleep = SleepDetector(clocks or sleepClocks())
         self._sessions = SessionsBySource(
-            partial(SourceSession, context, self.drops), reactor.seconds, self.drops, settings.expire, self.portLost
+            partial(SourceSession, context, self.drops), reactor, self.drops, settings.expire, self.portLost
         )
 
     def privilegedStartService(self) -> None:
@@ -183,7 +183,9 @@ class ClientService(TunnelService):
         return drained
 
     def _drain(self, _: object) -> Deferred[None]:
-        self._sessions.drainAll()
+        return self._sessions.drainAll().addCallback(self._drainBegun)
+
+    def _drainBegun(self, _: object) -> Deferred[None]:
         return self.liveTunnels.whenEmpty().addCallback(self._drained)
 
     def _drained(self, _: object) -> Deferred[None]:

@@ -1,11 +1,12 @@
 """
-The client's sessions by the source they belong to: who is worth one, how large
-its pool is, and when it ends.
+The client's sessions by the source they belong to: who is worth one, and when it ends.
 
-Whoever can reach the UDP port can forge any number of sources, and one datagram
-of 32 bytes that opens eight tunnels costs 49.5 KB on the wire.  So a source gets
-one tunnel, and a short time; the pool and the full time come when the target has
-answered, or when the source has sent more than the pool costs.
+Whoever can reach the UDP port can forge any number of sources.  So a source gets one tunnel
+and a short time until it has proved that it is none of these (L{uotp.client.proof}).  Those
+that have not share a small part of all places; when there is none left, one of them goes
+whose question is answered, the idlest first, or else the idlest that still waits.  One that
+is proved keeps its session and its tunnels while it is idle, and gives them up early only
+when there is no other place left at all.
 """
 
 from __future__ import annotations
@@ -13,12 +14,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from twisted.internet.defer import Deferred
 
 from uotp.boundaries import Address
+from uotp.client.admission import Admission
 from uotp.client.context import ClientContext
 from uotp.client.pool import Pool
+from uotp.client.proof import Proof
+from uotp.process import each
 from uotp.session import ClosingSessions, Session, wordsForLate
 from uotp.telemetry import BudgetedLogger, Drop, Drops, LineBudget, Logger
 from uotp.train import TakeTrains, Train, countOf
@@ -28,18 +33,18 @@ from uotp.wire import newSessionId, sessionName
 MAX_CLIENT_SESSIONS = 1024
 """How many sessions there may be; with one tunnel each they take some 70 MB."""
 
-NEW_PER_SECOND = 32.0
-NEW_AT_ONCE = 64.0
-"""How many sessions may be opened; forged sources cannot make us dial faster than that."""
-
-UNANSWERED_SECONDS = 30.0
-"""How long a source that has no pool yet may be idle."""
-
-WIDEN_BYTES = 64 * 1024
+UNPROVED_SHARE = 4
 """
-What a source must send to be given its pool without an answer: more than the
-pool's handshakes cost, so that forging sources multiplies nothing.
+Sources that are not proved have one place in so many: 256, which with one tunnel each take
+some 18 MB here and as much at the server.  Of 32 new ones in a second, each stays for eight
+seconds at least.
 """
+
+UNPROVED_SECONDS = 30.0
+"""How long a source that is not proved may be idle."""
+
+SPARE_SECONDS = 30.0
+"""When all places are taken, a source that is proved and has been idle for so long gives its place up."""
 
 
 class SourceSession:
@@ -47,7 +52,7 @@ class SourceSession:
     Holds the session of one source, and its pool.
 
     @ivar send: sends trains that came from the source.
-    @ivar hasPool: whether it has all its tunnels, and not one only.
+    @ivar proof: tells whether the source is proved, and how many tunnels it is worth.
     """
 
     def __init__(self, context: ClientContext, drops: Drops, deliver: TakeTrains) -> None:
@@ -55,27 +60,19 @@ class SourceSession:
         @param deliver: sends trains to the source.
         """
         self._context = context
+        settings = context.settings
         sessionId = newSessionId()
         self.name = sessionName(sessionId)
         allowance = context.turns.allowanceOf(sessionId)
-        self.session = Session(deliver, drops, context.clock, allowance, self._answered, context.settings.reorder)
+        self.session = Session(deliver, drops, context.clock, allowance, self._answered, settings.reorder)
         self.send = self.session.outbound.send
-        self.session.outbound.noticeBytes(WIDEN_BYTES, self.widen)
-        self.hasPool = False
         self.pool = Pool(context, self.session, sessionId, self._forgotten)
+        self.proof = Proof(self.session.outbound, context.clock.seconds, settings.poolSize, self.pool.widen)
         self.pool.start()
 
     def _answered(self) -> None:
         self._context.reachability.reached()
-        self.widen()
-
-    def widen(self) -> None:
-        """
-        The source is worth its pool.
-        """
-        if not self.hasPool:
-            self.hasPool = True
-            self.pool.widen()
+        self.proof.answered()
 
     def _forgotten(self) -> None:
         self._context.reachability.sessionForgotten(self.name)
@@ -88,14 +85,14 @@ class SessionsBySourceStatistics:
     Says how the sessions of a client stand at one moment, and what they have carried.
 
     @ivar sessions: how many sources have one.
-    @ivar pools: how many of them have a pool, and not one tunnel only.
+    @ivar proved: how many of them are proved, and may have more than one tunnel.
     @ivar closing: how many have ended, and are still handing on what came for the source.
     @ivar bytesOut: payload that came from sources, in bytes, since the client began.
     @ivar bytesIn: payload that came for them.
     """
 
     sessions: int
-    pools: int
+    proved: int
     closing: int
     bytesOut: int
     bytesIn: int
@@ -111,7 +108,7 @@ class SessionsBySource(TrainProtocol):
     def __init__(
         self,
         openSession: Callable[[TakeTrains], SourceSession],
-        clock: Callable[[], float],
+        clock: Any,
         drops: Drops,
         expire: float,
         whenPortLost: Callable[[str], None],
@@ -119,7 +116,7 @@ class SessionsBySource(TrainProtocol):
     ) -> None:
         """
         @param openSession: makes the session of a source, which is sent to by what is given.
-        @param clock: monotonic seconds.
+        @param clock: C{IReactorTime}.
         @param expire: seconds that a session may be idle.
         @param whenPortLost: told why, when the port is gone and we did not close it.
         """
@@ -130,11 +127,11 @@ class SessionsBySource(TrainProtocol):
         self._ignoring = False
         self._expire = expire
         self._maxSessions = maxSessions
-        self._sessionLog = BudgetedLogger(self._log, LineBudget(clock))
+        self._sessionLog = BudgetedLogger(self._log, LineBudget(clock.seconds))
         self._bySource: dict[Address, SourceSession] = {}
+        self._unproved: dict[Address, SourceSession] = {}  # and some that have been proved since
+        self._admission = Admission(clock.seconds)
         self._closing = ClosingSessions()
-        self._tokens = NEW_AT_ONCE
-        self._filledAt = clock()
 
     def __len__(self) -> int:
         """
@@ -182,15 +179,9 @@ class SessionsBySource(TrainProtocol):
         self._whenPortLost(reason)
 
     def _welcome(self, source: Address) -> SourceSession | None:
-        now = self._clock()
-        self._tokens = min(NEW_AT_ONCE, self._tokens + (now - self._filledAt) * NEW_PER_SECOND)
-        self._filledAt = now
-        if self._tokens < 1:
+        if not self._admission.admits(source) or not self._makeRoom():
             return None
-        self._tokens -= 1  # also where there is no room: to look for it costs time
-        if not self._makeRoom():
-            return None
-        session = self._bySource[source] = self._openSession(self._deliverTo(source))
+        session = self._bySource[source] = self._unproved[source] = self._openSession(self._deliverTo(source))
         self._sessionLog.info(
             "session {session} for {host} port {port} opened, {sessions} in all",
             session=session.name,
@@ -202,40 +193,85 @@ class SessionsBySource(TrainProtocol):
 
     def _makeRoom(self) -> bool:
         """
-        @return: whether there is room, after the idlest source without a
-            pool was sent away if there was none.
+        @return: whether there is room for a source that is not proved, maybe because another
+            was sent away.
         """
-        if len(self._bySource) < self._maxSessions:
+        self._unproved = {source: entry for source, entry in self._unproved.items() if not entry.proof.isProved}
+        isFull = len(self._bySource) >= self._maxSessions
+        if not isFull and len(self._unproved) < max(self._maxSessions // UNPROVED_SHARE, 1):
             return True
-        idle = [(entry.session.lastActive, source) for source, entry in self._bySource.items() if not entry.hasPool]
-        if not idle:
+        leaving = self._leastOfUnproved() if self._unproved else self._idlestToSpare()
+        if leaving is None:
             return False
-        self._end(min(idle)[1], "its place was needed")
+        self._end(leaving, "its place was needed")
         return True
+
+    def _leastOfUnproved(self) -> Address:
+        """
+        @return: the source that gives its place up first of those that are not proved.
+        """
+
+        def rank(source: Address) -> tuple[bool, float]:
+            session = self._unproved[source].session
+            return not session.inbound.answered, session.lastActive
+
+        return min(self._unproved, key=rank)
+
+    def _idlestToSpare(self) -> Address | None:
+        """
+        @return: the idlest source of all, if it has been idle for long.
+        """
+        idlest = min(self._bySource, key=lambda source: self._bySource[source].session.lastActive, default=None)
+        if idlest is None or self._idleSeconds(self._bySource[idlest]) < SPARE_SECONDS:
+            return None
+        return idlest
+
+    def _idleSeconds(self, entry: SourceSession) -> float:
+        seconds: float = self._clock.seconds() - entry.session.lastActive
+        return seconds
+
+    def _isExpired(self, entry: SourceSession) -> bool:
+        allowed = self._expire if entry.proof.isProved else min(self._expire, UNPROVED_SECONDS)
+        return self._idleSeconds(entry) >= allowed
+
+    def _each(self, act: Callable[[SourceSession], object]) -> Deferred[None]:
+        """
+        Do something with each session, not too much of it in one turn.
+
+        @param act: what is done with those that are still there when it is their turn.
+        @return: fires when that is done.
+        """
+
+        def actIfThere(item: tuple[Address, SourceSession]) -> None:
+            if self._bySource.get(item[0]) is item[1]:
+                act(item[1])
+
+        return each(self._clock, self._bySource.items(), actIfThere)
 
     def endIdle(self) -> None:
         """
         End the sessions that have been idle for too long.
         """
-        now = self._clock()
-        for source, entry in list(self._bySource.items()):
-            allowed = self._expire if entry.hasPool else min(self._expire, UNANSWERED_SECONDS)
-            if now - entry.session.lastActive >= allowed:
-                self._end(source, "idle")
+        expired = [source for source, entry in self._bySource.items() if self._isExpired(entry)]
+        if expired:
+            each(self._clock, expired, self._endIfExpired)
+
+    def _endIfExpired(self, source: Address) -> None:
+        entry = self._bySource.get(source)
+        if entry is not None and self._isExpired(entry):
+            self._end(source, "idle")
 
     def renewOld(self) -> None:
         """
         Let each pool replace one tunnel that is old, if it has one.
         """
-        for entry in self._bySource.values():
-            entry.pool.renewOld()
+        self._each(lambda entry: entry.pool.renewOld())
 
     def prove(self) -> None:
         """
         The path may have changed: all tunnels have to show that they are still good.
         """
-        for entry in list(self._bySource.values()):
-            entry.pool.prove()
+        self._each(lambda entry: entry.pool.prove())
 
     def statistics(self) -> SessionsBySourceStatistics:
         """
@@ -244,7 +280,7 @@ class SessionsBySource(TrainProtocol):
         entries = self._bySource.values()
         return SessionsBySourceStatistics(
             sessions=len(entries),
-            pools=sum(entry.hasPool for entry in entries),
+            proved=sum(entry.proof.isProved for entry in entries),
             closing=len(self._closing),
             bytesOut=self._closing.bytesOut + sum(entry.session.outbound.bytes for entry in entries),
             bytesIn=self._closing.bytesIn + sum(entry.session.inbound.bytes for entry in entries),
@@ -256,12 +292,13 @@ class SessionsBySource(TrainProtocol):
         """
         return any(entry.session.outbound.waits for entry in self._bySource.values())
 
-    def drainAll(self) -> None:
+    def drainAll(self) -> Deferred[None]:
         """
         Let what is under way arrive, on all tunnels.
+
+        @return: fires when all of them have been told.
         """
-        for entry in list(self._bySource.values()):
-            entry.pool.drain()
+        return self._each(lambda entry: entry.pool.drain())
 
     def endAll(self) -> Deferred[None]:
         """
@@ -269,12 +306,18 @@ class SessionsBySource(TrainProtocol):
 
         @return: fires when all that has come for the sources has been handed on.
         """
-        for source in list(self._bySource):
+        ended = each(self._clock, self._bySource, self._endAtStop)
+        return ended.addCallback(lambda _: self._closing.whenDone())
+
+    def _endAtStop(self, source: Address) -> None:
+        if source in self._bySource:
             self._end(source, "the client stops")
-        return self._closing.whenDone()
 
     def _end(self, source: Address, reason: str) -> None:
         entry = self._bySource.pop(source)
+        self._unproved.pop(source, None)
+        if entry.proof.isProved:
+            self._admission.remember(source)
         entry.pool.leave()
         self._closing.begin(entry.session, lambda: None)
         self._sessionLog.info(
@@ -295,4 +338,8 @@ class SessionsBySource(TrainProtocol):
         @raise AssertionError: when it does not.
         """
         assert len(self._bySource) <= self._maxSessions
-        assert 0 <= self._tokens <= NEW_AT_ONCE
+        assert self._unproved.keys() <= self._bySource.keys()
+        assert all(entry.proof.isProved or source in self._unproved for source, entry in self._bySource.items())
+        unproved = sum(not entry.proof.isProved for entry in self._bySource.values())
+        assert unproved <= max(self._maxSessions // UNPROVED_SHARE, 1)
+        self._admission.checkInvariant()

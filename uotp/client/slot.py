@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from twisted.python.failure import Failure
 
@@ -21,6 +22,7 @@ from uotp.boundaries import CarriedSession
 from uotp.client.attempt import Attempt
 from uotp.client.backoff import backoffSeconds
 from uotp.client.context import ClientContext
+from uotp.client.dialqueue import Urgency
 from uotp.client.failures import wordsForFailure
 from uotp.client.lifetime import Lifetime
 from uotp.client.slotstates import SLOT_STATES, SlotEvent, SlotState
@@ -49,6 +51,44 @@ class SlotStatistics:
     failures: int
 
 
+class SlotOwner(Protocol):
+    """
+    Says for a pool which of its slots may dial, and follows what they have.
+    """
+
+    @property
+    def urgency(self) -> Urgency:
+        """
+        Which attempts of other pools an attempt goes before.
+        """
+
+    @property
+    def longestWait(self) -> float:
+        """
+        How long a slot may wait between two attempts, in seconds.
+        """
+
+    def mayDial(self, slot: Slot) -> bool:
+        """
+        @return: whether a slot may dial now.  One that may not is told to dial when it may.
+        """
+
+    def welcomed(self, answer: ServerHello) -> None:
+        """
+        The server has answered a tunnel, in format 2.
+        """
+
+    def slotUp(self, slot: Slot) -> None:
+        """
+        A slot that had no tunnel has one.
+        """
+
+    def slotDown(self, slot: Slot) -> None:
+        """
+        A slot has lost its tunnel.
+        """
+
+
 class Slot(StateMachine[SlotState, SlotEvent]):
     """
     Holds the place of one tunnel in a pool: dials it, and replaces it by another.
@@ -59,19 +99,19 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         context: ClientContext,
         session: CarriedSession,
         sessionId: bytes,
-        welcomed: Callable[[ServerHello], None] | None = None,
+        owner: SlotOwner,
     ) -> None:
         """
         @param context: what all pools of the client share.
         @param session: whom the tunnel carries for.
         @param sessionId: what the tunnel shows.
-        @param welcomed: told what the server answers, in format 2.
+        @param owner: its pool.
         """
         super().__init__(context.clock, SLOT_STATES, SlotState.IDLE)
         self._context = context
         self._session = session
         self._sessionId = sessionId
-        self._welcomed = welcomed
+        self._owner = owner
         self._failures = 0
         self._attempt: Attempt | None = None
         self._tunnel: Tunnel | None = None
@@ -83,9 +123,11 @@ class Slot(StateMachine[SlotState, SlotEvent]):
 
     def dial(self) -> None:
         """
-        Open the tunnel; a slot that has one or is at it already does nothing.
+        Open the tunnel, if the pool lets this slot dial; a slot that has one or is at it
+        already does nothing.
         """
-        if self._advance(SlotEvent.DIAL):
+        if (self.state, SlotEvent.DIAL) in SLOT_STATES and self._owner.mayDial(self):
+            self._advance(SlotEvent.DIAL)
             self._begin()
 
     def renew(self) -> None:
@@ -97,7 +139,7 @@ class Slot(StateMachine[SlotState, SlotEvent]):
 
     def _begin(self) -> None:
         self._attempt = None
-        attempt = Attempt(self._context, self, self._sessionId, self._failed)
+        attempt = Attempt(self._context, self, self._sessionId, self._failed, self._owner.urgency)
         if self.state in (SlotState.DIALLING, SlotState.RENEWING):  # it may have failed at once
             self._attempt = attempt
 
@@ -109,7 +151,7 @@ class Slot(StateMachine[SlotState, SlotEvent]):
 
     def _waitToDial(self) -> None:
         self._failures += 1
-        wait = backoffSeconds(self._failures, self._context.settings.backoff, self._context.jitter())
+        wait = backoffSeconds(self._failures, self._owner.longestWait, self._context.jitter())
         self._setTimer(wait, self.dial)
 
     def tunnelOpened(self, tunnel: Tunnel) -> None:
@@ -130,7 +172,9 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         now, chance, settings = self._context.clock.seconds(), self._context.jitter(), self._context.settings
         self._lifetime = Lifetime(now, chance, settings.maxAge, settings.maxBytes)
         tunnel.carryFor(self._session)
-        if before is not None:
+        if before is None:
+            self._owner.slotUp(self)
+        else:
             self._retire(before)
 
     def _retire(self, tunnel: Tunnel) -> None:
@@ -143,8 +187,7 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         if answer is None:
             return
         self._context.reachability.reached(answer)
-        if self._welcomed is not None:
-            self._welcomed(answer)
+        self._owner.welcomed(answer)
 
     def _proved(self) -> None:
         self._timer = None
@@ -218,6 +261,7 @@ class Slot(StateMachine[SlotState, SlotEvent]):
     def _lost(self, words: str) -> None:
         self._tunnel = None
         self._context.reachability.tunnelDown()
+        self._owner.slotDown(self)
         if self._advance(SlotEvent.LOST):
             self._context.reachability.tunnelFailed(words)
             if self.state is SlotState.WAITING:

@@ -15,6 +15,7 @@ from uotp.process.shares import Shares
 from uotp.process.signals import onSignal, stopOnSignals
 from uotp.process.statemachine import StateMachine
 from uotp.process.steps import Steps
+from uotp.process.sweep import each
 from uotp.process.turns import Turns, Unlimited
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Unlimited",
     "canBecomeRoot",
     "descriptorLimit",
+    "each",
     "onSignal",
     "raiseDescriptorLimit",
     "sleepClocks",

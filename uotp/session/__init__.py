@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from uotp.session.backlog import MAX_BACKLOG_BYTES, Backlog
 from uotp.session.closing import ClosingSessions
-from uotp.session.outbound import WAIT_SECONDS
+from uotp.session.outbound import WAIT_SECONDS, Outbound
 from uotp.session.session import Session, wordsForLate
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "WAIT_SECONDS",
     "Backlog",
     "ClosingSessions",
+    "Outbound",
     "Session",
     "wordsForLate",
 ]
