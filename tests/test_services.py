@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, fields
 from inspect import signature
+from ipaddress import ip_network
 from typing import Any
 
 from twisted.application.service import IService, MultiService
@@ -41,6 +42,7 @@ from uotp.server import service as serverservice
 from uotp.server.service import ServerService
 from uotp.server.settings import ServerSettings
 from uotp.services import clientService, serverService
+from uotp.telemetry.drops import Drop
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerTls
 from uotp.train import Train
 from uotp.transport import dialer
@@ -579,6 +581,29 @@ class TogetherTests(_ServicesTestCase):
         self.prove()
         self.assertEqual(len(self.pumps), 3)
         self.assertIn("connected to good.test port 8443", self.lines())
+
+    def test_portThatStrangersReachIsWarnedOf(self) -> None:
+        """
+        Unless it is said who may use the client, or nobody else can.
+        """
+        everybody, here = "0.0.0.0", "::ffff:127.0.0.2"  # noqa: S104 - what is warned of
+        for host in ("127.0.0.1", "::1", here):
+            self.client(listen=(host, 1))
+        self.client(listen=(everybody, 2), allow=(ip_network("192.0.2.0/24"),))
+        self.assertEqual(self.lines(LogLevel.warn), [])
+        self.client(listen=(everybody, 3))
+        self.client(listen=("2001:db8::1", 4))
+        words = "whoever can send to {} (UDP) may use this client; allow names those that may"
+        self.assertEqual(
+            self.lines(LogLevel.warn), [words.format("0.0.0.0 port 3"), words.format("2001:db8::1 port 4")]
+        )
+
+    def test_sourcesThatAreNotAllowedAreNotServed(self) -> None:
+        self.server()
+        client = self.client(allow=(ip_network("192.0.2.0/24"),))
+        self.sourcePort.sendTrains([PING], CLIENT_PORT)
+        self.flush()
+        self.assertEqual((len(self.pumps), client.drops.totals), (0, {Drop.SOURCE_NOT_ALLOWED: 1}))
 
     def test_stopEndsSessionsAndTunnelsAndTimers(self) -> None:
         """

@@ -14,6 +14,7 @@ and signals are the program's own too: only the command lines set them.
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 from uotp.client import ClientService, ClientSettings
@@ -41,6 +42,7 @@ def clientService(
     *,
     tls: ClientTls | None,
     listen: tuple[str, int] = CLIENT.listen,
+    allow: tuple[IPv4Network | IPv6Network, ...] = CLIENT.allow,
     poolSize: int = CLIENT.poolSize,
     expire: float = CLIENT.expire,
     backoff: float = CLIENT.backoff,
@@ -71,6 +73,7 @@ def clientService(
     settings = ClientSettings(
         server=server,
         listen=listen,
+        allow=allow,
         poolSize=poolSize,
         expire=expire,
         backoff=backoff,

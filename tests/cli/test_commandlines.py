@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import fields
+from ipaddress import ip_network
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -103,6 +104,7 @@ CLIENT = [
     ("--max-bytes", None, "64k", "max-bytes", 64 << 10),
     ("--tls-servername", None, "vpn.example.com", "tls-servername", "vpn.example.com"),
     ("--pin", None, PIN.hex(), "pin", (PIN,)),
+    ("--allow", None, "192.0.2.0/24", "allow", (ip_network("192.0.2.0/24"),)),
 ]
 
 BUFFERS = {
@@ -154,6 +156,7 @@ CLIENT_DEFAULTS = {
     "no-hostname-check": 0,
     "tls-servername": None,
     "pin": (),
+    "allow": (),
     "dst_address": "example.com",
     "dst_port": 8443,
 }
@@ -261,6 +264,13 @@ class OptionsTests(CommandTestCase):
         for other in ("00" * 32, "sha256//" + "A" * 43 + "="):
             options = self.clientOptions("--pin", PIN.hex(), *DESTINATION, "--pin", other)
             self.assertEqual(options["pin"], (PIN, OTHER_PIN))
+
+    def test_networksMayBeRepeated(self) -> None:
+        """
+        An address is a network of one.
+        """
+        options = self.clientOptions("--allow", "2001:db8::/32", *DESTINATION, "--allow", "192.0.2.1")
+        self.assertEqual(options["allow"], (ip_network("2001:db8::/32"), ip_network("192.0.2.1/32")))
 
     def test_theChainMayBeEnough(self) -> None:
         for words in (["--no-hostname-check", "-C", HERE, *DESTINATION], [*DESTINATION, "--cafile", HERE, "--no-host"]):
@@ -423,6 +433,13 @@ class RefusalTests(CommandTestCase):
             line = self.refusalOf(lambda options=options, words=words: options.parseOptions(words))  # type: ignore[misc]
             self.assertTrue(line.startswith(f"uotp-client: --pin {word}: "), line)
 
+    def test_aNetworkThatIsNoneNamesItself(self) -> None:
+        for word in ("", "here", "192.0.2.1/24", "192.0.2.0/33", "192.0.2.0/24/8", "fd00::/129"):
+            options = client.Options()
+            words = [*DESTINATION, "--allow", word]
+            line = self.refusalOf(lambda options=options, words=words: options.parseOptions(words))  # type: ignore[misc]
+            self.assertTrue(line.startswith(f"uotp-client: --allow {word}: a network is needed"), line)
+
     def test_destinationsThatAreNone(self) -> None:
         for module, name in ((client, "uotp-client"), (server, "uotp-server")):
             count = "two arguments are needed, dst_address dst_port; there are"
@@ -583,7 +600,7 @@ class MakeServiceTests(ServiceTestCase):
             client,
             "clientService",
             *["-a", "::1", "-p", "1", "-e", "2", "-n", "3", "-B", "4.5", "-w", "6", "-R", "-m", "7"],
-            *["--max-age", "3600", "--max-bytes", "2G"],
+            *["--max-age", "3600", "--max-bytes", "2G", "--allow", "::1"],
             *["-c", "/c", "-k", "/k", "-C", "/C", "--tls-servername", "name", "--pin", PIN.hex()],
             *self.BUFFERS,
         )
@@ -603,6 +620,7 @@ class MakeServiceTests(ServiceTestCase):
                 "mark": 7,
                 "maxAge": 3600.0,
                 "maxBytes": 2 << 30,
+                "allow": (ip_network("::1"),),
                 "unsentLimit": 4096,
                 "congestion": "cubic",
                 "udpBuffer": 1024 * 1024,
@@ -731,6 +749,7 @@ class SpellingTests(ServiceTestCase):
         "maxBytes": "--max-bytes",
         "serverName": "--tls-servername",
         "pins": "--pin",
+        "allow": "--allow",
         "hostnameCheck=False": "--no-hostname-check",
     }
 

@@ -4,8 +4,10 @@ Who is worth a session, how large its pool is, and when it ends.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
+from ipaddress import ip_network
 
 from twisted.logger import capturedLogs, formatEvent
 
@@ -14,6 +16,7 @@ from tests.doubles.dialling import Attempt, MemoryContext
 from tests.doubles.udp import MemoryUdp, Receiver
 from uotp.boundaries import Address
 from uotp.client.admission import NEW_AT_ONCE, NEW_PER_SECOND, STRANGERS_AT_ONCE
+from uotp.client.allowed import Network
 from uotp.client.proof import MOMENT_SECONDS, TUNNEL_BYTES, UNANSWERED_BYTES
 from uotp.client.sessions import (
     SPARE_SECONDS,
@@ -60,11 +63,15 @@ class _SessionsTestCase(TimerTestCase):
         self.sessions = self.makeSessions()
         self.addCleanup(self.end)
 
-    def makeSessions(self, maxSessions: int = 1024, expire: float = EXPIRE) -> SessionsBySource:
+    def makeSessions(
+        self, maxSessions: int = 1024, expire: float = EXPIRE, allow: Iterable[Network] = ()
+    ) -> SessionsBySource:
         """
         @return: no sessions yet.
         """
-        sessions = SessionsBySource(self.openSession, self.clock, self.drops, expire, self.lost.append, maxSessions)
+        sessions = SessionsBySource(
+            self.openSession, self.clock, self.drops, expire, self.lost.append, maxSessions, allow
+        )
         sessions.sendTrains = self.sendTrains
         return sessions
 
@@ -236,6 +243,18 @@ class SourceSessionTests(_SessionsTestCase):
         for address in (("192.0.2.1", 1), ("192.0.2.1", 1), ("192.0.2.1", 2), ("192.0.2.2", 1), ("::1", 1, 0, 0)):
             self.sessions.trainsReceived([PING], address)
         self.assertEqual(len(self.sessions), 4)
+
+    def test_sourceThatIsNotAllowedCostsNothing(self) -> None:
+        """
+        What it sends is counted, and takes no allowance from others.
+        """
+        self.sessions = self.makeSessions(allow=[ip_network("192.0.2.0/24")])
+        for number in range(1000):
+            self.sessions.trainsReceived([Train(1, b"xyz")], ("198.51.100.1", number + 1))
+        self.assertEqual((len(self.sessions), self.drops.totals), (0, {Drop.SOURCE_NOT_ALLOWED: 3000}))
+        for number in range(100):
+            self.send(number)
+        self.assertEqual(len(self.sessions), 100)
 
     def test_everySessionHasAnIdOfItsOwn(self) -> None:
         ids = []

@@ -4,6 +4,7 @@ What a client can be told, and what not.
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import Any
 
 from tests.doubles.contracts import SettingsTestCase
@@ -48,6 +49,11 @@ class ClientSettingsTests(SettingsTestCase):
         for host in ("two..dots.test", "x" * 64 + ".test", "", "no name"):
             error = self.assertRaises(ConfigurationError, self.settings, server=(host, 9))
             self.assertEqual(str(error), f"the server {host}: a host name or an IP address is needed")
+
+    def test_networksThatAreNone(self) -> None:
+        self.assertUsable("allow", (), (ip_network("192.0.2.0/24"), ip_network("::1")))
+        error = self.assertRaises(ConfigurationError, self.settings, allow=("192.0.2.0/24",))
+        self.assertEqual(str(error), "allow takes networks of the module ipaddress")
 
     def test_markWhereThereAreNone(self) -> None:
         self.patch(sockopts, "SO_MARK", None)

@@ -9,7 +9,15 @@ from twisted.python import usage
 
 from uotp.cli.common import COMMON_ROWS, CommonOptions, commandService, listenRows
 from uotp.cli.options import Flag, Option, Repeated
-from uotp.cli.parsers import absolutePath, parseBytes, parseCount, parseMark, parseSeconds, parseSecondsFrom
+from uotp.cli.parsers import (
+    absolutePath,
+    parseBytes,
+    parseCount,
+    parseMark,
+    parseNetwork,
+    parseSeconds,
+    parseSecondsFrom,
+)
 from uotp.client import MIN_MAX_AGE_SECONDS, MIN_MAX_BYTES, ClientSettings
 from uotp.net import parseDestination
 from uotp.services import CLIENT, clientService
@@ -35,6 +43,13 @@ class Options(CommonOptions):
     rows = (
         *COMMON_ROWS,
         *listenRows("address to listen on", "UDP port to listen on; 0 for any", CLIENT.listen),
+        Repeated(
+            "allow",
+            None,
+            "network of sources to serve, as 192.0.2.0/24; may be repeated; otherwise all that can send here",
+            parseNetwork,
+            "allow",
+        ),
         Option("expire", "e", "seconds without a datagram after which a session ends", parseSeconds, "expire"),
         Option("pool-size", "n", "tunnels for each session", parseCount(MAX_POOL_SIZE), "poolSize"),
         Option(

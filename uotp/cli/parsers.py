@@ -8,6 +8,7 @@ import math
 import os
 import re
 from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from uotp.net import Host
 
@@ -49,6 +50,19 @@ def parseBindAddress(word: str) -> str:
         reason = "an IPv4 or IPv6 address is needed, 0.0.0.0 or :: for all"
         raise ValueError(reason)
     return host.text
+
+
+def parseNetwork(word: str) -> IPv4Network | IPv6Network:
+    """
+    @return: a network of IPv4 or IPv6; an address alone is a network of one.
+    @raise ValueError: in words, also for an address inside a network, since nobody knows
+        which of both was meant.
+    """
+    try:
+        return ip_network(word)
+    except ValueError as error:
+        reason = "a network is needed, as 192.0.2.0/24 or 2001:db8::/32, or one address"
+        raise ValueError(reason) from error
 
 
 def parseSeconds(word: str) -> float:

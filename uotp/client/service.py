@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from functools import partial
+from ipaddress import IPv6Address
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -19,10 +20,10 @@ from uotp.client.reachability import Reachability
 from uotp.client.sessions import SessionsBySource, SourceSession
 from uotp.client.settings import ClientSettings
 from uotp.errors import StartError
-from uotp.net import Addresses, SharedResolver, backgroundThread, checkMark, lookUp
+from uotp.net import Addresses, Host, SharedResolver, backgroundThread, checkMark, lookUp
 from uotp.process import SleepClocks, SleepDetector, sleepClocks
 from uotp.session import WAIT_SECONDS
-from uotp.telemetry import logCounted
+from uotp.telemetry import logCounted, spelled
 from uotp.tls import ClientCredentials
 from uotp.transport import Dialer
 from uotp.tunnel import TunnelService
@@ -79,7 +80,12 @@ class ClientService(TunnelService):
         )
         self._sleep = SleepDetector(clocks or sleepClocks())
         self._sessions = SessionsBySource(
-            partial(SourceSession, context, self.drops), reactor, self.drops, settings.expire, self.portLost
+            partial(SourceSession, context, self.drops),
+            reactor,
+            self.drops,
+            settings.expire,
+            self.portLost,
+            allow=settings.allow,
         )
 
     def privilegedStartService(self) -> None:
@@ -111,6 +117,7 @@ class ClientService(TunnelService):
         if self._sessions.transport is None:
             self.privilegedStartService()
         super().startService()
+        self._warnOfStrangers()
         self.periodicCalls.every(min(1.0, self._settings.expire / 4), self._sessions.endIdle)
         self.periodicCalls.every(WAKE_CHECK_SECONDS, self._noticeSleep)
         if self._settings.maxAge is not None or self._settings.maxBytes is not None:
@@ -118,6 +125,23 @@ class ClientService(TunnelService):
         if self._settings.resolveOnce:
             # Now, before a VPN that needs this tunnel has taken the name server away.
             self._resolveOnce()
+
+    def _warnOfStrangers(self) -> None:
+        """
+        Warn when others than this machine may be able to use the client, and nobody has said
+        who may.
+        """
+        host, port = self.listening or self._settings.listen
+        address = Host.parse(host).address
+        if isinstance(address, IPv6Address):
+            address = address.ipv4_mapped or address
+        if not self._settings.allow and address is not None and not address.is_loopback:
+            self._log.warn(
+                "whoever can send to {host} port {port} (UDP) may use this client; {setting} names those that may",
+                host=host,
+                port=port,
+                setting=spelled("allow"),
+            )
 
     def _resolveOnce(self) -> None:
         self._resolving = None

@@ -11,7 +11,7 @@ when there is no other place left at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -20,6 +20,7 @@ from twisted.internet.defer import Deferred
 
 from uotp.boundaries import Address
 from uotp.client.admission import Admission
+from uotp.client.allowed import AllowedSources, Network
 from uotp.client.context import ClientContext
 from uotp.client.pool import Pool
 from uotp.client.proof import Proof
@@ -113,12 +114,14 @@ class SessionsBySource(TrainProtocol):
         expire: float,
         whenPortLost: Callable[[str], None],
         maxSessions: int = MAX_CLIENT_SESSIONS,
+        allow: Iterable[Network] = (),
     ) -> None:
         """
         @param openSession: makes the session of a source, which is sent to by what is given.
         @param clock: C{IReactorTime}.
         @param expire: seconds that a session may be idle.
         @param whenPortLost: told why, when the port is gone and we did not close it.
+        @param allow: the networks of sources that are served; when there is none, all are.
         """
         super().__init__(drops)
         self._openSession = openSession
@@ -130,6 +133,7 @@ class SessionsBySource(TrainProtocol):
         self._sessionLog = BudgetedLogger(self._log, LineBudget(clock.seconds))
         self._bySource: dict[Address, SourceSession] = {}
         self._unproved: dict[Address, SourceSession] = {}  # and some that have been proved since
+        self._allowed = AllowedSources(allow)
         self._admission = Admission(clock.seconds)
         self._closing = ClosingSessions()
 
@@ -145,11 +149,16 @@ class SessionsBySource(TrainProtocol):
         """
         if self._ignoring:
             return
-        session = self._bySource.get(source) or self._welcome(source)
+        session = self._bySource.get(source)
         if session is None:
-            self._drops.count(Drop.TOO_MANY_SESSIONS, countOf(trains))
-        else:
-            session.send(trains)
+            if not self._allowed.allows(source[0]):
+                self._drops.count(Drop.SOURCE_NOT_ALLOWED, countOf(trains))
+                return
+            session = self._welcome(source)
+            if session is None:
+                self._drops.count(Drop.TOO_MANY_SESSIONS, countOf(trains))
+                return
+        session.send(trains)
 
     def startProtocol(self) -> None:
         """

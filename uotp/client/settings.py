@@ -5,8 +5,11 @@ What a client is told.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
 
+from uotp.errors import ConfigurationError
 from uotp.net import requireMarks
+from uotp.telemetry import spelled
 from uotp.tunnel import MAX_POOL_SIZE, SECONDS, CommonSettings, Limits, requireHost, setting
 
 MIN_MAX_AGE_SECONDS = 1.0
@@ -21,6 +24,8 @@ class ClientSettings(CommonSettings):
 
     @ivar server: host name or address, and port.
     @ivar listen: numeric address and port of the UDP side; port 0 for any.
+    @ivar allow: networks of sources that are served; when there is none, everybody is who
+        reaches the UDP side.
     @ivar poolSize: tunnels for each session, 1 to L{MAX_POOL_SIZE}.
     @ivar expire: seconds that a session may be idle.
     @ivar backoff: the longest wait between two attempts for one tunnel, seconds.
@@ -34,6 +39,7 @@ class ClientSettings(CommonSettings):
 
     server: tuple[str, int]
     listen: tuple[str, int] = ("127.0.0.1", 8911)
+    allow: tuple[IPv4Network | IPv6Network, ...] = ()
     poolSize: int = setting(8, Limits(f"from 1 to {MAX_POOL_SIZE}", lambda size: 1 <= size <= MAX_POOL_SIZE))
     expire: float = setting(120.0, SECONDS)
     backoff: float = setting(5.0, SECONDS)
@@ -56,5 +62,8 @@ class ClientSettings(CommonSettings):
         """
         CommonSettings.__post_init__(self)
         requireHost("the server", self.server[0])
+        if not all(isinstance(network, (IPv4Network, IPv6Network)) for network in self.allow):
+            reason = f"{spelled('allow')} takes networks of the module ipaddress"
+            raise ConfigurationError(reason)
         if self.mark is not None:
             requireMarks()

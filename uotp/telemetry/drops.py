@@ -18,6 +18,7 @@ class Drop(Enum):
     BACKLOG_STALE = "waited too long"
     PACED_OUT = "came in faster than their receiver can be expected to read"
     TOO_MANY_SESSIONS = "from a source that no session could be opened for"
+    SOURCE_NOT_ALLOWED = "from a source that is not allowed"
     SOURCE_UNKNOWN = "reached a session's socket from elsewhere than the target"
     SEND_REFUSED = "refused by the network when sent"
     SEND_BUFFER_FULL = "found the socket's send buffer full"

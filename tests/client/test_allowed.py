@@ -1,0 +1,54 @@
+"""
+Which sources may use a client, by their addresses.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from uotp.client.allowed import MAX_KNOWN, AllowedSources
+
+
+def allowed(*networks: str) -> AllowedSources:
+    """
+    @return: what allows these.
+    """
+    return AllowedSources(map(ip_network, networks))
+
+
+class AllowedSourcesTests(SynchronousTestCase):
+    """
+    Addresses as a socket names them, and networks as a user does.
+    """
+
+    def test_everybodyIsAllowedWhereNobodyIsNamed(self) -> None:
+        for host in ("192.0.2.1", "::1", "fe80::1%eth0"):
+            self.assertTrue(allowed().allows(host))
+
+    def test_networksAreAllowedAndNobodyElse(self) -> None:
+        sources = allowed("192.0.2.0/25", "198.51.100.7", "2001:db8::/32", "fe80::/10")
+        for host in ("192.0.2.127", "198.51.100.7", "2001:db8:1::1", "fe80::1%eth0"):
+            self.assertTrue(sources.allows(host), host)
+        for host in ("192.0.2.128", "198.51.100.8", "2001:db9::1", "::1", "127.0.0.1", "no address"):
+            self.assertFalse(sources.allows(host), host)
+
+    def test_mappedAddressIsTheOneOfIPv4(self) -> None:
+        """
+        Which a socket for both names so, and a user maybe too.
+        """
+        for network in ("192.0.2.0/24", "::ffff:192.0.2.0/120"):
+            sources = allowed(network)
+            for host, verdict in (("::ffff:192.0.2.1", True), ("192.0.2.1", True), ("::ffff:192.0.3.1", False)):
+                self.assertIs(sources.allows(host), verdict, (network, host))
+        self.assertTrue(allowed("::ffff:0:0/96").allows("203.0.113.1"))
+        self.assertFalse(allowed("::/0").allows("203.0.113.1"))
+
+    def test_verdictsThatAreRememberedAreBounded(self) -> None:
+        sources = allowed("10.0.0.0/8")
+        for number in range(2 * MAX_KNOWN):
+            host = f"10.0.{number // 256}.{number % 256}"
+            self.assertTrue(sources.allows(host))
+            self.assertTrue(sources.allows(host))
+        self.assertEqual(sources._isKnown.cache_info().currsize, MAX_KNOWN)

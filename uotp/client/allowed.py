@@ -1,0 +1,60 @@
+"""
+Which sources may use a client, by their addresses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
+
+from uotp.net import Host
+
+Network = IPv4Network | IPv6Network
+
+MAX_KNOWN = 4096
+"""
+Of so many addresses of strangers the verdict is remembered, in half a megabyte.  To find one
+out takes a few microseconds, and a datagram that is dropped should take less.
+"""
+
+MAPPED_BITS = 96
+"""An IPv4 address that is written as one of IPv6 has so many bits before its own."""
+
+
+class AllowedSources:
+    """
+    Tells which addresses are in the networks that the user has named.
+    """
+
+    def __init__(self, networks: Iterable[Network]) -> None:
+        """
+        @param networks: those that are allowed; when there is none, everybody is.
+        """
+        self._networks = tuple(map(unmapped, networks))
+        self._isKnown = lru_cache(MAX_KNOWN)(self._find)
+
+    def allows(self, host: str) -> bool:
+        """
+        @param host: the numeric address of a source.
+        @return: whether it may use the client.
+        """
+        return not self._networks or self._isKnown(host)
+
+    def _find(self, host: str) -> bool:
+        address = Host.parse(host).address
+        if address is None:
+            return False
+        mapped = None if isinstance(address, IPv4Address) else address.ipv4_mapped
+        return any((mapped or address) in network for network in self._networks)
+
+
+def unmapped(network: Network) -> Network:
+    """
+    @return: the network of IPv4 where it is written as one of IPv6; else the same.
+    """
+    if isinstance(network, IPv6Network) and network.prefixlen >= MAPPED_BITS:
+        first = network.network_address.ipv4_mapped
+        if first is not None:
+            return IPv4Network((first, network.prefixlen - MAPPED_BITS))
+    return network
