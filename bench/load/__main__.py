@@ -30,9 +30,10 @@ RETURN_MICROSECONDS = 200_000
 ANSWER_SECONDS = 20.0
 QUIET_SECONDS = 0.3
 
+PROOF_SECONDS = 0.01
 PROOF_DATAGRAMS = 40
 PROOF_BYTES = 1100
-"""What a source sends after its first answer, to be worth a pool of 32."""
+"""What a source sends so long after its first answer, to be worth a pool of 32."""
 
 DEEDS: dict[str, Callable[..., Deed]] = {
     "answer": Answer,
@@ -73,6 +74,7 @@ def connect(udp: socket.socket, address: list[Any]) -> Report:
         with suppress(*NOTHING):
             udp.send(PRIME)
             answered = udp.recv(MOST_BYTES) == PRIME
+    time.sleep(PROOF_SECONDS)
     for _ in range(PROOF_DATAGRAMS if answered else 0):
         with suppress(*NOTHING):
             udp.send(PRIME.ljust(PROOF_BYTES))

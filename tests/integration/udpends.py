@@ -20,12 +20,10 @@ AGAIN_SECONDS = 0.05
 """Between two of those."""
 
 
-PROOF_DATAGRAMS = 24
+PROOF_SECONDS = 0.01
+PROOF_DATAGRAMS = 8
 PROOF_BYTES = 1100
-"""
-What a source sends to be worth a pool of eight.  The first few of these may come so soon
-after the answer that they do not count.
-"""
+"""What a source sends to be worth a pool of eight, so long after an answer."""
 
 
 class UdpEnd:
@@ -143,6 +141,7 @@ class Flow:
         Send enough after an answer to be worth all tunnels of a pool.
         """
         self.both(b"hello")
+        time.sleep(PROOF_SECONDS)
         for _ in range(PROOF_DATAGRAMS):
             self.forth(bytes(PROOF_BYTES))
 
