@@ -95,7 +95,7 @@ class _ServicesTestCase(TlsTestCase):
         self.services: list[ClientService | ServerService] = []
         self.addCleanup(self.stopAll)
 
-    def opener(self, reactor: object, drops: Any, udpBuffer: int) -> Any:
+    def opener(self, reactor: object, drops: Any, udpBuffer: int, *, shared: bool = False) -> Any:
         """
         In place of the real one.
         """

@@ -67,6 +67,24 @@ class PortableDatagramPortTroubleTests(SynchronousTestCase):
         context = PortContext(self.reactor, self.drops)
         self.port = openPort(PortableDatagramPort, context, ("192.0.2.7", 0), self.receiver)
 
+    def test_sourcesShareACrowdedPort(self) -> None:
+        """
+        The socket is read empty, and each source has its turn.
+        """
+        context = PortContext(self.reactor, self.drops, shared=True)
+        self.port.stopListening()
+        self.socket = FakeUdpSocket()
+        openPort(PortableDatagramPort, context, ("192.0.2.7", 0), self.receiver)
+        other = ("192.0.2.9", 9)
+        self.socket.toReceive.extend((bytes(1400), THERE) for _ in range(150))
+        self.socket.toReceive[1] = (b"light", other)
+        self.turn()
+        self.assertEqual(self.socket.toReceive, [])
+        self.assertEqual([source for _, source in self.receiver.trains[:2]], [THERE, other])
+        self.reactor.advance(0)
+        self.assertEqual(sum(train.datagrams for train, _ in self.receiver.trains), 150)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
     def turn(self) -> None:
         """
         Let every reader of the reactor read.

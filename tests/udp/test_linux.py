@@ -223,6 +223,13 @@ class LinuxPortTestCase(SynchronousTestCase):
         self.socket = LinuxFakeSocket(self.kernel, unknown)
         self.port = openPort(linux.LinuxDatagramPort, self.context, ("192.0.2.7", 0), self.receiver)
 
+    def share(self) -> None:
+        """
+        Open a port that many sources share.
+        """
+        self.context = PortContext(self.reactor, self.drops, shared=True)
+        self.open()
+
     def receive(self, *messages: Message | OSError) -> None:
         """
         Have the port read all of it.
@@ -256,6 +263,53 @@ class LinuxPortReceivingTests(LinuxPortTestCase):
         for _ in range(4):
             self.receive(Message(b"lone"))
         self.assertEqual(self.kernel.asked, [64, -1, 64, -1])
+
+    def test_crowdedPortIsReadEmptyBeforeAnythingIsHandedOn(self) -> None:
+        """
+        The light source behind the heavy one has its turn before the heavy one's second.
+        """
+        self.share()
+        self.receive(*[Message(numbered(1400, 1), nameOf(number)) for number in (1, *[0] * 7)])
+        self.receiver.trains.clear()
+        self.kernel.waiting.extend([Message(numbered(1400, 1), nameOf(0))] * 300)
+        self.kernel.waiting.append(Message(b"light", nameOf(1)))
+        self.port.doRead()
+        self.assertEqual(list(self.kernel.waiting), [])
+        sources = [source[1] - 7000 for _, source in self.receiver.trains]
+        self.assertEqual(sources.count(1), 1)
+        self.assertEqual(sources[1], 1)
+        self.assertLess(sum(train.datagrams for train, _ in self.receiver.trains), 250)
+        self.reactor.advance(0)
+        self.assertEqual(sum(train.datagrams for train, _ in self.receiver.trains), 301)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_whatIsReadWhileOthersWaitComesBehindThem(self) -> None:
+        """
+        Also a lone datagram; the order of a source is kept.
+        """
+        self.share()
+        self.kernel.waiting.extend(Message(numbered(1400, 1), nameOf(number % 2)) for number in range(400))
+        self.port.doRead()
+        before = len(self.receiver.trains)
+        self.receive(Message(b"later", nameOf(0)))
+        self.assertEqual(len(self.receiver.trains), before)
+        self.reactor.pump([0] * 9)
+        datagrams = [one for train, source in self.receiver.trains if source[1] == 7000 for one in cut(train)]
+        self.assertEqual(datagrams, [numbered(1400, 1)] * 200 + [b"later"])
+        self.receive(Message(b"at once", nameOf(0)))
+        self.assertEqual(self.receiver.trains[-1][0], Train(7, b"at once"))
+
+    def test_closedPortHandsNothingOn(self) -> None:
+        """
+        Of what waits, and whoever has closed it.
+        """
+        self.share()
+        self.kernel.waiting.extend(Message(numbered(1400, 1), nameOf(number % 2)) for number in range(400))
+        self.port.doRead()
+        self.assertEqual(len(self.reactor.getDelayedCalls()), 1)
+        before = len(self.receiver.trains)
+        self.port.stopListening()
+        self.assertEqual((self.reactor.getDelayedCalls(), len(self.receiver.trains)), ([], before))
 
     def test_portOfWhoeverHasSpentItsTurnReadsNothing(self) -> None:
         """

@@ -63,7 +63,7 @@ class ClientService(TunnelService):
         self._settings = settings
         self._reopening: IDelayedCall | None = None
         self._resolving: IDelayedCall | None = None
-        self._openPort = datagramPortOpener(reactor, self.drops, settings.udpBuffer)
+        self._openPort = datagramPortOpener(reactor, self.drops, settings.udpBuffer, shared=True)
         self._resolver = SharedResolver(backgroundThread(reactor), once=settings.resolveOnce)
         dialer = Dialer(
             reactor,

@@ -18,6 +18,7 @@ class Drop(Enum):
     BACKLOG_STALE = "waited too long"
     PACED_OUT = "came in faster than their receiver can be expected to read"
     TOO_MANY_SESSIONS = "from a source that no session could be opened for"
+    SOURCE_TOO_MUCH = "from a source that sent more than its share of a crowded port"
     SOURCE_NOT_ALLOWED = "from a source that is not allowed"
     SOURCE_UNKNOWN = "reached a session's socket from elsewhere than the target"
     SEND_REFUSED = "refused by the network when sent"

@@ -27,14 +27,17 @@ __all__ = [
 _log = Logger()
 
 
-def datagramPortOpener(reactor: Any, drops: Drops, udpBuffer: int = UDP_BUFFER_BYTES) -> DatagramPortOpener:
+def datagramPortOpener(
+    reactor: Any, drops: Drops, udpBuffer: int = UDP_BUFFER_BYTES, *, shared: bool = False
+) -> DatagramPortOpener:
     """
     @param reactor: C{IReactorFDSet}; or else C{IReactorUDP}, whose own port is used then.
     @param drops: where what cannot be sent or received is counted.
     @param udpBuffer: bytes of buffer to ask for, each way and for each port.
+    @param shared: whether many sources send to a port, which then share it.
     @return: what opens ports on this system.
     """
-    context = PortContext(reactor, drops, udpBuffer)
+    context = PortContext(reactor, drops, udpBuffer, shared=shared)
     if not IReactorFDSet.providedBy(reactor):
         return partial(openTwistedPort, context)
     if sys.platform == "linux":

@@ -29,6 +29,7 @@ from uotp.boundaries import Address, DatagramReceiver
 from uotp.net import UDP_BUFFER_BYTES, enlargeUdpBuffers
 from uotp.telemetry import Drop, Drops, Logger, spelled
 from uotp.train import TakeTrains, Train
+from uotp.udp.crowd import Intake
 from uotp.udp.statistics import PortStatistics, portStatistics
 
 MAX_USELESS_TURNS = 100
@@ -78,14 +79,16 @@ class PortContext:
 
     @ivar reactor: C{IReactorFDSet}.
     @ivar drops: where what cannot be sent or received is counted.
+    @ivar shared: whether many sources send to a port, which then share it.
     """
 
     _log = Logger()
 
-    def __init__(self, reactor: Any, drops: Drops, udpBuffer: int = UDP_BUFFER_BYTES) -> None:
+    def __init__(self, reactor: Any, drops: Drops, udpBuffer: int = UDP_BUFFER_BYTES, *, shared: bool = False) -> None:
         """
         @param udpBuffer: bytes of buffer to ask for, each way and for each port.
         """
+        self.shared = shared
         self.reactor = reactor
         self.drops = drops
         self._udpBuffer = udpBuffer
@@ -172,6 +175,7 @@ class SocketPort:
         self._protocol = protocol
         self._connectedTo: tuple[str, int] | None = None
         self._uselessTurns = 0
+        self._intake = Intake(context.reactor, context.drops, self) if context.shared else None
 
     def startListening(self) -> None:
         """
@@ -209,6 +213,18 @@ class SocketPort:
     def doRead(self) -> None:
         """
         Read what has come, no more than a bound, and hand it on in trains.
+        """
+        raise NotImplementedError
+
+    def readMore(self) -> bool:
+        """
+        See L{uotp.udp.crowd.CrowdedPort}.
+        """
+        raise NotImplementedError
+
+    def handOn(self, source: Any, trains: list[Train]) -> None:
+        """
+        See L{uotp.udp.crowd.CrowdedPort}.
         """
         raise NotImplementedError
 
@@ -342,6 +358,8 @@ class SocketPort:
     def _close(self) -> None:
         self.connected = False
         self._connectedTo = None
+        if self._intake is not None:
+            self._intake.stop()
         self._context.reactor.removeReader(self)
         self._socket.close()
 

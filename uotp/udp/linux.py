@@ -55,6 +55,7 @@ class LinuxDatagramPort(SocketPort):
         self._expected = FIRST_SLOT_BYTES
         self._most = FIRST_MESSAGES
         self._loneTurns = self._lonelyTurns = 0
+        self._wasFull = False
         self._sender = SegmentSender(self._socket, self._context, self._sendEach)
 
     def _close(self) -> None:
@@ -139,14 +140,28 @@ class LinuxDatagramPort(SocketPort):
             segment = int.from_bytes(control[0][2], sys.byteorder)
             self._protocol.trainsReceived(couple([(data, segment)]), source)
 
+    def readMore(self) -> bool:
+        """
+        See L{uotp.udp.crowd.CrowdedPort}.
+        """
+        self._wasFull = False
+        if self.connected:
+            self._readBatch()
+        return self._wasFull
+
+    def handOn(self, source: Any, trains: list[Train]) -> None:
+        """
+        See L{uotp.udp.crowd.CrowdedPort}.
+        """
+        if self.connected:
+            self._protocol.trainsReceived(trains, addressOf(source))
+
     def _readBatch(self) -> None:
+        most = self._most
         try:
-            count, longest, cutOff, parcels = self._receiveBatch(self._descriptor, self._expected, self._most)
+            count, longest, cutOff, parcels = self._receiveBatch(self._descriptor, self._expected, most)
         except OSError as error:
-            if error.errno in REFUSALS_OF_BATCHES:
-                self._readNoMoreBatches(error)
-            else:
-                self._failed(error)
+            self._batchFailed(error)
             return
         self._protocol.allowance.spend(sum(len(trains) for _, trains in parcels))
         self._uselessTurns = 0
@@ -155,15 +170,32 @@ class LinuxDatagramPort(SocketPort):
         else:
             self._lonelyTurns = 0
             self._expected = longest or self._expected
-        if count == self._most or longest * self._most > BYTES_PER_TURN:
+        self._wasFull = full = count == most
+        if full or longest * most > BYTES_PER_TURN:
             self._most = min(2 * self._most, MAX_MESSAGES, BYTES_PER_TURN // max(longest, 1))
         if cutOff:
             self._drops.count(Drop.CUT_OFF, cutOff)
+        intake = self._intake
+        if (
+            intake is not None
+            and (count > 1 or intake.isBusy)
+            and parcels
+            and intake.wants(parcels[0][0], len(parcels) > 1, full)
+        ):
+            for name, trains in parcels:
+                intake.put(name, trains)
+            self._loneTurns = 0
+            if not intake.isReading:
+                intake.readOn()
+            return
         for name, trains in parcels:
             if self.connected:  # whoever got the trains before may have closed us
                 self._protocol.trainsReceived(trains, addressOf(name))
 
-    def _readNoMoreBatches(self, error: OSError) -> None:
+    def _batchFailed(self, error: OSError) -> None:
+        if error.errno not in REFUSALS_OF_BATCHES:
+            self._failed(error)
+            return
         self._loneTurns = sys.maxsize
         self._context.sayOnce(
             LogLevel.info,

@@ -5,6 +5,8 @@ watches descriptors.
 
 from __future__ import annotations
 
+from typing import Any
+
 from uotp.boundaries import Address
 from uotp.train import Train, cut, gather
 from uotp.udp.base import ERRORS_OF_DATAGRAMS, SocketPort
@@ -24,6 +26,8 @@ class PortableDatagramPort(SocketPort):
     Reads and sends one datagram at a time, and hands on in trains what one turn brings.
     """
 
+    _wasFull = False
+
     def sendTrains(self, trains: list[Train], destination: Address) -> None:
         """
         See L{uotp.boundaries.DatagramPort}.
@@ -39,9 +43,8 @@ class PortableDatagramPort(SocketPort):
         if self._protocol.allowance.isSpent:
             return
         receive = self._socket.recvfrom
-        run: list[bytes] = []
-        source: Address = ()
-        failed = False
+        runs: list[tuple[Address, list[bytes]]] = []
+        failed = self._wasFull = False
         for _ in range(DATAGRAMS_PER_TURN):
             try:
                 datagram, sender = receive(MAX_DATAGRAM_BYTES)
@@ -51,18 +54,44 @@ class PortableDatagramPort(SocketPort):
                 failed = failed or error.errno not in ERRORS_OF_DATAGRAMS
                 self._log.debug("the UDP port had an error: {reason}", reason=error.strerror)
                 continue
-            if sender != source:
-                self._handOn(run, source)
-                run = []
-                source = sender
-            run.append(datagram)
-        if source:
+            if runs and runs[-1][0] == sender:
+                runs[-1][1].append(datagram)
+            else:
+                runs.append((sender, [datagram]))
+        else:
+            self._wasFull = True
+        if runs:
             self._uselessTurns = 0
-            self._handOn(run, source)
+            self._received(runs)
         elif failed:
             self._countUselessTurn()
 
-    def _handOn(self, datagrams: list[bytes], source: Address) -> None:
-        if self.connected and datagrams:  # whoever got the trains before may have closed us
-            self._protocol.allowance.spend(len(datagrams))
-            self._protocol.trainsReceived(gather(datagrams), source)
+    def _received(self, runs: list[tuple[Address, list[bytes]]]) -> None:
+        intake = self._intake
+        source = runs[0][0]
+        if intake is not None and intake.wants(source, any(other != source for other, _ in runs), self._wasFull):
+            for sender, datagrams in runs:
+                intake.put(sender, gather(datagrams))
+            if not intake.isReading:
+                intake.readOn()
+            return
+        for sender, datagrams in runs:
+            if self.connected:  # whoever got the trains before may have closed us
+                self._protocol.allowance.spend(len(datagrams))
+                self._protocol.trainsReceived(gather(datagrams), sender)
+
+    def readMore(self) -> bool:
+        """
+        See L{uotp.udp.crowd.CrowdedPort}.
+        """
+        self._wasFull = False
+        if self.connected:
+            self.doRead()
+        return self._wasFull
+
+    def handOn(self, source: Any, trains: list[Train]) -> None:
+        """
+        See L{uotp.udp.crowd.CrowdedPort}.
+        """
+        if self.connected:
+            self._protocol.trainsReceived(trains, source)
