@@ -1,0 +1,342 @@
+"""
+Many sources at one client: honest ones with a question each, forged ones whose target
+answers, and a heavy one beside light ones.  The verdict is what the honest ones lose, and
+what the forged ones cost, and no time.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import select
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.programs import HANG_SECONDS
+from tests.integration.correspondence import Address
+from tests.integration.harness import needed
+from tests.integration.rig import Pair, RigTestCase
+from tests.integration.udpends import UdpEnd
+
+BURST = 90
+STEADY = 120
+STEADY_GAP_SECONDS = 0.04
+"""Questions at once, as of a browser that starts, and then 25 a second, each from a port of its own."""
+
+ANSWER_SECONDS = 3.0
+
+FORGED = 2000
+FORGED_SECONDS = 2.5
+FORGED_BYTES = 64
+"""Forged sources, and what each sends, once."""
+
+HEADER_BYTES = 28
+"""Of IPv4 and UDP."""
+
+MOST_TIMES = 10
+"""Forging multiplies no bytes by more."""
+
+NEWCOMERS = 12
+TRIES = (1.0, 2.0, 2.0)
+"""Programs that come meanwhile, and how long each waits for an answer before it asks again."""
+
+FLOW_RATE = 200
+FLOW_SHARE = 0.95
+"""Datagrams a second of a flow that runs meanwhile, and the share of it that has to come back."""
+
+LIGHT_FLOWS = 6
+LIGHT_RATE = 50
+HEAVY_SECONDS = 3.0
+HEAVY_BYTES = 1400
+HEAVY_RATE = 170_000
+"""Light flows, and a heavy one that sends several times what the client can carry, in datagrams a second."""
+
+LIGHT_OF_HEAVY = 1 / 3
+"""Of the share that the heavy one loses, a light one loses no more than this."""
+
+HEAVY_PROGRAM = """
+import socket, sys, time
+address, size, rate, seconds = (sys.argv[1], int(sys.argv[2])), int(sys.argv[3]), float(sys.argv[4]), float(sys.argv[5])
+udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+udp.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+udp.connect(address)
+datagram, sent, begun = bytes(size), 0, time.monotonic()
+while (now := time.monotonic()) < begun + seconds:
+    for _ in range(int((now - begun) * rate) - sent):
+        try:
+            udp.send(datagram)
+        except OSError:
+            pass
+        sent += 1
+print(sent)
+"""
+
+SO_ATTACH_FILTER = 26
+QUESTION = ord("q")
+ONLY_QUESTIONS = b"".join(
+    struct.pack("HBBI", *instruction)
+    for instruction in ((0x30, 0, 0, 8), (0x15, 0, 1, QUESTION), (6, 0, 0, 0xFFFFFFFF), (6, 0, 0, 0))
+)
+"""A filter of the kernel: load the first byte behind the header of UDP, and take only what it says."""
+
+
+class Echo(threading.Thread):
+    """
+    A target that answers everything.
+    """
+
+    def __init__(self, end: UdpEnd) -> None:
+        super().__init__(daemon=True)
+        self._end = end
+        self._stopping = False
+
+    def run(self) -> None:
+        """
+        Answer.
+        """
+        while not self._stopping:
+            came = self._end.receive(0.1)
+            if came is not None:
+                self._end.send(*came)
+
+    def stop(self) -> None:
+        """
+        Answer no more.
+        """
+        self._stopping = True
+        self.join()
+
+
+class Steady(threading.Thread):
+    """
+    A flow at a steady rate, whose target answers.
+
+    @ivar sent: how many datagrams it has sent.
+    @ivar came: the numbers of those that have come back.
+    """
+
+    def __init__(self, address: Address, rate: int) -> None:
+        super().__init__(daemon=True)
+        self._end = UdpEnd()
+        self._address = address
+        self._rate = rate
+        self._stopping = False
+        self.sent = 0
+        self.came: set[bytes] = set()
+
+    def run(self) -> None:
+        """
+        Send, and take what comes back, until a while after the stop.
+        """
+        begun = time.monotonic()
+        while not self._stopping:
+            if time.monotonic() >= begun + self.sent / self._rate:
+                self._end.send(b"q%d" % self.sent, self._address)
+                self.sent += 1
+            self._take(0.002)
+        while self._take(ANSWER_SECONDS / 3):
+            pass
+
+    def _take(self, seconds: float) -> bool:
+        came = self._end.receive(seconds)
+        if came is not None:
+            self.came.add(came[0])
+        return came is not None
+
+    def stop(self) -> None:
+        """
+        Send no more.
+        """
+        self._stopping = True
+        self.join()
+        self._end.close()
+
+    @property
+    def lostShare(self) -> float:
+        """
+        The share of it that has not come back.
+        """
+        return 1 - len(self.came) / self.sent
+
+
+class SourcesTestCase(RigTestCase):
+    """
+    A pair whose target answers.
+    """
+
+    def echo(self) -> UdpEnd:
+        """
+        @return: a target that answers everything.
+        """
+        target = self.udpEnd()
+        echo = Echo(target)
+        echo.start()
+        self.addCleanup(echo.stop)
+        return target
+
+    def steady(self, address: Address, rate: int) -> Steady:
+        """
+        @return: a flow that has begun.
+        """
+        flow = Steady(address, rate)
+        flow.start()
+        self.addCleanup(flow.stop)
+        return flow
+
+
+class HonestManyTests(SourcesTestCase):
+    """
+    Sources with one question each, as those of DNS are.
+    """
+
+    def ask(self, address: Address, count: int, gap: float) -> int:
+        """
+        Ask from so many ports, once from each.
+
+        @param gap: seconds between two of them.
+        @return: how many are answered.
+        """
+        waiting: dict[socket.socket, int] = {}
+        answered = sent = 0
+        begun = time.monotonic()
+        while time.monotonic() < begun + count * gap + ANSWER_SECONDS and (waiting or sent < count):
+            while sent < count and time.monotonic() >= begun + sent * gap:
+                one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                one.connect(address)
+                one.send(b"q%d" % sent)
+                waiting[one] = sent
+                sent += 1
+            for one in select.select(list(waiting), [], [], 0.01)[0]:
+                answered += one.recv(100) == b"q%d" % waiting.pop(one)
+                one.close()
+        for one in waiting:
+            one.close()
+        return answered
+
+    def test_allOfThemAreServed(self) -> None:
+        """
+        A burst, and then a steady stream, each at its first try.
+        """
+        pair = self.pair(self.echo().address)
+        self.assertEqual(self.ask(pair.clientAddress, BURST, 0.0), BURST)
+        self.assertEqual(self.ask(pair.clientAddress, STEADY, STEADY_GAP_SECONDS), STEADY)
+
+
+class ForgedSourcesTests(SourcesTestCase):
+    """
+    Sources that are forged, and whose target answers.
+    """
+
+    def forge(self, address: Address) -> None:
+        """
+        Send one datagram from each of many addresses.
+        """
+        begun = time.monotonic()
+        for number in range(FORGED):
+            time.sleep(max(0.0, begun + number * FORGED_SECONDS / FORGED - time.monotonic()))
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+                one.bind((f"127.7.{number // 250}.{number % 250 + 1}", 0))
+                one.sendto(b"f" * FORGED_BYTES, address)
+
+    def newcomer(self, address: Address, served: list[int]) -> None:
+        """
+        Ask, and ask again as programs do.
+        """
+        end = UdpEnd()
+        try:
+            for wait in TRIES:
+                end.send(b"new", address)
+                if end.receive(wait) is not None:
+                    served.append(1)
+                    return
+        finally:
+            end.close()
+
+    def test_theyCostLittleAndTakeNothingFromOthers(self) -> None:
+        """
+        The bytes that they cause between client and server are a few times their own; a flow
+        goes on, and newcomers are served by their third try.
+        """
+        if sys.platform != "linux":
+            needed("only Linux has all addresses of 127.0.0.0/8")
+        port = freePort(socket.SOCK_STREAM)
+        relay = self.relay((LOOPBACK, port))
+        pair = self.pair(self.echo().address, self.newPki(), dial=relay.address, serverPort=port)
+        flow = self.steady(pair.clientAddress, FLOW_RATE)
+        forging = threading.Thread(target=self.forge, args=(pair.clientAddress,))
+        forging.start()
+        served: list[int] = []
+        newcomers = []
+        for _ in range(NEWCOMERS):
+            newcomer = threading.Thread(target=self.newcomer, args=(pair.clientAddress, served))
+            newcomer.start()
+            newcomers.append(newcomer)
+            time.sleep(FORGED_SECONDS / NEWCOMERS)
+        for thread in (forging, *newcomers):
+            thread.join()
+        flow.stop()
+        self.assertEqual(len(served), NEWCOMERS)
+        self.assertLess(flow.lostShare, 1 - FLOW_SHARE)
+        forged = relay.connections[1:]  # the first is the flow's
+        cost = sum(one.carried + one.brought for one in forged)
+        self.assertLess(cost, MOST_TIMES * FORGED * (FORGED_BYTES + HEADER_BYTES))
+        self.assertLess(len(forged), FORGED // 10)
+
+
+class HeavySourceTests(SourcesTestCase):
+    """
+    A source that sends more than can be carried, beside light ones at the same port.
+    """
+
+    def startHeavy(self, address: Address) -> Callable[[], int]:
+        """
+        Start the heavy one, in a process of its own.
+
+        @return: waits for its end, and returns how many datagrams it has sent.
+        """
+        words = [str(word) for word in (*address, HEAVY_BYTES, HEAVY_RATE, HEAVY_SECONDS)]
+        heavy = subprocess.Popen([sys.executable, "-c", HEAVY_PROGRAM, *words], stdout=subprocess.PIPE, text=True)
+        self.addCleanup(heavy.wait)
+        self.addCleanup(heavy.kill)
+        return lambda: int(heavy.communicate(timeout=HANG_SECONDS)[0])
+
+    def carriedBytes(self, pair: Pair) -> int:
+        """
+        Stop the client.
+
+        @return: what the server has handed on of the session that has carried most.
+        """
+        self.assertStops(pair.client)
+        pair.server.waitForLine("ended: the client has left|has no tunnel left")
+        self.assertStops(pair.server)
+        story = self.stories()
+        return max(int(count) for count in re.findall(r"(\d+) bytes to the target", story))
+
+    def test_itTakesNothingFromTheLightOnes(self) -> None:
+        """
+        It loses what is too much, and they lose a small part of that share at the most.
+        """
+        if sys.platform != "linux" or (os.cpu_count() or 1) < 2:
+            needed("Linux and two processors: the load would be none")
+        target = self.echo()
+        code = ctypes.create_string_buffer(ONLY_QUESTIONS)
+        program = struct.pack("HL", len(ONLY_QUESTIONS) // 8, ctypes.addressof(code))
+        target.socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
+        pair = self.pair(target.address, self.newPki())
+        light = [self.steady(pair.clientAddress, LIGHT_RATE) for _ in range(LIGHT_FLOWS)]
+        time.sleep(1.0)
+        sentByHeavy = self.startHeavy(pair.clientAddress)()
+        for flow in light:
+            flow.stop()
+        carried = self.carriedBytes(pair) / HEAVY_BYTES
+        heavyLost = 1 - carried / sentByHeavy
+        self.assertGreater(heavyLost, 0.1, "the heavy one was no load")
+        lightLost = sum(flow.lostShare for flow in light) / LIGHT_FLOWS
+        self.assertLess(lightLost, heavyLost * LIGHT_OF_HEAVY)
