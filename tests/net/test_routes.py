@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.boundaries import Address
-from uotp.net.routes import KNOWN_SECONDS, MAX_KNOWN, Routes
+from uotp.net.routes import KNOWN_SECONDS, MAX_ROUTES, Routes
 
 THERE = ("192.0.2.1", 9)
 
@@ -68,6 +68,6 @@ class RoutesTests(SynchronousTestCase):
         self.assertTrue(self.routes.refresh())
 
     def test_routesAreForgotten(self) -> None:
-        for number in range(10 * MAX_KNOWN):
+        for number in range(10 * MAX_ROUTES):
             self.routes.to(("192.0.2.1", number))
-            self.assertLessEqual(len(self.routes._known), MAX_KNOWN)
+            self.assertLessEqual(len(self.routes._known), MAX_ROUTES)

@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from uotp.client.dialqueue import DialQueue
 from uotp.client.outage import Hurry, Outage
 from uotp.client.settings import ClientSettings
-from uotp.process import Turns, each
+from uotp.process import Steps, Turns
 from uotp.tunnel import LiveTunnels, Tunnel
 from uotp.wire import ServerHello
 
@@ -76,16 +76,18 @@ class ClientContext:
     turns: Turns
     dials: DialQueue = field(init=False)
     outage: Outage = field(init=False)
+    _steps: Steps = field(init=False)
 
     def __post_init__(self) -> None:
         """
         Make what belongs to the pools together and depends on nothing else.
         """
+        self._steps = Steps(self.clock)
         self.dials = DialQueue()
         self.outage = Outage(self._callEach)
 
     def _callEach(self, calls: list[Hurry]) -> None:
-        each(self.clock, calls, call)
+        self._steps.each(calls, call)
 
 
 def call(hurry: Hurry) -> None:

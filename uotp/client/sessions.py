@@ -24,7 +24,7 @@ from uotp.client.allowed import AllowedSources, Network
 from uotp.client.context import ClientContext
 from uotp.client.pool import Pool
 from uotp.client.proof import Proof
-from uotp.process import each
+from uotp.process import Steps
 from uotp.session import ClosingSessions, Session, wordsForLate
 from uotp.telemetry import BudgetedLogger, Drop, Drops, LineBudget, Logger
 from uotp.train import TakeTrains, Train, countOf
@@ -126,6 +126,7 @@ class SessionsBySource(TrainProtocol):
         super().__init__(drops)
         self._openSession = openSession
         self._clock = clock
+        self._steps = Steps(clock)
         self._whenPortLost = whenPortLost
         self._ignoring = False
         self._expire = expire
@@ -255,7 +256,7 @@ class SessionsBySource(TrainProtocol):
             if self._bySource.get(item[0]) is item[1]:
                 act(item[1])
 
-        return each(self._clock, self._bySource.items(), actIfThere)
+        return self._steps.each(list(self._bySource.items()), actIfThere)
 
     def endIdle(self) -> None:
         """
@@ -263,7 +264,7 @@ class SessionsBySource(TrainProtocol):
         """
         expired = [source for source, entry in self._bySource.items() if self._isExpired(entry)]
         if expired:
-            each(self._clock, expired, self._endIfExpired)
+            self._steps.each(expired, self._endIfExpired)
 
     def _endIfExpired(self, source: Address) -> None:
         entry = self._bySource.get(source)
@@ -315,7 +316,7 @@ class SessionsBySource(TrainProtocol):
 
         @return: fires when all that has come for the sources has been handed on.
         """
-        ended = each(self._clock, self._bySource, self._endAtStop)
+        ended = self._steps.each(list(self._bySource), self._endAtStop)
         return ended.addCallback(lambda _: self._closing.whenDone())
 
     def _endAtStop(self, source: Address) -> None:

@@ -15,7 +15,7 @@ For so long a route is not asked for again: thousands of sessions go to the same
 each question takes three system calls.
 """
 
-MAX_KNOWN = 64
+MAX_ROUTES = 64
 """So many destinations are remembered: a name has few addresses."""
 
 
@@ -61,7 +61,7 @@ class Routes:
             return local
         found = self._find(destination)
         self._hasChanged = self._hasChanged or found != (local or found)
-        if len(self._known) >= MAX_KNOWN:
+        if len(self._known) >= MAX_ROUTES:
             self._known.clear()
         self._known[destination] = (now, found)
         return found

@@ -15,7 +15,6 @@ from uotp.process.shares import Shares
 from uotp.process.signals import onSignal, stopOnSignals
 from uotp.process.statemachine import StateMachine
 from uotp.process.steps import Steps
-from uotp.process.sweep import each
 from uotp.process.turns import Turns, Unlimited
 
 __all__ = [
@@ -33,7 +32,6 @@ __all__ = [
     "Unlimited",
     "canBecomeRoot",
     "descriptorLimit",
-    "each",
     "onSignal",
     "raiseDescriptorLimit",
     "sleepClocks",

@@ -45,20 +45,20 @@ class Steps:
         @param clock: C{IReactorTime}.
         """
         self._clock = clock
-        self._rows: deque[Iterator[Callable[[], None]]] = deque()
-        self._next: Callable[[], None] | None = None
+        self._rows: deque[Iterator[Callable[[], object]]] = deque()
+        self._next: Callable[[], object] | None = None
         self._taken = 0
         self._spent = 0.0  # seconds that those have taken
         self._since = float("-inf")  # when the first of those was taken
         self._isSet = False
 
-    def take(self, step: Callable[[], None]) -> None:
+    def take(self, step: Callable[[], object]) -> None:
         """
         Take one step, now or in one of the next turns.
         """
         self._add(iter((step,)))
 
-    def each(self, items: Iterable[Item], act: Callable[[Item], None]) -> Deferred[None]:
+    def each(self, items: Iterable[Item], act: Callable[[Item], object]) -> Deferred[None]:
         """
         Do something with each of many items.
 
@@ -68,7 +68,7 @@ class Steps:
         """
         done: Deferred[None] = Deferred()
 
-        def steps() -> Iterator[Callable[[], None]]:
+        def steps() -> Iterator[Callable[[], object]]:
             for item in items:
                 yield partial(act, item)
             done.callback(None)
@@ -76,7 +76,7 @@ class Steps:
         self._add(steps())
         return done
 
-    def _add(self, row: Iterator[Callable[[], None]]) -> None:
+    def _add(self, row: Iterator[Callable[[], object]]) -> None:
         self._rows.append(row)
         if self._isSet:
             return
@@ -105,7 +105,7 @@ class Steps:
         if self._isSet:
             self._clock.callLater(0, self._turn)
 
-    def _following(self) -> Callable[[], None] | None:
+    def _following(self) -> Callable[[], object] | None:
         """
         @return: the step that comes next, or L{None} when all are done.
         """

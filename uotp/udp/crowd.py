@@ -46,7 +46,7 @@ COMPANY_SECONDS = 1.0
 """A port is shared when so little time has passed since another source sent than the one before."""
 
 
-class Waiting:
+class WaitingTrains:
     """
     Holds the trains of one source that wait.
 
@@ -91,7 +91,7 @@ class SourceQueue:
         """
         self._drops = drops
         self._most = most
-        self._bySource: OrderedDict[Hashable, Waiting] = OrderedDict()  # whose turn is next comes first
+        self._bySource: OrderedDict[Hashable, WaitingTrains] = OrderedDict()  # whose turn is next comes first
         self.cost = 0
 
     def __len__(self) -> int:
@@ -108,7 +108,7 @@ class SourceQueue:
             return
         waiting = self._bySource.get(source)
         if waiting is None:
-            waiting = self._bySource[source] = Waiting()
+            waiting = self._bySource[source] = WaitingTrains()
         for train in trains:
             self.cost += waiting.put(train)
         if self.cost > self._most:
@@ -153,7 +153,7 @@ class SourceQueue:
             while waiting.cost > level:
                 self._drop(source, waiting)
 
-    def _drop(self, source: Hashable, waiting: Waiting) -> None:
+    def _drop(self, source: Hashable, waiting: WaitingTrains) -> None:
         before = waiting.cost
         self._drops.count(Drop.SOURCE_TOO_MUCH, waiting.pop().datagrams)
         self.cost -= before - waiting.cost
