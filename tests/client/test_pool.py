@@ -171,7 +171,7 @@ class PoolTests(SlotTestCase):
         self.assertEqual(pool.statistics(), PoolStatistics(states, tunnels=2, retiring=1, failures=2))
         self.end(pool)
         after = pool.statistics()
-        self.assertEqual((after.slots, after.tunnels, after.retiring), (self.slotsIn(STOPPED=4), 0, 0))
+        self.assertEqual((after.slots, after.tunnels, after.retiring), (self.slotsIn(), 0, 0))
 
     def test_allTunnelsShowTheSameId(self) -> None:
         self.widePool()

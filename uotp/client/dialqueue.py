@@ -62,6 +62,13 @@ class Place:
         The attempt is over, or is not wanted any more.  To leave again changes nothing.
         """
         self._queue.discard(self)
+        self._begin = neverBegin  # and not a method of the attempt, which knows this
+
+
+def neverBegin() -> None:
+    """
+    For an attempt that is over.
+    """
 
 
 class DialQueue:

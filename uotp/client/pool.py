@@ -197,7 +197,7 @@ class Pool:
             slots={state: states[state] for state in SlotState},
             tunnels=sum(slot.isUp for slot in slots),
             retiring=sum(slot.retiring for slot in slots),
-            failures=max(slot.failures for slot in slots),
+            failures=max((slot.failures for slot in slots), default=0),
         )
 
     def drain(self) -> None:
@@ -229,5 +229,8 @@ class Pool:
         """
         self._whenForgotten = None  # the session, which knows its pool
         self._stop()
-        for slot in self._slots:
+        slots, self._slots = self._slots, []  # they know their pool, and outlive it with their tunnels
+        self._first = None
+        self._draining.clear()
+        for slot in slots:
             slot.leave()

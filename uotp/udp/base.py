@@ -361,6 +361,7 @@ class SocketPort:
         if self._intake is not None:
             self._intake.stop()
         self._context.reactor.removeReader(self)
+        self._sendto = self._socket.sendto  # in place of a method of ours
         self._socket.close()
 
 
