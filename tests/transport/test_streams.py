@@ -846,6 +846,32 @@ class StrangerOverTlsTests(_TlsConnectionTestCase):
         self.reactor.advance(0)
         self.assertEqual(self.diary.says, ["made", "secured"])
 
+    def test_refusedPeerThatSendsOnIsReadInItsTurnToo(self) -> None:
+        """
+        And so is one that we have said goodbye to: thousands of them must not keep us busy.
+        """
+        self.fake.handshake.append(SSL.Error(ALERT))
+        self.connection.doRead()
+        self.reactor.advance(0)
+        self.socket.coming.append(b"what was on its way")
+        self.connection.doRead()
+        self.assertEqual((len(self.socket.coming), self.watched()), (1, (False, False)))
+        self.reactor.advance(0)
+        self.assertEqual((len(self.socket.coming), self.watched()), (0, (True, False)))
+        self.end()
+        self.diary, self.socket, self.fake = Stranger(), FakeSocket(), FakeTls()
+        self.connection = accept(self.reactor, self.diary, self.socket, self.fake)
+        self.connection.doRead()
+        self.reactor.advance(0)
+        self.connection.close()
+        self.fake.coming.extend([b"late", SSL.ZeroReturnError()])
+        for left in (1, 0):
+            self.connection.doRead()
+            self.assertEqual((len(self.fake.coming), self.watched()), (left + 1, (False, False)))
+            self.reactor.advance(0)
+            self.assertEqual(len(self.fake.coming), left)
+        self.assertLost(ConnectionDone)
+
     def test_whatHasBegunGoesOnBeforeWhatIsNew(self) -> None:
         """
         Of the same peer.

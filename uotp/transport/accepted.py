@@ -10,8 +10,12 @@ from twisted.internet import tcp
 
 from uotp.net import TunnelSocketOptions, ownerOf, tuneTunnelSocket
 from uotp.transport.handshakes import HandshakeQueue
-from uotp.transport.tcp import OPEN, TcpStream
+from uotp.transport.phases import StreamPhase
+from uotp.transport.tcp import TcpStream
 from uotp.transport.tls import Creator, TlsStream
+
+READING = frozenset({StreamPhase.OPEN, StreamPhase.CLOSING})
+"""The phases in which bytes of the peer are read and handed on, or passed over."""
 
 
 class AcceptedTcpStream(TcpStream, tcp.Server):
@@ -46,7 +50,7 @@ class AcceptedTcpStream(TcpStream, tcp.Server):
 
     def _bind(self) -> None:
         super()._bind()
-        if self.phase is OPEN and not self._isAdmitted:
+        if not self._isAdmitted and self.phase in READING:
             vars(self)["doRead"] = self._awaitTurn
 
     def admit(self) -> None:

@@ -191,7 +191,7 @@ class TcpStream(tcp.Connection):
 
     def _takeTurn(self) -> Any:
         self.startReading()
-        return type(self).doRead(self) if self.phase is OPEN else self.doRead()
+        return self._exchangePreamble() if self.phase is StreamPhase.PREAMBLE else type(self).doRead(self)
 
     # The data.
 

@@ -99,7 +99,7 @@ class TlsStream(TcpStream):
         StreamPhase.HANDSHAKE: ("_awaitTurn", "_awaitTurn"),
         StreamPhase.ANSWERING: ("_answer", "_answer"),
         StreamPhase.AWAITING: ("_readOn", "_waitToRead"),
-        StreamPhase.REFUSED: ("_discard", "_waitToRead"),
+        StreamPhase.REFUSED: ("_awaitTurn", "_waitToRead"),
     }
     _security = Security()
 
@@ -120,7 +120,12 @@ class TlsStream(TcpStream):
         self._advance(StreamEvent.PREAMBLE_OVER)
 
     def _takeTurn(self) -> Any:
-        return self._shakeHands() if self.phase is StreamPhase.HANDSHAKE else super()._takeTurn()
+        if self.phase is StreamPhase.HANDSHAKE:
+            return self._shakeHands()
+        if self.phase is StreamPhase.REFUSED:
+            self.startReading()
+            return self._discard()
+        return super()._takeTurn()
 
     def _awaitTurn(self) -> None:
         if self.phase is StreamPhase.HANDSHAKE:
