@@ -12,7 +12,7 @@ from bench.rig.programs import Program, until
 from tests.integration.harness import requireProcfs
 from tests.integration.loads import Load, LoadTestCase, waitForAll
 from tests.integration.rig import Pair, said
-from tests.integration.udpends import Flow
+from tests.integration.udpends import PROOF_BYTES, PROOF_DATAGRAMS, Flow
 
 TUNNELS = 3
 
@@ -29,6 +29,10 @@ HELD_SECONDS = 0.6
 """Longer than anything is held for what is missing before it."""
 
 
+POOL_BYTES = len(b"hello") + PROOF_DATAGRAMS * PROOF_BYTES
+"""What a source sends until its pool is open."""
+
+
 class FarewellTests(LoadTestCase):
     """
     A client that leaves.
@@ -42,7 +46,7 @@ class FarewellTests(LoadTestCase):
         _, pair, flow = self.relayed(TUNNELS, self.newPki())
         self.assertEqual(udpPorts(pair.server.process.pid), {flow.source[1]})
         self.assertStops(pair.client)
-        pair.server.waitForLine("ended: the client has left; 5 bytes to the target, 5 back$")
+        pair.server.waitForLine(f"ended: the client has left; {POOL_BYTES} bytes to the target, 5 back$")
         until(lambda: not udpPorts(pair.server.process.pid), "its socket is closed")
         self.assertEqual(said(pair.server, "has no tunnel left"), [])
 
