@@ -796,9 +796,9 @@ class TogetherTests(_ServicesTestCase):
         for _ in range(100):
             self.sourcePort.sendTrains([Train(1400, bytes(1400))], CLIENT_PORT)
         self.flush()
-        self.pass_(25)
+        self.pass_(8)
         self.assertFalse(end.aborted)
-        self.pass_(15)
+        self.pass_(2)
         self.assertTrue(end.aborted)
         self.assertEqual(len(self.pumps), 2)
 

@@ -134,7 +134,7 @@ class MemoryUdp:
             port.turn()
 
     def settle(self) -> None:
-        while any(port.waiting for port in self.ports.values()):
+        while any(port.waiting and not port.paused for port in self.ports.values()):
             self.turn()
 
 
@@ -157,6 +157,7 @@ class MemoryDatagramPort:
         self._receiver = receiver
         self._peer: Address | None = None
         self._broadcast = False
+        self.paused = self.keepsLittle = False
         self.closed = True
         self.waiting: deque[tuple[bytes, Address]] = deque()
 
@@ -179,6 +180,15 @@ class MemoryDatagramPort:
         if not (isIPAddress(host) or isIPv6Address(host)):
             raise InvalidAddressError(host, "not an address")
         self._peer = (host, port, *self.name[2:])
+
+    def pauseProducing(self) -> None:
+        self.paused = True
+
+    def resumeProducing(self) -> None:
+        self.paused = False
+
+    def keepLittle(self, *, little: bool) -> None:
+        self.keepsLittle = little
 
     def connectTo(self, destination: Address) -> TakeTrains:
         self._peer = destination
@@ -224,6 +234,8 @@ class MemoryDatagramPort:
         del self._network.ports[self.name]
 
     def turn(self) -> None:
+        if self.paused:
+            return
         batch = [self.waiting.popleft() for _ in range(min(DATAGRAMS_PER_TURN, len(self.waiting)))]
         while batch and not self.closed:
             source = batch[0][1]

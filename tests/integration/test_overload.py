@@ -75,6 +75,16 @@ def flood(source: UdpEnd, address: Address, size: int) -> None:
         source.send(FLOOD_DATAGRAM, address)
 
 
+def pour(source: UdpEnd, address: Address, size: int) -> None:
+    """
+    Send many bytes, whether they are read or not.
+    """
+    for number in range(size // len(FLOOD_DATAGRAM)):
+        source.send(FLOOD_DATAGRAM, address)
+        if number % FLOOD_RUN == 0:
+            time.sleep(LOOK_SECONDS)
+
+
 def awaitRoom(address: Address) -> None:
     """
     Wait until who listens there has read most of what has come; where the system does not
@@ -90,13 +100,14 @@ class DeafPeerTests(RigTestCase):
 
     def assertStaysFlat(
         self, program: Program, flooding: Callable[[], object], roundTrip: Callable[[bytes], None]
-    ) -> None:
+    ) -> int:
         """
         While a session is flooded the memory of a program does not grow, and another
         session is answered as ever; at its end the program says what it dropped.
 
         @param flooding: floods, and returns when it is done.
         @param roundTrip: sends a datagram through another session and back.
+        @return: how many datagrams were dropped.
         """
         pid = program.process.pid
         before = memoryBytes(pid)
@@ -118,11 +129,13 @@ class DeafPeerTests(RigTestCase):
         self.assertLess(highestMemoryBytes(pid) - before, GROWTH_BYTES)
         self.assertStops(program)
         dropped = sum(int(line.partition("dropped: ")[2].split()[0]) for line in said(program, "datagrams dropped: "))
-        self.assertGreater(dropped, FLOOD_BYTES // len(FLOOD_DATAGRAM) // 2, "most were read, and dropped")
+        self.assertGreater(dropped, 0)
+        return dropped
 
     def test_serverStaysSmallWhenAClientDoesNotRead(self) -> None:
         """
-        A client joins and never reads, and the target sends it 200 MB.
+        A client joins and never reads, and the target sends it 200 MB, of which most is not even read: the
+        kernel drops it.
         """
         requireProcfs()
         target = self.udpEnd()
@@ -141,7 +154,8 @@ class DeafPeerTests(RigTestCase):
             target.send(datagram, otherSource)
             other.application.expect(datagram, ROUND_TRIP_SECONDS)
 
-        self.assertStaysFlat(pair.server, lambda: flood(target, source, FLOOD_BYTES), roundTrip)
+        dropped = self.assertStaysFlat(pair.server, lambda: pour(target, source, FLOOD_BYTES), roundTrip)
+        self.assertLess(dropped, FLOOD_BYTES // len(FLOOD_DATAGRAM) // 2, "most were not read")
 
     def test_clientStaysSmallWhenTheServerDoesNotRead(self) -> None:
         """
@@ -168,7 +182,8 @@ class DeafPeerTests(RigTestCase):
             served.send(datagram)
             light.expect(datagram, ROUND_TRIP_SECONDS)
 
-        self.assertStaysFlat(client, lambda: flood(heavy, address, FLOOD_BYTES), roundTrip)
+        dropped = self.assertStaysFlat(client, lambda: flood(heavy, address, FLOOD_BYTES), roundTrip)
+        self.assertGreater(dropped, FLOOD_BYTES // len(FLOOD_DATAGRAM) // 2, "most were read, and dropped")
 
 
 class SwallowedTests(RigTestCase):
@@ -243,14 +258,14 @@ class LateReaderTests(RigTestCase):
             tls.write(ONE_ID + frame(b"here I am"))
             connection.sendall(outgoing.read())
             source = target.expect(b"here I am")
-            flood(target, source, 40_000_000)
+            pour(target, source, 40_000_000)
             with contextlib.suppress(ssl.SSLError):  # the answer has not been read
                 tls.unwrap()
             connection.sendall(outgoing.read())
             time.sleep(0.2)  # the goodbye arrives while nothing is read
             while connection.recv(65536):
                 pass
-        server.waitForLine("session 00000000 has no tunnel left")
+        server.waitForLine("session 00010203 has no tunnel left")
 
 
 class StalledTunnelTests(LoadTestCase):

@@ -18,7 +18,7 @@ from tests.doubles.contracts import TimerTestCase
 from tests.doubles.udp import MemoryDatagramPort, MemoryUdp, Receiver, localTo
 from uotp.boundaries import Address
 from uotp.net.resolver import Addresses, SharedResolver
-from uotp.server.target import MAX_STRANGE, ROUTE_SECONDS, TargetProtocol, numericAddress
+from uotp.server.target import MAX_STRANGE, ROUTE_SECONDS, SELDOM_SECONDS, TargetProtocol, numericAddress
 from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BACKLOG_BYTES
 from uotp.telemetry.drops import Drop
 from uotp.telemetry.ratelimit import RateLimit
@@ -282,6 +282,47 @@ class TargetProtocolTests(TimerTestCase):
         self.assertEqual((host, len(self.network.ports)), ("192.0.2.7", 2))
         protocol.close()
         closed[-1].callback(None)
+
+    def test_socketOfAStuckSessionIsReadSeldom(self) -> None:
+        """
+        And as ever as soon as the session takes something.
+        """
+        self.listen()
+        protocol = self.open()
+        protocol.send([PING])
+        (session,) = self.sources()
+        port = self.network.ports[session]
+        for _ in range(3):
+            protocol.readSeldom()
+            protocol.readSeldom()
+            self.port.sendTrains([PONG], session)
+            self.network.settle()
+            self.assertEqual((self.received, port.paused, port.keepsLittle), ([], True, True))
+            self.clock.advance(SELDOM_SECONDS)
+            self.network.settle()
+            self.assertEqual((self.received, port.paused), ([PONG], False))
+            self.received.clear()
+        protocol.readSeldom()
+        protocol.readAgain()
+        protocol.readAgain()
+        self.assertNoTimer()
+        self.assertEqual((port.paused, port.keepsLittle), (False, False))
+
+    def test_socketThatIsReplacedIsReadAsEver(self) -> None:
+        self.listen()
+        protocol = self.open()
+        protocol.readSeldom()
+        self.local = ("192.0.2.7", 0)
+        protocol.checkRoute()
+        self.assertNoTimer()
+        port: Any = protocol.transport
+        self.assertEqual((port.paused, port.keepsLittle), (False, False))
+        protocol.readSeldom()
+        self.assertTrue(port.paused)
+        protocol.close()
+        protocol.readSeldom()
+        protocol.readAgain()
+        self.assertNoTimer()
 
     def test_nameIsLookedUpAndDatagramsWaitMeanwhile(self) -> None:
         self.listen()

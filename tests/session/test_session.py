@@ -25,6 +25,8 @@ from uotp.session.outbound import (
     MAX_PORTION_BYTES,
     MIN_PORTION_BYTES,
     STANDSTILL_SECONDS,
+    STUCK_BYTES,
+    STUCK_SECONDS,
     WAIT_SECONDS,
 )
 from uotp.session.parallelism import FIRST_PARALLELISM
@@ -693,6 +695,70 @@ class SessionTests(SynchronousTestCase):
         self.session.inbound.numbered([(1, numbered(1))], self.clock.seconds())
         self.assertEqual(self.delivered, [numbered(number) for number in range(3)])
         self.assertEqual((self.session.inbound.bytes, self.session.inbound.late), (24, 0))
+
+    def test_linksThatAreStuckAreWaitedForWithLittle(self) -> None:
+        """
+        Whoever reads UDP is told each time something is dropped, and once when a link takes something again.
+        """
+        told: list[str] = []
+        outbound = self.session.outbound
+        outbound.tellStuck(lambda: told.append("stuck"), lambda: told.append("unstuck"))
+        tunnel = self.open(room=1)
+        self.send(0)
+        big = Train(1000, bytes(10_000))
+        for _ in range(40):
+            outbound.send([big])  # more than may wait, but not for long
+        self.assertEqual(told, [])
+        self.assertGreater(outbound.backlogBytes, MAX_BACKLOG_BYTES - 10_000)
+        self.clock.advance(STUCK_SECONDS + 0.01)
+        for _ in range(3):
+            for _ in range(8):
+                outbound.send([big])
+            self.assertLessEqual(outbound.backlogBytes, STUCK_BYTES)
+        stuck = len(told)
+        self.assertEqual(told, ["stuck"] * stuck)
+        self.assertGreaterEqual(stuck, 10)
+        waiting = outbound.backlogBytes
+        tunnel.makeRoom(1)
+        self.assertEqual(told[stuck:], ["unstuck"])
+        self.assertLess(outbound.backlogBytes, waiting)
+        tunnel.makeRoom(1000)
+        dropped = self.drops.totals[Drop.BACKLOG_FULL] + self.drops.totals[Drop.BACKLOG_STALE]
+        self.assertEqual(dropped + countOf(tunnel.sent[1:]), 64 * 10)
+
+    def test_linkThatTakesNothingButWhatIsOldIsStuckNoMore(self) -> None:
+        told: list[str] = []
+        outbound = self.session.outbound
+        outbound.tellStuck(lambda: told.append("stuck"), lambda: told.append("unstuck"))
+        tunnel = self.open(room=1)
+        self.send(0)
+        for _ in range(2):
+            outbound.send([Train(1000, bytes(MAX_BACKLOG_BYTES // 1000 * 1000))])
+            self.clock.advance(WAIT_SECONDS)
+            outbound.send([Train(1000, bytes(STUCK_BYTES))] * 2)
+        self.assertEqual(set(told), {"stuck"})
+        self.clock.advance(10)
+        tunnel.makeRoom(1)
+        self.assertEqual((told[-1], tunnel.sent[1:]), ("unstuck", []))
+
+    def test_sessionWithoutLinksWaitsWithAsMuchAsEver(self) -> None:
+        """
+        Its first ones are being opened, or it will have others.  Who opens none keeps little.
+        """
+        told: list[str] = []
+        outbound = self.session.outbound
+        big = Train(1000, bytes(10_000))
+        outbound.send([big])
+        self.clock.advance(STUCK_SECONDS + 0.01)
+        for _ in range(40):
+            outbound.send([big])
+        self.assertGreater(outbound.backlogBytes, MAX_BACKLOG_BYTES - 10_000)
+        outbound.tellStuck(lambda: told.append("stuck"), lambda: told.append("unstuck"))
+        outbound.send([big])
+        self.assertLessEqual(outbound.backlogBytes, STUCK_BYTES)
+        self.assertEqual(told, ["stuck"])
+        self.open()
+        self.assertEqual((told.count("unstuck"), told[-1], outbound.backlogBytes), (1, "unstuck", 0))
 
     def test_whatIsMissingForTooLongIsWaitedForNoMore(self) -> None:
         self.session.inbound.numbered([(0, numbered(0)), (2, numbered(2))], self.clock.seconds())

@@ -12,8 +12,17 @@ from tests.doubles.contracts import TimerTestCase
 from tests.doubles.sessions import RecordingSession
 from tests.doubles.streams import TRANSPORT_BYTES, MemoryStream
 from tests.doubles.tunnels import RecordingOwner
+from uotp.process.steps import STEPS
+from uotp.tunnel import live
 from uotp.tunnel.dialled import DialledTunnel
-from uotp.tunnel.live import EMPTY_SECONDS, MAX_UNSENT_BYTES, STALL_SECONDS, LiveTunnels, LiveTunnelsStatistics
+from uotp.tunnel.live import (
+    EMPTY_SECONDS,
+    MAX_UNSENT_BYTES,
+    STALL_CHECK_SECONDS,
+    STALL_SECONDS,
+    LiveTunnels,
+    LiveTunnelsStatistics,
+)
 from uotp.tunnel.tunnel import CLOSE_SECONDS, Tunnel
 
 
@@ -101,7 +110,7 @@ class LiveTunnelsTests(TimerTestCase):
 
     def test_stalledTunnelIsAborted(self) -> None:
         """
-        Its peer has read nothing for half a minute; the others stay, and one that reads in the end stays too.
+        Its peer has read nothing for nine seconds; the others stay, and one that reads in the end stays too.
         """
         stalled, slow, fine = self.open(), self.open(), self.open()
         stalled.protocol.pauseProducing()
@@ -115,7 +124,7 @@ class LiveTunnelsTests(TimerTestCase):
             self.liveTunnels.abortStalled()
         self.assertEqual([each.aborted for each in (stalled, slow, fine)], [True, False, False])
         (line,) = [formatEvent(event) for event in events]
-        self.assertIn("31 s", line)
+        self.assertIn("for 10 s", line)
         stalled.settle()
         self.assertEqual(len(self.liveTunnels), 2)
 
@@ -147,6 +156,46 @@ class LiveTunnelsTests(TimerTestCase):
             slow.held -= 20 * 1024
             self.liveTunnels.abortStalled()
         self.assertEqual([each.aborted for each in (slow, stalled)], [False, True])
+
+    def test_modemIsNoStalledPeer(self) -> None:
+        """
+        At 8 kbit/s a segment is acknowledged every 1.5 s, and the kernel holds so much that its tunnel takes
+        nothing for a minute.  A deaf peer acknowledges nothing, and is gone within 10 s.
+        """
+        modem, deaf = self.open(), self.open()
+        for transport in (modem, deaf):
+            transport.held = TRANSPORT_BYTES
+            transport.protocol.pauseProducing()
+        for half in range(1, 121):
+            self.clock.advance(STALL_CHECK_SECONDS)
+            if half % 3 == 0:
+                modem.held -= 1448
+            self.liveTunnels.abortStalled()
+            self.assertEqual(deaf.aborted, half > STALL_SECONDS / STALL_CHECK_SECONDS)
+        self.assertFalse(modem.aborted)
+        self.assertLess(STALL_SECONDS + 2 * STALL_CHECK_SECONDS, 10)
+
+    def test_manyTunnelsAreLookedAtInManyTurns(self) -> None:
+        """
+        And are drained in many.
+        """
+        transports = [self.open() for _ in range(2 * STEPS)]
+        for transport in transports:
+            transport.protocol.pauseProducing()
+        self.clock.advance(STALL_SECONDS + 1)
+        self.patch(live, "CHECKED_AT_ONCE", 1)
+        self.liveTunnels.abortStalled()
+        self.liveTunnels.abortStalled()  # which changes nothing as long as the first is not done
+        self.assertEqual(sum(transport.aborted for transport in transports), STEPS)
+        self.clock.turn()
+        self.assertEqual(sum(transport.aborted for transport in transports), 2 * STEPS)
+        self.clock.advance(1)
+        others = [self.open() for _ in range(2 * STEPS)]
+        self.liveTunnels.drainAll()
+        self.assertLessEqual(sum(transport.disconnecting for transport in others), STEPS)
+        self.clock.pump([0] * 10)
+        self.assertEqual(sum(transport.disconnecting for transport in others), 2 * STEPS)
+        self.clock.advance(CLOSE_SECONDS)
 
     def test_tunnelThatPilesUpWhatItDidNotWriteIsAborted(self) -> None:
         """

@@ -55,6 +55,17 @@ class UnackedTests(SynchronousTestCase):
         self.assertEqual(self.unacked.take(NOW + 0.25 + AGAIN_SECONDS), [(2, OTHER)])
         self.assertEqual(self.unacked.take(NOW), [])
 
+    def test_whatIsOldIsForgottenWhenAsked(self) -> None:
+        self.unacked.add(0, [ONE], NOW)
+        self.unacked.add(2, [OTHER], NOW + 0.25)
+        kept = self.unacked.kept
+        self.unacked.dropStale(NOW + AGAIN_SECONDS)
+        self.assertEqual(self.unacked.kept, kept)
+        self.unacked.dropStale(NOW + AGAIN_SECONDS + 0.1)
+        self.assertLess(self.unacked.kept, kept)
+        self.assertEqual(self.unacked.take(NOW + AGAIN_SECONDS + 0.1), [(2, OTHER)])
+        self.assertEqual(self.unacked.kept, 0)
+
     def test_nobodyIsAskedBeforeMuchIsKept(self) -> None:
         """
         And not again before it is twice as much as what was left.

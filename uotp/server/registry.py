@@ -256,6 +256,7 @@ class Registry:
             peer=peer,
             sessions=len(self),
         )
+        session.outbound.tellStuck(target.readSeldom, target.readAgain)
         self._steps.take(partial(target.open, session.outbound.send, session.inbound.deliverBy))
         return served
 

@@ -40,6 +40,9 @@ How often we look whether another address leads to the target.  Linux tells a se
 that its address is gone, but over IPv6 only as long as no other one is there.
 """
 
+SELDOM_SECONDS = 0.1
+"""The time from one read to the next while the session's links are stuck, and what is read is dropped."""
+
 MAX_STRANGE = 1000
 """So many datagrams that are not the target's are counted; then the kernel drops the others."""
 
@@ -94,6 +97,8 @@ class TargetProtocol(TrainProtocol):
         self._look: IDelayedCall | None = None
         self._lookedAt = float("-inf")
         self._retry: IDelayedCall | None = None
+        self._seldom = False  # the kernel keeps little for now
+        self._nextRead: IDelayedCall | None = None
         self._closed = False
 
     def actFor(self, allowance: Allowance) -> None:
@@ -255,6 +260,48 @@ class TargetProtocol(TrainProtocol):
         if not self._closed:
             self._openTo(self._address)
 
+    def readSeldom(self) -> None:
+        """
+        The session can do nothing with what comes: read a little of it now and then, and let
+        the kernel drop the rest, which costs least.
+        """
+        port: Any = self.transport
+        if self._closed or port is None or self._nextRead is not None:
+            return
+        if not self._seldom:
+            self._seldom = True
+            setLittle(port, little=True)
+        port.pauseProducing()
+        self._nextRead = self._clock.callLater(SELDOM_SECONDS, self._readOn)
+
+    def readAgain(self) -> None:
+        """
+        The session takes what comes.
+        """
+        if self._nextRead is not None:
+            self._nextRead.cancel()
+            self._readOn()
+        port: Any = self.transport
+        if self._seldom and port is not None:
+            setLittle(port, little=False)
+        self._seldom = False
+
+    def _readOn(self) -> None:
+        self._nextRead = None
+        port: Any = self.transport
+        if port is not None:
+            port.resumeProducing()
+
+    def stopProtocol(self) -> None:
+        """
+        The port is closed, and another one reads as usual.
+        """
+        if self._nextRead is not None:
+            self._nextRead.cancel()
+        self._nextRead = None
+        self._seldom = False
+        super().stopProtocol()
+
     def portLost(self, reason: str) -> None:
         """
         The socket is gone, and we did not close it.
@@ -290,6 +337,15 @@ def tellNobody(send: TakeTrains) -> None:
     """
     For a socket that nobody has asked for yet.
     """
+
+
+def setLittle(port: Any, *, little: bool) -> None:
+    """
+    Let the kernel keep little of what reaches a port, where that is one of ours.
+    """
+    keepLittle = getattr(port, "keepLittle", None)
+    if keepLittle is not None:
+        keepLittle(little=little)
 
 
 def numericAddress(host: str, port: int) -> Address | None:

@@ -49,6 +49,8 @@ class Backlog:
     Queues trains, and drops the oldest when they are too many bytes or too old.
 
     @ivar maxAge: seconds that a train may wait.
+    @ivar maxBytes: payload and overhead that may wait after the next L{put}.
+    @ivar overflowed: whether the last L{put} had to drop something, since there was no room.
     @ivar bytes: payload and overhead that wait.
     """
 
@@ -60,10 +62,12 @@ class Backlog:
         """
         self._drops = drops
         self._room = room
+        self.maxBytes = MAX_BACKLOG_BYTES
         self.maxAge = maxAge
         self._small: Row = deque()
         self._bulk: Row = deque()
         self.bytes = 0
+        self.overflowed = False
 
     def __len__(self) -> int:
         """
@@ -82,8 +86,12 @@ class Backlog:
                 row.append((now, part))
                 self.bytes += len(part.payload) + TRAIN_OVERHEAD_BYTES
         self._dropStale(now)
-        while self.bytes > self._room.granted and not self._room.reaches(self.bytes):
+        self.overflowed = False
+        while self.bytes > self.maxBytes or (self.bytes > self._room.granted and not self._room.reaches(self.bytes)):
+            self.overflowed = True
             self._dropOldest()
+        if self.overflowed:
+            self._room.shrink(self.bytes)
 
     def take(self, now: float, most: int) -> list[Train]:
         """
@@ -125,7 +133,7 @@ class Backlog:
         """
         row = self._small if not self._bulk or (self._small and self._small[0][0] < self._bulk[0][0]) else self._bulk
         since, train = row[0]
-        excess = self.bytes - self._room.granted
+        excess = self.bytes - min(self._room.granted, self.maxBytes)
         dropped, rest = split(train, -(-excess // max(train.segment, 1)) * train.segment)
         self._pop(row)
         self._drops.count(Drop.BACKLOG_FULL, dropped.datagrams)

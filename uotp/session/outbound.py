@@ -50,6 +50,15 @@ When trains wait and no link has taken any for so long, all links may carry.  It
 than L{WAIT_SECONDS}, so that the trains have not waited too long by then.
 """
 
+STUCK_SECONDS = 0.5
+"""
+When no link has taken anything for so long, the peer may read nothing any more, or the path is
+slow.  Little is kept then, and UDP is read only now and then: what is read is dropped.
+"""
+
+STUCK_BYTES = 64 * 1024
+"""So much may wait in a session whose links are stuck.  It is more than a link takes at one go."""
+
 ANSWERED_LOOK_SECONDS = 0.05
 """
 The time between two looks at the link in use, for a light flow to which answers come: 20
@@ -107,6 +116,10 @@ class Outbound:
         self._waited = False  # since it was judged last
         self._noticeBytes: float = math.inf
         self._notice: Callable[[], None] = doNothing
+        self._isStuck = False
+        self._keepsMuchWithoutLinks = True
+        self._tellStuck: Callable[[], None] = doNothing
+        self._tellUnstuck: Callable[[], None] = doNothing
         self.numbering = Numbering()
         self.roundTrip = 0.0
         self.bytes = 0
@@ -124,7 +137,21 @@ class Outbound:
         all is freed without the garbage collector.
         """
         self._noticeBytes, self._notice = math.inf, doNothing
+        self._tellStuck = self._tellUnstuck = doNothing
         self._scheduler.finish()
+
+    def tellStuck(self, stuck: Callable[[], None], unstuck: Callable[[], None]) -> None:
+        """
+        Say who reads what UDP brings.  That is somebody who opens no links, so little waits also
+        when the session has none.
+
+        @param stuck: called each time something was dropped though no link has taken anything
+            for L{STUCK_SECONDS}, so that UDP had better be read seldom.
+        @param unstuck: called after that when a link takes something again.
+        """
+        self._keepsMuchWithoutLinks = False
+        self._tellStuck = stuck
+        self._tellUnstuck = unstuck
 
     def send(self, trains: list[Train]) -> None:
         """
@@ -222,7 +249,13 @@ class Outbound:
             small, trains = sift(trains)
             if small:
                 spare.send(small, now)
+        isStuck = now - self._standsSince > STUCK_SECONDS
+        keepsMuch = not len(self._scheduler) and self._keepsMuchWithoutLinks
+        self._backlog.maxBytes = STUCK_BYTES if isStuck and not keepsMuch else MAX_BACKLOG_BYTES
         self._backlog.put(trains, now)
+        if isStuck and self._backlog.overflowed:
+            self._isStuck = True
+            self._tellStuck()
 
     def _costOf(self, link: Link) -> int:
         further = link.roundTrip - self._nearest
@@ -283,16 +316,23 @@ class Outbound:
         """
         now = self._clock()
         self._scheduler.offer(link)
+        self._unstick()  # also when all that waits has become too old
         if self._reinjection:
             self._sendAgain(now)
         self._sendWaiting(now)
         self._backlog.maxAge = WAIT_SECONDS  # trains that waited for the first link were allowed more
+
+    def _unstick(self) -> None:
+        if self._isStuck:
+            self._isStuck = False
+            self._tellUnstuck()
 
     def _sendWaiting(self, now: float) -> None:
         while self._backlog and (current := self._scheduler.current) is not None:
             trains = self._backlog.take(now, self._portion)
             if trains:
                 self._standsSince = now
+                self._unstick()
                 self._given += bytesOf(trains)
                 current.send(trains, now)
 

@@ -263,6 +263,11 @@ class TunnelLink:
         self._owner = NOBODY
         self._readiness.release()
 
+    def forgetAcknowledged(self) -> None:
+        """
+        Keep no more than has to be of what may have to be sent again.
+        """
+
     def statistics(self) -> LinkStatistics:
         """
         @return: what the link has done, and how it is now.

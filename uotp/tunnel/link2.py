@@ -85,6 +85,13 @@ class Format2Link(TunnelLink):
         else:
             self._unacked.confirm(self._unacked.position - unacknowledged)
 
+    def forgetAcknowledged(self) -> None:
+        """
+        See L{TunnelLink.forgetAcknowledged}.
+        """
+        self._askKernel()
+        self._unacked.dropStale(self._seconds())
+
     def sendAgain(self, arrivals: list[Arrival]) -> None:
         """
         See L{uotp.boundaries.Link.sendAgain}.  The trains are not kept, so they are not sent

@@ -17,11 +17,8 @@ from uotp.errors import ConfigurationError, StartError
 from uotp.net import Host, checkCongestion
 from uotp.process import Memory, PeriodicCalls, Turns
 from uotp.telemetry import Drops, Logger, RateLimit
-from uotp.tunnel.live import LiveTunnels
+from uotp.tunnel.live import STALL_CHECK_SECONDS, LiveTunnels
 from uotp.tunnel.settings import CommonSettings
-
-STALL_CHECK_SECONDS = 5.0
-"""How often tunnels are looked at whose peer may have stopped to read."""
 
 DROP_REPORT_SECONDS = 60.0
 """How often the log says what was dropped, if anything was."""

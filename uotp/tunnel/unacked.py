@@ -83,6 +83,15 @@ class Unacked:
         self._room.shrink(kept)
         self._askLater()
 
+    def dropStale(self, now: float) -> None:
+        """
+        Forget what is too old to be sent again.
+        """
+        sent = self._sent
+        while sent and now - sent[0][0] > AGAIN_SECONDS:
+            self.kept -= sent.popleft()[4]
+        self._room.shrink(self.kept)
+
     def _askLater(self) -> None:
         if self.askAt <= MAX_KEPT_BYTES:
             self.askAt = min(max(2 * self.kept, ASK_BYTES), MOST_ASK_BYTES)

@@ -35,6 +35,12 @@ from uotp.udp.statistics import PortStatistics, portStatistics
 MAX_USELESS_TURNS = 100
 """A port is given up when reading did nothing but fail in so many turns; otherwise it would spin."""
 
+LITTLE_BYTES = 32 * 1024
+"""
+So large a buffer is asked for where what is received is of little use.  Linux gives twice as
+much, which holds some 28 full datagrams.
+"""
+
 ERRORS_OF_DATAGRAMS = {
     errno.ECONNREFUSED,
     errno.ECONNRESET,  # what Windows says for an ICMP port unreachable
@@ -287,6 +293,33 @@ class SocketPort:
             if error.errno not in ERRORS_OF_DATAGRAMS:
                 raise
             self._send(datagram)
+
+    def pauseProducing(self) -> None:
+        """
+        Read nothing, until L{resumeProducing}.
+        """
+        if self.connected:
+            self._context.reactor.removeReader(self)
+
+    def resumeProducing(self) -> None:
+        """
+        Read what comes again.
+        """
+        if self.connected:
+            self._context.reactor.addReader(self)
+
+    def keepLittle(self, *, little: bool) -> None:
+        """
+        Let the kernel drop what is more than a little, or keep as much as before.
+
+        @param little: whether what comes is of little use for now.
+        """
+        if not self.connected:
+            return
+        if little:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, LITTLE_BYTES)
+        else:
+            self._context.enlarge(self._socket)
 
     def setBroadcastAllowed(self, enabled: bool) -> None:  # noqa: FBT001 - Twisted's signature
         """
