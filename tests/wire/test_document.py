@@ -19,7 +19,7 @@ from uotp.server.settings import MAX_CONNECTIONS
 from uotp.server.strangers import HELLO_SECONDS
 from uotp.services import clientService, serverService
 from uotp.session.hold import FIRST_HOLD_SECONDS, LEAST_HOLD_SECONDS, LONGEST_HOLD_SECONDS
-from uotp.session.resequencer import MAX_HELD_BYTES
+from uotp.session.resequencer import FIRST_NUMBERS, MAX_HELD_BYTES, MAX_HELD_RUNS
 from uotp.tunnel.heartbeat import (
     ACCEPTED_GIVE_UP_SECONDS,
     BUSY_SECONDS,
@@ -71,6 +71,8 @@ LIMITS = {
     "a train waits, at least": f"{LEAST_HOLD_SECONDS:g} s",
     "a train waits, at most": f"{LONGEST_HOLD_SECONDS:g} s",
     "trains that wait, in a session": f"{MAX_HELD_BYTES} bytes",
+    "runs of trains that wait, in a session": f"{MAX_HELD_RUNS}",
+    "a first number below this belongs to a new session": f"{FIRST_NUMBERS}",
     "what may be sent again was sent within": f"{AGAIN_SECONDS:g} s",
     "what may be sent again of a tunnel": f"{MAX_KEPT_BYTES} bytes",
     "a ping while trains are sent, after": f"{BUSY_SECONDS:g} s",
