@@ -22,6 +22,7 @@ from uotp.net.sockopts import TunnelSocketOptions
 from uotp.transport.accepted import AcceptedTcpStream
 from uotp.transport.handshakes import HandshakeQueue
 from uotp.transport.listener import ACCEPT_SECONDS, MAX_ACCEPTED, REST_SECONDS, Listener, Newcomer, withZone
+from uotp.transport.watch import ReactorWatch
 
 PEER = ("192.0.2.1", 4711)
 
@@ -133,6 +134,7 @@ class _ListenerTestCase(SynchronousTestCase):
         self.listener.connected = True
         self.listener._realPortNumber = 8443
         self.listener.startReading()
+        self.listener.watch = ReactorWatch(self.reactor)
         self.sockets: list[FakeSocket] = []
         self.addCleanup(self.end)
 

@@ -23,6 +23,7 @@ from twisted.python.failure import Failure
 from uotp.net import ownerOf
 from uotp.telemetry import Logger
 from uotp.transport.handshakes import HandshakeQueue
+from uotp.transport.watch import ReactorWatch, Watch, newWatch
 
 ACCEPT_SECONDS = 0.001
 """So long connections are accepted in one turn of the reactor; each takes some 30 microseconds."""
@@ -104,7 +105,7 @@ class Newcomer:
         self.owner = ownerOf(self.host)
         self.since: float = listener.reactor.seconds()
         accepted.setblocking(False)
-        listener.reactor.addReader(self)
+        listener.watch.add(self)
 
     # What the reactor calls.
 
@@ -131,7 +132,7 @@ class Newcomer:
         except OSError:
             begun = b""
         if begun:
-            self._listener.reactor.removeReader(self)
+            self._listener.watch.remove(self)
             self._listener.handshakes.join(self.owner, self, begun=False)
         else:
             self._lose()
@@ -149,7 +150,7 @@ class Newcomer:
 
     def _close(self) -> None:
         self._isGone = True
-        self._listener.reactor.removeReader(self)
+        self._listener.watch.remove(self)
         self._listener.handshakes.leave(self.owner, self)
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
@@ -196,8 +197,10 @@ class Listener(tcp.Port):
 
     @ivar reception: decides about them.
     @ivar handshakes: gives them their turns.
+    @ivar watch: watches those on which nothing has come, while the port is open.
     """
 
+    watch: Watch | ReactorWatch
     reactor: Any
     _guardLog = Logger()
 
@@ -218,6 +221,22 @@ class Listener(tcp.Port):
         self.reception: Reception = reception
         self.handshakes = handshakes
         self._goingOn: IDelayedCall | None = None
+
+    def startListening(self) -> None:
+        """
+        Bind the port.
+
+        @raise CannotListenError: when it cannot be had.
+        """
+        super().startListening()
+        self.watch = newWatch(self.reactor)
+
+    def connectionLost(self, reason: Failure) -> None:
+        """
+        The port is closed.
+        """
+        super().connectionLost(reason)
+        self.watch.close()
 
     def doRead(self) -> None:
         """
