@@ -27,7 +27,7 @@ from tests.doubles.sockets import PEER, Diarist, FakeSocket, FakeTls, accept, br
 from tests.doubles.tunnels import RecordingOwner
 from uotp.boundaries import Security
 from uotp.net.sockopts import UNSENT_LIMIT_BYTES
-from uotp.process.turns import Turns
+from uotp.process.turns import LOAN_UNITS, OWNER_UNITS, Turns
 from uotp.train import Train
 from uotp.transport import tcp as tcpstreams
 from uotp.transport.dialer import connectTunnel
@@ -154,6 +154,20 @@ class PlainConnectionTests(_ConnectionTestCase):
         self.reactor.advance(0)
         self.happens(read=True)
         self.assertEqual(self.diary.heard, [b"one"])
+
+    def test_endIsWorkedOffInATurnOfTheOwner(self) -> None:
+        """
+        Who ends thousands of connections at once makes others wait for a few of them only.
+        """
+        for end, kind in ((b"", ConnectionDone), (broken(), ConnectionLost)):
+            self.setUp()
+            allowance = self.connection.allowance = Turns(self.reactor).allowanceOf("somebody")
+            allowance.spend(OWNER_UNITS - LOAN_UNITS)
+            self.socket.coming.append(end)
+            self.connection.doRead()
+            self.assertEqual((self.diary.says[-1], self.watched()), ("made", (False, False)))
+            self.reactor.advance(0)
+            self.assertLost(kind)
 
     def test_whatComesIsReadOnceATurnAndBounded(self) -> None:
         self.socket.coming.extend([b"one", b"two"])
@@ -394,6 +408,20 @@ class TlsConnectionTests(_TlsConnectionTestCase):
         self.reactor.advance(0)
         self.happens(read=True)
         self.assertEqual(self.diary.heard, [LONG + LONG])
+
+    def test_endIsWorkedOffInATurnOfTheOwner(self) -> None:
+        """
+        Alone, or behind records that came with it.
+        """
+        for records in ([], [LONG]):
+            self.setUp()
+            allowance = self.connection.allowance = Turns(self.reactor).allowanceOf("somebody")
+            allowance.spend(OWNER_UNITS - LOAN_UNITS)
+            self.fake.coming.extend([*records, EOF])
+            self.connection.doRead()
+            self.assertEqual((self.diary.heard, "lost" in self.diary.says), (records, False))
+            self.reactor.advance(0)
+            self.assertLost(ConnectionLost)
 
     def test_recordsOfOneTurnAreDeliveredTogether(self) -> None:
         self.fake.coming.extend([LONG, LONG, b"end"])

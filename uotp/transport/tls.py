@@ -192,7 +192,8 @@ class TlsStream(TcpStream):
         try:
             record = self.tls.recv(RECORD_BYTES)
         except SSL.Error as error:
-            return self._notRead(error)
+            end = self._notRead(error)
+            return None if end is None else self._endInTurn(end)
         if len(record) >= LONE_BYTES:
             return self._readMore(record)
         self.protocol.dataReceived(record)
@@ -215,7 +216,7 @@ class TlsStream(TcpStream):
         except SSL.Error as error:
             end = self._notRead(error)
         self.protocol.dataReceived(records[0] if len(records) == 1 else b"".join(records))
-        return end
+        return None if end is None else self._endInTurn(end)
 
     def _notRead(self, error: SSL.Error) -> Any:
         """
