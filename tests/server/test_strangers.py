@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.doubles.contracts import TimerTestCase
 from tests.doubles.newcomers import BareNewcomer
+from uotp.process.steps import STEPS
 from uotp.server.strangers import HELLO_SECONDS, SWEEP_SECONDS, SWEPT_PER_TURN, Strangers, StrangersStatistics
 
 TOO_MANY_SILENT = "over 6 silent connections, and it has most: its oldest goes"
@@ -36,8 +37,17 @@ class StrangersTests(TimerTestCase):
         Nobody is left.
         """
         self.strangers.endAll()
+        self.clock.advance(0)
         self.strangers.checkInvariant()
         self.assertEqual(len(self.strangers), 0)
+
+    def test_thousandsAreEndedInTurns(self) -> None:
+        self.strangers = self.make(200, 4)
+        self.arrive(*["192.0.2.1"] * 100)
+        self.strangers.endAll()
+        self.assertEqual(len(self.strangers), 100 - STEPS)
+        self.clock.turn()
+        self.assertEqual(len(self.strangers), 100 - 2 * STEPS)
 
     def arrive(self, *hosts: str) -> list[Any]:
         """

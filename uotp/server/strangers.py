@@ -13,7 +13,7 @@ from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall
 
-from uotp.process import Shares
+from uotp.process import Shares, Steps
 from uotp.transport import Newcomer
 
 HELLO_SECONDS = 10.0
@@ -67,6 +67,7 @@ class Strangers:
         self._begun: Shares[str, Newcomer] = Shares()
         self._silentEvicted = self._begunEvicted = self._tooSlow = 0
         self._sweep: IDelayedCall | None = None
+        self._steps = Steps(clock)
 
     def __len__(self) -> int:
         """
@@ -173,9 +174,12 @@ class Strangers:
 
     def endAll(self) -> None:
         """
-        End all that have said nothing, because the server stops.
+        End all, because the server stops; a few in each turn, since there may be thousands.
         """
-        for newcomer in list(self._all):
+        self._steps.each(list(self._all), self._endAtStop)
+
+    def _endAtStop(self, newcomer: Newcomer) -> None:
+        if newcomer in self._all:
             self.discard(newcomer)
             newcomer.abort()
 
