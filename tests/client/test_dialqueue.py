@@ -154,21 +154,21 @@ class DialsOfManyPoolsTests(SlotTestCase):
 
     def test_fewPoolsDialOftenWhileTheServerIsAway(self) -> None:
         """
-        Of one pool one slot dials, four times as often as the user's longest wait says, since
-        eight did so before; of many pools each as seldom as it says.
+        Of one pool one slot dials, more often than the user's longest wait says, for all the
+        others; of many pools each as seldom as it says.
         """
         self.context.choose(backoff=4.0)
         outage = self.context.outage
         self.assertEqual(outage.longestWait(4.0), 4.0 * LONE_SHARE)
         pools = self.pools(1)
-        self.assertEqual(pools[0].longestWait, 1.0)
+        self.assertEqual(pools[0].longestWait, 4.0 * LONE_SHARE)
         for failures in range(6):
             self.assertEqual(failures, len(self.context.attempts) - 1)
             self.last.fail(error.ConnectionRefusedError())
             wait = self.waitForDial()
-        self.assertAlmostEqual(wait, 1.0)
+        self.assertAlmostEqual(wait, 4.0 * LONE_SHARE)
         pools += self.pools(2)
-        self.assertEqual(pools[0].longestWait, 3.0)
+        self.assertAlmostEqual(pools[0].longestWait, 3 * 4.0 * LONE_SHARE)
         pools += self.pools(7)
         self.assertEqual(pools[0].longestWait, 4.0)
         self.last.open()
