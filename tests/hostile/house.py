@@ -1,0 +1,243 @@
+"""
+A server and a client, with the crowd as their target and a bystander between the two: what an
+attack is aimed at.  It serves the tests and the measurements alike, so it decides nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.rig.ports import LOOPBACK
+from bench.rig.procfs import descriptors, memoryBytes
+from bench.rig.programs import Program, until
+from tests.doubles.certificates import CLIENT, Authority, pem
+from tests.hostile.door import Address, Door
+from tests.hostile.orders import Report, Spoken, Starter
+
+LISTENING = r"listening on \[?([0-9a-f.:]+?)\]?:(\d+) \((?:TCP|UDP)\)"
+
+RATE = 500
+"""Of the bystander: datagrams a second, in each direction."""
+
+MOST_ROOM = 65536
+"""
+Bytes of buffer of the programs' UDP sockets in the suite: what comes in a fifth of a second of
+standing still.  So what a bystander loses tells that somebody had the machine for so long.
+"""
+
+SETTLED_SECONDS = 0.4
+LOOK_SECONDS = 0.05
+
+LONG_CHAIN = 280
+"""Certificates: OpenSSL takes no more than 100 KiB of them."""
+
+
+class Certificates:
+    """
+    Those of a house: one authority, its server, and clients by name.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """
+        @param folder: for the files; it is made.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._authority = Authority("CA")
+        self.cafile = str(folder / "ca.pem")
+        Path(self.cafile).write_bytes(pem(self._authority.certificate))
+        self.server = self._authority.issue(LOOPBACK, "localhost").write(folder / "server.pem")
+
+    def client(self, name: str) -> str:
+        """
+        @return: the file with the certificate of a client, made when it is not there yet.
+        """
+        path = self._folder / f"{name}.pem"
+        if not path.exists():
+            self._authority.issue(subject=name, usages=CLIENT).write(path)
+        return str(path)
+
+    def longChain(self) -> str:
+        """
+        @return: a file with a certificate that many stand behind, each signed by the next, up
+            to an authority that nobody knows.
+        """
+        authority = Authority("0")
+        for number in range(1, LONG_CHAIN):
+            authority = Authority(str(number), authority)
+        return authority.issue(subject="deep", usages=CLIENT).write(self._folder / "deep.pem")
+
+
+@dataclass(frozen=True)
+class Programs:
+    """
+    The programs that are attacked.
+
+    @ivar words: what starts each, by C{client} and C{server}.
+    @ivar environment: that they run in.
+    @ivar server: more options of the server.
+    @ivar client: the same of the client.
+    """
+
+    words: Mapping[str, Sequence[str]]
+    environment: Mapping[str, str]
+    server: Sequence[str] = ()
+    client: Sequence[str] = ()
+
+
+class House:
+    """
+    All of it.
+
+    @ivar server: that program.
+    @ivar client: the bystander's client.
+    @ivar serverAddress: where it listens.
+    @ivar clientAddress: the same.
+    @ivar bystander: in flow.
+    @ivar crowd: the target.
+    """
+
+    def __init__(
+        self,
+        start: Starter,
+        programs: Programs,
+        certificates: Certificates | None,
+        *,
+        wire: int = 2,
+        rate: int = RATE,
+        shadyPort: int = 0,
+    ) -> None:
+        """
+        Start all, and wait until the bystander flows.
+
+        @param certificates: L{None} for plain TCP.
+        @param wire: the format.
+        @param rate: of the bystander.
+        @param shadyPort: where the bystander's client finds an attacker instead of the server, in
+            all sessions but the first; 0 for none.
+        """
+        self._start, self._programs, self._certificates = start, programs, certificates
+        self.wire = wire
+        self._shadyPort = shadyPort
+        self.crowd = Spoken(start, "tests.hostile.crowd")
+        self.targetPort = int(self.crowd.first["port"])
+        options = [*self._tls("server"), *programs.server]
+        self.server, self.serverAddress = self._begin("server", (LOOPBACK, self.targetPort), options)
+        self.client, self.clientAddress = self.newClient("bystander")
+        words = (*map(str, self.clientAddress), str(self.targetPort), str(rate))
+        self.bystander = Spoken(start, "tests.hostile.bystander", *words)
+        self.session: Address = tuple(self.bystander.first["session"])
+        until(lambda: self.bystander.ask("sample")["answered"] > 2 * rate / 10, "the bystander flows")
+        self.settle()
+        self.base = self.held()
+
+    def _tls(self, end: str, name: str = "") -> list[str]:
+        if self._certificates is None:
+            return ["--no-tls"]
+        own = self._certificates.server if end == "server" else self._certificates.client(name)
+        return ["-c", own, "-C", self._certificates.cafile]
+
+    def _begin(self, end: str, to: Address, options: Sequence[str]) -> tuple[Program, Address]:
+        words = [*self._programs.words[end], "-a", LOOPBACK, "-p", "0", *options, *map(str, to)]
+        program = self._start(end, words, self._programs.environment, False)
+        match = program.waitForLine(LISTENING)
+        return program, (match[1], int(match[2]))
+
+    def newClient(self, name: str, *options: str) -> tuple[Program, Address]:
+        """
+        @param name: in its certificate.
+        @return: a client of this server, and where it listens.
+        """
+        to = self.serverAddress
+        if self._shadyPort:
+            ports = (str(self.wire), str(to[1]), str(self._shadyPort))
+            to = (LOOPBACK, int(Spoken(self._start, "tests.hostile.shady", *ports).first["port"]))
+        wire = ["--wire", str(self.wire)]
+        return self._begin("client", to, [*self._tls("client", name), *wire, *self._programs.client, *options])
+
+    def door(self, name: str = "attacker") -> list[Any]:
+        """
+        @param name: in the certificate that is shown; without, none is.
+        @return: what an attack at the server is given.
+        """
+        made = Door(self.serverAddress, self.wire)
+        if self._certificates is not None:
+            own = self._certificates.client(name) if name else ""
+            made = Door(self.serverAddress, self.wire, self._certificates.cafile, own)
+        return [list(made.server), made.wire, made.cafile, made.certificate]
+
+    def attack(self, kind: str, /, **options: Any) -> Spoken:
+        """
+        @param kind: see L{tests.hostile.attack}.
+        @return: the attacker, ready.
+        """
+        return Spoken(self._start, "tests.hostile.attack", kind, json.dumps(options))
+
+    def settle(self) -> None:
+        """
+        Wait until the number of descriptors does not change any more: all tunnels are open.
+        """
+        seen, since = (-1, -1), time.monotonic()
+        while time.monotonic() - since < SETTLED_SECONDS:
+            now = (descriptors(self.server.process.pid), descriptors(self.client.process.pid))
+            if now != seen:
+                seen, since = now, time.monotonic()
+            time.sleep(LOOK_SECONDS)
+
+    def held(self) -> tuple[int, int]:
+        """
+        @return: how many descriptors server and client have.
+        """
+        return descriptors(self.server.process.pid), descriptors(self.client.process.pid)
+
+    def untilReturned(self, seconds: float) -> float:
+        """
+        Wait until both have no more descriptors than they had: sessions and tunnels of all
+        others are gone.
+
+        @return: how long it took.
+        @raise RigError: when it is not so by then.
+        """
+        return until(
+            lambda: all(now <= then for now, then in zip(self.held(), self.base, strict=True)),
+            "the descriptors are back where they were",
+            seconds,
+        )
+
+    def memory(self) -> tuple[int, int]:
+        """
+        @return: how many bytes server and client have in memory.
+        """
+        return memoryBytes(self.server.process.pid), memoryBytes(self.client.process.pid)
+
+    def mark(self) -> None:
+        """
+        Count what the bystander sends from now on.
+        """
+        self.bystander.ask("mark")
+
+    def sample(self) -> Report:
+        """
+        @return: how the bystander is doing.
+        """
+        return self.bystander.ask("sample")
+
+    def verdict(self) -> Report:
+        """
+        @return: what became of all that the bystander has sent since the mark; what is under
+            way is waited for.
+        """
+        return self.bystander.ask("finish")
+
+    def faults(self) -> list[str]:
+        """
+        @return: the lines that no attack may bring about.
+        """
+        wrong = re.compile(r"Traceback|Unhandled|#critical|#error")
+        return [line for one in (self.server, self.client) for line in one.lines if wrong.search(line)]

@@ -1,0 +1,100 @@
+"""
+Handshakes are low-priority work, and who says nothing takes no room from others.
+"""
+
+from __future__ import annotations
+
+from tests.hostile.atthedoor import NOTHING
+from tests.hostile.door import addresses
+from tests.hostile.trial import ATTACKER, LONG, HostileTestCase, Options
+
+SECONDS = 30.0 if LONG else 1.5
+
+HELD = 10000 if LONG else 2000
+"""Connections that stall: more than a server keeps that have not said hello."""
+
+FAR_SECONDS = 0.4
+"""From a newcomer's connection to its first word: it is far away, or its line is slow."""
+
+ELSEWHERE = addresses(1, 99)[0]
+"""Where newcomers are, while somebody attacks from another address."""
+
+MEBIBYTES = 32
+
+
+class HandshakeTests(HostileTestCase):
+    """
+    At a server with TLS that asks for certificates.
+    """
+
+    def test_flows_go_on_while_many_shake_hands(self) -> None:
+        """
+        400 ClientHellos at once, and whole handshakes all the time, from few addresses and
+        from many; and somebody who shows very many certificates.
+        """
+        certificates = self.certificates()
+        house = self.build(certificates)
+        before = house.memory()
+        report, _ = self.attack("hellos", door=house.door(), source=ATTACKER, number=400)
+        self.demand(report["answered"], f"nobody was answered: {report}")
+        for number in (8, 50):
+            options: Options = {"rate": 300.0, "seconds": SECONDS, "from_": number}
+            report, _ = self.attack(
+                "handshakes", what=f"from {number} addresses", door=house.door(), source=ATTACKER, **options
+            )
+            self.demand(report["done"], f"nobody came in: {report}")
+        door = house.door()
+        door[3] = certificates.longChain()
+        report, _ = self.attack("chain", door=door, source=ATTACKER)
+        self.demand(not report["letIn"], f"an unknown authority's client was let in: {report}")
+        self.judgeMemory("handshakes", before, MEBIBYTES)
+        self.assertHouseAsBefore()
+
+
+class StalledTests(HostileTestCase):
+    """
+    Connections at which nothing more is said, from one address, and newcomers from another.
+    """
+
+    def assertNewcomersComeIn(self, what: str, kinds: list[str] | None, rate: float) -> None:
+        """
+        While they come, and while as many are there as there can be, newcomers are served.
+        """
+        house = self.house
+        before = house.memory()
+        options: Options = {} if kinds is None else {"kinds": kinds}
+        attacker = house.attack("stalled", door=house.door(), source=ATTACKER, number=HELD, rate=rate, **options)
+        newcomers = house.attack(
+            "newcomers", door=house.door("newcomer"), source=ELSEWHERE, interval=0.1, far=FAR_SECONDS
+        )
+        house.mark()
+        stalled, came = self.together(attacker, newcomers)
+        self.demand(came["came"] == came["of"], f"{what}: newcomers: {came}, while {stalled}")
+        late = house.attack("newcomers", door=house.door("newcomer"), source=ELSEWHERE, number=2, interval=0.1)
+        came = late.ask("go")
+        self.demand(came["came"] == came["of"], f"{what}: newcomers beside those who are there: {came}")
+        self.judge(what, house.verdict())
+        self.judgeMemory(what, before, MEBIBYTES)
+        for one in (attacker, newcomers, late):
+            one.ask("end")
+            one.end()
+
+    def test_of_four_kinds(self) -> None:
+        self.build(self.certificates())
+        self.assertNewcomersComeIn("stalled handshakes", None, HELD / (60 if LONG else 4))
+        self.assertHouseAsBefore()
+
+    def test_silent(self) -> None:
+        """
+        Without TLS; and with it, where there is time.
+        """
+        if LONG:
+            self.build(self.certificates())
+            self.assertNewcomersComeIn("silent connections", [NOTHING], 2000.0)
+            self.assertHouseAsBefore()
+        self.assertSilentWithoutTls()
+
+    def assertSilentWithoutTls(self) -> None:
+        self.build(wire=1)
+        self.assertNewcomersComeIn("silent connections", [NOTHING], 2000.0)
+        self.assertHouseAsBefore()
