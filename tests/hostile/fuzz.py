@@ -57,6 +57,9 @@ READ_SECONDS = 0.3
 LOST_SHARE = 0.02
 """Of what a bystander sends in a round, where the machine is busy with other things too."""
 
+TOLD_LINES = 20
+"""Of each program, beside a fault."""
+
 GROWN_BYTES = 64 << 20
 """A program may have so much more in memory than at its start."""
 
@@ -308,7 +311,7 @@ class Fuzzing:
         ]
         self.faults += [f"seed {self._seed}, up to round {number}: {one}" for one in wrong]
         if self.faults:
-            self.faults += [house.server.story(), house.client.story()]
+            self.faults += ["\n".join(one.lines[-TOLD_LINES:]) for one in (house.server, house.client)]
 
 
 def main() -> None:

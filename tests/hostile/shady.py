@@ -18,7 +18,7 @@ from bench.rig.ports import LOOPBACK
 from bench.rig.programs import HANG_SECONDS
 from tests.hostile.crowd import openUdp
 from tests.hostile.door import Address, closeAll, readExactly
-from tests.hostile.orders import Ear, Report, say
+from tests.hostile.orders import Report, say
 from tests.hostile.streams import stream
 from tests.integration.rawformat2 import HEADER, HELLO_BYTES, PING, PONG, TRAIN, RawFrame, serverHello
 from tests.integration.rawpeers import frame
@@ -52,53 +52,40 @@ class Router:
         self._first = b""
         self._listening = socket.create_server((LOOPBACK, 0))
         self.address: Address = self._listening.getsockname()
-        self._others: dict[socket.socket, socket.socket] = {}
-
-    def run(self) -> None:
-        """
-        Serve.
-
-        @raise SystemExit: at the end of the orders.
-        """
-        ear = Ear()
-        while True:
-            poll = select.poll()
-            sockets = {one.fileno(): one for one in (self._listening, *self._others)}
-            for number in (ear.fileno(), *sockets):
-                poll.register(number, select.POLLIN)
-            for number, _ in poll.poll():
-                if number == ear.fileno():
-                    for _ in ear.orders():
-                        say({})
-                elif sockets[number] is self._listening:
-                    self._accept()
-                else:
-                    self._pass(sockets[number])
+        threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self) -> None:
-        with suppress(OSError):
+        while True:
             connection, _ = self._listening.accept()
-            connection.settimeout(HANG_SECONDS)
+            threading.Thread(target=self._route, args=(connection,), daemon=True).start()
+
+    def _route(self, connection: socket.socket) -> None:
+        """
+        Pass on what either end says, each way for itself: who does not read holds nobody up.
+        """
+        with suppress(OSError), connection:
             hello = readExactly(connection, self._size)
             self._first = self._first or hello[-16:]
-            server = socket.create_connection(self._honest if hello[-16:] == self._first else self._shady)
-            for one in (connection, server):
-                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            server.sendall(hello)
-            self._others |= {connection: server, server: connection}
+            with socket.create_connection(self._honest if hello[-16:] == self._first else self._shady) as server:
+                for one in (connection, server):
+                    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                server.sendall(hello)
+                back = threading.Thread(target=passOn, args=(server, connection), daemon=True)
+                back.start()
+                passOn(connection, server)
+                back.join()
 
-    def _pass(self, one: socket.socket) -> None:
-        other = self._others.get(one)
-        if other is None:  # it has just been closed with the other
-            return
-        try:
-            data = one.recv(262144)
+
+def passOn(one: socket.socket, other: socket.socket) -> None:
+    """
+    Pass on what one end says, until it ends; then both end.
+    """
+    with suppress(OSError):
+        while data := one.recv(262144):
             other.sendall(data)
-        except OSError:
-            data = b""
-        if not data:
-            del self._others[one], self._others[other]
-            closeAll([one, other])
+    for each in (one, other):
+        with suppress(OSError):
+            each.shutdown(socket.SHUT_RDWR)
 
 
 @dataclass
@@ -230,12 +217,12 @@ class Shady:
 
 def main() -> None:
     """
-    Route: C{python -m tests.hostile.shady WIRE HONEST-PORT SHADY-PORT}.
+    Route until the orders end: C{python -m tests.hostile.shady WIRE HONEST-PORT SHADY-PORT}.
     """
     wire, honest, shady = map(int, sys.argv[1:])
     router = Router(wire, (LOOPBACK, honest), (LOOPBACK, shady))
     say({"port": router.address[1]})
-    router.run()
+    sys.stdin.read()
 
 
 if __name__ == "__main__":
