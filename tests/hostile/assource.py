@@ -9,6 +9,7 @@ import select
 import socket
 import struct
 import time
+from collections import deque
 from contextlib import suppress
 
 from bench.figures import percentile
@@ -36,6 +37,10 @@ def sourceSocket(host: str) -> socket.socket:
     one.bind((host, 0))
     one.setblocking(False)
     return one
+
+
+ASK_AGAIN_SECONDS = 1.0
+"""An honest program that has no answer asks again after so long."""
 
 
 class Forged:
@@ -81,11 +86,12 @@ class Questions:
     The honest many: each sends one question from a port of its own, and waits for its answer.
     """
 
-    def __init__(self, client: Address, *, number: int, rate: float) -> None:
+    def __init__(self, client: Address, *, number: int, rate: float, asks: int = 1) -> None:
         """
         @param rate: of them, each second.
+        @param asks: how often each asks until it has its answer, a second apart.
         """
-        self._client, self._number, self._rate = client, number, rate
+        self._client, self._number, self._rate, self._asks = client, number, rate, asks
 
     def go(self) -> Report:
         """
@@ -93,14 +99,25 @@ class Questions:
         """
         poll = select.epoll()
         waiting: dict[int, socket.socket] = {}
+        again: deque[tuple[float, int, bytes, int]] = deque()  # when to ask again, who, what, and how often yet
         answered, asked = 0, 0
         began = last = time.monotonic()
         while (asked < self._number or waiting) and time.monotonic() - last < PATIENCE_SECONDS:
             now = time.monotonic()
+            while again and again[0][0] <= now:
+                _, number, question, left = again.popleft()
+                if number in waiting:
+                    waiting[number].sendto(question, self._client)
+                    last = now
+                    if left > 1:
+                        again.append((now + ASK_AGAIN_SECONDS, number, question, left - 1))
             while asked < self._number and began + asked / self._rate <= now:
                 one = sourceSocket(LOOPBACK)
-                one.sendto(QUESTION + b"%d" % asked, self._client)
+                question = QUESTION + b"%d" % asked
+                one.sendto(question, self._client)
                 waiting[one.fileno()] = one
+                if self._asks > 1:
+                    again.append((now + ASK_AGAIN_SECONDS, one.fileno(), question, self._asks - 1))
                 poll.register(one, select.EPOLLIN)
                 asked += 1
                 last = now

@@ -26,7 +26,7 @@ class DeafTests(HostileTestCase):
     The target has much for them.
     """
 
-    def test_they_go_and_nobody_notices(self) -> None:
+    def test_theyGoAndNobodyNotices(self) -> None:
         """
         Of both formats, at once, from an address each: they cost little until they are closed.
         """

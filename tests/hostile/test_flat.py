@@ -23,7 +23,7 @@ class FlatTests(HostileTestCase):
     Datagrams by the hundred thousand, and sessions that come and go in every way.
     """
 
-    def test_nothing_is_left(self) -> None:
+    def test_nothingIsLeft(self) -> None:
         """
         The first turn fills what grows once; after each of the others there is as much as
         before.

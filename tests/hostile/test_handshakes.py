@@ -27,7 +27,7 @@ class HandshakeTests(HostileTestCase):
     At a server with TLS that asks for certificates.
     """
 
-    def test_flows_go_on_while_many_shake_hands(self) -> None:
+    def test_flowsGoOnWhileManyShakeHands(self) -> None:
         """
         400 ClientHellos at once, and whole handshakes all the time, from few addresses and
         from many; and somebody who shows very many certificates.
@@ -79,7 +79,7 @@ class StalledTests(HostileTestCase):
             one.ask("end")
             one.end()
 
-    def test_of_four_kinds(self) -> None:
+    def test_ofFourKinds(self) -> None:
         self.build(self.certificates())
         self.assertNewcomersComeIn("stalled handshakes", None, HELD / (60 if LONG else 4))
         self.assertHouseAsBefore()

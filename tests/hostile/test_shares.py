@@ -64,10 +64,10 @@ class SessionTests(HostileTestCase):
             one.end()
         self.assertHouseAsBefore()
 
-    def test_sessions_with_tunnels(self) -> None:
+    def test_sessionsWithTunnels(self) -> None:
         self.assertOthersKeepTheirs("sessions of one owner")
 
-    def test_sessions_that_linger(self) -> None:
+    def test_sessionsThatLinger(self) -> None:
         self.assertOthersKeepTheirs("lingering sessions of one owner", lingering=True)
 
 
@@ -76,7 +76,7 @@ class StormTests(HostileTestCase):
     Much of everything that a server keeps count of.
     """
 
-    def test_come_and_go(self) -> None:
+    def test_comeAndGo(self) -> None:
         """
         512 tunnels of one session, drained at once or ended by a bye; a client who says bye
         and hello all the time; sessions that end as soon as they begin.
@@ -107,7 +107,7 @@ class CarriedTests(HostileTestCase):
             self.attack("download", share=DOWNLOAD_SHARE, door=house.door(), source=ATTACKER, **options)
         self.assertHouseAsBefore()
 
-    def test_target_floods_one_session(self) -> None:
+    def test_targetFloodsOneSession(self) -> None:
         """
         A target sends small datagrams to one session of a client, more than anybody can
         carry; the bystander's session is of the same client.
@@ -118,7 +118,7 @@ class CarriedTests(HostileTestCase):
             self.attack("flooded", what=f"format {wire}", share=DOWNLOAD_SHARE, client=house.clientAddress, **options)
             self.assertHouseAsBefore()
 
-    def test_one_uploads(self) -> None:
+    def test_oneUploads(self) -> None:
         """
         One client sends small datagrams as fast as they go, the other one sends a few.
         """

@@ -25,7 +25,16 @@ SECONDS = 10.0 if LONG else 2.0
 MEBIBYTES = 64
 
 LOST_SHARE = 0.05
-"""Of a flow that runs, that may be lost beside forged sources, and of light ones beside a heavy."""
+"""Of a flow that runs, that may be lost beside forged sources."""
+
+BESIDE_HEAVY_SHARE = LOST_SHARE if LONG else 0.25
+"""
+Of light flows, that may be lost beside a heavy one.  While other tests use the processors, the
+client may not run for so long that the kernel drops of all alike.
+"""
+
+FULL_BYTES = 1400
+"""Of a datagram that fills a packet."""
 
 AMPLIFIED = 10
 """Bytes that a client may send for one that a forged source has sent."""
@@ -49,7 +58,8 @@ class ForgedTests(HostileTestCase):
 
     def assertLittleDone(self, *, answered: bool) -> None:
         """
-        The flow of another source goes on, and newcomers are served.
+        The flow of another source goes on, and newcomers are served, when they ask for the
+        third time at the latest.
         """
         house = self.house
         before = house.memory()
@@ -60,7 +70,7 @@ class ForgedTests(HostileTestCase):
             "answered": answered,
         }
         attacker = house.attack("forged", client=house.clientAddress, **options)
-        newcomers = house.attack("questions", client=house.clientAddress, number=6, rate=6 / FORGED_SECONDS)
+        newcomers = house.attack("questions", client=house.clientAddress, number=6, rate=6 / FORGED_SECONDS, asks=3)
         house.mark()
         report, came = self.together(attacker, newcomers)
         self.judge("forged sources", house.verdict(), LOST_SHARE)
@@ -69,7 +79,7 @@ class ForgedTests(HostileTestCase):
         for one in (attacker, newcomers):
             one.end()
 
-    def test_flows_go_on(self) -> None:
+    def test_flowsGoOn(self) -> None:
         """
         The target is silent, and then it answers.
         """
@@ -119,7 +129,7 @@ class AmplifiedTests(HostileTestCase):
         attacker.end()
         return report, self.sentBytes() - before
 
-    def test_it_is_no_amplifier(self) -> None:
+    def test_itIsNoAmplifier(self) -> None:
         """
         With certificates, whose exchange costs most; and the target answers.
         """
@@ -144,7 +154,7 @@ class ManyTests(HostileTestCase):
     Honest sources.
     """
 
-    def test_each_question_is_answered(self) -> None:
+    def test_eachQuestionIsAnswered(self) -> None:
         """
         Each comes from a port of its own, as those of a resolver do.
         """
@@ -161,18 +171,19 @@ class ManyTests(HostileTestCase):
         One source sends more than can be carried; others at the same port send little.
         """
         house = self.house
-        heavy = house.attack("heavy", to=house.clientAddress, host=LOOPBACK, seconds=SECONDS, trains=trains)
+        options: Options = {"size": FULL_BYTES, "seconds": SECONDS, "trains": trains}
+        heavy = house.attack("heavy", to=house.clientAddress, host=LOOPBACK, **options)
         lights = house.attack("lights", client=house.clientAddress, seconds=SECONDS - 1)
         house.mark()
         sent, report = self.together(heavy, lights)
-        self.judge("beside a heavy source", house.verdict(), LOST_SHARE)
+        self.judge("beside a heavy source", house.verdict(), BESIDE_HEAVY_SHARE)
         lost = report["sent"] - report["answered"]
-        self.demand(lost <= LOST_SHARE * report["sent"], f"light flows: {report}, beside {sent}")
+        self.demand(lost <= BESIDE_HEAVY_SHARE * report["sent"], f"light flows: {report}, beside {sent}")
         for one in (heavy, lights):
             one.ask("end")
             one.end()
 
-    def test_one_source_sends_too_much(self) -> None:
+    def test_oneSourceSendsTooMuch(self) -> None:
         """
         One by one, and many at a time.
         """

@@ -36,7 +36,7 @@ class UdpTests(HostileTestCase):
     Strangers at UDP ports.
     """
 
-    def test_session_is_the_targets_alone(self) -> None:
+    def test_sessionIsTheTargetsAlone(self) -> None:
         """
         A stranger sends to a session's socket as fast as can be, from the machine itself and
         from another address.
@@ -49,7 +49,7 @@ class UdpTests(HostileTestCase):
                 self.attack("heavy", what=what, to=house.session, **options)
         self.assertHouseAsBefore()
 
-    def test_client_allows_whom_it_is_told_to(self) -> None:
+    def test_clientAllowsWhomItIsToldTo(self) -> None:
         """
         With C{--allow} a client takes datagrams from those networks, and from nobody else.
         """
@@ -71,7 +71,7 @@ class WordsTests(HostileTestCase):
     Those who speak something else, at a server that asks for no certificate.
     """
 
-    def test_no_session_for_what_is_no_id(self) -> None:
+    def test_noSessionForWhatIsNoId(self) -> None:
         """
         Each is closed, with one line for each kind, and opens neither session nor socket.
         """
