@@ -138,6 +138,56 @@ class HandshakeQueueTests(TimerTestCase):
         self.assertEqual(self.oneTurn(), ["broken", "abort broken", "sound"])
         self.assertEqual(len(self.flushLoggedErrors(LookupError)), 1)
 
+    def test_lastOneMayLeaveInTheTurnOfAnother(self) -> None:
+        """
+        So it is when a newcomer takes the place of a connection that waits.  The queue goes on
+        for those who come later.
+        """
+        last = self.wait("a", "last")
+        step = self.wait("b", "newcomer")
+        takeTurn = step.goOn
+
+        def takePlace() -> None:
+            takeTurn()
+            self.queue.leave("a", last)
+
+        step.goOn = takePlace  # type: ignore[method-assign]
+        self.assertEqual(self.oneTurn(), ["newcomer"])
+        self.wait("c", "later")
+        self.assertEqual(self.oneTurn(), ["later"])
+
+    def test_whoFailsMayLeaveToo(self) -> None:
+        """
+        A connection that is aborted says that it does not wait, whether or not it does.
+        """
+        step = RecordingStep("broken", self.journal, error=LookupError("a bug"))
+        abort = step.abort
+
+        def leave() -> None:
+            abort()
+            self.queue.leave("a", step)
+
+        step.abort = leave  # type: ignore[method-assign]
+        self.queue.join("a", step, begun=False)
+        self.assertEqual(self.oneTurn(), ["broken", "abort broken"])
+        self.assertEqual(len(self.flushLoggedErrors(LookupError)), 1)
+        self.wait("b", "later")
+        self.assertEqual(self.oneTurn(), ["later"])
+
+    def test_errorInAnEndCostsNoOther(self) -> None:
+        step = RecordingStep("broken", self.journal, error=LookupError("a bug"))
+
+        def fail() -> None:
+            reason = "another bug"
+            raise ArithmeticError(reason)
+
+        step.abort = fail  # type: ignore[method-assign]
+        self.wait("a", "sound")
+        self.queue.join("b", step, begun=False)
+        self.assertRaises(ArithmeticError, self.oneTurn)
+        self.assertEqual(len(self.flushLoggedErrors(LookupError)), 1)
+        self.assertEqual(self.oneTurn(), ["sound"])
+
     def test_anyNumberMayComeAndGo(self) -> None:
         """
         In any order; and it always knows who has fewest.

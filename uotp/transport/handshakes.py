@@ -118,7 +118,7 @@ class HandshakeQueue:
         Wait no more.  Whoever does not wait may say so too.
         """
         self._remove(owner, step)
-        if not self._waiting and self._turn is not None:
+        if not self._waiting and self._turn is not None and self._turn.active():  # or somebody leaves in another's turn
             self._turn.cancel()
             self._turn = None
 
@@ -158,17 +158,19 @@ class HandshakeQueue:
 
     def _takeTurns(self) -> None:
         end = self._clock.seconds() + HANDSHAKE_SECONDS
-        while self._waiting:
-            owner, step = self._first()
-            self._remove(owner, step)
-            try:
-                step.goOn()
-            except Exception:  # noqa: BLE001 - nothing costs the daemon
-                self._log.failure("a handshake failed")
-                step.abort()
-            if self._clock.seconds() >= end:
-                break
-        self._turn = self._clock.callLater(0, self._takeTurns) if self._waiting else None
+        try:
+            while self._waiting:
+                owner, step = self._first()
+                self._remove(owner, step)
+                try:
+                    step.goOn()
+                except Exception:  # noqa: BLE001 - nothing costs the daemon
+                    self._log.failure("a handshake failed")
+                    step.abort()
+                if self._clock.seconds() >= end:
+                    break
+        finally:  # whatever happened, the others have their turns
+            self._turn = self._clock.callLater(0, self._takeTurns) if self._waiting else None
 
     def checkInvariant(self) -> None:
         """
