@@ -126,6 +126,27 @@ class SourceQueueTests(SynchronousTestCase):
         self.assertEqual(len(self.queue), MOST // MIN_LEVEL_BYTES)
         self.assertEqual(self.drops.totals[Drop.SOURCE_TOO_MUCH], sources - len(self.queue))
 
+    def test_whoHasMostIsFoundOutSeldom(self) -> None:
+        """
+        To find it out takes longer the more sources wait.  Where very many do, each with
+        one small datagram, it is no use, and is not tried for each that comes.
+        """
+        levels: list[int] = []
+
+        class CountedQueue(SourceQueue):
+            def _level(self) -> None:
+                levels.append(len(self))
+                super()._level()
+
+        queue = CountedQueue(self.drops, MOST)
+        datagram = [Train(1, b"1")]
+        most = MOST // (TRAIN_OVERHEAD_BYTES + 1)
+        for number in range(3 * most):
+            queue.put(number, datagram)
+        queue.checkInvariant()
+        self.assertEqual(len(queue), most)
+        self.assertLessEqual(len(levels), 1 + 2 / (1 - LEVEL_SHARE))
+
     def test_emptyDatagramsAreBoundedToo(self) -> None:
         self.put("one", *[Train(0, b"")] * (2 * MOST // TRAIN_OVERHEAD_BYTES))
         self.assertLessEqual(self.queue.cost, MOST)

@@ -25,7 +25,11 @@ overhead it is sixteen thousand trains at the most.
 """
 
 LEVEL_SHARE = 0.75
-"""When it is too much, so much of it is kept, since to find out who has most takes a while."""
+"""
+When it is too much, so much of it is kept, since to find out who has most takes a while.  That
+is found out no more often than the rest of it has come, even where each source has so little that
+all keep it.
+"""
 
 MIN_LEVEL_BYTES = 2048
 """So much each source may let wait in any case, a datagram or a few small ones."""
@@ -59,14 +63,12 @@ class WaitingTrains:
         self.trains: deque[Train] = deque()
         self.cost = 0
 
-    def put(self, train: Train) -> int:
+    def put(self, train: Train) -> None:
         """
-        @return: what the train costs.
+        Let a train wait.
         """
-        cost = len(train.payload) + TRAIN_OVERHEAD_BYTES
         self.trains.append(train)
-        self.cost += cost
-        return cost
+        self.cost += len(train.payload) + TRAIN_OVERHEAD_BYTES
 
     def pop(self) -> Train:
         """
@@ -92,6 +94,7 @@ class SourceQueue:
         self._drops = drops
         self._most = most
         self._bySource: OrderedDict[Hashable, WaitingTrains] = OrderedDict()  # whose turn is next comes first
+        self._came = 0  # payload and overhead since it was last found out who has most
         self.cost = 0
 
     def __len__(self) -> int:
@@ -109,10 +112,16 @@ class SourceQueue:
         waiting = self._bySource.get(source)
         if waiting is None:
             waiting = self._bySource[source] = WaitingTrains()
+        before = waiting.cost
         for train in trains:
-            self.cost += waiting.put(train)
+            waiting.put(train)
+        came = waiting.cost - before
+        self.cost += came
+        self._came += came
         if self.cost > self._most:
-            self._level()
+            if self._came > self._most * (1 - LEVEL_SHARE):
+                self._came = 0
+                self._level()
             while self.cost > self._most and waiting.trains:  # very many sources wait, each with little
                 self._drop(source, waiting)
 
