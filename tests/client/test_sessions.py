@@ -4,6 +4,7 @@ Who is worth a session, how large its pool is, and when it ends.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
@@ -26,6 +27,7 @@ from uotp.client.sessions import (
     SessionsBySourceStatistics,
     SourceSession,
 )
+from uotp.process.steps import APART_SECONDS, STEPS
 from uotp.session.pacer import TICK_SECONDS
 from uotp.telemetry.drops import Drop, Drops
 from uotp.telemetry.ratelimit import MAX_LINES_PER_QUIET
@@ -362,6 +364,26 @@ class SessionsBySourceTests(_SessionsTestCase):
         self.pass_(1)
         self.assertEqual(len(self.sessions), 0)
         self.assertTrue(self.context.attempts[0].transport.disconnecting)
+
+    def test_regularWorkDoesNotPileUp(self) -> None:
+        """
+        While turns are so slow that a round takes longer than the time to the next one, each
+        session is looked at no more than once in a round.
+        """
+        many = 3 * STEPS
+        looks = Counter[int]()
+        for number in range(many):
+            self.send(number)
+            self.patch(self.made[-1].pool, "renewOld", partial(looks.update, [number]))
+        self.clock.advance(APART_SECONDS)
+        for _ in range(10):
+            self.sessions.renewOld()
+        self.assertEqual(len(looks), STEPS)
+        for _ in range(2):
+            self.clock.turn()
+        self.assertEqual((len(looks), looks.total()), (many, many))
+        self.clock.turn()
+        self.assertEqual(looks.total(), many)
 
     def test_eitherSideKeepsASessionAlive(self) -> None:
         self.send(1)

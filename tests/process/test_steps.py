@@ -9,7 +9,7 @@ from functools import partial
 from twisted.logger import LogLevel, capturedLogs
 
 from tests.doubles.contracts import TimerTestCase
-from uotp.process.steps import APART_SECONDS, STEPS, STEPS_SECONDS, Steps
+from uotp.process.steps import APART_SECONDS, STEPS, STEPS_SECONDS, Round, Steps
 
 
 class StepsTests(TimerTestCase):
@@ -87,3 +87,25 @@ class StepsTests(TimerTestCase):
     def test_stepsThatStepsTakeComeBehind(self) -> None:
         self.steps.each([1, 2], lambda number: self.take(number * 10, 1))
         self.assertEqual(self.taken, [10, 20])
+
+
+class RoundTests(TimerTestCase):
+    """
+    Go through many things now and then.
+    """
+
+    def test_roundsDoNotPileUp(self) -> None:
+        """
+        One that is due before the one before is over is left out, and the next one begins.
+        """
+        taken: list[int] = []
+        again = Round(Steps(self.clock))
+        for _ in range(10):
+            again.begin(range(3 * STEPS), taken.append)
+        for _ in range(2):
+            self.clock.turn()
+        self.assertNoTimer()
+        self.assertEqual(taken, list(range(3 * STEPS)))
+        self.clock.advance(APART_SECONDS)
+        again.begin([-1], taken.append)
+        self.assertEqual(taken[-1], -1)

@@ -24,7 +24,7 @@ from uotp.client.allowed import AllowedSources, Network
 from uotp.client.context import ClientContext
 from uotp.client.pool import Pool
 from uotp.client.proof import Proof
-from uotp.process import Steps
+from uotp.process import Round, Steps
 from uotp.session import ClosingSessions, Session, wordsForLate
 from uotp.telemetry import BudgetedLogger, Drop, Drops, LineBudget, Logger
 from uotp.train import TakeTrains, Train, countOf
@@ -127,6 +127,8 @@ class SessionsBySource(TrainProtocol):
         self._openSession = openSession
         self._clock = clock
         self._steps = Steps(clock)
+        self._ending = Round(self._steps)
+        self._renewal = Round(self._steps)
         self._whenPortLost = whenPortLost
         self._ignoring = False
         self._expire = expire
@@ -263,8 +265,7 @@ class SessionsBySource(TrainProtocol):
         End the sessions that have been idle for too long.
         """
         expired = [source for source, entry in self._bySource.items() if self._isExpired(entry)]
-        if expired:
-            self._steps.each(expired, self._endIfExpired)
+        self._ending.begin(expired, self._endIfExpired)
 
     def _endIfExpired(self, source: Address) -> None:
         entry = self._bySource.get(source)
@@ -275,7 +276,12 @@ class SessionsBySource(TrainProtocol):
         """
         Let each pool replace one tunnel that is old, if it has one.
         """
-        self._each(lambda entry: entry.pool.renewOld())
+        self._renewal.begin(list(self._bySource), self._renewOld)
+
+    def _renewOld(self, source: Address) -> None:
+        entry = self._bySource.get(source)
+        if entry is not None:
+            entry.pool.renewOld()
 
     def prove(self) -> None:
         """

@@ -14,7 +14,7 @@ from uotp.process.privileges import canBecomeRoot
 from uotp.process.shares import Shares
 from uotp.process.signals import onSignal, stopOnSignals
 from uotp.process.statemachine import StateMachine
-from uotp.process.steps import Steps
+from uotp.process.steps import Round, Steps
 from uotp.process.turns import Turns, Unlimited
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "GarbageCollection",
     "Memory",
     "PeriodicCalls",
+    "Round",
     "Shares",
     "SleepClocks",
     "SleepDetector",

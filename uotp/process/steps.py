@@ -120,3 +120,26 @@ class Steps:
         now = self._clock.seconds()
         self._since, self._taken, self._spent = now, 0, 0.0
         self._goOn(now)
+
+
+class Round:
+    """
+    Goes through many things now and then, in steps.  While one round is under way no other
+    begins, so however slowly steps are taken, they do not pile up.
+    """
+
+    def __init__(self, steps: Steps) -> None:
+        """
+        @param steps: are taken in turns.
+        """
+        self._steps = steps
+        self._done: Deferred[None] | None = None
+
+    def begin(self, items: Iterable[Item], act: Callable[[Item], object]) -> None:
+        """
+        Do something with each of many items, unless the round before is not over.
+
+        @param items: see L{Steps.each}, as for the other.
+        """
+        if self._done is None or self._done.called:
+            self._done = self._steps.each(items, act)

@@ -18,7 +18,7 @@ from twisted.logger import LogLevel
 
 from uotp.errors import PeerError
 from uotp.net import ownerOf
-from uotp.process import Steps, Turns
+from uotp.process import Round, Steps, Turns
 from uotp.server.sessionshares import SessionShares, Shortage
 from uotp.server.target import TargetProtocol
 from uotp.session import ClosingSessions, Session, wordsForLate
@@ -202,7 +202,7 @@ class Registry:
         self._lingering: dict[ServedSession, float] = {}  # and when each ends, in that order
         self._lingerTimer: IDelayedCall | None = None
         self._steps = Steps(clock)
-        self._review: Deferred[None] | None = None
+        self._review = Round(self._steps)
         self._ended = dict.fromkeys(Shortage, 0)
         self._refused = 0
         self.closing = ClosingSessions()
@@ -357,11 +357,9 @@ class Registry:
 
         @param tellSilent: called for each of the latter, once.
         """
-        if self._review is not None and not self._review.called:
-            return
         served = list(self._served.values())
         parts = (served[start : start + REVIEWED_AT_ONCE] for start in range(0, len(served), REVIEWED_AT_ONCE))
-        self._review = self._steps.each(parts, partial(self._reviewSome, tellSilent))
+        self._review.begin(parts, partial(self._reviewSome, tellSilent))
 
     def _reviewSome(self, tellSilent: Callable[[ServedSession], None], some: list[ServedSession]) -> None:
         now = self._clock.seconds()

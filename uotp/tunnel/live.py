@@ -11,7 +11,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 
-from uotp.process import Steps
+from uotp.process import Round, Steps
 from uotp.telemetry import Logger
 from uotp.tunnel.states import TunnelState
 from uotp.tunnel.tunnel import Tunnel
@@ -77,7 +77,7 @@ class LiveTunnels:
         self._emptied: list[Deferred[None]] = []
         self._stuck: dict[Tunnel, tuple[float, int]] = {}  # full: since when nothing was acknowledged, and of how much
         self._steps = Steps(clock)
-        self._checked: Deferred[None] | None = None
+        self._check = Round(self._steps)
 
     def __len__(self) -> int:
         """
@@ -144,11 +144,9 @@ class LiveTunnels:
         """
         Abort the tunnels whose peer has stopped to read.  A few are looked at in each turn.
         """
-        if self._checked is not None and not self._checked.called:
-            return
         tunnels = list(self._tunnels)
         parts = (tunnels[start : start + CHECKED_AT_ONCE] for start in range(0, len(tunnels), CHECKED_AT_ONCE))
-        self._checked = self._steps.each(parts, self._abortStalled)
+        self._check.begin(parts, self._abortStalled)
 
     def _abortStalled(self, tunnels: list[Tunnel]) -> None:
         now = self._clock.seconds()
