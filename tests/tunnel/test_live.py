@@ -13,6 +13,7 @@ from tests.doubles.sessions import RecordingSession
 from tests.doubles.streams import TRANSPORT_BYTES, MemoryStream
 from tests.doubles.tunnels import RecordingOwner
 from uotp.process.steps import STEPS
+from uotp.telemetry.ratelimit import MAX_LINES_PER_QUIET
 from uotp.tunnel import live
 from uotp.tunnel.dialled import DialledTunnel
 from uotp.tunnel.live import (
@@ -196,6 +197,19 @@ class LiveTunnelsTests(TimerTestCase):
         self.clock.pump([0] * 10)
         self.assertEqual(sum(transport.disconnecting for transport in others), 2 * STEPS)
         self.clock.advance(CLOSE_SECONDS)
+
+    def test_deafPeersDoNotFillTheLog(self) -> None:
+        """
+        One client can have thousands of tunnels, and read none of them.
+        """
+        transports = [self.open() for _ in range(2 * MAX_LINES_PER_QUIET)]
+        for transport in transports:
+            transport.protocol.pauseProducing()
+        self.clock.advance(STALL_SECONDS + 1)
+        with capturedLogs() as events:
+            self.liveTunnels.abortStalled()
+        self.assertTrue(all(transport.aborted for transport in transports))
+        self.assertEqual(len(events), MAX_LINES_PER_QUIET)
 
     def test_tunnelThatPilesUpWhatItDidNotWriteIsAborted(self) -> None:
         """

@@ -286,7 +286,6 @@ class Slot(StateMachine[SlotState, SlotEvent]):
 
     def _stop(self) -> None:
         self._advance(SlotEvent.STOP)
-        self._welcomed = None  # the pool, which knows this slot
         attempt, self._attempt = self._attempt, None
         if attempt is not None:
             attempt.cancel()

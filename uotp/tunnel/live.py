@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 
 from uotp.process import Round, Steps
-from uotp.telemetry import Logger
+from uotp.telemetry import BudgetedLogger, LineBudget, Logger
 from uotp.tunnel.states import TunnelState
 from uotp.tunnel.tunnel import Tunnel
 
@@ -72,6 +72,7 @@ class LiveTunnels:
         @param clock: C{IReactorTime}.
         """
         self._clock = clock
+        self._stallLog = BudgetedLogger(self._log, LineBudget(clock.seconds))
         self._tunnels: set[Tunnel] = set()
         self._deadline: IDelayedCall | None = None
         self._emptied: list[Deferred[None]] = []
@@ -167,7 +168,7 @@ class LiveTunnels:
         since = now if left < before else max(since, tunnel.fullSince)
         self._stuck[tunnel] = (since, left)
         if now - since > STALL_SECONDS or queued > MAX_UNSENT_BYTES:
-            self._log.info(
+            self._stallLog.info(
                 "a tunnel is aborted: {unsent} bytes wait in it, and none was acknowledged for {seconds:.0f} s",
                 unsent=queued,
                 seconds=now - since,
