@@ -53,11 +53,26 @@ class QueueRoom(Protocol):
         """
 
 
+class AllowanceOwner(Protocol):
+    """
+    Counts what is done for all sessions of one owner in one turn of the reactor.
+
+    @ivar isExhausted: whether that is enough for this turn.
+    """
+
+    @property
+    def isExhausted(self) -> bool:
+        """
+        See above.
+        """
+
+
 class Allowance(Protocol):
     """
-    Counts what is done for one owner in one turn of the reactor, in units; see
-    L{uotp.train.unitsOf}.  Whoever works for the owner spends units, and leaves what is too
-    much to the next turn.
+    Counts what is done for one session in one turn of the reactor, in units; see
+    L{uotp.train.unitsOf}.  Whoever works for the session spends units, and leaves what is too
+    much to the next turn.  Before he reads more, he asks whether L{isSpent}, or its owner is
+    exhausted; then he leaves the reading to the next turn too.
 
     @ivar left: the units that are left.  Whoever is short of time may subtract from them, and
         call L{overdraw} when there are none left, in place of a call of L{spend}.
@@ -67,6 +82,12 @@ class Allowance(Protocol):
     left: int
     isSpent: bool
 
+    @property
+    def owner(self) -> AllowanceOwner:
+        """
+        Whose session it is.
+        """
+
     def spend(self, units: int) -> None:
         """
         So much was done.
@@ -75,6 +96,13 @@ class Allowance(Protocol):
     def overdraw(self) -> None:
         """
         All units are spent: read nothing more of this owner until its next turn.
+        """
+
+    def readLater(self, resume: Callable[[], None]) -> None:
+        """
+        Somebody has stopped to read of the session, since that is enough for this turn.
+
+        @param resume: begins to read again.
         """
 
     def room(self, most: int) -> QueueRoom:

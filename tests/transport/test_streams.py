@@ -27,13 +27,13 @@ from tests.doubles.sockets import PEER, Diarist, FakeSocket, FakeTls, accept, br
 from tests.doubles.tunnels import RecordingOwner
 from uotp.boundaries import Security
 from uotp.net.sockopts import UNSENT_LIMIT_BYTES
-from uotp.process.turns import LOAN_UNITS, OWNER_UNITS, Turns
+from uotp.process.turns import READ_UNITS, Turns
 from uotp.train import Train
 from uotp.transport import tcp as tcpstreams
 from uotp.transport.dialer import connectTunnel
 from uotp.transport.dialled import DialledTcpStream, DialledTlsStream
 from uotp.transport.handshakes import HANDSHAKE_SECONDS, HandshakeQueue
-from uotp.transport.tcp import READ_BYTES
+from uotp.transport.tcp import END_UNITS, READ_BYTES
 from uotp.transport.tls import LONE_BYTES, RECORD_BYTES, isEndOfStream
 from uotp.tunnel.accepted import AcceptedTunnel
 from uotp.tunnel.tunnel import CLOSE_SECONDS
@@ -143,31 +143,31 @@ class PlainConnectionTests(_ConnectionTestCase):
 
     def test_nothingIsReadOfWhoeverHasSpentItsTurn(self) -> None:
         """
-        What has come stays where it is, and the reactor asks again.
+        What has come stays where it is, and the reactor does not ask again before the next turn.
         """
         allowance = self.connection.allowance = Turns(self.reactor).allowanceOf("somebody")
-        while not allowance.isSpent:
+        while not allowance.owner.isExhausted:
             allowance.spend(1)
         self.socket.coming.append(b"one")
-        self.happens(read=True)
-        self.assertEqual((self.diary.heard, self.watched()), ([], (True, False)))
+        self.connection.doRead()
+        self.assertEqual((self.diary.heard, self.watched()), ([], (False, False)))
         self.reactor.advance(0)
         self.happens(read=True)
         self.assertEqual(self.diary.heard, [b"one"])
 
-    def test_endIsWorkedOffInATurnOfTheOwner(self) -> None:
+    def test_endsOfManyConnectionsAreSpreadOverTurns(self) -> None:
         """
         Who ends thousands of connections at once makes others wait for a few of them only.
         """
         for end, kind in ((b"", ConnectionDone), (broken(), ConnectionLost)):
             self.setUp()
             allowance = self.connection.allowance = Turns(self.reactor).allowanceOf("somebody")
-            allowance.spend(OWNER_UNITS - LOAN_UNITS)
+            allowance.spend(READ_UNITS - END_UNITS)
+            self.assertFalse(allowance.owner.isExhausted)
             self.socket.coming.append(end)
-            self.connection.doRead()
-            self.assertEqual((self.diary.says[-1], self.watched()), ("made", (False, False)))
+            self.assertIsInstance(self.connection.doRead(), kind)
+            self.assertTrue(allowance.owner.isExhausted)
             self.reactor.advance(0)
-            self.assertLost(kind)
 
     def test_whatComesIsReadOnceATurnAndBounded(self) -> None:
         self.socket.coming.extend([b"one", b"two"])
@@ -400,28 +400,28 @@ class TlsConnectionTests(_TlsConnectionTestCase):
 
     def test_nothingIsReadOfWhoeverHasSpentItsTurn(self) -> None:
         allowance = self.connection.allowance = Turns(self.reactor).allowanceOf("somebody")
-        while not allowance.isSpent:
+        while not allowance.owner.isExhausted:
             allowance.spend(1)
         self.fake.coming.extend([LONG, LONG])
-        self.happens(read=True)
-        self.assertEqual((self.diary.heard, self.watched()), ([], (True, False)))
+        self.connection.doRead()
+        self.assertEqual((self.diary.heard, self.watched()), ([], (False, False)))
         self.reactor.advance(0)
         self.happens(read=True)
         self.assertEqual(self.diary.heard, [LONG + LONG])
 
-    def test_endIsWorkedOffInATurnOfTheOwner(self) -> None:
+    def test_endsOfManyConnectionsAreSpreadOverTurns(self) -> None:
         """
         Alone, or behind records that came with it.
         """
         for records in ([], [LONG]):
             self.setUp()
             allowance = self.connection.allowance = Turns(self.reactor).allowanceOf("somebody")
-            allowance.spend(OWNER_UNITS - LOAN_UNITS)
+            allowance.spend(READ_UNITS - END_UNITS)
             self.fake.coming.extend([*records, EOF])
-            self.connection.doRead()
-            self.assertEqual((self.diary.heard, "lost" in self.diary.says), (records, False))
+            self.assertIsInstance(self.connection.doRead(), ConnectionLost)
+            self.assertEqual(self.diary.heard, records)
+            self.assertTrue(allowance.owner.isExhausted)
             self.reactor.advance(0)
-            self.assertLost(ConnectionLost)
 
     def test_recordsOfOneTurnAreDeliveredTogether(self) -> None:
         self.fake.coming.extend([LONG, LONG, b"end"])

@@ -461,7 +461,7 @@ class FloodTests(_LinkTestCase):
         link = self.makeLink(wireFormat)
         link.received(frames)
         counts = [len(self.session.trains) + len(self.session.repeated)]
-        while self.allowance.isSpent:
+        while self.clock.getDelayedCalls():
             self.clock.turn()
             counts.append(len(self.session.trains) + len(self.session.repeated))
         return link, counts
@@ -481,7 +481,7 @@ class FloodTests(_LinkTestCase):
             self.assertEqual(counts[-1], 2000)
             steps = [after - before for before, after in pairwise(counts)]
             self.assertLessEqual(max(counts[0], *steps), OWNER_UNITS + PORTION_UNITS)
-            self.assertGreater(min(steps[:-1]), 0)
+            self.assertTrue(all(after > before for before, after in pairwise(counts) if before < 2000))
 
     def test_otherFramesAreBoundedToo(self) -> None:
         """
@@ -503,7 +503,7 @@ class FloodTests(_LinkTestCase):
             link.received(frames)
             before = len(self.session.trains)
             link.end(isLost=True)
-            while self.allowance.isSpent:
+            while self.clock.getDelayedCalls():
                 self.clock.turn()
             self.assertEqual(len(self.session.trains), before)
 
@@ -511,7 +511,7 @@ class FloodTests(_LinkTestCase):
         link = self.makeLink(WireFormat.TWO)
         link.received(HEADER.pack(0, 0, 0, 0, 0) * 500 + b"\7" * 12)
         self.assertEqual(self.owner.faults, [])
-        while self.allowance.isSpent:
+        while self.clock.getDelayedCalls():
             self.clock.turn()
         self.assertEqual(len(self.session.trains), 500 // PORTION_UNITS * PORTION_UNITS)
         self.assertEqual(len(self.owner.faults), 1)
@@ -525,6 +525,6 @@ class FloodTests(_LinkTestCase):
             link = self.makeLink(wireFormat)
             link.received(frame % 1 * 300)
             link.received(frame % 2 * 3)
-            while self.allowance.isSpent:
+            while self.clock.getDelayedCalls():
                 self.clock.turn()
             self.assertEqual(b"".join(train.payload for train in self.session.trains), b"\1" * 300 + b"\2" * 3)

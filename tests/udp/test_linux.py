@@ -29,7 +29,7 @@ from tests.doubles.kernel import FakeKernel, LinuxFakeSocket, Message, nameOf
 from tests.doubles.udp import Receiver
 from tests.doubles.udpsockets import THERE, trouble
 from uotp.boundaries import Address
-from uotp.process.turns import Turns
+from uotp.process.turns import READ_UNITS, Turns
 from uotp.telemetry.drops import Drop, Drops
 from uotp.train import MAX_TRAIN_BYTES, Train, couple, cut, gather
 from uotp.udp import datagramPortOpener
@@ -313,21 +313,45 @@ class LinuxPortReceivingTests(LinuxPortTestCase):
 
     def test_portOfWhoeverHasSpentItsTurnReadsNothing(self) -> None:
         """
-        Neither a batch nor one alone, until the next turn; and what is read is spent.
+        Neither a batch nor one alone, and the reactor does not ask again before the next turn.
         """
-        turns = Turns(self.reactor)
-        for each in (Message(b"many"), Message(b"lone")):
-            self.receiver.allowance = allowance = turns.allowanceOf("somebody")
+        for batches in (1, 2):
+            self.receiver.allowance = allowance = Turns(self.reactor).allowanceOf("somebody")
             self.open()
-            while not allowance.isSpent:
-                self.receive(*[each, Message(b"another")] if each.data == b"many" else [each])
+            for _ in range(batches):
+                self.receive(Message(b"lone"))
+            while not allowance.owner.isExhausted:
+                allowance.spend(1)
             before = len(self.receiver.trains)
-            self.kernel.waiting.append(each)
+            self.kernel.waiting.append(Message(b"lone"))
             self.port.doRead()
-            self.assertEqual(len(self.receiver.trains), before)
+            self.assertEqual((len(self.receiver.trains), self.port in self.reactor.getReaders()), (before, False))
             self.reactor.advance(0)
+            self.assertIn(self.port, self.reactor.getReaders())
             self.port.doRead()
             self.assertEqual(len(self.receiver.trains), before + 1)
+
+    def test_whatAPortReadsIsSpent(self) -> None:
+        self.receiver.allowance = allowance = Turns(self.reactor).allowanceOf("somebody")
+        self.open()
+        reads = 0
+        while not allowance.owner.isExhausted:
+            self.receive(Message(b"lone", nameOf(reads % 2)))
+            reads += 1
+        self.assertLessEqual(reads, READ_UNITS)
+        self.reactor.advance(0)
+
+    def test_pausedPortIsNotReadAgainByItsTurn(self) -> None:
+        self.receiver.allowance = allowance = Turns(self.reactor).allowanceOf("somebody")
+        self.open()
+        while not allowance.owner.isExhausted:
+            allowance.spend(1)
+        self.port.doRead()
+        self.port.pauseProducing()
+        self.reactor.advance(0)
+        self.assertNotIn(self.port, self.reactor.getReaders())
+        self.port.resumeProducing()
+        self.assertIn(self.port, self.reactor.getReaders())
 
     def test_quietPortCutsWhatIsCoalesced(self) -> None:
         for _ in range(30):

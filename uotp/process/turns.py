@@ -3,15 +3,18 @@ How much is done for one owner in one turn of the reactor.  What a peer sends ma
 far more to work off than to send, so what is left over waits for the next turn, and others
 are served between.
 
-An owner is whoever can make us work: a client at the server, a source at the client.  It has
-L{OWNER_UNITS} in each turn, and may have several sessions, each with a L{TurnAllowance}.  A
-session borrows units of its owner as long as there are any.  Whoever works for it spends
-them, hands what is left over to L{TurnAllowance.later}, and reads nothing more of it while
-L{TurnAllowance.isSpent}.
+An owner is whoever can make us work: a client at the server, a source at the client.  It may
+have several sessions, each with a L{TurnAllowance}.  A session borrows units of its owner,
+which has L{READ_UNITS} in each turn for what is read.  Whoever works for a session spends
+units, and hands what is left over to L{TurnAllowance.later}.  Before he reads more of it, he
+asks whether L{TurnAllowance.isSpent} or L{Owner.isExhausted}; if so, he stops reading, and
+L{TurnAllowance.readLater} tells him when to go on.
 
-A turn begins with those that wait: owner by owner, for L{TURN_SECONDS} at the most, and of
-each owner session by session, the one that has waited longest first, L{SLICE_UNITS} each.
-So neither an owner nor a session keeps another one from being served.
+A turn begins with those that wait: owner by owner, for L{TURN_SECONDS} at the most.  Of each
+owner the sessions come in the order in which they have begun to wait: first those with work
+that was left over, L{SLICE_UNITS} each, up to L{OWNER_UNITS}; then those that only want to
+read.  While others of its owner wait, a session borrows nothing more and gets in line behind
+them.  So neither an owner nor a session keeps another one from being served.
 """
 
 from __future__ import annotations
@@ -24,11 +27,16 @@ from weakref import WeakValueDictionary
 from uotp.process.memory import FixedRoom, Memory, MemoryShare, Room
 from uotp.telemetry import Logger
 
-OWNER_UNITS = 128
+OWNER_UNITS = 96
 """
-So many units an owner has in each turn.  One is about what it takes to hand on one lone
-datagram: 5 to 15 microseconds, so that a turn of one owner takes one or two milliseconds, and
-four times as long on a slow machine.
+So many units of what an owner has left over are worked off in each turn.  One is about what it
+takes to hand on one lone datagram: 5 to 15 microseconds.
+"""
+
+READ_UNITS = 64
+"""
+So many units of an owner's are for what is read in a turn.  With L{OWNER_UNITS}, a turn of one
+owner takes one or two milliseconds, and four times as long on a slow machine.
 """
 
 SLICE_UNITS = 16
@@ -52,10 +60,12 @@ class Owner:
     Counts what is done for one owner in one turn.
 
     @ivar left: the units that its sessions may still borrow.
+    @ivar isExhausted: whether there are none, so that nothing more is to be read for any of
+        its sessions in this turn.
     @ivar memory: counts what waits for it.
     """
 
-    __slots__ = ("__weakref__", "_hasTurn", "_turns", "_waiting", "left", "memory")
+    __slots__ = ("__weakref__", "_hasTurn", "_readers", "_turns", "_workers", "isExhausted", "left", "memory")
 
     def __init__(self, turns: Turns) -> None:
         """
@@ -63,34 +73,65 @@ class Owner:
         """
         self._turns = turns
         self.memory = MemoryShare(turns.memory)
-        self._waiting: deque[TurnAllowance] = deque()
+        self._workers: dict[TurnAllowance, None] = {}  # those with work that was left over, in line
+        self._readers: dict[TurnAllowance, None] = {}  # those that wait until they may be read, in line
         self._hasTurn = False  # it waits among the owners
-        self.left = OWNER_UNITS
+        self.left = READ_UNITS
+        self.isExhausted = False
 
-    def wait(self, allowance: TurnAllowance) -> None:
+    @property
+    def isWaitedFor(self) -> bool:
         """
-        A session waits for its turn.
+        Whether a session waits for its turn.
         """
-        self._waiting.append(allowance)
+        return bool(self._workers or self._readers)
+
+    def lend(self, units: int) -> None:
+        """
+        A session borrows units.  There may be fewer; then the next turn has to come.
+        """
+        self.left -= units
+        if self.left <= 0:
+            self.isExhausted = True
+            self._takeTurn()
+
+    def addWorker(self, allowance: TurnAllowance) -> None:
+        """
+        A session has work that was left over.
+        """
+        self._readers.pop(allowance, None)
+        self._workers[allowance] = None
+        self._takeTurn()
+
+    def addReader(self, allowance: TurnAllowance) -> None:
+        """
+        A session waits until it may be read again.
+        """
+        self._readers[allowance] = None
+        self._takeTurn()
+
+    def _takeTurn(self) -> None:
         if not self._hasTurn:
             self._hasTurn = True
             self._turns.wait(self)
 
     def serve(self) -> None:
         """
-        Begin a turn: serve the sessions that wait, as far as the owner's units reach.
+        Begin a turn: serve the sessions that wait, one after the other, as far as the owner's
+        units reach.
         """
-        self._hasTurn = False
         left = OWNER_UNITS
-        waiting = self._waiting
-        for _ in range(len(waiting)):
-            if left <= 0:
-                break
-            left -= waiting.popleft().serve(self._turns)
-        self.left = max(left, 0)
-        if waiting and not self._hasTurn:
-            self._hasTurn = True
-            self._turns.wait(self)
+        while self._workers and left > 0:
+            first(self._workers).work(self._turns)
+            left -= SLICE_UNITS
+        left = READ_UNITS
+        while self._readers and left > 0:
+            first(self._readers).release(self._turns)
+            left -= SLICE_UNITS
+        self.left = READ_UNITS
+        self.isExhausted = self._hasTurn = False
+        if self.isWaitedFor:
+            self._takeTurn()
 
 
 class TurnAllowance:
@@ -100,16 +141,19 @@ class TurnAllowance:
     @ivar left: the units that it has.  Whoever is short of time may subtract one and call
         L{overdraw} below 0, in place of a call of L{spend}.
     @ivar isSpent: whether nothing more of this session is to be read for now.
+    @ivar owner: of whom units are borrowed.
     """
 
-    __slots__ = ("_owner", "_work", "isSpent", "left")
+    __slots__ = ("_isWorking", "_resumes", "_work", "isSpent", "left", "owner")
 
     def __init__(self, owner: Owner) -> None:
         """
         @param owner: of whom units are borrowed.
         """
-        self._owner = owner
+        self.owner = owner
         self._work: deque[Callable[[], None]] = deque()
+        self._resumes: list[Callable[[], None]] = []
+        self._isWorking = False
         self.left = 0
         self.isSpent = False
 
@@ -123,28 +167,26 @@ class TurnAllowance:
 
     def overdraw(self) -> None:
         """
-        More was spent than there was: borrow of the owner.  When it has nothing left, read
-        nothing more before the next turn.
+        More was spent than there was: borrow of the owner.  When it has nothing left, or others
+        wait for it, read nothing more before the next turn.
         """
         if self.isSpent:
             return
-        owner = self._owner
+        owner = self.owner
+        hasToWait = owner.isWaitedFor or owner.left <= 0
         if owner.left > 0:
-            owner.left -= LOAN_UNITS - self.left
+            owner.lend(LOAN_UNITS - self.left)
             self.left = LOAN_UNITS
-        else:
-            self._wait()
-
-    def _wait(self) -> None:
-        self.isSpent = True
-        self._owner.wait(self)
+        if hasToWait:
+            self.isSpent = True
+            owner.addReader(self)
 
     def room(self, most: int) -> Room:
         """
         @param most: bytes that a queue of the session may hold at the most.
         @return: the queue's room in the memory of the owner.
         """
-        return Room(self._owner.memory, most)
+        return Room(self.owner.memory, most)
 
     def later(self, work: Callable[[], None]) -> None:
         """
@@ -154,27 +196,65 @@ class TurnAllowance:
             another call of this.
         """
         self._work.append(work)
-        if not self.isSpent:
-            self._wait()
+        self.isSpent = True
+        if len(self._work) == 1 and not self._isWorking:
+            self.owner.addWorker(self)
 
-    def serve(self, turns: Turns) -> int:
+    def readLater(self, resume: Callable[[], None]) -> None:
+        """
+        Somebody does not read of this session, since it or its owner has had enough.
+
+        @param resume: begins to read again; called when it is the session's turn.
+        """
+        self._resumes.append(resume)
+        if not self.isSpent:
+            self.isSpent = True
+            self.owner.addReader(self)
+
+    def _pay(self) -> None:
+        self.left = max(self.left, -MOST_DEBT_UNITS) + SLICE_UNITS
+
+    def work(self, turns: Turns) -> None:
         """
         Do what was left over, as far as one slice reaches.
 
         @param turns: who calls.
-        @return: how many units the owner has given for it.
         """
-        given = SLICE_UNITS
-        self.left = max(self.left, -MOST_DEBT_UNITS) + given
+        self._pay()
+        self._isWorking = True
         while self._work and self.left > 0:
             turns.guard(self._work.popleft())
-        if self._work or self.left <= 0:
-            self._owner.wait(self)
+        self._isWorking = False
+        if self._work:
+            self.owner.addWorker(self)
         else:
-            self.isSpent = False
-            self.left, spare = min(self.left, LOAN_UNITS), max(self.left - LOAN_UNITS, 0)
-            given -= spare
-        return given
+            self.owner.addReader(self)
+
+    def release(self, turns: Turns) -> None:
+        """
+        Let this session be read again, if it has no debt.
+
+        @param turns: who calls.
+        """
+        if self.left < 0:
+            self._pay()
+        if self.left < 0:
+            self.owner.addReader(self)
+            return
+        self.left = min(self.left, LOAN_UNITS)
+        self.isSpent = False
+        resumes, self._resumes = self._resumes, []
+        for resume in resumes:
+            turns.guard(resume)
+
+
+def first(line: dict[TurnAllowance, None]) -> TurnAllowance:
+    """
+    @return: whoever stands first in a line, and leaves it.
+    """
+    allowance = next(iter(line))
+    del line[allowance]
+    return allowance
 
 
 class Unlimited:
@@ -184,7 +264,14 @@ class Unlimited:
     """
 
     left = 1 << 40
-    isSpent = False
+    isSpent = isExhausted = False
+
+    @property
+    def owner(self) -> Unlimited:
+        """
+        Itself, which is never exhausted.
+        """
+        return self
 
     def spend(self, units: int) -> None:
         """
@@ -201,6 +288,12 @@ class Unlimited:
         @return: all of the room at once.
         """
         return FixedRoom(most)
+
+    def readLater(self, resume: Callable[[], None]) -> None:
+        """
+        Go on at once, since there is no turn to wait for.
+        """
+        resume()
 
     def later(self, work: Callable[[], None]) -> None:
         """

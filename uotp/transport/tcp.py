@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Hashable, Mapping
-from functools import partial
 from typing import Any
 
 from twisted.internet import main, tcp
@@ -227,37 +226,42 @@ class TcpStream(tcp.Connection):
         """
         Read what has come, no more than a bound.
         """
-        if self.allowance.isSpent:
-            return None  # the reactor will ask again, when the owner has had its turn
+        allowance = self.allowance
+        if allowance.isSpent or allowance.owner.isExhausted:
+            return self._readLater()
         try:
             data = self.socket.recv(READ_BYTES)
         except BlockingIOError:
             return None
         except OSError:
-            return self._endInTurn(main.CONNECTION_LOST)
+            return self._ended(main.CONNECTION_LOST)
         if not data:
-            return self._endInTurn(main.CONNECTION_DONE)
+            return self._ended(main.CONNECTION_DONE)
         self.protocol.dataReceived(data)
         return None
 
-    def _endInTurn(self, end: Exception) -> Any:
+    def _readLater(self) -> None:
         """
-        The peer has ended the connection.  A client may end thousands at the same moment, so
-        what that costs is done in its owner's turn.
+        Read no more before the session has had its turn.  Until then the reactor need not tell
+        that something has come.
+        """
+        self.stopReading()
+        self.allowance.readLater(self._readAgain)
+
+    def _readAgain(self) -> None:
+        if self.connected and self.phase is not StreamPhase.ANSWERING:
+            self.startReading()
+
+    def _ended(self, end: Exception) -> Exception:
+        """
+        The peer has ended the connection.  A client may end thousands at the same moment; what
+        that costs is counted, so that only some of them are ended in one turn.
 
         @param end: what has ended it.
-        @return: the same, when it is to end now.
+        @return: the same.
         """
         self.allowance.spend(END_UNITS)
-        if not self.allowance.isSpent:
-            return end
-        self.stopReading()
-        self.allowance.later(partial(self._end, end))
-        return None
-
-    def _end(self, end: Exception) -> None:
-        self.stopWriting()
-        self.connectionLost(Failure(end))
+        return end
 
     # What there is to tell.
 

@@ -187,13 +187,14 @@ class TlsStream(TcpStream):
         """
         Read what has come, no more than a bound.
         """
-        if self.allowance.isSpent:
-            return None  # the reactor will ask again, when the owner has had its turn
+        allowance = self.allowance
+        if allowance.isSpent or allowance.owner.isExhausted:
+            return self._readLater()
         try:
             record = self.tls.recv(RECORD_BYTES)
         except SSL.Error as error:
             end = self._notRead(error)
-            return None if end is None else self._endInTurn(end)
+            return None if end is None else self._ended(end)
         if len(record) >= LONE_BYTES:
             return self._readMore(record)
         self.protocol.dataReceived(record)
@@ -216,7 +217,7 @@ class TlsStream(TcpStream):
         except SSL.Error as error:
             end = self._notRead(error)
         self.protocol.dataReceived(records[0] if len(records) == 1 else b"".join(records))
-        return None if end is None else self._endInTurn(end)
+        return None if end is None else self._ended(end)
 
     def _notRead(self, error: SSL.Error) -> Any:
         """

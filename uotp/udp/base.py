@@ -181,6 +181,7 @@ class SocketPort:
         self._protocol = protocol
         self._connectedTo: tuple[str, int] | None = None
         self._uselessTurns = 0
+        self._isPaused = False
         self._intake = Intake(context.reactor, context.drops, self) if context.shared else None
 
     def startListening(self) -> None:
@@ -298,6 +299,7 @@ class SocketPort:
         """
         Read nothing, until L{resumeProducing}.
         """
+        self._isPaused = True
         if self.connected:
             self._context.reactor.removeReader(self)
 
@@ -305,7 +307,20 @@ class SocketPort:
         """
         Read what comes again.
         """
+        self._isPaused = False
         if self.connected:
+            self._context.reactor.addReader(self)
+
+    def _readLater(self) -> None:
+        """
+        Read no more before the session has had its turn.
+        """
+        if self.connected:
+            self._context.reactor.removeReader(self)
+            self._protocol.allowance.readLater(self._readAgain)
+
+    def _readAgain(self) -> None:
+        if self.connected and not self._isPaused:
             self._context.reactor.addReader(self)
 
     def keepLittle(self, *, little: bool) -> None:

@@ -109,7 +109,8 @@ class LinuxDatagramPort(SocketPort):
         call asks whether something is left: the reactor tells that.
         """
         allowance = self._protocol.allowance
-        if allowance.isSpent or not self.connected:
+        if allowance.isSpent or allowance.owner.isExhausted or not self.connected:
+            self._readLater()
             return
         if not self._loneTurns:
             self._readBatch()

@@ -40,7 +40,9 @@ class PortableDatagramPort(SocketPort):
         """
         Read what has come, no more than a bound, and hand it on in trains.
         """
-        if self._protocol.allowance.isSpent:
+        allowance = self._protocol.allowance
+        if allowance.isSpent or allowance.owner.isExhausted:
+            self._readLater()
             return
         receive = self._socket.recvfrom
         runs: list[tuple[Address, list[bytes]]] = []
