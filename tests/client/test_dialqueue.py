@@ -12,7 +12,7 @@ from twisted.internet import error
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.client.slots import SESSION_ID, SlotTestCase
-from uotp.client.dialqueue import MAX_DIALS, DialQueue, Place, Urgency
+from uotp.client.dialqueue import MAX_DIALS, MAX_UNPROVED_DIALS, DialQueue, Place, Urgency
 from uotp.client.outage import LONE_SHARE
 from uotp.client.pool import Pool
 
@@ -66,6 +66,19 @@ class DialQueueTests(SynchronousTestCase):
             places = [place for place in places if not place.isUnderWay or place in self.queue._underWay]
         names = [f"{urgency.name} {number}" for urgency in Urgency for number in range(2)]
         self.assertEqual(self.begun[2:], names)
+
+    def test_sourcesThatMayBeForgedDoNotTakeAllPlaces(self) -> None:
+        """
+        Though a further tunnel of somebody else comes after their first ones.
+        """
+        self.queue = DialQueue()
+        for number in range(2 * MAX_DIALS):
+            self.enter(str(number), Urgency.FIRST)
+        self.assertEqual(self.queue.underWay, MAX_UNPROVED_DIALS)
+        for number in range(MAX_DIALS):
+            self.enter(f"proved {number}", Urgency.FURTHER_OF_PROVED)
+        self.assertEqual(self.queue.underWay, MAX_DIALS)
+        self.queue.checkInvariant()
 
     def test_manyThatFailAtOnceDoNotNest(self) -> None:
         """
@@ -121,36 +134,36 @@ class DialsOfManyPoolsTests(SlotTestCase):
         """
         Also an attempt that hangs makes room in the end; its time begins when it does.
         """
-        self.pools(3 * MAX_DIALS)
-        self.assertEqual(len(self.context.attempts), MAX_DIALS)
+        self.pools(3 * MAX_UNPROVED_DIALS)
+        self.assertEqual(len(self.context.attempts), MAX_UNPROVED_DIALS)
         self.context.attempts[3].fail(error.ConnectionRefusedError())
         self.context.attempts[4].open()
-        self.assertEqual(len(self.context.attempts), MAX_DIALS + 2)
+        self.assertEqual(len(self.context.attempts), MAX_UNPROVED_DIALS + 2)
         self.clock.advance(self.context.settings.timeout - 0.001)
         self.assertFalse(any(attempt.cancelled for attempt in self.context.attempts))
         before = len(self.context.attempts)
         self.clock.advance(0.001)
         self.assertGreater(len(self.context.attempts), before)
-        self.assertEqual(self.context.dials.underWay, MAX_DIALS)
+        self.assertEqual(self.context.dials.underWay, MAX_UNPROVED_DIALS)
 
     def test_poolThatLeavesGivesItsPlaceUp(self) -> None:
         """
         Whether its attempt waits or is under way.
         """
-        pools = self.pools(MAX_DIALS + 2)
+        pools = self.pools(MAX_UNPROVED_DIALS + 2)
         pools[-1].leave()
         self.assertEqual(self.context.dials.waiting, 1)
         pools[0].leave()
-        self.assertEqual((self.context.dials.waiting, len(self.context.attempts)), (0, MAX_DIALS + 1))
+        self.assertEqual((self.context.dials.waiting, len(self.context.attempts)), (0, MAX_UNPROVED_DIALS + 1))
         for pool in pools:
             pool.leave()
         self.assertEqual((self.context.dials.underWay, self.context.dials.waiting), (0, 0))
 
     def test_lostTunnelMakesRoomToo(self) -> None:
-        self.pools(MAX_DIALS + 1)
+        self.pools(MAX_UNPROVED_DIALS + 1)
         self.context.attempts[0].connect()
         self.context.attempts[0].transport.lose()
-        self.assertEqual(len(self.context.attempts), MAX_DIALS + 1)
+        self.assertEqual(len(self.context.attempts), MAX_UNPROVED_DIALS + 1)
 
     def test_fewPoolsDialOftenWhileTheServerIsAway(self) -> None:
         """

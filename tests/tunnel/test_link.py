@@ -12,10 +12,11 @@ from tests.doubles.sessions import RecordingSession
 from tests.doubles.streams import RecordingStream
 from tests.doubles.tunnels import RecordingLinkOwner
 from uotp.path import PathStats
+from uotp.process.memory import Memory
 from uotp.process.turns import OWNER_UNITS, Turns
 from uotp.train import TRAIN_OVERHEAD_BYTES, Arrival, Numbering, Train
 from uotp.tunnel.heartbeat import BUSY_SECONDS, FIRST_PATIENCE_SECONDS, GIVE_UP_SECONDS, LEAST_PATIENCE_SECONDS
-from uotp.tunnel.link import PORTION_UNITS, LinkStatistics, TunnelLink
+from uotp.tunnel.link import MAX_IN_PART_BYTES, PORTION_UNITS, LinkStatistics, TunnelLink
 from uotp.tunnel.link1 import Format1Link
 from uotp.tunnel.link2 import Format2Link
 from uotp.tunnel.unacked import ASK_BYTES
@@ -528,3 +529,46 @@ class FloodTests(_LinkTestCase):
             while self.clock.getDelayedCalls():
                 self.clock.turn()
             self.assertEqual(b"".join(train.payload for train in self.session.trains), b"\1" * 300 + b"\2" * 3)
+
+
+class UnfinishedTests(_LinkTestCase):
+    """
+    Let long frames come in part.
+    """
+
+    wireFormat = WireFormat.ONE
+
+    def links(self, wireFormat: WireFormat) -> tuple[Memory, list[TunnelLink]]:
+        """
+        @return: the memory of a process, and links of one owner that have each got most of a frame.
+        """
+        memory = Memory(16 * MAX_IN_PART_BYTES)
+        turns = Turns(self.clock, memory)
+        start = b"\xff\xff" if wireFormat is WireFormat.ONE else HEADER.pack(Kind.TRAIN, 0, 65000, 65000, 0)
+        links = []
+        for _ in range(40):
+            self.session.allowance = turns.allowanceOf("somebody")
+            links.append(self.makeLink(wireFormat))
+            links[-1].received(start + bytes(60000))
+        return memory, links
+
+    def test_whatIsUnfinishedCountsInTheMemoryOfItsOwner(self) -> None:
+        """
+        When there is none left, whoever leaves one more frame unfinished loses its tunnel.
+        """
+        for wireFormat in WireFormat:
+            self.owner.faults.clear()
+            memory, links = self.links(wireFormat)
+            self.assertLessEqual(memory.used, memory.bytes)
+            self.assertGreater(len(self.owner.faults), 10)
+            self.assertLess(len(self.owner.faults), 40)
+            self.assertIn("unfinished", self.owner.faults[0])
+            length = 65535 if wireFormat is WireFormat.ONE else 65000
+            links[0].received(bytes(length - 60000))
+            self.assertEqual(len(self.session.trains[-1].payload), length)
+
+    def test_finishedFrameTakesNone(self) -> None:
+        memory, links = self.links(WireFormat.ONE)
+        before = memory.used
+        links[0].received(bytes(5535))
+        self.assertLess(memory.used, before)

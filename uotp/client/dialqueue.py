@@ -15,6 +15,9 @@ So many attempts may be under way.  Over a path of 100 ms that opens some 40 tun
 and what they bring in one turn of the reactor is a matter of milliseconds.
 """
 
+MAX_UNPROVED_DIALS = 12
+"""Sources that may be forged have no more of them at once, so that the others go on."""
+
 
 class Urgency(IntEnum):
     """
@@ -26,6 +29,10 @@ class Urgency(IntEnum):
     FIRST = 1
     FURTHER_OF_PROVED = 2
     FURTHER = 3
+
+
+UNPROVED = frozenset({Urgency.FIRST, Urgency.FURTHER})
+"""What sources want that are not proved."""
 
 
 class Place:
@@ -83,6 +90,7 @@ class DialQueue:
         self._most = most
         self._underWay: set[Place] = set()
         self._waiting: dict[Urgency, OrderedDict[Place, None]] = {urgency: OrderedDict() for urgency in Urgency}
+        self._unproved = 0  # of those under way
         self._serving = False
 
     @property
@@ -113,6 +121,7 @@ class DialQueue:
         self._waiting[place.urgency].pop(place, None)
         if place in self._underWay:
             self._underWay.remove(place)
+            self._unproved -= place.urgency in UNPROVED
             self._serve()
 
     def _serve(self) -> None:
@@ -126,13 +135,14 @@ class DialQueue:
         try:
             while len(self._underWay) < self._most and (place := self._next()) is not None:
                 self._underWay.add(place)
+                self._unproved += place.urgency in UNPROVED
                 place.begin()
         finally:
             self._serving = False
 
     def _next(self) -> Place | None:
-        for places in self._waiting.values():
-            if places:
+        for urgency, places in self._waiting.items():
+            if places and (self._unproved < MAX_UNPROVED_DIALS or urgency not in UNPROVED):
                 return places.popitem(last=False)[0]
         return None
 
@@ -143,4 +153,8 @@ class DialQueue:
         @raise AssertionError: when it does not.
         """
         assert len(self._underWay) <= self._most
-        assert len(self._underWay) == self._most or not self.waiting
+        assert self._unproved == sum(place.urgency in UNPROVED for place in self._underWay) <= MAX_UNPROVED_DIALS
+        waiting = [urgency for urgency, places in self._waiting.items() if places]
+        isFull = len(self._underWay) == self._most
+        assert isFull or all(urgency in UNPROVED for urgency in waiting)
+        assert isFull or not waiting or self._unproved == MAX_UNPROVED_DIALS

@@ -24,7 +24,7 @@ from uotp.server.registry import Joined, Registry, ServedSession
 from uotp.server.strangers import Strangers, StrangersStatistics
 from uotp.telemetry import Logger, RateLimit, logCounted, spelled
 from uotp.transport import Newcomer
-from uotp.tunnel import AcceptedTunnel, LiveTunnels, Tunnel
+from uotp.tunnel import AcceptedTunnel, LiveTunnels, Tunnel, TunnelState
 from uotp.wire import FORMATS, ClientHello, WireChoice
 
 MAX_SILENT = 4096
@@ -167,7 +167,14 @@ class Acceptor(Factory):
         tunnel = AcceptedTunnel(self._clock, self)
         self._accepted[tunnel] = Accepted(newcomer)
         self._liveTunnels.add(tunnel)
-        newcomer.become(self._makeStream, tunnel)
+        try:
+            newcomer.become(self._makeStream, tunnel)
+        except Exception:
+            if tunnel.state is TunnelState.NEW:  # it has no stream that could tell of its end
+                self._strangers.discard(newcomer)
+                self._liveTunnels.discard(tunnel)
+                self._accepted.pop(tunnel, None)
+            raise
 
     def left(self, newcomer: Newcomer) -> None:
         """

@@ -366,6 +366,7 @@ class Registry:
         for served in some:
             if self._served.get(served.sessionId) is not served:
                 continue
+            served.session.outbound.forgetStale()
             lastActive = served.lastActive
             if lastActive > served.seenActive and served not in self._lingering:
                 served.seenActive = lastActive

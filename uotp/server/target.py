@@ -47,6 +47,10 @@ MAX_STRANGE = 1000
 """So many datagrams that are not the target's are counted; then the kernel drops the others."""
 
 
+OPEN_UNITS = 8
+"""To open a socket takes as long as to hand on so many lone datagrams."""
+
+
 class TargetProtocol(TrainProtocol):
     """
     Talks with the target on one session's socket, and keeps for a short time what comes
@@ -123,7 +127,16 @@ class TargetProtocol(TrainProtocol):
 
     def _find(self) -> None:
         self._retry = None
-        lookUp(self._resolver, *self._target, "UDP").addCallback(self._resolved)
+        found: list[list[Any]] = []
+        looking = lookUp(self._resolver, *self._target, "UDP").addCallback(found.append)
+        if found:
+            self._resolved(found[0])
+        else:  # one answer may come for thousands of sessions
+            looking.addCallback(lambda _: self.allowance.later(partial(self._resolvedInTurn, found[0])))
+
+    def _resolvedInTurn(self, addresses: list[Any]) -> None:
+        self.allowance.spend(OPEN_UNITS)
+        self._resolved(addresses)
 
     def _resolved(self, addresses: list[Any]) -> None:
         if self._closed:

@@ -85,7 +85,7 @@ class Backlog:
             for part in parts:
                 row.append((now, part))
                 self.bytes += len(part.payload) + TRAIN_OVERHEAD_BYTES
-        self._dropStale(now)
+        self.dropStale(now)
         self.overflowed = False
         while self.bytes > self.maxBytes or (self.bytes > self._room.granted and not self._room.reaches(self.bytes)):
             self.overflowed = True
@@ -100,7 +100,7 @@ class Backlog:
         @param most: bytes to take at most; a lone datagram may be longer.
         @return: the oldest of each kind; none only when none waits.
         """
-        self._dropStale(now)
+        self.dropStale(now)
         taken: list[Train] = []
         for row in (self._small, self._bulk):
             while row and most > 0:
@@ -119,13 +119,15 @@ class Backlog:
         self._room.shrink(self.bytes)
         return taken
 
-    def _dropStale(self, now: float) -> None:
+    def dropStale(self, now: float) -> None:
         """
-        Drop what is too old.
+        Drop what is too old.  This is done with each L{put} and L{take}.
         """
         for row in (self._small, self._bulk):
             while row and now - row[0][0] > self.maxAge:
                 self._drops.count(Drop.BACKLOG_STALE, self._pop(row).datagrams)
+        if not self.bytes:
+            self._room.shrink(0)
 
     def _dropOldest(self) -> None:
         """

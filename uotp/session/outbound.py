@@ -302,6 +302,13 @@ class Outbound:
         """
         return self._reinjection.bytes
 
+    def forgetStale(self) -> None:
+        """
+        Drop what has waited too long for a link.
+        """
+        if self._backlog:
+            self._backlog.dropStale(self._clock())
+
     @property
     def waits(self) -> bool:
         """

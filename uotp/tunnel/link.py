@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from uotp.boundaries import Allowance, CarriedSession, Stream
+from uotp.boundaries import Allowance, CarriedSession, QueueRoom, Stream
 from uotp.errors import PeerError
 from uotp.path import PathStats
 from uotp.train import Arrival, Train
@@ -22,6 +22,16 @@ PORTION_UNITS = 16
 """
 So many units (L{uotp.train.unitsOf}) are decoded at one go, before somebody looks whether the
 allowance is spent.  Most reads of an honest peer are no more.
+"""
+
+
+MAX_IN_PART_BYTES = 128 * 1024
+"""No frame is so long."""
+
+MUCH_IN_PART_BYTES = 4096
+"""
+When more than this has come of a frame whose rest has not, it counts in the memory of whoever
+the tunnel is for.  Datagrams of most networks are shorter.
 """
 
 
@@ -149,6 +159,7 @@ class TunnelLink:
         self._inbound = session.inbound
         self._allowance: Allowance = session.allowance
         self._hasTurn = False  # the owner's next turn goes on with what has come
+        self._room: QueueRoom | None = None  # for what has come in part
         self._seconds = clock
         self._readiness = Readiness(self, session.outbound, full=owner.isFull())
         self._carries = True
@@ -191,6 +202,23 @@ class TunnelLink:
         @param data: the bytes; none to go on with what there is.
         """
         raise NotImplementedError
+
+    def _keepInPart(self, size: int) -> None:
+        """
+        A part of a frame has come.  A peer that leaves frames unfinished in many tunnels cannot
+        fill the memory with them.
+
+        @param size: bytes that are kept of it.
+        """
+        if self._room is None:
+            if size <= MUCH_IN_PART_BYTES:
+                return
+            self._room = self._allowance.room(MAX_IN_PART_BYTES)
+        if size <= MUCH_IN_PART_BYTES:
+            self._room = None
+        elif not self._room.reaches(size):
+            reason = "it leaves a long frame unfinished, and no memory is left for that"
+            self._owner.misbehaved(PeerError(reason))
 
     def _takeTurn(self) -> None:
         """

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from uotp.boundaries import CarriedSession, Stream
 from uotp.train import Train
-from uotp.tunnel.link import PORTION_UNITS, LinkOwner, TunnelLink
+from uotp.tunnel.link import MUCH_IN_PART_BYTES, PORTION_UNITS, LinkOwner, TunnelLink
 from uotp.wire import Format1Codec
 
 
@@ -53,8 +53,10 @@ class Format1Link(TunnelLink):
                 allowance.overdraw()
             self._inbound.unnumbered(trains, self._seconds())
             if not codec.rest:
-                return
+                break
             if allowance.isSpent:
                 self._takeTurn()
-                return
+                break
             data = b""
+        if codec.inPart > MUCH_IN_PART_BYTES or self._room is not None:
+            self._keepInPart(codec.inPart)

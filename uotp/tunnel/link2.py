@@ -151,6 +151,7 @@ class Format2Link(TunnelLink):
                     self._takeTurn()
                     return
                 self._handOnPortion(b"")
+            self._keepInPart(codec.inPart)
         except PeerError as error:
             self._owner.misbehaved(error)
 

@@ -12,6 +12,7 @@ class Undecoded:
 
     @ivar rest: what was read and is not decoded, since that was enough at one go; while there
         is any, more can be decoded without more data.
+    @ivar inPart: how many bytes have come of a frame whose rest has not.
     @ivar spent: what it takes to obey what the last call has decoded, in units
         (L{uotp.train.unitsOf}); a frame that is no train takes one.
     """
@@ -21,6 +22,7 @@ class Undecoded:
         self._missing = 0  # bytes that must come before it can be decoded
         self.rest = b""
         self._restAt = 0  # where in it that begins
+        self.inPart = 0
         self.spent = 0
 
     def _resume(self, data: bytes) -> tuple[bytes, int] | None:
@@ -40,9 +42,11 @@ class Undecoded:
         if len(data) < self._missing:
             self._missing -= len(data)
             self._held += data  # so that the parts of a long frame are not copied again and again
+            self.inPart = len(self._held)
             return None
         whole = b"".join((self._held, data))
         self._held.clear()
+        self.inPart = 0
         return whole, 0
 
     def _leave(self, data: bytes, start: int) -> None:
@@ -59,4 +63,5 @@ class Undecoded:
         """
         if start < len(data):
             self._held += data[start:]
-            self._missing = needed - (len(data) - start)
+            self.inPart = len(data) - start
+            self._missing = needed - self.inPart
