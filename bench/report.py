@@ -22,6 +22,11 @@ FAMILIES = {
     "link": "Over a link",
     "wireguard": "One TCP flow inside WireGuard, over a link",
     "hand-over": "Connections and programs that go",
+    "turns": "A bystander beside nonsense",
+    "handshakes": "A bystander beside handshakes",
+    "stalled": "A bystander beside who says nothing more",
+    "sources": "A bystander beside sources of datagrams",
+    "shares": "A bystander beside who takes all",
 }
 """By what the names of their scenarios begin with, in the order of the report."""
 

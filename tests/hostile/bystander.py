@@ -5,7 +5,8 @@ through a client comes out at a target of its own, is sent back, and is timed.
 C{python -m tests.hostile.bystander CLIENT-HOST CLIENT-PORT TARGET-PORT RATE} stands beside
 L{tests.hostile.crowd}, at the same port: a connected socket gets what is meant for it alone,
 so that no crowd there takes its room.  Orders are C{mark}, from which on is counted, C{sample}
-and C{finish}.
+and C{finish}.  With the files of an authority and of a certificate behind those words it goes
+through what ends TLS in front of a TCP port.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ from contextlib import suppress
 from typing import Protocol
 
 from bench.figures import percentile
+from bench.rig.ports import LOOPBACK
 from bench.rig.programs import HANG_SECONDS, until
 from tests.hostile.crowd import WHO_AM_I, YOU_ARE, openUdp
 from tests.hostile.orders import Ear, Report, say
+from tests.integration.rawformat2 import tlsContext
 
 STAMP = struct.Struct("!QI")
 """When it was sent, in nanoseconds, and its number."""
@@ -120,6 +123,63 @@ class UdpEnds:
                     one.send(data)
                 else:
                     came.append(data)
+        return came
+
+
+class TlsEnds:
+    """
+    A flow of blocks of L{SIZE} bytes through something that ends TLS, to a TCP port of our own.
+    """
+
+    def __init__(self, server: tuple[str, int], port: int, cafile: str, certificate: str) -> None:
+        """
+        @param server: what ends TLS.
+        @param port: where it takes the bytes to.
+        @param cafile: by which it is known.
+        @param certificate: a file with ours, and its key.
+        """
+        self._listening = socket.create_server((LOOPBACK, port), backlog=4096)
+        context = tlsContext(cafile, certificate)
+        self._application = context.wrap_socket(socket.create_connection(server), server_hostname=server[0])
+        self._target, _ = self._listening.accept()
+        for one in (self._application, self._target):
+            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for one in self.sockets():
+            one.setblocking(False)
+        self._held = b""
+
+    def send(self, data: bytes) -> None:
+        """
+        See L{Ends}.
+        """
+        with suppress(OSError):
+            self._application.send(data)
+
+    def sockets(self) -> list[socket.socket]:
+        """
+        See L{Ends}.
+        """
+        return [self._application, self._target, self._listening]
+
+    def read(self, one: socket.socket) -> Iterable[bytes]:
+        """
+        See L{Ends}.  Connections of others are closed.
+        """
+        with suppress(OSError):
+            while True:
+                if one is self._listening:
+                    one.accept()[0].close()
+                    continue
+                data = one.recv(65536)
+                if not data:
+                    break
+                if one is self._target:
+                    one.sendall(data)
+                else:
+                    self._held += data
+        blocks, rest = divmod(len(self._held), SIZE)
+        came = [self._held[number * SIZE : (number + 1) * SIZE] for number in range(blocks)]
+        self._held = self._held[len(self._held) - rest :]
         return came
 
 
@@ -250,9 +310,15 @@ def main() -> None:
     """
     Flow until the orders end.
     """
-    host, port, targetPort, rate = sys.argv[1:]
-    ends = UdpEnds((host, int(port)), int(targetPort))
-    say({"session": ends.session})
+    host, port, targetPort, rate, *tls = sys.argv[1:]
+    server = (host, int(port))
+    if tls:
+        ends: Ends = TlsEnds(server, int(targetPort), *tls)
+        say({})
+    else:
+        flow = UdpEnds(server, int(targetPort))
+        say({"session": flow.session})
+        ends = flow
     Bystander(ends, int(rate)).run()
 
 

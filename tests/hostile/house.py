@@ -122,7 +122,8 @@ class House:
         @param shadyPort: where the bystander's client finds an attacker instead of the server, in
             all sessions but the first; 0 for none.
         """
-        self._start, self._programs, self._certificates = start, programs, certificates
+        self._start, self._programs = start, programs
+        self._certificates = certificates
         self.wire = wire
         self._shadyPort = shadyPort
         self.crowd = Spoken(start, "tests.hostile.crowd")
@@ -160,6 +161,14 @@ class House:
             to = (LOOPBACK, int(Spoken(self._start, "tests.hostile.shady", *ports).first["port"]))
         wire = ["--wire", str(self.wire)]
         return self._begin("client", to, [*self._tls("client", name), *wire, *self._programs.client, *options])
+
+    @property
+    def certificates(self) -> Certificates:
+        """
+        Those of a house with TLS.
+        """
+        assert self._certificates is not None
+        return self._certificates
 
     def door(self, name: str = "attacker") -> list[Any]:
         """
