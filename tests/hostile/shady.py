@@ -31,6 +31,9 @@ AGAIN_SECONDS = 0.05
 TUNNELS_SECONDS = 5.0
 """The client has this long to open its pool; a wary one opens less."""
 
+PROOF_DATAGRAMS, PROOF_BYTES = 20, 1400
+"""What the accomplice sends at once, so that its source gets a whole pool soon."""
+
 LAST = b"the end!"
 """What a ping behind all the rest carries."""
 
@@ -131,7 +134,8 @@ class Shady:
         threading.Thread(target=self._receive, daemon=True).start()
         end = time.monotonic() + TUNNELS_SECONDS
         while len(self._tunnels()) < tunnels and time.monotonic() < end:
-            self._application.sendto(self._token, client)
+            for _ in range(PROOF_DATAGRAMS):
+                self._application.sendto(self._token.ljust(PROOF_BYTES), client)
             time.sleep(AGAIN_SECONDS)
         assert self._tunnels(), "the client has not come"
 
