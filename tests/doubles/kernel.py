@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from tests.doubles.udpsockets import FakeUdpSocket, trouble
 from uotp.boundaries import Address
+from uotp.net.sockopts import UDP_BUFFER_BYTES
 from uotp.train import MAX_TRAIN_BYTES, Train, cut
 
 if sys.platform == "linux":
@@ -49,6 +50,7 @@ class FakeKernel:
     Does C{recvmmsg} on real structures.
 
     @ivar waiting: what is received next, or goes wrong next.
+    @ivar aside: the same for each descriptor that has something of its own.
     @ivar asked: how many messages each call has asked for.
     @ivar batchTrouble: what each call of C{recvmmsg} fails with, or 0.
     """
@@ -56,6 +58,7 @@ class FakeKernel:
     def __init__(self) -> None:
         self.batchTrouble = 0
         self.waiting: deque[Message | OSError] = deque()
+        self.aside: dict[int, deque[Message | OSError]] = {}
         self.asked: list[int] = []
 
     def recvmmsg(self, descriptor: int, headers: Any, most: int, flags: int, timeout: Any) -> int:
@@ -66,14 +69,14 @@ class FakeKernel:
         if self.batchTrouble:
             abi.ffi.errno = self.batchTrouble
             return -1
-        count = 0
-        while count < most and self.waiting and isinstance(self.waiting[0], Message):
-            self._fill(headers[count], self.waiting[0])
-            self.waiting.popleft()
+        count, waiting = 0, self.aside.get(descriptor, self.waiting)
+        while count < most and waiting and isinstance(waiting[0], Message):
+            self._fill(headers[count], waiting[0])
+            waiting.popleft()
             count += 1
         if count:
             return count
-        reason = self.waiting.popleft() if self.waiting else trouble(errno.EAGAIN)
+        reason = waiting.popleft() if waiting else trouble(errno.EAGAIN)
         assert isinstance(reason, OSError)
         abi.ffi.errno = reason.errno
         return -1
@@ -124,7 +127,7 @@ class LinuxFakeSocket(FakeUdpSocket):
     def getsockopt(self, level: int, option: int) -> int:
         if option in self.unknown:
             raise trouble(errno.ENOPROTOOPT)
-        return 0
+        return 2 * UDP_BUFFER_BYTES if option == socket.SO_RCVBUF else 0
 
     def sendmsg(self, parts: Sequence[bytes], control: Any, flags: int, destination: Address) -> None:
         self.attempts += 1

@@ -4,6 +4,8 @@ The contract of a UDP port, held by the real ones on loopback.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import select
 import socket
 import struct
@@ -19,6 +21,7 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
+from bench.rig.procfs import descriptors
 from bench.rig.programs import HANG_SECONDS
 from tests.doubles.contracts import DatagramPortContract, numbered, summary
 from tests.doubles.udp import Receiver
@@ -31,6 +34,9 @@ from uotp.udp.base import PortContext
 from uotp.udp.openers import openPort, openTwistedPort
 from uotp.udp.portable import PortableDatagramPort
 from uotp.udp.statistics import PortStatistics
+
+if sys.platform == "linux":
+    from uotp.udp import sideport
 
 TURN_SECONDS = 0.002
 """How long a turn waits for something to read."""
@@ -423,3 +429,161 @@ class CoalescedIPv6Tests(CoalescedTests):
     """
 
     host = "::1"
+
+
+@skipUnless(sys.platform == "linux", "only Linux gives one source a socket of its own")
+class SidePortTests(SocketPortTestCase):
+    """
+    Let one source fill a port that it shares with others.
+
+    @cvar bound: where the port is bound.
+    """
+
+    bound = "127.0.0.1"
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.patch(sideport, "QUIET_LOOK_SECONDS", 0.02)
+        self.patch(sideport, "MAX_QUIET_LOOKS", sys.maxsize)  # however slow the test is
+        self.receiver = Receiver()
+        self.port: Any = self.openPort(self.receiver, (self.bound, 0))
+        self.heavy, self.light = self.sender(), self.sender()
+        self.readers = len(self.allReaders())
+        self.descriptors = descriptors(os.getpid())
+        self.crowd()
+
+    def makeOpener(self) -> DatagramPortOpener:
+        """
+        As a client has it.
+        """
+        return datagramPortOpener(reactor, self.drops, shared=True)
+
+    def sender(self) -> socket.socket:
+        """
+        @return: a plain socket, that knows the way to the port.
+        """
+        made = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET, socket.SOCK_DGRAM)
+        self.addCleanup(made.close)
+        made.settimeout(HANG_SECONDS)
+        made.connect((self.host, self.port.getHost().port))
+        return made
+
+    def allReaders(self) -> list[Any]:
+        """
+        @return: what the reactor watches.
+        """
+        untyped: Any = reactor
+        return list(untyped.getReaders())
+
+    def crowd(self) -> None:
+        """
+        Fill the port until the heavy source has a socket of its own.
+        """
+        for _ in range(100):
+            self.light.send(b"light")
+            for _ in range(250):
+                self.heavy.send(bytes(1400))
+            self.turn()
+            if len(self.allReaders()) > self.readers:
+                break
+        (self.side,) = (one for one in self.allReaders() if type(one).__name__ == "SidePort")
+        self.settleUntil(lambda: False)
+
+    def whatWaits(self, one: socket.socket) -> list[bytes]:
+        """
+        @return: what the kernel has for a socket, which is taken.
+        """
+        came: list[bytes] = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                came.append(one.recv(2000))
+        return came
+
+    def test_eachHasASocketOfItsOwn(self) -> None:
+        """
+        What the heavy source sends comes apart from what others send, old ones and new ones.
+        """
+        newcomer = self.sender()
+        for _ in range(3):
+            for sender, words in ((self.heavy, b"heavy"), (self.light, b"light"), (newcomer, b"newcomer")):
+                sender.send(words)
+        self.assertEqual(self.whatWaits(self.side._socket), [b"heavy"] * 3)
+        self.assertEqual(self.whatWaits(self.port._socket), [b"light", b"newcomer"] * 3)
+
+    def test_whatComesIsHandedOnAsBefore(self) -> None:
+        """
+        And answers come from where the question went to, which a connected socket checks.
+        """
+        self.receiver.trains.clear()
+        for sender, words in ((self.heavy, b"heavy"), (self.light, b"light")):
+            sender.send(words)
+            self.settleUntil(lambda: bool(self.receiver.trains))
+            ((train, source),) = self.receiver.trains
+            self.receiver.trains.clear()
+            self.receiver.sendTrains([train], source)
+            self.assertEqual(sender.recv(100), words)
+
+    def test_nobodyElseMayBindThePort(self) -> None:
+        """
+        Whatever he allows.
+        """
+        for option in (None, socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+            with socket.socket(self.port._socket.family, socket.SOCK_DGRAM) as other:
+                if option is not None:
+                    other.setsockopt(socket.SOL_SOCKET, option, 1)
+                self.assertRaises(OSError, other.bind, self.port._socket.getsockname())
+
+    def test_sourceThatIsGoneCostsNothing(self) -> None:
+        """
+        The kernel tells the side socket that nobody takes the answer.
+        """
+        self.heavy.send(b"last")
+        gone = self.heavy.getsockname()
+        self.heavy.close()
+        for _ in range(TURNS):
+            self.receiver.sendTrains([Train(6, b"answer")], gone)
+            self.turn()
+        self.light.send(b"then")
+        self.settleUntil(lambda: b"then" in self.receiver.datagrams())
+        self.assertIn(b"last", self.receiver.datagrams())
+        self.assertEqual((self.receiver.lost, self.port.connected), ([], True))
+
+    def test_quietSourceGivesItBack(self) -> None:
+        """
+        The descriptor, too; and what it sends then comes as before.
+        """
+        self.patch(sideport, "MAX_QUIET_LOOKS", 5)
+        deadline = time.monotonic() + HANG_SECONDS
+        while len(self.allReaders()) > self.readers and time.monotonic() < deadline:
+            self.turnWithin(TURN_SECONDS)
+        self.assertEqual((len(self.allReaders()), descriptors(os.getpid())), (self.readers, self.descriptors))
+        self.heavy.send(b"again")
+        self.assertEqual(self.whatWaits(self.port._socket), [b"again"])
+
+    def test_closedPortGivesItBack(self) -> None:
+        self.port.stopListening()
+        self.assertEqual((len(self.allReaders()), descriptors(os.getpid())), (self.readers - 1, self.descriptors - 1))
+
+
+class SidePortOfAnyAddressTests(SidePortTests):
+    """
+    The same where the port is bound to no address.
+    """
+
+    bound = "0.0.0.0"  # noqa: S104 - to be tried
+
+
+class SidePortIPv6Tests(SidePortTests):
+    """
+    The same over IPv6.
+    """
+
+    host = bound = "::1"
+
+
+class SidePortOfAnyIPv6AddressTests(SidePortTests):
+    """
+    The same over IPv6, where the port is bound to no address.
+    """
+
+    host, bound = "::1", "::"

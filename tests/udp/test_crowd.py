@@ -16,15 +16,19 @@ from uotp.telemetry.drops import Drop, Drops
 from uotp.train import TRAIN_OVERHEAD_BYTES, Train, countOf
 from uotp.udp.crowd import (
     COMPANY_SECONDS,
+    FULL_READS,
     HAND_ON_BYTES,
     HAND_ON_SECONDS,
+    HEAVY_BYTES,
     LEVEL_SHARE,
     MAX_READS,
     MIN_LEVEL_BYTES,
     READ_SECONDS,
     SOURCE_BYTES,
     SOURCE_TRAINS,
+    WEIGH_SECONDS,
     Intake,
+    Scales,
     SourceQueue,
 )
 
@@ -172,18 +176,70 @@ class SourceQueueTests(SynchronousTestCase):
         self.assertEqual(self.queue.cost, 0)
 
 
+class ScalesTests(SynchronousTestCase):
+    """
+    Weigh what sources bring.
+    """
+
+    def setUp(self) -> None:
+        self.scales = Scales()
+
+    def weigh(self, *sources: str, now: float = 0.0) -> Hashable:
+        """
+        Read once for each of the sources, all that a read can bring.
+
+        @return: the one that sends too much.
+        """
+        for source in sources:
+            self.scales.addFullRead(now)
+            self.scales.add(source, [FULL])
+        return self.scales.takeHeavy()
+
+    def test_whoBringsMoreThanAllOthersIsHeavy(self) -> None:
+        """
+        It is told once, and again when it has brought as much again.
+        """
+        few = ["light", "other"]
+        self.assertEqual(self.weigh(*few, *["heavy"] * FULL_READS), "heavy")
+        self.assertIsNone(self.weigh())
+        self.assertEqual(self.weigh(*["heavy"] * FULL_READS), "heavy")
+
+    def test_noneOfManyAlikeIsHeavy(self) -> None:
+        self.assertIsNone(self.weigh(*["one", "two", "three"] * 50))
+
+    def test_fewFullReadsAreABurst(self) -> None:
+        """
+        Those of one time, and those of two times that have some each.
+        """
+        self.assertGreater((FULL_READS - 1) * len(FULL.payload), HEAVY_BYTES)
+        self.assertIsNone(self.weigh(*["heavy"] * (FULL_READS - 1)))
+        self.assertIsNone(self.weigh(*["heavy"] * (FULL_READS - 1), now=WEIGH_SECONDS))
+        self.assertEqual(self.weigh("heavy", now=WEIGH_SECONDS), "heavy")
+
+    def test_littleIsNotHeavy(self) -> None:
+        """
+        However often it is all that a small buffer holds.
+        """
+        for _ in range(10 * FULL_READS):
+            self.scales.addFullRead(0)
+            self.scales.add("small", [LONE])
+        self.assertIsNone(self.scales.takeHeavy())
+
+
 class ReadPort:
     """
     Brings what a test has laid out, a batch for each read.
 
     @ivar batches: what is still to be read, by source.
     @ivar handedOn: the sources of what was handed on, and how many trains each time.
+    @ivar tooMuch: the sources that were told to send too much.
     """
 
     def __init__(self, clock: Any) -> None:
         self.clock = clock
         self.batches: list[list[tuple[str, list[Train]]]] = []
         self.handedOn: list[tuple[str, int]] = []
+        self.tooMuch: list[str] = []
         self.readTakes = self.handingOnTakes = 0.0
         self.reads = 0
         self.intake: Intake
@@ -202,6 +258,9 @@ class ReadPort:
         if source == "broken":
             raise ValueError(source)
         self.handedOn.append((source, len(trains)))
+
+    def tooMuchOf(self, source: Any) -> None:
+        self.tooMuch.append(source)
 
 
 class IntakeTests(TimerTestCase):
@@ -302,6 +361,57 @@ class IntakeTests(TimerTestCase):
             if self.turns:
                 self.turns.pop()()
         self.assertFalse(self.intake.isBusy)
+
+    def readHeavy(self, *, shared: bool) -> list[str]:
+        """
+        Read so much of one source that it is heavy.
+
+        @return: what the port was told.
+        """
+        for _ in range(FULL_READS):
+            if self.intake.wants("heavy", several=shared, full=True):
+                self.intake.put("heavy", [FULL])
+        self.intake.readOn()
+        self.clock.pump([0] * FULL_READS)
+        return self.port.tooMuch
+
+    def test_portIsToldWhoSendsTooMuch(self) -> None:
+        self.assertEqual(self.readHeavy(shared=True), ["heavy"])
+
+    def test_portOfOneSourceIsToldNothing(self) -> None:
+        """
+        However much it sends.
+        """
+        self.assertEqual(self.readHeavy(shared=False), [])
+
+    def test_whatIsReadApartIsNotWeighed(self) -> None:
+        """
+        Since it fills the port no more.
+        """
+        for _ in range(FULL_READS):
+            self.intake.wants("heavy", several=True, full=True)
+            self.intake.putAside("heavy", [FULL])
+        self.assertEqual(self.intake.costOf("heavy"), FULL_READS * (len(FULL.payload) + TRAIN_OVERHEAD_BYTES))
+        self.intake.readOn()
+        self.clock.pump([0] * FULL_READS)
+        self.assertEqual(self.port.tooMuch, [])
+
+    def test_whatComesApartIsReadBehindThePort(self) -> None:
+        """
+        It hears whether the port is empty, and is handed on in the same turn.
+        """
+        self.port.batches = [[("light", [LONE])]]
+
+        def readBehind(isEmpty: bool) -> None:  # noqa: FBT001 - as the intake calls it
+            self.assertEqual((isEmpty, self.port.batches, self.intake.isReading), (True, [], False))
+            self.intake.putAside("heavy", [FULL])
+
+        self.intake.readOn(readBehind)
+        self.assertEqual(self.port.handedOn, [("light", 1), ("heavy", 1)])
+        self.port.batches = [[("light", [LONE])]] * (MAX_READS + 1)
+        told: list[bool] = []
+        self.intake.readOn(told.append)
+        self.assertEqual(told, [False])
 
     def test_errorCostsNoOther(self) -> None:
         self.port.batches = [[("broken", [LONE]), ("light", [LONE])]]

@@ -235,6 +235,11 @@ class SocketPort:
         """
         raise NotImplementedError
 
+    def tooMuchOf(self, source: Any) -> None:
+        """
+        See L{uotp.udp.crowd.CrowdedPort}.  Most systems have no way to read a source apart.
+        """
+
     def getHost(self) -> IPv4Address | IPv6Address:
         """
         @return: where the port is bound, or was.

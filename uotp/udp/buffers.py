@@ -22,8 +22,26 @@ longest turn is still about a millisecond.
 MAX_MESSAGE_BYTES = 65536
 """No datagram is so long, and no row of datagrams that the kernel joins."""
 
+BYTES_PER_TURN = 256 * 1024
+"""
+About so much one port may read before others get their turn.  That takes a fraction of a
+millisecond, and is four trains of the greatest length.
+"""
+
+FIRST_MESSAGES = 8
+"""So many messages are asked for at first, when their length is not known: half a megabyte at the most."""
+
 FIRST_SLOT_BYTES = 2048
 """The first guess: datagrams of most networks fit."""
+
+
+def messagesAfter(most: int, longest: int) -> int:
+    """
+    @param most: how many messages a call has asked for, and has got, or they are long.
+    @param longest: bytes of the longest that it has brought.
+    @return: how many messages the next call asks for.
+    """
+    return min(2 * most, MAX_MESSAGES, BYTES_PER_TURN // max(longest, 1))
 
 
 class ReceiveBuffers:

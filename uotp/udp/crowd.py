@@ -6,13 +6,14 @@ carried fills it, and what its neighbours send is dropped there with the rest.  
 port is crowded, which means that a read brings as much as it can take, and that several
 sources send, the socket is read empty first, which costs little.  What was read waits here by
 source, and each source in turn has some of it handed on.  What is too much is dropped from
-the sources that have most.
+the sources that have most.  A source of which much waits is told to the port, which may read
+it apart from the others.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any, Protocol
 
 from uotp.telemetry import Drop, Drops, Logger
@@ -45,6 +46,15 @@ SOURCE_TRAINS = 16
 HAND_ON_BYTES = 256 * 1024
 HAND_ON_SECONDS = 0.002
 """So much, and for so long, is handed on in one turn of the reactor, for all sources together."""
+
+WEIGH_SECONDS = 0.25
+"""Over so long it is found out whether one source sends too much."""
+
+FULL_READS = 8
+"""It does so only where so many reads were full in that time; fewer are a burst."""
+
+HEAVY_BYTES = HAND_ON_BYTES
+"""And where it has brought so much more than all others together: more than one turn hands on."""
 
 COMPANY_SECONDS = 1.0
 """A port is shared when so little time has passed since another source sent than the one before."""
@@ -144,6 +154,13 @@ class SourceQueue:
             self._bySource[source] = waiting
         return source, taken
 
+    def costOf(self, source: Hashable) -> int:
+        """
+        @return: what waits of a source, payload and overhead, in bytes.
+        """
+        waiting = self._bySource.get(source)
+        return waiting.cost if waiting else 0
+
     def _level(self) -> None:
         """
         Drop the oldest trains of the sources that have most, so that none of these has more
@@ -189,6 +206,49 @@ class SourceQueue:
         assert self.cost == sum(one.cost for one in waiting) <= self._most
 
 
+class Scales:
+    """
+    Finds out which source brings more than all others together.  It remembers one source,
+    whose bytes count for it and those of all others against it.  So it costs the same however
+    many send.
+    """
+
+    def __init__(self) -> None:
+        self._source: Hashable = None
+        self._bytes = self._fullReads = 0
+        self._end = 0.0
+
+    def addFullRead(self, now: float) -> None:
+        """
+        A read has brought as much as it could.
+        """
+        if now >= self._end:
+            self._end = now + WEIGH_SECONDS
+            self._bytes = self._fullReads = 0
+        self._fullReads += 1
+
+    def add(self, source: Hashable, trains: list[Train]) -> None:
+        """
+        A source has brought trains.
+        """
+        cost = sum(len(train.payload) + TRAIN_OVERHEAD_BYTES for train in trains)
+        if source == self._source:
+            self._bytes += cost
+        elif cost <= self._bytes:
+            self._bytes -= cost
+        else:
+            self._source, self._bytes = source, cost - self._bytes
+
+    def takeHeavy(self) -> Hashable:
+        """
+        @return: the source that sends too much, once in L{WEIGH_SECONDS}; or L{None}.
+        """
+        if self._fullReads < FULL_READS or self._bytes < HEAVY_BYTES:
+            return None
+        self._bytes = self._fullReads = 0
+        return self._source
+
+
 class CrowdedPort(Protocol):
     """
     Reads for an L{Intake}, and hands on what it gives back.
@@ -204,6 +264,11 @@ class CrowdedPort(Protocol):
     def handOn(self, source: Any, trains: list[Train]) -> None:
         """
         Hand on trains of a source.
+        """
+
+    def tooMuchOf(self, source: Any) -> None:
+        """
+        A source sends more than is handed on, beside others; a port may read it apart.
         """
 
 
@@ -226,6 +291,7 @@ class Intake:
         self._queue = SourceQueue(drops)
         self._last: Hashable = None
         self._sharedUntil = 0.0
+        self._scales = Scales()
         self._call: Any = None
         self.isReading = self.isBusy = False
 
@@ -239,39 +305,71 @@ class Intake:
         @param full: whether it brought as much as it could.
         @return: whether it is to be put here, and not handed on at once.
         """
-        if self.isBusy:
+        if self.isBusy and not full:
             return True
         if not (full or several):
             return False
         now = self._clock.seconds()
+        if full:
+            self._scales.addFullRead(now)
         if several or (self._last is not None and source != self._last):
             self._sharedUntil = now + COMPANY_SECONDS
         self._last = source
-        return full and now < self._sharedUntil
+        return self.isBusy or (full and now < self._sharedUntil)
 
     def put(self, source: Hashable, trains: list[Train]) -> None:
         """
         Take trains of a source.
         """
+        self._scales.add(source, trains)
+        self.putAside(source, trains)
+
+    def putAside(self, source: Hashable, trains: list[Train]) -> None:
+        """
+        Take trains of a source that were read apart, and so filled the port for nobody.
+        """
         self.isBusy = True
         self._queue.put(source, trains)
 
-    def readOn(self) -> None:
+    def costOf(self, source: Hashable) -> int:
+        """
+        @return: what waits of a source, payload and overhead, in bytes.
+        """
+        return self._queue.costOf(source)
+
+    def readOn(self, readBehind: Callable[[bool], None] | None = None) -> None:
         """
         Read the socket empty, as far as one turn allows.  Then hand some of it on, unless that
         is going to be done anyway.
+
+        @param readBehind: reads what comes apart, after the socket, and is told whether that
+            is empty.
+        """
+        isEmpty = self._readPort()
+        if readBehind is not None:
+            readBehind(isEmpty)
+        if self._call is None:
+            self._handOn()
+
+    def _readPort(self) -> bool:
+        """
+        @return: whether the socket is empty.
         """
         seconds = self._clock.seconds
         end = seconds() + READ_SECONDS
+        isEmpty = False
         self.isReading = True
         try:
             for _ in range(MAX_READS):
-                if not self._port.readMore() or seconds() >= end:
+                isEmpty = not self._port.readMore()
+                if isEmpty or seconds() >= end:
                     break
         finally:
             self.isReading = False
-        if self._call is None:
-            self._handOn()
+        heavy = self._scales.takeHeavy()
+        if heavy is not None:
+            self._port.tooMuchOf(heavy)
+        return isEmpty
 
     def _handOn(self) -> None:
         """

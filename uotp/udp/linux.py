@@ -8,6 +8,7 @@ import errno
 import socket
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from twisted.logger import LogLevel
@@ -17,18 +18,17 @@ from uotp.telemetry import Drop
 from uotp.train import TakeTrains, Train, couple
 from uotp.udp.abi import CONTROL_BYTES, CUT_OFF, UDP_GRO, addressOf
 from uotp.udp.base import ERRORS_OF_DATAGRAMS, SocketPort
-from uotp.udp.buffers import FIRST_SLOT_BYTES, MAX_MESSAGE_BYTES, MAX_MESSAGES
+from uotp.udp.buffers import BYTES_PER_TURN, FIRST_MESSAGES, FIRST_SLOT_BYTES, MAX_MESSAGE_BYTES, messagesAfter
 from uotp.udp.gso import SegmentSender
 from uotp.udp.recvmmsg import batchesFor
+from uotp.udp.sideport import SidePorts
+from uotp.udp.statistics import PortStatistics
 
-BYTES_PER_TURN = 256 * 1024
+KEPT_BYTES = 832
 """
-About so much one port may read before others get their turn.  That takes a fraction of a
-millisecond, and is four trains of the greatest length.
+The kernel counts about so much for a message beside its bytes.  A read that brings half of what
+it keeps is full too: a small buffer never holds as many messages as a read may bring.
 """
-
-FIRST_MESSAGES = 8
-"""So many messages are asked for at first, when their length is not known: half a megabyte at the most."""
 
 MAX_LONE_TURNS = 8
 """
@@ -56,9 +56,18 @@ class LinuxDatagramPort(SocketPort):
         self._most = FIRST_MESSAGES
         self._loneTurns = self._lonelyTurns = 0
         self._wasFull = False
+        self._much = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2
         self._sender = SegmentSender(self._socket, self._context, self._sendEach)
+        self._sides = (
+            None
+            if self._intake is None
+            else SidePorts(self._context, self._protocol, self._intake, self._receiveBatch, self._host)
+        )
 
     def _close(self) -> None:
+        if self._sides is not None:
+            self._sides.stop()
+            self._sides = None
         super()._close()
         del self._sender  # which knows this port, and with it would be left to the garbage collector
 
@@ -157,6 +166,22 @@ class LinuxDatagramPort(SocketPort):
         if self.connected:
             self._protocol.trainsReceived(trains, addressOf(source))
 
+    def tooMuchOf(self, source: Any) -> None:
+        """
+        See L{uotp.udp.crowd.CrowdedPort}.
+        """
+        if self._sides is not None:
+            self._sides.give(self._socket, source)
+
+    def statistics(self) -> PortStatistics:
+        """
+        @return: what the kernel tells of the port; what it has dropped at side sockets counts.
+        """
+        told = super().statistics()
+        if self._sides is None or told.kernelDrops is None:
+            return told
+        return replace(told, kernelDrops=told.kernelDrops + self._sides.kernelDrops())
+
     def _readBatch(self) -> None:
         most = self._most
         try:
@@ -171,9 +196,9 @@ class LinuxDatagramPort(SocketPort):
         else:
             self._lonelyTurns = 0
             self._expected = longest or self._expected
-        self._wasFull = full = count == most
-        if full or longest * most > BYTES_PER_TURN:
-            self._most = min(2 * self._most, MAX_MESSAGES, BYTES_PER_TURN // max(longest, 1))
+        self._wasFull = full = count == most or count * (longest + KEPT_BYTES) >= self._much
+        if count == most or longest * most > BYTES_PER_TURN:
+            self._most = messagesAfter(most, longest)
         if cutOff:
             self._drops.count(Drop.CUT_OFF, cutOff)
         intake = self._intake
