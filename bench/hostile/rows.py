@@ -246,7 +246,7 @@ def forged(number: int, seconds: float, *, answered: bool) -> Measurement:
             options = {"sources": count, "seconds": length, "size": FORGED_BYTES, "answered": answered}
             attacker = house.attack("forged", client=house.clientAddress, **options)
             many = max(6, int(60 * share))
-            newcomers = house.attack("questions", client=house.clientAddress, number=many, rate=many / length)
+            newcomers = house.attack("questions", client=house.clientAddress, number=many, rate=many / length, asks=3)
             (_, report), found = beside(house, attacker, newcomers)
             found["newcomers"] = percent(report["answered"], report["of"])
         return {**found, "times": amplified(stage, contender, options)}
