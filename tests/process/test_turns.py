@@ -204,6 +204,36 @@ class TurnsTests(TimerTestCase):
         self.assertIn("one", self.done)
         self.settle()
 
+    def test_whoReadsLittleInEachTurnIsNotKeptWaitingByOtherOwners(self) -> None:
+        """
+        What it has read in many turns is no more than it may in each.
+        """
+        for number in range(20):
+            self.work(self.turns.allowanceOf(number), "much", units=OWNER_UNITS, times=8 * READ_UNITS)
+        allowance = self.turns.allowanceOf("little")
+        for _ in range(4 * READ_UNITS):
+            allowance.spend(1)
+            self.assertFalse(allowance.isSpent or allowance.owner.isExhausted)
+            self.assertGreater(len(self.turns), 1)
+            self.clock.turn()
+        self.settle()
+
+    def test_manyTurnsOfOthersGiveNobodyMoreThanOneTurn(self) -> None:
+        """
+        Units that were not used in a turn are not kept for the next.
+        """
+        self.work(self.turns.allowanceOf("other"), "other", units=OWNER_UNITS, times=10)
+        allowance = self.turns.allowanceOf("one")
+        allowance.spend(LOAN_UNITS + 1)
+        for _ in range(5):
+            self.clock.turn()
+        spent = 0
+        while not allowance.owner.isExhausted:
+            allowance.spend(1)
+            spent += 1
+        self.assertLessEqual(spent, READ_UNITS + LOAN_UNITS)
+        self.settle()
+
     def test_aTurnOfAllTogetherIsBoundedInTime(self) -> None:
         """
         Whoever was not served comes first in the next turn.

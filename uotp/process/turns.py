@@ -65,7 +65,17 @@ class Owner:
     @ivar memory: counts what waits for it.
     """
 
-    __slots__ = ("__weakref__", "_hasTurn", "_readers", "_turns", "_workers", "isExhausted", "left", "memory")
+    __slots__ = (
+        "__weakref__",
+        "_hasTurn",
+        "_leftIn",
+        "_readers",
+        "_turns",
+        "_workers",
+        "isExhausted",
+        "left",
+        "memory",
+    )
 
     def __init__(self, turns: Turns) -> None:
         """
@@ -77,6 +87,7 @@ class Owner:
         self._readers: dict[TurnAllowance, None] = {}  # those that wait until they may be read, in line
         self._hasTurn = False  # it waits among the owners
         self.left = READ_UNITS
+        self._leftIn = turns.number  # the turn of all together in which that is left
         self.isExhausted = False
 
     @property
@@ -88,8 +99,12 @@ class Owner:
 
     def lend(self, units: int) -> None:
         """
-        A session borrows units.  There may be fewer; then the next turn has to come.
+        A session borrows units.  There may be fewer; then the next turn has to come.  Who has
+        not used up those of a turn need not wait, and has all of them in the next.
         """
+        if self._leftIn != self._turns.number and not self._hasTurn:
+            self._leftIn = self._turns.number
+            self.left = READ_UNITS
         self.left -= units
         if self.left <= 0:
             self.isExhausted = True
@@ -129,6 +144,7 @@ class Owner:
             first(self._readers).release(self._turns)
             left -= SLICE_UNITS
         self.left = READ_UNITS
+        self._leftIn = self._turns.number
         self.isExhausted = self._hasTurn = False
         if self.isWaitedFor:
             self._takeTurn()
@@ -307,6 +323,7 @@ class Turns:
     Gives each owner that waits its turn.
 
     @ivar memory: the budget of what waits, for all owners together.
+    @ivar number: how many turns there have been.  While nobody waits there are none.
     """
 
     _log = Logger()
@@ -320,6 +337,7 @@ class Turns:
         self.memory = memory or Memory()
         self._waiting: deque[Owner] = deque()
         self._isSet = False
+        self.number = 0
         self._owners: WeakValueDictionary[Hashable, Owner] = WeakValueDictionary()
 
     def __len__(self) -> int:
@@ -361,6 +379,7 @@ class Turns:
         Serve owners, each at most once.
         """
         self._isSet = False
+        self.number += 1
         end = self._clock.seconds() + TURN_SECONDS
         for _ in range(len(self._waiting)):
             self._waiting.popleft().serve()
