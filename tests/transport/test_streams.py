@@ -27,7 +27,7 @@ from tests.doubles.sockets import PEER, Diarist, FakeSocket, FakeTls, accept, br
 from tests.doubles.tunnels import RecordingOwner
 from uotp.boundaries import Security
 from uotp.net.sockopts import UNSENT_LIMIT_BYTES
-from uotp.process.turns import READ_UNITS, Turns
+from uotp.process.turns import READ_UNITS, SLICE_UNITS, Turns
 from uotp.train import Train
 from uotp.transport import tcp as tcpstreams
 from uotp.transport.dialer import connectTunnel
@@ -154,6 +154,24 @@ class PlainConnectionTests(_ConnectionTestCase):
         self.reactor.advance(0)
         self.happens(read=True)
         self.assertEqual(self.diary.heard, [b"one"])
+
+    def test_closedStreamIsNotReadAgainByItsTurn(self) -> None:
+        """
+        It has to send what was written before, though the peer has ended its part meanwhile.
+        """
+        allowance = self.connection.allowance = Turns(self.reactor).allowanceOf("somebody")
+        while not allowance.owner.isExhausted:
+            allowance.spend(1)
+        self.socket.coming.append(b"")
+        self.connection.doRead()
+        self.socket.room = 0
+        self.connection.write(b"last")
+        self.connection.close()
+        self.reactor.advance(0)
+        self.assertEqual(self.watched(), (False, True))
+        self.socket.room = 4
+        self.happens(read=True, write=True)
+        self.assertEqual(self.socket.taken, b"last")
 
     def test_endsOfManyConnectionsAreSpreadOverTurns(self) -> None:
         """
@@ -422,6 +440,40 @@ class TlsConnectionTests(_TlsConnectionTestCase):
             self.assertEqual(self.diary.heard, records)
             self.assertTrue(allowance.owner.isExhausted)
             self.reactor.advance(0)
+
+    def endBehindWork(self, end: Exception) -> list[bool]:
+        """
+        Let records come whose receiver leaves most of its work to the next turns, and the end of the connection
+        with them.
+
+        @return: when that was done, whether the connection was lost before.
+        """
+        allowance = self.connection.allowance = Turns(self.reactor).allowanceOf("somebody")
+        done: list[bool] = []
+
+        def work(left: int) -> None:
+            allowance.spend(SLICE_UNITS)
+            if left:
+                allowance.later(lambda: work(left - 1))
+            else:
+                done.append("lost" in self.diary.says)
+
+        self.connection.protocol.dataReceived = lambda _: work(30)
+        self.fake.coming.extend([LONG, end, end])
+        self.happens(read=True)
+        while not done:
+            self.reactor.advance(0)
+        self.happens(read=True)
+        return done
+
+    def test_endWaitsForWhatWasReadBeforeIt(self) -> None:
+        """
+        It would drop what is left to the next turns.
+        """
+        for end, kind in ((SSL.ZeroReturnError(), ConnectionDone), (EOF, ConnectionLost)):
+            self.setUp()
+            self.assertEqual(self.endBehindWork(end), [False])
+            self.assertLost(kind)
 
     def test_recordsOfOneTurnAreDeliveredTogether(self) -> None:
         self.fake.coming.extend([LONG, LONG, b"end"])

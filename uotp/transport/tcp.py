@@ -56,6 +56,7 @@ class TcpStream(tcp.Connection):
     Carries bytes over TCP, at either end, without TLS.  A subclass says which end it is.
 
     @cvar makePreamble: makes the preamble of each stream; L{None} for none.
+    @cvar READING: the phases in which it reads what the peer sends.
     @cvar WAYS: the methods that read and write in a phase, where they are not those of an
         open stream.
     @ivar phase: where in its life it is.
@@ -69,6 +70,7 @@ class TcpStream(tcp.Connection):
     bufferSize = 0  # so that a producer is paused as soon as anything waits
     protocol: Any
     makePreamble: Callable[[], Preamble] | None = None
+    READING: frozenset[StreamPhase] = frozenset({StreamPhase.OPEN})
     WAYS: Mapping[StreamPhase, tuple[str, str]] = {StreamPhase.PREAMBLE: ("_exchangePreamble", "_exchangePreamble")}
     phase = StreamPhase.PREAMBLE
     allowance: Allowance = Unlimited()
@@ -249,7 +251,7 @@ class TcpStream(tcp.Connection):
         self.allowance.readLater(self._readAgain)
 
     def _readAgain(self) -> None:
-        if self.connected and self.phase is not StreamPhase.ANSWERING:
+        if self.connected and self.phase in self.READING:
             self.startReading()
 
     def _ended(self, end: Exception) -> Exception:

@@ -94,6 +94,7 @@ class TlsStream(TcpStream):
     """
 
     tls: TlsConnection
+    READING = frozenset({StreamPhase.OPEN, StreamPhase.AWAITING, StreamPhase.CLOSING})
     WAYS: Mapping[StreamPhase, tuple[str, str]] = {
         **TcpStream.WAYS,
         StreamPhase.HANDSHAKE: ("_awaitTurn", "_awaitTurn"),
@@ -217,7 +218,11 @@ class TlsStream(TcpStream):
         except SSL.Error as error:
             end = self._notRead(error)
         self.protocol.dataReceived(records[0] if len(records) == 1 else b"".join(records))
-        return None if end is None else self._ended(end)
+        if end is None:
+            return None
+        if self.allowance.isSpent:  # some of the records may wait for their turn; the next read meets the end again
+            return self._readLater()
+        return self._ended(end)
 
     def _notRead(self, error: SSL.Error) -> Any:
         """
