@@ -353,6 +353,21 @@ class LinuxPortReceivingTests(LinuxPortTestCase):
         self.port.resumeProducing()
         self.assertIn(self.port, self.reactor.getReaders())
 
+    def test_portThatIsOpenedAgainIsReadAgainByItsTurn(self) -> None:
+        """
+        Though it was paused when it was closed.
+        """
+        self.receiver.allowance = allowance = Turns(self.reactor).allowanceOf("somebody")
+        self.open()
+        self.port.pauseProducing()
+        self.port.stopListening()
+        self.port.startListening()
+        while not allowance.owner.isExhausted:
+            allowance.spend(1)
+        self.port.doRead()
+        self.reactor.advance(0)
+        self.assertIn(self.port, self.reactor.getReaders())
+
     def test_quietPortCutsWhatIsCoalesced(self) -> None:
         for _ in range(30):
             self.receive(Message(b"aabbc", segment=2))

@@ -200,6 +200,7 @@ class SocketPort:
         self._sendto = self._socket.sendto
         self._send = self._socket.send
         self._uselessTurns = 0
+        self._isPaused = False
         self._prepare()
         self.fileno = self._socket.fileno
         self.connected = True
