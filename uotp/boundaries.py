@@ -76,7 +76,7 @@ class Allowance(Protocol):
 
     @ivar left: the units that are left.  Whoever is short of time may subtract from them, and
         call L{overdraw} when there are none left, in place of a call of L{spend}.
-    @ivar isSpent: whether nothing more of this owner is to be read for now.
+    @ivar isSpent: whether nothing more of this session is to be read for now.
     """
 
     left: int
@@ -95,7 +95,8 @@ class Allowance(Protocol):
 
     def overdraw(self) -> None:
         """
-        All units are spent: read nothing more of this owner until its next turn.
+        All units are spent: get more of the owner's.  When it has none, or others of its sessions
+        wait, nothing more of this one is read before its next turn.
         """
 
     def readLater(self, resume: Callable[[], None]) -> None:

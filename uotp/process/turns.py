@@ -5,7 +5,8 @@ are served between.
 
 An owner is whoever can make us work: a client at the server, a source at the client.  It may
 have several sessions, each with a L{TurnAllowance}.  A session borrows units of its owner,
-which has L{READ_UNITS} in each turn for what is read.  Whoever works for a session spends
+which has L{READ_UNITS} in each turn for what is read, and a new turn at once when it has used
+them up and nobody waits.  Whoever works for a session spends
 units, and hands what is left over to L{TurnAllowance.later}.  Before he reads more of it, he
 asks whether L{TurnAllowance.isSpent} or L{Owner.isExhausted}; if so, he stops reading, and
 L{TurnAllowance.readLater} tells him when to go on.
@@ -277,17 +278,14 @@ class Unlimited:
     """
     Is the allowance of somebody whom nobody bounds: a stream that carries for nobody yet, or
     a port that is shared.
+
+    @cvar owner: stands for its owner, and is never exhausted.  It is asked for each read, so
+        there is no function.
     """
 
     left = 1 << 40
     isSpent = isExhausted = False
-
-    @property
-    def owner(self) -> Unlimited:
-        """
-        Itself, which is never exhausted.
-        """
-        return self
+    owner: Unlimited
 
     def spend(self, units: int) -> None:
         """
@@ -316,6 +314,9 @@ class Unlimited:
         Do something at once, since there is no turn to wait for.
         """
         work()
+
+
+Unlimited.owner = Unlimited()
 
 
 class Turns:
