@@ -32,7 +32,7 @@ from uotp.train import Train
 from uotp.transport import tcp as tcpstreams
 from uotp.transport.dialer import connectTunnel
 from uotp.transport.dialled import DialledTcpStream, DialledTlsStream
-from uotp.transport.handshakes import HANDSHAKE_SECONDS, HandshakeQueue
+from uotp.transport.handshakes import HandshakeQueue
 from uotp.transport.tcp import END_UNITS, READ_BYTES
 from uotp.transport.tls import LONE_BYTES, RECORD_BYTES, isEndOfStream
 from uotp.tunnel.accepted import AcceptedTunnel
@@ -1107,7 +1107,7 @@ class DialledTests(SynchronousTestCase):
         kind = self.tlsKind()
         handshakes: HandshakeQueue = kind.handshakes
         journal: list[str] = []
-        handshakes.join("another", RecordingStep("another", journal, self.reactor, HANDSHAKE_SECONDS), begun=True)
+        handshakes.join("another", RecordingStep("another", journal), begun=True)
         self.reactor.callLater(0, lambda: journal.append(f"served, {self.tls.steps} steps"))
         self.connect(kind)
         self.assertEqual((journal, self.tls.steps), (["another", "served, 0 steps"], 1))

@@ -1,8 +1,8 @@
 """
 Whose turn it is to shake hands.  A handshake costs as much as hundreds of datagrams, and a
 stranger can ask for many at once.  So none goes on when the reactor says that it could: it
-waits in a queue, of which a little is worked off in each turn of the reactor, and whatever
-is carried goes on between.
+waits in a queue, which takes one step in each turn of the reactor, and whatever is carried
+goes on between.  A step takes 0.2 to 1 ms, and up to 4 on a slow machine.
 
 Strangers are told apart by their owners, which are addresses.  The owner with the fewest that
 wait comes first, and of several the one of which something came or went last; so whoever
@@ -19,12 +19,6 @@ from typing import Any, Protocol
 from twisted.internet.interfaces import IDelayedCall
 
 from uotp.telemetry import Logger
-
-HANDSHAKE_SECONDS = 0.001
-"""
-So long handshakes go on in one turn of the reactor, or until one step of one of them is done
-if that takes longer.  A step takes 0.2 to 1 ms, and up to 4 on a slow machine.
-"""
 
 
 class Step(Protocol):
@@ -111,7 +105,7 @@ class HandshakeQueue:
         (waiting.begun if begun else waiting.fresh)[step] = None
         self._move(owner, before, before + 1)
         if self._turn is None:
-            self._turn = self._clock.callLater(0, self._takeTurns)
+            self._turn = self._clock.callLater(0, self._takeStep)
 
     def leave(self, owner: Hashable, step: Step) -> None:
         """
@@ -156,21 +150,16 @@ class HandshakeQueue:
         owner = next(reversed(self._owners[self._counts[0]]))
         return owner, self._waiting[owner].first()
 
-    def _takeTurns(self) -> None:
-        end = self._clock.seconds() + HANDSHAKE_SECONDS
+    def _takeStep(self) -> None:
+        owner, step = self._first()
+        self._remove(owner, step)
         try:
-            while self._waiting:
-                owner, step = self._first()
-                self._remove(owner, step)
-                try:
-                    step.goOn()
-                except Exception:  # noqa: BLE001 - nothing costs the daemon
-                    self._log.failure("a handshake failed")
-                    step.abort()
-                if self._clock.seconds() >= end:
-                    break
+            step.goOn()
+        except Exception:  # noqa: BLE001 - nothing costs the daemon
+            self._log.failure("a handshake failed")
+            step.abort()
         finally:  # whatever happened, the others have their turns
-            self._turn = self._clock.callLater(0, self._takeTurns) if self._waiting else None
+            self._turn = self._clock.callLater(0, self._takeStep) if self._waiting else None
 
     def checkInvariant(self) -> None:
         """
