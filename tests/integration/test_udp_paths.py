@@ -290,6 +290,7 @@ class RouteTests(PathTestCase):
             self.drops,
             RateLimit(reactor.seconds),
             self.routes.to,
+            lambda: 0.5,
         )
         self.addCleanup(protocol.close)
         with self.here.inside():

@@ -105,7 +105,9 @@ class _AcceptorTestCase(TimerTestCase):
         resolver = SharedResolver(neverLookUp)
 
         def makeTarget() -> TargetProtocol:
-            return TargetProtocol(TARGET, self.network.open, resolver, self.clock, self.drops, self.rateLimit, localTo)
+            return TargetProtocol(
+                TARGET, self.network.open, resolver, self.clock, self.drops, self.rateLimit, localTo, lambda: 0.5
+            )
 
         self.registry = Registry(
             makeTarget, self.clock, Turns(self.clock), self.drops, LINGER, maxSessions=5, maxTunnels=3, ownerShare=100

@@ -62,7 +62,9 @@ class RegistryTests(TimerTestCase):
         resolver = SharedResolver(neverLookUp)
 
         def makeTarget() -> TargetProtocol:
-            return TargetProtocol(TARGET, self.network.open, resolver, self.clock, self.drops, rateLimit, self.routeTo)
+            return TargetProtocol(
+                TARGET, self.network.open, resolver, self.clock, self.drops, rateLimit, self.routeTo, lambda: 0.5
+            )
 
         return Registry(
             makeTarget,

@@ -45,6 +45,7 @@ class TargetProtocolTests(TimerTestCase):
         self.rateLimit = RateLimit(self.clock.seconds)
         self.resolver = SharedResolver(lambda _, done: self.answers.append(done))
         self.local: Address | OSError | None = None  # what leads to the target, if not loopback
+        self.chance = 0.5
 
     def listen(self, address: Address = TARGET) -> None:
         """
@@ -64,6 +65,7 @@ class TargetProtocolTests(TimerTestCase):
             self.drops,
             self.rateLimit,
             self.routeTo,
+            self.jitter,
         )
         self.addCleanup(protocol.close)
         protocol.open(self.received.extend, self.ways.append)
@@ -73,6 +75,9 @@ class TargetProtocolTests(TimerTestCase):
         if isinstance(self.local, OSError):
             raise self.local
         return self.local or localTo(destination)
+
+    def jitter(self) -> float:
+        return self.chance
 
     def sources(self) -> list[Address]:
         self.network.settle()
@@ -292,13 +297,17 @@ class TargetProtocolTests(TimerTestCase):
         protocol.send([PING])
         (session,) = self.sources()
         port = self.network.ports[session]
-        for _ in range(3):
+        for self.chance in (0.5, 0.0, 1.0):
             protocol.readSeldom()
             protocol.readSeldom()
             self.port.sendTrains([PONG], session)
             self.network.settle()
             self.assertEqual((self.received, port.paused, port.keepsLittle), ([], True, True))
-            self.clock.advance(SELDOM_SECONDS)
+            wait = SELDOM_SECONDS * (0.5 + self.chance)
+            self.clock.advance(0.99 * wait)
+            self.network.settle()
+            self.assertEqual((self.received, port.paused), ([], True))
+            self.clock.advance(0.01 * wait)
             self.network.settle()
             self.assertEqual((self.received, port.paused), ([PONG], False))
             self.received.clear()

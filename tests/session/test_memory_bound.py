@@ -201,7 +201,14 @@ class TargetMemoryBoundTests(TimerTestCase):
         network.open(("127.0.0.1", 9), Receiver())
         resolver = SharedResolver(neverLookUp)
         protocol = TargetProtocol(
-            ("target.test", 9), network.open, resolver, self.clock, drops, RateLimit(self.clock.seconds), localTo
+            ("target.test", 9),
+            network.open,
+            resolver,
+            self.clock,
+            drops,
+            RateLimit(self.clock.seconds),
+            localTo,
+            lambda: 0.5,
         )
         protocol.open(lambda _: None, lambda _: None)
         for each in trains(PUSHED_BYTES):

@@ -31,9 +31,10 @@ from tests.doubles.udpsockets import THERE, trouble
 from uotp.boundaries import Address
 from uotp.process.turns import READ_UNITS, Turns
 from uotp.telemetry.drops import Drop, Drops
-from uotp.train import MAX_TRAIN_BYTES, Train, couple, cut, gather
+from uotp.train import MAX_TRAIN_BYTES, Train, countOf, couple, cut, gather
 from uotp.udp import datagramPortOpener
 from uotp.udp.base import PortContext
+from uotp.udp.linux import MESSAGES_PER_UNIT
 from uotp.udp.openers import openPort, openTwistedPort
 from uotp.udp.portable import PortableDatagramPort
 
@@ -339,6 +340,22 @@ class LinuxPortReceivingTests(LinuxPortTestCase):
             self.receive(Message(b"lone", nameOf(reads % 2)))
             reads += 1
         self.assertLessEqual(reads, READ_UNITS)
+        self.reactor.advance(0)
+
+    def test_batchCostsByItsMessages(self) -> None:
+        """
+        Though they make one train.
+        """
+        self.receiver.allowance = allowance = Turns(self.reactor).allowanceOf("somebody")
+        self.open()
+        batch = [Message(b"lone")] * 2 * MESSAGES_PER_UNIT
+        reads = 0
+        while not allowance.owner.isExhausted:
+            self.kernel.waiting.extend(batch)
+            self.port.doRead()
+            reads += 1
+        self.assertEqual(countOf([train for train, _ in self.receiver.trains]), reads * len(batch))
+        self.assertLessEqual(reads, READ_UNITS // 3 + 1)
         self.reactor.advance(0)
 
     def test_pausedPortIsNotReadAgainByItsTurn(self) -> None:

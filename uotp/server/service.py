@@ -5,6 +5,7 @@ the target.
 
 from __future__ import annotations
 
+import random
 from functools import partial
 from typing import Any
 
@@ -95,6 +96,7 @@ class ServerService(TunnelService):
             self.drops,
             self.rateLimit,
             self._routes.to,
+            random.random,
         )
 
     def privilegedStartService(self) -> None:

@@ -41,7 +41,11 @@ that its address is gone, but over IPv6 only as long as no other one is there.
 """
 
 SELDOM_SECONDS = 0.1
-"""The time from one read to the next while the session's links are stuck, and what is read is dropped."""
+"""
+The mean time from one read to the next while the session's links are stuck, and what is read is
+dropped.  Each time is chosen at random between half and one and a half of it, so that many
+sessions that got stuck together are not all read in one turn of the reactor.
+"""
 
 MAX_STRANGE = 1000
 """So many datagrams that are not the target's are counted; then the kernel drops the others."""
@@ -71,6 +75,7 @@ class TargetProtocol(TrainProtocol):
         drops: Drops,
         rateLimit: RateLimit,
         routeTo: Callable[[Address], Address],
+        jitter: Callable[[], float],
     ) -> None:
         """
         @param target: host name or address, and port.
@@ -81,6 +86,7 @@ class TargetProtocol(TrainProtocol):
         @param rateLimit: keeps the log short, for all sessions together.
         @param routeTo: tells which address of ours leads to another; see
             L{uotp.net.Routes.to}.
+        @param jitter: random numbers from 0 to 1.
         """
         super().__init__(drops)
         self._target = target
@@ -89,6 +95,7 @@ class TargetProtocol(TrainProtocol):
         self._clock = clock
         self._rateLimit = rateLimit
         self._routeTo = routeTo
+        self._jitter = jitter
         self._waiting = Backlog(drops, self.allowance.room(MAX_BACKLOG_BYTES))
         self._receive: TakeTrains = ignoreTrains
         self._sendBy: Callable[[TakeTrains], None] = tellNobody
@@ -285,7 +292,7 @@ class TargetProtocol(TrainProtocol):
             self._seldom = True
             setLittle(port, little=True)
         port.pauseProducing()
-        self._nextRead = self._clock.callLater(SELDOM_SECONDS, self._readOn)
+        self._nextRead = self._clock.callLater(SELDOM_SECONDS * (0.5 + self._jitter()), self._readOn)
 
     def readAgain(self) -> None:
         """

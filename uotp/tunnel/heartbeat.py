@@ -40,10 +40,11 @@ FIRST_PATIENCE_SECONDS = 2.0
 GIVE_UP_SECONDS = 1.5
 """A pong may be overdue for so long before the tunnel is given up: the path may be broken for a moment."""
 
-ACCEPTED_GIVE_UP_SECONDS = 10.0
+ACCEPTED_GIVE_UP_SECONDS = 9.0
 """
 The same for a tunnel that was accepted.  Whoever dialled it makes another before it closes
-this one, and trains that are on their way may still arrive.
+this one, and trains that are on their way may still arrive.  A peer that reads nothing is gone
+after 10 s where the path is short.
 """
 
 LEAST_WAIT_SECONDS = 0.001

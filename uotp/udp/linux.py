@@ -30,6 +30,9 @@ The kernel counts about so much for a message beside its bytes.  A read that bri
 it keeps is full too: a small buffer never holds as many messages as a read may bring.
 """
 
+MESSAGES_PER_UNIT = 4
+"""To read so many messages in one batch takes as long as a unit stands for, see L{uotp.process.turns}."""
+
 MAX_LONE_TURNS = 8
 """
 A quiet port reads one datagram alone so many times before it asks again for a batch.  That
@@ -189,7 +192,7 @@ class LinuxDatagramPort(SocketPort):
         except OSError as error:
             self._batchFailed(error)
             return
-        self._protocol.allowance.spend(sum(len(trains) for _, trains in parcels))
+        self._protocol.allowance.spend(sum(len(trains) for _, trains in parcels) + count // MESSAGES_PER_UNIT)
         self._uselessTurns = 0
         if count == 1:
             self._lonelyTurns = self._loneTurns = min(2 * self._lonelyTurns or 1, MAX_LONE_TURNS)
