@@ -315,13 +315,20 @@ def heavy(stage: Stage, contender: Contender, share: float) -> Figures:
         return {**found, "light": lost, "lightMedian": report["median"]}
 
 
-def stranger(stage: Stage, contender: Contender, share: float) -> Figures:
+def stranger(*, atSession: bool) -> Measurement:
     """
-    Measure a stranger at the session's socket.
+    @param atSession: at the socket of the bystander's session, or else at a port that nobody has:
+        then it takes from the bystander what the machine needs for it.
+    @return: what measures a flood of somebody with whom we have nothing to do.
     """
-    with built(stage, contender) as house:
-        options = {"rate": 60000.0, "size": 100, "seconds": max(2.0, 20 * share)}
-        return beside(house, house.attack("heavy", to=house.session, host=LOOPBACK, **options))[1]
+
+    def figures(stage: Stage, contender: Contender, share: float) -> Figures:
+        with built(stage, contender) as house:
+            options = {"rate": 60000.0, "size": 100, "seconds": max(2.0, 20 * share)}
+            to = house.session if atSession else (LOOPBACK, freePort(socket.SOCK_DGRAM))
+            return beside(house, house.attack("heavy", to=to, host=LOOPBACK, **options))[1]
+
+    return figures
 
 
 # Shares.
@@ -464,7 +471,12 @@ def catalogue(share: float) -> list[Row]:
         ),
         ("sources/1400-questions", "1400 sources with one question each, 20 a second.", questions),
         ("sources/heavy", "Ten light flows beside a source that sends as fast as it can.", heavy),
-        ("sources/stranger", "60 000 datagrams a second of a stranger at the session's socket.", stranger),
+        (
+            "sources/stranger",
+            "60 000 datagrams a second of a stranger at the session's socket.",
+            stranger(atSession=True),
+        ),
+        ("sources/stranger-elsewhere", "The same at a port that nobody has.", stranger(atSession=False)),
         ("shares/download", "Another client downloads as fast as it can.", download),
         ("shares/deaf/1", "100 peers of format 1 that do not read.", deaf(1)),
         ("shares/deaf/2", "100 peers of format 2 that do not read.", deaf(2)),
