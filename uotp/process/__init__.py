@@ -11,7 +11,7 @@ from uotp.process.garbage import GarbageCollection
 from uotp.process.memory import DEFAULT_MEMORY_BYTES, LEAST_MEMORY_BYTES, Memory
 from uotp.process.periodic import PeriodicCalls
 from uotp.process.privileges import canBecomeRoot
-from uotp.process.shares import Shares
+from uotp.process.shares import Shares, regroup
 from uotp.process.signals import onSignal, stopOnSignals
 from uotp.process.statemachine import StateMachine
 from uotp.process.steps import Round, Steps
@@ -35,6 +35,7 @@ __all__ = [
     "descriptorLimit",
     "onSignal",
     "raiseDescriptorLimit",
+    "regroup",
     "sleepClocks",
     "stopOnSignals",
     "useMonotonicClock",

@@ -12,6 +12,24 @@ Holder = TypeVar("Holder", bound=Hashable)
 Entry = TypeVar("Entry", bound=Hashable)
 
 
+def regroup(groups: dict[int, dict[Holder, None]], holder: Holder, before: int, after: int) -> None:
+    """
+    Somebody has another number of something than before.
+
+    @param groups: all who have something, by how many they have; in a group, whoever has had so
+        many for the longest time comes first.  There is no empty group.
+    @param before: how many it had.
+    @param after: how many it has.
+    """
+    if before:
+        group = groups[before]
+        del group[holder]
+        if not group:
+            del groups[before]
+    if after:
+        groups.setdefault(after, {})[holder] = None
+
+
 class Shares(Generic[Holder, Entry]):
     """
     Keeps entries by their owners, and knows at any time which owner has most.  Each call
@@ -61,13 +79,7 @@ class Shares(Generic[Holder, Entry]):
             del self._entries[owner]
 
     def _move(self, owner: Holder, before: int, after: int) -> None:
-        if before:
-            owners = self._owners[before]
-            del owners[owner]
-            if not owners:
-                del self._owners[before]
-        if after:
-            self._owners.setdefault(after, {})[owner] = None
+        regroup(self._owners, owner, before, after)
         if after > self._most or (before == self._most and before not in self._owners):
             self._most = after
 

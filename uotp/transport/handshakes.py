@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from twisted.internet.interfaces import IDelayedCall
 
+from uotp.process import regroup
 from uotp.telemetry import Logger
 
 
@@ -130,16 +131,10 @@ class HandshakeQueue:
                 return
 
     def _move(self, owner: Hashable, before: int, after: int) -> None:
-        if before:
-            owners = self._owners[before]
-            del owners[owner]
-            if not owners:
-                del self._owners[before]
-        if after:
-            self._owners.setdefault(after, {})[owner] = None
-            if after not in self._counted:
-                self._counted.add(after)
-                heappush(self._counts, after)
+        regroup(self._owners, owner, before, after)
+        if after and after not in self._counted:
+            self._counted.add(after)
+            heappush(self._counts, after)
 
     def _first(self) -> tuple[Hashable, Step]:
         """
