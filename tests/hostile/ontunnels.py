@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import select
 import socket
+import ssl
 import threading
 import time
 from contextlib import suppress
 
 from bench.rig.ports import LOOPBACK
-from bench.rig.programs import HANG_SECONDS
+from bench.rig.programs import HANG_SECONDS, LOOK_SECONDS
 from tests.hostile.crowd import WHO_AM_I, floodOrder
 from tests.hostile.door import Door, closeAll, newIdOf, whoAmI
 from tests.hostile.orders import Report
@@ -23,6 +24,9 @@ MARKER = b"the end!"
 
 AGAIN_SECONDS = 0.5
 """A marker in format 1 may be dropped, and is sent again so often."""
+
+NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+"""What a socket says that does not block, with TLS and without."""
 
 SMALL_BUFFER = 4096
 """Of who does not read, so that what it is sent stays with whoever has sent it."""
@@ -49,8 +53,7 @@ class Flood:
         self._tunnels = [door.enter(sessionId, source, context) for _ in range(tunnels)]
         self._frames = [stream(door.wire, kind, size, number) for number in range(tunnels)]
         self._times = times
-        self._heard = b""
-        self._lock = threading.Lock()
+        self._isOver = False
 
     def go(self) -> Report:
         """
@@ -65,35 +68,33 @@ class Flood:
         return {"seconds": time.monotonic() - began, "bytes": sum(map(len, self._frames)) * self._times}
 
     def _flood(self, number: int) -> None:
+        """
+        Send and read by turns: OpenSSL's connection may not be used by two threads at once.
+        """
         tunnel = self._tunnels[number]
-        reader = threading.Thread(target=self._listen, args=(tunnel,))
+        tunnel.setblocking(False)
+        frames = self._frames[number] * self._times
+        if self._door.wire == 2:
+            frames += RawFrame(PING, MARKER[:-1] + bytes([number])).encode()
+        left, again, held = memoryview(frames), 0.0, b""
+        end = time.monotonic() + HANG_SECONDS
         with suppress(OSError):  # closed: it is over
-            reader.start()
-            for _ in range(self._times):
-                tunnel.sendall(self._frames[number])
-            if self._door.wire == 2:
-                tunnel.sendall(RawFrame(PING, MARKER[:-1] + bytes([number])).encode())
-            end = time.monotonic() + HANG_SECONDS
-            while reader.is_alive() and time.monotonic() < end:
-                if self._door.wire == 1:
-                    tunnel.sendall(self._door.datagram(WHO_AM_I + MARKER))
-                reader.join(AGAIN_SECONDS)
-
-    def _listen(self, tunnel: socket.socket) -> None:
-        held = b""
-        wanted = MARKER if self._door.wire == 1 else MARKER[:-1]
-        with suppress(OSError):
-            while wanted not in held and wanted not in self._heard:
-                more = tunnel.recv(65536)
-                if not more:
+            while (now := time.monotonic()) < end and not self._isOver:
+                if not left and self._door.wire == 1 and now >= again:
+                    left, again = memoryview(self._door.datagram(WHO_AM_I + MARKER)), now + AGAIN_SECONDS
+                came = b""
+                with suppress(*NOT_NOW):
+                    left = left[tunnel.send(left) if left else 0 :]
+                with suppress(*NOT_NOW):
+                    came = tunnel.recv(65536)
+                    if not came:
+                        return
+                held = held[-64:] + came
+                if MARKER[:-1] in held:
+                    self._isOver = self._door.wire == 1  # an answer may come through any tunnel
                     return
-                held = held[-64:] + more
-        if self._door.wire == 1:  # an answer may come through any tunnel
-            with self._lock:
-                self._heard += wanted
-            for one in self._tunnels:
-                with suppress(OSError):
-                    one.shutdown(socket.SHUT_RD)
+                if not came:
+                    select.select([tunnel], [tunnel] if left else [], [], LOOK_SECONDS)
 
     def end(self) -> Report:
         """
