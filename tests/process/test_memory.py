@@ -9,7 +9,7 @@ import random
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.process.memory import GRANT_BYTES, Memory, MemoryShare, Room
+from uotp.process.memory import GRANT_BYTES, LEAST_GRANT_BYTES, Memory, MemoryShare, Room
 from uotp.process.turns import Turns
 
 BUDGET = 60 * GRANT_BYTES
@@ -40,10 +40,24 @@ class MemoryTests(SynchronousTestCase):
         room = Room(MemoryShare(self.memory), 3 * GRANT_BYTES)
         self.assertTrue(room.reaches(0))
         self.assertEqual(self.memory.used, 0)
-        self.assertTrue(room.reaches(1))
+        self.assertTrue(room.reaches(GRANT_BYTES - 1))
         self.assertEqual((room.granted, self.memory.used), (GRANT_BYTES, GRANT_BYTES))
         self.assertTrue(room.reaches(GRANT_BYTES + 1))
         self.assertEqual(room.granted, 2 * GRANT_BYTES)
+
+    def test_queueThatHoldsLittleGetsLittle(self) -> None:
+        """
+        Not more than twice what it holds, or the least that is given at all.
+        """
+        room = Room(MemoryShare(self.memory), 3 * GRANT_BYTES)
+        asked = 0
+        for needed in range(1, GRANT_BYTES + 1):
+            asked += needed > room.granted
+            self.assertTrue(room.reaches(needed))
+            self.assertLess(room.granted, max(2 * needed, LEAST_GRANT_BYTES + 1))
+            self.assertEqual(self.memory.used, room.granted)
+        self.assertEqual(room.granted, GRANT_BYTES)
+        self.assertLess(asked, 6)
 
     def test_queueHasABoundOfItsOwn(self) -> None:
         """
@@ -54,7 +68,7 @@ class MemoryTests(SynchronousTestCase):
         self.assertEqual(room.granted, 3 * GRANT_BYTES - 5)
         self.assertTrue(room.reaches(3 * GRANT_BYTES - 5))
 
-    def test_roomIsGivenBackButForAPart(self) -> None:
+    def test_aPartIsLeftToAQueueThatHoldsMuch(self) -> None:
         """
         Where it goes up and down a little, nobody is asked each time.
         """
@@ -64,8 +78,18 @@ class MemoryTests(SynchronousTestCase):
         self.assertEqual((room.granted, self.memory.used), (6 * GRANT_BYTES, 6 * GRANT_BYTES))
         room.shrink(5 * GRANT_BYTES)
         self.assertEqual(room.granted, 6 * GRANT_BYTES)
-        room.shrink(0)
-        self.assertEqual((room.granted, self.memory.used), (GRANT_BYTES, GRANT_BYTES))
+
+    def test_littleIsLeftToAQueueThatHoldsLittle(self) -> None:
+        """
+        And nothing to one that is empty, however much it held before.
+        """
+        for before in (LEAST_GRANT_BYTES, GRANT_BYTES, 9 * GRANT_BYTES):
+            room = Room(MemoryShare(self.memory), 9 * GRANT_BYTES)
+            room.reaches(before)
+            room.shrink(LEAST_GRANT_BYTES // 2)
+            self.assertEqual((room.granted, self.memory.used), (LEAST_GRANT_BYTES, LEAST_GRANT_BYTES))
+            room.shrink(0)
+            self.assertEqual((room.granted, self.memory.used), (0, 0))
 
     def test_roomOfAQueueThatIsGoneIsFree(self) -> None:
         share = MemoryShare(self.memory)
@@ -88,7 +112,7 @@ class MemoryTests(SynchronousTestCase):
         for each in (rooms, more):
             for room in each:
                 room.shrink(0)
-        self.assertLessEqual(self.memory.used, (len(rooms) + len(more)) * GRANT_BYTES)
+        self.assertEqual(self.memory.used, 0)
 
     def test_whateverHappensTheSumIsRightAndWithinTheBudget(self) -> None:
         chance = random.Random(5)  # noqa: S311 - a test
@@ -105,7 +129,9 @@ class MemoryTests(SynchronousTestCase):
                 self.assertEqual(room.reaches(needed), room.granted >= needed)
             elif rooms and deed < 0.9:
                 room = chance.choice(list(rooms))
-                room.shrink(chance.randrange(room.granted + 1))
+                needed = chance.randrange(room.granted + 1)
+                room.shrink(needed)
+                self.assertGreaterEqual(room.granted, needed)
             elif rooms:
                 del rooms[chance.choice(list(rooms))]
                 room = None

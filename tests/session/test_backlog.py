@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.process.memory import FixedRoom
+from uotp.process.memory import FixedRoom, Memory, MemoryShare, Room
 from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BACKLOG_BYTES, SMALL_BYTES, SMALL_TRAIN_BYTES, Backlog
 from uotp.telemetry.drops import Drop, Drops
 from uotp.train import TRAIN_OVERHEAD_BYTES, Train, bytesOf, countOf, cut
@@ -205,6 +205,20 @@ class BacklogTests(SynchronousTestCase):
             self.assertEqual(backlog.take(100.0 + MAX_AGE_SECONDS, 1), [a])
             self.assertEqual(backlog.take(100.75 + MAX_AGE_SECONDS, ALL), [c])
             self.assertEqual(drops.totals, {Drop.BACKLOG_STALE: 1})
+
+    def test_roomOfWhatIsTooOldIsFree(self) -> None:
+        """
+        Though something waits that has come since.
+        """
+        memory = Memory()
+        backlog = Backlog(self.drops, Room(MemoryShare(memory), MAX_BACKLOG_BYTES))
+        for _ in range(40):
+            backlog.put([Train(1400, bytes(4200))], 0.0)
+        self.assertGreater(memory.used, 40 * 4200)
+        backlog.put([lone(b"a")], MAX_AGE_SECONDS + 0.1)
+        self.assertLess(memory.used, 4200)
+        backlog.dropStale(2 * MAX_AGE_SECONDS + 0.2)
+        self.assertEqual((backlog.bytes, memory.used), (0, 0))
 
     def test_whatIsLeftOfATrainIsAsOldAsTheTrain(self) -> None:
         backlog = Backlog(self.drops, FixedRoom(2 * BULK + TRAIN_OVERHEAD_BYTES))

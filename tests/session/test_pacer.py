@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.process.turns import Unlimited
+from uotp.process.turns import Turns, Unlimited
 from uotp.session.pacer import (
     BURST_BYTES,
     DATAGRAM_BYTES,
@@ -280,6 +280,17 @@ class PacerTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.clock.advance(1)
         self.assertEqual((self.delivered, self.pacer.waiting), ([], 0))
+
+    def test_emptyOrClosedItTakesNoRoom(self) -> None:
+        turns = Turns(self.clock)
+        for isClosed in (False, True):
+            pacer = Pacer(self.deliver, self.drops, self.clock, turns.allowanceOf("somebody"))
+            pacer.send([train(0, 40)] * 20, self.clock.seconds())
+            self.assertGreater(turns.memory.used, BURST_BYTES)
+            if isClosed:
+                pacer.close()
+            self.clock.pump([TICK_SECONDS] * 200)
+            self.assertEqual((pacer.waiting, turns.memory.used), (0, 0))
 
     def test_whoeverIsGivenTrainsMayClose(self) -> None:
         for first, more in ((0, 3 * BURST), (BURST, 3 * BURST), (BURST, 2 * MAX_PACED_BYTES // SIZE)):

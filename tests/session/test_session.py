@@ -611,6 +611,20 @@ class SessionTests(SynchronousTestCase):
         full.makeRoom(1)
         self.assertEqual((self.session.outbound.waits, full.again), (False, [(5, numbered(1))]))
 
+    def test_whatIsNotSentAgainInTimeIsForgotten(self) -> None:
+        """
+        Also when nothing is sent any more.
+        """
+        _, lost = self.open(room=1), self.open()
+        self.send(1)
+        lost.kept = [(5, numbered(1))]
+        lost.close()
+        self.session.outbound.forgetStale()
+        self.assertGreater(self.session.outbound.againBytes, 0)
+        self.clock.advance(uotp.session.reinjection.AGAIN_WAIT_SECONDS * 1.1)
+        self.session.outbound.forgetStale()
+        self.assertEqual(self.session.outbound.againBytes, 0)
+
     def test_whatIsSentAgainIsPutInItsPlace(self) -> None:
         self.session.inbound.numbered([(0, numbered(0)), (2, numbered(2))], self.clock.seconds())
         self.session.inbound.again([(1, numbered(1)), (2, numbered(2))], self.clock.seconds())

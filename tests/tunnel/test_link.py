@@ -567,6 +567,24 @@ class UnfinishedTests(_LinkTestCase):
             links[0].received(bytes(length - 60000))
             self.assertEqual(len(self.session.trains[-1].payload), length)
 
+    def test_tunnelsThatRestLeaveRoomForIt(self) -> None:
+        """
+        However many have carried something.
+        """
+        memory = Memory(16 * MAX_IN_PART_BYTES)
+        turns = Turns(self.clock, memory)
+        for _ in range(64):
+            self.session.allowance = turns.allowanceOf("somebody")
+            link = self.makeLink(WireFormat.TWO)
+            self.sent([ONE], link)
+            link.start()
+            ping = Format2Codec(Numbering()).decode(self.stream.said.pop()).controls[0][1]
+            link.received(controlFrame(Kind.PONG, ping))
+            self.clock.turn()
+        self.assertEqual(memory.used, 0)
+        self.makeLink().received(b"\xff\xff" + bytes(60000))
+        self.assertEqual(self.owner.faults, [])
+
     def test_finishedFrameTakesNone(self) -> None:
         memory, links = self.links(WireFormat.ONE)
         before = memory.used

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.boundaries import AGAIN_SECONDS
-from uotp.process.memory import FixedRoom
+from uotp.process.memory import LEAST_GRANT_BYTES, FixedRoom, Memory, MemoryShare, Room
 from uotp.train import LAST_NUMBER, TRAIN_OVERHEAD_BYTES, Train
 from uotp.tunnel.unacked import ASK_BYTES, MAX_KEPT_BYTES, Unacked
 
@@ -114,6 +114,21 @@ class UnackedTests(SynchronousTestCase):
         """
         self.unacked.add(0, [LONG] * 60, NOW)
         self.assertEqual((self.unacked.kept, self.unacked.take(NOW)), (0, []))
+
+    def test_tunnelsThatRestTakeNoRoom(self) -> None:
+        """
+        Ten thousand of one owner, each of which has sent one datagram.
+        """
+        memory = Memory()
+        share = MemoryShare(memory)
+        tunnels = [Unacked(Room(share, MAX_KEPT_BYTES)) for _ in range(10_000)]
+        for each in tunnels:
+            each.add(0, [Train(1400, bytes(1400))], NOW)
+        self.assertTrue(all(each.kept for each in tunnels))
+        self.assertEqual(memory.used, 10_000 * LEAST_GRANT_BYTES)
+        for each in tunnels:
+            each.confirm(each.position)
+        self.assertEqual(memory.used, 0)
 
     @given(st.lists(st.tuples(st.integers(1, 4), st.integers(0, 30)), max_size=40))
     def test_nothingIsForgottenThatIsNotConfirmed(self, events: list[tuple[int, int]]) -> None:

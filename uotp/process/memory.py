@@ -1,7 +1,7 @@
 """
 How much of the memory each owner may fill with what waits.  Every queue has a bound of its
 own; together they would be far more than a machine has.  So all that waits in a process has
-one budget, and each queue gets room of it, a part at a time.
+one budget, and each queue gets room of it, a part at a time.  An empty queue has none.
 
 An owner gets no more than others leave free: alone it may fill half of the budget, and two
 that want as much as they can get have a third each.  So whoever comes later finds room too.
@@ -12,6 +12,12 @@ from __future__ import annotations
 
 GRANT_BYTES = 32 * 1024
 """Room is given and given back in parts of this size, so that it costs little."""
+
+LEAST_GRANT_BYTES = 2 * 1024
+"""
+A queue that holds less than half a part gets room for at most twice what it holds, but not
+less than this: there may be ten thousand queues with one datagram each.
+"""
 
 DEFAULT_MEMORY_BYTES = 256 * 1024 * 1024
 """
@@ -75,6 +81,16 @@ class MemoryShare:
         self._memory.used += size
 
 
+def grantFor(needed: int) -> int:
+    """
+    @param needed: bytes that a queue holds.
+    @return: how much room it gets for them.
+    """
+    if needed > GRANT_BYTES // 2:
+        return -(-needed // GRANT_BYTES) * GRANT_BYTES
+    return max(1 << (needed - 1).bit_length(), LEAST_GRANT_BYTES) if needed > 0 else 0
+
+
 class Room:
     """
     Says how much one queue may hold.  When the queue is gone, its room is free.
@@ -108,21 +124,25 @@ class Room:
         """
         if needed <= self.granted:
             return True
-        wanted = min(-(-needed // GRANT_BYTES) * GRANT_BYTES, self._most) - self.granted
+        wanted = min(grantFor(needed), self._most) - self.granted
         if wanted > 0 and self._share.take(wanted):
             self.granted += wanted
         return needed <= self.granted
 
     def shrink(self, needed: int) -> None:
         """
-        Give back what is not needed, but for one part.
+        Give back what is not needed.  Room for as much again, and at most for a part, is kept:
+        where a queue goes up and down a little, nobody is asked each time.
 
         @param needed: bytes that the queue holds.
         """
-        spare = (self.granted - needed) // GRANT_BYTES - 1
+        kept = needed + min(needed, GRANT_BYTES)
+        if self.granted <= kept:
+            return
+        spare = self.granted - grantFor(kept)
         if spare > 0:
-            self.granted -= spare * GRANT_BYTES
-            self._share.add(-spare * GRANT_BYTES)
+            self.granted -= spare
+            self._share.add(-spare)
 
 
 class FixedRoom:

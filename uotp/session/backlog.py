@@ -123,11 +123,12 @@ class Backlog:
         """
         Drop what is too old.  This is done with each L{put} and L{take}.
         """
+        before = self.bytes
         for row in (self._small, self._bulk):
             while row and now - row[0][0] > self.maxAge:
                 self._drops.count(Drop.BACKLOG_STALE, self._pop(row).datagrams)
-        if not self.bytes:
-            self._room.shrink(0)
+        if self.bytes < before:
+            self._room.shrink(self.bytes)
 
     def _dropOldest(self) -> None:
         """

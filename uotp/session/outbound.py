@@ -308,6 +308,8 @@ class Outbound:
         """
         if self._backlog:
             self._backlog.dropStale(self._clock())
+        if self._reinjection:
+            self._reinjection.dropStale(self._clock())
 
     @property
     def waits(self) -> bool:

@@ -239,6 +239,7 @@ class Pacer:
             self._drops.count(Drop.PACED_OUT, sum(countOf(trains) for _, trains in self._queue))
         self._queue.clear()
         self.waiting = 0
+        self._memory.shrink(0)
         done, self._whenEmpty = self._whenEmpty, None
         if done is not None:
             done()
