@@ -15,8 +15,10 @@ from uotp.path import PathStats
 from uotp.process.memory import Memory
 from uotp.process.turns import OWNER_UNITS, Turns
 from uotp.train import TRAIN_OVERHEAD_BYTES, Arrival, Numbering, Train
+from uotp.transport.tcp import READ_BYTES
+from uotp.transport.tls import RECORD_BYTES
 from uotp.tunnel.heartbeat import BUSY_SECONDS, FIRST_PATIENCE_SECONDS, GIVE_UP_SECONDS, LEAST_PATIENCE_SECONDS
-from uotp.tunnel.link import MAX_IN_PART_BYTES, PORTION_UNITS, LinkStatistics, TunnelLink
+from uotp.tunnel.link import MAX_UNDECODED_BYTES, PORTION_UNITS, LinkStatistics, TunnelLink
 from uotp.tunnel.link1 import Format1Link
 from uotp.tunnel.link2 import Format2Link
 from uotp.tunnel.unacked import ASK_BYTES
@@ -37,6 +39,9 @@ PING = controlFrame(Kind.PING, ASKED)
 PONG = controlFrame(Kind.PONG, ASKED)
 DRAIN = controlFrame(Kind.DRAIN)
 BYE = controlFrame(Kind.BYE)
+
+MEMORY_BYTES = 2 * 1024 * 1024
+"""Of a process that has little."""
 
 
 class _LinkTestCase(TimerTestCase):
@@ -531,26 +536,41 @@ class FloodTests(_LinkTestCase):
             self.assertEqual(b"".join(train.payload for train in self.session.trains), b"\1" * 300 + b"\2" * 3)
 
 
-class UnfinishedTests(_LinkTestCase):
+class UndecodedTests(_LinkTestCase):
     """
-    Let long frames come in part.
+    Let long frames come in part, and more at one go than can be decoded in a turn.
     """
 
     wireFormat = WireFormat.ONE
 
-    def links(self, wireFormat: WireFormat) -> tuple[Memory, list[TunnelLink]]:
+    def links(self, wireFormat: WireFormat, data: bytes, size: int = MEMORY_BYTES) -> tuple[Memory, list[TunnelLink]]:
         """
-        @return: the memory of a process, and links of one owner that have each got most of a frame.
+        @param data: what comes through each of them.
+        @param size: of the memory, in bytes.
+        @return: the memory of a process, and links of one owner.
         """
-        memory = Memory(16 * MAX_IN_PART_BYTES)
+        memory = Memory(size)
         turns = Turns(self.clock, memory)
-        start = b"\xff\xff" if wireFormat is WireFormat.ONE else HEADER.pack(Kind.TRAIN, 0, 65000, 65000, 0)
         links = []
         for _ in range(40):
             self.session.allowance = turns.allowanceOf("somebody")
             links.append(self.makeLink(wireFormat))
-            links[-1].received(start + bytes(60000))
+            links[-1].received(data)
         return memory, links
+
+    def settle(self) -> None:
+        """
+        Let turns pass until all is worked off.
+        """
+        while self.clock.getDelayedCalls():
+            self.clock.turn()
+
+    def unfinished(self, wireFormat: WireFormat) -> tuple[Memory, list[TunnelLink]]:
+        """
+        @return: the memory of a process, and links of one owner that have each got most of a frame.
+        """
+        start = b"\xff\xff" if wireFormat is WireFormat.ONE else HEADER.pack(Kind.TRAIN, 0, 65000, 65000, 0)
+        return self.links(wireFormat, start + bytes(60000))
 
     def test_whatIsUnfinishedCountsInTheMemoryOfItsOwner(self) -> None:
         """
@@ -558,11 +578,11 @@ class UnfinishedTests(_LinkTestCase):
         """
         for wireFormat in WireFormat:
             self.owner.faults.clear()
-            memory, links = self.links(wireFormat)
+            memory, links = self.unfinished(wireFormat)
             self.assertLessEqual(memory.used, memory.bytes)
             self.assertGreater(len(self.owner.faults), 10)
             self.assertLess(len(self.owner.faults), 40)
-            self.assertIn("unfinished", self.owner.faults[0])
+            self.assertIn("no memory is left", self.owner.faults[0])
             length = 65535 if wireFormat is WireFormat.ONE else 65000
             links[0].received(bytes(length - 60000))
             self.assertEqual(len(self.session.trains[-1].payload), length)
@@ -571,7 +591,7 @@ class UnfinishedTests(_LinkTestCase):
         """
         However many have carried something.
         """
-        memory = Memory(16 * MAX_IN_PART_BYTES)
+        memory = Memory(MEMORY_BYTES)
         turns = Turns(self.clock, memory)
         for _ in range(64):
             self.session.allowance = turns.allowanceOf("somebody")
@@ -585,8 +605,58 @@ class UnfinishedTests(_LinkTestCase):
         self.makeLink().received(b"\xff\xff" + bytes(60000))
         self.assertEqual(self.owner.faults, [])
 
+    def test_whatIsLeftToTheNextTurnsCountsToo(self) -> None:
+        """
+        Until it is worked off.
+        """
+        for wireFormat, frame in ((WireFormat.ONE, b"\0\0"), (WireFormat.TWO, HEADER.pack(Kind.TRAIN, 0, 0, 0, 0))):
+            memory, links = self.links(wireFormat, frame * (9600 // len(frame)), Memory().bytes)
+            rests = [len(link._codec.rest) for link in links if isinstance(link, Format1Link | Format2Link)]
+            self.assertGreater(sum(rests), 38 * 9000)
+            self.assertGreaterEqual(memory.used, sum(rests))
+            self.settle()
+            self.assertEqual((memory.used, self.owner.faults), (0, []))
+
+    def test_thereIsNoMoreOfItThanThereIsMemory(self) -> None:
+        """
+        Whoever sends still more of it loses its tunnel, and what others have sent is worked off.
+        """
+        for wireFormat, frame in ((WireFormat.ONE, b"\0\0"), (WireFormat.TWO, HEADER.pack(Kind.TRAIN, 0, 0, 0, 0))):
+            self.owner.faults.clear()
+            memory, _ = self.links(wireFormat, frame * (9600 // len(frame)), MEMORY_BYTES // 4)
+            self.assertLessEqual(memory.used, memory.bytes)
+            self.assertGreater(len(self.owner.faults), 5)
+            self.assertLess(len(self.owner.faults), 30)
+            self.assertIn("no memory is left", self.owner.faults[0])
+            self.settle()
+            self.assertEqual(memory.used, 0)
+
+    def test_twoReadsAndALongFrameAreNotTooMuch(self) -> None:
+        """
+        What was read with the hello may wait when the first read comes.
+        """
+        self.assertGreater(MAX_UNDECODED_BYTES, 2 * (READ_BYTES + RECORD_BYTES) + 65537)
+        memory, [link, *_] = self.links(WireFormat.ONE, b"\0\0", Memory().bytes)
+        link.received(b"\xff\xff" + bytes(65534))
+        for _ in range(2):
+            link.received(bytes(READ_BYTES + RECORD_BYTES))
+        self.assertGreater(memory.used, 160_000)
+        self.assertEqual(self.owner.faults, [])
+        self.settle()
+
+    def test_roomFollowsWhatIsThere(self) -> None:
+        """
+        A long frame behind a longer one takes no more than it needs.
+        """
+        memory, [link, *_] = self.links(WireFormat.ONE, b"", Memory().bytes)
+        link.received(b"\xff\xff" + bytes(60000))
+        self.assertGreaterEqual(memory.used, 60000)
+        link.received(bytes(5535) + b"\xff\xff" + bytes(5000))
+        self.assertGreaterEqual(memory.used, 5000)
+        self.assertLess(memory.used, 20000)
+
     def test_finishedFrameTakesNone(self) -> None:
-        memory, links = self.links(WireFormat.ONE)
+        memory, links = self.unfinished(WireFormat.ONE)
         before = memory.used
         links[0].received(bytes(5535))
         self.assertLess(memory.used, before)

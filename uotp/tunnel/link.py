@@ -25,13 +25,16 @@ allowance is spent.  Most reads of an honest peer are no more.
 """
 
 
-MAX_IN_PART_BYTES = 128 * 1024
-"""No frame is so long."""
-
-MUCH_IN_PART_BYTES = 4096
+MAX_UNDECODED_BYTES = 256 * 1024
 """
-When more than this has come of a frame whose rest has not, it counts in the memory of whoever
-the tunnel is for.  Datagrams of most networks are shorter.
+There is never so much: a read is no longer than 80 KiB, and a frame no longer than 64.  What was
+read with the hello may wait when the first read comes.
+"""
+
+MUCH_UNDECODED_BYTES = 4096
+"""
+When more than this is not decoded yet, it counts in the memory of whoever the tunnel is for.
+Datagrams of most networks are shorter, so it seldom is more.
 """
 
 
@@ -159,7 +162,7 @@ class TunnelLink:
         self._inbound = session.inbound
         self._allowance: Allowance = session.allowance
         self._hasTurn = False  # the owner's next turn goes on with what has come
-        self._room: QueueRoom | None = None  # for what has come in part
+        self._room: QueueRoom | None = None  # for what is not decoded, when that is much
         self._seconds = clock
         self._readiness = Readiness(self, session.outbound, full=owner.isFull())
         self._carries = True
@@ -203,21 +206,22 @@ class TunnelLink:
         """
         raise NotImplementedError
 
-    def _keepInPart(self, size: int) -> None:
+    def _keepUndecoded(self, size: int) -> None:
         """
-        A part of a frame has come.  A peer that leaves frames unfinished in many tunnels cannot
-        fill the memory with them.
+        Not all that has come is decoded: of the last frame only a part has come, or the rest is
+        left to the next turns.  A peer with many tunnels cannot fill the memory with that.
 
-        @param size: bytes that are kept of it.
+        @param size: how many bytes are kept.
         """
-        if self._room is None:
-            if size <= MUCH_IN_PART_BYTES:
-                return
-            self._room = self._allowance.room(MAX_IN_PART_BYTES)
-        if size <= MUCH_IN_PART_BYTES:
+        if size <= MUCH_UNDECODED_BYTES:
             self._room = None
-        elif not self._room.reaches(size):
-            reason = "it leaves a long frame unfinished, and no memory is left for that"
+            return
+        if self._room is None:
+            self._room = self._allowance.room(MAX_UNDECODED_BYTES)
+        if self._room.reaches(size):
+            self._room.shrink(size)
+        else:
+            reason = "what it has sent cannot be decoded yet, and no memory is left for that"
             self._owner.misbehaved(PeerError(reason))
 
     def _takeTurn(self) -> None:

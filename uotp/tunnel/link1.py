@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from uotp.boundaries import CarriedSession, Stream
 from uotp.train import Train
-from uotp.tunnel.link import MUCH_IN_PART_BYTES, PORTION_UNITS, LinkOwner, TunnelLink
+from uotp.tunnel.link import MUCH_UNDECODED_BYTES, PORTION_UNITS, LinkOwner, TunnelLink
 from uotp.wire import Format1Codec
 
 
@@ -58,5 +58,5 @@ class Format1Link(TunnelLink):
                 self._takeTurn()
                 break
             data = b""
-        if codec.inPart > MUCH_IN_PART_BYTES or self._room is not None:
-            self._keepInPart(codec.inPart)
+        if codec.rest or codec.inPart > MUCH_UNDECODED_BYTES or self._room is not None:
+            self._keepUndecoded(codec.inPart + len(codec.rest))

@@ -149,9 +149,9 @@ class Format2Link(TunnelLink):
             while codec.rest and not self._isOver:
                 if allowance.isSpent:
                     self._takeTurn()
-                    return
+                    break
                 self._handOnPortion(b"")
-            self._keepInPart(codec.inPart)
+            self._keepUndecoded(codec.inPart + len(codec.rest))
         except PeerError as error:
             self._owner.misbehaved(error)
 
