@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.process.turns import Turns, Unlimited
+from uotp.process.turns import READ_UNITS, Turns, Unlimited
 from uotp.session.pacer import (
     BURST_BYTES,
     DATAGRAM_BYTES,
@@ -291,6 +291,24 @@ class PacerTests(SynchronousTestCase):
                 pacer.close()
             self.clock.pump([TICK_SECONDS] * 200)
             self.assertEqual((pacer.waiting, turns.memory.used), (0, 0))
+
+    def test_sessionsWhoseOwnerHasHadEnoughHandOnNothingInThisTurn(self) -> None:
+        """
+        Though none of them has spent anything, and what waits is due for all at the same time.
+        """
+        turns = Turns(self.clock)
+        counts: list[int] = []
+        self.clock.callLater(TICK_SECONDS, turns.allowanceOf("somebody").spend, READ_UNITS)
+        pacers = [Pacer(self.deliver, self.drops, self.clock, turns.allowanceOf("somebody")) for _ in range(40)]
+        for pacer in pacers:
+            pacer.send([train(1, BURST)], self.clock.seconds())
+            pacer.send([train(2, 2)], self.clock.seconds())
+        self.clock.callLater(TICK_SECONDS, lambda: counts.append(self.delivered.count(train(2, 2))))
+        self.clock.advance(TICK_SECONDS)
+        self.assertEqual(counts, [0])
+        self.clock.pump([TICK_SECONDS] * 40)
+        self.assertEqual(self.delivered.count(train(2, 2)), 40)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_whoeverIsGivenTrainsMayClose(self) -> None:
         for first, more in ((0, 3 * BURST), (BURST, 3 * BURST), (BURST, 2 * MAX_PACED_BYTES // SIZE)):

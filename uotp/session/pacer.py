@@ -163,11 +163,12 @@ class Pacer:
     def _handOn(self) -> None:
         """
         Hand on what there is room for, and look again a tick later if something is left.  When
-        the owner has spent its allowance, go on in its next turn.
+        the session has spent its units, and its owner lends it none in this turn, go on in the
+        session's next one.
         """
         allowance = self._allowance
         while self._queue and self._queue[0][0] <= self._room:
-            if allowance.isSpent and allowance.left <= 0:
+            if allowance.left <= 0 and (allowance.isSpent or allowance.owner.isExhausted):
                 self._takeTurn()
                 return
             size, trains = self._next()
