@@ -94,6 +94,17 @@ class TurnsTests(TimerTestCase):
             self.clock.turn()
         self.assertLessEqual(spent, READ_UNITS + SLICE_UNITS)
 
+    def test_whatWasTooMuchInATurnIsTakenOffTheNext(self) -> None:
+        """
+        But a slice is always left.
+        """
+        for excess, left in ((10, READ_UNITS - 10), (100 * READ_UNITS, SLICE_UNITS)):
+            allowance = self.turns.allowanceOf(excess)
+            allowance.spend(READ_UNITS + excess - LOAN_UNITS)
+            self.assertTrue(allowance.owner.isExhausted)
+            self.settle()
+            self.assertEqual((allowance.owner.left, allowance.owner.isExhausted), (left, False))
+
     def test_theShortWayOfSpendingIsTheSame(self) -> None:
         """
         Subtract, and call only below 0.
@@ -186,6 +197,35 @@ class TurnsTests(TimerTestCase):
         counts = Counter(self.done)
         self.assertGreaterEqual(min(counts[name] for name in sessions), 5)
         self.settle()
+
+    def test_aSessionForWhichWorkComesAgainAndAgainIsReadAllTheSame(self) -> None:
+        """
+        It keeps its place among those that wait to be read.
+        """
+        sessions = {str(number): self.turns.allowanceOf("one") for number in range(40)}
+        for _ in range(100):
+            for name, session in sessions.items():
+                self.read(session, name, SLICE_UNITS)
+            self.work(sessions["20"], "work")
+            self.clock.turn()
+        counts = Counter(self.done)
+        self.assertEqual(counts["work"], 100)
+        self.assertGreaterEqual(min(counts[name] for name in sessions), 5)
+        self.settle()
+
+    def test_whatIsLeftOverForLongComesBeforeWhatIsRead(self) -> None:
+        """
+        Also of a session that was to be read when the work came.
+        """
+        allowance = self.turns.allowanceOf("one")
+        others = [self.turns.allowanceOf("one") for _ in range(12)]
+        allowance.readLater(lambda: self.done.append("read"))
+        for other in others:
+            self.work(other, "other", times=2 * SLICE_UNITS)
+        self.work(allowance, "work", times=4 * SLICE_UNITS)
+        self.settle()
+        self.assertEqual([name for name in self.done if name != "other"], ["work"] * 4 * SLICE_UNITS + ["read"])
+        self.assertFalse(allowance.isSpent)
 
     def test_whatIsLeftOverComesBeforeWhatIsRead(self) -> None:
         allowance = self.turns.allowanceOf("one")

@@ -13,8 +13,9 @@ L{TurnAllowance.readLater} tells him when to go on.
 
 A turn begins with those that wait: owner by owner, for L{TURN_SECONDS} at the most.  Of each
 owner the sessions come in the order in which they have begun to wait: first those with work
-that was left over, L{SLICE_UNITS} each, up to L{OWNER_UNITS}; then those that only want to
-read.  While others of its owner wait, a session borrows nothing more and gets in line behind
+that was left over, L{SLICE_UNITS} each, up to L{OWNER_UNITS}; then those that are to be read
+again.  Work that comes meanwhile costs nobody his place among these, unless it is not done when
+that place comes first.  While others of its owner wait, a session borrows nothing more and gets in line behind
 them.  So neither an owner nor a session keeps another one from being served.
 """
 
@@ -115,13 +116,12 @@ class Owner:
         """
         A session has work that was left over.
         """
-        self._readers.pop(allowance, None)
         self._workers[allowance] = None
         self._takeTurn()
 
     def addReader(self, allowance: TurnAllowance) -> None:
         """
-        A session waits until it may be read again.
+        A session waits until it may be read again.  One that waits already keeps its place.
         """
         self._readers[allowance] = None
         self._takeTurn()
@@ -134,7 +134,8 @@ class Owner:
     def serve(self) -> None:
         """
         Begin a turn: serve the sessions that wait, one after the other, as far as the owner's
-        units reach.
+        units reach.  What was too much in the turn before is taken off what may be read in this
+        one.
         """
         left = OWNER_UNITS
         while self._workers and left > 0:
@@ -144,7 +145,7 @@ class Owner:
         while self._readers and left > 0:
             first(self._readers).release(self._turns)
             left -= SLICE_UNITS
-        self.left = READ_UNITS
+        self.left = max(READ_UNITS + min(self.left, 0), SLICE_UNITS)
         self._leftIn = self._turns.number
         self.isExhausted = self._hasTurn = False
         if self.isWaitedFor:
@@ -249,13 +250,13 @@ class TurnAllowance:
 
     def release(self, turns: Turns) -> None:
         """
-        Let this session be read again, if it has no debt.
+        Let this session be read again, if it has no debt and all work is done.
 
         @param turns: who calls.
         """
-        if self.left < 0:
+        if self.left < 0 and not self._work:
             self._pay()
-        if self.left < 0:
+        if self.left < 0 or self._work:
             self.owner.addReader(self)
             return
         self.left = min(self.left, LOAN_UNITS)
