@@ -250,7 +250,9 @@ class TurnAllowance:
 
     def release(self, turns: Turns) -> None:
         """
-        Let this session be read again, if it has no debt and all work is done.
+        Let this session be read again, if it has no debt and all work is done.  Otherwise it
+        waits once more, which does not go on for ever: its queues have bounds, and nothing is
+        added to them while it is not read.
 
         @param turns: who calls.
         """
