@@ -1112,6 +1112,20 @@ class DialledTests(SynchronousTestCase):
         self.connect(kind)
         self.assertEqual((journal, self.tls.steps), (["another", "served, 0 steps"], 1))
 
+    def test_attemptThatIsGivenUpBeforeItHasBegunLeavesNoCycle(self) -> None:
+        """
+        Twisted begins to connect in the next turn of the reactor, and then sets functions of the
+        stream in the stream itself.
+        """
+        factory: Any = ClientFactory()
+        factory.noisy = False
+        connector: Any = connectTunnel(DialledTcpStream, self.reactor, "192.0.2.1", 8443, factory)
+        stream = connector.transport
+        connector.stopConnecting()
+        self.reactor.advance(0)
+        self.assertEqual({"doRead", "doWrite"} & set(vars(stream)), set())
+        self.assertEqual((self.reactor.readers, self.reactor.writers), (set(), set()))
+
     def test_clientThatRefusesItsServerLetsItReadWhy(self) -> None:
         self.tls.handshake = deque([SSL.WantReadError(), SSL.Error(ALERT)])
         connection = self.connect(self.tlsKind())

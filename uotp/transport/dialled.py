@@ -40,6 +40,13 @@ class DialledTcpStream(TcpStream, tcp.Client):
         tuneTunnelSocket(made, self.tuning)
         return made
 
+    def doConnect(self) -> None:
+        """
+        Begin to connect, or go on, unless the attempt was given up before it had begun.
+        """
+        if hasattr(self, "connector"):
+            super().doConnect()
+
     def failIfNotConnected(self, err: Any) -> None:
         """
         Give up an attempt that has not ended yet.
