@@ -32,7 +32,7 @@ from uotp.cli import client, common, server
 from uotp.cli.common import CommonOptions, EndService, commandService
 from uotp.errors import ConfigurationError, StartError
 from uotp.net import sockopts
-from uotp.net.sockopts import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES, UDP_BUFFER_BYTES, UNSENT_LIMIT_BYTES
+from uotp.net.sockopts import UDP_BUFFER_BYTES, UNSENT_LIMIT_BYTES
 from uotp.process.garbage import GarbageCollection
 from uotp.process.memory import DEFAULT_MEMORY_BYTES
 from uotp.server import service as serverservice
@@ -341,9 +341,8 @@ class RefusalTests(CommandTestCase):
         )
 
     def test_sizesAndCongestionControl(self) -> None:
-        more = "K, M or G may follow it"
-        budget = f"a number of bytes from {16 << 20} to {1 << 40} is needed; {more}"
-        size = f"a number of bytes from {MIN_BUFFER_BYTES} to {MAX_BUFFER_BYTES} is needed; {more}"
+        budget = "a number of bytes from 16M to 1024G is needed"
+        size = "a number of bytes from 1K to 1G is needed"
         name = "a name as in /proc/sys/net/ipv4/tcp_available_congestion_control is needed"
         words = ("", "0", "-1", "16KB", "1.5M", "K", "1023", "2048M", "9" * 13, "16 K")
         self.assertRefusedByBoth(
@@ -373,13 +372,13 @@ class RefusalTests(CommandTestCase):
         """
         Not so young that replacing it costs more than it carries.
         """
-        seconds = "a number of seconds is needed, above 0 and at most a year"
-        size = f"a number of bytes from {64 * 1024} to {1 << 50} is needed; K, M or G may follow it"
+        seconds = "a number of seconds is needed, at least 1 and at most a year"
+        size = "a number of bytes from 64K to 1048576G is needed"
         self.assertRefusals(
             client,
             "uotp-client",
             ([*DESTINATION, "--max-age", "0"], f"--max-age 0: {seconds}"),
-            ([*DESTINATION, "--max-age", "0.9"], "--max-age 0.9: at least 1 is needed"),
+            ([*DESTINATION, "--max-age", "0.9"], f"--max-age 0.9: {seconds}"),
             ([*DESTINATION, "--max-bytes", "65535"], f"--max-bytes 65535: {size}"),
             ([*DESTINATION, "--max-bytes", "10T"], f"--max-bytes 10T: {size}"),
         )
@@ -413,9 +412,10 @@ class RefusalTests(CommandTestCase):
             self.assertTrue(line.startswith(f"uotp-server: --linger {word}: a number of seconds"), line)
 
     def test_countsOfTheServer(self) -> None:
-        for name, most, words in (
-            ("--max-sessions", 65536, ("0", "-1", "65537", "many")),
-            ("--owner-share", 100, ("0", "101", "25%", "0.5")),
+        for name, least, most, words in (
+            ("--max-sessions", 1, 65536, ("0", "-1", "65537", "many")),
+            ("--max-connections", 64, 1 << 20, ("0", "63", "1048577", "1K")),
+            ("--owner-share", 1, 100, ("0", "101", "25%", "0.5")),
         ):
             for word in words:
                 options = server.Options()
@@ -424,7 +424,8 @@ class RefusalTests(CommandTestCase):
                         [*DESTINATION, "-c", HERE, name, word]
                     )
                 )
-                self.assertEqual(line, f"uotp-server: {name} {word}: a number from 1 to {most} is needed (see --help)")
+                reason = f"a number from {least} to {most} is needed"
+                self.assertEqual(line, f"uotp-server: {name} {word}: {reason} (see --help)")
 
     def test_aPinThatIsNoneNamesItself(self) -> None:
         for word in ("", "zz", "00" * 31, "00" * 33, "sha1//abcd"):
@@ -434,11 +435,20 @@ class RefusalTests(CommandTestCase):
             self.assertTrue(line.startswith(f"uotp-client: --pin {word}: "), line)
 
     def test_aNetworkThatIsNoneNamesItself(self) -> None:
-        for word in ("", "here", "192.0.2.1/24", "192.0.2.0/33", "192.0.2.0/24/8", "fd00::/129"):
-            options = client.Options()
-            words = [*DESTINATION, "--allow", word]
-            line = self.refusalOf(lambda options=options, words=words: options.parseOptions(words))  # type: ignore[misc]
-            self.assertTrue(line.startswith(f"uotp-client: --allow {word}: a network is needed"), line)
+        network = "a network is needed, as 192.0.2.0/24 or 2001:db8::/32, or one address"
+        inside = "it is an address inside of a network: say {}, or the address alone"
+        self.assertRefusals(
+            client,
+            "uotp-client",
+            *(
+                ([*DESTINATION, "--allow", word], f"--allow {word}: {network}")
+                for word in ("", "here", "192.0.2.0/33", "192.0.2.0/24/8", "fd00::/129")
+            ),
+            *(
+                ([*DESTINATION, "--allow", word], f"--allow {word}: {inside.format(meant)}")
+                for word, meant in (("192.0.2.1/24", "192.0.2.0/24"), ("fd00::1/64", "fd00::/64"))
+            ),
+        )
 
     def test_destinationsThatAreNone(self) -> None:
         for module, name in ((client, "uotp-client"), (server, "uotp-server")):

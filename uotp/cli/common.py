@@ -25,6 +25,7 @@ from uotp.cli.parsers import (
     parseListeningPort,
     parseMilliseconds,
     parsePort,
+    sizeInWords,
 )
 from uotp.errors import ConfigurationError, StartError
 from uotp.net import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES, parseDestination
@@ -54,9 +55,10 @@ COMMON_ROWS = (
     Option(
         "unsent-limit",
         None,
-        "bytes that the kernel may hold of a tunnel and not send yet",
+        "bytes that the kernel may hold of a tunnel and not send yet; K, M or G may follow",
         parseBytes(MIN_BUFFER_BYTES, MAX_BUFFER_BYTES),
         "unsentLimit",
+        write=sizeInWords,
     ),
     Option(
         "congestion",
@@ -68,9 +70,10 @@ COMMON_ROWS = (
     Option(
         "udp-buffer",
         None,
-        "bytes of buffer to ask the kernel for on each UDP socket",
+        "bytes of buffer to ask the kernel for on each UDP socket; K, M or G may follow",
         parseBytes(MIN_BUFFER_BYTES, MAX_BUFFER_BYTES),
         "udpBuffer",
+        write=sizeInWords,
     ),
     Option(
         "memory",
@@ -78,6 +81,7 @@ COMMON_ROWS = (
         "bytes that may wait in this process, in all queues together; K, M or G may follow",
         parseBytes(LEAST_MEMORY_BYTES, MAX_MEMORY_BYTES),
         "memory",
+        write=sizeInWords,
     ),
     Option(
         "wire",

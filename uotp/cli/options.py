@@ -23,6 +23,15 @@ COMPLETION_FLAG = "--_shell-completion"
 """With this flag twistd's completion for zsh asks for the list of options."""
 
 
+def usualWord(value: Any) -> str | None:
+    """
+    @return: how the default of a setting is written on a command line.
+    """
+    if isinstance(value, Enum):
+        return str(value.value)
+    return None if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
     """
@@ -35,6 +44,7 @@ class Option:
     @ivar setting: the field of the settings that the value is for, or L{None}.
     @ivar default: the word that counts when none is given; when this is left out, it is the
         setting's default.
+    @ivar write: how the setting's default is written as a word.
     """
 
     name: str
@@ -43,6 +53,7 @@ class Option:
     parse: Callable[[str], Any]
     setting: str | None = None
     default: str | None = None
+    write: Callable[[Any], str | None] = usualWord
 
     @property
     def spelled(self) -> str | None:
@@ -111,15 +122,6 @@ class Flag:
         return bool(found) is self.meaning
 
 
-def usualWord(value: Any) -> str | None:
-    """
-    @return: how the default of a setting is written on a command line.
-    """
-    if isinstance(value, Enum):
-        return str(value.value)
-    return None if value is None else f"{value:g}" if isinstance(value, float) else str(value)
-
-
 class GnuOptions(usage.Options):
     """
     Parses a command line whose options may stand before or after the positional arguments.
@@ -146,14 +148,14 @@ class GnuOptions(usage.Options):
         if "rows" not in vars(cls):
             return
         known = () if cls.settingsClass is None else fields(cls.settingsClass)
-        defaults = {field.name: usualWord(field.default) for field in known}
+        defaults = {field.name: field.default for field in known}
         parameters: list[list[Any]] = []
         flags: list[list[Any]] = []
         for row in cls.rows:
             if isinstance(row, Repeated):
                 setattr(cls, f"opt_{row.name}", row.method())
             elif isinstance(row, Option):
-                default = row.default if row.default is not None else defaults.get(row.setting or "")
+                default = row.default if row.default is not None else row.write(defaults.get(row.setting or ""))
                 parameters.append([row.name, row.short, default, row.help])
             else:
                 flags.append([row.name, row.short, row.help])

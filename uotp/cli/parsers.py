@@ -59,9 +59,14 @@ def parseNetwork(word: str) -> IPv4Network | IPv6Network:
         which of both was meant.
     """
     try:
-        return ip_network(word)
+        network = ip_network(word, strict=False)
     except ValueError as error:
         reason = "a network is needed, as 192.0.2.0/24 or 2001:db8::/32, or one address"
+        raise ValueError(reason) from error
+    try:
+        return ip_network(word)
+    except ValueError as error:
+        reason = f"it is an address inside of a network: say {network}, or the address alone"
         raise ValueError(reason) from error
 
 
@@ -88,28 +93,42 @@ def parseSecondsFrom(least: float) -> Callable[[str], float]:
     """
 
     def parse(word: str) -> float:
-        seconds = parseSeconds(word)
+        reason = f"a number of seconds is needed, at least {least:g} and at most a year"
+        try:
+            seconds = parseSeconds(word)
+        except ValueError as error:
+            raise ValueError(reason) from error
         if seconds < least:
-            reason = f"at least {least:g} is needed"
             raise ValueError(reason)
         return seconds
 
     return parse
 
 
-def parseCount(most: int) -> Callable[[str], int]:
+def parseCount(most: int, least: int = 1) -> Callable[[str], int]:
     """
     @param most: the largest count allowed.
-    @return: a parser of counts from 1 to C{most}, which raises ValueError in words.
+    @param least: the smallest.
+    @return: a parser of counts, which raises ValueError in words.
     """
 
     def parse(word: str) -> int:
-        if not (word.isascii() and word.isdigit() and 1 <= int(word) <= most):
-            reason = f"a number from 1 to {most} is needed"
+        if not (word.isascii() and word.isdigit() and least <= int(word) <= most):
+            reason = f"a number from {least} to {most} is needed"
             raise ValueError(reason)
         return int(word)
 
     return parse
+
+
+def sizeInWords(size: int) -> str:
+    """
+    @return: a size in bytes as L{parseBytes} reads it, with the largest unit that leaves it whole.
+    """
+    for letter, bits in (("G", 30), ("M", 20), ("K", 10)):
+        if size and size % (1 << bits) == 0:
+            return f"{size >> bits}{letter}"
+    return str(size)
 
 
 def parseBytes(least: int, most: int) -> Callable[[str], int]:
@@ -124,7 +143,7 @@ def parseBytes(least: int, most: int) -> Callable[[str], int]:
         match = re.fullmatch("([0-9]{1,12})([KkMmGg]?)", word)
         size = int(match[1]) << {"": 0, "k": 10, "m": 20, "g": 30}[match[2].lower()] if match else -1
         if not least <= size <= most:
-            reason = f"a number of bytes from {least} to {most} is needed; K, M or G may follow it"
+            reason = f"a number of bytes from {sizeInWords(least)} to {sizeInWords(most)} is needed"
             raise ValueError(reason)
         return size
 

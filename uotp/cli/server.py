@@ -10,7 +10,7 @@ from twisted.python import usage
 from uotp.cli.common import COMMON_ROWS, CommonOptions, commandService, listenRows
 from uotp.cli.options import Option
 from uotp.cli.parsers import absolutePath, parseCount, parseSeconds
-from uotp.server import CONNECTIONS_LIMIT, MOST_SESSIONS, PERCENT, ServerSettings
+from uotp.server import CONNECTIONS_LIMIT, MIN_CONNECTIONS, MOST_SESSIONS, PERCENT, ServerSettings
 from uotp.services import SERVER, serverService
 from uotp.tls import ServerTls
 
@@ -51,7 +51,7 @@ class Options(CommonOptions):
             "max-connections",
             None,
             "TCP connections that there may be; at most half of the descriptors are used for them",
-            parseCount(CONNECTIONS_LIMIT),
+            parseCount(CONNECTIONS_LIMIT, MIN_CONNECTIONS),
             "maxConnections",
         ),
         Option(

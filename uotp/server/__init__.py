@@ -5,10 +5,11 @@ The server: who may come in, whose session it is, and the way to the target.
 from __future__ import annotations
 
 from uotp.server.service import ServerService
-from uotp.server.settings import CONNECTIONS_LIMIT, MOST_SESSIONS, PERCENT, ServerSettings
+from uotp.server.settings import CONNECTIONS_LIMIT, MIN_CONNECTIONS, MOST_SESSIONS, PERCENT, ServerSettings
 
 __all__ = [
     "CONNECTIONS_LIMIT",
+    "MIN_CONNECTIONS",
     "MOST_SESSIONS",
     "PERCENT",
     "ServerService",
