@@ -259,6 +259,20 @@ class SourceSessionTests(_SessionsTestCase):
             self.send(number)
         self.assertEqual(len(self.sessions), 100)
 
+    def test_addressesThatAreNotAllowedAreSaidNowAndThen(self) -> None:
+        """
+        Each once, and no more of them than anything else may be said.
+        """
+        self.sessions = self.makeSessions(allow=[ip_network("192.0.2.0/24")])
+        with capturedLogs() as events:
+            for number in range(1000):
+                self.sessions.trainsReceived([PING], ("198.51.100.1", number + 1))
+            for number in range(250):
+                self.sessions.trainsReceived([PING], (f"203.0.113.{number}", 1))
+        lines = [formatEvent(event) for event in events]
+        self.assertEqual(lines[0], "198.51.100.1 is not served: no network of allow has it")
+        self.assertEqual(len(lines), MAX_LINES_PER_QUIET)
+
     def test_everySessionHasAnIdOfItsOwn(self) -> None:
         ids = []
         for number in (1, 2, 3, 1):

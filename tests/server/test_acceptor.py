@@ -349,7 +349,10 @@ class AcceptorTests(_AcceptorTestCase):
         self.assertEqual((len(self.registry), len(self.liveTunnels)), (5, 5))
         self.assertEqual(
             self.warnings(),
-            [f"refused a connection from 192.0.2.{number}: there are 5 sessions already" for number in (5, 6)],
+            [
+                f"refused a connection from 192.0.2.{number}: there are 5 sessions already (see maxSessions)"
+                for number in (5, 6)
+            ],
         )
 
     def enter(self, host: str, number: int) -> MemoryStream:
@@ -377,7 +380,8 @@ class AcceptorTests(_AcceptorTestCase):
             self.enter("192.0.2.1", 1)
         self.enter("192.0.2.2", 2)
         self.assertEqual(self.closed(), [False, False, True, False])
-        self.assertEqual(self.warnings(), ["refused a connection from 192.0.2.1: its owner has 2 connections already"])
+        why = "its owner has 2 connections already, its share (see ownerShare)"
+        self.assertEqual(self.warnings(), [f"refused a connection from 192.0.2.1: {why}"])
 
     def test_fullServerTakesFromWhoHasMost(self) -> None:
         """
@@ -393,13 +397,13 @@ class AcceptorTests(_AcceptorTestCase):
             self.settle()
             gone = {place for place in range(6) if self.transports[place].disconnecting}
             self.assertEqual(gone, expected)
-        full = "there are 6 connections already, and no owner has many more than this one"
+        full = "there are 6 connections already (see maxConnections), and no owner has many more than this one"
         self.assertEqual(
             self.warnings(),
             [
                 f"refused a connection from {who}: {why}"
                 for who, why in (
-                    ("192.0.2.1", "there are 6 already, and its owner has most: the newest goes"),
+                    ("192.0.2.1", "there are 6 already (see maxConnections), and its owner has most: the newest goes"),
                     ("192.0.2.2", full),
                 )
             ],

@@ -307,7 +307,7 @@ class RegistryTests(TimerTestCase):
         self.registry = self.makeRegistry(maxSessions=2)
         one, _ = self.join(1, peer="192.0.2.1")
         self.join(2, b"certificate")
-        self.assertEqual(self.refuse(3, peer="192.0.2.3"), "there are 2 sessions already")
+        self.assertEqual(self.refuse(3, peer="192.0.2.3"), "there are 2 sessions already (see maxSessions)")
         self.assertEqual((len(self.registry), len(self.network.ports)), (2, 3))
         self.join(1, peer="192.0.2.1")
         self.clock.advance(ONLY_ONE_IDLE_SECONDS)
@@ -326,7 +326,7 @@ class RegistryTests(TimerTestCase):
         for number, served in enumerate(entries):
             if number != 80:
                 self.use(served)
-        self.assertEqual(self.refuse(100), "there are 100 sessions already")
+        self.assertEqual(self.refuse(100), "there are 100 sessions already (see maxSessions)")
         self.findSilent()
         self.join(100)
         self.assertEqual(self.numbers(), set(range(101)) - {80})
@@ -418,11 +418,11 @@ class RegistryTests(TimerTestCase):
                 self.join(number, bytes(range(32)))
                 self.join(100 + number, peer="192.0.2.1")
         lines = [formatEvent(event) for event in events if event["log_level"] is LogLevel.warn]
-        words = "{} has 2 of at most 8 sessions and gives up the least used one for another: its owner has reached its"
-        self.assertEqual(
-            lines,
-            [f"{words.format(owner)} share" for owner in ("the certificate with key 00010203", "192.0.2.1")],
+        words = (
+            "{} has 2 of at most 8 sessions and gives up the least used one for another: "
+            "its owner has reached its share (see ownerShare)"
         )
+        self.assertEqual(lines, [words.format(owner) for owner in ("the certificate with key 00010203", "192.0.2.1")])
         for event in events:
             self.assertFalse([value for value in event.values() if bytes(range(32)).hex()[:10] in str(value)])
 

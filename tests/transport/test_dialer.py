@@ -351,6 +351,7 @@ class WordsForFailureTests(SynchronousTestCase):
     """
 
     def test_usualFailuresHaveWords(self) -> None:
+        remedy = "raise that limit (ulimit -n, or LimitNOFILE of systemd)"
         for cause, words in (
             (error.DNSLookupError("x"), "host name not found"),
             (error.ConnectionRefusedError(), "connection refused"),
@@ -359,7 +360,7 @@ class WordsForFailureTests(SynchronousTestCase):
             (error.NoRouteError(), "no route to host"),
             (error.ConnectionDone(), "closed by the other end"),
             (error.ConnectionLost(), "connection lost"),
-            (OSError(errno.EMFILE, "Too many open files"), "Too many open files"),
+            (OSError(errno.EMFILE, "Too many open files"), f"too many open files: {remedy}"),
             (ValueError("invalid hostname: x"), "invalid hostname: x"),
         ):
             self.assertEqual(wordsForFailure(Failure(cause)), words)

@@ -4,6 +4,7 @@ Why an attempt failed or a tunnel was lost, in words for the log.
 
 from __future__ import annotations
 
+import errno
 import os
 
 from twisted.internet import error
@@ -32,4 +33,6 @@ def wordsForFailure(reason: Failure, refusal: str | None = None) -> str:
             return words
     cause = reason.value
     number = getattr(cause, "errno", None) or getattr(cause, "osError", None)
+    if number == errno.EMFILE:
+        return "too many open files: raise that limit (ulimit -n, or LimitNOFILE of systemd)"
     return os.strerror(number) if isinstance(number, int) else reason.getErrorMessage()

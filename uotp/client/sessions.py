@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.logger import LogLevel
 
 from uotp.boundaries import Address
 from uotp.client.admission import Admission
@@ -26,7 +27,7 @@ from uotp.client.pool import Pool
 from uotp.client.proof import Proof
 from uotp.process import Round, Steps
 from uotp.session import ClosingSessions, Session, wordsForLate
-from uotp.telemetry import BudgetedLogger, Drop, Drops, LineBudget, Logger
+from uotp.telemetry import BudgetedLogger, Drop, Drops, LineBudget, Logger, RateLimit, logCounted, spelled
 from uotp.train import TakeTrains, Train, countOf
 from uotp.udp import TrainProtocol
 from uotp.wire import newSessionId, sessionName
@@ -137,6 +138,7 @@ class SessionsBySource(TrainProtocol):
         self._bySource: dict[Address, SourceSession] = {}
         self._unproved: dict[Address, SourceSession] = {}  # and some that have been proved since
         self._allowed = AllowedSources(allow)
+        self._strangers = RateLimit(clock.seconds)  # our own, since their addresses may be forged
         self._admission = Admission(clock.seconds)
         self._closing = ClosingSessions()
 
@@ -156,12 +158,23 @@ class SessionsBySource(TrainProtocol):
         if session is None:
             if not self._allowed.allows(source[0]):
                 self._drops.count(Drop.SOURCE_NOT_ALLOWED, countOf(trains))
+                self._sayNotAllowed(source[0])
                 return
             session = self._welcome(source)
             if session is None:
                 self._drops.count(Drop.TOO_MANY_SESSIONS, countOf(trains))
                 return
         session.send(trains)
+
+    def _sayNotAllowed(self, host: str) -> None:
+        logCounted(
+            self._log,
+            LogLevel.warn,
+            self._strangers.suppressedBefore(host),
+            "{host} is not served: no network of {setting} has it",
+            host=host,
+            setting=spelled("allow"),
+        )
 
     def startProtocol(self) -> None:
         """

@@ -254,7 +254,7 @@ class Acceptor(Factory):
             )
             raise PeerError(reason)
         if self._known.count(owner) >= self._limits.owned:
-            reason = f"its owner has {self._limits.owned} connections already"
+            reason = f"its owner has {self._limits.owned} connections already, its share (see {spelled('ownerShare')})"
             raise PeerError(reason)
         crowded = self._ownerWhoGivesOneUp(owner) if len(self._known) >= self._limits.known else None
         joined = self._registry.join(hello.sessionId, key, tunnel, peer)
@@ -269,7 +269,10 @@ class Acceptor(Factory):
         """
         most = self._known.ofMost()
         if self._known.count(most) <= self._known.count(owner) + 1:
-            reason = f"there are {self._limits.known} connections already, and no owner has many more than this one"
+            reason = (
+                f"there are {self._limits.known} connections already (see {spelled('maxConnections')}), and no owner "
+                "has many more than this one"
+            )
             raise PeerError(reason)
         return most
 
@@ -277,7 +280,10 @@ class Acceptor(Factory):
         newest = self._known.newestOf(owner)
         self._known.discard(owner, newest)
         self._knownEvicted += 1
-        reason = f"there are {self._limits.known} already, and its owner has most: the newest goes"
+        reason = (
+            f"there are {self._limits.known} already (see {spelled('maxConnections')}), and its owner has most: the "
+            "newest goes"
+        )
         self._refused(self._accepted[newest].peer, reason)
         newest.close()
 

@@ -22,7 +22,7 @@ from uotp.process import Round, Steps, Turns
 from uotp.server.sessionshares import SessionShares, Shortage
 from uotp.server.target import TargetProtocol
 from uotp.session import ClosingSessions, Session, wordsForLate
-from uotp.telemetry import BudgetedLogger, Drops, LineBudget, Logger, RateLimit, logCounted
+from uotp.telemetry import BudgetedLogger, Drops, LineBudget, Logger, RateLimit, logCounted, spelled
 from uotp.tunnel import MAX_POOL_SIZE
 from uotp.wire import sessionName
 
@@ -279,11 +279,13 @@ class Registry:
             self._log,
             LogLevel.warn,
             self._rateLimit.suppressedBefore((served.holder, shortage)),
-            "{owner} has {sessions} of at most {most} sessions and gives up the least used one for another: {reason}",
+            "{owner} has {sessions} of at most {most} sessions and gives up the least used one for another: {reason} "
+            "(see {setting})",
             owner=ownerName(served.holder),
             sessions=self._shares.count(served.holder),
             most=self._shares.most,
-            reason=shortage.value,
+            reason=shortage.reason,
+            setting=spelled(shortage.setting),
         )
         self._end(served, "its place was needed")
 

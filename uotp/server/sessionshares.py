@@ -18,6 +18,7 @@ from typing import Generic, Protocol, TypeVar
 
 from uotp.errors import PeerError
 from uotp.process import Shares
+from uotp.telemetry import spelled
 
 CANDIDATES = 64
 """
@@ -50,10 +51,16 @@ H = TypeVar("H", bound=Holding)
 class Shortage(Enum):
     """
     Says why a session is given up for another.
+
+    @ivar setting: what decides how many there may be.
     """
 
-    SERVER_FULL = "the server has no room for more sessions"
-    SHARE_REACHED = "its owner has reached its share"
+    SERVER_FULL = "the server has no room for more sessions", "maxSessions"
+    SHARE_REACHED = "its owner has reached its share", "ownerShare"
+
+    def __init__(self, reason: str, setting: str) -> None:
+        self.reason = reason
+        self.setting = setting
 
 
 class SessionShares(Generic[H]):
@@ -160,7 +167,7 @@ class SessionShares(Generic[H]):
         """
         idle = min(islice(self._inOrder, CANDIDATES), key=lambda session: session.lastActive)
         if now - idle.lastActive < ONLY_ONE_IDLE_SECONDS:
-            reason = f"there are {self.most} sessions already"
+            reason = f"there are {self.most} sessions already (see {spelled('maxSessions')})"
             raise PeerError(reason)
         return idle
 
