@@ -48,6 +48,7 @@ INTERNALS = {
     "disconnected",
     "disconnecting",
     "factory",
+    "doConnect",
     "failIfNotConnected",
     "host",
     "offset",
