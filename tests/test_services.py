@@ -61,6 +61,7 @@ PING = Train(4, b"ping")
 
 WARNINGS_AT_START = (
     "plain TCP: everybody on the way can read and change what is carried",
+    "whoever reaches this port can reach the target: there is no certificate in plain TCP",
     "whoever reaches this port can reach the target: no cafile names who may",
 )
 """Of most of the services here, and no matter of theirs."""
@@ -82,8 +83,8 @@ class _ServicesTestCase(TlsTestCase):
         self.lookups = 0
         self.accepted: Any = None
         self.patch(serverservice, "listen", listenInMemory)
-        self.patch(serverservice, "descriptorLimit", lambda: None)
         for module in (clientservice, serverservice):
+            self.patch(module, "descriptorLimit", lambda: None)
             self.patch(module, "datagramPortOpener", self.opener)
             self.patch(module, "backgroundThread", lambda _: self.inBackground())
         self.patch(serverservice, "Routes", lambda seconds: Routes(seconds, localTo))
@@ -582,6 +583,24 @@ class TogetherTests(_ServicesTestCase):
         self.assertEqual(len(self.pumps), 3)
         self.assertIn("connected to good.test port 8443", self.lines())
 
+    def test_clientSaysWhereDescriptorsAreShort(self) -> None:
+        for limit, poolSize, isSaid in (
+            (1023, 8, True),
+            (1024, 8, False),
+            (1023, 2, False),
+            (64, 1, True),
+            (None, 8, False),
+        ):
+            self.patch(clientservice, "descriptorLimit", lambda limit=limit: limit)
+            self.client(listen=("127.0.0.1", 5), poolSize=poolSize)
+            expected = (
+                f"this process may have {limit} descriptors, and a source needs up to {poolSize} of them for its "
+                "tunnels: where there are many sources, raise that limit (ulimit -n, or LimitNOFILE of systemd)"
+            )
+            self.assertEqual(self.lines(LogLevel.warn), [expected] if isSaid else [])
+            self.events.clear()  # type: ignore[attr-defined]
+            self.stopAll()
+
     def test_portThatStrangersReachIsWarnedOf(self) -> None:
         """
         Unless it is said who may use the client, or nobody else can.
@@ -827,9 +846,9 @@ class TogetherTests(_ServicesTestCase):
         self.server(ServerTls(serverTls.cert))
         self.server()
         self.client(listen=("127.0.0.1", 8912))
-        plain, open_ = WARNINGS_AT_START
+        plain, openAndPlain, open_ = WARNINGS_AT_START
         said = [formatEvent(event) for event in self.events if formatEvent(event) in WARNINGS_AT_START]
-        self.assertEqual(said, [open_, plain, open_, plain])
+        self.assertEqual(said, [open_, plain, openAndPlain, plain])
 
     def test_targetThatIsSilentIsSaidOnce(self) -> None:
         """

@@ -826,16 +826,22 @@ class SpellingTests(ServiceTestCase):
 
     def test_whatTheLogSaysAtTheStart(self) -> None:
         """
-        A server that lets in everybody says how that is changed.
+        A server that lets in everybody warns of it, and says why if that can be changed.
         """
         self.patch(serverservice, "listen", listenInMemory)
-        service = server.makeService(self.parsed(server, "--no-tls"))
-        with capturedLogs() as events:
-            service.privilegedStartService()
-            service.startService()
-            self.addCleanup(service.stopService)
-        said = [formatEvent(event) for event in events]
-        self.assertIn("whoever reaches this port can reach the target: no --cafile names who may", said)
+        issued = Authority("Test CA").issue("example.com")
+        both = self.path(issued.certificatePem() + issued.keyPem())
+        for words, cause in (
+            (["--no-tls"], "there is no certificate in plain TCP"),
+            (["--cert", both], "no --cafile names who may"),
+        ):
+            service = server.makeService(self.parsed(server, *words))
+            with capturedLogs() as events:
+                service.privilegedStartService()
+                service.startService()
+                self.addCleanup(service.stopService)
+            said = [formatEvent(event) for event in events if event["log_level"] is LogLevel.warn]
+            self.assertIn(f"whoever reaches this port can reach the target: {cause}", said)
 
 
 class CommandServiceTests(ServiceTestCase):

@@ -21,7 +21,7 @@ from uotp.client.sessions import SessionsBySource, SourceSession
 from uotp.client.settings import ClientSettings
 from uotp.errors import StartError
 from uotp.net import Addresses, Host, SharedResolver, backgroundThread, checkMark, lookUp
-from uotp.process import SleepClocks, SleepDetector, sleepClocks
+from uotp.process import SleepClocks, SleepDetector, descriptorLimit, sleepClocks
 from uotp.session import WAIT_SECONDS
 from uotp.telemetry import logCounted, spelled
 from uotp.tls import ClientCredentials
@@ -34,6 +34,9 @@ REOPEN_SECONDS = 1.0
 
 WAKE_CHECK_SECONDS = 1.0
 """How often we look whether this machine has slept."""
+
+FEW_SOURCES = 128
+"""It is said at the start when there are not the descriptors for whole pools of so many sources."""
 
 RENEW_CHECK_SECONDS = 0.25
 """How often we look for tunnels that are old, where they may become so: a second or so apart."""
@@ -118,6 +121,7 @@ class ClientService(TunnelService):
             self.privilegedStartService()
         super().startService()
         self._warnOfStrangers()
+        self._warnOfFewDescriptors()
         self.periodicCalls.every(min(1.0, self._settings.expire / 4), self._sessions.endIdle)
         self.periodicCalls.every(WAKE_CHECK_SECONDS, self._noticeSleep)
         if self._settings.maxAge is not None or self._settings.maxBytes is not None:
@@ -141,6 +145,20 @@ class ClientService(TunnelService):
                 host=host,
                 port=port,
                 setting=spelled("allow"),
+            )
+
+    def _warnOfFewDescriptors(self) -> None:
+        """
+        Warn when this process may not have the descriptors for L{FEW_SOURCES}.
+        """
+        descriptors = descriptorLimit()
+        each = self._settings.poolSize
+        if descriptors is not None and descriptors < FEW_SOURCES * each:
+            self._log.warn(
+                "this process may have {descriptors} descriptors, and a source needs up to {each} of them for its "
+                "tunnels: where there are many sources, raise that limit (ulimit -n, or LimitNOFILE of systemd)",
+                descriptors=descriptors,
+                each=each,
             )
 
     def _resolveOnce(self) -> None:

@@ -54,6 +54,7 @@ class ServerService(TunnelService):
         """
         See L{TunnelService}.
         """
+        self._isPlain = credentials is None
         self._verifiesClients = credentials is not None and credentials.verifiesClients
         super().__init__(settings, credentials, reactor)
         self._settings = settings
@@ -139,8 +140,8 @@ class ServerService(TunnelService):
                 descriptors=self._descriptors,
             )
         if not self._verifiesClients:
-            words = "whoever reaches this port can reach the target: no {setting} names who may"
-            self._log.info(words, setting=spelled("cafile"))
+            cause = "there is no certificate in plain TCP" if self._isPlain else f"no {spelled('cafile')} names who may"
+            self._log.warn("whoever reaches this port can reach the target: {cause}", cause=cause)
 
     def _followRoutes(self) -> None:
         if self._routes.refresh():
