@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 from tests.doubles.contracts import TimerTestCase
 from uotp.process.turns import (
@@ -104,6 +105,25 @@ class TurnsTests(TimerTestCase):
             self.assertTrue(allowance.owner.isExhausted)
             self.settle()
             self.assertEqual((allowance.owner.left, allowance.owner.isExhausted), (left, False))
+
+    def test_manyThatWaitToReadGoOnInTurns(self) -> None:
+        """
+        The tunnels of one session, or of many: no more begin to read in a turn than may read in it, the one that
+        has waited longest first.
+        """
+        for sessions in (1, 8 * READ_UNITS):
+            allowances = [self.turns.allowanceOf("one") for _ in range(sessions)]
+            resumed: list[int] = []
+            for number in range(8 * READ_UNITS):
+                allowances[number % sessions].readLater(partial(resumed.append, number))
+            counts = []
+            while len(self.turns):
+                before = len(resumed)
+                self.clock.turn()
+                counts.append(len(resumed) - before)
+            self.assertLessEqual(max(counts), READ_UNITS)
+            self.assertEqual(resumed, list(range(8 * READ_UNITS)))
+            self.assertFalse(any(allowance.isSpent for allowance in allowances))
 
     def test_theShortWayOfSpendingIsTheSame(self) -> None:
         """

@@ -441,6 +441,16 @@ class TlsConnectionTests(_TlsConnectionTestCase):
             self.assertTrue(allowance.owner.isExhausted)
             self.reactor.advance(0)
 
+    def test_readThatBringsNothingIsCounted(self) -> None:
+        """
+        Whoever sends records byte after byte, or some without data, has no more than his turn.
+        """
+        allowance = self.connection.allowance = Turns(self.reactor).allowanceOf("somebody")
+        for _ in range(READ_UNITS):
+            self.connection.doRead()
+        self.assertTrue(allowance.owner.isExhausted)
+        self.reactor.advance(0)
+
     def endBehindWork(self, end: Exception) -> list[bool]:
         """
         Let records come whose receiver leaves most of its work to the next turns, and the end of the connection

@@ -13,7 +13,7 @@ from tests.doubles.streams import RecordingStream
 from tests.doubles.tunnels import RecordingLinkOwner
 from uotp.path import PathStats
 from uotp.process.memory import Memory
-from uotp.process.turns import OWNER_UNITS, Turns
+from uotp.process.turns import OWNER_UNITS, READ_UNITS, Turns
 from uotp.train import TRAIN_OVERHEAD_BYTES, Arrival, Numbering, Train
 from uotp.transport.tcp import READ_BYTES
 from uotp.transport.tls import RECORD_BYTES
@@ -79,6 +79,13 @@ class _LinkTestCase(TimerTestCase):
         (link or self.link).send(trains, self.clock.seconds())
         self.assertEqual(len(self.stream.said), before + 1)
         return self.stream.said.pop()
+
+    def settle(self) -> None:
+        """
+        Let turns pass until nobody waits for one.
+        """
+        while self.clock.getDelayedCalls():
+            self.clock.turn()
 
     def sentAgain(self, arrivals: list[Arrival], link: TunnelLink | None = None) -> bytes:
         """
@@ -499,6 +506,29 @@ class FloodTests(_LinkTestCase):
             self.assertGreater(len(counts), 1000 // (OWNER_UNITS + PORTION_UNITS))
             self.assertLessEqual(len(self.stream.said), 1000 // PORTION_UNITS + 1)
 
+    def test_readThatBringsNothingWholeIsCountedToo(self) -> None:
+        """
+        Whoever sends byte after byte, in many tunnels, has no more than his turn.
+        """
+        padding = HEADER.pack(Kind.PADDING, 0, 0, 60000, 0)
+        for wireFormat, start in (
+            (WireFormat.ONE, b"\xff\xff"),
+            (WireFormat.TWO, HEADER.pack(Kind.TRAIN, 0, 60000, 60000, 0)),
+            (WireFormat.TWO, padding),
+        ):
+            self.session.allowance = allowance = Turns(self.clock).allowanceOf("somebody")
+            links = [self.makeLink(wireFormat) for _ in range(READ_UNITS)]
+            for link in links:
+                link.received(start)
+            self.settle()
+            reads = 0
+            for link in links:
+                if not allowance.owner.isExhausted:
+                    link.received(b"x")
+                    reads += 1
+            self.assertLess(reads, READ_UNITS, wireFormat)
+            self.settle()
+
     def test_whatWaitsIsNotHandedOnAfterTheEnd(self) -> None:
         for wireFormat, frames in (
             (WireFormat.ONE, b"\0\0" * 2000),
@@ -558,19 +588,14 @@ class UndecodedTests(_LinkTestCase):
             links[-1].received(data)
         return memory, links
 
-    def settle(self) -> None:
-        """
-        Let turns pass until all is worked off.
-        """
-        while self.clock.getDelayedCalls():
-            self.clock.turn()
-
     def unfinished(self, wireFormat: WireFormat) -> tuple[Memory, list[TunnelLink]]:
         """
         @return: the memory of a process, and links of one owner that have each got most of a frame.
         """
         start = b"\xff\xff" if wireFormat is WireFormat.ONE else HEADER.pack(Kind.TRAIN, 0, 65000, 65000, 0)
-        return self.links(wireFormat, start + bytes(60000))
+        memory, links = self.links(wireFormat, start + bytes(60000))
+        self.settle()
+        return memory, links
 
     def test_whatIsUnfinishedCountsInTheMemoryOfItsOwner(self) -> None:
         """

@@ -170,7 +170,7 @@ class TurnAllowance:
         """
         self.owner = owner
         self._work: deque[Callable[[], None]] = deque()
-        self._resumes: list[Callable[[], None]] = []
+        self._resumes: deque[Callable[[], None]] = deque()
         self._isWorking = False
         self.left = 0
         self.isSpent = False
@@ -250,9 +250,10 @@ class TurnAllowance:
 
     def release(self, turns: Turns) -> None:
         """
-        Let this session be read again, if it has no debt and all work is done.  Otherwise it
-        waits once more, which does not go on for ever: its queues have bounds, and nothing is
-        added to them while it is not read.
+        Let this session be read again, if it has no debt and all work is done: as many of its
+        streams as it has units in one slice.  To begin to read takes as long as to read a little.
+        Otherwise it waits once more, which does not go on for ever: its queues have bounds, and
+        nothing is added to them while it is not read.
 
         @param turns: who calls.
         """
@@ -263,9 +264,10 @@ class TurnAllowance:
             return
         self.left = min(self.left, LOAN_UNITS)
         self.isSpent = False
-        resumes, self._resumes = self._resumes, []
-        for resume in resumes:
-            turns.guard(resume)
+        for _ in range(min(len(self._resumes), SLICE_UNITS)):
+            turns.guard(self._resumes.popleft())
+        if self._resumes:
+            self.owner.addReader(self)
 
 
 def first(line: dict[TurnAllowance, None]) -> TurnAllowance:

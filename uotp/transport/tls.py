@@ -195,7 +195,10 @@ class TlsStream(TcpStream):
             record = self.tls.recv(RECORD_BYTES)
         except SSL.Error as error:
             end = self._notRead(error)
-            return None if end is None else self._ended(end)
+            if end is not None:
+                return self._ended(end)
+            self.allowance.spend(1)  # a part of a record, or one without data, takes its time as well
+            return None
         if len(record) >= LONE_BYTES:
             return self._readMore(record)
         self.protocol.dataReceived(record)

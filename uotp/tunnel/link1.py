@@ -58,5 +58,7 @@ class Format1Link(TunnelLink):
                 self._takeTurn()
                 break
             data = b""
+        else:  # nothing whole has come, which takes its time as well
+            allowance.spend(1)
         if codec.rest or codec.inPart > MUCH_UNDECODED_BYTES or self._room is not None:
             self._keepUndecoded(codec.inPart + len(codec.rest))

@@ -157,7 +157,7 @@ class Format2Link(TunnelLink):
 
     def _handOnPortion(self, data: bytes) -> None:
         arrivals, controls, again = self._codec.decode(data, PORTION_UNITS)
-        self._allowance.spend(self._codec.spent)
+        self._allowance.spend(self._codec.spent or 1)  # what brings nothing whole takes its time as well
         if arrivals:
             self._inbound.numbered(arrivals, self._seconds())
         if again:
