@@ -343,7 +343,7 @@ class ListeningTests(_ServicesTestCase):
             self.patch(serverservice, "descriptorLimit", lambda limit=limit: limit)
             arguments: dict[str, Any] = dict(chosen)
             server = self.server(**arguments)
-            said = self.lines(LogLevel.warn)
+            said = [line for line in self.lines(LogLevel.warn) if "connections" in line]
             self.events.clear()  # type: ignore[attr-defined]
             asked = server._settings.maxConnections
             expected = (
@@ -351,6 +351,29 @@ class ListeningTests(_ServicesTestCase):
                 "descriptors, of which they get half: raise that limit (ulimit -n, or LimitNOFILE of systemd)"
             )
             self.assertEqual((server._connections, said), (connections, [expected] if isSaid else []))
+
+    def test_sessionsLeaveDescriptorsForEverythingElse(self) -> None:
+        """
+        Each has a socket, so that one client with its share of them does not shut the others out.
+        """
+        for limit, chosen, sessions, isSaid in (
+            (256, {}, 96, True),
+            (4096, {"maxSessions": 1536}, 1536, False),
+            (20000, {}, 4096, False),
+            (65536, {"maxSessions": 65536}, 24576, True),
+            (None, {"maxSessions": 65536}, 65536, False),
+        ):
+            self.patch(serverservice, "descriptorLimit", lambda limit=limit: limit)
+            arguments: dict[str, Any] = {"maxConnections": 64, **chosen}
+            server = self.server(**arguments)
+            said = [line for line in self.lines(LogLevel.warn) if "sessions" in line]
+            self.events.clear()  # type: ignore[attr-defined]
+            expected = (
+                f"there may be {sessions} sessions and not {server._settings.maxSessions}, since this process may have "
+                f"{limit} descriptors, of which they get three eighths: raise that limit (ulimit -n, or LimitNOFILE of "
+                "systemd)"
+            )
+            self.assertEqual((server._registry._shares.most, said), (sessions, [expected] if isSaid else []))
 
     def test_portInUseIsOneLine(self) -> None:
         self.client()

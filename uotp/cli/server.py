@@ -43,7 +43,8 @@ class Options(CommonOptions):
         Option(
             "max-sessions",
             None,
-            "so many sessions there may be; the client that has most gives one up for another",
+            "so many sessions there may be, on at most three eighths of the descriptors; the client that has most "
+            "gives one up for another",
             parseCount(MOST_SESSIONS),
             "maxSessions",
         ),

@@ -59,6 +59,9 @@ class ServerService(TunnelService):
         super().__init__(settings, credentials, reactor)
         self._settings = settings
         self._port: Any = None
+        self._descriptors = descriptorLimit()
+        self._connections = connectionsWithin(self._descriptors, settings.maxConnections)
+        self._sessions = sessionsWithin(self._descriptors, settings.maxSessions)
         self._openPort = datagramPortOpener(reactor, self.drops, settings.udpBuffer)
         self._routes = Routes(reactor.seconds)
         self._resolver = SharedResolver(backgroundThread(reactor))
@@ -68,13 +71,11 @@ class ServerService(TunnelService):
             self.turns,
             self.drops,
             settings.linger,
-            settings.maxSessions,
+            self._sessions,
             reorder=settings.reorder,
             ownerShare=settings.ownerShare,
         )
         self._handshakes = HandshakeQueue(reactor)
-        self._descriptors = descriptorLimit()
-        self._connections = connectionsWithin(self._descriptors, settings.maxConnections)
         choices = (self._handshakes, settings.tuning)
         self._acceptor = Acceptor(
             self._registry,
@@ -129,19 +130,25 @@ class ServerService(TunnelService):
         super().startService()
         self.periodicCalls.every(REVIEW_SECONDS, self._review)
         self.periodicCalls.every(ROUTE_SECONDS, self._followRoutes)
-        if self._connections < min(self._settings.maxConnections, FEW_CONNECTIONS) or (
-            self._connections < self._settings.maxConnections != MAX_CONNECTIONS
-        ):
-            self._log.warn(
-                "there may be {connections} connections and not {asked}, since this process may have {descriptors} "
-                "descriptors, of which they get half: raise that limit (ulimit -n, or LimitNOFILE of systemd)",
-                connections=self._connections,
-                asked=self._settings.maxConnections,
-                descriptors=self._descriptors,
-            )
+        asked = self._settings.maxConnections
+        if self._connections < min(asked, FEW_CONNECTIONS) or self._connections < asked != MAX_CONNECTIONS:
+            self._sayDescriptorsAreShort("connections", self._connections, asked, "half")
+        if self._sessions < self._settings.maxSessions:
+            self._sayDescriptorsAreShort("sessions", self._sessions, self._settings.maxSessions, "three eighths")
         if not self._verifiesClients:
             cause = "there is no certificate in plain TCP" if self._isPlain else f"no {spelled('cafile')} names who may"
             self._log.warn("whoever reaches this port can reach the target: {cause}", cause=cause)
+
+    def _sayDescriptorsAreShort(self, what: str, number: int, asked: int, share: str) -> None:
+        self._log.warn(
+            "there may be {number} {what} and not {asked}, since this process may have {descriptors} descriptors, "
+            "of which they get {share}: raise that limit (ulimit -n, or LimitNOFILE of systemd)",
+            number=number,
+            what=what,
+            asked=asked,
+            descriptors=self._descriptors,
+            share=share,
+        )
 
     def _followRoutes(self) -> None:
         if self._routes.refresh():
@@ -188,3 +195,13 @@ def connectionsWithin(descriptors: int | None, asked: int) -> int:
         else.
     """
     return asked if descriptors is None else max(1, min(asked, descriptors // 2))
+
+
+def sessionsWithin(descriptors: int | None, asked: int) -> int:
+    """
+    @param descriptors: see L{connectionsWithin}.
+    @param asked: how many sessions there may be.
+    @return: how many there may be, each with a socket, so that an eighth of the descriptors is
+        left beside the connections.
+    """
+    return asked if descriptors is None else max(1, min(asked, descriptors * 3 // 8))

@@ -34,7 +34,8 @@ class ServerSettings(CommonSettings):
     @ivar listen: numeric address and port of the TCP side; port 0 for any.
     @ivar linger: seconds for which a session that has lost its tunnels keeps its UDP
         socket.
-    @ivar maxSessions: how many sessions there may be.
+    @ivar maxSessions: how many sessions there may be.  At most three eighths of the
+        descriptors that this process may have are used for their sockets.
     @ivar maxConnections: how many TCP connections there may be.  At most half of the
         descriptors that this process may have are used for them.
     @ivar ownerShare: how much of all sessions and of all connections one client may have, in
