@@ -674,6 +674,7 @@ class UndecodedTests(_LinkTestCase):
         A long frame behind a longer one takes no more than it needs.
         """
         memory, [link, *_] = self.links(WireFormat.ONE, b"", Memory().bytes)
+        self.settle()
         link.received(b"\xff\xff" + bytes(60000))
         self.assertGreaterEqual(memory.used, 60000)
         link.received(bytes(5535) + b"\xff\xff" + bytes(5000))
