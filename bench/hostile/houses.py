@@ -15,7 +15,7 @@ from typing import Any
 
 from bench.contenders import Contender
 from bench.rig.ports import LOOPBACK, freePort
-from bench.rig.procfs import TCP_LISTEN, descriptors, memoryBytes, sockets
+from bench.rig.procfs import TCP_LISTEN, memoryBytes, sockets
 from bench.rig.programs import Program, environmentFor, until
 from bench.stage import Stage
 from tests.hostile.house import RATE, Certificates, House, Programs
@@ -99,12 +99,6 @@ class Terminator:
         See L{House}.
         """
         return Spoken(self._start, "tests.hostile.attack", kind, json.dumps(options))
-
-    def held(self) -> tuple[int, ...]:
-        """
-        See L{House}.
-        """
-        return (descriptors(self.server.process.pid),)
 
     def memory(self) -> tuple[int, ...]:
         """

@@ -417,10 +417,11 @@ def flat(stage: Stage, contender: Contender, share: float) -> Figures:
             house.untilReturned(RETURNED_SECONDS)
 
         turn(int(100_000 * share), int(400 * share))
-        before, base = house.memory(), house.held()
+        before, base = house.memory(), house.held().values()
         house.mark()
         turn(int(1_000_000 * share), int(2000 * share))
-        left = max(now - then for then, now in zip(base, house.held(), strict=True))
+        after = house.held().values()
+        left = max(now["descriptors"] - then["descriptors"] for then, now in zip(base, after, strict=True))
         return {**story(house.verdict()), "mebibytes": grown(house, before), "descriptors": left}
 
 

@@ -24,10 +24,10 @@ from bench.rig.ports import LOOPBACK, freePort
 from bench.rig.programs import Program, RigError, endOnSignals
 from tests.hostile.crowd import WHO_AM_I
 from tests.hostile.door import Door, addresses, closeAll, newIdOf, whoAmI
-from tests.hostile.house import Certificates, House, Programs
+from tests.hostile.house import Certificates, House, countedPrograms
 from tests.hostile.shady import HELLO_SIZES
 from tests.hostile.streams import FORMAT_1, FORMAT_2, stream
-from tests.integration.harness import ourCommand, ourEnvironment
+from tests.integration.harness import ourEnvironment
 from tests.integration.rawformat2 import (
     BYE,
     DRAIN,
@@ -234,12 +234,7 @@ class Fuzzing:
                 life.callback(program.kill)
                 return program
 
-            programs = Programs(
-                {one: ourCommand(one) for one in ("client", "server")},
-                ourEnvironment(),
-                ("--linger", "1"),
-                ("--expire", "3"),
-            )
+            programs = countedPrograms((), ("--expire", "3"), 1, ourEnvironment())
             certificates = Certificates(self._folder / f"pki{first}") if tls else None
             house = House(start, programs, certificates, wire=wire, shadyPort=port)
             before = house.memory()
@@ -297,8 +292,8 @@ class Fuzzing:
         wrong = []
         try:
             house.untilReturned(90)
-        except RigError:
-            wrong.append(f"descriptors {house.base} before, {house.held()} now")
+        except RigError as error:
+            wrong.append(str(error))
         server, *rest = house.door("newcomer")
         try:
             whoAmI(Door(tuple(server), *rest), addresses(1, 77)[0])

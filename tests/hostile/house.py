@@ -6,7 +6,9 @@ attack is aimed at.  It serves the tests and the measurements alike, so it decid
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,10 +17,10 @@ from typing import Any
 
 from bench.rig.ports import LOOPBACK
 from bench.rig.procfs import descriptors, memoryBytes
-from bench.rig.programs import Program, until
+from bench.rig.programs import CHECKOUT, Program, RigError, until
 from tests.doubles.certificates import CLIENT, Authority, pem
 from tests.hostile.door import Address, Door
-from tests.hostile.orders import Report, Spoken, Starter
+from tests.hostile.orders import Orders, Report, Spoken, Starter
 
 LISTENING = r"listening on \[?([0-9a-f.:]+?)\]?:(\d+) \((?:TCP|UDP)\)"
 
@@ -34,8 +36,15 @@ standing still.  So what a bystander loses tells that somebody had the machine f
 SETTLED_SECONDS = 0.4
 LOOK_SECONDS = 0.05
 
+BASE_SAMPLES = 20
+"""So often we look what the programs hold before anybody attacks: the bystander's timers come and go."""
+
 LONG_CHAIN = 280
 """Certificates: OpenSSL takes no more than 100 KiB of them."""
+
+
+Held = dict[str, int]
+"""How many a program has of what."""
 
 
 class Certificates:
@@ -83,12 +92,32 @@ class Programs:
     @ivar environment: that they run in.
     @ivar server: more options of the server.
     @ivar client: the same of the client.
+    @ivar counted: whether they tell what they hold, see L{tests.hostile.counted}.
+    @ivar lingering: seconds for which sessions stay at the server when their tunnels are gone.
     """
 
     words: Mapping[str, Sequence[str]]
     environment: Mapping[str, str]
     server: Sequence[str] = ()
     client: Sequence[str] = ()
+    counted: bool = False
+    lingering: float = 0.0
+
+
+def countedPrograms(
+    server: Sequence[str], client: Sequence[str], lingering: float, environment: Mapping[str, str]
+) -> Programs:
+    """
+    @param server: more options of the server.
+    @param client: the same of the client.
+    @param lingering: seconds; see L{Programs}.
+    @param environment: in which our package can be imported.
+    @return: our programs, which tell what they hold.
+    """
+    words = {end: [sys.executable, "-m", "tests.hostile.counted", end] for end in ("client", "server")}
+    path = os.pathsep.join([environment["PYTHONPATH"], str(CHECKOUT)])
+    inTests = {**environment, "PYTHONPATH": path}
+    return Programs(words, inTests, ("--linger", str(lingering), *server), client, counted=True, lingering=lingering)
 
 
 class House:
@@ -101,6 +130,8 @@ class House:
     @ivar clientAddress: the same.
     @ivar bystander: in flow.
     @ivar crowd: the target.
+    @ivar base: the most that each program held before anybody attacked; of a client that was
+        started later what it holds at its start.
     """
 
     def __init__(
@@ -126,17 +157,24 @@ class House:
         self._certificates = certificates
         self.wire = wire
         self._shadyPort = shadyPort
+        self._ends: dict[str, Program] = {}
+        self.base: dict[str, Held] = {}
         self.crowd = Spoken(start, "tests.hostile.crowd")
         self.targetPort = int(self.crowd.first["port"])
         options = [*self._tls("server"), *programs.server]
-        self.server, self.serverAddress = self._begin("server", (LOOPBACK, self.targetPort), options)
+        self.server, self.serverAddress = self._begin("server", "server", (LOOPBACK, self.targetPort), options)
         self.client, self.clientAddress = self.newClient("bystander")
         words = (*map(str, self.clientAddress), str(self.targetPort), str(rate))
         self.bystander = Spoken(start, "tests.hostile.bystander", *words)
         self.session: Address = tuple(self.bystander.first["session"])
         until(lambda: self.bystander.ask("sample")["answered"] > 2 * rate / 10, "the bystander flows")
         self.settle()
-        self.base = self.held()
+        for _ in range(BASE_SAMPLES):
+            for name, held in self.held().items():
+                self.base[name] = {
+                    what: max(self.base[name].get(what, 0), held.get(what, 0)) for what in {**self.base[name], **held}
+                }
+            time.sleep(LOOK_SECONDS)
 
     def _tls(self, end: str, name: str = "") -> list[str]:
         if self._certificates is None:
@@ -144,10 +182,12 @@ class House:
         own = self._certificates.server if end == "server" else self._certificates.client(name)
         return ["-c", own, "-C", self._certificates.cafile]
 
-    def _begin(self, end: str, to: Address, options: Sequence[str]) -> tuple[Program, Address]:
+    def _begin(self, name: str, end: str, to: Address, options: Sequence[str]) -> tuple[Program, Address]:
         words = [*self._programs.words[end], "-a", LOOPBACK, "-p", "0", *options, *map(str, to)]
-        program = self._start(end, words, self._programs.environment, False)
+        program = self._start(name, words, self._programs.environment, self._programs.counted)
         match = program.waitForLine(LISTENING)
+        self._ends[name] = program
+        self.base[name] = self._heldBy(program)
         return program, (match[1], int(match[2]))
 
     def newClient(self, name: str, *options: str) -> tuple[Program, Address]:
@@ -160,7 +200,8 @@ class House:
             ports = (str(self.wire), str(to[1]), str(self._shadyPort))
             to = (LOOPBACK, int(Spoken(self._start, "tests.hostile.shady", *ports).first["port"]))
         wire = ["--wire", str(self.wire)]
-        return self._begin("client", to, [*self._tls("client", name), *wire, *self._programs.client, *options])
+        words = [*self._tls("client", name), *wire, *self._programs.client, *options]
+        return self._begin(f"{name}'s client", "client", to, words)
 
     @property
     def certificates(self) -> Certificates:
@@ -199,25 +240,48 @@ class House:
                 seen, since = now, time.monotonic()
             time.sleep(LOOK_SECONDS)
 
-    def held(self) -> tuple[int, int]:
+    def _heldBy(self, program: Program) -> Held:
+        told = Orders(program).ask("count") if self._programs.counted else {}
+        return {"descriptors": descriptors(program.process.pid), **told}
+
+    def held(self) -> dict[str, Held]:
         """
-        @return: how many descriptors server and client have.
+        @return: how many descriptors each program has, by its name; and sessions, tunnels, streams
+            and timers, if it tells them.
         """
-        return descriptors(self.server.process.pid), descriptors(self.client.process.pid)
+        return {name: self._heldBy(program) for name, program in self._ends.items()}
+
+    def _surplus(self) -> list[str]:
+        """
+        @return: what there is more of than there was, in words.
+        """
+        return [
+            f"{name} had {self.base[name].get(what, 0)} {what} and has {number}"
+            for name, held in self.held().items()
+            for what, number in held.items()
+            if number > self.base[name].get(what, 0)
+        ]
 
     def untilReturned(self, seconds: float) -> float:
         """
-        Wait until both have no more descriptors than they had: sessions and tunnels of all
+        Wait until no program has more of anything than it had: sessions and tunnels of all
         others are gone.
 
+        @param seconds: it has to be so by then, and by as much more as sessions linger.
         @return: how long it took.
-        @raise RigError: when it is not so by then.
+        @raise RigError: when it is not so by then; it says what there is too much of.
         """
-        return until(
-            lambda: all(now <= then for now, then in zip(self.held(), self.base, strict=True)),
-            "the descriptors are back where they were",
-            seconds,
-        )
+        surplus: list[str] = []
+
+        def isReturned() -> bool:
+            surplus[:] = self._surplus()
+            return not surplus
+
+        try:
+            return until(isReturned, "all is as it was", seconds + self._programs.lingering, LOOK_SECONDS)
+        except RigError as error:
+            reason = "; ".join([str(error), *surplus])
+            raise RigError(reason) from error
 
     def memory(self) -> tuple[int, int]:
         """
@@ -249,4 +313,4 @@ class House:
         @return: the lines that no attack may bring about.
         """
         wrong = re.compile(r"Traceback|Unhandled|#critical|#error")
-        return [line for one in (self.server, self.client) for line in one.lines if wrong.search(line)]
+        return [line for one in self._ends.values() for line in one.lines if wrong.search(line)]

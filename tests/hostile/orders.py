@@ -19,23 +19,16 @@ Starter = Callable[[str, list[str], Mapping[str, str], bool], Program]
 """Starts a program, given its name, its command, its environment and whether it is spoken to."""
 
 
-class Spoken:
+class Orders:
     """
-    A program that takes orders, seen from outside.
-
-    @ivar first: what it has said by itself when it was ready.
+    Gives orders to a program, and reads its answers.
     """
 
-    def __init__(self, start: Starter, module: str, *words: str) -> None:
+    def __init__(self, program: Program) -> None:
         """
-        Start it, and wait until it is ready.
-
-        @param module: of this checkout.
-        @param words: its command line.
+        @param program: one that is spoken to.
         """
-        command = [sys.executable, "-m", module, *words]
-        self._program = start(module.rpartition(".")[2], command, environmentFor(CHECKOUT, PROGRAM), True)
-        self.first = self.reply()
+        self._program = program
 
     def ask(self, order: str, seconds: float = HANG_SECONDS) -> Report:
         """
@@ -66,6 +59,25 @@ class Spoken:
             raise RigError(reason)
         report: Report = json.loads(line)
         return report
+
+
+class Spoken(Orders):
+    """
+    A program that takes orders, seen from outside.
+
+    @ivar first: what it has said by itself when it was ready.
+    """
+
+    def __init__(self, start: Starter, module: str, *words: str) -> None:
+        """
+        Start it, and wait until it is ready.
+
+        @param module: of this checkout.
+        @param words: its command line.
+        """
+        command = [sys.executable, "-m", module, *words]
+        super().__init__(start(module.rpartition(".")[2], command, environmentFor(CHECKOUT, PROGRAM), True))
+        self.first = self.reply()
 
     def end(self) -> None:
         """

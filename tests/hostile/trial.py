@@ -13,9 +13,9 @@ from typing import Any
 
 from bench.rig.programs import Program, RigError, until
 from tests.hostile.door import addresses
-from tests.hostile.house import MOST_ROOM, Certificates, House, Programs
+from tests.hostile.house import MOST_ROOM, Certificates, House, countedPrograms
 from tests.hostile.orders import Report, Spoken
-from tests.integration.harness import ProgramTestCase, ourCommand, ourEnvironment, requireProcfs
+from tests.integration.harness import ProgramTestCase, ourEnvironment, requireProcfs
 
 LONG = os.environ.get("UOTP_HOSTILE") == "long"
 """Whether attacks take as long as they can."""
@@ -81,12 +81,7 @@ class HostileTestCase(ProgramTestCase):
         @param client: the same of the client.
         @param options: see L{House}.
         """
-        programs = Programs(
-            {end: ourCommand(end) for end in ("client", "server")},
-            ourEnvironment(),
-            (*ROOM, "--linger", str(linger), *server),
-            (*ROOM, *client),
-        )
+        programs = countedPrograms((*ROOM, *server), (*ROOM, *client), linger, ourEnvironment())
         self.house = House(self.startAny, programs, certificates, wire=wire, **options)
         return self.house
 
@@ -152,14 +147,14 @@ class HostileTestCase(ProgramTestCase):
 
     def assertHouseAsBefore(self) -> None:
         """
-        The end of every test: nothing has gone wrong in the programs, what was opened is closed,
-        a newcomer is welcome, and so is the bystander still.
+        The end of every test: nothing has gone wrong in the programs; descriptors, timers, sessions,
+        tunnels and streams are back where they were; a newcomer is welcome, and so is the bystander still.
         """
         house = self.house
         try:
             house.untilReturned(RETURNED_SECONDS)
-        except RigError:
-            self.failed.append(f"descriptors of server and client: {house.base} before, {house.held()} now")
+        except RigError as error:
+            self.failed.append(str(error))
         newcomer = house.attack("newcomers", door=house.door("newcomer"), source=addresses(1, 77)[0], number=1)
         self.demand(newcomer.ask("go")["came"], "a newcomer is not served")
         house.mark()
