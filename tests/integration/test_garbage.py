@@ -29,7 +29,7 @@ class Echo(DatagramProtocol):
 
 
 def tls(kind):
-    if way == "plain":
+    if way.endswith("plain"):
         return None
     name = {ClientTls: "client", ServerTls: "server"}[kind]
     cafile = f"{pki}/ca.pem"
@@ -41,7 +41,7 @@ def tls(kind):
 target = reactor.listenUDP(0, Echo(), interface="127.0.0.1")
 silent = socket.create_server(("127.0.0.1", 0))
 address, services = silent.getsockname(), []
-if way == "refused":
+if way in ("refused", "refused plain"):
     silent.close()
 elif way != "silent":
     wire = WireChoice.ONE if way == "format 1" else WireChoice.AUTO
@@ -96,7 +96,7 @@ task.react(lambda _: rounds())
 """
 """Runs both ends with the collector off, opens and ends sessions, and says which classes of ours were found."""
 
-WAYS = ("format 2", "format 1", "plain", "refused", "silent", "refused by the server")
+WAYS = ("format 2", "format 1", "plain", "refused", "refused plain", "silent", "refused by the server")
 
 
 class GarbageTests(RigTestCase):

@@ -259,7 +259,7 @@ class KindsTests(_RecordedTestCase, TlsTestCase):
         self.assertEqual([kind.tuning.unsentLimit for kind in kinds], [TunnelSocketOptions().unsentLimit, 4096])
 
 
-class SocketTests(_DialTestCase):
+class SocketTests(_DialTestCase, TlsTestCase):
     """
     Read the firewall mark of the connections, and what else their sockets are told.
     """
@@ -323,6 +323,22 @@ class SocketTests(_DialTestCase):
         self.assertIn("Operation not permitted", str(wordsForFailure(failure)))
         self.assertEqual(self.journal, [])
         self.assertEqual([each.closed for each in self.made], [True])
+
+    def test_refusalIsHeardOnce(self) -> None:
+        """
+        A reactor says in one call that there is something to read and that there is room to write.
+        """
+        for credentials in (None, ClientCredentials(ClientTls(cafile=self.cafile(TRUSTED)))):
+            done = self.dialer(credentials).dial(self.makeTunnel)
+            self.reactor.advance(0)
+            (stream,) = self.reactor.getWriters()
+            self.made[-1].given = errno.ECONNREFUSED
+            stream.doRead()
+            stream.doWrite()
+            stream.doRead()
+            self.reactor.advance(0.5)
+            self.assertIn("refused", str(wordsForFailure(self.failureResultOf(done))))
+            self.assertEqual(self.reactor.getWriters(), [])
 
     def test_withoutAMarkNoneIsSet(self) -> None:
         self.isRefused = True

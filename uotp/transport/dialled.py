@@ -14,6 +14,12 @@ from uotp.transport.tcp import TcpStream
 from uotp.transport.tls import TlsStream
 
 
+def attemptIsOver() -> None:
+    """
+    Do nothing, since there is no socket any more.
+    """
+
+
 class DialledTcpStream(TcpStream, tcp.Client):
     """
     Carries bytes over a TCP connection that we have opened.
@@ -49,12 +55,13 @@ class DialledTcpStream(TcpStream, tcp.Client):
 
     def failIfNotConnected(self, err: Any) -> None:
         """
-        Give up an attempt that has not ended yet.
+        Give up an attempt that has not ended yet.  The reactor may call once more then, since it
+        says in one turn that there is something to read and that there is room to write.
         """
         super().failIfNotConnected(err)
         if not self.connected and not self.disconnected:
-            for name in ("doRead", "doWrite"):  # Twisted has set them to a method of this stream
-                vars(self).pop(name, None)
+            # Twisted has set them to a method of this stream.
+            self.doRead = self.doWrite = attemptIsOver  # type: ignore[method-assign]
 
     def connectionLost(self, reason: Failure) -> None:
         """
