@@ -53,6 +53,25 @@ class QueueRoom(Protocol):
         """
 
 
+class StreamRoom(Protocol):
+    """
+    Counts what one stream holds of what waits.
+    """
+
+    def hold(self, size: int, giveUp: Callable[[], None]) -> None:
+        """
+        The stream holds so many bytes from now on.
+
+        @param giveUp: closes the stream; called in a later turn of the reactor when its owner
+            holds more than it may, and this stream has held something for longest.
+        """
+
+    def release(self) -> None:
+        """
+        The stream holds nothing any more.
+        """
+
+
 class AllowanceOwner(Protocol):
     """
     Counts what is done for all sessions of one owner in one turn of the reactor.
@@ -110,6 +129,11 @@ class Allowance(Protocol):
         """
         @param most: bytes that a queue may hold at the most.
         @return: the queue's room in the memory that the owner may fill.
+        """
+
+    def streamRoom(self) -> StreamRoom:
+        """
+        @return: counts what one stream holds in the memory that the owner may fill.
         """
 
     def later(self, work: Callable[[], None]) -> None:

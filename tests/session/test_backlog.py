@@ -211,7 +211,7 @@ class BacklogTests(SynchronousTestCase):
         Though something waits that has come since.
         """
         memory = Memory()
-        backlog = Backlog(self.drops, Room(MemoryShare(memory), MAX_BACKLOG_BYTES))
+        backlog = Backlog(self.drops, Room(MemoryShare(memory, self.fail), MAX_BACKLOG_BYTES))
         for _ in range(40):
             backlog.put([Train(1400, bytes(4200))], 0.0)
         self.assertGreater(memory.used, 40 * 4200)

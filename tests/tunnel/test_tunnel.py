@@ -23,6 +23,7 @@ from tests.doubles.tlspairs import GOOD, TRUSTED, TlsTestCase
 from tests.doubles.tunnels import RecordingOwner
 from uotp.boundaries import Link, Security
 from uotp.path import TROUBLED
+from uotp.process import Memory, Turns
 from uotp.tls.verification import publicKeyPin
 from uotp.train import Train, cut
 from uotp.tunnel.accepted import AcceptedTunnel
@@ -396,6 +397,49 @@ class TunnelBackPressureTests(_TunnelTestCase):
         self.assertEqual(self.session.says, [])
         tunnel.resumeProducing()
         self.assertEqual(self.session.says, ["free"])
+
+    def test_whatAStreamHoldsCountsInTheMemoryOfItsOwner(self) -> None:
+        """
+        Where there is none left, the tunnel that has been full for longest is lost, and no others.
+        """
+        memory = Memory(8 * TRANSPORT_BYTES)
+        turns = Turns(self.clock, memory)
+        opened = []
+        for _ in range(12):
+            self.session = RecordingSession()
+            self.session.allowance = turns.allowanceOf("somebody")
+            opened.append(self.open())
+            tunnel, transport = opened[-1]
+            transport.stalled = True
+            while tunnel.fullSince is None:
+                linkOf(tunnel).send([Train(1000, bytes(60000))], self.clock.seconds())
+        self.assertGreater(memory.used, memory.bytes)
+        for _ in range(3):
+            self.clock.advance(0)
+        faults = [tunnel.fault for tunnel, _ in opened]
+        lost = sum(fault is not None for fault in faults)
+        self.assertIn("no memory is left", faults[0] or "")
+        self.assertEqual(faults[lost:], [None] * (12 - lost))
+        held = sum(transport.queuedBytes() for _, transport in opened[lost:])
+        self.assertEqual(memory.used, held)
+        self.assertLessEqual(held, memory.bytes * 2 // 3)
+        self.assertGreater(held, memory.bytes // 2)
+        for _, transport in opened[lost:]:
+            transport.stalled = False
+            transport.getOutBuffer()
+        self.assertEqual(memory.used, 0)
+
+    def test_tunnelThatIsLostHoldsNothing(self) -> None:
+        memory = Memory()
+        self.session.allowance = Turns(self.clock, memory).allowanceOf("somebody")
+        tunnel, transport = self.open()
+        transport.stalled = True
+        for _ in range(2):
+            linkOf(tunnel).send([Train(1000, bytes(60000))], self.clock.seconds())
+        self.assertEqual(memory.used, transport.queuedBytes())
+        self.assertGreater(memory.used, 0)
+        transport.lose()
+        self.assertEqual(memory.used, 0)
 
     def test_trainsThatAreSentTogetherAreOneWrite(self) -> None:
         """

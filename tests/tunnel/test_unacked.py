@@ -120,7 +120,7 @@ class UnackedTests(SynchronousTestCase):
         Ten thousand of one owner, each of which has sent one datagram.
         """
         memory = Memory()
-        share = MemoryShare(memory)
+        share = MemoryShare(memory, self.fail)
         tunnels = [Unacked(Room(share, MAX_KEPT_BYTES)) for _ in range(10_000)]
         for each in tunnels:
             each.add(0, [Train(1400, bytes(1400))], NOW)

@@ -27,7 +27,7 @@ from uotp.telemetry import logCounted, spelled
 from uotp.tls import ClientCredentials
 from uotp.transport import Dialer
 from uotp.tunnel import TunnelService
-from uotp.udp import datagramPortOpener
+from uotp.udp import MAX_INTAKE_BYTES, datagramPortOpener
 
 REOPEN_SECONDS = 1.0
 """Until a UDP port that was lost is bound again."""
@@ -67,6 +67,7 @@ class ClientService(TunnelService):
         self._reopening: IDelayedCall | None = None
         self._resolving: IDelayedCall | None = None
         self._openPort = datagramPortOpener(reactor, self.drops, settings.udpBuffer, shared=True)
+        self.turns.memory.reserve(MAX_INTAKE_BYTES)
         self._resolver = SharedResolver(backgroundThread(reactor), once=settings.resolveOnce)
         dialer = Dialer(
             reactor,

@@ -6,9 +6,16 @@ one budget, and each queue gets room of it, a part at a time.  An empty queue ha
 An owner gets no more than others leave free: alone it may fill half of the budget, and two
 that want as much as they can get have a third each.  So whoever comes later finds room too.
 What waits is given up in a second or so, so room comes back by itself.
+
+A queue that gets no more room drops something.  A stream cannot: what it was given has to
+arrive whole.  So what a stream holds is counted in any case, and an owner may have twice as much
+as others leave free with it: alone two thirds of the budget, together never more than all.  When
+it has more, the stream is given up that has held something for longest, with all it holds.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 GRANT_BYTES = 32 * 1024
 """Room is given and given back in parts of this size, so that it costs little."""
@@ -29,6 +36,10 @@ LEAST_MEMORY_BYTES = 16 * 1024 * 1024
 """With less, a few heavy flows would be slower than their path."""
 
 
+MOST_GIVEN_UP = 8
+"""So many streams are given up in one turn of the reactor.  To close one costs some 0.1 ms."""
+
+
 class Memory:
     """
     Counts what waits in one process.
@@ -44,6 +55,12 @@ class Memory:
         self.bytes = size
         self.used = 0
 
+    def reserve(self, size: int) -> None:
+        """
+        Keep so many bytes for what is nobody's.
+        """
+        self.used += size
+
 
 class MemoryShare:
     """
@@ -52,13 +69,17 @@ class MemoryShare:
     @ivar used: how much room was given.
     """
 
-    __slots__ = ("_memory", "used")
+    __slots__ = ("_isCalled", "_later", "_memory", "_streams", "used")
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: Memory, later: Callable[[Callable[[], None]], object]) -> None:
         """
         @param memory: the budget of the process.
+        @param later: calls a function in the next turn of the reactor.
         """
         self._memory = memory
+        self._later = later
+        self._isCalled = False
+        self._streams: dict[HeldRoom, Callable[[], None]] = {}  # that hold something, the longest first
         self.used = 0
 
     def take(self, size: int) -> bool:
@@ -79,6 +100,46 @@ class MemoryShare:
         """
         self.used += size
         self._memory.used += size
+
+    @property
+    def isOver(self) -> bool:
+        """
+        Whether more is held than the owner may have, also with its streams.
+        """
+        return self.used > 2 * (self._memory.bytes - self._memory.used)
+
+    def addStream(self, room: HeldRoom, giveUp: Callable[[], None]) -> None:
+        """
+        A stream holds something, which is counted already.
+
+        @param giveUp: called when the owner has to give up this stream.
+        """
+        self._streams[room] = giveUp
+        self._relieveLater()
+
+    def removeStream(self, room: HeldRoom) -> None:
+        """
+        A stream holds nothing any more.
+        """
+        self._streams.pop(room, None)
+
+    def _relieveLater(self) -> None:
+        if self.isOver and self._streams and not self._isCalled:
+            self._isCalled = True
+            self._later(self._relieve)
+
+    def _relieve(self) -> None:
+        """
+        Give up streams until there is no more than there may be, or that is enough for this turn.
+        """
+        self._isCalled = False
+        for _ in range(MOST_GIVEN_UP):
+            if not (self.isOver and self._streams):
+                return
+            room, giveUp = next(iter(self._streams.items()))
+            room.release()
+            giveUp()
+        self._relieveLater()
 
 
 def grantFor(needed: int) -> int:
@@ -143,6 +204,56 @@ class Room:
         if spare > 0:
             self.granted -= spare
             self._share.add(-spare)
+
+
+class HeldRoom:
+    """
+    Counts what one stream holds.
+    """
+
+    __slots__ = ("_held", "_share")
+
+    def __init__(self, share: MemoryShare) -> None:
+        """
+        @param share: of the owner.
+        """
+        self._share = share
+        self._held = 0
+
+    def hold(self, size: int, giveUp: Callable[[], None]) -> None:
+        """
+        The stream holds so many bytes from now on.
+
+        @param giveUp: closes the stream.  It is called in a later turn of the reactor, unless
+            there is a L{release} before.
+        """
+        self._share.add(size - self._held)
+        self._held = size
+        self._share.addStream(self, giveUp)
+
+    def release(self) -> None:
+        """
+        The stream holds nothing any more.
+        """
+        self._share.add(-self._held)
+        self._held = 0
+        self._share.removeStream(self)
+
+
+class UncountedRoom:
+    """
+    Counts nothing.
+    """
+
+    def hold(self, size: int, giveUp: Callable[[], None]) -> None:
+        """
+        Do nothing.
+        """
+
+    def release(self) -> None:
+        """
+        Do nothing.
+        """
 
 
 class FixedRoom:

@@ -26,7 +26,7 @@ from collections.abc import Callable, Hashable
 from typing import Any
 from weakref import WeakValueDictionary
 
-from uotp.process.memory import FixedRoom, Memory, MemoryShare, Room
+from uotp.process.memory import FixedRoom, HeldRoom, Memory, MemoryShare, Room, UncountedRoom
 from uotp.telemetry import Logger
 
 OWNER_UNITS = 96
@@ -84,7 +84,7 @@ class Owner:
         @param turns: who gives each owner its turn.
         """
         self._turns = turns
-        self.memory = MemoryShare(turns.memory)
+        self.memory = MemoryShare(turns.memory, turns.afterwards)
         self._workers: dict[TurnAllowance, None] = {}  # those with work that was left over, in line
         self._readers: dict[TurnAllowance, None] = {}  # those that wait until they may be read, in line
         self._hasTurn = False  # it waits among the owners
@@ -206,6 +206,12 @@ class TurnAllowance:
         """
         return Room(self.owner.memory, most)
 
+    def streamRoom(self) -> HeldRoom:
+        """
+        @return: counts, in the memory of the owner, what one stream of the session holds.
+        """
+        return HeldRoom(self.owner.memory)
+
     def later(self, work: Callable[[], None]) -> None:
         """
         Do something for this session in its next turn, before more of it is read.
@@ -308,6 +314,12 @@ class Unlimited:
         """
         return FixedRoom(most)
 
+    def streamRoom(self) -> UncountedRoom:
+        """
+        @return: counts nothing.
+        """
+        return UncountedRoom()
+
     def readLater(self, resume: Callable[[], None]) -> None:
         """
         Go on at once, since there is no turn to wait for.
@@ -370,6 +382,12 @@ class Turns:
         if not self._isSet:
             self._isSet = True
             self._clock.callLater(0, self._turn)
+
+    def afterwards(self, work: Callable[[], None]) -> None:
+        """
+        Do something in the next turn of the reactor, whoever waits.
+        """
+        self._clock.callLater(0, self.guard, work)
 
     def guard(self, work: Callable[[], None]) -> None:
         """

@@ -21,7 +21,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from uotp.boundaries import CarriedSession, QueueRoom, Security, Stream
+from uotp.boundaries import CarriedSession, Security, Stream, StreamRoom
 from uotp.errors import PeerError
 from uotp.process import StateMachine
 from uotp.tunnel.heartbeat import GIVE_UP_SECONDS
@@ -36,9 +36,6 @@ CLOSE_SECONDS = 1.0
 A close in good order may take so long.  TLS alone would wait for the peer's answer for ever,
 and a program has 5 s to stop.
 """
-
-MAX_STREAM_BYTES = 128 * 1024
-"""A stream holds no more than one portion of trains, and what else is said with it."""
 
 DRAIN_SECONDS = 3.0
 """
@@ -73,7 +70,7 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
         self._heardHello = False
         self.wireFormat = WireFormat.ONE
         self.link: TunnelLink | None = None
-        self._room: QueueRoom | None = None  # in the memory of whom the tunnel carries for
+        self._room: StreamRoom | None = None  # in the memory of whom the tunnel carries for
         self.fullSince: float | None = None
         self.fault: str | None = None
 
@@ -111,7 +108,7 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
             link = Format2Link(self.transport, self, session, self._clock)
         self.link = link
         self.transport.allowance = session.allowance
-        self._room = session.allowance.room(MAX_STREAM_BYTES)
+        self._room = session.allowance.streamRoom()
         # From now on the stream calls the link.
         self.dataReceived = link.received  # type: ignore[method-assign]
         link.start()
@@ -222,6 +219,8 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
         """
         isFirst = self._advance(TunnelEvent.DISCONNECTED)
         self._endLink(isLost=True)
+        if self._room is not None:
+            self._room.release()
         self._owner.tunnelLost(self, reason)
         if isFirst and self.link is not None:
             self.link.release()
@@ -275,7 +274,7 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
             return
         self.fullSince = self._clock.seconds()
         if self._room is not None:
-            self._room.reaches(self.transport.queuedBytes())
+            self._room.hold(self.transport.queuedBytes(), self._giveUp)
         if self.link is not None:
             self.link.full()
 
@@ -285,9 +284,15 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
         """
         self.fullSince = None
         if self._room is not None:
-            self._room.shrink(0)
+            self._room.release()
         if self.link is not None:
             self.link.free()
+
+    def _giveUp(self) -> None:
+        """
+        The stream holds something for longest, of all streams of an owner that has no memory left.
+        """
+        self.misbehaved(PeerError("it does not take what is sent to it, and no memory is left for that"))
 
     def stopProducing(self) -> None:
         """

@@ -15,11 +15,13 @@ from uotp.boundaries import DatagramPortOpener
 from uotp.net import UDP_BUFFER_BYTES
 from uotp.telemetry import Drops, Logger
 from uotp.udp.base import PortContext
+from uotp.udp.crowd import MAX_INTAKE_BYTES
 from uotp.udp.openers import openPort, openTwistedPort
 from uotp.udp.portable import PortableDatagramPort
 from uotp.udp.protocol import TrainProtocol
 
 __all__ = [
+    "MAX_INTAKE_BYTES",
     "TrainProtocol",
     "datagramPortOpener",
 ]

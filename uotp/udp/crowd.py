@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from uotp.telemetry import Drop, Drops, Logger
 from uotp.train import TRAIN_OVERHEAD_BYTES, Train
 
-MAX_WAITING_BYTES = 4 * 1024 * 1024
+MAX_INTAKE_BYTES = 4 * 1024 * 1024
 """
 So much waits, payload and overhead: as much as the kernel keeps by default.  With the
 overhead it is sixteen thousand trains at the most.
@@ -96,7 +96,7 @@ class SourceQueue:
     @ivar cost: payload and overhead that wait, in bytes.
     """
 
-    def __init__(self, drops: Drops, most: int = MAX_WAITING_BYTES) -> None:
+    def __init__(self, drops: Drops, most: int = MAX_INTAKE_BYTES) -> None:
         """
         @param drops: where what is dropped is counted.
         @param most: payload and overhead that may wait, in bytes.
