@@ -7,10 +7,13 @@ from __future__ import annotations
 from twisted.internet import error
 
 from tests.client.slots import BYE, DRAIN, PING, SESSION_ID, WELCOME, WELCOME_NEW, SlotTestCase
+from tests.doubles.dialling import Attempt
 from uotp.client.dialqueue import Urgency
 from uotp.client.outage import LONE_SHARE
 from uotp.client.pool import Pool, PoolStatistics
 from uotp.client.slotstates import SlotState
+from uotp.tunnel.heartbeat import GIVE_UP_SECONDS, LEAST_PATIENCE_SECONDS
+from uotp.tunnel.link2 import Format2Link
 from uotp.tunnel.states import TunnelState
 from uotp.tunnel.tunnel import CLOSE_SECONDS, DRAIN_SECONDS
 
@@ -318,6 +321,138 @@ class PoolTests(SlotTestCase):
         self.waitForDial()
         self.welcomeLast(WELCOME_NEW)
         self.assertEqual(self.forgotten, [None])
+
+    def openPoolOfFormat2(self, size: int = 8) -> Pool:
+        """
+        @return: a pool of which every tunnel is open and has answered once.
+        """
+        self.useFormat2()
+        pool = self.widePool(size)
+        self.openAll()
+        for attempt in self.context.attempts:
+            self.pong(attempt, 1)
+        return pool
+
+    def pong(self, attempt: Attempt, number: int) -> None:
+        """
+        The server answers a ping.
+        """
+        attempt.tunnel.dataReceived(b"\2\0\0\0\0\x08" + bytes(4) + number.to_bytes(8, "big"))
+
+    def ask(self, attempts: list[Attempt]) -> None:
+        """
+        Let tunnels ping, as those do that carry.
+        """
+        for attempt in attempts:
+            assert isinstance(attempt.tunnel.link, Format2Link)
+            attempt.tunnel.link._heartbeat.ask()
+
+    def giveUp(self, count: int) -> None:
+        """
+        Let so many tunnels have no answer, until all of them are given up.
+        """
+        self.ask(self.context.attempts[:count])
+        self.clock.advance(LEAST_PATIENCE_SECONDS)
+        self.clock.advance(GIVE_UP_SECONDS)
+
+    def test_tunnelsThatDoNotAnswerAreReplacedAtOnceBesideOneThatDoes(self) -> None:
+        """
+        One, two or seven of eight.
+        """
+        for count in (1, 2, 7):
+            self.context.attempts.clear()
+            pool = self.openPoolOfFormat2()
+            self.giveUp(count)
+            self.assertEqual(len(self.context.attempts), 8 + count)
+            self.openAll()
+            states = self.slotsIn(UP=8)
+            self.assertEqual(pool.statistics(), PoolStatistics(states, tunnels=8, retiring=count, failures=0))
+            pool.leave()
+
+    def test_oneSlotDialsWhileNoTunnelAnswers(self) -> None:
+        """
+        The connections to a server that stands still stay open.  The others follow at once
+        when the one has got through.
+        """
+        pool = self.openPoolOfFormat2()
+        self.giveUp(8)
+        self.assertEqual((len(self.context.attempts), self.context.dials.underWay), (9, 1))
+        self.assertEqual(pool.urgency, Urgency.FIRST_OF_PROVED)
+        for attempts in (10, 11, 12):
+            self.clock.advance(self.context.settings.timeout)
+            self.waitForDial()
+            self.assertEqual((len(self.context.attempts), self.context.dials.underWay), (attempts, 1))
+        self.welcomeLast()
+        self.assertEqual((len(self.context.attempts), self.context.dials.underWay), (19, 7))
+        self.openAll()
+        self.assertEqual(pool.statistics().slots, self.slotsIn(UP=8))
+
+    def test_slotsThatDialGiveWayWhenNoTunnelAnswersAnyMore(self) -> None:
+        """
+        What was under way goes on, and is not tried again but by one.
+        """
+        self.openPoolOfFormat2()
+        self.ask(self.context.attempts[:5])
+        self.clock.advance(LEAST_PATIENCE_SECONDS)
+        self.clock.advance(GIVE_UP_SECONDS - 0.1)
+        self.giveUp(8)
+        self.assertEqual((len(self.context.attempts), self.context.dials.underWay), (13 + 1, 6))
+        for _ in range(6):
+            self.clock.advance(1.0)
+        self.assertEqual(self.context.dials.underWay, 1)
+
+    def test_answerLetsTheOthersDialToo(self) -> None:
+        """
+        An old tunnel answers again: it is kept, and the others are replaced, or kept if they
+        do so too.
+        """
+        pool = self.openPoolOfFormat2(4)
+        first, second, third, fourth = self.context.attempts
+        self.giveUp(4)
+        self.assertEqual(len(self.context.attempts), 5)
+        fourth.transport.lose()
+        self.pong(second, 2)
+        self.assertEqual(len(self.context.attempts), 7)
+        self.assertEqual(pool.statistics().slots, self.slotsIn(UP=1, RENEWING=2, DIALLING=1))
+        self.openAll()
+        self.assertEqual(pool.statistics().slots, self.slotsIn(UP=4))
+        self.assertEqual(
+            [each.tunnel.state is TunnelState.OPEN for each in (first, second, third)], [False, True, False]
+        )
+
+    def test_tunnelsThatAllAnswerLateAreKept(self) -> None:
+        """
+        Nobody dials because the path was broken for a moment.
+        """
+        pool = self.openPoolOfFormat2()
+        self.ask(self.context.attempts)
+        self.clock.advance(LEAST_PATIENCE_SECONDS)
+        for attempt in self.context.attempts:
+            self.pong(attempt, 2)
+        self.clock.advance(GIVE_UP_SECONDS)
+        self.assertEqual(len(self.context.attempts), 8)
+        self.assertEqual(pool.urgency, Urgency.FURTHER_OF_PROVED)
+
+    def test_oneSlotDialsWhenTunnelsThatDoNotAnswerAreLost(self) -> None:
+        """
+        They count as lost already, and are not counted twice.
+        """
+        self.openPoolOfFormat2(4)
+        self.giveUp(4)
+        for attempt in self.context.attempts[:4]:
+            attempt.transport.lose()
+        self.clock.advance(1.0)
+        self.assertEqual(len(self.context.attempts), 5)
+        self.last.fail(error.ConnectionRefusedError())
+        self.waitForDial()
+        self.welcomeLast()
+        self.assertEqual(len(self.context.attempts), 9)
+
+    def test_proofIsWantedOfOneSlotWhileNoTunnelAnswers(self) -> None:
+        pool = self.openPoolOfFormat2(4)
+        self.giveUp(4)
+        pool.prove()
+        self.assertEqual((len(self.context.attempts), self.context.dials.underWay), (6, 1))
 
     def test_everyTunnelHasToProveItself(self) -> None:
         self.useFormat2()

@@ -23,6 +23,7 @@ class RecordingOwner:
     Keeps what tunnels tell whoever dialled or accepted them, and has each carry for a session at once.
 
     @ivar session: whom opened and greeted tunnels carry for; L{None} leaves them as they are.
+    @ivar overdue: those whose pong is overdue.
     @ivar givenUp: those whose pong was given up.
     """
 
@@ -31,6 +32,7 @@ class RecordingOwner:
         self.opened: list[Tunnel] = []
         self.hellos: list[ClientHello] = []
         self.drained: list[Tunnel] = []
+        self.overdue: list[Tunnel] = []
         self.givenUp: list[Tunnel] = []
         self.left: list[Tunnel] = []
         self.lost: list[tuple[Tunnel, Failure]] = []
@@ -48,6 +50,12 @@ class RecordingOwner:
 
     def tunnelDrained(self, tunnel: Tunnel) -> None:
         self.drained.append(tunnel)
+
+    def pongOverdue(self, tunnel: Tunnel) -> None:
+        self.overdue.append(tunnel)
+
+    def pongCame(self, tunnel: Tunnel) -> None:
+        self.overdue.remove(tunnel)
 
     def pongGivenUp(self, tunnel: Tunnel) -> None:
         self.givenUp.append(tunnel)
@@ -75,13 +83,19 @@ class _Told:
         self.told.append(told)
         self.whenTold()
 
+    def pongOverdue(self) -> None:
+        self._keep("overdue")
+
+    def pongCame(self) -> None:
+        self._keep("came")
+
     def pongGivenUp(self) -> None:
         self._keep("given up")
 
 
 class RecordingLinkOwner(_Told):
     """
-    Keeps what a link tells its tunnel: "given up", "drains" and "leaves".
+    Keeps what a link tells its tunnel: "overdue", "came", "given up", "drains" and "leaves".
 
     @ivar giveUpSeconds: as the heartbeat of a client's end has it.
     @ivar faults: what the other end did that it may not do.
@@ -123,12 +137,6 @@ class RecordingHeartbeatOwner(_Told):
 
     def pathRoundTrip(self) -> float:
         return self.path
-
-    def pongOverdue(self) -> None:
-        self._keep("overdue")
-
-    def pongCame(self) -> None:
-        self._keep("came")
 
 
 # Each twin fits its seam.

@@ -295,7 +295,7 @@ class Format2LinkTests(_LinkTestCase):
             self.clock.advance(LEAST_PATIENCE_SECONDS)
             self.assertEqual((self.session.says, self.owner.told), (["free"], []))
             self.clock.advance(LEAST_PATIENCE_SECONDS)
-            self.assertEqual((self.session.says, self.owner.told), (["free", "gone"], ["given up"]))
+            self.assertEqual((self.session.says, self.owner.told), (["free", "gone"], ["overdue", "given up"]))
 
     def test_whatTheOtherProgramHasReadIsConfirmed(self) -> None:
         """
@@ -359,16 +359,18 @@ class Format2LinkTests(_LinkTestCase):
 
     def test_silenceIsTold(self) -> None:
         """
-        The session hears that the answer is overdue and that it came, the tunnel that it is given up.
+        The session hears that the answer is overdue and that it came, the tunnel besides that
+        it is given up.
         """
         self.link.start()
         self.clock.advance(FIRST_PATIENCE_SECONDS)
-        self.assertEqual((self.session.says, self.owner.told), (["free", "gone"], []))
+        self.assertEqual((self.session.says, self.owner.told), (["free", "gone"], ["overdue"]))
         self.clock.advance(GIVE_UP_SECONDS)
-        self.assertEqual(self.owner.told, ["given up"])
+        self.assertEqual(self.owner.told, ["overdue", "given up"])
         [(_, payload)] = self.heard(*self.stream.said)
         self.receive(controlFrame(Kind.PONG, payload))
-        self.assertEqual((self.session.says, self.owner.told), (["free", "gone", "free"], ["given up"]))
+        self.assertEqual(self.session.says, ["free", "gone", "free"])
+        self.assertEqual(self.owner.told, ["overdue", "given up", "came"])
         self.assertEqual(self.session.roundTrips, 1)
 
     def test_otherEndCanBeMadeToProveItself(self) -> None:

@@ -896,11 +896,12 @@ class Format2Tests(_TunnelTestCase):
 
     def test_silentTunnelCarriesNothingAndIsGivenUpInTheEnd(self) -> None:
         """
-        Its session is told at once, its owner after a while, and both have it back when the answer comes.
+        Its session and its owner are told at once, the owner once more after a while, and both
+        have it back when the answer comes.
         """
         tunnel, _ = self.openInFormat2()
         self.clock.advance(FIRST_PATIENCE_SECONDS)
-        self.assertEqual((self.session.says, self.owner.givenUp), (["free", "gone"], []))
+        self.assertEqual((self.session.says, self.owner.overdue, self.owner.givenUp), (["free", "gone"], [tunnel], []))
         tunnel.pauseProducing()
         tunnel.resumeProducing()
         self.assertEqual(self.session.says, ["free", "gone"])
@@ -908,6 +909,7 @@ class Format2Tests(_TunnelTestCase):
         self.assertEqual(self.owner.givenUp, [tunnel])
         tunnel.dataReceived(PONG2 + FIRST_PING)
         self.assertEqual((self.session.says, self.session.roundTrips), (["free", "gone", "free"], 1))
+        self.assertEqual(self.owner.overdue, [])
         self.assertEqual(linkOf(tunnel).roundTrip, FIRST_PATIENCE_SECONDS + GIVE_UP_SECONDS)
 
     def test_tunnelThatAnswersWhileItIsFullCarriesWhenItIsFree(self) -> None:

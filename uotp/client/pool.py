@@ -3,7 +3,8 @@ The client's tunnels for one session.
 
 How many a pool may have is said to it, and becomes more while the source shows that it is
 worth them.  While none of its tunnels is up, one slot dials for all: where that one does
-not get through, the others would not either.
+not get through, the others would not either.  A tunnel is up while it is open and no pong of
+it is overdue: the connections to a program that stands still stay open.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ class Pool:
         self._isKnown = False
         self._draining: set[Slot] = set()
         self._mayHave = 0
-        self._up = 0
+        self._up = 0  # slots with a tunnel that answers
         self._first: Slot | None = None  # the one that dials while none is up
         self._held: dict[Slot, None] = {}  # those that would dial if one were up
         self._isOver = False

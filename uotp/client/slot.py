@@ -70,7 +70,8 @@ class SlotOwner(Protocol):
 
     def mayDial(self, slot: Slot) -> bool:
         """
-        @return: whether a slot may dial now.  One that may not is told to dial when it may.
+        @return: whether a slot may dial now, also in the place of a tunnel that it has.  One
+            that may not is told to dial when it may.
         """
 
     def welcomed(self, answer: ServerHello) -> None:
@@ -80,12 +81,12 @@ class SlotOwner(Protocol):
 
     def slotUp(self, slot: Slot) -> None:
         """
-        A slot that had no tunnel has one.
+        A slot that had no tunnel that answers has one.
         """
 
     def slotDown(self, slot: Slot) -> None:
         """
-        A slot has lost its tunnel.
+        A slot has lost its tunnel, or a pong of it is overdue.
         """
 
 
@@ -115,6 +116,8 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         self._failures = 0
         self._attempt: Attempt | None = None
         self._tunnel: Tunnel | None = None
+        self._isOverdue = False  # a pong of the tunnel
+        self._isUp = False  # as the owner knows
         self._retiring: set[Tunnel] = set()  # those through which something may still come
         self._emptied: Callable[[Slot], None] | None = None
         self._lifetime: Lifetime | None = None
@@ -123,18 +126,24 @@ class Slot(StateMachine[SlotState, SlotEvent]):
 
     def dial(self) -> None:
         """
-        Open the tunnel, if the pool lets this slot dial; a slot that has one or is at it
-        already does nothing.
+        Open the tunnel, if the pool lets this slot dial; a slot that has one that answers or
+        is at it already does nothing.
         """
-        if (self.state, SlotEvent.DIAL) in SLOT_STATES and self._owner.mayDial(self):
-            self._advance(SlotEvent.DIAL)
-            self._begin()
+        if self._isOverdue and self.state is SlotState.UP:
+            self.renew()
+        else:
+            self._dialFor(SlotEvent.DIAL)
 
     def renew(self) -> None:
         """
-        Open another tunnel in the place of the one that is there.
+        Open another tunnel in the place of the one that is there, if the pool lets this slot
+        dial.
         """
-        if self._advance(SlotEvent.RENEW):
+        self._dialFor(SlotEvent.RENEW)
+
+    def _dialFor(self, event: SlotEvent) -> None:
+        if (self.state, event) in SLOT_STATES and self._owner.mayDial(self):
+            self._advance(event)
             self._begin()
 
     def _begin(self) -> None:
@@ -172,10 +181,9 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         now, chance, settings = self._context.clock.seconds(), self._context.jitter(), self._context.settings
         self._lifetime = Lifetime(now, chance, settings.maxAge, settings.maxBytes)
         tunnel.carryFor(self._session)
-        if before is None:
-            self._owner.slotUp(self)
-        else:
+        if before is not None:
             self._retire(before)
+        self._setOverdue(isOverdue=False)
 
     def _retire(self, tunnel: Tunnel) -> None:
         self._retiring.add(tunnel)
@@ -230,6 +238,28 @@ class Slot(StateMachine[SlotState, SlotEvent]):
             tunnel.close()
         self._tellEmptied()  # the last one then says for all that the session is over
 
+    def pongOverdue(self, tunnel: Tunnel) -> None:
+        """
+        The server has not answered in time.
+        """
+        if tunnel is self._tunnel:
+            self._setOverdue(isOverdue=True)
+
+    def pongCame(self, tunnel: Tunnel) -> None:
+        """
+        The server answers again.
+        """
+        if tunnel is self._tunnel:
+            self._setOverdue(isOverdue=False)
+
+    def _setOverdue(self, *, isOverdue: bool) -> None:
+        self._isOverdue = isOverdue
+        wasUp, self._isUp = self._isUp, self._tunnel is not None and not isOverdue
+        if self._isUp and not wasUp:
+            self._owner.slotUp(self)
+        elif wasUp and not self._isUp:
+            self._owner.slotDown(self)
+
     def pongGivenUp(self, tunnel: Tunnel) -> None:
         """
         The server has not answered for too long.
@@ -261,7 +291,7 @@ class Slot(StateMachine[SlotState, SlotEvent]):
     def _lost(self, words: str) -> None:
         self._tunnel = None
         self._context.reachability.tunnelDown()
-        self._owner.slotDown(self)
+        self._setOverdue(isOverdue=False)
         if self._advance(SlotEvent.LOST):
             self._context.reachability.tunnelFailed(words)
             if self.state is SlotState.WAITING:

@@ -71,6 +71,18 @@ class DialledTunnel(Tunnel):
         if rest and self.link is not None:
             self.link.received(rest)
 
+    def pongOverdue(self) -> None:
+        """
+        See L{uotp.tunnel.link.LinkOwner}.
+        """
+        self._dialledBy.pongOverdue(self)
+
+    def pongCame(self) -> None:
+        """
+        See L{uotp.tunnel.link.LinkOwner}.
+        """
+        self._dialledBy.pongCame(self)
+
     def peerLeft(self) -> None:
         """
         Refuse the server's bye, which only a client may say.

@@ -73,6 +73,16 @@ class LinkOwner(Protocol):
         @return: whether the stream holds something that the kernel did not take.
         """
 
+    def pongOverdue(self) -> None:
+        """
+        The other end has not answered in time.
+        """
+
+    def pongCame(self) -> None:
+        """
+        The other end answers again, after L{pongOverdue}.
+        """
+
     def pongGivenUp(self) -> None:
         """
         A pong has been overdue for so long that the tunnel had better be replaced.
@@ -108,6 +118,16 @@ class Nobody:
         @return: L{True}, since nothing is to be written.
         """
         return True
+
+    def pongOverdue(self) -> None:
+        """
+        Nobody minds.
+        """
+
+    def pongCame(self) -> None:
+        """
+        Nobody minds.
+        """
 
     def pongGivenUp(self) -> None:
         """

@@ -244,12 +244,14 @@ class Format2Link(TunnelLink):
         comes.
         """
         self._readiness.pongOverdue()
+        self._owner.pongOverdue()
 
     def pongCame(self) -> None:
         """
         See L{uotp.tunnel.heartbeat.HeartbeatOwner}.  The link carries again.
         """
         self._readiness.pongCame()
+        self._owner.pongCame()
 
     def pongGivenUp(self) -> None:
         """

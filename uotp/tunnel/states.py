@@ -107,6 +107,16 @@ class DialledTunnelOwner(TunnelOwner[T_contra], Protocol[T_contra]):
         The other end lets the tunnel carry.  Call C{tunnel.carryFor} next.
         """
 
+    def pongOverdue(self, tunnel: T_contra) -> None:
+        """
+        The other end has not answered in time, and the tunnel carries nothing.
+        """
+
+    def pongCame(self, tunnel: T_contra) -> None:
+        """
+        The other end answers again, and the tunnel carries.
+        """
+
 
 class AcceptedTunnelOwner(TunnelOwner[T_contra], Protocol[T_contra]):
     """

@@ -252,6 +252,16 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
         """
         return self.state in TALKING and self.link is not None and self.link.prove()
 
+    def pongOverdue(self) -> None:
+        """
+        See L{uotp.tunnel.link.LinkOwner}.  Who accepted the tunnel need not know.
+        """
+
+    def pongCame(self) -> None:
+        """
+        See L{uotp.tunnel.link.LinkOwner}.
+        """
+
     def pongGivenUp(self) -> None:
         """
         See L{uotp.tunnel.link.LinkOwner}.
