@@ -38,6 +38,7 @@ class RecordingSlotOwner:
     """
 
     urgency = Urgency.FIRST
+    isDown = False
 
     def __init__(self, context: MemoryContext) -> None:
         self._context = context

@@ -21,12 +21,13 @@ class BackoffTests(SynchronousTestCase):
         self.assertAlmostEqual(backoffSeconds(1, 5.0, 0.0), 0.1)
         self.assertAlmostEqual(backoffSeconds(1, 5.0, 1.0), 0.2)
 
-    def test_eachFailureDoublesTheWaitUpToTheCeiling(self) -> None:
+    def test_eachFailureMakesTheWaitLongerUpToTheCeiling(self) -> None:
         """
         A server that stays away is asked every few seconds.
         """
-        waits = [backoffSeconds(failures, 5.0, 1.0) for failures in range(1, 9)]
-        for wait, expected in zip(waits, [0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0], strict=True):
+        waits = [backoffSeconds(failures, 5.0, 1.0) for failures in range(1, 11)]
+        growing = [0.2, 0.3, 0.45, 0.675, 1.0125, 1.51875, 2.278125, 3.4171875]
+        for wait, expected in zip(waits, [*growing, 5.0, 5.0], strict=True):
             self.assertAlmostEqual(wait, expected)
 
     def test_halfOfAWaitIsLeftToChance(self) -> None:
@@ -40,6 +41,16 @@ class BackoffTests(SynchronousTestCase):
 
     def test_aLowCeilingHoldsFromTheFirstWait(self) -> None:
         self.assertAlmostEqual(backoffSeconds(1, 0.05, 1.0), 0.05)
+
+    def test_someOfTheWaitMayBeOver(self) -> None:
+        """
+        As long as the first wait there is always one.
+        """
+        for spent, wait in ((0.0, 5.0), (1.0, 4.0), (4.9, 0.2), (6.0, 0.2)):
+            self.assertAlmostEqual(backoffSeconds(10, 5.0, 1.0, spent), wait)
+        self.assertAlmostEqual(backoffSeconds(10, 5.0, 0.0, 4.0), 0.1)
+        self.assertAlmostEqual(backoffSeconds(1, 5.0, 1.0, 4.0), 0.2)
+        self.assertAlmostEqual(backoffSeconds(10, 0.05, 1.0, 4.0), 0.05)
 
     def test_failuresWithoutEndDoNoHarm(self) -> None:
         """

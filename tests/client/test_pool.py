@@ -8,6 +8,7 @@ from twisted.internet import error
 
 from tests.client.slots import BYE, DRAIN, PING, SESSION_ID, WELCOME, WELCOME_NEW, SlotTestCase
 from tests.doubles.dialling import Attempt
+from uotp.client.backoff import FIRST_SECONDS
 from uotp.client.dialqueue import Urgency
 from uotp.client.outage import LONE_SHARE
 from uotp.client.pool import Pool, PoolStatistics
@@ -87,6 +88,41 @@ class PoolTests(SlotTestCase):
         self.assertEqual(len(self.context.attempts), 5)
         self.last.open()
         self.assertEqual(len(self.context.attempts), 8)
+
+    def test_serverThatStaysAwayIsAskedSeldom(self) -> None:
+        """
+        27 times a minute, whatever the size of the pool, and more often in the first seconds.
+        """
+        self.context.chance = 0.5
+        self.widePool(8)
+        times = [self.clock.seconds()]
+        while times[-1] < times[0] + 180:
+            self.last.fail(error.ConnectionRefusedError())
+            self.waitForDial()
+            times.append(self.clock.seconds())
+        self.assertEqual(sum(time < times[0] + 3 for time in times), 6)
+        self.assertIn(sum(time >= times[0] + 120 for time in times), (26, 27, 28))
+        self.context.chance = 1.0
+        self.last.fail(error.ConnectionRefusedError())
+        self.assertAlmostEqual(self.waitForDial(), 3.0)
+
+    def test_serverThatHangsIsAskedAgainSoon(self) -> None:
+        """
+        What an attempt took counts as waited, so that nobody is away for more than 5 s after
+        the server is back.
+        """
+        self.widePool(8)
+        for _ in range(8):
+            self.assertAlmostEqual(self.waitForDial(), self.context.settings.timeout + FIRST_SECONDS)
+
+    def test_slotThatHangsBesideOthersIsNoSooner(self) -> None:
+        """
+        The session has a tunnel, and nothing is urgent.
+        """
+        self.widePool(2)
+        self.openFirst()
+        for seconds in (4.2, 4.3, 4.45, 4.675, 5.0125, 5.51875, 6.278125, 7.4171875, 9.0, 9.0):
+            self.assertAlmostEqual(self.waitForDial(), seconds)
 
     def test_oneSlotDialsWhenAllAreLost(self) -> None:
         """

@@ -64,7 +64,7 @@ class ClientContext:
     @ivar reachability: who is told how the dialling goes.
     @ivar turns: shares the time among the sources.
     @ivar dials: lets only so many attempts be under way at once.
-    @ivar outage: knows which pools have no tunnel.
+    @ivar outage: knows which pools have no tunnel that answers.
     """
 
     settings: ClientSettings

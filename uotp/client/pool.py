@@ -92,6 +92,13 @@ class Pool:
         ceiling = self._context.settings.backoff
         return ceiling if self._up else self._context.outage.longestWait(ceiling)
 
+    @property
+    def isDown(self) -> bool:
+        """
+        See L{uotp.client.slot.SlotOwner}.
+        """
+        return not self._up
+
     def mayDial(self, slot: Slot) -> bool:
         """
         See L{uotp.client.slot.SlotOwner}.

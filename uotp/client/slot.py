@@ -68,6 +68,12 @@ class SlotOwner(Protocol):
         How long a slot may wait between two attempts, in seconds.
         """
 
+    @property
+    def isDown(self) -> bool:
+        """
+        Whether no slot has a tunnel that answers, so that one dials for all.
+        """
+
     def mayDial(self, slot: Slot) -> bool:
         """
         @return: whether a slot may dial now, also in the place of a tunnel that it has.  One
@@ -115,6 +121,7 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         self._owner = owner
         self._failures = 0
         self._attempt: Attempt | None = None
+        self._begunAt = 0.0  # the last attempt, by the clock
         self._tunnel: Tunnel | None = None
         self._isOverdue = False  # a pong of the tunnel
         self._isUp = False  # as the owner knows
@@ -147,6 +154,7 @@ class Slot(StateMachine[SlotState, SlotEvent]):
             self._begin()
 
     def _begin(self) -> None:
+        self._begunAt = self._context.clock.seconds()
         self._attempt = None
         attempt = Attempt(self._context, self, self._sessionId, self._failed, self._owner.urgency)
         if self.state in (SlotState.DIALLING, SlotState.RENEWING):  # it may have failed at once
@@ -156,11 +164,12 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         self._attempt = None
         if self._advance(SlotEvent.FAILED):
             self._context.reachability.tunnelFailed(words)
-            self._waitToDial()
+            took = self._context.clock.seconds() - self._begunAt
+            self._waitToDial(took if self._owner.isDown else 0.0)
 
-    def _waitToDial(self) -> None:
+    def _waitToDial(self, spent: float = 0.0) -> None:
         self._failures += 1
-        wait = backoffSeconds(self._failures, self._owner.longestWait, self._context.jitter())
+        wait = backoffSeconds(self._failures, self._owner.longestWait, self._context.jitter(), spent)
         self._setTimer(wait, self.dial)
 
     def tunnelOpened(self, tunnel: Tunnel) -> None:
