@@ -18,15 +18,10 @@ from tests.doubles.udp import MemoryUdp, Receiver
 from uotp.boundaries import Address
 from uotp.client.admission import NEW_AT_ONCE, NEW_PER_SECOND, STRANGERS_AT_ONCE
 from uotp.client.allowed import Network
+from uotp.client.places import PAID_SHARE, SPARE_SECONDS, UNPROVED_SHARE
 from uotp.client.proof import MOMENT_SECONDS, TUNNEL_BYTES, UNANSWERED_BYTES
-from uotp.client.sessions import (
-    SPARE_SECONDS,
-    UNPROVED_SECONDS,
-    UNPROVED_SHARE,
-    SessionsBySource,
-    SessionsBySourceStatistics,
-    SourceSession,
-)
+from uotp.client.sessions import UNPROVED_SECONDS, SessionsBySource, SessionsBySourceStatistics
+from uotp.client.source import LASTING_SECONDS, SourceSession
 from uotp.process.steps import APART_SECONDS, STEPS
 from uotp.session.pacer import TICK_SECONDS
 from uotp.telemetry.drops import Drop, Drops
@@ -122,15 +117,26 @@ class _SessionsTestCase(TimerTestCase):
         """
         attempt.open().dataReceived(b"\0\4pong")
 
-    def proveLast(self) -> None:
+    def proveLast(self, size: int = 1) -> None:
         """
-        Let the newest source be answered, and send a byte after that.
+        Let the newest source be answered, and send a little after that.
+
+        @param size: payload in bytes.
         """
-        self.answer(self.context.attempts[-1])
-        self.clock.advance(MOMENT_SECONDS)
         entry = self.made[-1]
-        entry.send([Train(1, b"!")])
+        self.answer(next(attempt for attempt in self.context.attempts[::-1] if not attempt.done.called))
+        self.clock.advance(MOMENT_SECONDS)
+        entry.send([Train(size, bytes(size))])
         self.assertTrue(entry.proof.isProved)
+
+    def payLast(self, size: int = TUNNEL_BYTES) -> None:
+        """
+        Let the newest source be answered, and send as much after that as a second tunnel costs.
+
+        @param size: payload in bytes.
+        """
+        self.proveLast(size)
+        self.assertTrue(self.made[-1].proof.hasPaid)
 
 
 class SourceSessionTests(_SessionsTestCase):
@@ -481,18 +487,18 @@ class SessionsBySourceTests(_SessionsTestCase):
         self.assertEqual(set(self.sessions._bySource), {source(number) for number in (0, 5, 6, 7, 8)})
         self.assertEqual(self.drops.totals, {})
 
-    def test_unprovedMakeWayWhenTheProvedAreMany(self) -> None:
+    def test_unprovedMakeWayWhenThoseThatHavePaidAreMany(self) -> None:
         self.sessions = self.makeSessions(maxSessions=UNPROVED_SHARE * 2)
         for number in range(UNPROVED_SHARE * 2 - 1):
             self.send(number)
-            self.proveLast()
+            self.payLast()
         for number in (100, 101):
             self.send(number)
             self.assertEqual(len(self.sessions), UNPROVED_SHARE * 2)
         self.assertNotIn(source(100), self.sessions._bySource)
         self.assertIn(source(101), self.sessions._bySource)
 
-    def test_fullTableOfProvedSourcesTakesNobodyOn(self) -> None:
+    def test_fullTableOfSourcesThatHavePaidTakesNobodyOn(self) -> None:
         """
         What the stranger sends is dropped and counted, as long as nobody has been idle for
         long.
@@ -500,7 +506,7 @@ class SessionsBySourceTests(_SessionsTestCase):
         self.sessions = self.makeSessions(maxSessions=2)
         for number in (1, 2):
             self.send(number)
-            self.proveLast()
+            self.payLast()
         for number in range(3, 3 + 50):
             self.send(number)
         self.assertEqual(set(self.sessions._bySource), {source(1), source(2)})
@@ -510,6 +516,141 @@ class SessionsBySourceTests(_SessionsTestCase):
         self.clock.advance(1)
         self.send(3)
         self.assertEqual(set(self.sessions._bySource), {source(2), source(3)})
+
+    def test_ofThoseThatHavePaidWhoHasSentLeastGoesFirst(self) -> None:
+        """
+        And not the idlest, which may have sent a thousand times as much.
+        """
+        self.sessions = self.makeSessions(maxSessions=2)
+        self.send(1)
+        self.payLast(60000)
+        self.clock.advance(1)
+        self.send(2)
+        self.payLast()
+        self.clock.advance(SPARE_SECONDS)
+        self.send(3)
+        self.assertEqual(set(self.sessions._bySource), {source(1), source(3)})
+
+    def flood(self, seconds: int, asOften: int = 20) -> None:
+        """
+        Let one forged source more come in each second, be answered, and send once more, not
+        knowing when; and each again now and then.
+
+        @param seconds: how long.
+        @param asOften: seconds between two datagrams of the same.
+        """
+        for second in range(seconds):
+            number = 1000 + len(self.made)
+            self.send(number, Train(60, bytes(60)))
+            self.answer(next(attempt for attempt in self.context.attempts[::-1] if not attempt.done.called))
+            self.clock.advance(0.08)
+            self.send(number, Train(60, bytes(60)))
+            for address in list(self.sessions._bySource):
+                forged = address[1] - 1001
+                age = len(self.made) - forged
+                if forged >= 0 and age and not age % asOften:
+                    self.sessions.trainsReceived([Train(60, bytes(60))], address)
+            self.clock.advance(0.92)
+            if second % 15 == 0:
+                self.sessions.endIdle()
+            self.sessions.checkInvariant()
+
+    def test_forgedSourcesThatSendTwiceEndNobodyWhoHasPaid(self) -> None:
+        """
+        However long he was idle, as long as his session does not expire.
+        """
+        self.context.choose(poolSize=1)
+        self.sessions = self.makeSessions(maxSessions=64, expire=300.0)
+        for number in range(20):
+            self.send(number)
+            self.payLast()
+        self.flood(200)
+        self.assertEqual([number for number in range(20) if source(number) not in self.sessions._bySource], [])
+
+    def test_forgedSourcesThatSendTwiceHaveABoundedPart(self) -> None:
+        """
+        Also where all other places are free.
+        """
+        self.sessions = self.makeSessions(maxSessions=64)
+        self.flood(100, asOften=10)
+        self.assertEqual(len(self.sessions), 64 - 64 // PAID_SHARE)
+
+    def test_lightSourceThatHasSentMoreStaysBesideForgedOnes(self) -> None:
+        """
+        Though it is idle for longer than they are.
+        """
+        self.sessions = self.makeSessions(maxSessions=64)
+        self.send(1)
+        self.proveLast(300)
+        self.flood(100, asOften=10)
+        self.assertIn(source(1), self.sessions._bySource)
+
+    def test_lightSourceThatHasJustBegunIsNotTheFirstToGo(self) -> None:
+        """
+        Though all others have sent more.
+        """
+        self.sessions = self.makeSessions(maxSessions=64)
+        self.flood(60, asOften=10)
+        self.clock.advance(1)
+        self.send(1)
+        self.proveLast()
+        for _ in range(10):
+            self.flood(1, asOften=10)
+            self.send(1, Train(1, b"!"))
+        self.assertIn(self.sessions._bySource.get(source(1)), self.made)
+        self.assertEqual(sum(entry.session.outbound.bytes == 4 + 1 + 10 for entry in self.made), 1)
+
+    def test_keepalivesCountWhenTheyHaveGoneOnForLong(self) -> None:
+        """
+        A peer of WireGuard that has nothing to say sends 32 bytes each 25 seconds.  After some
+        minutes it stays, though forged sources have sent more.
+        """
+        self.sessions = self.makeSessions(maxSessions=64)
+        self.send(1)
+        self.proveLast(32)
+        answered = self.made[0].session.inbound
+        while not self.made[0].lasts:
+            self.assertLess(self.clock.seconds(), LASTING_SECONDS + 60)
+            self.pass_(25)
+            self.send(1, Train(32, bytes(32)))
+            answered.unnumbered([Train(32, bytes(32))], self.clock.seconds())
+        self.assertGreater(self.clock.seconds(), LASTING_SECONDS)
+        self.assertFalse(self.made[0].proof.hasPaid)
+        self.flood(100, asOften=5)
+        self.assertIn(source(1), self.sessions._bySource)
+
+    def test_idleSourceDoesNotLastByTimeAlone(self) -> None:
+        """
+        It has to be answered, and to send.
+        """
+        self.sessions = self.makeSessions(expire=2 * LASTING_SECONDS)
+        self.send(1)
+        self.proveLast()
+        self.clock.advance(LASTING_SECONDS)
+        self.assertFalse(self.made[0].lasts)
+        self.send(1)
+        self.assertFalse(self.made[0].lasts)
+        self.made[0].session.inbound.unnumbered([PING], self.clock.seconds())
+        self.assertTrue(self.made[0].lasts)
+
+    def test_newcomersHaveTheirPartBesideLightSources(self) -> None:
+        """
+        Where many have paid, a third of what these leave.
+        """
+        self.context.choose(poolSize=1)
+        self.sessions = self.makeSessions(maxSessions=64)
+        for number in range(40):
+            self.send(number)
+            self.payLast()
+        for number in range(100, 124):
+            self.send(number)
+            self.proveLast()
+        for number in range(200, 220):
+            self.clock.advance(1)
+            self.send(number)
+        unproved = [entry for entry in self.sessions._bySource.values() if not entry.proof.isProved]
+        self.assertEqual((len(self.sessions), len(unproved)), (64, 8))
+        self.assertEqual(self.sessions.statistics().proved, 56)
 
     def test_sourceThatWasProvedIsWelcomeAgain(self) -> None:
         """

@@ -8,16 +8,18 @@ the source sends after an answer has reached it:
 
  - A datagram that comes at least L{MOMENT_SECONDS} after the first answer was handed to the
    source is its proof.  What was under way by then does not count, and a forged source
-   cannot know when that is.  One that sends again and again is proved by chance, and so
-   this alone opens no tunnel.
+   cannot know when that is.  One that simply sends again, later, is proved by chance.  So
+   this alone opens no tunnel, and keeps no place from those who have done more.
  - Each tunnel after the first costs L{TUNNEL_BYTES} that the source sends from then on.
-   That is a sixth of what a tunnel costs, so that forging multiplies no bytes by more.
+   That is a sixth of what a tunnel costs, so that forging multiplies no bytes by more.  Who
+   has sent what the second one costs has paid.
  - A source to which nothing is answered is proved by L{UNANSWERED_BYTES}: whoever sends so
    much has paid for all the tunnels that it gets.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from uotp.session import Outbound
@@ -43,7 +45,9 @@ class Proof:
     """
     Follows what one source sends, and tells how many tunnels it is worth.
 
-    @ivar isProved: whether the source has shown that its address is not forged.
+    @ivar isProved: whether the source has shown that its address is not forged, as far as one
+        datagram can.
+    @ivar provedAt: when that was, by the clock that was handed in.
     """
 
     def __init__(self, outbound: Outbound, clock: Callable[[], float], most: int, widen: Callable[[int], None]) -> None:
@@ -61,6 +65,7 @@ class Proof:
         self._countedFrom = 0  # of the bytes that the source has sent
         self._provableAt = 0.0
         self.isProved = False
+        self.provedAt = math.inf
         outbound.noticeBytes(UNANSWERED_BYTES, self._sent)
 
     def answered(self) -> None:
@@ -71,6 +76,20 @@ class Proof:
             self._provableAt = self._clock() + MOMENT_SECONDS
             self._countFromNow()
 
+    @property
+    def earned(self) -> int:
+        """
+        What a source that is proved has sent since it was answered, in bytes.
+        """
+        return self._outbound.bytes - self._countedFrom if self.isProved else 0
+
+    @property
+    def hasPaid(self) -> bool:
+        """
+        Whether the source has sent what a second tunnel costs, also where it gets none.
+        """
+        return self.earned >= TUNNEL_BYTES
+
     def _countFromNow(self) -> None:
         self._countedFrom = self._outbound.bytes
         self._outbound.noticeBytes(self._countedFrom + 1, self._sent)
@@ -79,10 +98,12 @@ class Proof:
         """
         The source has sent as much as was waited for.
         """
-        if not self.isProved and self._clock() < self._provableAt:
-            self._countFromNow()
-            return
-        self.isProved = True
+        if not self.isProved:
+            now = self._clock()
+            if now < self._provableAt:
+                self._countFromNow()
+                return
+            self.isProved, self.provedAt = True, now
         tunnels = 1 + (self._outbound.bytes - self._countedFrom) // TUNNEL_BYTES
         if tunnels < self._most:
             self._outbound.noticeBytes(self._countedFrom + tunnels * TUNNEL_BYTES, self._sent)

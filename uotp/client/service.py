@@ -17,8 +17,9 @@ from twisted.logger import LogLevel
 from uotp.boundaries import Address
 from uotp.client.context import ClientContext
 from uotp.client.reachability import Reachability
-from uotp.client.sessions import SessionsBySource, SourceSession
+from uotp.client.sessions import SessionsBySource
 from uotp.client.settings import ClientSettings
+from uotp.client.source import SourceSession
 from uotp.errors import StartError
 from uotp.net import Addresses, Host, SharedResolver, backgroundThread, checkMark, lookUp
 from uotp.process import SleepClocks, SleepDetector, descriptorLimit, sleepClocks

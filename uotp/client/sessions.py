@@ -1,12 +1,10 @@
 """
-The client's sessions by the source they belong to: who is worth one, and when it ends.
+The client's sessions by the source they belong to: how they begin, and when they end.
 
-Whoever can reach the UDP port can forge any number of sources.  So a source gets one tunnel
-and a short time until it has proved that it is none of these (L{uotp.client.proof}).  Those
-that have not share a small part of all places; when there is none left, one of them goes
-whose question is answered, the idlest first, or else the idlest that still waits.  One that
-is proved keeps its session and its tunnels while it is idle, and gives them up early only
-when there is no other place left at all.
+Whoever can reach the UDP port can forge any number of sources.  So new ones are taken on no faster
+than a rate (L{uotp.client.admission}).  A source gets one tunnel and a short time until it has
+proved that it is none of these (L{uotp.client.proof}), and few places are for those that have
+done nothing or little (L{uotp.client.places}).
 """
 
 from __future__ import annotations
@@ -22,63 +20,19 @@ from twisted.logger import LogLevel
 from uotp.boundaries import Address
 from uotp.client.admission import Admission
 from uotp.client.allowed import AllowedSources, Network
-from uotp.client.context import ClientContext
-from uotp.client.pool import Pool
-from uotp.client.proof import Proof
+from uotp.client.places import Places
+from uotp.client.source import SourceSession
 from uotp.process import Round, Steps
-from uotp.session import ClosingSessions, Session, wordsForLate
+from uotp.session import ClosingSessions, wordsForLate
 from uotp.telemetry import BudgetedLogger, Drop, Drops, LineBudget, Logger, RateLimit, logCounted, spelled
 from uotp.train import TakeTrains, Train, countOf
 from uotp.udp import TrainProtocol
-from uotp.wire import newSessionId, sessionName
 
 MAX_CLIENT_SESSIONS = 1024
 """How many sessions there may be; with one tunnel each they take some 70 MB."""
 
-UNPROVED_SHARE = 4
-"""
-Sources that are not proved have one place in so many: 256, which with one tunnel each take
-some 18 MB here and as much at the server.  Of 32 new ones in a second, each stays for eight
-seconds at least.
-"""
-
 UNPROVED_SECONDS = 30.0
 """How long a source that is not proved may be idle."""
-
-SPARE_SECONDS = 30.0
-"""When all places are taken, a source that is proved and has been idle for so long gives its place up."""
-
-
-class SourceSession:
-    """
-    Holds the session of one source, and its pool.
-
-    @ivar send: sends trains that came from the source.
-    @ivar proof: tells whether the source is proved, and how many tunnels it is worth.
-    """
-
-    def __init__(self, context: ClientContext, drops: Drops, deliver: TakeTrains) -> None:
-        """
-        @param deliver: sends trains to the source.
-        """
-        self._context = context
-        settings = context.settings
-        sessionId = newSessionId()
-        self.name = sessionName(sessionId)
-        allowance = context.turns.allowanceOf(sessionId)
-        self.session = Session(deliver, drops, context.clock, allowance, self._answered, settings.reorder)
-        self.send = self.session.outbound.send
-        self.pool = Pool(context, self.session, sessionId, self._forgotten)
-        self.proof = Proof(self.session.outbound, context.clock.seconds, settings.poolSize, self.pool.widen)
-        self.pool.start()
-
-    def _answered(self) -> None:
-        self._context.reachability.reached()
-        self.proof.answered()
-
-    def _forgotten(self) -> None:
-        self._context.reachability.sessionForgotten(self.name)
-        self.session.inbound.restart()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +87,9 @@ class SessionsBySource(TrainProtocol):
         self._whenPortLost = whenPortLost
         self._ignoring = False
         self._expire = expire
-        self._maxSessions = maxSessions
         self._sessionLog = BudgetedLogger(self._log, LineBudget(clock.seconds))
         self._bySource: dict[Address, SourceSession] = {}
-        self._unproved: dict[Address, SourceSession] = {}  # and some that have been proved since
+        self._places = Places(self._bySource, maxSessions)
         self._allowed = AllowedSources(allow)
         self._strangers = RateLimit(clock.seconds)  # our own, since their addresses may be forged
         self._admission = Admission(clock.seconds)
@@ -206,7 +159,8 @@ class SessionsBySource(TrainProtocol):
     def _welcome(self, source: Address) -> SourceSession | None:
         if not self._admission.admits(source) or not self._makeRoom():
             return None
-        session = self._bySource[source] = self._unproved[source] = self._openSession(self._deliverTo(source))
+        session = self._bySource[source] = self._openSession(self._deliverTo(source))
+        self._places.take(source)
         self._sessionLog.info(
             "session {session} for {host} port {port} opened, {sessions} in all",
             session=session.name,
@@ -221,35 +175,13 @@ class SessionsBySource(TrainProtocol):
         @return: whether there is room for a source that is not proved, maybe because another
             was sent away.
         """
-        self._unproved = {source: entry for source, entry in self._unproved.items() if not entry.proof.isProved}
-        isFull = len(self._bySource) >= self._maxSessions
-        if not isFull and len(self._unproved) < max(self._maxSessions // UNPROVED_SHARE, 1):
+        if self._places.hasRoom():
             return True
-        leaving = self._leastOfUnproved() if self._unproved else self._idlestToSpare()
+        leaving = self._places.least(self._clock.seconds())
         if leaving is None:
             return False
         self._end(leaving, "its place was needed")
         return True
-
-    def _leastOfUnproved(self) -> Address:
-        """
-        @return: the source that gives its place up first of those that are not proved.
-        """
-
-        def rank(source: Address) -> tuple[bool, float]:
-            session = self._unproved[source].session
-            return not session.inbound.answered, session.lastActive
-
-        return min(self._unproved, key=rank)
-
-    def _idlestToSpare(self) -> Address | None:
-        """
-        @return: the idlest source of all, if it has been idle for long.
-        """
-        idlest = min(self._bySource, key=lambda source: self._bySource[source].session.lastActive, default=None)
-        if idlest is None or self._idleSeconds(self._bySource[idlest]) < SPARE_SECONDS:
-            return None
-        return idlest
 
     def _idleSeconds(self, entry: SourceSession) -> float:
         seconds: float = self._clock.seconds() - entry.session.lastActive
@@ -344,7 +276,7 @@ class SessionsBySource(TrainProtocol):
 
     def _end(self, source: Address, reason: str) -> None:
         entry = self._bySource.pop(source)
-        self._unproved.pop(source, None)
+        self._places.leave(source)
         if entry.proof.isProved:
             self._admission.remember(source)
         entry.pool.leave()
@@ -366,9 +298,5 @@ class SessionsBySource(TrainProtocol):
 
         @raise AssertionError: when it does not.
         """
-        assert len(self._bySource) <= self._maxSessions
-        assert self._unproved.keys() <= self._bySource.keys()
-        assert all(entry.proof.isProved or source in self._unproved for source, entry in self._bySource.items())
-        unproved = sum(not entry.proof.isProved for entry in self._bySource.values())
-        assert unproved <= max(self._maxSessions // UNPROVED_SHARE, 1)
+        self._places.checkInvariant()
         self._admission.checkInvariant()

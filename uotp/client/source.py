@@ -1,0 +1,75 @@
+"""
+The session of one source with its pool, and how much the source has done.
+"""
+
+from __future__ import annotations
+
+from uotp.client.context import ClientContext
+from uotp.client.pool import Pool
+from uotp.client.proof import Proof
+from uotp.session import Session
+from uotp.telemetry import Drops
+from uotp.train import TakeTrains
+from uotp.wire import newSessionId, sessionName
+
+LASTING_SECONDS = 300.0
+"""
+A source that has sent, and has been answered, for so long since it was proved lasts.  One that
+sends nothing but keepalives would need more than twice that time to pay.  Few forged sources
+keep a place for so long.
+"""
+
+ACTIVE_SECONDS = 5.0
+"""
+A source that was active so lately may be in the middle of something, and goes later than
+others: however little it has sent, it has time to pay.
+"""
+
+
+class SourceSession:
+    """
+    Holds the session of one source, and its pool.
+
+    @ivar send: sends trains that came from the source.
+    @ivar proof: tells whether the source is proved, and how many tunnels it is worth.
+    """
+
+    def __init__(self, context: ClientContext, drops: Drops, deliver: TakeTrains) -> None:
+        """
+        @param deliver: sends trains to the source.
+        """
+        self._context = context
+        settings = context.settings
+        sessionId = newSessionId()
+        self.name = sessionName(sessionId)
+        allowance = context.turns.allowanceOf(sessionId)
+        self.session = Session(deliver, drops, context.clock, allowance, self._answered, settings.reorder)
+        self.send = self.session.outbound.send
+        self.pool = Pool(context, self.session, sessionId, self._forgotten)
+        self.proof = Proof(self.session.outbound, context.clock.seconds, settings.poolSize, self.pool.widen)
+        self.pool.start()
+
+    def _answered(self) -> None:
+        self._context.reachability.reached()
+        self.proof.answered()
+
+    @property
+    def lasts(self) -> bool:
+        """
+        Whether the source has sent, and has been answered, for some minutes since it was proved.
+        """
+        until = min(self.session.inbound.lastActive, self.session.outbound.lastActive)
+        return until - self.proof.provedAt >= LASTING_SECONDS
+
+    def worth(self, now: float) -> tuple[bool, bool, int, float]:
+        """
+        @return: less for the source that goes first of those that are proved: whether it lasts
+            and whether it is active, how much it has sent, by powers of two, and when it was
+            last active.
+        """
+        lastActive = self.session.lastActive
+        return self.lasts, now - lastActive < ACTIVE_SECONDS, self.proof.earned.bit_length(), lastActive
+
+    def _forgotten(self) -> None:
+        self._context.reachability.sessionForgotten(self.name)
+        self.session.inbound.restart()
