@@ -465,7 +465,7 @@ class KeyPermissionsTests(TlsTestCase):
         cert, key = self.path(GOOD.certificatePem()), self.path(GOOD.keyPem())
         for mode in (0o644, 0o604, 0o664):
             Path(key).chmod(mode)
-            line = f"every user of this machine can read the private key in {key}: chmod 600 {key}"
+            line = f"the private key in {key} may be read by every user who can reach the file: chmod 600 {key}"
             self.assertEqual(self.warnings(cert, key), [line] * 4, oct(mode))
 
     def test_keyBesideItsCertificateIsAKeyToo(self) -> None:

@@ -146,7 +146,7 @@ class _Credentials:
 
     def _warnOfExposure(self, keyFile: str) -> None:
         if isOpenToAll(keyFile):
-            words = "every user of this machine can read the private key in {file}: chmod 600 {quoted}"
+            words = "the private key in {file} may be read by every user who can reach the file: chmod 600 {quoted}"
             self._log.warn(words, file=keyFile, quoted=quote(keyFile))
 
     def warnOfDates(self) -> None:

@@ -91,9 +91,10 @@ def readIdentity(certificateFile: str, keyFile: str | None) -> Identity:
 
 def isOpenToAll(path: str) -> bool:
     """
-    Tell whether the permissions of a file let every user of this machine read it.  A group
-    that may read it was named by somebody: so a web server shares its key, and so systemd
-    shows its C{LoadCredential} to a user of its own.
+    Tell whether the permissions of a file let every user read it who can reach it.  Whether the
+    directories above keep others away is not looked at: they may be opened one day, and the file
+    copied with its permissions.  A group that may read it was named by somebody: so a web server
+    shares its key, and so systemd shows its C{LoadCredential} to a user of its own.
 
     @return: L{False} also where the system has no such permissions, or when the file is gone.
     """
