@@ -6,7 +6,7 @@ Whether one is good for a purpose, its user decides.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 MAX_HOST_NAME = 253
 """Letters of a host name in the domain name system (RFC 1035, without the last dot)."""
@@ -83,13 +83,20 @@ class Host:
 OWN_NETWORK_BITS = 64
 """Of an IPv6 address, so many bits name the network; whoever has one address of it has all."""
 
+BEHIND_NAT64 = IPv6Network("64:ff9b::/96")
+"""Here a translator writes hosts of IPv4 (RFC 6052): their addresses are the last 32 bits."""
+
+IPV4_MASK = 0xFFFFFFFF
+"""The last 32 bits of an address."""
+
 
 def ownerOf(host: str) -> str:
     """
     @param host: the address that a connection or a datagram comes from.
     @return: who is there, as far as an address tells: an IPv4 address, also where it is
-        written as one of IPv6, or the network of an IPv6 address, its first 64 bits.  Text
-        that is no address stands for itself.
+        written as one of IPv6 or has come through NAT64, or the network of an IPv6 address,
+        its first 64 bits.  All link-local addresses have one network, so each of them stands
+        for itself, with its zone; and so does text that is no address.
     """
     if ":" not in host:  # most are, and strangers come by the thousand
         return host
@@ -98,6 +105,10 @@ def ownerOf(host: str) -> str:
         return host
     if address.ipv4_mapped is not None:
         return str(address.ipv4_mapped)
+    if address in BEHIND_NAT64:
+        return str(IPv4Address(int(address) & IPV4_MASK))
+    if address.is_link_local:
+        return str(address)
     return f"{IPv6Address(int(address) >> OWN_NETWORK_BITS << OWN_NETWORK_BITS)}/{OWN_NETWORK_BITS}"
 
 
