@@ -24,6 +24,8 @@ import uotp
 from tests.sources import modules
 
 PRIVATES = {
+    "OpenSSL.SSL.Connection._from_ssl",
+    "OpenSSL.SSL.Connection._into_ssl",
     "OpenSSL.SSL.Connection._raise_ssl_error",
     "OpenSSL.SSL.Connection._ssl",
     "OpenSSL.SSL._ffi",

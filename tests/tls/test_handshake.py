@@ -775,7 +775,7 @@ class RefusalWordsTests(TlsTestCase):
         It reads no more than 100 KB of them, and looks at none.
         """
         words = errorWords(SSL.Error([("SSL routines", "", "excessive message size")]), None)
-        self.assertEqual(words, "the peer shows too many certificates")
+        self.assertEqual(words, "the peer sends too much in its handshake (too many certificates, or too large ones)")
 
     def test_causeCountsEvenBehindOtherErrors(self) -> None:
         error = SSL.Error([("SSL routines", "", "data length too long"), ("SSL routines", "", "record layer failure")])

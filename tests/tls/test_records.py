@@ -11,11 +11,57 @@ from typing import Any
 
 from OpenSSL import SSL
 
-from tests.doubles.tlspairs import TlsTestCase, shake
+from tests.doubles.certificates import CLIENT, SERVER, Authority, Issued
+from tests.doubles.tlspairs import TRUSTED, TlsTestCase, shake
 from uotp.tls import records
-from uotp.tls.records import ROOM_BYTES, RecordConnection
+from uotp.tls.records import LEAST_COUNTED, MAX_HANDSHAKE_BYTES, ROOM_BYTES, RecordConnection
+from uotp.tls.verification import VerifyingConnection
 
 Pair = tuple[RecordConnection, RecordConnection]
+
+TOO_MUCH = "the peer sends too much in its handshake (too many certificates, or too large ones)"
+
+
+class MemorySocket:
+    """
+    Takes the place of a socket that does not block, as long as a handshake needs one.
+
+    @ivar came: what has come, and was not read.
+    @ivar peer: where it is sent to.
+    @ivar most: bytes that it takes and gives at one go.
+    @ivar isFull: whether it takes nothing.
+    @ivar isEnded: whether nothing more comes.
+    """
+
+    def __init__(self) -> None:
+        self.came = b""
+        self.peer = self
+        self.most = 1 << 20
+        self.isFull = self.isEnded = False
+
+    def fileno(self) -> int:
+        """
+        @return: a number that nobody uses.
+        """
+        return 99
+
+    def send(self, data: bytes) -> int:
+        """
+        @return: how many bytes were taken.
+        """
+        if self.isFull:
+            raise BlockingIOError
+        self.peer.came += data[: self.most]
+        return min(len(data), self.most)
+
+    def recv(self, size: int) -> bytes:
+        """
+        @return: what has come.
+        """
+        taken, self.came = self.came[: min(size, self.most)], self.came[min(size, self.most) :]
+        if not taken and not self.isEnded:
+            raise BlockingIOError
+        return taken
 
 
 class RecordTests(TlsTestCase):
@@ -143,3 +189,164 @@ class RecordTests(TlsTestCase):
             except SSL.Error as error:
                 found.append((type(error), error.args))
         return found
+
+
+class HandshakesOnSocketsTests(TlsTestCase):
+    """
+    Lets both ends shake hands on sockets in memory.
+    """
+
+    def ends(self, server: Issued | None = None, client: Issued | None = None) -> None:
+        """
+        Make both.
+
+        @param server: what it shows, if not the usual.
+        @param client: what it shows, where the server asks for it.
+        """
+        self.sockets = (MemorySocket(), MemorySocket())
+        self.sockets[0].peer, self.sockets[1].peer = self.sockets[::-1]
+        credentials = {} if server is None else {"issued": server}
+        clientsFrom = None if client is None else TRUSTED
+        self.served = self.server(**credentials, clientsFrom=clientsFrom).connection(self.sockets[0])
+        dialled = self.client(shows=client)(self.sockets[1])
+        assert isinstance(dialled, VerifyingConnection)
+        self.dialled = dialled
+        self.served.set_accept_state()
+        self.dialled.set_connect_state()
+
+    def shake(self, most: int) -> dict[RecordConnection, SSL.Error | None]:
+        """
+        Let them go on, each so often at the most.
+
+        @return: those that are through, and what others have met.
+        """
+        ended: dict[RecordConnection, SSL.Error | None] = {}
+        for _ in range(most):
+            for end in (self.dialled, self.served):
+                if end not in ended:
+                    try:
+                        end.do_handshake()
+                    except (SSL.WantReadError, SSL.WantWriteError):
+                        continue
+                    except SSL.Error as error:
+                        ended[end] = error
+                    else:
+                        ended[end] = None
+        return ended
+
+    def test_handshakeGoesOnWithEachByte(self) -> None:
+        """
+        In both versions.
+        """
+        for version in (SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION):
+            self.limit(SSL.TLS_SERVER_METHOD, version=version)
+            self.ends(client=TRUSTED.issue(usages=CLIENT))
+            for one in self.sockets:
+                one.most = 1
+            self.assertEqual(self.shake(4), {self.dialled: None, self.served: None})
+
+    def test_handshakeWaitsForRoom(self) -> None:
+        self.ends()
+        server, client = self.sockets
+        server.isFull = client.isFull = True
+        self.assertRaises(SSL.WantWriteError, self.dialled.do_handshake)
+        self.assertRaises(SSL.WantWriteError, self.dialled.do_handshake)
+        client.isFull = False
+        self.assertRaises(SSL.WantReadError, self.dialled.do_handshake)
+        self.assertRaises(SSL.WantWriteError, self.served.do_handshake)
+        server.isFull, client.isFull = False, True
+        self.assertRaises(SSL.WantReadError, self.served.do_handshake)
+        self.assertRaises(SSL.WantWriteError, self.dialled.do_handshake)
+        client.isFull = False
+        self.assertEqual(self.shake(2), {self.dialled: None, self.served: None})
+
+    def test_whatFollowsTheHandshakeIsLeftToOpenssl(self) -> None:
+        """
+        Which reads it on the socket itself.
+        """
+        self.ends()
+        following = b"\x17\x03\x03\x00\x05hello"
+        self.shake(1)
+        with contextlib.suppress(SSL.WantReadError):
+            self.dialled.do_handshake()
+        self.sockets[0].came += following
+        self.served.do_handshake()
+        self.assertEqual(self.sockets[0].came, following)
+
+    def assertTooMuch(self, refusing: VerifyingConnection, refused: RecordConnection) -> None:
+        """
+        One end has read no more than the bound, and says so.
+        """
+        error = self.shake(4)[refusing]
+        self.assertEqual(refusing.refusalWords(error), TOO_MUCH)
+        self.assertGreater(len(self.sockets[refusing is self.dialled].came), 0)
+
+    def test_tooLargeAChainIsRefusedBeforeItIsParsed(self) -> None:
+        """
+        Of many certificates, or of one large one, whoever has signed it.
+        """
+        deep = TRUSTED
+        for number in range(280):
+            deep = Authority(str(number), issuer=deep)
+        large = (f"{number:060}.example" for number in range(900))
+        for issuer, names in ((deep, ()), (TRUSTED, tuple(large))):
+            shown = issuer.issue("good.test", *names, usages=(*CLIENT, *SERVER))
+            for version in (SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION):
+                self.limit(SSL.TLS_SERVER_METHOD, version=version)
+                self.ends(server=shown)
+                self.assertTooMuch(self.dialled, self.served)
+                self.ends(client=shown)
+                self.assertTooMuch(self.served, self.dialled)
+
+    def test_largeChainIsAccepted(self) -> None:
+        """
+        Up to 32 KiB.
+        """
+        names = (f"{number:060}.example" for number in range(440))
+        shown = TRUSTED.issue("good.test", *names, usages=(*CLIENT, *SERVER))
+        self.assertGreater(len(shown.certificate.tbs_certificate_bytes), 30 * 1024)
+        self.ends(server=shown, client=shown)
+        self.assertEqual(self.shake(4), {self.dialled: None, self.served: None})
+
+    def test_manySmallRecordsAreTooMuchToo(self) -> None:
+        """
+        Each takes its time.
+        """
+        self.ends()
+        with contextlib.suppress(SSL.WantReadError):
+            self.dialled.do_handshake()
+        hello = self.sockets[0].came[5:]
+        records = MAX_HANDSHAKE_BYTES // LEAST_COUNTED
+        self.assertGreater(len(hello), records)
+        self.sockets[0].came = b"".join(b"\x16\x03\x01\x00\x01" + hello[at : at + 1] for at in range(len(hello)))
+        error = self.assertRaises(SSL.Error, self.served.do_handshake)
+        self.assertEqual(self.served.refusalWords(error), TOO_MUCH)
+        self.assertEqual(len(self.sockets[0].came), 6 * (len(hello) - records) - 5)
+
+    def test_whatIsNotTlsIsRefusedAtOnce(self) -> None:
+        """
+        More than its beginning need not come.
+        """
+        for began in (b"GET /", b"PROXY", b"SSH-2", bytes(5), b"\xff" * 5):
+            self.ends()
+            self.sockets[0].came = began
+            error = self.shake(1)[self.served]
+            self.assertEqual(self.served.refusalWords(error), "the peer does not speak TLS", began)
+
+    def test_endOfTheConnectionIsAnEnd(self) -> None:
+        """
+        Whether it is closed or broken.
+        """
+        self.ends()
+        self.sockets[0].isEnded = True
+        error = self.shake(1)[self.served]
+        self.assertEqual((type(error), error and error.args), (SSL.SysCallError, (-1, "Unexpected EOF")))
+        for name in ("recv", "send"):
+            self.ends()
+
+            def fail(_: object) -> None:
+                raise ConnectionResetError(104, "reset")
+
+            self.patch(self.sockets[1], name, fail)
+            error = self.shake(1)[self.dialled]
+            self.assertEqual((type(error), error and error.args), (SSL.SysCallError, (104, "reset")))

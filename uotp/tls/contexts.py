@@ -24,8 +24,8 @@ AES_TLS13, CHACHA_TLS13 = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384", "TLS_
 MAX_ISSUERS = 10
 """
 So many certificates may stand between a peer's own and a CA that we trust.  Two or three are
-usual.  What is longer is refused before a signature in it is checked.  OpenSSL bounds the size
-of all that a peer shows to 100 KB, before it looks at any of it.
+usual.  What is longer is refused before a signature in it is checked.  How large they may be is
+bounded before any is looked at (L{uotp.tls.records.MAX_HANDSHAKE_BYTES}).
 """
 
 TRIAL_BYTES = 16 * 1024

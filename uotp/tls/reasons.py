@@ -14,6 +14,7 @@ from OpenSSL import SSL
 from OpenSSL.SSL import X509VerificationCodes as Codes
 
 from uotp.telemetry import spelled
+from uotp.tls.records import TOO_LONG_A_HANDSHAKE
 
 TEXT_LIMIT = 80
 """So many characters of a peer's text are shown: enough to recognise a name."""
@@ -39,6 +40,8 @@ _NOT_TLS = "the peer does not speak TLS"
 _NO_VERSION = "no common TLS version"
 _NO_CIPHER = "no common cipher"
 
+_TOO_MUCH = "the peer sends too much in its handshake (too many certificates, or too large ones)"
+
 _OUR_ERRORS = {
     "peer did not return a certificate": "no client certificate",
     "http request": _NOT_TLS,
@@ -53,7 +56,8 @@ _OUR_ERRORS = {
     "no shared cipher": _NO_CIPHER,
     "no suitable signature algorithm": _NO_CIPHER,
     "no suitable key share": _NO_CIPHER,
-    "excessive message size": "the peer shows too many certificates",
+    "excessive message size": _TOO_MUCH,
+    TOO_LONG_A_HANDSHAKE: _TOO_MUCH,
 }
 
 _ALERTS = {

@@ -1,17 +1,42 @@
 """
-OpenSSL's connection with a short way for records.  pyOpenSSL's own C{recv} and C{send} pass
-through several more functions for each record, most of which look for errors of callbacks that
-only a handshake has.  A lone datagram is one record.
+OpenSSL's connection with a bound to what comes in a handshake, and with a short way for
+records.  pyOpenSSL's own C{recv} and C{send} pass through several more functions for each
+record, most of which look for errors of callbacks that only a handshake has.  A lone datagram is
+one record.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from OpenSSL import SSL
 
 ROOM_BYTES = 16384
 """A read brings so much at the most, which is what one record of TLS carries."""
+
+MAX_HANDSHAKE_BYTES = 48 * 1024
+"""
+So much a peer may send until the handshake is done.  That leaves 32 KiB for its chain of
+certificates, beside 16 for a hello or a long list of CAs.  A usual chain has 3 to 6 KB, and ten
+issuers with RSA keys of 8192 bits have 25.  To parse 32 KiB of small ones takes 1.2 ms, and the
+100 KB that OpenSSL would take 5.
+"""
+
+LEAST_COUNTED = 256
+"""A shorter record counts as so much, since each takes its time: so there are 192 at the most."""
+
+RECORD_HEADER_BYTES = 5
+MAX_BODY_BYTES = ROOM_BYTES + 2048
+RECORD_KINDS = frozenset({b"\x14", b"\x15", b"\x16", b"\x17"})
+MAJOR_VERSION = b"\x03"
+"""
+How a record of TLS begins: its kind, a version, and how long the rest is.  Of what does not
+begin like that OpenSSL knows best what it is, and needs no more to say so.
+"""
+
+TOO_LONG_A_HANDSHAKE = "handshake too long"
+"""What an error says where a peer has sent more than L{MAX_HANDSHAKE_BYTES}."""
 
 internals: Any = SSL
 library = internals._lib  # noqa: SLF001 - what pyOpenSSL itself calls; a test tells when it is gone
@@ -45,14 +70,107 @@ class RecordConnection(SSL.Connection):
     """
     Reads and writes records, on a socket or in memory.
 
+    What comes on a socket until the handshake is done is read here, a record at a time, and given
+    to OpenSSL in memory.  So there is a bound to it, which OpenSSL has no lower than 100 KB for
+    the certificates alone, and pyOpenSSL has no way to change.  From then on OpenSSL works on the
+    socket itself.
+
     @param context: as pyOpenSSL has it.
     @param socket: what to speak through; L{None} for memory.
     """
 
     def __init__(self, context: SSL.Context, socket: Any = None) -> None:
-        super().__init__(context, socket)
+        super().__init__(context)
+        self._shaking = socket
+        self._allowed = MAX_HANDSHAKE_BYTES
+        self._header = b""
+        self._bodyLeft = 0  # of the record that is being read
+        self._unsent = b""
         if socket is not None:
             letOthersHaveTheirTurn(self)
+
+    def do_handshake(self) -> None:
+        """
+        Go on with the handshake.
+
+        @raise SSL.Error: as pyOpenSSL has it, and when the peer sends too much.
+        """
+        if self._shaking is None:
+            super().do_handshake()
+            return
+        try:
+            while not self._isThrough():
+                self._readSome()
+        except SSL.WantReadError:
+            self._sendAll()
+            raise
+        except SSL.Error:
+            with suppress(SSL.Error):
+                self._sendAll()  # an alert
+            raise
+        self._sendAll()
+        library.SSL_set_fd(self._ssl, self._shaking.fileno())  # which frees what was in memory
+        self._shaking = self._into_ssl = self._from_ssl = None
+
+    def _isThrough(self) -> bool:
+        """
+        Let OpenSSL take what has come.
+
+        @return: whether the handshake is done.
+        """
+        result: int = library.SSL_do_handshake(self._ssl)
+        if result > 0:
+            return True
+        if library.SSL_get_error(self._ssl, result) != library.SSL_ERROR_WANT_READ:
+            self._raise_ssl_error(self._ssl, result)
+        return False
+
+    def _sendAll(self) -> None:
+        """
+        Send what OpenSSL has written.
+
+        @raise SSL.Error: when the kernel does not take all of it, or the connection is broken.
+        """
+        while (size := library.BIO_read(self._from_ssl, room, ROOM_BYTES)) > 0:
+            self._unsent += came[:size]
+        while self._unsent:
+            try:
+                sent = self._shaking.send(self._unsent)
+            except BlockingIOError:
+                raise SSL.WantWriteError from None
+            except OSError as error:
+                raise SSL.SysCallError(error.errno, error.strerror) from None
+            self._unsent = self._unsent[sent:]
+
+    def _readSome(self) -> None:
+        """
+        Give OpenSSL what has come of a record, and nothing of the next one.
+        """
+        if self._bodyLeft:
+            came = self._receive(self._bodyLeft)
+            self._bodyLeft -= len(came)
+        else:
+            while len(self._header) < RECORD_HEADER_BYTES:
+                self._header += self._receive(RECORD_HEADER_BYTES - len(self._header))
+            came, self._header = self._header, b""
+            size = int.from_bytes(came[-2:], "big")
+            isRecord = came[:1] in RECORD_KINDS and came[1:2] == MAJOR_VERSION and size <= MAX_BODY_BYTES
+            self._bodyLeft = size if isRecord else 0
+            self._allowed -= max(self._bodyLeft, LEAST_COUNTED)
+            if self._allowed < 0:
+                raise SSL.Error([("uotp", "", TOO_LONG_A_HANDSHAKE)])
+        self.bio_write(came)
+
+    def _receive(self, size: int) -> bytes:
+        try:
+            came: bytes = self._shaking.recv(size)
+        except BlockingIOError:
+            raise SSL.WantReadError from None
+        except OSError as error:
+            raise SSL.SysCallError(error.errno, error.strerror) from None
+        if not came:
+            raise SSL.SysCallError(-1, "Unexpected EOF")
+        return came
 
     def recv(self, bufsiz: int, flags: int | None = None) -> bytes:
         """

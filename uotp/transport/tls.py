@@ -1,6 +1,7 @@
 """
-Streams with TLS.  OpenSSL works on the socket itself and not on buffers in memory: each
-tunnel would keep several of these, each as large as the most that it ever carried.
+Streams with TLS.  Once the handshake is done, OpenSSL works on the socket itself and not on
+buffers in memory: each tunnel would keep several of these, each as large as the most that it
+ever carried.
 """
 
 from __future__ import annotations
