@@ -225,7 +225,7 @@ def stalling(number: int, rate: float, kinds: Sequence[str], *, tls: bool) -> Me
     """
 
     def figures(stage: Stage, contender: Contender, share: float) -> Figures:
-        with built(stage, contender, tls=tls, wire=2 if tls else 1) as house:
+        with built(stage, contender, tls=tls, wire=2 if tls else 1, server=SHORT_LINGER) as house:
             count = max(600, int(number * share))
             options = {"number": count, "rate": rate, "kinds": list(kinds)}
             attacker = house.attack("stalled", door=house.door(), source=ATTACKER, **options)
