@@ -27,10 +27,11 @@ LISTENING = r"listening on \[?([0-9a-f.:]+?)\]?:(\d+) \((?:TCP|UDP)\)"
 RATE = 500
 """Of the bystander: datagrams a second, in each direction."""
 
-MOST_ROOM = 65536
+MOST_ROOM = 131072
 """
-Bytes of buffer of the programs' UDP sockets in the suite: what comes in a fifth of a second of
-standing still.  So what a bystander loses tells that somebody had the machine for so long.
+Bytes of buffer of the programs' UDP sockets in the suite: what comes in two fifths of a second of
+standing still.  So what a bystander loses tells that somebody had the program for so long.  A busy
+machine lets it wait for half of that.
 """
 
 SETTLED_SECONDS = 0.4
