@@ -8,6 +8,7 @@ from random import Random
 
 from tests.doubles.contracts import TimerTestCase
 from tests.doubles.handshakes import RecordingStep
+from uotp.transport import handshakes
 from uotp.transport.handshakes import HandshakeQueue
 
 
@@ -55,6 +56,17 @@ class HandshakeQueueTests(TimerTestCase):
         self.assertEqual(self.journal, [])
         self.clock.advance(0)
         self.assertEqual(self.journal, ["one"])
+
+    def test_otherProgramsRunBetweenTheStepsOfMany(self) -> None:
+        """
+        A lone handshake has no reason to wait for them.
+        """
+        self.patch(handshakes, "offerProcessor", lambda: self.journal.append("others"))
+        self.wait("a", "one")
+        self.assertEqual(self.turns(1), ["one"])
+        for name in ("two", "three", "four"):
+            self.wait("a", name)
+        self.assertEqual(self.turns(3), ["four", "others", "three", "others", "two"])
 
     def test_whoHasFewestWaitingComesFirst(self) -> None:
         """
