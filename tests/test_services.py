@@ -37,6 +37,7 @@ from uotp.errors import ConfigurationError, StartError
 from uotp.net.resolver import Addresses, InBackground
 from uotp.net.routes import Routes
 from uotp.net.sockopts import UDP_BUFFER_BYTES, TunnelSocketOptions
+from uotp.process import LEAST_MEMORY_BYTES
 from uotp.process.clock import SleepClocks
 from uotp.server import service as serverservice
 from uotp.server.service import ServerService
@@ -50,6 +51,7 @@ from uotp.transport.accepted import AcceptedTcpStream, AcceptedTlsStream
 from uotp.tunnel import service as tunnelservice
 from uotp.tunnel import settings
 from uotp.tunnel.tunnel import Tunnel
+from uotp.udp import MAX_INTAKE_BYTES
 from uotp.wire.negotiation import WireChoice
 
 SERVER = ("good.test", 8443)
@@ -294,6 +296,19 @@ class ValuesTests(_ServicesTestCase):
         self.assertTrue(all(service.running for service in self.services))
         parent.stopService()
         self.assertFalse(any(service.running for service in self.services))
+
+
+class MemoryTests(_ServicesTestCase):
+    """
+    See what of the memory is kept free.
+    """
+
+    def test_clientKeepsRoomForWhatItsPortReads(self) -> None:
+        """
+        That is nobody's until it is known whose it is; and it stays within the budget.
+        """
+        memory = self.client(start=False, memory=LEAST_MEMORY_BYTES).turns.memory
+        self.assertEqual((memory.bytes, memory.used), (LEAST_MEMORY_BYTES, MAX_INTAKE_BYTES))
 
 
 class ListeningTests(_ServicesTestCase):
