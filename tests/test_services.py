@@ -33,8 +33,8 @@ from uotp.client.service import ClientService
 from uotp.client.sessions import UNPROVED_SECONDS
 from uotp.client.settings import ClientSettings
 from uotp.client.slot import PROVED_SECONDS
-from uotp.errors import ConfigurationError, StartError
-from uotp.net.resolver import Addresses, InBackground
+from uotp.errors import ConfigurationError, LookupFailed, StartError
+from uotp.net.resolver import InBackground, Resolved
 from uotp.net.routes import Routes
 from uotp.net.sockopts import UDP_BUFFER_BYTES, TunnelSocketOptions
 from uotp.process import LEAST_MEMORY_BYTES
@@ -81,7 +81,7 @@ class _ServicesTestCase(TlsTestCase):
         self.patch(dialer, "connectTunnel", self.connecting)
         self.network = MemoryUdp()
         self.udpBuffers: list[int] = []
-        self.found: Addresses = [IPv4Address("TCP", "192.0.2.1", 8443)]
+        self.found: Resolved = [IPv4Address("TCP", "192.0.2.1", 8443)]
         self.lookups = 0
         self.accepted: Any = None
         self.patch(serverservice, "listen", listenInMemory)
@@ -111,7 +111,7 @@ class _ServicesTestCase(TlsTestCase):
         In place of a thread.
         """
 
-        def run(_: Callable[[], Addresses], done: Callable[[Addresses], None]) -> None:
+        def run(_: Callable[[], Resolved], done: Callable[[Resolved], None]) -> None:
             self.lookups += 1
             done(self.found)
 
@@ -515,7 +515,7 @@ class NamesTests(_ServicesTestCase):
         """
         self.client(resolveOnce=True)
         self.assertEqual(self.lookups, 1)
-        self.found = []
+        self.found = LookupFailed("host name not found")
         self.use(1)
         self.use(2)
         self.assertEqual(self.lookups, 1)
@@ -911,11 +911,11 @@ class TogetherTests(_ServicesTestCase):
     def test_nameThatIsToBeLookedUpOnceIsLookedUpAtTheStartUntilItIsFound(self) -> None:
         asked: list[str] = []
 
-        def lookup(host: str, *_: object) -> Addresses:
+        def lookup(host: str, *_: object) -> Resolved:
             asked.append(host)
-            return [] if len(asked) < 3 else [IPv4Address("TCP", "192.0.2.1", 8443)]
+            return LookupFailed("host name not found") if len(asked) < 3 else [IPv4Address("TCP", "192.0.2.1", 8443)]
 
-        def inBackground(_: Callable[[], Addresses], done: Callable[[Addresses], None]) -> None:
+        def inBackground(_: Callable[[], Resolved], done: Callable[[Resolved], None]) -> None:
             done(lookup("good.test"))
 
         self.patch(clientservice, "backgroundThread", lambda _: inBackground)

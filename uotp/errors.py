@@ -30,3 +30,9 @@ class PeerError(UotpError):
     """
     Is raised when the other end of a tunnel did what it may not do.  It ends that tunnel.
     """
+
+
+class LookupFailed(UotpError):
+    """
+    Is raised when a host name has led to no address.  Its text is the reason, in words.
+    """

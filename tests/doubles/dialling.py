@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from tests.doubles.streams import MemoryStream, wrapInTls
 from uotp.client.context import ClientContext, ReachabilityObserver
 from uotp.client.settings import ClientSettings
-from uotp.net.resolver import Addresses
+from uotp.net.resolver import Resolved
 from uotp.process.turns import Turns
 from uotp.transport.dialled import DialledTcpStream, DialledTlsStream
 from uotp.tunnel.live import LiveTunnels
@@ -51,7 +51,7 @@ class MemoryConnect:
         return wrapInTls(kind.creator, protocol, clock, isClient=True)
 
 
-def neverLookUp(call: Callable[[], Addresses], done: Callable[[Addresses], None]) -> None:
+def neverLookUp(call: Callable[[], Resolved], done: Callable[[Resolved], None]) -> None:
     """
     Name servers that do not answer.
     """

@@ -4,7 +4,6 @@ Host names, looked up in the background and never twice at a time.
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import threading
 from collections.abc import Callable
@@ -12,11 +11,13 @@ from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IHostnameResolver
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from tests.doubles.reactors import ThreadReactor
-from uotp.net.resolver import Addresses, SharedResolver, backgroundThread, lookUp, systemLookup
+from uotp.errors import LookupFailed
+from uotp.net.resolver import Addresses, Resolved, SharedResolver, backgroundThread, systemLookup
 
 HOST = "server.test"
 FOUND: Addresses = [IPv6Address("TCP", "2001:db8::1", 8443), IPv4Address("TCP", "192.0.2.1", 8443)]
@@ -31,8 +32,8 @@ class SharedResolverTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.asked: list[tuple[str, int, str]] = []
-        self.found: Addresses = FOUND
-        self.running: list[tuple[Callable[[], Addresses], Callable[[Addresses], None]]] = []
+        self.found: Resolved = FOUND
+        self.running: list[tuple[Callable[[], Resolved], Callable[[Resolved], None]]] = []
 
     def resolver(self, *, once: bool = False) -> SharedResolver:
         """
@@ -40,7 +41,7 @@ class SharedResolverTests(SynchronousTestCase):
         """
         return SharedResolver(lambda call, done: self.running.append((call, done)), once=once, lookup=self.lookup)
 
-    def lookup(self, host: str, port: int, semantics: str) -> Addresses:
+    def lookup(self, host: str, port: int, semantics: str) -> Resolved:
         """
         In place of the system's.
         """
@@ -55,7 +56,7 @@ class SharedResolverTests(SynchronousTestCase):
         done(call())
 
     def test_answerHasAllAddressesInTheSystemsOrder(self) -> None:
-        answer = lookUp(self.resolver(), HOST, 8443, "TCP")
+        answer = self.resolver().lookUp(HOST, 8443, "TCP")
         self.assertNoResult(answer)
         self.finish()
         self.assertEqual(self.successResultOf(answer), FOUND)
@@ -63,17 +64,17 @@ class SharedResolverTests(SynchronousTestCase):
 
     def test_lookupsAtOneTimeAreShared(self) -> None:
         resolver = self.resolver()
-        answers = [lookUp(resolver, HOST, 8443, "TCP") for _ in range(8)]
+        answers = [resolver.lookUp(HOST, 8443, "TCP") for _ in range(8)]
         self.assertEqual(len(self.running), 1)
         self.finish()
         self.assertEqual([self.successResultOf(answer) for answer in answers], [FOUND] * 8)
 
     def test_differentQuestionsAreNotMixed(self) -> None:
         resolver = self.resolver()
-        lookUp(resolver, HOST, 8443, "TCP")
-        lookUp(resolver, HOST, 8443, "UDP")
-        lookUp(resolver, HOST, 443, "TCP")
-        lookUp(resolver, "other.test", 8443, "TCP")
+        resolver.lookUp(HOST, 8443, "TCP")
+        resolver.lookUp(HOST, 8443, "UDP")
+        resolver.lookUp(HOST, 443, "TCP")
+        resolver.lookUp("other.test", 8443, "TCP")
         while self.running:
             self.finish()
         self.assertEqual(
@@ -84,26 +85,26 @@ class SharedResolverTests(SynchronousTestCase):
         resolver = self.resolver()
         for found in (FOUND[:1], FOUND[1:]):
             self.found = found
-            answer = lookUp(resolver, HOST, 8443, "TCP")
+            answer = resolver.lookUp(HOST, 8443, "TCP")
             self.finish()
             self.assertEqual(self.successResultOf(answer), found)
 
     def test_onceKeepsTheFirstAnswer(self) -> None:
         resolver = self.resolver(once=True)
-        lookUp(resolver, HOST, 8443, "TCP")
+        resolver.lookUp(HOST, 8443, "TCP")
         self.finish()
-        self.found = []
-        self.assertEqual(self.successResultOf(lookUp(resolver, HOST, 8443, "TCP")), FOUND)
+        self.found = LookupFailed("nobody knows it")
+        self.assertEqual(self.successResultOf(resolver.lookUp(HOST, 8443, "TCP")), FOUND)
         self.assertEqual((len(self.asked), self.running), (1, []))
 
     def test_onceForgetsAFailure(self) -> None:
         resolver = self.resolver(once=True)
-        self.found = []
-        failed = lookUp(resolver, HOST, 8443, "TCP")
+        self.found = LookupFailed("nobody knows it")
+        failed = resolver.lookUp(HOST, 8443, "TCP")
         self.finish()
-        self.assertEqual(self.successResultOf(failed), [])
+        self.assertEqual(str(self.failureResultOf(failed, LookupFailed).value), "nobody knows it")
         self.found = FOUND
-        answer = lookUp(resolver, HOST, 8443, "TCP")
+        answer = resolver.lookUp(HOST, 8443, "TCP")
         self.finish()
         self.assertEqual(self.successResultOf(answer), FOUND)
 
@@ -114,43 +115,34 @@ class SharedResolverTests(SynchronousTestCase):
         resolver = self.resolver()
         for host in ("192.0.2.1", "2001:db8::1", "fe80::1%eth0"):
             kind = IPv6Address if ":" in host else IPv4Address
-            answer = self.successResultOf(lookUp(resolver, host, 8443, "UDP"))
+            answer = self.successResultOf(resolver.lookUp(host, 8443, "UDP"))
             self.assertEqual(answer, [kind("UDP", host, 8443)])
         self.assertEqual(self.running, [])
 
     def test_whoAsksInsideAnAnswerIsAnsweredToo(self) -> None:
         resolver = self.resolver()
         later: list[Any] = []
-        lookUp(resolver, HOST, 8443, "TCP").addCallback(lambda _: later.append(lookUp(resolver, HOST, 8443, "TCP")))
+        resolver.lookUp(HOST, 8443, "TCP").addCallback(lambda _: later.append(resolver.lookUp(HOST, 8443, "TCP")))
         self.finish()
         self.finish()
         self.assertEqual(self.successResultOf(later[0]), FOUND)
 
     def test_whoHasGivenUpIsNotToldAndHoldsNobodyUp(self) -> None:
         resolver = self.resolver()
-        impatient, patient = (lookUp(resolver, HOST, 8443, "TCP") for _ in range(2))
+        impatient, patient = (resolver.lookUp(HOST, 8443, "TCP") for _ in range(2))
         impatient.addErrback(lambda _: None)
         impatient.cancel()
         self.finish()
         self.assertEqual(self.successResultOf(patient), FOUND)
 
-    def test_lookupThatCannotBeginHoldsNobodyUpLater(self) -> None:
-        """
-        There was no thread to be had; the next to ask asks the system again.
-        """
-
-        def begin(call: Callable[[], Addresses], done: Callable[[Addresses], None]) -> None:
-            if not attempts:
-                attempts.append(1)
-                reason = "can't start new thread"
-                raise RuntimeError(reason)
-            done(call())
-
-        attempts: list[int] = []
-        resolver = SharedResolver(begin, lookup=self.lookup)
-        with contextlib.suppress(RuntimeError):
-            lookUp(resolver, HOST, 8443, "TCP").addErrback(lambda _: None)
-        self.assertEqual(self.successResultOf(lookUp(resolver, HOST, 8443, "TCP")), FOUND)
+    def test_allWhoShareALookupHearWhyItFailed(self) -> None:
+        resolver = self.resolver()
+        self.found = LookupFailed("nobody knows it")
+        answers = [resolver.lookUp(HOST, 8443, "TCP") for _ in range(2)]
+        self.finish()
+        reasons = [self.failureResultOf(answer, LookupFailed).value for answer in answers]
+        self.assertEqual([str(reason) for reason in reasons], ["nobody knows it"] * 2)
+        self.assertIsNot(reasons[0], reasons[1])
 
     def test_resolverIsAsTwistedWantsIt(self) -> None:
         self.assertTrue(verifyObject(IHostnameResolver, self.resolver()))
@@ -192,17 +184,28 @@ class SystemLookupTests(SynchronousTestCase):
 
     def test_linkLocalAddressKeepsItsLink(self) -> None:
         self.getaddrinfo([(socket.AF_INET6, 0, 0, "", ("fe80::1", 8443, 0, 2))])
-        (address,) = systemLookup("fe80::1%eth0", 8443, "TCP")
+        found = systemLookup("fe80::1%eth0", 8443, "TCP")
+        assert not isinstance(found, LookupFailed)
+        (address,) = found
         self.assertEqual(address.host, "fe80::1%2")
 
-    def test_nameThatCannotBeFoundHasNoAddress(self) -> None:
-        for trouble in (
-            socket.gaierror(socket.EAI_NONAME, "unknown"),
-            OSError(24, "Too many open files"),
-            UnicodeError("label too long"),
+    def test_resolversOwnWordsAreKept(self) -> None:
+        """
+        Why there is no address decides what the user has to do.
+        """
+        for trouble, words in (
+            (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "host name not found (Name or service"),
+            (socket.gaierror(socket.EAI_AGAIN, "Temporary failure"), "the name server does not answer (Temporary"),
+            (socket.gaierror(socket.EAI_FAIL, "Non-recoverable failure"), "the lookup failed (Non-recoverable"),
+            (OSError(24, "Too many open files"), "the lookup failed: Too many open files"),
+            (UnicodeError("label too long"), "the host name cannot be looked up: label too long"),
         ):
             self.getaddrinfo(trouble)
-            self.assertEqual(systemLookup(HOST, 8443, "TCP"), [])
+            self.assertIn(words, str(systemLookup(HOST, 8443, "TCP")))
+
+    def test_nameWithoutAnAddressOfOursIsAFailure(self) -> None:
+        self.getaddrinfo([(12345, 0, 0, "", ("?", 8443))])
+        self.assertIn("no address", str(systemLookup(HOST, 8443, "TCP")))
 
 
 class BackgroundThreadTests(SynchronousTestCase):
@@ -211,22 +214,39 @@ class BackgroundThreadTests(SynchronousTestCase):
     """
 
     def test_lookupThatRaisesEndsAllTheSame(self) -> None:
-        self.patch(threading, "excepthook", lambda _: None)
+        """
+        As where the codec of international names cannot be loaded any more.
+        """
         reactor = ThreadReactor()
 
-        def lookup() -> Addresses:
-            raise MemoryError
+        def lookup() -> Resolved:
+            reason = "unknown encoding: idna"
+            raise LookupError(reason)
 
         backgroundThread(reactor)(lookup, lambda _: None)
         self.assertTrue(reactor.came.wait(PATIENCE_SECONDS))
-        self.assertEqual([arguments for _, arguments in reactor.calls], [([],)])
+        (failed,) = reactor.calls[0][1]
+        self.assertEqual(str(failed), "the lookup failed: LookupError: unknown encoding: idna")
+
+    def test_lookupForWhichThereIsNoThreadEndsInALaterTurn(self) -> None:
+        def start(_: threading.Thread) -> None:
+            reason = "can't start new thread"
+            raise RuntimeError(reason)
+
+        self.patch(threading.Thread, "start", start)
+        clock = Clock()
+        ended: list[Resolved] = []
+        backgroundThread(clock)(lambda: FOUND, ended.append)
+        self.assertEqual(ended, [])
+        clock.advance(0)
+        self.assertIn("no thread", str(ended[0]))
 
     def test_callRunsElsewhereAndItsResultComesBackHere(self) -> None:
         reactor = ThreadReactor()
         ran: list[threading.Thread] = []
-        got: list[tuple[threading.Thread, Addresses]] = []
+        got: list[tuple[threading.Thread, Resolved]] = []
 
-        def lookup() -> Addresses:
+        def lookup() -> Resolved:
             ran.append(threading.current_thread())
             return FOUND
 

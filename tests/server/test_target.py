@@ -17,7 +17,8 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 from tests.doubles.contracts import TimerTestCase
 from tests.doubles.udp import MemoryDatagramPort, MemoryUdp, Receiver, localTo
 from uotp.boundaries import Address
-from uotp.net.resolver import Addresses, SharedResolver
+from uotp.errors import LookupFailed
+from uotp.net.resolver import Resolved, SharedResolver
 from uotp.server.target import MAX_STRANGE, ROUTE_SECONDS, SELDOM_SECONDS, TargetProtocol, numericAddress
 from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BACKLOG_BYTES
 from uotp.telemetry.drops import Drop
@@ -41,7 +42,7 @@ class TargetProtocolTests(TimerTestCase):
         self.target = Receiver()
         self.received: list[Train] = []
         self.ways: list[TakeTrains] = []
-        self.answers: list[Callable[[Addresses], None]] = []
+        self.answers: list[Callable[[Resolved], None]] = []
         self.rateLimit = RateLimit(self.clock.seconds)
         self.resolver = SharedResolver(lambda _, done: self.answers.append(done))
         self.local: Address | OSError | None = None  # what leads to the target, if not loopback
@@ -352,12 +353,12 @@ class TargetProtocolTests(TimerTestCase):
         self.listen()
         protocol = self.open("target.test")
         protocol.send([PING])
-        self.answers[0]([])
+        self.answers[0](LookupFailed("host name not found"))
         self.clock.advance(0.9)
         self.assertEqual(len(self.answers), 1)
         self.clock.advance(0.2)
         self.assertEqual(len(self.answers), 2)
-        self.answers[1]([])
+        self.answers[1](LookupFailed("host name not found"))
         self.clock.advance(1)
         self.answers[2]([IPv4Address("UDP", *TARGET)])
         self.assertEqual(len(self.sources()), 1)
@@ -475,7 +476,7 @@ class TargetProtocolTests(TimerTestCase):
 
     def test_closedWithALookupUnderWayStaysClosed(self) -> None:
         self.listen()
-        for answer in ([], [IPv4Address("UDP", *TARGET)]):
+        for answer in (LookupFailed("host name not found"), [IPv4Address("UDP", *TARGET)]):
             protocol = self.open("target.test")
             protocol.send([PING])
             protocol.close()
@@ -485,7 +486,7 @@ class TargetProtocolTests(TimerTestCase):
 
     def test_closedWhileWaitingToTryAgainLeavesNoTimer(self) -> None:
         protocol = self.open("target.test")
-        self.answers.pop()([])
+        self.answers.pop()(LookupFailed("host name not found"))
         protocol.close()
         self.assertNoTimer()
         self.assertEqual(self.answers, [])
@@ -505,7 +506,7 @@ class TargetProtocolTests(TimerTestCase):
                 self.open("target.test")
             for _ in range(30):
                 if self.answers:
-                    self.answers.pop()([])
+                    self.answers.pop()(LookupFailed("host name not found"))
                 self.clock.advance(1)
         self.assertEqual(
             [formatEvent(event) for event in events],

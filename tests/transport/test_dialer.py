@@ -23,8 +23,9 @@ from tests.doubles.streams import MemoryStream
 from tests.doubles.tlspairs import TRUSTED, TlsTestCase
 from tests.doubles.tunnels import RecordingOwner
 from uotp.client.failures import wordsForFailure
+from uotp.errors import LookupFailed
 from uotp.net import sockopts
-from uotp.net.resolver import Addresses, SharedResolver
+from uotp.net.resolver import Resolved, SharedResolver
 from uotp.net.sockopts import TunnelSocketOptions
 from uotp.tls.credentials import ClientCredentials, ClientTls
 from uotp.transport import dialer
@@ -47,13 +48,13 @@ class _DialTestCase(SynchronousTestCase):
         """
         self.reactor = MemoryReactorClock()
         self.connecting = MemoryConnect()
-        self.found: Addresses = [V4]
+        self.found: Resolved = [V4]
         self.asked = 0
-        self.late: list[Callable[[Addresses], None]] = []
+        self.late: list[Callable[[Resolved], None]] = []
         self.owner = RecordingOwner()
         self.addCleanup(lambda: self.assertEqual(self.reactor.getDelayedCalls(), []))
 
-    def lookup(self, host: str, port: int, semantics: str) -> Addresses:
+    def lookup(self, host: str, port: int, semantics: str) -> Resolved:
         """
         In place of the system's.
         """
@@ -169,7 +170,7 @@ class DialerTests(_RecordedTestCase):
         self.assertEqual(wordsForFailure(self.failureResultOf(done)), "connection refused")
 
     def test_nameThatIsNotFoundFails(self) -> None:
-        self.found = []
+        self.found = LookupFailed("host name not found")
         failure = self.failureResultOf(self.dialer().dial(self.makeTunnel))
         self.assertEqual(wordsForFailure(failure), "host name not found")
 

@@ -13,6 +13,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import LogLevel
+from twisted.python.failure import Failure
 
 from uotp.boundaries import Address
 from uotp.client.context import ClientContext
@@ -20,8 +21,8 @@ from uotp.client.reachability import Reachability
 from uotp.client.sessions import SessionsBySource
 from uotp.client.settings import ClientSettings
 from uotp.client.source import SourceSession
-from uotp.errors import StartError
-from uotp.net import Addresses, Host, SharedResolver, backgroundThread, checkMark, lookUp
+from uotp.errors import LookupFailed, StartError
+from uotp.net import Host, SharedResolver, backgroundThread, checkMark
 from uotp.process import SleepClocks, SleepDetector, descriptorLimit, sleepClocks
 from uotp.session import WAIT_SECONDS
 from uotp.telemetry import logCounted, spelled
@@ -165,14 +166,16 @@ class ClientService(TunnelService):
 
     def _resolveOnce(self) -> None:
         self._resolving = None
-        lookUp(self._resolver, *self._settings.server, "TCP").addCallback(self._resolvedOnce)
+        self._resolver.lookUp(*self._settings.server, "TCP").addErrback(self._notResolvedOnce)
 
-    def _resolvedOnce(self, addresses: Addresses) -> None:
-        if addresses or not self.running:
+    def _notResolvedOnce(self, reason: Failure) -> None:
+        reason.trap(LookupFailed)
+        if not self.running:
             return
-        suppressed = self.rateLimit.suppressedBefore("resolve once")
-        words = "{host}: host name not found, trying again"
-        logCounted(self._log, LogLevel.warn, suppressed, words, host=self._settings.server[0])
+        why = str(reason.value)
+        suppressed = self.rateLimit.suppressedBefore(("resolve once", why))
+        words = "{host}: {reason}, trying again"
+        logCounted(self._log, LogLevel.warn, suppressed, words, host=self._settings.server[0], reason=why)
         self._resolving = self.reactor.callLater(self._settings.backoff, self._resolveOnce)
 
     def _noticeSleep(self) -> None:

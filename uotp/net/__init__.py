@@ -6,7 +6,7 @@ and addresses.  Nothing here knows what the connections are for.
 from __future__ import annotations
 
 from uotp.net.hosts import Host, ownerOf, parseDestination
-from uotp.net.resolver import Addresses, SharedResolver, backgroundThread, lookUp
+from uotp.net.resolver import Addresses, SharedResolver, backgroundThread
 from uotp.net.routes import Routes
 from uotp.net.sockopts import (
     MAX_BUFFER_BYTES,
@@ -38,7 +38,6 @@ __all__ = [
     "checkCongestion",
     "checkMark",
     "enlargeUdpBuffers",
-    "lookUp",
     "ownerOf",
     "parseDestination",
     "requireMarks",

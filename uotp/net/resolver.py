@@ -16,10 +16,11 @@ from threading import Thread
 from typing import Any, Literal
 
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IHostnameResolver, IHostResolution, IResolutionReceiver
 from zope.interface import implementer
 
+from uotp.errors import LookupFailed
 from uotp.net.hosts import Host
 
 Semantics = Literal["TCP", "UDP"]
@@ -31,8 +32,15 @@ Key = tuple[str, int, Semantics]
 Addresses = list[Any]
 """Twisted's C{IPv4Address}es and C{IPv6Address}es, the system's preference first."""
 
-InBackground = Callable[[Callable[[], Addresses], Callable[[Addresses], None]], None]
-"""Runs its first argument in another thread, and then its second, with the result, in the reactor's."""
+Resolved = Addresses | LookupFailed
+"""What a lookup ends with: at least one address, or the reason why there is none."""
+
+InBackground = Callable[[Callable[[], Resolved], Callable[[Resolved], None]], None]
+"""
+Runs its first argument in another thread, and then its second, with the result, in the
+reactor's.  Whatever happens, the second is called; where the first cannot be run, in a later
+turn too.
+"""
 
 
 def backgroundThread(reactor: Any) -> InBackground:
@@ -41,15 +49,19 @@ def backgroundThread(reactor: Any) -> InBackground:
     @return: what runs each call in a thread of its own.
     """
 
-    def run(call: Callable[[], Addresses], done: Callable[[Addresses], None]) -> None:
+    def run(call: Callable[[], Resolved], done: Callable[[Resolved], None]) -> None:
         def inThread() -> None:
-            addresses: Addresses = []
+            answer: Resolved
             try:
-                addresses = call()
-            finally:  # whatever happened: others wait behind this lookup
-                reactor.callFromThread(done, addresses)
+                answer = call()
+            except Exception as error:  # noqa: BLE001 - whatever happened: others wait behind this lookup
+                answer = LookupFailed(f"the lookup failed: {type(error).__name__}: {error}")
+            reactor.callFromThread(done, answer)
 
-        Thread(target=inThread, name="uotp lookup", daemon=True).start()
+        try:
+            Thread(target=inThread, name="uotp lookup", daemon=True).start()
+        except RuntimeError:  # no thread can be had now; whoever asks later may have more luck
+            reactor.callLater(0, done, LookupFailed("the lookup failed: no thread can be had"))
 
     return run
 
@@ -64,17 +76,21 @@ def literalAddress(host: str, port: int, semantics: Semantics) -> Any:
     return (IPv6Address if found.isIPv6 else IPv4Address)(semantics, host, port)
 
 
-def systemLookup(host: str, port: int, semantics: Semantics) -> Addresses:
+def systemLookup(host: str, port: int, semantics: Semantics) -> Resolved:
     """
     Ask the system's resolver, and wait for it.
 
-    @return: its answer; no address when the name is not found.
+    @return: its answer.
     """
     kind = socket.SOCK_STREAM if semantics == "TCP" else socket.SOCK_DGRAM
     try:
         found = socket.getaddrinfo(host, port, type=kind)
-    except (OSError, UnicodeError):
-        return []
+    except socket.gaierror as error:
+        return LookupFailed(wordsForResolver(error))
+    except OSError as error:
+        return LookupFailed(f"the lookup failed: {error.strerror or error}")
+    except UnicodeError as error:
+        return LookupFailed(f"the host name cannot be looked up: {error}")
     addresses: Addresses = []
     for family, _, _, _, socketAddress in found:
         address: tuple[Any, ...] = socketAddress
@@ -83,7 +99,19 @@ def systemLookup(host: str, port: int, semantics: Semantics) -> Addresses:
         elif family == socket.AF_INET6:
             host, scope = str(address[0]), address[3]  # the number of a link-local address's link
             addresses.append(IPv6Address(semantics, f"{host}%{scope}" if scope else host, int(address[1])))
-    return addresses
+    return addresses or LookupFailed("the host name has no address of IPv4 or IPv6")
+
+
+def wordsForResolver(error: socket.gaierror) -> str:
+    """
+    @return: why the system's resolver has found nothing, in its own words and in ours.
+    """
+    own = error.strerror or str(error)
+    if error.errno == socket.EAI_AGAIN:
+        return f"the name server does not answer ({own})"
+    if error.errno in {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}:
+        return f"host name not found ({own})"
+    return f"the lookup failed ({own})"
 
 
 @implementer(IHostResolution)
@@ -115,7 +143,7 @@ class SharedResolver:
         inBackground: InBackground,
         *,
         once: bool = False,
-        lookup: Callable[[str, int, Semantics], Addresses] = systemLookup,
+        lookup: Callable[[str, int, Semantics], Resolved] = systemLookup,
     ) -> None:
         """
         @param inBackground: runs lookups.
@@ -125,8 +153,40 @@ class SharedResolver:
         self._inBackground = inBackground
         self._once = once
         self._lookup = lookup
-        self._waiting: dict[Key, list[IResolutionReceiver]] = {}
+        self._waiting: dict[Key, list[Deferred[Addresses]]] = {}
         self._known: dict[Key, Addresses] = {}
+
+    def lookUp(self, host: str, port: int, semantics: Semantics) -> Deferred[Addresses]:
+        """
+        Look a host up.  An address needs no lookup, and is there at once.
+
+        @param semantics: the protocol that the addresses are for.
+        @return: fires with one address or more; fails with L{LookupFailed}.
+        """
+        key: Key = (host, port, semantics)
+        literal = literalAddress(*key)
+        if literal is not None:
+            return succeed([literal])
+        if key in self._known:
+            return succeed(self._known[key])
+        answer: Deferred[Addresses] = Deferred()
+        if key in self._waiting:
+            self._waiting[key].append(answer)
+        else:
+            self._waiting[key] = [answer]
+            self._inBackground(lambda: self._lookup(*key), lambda found: self._found(key, found))
+        return answer
+
+    def _found(self, key: Key, found: Resolved) -> None:
+        waiting = self._waiting.pop(key)
+        if isinstance(found, LookupFailed):
+            for answer in waiting:
+                answer.errback(LookupFailed(str(found)))
+            return
+        if self._once:
+            self._known[key] = found
+        for answer in waiting:
+            answer.callback(found)
 
     def resolveHostName(
         self,
@@ -139,78 +199,14 @@ class SharedResolver:
         """
         See C{IHostnameResolver}.  C{addressTypes} is ignored, since no caller of ours uses it.
         """
-        key: Key = (hostName, portNumber, "UDP" if transportSemantics == "UDP" else "TCP")
         resolution = Resolution(hostName)
         resolutionReceiver.resolutionBegan(resolution)
-        literal = literalAddress(*key)
-        if literal is not None:
-            tell(resolutionReceiver, [literal])
-        elif key in self._known:
-            tell(resolutionReceiver, self._known[key])
-        elif key in self._waiting:
-            self._waiting[key].append(resolutionReceiver)
-        else:
-            self._waiting[key] = [resolutionReceiver]
-            try:
-                self._inBackground(lambda: self._lookup(*key), lambda addresses: self._found(key, addresses))
-            except RuntimeError:  # no thread can be had now; whoever asks later may have more luck
-                self._found(key, [])
+
+        def tell(addresses: Addresses) -> None:
+            for address in addresses:
+                resolutionReceiver.addressResolved(address)
+            resolutionReceiver.resolutionComplete()
+
+        looking = self.lookUp(hostName, portNumber, "UDP" if transportSemantics == "UDP" else "TCP")
+        looking.addCallbacks(tell, lambda _: resolutionReceiver.resolutionComplete())
         return resolution
-
-    def _found(self, key: Key, addresses: Addresses) -> None:
-        if self._once and addresses:
-            self._known[key] = addresses
-        for receiver in self._waiting.pop(key):
-            tell(receiver, addresses)
-
-
-def tell(receiver: IResolutionReceiver, addresses: Addresses) -> None:
-    """
-    Give a receiver its answer.
-    """
-    for address in addresses:
-        receiver.addressResolved(address)
-    receiver.resolutionComplete()
-
-
-@implementer(IResolutionReceiver)
-class AddressCollector:
-    """
-    Collects the addresses of an answer for a Deferred.
-    """
-
-    def __init__(self, done: Deferred[Addresses]) -> None:
-        """
-        @param done: fires with all addresses.
-        """
-        self._done = done
-        self._addresses: Addresses = []
-
-    def resolutionBegan(self, resolutionInProgress: IHostResolution) -> None:
-        """
-        Do nothing: the answer is all that matters.
-        """
-
-    def addressResolved(self, address: IAddress) -> None:
-        """
-        One more address.
-        """
-        self._addresses.append(address)
-
-    def resolutionComplete(self) -> None:
-        """
-        No more will come.
-        """
-        self._done.callback(self._addresses)
-
-
-def lookUp(resolver: IHostnameResolver, host: str, port: int, semantics: Semantics) -> Deferred[Addresses]:
-    """
-    Look a name up.
-
-    @param semantics: the protocol that the addresses are for.
-    @return: fires with the addresses, with none when the name is not found.
-    """
-    done: Deferred[Addresses] = Deferred()
-    resolver.resolveHostName(AddressCollector(done), host, port, transportSemantics=semantics)
-    return done

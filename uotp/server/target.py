@@ -20,11 +20,13 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from twisted.internet.interfaces import IDelayedCall, IHostnameResolver
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import LogLevel
+from twisted.python.failure import Failure
 
 from uotp.boundaries import Address, Allowance, DatagramPortOpener
-from uotp.net import lookUp
+from uotp.errors import LookupFailed
+from uotp.net import Addresses, SharedResolver
 from uotp.session import MAX_BACKLOG_BYTES, Backlog
 from uotp.telemetry import Drop, Drops, Logger, RateLimit, logCounted
 from uotp.train import MAX_TRAIN_BYTES, TakeTrains, Train, countOf
@@ -70,7 +72,7 @@ class TargetProtocol(TrainProtocol):
         self,
         target: tuple[str, int],
         openPort: DatagramPortOpener,
-        resolver: IHostnameResolver,
+        resolver: SharedResolver,
         clock: Any,
         drops: Drops,
         rateLimit: RateLimit,
@@ -134,25 +136,30 @@ class TargetProtocol(TrainProtocol):
 
     def _find(self) -> None:
         self._retry = None
-        found: list[list[Any]] = []
-        looking = lookUp(self._resolver, *self._target, "UDP").addCallback(found.append)
-        if found:
-            self._resolved(found[0])
+        looking = self._resolver.lookUp(*self._target, "UDP")
+        if looking.called:  # no name had to be looked up
+            looking.addCallback(self._resolved)
         else:  # one answer may come for thousands of sessions
-            looking.addCallback(lambda _: self.allowance.later(partial(self._resolvedInTurn, found[0])))
+            looking.addCallback(lambda found: self.allowance.later(partial(self._resolvedInTurn, found)))
+        looking.addErrback(self._notResolved)
 
-    def _resolvedInTurn(self, addresses: list[Any]) -> None:
+    def _resolvedInTurn(self, addresses: Addresses) -> None:
         self.allowance.spend(OPEN_UNITS)
         self._resolved(addresses)
 
-    def _resolved(self, addresses: list[Any]) -> None:
+    def _resolved(self, addresses: Addresses) -> None:
         if self._closed:
             return
-        address = numericAddress(addresses[0].host, addresses[0].port) if addresses else None
+        address = numericAddress(addresses[0].host, addresses[0].port)
         if address is None:
-            self._tryLater("host name not found")
+            self._tryLater("its address cannot be used")
         else:
             self._openTo(address)
+
+    def _notResolved(self, reason: Failure) -> None:
+        reason.trap(LookupFailed)
+        if not self._closed:
+            self._tryLater(str(reason.value))
 
     def _openTo(self, address: Address) -> None:
         self._address = address
