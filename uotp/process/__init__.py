@@ -10,6 +10,7 @@ from uotp.process.descriptorlimit import descriptorLimit, raiseDescriptorLimit
 from uotp.process.garbage import GarbageCollection
 from uotp.process.memory import DEFAULT_MEMORY_BYTES, LEAST_MEMORY_BYTES, Memory
 from uotp.process.periodic import PeriodicCalls
+from uotp.process.pidfile import removeForeignPidFile
 from uotp.process.privileges import canBecomeRoot
 from uotp.process.shares import Shares, regroup
 from uotp.process.signals import onSignal, stopOnSignals
@@ -36,6 +37,7 @@ __all__ = [
     "onSignal",
     "raiseDescriptorLimit",
     "regroup",
+    "removeForeignPidFile",
     "sleepClocks",
     "stopOnSignals",
     "useMonotonicClock",
