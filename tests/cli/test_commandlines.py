@@ -285,6 +285,42 @@ class OptionsTests(CommandTestCase):
         for name, file in (("cert", "a"), ("key", "b"), ("cafile", "c"), ("logfile", "d")):
             self.assertEqual(options[name], os.path.join(directory, file))
 
+    def test_whatDiffersFromTheDefaultCanBeToldInWords(self) -> None:
+        """
+        As it was typed, but for the names of files; what is said and is the default is left out.
+        """
+        options = self.clientOptions(
+            *[
+                "-n8",
+                "-e",
+                "30.0",
+                "--unsent-limit=16384",
+                "-R",
+                "--allow",
+                "::1",
+                *DESTINATION,
+                "--allow=192.0.2.0/24",
+            ],
+            *["-c", "my cert\n.pem", "-vdebug", "--udp-b", "8M", "--pin", PIN.hex(), "-a", "0:0::1"],
+        )
+        self.assertEqual(
+            options.differing(),
+            [
+                "--verbosity debug",
+                f"--cert '{os.path.abspath('my cert')}\\n.pem'",
+                "--udp-buffer 8M",
+                "--bind-address ::1",
+                *["--allow ::1", "--allow 192.0.2.0/24"],
+                "--expire 30.0",
+                f"--pin {PIN.hex()}",
+                "--resolve-once",
+            ],
+        )
+
+    def test_withoutAnyOptionNothingDiffers(self) -> None:
+        self.assertEqual(self.clientOptions(*DESTINATION).differing(), [])
+        self.assertEqual(self.serverOptions(*DESTINATION, "--no-tls").differing(), ["--no-tls"])
+
     def test_helpExits0AndNamesEveryOption(self) -> None:
         for parse, rows in ((self.serverOptions, SERVER), (self.clientOptions, CLIENT)):
             for word in ("--help", "-h"):

@@ -6,6 +6,7 @@ arguments, and errors are one line.  No command is known here.
 from __future__ import annotations
 
 import getopt
+import shlex
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
@@ -164,6 +165,7 @@ class GnuOptions(usage.Options):
 
     def __init__(self) -> None:
         super().__init__()
+        self._given: dict[str, list[str]] = {}
         for row in self.rows:
             if isinstance(row, Repeated):
                 self[row.name] = ()
@@ -185,6 +187,30 @@ class GnuOptions(usage.Options):
         """
         known = {field.name for field in fields(kind)}
         return {row.setting: row.value(self[row.name]) for row in self.rows if row.setting in known}
+
+    def differing(self) -> list[str]:
+        """
+        @return: the options whose values are not the defaults, each as one can type it, in the
+            order of the rows.  Files have their whole names, all else is as it was typed.
+        """
+        found = []
+        for row in self.rows:
+            value = self[row.name]
+            if isinstance(row, Flag):
+                found += [f"--{row.name}"] if value else []
+            elif isinstance(row, Repeated):
+                found += [_typed(row.name, word) for word in self._given.get(row.name, ())]
+            elif value != self._usual(row):
+                word = value if isinstance(value, str) else self._given[row.name][-1]
+                found.append(_typed(row.name, word))
+        return found
+
+    def _usual(self, row: Option) -> Any:
+        """
+        @return: the value of an option that is not given.
+        """
+        word = self.defaults[row.name]
+        return None if word is None else row.parse(word)
 
     @classmethod
     def spellings(cls) -> dict[str, str]:
@@ -214,8 +240,7 @@ class GnuOptions(usage.Options):
 
         @raise SystemExit: always.
         """
-        line = "".join(letter if letter.isprintable() else " " for letter in reason)
-        sys.stderr.write(f"{self.commandName}: {line}\n")
+        sys.stderr.write(f"{self.commandName}: {printable(reason)}\n")
         raise SystemExit(USAGE_EXIT_STATUS)
 
     def _optionsFirst(self, words: list[str]) -> list[str]:
@@ -235,7 +260,14 @@ class GnuOptions(usage.Options):
                 ordered.append(f"{name}={value}" if name[2:] in takesValue else name)
             else:
                 ordered.extend([name, value] if f"{name[1:]}:" in self.shortOpt else [name])
+            self._given.setdefault(self._longName(name), []).append(value)
         return [*ordered, "--", *positionals]
+
+    def _longName(self, spelled: str) -> str:
+        """
+        @return: the name of an option of this command line, without hyphens before it.
+        """
+        return str(self.synonyms.get(spelled.lstrip("-"), spelled.lstrip("-")))
 
     def getSynopsis(self) -> str:
         """
@@ -257,6 +289,23 @@ class GnuOptions(usage.Options):
         """Show the version and exit."""
         sys.stdout.write(f"{self.commandName} {uotp.__version__}\n")
         raise SystemExit(0)
+
+
+def printable(text: str) -> str:
+    """
+    @return: the text in one line: in place of a letter that cannot be seen, its number or its
+        usual short name stands, as in a string of Python.
+    """
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
+    )
+
+
+def _typed(name: str, word: str) -> str:
+    """
+    @return: an option with its word, as it can be typed.
+    """
+    return f"--{name} {printable(shlex.quote(word))}"
 
 
 def convert(options: usage.Options, name: str, parse: Callable[[str], Any]) -> None:
