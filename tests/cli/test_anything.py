@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.certificates import Authority
-from uotp.cli import client, parsers, server
+from uotp.cli import addresses, client, parsers, server
 from uotp.errors import ConfigurationError
 from uotp.net import Host
 from uotp.net.hosts import ownerOf, parseDestination
@@ -26,8 +26,8 @@ WORDS = st.text(max_size=30) | st.from_regex(r"[-+0-9a-fA-FxX:./%_KMG, ]{0,40}",
 PARSERS: tuple[Callable[[str], object], ...] = (
     parsers.parsePort,
     parsers.parseListeningPort,
-    parsers.parseBindAddress,
-    parsers.parseNetwork,
+    addresses.parseBindAddress,
+    addresses.parseNetwork,
     parsers.parseSeconds,
     parsers.parseSecondsFrom(1),
     parsers.parseCount(256),
@@ -35,10 +35,15 @@ PARSERS: tuple[Callable[[str], object], ...] = (
     parsers.parseMilliseconds(5),
     parsers.parseCongestion,
     parsers.parseMark,
+    parsers.parsePercent(100),
+    addresses.parseHost,
     parseDestination,
 )
 
-OPTIONS = ("-a", "-p", "--udp-buffer", "--reorder", "--wire", "-n", "--linger", "--no-tls", "--pin", "-c", "--memory")
+OPTIONS = (
+    *("-a", "-p", "--allow", "-e", "--udp-buffer", "--reorder", "--wire", "-n", "--linger", "--no-tls", "--pin", "-c"),
+    *("--memory", "--", "\u2013n", "\\", "-verbosity", "--pool"),
+)
 
 steady = settings(derandomize=True)
 """The same examples each time."""

@@ -71,6 +71,7 @@ SHARED = [
     ("--reorder", None, "auto", "reorder", None),
     ("--reorder", None, "off", "reorder", 0.0),
     ("--reorder", None, "80", "reorder", 0.08),
+    ("--reorder", None, "0.2s", "reorder", 0.2),
 ]
 """
 Options of both ends: long name, short name, word, and under which name there is which value then.
@@ -85,6 +86,8 @@ SERVER = [
     ("--max-sessions", None, "65536", "max-sessions", 65536),
     ("--max-connections", None, "100", "max-connections", 100),
     ("--owner-share", None, "100", "owner-share", 100),
+    ("--owner-share", None, "50%", "owner-share", 50),
+    ("--linger", None, "6h", "linger", 21600.0),
 ]
 
 CLIENT = [
@@ -93,6 +96,12 @@ CLIENT = [
     ("--bind-port", "-p", "51821", "bind-port", 51821),
     ("--bind-port", "-p", "0", "bind-port", 0),
     ("--expire", "-e", "30", "expire", 30.0),
+    ("--expire", "-e", "2m", "expire", 120.0),
+    ("--backoff", "-B", "500ms", "backoff", 0.5),
+    ("--timeout", "-w", "1500ms", "timeout", 1.5),
+    ("--max-age", None, "1d", "max-age", 86400.0),
+    ("--max-bytes", None, "4MB", "max-bytes", 4 << 20),
+    ("--bind-address", "-a", "[::1]", "bind-address", "::1"),
     ("--pool-size", "-n", "4", "pool-size", 4),
     ("--backoff", "-B", "2.5", "backoff", 2.5),
     ("--timeout", "-w", "10", "timeout", 10.0),
@@ -235,6 +244,16 @@ class OptionsTests(CommandTestCase):
     def test_everyOptionOfTheClientInEverySpellingAndPlace(self) -> None:
         self.assertEverywhere(self.clientOptions, CLIENT)
 
+    def test_hostAndPortMayBeOneWord(self) -> None:
+        for words, destination in (
+            (["vpn.example.com:8443"], ("vpn.example.com", 8443)),
+            (["[2001:db8:0::1]:443"], ("2001:db8::1", 443)),
+            (["[fe80::1%eth0]:443"], ("fe80::1%eth0", 443)),
+            (["[2001:db8::1]", "443"], ("2001:db8::1", 443)),
+        ):
+            for options in (self.clientOptions("-n", "1", *words), self.serverOptions(*words, "--no-tls")):
+                self.assertEqual((options["dst_address"], options["dst_port"]), destination)
+
     def test_theKeyGoesWithTheCertificate(self) -> None:
         for parse in (self.serverOptions, self.clientOptions):
             for words in (["-c", HERE, "-k", HERE + ".key"], [f"--key={HERE}.key", "--cert", HERE]):
@@ -361,67 +380,91 @@ class RefusalTests(CommandTestCase):
 
     def test_whatIsNoSuchThingNamesTheOptionAndTheWord(self) -> None:
         port = "a port from 0 to 65535 is needed"
-        address = "an IPv4 or IPv6 address is needed, 0.0.0.0 or :: for all"
+        way = "if that is the word, write --cert=-k"
+        address = "an IPv4 or IPv6 address of this machine is needed, 0.0.0.0 or :: for all"
         self.assertRefusedByBoth(
             (["-v", "loud"], "--verbosity loud: one of debug, info, warn, error, fatal is needed"),
-            (["-a", "localhost"], f"--bind-address localhost: {address}"),
-            (["--bind-address", ""], f"--bind-address : {address}"),
-            (["-p", "http"], f"--bind-port http: {port}"),
+            (["-a", "localhost"], f"--bind-address localhost: {address}: write 127.0.0.1 or ::1"),
+            (["--bind-address", ""], f"--bind-address '': {address}"),
+            (["-p", "eighty!"], f"--bind-port eighty!: {port}"),
             (["-p", "65536"], f"--bind-port 65536: {port}"),
-            (["--logfile="], "--logfile : a file name is needed"),
-            (["--cert="], "--cert : a file name is needed"),
-            (["--cafile="], "--cafile : a file name is needed"),
-            (["-c", HERE, "--key="], "--key : a file name is needed"),
-            (["--colour"], "option --colour not recognized"),
-            (["-x"], "option -x not recognized"),
+            (["--logfile="], "--logfile '': a file name is needed"),
+            (["--cert="], "--cert '': a file name is needed"),
+            (["--cafile="], "--cafile '': a file name is needed"),
+            (["-c", HERE, "--key="], "--key '': a file name is needed"),
+            (["--colour"], "there is no option --colour"),
+            (["-x"], "there is no option -x"),
+            (["--un-sent-limit=1M"], "there is no option --un-sent-limit: did you mean --unsent-limit?"),
+            (
+                ["-c", "-k", HERE],
+                f"-c (--cert) needs a word behind it, and there is -k: {way}",
+            ),
+            (["--no-tls=yes"], "--no-tls takes no word: leave =yes out; it holds when it is given, and else not"),
+            (["\u2013v", "debug"], r"the word '\u2013v': U+2013 is in it, a dash that is no hyphen: write -v"),
         )
 
+    def test_anOptionOfTheOtherEndIsKnownAsSuch(self) -> None:
+        """
+        And one of twistd's, which stands before the name of the command.
+        """
+        where = "where it stands before"
+        for module, words, reason in (
+            (client, ["--linger", "3"], "--linger is an option of uotp-server"),
+            (server, ["--expire=3"], "--expire is an option of uotp-client"),
+            (server, ["-B", "3"], "-B is an option of uotp-client (--backoff)"),
+            (client, ["--pidfile", "x"], f"--pidfile is an option of twistd, {where} uotp-client"),
+            (
+                server,
+                ["-n"],
+                f"-n is an option of uotp-client (--pool-size), and of twistd (--nodaemon), {where} uotp-server",
+            ),
+        ):
+            self.assertRefusals(module, module.Options.commandName, ([*DESTINATION, *words], reason))
+
     def test_sizesAndCongestionControl(self) -> None:
-        budget = "a number of bytes from 16M to 1024G is needed"
-        size = "a number of bytes from 1K to 1G is needed"
+        written = "as 65536, 64K, 1.5M or 1G (K is 1024)"
+        budget = f"a number of bytes from 16M to 1T is needed, {written}"
+        size = f"a number of bytes from 1K to 1G is needed, {written}"
         name = "a name as in /proc/sys/net/ipv4/tcp_available_congestion_control is needed"
-        words = ("", "0", "-1", "16KB", "1.5M", "K", "1023", "2048M", "9" * 13, "16 K")
+        words = ("0", "-1", "1.5", "K", "1023", "2048M", "9" * 13, "16Mbit")
         self.assertRefusedByBoth(
             *(
                 ([f"{option}={word}"], f"{option} {word}: {size}")
                 for option in ("--unsent-limit", "--udp-buffer")
                 for word in words
             ),
-            *(
-                ([f"--memory={word}"], f"--memory {word}: {budget}")
-                for word in ("", "0", "16777215", "15M", "1025G", "1T")
-            ),
-            *(
-                ([f"--congestion={word}"], f"--congestion {word}: {name}")
-                for word in ("", "two words", "a/b", "x" * 16, "bbr;")
-            ),
+            (["--unsent-limit="], f"--unsent-limit '': {size}"),
+            (["--udp-buffer", "16 K"], f"--udp-buffer 16 K: {size}: write 16K"),
+            *((["--memory", word], f"--memory {word}: {budget}") for word in ("0", "16777215", "15M", "1025G", "1.1T")),
+            *((["--congestion", word], f"--congestion {word}: {name}") for word in ("a b", "a/b", "x" * 16, "bbr;")),
         )
 
     def test_formatAndOrder(self) -> None:
-        order = "auto, off, or a number of milliseconds from 1 to 5000 is needed"
+        order = "auto, off, or a time from 1ms to 5s is needed, as 80 (milliseconds), 80ms or 0.08s"
         self.assertRefusedByBoth(
-            *(([f"--wire={word}"], f"--wire {word}: one of auto, 1, 2 is needed") for word in ("", "3", "two", "12")),
-            *(([f"--reorder={word}"], f"--reorder {word}: {order}") for word in ("", "0", "-1", "5001", "on", "1.5")),
+            *(([f"--wire={word}"], f"--wire {word}: one of auto, 1, 2 is needed") for word in ("3", "two", "12")),
+            *(([f"--reorder={word}"], f"--reorder {word}: {order}") for word in ("-1", "5001", "on", "6s")),
+            (["--reorder", "0.2"], f"--reorder 0.2: {order}: write 0.2s"),
         )
 
     def test_howOldATunnelMayBecome(self) -> None:
         """
         Not so young that replacing it costs more than it carries.
         """
-        seconds = "a number of seconds is needed, at least 1 and at most a year"
-        size = "a number of bytes from 64K to 1048576G is needed"
+        seconds = "a time from 1s to 365d is needed, as 90 or 1.5 (seconds), 500ms, 2m, 6h or 1d"
+        size = "a number of bytes from 64K to 1024T is needed, as 65536, 64K, 1.5M or 1G (K is 1024)"
         self.assertRefusals(
             client,
             "uotp-client",
             ([*DESTINATION, "--max-age", "0"], f"--max-age 0: {seconds}"),
             ([*DESTINATION, "--max-age", "0.9"], f"--max-age 0.9: {seconds}"),
             ([*DESTINATION, "--max-bytes", "65535"], f"--max-bytes 65535: {size}"),
-            ([*DESTINATION, "--max-bytes", "10T"], f"--max-bytes 10T: {size}"),
+            ([*DESTINATION, "--max-bytes", "1025T"], f"--max-bytes 1025T: {size}"),
         )
 
     def test_timesCountsAndMarksOfTheClient(self) -> None:
-        seconds = "a number of seconds is needed, above 0 and at most a year"
-        mark = "a number from 0 to 0xffffffff is needed"
+        seconds = "a time above 0 and at most 365d is needed, as 90 or 1.5 (seconds), 500ms, 2m, 6h or 1d"
+        mark = "a number from 0 to 0xffffffff is needed, decimal or with 0x before it"
         self.assertRefusals(
             client,
             "uotp-client",
@@ -433,9 +476,9 @@ class RefusalTests(CommandTestCase):
                     (["-w", "nan"], f"--timeout nan: {seconds}"),
                     (["-n", "0"], "--pool-size 0: a number from 1 to 256 is needed"),
                     (["-n", "257"], "--pool-size 257: a number from 1 to 256 is needed"),
-                    (["-m", "ca6c"], f"--mark ca6c: {mark}"),
+                    (["-m", "ca6c"], f"--mark ca6c: {mark}: write 0xca6c"),
                     (["-m", "0x100000000"], f"--mark 0x100000000: {mark}"),
-                    (["--tls-servername="], "--tls-servername : a host name or an IP address is needed"),
+                    (["--tls-servername="], "--tls-servername '': a host name or an IP address is needed"),
                 )
             ),
         )
@@ -445,13 +488,12 @@ class RefusalTests(CommandTestCase):
             options = server.Options()
             words = [*DESTINATION, "-c", HERE, "--linger", word]
             line = self.refusalOf(lambda options=options, words=words: options.parseOptions(words))  # type: ignore[misc]
-            self.assertTrue(line.startswith(f"uotp-server: --linger {word}: a number of seconds"), line)
+            self.assertTrue(line.startswith(f"uotp-server: --linger {word}: a time above 0"), line)
 
     def test_countsOfTheServer(self) -> None:
         for name, least, most, words in (
             ("--max-sessions", 1, 65536, ("0", "-1", "65537", "many")),
             ("--max-connections", 64, 1 << 20, ("0", "63", "1048577", "1K")),
-            ("--owner-share", 1, 100, ("0", "101", "25%", "0.5")),
         ):
             for word in words:
                 options = server.Options()
@@ -463,8 +505,14 @@ class RefusalTests(CommandTestCase):
                 reason = f"a number from {least} to {most} is needed"
                 self.assertEqual(line, f"uotp-server: {name} {word}: {reason} (see --help)")
 
+    def test_sharesOfTheServer(self) -> None:
+        reason = "a whole number of percent from 1 to 100 is needed, as 25 or 25%"
+        for word in ("0", "101%", "0.5", "%"):
+            words = [*DESTINATION, "-c", HERE, "--owner-share", word]
+            self.assertRefusals(server, "uotp-server", (words, f"--owner-share {word}: {reason}"))
+
     def test_aPinThatIsNoneNamesItself(self) -> None:
-        for word in ("", "zz", "00" * 31, "00" * 33, "sha1//abcd"):
+        for word in ("zz", "00" * 31, "00" * 33, "sha1//abcd"):
             options = client.Options()
             words = [*DESTINATION, "--pin", word]
             line = self.refusalOf(lambda options=options, words=words: options.parseOptions(words))  # type: ignore[misc]
@@ -478,7 +526,7 @@ class RefusalTests(CommandTestCase):
             "uotp-client",
             *(
                 ([*DESTINATION, "--allow", word], f"--allow {word}: {network}")
-                for word in ("", "here", "192.0.2.0/33", "192.0.2.0/24/8", "fd00::/129")
+                for word in ("here", "192.0.2.0/33", "192.0.2.0/24/8", "fd00::/129")
             ),
             *(
                 ([*DESTINATION, "--allow", word], f"--allow {word}: {inside.format(meant)}")
@@ -488,18 +536,19 @@ class RefusalTests(CommandTestCase):
 
     def test_destinationsThatAreNone(self) -> None:
         for module, name in ((client, "uotp-client"), (server, "uotp-server")):
-            count = "two arguments are needed, dst_address dst_port; there are"
+            count = "two arguments are needed, dst_address dst_port; there"
             self.assertRefusals(
                 module,
                 name,
-                (["--no-tls"], f"{count} 0"),
-                (["--no-tls", "a"], f"{count} 1"),
-                (["--no-tls", "a", "1", "2"], f"{count} 3"),
+                (["--no-tls"], f"{count} are 0"),
+                (["--no-tls", "a"], f"{count} is 1: a: the port is missing"),
+                (["--no-tls", "a", "1", "2"], f"{count} are 3: a, 1, 2"),
                 (["--no-tls", "a b", "1"], "dst_address a b: a host name or an IP address is needed"),
-                (["--no-tls", "", "1"], "dst_address : a host name or an IP address is needed"),
+                (["--no-tls", "", "1"], "dst_address '': a host name or an IP address is needed"),
                 (["--no-tls", "0.0.0.0", "1"], "dst_address 0.0.0.0: not the address of one host"),  # noqa: S104 - a word that is refused
                 (["--no-tls", "a", "0"], "dst_port 0: a port from 1 to 65535 is needed"),
-                (["--no-tls", "a", "http"], "dst_port http: a port from 1 to 65535 is needed"),
+                (["--no-tls", "a", "ninety!"], "dst_port ninety!: a port from 1 to 65535 is needed"),
+                (["--no-tls", "a:"], "dst_port '': a port from 1 to 65535 is needed"),
             )
 
     def test_plainTcpTakesNothingThatHasToDoWithTls(self) -> None:
@@ -748,7 +797,7 @@ class MakeServiceTests(ServiceTestCase):
         """
         It is not left to be found with the first datagram, over and over.
         """
-        for host in ("[2001:db8::1]", "example.com:8443", "*.example.com", "a,b"):
+        for host in ("[example.com]", "example.com:8443", "*.example.com", "a,b"):
             options = client.Options()
 
             def make(host: str = host, options: client.Options = options) -> None:

@@ -886,6 +886,7 @@ class OptionsTests(SynchronousTestCase):
     def test_valuesAndDefaults(self) -> None:
         options = self.parse()
         self.assertEqual((options["size"], options["count"], bool(options["listen"])), (1400, None, False))
+        self.assertEqual(self.parse("--size", "1.5K")["size"], 1536)
         options = self.parse("--listen", "--count", "50", "--size=0")
         self.assertEqual((options["size"], options["count"], bool(options["listen"])), (0, 50, True))
 
@@ -898,6 +899,8 @@ class OptionsTests(SynchronousTestCase):
             (("--count", "1000001"), "1 to 1000000"),
             (("here",), "'here'"),
             (("--nonsense",), "nonsense"),
+            (("--cont", "5"), "did you mean --count?"),
+            (("--pool-size", "5"), "--pool-size is an option of uotp-client"),
         ]
         for words, reason in cases:
             err = io.StringIO()

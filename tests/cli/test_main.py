@@ -113,7 +113,7 @@ class RunEndTests(ScriptTestCase):
 
     def test_anUnusableCommandLineIsStatus2(self) -> None:
         line = self.refusalOf(lambda: self.runExample("--nonsense"))
-        self.assertEqual(line, "uotp-example: option --nonsense not recognized (see --help)")
+        self.assertEqual(line, "uotp-example: there is no option --nonsense (see --help)")
         self.assertEqual(self.done, [])
 
     def test_aServerRunsFromItsCommandLine(self) -> None:
@@ -184,13 +184,29 @@ class ScriptsTests(ScriptTestCase):
             self.assertEqual(line, f"uotp: a command is needed: {COMMANDS} (see --help)")
 
     def test_aCommandThatThereIsNotIsNamed(self) -> None:
-        for word in ("certs", "", "Demo"):
+        for word, shown in (("help", "help"), ("", "''"), ("vpn.example.com", "vpn.example.com")):
             line = self.refusalOf(lambda word=word: main.main([word, "--help"]))  # type: ignore[misc]
-            self.assertEqual(line, f"uotp: there is no command {word}: it is one of {COMMANDS} (see --help)")
+            self.assertEqual(line, f"uotp: there is no command {shown}: it is one of {COMMANDS} (see --help)")
+
+    def test_aCommandThatIsMistypedIsGuessed(self) -> None:
+        for word, meant in (("certs", "cert"), ("Demo", "demo"), ("uotp-client", "client"), ("sever", "server")):
+            line = self.refusalOf(lambda word=word: main.main([word, "--help"]))  # type: ignore[misc]
+            self.assertEqual(line, f"uotp: there is no command {word}: did you mean `uotp {meant}`? (see --help)")
+
+    def test_aCommandThatWasPastedIsSaidToBe(self) -> None:
+        line = self.refusalOf(lambda: main.main(["\u2013help"]))
+        reason = r"the word '\u2013help': U+2013 is in it, a dash that is no hyphen: write --help"
+        self.assertEqual(line, f"uotp: {reason} (see --help)")
 
     def test_anOptionThatThereIsNotIsNamed(self) -> None:
-        line = self.refusalOf(lambda: main.main(["--host", "a"]))
-        self.assertTrue(line.startswith("uotp: option --host not recognized"), line)
+        for word, reason in (
+            ("--host", "--host is an option of uotp cert"),
+            ("--no-tls", "--no-tls is an option of uotp-server, and of uotp-client"),
+            ("--size", "--size is an option of uotp demo"),
+            ("--hlep", "there is no option --hlep: did you mean --help?"),
+        ):
+            line = self.refusalOf(lambda word=word: main.main([word, "a"]))  # type: ignore[misc]
+            self.assertEqual(line, f"uotp: {reason} (see --help)")
 
     def test_helpNamesTheCommands(self) -> None:
         for word in ("--help", "-h"):

@@ -320,7 +320,7 @@ class RefusalTests(RigTestCase):
             ("client", ["-C", str(folder / "no.pem"), *NOWHERE], f"{folder}/no.pem: No such file", 2, []),
             ("server", [*own, other.serverKey, *NOWHERE], f"{other.serverKey} does not match", 2, []),
             ("server", [*NOWHERE], "a server needs --cert: `uotp cert DIR` makes one", 2, []),
-            ("client", ["--colour", *NOWHERE], "option --colour not recognized", 2, []),
+            ("client", ["--colour", *NOWHERE], "there is no option --colour", 2, []),
             ("client", [LOOPBACK], "two arguments are needed", 2, []),
             ("server", [*PLAIN, "-l", str(folder / "no/log"), *NOWHERE], "--logfile .*No such file", 2, []),
         ]

@@ -516,8 +516,17 @@ class CommandTests(SynchronousTestCase):
     def test_wordsThatCannotBeUsedAreOneLineAndStatus2(self) -> None:
         cases = [
             ((self.directory, "--host", "a b"), "--host: 'a b' is neither"),
-            ((), "exactly one directory"),
-            ((self.directory, self.directory), "exactly one directory"),
+            ((), "one directory for the certificates is needed: write uotp cert DIR --host NAME"),
+            (
+                (self.directory, "vpn.test"),
+                f"and there are 2: {self.directory}, vpn.test: write uotp cert DIR --host NAME",
+            ),
+            (
+                (self.directory, "--host", "https://a.test/"),
+                "--host https://a.test/: the host alone is needed",
+            ),
+            ((self.directory, "--host", "a.test:8443"), "the host alone is needed here: write a.test"),
+            ((self.directory, "--cafile", "x"), "--cafile is an option of uotp-server, and of uotp-client"),
             (("",), "DIR: "),
             ((self.directory, "--nonsense"), "nonsense"),
         ]

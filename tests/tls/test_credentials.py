@@ -566,8 +566,28 @@ class PinTests(SynchronousTestCase):
             f"sha256//{PIN_BASE64}",
             f"SHA256:{PIN_BASE64}",
             f"sha256:{PIN_BASE64}",
+            f"SHA2-256(stdin)= {PIN_HEX}",
+            f"SHA256(stdin)= {colons}",
+            f"{PIN_HEX}  -",
+            f"{PIN_HEX} *-",
         ):
             self.assertEqual(parsePin(text), pin, text)
+
+    def test_whatIsTakenForAPinIsNamed(self) -> None:
+        colons = ":".join(PIN_HEX[at : at + 2] for at in range(0, 64, 2)).upper()
+        key = "and a pin is of its public key: `uotp cert` prints it"
+        for text, end in (
+            (
+                f"sha256 Fingerprint={colons}",
+                f"; this is of the certificate, {key}",
+            ),
+            (PIN_HEX[:40], "; this has the length of a SHA-1"),
+            (colons[:59], "; this has the length of a SHA-1"),
+            (f"sha256//{PIN_BASE64};sha256//{PIN_BASE64}", ", one alone"),
+            (f"{PIN_HEX},{PIN_HEX}", ", one alone"),
+        ):
+            error = self.assertRaises(ValueError, parsePin, text)
+            self.assertTrue(str(error).endswith(f"64 hexadecimal digits, or base64 of 32 bytes{end}"), str(error))
 
     def test_unpaddedBase64IsRead(self) -> None:
         self.assertEqual(parsePin("SHA256:" + PIN_BASE64.rstrip("=")), bytes.fromhex(PIN_HEX))

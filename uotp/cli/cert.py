@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 
 from twisted.python import usage
 
-from uotp.cli.options import GnuOptions
+from uotp.cli.addresses import hostAlone
+from uotp.cli.options import GnuOptions, parsedWord
 from uotp.cli.parsers import absolutePath
 from uotp.errors import ConfigurationError
 from uotp.net import Host
@@ -33,6 +34,7 @@ class CertOptions(GnuOptions):
     """
 
     commandName: ClassVar[str] = "uotp cert"
+    neighbours = ("uotp.cli.server:Options", "uotp.cli.client:Options")
     positionals: ClassVar[str] = "DIR"
     longdesc = (
         "Makes a private PKI in DIR, in one go: a CA, a certificate for the server and one for the client. "
@@ -46,7 +48,7 @@ class CertOptions(GnuOptions):
     def opt_host(self, word: str) -> None:
         """A name or address that clients dial, repeatable.  [default: this machine's name, local ones]"""
         try:
-            self.hosts.append(normalHost(word))
+            self.hosts.append(normalHost(parsedWord("host", word, hostAlone)))
         except ConfigurationError as error:
             reason = f"--host: {error}"
             raise usage.UsageError(reason) from error
@@ -58,7 +60,8 @@ class CertOptions(GnuOptions):
         @raise usage.UsageError: when there is not exactly one.
         """
         if len(words) != 1:
-            reason = "exactly one directory for the certificates is needed"
+            told = f", and there are {len(words)}: {', '.join(words[:5])}" if words else ""
+            reason = f"one directory for the certificates is needed{told}: write uotp cert DIR --host NAME"
             raise usage.UsageError(reason)
         try:
             self["directory"] = absolutePath(words[0])

@@ -7,19 +7,18 @@ from __future__ import annotations
 from twisted.application.service import IService
 from twisted.python import usage
 
-from uotp.cli.common import COMMON_ROWS, CommonOptions, commandService, listenRows
+from uotp.cli.addresses import parseHost, parseNetwork
+from uotp.cli.common import COMMON_ROWS, UNITS_HELP, CommonOptions, commandService, listenRows
 from uotp.cli.options import Flag, Option, Repeated
 from uotp.cli.parsers import (
     absolutePath,
     parseBytes,
     parseCount,
     parseMark,
-    parseNetwork,
     parseSeconds,
     parseSecondsFrom,
 )
 from uotp.client import MIN_MAX_AGE_SECONDS, MIN_MAX_BYTES, ClientSettings
-from uotp.net import parseDestination
 from uotp.services import CLIENT, clientService
 from uotp.tls import ClientTls, parsePin
 from uotp.tunnel import MAX_POOL_SIZE
@@ -36,10 +35,11 @@ class Options(CommonOptions):
     commandName = "uotp-client"
     longdesc = (
         "Listens on UDP and carries each source's datagrams through a pool of TLS connections to the "
-        "uotp-server at dst_address, port dst_port."
+        "uotp-server at dst_address, port dst_port." + UNITS_HELP
     )
     settingsClass = ClientSettings
     tlsClass = ClientTls
+    neighbours = ("uotp.cli.server:Options", "twisted.scripts.twistd:ServerOptions")
     rows = (
         *COMMON_ROWS,
         *listenRows("address to listen on", "UDP port to listen on; 0 for any", CLIENT.listen),
@@ -50,16 +50,16 @@ class Options(CommonOptions):
             parseNetwork,
             "allow",
         ),
-        Option("expire", "e", "seconds without a datagram after which a session ends", parseSeconds, "expire"),
+        Option("expire", "e", "time without a datagram after which a session ends", parseSeconds, "expire"),
         Option("pool-size", "n", "tunnels for each session", parseCount(MAX_POOL_SIZE), "poolSize"),
         Option(
             "backoff",
             "B",
-            "most seconds between two attempts to open a tunnel; the first waits are short",
+            "longest time between two attempts to open a tunnel; the first waits are short",
             parseSeconds,
             "backoff",
         ),
-        Option("timeout", "w", "seconds for connect and TLS handshake together", parseSeconds, "timeout"),
+        Option("timeout", "w", "time for connect and TLS handshake together", parseSeconds, "timeout"),
         Option(
             "mark",
             "m",
@@ -70,14 +70,14 @@ class Options(CommonOptions):
         Option(
             "max-age",
             None,
-            "seconds after which a tunnel is replaced, the new one first; otherwise never",
+            "time after which a tunnel is replaced, the new one first; otherwise never",
             parseSecondsFrom(MIN_MAX_AGE_SECONDS),
             "maxAge",
         ),
         Option(
             "max-bytes",
             None,
-            "bytes, or K, M, G of them, after which a tunnel is replaced; otherwise never",
+            "size of what a tunnel carries until it is replaced; otherwise never",
             parseBytes(MIN_MAX_BYTES, MAX_MAX_BYTES),
             "maxBytes",
         ),
@@ -86,7 +86,7 @@ class Options(CommonOptions):
             "tls-servername",
             None,
             "name to ask for and to find in the server's certificate",
-            parseDestination,
+            parseHost,
             "serverName",
         ),
         Repeated(

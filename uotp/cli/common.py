@@ -16,10 +16,10 @@ from twisted.internet.defer import Deferred
 from twisted.logger import globalLogPublisher
 from twisted.python import usage
 
+from uotp.cli.addresses import destinationWords, parseBindAddress, parseHost
 from uotp.cli.options import Flag, GnuOptions, Option
 from uotp.cli.parsers import (
     absolutePath,
-    parseBindAddress,
     parseBytes,
     parseCongestion,
     parseListeningPort,
@@ -27,8 +27,9 @@ from uotp.cli.parsers import (
     parsePort,
     sizeInWords,
 )
+from uotp.cli.words import shown
 from uotp.errors import ConfigurationError, StartError
-from uotp.net import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES, parseDestination
+from uotp.net import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES
 from uotp.process import (
     LEAST_MEMORY_BYTES,
     GarbageCollection,
@@ -46,6 +47,12 @@ from uotp.wire import parseWire
 MAX_MEMORY_BYTES = 1 << 40
 """A larger budget can only be a typing error."""
 
+UNITS_HELP = (
+    "  Times are in seconds, or have ms, s, m, h or d behind the number; sizes are in bytes, or have K, M, G or T "
+    "behind it, and K is 1024."
+)
+"""How the help says what times and sizes are."""
+
 COMMON_ROWS = (
     Option("verbosity", "v", "how much to log: debug, info, warn, error or fatal", parseVerbosity, default="info"),
     Option("logfile", "l", "log to this file (besides twistd's own log); SIGHUP opens it again", absolutePath),
@@ -56,7 +63,7 @@ COMMON_ROWS = (
     Option(
         "unsent-limit",
         None,
-        "bytes that the kernel may hold of a tunnel and not send yet; K, M or G may follow",
+        "size: how much the kernel may hold of a tunnel and not send yet",
         parseBytes(MIN_BUFFER_BYTES, MAX_BUFFER_BYTES),
         "unsentLimit",
         write=sizeInWords,
@@ -71,7 +78,7 @@ COMMON_ROWS = (
     Option(
         "udp-buffer",
         None,
-        "bytes of buffer to ask the kernel for on each UDP socket; K, M or G may follow",
+        "size of the buffer to ask the kernel for on each UDP socket",
         parseBytes(MIN_BUFFER_BYTES, MAX_BUFFER_BYTES),
         "udpBuffer",
         write=sizeInWords,
@@ -79,7 +86,7 @@ COMMON_ROWS = (
     Option(
         "memory",
         None,
-        "bytes that may wait in this process, in all queues together; K, M or G may follow",
+        "size: how much may wait in this process, in all queues together",
         parseBytes(LEAST_MEMORY_BYTES, MAX_MEMORY_BYTES),
         "memory",
         write=sizeInWords,
@@ -94,7 +101,7 @@ COMMON_ROWS = (
     Option(
         "reorder",
         None,
-        "milliseconds that a datagram may wait for those sent before it; off, or auto",
+        "time that a datagram may wait for those sent before it, milliseconds without a unit; off, or auto",
         parseMilliseconds(MAX_REORDER_SECONDS),
         "reorder",
         default="auto",
@@ -133,11 +140,13 @@ class CommonOptions(GnuOptions):
     def parseArgs(self, *positionals: str) -> None:
         """
         Take the positional arguments.
+
+        @raise usage.UsageError: when they are not a host and a port.
         """
-        if len(positionals) != 2:  # noqa: PLR2004 - the two that are named
-            reason = f"two arguments are needed, {self.positionals}; there are {len(positionals)}"
-            raise usage.UsageError(reason)
-        self["dst_address"], self["dst_port"] = positionals
+        try:
+            self["dst_address"], self["dst_port"] = destinationWords(positionals, self.positionals)
+        except ValueError as error:
+            raise usage.UsageError(str(error)) from error
 
     def postOptions(self) -> None:
         """
@@ -145,11 +154,11 @@ class CommonOptions(GnuOptions):
 
         @raise usage.UsageError: for a value or a combination that cannot be used.
         """
-        for name, parse in (("dst_address", parseDestination), ("dst_port", parsePort)):
+        for name, parse in (("dst_address", parseHost), ("dst_port", parsePort)):
             try:
                 self[name] = parse(self[name])
             except ValueError as error:
-                reason = f"{name} {self[name]}: {error}"
+                reason = f"{name} {shown(self[name])}: {error}"
                 raise usage.UsageError(reason) from error
         super().postOptions()
         self._removeForeignPidFile()

@@ -5,6 +5,7 @@ twistd's plugins, and run in the foreground.  C{uotp} has the other commands.
 
 from __future__ import annotations
 
+import difflib
 import sys
 from collections.abc import Callable, Sequence
 from types import ModuleType
@@ -13,6 +14,8 @@ from typing import Any
 from twisted.logger import globalLogBeginner
 
 from uotp.cli.options import GnuOptions
+from uotp.cli.pasted import pastedTrouble
+from uotp.cli.words import shown
 from uotp.errors import StartError
 from uotp.telemetry import textObserver
 
@@ -99,6 +102,12 @@ class MainOptions(GnuOptions):
         "through a server and a client in one process and verifies what comes back; `server` and `client` are "
         "uotp-server and uotp-client, which twistd runs too.  `uotp COMMAND --help` tells more."
     )
+    neighbours = (
+        "uotp.cli.server:Options",
+        "uotp.cli.client:Options",
+        "uotp.cli.cert:CertOptions",
+        "uotp.cli.demo.command:DemoOptions",
+    )
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -115,8 +124,22 @@ def main(words: Sequence[str] | None = None) -> int:
         options.refuse(f"a command is needed: {', '.join(COMMANDS)} (see --help)")
     command, rest = arguments[0], arguments[1:]
     if command not in COMMANDS:
-        options.refuse(f"there is no command {command}: it is one of {', '.join(COMMANDS)} (see --help)")
+        options.refuse(f"{noCommand(command)} (see --help)")
     return COMMANDS[command](rest)
+
+
+def noCommand(word: str) -> str:
+    """
+    @return: what is said of a word that is no command.
+    """
+    trouble = pastedTrouble(word)
+    if trouble is not None:
+        return f"the word {word!a}: {trouble}"
+    reason = f"there is no command {shown(word)}"
+    similar = difflib.get_close_matches(word.lower().removeprefix("uotp-"), COMMANDS, 1)
+    if similar:
+        return f"{reason}: did you mean `uotp {similar[0]}`?"
+    return f"{reason}: it is one of {', '.join(COMMANDS)}"
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ arguments, and errors are one line.  No command is known here.
 
 from __future__ import annotations
 
-import getopt
+import pkgutil
 import shlex
 import sys
 from collections.abc import Callable, Iterable
@@ -16,6 +16,7 @@ from typing import Any, ClassVar, NoReturn
 from twisted.python import usage
 
 import uotp
+from uotp.cli.words import Known, WordsError, shown, tellApart
 
 USAGE_EXIT_STATUS = 2
 """The exit status, by convention, when a command line cannot be used."""
@@ -26,11 +27,12 @@ COMPLETION_FLAG = "--_shell-completion"
 
 def usualWord(value: Any) -> str | None:
     """
-    @return: how the default of a setting is written on a command line.
+    @return: how the default of a setting is written on a command line.  What has a fraction is
+        a time.
     """
     if isinstance(value, Enum):
         return str(value.value)
-    return None if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return None if value is None else f"{value:g}s" if isinstance(value, float) else str(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +134,15 @@ class GnuOptions(usage.Options):
     @cvar positionals: the positional arguments, as the usage shows them.
     @cvar rows: the options.
     @cvar settingsClass: the dataclass of the settings that the options are for.
+    @cvar neighbours: the options of programs that ours may be taken for, as C{module:class}.
+        They are imported only when somebody has typed an option that there is not.
     """
 
     commandName: ClassVar[str] = "uotp"
     positionals: ClassVar[str] = ""
     rows: ClassVar[tuple[Option | Flag, ...]] = ()
     settingsClass: ClassVar[Any] = None
+    neighbours: ClassVar[tuple[str, ...]] = ()
     optParameters: ClassVar[list[list[Any]]]
     optFlags: ClassVar[list[list[Any]]]
 
@@ -178,7 +183,18 @@ class GnuOptions(usage.Options):
         """
         for row in self.rows:
             if isinstance(row, Option) and not isinstance(row, Repeated):
+                self._requireOneValue(row)
                 convert(self, row.name, row.parse)
+
+    def _requireOneValue(self, row: Option) -> None:
+        """
+        @raise usage.UsageError: when an option is given more than once, and not with one
+            value: nobody knows which is meant.
+        """
+        words = self._given.get(row.name, [])
+        if len({parsedWord(row.name, word, row.parse) for word in dict.fromkeys(words)}) > 1:
+            reason = f"--{row.name} is given {len(words)} times, as {' and '.join(words)}: give it once"
+            raise usage.UsageError(reason)
 
     def chosen(self, kind: Any) -> dict[str, Any]:
         """
@@ -245,29 +261,36 @@ class GnuOptions(usage.Options):
 
     def _optionsFirst(self, words: list[str]) -> list[str]:
         """
-        Put the options before the positionals, as C{usage.Options} wants them.
+        Put the options before the positionals, as C{usage.Options} wants them, each with its
+        whole name.
         """
         if getattr(self, "subCommands", None):
             return words  # what follows the name of a sub-command belongs to that
+        long = {name.removesuffix("="): name.endswith("=") for name in self.longOpt}
+        short = {letter: str(self.synonyms[letter]) for letter in self.shortOpt if letter != ":"}
         try:
-            options, positionals = getopt.gnu_getopt(words, self.shortOpt, self.longOpt)
-        except getopt.error as error:
+            line = tellApart(words, Known(long, short, self._whose))
+        except WordsError as error:
             raise usage.UsageError(str(error)) from error
-        ordered: list[str] = []
-        takesValue = {name[:-1] for name in self.longOpt if name.endswith("=")}
-        for name, value in options:
-            if name.startswith("--"):
-                ordered.append(f"{name}={value}" if name[2:] in takesValue else name)
-            else:
-                ordered.extend([name, value] if f"{name[1:]}:" in self.shortOpt else [name])
-            self._given.setdefault(self._longName(name), []).append(value)
-        return [*ordered, "--", *positionals]
+        for name, word in line.options:
+            self._given.setdefault(name, []).append(word or "")
+        ordered = [f"--{name}" if word is None else f"--{name}={word}" for name, word in line.options]
+        return [*ordered, "--", *line.arguments]
 
-    def _longName(self, spelled: str) -> str:
+    def _whose(self, typed: str) -> str | None:
         """
-        @return: the name of an option of this command line, without hyphens before it.
+        @return: that other programs have an option, if they do, as the end of a sentence.
         """
-        return str(self.synonyms.get(spelled.lstrip("-"), spelled.lstrip("-")))
+        found = []
+        for place in self.neighbours:
+            options = pkgutil.resolve_name(place)()
+            name = str(options.synonyms.get(typed.lstrip("-"), ""))
+            if name and name not in self.synonyms:
+                same = "" if typed == f"--{name}" else f" (--{name})"
+                program = getattr(options, "commandName", None)
+                behind = "" if program else f", where it stands before {self.commandName}"
+                found.append(f"{program or 'twistd'}{same}{behind}")
+        return f"an option of {', and of '.join(found)}" if found else None
 
     def getSynopsis(self) -> str:
         """
@@ -330,5 +353,5 @@ def parsedWord(name: str, word: str, parse: Callable[[str], Any]) -> Any:
     try:
         return parse(word)
     except ValueError as error:
-        reason = f"--{name} {word}: {error}"
+        reason = f"--{name} {shown(word)}: {error}"
         raise usage.UsageError(reason) from error

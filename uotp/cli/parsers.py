@@ -1,5 +1,6 @@
 """
-Parsers that turn words of a command line into values.  They know no option.
+Parsers that turn words of a command line into values.  They know no option, but of where a
+port or an address belongs that stands in the wrong place.
 """
 
 from __future__ import annotations
@@ -7,13 +8,20 @@ from __future__ import annotations
 import math
 import os
 import re
+import socket
 from collections.abc import Callable
-from ipaddress import IPv4Network, IPv6Network, ip_network
 
-from uotp.net import Host
+from uotp.cli.quantities import bytesIn, howToWrite, isBareNumber, secondsIn
 
 MAX_PORT = 65535
 """Ports are 16 bits wide in TCP and UDP."""
+
+YEAR_SECONDS = 365 * 86400.0
+"""A longer time can only be a typing error."""
+
+TIMES_WRITTEN = "as 90 or 1.5 (seconds), 500ms, 2m, 6h or 1d"
+SIZES_WRITTEN = "as 65536, 64K, 1.5M or 1G (K is 1024)"
+"""How times and sizes are written, for errors."""
 
 
 def parsePort(word: str) -> int:
@@ -33,41 +41,37 @@ def parseListeningPort(word: str) -> int:
 
 
 def _parsePort(word: str, lowest: int) -> int:
-    if not (word.isascii() and word.isdigit() and lowest <= int(word) <= MAX_PORT):
+    if not (isDigits(word) and lowest <= int(word) <= MAX_PORT):
         reason = f"a port from {lowest} to {MAX_PORT} is needed"
-        raise ValueError(reason)
+        raise ValueError(reason + _portMeant(word))
     return int(word)
 
 
-def parseBindAddress(word: str) -> str:
+def _portMeant(word: str) -> str:
     """
-    @return: an IPv4 or IPv6 address of this machine to listen on.
-    @raise ValueError: in words; names are refused, since looking one up could
-        block, and could open a port on another interface than was meant.
+    @return: how to write the port that a word names in another way, to stand at the end of an
+        error.  The name of a service is not taken: what it means is decided by a file of the
+        system, which may be missing.
     """
-    host = Host.parse(word)
-    if host.address is None:
-        reason = "an IPv4 or IPv6 address is needed, 0.0.0.0 or :: for all"
-        raise ValueError(reason)
-    return host.text
+    match = re.fullmatch(r"(.*:)?([0-9]{1,5})(/(tcp|udp))?", word, re.IGNORECASE)
+    if match and match[1] and match[1] != ":":
+        return f", without an address: write {match[2]}"
+    if match and (match[1] or match[3]):
+        return f": write {match[2]}"
+    if re.fullmatch("[A-Za-z][A-Za-z0-9-]{1,14}", word):
+        for protocol in ("tcp", "udp"):
+            try:
+                return f", as a number: {word} is {socket.getservbyname(word.lower(), protocol)}"
+            except OSError:
+                continue
+    return howToWrite(word, isDigits, isWhole=True)
 
 
-def parseNetwork(word: str) -> IPv4Network | IPv6Network:
+def isDigits(word: str) -> bool:
     """
-    @return: a network of IPv4 or IPv6; an address alone is a network of one.
-    @raise ValueError: in words, also for an address inside a network, since nobody knows
-        which of both was meant.
+    @return: whether a word is a number of digits alone, and of a reasonable length.
     """
-    try:
-        network = ip_network(word, strict=False)
-    except ValueError as error:
-        reason = "a network is needed, as 192.0.2.0/24 or 2001:db8::/32, or one address"
-        raise ValueError(reason) from error
-    try:
-        return ip_network(word)
-    except ValueError as error:
-        reason = f"it is an address inside of a network: say {network}, or the address alone"
-        raise ValueError(reason) from error
+    return word.isascii() and word.isdigit() and len(word) <= 20  # noqa: PLR2004 - Python refuses thousands of them
 
 
 def parseSeconds(word: str) -> float:
@@ -75,15 +79,7 @@ def parseSeconds(word: str) -> float:
     @return: a time in seconds, above 0 and at most a year.
     @raise ValueError: in words.
     """
-    year = 365 * 86400.0
-    try:
-        seconds = math.nan if "_" in word else float(word)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds <= year:
-        reason = "a number of seconds is needed, above 0 and at most a year"
-        raise ValueError(reason)
-    return seconds
+    return _parseSeconds(word, 0.0)
 
 
 def parseSecondsFrom(least: float) -> Callable[[str], float]:
@@ -91,18 +87,30 @@ def parseSecondsFrom(least: float) -> Callable[[str], float]:
     @param least: the shortest time allowed, in seconds.
     @return: a parser of times from that to a year, which raises ValueError in words.
     """
+    return lambda word: _parseSeconds(word, least)
 
-    def parse(word: str) -> float:
-        reason = f"a number of seconds is needed, at least {least:g} and at most a year"
-        try:
-            seconds = parseSeconds(word)
-        except ValueError as error:
-            raise ValueError(reason) from error
-        if seconds < least:
-            raise ValueError(reason)
-        return seconds
 
-    return parse
+def _parseSeconds(word: str, least: float) -> float:
+    seconds = _timeFrom(word, least)
+    if seconds is None:
+        limits = f"from {timeInWords(least)} to 365d" if least else "above 0 and at most 365d"
+        hint = howToWrite(word, lambda written: _timeFrom(written, least) is not None)
+        reason = f"a time {limits} is needed, {TIMES_WRITTEN}{hint}"
+        raise ValueError(reason)
+    return seconds
+
+
+def _timeFrom(word: str, least: float) -> float | None:
+    seconds = secondsIn(word)
+    return seconds if seconds is not None and 0 < seconds <= YEAR_SECONDS and seconds >= least else None
+
+
+def timeInWords(seconds: float) -> str:
+    """
+    @return: a time as L{parseSeconds} reads it, in seconds, or in milliseconds if it is
+        shorter than one.
+    """
+    return f"{seconds:g}s" if seconds >= 1 else f"{seconds * 1000:g}ms"
 
 
 def parseCount(most: int, least: int = 1) -> Callable[[str], int]:
@@ -112,11 +120,31 @@ def parseCount(most: int, least: int = 1) -> Callable[[str], int]:
     @return: a parser of counts, which raises ValueError in words.
     """
 
+    def isGood(word: str) -> bool:
+        return isDigits(word) and least <= int(word) <= most
+
     def parse(word: str) -> int:
-        if not (word.isascii() and word.isdigit() and least <= int(word) <= most):
-            reason = f"a number from {least} to {most} is needed"
+        if not isGood(word):
+            reason = f"a number from {least} to {most} is needed{howToWrite(word, isGood, isWhole=True)}"
             raise ValueError(reason)
         return int(word)
+
+    return parse
+
+
+def parsePercent(most: int) -> Callable[[str], int]:
+    """
+    @param most: the largest share allowed, in percent.
+    @return: a parser of whole percents from 1, with the sign or without, which raises
+        ValueError in words.
+    """
+
+    def parse(word: str) -> int:
+        try:
+            return parseCount(most)(word.removesuffix("%"))
+        except ValueError as error:
+            reason = f"a whole number of percent from 1 to {most} is needed, as 25 or 25%"
+            raise ValueError(reason) from error
 
     return parse
 
@@ -125,7 +153,7 @@ def sizeInWords(size: int) -> str:
     """
     @return: a size in bytes as L{parseBytes} reads it, with the largest unit that leaves it whole.
     """
-    for letter, bits in (("G", 30), ("M", 20), ("K", 10)):
+    for letter, bits in (("T", 40), ("G", 30), ("M", 20), ("K", 10)):
         if size and size % (1 << bits) == 0:
             return f"{size >> bits}{letter}"
     return str(size)
@@ -135,15 +163,20 @@ def parseBytes(least: int, most: int) -> Callable[[str], int]:
     """
     @param least: the smallest size allowed, in bytes.
     @param most: the largest.
-    @return: a parser of sizes, in bytes or with a K, M or G behind them for 2^10,
-        2^20 and 2^30, which raises ValueError in words.
+    @return: a parser of sizes, in bytes or with a unit behind them, K for 1024, which raises
+        ValueError in words.
     """
 
+    def sizeOf(word: str) -> int | None:
+        size = bytesIn(word)
+        return size if size is not None and least <= size <= most else None
+
     def parse(word: str) -> int:
-        match = re.fullmatch("([0-9]{1,12})([KkMmGg]?)", word)
-        size = int(match[1]) << {"": 0, "k": 10, "m": 20, "g": 30}[match[2].lower()] if match else -1
-        if not least <= size <= most:
-            reason = f"a number of bytes from {sizeInWords(least)} to {sizeInWords(most)} is needed"
+        size = sizeOf(word)
+        if size is None:
+            hint = howToWrite(word, lambda written: sizeOf(written) is not None, isWhole=isDigits(word[-1:]))
+            limits = f"from {sizeInWords(least)} to {sizeInWords(most)}"
+            reason = f"a number of bytes {limits} is needed, {SIZES_WRITTEN}{hint}"
             raise ValueError(reason)
         return size
 
@@ -153,17 +186,28 @@ def parseBytes(least: int, most: int) -> Callable[[str], int]:
 def parseMilliseconds(most: float) -> Callable[[str], float | None]:
     """
     @param most: the longest time allowed, in seconds.
-    @return: a parser of times in milliseconds, which returns seconds: 0 for C{off}, and
-        L{None} for C{auto}; it raises ValueError in words.
+    @return: a parser of times, which returns seconds: 0 for C{off}, and L{None} for C{auto};
+        it raises ValueError in words.  A bare number is one of milliseconds.  It has no
+        fraction: 0.9 would be far more than 1 if seconds were meant.
     """
+    needed = f"auto, off, or a time from 1ms to {timeInWords(most)} is needed, as 80 (milliseconds), 80ms or 0.08s"
+
+    def isGood(word: str) -> bool:
+        seconds = (float(word) / 1000 if isDigits(word) else math.nan) if isBareNumber(word) else secondsIn(word)
+        return seconds is not None and 0.001 <= seconds <= most  # noqa: PLR2004 - a millisecond
 
     def parse(word: str) -> float | None:
-        if word in ("auto", "off"):
-            return None if word == "auto" else 0.0
-        if not (word.isascii() and word.isdigit() and 1 <= int(word) <= most * 1000):
-            reason = f"auto, off, or a number of milliseconds from 1 to {most * 1000:g} is needed"
-            raise ValueError(reason)
-        return int(word) / 1000
+        if word.lower() in ("auto", "off"):
+            return None if word.lower() == "auto" else 0.0
+        if isGood(word):
+            return float(word) / 1000 if isDigits(word) else secondsIn(word)
+        hint = howToWrite(word, isGood)
+        if isBareNumber(word) and float(word) == 0:
+            hint = ": write off"
+        elif isBareNumber(word) and not isDigits(word):
+            units = [written for written in (f"{word}s", f"{word}ms") if isGood(written)]
+            hint = f": write {' or '.join(units)}" if units else hint
+        raise ValueError(needed + hint)
 
     return parse
 
@@ -192,9 +236,21 @@ def parseMark(word: str) -> int:
     else:
         mark = -1
     if not 0 <= mark <= highest:
-        reason = "a number from 0 to 0xffffffff is needed"
+        reason = f"a number from 0 to 0xffffffff is needed, decimal or with 0x before it{_markMeant(word)}"
         raise ValueError(reason)
     return mark
+
+
+def _markMeant(word: str) -> str:
+    """
+    @return: how to write the mark that is meant, to stand at the end of an error.
+    """
+    value, _, mask = word.partition("/")
+    if mask and re.fullmatch("0[xX][0-9a-fA-F]{1,8}|[0-9]{1,10}", value):
+        return f", without a mask: write {value}"
+    if re.fullmatch("[0-9a-fA-F]{1,8}", word) and not word.isdigit():
+        return f": write 0x{word}"
+    return howToWrite(word, lambda written: re.fullmatch("[0-9]{1,10}", written) is not None, isWhole=True)
 
 
 def absolutePath(word: str) -> str:

@@ -7,9 +7,9 @@ from __future__ import annotations
 from twisted.application.service import IService
 from twisted.python import usage
 
-from uotp.cli.common import COMMON_ROWS, CommonOptions, commandService, listenRows
+from uotp.cli.common import COMMON_ROWS, UNITS_HELP, CommonOptions, commandService, listenRows
 from uotp.cli.options import Option
-from uotp.cli.parsers import absolutePath, parseCount, parseSeconds
+from uotp.cli.parsers import absolutePath, parseCount, parsePercent, parseSeconds
 from uotp.server import CONNECTIONS_LIMIT, MIN_CONNECTIONS, MOST_SESSIONS, PERCENT, ServerSettings
 from uotp.services import SERVER, serverService
 from uotp.tls import ServerTls
@@ -23,10 +23,11 @@ class Options(CommonOptions):
     commandName = "uotp-server"
     longdesc = (
         "Accepts tunnels over TLS and forwards the datagrams of each session from a UDP socket of its own "
-        "to dst_address, port dst_port.  `uotp cert DIR` makes the certificates."
+        "to dst_address, port dst_port.  `uotp cert DIR` makes the certificates." + UNITS_HELP
     )
     settingsClass = ServerSettings
     tlsClass = ServerTls
+    neighbours = ("uotp.cli.client:Options", "twisted.scripts.twistd:ServerOptions")
     rows = (
         *COMMON_ROWS,
         *listenRows("address to accept tunnels on", "TCP port to accept tunnels on; 0 for any", SERVER.listen),
@@ -37,9 +38,7 @@ class Options(CommonOptions):
             absolutePath,
             "cafile",
         ),
-        Option(
-            "linger", None, "seconds for which a session without tunnels keeps its UDP socket", parseSeconds, "linger"
-        ),
+        Option("linger", None, "time for which a session without tunnels keeps its UDP socket", parseSeconds, "linger"),
         Option(
             "max-sessions",
             None,
@@ -59,7 +58,7 @@ class Options(CommonOptions):
             "owner-share",
             None,
             "percent of all sessions and connections that one client (certificate, or address without one) may have",
-            parseCount(PERCENT),
+            parsePercent(PERCENT),
             "ownerShare",
         ),
     )

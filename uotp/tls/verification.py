@@ -48,11 +48,12 @@ def parsePin(text: str) -> bytes:
     Read a pin as people write it.
 
     @param text: 64 hexadecimal digits, colons allowed, or the base64 of 32
-        bytes; C{sha256//} or C{sha256:} may stand before either, in any case.
+        bytes; C{sha256//} or C{sha256:} may stand before either, in any case, and what
+        C{openssl dgst} and C{sha256sum} print beside the digits.
     @return: the 32 bytes.
     @raise ValueError: when it is neither.
     """
-    bare = re.sub(r"^sha256(//|:)", "", text.strip(), flags=re.IGNORECASE)
+    bare = re.sub(r"^sha256(//|:)|^sha2?-?256\(.*\)= *|  ?\*?-$", "", text.strip(), flags=re.IGNORECASE)
     digits = bare.replace(":", "")
     try:
         if re.fullmatch(r"[0-9a-fA-F]{64}", digits):
@@ -61,9 +62,24 @@ def parsePin(text: str) -> bytes:
     except (binascii.Error, ValueError):
         pin = b""
     if len(pin) != PIN_BYTES:
-        message = f"{plainText(text)!r} is no SHA-256 pin: 64 hexadecimal digits, or base64 of 32 bytes"
+        message = (
+            f"{plainText(text)!r} is no SHA-256 pin: 64 hexadecimal digits, or base64 of 32 bytes{_otherHash(bare)}"
+        )
         raise ValueError(message)
     return pin
+
+
+def _otherHash(text: str) -> str:
+    """
+    @return: what a text is that was taken for a pin, to stand at the end of an error.
+    """
+    if "fingerprint" in text.lower():
+        return "; this is of the certificate, and a pin is of its public key: `uotp cert` prints it"
+    if re.fullmatch("[0-9a-fA-F]{40}", text.replace(":", "")):
+        return "; this has the length of a SHA-1"
+    if re.search("[;, ]", text):
+        return ", one alone"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)

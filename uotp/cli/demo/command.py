@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol, TextIO
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import LogLevel, globalLogBeginner
+from twisted.python import usage
 from twisted.python.failure import Failure
 
 from uotp.cli.client import Options
@@ -20,7 +21,7 @@ from uotp.cli.demo.progress import Progress
 from uotp.cli.demo.results import Results, table, verdict
 from uotp.cli.demo.stage import Stage, StageError
 from uotp.cli.options import Flag, GnuOptions, Option
-from uotp.cli.parsers import parseCount
+from uotp.cli.parsers import parseBytes, parseCount
 from uotp.errors import UotpError
 from uotp.process import stopOnSignals, useMonotonicClock
 from uotp.telemetry import Logger, Spelling, textObserver
@@ -35,23 +36,13 @@ NUMBERS_PER_PHASE = 1 << 32
 """The numbers of the phases are so far apart that none takes an answer of another for its own."""
 
 
-def parseSize(word: str) -> int:
-    """
-    @return: the length of a datagram in bytes.
-    @raise ValueError: in words.
-    """
-    if not (word.isascii() and word.isdigit() and int(word) <= LARGEST):
-        reason = f"a datagram has 0 to {LARGEST} bytes"
-        raise ValueError(reason)
-    return int(word)
-
-
 class DemoOptions(GnuOptions):
     """
     Holds the options of C{uotp demo [--listen] [--count N] [--size BYTES]}.
     """
 
     commandName: ClassVar[str] = "uotp demo"
+    neighbours = ("uotp.cli.server:Options", "uotp.cli.client:Options")
     longdesc = (
         "Runs a server, a client and a UDP echo target in this process, on loopback, with a throw-away certificate.  "
         "Sends datagrams of many sizes through the real TLS pool, verifies every byte of what comes back, and prints "
@@ -65,15 +56,20 @@ class DemoOptions(GnuOptions):
             f"Datagrams in the last phase, up to {MAX_COUNT}.  [default: as many as fit in 3 s]",
             parseCount(MAX_COUNT),
         ),
-        Option("size", None, f"Bytes in each of those, 0 to {LARGEST}.", parseSize, default="1400"),
+        Option(
+            "size", None, f"Bytes in each of those, 0 to {LARGEST}; K is 1024.", parseBytes(0, LARGEST), default="1400"
+        ),
     )
 
     def parseArgs(self, *words: Any) -> None:
         """
         Refuse positional arguments.
+
+        @raise usage.UsageError: when there is one.
         """
         if words:
-            self.refuse(f"{words[0]!r}: the demo takes options only")
+            reason = f"{words[0]!r}: the demo takes options only"
+            raise usage.UsageError(reason)
 
 
 class Player(Protocol):

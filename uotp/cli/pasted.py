@@ -1,0 +1,78 @@
+"""
+What a web page, a word processor or a file of Windows leaves in the words of a command line
+that was copied from it.  Options are not known here.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+MINUS = "\u2212"
+"""The minus sign, which is no dash by its category, and looks like one."""
+
+INVISIBLE = "\u00ad\u200b\u2060\ufeff"
+"""Soft hyphen, and spaces without width: they have no place in what is typed."""
+
+QUOTES = "\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a"
+"""Quotation marks of books, which no shell takes for its own."""
+
+CONTINUATIONS = {"\\": "a backslash", "`": "a backtick", "^": "a caret"}
+"""What continues a line, in the shells of Unix, PowerShell and Windows."""
+
+
+def isDash(letter: str) -> bool:
+    """
+    @return: whether a letter looks like a hyphen and is none.
+    """
+    return letter != "-" and (letter == MINUS or unicodedata.category(letter) == "Pd")
+
+
+def pastedTrouble(word: str) -> str | None:
+    """
+    @return: what is wrong with a word that somebody has pasted, and how to write it; L{None}
+        when it could have been typed.
+    """
+    if word.endswith("\r"):
+        return "a carriage return is at its end, as in files of Windows: convert the file, by `dos2unix` for example"
+    if word and not word.strip():
+        return "it is a space and nothing else: a backslash continues a line only if nothing stands behind it"
+    if word in CONTINUATIONS:
+        return f"it is {CONTINUATIONS[word]} and nothing else: leave it out, or let nothing stand behind it in its line"
+    return _letterTrouble(word)
+
+
+def _letterTrouble(word: str) -> str | None:
+    """
+    @return: which letter no keyboard has written, and what to write for it.
+    """
+    for letter in word:
+        if letter in INVISIBLE or (letter != " " and unicodedata.category(letter) == "Zs"):
+            kind = "an invisible letter" if letter in INVISIBLE else "no plain space"
+            return f"U+{ord(letter):04X} is in it, {kind}, as web pages have: type the words anew"
+    name = word.partition("=")[0]
+    dash = next((letter for letter in name if isDash(letter)), None)
+    if dash is not None and (isDash(word[0]) or word[0] == "-"):
+        return f"U+{ord(dash):04X} is in it, a dash that is no hyphen: write {_withHyphens(word)}"
+    quote = next((letter for letter in _ends(word) if letter in QUOTES), None)
+    if quote is not None:
+        return f"U+{ord(quote):04X} is in it, a quotation mark that no shell knows: write \" or ' for it"
+    return None
+
+
+def _ends(word: str) -> str:
+    """
+    @return: the letters where quotation marks stand: at both ends of a word, and of what is
+        behind its first equals sign.
+    """
+    value = word.partition("=")[2] if word.startswith("-") else ""
+    return word[:1] + word[-1:] + value[:1]
+
+
+def _withHyphens(word: str) -> str:
+    """
+    @return: a word with hyphens for all dashes, and as many at its begin as options have: one
+        before a letter, two before a name.
+    """
+    name, equals, value = word.partition("=")
+    plain = "".join("-" if isDash(letter) else letter for letter in name).lstrip("-")
+    return f"-{plain}{equals}{value}" if len(plain) == 1 else f"--{plain}{equals}{value}"

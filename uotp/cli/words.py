@@ -1,0 +1,213 @@
+"""
+How the words of a command line are told apart: options, the words that options take, and
+arguments.  Options may stand anywhere, as GNU programs have it.  What an option means is not
+known here, nor which options there are: that is handed in.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from uotp.cli.pasted import isDash, pastedTrouble
+
+MOST_SUGGESTIONS = 3
+"""More names than this are no help to somebody who has mistyped one."""
+
+LEAST_PART = 3
+"""A part of a name that has fewer letters is in too many names."""
+
+
+class WordsError(ValueError):
+    """
+    Tells in words why a command line cannot be used.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """
+    Holds the options that a command line has.
+
+    @ivar long: for each long name, whether a word follows.
+    @ivar short: the long name for each letter.
+    @ivar whose: tells of an option that there is not, with its hyphens, which other program
+        has it, as the end of a sentence; otherwise L{None}.
+    """
+
+    long: Mapping[str, bool]
+    short: Mapping[str, str]
+    whose: Callable[[str], str | None]
+
+
+@dataclass(slots=True)
+class Line:
+    """
+    Holds the words of a command line, told apart.
+
+    @ivar options: long names and the words that they take, in their order; without a word for
+        those that take none.
+    @ivar arguments: all else.
+    """
+
+    options: list[tuple[str, str | None]] = field(default_factory=list)
+    arguments: list[str] = field(default_factory=list)
+
+
+def tellApart(words: Sequence[str], known: Known) -> Line:
+    """
+    Tell the words of a command line apart.
+
+    @return: the options and the arguments.
+    @raise WordsError: for an option that there is not, or that lacks its word.
+    """
+    line = Line()
+    rest = iter([withoutPaste(word) for word in words])
+    for word in rest:
+        if word == "--":
+            line.arguments.extend(rest)
+        elif word.startswith("--"):
+            line.options.append(_long(word, rest, known))
+        elif word.startswith("-") and word != "-":
+            line.options.extend(_short(word, rest, known))
+        else:
+            line.arguments.append(word)
+            if os.environ.get("POSIXLY_CORRECT") is not None:  # the user wants no options behind an argument
+                line.arguments.extend(rest)
+    return line
+
+
+def shown(word: str) -> str:
+    """
+    @return: a word as it is shown in an error: one without letters as a shell has it.
+    """
+    return word or "''"
+
+
+def withoutPaste(word: str) -> str:
+    """
+    @return: the word.
+    @raise WordsError: when it was pasted from somewhere, with what nobody can type.  The name
+        of a file that is there may be as it is.
+    """
+    trouble = pastedTrouble(word)
+    if trouble is not None and not (os.path.exists(word) or os.path.exists(word.partition("=")[2])):
+        reason = f"the word {word!a}: {trouble}"
+        raise WordsError(reason)
+    return word
+
+
+def _long(word: str, rest: Iterator[str], known: Known) -> tuple[str, str | None]:
+    """
+    @return: the option that a word with two hyphens is, which may take the next one.
+    """
+    typed, hasEquals, value = word[2:].partition("=")
+    _requireOneWord(word, typed)
+    name = _fullName(typed, known)
+    if known.long[name]:
+        return name, value if hasEquals else _next(f"--{name}", name, rest)
+    if hasEquals:
+        reason = f"--{name} takes no word: leave ={value} out; it holds when it is given, and else not"
+        raise WordsError(reason)
+    return name, None
+
+
+def _short(word: str, rest: Iterator[str], known: Known) -> Iterator[tuple[str, str | None]]:
+    """
+    @return: the options that the letters of a word are.  The last may take what is behind it
+        in the word, or the next word.
+    """
+    name = word[1:].partition("=")[0]
+    if len(name) > 1 and name in known.long:
+        reason = f"{word} has one hyphen: write -{word}"
+        raise WordsError(reason)
+    for place in range(1, len(word)):
+        letter, behind = word[place], word[place + 1 :]
+        if letter not in known.short:
+            raise WordsError(_unknown(f"-{letter}", [], known))
+        name = known.short[letter]
+        if known.long[name]:
+            _requireOneWord(word, behind[:1])
+            yield name, behind.removeprefix("=") if behind else _next(f"-{letter}", name, rest)
+            return
+        yield name, None
+
+
+def _next(typed: str, name: str, rest: Iterator[str]) -> str:
+    """
+    @return: the word that an option takes.
+    @raise WordsError: when there is none, or an option in its place.
+    """
+    spelled = typed if typed == f"--{name}" else f"{typed} (--{name})"
+    word = next(rest, None)
+    if word is None:
+        reason = f"{spelled} needs a word behind it, and there is none"
+        raise WordsError(reason)
+    if len(word) > 1 and word[0] == "-" and (word[1] == "-" or word[1].isalpha()):
+        reason = f"{spelled} needs a word behind it, and there is {word}: if that is the word, write --{name}={word}"
+        raise WordsError(reason)
+    return word
+
+
+def _requireOneWord(word: str, part: str) -> None:
+    """
+    @raise WordsError: when a space is in the part of a word where no space can be.
+    """
+    if any(letter.isspace() for letter in part):
+        option, _, value = word.partition(" ")
+        reason = f"the word {word!a} has a space in it: write two words, {option} and {value.strip()}"
+        raise WordsError(reason)
+
+
+def _fullName(typed: str, known: Known) -> str:
+    """
+    @return: the long name that was typed, or the only one that begins so.
+    @raise WordsError: when there is none, or there are several.
+    """
+    if typed in known.long:
+        return typed
+    begun = [name for name in known.long if typed and name.startswith(typed)]
+    if len(begun) == 1:
+        return begun[0]
+    if begun:
+        reason = f"--{typed} may be {_either(begun)}: write more of it"
+        raise WordsError(reason)
+    raise WordsError(_unknown(f"--{typed}", _similar(typed, known.long), known))
+
+
+def _unknown(typed: str, similar: Sequence[str], known: Known) -> str:
+    """
+    @return: that there is no such option, and what may be meant.
+    """
+    whose = known.whose(typed)
+    if whose is not None:
+        return f"{typed} is {whose}"
+    if similar:
+        return f"there is no option {typed}: did you mean {_either(similar)}?"
+    return f"there is no option {typed}"
+
+
+def _similar(typed: str, names: Iterable[str]) -> list[str]:
+    """
+    @return: which names may be meant by one that there is not.
+    """
+    names = list(names)
+    plain = "".join("-" if letter == "_" or isDash(letter) else letter for letter in typed.lower())
+    if plain in names:
+        return [plain]
+    bare = plain.replace("-", "")
+    found = [name for name in names if name.replace("-", "") == bare]
+    found += difflib.get_close_matches(plain, names, MOST_SUGGESTIONS, 0.75)
+    found += [name for name in names if len(plain) >= LEAST_PART and plain in name]
+    found += difflib.get_close_matches(plain, names, 1, 0.6)
+    return list(dict.fromkeys(found))[:MOST_SUGGESTIONS]
+
+
+def _either(names: Sequence[str]) -> str:
+    """
+    @return: options, as a choice.
+    """
+    spelled = [f"--{name}" for name in names]
+    return spelled[0] if len(spelled) == 1 else f"{', '.join(spelled[:-1])} or {spelled[-1]}"
