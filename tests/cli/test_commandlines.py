@@ -55,6 +55,7 @@ HERE = os.path.abspath("x.pem")
 SHARED = [
     ("--verbosity", "-v", "debug", "verbosity", LogLevel.debug),
     ("--verbosity", "-v", "fatal", "verbosity", LogLevel.critical),
+    ("--verbosity", "-v", "WARNING", "verbosity", LogLevel.warn),
     ("--logfile", "-l", HERE, "logfile", HERE),
     ("--no-tls", None, None, "no-tls", 1),
     ("--cert", "-c", HERE, "cert", HERE),
@@ -422,7 +423,7 @@ class RefusalTests(CommandTestCase):
             self.assertRefusals(module, module.Options.commandName, ([*DESTINATION, *words], reason))
 
     def test_sizesAndCongestionControl(self) -> None:
-        written = "as 65536, 64K, 1.5M or 1G (K is 1024)"
+        written = "in bytes, or as 64K, 1.5M or 1G (K is 1024)"
         budget = f"a number of bytes from 16M to 1T is needed, {written}"
         size = f"a number of bytes from 1K to 1G is needed, {written}"
         name = "a name as in /proc/sys/net/ipv4/tcp_available_congestion_control is needed"
@@ -452,7 +453,7 @@ class RefusalTests(CommandTestCase):
         Not so young that replacing it costs more than it carries.
         """
         seconds = "a time from 1s to 365d is needed, as 90 or 1.5 (seconds), 500ms, 2m, 6h or 1d"
-        size = "a number of bytes from 64K to 1024T is needed, as 65536, 64K, 1.5M or 1G (K is 1024)"
+        size = "a number of bytes from 64K to 1024T is needed, in bytes, or as 64K, 1.5M or 1G (K is 1024)"
         self.assertRefusals(
             client,
             "uotp-client",
@@ -548,6 +549,7 @@ class RefusalTests(CommandTestCase):
                 (["--no-tls", "0.0.0.0", "1"], "dst_address 0.0.0.0: not the address of one host"),  # noqa: S104 - a word that is refused
                 (["--no-tls", "a", "0"], "dst_port 0: a port from 1 to 65535 is needed"),
                 (["--no-tls", "a", "ninety!"], "dst_port ninety!: a port from 1 to 65535 is needed"),
+                (["--no-tls", "a", "1", "reorder=off"], "the word reorder=off has no hyphens: write --reorder=off"),
                 (["--no-tls", "a:"], "dst_port '': a port from 1 to 65535 is needed"),
             )
 

@@ -10,6 +10,7 @@ import socket
 from tests.doubles.words import ParserTestCase
 from uotp.cli.parsers import (
     absolutePath,
+    inAnyCase,
     parseBytes,
     parseCount,
     parseListeningPort,
@@ -36,6 +37,7 @@ class PortTests(ParserTestCase):
         services = {("https", "tcp"): 443, ("domain", "udp"): 53}
 
         def getservbyname(name: str, protocol: str) -> int:
+            name.encode("ascii")  # as the system's does
             try:
                 return services[name, protocol]
             except KeyError:
@@ -56,6 +58,7 @@ class PortTests(ParserTestCase):
         reason = "a port from 1 to 65535 is needed"
         for word, meant in (
             ("8911/udp", ": write 8911"),
+            ("8911/", ": write 8911"),
             ("443/TCP", ": write 443"),
             (":8443", ": write 8443"),
             ("0.0.0.0:8443", ", without an address: write 8443"),
@@ -193,7 +196,7 @@ class SizeTests(ParserTestCase):
         )
 
     def test_whatIsNone(self) -> None:
-        reason = "a number of bytes from 1K to 1G is needed, as 65536, 64K, 1.5M or 1G (K is 1024)"
+        reason = "a number of bytes from 1K to 1G is needed, in bytes, or as 64K, 1.5M or 1G (K is 1024)"
         self.assertRefused(
             parseBytes(1 << 10, 1 << 30),
             reason,
@@ -256,3 +259,20 @@ class NumberTests(ParserTestCase):
             (os.path.abspath("x"), os.path.abspath("x")),
         )
         self.assertRefused(absolutePath, "a file name is needed", "")
+
+    def test_aTildeIsTheHomeDirectory(self) -> None:
+        """
+        A shell leaves it as it is in C{--cert=~/a.pem}.
+        """
+        self.patch(os, "environ", {**os.environ, "HOME": os.path.abspath("home")})
+        self.assertParsed(
+            absolutePath,
+            ("~/a.pem", os.path.abspath(os.path.join("home", "a.pem"))),
+            ("a~", os.path.abspath("a~")),
+            ("~nobody-has-this-name/a.pem", os.path.abspath("~nobody-has-this-name/a.pem")),
+        )
+
+    def test_wordsMayBeInLettersOfAnySize(self) -> None:
+        parse = inAnyCase({"warn": 1, "2": 2}.__getitem__, {"warning": "warn"})
+        self.assertParsed(parse, ("warn", 1), ("WARN", 1), ("Warning", 1), ("2", 2))
+        self.assertRaises(KeyError, parse, "warned")

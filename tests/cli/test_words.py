@@ -25,6 +25,7 @@ KNOWN = Known(
         "tls-servername": True,
         "resolve-once": False,
         "help": False,
+        "help-all": False,
     },
     {"c": "cert", "k": "key", "n": "pool-size", "p": "bind-port", "R": "resolve-once", "h": "help"},
     lambda typed: "somebody's" if typed in ("--linger", "-L") else None,
@@ -93,6 +94,9 @@ class TellApartTests(SynchronousTestCase):
     def test_aBeginningOfSeveralNamesThem(self) -> None:
         self.assertEqual(self.refused("--max", "3"), "--max may be --max-age or --max-bytes: write more of it")
         self.assertEqual(self.refused("--p"), "--p may be --pin or --pool-size: write more of it")
+
+    def test_aWholeNameIsNoBeginning(self) -> None:
+        self.assertEqual(tellApart(["--help"], KNOWN).options, [("help", None)])
 
     def test_aNameWithOneHyphen(self) -> None:
         for word in ("-cert", "-key=x", "-pin", "-no-tls", "-help"):
@@ -178,6 +182,14 @@ class PastedTests(SynchronousTestCase):
         ):
             self.assertTold(word, "a quotation mark that no shell knows")
         self.assertIsNone(pastedTrouble("/home/bob\u2019s/a.pem"))
+
+    def test_whatAShellWouldHaveTakenAway(self) -> None:
+        for word in ('"8443"', "'8443'", "--bind-port='8443'"):
+            self.assertTold(word, "quotation marks are around it that no shell has taken away: write 8443")
+        for word in ("$PORT", "${PORT}", "--bind-port=$PORT", "${PORT}0"):
+            self.assertTold(word, "PORT", "no shell has put the value of the variable in its place")
+        for word in ("a$", "$1", "5'", "'", "it's", "$()"):
+            self.assertIsNone(pastedTrouble(word), word)
 
     def test_endsOfLines(self) -> None:
         self.assertTold("8443\r", "a carriage return", "dos2unix")

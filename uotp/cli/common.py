@@ -20,6 +20,7 @@ from uotp.cli.addresses import destinationWords, parseBindAddress, parseHost
 from uotp.cli.options import Flag, GnuOptions, Option
 from uotp.cli.parsers import (
     absolutePath,
+    inAnyCase,
     parseBytes,
     parseCongestion,
     parseListeningPort,
@@ -53,8 +54,11 @@ UNITS_HELP = (
 )
 """How the help says what times and sizes are."""
 
+parseLevel = inAnyCase(parseVerbosity, {"warning": "warn", "critical": "fatal"})
+"""Parses a level of the log, also where Python's name for it is another."""
+
 COMMON_ROWS = (
-    Option("verbosity", "v", "how much to log: debug, info, warn, error or fatal", parseVerbosity, default="info"),
+    Option("verbosity", "v", "how much to log: debug, info, warn, error or fatal", parseLevel, default="info"),
     Option("logfile", "l", "log to this file (besides twistd's own log); SIGHUP opens it again", absolutePath),
     Option("cert", "c", "PEM file with our certificate, and those between it and the CA", absolutePath, "cert"),
     Option(
@@ -95,7 +99,7 @@ COMMON_ROWS = (
         "wire",
         None,
         "wire format: auto is the best that both ends know, and 1 without TLS; or 1, or 2",
-        parseWire,
+        inAnyCase(parseWire),
         "wire",
     ),
     Option(
@@ -143,6 +147,10 @@ class CommonOptions(GnuOptions):
 
         @raise usage.UsageError: when they are not a host and a port.
         """
+        bare = next((word for word in positionals if word.partition("=")[0] in self.defaults and "=" in word), None)
+        if bare is not None:
+            reason = f"the word {bare} has no hyphens: write --{bare}"
+            raise usage.UsageError(reason)
         try:
             self["dst_address"], self["dst_port"] = destinationWords(positionals, self.positionals)
         except ValueError as error:

@@ -9,7 +9,8 @@ import math
 import os
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from uotp.cli.quantities import bytesIn, howToWrite, isBareNumber, secondsIn
 
@@ -20,7 +21,7 @@ YEAR_SECONDS = 365 * 86400.0
 """A longer time can only be a typing error."""
 
 TIMES_WRITTEN = "as 90 or 1.5 (seconds), 500ms, 2m, 6h or 1d"
-SIZES_WRITTEN = "as 65536, 64K, 1.5M or 1G (K is 1024)"
+SIZES_WRITTEN = "in bytes, or as 64K, 1.5M or 1G (K is 1024)"
 """How times and sizes are written, for errors."""
 
 
@@ -53,7 +54,7 @@ def _portMeant(word: str) -> str:
         error.  The name of a service is not taken: what it means is decided by a file of the
         system, which may be missing.
     """
-    match = re.fullmatch(r"(.*:)?([0-9]{1,5})(/(tcp|udp))?", word, re.IGNORECASE)
+    match = re.fullmatch(r"(.*:)?([0-9]{1,5})(/(tcp|udp)?)?", word, re.IGNORECASE)
     if match and match[1] and match[1] != ":":
         return f", without an address: write {match[2]}"
     if match and (match[1] or match[3]):
@@ -253,12 +254,27 @@ def _markMeant(word: str) -> str:
     return howToWrite(word, lambda written: re.fullmatch("[0-9]{1,10}", written) is not None, isWhole=True)
 
 
+def inAnyCase(parse: Callable[[str], Any], meant: Mapping[str, str] | None = None) -> Callable[[str], Any]:
+    """
+    @param parse: a parser that knows a few words in small letters.
+    @param meant: for words that other programs have for them, which of these they are.
+    @return: a parser that knows all of them, in letters of any size.
+    """
+
+    def parseAnyCase(word: str) -> Any:
+        small = word.lower()
+        return parse((meant or {}).get(small, small))
+
+    return parseAnyCase
+
+
 def absolutePath(word: str) -> str:
     """
-    @return: the path made absolute, since a daemon changes its directory.
+    @return: the path made absolute, since a daemon changes its directory.  A tilde at its
+        begin is the home directory: no shell puts that in its place behind an equals sign.
     @raise ValueError: for an empty path.
     """
     if not word:
         reason = "a file name is needed"
         raise ValueError(reason)
-    return os.path.abspath(word)
+    return os.path.abspath(os.path.expanduser(word))

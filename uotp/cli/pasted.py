@@ -5,6 +5,7 @@ that was copied from it.  Options are not known here.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 MINUS = "\u2212"
@@ -38,7 +39,21 @@ def pastedTrouble(word: str) -> str | None:
         return "it is a space and nothing else: a backslash continues a line only if nothing stands behind it"
     if word in CONTINUATIONS:
         return f"it is {CONTINUATIONS[word]} and nothing else: leave it out, or let nothing stand behind it in its line"
-    return _letterTrouble(word)
+    return _shellTrouble(word) or _letterTrouble(word)
+
+
+def _shellTrouble(word: str) -> str | None:
+    """
+    @return: what a shell would have taken out of a word; but none has read it, for example in a
+        unit of systemd.
+    """
+    variable = re.search(r"\$(\{[A-Za-z_]\w*\}|[A-Za-z_]\w*)", word)
+    if variable is not None:
+        return f"{variable[0]} stands there by its name: no shell has put the value of the variable in its place"
+    for part in (word, word.partition("=")[2]):
+        if len(part) > 1 and part[0] == part[-1] and part[0] in "\"'":
+            return f"quotation marks are around it that no shell has taken away: write {part[1:-1]}"
+    return None
 
 
 def _letterTrouble(word: str) -> str | None:

@@ -195,8 +195,6 @@ def _similar(typed: str, names: Iterable[str]) -> list[str]:
     """
     names = list(names)
     plain = "".join("-" if letter == "_" or isDash(letter) else letter for letter in typed.lower())
-    if plain in names:
-        return [plain]
     bare = plain.replace("-", "")
     found = [name for name in names if name.replace("-", "") == bare]
     found += difflib.get_close_matches(plain, names, MOST_SUGGESTIONS, 0.75)
