@@ -655,6 +655,22 @@ class TogetherTests(_ServicesTestCase):
             self.lines(LogLevel.warn), [words.format("0.0.0.0 port 3"), words.format("2001:db8::1 port 4")]
         )
 
+    def test_networksFromWhichNothingCanComeAreWarnedOf(self) -> None:
+        for host, networks in (
+            ("127.0.0.1", ("127.0.0.0/8",)),
+            ("::", ("192.0.2.0/24", "2001:db8::/32")),
+            ("192.0.2.1", ("192.0.2.0/24", "0.0.0.0/0")),
+        ):
+            self.client(listen=(host, 1), allow=tuple(map(ip_network, networks)))
+        self.assertEqual(self.lines(LogLevel.warn), [])
+        some = tuple(map(ip_network, ("192.0.2.0/24", "127.0.0.1", "::1")))
+        self.client(listen=("127.0.0.1", 2), allow=some)
+        words = (
+            "allow 192.0.2.0/24, ::1/128 lets nobody in: this client listens on 127.0.0.1, where nothing comes from "
+            "there; let it listen on an address that those sources reach"
+        )
+        self.assertEqual(self.lines(LogLevel.warn), [words])
+
     def test_sourcesThatAreNotAllowedAreNotServed(self) -> None:
         self.server()
         client = self.client(allow=(ip_network("192.0.2.0/24"),))

@@ -81,6 +81,8 @@ class NetworkTests(ParserTestCase):
             ("::1", "::1/128"),
             ("[::1]", "::1/128"),
             ("[2001:db8::]/32", "2001:db8::/32"),
+            ("fe80::1%eth0", "fe80::1%eth0"),
+            ("[fe80::%eth0]/64", "fe80::%eth0/64"),
         ):
             self.assertEqual(parseNetwork(word), ip_network(network))
 
@@ -97,7 +99,7 @@ class NetworkTests(ParserTestCase):
             ("10.*", ": write 10.0.0.0/8"),
             ("192.0.*.*", ": write 192.0.0.0/16"),
             ("192.0.2.*", ": write 192.0.2.0/24"),
-            ("fe80::/64%eth0", ", without a zone"),
+            ("fe80::/64%eth0", ": write fe80::%eth0/64"),
             ("192.0.2.1:53", ", without a port: write 192.0.2.1"),
             ("[::1]:53", ", without a port: write ::1"),
         ):

@@ -148,8 +148,9 @@ def _networkMeant(word: str) -> str:
     if stars:
         parts = stars[1].rstrip(".").split(".")
         return f": write {'.'.join([*parts, '0', '0', '0'][:4])}/{8 * len(parts)}"
-    if "%" in word:
-        return ", without a zone"
+    zone = re.fullmatch("([^%/]*)(/[0-9]+)(%[^/]+)", word)
+    if zone:
+        return f": write {zone[1]}{zone[3]}{zone[2]}"
     both = hostAndPort(word)
     if both is not None and Host.parse(both[0].strip("[]")).address is not None:
         return f", without a port: write {both[0].strip('[]')}"

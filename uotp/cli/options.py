@@ -217,7 +217,8 @@ class GnuOptions(usage.Options):
             elif isinstance(row, Repeated):
                 found += [_typed(row.name, word) for word in self._given.get(row.name, ())]
             elif value != self._usual(row):
-                word = value if isinstance(value, str) else self._given[row.name][-1]
+                typed = self._given.get(row.name) or [str(value)]  # an environment may have decided it
+                word = value if isinstance(value, str) else typed[-1]
                 found.append(_typed(row.name, word))
         return found
 

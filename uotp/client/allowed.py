@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from uotp.net import Host
 
@@ -17,6 +17,9 @@ MAX_KNOWN = 4096
 Of so many addresses of strangers the verdict is remembered, in half a megabyte.  To find one
 out takes a few microseconds, and a datagram that is dropped should take less.
 """
+
+LOOPBACKS = {4: IPv4Network("127.0.0.0/8"), 6: IPv6Network("::1")}
+"""The addresses of a machine that only itself can use, by the version of IP."""
 
 MAPPED_BITS = 96
 """An IPv4 address that is written as one of IPv6 has so many bits before its own."""
@@ -47,6 +50,28 @@ class AllowedSources:
             return False
         mapped = None if isinstance(address, IPv4Address) else address.ipv4_mapped
         return any((mapped or address) in network for network in self._networks)
+
+
+def canReach(network: Network, host: str) -> bool:
+    """
+    @param network: a network of sources.
+    @param host: the numeric address that a client listens on.
+    @return: whether datagrams may come from there.  Both are of one family, and what a machine
+        sends to its own loopback comes from loopback, and from nowhere else, unless a program
+        has bound another address to send from.
+    """
+    address = Host.parse(host).address
+    if isinstance(address, IPv6Address):
+        if address.is_unspecified:
+            return True  # on most systems IPv4 comes here too
+        address = address.ipv4_mapped or address
+    network = unmapped(network)
+    if address is None or network.version != address.version:
+        return address is None
+    if address.is_unspecified:
+        return True
+    isFromLoopback = network.overlaps(LOOPBACKS[network.version])  # type: ignore[arg-type]
+    return isFromLoopback if address.is_loopback else not network.is_loopback
 
 
 def unmapped(network: Network) -> Network:

@@ -16,6 +16,7 @@ from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
 from uotp.boundaries import Address
+from uotp.client.allowed import canReach
 from uotp.client.context import ClientContext
 from uotp.client.reachability import Reachability
 from uotp.client.sessions import SessionsBySource
@@ -124,6 +125,7 @@ class ClientService(TunnelService):
             self.privilegedStartService()
         super().startService()
         self._warnOfStrangers()
+        self._warnOfNobody()
         self._warnOfFewDescriptors()
         self.periodicCalls.every(min(1.0, self._settings.expire / 4), self._sessions.endIdle)
         self.periodicCalls.every(WAKE_CHECK_SECONDS, self._noticeSleep)
@@ -148,6 +150,23 @@ class ClientService(TunnelService):
                 host=host,
                 port=port,
                 setting=spelled("allow"),
+            )
+
+    def _warnOfNobody(self) -> None:
+        """
+        Warn of networks from which nothing can come to where this client listens.
+        """
+        hosts = [(self.listening or self._settings.listen)[0]]
+        unreached = [
+            str(network) for network in self._settings.allow if not any(canReach(network, host) for host in hosts)
+        ]
+        if unreached:
+            self._log.warn(
+                "{setting} {networks} lets nobody in: this client listens on {hosts}, where nothing comes from there; "
+                "let it listen on an address that those sources reach",
+                setting=spelled("allow"),
+                networks=", ".join(unreached),
+                hosts=" and ".join(hosts),
             )
 
     def _warnOfFewDescriptors(self) -> None:
