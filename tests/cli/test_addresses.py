@@ -61,7 +61,7 @@ class ListenTests(ParserTestCase):
             (("localhost", "LOCALHOST"), ": write 127.0.0.1 or ::1"),
             (("1.2.3.4:5",), "; the port stands behind -p: write -p 5 -a 1.2.3.4"),
             (("[::1]:8443",), "; the port stands behind -p: write -p 8443 -a ::1"),
-            (("*:8443",), "; the port stands behind -p: write -p 8443"),
+            (("*:8443", ":8443", "8443"), "; the port stands behind -p: write -p 8443"),
             (("192.0.2.1/24",), ", without a network: write 192.0.2.1"),
             (("fe80::1/64",), ", without a network: write fe80::1"),
         ):
@@ -97,6 +97,9 @@ class NetworkTests(ParserTestCase):
             ("*", ": write 0.0.0.0/0, and ::/0 in an option of its own"),
             ("10.0.0.0/8,192.168.0.0/16", ": each in an option of its own"),
             ("10.*", ": write 10.0.0.0/8"),
+            ("10/8", ": write 10.0.0.0/8"),
+            ("192.168/16", ": write 192.168.0.0/16"),
+            ("0/0", ": write 0.0.0.0/0"),
             ("192.0.*.*", ": write 192.0.0.0/16"),
             ("192.0.2.*", ": write 192.0.2.0/24"),
             ("fe80::/64%eth0", ": write fe80::%eth0/64"),

@@ -251,6 +251,7 @@ class OptionsTests(CommandTestCase):
             (["[2001:db8:0::1]:443"], ("2001:db8::1", 443)),
             (["[fe80::1%eth0]:443"], ("fe80::1%eth0", 443)),
             (["[2001:db8::1]", "443"], ("2001:db8::1", 443)),
+            (["cert", "443"], ("cert", 443)),
         ):
             for options in (self.clientOptions("-n", "1", *words), self.serverOptions(*words, "--no-tls")):
                 self.assertEqual((options["dst_address"], options["dst_port"]), destination)
@@ -550,6 +551,8 @@ class RefusalTests(CommandTestCase):
                 (["--no-tls", "a", "0"], "dst_port 0: a port from 1 to 65535 is needed"),
                 (["--no-tls", "a", "ninety!"], "dst_port ninety!: a port from 1 to 65535 is needed"),
                 (["--no-tls", "a", "1", "reorder=off"], "the word reorder=off has no hyphens: write --reorder=off"),
+                (["--no-tls", "a", "1", "reorder", "off"], "the word reorder has no hyphens: write --reorder"),
+                (["help"], "the word help has no hyphens: write --help"),
                 (["--no-tls", "a:"], "dst_port '': a port from 1 to 65535 is needed"),
             )
 

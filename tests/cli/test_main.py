@@ -184,7 +184,10 @@ class ScriptsTests(ScriptTestCase):
             self.assertEqual(line, f"uotp: a command is needed: {COMMANDS} (see --help)")
 
     def test_aCommandThatThereIsNotIsNamed(self) -> None:
-        for word, shown in (("help", "help"), ("", "''"), ("vpn.example.com", "vpn.example.com")):
+        for word in ("help", "version"):
+            line = self.refusalOf(lambda word=word: main.main([word]))  # type: ignore[misc]
+            self.assertEqual(line, f"uotp: there is no command {word}: write uotp --{word} (see --help)")
+        for word, shown in (("", "''"), ("vpn.example.com", "vpn.example.com")):
             line = self.refusalOf(lambda word=word: main.main([word, "--help"]))  # type: ignore[misc]
             self.assertEqual(line, f"uotp: there is no command {shown}: it is one of {COMMANDS} (see --help)")
 

@@ -50,6 +50,9 @@ class PortTests(ParserTestCase):
         reason = "a port from 0 to 65535 is needed"
         self.assertRefused(parseListeningPort, reason, "", "65536", "-1", "http", "80.0", "0x50", "\u0663", "9" * 5000)
 
+        for word in ("0.0.0.0", "::1"):  # noqa: S104 - a word like any other
+            self.assertRefused(parseListeningPort, f"{reason}; the address stands behind -a: write -a {word}", word)
+
     def test_portsToSendTo(self) -> None:
         self.assertParsed(parsePort, ("1", 1), ("65535", 65535))
         self.assertRefused(parsePort, "a port from 1 to 65535 is needed", "0", "00", "", "65536")

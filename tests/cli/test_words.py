@@ -188,7 +188,9 @@ class PastedTests(SynchronousTestCase):
             self.assertTold(word, "quotation marks are around it that no shell has taken away: write 8443")
         for word in ("$PORT", "${PORT}", "--bind-port=$PORT", "${PORT}0"):
             self.assertTold(word, "PORT", "no shell has put the value of the variable in its place")
-        for word in ("a$", "$1", "5'", "'", "it's", "$()"):
+        for word in ("#", "# the server", "&", "&&", "|", ";", ">log", "2>&1", "&>log", ">>", "<"):
+            self.assertTold(word, "only a shell knows what it means, and none has read it: leave it out")
+        for word in ("a$", "$1", "a#b", "a>b", "5'", "'", "it's", "$()"):
             self.assertIsNone(pastedTrouble(word), word)
 
     def test_endsOfLines(self) -> None:
@@ -198,6 +200,8 @@ class PastedTests(SynchronousTestCase):
         self.assertTold("\\", "it is a backslash and nothing else")
         self.assertTold("`", "it is a backtick and nothing else")
         self.assertTold("^", "it is a caret and nothing else")
+        self.assertTold("a.test\n", "at its begin or end: write a.test")
+        self.assertTold(" --cert=a b", "at its begin or end: write --cert=a b")
         self.assertTold(" ", "a backslash continues a line only if nothing stands behind it")
 
     def test_whatCanBeTypedIsNoTrouble(self) -> None:

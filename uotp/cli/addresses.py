@@ -105,6 +105,8 @@ def _listenMeant(word: str) -> str:
     """
     if word.lower() == "localhost":
         return ": write 127.0.0.1 or ::1"
+    if re.fullmatch(f":?{_PORT}", word):
+        return f"; the port stands behind -p: write -p {word.removeprefix(':')}"
     both = hostAndPort(word)
     if both is not None and re.fullmatch(_PORT, both[1]):
         host = both[0].strip("[]")
@@ -144,10 +146,9 @@ def _networkMeant(word: str) -> str:
         return NETWORK_WORDS[word.lower()]
     if "," in word or " " in word:
         return ": each in an option of its own"
-    stars = re.fullmatch(r"((?:[0-9]{1,3}\.){1,3})\*(?:\.\*){0,2}", word)
-    if stars:
-        parts = stars[1].rstrip(".").split(".")
-        return f": write {'.'.join([*parts, '0', '0', '0'][:4])}/{8 * len(parts)}"
+    whole = _wholeNetwork(word)
+    if whole is not None:
+        return f": write {whole}"
     zone = re.fullmatch("([^%/]*)(/[0-9]+)(%[^/]+)", word)
     if zone:
         return f": write {zone[1]}{zone[3]}{zone[2]}"
@@ -155,6 +156,19 @@ def _networkMeant(word: str) -> str:
     if both is not None and Host.parse(both[0].strip("[]")).address is not None:
         return f", without a port: write {both[0].strip('[]')}"
     return ""
+
+
+def _wholeNetwork(word: str) -> str | None:
+    """
+    @return: the network that a word means of which only the first numbers are written, as in
+        C{192.168/16} or C{192.168.*.*}.
+    """
+    match = re.fullmatch(r"((?:[0-9]{1,3}\.){0,2}[0-9]{1,3})(/[0-9]{1,2}|(?:\.\*){1,3})", word)
+    if match is None:
+        return None
+    parts = match[1].split(".")
+    length = match[2] if match[2].startswith("/") else f"/{8 * len(parts)}"
+    return ".".join([*parts, "0", "0", "0"][:4]) + length
 
 
 def destinationWords(words: Sequence[str], names: str) -> tuple[str, str]:

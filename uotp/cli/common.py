@@ -147,14 +147,13 @@ class CommonOptions(GnuOptions):
 
         @raise usage.UsageError: when they are not a host and a port.
         """
-        bare = next((word for word in positionals if word.partition("=")[0] in self.defaults and "=" in word), None)
-        if bare is not None:
-            reason = f"the word {bare} has no hyphens: write --{bare}"
-            raise usage.UsageError(reason)
         try:
             self["dst_address"], self["dst_port"] = destinationWords(positionals, self.positionals)
         except ValueError as error:
-            raise usage.UsageError(str(error)) from error
+            names = {name for name in self.synonyms if len(name) > 1}
+            bare = next((word for word in positionals if word.partition("=")[0] in names), None)
+            reason = str(error) if bare is None else f"the word {bare} has no hyphens: write --{bare}"
+            raise usage.UsageError(reason) from error
 
     def postOptions(self) -> None:
         """

@@ -136,6 +136,8 @@ def noCommand(word: str) -> str:
     if trouble is not None:
         return f"the word {word!a}: {trouble}"
     reason = f"there is no command {shown(word)}"
+    if word in MainOptions().synonyms:
+        return f"{reason}: write uotp --{word}"
     similar = difflib.get_close_matches(word.lower().removeprefix("uotp-"), COMMANDS, 1)
     if similar:
         return f"{reason}: did you mean `uotp {similar[0]}`?"

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from uotp.cli.quantities import bytesIn, howToWrite, isBareNumber, secondsIn
+from uotp.net import Host
 
 MAX_PORT = 65535
 """Ports are 16 bits wide in TCP and UDP."""
@@ -44,7 +45,9 @@ def parseListeningPort(word: str) -> int:
 def _parsePort(word: str, lowest: int) -> int:
     if not (isDigits(word) and lowest <= int(word) <= MAX_PORT):
         reason = f"a port from {lowest} to {MAX_PORT} is needed"
-        raise ValueError(reason + _portMeant(word))
+        isAddress = lowest == 0 and Host.parse(word).address is not None
+        meant = f"; the address stands behind -a: write -a {word}" if isAddress else _portMeant(word)
+        raise ValueError(reason + meant)
     return int(word)
 
 

@@ -39,6 +39,8 @@ def pastedTrouble(word: str) -> str | None:
         return "it is a space and nothing else: a backslash continues a line only if nothing stands behind it"
     if word in CONTINUATIONS:
         return f"it is {CONTINUATIONS[word]} and nothing else: leave it out, or let nothing stand behind it in its line"
+    if word != word.strip():
+        return f"a space or the end of a line is at its begin or end: write {word.strip()}"
     return _shellTrouble(word) or _letterTrouble(word)
 
 
@@ -47,6 +49,8 @@ def _shellTrouble(word: str) -> str | None:
     @return: what a shell would have taken out of a word; but none has read it, for example in a
         unit of systemd.
     """
+    if re.fullmatch(r"#.*|&&?|\|\|?|;|<|[0-9&]?>.*", word, re.DOTALL):
+        return "only a shell knows what it means, and none has read it: leave it out, with what belongs to it"
     variable = re.search(r"\$(\{[A-Za-z_]\w*\}|[A-Za-z_]\w*)", word)
     if variable is not None:
         return f"{variable[0]} stands there by its name: no shell has put the value of the variable in its place"
