@@ -320,7 +320,9 @@ class RefusalTests(RigTestCase):
             ("client", ["-C", str(folder / "no.pem"), *NOWHERE], f"{folder}/no.pem: No such file", 2, []),
             ("server", [*own, other.serverKey, *NOWHERE], f"{other.serverKey} does not match", 2, []),
             ("server", [*NOWHERE], "a server needs --cert: `uotp cert DIR` makes one", 2, []),
-            ("client", ["--colour", *NOWHERE], "there is no option --colour", 2, []),
+            ("client", ["--tls-server-name=x", *NOWHERE], "did you mean --tls-servername", 2, []),
+            ("client", ["\u2013e", "2m", *NOWHERE], r"U\+2013 is in it, a dash that is no hyphen: write -e", 2, []),
+            ("server", [*PLAIN, "--expire", "2m", *NOWHERE], "--expire is an option of uotp-client", 2, []),
             ("client", [LOOPBACK], "two arguments are needed", 2, []),
             ("server", [*PLAIN, "-l", str(folder / "no/log"), *NOWHERE], "--logfile .*No such file", 2, []),
         ]
