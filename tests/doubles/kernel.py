@@ -28,18 +28,54 @@ def nameOf(number: int) -> bytes:
     return struct.pack("=H", socket.AF_INET) + struct.pack("!H4B8x", 7000 + number, 10, 0, 0, number + 1)
 
 
+ControlMessage = tuple[int, int, bytes]
+"""Level, type and data."""
+
+UDP_GRO = 104
+UDP_SEGMENT = 103
+IP_PKTINFO = 8
+IPV6_PKTINFO = 50
+"""Types of control messages of Linux."""
+
+
+def ownAddresses(host: str, interface: int = 1, header: str = "") -> tuple[ControlMessage, ...]:
+    """
+    @param host: the address of ours to which something was sent.
+    @param interface: where it came in.
+    @param header: the address that stands in it, if that is another one.
+    @return: what a socket for IPv4 is told of it; or for an address of IPv6, what one for IPv6 is told.
+    """
+    if ":" not in host:
+        told = [socket.inet_aton(each) for each in (host, header or host)]
+        return ((socket.IPPROTO_IP, IP_PKTINFO, struct.pack("=i4s4s", interface, *told)),)
+    packed = socket.inet_pton(socket.AF_INET6, header or host)
+    six = (socket.IPPROTO_IPV6, IPV6_PKTINFO, struct.pack("=16si", packed, interface))
+    if not host.startswith("::ffff:"):
+        return (six,)
+    return six, *ownAddresses(host[7:], interface, header[7:])
+
+
 class Message(NamedTuple):
     """
     Holds a message as the kernel has it for us.
 
     @ivar segment: the length of the datagrams in it, if it has coalesced some.
     @ivar flags: what the kernel adds.
+    @ivar own: the control messages that tell which address of ours it was sent to.
     """
 
     data: bytes
     name: bytes = nameOf(0)
     segment: int = 0
     flags: int = 0
+    own: tuple[ControlMessage, ...] = ()
+
+    def control(self) -> list[ControlMessage]:
+        """
+        @return: all its control messages.
+        """
+        joined = [(socket.IPPROTO_UDP, UDP_GRO, struct.pack("=i", self.segment))] if self.segment else []
+        return [*joined, *self.own]
 
     def datagrams(self) -> list[bytes]:
         return cut(Train(self.segment or len(self.data), self.data))
@@ -92,13 +128,14 @@ class FakeKernel:
             left = left[vector.iov_len :]
         assert not left
         entry.msg_len = len(message.data)
-        assert header.msg_controllen == abi.CONTROL_BYTES
-        header.msg_controllen = 0
-        if message.segment:
-            place = ffi.cast("struct control *", header.msg_control)
-            place.cmsg_len, place.cmsg_level, place.cmsg_type = ffi.sizeof("size_t") + 12, 17, abi.UDP_GRO
-            place.segment = message.segment
-            header.msg_controllen = abi.CONTROL_BYTES
+        place, room = header.msg_control, header.msg_controllen
+        for level, kind, told in message.control():
+            length = socket.CMSG_LEN(len(told))
+            size = min(socket.CMSG_SPACE(len(told)), room)
+            assert length <= room
+            ffi.memmove(place, struct.pack("@Nii", length, level, kind) + told, length)  # the gap behind it stays
+            place, room = place + size, room - size
+        header.msg_controllen -= room
         header.msg_flags = message.flags
 
 
@@ -108,6 +145,8 @@ class LinuxFakeSocket(FakeUdpSocket):
 
     @ivar trainTrouble: what C{sendmsg} raises, by the length of the datagrams in the train or for all (0).
     @ivar trains: what was sent as a train.
+    @ivar sentFrom: for each call of C{sendmsg}, the control messages that told where it came from.
+    @ivar options: the options that were set.
     @ivar unknown: options that this kernel does not know.
     """
 
@@ -119,10 +158,13 @@ class LinuxFakeSocket(FakeUdpSocket):
         self.unknown = unknown
         self.trainTrouble: dict[int, int] = {}
         self.trains: list[tuple[Train, Address]] = []
+        self.sentFrom: list[tuple[ControlMessage, ...]] = []
+        self.options: list[tuple[int, int]] = []
         self.attempts = 0
 
     def setsockopt(self, level: int, option: int, value: int) -> None:
         self.getsockopt(level, option)
+        self.options.append((level, option))
 
     def getsockopt(self, level: int, option: int) -> int:
         if option in self.unknown:
@@ -130,10 +172,13 @@ class LinuxFakeSocket(FakeUdpSocket):
         return 2 * UDP_BUFFER_BYTES if option == socket.SO_RCVBUF else 0
 
     def sendmsg(self, parts: Sequence[bytes], control: Any, flags: int, destination: Address) -> None:
+        own = tuple(each for each in control if each[:2] != (socket.IPPROTO_UDP, UDP_SEGMENT))
+        self.sentFrom.append(own)
+        if len(own) == len(control):
+            self.sendto(b"".join(parts), destination)
+            return
         self.attempts += 1
-        ((level, kind, value),) = control
-        (segment,) = struct.unpack("=H", value)
-        assert (level, kind) == (17, 103)
+        (segment,) = struct.unpack("=H", control[0][2])
         train = Train(segment, b"".join(parts))
         assert 1 < train.datagrams <= 64
         assert len(train.payload) <= MAX_TRAIN_BYTES
@@ -142,10 +187,9 @@ class LinuxFakeSocket(FakeUdpSocket):
             raise trouble(number)
         self.trains.append((train, destination))
 
-    def recvmsg(self, size: int, controlSize: int) -> tuple[bytes, list[tuple[int, int, bytes]], int, Address]:
+    def recvmsg(self, size: int, controlSize: int) -> tuple[bytes, list[ControlMessage], int, Address]:
         self._kernel.asked.append(-1)
         message = self._kernel.waiting.popleft() if self._kernel.waiting else trouble(errno.EAGAIN)
         if isinstance(message, OSError):
             raise message
-        control = [(17, 104, struct.pack("=i", message.segment))] if message.segment else []
-        return message.data, control, message.flags, abi.addressOf(message.name)
+        return message.data, message.control(), message.flags, abi.addressOf(message.name)

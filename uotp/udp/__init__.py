@@ -30,23 +30,29 @@ _log = Logger()
 
 
 def datagramPortOpener(
-    reactor: Any, drops: Drops, udpBuffer: int = UDP_BUFFER_BYTES, *, shared: bool = False
+    reactor: Any,
+    drops: Drops,
+    udpBuffer: int = UDP_BUFFER_BYTES,
+    *,
+    shared: bool = False,
+    intakeBytes: int = MAX_INTAKE_BYTES,
 ) -> DatagramPortOpener:
     """
     @param reactor: C{IReactorFDSet}; or else C{IReactorUDP}, whose own port is used then.
     @param drops: where what cannot be sent or received is counted.
     @param udpBuffer: bytes of buffer to ask for, each way and for each port.
     @param shared: whether many sources send to a port, which then share it.
+    @param intakeBytes: payload and overhead that may wait at such a port while it is crowded.
     @return: what opens ports on this system.
     """
-    context = PortContext(reactor, drops, udpBuffer, shared=shared)
+    context = PortContext(reactor, drops, udpBuffer, shared=shared, intakeBytes=intakeBytes)
     if not IReactorFDSet.providedBy(reactor):
         return partial(openTwistedPort, context)
     if sys.platform == "linux":
         try:
-            from uotp.udp.linux import LinuxDatagramPort  # noqa: PLC0415 - other systems lack what it needs
+            from uotp.udp.anyaddress import linuxPort  # noqa: PLC0415 - other systems lack what it needs
         except (ImportError, OSError, AttributeError) as error:
             _log.debug("UDP goes datagram by datagram: {reason}", reason=str(error))
         else:
-            return partial(openPort, LinuxDatagramPort, context)
+            return partial(openPort, linuxPort, context)
     return partial(openPort, PortableDatagramPort, context)

@@ -29,7 +29,7 @@ from uotp.boundaries import Address, DatagramReceiver
 from uotp.net import UDP_BUFFER_BYTES, enlargeUdpBuffers
 from uotp.telemetry import Drop, Drops, Logger, spelled
 from uotp.train import TakeTrains, Train
-from uotp.udp.crowd import Intake
+from uotp.udp.crowd import MAX_INTAKE_BYTES, Intake
 from uotp.udp.statistics import PortStatistics, portStatistics
 
 MAX_USELESS_TURNS = 100
@@ -86,15 +86,25 @@ class PortContext:
     @ivar reactor: C{IReactorFDSet}.
     @ivar drops: where what cannot be sent or received is counted.
     @ivar shared: whether many sources send to a port, which then share it.
+    @ivar intakeBytes: payload and overhead that may wait at such a port while it is crowded.
     """
 
     _log = Logger()
 
-    def __init__(self, reactor: Any, drops: Drops, udpBuffer: int = UDP_BUFFER_BYTES, *, shared: bool = False) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        drops: Drops,
+        udpBuffer: int = UDP_BUFFER_BYTES,
+        *,
+        shared: bool = False,
+        intakeBytes: int = MAX_INTAKE_BYTES,
+    ) -> None:
         """
         @param udpBuffer: bytes of buffer to ask for, each way and for each port.
         """
         self.shared = shared
+        self.intakeBytes = intakeBytes
         self.reactor = reactor
         self.drops = drops
         self._udpBuffer = udpBuffer
@@ -108,8 +118,9 @@ class PortContext:
             self._said.add(words)
             self._log.emit(level, words, **fields)
 
-    def openSocket(self, bindAddress: Address) -> socket.socket:
+    def openSocket(self, bindAddress: Address, beforeBind: Callable[[socket.socket], None]) -> socket.socket:
         """
+        @param beforeBind: sets what has to be set before anything comes.
         @return: a UDP socket, not blocking, with large buffers.
         @raise OSError: when the address cannot be bound.
         """
@@ -118,6 +129,7 @@ class PortContext:
         try:
             udpSocket.setblocking(False)
             self.enlarge(udpSocket)
+            beforeBind(udpSocket)
             udpSocket.bind(bindAddress)
         except OSError:
             udpSocket.close()
@@ -182,7 +194,7 @@ class SocketPort:
         self._connectedTo: tuple[str, int] | None = None
         self._uselessTurns = 0
         self._isPaused = False
-        self._intake = Intake(context.reactor, context.drops, self) if context.shared else None
+        self._intake = Intake(context.reactor, context.drops, self, context.intakeBytes) if context.shared else None
 
     def startListening(self) -> None:
         """
@@ -192,7 +204,7 @@ class SocketPort:
         """
         host, number = self._bindAddress[:2]
         try:
-            self._socket = self._context.openSocket(self._bindAddress)
+            self._socket = self._context.openSocket(self._bindAddress, self._beforeBind)
         except OSError as error:
             raise CannotListenError(host, number, error) from error
         self._bindAddress = address = self._socket.getsockname()
@@ -206,6 +218,11 @@ class SocketPort:
         self.connected = True
         self._protocol.makeConnection(self)
         self._context.reactor.addReader(self)
+
+    def _beforeBind(self, udpSocket: socket.socket) -> None:
+        """
+        Set what has to be set before anything comes.
+        """
 
     def _prepare(self) -> None:
         """

@@ -282,13 +282,14 @@ class Intake:
 
     _log = Logger()
 
-    def __init__(self, clock: Any, drops: Drops, port: CrowdedPort) -> None:
+    def __init__(self, clock: Any, drops: Drops, port: CrowdedPort, most: int = MAX_INTAKE_BYTES) -> None:
         """
         @param clock: C{IReactorTime}.
+        @param most: payload and overhead that may wait, in bytes.
         """
         self._clock = clock
         self._port = port
-        self._queue = SourceQueue(drops)
+        self._queue = SourceQueue(drops, most)
         self._last: Hashable = None
         self._sharedUntil = 0.0
         self._scales = Scales()

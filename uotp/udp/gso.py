@@ -17,6 +17,7 @@ from uotp.boundaries import Address
 from uotp.telemetry import Drop
 from uotp.train import MAX_TRAIN_BYTES, Train, cut
 from uotp.udp.base import SEND_DROPS, PortContext
+from uotp.udp.ownaddress import withoutOwn
 
 UDP_SEGMENT = 103
 """An option (linux/udp.h), and the control message that tells where to cut."""
@@ -69,7 +70,8 @@ class SegmentSender:
 
     def send(self, train: Train, destination: Address) -> None:
         """
-        Send a train of several datagrams.
+        Send a train of several datagrams, from the address of ours that the destination tells,
+        if it tells one.
         """
         segment, payload = train
         limit = self._limit
@@ -79,14 +81,18 @@ class SegmentSender:
         if segment >= limit or most <= segment:
             self._sendEach(cut(train), destination)
             return
-        control = ((socket.IPPROTO_UDP, UDP_SEGMENT, struct.pack("=H", segment)),)
+        remote = destination
+        control: tuple[tuple[int, int, bytes], ...] = ((socket.IPPROTO_UDP, UDP_SEGMENT, struct.pack("=H", segment)),)
+        if destination[-1].__class__ is bytes:
+            remote, own = withoutOwn(destination)
+            control = (*control, *own)
         for start in range(0, len(payload), most):
             part = payload[start : start + most]
             if len(part) <= segment:
                 self._sendEach([part], destination)
                 return
             try:
-                self._sendmsg((part,), control, 0, None if self.isConnected else destination)
+                self._sendmsg((part,), control, 0, None if self.isConnected else remote)
             except OSError as error:
                 self._refused(error.errno or 0, Train(segment, part), destination)
 

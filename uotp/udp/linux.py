@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import socket
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -47,7 +48,13 @@ REFUSALS_OF_BATCHES = {errno.ENOSYS, errno.EPERM}
 class LinuxDatagramPort(SocketPort):
     """
     Reads many datagrams with one system call, and sends whole trains with one.
+
+    @cvar controlBytes: how much the control messages of one message take.
+    @cvar addressOf: reads a source as a batch tells it.
     """
+
+    controlBytes = CONTROL_BYTES
+    addressOf: Callable[[bytes], Address] = staticmethod(addressOf)
 
     def _prepare(self) -> None:
         with suppress(OSError):  # the kernel then gives us each datagram alone
@@ -64,7 +71,7 @@ class LinuxDatagramPort(SocketPort):
         self._sides = (
             None
             if self._intake is None
-            else SidePorts(self._context, self._protocol, self._intake, self._receiveBatch, self._host)
+            else SidePorts(self._context, self._protocol, self._intake, self._receiveBatch, self._host, self.addressOf)
         )
 
     def _close(self) -> None:
@@ -132,7 +139,7 @@ class LinuxDatagramPort(SocketPort):
             allowance.overdraw()
         self._loneTurns -= 1
         try:
-            data, control, flags, source = self._receiveOne(MAX_MESSAGE_BYTES, CONTROL_BYTES)
+            data, control, flags, source = self._receiveOne(MAX_MESSAGE_BYTES, self.controlBytes)
         except OSError as error:
             self._failed(error)
             return
@@ -167,7 +174,7 @@ class LinuxDatagramPort(SocketPort):
         See L{uotp.udp.crowd.CrowdedPort}.
         """
         if self.connected:
-            self._protocol.trainsReceived(trains, addressOf(source))
+            self._protocol.trainsReceived(trains, self.addressOf(source))
 
     def tooMuchOf(self, source: Any) -> None:
         """
@@ -219,7 +226,7 @@ class LinuxDatagramPort(SocketPort):
             return
         for name, trains in parcels:
             if self.connected:  # whoever got the trains before may have closed us
-                self._protocol.trainsReceived(trains, addressOf(name))
+                self._protocol.trainsReceived(trains, self.addressOf(name))
 
     def _batchFailed(self, error: OSError) -> None:
         if error.errno not in REFUSALS_OF_BATCHES:

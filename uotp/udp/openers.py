@@ -4,6 +4,7 @@ How a UDP port is opened: one of ours, or Twisted's own.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.error import CannotListenError
@@ -20,12 +21,15 @@ told, and 8192 bytes unless it is told more.
 
 
 def openPort(
-    kind: type[SocketPort], context: PortContext, bindAddress: Address, protocol: DatagramReceiver
+    kind: Callable[[PortContext, Address, DatagramReceiver], SocketPort],
+    context: PortContext,
+    bindAddress: Address,
+    protocol: DatagramReceiver,
 ) -> SocketPort:
     """
     Open a port of ours; see L{uotp.boundaries.DatagramPortOpener}.
 
-    @param kind: the class of the port.
+    @param kind: makes the port, as its class does.
     """
     port = kind(context, bindAddress, protocol)
     try:

@@ -27,10 +27,11 @@ from zope.interface import implementer
 from uotp.boundaries import Address, DatagramReceiver
 from uotp.telemetry import Drop
 from uotp.train import countOf
-from uotp.udp.abi import UDP_GRO, addressOf
+from uotp.udp.abi import UDP_GRO
 from uotp.udp.base import ERRORS_OF_DATAGRAMS, PortContext, isFailureOf
 from uotp.udp.buffers import BYTES_PER_TURN, FIRST_MESSAGES, FIRST_SLOT_BYTES, messagesAfter
 from uotp.udp.crowd import HAND_ON_BYTES, MAX_READS, Intake
+from uotp.udp.ownaddress import ownAddress, withoutOwn
 from uotp.udp.recvmmsg import Batch
 from uotp.udp.statistics import portStatistics
 
@@ -65,6 +66,7 @@ Receive = Callable[[int, int, int], Batch]
 def openBeside(context: PortContext, first: socket.socket, source: Address) -> socket.socket:
     """
     @param first: the socket of the port.
+    @param source: with the address of ours to which it sends, if the port tells that.
     @return: another one at the same port, that gets what this source sends.  Before it was
         connected it may have got a few datagrams of others too.
     @raise OSError: when that cannot be had.
@@ -79,11 +81,12 @@ def openBeside(context: PortContext, first: socket.socket, source: Address) -> s
         try:
             for one in pair:
                 one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            side.bind(first.getsockname())
+            bound = first.getsockname()
+            side.bind(ownAddress(source, bound[1]) or bound)
         finally:
             for one in pair:
                 one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
-        side.connect(source)
+        side.connect(withoutOwn(source)[0])
     except OSError:
         side.close()
         raise
@@ -95,7 +98,8 @@ class SidePort:
     """
     Reads the socket of one source.
 
-    @ivar source: the raw name of the source.
+    @ivar source: the source as the port tells it: its raw name, and behind it maybe the address
+        of ours to which it sends, which is the same for all that comes here.
     @ivar fileno: returns the descriptor, or -1 when it is closed.
     @ivar logPrefix: returns the name in Twisted's log.
     """
@@ -171,7 +175,7 @@ class SidePort:
         sides.receiver.allowance.spend(sum(len(trains) for _, trains in parcels))
         for name, trains in parcels:
             self._datagrams += countOf(trains)
-            sides.intake.putAside(name, trains)
+            sides.intake.putAside(name + self.source[len(name) :], trains)
         return full
 
     def isStillHeavy(self) -> bool:
@@ -213,13 +217,23 @@ class SidePorts:
     @ivar context: of the port.
     @ivar receiver: whom the port is for.
     @ivar intake: takes what is read.
-    @ivar receive: receives a batch.
+    @ivar receive: receives a batch, without the addresses that its messages were sent to.
     @ivar host: where the port is bound.
     """
 
     def __init__(
-        self, context: PortContext, receiver: DatagramReceiver, intake: Intake, receive: Receive, host: Any
+        self,
+        context: PortContext,
+        receiver: DatagramReceiver,
+        intake: Intake,
+        receive: Receive,
+        host: Any,
+        addressOf: Callable[[bytes], Address],
     ) -> None:
+        """
+        @param addressOf: reads a source as the port tells it.
+        """
+        self._addressOf = addressOf
         self.context = context
         self.receiver = receiver
         self.intake = intake
@@ -235,13 +249,13 @@ class SidePorts:
         Give a source a socket of its own, if that can be done.
 
         @param first: the socket of the port.
-        @param source: its raw name.
+        @param source: as the port tells it.
         """
         reactor = self.context.reactor
         now = reactor.seconds()
         if source in self._bySource or len(self._bySource) >= MAX_SIDE_PORTS or now < self._notBefore:
             return
-        address = addressOf(source)
+        address = self._addressOf(source)
         if not address[1]:  # a forged port, which connects a socket to all ports of a host
             return
         try:
