@@ -58,6 +58,7 @@ SERVER = ("good.test", 8443)
 TARGET = ("127.0.0.1", 51820)
 SOURCE = ("127.0.0.1", 40000)
 CLIENT_PORT = ("127.0.0.1", 8911)
+CLIENT_PORT_6 = ("::1", 8911, 0, 0)
 PING = Train(4, b"ping")
 
 
@@ -98,7 +99,7 @@ class _ServicesTestCase(TlsTestCase):
         self.services: list[ClientService | ServerService] = []
         self.addCleanup(self.stopAll)
 
-    def opener(self, reactor: object, drops: Any, udpBuffer: int, *, shared: bool = False) -> Any:
+    def opener(self, reactor: object, drops: Any, udpBuffer: int, *, shared: bool = False, intakeBytes: int = 0) -> Any:
         """
         In place of the real one.
         """
@@ -324,7 +325,11 @@ class ListeningTests(_ServicesTestCase):
         self.assertEqual(listening[0], "::1")
         self.assertEqual(
             self.lines(),
-            ["uotp-client listening on 127.0.0.1:8911 (UDP)", f"uotp-client listening on [::1]:{listening[1]} (UDP)"],
+            [
+                "uotp-client listening on 127.0.0.1:8911 (UDP)",
+                "uotp-client listening on [::1]:8911 (UDP)",
+                f"uotp-client listening on [::1]:{listening[1]} (UDP)",
+            ],
         )
 
     def test_serverTellsWhereItListens(self) -> None:
@@ -341,7 +346,7 @@ class ListeningTests(_ServicesTestCase):
             service.privilegedStartService()
             self.assertIsNotNone(service.listening)
             service.startService()
-        self.assertEqual((len(self.network.ports), len(self.reactor.tcpServers)), (1, 1))
+        self.assertEqual((len(self.network.ports), len(self.reactor.tcpServers)), (2, 1))
 
     def test_serverSaysWhereDescriptorsAreShort(self) -> None:
         """
@@ -456,20 +461,83 @@ class ListeningTests(_ServicesTestCase):
         self.assertIn("opened from 192.0.2.2, 1 in all", " ".join(self.lines()))
         source.stopListening()
 
+    def test_clientListensOnBothLoopbackAddresses(self) -> None:
+        """
+        So that who sends to C{localhost} is heard, whichever of both that is for him.
+        """
+        client = self.client()
+        self.assertEqual(client.listeningAll, (CLIENT_PORT, ("::1", 8911)))
+        receiver = Receiver()
+        source = self.network.open(("::1", 40000), receiver)
+        source.sendTrains([PING], ("::1", 8911, 0, 0))
+        self.flush()
+        self.assertIn("for ::1 port 40000 opened", " ".join(self.lines()))
+        source.stopListening()
+
+    def test_clientWithoutIPv6ListensOnTheOtherAlone(self) -> None:
+        """
+        That is no matter for its user, unless he has asked for it.
+        """
+        self.network.hasIPv6 = False
+        for listen in (("localhost", 8911), (("127.0.0.1", 8912), ("127.0.0.2", 8912))):
+            service = self.client(listen=listen)
+            self.assertNotIn("::1", [host for host, _ in service.listeningAll])
+        self.assertEqual(self.lines(LogLevel.warn), [])
+        service = self.client(start=False, listen=(("127.0.0.3", 8911), ("::1", 8911)))
+        error = self.assertRaises(StartError, service.startService)
+        self.assertEqual(str(error), "cannot listen on ::1 port 8911 (UDP): Cannot assign requested address")
+        self.assertNotIn(("127.0.0.3", 8911), self.network.ports)
+
+    def test_oneNumberIsChosenForAllAddresses(self) -> None:
+        """
+        One that is free at all of them.
+        """
+        taken = [self.network.open(("::1", number), Receiver()) for number in (50001, 50002)]
+        client = self.client(listen=(("127.0.0.1", 0), ("::1", 0), ("192.0.2.7", 0)), allow=(ip_network("::1"),))
+        self.assertEqual(client.listeningAll, (("127.0.0.1", 50003), ("::1", 50003), ("192.0.2.7", 50003)))
+        for port in taken:
+            port.stopListening()
+        self.assertEqual(len(self.network.ports), 3)
+
+    def test_serverListensOnSeveralAddresses(self) -> None:
+        """
+        One acceptor gets what comes to all of them.
+        """
+        server = self.server(listen=(("192.0.2.7", 8443), ("::1", 8443)))
+        self.assertEqual(server.listeningAll, (("192.0.2.7", 8443), ("::1", 8443)))
+        self.assertEqual([one[3] for one in self.reactor.tcpServers], ["192.0.2.7", "::1"])
+        self.assertEqual(len({id(one[1]) for one in self.reactor.tcpServers}), 1)
+
+    def test_whereNobodyCanListenIsRefused(self) -> None:
+        for listen, words in (
+            ((), "listen has no address"),
+            (("server.test", 1), "listen server.test: an IPv4 or IPv6 address is needed, or localhost"),
+            ((("::1", 1), ("0.0.0.0", 65536)), "listen 0.0.0.0: a port from 0 to 65535 is needed"),  # noqa: S104
+        ):
+            for make in (clientService, serverService):
+                untyped: Any = make
+                error = self.assertRaises(
+                    ConfigurationError, untyped, SERVER, tls=None, reactor=self.reactor, listen=listen
+                )
+                self.assertEqual(str(error), words)
+
     def test_clientsPortThatIsLostIsBoundAgain(self) -> None:
+        """
+        Each on its own.
+        """
         service = self.client()
         self.network.ports[CLIENT_PORT].lose("it broke")
-        self.assertEqual(len(self.network.ports), 0)
+        self.assertEqual(list(self.network.ports), [CLIENT_PORT_6])
         self.network.refusal = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         self.pass_(5)
         self.network.refusal = None
         self.pass_(1)
-        self.assertEqual(list(self.network.ports), [CLIENT_PORT])
+        self.assertEqual(set(self.network.ports), {CLIENT_PORT, CLIENT_PORT_6})
         self.assertEqual(
             self.lines(LogLevel.warn),
             [
-                "the UDP port is lost: it broke",
-                "the UDP port is lost: cannot listen on 127.0.0.1 port 8911 (UDP): Too many open files",
+                "UDP port 8911 of 127.0.0.1 is lost: it broke",
+                "UDP port 8911 of 127.0.0.1 is lost: Too many open files",
             ],
         )
         self.network.ports[CLIENT_PORT].lose("it broke")
@@ -482,10 +550,11 @@ class ListeningTests(_ServicesTestCase):
         The reactor may say so when it stops itself.
         """
         service = self.client()
+        protocol: Any = self.network.ports[CLIENT_PORT]._receiver
         self.successResultOf(service.stopService())
-        service.portLost("the reactor has closed it")
+        protocol.portLost("the reactor has closed it")
         self.pass_(2)
-        self.assertEqual(len(self.network.ports), 0)
+        self.assertEqual((len(self.network.ports), service.running), (0, 0))
 
 
 class NamesTests(_ServicesTestCase):

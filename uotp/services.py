@@ -18,6 +18,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 from uotp.client import ClientService, ClientSettings
+from uotp.net import Listen
 from uotp.process import useMonotonicClock
 from uotp.server import ServerService, ServerSettings
 from uotp.tls import ClientCredentials, ClientTls, ServerCredentials, ServerTls
@@ -41,7 +42,7 @@ def clientService(
     server: tuple[str, int],
     *,
     tls: ClientTls | None,
-    listen: tuple[str, int] = CLIENT.listen,
+    listen: Listen = CLIENT.listen,
     allow: tuple[IPv4Network | IPv6Network, ...] = CLIENT.allow,
     poolSize: int = CLIENT.poolSize,
     expire: float = CLIENT.expire,
@@ -66,7 +67,8 @@ def clientService(
     @param tls: how to verify the server and how to show who we are; L{None} means
         plain TCP without any protection, and has to be said.
     @param reactor: the global one when left out.
-    @return: the service; after the start C{service.listening} tells where it listens.
+    @return: the service; after the start C{service.listening} tells where it listens, and
+        C{service.listeningAll} all places where it does.
         C{reload()} reads the files again.
     @raise ConfigurationError: for files or values that cannot be used.
     """
@@ -97,7 +99,7 @@ def serverService(
     target: tuple[str, int],
     *,
     tls: ServerTls | None,
-    listen: tuple[str, int] = SERVER.listen,
+    listen: Listen = SERVER.listen,
     linger: float = SERVER.linger,
     maxSessions: int = SERVER.maxSessions,
     maxConnections: int = SERVER.maxConnections,
@@ -117,7 +119,8 @@ def serverService(
     @param tls: certificate and key, and who may connect; L{None} means plain TCP
         without any protection, and has to be said.
     @param reactor: the global one when left out.
-    @return: the service; after the start C{service.listening} tells where it listens.
+    @return: the service; after the start C{service.listening} tells where it listens, and
+        C{service.listeningAll} all places where it does.
         C{reload()} reads the files again.
     @raise ConfigurationError: for files or values that cannot be used.
     """

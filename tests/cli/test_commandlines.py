@@ -80,7 +80,7 @@ Options of both ends: long name, short name, word, and under which name there is
 
 SERVER = [
     *SHARED,
-    ("--bind-address", "-a", "::1", "bind-address", "::1"),
+    ("--bind-address", "-a", "::1", "bind-address", ("::1",)),
     ("--bind-port", "-p", "443", "bind-port", 443),
     ("--bind-port", "-p", "0", "bind-port", 0),
     ("--linger", None, "12.5", "linger", 12.5),
@@ -93,7 +93,7 @@ SERVER = [
 
 CLIENT = [
     *SHARED,
-    ("--bind-address", "-a", "::1", "bind-address", "::1"),
+    ("--bind-address", "-a", "::1", "bind-address", ("::1",)),
     ("--bind-port", "-p", "51821", "bind-port", 51821),
     ("--bind-port", "-p", "0", "bind-port", 0),
     ("--expire", "-e", "30", "expire", 30.0),
@@ -102,7 +102,7 @@ CLIENT = [
     ("--timeout", "-w", "1500ms", "timeout", 1.5),
     ("--max-age", None, "1d", "max-age", 86400.0),
     ("--max-bytes", None, "4MB", "max-bytes", 4 << 20),
-    ("--bind-address", "-a", "[::1]", "bind-address", "::1"),
+    ("--bind-address", "-a", "[::1]", "bind-address", ("::1",)),
     ("--pool-size", "-n", "4", "pool-size", 4),
     ("--backoff", "-B", "2.5", "backoff", 2.5),
     ("--timeout", "-w", "10", "timeout", 10.0),
@@ -134,7 +134,7 @@ SERVER_DEFAULTS = {
     "cafile": None,
     **BUFFERS,
     **CHOICES,
-    "bind-address": "0.0.0.0",  # noqa: S104 - what is documented
+    "bind-address": (),
     "bind-port": 8443,
     "linger": 150.0,
     "max-sessions": 4096,
@@ -153,7 +153,7 @@ CLIENT_DEFAULTS = {
     "cafile": None,
     **BUFFERS,
     **CHOICES,
-    "bind-address": "127.0.0.1",
+    "bind-address": (),
     "bind-port": 8911,
     "expire": 120.0,
     "pool-size": 8,
@@ -330,7 +330,7 @@ class OptionsTests(CommandTestCase):
                 "--verbosity debug",
                 f"--cert '{os.path.abspath('my cert')}\\n.pem'",
                 "--udp-buffer 8M",
-                "--bind-address ::1",
+                "--bind-address 0:0::1",
                 *["--allow ::1", "--allow 192.0.2.0/24"],
                 "--expire 30.0",
                 f"--pin {PIN.hex()}",

@@ -66,10 +66,9 @@ class _SessionsTestCase(TimerTestCase):
         """
         @return: no sessions yet.
         """
-        sessions = SessionsBySource(
-            self.openSession, self.clock, self.drops, expire, self.lost.append, maxSessions, allow
-        )
-        sessions.sendTrains = self.sendTrains
+        sessions = SessionsBySource(self.openSession, self.clock, self.drops, expire, maxSessions, allow)
+        self.port = sessions.newPort(self.lost.append)
+        self.port.sendTrains = self.sendTrains
         return sessions
 
     def sendTrains(self, trains: list[Train], destination: Address) -> None:
@@ -99,7 +98,7 @@ class _SessionsTestCase(TimerTestCase):
         """
         Let a source send.
         """
-        self.sessions.trainsReceived([train], source(number))
+        self.port.trainsReceived([train], source(number))
         self.sessions.checkInvariant()
 
     def pass_(self, seconds: float) -> None:
@@ -250,7 +249,7 @@ class SourceSessionTests(_SessionsTestCase):
 
     def test_oneSourceHasOneSession(self) -> None:
         for address in (("192.0.2.1", 1), ("192.0.2.1", 1), ("192.0.2.1", 2), ("192.0.2.2", 1), ("::1", 1, 0, 0)):
-            self.sessions.trainsReceived([PING], address)
+            self.port.trainsReceived([PING], address)
         self.assertEqual(len(self.sessions), 4)
 
     def test_sourceThatIsNotAllowedCostsNothing(self) -> None:
@@ -259,7 +258,7 @@ class SourceSessionTests(_SessionsTestCase):
         """
         self.sessions = self.makeSessions(allow=[ip_network("192.0.2.0/24")])
         for number in range(1000):
-            self.sessions.trainsReceived([Train(1, b"xyz")], ("198.51.100.1", number + 1))
+            self.port.trainsReceived([Train(1, b"xyz")], ("198.51.100.1", number + 1))
         self.assertEqual((len(self.sessions), self.drops.totals), (0, {Drop.SOURCE_NOT_ALLOWED: 3000}))
         for number in range(100):
             self.send(number)
@@ -272,9 +271,9 @@ class SourceSessionTests(_SessionsTestCase):
         self.sessions = self.makeSessions(allow=[ip_network("192.0.2.0/24")])
         with capturedLogs() as events:
             for number in range(1000):
-                self.sessions.trainsReceived([PING], ("198.51.100.1", number + 1))
+                self.port.trainsReceived([PING], ("198.51.100.1", number + 1))
             for number in range(250):
-                self.sessions.trainsReceived([PING], (f"203.0.113.{number}", 1))
+                self.port.trainsReceived([PING], (f"203.0.113.{number}", 1))
         lines = [formatEvent(event) for event in events]
         self.assertEqual(lines[0], "198.51.100.1 is not served: no network of allow has it")
         self.assertEqual(len(lines), MAX_LINES_PER_QUIET)
@@ -299,7 +298,7 @@ class SourcesOnAPortTests(_SessionsTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.network = MemoryUdp(self.drops)
-        self.port = self.network.open(CLIENT, self.sessions)
+        self.transport = self.network.open(CLIENT, self.port)
         self.receiver = Receiver()
         self.sender = self.network.open(("127.0.0.1", 7), self.receiver)
 
@@ -309,18 +308,18 @@ class SourcesOnAPortTests(_SessionsTestCase):
         """
         self.sender.sendTrains([Train(1, b"xyz")], CLIENT)
         self.network.settle()
-        self.sessions.datagramReceived(b"x", ("127.0.0.1", 8))
-        self.sessions.datagramReceived(b"y", ("127.0.0.1", 7))
+        self.port.datagramReceived(b"x", ("127.0.0.1", 8))
+        self.port.datagramReceived(b"y", ("127.0.0.1", 7))
         self.assertEqual([entry.session.statistics().bytesOut for entry in self.made], [4, 1])
 
     def test_sourcesAreIgnoredUntilAnotherPortIsBound(self) -> None:
-        self.sessions.ignoreSources()
+        self.port.ignoreSources()
         for _ in range(2):
             self.sender.sendTrains([PING], CLIENT)
             self.network.settle()
         self.assertEqual((len(self.sessions), dict(self.drops.totals)), (0, {}))
-        self.sessions.stopListening()
-        self.network.open(CLIENT, self.sessions)
+        self.port.stopListening()
+        self.network.open(CLIENT, self.port)
         self.sender.sendTrains([PING], CLIENT)
         self.network.settle()
         self.assertEqual((len(self.sessions), self.lost), (1, []))
@@ -331,7 +330,7 @@ class SourcesOnAPortTests(_SessionsTestCase):
         """
         self.sender.sendTrains([PING], CLIENT)
         self.network.settle()
-        self.port.lose("it broke")
+        self.transport.lose("it broke")
         self.assertEqual((self.lost, len(self.sessions)), (["it broke"], 1))
 
     def test_answersGoByThePortThatIsBound(self) -> None:
@@ -342,17 +341,103 @@ class SourcesOnAPortTests(_SessionsTestCase):
         self.network.settle()
         straight = self.made[0].session.inbound._pacer.deliver
         assert isinstance(straight, partial)
-        self.assertEqual(straight.func, self.port.sendTrains)
+        self.assertEqual(straight.func, self.transport.sendTrains)
         tunnel = self.context.attempts[0].open()
         tunnel.dataReceived(b"\0\1a")
         self.network.settle()
-        self.port.lose("it broke")
+        self.transport.lose("it broke")
         tunnel.dataReceived(b"\0\1b")
         self.network.settle()
-        self.network.open(CLIENT, self.sessions)
+        self.network.open(CLIENT, self.port)
         tunnel.dataReceived(b"\0\1c")
         self.network.settle()
         self.assertEqual(self.receiver.trains, [(Train(1, b"a"), CLIENT), (Train(1, b"c"), CLIENT)])
+
+
+class SeveralPortsTests(_SessionsTestCase):
+    """
+    Let sources send to several ports of one client, or to several addresses at one.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.network = MemoryUdp(self.drops)
+        self.application = self.open("198.51.100.1", 7)
+        self.ports = [self.sessions.newPort(self.lost.append) for _ in range(2)]
+        self.transports = [
+            self.network.open((f"192.0.2.{number}", 8911), port) for number, port in enumerate(self.ports, 1)
+        ]
+
+    def open(self, host: str, number: int) -> Receiver:
+        """
+        @return: an application.
+        """
+        receiver = Receiver()
+        self.network.open((host, number), receiver)
+        return receiver
+
+    def ask(self, port: int, words: bytes) -> None:
+        """
+        Let the application send to one of our ports.
+        """
+        self.application.sendTrains([Train(len(words), words)], self.transports[port].name)
+        self.network.settle()
+        self.sessions.checkInvariant()
+
+    def test_sourceHasOneSessionAtEachPort(self) -> None:
+        """
+        And is answered from where it has sent to.
+        """
+        for _ in range(2):
+            for port in (0, 1):
+                self.ask(port, b"hello")
+        self.assertEqual([entry.session.statistics().bytesOut for entry in self.made], [10, 10])
+        for attempt, words in zip(list(self.context.attempts), (b"\0\1a", b"\0\1b"), strict=True):
+            attempt.open().dataReceived(words)
+        self.network.settle()
+        answers = [(train.payload, source[0]) for train, source in self.application.trains]
+        self.assertEqual(answers, [(b"a", "192.0.2.1"), (b"b", "192.0.2.2")])
+
+    def test_portThatIsLostCostsTheOthersNothing(self) -> None:
+        """
+        Its sessions live on, and send by the port that is bound in its place.
+        """
+        for port in (0, 1):
+            self.ask(port, b"hello")
+        tunnels = [attempt.open() for attempt in list(self.context.attempts)]
+        self.transports[0].lose("it broke")
+        for tunnel in tunnels:
+            tunnel.dataReceived(b"\0\1a")
+        self.network.settle()
+        self.assertEqual([source[0] for _, source in self.application.trains], ["192.0.2.2"])
+        self.network.open(("192.0.2.1", 8911), self.ports[0])
+        for tunnel in tunnels:
+            tunnel.dataReceived(b"\0\1b")
+        self.network.settle()
+        self.assertEqual([source[0] for _, source in self.application.trains[1:]], ["192.0.2.1", "192.0.2.2"])
+        self.assertEqual((len(self.sessions), self.lost), (2, ["it broke"]))
+
+    def test_sourceThatEndsAtOnePortStaysAtTheOther(self) -> None:
+        self.ask(0, b"hello")
+        self.clock.advance(UNPROVED_SECONDS - 1)
+        self.ask(1, b"hello")
+        self.pass_(2)
+        self.assertEqual([len(port.bySource) for port in self.ports], [0, 1])
+
+    def test_manyAddressesOfOursGiveASourceNoMoreThanManyPortsOfItsOwn(self) -> None:
+        """
+        Forged ones are most, and one place in four is for them, whatever they send to.
+        """
+        self.sessions = self.makeSessions(maxSessions=40)
+        ports = [self.sessions.newPort(self.lost.append) for _ in range(30)]
+        for _ in range(10):
+            for number, port in enumerate(ports):
+                for own in range(10):
+                    port.trainsReceived([PING], ("198.51.100.1", 7, bytes([number, own])))
+            self.clock.advance(1)
+            self.sessions.checkInvariant()
+        self.assertEqual(len(self.sessions), 40 // UNPROVED_SHARE)
+        self.assertLessEqual(len(self.made), NEW_AT_ONCE + 10 * NEW_PER_SECOND)
 
 
 class SessionsBySourceTests(_SessionsTestCase):
@@ -478,13 +563,13 @@ class SessionsBySourceTests(_SessionsTestCase):
         self.serve(3)
         self.send(4)
         self.clock.advance(1)
-        self.sessions._bySource[source(2)].session.inbound.unnumbered([PING], self.clock.seconds())
+        self.port.bySource[source(2)].session.inbound.unnumbered([PING], self.clock.seconds())
         for number, gone in ((5, 3), (6, 2), (7, 1), (8, 4)):
-            self.assertIn(source(gone), self.sessions._bySource)
+            self.assertIn(source(gone), self.port.bySource)
             self.clock.advance(1)
             self.send(number)
-            self.assertNotIn(source(gone), self.sessions._bySource)
-        self.assertEqual(set(self.sessions._bySource), {source(number) for number in (0, 5, 6, 7, 8)})
+            self.assertNotIn(source(gone), self.port.bySource)
+        self.assertEqual(set(self.port.bySource), {source(number) for number in (0, 5, 6, 7, 8)})
         self.assertEqual(self.drops.totals, {})
 
     def test_unprovedMakeWayWhenThoseThatHavePaidAreMany(self) -> None:
@@ -495,8 +580,8 @@ class SessionsBySourceTests(_SessionsTestCase):
         for number in (100, 101):
             self.send(number)
             self.assertEqual(len(self.sessions), UNPROVED_SHARE * 2)
-        self.assertNotIn(source(100), self.sessions._bySource)
-        self.assertIn(source(101), self.sessions._bySource)
+        self.assertNotIn(source(100), self.port.bySource)
+        self.assertIn(source(101), self.port.bySource)
 
     def test_fullTableOfSourcesThatHavePaidTakesNobodyOn(self) -> None:
         """
@@ -509,13 +594,13 @@ class SessionsBySourceTests(_SessionsTestCase):
             self.payLast()
         for number in range(3, 3 + 50):
             self.send(number)
-        self.assertEqual(set(self.sessions._bySource), {source(1), source(2)})
+        self.assertEqual(set(self.port.bySource), {source(1), source(2)})
         self.assertEqual(self.drops.totals, {Drop.TOO_MANY_SESSIONS: 50})
         self.clock.advance(SPARE_SECONDS - 1)
         self.send(2)
         self.clock.advance(1)
         self.send(3)
-        self.assertEqual(set(self.sessions._bySource), {source(2), source(3)})
+        self.assertEqual(set(self.port.bySource), {source(2), source(3)})
 
     def test_ofThoseThatHavePaidWhoHasSentLeastGoesFirst(self) -> None:
         """
@@ -529,7 +614,7 @@ class SessionsBySourceTests(_SessionsTestCase):
         self.payLast()
         self.clock.advance(SPARE_SECONDS)
         self.send(3)
-        self.assertEqual(set(self.sessions._bySource), {source(1), source(3)})
+        self.assertEqual(set(self.port.bySource), {source(1), source(3)})
 
     def flood(self, seconds: int, asOften: int = 20) -> None:
         """
@@ -545,11 +630,11 @@ class SessionsBySourceTests(_SessionsTestCase):
             self.answer(next(attempt for attempt in self.context.attempts[::-1] if not attempt.done.called))
             self.clock.advance(0.08)
             self.send(number, Train(60, bytes(60)))
-            for address in list(self.sessions._bySource):
+            for address in list(self.port.bySource):
                 forged = address[1] - 1001
                 age = len(self.made) - forged
                 if forged >= 0 and age and not age % asOften:
-                    self.sessions.trainsReceived([Train(60, bytes(60))], address)
+                    self.port.trainsReceived([Train(60, bytes(60))], address)
             self.clock.advance(0.92)
             if second % 15 == 0:
                 self.sessions.endIdle()
@@ -565,7 +650,7 @@ class SessionsBySourceTests(_SessionsTestCase):
             self.send(number)
             self.payLast()
         self.flood(200)
-        self.assertEqual([number for number in range(20) if source(number) not in self.sessions._bySource], [])
+        self.assertEqual([number for number in range(20) if source(number) not in self.port.bySource], [])
 
     def test_forgedSourcesThatSendTwiceHaveABoundedPart(self) -> None:
         """
@@ -583,7 +668,7 @@ class SessionsBySourceTests(_SessionsTestCase):
         self.send(1)
         self.proveLast(300)
         self.flood(100, asOften=10)
-        self.assertIn(source(1), self.sessions._bySource)
+        self.assertIn(source(1), self.port.bySource)
 
     def test_lightSourceThatHasJustBegunIsNotTheFirstToGo(self) -> None:
         """
@@ -597,7 +682,7 @@ class SessionsBySourceTests(_SessionsTestCase):
         for _ in range(10):
             self.flood(1, asOften=10)
             self.send(1, Train(1, b"!"))
-        self.assertIn(self.sessions._bySource.get(source(1)), self.made)
+        self.assertIn(self.port.bySource.get(source(1)), self.made)
         self.assertEqual(sum(entry.session.outbound.bytes == 4 + 1 + 10 for entry in self.made), 1)
 
     def test_keepalivesCountWhenTheyHaveGoneOnForLong(self) -> None:
@@ -617,7 +702,7 @@ class SessionsBySourceTests(_SessionsTestCase):
         self.assertGreater(self.clock.seconds(), LASTING_SECONDS)
         self.assertFalse(self.made[0].proof.hasPaid)
         self.flood(100, asOften=5)
-        self.assertIn(source(1), self.sessions._bySource)
+        self.assertIn(source(1), self.port.bySource)
 
     def test_idleSourceDoesNotLastByTimeAlone(self) -> None:
         """
@@ -648,7 +733,7 @@ class SessionsBySourceTests(_SessionsTestCase):
         for number in range(200, 220):
             self.clock.advance(1)
             self.send(number)
-        unproved = [entry for entry in self.sessions._bySource.values() if not entry.proof.isProved]
+        unproved = [entry for entry in self.port.bySource.values() if not entry.proof.isProved]
         self.assertEqual((len(self.sessions), len(unproved)), (64, 8))
         self.assertEqual(self.sessions.statistics().proved, 56)
 
@@ -666,8 +751,8 @@ class SessionsBySourceTests(_SessionsTestCase):
         self.clock.advance(1)
         self.send(2)
         self.send(1)
-        self.assertNotIn(source(2), self.sessions._bySource)
-        self.assertIn(source(1), self.sessions._bySource)
+        self.assertNotIn(source(2), self.port.bySource)
+        self.assertIn(source(1), self.port.bySource)
 
     def test_placesAreNotLookedForMoreOftenThanSessionsMayBeOpened(self) -> None:
         """

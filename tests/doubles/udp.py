@@ -92,12 +92,14 @@ class MemoryUdp:
     @ivar drops: where what cannot be sent is counted.
     @ivar ports: the open ports, by the address that they send from.
     @ivar refusal: raised instead of opening a port, if it is set.
+    @ivar hasIPv6: whether this machine has it.
     """
 
     def __init__(self, drops: Drops | None = None) -> None:
         self.drops = drops or Drops()
         self.ports: dict[Address, MemoryDatagramPort] = {}
         self.refusal: OSError | None = None
+        self.hasIPv6 = True
         self._unused = 50000
 
     def open(self, bindAddress: Address, receiver: DatagramReceiver) -> MemoryDatagramPort:
@@ -107,6 +109,8 @@ class MemoryUdp:
         if self.refusal is not None:
             raise self.refusal
         host, number = bindAddress[:2]
+        if ":" in host and not self.hasIPv6:
+            raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
         if number == 0:
             self._unused += 1
             number = self._unused

@@ -40,6 +40,7 @@ class Options(CommonOptions):
     settingsClass = ClientSettings
     tlsClass = ClientTls
     neighbours = ("uotp.cli.server:Options", "twisted.scripts.twistd:ServerOptions")
+    usualListen = CLIENT.listen
     rows = (
         *COMMON_ROWS,
         *listenRows("address to listen on", "UDP port to listen on; 0 for any", CLIENT.listen),

@@ -17,7 +17,7 @@ from twisted.logger import globalLogPublisher
 from twisted.python import usage
 
 from uotp.cli.addresses import destinationWords, parseBindAddress, parseHost
-from uotp.cli.options import Flag, GnuOptions, Option
+from uotp.cli.options import Flag, GnuOptions, Option, Repeated
 from uotp.cli.parsers import (
     absolutePath,
     inAnyCase,
@@ -30,7 +30,7 @@ from uotp.cli.parsers import (
 )
 from uotp.cli.words import shown
 from uotp.errors import ConfigurationError, StartError
-from uotp.net import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES
+from uotp.net import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES, Listen, pairsOf, placesOf
 from uotp.process import (
     LEAST_MEMORY_BYTES,
     GarbageCollection,
@@ -115,19 +115,20 @@ COMMON_ROWS = (
 """The options that both ends have."""
 
 
-def listenRows(address: str, port: str, listen: tuple[str, int]) -> tuple[Option, Option]:
+def listenRows(address: str, port: str, listen: Listen) -> tuple[Repeated, Option]:
     """
     Make the two options that say where an end listens.
 
     @param address: what the address is for.
     @param port: what the port is for.
-    @param listen: the default: address and port.
+    @param listen: the default.
     @return: the options.
     """
-    host, number = listen
+    places = placesOf(listen)
+    usual = " and ".join(place.host for place in places)
     return (
-        Option("bind-address", "a", address, parseBindAddress, default=host),
-        Option("bind-port", "p", port, parseListeningPort, default=str(number)),
+        Repeated("bind-address", "a", f"{address}; may be repeated; otherwise {usual}", parseBindAddress),
+        Option("bind-port", "p", port, parseListeningPort, default=str(places[0].port)),
     )
 
 
@@ -136,10 +137,12 @@ class CommonOptions(GnuOptions):
     Holds the options that C{uotp-server} and C{uotp-client} have in common.
 
     @cvar tlsClass: the dataclass with the choices of TLS; with plain TCP there are none.
+    @cvar usualListen: where the end listens unless it is told otherwise.
     """
 
     positionals = "dst_address dst_port"
     tlsClass: ClassVar[Any]
+    usualListen: ClassVar[Listen]
 
     def parseArgs(self, *positionals: str) -> None:
         """
@@ -196,9 +199,17 @@ class CommonOptions(GnuOptions):
         """
         return {
             **self.chosen(self.settingsClass),
-            "listen": (self["bind-address"], self["bind-port"]),
+            "listen": self._listen(),
             "tls": None if self["no-tls"] else self.tlsClass(**self.chosen(self.tlsClass)),
         }
+
+    def _listen(self) -> Listen:
+        """
+        @return: where to listen.
+        """
+        hosts = self["bind-address"] or [host for host, _ in pairsOf(self.usualListen)]
+        pairs = tuple((host, self["bind-port"]) for host in hosts)
+        return pairs if len(pairs) > 1 else pairs[0]
 
 
 class Reloadable(Protocol):

@@ -159,7 +159,10 @@ class GnuOptions(usage.Options):
         flags: list[list[Any]] = []
         for row in cls.rows:
             if isinstance(row, Repeated):
-                setattr(cls, f"opt_{row.name}", row.method())
+                method = row.method()
+                for name in (row.name, row.short):
+                    if name is not None:
+                        setattr(cls, f"opt_{name}", method)
             elif isinstance(row, Option):
                 default = row.default if row.default is not None else row.write(defaults.get(row.setting or ""))
                 parameters.append([row.name, row.short, default, row.help])

@@ -13,10 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from uotp.cli.quantities import bytesIn, howToWrite, isBareNumber, secondsIn
-from uotp.net import Host
-
-MAX_PORT = 65535
-"""Ports are 16 bits wide in TCP and UDP."""
+from uotp.net import MAX_PORT, Host
 
 YEAR_SECONDS = 365 * 86400.0
 """A longer time can only be a typing error."""

@@ -28,6 +28,7 @@ class Options(CommonOptions):
     settingsClass = ServerSettings
     tlsClass = ServerTls
     neighbours = ("uotp.cli.client:Options", "twisted.scripts.twistd:ServerOptions")
+    usualListen = SERVER.listen
     rows = (
         *COMMON_ROWS,
         *listenRows("address to accept tunnels on", "TCP port to accept tunnels on; 0 for any", SERVER.listen),

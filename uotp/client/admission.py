@@ -11,9 +11,7 @@ asks again, and single datagrams of forged sources cost nothing.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
-
-from uotp.boundaries import Address
+from collections.abc import Callable, Hashable
 
 NEW_PER_SECOND = 32.0
 NEW_AT_ONCE = 104.0
@@ -66,9 +64,9 @@ class Admission:
         self._tokens = NEW_AT_ONCE
         self._strangers = 0.0
         self._filledAt = clock()
-        self._seen: OrderedDict[Address, tuple[int, float]] = OrderedDict()  # how often each has asked, and when
+        self._seen: OrderedDict[Hashable, tuple[int, float]] = OrderedDict()  # how often each has asked, and when
 
-    def admits(self, source: Address) -> bool:
+    def admits(self, source: Hashable) -> bool:
         """
         A source without a session has sent something.
 
@@ -109,13 +107,13 @@ class Admission:
             return 1.0
         return RESERVED if times >= SECOND else NEW_AT_ONCE + 1
 
-    def remember(self, source: Address) -> None:
+    def remember(self, source: Hashable) -> None:
         """
         A source that was proved has lost its session: it is welcome when it comes back.
         """
         self._remember(source, SECOND, self._clock() - ASK_AGAIN_SECONDS)
 
-    def _remember(self, source: Address, times: int, askedAt: float) -> None:
+    def _remember(self, source: Hashable, times: int, askedAt: float) -> None:
         self._seen[source] = (times, askedAt)
         self._seen.move_to_end(source)
         if len(self._seen) > MAX_SEEN:

@@ -23,8 +23,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from uotp.boundaries import Address
 from uotp.client.source import SourceSession
+from uotp.client.sourceport import Source
 
 UNPROVED_SHARE = 4
 """
@@ -59,7 +59,7 @@ class Places:
     Keeps apart the sources that have paid and those that have not, and tells who goes first.
     """
 
-    def __init__(self, bySource: Mapping[Address, SourceSession], most: int) -> None:
+    def __init__(self, bySource: Mapping[Source, SourceSession], most: int) -> None:
         """
         @param bySource: all that have a place.
         @param most: how many places there are.
@@ -68,16 +68,16 @@ class Places:
         self._most = most
         self._maxUnproved = max(most // UNPROVED_SHARE, 1)
         self._maxCheap = max(most - most // PAID_SHARE, 1)
-        self._unproved: dict[Address, SourceSession] = {}  # and some that have been proved since
-        self._light: dict[Address, SourceSession] = {}  # and some that have paid since
+        self._unproved: dict[Source, SourceSession] = {}  # and some that have been proved since
+        self._light: dict[Source, SourceSession] = {}  # and some that have paid since
 
-    def take(self, source: Address) -> None:
+    def take(self, source: Source) -> None:
         """
         A source has a place now, and has not done anything for it.
         """
         self._unproved[source] = self._bySource[source]
 
-    def leave(self, source: Address) -> None:
+    def leave(self, source: Source) -> None:
         """
         A source has no place any more.
         """
@@ -101,7 +101,7 @@ class Places:
         isFull = len(self._bySource) >= self._most
         return not isFull and unproved < self._maxUnproved and unproved + len(self._light) < self._maxCheap
 
-    def least(self, now: float) -> Address | None:
+    def least(self, now: float) -> Source | None:
         """
         @param now: by the clock of the sessions.
         @return: the source that gives its place up first, where there L{is no room
@@ -115,14 +115,14 @@ class Places:
         spare = [source for source, entry in self._bySource.items() if now - entry.session.lastActive >= SPARE_SECONDS]
         return self._leastOf(spare, now) if spare else None
 
-    def _leastOfUnproved(self) -> Address:
-        def rank(source: Address) -> tuple[bool, float]:
+    def _leastOfUnproved(self) -> Source:
+        def rank(source: Source) -> tuple[bool, float]:
             session = self._unproved[source].session
             return not session.inbound.answered, session.lastActive
 
         return min(self._unproved, key=rank)
 
-    def _leastOf(self, sources: Iterable[Address], now: float) -> Address:
+    def _leastOf(self, sources: Iterable[Source], now: float) -> Source:
         """
         @param sources: at least one, all of them proved.
         """

@@ -1,5 +1,5 @@
 """
-A client, put together: a UDP port, a session for each source, and the way to
+A client, put together: UDP ports, a session for each source, and the way to
 the server.
 """
 
@@ -15,15 +15,15 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
-from uotp.boundaries import Address
 from uotp.client.allowed import canReach
 from uotp.client.context import ClientContext
+from uotp.client.ports import ClientPorts
 from uotp.client.reachability import Reachability
 from uotp.client.sessions import SessionsBySource
 from uotp.client.settings import ClientSettings
 from uotp.client.source import SourceSession
-from uotp.errors import LookupFailed, StartError
-from uotp.net import Host, SharedResolver, backgroundThread, checkMark
+from uotp.errors import LookupFailed
+from uotp.net import Host, SharedResolver, backgroundThread, checkMark, placesOf
 from uotp.process import SleepClocks, SleepDetector, descriptorLimit, sleepClocks
 from uotp.session import WAIT_SECONDS
 from uotp.telemetry import logCounted, spelled
@@ -32,8 +32,8 @@ from uotp.transport import Dialer
 from uotp.tunnel import TunnelService
 from uotp.udp import MAX_INTAKE_BYTES, datagramPortOpener
 
-REOPEN_SECONDS = 1.0
-"""Until a UDP port that was lost is bound again."""
+INTAKE_SHARE = 4
+"""What is read from all UDP ports while they are crowded takes one part in so many of the memory at the most."""
 
 WAKE_CHECK_SECONDS = 1.0
 """How often we look whether this machine has slept."""
@@ -47,7 +47,7 @@ RENEW_CHECK_SECONDS = 0.25
 
 class ClientService(TunnelService):
     """
-    Runs a client: binds its UDP port, and opens a session for each source that sends.
+    Runs a client: binds its UDP ports, and opens a session for each source that sends.
     """
 
     commandName = "uotp-client"
@@ -67,10 +67,10 @@ class ClientService(TunnelService):
         """
         super().__init__(settings, credentials, reactor)
         self._settings = settings
-        self._reopening: IDelayedCall | None = None
         self._resolving: IDelayedCall | None = None
-        self._openPort = datagramPortOpener(reactor, self.drops, settings.udpBuffer, shared=True)
-        self.turns.memory.reserve(MAX_INTAKE_BYTES)
+        self._places = placesOf(settings.listen)
+        intakeBytes = min(MAX_INTAKE_BYTES, settings.memory // INTAKE_SHARE // len(self._places))
+        self.turns.memory.reserve(intakeBytes * len(self._places))
         self._resolver = SharedResolver(backgroundThread(reactor), once=settings.resolveOnce)
         dialer = Dialer(
             reactor,
@@ -91,37 +91,35 @@ class ClientService(TunnelService):
             reactor,
             self.drops,
             settings.expire,
-            self.portLost,
             allow=settings.allow,
+        )
+        self._ports = ClientPorts(
+            datagramPortOpener(reactor, self.drops, settings.udpBuffer, shared=True, intakeBytes=intakeBytes),
+            self._sessions.newPort,
+            reactor,
+            self.rateLimit,
+            partial(self.sayListening, transport="UDP"),
         )
 
     def privilegedStartService(self) -> None:
         """
-        Bind the port, while we may still be root.
+        Bind the ports, while we may still be root.
 
-        @raise StartError: when the port or the mark cannot be had.
+        @raise StartError: when a port or the mark cannot be had.
         """
         if self._settings.mark is not None:
             checkMark(self._settings.mark)
-        self._bind(self._settings.listen)
+        self._ports.bind(self._places)
+        self.nowListening(self._ports.listening, "UDP")
         super().privilegedStartService()
-
-    def _bind(self, address: Address) -> None:
-        try:
-            port = self._openPort(address, self._sessions)
-        except OSError as error:
-            reason = f"cannot listen on {address[0]} port {address[1]} (UDP): {error.strerror or error}"
-            raise StartError(reason) from error
-        bound: Any = port.getHost()
-        self.nowListening(bound.host, bound.port, "UDP")
 
     def startService(self) -> None:
         """
         Begin.
 
-        @raise StartError: when the port or the mark cannot be had.
+        @raise StartError: when a port or the mark cannot be had.
         """
-        if self._sessions.transport is None:
+        if not self._ports.listening:
             self.privilegedStartService()
         super().startService()
         self._warnOfStrangers()
@@ -140,23 +138,23 @@ class ClientService(TunnelService):
         Warn when others than this machine may be able to use the client, and nobody has said
         who may.
         """
-        host, port = self.listening or self._settings.listen
-        address = Host.parse(host).address
-        if isinstance(address, IPv6Address):
-            address = address.ipv4_mapped or address
-        if not self._settings.allow and address is not None and not address.is_loopback:
-            self._log.warn(
-                "whoever can send to {host} port {port} (UDP) may use this client; {setting} names those that may",
-                host=host,
-                port=port,
-                setting=spelled("allow"),
-            )
+        for host, port in () if self._settings.allow else self.listeningAll:
+            address = Host.parse(host).address
+            if isinstance(address, IPv6Address):
+                address = address.ipv4_mapped or address
+            if address is not None and not address.is_loopback:
+                self._log.warn(
+                    "whoever can send to {host} port {port} (UDP) may use this client; {setting} names those that may",
+                    host=host,
+                    port=port,
+                    setting=spelled("allow"),
+                )
 
     def _warnOfNobody(self) -> None:
         """
         Warn of networks from which nothing can come to where this client listens.
         """
-        hosts = [(self.listening or self._settings.listen)[0]]
+        hosts = [host for host, _ in self.listeningAll]
         unreached = [
             str(network) for network in self._settings.allow if not any(canReach(network, host) for host in hosts)
         ]
@@ -215,23 +213,6 @@ class ClientService(TunnelService):
         finally:
             self._sessions.prove()
 
-    def portLost(self, reason: str) -> None:
-        """
-        The UDP port is gone, and we did not close it: bind it again.
-        """
-        if not self.running:
-            return
-        suppressed = self.rateLimit.suppressedBefore(("port", reason))
-        logCounted(self._log, LogLevel.error, suppressed, "the UDP port is lost: {reason}", reason=reason)
-        self._reopening = self.reactor.callLater(REOPEN_SECONDS, self._reopen)
-
-    def _reopen(self) -> None:
-        self._reopening = None
-        try:
-            self._bind(self.listening or self._settings.listen)
-        except StartError as error:
-            self.portLost(str(error))
-
     def stopService(self) -> Deferred[None]:
         """
         Take nothing more from sources, let what is under way arrive, and end all
@@ -239,11 +220,10 @@ class ClientService(TunnelService):
 
         @return: fires when the last tunnel is gone, in less than 5 s.
         """
-        for call in (self._reopening, self._resolving):
-            if call is not None:
-                call.cancel()
-        self._reopening = self._resolving = None
-        self._sessions.ignoreSources()
+        if self._resolving is not None:
+            self._resolving.cancel()
+            self._resolving = None
+        self._ports.ignoreSources()
         drained = self.whenSent(self._sessions.waits, WAIT_SECONDS).addCallback(self._drain)
         super().stopService()
         return drained
@@ -255,7 +235,4 @@ class ClientService(TunnelService):
         return self.liveTunnels.whenEmpty().addCallback(self._drained)
 
     def _drained(self, _: object) -> Deferred[None]:
-        return self._sessions.endAll().addCallback(self._closePort)
-
-    def _closePort(self, _: object) -> Deferred[None] | None:
-        return self._sessions.stopListening()
+        return self._sessions.endAll().addCallback(lambda _: self._ports.stop())

@@ -11,22 +11,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import LogLevel
 
-from uotp.boundaries import Address
 from uotp.client.admission import Admission
 from uotp.client.allowed import AllowedSources, Network
 from uotp.client.places import Places
 from uotp.client.source import SourceSession
+from uotp.client.sourceport import Source, SourcePort
 from uotp.process import Round, Steps
 from uotp.session import ClosingSessions, wordsForLate
 from uotp.telemetry import BudgetedLogger, Drop, Drops, LineBudget, Logger, RateLimit, logCounted, spelled
 from uotp.train import TakeTrains, Train, countOf
-from uotp.udp import TrainProtocol
 
 MAX_CLIENT_SESSIONS = 1024
 """How many sessions there may be; with one tunnel each they take some 70 MB."""
@@ -54,9 +52,9 @@ class SessionsBySourceStatistics:
     bytesIn: int
 
 
-class SessionsBySource(TrainProtocol):
+class SessionsBySource:
     """
-    Keeps the session of each source, as the protocol on the UDP port to which they send.
+    Keeps the session of each source, whichever of our UDP ports it sends to.
     """
 
     _log = Logger()
@@ -67,28 +65,25 @@ class SessionsBySource(TrainProtocol):
         clock: Any,
         drops: Drops,
         expire: float,
-        whenPortLost: Callable[[str], None],
         maxSessions: int = MAX_CLIENT_SESSIONS,
         allow: Iterable[Network] = (),
     ) -> None:
         """
         @param openSession: makes the session of a source, which is sent to by what is given.
         @param clock: C{IReactorTime}.
+        @param drops: where what cannot be carried is counted.
         @param expire: seconds that a session may be idle.
-        @param whenPortLost: told why, when the port is gone and we did not close it.
         @param allow: the networks of sources that are served; when there is none, all are.
         """
-        super().__init__(drops)
+        self._drops = drops
         self._openSession = openSession
         self._clock = clock
         self._steps = Steps(clock)
         self._ending = Round(self._steps)
         self._renewal = Round(self._steps)
-        self._whenPortLost = whenPortLost
-        self._ignoring = False
         self._expire = expire
         self._sessionLog = BudgetedLogger(self._log, LineBudget(clock.seconds))
-        self._bySource: dict[Address, SourceSession] = {}
+        self._bySource: dict[Source, SourceSession] = {}
         self._places = Places(self._bySource, maxSessions)
         self._allowed = AllowedSources(allow)
         self._strangers = RateLimit(clock.seconds)  # our own, since their addresses may be forged
@@ -101,23 +96,26 @@ class SessionsBySource(TrainProtocol):
         """
         return len(self._bySource)
 
-    def trainsReceived(self, trains: list[Train], source: Address) -> None:
+    def newPort(self, whenLost: Callable[[str], None]) -> SourcePort:
         """
-        A source sent trains.
+        @param whenLost: told why, when the port is gone and we did not close it.
+        @return: the protocol for one more UDP port to which sources send.
         """
-        if self._ignoring:
-            return
-        session = self._bySource.get(source)
-        if session is None:
-            if not self._allowed.allows(source[0]):
-                self._drops.count(Drop.SOURCE_NOT_ALLOWED, countOf(trains))
-                self._sayNotAllowed(source[0])
-                return
-            session = self._welcome(source)
-            if session is None:
-                self._drops.count(Drop.TOO_MANY_SESSIONS, countOf(trains))
-                return
-        session.send(trains)
+        return SourcePort(self._drops, self, whenLost)
+
+    def welcome(self, source: Source, trains: list[Train]) -> SourceSession | None:
+        """
+        See L{uotp.client.sourceport.Newcomers}.
+        """
+        host = source.address[0]
+        if not self._allowed.allows(host):
+            self._drops.count(Drop.SOURCE_NOT_ALLOWED, countOf(trains))
+            self._sayNotAllowed(host)
+            return None
+        if not self._admission.admits(source) or not self._makeRoom():
+            self._drops.count(Drop.TOO_MANY_SESSIONS, countOf(trains))
+            return None
+        return self._begin(source)
 
     def _sayNotAllowed(self, host: str) -> None:
         logCounted(
@@ -129,43 +127,15 @@ class SessionsBySource(TrainProtocol):
             setting=spelled("allow"),
         )
 
-    def startProtocol(self) -> None:
-        """
-        A port is bound: sessions that are there send through it from now on.
-        """
-        self._ignoring = False
-        for source, entry in self._bySource.items():
-            entry.session.inbound.deliverBy(self._deliverTo(source))
-
-    def _deliverTo(self, source: Address) -> TakeTrains:
-        """
-        @return: what sends to a source through the port that is bound, with no function of
-            ours between.
-        """
-        return partial(self.sendTrains, destination=source)
-
-    def ignoreSources(self) -> None:
-        """
-        Take nothing more from sources, until another port is bound.
-        """
-        self._ignoring = True
-
-    def portLost(self, reason: str) -> None:
-        """
-        See L{TrainProtocol}.
-        """
-        self._whenPortLost(reason)
-
-    def _welcome(self, source: Address) -> SourceSession | None:
-        if not self._admission.admits(source) or not self._makeRoom():
-            return None
-        session = self._bySource[source] = self._openSession(self._deliverTo(source))
+    def _begin(self, source: Source) -> SourceSession:
+        session = self._openSession(source.port.deliverTo(source.address))
+        self._bySource[source] = source.port.bySource[source.address] = session
         self._places.take(source)
         self._sessionLog.info(
             "session {session} for {host} port {port} opened, {sessions} in all",
             session=session.name,
-            host=source[0],
-            port=source[1],
+            host=source.address[0],
+            port=source.address[1],
             sessions=len(self),
         )
         return session
@@ -199,7 +169,7 @@ class SessionsBySource(TrainProtocol):
         @return: fires when that is done.
         """
 
-        def actIfThere(item: tuple[Address, SourceSession]) -> None:
+        def actIfThere(item: tuple[Source, SourceSession]) -> None:
             if self._bySource.get(item[0]) is item[1]:
                 act(item[1])
 
@@ -212,7 +182,7 @@ class SessionsBySource(TrainProtocol):
         expired = [source for source, entry in self._bySource.items() if self._isExpired(entry)]
         self._ending.begin(expired, self._endIfExpired)
 
-    def _endIfExpired(self, source: Address) -> None:
+    def _endIfExpired(self, source: Source) -> None:
         entry = self._bySource.get(source)
         if entry is not None and self._isExpired(entry):
             self._end(source, "idle")
@@ -223,7 +193,7 @@ class SessionsBySource(TrainProtocol):
         """
         self._renewal.begin(list(self._bySource), self._renewOld)
 
-    def _renewOld(self, source: Address) -> None:
+    def _renewOld(self, source: Source) -> None:
         entry = self._bySource.get(source)
         if entry is not None:
             entry.pool.renewOld()
@@ -270,12 +240,13 @@ class SessionsBySource(TrainProtocol):
         ended = self._steps.each(list(self._bySource), self._endAtStop)
         return ended.addCallback(lambda _: self._closing.whenDone())
 
-    def _endAtStop(self, source: Address) -> None:
+    def _endAtStop(self, source: Source) -> None:
         if source in self._bySource:
             self._end(source, "the client stops")
 
-    def _end(self, source: Address, reason: str) -> None:
+    def _end(self, source: Source, reason: str) -> None:
         entry = self._bySource.pop(source)
+        del source.port.bySource[source.address]
         self._places.leave(source)
         if entry.proof.isProved:
             self._admission.remember(source)
@@ -284,8 +255,8 @@ class SessionsBySource(TrainProtocol):
         self._sessionLog.info(
             "session {session} for {host} port {port} ended: {reason}; {bytesOut} bytes from it, {bytesIn} to it{late}",
             session=entry.name,
-            host=source[0],
-            port=source[1],
+            host=source.address[0],
+            port=source.address[1],
             reason=reason,
             bytesOut=entry.session.outbound.bytes,
             bytesIn=entry.session.inbound.bytes,
@@ -300,3 +271,6 @@ class SessionsBySource(TrainProtocol):
         """
         self._places.checkInvariant()
         self._admission.checkInvariant()
+        for port in {source.port for source in self._bySource}:
+            ours = {source.address: entry for source, entry in self._bySource.items() if source.port is port}
+            assert port.bySource == ours

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 
 from uotp.errors import ConfigurationError
-from uotp.net import requireMarks
+from uotp.net import LOCALHOST, Listen, requireListen, requireMarks
 from uotp.telemetry import spelled
 from uotp.tunnel import MAX_POOL_SIZE, SECONDS, CommonSettings, Limits, requireHost, setting
 
@@ -23,7 +23,9 @@ class ClientSettings(CommonSettings):
     Holds what a client is told, besides L{CommonSettings}.
 
     @ivar server: host name or address, and port.
-    @ivar listen: numeric address and port of the UDP side; port 0 for any.
+    @ivar listen: numeric address and port of the UDP side, or several such pairs; port 0 for
+        any, which is the same at all addresses.  C{localhost} stands for 127.0.0.1 and, where the
+        system has IPv6, for ::1.
     @ivar allow: networks of sources that are served; when there is none, everybody is who
         reaches the UDP side.
     @ivar poolSize: tunnels for each session, 1 to L{MAX_POOL_SIZE}.
@@ -38,7 +40,7 @@ class ClientSettings(CommonSettings):
     """
 
     server: tuple[str, int]
-    listen: tuple[str, int] = ("127.0.0.1", 8911)
+    listen: Listen = (LOCALHOST, 8911)
     allow: tuple[IPv4Network | IPv6Network, ...] = ()
     poolSize: int = setting(8, Limits(f"from 1 to {MAX_POOL_SIZE}", lambda size: 1 <= size <= MAX_POOL_SIZE))
     expire: float = setting(120.0, SECONDS)
@@ -62,6 +64,7 @@ class ClientSettings(CommonSettings):
         """
         CommonSettings.__post_init__(self)
         requireHost("the server", self.server[0])
+        requireListen(self.listen)
         if not all(isinstance(network, (IPv4Network, IPv6Network)) for network in self.allow):
             reason = f"{spelled('allow')} takes networks of the module ipaddress"
             raise ConfigurationError(reason)

@@ -6,6 +6,7 @@ and addresses.  Nothing here knows what the connections are for.
 from __future__ import annotations
 
 from uotp.net.hosts import Host, ownerOf, parseDestination
+from uotp.net.listening import LOCALHOST, MAX_PORT, Listen, ListenPlace, bindTogether, pairsOf, placesOf, requireListen
 from uotp.net.resolver import Addresses, SharedResolver, backgroundThread
 from uotp.net.routes import Routes
 from uotp.net.sockopts import (
@@ -24,22 +25,30 @@ from uotp.net.sockopts import (
 from uotp.net.tcpinfo import TCP_INFO, tcpCost, tcpPathStats, unacknowledgedBytes
 
 __all__ = [
+    "LOCALHOST",
     "MAX_BUFFER_BYTES",
+    "MAX_PORT",
     "MIN_BUFFER_BYTES",
     "TCP_INFO",
     "UDP_BUFFER_BYTES",
     "UNSENT_LIMIT_BYTES",
     "Addresses",
     "Host",
+    "Listen",
+    "ListenPlace",
     "Routes",
     "SharedResolver",
     "TunnelSocketOptions",
     "backgroundThread",
+    "bindTogether",
     "checkCongestion",
     "checkMark",
     "enlargeUdpBuffers",
     "ownerOf",
+    "pairsOf",
     "parseDestination",
+    "placesOf",
+    "requireListen",
     "requireMarks",
     "setMark",
     "tcpCost",

@@ -1,5 +1,5 @@
 """
-A server, put together: a TCP port, an acceptor, and sessions with their ways to
+A server, put together: TCP ports, an acceptor, and sessions with their ways to
 the target.
 """
 
@@ -9,12 +9,11 @@ import random
 from functools import partial
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults, maybeDeferred, succeed
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.logger import LogLevel
 
-from uotp.errors import StartError
-from uotp.net import Routes, SharedResolver, backgroundThread
+from uotp.net import Routes, SharedResolver, backgroundThread, bindTogether, placesOf
 from uotp.process import descriptorLimit
 from uotp.server.acceptor import Acceptor, ConnectionLimits
 from uotp.server.registry import Registry, ServedSession
@@ -23,7 +22,7 @@ from uotp.server.target import ROUTE_SECONDS, TargetProtocol
 from uotp.session import WAIT_SECONDS
 from uotp.telemetry import RateLimit, logCounted, spelled
 from uotp.tls import ServerCredentials
-from uotp.transport import AcceptedTcpStream, AcceptedTlsStream, HandshakeQueue, listen
+from uotp.transport import AcceptedTcpStream, AcceptedTlsStream, HandshakeQueue, Listener, listen
 from uotp.tunnel import TunnelService
 from uotp.udp import datagramPortOpener
 
@@ -58,7 +57,7 @@ class ServerService(TunnelService):
         self._verifiesClients = credentials is not None and credentials.verifiesClients
         super().__init__(settings, credentials, reactor)
         self._settings = settings
-        self._port: Any = None
+        self._ports: list[Listener] = []
         self._descriptors = descriptorLimit()
         self._connections = connectionsWithin(self._descriptors, settings.maxConnections)
         self._sessions = sessionsWithin(self._descriptors, settings.maxSessions)
@@ -103,29 +102,35 @@ class ServerService(TunnelService):
 
     def privilegedStartService(self) -> None:
         """
-        Bind the port, while we may still be root.
+        Bind the ports, while we may still be root.
 
-        @raise StartError: when it cannot be had.
+        @raise StartError: when one cannot be had.
         """
-        host, port = self._settings.listen
         self._acceptor.open()
-        try:
-            self._port = listen(self._settings.listen, self._acceptor, self._handshakes, LISTEN_QUEUE, self.reactor)
-        except CannotListenError as error:
-            cause = error.socketError
-            reason = f"cannot listen on {host} port {port} (TCP): {getattr(cause, 'strerror', None) or cause}"
-            raise StartError(reason) from error
-        bound = self._port.getHost()
-        self.nowListening(bound.host, bound.port, "TCP")
+        self._ports = bindTogether(
+            placesOf(self._settings.listen),
+            "TCP",
+            self._listen,
+            lambda port: port.getHost().port,
+            lambda port: port.stopListening(),
+        )
+        bound = [port.getHost() for port in self._ports]
+        self.nowListening([(address.host, address.port) for address in bound], "TCP")
         super().privilegedStartService()
+
+    def _listen(self, host: str, port: int) -> Listener:
+        try:
+            return listen((host, port), self._acceptor, self._handshakes, LISTEN_QUEUE, self.reactor)
+        except CannotListenError as error:
+            raise error.socketError from error
 
     def startService(self) -> None:
         """
         Begin.
 
-        @raise StartError: when the port cannot be had.
+        @raise StartError: when a port cannot be had.
         """
-        if self._port is None:
+        if not self._ports:
             self.privilegedStartService()
         super().startService()
         self.periodicCalls.every(REVIEW_SECONDS, self._review)
@@ -175,12 +180,12 @@ class ServerService(TunnelService):
 
         @return: fires when the last tunnel is gone, in less than 5 s.
         """
-        port, self._port = self._port, None
-        closed = succeed(None) if port is None else maybeDeferred(port.stopListening)
+        ports, self._ports = self._ports, []
+        closed = [maybeDeferred(port.stopListening) for port in ports]
         self._acceptor.close()
         drained = self.whenSent(self._registry.waits, WAIT_SECONDS).addCallback(self._drain)
         super().stopService()
-        return gatherResults([closed, drained])
+        return gatherResults([*closed, drained])
 
     def _drain(self, _: object) -> Deferred[None]:
         self.liveTunnels.drainAll()

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from uotp.net import Listen, requireListen
 from uotp.server.registry import MAX_SESSIONS, OWNER_SHARE_PERCENT
 from uotp.tunnel import SECONDS, CommonSettings, Limits, requireHost, setting
 
@@ -31,7 +32,9 @@ class ServerSettings(CommonSettings):
     Holds what a server is told, besides L{CommonSettings}.
 
     @ivar target: host name or address, and port, of the UDP target.
-    @ivar listen: numeric address and port of the TCP side; port 0 for any.
+    @ivar listen: numeric address and port of the TCP side, or several such pairs; port 0 for
+        any, which is the same at all addresses.  C{localhost} stands for 127.0.0.1 and, where the
+        system has IPv6, for ::1.
     @ivar linger: seconds for which a session that has lost its tunnels keeps its UDP
         socket.
     @ivar maxSessions: how many sessions there may be.  At most three eighths of the
@@ -44,7 +47,7 @@ class ServerSettings(CommonSettings):
     """
 
     target: tuple[str, int]
-    listen: tuple[str, int] = ("0.0.0.0", 8443)  # noqa: S104 - a server is for others
+    listen: Listen = ("0.0.0.0", 8443)  # noqa: S104 - a server is for others
     linger: float = setting(150.0, SECONDS)
     maxSessions: int = setting(
         MAX_SESSIONS, Limits(f"a number from 1 to {MOST_SESSIONS}", lambda sessions: 1 <= sessions <= MOST_SESSIONS)
@@ -68,3 +71,4 @@ class ServerSettings(CommonSettings):
         """
         CommonSettings.__post_init__(self)
         requireHost("the target", self.target[0])
+        requireListen(self.listen)

@@ -8,13 +8,14 @@ from __future__ import annotations
 from uotp.transport.accepted import AcceptedTcpStream, AcceptedTlsStream
 from uotp.transport.dialer import Dialer
 from uotp.transport.handshakes import HandshakeQueue
-from uotp.transport.listener import Newcomer, listen
+from uotp.transport.listener import Listener, Newcomer, listen
 
 __all__ = [
     "AcceptedTcpStream",
     "AcceptedTlsStream",
     "Dialer",
     "HandshakeQueue",
+    "Listener",
     "Newcomer",
     "listen",
 ]

@@ -5,7 +5,7 @@ what is done again and again, and certificates that can be read again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.application.service import Service
@@ -32,7 +32,8 @@ class TunnelService(Service):
     Runs one end of tunnels, as far as both ends do it alike.
 
     @cvar commandName: what the end is called in the log.
-    @ivar listening: numeric address and port, once they are bound.
+    @ivar listening: numeric address and port, once they are bound; the first of several.
+    @ivar listeningAll: all of them.
     @ivar drops: what was dropped, and why.
     """
 
@@ -48,6 +49,7 @@ class TunnelService(Service):
         self.reactor = reactor
         self.drops = Drops()
         self.listening: tuple[str, int] | None = None
+        self.listeningAll: tuple[tuple[str, int], ...] = ()
         self.rateLimit = RateLimit(reactor.seconds)
         self.liveTunnels = LiveTunnels(reactor)
         self.periodicCalls = PeriodicCalls(reactor)
@@ -55,13 +57,21 @@ class TunnelService(Service):
         self._credentials = credentials
         self._congestion = settings.congestion
 
-    def nowListening(self, host: str, port: int, transport: str) -> None:
+    def nowListening(self, pairs: Sequence[tuple[str, int]], transport: str) -> None:
         """
         Note, and tell the log, where we listen.
 
+        @param pairs: each address with its port, at least one.
         @param transport: C{"TCP"} or C{"UDP"}.
         """
-        self.listening = (host, port)
+        self.listening, self.listeningAll = pairs[0], tuple(pairs)
+        for host, port in pairs:
+            self.sayListening(host, port, transport)
+
+    def sayListening(self, host: str, port: int, transport: str) -> None:
+        """
+        Tell the log that we listen there.
+        """
         self._log.info(
             "{service} listening on {host}:{port} ({transport})",
             service=self.commandName,

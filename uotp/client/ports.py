@@ -1,0 +1,139 @@
+"""
+The UDP ports of a client: how they are bound, and bound again when they were lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import LogLevel
+
+from uotp.boundaries import DatagramPortOpener
+from uotp.client.sourceport import SourcePort
+from uotp.net import ListenPlace, bindTogether
+from uotp.telemetry import Logger, RateLimit, logCounted
+
+REOPEN_SECONDS = 1.0
+"""Until a UDP port that was lost is bound again."""
+
+
+class BoundPort:
+    """
+    Is one UDP port, which is bound, or will be again.
+
+    @ivar protocol: drives it.
+    @ivar host: the address to which it is bound.
+    @ivar number: its number.
+    @ivar reopening: the call that binds it again, after it was lost.
+    """
+
+    def __init__(self, whenLost: Callable[[BoundPort, str], None], newProtocol: Callable[[Any], SourcePort]) -> None:
+        self.protocol = newProtocol(lambda reason: whenLost(self, reason))
+        self.host, self.number = "", 0
+        self.reopening: IDelayedCall | None = None
+
+    def bind(self, openPort: DatagramPortOpener, host: str, number: int) -> None:
+        """
+        Bind it.
+
+        @param number: 0 for any.
+        @raise OSError: when it cannot be had.
+        """
+        bound: Any = openPort((host, number), self.protocol)
+        address = bound.getHost()
+        self.host, self.number = address.host, address.port
+
+
+class ClientPorts:
+    """
+    Keeps the UDP ports of a client.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        openPort: DatagramPortOpener,
+        newProtocol: Callable[[Callable[[str], None]], SourcePort],
+        reactor: Any,
+        rateLimit: RateLimit,
+        nowListening: Callable[[str, int], None],
+    ) -> None:
+        """
+        @param newProtocol: makes the protocol of one port, which tells when that is lost.
+        @param reactor: C{IReactorTime}.
+        @param nowListening: told of each port that is bound again: its address and its number.
+        """
+        self._openPort = openPort
+        self._newProtocol = newProtocol
+        self._reactor = reactor
+        self._rateLimit = rateLimit
+        self._nowListening = nowListening
+        self._ports: list[BoundPort] = []
+        self._isStopping = False
+
+    @property
+    def listening(self) -> list[tuple[str, int]]:
+        """
+        The address and number of each port.
+        """
+        return [(port.host, port.number) for port in self._ports]
+
+    def bind(self, places: list[ListenPlace]) -> None:
+        """
+        Bind them all.
+
+        @raise StartError: when one cannot be had.
+        """
+        self._isStopping = False
+        self._ports = bindTogether(
+            places, "UDP", self._bindOne, lambda port: port.number, lambda port: port.protocol.stopListening()
+        )
+
+    def _bindOne(self, host: str, number: int) -> BoundPort:
+        port = BoundPort(self._lost, self._newProtocol)
+        port.bind(self._openPort, host, number)
+        return port
+
+    def _lost(self, port: BoundPort, reason: str) -> None:
+        """
+        A port is gone, and we did not close it: bind it again.
+        """
+        if self._isStopping:
+            return
+        suppressed = self._rateLimit.suppressedBefore(("port", port.host, reason))
+        words = "UDP port {port} of {host} is lost: {reason}"
+        logCounted(self._log, LogLevel.error, suppressed, words, port=port.number, host=port.host, reason=reason)
+        port.reopening = self._reactor.callLater(REOPEN_SECONDS, self._reopen, port)
+
+    def _reopen(self, port: BoundPort) -> None:
+        port.reopening = None
+        try:
+            port.bind(self._openPort, port.host, port.number)
+        except OSError as error:
+            self._lost(port, error.strerror or str(error))
+        else:
+            self._nowListening(port.host, port.number)
+
+    def ignoreSources(self) -> None:
+        """
+        Take nothing more from sources.  A port that was lost is not bound again.
+        """
+        self._isStopping = True
+        for port in self._ports:
+            port.protocol.ignoreSources()
+            if port.reopening is not None:
+                port.reopening.cancel()
+                port.reopening = None
+
+    def stop(self) -> Deferred[Any]:
+        """
+        Close them.
+
+        @return: fires when all are closed.
+        """
+        ports, self._ports = self._ports, []
+        return gatherResults([maybeDeferred(port.protocol.stopListening) for port in ports])
