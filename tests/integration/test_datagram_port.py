@@ -573,6 +573,22 @@ class SidePortOfAnyAddressTests(SidePortTests):
     bound = "0.0.0.0"  # noqa: S104 - to be tried
 
 
+class SidePortOfOneOfSeveralAddressesTests(SidePortOfAnyAddressTests):
+    """
+    The same where what is sent to is not the address that the kernel would choose.
+    """
+
+    host = "127.0.0.2"
+
+
+class SidePortOfOneOfBothFamiliesTests(SidePortOfOneOfSeveralAddressesTests):
+    """
+    The same where a port for IPv6 takes what IPv4 sends.
+    """
+
+    bound = "::"
+
+
 class SidePortIPv6Tests(SidePortTests):
     """
     The same over IPv6.

@@ -25,7 +25,7 @@ class BoundPort:
     Is one UDP port, which is bound, or will be again.
 
     @ivar protocol: drives it.
-    @ivar host: the address to which it is bound.
+    @ivar host: the address to which it is bound, as it was asked for.
     @ivar number: its number.
     @ivar reopening: the call that binds it again, after it was lost.
     """
@@ -43,8 +43,7 @@ class BoundPort:
         @raise OSError: when it cannot be had.
         """
         bound: Any = openPort((host, number), self.protocol)
-        address = bound.getHost()
-        self.host, self.number = address.host, address.port
+        self.host, self.number = host, bound.getHost().port
 
 
 class ClientPorts:
