@@ -446,6 +446,7 @@ class SidePortTests(SocketPortTestCase):
         self.patch(sideport, "QUIET_LOOK_SECONDS", 0.02)
         self.patch(sideport, "MAX_QUIET_LOOKS", sys.maxsize)  # however slow the test is
         self.receiver = Receiver()
+        self.sides: set[Any] = set()
         self.port: Any = self.openPort(self.receiver, (self.bound, 0))
         self.heavy, self.light = self.sender(), self.sender()
         self.readers = len(self.allReaders())
@@ -486,7 +487,9 @@ class SidePortTests(SocketPortTestCase):
             self.turn()
             if len(self.allReaders()) > self.readers:
                 break
-        (self.side,) = (one for one in self.allReaders() if type(one).__name__ == "SidePort")
+        sides = {one.fileno(): one for one in self.allReaders() if type(one).__name__ == "SidePort"}
+        (self.side,) = set(sides.values()) - self.sides
+        self.sides.add(self.side)
         self.settleUntil(lambda: False)
 
     def whatWaits(self, one: socket.socket) -> list[bytes]:
@@ -499,6 +502,20 @@ class SidePortTests(SocketPortTestCase):
                 came.append(one.recv(2000))
         return came
 
+    def test_secondHeavySourceGetsOneToo(self) -> None:
+        """
+        And then nobody else may bind the port either.
+        """
+        first, second = self.side, self.sender()
+        self.heavy = second
+        self.readers += 1
+        self.crowd()
+        self.assertIsNot(self.side, first)
+        second.send(b"second")
+        self.assertEqual(self.whatWaits(self.side.socket), [b"second"])
+        self.assertEqual(self.whatWaits(self.port._socket), [])
+        self.test_nobodyElseMayBindThePort()
+
     def test_eachHasASocketOfItsOwn(self) -> None:
         """
         What the heavy source sends comes apart from what others send, old ones and new ones.
@@ -507,7 +524,7 @@ class SidePortTests(SocketPortTestCase):
         for _ in range(3):
             for sender, words in ((self.heavy, b"heavy"), (self.light, b"light"), (newcomer, b"newcomer")):
                 sender.send(words)
-        self.assertEqual(self.whatWaits(self.side._socket), [b"heavy"] * 3)
+        self.assertEqual(self.whatWaits(self.side.socket), [b"heavy"] * 3)
         self.assertEqual(self.whatWaits(self.port._socket), [b"light", b"newcomer"] * 3)
 
     def test_whatComesIsHandedOnAsBefore(self) -> None:

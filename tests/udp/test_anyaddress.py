@@ -389,7 +389,7 @@ class CrowdedAnyAddressPortTests(AnyAddressPortTestCase):
         self.asked: list[Address] = []
         self.patch(sideport, "openBeside", self.openBeside)
 
-    def openBeside(self, _: object, first: object, source: Address) -> FakeSideSocket:
+    def openBeside(self, _: object, first: object, others: Sequence[object], source: Address) -> FakeSideSocket:
         """
         What the port calls.
         """
@@ -452,5 +452,5 @@ class CrowdedAnyAddressPortTests(AnyAddressPortTestCase):
         self.patch(PortContext, "enlarge", lambda *_: None)
         for source, bound in ((self.sourceAt(0, AWAY), (AWAY, 4711)), (("10.0.0.1", 7000), ("192.0.2.7", 4711))):
             done.clear()
-            OPEN_BESIDE(self.context, self.socket, source)
+            OPEN_BESIDE(self.context, self.socket, [], source)
             self.assertEqual(done, [("bind", bound), ("connect", ("10.0.0.1", 7000))])

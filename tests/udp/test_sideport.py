@@ -9,6 +9,7 @@ import errno
 import os
 import socket
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 from unittest import skipUnless
 
@@ -87,12 +88,13 @@ class SidePortTests(LinuxPortTestCase):
         self.patch(sideport, "openBeside", self.openBeside)
         self.share()
 
-    def openBeside(self, _: object, first: object, source: Address) -> FakeSideSocket:
+    def openBeside(self, _: object, first: object, others: Sequence[object], source: Address) -> FakeSideSocket:
         """
         What the port calls.
         """
         self.attempts += 1
         self.assertIs(first, self.socket)
+        self.assertEqual(others, [one for one in self.sides if not one.closed])
         if self.refusal is not None:
             raise self.refusal
         self.sides.append(FakeSideSocket(self.kernel, 200 + len(self.sides), source))

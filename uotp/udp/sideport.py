@@ -6,7 +6,7 @@ else a heavy source fills that, so that the kernel drops what everybody sends.  
 socket that is bound to the same address and connected to the heavy source gets what that
 sends, and the first one is left to all others.  The first one is always read first.
 
-Two sockets may be bound to one port only while both allow it.  They do so for that moment,
+Several sockets may be bound to one port only while all allow it.  They do so for that moment,
 and with C{SO_REUSEPORT}, which lets in nobody but our own user.  After that nobody may again.
 """
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -63,9 +63,12 @@ Receive = Callable[[int, int, int], Batch]
 """See L{uotp.udp.recvmmsg.BatchReceiver.receive}."""
 
 
-def openBeside(context: PortContext, first: socket.socket, source: Address) -> socket.socket:
+def openBeside(
+    context: PortContext, first: socket.socket, others: Sequence[socket.socket], source: Address
+) -> socket.socket:
     """
     @param first: the socket of the port.
+    @param others: those beside it that are there already.
     @param source: with the address of ours to which it sends, if the port tells that.
     @return: another one at the same port, that gets what this source sends.  Before it was
         connected it may have got a few datagrams of others too.
@@ -77,14 +80,14 @@ def openBeside(context: PortContext, first: socket.socket, source: Address) -> s
         context.enlarge(side)
         with suppress(OSError):  # the kernel then gives us each datagram alone
             side.setsockopt(socket.IPPROTO_UDP, UDP_GRO, 1)
-        pair = (first, side)
+        ours = (first, *others, side)
         try:
-            for one in pair:
+            for one in ours:
                 one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             bound = first.getsockname()
             side.bind(ownAddress(source, bound[1]) or bound)
         finally:
-            for one in pair:
+            for one in ours:
                 one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
         side.connect(withoutOwn(source)[0])
     except OSError:
@@ -102,6 +105,7 @@ class SidePort:
         of ours to which it sends, which is the same for all that comes here.
     @ivar fileno: returns the descriptor, or -1 when it is closed.
     @ivar logPrefix: returns the name in Twisted's log.
+    @ivar socket: connected to the source.
     """
 
     def __init__(self, sides: SidePorts, sideSocket: socket.socket, source: bytes) -> None:
@@ -113,7 +117,7 @@ class SidePort:
         self.fileno = sideSocket.fileno
         self.logPrefix: Callable[[], str] = partial(str, "uotp UDP of one source")
         self._sides = sides
-        self._socket = sideSocket
+        self.socket = sideSocket
         self._expected = FIRST_SLOT_BYTES
         self._most = FIRST_MESSAGES
         self._turnsBehind = MAX_TURNS_BEHIND
@@ -147,7 +151,7 @@ class SidePort:
         what is left.
         """
         with suppress(OSError):
-            self._socket.connect(self._socket.getsockname())  # from where nobody sends
+            self.socket.connect(self.socket.getsockname())  # from where nobody sends
         for _ in range(MAX_READS):
             if not self._readMore():
                 break
@@ -190,13 +194,13 @@ class SidePort:
         """
         @return: how many datagrams the kernel has dropped here.
         """
-        return portStatistics(self._socket, self._sides.host).kernelDrops or 0
+        return portStatistics(self.socket, self._sides.host).kernelDrops or 0
 
     def closeSocket(self) -> None:
         """
         Give the descriptor back.
         """
-        self._socket.close()
+        self.socket.close()
 
     def connectionLost(self, reason: Any) -> None:
         """
@@ -204,7 +208,7 @@ class SidePort:
         datagram that nobody has taken.
         """
         if isFailureOf(reason, ConnectionDone) and self.fileno() >= 0:
-            self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)  # which takes the error
+            self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)  # which takes the error
             self._sides.context.reactor.addReader(self)
             return
         self._sides.close(self)
@@ -259,7 +263,8 @@ class SidePorts:
         if not address[1]:  # a forged port, which connects a socket to all ports of a host
             return
         try:
-            sideSocket = openBeside(self.context, first, address)
+            others = [one.socket for one in self._bySource.values()]
+            sideSocket = openBeside(self.context, first, others, address)
         except OSError as error:
             self._notBefore = now + OPEN_AGAIN_SECONDS
             self.context.sayOnce(
