@@ -310,6 +310,11 @@ class MemoryTests(_ServicesTestCase):
         """
         memory = self.client(start=False, memory=LEAST_MEMORY_BYTES).turns.memory
         self.assertEqual((memory.bytes, memory.used), (LEAST_MEMORY_BYTES, MAX_INTAKE_BYTES))
+        memory = self.client(start=False).turns.memory
+        self.assertEqual(memory.used, 2 * MAX_INTAKE_BYTES)
+        pairs = tuple((f"192.0.2.{number}", 8911) for number in range(32))
+        memory = self.client(start=False, listen=pairs, memory=LEAST_MEMORY_BYTES).turns.memory
+        self.assertEqual(memory.used, MAX_INTAKE_BYTES)
 
 
 class ListeningTests(_ServicesTestCase):
@@ -511,6 +516,7 @@ class ListeningTests(_ServicesTestCase):
     def test_whereNobodyCanListenIsRefused(self) -> None:
         for listen, words in (
             ((), "listen has no address"),
+            ((("::1", 0),) * 33, "listen has more than 32 addresses: 0.0.0.0 and :: stand for all"),
             (("server.test", 1), "listen server.test: an IPv4 or IPv6 address is needed, or localhost"),
             ((("::1", 1), ("0.0.0.0", 65536)), "listen 0.0.0.0: a port from 0 to 65535 is needed"),  # noqa: S104
         ):
@@ -718,11 +724,10 @@ class TogetherTests(_ServicesTestCase):
         self.client(listen=(everybody, 2), allow=(ip_network("192.0.2.0/24"),))
         self.assertEqual(self.lines(LogLevel.warn), [])
         self.client(listen=(everybody, 3))
-        self.client(listen=("2001:db8::1", 4))
-        words = "whoever can send to {} (UDP) may use this client; allow names those that may"
-        self.assertEqual(
-            self.lines(LogLevel.warn), [words.format("0.0.0.0 port 3"), words.format("2001:db8::1 port 4")]
-        )
+        self.client(listen=(("127.0.0.1", 4), ("2001:db8::1", 4), ("192.0.2.7", 4)))
+        words = "whoever can send to {} may use this client; allow names those that may"
+        places = ("0.0.0.0 port 3", "2001:db8::1 port 4", "192.0.2.7 port 4")
+        self.assertEqual(self.lines(LogLevel.warn), [words.format(f"{place} (UDP)") for place in places])
 
     def test_networksFromWhichNothingCanComeAreWarnedOf(self) -> None:
         for host, networks in (

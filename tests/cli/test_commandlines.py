@@ -731,6 +731,28 @@ class MakeServiceTests(ServiceTestCase):
             },
         )
 
+    def test_bindAddressMayBeRepeated(self) -> None:
+        """
+        At both ends; all have one port.
+        """
+        for module, function, needed, usual in (
+            (client, "clientService", ["--no-tls"], ("localhost", 9)),
+            (server, "serverService", ["--no-tls"], ("0.0.0.0", 9)),  # noqa: S104 - what is documented
+        ):
+            words = [*needed, "-p", "9"]
+            self.assertEqual(self.callOf(module, function, *words)[1]["listen"], usual)
+            arguments = self.callOf(module, function, *words, "-a", "192.0.2.7", "--bind-address=::1")[1]
+            self.assertEqual(arguments["listen"], (("192.0.2.7", 9), ("::1", 9)))
+
+    def test_tooManyAddressesAreRefused(self) -> None:
+        words = [word for number in range(33) for word in ("-a", f"192.0.2.{number}")]
+        for module, name in ((client, "client"), (server, "server")):
+            options = self.parsed(module, "--no-tls", *words)
+            line = self.refusalOf(lambda module=module, options=options: module.makeService(options))  # type: ignore[misc]
+            self.assertEqual(
+                line, f"uotp-{name}: --bind-address has more than 32 addresses: 0.0.0.0 and :: stand for all"
+            )
+
     def test_withoutAnyOptionTheServerIsVerified(self) -> None:
         """
         By the system's CAs and by name: only what is said relaxes it.
@@ -819,6 +841,7 @@ class SpellingTests(ServiceTestCase):
     """
 
     COMMON = {
+        "listen": "--bind-address",
         "cert": "--cert",
         "key": "--key",
         "cafile": "--cafile",
@@ -870,7 +893,7 @@ class SpellingTests(ServiceTestCase):
                 field.name for kind in (module.Options.settingsClass, module.Options.tlsClass) for field in fields(kind)
             }
             named = {setting.partition("=")[0] for setting in spellings}
-            self.assertEqual(known - named, {"listen", "server" if module is client else "target"})
+            self.assertEqual(known - named, {"server" if module is client else "target"})
 
     def test_errorsOfWhatTheSystemDoesNotLetUsDo(self) -> None:
         self.patch(Spelling, "spellings", self.CLIENT)

@@ -127,7 +127,7 @@ def listenRows(address: str, port: str, listen: Listen) -> tuple[Repeated, Optio
     places = placesOf(listen)
     usual = " and ".join(place.host for place in places)
     return (
-        Repeated("bind-address", "a", f"{address}; may be repeated; otherwise {usual}", parseBindAddress),
+        Repeated("bind-address", "a", f"{address}; may be repeated; otherwise {usual}", parseBindAddress, "listen"),
         Option("bind-port", "p", port, parseListeningPort, default=str(places[0].port)),
     )
 

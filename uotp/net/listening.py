@@ -23,6 +23,9 @@ Listen = Pair | tuple[Pair, ...]
 PAIR = 2
 """So many items an address with its port has."""
 
+MAX_PAIRS = 32
+"""More addresses than this are a mistake: each port takes a part of the memory, and 0.0.0.0 and :: are all."""
+
 LOCALHOST = "localhost"
 
 WIDEST = ("::", "0.0.0.0")  # noqa: S104 - who names it wants it
@@ -98,6 +101,9 @@ def requireListen(listen: Listen) -> None:
     """
     if not listen:
         reason = f"{spelled('listen')} has no address"
+        raise ConfigurationError(reason)
+    if len(pairsOf(listen)) > MAX_PAIRS:
+        reason = f"{spelled('listen')} has more than {MAX_PAIRS} addresses: 0.0.0.0 and :: stand for all"
         raise ConfigurationError(reason)
     for place in placesOf(listen):
         if Host.parse(place.host).address is None:
