@@ -813,7 +813,7 @@ class SpellingTests(ServiceTestCase):
                 "--no-hostname-check and --tls-servername exclude each other",
             ),
             (ClientTls(pins=(b"",)), "--pin takes the SHA-256 of a public key, 32 bytes"),
-            (ClientTls(serverName="a b"), "--tls-servername: 'a b' is neither a host name nor an IP address"),
+            (ClientTls(serverName="a b"), "--tls-servername 'a b': a host name or an IP address is needed"),
         ):
             error = self.assertRaises(ConfigurationError, ClientCredentials, choices)
             self.assertEqual(str(error), words)

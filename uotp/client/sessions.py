@@ -22,6 +22,7 @@ from uotp.client.admission import Admission
 from uotp.client.allowed import AllowedSources, Network
 from uotp.client.places import Places
 from uotp.client.source import SourceSession
+from uotp.net import hostOf
 from uotp.process import Round, Steps
 from uotp.session import ClosingSessions, wordsForLate
 from uotp.telemetry import BudgetedLogger, Drop, Drops, LineBudget, Logger, RateLimit, logCounted, spelled
@@ -109,9 +110,9 @@ class SessionsBySource(TrainProtocol):
             return
         session = self._bySource.get(source)
         if session is None:
-            if not self._allowed.allows(source[0]):
+            if not self._allowed.allows(hostOf(source)):
                 self._drops.count(Drop.SOURCE_NOT_ALLOWED, countOf(trains))
-                self._sayNotAllowed(source[0])
+                self._sayNotAllowed(hostOf(source))
                 return
             session = self._welcome(source)
             if session is None:
@@ -164,7 +165,7 @@ class SessionsBySource(TrainProtocol):
         self._sessionLog.info(
             "session {session} for {host} port {port} opened, {sessions} in all",
             session=session.name,
-            host=source[0],
+            host=hostOf(source),
             port=source[1],
             sessions=len(self),
         )
@@ -284,7 +285,7 @@ class SessionsBySource(TrainProtocol):
         self._sessionLog.info(
             "session {session} for {host} port {port} ended: {reason}; {bytesOut} bytes from it, {bytesIn} to it{late}",
             session=entry.name,
-            host=source[0],
+            host=hostOf(source),
             port=source[1],
             reason=reason,
             bytesOut=entry.session.outbound.bytes,

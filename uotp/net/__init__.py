@@ -6,6 +6,7 @@ and addresses.  Nothing here knows what the connections are for.
 from __future__ import annotations
 
 from uotp.net.hosts import Host, ownerOf, parseDestination
+from uotp.net.names import dnsName
 from uotp.net.resolver import Addresses, SharedResolver, backgroundThread
 from uotp.net.routes import Routes
 from uotp.net.sockopts import (
@@ -22,6 +23,7 @@ from uotp.net.sockopts import (
     tuneTunnelSocket,
 )
 from uotp.net.tcpinfo import TCP_INFO, tcpCost, tcpPathStats, unacknowledgedBytes
+from uotp.net.zones import bindable, hostOf, interfaceNumber
 
 __all__ = [
     "MAX_BUFFER_BYTES",
@@ -35,9 +37,13 @@ __all__ = [
     "SharedResolver",
     "TunnelSocketOptions",
     "backgroundThread",
+    "bindable",
     "checkCongestion",
     "checkMark",
+    "dnsName",
     "enlargeUdpBuffers",
+    "hostOf",
+    "interfaceNumber",
     "ownerOf",
     "parseDestination",
     "requireMarks",

@@ -16,12 +16,14 @@ from threading import Thread
 from typing import Any, Literal
 
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IAddress, IHostnameResolver, IHostResolution, IResolutionReceiver
 from zope.interface import implementer
 
 from uotp.errors import LookupFailed
 from uotp.net.hosts import Host
+from uotp.net.names import lookupName
+from uotp.net.zones import zoneTrouble
 
 Semantics = Literal["TCP", "UDP"]
 """The protocol that the addresses are for."""
@@ -70,10 +72,10 @@ def literalAddress(host: str, port: int, semantics: Semantics) -> Any:
     """
     @return: the address that C{host} is the text of, or L{None} when it is a name.
     """
-    found = Host.parse(host)
+    found = Host.parse(host).asOneAddress
     if found.address is None:
         return None
-    return (IPv6Address if found.isIPv6 else IPv4Address)(semantics, host, port)
+    return (IPv6Address if found.isIPv6 else IPv4Address)(semantics, found.text, port)
 
 
 def systemLookup(host: str, port: int, semantics: Semantics) -> Resolved:
@@ -84,12 +86,13 @@ def systemLookup(host: str, port: int, semantics: Semantics) -> Resolved:
     """
     kind = socket.SOCK_STREAM if semantics == "TCP" else socket.SOCK_DGRAM
     try:
-        found = socket.getaddrinfo(host, port, type=kind)
+        # As bytes: Python would encode text by older rules than ours, with a codec that it loads then.
+        found = socket.getaddrinfo(lookupName(host).encode("ascii"), port, type=kind)
     except socket.gaierror as error:
         return LookupFailed(wordsForResolver(error))
     except OSError as error:
         return LookupFailed(f"the lookup failed: {error.strerror or error}")
-    except UnicodeError as error:
+    except ValueError as error:
         return LookupFailed(f"the host name cannot be looked up: {error}")
     addresses: Addresses = []
     for family, _, _, _, socketAddress in found:
@@ -158,7 +161,8 @@ class SharedResolver:
 
     def lookUp(self, host: str, port: int, semantics: Semantics) -> Deferred[Addresses]:
         """
-        Look a host up.  An address needs no lookup, and is there at once.
+        Look a host up.  An address needs no lookup, and is there at once; one that belongs to a
+        network interface fails while there is no such interface.
 
         @param semantics: the protocol that the addresses are for.
         @return: fires with one address or more; fails with L{LookupFailed}.
@@ -166,7 +170,8 @@ class SharedResolver:
         key: Key = (host, port, semantics)
         literal = literalAddress(*key)
         if literal is not None:
-            return succeed([literal])
+            trouble = zoneTrouble(Host.parse(host))
+            return succeed([literal]) if trouble is None else fail(LookupFailed(trouble))
         if key in self._known:
             return succeed(self._known[key])
         answer: Deferred[Addresses] = Deferred()

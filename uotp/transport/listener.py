@@ -17,10 +17,11 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from twisted.internet import main, tcp
+from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
-from uotp.net import ownerOf
+from uotp.net import bindable, ownerOf
 from uotp.telemetry import Logger
 from uotp.transport.handshakes import HandshakeQueue
 from uotp.transport.watch import ReactorWatch, Watch, newWatch
@@ -218,6 +219,7 @@ class Listener(tcp.Port):
         @param backlog: how many connections the kernel accepts ahead of us.
         """
         super().__init__(address[1], reception, backlog, address[0], reactor)
+        self._wanted = address
         self.reception: Reception = reception
         self.handshakes = handshakes
         self._goingOn: IDelayedCall | None = None
@@ -228,6 +230,10 @@ class Listener(tcp.Port):
 
         @raise CannotListenError: when it cannot be had.
         """
+        try:
+            bindable(self._wanted)
+        except OSError as error:
+            raise CannotListenError(*self._wanted, error) from error
         super().startListening()
         self.watch = newWatch(self.reactor)
 
