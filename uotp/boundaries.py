@@ -256,6 +256,11 @@ class Stream(Protocol):
         What TLS has found out so far; L{None} when there is no TLS.
         """
 
+    def getPeer(self) -> Any:
+        """
+        @return: Twisted's C{IPv4Address} or C{IPv6Address} of the other end.
+        """
+
     def admit(self) -> None:
         """
         The peer has shown who it is: what it sends is read at once from now on.  Before that,

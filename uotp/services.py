@@ -48,6 +48,7 @@ def clientService(
     backoff: float = CLIENT.backoff,
     timeout: float = CLIENT.timeout,
     resolveOnce: bool = CLIENT.resolveOnce,
+    stateDirectory: str | None = CLIENT.stateDirectory,
     mark: int | None = CLIENT.mark,
     unsentLimit: int = CLIENT.unsentLimit,
     congestion: str | None = CLIENT.congestion,
@@ -66,8 +67,9 @@ def clientService(
     @param tls: how to verify the server and how to show who we are; L{None} means
         plain TCP without any protection, and has to be said.
     @param reactor: the global one when left out.
-    @return: the service; after the start C{service.listening} tells where it listens.
-        C{reload()} reads the files again.
+    @return: the service; after the start C{service.listening} tells where it listens, and
+        C{service.whenReady()} fires when the server's name was found.  C{reload()} reads the
+        files again, and looks the name up again.
     @raise ConfigurationError: for files or values that cannot be used.
     """
     settings = ClientSettings(
@@ -79,6 +81,7 @@ def clientService(
         backoff=backoff,
         timeout=timeout,
         resolveOnce=resolveOnce,
+        stateDirectory=stateDirectory,
         mark=mark,
         unsentLimit=unsentLimit,
         congestion=congestion,

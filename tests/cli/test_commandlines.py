@@ -97,6 +97,7 @@ CLIENT = [
     ("--backoff", "-B", "2.5", "backoff", 2.5),
     ("--timeout", "-w", "10", "timeout", 10.0),
     ("--resolve-once", "-R", None, "resolve-once", 1),
+    ("--state-directory", None, os.path.dirname(HERE), "state-directory", os.path.dirname(HERE)),
     ("--mark", "-m", "0xca6c", "mark", 51820),
     ("--mark", "-m", "51820", "mark", 51820),
     ("--max-age", None, "86400", "max-age", 86400.0),
@@ -150,6 +151,7 @@ CLIENT_DEFAULTS = {
     "backoff": 5.0,
     "timeout": 4.0,
     "resolve-once": 0,
+    "state-directory": None,
     "mark": None,
     "max-age": None,
     "max-bytes": None,
@@ -246,6 +248,19 @@ class OptionsTests(CommandTestCase):
         """
         self.assertEqual(dict(self.serverOptions(*DESTINATION, "-c", HERE)), SERVER_DEFAULTS)
         self.assertEqual(dict(self.clientOptions(*DESTINATION)), CLIENT_DEFAULTS)
+
+    def test_stateIsKeptWhereTheServiceManagerSays(self) -> None:
+        """
+        Unless the command line says something else.
+        """
+        for given, words, directory in (
+            ("/var/lib/uotp", [], "/var/lib/uotp"),
+            ("/var/lib/uotp:/var/lib/more", [], "/var/lib/uotp"),
+            ("/var/lib/uotp", ["--state-directory", "/mine"], "/mine"),
+            ("", [], None),
+        ):
+            self.patch(os, "environ", {**os.environ, "STATE_DIRECTORY": given})
+            self.assertEqual(self.clientOptions(*DESTINATION, *words)["state-directory"], directory)
 
     def test_noOptionIsUntested(self) -> None:
         for options, rows, others in (
@@ -610,7 +625,7 @@ class MakeServiceTests(ServiceTestCase):
             client,
             "clientService",
             *["-a", "::1", "-p", "1", "-e", "2", "-n", "3", "-B", "4.5", "-w", "6", "-R", "-m", "7"],
-            *["--max-age", "3600", "--max-bytes", "2G", "--allow", "::1"],
+            *["--max-age", "3600", "--max-bytes", "2G", "--allow", "::1", "--state-directory", "/S"],
             *["-c", "/c", "-k", "/k", "-C", "/C", "--tls-servername", "name", "--pin", PIN.hex()],
             *self.BUFFERS,
         )
@@ -627,6 +642,7 @@ class MakeServiceTests(ServiceTestCase):
                 "backoff": 4.5,
                 "timeout": 6.0,
                 "resolveOnce": True,
+                "stateDirectory": "/S",
                 "mark": 7,
                 "maxAge": 3600.0,
                 "maxBytes": 2 << 30,
@@ -754,6 +770,7 @@ class SpellingTests(ServiceTestCase):
         "backoff": "--backoff",
         "timeout": "--timeout",
         "resolveOnce": "--resolve-once",
+        "stateDirectory": "--state-directory",
         "mark": "--mark",
         "maxAge": "--max-age",
         "maxBytes": "--max-bytes",

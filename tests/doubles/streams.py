@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from OpenSSL import SSL
+from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IOpenSSLServerConnectionCreator
 from twisted.internet.protocol import Factory
@@ -41,7 +42,10 @@ class MemoryStream(FakeTransport):
     @ivar held: how many bytes wait, those that the kernel would have among them.
     @ivar troubled: whether the connection retransmits.
     @ivar security: what TLS has found out, as the test says.
+    @cvar peer: the address of the other end.
     """
+
+    peer = IPv4Address("TCP", "192.0.2.1", 8443)
 
     def __init__(self, protocol: Any, isServer: bool = False, *, secured: bool = False) -> None:  # noqa: FBT001, FBT002
         """
@@ -55,6 +59,9 @@ class MemoryStream(FakeTransport):
         self.held = 0
         self._paused = self._closing = False
         self._reason: Exception = ConnectionDone()
+
+    def getPeer(self) -> IPv4Address:
+        return self.peer
 
     def admit(self) -> None:
         self.admitted = True
@@ -252,6 +259,9 @@ class RecordingStream:
         self.inFlight: int | None = None
         self.asked = 0
         self.path: PathStats | None = None
+
+    def getPeer(self) -> IPv4Address:
+        return MemoryStream.peer
 
     def admit(self) -> None:
         """

@@ -51,6 +51,12 @@ class ReachabilityObserver(Protocol):
         """
 
 
+def ignore(address: Any) -> None:
+    """
+    Do not remember where the server was reached.
+    """
+
+
 @dataclass(slots=True)
 class ClientContext:
     """
@@ -63,6 +69,7 @@ class ClientContext:
     @ivar liveTunnels: of the client.
     @ivar reachability: who is told how the dialling goes.
     @ivar turns: shares the time among the sources.
+    @ivar opened: told the address of the other end of each tunnel that has opened.
     @ivar dials: lets only so many attempts be under way at once.
     @ivar outage: knows which pools have no tunnel that answers.
     """
@@ -74,6 +81,7 @@ class ClientContext:
     liveTunnels: LiveTunnels
     reachability: ReachabilityObserver
     turns: Turns
+    opened: Callable[[Any], None] = ignore
     dials: DialQueue = field(init=False)
     outage: Outage = field(init=False)
     _steps: Steps = field(init=False)

@@ -13,15 +13,16 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import LogLevel
-from twisted.python.failure import Failure
 
 from uotp.boundaries import Address
 from uotp.client.context import ClientContext
+from uotp.client.lastgood import LastGood
 from uotp.client.reachability import Reachability
+from uotp.client.serverlookup import ServerLookup
 from uotp.client.sessions import SessionsBySource
 from uotp.client.settings import ClientSettings
 from uotp.client.source import SourceSession
-from uotp.errors import LookupFailed, StartError
+from uotp.errors import StartError
 from uotp.net import Host, SharedResolver, backgroundThread, checkMark
 from uotp.process import SleepClocks, SleepDetector, descriptorLimit, sleepClocks
 from uotp.session import WAIT_SECONDS
@@ -67,22 +68,37 @@ class ClientService(TunnelService):
         super().__init__(settings, credentials, reactor)
         self._settings = settings
         self._reopening: IDelayedCall | None = None
-        self._resolving: IDelayedCall | None = None
         self._openPort = datagramPortOpener(reactor, self.drops, settings.udpBuffer, shared=True)
         self.turns.memory.reserve(MAX_INTAKE_BYTES)
-        self._resolver = SharedResolver(backgroundThread(reactor), once=settings.resolveOnce)
+        reachability = Reachability(settings.server, reactor.seconds, self.rateLimit)
+        self._lookup = ServerLookup(
+            settings.server,
+            SharedResolver(backgroundThread(reactor)),
+            LastGood(settings.server, settings.stateDirectory, reactor.seconds),
+            reactor,
+            self.rateLimit,
+            lambda: reachability.failingSince,
+            once=settings.resolveOnce,
+            retrySeconds=settings.backoff,
+        )
         dialer = Dialer(
             reactor,
             settings.server,
             None if credentials is None else credentials.creatorFor(settings.server[0]),
-            self._resolver,
+            self._lookup,
             settings.timeout,
             settings.mark,
             settings.tuning,
         )
-        reachability = Reachability(settings.server, reactor.seconds, self.rateLimit)
         context = ClientContext(
-            settings, reactor, dialer.dial, random.random, self.liveTunnels, reachability, self.turns
+            settings,
+            reactor,
+            dialer.dial,
+            random.random,
+            self.liveTunnels,
+            reachability,
+            self.turns,
+            self._lookup.opened,
         )
         self._sleep = SleepDetector(clocks or sleepClocks())
         self._sessions = SessionsBySource(
@@ -129,9 +145,13 @@ class ClientService(TunnelService):
         self.periodicCalls.every(WAKE_CHECK_SECONDS, self._noticeSleep)
         if self._settings.maxAge is not None or self._settings.maxBytes is not None:
             self.periodicCalls.every(RENEW_CHECK_SECONDS, self._sessions.renewOld)
-        if self._settings.resolveOnce:
-            # Now, before a VPN that needs this tunnel has taken the name server away.
-            self._resolveOnce()
+        self._lookup.start()
+
+    def whenReady(self) -> Deferred[None]:
+        """
+        See L{TunnelService}.  A client is ready when it knows where to dial.
+        """
+        return self._lookup.whenSettled()
 
     def _warnOfStrangers(self) -> None:
         """
@@ -164,20 +184,6 @@ class ClientService(TunnelService):
                 each=each,
             )
 
-    def _resolveOnce(self) -> None:
-        self._resolving = None
-        self._resolver.lookUp(*self._settings.server, "TCP").addErrback(self._notResolvedOnce)
-
-    def _notResolvedOnce(self, reason: Failure) -> None:
-        reason.trap(LookupFailed)
-        if not self.running:
-            return
-        why = str(reason.value)
-        suppressed = self.rateLimit.suppressedBefore(("resolve once", why))
-        words = "{host}: {reason}, trying again"
-        logCounted(self._log, LogLevel.warn, suppressed, words, host=self._settings.server[0], reason=why)
-        self._resolving = self.reactor.callLater(self._settings.backoff, self._resolveOnce)
-
     def _noticeSleep(self) -> None:
         if self._sleep.isOver():
             words = "this machine has slept{doubt}: every tunnel has to show that it is good"
@@ -186,14 +192,16 @@ class ClientService(TunnelService):
 
     def reload(self) -> None:
         """
-        Read the certificate files again, and find out whether the tunnels are still
-        good, since the network may have changed: what does not answer is dialled again.
+        Read the certificate files again, look the server's name up again, and find out whether the
+        tunnels are still good, since the network may have changed: what does not answer is dialled
+        again.
 
         @raise ConfigurationError: when the files cannot be used; the old stay in use.
         """
         try:
             super().reload()
         finally:
+            self._lookup.lookAgain()
             self._sessions.prove()
 
     def portLost(self, reason: str) -> None:
@@ -220,10 +228,10 @@ class ClientService(TunnelService):
 
         @return: fires when the last tunnel is gone, in less than 5 s.
         """
-        for call in (self._reopening, self._resolving):
-            if call is not None:
-                call.cancel()
-        self._reopening = self._resolving = None
+        if self._reopening is not None:
+            self._reopening.cancel()
+            self._reopening = None
+        self._lookup.stop()
         self._sessions.ignoreSources()
         drained = self.whenSent(self._sessions.waits, WAIT_SECONDS).addCallback(self._drain)
         super().stopService()

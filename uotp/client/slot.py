@@ -184,6 +184,7 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         self._attempt = None
         before, self._tunnel = self._tunnel, tunnel
         self._context.reachability.tunnelUp()
+        self._context.opened(tunnel.transport.getPeer())
         if before is not None:
             self._context.reachability.tunnelDown()
         self._noteProof(tunnel)

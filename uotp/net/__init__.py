@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from uotp.net.hosts import Host, ownerOf, parseDestination
 from uotp.net.names import dnsName
-from uotp.net.resolver import Addresses, SharedResolver, backgroundThread
+from uotp.net.resolver import (
+    Addresses,
+    HostnameResolver,
+    Semantics,
+    SharedResolver,
+    backgroundThread,
+    literalAddress,
+)
 from uotp.net.routes import Routes
 from uotp.net.sockopts import (
     MAX_BUFFER_BYTES,
@@ -23,7 +30,7 @@ from uotp.net.sockopts import (
     tuneTunnelSocket,
 )
 from uotp.net.tcpinfo import TCP_INFO, tcpCost, tcpPathStats, unacknowledgedBytes
-from uotp.net.zones import bindable, hostOf, interfaceNumber
+from uotp.net.zones import bindable, hostAt, hostOf, interfaceNumber
 
 __all__ = [
     "MAX_BUFFER_BYTES",
@@ -33,7 +40,9 @@ __all__ = [
     "UNSENT_LIMIT_BYTES",
     "Addresses",
     "Host",
+    "HostnameResolver",
     "Routes",
+    "Semantics",
     "SharedResolver",
     "TunnelSocketOptions",
     "backgroundThread",
@@ -42,8 +51,10 @@ __all__ = [
     "checkMark",
     "dnsName",
     "enlargeUdpBuffers",
+    "hostAt",
     "hostOf",
     "interfaceNumber",
+    "literalAddress",
     "ownerOf",
     "parseDestination",
     "requireMarks",

@@ -136,62 +136,20 @@ class Resolution:
 
 
 @implementer(IHostnameResolver)
-class SharedResolver:
+class HostnameResolver:
     """
-    Looks names up for one service, each only once at a time.
+    Is what endpoints of Twisted ask for the addresses of a name, from one method that finds
+    them.
     """
-
-    def __init__(
-        self,
-        inBackground: InBackground,
-        *,
-        once: bool = False,
-        lookup: Callable[[str, int, Semantics], Resolved] = systemLookup,
-    ) -> None:
-        """
-        @param inBackground: runs lookups.
-        @param once: whether the first answer that has an address is kept for ever.
-        @param lookup: asks the system, and blocks until it answers.
-        """
-        self._inBackground = inBackground
-        self._once = once
-        self._lookup = lookup
-        self._waiting: dict[Key, list[Deferred[Addresses]]] = {}
-        self._known: dict[Key, Addresses] = {}
 
     def lookUp(self, host: str, port: int, semantics: Semantics) -> Deferred[Addresses]:
         """
-        Look a host up.  An address needs no lookup, and is there at once; one that belongs to a
-        network interface fails while there is no such interface.
+        Look a host up.
 
         @param semantics: the protocol that the addresses are for.
         @return: fires with one address or more; fails with L{LookupFailed}.
         """
-        key: Key = (host, port, semantics)
-        literal = literalAddress(*key)
-        if literal is not None:
-            trouble = zoneTrouble(Host.parse(host))
-            return succeed([literal]) if trouble is None else fail(LookupFailed(trouble))
-        if key in self._known:
-            return succeed(self._known[key])
-        answer: Deferred[Addresses] = Deferred()
-        if key in self._waiting:
-            self._waiting[key].append(answer)
-        else:
-            self._waiting[key] = [answer]
-            self._inBackground(lambda: self._lookup(*key), lambda found: self._found(key, found))
-        return answer
-
-    def _found(self, key: Key, found: Resolved) -> None:
-        waiting = self._waiting.pop(key)
-        if isinstance(found, LookupFailed):
-            for answer in waiting:
-                answer.errback(LookupFailed(str(found)))
-            return
-        if self._once:
-            self._known[key] = found
-        for answer in waiting:
-            answer.callback(found)
+        raise NotImplementedError
 
     def resolveHostName(
         self,
@@ -215,3 +173,50 @@ class SharedResolver:
         looking = self.lookUp(hostName, portNumber, "UDP" if transportSemantics == "UDP" else "TCP")
         looking.addCallbacks(tell, lambda _: resolutionReceiver.resolutionComplete())
         return resolution
+
+
+class SharedResolver(HostnameResolver):
+    """
+    Looks names up for one service, each only once at a time.
+    """
+
+    def __init__(
+        self,
+        inBackground: InBackground,
+        *,
+        lookup: Callable[[str, int, Semantics], Resolved] = systemLookup,
+    ) -> None:
+        """
+        @param inBackground: runs lookups.
+        @param lookup: asks the system, and blocks until it answers.
+        """
+        self._inBackground = inBackground
+        self._lookup = lookup
+        self._waiting: dict[Key, list[Deferred[Addresses]]] = {}
+
+    def lookUp(self, host: str, port: int, semantics: Semantics) -> Deferred[Addresses]:
+        """
+        See L{HostnameResolver}.  An address needs no lookup, and is there at once; one that
+        belongs to a network interface fails while there is no such interface.
+        """
+        key: Key = (host, port, semantics)
+        literal = literalAddress(*key)
+        if literal is not None:
+            trouble = zoneTrouble(Host.parse(host))
+            return succeed([literal]) if trouble is None else fail(LookupFailed(trouble))
+        answer: Deferred[Addresses] = Deferred()
+        if key in self._waiting:
+            self._waiting[key].append(answer)
+        else:
+            self._waiting[key] = [answer]
+            self._inBackground(lambda: self._lookup(*key), lambda found: self._found(key, found))
+        return answer
+
+    def _found(self, key: Key, found: Resolved) -> None:
+        waiting = self._waiting.pop(key)
+        if isinstance(found, LookupFailed):
+            for answer in waiting:
+                answer.errback(LookupFailed(str(found)))
+            return
+        for answer in waiting:
+            answer.callback(found)

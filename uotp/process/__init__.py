@@ -13,6 +13,7 @@ from uotp.process.periodic import PeriodicCalls
 from uotp.process.privileges import canBecomeRoot
 from uotp.process.shares import Shares, regroup
 from uotp.process.signals import onSignal, stopOnSignals
+from uotp.process.statefile import StateDirectory
 from uotp.process.statemachine import StateMachine
 from uotp.process.steps import Round, Steps
 from uotp.process.turns import Turns, Unlimited
@@ -27,6 +28,7 @@ __all__ = [
     "Shares",
     "SleepClocks",
     "SleepDetector",
+    "StateDirectory",
     "StateMachine",
     "Steps",
     "Turns",
