@@ -29,6 +29,7 @@ from tests.doubles.newcomers import listenInMemory
 from tests.doubles.reactors import MemoryReactor
 from tests.doubles.services import RecordingService
 from uotp.cli import client, common, server
+from uotp.cli.announcement import Announcement
 from uotp.cli.common import CommonOptions, EndService, commandService
 from uotp.errors import ConfigurationError, StartError
 from uotp.net import sockopts
@@ -1067,6 +1068,31 @@ class EndServiceTests(ServiceTestCase):
             self.raiseSignal(signal.SIGHUP)
         self.assertEqual(end.reloads, 1)
         self.assertTrue(any("No such file or directory" in str(formatEvent(event)) for event in events))
+
+    def test_serviceManagerHearsOfStartReloadAndStop(self) -> None:
+        """
+        Of the start when the reactor runs, and not before.
+        """
+        told: list[str] = []
+        for name in ("begin", "end"):
+            self.patch(Announcement, name, lambda _, name=name: told.append(name))
+
+        def around(_: object, reload: Callable[[], None]) -> None:
+            told.append("reload")
+            reload()
+
+        self.patch(Announcement, "around", around)
+        end = RecordingService(journal=told)
+        service = commandService(self.parsed(server, "--no-tls"), lambda _: end)
+        service.privilegedStartService()
+        service.startService()
+        self.assertEqual(told, ["bind", "start"])
+        for call, arguments, keywords in self.reactor.whenRunningHooks:
+            call(*arguments, **keywords)
+        self.raiseSignal(signal.SIGHUP)
+        self.successResultOf(service.stopService())
+        self.assertEqual(told[2:], ["begin", "reload", "end", "stop"])
+        self.assertEqual(end.reloads, 1)
 
     def test_aStopIsSaid(self) -> None:
         service = self.running()

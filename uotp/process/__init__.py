@@ -9,6 +9,7 @@ from uotp.process.clock import SleepClocks, SleepDetector, sleepClocks, useMonot
 from uotp.process.descriptorlimit import descriptorLimit, raiseDescriptorLimit
 from uotp.process.garbage import GarbageCollection
 from uotp.process.memory import DEFAULT_MEMORY_BYTES, LEAST_MEMORY_BYTES, Memory
+from uotp.process.notify import ServiceNotifier
 from uotp.process.periodic import PeriodicCalls
 from uotp.process.privileges import canBecomeRoot
 from uotp.process.shares import Shares, regroup
@@ -25,6 +26,7 @@ __all__ = [
     "Memory",
     "PeriodicCalls",
     "Round",
+    "ServiceNotifier",
     "Shares",
     "SleepClocks",
     "SleepDetector",
