@@ -550,6 +550,13 @@ class NamesTests(_ServicesTestCase):
         self.successResultOf(ready)
         self.successResultOf(self.server().whenReady())
 
+    def test_stopEndsTheSearchForAName(self) -> None:
+        self.found = LookupFailed("host name not found")
+        service = self.client()
+        self.assertEqual(len([call for call in self.reactor.getDelayedCalls() if "_beginAgain" in str(call)]), 1)
+        self.successResultOf(service.stopService())
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
     def test_reloadLooksTheNameUpAgain(self) -> None:
         service = self.client(resolveOnce=True)
         self.found = [IPv4Address("TCP", "192.0.2.9", 8443)]

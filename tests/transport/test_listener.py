@@ -12,6 +12,7 @@ from collections import deque
 from typing import Any
 
 from twisted.internet import main
+from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -233,6 +234,17 @@ class AcceptingTests(_ListenerTestCase):
         self.listener.stopListening()
         self.reactor.advance(2 * REST_SECONDS)
         self.assertNotIn(self.listener, self.reactor.readers)
+
+
+class PlaceTests(_ListenerTestCase):
+    """
+    Listen where one cannot.
+    """
+
+    def test_interfaceThatIsNotThereIsSaid(self) -> None:
+        listener = Listener(("fe80::1%wlan7", 8443), self.reception, self.reception.handshakes, 5, self.reactor)
+        error = self.assertRaises(CannotListenError, listener.startListening)
+        self.assertEqual(error.socketError.strerror, "this machine has no network interface wlan7 now")
 
 
 class SlowAcceptingTests(_ListenerTestCase):
