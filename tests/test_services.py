@@ -534,8 +534,8 @@ class NamesTests(_ServicesTestCase):
         self.successResultOf(stopped)
         self.found = LookupFailed("host name not found")
         again = self.client(stateDirectory=state)
-        self.successResultOf(again.whenReady())
         self.use(2)
+        self.assertNoResult(again.whenReady())
         self.assertEqual([client[0] for client in self.reactor.tcpClients], ["192.0.2.1"])
         lines = [line for line in self.lines(LogLevel.warn) if "good before" in line]
         self.assertEqual(lines, ["good.test: host name not found; what was good before is dialled: 192.0.2.1"])

@@ -17,7 +17,13 @@ from zope.interface.verify import verifyObject
 
 from uotp.client.lastgood import LastGood
 from uotp.client.reachability import Reachability
-from uotp.client.serverlookup import LOOK_AGAIN_SECONDS, LOOKUP_PATIENCE_SECONDS, ServerLookup
+from uotp.client.serverlookup import (
+    DOUBT_SECONDS,
+    HURRIED_SECONDS,
+    LOOK_AGAIN_SECONDS,
+    LOOKUP_PATIENCE_SECONDS,
+    ServerLookup,
+)
 from uotp.errors import LookupFailed
 from uotp.net.resolver import Addresses, Resolved, SharedResolver
 from uotp.telemetry.ratelimit import RateLimit
@@ -334,6 +340,7 @@ class RememberedTests(_LookupTestCase):
             asked = self.ask(lookup)
             self.answer(DEAD)
             self.assertEqual(self.successResultOf(asked), OLD)
+            self.clock.advance(DOUBT_SECONDS)
             self.assertTrue(lookup.isSettled)
             self.assertEqual(self.successResultOf(self.ask(lookup)), OLD)
             self.answer(NEW)  # the tunnel has brought the name servers back
@@ -354,9 +361,42 @@ class RememberedTests(_LookupTestCase):
         asked, settled = self.ask(lookup), lookup.whenSettled()
         self.clock.advance(LOOKUP_PATIENCE_SECONDS)
         self.assertEqual(self.successResultOf(asked), OLD)
+        self.clock.advance(DOUBT_SECONDS / 2)
+        self.assertNoResult(settled)
+        self.clock.advance(DOUBT_SECONDS / 2)
         self.assertIsNone(self.successResultOf(settled))
         words = "vpn.test: the name servers have not answered yet; what was good before is dialled: 192.0.2.1"
         self.assertEqual(self.lines(), [words])
+
+    def test_nameIsLookedForAnotherMomentBeforeItsServersMayGo(self) -> None:
+        """
+        The server may have moved since, and a VPN that waits for this start may take the name servers
+        away.  Whoever dials does not wait for that.
+        """
+        lookup = self.lookup(once=True, directory=self.directory)
+        settled = lookup.whenSettled()
+        self.answer(DEAD)
+        self.clock.advance(HURRIED_SECONDS)
+        self.assertEqual(self.successResultOf(self.ask(lookup)), OLD)
+        self.assertNoResult(settled)
+        self.answer(NEW)
+        self.successResultOf(settled)
+        self.assertEqual(self.successResultOf(self.ask(lookup)), NEW)
+        self.assertEqual((self.lookups, len(self.lines())), (3, 1))
+
+    def test_thatMomentIsShort(self) -> None:
+        lookup = self.lookup(directory=self.directory)
+        settled = lookup.whenSettled()
+        self.answer(DEAD)
+        for _ in range(2 * round(DOUBT_SECONDS)):
+            self.clock.advance(0.5)
+            while self.running:
+                self.answer(DEAD)
+        self.successResultOf(settled)
+        asked = self.lookups
+        self.clock.advance(600)
+        self.assertEqual(self.lookups, asked)
+        self.assertEqual(len(self.lines()), 1)
 
     def test_anotherServersAddressesAreNotTaken(self) -> None:
         lookup = self.lookup(("other.test", 8443), directory=self.directory)

@@ -39,6 +39,15 @@ With C{once} the name is looked up again when attempts have failed for so long, 
 after that.  Most outages are over before, and a server with another address is found in 15 s.
 """
 
+DOUBT_SECONDS = 3.0
+"""
+Where only remembered addresses are there, it takes so much longer until the start is said to be
+over.  What waits for that may take the name servers away, and the server may have moved.
+"""
+
+HURRIED_SECONDS = 1.0
+"""From a lookup that has failed to the next one in that time."""
+
 SLOW = "the name servers have not answered yet"
 """Why remembered addresses are dialled while a lookup is under way."""
 
@@ -47,7 +56,8 @@ class ServerLookup(HostnameResolver):
     """
     Finds the addresses of the server for whoever dials.
 
-    @ivar isSettled: whether there is, or was, something to dial.
+    @ivar isSettled: whether the name was found, or is not waited for any longer since there are other
+        addresses to dial.
     """
 
     _log = Logger()
@@ -90,6 +100,7 @@ class ServerLookup(HostnameResolver):
         self._waiting: list[Deferred[Addresses]] = []
         self._patience: IDelayedCall | None = None
         self._retry: IDelayedCall | None = None
+        self._doubt: IDelayedCall | None = None
         self._isStopped = False
         self._settled: list[Deferred[None]] = []
         self.isSettled = False
@@ -108,7 +119,7 @@ class ServerLookup(HostnameResolver):
 
     def whenSettled(self) -> Deferred[None]:
         """
-        @return: fires when there is something to dial.
+        @return: fires when the start is over, see above; it does not keep anybody from dialling.
         """
         if self.isSettled:
             return succeed(None)
@@ -120,10 +131,10 @@ class ServerLookup(HostnameResolver):
         Ask no more, and write down what was good.
         """
         self._isStopped = True
-        for call in (self._patience, self._retry):
+        for call in (self._patience, self._retry, self._doubt):
             if call is not None:
                 call.cancel()
-        self._patience = self._retry = None
+        self._patience = self._retry = self._doubt = None
         self._lastGood.close()
 
     # What others tell.
@@ -236,13 +247,15 @@ class ServerLookup(HostnameResolver):
         reason.trap(LookupFailed)
         self._end()
         why = str(reason.value)
+        wait = self._retrySeconds
         if self._instead():
             self._goOnWithout(why)
-            return
+            wait = min(wait, HURRIED_SECONDS)
+        elif not self.isSettled and not self._isStopped:
+            self._say(LogLevel.warn, why, "{host}: {reason}, trying again", reason=why)
         self._trouble = why
         if not self.isSettled and not self._isStopped:
-            self._say(LogLevel.warn, why, "{host}: {reason}, trying again", reason=why)
-            self._retry = self._clock.callLater(self._retrySeconds, self._beginAgain)
+            self._retry = self._clock.callLater(wait, self._beginAgain)
         waiting, self._waiting = self._waiting, []
         for answer in waiting:
             answer.errback(LookupFailed(why))
@@ -256,11 +269,25 @@ class ServerLookup(HostnameResolver):
 
     def _tell(self) -> None:
         """
-        Answer all who wait, and whoever wants to know that there is something to dial.
+        Answer all who wait: there is something to dial.
         """
         waiting, self._waiting = self._waiting, []
         for answer in waiting:
             answer.callback(self._found if self._trouble is None else self._instead())
+        if self._trouble is None:
+            self._settle()
+        elif self._doubt is None and not (self.isSettled or self._isStopped):
+            self._doubt = self._clock.callLater(DOUBT_SECONDS, self._doubtIsOver)
+
+    def _doubtIsOver(self) -> None:
+        self._doubt = None
+        self._settle()
+
+    def _settle(self) -> None:
+        for call in (self._doubt, self._retry):
+            if call is not None:
+                call.cancel()
+        self._doubt = self._retry = None
         self.isSettled = True
         settled, self._settled = self._settled, []
         for told in settled:
