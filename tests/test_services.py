@@ -553,7 +553,7 @@ class NamesTests(_ServicesTestCase):
     def test_stopEndsTheSearchForAName(self) -> None:
         self.found = LookupFailed("host name not found")
         service = self.client()
-        self.assertEqual(len([call for call in self.reactor.getDelayedCalls() if "_beginAgain" in str(call)]), 1)
+        self.assertEqual(len([call for call in self.reactor.getDelayedCalls() if "_lookAgain" in str(call)]), 1)
         self.successResultOf(service.stopService())
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 

@@ -15,15 +15,10 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from uotp.client.firstlookup import DOUBT_SECONDS, HURRIED_SECONDS
 from uotp.client.lastgood import LastGood
 from uotp.client.reachability import Reachability
-from uotp.client.serverlookup import (
-    DOUBT_SECONDS,
-    HURRIED_SECONDS,
-    LOOK_AGAIN_SECONDS,
-    LOOKUP_PATIENCE_SECONDS,
-    ServerLookup,
-)
+from uotp.client.serverlookup import LOOK_AGAIN_SECONDS, LOOKUP_PATIENCE_SECONDS, ServerLookup
 from uotp.errors import LookupFailed
 from uotp.net.resolver import Addresses, Resolved, SharedResolver
 from uotp.telemetry.ratelimit import RateLimit
@@ -186,6 +181,24 @@ class EachTimeTests(_LookupTestCase):
         addresses = self.successResultOf(asked)
         self.assertEqual([each.host for each in addresses], ["fe80::1", "192.0.2.7", "2001:db8::7"])
 
+    def test_whoAsksInsideAnAnswerIsAnsweredToo(self) -> None:
+        """
+        Each time by one lookup, and each lookup ends.
+        """
+        lookup = self.lookup()
+        asked: list[Deferred[Addresses]] = []
+        for found in (DEAD, OLD, DEAD):
+            again = self.ask(lookup)
+            again.addBoth(lambda _: asked.append(self.ask(lookup)))
+            for _ in range(2):
+                self.answer(found)
+            self.clock.advance(RETRY_SECONDS)
+            while self.running:
+                self.answer(found)
+        self.assertTrue(all(each.called for each in asked))
+        self.failureResultOf(asked[0], LookupFailed)
+        self.assertEqual([self.successResultOf(each) for each in asked[1:]], [OLD, OLD])
+
     def test_anotherOrderIsNoNews(self) -> None:
         lookup = self.lookup()
         self.answer(NEW)
@@ -209,7 +222,7 @@ class EachTimeTests(_LookupTestCase):
         lookup.stop()
         lookup.start()
         self.answer(OLD)
-        self.assertTrue(lookup.isSettled)
+        self.assertTrue(lookup.first.isOver)
 
     def test_endpointsOfTwistedCanAsk(self) -> None:
         self.assertTrue(verifyObject(IHostnameResolver, self.lookup()))
@@ -341,7 +354,7 @@ class RememberedTests(_LookupTestCase):
             self.answer(DEAD)
             self.assertEqual(self.successResultOf(asked), OLD)
             self.clock.advance(DOUBT_SECONDS)
-            self.assertTrue(lookup.isSettled)
+            self.assertTrue(lookup.first.isOver)
             self.assertEqual(self.successResultOf(self.ask(lookup)), OLD)
             self.answer(NEW)  # the tunnel has brought the name servers back
             self.assertEqual(self.successResultOf(self.attempt(lookup)), NEW)
@@ -358,7 +371,7 @@ class RememberedTests(_LookupTestCase):
 
     def test_rememberedAddressIsDialledWhenTheLookupHangs(self) -> None:
         lookup = self.lookup(directory=self.directory)
-        asked, settled = self.ask(lookup), lookup.whenSettled()
+        asked, settled = self.ask(lookup), lookup.first.whenOver()
         self.clock.advance(LOOKUP_PATIENCE_SECONDS)
         self.assertEqual(self.successResultOf(asked), OLD)
         self.clock.advance(DOUBT_SECONDS / 2)
@@ -374,7 +387,7 @@ class RememberedTests(_LookupTestCase):
         away.  Whoever dials does not wait for that.
         """
         lookup = self.lookup(once=True, directory=self.directory)
-        settled = lookup.whenSettled()
+        settled = lookup.first.whenOver()
         self.answer(DEAD)
         self.clock.advance(HURRIED_SECONDS)
         self.assertEqual(self.successResultOf(self.ask(lookup)), OLD)
@@ -386,7 +399,7 @@ class RememberedTests(_LookupTestCase):
 
     def test_thatMomentIsShort(self) -> None:
         lookup = self.lookup(directory=self.directory)
-        settled = lookup.whenSettled()
+        settled = lookup.first.whenOver()
         self.answer(DEAD)
         for _ in range(2 * round(DOUBT_SECONDS)):
             self.clock.advance(0.5)
@@ -414,23 +427,23 @@ class SettledTests(_LookupTestCase):
 
     def test_anAddressIsThereAtOnce(self) -> None:
         lookup = self.lookup(("192.0.2.1", 8443))
-        self.successResultOf(lookup.whenSettled())
+        self.successResultOf(lookup.first.whenOver())
         self.assertEqual((self.lookups, self.successResultOf(lookup.lookUp(*SERVER, "TCP"))), (0, OLD))
 
     def test_aNameIsThereWhenItIsFound(self) -> None:
         lookup = self.lookup()
-        waiting = [lookup.whenSettled() for _ in range(2)]
+        waiting = [lookup.first.whenOver() for _ in range(2)]
         self.answer(DEAD)
         for each in waiting:
             self.assertNoResult(each)
         self.clock.advance(RETRY_SECONDS)
         self.answer(OLD)
-        for each in [*waiting, lookup.whenSettled()]:
+        for each in [*waiting, lookup.first.whenOver()]:
             self.successResultOf(each)
 
     def test_whoHasGivenUpIsNotTold(self) -> None:
         lookup = self.lookup()
-        given, patient = lookup.whenSettled(), lookup.whenSettled()
+        given, patient = lookup.first.whenOver(), lookup.first.whenOver()
         given.addErrback(lambda _: None)
         given.cancel()
         self.answer(OLD)

@@ -22,6 +22,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
+from uotp.client.firstlookup import FirstLookup
 from uotp.client.lastgood import LastGood
 from uotp.errors import LookupFailed
 from uotp.net import Addresses, Host, HostnameResolver, Semantics, SharedResolver, hostAt, literalAddress
@@ -39,15 +40,6 @@ With C{once} the name is looked up again when attempts have failed for so long, 
 after that.  Most outages are over before, and a server with another address is found in 15 s.
 """
 
-DOUBT_SECONDS = 3.0
-"""
-Where only remembered addresses are there, it takes so much longer until the start is said to be
-over.  What waits for that may take the name servers away, and the server may have moved.
-"""
-
-HURRIED_SECONDS = 1.0
-"""From a lookup that has failed to the next one in that time."""
-
 SLOW = "the name servers have not answered yet"
 """Why remembered addresses are dialled while a lookup is under way."""
 
@@ -56,8 +48,7 @@ class ServerLookup(HostnameResolver):
     """
     Finds the addresses of the server for whoever dials.
 
-    @ivar isSettled: whether the name was found, or is not waited for any longer since there are other
-        addresses to dial.
+    @ivar first: tells when the start is over.
     """
 
     _log = Logger()
@@ -91,7 +82,7 @@ class ServerLookup(HostnameResolver):
         self._rateLimit = rateLimit
         self._failingSince = failingSince
         self._once = once
-        self._retrySeconds = retrySeconds
+        self.first = FirstLookup(clock, retrySeconds, self._beginUnlessBegun)
         self._found: Addresses = []
         self._isWanted = True  # with `once`: the answer that is there is not enough
         self._isLooking = False
@@ -99,11 +90,7 @@ class ServerLookup(HostnameResolver):
         self._trouble: str | None = None  # with the last lookup, or the one that is under way
         self._waiting: list[Deferred[Addresses]] = []
         self._patience: IDelayedCall | None = None
-        self._retry: IDelayedCall | None = None
-        self._doubt: IDelayedCall | None = None
         self._isStopped = False
-        self._settled: list[Deferred[None]] = []
-        self.isSettled = False
 
     # The start and the end.
 
@@ -114,27 +101,15 @@ class ServerLookup(HostnameResolver):
         """
         self._isStopped = False
         self._lastGood.open()
-        if not self._isLooking:
-            self._begin()
-
-    def whenSettled(self) -> Deferred[None]:
-        """
-        @return: fires when the start is over, see above; it does not keep anybody from dialling.
-        """
-        if self.isSettled:
-            return succeed(None)
-        self._settled.append(Deferred())
-        return self._settled[-1]
+        self._beginUnlessBegun()
 
     def stop(self) -> None:
         """
         Ask no more, and write down what was good.
         """
         self._isStopped = True
-        for call in (self._patience, self._retry, self._doubt):
-            if call is not None:
-                call.cancel()
-        self._patience = self._retry = self._doubt = None
+        self.first.stop()
+        self._waitNoMore()
         self._lastGood.close()
 
     # What others tell.
@@ -145,8 +120,7 @@ class ServerLookup(HostnameResolver):
         longer than until another answer is there.
         """
         self._isWanted = True
-        if not (self._isLooking or self._isStopped):
-            self._begin()
+        self._beginUnlessBegun()
 
     def opened(self, address: Any) -> None:
         """
@@ -207,10 +181,12 @@ class ServerLookup(HostnameResolver):
 
     # One lookup.
 
+    def _beginUnlessBegun(self) -> None:
+        if not (self._isLooking or self._isStopped):
+            self._begin()
+
     def _begin(self) -> None:
-        if self._retry is not None:
-            self._retry.cancel()
-            self._retry = None
+        self.first.begun()
         self._isLooking = True
         self._begunAt = self._clock.seconds()
         looking = self._resolver.lookUp(*self._server, "TCP")
@@ -219,10 +195,6 @@ class ServerLookup(HostnameResolver):
         if self._isLooking and self._trouble is None and not self._isStopped:
             self._patience = self._clock.callLater(LOOKUP_PATIENCE_SECONDS, self._isSlow)
 
-    def _beginAgain(self) -> None:
-        self._retry = None
-        self._begin()
-
     def _isSlow(self) -> None:
         self._patience = None
         if self._instead():
@@ -230,6 +202,9 @@ class ServerLookup(HostnameResolver):
 
     def _end(self) -> None:
         self._isLooking = False
+        self._waitNoMore()
+
+    def _waitNoMore(self) -> None:
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
@@ -247,15 +222,13 @@ class ServerLookup(HostnameResolver):
         reason.trap(LookupFailed)
         self._end()
         why = str(reason.value)
-        wait = self._retrySeconds
         if self._instead():
             self._goOnWithout(why)
-            wait = min(wait, HURRIED_SECONDS)
-        elif not self.isSettled and not self._isStopped:
+        elif not (self.first.isOver or self._isStopped):
             self._say(LogLevel.warn, why, "{host}: {reason}, trying again", reason=why)
         self._trouble = why
-        if not self.isSettled and not self._isStopped:
-            self._retry = self._clock.callLater(wait, self._beginAgain)
+        if not (self._isLooking or self._isStopped):
+            self.first.failed()
         waiting, self._waiting = self._waiting, []
         for answer in waiting:
             answer.errback(LookupFailed(why))
@@ -271,27 +244,13 @@ class ServerLookup(HostnameResolver):
         """
         Answer all who wait: there is something to dial.
         """
+        if self._trouble is None:
+            self.first.found()
+        elif not self._isStopped:
+            self.first.goesOnWithout()
         waiting, self._waiting = self._waiting, []
         for answer in waiting:
             answer.callback(self._found if self._trouble is None else self._instead())
-        if self._trouble is None:
-            self._settle()
-        elif self._doubt is None and not (self.isSettled or self._isStopped):
-            self._doubt = self._clock.callLater(DOUBT_SECONDS, self._doubtIsOver)
-
-    def _doubtIsOver(self) -> None:
-        self._doubt = None
-        self._settle()
-
-    def _settle(self) -> None:
-        for call in (self._doubt, self._retry):
-            if call is not None:
-                call.cancel()
-        self._doubt = self._retry = None
-        self.isSettled = True
-        settled, self._settled = self._settled, []
-        for told in settled:
-            told.callback(None)
 
     def _say(self, level: Any, event: str, words: str, **fields: object) -> None:
         suppressed = self._rateLimit.suppressedBefore(("lookup", event))

@@ -151,7 +151,7 @@ class ClientService(TunnelService):
         """
         See L{TunnelService}.  A client is ready when it knows where to dial.
         """
-        return self._lookup.whenSettled()
+        return self._lookup.first.whenOver()
 
     def _warnOfStrangers(self) -> None:
         """
