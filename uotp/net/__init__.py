@@ -10,7 +10,9 @@ from uotp.net.resolver import Addresses, SharedResolver, backgroundThread
 from uotp.net.routes import Routes
 from uotp.net.sockopts import (
     MAX_BUFFER_BYTES,
+    MAX_SEGMENT_BYTES,
     MIN_BUFFER_BYTES,
+    MIN_SEGMENT_BYTES,
     UDP_BUFFER_BYTES,
     UNSENT_LIMIT_BYTES,
     TunnelSocketOptions,
@@ -19,13 +21,16 @@ from uotp.net.sockopts import (
     enlargeUdpBuffers,
     requireMarks,
     setMark,
+    setSegmentSize,
     tuneTunnelSocket,
 )
-from uotp.net.tcpinfo import TCP_INFO, tcpCost, tcpPathStats, unacknowledgedBytes
+from uotp.net.tcpinfo import TCP_INFO, tcpCost, tcpFlight, tcpPathStats, unacknowledgedBytes
 
 __all__ = [
     "MAX_BUFFER_BYTES",
+    "MAX_SEGMENT_BYTES",
     "MIN_BUFFER_BYTES",
+    "MIN_SEGMENT_BYTES",
     "TCP_INFO",
     "UDP_BUFFER_BYTES",
     "UNSENT_LIMIT_BYTES",
@@ -42,7 +47,9 @@ __all__ = [
     "parseDestination",
     "requireMarks",
     "setMark",
+    "setSegmentSize",
     "tcpCost",
+    "tcpFlight",
     "tcpPathStats",
     "tuneTunnelSocket",
     "unacknowledgedBytes",

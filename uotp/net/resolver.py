@@ -11,14 +11,12 @@ pool would.
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from threading import Thread
 from typing import Any, Literal
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IAddress, IHostnameResolver, IHostResolution, IResolutionReceiver
-from zope.interface import implementer
 
 from uotp.errors import LookupFailed
 from uotp.net.hosts import Host
@@ -114,25 +112,6 @@ def wordsForResolver(error: socket.gaierror) -> str:
     return f"the lookup failed ({own})"
 
 
-@implementer(IHostResolution)
-class Resolution:
-    """
-    Stands for a lookup towards the receiver of its answer.
-    """
-
-    def __init__(self, name: str) -> None:
-        """
-        @param name: the name looked up.
-        """
-        self.name = name
-
-    def cancel(self) -> None:
-        """
-        Do nothing: a lookup in a thread cannot be cancelled.
-        """
-
-
-@implementer(IHostnameResolver)
 class SharedResolver:
     """
     Looks names up for one service, each only once at a time.
@@ -187,26 +166,3 @@ class SharedResolver:
             self._known[key] = found
         for answer in waiting:
             answer.callback(found)
-
-    def resolveHostName(
-        self,
-        resolutionReceiver: IResolutionReceiver,
-        hostName: str,
-        portNumber: int = 0,
-        addressTypes: Sequence[type[IAddress]] | None = None,
-        transportSemantics: str = "TCP",
-    ) -> IHostResolution:
-        """
-        See C{IHostnameResolver}.  C{addressTypes} is ignored, since no caller of ours uses it.
-        """
-        resolution = Resolution(hostName)
-        resolutionReceiver.resolutionBegan(resolution)
-
-        def tell(addresses: Addresses) -> None:
-            for address in addresses:
-                resolutionReceiver.addressResolved(address)
-            resolutionReceiver.resolutionComplete()
-
-        looking = self.lookUp(hostName, portNumber, "UDP" if transportSemantics == "UDP" else "TCP")
-        looking.addCallbacks(tell, lambda _: resolutionReceiver.resolutionComplete())
-        return resolution
