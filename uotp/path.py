@@ -37,12 +37,14 @@ class Flight(NamedTuple):
         acknowledged.
     @ivar outOfOrder: segments that have come behind a gap, since the connection was opened; 0
         where the system does not tell.
+    @ivar received: bytes that have come without a gap before them, since then.
     """
 
     largest: int
     outstanding: int
     repeats: int
     outOfOrder: int
+    received: int = 0
 
 
 TROUBLED = 1 << 40

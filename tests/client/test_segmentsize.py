@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.doubles.streams import MemoryStream
+from tests.doubles.streams import MemoryStream, streamOf
 from tests.doubles.tunnels import RecordingOwner
 from uotp.client.segmentsize import FRESH_SECONDS, SMALL_SIZES, SegmentSizes, SizeState
 from uotp.client.segmentwatch import STALLED_REPEATS, WATCHED_AT_ONCE, SegmentWatch, lostSegments
@@ -204,6 +204,30 @@ class WatchTests(_SizesTestCase):
             self.stallTwice(flight)
         self.assertKnown(None)
         self.assertEqual(self.renewed, [])
+
+    def test_gapThatStaysIsAStall(self) -> None:
+        """
+        What comes does not arrive, and we have nothing to send.
+        """
+        for _ in range(2):
+            tunnel = self.tunnel(Flight(1448, 0, 0, 5, received=900))
+            self.look()
+            streamOf(tunnel).underWay = Flight(1448, 0, 0, 7, received=900)
+            for _ in range(4):
+                self.assertEqual(self.found, [])
+                self.look()
+            self.clock.advance(1)
+        self.assertKnown(SMALL, SMALL)
+
+    def test_gapThatIsClosedIsNone(self) -> None:
+        tunnel = self.tunnel(None)
+        for count in range(100):
+            streamOf(tunnel).underWay = Flight(1448, 0, 0, count, received=900 + count // 2)
+            self.look()
+        streamOf(tunnel).underWay = Flight(1448, 0, 0, 100, received=5000)
+        self.clock.advance(100)
+        self.look()
+        self.assertIsNone(self.sizes._stalledAt)
 
     def test_ofManyTunnelsAllHaveTheirTurn(self) -> None:
         for _ in range(2 * WATCHED_AT_ONCE):

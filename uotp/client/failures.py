@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 from collections.abc import Mapping
 
 from twisted.internet import error
@@ -76,9 +77,11 @@ def wordsForFailure(reason: Failure, refusal: str | None = None) -> str:
     cause = reason.value
     if isinstance(cause, LookupFailed):
         return str(cause)
+    if isinstance(cause, socket.gaierror):  # of an address with a zone
+        return f"no network interface has the name or number behind the % of the address ({cause.strerror})"
     number = getattr(cause, "errno", None) or getattr(cause, "osError", None)
-    if not isinstance(number, int) or number < 0:  # an error of the resolver has a number too, below 0
-        return getattr(cause, "strerror", None) or reason.getErrorMessage()
+    if not isinstance(number, int):
+        return reason.getErrorMessage()
     isMark = isinstance(cause, error.ConnectBindError) and number == errno.EPERM
     known = f"{os.strerror(number)}: {spelled('mark')} needs root or CAP_NET_ADMIN" if isMark else WORDS.get(number)
     return known or os.strerror(number)

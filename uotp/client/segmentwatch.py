@@ -1,6 +1,8 @@
 """
-Looks now and then at open tunnels, for those on which the oldest segment is sent again and again
-(L{uotp.client.segmentsize}), and replaces the tunnels whose segments turn out to be too large.
+Looks now and then at open tunnels, for those on which one segment does not arrive, however often
+it is sent again (L{uotp.client.segmentsize}), and replaces the tunnels whose segments turn out to
+be too large.  Of our own segments the kernel tells how often.  Of the other end's it tells that
+some have come behind a gap, and whether that was closed.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from uotp.client.segmentsize import SegmentSizes
+from uotp.path import Flight
 from uotp.tunnel import Tunnel
 
 WATCH_SECONDS = 0.5
@@ -27,7 +30,11 @@ LOST_REPEATS = 2
 """So often in a handshake that has just begun: chance alone seldom loses a segment three times."""
 
 
-@dataclass(frozen=True, slots=True)
+GAP_SECONDS = 1.5
+"""A gap in what comes stays so long on a stalled tunnel, while the other end sends again what it is."""
+
+
+@dataclass(slots=True)
 class Opened:
     """
     Describes an open tunnel.
@@ -35,11 +42,27 @@ class Opened:
     @ivar size: the size of its segments, or L{None} for as large as the system likes.
     @ivar at: when it was opened.
     @ivar renew: replaces it, if nobody is at that already.
+    @ivar received: bytes that have come, as of the last look at which they were more than before.
+    @ivar outOfOrder: segments that had come behind a gap at that look.
+    @ivar gapSince: when others had come behind one after it, or L{None}.
     """
 
     size: int | None
     at: float
     renew: Callable[[], None]
+    received: int = -1
+    outOfOrder: int = 0
+    gapSince: float | None = None
+
+    def hasGap(self, flight: Flight, now: float) -> bool:
+        """
+        @return: whether something that has to come first does not come.
+        """
+        if flight.received != self.received:
+            self.received, self.outOfOrder, self.gapSince = flight.received, flight.outOfOrder, None
+        elif flight.outOfOrder > self.outOfOrder and self.gapSince is None:
+            self.gapSince = now
+        return self.gapSince is not None and now - self.gapSince >= GAP_SECONDS
 
 
 class SegmentWatch:
@@ -84,23 +107,21 @@ class SegmentWatch:
         for tunnel in list(self._opened)[:WATCHED_AT_ONCE]:
             opened = self._opened.pop(tunnel)
             self._opened[tunnel] = opened
-            smaller = self._sizes.smallerThan(opened.size)
-            if smaller is not None and isStalled(tunnel, smaller):
-                self._sizes.tunnelStalled(opened.size, opened.at, self._clock())
+            now = self._clock()
+            if self._isStalled(tunnel, opened, now):
+                self._sizes.tunnelStalled(opened.size, opened.at, now)
             if self._sizes.isTooLarge(opened.size):
                 opened.renew()
 
-
-def isStalled(tunnel: Tunnel, smaller: int) -> bool:
-    """
-    @param smaller: a size of segments in bytes.
-    @return: whether the oldest segment of a tunnel was sent again and again, and may be larger
-        than that.
-    """
-    flight = tunnel.transport.flight()
-    return (
-        flight is not None and flight.repeats >= STALLED_REPEATS and min(flight.outstanding, flight.largest) > smaller
-    )
+    def _isStalled(self, tunnel: Tunnel, opened: Opened, now: float) -> bool:
+        """
+        @return: whether a segment of a tunnel does not arrive that may be too large.
+        """
+        smaller, flight = self._sizes.smallerThan(opened.size), tunnel.transport.flight()
+        if smaller is None or flight is None:
+            return False
+        isRepeated = flight.repeats >= STALLED_REPEATS and min(flight.outstanding, flight.largest) > smaller
+        return opened.hasGap(flight, now) or isRepeated
 
 
 def lostSegments(tunnel: Tunnel) -> bool:

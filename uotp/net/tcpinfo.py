@@ -32,9 +32,10 @@ tcpi_data_segs_out at 156.  Times are in microseconds.
 
 
 SEGMENT_SIZE_AT = 16
+RECEIVED_AT = 128
 OUT_OF_ORDER_AT = 224
 ALL_INFO_BYTES = 228
-"""Further places: tcpi_snd_mss, and since Linux 5.4 tcpi_rcv_ooopack, with its end."""
+"""Further places: tcpi_snd_mss, tcpi_bytes_received, and since Linux 5.4 tcpi_rcv_ooopack, with its end."""
 
 
 LOSS = 4
@@ -84,12 +85,12 @@ def tcpFlight(tunnelSocket: socket.socket) -> Flight | None:
     except OSError:
         return None
 
-    def number(at: int) -> int:
-        return int.from_bytes(info[at : at + 4], sys.byteorder)  # 0 where an older kernel says less
+    def number(at: int, size: int = 4) -> int:
+        return int.from_bytes(info[at : at + size], sys.byteorder)  # 0 where an older kernel says less
 
     outstanding = max(unacknowledged - number(NOTSENT_BYTES_AT), 0)
     repeats = info[2] if info[1] == LOSS else 0
-    return Flight(number(SEGMENT_SIZE_AT), outstanding, repeats, number(OUT_OF_ORDER_AT))
+    return Flight(number(SEGMENT_SIZE_AT), outstanding, repeats, number(OUT_OF_ORDER_AT), number(RECEIVED_AT, 8))
 
 
 def unacknowledgedBytes(tunnelSocket: socket.socket) -> int | None:
