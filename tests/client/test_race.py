@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from twisted.internet import error
 from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from tests.client.slots import WELCOME, SlotTestCase
 from tests.doubles.dialling import Attempt
@@ -19,6 +20,7 @@ from uotp.client.segmentsize import SMALL_SIZES
 from uotp.client.slotstates import SlotState
 from uotp.errors import LookupFailed
 from uotp.path import Flight
+from uotp.telemetry.log import Logger
 
 V6, V4 = IPv6Address("TCP", "2001:db8::1", 8443), IPv4Address("TCP", "192.0.2.1", 8443)
 SMALL = SMALL_SIZES[0]
@@ -193,6 +195,35 @@ class RaceTests(_RaceTestCase):
         self.clock.advance(4.0)
         self.assertReasons("expired")
         self.assertEqual(self.context.patience.seconds(DialStep.TLS), 4.0)
+
+
+class DebugTests(_RaceTestCase):
+    """
+    Read in the log how each address has done.
+    """
+
+    def test_everyTryIsTold(self) -> None:
+        """
+        Its address, why it was left, and how long its steps took.
+        """
+        self.patch(Logger, "threshold", LogLevel.debug)
+        with capturedLogs() as events:
+            self.slot().dial()
+            first = self.last
+            first.connect()
+            self.clock.advance(STAGGER_SECONDS)
+            self.last.fail(error.ConnectionRefusedError())
+            self.clock.advance(STAGGER_SECONDS)
+            self.welcome(first)
+        lines = [formatEvent(event) for event in events if "tunnel to" in event["log_format"]]
+        refused = "connection refused: nothing listens there, or a firewall rejects it"
+        self.assertEqual(
+            lines,
+            [
+                f"tunnel to {V4.host} port 8443: {refused}; lookup 0.0 ms",
+                f"tunnel to {V6.host} port 8443: open; lookup 0.0 ms, connect 0.0 ms, TLS 500.0 ms, hello 0.0 ms",
+            ],
+        )
 
 
 class SlowPathTests(_RaceTestCase):

@@ -95,7 +95,8 @@ class Attempt:
         self._lookupTook = self._context.clock.seconds() - self._begunAt
         self._context.patience.succeeded(DialStep.LOOKUP, self._lookupTook)
         ordered = self._context.addresses.order(addresses)
-        self._race = Race(self._context, ordered, self._makeTunnel, self._fail, isUrgent=self._isUrgent)
+        urgent = self._isUrgent
+        self._race = Race(self._context, ordered, self._makeTunnel, self._fail, self._left, isUrgent=urgent)
         self._race.begin()
 
     def _broken(self, reason: Failure) -> None:
@@ -141,7 +142,6 @@ class Attempt:
         """
         contender = self._contenderOf(tunnel)
         if contender is not None:
-            self._debug(contender, words)
             contender.tunnelLost(words)
 
     def succeed(self, tunnel: Tunnel) -> int | None:
@@ -155,15 +155,15 @@ class Attempt:
         assert self._race is not None
         self._race.won(contender)
         self._end()
-        self._debug(contender, "open")
         return contender.segmentSize
 
-    def _debug(self, contender: Contender, words: str) -> None:
+    def _left(self, contender: Contender, words: str) -> None:
         took = {DialStep.LOOKUP: self._lookupTook, **contender.took}
         self._log.debug(
-            "tunnel to {host} port {port}: {words}; {steps}",
+            "tunnel to {host} port {port}{segments}: {words}; {steps}",
             host=contender.address.host,
             port=contender.address.port,
+            segments="" if contender.segmentSize is None else f" in segments of {contender.segmentSize} bytes",
             words=words,
             steps=", ".join(f"{step.value} {seconds * 1e3:.1f} ms" for step, seconds in took.items()),
         )

@@ -52,6 +52,7 @@ class Race:
         addresses: Addresses,
         makeTunnel: Callable[[], Tunnel],
         failed: Callable[[str], None],
+        left: Callable[[Contender, str], None],
         *,
         isUrgent: bool,
     ) -> None:
@@ -59,11 +60,13 @@ class Race:
         @param addresses: one or more, the first to try first.
         @param makeTunnel: makes the tunnel of a connection.
         @param failed: called once, when all have failed, with the reasons in words.
+        @param left: called with each contender that is over, and why it is, in words.
         """
         self._context = context
         self._left = deque(addresses)
         self._makeTunnel = makeTunnel
         self._failed = failed
+        self._tellLeft = left
         self.isUrgent = isUrgent
         self._first: list[Contender] = []  # one for each address, and where that stalls one with smaller segments
         self._again: list[Contender] = []  # those that try an address once more
@@ -146,6 +149,7 @@ class Race:
         """
         See L{uotp.client.contender.ContenderOwner}.
         """
+        self._tellLeft(contender, words)
         if contender in self._again:
             self._again.remove(contender)
             return
@@ -174,7 +178,11 @@ class Race:
         winner.opened()
         self._context.addresses.succeeded(winner.address)
         self._judgeSize(winner)
+        self._tellLeft(winner, "open")
         winner.end()
+        for other in (*self._first, *self._again):
+            if other is not winner:
+                self._tellLeft(other, "another was first")
         self.leave()
 
     def _judgeSize(self, winner: Contender) -> None:

@@ -69,6 +69,12 @@ def connectTunnel(
     return connector
 
 
+def makeNothing() -> None:
+    """
+    For a connection whose tunnel was made, or that nobody wants.
+    """
+
+
 class DialFactory(ClientFactory):
     """
     Makes the tunnel of one connection.
@@ -83,7 +89,7 @@ class DialFactory(ClientFactory):
         """
         @param makeTunnel: makes the tunnel for a TCP connection that is made.
         """
-        self._makeTunnel = makeTunnel
+        self._makeTunnel: Callable[[], Any] = makeTunnel
         self._connector: Any = None
         self.done: Deferred[Any] = Deferred(self._cancel)
 
@@ -99,8 +105,8 @@ class DialFactory(ClientFactory):
 
         @return: the tunnel.
         """
-        self._connector = None
         tunnel = self._makeTunnel()
+        self._release()
         self.done.callback(tunnel)
         return tunnel
 
@@ -108,12 +114,20 @@ class DialFactory(ClientFactory):
         """
         TCP could not be connected.
         """
-        self._connector = None
+        self._release()
         if not self.done.called:  # or it was cancelled
             self.done.errback(reason)
 
+    def _release(self) -> None:
+        """
+        Let go of whoever dials, who may be over long before the connection is.
+        """
+        self._connector = None
+        self._makeTunnel = makeNothing
+
     def _cancel(self, _: object) -> None:
-        connector, self._connector = self._connector, None
+        connector = self._connector
+        self._release()
         if connector is not None:
             connector.stopConnecting()
 
