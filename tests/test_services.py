@@ -237,6 +237,7 @@ class ValuesTests(_ServicesTestCase):
             "listen": ("127.0.0.1", 1),
             "unsentLimit": 4096,
             "congestion": "bbr",
+            "mss": 1200,
             "udpBuffer": 8192,
             "wire": WireChoice.TWO,
             "reorder": 0.5,
@@ -642,7 +643,7 @@ class TogetherTests(_ServicesTestCase):
     def test_bothEndsTuneTheirSocketsAsTheyWereTold(self) -> None:
         for module in (tunnelservice, settings):
             self.patch(module, "checkCongestion", lambda _: None)
-        choices: dict[str, Any] = {"unsentLimit": 4096, "congestion": "cubic", "udpBuffer": 1 << 20}
+        choices: dict[str, Any] = {"unsentLimit": 4096, "congestion": "cubic", "udpBuffer": 1 << 20, "mss": 1200}
         for expected, chosen in ((TunnelSocketOptions(), {}), (TunnelSocketOptions(4096, "cubic"), choices)):
             self.connecting.kinds.clear()
             client, server = self.client(**chosen), self.server(**chosen)
@@ -651,6 +652,9 @@ class TogetherTests(_ServicesTestCase):
             (kind,) = self.connecting.kinds.values()
             self.assertEqual((kind.tuning, self.accepted.args[-1]), (expected, expected))
             self.assertIs(self.accepted.func, AcceptedTcpStream)
+            size = chosen.get("mss")
+            self.assertEqual((self.connecting.sizes, self.reactor.listening[-1].segmentSize), ([size], size))
+            self.connecting.sizes.clear()
             for service in (client, server):
                 stopped = service.stopService()
                 self.flush()

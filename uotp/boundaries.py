@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from twisted.internet.interfaces import IListeningPort
 
-from uotp.path import PathStats
+from uotp.path import Flight, PathStats
 from uotp.train import Arrival, Numbering, TakeTrains, Train
 
 Address = tuple[Any, ...]
@@ -310,6 +310,12 @@ class Stream(Protocol):
     def pathStats(self) -> PathStats | None:
         """
         @return: how the path is, or L{None} where the system does not tell.
+        """
+
+    def flight(self) -> Flight | None:
+        """
+        @return: what is under way, or L{None} where the system does not tell, or when the
+            connection is gone.
         """
 
     def isTroubled(self) -> bool:

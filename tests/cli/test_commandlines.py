@@ -63,6 +63,7 @@ SHARED = [
     ("--unsent-limit", None, "32768", "unsent-limit", 32 * 1024),
     ("--unsent-limit", None, "64K", "unsent-limit", 64 * 1024),
     ("--congestion", None, "cubic", "congestion", "cubic"),
+    ("--mss", None, "1200", "mss", 1200),
     ("--udp-buffer", None, "8M", "udp-buffer", 8 * 1024 * 1024),
     ("--udp-buffer", None, "212k", "udp-buffer", 212 * 1024),
     ("--memory", None, "64M", "memory", 64 << 20),
@@ -112,6 +113,7 @@ CLIENT = [
 BUFFERS = {
     "unsent-limit": UNSENT_LIMIT_BYTES,
     "congestion": None,
+    "mss": None,
     "udp-buffer": UDP_BUFFER_BYTES,
     "memory": DEFAULT_MEMORY_BYTES,
 }
@@ -577,7 +579,7 @@ class MakeServiceTests(ServiceTestCase):
     """
 
     BUFFERS = (
-        *("--unsent-limit", "4K", "--congestion", "cubic", "--udp-buffer", "1M"),
+        *("--unsent-limit", "4K", "--congestion", "cubic", "--mss", "1200", "--udp-buffer", "1M"),
         *("--memory", "16M"),
         *("--wire", "2", "--reorder", "off"),
     )
@@ -613,6 +615,7 @@ class MakeServiceTests(ServiceTestCase):
                 "ownerShare": 50,
                 "unsentLimit": 4096,
                 "congestion": "cubic",
+                "mss": 1200,
                 "udpBuffer": 1024 * 1024,
                 "memory": 16 << 20,
                 "wire": WireChoice.TWO,
@@ -650,6 +653,7 @@ class MakeServiceTests(ServiceTestCase):
                 "allow": (ip_network("::1"),),
                 "unsentLimit": 4096,
                 "congestion": "cubic",
+                "mss": 1200,
                 "udpBuffer": 1024 * 1024,
                 "memory": 16 << 20,
                 "wire": WireChoice.TWO,
@@ -751,6 +755,7 @@ class SpellingTests(ServiceTestCase):
         "cafile": "--cafile",
         "unsentLimit": "--unsent-limit",
         "congestion": "--congestion",
+        "mss": "--mss",
         "udpBuffer": "--udp-buffer",
         "memory": "--memory",
         "wire": "--wire",

@@ -19,7 +19,7 @@ from twisted.test.iosim import FakeTransport
 from zope.interface import implementer
 
 from uotp.boundaries import Allowance, Security, Stream
-from uotp.path import TROUBLED, PathStats
+from uotp.path import TROUBLED, Flight, PathStats
 from uotp.process.turns import Unlimited
 from uotp.tls.credentials import ServerCredentials
 from uotp.tunnel.tunnel import Tunnel
@@ -42,6 +42,7 @@ class MemoryStream(FakeTransport):
     @ivar held: how many bytes wait, those that the kernel would have among them.
     @ivar troubled: whether the connection retransmits.
     @ivar security: what TLS has found out, as the test says.
+    @ivar underWay: what the kernel says of what is in flight, as the test says.
     @cvar peer: the address of the other end.
     """
 
@@ -57,6 +58,7 @@ class MemoryStream(FakeTransport):
         self.allowance: Allowance = Unlimited()
         self.stalled = self.aborted = self.lost = self.troubled = self.admitted = False
         self.held = 0
+        self.underWay: Flight | None = None
         self._paused = self._closing = False
         self._reason: Exception = ConnectionDone()
 
@@ -80,6 +82,9 @@ class MemoryStream(FakeTransport):
 
     def pathStats(self) -> PathStats | None:
         return None
+
+    def flight(self) -> Flight | None:
+        return self.underWay
 
     def unacknowledged(self) -> int | None:
         """
@@ -300,6 +305,9 @@ class RecordingStream:
 
     def pathStats(self) -> PathStats | None:
         return self.path
+
+    def flight(self) -> Flight | None:
+        return None
 
     def cost(self) -> int:
         return 0

@@ -10,10 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.interfaces import IHostnameResolver
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface.verify import verifyObject
 
 from tests.doubles.reactors import ThreadReactor
 from uotp.errors import LookupFailed
@@ -150,9 +148,6 @@ class SharedResolverTests(SynchronousTestCase):
         reasons = [self.failureResultOf(answer, LookupFailed).value for answer in answers]
         self.assertEqual([str(reason) for reason in reasons], ["nobody knows it"] * 2)
         self.assertIsNot(reasons[0], reasons[1])
-
-    def test_resolverIsAsTwistedWantsIt(self) -> None:
-        self.assertTrue(verifyObject(IHostnameResolver, self.resolver()))
 
 
 class SystemLookupTests(SynchronousTestCase):

@@ -61,7 +61,13 @@ class Options(CommonOptions):
             parseSeconds,
             "backoff",
         ),
-        Option("timeout", "w", "seconds for connect and TLS handshake together", parseSeconds, "timeout"),
+        Option(
+            "timeout",
+            "w",
+            "seconds for each of lookup, connect, TLS and hello; where that fails, more",
+            parseSeconds,
+            "timeout",
+        ),
         Option(
             "mark",
             "m",

@@ -30,7 +30,13 @@ from uotp.cli.parsers import (
     sizeInWords,
 )
 from uotp.errors import ConfigurationError, StartError
-from uotp.net import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES, parseDestination
+from uotp.net import (
+    MAX_BUFFER_BYTES,
+    MAX_SEGMENT_BYTES,
+    MIN_BUFFER_BYTES,
+    MIN_SEGMENT_BYTES,
+    parseDestination,
+)
 from uotp.process import (
     LEAST_MEMORY_BYTES,
     GarbageCollection,
@@ -69,6 +75,13 @@ COMMON_ROWS = (
         "congestion control of the tunnels, by the kernel's name: bbr, cubic (Linux)",
         parseCongestion,
         "congestion",
+    ),
+    Option(
+        "mss",
+        None,
+        "bytes of a tunnel's TCP segment at the most, both ways; otherwise found out",
+        parseBytes(MIN_SEGMENT_BYTES, MAX_SEGMENT_BYTES),
+        "mss",
     ),
     Option(
         "udp-buffer",

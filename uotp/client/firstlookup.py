@@ -11,7 +11,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 
-DOUBT_SECONDS = 3.0
+SEARCH_SECONDS = 3.0
 """
 Where only remembered addresses are there, it takes so much longer until the start is said to be
 over.  What waits for that may take the name servers away, and the server may have moved.
@@ -78,7 +78,7 @@ class FirstLookup:
         Other addresses are dialled for now.
         """
         if self._doubt is None and not self.isOver:
-            self._doubt = self._clock.callLater(DOUBT_SECONDS, self._doubtIsOver)
+            self._doubt = self._clock.callLater(SEARCH_SECONDS, self._doubtIsOver)
 
     def _doubtIsOver(self) -> None:
         self._doubt = None

@@ -25,7 +25,7 @@ from twisted.python.failure import Failure
 from uotp.client.firstlookup import FirstLookup
 from uotp.client.lastgood import LastGood
 from uotp.errors import LookupFailed
-from uotp.net import Addresses, Host, HostnameResolver, Semantics, SharedResolver, hostAt, literalAddress
+from uotp.net import Addresses, Host, Semantics, SharedResolver, hostAt, literalAddress
 from uotp.telemetry import Logger, RateLimit, logCounted
 
 LOOKUP_PATIENCE_SECONDS = 1.0
@@ -44,7 +44,7 @@ SLOW = "the name servers have not answered yet"
 """Why remembered addresses are dialled while a lookup is under way."""
 
 
-class ServerLookup(HostnameResolver):
+class ServerLookup:
     """
     Finds the addresses of the server for whoever dials.
 

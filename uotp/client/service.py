@@ -18,6 +18,8 @@ from uotp.boundaries import Address
 from uotp.client.context import ClientContext
 from uotp.client.lastgood import LastGood
 from uotp.client.reachability import Reachability
+from uotp.client.segmentsize import SegmentSizes
+from uotp.client.segmentwatch import WATCH_SECONDS
 from uotp.client.serverlookup import ServerLookup
 from uotp.client.sessions import SessionsBySource
 from uotp.client.settings import ClientSettings
@@ -86,23 +88,23 @@ class ClientService(TunnelService):
             settings.server,
             None if credentials is None else credentials.creatorFor(settings.server[0]),
             self._lookup,
-            settings.timeout,
             settings.mark,
             settings.tuning,
         )
-        context = ClientContext(
+        self._context = ClientContext(
             settings,
             reactor,
-            dialer.dial,
+            dialer,
             random.random,
             self.liveTunnels,
             reachability,
             self.turns,
+            SegmentSizes(settings.mss, self._warnOfSegments),
             self._lookup.opened,
         )
         self._sleep = SleepDetector(clocks or sleepClocks())
         self._sessions = SessionsBySource(
-            partial(SourceSession, context, self.drops),
+            partial(SourceSession, self._context, self.drops),
             reactor,
             self.drops,
             settings.expire,
@@ -143,6 +145,8 @@ class ClientService(TunnelService):
         self._warnOfFewDescriptors()
         self.periodicCalls.every(min(1.0, self._settings.expire / 4), self._sessions.endIdle)
         self.periodicCalls.every(WAKE_CHECK_SECONDS, self._noticeSleep)
+        if self._settings.mss is None:
+            self.periodicCalls.every(WATCH_SECONDS, self._context.segmentWatch.look)
         if self._settings.maxAge is not None or self._settings.maxBytes is not None:
             self.periodicCalls.every(RENEW_CHECK_SECONDS, self._sessions.renewOld)
         self._lookup.start()
@@ -184,10 +188,22 @@ class ClientService(TunnelService):
                 each=each,
             )
 
+    def _warnOfSegments(self, size: int) -> None:
+        host, port = self._settings.server
+        self._log.warn(
+            "large packets seem to be lost on the way to {host} port {port}: tunnels have TCP segments of {size} bytes "
+            "from now on; let ICMP (fragmentation needed, packet too big) pass, or set {setting} {size} or the MTU",
+            host=host,
+            port=port,
+            size=size,
+            setting=spelled("mss"),
+        )
+
     def _noticeSleep(self) -> None:
         if self._sleep.isOver():
             words = "this machine has slept{doubt}: every tunnel has to show that it is good"
             self._log.info(words, doubt=self._sleep.doubt)
+            self._context.pathChanged()
             self._sessions.prove()
 
     def reload(self) -> None:
@@ -201,6 +217,7 @@ class ClientService(TunnelService):
         try:
             super().reload()
         finally:
+            self._context.pathChanged()
             self._lookup.lookAgain()
             self._sessions.prove()
 

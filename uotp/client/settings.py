@@ -29,7 +29,8 @@ class ClientSettings(CommonSettings):
     @ivar poolSize: tunnels for each session, 1 to L{MAX_POOL_SIZE}.
     @ivar expire: seconds that a session may be idle.
     @ivar backoff: the longest wait between two attempts for one tunnel, seconds.
-    @ivar timeout: seconds for connect and handshake together.
+    @ivar timeout: seconds for each step to an open tunnel: lookup, connect, handshake, hello.  A
+        step may take longer when it was not done in time before.
     @ivar resolveOnce: look the server's name up at the start, and again only when no tunnel opens
         for some time and at a reload.
     @ivar stateDirectory: where the server's addresses are remembered for the next start; L{None} to

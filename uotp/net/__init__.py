@@ -9,7 +9,7 @@ from uotp.net.hosts import Host, ownerOf, parseDestination
 from uotp.net.names import dnsName
 from uotp.net.resolver import (
     Addresses,
-    HostnameResolver,
+    NameLookup,
     Semantics,
     SharedResolver,
     backgroundThread,
@@ -18,7 +18,9 @@ from uotp.net.resolver import (
 from uotp.net.routes import Routes
 from uotp.net.sockopts import (
     MAX_BUFFER_BYTES,
+    MAX_SEGMENT_BYTES,
     MIN_BUFFER_BYTES,
+    MIN_SEGMENT_BYTES,
     UDP_BUFFER_BYTES,
     UNSENT_LIMIT_BYTES,
     TunnelSocketOptions,
@@ -27,20 +29,23 @@ from uotp.net.sockopts import (
     enlargeUdpBuffers,
     requireMarks,
     setMark,
+    setSegmentSize,
     tuneTunnelSocket,
 )
-from uotp.net.tcpinfo import TCP_INFO, tcpCost, tcpPathStats, unacknowledgedBytes
+from uotp.net.tcpinfo import TCP_INFO, tcpCost, tcpFlight, tcpPathStats, unacknowledgedBytes
 from uotp.net.zones import bindable, hostAt, hostOf, interfaceNumber
 
 __all__ = [
     "MAX_BUFFER_BYTES",
+    "MAX_SEGMENT_BYTES",
     "MIN_BUFFER_BYTES",
+    "MIN_SEGMENT_BYTES",
     "TCP_INFO",
     "UDP_BUFFER_BYTES",
     "UNSENT_LIMIT_BYTES",
     "Addresses",
     "Host",
-    "HostnameResolver",
+    "NameLookup",
     "Routes",
     "Semantics",
     "SharedResolver",
@@ -59,7 +64,9 @@ __all__ = [
     "parseDestination",
     "requireMarks",
     "setMark",
+    "setSegmentSize",
     "tcpCost",
+    "tcpFlight",
     "tcpPathStats",
     "tuneTunnelSocket",
     "unacknowledgedBytes",

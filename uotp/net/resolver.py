@@ -11,14 +11,12 @@ pool would.
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from threading import Thread
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.interfaces import IAddress, IHostnameResolver, IHostResolution, IResolutionReceiver
-from zope.interface import implementer
 
 from uotp.errors import LookupFailed
 from uotp.net.hosts import Host
@@ -117,29 +115,9 @@ def wordsForResolver(error: socket.gaierror) -> str:
     return f"the lookup failed ({own})"
 
 
-@implementer(IHostResolution)
-class Resolution:
+class NameLookup(Protocol):
     """
-    Stands for a lookup towards the receiver of its answer.
-    """
-
-    def __init__(self, name: str) -> None:
-        """
-        @param name: the name looked up.
-        """
-        self.name = name
-
-    def cancel(self) -> None:
-        """
-        Do nothing: a lookup in a thread cannot be cancelled.
-        """
-
-
-@implementer(IHostnameResolver)
-class HostnameResolver:
-    """
-    Is what endpoints of Twisted ask for the addresses of a name, from one method that finds
-    them.
+    Finds the addresses of a name.
     """
 
     def lookUp(self, host: str, port: int, semantics: Semantics) -> Deferred[Addresses]:
@@ -149,33 +127,9 @@ class HostnameResolver:
         @param semantics: the protocol that the addresses are for.
         @return: fires with one address or more; fails with L{LookupFailed}.
         """
-        raise NotImplementedError
-
-    def resolveHostName(
-        self,
-        resolutionReceiver: IResolutionReceiver,
-        hostName: str,
-        portNumber: int = 0,
-        addressTypes: Sequence[type[IAddress]] | None = None,
-        transportSemantics: str = "TCP",
-    ) -> IHostResolution:
-        """
-        See C{IHostnameResolver}.  C{addressTypes} is ignored, since no caller of ours uses it.
-        """
-        resolution = Resolution(hostName)
-        resolutionReceiver.resolutionBegan(resolution)
-
-        def tell(addresses: Addresses) -> None:
-            for address in addresses:
-                resolutionReceiver.addressResolved(address)
-            resolutionReceiver.resolutionComplete()
-
-        looking = self.lookUp(hostName, portNumber, "UDP" if transportSemantics == "UDP" else "TCP")
-        looking.addCallbacks(tell, lambda _: resolutionReceiver.resolutionComplete())
-        return resolution
 
 
-class SharedResolver(HostnameResolver):
+class SharedResolver:
     """
     Looks names up for one service, each only once at a time.
     """
@@ -196,7 +150,7 @@ class SharedResolver(HostnameResolver):
 
     def lookUp(self, host: str, port: int, semantics: Semantics) -> Deferred[Addresses]:
         """
-        See L{HostnameResolver}.  An address needs no lookup, and is there at once; one that
+        See L{NameLookup}.  An address needs no lookup, and is there at once; one that
         belongs to a network interface fails while there is no such interface.
         """
         key: Key = (host, port, semantics)

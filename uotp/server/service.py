@@ -110,7 +110,14 @@ class ServerService(TunnelService):
         host, port = self._settings.listen
         self._acceptor.open()
         try:
-            self._port = listen(self._settings.listen, self._acceptor, self._handshakes, LISTEN_QUEUE, self.reactor)
+            self._port = listen(
+                self._settings.listen,
+                self._acceptor,
+                self._handshakes,
+                LISTEN_QUEUE,
+                self.reactor,
+                self._settings.mss,
+            )
         except CannotListenError as error:
             cause = error.socketError
             reason = f"cannot listen on {host} port {port} (TCP): {getattr(cause, 'strerror', None) or cause}"
