@@ -17,7 +17,9 @@ from typing import Any
 from twisted.application.service import IService, MultiService
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionRefusedError as Refused
 from twisted.logger import LogLevel, capturedLogs, formatEvent
+from twisted.python.failure import Failure
 from twisted.test.iosim import IOPump, connect
 
 from tests.doubles.certificates import CLIENT, pem
@@ -236,6 +238,7 @@ class ValuesTests(_ServicesTestCase):
             "listen": ("127.0.0.1", 1),
             "unsentLimit": 4096,
             "congestion": "bbr",
+            "mss": 1200,
             "udpBuffer": 8192,
             "wire": WireChoice.TWO,
             "reorder": 0.5,
@@ -247,6 +250,7 @@ class ValuesTests(_ServicesTestCase):
             "backoff": 4.5,
             "timeout": 6.0,
             "resolveOnce": True,
+            "stateDirectory": self.mktemp(),
             "mark": 7,
             "maxAge": 8.0,
             "maxBytes": 90000,
@@ -579,10 +583,10 @@ class NamesTests(_ServicesTestCase):
 
     def test_nameIsLookedUpForEachAttempt(self) -> None:
         self.client()
-        self.assertEqual(self.lookups, 0)
+        self.assertEqual(self.lookups, 1)  # at the start
         self.use(1)
         self.use(2)
-        self.assertEqual((self.lookups, len(self.reactor.tcpClients)), (2, 2))
+        self.assertEqual((self.lookups, len(self.reactor.tcpClients)), (3, 2))
 
     def test_resolveOnceLooksItUpAtTheStartOnly(self) -> None:
         """
@@ -595,6 +599,65 @@ class NamesTests(_ServicesTestCase):
         self.use(2)
         self.assertEqual(self.lookups, 1)
         self.assertEqual([client[0] for client in self.reactor.tcpClients], ["192.0.2.1"] * 2)
+
+    def test_whereATunnelHasOpenedIsDialledAfterARestartWithoutNameServers(self) -> None:
+        server, state = self.server(), self.mktemp()
+        client = self.client(stateDirectory=state)
+        self.use(1)
+        self.flush()
+        stopped = client.stopService()
+        self.flush()
+        self.successResultOf(stopped)
+        self.found = LookupFailed("host name not found")
+        again = self.client(stateDirectory=state)
+        self.use(2)
+        self.assertNoResult(again.whenReady())
+        self.assertEqual([client[0] for client in self.reactor.tcpClients], ["192.0.2.1"])
+        lines = [line for line in self.lines(LogLevel.warn) if "good before" in line]
+        self.assertEqual(lines, ["good.test: host name not found; what was good before is dialled: 192.0.2.1"])
+        self.assertTrue(server.running)
+
+    def test_clientIsReadyWhenItsNameIsFound(self) -> None:
+        self.found = LookupFailed("host name not found")
+        ready = self.client(backoff=5.0).whenReady()
+        self.assertNoResult(ready)
+        self.found = [IPv4Address("TCP", "192.0.2.1", 8443)]
+        self.pass_(5)
+        self.successResultOf(ready)
+        self.successResultOf(self.server().whenReady())
+
+    def test_stopEndsTheSearchForAName(self) -> None:
+        self.found = LookupFailed("host name not found")
+        service = self.client()
+        self.assertEqual(len([call for call in self.reactor.getDelayedCalls() if "_lookAgain" in str(call)]), 1)
+        self.successResultOf(service.stopService())
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_reloadLooksTheNameUpAgain(self) -> None:
+        service = self.client(resolveOnce=True)
+        self.found = [IPv4Address("TCP", "192.0.2.9", 8443)]
+        service.reload()
+        self.use(1)
+        self.assertEqual((self.lookups, self.reactor.tcpClients[-1][0]), (2, "192.0.2.9"))
+
+    def test_serverThatHasMovedIsFoundInAnOutage(self) -> None:
+        """
+        No restart is needed, also where the name was to be looked up once.
+        """
+        self.client(resolveOnce=True, backoff=1.0)
+        source = self.network.open(("127.0.0.1", 1), Receiver())
+        self.found = [IPv4Address("TCP", "192.0.2.9", 8443)]
+        for _ in range(20):
+            source.sendTrains([PING], CLIENT_PORT)
+            self.flush()
+            for host, _, factory, *_ in self.reactor.tcpClients[-1:]:
+                if host == "192.0.2.1":
+                    connector: Any = None
+                    factory.clientConnectionFailed(connector, Failure(Refused()))
+            self.reactor.advance(1)
+        self.assertEqual(self.reactor.tcpClients[0][0], "192.0.2.1")
+        self.assertEqual(self.reactor.tcpClients[-1][0], "192.0.2.9")
+        source.stopListening()
 
 
 class TogetherTests(_ServicesTestCase):
@@ -655,7 +718,7 @@ class TogetherTests(_ServicesTestCase):
     def test_bothEndsTuneTheirSocketsAsTheyWereTold(self) -> None:
         for module in (tunnelservice, settings):
             self.patch(module, "checkCongestion", lambda _: None)
-        choices: dict[str, Any] = {"unsentLimit": 4096, "congestion": "cubic", "udpBuffer": 1 << 20}
+        choices: dict[str, Any] = {"unsentLimit": 4096, "congestion": "cubic", "udpBuffer": 1 << 20, "mss": 1200}
         for expected, chosen in ((TunnelSocketOptions(), {}), (TunnelSocketOptions(4096, "cubic"), choices)):
             self.connecting.kinds.clear()
             client, server = self.client(**chosen), self.server(**chosen)
@@ -664,6 +727,9 @@ class TogetherTests(_ServicesTestCase):
             (kind,) = self.connecting.kinds.values()
             self.assertEqual((kind.tuning, self.accepted.args[-1]), (expected, expected))
             self.assertIs(self.accepted.func, AcceptedTcpStream)
+            size = chosen.get("mss")
+            self.assertEqual((self.connecting.sizes, self.reactor.listening[-1].segmentSize), ([size], size))
+            self.connecting.sizes.clear()
             for service in (client, server):
                 stopped = service.stopService()
                 self.flush()

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from twisted.internet.interfaces import IListeningPort
 
-from uotp.path import PathStats
+from uotp.path import Flight, PathStats
 from uotp.train import Arrival, Numbering, TakeTrains, Train
 
 Address = tuple[Any, ...]
@@ -256,6 +256,11 @@ class Stream(Protocol):
         What TLS has found out so far; L{None} when there is no TLS.
         """
 
+    def getPeer(self) -> Any:
+        """
+        @return: Twisted's C{IPv4Address} or C{IPv6Address} of the other end.
+        """
+
     def admit(self) -> None:
         """
         The peer has shown who it is: what it sends is read at once from now on.  Before that,
@@ -305,6 +310,12 @@ class Stream(Protocol):
     def pathStats(self) -> PathStats | None:
         """
         @return: how the path is, or L{None} where the system does not tell.
+        """
+
+    def flight(self) -> Flight | None:
+        """
+        @return: what is under way, or L{None} where the system does not tell, or when the
+            connection is gone.
         """
 
     def isTroubled(self) -> bool:

@@ -27,6 +27,26 @@ class PathStats(NamedTuple):
     isStill: bool = False
 
 
+class Flight(NamedTuple):
+    """
+    Says what is under way on one connection at one moment, as its kernel counts.
+
+    @ivar largest: how many bytes a segment carries at most that we send.
+    @ivar outstanding: bytes that were sent and are not acknowledged.
+    @ivar repeats: how often the oldest of them was sent again by its timer, since anything was
+        acknowledged.
+    @ivar outOfOrder: segments that have come behind a gap, since the connection was opened; 0
+        where the system does not tell.
+    @ivar received: bytes that have come without a gap before them, since then.
+    """
+
+    largest: int
+    outstanding: int
+    repeats: int
+    outOfOrder: int
+    received: int = 0
+
+
 TROUBLED = 1 << 40
 """
 The least cost of a link whose connection retransmits or has stopped.  It is more than any

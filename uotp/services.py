@@ -49,9 +49,11 @@ def clientService(
     backoff: float = CLIENT.backoff,
     timeout: float = CLIENT.timeout,
     resolveOnce: bool = CLIENT.resolveOnce,
+    stateDirectory: str | None = CLIENT.stateDirectory,
     mark: int | None = CLIENT.mark,
     unsentLimit: int = CLIENT.unsentLimit,
     congestion: str | None = CLIENT.congestion,
+    mss: int | None = CLIENT.mss,
     udpBuffer: int = CLIENT.udpBuffer,
     memory: int = CLIENT.memory,
     wire: WireChoice = CLIENT.wire,
@@ -68,8 +70,8 @@ def clientService(
         plain TCP without any protection, and has to be said.
     @param reactor: the global one when left out.
     @return: the service; after the start C{service.listening} tells where it listens, and
-        C{service.listeningAll} all places where it does.
-        C{reload()} reads the files again.
+        C{service.listeningAll} all places where it does.  C{service.whenReady()} fires when the
+        server's name was found.  C{reload()} reads the files again, and looks the name up again.
     @raise ConfigurationError: for files or values that cannot be used.
     """
     settings = ClientSettings(
@@ -81,9 +83,11 @@ def clientService(
         backoff=backoff,
         timeout=timeout,
         resolveOnce=resolveOnce,
+        stateDirectory=stateDirectory,
         mark=mark,
         unsentLimit=unsentLimit,
         congestion=congestion,
+        mss=mss,
         udpBuffer=udpBuffer,
         memory=memory,
         wire=wire,
@@ -106,6 +110,7 @@ def serverService(
     ownerShare: int = SERVER.ownerShare,
     unsentLimit: int = SERVER.unsentLimit,
     congestion: str | None = SERVER.congestion,
+    mss: int | None = SERVER.mss,
     udpBuffer: int = SERVER.udpBuffer,
     memory: int = SERVER.memory,
     wire: WireChoice = SERVER.wire,
@@ -133,6 +138,7 @@ def serverService(
         ownerShare=ownerShare,
         unsentLimit=unsentLimit,
         congestion=congestion,
+        mss=mss,
         udpBuffer=udpBuffer,
         memory=memory,
         wire=wire,

@@ -29,6 +29,7 @@ from tests.doubles.newcomers import listenInMemory
 from tests.doubles.reactors import MemoryReactor
 from tests.doubles.services import RecordingService
 from uotp.cli import client, common, server
+from uotp.cli.announcement import Announcement
 from uotp.cli.common import CommonOptions, EndService, commandService
 from uotp.errors import ConfigurationError, StartError
 from uotp.net import sockopts
@@ -63,6 +64,7 @@ SHARED = [
     ("--unsent-limit", None, "32768", "unsent-limit", 32 * 1024),
     ("--unsent-limit", None, "64K", "unsent-limit", 64 * 1024),
     ("--congestion", None, "cubic", "congestion", "cubic"),
+    ("--mss", None, "1200", "mss", 1200),
     ("--udp-buffer", None, "8M", "udp-buffer", 8 * 1024 * 1024),
     ("--udp-buffer", None, "212k", "udp-buffer", 212 * 1024),
     ("--memory", None, "64M", "memory", 64 << 20),
@@ -107,6 +109,7 @@ CLIENT = [
     ("--backoff", "-B", "2.5", "backoff", 2.5),
     ("--timeout", "-w", "10", "timeout", 10.0),
     ("--resolve-once", "-R", None, "resolve-once", 1),
+    ("--state-directory", None, os.path.dirname(HERE), "state-directory", os.path.dirname(HERE)),
     ("--mark", "-m", "0xca6c", "mark", 51820),
     ("--mark", "-m", "51820", "mark", 51820),
     ("--max-age", None, "86400", "max-age", 86400.0),
@@ -120,6 +123,7 @@ CLIENT = [
 BUFFERS = {
     "unsent-limit": UNSENT_LIMIT_BYTES,
     "congestion": None,
+    "mss": None,
     "udp-buffer": UDP_BUFFER_BYTES,
     "memory": DEFAULT_MEMORY_BYTES,
 }
@@ -160,6 +164,7 @@ CLIENT_DEFAULTS = {
     "backoff": 5.0,
     "timeout": 4.0,
     "resolve-once": 0,
+    "state-directory": None,
     "mark": None,
     "max-age": None,
     "max-bytes": None,
@@ -267,6 +272,19 @@ class OptionsTests(CommandTestCase):
         """
         self.assertEqual(dict(self.serverOptions(*DESTINATION, "-c", HERE)), SERVER_DEFAULTS)
         self.assertEqual(dict(self.clientOptions(*DESTINATION)), CLIENT_DEFAULTS)
+
+    def test_stateIsKeptWhereTheServiceManagerSays(self) -> None:
+        """
+        Unless the command line says something else.
+        """
+        for given, words, directory in (
+            ("/var/lib/uotp", [], "/var/lib/uotp"),
+            ("/var/lib/uotp:/var/lib/more", [], "/var/lib/uotp"),
+            ("/var/lib/uotp", ["--state-directory", "/mine"], "/mine"),
+            ("", [], None),
+        ):
+            self.patch(os, "environ", {**os.environ, "STATE_DIRECTORY": given})
+            self.assertEqual(self.clientOptions(*DESTINATION, *words)["state-directory"], directory)
 
     def test_noOptionIsUntested(self) -> None:
         for options, rows, others in (
@@ -651,7 +669,7 @@ class MakeServiceTests(ServiceTestCase):
     """
 
     BUFFERS = (
-        *("--unsent-limit", "4K", "--congestion", "cubic", "--udp-buffer", "1M"),
+        *("--unsent-limit", "4K", "--congestion", "cubic", "--mss", "1200", "--udp-buffer", "1M"),
         *("--memory", "16M"),
         *("--wire", "2", "--reorder", "off"),
     )
@@ -687,6 +705,7 @@ class MakeServiceTests(ServiceTestCase):
                 "ownerShare": 50,
                 "unsentLimit": 4096,
                 "congestion": "cubic",
+                "mss": 1200,
                 "udpBuffer": 1024 * 1024,
                 "memory": 16 << 20,
                 "wire": WireChoice.TWO,
@@ -700,7 +719,7 @@ class MakeServiceTests(ServiceTestCase):
             client,
             "clientService",
             *["-a", "::1", "-p", "1", "-e", "2", "-n", "3", "-B", "4.5", "-w", "6", "-R", "-m", "7"],
-            *["--max-age", "3600", "--max-bytes", "2G", "--allow", "::1"],
+            *["--max-age", "3600", "--max-bytes", "2G", "--allow", "::1", "--state-directory", "/S"],
             *["-c", "/c", "-k", "/k", "-C", "/C", "--tls-servername", "name", "--pin", PIN.hex()],
             *self.BUFFERS,
         )
@@ -717,12 +736,14 @@ class MakeServiceTests(ServiceTestCase):
                 "backoff": 4.5,
                 "timeout": 6.0,
                 "resolveOnce": True,
+                "stateDirectory": "/S",
                 "mark": 7,
                 "maxAge": 3600.0,
                 "maxBytes": 2 << 30,
                 "allow": (ip_network("::1"),),
                 "unsentLimit": 4096,
                 "congestion": "cubic",
+                "mss": 1200,
                 "udpBuffer": 1024 * 1024,
                 "memory": 16 << 20,
                 "wire": WireChoice.TWO,
@@ -847,6 +868,7 @@ class SpellingTests(ServiceTestCase):
         "cafile": "--cafile",
         "unsentLimit": "--unsent-limit",
         "congestion": "--congestion",
+        "mss": "--mss",
         "udpBuffer": "--udp-buffer",
         "memory": "--memory",
         "wire": "--wire",
@@ -867,6 +889,7 @@ class SpellingTests(ServiceTestCase):
         "backoff": "--backoff",
         "timeout": "--timeout",
         "resolveOnce": "--resolve-once",
+        "stateDirectory": "--state-directory",
         "mark": "--mark",
         "maxAge": "--max-age",
         "maxBytes": "--max-bytes",
@@ -926,7 +949,7 @@ class SpellingTests(ServiceTestCase):
                 "--no-hostname-check and --tls-servername exclude each other",
             ),
             (ClientTls(pins=(b"",)), "--pin takes the SHA-256 of a public key, 32 bytes"),
-            (ClientTls(serverName="a b"), "--tls-servername: 'a b' is neither a host name nor an IP address"),
+            (ClientTls(serverName="a b"), "--tls-servername 'a b': a host name or an IP address is needed"),
         ):
             error = self.assertRaises(ConfigurationError, ClientCredentials, choices)
             self.assertEqual(str(error), words)
@@ -1163,6 +1186,31 @@ class EndServiceTests(ServiceTestCase):
             self.raiseSignal(signal.SIGHUP)
         self.assertEqual(end.reloads, 1)
         self.assertTrue(any("No such file or directory" in str(formatEvent(event)) for event in events))
+
+    def test_serviceManagerHearsOfStartReloadAndStop(self) -> None:
+        """
+        Of the start when the reactor runs, and not before.
+        """
+        told: list[str] = []
+        for name in ("begin", "end"):
+            self.patch(Announcement, name, lambda _, name=name: told.append(name))
+
+        def around(_: object, reload: Callable[[], None]) -> None:
+            told.append("reload")
+            reload()
+
+        self.patch(Announcement, "around", around)
+        end = RecordingService(journal=told)
+        service = commandService(self.parsed(server, "--no-tls"), lambda _: end)
+        service.privilegedStartService()
+        service.startService()
+        self.assertEqual(told, ["bind", "start"])
+        for call, arguments, keywords in self.reactor.whenRunningHooks:
+            call(*arguments, **keywords)
+        self.raiseSignal(signal.SIGHUP)
+        self.successResultOf(service.stopService())
+        self.assertEqual(told[2:], ["begin", "reload", "end", "stop"])
+        self.assertEqual(end.reloads, 1)
 
     def test_aStopIsSaid(self) -> None:
         service = self.running()

@@ -38,7 +38,7 @@ class RecordingSlotOwner:
     """
 
     urgency = Urgency.FIRST
-    isDown = False
+    isDown: bool = False
 
     def __init__(self, context: MemoryContext) -> None:
         self._context = context
@@ -131,6 +131,13 @@ class SlotTestCase(TimerTestCase):
             self.assertTrue(calls, "nobody is going to dial")
             self.clock.advance(calls[0].getTime() - self.clock.seconds())
         return self.clock.seconds() - started
+
+    def assertReasons(self, *beginnings: str) -> None:
+        """
+        See how the reasons begin why tunnels failed.
+        """
+        reasons = self.context.reachability.reasons
+        self.assertEqual([said[: len(word)] for said, word in zip(reasons, beginnings, strict=True)], list(beginnings))
 
     def stranger(self) -> DialledTunnel:
         """

@@ -4,6 +4,7 @@ Which sources may use a client, by their addresses.
 
 from __future__ import annotations
 
+import socket
 from ipaddress import ip_network
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -44,6 +45,28 @@ class AllowedSourcesTests(SynchronousTestCase):
                 self.assertIs(sources.allows(host), verdict, (network, host))
         self.assertTrue(allowed("::ffff:0:0/96").allows("203.0.113.1"))
         self.assertFalse(allowed("::/0").allows("203.0.113.1"))
+
+    def test_networkOnAnInterfaceIsNotOnAnother(self) -> None:
+        """
+        Every interface has a host of the same link-local address, for all that anybody knows.
+        """
+        self.patch(socket, "if_indextoname", {2: "eth0", 3: "eth1"}.__getitem__)
+        self.patch(socket, "if_nametoindex", self.nameToIndex)
+        for network in ("fe80::1%eth0", "fe80::1%2", "fe80::%eth0/64"):
+            sources = allowed(network)
+            for host, verdict in (("fe80::1%eth0", True), ("fe80::1%eth1", False), ("fe80::1", False)):
+                self.assertIs(sources.allows(host), verdict, (network, host))
+        for network in ("fe80::1", "fe80::/64"):
+            self.assertTrue(allowed(network).allows("fe80::1%eth1"))
+        self.assertFalse(allowed("fe80::1%gone").allows("fe80::1%lost"))
+
+    def nameToIndex(self, name: str) -> int:
+        """
+        In place of the system's.
+        """
+        if name not in {"eth0", "eth1"}:
+            raise OSError(19, "no interface with this name")
+        return {"eth0": 2, "eth1": 3}[name]
 
     def test_verdictsThatAreRememberedAreBounded(self) -> None:
         sources = allowed("10.0.0.0/8")

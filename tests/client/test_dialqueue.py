@@ -189,7 +189,7 @@ class DialsOfManyPoolsTests(SlotTestCase):
         """
         At once, though they would have waited for longer; but only then.
         """
-        self.context.choose(backoff=100.0)
+        self.context.choose(backoff=100.0, timeout=1000.0)
         self.pools(3)
         for _ in range(6):
             for attempt in list(self.context.attempts):

@@ -46,9 +46,9 @@ class ClientSettingsTests(SettingsTestCase):
         """
         It would otherwise be found out by the first datagram.
         """
-        for host in ("two..dots.test", "x" * 64 + ".test", "", "no name"):
+        for host in ("two..dots.test", "x" * 64 + ".test", "", "no name", "127.1"):
             error = self.assertRaises(ConfigurationError, self.settings, server=(host, 9))
-            self.assertEqual(str(error), f"the server {host}: a host name or an IP address is needed")
+            self.assertRegex(str(error), f"^the server {host}: .* host name")
 
     def test_networksThatAreNone(self) -> None:
         self.assertUsable("allow", (), (ip_network("192.0.2.0/24"), ip_network("::1")))

@@ -8,14 +8,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from tests.doubles.streams import MemoryStream, wrapInTls
-from uotp.client.context import ClientContext, ReachabilityObserver
+from uotp.client.context import ClientContext, ReachabilityObserver, ServerDialer
+from uotp.client.patience import Patience
+from uotp.client.segmentsize import SegmentSizes
 from uotp.client.settings import ClientSettings
-from uotp.net.resolver import Resolved
+from uotp.errors import LookupFailed
+from uotp.net.resolver import Addresses, Resolved
 from uotp.process.turns import Turns
 from uotp.transport.dialled import DialledTcpStream, DialledTlsStream
 from uotp.tunnel.live import LiveTunnels
@@ -29,14 +33,25 @@ class MemoryConnect:
     attempt, and what connection it is to become is kept.
 
     @ivar kinds: the kind of connection for each factory that connects.
+    @ivar sizes: the size of their segments, one after another.
     """
 
     def __init__(self) -> None:
         self.kinds: dict[Any, type[DialledTcpStream]] = {}
+        self.sizes: list[int | None] = []
 
-    def __call__(self, kind: type[DialledTcpStream], reactor: Any, *args: Any, **kwargs: Any) -> Any:
-        connector = reactor.connectTCP(*args, **kwargs)
-        self.kinds[reactor.tcpClients[-1][2]] = kind
+    def __call__(
+        self,
+        kind: type[DialledTcpStream],
+        reactor: Any,
+        host: str,
+        port: int,
+        factory: Any,
+        segmentSize: int | None = None,
+    ) -> Any:
+        connector = reactor.connectTCP(host, port, factory)
+        self.kinds[factory] = kind
+        self.sizes.append(segmentSize)
         return connector
 
     def wrap(self, factory: Any, protocol: Any, clock: Clock) -> Any:
@@ -59,15 +74,19 @@ def neverLookUp(call: Callable[[], Resolved], done: Callable[[Resolved], None]) 
 
 class Attempt:
     """
-    Is one attempt to dial, which a test brings to an end.
+    Is one attempt to connect to an address, which a test brings to an end.
 
+    @ivar address: which one.
+    @ivar segmentSize: the size of its segments.
     @ivar tunnel: what it led to, and its transport.
     """
 
     tunnel: Tunnel
     transport: MemoryStream
 
-    def __init__(self, makeTunnel: Callable[[], Tunnel]) -> None:
+    def __init__(self, address: Any, makeTunnel: Callable[[], Tunnel], segmentSize: int | None) -> None:
+        self.address = address
+        self.segmentSize = segmentSize
         self._makeTunnel = makeTunnel
         self.cancelled = False
         self.done: Deferred[Any] = Deferred(self._cancel)
@@ -81,8 +100,8 @@ class Attempt:
         """
         self.tunnel = self._makeTunnel()
         self.transport = MemoryStream(self.tunnel, secured=True)
-        self.tunnel.makeConnection(self.transport)
         self.done.callback(self.tunnel)
+        self.tunnel.makeConnection(self.transport)
         return self.tunnel
 
     def open(self) -> Tunnel:
@@ -95,6 +114,37 @@ class Attempt:
 
     def fail(self, reason: Exception) -> None:
         self.done.errback(Failure(reason))
+
+
+class MemoryDialer:
+    """
+    Finds the addresses that the test says, and leaves the connections to it.
+
+    @ivar addresses: what a lookup finds; L{None} for name servers that do not answer.
+    @ivar lookups: those that are not answered, or were cancelled.
+    @ivar attempts: every connection that was begun.
+    """
+
+    def __init__(self) -> None:
+        self.addresses: Addresses | LookupFailed | None = [IPv4Address("TCP", "192.0.2.1", 8443)]
+        self.lookups: list[Deferred[Addresses]] = []
+        self.attempts: list[Attempt] = []
+
+    def lookUp(self) -> Deferred[Addresses]:
+        """
+        See L{uotp.transport.Dialer.lookUp}.
+        """
+        if self.addresses is None:
+            self.lookups.append(Deferred())
+            return self.lookups[-1]
+        return fail(self.addresses) if isinstance(self.addresses, LookupFailed) else succeed(self.addresses)
+
+    def connect(self, address: Any, makeTunnel: Callable[[], Tunnel], segmentSize: int | None = None) -> Deferred[Any]:
+        """
+        See L{uotp.transport.Dialer.connect}.
+        """
+        self.attempts.append(Attempt(address, makeTunnel, segmentSize))
+        return self.attempts[-1].done
 
 
 class RecordingReachability:
@@ -141,32 +191,38 @@ class MemoryContext(ClientContext):
     """
     Holds what all pools of a client share, in memory.
 
-    @ivar attempts: every one that was made.
     @ivar chance: the next random number.
+    @ivar small: the segment sizes that the path was found to need.
     @ivar reachability: what it has been told so far.
     """
 
     reachability: RecordingReachability
+    dialer: MemoryDialer
 
     def __init__(self, clock: Clock) -> None:
-        self.attempts: list[Attempt] = []
         self.chance = 1.0
+        self.small: list[int] = []
         super().__init__(
             settings=ClientSettings(server=("server.test", 8443)),
             clock=clock,
-            dial=self._dial,
+            dialer=MemoryDialer(),
             jitter=lambda: self.chance,
             liveTunnels=LiveTunnels(clock),
             reachability=RecordingReachability(),
             turns=Turns(clock),
+            segments=SegmentSizes(None, self.small.append),
         )
 
-    def _dial(self, makeTunnel: Callable[[], Tunnel]) -> Deferred[Any]:
-        self.attempts.append(Attempt(makeTunnel))
-        return self.attempts[-1].done
+    @property
+    def attempts(self) -> list[Attempt]:
+        """
+        Every connection that was begun.
+        """
+        return self.dialer.attempts
 
     def choose(self, **settings: Any) -> None:
         self.settings = replace(self.settings, **settings)
+        self.patience = Patience(self.settings.timeout)
 
     def settle(self) -> None:
         """
@@ -177,5 +233,6 @@ class MemoryContext(ClientContext):
                 attempt.transport.settle()
 
 
-# It fits its seam.
+# Each fits its seam.
+_dialer: type[ServerDialer] = MemoryDialer
 _reachability: type[ReachabilityObserver] = RecordingReachability

@@ -64,11 +64,17 @@ class BareNewcomer(MemoryNewcomer):
 
 
 def listenInMemory(
-    address: tuple[str, int], reception: Any, handshakes: HandshakeQueue, backlog: int, reactor: MemoryReactor
+    address: tuple[str, int],
+    reception: Any,
+    handshakes: HandshakeQueue,
+    backlog: int,
+    reactor: MemoryReactor,
+    segmentSize: int | None = None,
 ) -> ListeningPort:
     """
     In place of L{uotp.transport.listener.listen}.
     """
     port = reactor.listenTCP(address[1], reception, backlog, address[0])
     port.handshakes = handshakes
+    port.segmentSize = segmentSize
     return port

@@ -27,9 +27,11 @@ class ListeningPort:
     Stops as a port does, later if it is told to.
 
     @ivar handshakes: who gives the connections of a TCP port their turns.
+    @ivar segmentSize: the largest segment of these connections.
     """
 
     handshakes: Any = None
+    segmentSize: int | None = None
 
     def __init__(self, address: IPv4Address | IPv6Address, stop: Callable[[], Deferred[None] | None]) -> None:
         self._address = address

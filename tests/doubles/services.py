@@ -16,6 +16,7 @@ class RecordingService(Service):
     @ivar reloads: how often it was told to read its files again.
     @ivar listening: where it listens, once it has bound.
     @ivar startError: raised instead of binding, if it is set.
+    @ivar ready: fires when it can do its work.
     @ivar ending: what stopping waits for.
     """
 
@@ -38,6 +39,7 @@ class RecordingService(Service):
         self.reloads = 0
         self.listening: tuple[str, int] | None = None
         self.startError = startError
+        self.ready: Deferred[None] = succeed(None)
         self.ending: Deferred[None] = succeed(None)
         self._called = called
         self._bound = bound
@@ -50,6 +52,9 @@ class RecordingService(Service):
         self.reloads += 1
         if self._reloadError is not None:
             raise self._reloadError
+
+    def whenReady(self) -> Deferred[None]:
+        return self.ready
 
     def privilegedStartService(self) -> None:
         self._note("bind")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from OpenSSL import SSL
+from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IOpenSSLServerConnectionCreator
 from twisted.internet.protocol import Factory
@@ -18,7 +19,7 @@ from twisted.test.iosim import FakeTransport
 from zope.interface import implementer
 
 from uotp.boundaries import Allowance, Security, Stream
-from uotp.path import TROUBLED, PathStats
+from uotp.path import TROUBLED, Flight, PathStats
 from uotp.process.turns import Unlimited
 from uotp.tls.credentials import ServerCredentials
 from uotp.tunnel.tunnel import Tunnel
@@ -41,7 +42,11 @@ class MemoryStream(FakeTransport):
     @ivar held: how many bytes wait, those that the kernel would have among them.
     @ivar troubled: whether the connection retransmits.
     @ivar security: what TLS has found out, as the test says.
+    @ivar underWay: what the kernel says of what is in flight, as the test says.
+    @cvar peer: the address of the other end.
     """
+
+    peer = IPv4Address("TCP", "192.0.2.1", 8443)
 
     def __init__(self, protocol: Any, isServer: bool = False, *, secured: bool = False) -> None:  # noqa: FBT001, FBT002
         """
@@ -53,8 +58,12 @@ class MemoryStream(FakeTransport):
         self.allowance: Allowance = Unlimited()
         self.stalled = self.aborted = self.lost = self.troubled = self.admitted = False
         self.held = 0
+        self.underWay: Flight | None = None
         self._paused = self._closing = False
         self._reason: Exception = ConnectionDone()
+
+    def getPeer(self) -> IPv4Address:
+        return self.peer
 
     def admit(self) -> None:
         self.admitted = True
@@ -73,6 +82,9 @@ class MemoryStream(FakeTransport):
 
     def pathStats(self) -> PathStats | None:
         return None
+
+    def flight(self) -> Flight | None:
+        return self.underWay
 
     def unacknowledged(self) -> int | None:
         """
@@ -253,6 +265,9 @@ class RecordingStream:
         self.asked = 0
         self.path: PathStats | None = None
 
+    def getPeer(self) -> IPv4Address:
+        return MemoryStream.peer
+
     def admit(self) -> None:
         """
         It reads nothing.
@@ -290,6 +305,9 @@ class RecordingStream:
 
     def pathStats(self) -> PathStats | None:
         return self.path
+
+    def flight(self) -> Flight | None:
+        return None
 
     def cost(self) -> int:
         return 0

@@ -37,6 +37,11 @@ class RecordingOwner:
         self.left: list[Tunnel] = []
         self.lost: list[tuple[Tunnel, Failure]] = []
 
+    def tunnelAdvanced(self, tunnel: Tunnel) -> None:
+        """
+        What it waits for can be read from its state.
+        """
+
     def tunnelOpened(self, tunnel: Tunnel) -> None:
         self.opened.append(tunnel)
         if self.session is not None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from bench.rig.namespaces import Namespace, command
-from bench.rig.programs import HANG_SECONDS
+from bench.rig.programs import HANG_SECONDS, Program
 from tests.integration.harness import TWISTD, ProgramTestCase, needed, ourCommand, ourEnvironment
 
 SERVER_NAME = "vpn.example.com"
@@ -54,10 +54,10 @@ class Host:
         case.addCleanup(self._forgetWireGuard)
         self.folder = Path(tempfile.mkdtemp(prefix=f"{namespace}-"))
         case.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
-        settings = Path("/etc/netns") / namespace
-        settings.mkdir(parents=True)
-        case.addCleanup(shutil.rmtree, settings)
-        (settings / "hosts").write_text(f"127.0.0.1 localhost\n{SERVER_ADDRESS} {SERVER_NAME}\n")
+        self._settings = Path("/etc/netns") / namespace
+        self._settings.mkdir(parents=True)
+        case.addCleanup(shutil.rmtree, self._settings)
+        self.write("hosts", f"127.0.0.1 localhost\n{SERVER_ADDRESS} {SERVER_NAME}\n")
         self.namespace = newNamespace(case, name)
         self._makePath()
 
@@ -106,15 +106,24 @@ class Host:
             raise AssertionError(reason)
         return done.stdout
 
-    def start(self, name: str, script: str, readyLine: str) -> None:
+    def write(self, file: str, text: str) -> None:
+        """
+        Have its programs see another file of C{/etc}; those that run see it too if it was there
+        when they began.
+        """
+        (self._settings / file).write_text(text)
+
+    def start(self, name: str, script: str, readyLine: str) -> Program:
         """
         Start lines of shell, of which the last stays.
 
         @param readyLine: what it says when it is ready, as a regular expression.
+        @return: the program, which is a shell unless that has executed another.
         """
         program = self._case.start(name, self._shell(script), self._environment, str(self.folder))
         self._case.addCleanup(self.namespace.killAll)  # before the shell is killed and leaves its children behind
         program.waitForLine(readyLine)
+        return program
 
     def _shell(self, script: str) -> list[str]:
         return [*self.namespace.words, "sh", "-ec", script]

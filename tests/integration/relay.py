@@ -40,15 +40,16 @@ class Relayed:
         meanwhile waits behind them.
     """
 
-    def __init__(self, near: socket.socket, far: socket.socket) -> None:
+    def __init__(self, near: socket.socket, far: socket.socket, delay: float = 0.0) -> None:
         """
         @param near: towards the client.
         @param far: towards the server.
+        @param delay: see above.
         """
         self.head = b""
         self.carried = 0
         self.brought = 0
-        self.delay = 0.0
+        self.delay = delay
         self._swallows = False
         self._sockets = (near, far)
         self._ended: list[socket.socket] = []
@@ -118,13 +119,15 @@ class Relay:
     @ivar connections: all that there have been, the oldest first.
     """
 
-    def __init__(self, server: Address, segment: int | None = None, port: int = 0) -> None:
+    def __init__(self, server: Address, segment: int | None = None, port: int = 0, delay: float = 0.0) -> None:
         """
         @param server: who is called when somebody calls.
         @param port: where it listens, if not on one that nobody has.
         @param segment: the most bytes that either end may send in a segment; if not as
             on loopback, where there are few of them.
+        @param delay: of each connection, from its beginning.
         """
+        self._delay = delay
         self.connections: list[Relayed] = []
         self._server = server
         self._segment = segment
@@ -155,7 +158,7 @@ class Relay:
                     continue
                 for one in (near, far):
                     one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self.connections.append(Relayed(near, far))
+                self.connections.append(Relayed(near, far, self._delay))
 
     def stop(self) -> None:
         """

@@ -170,11 +170,11 @@ class RigTestCase(ProgramTestCase):
         self.addCleanup(end.close)
         return end
 
-    def relay(self, server: Address, segment: int | None = None, port: int = 0) -> Relay:
+    def relay(self, server: Address, segment: int | None = None, port: int = 0, delay: float = 0.0) -> Relay:
         """
         Start a relay.
         """
-        relay = Relay(server, segment, port)
+        relay = Relay(server, segment, port, delay)
         self.addCleanup(relay.stop)
         return relay
 

@@ -261,4 +261,4 @@ def dial(
         choices["creator"] = staticmethod(credentials.creatorFor(address[0]))
     factory: Any = ClientFactory.forProtocol(lambda: talker)
     factory.noisy = False
-    connectTunnel(type("OurConnection", (kind,), choices), steppedReactor(), *address, factory, HANG_SECONDS)
+    connectTunnel(type("OurConnection", (kind,), choices), steppedReactor(), *address, factory)

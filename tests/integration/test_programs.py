@@ -49,7 +49,7 @@ found = socket.getaddrinfo
 
 
 def getaddrinfo(host, *rest, flags=0, **options):
-    if host == {HANGING_NAME!r} and not flags & socket.AI_NUMERICHOST:
+    if host == {HANGING_NAME.encode()!r} and not flags & socket.AI_NUMERICHOST:
         os.write(2, b"the lookup hangs\\n")
         time.sleep(60)
     return found(host, *rest, flags=flags, **options)

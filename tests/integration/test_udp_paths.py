@@ -218,7 +218,7 @@ class LinkTests(PathTestCase):
             there = socket.if_nametoindex("left")
             sender.bind(("fe80::1", 0, 0, there))
         for number in range(20):
-            sender.sendto(b"hello", (*receiver.address[:2], 0, there))
+            sender.sendto(b"hello", ("fe80::2", receiver.address[1], 0, there))
             self.settleUntil(lambda number=number: len(receiver.trains) > number)  # type: ignore[misc]
         sender.sendto(b"hello", (*plain.getsockname()[:2], 0, there))
         expected = plain.recvfrom(9)[1]

@@ -168,7 +168,12 @@ class HostTests(SynchronousTestCase):
             "B\u00fccher.example": "xn--bcher-kva.example",
             "xn--bcher-kva.example": "xn--bcher-kva.example",
             "*.Example.com": "*.example.com",
+            "wg_server-.example": "wg_server-.example",
+            "\u2603.example": "xn--n3h.example",
+            "*.b\u00fccher.example": "*.xn--bcher-kva.example",
             "192.0.2.1": "192.0.2.1",
+            "::ffff:192.0.2.1": "192.0.2.1",
+            "FE80::1%eth0": "fe80::1",
             "2001:DB8:0::1": "2001:db8::1",
             "a" * 63 + ".test": "a" * 63 + ".test",
         }
@@ -177,9 +182,9 @@ class HostTests(SynchronousTestCase):
 
     def test_rubbishIsRefusedInOneLine(self) -> None:
         rubbish = [
-            *("", ".", "..", "a..b", ".test", "test..", " ", "a b", "a\nb", "-a.test", "a-.test", "a" * 64),
+            *("", ".", "..", "a..b", ".test", "test..", " ", "a b", "a\nb", "-a.test", "a" * 64),
             *("*", "*.", "*.com", "a.*.test", "*a.example.com", "*.*.example.com", "a.example.*"),
-            *("256.1.1.1", "10.0.0", "1234", "example.com:8443", "[::1]", "::1::", "fe80::1%eth0"),
+            *("256.1.1.1", "10.0.0", "1234", "example.com:8443", "[::1]", "::1::"),
             *("https://example.com", "user@example.com", "a/b", "\u2028", "\u00fc" * 70),
             *("a\x00b.test", ".".join(["abcdefg"] * 32)),
         ]
@@ -495,6 +500,14 @@ class CommandTests(SynchronousTestCase):
         self.status(self.directory, "--host", "2001:db8::7")
         self.assertEqual(self.command("uotp-server", containing="-C")[1:3], ["-a", "::"])
         self.assertEqual(self.command("uotp-client", containing="-C")[-2:], ["2001:db8::7", "8443"])
+
+    def test_aLinkLocalAddressIsDialledOverTheClientsOwnInterface(self) -> None:
+        """
+        The zone that was typed is one of this machine, and in no certificate.
+        """
+        self.status(self.directory, "--host", "fe80::1%eth0")
+        self.assertEqual(self.command("uotp-client", containing="-C")[-2:], ["fe80::1%INTERFACE", "8443"])
+        self.assertIn("for fe80::1\n", self.out.getvalue())
 
     def test_aClientDialsNoWildcard(self) -> None:
         """

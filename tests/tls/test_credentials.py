@@ -238,14 +238,14 @@ class ClientChoicesTests(TlsTestCase):
         A pattern or a sentence is in no certificate.
         """
         for name in ("", "*.test", "two words", "a/b", "12345", "ü" * 70):
-            message = f"serverName: {name!r} is neither a host name nor an IP address"
+            message = f"serverName {name!r}: "
             error = self.assertRaises(ConfigurationError, ClientCredentials, ClientTls(serverName=name))
-            self.assertEqual(str(error)[:60], message[:60])
+            self.assertIn(message, str(error))
 
     def test_hostIsAName(self) -> None:
         credentials = ClientCredentials(ClientTls(cafile=self.cafile(TRUSTED)))
         error = self.assertRaises(ConfigurationError, credentials.creatorFor, "*.test")
-        self.assertEqual(str(error), "the server: '*.test' is neither a host name nor an IP address")
+        self.assertEqual(str(error), "the server '*.test': a host name or an IP address is needed")
 
 
 class ReloadTests(TlsTestCase):

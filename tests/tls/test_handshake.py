@@ -111,6 +111,44 @@ class _ServerVerification(_Handshakes):
                 server=OWN_CHECK,
             )
 
+    def test_wildcardIsGoodForInternationalNamesToo(self) -> None:
+        """
+        Its star stands for a whole label, whatever is in that.
+        """
+        server = self.server(TRUSTED.issue("*.example.test", "other.test"))
+        for host in ("B\u00fccher.example.test", "xn--bcher-kva.example.test."):
+            self.assertWelcome(meet(server, self.client(host)))
+        for host in ("xn--bcher-kva.example.org", "a.xn--bcher-kva.example.test", "xn--bcher-kva.other.test"):
+            self.assertRefused(
+                meet(server, self.client(host)),
+                client=f"wrong name: expected {host}, certificate has *.example.test, other.test",
+                server=OWN_CHECK,
+            )
+        self.assertRefused(
+            meet(self.server(TRUSTED.issue("*.test")), self.client("xn--bcher-kva.test")),
+            client="wrong name: expected xn--bcher-kva.test, certificate has *.test"
+            " (Certificate's DNS-ID b'*.test' has too few host components for wildcard usage.)",
+            server=OWN_CHECK,
+        )
+
+    def test_namesThatRegistriesDoNotGiveOutAreNames(self) -> None:
+        """
+        Private networks have them, and DNS does not mind.
+        """
+        for name in ("wg_server", "ab--cd.example.test", "a-.test", "a" * 63 + ".test", "box"):
+            pair = meet(self.server(TRUSTED.issue(name)), self.client(name.upper()))
+            self.assertWelcome(pair)
+            assert pair.server.handle is not None
+            self.assertEqual(pair.server.handle.get_servername(), name.encode())
+
+    def test_addressesAreThoseThatOthersKnow(self) -> None:
+        """
+        No certificate has the zone of an address, and none writes IPv4 as IPv6.
+        """
+        server = self.server(TRUSTED.issue("fe80::2", "192.0.2.1"))
+        for host in ("fe80::2%eth0", "FE80::2%7", "::ffff:192.0.2.1"):
+            self.assertWelcome(meet(server, self.client(host)))
+
     def test_namesAreComparedInLowerCaseAndPunycode(self) -> None:
         """
         People may type capitals, umlauts and a final dot.

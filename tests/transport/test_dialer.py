@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from OpenSSL import SSL
-from twisted.internet import error, tcp
+from twisted.internet import error, main, tcp
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
@@ -22,7 +22,7 @@ from tests.doubles.sockets import FakeSocket
 from tests.doubles.streams import MemoryStream
 from tests.doubles.tlspairs import TRUSTED, TlsTestCase
 from tests.doubles.tunnels import RecordingOwner
-from uotp.client.failures import wordsForFailure
+from uotp.client.failures import WORDS, wordsForFailure
 from uotp.errors import LookupFailed
 from uotp.net import sockopts
 from uotp.net.resolver import Resolved, SharedResolver
@@ -71,7 +71,6 @@ class _DialTestCase(SynchronousTestCase):
             ("good.test", 8443),
             None if credentials is None else credentials.creatorFor("good.test"),
             resolver,
-            4.0,
             **choices,
         )
 
@@ -106,89 +105,64 @@ class DialerTests(_RecordedTestCase):
     Dial over plain TCP, and see what is the same with TLS.
     """
 
-    def test_attemptEndsWithATunnel(self) -> None:
-        done = self.dialer().dial(self.makeTunnel)
+    def test_nameIsLookedUpEachTime(self) -> None:
+        dialer = self.dialer()
+        for host in ("192.0.2.1", "192.0.2.7"):
+            self.found = [IPv4Address("TCP", host, 8443)]
+            self.assertEqual(self.successResultOf(dialer.lookUp()), self.found)
+        self.assertEqual(self.asked, 2)
+
+    def test_nameThatIsNotFoundFails(self) -> None:
+        self.found = LookupFailed("host name not found")
+        failure = self.failureResultOf(self.dialer().lookUp())
+        self.assertEqual(wordsForFailure(failure), "host name not found")
+
+    def test_lookupThatEndsAfterTheCancelDisturbsNobody(self) -> None:
+        resolver = SharedResolver(lambda _, done: self.late.append(done))
+        done = Dialer(self.reactor, ("good.test", 8443), None, resolver).lookUp()
+        done.cancel()
+        self.failureResultOf(done)
+        self.late[0]([V4])
+
+    def test_connectionBecomesATunnel(self) -> None:
+        done = self.dialer().connect(V4, self.makeTunnel)
         self.assertNoResult(done)
-        ((host, port, _, timeout, bindAddress),) = self.reactor.tcpClients
-        self.assertEqual((host, port, timeout, bindAddress), ("192.0.2.1", 8443, 4.0, None))
-        _, transport = self.connect(0)
-        self.assertIsInstance(self.successResultOf(done), DialledTunnel)
+        ((host, port, _, _, bindAddress),) = self.reactor.tcpClients
+        self.assertEqual((host, port, bindAddress), ("192.0.2.1", 8443, None))
+        tunnel, transport = self.connect(0)
+        self.assertIs(self.successResultOf(done), tunnel)
+        self.assertIsInstance(tunnel, DialledTunnel)
         self.assertEqual(transport.stream, [HELLO])
 
     def test_nobodyStandsBetweenAStreamAndItsTunnel(self) -> None:
         """
         What comes is handed to the tunnel itself, and so is the end.
         """
-        done = self.dialer().dial(self.makeTunnel)
+        done = self.dialer().connect(V4, self.makeTunnel)
         _, transport = self.connect(0)
         tunnel = self.successResultOf(done)
         self.assertIs(transport.protocol, tunnel)
         transport.lose()
         self.assertEqual([each for each, _ in self.owner.lost], [tunnel])
 
-    def test_nameIsLookedUpAtEachAttempt(self) -> None:
-        dialer = self.dialer()
-        for host in ("192.0.2.1", "192.0.2.7"):
-            self.found = [IPv4Address("TCP", host, 8443)]
-            done = dialer.dial(self.makeTunnel)
-            self.assertEqual(self.reactor.tcpClients[-1][0], host)
-            done.addErrback(lambda _: None)
-            done.cancel()
-        self.assertEqual(self.asked, 2)
+    def test_connectionThatFailsFailsInWords(self) -> None:
+        done = self.dialer().connect(V6, self.makeTunnel)
+        factory: Any = self.reactor.tcpClients[0][2]
+        factory.clientConnectionFailed(self.reactor.connectors[0], Failure(error.ConnectionRefusedError()))
+        self.assertTrue(wordsForFailure(self.failureResultOf(done)).startswith("connection refused"))
 
-    def test_secondAddressIsTriedWhenTheFirstIsSlow(self) -> None:
-        """
-        A little later, and whichever answers first is used; the other is given up.
-        """
-        self.found = [V6, V4]
-        done = self.dialer().dial(self.makeTunnel)
-        self.assertEqual([client[0] for client in self.reactor.tcpClients], [V6.host])
-        self.reactor.advance(0.5)
-        self.assertEqual([client[0] for client in self.reactor.tcpClients], [V6.host, V4.host])
-        self.connect(1)
-        self.successResultOf(done)
+    def test_cancelledConnectionLeavesNothing(self) -> None:
+        done = self.dialer().connect(V6, self.makeTunnel)
+        done.cancel()
+        self.failureResultOf(done)
         self.assertTrue(self.reactor.connectors[0].stoppedConnecting)
-        self.assertEqual(len(self.owner.opened), 1)
 
-    def test_fastFirstAddressLeavesTheSecondAlone(self) -> None:
-        self.found = [V6, V4]
-        done = self.dialer().dial(self.makeTunnel)
+    def test_cancelOfAConnectionThatIsMadeChangesNothing(self) -> None:
+        done = self.dialer().connect(V6, self.makeTunnel)
         self.connect(0)
+        done.cancel()
         self.successResultOf(done)
-        self.reactor.advance(5)
-        self.assertEqual(len(self.reactor.tcpClients), 1)
-
-    def test_attemptFailsWhenAllAddressesFail(self) -> None:
-        self.found = [V6, V4]
-        done = self.dialer().dial(self.makeTunnel)
-        self.reactor.advance(0.5)
-        for number in (0, 1):
-            self.assertNoResult(done)
-            factory: Any = self.reactor.tcpClients[number][2]
-            factory.clientConnectionFailed(self.reactor.connectors[number], Failure(error.ConnectionRefusedError()))
-            self.reactor.advance(0.5)
-        self.assertEqual(wordsForFailure(self.failureResultOf(done)), "connection refused")
-
-    def test_nameThatIsNotFoundFails(self) -> None:
-        self.found = LookupFailed("host name not found")
-        failure = self.failureResultOf(self.dialer().dial(self.makeTunnel))
-        self.assertEqual(wordsForFailure(failure), "host name not found")
-
-    def test_cancelledAttemptLeavesNothing(self) -> None:
-        self.found = [V6, V4]
-        done = self.dialer().dial(self.makeTunnel)
-        self.reactor.advance(0.5)
-        done.cancel()
-        self.failureResultOf(done)
-        self.assertTrue(all(connector.stoppedConnecting for connector in self.reactor.connectors))
-
-    def test_lookupThatEndsAfterTheCancelConnectsNowhere(self) -> None:
-        resolver = SharedResolver(lambda _, done: self.late.append(done))
-        done = Dialer(self.reactor, ("good.test", 8443), None, resolver, 4.0).dial(self.makeTunnel)
-        done.cancel()
-        self.failureResultOf(done)
-        self.late[0]([V4])
-        self.assertEqual(self.reactor.tcpClients, [])
+        self.assertFalse(self.reactor.connectors[0].stoppedConnecting)
 
     def test_tunnelsAreMadeForConnectionsOnly(self) -> None:
         made: list[DialledTunnel] = []
@@ -197,7 +171,7 @@ class DialerTests(_RecordedTestCase):
             made.append(self.makeTunnel())
             return made[-1]
 
-        done = self.dialer().dial(make)
+        done = self.dialer().connect(V4, make)
         self.assertEqual(made, [])
         self.connect(0)
         self.assertEqual([self.successResultOf(done)], made)
@@ -212,7 +186,7 @@ class KindsTests(_RecordedTestCase, TlsTestCase):
         """
         @return: what kind of connection its next attempt is.
         """
-        done = dialer.dial(self.makeTunnel)
+        done = dialer.connect(V4, self.makeTunnel)
         kind = self.connecting.kinds[self.reactor.tcpClients[-1][2]]
         done.addErrback(lambda _: None)
         done.cancel()
@@ -292,7 +266,7 @@ class SocketTests(_DialTestCase, TlsTestCase):
         """
         Otherwise a VPN's default route would swallow its own carrier.
         """
-        done = self.dialer(mark=0xCA6C).dial(self.makeTunnel)
+        done = self.dialer(mark=0xCA6C).connect(V4, self.makeTunnel)
         self.reactor.advance(0)
         self.assertEqual(self.journal[0], ("option", socket.SOL_SOCKET, 36, 0xCA6C))
         self.assertEqual(self.journal[-1], ("connect", ("192.0.2.1", 8443)))
@@ -300,17 +274,17 @@ class SocketTests(_DialTestCase, TlsTestCase):
         done.cancel()
 
     def test_everyAddressIsDialledWithTheMark(self) -> None:
-        self.found = [IPv4Address("TCP", "192.0.2.1", 8443), IPv4Address("TCP", "192.0.2.2", 8443)]
-        done = self.dialer(mark=7).dial(self.makeTunnel)
-        self.reactor.advance(0.5)
-        self.reactor.advance(0)
+        dialer = self.dialer(mark=7)
+        for address in (V4, IPv4Address("TCP", "192.0.2.2", 8443)):
+            done = dialer.connect(address, self.makeTunnel)
+            self.reactor.advance(0)
+            done.addErrback(lambda _: None)
+            done.cancel()
         self.assertEqual(self.order(), [7, "connect"] * 2)
-        done.addErrback(lambda _: None)
-        done.cancel()
 
     def test_dialersDoNotShareTheirMarks(self) -> None:
         for mark in (7, 8):
-            done = self.dialer(mark=mark).dial(self.makeTunnel)
+            done = self.dialer(mark=mark).connect(V4, self.makeTunnel)
             self.reactor.advance(0)
             done.addErrback(lambda _: None)
             done.cancel()
@@ -318,7 +292,7 @@ class SocketTests(_DialTestCase, TlsTestCase):
 
     def test_markThatMayNotBeSetIsAFailureInWords(self) -> None:
         self.isRefused = True
-        done = self.dialer(mark=7).dial(self.makeTunnel)
+        done = self.dialer(mark=7).connect(V4, self.makeTunnel)
         self.reactor.advance(0.5)
         failure = self.failureResultOf(done)
         self.assertIn("Operation not permitted", str(wordsForFailure(failure)))
@@ -330,7 +304,7 @@ class SocketTests(_DialTestCase, TlsTestCase):
         A reactor says in one call that there is something to read and that there is room to write.
         """
         for credentials in (None, ClientCredentials(ClientTls(cafile=self.cafile(TRUSTED)))):
-            done = self.dialer(credentials).dial(self.makeTunnel)
+            done = self.dialer(credentials).connect(V4, self.makeTunnel)
             self.reactor.advance(0)
             (stream,) = self.reactor.getWriters()
             self.made[-1].given = errno.ECONNREFUSED
@@ -343,7 +317,7 @@ class SocketTests(_DialTestCase, TlsTestCase):
 
     def test_withoutAMarkNoneIsSet(self) -> None:
         self.isRefused = True
-        done = self.dialer().dial(self.makeTunnel)
+        done = self.dialer().connect(V4, self.makeTunnel)
         self.reactor.advance(0)
         self.assertEqual(self.order(), ["connect"])
         done.addErrback(lambda _: None)
@@ -353,13 +327,61 @@ class SocketTests(_DialTestCase, TlsTestCase):
         """
         Some options are of use from the beginning only.
         """
-        done = self.dialer(tuning=TunnelSocketOptions(4321)).dial(self.makeTunnel)
+        done = self.dialer(tuning=TunnelSocketOptions(4321)).connect(V4, self.makeTunnel)
         self.reactor.advance(0)
         tuned = [entry[3] for entry in self.journal[:-1]]
         self.assertEqual(self.journal[-1][0], "connect")
         self.assertIn(4321, tuned)
         done.addErrback(lambda _: None)
         done.cancel()
+
+    def test_segmentSizeIsSetBeforeTheFirstPacket(self) -> None:
+        """
+        The other end is told when the connection is made, and so it holds both ways.
+        """
+        dialer = self.dialer()
+        for size in (1200, None):
+            done = dialer.connect(V4, self.makeTunnel, size)
+            self.reactor.advance(0)
+            done.addErrback(lambda _: None)
+            done.cancel()
+        sizes = [
+            entry[3] if entry[0] == "option" else "connect"
+            for entry in self.journal
+            if entry[0] == "connect" or entry[2] == socket.TCP_MAXSEG
+        ]
+        self.assertEqual(sizes, [1200, "connect", "connect"])
+
+    def refusedBy(self, number: int, *, isRead: bool) -> Failure:
+        """
+        @param number: what the network answers.
+        @param isRead: whether the reactor takes it for the end of something that it reads.
+        @return: why a connection failed.
+        """
+        done = self.dialer().connect(V4, self.makeTunnel)
+        self.reactor.advance(0)
+        (stream,) = self.reactor.writers
+        self.made[-1].given = number
+        reason = Failure(main.CONNECTION_DONE if isRead else main.CONNECTION_LOST)
+        (stream.readConnectionLost if isRead else stream.connectionLost)(reason)
+        self.assertEqual((self.reactor.readers, self.reactor.writers), (set(), set()))
+        failure: Failure = self.failureResultOf(done)
+        return failure
+
+    def test_refusalOfTheNetworkIsReadFromTheSocket(self) -> None:
+        """
+        The reactor says only that the connection is over, whatever a router or a firewall has answered.
+        """
+        for number in (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EACCES):
+            for isRead in (False, True):
+                self.assertEqual(wordsForFailure(self.refusedBy(number, isRead=isRead)), WORDS[number])
+
+    def test_endWithoutAReasonIsNoTextOfOurs(self) -> None:
+        self.assertNotIn("Failure", wordsForFailure(self.refusedBy(0, isRead=False)))
+
+    def test_addressThatTheSystemCannotHaveFails(self) -> None:
+        done = self.dialer().connect(IPv6Address("TCP", "fe80::1%nowhere9", 8443), self.makeTunnel)
+        self.assertNotIn("Failure", wordsForFailure(self.failureResultOf(done)))
 
 
 class WordsForFailureTests(SynchronousTestCase):
@@ -370,11 +392,10 @@ class WordsForFailureTests(SynchronousTestCase):
     def test_usualFailuresHaveWords(self) -> None:
         remedy = "raise that limit (ulimit -n, or LimitNOFILE of systemd)"
         for cause, words in (
-            (error.DNSLookupError("x"), "host name not found"),
-            (error.ConnectionRefusedError(), "connection refused"),
-            (error.TimeoutError(), "no answer in time"),
-            (error.ConnectingCancelledError(V4), "no answer in time"),
-            (error.NoRouteError(), "no route to host"),
+            (LookupFailed("the name server does not answer"), "the name server does not answer"),
+            (error.ConnectionRefusedError(), WORDS[errno.ECONNREFUSED]),
+            (error.TCPTimedOutError(), "no answer in time"),
+            (error.NoRouteError(), WORDS[errno.ENETUNREACH]),
             (error.ConnectionDone(), "closed by the other end"),
             (error.ConnectionLost(), "connection lost"),
             (OSError(errno.EMFILE, "Too many open files"), f"too many open files: {remedy}"),
@@ -383,7 +404,7 @@ class WordsForFailureTests(SynchronousTestCase):
             self.assertEqual(wordsForFailure(Failure(cause)), words)
 
     def test_systemsErrorsOfConnectingAreWordsAndNoNumbers(self) -> None:
-        for number in (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT, errno.EPERM, errno.EADDRNOTAVAIL):
+        for number in (*WORDS, errno.ETIMEDOUT, errno.ENONET, errno.EOPNOTSUPP):
             for cause in (
                 error.getConnectError((number, os.strerror(number))),
                 error.ConnectBindError(number, os.strerror(number)),
@@ -392,6 +413,12 @@ class WordsForFailureTests(SynchronousTestCase):
                 self.assertIsInstance(words, str)
                 self.assertNotIn("\n", words)
                 self.assertRegex(words, r"^[A-Za-z]{2}.* .*[a-z]")
+
+    def test_linkThatIsNotThereIsNamed(self) -> None:
+        cause = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        words = wordsForFailure(Failure(cause))
+        self.assertTrue(words.startswith("no network interface has"), words)
+        self.assertIn("Name or service not known", words)
 
     def test_tlsRefusalsHaveTheWordsOfTls(self) -> None:
         self.assertEqual(wordsForFailure(Failure(error.ConnectionDone()), "expired"), "expired")

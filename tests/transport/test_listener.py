@@ -11,7 +11,8 @@ import socket
 from collections import deque
 from typing import Any
 
-from twisted.internet import main
+from twisted.internet import main, tcp
+from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -233,6 +234,33 @@ class AcceptingTests(_ListenerTestCase):
         self.listener.stopListening()
         self.reactor.advance(2 * REST_SECONDS)
         self.assertNotIn(self.listener, self.reactor.readers)
+
+
+class PlaceTests(_ListenerTestCase):
+    """
+    Listen where one cannot.
+    """
+
+    def test_interfaceThatIsNotThereIsSaid(self) -> None:
+        listener = Listener(("fe80::1%wlan7", 8443), self.reception, self.reception.handshakes, 5, self.reactor)
+        error = self.assertRaises(CannotListenError, listener.startListening)
+        self.assertEqual(error.socketError.strerror, "this machine has no network interface wlan7 now")
+
+
+class SegmentTests(SynchronousTestCase):
+    """
+    Say how large the segments of connections may be.
+    """
+
+    def test_sizeIsSetOnTheSocketThatListens(self) -> None:
+        """
+        Connections take it over, and the other end is told in the first packet.
+        """
+        self.patch(tcp.Port, "createInternetSocket", lambda _: FakeSocket())
+        reactor = MemoryReactor()
+        for size, options in ((1200, [(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1200)]), (None, [])):
+            listener = Listener(("127.0.0.1", 0), Factory(), HandshakeQueue(reactor), 5, reactor, size)
+            self.assertEqual(listener.createInternetSocket().options, options)
 
 
 class SlowAcceptingTests(_ListenerTestCase):

@@ -65,7 +65,9 @@ LIMITS = {
     "connections of a server (``--max-connections``)": f"{MAX_CONNECTIONS}",
     "sessions of a server": f"{MAX_SESSIONS}",
     "tunnels of a session": f"{MAX_TUNNELS_PER_SESSION}",
-    "a client's whole attempt (``--timeout``)": f"{inspect.signature(clientService).parameters['timeout'].default:g} s",
+    "a step of a client's attempt (``--timeout``)": (
+        f"{inspect.signature(clientService).parameters['timeout'].default:g} s"
+    ),
     "a session without tunnels (``--linger``)": f"{inspect.signature(serverService).parameters['linger'].default:g} s",
     "a train waits, before anything was seen": f"{FIRST_HOLD_SECONDS:g} s",
     "a train waits, at least": f"{LEAST_HOLD_SECONDS:g} s",

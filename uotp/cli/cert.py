@@ -84,6 +84,8 @@ def describe(pki: Pki) -> str:
     @return: what the user is told after a PKI was made.
     """
     address = serverAddress(pki.hosts)
+    if Host.parse(address).isLinkLocal:
+        address += "%INTERFACE"  # the client's own, which nobody knows here
     # A server listens on IPv4 unless told otherwise.
     listen = ["-a", "::"] if Host.parse(address).isIPv6 else []
     authority = ["-C", pki.caCertificate]

@@ -4,6 +4,8 @@ The command line of the client.  What a client does with its options is not know
 
 from __future__ import annotations
 
+import os
+
 from twisted.application.service import IService
 from twisted.python import usage
 
@@ -60,7 +62,13 @@ class Options(CommonOptions):
             parseSeconds,
             "backoff",
         ),
-        Option("timeout", "w", "time for connect and TLS handshake together", parseSeconds, "timeout"),
+        Option(
+            "timeout",
+            "w",
+            "time for each of lookup, connect, TLS and hello; where that fails, more",
+            parseSeconds,
+            "timeout",
+        ),
         Option(
             "mark",
             "m",
@@ -97,7 +105,19 @@ class Options(CommonOptions):
             parsePin,
             "pins",
         ),
-        Flag("resolve-once", "R", "look dst_address up at the start only, and keep what was found", "resolveOnce"),
+        Flag(
+            "resolve-once",
+            "R",
+            "look dst_address up at the start, and again at SIGHUP and when no tunnel opens for 10 s",
+            "resolveOnce",
+        ),
+        Option(
+            "state-directory",
+            None,
+            "directory that remembers the server's addresses for the next start; otherwise $STATE_DIRECTORY",
+            absolutePath,
+            "stateDirectory",
+        ),
         Flag(
             "no-hostname-check",
             None,
@@ -114,6 +134,10 @@ class Options(CommonOptions):
         @raise usage.UsageError: for a value or a combination that cannot be used.
         """
         super().postOptions()
+        if self["state-directory"] is None:
+            # systemd names the directories of a unit so, one after another.
+            given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+            self["state-directory"] = absolutePath(given) if given else None
         if self["no-hostname-check"] and self["tls-servername"]:
             reason = "--no-hostname-check and --tls-servername exclude each other"
             raise usage.UsageError(reason)

@@ -5,6 +5,7 @@ service that twistd or a console script runs.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import fields
@@ -17,6 +18,7 @@ from twisted.logger import globalLogPublisher
 from twisted.python import usage
 
 from uotp.cli.addresses import destinationWords, parseBindAddress, parseHost
+from uotp.cli.announcement import Announcement
 from uotp.cli.options import Flag, GnuOptions, Option, Repeated
 from uotp.cli.parsers import (
     absolutePath,
@@ -30,10 +32,19 @@ from uotp.cli.parsers import (
 )
 from uotp.cli.words import shown
 from uotp.errors import ConfigurationError, StartError
-from uotp.net import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES, Listen, pairsOf, placesOf
+from uotp.net import (
+    MAX_BUFFER_BYTES,
+    MAX_SEGMENT_BYTES,
+    MIN_BUFFER_BYTES,
+    MIN_SEGMENT_BYTES,
+    Listen,
+    pairsOf,
+    placesOf,
+)
 from uotp.process import (
     LEAST_MEMORY_BYTES,
     GarbageCollection,
+    ServiceNotifier,
     canBecomeRoot,
     onSignal,
     raiseDescriptorLimit,
@@ -78,6 +89,13 @@ COMMON_ROWS = (
         "congestion control of the tunnels, by the kernel's name: bbr, cubic (Linux)",
         parseCongestion,
         "congestion",
+    ),
+    Option(
+        "mss",
+        None,
+        "bytes of a tunnel's TCP segment at the most, both ways; otherwise found out",
+        parseBytes(MIN_SEGMENT_BYTES, MAX_SEGMENT_BYTES),
+        "mss",
     ),
     Option(
         "udp-buffer",
@@ -224,6 +242,11 @@ class Reloadable(Protocol):
         @raise ConfigurationError: when they cannot be used; the old ones stay in use.
         """
 
+    def whenReady(self) -> Deferred[None]:
+        """
+        @return: fires when it can do its work; maybe never.
+        """
+
     def setServiceParent(self, parent: Any) -> None:
         """
         See C{IService}.
@@ -257,13 +280,17 @@ def commandService(options: CommonOptions, make: Callable[[Any], Reloadable]) ->
         options.refuse(str(error))
     except OSError as error:
         options.refuse(f"cannot start: {error.strerror or error}")
-    return EndService(options.commandName, end, logFile, reactor)
+    service = EndService(options.commandName, end, logFile, reactor)
+    service.announcement = Announcement(ServiceNotifier(os.environ), end.whenReady, reactor)
+    return service
 
 
 class EndService(MultiService):
     """
     Runs one end in a process of its own: it obeys signals, and shows an error in one line
     when it cannot start.
+
+    @ivar announcement: tells the service manager how this process is; L{None} not to tell.
     """
 
     _log = Logger()
@@ -276,6 +303,7 @@ class EndService(MultiService):
         @param reactor: the reactor of this process.
         """
         super().__init__()
+        self.announcement: Announcement | None = None
         self._commandName = commandName
         self._end = end
         self._logFile = logFile
@@ -301,6 +329,8 @@ class EndService(MultiService):
         """
         super().startService()
         self._reactor.callWhenRunning(self._installSignals)
+        if self.announcement is not None:
+            self._reactor.callWhenRunning(self.announcement.begin)
         self._reactor.callWhenRunning(limitForeignLines, globalLogPublisher, self._reactor.seconds)
         self._garbageCollection.start()
         if canBecomeRoot():
@@ -311,6 +341,12 @@ class EndService(MultiService):
         onSignal(self._reactor, "SIGHUP", self._reload)
 
     def _reload(self) -> None:
+        if self.announcement is None:
+            self._readAgain()
+        else:
+            self.announcement.around(self._readAgain)
+
+    def _readAgain(self) -> None:
         if self._logFile is not None:
             try:
                 reopenLogFile(self._logFile)
@@ -328,6 +364,8 @@ class EndService(MultiService):
         Stop, and say so in the log.
         """
         self._log.info("stopping")
+        if self.announcement is not None:
+            self.announcement.end()
         self._garbageCollection.stop()
         stopped: Deferred[list[Any]] = super().stopService()
         return stopped

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network
 
-from uotp.net import Host
+from uotp.net import Host, interfaceNumber
 
 Network = IPv4Network | IPv6Network
 
@@ -45,11 +45,22 @@ class AllowedSources:
         return not self._networks or self._isKnown(host)
 
     def _find(self, host: str) -> bool:
-        address = Host.parse(host).address
+        source = Host.parse(host).asOneAddress
+        address = source.address
         if address is None:
             return False
-        mapped = None if isinstance(address, IPv4Address) else address.ipv4_mapped
-        return any((mapped or address) in network for network in self._networks)
+        return any(address in network and isOfZone(source.zone, network) for network in self._networks)
+
+
+def isOfZone(zone: str | None, network: Network) -> bool:
+    """
+    @param zone: the network interface that a source's address is valid on, if on one only.
+    @return: whether the network is there too; one without an interface is everywhere.
+    """
+    wanted = network.network_address.scope_id if isinstance(network, IPv6Network) else None
+    if wanted is None or zone == wanted:
+        return True
+    return zone is not None and interfaceNumber(zone) == interfaceNumber(wanted) is not None
 
 
 def canReach(network: Network, host: str) -> bool:

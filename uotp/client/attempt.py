@@ -1,6 +1,6 @@
 """
-One attempt to open one tunnel: the connection, the handshake and the hello, within
-one deadline.  It begins when it is its turn.
+One attempt to open one tunnel: the lookup of the server's name, and a race between its
+addresses.  It begins when it is its turn.
 """
 
 from __future__ import annotations
@@ -12,19 +12,25 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
+from uotp.client.contender import Contender
 from uotp.client.context import ClientContext
-from uotp.client.dialqueue import Place, Urgency
-from uotp.client.failures import wordsForFailure
-from uotp.tunnel import DialledTunnel, DialledTunnelOwner, Tunnel, TunnelState
+from uotp.client.dialqueue import FIRST_OF_ALL, Place, Urgency
+from uotp.client.failures import wordsForFailure, wordsForTimeOut
+from uotp.client.patience import DialStep
+from uotp.client.race import Race
+from uotp.errors import LookupFailed
+from uotp.net import Addresses
+from uotp.telemetry import Logger
+from uotp.tunnel import DialledTunnel, DialledTunnelOwner, Tunnel
 
 
 class Attempt:
     """
     Tries once to open a tunnel.  It ends with L{succeed}, with L{cancel}, or by itself with
     a failure.
-
-    @ivar tunnel: the one that is being opened, once TCP is connected.
     """
+
+    _log = Logger()
 
     def __init__(
         self,
@@ -35,77 +41,153 @@ class Attempt:
         urgency: Urgency = Urgency.FIRST,
     ) -> None:
         """
-        @param owner: who is told when the tunnel is open, or lost.
+        @param owner: who is told when a tunnel is open, or lost.
         @param sessionId: what the tunnel shows.
-        @param failed: called with the reason in words, once, and not for a tunnel that
-            was lost.
+        @param failed: called with the reason in words, once.
         @param urgency: which attempts it goes before.
         """
         self._context = context
         self._owner = owner
         self._sessionId = sessionId
         self._failed = failed
+        self._isUrgent = urgency in FIRST_OF_ALL
         self._isOver = False
-        self.tunnel: Tunnel | None = None
-        self._deadline: IDelayedCall | None = None
-        self._connecting: Deferred[Any] | None = None
+        self._begunAt = 0.0
+        self._lookupTook = 0.0
+        self._timer: IDelayedCall | None = None
+        self._looking: Deferred[Any] | None = None
+        self._race: Race | None = None
         self._place = Place(context.dials, self._begin, urgency)
         self._place.enter()
 
+    # The lookup.
+
     def _begin(self) -> None:
         context = self._context
-        self._deadline = context.clock.callLater(context.settings.timeout, self._timedOut)
-        connecting = context.dial(self._makeTunnel)
-        self._connecting = connecting
-        connecting.addCallbacks(self._connected, self._notConnected)
+        self._begunAt = context.clock.seconds()
+        self._timer = context.clock.callLater(context.patience.seconds(DialStep.LOOKUP), self._lookupTimedOut)
+        self._looking = looking = context.dialer.lookUp()
+        looking.addCallbacks(self._found, self._notFound).addErrback(self._broken)
+
+    def _lookupTimedOut(self) -> None:
+        self._timer = None
+        waited = self._context.clock.seconds() - self._begunAt
+        if self._isUrgent:
+            self._context.patience.timedOut(DialStep.LOOKUP, waited)
+        self._fail(wordsForTimeOut(DialStep.LOOKUP, "", waited))
+
+    def _lookupOver(self) -> None:
+        self._looking = None
+        timer, self._timer = self._timer, None
+        if timer is not None and timer.active():
+            timer.cancel()
+
+    def _notFound(self, reason: Failure) -> None:
+        if not self._isOver:
+            reason.trap(LookupFailed)
+            self._lookupOver()
+            self._fail(wordsForFailure(reason))
+
+    def _found(self, addresses: Addresses) -> None:
+        if self._isOver:
+            return
+        self._lookupOver()
+        self._lookupTook = self._context.clock.seconds() - self._begunAt
+        self._context.patience.succeeded(DialStep.LOOKUP, self._lookupTook)
+        ordered = self._context.addresses.order(addresses)
+        urgent = self._isUrgent
+        self._race = Race(self._context, ordered, self._makeTunnel, self._fail, self._left, isUrgent=urgent)
+        self._race.begin()
+
+    def _broken(self, reason: Failure) -> None:
+        """
+        An error of ours costs this attempt, and not the slot that waits for it.
+        """
+        self._log.failure("an attempt to dial failed", reason)
+        self._lookupOver()
+        self._fail(wordsForFailure(reason))
+
+    # The race.
 
     def _makeTunnel(self) -> Tunnel:
         tunnel = DialledTunnel(self._context.clock, self._owner, self._sessionId, self._context.settings.wire)
         self._context.liveTunnels.add(tunnel)
-        if self.tunnel is None and not self._isOver:
-            self.tunnel = tunnel
         return tunnel
 
-    def _connected(self, protocol: Any) -> None:
-        self._connecting = None
+    def _contenderOf(self, tunnel: Tunnel) -> Contender | None:
+        return None if self._race is None else self._race.contenderOf(tunnel)
 
-    def _notConnected(self, reason: Failure) -> None:
-        self._connecting = None
-        self._fail(wordsForFailure(reason))
+    def has(self, tunnel: Tunnel) -> bool:
+        """
+        @return: whether a tunnel is one of those that are being opened.
+        """
+        return self._contenderOf(tunnel) is not None
 
-    def _timedOut(self) -> None:
-        tunnel = self.tunnel
-        if tunnel is None:
-            stage = "connection"
-        else:
-            stage = "answer to the hello" if tunnel.state is TunnelState.HELLO else "TLS handshake"
-        refusal = None if tunnel is None else tunnel.refusal
-        self._fail(refusal or f"no {stage} after {self._context.settings.timeout:g} s")
+    def tunnelAdvanced(self, tunnel: Tunnel) -> bool:
+        """
+        A tunnel is connected, or its handshake is done.
+
+        @return: whether it is one of those that are being opened.
+        """
+        contender = self._contenderOf(tunnel)
+        if contender is not None:
+            contender.advanced()
+        return contender is not None
+
+    def tunnelLost(self, tunnel: Tunnel, words: str) -> None:
+        """
+        A tunnel is gone; nothing happens if it is none of those that are being opened.
+
+        @param words: why.
+        """
+        contender = self._contenderOf(tunnel)
+        if contender is not None:
+            contender.tunnelLost(words)
+
+    def succeed(self, tunnel: Tunnel) -> int | None:
+        """
+        A tunnel is open, which is one of those that are being opened.
+
+        @return: the size of its TCP segments, or L{None} for as large as the system likes.
+        """
+        contender = self._contenderOf(tunnel)
+        assert contender is not None
+        assert self._race is not None
+        self._race.won(contender)
+        self._end()
+        return contender.segmentSize
+
+    def _left(self, contender: Contender, words: str) -> None:
+        took = {DialStep.LOOKUP: self._lookupTook, **contender.took}
+        self._log.debug(
+            "tunnel to {host} port {port}{segments}: {words}; {steps}",
+            host=contender.address.host,
+            port=contender.address.port,
+            segments="" if contender.segmentSize is None else f" in segments of {contender.segmentSize} bytes",
+            words=words,
+            steps=", ".join(f"{step.value} {seconds * 1e3:.1f} ms" for step, seconds in took.items()),
+        )
+
+    # The end.
 
     def _fail(self, words: str) -> None:
         if not self._isOver:
             self.cancel()
             self._failed(words)
 
-    def succeed(self) -> None:
-        """
-        The tunnel is open, or lost: its owner knows.
-        """
+    def _end(self) -> None:
         self._isOver = True
-        self.tunnel = None  # which knows by its factory who has made it
-        deadline, self._deadline = self._deadline, None  # it knows us, also after it was called
-        if deadline is not None and deadline.active():
-            deadline.cancel()
+        self._race = None
         self._place.leave()
 
     def cancel(self) -> None:
         """
         Give up.
         """
-        tunnel = self.tunnel
-        connecting, self._connecting = self._connecting, None
-        self.succeed()
-        if connecting is not None:
-            connecting.cancel()
-        if tunnel is not None:
-            tunnel.abort()
+        race, looking = self._race, self._looking
+        self._lookupOver()
+        self._end()
+        if looking is not None:
+            looking.cancel()
+        if race is not None:
+            race.leave()

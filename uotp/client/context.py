@@ -10,9 +10,14 @@ from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 
+from uotp.client.addresses import AddressOrder
 from uotp.client.dialqueue import DialQueue
 from uotp.client.outage import Hurry, Outage
+from uotp.client.patience import Patience
+from uotp.client.segmentsize import SegmentSizes
+from uotp.client.segmentwatch import SegmentWatch
 from uotp.client.settings import ClientSettings
+from uotp.net import Addresses
 from uotp.process import Steps, Turns
 from uotp.tunnel import LiveTunnels, Tunnel
 from uotp.wire import ServerHello
@@ -51,6 +56,28 @@ class ReachabilityObserver(Protocol):
         """
 
 
+def ignore(address: Any) -> None:
+    """
+    Do not remember where the server was reached.
+    """
+
+
+class ServerDialer(Protocol):
+    """
+    Knows the way to the server; see L{uotp.transport.Dialer}.
+    """
+
+    def lookUp(self) -> Deferred[Addresses]:
+        """
+        Find the server's addresses.
+        """
+
+    def connect(self, address: Any, makeTunnel: Callable[[], Tunnel], segmentSize: int | None = None) -> Deferred[Any]:
+        """
+        Try to connect to one of them.
+        """
+
+
 @dataclass(slots=True)
 class ClientContext:
     """
@@ -58,22 +85,32 @@ class ClientContext:
 
     @ivar settings: what the client was told.
     @ivar clock: C{IReactorTime}.
-    @ivar dial: connects a tunnel, which it has made by what it is given.
+    @ivar dialer: knows the way to the server.
     @ivar jitter: random numbers from 0 to 1.
     @ivar liveTunnels: of the client.
     @ivar reachability: who is told how the dialling goes.
     @ivar turns: shares the time among the sources.
+    @ivar segments: decides how large TCP segments are.
+    @ivar segmentWatch: looks for tunnels whose segments are too large.
+    @ivar addresses: knows which address of the server is tried first.
+    @ivar patience: knows how long the steps to an open tunnel may take.
+    @ivar opened: told the address of the other end of each tunnel that has opened.
     @ivar dials: lets only so many attempts be under way at once.
     @ivar outage: knows which pools have no tunnel that answers.
     """
 
     settings: ClientSettings
     clock: Any
-    dial: Callable[[Callable[[], Tunnel]], Deferred[Any]]
+    dialer: ServerDialer
     jitter: Callable[[], float]
     liveTunnels: LiveTunnels
     reachability: ReachabilityObserver
     turns: Turns
+    segments: SegmentSizes
+    opened: Callable[[Any], None] = ignore
+    segmentWatch: SegmentWatch = field(init=False)
+    addresses: AddressOrder = field(init=False)
+    patience: Patience = field(init=False)
     dials: DialQueue = field(init=False)
     outage: Outage = field(init=False)
     _steps: Steps = field(init=False)
@@ -82,9 +119,19 @@ class ClientContext:
         """
         Make what belongs to the pools together and depends on nothing else.
         """
+        self.segmentWatch = SegmentWatch(self.segments, self.clock.seconds)
+        self.addresses = AddressOrder()
+        self.patience = Patience(self.settings.timeout)
         self._steps = Steps(self.clock)
         self.dials = DialQueue()
         self.outage = Outage(self._callEach)
+
+    def pathChanged(self) -> None:
+        """
+        The network may have changed: forget what was learned of the path.
+        """
+        self.segments.forget()
+        self.addresses.forget()
 
     def _callEach(self, calls: list[Hurry]) -> None:
         self._steps.each(calls, call)

@@ -31,6 +31,9 @@ class Urgency(IntEnum):
     FURTHER = 3
 
 
+FIRST_OF_ALL = frozenset({Urgency.FIRST_OF_PROVED, Urgency.FIRST})
+"""What sessions want that have no tunnel."""
+
 UNPROVED = frozenset({Urgency.FIRST, Urgency.FURTHER})
 """What sources want that are not proved."""
 

@@ -19,8 +19,8 @@ sooner.  A thousand clients come back in three seconds.  With a share of 0.15 a 
 after 0.3 s, for 107 attempts a minute.
 
 An attempt that hangs takes its whole time-out, of 4 s, which counts as waited, so that the
-next follows 0.2 s later at most.  A server whose connections were swallowed is found after
-4.2 s at most, and 2.1 s in the mean.
+next follows 0.2 s later at most; one that may take longer begins another connection each 4 s.
+A server whose connections were swallowed is found after 4.2 s at most, and 2.1 s in the mean.
 
 That holds for one pool.  Each of two or more waits for as long as the user allows, and the
 first that gets through calls the others.

@@ -27,7 +27,9 @@ class Reachability:
         @param rateLimit: keeps the log short.
         """
         self._server = server
+        self._clock = clock
         self._rateLimit = rateLimit
+        self.failingSince: float | None = None
         self._budget = LineBudget(clock)
         self._up = 0
         self._connected = False
@@ -37,6 +39,7 @@ class Reachability:
         A tunnel has been opened.
         """
         self._up += 1
+        self.failingSince = None
 
     def reached(self, answer: ServerHello | None = None) -> None:
         """
@@ -66,6 +69,8 @@ class Reachability:
         """
         A tunnel could not be opened, or was lost; we did not close it.
         """
+        if self._up == 0 and self.failingSince is None:
+            self.failingSince = self._clock()
         if self._connected and self._up == 0:
             self._connected = False
             self._say(LogLevel.warn, self._budget.spend(), "no tunnel to {host} port {port} is left: {reason}", reason)

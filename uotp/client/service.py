@@ -11,22 +11,22 @@ from ipaddress import IPv6Address
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall
-from twisted.logger import LogLevel
-from twisted.python.failure import Failure
 
 from uotp.client.allowed import canReach
 from uotp.client.context import ClientContext
+from uotp.client.lastgood import LastGood
 from uotp.client.ports import ClientPorts
 from uotp.client.reachability import Reachability
+from uotp.client.segmentsize import SegmentSizes
+from uotp.client.segmentwatch import WATCH_SECONDS
+from uotp.client.serverlookup import ServerLookup
 from uotp.client.sessions import SessionsBySource
 from uotp.client.settings import ClientSettings
 from uotp.client.source import SourceSession
-from uotp.errors import LookupFailed
 from uotp.net import Host, SharedResolver, backgroundThread, checkMark, placesOf
 from uotp.process import SleepClocks, SleepDetector, descriptorLimit, sleepClocks
 from uotp.session import WAIT_SECONDS
-from uotp.telemetry import logCounted, spelled
+from uotp.telemetry import spelled
 from uotp.tls import ClientCredentials
 from uotp.transport import Dialer
 from uotp.tunnel import TunnelService
@@ -67,27 +67,42 @@ class ClientService(TunnelService):
         """
         super().__init__(settings, credentials, reactor)
         self._settings = settings
-        self._resolving: IDelayedCall | None = None
         self._places = placesOf(settings.listen)
         intakeBytes = min(MAX_INTAKE_BYTES, settings.memory // INTAKE_SHARE // len(self._places))
         self.turns.memory.reserve(intakeBytes * len(self._places))
-        self._resolver = SharedResolver(backgroundThread(reactor), once=settings.resolveOnce)
+        reachability = Reachability(settings.server, reactor.seconds, self.rateLimit)
+        self._lookup = ServerLookup(
+            settings.server,
+            SharedResolver(backgroundThread(reactor)),
+            LastGood(settings.server, settings.stateDirectory, reactor.seconds),
+            reactor,
+            self.rateLimit,
+            lambda: reachability.failingSince,
+            once=settings.resolveOnce,
+            retrySeconds=settings.backoff,
+        )
         dialer = Dialer(
             reactor,
             settings.server,
             None if credentials is None else credentials.creatorFor(settings.server[0]),
-            self._resolver,
-            settings.timeout,
+            self._lookup,
             settings.mark,
             settings.tuning,
         )
-        reachability = Reachability(settings.server, reactor.seconds, self.rateLimit)
-        context = ClientContext(
-            settings, reactor, dialer.dial, random.random, self.liveTunnels, reachability, self.turns
+        self._context = ClientContext(
+            settings,
+            reactor,
+            dialer,
+            random.random,
+            self.liveTunnels,
+            reachability,
+            self.turns,
+            SegmentSizes(settings.mss, self._warnOfSegments),
+            self._lookup.opened,
         )
         self._sleep = SleepDetector(clocks or sleepClocks())
         self._sessions = SessionsBySource(
-            partial(SourceSession, context, self.drops),
+            partial(SourceSession, self._context, self.drops),
             reactor,
             self.drops,
             settings.expire,
@@ -127,11 +142,17 @@ class ClientService(TunnelService):
         self._warnOfFewDescriptors()
         self.periodicCalls.every(min(1.0, self._settings.expire / 4), self._sessions.endIdle)
         self.periodicCalls.every(WAKE_CHECK_SECONDS, self._noticeSleep)
+        if self._settings.mss is None:
+            self.periodicCalls.every(WATCH_SECONDS, self._context.segmentWatch.look)
         if self._settings.maxAge is not None or self._settings.maxBytes is not None:
             self.periodicCalls.every(RENEW_CHECK_SECONDS, self._sessions.renewOld)
-        if self._settings.resolveOnce:
-            # Now, before a VPN that needs this tunnel has taken the name server away.
-            self._resolveOnce()
+        self._lookup.start()
+
+    def whenReady(self) -> Deferred[None]:
+        """
+        See L{TunnelService}.  A client is ready when it knows where to dial.
+        """
+        return self._lookup.first.whenOver()
 
     def _warnOfStrangers(self) -> None:
         """
@@ -181,36 +202,37 @@ class ClientService(TunnelService):
                 each=each,
             )
 
-    def _resolveOnce(self) -> None:
-        self._resolving = None
-        self._resolver.lookUp(*self._settings.server, "TCP").addErrback(self._notResolvedOnce)
-
-    def _notResolvedOnce(self, reason: Failure) -> None:
-        reason.trap(LookupFailed)
-        if not self.running:
-            return
-        why = str(reason.value)
-        suppressed = self.rateLimit.suppressedBefore(("resolve once", why))
-        words = "{host}: {reason}, trying again"
-        logCounted(self._log, LogLevel.warn, suppressed, words, host=self._settings.server[0], reason=why)
-        self._resolving = self.reactor.callLater(self._settings.backoff, self._resolveOnce)
+    def _warnOfSegments(self, size: int) -> None:
+        host, port = self._settings.server
+        self._log.warn(
+            "large packets seem to be lost on the way to {host} port {port}: tunnels have TCP segments of {size} bytes "
+            "from now on; let ICMP (fragmentation needed, packet too big) pass, or set {setting} {size} or the MTU",
+            host=host,
+            port=port,
+            size=size,
+            setting=spelled("mss"),
+        )
 
     def _noticeSleep(self) -> None:
         if self._sleep.isOver():
             words = "this machine has slept{doubt}: every tunnel has to show that it is good"
             self._log.info(words, doubt=self._sleep.doubt)
+            self._context.pathChanged()
             self._sessions.prove()
 
     def reload(self) -> None:
         """
-        Read the certificate files again, and find out whether the tunnels are still
-        good, since the network may have changed: what does not answer is dialled again.
+        Read the certificate files again, look the server's name up again, and find out whether the
+        tunnels are still good, since the network may have changed: what does not answer is dialled
+        again.
 
         @raise ConfigurationError: when the files cannot be used; the old stay in use.
         """
         try:
             super().reload()
         finally:
+            self._context.pathChanged()
+            self._lookup.lookAgain()
             self._sessions.prove()
 
     def stopService(self) -> Deferred[None]:
@@ -220,9 +242,7 @@ class ClientService(TunnelService):
 
         @return: fires when the last tunnel is gone, in less than 5 s.
         """
-        if self._resolving is not None:
-            self._resolving.cancel()
-            self._resolving = None
+        self._lookup.stop()
         self._ports.ignoreSources()
         drained = self.whenSent(self._sessions.waits, WAIT_SECONDS).addCallback(self._drain)
         super().stopService()

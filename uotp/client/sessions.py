@@ -21,6 +21,7 @@ from uotp.client.allowed import AllowedSources, Network
 from uotp.client.places import Places
 from uotp.client.source import SourceSession
 from uotp.client.sourceport import Source, SourcePort
+from uotp.net import hostOf
 from uotp.process import Round, Steps
 from uotp.session import ClosingSessions, wordsForLate
 from uotp.telemetry import BudgetedLogger, Drop, Drops, LineBudget, Logger, RateLimit, logCounted, spelled
@@ -107,7 +108,7 @@ class SessionsBySource:
         """
         See L{uotp.client.sourceport.Newcomers}.
         """
-        host = source.address[0]
+        host = hostOf(source.address)
         if not self._allowed.allows(host):
             self._drops.count(Drop.SOURCE_NOT_ALLOWED, countOf(trains))
             self._sayNotAllowed(host)
@@ -134,7 +135,7 @@ class SessionsBySource:
         self._sessionLog.info(
             "session {session} for {host} port {port} opened, {sessions} in all",
             session=session.name,
-            host=source.address[0],
+            host=hostOf(source.address),
             port=source.address[1],
             sessions=len(self),
         )
@@ -255,7 +256,7 @@ class SessionsBySource:
         self._sessionLog.info(
             "session {session} for {host} port {port} ended: {reason}; {bytesOut} bytes from it, {bytesIn} to it{late}",
             session=entry.name,
-            host=source.address[0],
+            host=hostOf(source.address),
             port=source.address[1],
             reason=reason,
             bytesOut=entry.session.outbound.bytes,

@@ -31,8 +31,12 @@ class ClientSettings(CommonSettings):
     @ivar poolSize: tunnels for each session, 1 to L{MAX_POOL_SIZE}.
     @ivar expire: seconds that a session may be idle.
     @ivar backoff: the longest wait between two attempts for one tunnel, seconds.
-    @ivar timeout: seconds for connect and handshake together.
-    @ivar resolveOnce: look the server's name up at the start only.
+    @ivar timeout: seconds for each step to an open tunnel: lookup, connect, handshake, hello.  A
+        step may take longer when it was not done in time before.
+    @ivar resolveOnce: look the server's name up at the start, and again only when no tunnel opens
+        for some time and at a reload.
+    @ivar stateDirectory: where the server's addresses are remembered for the next start; L{None} to
+        forget them.
     @ivar mark: firewall mark of the connections (Linux, CAP_NET_ADMIN); L{None} for none.
     @ivar maxAge: seconds after which a tunnel is replaced, L{None} for never.
     @ivar maxBytes: bytes, both ways together, after which a tunnel is replaced, L{None}
@@ -47,6 +51,7 @@ class ClientSettings(CommonSettings):
     backoff: float = setting(5.0, SECONDS)
     timeout: float = setting(4.0, SECONDS)
     resolveOnce: bool = False
+    stateDirectory: str | None = None
     mark: int | None = None
     maxAge: float | None = setting(
         None,

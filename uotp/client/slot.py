@@ -172,29 +172,41 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         wait = backoffSeconds(self._failures, self._owner.longestWait, self._context.jitter(), spent)
         self._setTimer(wait, self.dial)
 
+    def tunnelAdvanced(self, tunnel: Tunnel) -> None:
+        """
+        TCP is connected, or the handshake is done.
+        """
+        if self._attempt is not None and self._attempt.tunnelAdvanced(tunnel):
+            return
+        if tunnel is not self._tunnel and tunnel not in self._retiring:
+            tunnel.abort()  # we have given up
+
     def tunnelOpened(self, tunnel: Tunnel) -> None:
         """
         The handshake is done, and in format 2 the server has welcomed us.
         """
         attempt = self._attempt
-        if attempt is None or tunnel is not attempt.tunnel or not self._advance(SlotEvent.OPENED):
+        if attempt is None or not attempt.has(tunnel) or not self._advance(SlotEvent.OPENED):
             tunnel.abort()  # a second address answered at the same moment, or we have given up
             return
-        attempt.succeed()
+        segmentSize = attempt.succeed(tunnel)
         self._attempt = None
         before, self._tunnel = self._tunnel, tunnel
         self._context.reachability.tunnelUp()
+        self._context.opened(tunnel.transport.getPeer())
         if before is not None:
             self._context.reachability.tunnelDown()
         self._noteProof(tunnel)
         now, chance, settings = self._context.clock.seconds(), self._context.jitter(), self._context.settings
         self._lifetime = Lifetime(now, chance, settings.maxAge, settings.maxBytes)
         tunnel.carryFor(self._session)
+        self._context.segmentWatch.opened(tunnel, segmentSize, self.renew)
         if before is not None:
             self._retire(before)
         self._setOverdue(isOverdue=False)
 
     def _retire(self, tunnel: Tunnel) -> None:
+        self._context.segmentWatch.forget(tunnel)
         self._retiring.add(tunnel)
         tunnel.drain()
 
@@ -282,15 +294,15 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         The tunnel is gone.
         """
         self._context.liveTunnels.discard(tunnel)
+        self._context.segmentWatch.forget(tunnel)
         self._retiring.discard(tunnel)
         words = tunnel.fault or wordsForFailure(reason, tunnel.refusal)
         if tunnel is self._tunnel:
             if tunnel.heard and tunnel.wireFormat is WireFormat.ONE:
                 self._failures = 0
             self._lost(words)
-        elif self._attempt is not None and tunnel is self._attempt.tunnel:
-            self._attempt.succeed()
-            self._failed(words)
+        elif self._attempt is not None:
+            self._attempt.tunnelLost(tunnel, words)
         self._tellEmptied()
 
     def _tellEmptied(self) -> None:

@@ -7,11 +7,21 @@ from __future__ import annotations
 
 from uotp.net.hosts import Host, ownerOf, parseDestination
 from uotp.net.listening import LOCALHOST, MAX_PORT, Listen, ListenPlace, bindTogether, pairsOf, placesOf, requireListen
-from uotp.net.resolver import Addresses, SharedResolver, backgroundThread
+from uotp.net.names import dnsName
+from uotp.net.resolver import (
+    Addresses,
+    NameLookup,
+    Semantics,
+    SharedResolver,
+    backgroundThread,
+    literalAddress,
+)
 from uotp.net.routes import Routes
 from uotp.net.sockopts import (
     MAX_BUFFER_BYTES,
+    MAX_SEGMENT_BYTES,
     MIN_BUFFER_BYTES,
+    MIN_SEGMENT_BYTES,
     UDP_BUFFER_BYTES,
     UNSENT_LIMIT_BYTES,
     TunnelSocketOptions,
@@ -20,15 +30,19 @@ from uotp.net.sockopts import (
     enlargeUdpBuffers,
     requireMarks,
     setMark,
+    setSegmentSize,
     tuneTunnelSocket,
 )
-from uotp.net.tcpinfo import TCP_INFO, tcpCost, tcpPathStats, unacknowledgedBytes
+from uotp.net.tcpinfo import TCP_INFO, tcpCost, tcpFlight, tcpPathStats, unacknowledgedBytes
+from uotp.net.zones import bindable, hostAt, hostOf, interfaceNumber
 
 __all__ = [
     "LOCALHOST",
     "MAX_BUFFER_BYTES",
     "MAX_PORT",
+    "MAX_SEGMENT_BYTES",
     "MIN_BUFFER_BYTES",
+    "MIN_SEGMENT_BYTES",
     "TCP_INFO",
     "UDP_BUFFER_BYTES",
     "UNSENT_LIMIT_BYTES",
@@ -36,14 +50,22 @@ __all__ = [
     "Host",
     "Listen",
     "ListenPlace",
+    "NameLookup",
     "Routes",
+    "Semantics",
     "SharedResolver",
     "TunnelSocketOptions",
     "backgroundThread",
     "bindTogether",
+    "bindable",
     "checkCongestion",
     "checkMark",
+    "dnsName",
     "enlargeUdpBuffers",
+    "hostAt",
+    "hostOf",
+    "interfaceNumber",
+    "literalAddress",
     "ownerOf",
     "pairsOf",
     "parseDestination",
@@ -51,7 +73,9 @@ __all__ = [
     "requireListen",
     "requireMarks",
     "setMark",
+    "setSegmentSize",
     "tcpCost",
+    "tcpFlight",
     "tcpPathStats",
     "tuneTunnelSocket",
     "unacknowledgedBytes",

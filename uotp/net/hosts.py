@@ -8,8 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
-MAX_HOST_NAME = 253
-"""Letters of a host name in the domain name system (RFC 1035, without the last dot)."""
+from uotp.net.names import dnsName
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +43,19 @@ class Host:
         return isinstance(self.address, IPv6Address)
 
     @property
-    def hasZone(self) -> bool:
+    def zone(self) -> str | None:
         """
-        Whether this is an address that is valid on one network interface only.
+        The network interface, by name or number, on which alone this address is valid.
         """
-        return isinstance(self.address, IPv6Address) and self.address.scope_id is not None
+        return self.address.scope_id if isinstance(self.address, IPv6Address) else None
+
+    @property
+    def isLinkLocal(self) -> bool:
+        """
+        Whether this is an address of IPv6 of which each link has its own: without a zone nothing
+        can be sent there.
+        """
+        return isinstance(self.address, IPv6Address) and self.address.is_link_local
 
     @property
     def isOneHost(self) -> bool:
@@ -67,17 +74,33 @@ class Host:
     @property
     def isName(self) -> bool:
         """
-        Whether the system's resolver could be asked for such a name.
+        Whether a host could be called so, in the domain name system and in certificates.
         """
-        word = self.text
-        if self.address is not None or word.startswith("-"):
-            return False
-        if any(letter.isspace() or not letter.isprintable() or letter in "/@:" for letter in word):
+        if self.address is not None:
             return False
         try:
-            return 0 < len(word.encode("idna")) <= MAX_HOST_NAME
-        except UnicodeError:
+            dnsName(self.text)
+        except ValueError:
             return False
+        return True
+
+    @property
+    def asOneAddress(self) -> Host:
+        """
+        The same host, as an address of IPv4 where one of IPv6 only stands for that.
+        """
+        mapped = self.address.ipv4_mapped if isinstance(self.address, IPv6Address) else None
+        return self if mapped is None else Host(str(mapped), mapped)
+
+    @property
+    def withoutZone(self) -> Host:
+        """
+        The same host, as others know it: a zone means something on one machine only.
+        """
+        if self.address is None or self.zone is None:
+            return self
+        bare = IPv6Address(int(self.address))
+        return Host(str(bare), bare)
 
 
 OWN_NETWORK_BITS = 64
@@ -114,14 +137,13 @@ def ownerOf(host: str) -> str:
 
 def parseDestination(word: str) -> str:
     """
-    @return: a host name, or an address that can be sent to.
+    @return: a host name as it was written, or an address that can be sent to.
     @raise ValueError: in words.
     """
-    host = Host.parse(word)
-    if host.address is None and not host.isName:
-        reason = "a host name or an IP address is needed"
-        raise ValueError(reason)
-    if host.address is not None and not host.isOneHost:
+    host = Host.parse(word).asOneAddress
+    if host.address is None:
+        dnsName(word)
+    elif not host.isOneHost:
         reason = "not the address of one host"
         raise ValueError(reason)
     return host.text

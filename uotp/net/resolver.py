@@ -11,17 +11,17 @@ pool would.
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from threading import Thread
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IAddress, IHostnameResolver, IHostResolution, IResolutionReceiver
-from zope.interface import implementer
+from twisted.internet.defer import Deferred, fail, succeed
 
 from uotp.errors import LookupFailed
 from uotp.net.hosts import Host
+from uotp.net.names import lookupName
+from uotp.net.zones import zoneTrouble
 
 Semantics = Literal["TCP", "UDP"]
 """The protocol that the addresses are for."""
@@ -70,10 +70,10 @@ def literalAddress(host: str, port: int, semantics: Semantics) -> Any:
     """
     @return: the address that C{host} is the text of, or L{None} when it is a name.
     """
-    found = Host.parse(host)
+    found = Host.parse(host).asOneAddress
     if found.address is None:
         return None
-    return (IPv6Address if found.isIPv6 else IPv4Address)(semantics, host, port)
+    return (IPv6Address if found.isIPv6 else IPv4Address)(semantics, found.text, port)
 
 
 def systemLookup(host: str, port: int, semantics: Semantics) -> Resolved:
@@ -84,12 +84,13 @@ def systemLookup(host: str, port: int, semantics: Semantics) -> Resolved:
     """
     kind = socket.SOCK_STREAM if semantics == "TCP" else socket.SOCK_DGRAM
     try:
-        found = socket.getaddrinfo(host, port, type=kind)
+        # As bytes: Python would encode text by older rules than ours, with a codec that it loads then.
+        found = socket.getaddrinfo(lookupName(host).encode("ascii"), port, type=kind)
     except socket.gaierror as error:
         return LookupFailed(wordsForResolver(error))
     except OSError as error:
         return LookupFailed(f"the lookup failed: {error.strerror or error}")
-    except UnicodeError as error:
+    except ValueError as error:
         return LookupFailed(f"the host name cannot be looked up: {error}")
     addresses: Addresses = []
     for family, _, _, _, socketAddress in found:
@@ -114,25 +115,20 @@ def wordsForResolver(error: socket.gaierror) -> str:
     return f"the lookup failed ({own})"
 
 
-@implementer(IHostResolution)
-class Resolution:
+class NameLookup(Protocol):
     """
-    Stands for a lookup towards the receiver of its answer.
+    Finds the addresses of a name.
     """
 
-    def __init__(self, name: str) -> None:
+    def lookUp(self, host: str, port: int, semantics: Semantics) -> Deferred[Addresses]:
         """
-        @param name: the name looked up.
-        """
-        self.name = name
+        Look a host up.
 
-    def cancel(self) -> None:
-        """
-        Do nothing: a lookup in a thread cannot be cancelled.
+        @param semantics: the protocol that the addresses are for.
+        @return: fires with one address or more; fails with L{LookupFailed}.
         """
 
 
-@implementer(IHostnameResolver)
 class SharedResolver:
     """
     Looks names up for one service, each only once at a time.
@@ -142,33 +138,26 @@ class SharedResolver:
         self,
         inBackground: InBackground,
         *,
-        once: bool = False,
         lookup: Callable[[str, int, Semantics], Resolved] = systemLookup,
     ) -> None:
         """
         @param inBackground: runs lookups.
-        @param once: whether the first answer that has an address is kept for ever.
         @param lookup: asks the system, and blocks until it answers.
         """
         self._inBackground = inBackground
-        self._once = once
         self._lookup = lookup
         self._waiting: dict[Key, list[Deferred[Addresses]]] = {}
-        self._known: dict[Key, Addresses] = {}
 
     def lookUp(self, host: str, port: int, semantics: Semantics) -> Deferred[Addresses]:
         """
-        Look a host up.  An address needs no lookup, and is there at once.
-
-        @param semantics: the protocol that the addresses are for.
-        @return: fires with one address or more; fails with L{LookupFailed}.
+        See L{NameLookup}.  An address needs no lookup, and is there at once; one that
+        belongs to a network interface fails while there is no such interface.
         """
         key: Key = (host, port, semantics)
         literal = literalAddress(*key)
         if literal is not None:
-            return succeed([literal])
-        if key in self._known:
-            return succeed(self._known[key])
+            trouble = zoneTrouble(Host.parse(host))
+            return succeed([literal]) if trouble is None else fail(LookupFailed(trouble))
         answer: Deferred[Addresses] = Deferred()
         if key in self._waiting:
             self._waiting[key].append(answer)
@@ -183,30 +172,5 @@ class SharedResolver:
             for answer in waiting:
                 answer.errback(LookupFailed(str(found)))
             return
-        if self._once:
-            self._known[key] = found
         for answer in waiting:
             answer.callback(found)
-
-    def resolveHostName(
-        self,
-        resolutionReceiver: IResolutionReceiver,
-        hostName: str,
-        portNumber: int = 0,
-        addressTypes: Sequence[type[IAddress]] | None = None,
-        transportSemantics: str = "TCP",
-    ) -> IHostResolution:
-        """
-        See C{IHostnameResolver}.  C{addressTypes} is ignored, since no caller of ours uses it.
-        """
-        resolution = Resolution(hostName)
-        resolutionReceiver.resolutionBegan(resolution)
-
-        def tell(addresses: Addresses) -> None:
-            for address in addresses:
-                resolutionReceiver.addressResolved(address)
-            resolutionReceiver.resolutionComplete()
-
-        looking = self.lookUp(hostName, portNumber, "UDP" if transportSemantics == "UDP" else "TCP")
-        looking.addCallbacks(tell, lambda _: resolutionReceiver.resolutionComplete())
-        return resolution

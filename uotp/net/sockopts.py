@@ -46,6 +46,10 @@ MIN_BUFFER_BYTES = 1024
 MAX_BUFFER_BYTES = 1 << 30
 """Bounds for the size of a buffer: about a datagram, and half of what the kernel's int can hold."""
 
+MIN_SEGMENT_BYTES = 256
+MAX_SEGMENT_BYTES = 32767
+"""Bounds for TCP_MAXSEG.  Linux knows no larger one; below the least, headers would be much of each packet."""
+
 TCP_CONGESTION = getattr(socket, "TCP_CONGESTION", None)
 
 
@@ -154,6 +158,18 @@ def setMark(anySocket: socket.socket, mark: int) -> None:
     """
     assert SO_MARK is not None
     anySocket.setsockopt(socket.SOL_SOCKET, SO_MARK, mark)
+
+
+def setSegmentSize(anySocket: socket.socket, size: int) -> None:
+    """
+    Let no TCP segment of a connection be larger, both ways: the other end is told when it is
+    connected.  Where the system does not let us, its own size stays.
+
+    @param anySocket: not connected yet, or listening, for those that will be accepted.
+    @param size: bytes of data and of TCP's options.
+    """
+    with suppress(OSError, AttributeError):
+        anySocket.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, size)
 
 
 def requireMarks() -> None:

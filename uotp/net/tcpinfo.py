@@ -8,7 +8,7 @@ import socket
 import struct
 import sys
 
-from uotp.path import TROUBLED, PathStats
+from uotp.path import TROUBLED, Flight, PathStats
 
 TCP_INFO = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else None
 
@@ -29,6 +29,13 @@ control is the second byte, 0 when nothing is amiss; tcpi_retransmits is at 2, t
 68, tcpi_total_retrans at 100, tcpi_notsent_bytes at 144, tcpi_min_rtt at 148,
 tcpi_data_segs_out at 156.  Times are in microseconds.
 """
+
+
+SEGMENT_SIZE_AT = 16
+RECEIVED_AT = 128
+OUT_OF_ORDER_AT = 224
+ALL_INFO_BYTES = 228
+"""Further places: tcpi_snd_mss, tcpi_bytes_received, and since Linux 5.4 tcpi_rcv_ooopack, with its end."""
 
 
 LOSS = 4
@@ -64,6 +71,26 @@ def tcpPathStats(tunnelSocket: socket.socket) -> PathStats | None:
         return None
     isStill = state == LOSS and repeats > 0  # repeats of the oldest segment: 0 again with every acknowledgement
     return PathStats(sent, repeated, roundTrip / 1e6, leastRoundTrip / 1e6, isStill)
+
+
+def tcpFlight(tunnelSocket: socket.socket) -> Flight | None:
+    """
+    @return: what is under way on a connection now, or L{None} where the system does not tell.
+    """
+    unacknowledged = unacknowledgedBytes(tunnelSocket)
+    if TCP_INFO is None or unacknowledged is None:
+        return None
+    try:
+        info = tunnelSocket.getsockopt(socket.IPPROTO_TCP, TCP_INFO, ALL_INFO_BYTES)
+    except OSError:
+        return None
+
+    def number(at: int, size: int = 4) -> int:
+        return int.from_bytes(info[at : at + size], sys.byteorder)  # 0 where an older kernel says less
+
+    outstanding = max(unacknowledged - number(NOTSENT_BYTES_AT), 0)
+    repeats = info[2] if info[1] == LOSS else 0
+    return Flight(number(SEGMENT_SIZE_AT), outstanding, repeats, number(OUT_OF_ORDER_AT), number(RECEIVED_AT, 8))
 
 
 def unacknowledgedBytes(tunnelSocket: socket.socket) -> int | None:

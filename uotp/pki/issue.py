@@ -6,12 +6,10 @@ each end come out.  It knows no file, no command line and no connection.
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import idna
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -19,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from uotp.errors import ConfigurationError
-from uotp.net import Host
+from uotp.net import Host, dnsName
 
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 """What a server is called by the machine that it runs on."""
@@ -32,11 +30,6 @@ CLOCK_SKEW = timedelta(days=1)
 
 MAX_COMMON_NAME = 64
 """Characters that X.520 allows in a common name."""
-
-MAX_DNS_NAME = 253
-"""Characters in a DNS name, as RFC 1035 leaves them."""
-
-_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,23 +63,19 @@ def normalHost(host: str) -> str:
     @return: the name in lower case, as A-labels; the address in its shortest form.
     @raise ConfigurationError: when it is neither.
     """
-    found = Host.parse(host)
-    if found.address is not None and not found.hasZone:  # a zone means something on one machine only
+    found = Host.parse(host).withoutZone.asOneAddress
+    if found.address is not None:
         return found.text
-    name = host.lower().removesuffix(".")
-    if not name.isascii():
-        try:
-            name = idna.encode(name, uts46=True, std3_rules=True).decode("ascii")
-        except idna.IDNAError:
-            name = ""
-    labels = name.split(".")
-    if labels[0] == "*" and len(labels) > 2:  # noqa: PLR2004 - clients refuse `*.com`
-        labels.pop(0)
-    looksNumeric = labels[-1].isdigit()  # a mistyped address, or `host:port` cut badly
-    if len(name) > MAX_DNS_NAME or looksNumeric or not all(map(_LABEL.fullmatch, labels)):
-        reason = f"{host!r} is neither a host name (also *.example.com) nor an IP address"
+    star, name = ("*.", host[2:]) if host.startswith("*.") else ("", host)
+    try:
+        name = dnsName(name)
+    except ValueError as error:
+        reason = f"{host!r} is neither a host name (also *.example.com) nor an IP address: {error}"
+        raise ConfigurationError(reason) from error
+    if star and "." not in name:
+        reason = f"{host!r} covers too much: clients refuse it"
         raise ConfigurationError(reason)
-    return name
+    return star + name
 
 
 def defaultHosts(machine: str) -> tuple[str, ...]:

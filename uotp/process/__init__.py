@@ -9,11 +9,13 @@ from uotp.process.clock import SleepClocks, SleepDetector, sleepClocks, useMonot
 from uotp.process.descriptorlimit import descriptorLimit, raiseDescriptorLimit
 from uotp.process.garbage import GarbageCollection
 from uotp.process.memory import DEFAULT_MEMORY_BYTES, LEAST_MEMORY_BYTES, Memory
+from uotp.process.notify import ServiceNotifier
 from uotp.process.periodic import PeriodicCalls
 from uotp.process.pidfile import removeForeignPidFile
 from uotp.process.privileges import canBecomeRoot
 from uotp.process.shares import Shares, regroup
 from uotp.process.signals import onSignal, stopOnSignals
+from uotp.process.statefile import StateDirectory
 from uotp.process.statemachine import StateMachine
 from uotp.process.steps import Round, Steps
 from uotp.process.turns import Turns, Unlimited
@@ -25,9 +27,11 @@ __all__ = [
     "Memory",
     "PeriodicCalls",
     "Round",
+    "ServiceNotifier",
     "Shares",
     "SleepClocks",
     "SleepDetector",
+    "StateDirectory",
     "StateMachine",
     "Steps",
     "Turns",

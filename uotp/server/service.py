@@ -120,7 +120,8 @@ class ServerService(TunnelService):
 
     def _listen(self, host: str, port: int) -> Listener:
         try:
-            return listen((host, port), self._acceptor, self._handshakes, LISTEN_QUEUE, self.reactor)
+            mss = self._settings.mss
+            return listen((host, port), self._acceptor, self._handshakes, LISTEN_QUEUE, self.reactor, mss)
         except CannotListenError as error:
             raise error.socketError from error
 

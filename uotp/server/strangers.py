@@ -17,7 +17,10 @@ from uotp.process import Shares, Steps
 from uotp.transport import Newcomer
 
 HELLO_SECONDS = 10.0
-"""How long it may take from accept to the session id, with the handshake: a client gives up after 4 s."""
+"""
+How long it may take from accept to the session id, with the handshake.  That is two round trips
+at the most, so that it is enough for a path of 4 s.
+"""
 
 SWEEP_SECONDS = 0.25
 """So long whoever is too slow may stay beyond that, so that one timer ends many."""

@@ -305,6 +305,6 @@ class ClientCredentials(_Credentials):
 def _peerName(host: str, what: str) -> PeerName:
     try:
         return PeerName.parse(host)
-    except (ValueError, ImportError) as problem:
-        message = f"{what}: {plainText(host)!r} is neither a host name nor an IP address"
+    except ValueError as problem:
+        message = f"{what} {plainText(host)!r}: {problem}"
         raise ConfigurationError(message) from problem

@@ -20,10 +20,14 @@ from OpenSSL import SSL
 from OpenSSL.crypto import X509
 from OpenSSL.SSL import X509VerificationCodes
 from service_identity import CertificateError, VerificationError
-from service_identity.cryptography import verify_certificate_hostname, verify_certificate_ip_address
-from service_identity.hazmat import DNS_ID
+from service_identity.cryptography import (
+    extract_patterns,
+    verify_certificate_hostname,
+    verify_certificate_ip_address,
+)
+from service_identity.hazmat import DNSPattern
 
-from uotp.net import Host
+from uotp.net import Host, dnsName
 from uotp.tls.reasons import alternativeNames, errorWords, plainText, verificationWords
 from uotp.tls.records import RecordConnection
 
@@ -102,12 +106,10 @@ class PeerName:
         @param host: a host name in any script, or an IP address; a final dot
             and the zone of an IPv6 address are no part of the name.
         @return: the name as certificates have it.
-        @raise ValueError: when it is neither.
+        @raise ValueError: in words, when it is neither.
         """
-        bare = Host.parse(host.partition("%")[0])
-        if bare.address is not None:
-            return cls(bare.text, isAddress=True)
-        return cls(DNS_ID(host.removesuffix(".").lower()).hostname.decode("ascii"), isAddress=False)
+        bare = Host.parse(host).withoutZone.asOneAddress
+        return cls(bare.text, isAddress=True) if bare.address is not None else cls(dnsName(host), isAddress=False)
 
     def mismatch(self, certificate: x509.Certificate) -> str | None:
         """
@@ -118,12 +120,26 @@ class PeerName:
         """
         verify = verify_certificate_ip_address if self.isAddress else verify_certificate_hostname
         try:
-            verify(certificate, self.text)
+            if not self._isCoveredByStar(certificate):
+                verify(certificate, self.text)
         except (VerificationError, CertificateError) as problem:
             names = alternativeNames(certificate)
             words = f"wrong name: expected {self.text}, certificate has {names or 'no names'}"
             return f"{words} ({plainText(str(problem))})" if names and isinstance(problem, CertificateError) else words
         return None
+
+    def _isCoveredByStar(self, certificate: x509.Certificate) -> bool:
+        """
+        @return: whether an international name is one of C{*.example.com}.  A star that stands
+            for the whole label covers it (RFC 9525, 6.3), which service-identity denies.
+        @raise CertificateError: for a certificate with a name that none may have.
+        """
+        first, _, rest = self.text.partition(".")
+        if self.isAddress or not first.startswith("xn--"):
+            return False
+        covering = b"*." + rest.encode("ascii")
+        found = extract_patterns(certificate)
+        return any(isinstance(each, DNSPattern) and each.pattern == covering for each in found)
 
 
 @dataclass(frozen=True, slots=True)

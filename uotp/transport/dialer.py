@@ -1,23 +1,20 @@
 """
-The client's way to the server: name, addresses, TCP, TLS.  Each call makes one attempt;
-whoever wants another calls again.
+The client's way to the server: its addresses, and a connection to one of them.  Each call
+makes one try; whoever wants another calls again, and whoever has several addresses decides
+in which order, and when (L{uotp.client.race}).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from twisted.internet import tcp
-from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint
-from twisted.internet.interfaces import IHostnameResolver, IReactorPluggableNameResolver
-from twisted.internet.protocol import Factory
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.protocol import ClientFactory
 from twisted.python.failure import Failure
-from zope.interface import alsoProvides, directlyProvides, providedBy
 
-from uotp.net import TunnelSocketOptions
+from uotp.net import Addresses, NameLookup, TunnelSocketOptions
 from uotp.transport.dialled import DialledTcpStream, DialledTlsStream
 from uotp.transport.handshakes import HandshakeQueue
 from uotp.transport.tls import Creator
@@ -26,9 +23,13 @@ from uotp.transport.tls import Creator
 class TunnelConnector(tcp.Connector):
     """
     Makes a stream of the kind that it was given when it connects.
+
+    @ivar segmentSize: the largest TCP segment that the stream may have, in bytes, or L{None}
+        for as large as the system likes.
     """
 
     streamClass: type[DialledTcpStream] = DialledTcpStream
+    segmentSize: int | None = None
 
     def _makeTransport(self) -> DialledTcpStream:
         return self.streamClass(self.host, self.port, self.bindAddress, self, self.reactor)
@@ -49,55 +50,86 @@ class TunnelConnector(tcp.Connector):
 
 
 def connectTunnel(
-    kind: type[DialledTcpStream],
-    reactor: Any,
-    host: str,
-    port: int,
-    factory: Any,
-    timeout: float = 30,
-    bindAddress: Any = None,
+    kind: type[DialledTcpStream], reactor: Any, host: str, port: int, factory: Any, segmentSize: int | None = None
 ) -> TunnelConnector:
     """
-    Begin to connect, as C{IReactorTCP.connectTCP}.
+    Begin to connect, as C{IReactorTCP.connectTCP}, but without a time-out.
 
     @param kind: the kind of stream that is made.
+    @param host: a numeric address.
+    @param segmentSize: see L{TunnelConnector}.
     @return: the connector.
+    @raise OSError: for an address that this system cannot have.
     """
-    connector = TunnelConnector(host, port, factory, timeout, bindAddress, reactor)
+    noLimit: Any = None
+    connector = TunnelConnector(host, port, factory, noLimit, None, reactor)
     connector.streamClass = kind
+    connector.segmentSize = segmentSize
     connector.connect()
     return connector
 
 
-class DiallingReactor:
+def makeNothing() -> None:
     """
-    Stands for the reactor towards an endpoint of Twisted, with a resolver and a way to
-    connect of our choice.
+    For a connection whose tunnel was made, or that nobody wants.
     """
 
-    def __init__(self, reactor: Any, resolver: IHostnameResolver, connect: Callable[..., Any]) -> None:
-        """
-        @param reactor: the real reactor.
-        @param resolver: finds addresses of host names.
-        @param connect: is called for C{connectTCP}, with the reactor as first argument.
-        """
-        self._reactor = reactor
-        self._connect = connect
-        self.nameResolver = resolver
-        directlyProvides(self, providedBy(reactor))
-        alsoProvides(self, IReactorPluggableNameResolver)
 
-    def __getattr__(self, name: str) -> Any:
-        """
-        Take everything else from the real reactor.
-        """
-        return getattr(self._reactor, name)
+class DialFactory(ClientFactory):
+    """
+    Makes the tunnel of one connection.
 
-    def connectTCP(self, *args: Any, **kwargs: Any) -> Any:
+    @ivar done: fires with the tunnel when TCP is connected, just before the tunnel is told;
+        fails when it cannot be connected.
+    """
+
+    noisy = False
+
+    def __init__(self, makeTunnel: Callable[[], Any]) -> None:
         """
-        See C{IReactorTCP}.
+        @param makeTunnel: makes the tunnel for a TCP connection that is made.
         """
-        return self._connect(self._reactor, *args, **kwargs)
+        self._makeTunnel: Callable[[], Any] = makeTunnel
+        self._connector: Any = None
+        self.done: Deferred[Any] = Deferred(self._cancel)
+
+    def startedConnecting(self, connector: Any) -> None:
+        """
+        See C{ClientFactory}.
+        """
+        self._connector = connector
+
+    def buildProtocol(self, addr: Any) -> Any:
+        """
+        TCP is connected.
+
+        @return: the tunnel.
+        """
+        tunnel = self._makeTunnel()
+        self._release()
+        self.done.callback(tunnel)
+        return tunnel
+
+    def clientConnectionFailed(self, connector: Any, reason: Failure) -> None:
+        """
+        TCP could not be connected.
+        """
+        self._release()
+        if not self.done.called:  # or it was cancelled
+            self.done.errback(reason)
+
+    def _release(self) -> None:
+        """
+        Let go of whoever dials, who may be over long before the connection is.
+        """
+        self._connector = None
+        self._makeTunnel = makeNothing
+
+    def _cancel(self, _: object) -> None:
+        connector = self._connector
+        self._release()
+        if connector is not None:
+            connector.stopConnecting()
 
 
 class Dialer:
@@ -110,49 +142,52 @@ class Dialer:
         reactor: Any,
         server: tuple[str, int],
         creator: Creator | None,
-        resolver: IHostnameResolver,
-        timeout: float,
+        resolver: NameLookup,
         mark: int | None = None,
         tuning: TunnelSocketOptions | None = None,
     ) -> None:
         """
         @param server: host name or address, and port.
         @param creator: makes OpenSSL's connection for a socket; L{None} for plain TCP.
-        @param timeout: seconds for an attempt to connect, without the handshake.
+        @param resolver: finds the addresses of a host name.
         @param mark: a firewall mark for the connections, or L{None}.
         @param tuning: how their sockets are set up.
         """
-        host, port = server
+        self._reactor = reactor
+        self._server = server
+        self._resolver = resolver
         choices: dict[str, Any] = {"mark": mark, "tuning": tuning or TunnelSocketOptions()}
-        kind: type[DialledTcpStream]
+        self._kind: type[DialledTcpStream]
         if creator is None:
-            kind = type("OurTcpStream", (DialledTcpStream,), choices)
+            self._kind = type("OurTcpStream", (DialledTcpStream,), choices)
         else:
             choices["creator"] = staticmethod(creator)
             choices["handshakes"] = HandshakeQueue(reactor)
-            kind = type("OurTlsStream", (DialledTlsStream,), choices)
-        connect = partial(connectTunnel, kind)
-        self._endpoint = HostnameEndpoint(DiallingReactor(reactor, resolver, connect), host, port, timeout)
+            self._kind = type("OurTlsStream", (DialledTlsStream,), choices)
 
-    def dial(self, makeTunnel: Callable[[], Any]) -> Deferred[Any]:
+    def lookUp(self) -> Deferred[Addresses]:
         """
-        Make one attempt: try all addresses of the server, one a little after the other.
+        Find the server's addresses.
 
+        @return: fires with one or more; fails with L{uotp.errors.LookupFailed}.  It may be cancelled.
+        """
+        host, port = self._server
+        return self._resolver.lookUp(host, port, "TCP")
+
+    def connect(self, address: Any, makeTunnel: Callable[[], Any], segmentSize: int | None = None) -> Deferred[Any]:
+        """
+        Try to connect to one address.  How long that may take is the business of the caller.
+
+        @param address: one of those that L{lookUp} has found.
         @param makeTunnel: makes the tunnel for a TCP connection that is made.
-        @return: fires when TCP is connected, before the handshake; fails when it
-            cannot be.  It may be cancelled.
+        @param segmentSize: the largest TCP segment of the connection, both ways; L{None} for as
+            large as the system likes.
+        @return: fires with the tunnel when TCP is connected, just before the tunnel is told
+            and before the handshake; fails when it cannot be.  It may be cancelled.
         """
-        factory: Any = Factory.forProtocol(makeTunnel)
-        factory.noisy = False
-        return self._endpoint.connect(factory).addCallback(deliverDirectly)
-
-
-def deliverDirectly(tunnel: Any) -> Any:
-    """
-    Let a stream call its tunnel itself.  Until now the endpoint stood between them, and
-    from here on it would only hand on what comes.
-
-    @return: the tunnel.
-    """
-    tunnel.transport.protocol = tunnel
-    return tunnel
+        factory = DialFactory(makeTunnel)
+        try:
+            connectTunnel(self._kind, self._reactor, address.host, address.port, factory, segmentSize)
+        except OSError as error:
+            return fail(Failure(error))
+        return factory.done

@@ -4,12 +4,14 @@ The streams that we have opened, whose sockets are marked and tuned before they 
 
 from __future__ import annotations
 
+import os
+import socket
 from typing import Any
 
-from twisted.internet import tcp
+from twisted.internet import error, tcp
 from twisted.python.failure import Failure
 
-from uotp.net import TunnelSocketOptions, setMark, tuneTunnelSocket
+from uotp.net import TunnelSocketOptions, setMark, setSegmentSize, tuneTunnelSocket
 from uotp.transport.tcp import TcpStream
 from uotp.transport.tls import TlsStream
 
@@ -44,6 +46,8 @@ class DialledTcpStream(TcpStream, tcp.Client):
             made.close()
             raise
         tuneTunnelSocket(made, self.tuning)
+        if self.connector.segmentSize is not None:
+            setSegmentSize(made, self.connector.segmentSize)
         return made
 
     def doConnect(self) -> None:
@@ -57,11 +61,31 @@ class DialledTcpStream(TcpStream, tcp.Client):
         """
         Give up an attempt that has not ended yet.  The reactor may call once more then, since it
         says in one turn that there is something to read and that there is room to write.
+
+        Where the network has refused the connection, the reactor may know only that it is over.
+        The socket knows why.
+
+        @param err: why it is given up, as far as the caller knows.
         """
-        super().failIfNotConnected(err)
+        if isinstance(err, error.ConnectError) and err.args and isinstance(err.args[0], Failure):
+            err = err.args[0].value  # and not a text with all of it
+        super().failIfNotConnected(self._refusalBySocket() or err)
         if not self.connected and not self.disconnected:
             # Twisted has set them to a method of this stream.
             self.doRead = self.doWrite = attemptIsOver  # type: ignore[method-assign]
+
+    def _refusalBySocket(self) -> Exception | None:
+        """
+        @return: what the network has answered to the attempt, which is told once, or L{None}.
+        """
+        if self.connected or self.disconnected or not hasattr(self, "socket"):
+            return None
+        try:
+            number = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        except OSError:
+            return None
+        refusal: Exception | None = error.getConnectError((number, os.strerror(number))) if number else None
+        return refusal
 
     def connectionLost(self, reason: Failure) -> None:
         """

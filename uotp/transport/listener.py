@@ -17,10 +17,11 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from twisted.internet import main, tcp
+from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
-from uotp.net import ownerOf
+from uotp.net import bindable, ownerOf, setSegmentSize
 from uotp.telemetry import Logger
 from uotp.transport.handshakes import HandshakeQueue
 from uotp.transport.watch import ReactorWatch, Watch, newWatch
@@ -211,16 +212,30 @@ class Listener(tcp.Port):
         handshakes: HandshakeQueue,
         backlog: int,
         reactor: Any,
+        segmentSize: int | None = None,
     ) -> None:
         """
         @param address: numeric address and port.
         @param reception: a L{Reception}, which is a C{Factory} besides.
         @param backlog: how many connections the kernel accepts ahead of us.
+        @param segmentSize: the largest TCP segment of a connection, both ways; L{None} for as
+            large as the system likes.
         """
+        self._segmentSize = segmentSize
         super().__init__(address[1], reception, backlog, address[0], reactor)
+        self._wanted = address
         self.reception: Reception = reception
         self.handshakes = handshakes
         self._goingOn: IDelayedCall | None = None
+
+    def createInternetSocket(self) -> Any:
+        """
+        @return: the socket, whose connections take over what is set on it.
+        """
+        made = super().createInternetSocket()
+        if self._segmentSize is not None:
+            setSegmentSize(made, self._segmentSize)
+        return made
 
     def startListening(self) -> None:
         """
@@ -228,6 +243,10 @@ class Listener(tcp.Port):
 
         @raise CannotListenError: when it cannot be had.
         """
+        try:
+            bindable(self._wanted)
+        except OSError as error:
+            raise CannotListenError(*self._wanted, error) from error
         super().startListening()
         self.watch = newWatch(self.reactor)
 
@@ -302,13 +321,18 @@ def withZone(address: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def listen(
-    address: tuple[str, int], reception: Any, handshakes: HandshakeQueue, backlog: int, reactor: Any
+    address: tuple[str, int],
+    reception: Any,
+    handshakes: HandshakeQueue,
+    backlog: int,
+    reactor: Any,
+    segmentSize: int | None = None,
 ) -> Listener:
     """
     Begin to listen.  See L{Listener} for the arguments.
 
     @raise CannotListenError: when the port cannot be had.
     """
-    listener = Listener(address, reception, handshakes, backlog, reactor)
+    listener = Listener(address, reception, handshakes, backlog, reactor, segmentSize)
     listener.startListening()
     return listener

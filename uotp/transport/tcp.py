@@ -27,10 +27,11 @@ from uotp.errors import PeerError
 from uotp.net import (
     TCP_INFO,
     tcpCost,
+    tcpFlight,
     tcpPathStats,
     unacknowledgedBytes,
 )
-from uotp.path import TROUBLED, PathStats
+from uotp.path import TROUBLED, Flight, PathStats
 from uotp.process import Unlimited
 from uotp.transport.handshakes import HandshakeQueue
 from uotp.transport.phases import CARRYING, EARLY, STREAM_PHASES, StreamEvent, StreamPhase
@@ -295,6 +296,12 @@ class TcpStream(tcp.Connection):
         See L{uotp.boundaries.Stream.pathStats}.
         """
         return tcpPathStats(self.socket) if self.connected else None
+
+    def flight(self) -> Flight | None:
+        """
+        See L{uotp.boundaries.Stream.flight}.
+        """
+        return tcpFlight(self.socket) if self.connected else None
 
     def unacknowledged(self) -> int | None:
         """

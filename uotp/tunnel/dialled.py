@@ -42,10 +42,18 @@ class DialledTunnel(Tunnel):
         self._answerDecoder = ServerHelloDecoder()
         self.answer: ServerHello | None = None
 
+    def connectionMade(self) -> None:
+        """
+        TCP is connected.  With TLS the handshake comes next.
+        """
+        super().connectionMade()
+        self._dialledBy.tunnelAdvanced(self)
+
     def _secured(self) -> None:
         security = self.security
         self.wireFormat = formatToDial(self._wire, None if security is None else security.protocol)
         self.transport.write(encodeClientHello(ClientHello(self.wireFormat, self._sessionId)))
+        self._dialledBy.tunnelAdvanced(self)
         if self.wireFormat is WireFormat.ONE:
             self._dialledBy.tunnelOpened(self)
 

@@ -96,6 +96,12 @@ class TunnelService(Service):
         if self._credentials is not None:
             self.periodicCalls.every(DATES_CHECK_SECONDS, self._credentials.warnOfDates)
 
+    def whenReady(self) -> Deferred[None]:
+        """
+        @return: fires when the service, which has started, can do its work.
+        """
+        return succeed(None)
+
     def stopService(self) -> Any:
         """
         Do it no more.

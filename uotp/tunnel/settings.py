@@ -13,7 +13,9 @@ from typing import Any
 from uotp.errors import ConfigurationError
 from uotp.net import (
     MAX_BUFFER_BYTES,
+    MAX_SEGMENT_BYTES,
     MIN_BUFFER_BYTES,
+    MIN_SEGMENT_BYTES,
     UDP_BUFFER_BYTES,
     UNSENT_LIMIT_BYTES,
     TunnelSocketOptions,
@@ -75,6 +77,8 @@ class CommonSettings:
     @ivar unsentLimit: how many bytes of a tunnel the kernel may hold that it has not sent.
     @ivar congestion: the kernel's name of the tunnels' congestion control; L{None} for the
         system's choice.
+    @ivar mss: bytes of a tunnel's TCP segment at the most, both ways; L{None} for as many as
+        the path seems to carry.
     @ivar udpBuffer: bytes of buffer to ask for on each UDP socket.
     @ivar memory: bytes that may wait in the process, in all queues together.
     @ivar wire: which formats may be spoken.  C{AUTO} means the best that both ends know with
@@ -85,6 +89,13 @@ class CommonSettings:
 
     unsentLimit: int = setting(UNSENT_LIMIT_BYTES, BUFFER_BYTES)
     congestion: str | None = None
+    mss: int | None = setting(
+        None,
+        Limits(
+            f"from {MIN_SEGMENT_BYTES} to {MAX_SEGMENT_BYTES} bytes",
+            lambda size: MIN_SEGMENT_BYTES <= size <= MAX_SEGMENT_BYTES,
+        ),
+    )
     udpBuffer: int = setting(UDP_BUFFER_BYTES, BUFFER_BYTES)
     memory: int = setting(
         DEFAULT_MEMORY_BYTES,

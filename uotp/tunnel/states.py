@@ -102,6 +102,11 @@ class DialledTunnelOwner(TunnelOwner[T_contra], Protocol[T_contra]):
     Is told of the life of a tunnel that it dialled.
     """
 
+    def tunnelAdvanced(self, tunnel: T_contra) -> None:
+        """
+        TCP is connected, or the handshake is done; C{tunnel.state} says what comes next.
+        """
+
     def tunnelOpened(self, tunnel: T_contra) -> None:
         """
         The other end lets the tunnel carry.  Call C{tunnel.carryFor} next.

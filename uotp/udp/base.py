@@ -26,7 +26,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from uotp.boundaries import Address, DatagramReceiver
-from uotp.net import UDP_BUFFER_BYTES, enlargeUdpBuffers
+from uotp.net import UDP_BUFFER_BYTES, bindable, enlargeUdpBuffers, hostOf
 from uotp.telemetry import Drop, Drops, Logger, spelled
 from uotp.train import TakeTrains, Train
 from uotp.udp.crowd import MAX_INTAKE_BYTES, Intake
@@ -130,7 +130,7 @@ class PortContext:
             udpSocket.setblocking(False)
             self.enlarge(udpSocket)
             beforeBind(udpSocket)
-            udpSocket.bind(bindAddress)
+            udpSocket.bind(bindable(bindAddress))
         except OSError:
             udpSocket.close()
             raise
@@ -208,7 +208,7 @@ class SocketPort:
         except OSError as error:
             raise CannotListenError(host, number, error) from error
         self._bindAddress = address = self._socket.getsockname()
-        self._host = (IPv6Address if ":" in address[0] else IPv4Address)("UDP", *address)
+        self._host = (IPv6Address if ":" in address[0] else IPv4Address)("UDP", hostOf(address), *address[1:])
         self._sendto = self._socket.sendto
         self._send = self._socket.send
         self._uselessTurns = 0

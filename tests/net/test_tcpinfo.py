@@ -1,0 +1,62 @@
+"""
+What the kernel tells of a connection.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.doubles.sockets import FakeSocket
+from uotp.net import tcpinfo
+from uotp.net.tcpinfo import ALL_INFO_BYTES, LOSS, TCP_INFO_BYTES, tcpFlight
+from uotp.path import Flight
+
+
+def told(state: int, repeats: int, size: int = ALL_INFO_BYTES) -> bytes:
+    """
+    @param state: of congestion control.
+    @param repeats: of the oldest segment.
+    @param size: how much this kernel tells.
+    @return: C{struct tcp_info} of Linux.
+    """
+    info = bytearray(ALL_INFO_BYTES)
+    info[1], info[2] = state, repeats
+    for at, value, width in ((16, 1448, 4), (128, 5 << 32, 8), (144, 300, 4), (224, 7, 4)):
+        info[at : at + width] = value.to_bytes(width, sys.byteorder)
+    return bytes(info[:size])
+
+
+class FlightTests(SynchronousTestCase):
+    """
+    Ask what is under way.
+    """
+
+    def flight(self, info: bytes | None, unacknowledged: int | None) -> Flight | None:
+        """
+        @return: what is made of that.
+        """
+        made: Any = FakeSocket()
+        made.info = info
+        self.patch(tcpinfo, "TCP_INFO", 11)
+        self.patch(tcpinfo, "unacknowledgedBytes", lambda _: unacknowledged)
+        return tcpFlight(made)
+
+    def test_allIsRead(self) -> None:
+        """
+        What was not sent yet is not outstanding.
+        """
+        self.assertEqual(self.flight(told(LOSS, 4), 1000), Flight(1448, 700, 4, 7, 5 << 32))
+        self.assertEqual(self.flight(told(LOSS, 4), 100), Flight(1448, 0, 4, 7, 5 << 32))
+
+    def test_segmentThatWasOnlyLateIsNoRepeat(self) -> None:
+        self.assertEqual(self.flight(told(0, 4), 1000), Flight(1448, 700, 0, 7, 5 << 32))
+
+    def test_olderKernelTellsLess(self) -> None:
+        self.assertEqual(self.flight(told(LOSS, 4, TCP_INFO_BYTES), 1000), Flight(1448, 700, 4, 0, 5 << 32))
+
+    def test_connectionThatIsGoneTellsNothing(self) -> None:
+        self.assertIsNone(self.flight(None, 1000))
+        self.assertIsNone(self.flight(told(0, 0), None))

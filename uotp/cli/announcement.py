@@ -1,0 +1,88 @@
+"""
+What a service manager hears of one end in a process of its own, and when.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+
+from uotp.process import ServiceNotifier
+from uotp.telemetry import Logger
+
+READY_SECONDS = 60.0
+"""
+A service manager is told after so long that we are ready although the server's name is not
+found.  What waits for us, a VPN for example, is of little use then; but a boot must not hang.
+"""
+
+
+class Announcement:
+    """
+    Tells the service manager when an end is ready, reads its files again, and stops.
+    """
+
+    _log = Logger()
+
+    def __init__(self, notifier: ServiceNotifier, whenReady: Callable[[], Deferred[None]], clock: Any) -> None:
+        """
+        @param whenReady: returns what fires when the end, which has started, can do its work.
+        @param clock: C{IReactorTime}.
+        """
+        self._notifier = notifier
+        self._whenReady = whenReady
+        self._clock = clock
+        self._anyway: IDelayedCall | None = None
+        self._isOver = False
+
+    def begin(self) -> None:
+        """
+        The end has started, and the reactor runs.
+        """
+        if self._isOver or not self._notifier.isHeard:
+            return
+        ready = self._whenReady()
+        if not ready.called:
+            self._notifier.waiting("looking up the server's name")
+            self._anyway = self._clock.callLater(READY_SECONDS, self._tellAnyway)
+        ready.addCallback(self._tellReady)
+        ready.addErrback(lambda bug: self._log.failure("the service manager was not told", bug))
+
+    def _tellReady(self, _: object) -> None:
+        if not self._isOver:
+            self._waitNoMore()
+            self._notifier.ready("running")
+
+    def _tellAnyway(self) -> None:
+        self._anyway = None
+        words = "the server's name is not found yet: after {seconds:g} s what waits for this program is started"
+        self._log.warn(words, seconds=READY_SECONDS)
+        self._notifier.ready("the server's name is not found yet")
+
+    def _waitNoMore(self) -> None:
+        if self._anyway is not None:
+            self._anyway.cancel()
+            self._anyway = None
+
+    def around(self, reload: Callable[[], None]) -> None:
+        """
+        Read files again.
+
+        @param reload: does it.
+        """
+        self._notifier.reloading()
+        try:
+            reload()
+        finally:
+            self._notifier.reloaded()
+
+    def end(self) -> None:
+        """
+        The end stops.
+        """
+        self._isOver = True
+        self._waitNoMore()
+        self._notifier.stopping()
