@@ -43,6 +43,14 @@ class ZonesTests(SynchronousTestCase):
         for zone, number in (("eth0", 2), ("2", 2), ("7", 3), ("3", 3), ("9", None), ("wlan0", None), ("\u00b2", None)):
             self.assertEqual(interfaceNumber(zone), number, zone)
 
+    def test_nameThatNoInterfaceCanHave(self) -> None:
+        def index(_: str) -> int:
+            reason = "embedded null character"
+            raise ValueError(reason)
+
+        self.patch(socket, "if_nametoindex", index)
+        self.assertIsNone(interfaceNumber("a\0b"))
+
     def test_numberThatNoInterfaceCanHave(self) -> None:
         def name(_: int) -> str:
             raise OverflowError

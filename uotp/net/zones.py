@@ -22,7 +22,7 @@ def interfaceNumber(zone: str) -> int | None:
     @param zone: the name of a network interface of this machine, or its number.
     @return: its number; L{None} when there is none.
     """
-    with suppress(OSError):
+    with suppress(OSError, ValueError):  # no interface is called so, or none can be
         return socket.if_nametoindex(zone)
     if zone.isascii() and zone.isdigit():
         with suppress(OSError, OverflowError):
