@@ -100,17 +100,6 @@ class TwistdTests(CommandTestCase):
         line = self.refusalOf(lambda: options.parseOptions(["uotp-server", "example.com", "8443"]))
         self.assertTrue(line.startswith("uotp-server: a server needs --cert"), line)
 
-    def test_pidFileOfNoDaemonOfOursDoesNotHinderTheStart(self) -> None:
-        """
-        As in a container, where the program has the number that it had before the crash.
-        """
-        path = self.mktemp()
-        with open(path, "w", encoding="ascii") as pidFile:
-            pidFile.write(str(os.getpid()))
-        TWISTD.ServerOptions().parseOptions(["--pidfile", path, "uotp-client", "example.com", "8443"])
-        self.assertFalse(os.path.exists(path))
-        self.assertIn("is left from before and was removed", self.err.getvalue())
-
     def test_helpShowsHowToStartItUnderTwistd(self) -> None:
         for name in NAMES:
             options = TWISTD.ServerOptions()

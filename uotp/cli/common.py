@@ -48,7 +48,6 @@ from uotp.process import (
     canBecomeRoot,
     onSignal,
     raiseDescriptorLimit,
-    removeForeignPidFile,
     stopOnSignals,
     useMonotonicClock,
 )
@@ -189,7 +188,6 @@ class CommonOptions(GnuOptions):
                 reason = f"{name} {shown(self[name])}: {error}"
                 raise usage.UsageError(reason) from error
         super().postOptions()
-        self._removeForeignPidFile()
         if self["no-tls"]:
             known = {field.name for field in fields(self.tlsClass)}
             for row in self.rows:
@@ -199,17 +197,6 @@ class CommonOptions(GnuOptions):
         if self["key"] and not self["cert"]:
             reason = "--key needs --cert"
             raise usage.UsageError(reason)
-
-    def _removeForeignPidFile(self) -> None:
-        """
-        Let twistd, which looks at its pid file next, not take another program for a daemon of ours.
-        """
-        path = None if self.parent is None else self.parent.get("pidfile")
-        pid = removeForeignPidFile(path) if path else None
-        if pid is not None:
-            sys.stderr.write(
-                f"{self.commandName}: {path} is left from before and was removed: process {pid} is no daemon of ours\n"
-            )
 
     def serviceArguments(self) -> dict[str, Any]:
         """

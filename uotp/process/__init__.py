@@ -11,7 +11,6 @@ from uotp.process.garbage import GarbageCollection
 from uotp.process.memory import DEFAULT_MEMORY_BYTES, LEAST_MEMORY_BYTES, Memory
 from uotp.process.notify import ServiceNotifier
 from uotp.process.periodic import PeriodicCalls
-from uotp.process.pidfile import removeForeignPidFile
 from uotp.process.privileges import canBecomeRoot
 from uotp.process.shares import Shares, regroup
 from uotp.process.signals import onSignal, stopOnSignals
@@ -41,7 +40,6 @@ __all__ = [
     "onSignal",
     "raiseDescriptorLimit",
     "regroup",
-    "removeForeignPidFile",
     "sleepClocks",
     "stopOnSignals",
     "useMonotonicClock",
