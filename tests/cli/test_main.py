@@ -22,6 +22,7 @@ import uotp.cli.server
 import uotp.telemetry.log
 from tests.doubles.commands import CommandTestCase
 from tests.doubles.newcomers import listenInMemory
+from tests.doubles.processlogs import RecordingProcessLog
 from tests.doubles.services import RecordingService
 from uotp.cli import common, main
 from uotp.cli.options import GnuOptions
@@ -120,6 +121,7 @@ class RunEndTests(ScriptTestCase):
         self.patch(uotp.telemetry.log.Logger, "threshold", LogLevel.info)
         self.patch(sys, "excepthook", sys.excepthook)
         self.patch(common, "raiseDescriptorLimit", lambda: None)
+        self.patch(common, "ProcessLog", RecordingProcessLog)
         self.patch(serverservice, "listen", listenInMemory)
         self.patch(signal, "signal", lambda *_: None)
         self.assertEqual(main.runEnd(uotp.cli.server, ["--no-tls", "-p", "4433", "192.0.2.1", "51820"]), 0)

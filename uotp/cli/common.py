@@ -38,7 +38,7 @@ from uotp.process import (
     stopOnSignals,
     useMonotonicClock,
 )
-from uotp.telemetry import Logger, Spelling, limitForeignLines, logTo, openLogFile, parseVerbosity, reopenLogFile
+from uotp.telemetry import LogFile, Logger, ProcessLog, Spelling, parseVerbosity, sayLast
 from uotp.tunnel import MAX_REORDER_SECONDS
 from uotp.wire import parseWire
 
@@ -207,17 +207,28 @@ def commandService(options: CommonOptions, make: Callable[[Any], Reloadable]) ->
     logFile = None
     if options["logfile"] is not None:
         try:
-            logFile = openLogFile(options["logfile"])
+            logFile = LogFile(options["logfile"])
         except OSError as error:
             options.refuse(f"--logfile {options['logfile']}: {error.strerror or error}")
-        logTo(logFile)
     try:
         end = make(reactor)
     except ConfigurationError as error:
         options.refuse(str(error))
     except OSError as error:
         options.refuse(f"cannot start: {error.strerror or error}")
-    return EndService(options.commandName, end, logFile, reactor)
+    log = ProcessLog(globalLogPublisher, reactor.seconds)
+    if logFile is not None:
+        log.logTo(logFile)
+    if not willFork(options):
+        log.begin()
+    return EndService(options.commandName, end, log, reactor)
+
+
+def willFork(options: CommonOptions) -> bool:
+    """
+    @return: whether twistd is going to make a daemon of this process, which leaves all threads behind.
+    """
+    return options.parent is not None and not options.parent.get("nodaemon", True)
 
 
 class EndService(MultiService):
@@ -228,17 +239,17 @@ class EndService(MultiService):
 
     _log = Logger()
 
-    def __init__(self, commandName: str, end: Reloadable, logFile: Any, reactor: Any) -> None:
+    def __init__(self, commandName: str, end: Reloadable, processLog: ProcessLog, reactor: Any) -> None:
         """
         @param commandName: the name of the program, for errors.
         @param end: the end's own service.
-        @param logFile: an extra log file, or L{None}.
+        @param processLog: the log of this process.
         @param reactor: the reactor of this process.
         """
         super().__init__()
         self._commandName = commandName
         self._end = end
-        self._logFile = logFile
+        self._processLog = processLog
         self._reactor = reactor
         self._garbageCollection = GarbageCollection(reactor)
         end.setServiceParent(self)
@@ -251,6 +262,7 @@ class EndService(MultiService):
             one line.
         """
         showStartErrorsInOneLine(self._commandName)
+        self._processLog.begin()
         self._installSignals()
         super().privilegedStartService()
 
@@ -261,7 +273,7 @@ class EndService(MultiService):
         """
         super().startService()
         self._reactor.callWhenRunning(self._installSignals)
-        self._reactor.callWhenRunning(limitForeignLines, globalLogPublisher, self._reactor.seconds)
+        self._reactor.callWhenRunning(self._processLog.absorb)
         self._garbageCollection.start()
         if canBecomeRoot():
             self._log.warn("root is given up by half, this process can become root again: leave twistd's --euid out")
@@ -271,11 +283,7 @@ class EndService(MultiService):
         onSignal(self._reactor, "SIGHUP", self._reload)
 
     def _reload(self) -> None:
-        if self._logFile is not None:
-            try:
-                reopenLogFile(self._logFile)
-            except OSError as error:  # the user that we have become may not open it
-                self._log.error("the log file could not be opened again: {reason}", reason=error.strerror)
+        self._processLog.reopen()
         try:
             self._end.reload()
         except ConfigurationError as error:
@@ -302,7 +310,7 @@ def showStartErrorsInOneLine(commandName: str) -> None:
 
     def show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if isinstance(error, StartError):
-            sys.stderr.write(f"{commandName}: {error}\n")
+            sayLast(sys.stderr, f"{commandName}: {error}\n")
         else:
             shown(kind, error, trace)
 

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, NoReturn
 from twisted.python import usage
 
 import uotp
+from uotp.telemetry import sayLast
 
 USAGE_EXIT_STATUS = 2
 """The exit status, by convention, when a command line cannot be used."""
@@ -215,7 +216,7 @@ class GnuOptions(usage.Options):
         @raise SystemExit: always.
         """
         line = "".join(letter if letter.isprintable() else " " for letter in reason)
-        sys.stderr.write(f"{self.commandName}: {line}\n")
+        sayLast(sys.stderr, f"{self.commandName}: {line}\n")
         raise SystemExit(USAGE_EXIT_STATUS)
 
     def _optionsFirst(self, words: list[str]) -> list[str]:
