@@ -230,11 +230,14 @@ class Security(NamedTuple):
     @ivar peerKey: the SHA-256 of the peer's public key, which stays the same when its
         certificate is renewed; L{None} when it has shown no certificate.
     @ivar refusal: why one end refuses the other, in words, or L{None}.
+    @ivar peerName: what the log calls the certificate that a client has shown, also where it was
+        refused; L{None} without one, and for a server's.
     """
 
     protocol: bytes | None = None
     peerKey: bytes | None = None
     refusal: str | None = None
+    peerName: str | None = None
 
 
 class Stream(Protocol):

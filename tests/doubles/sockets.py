@@ -239,6 +239,9 @@ class FakeTls:
     def peerPin(self) -> bytes | None:
         return b"the peer's"
 
+    def peerName(self) -> str | None:
+        return None
+
     def refusalWords(self, error: BaseException | None = None) -> str | None:
         """
         What is wrong, as the real one says it.

@@ -189,7 +189,7 @@ class MemoryTlsStream(TLSMemoryBIOProtocol):
 
     def _whatIsKnown(self, tls: Any) -> Security:
         known = Security(tls.get_alpn_proto_negotiated() or None, tls.peerPin()) if self._handshakeDone else Security()
-        return known._replace(refusal=tls.refusalWords(self._fault))
+        return known._replace(refusal=tls.refusalWords(self._fault), peerName=tls.peerName())
 
     def admit(self) -> None:
         """

@@ -76,6 +76,11 @@ class TlsConnection(Protocol):
         @return: the SHA-256 of the peer's public key, or L{None} without a certificate.
         """
 
+    def peerName(self) -> str | None:
+        """
+        @return: what the log calls the certificate of a client, or L{None} without one.
+        """
+
     def refusalWords(self, error: BaseException | None, /) -> str | None:
         """
         @param error: what has ended the connection, if anything has.
@@ -113,8 +118,10 @@ class TlsStream(TcpStream):
         tls: TlsConnection | None = vars(self).get("tls")
         if tls is None:
             return self._security
-        error = None if self._failure is None else self._failure.value
-        return self._security._replace(refusal=tls.refusalWords(error))
+        return self._securityNow(tls, None if self._failure is None else self._failure.value)
+
+    def _securityNow(self, tls: TlsConnection, error: BaseException | None) -> Security:
+        return self._security._replace(refusal=tls.refusalWords(error), peerName=tls.peerName())
 
     # The handshake.
 
@@ -380,8 +387,7 @@ class TlsStream(TcpStream):
         """
         tls: TlsConnection | None = vars(self).pop("tls", None)  # stream and OpenSSL's connection know each other
         if tls is not None:
-            error = (self._failure or reason).value
-            self._security = self._security._replace(refusal=tls.refusalWords(error))
+            self._security = self._securityNow(tls, (self._failure or reason).value)
         super().connectionLost(reason)
 
 

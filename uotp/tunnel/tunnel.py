@@ -129,6 +129,14 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
         return None if security is None else security.refusal
 
     @property
+    def peerName(self) -> str | None:
+        """
+        What the log calls the certificate of a client, or L{None} without one.
+        """
+        security = self.security
+        return None if security is None else security.peerName
+
+    @property
     def carried(self) -> int:
         """
         Bytes of frames, both ways.
