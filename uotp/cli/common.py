@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import globalLogPublisher
 from twisted.python import usage
 
+from uotp.cli.introduction import introduce
 from uotp.cli.options import Flag, GnuOptions, Option
 from uotp.cli.parsers import (
     absolutePath,
@@ -136,7 +137,7 @@ class CommonOptions(GnuOptions):
         if len(positionals) != 2:  # noqa: PLR2004 - the two that are named
             reason = f"two arguments are needed, {self.positionals}; there are {len(positionals)}"
             raise usage.UsageError(reason)
-        self["dst_address"], self["dst_port"] = positionals
+        self["dst_address"], self["dst_port"] = self.typed[""] = list(positionals)
 
     def postOptions(self) -> None:
         """
@@ -210,6 +211,7 @@ def commandService(options: CommonOptions, make: Callable[[Any], Reloadable]) ->
             logFile = LogFile(options["logfile"])
         except OSError as error:
             options.refuse(f"--logfile {options['logfile']}: {error.strerror or error}")
+    introduce(options, reactor)
     try:
         end = make(reactor)
     except ConfigurationError as error:

@@ -85,6 +85,7 @@ class Repeated(Option):
 
         def take(options: Any, word: str) -> None:
             options[self.name] = (*options[self.name], parsedWord(self.name, word, self.parse))
+            options.typed.setdefault(self.name, []).append(word)
 
         take.__doc__ = self.help
         return take
@@ -132,6 +133,8 @@ class GnuOptions(usage.Options):
     @cvar positionals: the positional arguments, as the usage shows them.
     @cvar rows: the options.
     @cvar settingsClass: the dataclass of the settings that the options are for.
+    @ivar typed: the words that each option was given, by its name, before they became values;
+        the arguments have an empty one.
     """
 
     commandName: ClassVar[str] = "uotp"
@@ -165,6 +168,7 @@ class GnuOptions(usage.Options):
 
     def __init__(self) -> None:
         super().__init__()
+        self.typed: dict[str, list[str]] = {}
         for row in self.rows:
             if isinstance(row, Repeated):
                 self[row.name] = ()
@@ -177,6 +181,7 @@ class GnuOptions(usage.Options):
         """
         for row in self.rows:
             if isinstance(row, Option) and not isinstance(row, Repeated):
+                self.typed[row.name] = [str(self[row.name])]
                 convert(self, row.name, row.parse)
 
     def chosen(self, kind: Any) -> dict[str, Any]:
