@@ -240,6 +240,20 @@ class Security(NamedTuple):
     peerName: str | None = None
 
 
+class StreamFacts(NamedTuple):
+    """
+    Says of a stream what only a log needs.
+
+    @ivar local: our address and port, in words.
+    @ivar peer: the peer's.
+    @ivar tls: the version of TLS and the cipher, or L{None} without TLS.
+    """
+
+    local: str
+    peer: str
+    tls: str | None = None
+
+
 class Stream(Protocol):
     """
     Carries bytes both ways over one TCP connection, with TLS or without.  It calls a
@@ -257,6 +271,11 @@ class Stream(Protocol):
     def security(self) -> Security | None:
         """
         What TLS has found out so far; L{None} when there is no TLS.
+        """
+
+    def facts(self) -> StreamFacts:
+        """
+        @return: what a log may say of an open stream.
         """
 
     def admit(self) -> None:

@@ -243,6 +243,7 @@ class Acceptor(Factory):
         self._known.add(owner, tunnel)
         accepted.owner = owner
         accepted.served = joined.served
+        self._liveTunnels.log.opened(tunnel, joined.served.name, "a new session" if joined.isNew else "a known session")
         tunnel.welcome(joined.served.session, isNew=joined.isNew, keptSeconds=self._registry.linger)
 
     def _join(self, tunnel: Tunnel, peer: str, hello: ClientHello, key: bytes | None, owner: Hashable) -> Joined:
@@ -293,6 +294,7 @@ class Acceptor(Factory):
         The client closes it, and may have to say first that it leaves; a deadline of
         the tunnel's own bounds that.
         """
+        self._liveTunnels.log.tell(tunnel, "no more trains follow, neither way")
 
     def pongGivenUp(self, tunnel: Tunnel) -> None:
         """
@@ -301,6 +303,7 @@ class Acceptor(Factory):
         peer = self._accepted[tunnel].peer
         client = clientWords(tunnel.peerName)
         suppressed = self._rateLimit.suppressedBefore((peer, "pong given up"))
+        self._liveTunnels.log.tell(tunnel, "no pong has come")
         words = "a tunnel from {peer}{client} does not answer and is given up"
         logCounted(self._log, LogLevel.info, suppressed, words, peer=peer, client=client)
         tunnel.abort()
@@ -310,6 +313,7 @@ class Acceptor(Factory):
         The client says that its session is over.
         """
         served = self._accepted[tunnel].served
+        self._liveTunnels.log.tell(tunnel, "the client says that its session is over")
         if served is not None:
             self._registry.peerLeft(served)
 
@@ -319,17 +323,16 @@ class Acceptor(Factory):
         """
         self._liveTunnels.discard(tunnel)
         accepted = self._accepted.pop(tunnel)
+        words = tunnel.fault or tunnel.refusal
+        self._liveTunnels.log.lost(tunnel, words or reason.getErrorMessage())
         self._strangers.discard(accepted.newcomer)
         self._known.discard(accepted.owner, tunnel)
         if accepted.served is not None:
             self._registry.tunnelLost(accepted.served, tunnel)
-        words = tunnel.fault or tunnel.refusal
         if words is not None:
             self._refused(accepted.peer, words, tunnel.peerName)
-        else:
-            self._log.debug(
-                "connection from {peer} ended: {reason}", peer=accepted.peer, reason=reason.getErrorMessage()
-            )
+        elif accepted.served is None:
+            self._liveTunnels.log.strangerLost(accepted.peer, reason.getErrorMessage())
 
     def statistics(self) -> AcceptorStatistics:
         """

@@ -35,6 +35,13 @@ class Logger(twisted.logger.Logger):
 
     threshold: ClassVar[Any] = LogLevel.info
 
+    @staticmethod
+    def hears(level: Any) -> bool:
+        """
+        @return: whether a line of this level is logged, for whoever would do work for it.
+        """
+        return bool(level >= Logger.threshold)
+
     def emit(self, level: Any, format: str | None = None, **kwargs: object) -> None:  # noqa: A002 - Twisted's word
         """
         Log an event, if its level reaches the threshold.

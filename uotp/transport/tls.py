@@ -14,7 +14,7 @@ from OpenSSL import SSL
 from twisted.internet import main
 from twisted.python.failure import Failure
 
-from uotp.boundaries import Security, Stream
+from uotp.boundaries import Security, Stream, StreamFacts
 from uotp.transport.phases import StreamEvent, StreamPhase
 from uotp.transport.tcp import OPEN, READ_BYTES, TcpStream, cleaned
 
@@ -76,6 +76,16 @@ class TlsConnection(Protocol):
         @return: the SHA-256 of the peer's public key, or L{None} without a certificate.
         """
 
+    def get_protocol_version_name(self) -> str:
+        """
+        @return: the version of TLS that is spoken.
+        """
+
+    def get_cipher_name(self) -> str | None:
+        """
+        @return: the cipher that is used.
+        """
+
     def peerName(self) -> str | None:
         """
         @return: what the log calls the certificate of a client, or L{None} without one.
@@ -122,6 +132,12 @@ class TlsStream(TcpStream):
 
     def _securityNow(self, tls: TlsConnection, error: BaseException | None) -> Security:
         return self._security._replace(refusal=tls.refusalWords(error), peerName=tls.peerName())
+
+    def facts(self) -> StreamFacts:
+        """
+        See L{uotp.boundaries.Stream.facts}.
+        """
+        return super().facts()._replace(tls=f"{self.tls.get_protocol_version_name()} {self.tls.get_cipher_name()}")
 
     # The handshake.
 
