@@ -650,7 +650,7 @@ class TogetherTests(_ServicesTestCase):
         self.assertEqual(self.lines(LogLevel.warn), [])
         self.client(listen=(everybody, 3))
         self.client(listen=("2001:db8::1", 4))
-        words = "whoever can send to {} (UDP) may use this client; allow names those that may"
+        words = "whoever reaches this port can reach the target: {} (UDP); allow names who may"
         self.assertEqual(
             self.lines(LogLevel.warn), [words.format("0.0.0.0 port 3"), words.format("2001:db8::1 port 4")]
         )

@@ -853,6 +853,18 @@ class CommandServiceTests(ServiceTestCase):
         commandService(self.parsed(server, "--no-tls", "-v", "warn"), make)
         self.assertEqual(seen, [self.reactor, time.monotonic, LogLevel.warn])
 
+    def test_theLogBeginsWithWhoWeAre(self) -> None:
+        """
+        Before whatever is said while the end is made, and before what became of twistd's pid file.
+        """
+        options = self.parsed(server, "--no-tls")
+        options.stalePidFile = "x.pid"
+        with capturedLogs() as events:
+            commandService(options, lambda _: RecordingService())
+        first, second = [str(formatEvent(event)) for event in events]
+        self.assertTrue(first.startswith(f"uotp-server {uotp.__version__} on "), first)
+        self.assertEqual(second, "the pid file x.pid was left by a process that is gone, and was removed")
+
     def test_theDescriptorLimitIsRaised(self) -> None:
         self.made()
         self.assertEqual(self.limitsRaised, [True])

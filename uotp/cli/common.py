@@ -28,6 +28,7 @@ from uotp.cli.parsers import (
     parsePort,
     sizeInWords,
 )
+from uotp.cli.pidfile import removeStalePidFile
 from uotp.errors import ConfigurationError, StartError
 from uotp.net import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES, parseDestination
 from uotp.process import (
@@ -103,6 +104,8 @@ COMMON_ROWS = (
 )
 """The options that both ends have."""
 
+_log = Logger()
+
 
 def listenRows(address: str, port: str, listen: tuple[str, int]) -> tuple[Option, Option]:
     """
@@ -125,9 +128,11 @@ class CommonOptions(GnuOptions):
     Holds the options that C{uotp-server} and C{uotp-client} have in common.
 
     @cvar tlsClass: the dataclass with the choices of TLS; with plain TCP there are none.
+    @ivar stalePidFile: twistd's pid file, if it was that of a process that is gone.
     """
 
     positionals = "dst_address dst_port"
+    stalePidFile: str | None = None
     tlsClass: ClassVar[Any]
 
     def parseArgs(self, *positionals: str) -> None:
@@ -161,6 +166,9 @@ class CommonOptions(GnuOptions):
         if self["key"] and not self["cert"]:
             reason = "--key needs --cert"
             raise usage.UsageError(reason)
+        if self.parent is not None and self.parent.get("pidfile"):
+            path = self.parent["pidfile"]
+            self.stalePidFile = path if removeStalePidFile(path) else None  # now: twistd looks at it next
 
     def serviceArguments(self) -> dict[str, Any]:
         """
@@ -212,6 +220,9 @@ def commandService(options: CommonOptions, make: Callable[[Any], Reloadable]) ->
         except OSError as error:
             options.refuse(f"--logfile {options['logfile']}: {error.strerror or error}")
     introduce(options, reactor)
+    if options.stalePidFile is not None:
+        words = "the pid file {path} was left by a process that is gone, and was removed"
+        _log.info(words, path=options.stalePidFile)
     try:
         end = make(reactor)
     except ConfigurationError as error:
