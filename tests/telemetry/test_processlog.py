@@ -180,6 +180,19 @@ class ProcessLogTests(SynchronousTestCase):
             words = ("a log line was lost", "2 log lines were lost")[count - 1]
             self.assertRegex(lines[-1], rf"\[uotp.telemetry#warn\] {words}, since nobody took them$")
 
+    def test_whoeverHasGoneHasAllUntilThen(self) -> None:
+        """
+        C{twistd} takes its observer away before the process ends.
+        """
+        told: list[Any] = []
+        self.processLog()
+        self.beginner.beginLoggingTo([told.append])  # type: ignore[list-item]
+        self.ours.info("stopping")
+        self.publisher.removeObserver(told.append)
+        self.ours.info("said to nobody")
+        self.atEnd()
+        self.assertEqual([formatEvent(event) for event in told], ["stopping"])
+
     def test_filesAreOpenedAgainBetweenTheLines(self) -> None:
         log, file = self.processLog(), MemoryFile()
         log.logTo(file)  # type: ignore[arg-type]

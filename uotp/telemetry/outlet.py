@@ -128,6 +128,13 @@ class Outlet:
             self._startIfNeeded()
             self._changed.notify_all()
 
+    @property
+    def isEmpty(self) -> bool:
+        """
+        Whether the observer has all that was logged.
+        """
+        return not (self._waiting or self._isBusy)
+
     def flush(self, deadline: float) -> bool:
         """
         Wait until the observer has all that was logged.
@@ -136,7 +143,7 @@ class Outlet:
         @return: whether it has.
         """
         with self._changed:
-            while self._waiting or self._isBusy:
+            while not self.isEmpty:
                 if not self._hasThread:
                     self._workOff()  # the process ends, and it is too late for a thread
                 elif not self._changed.wait(deadline - time.monotonic()) and time.monotonic() >= deadline:

@@ -54,8 +54,9 @@ class ProcessLog:
         self._publisher = publisher
         self._startThread = startThread
         self._atExit = atExit
-        self._mayStart = False
+        self._mayStart = self._hasAsked = False
         self._outlets: tuple[Outlet, ...] = ()
+        self._going: list[Outlet] = []  # those that get nothing more, and have not handed out what they got
         self._files: list[tuple[Outlet, Callable[[], None]]] = []
         self._limited = ForeignLines(self._handOut, clock)
         self._lock = threading.RLock()  # the one for all queues: whoever has it never waits for another
@@ -78,7 +79,9 @@ class ProcessLog:
         logging begins, and hands on those events after that.
         """
         with self._lock:
-            self._outlets = tuple(outlet for outlet in self._outlets if outlet.observer != observer)
+            going = [outlet for outlet in self._outlets if outlet.observer == observer]
+            self._outlets = tuple(outlet for outlet in self._outlets if outlet not in going)
+            self._going = [outlet for outlet in (*self._going, *going) if not outlet.isEmpty]
         LogPublisher.removeObserver(self._publisher, observer)
         self._enter()
 
@@ -91,7 +94,8 @@ class ProcessLog:
     def _addOutlet(self, observer: ILogObserver) -> Outlet:
         with self._lock:
             outlet = Outlet(observer, tellLost, self._startThread, self._lock)
-            if not self._outlets:
+            if not self._hasAsked:
+                self._hasAsked = True
                 self._atExit(self.flush)
             self._outlets = (*self._outlets, outlet)
         if self._mayStart:
@@ -156,7 +160,7 @@ class ProcessLog:
         The process ends: have those told who listen.
         """
         deadline = time.monotonic() + FLUSH_SECONDS
-        areDone = [outlet.flush(deadline) for outlet in self._outlets]
+        areDone = [outlet.flush(deadline) for outlet in (*self._going, *self._outlets)]
         if not all(areDone):
             # A thread may wait in one of these, with its lock, and Python would wait for that.
             sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = None  # type: ignore[misc]
