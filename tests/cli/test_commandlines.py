@@ -855,15 +855,22 @@ class CommandServiceTests(ServiceTestCase):
 
     def test_theLogBeginsWithWhoWeAre(self) -> None:
         """
-        Before whatever is said while the end is made, and before what became of twistd's pid file.
+        As soon as anything is said: who cannot start at all says why, and nothing else.
         """
+        with capturedLogs() as events:
+            self.made()
+            self.assertEqual(events, [])
+            self.processLogs[-1].first()
+        (line,) = [str(formatEvent(event)) for event in events]
+        self.assertTrue(line.startswith(f"uotp-server {uotp.__version__} on "), line)
+
+    def test_aPidFileThatWasRemovedIsSaid(self) -> None:
         options = self.parsed(server, "--no-tls")
         options.stalePidFile = "x.pid"
         with capturedLogs() as events:
             commandService(options, lambda _: RecordingService())
-        first, second = [str(formatEvent(event)) for event in events]
-        self.assertTrue(first.startswith(f"uotp-server {uotp.__version__} on "), first)
-        self.assertEqual(second, "the pid file x.pid was left by a process that is gone, and was removed")
+        words = "the pid file x.pid was left by a process that is gone, and was removed"
+        self.assertEqual([formatEvent(event) for event in events], [words])
 
     def test_theDescriptorLimitIsRaised(self) -> None:
         self.made()

@@ -14,6 +14,7 @@ class RecordingProcessLog:
 
     @ivar journal: C{"begin"}, C{"absorb"} and C{"reopen"} in order.
     @ivar files: those that are logged to.
+    @ivar first: logs what is said first.
     """
 
     def __init__(self, publisher: Any = None, clock: Callable[[], float] | None = None) -> None:
@@ -27,6 +28,12 @@ class RecordingProcessLog:
         Remember a file.
         """
         self.files.append(logFile)
+
+    def precede(self, say: Callable[[], None]) -> None:
+        """
+        Remember what is said first.
+        """
+        self.first = say
 
     def begin(self) -> None:
         """

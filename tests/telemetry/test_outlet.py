@@ -156,6 +156,20 @@ class QueueTests(OutletTestCase):
         another.begin()
         self.assertEqual(len(self.started), 1)
 
+    def test_atTheEndOfTheProcessNoThreadIsNeeded(self) -> None:
+        """
+        Python starts none any more then.
+        """
+
+        def refuse(_: object) -> None:
+            reason = "can't create new thread at interpreter shutdown"
+            raise RuntimeError(reason)
+
+        self.outlet = Outlet(self.listener, tellLost, refuse)
+        self.outlet.begin()
+        self.put("the last words")
+        self.assertEqual(self.flushed(), ["the last words"])
+
 
 class ThreadTests(OutletTestCase):
     """

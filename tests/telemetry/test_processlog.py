@@ -26,6 +26,8 @@ from twisted.python import log as legacy
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.sources import modules
+from tests.test_packages import importsOf
 from uotp.telemetry import processlog
 from uotp.telemetry.frozen import frozen
 from uotp.telemetry.log import Logger
@@ -98,6 +100,21 @@ class ProcessLogTests(SynchronousTestCase):
         self.atEnd()
         for text in (file.getvalue(), other.getvalue()):
             self.assertEqual([line.split()[-1] for line in text.splitlines()], ["making", "starting", "running"])
+
+    def test_somethingMayBeSaidBeforeAnythingElse(self) -> None:
+        """
+        Also before what was said before the log began; and not where nothing is.
+        """
+        for lines in (["making"], []):
+            told: list[Any] = []
+            self.setUp()
+            for line in lines:
+                self.ours.info(line)
+            log = self.processLog()
+            log.precede(lambda: self.ours.info("this is the log"))
+            self.beginner.beginLoggingTo([told.append])  # type: ignore[list-item]
+            self.atEnd()
+            self.assertEqual([formatEvent(event) for event in told], ["this is the log", "making"] if lines else [])
 
     def test_aLogfileIsEnough(self) -> None:
         log, file = self.processLog(), MemoryFile()
@@ -210,6 +227,13 @@ class ProcessLogTests(SynchronousTestCase):
         log.reopen()
         self.atEnd()
         self.assertIn("#error] the log file could not be opened again: Permission denied\n", file.getvalue())
+
+    def test_onlyTheCommandLinesTakeTheLogOver(self) -> None:
+        """
+        That of a program which embeds an end is its own.
+        """
+        users = {name for name in modules() if any(part.endswith(".ProcessLog") for part in importsOf(name))}
+        self.assertEqual(users, {"uotp.telemetry", "uotp.cli.common"})
 
     def test_theGlobalLogIsOfThisKind(self) -> None:
         self.assertIsInstance(globalLogPublisher, LogPublisher)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import fields
+from functools import partial
 from types import TracebackType
 from typing import Any, ClassVar, Protocol
 
@@ -219,7 +220,6 @@ def commandService(options: CommonOptions, make: Callable[[Any], Reloadable]) ->
             logFile = LogFile(options["logfile"])
         except OSError as error:
             options.refuse(f"--logfile {options['logfile']}: {error.strerror or error}")
-    introduce(options, reactor)
     if options.stalePidFile is not None:
         words = "the pid file {path} was left by a process that is gone, and was removed"
         _log.info(words, path=options.stalePidFile)
@@ -230,6 +230,7 @@ def commandService(options: CommonOptions, make: Callable[[Any], Reloadable]) ->
     except OSError as error:
         options.refuse(f"cannot start: {error.strerror or error}")
     log = ProcessLog(globalLogPublisher, reactor.seconds)
+    log.precede(partial(introduce, options, reactor))
     if logFile is not None:
         log.logTo(logFile)
     if not willFork(options):

@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from twisted.logger import ILogObserver, LogEvent
@@ -94,8 +95,9 @@ class Outlet:
 
     def _startIfNeeded(self) -> None:
         if self._mayStart and self._waiting and not self._hasThread:
-            self._hasThread = True
-            self._startThread(self._work)
+            with suppress(RuntimeError):  # the process ends: no thread can be started any more
+                self._startThread(self._work)
+                self._hasThread = True
 
     def put(self, event: LogEvent, size: int) -> None:
         """
@@ -185,7 +187,7 @@ class Outlet:
             self._reason = NOT_TAKEN
             self._hasToldLost()
         else:
-            item()
+            self._try(item)
 
     def _hasToldLost(self) -> bool:
         """

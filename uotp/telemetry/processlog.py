@@ -57,6 +57,7 @@ class ProcessLog:
         self._mayStart = self._hasAsked = False
         self._outlets: tuple[Outlet, ...] = ()
         self._going: list[Outlet] = []  # those that get nothing more, and have not handed out what they got
+        self._first: Callable[[], None] | None = None
         self._files: list[tuple[Outlet, Callable[[], None]]] = []
         self._limited = ForeignLines(self._handOut, clock)
         self._lock = threading.RLock()  # the one for all queues: whoever has it never waits for another
@@ -120,11 +121,22 @@ class ProcessLog:
 
     # Events.
 
+    def precede(self, say: Callable[[], None]) -> None:
+        """
+        Have something said before anything else is; nothing when nothing is.
+
+        @param say: logs it.
+        """
+        self._first = say
+
     def __call__(self, event: LogEvent) -> None:
         """
         Have all observers told of an event, unless it is another's and has been said often.
         """
         with self._lock:
+            first, self._first = self._first, None
+            if first is not None:
+                first()
             self._limited(event)
 
     def _handOut(self, event: LogEvent) -> None:
