@@ -243,7 +243,8 @@ class Acceptor(Factory):
         self._known.add(owner, tunnel)
         accepted.owner = owner
         accepted.served = joined.served
-        self._liveTunnels.log.opened(tunnel, joined.served.name, "a new session" if joined.isNew else "a known session")
+        kept = f"a {'new' if joined.isNew else 'known'} session, kept for {self._registry.linger:g} s without a tunnel"
+        self._liveTunnels.log.opened(tunnel, joined.served.name, kept)
         tunnel.welcome(joined.served.session, isNew=joined.isNew, keptSeconds=self._registry.linger)
 
     def _join(self, tunnel: Tunnel, peer: str, hello: ClientHello, key: bytes | None, owner: Hashable) -> Joined:
