@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from twisted.internet.testing import MemoryReactorClock
-from twisted.logger import Logger, LogLevel, globalLogBeginner
+from twisted.logger import Logger, LoggingFile, LogLevel, capturedLogs, formatEvent, globalLogBeginner
 
 import uotp
 import uotp.cli.cert
@@ -111,6 +111,25 @@ class RunEndTests(ScriptTestCase):
 
     def test_aBugIsNotHidden(self) -> None:
         self.assertRaises(LookupError, self.runExample, error=LookupError())
+
+    def test_whatIsPrintedMeanwhileGoesToTheLog(self) -> None:
+        """
+        Also the traceback of a crash: a pipe that nobody reads would take neither.
+        """
+
+        def crash() -> None:
+            sys.stderr.write("printed\n")
+            raise LookupError
+
+        self.patch(self.reactor, "run", crash)
+        with capturedLogs() as events:
+            self.assertRaises(LookupError, self.runExample)
+        self.assertEqual([formatEvent(event) for event in events], ["printed"])
+        self.assertIsInstance(sys.stderr, LoggingFile)
+        self.patch(self.reactor, "run", lambda: self.assertIsInstance(sys.stderr, LoggingFile))
+        sys.stderr = self.err
+        self.assertEqual(self.runExample(), 0)
+        self.assertIs(sys.stderr, self.err)
 
     def test_anUnusableCommandLineIsStatus2(self) -> None:
         line = self.refusalOf(lambda: self.runExample("--nonsense"))

@@ -44,13 +44,10 @@ def runEnd(end: ModuleType, words: Sequence[str] | None = None) -> int:
         return START_EXIT_STATUS
     service.startService()
     anyReactor.addSystemEventTrigger("before", "shutdown", service.stopService)
-    sys.stderr = LoggingFile(
-        logger=Logger("stderr"), level=LogLevel.error
-    )  # what is printed there must not wait either
-    try:
-        anyReactor.run()
-    finally:
-        sys.stderr = terminal
+    # What is printed there must not wait either, nor must the traceback of a crash.
+    sys.stderr = LoggingFile(logger=Logger("stderr"), level=LogLevel.error)
+    anyReactor.run()
+    sys.stderr = terminal
     return 0
 
 
