@@ -22,6 +22,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.commands import CommandTestCase
 from tests.doubles.newcomers import listenInMemory
+from tests.doubles.processlogs import RecordingProcessLog
 from tests.doubles.sockets import FakeSocket, tcpInfo
 from uotp.cli import common, server
 from uotp.errors import ConfigurationError, StartError
@@ -80,6 +81,9 @@ def elsewhere(platform: str) -> Iterator[Callable[[str], Any]]:
                 importlib.import_module(found.name)
             IMPORTED[platform] = {name: sys.modules[name] for name in sys.modules if name.split(".")[0] == "uotp"}
         sys.modules.update(IMPORTED[platform])
+        vars(sys.modules["uotp.cli.common"])["ProcessLog"] = (
+            RecordingProcessLog  # the log of this process is not theirs
+        )
         yield sys.modules.__getitem__
     finally:
         sys.platform = real
@@ -148,6 +152,7 @@ class ElsewhereTests(CommandTestCase):
         windows = SimpleNamespace(SIGTERM=15, SIGINT=2, signal=lambda number, _: installed.append(number))
         self.patch(signals, "signal", windows)
         self.patch(common, "raiseDescriptorLimit", lambda: None)
+        self.patch(common, "ProcessLog", RecordingProcessLog)
         self.patch(serverservice, "listen", listenInMemory)
         self.patch(Logger, "threshold", Logger.threshold)
         service: Any = server.makeService(self.options({"server": server}.__getitem__, "server"))

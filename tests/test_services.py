@@ -791,9 +791,9 @@ class TogetherTests(_ServicesTestCase):
         self.assertEqual(self.lines(LogLevel.warn), [])
         self.client(listen=(everybody, 3))
         self.client(listen=(("127.0.0.1", 4), ("2001:db8::1", 4), ("192.0.2.7", 4)))
-        words = "whoever can send to {} may use this client; allow names those that may"
+        words = "whoever reaches this port can reach the target: {} (UDP); allow names who may"
         places = ("0.0.0.0 port 3", "2001:db8::1 port 4", "192.0.2.7 port 4")
-        self.assertEqual(self.lines(LogLevel.warn), [words.format(f"{place} (UDP)") for place in places])
+        self.assertEqual(self.lines(LogLevel.warn), [words.format(place) for place in places])
 
     def test_networksFromWhichNothingCanComeAreWarnedOf(self) -> None:
         for host, networks in (

@@ -230,11 +230,28 @@ class Security(NamedTuple):
     @ivar peerKey: the SHA-256 of the peer's public key, which stays the same when its
         certificate is renewed; L{None} when it has shown no certificate.
     @ivar refusal: why one end refuses the other, in words, or L{None}.
+    @ivar peerName: what the log calls the certificate that a client has shown, also where it was
+        refused; L{None} without one, and for a server's.
     """
 
     protocol: bytes | None = None
     peerKey: bytes | None = None
     refusal: str | None = None
+    peerName: str | None = None
+
+
+class StreamFacts(NamedTuple):
+    """
+    Says of a stream what only a log needs.
+
+    @ivar local: our address and port, in words.
+    @ivar peer: the peer's.
+    @ivar tls: the version of TLS and the cipher, or L{None} without TLS.
+    """
+
+    local: str
+    peer: str
+    tls: str | None = None
 
 
 class Stream(Protocol):
@@ -259,6 +276,11 @@ class Stream(Protocol):
     def getPeer(self) -> Any:
         """
         @return: Twisted's C{IPv4Address} or C{IPv6Address} of the other end.
+        """
+
+    def facts(self) -> StreamFacts:
+        """
+        @return: what a log may say of an open stream.
         """
 
     def admit(self) -> None:

@@ -8,8 +8,9 @@ L{useMonotonicClock} before the first of them.
 
 The garbage collector is the program's own.  What ends here leaves nothing to it, so
 C{gc.freeze()} after the start does no harm, and with thousands of sessions it keeps full
-collections short.  The log's budget for lines of Twisted's own loggers, the limit of descriptors
-and signals are the program's own too: only the command lines set them.
+collections short.  The log is the program's own too, with its queues and its budget for lines of
+Twisted's own loggers, and so are the limit of descriptors and signals: only the command lines set
+them.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ import uotp
 from tests.doubles.certificates import Authority, pem
 from tests.doubles.commands import CommandTestCase
 from tests.doubles.newcomers import listenInMemory
+from tests.doubles.processlogs import RecordingProcessLog
 from tests.doubles.reactors import MemoryReactor
 from tests.doubles.services import RecordingService
 from uotp.cli import client, common, server
@@ -188,23 +189,6 @@ def spellings(row: Row) -> list[list[str]]:
         return [[long]] + ([] if short is None else [[short]])
     ways = [[long, word], [f"{long}={word}"]]
     return ways if short is None else [*ways, [short, word], [short + word]]
-
-
-class FakeLogFile:
-    """
-    Can be opened again as a log file can, or cannot.
-    """
-
-    path = os.devnull
-
-    def __init__(self, error: OSError | None = None) -> None:
-        self.reopened = 0
-        self._error = error
-
-    def reopen(self) -> None:
-        self.reopened += 1
-        if self._error is not None:
-            raise self._error
 
 
 class OptionsTests(CommandTestCase):
@@ -627,10 +611,9 @@ class ServiceTestCase(CommandTestCase):
         self.replaceReactor(self.reactor)
         self.patch(Logger, "threshold", LogLevel.info)
         self.patch(sys, "excepthook", sys.excepthook)
-        self.loggingTo: list[Any] = []
-        self.patch(common, "logTo", self.logTo)
-        self.foreignLinesLimited: list[Any] = []
-        self.patch(common, "limitForeignLines", lambda *arguments: self.foreignLinesLimited.append(arguments))
+        self.log: Any = RecordingProcessLog()
+        self.processLogs: list[RecordingProcessLog] = []
+        self.patch(common, "ProcessLog", self.processLog)
         self.collecting: list[str] = []
         self.patch(GarbageCollection, "start", lambda _: self.collecting.append("start"))
         self.patch(GarbageCollection, "stop", lambda _: self.collecting.append("stop"))
@@ -639,12 +622,14 @@ class ServiceTestCase(CommandTestCase):
         self.signals: dict[int, Callable[..., object]] = {}
         self.patch(signal, "signal", self.signals.__setitem__)
 
-    def logTo(self, logFile: Any) -> None:
+    def processLog(self, publisher: Any, clock: Any) -> Any:
         """
-        Remember which file is logged to, and close it in the end.
+        @return: a log of the process, whose files are closed in the end.
         """
-        self.loggingTo.append(logFile)
-        self.addCleanup(logFile.close)
+        log = RecordingProcessLog(publisher, clock)
+        self.processLogs.append(log)
+        self.addCleanup(lambda: [logFile.close() for logFile in log.files])
+        return log
 
     def parsed(self, module: ModuleType, *words: str) -> Any:
         """
@@ -1004,6 +989,25 @@ class CommandServiceTests(ServiceTestCase):
         commandService(self.parsed(server, "--no-tls", "-v", "warn"), make)
         self.assertEqual(seen, [self.reactor, time.monotonic, LogLevel.warn])
 
+    def test_theLogBeginsWithWhoWeAre(self) -> None:
+        """
+        As soon as anything is said: who cannot start at all says why, and nothing else.
+        """
+        with capturedLogs() as events:
+            self.made()
+            self.assertEqual(events, [])
+            self.processLogs[-1].first()
+        (line,) = [str(formatEvent(event)) for event in events]
+        self.assertTrue(line.startswith(f"uotp-server {uotp.__version__} on "), line)
+
+    def test_aPidFileThatWasRemovedIsSaid(self) -> None:
+        options = self.parsed(server, "--no-tls")
+        options.stalePidFile = "x.pid"
+        with capturedLogs() as events:
+            commandService(options, lambda _: RecordingService())
+        words = "the pid file x.pid was left by a process that is gone, and was removed"
+        self.assertEqual([formatEvent(event) for event in events], [words])
+
     def test_theDescriptorLimitIsRaised(self) -> None:
         self.made()
         self.assertEqual(self.limitsRaised, [True])
@@ -1020,31 +1024,38 @@ class CommandServiceTests(ServiceTestCase):
     def test_withALogfileTheLogGoesThereToo(self) -> None:
         path = self.path(b"")
         self.made("-l", path)
-        self.assertEqual([logFile.path for logFile in self.loggingTo], [path])
         self.made()
-        self.assertEqual(len(self.loggingTo), 1)
+        first, second = self.processLogs
+        self.assertEqual(([logFile.path for logFile in first.files], second.files), ([path], []))
+
+    def test_theLogIsThatOfTheWholeProcess(self) -> None:
+        self.made()
+        (log,) = self.processLogs
+        self.assertEqual((log.publisher, log.clock), (globalLogPublisher, self.reactor.seconds))
+
+    def test_threadsWaitUntilTwistdHasMadeADaemon(self) -> None:
+        """
+        They would stay behind in the process that is left.  C{twist} has no daemons.
+        """
+        for parent, journal in (({"nodaemon": 1}, ["begin"]), ({"nodaemon": 0}, []), ({}, ["begin"])):
+            options = self.parsed(server, "--no-tls")
+            options.parent = parent
+            service = commandService(options, lambda _: RecordingService())
+            self.assertEqual(self.processLogs[-1].journal, journal)
+            service.privilegedStartService()
+            self.assertEqual(self.processLogs[-1].journal[-1], "begin")
 
     def test_aLogfileThatCannotBeWrittenIsOneLineAndStatus2(self) -> None:
         path = os.path.join(os.path.abspath(self.mktemp()), "log")
         line = self.refusalOf(lambda: self.made("-l", path))
         self.assertEqual(line, f"uotp-server: --logfile {path}: No such file or directory")
 
-        def openLogFile(_: str) -> Any:
+        def logFile(_: str) -> Any:
             reason = "not seekable"
             raise OSError(reason)
 
-        self.patch(common, "openLogFile", openLogFile)  # some errors have no number
+        self.patch(common, "LogFile", logFile)  # some errors have no number
         self.assertEqual(self.refusalOf(lambda: self.made("-l", path)), f"uotp-server: --logfile {path}: not seekable")
-
-    def test_whatIsSaidWhileTheEndIsMadeIsInTheLogfile(self) -> None:
-        seen: list[int] = []
-
-        def make(_: Any) -> RecordingService:
-            seen.append(len(self.loggingTo))
-            return RecordingService()
-
-        commandService(self.parsed(server, "--no-tls", "-l", self.path(b"")), make)
-        self.assertEqual(seen, [1])
 
     def test_anEndThatCannotBeMadeIsOneLineAndStatus2(self) -> None:
         """
@@ -1069,11 +1080,11 @@ class EndServiceTests(ServiceTestCase):
     Send signals to an end, reload it, and stop it.
     """
 
-    def running(self, end: RecordingService | None = None, logFile: Any = None) -> EndService:
+    def running(self, end: RecordingService | None = None) -> EndService:
         """
         @return: a service that has been started, in a reactor that runs.
         """
-        service = EndService("uotp-x", end or RecordingService(), logFile, self.reactor)
+        service = EndService("uotp-x", end or RecordingService(), self.log, self.reactor)
         service.privilegedStartService()
         service.startService()
         self.signals.clear()  # as the reactor's own take their place when it runs
@@ -1102,7 +1113,7 @@ class EndServiceTests(ServiceTestCase):
         bound: list[set[int]] = []
         end = RecordingService()
         self.patch(end, "privilegedStartService", lambda: bound.append(set(self.signals)))
-        EndService("uotp-x", end, None, self.reactor).privilegedStartService()
+        EndService("uotp-x", end, self.log, self.reactor).privilegedStartService()
         self.assertEqual(bound, [{signal.SIGTERM, signal.SIGINT, signal.SIGHUP}])
         self.raiseSignal(signal.SIGTERM)
         self.assertTrue(self.reactor.hasStopped)
@@ -1142,31 +1153,28 @@ class EndServiceTests(ServiceTestCase):
         self.successResultOf(service.stopService())
         self.assertEqual(self.collecting, ["start", "stop"])
 
-    def test_linesOfOthersAreLimitedOnceTheReactorRuns(self) -> None:
+    def test_otherObserversAreLookedForOnceTheReactorRuns(self) -> None:
         """
         Not before: under C{twist} the log begins after the services.
         """
-        service = EndService("uotp-x", RecordingService(), None, self.reactor)
+        service = EndService("uotp-x", RecordingService(), self.log, self.reactor)
         service.privilegedStartService()
         service.startService()
-        self.assertEqual(self.foreignLinesLimited, [])
+        self.assertNotIn("absorb", self.log.journal)
         for call, arguments, keywords in self.reactor.whenRunningHooks:
             call(*arguments, **keywords)
-        self.assertEqual(self.foreignLinesLimited, [(globalLogPublisher, self.reactor.seconds)])
+        self.assertEqual(self.log.journal[-1], "absorb")
 
     def test_sighupReadsTheFilesAgain(self) -> None:
-        end, logFile = RecordingService(), FakeLogFile()
-        self.running(end, logFile)
-        with capturedLogs() as events:
-            self.raiseSignal(signal.SIGHUP)
-        self.assertEqual((end.reloads, logFile.reopened), (1, 1))
-        self.assertEqual([formatEvent(event) for event in events], ["reloaded"])
-
-    def test_withoutALogfileTheCertificatesAreReadAllTheSame(self) -> None:
+        """
+        What is said of it is in the new log file.
+        """
         end = RecordingService()
         self.running(end)
-        self.raiseSignal(signal.SIGHUP)
-        self.assertEqual(end.reloads, 1)
+        with capturedLogs() as events:
+            self.raiseSignal(signal.SIGHUP)
+        self.assertEqual((end.reloads, self.log.journal[-1]), (1, "reopen"))
+        self.assertEqual([formatEvent(event) for event in events], ["reloaded"])
 
     def test_filesThatHaveBecomeUnusableCostNothing(self) -> None:
         self.running(RecordingService(reloadError=ConfigurationError("the file x is empty")))
@@ -1175,17 +1183,6 @@ class EndServiceTests(ServiceTestCase):
         said = [(event["log_level"], formatEvent(event)) for event in events]
         words = "not reloaded, the old certificates stay in use: the file x is empty"
         self.assertEqual(said, [(LogLevel.error, words)])
-
-    def test_aLogfileThatCannotBeOpenedAgainDoesNotKeepTheCertificatesOld(self) -> None:
-        """
-        A directory that is gone costs the log file, not the renewal.
-        """
-        end = RecordingService()
-        self.running(end, FakeLogFile(error=OSError(2, "No such file or directory")))
-        with capturedLogs() as events:
-            self.raiseSignal(signal.SIGHUP)
-        self.assertEqual(end.reloads, 1)
-        self.assertTrue(any("No such file or directory" in str(formatEvent(event)) for event in events))
 
     def test_serviceManagerHearsOfStartReloadAndStop(self) -> None:
         """
@@ -1228,7 +1225,7 @@ class StartErrorTests(ServiceTestCase):
         """
         @return: a service that cannot start.
         """
-        return EndService("uotp-x", RecordingService(startError=error), None, self.reactor)
+        return EndService("uotp-x", RecordingService(startError=error), self.log, self.reactor)
 
     def test_uncaughtItIsOneLine(self) -> None:
         error = self.assertRaises(StartError, self.failing(StartError("the port is taken")).privilegedStartService)

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from twisted.internet.testing import MemoryReactorClock
-from twisted.logger import Logger, LogLevel, globalLogBeginner
+from twisted.logger import Logger, LoggingFile, LogLevel, capturedLogs, formatEvent, globalLogBeginner
 
 import uotp
 import uotp.cli.cert
@@ -22,6 +22,7 @@ import uotp.cli.server
 import uotp.telemetry.log
 from tests.doubles.commands import CommandTestCase
 from tests.doubles.newcomers import listenInMemory
+from tests.doubles.processlogs import RecordingProcessLog
 from tests.doubles.services import RecordingService
 from uotp.cli import common, main
 from uotp.cli.options import GnuOptions
@@ -111,6 +112,25 @@ class RunEndTests(ScriptTestCase):
     def test_aBugIsNotHidden(self) -> None:
         self.assertRaises(LookupError, self.runExample, error=LookupError())
 
+    def test_whatIsPrintedMeanwhileGoesToTheLog(self) -> None:
+        """
+        Also the traceback of a crash: a pipe that nobody reads would take neither.
+        """
+
+        def crash() -> None:
+            sys.stderr.write("printed\n")
+            raise LookupError
+
+        self.patch(self.reactor, "run", crash)
+        with capturedLogs() as events:
+            self.assertRaises(LookupError, self.runExample)
+        self.assertEqual([formatEvent(event) for event in events], ["printed"])
+        self.assertIsInstance(sys.stderr, LoggingFile)
+        self.patch(self.reactor, "run", lambda: self.assertIsInstance(sys.stderr, LoggingFile))
+        sys.stderr = self.err
+        self.assertEqual(self.runExample(), 0)
+        self.assertIs(sys.stderr, self.err)
+
     def test_anUnusableCommandLineIsStatus2(self) -> None:
         line = self.refusalOf(lambda: self.runExample("--nonsense"))
         self.assertEqual(line, "uotp-example: there is no option --nonsense (see --help)")
@@ -120,6 +140,7 @@ class RunEndTests(ScriptTestCase):
         self.patch(uotp.telemetry.log.Logger, "threshold", LogLevel.info)
         self.patch(sys, "excepthook", sys.excepthook)
         self.patch(common, "raiseDescriptorLimit", lambda: None)
+        self.patch(common, "ProcessLog", RecordingProcessLog)
         self.patch(serverservice, "listen", listenInMemory)
         self.patch(signal, "signal", lambda *_: None)
         self.assertEqual(main.runEnd(uotp.cli.server, ["--no-tls", "-p", "4433", "192.0.2.1", "51820"]), 0)

@@ -9,9 +9,10 @@ import random
 from collections.abc import Callable
 
 from twisted.internet import error
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.python.failure import Failure
 
-from tests.client.slots import BYE, DRAIN, PING, REFUSAL, SESSION_ID, WELCOME_NEW, SlotTestCase
+from tests.client.slots import BYE, DRAIN, PING, REFUSAL, SESSION_ID, WELCOME, WELCOME_NEW, SlotTestCase
 from tests.doubles.dialling import MemoryContext
 from tests.doubles.streams import MemoryStream, streamOf
 from uotp.boundaries import Security
@@ -23,6 +24,7 @@ from uotp.client.slot import PROVED_SECONDS, Slot
 from uotp.client.slotstates import SlotEvent as Event
 from uotp.client.slotstates import SlotState as State
 from uotp.errors import PeerError
+from uotp.telemetry.log import Logger
 from uotp.tunnel.heartbeat import FIRST_PATIENCE_SECONDS, GIVE_UP_SECONDS
 from uotp.tunnel.tunnel import CLOSE_SECONDS, DRAIN_SECONDS
 from uotp.wire.hello import ServerHello
@@ -682,3 +684,81 @@ class SlotOfFormat2Tests(SlotTestCase):
         slot.renew()
         self.welcomeLast(WELCOME_NEW)
         self.assertEqual([answer.isNew for answer in self.welcomes], [False, True])
+
+
+class SlotLogTests(SlotTestCase):
+    """
+    Read at C{debug} what becomes of the tunnels of a slot, and why.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.patch(Logger, "threshold", LogLevel.debug)
+        self.useFormat2()
+
+    def said(self, act: Callable[[], object]) -> list[str]:
+        """
+        @return: what is said of tunnels when something is done.
+        """
+        with capturedLogs() as events:
+            act()
+        said = [str(formatEvent(event)) for event in events if "ends" in event]
+        return [line.partition(": ")[2] or line for line in said]
+
+    def up(self, hello: bytes = WELCOME) -> Slot:
+        """
+        @return: a slot with a tunnel.
+        """
+        slot = self.slot()
+        slot.dial()
+        self.welcomeLast(hello)
+        return slot
+
+    def test_theAnswerToTheHelloIsSaid(self) -> None:
+        kept = "keeps it for 150 s without a tunnel"
+        for hello, words in ((WELCOME, "knows"), (WELCOME_NEW, "has begun")):
+            (line,) = self.said(lambda hello=hello: self.up(hello))  # type: ignore[misc]
+            self.assertEqual(line, f"TLSv1.3 some cipher, no ALPN, format 2; the server {words} the session, {kept}")
+
+    def test_aReplacementSaysItsReason(self) -> None:
+        self.context.choose(maxAge=100.0)
+        slot = self.up()
+        tunnel = self.last.tunnel
+        for act, why in (
+            (lambda: slot.renew("a reason"), "a reason"),
+            (slot.renew, "it is as old as it may become (maxAge)"),
+            (lambda: slot.pongGivenUp(self.last.tunnel), "no pong has come"),
+        ):
+            self.clock.advance(100.0)
+            self.assertEqual(self.said(act), [f"another one is opened to replace it: {why}"])
+            lines = self.said(self.welcomeLast)
+            self.assertEqual(lines[1], "carries no more, and is closed when what is on its way has arrived")
+        self.assertIsNot(self.last.tunnel, tunnel)
+
+    def test_whatATunnelHasCarriedIsAReasonToo(self) -> None:
+        self.context.choose(maxBytes=65536)
+        slot = self.up()
+        tunnel = self.last.tunnel
+        assert tunnel.link is not None
+        tunnel.link.carried = 65536
+        why = "it has carried as much as it may (maxBytes)"
+        self.assertEqual(self.said(slot.renew), [f"another one is opened to replace it: {why}"])
+
+    def test_overduePongsAreSaid(self) -> None:
+        slot = self.up()
+        overdue = self.said(lambda: slot.pongOverdue(self.last.tunnel))
+        self.assertEqual(overdue, ["a pong is overdue, it carries nothing until it comes"])
+        self.assertEqual(self.said(lambda: slot.pongCame(self.last.tunnel)), ["the pong has come"])
+
+    def test_theEndSaysItsReason(self) -> None:
+        self.up()
+        lines = self.said(lambda: streamOf(self.last.tunnel).lose(error.ConnectionLost()))
+        self.assertEqual(lines, ["connection lost"])
+
+    def test_aServerThatStopsIsSaid(self) -> None:
+        self.up()
+        lines = self.said(lambda: self.last.tunnel.dataReceived(DRAIN))
+        self.assertEqual(lines[0], "the server sends no more through it")
+
+    def test_aSessionThatIsOverIsSaid(self) -> None:
+        self.assertEqual(self.said(self.up().leave)[0], "its session is over")

@@ -115,7 +115,7 @@ class Authority:
     ) -> Issued:
         """
         @param names: what L{generalName} makes alternative names of; without any there is no such extension.
-        @param subject: the common name.
+        @param subject: the common name, empty for none.
         @param usages: the extended key usages; without any there is no such extension.
         @param begins: when it becomes valid.
         @param ends: when it expires.
@@ -165,7 +165,7 @@ def _sign(
 ) -> x509.Certificate:
     builder = (
         x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]))
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)] if subject else []))
         .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())

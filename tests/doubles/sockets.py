@@ -239,6 +239,15 @@ class FakeTls:
     def peerPin(self) -> bytes | None:
         return b"the peer's"
 
+    def get_protocol_version_name(self) -> str:
+        return "TLSv1.3"
+
+    def get_cipher_name(self) -> str | None:
+        return "TLS_AES_256_GCM_SHA384"
+
+    def peerName(self) -> str | None:
+        return None
+
     def refusalWords(self, error: BaseException | None = None) -> str | None:
         """
         What is wrong, as the real one says it.

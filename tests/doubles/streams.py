@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from twisted.test.iosim import FakeTransport
 from zope.interface import implementer
 
-from uotp.boundaries import Allowance, Security, Stream
+from uotp.boundaries import Allowance, Security, Stream, StreamFacts
 from uotp.path import TROUBLED, Flight, PathStats
 from uotp.process.turns import Unlimited
 from uotp.tls.credentials import ServerCredentials
@@ -67,6 +67,9 @@ class MemoryStream(FakeTransport):
 
     def admit(self) -> None:
         self.admitted = True
+
+    def facts(self) -> StreamFacts:
+        return StreamFacts("192.0.2.1:4000", "192.0.2.2:8443", None if self.security is None else "TLSv1.3 some cipher")
 
     def queuedBytes(self) -> int:
         """
@@ -201,7 +204,11 @@ class MemoryTlsStream(TLSMemoryBIOProtocol):
 
     def _whatIsKnown(self, tls: Any) -> Security:
         known = Security(tls.get_alpn_proto_negotiated() or None, tls.peerPin()) if self._handshakeDone else Security()
-        return known._replace(refusal=tls.refusalWords(self._fault))
+        return known._replace(refusal=tls.refusalWords(self._fault), peerName=tls.peerName())
+
+    def facts(self) -> StreamFacts:
+        tls: Any = self._tlsConnection
+        return StreamFacts("here:1", "there:2", f"{tls.get_protocol_version_name()} {tls.get_cipher_name()}")
 
     def admit(self) -> None:
         """
@@ -267,6 +274,9 @@ class RecordingStream:
 
     def getPeer(self) -> IPv4Address:
         return MemoryStream.peer
+
+    def facts(self) -> StreamFacts:
+        return StreamFacts("here:1", "there:2")
 
     def admit(self) -> None:
         """

@@ -55,6 +55,7 @@ from uotp.net.tcpinfo import TCP_INFO, tcpCost, tcpPathStats
 from uotp.path import TROUBLED
 from uotp.pki.directory import Pki
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls
+from uotp.tls.reasons import certificateName
 from uotp.tls.verification import publicKeyPin
 
 AMOUNT = 20_000_000
@@ -385,6 +386,7 @@ class _TlsContract(RealStreamContract, _TlsCase):
         dial(listener.address, ClientCredentials(ClientTls(self.cafile(TRUSTED), cert)), TunnelSocketOptions(), here)
         stepUntil(lambda: here.ready and there.ready, "both are connected")
         known = [Security(b"uotp/2", publicKeyPin(each.certificate)) for each in (GOOD, shown)]
+        known[1] = known[1]._replace(peerName=certificateName(shown.certificate))
         self.assertEqual([here.transport.security, there.transport.security], known)
         here.transport.close()
         stepUntil(lambda: here.lost and there.lost, "both have ended")

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from cryptography.hazmat.primitives.hashes import SHA256
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.python.failure import Failure
 from twisted.test.iosim import IOPump, connect
 
-from tests.doubles.certificates import CLIENT
+from tests.doubles.certificates import CLIENT, Authority
 from tests.doubles.contracts import TimerTestCase
 from tests.doubles.dialling import neverLookUp
 from tests.doubles.newcomers import BareNewcomer, MemoryNewcomer
@@ -650,11 +651,24 @@ class AcceptorOverTlsTests(_AcceptorTestCase, TlsTestCase):
         self.knock(server, self.client(shows=TRUSTED.issue(usages=CLIENT)))
         (served,) = self.registry._served.values()
         self.assertEqual(len(served.owner or b""), 32)
-        self.knock(server, self.client(shows=TRUSTED.issue(usages=CLIENT)))
+        self.assertRegex(served.client, r"^ \(leaf, sha256 [0-9a-f]{8}\)$")
+        other = TRUSTED.issue(subject="laptop", usages=CLIENT)
+        self.knock(server, self.client(shows=other))
         self.assertEqual(len(served.tunnels), 1)
-        self.assertEqual(
-            self.warnings(), ["refused a connection from 192.0.2.1: the session belongs to another client certificate"]
-        )
+        words = "refused a connection from 192.0.2.1: the session belongs to another client certificate"
+        name = f"laptop, sha256 {other.certificate.fingerprint(SHA256()).hex()[:8]}"
+        self.assertEqual(self.warnings(), [f"{words} (its certificate: {name})"])
+
+    def test_aCertificateThatIsRefusedIsNamed(self) -> None:
+        """
+        With TLS 1.3 that ends the connection before anything is said.
+        """
+        shown = Authority("Stranger CA").issue(subject="evil', x", usages=CLIENT)
+        self.knock(self.server(clientsFrom=TRUSTED), self.client(shows=shown))
+        (line,) = self.warnings()
+        self.assertIn("unknown issuer 'CN=Stranger CA'", line)
+        fingerprint = shown.certificate.fingerprint(SHA256()).hex()[:8]
+        self.assertTrue(line.endswith(rf"(its certificate: 'evil\', x', sha256 {fingerprint})"), line)
 
     def test_renewedCertificateKeepsItsSessions(self) -> None:
         server = self.server(clientsFrom=TRUSTED)

@@ -90,12 +90,14 @@ class RegistryTests(TimerTestCase):
         self.assertEqual(len(self.registry), 0)
         self.assertEqual(list(self.network.ports), [TARGET])
 
-    def join(self, number: int, owner: bytes | None = None, peer: str = "nowhere") -> tuple[ServedSession, MemoryLink]:
+    def join(
+        self, number: int, owner: bytes | None = None, peer: str = "nowhere", certificate: str | None = None
+    ) -> tuple[ServedSession, MemoryLink]:
         """
         Join a session with a new tunnel.
         """
         tunnel = MemoryLink()
-        served = self.registry.join(sessionId(number), owner, tunnel, peer).served
+        served = self.registry.join(sessionId(number), owner, tunnel, peer, certificate).served
         tunnel.carryFor(served.session)
         self.registry.checkInvariant()
         return served, tunnel
@@ -410,21 +412,40 @@ class RegistryTests(TimerTestCase):
 
     def test_whoGivesSessionsUpIsSaidNowAndThen(self) -> None:
         """
-        With the address, or the first bytes of the key, and never a whole one.
+        With the address, or what the log calls the certificate, and never with a whole key.
         """
         self.registry = self.makeRegistry(maxSessions=8, ownerShare=25)
         with capturedLogs() as events:
             for number in range(20):
-                self.join(number, bytes(range(32)))
+                self.join(number, bytes(range(32)), certificate="laptop, sha256 00010203")
                 self.join(100 + number, peer="192.0.2.1")
         lines = [formatEvent(event) for event in events if event["log_level"] is LogLevel.warn]
         words = (
             "{} has 2 of at most 8 sessions and gives up the least used one for another: "
             "its owner has reached its share (see ownerShare)"
         )
-        self.assertEqual(lines, [words.format(owner) for owner in ("the certificate with key 00010203", "192.0.2.1")])
+        self.assertEqual(
+            lines, [words.format(owner) for owner in ("the certificate (laptop, sha256 00010203)", "192.0.2.1")]
+        )
         for event in events:
             self.assertFalse([value for value in event.values() if bytes(range(32)).hex()[:10] in str(value)])
+
+    def test_allLinesOfASessionNameTheCertificate(self) -> None:
+        """
+        Whoever reads one of them need not look for the first.
+        """
+        laptop = "laptop, sha256 00010203"
+        with capturedLogs() as events:
+            served, tunnel = self.join(1, b"key", "192.0.2.1", laptop)
+            self.lose(served, tunnel)
+            _, tunnel = self.join(1, b"key", "192.0.2.1", laptop)
+            self.lose(served, tunnel)
+            self.clock.advance(LINGER)
+        lines = [formatEvent(event) for event in events]
+        name = served.name
+        self.assertEqual(lines[0], f"session {name} opened from 192.0.2.1 ({laptop}), 1 in all")
+        self.assertEqual(lines[2], f"session {name} ({laptop}) has tunnels again")
+        self.assertEqual([line.count(f"({laptop})") for line in lines], [1] * 5)
 
     def test_openingAndEndingManyTakesManyTurns(self) -> None:
         """

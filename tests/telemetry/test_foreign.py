@@ -4,27 +4,18 @@ What others log, and how often it is said.
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 from twisted.internet.task import Clock
-from twisted.logger import LegacyLogObserverWrapper, LogPublisher, formatEvent, globalLogPublisher, textFileLogObserver
 from twisted.logger import Logger as TwistedLogger
+from twisted.logger import LoggingFile, LogLevel, LogPublisher, formatEvent
 from twisted.python import log as legacy
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.telemetry import foreign
-from uotp.telemetry.foreign import limitForeignLines
+from uotp.telemetry.foreign import ForeignLines
 from uotp.telemetry.log import Logger
 from uotp.telemetry.ratelimit import MAX_LINES_PER_QUIET, QUIET_SECONDS
-
-
-def observer(events: list[Any]) -> Any:
-    """
-    @return: an observer that keeps events.
-    """
-    return events.append
 
 
 class ForeignLinesTests(SynchronousTestCase):
@@ -35,9 +26,9 @@ class ForeignLinesTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.events: list[Any] = []
-        self.publisher: Any = LogPublisher(observer(self.events))
-        self.patch(foreign.ForeignLines, "_log", Logger("uotp.telemetry", observer=self.publisher))
-        limitForeignLines(self.publisher, self.clock.seconds)
+        limited: Any = ForeignLines(self.events.append, self.clock.seconds)
+        self.publisher: Any = LogPublisher(limited)
+        self.patch(ForeignLines, "_log", Logger("uotp.telemetry", observer=self.publisher))
         self.twisted = TwistedLogger("twisted.internet.tcp", observer=self.publisher)
 
     def lines(self) -> list[str]:
@@ -125,26 +116,25 @@ class ForeignLinesTests(SynchronousTestCase):
         old.msg("(TCP Port 8443 Closed)")
         self.assertEqual(self.lines(), ["(UDP Port 40000 Closed)", "(TCP Port 8443 Closed)"])
 
-    def test_everyKindOfObserverIsLimitedAndSeesWhatItUsedTo(self) -> None:
+    def test_errorsInTheOldWayAreOfOneKindWhateverTheySay(self) -> None:
         """
-        That of C{twistd --logfile} writes text, that of C{--syslog} is one of the old kind.
+        C{log.err} has the whole traceback for its text.
         """
-        old: list[Any] = []
-        file = io.StringIO()
-        publisher = LogPublisher(textFileLogObserver(file), LegacyLogObserverWrapper(observer(old)))
-        limitForeignLines(publisher, self.clock.seconds)
-        log = TwistedLogger("twisted.internet.tcp", observer=publisher)
-        for _ in range(100):
-            log.info("{word}", word="accepted")
-        self.assertEqual(len(file.getvalue().splitlines()), 1)
-        self.assertEqual([legacy.textFromEventDict(event) for event in old], ["accepted"])
+        old = legacy.LogPublisher(publishPublisher=self.publisher)
+        for number in range(20):
+            old.msg(failure=Failure(OSError(f"{'x' * number}")), why="it failed", isError=1)
+        self.assertEqual(len(self.lines()), 1)
 
-    def test_observerThatIsAddedLaterGetsEverything(self) -> None:
-        late: list[Any] = []
-        self.publisher.addObserver(observer(late))
-        for _ in range(3):
-            self.twisted.info("said")
-        self.assertEqual((len(self.lines()), len(late)), (1, 3))
+    def test_aTracebackThatIsPrintedIsSaidWhole(self) -> None:
+        """
+        Its lines are different things, though all of them have one format.  What is printed again is not.
+        """
+        printed = LoggingFile(logger=TwistedLogger("stderr", observer=self.publisher), level=LogLevel.error)
+        for _ in range(2):
+            printed.write("Exception in thread 7:\n  File x, line 7\nOSError\n")
+        self.assertEqual(self.lines(), ["Exception in thread 7:", "  File x, line 7", "OSError"])
 
-    def test_theGlobalLogIsOfThisKind(self) -> None:
-        self.assertIsInstance(globalLogPublisher, LogPublisher)
+    def test_warningsOfPythonAreOfAKindForEachPlace(self) -> None:
+        for line in (1, 2, 2):
+            self.twisted.warn("{filename}:{lineno}: {warning}", filename="x.py", lineno=line, warning="old")
+        self.assertEqual(self.lines(), ["x.py:1: old", "x.py:2: old"])

@@ -8,6 +8,7 @@ import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from cryptography.hazmat.primitives.hashes import SHA256
 from OpenSSL import SSL
 from OpenSSL.crypto import X509
 from twisted.internet.error import ConnectionDone, ConnectionLost, TCPTimedOutError
@@ -16,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.doubles.certificates import CLIENT, DAY, NOW, SERVER, Authority, Issued, selfSigned
 from tests.doubles.streams import Creator
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, meet, shake
-from uotp.tls import contexts, verification
+from uotp.tls import contexts, reasons, verification
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls
 from uotp.tls.reasons import errorWords
 from uotp.tls.verification import VerifyingConnection, publicKeyPin
@@ -441,6 +442,35 @@ class _Pinning(_Handshakes):
         self.assertIsNone(pair.client.handle.peerPin())
         pair = meet(self.server(clientsFrom=TRUSTED), self.client(shows=TRUSTED.issue(usages=CLIENT)))
         self.assertEqual(pair.server.refusal, "certificate could not be examined (ValueError('what is this?'))")
+
+    def test_aClientHasAName(self) -> None:
+        """
+        And its server has none: the log would not use it.  Nobody is refused for what cannot be read.
+        """
+        for shown, name in (
+            (TRUSTED.issue(subject="laptop", usages=CLIENT), "laptop"),
+            (TRUSTED.issue("a.example.com", subject="", usages=CLIENT), "a.example.com"),
+            (TRUSTED.issue(subject="", usages=CLIENT), "no name"),
+            (TRUSTED.issue(subject="Anna's\u202e notebook\n", usages=CLIENT), r"'Anna\'s? notebook?'"),
+            (TRUSTED.issue(subject="x" * 64, usages=CLIENT), "x" * 64),
+        ):
+            pair = meet(self.server(clientsFrom=TRUSTED), self.client(shows=shown))
+            self.assertWelcome(pair)
+            assert isinstance(pair.client.handle, VerifyingConnection)
+            assert isinstance(pair.server.handle, VerifyingConnection)
+            fingerprint = shown.certificate.fingerprint(SHA256()).hex()[:8]
+            self.assertEqual(pair.server.handle.peerName(), f"{name}, sha256 {fingerprint}")
+            self.assertIsNone(pair.client.handle.peerName())
+
+        def broken(_certificate: object) -> str:
+            raise LookupError
+
+        self.patch(reasons, "alternativeNames", broken)
+        shown = TRUSTED.issue(subject="", usages=CLIENT)
+        pair = meet(self.server(clientsFrom=TRUSTED), self.client(shows=shown))
+        self.assertWelcome(pair)
+        assert isinstance(pair.server.handle, VerifyingConnection)
+        self.assertTrue(str(pair.server.handle.peerName()).startswith("'?', sha256 "))
 
     def test_goodPeersHavePins(self) -> None:
         leaf = TRUSTED.issue(usages=CLIENT)

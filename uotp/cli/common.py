@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import fields
+from functools import partial
 from types import TracebackType
 from typing import Any, ClassVar, Protocol
 
@@ -19,6 +20,7 @@ from twisted.python import usage
 
 from uotp.cli.addresses import destinationWords, parseBindAddress, parseHost
 from uotp.cli.announcement import Announcement
+from uotp.cli.introduction import introduce
 from uotp.cli.options import Flag, GnuOptions, Option, Repeated
 from uotp.cli.parsers import (
     absolutePath,
@@ -30,6 +32,7 @@ from uotp.cli.parsers import (
     parsePort,
     sizeInWords,
 )
+from uotp.cli.pidfile import removeStalePidFile
 from uotp.cli.words import shown
 from uotp.errors import ConfigurationError, StartError
 from uotp.net import (
@@ -51,7 +54,7 @@ from uotp.process import (
     stopOnSignals,
     useMonotonicClock,
 )
-from uotp.telemetry import Logger, Spelling, limitForeignLines, logTo, openLogFile, parseVerbosity, reopenLogFile
+from uotp.telemetry import LogFile, Logger, ProcessLog, Spelling, parseVerbosity, sayLast
 from uotp.tunnel import MAX_REORDER_SECONDS
 from uotp.wire import parseWire
 
@@ -131,6 +134,8 @@ COMMON_ROWS = (
 )
 """The options that both ends have."""
 
+_log = Logger()
+
 
 def listenRows(address: str, port: str, listen: Listen) -> tuple[Repeated, Option]:
     """
@@ -155,9 +160,11 @@ class CommonOptions(GnuOptions):
 
     @cvar tlsClass: the dataclass with the choices of TLS; with plain TCP there are none.
     @cvar usualListen: where the end listens unless it is told otherwise.
+    @ivar stalePidFile: twistd's pid file, if it was that of a process that is gone.
     """
 
     positionals = "dst_address dst_port"
+    stalePidFile: str | None = None
     tlsClass: ClassVar[Any]
     usualListen: ClassVar[Listen]
 
@@ -197,6 +204,9 @@ class CommonOptions(GnuOptions):
         if self["key"] and not self["cert"]:
             reason = "--key needs --cert"
             raise usage.UsageError(reason)
+        if self.parent is not None and self.parent.get("pidfile"):
+            path = self.parent["pidfile"]
+            self.stalePidFile = path if removeStalePidFile(path) else None  # now: twistd looks at it next
 
     def serviceArguments(self) -> dict[str, Any]:
         """
@@ -257,19 +267,34 @@ def commandService(options: CommonOptions, make: Callable[[Any], Reloadable]) ->
     logFile = None
     if options["logfile"] is not None:
         try:
-            logFile = openLogFile(options["logfile"])
+            logFile = LogFile(options["logfile"])
         except OSError as error:
             options.refuse(f"--logfile {options['logfile']}: {error.strerror or error}")
-        logTo(logFile)
+    if options.stalePidFile is not None:
+        words = "the pid file {path} was left by a process that is gone, and was removed"
+        _log.info(words, path=options.stalePidFile)
     try:
         end = make(reactor)
     except ConfigurationError as error:
         options.refuse(str(error))
     except OSError as error:
         options.refuse(f"cannot start: {error.strerror or error}")
-    service = EndService(options.commandName, end, logFile, reactor)
+    log = ProcessLog(globalLogPublisher, reactor.seconds)
+    log.precede(partial(introduce, options, reactor))
+    if logFile is not None:
+        log.logTo(logFile)
+    if not willFork(options):
+        log.begin()
+    service = EndService(options.commandName, end, log, reactor)
     service.announcement = Announcement(ServiceNotifier(os.environ), end.whenReady, reactor)
     return service
+
+
+def willFork(options: CommonOptions) -> bool:
+    """
+    @return: whether twistd is going to make a daemon of this process, which leaves all threads behind.
+    """
+    return options.parent is not None and not options.parent.get("nodaemon", True)
 
 
 class EndService(MultiService):
@@ -282,18 +307,18 @@ class EndService(MultiService):
 
     _log = Logger()
 
-    def __init__(self, commandName: str, end: Reloadable, logFile: Any, reactor: Any) -> None:
+    def __init__(self, commandName: str, end: Reloadable, processLog: ProcessLog, reactor: Any) -> None:
         """
         @param commandName: the name of the program, for errors.
         @param end: the end's own service.
-        @param logFile: an extra log file, or L{None}.
+        @param processLog: the log of this process.
         @param reactor: the reactor of this process.
         """
         super().__init__()
         self.announcement: Announcement | None = None
         self._commandName = commandName
         self._end = end
-        self._logFile = logFile
+        self._processLog = processLog
         self._reactor = reactor
         self._garbageCollection = GarbageCollection(reactor)
         end.setServiceParent(self)
@@ -306,6 +331,7 @@ class EndService(MultiService):
             one line.
         """
         showStartErrorsInOneLine(self._commandName)
+        self._processLog.begin()
         self._installSignals()
         super().privilegedStartService()
 
@@ -318,7 +344,7 @@ class EndService(MultiService):
         self._reactor.callWhenRunning(self._installSignals)
         if self.announcement is not None:
             self._reactor.callWhenRunning(self.announcement.begin)
-        self._reactor.callWhenRunning(limitForeignLines, globalLogPublisher, self._reactor.seconds)
+        self._reactor.callWhenRunning(self._processLog.absorb)
         self._garbageCollection.start()
         if canBecomeRoot():
             self._log.warn("root is given up by half, this process can become root again: leave twistd's --euid out")
@@ -334,11 +360,7 @@ class EndService(MultiService):
             self.announcement.around(self._readAgain)
 
     def _readAgain(self) -> None:
-        if self._logFile is not None:
-            try:
-                reopenLogFile(self._logFile)
-            except OSError as error:  # the user that we have become may not open it
-                self._log.error("the log file could not be opened again: {reason}", reason=error.strerror)
+        self._processLog.reopen()
         try:
             self._end.reload()
         except ConfigurationError as error:
@@ -367,7 +389,7 @@ def showStartErrorsInOneLine(commandName: str) -> None:
 
     def show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if isinstance(error, StartError):
-            sys.stderr.write(f"{commandName}: {error}\n")
+            sayLast(sys.stderr, f"{commandName}: {error}\n")
         else:
             shown(kind, error, trace)
 

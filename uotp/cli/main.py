@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
-from twisted.logger import globalLogBeginner
+from twisted.logger import LoggingFile, LogLevel, globalLogBeginner
 
 from uotp.cli.options import GnuOptions
 from uotp.cli.pasted import pastedTrouble
 from uotp.cli.words import shown
 from uotp.errors import StartError
-from uotp.telemetry import textObserver
+from uotp.telemetry import Logger, sayLast, textObserver, unbuffered
 
 START_EXIT_STATUS = 1
 """The exit status when the command line was fine, but the program could not start."""
@@ -37,16 +37,20 @@ def runEnd(end: ModuleType, words: Sequence[str] | None = None) -> int:
 
     anyReactor: Any = reactor
     service = end.makeService(options)
-    observers = [] if options["logfile"] else [textObserver(sys.stderr)]
+    terminal = sys.stderr  # None where it is closed
+    observers = [] if options["logfile"] or terminal is None else [textObserver(unbuffered(terminal))]
     globalLogBeginner.beginLoggingTo(observers, redirectStandardIO=False)
     try:
         service.privilegedStartService()
     except StartError as error:
-        sys.stderr.write(f"{options.commandName}: {error}\n")
+        sayLast(terminal, f"{options.commandName}: {error}\n")
         return START_EXIT_STATUS
     service.startService()
     anyReactor.addSystemEventTrigger("before", "shutdown", service.stopService)
+    # What is printed there must not wait either, nor must the traceback of a crash.
+    sys.stderr = LoggingFile(logger=Logger("stderr"), level=LogLevel.error)
     anyReactor.run()
+    sys.stderr = terminal
     return 0
 
 

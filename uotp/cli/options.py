@@ -17,6 +17,7 @@ from twisted.python import usage
 
 import uotp
 from uotp.cli.words import Known, WordsError, shown, tellApart
+from uotp.telemetry import sayLast
 
 USAGE_EXIT_STATUS = 2
 """The exit status, by convention, when a command line cannot be used."""
@@ -260,7 +261,7 @@ class GnuOptions(usage.Options):
 
         @raise SystemExit: always.
         """
-        sys.stderr.write(f"{self.commandName}: {printable(reason)}\n")
+        sayLast(sys.stderr, f"{self.commandName}: {printable(reason)}\n")
         raise SystemExit(USAGE_EXIT_STATUS)
 
     def _optionsFirst(self, words: list[str]) -> list[str]:

@@ -4,6 +4,8 @@ For how long, and for how much, a tunnel is used before it is replaced.
 
 from __future__ import annotations
 
+from uotp.telemetry import spelled
+
 AGE_SPREAD = 0.2
 """
 The share of a tunnel's lifetime, in age or in bytes, that is left to chance: tunnels that
@@ -32,4 +34,16 @@ class Lifetime:
         @param now: monotonic seconds.
         @param carried: bytes that the tunnel has carried, both ways.
         """
-        return (self._until is not None and now >= self._until) or (self._bytes is not None and carried >= self._bytes)
+        return self.reason(now, carried) is not None
+
+    def reason(self, now: float, carried: int) -> str | None:
+        """
+        See L{isUsedUp}.
+
+        @return: why the tunnel is to be replaced, for the log; L{None} when it is not.
+        """
+        if self._until is not None and now >= self._until:
+            return f"it is as old as it may become ({spelled('maxAge')})"
+        if self._bytes is not None and carried >= self._bytes:
+            return f"it has carried as much as it may ({spelled('maxBytes')})"
+        return None

@@ -165,7 +165,7 @@ class ClientService(TunnelService):
                 address = address.ipv4_mapped or address
             if address is not None and not address.is_loopback:
                 self._log.warn(
-                    "whoever can send to {host} port {port} (UDP) may use this client; {setting} names those that may",
+                    "whoever reaches this port can reach the target: {host} port {port} (UDP); {setting} names who may",
                     host=host,
                     port=port,
                     setting=spelled("allow"),

@@ -28,7 +28,7 @@ from uotp.client.lifetime import Lifetime
 from uotp.client.slotstates import SLOT_STATES, SlotEvent, SlotState
 from uotp.process import StateMachine
 from uotp.tunnel import DialledTunnel, Tunnel
-from uotp.wire import ServerHello, WireFormat
+from uotp.wire import ServerHello, WireFormat, sessionName
 
 PROVED_SECONDS = 5.0
 """A tunnel that stays so long is a success even when the target is silent."""
@@ -116,6 +116,7 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         """
         super().__init__(context.clock, SLOT_STATES, SlotState.IDLE)
         self._context = context
+        self._log = context.liveTunnels.log
         self._session = session
         self._sessionId = sessionId
         self._owner = owner
@@ -137,21 +138,32 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         is at it already does nothing.
         """
         if self._isOverdue and self.state is SlotState.UP:
-            self.renew()
+            self.renew("a pong is overdue")
         else:
             self._dialFor(SlotEvent.DIAL)
 
-    def renew(self) -> None:
+    def renew(self, why: str | None = None) -> None:
         """
         Open another tunnel in the place of the one that is there, if the pool lets this slot
         dial.
-        """
-        self._dialFor(SlotEvent.RENEW)
 
-    def _dialFor(self, event: SlotEvent) -> None:
-        if (self.state, event) in SLOT_STATES and self._owner.mayDial(self):
+        @param why: words for the log; left out, the tunnel is old, or has carried enough.
+        """
+        tunnel = self._tunnel
+        if self._dialFor(SlotEvent.RENEW) and tunnel is not None and tunnel.told is not None:
+            if why is None and self._lifetime is not None:
+                why = self._lifetime.reason(self._context.clock.seconds(), tunnel.carried)
+            self._log.tell(tunnel, f"another one is opened to replace it: {why}")
+
+    def _dialFor(self, event: SlotEvent) -> bool:
+        """
+        @return: whether it dials.
+        """
+        isAllowed = (self.state, event) in SLOT_STATES and self._owner.mayDial(self)
+        if isAllowed:
             self._advance(event)
             self._begin()
+        return isAllowed
 
     def _begin(self) -> None:
         self._begunAt = self._context.clock.seconds()
@@ -199,6 +211,7 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         self._noteProof(tunnel)
         now, chance, settings = self._context.clock.seconds(), self._context.jitter(), self._context.settings
         self._lifetime = Lifetime(now, chance, settings.maxAge, settings.maxBytes)
+        self._log.opened(tunnel, sessionName(self._sessionId), wordsForAnswer(tunnel))
         tunnel.carryFor(self._session)
         self._context.segmentWatch.opened(tunnel, segmentSize, self.renew)
         if before is not None:
@@ -208,6 +221,7 @@ class Slot(StateMachine[SlotState, SlotEvent]):
     def _retire(self, tunnel: Tunnel) -> None:
         self._context.segmentWatch.forget(tunnel)
         self._retiring.add(tunnel)
+        self._log.tell(tunnel, "carries no more, and is closed when what is on its way has arrived")
         tunnel.drain()
 
     def _noteProof(self, tunnel: Tunnel) -> None:
@@ -255,6 +269,7 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         if tunnel is not self._tunnel:
             tunnel.close()
         elif self._emptied is None:
+            self._log.tell(tunnel, "the server sends no more through it")
             self._lost("the server stops")
             tunnel.close()
         self._tellEmptied()  # the last one then says for all that the session is over
@@ -264,6 +279,7 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         The server has not answered in time.
         """
         if tunnel is self._tunnel:
+            self._log.tell(tunnel, "a pong is overdue, it carries nothing until it comes")
             self._setOverdue(isOverdue=True)
 
     def pongCame(self, tunnel: Tunnel) -> None:
@@ -271,6 +287,7 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         The server answers again.
         """
         if tunnel is self._tunnel:
+            self._log.tell(tunnel, "the pong has come")
             self._setOverdue(isOverdue=False)
 
     def _setOverdue(self, *, isOverdue: bool) -> None:
@@ -287,7 +304,7 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         """
         if tunnel is self._tunnel:
             self._context.reachability.tunnelFailed("no answer")
-            self.renew()
+            self.renew("no pong has come")
 
     def tunnelLost(self, tunnel: Tunnel, reason: Failure) -> None:
         """
@@ -297,6 +314,7 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         self._context.segmentWatch.forget(tunnel)
         self._retiring.discard(tunnel)
         words = tunnel.fault or wordsForFailure(reason, tunnel.refusal)
+        self._log.lost(tunnel, words)
         if tunnel is self._tunnel:
             if tunnel.heard and tunnel.wireFormat is WireFormat.ONE:
                 self._failures = 0
@@ -333,7 +351,7 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         elif self.state in (SlotState.WAITING, SlotState.RETRYING):
             self.dial()
         elif self._tunnel is not None and not self._tunnel.prove():
-            self.renew()
+            self.renew("the path may have changed, and format 1 cannot ask whether it is still good")
 
     def _stop(self) -> None:
         self._advance(SlotEvent.STOP)
@@ -361,4 +379,16 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         self._stop()
         self._emptied = None
         if self._tunnel is not None:
+            self._log.tell(self._tunnel, "its session is over")
             self._tunnel.bye()
+
+
+def wordsForAnswer(tunnel: Tunnel) -> str:
+    """
+    @return: what the server has answered to a tunnel's hello, for the log.
+    """
+    answer = tunnel.answer if isinstance(tunnel, DialledTunnel) else None
+    if answer is None:
+        return "nothing is answered"
+    kept = "" if answer.keptSeconds is None else f", keeps it for {answer.keptSeconds} s without a tunnel"
+    return f"the server {'has begun' if answer.isNew else 'knows'} the session{kept}"

@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 
 from uotp.errors import PeerError
 from uotp.process import Shares
-from uotp.server.registry import Joined, Registry, ServedSession
+from uotp.server.registry import Joined, Registry, ServedSession, clientWords
 from uotp.server.strangers import Strangers, StrangersStatistics
 from uotp.telemetry import Logger, RateLimit, logCounted, spelled
 from uotp.transport import Newcomer
@@ -198,14 +198,15 @@ class Acceptor(Factory):
         words = "no connection can be accepted for now: {reason}"
         logCounted(self._log, LogLevel.error, suppressed, words, reason=reason)
 
-    def _refused(self, peer: str, reason: str) -> None:
+    def _refused(self, peer: str, reason: str, certificate: str | None = None) -> None:
         logCounted(
             self._log,
             LogLevel.warn,
             self._rateLimit.suppressedBefore((peer, reason)),
-            "refused a connection from {peer}: {reason}",
+            "refused a connection from {peer}: {reason}{certificate}",
             peer=peer,
             reason=reason,
+            certificate="" if certificate is None else f" (its certificate: {certificate})",
         )
 
     def open(self) -> None:
@@ -235,13 +236,15 @@ class Acceptor(Factory):
         try:
             joined = self._join(tunnel, accepted.peer, hello, key, owner)
         except PeerError as error:
-            self._refused(accepted.peer, str(error))
+            self._refused(accepted.peer, str(error), tunnel.peerName)
             tunnel.refuse()
             return
         self._strangers.discard(accepted.newcomer)
         self._known.add(owner, tunnel)
         accepted.owner = owner
         accepted.served = joined.served
+        kept = f"a {'new' if joined.isNew else 'known'} session, kept for {self._registry.linger:g} s without a tunnel"
+        self._liveTunnels.log.opened(tunnel, joined.served.name, kept)
         tunnel.welcome(joined.served.session, isNew=joined.isNew, keptSeconds=self._registry.linger)
 
     def _join(self, tunnel: Tunnel, peer: str, hello: ClientHello, key: bytes | None, owner: Hashable) -> Joined:
@@ -257,7 +260,7 @@ class Acceptor(Factory):
             reason = f"its owner has {self._limits.owned} connections already, its share (see {spelled('ownerShare')})"
             raise PeerError(reason)
         crowded = self._ownerWhoGivesOneUp(owner) if len(self._known) >= self._limits.known else None
-        joined = self._registry.join(hello.sessionId, key, tunnel, peer)
+        joined = self._registry.join(hello.sessionId, key, tunnel, peer, tunnel.peerName)
         if crowded is not None:
             self._evict(crowded)
         return joined
@@ -284,7 +287,7 @@ class Acceptor(Factory):
             f"there are {self._limits.known} already (see {spelled('maxConnections')}), and its owner has most: the "
             "newest goes"
         )
-        self._refused(self._accepted[newest].peer, reason)
+        self._refused(self._accepted[newest].peer, reason, newest.peerName)
         newest.close()
 
     def tunnelDrained(self, tunnel: Tunnel) -> None:
@@ -292,15 +295,18 @@ class Acceptor(Factory):
         The client closes it, and may have to say first that it leaves; a deadline of
         the tunnel's own bounds that.
         """
+        self._liveTunnels.log.tell(tunnel, "no more trains follow, neither way")
 
     def pongGivenUp(self, tunnel: Tunnel) -> None:
         """
         The client does not answer: it has opened another tunnel, if it lives.
         """
         peer = self._accepted[tunnel].peer
+        client = clientWords(tunnel.peerName)
         suppressed = self._rateLimit.suppressedBefore((peer, "pong given up"))
-        words = "a tunnel from {peer} does not answer and is given up"
-        logCounted(self._log, LogLevel.info, suppressed, words, peer=peer)
+        self._liveTunnels.log.tell(tunnel, "no pong has come")
+        words = "a tunnel from {peer}{client} does not answer and is given up"
+        logCounted(self._log, LogLevel.info, suppressed, words, peer=peer, client=client)
         tunnel.abort()
 
     def peerLeft(self, tunnel: Tunnel) -> None:
@@ -308,6 +314,7 @@ class Acceptor(Factory):
         The client says that its session is over.
         """
         served = self._accepted[tunnel].served
+        self._liveTunnels.log.tell(tunnel, "the client says that its session is over")
         if served is not None:
             self._registry.peerLeft(served)
 
@@ -317,17 +324,16 @@ class Acceptor(Factory):
         """
         self._liveTunnels.discard(tunnel)
         accepted = self._accepted.pop(tunnel)
+        words = tunnel.fault or tunnel.refusal
+        self._liveTunnels.log.lost(tunnel, words or reason.getErrorMessage())
         self._strangers.discard(accepted.newcomer)
         self._known.discard(accepted.owner, tunnel)
         if accepted.served is not None:
             self._registry.tunnelLost(accepted.served, tunnel)
-        words = tunnel.fault or tunnel.refusal
         if words is not None:
-            self._refused(accepted.peer, words)
-        else:
-            self._log.debug(
-                "connection from {peer} ended: {reason}", peer=accepted.peer, reason=reason.getErrorMessage()
-            )
+            self._refused(accepted.peer, words, tunnel.peerName)
+        elif accepted.served is None:
+            self._liveTunnels.log.strangerLost(accepted.peer, reason.getErrorMessage())
 
     def statistics(self) -> AcceptorStatistics:
         """

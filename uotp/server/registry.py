@@ -37,9 +37,6 @@ much in its kernel; and two that lost tunnels have not delivered, until another 
 OWNER_SHARE_PERCENT = 25
 """So much of the sessions one owner may have: three who want all leave room for others."""
 
-KEY_BYTES_IN_LOG = 4
-"""So much of a certificate's key tells owners apart in the log."""
-
 EXPIRED_AT_ONCE = 32
 """
 So many sessions that linger since the same moment end in one turn; ending one takes some 100
@@ -83,10 +80,13 @@ class ServedSession:
         session: Session,
         target: TargetProtocol,
         openedAt: float,
+        certificate: str | None = None,
     ) -> None:
         """
         @param owner: what identifies the client's certificate, if it has one.
         @param holder: in whose share it counts.
+        @param certificate: what the log calls that certificate.
+        @ivar client: what the log says of it behind the session's name.
         @ivar seenActive: when it was last active, as far as its place in the order of those
             that are idle tells.
         @ivar silent: whether we have said that the target is.
@@ -100,6 +100,7 @@ class ServedSession:
         self.tunnels: set[Closable] = set()
 
         self.name = sessionName(sessionId)
+        self.client = clientWords(certificate)
         self.silent = False
 
     @property
@@ -213,20 +214,28 @@ class Registry:
         """
         return len(self._served)
 
-    def join(self, sessionId: bytes, owner: bytes | None, tunnel: Closable, peer: str = "nowhere") -> Joined:
+    def join(
+        self,
+        sessionId: bytes,
+        owner: bytes | None,
+        tunnel: Closable,
+        peer: str = "nowhere",
+        certificate: str | None = None,
+    ) -> Joined:
         """
         A tunnel has shown a session id.
 
         @param owner: what identifies the client's certificate, L{None} without
             one.  A session belongs to the certificate that opened it.
         @param peer: where the tunnel comes from, for the log.
+        @param certificate: what the log calls the certificate.
         @return: the session that it carries for now, and whether that has begun with it.
         @raise PeerError: when it may not join, or there is no room.
         """
         served = self._served.get(sessionId)
         isNew = served is None
         if served is None:
-            served = self._open(sessionId, owner, peer)
+            served = self._open(sessionId, owner, peer, certificate)
         elif served.owner != owner:
             reason = "the session belongs to another client certificate"
             raise PeerError(reason)
@@ -236,24 +245,26 @@ class Registry:
         if served in self._lingering:
             self._lingersNoMore(served)
             self._shares.carries(served.holder, served)
-            self._sessionLog.info("session {session} has tunnels again", session=served.name)
+            words = "session {session}{client} has tunnels again"
+            self._sessionLog.info(words, session=served.name, client=served.client)
         served.tunnels.add(tunnel)
         return Joined(served, isNew)
 
-    def _open(self, sessionId: bytes, owner: bytes | None, peer: str) -> ServedSession:
+    def _open(self, sessionId: bytes, owner: bytes | None, peer: str, certificate: str | None) -> ServedSession:
         holder = ownerOf(peer) if owner is None else owner
         self._makeRoom(holder)
         allowance = self._turns.allowanceOf(holder)
         target = self._makeTarget()
         target.actFor(allowance)
         session = Session(target.send, self._drops, self._clock, allowance, reorder=self._reorder)
-        served = ServedSession(sessionId, owner, holder, session, target, self._clock.seconds())
+        served = ServedSession(sessionId, owner, holder, session, target, self._clock.seconds(), certificate)
         self._served[sessionId] = served
         self._shares.carries(holder, served)
         self._sessionLog.info(
-            "session {session} opened from {peer}, {sessions} in all",
+            "session {session} opened from {peer}{client}, {sessions} in all",
             session=served.name,
             peer=peer,
+            client=served.client,
             sessions=len(self),
         )
         session.outbound.tellStuck(target.readSeldom, target.readAgain)
@@ -281,7 +292,7 @@ class Registry:
             self._rateLimit.suppressedBefore((served.holder, shortage)),
             "{owner} has {sessions} of at most {most} sessions and gives up the least used one for another: {reason} "
             "(see {setting})",
-            owner=ownerName(served.holder),
+            owner=f"the certificate{served.client}" if served.client else str(served.holder),
             sessions=self._shares.count(served.holder),
             most=self._shares.most,
             reason=shortage.reason,
@@ -297,8 +308,9 @@ class Registry:
         if served.tunnels or served in self._lingering or self._served.get(served.sessionId) is not served:
             return
         self._sessionLog.info(
-            "session {session} has no tunnel left and is kept for {linger:.0f} s",
+            "session {session}{client} has no tunnel left and is kept for {linger:.0f} s",
             session=served.name,
+            client=served.client,
             linger=self.linger,
         )
         self._lingering[served] = self._clock.seconds() + self.linger
@@ -344,8 +356,9 @@ class Registry:
         if served.tunnels:
             self._steps.each(list(served.tunnels), closeTunnel)
         self._sessionLog.info(
-            "session {session} ended: {reason}; {bytesIn} bytes to the target, {bytesOut} back{late}",
+            "session {session}{client} ended: {reason}; {bytesIn} bytes to the target, {bytesOut} back{late}",
             session=served.name,
+            client=served.client,
             reason=reason,
             bytesIn=served.session.inbound.bytes,
             bytesOut=served.session.outbound.bytes,
@@ -453,9 +466,9 @@ def closeTunnel(tunnel: Closable) -> None:
     tunnel.close()
 
 
-def ownerName(holder: Hashable) -> str:
+def clientWords(certificate: str | None) -> str:
     """
-    @return: what the log calls somebody who has sessions: an address, or the first bytes of a
-        certificate's key.
+    @param certificate: what the log calls a client's certificate, or L{None} without one.
+    @return: words for behind its address, or behind the name of its session.
     """
-    return f"the certificate with key {holder[:KEY_BYTES_IN_LOG].hex()}" if isinstance(holder, bytes) else str(holder)
+    return "" if certificate is None else f" ({certificate})"

@@ -169,8 +169,9 @@ class ServerService(TunnelService):
             self._log,
             LogLevel.warn,
             self.rateLimit.suppressedBefore("silent"),
-            "nothing comes back to session {session} from the target, {host} port {port}: is it there?",
+            "nothing comes back to session {session}{client} from the target, {host} port {port}: is it there?",
             session=served.name,
+            client=served.client,
             host=host,
             port=port,
         )

@@ -6,17 +6,15 @@ Nothing here knows what the others do.
 from __future__ import annotations
 
 from uotp.telemetry.drops import Drop, Drops
-from uotp.telemetry.foreign import limitForeignLines
 from uotp.telemetry.log import (
     BudgetedLogger,
     Logger,
     logCounted,
-    logTo,
-    openLogFile,
     parseVerbosity,
-    reopenLogFile,
     textObserver,
 )
+from uotp.telemetry.logfile import LogFile, sayLast, unbuffered
+from uotp.telemetry.processlog import ProcessLog
 from uotp.telemetry.ratelimit import LineBudget, RateLimit
 from uotp.telemetry.spelling import Spelling, spelled
 
@@ -25,15 +23,15 @@ __all__ = [
     "Drop",
     "Drops",
     "LineBudget",
+    "LogFile",
     "Logger",
+    "ProcessLog",
     "RateLimit",
     "Spelling",
-    "limitForeignLines",
     "logCounted",
-    "logTo",
-    "openLogFile",
     "parseVerbosity",
-    "reopenLogFile",
+    "sayLast",
     "spelled",
     "textObserver",
+    "unbuffered",
 ]

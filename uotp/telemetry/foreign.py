@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable
-from typing import Any
 
-from twisted.logger import ILogObserver, LogEvent, LogLevel, LogPublisher, formatEvent
+from twisted.logger import LogEvent, LogLevel, formatEvent
+from twisted.python.failure import Failure
 
 from uotp.telemetry.log import Logger
 from uotp.telemetry.ratelimit import RateLimit
 
 OURS = "uotp"
+
+TEXTS = frozenset({None, "{log_text}", "{log_io}"})
+"""Formats of what has none: it was logged in Twisted's old way, or printed."""
 
 _NUMBER = re.compile(r"\d+")
 
@@ -29,7 +32,7 @@ class ForeignLines:
 
     _log = Logger()
 
-    def __init__(self, observer: ILogObserver, clock: Callable[[], float]) -> None:
+    def __init__(self, observer: Callable[[LogEvent], None], clock: Callable[[], float]) -> None:
         """
         @param observer: gets the events.
         @param clock: monotonic seconds.
@@ -55,22 +58,6 @@ class ForeignLines:
         self._observer(event)
 
 
-def limitForeignLines(publisher: Any, clock: Callable[[], float]) -> None:
-    """
-    Let all observers of the log get the lines of others in measure, whoever has added them:
-    also those of C{twistd --logfile}, C{--syslog} and C{--logger}, which twistd makes itself.
-    One that is added later gets everything.
-
-    @param publisher: Twisted's C{LogPublisher}, when logging has begun.
-    @param clock: monotonic seconds.
-    """
-    observers = list(publisher._observers)  # noqa: SLF001 - tests/test_internals.py has it
-    limited = ForeignLines(LogPublisher(*observers), clock)
-    for observer in observers:
-        publisher.removeObserver(observer)
-    publisher.addObserver(limited)
-
-
 def _isOurs(event: LogEvent) -> bool:
     namespace = str(event.get("log_namespace", ""))
     return namespace == OURS or namespace.startswith(OURS + ".")
@@ -80,12 +67,14 @@ def _kindOf(event: LogEvent) -> Hashable:
     """
     @return: what is equal for events that come from one place.  There are as many as there are
         such places: nothing that a peer has sent is in it, but for the text of lines that were
-        logged in Twisted's old way, without a format.
+        logged in Twisted's old way, without a format, or printed.
     """
-    failure = event.get("log_failure")
-    if failure is not None:
+    failure = event.get("log_failure") or event.get("failure")
+    if isinstance(failure, Failure):
         return failure.type, failure.frames[-1][:3] if failure.frames else None
     words = event.get("log_format")
-    if words in {None, "{log_text}"}:
+    if words in TEXTS:
         words = event.get("format") or _NUMBER.sub("", formatEvent(event))
+    elif "warning" in event:  # of Python's own: all of them have one format
+        words = event.get("filename"), event.get("lineno")
     return event.get("log_namespace"), event.get("log_level"), words

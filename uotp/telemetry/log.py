@@ -5,7 +5,6 @@ that it works with every observer that twistd can be given.
 
 from __future__ import annotations
 
-import os
 from typing import Any, ClassVar
 
 import twisted.logger
@@ -14,10 +13,8 @@ from twisted.logger import (
     ILogObserver,
     LogLevel,
     LogLevelFilterPredicate,
-    globalLogPublisher,
     textFileLogObserver,
 )
-from twisted.python.logfile import LogFile
 
 from uotp.telemetry.ratelimit import LineBudget, again
 
@@ -37,6 +34,13 @@ class Logger(twisted.logger.Logger):
     """
 
     threshold: ClassVar[Any] = LogLevel.info
+
+    @staticmethod
+    def hears(level: Any) -> bool:
+        """
+        @return: whether a line of this level is logged, for whoever would do work for it.
+        """
+        return bool(level >= Logger.threshold)
 
     def emit(self, level: Any, format: str | None = None, **kwargs: object) -> None:  # noqa: A002 - Twisted's word
         """
@@ -88,38 +92,11 @@ def parseVerbosity(word: str) -> Any:
     return VERBOSITIES[word]
 
 
-def openLogFile(path: str) -> LogFile:
-    """
-    @return: a file that grows until somebody moves it away and has it opened
-        again, as logrotate does.
-    @raise OSError: when it cannot be written.
-    """
-    return LogFile(os.path.basename(path), os.path.dirname(path), rotateLength=None)
-
-
-def reopenLogFile(logFile: LogFile) -> None:
-    """
-    Go on in a file of the same name, where somebody has moved the old one away.
-
-    @raise OSError: when it cannot be written; then the old one stays in use.
-    """
-    with open(logFile.path, "ab"):  # LogFile closes the old one before it has the new one
-        pass
-    logFile.reopen()
-
-
 def textObserver(logFile: Any) -> ILogObserver:
     """
-    @param logFile: a text file, or a L{LogFile}.
+    @param logFile: a text file, or what has its C{write} and C{flush}.
     @return: an observer that writes to it, and keeps Twisted's own lines to our
         threshold too.
     """
     threshold = LogLevelFilterPredicate(defaultLogLevel=Logger.threshold)
     return FilteringLogObserver(textFileLogObserver(logFile), [threshold])
-
-
-def logTo(logFile: Any) -> None:
-    """
-    Log to a file, besides wherever else the log goes.
-    """
-    globalLogPublisher.addObserver(textObserver(logFile))

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 
 from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
 from OpenSSL.SSL import X509VerificationCodes as Codes
 
@@ -19,8 +21,16 @@ from uotp.tls.records import TOO_LONG_A_HANDSHAKE
 TEXT_LIMIT = 80
 """So many characters of a peer's text are shown: enough to recognise a name."""
 
+NAME_LIMIT = 64
+"""So many characters of a common name are shown: as many as it may have."""
+
+FINGERPRINT_BYTES = 4
+"""So much of a certificate's fingerprint tells it from others in the log."""
+
 NAMES_LIMIT = 4
 """So many alternative names are listed.  Some certificates have hundreds."""
+
+_PLAIN_NAME = re.compile(r"[\w.@+-]+(?: [\w.@+-]+)*")
 
 _UNKNOWN_ISSUER = frozenset(
     {
@@ -147,6 +157,27 @@ def alternativeNames(certificate: x509.Certificate) -> str:
     if len(names) > NAMES_LIMIT:
         listed.append(f"{len(names) - NAMES_LIMIT} more")
     return ", ".join(listed)
+
+
+def certificateName(certificate: x509.Certificate) -> str:
+    """
+    Say whose certificate it is, in few words: by its common name, or the first of its other
+    names, and by the first bytes of its fingerprint, as C{openssl x509 -fingerprint -sha256} has it.
+    Nobody has vouched for the name before the certificate has been verified.
+
+    @param certificate: a client's.
+    @return: the words, of printable letters; a name with others than those of most names is in quotes.
+    """
+    fingerprint = certificate.fingerprint(SHA256())[:FINGERPRINT_BYTES].hex()
+    try:
+        names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        name = plainText(str(names[0].value), NAME_LIMIT) if names else alternativeNames(certificate)
+    except Exception:  # noqa: BLE001 - whatever stands there does not decide who is let in
+        name = "?"
+    if not _PLAIN_NAME.fullmatch(name):
+        escaped = name.replace("\\", "\\\\").replace("'", "\\'")
+        name = f"'{escaped}'" if name else "no name"
+    return f"{name}, sha256 {fingerprint}"
 
 
 def errorWords(error: SSL.Error, connection: SSL.Connection | None) -> str | None:

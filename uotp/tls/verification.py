@@ -28,7 +28,7 @@ from service_identity.cryptography import (
 from service_identity.hazmat import DNSPattern
 
 from uotp.net import Host, dnsName
-from uotp.tls.reasons import alternativeNames, errorWords, plainText, verificationWords
+from uotp.tls.reasons import alternativeNames, certificateName, errorWords, plainText, verificationWords
 from uotp.tls.records import RecordConnection
 
 PIN_BYTES = 32
@@ -192,6 +192,7 @@ class VerifyingConnection(RecordConnection):
         self._requirements = requirements
         self._verified = False
         self._peerPin: bytes | None = None
+        self._peerName: str | None = None
 
     def do_handshake(self) -> None:
         """
@@ -217,6 +218,8 @@ class VerifyingConnection(RecordConnection):
         """
         try:
             examined = certificate.to_cryptography()
+            if depth == 0 and self._requirements is not None and self._requirements.peer == "client":
+                self._peerName = certificateName(examined)
             objection = self._objection(examined, error, depth, ok=ok)
             if objection is None and ok and depth == 0:
                 self._peerPin = self._pinOf(examined)
@@ -235,6 +238,13 @@ class VerifyingConnection(RecordConnection):
             examined, or is a server's with a key of an unknown kind.
         """
         return self._peerPin
+
+    def peerName(self) -> str | None:
+        """
+        @return: the L{certificateName} of a client's certificate, also where that was refused;
+            L{None} when none was shown, and for a server's.
+        """
+        return self._peerName
 
     def refusalWords(self, error: BaseException | None = None) -> str | None:
         """

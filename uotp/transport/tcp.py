@@ -22,10 +22,11 @@ from typing import Any
 from twisted.internet import main, tcp
 from twisted.python.failure import Failure
 
-from uotp.boundaries import Allowance, Security
+from uotp.boundaries import Allowance, Security, StreamFacts
 from uotp.errors import PeerError
 from uotp.net import (
     TCP_INFO,
+    Host,
     tcpCost,
     tcpFlight,
     tcpPathStats,
@@ -268,6 +269,12 @@ class TcpStream(tcp.Connection):
 
     # What there is to tell.
 
+    def facts(self) -> StreamFacts:
+        """
+        See L{uotp.boundaries.Stream.facts}.
+        """
+        return StreamFacts(addressWords(self.socket.getsockname), addressWords(self.socket.getpeername))
+
     def queuedBytes(self) -> int:
         """
         See L{uotp.boundaries.Stream.queuedBytes}.
@@ -354,6 +361,18 @@ class TcpStream(tcp.Connection):
         self._advance(StreamEvent.END)
         failure, self._failure = self._failure or reason, None
         super().connectionLost(failure)
+
+
+def addressWords(ask: Callable[[], Any]) -> str:
+    """
+    @param ask: gives an address as the socket module has it, or raises OSError.
+    @return: address and port in words.
+    """
+    try:
+        host, port, *_ = ask()
+    except OSError:  # the peer is gone already
+        return "nowhere"
+    return f"{Host.parse(host).besidePort}:{port}"
 
 
 def cleaned(error: Exception) -> Failure:

@@ -14,7 +14,7 @@ from OpenSSL import SSL
 from twisted.internet import main
 from twisted.python.failure import Failure
 
-from uotp.boundaries import Security, Stream
+from uotp.boundaries import Security, Stream, StreamFacts
 from uotp.transport.phases import StreamEvent, StreamPhase
 from uotp.transport.tcp import OPEN, READ_BYTES, TcpStream, cleaned
 
@@ -76,6 +76,21 @@ class TlsConnection(Protocol):
         @return: the SHA-256 of the peer's public key, or L{None} without a certificate.
         """
 
+    def get_protocol_version_name(self) -> str:
+        """
+        @return: the version of TLS that is spoken.
+        """
+
+    def get_cipher_name(self) -> str | None:
+        """
+        @return: the cipher that is used.
+        """
+
+    def peerName(self) -> str | None:
+        """
+        @return: what the log calls the certificate of a client, or L{None} without one.
+        """
+
     def refusalWords(self, error: BaseException | None, /) -> str | None:
         """
         @param error: what has ended the connection, if anything has.
@@ -113,8 +128,16 @@ class TlsStream(TcpStream):
         tls: TlsConnection | None = vars(self).get("tls")
         if tls is None:
             return self._security
-        error = None if self._failure is None else self._failure.value
-        return self._security._replace(refusal=tls.refusalWords(error))
+        return self._securityNow(tls, None if self._failure is None else self._failure.value)
+
+    def _securityNow(self, tls: TlsConnection, error: BaseException | None) -> Security:
+        return self._security._replace(refusal=tls.refusalWords(error), peerName=tls.peerName())
+
+    def facts(self) -> StreamFacts:
+        """
+        See L{uotp.boundaries.Stream.facts}.
+        """
+        return super().facts()._replace(tls=f"{self.tls.get_protocol_version_name()} {self.tls.get_cipher_name()}")
 
     # The handshake.
 
@@ -380,8 +403,7 @@ class TlsStream(TcpStream):
         """
         tls: TlsConnection | None = vars(self).pop("tls", None)  # stream and OpenSSL's connection know each other
         if tls is not None:
-            error = (self._failure or reason).value
-            self._security = self._security._replace(refusal=tls.refusalWords(error))
+            self._security = self._securityNow(tls, (self._failure or reason).value)
         super().connectionLost(reason)
 
 

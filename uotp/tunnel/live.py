@@ -15,6 +15,7 @@ from uotp.process import Round, Steps
 from uotp.telemetry import BudgetedLogger, LineBudget, Logger
 from uotp.tunnel.states import TunnelState
 from uotp.tunnel.tunnel import Tunnel
+from uotp.tunnel.tunnellog import TunnelLog
 
 STALL_SECONDS = 8.5
 """
@@ -63,6 +64,8 @@ class LiveTunnelsStatistics:
 class LiveTunnels:
     """
     Keeps the tunnels of a service from when they are made until they are lost.
+
+    @ivar log: what is said of each.
     """
 
     _log = Logger()
@@ -72,6 +75,7 @@ class LiveTunnels:
         @param clock: C{IReactorTime}.
         """
         self._clock = clock
+        self.log = TunnelLog(clock)
         self._stallLog = BudgetedLogger(self._log, LineBudget(clock.seconds))
         self._tunnels: set[Tunnel] = set()
         self._deadline: IDelayedCall | None = None
@@ -140,6 +144,12 @@ class LiveTunnels:
         waiting, self._emptied = self._emptied, []
         for done in waiting:
             done.callback(None)
+
+    def tellPaths(self) -> None:
+        """
+        Say at C{debug} how the paths of some tunnels are.
+        """
+        self.log.tellPaths(self._tunnels)
 
     def abortStalled(self) -> None:
         """

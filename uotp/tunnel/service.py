@@ -19,6 +19,7 @@ from uotp.process import Memory, PeriodicCalls, Turns
 from uotp.telemetry import Drops, Logger, RateLimit
 from uotp.tunnel.live import STALL_CHECK_SECONDS, LiveTunnels
 from uotp.tunnel.settings import CommonSettings
+from uotp.tunnel.tunnellog import MINUTE
 
 DROP_REPORT_SECONDS = 60.0
 """How often the log says what was dropped, if anything was."""
@@ -93,6 +94,7 @@ class TunnelService(Service):
             self._log.warn("plain TCP: everybody on the way can read and change what is carried")
         self.periodicCalls.every(STALL_CHECK_SECONDS, self.liveTunnels.abortStalled)
         self.periodicCalls.every(DROP_REPORT_SECONDS, self._reportDrops)
+        self.periodicCalls.every(MINUTE, self.liveTunnels.tellPaths)
         if self._credentials is not None:
             self.periodicCalls.every(DATES_CHECK_SECONDS, self._credentials.warnOfDates)
 

@@ -29,6 +29,7 @@ from uotp.tunnel.link import TunnelLink
 from uotp.tunnel.link1 import Format1Link
 from uotp.tunnel.link2 import Format2Link
 from uotp.tunnel.states import TALKING, TUNNEL_STATES, TunnelEvent, TunnelOwner, TunnelState
+from uotp.tunnel.told import Told
 from uotp.wire import WireFormat
 
 CLOSE_SECONDS = 1.0
@@ -54,6 +55,7 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
     @ivar wireFormat: the format that is spoken, known from the hello on.
     @ivar link: the link, from when the tunnel is open, also after its end; L{None} before.
     @ivar fullSince: since when the stream takes nothing, or L{None} while it does.
+    @ivar told: what the log has been told of it; L{None} when nothing has.
     @ivar fault: what the peer did that it may not do, in words, or L{None}.
     """
 
@@ -73,6 +75,7 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
         self._room: StreamRoom | None = None  # in the memory of whom the tunnel carries for
         self.fullSince: float | None = None
         self.fault: str | None = None
+        self.told: Told | None = None
 
     # The life of the tunnel.
 
@@ -127,6 +130,14 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
         """
         security = self.security
         return None if security is None else security.refusal
+
+    @property
+    def peerName(self) -> str | None:
+        """
+        What the log calls the certificate of a client, or L{None} without one.
+        """
+        security = self.security
+        return None if security is None else security.peerName
 
     @property
     def carried(self) -> int:
