@@ -204,7 +204,10 @@ class AcceptorTests(_AcceptorTestCase):
             [
                 f"refused a connection from 192.0.2.1: {reason}"
                 for reason in (
-                    "it announces its client by the PROXY protocol, which is not understood here",
+                    (
+                        "it announces its client by the PROXY protocol, which is not understood here: turn it off in "
+                        "the balancer before us (send-proxy)"
+                    ),
                     "it speaks SSH",
                     "its first 16 bytes are no session id",
                 )
@@ -317,7 +320,13 @@ class AcceptorTests(_AcceptorTestCase):
         self.settle()
         self.assertEqual(len(self.registry), 0)
         self.assertEqual(
-            self.warnings(), ["refused a connection from 192.0.2.1: it speaks TLS, and tls=None was said here"]
+            self.warnings(),
+            [
+                (
+                    "refused a connection from 192.0.2.1: it speaks TLS, and tls=None was said here: say that at both "
+                    "ends or at none"
+                )
+            ],
         )
 
     def test_oldestThatWentOpensNothing(self) -> None:

@@ -8,9 +8,12 @@ one record.
 from __future__ import annotations
 
 from contextlib import suppress
+from socket import MSG_PEEK
 from typing import Any
 
 from OpenSSL import SSL
+
+from uotp.wire import SHOWN_BYTES
 
 ROOM_BYTES = 16384
 """A read brings so much at the most, which is what one record of TLS carries."""
@@ -77,10 +80,12 @@ class RecordConnection(SSL.Connection):
 
     @param context: as pyOpenSSL has it.
     @param socket: what to speak through; L{None} for memory.
+    @ivar foreign: the first bytes of a peer that does not speak TLS, as far as they have come.
     """
 
     def __init__(self, context: SSL.Context, socket: Any = None) -> None:
         super().__init__(context)
+        self.foreign = b""
         self._shaking = socket
         self._allowed = MAX_HANDSHAKE_BYTES
         self._header = b""
@@ -156,6 +161,8 @@ class RecordConnection(SSL.Connection):
             size = int.from_bytes(came[-2:], "big")
             isRecord = came[:1] in RECORD_KINDS and came[1:2] == MAJOR_VERSION and size <= MAX_BODY_BYTES
             self._bodyLeft = size if isRecord else 0
+            if not isRecord and self._allowed == MAX_HANDSHAKE_BYTES:
+                self.foreign = came + self._peek(SHOWN_BYTES - len(came))
             self._allowed -= max(self._bodyLeft, LEAST_COUNTED)
             if self._allowed < 0:
                 raise SSL.Error([("uotp", "", TOO_LONG_A_HANDSHAKE)])
@@ -170,6 +177,16 @@ class RecordConnection(SSL.Connection):
             raise SSL.SysCallError(error.errno, error.strerror) from None
         if not came:
             raise SSL.SysCallError(-1, "Unexpected EOF")
+        return came
+
+    def _peek(self, size: int) -> bytes:
+        """
+        @return: what else has come already, for the words alone.
+        """
+        try:
+            came: bytes = self._shaking.recv(size, MSG_PEEK)
+        except OSError:
+            return b""
         return came
 
     def recv(self, bufsiz: int, flags: int | None = None) -> bytes:
