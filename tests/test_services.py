@@ -14,6 +14,8 @@ from inspect import signature
 from ipaddress import ip_network
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from twisted.application.service import IService, MultiService
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
@@ -979,6 +981,77 @@ class TogetherTests(_ServicesTestCase):
         self.exchange()
         self.assertEqual(self.source.datagrams(), [b"pong"] * 3)
         self.assertEqual([line for line in self.lines(LogLevel.warn) if "unknown issuer" in line], [])
+
+    def renewKey(self, wire: WireChoice) -> float:
+        """
+        Renew a client's key at a reload, and let its tunnels be lost.
+
+        @return: how long it takes until a datagram is answered again.
+        """
+        serverTls, clientTls = self.certificates()
+        self.server(serverTls)
+        client = self.client(clientTls, wire=wire, poolSize=1)
+        self.exchange()
+        self.pass_(15)
+        renewed = TRUSTED.issue(usages=CLIENT)
+        assert clientTls.cert is not None
+        with open(clientTls.cert, "wb") as file:
+            file.write(renewed.certificatePem() + renewed.keyPem())
+        client.reload()
+        self.flush()
+        began = self.reactor.seconds()
+        for transport in self.transports[:1]:
+            transport.abortConnection()
+        self.flush()
+        while self.reactor.seconds() < began + 60:
+            before = len(self.target.trains)
+            self.sourcePort.sendTrains([PING], CLIENT_PORT)
+            self.flush()
+            if len(self.target.trains) > before:
+                break
+            self.reactor.advance(0.05)
+            self.flush()
+        took = self.reactor.seconds() - began
+        self.exchange()
+        self.assertEqual(self.source.datagrams()[-1], b"pong")
+        replaced = [line for line in self.lines() if " goes on as session " in line]
+        self.assertEqual(len(replaced), 1, self.lines())
+        return took
+
+    def test_renewedKeyBeginsTheSessionAnewAtOnce(self) -> None:
+        """
+        The server keeps the old one for minutes, for whoever has the old key.
+        """
+        self.assertLess(self.renewKey(WireChoice.TWO), 0.5)
+        self.assertIn(
+            "a tunnel to good.test port 8443 failed: the server refuses the session for good; its log says why",
+            self.lines(LogLevel.warn),
+        )
+
+    def test_renewedKeyBeginsTheSessionAnewAtOnceInFormat1(self) -> None:
+        self.assertLess(self.renewKey(WireChoice.ONE), 0.5)
+        self.assertEqual([line for line in self.lines(LogLevel.warn) if "another client certificate" in line], [])
+
+    def test_renewedCertificateWithTheSameKeyKeepsTheSession(self) -> None:
+        for wire in (WireChoice.ONE, WireChoice.TWO):
+            serverTls, clientTls = self.certificates()
+            self.server(serverTls)
+            client = self.client(clientTls, wire=wire)
+            self.exchange()
+            assert clientTls.cert is not None
+            with open(clientTls.cert, "rb+") as file:
+                content = file.read()
+                shown = load_pem_private_key(content, None)
+                assert isinstance(shown, ec.EllipticCurvePrivateKey)
+                renewed = TRUSTED.issue(usages=CLIENT, key=shown)
+                file.seek(0)
+                file.truncate()
+                file.write(renewed.certificatePem() + renewed.keyPem())
+            client.reload()
+            self.pass_(3)
+            self.exchange()
+            self.assertEqual([line for line in self.lines() if " goes on as session " in line], [])
+            self.stopAll()
 
     def test_reloadOfUnusableFilesKeepsTheOld(self) -> None:
         serverTls, clientTls = self.certificates()

@@ -22,6 +22,7 @@ SESSION_ID = b"a session's id !"
 WELCOME = encodeServerHello(ServerHello(True, False, 150))
 WELCOME_NEW = encodeServerHello(ServerHello(True, True, 150))
 REFUSAL = encodeServerHello(ServerHello(False))
+REFUSAL_FOR_GOOD = encodeServerHello(ServerHello(False, forGood=True))
 
 PING = b"\1\0\0\0\0\x08" + bytes(4)
 DRAIN = b"\3" + bytes(9)
@@ -35,6 +36,7 @@ class RecordingSlotOwner:
 
     @ivar up: the slots that have a tunnel.
     @ivar welcomes: what the server has answered.
+    @ivar refusals: the same, where it lets nobody in.
     """
 
     urgency = Urgency.FIRST
@@ -44,6 +46,7 @@ class RecordingSlotOwner:
         self._context = context
         self.up: list[Slot] = []
         self.welcomes: list[ServerHello] = []
+        self.refusals: list[ServerHello] = []
 
     @property
     def longestWait(self) -> float:
@@ -57,6 +60,9 @@ class RecordingSlotOwner:
 
     def welcomed(self, answer: ServerHello) -> None:
         self.welcomes.append(answer)
+
+    def refused(self, answer: ServerHello) -> None:
+        self.refusals.append(answer)
 
     def slotUp(self, slot: Slot) -> None:
         self.up.append(slot)

@@ -106,6 +106,7 @@ class RecordingReachability:
     @ivar timesReached: how often the server has let us in.
     @ivar answers: what it has said then.
     @ivar forgotten: the names of sessions that it did not know any more.
+    @ivar replaced: sessions that go on as others, and why.
     @ivar reasons: why tunnels failed.
     """
 
@@ -116,12 +117,16 @@ class RecordingReachability:
         self.answers: list[ServerHello] = []
         self.forgotten: list[str] = []
         self.reasons: list[str] = []
+        self.replaced: list[tuple[str, str, str]] = []
 
     def tunnelUp(self) -> None:
         self.ups += 1
 
     def sessionForgotten(self, name: str) -> None:
         self.forgotten.append(name)
+
+    def sessionReplaced(self, name: str, following: str, reason: str) -> None:
+        self.replaced.append((name, following, reason))
 
     def tunnelDown(self) -> None:
         self.downs += 1

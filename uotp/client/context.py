@@ -40,6 +40,11 @@ class ReachabilityObserver(Protocol):
         The server did not know a session any more, and has begun it anew.
         """
 
+    def sessionReplaced(self, name: str, following: str, reason: str) -> None:
+        """
+        The session of a source goes on as another.
+        """
+
     def tunnelDown(self) -> None:
         """
         A tunnel that was open is no more.

@@ -56,6 +56,14 @@ class Reachability:
         words = "the server did not know session {session} any more, and has begun it anew"
         logCounted(self._log, LogLevel.info, suppressed, words, session=name)
 
+    def sessionReplaced(self, name: str, following: str, reason: str) -> None:
+        """
+        The session of a source goes on as another.
+        """
+        suppressed = self._rateLimit.suppressedBefore(("replaced", reason))
+        words = "session {session} goes on as session {following}: {reason}"
+        logCounted(self._log, LogLevel.info, suppressed, words, session=name, following=following, reason=reason)
+
     def tunnelDown(self) -> None:
         """
         A tunnel that was open is no more.

@@ -66,6 +66,7 @@ class ClientService(TunnelService):
         """
         super().__init__(settings, credentials, reactor)
         self._settings = settings
+        self._clientCredentials = credentials
         self._reopening: IDelayedCall | None = None
         self._resolving: IDelayedCall | None = None
         self._openPort = datagramPortOpener(reactor, self.drops, settings.udpBuffer, shared=True)
@@ -191,10 +192,17 @@ class ClientService(TunnelService):
 
         @raise ConfigurationError: when the files cannot be used; the old stay in use.
         """
+        before = self._ownPin()
         try:
             super().reload()
         finally:
-            self._sessions.prove()
+            if self._ownPin() != before:
+                self._sessions.keyChanged()
+            else:
+                self._sessions.prove()
+
+    def _ownPin(self) -> bytes | None:
+        return None if self._clientCredentials is None else self._clientCredentials.ownPin
 
     def portLost(self, reason: str) -> None:
         """

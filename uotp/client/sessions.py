@@ -232,7 +232,14 @@ class SessionsBySource(TrainProtocol):
         """
         The path may have changed: all tunnels have to show that they are still good.
         """
-        self._each(lambda entry: entry.pool.prove())
+        self._each(lambda entry: entry.succession.prove())
+
+    def keyChanged(self) -> None:
+        """
+        We show another key to the server from now on, and its sessions belong to keys.  The path may
+        have changed besides.
+        """
+        self._each(lambda entry: entry.succession.keyChanged())
 
     def statistics(self) -> SessionsBySourceStatistics:
         """
@@ -259,7 +266,7 @@ class SessionsBySource(TrainProtocol):
 
         @return: fires when all of them have been told.
         """
-        return self._each(lambda entry: entry.pool.drain())
+        return self._each(lambda entry: entry.succession.drain())
 
     def endAll(self) -> Deferred[None]:
         """
@@ -279,7 +286,7 @@ class SessionsBySource(TrainProtocol):
         self._places.leave(source)
         if entry.proof.isProved:
             self._admission.remember(source)
-        entry.pool.leave()
+        entry.succession.leave()
         self._closing.begin(entry.session, lambda: None)
         self._sessionLog.info(
             "session {session} for {host} port {port} ended: {reason}; {bytesOut} bytes from it, {bytesIn} to it{late}",

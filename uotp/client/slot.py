@@ -82,7 +82,12 @@ class SlotOwner(Protocol):
 
     def welcomed(self, answer: ServerHello) -> None:
         """
-        The server has answered a tunnel, in format 2.
+        The server has welcomed a tunnel, in format 2.
+        """
+
+    def refused(self, answer: ServerHello) -> None:
+        """
+        The server has refused a tunnel, in format 2.
         """
 
     def slotUp(self, slot: Slot) -> None:
@@ -291,6 +296,9 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         elif self._attempt is not None and tunnel is self._attempt.tunnel:
             self._attempt.succeed()
             self._failed(words)
+            answer = tunnel.answer if isinstance(tunnel, DialledTunnel) else None
+            if answer is not None and not answer.welcome:
+                self._owner.refused(answer)
         self._tellEmptied()
 
     def _tellEmptied(self) -> None:

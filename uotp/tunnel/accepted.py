@@ -47,12 +47,14 @@ class AcceptedTunnel(Tunnel):
             self.transport.write(encodeServerHello(ServerHello(True, isNew, int(keptSeconds))))
         self.carryFor(session)
 
-    def refuse(self) -> None:
+    def refuse(self, *, forGood: bool = False) -> None:
         """
         Close the tunnel.  In format 2, tell the client that it is refused, but not why.
+
+        @param forGood: whether its session will never be let in.
         """
         if self.wireFormat is WireFormat.TWO:
-            self.transport.write(encodeServerHello(ServerHello(welcome=False)))
+            self.transport.write(encodeServerHello(ServerHello(welcome=False, forGood=forGood)))
             self.close()
         else:
             self.abort()

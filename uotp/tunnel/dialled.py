@@ -65,7 +65,8 @@ class DialledTunnel(Tunnel):
             self.misbehaved(error)
             return
         if not self.answer.welcome:
-            self.misbehaved(PeerError("the server refuses the session; its log says why"))
+            forGood = " for good" if self.answer.forGood else ""
+            self.misbehaved(PeerError(f"the server refuses the session{forGood}; its log says why"))
             return
         self._dialledBy.tunnelOpened(self)
         if rest and self.link is not None:
