@@ -949,6 +949,42 @@ class TogetherTests(_ServicesTestCase):
         states = [line.partition(" good.test")[0] for line in lines if not line.startswith("a tunnel to")]
         self.assertEqual(states, ["connected to", "no tunnel to", "connected to", "no tunnel to", "connected to"])
 
+    def test_silenceIsSaidAtBothEnds(self) -> None:
+        """
+        Once, in either format, when a source has sent for some seconds.
+        """
+        for wire in (WireChoice.ONE, WireChoice.TWO):
+            self.server()
+            self.client(wire=wire)
+            for _ in range(30):
+                self.sourcePort.sendTrains([PING], CLIENT_PORT)
+                self.flush()
+                self.pass_(1)
+            said = [line for line in self.lines(LogLevel.warn) if line.startswith("nothing comes back to session")]
+            self.assertEqual(sorted("from the target" in line for line in said), [False, True])
+            client = next(line for line in said if "its log" in line)
+            self.assertEqual("is that a uotp server" in client, wire is WireChoice.ONE)
+            stays = [line for line in self.lines() if line.startswith("TCP is up to good.test port 8443")]
+            self.assertEqual(len(stays), int(wire is WireChoice.ONE))
+            self.stopAll()
+            self.events.clear()  # type: ignore[attr-defined]
+
+    def test_whatComesThroughIsSaidToBeAConnection(self) -> None:
+        """
+        In format 1 by the first answer; and whoever answers is not silent.
+        """
+        self.startBoth()
+        self.sourcePort.sendTrains([PING], CLIENT_PORT)
+        self.pass_(int(PROVED_SECONDS) + 2)
+        self.assertEqual([line for line in self.lines() if "connected to" in line], [])
+        for _ in range(20):
+            self.exchange()
+            self.pass_(1)
+        self.assertEqual(
+            [line for line in self.lines() if "connected to" in line], ["connected to good.test port 8443"]
+        )
+        self.assertEqual([line for line in self.lines() if "nothing comes back" in line], [])
+
     def test_refusalIsSaidOnceAtEachEnd(self) -> None:
         serverTls, clientTls = self.certificates()
         shown = STRANGER.issue(usages=CLIENT)

@@ -20,6 +20,7 @@ from uotp.client.slot import PROVED_SECONDS, Slot
 from uotp.client.slotstates import SlotEvent as Event
 from uotp.client.slotstates import SlotState as State
 from uotp.errors import PeerError
+from uotp.tunnel.dialled import CLOSED_IN_HANDSHAKE
 from uotp.tunnel.heartbeat import FIRST_PATIENCE_SECONDS, GIVE_UP_SECONDS
 from uotp.tunnel.tunnel import CLOSE_SECONDS, DRAIN_SECONDS
 from uotp.wire.hello import ServerHello
@@ -290,10 +291,23 @@ class SlotTests(SlotTestCase):
         self.slot().dial()
         self.last.open()
         self.clock.advance(PROVED_SECONDS)
-        self.assertEqual(self.context.reachability.timesReached, 1)
+        self.assertEqual(self.context.reachability.stays, [True])
         self.assertNoTimer()
         self.clock.advance(1000)
         self.assertEqual((len(self.context.attempts), self.last.transport.disconnecting), (1, False))
+
+    def test_tunnelThatOnlyStaysIsNoProofOfAUotp(self) -> None:
+        """
+        In format 1 any server that speaks TLS may be so patient.
+        """
+        for said, timesReached in (([], 0), ([b"HTTP/1.1 400 Bad Request\r\n\r\n"], 0), ([b"\0\4pong"], 1)):
+            self.slot().dial()
+            tunnel = self.last.open()
+            for data in said:
+                tunnel.dataReceived(data)
+            self.clock.advance(PROVED_SECONDS)
+            self.assertEqual(self.context.reachability.timesReached, timesReached)
+        self.assertEqual(self.context.reachability.stays, [True, True])
 
     def test_tunnelOfAnAttemptThatTimedOutDoesNotDisturbTheNext(self) -> None:
         self.slot().dial()
@@ -312,7 +326,8 @@ class SlotTests(SlotTestCase):
         self.slot().dial()
         self.last.connect()
         self.last.transport.lose(error.ConnectionLost())
-        self.assertEqual(self.context.reachability.reasons, ["connection lost"])
+        words = f"{CLOSED_IN_HANDSHAKE} (or was tls=None said there?)"
+        self.assertEqual(self.context.reachability.reasons, [words])
         self.assertEqual(round(self.waitForDial(), 6), FIRST_SECONDS)
 
     def test_failuresAreSaidInWords(self) -> None:

@@ -106,6 +106,8 @@ class RecordingReachability:
     @ivar timesReached: how often the server has let us in.
     @ivar answers: what it has said then.
     @ivar forgotten: the names of sessions that it did not know any more.
+    @ivar stays: of each tunnel that stayed in silence, whether it had TLS.
+    @ivar silent: the names of sessions to which nothing comes back, and whether they are welcome.
     @ivar replaced: sessions that go on as others, and why.
     @ivar reasons: why tunnels failed.
     """
@@ -117,6 +119,8 @@ class RecordingReachability:
         self.answers: list[ServerHello] = []
         self.forgotten: list[str] = []
         self.reasons: list[str] = []
+        self.stays: list[bool] = []
+        self.silent: list[tuple[str, bool]] = []
         self.replaced: list[tuple[str, str, str]] = []
 
     def tunnelUp(self) -> None:
@@ -137,6 +141,12 @@ class RecordingReachability:
         """
         self.timesReached += 1
         self.answers += [answer] if answer is not None else []
+
+    def stayed(self, *, isSecured: bool) -> None:
+        self.stays.append(isSecured)
+
+    def nothingComesBack(self, name: str, *, isWelcome: bool) -> None:
+        self.silent.append((name, isWelcome))
 
     def tunnelFailed(self, reason: str) -> None:
         self.reasons.append(reason)

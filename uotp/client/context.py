@@ -35,6 +35,20 @@ class ReachabilityObserver(Protocol):
         @param answer: what the server has said, in format 2.
         """
 
+    def stayed(self, *, isSecured: bool) -> None:
+        """
+        A tunnel has stayed for some seconds in format 1, and nothing has come through it.
+
+        @param isSecured: whether it has TLS.
+        """
+
+    def nothingComesBack(self, name: str, *, isWelcome: bool) -> None:
+        """
+        A source has sent for some seconds, and nothing has ever come back to it.
+
+        @param isWelcome: whether the server has welcomed its session.
+        """
+
     def sessionForgotten(self, name: str) -> None:
         """
         The server did not know a session any more, and has begun it anew.

@@ -5,12 +5,34 @@ Tells the log whether the server can be reached: in few words, and each change o
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import Any
 
 from twisted.logger import LogLevel
 
 from uotp.telemetry import LineBudget, Logger, RateLimit, logCounted
 from uotp.wire import ServerHello
+
+
+class Known(Enum):
+    """
+    Names what is known of the server.
+
+    STAYS: it has not closed a tunnel for some seconds, as any server may.
+    IS_UOTP: it has welcomed us, or something has come through a tunnel.
+    """
+
+    NOTHING = auto()
+    STAYS = auto()
+    IS_UOTP = auto()
+
+
+SERVER_HINTS = "is that a uotp server (in format 1 it does not say so)?"
+TARGET_HINTS = (
+    "is the target there, on the port that the server was told, does a firewall keep its answers, or does it know no "
+    "such sender (WireGuard: the keys)?"
+)
+"""What to look at when nothing comes back."""
 
 
 class Reachability:
@@ -30,7 +52,8 @@ class Reachability:
         self._rateLimit = rateLimit
         self._budget = LineBudget(clock)
         self._up = 0
-        self._connected = False
+        self._known = Known.NOTHING
+        self._wasUotp = False  # it has been reached once, and will be the same when it is back
 
     def tunnelUp(self) -> None:
         """
@@ -44,9 +67,34 @@ class Reachability:
 
         @param answer: what it has said, in format 2.
         """
-        if not self._connected:
-            self._connected = True
+        if self._known is not Known.IS_UOTP:
+            self._known, self._wasUotp = Known.IS_UOTP, True
             self._say(LogLevel.info, self._budget.spend(), "connected to {host} port {port}{reason}", wordsFor(answer))
+
+    def stayed(self, *, isSecured: bool) -> None:
+        """
+        A tunnel has stayed for some seconds in format 1, and nothing has come through it.
+
+        @param isSecured: whether it has TLS.
+        """
+        if self._wasUotp:
+            self.reached()
+        elif self._known is Known.NOTHING:
+            self._known = Known.STAYS
+            words = "{reason} is up to {host} port {port}, which has not said that it is uotp (format 1)"
+            self._say(LogLevel.info, self._budget.spend(), words, "TLS" if isSecured else "TCP")
+
+    def nothingComesBack(self, name: str, *, isWelcome: bool) -> None:
+        """
+        A source has sent for some seconds, and nothing has ever come back to it.
+
+        @param isWelcome: whether the server has welcomed its session.
+        """
+        words = "nothing comes back to session {session} from {host} port {port}: {hints}; its log may say more"
+        suppressed = self._rateLimit.suppressedBefore(("nothing comes back", isWelcome))
+        host, port = self._server
+        hints = TARGET_HINTS if isWelcome or self._known is Known.IS_UOTP else f"{SERVER_HINTS} {TARGET_HINTS}"
+        logCounted(self._log, LogLevel.warn, suppressed, words, session=name, host=host, port=port, hints=hints)
 
     def sessionForgotten(self, name: str) -> None:
         """
@@ -74,8 +122,8 @@ class Reachability:
         """
         A tunnel could not be opened, or was lost; we did not close it.
         """
-        if self._connected and self._up == 0:
-            self._connected = False
+        if self._known is not Known.NOTHING and self._up == 0:
+            self._known = Known.NOTHING
             self._say(LogLevel.warn, self._budget.spend(), "no tunnel to {host} port {port} is left: {reason}", reason)
         else:
             suppressed = self._rateLimit.suppressedBefore(("server", reason))

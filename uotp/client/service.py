@@ -40,6 +40,9 @@ WAKE_CHECK_SECONDS = 1.0
 FEW_SOURCES = 128
 """It is said at the start when there are not the descriptors for whole pools of so many sources."""
 
+SILENCE_CHECK_SECONDS = 2.0
+"""How often we look for sources to which nothing comes back."""
+
 RENEW_CHECK_SECONDS = 0.25
 """How often we look for tunnels that are old, where they may become so: a second or so apart."""
 
@@ -127,6 +130,7 @@ class ClientService(TunnelService):
         self._warnOfStrangers()
         self._warnOfFewDescriptors()
         self.periodicCalls.every(min(1.0, self._settings.expire / 4), self._sessions.endIdle)
+        self.periodicCalls.every(SILENCE_CHECK_SECONDS, self._sessions.review)
         self.periodicCalls.every(WAKE_CHECK_SECONDS, self._noticeSleep)
         if self._settings.maxAge is not None or self._settings.maxBytes is not None:
             self.periodicCalls.every(RENEW_CHECK_SECONDS, self._sessions.renewOld)

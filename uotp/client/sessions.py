@@ -84,6 +84,7 @@ class SessionsBySource(TrainProtocol):
         self._steps = Steps(clock)
         self._ending = Round(self._steps)
         self._renewal = Round(self._steps)
+        self._review = Round(self._steps)
         self._whenPortLost = whenPortLost
         self._ignoring = False
         self._expire = expire
@@ -227,6 +228,17 @@ class SessionsBySource(TrainProtocol):
         entry = self._bySource.get(source)
         if entry is not None:
             entry.pool.renewOld()
+
+    def review(self) -> None:
+        """
+        Look whether something comes back to each source, at a few in each turn.
+        """
+        self._review.begin(list(self._bySource), self._reviewOne)
+
+    def _reviewOne(self, source: Address) -> None:
+        entry = self._bySource.get(source)
+        if entry is not None:
+            entry.review()
 
     def prove(self) -> None:
         """

@@ -214,7 +214,11 @@ class Slot(StateMachine[SlotState, SlotEvent]):
     def _proved(self) -> None:
         self._timer = None
         self._failures = 0
-        self._context.reachability.reached()
+        tunnel, reachability = self._tunnel, self._context.reachability
+        if tunnel is None or tunnel.wireFormat is WireFormat.TWO or (tunnel.heard and tunnel.speech is None):
+            reachability.reached()
+        else:  # any server that speaks TLS may be so patient
+            reachability.stayed(isSecured=tunnel.security is not None)
 
     def isOld(self) -> bool:
         """

@@ -7,6 +7,7 @@ from __future__ import annotations
 from uotp.client.context import ClientContext
 from uotp.client.pool import Pool
 from uotp.client.proof import Proof
+from uotp.client.silence import Silence
 from uotp.client.succession import Succession
 from uotp.session import Session
 from uotp.telemetry import Drops
@@ -42,6 +43,8 @@ class SourceSession:
         """
         self._context = context
         settings = context.settings
+        self._silence = Silence()
+        self._readsSeen = 0
         sessionId = newSessionId()
         allowance = context.turns.allowanceOf(sessionId)
         self.session = Session(deliver, drops, context.clock, allowance, self._answered, settings.reorder)
@@ -49,6 +52,19 @@ class SourceSession:
         self.succession = Succession(context, self.session, sessionId)
         self.proof = Proof(self.session.outbound, context.clock.seconds, settings.poolSize, self.succession.widen)
         self.succession.start()
+
+    def review(self) -> None:
+        """
+        Look once in a while whether something comes back.
+        """
+        inbound, outbound = self.session.inbound, self.session.outbound
+        isUp, reads = not self.pool.isDown, inbound.reads
+        if isUp and reads != self._readsSeen:
+            self._context.reachability.reached()
+        self._readsSeen = reads
+        now = self._context.clock.seconds()
+        if self._silence.isToBeSaid(isUp=isUp, answered=inbound.answered, lastSent=outbound.lastActive, now=now):
+            self._context.reachability.nothingComesBack(self.name, isWelcome=self.pool.isKnown)
 
     @property
     def pool(self) -> Pool:

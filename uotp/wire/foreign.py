@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from uotp.telemetry import spelled
 
+TLS = "it speaks TLS, and {plain} was said here: say that at both ends or at none"
 PROXY = "which is not understood here: turn it off in the balancer before us (send-proxy)"
 
 FOREIGN = {
-    b"\x16\x03": "it speaks TLS, and {plain} was said here: say that at both ends or at none",
-    b"\x15\x03": "it speaks TLS, and {plain} was said here: say that at both ends or at none",
+    b"\x16\x03\x01": TLS,
+    b"\x16\x03\x03": TLS,
+    b"\x15\x03\x01\0\x02": TLS,
+    b"\x15\x03\x03\0\x02": TLS,
     b"uotp\x02": "it speaks uotp without TLS: {plain} was said there, and not here",
     b"PROXY ": f"it announces its client by the PROXY protocol, {PROXY}",
     b"\r\n\r\n\0\r\n": f"it announces its client by the PROXY protocol (v2), {PROXY}",
