@@ -962,7 +962,7 @@ class TogetherTests(_ServicesTestCase):
                 self.pass_(1)
             said = [line for line in self.lines(LogLevel.warn) if line.startswith("nothing comes back to session")]
             self.assertEqual(sorted("from the target" in line for line in said), [False, True])
-            client = next(line for line in said if "its log" in line)
+            client = next(line for line in said if "from the target" not in line)
             self.assertEqual("is that a uotp server" in client, wire is WireChoice.ONE)
             stays = [line for line in self.lines() if line.startswith("TCP is up to good.test port 8443")]
             self.assertEqual(len(stays), int(wire is WireChoice.ONE))

@@ -345,6 +345,9 @@ class HandshakesOnSocketsTests(TlsTestCase):
             self.sockets[0].came = began
             error = self.shake(1)[self.served]
             self.assertEqual(self.served.refusalWords(error), f"the peer does not speak TLS: {words}", began)
+            self.assertTrue(
+                self.sockets[1].came.endswith(b"\x15\x03\x03\0\x02\x02\x46"), "the peer can know by an alert"
+            )
 
     def test_whatAServerSaysInPlaceOfTlsIsTold(self) -> None:
         """

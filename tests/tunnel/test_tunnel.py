@@ -37,7 +37,7 @@ from uotp.tunnel.states import TunnelEvent as Event
 from uotp.tunnel.states import TunnelState as State
 from uotp.tunnel.tunnel import CLOSE_SECONDS, DRAIN_SECONDS, Tunnel
 from uotp.wire.format1 import LENGTH_BYTES, Format1Codec
-from uotp.wire.hello import ClientHello, WireFormat
+from uotp.wire.hello import ClientHello, ServerHello, WireFormat, encodeServerHello
 from uotp.wire.negotiation import WireChoice
 
 HELLO = uuid.UUID(bytes=bytes(range(16)), version=4).bytes
@@ -515,6 +515,17 @@ class HelloTests(_TunnelTestCase):
         tunnel.dataReceived(FRAMES)
         self.assertTrue(transport.aborted)
         self.assertEqual(self.session.trains, [])
+
+    def test_clientThatSpeaksTlsIsToldThatThereIsNone(self) -> None:
+        """
+        By a refusal in plain bytes, which it can tell from TLS.
+        """
+        tunnel = self.accepted()
+        transport = self.connect(tunnel)
+        tunnel.dataReceived(b"\x16\x03\x01\x05\xc2\x01\x00\x05\xbe\x03\x03" + bytes(500))
+        self.assertEqual(transport.getOutBuffer(), encodeServerHello(ServerHello(welcome=False)))
+        self.assertEqual((transport.disconnecting, transport.aborted), (True, False))
+        self.assertIn("it speaks TLS", str(tunnel.fault))
 
     def test_lateIdIsNotHeard(self) -> None:
         """

@@ -27,10 +27,10 @@ class Known(Enum):
     IS_UOTP = auto()
 
 
-SERVER_HINTS = "is that a uotp server (in format 1 it does not say so)?"
+SERVER_HINTS = "is that a uotp server (format 1 does not tell)?"
 TARGET_HINTS = (
-    "is the target there, on the port that the server was told, does a firewall keep its answers, or does it know no "
-    "such sender (WireGuard: the keys)?"
+    "is the target up, is its port the one that the server was told, and does it know this sender (WireGuard: the "
+    "keys)?  A firewall may keep the answers, too; the server's log may say more"
 )
 """What to look at when nothing comes back."""
 
@@ -90,7 +90,7 @@ class Reachability:
 
         @param isWelcome: whether the server has welcomed its session.
         """
-        words = "nothing comes back to session {session} from {host} port {port}: {hints}; its log may say more"
+        words = "nothing comes back to session {session} from {host} port {port}: {hints}"
         suppressed = self._rateLimit.suppressedBefore(("nothing comes back", isWelcome))
         host, port = self._server
         hints = TARGET_HINTS if isWelcome or self._known is Known.IS_UOTP else f"{SERVER_HINTS} {TARGET_HINTS}"

@@ -38,6 +38,12 @@ How a record of TLS begins: its kind, a version, and how long the rest is.  Of w
 begin like that OpenSSL knows best what it is, and needs no more to say so.
 """
 
+NO_TLS_ALERT = b"\x15\x03\x03\0\x02\x02\x46"
+"""
+The alert C{protocol_version}.  OpenSSL says nothing to who does not speak TLS; by this he can
+know that TLS is wanted here.
+"""
+
 TOO_LONG_A_HANDSHAKE = "handshake too long"
 """What an error says where a peer has sent more than L{MAX_HANDSHAKE_BYTES}."""
 
@@ -110,6 +116,7 @@ class RecordConnection(SSL.Connection):
             self._sendAll()
             raise
         except SSL.Error:
+            self._unsent += NO_TLS_ALERT if self.foreign else b""
             with suppress(SSL.Error):
                 self._sendAll()  # an alert
             raise
