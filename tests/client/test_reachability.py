@@ -73,6 +73,14 @@ class ReachabilityTests(SynchronousTestCase):
         words = "connected to good.test port 8443, which speaks format 2, keeps a session without tunnels for 150 s"
         self.assertEqual(self.lines(), [words])
 
+    def test_sameCauseIsSaidOnceWhateverTheRemedy(self) -> None:
+        """
+        Which may tell the time.
+        """
+        for minute in range(10):
+            self.reachability.tunnelFailed(f"certificate not yet valid; this machine's clock says 00:0{minute}")
+        self.assertEqual(len(self.lines()), 1)
+
     def test_silenceIsSaidWithWhatToLookAt(self) -> None:
         """
         Of many sessions once, and whether it is a uotp at all only where that is not known.

@@ -152,7 +152,7 @@ class ServerRefusedTests(TrustTestCase):
 
     def test_certificateOfTheFuture(self) -> None:
         shown = TRUSTED.issue(LOOPBACK, begins=TOMORROW)
-        words = rf"certificate not yet valid \(before {day(TOMORROW)}\)"
+        words = rf"certificate not yet valid \(before {day(TOMORROW)} \d\d:\d\d UTC\)"
         alert = "the peer refused our certificate: bad certificate"
         self.assertRefused(shown, ["-C", self.trusted], words, alert, "certificate in .* is not valid before")
 
@@ -225,7 +225,7 @@ class ClientRefusedTests(TrustTestCase):
             ),
             (
                 TRUSTED.issue(usages=CLIENT, begins=TOMORROW),
-                rf"certificate not yet valid \(before {day(TOMORROW)}\)",
+                rf"certificate not yet valid \(before {day(TOMORROW)} \d\d:\d\d UTC\)",
                 f"{refused}bad certificate",
             ),
             (STRANGER.issue(usages=CLIENT), "unknown issuer 'CN=Stranger CA'", f"{refused}unknown CA"),

@@ -10,7 +10,7 @@ from typing import Any
 
 from twisted.logger import LogLevel
 
-from uotp.telemetry import LineBudget, Logger, RateLimit, logCounted
+from uotp.telemetry import LineBudget, Logger, RateLimit, causeOf, logCounted
 from uotp.wire import ServerHello
 
 
@@ -126,7 +126,7 @@ class Reachability:
             self._known = Known.NOTHING
             self._say(LogLevel.warn, self._budget.spend(), "no tunnel to {host} port {port} is left: {reason}", reason)
         else:
-            suppressed = self._rateLimit.suppressedBefore(("server", reason))
+            suppressed = self._rateLimit.suppressedBefore(("server", causeOf(reason)))
             self._say(LogLevel.warn, suppressed, "a tunnel to {host} port {port} failed: {reason}", reason)
 
     def _say(self, level: Any, suppressed: int | None, words: str, reason: str = "") -> None:

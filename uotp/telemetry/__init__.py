@@ -17,7 +17,7 @@ from uotp.telemetry.log import (
     reopenLogFile,
     textObserver,
 )
-from uotp.telemetry.ratelimit import LineBudget, RateLimit
+from uotp.telemetry.ratelimit import LineBudget, RateLimit, causeOf
 from uotp.telemetry.spelling import Spelling, spelled
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Logger",
     "RateLimit",
     "Spelling",
+    "causeOf",
     "limitForeignLines",
     "logCounted",
     "logTo",

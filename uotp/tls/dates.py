@@ -11,9 +11,6 @@ from cryptography import x509
 LONG_EXPIRED = timedelta(days=30)
 """Hardly anybody lets a certificate be out of date for so long: then it may be the clock that is wrong."""
 
-ROUNDED_MINUTES = 10
-"""The time is told so roughly that the log does not say the same thing again each minute."""
-
 
 def utcNow() -> datetime:
     """
@@ -26,7 +23,7 @@ def clockText(now: datetime) -> str:
     """
     @return: the time as the log tells it.
     """
-    return f"{now.replace(minute=now.minute - now.minute % ROUNDED_MINUTES):%Y-%m-%d %H:%M} UTC"
+    return f"{now:%Y-%m-%d %H:%M} UTC"
 
 
 def clockDoubt(now: datetime) -> str:
