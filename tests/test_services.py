@@ -16,6 +16,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509 import load_pem_x509_certificate
 from twisted.application.service import IService, MultiService
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
@@ -1018,6 +1019,36 @@ class TogetherTests(_ServicesTestCase):
         self.assertEqual(self.source.datagrams(), [b"pong"] * 3)
         self.assertEqual([line for line in self.lines(LogLevel.warn) if "unknown issuer" in line], [])
 
+    def test_revokedClientIsOutAtTheReload(self) -> None:
+        """
+        Its tunnels are closed, it gets no others, and nobody else notices.
+        """
+        for wire in (WireChoice.ONE, WireChoice.TWO):
+            serverTls, clientTls = self.certificates()
+            server = self.server(serverTls)
+            self.client(clientTls, wire=wire, poolSize=2)
+            self.exchange()
+            assert serverTls.cafile is not None
+            assert clientTls.cert is not None
+            with open(clientTls.cert, "rb") as file:
+                shown = load_pem_x509_certificate(file.read())
+            other = TRUSTED.issue(usages=CLIENT).certificate
+            for revoked in (other, shown):
+                with open(serverTls.cafile, "wb") as file:
+                    file.write(pem(TRUSTED.certificate) + TRUSTED.revocationList(revoked))
+                before = len(self.target.trains)
+                server.reload()
+                self.pass_(3)
+                self.sourcePort.sendTrains([PING], CLIENT_PORT)
+                self.pass_(3)
+                self.assertEqual(len(self.target.trains) - before, int(revoked is other))
+            said = [line for line in self.lines(LogLevel.warn) if "revoked" in line and "refused a connection" in line]
+            self.assertEqual(len(said), 2, said)
+            self.assertIn("its certificate has been revoked since it was let in", said[0])
+            self.assertIn("certificate was revoked by 'CN=Trusted CA'", said[1])
+            self.stopAll()
+            self.events.clear()  # type: ignore[attr-defined]
+
     def renewKey(self, wire: WireChoice) -> float:
         """
         Renew a client's key at a reload, and let its tunnels be lost.
@@ -1060,7 +1091,7 @@ class TogetherTests(_ServicesTestCase):
         """
         self.assertLess(self.renewKey(WireChoice.TWO), 0.5)
         self.assertIn(
-            "a tunnel to good.test port 8443 failed: the server refuses the session for good; its log says why",
+            "a tunnel to good.test port 8443 failed: the server refuses the session; its log says why",
             self.lines(LogLevel.warn),
         )
 

@@ -230,11 +230,14 @@ class Security(NamedTuple):
     @ivar peerKey: the SHA-256 of the peer's public key, which stays the same when its
         certificate is renewed; L{None} when it has shown no certificate.
     @ivar refusal: why one end refuses the other, in words, or L{None}.
+    @ivar peerCertificate: the issuer of the peer's certificate and its serial number, by which its CA
+        may revoke it; L{None} when it has shown none.
     """
 
     protocol: bytes | None = None
     peerKey: bytes | None = None
     refusal: str | None = None
+    peerCertificate: tuple[bytes, int] | None = None
 
 
 class Stream(Protocol):
@@ -468,6 +471,12 @@ class Credentials(Protocol):
         Read the files again.  New connections use what they say.
 
         @raise ConfigurationError: when they cannot be used; the old ones stay in use.
+        """
+
+    def revokes(self, certificate: tuple[bytes, int]) -> bool:
+        """
+        @param certificate: see L{Security.peerCertificate}.
+        @return: whether its CA has revoked it, as the files say.
         """
 
     def warnOfDates(self) -> None:

@@ -32,13 +32,6 @@ class PeerError(UotpError):
     """
 
 
-class ForeignSession(PeerError):
-    """
-    Is raised when the other end shows a session that is somebody else's, and will never be let in
-    with it.
-    """
-
-
 class LookupFailed(UotpError):
     """
     Is raised when a host name has led to no address.  Its text is the reason, in words.

@@ -11,7 +11,6 @@ from tests.client.slots import (
     DRAIN,
     PING,
     REFUSAL,
-    REFUSAL_FOR_GOOD,
     SESSION_ID,
     WELCOME,
     WELCOME_NEW,
@@ -406,18 +405,21 @@ class PoolTests(SlotTestCase):
         self.welcomeLast(hello)
         self.context.settle()
 
-    def test_refusalForGoodIsToldOfASessionThatWasLetIn(self) -> None:
+    def test_refusalIsForGoodWhenOurKeyIsAnother(self) -> None:
         """
-        Also while other tunnels of it carry.  One that never was let in fares no better with another id.
+        Also while other tunnels of it carry.  A session that never was let in fares no better with
+        another id.
         """
         self.useFormat2()
         pool = self.widePool(2)
-        self.refuseLast(REFUSAL_FOR_GOOD)
+        pool.isOfOldKey = True
+        self.refuseLast(REFUSAL)
         self.assertEqual(self.poolOwner.wasRefused, [])
         self.waitForDial()
         self.welcomeLast(WELCOME_NEW)
-        self.assertTrue(self.poolOwner.isUp)
-        self.refuseLast(REFUSAL_FOR_GOOD)
+        self.assertEqual((self.poolOwner.isUp, pool.isOfOldKey), (True, False))
+        pool.isOfOldKey = True
+        self.refuseLast(REFUSAL)
         self.assertEqual(self.poolOwner.wasRefused, [pool])
 
     def test_refusalForNowIsForGoodWhenItStays(self) -> None:

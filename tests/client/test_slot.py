@@ -20,7 +20,7 @@ from uotp.client.slot import PROVED_SECONDS, Slot
 from uotp.client.slotstates import SlotEvent as Event
 from uotp.client.slotstates import SlotState as State
 from uotp.errors import PeerError
-from uotp.tunnel.dialled import CLOSED_IN_HANDSHAKE
+from uotp.tunnel.dialled import NO_HANDSHAKE
 from uotp.tunnel.heartbeat import FIRST_PATIENCE_SECONDS, GIVE_UP_SECONDS
 from uotp.tunnel.tunnel import CLOSE_SECONDS, DRAIN_SECONDS
 from uotp.wire.hello import ServerHello
@@ -326,7 +326,7 @@ class SlotTests(SlotTestCase):
         self.slot().dial()
         self.last.connect()
         self.last.transport.lose(error.ConnectionLost())
-        words = f"{CLOSED_IN_HANDSHAKE} (or was tls=None said there?)"
+        words = f"connection lost {NO_HANDSHAKE} (or was tls=None said there?)"
         self.assertEqual(self.context.reachability.reasons, [words])
         self.assertEqual(round(self.waitForDial(), 6), FIRST_SECONDS)
 

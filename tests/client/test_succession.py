@@ -4,10 +4,9 @@ A source goes on under another id where the server refuses its session for good.
 
 from __future__ import annotations
 
-from tests.client.slots import BYE, REFUSAL, REFUSAL_FOR_GOOD, WELCOME_NEW
+from tests.client.slots import BYE, REFUSAL, WELCOME_NEW
 from tests.doubles.contracts import TimerTestCase
 from tests.doubles.dialling import Attempt, MemoryContext
-from uotp.client import succession
 from uotp.client.source import SourceSession
 from uotp.client.succession import LEAST_SECONDS, SETTLE_SECONDS
 from uotp.telemetry.drops import Drops
@@ -64,7 +63,7 @@ class SuccessionTests(TimerTestCase):
             attempt.tunnel.dataReceived(WELCOME_NEW)
         return attempt
 
-    def refuse(self, hello: bytes = REFUSAL_FOR_GOOD) -> None:
+    def refuse(self, hello: bytes = REFUSAL) -> None:
         """
         Let the newest attempt be refused.
         """
@@ -99,7 +98,7 @@ class SuccessionTests(TimerTestCase):
         """
         self.open(WireChoice.TWO)
         first, name = self.last, self.source.name
-        self.clock.advance(LEAST_SECONDS)
+        self.source.succession.keyChanged()
         self.loseAndDial()
         self.source.send([PING])
         now, attempts = self.clock.seconds(), len(self.context.attempts)
@@ -108,7 +107,7 @@ class SuccessionTests(TimerTestCase):
         second = self.welcome()
         self.assertNotEqual(self.idOf(first), self.idOf(second))
         self.assertIn(b"ping", self.saidOn(second))
-        replaced = [(name, self.source.name, "the server refuses it for good")]
+        replaced = [(name, self.source.name, "our certificate has another key")]
         self.assertEqual((self.context.reachability.replaced, name == self.source.name), (replaced, False))
         self.loseAndDial()
         self.assertEqual(self.idOf(self.welcome()), self.idOf(second))
@@ -117,9 +116,9 @@ class SuccessionTests(TimerTestCase):
         """
         Then the old session is over, also for the server.
         """
-        self.patch(succession, "LEAST_SECONDS", 0.0)
         self.open(WireChoice.TWO)
         first = self.last
+        self.source.succession.keyChanged()
         self.source.succession.widen(2)
         self.refuse()
         self.source.send([PING])
@@ -145,7 +144,7 @@ class SuccessionTests(TimerTestCase):
             if not attempt.done.called:
                 attempt.open()
                 shown = self.idOf(attempt)
-                attempt.tunnel.dataReceived(REFUSAL_FOR_GOOD if shown in ids else WELCOME_NEW)
+                attempt.tunnel.dataReceived(REFUSAL if shown in ids else WELCOME_NEW)
                 if shown in ids:
                     self.context.settle()
                 else:
@@ -160,7 +159,7 @@ class SuccessionTests(TimerTestCase):
         first = self.last
         self.clock.advance(LEAST_SECONDS)
         self.loseAndDial()
-        self.refuse(REFUSAL)
+        self.refuse()
         attempts = len(self.context.attempts)
         while len(self.context.attempts) == attempts:
             self.clock.advance(0.1)

@@ -69,6 +69,12 @@ class Issued:
         protection = NoEncryption() if passPhrase is None else BestAvailableEncryption(passPhrase)
         return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, protection)
 
+    def known(self) -> tuple[bytes, int]:
+        """
+        @return: issuer and serial number, by which the CA may revoke it.
+        """
+        return self.certificate.issuer.public_bytes(), self.certificate.serial_number
+
     def write(self, path: Path) -> str:
         """
         @param path: the file that gets chain and key.

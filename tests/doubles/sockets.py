@@ -242,6 +242,9 @@ class FakeTls:
     def peerPin(self) -> bytes | None:
         return b"the peer's"
 
+    def peerCertificate(self) -> tuple[bytes, int] | None:
+        return None
+
     def refusalWords(self, error: BaseException | None = None) -> str | None:
         """
         What is wrong, as the real one says it.

@@ -27,7 +27,7 @@ from uotp.process import Memory, Turns
 from uotp.tls.verification import publicKeyPin
 from uotp.train import Train, cut
 from uotp.tunnel.accepted import AcceptedTunnel
-from uotp.tunnel.dialled import CLOSED_AFTER_HELLO, CLOSED_IN_HANDSHAKE, CLOSED_UNHEARD, DialledTunnel
+from uotp.tunnel.dialled import NO_ANSWER, NO_HANDSHAKE, NOTHING_CAME, DialledTunnel
 from uotp.tunnel.heartbeat import ACCEPTED_GIVE_UP_SECONDS, FIRST_PATIENCE_SECONDS, GIVE_UP_SECONDS
 from uotp.tunnel.link import TunnelLink
 from uotp.tunnel.link1 import Format1Link
@@ -559,7 +559,7 @@ class WrongServerTests(_TunnelTestCase):
         When it ends, and not before: a datagram may begin like that.
         """
         for answer, words in (
-            (b"", CLOSED_UNHEARD),
+            (b"", f"closed by the other end {NOTHING_CAME}"),
             (b"HTTP/1.1 400 Bad Request\r\n\r\n", self.HTTP),
             (b"SSH-2.0-OpenSSH_9.9\r\n", "it speaks SSH"),
             (b"220 mail.test ESMTP\r\n", "it speaks SMTP or FTP"),
@@ -588,10 +588,10 @@ class WrongServerTests(_TunnelTestCase):
     def test_earlyEndIsToldByWhatWasMissing(self) -> None:
         tunnel = self.dialled()
         self.connect(tunnel, secured=True).lose()
-        self.assertEqual(tunnel.fault, f"{CLOSED_IN_HANDSHAKE} (or was tls=None said there?)")
+        self.assertEqual(tunnel.fault, f"closed by the other end {NO_HANDSHAKE} (or was tls=None said there?)")
         tunnel = self.dialledInFormat2()
         self.connect(tunnel).lose()
-        self.assertEqual(tunnel.fault, CLOSED_AFTER_HELLO)
+        self.assertEqual(tunnel.fault, f"closed by the other end {NO_ANSWER}")
 
     def test_wordsOfTlsCountMore(self) -> None:
         tunnel = self.dialled()
@@ -813,7 +813,7 @@ class TlsEndsTests(PlainEndsTests, TlsTestCase):
 
     def test_whatTlsHasFoundOutIsKnown(self) -> None:
         ends = self.meet()
-        self.assertEqual(ends.client.security, Security(b"uotp/2", publicKeyPin(GOOD.certificate)))
+        self.assertEqual(ends.client.security, Security(b"uotp/2", publicKeyPin(GOOD.certificate), None, GOOD.known()))
         self.assertEqual(ends.server.security, Security(b"uotp/2", None))
 
     def test_clientThatLacksACertificateOpensButIsNotHeard(self) -> None:

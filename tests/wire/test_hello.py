@@ -30,7 +30,6 @@ from uotp.wire.hello import (
     MAX_EXTENSIONS_BYTES,
     NO_SESSION_ID,
     TELLING_BYTES,
-    Answer,
     ClientHello,
     ClientHelloDecoder,
     ServerHello,
@@ -254,7 +253,7 @@ class ServerHelloTests(HelloTestCase):
         """
         for answer in range(256):
             taken = ServerHelloDecoder().feed(opening(b"", answer))
-            self.assertEqual(taken, (ServerHello(answer == 0, forGood=answer == Answer.REFUSED_FOR_GOOD), b""))
+            self.assertEqual(taken, (ServerHello(answer == 0), b""))
 
     def test_everyStateButZeroIsResumed(self) -> None:
         """
@@ -281,8 +280,8 @@ class ServerHelloTests(HelloTestCase):
 
     @given(
         st.builds(
-            lambda answer, isNew, kept: ServerHello(answer == 0, isNew, kept, answer == Answer.REFUSED_FOR_GOOD),
-            st.sampled_from(Answer),
+            ServerHello,
+            st.booleans(),
             st.none() | st.booleans(),
             st.none() | st.integers(0, 0xFFFFFFFF) | st.sampled_from((0, 1, 150, 0xFFFFFFFF)),
         ),

@@ -116,7 +116,6 @@ SERVER_HELLOS = [
         ServerHello(True, keptSeconds=4294967295),
     ),
     ServerHelloVector(Vector("refusal", "756f7470 02 01 0000"), ServerHello(False)),
-    ServerHelloVector(Vector("refusal-for-good", "756f7470 02 02 0000"), ServerHello(False, forGood=True)),
 ]
 """Both ways."""
 

@@ -40,10 +40,11 @@ class PoolStatistics:
     failures: int
 
 
-PATIENT_REFUSALS = 5
+PATIENT_REFUSALS = 3
 """
-So often in a row a server may refuse a session that it knew without saying that it is for good.
-Then it is: a server that is full has room again before, or lets nobody in either way.
+So often in a row a server may refuse a session that it has let in, and that has no tunnel.  That
+takes a second.  Then another id is tried: whatever the server has against this one, it does not
+say.
 """
 
 
@@ -80,6 +81,7 @@ class Pool:
     @ivar isProved: whether the source has shown that its address is not forged.
     @ivar isKnown: whether the server has welcomed the session, which only format 2 can say.
     @ivar hasBeenUp: whether there ever was a tunnel.
+    @ivar isOfOldKey: whether we show another key since the session began, to whose key it belongs.
     """
 
     def __init__(
@@ -100,7 +102,7 @@ class Pool:
         self._slots = [Slot(context, session, sessionId, self) for _ in range(size)]
         self._owner = owner
         self._refusals = 0  # in a row
-        self.isKnown = self.hasBeenUp = False
+        self.isKnown = self.hasBeenUp = self.isOfOldKey = False
         self._draining: set[Slot] = set()
         self._mayHave = 0
         self._up = 0  # slots with a tunnel that answers
@@ -189,17 +191,17 @@ class Pool:
         See L{uotp.client.slot.SlotOwner}.
         """
         wasKnown, self.isKnown = self.isKnown, True
-        self._refusals = 0
+        self._refusals, self.isOfOldKey = 0, False
         if wasKnown and answer.isNew and self._owner is not None:
             self._owner.forgotten(self)
 
-    def refused(self, answer: ServerHello) -> None:
+    def refused(self) -> None:
         """
         See L{uotp.client.slot.SlotOwner}.  A session that never was welcomed is not refused for its
         id: another would fare no better.
         """
         self._refusals += 1
-        isOver = answer.forGood or (self.isDown and self._refusals >= PATIENT_REFUSALS)
+        isOver = self.isOfOldKey or (self.isDown and self._refusals >= PATIENT_REFUSALS)
         if isOver and self.isKnown and self._owner is not None:
             self._owner.refused(self)
 

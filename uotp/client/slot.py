@@ -85,7 +85,7 @@ class SlotOwner(Protocol):
         The server has welcomed a tunnel, in format 2.
         """
 
-    def refused(self, answer: ServerHello) -> None:
+    def refused(self) -> None:
         """
         The server has refused a tunnel, in format 2.
         """
@@ -302,7 +302,7 @@ class Slot(StateMachine[SlotState, SlotEvent]):
             self._failed(words)
             answer = tunnel.answer if isinstance(tunnel, DialledTunnel) else None
             if answer is not None and not answer.welcome:
-                self._owner.refused(answer)
+                self._owner.refused()
         self._tellEmptied()
 
     def _tellEmptied(self) -> None:

@@ -18,7 +18,7 @@ from uotp.wire import newSessionId, sessionName
 
 LEAST_SECONDS = 10.0
 """
-A session goes on under its id for at least so long.  A server that welcomes each id once and
+A session of the same key goes on under its id for at least so long.  A server that welcomes each id once and
 refuses it then is dialled no more often than one that is away.
 """
 
@@ -27,6 +27,10 @@ SETTLE_SECONDS = 1.0
 In format 1 nobody says that a tunnel may stay, and a server that refuses our certificate says so
 when the tunnel seems to be open: a round trip later.
 """
+
+
+ANOTHER_KEY, NOT_LET_IN = "our certificate has another key", "the server refuses it"
+"""Why a session goes on as another, in the words of the log."""
 
 
 class Succession:
@@ -70,8 +74,9 @@ class Succession:
         We show another key from now on, and the path may have changed besides.  In format 2 the
         server tells if the key matters; in format 1 it could only close, again and again.
         """
+        self.pool.isOfOldKey = self.pool.hasBeenUp
         if self._next is None and self.pool.hasBeenUp and not self.pool.isKnown:
-            self._beginAnew("our certificate has another key")
+            self._beginAnew(ANOTHER_KEY)
         else:
             self.prove()
 
@@ -122,8 +127,12 @@ class Succession:
         """
         See L{PoolOwner}.
         """
-        if pool is self.pool and self._context.clock.seconds() - self._begunAt >= LEAST_SECONDS:
-            self._beginAnew("the server refuses it for good")
+        if pool is not self.pool:
+            return
+        if pool.isOfOldKey:
+            self._beginAnew(ANOTHER_KEY)
+        elif self._context.clock.seconds() - self._begunAt >= LEAST_SECONDS:
+            self._beginAnew(NOT_LET_IN)
 
     def poolUp(self, pool: Pool) -> None:
         """

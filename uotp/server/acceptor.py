@@ -18,7 +18,7 @@ from twisted.internet.protocol import Factory
 from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
-from uotp.errors import ForeignSession, PeerError
+from uotp.errors import PeerError
 from uotp.process import Shares
 from uotp.server.registry import Joined, Registry, ServedSession
 from uotp.server.strangers import Strangers, StrangersStatistics
@@ -236,7 +236,7 @@ class Acceptor(Factory):
             joined = self._join(tunnel, accepted.peer, hello, key, owner)
         except PeerError as error:
             self._refused(accepted.peer, str(error))
-            tunnel.refuse(forGood=isinstance(error, ForeignSession))
+            tunnel.refuse()
             return
         self._strangers.discard(accepted.newcomer)
         self._known.add(owner, tunnel)

@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import LogLevel
 
-from uotp.errors import ForeignSession, PeerError
+from uotp.errors import PeerError
 from uotp.net import ownerOf
 from uotp.process import Round, Steps, Turns
 from uotp.server.sessionshares import SessionShares, Shortage
@@ -229,7 +229,7 @@ class Registry:
             served = self._open(sessionId, owner, peer)
         elif served.owner != owner:
             reason = "the session belongs to another client certificate"
-            raise ForeignSession(reason)
+            raise PeerError(reason)
         elif len(served.tunnels) >= self._maxTunnels:
             reason = f"the session has {self._maxTunnels} tunnels already"
             raise PeerError(reason)

@@ -164,6 +164,13 @@ class _Credentials:
             words = "the private key in {file} may be read by every user who can reach the file: chmod 600 {quoted}"
             self._log.warn(words, file=keyFile, quoted=quote(keyFile))
 
+    def revokes(self, certificate: tuple[bytes, int]) -> bool:
+        """
+        @param certificate: the issuer of a certificate and its serial number.
+        @return: whether its CA has revoked it.
+        """
+        return self._revocations.revokes(*certificate)
+
     @property
     def ownPin(self) -> bytes | None:
         """

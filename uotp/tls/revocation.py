@@ -29,12 +29,14 @@ class Revocations:
     Knows which CAs have said what they have revoked.
 
     @ivar file: where the lists are.
+    @ivar newest: the newest list of each CA.
     @ivar ends: each CA that has a list, and when the time of its newest one is over; L{None} when
         that does not say.
     """
 
     file: str
     ends: dict[x509.Name, datetime | None]
+    newest: dict[bytes, x509.CertificateRevocationList]
 
     @classmethod
     def of(cls, authorities: Authorities, file: str) -> Revocations:
@@ -45,13 +47,15 @@ class Revocations:
         @raise ConfigurationError: for a list that could not be honoured.
         """
         ends: dict[x509.Name, datetime | None] = {}
+        newest: dict[bytes, x509.CertificateRevocationList] = {}
         for each in sorted(authorities.lists, key=lambda each: each.last_update_utc):
             objection = _partOnly(each) or _forged(each, authorities)
             if objection is not None:
                 message = f"the revocation list of {nameText(each.issuer)} in {file} {objection}"
                 raise ConfigurationError(message)
             ends[each.issuer] = each.next_update_utc
-        return cls(file, ends)
+            newest[each.issuer.public_bytes()] = each
+        return cls(file, ends, newest)
 
     def excuses(self, error: int, certificate: x509.Certificate) -> bool:
         """
@@ -62,6 +66,13 @@ class Revocations:
         if error in OUT_OF_DATE:
             return True
         return error == Codes.ERR_UNABLE_TO_GET_CRL and certificate.issuer not in self.ends
+
+    def revokes(self, issuer: bytes, serial: int) -> bool:
+        """
+        @return: whether the newest list of a CA has a certificate.
+        """
+        revoked = self.newest.get(issuer)
+        return revoked is not None and revoked.get_revoked_certificate_by_serial_number(serial) is not None
 
     def overdue(self, now: datetime) -> Iterator[str]:
         """
@@ -75,7 +86,7 @@ class Revocations:
                 )
 
 
-NONE = Revocations("", {})
+NONE = Revocations("", {}, {})
 """Where no list was given."""
 
 

@@ -177,6 +177,7 @@ class VerifyingConnection(RecordConnection):
         self._revocations = revocations
         self._verified = False
         self._peerPin: bytes | None = None
+        self._peerCertificate: tuple[bytes, int] | None = None
 
     def do_handshake(self) -> None:
         """
@@ -205,6 +206,7 @@ class VerifyingConnection(RecordConnection):
             objection = self._objection(examined, error, depth, ok=ok)
             if objection is None and ok and depth == 0:
                 self._peerPin = self._pinOf(examined)
+                self._peerCertificate = examined.issuer.public_bytes(), examined.serial_number
         except Exception as problem:  # noqa: BLE001 - whatever it is, a check that fails to run must refuse
             objection = f"certificate could not be examined ({plainText(repr(problem))})"
         if objection is not None:
@@ -220,6 +222,13 @@ class VerifyingConnection(RecordConnection):
             examined, or is a server's with a key of an unknown kind.
         """
         return self._peerPin
+
+    def peerCertificate(self) -> tuple[bytes, int] | None:
+        """
+        @return: the issuer of the peer's certificate and its serial number, or L{None} when it was not
+            examined.
+        """
+        return self._peerCertificate
 
     def refusalWords(self, error: BaseException | None = None) -> str | None:
         """

@@ -50,14 +50,12 @@ class AcceptedTunnel(Tunnel):
             self.transport.write(encodeServerHello(ServerHello(True, isNew, int(keptSeconds))))
         self.carryFor(session)
 
-    def refuse(self, *, forGood: bool = False) -> None:
+    def refuse(self) -> None:
         """
         Close the tunnel.  In format 2, tell the client that it is refused, but not why.
-
-        @param forGood: whether its session will never be let in.
         """
         if self.wireFormat is WireFormat.TWO:
-            self.transport.write(encodeServerHello(ServerHello(welcome=False, forGood=forGood)))
+            self.transport.write(encodeServerHello(ServerHello(welcome=False)))
             self.close()
         else:
             self.abort()

@@ -24,10 +24,10 @@ from uotp.wire import (
     formatToDial,
 )
 
-CLOSED_IN_HANDSHAKE = "closed in the TLS handshake, without a word: its log, or a firewall's, may say why"
-CLOSED_AFTER_HELLO = "closed before it answered the hello: its log may say why, or it is no uotp server of format 2"
-CLOSED_UNHEARD = "closed before anything came: its log may say why, or it is no uotp server (format 1 does not tell)"
-"""What is said of a connection that the other end has closed before we know that it is a uotp server."""
+NO_HANDSHAKE = "in the TLS handshake, without a word: its log, or a firewall's, may say why"
+NO_ANSWER = "before it answered the hello: its log may say why, or it is no uotp server of format 2"
+NOTHING_CAME = "before anything came: its log may say why, or it is no uotp server (format 1 does not tell)"
+"""When a connection has ended before we know that the other end is a uotp server."""
 
 
 class DialledTunnel(Tunnel):
@@ -75,8 +75,7 @@ class DialledTunnel(Tunnel):
             self.misbehaved(error)
             return
         if not self.answer.welcome:
-            forGood = " for good" if self.answer.forGood else ""
-            self.misbehaved(PeerError(f"the server refuses the session{forGood}; its log says why"))
+            self.misbehaved(PeerError("the server refuses the session; its log says why"))
             return
         self._dialledBy.tunnelOpened(self)
         if rest and self.link is not None:
@@ -95,14 +94,16 @@ class DialledTunnel(Tunnel):
         """
         @return: what may be wrong where the other end has closed early, or is none of ours.
         """
-        if reason.check(ConnectionDone, ConnectionLost) is None:
+        kind = reason.check(ConnectionDone, ConnectionLost)
+        if kind is None:
             return None
+        how = "closed by the other end" if kind is ConnectionDone else "connection lost"
         if self.state is TunnelState.HANDSHAKE and self.security is not None:
-            return f"{CLOSED_IN_HANDSHAKE} (or was {spelled('tls=None')} said there?)"
+            return f"{how} {NO_HANDSHAKE} (or was {spelled('tls=None')} said there?)"
         if self.state is TunnelState.HELLO:
-            return CLOSED_AFTER_HELLO
+            return f"{how} {NO_ANSWER}"
         if self.wireFormat is WireFormat.ONE:
-            return self.speech or (None if self.heard else CLOSED_UNHEARD)
+            return self.speech or (None if self.heard else f"{how} {NOTHING_CAME}")
         return None
 
     def pongOverdue(self) -> None:

@@ -69,16 +69,11 @@ class WireFormat(Enum):
 
 class Answer(IntEnum):
     """
-    Tells what a server answers to a client's hello.  It never tells why it refuses, but that
-    it does so for good.
-
-    REFUSED: not now; the same session may be let in later.
-    REFUSED_FOR_GOOD: never this session, since it is another's; one with another id may be let in.
+    Tells what a server answers to a client's hello.  It never tells why it refuses.
     """
 
     WELCOME = 0
     REFUSED = 1
-    REFUSED_FOR_GOOD = 2
 
 
 class ClientHello(NamedTuple):
@@ -102,13 +97,11 @@ class ServerHello(NamedTuple):
         L{None} when the server does not say.
     @ivar keptSeconds: for how long the server keeps a session that has no tunnel;
         L{None} when the server does not say.
-    @ivar forGood: whether a refusal is for good, so that another session is needed.
     """
 
     welcome: bool
     isNew: bool | None = None
     keptSeconds: int | None = None
-    forGood: bool = False
 
 
 def newSessionId() -> bytes:
@@ -171,8 +164,7 @@ def encodeServerHello(hello: ServerHello) -> bytes:
     if hello.keptSeconds is not None:
         kept = min(hello.keptSeconds, MAX_KEPT_SECONDS)
         extensions += EXTENSION.pack(Extension.KEPT, 4) + kept.to_bytes(4, "big")
-    refusal = Answer.REFUSED_FOR_GOOD if hello.forGood else Answer.REFUSED
-    answer = Answer.WELCOME if hello.welcome else refusal
+    answer = Answer.WELCOME if hello.welcome else Answer.REFUSED
     return OPENING.pack(MAGIC, FORMAT_2, answer, len(extensions)) + extensions
 
 
@@ -264,7 +256,7 @@ class ServerHelloDecoder(_HelloDecoder):
                 isNew = not number(value, 1)
             elif kind == Extension.KEPT:
                 kept = number(value, 4)
-        return ServerHello(answer == Answer.WELCOME, isNew, kept, answer == Answer.REFUSED_FOR_GOOD), rest
+        return ServerHello(answer == Answer.WELCOME, isNew, kept), rest
 
 
 def _notFormat2(held: bytes) -> str:
