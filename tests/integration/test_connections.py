@@ -384,7 +384,7 @@ class _TlsContract(RealStreamContract, _TlsCase):
         self.addCleanup(listener.close)
         dial(listener.address, ClientCredentials(ClientTls(self.cafile(TRUSTED), cert)), TunnelSocketOptions(), here)
         stepUntil(lambda: here.ready and there.ready, "both are connected")
-        known = [Security(b"uotp/2", publicKeyPin(each.certificate)) for each in (GOOD, shown)]
+        known = [Security(b"uotp/2", publicKeyPin(each.certificate), None, each.known()) for each in (GOOD, shown)]
         self.assertEqual([here.transport.security, there.transport.security], known)
         here.transport.close()
         stepUntil(lambda: here.lost and there.lost, "both have ended")
