@@ -25,6 +25,7 @@ from tests.doubles.streams import Creator
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, causeIn, meet
 from uotp.errors import ConfigurationError
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls, parsePin
+from uotp.tls.expiry import FEW_AUTHORITIES
 from uotp.tls.pem import readIdentity
 from uotp.tls.verification import publicKeyPin
 
@@ -576,6 +577,31 @@ class ExpiryWarningTests(TlsTestCase):
         line = f"the certificate in FILE is not valid before {begins:%Y-%m-%d %H:%M} UTC; this machine's clock says "
         for warning in self.warnings(begins, NOW + 50 * DAY):
             self.assertTrue(warning.startswith(line) and warning.endswith(" UTC: is it right?"), warning)
+
+    def test_casOfAShortFileAreWatchedToo(self) -> None:
+        """
+        A private CA ends one day as well, and then nobody is let in.  One that has a successor in the
+        file is passed over, and so are those of a long collection.
+        """
+        expired = Authority("Old CA", begins=NOW - 9 * DAY, ends=NOW - DAY)
+        ending = Authority("Ending CA", ends=NOW + 3 * DAY)
+        replaced = Authority("Trusted CA", begins=NOW - 9 * DAY, ends=NOW - DAY)
+        following = Authority("Trusted CA", begins=NOW + DAY)
+        others = [Authority(f"CA {number}") for number in range(FEW_AUTHORITIES)]
+        said = {}
+        for what, authorities in (
+            ("short", [TRUSTED, expired, ending, replaced, following]),
+            ("long", [expired, *others]),
+        ):
+            cafile = self.cafile(*authorities)
+            with capturedLogs() as events:
+                ClientCredentials(ClientTls(cafile=cafile))
+            said[what] = [formatEvent(event).replace(cafile, "FILE") for event in events]
+        lines = [
+            f"the CA 'CN=Old CA' in FILE expired on {NOW - DAY:%Y-%m-%d}",
+            f"the CA 'CN=Ending CA' in FILE expires on {NOW + 3 * DAY:%Y-%m-%d}",
+        ]
+        self.assertEqual(said, {"short": lines, "long": []})
 
     def test_clockIsTheRealOneByDefault(self) -> None:
         issued = TRUSTED.issue("good.test", ends=NOW - DAY / 2)

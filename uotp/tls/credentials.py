@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from shlex import quote
 from typing import Any
@@ -21,9 +21,9 @@ from uotp.errors import ConfigurationError
 from uotp.telemetry import Logger, spelled
 from uotp.tls import contexts
 from uotp.tls.dates import outOfDate, utcNow
+from uotp.tls.expiry import Ours, endings
 from uotp.tls.pem import isOpenToAll, readIdentity
 from uotp.tls.reasons import plainText
-from uotp.tls.revocation import NONE, Revocations
 from uotp.tls.verification import (
     PIN_BYTES,
     PeerName,
@@ -42,9 +42,6 @@ __all__ = [
     "ServerTls",
     "parsePin",
 ]
-
-EXPIRY_WARNING = timedelta(days=14)
-"""The log warns so long before a certificate ends: time enough to renew it by hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +90,6 @@ class ClientTls:
     pins: tuple[bytes, ...] = ()
 
 
-Ours = tuple[str, x509.Certificate]
-"""The file of the certificate that we show, and the certificate."""
-
-
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """
@@ -104,12 +97,12 @@ class Loaded:
 
     @ivar context: OpenSSL's.
     @ivar ours: the certificate that we show, if any.
-    @ivar revocations: whose revocation lists there are.
+    @ivar trusted: whom we trust by a file.
     """
 
     context: SSL.Context
     ours: Ours | None
-    revocations: Revocations
+    trusted: contexts.Trusted
 
 
 class _Credentials:
@@ -122,7 +115,7 @@ class _Credentials:
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
         self._ours: Ours | None = None
-        self._revocations = NONE
+        self._trusted = contexts.SYSTEM
         self.reload()
 
     def _load(self) -> Loaded:
@@ -138,7 +131,7 @@ class _Credentials:
         loaded = self._load()
         if loaded.ours is not None:
             self._refuseWorse(*loaded.ours)
-        self._context, self._ours, self._revocations = loaded.context, loaded.ours, loaded.revocations
+        self._context, self._ours, self._trusted = loaded.context, loaded.ours, loaded.trusted
         self.warnOfDates()
 
     def _refuseWorse(self, file: str, certificate: x509.Certificate) -> None:
@@ -169,7 +162,7 @@ class _Credentials:
         @param certificate: the issuer of a certificate and its serial number.
         @return: whether its CA has revoked it.
         """
-        return self._revocations.revokes(*certificate)
+        return self._trusted.revocations.revokes(*certificate)
 
     @property
     def ownPin(self) -> bytes | None:
@@ -181,21 +174,10 @@ class _Credentials:
     def warnOfDates(self) -> None:
         """
         Log a warning when the certificate that we show is out of date, or soon will be, and for
-        each revocation list that is old.
+        each CA of our own file and each revocation list alike.
         """
-        now = self._now()
-        for overdue in self._revocations.overdue(now):
-            self._log.warn("{overdue}", overdue=overdue)
-        if self._ours is None:
-            return
-        file, certificate = self._ours
-        ends = certificate.not_valid_after_utc
-        reason = outOfDate(certificate, now)
-        if reason is not None:
-            self._log.warn("the certificate in {file} {reason}", file=file, reason=reason)
-        elif ends - now <= EXPIRY_WARNING:
-            words = "the certificate in {file} expires on {date:%Y-%m-%d}"
-            self._log.warn(words, file=file, date=ends)
+        for what, reason in endings(self._ours, self._trusted, self._now()):
+            self._log.warn("{what} {reason}", what=what, reason=reason)
 
 
 class ServerCredentials(_Credentials):
@@ -224,12 +206,12 @@ class ServerCredentials(_Credentials):
         choices = self._choices
         context = contexts.newContext(SSL.TLS_SERVER_METHOD)
         ours = self._identify(context, choices.cert, choices.key)
-        revocations = NONE
+        trusted = contexts.SYSTEM
         if choices.cafile is not None:
-            revocations = contexts.trust(context, choices.cafile, announce=True)
+            trusted = contexts.trust(context, choices.cafile, announce=True)
             context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, verifyPeer)
         contexts.choose(context, partial(selected, self._wire))
-        return Loaded(context, ours, revocations)
+        return Loaded(context, ours, trusted)
 
     @property
     def verifiesClients(self) -> bool:
@@ -245,7 +227,7 @@ class ServerCredentials(_Credentials):
         @param socket: what to speak through; L{None} for memory.
         @return: the connection.
         """
-        return VerifyingConnection(self._context, self._requirements, socket, self._revocations)
+        return VerifyingConnection(self._context, self._requirements, socket, self._trusted.revocations)
 
 
 class ClientCredentials(_Credentials):
@@ -292,13 +274,13 @@ class ClientCredentials(_Credentials):
         ours = None
         if choices.cert is not None:
             ours = self._identify(context, choices.cert, choices.key)
-        revocations = NONE
+        trusted = contexts.SYSTEM
         if choices.cafile is not None:
-            revocations = contexts.trust(context, choices.cafile, announce=False)
+            trusted = contexts.trust(context, choices.cafile, announce=False)
         elif not choices.pins:
             context.set_default_verify_paths()
         context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, verifyPeer)
-        return Loaded(context, ours, revocations)
+        return Loaded(context, ours, trusted)
 
     def creatorFor(self, host: str) -> Callable[[Any], VerifyingConnection]:
         """
@@ -318,7 +300,7 @@ class ClientCredentials(_Credentials):
         indication = None if asked.isAddress else asked.text.encode("ascii")
 
         def create(socket: Any = None) -> VerifyingConnection:
-            connection = VerifyingConnection(self._context, requirements, socket, self._revocations)
+            connection = VerifyingConnection(self._context, requirements, socket, self._trusted.revocations)
             if indication is not None:
                 connection.set_tlsext_host_name(indication)
             return connection

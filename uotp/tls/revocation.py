@@ -74,16 +74,14 @@ class Revocations:
         revoked = self.newest.get(issuer)
         return revoked is not None and revoked.get_revoked_certificate_by_serial_number(serial) is not None
 
-    def overdue(self, now: datetime) -> Iterator[str]:
+    def overdue(self, now: datetime) -> Iterator[tuple[str, str]]:
         """
-        @return: of each list whose time is over, words for the log.
+        @return: each list whose time is over, and what to do about it, in words.
         """
         for issuer, ends in self.ends.items():
             if ends is not None and now > ends:
-                yield (
-                    f"the revocation list of {nameText(issuer)} in {self.file} was good until {ends:%Y-%m-%d}: "
-                    "it still holds, but what was revoked since then is not in it; get a newer one"
-                )
+                reason = f"was good until {ends:%Y-%m-%d}: it still holds, but what was revoked since then is not in it"
+                yield f"the revocation list of {nameText(issuer)} in {self.file}", f"{reason}; get a newer one"
 
 
 NONE = Revocations("", {}, {})
