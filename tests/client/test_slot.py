@@ -480,6 +480,7 @@ class SlotOfFormat2Tests(SlotTestCase):
             waits.append(round(self.waitForDial(), 6))
         self.assertEqual(waits, [0.2, 0.3, 0.45])
         self.assertIn("refuses", self.context.reachability.reasons[0])
+        self.assertEqual((self.owner.refusals, self.welcomes), (3, []))
         self.assertEqual(self.context.reachability.timesReached, 0)
 
     def test_serverThatDoesNotAnswerTheHelloIsFound(self) -> None:
