@@ -13,9 +13,17 @@ from uotp.telemetry.drops import Drops
 from uotp.train import Train
 from uotp.tunnel.dialled import DialledTunnel
 from uotp.tunnel.tunnel import CLOSE_SECONDS, DRAIN_SECONDS
+from uotp.wire.format2 import HEADER
 from uotp.wire.negotiation import WireChoice
 
 PING = Train(4, b"ping")
+
+
+def numbered(number: int, datagram: bytes) -> bytes:
+    """
+    @return: a frame of format 2 with one datagram.
+    """
+    return HEADER.pack(0, 0, len(datagram), len(datagram), number) + datagram
 
 
 class SuccessionTests(TimerTestCase):
@@ -130,6 +138,20 @@ class SuccessionTests(TimerTestCase):
         self.source.send([Train(4, b"pong")])
         self.assertIn(b"pong", self.saidOn(second))
         self.assertEqual(len(self.context.attempts), 4, "as many tunnels as the source was worth before")
+
+    def test_numbersOfTheNewSessionBeginAnew(self) -> None:
+        """
+        What the server says first is handed on at once, though the old session was far ahead.
+        """
+        self.open(WireChoice.TWO)
+        first = self.last
+        for number in range(5):
+            first.tunnel.dataReceived(numbered(number, b"old"))
+        self.source.succession.keyChanged()
+        self.source.succession.widen(2)
+        self.refuse()
+        self.welcome().tunnel.dataReceived(numbered(0, b"new") + numbered(1, b"next"))
+        self.assertEqual([train.payload for train in self.delivered], [b"old"] * 5 + [b"new", b"next"])
 
     def test_serverThatTakesBackEachWelcomeIsDialledNoMoreOften(self) -> None:
         """

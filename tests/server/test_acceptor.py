@@ -22,6 +22,7 @@ from tests.doubles.streams import MemoryStream, streamOf, wrapInTls
 from tests.doubles.tlspairs import STRANGER, TRUSTED, TlsTestCase
 from tests.doubles.tunnels import RecordingOwner
 from tests.doubles.udp import MemoryUdp, Receiver, localTo
+from uotp.errors import PeerError
 from uotp.net.resolver import SharedResolver
 from uotp.process.turns import Turns
 from uotp.server.acceptor import Acceptor, ConnectionLimits
@@ -240,6 +241,16 @@ class AcceptorTests(_AcceptorTestCase):
         self.settle()
         self.assertNothingLeft()
         self.assertNoTimer()
+
+    def test_sameCauseIsSaidOnceWhateverTheRemedy(self) -> None:
+        """
+        Which may tell the time.
+        """
+        for minute in range(3):
+            tunnel = self.accept()
+            tunnel.misbehaved(PeerError(f"certificate not yet valid; this machine's clock says 00:0{minute}"))
+            self.settle()
+        self.assertEqual(len(self.warnings()), 1)
 
     def test_slownessIsSaidOnceForEachPeer(self) -> None:
         for host in ("192.0.2.1", "192.0.2.2", "192.0.2.1"):

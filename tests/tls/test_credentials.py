@@ -561,6 +561,11 @@ class ExpiryWarningTests(TlsTestCase):
             self.assertEqual(self.warnings(NOW - DAY, ends), [line, line])
         self.assertEqual(self.warnings(NOW - DAY, NOW + 15 * DAY), [])
 
+    def test_clockIsDoubtedWhenOursHasLongEnded(self) -> None:
+        for days, isDoubted in ((30, False), (31, True)):
+            for line in self.warnings(NOW - 99 * DAY, NOW - days * DAY):
+                self.assertEqual("is it right?" in line, isDoubted, line)
+
     def test_endIsNoticed(self) -> None:
         """
         It can be loaded all the same: the peer may look at the key alone.

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cryptography import x509
+from OpenSSL.SSL import X509VerificationCodes as Codes
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from tests.doubles.certificates import CLIENT, DAY, NOW, Authority, Issued, pem
@@ -15,6 +16,8 @@ from tests.doubles.streams import Creator
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, causeIn, meet
 from uotp.errors import ConfigurationError
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls
+from uotp.tls.pem import readAuthorities
+from uotp.tls.revocation import Revocations
 
 REVOKED, REPLACED = (TRUSTED.issue("good.test", usages=CLIENT) for _ in range(2))
 BELOW = Authority("Below", issuer=TRUSTED)
@@ -162,6 +165,31 @@ class RevocationTests(TlsTestCase):
         words = self.refusalOf(self.listing(cafile), BELOW.issue(usages=CLIENT))
         self.assertIsNotNone(words)
         self.assertIn("nobody knows whether the certificate was revoked", str(words))
+
+    def test_listThatDoesNotCoverACertificateLetsItNotIn(self) -> None:
+        """
+        It is for certificates that name where it is published, and what is shown does not.
+        """
+        place = x509.UniformResourceIdentifier("http://trusted.test/list.crl")
+        partial = x509.IssuingDistributionPoint([place], None, False, False, None, False, False)
+        server = self.listing(self.lists(TRUSTED.revocationList(extension=partial)))
+        words = self.refusalOf(server, REPLACED)
+        self.assertIn("nobody knows whether the certificate was revoked", str(words))
+
+    def test_onlyACaWithoutAListIsExcused(self) -> None:
+        """
+        Whatever OpenSSL may find wrong with a list that is there.
+        """
+        found = readAuthorities(self.lists(TRUSTED.revocationList(), authorities=(TRUSTED, STRANGER)), "CA file")
+        revocations = Revocations.of(found, "FILE")
+        stranger = STRANGER.issue(usages=CLIENT).certificate
+        for error, excused in (
+            (Codes.ERR_UNABLE_TO_GET_CRL, [False, True]),
+            (Codes.ERR_CRL_HAS_EXPIRED, [True, True]),
+            (Codes.ERR_CRL_SIGNATURE_FAILURE, [False, False]),
+            (Codes.ERR_CERT_REVOKED, [False, False]),
+        ):
+            self.assertEqual([revocations.excuses(error, each) for each in (REPLACED.certificate, stranger)], excused)
 
     def test_issuerWithoutItsOwnIssuerNeedsNoList(self) -> None:
         """

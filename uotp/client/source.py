@@ -44,7 +44,6 @@ class SourceSession:
         self._context = context
         settings = context.settings
         self._silence = Silence()
-        self._readsSeen = 0
         sessionId = newSessionId()
         allowance = context.turns.allowanceOf(sessionId)
         self.session = Session(deliver, drops, context.clock, allowance, self._answered, settings.reorder)
@@ -58,11 +57,7 @@ class SourceSession:
         Look once in a while whether something comes back.
         """
         inbound, outbound = self.session.inbound, self.session.outbound
-        isUp, reads = not self.pool.isDown, inbound.reads
-        if isUp and reads != self._readsSeen:
-            self._context.reachability.reached()
-        self._readsSeen = reads
-        now = self._context.clock.seconds()
+        isUp, now = not self.pool.isDown, self._context.clock.seconds()
         if self._silence.isToBeSaid(isUp=isUp, answered=inbound.answered, lastSent=outbound.lastActive, now=now):
             self._context.reachability.nothingComesBack(self.name, isWelcome=self.pool.isKnown)
 
