@@ -367,6 +367,36 @@ class VersionTests(TrustTestCase):
         self.assertEqual(flow.source, source)
         self.assertEqual(said(client, "#warn]"), [])
 
+    def test_revokedClientIsOutAfterSighup(self) -> None:
+        """
+        Its tunnels are closed and it gets no others; another client goes on, and keeps its source.
+        """
+        cafile = self.write("clients", TRUSTED)
+        port = freePort(socket.SOCK_STREAM)
+        server = self.secureServer(self.write("server", GOOD), "-C", cafile, listen=(LOOPBACK, port))
+        self.listening(server)
+        shown = {name: TRUSTED.issue(usages=CLIENT, subject=name) for name in ("good", "revoked")}
+        clients = {
+            name: self.startClient(
+                (LOOPBACK, port), "-C", self.trusted, "-c", self.write(name, issued), "-n", "1", "-B", "0.2"
+            )
+            for name, issued in shown.items()
+        }
+        flows = {name: Flow(self.udpEnd(), self.listening(client), self.udpTarget) for name, client in clients.items()}
+        for flow in flows.values():
+            flow.both(b"before")
+        source = flows["good"].source
+        Path(cafile).write_bytes(pem(TRUSTED.certificate) + TRUSTED.revocationList(shown["revoked"].certificate))
+        server.process.send_signal(signal.SIGHUP)
+        server.waitForLine(r"\breloaded")
+        server.waitForLine("its certificate has been revoked since it was let in")
+        server.waitForLine("certificate was revoked by 'CN=Trusted CA'")
+        clients["revoked"].waitForLine("the peer refused our certificate: revoked")
+        flows["revoked"].application.send(SECRET, flows["revoked"].client)
+        flows["good"].both(b"after")
+        self.assertEqual(flows["good"].source, source)
+        self.assertNothingPassed()
+
     def test_clientShowsItsNewCertificateAfterSighup(self) -> None:
         """
         A client that was refused, since its certificate was a stranger's, is let in

@@ -97,7 +97,8 @@ class AlertRemedyTests(TlsTestCase):
         pair = meet(self.server(clientsFrom=TRUSTED), self.client(shows=expired))
         self.assertEqual(
             pair.client.refusal,
-            f"the peer refused our certificate: expired; it expired on {NOW - DAY:%Y-%m-%d}",
+            f"the peer refused our certificate: expired; it expired on {NOW - DAY:%Y-%m-%d}: another one is needed "
+            "(cert), and SIGHUP or a restart",
         )
 
     def test_clockOfThePeerIsDoubtedWhereOursSaysOtherwise(self) -> None:
