@@ -14,6 +14,9 @@ from inspect import signature
 from ipaddress import ip_network
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509 import load_pem_x509_certificate
 from twisted.application.service import IService, MultiService
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
@@ -1103,6 +1106,42 @@ class TogetherTests(_ServicesTestCase):
         states = [line.partition(" good.test")[0] for line in lines if not line.startswith("a tunnel to")]
         self.assertEqual(states, ["connected to", "no tunnel to", "connected to", "no tunnel to", "connected to"])
 
+    def test_silenceIsSaidAtBothEnds(self) -> None:
+        """
+        Once, in either format, when a source has sent for some seconds.
+        """
+        for wire in (WireChoice.ONE, WireChoice.TWO):
+            self.server()
+            self.client(wire=wire)
+            for _ in range(30):
+                self.sourcePort.sendTrains([PING], CLIENT_PORT)
+                self.flush()
+                self.pass_(1)
+            said = [line for line in self.lines(LogLevel.warn) if line.startswith("nothing comes back to session")]
+            self.assertEqual(sorted("from the target" in line for line in said), [False, True])
+            client = next(line for line in said if "from the target" not in line)
+            self.assertEqual("is that a uotp server" in client, wire is WireChoice.ONE)
+            stays = [line for line in self.lines() if line.startswith("TCP is up to good.test port 8443")]
+            self.assertEqual(len(stays), int(wire is WireChoice.ONE))
+            self.stopAll()
+            self.events.clear()  # type: ignore[attr-defined]
+
+    def test_whatComesThroughIsSaidToBeAConnection(self) -> None:
+        """
+        In format 1 by the first answer; and whoever answers is not silent.
+        """
+        self.startBoth()
+        self.sourcePort.sendTrains([PING], CLIENT_PORT)
+        self.pass_(int(PROVED_SECONDS) + 2)
+        self.assertEqual([line for line in self.lines() if "connected to" in line], [])
+        for _ in range(20):
+            self.exchange()
+            self.pass_(1)
+        self.assertEqual(
+            [line for line in self.lines() if "connected to" in line], ["connected to good.test port 8443"]
+        )
+        self.assertEqual([line for line in self.lines() if "nothing comes back" in line], [])
+
     def test_refusalIsSaidOnceAtEachEnd(self) -> None:
         serverTls, clientTls = self.certificates()
         shown = STRANGER.issue(usages=CLIENT)
@@ -1135,6 +1174,107 @@ class TogetherTests(_ServicesTestCase):
         self.exchange()
         self.assertEqual(self.source.datagrams(), [b"pong"] * 3)
         self.assertEqual([line for line in self.lines(LogLevel.warn) if "unknown issuer" in line], [])
+
+    def test_revokedClientIsOutAtTheReload(self) -> None:
+        """
+        Its tunnels are closed, it gets no others, and nobody else notices.
+        """
+        for wire in (WireChoice.ONE, WireChoice.TWO):
+            serverTls, clientTls = self.certificates()
+            server = self.server(serverTls)
+            self.client(clientTls, wire=wire, poolSize=2)
+            self.exchange()
+            assert serverTls.cafile is not None
+            assert clientTls.cert is not None
+            with open(clientTls.cert, "rb") as file:
+                shown = load_pem_x509_certificate(file.read())
+            other = TRUSTED.issue(usages=CLIENT).certificate
+            for revoked in (other, shown):
+                with open(serverTls.cafile, "wb") as file:
+                    file.write(pem(TRUSTED.certificate) + TRUSTED.revocationList(revoked))
+                before = len(self.target.trains)
+                server.reload()
+                self.pass_(3)
+                self.sourcePort.sendTrains([PING], CLIENT_PORT)
+                self.pass_(3)
+                self.assertEqual(len(self.target.trains) - before, int(revoked is other))
+            said = [line for line in self.lines(LogLevel.warn) if "revoked" in line and "refused a connection" in line]
+            self.assertEqual(len(said), 2, said)
+            self.assertIn("its certificate has been revoked since it was let in", said[0])
+            self.assertIn("certificate was revoked by 'CN=Trusted CA'", said[1])
+            self.stopAll()
+            self.events.clear()  # type: ignore[attr-defined]
+
+    def renewKey(self, wire: WireChoice) -> float:
+        """
+        Renew a client's key at a reload, and let its tunnels be lost.
+
+        @return: how long it takes until a datagram is answered again.
+        """
+        serverTls, clientTls = self.certificates()
+        self.server(serverTls)
+        client = self.client(clientTls, wire=wire, poolSize=1)
+        self.exchange()
+        self.pass_(15)
+        renewed = TRUSTED.issue(usages=CLIENT)
+        assert clientTls.cert is not None
+        with open(clientTls.cert, "wb") as file:
+            file.write(renewed.certificatePem() + renewed.keyPem())
+        client.reload()
+        self.flush()
+        began = self.reactor.seconds()
+        for transport in self.transports[:1]:
+            transport.abortConnection()
+        self.flush()
+        while self.reactor.seconds() < began + 60:
+            before = len(self.target.trains)
+            self.sourcePort.sendTrains([PING], CLIENT_PORT)
+            self.flush()
+            if len(self.target.trains) > before:
+                break
+            self.reactor.advance(0.05)
+            self.flush()
+        took = self.reactor.seconds() - began
+        self.exchange()
+        self.assertEqual(self.source.datagrams()[-1], b"pong")
+        replaced = [line for line in self.lines() if " goes on as session " in line]
+        self.assertEqual(len(replaced), 1, self.lines())
+        return took
+
+    def test_renewedKeyBeginsTheSessionAnewAtOnce(self) -> None:
+        """
+        The server keeps the old one for minutes, for whoever has the old key.
+        """
+        self.assertLess(self.renewKey(WireChoice.TWO), 0.5)
+        self.assertIn(
+            "a tunnel to good.test port 8443 failed: the server refuses the session; its log says why",
+            self.lines(LogLevel.warn),
+        )
+
+    def test_renewedKeyBeginsTheSessionAnewAtOnceInFormat1(self) -> None:
+        self.assertLess(self.renewKey(WireChoice.ONE), 0.5)
+        self.assertEqual([line for line in self.lines(LogLevel.warn) if "another client certificate" in line], [])
+
+    def test_renewedCertificateWithTheSameKeyKeepsTheSession(self) -> None:
+        for wire in (WireChoice.ONE, WireChoice.TWO):
+            serverTls, clientTls = self.certificates()
+            self.server(serverTls)
+            client = self.client(clientTls, wire=wire)
+            self.exchange()
+            assert clientTls.cert is not None
+            with open(clientTls.cert, "rb+") as file:
+                content = file.read()
+                shown = load_pem_private_key(content, None)
+                assert isinstance(shown, ec.EllipticCurvePrivateKey)
+                renewed = TRUSTED.issue(usages=CLIENT, key=shown)
+                file.seek(0)
+                file.truncate()
+                file.write(renewed.certificatePem() + renewed.keyPem())
+            client.reload()
+            self.pass_(3)
+            self.exchange()
+            self.assertEqual([line for line in self.lines() if " goes on as session " in line], [])
+            self.stopAll()
 
     def test_reloadOfUnusableFilesKeepsTheOld(self) -> None:
         serverTls, clientTls = self.certificates()

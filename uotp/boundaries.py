@@ -232,12 +232,15 @@ class Security(NamedTuple):
     @ivar refusal: why one end refuses the other, in words, or L{None}.
     @ivar peerName: what the log calls the certificate that a client has shown, also where it was
         refused; L{None} without one, and for a server's.
+    @ivar peerCertificate: the issuer of the peer's certificate and its serial number, by which its CA
+        may revoke it; L{None} when it has shown none.
     """
 
     protocol: bytes | None = None
     peerKey: bytes | None = None
     refusal: str | None = None
     peerName: str | None = None
+    peerCertificate: tuple[bytes, int] | None = None
 
 
 class StreamFacts(NamedTuple):
@@ -501,6 +504,12 @@ class Credentials(Protocol):
         Read the files again.  New connections use what they say.
 
         @raise ConfigurationError: when they cannot be used; the old ones stay in use.
+        """
+
+    def revokes(self, certificate: tuple[bytes, int]) -> bool:
+        """
+        @param certificate: see L{Security.peerCertificate}.
+        @return: whether its CA has revoked it, as the files say.
         """
 
     def warnOfDates(self) -> None:

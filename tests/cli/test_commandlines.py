@@ -40,10 +40,10 @@ from uotp.process.memory import DEFAULT_MEMORY_BYTES
 from uotp.server import service as serverservice
 from uotp.telemetry.log import Logger
 from uotp.telemetry.spelling import Spelling
+from uotp.tls.alerts import errorWords
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerTls
-from uotp.tls.reasons import errorWords
 from uotp.tunnel import settings
-from uotp.wire.hello import foreignHello
+from uotp.wire.foreign import foreignSpeech
 from uotp.wire.negotiation import WireChoice
 
 DESTINATION = ["example.com", "8443"]
@@ -941,9 +941,10 @@ class SpellingTests(ServiceTestCase):
 
     def test_whatTheLogSaysOfPeers(self) -> None:
         self.patch(Spelling, "spellings", self.SERVER)
-        self.assertEqual(foreignHello(b"\x16\x03\x01" + bytes(13)), "it speaks TLS, and --no-tls was said here")
+        words = "it speaks TLS, and --no-tls was said here: say that at both ends or at none"
+        self.assertEqual(foreignSpeech(b"\x16\x03\x01" + bytes(13)), words)
         alert = SSL.Error([("SSL routines", "", "tlsv13 alert certificate required")])
-        self.assertEqual(errorWords(alert, None), "the server wants a client certificate (--cert)")
+        self.assertEqual(errorWords(alert, None, "server"), "the server wants a client certificate (--cert)")
 
     def test_whatTheLogSaysAtTheStart(self) -> None:
         """

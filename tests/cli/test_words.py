@@ -10,9 +10,9 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.cli.pasted import pastedTrouble
-from uotp.cli.words import Known, WordsError, tellApart
+from uotp.cli.words import KnownOptions, WordsError, tellApart
 
-KNOWN = Known(
+KNOWN = KnownOptions(
     {
         "cert": True,
         "key": True,

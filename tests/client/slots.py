@@ -35,6 +35,7 @@ class RecordingSlotOwner:
 
     @ivar up: the slots that have a tunnel.
     @ivar welcomes: what the server has answered.
+    @ivar refusals: how often it has let nobody in.
     """
 
     urgency = Urgency.FIRST
@@ -44,6 +45,7 @@ class RecordingSlotOwner:
         self._context = context
         self.up: list[Slot] = []
         self.welcomes: list[ServerHello] = []
+        self.refusals = 0
 
     @property
     def longestWait(self) -> float:
@@ -57,6 +59,9 @@ class RecordingSlotOwner:
 
     def welcomed(self, answer: ServerHello) -> None:
         self.welcomes.append(answer)
+
+    def refused(self) -> None:
+        self.refusals += 1
 
     def slotUp(self, slot: Slot) -> None:
         self.up.append(slot)

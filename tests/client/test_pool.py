@@ -6,17 +6,56 @@ from __future__ import annotations
 
 from twisted.internet import error
 
-from tests.client.slots import BYE, DRAIN, PING, SESSION_ID, WELCOME, WELCOME_NEW, SlotTestCase
+from tests.client.slots import (
+    BYE,
+    DRAIN,
+    PING,
+    REFUSAL,
+    SESSION_ID,
+    WELCOME,
+    WELCOME_NEW,
+    SlotTestCase,
+)
 from tests.doubles.dialling import Attempt
 from uotp.client.backoff import FIRST_SECONDS
 from uotp.client.dialqueue import Urgency
 from uotp.client.outage import LONE_SHARE
-from uotp.client.pool import Pool, PoolStatistics
+from uotp.client.pool import PATIENT_REFUSALS, Pool, PoolOwner, PoolStatistics
 from uotp.client.slotstates import SlotState
 from uotp.tunnel.heartbeat import GIVE_UP_SECONDS, LEAST_PATIENCE_SECONDS
 from uotp.tunnel.link2 import Format2Link
 from uotp.tunnel.states import TunnelState
 from uotp.tunnel.tunnel import CLOSE_SECONDS, DRAIN_SECONDS
+
+
+class RecordingPoolOwner:
+    """
+    Keeps how a pool stands with its server.
+
+    @ivar wasForgotten: each time the server did not know the session any more.
+    @ivar wasRefused: each time the server refused it for good.
+    """
+
+    def __init__(self) -> None:
+        self.wasForgotten: list[Pool] = []
+        self.wasRefused: list[Pool] = []
+        self.isUp = False
+
+    def forgotten(self, pool: Pool) -> None:
+        self.wasForgotten.append(pool)
+
+    def refused(self, pool: Pool) -> None:
+        self.wasRefused.append(pool)
+
+    def poolUp(self, pool: Pool) -> None:
+        self.isUp = True
+
+    def poolDown(self, pool: Pool) -> None:
+        self.isUp = False
+
+
+# It fits its seam.
+_owner: type[PoolOwner] = RecordingPoolOwner
 
 
 class PoolTests(SlotTestCase):
@@ -26,14 +65,15 @@ class PoolTests(SlotTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.forgotten: list[None] = []
+        self.poolOwner = RecordingPoolOwner()
+        self.forgotten = self.poolOwner.wasForgotten
 
     def pool(self, size: int = 4) -> Pool:
         """
         @return: a pool, which is stopped in the end.
         """
         self.context.choose(poolSize=size)
-        pool = Pool(self.context, self.session, SESSION_ID, lambda: self.forgotten.append(None))
+        pool = Pool(self.context, self.session, SESSION_ID, self.poolOwner)
         self.addCleanup(self.end, pool)
         return pool
 
@@ -352,7 +392,7 @@ class PoolTests(SlotTestCase):
         When it is new to it though it was welcome before, and not the first time.
         """
         self.useFormat2()
-        self.widePool(2)
+        pool = self.widePool(2)
         self.openFirst(WELCOME_NEW)
         _, second = self.context.attempts
         second.open().dataReceived(WELCOME)
@@ -360,7 +400,60 @@ class PoolTests(SlotTestCase):
         second.transport.lose()
         self.waitForDial()
         self.welcomeLast(WELCOME_NEW)
-        self.assertEqual(self.forgotten, [None])
+        self.assertEqual(self.forgotten, [pool])
+
+    def refuseLast(self, hello: bytes) -> None:
+        """
+        Let the newest attempt be refused.
+        """
+        self.welcomeLast(hello)
+        self.context.settle()
+
+    def test_refusalIsForGoodWhenOurKeyIsAnother(self) -> None:
+        """
+        Also while other tunnels of it carry.  A session that never was let in fares no better with
+        another id.
+        """
+        self.useFormat2()
+        pool = self.widePool(2)
+        pool.isOfOldKey = True
+        self.refuseLast(REFUSAL)
+        self.assertEqual(self.poolOwner.wasRefused, [])
+        self.waitForDial()
+        self.welcomeLast(WELCOME_NEW)
+        self.assertEqual((self.poolOwner.isUp, pool.isOfOldKey), (True, False))
+        pool.isOfOldKey = True
+        self.refuseLast(REFUSAL)
+        self.assertEqual(self.poolOwner.wasRefused, [pool])
+
+    def test_refusalForNowIsForGoodWhenItStays(self) -> None:
+        """
+        A server that says no more than that, while no tunnel is up: a welcome makes the count begin anew.
+        """
+        self.useFormat2()
+        pool = self.widePool(1)
+        self.openFirst(WELCOME_NEW)
+        for refusals in (PATIENT_REFUSALS - 1, PATIENT_REFUSALS):
+            self.last.transport.lose()
+            for _ in range(refusals):
+                self.assertEqual(self.poolOwner.wasRefused, [])
+                self.waitForDial()
+                self.refuseLast(REFUSAL)
+            if refusals < PATIENT_REFUSALS:
+                self.waitForDial()
+                self.welcomeLast()
+        self.assertEqual(self.poolOwner.wasRefused, [pool])
+        self.assertFalse(self.poolOwner.isUp)
+
+    def test_refusalForNowBesideATunnelMeansThatItHasEnough(self) -> None:
+        self.widePool(2)
+        first = self.last.open()
+        self.useFormat2()
+        for _ in range(2 * PATIENT_REFUSALS):
+            self.refuseLast(REFUSAL)
+            self.waitForDial()
+        self.assertIs(first.state, TunnelState.OPEN)
+        self.assertEqual(self.poolOwner.wasRefused, [])
 
     def openPoolOfFormat2(self, size: int = 8) -> Pool:
         """

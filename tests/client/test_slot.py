@@ -25,11 +25,12 @@ from uotp.client.slotstates import SlotEvent as Event
 from uotp.client.slotstates import SlotState as State
 from uotp.errors import PeerError
 from uotp.telemetry.log import Logger
+from uotp.tunnel.dialled import NO_HANDSHAKE
 from uotp.tunnel.heartbeat import FIRST_PATIENCE_SECONDS, GIVE_UP_SECONDS
 from uotp.tunnel.tunnel import CLOSE_SECONDS, DRAIN_SECONDS
 from uotp.wire.hello import ServerHello
 
-NO_HANDSHAKE = "connected to 192.0.2.1 by TCP, but no TLS handshake after 4 s: "
+NO_TLS_IN_TIME = "connected to 192.0.2.1 by TCP, but no TLS handshake after 4 s: "
 
 EXPECTED = {
     State.IDLE: {Event.DIAL: State.DIALLING, Event.STOP: State.STOPPED},
@@ -260,10 +261,10 @@ class SlotTests(SlotTestCase):
         self.clock.advance(3.9)
         self.assertEqual(self.context.reachability.reasons, [])
         self.clock.advance(0.2)
-        self.assertReasons(NO_HANDSHAKE)
+        self.assertReasons(NO_TLS_IN_TIME)
         self.assertTrue(self.last.transport.aborted)
         self.context.settle()
-        self.assertReasons(NO_HANDSHAKE)
+        self.assertReasons(NO_TLS_IN_TIME)
         self.assertEqual((len(self.context.liveTunnels), len(self.context.attempts)), (0, 1))
         self.waitForDial()
         self.last.open()
@@ -283,7 +284,7 @@ class SlotTests(SlotTestCase):
         self.last.connect()
         self.last.transport.security = Security(refusal=None)
         self.clock.advance(4.0)
-        self.assertReasons(NO_HANDSHAKE)
+        self.assertReasons(NO_TLS_IN_TIME)
 
     def test_timeOutCancelsAConnectThatHangs(self) -> None:
         self.slot().dial()
@@ -296,10 +297,23 @@ class SlotTests(SlotTestCase):
         self.slot().dial()
         self.last.open()
         self.clock.advance(PROVED_SECONDS)
-        self.assertEqual(self.context.reachability.timesReached, 1)
+        self.assertEqual(self.context.reachability.stays, [True])
         self.assertNoTimer()
         self.clock.advance(1000)
         self.assertEqual((len(self.context.attempts), self.last.transport.disconnecting), (1, False))
+
+    def test_tunnelThatOnlyStaysIsNoProofOfAUotp(self) -> None:
+        """
+        In format 1 any server that speaks TLS may be so patient.
+        """
+        for said, timesReached in (([], 0), ([b"HTTP/1.1 400 Bad Request\r\n\r\n"], 0), ([b"\0\4pong"], 1)):
+            self.slot().dial()
+            tunnel = self.last.open()
+            for data in said:
+                tunnel.dataReceived(data)
+            self.clock.advance(PROVED_SECONDS)
+            self.assertEqual(self.context.reachability.timesReached, timesReached)
+        self.assertEqual(self.context.reachability.stays, [True, True])
 
     def test_tunnelOfAnAttemptThatTimedOutDoesNotDisturbTheNext(self) -> None:
         self.slot().dial()
@@ -318,7 +332,8 @@ class SlotTests(SlotTestCase):
         self.slot().dial()
         self.last.connect()
         self.last.transport.lose(error.ConnectionLost())
-        self.assertEqual(self.context.reachability.reasons, ["connection lost during the TLS handshake"])
+        words = f"connection lost {NO_HANDSHAKE} (or was tls=None said there?)"
+        self.assertEqual(self.context.reachability.reasons, [words])
         self.assertEqual(round(self.waitForDial(), 6), FIRST_SECONDS)
 
     def test_failuresAreSaidInWords(self) -> None:
@@ -474,6 +489,7 @@ class SlotOfFormat2Tests(SlotTestCase):
             waits.append(round(self.waitForDial(), 6))
         self.assertEqual(waits, [0.2, 0.3, 0.45])
         self.assertIn("refuses", self.context.reachability.reasons[0])
+        self.assertEqual((self.owner.refusals, self.welcomes), (3, []))
         self.assertEqual(self.context.reachability.timesReached, 0)
 
     def test_serverThatDoesNotAnswerTheHelloIsFound(self) -> None:

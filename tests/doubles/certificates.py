@@ -69,6 +69,12 @@ class Issued:
         protection = NoEncryption() if passPhrase is None else BestAvailableEncryption(passPhrase)
         return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, protection)
 
+    def known(self) -> tuple[bytes, int]:
+        """
+        @return: issuer and serial number, by which the CA may revoke it.
+        """
+        return self.certificate.issuer.public_bytes(), self.certificate.serial_number
+
     def write(self, path: Path) -> str:
         """
         @param path: the file that gets chain and key.
@@ -135,6 +141,31 @@ class Authority:
             between.append(authority.certificate)
             authority = authority.issuer
         return Issued(certificate, own, tuple(between))
+
+    def revocationList(
+        self,
+        *revoked: x509.Certificate,
+        begins: datetime = NOW - DAY,
+        ends: datetime = NOW + DAY,
+        signer: Key | None = None,
+        extension: x509.ExtensionType | None = None,
+    ) -> bytes:
+        """
+        @param revoked: what is good no more.
+        @param begins: when the list was made.
+        @param ends: when another is to come.
+        @param signer: whose key signs it, if not ours.
+        @param extension: what else it says.
+        @return: a file with the list.
+        """
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, self.name)])
+        builder = x509.CertificateRevocationListBuilder().issuer_name(name).last_update(begins).next_update(ends)
+        if extension is not None:
+            builder = builder.add_extension(extension, critical=True)
+        for each in revoked:
+            entry = x509.RevokedCertificateBuilder().serial_number(each.serial_number).revocation_date(begins).build()
+            builder = builder.add_revoked_certificate(entry)
+        return builder.sign(signer or self.key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
 def selfSigned(*names: str) -> Issued:

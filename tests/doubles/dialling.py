@@ -156,6 +156,9 @@ class RecordingReachability:
     @ivar timesReached: how often the server has let us in.
     @ivar answers: what it has said then.
     @ivar forgotten: the names of sessions that it did not know any more.
+    @ivar stays: of each tunnel that stayed in silence, whether it had TLS.
+    @ivar silent: the names of sessions to which nothing comes back, and whether they are welcome.
+    @ivar replaced: sessions that go on as others, and why.
     @ivar reasons: why tunnels failed.
     """
 
@@ -166,12 +169,18 @@ class RecordingReachability:
         self.answers: list[ServerHello] = []
         self.forgotten: list[str] = []
         self.reasons: list[str] = []
+        self.stays: list[bool] = []
+        self.silent: list[tuple[str, bool]] = []
+        self.replaced: list[tuple[str, str, str]] = []
 
     def tunnelUp(self) -> None:
         self.ups += 1
 
     def sessionForgotten(self, name: str) -> None:
         self.forgotten.append(name)
+
+    def sessionReplaced(self, name: str, following: str, reason: str) -> None:
+        self.replaced.append((name, following, reason))
 
     def tunnelDown(self) -> None:
         self.downs += 1
@@ -182,6 +191,12 @@ class RecordingReachability:
         """
         self.timesReached += 1
         self.answers += [answer] if answer is not None else []
+
+    def stayed(self, *, isSecured: bool) -> None:
+        self.stays.append(isSecured)
+
+    def nothingComesBack(self, name: str, *, isWelcome: bool) -> None:
+        self.silent.append((name, isWelcome))
 
     def tunnelFailed(self, reason: str) -> None:
         self.reasons.append(reason)

@@ -24,10 +24,13 @@ from zope.interface import implementer
 
 from uotp.net.sockopts import TunnelSocketOptions
 from uotp.net.tcpinfo import NOTSENT_BYTES_AT, TCP_INFO_BYTES
-from uotp.tls.reasons import errorWords
+from uotp.tls.alerts import errorWords
 from uotp.transport.accepted import AcceptedTcpStream, AcceptedTlsStream
 from uotp.transport.handshakes import HandshakeQueue
 from uotp.transport.preamble import Preamble
+
+UNKNOWN_CA = "the peer refused our certificate: unknown CA; the client needs the CA that has signed it by cafile"
+"""What is said of that alert where no certificate of ours is known."""
 
 PEER = IPv4Address("TCP", "192.0.2.1", 4711)
 
@@ -248,13 +251,16 @@ class FakeTls:
     def peerName(self) -> str | None:
         return None
 
+    def peerCertificate(self) -> tuple[bytes, int] | None:
+        return None
+
     def refusalWords(self, error: BaseException | None = None) -> str | None:
         """
         What is wrong, as the real one says it.
         """
         if self.refusal is not None:
             return self.refusal
-        return errorWords(error, None) if isinstance(error, SSL.Error) else None
+        return errorWords(error, None, "client") if isinstance(error, SSL.Error) else None
 
 
 @implementer(IHandshakeListener, IPushProducer)

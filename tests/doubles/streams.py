@@ -203,7 +203,10 @@ class MemoryTlsStream(TLSMemoryBIOProtocol):
         return self._kept if tls is None else self._whatIsKnown(tls)
 
     def _whatIsKnown(self, tls: Any) -> Security:
-        known = Security(tls.get_alpn_proto_negotiated() or None, tls.peerPin()) if self._handshakeDone else Security()
+        known = Security()
+        if self._handshakeDone:
+            protocol = tls.get_alpn_proto_negotiated() or None
+            known = Security(protocol, tls.peerPin(), peerCertificate=tls.peerCertificate())
         return known._replace(refusal=tls.refusalWords(self._fault), peerName=tls.peerName())
 
     def facts(self) -> StreamFacts:

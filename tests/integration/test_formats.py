@@ -171,7 +171,7 @@ class MeetingTests(rig.RigTestCase):
             (ONE, TWO): "connection lost",
         }[meeting.client, meeting.server]
         # Who is sent away without a word sees the one or the other, as it has sent or not.
-        expected = rf"({words}|closed by the other end)( during .*| before .*)?"
+        expected = rf"({words}|closed by the other end)( (during|before|in) .*)?"
         meeting.program.waitForLine(rf"a tunnel to .* failed: {expected}")
         reasons = [line.rsplit("failed: ")[-1] for line in rig.said(meeting.program, " failed: ")]
         for reason in reasons:

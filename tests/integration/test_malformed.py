@@ -6,6 +6,7 @@ and nobody else anything.
 
 from __future__ import annotations
 
+import re
 import ssl
 import uuid
 from pathlib import Path
@@ -64,8 +65,8 @@ BAD_FRAMES = (
 """What may not follow."""
 
 BAD_ANSWERS = (
-    (b"HTTP/1.1 400 Bad Request\r\n\r\n", "it does not answer in format 2"),
-    (opening(wireFormat=1), "it does not answer in format 2"),
+    (b"HTTP/1.1 400 Bad Request\r\n\r\n", "it does not answer in format 2: it answers in HTTP"),
+    (opening(wireFormat=1), "it does not answer in format 2$"),
     (opening(size=4096), "its hello has 4096 bytes of extensions, and 4095 are allowed"),
     (serverHello(extensions=b"\1\0"), "an extension of its hello is cut off"),
     (serverHello(extensions=extension(1, b"12")), "an extension of its hello has 2 bytes instead of 1"),
@@ -242,4 +243,4 @@ class ClientTests(RigTestCase):
         tunnel.say(train(0, b"welcome"))
         application.expect(b"welcome")
         for _, words in BAD_ANSWERS:
-            self.assertEqual(len(said(client, words)), 1, words)
+            self.assertEqual(len([line for line in client.lines if re.search(words, line)]), 1, words)

@@ -152,7 +152,7 @@ class ServerRefusedTests(TrustTestCase):
 
     def test_certificateOfTheFuture(self) -> None:
         shown = TRUSTED.issue(LOOPBACK, begins=TOMORROW)
-        words = rf"certificate not yet valid \(before {day(TOMORROW)}\)"
+        words = rf"certificate not yet valid \(before {day(TOMORROW)} \d\d:\d\d UTC\)"
         alert = "the peer refused our certificate: bad certificate"
         self.assertRefused(shown, ["-C", self.trusted], words, alert, "certificate in .* is not valid before")
 
@@ -225,7 +225,7 @@ class ClientRefusedTests(TrustTestCase):
             ),
             (
                 TRUSTED.issue(usages=CLIENT, begins=TOMORROW),
-                rf"certificate not yet valid \(before {day(TOMORROW)}\)",
+                rf"certificate not yet valid \(before {day(TOMORROW)} \d\d:\d\d UTC\)",
                 f"{refused}bad certificate",
             ),
             (STRANGER.issue(usages=CLIENT), "unknown issuer 'CN=Stranger CA'", f"{refused}unknown CA"),
@@ -366,6 +366,36 @@ class VersionTests(TrustTestCase):
         flow.both(b"after")
         self.assertEqual(flow.source, source)
         self.assertEqual(said(client, "#warn]"), [])
+
+    def test_revokedClientIsOutAfterSighup(self) -> None:
+        """
+        Its tunnels are closed and it gets no others; another client goes on, and keeps its source.
+        """
+        cafile = self.write("clients", TRUSTED)
+        port = freePort(socket.SOCK_STREAM)
+        server = self.secureServer(self.write("server", GOOD), "-C", cafile, listen=(LOOPBACK, port))
+        self.listening(server)
+        shown = {name: TRUSTED.issue(usages=CLIENT, subject=name) for name in ("good", "revoked")}
+        clients = {
+            name: self.startClient(
+                (LOOPBACK, port), "-C", self.trusted, "-c", self.write(name, issued), "-n", "1", "-B", "0.2"
+            )
+            for name, issued in shown.items()
+        }
+        flows = {name: Flow(self.udpEnd(), self.listening(client), self.udpTarget) for name, client in clients.items()}
+        for flow in flows.values():
+            flow.both(b"before")
+        source = flows["good"].source
+        Path(cafile).write_bytes(pem(TRUSTED.certificate) + TRUSTED.revocationList(shown["revoked"].certificate))
+        server.process.send_signal(signal.SIGHUP)
+        server.waitForLine(r"\breloaded")
+        server.waitForLine("its certificate has been revoked since it was let in")
+        server.waitForLine("certificate was revoked by 'CN=Trusted CA'")
+        clients["revoked"].waitForLine("the peer refused our certificate: revoked")
+        flows["revoked"].application.send(SECRET, flows["revoked"].client)
+        flows["good"].both(b"after")
+        self.assertEqual(flows["good"].source, source)
+        self.assertNothingPassed()
 
     def test_clientShowsItsNewCertificateAfterSighup(self) -> None:
         """

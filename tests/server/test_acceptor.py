@@ -23,6 +23,7 @@ from tests.doubles.streams import MemoryStream, streamOf, wrapInTls
 from tests.doubles.tlspairs import STRANGER, TRUSTED, TlsTestCase
 from tests.doubles.tunnels import RecordingOwner
 from tests.doubles.udp import MemoryUdp, Receiver, localTo
+from uotp.errors import PeerError
 from uotp.net.resolver import SharedResolver
 from uotp.process.turns import Turns
 from uotp.server.acceptor import Acceptor, ConnectionLimits
@@ -205,7 +206,10 @@ class AcceptorTests(_AcceptorTestCase):
             [
                 f"refused a connection from 192.0.2.1: {reason}"
                 for reason in (
-                    "it announces its client by the PROXY protocol, which is not understood here",
+                    (
+                        "it announces its client by the PROXY protocol, which is not understood here: turn it off in "
+                        "the balancer before us (send-proxy)"
+                    ),
                     "it speaks SSH",
                     "its first 16 bytes are no session id",
                 )
@@ -238,6 +242,16 @@ class AcceptorTests(_AcceptorTestCase):
         self.settle()
         self.assertNothingLeft()
         self.assertNoTimer()
+
+    def test_sameCauseIsSaidOnceWhateverTheRemedy(self) -> None:
+        """
+        Which may tell the time.
+        """
+        for minute in range(3):
+            tunnel = self.accept()
+            tunnel.misbehaved(PeerError(f"certificate not yet valid; this machine's clock says 00:0{minute}"))
+            self.settle()
+        self.assertEqual(len(self.warnings()), 1)
 
     def test_slownessIsSaidOnceForEachPeer(self) -> None:
         for host in ("192.0.2.1", "192.0.2.2", "192.0.2.1"):
@@ -318,7 +332,13 @@ class AcceptorTests(_AcceptorTestCase):
         self.settle()
         self.assertEqual(len(self.registry), 0)
         self.assertEqual(
-            self.warnings(), ["refused a connection from 192.0.2.1: it speaks TLS, and tls=None was said here"]
+            self.warnings(),
+            [
+                (
+                    "refused a connection from 192.0.2.1: it speaks TLS, and tls=None was said here: say that at both "
+                    "ends or at none"
+                )
+            ],
         )
 
     def test_oldestThatWentOpensNothing(self) -> None:

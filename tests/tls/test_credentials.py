@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import permutations
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,12 +22,38 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.certificates import CLIENT, DAY, NOW, Authority, Issued, Key, pem
 from tests.doubles.streams import Creator
-from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, meet
+from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, causeIn, meet
 from uotp.errors import ConfigurationError
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls, parsePin
+from uotp.tls.expiry import FEW_AUTHORITIES
+from uotp.tls.pem import readIdentity
 from uotp.tls.verification import publicKeyPin
 
-# Made by openssl, which was asked for the pin too.
+# Made by openssl, as what follows.  Its key is for RSA-PSS and nothing else.
+PSS_ALONE = b"""-----BEGIN CERTIFICATE-----
+MIIDZzCCAhqgAwIBAgIUbfXXfePr9OkGczbM8rlkxgEZhSAwQgYJKoZIhvcNAQEK
+MDWgDzANBglghkgBZQMEAgEFAKEcMBoGCSqGSIb3DQEBCDANBglghkgBZQMEAgEF
+AKIEAgIA3jAOMQwwCgYDVQQDDANwc3MwIBcNMjYxMTI2MTM0NjAzWhgPMjEyNjEx
+MDIxMzQ2MDNaMA4xDDAKBgNVBAMMA3BzczCCASAwCwYJKoZIhvcNAQEKA4IBDwAw
+ggEKAoIBAQDzEe+ZMHyNr69MMWfdUJlwgjq5XAnRNT8LgAjCIzMqvR7AkdwJ9TRE
+8Qy5HjK5he6gvwpaHKPcvau3eScoYp3T4dIAp6/oWTxUMIuwCiNbgKPYfcGBnN/G
+gdVdgwTBKE/kVE7zRSN7M4MFNxWor8izidFwIaqxvP4t4yokFDdC2o8QfsF2wYxa
+O9Mv+5nitS4Far5ZNrHq2uULHRBVc+3rdgDc2SuJLgCyirSinkjcGnhThTfsQ61f
+fNLEnh51gbn9S6a3bRJthGMg8HWThwS8gTNumlSySm/UuPWcoXaOQZgnhqjzjso0
+HKeyQJ7BaBP0bDc/tbRaW7cuRZk/7ui3AgMBAAGjUzBRMB0GA1UdDgQWBBS0rf/r
+OtrqIingUvKrOIA397a7KDAfBgNVHSMEGDAWgBS0rf/rOtrqIingUvKrOIA397a7
+KDAPBgNVHRMBAf8EBTADAQH/MEIGCSqGSIb3DQEBCjA1oA8wDQYJYIZIAWUDBAIB
+BQChHDAaBgkqhkiG9w0BAQgwDQYJYIZIAWUDBAIBBQCiBAICAN4DggEBAIz5YqEv
+10OkY/UlJQBuUBtTRHWHkwkyn5OLQFwifPUUkhUVL4v/52w7hdnZyRX92qjXLUni
+bE4fAh3V3n6Ha7wIZ3Rh3+e7zN4LbBXaYyqV7UQXa3jq+CtupmX55/4wWwkaUYhM
+IIF9I52chqKPqZ57vP8ZGNwY+rZJWMwP2bN3D/AAiG9aOz2NnYuXrh31miDec4vf
+2vKUfC8JODV/YtjO6fE7L7sMl2WjPG5JLXChoHSYkx7AxbBPuBAyC13W5nAXdqMy
+J5hDcTANa5VhL2GCEqS8UOGoKYKnRoVvktQlsxJCgJOjTce+f1vVcykqW+uf4PlU
+o/aJsOm7B1jwQwc=
+-----END CERTIFICATE-----
+"""
+
+# Openssl was asked for the pin too.
 PINNED = b"""-----BEGIN CERTIFICATE-----
 MIIBeTCCAR+gAwIBAgIUCNn91xVlm4UtGsm0tS7g1O1lOiowCgYIKoZIzj0EAwIw
 ETEPMA0GA1UEAwwGcGlubmVkMCAXDTI2MTEyMjEzNDMzM1oYDzIxMjYxMDI5MTM0
@@ -93,10 +120,8 @@ class IdentityTests(TlsTestCase):
 
     def test_otherContentIsNamed(self) -> None:
         cert, key = self.path(GOOD.certificatePem()), self.path(GOOD.keyPem())
-        der = self.path(GOOD.certificate.public_bytes(Encoding.DER))
-        self.assertUnusable(f"the certificate file {der} has no certificate in PEM format", der)
-        self.assertUnusable(f"the certificate file {key} has no certificate in PEM format", key, cert)
-        self.assertUnusable(f"the key file {cert} has no private key in PEM format", cert)
+        self.assertUnusable(f"the certificate file {key} has a private key and no certificate", key, cert)
+        self.assertUnusable(f"the key file {cert} has certificates and no private key", cert)
 
     def test_damagedCertificateIsNamed(self) -> None:
         whole = GOOD.certificatePem()
@@ -119,19 +144,37 @@ class IdentityTests(TlsTestCase):
         old = GOOD.key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, BestAvailableEncryption(b"x"))
         for content in (GOOD.keyPem(b"x"), old):
             key = self.path(content)
-            message = f"the key in {key} is encrypted: store it without a pass phrase, readable by its user alone"
+            message = (
+                f"the key in {key} is encrypted: store it without a pass phrase, readable by its user alone "
+                f"(openssl pkey -in {key} -out new.key; chmod 600 new.key)"
+            )
             self.assertUnusable(message, cert, key)
 
     def test_keyOfAnotherCertificateIsRefused(self) -> None:
         cert, key = self.path(GOOD.certificatePem()), self.path(TRUSTED.issue("good.test").keyPem())
         self.assertUnusable(f"{key} does not match the certificate in {cert}", cert, key)
 
-    def test_chainInTheWrongOrderIsExplained(self) -> None:
-        below = Authority("Below", issuer=TRUSTED)
+    def test_chainInTheWrongOrderIsPutInOrder(self) -> None:
+        """
+        Whatever order a file has: the certificate of the key is sent first, and each issuer behind what it has signed.
+        """
+        upper = Authority("Upper", issuer=TRUSTED)
+        below = Authority("Below", issuer=upper)
         issued = below.issue("good.test")
-        cert, key = self.path(pem(below.certificate, issued.certificate)), self.path(issued.keyPem())
-        hint = "(the certificate of that key must come first in it)"
-        self.assertUnusable(f"{key} does not match the certificate in {cert} {hint}", cert, key)
+        wanted = [issued.certificate, below.certificate, upper.certificate, TRUSTED.certificate]
+        for order in permutations([*wanted, STRANGER.certificate]):
+            path = self.path(pem(*order) + issued.keyPem())
+            chain = readIdentity(path, None).chain
+            self.assertEqual(chain, (*wanted, STRANGER.certificate))
+        self.assertWelcome(meet(ServerCredentials(ServerTls(path)), self.client()))
+
+    def test_keyForRsaPssAloneIsRefusedInWords(self) -> None:
+        """
+        The libraries take the restriction off the key, so that it does not fit the certificate any more.
+        """
+        path = self.path(PSS_ALONE + GOOD.keyPem())
+        message = f"the certificate in {path} has a key for RSA-PSS alone: make one with an EC or RSA key"
+        self.assertUnusable(message, path)
 
     def test_keyThatCannotSignIsRefused(self) -> None:
         key = x25519.X25519PrivateKey.generate()
@@ -284,12 +327,13 @@ class ReloadTests(TlsTestCase):
         cafile = self.cafile(STRANGER)
         credentials = ClientCredentials(ClientTls(cafile=cafile))
         creator = credentials.creatorFor("good.test")
-        self.assertEqual(meet(self.server(), creator).client.refusal, "unknown issuer 'CN=Trusted CA'")
+        self.assertEqual(causeIn(meet(self.server(), creator).client.refusal), "unknown issuer 'CN=Trusted CA'")
         Path(cafile).write_bytes(pem(TRUSTED.certificate))
         credentials.reload()
         self.assertWelcome(meet(self.server(), creator))
         self.assertEqual(
-            meet(self.server(STRANGER.issue("good.test")), creator).client.refusal, "unknown issuer 'CN=Stranger CA'"
+            causeIn(meet(self.server(STRANGER.issue("good.test")), creator).client.refusal),
+            "unknown issuer 'CN=Stranger CA'",
         )
 
     def test_clientsOfARemovedCaAreRefused(self) -> None:
@@ -302,7 +346,7 @@ class ReloadTests(TlsTestCase):
         self.assertWelcome(meet(server, client))
         Path(cafile).write_bytes(pem(TRUSTED.certificate))
         server.reload()
-        self.assertEqual(meet(server, client).server.refusal, "unknown issuer 'CN=Stranger CA'")
+        self.assertEqual(causeIn(meet(server, client).server.refusal), "unknown issuer 'CN=Stranger CA'")
 
     def test_failedReloadKeepsTheOld(self) -> None:
         """
@@ -354,8 +398,8 @@ class ReloadTests(TlsTestCase):
 
     def test_certificateThatIsNotValidYetDoesNotReplaceAGoodOne(self) -> None:
         early = TRUSTED.issue("good.test", begins=NOW + DAY, key=GOOD.key)
-        line = f"the certificate in FILE is not valid before {NOW + DAY:%Y-%m-%d}"
-        self.assertEqual(self.reloadingOf(GOOD, early), [line, line])
+        line = f"the certificate in FILE is not valid before {NOW + DAY:%Y-%m-%d %H:%M} UTC"
+        self.assertEqual([causeIn(words) for words in self.reloadingOf(GOOD, early)], [line, line])
 
     def test_whereNoneIsGoodTheNewOneIsTaken(self) -> None:
         """
@@ -517,6 +561,11 @@ class ExpiryWarningTests(TlsTestCase):
             self.assertEqual(self.warnings(NOW - DAY, ends), [line, line])
         self.assertEqual(self.warnings(NOW - DAY, NOW + 15 * DAY), [])
 
+    def test_clockIsDoubtedWhenOursHasLongEnded(self) -> None:
+        for days, isDoubted in ((30, False), (31, True)):
+            for line in self.warnings(NOW - 99 * DAY, NOW - days * DAY):
+                self.assertEqual("is it right?" in line, isDoubted, line)
+
     def test_endIsNoticed(self) -> None:
         """
         It can be loaded all the same: the peer may look at the key alone.
@@ -530,8 +579,34 @@ class ExpiryWarningTests(TlsTestCase):
         Either the certificate or the clock is wrong.
         """
         begins = NOW + DAY
-        line = f"the certificate in FILE is not valid before {begins:%Y-%m-%d}"
-        self.assertEqual(self.warnings(begins, NOW + 50 * DAY), [line, line])
+        line = f"the certificate in FILE is not valid before {begins:%Y-%m-%d %H:%M} UTC; this machine's clock says "
+        for warning in self.warnings(begins, NOW + 50 * DAY):
+            self.assertTrue(warning.startswith(line) and warning.endswith(" UTC: is it right?"), warning)
+
+    def test_casOfAShortFileAreWatchedToo(self) -> None:
+        """
+        A private CA ends one day as well, and then nobody is let in.  One that has a successor in the
+        file is passed over, and so are those of a long collection.
+        """
+        expired = Authority("Old CA", begins=NOW - 9 * DAY, ends=NOW - DAY)
+        ending = Authority("Ending CA", ends=NOW + 3 * DAY)
+        replaced = Authority("Trusted CA", begins=NOW - 9 * DAY, ends=NOW - DAY)
+        following = Authority("Trusted CA", begins=NOW + DAY)
+        others = [Authority(f"CA {number}") for number in range(FEW_AUTHORITIES)]
+        said = {}
+        for what, authorities in (
+            ("short", [TRUSTED, expired, ending, replaced, following]),
+            ("long", [expired, *others]),
+        ):
+            cafile = self.cafile(*authorities)
+            with capturedLogs() as events:
+                ClientCredentials(ClientTls(cafile=cafile))
+            said[what] = [formatEvent(event).replace(cafile, "FILE") for event in events]
+        lines = [
+            f"the CA 'CN=Old CA' in FILE expired on {NOW - DAY:%Y-%m-%d}",
+            f"the CA 'CN=Ending CA' in FILE expires on {NOW + 3 * DAY:%Y-%m-%d}",
+        ]
+        self.assertEqual(said, {"short": lines, "long": []})
 
     def test_clockIsTheRealOneByDefault(self) -> None:
         issued = TRUSTED.issue("good.test", ends=NOW - DAY / 2)

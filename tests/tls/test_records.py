@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import uuid
 from array import array
 from typing import Any
 
@@ -54,10 +55,12 @@ class MemorySocket:
         self.peer.came += data[: self.most]
         return min(len(data), self.most)
 
-    def recv(self, size: int) -> bytes:
+    def recv(self, size: int, flags: int = 0) -> bytes:
         """
         @return: what has come.
         """
+        if flags:
+            return self.came[:size]
         taken, self.came = self.came[: min(size, self.most)], self.came[min(size, self.most) :]
         if not taken and not self.isEnded:
             raise BlockingIOError
@@ -327,11 +330,42 @@ class HandshakesOnSocketsTests(TlsTestCase):
         """
         More than its beginning need not come.
         """
-        for began in (b"GET /", b"PROXY", b"SSH-2", bytes(5), b"\xff" * 5):
+        proxy = "which is not understood here: turn it off in the balancer before us (send-proxy)"
+        for began, words in (
+            (b"GET /", "it speaks HTTP"),
+            (b"PROXY TCP4 ", f"it announces its client by the PROXY protocol, {proxy}"),
+            (b"\r\n\r\n\0\r\nQUIT\n", f"it announces its client by the PROXY protocol (v2), {proxy}"),
+            (b"SSH-2", "it speaks SSH"),
+            (b"uotp\2\0\0\0" + bytes(16), "it speaks uotp without TLS: tls=None was said there, and not here"),
+            (uuid.uuid4().bytes, "it may be a uotp of format 1 that was told tls=None"),
+            (bytes(5), "was tls=None said there?"),
+            (b"\xff" * 5, "was tls=None said there?"),
+        ):
             self.ends()
             self.sockets[0].came = began
             error = self.shake(1)[self.served]
-            self.assertEqual(self.served.refusalWords(error), "the peer does not speak TLS", began)
+            self.assertEqual(self.served.refusalWords(error), f"the peer does not speak TLS: {words}", began)
+            self.assertTrue(
+                self.sockets[1].came.endswith(b"\x15\x03\x03\0\x02\x02\x46"), "the peer can know by an alert"
+            )
+
+    def test_whatAServerSaysInPlaceOfTlsIsTold(self) -> None:
+        """
+        A portal, a web server, or a service of another kind answers to a client.
+        """
+        for answer, words in (
+            (
+                b"HTTP/1.1 400 Bad Request\r\n",
+                "it answers in HTTP: a web server is there, or a portal or proxy on the way",
+            ),
+            (b"SSH-2.0-OpenSSH_9\r\n", "it speaks SSH"),
+            (b"220 mail.test ESMTP\r\n", "it speaks SMTP or FTP"),
+            (b"+OK ready\r\n", "it speaks POP3"),
+        ):
+            self.ends()
+            self.sockets[1].came = answer
+            error = self.assertRaises(SSL.Error, self.dialled.do_handshake)
+            self.assertEqual(self.dialled.refusalWords(error), f"the peer does not speak TLS: {words}", answer)
 
     def test_endOfTheConnectionIsAnEnd(self) -> None:
         """

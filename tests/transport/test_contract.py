@@ -86,5 +86,8 @@ class MemoryTlsStreamTests(MemoryStreamTests, TlsTestCase):
         The client knows the server's key, and both what they speak.
         """
         self.connect()
-        self.assertEqual(self.here.transport.security, Security(b"uotp/2", publicKeyPin(GOOD.certificate)))
+        self.assertEqual(
+            self.here.transport.security,
+            Security(b"uotp/2", publicKeyPin(GOOD.certificate), peerCertificate=GOOD.known()),
+        )
         self.assertEqual(self.there.transport.security, Security(b"uotp/2"))

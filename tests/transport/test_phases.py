@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.preambles import ProxyHeader
 from tests.doubles.reactors import MemoryReactor
-from tests.doubles.sockets import Diarist, FakeSocket, FakeTls, accept
+from tests.doubles.sockets import UNKNOWN_CA, Diarist, FakeSocket, FakeTls, accept
 from uotp.boundaries import Security
 from uotp.transport.phases import CARRYING, EARLY, STREAM_PHASES, StreamEvent, StreamPhase
 from uotp.transport.tls import TlsStream
@@ -222,7 +222,7 @@ class PhaseTests(SynchronousTestCase):
         """
         Whoever gives up meanwhile can say why; and so can whoever is told of the end.
         """
-        words = "the peer refused our certificate: unknown CA"
+        words = UNKNOWN_CA
         stream = self.reach(StreamPhase.REFUSED)
         self.assertEqual(stream.security.refusal, words)
         self.end(stream)

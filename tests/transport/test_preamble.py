@@ -269,7 +269,7 @@ class AcceptedPreambleTests(_PreambleTestCase):
         self.comes(HEADER)
         self.happens(read=True)
         self.assertIs(self.stream.phase, StreamPhase.REFUSED)
-        self.assertEqual(self.stream.security.refusal, "the peer does not speak TLS")
+        self.assertEqual(self.stream.security.refusal, "the peer does not speak TLS: was tls=None said there?")
 
     def test_wakingForNothingChangesNothing(self) -> None:
         self.accept(self.make)

@@ -23,7 +23,7 @@ from tests.doubles.handshakes import RecordingStep
 from tests.doubles.preambles import ProxyHeader
 from tests.doubles.reactors import MemoryReactor
 from tests.doubles.sessions import RecordingSession
-from tests.doubles.sockets import PEER, Diarist, FakeSocket, FakeTls, accept, broken, tcpInfo
+from tests.doubles.sockets import PEER, UNKNOWN_CA, Diarist, FakeSocket, FakeTls, accept, broken, tcpInfo
 from tests.doubles.tunnels import RecordingOwner
 from uotp.boundaries import Security
 from uotp.net.sockopts import UNSENT_LIMIT_BYTES
@@ -330,7 +330,7 @@ class HandshakeTests(_TlsConnectionTestCase):
         self.assertLost(SSL.Error)
         assert self.diary.reason is not None
         self.assertIs(self.diary.reason.value, refusal)
-        self.assertEqual(self.diary.refusal, "the peer refused our certificate: unknown CA")
+        self.assertEqual(self.diary.refusal, UNKNOWN_CA)
         self.assertEqual(self.diary.heard, [])
 
     def test_refusalIsNotTriedAgain(self) -> None:
@@ -545,7 +545,7 @@ class TlsConnectionTests(_TlsConnectionTestCase):
         self.fake.coming.append(SSL.Error(ALERT))
         self.happens(read=True)
         self.assertLost(SSL.Error)
-        self.assertEqual(self.diary.refusal, "the peer refused our certificate: unknown CA")
+        self.assertEqual(self.diary.refusal, UNKNOWN_CA)
 
     def test_protocolThatClosesUponDataIsLeftAlone(self) -> None:
         self.patch(self.diary, "dataReceived", lambda _: self.connection.abort())
@@ -815,7 +815,7 @@ class TlsConnectionTests(_TlsConnectionTestCase):
         """
         self.fake.coming.append(SSL.Error(ALERT))
         self.happens(read=True)
-        self.assertEqual(self.diary.refusal, "the peer refused our certificate: unknown CA")
+        self.assertEqual(self.diary.refusal, UNKNOWN_CA)
         self.assertFalse(hasattr(self.connection, "tls"))
 
 

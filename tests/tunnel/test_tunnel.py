@@ -27,7 +27,7 @@ from uotp.process import Memory, Turns
 from uotp.tls.verification import publicKeyPin
 from uotp.train import Train, cut
 from uotp.tunnel.accepted import AcceptedTunnel
-from uotp.tunnel.dialled import DialledTunnel
+from uotp.tunnel.dialled import NO_ANSWER, NO_HANDSHAKE, NOTHING_CAME, DialledTunnel
 from uotp.tunnel.heartbeat import ACCEPTED_GIVE_UP_SECONDS, FIRST_PATIENCE_SECONDS, GIVE_UP_SECONDS
 from uotp.tunnel.link import TunnelLink
 from uotp.tunnel.link1 import Format1Link
@@ -37,7 +37,7 @@ from uotp.tunnel.states import TunnelEvent as Event
 from uotp.tunnel.states import TunnelState as State
 from uotp.tunnel.tunnel import CLOSE_SECONDS, DRAIN_SECONDS, Tunnel
 from uotp.wire.format1 import LENGTH_BYTES, Format1Codec
-from uotp.wire.hello import ClientHello, WireFormat
+from uotp.wire.hello import ClientHello, ServerHello, WireFormat, encodeServerHello
 from uotp.wire.negotiation import WireChoice
 
 HELLO = uuid.UUID(bytes=bytes(range(16)), version=4).bytes
@@ -516,6 +516,17 @@ class HelloTests(_TunnelTestCase):
         self.assertTrue(transport.aborted)
         self.assertEqual(self.session.trains, [])
 
+    def test_clientThatSpeaksTlsIsToldThatThereIsNone(self) -> None:
+        """
+        By a refusal in plain bytes, which it can tell from TLS.
+        """
+        tunnel = self.accepted()
+        transport = self.connect(tunnel)
+        tunnel.dataReceived(b"\x16\x03\x01\x05\xc2\x01\x00\x05\xbe\x03\x03" + bytes(500))
+        self.assertEqual(transport.getOutBuffer(), encodeServerHello(ServerHello(welcome=False)))
+        self.assertEqual((transport.disconnecting, transport.aborted), (True, False))
+        self.assertIn("it speaks TLS", str(tunnel.fault))
+
     def test_lateIdIsNotHeard(self) -> None:
         """
         Once the tunnel closes, nobody is asked about it.
@@ -533,6 +544,68 @@ class HelloTests(_TunnelTestCase):
         self.assertFalse(tunnel.heard)
         tunnel.dataReceived(b"\0")
         self.assertTrue(tunnel.heard)
+
+
+class WrongServerTests(_TunnelTestCase):
+    """
+    Dial what is no uotp server, or one that does not want us, and say what may be wrong.
+    """
+
+    TLS = "it speaks TLS, and tls=None was said here: say that at both ends or at none"
+    HTTP = "it answers in HTTP: a web server is there, or a portal or proxy on the way"
+
+    def test_whatIsSaidInPlaceOfFormat1IsTold(self) -> None:
+        """
+        When it ends, and not before: a datagram may begin like that.
+        """
+        for answer, words in (
+            (b"", f"closed by the other end {NOTHING_CAME}"),
+            (b"HTTP/1.1 400 Bad Request\r\n\r\n", self.HTTP),
+            (b"SSH-2.0-OpenSSH_9.9\r\n", "it speaks SSH"),
+            (b"220 mail.test ESMTP\r\n", "it speaks SMTP or FTP"),
+            (b"\x15\x03\x01\0\x02\x02\x46", self.TLS),
+            (b"\0\4pong", None),
+            (b"\x15\x03" + bytes(0x1503), None),
+        ):
+            tunnel, transport = self.open()
+            if answer:
+                tunnel.dataReceived(answer)
+            self.assertIsNone(tunnel.fault)
+            transport.lose()
+            self.assertEqual(tunnel.fault, words)
+
+    def test_whatIsSaidInPlaceOfFormat2IsTold(self) -> None:
+        for answer, words in (
+            (b"HTTP/1.1 400 Bad Request\r\n\r\n", f"it does not answer in format 2: {self.HTTP}"),
+            (b"\x15\x03\x03\0\x02\x02\x46", f"it does not answer in format 2: {self.TLS}"),
+            (b"what?", "it does not answer in format 2"),
+        ):
+            tunnel = self.dialledInFormat2()
+            transport = self.connect(tunnel)
+            tunnel.dataReceived(answer)
+            self.assertEqual((tunnel.fault, transport.aborted), (words, True))
+
+    def test_earlyEndIsToldByWhatWasMissing(self) -> None:
+        tunnel = self.dialled()
+        self.connect(tunnel, secured=True).lose()
+        self.assertEqual(tunnel.fault, f"closed by the other end {NO_HANDSHAKE} (or was tls=None said there?)")
+        tunnel = self.dialledInFormat2()
+        self.connect(tunnel).lose()
+        self.assertEqual(tunnel.fault, f"closed by the other end {NO_ANSWER}")
+
+    def test_wordsOfTlsCountMore(self) -> None:
+        tunnel = self.dialled()
+        transport = self.connect(tunnel, secured=True)
+        transport.security = Security(refusal="unknown issuer")
+        transport.lose()
+        self.assertIsNone(tunnel.fault)
+
+    def test_whatWeEndOurselvesIsNobodysFault(self) -> None:
+        for end in (Tunnel.close, Tunnel.abort):
+            tunnel, transport = self.open()
+            end(tunnel)
+            transport.settle()
+            self.assertEqual((tunnel.fault, tunnel.state), (None, State.LOST))
 
 
 class MemoryLinkTests(LinkContract, SynchronousTestCase):
@@ -740,7 +813,9 @@ class TlsEndsTests(PlainEndsTests, TlsTestCase):
 
     def test_whatTlsHasFoundOutIsKnown(self) -> None:
         ends = self.meet()
-        self.assertEqual(ends.client.security, Security(b"uotp/2", publicKeyPin(GOOD.certificate)))
+        self.assertEqual(
+            ends.client.security, Security(b"uotp/2", publicKeyPin(GOOD.certificate), peerCertificate=GOOD.known())
+        )
         self.assertEqual(ends.server.security, Security(b"uotp/2", None))
 
     def test_clientThatLacksACertificateOpensButIsNotHeard(self) -> None:

@@ -25,8 +25,8 @@ from tests.wire.vectors import (
     ServerHelloVector,
 )
 from uotp.errors import PeerError
+from uotp.wire.foreign import FOREIGN
 from uotp.wire.hello import (
-    FOREIGN_HELLOS,
     MAX_EXTENSIONS_BYTES,
     NO_SESSION_ID,
     TELLING_BYTES,
@@ -345,7 +345,7 @@ class ForeignHelloTests(SynchronousTestCase):
         """
         Not even one that begins in the same way.
         """
-        for hello in FOREIGN_HELLOS:
+        for hello in FOREIGN:
             sessionId = uuid.UUID(bytes=hello.ljust(16, b"\xab")[:16], version=4).bytes
             taken = ClientHelloDecoder().feed(sessionId)
             self.assertEqual(taken, (ClientHello(WireFormat.ONE, sessionId), b""))

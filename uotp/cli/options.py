@@ -16,7 +16,7 @@ from typing import Any, ClassVar, NoReturn
 from twisted.python import usage
 
 import uotp
-from uotp.cli.words import Known, WordsError, shown, tellApart
+from uotp.cli.words import KnownOptions, WordsError, shown, tellApart
 from uotp.telemetry import sayLast
 
 USAGE_EXIT_STATUS = 2
@@ -274,7 +274,7 @@ class GnuOptions(usage.Options):
         long = {name.removesuffix("="): name.endswith("=") for name in self.longOpt}
         short = {letter: str(self.synonyms[letter]) for letter in self.shortOpt if letter != ":"}
         try:
-            line = tellApart(words, Known(long, short, self._whose))
+            line = tellApart(words, KnownOptions(long, short, self._whose))
         except WordsError as error:
             raise usage.UsageError(str(error)) from error
         for name, word in line.options:

@@ -27,7 +27,7 @@ class WordsError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownOptions:
     """
     Holds the options that a command line has.
 
@@ -56,7 +56,7 @@ class Line:
     arguments: list[str] = field(default_factory=list)
 
 
-def tellApart(words: Sequence[str], known: Known) -> Line:
+def tellApart(words: Sequence[str], known: KnownOptions) -> Line:
     """
     Tell the words of a command line apart.
 
@@ -99,7 +99,7 @@ def withoutPaste(word: str) -> str:
     return word
 
 
-def _long(word: str, rest: Iterator[str], known: Known) -> tuple[str, str | None]:
+def _long(word: str, rest: Iterator[str], known: KnownOptions) -> tuple[str, str | None]:
     """
     @return: the option that a word with two hyphens is, which may take the next one.
     """
@@ -114,7 +114,7 @@ def _long(word: str, rest: Iterator[str], known: Known) -> tuple[str, str | None
     return name, None
 
 
-def _short(word: str, rest: Iterator[str], known: Known) -> Iterator[tuple[str, str | None]]:
+def _short(word: str, rest: Iterator[str], known: KnownOptions) -> Iterator[tuple[str, str | None]]:
     """
     @return: the options that the letters of a word are.  The last may take what is behind it
         in the word, or the next word.
@@ -161,7 +161,7 @@ def _requireOneWord(word: str, part: str) -> None:
         raise WordsError(reason)
 
 
-def _fullName(typed: str, known: Known) -> str:
+def _fullName(typed: str, known: KnownOptions) -> str:
     """
     @return: the long name that was typed, or the only one that begins so.
     @raise WordsError: when there is none, or there are several.
@@ -177,7 +177,7 @@ def _fullName(typed: str, known: Known) -> str:
     raise WordsError(_unknown(f"--{typed}", _similar(typed, known.long), known))
 
 
-def _unknown(typed: str, similar: Sequence[str], known: Known) -> str:
+def _unknown(typed: str, similar: Sequence[str], known: KnownOptions) -> str:
     """
     @return: that there is no such option, and what may be meant.
     """

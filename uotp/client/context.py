@@ -40,9 +40,28 @@ class ReachabilityObserver(Protocol):
         @param answer: what the server has said, in format 2.
         """
 
+    def stayed(self, *, isSecured: bool) -> None:
+        """
+        A tunnel has stayed for some seconds in format 1, and nothing has come through it.
+
+        @param isSecured: whether it has TLS.
+        """
+
+    def nothingComesBack(self, name: str, *, isWelcome: bool) -> None:
+        """
+        A source has sent for some seconds, and nothing has ever come back to it.
+
+        @param isWelcome: whether the server has welcomed its session.
+        """
+
     def sessionForgotten(self, name: str) -> None:
         """
         The server did not know a session any more, and has begun it anew.
+        """
+
+    def sessionReplaced(self, name: str, following: str, reason: str) -> None:
+        """
+        The session of a source goes on as another.
         """
 
     def tunnelDown(self) -> None:

@@ -10,8 +10,9 @@ it is overdue: the connections to a program that stands still stay open.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from uotp.boundaries import CarriedSession
 from uotp.client.context import ClientContext
@@ -39,11 +40,48 @@ class PoolStatistics:
     failures: int
 
 
+PATIENT_REFUSALS = 3
+"""
+So often in a row a server may refuse a session that it has let in, and that has no tunnel.  That
+takes a second.  Then another id is tried: whatever the server has against this one, it does not
+say.
+"""
+
+
+class PoolOwner(Protocol):
+    """
+    Follows how a pool stands with the server.
+    """
+
+    def forgotten(self, pool: Pool) -> None:
+        """
+        The server does not know the session any more, and has begun it anew.
+        """
+
+    def refused(self, pool: Pool) -> None:
+        """
+        The server will not let the session in any more, which it has let in before.
+        """
+
+    def poolUp(self, pool: Pool) -> None:
+        """
+        There is a tunnel that answers.
+        """
+
+    def poolDown(self, pool: Pool) -> None:
+        """
+        There is none any more.
+        """
+
+
 class Pool:
     """
     Keeps the slots of one session, which hold its tunnels.
 
     @ivar isProved: whether the source has shown that its address is not forged.
+    @ivar isKnown: whether the server has welcomed the session, which only format 2 can say.
+    @ivar hasBeenUp: whether there ever was a tunnel.
+    @ivar isOfOldKey: whether we show another key since the session began, to whose key it belongs.
     """
 
     def __init__(
@@ -51,20 +89,20 @@ class Pool:
         context: ClientContext,
         session: CarriedSession,
         sessionId: bytes,
-        whenForgotten: Callable[[], None] | None = None,
+        owner: PoolOwner | None = None,
     ) -> None:
         """
         @param context: what all pools of the client share.
         @param session: whom the tunnels carry for.
         @param sessionId: what they show.
-        @param whenForgotten: called when the server does not know the session any more,
-            and has begun it anew.
+        @param owner: told how the pool stands with the server.
         """
         size = context.settings.poolSize
         self._context = context
         self._slots = [Slot(context, session, sessionId, self) for _ in range(size)]
-        self._whenForgotten = whenForgotten
-        self._isKnown = False
+        self._owner = owner
+        self._refusals = 0  # in a row
+        self.isKnown = self.hasBeenUp = self.isOfOldKey = False
         self._draining: set[Slot] = set()
         self._mayHave = 0
         self._up = 0  # slots with a tunnel that answers
@@ -123,6 +161,9 @@ class Pool:
             held, self._held = self._held, {}
             for other in held:
                 other.dial()
+            self.hasBeenUp = True
+            if self._owner is not None:
+                self._owner.poolUp(self)
 
     def slotDown(self, slot: Slot) -> None:
         """
@@ -131,6 +172,8 @@ class Pool:
         self._up -= 1
         if not self._up:
             self._noneIsUp()
+            if self._owner is not None:
+                self._owner.poolDown(self)
 
     def _noneIsUp(self) -> None:
         if not self._isOver:
@@ -147,9 +190,20 @@ class Pool:
         """
         See L{uotp.client.slot.SlotOwner}.
         """
-        wasKnown, self._isKnown = self._isKnown, True
-        if wasKnown and answer.isNew and self._whenForgotten is not None:
-            self._whenForgotten()
+        wasKnown, self.isKnown = self.isKnown, True
+        self._refusals, self.isOfOldKey = 0, False
+        if wasKnown and answer.isNew and self._owner is not None:
+            self._owner.forgotten(self)
+
+    def refused(self) -> None:
+        """
+        See L{uotp.client.slot.SlotOwner}.  A session that never was welcomed is not refused for its
+        id: another would fare no better.
+        """
+        self._refusals += 1
+        isOver = self.isOfOldKey or (self.isDown and self._refusals >= PATIENT_REFUSALS)
+        if isOver and self.isKnown and self._owner is not None:
+            self._owner.refused(self)
 
     # What the session wants.
 
@@ -235,7 +289,7 @@ class Pool:
         """
         Say that the session is over, and close all, for good.
         """
-        self._whenForgotten = None  # the session, which knows its pool
+        self._owner = None  # who knows its pool
         self._stop()
         slots, self._slots = self._slots, []  # they know their pool, and outlive it with their tunnels
         self._first = None

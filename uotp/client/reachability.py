@@ -5,12 +5,34 @@ Tells the log whether the server can be reached: in few words, and each change o
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import Any
 
 from twisted.logger import LogLevel
 
-from uotp.telemetry import LineBudget, Logger, RateLimit, logCounted
+from uotp.telemetry import LineBudget, Logger, RateLimit, causeOf, logCounted
 from uotp.wire import ServerHello
+
+
+class Known(Enum):
+    """
+    Names what is known of the server.
+
+    STAYS: it has not closed a tunnel for some seconds, as any server may.
+    IS_UOTP: it has welcomed us, or something has come through a tunnel.
+    """
+
+    NOTHING = auto()
+    STAYS = auto()
+    IS_UOTP = auto()
+
+
+SERVER_HINTS = "is that a uotp server (format 1 does not tell)?"
+TARGET_HINTS = (
+    "is the target up, is its port the one that the server was told, and does it know this sender (WireGuard: the "
+    "keys)?  A firewall may keep the answers, too; the server's log may say more"
+)
+"""What to look at when nothing comes back."""
 
 
 class Reachability:
@@ -32,7 +54,8 @@ class Reachability:
         self.failingSince: float | None = None
         self._budget = LineBudget(clock)
         self._up = 0
-        self._connected = False
+        self._known = Known.NOTHING
+        self._wasUotp = False  # it has been reached once, and will be the same when it is back
 
     def tunnelUp(self) -> None:
         """
@@ -47,9 +70,34 @@ class Reachability:
 
         @param answer: what it has said, in format 2.
         """
-        if not self._connected:
-            self._connected = True
+        if self._known is not Known.IS_UOTP:
+            self._known, self._wasUotp = Known.IS_UOTP, True
             self._say(LogLevel.info, self._budget.spend(), "connected to {host} port {port}{reason}", wordsFor(answer))
+
+    def stayed(self, *, isSecured: bool) -> None:
+        """
+        A tunnel has stayed for some seconds in format 1, and nothing has come through it.
+
+        @param isSecured: whether it has TLS.
+        """
+        if self._wasUotp:
+            self.reached()
+        elif self._known is Known.NOTHING:
+            self._known = Known.STAYS
+            words = "{reason} is up to {host} port {port}, which has not said that it is uotp (format 1)"
+            self._say(LogLevel.info, self._budget.spend(), words, "TLS" if isSecured else "TCP")
+
+    def nothingComesBack(self, name: str, *, isWelcome: bool) -> None:
+        """
+        A source has sent for some seconds, and nothing has ever come back to it.
+
+        @param isWelcome: whether the server has welcomed its session.
+        """
+        words = "nothing comes back to session {session} from {host} port {port}: {hints}"
+        suppressed = self._rateLimit.suppressedBefore(("nothing comes back", isWelcome))
+        host, port = self._server
+        hints = TARGET_HINTS if isWelcome or self._known is Known.IS_UOTP else f"{SERVER_HINTS} {TARGET_HINTS}"
+        logCounted(self._log, LogLevel.warn, suppressed, words, session=name, host=host, port=port, hints=hints)
 
     def sessionForgotten(self, name: str) -> None:
         """
@@ -58,6 +106,14 @@ class Reachability:
         suppressed = self._rateLimit.suppressedBefore("forgotten")
         words = "the server did not know session {session} any more, and has begun it anew"
         logCounted(self._log, LogLevel.info, suppressed, words, session=name)
+
+    def sessionReplaced(self, name: str, following: str, reason: str) -> None:
+        """
+        The session of a source goes on as another.
+        """
+        suppressed = self._rateLimit.suppressedBefore(("replaced", reason))
+        words = "session {session} goes on as session {following}: {reason}"
+        logCounted(self._log, LogLevel.info, suppressed, words, session=name, following=following, reason=reason)
 
     def tunnelDown(self) -> None:
         """
@@ -71,11 +127,11 @@ class Reachability:
         """
         if self._up == 0 and self.failingSince is None:
             self.failingSince = self._clock()
-        if self._connected and self._up == 0:
-            self._connected = False
+        if self._known is not Known.NOTHING and self._up == 0:
+            self._known = Known.NOTHING
             self._say(LogLevel.warn, self._budget.spend(), "no tunnel to {host} port {port} is left: {reason}", reason)
         else:
-            suppressed = self._rateLimit.suppressedBefore(("server", reason))
+            suppressed = self._rateLimit.suppressedBefore(("server", causeOf(reason)))
             self._say(LogLevel.warn, suppressed, "a tunnel to {host} port {port} failed: {reason}", reason)
 
     def _say(self, level: Any, suppressed: int | None, words: str, reason: str = "") -> None:

@@ -41,6 +41,9 @@ WAKE_CHECK_SECONDS = 1.0
 FEW_SOURCES = 128
 """It is said at the start when there are not the descriptors for whole pools of so many sources."""
 
+SILENCE_CHECK_SECONDS = 2.0
+"""How often we look for sources to which nothing comes back."""
+
 RENEW_CHECK_SECONDS = 0.25
 """How often we look for tunnels that are old, where they may become so: a second or so apart."""
 
@@ -67,6 +70,7 @@ class ClientService(TunnelService):
         """
         super().__init__(settings, credentials, reactor)
         self._settings = settings
+        self._clientCredentials = credentials
         self._places = placesOf(settings.listen)
         intakeBytes = min(MAX_INTAKE_BYTES, settings.memory // INTAKE_SHARE // len(self._places))
         self.turns.memory.reserve(intakeBytes * len(self._places))
@@ -141,6 +145,7 @@ class ClientService(TunnelService):
         self._warnOfNobody()
         self._warnOfFewDescriptors()
         self.periodicCalls.every(min(1.0, self._settings.expire / 4), self._sessions.endIdle)
+        self.periodicCalls.every(SILENCE_CHECK_SECONDS, self._sessions.review)
         self.periodicCalls.every(WAKE_CHECK_SECONDS, self._noticeSleep)
         if self._settings.mss is None:
             self.periodicCalls.every(WATCH_SECONDS, self._context.segmentWatch.look)
@@ -228,12 +233,19 @@ class ClientService(TunnelService):
 
         @raise ConfigurationError: when the files cannot be used; the old stay in use.
         """
+        before = self._ownPin()
         try:
             super().reload()
         finally:
             self._context.pathChanged()
             self._lookup.lookAgain()
-            self._sessions.prove()
+            if self._ownPin() != before:
+                self._sessions.keyChanged()
+            else:
+                self._sessions.prove()
+
+    def _ownPin(self) -> bytes | None:
+        return None if self._clientCredentials is None else self._clientCredentials.ownPin
 
     def stopService(self) -> Deferred[None]:
         """

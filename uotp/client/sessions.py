@@ -82,6 +82,7 @@ class SessionsBySource:
         self._steps = Steps(clock)
         self._ending = Round(self._steps)
         self._renewal = Round(self._steps)
+        self._review = Round(self._steps)
         self._expire = expire
         self._sessionLog = BudgetedLogger(self._log, LineBudget(clock.seconds))
         self._bySource: dict[Source, SourceSession] = {}
@@ -199,11 +200,29 @@ class SessionsBySource:
         if entry is not None:
             entry.pool.renewOld()
 
+    def review(self) -> None:
+        """
+        Look whether something comes back to each source, at a few in each turn.
+        """
+        self._review.begin(list(self._bySource), self._reviewOne)
+
+    def _reviewOne(self, source: Source) -> None:
+        entry = self._bySource.get(source)
+        if entry is not None:
+            entry.review()
+
     def prove(self) -> None:
         """
         The path may have changed: all tunnels have to show that they are still good.
         """
-        self._each(lambda entry: entry.pool.prove())
+        self._each(lambda entry: entry.succession.prove())
+
+    def keyChanged(self) -> None:
+        """
+        We show another key to the server from now on, and its sessions belong to keys.  The path may
+        have changed besides.
+        """
+        self._each(lambda entry: entry.succession.keyChanged())
 
     def statistics(self) -> SessionsBySourceStatistics:
         """
@@ -230,7 +249,7 @@ class SessionsBySource:
 
         @return: fires when all of them have been told.
         """
-        return self._each(lambda entry: entry.pool.drain())
+        return self._each(lambda entry: entry.succession.drain())
 
     def endAll(self) -> Deferred[None]:
         """
@@ -251,7 +270,7 @@ class SessionsBySource:
         self._places.leave(source)
         if entry.proof.isProved:
             self._admission.remember(source)
-        entry.pool.leave()
+        entry.succession.leave()
         self._closing.begin(entry.session, lambda: None)
         self._sessionLog.info(
             "session {session} for {host} port {port} ended: {reason}; {bytesOut} bytes from it, {bytesIn} to it{late}",

@@ -82,7 +82,12 @@ class SlotOwner(Protocol):
 
     def welcomed(self, answer: ServerHello) -> None:
         """
-        The server has answered a tunnel, in format 2.
+        The server has welcomed a tunnel, in format 2.
+        """
+
+    def refused(self) -> None:
+        """
+        The server has refused a tunnel, in format 2.
         """
 
     def slotUp(self, slot: Slot) -> None:
@@ -235,7 +240,11 @@ class Slot(StateMachine[SlotState, SlotEvent]):
     def _proved(self) -> None:
         self._timer = None
         self._failures = 0
-        self._context.reachability.reached()
+        tunnel, reachability = self._tunnel, self._context.reachability
+        if tunnel is None or tunnel.wireFormat is WireFormat.TWO or (tunnel.heard and tunnel.speech is None):
+            reachability.reached()
+        else:  # any server that speaks TLS may be so patient
+            reachability.stayed(isSecured=tunnel.security is not None)
 
     def isOld(self) -> bool:
         """
@@ -319,8 +328,11 @@ class Slot(StateMachine[SlotState, SlotEvent]):
             if tunnel.heard and tunnel.wireFormat is WireFormat.ONE:
                 self._failures = 0
             self._lost(words)
-        elif self._attempt is not None:
+        elif self._attempt is not None and self._attempt.has(tunnel):
             self._attempt.tunnelLost(tunnel, words)
+            answer = tunnel.answer if isinstance(tunnel, DialledTunnel) else None
+            if answer is not None and not answer.welcome:
+                self._owner.refused()
         self._tellEmptied()
 
     def _tellEmptied(self) -> None:

@@ -7,10 +7,12 @@ from __future__ import annotations
 from uotp.client.context import ClientContext
 from uotp.client.pool import Pool
 from uotp.client.proof import Proof
+from uotp.client.silence import Silence
+from uotp.client.succession import Succession
 from uotp.session import Session
 from uotp.telemetry import Drops
 from uotp.train import TakeTrains
-from uotp.wire import newSessionId, sessionName
+from uotp.wire import newSessionId
 
 LASTING_SECONDS = 300.0
 """
@@ -31,6 +33,7 @@ class SourceSession:
     Holds the session of one source, and its pool.
 
     @ivar send: sends trains that came from the source.
+    @ivar succession: keeps the pool, and another where the server refuses the session for good.
     @ivar proof: tells whether the source is proved, and how many tunnels it is worth.
     """
 
@@ -40,14 +43,37 @@ class SourceSession:
         """
         self._context = context
         settings = context.settings
+        self._silence = Silence()
         sessionId = newSessionId()
-        self.name = sessionName(sessionId)
         allowance = context.turns.allowanceOf(sessionId)
         self.session = Session(deliver, drops, context.clock, allowance, self._answered, settings.reorder)
         self.send = self.session.outbound.send
-        self.pool = Pool(context, self.session, sessionId, self._forgotten)
-        self.proof = Proof(self.session.outbound, context.clock.seconds, settings.poolSize, self.pool.widen)
-        self.pool.start()
+        self.succession = Succession(context, self.session, sessionId)
+        self.proof = Proof(self.session.outbound, context.clock.seconds, settings.poolSize, self.succession.widen)
+        self.succession.start()
+
+    def review(self) -> None:
+        """
+        Look once in a while whether something comes back.
+        """
+        inbound, outbound = self.session.inbound, self.session.outbound
+        isUp, now = not self.pool.isDown, self._context.clock.seconds()
+        if self._silence.isToBeSaid(isUp=isUp, answered=inbound.answered, lastSent=outbound.lastActive, now=now):
+            self._context.reachability.nothingComesBack(self.name, isWelcome=self.pool.isKnown)
+
+    @property
+    def pool(self) -> Pool:
+        """
+        The tunnels that carry for the source.
+        """
+        return self.succession.pool
+
+    @property
+    def name(self) -> str:
+        """
+        What the session is called in the log.
+        """
+        return self.succession.name
 
     def _answered(self) -> None:
         self._context.reachability.reached()
@@ -69,7 +95,3 @@ class SourceSession:
         """
         lastActive = self.session.lastActive
         return self.lasts, now - lastActive < ACTIVE_SECONDS, self.proof.earned.bit_length(), lastActive
-
-    def _forgotten(self) -> None:
-        self._context.reachability.sessionForgotten(self.name)
-        self.session.inbound.restart()

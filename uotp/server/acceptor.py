@@ -22,7 +22,7 @@ from uotp.errors import PeerError
 from uotp.process import Shares
 from uotp.server.registry import Joined, Registry, ServedSession, clientWords
 from uotp.server.strangers import Strangers, StrangersStatistics
-from uotp.telemetry import Logger, RateLimit, logCounted, spelled
+from uotp.telemetry import Logger, RateLimit, causeOf, logCounted, spelled
 from uotp.transport import Newcomer
 from uotp.tunnel import AcceptedTunnel, LiveTunnels, Tunnel, TunnelState
 from uotp.wire import FORMATS, ClientHello, WireChoice
@@ -202,7 +202,7 @@ class Acceptor(Factory):
         logCounted(
             self._log,
             LogLevel.warn,
-            self._rateLimit.suppressedBefore((peer, reason)),
+            self._rateLimit.suppressedBefore((peer, causeOf(reason))),
             "refused a connection from {peer}: {reason}{certificate}",
             peer=peer,
             reason=reason,

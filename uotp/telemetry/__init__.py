@@ -15,7 +15,7 @@ from uotp.telemetry.log import (
 )
 from uotp.telemetry.logfile import LogFile, sayLast, unbuffered
 from uotp.telemetry.processlog import ProcessLog
-from uotp.telemetry.ratelimit import LineBudget, RateLimit
+from uotp.telemetry.ratelimit import LineBudget, RateLimit, causeOf
 from uotp.telemetry.spelling import Spelling, spelled
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "ProcessLog",
     "RateLimit",
     "Spelling",
+    "causeOf",
     "logCounted",
     "parseVerbosity",
     "sayLast",

@@ -96,6 +96,14 @@ class RateLimit:
         return suppressed + others
 
 
+def causeOf(reason: str) -> str:
+    """
+    @param reason: why something failed, and behind a semicolon what can be done about it.
+    @return: the former alone, by which two such lines are equal: the latter may tell the time.
+    """
+    return reason.partition("; ")[0]
+
+
 def again(suppressed: int) -> str:
     """
     @return: words for the end of a line that stands for more than one event.

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from cryptography import x509
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from OpenSSL import SSL, crypto
 
 from uotp.errors import ConfigurationError
-from uotp.tls.pem import Identity, readCertificates
+from uotp.tls.pem import Identity, readAuthorities
 from uotp.tls.reasons import plainText
+from uotp.tls.revocation import NONE, Revocations
 
 AES_TLS12, CHACHA_TLS12 = "ECDHE+AESGCM", "ECDHE+CHACHA20"
 AES_TLS13, CHACHA_TLS13 = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"
@@ -89,26 +92,57 @@ def newContext(method: int) -> SSL.Context:
     return context
 
 
-def trust(context: SSL.Context, cafile: str, *, announce: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class Trusted:
     """
-    Let a context trust what these CAs have signed.
+    Holds whom one end trusts by a file.
+
+    @ivar file: its name.
+    @ivar authorities: the CAs.
+    @ivar revocations: whose revocation lists there are.
+    """
+
+    file: str
+    authorities: tuple[x509.Certificate, ...]
+    revocations: Revocations
+
+
+SYSTEM = Trusted("", (), NONE)
+"""Where no file says whom to trust."""
+
+
+def trust(context: SSL.Context, cafile: str, *, announce: bool) -> Trusted:
+    """
+    Let a context trust what these CAs have signed, and have not revoked.  Each of them is enough
+    alone, also one that has an issuer.
 
     @param context: a new context.
-    @param cafile: PEM file with one CA or many.
+    @param cafile: PEM file with one CA or many, and with their revocation lists.
     @param announce: whether a server is to name them when it asks for a
         certificate.
+    @return: what the file holds.
     @raise ConfigurationError: when the file is unusable.
     """
     store = context.get_cert_store()
+    authorities = readAuthorities(cafile, "CA file")
+    revocations = Revocations.of(authorities, cafile)
     try:
-        for authority in readCertificates(cafile, "CA file"):
+        for authority in authorities.certificates:
             if announce:
                 context.add_client_ca(authority)
             if store is not None:
                 store.add_cert(crypto.X509.from_cryptography(authority))
+        if store is not None:
+            flags = crypto.X509StoreFlags.PARTIAL_CHAIN
+            if authorities.lists:
+                flags |= crypto.X509StoreFlags.CRL_CHECK | crypto.X509StoreFlags.CRL_CHECK_ALL
+            for each in authorities.lists:
+                store.add_crl(each)
+            store.set_flags(flags)
     except (SSL.Error, crypto.Error) as problem:
         message = f"the CA file {cafile} is unusable: {_reasonText(problem)}"
         raise ConfigurationError(message) from problem
+    return Trusted(cafile, authorities.certificates, revocations)
 
 
 def offer(context: SSL.Context, names: Sequence[bytes]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from functools import partial
 from shlex import quote
 from typing import Any
@@ -20,6 +20,8 @@ from OpenSSL import SSL
 from uotp.errors import ConfigurationError
 from uotp.telemetry import Logger, spelled
 from uotp.tls import contexts
+from uotp.tls.dates import outOfDate, utcNow
+from uotp.tls.expiry import Ours, endings
 from uotp.tls.pem import isOpenToAll, readIdentity
 from uotp.tls.reasons import plainText
 from uotp.tls.verification import (
@@ -28,6 +30,7 @@ from uotp.tls.verification import (
     Requirements,
     VerifyingConnection,
     parsePin,
+    publicKeyPin,
     verifyPeer,
 )
 from uotp.wire import WireChoice, offered, selected
@@ -39,9 +42,6 @@ __all__ = [
     "ServerTls",
     "parsePin",
 ]
-
-EXPIRY_WARNING = timedelta(days=14)
-"""The log warns so long before a certificate ends: time enough to renew it by hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +90,19 @@ class ClientTls:
     pins: tuple[bytes, ...] = ()
 
 
-Ours = tuple[str, x509.Certificate]
-"""The file of the certificate that we show, and the certificate."""
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """
+    Holds what the files of one end have led to.
 
+    @ivar context: OpenSSL's.
+    @ivar ours: the certificate that we show, if any.
+    @ivar trusted: whom we trust by a file.
+    """
 
-def _utcNow() -> datetime:
-    return datetime.now(timezone.utc)
+    context: SSL.Context
+    ours: Ours | None
+    trusted: contexts.Trusted
 
 
 class _Credentials:
@@ -108,9 +115,10 @@ class _Credentials:
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
         self._ours: Ours | None = None
+        self._trusted = contexts.SYSTEM
         self.reload()
 
-    def _load(self) -> tuple[SSL.Context, Ours | None]:
+    def _load(self) -> Loaded:
         raise NotImplementedError
 
     def reload(self) -> None:
@@ -120,10 +128,10 @@ class _Credentials:
         @raise ConfigurationError: when they have become unusable, or hold a certificate that
             is out of date while the one in use is not; what was read before stays in use.
         """
-        context, ours = self._load()
-        if ours is not None:
-            self._refuseWorse(*ours)
-        self._context, self._ours = context, ours
+        loaded = self._load()
+        if loaded.ours is not None:
+            self._refuseWorse(*loaded.ours)
+        self._context, self._ours, self._trusted = loaded.context, loaded.ours, loaded.trusted
         self.warnOfDates()
 
     def _refuseWorse(self, file: str, certificate: x509.Certificate) -> None:
@@ -131,9 +139,9 @@ class _Credentials:
         Do not give up a certificate that is good for one that is not.  When none is good, the
         new one may be what the administrator wants: a peer that has a pin takes it.
         """
-        if self._ours is None or _outOfDate(self._ours[1], self._now()) is not None:
+        if self._ours is None or outOfDate(self._ours[1], self._now()) is not None:
             return
-        reason = _outOfDate(certificate, self._now())
+        reason = outOfDate(certificate, self._now())
         if reason is not None:
             message = f"the certificate in {file} {reason}"
             raise ConfigurationError(message)
@@ -149,31 +157,27 @@ class _Credentials:
             words = "the private key in {file} may be read by every user who can reach the file: chmod 600 {quoted}"
             self._log.warn(words, file=keyFile, quoted=quote(keyFile))
 
+    def revokes(self, certificate: tuple[bytes, int]) -> bool:
+        """
+        @param certificate: the issuer of a certificate and its serial number.
+        @return: whether its CA has revoked it.
+        """
+        return self._trusted.revocations.revokes(*certificate)
+
+    @property
+    def ownPin(self) -> bytes | None:
+        """
+        The L{publicKeyPin} of the certificate that we show; L{None} without one.
+        """
+        return None if self._ours is None else publicKeyPin(self._ours[1])
+
     def warnOfDates(self) -> None:
         """
-        Log a warning when the certificate that we show is out of date, or soon will be.
+        Log a warning when the certificate that we show is out of date, or soon will be, and for
+        each CA of our own file and each revocation list alike.
         """
-        if self._ours is None:
-            return
-        file, certificate = self._ours
-        now, ends = self._now(), certificate.not_valid_after_utc
-        reason = _outOfDate(certificate, now)
-        if reason is not None:
-            self._log.warn("the certificate in {file} {reason}", file=file, reason=reason)
-        elif ends - now <= EXPIRY_WARNING:
-            self._log.warn("the certificate in {file} expires on {date:%Y-%m-%d}", file=file, date=ends)
-
-
-def _outOfDate(certificate: x509.Certificate, now: datetime) -> str | None:
-    """
-    @return: why a certificate is not valid now, in words, or L{None} when it is.
-    """
-    begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    if now > ends:
-        return f"expired on {ends:%Y-%m-%d}"
-    if now < begins:
-        return f"is not valid before {begins:%Y-%m-%d}"
-    return None
+        for what, reason in endings(self._ours, self._trusted, self._now()):
+            self._log.warn("{what} {reason}", what=what, reason=reason)
 
 
 class ServerCredentials(_Credentials):
@@ -191,22 +195,23 @@ class ServerCredentials(_Credentials):
         choices: ServerTls,
         *,
         wire: WireChoice = WireChoice.AUTO,
-        now: Callable[[], datetime] = _utcNow,
+        now: Callable[[], datetime] = utcNow,
     ) -> None:
         self._choices = choices
         self._wire = wire
         self._requirements = Requirements("client") if choices.cafile is not None else None
         super().__init__(now)
 
-    def _load(self) -> tuple[SSL.Context, Ours | None]:
+    def _load(self) -> Loaded:
         choices = self._choices
         context = contexts.newContext(SSL.TLS_SERVER_METHOD)
         ours = self._identify(context, choices.cert, choices.key)
+        trusted = contexts.SYSTEM
         if choices.cafile is not None:
-            contexts.trust(context, choices.cafile, announce=True)
+            trusted = contexts.trust(context, choices.cafile, announce=True)
             context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, verifyPeer)
         contexts.choose(context, partial(selected, self._wire))
-        return context, ours
+        return Loaded(context, ours, trusted)
 
     @property
     def verifiesClients(self) -> bool:
@@ -222,7 +227,7 @@ class ServerCredentials(_Credentials):
         @param socket: what to speak through; L{None} for memory.
         @return: the connection.
         """
-        return VerifyingConnection(self._context, self._requirements, socket)
+        return VerifyingConnection(self._context, self._requirements, socket, self._trusted.revocations)
 
 
 class ClientCredentials(_Credentials):
@@ -241,7 +246,7 @@ class ClientCredentials(_Credentials):
         choices: ClientTls,
         *,
         wire: WireChoice = WireChoice.AUTO,
-        now: Callable[[], datetime] = _utcNow,
+        now: Callable[[], datetime] = utcNow,
     ) -> None:
         if choices.key is not None and choices.cert is None:
             message = f"{spelled('key')} is of no use without {spelled('cert')}"
@@ -262,19 +267,20 @@ class ClientCredentials(_Credentials):
         self._wire = wire
         super().__init__(now)
 
-    def _load(self) -> tuple[SSL.Context, Ours | None]:
+    def _load(self) -> Loaded:
         choices = self._choices
         context = contexts.newContext(SSL.TLS_CLIENT_METHOD)
         contexts.offer(context, offered(self._wire))
         ours = None
         if choices.cert is not None:
             ours = self._identify(context, choices.cert, choices.key)
+        trusted = contexts.SYSTEM
         if choices.cafile is not None:
-            contexts.trust(context, choices.cafile, announce=False)
+            trusted = contexts.trust(context, choices.cafile, announce=False)
         elif not choices.pins:
             context.set_default_verify_paths()
         context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, verifyPeer)
-        return context, ours
+        return Loaded(context, ours, trusted)
 
     def creatorFor(self, host: str) -> Callable[[Any], VerifyingConnection]:
         """
@@ -294,7 +300,7 @@ class ClientCredentials(_Credentials):
         indication = None if asked.isAddress else asked.text.encode("ascii")
 
         def create(socket: Any = None) -> VerifyingConnection:
-            connection = VerifyingConnection(self._context, requirements, socket)
+            connection = VerifyingConnection(self._context, requirements, socket, self._trusted.revocations)
             if indication is not None:
                 connection.set_tlsext_host_name(indication)
             return connection

@@ -7,21 +7,33 @@ or logs.
 from __future__ import annotations
 
 import os
+import re
 import stat
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from shlex import quote
+from typing import TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.utils import CryptographyDeprecationWarning
+from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 from uotp.errors import ConfigurationError
+from uotp.tls.filekinds import CERTIFICATE, KEY, advice, labelsOf
 
 SIZE_LIMIT = 8 << 20
 """The most bytes of a file.  A system's whole CA bundle has a quarter of a million."""
 
-_BEGIN = b"-----BEGIN CERTIFICATE-----"
+_BEGIN = re.compile(rb"-----BEGIN (?:X509 )?CERTIFICATE-----")
+_BEGIN_LIST = b"-----BEGIN X509 CRL-----"
+_LIST = re.compile(_BEGIN_LIST + rb".*?-----END X509 CRL-----", re.DOTALL)
+
+Certificate = TypeVar("Certificate")
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
 
@@ -39,6 +51,19 @@ class Identity:
     key: PrivateKey
 
 
+@dataclass(frozen=True, slots=True)
+class Authorities:
+    """
+    Holds what a file of CAs says.
+
+    @ivar certificates: the CAs.
+    @ivar lists: what they have revoked.
+    """
+
+    certificates: tuple[x509.Certificate, ...]
+    lists: tuple[x509.CertificateRevocationList, ...]
+
+
 def readCertificates(path: str, what: str) -> tuple[x509.Certificate, ...]:
     """
     Read all certificates of a file; keys and text between them do no harm.
@@ -49,26 +74,63 @@ def readCertificates(path: str, what: str) -> tuple[x509.Certificate, ...]:
     @raise ConfigurationError: when the file cannot be read, holds none, or one
         of them is damaged.
     """
-    data = _read(path, what)
-    if _BEGIN not in data:
-        message = f"the {what} {path} " + ("has no certificate in PEM format" if data.strip() else "is empty")
+    return _certificatesIn(_read(path, what), path, what)
+
+
+def _certificatesIn(data: bytes, path: str, what: str) -> tuple[x509.Certificate, ...]:
+    begun = len(_BEGIN.findall(data))
+    if not begun or b"TRUSTED CERTIFICATE" in labelsOf(data):
+        message = f"the {what} {path} {advice(data, path, CERTIFICATE)}"
         raise ConfigurationError(message)
     try:
-        certificates = tuple(x509.load_pem_x509_certificates(data))
+        certificates = tuple(quietly(lambda: x509.load_pem_x509_certificates(data)))
     except ValueError:
         certificates = ()
     # One that is cut off at the end of the file is left out without a word.
-    if len(certificates) < data.count(_BEGIN):
+    if len(certificates) < begun:
         message = f"the {what} {path} has a damaged certificate"
         raise ConfigurationError(message)
     return certificates
+
+
+def readAuthorities(path: str, what: str) -> Authorities:
+    """
+    Read the CAs of a file, and what they have revoked.
+
+    @param path: the file.
+    @param what: what to call it in an error.
+    @return: at least one CA.
+    @raise ConfigurationError: as L{readCertificates}, and for a list that is damaged.
+    """
+    data = _read(path, what)
+    certificates = _certificatesIn(data, path, what)
+    try:
+        lists = tuple(x509.load_pem_x509_crl(block) for block in _LIST.findall(data))
+    except ValueError:
+        lists = ()
+    if len(lists) < data.count(_BEGIN_LIST):
+        message = f"the {what} {path} has a damaged revocation list"
+        raise ConfigurationError(message)
+    return Authorities(certificates, lists)
+
+
+def quietly(read: Callable[[], Certificate]) -> Certificate:
+    """
+    Read a certificate, and pass over what the library warns of: whether somebody's serial
+    number is negative is nothing that the log of this program is for.
+
+    @return: what was read.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        return read()
 
 
 def readIdentity(certificateFile: str, keyFile: str | None) -> Identity:
     """
     Read a certificate with its chain, and its key.
 
-    @param certificateFile: our own certificate first, then the intermediates.
+    @param certificateFile: our own certificate and the intermediates, in any order.
     @param keyFile: where the key is; L{None} means beside the certificate.
     @return: both, known to belong together.
     @raise ConfigurationError: when one is unusable, or they do not match.
@@ -82,11 +144,29 @@ def readIdentity(certificateFile: str, keyFile: str | None) -> Identity:
     except (ValueError, UnsupportedAlgorithm) as problem:
         message = f"the certificate file {certificateFile} has a certificate with a key of unknown kind"
         raise ConfigurationError(message) from problem
-    if not matching[0]:
-        hint = " (the certificate of that key must come first in it)" if any(matching) else ""
-        message = f"{path} does not match the certificate in {certificateFile}{hint}"
+    if chain[0].public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS:
+        message = f"the certificate in {certificateFile} has a key for RSA-PSS alone: make one with an EC or RSA key"
         raise ConfigurationError(message)
-    return Identity(chain, key)
+    if not any(matching):
+        message = f"{path} does not match the certificate in {certificateFile}"
+        raise ConfigurationError(message)
+    return Identity(inOrder(chain, matching.index(True)), key)
+
+
+def inOrder(chain: Sequence[x509.Certificate], first: int) -> tuple[x509.Certificate, ...]:
+    """
+    Put a chain in the order in which peers want it: each certificate before that of its issuer.
+
+    @param chain: the certificates of a file.
+    @param first: which of them is our own.
+    @return: all of them; those that have no part in the chain come last.
+    """
+    ordered, left = [chain[first]], [each for place, each in enumerate(chain) if place != first]
+    while left:
+        issuer = ordered[-1].issuer
+        following = next((place for place, each in enumerate(left) if each.subject == issuer), 0)
+        ordered.append(left.pop(following))
+    return tuple(ordered)
 
 
 def isOpenToAll(path: str) -> bool:
@@ -112,13 +192,17 @@ def _spki(key: PublicKeyTypes) -> bytes:
 
 def _readKey(path: str) -> PrivateKey:
     data = _read(path, "key file")
-    if b"PRIVATE KEY-----" not in data:
-        message = f"the key file {path} " + ("has no private key in PEM format" if data.strip() else "is empty")
+    labels = labelsOf(data)
+    if b"OPENSSH PRIVATE KEY" in labels or not any(label.endswith(b"PRIVATE KEY") for label in labels):
+        message = f"the key file {path} {advice(data, path, KEY)}"
         raise ConfigurationError(message)
     try:
         key = load_pem_private_key(data, None)
     except TypeError as problem:
-        message = f"the key in {path} is encrypted: store it without a pass phrase, readable by its user alone"
+        message = (
+            f"the key in {path} is encrypted: store it without a pass phrase, readable by its user alone "
+            f"(openssl pkey -in {quote(path)} -out new.key; chmod 600 new.key)"
+        )
         raise ConfigurationError(message) from problem
     except (ValueError, UnsupportedAlgorithm) as problem:
         message = f"the key in {path} is damaged or of unknown kind"

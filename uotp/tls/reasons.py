@@ -1,22 +1,22 @@
 """
-The words for a refused TLS connection: numbers and texts of OpenSSL, and what a certificate
-says of itself, become one line for a log.  Nothing here decides anything, opens a file or
-knows a context.  A peer's text is shortened, and control characters are replaced, before it
+The words for a certificate that we refuse: numbers of OpenSSL, and what a certificate says of
+itself, become one line for a log.  Nothing here decides anything, opens a file or knows a
+context.  A peer's text is shortened, and control characters are replaced, before it
 goes to a log.
 """
 
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import NameOID
-from OpenSSL import SSL
 from OpenSSL.SSL import X509VerificationCodes as Codes
 
 from uotp.telemetry import spelled
-from uotp.tls.records import TOO_LONG_A_HANDSHAKE
+from uotp.tls.dates import LONG_EXPIRED, clockDoubt
 
 TEXT_LIMIT = 80
 """So many characters of a peer's text are shown: enough to recognise a name."""
@@ -32,59 +32,39 @@ NAMES_LIMIT = 4
 
 _PLAIN_NAME = re.compile(r"[\w.@+-]+(?: [\w.@+-]+)*")
 
-_UNKNOWN_ISSUER = frozenset(
+_DATES = frozenset({Codes.ERR_CERT_HAS_EXPIRED, Codes.ERR_CERT_NOT_YET_VALID})
+
+_UNKNOWN = frozenset(
     {
+        Codes.ERR_DEPTH_ZERO_SELF_SIGNED_CERT,
+        Codes.ERR_SELF_SIGNED_CERT_IN_CHAIN,
         Codes.ERR_UNABLE_TO_GET_ISSUER_CERT,
         Codes.ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
         Codes.ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE,
     }
 )
 
+_LIST_OF_NO_USE = frozenset(
+    {
+        Codes.ERR_UNABLE_TO_GET_CRL,
+        Codes.ERR_UNABLE_TO_GET_CRL_ISSUER,
+        Codes.ERR_UNABLE_TO_DECRYPT_CRL_SIGNATURE,
+        Codes.ERR_CRL_SIGNATURE_FAILURE,
+        Codes.ERR_KEYUSAGE_NO_CRL_SIGN,
+        Codes.ERR_UNHANDLED_CRITICAL_CRL_EXTENSION,
+        Codes.ERR_DIFFERENT_CRL_SCOPE,
+        Codes.ERR_CRL_PATH_VALIDATION_ERROR,
+        Codes.ERR_ERROR_IN_CRL_LAST_UPDATE_FIELD,
+        Codes.ERR_ERROR_IN_CRL_NEXT_UPDATE_FIELD,
+    }
+)
+"""A list is there, and OpenSSL cannot tell by it."""
+
 _CODE_NAMES: dict[int, str] = {
     number: name.removeprefix("ERR_").replace("_", " ").lower()
     for name, number in vars(Codes).items()
     if name.startswith("ERR_")
 }
-
-_NOT_TLS = "the peer does not speak TLS"
-_NO_VERSION = "no common TLS version"
-_NO_CIPHER = "no common cipher"
-
-_TOO_MUCH = "the peer sends too much in its handshake (too many certificates, or too large ones)"
-
-_OUR_ERRORS = {
-    "peer did not return a certificate": "no client certificate",
-    "http request": _NOT_TLS,
-    "https proxy request": _NOT_TLS,
-    "wrong version number": _NOT_TLS,
-    "packet length too long": _NOT_TLS,
-    "record layer failure": _NOT_TLS,
-    "unknown protocol": _NOT_TLS,
-    "unsupported protocol": _NO_VERSION,
-    "version too low": _NO_VERSION,
-    "wrong ssl version": _NO_VERSION,
-    "no shared cipher": _NO_CIPHER,
-    "no suitable signature algorithm": _NO_CIPHER,
-    "no suitable key share": _NO_CIPHER,
-    "excessive message size": _TOO_MUCH,
-    TOO_LONG_A_HANDSHAKE: _TOO_MUCH,
-}
-
-_ALERTS = {
-    "unknown ca": "the peer refused our certificate: unknown CA",
-    "certificate expired": "the peer refused our certificate: expired",
-    "certificate revoked": "the peer refused our certificate: revoked",
-    "bad certificate": "the peer refused our certificate: bad certificate",
-    "unsupported certificate": "the peer refused our certificate: wrong purpose",
-    "certificate unknown": "the peer refused our certificate: no reason given",
-    # OpenSSL sends this when a program's own check of name or pin refuses.
-    "internal error": "the peer refused the handshake: wrong name or pin, or an internal error",
-    "protocol version": _NO_VERSION,
-    "insufficient security": _NO_CIPHER,
-}
-
-# "tlsv1 alert unknown ca", "ssl/tls alert bad certificate", "tlsv13 alert certificate required"
-_ALERT = re.compile(r"(?:\S+ )?alert (.+)")
 
 
 def plainText(text: str, limit: int = TEXT_LIMIT) -> str:
@@ -109,35 +89,71 @@ def nameText(name: x509.Name) -> str:
     return f"'{plainText(name.rfc4514_string())}'"
 
 
-def verificationWords(error: int, depth: int, certificate: x509.Certificate, peer: str) -> str:
+def verificationWords(error: int, depth: int, certificate: x509.Certificate, peer: str, now: datetime) -> str:
     """
-    Say what OpenSSL has against a chain.
+    Say what OpenSSL has against a chain, and what can be done about it here.
 
     @param error: the number that OpenSSL gave, one of C{X509_V_ERR_*}.
     @param depth: where in the chain: 0 is the peer's own certificate.
     @param certificate: the one that stands there.
     @param peer: what the peer is to be, C{server} or C{client}.
+    @param now: what the clock says.
     @return: one line.
     """
-    subject = nameText(certificate.subject)
-    what = "certificate" if depth == 0 else f"issuer's certificate {subject}"
-    if error == Codes.ERR_CERT_HAS_EXPIRED:
-        words = f"{what} expired (on {certificate.not_valid_after_utc:%Y-%m-%d})"
-    elif error == Codes.ERR_CERT_NOT_YET_VALID:
-        words = f"{what} not yet valid (before {certificate.not_valid_before_utc:%Y-%m-%d})"
-    elif error == Codes.ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-        words = f"self-signed certificate {subject}"
-    elif error == Codes.ERR_SELF_SIGNED_CERT_IN_CHAIN:
-        words = f"unknown issuer {subject} (self-signed, not one of the trusted CAs)"
-    elif error in _UNKNOWN_ISSUER:
-        words = f"unknown issuer {nameText(certificate.issuer)}"
-    elif error == Codes.ERR_CERT_CHAIN_TOO_LONG:
+    what = "certificate" if depth == 0 else f"issuer's certificate {nameText(certificate.subject)}"
+    if error in _DATES:
+        return f"{what} {_dateWords(certificate, now)}"
+    if error in _UNKNOWN:
+        return _unknownWords(error, certificate, peer)
+    issuer = nameText(certificate.issuer)
+    if error == Codes.ERR_CERT_CHAIN_TOO_LONG:
         words = "too many certificates between the peer's own and a trusted CA"
     elif error == Codes.ERR_INVALID_PURPOSE and depth == 0:
         words = f"not a {peer} certificate (wrong purpose)"
+    elif error == Codes.ERR_CERT_REVOKED:
+        words = f"{what} was revoked by {issuer}; it has to be replaced"
+    elif error in _LIST_OF_NO_USE:
+        words = f"nobody knows whether the {what} was revoked: the list of {issuer} in the file of {spelled('cafile')} "
+        words += f"cannot be used ({_codeName(error)})"
     else:
-        words = f"{what} refused: {_CODE_NAMES.get(error, f'verification error {error}')}"
+        words = f"{what} refused: {_codeName(error)}"
     return words
+
+
+def _dateWords(certificate: x509.Certificate, now: datetime) -> str:
+    begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if now < begins:
+        return f"not yet valid (before {begins:%Y-%m-%d %H:%M} UTC); {clockDoubt(now)}"
+    words = f"expired (on {ends:%Y-%m-%d}); it has to be renewed"
+    return f"{words}, or {clockDoubt(now)}" if now - ends > LONG_EXPIRED else words
+
+
+def _unknownWords(error: int, certificate: x509.Certificate, peer: str) -> str:
+    subject = nameText(certificate.subject)
+    if error == Codes.ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+        return f"self-signed certificate {subject}; {_howToTrust(peer, 'it')}"
+    if error == Codes.ERR_SELF_SIGNED_CERT_IN_CHAIN:
+        who = f"{subject} (self-signed, not one of the trusted CAs)"
+    else:
+        who = nameText(certificate.issuer)
+    return f"unknown issuer {who}; {_howToTrust(peer, 'that CA')}"
+
+
+def _codeName(error: int) -> str:
+    return _CODE_NAMES.get(error, f"verification error {error}")
+
+
+def _howToTrust(peer: str, whom: str) -> str:
+    """
+    @return: what to do about an issuer that is not known.
+    """
+    cafile = spelled("cafile")
+    if peer == "client":
+        return f"clients are let in that a CA of {cafile} has signed"
+    return (
+        f"{cafile} makes {whom} trusted; if it should be known, the server may not send its whole chain, "
+        "or a proxy answers in its place"
+    )
 
 
 def alternativeNames(certificate: x509.Certificate) -> str:
@@ -178,42 +194,3 @@ def certificateName(certificate: x509.Certificate) -> str:
         escaped = name.replace("\\", "\\\\").replace("'", "\\'")
         name = f"'{escaped}'" if name else "no name"
     return f"{name}, sha256 {fingerprint}"
-
-
-def errorWords(error: SSL.Error, connection: SSL.Connection | None) -> str | None:
-    """
-    Say in words what an error of OpenSSL means: our own error, or the peer's alert.
-
-    @param error: what ended the connection.
-    @param connection: where it happened, if that is still known.
-    @return: one line, or L{None} when the error says only that the connection
-        is gone.
-    """
-    if isinstance(error, SSL.SysCallError) or not (error.args and error.args[0]):
-        return None
-    reasons = [str(entry[2]) for entry in error.args[0]]
-    for reason in reasons:
-        alert = _ALERT.fullmatch(reason)
-        if alert is not None:
-            return _alertWords(alert[1], connection)
-        if reason in _OUR_ERRORS:
-            return _OUR_ERRORS[reason]
-    return f"TLS failed: {plainText(reasons[0])}"
-
-
-def _wantsCertificate() -> str:
-    return f"the server wants a client certificate ({spelled('cert')})"
-
-
-def _alertWords(alert: str, connection: SSL.Connection | None) -> str:
-    if alert == "handshake failure" and connection is not None:
-        # TLS 1.2 has no alert of its own for a missing client certificate, but
-        # when the server's has come the ciphers are agreed upon.
-        seenPeer = connection.get_peer_certificate() is not None
-        if seenPeer and connection.get_certificate() is None:
-            return _wantsCertificate()
-        if not seenPeer:
-            return _NO_CIPHER
-    if alert == "certificate required":
-        return _wantsCertificate()
-    return _ALERTS.get(alert, f"the peer refused the handshake: {plainText(alert)}")

@@ -8,9 +8,12 @@ one record.
 from __future__ import annotations
 
 from contextlib import suppress
+from socket import MSG_PEEK
 from typing import Any
 
 from OpenSSL import SSL
+
+from uotp.wire import SHOWN_BYTES
 
 ROOM_BYTES = 16384
 """A read brings so much at the most, which is what one record of TLS carries."""
@@ -33,6 +36,12 @@ MAJOR_VERSION = b"\x03"
 """
 How a record of TLS begins: its kind, a version, and how long the rest is.  Of what does not
 begin like that OpenSSL knows best what it is, and needs no more to say so.
+"""
+
+NO_TLS_ALERT = b"\x15\x03\x03\0\x02\x02\x46"
+"""
+The alert C{protocol_version}.  OpenSSL says nothing to who does not speak TLS; by this he can
+know that TLS is wanted here.
 """
 
 TOO_LONG_A_HANDSHAKE = "handshake too long"
@@ -77,10 +86,12 @@ class RecordConnection(SSL.Connection):
 
     @param context: as pyOpenSSL has it.
     @param socket: what to speak through; L{None} for memory.
+    @ivar foreign: the first bytes of a peer that does not speak TLS, as far as they have come.
     """
 
     def __init__(self, context: SSL.Context, socket: Any = None) -> None:
         super().__init__(context)
+        self.foreign = b""
         self._shaking = socket
         self._allowed = MAX_HANDSHAKE_BYTES
         self._header = b""
@@ -105,6 +116,7 @@ class RecordConnection(SSL.Connection):
             self._sendAll()
             raise
         except SSL.Error:
+            self._unsent += NO_TLS_ALERT if self.foreign else b""
             with suppress(SSL.Error):
                 self._sendAll()  # an alert
             raise
@@ -156,6 +168,8 @@ class RecordConnection(SSL.Connection):
             size = int.from_bytes(came[-2:], "big")
             isRecord = came[:1] in RECORD_KINDS and came[1:2] == MAJOR_VERSION and size <= MAX_BODY_BYTES
             self._bodyLeft = size if isRecord else 0
+            if not isRecord and self._allowed == MAX_HANDSHAKE_BYTES:
+                self.foreign = came + self._peek(SHOWN_BYTES - len(came))
             self._allowed -= max(self._bodyLeft, LEAST_COUNTED)
             if self._allowed < 0:
                 raise SSL.Error([("uotp", "", TOO_LONG_A_HANDSHAKE)])
@@ -170,6 +184,16 @@ class RecordConnection(SSL.Connection):
             raise SSL.SysCallError(error.errno, error.strerror) from None
         if not came:
             raise SSL.SysCallError(-1, "Unexpected EOF")
+        return came
+
+    def _peek(self, size: int) -> bytes:
+        """
+        @return: what else has come already, for the words alone.
+        """
+        try:
+            came: bytes = self._shaking.recv(size, MSG_PEEK)
+        except OSError:
+            return b""
         return came
 
     def recv(self, bufsiz: int, flags: int | None = None) -> bytes:

@@ -28,8 +28,13 @@ from service_identity.cryptography import (
 from service_identity.hazmat import DNSPattern
 
 from uotp.net import Host, dnsName
-from uotp.tls.reasons import alternativeNames, certificateName, errorWords, plainText, verificationWords
+from uotp.telemetry import spelled
+from uotp.tls.alerts import errorWords
+from uotp.tls.dates import utcNow
+from uotp.tls.pem import quietly
+from uotp.tls.reasons import alternativeNames, certificateName, plainText, verificationWords
 from uotp.tls.records import RecordConnection
+from uotp.tls.revocation import NONE, Revocations
 
 PIN_BYTES = 32
 """The length of a SHA-256 hash."""
@@ -125,7 +130,11 @@ class PeerName:
         except (VerificationError, CertificateError) as problem:
             names = alternativeNames(certificate)
             words = f"wrong name: expected {self.text}, certificate has {names or 'no names'}"
-            return f"{words} ({plainText(str(problem))})" if names and isinstance(problem, CertificateError) else words
+            if not names:
+                return f"{words}; a common name does not count, it has to be a subjectAltName"
+            if isinstance(problem, CertificateError):
+                words += f" ({plainText(str(problem))})"
+            return f"{words}; if one of them is the server, say so by {spelled('serverName')}"
         return None
 
     def _isCoveredByStar(self, certificate: x509.Certificate) -> bool:
@@ -181,18 +190,27 @@ class VerifyingConnection(RecordConnection):
     Checks within its handshake what is required of its peer, and remembers why it refused.
 
     @param context: one whose verify callback is L{verifyPeer}.
-    @param requirements: what is required; L{None} lets any peer in.
+    @param requirements: what is required; L{None} lets any peer in, which is a client then.
     @param socket: what to speak through; L{None} for memory.
+    @param revocations: whose lists OpenSSL has been given.
     @ivar refusal: the first thing that was wrong with the peer, in words.
     """
 
-    def __init__(self, context: SSL.Context, requirements: Requirements | None, socket: Any = None) -> None:
+    def __init__(
+        self,
+        context: SSL.Context,
+        requirements: Requirements | None,
+        socket: Any = None,
+        revocations: Revocations = NONE,
+    ) -> None:
         super().__init__(context, socket)
         self.refusal: str | None = None
         self._requirements = requirements
+        self._revocations = revocations
         self._verified = False
         self._peerPin: bytes | None = None
         self._peerName: str | None = None
+        self._peerCertificate: tuple[bytes, int] | None = None
 
     def do_handshake(self) -> None:
         """
@@ -217,12 +235,13 @@ class VerifyingConnection(RecordConnection):
         @return: whether to go on.
         """
         try:
-            examined = certificate.to_cryptography()
+            examined = quietly(certificate.to_cryptography)
             if depth == 0 and self._requirements is not None and self._requirements.peer == "client":
                 self._peerName = certificateName(examined)
             objection = self._objection(examined, error, depth, ok=ok)
             if objection is None and ok and depth == 0:
                 self._peerPin = self._pinOf(examined)
+                self._peerCertificate = examined.issuer.public_bytes(), examined.serial_number
         except Exception as problem:  # noqa: BLE001 - whatever it is, a check that fails to run must refuse
             objection = f"certificate could not be examined ({plainText(repr(problem))})"
         if objection is not None:
@@ -246,6 +265,13 @@ class VerifyingConnection(RecordConnection):
         """
         return self._peerName
 
+    def peerCertificate(self) -> tuple[bytes, int] | None:
+        """
+        @return: the issuer of the peer's certificate and its serial number, or L{None} when it was not
+            examined.
+        """
+        return self._peerCertificate
+
     def refusalWords(self, error: BaseException | None = None) -> str | None:
         """
         Say in words why one end refused the other.
@@ -255,7 +281,11 @@ class VerifyingConnection(RecordConnection):
         """
         if self.refusal is not None:
             return self.refusal
-        return errorWords(error, self) if isinstance(error, SSL.Error) else None
+        return errorWords(error, self, self._peer) if isinstance(error, SSL.Error) else None
+
+    @property
+    def _peer(self) -> str:
+        return "client" if self._requirements is None else self._requirements.peer
 
     def _objection(self, certificate: x509.Certificate, error: int, depth: int, *, ok: bool) -> str | None:
         requirements = self._requirements
@@ -264,9 +294,11 @@ class VerifyingConnection(RecordConnection):
         if not ok:
             # Where only a pin is required, OpenSSL's objections do not count, but for the one
             # that bounds its work.  It calls for the peer's own certificate once more, without one.
+            if self._revocations.excuses(error, certificate):
+                return None
             if not requirements.chain and error != X509VerificationCodes.ERR_CERT_CHAIN_TOO_LONG:
                 return None
-            return verificationWords(error, depth, certificate, requirements.peer)
+            return verificationWords(error, depth, certificate, requirements.peer, utcNow())
         return requirements.objection(certificate) if depth == 0 else None
 
     def _pinOf(self, certificate: x509.Certificate) -> bytes | None:

@@ -91,6 +91,11 @@ class TlsConnection(Protocol):
         @return: what the log calls the certificate of a client, or L{None} without one.
         """
 
+    def peerCertificate(self) -> tuple[bytes, int] | None:
+        """
+        @return: issuer and serial number of the peer's certificate, or L{None} without one.
+        """
+
     def refusalWords(self, error: BaseException | None, /) -> str | None:
         """
         @param error: what has ended the connection, if anything has.
@@ -169,7 +174,8 @@ class TlsStream(TcpStream):
         except SSL.Error as error:
             return self._refuse(error)
         else:
-            self._security = Security(self.tls.get_alpn_proto_negotiated() or None, self.tls.peerPin())
+            protocol, certificate = self.tls.get_alpn_proto_negotiated() or None, self.tls.peerCertificate()
+            self._security = Security(protocol, self.tls.peerPin(), peerCertificate=certificate)
             self.startReading()
             self.stopWriting()
             self._secured()

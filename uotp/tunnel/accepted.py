@@ -13,6 +13,9 @@ from uotp.tunnel.states import AcceptedTunnelOwner, TunnelState
 from uotp.tunnel.tunnel import Tunnel
 from uotp.wire import ClientHelloDecoder, ServerHello, WireFormat, encodeServerHello
 
+TLS_HANDSHAKE = b"\x16\x03"
+"""How TLS begins."""
+
 
 class AcceptedTunnel(Tunnel):
     """
@@ -67,7 +70,10 @@ class AcceptedTunnel(Tunnel):
         try:
             heard = self._helloDecoder.feed(data)
         except PeerError as error:
-            self.misbehaved(error)
+            if data.startswith(TLS_HANDSHAKE) and self.security is None:
+                self._sayNoTls(error)
+            else:
+                self.misbehaved(error)
             return
         if heard is None:
             return
@@ -76,6 +82,15 @@ class AcceptedTunnel(Tunnel):
         self._acceptedBy.helloReceived(self, hello)
         if rest and self.link is not None:
             self.link.received(rest)
+
+    def _sayNoTls(self, error: PeerError) -> None:
+        """
+        Let a client that speaks TLS know that there is none here: it understands no word of ours, but
+        knows by what it begins with whose it is.
+        """
+        self.fault = str(error)
+        self.transport.write(encodeServerHello(ServerHello(welcome=False)))
+        self.close()
 
     def peerLeft(self) -> None:
         """

@@ -6,7 +6,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+
 from uotp.errors import PeerError
+from uotp.telemetry import spelled
 from uotp.tunnel.states import DialledTunnelOwner, TunnelState
 from uotp.tunnel.tunnel import Tunnel
 from uotp.wire import (
@@ -18,6 +23,11 @@ from uotp.wire import (
     encodeClientHello,
     formatToDial,
 )
+
+NO_HANDSHAKE = "in the TLS handshake, without a word: its log, or a firewall's, may say why"
+NO_ANSWER = "before it answered the hello: its log may say why, or it is no uotp server of format 2"
+NOTHING_CAME = "before anything came: its log may say why, or it is no uotp server (format 1 does not tell)"
+"""When a connection has ended before we know that the other end is a uotp server."""
 
 
 class DialledTunnel(Tunnel):
@@ -78,6 +88,31 @@ class DialledTunnel(Tunnel):
         self._dialledBy.tunnelOpened(self)
         if rest and self.link is not None:
             self.link.received(rest)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        Say why, as far as what the other end has said tells it.
+        """
+        isEarly = self.state in (TunnelState.HANDSHAKE, TunnelState.HELLO, TunnelState.OPEN)
+        if isEarly and self.fault is None and self.refusal is None:
+            self.fault = self._suspicion(reason)
+        super().connectionLost(reason)
+
+    def _suspicion(self, reason: Failure) -> str | None:
+        """
+        @return: what may be wrong where the other end has closed early, or is none of ours.
+        """
+        kind = reason.check(ConnectionDone, ConnectionLost)
+        if kind is None:
+            return None
+        how = "closed by the other end" if kind is ConnectionDone else "connection lost"
+        if self.state is TunnelState.HANDSHAKE and self.security is not None:
+            return f"{how} {NO_HANDSHAKE} (or was {spelled('tls=None')} said there?)"
+        if self.state is TunnelState.HELLO:
+            return f"{how} {NO_ANSWER}"
+        if self.wireFormat is WireFormat.ONE:
+            return self.speech or (None if self.heard else f"{how} {NOTHING_CAME}")
+        return None
 
     def pongOverdue(self) -> None:
         """

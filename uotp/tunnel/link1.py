@@ -9,7 +9,7 @@ from collections.abc import Callable
 from uotp.boundaries import CarriedSession, Stream
 from uotp.train import Train
 from uotp.tunnel.link import MUCH_UNDECODED_BYTES, PORTION_UNITS, LinkOwner, TunnelLink
-from uotp.wire import Format1Codec
+from uotp.wire import SHOWN_BYTES, Format1Codec
 
 
 class Format1Link(TunnelLink):
@@ -17,6 +17,7 @@ class Format1Link(TunnelLink):
     Speaks format 1 on an open tunnel.
 
     @ivar heard: whether a byte has come.
+    @ivar shown: the first bytes that have come.
     """
 
     def __init__(self, stream: Stream, owner: LinkOwner, session: CarriedSession, clock: Callable[[], float]) -> None:
@@ -26,6 +27,7 @@ class Format1Link(TunnelLink):
         super().__init__(stream, owner, session, clock)
         self._codec = Format1Codec()
         self.heard = False
+        self.shown = b""
 
     def send(self, trains: list[Train], now: float) -> None:
         """
@@ -42,7 +44,8 @@ class Format1Link(TunnelLink):
         """
         Hand on the trains that have come.
         """
-        self.heard = True
+        if not self.heard:
+            self.heard, self.shown = True, data[:SHOWN_BYTES]
         if self._isOver:
             return
         self.carried += len(data)

@@ -5,12 +5,14 @@ of all of them at once is asked here.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 
+from uotp.errors import PeerError
 from uotp.process import Round, Steps
 from uotp.telemetry import BudgetedLogger, LineBudget, Logger
 from uotp.tunnel.states import TunnelState
@@ -116,6 +118,20 @@ class LiveTunnels:
                 tunnel.transport.queuedBytes() for tunnel in self._tunnels if tunnel.state is not TunnelState.NEW
             ),
         )
+
+    def endEach(self, objection: Callable[[Tunnel], str | None]) -> None:
+        """
+        Look at all tunnels, and end those to whose peer there is an objection.
+
+        @param objection: says what it is, or L{None}.
+        """
+
+        def look(tunnel: Tunnel) -> None:
+            words = objection(tunnel) if tunnel in self._tunnels and tunnel.state is not TunnelState.NEW else None
+            if words is not None:
+                tunnel.misbehaved(PeerError(words))
+
+        self._steps.each(list(self._tunnels), look)
 
     def drainAll(self) -> None:
         """

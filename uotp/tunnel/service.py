@@ -19,6 +19,7 @@ from uotp.process import Memory, PeriodicCalls, Turns
 from uotp.telemetry import Drops, Logger, RateLimit
 from uotp.tunnel.live import STALL_CHECK_SECONDS, LiveTunnels
 from uotp.tunnel.settings import CommonSettings
+from uotp.tunnel.tunnel import Tunnel
 from uotp.tunnel.tunnellog import MINUTE
 
 DROP_REPORT_SECONDS = 60.0
@@ -134,6 +135,16 @@ class TunnelService(Service):
         """
         if self._credentials is not None:
             self._credentials.reload()
+            self.liveTunnels.endEach(self._objection)
+
+    def _objection(self, tunnel: Tunnel) -> str | None:
+        """
+        @return: why a tunnel that was let in may not go on, by what the files say now.
+        """
+        security = tunnel.security
+        shown = None if security is None else security.peerCertificate
+        isRevoked = self._credentials is not None and shown is not None and self._credentials.revokes(shown)
+        return "its certificate has been revoked since it was let in" if isRevoked else None
 
 
 def requireCongestion(name: str) -> None:

@@ -30,7 +30,7 @@ from uotp.tunnel.link1 import Format1Link
 from uotp.tunnel.link2 import Format2Link
 from uotp.tunnel.states import TALKING, TUNNEL_STATES, TunnelEvent, TunnelOwner, TunnelState
 from uotp.tunnel.told import Told
-from uotp.wire import WireFormat
+from uotp.wire import WireFormat, foreignSpeech
 
 CLOSE_SECONDS = 1.0
 """
@@ -152,6 +152,13 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
         Whether a byte has come from the other end.
         """
         return self._heardHello or (isinstance(self.link, Format1Link) and self.link.heard)
+
+    @property
+    def speech(self) -> str | None:
+        """
+        Which other protocol the peer speaks in place of format 1, in words, or L{None}.
+        """
+        return foreignSpeech(self.link.shown) if isinstance(self.link, Format1Link) and self.link.shown else None
 
     def drain(self) -> None:
         """

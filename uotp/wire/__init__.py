@@ -7,6 +7,7 @@ or the other way.  C{docs/wire.rst} says the same for readers who write another 
 
 from __future__ import annotations
 
+from uotp.wire.foreign import SHOWN_BYTES, foreignSpeech
 from uotp.wire.format1 import Format1Codec
 from uotp.wire.format2 import PING_BYTES, Format2Codec, Kind, controlFrame, frameAgain
 from uotp.wire.hello import (
@@ -17,6 +18,7 @@ from uotp.wire.hello import (
     WireFormat,
     encodeClientHello,
     encodeServerHello,
+    mayBeSessionId,
     newSessionId,
     sessionName,
 )
@@ -25,6 +27,7 @@ from uotp.wire.negotiation import FORMATS, WireChoice, formatToDial, offered, pa
 __all__ = [
     "FORMATS",
     "PING_BYTES",
+    "SHOWN_BYTES",
     "ClientHello",
     "ClientHelloDecoder",
     "Format1Codec",
@@ -37,8 +40,10 @@ __all__ = [
     "controlFrame",
     "encodeClientHello",
     "encodeServerHello",
+    "foreignSpeech",
     "formatToDial",
     "frameAgain",
+    "mayBeSessionId",
     "newSessionId",
     "offered",
     "parseWire",

@@ -23,7 +23,7 @@ from struct import Struct
 from typing import NamedTuple
 
 from uotp.errors import PeerError
-from uotp.telemetry import spelled
+from uotp.wire.foreign import foreignSpeech
 
 MAGIC = b"uotp"
 
@@ -126,23 +126,13 @@ Where a UUID has its version, in the upper half of a byte, and its variant, in t
 bits of another; and what stands there in a random one (RFC 9562).  The other bytes may be any.
 """
 
-FOREIGN_HELLOS = {
-    b"\x16\x03": "it speaks TLS, and {plain} was said here",
-    b"PROXY ": "it announces its client by the PROXY protocol, which is not understood here",
-    b"\r\n\r\n\0\r\n": "it announces its client by the PROXY protocol (v2), which is not understood here",
-    b"GET ": "it speaks HTTP",
-    b"POST ": "it speaks HTTP",
-    b"HEAD ": "it speaks HTTP",
-    b"PUT ": "it speaks HTTP",
-    b"DELETE ": "it speaks HTTP",
-    b"OPTIONS ": "it speaks HTTP",
-    b"CONNECT ": "it speaks HTTP",
-    b"PRI * HTTP": "it speaks HTTP",
-    b"SSH-": "it speaks SSH",
-}
-"""How other protocols begin, and what the log says of a peer that speaks one."""
-
 NO_SESSION_ID = "its first 16 bytes are no session id"
+
+
+NOT_FORMAT_2 = "it does not answer in format 2"
+
+SHORTEST_SPEECH = 3
+"""Fewer bytes than this tell nothing of another protocol."""
 
 
 def mayBeSessionId(shown: bytes) -> bool:
@@ -153,17 +143,6 @@ def mayBeSessionId(shown: bytes) -> bool:
     return (len(shown) <= VERSION_AT or shown[VERSION_AT] >> 4 == VERSION) and (
         len(shown) <= VARIANT_AT or shown[VARIANT_AT] >> 6 == VARIANT
     )
-
-
-def foreignHello(shown: bytes) -> str | None:
-    """
-    @param shown: the first bytes of what a peer sends, L{TELLING_BYTES} or more.
-    @return: which protocol they are of, in words, or L{None} when it is not known.
-    """
-    for hello, words in FOREIGN_HELLOS.items():
-        if shown.startswith(hello) or hello.startswith(shown):
-            return words.format(plain=spelled("tls=None"))
-    return None
 
 
 def encodeClientHello(hello: ClientHello) -> bytes:
@@ -227,7 +206,7 @@ class ClientHelloDecoder(_HelloDecoder):
             return None
         if not looksLikeFormat2(self._held):
             if not mayBeSessionId(self._held):
-                raise PeerError(foreignHello(self._held) or NO_SESSION_ID)
+                raise PeerError(foreignSpeech(self._held) or NO_SESSION_ID)
             taken = self._take(SESSION_ID_BYTES)
             return None if taken is None else (ClientHello(WireFormat.ONE, taken[0]), taken[1])
         if len(self._held) < OPENING.size:
@@ -263,8 +242,7 @@ class ServerHelloDecoder(_HelloDecoder):
         """
         self._held += data
         if self._held[:5] != (MAGIC + bytes([FORMAT_2]))[: len(self._held)]:
-            reason = "it does not answer in format 2"
-            raise PeerError(reason)
+            raise PeerError(_notFormat2(self._held))
         if len(self._held) < OPENING.size:
             return None
         answer, size = openingOf(self._held)
@@ -279,6 +257,11 @@ class ServerHelloDecoder(_HelloDecoder):
             elif kind == Extension.KEPT:
                 kept = number(value, 4)
         return ServerHello(answer == Answer.WELCOME, isNew, kept), rest
+
+
+def _notFormat2(held: bytes) -> str:
+    speech = foreignSpeech(held) if len(held) >= SHORTEST_SPEECH else None
+    return NOT_FORMAT_2 if speech is None else f"{NOT_FORMAT_2}: {speech}"
 
 
 def looksLikeFormat2(opening: bytes) -> bool:

@@ -1,0 +1,139 @@
+"""
+What the log says of the server: what is known of it and no more, and each change once.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from uotp.client.reachability import SERVER_HINTS, TARGET_HINTS, Reachability
+from uotp.client.silence import SENT_SECONDS, UNANSWERED_SECONDS, Silence
+from uotp.telemetry.ratelimit import RateLimit
+from uotp.wire.hello import ServerHello
+
+
+class ReachabilityTests(SynchronousTestCase):
+    """
+    Let tunnels come and go, and read what is said of them.
+    """
+
+    def setUp(self) -> None:
+        clock = Clock()
+        capture = capturedLogs()
+        self.events = capture.__enter__()
+        self.addCleanup(capture.__exit__, None, None, None)
+        self.reachability = Reachability(("good.test", 8443), clock.seconds, RateLimit(clock.seconds))
+
+    def lines(self) -> list[str]:
+        """
+        @return: what was said since this was asked last.
+        """
+        lines = [formatEvent(event) for event in self.events]
+        self.events.clear()  # type: ignore[attr-defined]
+        return lines
+
+    def test_tunnelThatOnlyStaysIsNoConnectionToAUotp(self) -> None:
+        """
+        In format 1 any server would do, until it says something.
+        """
+        for isSecured, what in ((True, "TLS"), (False, "TCP")):
+            self.reachability.tunnelUp()
+            for _ in range(3):
+                self.reachability.stayed(isSecured=isSecured)
+            words = f"{what} is up to good.test port 8443, which has not said that it is uotp (format 1)"
+            self.assertEqual(self.lines(), [words])
+            self.reachability.tunnelDown()
+            self.reachability.tunnelFailed(f"{what} was lost")
+            self.assertEqual(self.lines(), [f"no tunnel to good.test port 8443 is left: {what} was lost"])
+
+    def test_firstAnswerIsProof(self) -> None:
+        """
+        Once and for all: the same server comes back after an outage.
+        """
+        self.reachability.tunnelUp()
+        self.reachability.stayed(isSecured=True)
+        self.lines()
+        self.reachability.reached()
+        self.reachability.reached()
+        self.assertEqual(self.lines(), ["connected to good.test port 8443"])
+        self.reachability.tunnelDown()
+        self.reachability.tunnelFailed("lost")
+        self.reachability.tunnelUp()
+        self.reachability.stayed(isSecured=True)
+        self.assertEqual(
+            self.lines(), ["no tunnel to good.test port 8443 is left: lost", "connected to good.test port 8443"]
+        )
+
+    def test_format2IsProofWithTheWelcome(self) -> None:
+        self.reachability.tunnelUp()
+        self.reachability.reached(ServerHello(True, True, 150))
+        self.reachability.stayed(isSecured=True)
+        words = "connected to good.test port 8443, which speaks format 2, keeps a session without tunnels for 150 s"
+        self.assertEqual(self.lines(), [words])
+
+    def test_sameCauseIsSaidOnceWhateverTheRemedy(self) -> None:
+        """
+        Which may tell the time.
+        """
+        for minute in range(10):
+            self.reachability.tunnelFailed(f"certificate not yet valid; this machine's clock says 00:0{minute}")
+        self.assertEqual(len(self.lines()), 1)
+
+    def test_silenceIsSaidWithWhatToLookAt(self) -> None:
+        """
+        Of many sessions once, and whether it is a uotp at all only where that is not known.
+        """
+        before = "nothing comes back to session 5f0c9e21 from good.test port 8443: "
+        for _ in range(3):
+            self.reachability.nothingComesBack("5f0c9e21", isWelcome=False)
+        self.assertEqual(self.lines(), [f"{before}{SERVER_HINTS} {TARGET_HINTS}"])
+        for _ in range(3):
+            self.reachability.nothingComesBack("5f0c9e21", isWelcome=True)
+        self.assertEqual(self.lines(), [f"{before}{TARGET_HINTS}"])
+
+
+class SilenceTests(SynchronousTestCase):
+    """
+    Look every second at a source that sends every second.
+    """
+
+    def saidAt(
+        self, *, sends: float = 100.0, answeredAt: float = 100.0, upFrom: float = 0.0, downAt: float = 100.0
+    ) -> list[float]:
+        """
+        @param sends: until when the source sends.
+        @param answeredAt: when something comes back for the first time.
+        @param upFrom: when there is a tunnel.
+        @param downAt: when there is none again.
+        @return: when silence is to be said.
+        """
+        silence = Silence()
+        return [
+            now
+            for now in map(float, range(60))
+            if silence.isToBeSaid(
+                isUp=upFrom <= now < downAt, answered=now >= answeredAt, lastSent=min(now, sends), now=now
+            )
+        ]
+
+    def test_silenceIsSaidOnce(self) -> None:
+        self.assertEqual(self.saidAt(), [UNANSWERED_SECONDS])
+
+    def test_timeCountsFromTheTunnel(self) -> None:
+        """
+        Before that other lines say what is wrong.
+        """
+        self.assertEqual(self.saidAt(upFrom=20), [20 + UNANSWERED_SECONDS])
+        self.assertEqual(self.saidAt(downAt=UNANSWERED_SECONDS - 1), [])
+
+    def test_answerInTimeIsNoSilence(self) -> None:
+        self.assertEqual(self.saidAt(answeredAt=UNANSWERED_SECONDS - 1), [])
+
+    def test_lonelyDatagramNeedsNoAnswer(self) -> None:
+        """
+        Nor does what was sent in a moment.
+        """
+        self.assertEqual(self.saidAt(sends=SENT_SECONDS - 1), [])
+        self.assertEqual(self.saidAt(sends=SENT_SECONDS), [UNANSWERED_SECONDS])

@@ -1,0 +1,202 @@
+"""
+Revocation lists in a file of CAs: what was revoked is refused at either end, and nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from cryptography import x509
+from OpenSSL.SSL import X509VerificationCodes as Codes
+from twisted.logger import LogLevel, capturedLogs, formatEvent
+
+from tests.doubles.certificates import CLIENT, DAY, NOW, Authority, Issued, pem
+from tests.doubles.streams import Creator
+from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, causeIn, meet
+from uotp.errors import ConfigurationError
+from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls
+from uotp.tls.pem import readAuthorities
+from uotp.tls.revocation import Revocations
+
+REVOKED, REPLACED = (TRUSTED.issue("good.test", usages=CLIENT) for _ in range(2))
+BELOW = Authority("Below", issuer=TRUSTED)
+WORDS = "certificate was revoked by 'CN=Trusted CA'"
+
+
+class RevocationTests(TlsTestCase):
+    """
+    Let those in that were not revoked.
+    """
+
+    def lists(self, *content: bytes, authorities: tuple[Authority, ...] = (TRUSTED,)) -> str:
+        """
+        @return: the name of a file with CAs and lists.
+        """
+        return self.path(pem(*(each.certificate for each in authorities)) + b"".join(content))
+
+    def listing(self, cafile: str) -> ServerCredentials:
+        """
+        @return: a server that knows its clients by a file.
+        """
+        return ServerCredentials(ServerTls(self.path(GOOD.certificatePem() + GOOD.keyPem()), cafile=cafile))
+
+    def dialling(self, cafile: str) -> Creator:
+        """
+        @return: what makes the connections of a client that knows its server by a file.
+        """
+        return ClientCredentials(ClientTls(cafile=cafile)).creatorFor("good.test")
+
+    def refusalOf(self, server: ServerCredentials, shown: Issued) -> str | None:
+        """
+        @return: what a server has against a client that shows this.
+        """
+        pair = meet(server, self.client(shows=shown))
+        if pair.server.refusal is None:
+            self.assertWelcome(pair)
+        else:
+            self.assertEqual(pair.server.heard, b"")
+        return causeIn(pair.server.refusal)
+
+    def test_revokedClientIsRefusedAndAnotherIsNot(self) -> None:
+        server = self.listing(self.lists(TRUSTED.revocationList(REVOKED.certificate)))
+        self.assertEqual(self.refusalOf(server, REVOKED), WORDS)
+        self.assertIsNone(self.refusalOf(server, REPLACED))
+
+    def test_revokedServerIsRefused(self) -> None:
+        cafile = self.lists(TRUSTED.revocationList(GOOD.certificate))
+        pair = meet(self.server(), self.dialling(cafile))
+        self.assertRefused(pair, client=WORDS, server="the peer refused our certificate: revoked")
+        self.assertWelcome(meet(self.server(TRUSTED.issue("good.test")), self.dialling(cafile)))
+
+    def test_listIsReadAgain(self) -> None:
+        """
+        At a reload, and what is not revoked any more gets in again.
+        """
+        cafile = self.lists()
+        server = self.listing(cafile)
+        self.assertIsNone(self.refusalOf(server, REVOKED))
+        before = Path(cafile).read_bytes()
+        Path(cafile).write_bytes(before + TRUSTED.revocationList(REVOKED.certificate))
+        server.reload()
+        self.assertEqual(self.refusalOf(server, REVOKED), WORDS)
+        Path(cafile).write_bytes(before)
+        server.reload()
+        self.assertIsNone(self.refusalOf(server, REVOKED))
+
+    def test_casWithoutListAreTrustedAsEver(self) -> None:
+        """
+        Where one CA of many has a list, also those that it has signed itself.
+        """
+        content = TRUSTED.revocationList(REVOKED.certificate)
+        server = self.listing(self.lists(content, authorities=(STRANGER, TRUSTED)))
+        self.assertIsNone(self.refusalOf(server, STRANGER.issue(usages=CLIENT)))
+        self.assertIsNone(self.refusalOf(server, BELOW.issue(usages=CLIENT)))
+
+    def test_revokedIntermediateSignsNobody(self) -> None:
+        server = self.listing(self.lists(TRUSTED.revocationList(BELOW.certificate)))
+        words = "issuer's certificate 'CN=Below' was revoked by 'CN=Trusted CA'"
+        self.assertEqual(self.refusalOf(server, BELOW.issue(usages=CLIENT)), words)
+        self.assertIsNone(self.refusalOf(server, REPLACED))
+
+    def test_intermediateThatComesWithTheChainHasItsListHonoured(self) -> None:
+        shown = BELOW.issue(usages=CLIENT)
+        server = self.listing(self.lists(BELOW.revocationList(shown.certificate)))
+        self.assertEqual(self.refusalOf(server, shown), "certificate was revoked by 'CN=Below'")
+        self.assertIsNone(self.refusalOf(server, BELOW.issue(usages=CLIENT)))
+
+    def test_oldListStillHoldsAndIsSaid(self) -> None:
+        """
+        At the start, at each reload, and each day.
+        """
+        old = TRUSTED.revocationList(REVOKED.certificate, begins=NOW - 9 * DAY, ends=NOW - 2 * DAY)
+        with capturedLogs() as events:
+            cafile = self.lists(old)
+            server = self.listing(cafile)
+            server.warnOfDates()
+        self.assertEqual(self.refusalOf(server, REVOKED), WORDS)
+        self.assertIsNone(self.refusalOf(server, REPLACED))
+        said = [formatEvent(event) for event in events if event["log_level"] is LogLevel.warn]
+        line = (
+            f"the revocation list of 'CN=Trusted CA' in {cafile} was good until {NOW - 2 * DAY:%Y-%m-%d}: it still "
+            "holds, but what was revoked since then is not in it; get a newer one"
+        )
+        self.assertEqual(said, [line, line])
+
+    def test_newestListCounts(self) -> None:
+        old = TRUSTED.revocationList(REPLACED.certificate, begins=NOW - 9 * DAY, ends=NOW - 2 * DAY)
+        with capturedLogs() as events:
+            server = self.listing(self.lists(old, TRUSTED.revocationList(REVOKED.certificate)))
+        self.assertEqual(self.refusalOf(server, REVOKED), WORDS)
+        self.assertIsNone(self.refusalOf(server, REPLACED))
+        self.assertEqual(events, [])
+
+    def test_listThatCannotBeHonouredIsRefused(self) -> None:
+        """
+        Never passed over, at either end, at the start or at a reload.
+        """
+        forged = TRUSTED.revocationList(REVOKED.certificate, signer=STRANGER.key)
+        whole = TRUSTED.revocationList(REVOKED.certificate)
+        limited = x509.IssuingDistributionPoint(None, None, True, False, None, False, False)
+        prefix = "the revocation list of 'CN=Trusted CA' in FILE "
+        for content, words in (
+            (forged, prefix + "was not signed by that CA"),
+            (
+                TRUSTED.revocationList(extension=x509.DeltaCRLIndicator(1)),
+                prefix + "is a delta list, which tells only what has changed: give the whole one",
+            ),
+            (
+                TRUSTED.revocationList(extension=limited),
+                prefix + "tells of a part of the certificates only: give a whole one",
+            ),
+            (whole[:150], "the CA file FILE has a damaged revocation list"),
+            (whole.replace(b"CRL-----\nMI", b"CRL-----\nAA"), "the CA file FILE has a damaged revocation list"),
+        ):
+            cafile = self.lists(content)
+            for use in (self.listing, self.dialling):
+                error = self.assertRaises(ConfigurationError, use, cafile)
+                self.assertEqual(str(error).replace(cafile, "FILE"), words)
+
+    def test_listThatNobodyCanVerifyLetsNobodyIn(self) -> None:
+        """
+        It is of an intermediate, and another of the same name is what was shown.
+        """
+        cafile = self.lists(BELOW.revocationList(signer=STRANGER.key))
+        words = self.refusalOf(self.listing(cafile), BELOW.issue(usages=CLIENT))
+        self.assertIsNotNone(words)
+        self.assertIn("nobody knows whether the certificate was revoked", str(words))
+
+    def test_listThatDoesNotCoverACertificateLetsItNotIn(self) -> None:
+        """
+        It is for certificates that name where it is published, and what is shown does not.
+        """
+        place = x509.UniformResourceIdentifier("http://trusted.test/list.crl")
+        partial = x509.IssuingDistributionPoint([place], None, False, False, None, False, False)
+        server = self.listing(self.lists(TRUSTED.revocationList(extension=partial)))
+        words = self.refusalOf(server, REPLACED)
+        self.assertIn("nobody knows whether the certificate was revoked", str(words))
+
+    def test_onlyACaWithoutAListIsExcused(self) -> None:
+        """
+        Whatever OpenSSL may find wrong with a list that is there.
+        """
+        found = readAuthorities(self.lists(TRUSTED.revocationList(), authorities=(TRUSTED, STRANGER)), "CA file")
+        revocations = Revocations.of(found, "FILE")
+        stranger = STRANGER.issue(usages=CLIENT).certificate
+        for error, excused in (
+            (Codes.ERR_UNABLE_TO_GET_CRL, [False, True]),
+            (Codes.ERR_CRL_HAS_EXPIRED, [True, True]),
+            (Codes.ERR_CRL_SIGNATURE_FAILURE, [False, False]),
+            (Codes.ERR_CERT_REVOKED, [False, False]),
+        ):
+            self.assertEqual([revocations.excuses(error, each) for each in (REPLACED.certificate, stranger)], excused)
+
+    def test_issuerWithoutItsOwnIssuerNeedsNoList(self) -> None:
+        """
+        Who trusts an intermediate alone has nobody who could revoke it.
+        """
+        shown = replace(BELOW.issue(usages=CLIENT), intermediates=())
+        other = BELOW.issue(usages=CLIENT)
+        server = self.listing(self.lists(BELOW.revocationList(shown.certificate), authorities=(BELOW,)))
+        self.assertEqual(self.refusalOf(server, shown), "certificate was revoked by 'CN=Below'")
+        self.assertIsNone(self.refusalOf(server, other))

@@ -1,0 +1,124 @@
+"""
+The revocation lists of trusted CAs.  OpenSSL verifies them and finds a certificate in them;
+here is which lists can be used, whose there are, and what it means when OpenSSL finds none.
+
+A CA that has no list is trusted as if there were no lists at all.  A list whose time is over
+still holds: what was revoked stays so, and the log says that a newer one is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from OpenSSL.SSL import X509VerificationCodes as Codes
+
+from uotp.errors import ConfigurationError
+from uotp.tls.pem import Authorities
+from uotp.tls.reasons import nameText
+
+OUT_OF_DATE = frozenset({Codes.ERR_CRL_HAS_EXPIRED, Codes.ERR_CRL_NOT_YET_VALID})
+
+
+@dataclass(frozen=True, slots=True)
+class Revocations:
+    """
+    Knows which CAs have said what they have revoked.
+
+    @ivar file: where the lists are.
+    @ivar newest: the newest list of each CA.
+    @ivar ends: each CA that has a list, and when the time of its newest one is over; L{None} when
+        that does not say.
+    """
+
+    file: str
+    ends: dict[x509.Name, datetime | None]
+    newest: dict[bytes, x509.CertificateRevocationList]
+
+    @classmethod
+    def of(cls, authorities: Authorities, file: str) -> Revocations:
+        """
+        @param authorities: what the file holds.
+        @param file: its name.
+        @return: whose lists are there.
+        @raise ConfigurationError: for a list that could not be honoured.
+        """
+        ends: dict[x509.Name, datetime | None] = {}
+        newest: dict[bytes, x509.CertificateRevocationList] = {}
+        for each in sorted(authorities.lists, key=lambda each: each.last_update_utc):
+            objection = _partOnly(each) or _forged(each, authorities)
+            if objection is not None:
+                message = f"the revocation list of {nameText(each.issuer)} in {file} {objection}"
+                raise ConfigurationError(message)
+            ends[each.issuer] = each.next_update_utc
+            newest[each.issuer.public_bytes()] = each
+        return cls(file, ends, newest)
+
+    def excuses(self, error: int, certificate: x509.Certificate) -> bool:
+        """
+        @param error: OpenSSL's number.
+        @param certificate: to what it objects.
+        @return: whether that says only that there is no list of a CA, or an old one.
+        """
+        if error in OUT_OF_DATE:
+            return True
+        return error == Codes.ERR_UNABLE_TO_GET_CRL and certificate.issuer not in self.ends
+
+    def revokes(self, issuer: bytes, serial: int) -> bool:
+        """
+        @return: whether the newest list of a CA has a certificate.
+        """
+        revoked = self.newest.get(issuer)
+        return revoked is not None and revoked.get_revoked_certificate_by_serial_number(serial) is not None
+
+    def overdue(self, now: datetime) -> Iterator[tuple[str, str]]:
+        """
+        @return: each list whose time is over, and what to do about it, in words.
+        """
+        for issuer, ends in self.ends.items():
+            if ends is not None and now > ends:
+                reason = f"was good until {ends:%Y-%m-%d}: it still holds, but what was revoked since then is not in it"
+                yield f"the revocation list of {nameText(issuer)} in {self.file}", f"{reason}; get a newer one"
+
+
+NONE = Revocations("", {}, {})
+"""Where no list was given."""
+
+
+def _partOnly(revoked: x509.CertificateRevocationList) -> str | None:
+    """
+    @return: why a list does not tell of all that its CA has signed, or L{None} when it does.
+    """
+    for extension in revoked.extensions:
+        value = extension.value
+        if isinstance(value, x509.DeltaCRLIndicator):
+            return "is a delta list, which tells only what has changed: give the whole one"
+        if isinstance(value, x509.IssuingDistributionPoint) and (
+            value.only_contains_user_certs
+            or value.only_contains_ca_certs
+            or value.only_contains_attribute_certs
+            or value.only_some_reasons
+            or value.indirect_crl
+        ):
+            return "tells of a part of the certificates only: give a whole one"
+    return None
+
+
+def _forged(revoked: x509.CertificateRevocationList, authorities: Authorities) -> str | None:
+    """
+    @return: why a list is not its CA's, as far as the file has that CA.
+    """
+    issuers = [each for each in authorities.certificates if each.subject == revoked.issuer]
+    if issuers and not any(_isSignedBy(revoked, each) for each in issuers):
+        return "was not signed by that CA"
+    return None
+
+
+def _isSignedBy(revoked: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
+    try:
+        return revoked.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]  # else it raises
+    except (TypeError, ValueError, UnsupportedAlgorithm):
+        return False
