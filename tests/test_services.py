@@ -774,6 +774,7 @@ class TogetherTests(_ServicesTestCase):
         self.assertIn("this machine has slept: every tunnel has to show", " ".join(self.lines()))
         service.reload()
         self.assertEqual(len(proofs), 16)
+        self.exchange()
 
     def test_stopWhileTheServerIsAwayLeavesNothing(self) -> None:
         service = self.client()
@@ -973,7 +974,7 @@ class TogetherTests(_ServicesTestCase):
         server.reload()
         client.reload()
         self.exchange()
-        self.assertEqual(len(self.pumps), 1)
+        self.assertEqual(len(self.pumps), 2)  # one is dialled anew at once, and shows whether the files do
         self.transports[0].abortConnection()
         self.pass_(2)
         self.exchange()

@@ -500,4 +500,6 @@ class PoolTests(SlotTestCase):
         first.transport.getOutBuffer()
         pool.prove()
         self.assertEqual(first.transport.getOutBuffer(), PING + (2).to_bytes(8, "big"))
-        self.assertEqual((third.cancelled, len(self.context.attempts)), (True, 5))
+        self.assertEqual(
+            (third.cancelled, len(self.context.attempts)), (True, 6)
+        )  # three anew, one of them for the first

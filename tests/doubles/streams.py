@@ -41,6 +41,8 @@ class MemoryStream(FakeTransport):
     @ivar held: how many bytes wait, those that the kernel would have among them.
     @ivar troubled: whether the connection retransmits.
     @ivar security: what TLS has found out, as the test says.
+    @ivar bound: how much the kernel may hold.
+    @ivar allowedRoundTrip: how long a round trip the kernel is to allow for.
     """
 
     def __init__(self, protocol: Any, isServer: bool = False, *, secured: bool = False) -> None:  # noqa: FBT001, FBT002
@@ -53,6 +55,8 @@ class MemoryStream(FakeTransport):
         self.allowance: Allowance = Unlimited()
         self.stalled = self.aborted = self.lost = self.troubled = self.admitted = False
         self.held = 0
+        self.bound: int | None = None
+        self.allowedRoundTrip = 0.0
         self._paused = self._closing = False
         self._reason: Exception = ConnectionDone()
 
@@ -73,6 +77,12 @@ class MemoryStream(FakeTransport):
 
     def pathStats(self) -> PathStats | None:
         return None
+
+    def boundInFlight(self, size: int | None) -> None:
+        self.bound = size
+
+    def allowSilence(self, roundTrip: float) -> None:
+        self.allowedRoundTrip = roundTrip
 
     def unacknowledged(self) -> int | None:
         """
@@ -283,6 +293,12 @@ class RecordingStream:
 
     def queuedBytes(self) -> int:
         return 0
+
+    def boundInFlight(self, size: int | None) -> None:
+        self.bound = size
+
+    def allowSilence(self, roundTrip: float) -> None:
+        self.allowedRoundTrip = roundTrip
 
     def unacknowledged(self) -> int | None:
         self.asked += 1

@@ -24,7 +24,6 @@ from uotp.session.outbound import (
     JUDGE_SECONDS,
     MAX_PORTION_BYTES,
     MIN_PORTION_BYTES,
-    STANDSTILL_SECONDS,
     STUCK_BYTES,
     STUCK_SECONDS,
     WAIT_SECONDS,
@@ -32,6 +31,7 @@ from uotp.session.outbound import (
 from uotp.session.parallelism import FIRST_PARALLELISM
 from uotp.session.scheduler import LOOK_SECONDS
 from uotp.session.session import Session, SessionStatistics
+from uotp.session.standingqueue import STANDSTILL_SECONDS
 from uotp.session.stickiness import FIRST_WINDOW_BYTES, LONGEST_STAY_SECONDS, STAY_SECONDS
 from uotp.telemetry.drops import Drop, Drops
 from uotp.train import TRAIN_OVERHEAD_BYTES, Train, bytesOf, countOf, cut
@@ -374,11 +374,12 @@ class SessionTests(SynchronousTestCase):
         The program asks again meanwhile; but when all tunnels are lost it is long again.
         """
         tunnel = self.open(room=1)
-        self.send(1, 2)
+        self.session.outbound.send([bulk(1)])
+        self.session.outbound.send([bulk(2)])
         self.clock.advance(WAIT_SECONDS + 0.01)
-        self.send(3)
+        self.session.outbound.send([bulk(3)])
         tunnel.makeRoom(1)
-        self.assertEqual(tunnel.sent, [numbered(1), numbered(3)])
+        self.assertEqual(tunnel.sent, [bulk(1), bulk(3)])
         self.assertEqual(self.drops.totals, {Drop.BACKLOG_STALE: 1})
         tunnel.abort()
         self.send(4)

@@ -5,6 +5,13 @@ How many a pool may have is said to it, and becomes more while the source shows 
 worth them.  While none of its tunnels is up, one slot dials for all: where that one does
 not get through, the others would not either.  A tunnel is up while it is open and no pong of
 it is overdue: the connections to a program that stands still stay open.
+
+While what the session sends keeps a long queue on the path, no further tunnel is dialled: its handshake
+would have to pass the same queue, and it could carry no more.
+
+After something that may have changed the path, one tunnel is dialled at once beside those that have to
+show that they are still good: so the other end, which may know nothing of the change, soon has one that
+it can use.
 """
 
 from __future__ import annotations
@@ -13,12 +20,17 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from twisted.internet.interfaces import IDelayedCall
+
 from uotp.boundaries import CarriedSession
 from uotp.client.context import ClientContext
 from uotp.client.dialqueue import Urgency
 from uotp.client.slot import Slot
 from uotp.client.slotstates import SlotState
 from uotp.wire import ServerHello
+
+FULL_PATH_SECONDS = 1.0
+"""The time from when a slot may not dial, since the path is full, until it asks again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +73,7 @@ class Pool:
             and has begun it anew.
         """
         size = context.settings.poolSize
+        self._session = session
         self._context = context
         self._slots = [Slot(context, session, sessionId, self) for _ in range(size)]
         self._whenForgotten = whenForgotten
@@ -69,7 +82,8 @@ class Pool:
         self._mayHave = 0
         self._up = 0  # slots with a tunnel that answers
         self._first: Slot | None = None  # the one that dials while none is up
-        self._held: dict[Slot, None] = {}  # those that would dial if one were up
+        self._held: dict[Slot, None] = {}  # those that would dial if one were up, or the path not full
+        self._retry: IDelayedCall | None = None
         self._isOver = False
         self.isProved = False
 
@@ -104,7 +118,12 @@ class Pool:
         See L{uotp.client.slot.SlotOwner}.
         """
         if self._up:
-            return True
+            if not (self._session.outbound.fillsPath and slot.isEmpty):
+                return True
+            self._held[slot] = None
+            if self._retry is None:
+                self._retry = self._context.clock.callLater(FULL_PATH_SECONDS, self._dialHeld)
+            return False
         if self._first is None:
             self._first = slot
         if self._first is slot:
@@ -120,9 +139,18 @@ class Pool:
         if self._up == 1:
             self._first = None
             self._context.outage.poolUp(self)
-            held, self._held = self._held, {}
-            for other in held:
-                other.dial()
+            self._dialHeld()
+
+    def _dialHeld(self) -> None:
+        """
+        Let those slots dial that were told to wait.
+        """
+        retry, self._retry = self._retry, None
+        if retry is not None and retry.active():
+            retry.cancel()
+        held, self._held = self._held, {}
+        for slot in held:
+            slot.dial()
 
     def slotDown(self, slot: Slot) -> None:
         """
@@ -194,6 +222,9 @@ class Pool:
         """
         for slot in self._slots:
             slot.prove()
+        doubtful = next((slot for slot in self._slots if not slot.isEmpty), None)
+        if doubtful is not None:
+            doubtful.renew()
 
     def statistics(self) -> PoolStatistics:
         """
@@ -229,6 +260,7 @@ class Pool:
         """
         self._isOver = True
         self._held.clear()
+        self._dialHeld()
         self._context.outage.forget(self)
 
     def leave(self) -> None:

@@ -226,6 +226,13 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         """
         return self.state is SlotState.RENEWING
 
+    @property
+    def isEmpty(self) -> bool:
+        """
+        Whether there is no tunnel.
+        """
+        return self._tunnel is None
+
     def statistics(self) -> SlotStatistics:
         """
         @return: how the slot stands.

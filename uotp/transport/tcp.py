@@ -26,6 +26,9 @@ from uotp.boundaries import Allowance, Security
 from uotp.errors import PeerError
 from uotp.net import (
     TCP_INFO,
+    allowSilence,
+    boundSendBuffer,
+    isWritable,
     tcpCost,
     tcpPathStats,
     unacknowledgedBytes,
@@ -78,6 +81,7 @@ class TcpStream(tcp.Connection):
     _failure: Failure | None = None
     _awaitsTurn = False
     _hadTurn = False
+    _isBounded = False
 
     @property
     def security(self) -> Security | None:
@@ -213,6 +217,8 @@ class TcpStream(tcp.Connection):
             except OSError:  # the reactor will meet the error again, and can end the connection
                 sent = 0
             if sent == len(data):
+                if self._isBounded:
+                    self._pauseIfFull()
                 return
             data = data[sent:]
         self._hold(data)
@@ -302,6 +308,34 @@ class TcpStream(tcp.Connection):
         """
         inKernel = unacknowledgedBytes(self.socket) if self.connected else None
         return None if inKernel is None else inKernel + self.queuedBytes()
+
+    # What suits a path.
+
+    def boundInFlight(self, size: int | None) -> None:
+        """
+        See L{uotp.boundaries.Stream.boundInFlight}.
+        """
+        if self.connected:
+            boundSendBuffer(self.socket, size)
+            self._isBounded = size is not None
+
+    def _pauseIfFull(self) -> None:
+        """
+        The kernel has taken all.  It does so even beyond its bound, as long as that fits behind what
+        it has not sent yet.  So ask whether it wants more, and wait if not.
+        """
+        producer: Any = self.producer
+        if producer is not None and not self.producerPaused and not isWritable(self.socket):
+            self.producerPaused = True
+            producer.pauseProducing()
+            self.startWriting()
+
+    def allowSilence(self, roundTrip: float) -> None:
+        """
+        See L{uotp.boundaries.Stream.allowSilence}.
+        """
+        if self.connected:
+            allowSilence(self.socket, roundTrip)
 
     # The end.
 
