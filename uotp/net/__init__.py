@@ -24,9 +24,10 @@ from uotp.net.sockopts import (
     setMark,
     tuneTunnelSocket,
 )
-from uotp.net.tcpinfo import TCP_INFO, tcpCost, tcpPathStats, unacknowledgedBytes
+from uotp.net.tcpinfo import BACKOFF_AT, TCP_INFO, tcpCost, tcpPathStats, unacknowledgedBytes
 
 __all__ = [
+    "BACKOFF_AT",
     "MAX_BUFFER_BYTES",
     "MIN_BUFFER_BYTES",
     "TCP_INFO",

@@ -56,6 +56,12 @@ The rate is measured over so long, or over two of the least round trips where th
 acknowledgements of a load that is bounded come once in a round trip.
 """
 
+FIRST_MEASURE_SECONDS = 1.0
+"""
+The first time that is a round trip at least, or so long where that is longer: before that, a load has
+only begun, and its rate says nothing.
+"""
+
 UNLOADED_SECONDS = 2.0
 """After so long without a judgement there was no load, and what was measured before says nothing."""
 
@@ -72,7 +78,13 @@ SETTLE_SECONDS = 2.0
 SETTLE_ROUND_TRIPS = 2.0
 """A bound has had its effect so long after it began: what was in the queue before has to be gone."""
 
-OTHERS_SECONDS = 30.0
+UNCHANGED_QUEUE_SECONDS = 0.55
+"""A queue that is longer than this, and half as long as it was, has not become shorter with the bound."""
+
+STARVED_SHARE = 0.3
+"""When the rate is no more than this share of what it was, though the queue is long, others have the rest."""
+
+OTHERS_SECONDS = 10.0
 """For so long nothing is bounded after others were seen to fill the queue."""
 
 
@@ -113,6 +125,8 @@ class StandingQueue:
         self._longSince: float | None = None
         self._helpedAt = now  # when the queue was last short enough
         self._worst = 0.0  # the longest queue since
+        self._boundRate = 0.0  # the rate when the bound began
+        self._floor = 0  # the bound becomes no lower before it is seen to help
 
     @property
     def links(self) -> int:
@@ -157,7 +171,9 @@ class StandingQueue:
         if self.bound is not None and queue < SHORT_QUEUE_SECONDS:
             self._begin(now)
             return None
-        if now - self._since >= max(MEASURE_SECONDS, 2 * least):
+        if now - self._since >= max(
+            MEASURE_SECONDS, 2 * least, 0.0 if self.rate else min(self.roundTrip, FIRST_MEASURE_SECONDS)
+        ):
             self._measure(now)
         if queue <= LONG_QUEUE_SECONDS:
             self._longSince = None
@@ -202,23 +218,33 @@ class StandingQueue:
             self._least.clear()  # maybe the path itself is longer than it was
             self._restUntil = now + OTHERS_SECONDS
         else:
-            self.bound = bound
+            self.bound = max(bound, self._floor)
 
     def _bind(self, bound: int, queue: float, now: float) -> None:
         if now >= self._restUntil:
             self.bound = bound
-            self._helpedAt, self._worst = now, queue
+            self._boundRate = self.rate
+            self._helped(queue, now)
+
+    def _helped(self, queue: float, now: float) -> None:
+        """
+        The queue is as short as can be expected of the bound.
+        """
+        self._helpedAt, self._worst = now, queue
+        self._floor = 0 if self.bound is None else self.bound // 2
 
     def _isOfOthers(self, queue: float, now: float) -> bool:
         """
         @return: whether the queue is long though we have held back for a while.
         """
-        if queue <= LONG_QUEUE_SECONDS:
-            self._helpedAt, self._worst = now, queue
-            return False
         self._worst = max(self._worst, queue)
-        isSettled = now - self._helpedAt >= SETTLE_SECONDS + SETTLE_ROUND_TRIPS * self._worst
-        return isSettled and queue > self._worst / 2 and self.bound != MIN_BOUND_BYTES
+        isStarved = queue > LONG_QUEUE_SECONDS and self.rate < self._boundRate * STARVED_SHARE
+        # What a link holds at the least may be a long queue where the path is very slow.
+        isUnchanged = self.bound != MIN_BOUND_BYTES and queue > max(UNCHANGED_QUEUE_SECONDS, self._worst / 2)
+        if not (isUnchanged or isStarved):
+            self._helped(queue, now)
+            return False
+        return now - self._helpedAt >= SETTLE_SECONDS + SETTLE_ROUND_TRIPS * self._worst
 
 
 def hasQueue(path: PathStats | None) -> bool:

@@ -25,6 +25,7 @@ from twisted.python.failure import Failure
 from uotp.boundaries import Allowance, Security
 from uotp.errors import PeerError
 from uotp.net import (
+    BACKOFF_AT,
     TCP_INFO,
     allowSilence,
     boundSendBuffer,
@@ -42,8 +43,11 @@ from uotp.transport.preamble import Preamble, PreambleExchange
 READ_BYTES = 64 * 1024
 """A stream reads about so much before others get their turn, and decodes it at one go."""
 
-TROUBLE_BYTES = 2
-"""Enough of C{struct tcp_info}: its second byte is the state of congestion control, 0 when nothing is amiss."""
+TROUBLE_BYTES = BACKOFF_AT + 1
+"""
+Enough of C{struct tcp_info}: its second byte is the state of congestion control, 0 when nothing is amiss;
+its last one tells whether a timer has run out.
+"""
 
 END_UNITS = 16
 """
@@ -286,7 +290,8 @@ class TcpStream(tcp.Connection):
         if TCP_INFO is None:
             return False
         try:
-            return self.socket.getsockopt(socket.IPPROTO_TCP, TCP_INFO, TROUBLE_BYTES)[1] != 0
+            info = self.socket.getsockopt(socket.IPPROTO_TCP, TCP_INFO, TROUBLE_BYTES)
+            return info[1] != 0 or info[BACKOFF_AT] != 0
         except (OSError, AttributeError):  # a connection of Twisted's that is gone has no socket
             return True
 
