@@ -171,10 +171,7 @@ class StandingQueue:
         if self.bound is not None and queue < SHORT_QUEUE_SECONDS:
             self._begin(now)
             return None
-        if now - self._since >= max(
-            MEASURE_SECONDS, 2 * least, 0.0 if self.rate else min(self.roundTrip, FIRST_MEASURE_SECONDS)
-        ):
-            self._measure(now)
+        self._measure(least, now)
         if queue <= LONG_QUEUE_SECONDS:
             self._longSince = None
         elif self._longSince is None:
@@ -183,7 +180,13 @@ class StandingQueue:
             self._decide(queue, max(int(self.rate * (least + TARGET_SECONDS)), MIN_BOUND_BYTES), now)
         return self.bound
 
-    def _measure(self, now: float) -> None:
+    def _measure(self, least: float, now: float) -> None:
+        """
+        Measure the rate, if enough time has passed for that.
+        """
+        first = 0.0 if self.rate else min(self.roundTrip, FIRST_MEASURE_SECONDS)
+        if now - self._since < max(MEASURE_SECONDS, 2 * least, first):
+            return
         rate = self._carried / (now - self._since)
         self.rate = (self.rate + rate) / 2 if self.rate else rate
         self._carried = 0
