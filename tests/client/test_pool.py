@@ -11,7 +11,7 @@ from tests.doubles.dialling import Attempt
 from uotp.client.backoff import FIRST_SECONDS
 from uotp.client.dialqueue import Urgency
 from uotp.client.outage import LONE_SHARE
-from uotp.client.pool import Pool, PoolStatistics
+from uotp.client.pool import FULL_PATH_SECONDS, Pool, PoolStatistics
 from uotp.client.slotstates import SlotState
 from uotp.tunnel.heartbeat import GIVE_UP_SECONDS, LEAST_PATIENCE_SECONDS
 from uotp.tunnel.link2 import Format2Link
@@ -489,6 +489,39 @@ class PoolTests(SlotTestCase):
         self.giveUp(4)
         pool.prove()
         self.assertEqual((len(self.context.attempts), self.context.dials.underWay), (6, 1))
+
+    def test_noTunnelIsDialledIntoAPathThatWeFill(self) -> None:
+        """
+        But one that does not answer is replaced; and the others are dialled when there is room.
+        """
+        pool = self.pool(3)
+        pool.start()
+        self.openFirst()
+        self.session.fillsPath = True
+        pool.widen(3)
+        self.context.clock.advance(10 * FULL_PATH_SECONDS)
+        self.assertEqual(len(self.context.attempts), 1)
+        pool._slots[0].renew()
+        self.assertEqual(len(self.context.attempts), 2)
+        self.session.fillsPath = False
+        self.context.clock.advance(FULL_PATH_SECONDS)
+        self.assertEqual(len(self.context.attempts), 4)
+
+    def test_poolThatWaitsForRoomLeavesNoTimer(self) -> None:
+        pool = self.pool(3)
+        pool.start()
+        self.openFirst()
+        self.session.fillsPath = True
+        pool.widen(3)
+        pool.leave()
+
+    def test_oneTunnelIsDialledAtOnceWhereThePathMayHaveChanged(self) -> None:
+        """
+        The other end may know nothing of that, and has one that it can use soon.
+        """
+        pool = self.openPoolOfFormat2(4)
+        pool.prove()
+        self.assertEqual(len(self.context.attempts), 5)
 
     def test_everyTunnelHasToProveItself(self) -> None:
         self.useFormat2()

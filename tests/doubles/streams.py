@@ -43,6 +43,7 @@ class MemoryStream(FakeTransport):
     @ivar security: what TLS has found out, as the test says.
     @ivar bound: how much the kernel may hold.
     @ivar allowedRoundTrip: how long a round trip the kernel is to allow for.
+    @ivar path: what the kernel sees.
     """
 
     def __init__(self, protocol: Any, isServer: bool = False, *, secured: bool = False) -> None:  # noqa: FBT001, FBT002
@@ -57,6 +58,7 @@ class MemoryStream(FakeTransport):
         self.held = 0
         self.bound: int | None = None
         self.allowedRoundTrip = 0.0
+        self.path: PathStats | None = None
         self._paused = self._closing = False
         self._reason: Exception = ConnectionDone()
 
@@ -76,7 +78,7 @@ class MemoryStream(FakeTransport):
         return self.held + TROUBLED if self.isTroubled() else self.held
 
     def pathStats(self) -> PathStats | None:
-        return None
+        return self.path
 
     def boundInFlight(self, size: int | None) -> None:
         self.bound = size
@@ -252,6 +254,8 @@ class RecordingStream:
     @ivar inFlight: what has not been acknowledged.
     @ivar asked: how often somebody wanted to know that.
     @ivar path: what the kernel sees.
+    @ivar bounds: how much the kernel was told to hold, each time.
+    @ivar roundTrips: for which it was told to allow, each time.
     """
 
     security = None
@@ -262,6 +266,8 @@ class RecordingStream:
         self.inFlight: int | None = None
         self.asked = 0
         self.path: PathStats | None = None
+        self.bounds: list[int | None] = []
+        self.roundTrips: list[float] = []
 
     def admit(self) -> None:
         """
@@ -295,10 +301,10 @@ class RecordingStream:
         return 0
 
     def boundInFlight(self, size: int | None) -> None:
-        self.bound = size
+        self.bounds.append(size)
 
     def allowSilence(self, roundTrip: float) -> None:
-        self.allowedRoundTrip = roundTrip
+        self.roundTrips.append(roundTrip)
 
     def unacknowledged(self) -> int | None:
         self.asked += 1

@@ -129,7 +129,11 @@ def isWritable(anySocket: socket.socket) -> bool:
     """
     @return: whether the kernel would take more of a connection, and say so to who waits for that.
     """
-    return bool(select.select((), (anySocket,), (), 0)[1])
+    if not hasattr(select, "poll"):  # Windows
+        return bool(select.select((), (anySocket,), (), 0)[1])
+    poll = select.poll()  # select knows no more than 1024 descriptors
+    poll.register(anySocket, select.POLLOUT)
+    return bool(poll.poll(0))
 
 
 def allowSilence(tunnelSocket: socket.socket, roundTrip: float) -> None:
