@@ -974,7 +974,7 @@ class TogetherTests(_ServicesTestCase):
         server.reload()
         client.reload()
         self.exchange()
-        self.assertEqual(len(self.pumps), 2)  # one is dialled anew at once, and shows whether the files do
+        self.assertEqual(len(self.pumps), 1)
         self.transports[0].abortConnection()
         self.pass_(2)
         self.exchange()

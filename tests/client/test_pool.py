@@ -11,12 +11,13 @@ from tests.doubles.dialling import Attempt
 from uotp.client.backoff import FIRST_SECONDS
 from uotp.client.dialqueue import Urgency
 from uotp.client.outage import LONE_SHARE
-from uotp.client.pool import FULL_PATH_SECONDS, Pool, PoolStatistics
+from uotp.client.pool import FULL_PATH_SECONDS, HEDGE_SECONDS, Pool, PoolStatistics
 from uotp.client.slotstates import SlotState
 from uotp.tunnel.heartbeat import GIVE_UP_SECONDS, LEAST_PATIENCE_SECONDS
 from uotp.tunnel.link2 import Format2Link
 from uotp.tunnel.states import TunnelState
 from uotp.tunnel.tunnel import CLOSE_SECONDS, DRAIN_SECONDS
+from uotp.wire.format2 import Kind, controlFrame
 
 
 class PoolTests(SlotTestCase):
@@ -515,13 +516,34 @@ class PoolTests(SlotTestCase):
         pool.widen(3)
         pool.leave()
 
-    def test_oneTunnelIsDialledAtOnceWhereThePathMayHaveChanged(self) -> None:
+    def test_oneTunnelIsDialledSoonWhereNoneShowsThatItIsGood(self) -> None:
         """
-        The other end may know nothing of that, and has one that it can use soon.
+        The other end may know nothing of what has changed, and has one that it can use soon.
         """
         pool = self.openPoolOfFormat2(4)
         pool.prove()
+        pool.prove()
+        self.context.clock.advance(HEDGE_SECONDS - 0.01)
+        self.assertEqual(len(self.context.attempts), 4)
+        self.context.clock.advance(0.02)
         self.assertEqual(len(self.context.attempts), 5)
+        self.assertLess(HEDGE_SECONDS, LEAST_PATIENCE_SECONDS)
+
+    def test_nothingIsDialledInVainWhereOneTunnelIsGood(self) -> None:
+        pool = self.openPoolOfFormat2(4)
+        pool.prove()
+        tunnel = self.context.attempts[0].tunnel
+        assert isinstance(tunnel.link, Format2Link)
+        tunnel.link.received(controlFrame(Kind.PONG, tunnel.link._heartbeat._asked.to_bytes(8, "big")))
+        self.context.clock.advance(2 * HEDGE_SECONDS)
+        self.assertEqual(len(self.context.attempts), 4)
+
+    def test_poolThatIsOverDialsNothingBeside(self) -> None:
+        pool = self.openPoolOfFormat2(4)
+        pool.prove()
+        pool.leave()
+        self.context.clock.advance(2 * HEDGE_SECONDS)
+        self.assertEqual(len(self.context.attempts), 4)
 
     def test_everyTunnelHasToProveItself(self) -> None:
         self.useFormat2()
@@ -533,6 +555,4 @@ class PoolTests(SlotTestCase):
         first.transport.getOutBuffer()
         pool.prove()
         self.assertEqual(first.transport.getOutBuffer(), PING + (2).to_bytes(8, "big"))
-        self.assertEqual(
-            (third.cancelled, len(self.context.attempts)), (True, 6)
-        )  # three anew, one of them for the first
+        self.assertEqual((third.cancelled, len(self.context.attempts)), (True, 5))

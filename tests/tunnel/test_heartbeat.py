@@ -208,7 +208,7 @@ class TableTests(_HeartbeatTestCase):
         for isProof in (False, True):
             for (state, event), told in TOLD.items():
                 self.reach(state)
-                self.heartbeat._proving = isProof
+                self.heartbeat.isProving = isProof
                 self.owner.told.clear()
                 self.owner.whenTold = self.heartbeat.stop
                 self.happen(event)

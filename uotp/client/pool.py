@@ -9,9 +9,9 @@ it is overdue: the connections to a program that stands still stay open.
 While what the session sends keeps a long queue on the path, no further tunnel is dialled: its handshake
 would have to pass the same queue, and it could carry no more.
 
-After something that may have changed the path, one tunnel is dialled at once beside those that have to
-show that they are still good: so the other end, which may know nothing of the change, soon has one that
-it can use.
+After something that may have changed the path, the tunnels have to show that they are still good.  When
+none has in a few round trips, one is dialled beside them, before they are given up: so the other end,
+which may know nothing of the change, soon has one that it can use.
 """
 
 from __future__ import annotations
@@ -28,6 +28,10 @@ from uotp.client.dialqueue import Urgency
 from uotp.client.slot import Slot
 from uotp.client.slotstates import SlotState
 from uotp.wire import ServerHello
+
+HEDGE_SECONDS = 0.2
+HEDGE_ROUND_TRIPS = 2.0
+"""A tunnel that is good has shown that by then, so that nothing is dialled in vain."""
 
 FULL_PATH_SECONDS = 1.0
 """The time from when a slot may not dial, since the path is full, until it asks again."""
@@ -84,6 +88,7 @@ class Pool:
         self._first: Slot | None = None  # the one that dials while none is up
         self._held: dict[Slot, None] = {}  # those that would dial if one were up, or the path not full
         self._retry: IDelayedCall | None = None
+        self._hedge: IDelayedCall | None = None
         self._isOver = False
         self.isProved = False
 
@@ -222,9 +227,23 @@ class Pool:
         """
         for slot in self._slots:
             slot.prove()
-        doubtful = next((slot for slot in self._slots if not slot.isEmpty), None)
-        if doubtful is not None:
-            doubtful.renew()
+        doubted = self._doubted()
+        if doubted and self._hedge is None:
+            longest = max(slot.roundTrip for slot in doubted)
+            wait = max(HEDGE_SECONDS, HEDGE_ROUND_TRIPS * longest)
+            self._hedge = self._context.clock.callLater(wait, self._dialBeside)
+
+    def _doubted(self) -> list[Slot]:
+        """
+        @return: the slots whose tunnels have to show that they are good, if all have to.
+        """
+        slots = [slot for slot in self._slots if not slot.isEmpty]
+        return slots if all(slot.isInDoubt for slot in slots) else []
+
+    def _dialBeside(self) -> None:
+        self._hedge = None
+        for slot in self._doubted()[:1]:
+            slot.renew()
 
     def statistics(self) -> PoolStatistics:
         """
@@ -261,6 +280,9 @@ class Pool:
         self._isOver = True
         self._held.clear()
         self._dialHeld()
+        if self._hedge is not None:
+            self._hedge.cancel()
+            self._hedge = None
         self._context.outage.forget(self)
 
     def leave(self) -> None:

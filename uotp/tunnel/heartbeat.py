@@ -169,6 +169,7 @@ class Heartbeat(StateMachine[HeartbeatState, HeartbeatEvent]):
     @ivar carried: the link sets this when it sends trains.
     @ivar heard: the link sets this when anything has come.
     @ivar due: whether a ping is to go with the next train.
+    @ivar isProving: whether the tunnel is given up as soon as the pong is overdue.
     """
 
     def __init__(
@@ -190,7 +191,7 @@ class Heartbeat(StateMachine[HeartbeatState, HeartbeatEvent]):
         self._owner = owner
         self._asked = 0
         self._askedAt = 0.0
-        self._proving = False
+        self.isProving = False
         self._pingEndsAt: int | None = None  # in the bytes of the connection, where that is known
         self._acknowledged = 0  # of them, when we looked last
         self.roundTrip = 0.0
@@ -278,7 +279,7 @@ class Heartbeat(StateMachine[HeartbeatState, HeartbeatEvent]):
         Find out soon whether the other end can still be reached: ping now, and give it up
         as soon as the pong is overdue.
         """
-        self._proving = True
+        self.isProving = True
         self.heard = False
         self.ask()
         if self.state is HeartbeatState.ASKED:  # now, or before this call
@@ -302,7 +303,7 @@ class Heartbeat(StateMachine[HeartbeatState, HeartbeatEvent]):
         took = max(self._clock.seconds() - self._askedAt, LEAST_ROUND_TRIP_SECONDS)
         isShorter = not 0 < self.roundTrip <= took
         self.roundTrip += (took - self.roundTrip) * (1 if isShorter else FRESH_SHARE)
-        self._proving = False
+        self.isProving = False
         self._wait(max(BUSY_SECONDS - took, 0))
         if not wasAsked:
             self._owner.pongCame()
@@ -327,7 +328,7 @@ class Heartbeat(StateMachine[HeartbeatState, HeartbeatEvent]):
         elif self._advance(HeartbeatEvent.LATE):
             self._wait(max(self._giveUpSeconds, self._longestRoundTrip()))
             self._owner.pongOverdue()
-            if self._proving and self._advance(HeartbeatEvent.LATE):
+            if self.isProving and self._advance(HeartbeatEvent.LATE):
                 self._owner.pongGivenUp()
 
     def stop(self) -> None:

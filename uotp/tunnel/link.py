@@ -312,6 +312,13 @@ class TunnelLink:
         """
         return False
 
+    @property
+    def isInDoubt(self) -> bool:
+        """
+        Whether the other end has yet to L{prove} that it is there.
+        """
+        return False
+
     def drain(self) -> bool:
         """
         Say once that no more trains follow, and send none.

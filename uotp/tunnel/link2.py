@@ -242,6 +242,13 @@ class Format2Link(TunnelLink):
         self._heartbeat.prove()
         return True
 
+    @property
+    def isInDoubt(self) -> bool:
+        """
+        Whether the other end has yet to L{prove} that it is there.
+        """
+        return self._heartbeat.isProving
+
     def pathRoundTrip(self) -> float:
         """
         See L{uotp.tunnel.heartbeat.HeartbeatOwner}.
