@@ -614,6 +614,17 @@ class DeepQueueTests(_HeartbeatTestCase):
         self.elapse(2 * LEAST_PATIENCE_SECONDS)
         self.assertEqual(self.owner.told, ["overdue"])
 
+    def test_pongMayTakeAsLongAsItsPing(self) -> None:
+        """
+        A relay acknowledges what it has not passed on yet.
+        """
+        self.askBehind(20_000)
+        for acknowledged in range(2000, 18_000, 2000):
+            self.owner.delivered = (10_000 + acknowledged, 20_000 - acknowledged)
+            self.elapse(LEAST_PATIENCE_SECONDS)
+        self.owner.delivered = (30_000, 0)
+        self.assertOverdue(8 * LEAST_PATIENCE_SECONDS)
+
     def test_proofWaitsForASlowPathToo(self) -> None:
         self.askBehind(20_000)
         self.heartbeat.prove()

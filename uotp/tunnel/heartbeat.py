@@ -51,6 +51,12 @@ Where so many round trips are more than L{MOST_PATIENCE_SECONDS}, they are the m
 segment that was lost is repaired.
 """
 
+WAY_SHARE = 2.0
+"""
+A ping that was under way for long may have as long until its pong comes: a relay on the way, which
+acknowledges what it has not yet passed on, may have a queue as well.
+"""
+
 MOST_HEARD_SECONDS = 10.0
 """
 While anything else comes, the pong may take so long: it waits behind that.  What comes may also
@@ -194,6 +200,7 @@ class Heartbeat(StateMachine[HeartbeatState, HeartbeatEvent]):
         self.isProving = False
         self._pingEndsAt: int | None = None  # in the bytes of the connection, where that is known
         self._acknowledged = 0  # of them, when we looked last
+        self._wayTook = 0.0  # for so long at least the ping was under way
         self.roundTrip = 0.0
         self.carried = self.heard = self.due = False
 
@@ -234,6 +241,7 @@ class Heartbeat(StateMachine[HeartbeatState, HeartbeatEvent]):
         self._askedAt = self._clock.seconds()
         self.carried = self.heard = False
         self._pingEndsAt = None
+        self._wayTook = 0.0
         self._wait(self._patience())
         return self._asked.to_bytes(PING_BYTES, "big")
 
@@ -317,8 +325,11 @@ class Heartbeat(StateMachine[HeartbeatState, HeartbeatEvent]):
         """
         took, patience = self._clock.seconds() - self._askedAt, self._patience()
         isUnderWay = self._isUnderWay()
+        if self._pingEndsAt is not None and self._acknowledged >= self._pingEndsAt:
+            patience = max(patience, WAY_SHARE * self._wayTook)
         more = patience - took
         if isUnderWay:
+            self._wayTook = took
             more = patience
         elif self.heard:
             more = max(more, min(patience, MOST_HEARD_SECONDS - took))
