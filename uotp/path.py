@@ -21,6 +21,7 @@ class PathStats(NamedTuple):
     @ivar acknowledged: bytes that the other kernel has acknowledged since the connection was
         opened.
     @ivar heardAgo: seconds since anything came from the other kernel.
+    @ivar isWaiting: whether our kernel has anything that the other has not acknowledged.
     """
 
     sent: int
@@ -30,6 +31,7 @@ class PathStats(NamedTuple):
     isStill: bool = False
     acknowledged: int = 0
     heardAgo: float = 0.0
+    isWaiting: bool = False
 
 
 TROUBLED = 1 << 40

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.doubles.sessions import MemoryLink
 from uotp.path import TROUBLED, PathStats
 from uotp.process.turns import Unlimited
-from uotp.session.doubt import TRUST_LOOK_SECONDS, UNHEARD_ROUND_TRIPS, UNHEARD_SECONDS
+from uotp.session.doubt import TRUST_LOOK_SECONDS, UNANSWERED_SECONDS, UNHEARD_ROUND_TRIPS, UNHEARD_SECONDS
 from uotp.session.session import Session
 from uotp.session.stickiness import STAY_SECONDS
 from uotp.telemetry.drops import Drops
@@ -41,12 +41,12 @@ class DoubtTests(SynchronousTestCase):
         link.carryFor(self.session)
         return link
 
-    def hear(self, link: MemoryLink, ago: float = 0.0, *, still: bool = False) -> None:
+    def hear(self, link: MemoryLink, ago: float = 0.0, *, still: bool = False, waits: bool = False) -> None:
         """
         The kernel of a tunnel has heard something, so long ago.
         """
         link.costs = TROUBLED if still else 0
-        link.stands = PathStats(0, 0, ROUND_TRIP, ROUND_TRIP, still, heardAgo=ago)
+        link.stands = PathStats(0, 0, ROUND_TRIP, ROUND_TRIP, still, heardAgo=ago, isWaiting=waits)
 
     def send(self, times: int = 1) -> None:
         """
@@ -91,6 +91,40 @@ class DoubtTests(SynchronousTestCase):
         new = self.open()
         self.send()
         self.assertEqual(self.count(old, new), [2, 0])
+
+    def test_newTunnelIsUsedSoonerWhereTheOneInUseWaitsInVain(self) -> None:
+        for ago, expected in ((UNANSWERED_SECONDS - 0.01, [2, 0]), (UNANSWERED_SECONDS, [1, 1])):
+            self.setUp()
+            old = self.open()
+            self.send()
+            self.hear(old, ago, waits=True)
+            new = self.open()
+            self.send()
+            self.assertEqual(self.count(old, new), expected)
+
+    def test_flowDoesNotMoveOnToATunnelThatIsOlderStill(self) -> None:
+        """
+        It moves on for another reason, before the kernel knows that its tunnel is dead.
+        """
+        dying, *resting = [self.open() for _ in range(4)]
+        self.send(round(STAY_SECONDS / STEP) - 1)
+        for link in resting:
+            self.hear(link, 5.0)
+        new = self.open()
+        self.hear(new, 0.3)
+        self.hear(dying, 0.4, waits=True)
+        self.send(5)
+        self.assertGreater(len(new.sent), 3)
+        self.assertEqual(self.count(*resting), [0, 0, 0])
+
+    def test_flowThatRestsAsksNobody(self) -> None:
+        first, second = self.open(), self.open()
+        for _ in range(5):
+            self.clock.advance(5.0)
+            self.hear(first, 5.0)
+            self.hear(second, 5.0)
+            self.send()
+        self.assertEqual((first.asked, second.asked), (0, 0))
 
     def test_tunnelThatStandsStillIsLeftForANewOne(self) -> None:
         old = self.open()

@@ -192,8 +192,8 @@ class Outbound:
             self._leaveTrouble(current, now)
         if now >= stickiness.endsAt:
             current, reads = scheduler.current, self._inbound.reads
-            if stickiness.isOver(current, len(scheduler), self.bytes, reads, now) and scheduler.moveOn():
-                stickiness.moved(now)
+            if stickiness.isOver(current, len(scheduler), self.bytes, reads, now):
+                self._moveOn(current, now)
         if self._reinjection.isTimeToLook(now):
             self._sendAgain(now)
         if now >= self._judgeAt:
@@ -210,6 +210,12 @@ class Outbound:
             self._doubt.compare(current, now)
         if self._scheduler.leaveTrouble(loaded=self._stickiness.loaded):
             self._stickiness.leftTrouble = True
+
+    def _moveOn(self, current: Link | None, now: float) -> None:
+        if current is not None and current not in self._scheduler.doubted and self._doubt.isUnanswered(current):
+            self._doubt.compare(current, now)
+        if self._scheduler.moveOn():
+            self._stickiness.moved(now)
 
     def _sendAgain(self, now: float) -> None:
         """
@@ -388,7 +394,7 @@ class Outbound:
         else:
             mayBeDead = current is not link and self._doubt.isSilent(current)
         if mayBeDead:
-            self._doubt.compare(None, now)
+            self._doubt.compare(current, now)
             self._scheduler.doubted.discard(link)
             self._scheduler.prefer(link)
 
