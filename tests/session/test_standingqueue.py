@@ -230,6 +230,24 @@ class StandingQueueTests(SynchronousTestCase):
         self.load(2)
         self.assertFalse(self.queue.moves(self.now))
 
+    def test_fastPathStandsStillWhenItsLinksTakeNothing(self) -> None:
+        """
+        Whatever is acknowledged meanwhile: others may do better.
+        """
+        rate = 2 * MAX_BOUND_BYTES / (LEAST + TARGET_SECONDS)
+        self.path = Path(rate=rate, offered=1.2 * rate)
+        self.load(2)
+        self.assertGreater(self.stats.roundTrip, 2 * LEAST)
+        self.assertFalse(self.queue.moves(self.now))
+
+    def test_slowPathMovesFromTheBeginning(self) -> None:
+        """
+        Before its queue is long enough for a bound.
+        """
+        self.load(2 * STEP)
+        self.assertIsNone(self.queue.bound)
+        self.assertTrue(self.queue.moves(self.now))
+
     def test_linkThatComesLaterCountsFromThen(self) -> None:
         self.load(20)
         rate = self.queue.rate

@@ -149,7 +149,11 @@ class StandingQueue:
         if now - self.movedAt > max(STANDSTILL_SECONDS, self.roundTrip):
             return False
         least = min(self._least.values(), default=self.roundTrip)
-        return self.bound is not None or self.roundTrip > least * LONG_ROUND_TRIP + LONG_ROUND_TRIP_SECONDS
+        if self.bound is not None:
+            return True
+        rate = self.rate or self._carried / max(now - self._since, STANDSTILL_SECONDS)
+        isLong = self.roundTrip > least * LONG_ROUND_TRIP + LONG_ROUND_TRIP_SECONDS
+        return isLong and rate * (least + TARGET_SECONDS) <= MAX_BOUND_BYTES
 
     def judge(self, paths: Mapping[Any, PathStats], now: float) -> int | None:
         """
