@@ -449,6 +449,13 @@ class OutboundTrains(Protocol):
         only make it longer.
         """
 
+    @property
+    def loadedRoundTrip(self) -> float:
+        """
+        The round trip of the link that carries most, with the queue that the load keeps, in
+        seconds; 0 without a load.  All links pass the same queue.
+        """
+
     def linkFree(self, link: Link) -> None:
         """
         The link takes trains: it has become ready, or it has sent what it held.

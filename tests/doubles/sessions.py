@@ -22,6 +22,7 @@ class RecordingSession:
     @ivar repeated: what was sent again.
     @ivar unacked: what tunnels that were gone had not carried.
     @ivar fillsPath: whether it keeps a long queue on the path.
+    @ivar loadedRoundTrip: the round trip with that queue.
     """
 
     def __init__(self) -> None:
@@ -32,6 +33,7 @@ class RecordingSession:
         self.says: list[str] = []
         self.roundTrips = 0
         self.fillsPath = False
+        self.loadedRoundTrip = 0.0
         self.numbering = Numbering()
         self.inbound = self.outbound = self
         self.allowance: Allowance = Unlimited()

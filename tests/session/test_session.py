@@ -991,6 +991,7 @@ class SlowPathTests(SynchronousTestCase):
             self.assertEqual(tunnel.allowedRoundTrip, 2.0)
         self.assertEqual(self.session.outbound._scheduler._carrying, {self.tunnels[0]})
         self.assertTrue(self.session.outbound.fillsPath)
+        self.assertEqual(self.session.outbound.loadedRoundTrip, 2.0)
 
     def test_littleIsGivenAtOneGo(self) -> None:
         self.load(5, 2.0)
@@ -1024,6 +1025,7 @@ class SlowPathTests(SynchronousTestCase):
         self.load(5, 2.0)
         self.clock.advance(UNLOADED_SECONDS + 0.1)
         self.assertFalse(self.session.outbound.fillsPath)
+        self.assertEqual(self.session.outbound.loadedRoundTrip, 0.0)
 
     def test_shortQueueBoundsNothing(self) -> None:
         self.load(5, ROUND_TRIP + 0.2)

@@ -23,6 +23,7 @@ from uotp.tunnel.heartbeat import (
     GIVE_UP_SECONDS,
     IDLE_SECONDS,
     LEAST_PATIENCE_SECONDS,
+    MOST_PATIENCE_SECONDS,
 )
 from uotp.tunnel.link import MAX_UNDECODED_BYTES, PORTION_UNITS, LinkStatistics, TunnelLink
 from uotp.tunnel.link1 import Format1Link
@@ -451,6 +452,20 @@ class Format2LinkTests(_LinkTestCase):
             self.clock.advance(LEAST_PATIENCE_SECONDS)
         self.assertEqual(self.owner.told, [])
         self.clock.advance(LEAST_PATIENCE_SECONDS)
+        self.assertEqual(self.owner.told, ["overdue"])
+
+    def test_linkAtRestPassesTheQueueThatTheOthersFill(self) -> None:
+        """
+        Its own kernel knows nothing of that.
+        """
+        self.settle()
+        self.session.loadedRoundTrip = 1.5
+        self.stream.path = PathStats(9, 0, ROUND_TRIP, ROUND_TRIP)
+        self.link.ask()
+        self.clock.advance(LEAST_PATIENCE_SECONDS)
+        self.clock.advance(MOST_PATIENCE_SECONDS - LEAST_PATIENCE_SECONDS - 0.1)
+        self.assertEqual(self.owner.told, [])
+        self.clock.advance(0.2)
         self.assertEqual(self.owner.told, ["overdue"])
 
     def test_pingWithTrainsIsMeasuredBehindThem(self) -> None:

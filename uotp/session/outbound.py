@@ -279,6 +279,13 @@ class Outbound:
         """
         return self._isBound and self._queue.isRecent(self._clock())
 
+    @property
+    def loadedRoundTrip(self) -> float:
+        """
+        See L{uotp.boundaries.OutboundTrains}.
+        """
+        return self._queue.roundTrip if self._queue.isRecent(self._clock()) else 0.0
+
     def _sendPortions(self, trains: list[Train], now: float) -> None:
         for portion in portions(trains, self._portion):
             link = self._scheduler.current

@@ -140,8 +140,8 @@ class HeartbeatOwner(Protocol):
 
     def pathRoundTrip(self) -> float:
         """
-        @return: the round trip that the kernel sees, in seconds; 0 where it does not
-            tell.
+        @return: the round trip that the kernel sees, here or where the session's load passes the
+            same queue, in seconds; 0 where it does not tell.
         """
 
     def delivery(self) -> tuple[int, int] | None:

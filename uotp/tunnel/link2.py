@@ -254,7 +254,7 @@ class Format2Link(TunnelLink):
         See L{uotp.tunnel.heartbeat.HeartbeatOwner}.
         """
         path = self.pathStats()
-        return 0.0 if path is None else path.roundTrip
+        return max(0.0 if path is None else path.roundTrip, self._outbound.loadedRoundTrip)
 
     def delivery(self) -> tuple[int, int] | None:
         """
