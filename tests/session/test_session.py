@@ -1033,10 +1033,18 @@ class SlowPathTests(SynchronousTestCase):
 
     def test_slowPathDoesNotStandStill(self) -> None:
         """
-        Trains wait for longer than a standstill takes, but what was sent is acknowledged.
+        Trains wait for longer than a standstill takes, but what was sent is acknowledged.  That
+        is so before there is a bound.
         """
-        self.load(5, 2.0)
-        self.assertEqual(self.session.outbound._scheduler._carrying, {self.tunnels[0]})
+        self.tunnels[0].makeRoom(0)
+        for number in range(20):
+            self.clock.advance(0.05)
+            self.acknowledged += 1250
+            self.tunnels[0].stands = PathStats(0, 0, 2 * ROUND_TRIP, ROUND_TRIP, acknowledged=self.acknowledged)
+            self.session.outbound.linkFull(self.tunnels[0])
+            self.session.outbound.send([bulk(number)])
+        self.assertIsNone(self.session.outbound._queue.bound)
+        self.assertEqual(self.session.outbound.parallelism, FIRST_PARALLELISM)
 
     def test_tunnelThatDiesOnASlowPathIsNoReasonToFillIt(self) -> None:
         """

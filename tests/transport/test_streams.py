@@ -560,6 +560,17 @@ class TlsConnectionTests(_TlsConnectionTestCase):
         self.assertEqual((self.diary.heard, self.fake.goodbyes), ([LONG], 1))
         self.assertLost(ConnectionDone)
 
+    def test_boundedConnectionIsFullWhenItsKernelIs(self) -> None:
+        """
+        As without TLS.
+        """
+        self.patch(tcpstreams, "isWritable", lambda _: False)
+        self.connection.boundInFlight(4096)
+        self.connection.write(b"one")
+        self.assertEqual((self.fake.taken, self.diary.says[-1]), (b"one", "pause"))
+        self.happens(write=True)
+        self.assertEqual(self.diary.says[-1], "resume")
+
     def test_peersGoodbyeWhileWeAreFullIsAnEndToo(self) -> None:
         """
         Nobody will read what waits; the connection would otherwise stay for ever.
