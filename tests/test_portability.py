@@ -9,6 +9,7 @@ import errno
 import importlib
 import os
 import pkgutil
+import select
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -27,7 +28,7 @@ from tests.doubles.sockets import FakeSocket, tcpInfo
 from uotp.cli import common, server
 from uotp.errors import ConfigurationError, StartError
 from uotp.net import sockopts, tcpinfo
-from uotp.net.sockopts import UNSENT_LIMIT_BYTES, TunnelSocketOptions
+from uotp.net.sockopts import FREE_SEND_BUFFER_BYTES, SO_BUF_LOCK, UNSENT_LIMIT_BYTES, TunnelSocketOptions
 from uotp.path import TROUBLED
 from uotp.process import descriptorlimit, signals
 from uotp.server import service as serverservice
@@ -247,6 +248,54 @@ class TuneTunnelSocketTests(SocketTestCase):
         self.assertEqual(options, [*self.ALWAYS, (socket.IPPROTO_TCP, 13, untyped)])
 
 
+class SendBufferTests(SocketTestCase):
+    """
+    Bound what the kernel holds of a connection.
+    """
+
+    def optionsOf(self, size: int | None, *refused: int) -> list[tuple[int, int, int]]:
+        """
+        @return: the options that are set.
+        """
+        tunnelSocket = FakeSocket(*refused)
+        untyped: Any = tunnelSocket
+        sockopts.boundSendBuffer(untyped, size)
+        return tunnelSocket.options
+
+    def test_itIsASizeEverywhere(self) -> None:
+        for platform in ("linux", "darwin", "win32"):
+            self.onSystem(platform)
+            self.assertEqual(self.optionsOf(8192), [(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)])
+
+    def test_linuxLetsItGrowAgain(self) -> None:
+        enough = (socket.SOL_SOCKET, socket.SO_SNDBUF, FREE_SEND_BUFFER_BYTES)
+        self.onSystem("linux")
+        self.assertEqual(self.optionsOf(None), [enough, (socket.SOL_SOCKET, SO_BUF_LOCK, 0)])
+        self.assertEqual(self.optionsOf(None, SO_BUF_LOCK), [enough])
+        self.onSystem("darwin")
+        self.assertEqual(self.optionsOf(None), [enough])
+
+    def test_refusalCostsNothing(self) -> None:
+        self.onSystem("linux")
+        self.assertEqual(self.optionsOf(8192, socket.SO_SNDBUF), [])
+
+    def test_pathWithALongRoundTripIsAllowedForWhereThatCanBeSaid(self) -> None:
+        for names in ({}, {"TCP_USER_TIMEOUT": 18}):
+            self.onSystem("linux", **names)
+            tunnelSocket = FakeSocket()
+            untyped: Any = tunnelSocket
+            sockopts.allowSilence(untyped, 4.0)
+            self.assertEqual(tunnelSocket.options, [(socket.IPPROTO_TCP, 18, 17_000)] if names else [])
+
+    def test_systemWithoutPollIsAskedAnotherWay(self) -> None:
+        one, other = socket.socketpair()
+        self.addCleanup(one.close)
+        self.addCleanup(other.close)
+        self.assertTrue(sockopts.isWritable(one))
+        self.patch(sockopts, "select", SimpleNamespace(select=select.select))
+        self.assertTrue(sockopts.isWritable(one))
+
+
 class CongestionTests(SocketTestCase):
     """
     Choose a congestion control, before the first connection.
@@ -328,6 +377,9 @@ class CostTests(SocketTestCase):
         """
         for state in (1, 2, 3, 4):
             self.assertEqual(self.costOf(tcpInfo(state, 7)), TROUBLED + 7)
+
+    def test_timerThatRanOutInVainIsTrouble(self) -> None:
+        self.assertEqual(self.costOf(tcpInfo(0, 7, backoff=1)), TROUBLED + 7)
 
     def test_connectionThatTellsNothingIsInTrouble(self) -> None:
         self.assertGreaterEqual(self.costOf(None), TROUBLED)

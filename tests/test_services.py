@@ -933,6 +933,7 @@ class TogetherTests(_ServicesTestCase):
         self.assertIn("this machine has slept: every tunnel has to show", " ".join(self.lines()))
         service.reload()
         self.assertEqual(len(proofs), 16)
+        self.exchange()
 
     def test_stopWhileTheServerIsAwayLeavesNothing(self) -> None:
         service = self.client()

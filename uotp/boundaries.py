@@ -355,6 +355,19 @@ class Stream(Protocol):
             L{uotp.path.TROUBLED} or more while the connection retransmits.
         """
 
+    def boundInFlight(self, size: int | None) -> None:
+        """
+        Say how much the kernel may hold of what is written.
+
+        @param size: in bytes, about; L{None} for as much as the system thinks right.
+        """
+
+    def allowSilence(self, roundTrip: float) -> None:
+        """
+        Say how long a round trip takes at present, in seconds: the kernel is not to give the
+        connection up sooner than such a path needs.
+        """
+
 
 class Link(Protocol):
     """
@@ -385,6 +398,22 @@ class Link(Protocol):
     def holdsUnacked(self) -> bool:
         """
         @return: whether there is anything that L{takeUnacked} would give.
+        """
+
+    def ask(self) -> None:
+        """
+        Ask the other end whether it is there, if this format can do that and no question is on its
+        way.  A link that gets no answer says that it is gone.
+        """
+
+    def boundInFlight(self, size: int | None) -> None:
+        """
+        See L{Stream.boundInFlight}.
+        """
+
+    def allowSilence(self, roundTrip: float) -> None:
+        """
+        See L{Stream.allowSilence}.
         """
 
     def takeUnacked(self) -> list[Arrival]:
@@ -448,6 +477,20 @@ class OutboundTrains(Protocol):
     """
 
     numbering: Numbering
+
+    @property
+    def fillsPath(self) -> bool:
+        """
+        Whether what is sent keeps a long queue on the path at present, so that more links would
+        only make it longer.
+        """
+
+    @property
+    def loadedRoundTrip(self) -> float:
+        """
+        The round trip of the link that carries most, with the queue that the load keeps, in
+        seconds; 0 without a load.  All links pass the same queue.
+        """
 
     def linkFree(self, link: Link) -> None:
         """

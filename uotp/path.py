@@ -18,6 +18,10 @@ class PathStats(NamedTuple):
     @ivar leastRoundTrip: the shortest round trip of late, in seconds.
     @ivar isStill: whether nothing was acknowledged for so long that the kernel has sent the
         oldest segment again, and nothing has been acknowledged since.
+    @ivar acknowledged: bytes that the other kernel has acknowledged since the connection was
+        opened.
+    @ivar heardAgo: seconds since anything came from the other kernel.
+    @ivar isWaiting: whether our kernel has anything that the other has not acknowledged.
     """
 
     sent: int
@@ -25,6 +29,9 @@ class PathStats(NamedTuple):
     roundTrip: float
     leastRoundTrip: float
     isStill: bool = False
+    acknowledged: int = 0
+    heardAgo: float = 0.0
+    isWaiting: bool = False
 
 
 class Flight(NamedTuple):

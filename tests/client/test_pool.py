@@ -20,12 +20,20 @@ from tests.doubles.dialling import Attempt
 from uotp.client.backoff import FIRST_SECONDS
 from uotp.client.dialqueue import Urgency
 from uotp.client.outage import LONE_SHARE
-from uotp.client.pool import PATIENT_REFUSALS, Pool, PoolOwner, PoolStatistics
+from uotp.client.pool import (
+    FULL_PATH_SECONDS,
+    HEDGE_SECONDS,
+    PATIENT_REFUSALS,
+    Pool,
+    PoolOwner,
+    PoolStatistics,
+)
 from uotp.client.slotstates import SlotState
 from uotp.tunnel.heartbeat import GIVE_UP_SECONDS, LEAST_PATIENCE_SECONDS
 from uotp.tunnel.link2 import Format2Link
 from uotp.tunnel.states import TunnelState
 from uotp.tunnel.tunnel import CLOSE_SECONDS, DRAIN_SECONDS
+from uotp.wire.format2 import Kind, controlFrame
 
 
 class RecordingPoolOwner:
@@ -585,6 +593,60 @@ class PoolTests(SlotTestCase):
         self.giveUp(4)
         pool.prove()
         self.assertEqual((len(self.context.attempts), self.context.dials.underWay), (6, 1))
+
+    def test_noTunnelIsDialledIntoAPathThatWeFill(self) -> None:
+        """
+        But one that does not answer is replaced; and the others are dialled when there is room.
+        """
+        pool = self.pool(3)
+        pool.start()
+        self.openFirst()
+        self.session.fillsPath = True
+        pool.widen(3)
+        self.context.clock.advance(10 * FULL_PATH_SECONDS)
+        self.assertEqual(len(self.context.attempts), 1)
+        pool._slots[0].renew()
+        self.assertEqual(len(self.context.attempts), 2)
+        self.session.fillsPath = False
+        self.context.clock.advance(FULL_PATH_SECONDS)
+        self.assertEqual(len(self.context.attempts), 4)
+
+    def test_poolThatWaitsForRoomLeavesNoTimer(self) -> None:
+        pool = self.pool(3)
+        pool.start()
+        self.openFirst()
+        self.session.fillsPath = True
+        pool.widen(3)
+        pool.leave()
+
+    def test_oneTunnelIsDialledSoonWhereNoneShowsThatItIsGood(self) -> None:
+        """
+        The other end may know nothing of what has changed, and has one that it can use soon.
+        """
+        pool = self.openPoolOfFormat2(4)
+        pool.prove()
+        pool.prove()
+        self.context.clock.advance(HEDGE_SECONDS - 0.01)
+        self.assertEqual(len(self.context.attempts), 4)
+        self.context.clock.advance(0.02)
+        self.assertEqual(len(self.context.attempts), 5)
+        self.assertLess(HEDGE_SECONDS, LEAST_PATIENCE_SECONDS)
+
+    def test_nothingIsDialledInVainWhereOneTunnelIsGood(self) -> None:
+        pool = self.openPoolOfFormat2(4)
+        pool.prove()
+        tunnel = self.context.attempts[0].tunnel
+        assert isinstance(tunnel.link, Format2Link)
+        tunnel.link.received(controlFrame(Kind.PONG, tunnel.link._heartbeat._asked.to_bytes(8, "big")))
+        self.context.clock.advance(2 * HEDGE_SECONDS)
+        self.assertEqual(len(self.context.attempts), 4)
+
+    def test_poolThatIsOverDialsNothingBeside(self) -> None:
+        pool = self.openPoolOfFormat2(4)
+        pool.prove()
+        pool.leave()
+        self.context.clock.advance(2 * HEDGE_SECONDS)
+        self.assertEqual(len(self.context.attempts), 4)
 
     def test_everyTunnelHasToProveItself(self) -> None:
         self.useFormat2()

@@ -8,7 +8,7 @@ from tests.client.slots import BYE, REFUSAL, WELCOME_NEW
 from tests.doubles.contracts import TimerTestCase
 from tests.doubles.dialling import Attempt, MemoryContext
 from uotp.client.source import SourceSession
-from uotp.client.succession import LEAST_SECONDS, SETTLE_SECONDS
+from uotp.client.succession import HANDOVER_SECONDS, LEAST_SECONDS
 from uotp.telemetry.drops import Drops
 from uotp.train import Train
 from uotp.tunnel.dialled import DialledTunnel
@@ -201,7 +201,7 @@ class SuccessionTests(TimerTestCase):
         second = self.welcome()
         self.assertNotEqual(self.idOf(first), self.idOf(second))
         self.assertFalse(first.transport.disconnecting)
-        self.clock.advance(SETTLE_SECONDS)
+        self.clock.advance(HANDOVER_SECONDS)
         self.assertTrue(first.transport.disconnecting)
         self.assertFalse(second.transport.disconnecting)
         self.assertEqual([why for _, _, why in self.context.reachability.replaced], ["our certificate has another key"])
@@ -214,9 +214,9 @@ class SuccessionTests(TimerTestCase):
         first = self.last
         self.source.succession.keyChanged()
         self.welcome()
-        self.clock.advance(SETTLE_SECONDS / 2)
+        self.clock.advance(HANDOVER_SECONDS / 2)
         self.last.transport.lose()
-        self.clock.advance(SETTLE_SECONDS)
+        self.clock.advance(HANDOVER_SECONDS)
         self.assertFalse(first.transport.disconnecting)
         self.source.send([PING])
         self.assertIn(b"ping", self.saidOn(first))

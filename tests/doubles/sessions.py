@@ -21,6 +21,8 @@ class RecordingSession:
     @ivar roundTrips: how often a tunnel has learnt how far the other end is.
     @ivar repeated: what was sent again.
     @ivar unacked: what tunnels that were gone had not carried.
+    @ivar fillsPath: whether it keeps a long queue on the path.
+    @ivar loadedRoundTrip: the round trip with that queue.
     """
 
     def __init__(self) -> None:
@@ -30,6 +32,8 @@ class RecordingSession:
         self.numbers: list[int] = []
         self.says: list[str] = []
         self.roundTrips = 0
+        self.fillsPath = False
+        self.loadedRoundTrip = 0.0
         self.numbering = Numbering()
         self.inbound = self.outbound = self
         self.allowance: Allowance = Unlimited()
@@ -84,6 +88,9 @@ class MemoryLink:
     @ivar costs: what stands before the next train.
     @ivar stands: how its connection stands.
     @ivar roundTrip: how far the other end is.
+    @ivar bounds: how much its kernel was told to hold at most, each time.
+    @ivar asked: how often it was told to ask whether the other end is there.
+    @ivar allowedRoundTrip: of the path, as its kernel was told.
     """
 
     def __init__(self, room: int = 1 << 30) -> None:
@@ -100,6 +107,9 @@ class MemoryLink:
         self.stands: PathStats | None = None
         self.roundTrip = 0.0
         self.closed = self.aborted = False
+        self.bounds: list[int | None] = []
+        self.asked = 0
+        self.allowedRoundTrip = 0.0
         self._room = room
         self.sentAt = float("-inf")
         self._session: OutboundTrains | None = None
@@ -132,6 +142,15 @@ class MemoryLink:
         if self._session is not None:
             self.again += arrivals
             self._take(len(arrivals))
+
+    def ask(self) -> None:
+        self.asked += 1
+
+    def boundInFlight(self, size: int | None) -> None:
+        self.bounds.append(size)
+
+    def allowSilence(self, roundTrip: float) -> None:
+        self.allowedRoundTrip = roundTrip
 
     def holdsUnacked(self) -> bool:
         return bool(self.kept)

@@ -23,7 +23,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from uotp.net.sockopts import TunnelSocketOptions
-from uotp.net.tcpinfo import NOTSENT_BYTES_AT, TCP_INFO_BYTES
+from uotp.net.tcpinfo import BACKOFF_AT, NOTSENT_BYTES_AT, TCP_INFO_BYTES
 from uotp.tls.alerts import errorWords
 from uotp.transport.accepted import AcceptedTcpStream, AcceptedTlsStream
 from uotp.transport.handshakes import HandshakeQueue
@@ -45,12 +45,13 @@ def broken() -> OSError:
     return OSError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
 
 
-def tcpInfo(state: int = 0, unsent: int = 0) -> bytes:
+def tcpInfo(state: int = 0, unsent: int = 0, backoff: int = 0) -> bytes:
     """
     @return: C{struct tcp_info} of Linux, as far as we read it.
     """
     info = bytearray(TCP_INFO_BYTES)
     info[1] = state
+    info[BACKOFF_AT] = backoff
     info[NOTSENT_BYTES_AT : NOTSENT_BYTES_AT + 4] = unsent.to_bytes(4, sys.byteorder)
     return bytes(info)
 

@@ -44,6 +44,9 @@ class MemoryStream(FakeTransport):
     @ivar security: what TLS has found out, as the test says.
     @ivar underWay: what the kernel says of what is in flight, as the test says.
     @cvar peer: the address of the other end.
+    @ivar bound: how much the kernel may hold.
+    @ivar allowedRoundTrip: how long a round trip the kernel is to allow for.
+    @ivar path: what the kernel sees.
     """
 
     peer = IPv4Address("TCP", "192.0.2.1", 8443)
@@ -59,6 +62,9 @@ class MemoryStream(FakeTransport):
         self.stalled = self.aborted = self.lost = self.troubled = self.admitted = False
         self.held = 0
         self.underWay: Flight | None = None
+        self.bound: int | None = None
+        self.allowedRoundTrip = 0.0
+        self.path: PathStats | None = None
         self._paused = self._closing = False
         self._reason: Exception = ConnectionDone()
 
@@ -84,7 +90,13 @@ class MemoryStream(FakeTransport):
         return self.held + TROUBLED if self.isTroubled() else self.held
 
     def pathStats(self) -> PathStats | None:
-        return None
+        return self.path
+
+    def boundInFlight(self, size: int | None) -> None:
+        self.bound = size
+
+    def allowSilence(self, roundTrip: float) -> None:
+        self.allowedRoundTrip = roundTrip
 
     def flight(self) -> Flight | None:
         return self.underWay
@@ -264,6 +276,8 @@ class RecordingStream:
     @ivar inFlight: what has not been acknowledged.
     @ivar asked: how often somebody wanted to know that.
     @ivar path: what the kernel sees.
+    @ivar bounds: how much the kernel was told to hold, each time.
+    @ivar roundTrips: for which it was told to allow, each time.
     """
 
     security = None
@@ -274,6 +288,8 @@ class RecordingStream:
         self.inFlight: int | None = None
         self.asked = 0
         self.path: PathStats | None = None
+        self.bounds: list[int | None] = []
+        self.roundTrips: list[float] = []
 
     def getPeer(self) -> IPv4Address:
         return MemoryStream.peer
@@ -311,6 +327,12 @@ class RecordingStream:
 
     def queuedBytes(self) -> int:
         return 0
+
+    def boundInFlight(self, size: int | None) -> None:
+        self.bounds.append(size)
+
+    def allowSilence(self, roundTrip: float) -> None:
+        self.roundTrips.append(roundTrip)
 
     def unacknowledged(self) -> int | None:
         self.asked += 1

@@ -136,12 +136,17 @@ class RecordingHeartbeatOwner(_Told):
     Keeps what a heartbeat tells its tunnel: "overdue", "came" and "given up".
 
     @ivar path: the round trip that the kernel sees.
+    @ivar delivered: what the kernel tells of what was acknowledged and what not.
     """
 
     path = 0.0
+    delivered: tuple[int, int] | None = None
 
     def pathRoundTrip(self) -> float:
         return self.path
+
+    def delivery(self) -> tuple[int, int] | None:
+        return self.delivered
 
 
 # Each twin fits its seam.

@@ -180,6 +180,8 @@ class RealStreamContract(StreamContract, _Case):
         segment = here.transport.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
         self.assertGreater((after.sent - before.sent) * segment, AMOUNT // 10)
         self.assertLess(after.repeated, after.sent)
+        self.assertGreater(after.acknowledged - before.acknowledged, AMOUNT // 10)
+        self.assertLess(after.heardAgo, 60)
         for standing in (before, after):
             self.assertLess(0, standing.roundTrip)
             self.assertLess(standing.roundTrip, 1)

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.process.memory import FixedRoom, Memory, MemoryShare, Room
-from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BACKLOG_BYTES, SMALL_BYTES, SMALL_TRAIN_BYTES, Backlog
+from uotp.session.backlog import (
+    MAX_AGE_SECONDS,
+    MAX_BACKLOG_BYTES,
+    SMALL_AGE_SECONDS,
+    SMALL_BYTES,
+    SMALL_TRAIN_BYTES,
+    Backlog,
+)
 from uotp.telemetry.drops import Drop, Drops
 from uotp.train import TRAIN_OVERHEAD_BYTES, Train, bytesOf, countOf, cut
 
@@ -109,6 +116,17 @@ class BacklogTests(SynchronousTestCase):
         backlog.put([Train(BULK, b"c" * BULK + b"d" * (BULK - 1))], 0.0)
         self.assertEqual(backlog.take(0.0, ALL)[0], lone(b"1"))
         self.assertEqual(self.drops.totals, {})
+
+    def test_smallDatagramsWaitLonger(self) -> None:
+        """
+        They are seldom sent again as soon as what is large.
+        """
+        backlog = Backlog(self.drops, FixedRoom(MAX_BACKLOG_BYTES), maxAge=0.3)
+        backlog.put([bulk(b"a"), lone(b"1")], 0.0)
+        self.assertEqual(marks(backlog.take(SMALL_AGE_SECONDS, ALL)), b"1")
+        backlog.put([lone(b"2")], 10.0)
+        self.assertEqual(backlog.take(10.0 + SMALL_AGE_SECONDS + 0.1, ALL), [])
+        self.assertEqual(self.drops.totals, {Drop.BACKLOG_STALE: 2})
 
     def test_longTrainOfTheSmallestDatagramsIsBulk(self) -> None:
         """

@@ -24,7 +24,7 @@ from uotp.session.outbound import (
     JUDGE_SECONDS,
     MAX_PORTION_BYTES,
     MIN_PORTION_BYTES,
-    STANDSTILL_SECONDS,
+    PORTIONS_IN_FLIGHT,
     STUCK_BYTES,
     STUCK_SECONDS,
     WAIT_SECONDS,
@@ -32,6 +32,7 @@ from uotp.session.outbound import (
 from uotp.session.parallelism import FIRST_PARALLELISM
 from uotp.session.scheduler import LOOK_SECONDS
 from uotp.session.session import Session, SessionStatistics
+from uotp.session.standingqueue import MIN_BOUND_BYTES, STANDSTILL_SECONDS, UNLOADED_SECONDS
 from uotp.session.stickiness import FIRST_WINDOW_BYTES, LONGEST_STAY_SECONDS, STAY_SECONDS
 from uotp.telemetry.drops import Drop, Drops
 from uotp.train import TRAIN_OVERHEAD_BYTES, Train, bytesOf, countOf, cut
@@ -374,11 +375,12 @@ class SessionTests(SynchronousTestCase):
         The program asks again meanwhile; but when all tunnels are lost it is long again.
         """
         tunnel = self.open(room=1)
-        self.send(1, 2)
+        self.session.outbound.send([bulk(1)])
+        self.session.outbound.send([bulk(2)])
         self.clock.advance(WAIT_SECONDS + 0.01)
-        self.send(3)
+        self.session.outbound.send([bulk(3)])
         tunnel.makeRoom(1)
-        self.assertEqual(tunnel.sent, [numbered(1), numbered(3)])
+        self.assertEqual(tunnel.sent, [bulk(1), bulk(3)])
         self.assertEqual(self.drops.totals, {Drop.BACKLOG_STALE: 1})
         tunnel.abort()
         self.send(4)
@@ -949,6 +951,113 @@ class NarrowSessionTests(SynchronousTestCase):
         self.clock.advance(STANDSTILL_SECONDS + JUDGE_SECONDS)
         self.send(2)
         self.assertEqual(parallelism.resets, 1)
+
+
+class SlowPathTests(SynchronousTestCase):
+    """
+    Load a path that is slow, and whose queue is long.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.session = Session(lambda _: None, Drops(), self.clock, Unlimited())
+        self.tunnels = [MemoryLink(room=1) for _ in range(4)]
+        self.acknowledged = 0
+        for tunnel in self.tunnels:
+            tunnel.carryFor(self.session)
+            tunnel.stands = PathStats(0, 0, ROUND_TRIP, ROUND_TRIP)
+
+    def load(self, seconds: float, roundTrip: float, rate: float = 25_000) -> None:
+        """
+        Send for some time, while the first tunnel takes one train after the other.
+        """
+        for _ in range(round(seconds / 0.05)):
+            self.clock.advance(0.05)
+            self.acknowledged += int(rate * 0.05)
+            self.tunnels[0].stands = PathStats(0, 0, roundTrip, ROUND_TRIP, acknowledged=self.acknowledged)
+            self.session.outbound.send([bulk(1)])
+            self.session.outbound.send([bulk(2)])
+            self.tunnels[0].makeRoom(1)
+
+    def test_littleIsInFlight(self) -> None:
+        """
+        In any tunnel, and one carries.
+        """
+        self.load(5, 2.0)
+        bound = self.session.outbound._queue.bound
+        self.assertIsNotNone(bound)
+        for tunnel in self.tunnels:
+            self.assertEqual(tunnel.bounds[-1], bound)
+            self.assertEqual(tunnel.allowedRoundTrip, 2.0)
+        self.assertEqual(self.session.outbound._scheduler._carrying, {self.tunnels[0]})
+        self.assertTrue(self.session.outbound.fillsPath)
+        self.assertEqual(self.session.outbound.loadedRoundTrip, 2.0)
+
+    def test_littleIsGivenAtOneGo(self) -> None:
+        self.load(5, 2.0)
+        bound = self.session.outbound._queue.bound
+        assert bound is not None
+        self.tunnels[0].writes.clear()
+        self.session.outbound.send([Train(1000, bytes(20_000))])
+        for _ in range(30):
+            self.tunnels[0].makeRoom(1)
+        self.assertLessEqual(max(map(bytesOf, self.tunnels[0].writes)), bound // PORTIONS_IN_FLIGHT)
+
+    def test_smallDatagramsStayWithTheOneThatCarries(self) -> None:
+        """
+        They would stand in the same queue, and have to wait at the other end besides.
+        """
+        self.load(5, 2.0)
+        before = [len(tunnel.sent) for tunnel in self.tunnels[1:]]
+        self.session.outbound.linkFull(self.tunnels[0])
+        self.session.outbound.send([numbered(7)])
+        self.assertEqual([len(tunnel.sent) for tunnel in self.tunnels[1:]], before)
+        self.tunnels[0].makeRoom(1)
+        self.assertIn(numbered(7), self.tunnels[0].writes[-1])
+
+    def test_boundEndsWithTheQueue(self) -> None:
+        self.load(5, 2.0)
+        self.load(1, ROUND_TRIP)
+        self.assertEqual([tunnel.bounds[-1] for tunnel in self.tunnels], [None] * 4)
+        self.assertFalse(self.session.outbound.fillsPath)
+
+    def test_boundOfALoadThatHasEndedSaysNothing(self) -> None:
+        self.load(5, 2.0)
+        self.clock.advance(UNLOADED_SECONDS + 0.1)
+        self.assertFalse(self.session.outbound.fillsPath)
+        self.assertEqual(self.session.outbound.loadedRoundTrip, 0.0)
+
+    def test_shortQueueBoundsNothing(self) -> None:
+        self.load(5, ROUND_TRIP + 0.2)
+        self.assertEqual([tunnel.bounds for tunnel in self.tunnels], [[]] * 4)
+
+    def test_slowPathDoesNotStandStill(self) -> None:
+        """
+        Trains wait for longer than a standstill takes, but what was sent is acknowledged.  That
+        is so before there is a bound.
+        """
+        self.tunnels[0].makeRoom(0)
+        for number in range(20):
+            self.clock.advance(0.05)
+            self.acknowledged += 1250
+            self.tunnels[0].stands = PathStats(0, 0, 2 * ROUND_TRIP, ROUND_TRIP, acknowledged=self.acknowledged)
+            self.session.outbound.linkFull(self.tunnels[0])
+            self.session.outbound.send([bulk(number)])
+        self.assertIsNone(self.session.outbound._queue.bound)
+        self.assertEqual(self.session.outbound.parallelism, FIRST_PARALLELISM)
+
+    def test_tunnelThatDiesOnASlowPathIsNoReasonToFillIt(self) -> None:
+        """
+        All may carry then, and have little in flight together.
+        """
+        self.load(5, 2.0)
+        bound = self.session.outbound._queue.bound
+        assert bound is not None
+        for _ in range(60):
+            self.clock.advance(0.05)
+            self.session.outbound.send([bulk(3)])
+        self.assertEqual(len(self.session.outbound._scheduler._carrying), 4)
+        self.assertEqual(self.tunnels[1].bounds[-1], max(bound // 4, MIN_BOUND_BYTES))
 
 
 class SessionStatisticsTests(TimerTestCase):

@@ -26,7 +26,12 @@ from tests.doubles.sessions import RecordingSession
 from tests.doubles.sockets import PEER, UNKNOWN_CA, Diarist, FakeSocket, FakeTls, accept, broken, tcpInfo
 from tests.doubles.tunnels import RecordingOwner
 from uotp.boundaries import Security
-from uotp.net.sockopts import UNSENT_LIMIT_BYTES
+from uotp.net.sockopts import (
+    KEEPALIVE_IDLE_SECONDS,
+    SILENT_ROUND_TRIPS,
+    UNSENT_LIMIT_BYTES,
+    USER_TIMEOUT_MILLISECONDS,
+)
 from uotp.process.turns import READ_UNITS, SLICE_UNITS, Turns
 from uotp.train import Train
 from uotp.transport import tcp as tcpstreams
@@ -231,10 +236,44 @@ class PlainConnectionTests(_ConnectionTestCase):
         for state in (1, 2, 3, 4):
             self.socket.info = tcpInfo(state)
             self.assertIs(self.connection.isTroubled(), True)
+        self.socket.info = tcpInfo(backoff=1)  # the kernel could never send what waits
+        self.assertIs(self.connection.isTroubled(), True)
         self.socket.info = None
         self.assertIs(self.connection.isTroubled(), True)
         self.patch(tcpstreams, "TCP_INFO", None)
         self.assertIs(self.connection.isTroubled(), False)
+
+    def test_connectionThatIsBoundedIsFullWhenItsKernelIs(self) -> None:
+        """
+        Though the kernel has taken all.  It is free again when the kernel says so.
+        """
+        self.socket.room = 99
+        writable = False
+        self.patch(tcpstreams, "isWritable", lambda _: writable)
+        self.connection.write(b"one")
+        self.assertEqual(self.diary.says, ["made"])
+        self.connection.boundInFlight(4096)
+        self.assertIn((socket.SOL_SOCKET, socket.SO_SNDBUF, 4096), self.socket.options)
+        self.connection.write(b"two")
+        self.assertEqual(self.diary.says, ["made", "pause"])
+        self.happens(write=True)
+        self.assertEqual(self.diary.says, ["made", "pause", "resume"])
+        writable = True
+        self.connection.write(b"three")
+        self.connection.boundInFlight(None)
+        writable = False
+        self.connection.write(b"four")
+        self.assertEqual(self.diary.says, ["made", "pause", "resume"])
+        self.assertEqual(self.socket.taken, b"onetwothreefour")
+
+    def test_kernelIsToldHowLongThePathIs(self) -> None:
+        self.connection.allowSilence(4.0)
+        option = getattr(socket, "TCP_USER_TIMEOUT", None)
+        if option is not None:
+            longer = (KEEPALIVE_IDLE_SECONDS + SILENT_ROUND_TRIPS * 4) * 1000
+            self.assertEqual(self.socket.options[-1], (socket.IPPROTO_TCP, option, longer))
+            self.connection.allowSilence(0.0)
+            self.assertEqual(self.socket.options[-1], (socket.IPPROTO_TCP, option, USER_TIMEOUT_MILLISECONDS))
 
     def test_closingSendsWhatWaits(self) -> None:
         self.socket.room = 3
@@ -520,6 +559,17 @@ class TlsConnectionTests(_TlsConnectionTestCase):
         self.happens(read=True)
         self.assertEqual((self.diary.heard, self.fake.goodbyes), ([LONG], 1))
         self.assertLost(ConnectionDone)
+
+    def test_boundedConnectionIsFullWhenItsKernelIs(self) -> None:
+        """
+        As without TLS.
+        """
+        self.patch(tcpstreams, "isWritable", lambda _: False)
+        self.connection.boundInFlight(4096)
+        self.connection.write(b"one")
+        self.assertEqual((self.fake.taken, self.diary.says[-1]), (b"one", "pause"))
+        self.happens(write=True)
+        self.assertEqual(self.diary.says[-1], "resume")
 
     def test_peersGoodbyeWhileWeAreFullIsAnEndToo(self) -> None:
         """

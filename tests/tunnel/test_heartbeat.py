@@ -17,6 +17,8 @@ from uotp.tunnel.heartbeat import (
     IDLE_SECONDS,
     LEAST_PATIENCE_SECONDS,
     LEAST_ROUND_TRIP_SECONDS,
+    LONG_PATIENCE_ROUND_TRIPS,
+    MOST_HEARD_SECONDS,
     MOST_PATIENCE_SECONDS,
     PATIENCE_ROUND_TRIPS,
     Heartbeat,
@@ -206,7 +208,7 @@ class TableTests(_HeartbeatTestCase):
         for isProof in (False, True):
             for (state, event), told in TOLD.items():
                 self.reach(state)
-                self.heartbeat._proving = isProof
+                self.heartbeat.isProving = isProof
                 self.owner.told.clear()
                 self.owner.whenTold = self.heartbeat.stop
                 self.happen(event)
@@ -404,7 +406,7 @@ class PatienceTests(_HeartbeatTestCase):
             self.begin()
             self.settle(roundTrip)
             self.heartbeat.ask()
-            for _ in range(int((MOST_PATIENCE_SECONDS - MOMENT) * 32)):
+            for _ in range(int((MOST_HEARD_SECONDS - MOMENT) * 32)):
                 self.elapse(1 / 32)
                 self.heartbeat.heard = True
             self.assertEqual(self.owner.told, [])
@@ -415,7 +417,7 @@ class PatienceTests(_HeartbeatTestCase):
         """
         What has come meanwhile counts as long as the patience has not ended.
         """
-        for late in (0.25, MOST_PATIENCE_SECONDS):
+        for late in (0.25, MOST_HEARD_SECONDS):
             self.heartbeat.stop()
             self.begin()
             self.settle(ROUND_TRIP)
@@ -423,7 +425,7 @@ class PatienceTests(_HeartbeatTestCase):
             self.clock.rightNow += LEAST_PATIENCE_SECONDS + late
             self.heartbeat.heard = True
             self.clock.advance(0)
-            self.assertEqual(self.owner.told, ["overdue"] if late == MOST_PATIENCE_SECONDS else [])
+            self.assertEqual(self.owner.told, ["overdue"] if late == MOST_HEARD_SECONDS else [])
 
     def test_whatCameBeforeThePingProvesNothing(self) -> None:
         self.settle(ROUND_TRIP)
@@ -519,16 +521,127 @@ class LongerPathTests(_HeartbeatTestCase):
         self.elapse(2 * MOMENT)
         self.assertEqual(self.owner.told, ["overdue"])
 
-    def test_patienceHasAnEndAllTheSame(self) -> None:
+    def test_patienceOnAVeryLongPathIsTheTimeOfARepair(self) -> None:
+        for roundTrip in (1.6, 2.4, 4.0, 8.0):
+            self.heartbeat.stop()
+            self.begin()
+            self.heartbeat.ask()
+            self.elapse(ROUND_TRIP)
+            self.answer()
+            self.owner.path = roundTrip
+            self.heartbeat.ask()
+            self.assertOverdue(max(MOST_PATIENCE_SECONDS, LONG_PATIENCE_ROUND_TRIPS * roundTrip))
+
+    def test_firstPongMayTakeAsLongAsThePathNeeds(self) -> None:
+        """
+        What the kernel has seen in the handshakes is known before the first pong.
+        """
+        self.owner.path = 2.4
         self.heartbeat.ask()
-        self.elapse(ROUND_TRIP)
-        self.answer()
-        self.owner.path = 60.0
+        self.assertOverdue(LONG_PATIENCE_ROUND_TRIPS * 2.4)
+
+    def test_tunnelOverALongPathIsGivenUpARoundTripLater(self) -> None:
+        self.owner.path = 2.5
         self.heartbeat.ask()
-        self.elapse(MOST_PATIENCE_SECONDS - MOMENT)
-        self.assertEqual(self.owner.told, [])
-        self.elapse(2 * MOMENT)
+        self.assertOverdue(LONG_PATIENCE_ROUND_TRIPS * 2.5)
+        self.elapse(2.5 - 2 * MOMENT)
         self.assertEqual(self.owner.told, ["overdue"])
+        self.elapse(2 * MOMENT)
+        self.assertEqual(self.owner.told, ["overdue", "given up"])
+
+
+class DeepQueueTests(_HeartbeatTestCase):
+    """
+    Let the ping wait behind much that was written before it.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.settle(ROUND_TRIP)
+
+    def askBehind(self, waiting: int) -> None:
+        """
+        Ask while so many bytes wait to be acknowledged, of which the ping is the last.
+        """
+        self.owner.delivered = (10_000, waiting)
+        self.heartbeat.ask()
+
+    def test_slowPathIsNotADeadOne(self) -> None:
+        """
+        As long as what goes before the ping is acknowledged, however slowly.
+        """
+        self.askBehind(20_000)
+        for acknowledged in range(1000, 20_000, 1000):
+            self.owner.delivered = (10_000 + acknowledged, 20_000 - acknowledged)
+            self.elapse(LEAST_PATIENCE_SECONDS)
+        self.assertEqual(self.owner.told, [])
+        self.answer()
+        self.assertEqual((self.owner.told, self.heartbeat.state), ([], State.QUIET))
+
+    def test_pathThatAcknowledgesNothingIsDead(self) -> None:
+        self.askBehind(20_000)
+        self.assertOverdue(LEAST_PATIENCE_SECONDS)
+
+    def test_pathThatStopsToAcknowledgeIsDead(self) -> None:
+        self.askBehind(20_000)
+        self.owner.delivered = (15_000, 15_000)
+        self.elapse(LEAST_PATIENCE_SECONDS)
+        self.assertOverdue(LEAST_PATIENCE_SECONDS)
+
+    def test_programThatStandsStillIsFoundThoughItsKernelAcknowledges(self) -> None:
+        """
+        The ping has arrived, so the pong is due; what is sent behind the ping is acknowledged too.
+        """
+        self.askBehind(100)
+        self.elapse(LEAST_PATIENCE_SECONDS / 2)
+        self.owner.delivered = (10_100, 500_000)
+        self.assertOverdue(LEAST_PATIENCE_SECONDS / 2)
+
+    def test_programThatStandsStillIsFoundBehindASlowPath(self) -> None:
+        self.askBehind(20_000)
+        self.owner.delivered = (29_999, 1)
+        self.elapse(LEAST_PATIENCE_SECONDS)
+        self.assertEqual(self.owner.told, [])
+        self.owner.delivered = (40_000, 1)
+        self.assertOverdue(LEAST_PATIENCE_SECONDS)
+
+    def test_programThatReadsNothingIsFoundWhenItsKernelIsFull(self) -> None:
+        self.askBehind(4_000_000)
+        for _ in range(8):
+            self.elapse(LEAST_PATIENCE_SECONDS / 2)
+            acknowledged = min(self.owner.delivered[0] + 65_536, 300_000) if self.owner.delivered else 0
+            self.owner.delivered = (acknowledged, 4_000_000 - acknowledged)
+        self.elapse(2 * LEAST_PATIENCE_SECONDS)
+        self.assertEqual(self.owner.told, ["overdue"])
+
+    def test_pongMayTakeAsLongAsItsPing(self) -> None:
+        """
+        A relay acknowledges what it has not passed on yet.
+        """
+        self.askBehind(20_000)
+        for acknowledged in range(2000, 18_000, 2000):
+            self.owner.delivered = (10_000 + acknowledged, 20_000 - acknowledged)
+            self.elapse(LEAST_PATIENCE_SECONDS)
+        self.owner.delivered = (30_000, 0)
+        self.assertOverdue(8 * LEAST_PATIENCE_SECONDS)
+
+    def test_proofWaitsForASlowPathToo(self) -> None:
+        self.askBehind(20_000)
+        self.heartbeat.prove()
+        self.owner.delivered = (20_000, 10_000)
+        self.elapse(LEAST_PATIENCE_SECONDS)
+        self.assertEqual(self.owner.told, [])
+        self.elapse(LEAST_PATIENCE_SECONDS)
+        self.assertEqual(self.owner.told, ["overdue", "given up"])
+
+    def test_pingThatJoinsTrainsIsMeasuredWhenItIsWritten(self) -> None:
+        self.owner.delivered = (10_000, 0)
+        self.heartbeat.join()
+        self.owner.delivered = (10_000, 20_000)
+        self.heartbeat.written()
+        self.owner.delivered = (20_000, 10_000)
+        self.elapse(LEAST_PATIENCE_SECONDS)
+        self.assertEqual(self.owner.told, [])
 
 
 class ProofTests(_HeartbeatTestCase):

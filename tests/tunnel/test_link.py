@@ -17,7 +17,14 @@ from uotp.process.turns import OWNER_UNITS, READ_UNITS, Turns
 from uotp.train import TRAIN_OVERHEAD_BYTES, Arrival, Numbering, Train
 from uotp.transport.tcp import READ_BYTES
 from uotp.transport.tls import RECORD_BYTES
-from uotp.tunnel.heartbeat import BUSY_SECONDS, FIRST_PATIENCE_SECONDS, GIVE_UP_SECONDS, LEAST_PATIENCE_SECONDS
+from uotp.tunnel.heartbeat import (
+    BUSY_SECONDS,
+    FIRST_PATIENCE_SECONDS,
+    GIVE_UP_SECONDS,
+    IDLE_SECONDS,
+    LEAST_PATIENCE_SECONDS,
+    MOST_PATIENCE_SECONDS,
+)
 from uotp.tunnel.link import MAX_UNDECODED_BYTES, PORTION_UNITS, LinkStatistics, TunnelLink
 from uotp.tunnel.link1 import Format1Link
 from uotp.tunnel.link2 import Format2Link
@@ -431,6 +438,73 @@ class Format2LinkTests(_LinkTestCase):
         self.link.send([ONE], self.clock.seconds())
         self.link.sendAgain([(0, ONE)])
         self.assertEqual(self.stream.said, [])
+
+    def test_slowPathIsNotTakenForADeadOne(self) -> None:
+        """
+        The ping waits behind what was written before it, and of that more and more is acknowledged.
+        """
+        self.settle()
+        self.stream.inFlight = 50_000
+        self.stream.path = PathStats(9, 0, ROUND_TRIP, ROUND_TRIP, acknowledged=1000)
+        self.link.ask()
+        for acknowledged in range(2000, 50_000, 4000):
+            self.stream.path = PathStats(9, 0, ROUND_TRIP, ROUND_TRIP, acknowledged=acknowledged)
+            self.clock.advance(LEAST_PATIENCE_SECONDS)
+        self.assertEqual(self.owner.told, [])
+        self.clock.advance(LEAST_PATIENCE_SECONDS)
+        self.assertEqual(self.owner.told, ["overdue"])
+
+    def test_linkAtRestPassesTheQueueThatTheOthersFill(self) -> None:
+        """
+        Its own kernel knows nothing of that.
+        """
+        self.settle()
+        self.session.loadedRoundTrip = 1.5
+        self.stream.path = PathStats(9, 0, ROUND_TRIP, ROUND_TRIP)
+        self.link.ask()
+        self.clock.advance(LEAST_PATIENCE_SECONDS)
+        self.clock.advance(MOST_PATIENCE_SECONDS - LEAST_PATIENCE_SECONDS - 0.1)
+        self.assertEqual(self.owner.told, [])
+        self.clock.advance(0.2)
+        self.assertEqual(self.owner.told, ["overdue"])
+
+    def test_pingWithTrainsIsMeasuredBehindThem(self) -> None:
+        self.settle()
+        self.clock.advance(BUSY_SECONDS + IDLE_SECONDS)
+        self.stream.path = PathStats(9, 0, ROUND_TRIP, ROUND_TRIP, acknowledged=1000)
+        self.stream.inFlight = 50_000
+        self.assertIn(Kind.PING, self.sent([ONE]))
+        self.stream.path = PathStats(9, 0, ROUND_TRIP, ROUND_TRIP, acknowledged=30_000)
+        self.clock.advance(LEAST_PATIENCE_SECONDS)
+        self.assertEqual(self.owner.told, [])
+
+    def test_linkIsAskedUnlessItCarriesNothingAnyMore(self) -> None:
+        self.settle()
+        self.stream.said.clear()
+        self.link.ask()
+        self.link.ask()
+        self.assertEqual(len(self.stream.said), 1)
+        self.link.end(isLost=False)
+        self.link.ask()
+        self.assertEqual(len(self.stream.said), 1)
+
+    def test_kernelLearnsOfALongPathOnce(self) -> None:
+        """
+        And when the path becomes short again.
+        """
+        for roundTrip in (0.04, 2.4, 2.5, 4.0, 4.1, 0.5, 0.04):
+            self.link.allowSilence(roundTrip)
+        self.assertEqual(self.stream.roundTrips, [2.4, 4.0, 0.0])
+
+    def test_kernelIsToldABoundOnce(self) -> None:
+        for bound in (None, 8192, 8192, 4096, None, None):
+            self.link.boundInFlight(bound)
+        self.assertEqual(self.stream.bounds, [8192, 4096, None])
+
+    def test_longPathIsKnownFromTheBeginning(self) -> None:
+        self.stream.path = PathStats(9, 0, 2.4, 2.4)
+        self.makeLink().start()
+        self.assertEqual(self.stream.roundTrips, [2.4])
 
     def test_statisticsTellHowTheLinkStands(self) -> None:
         self.settle()

@@ -12,6 +12,7 @@ from tests.doubles.contracts import TimerTestCase
 from tests.doubles.sessions import RecordingSession
 from tests.doubles.streams import TRANSPORT_BYTES, MemoryStream
 from tests.doubles.tunnels import RecordingOwner
+from uotp.path import PathStats
 from uotp.process.steps import STEPS
 from uotp.telemetry.ratelimit import MAX_LINES_PER_QUIET
 from uotp.tunnel import live
@@ -20,6 +21,7 @@ from uotp.tunnel.live import (
     EMPTY_SECONDS,
     MAX_UNSENT_BYTES,
     STALL_CHECK_SECONDS,
+    STALL_ROUND_TRIPS,
     STALL_SECONDS,
     LiveTunnels,
     LiveTunnelsStatistics,
@@ -128,6 +130,20 @@ class LiveTunnelsTests(TimerTestCase):
         self.assertIn("for 10 s", line)
         stalled.settle()
         self.assertEqual(len(self.liveTunnels), 2)
+
+    def test_longPathIsGivenTheTimeOfARepair(self) -> None:
+        """
+        Behind a queue of six seconds nothing may be acknowledged for longer than elsewhere.
+        """
+        stalled = self.open()
+        stalled.path = PathStats(9, 1, 6.0, 0.1)
+        stalled.protocol.pauseProducing()
+        self.clock.advance(STALL_ROUND_TRIPS * 6.0)
+        self.liveTunnels.abortStalled()
+        self.assertFalse(stalled.aborted)
+        self.clock.advance(1)
+        self.liveTunnels.abortStalled()
+        self.assertTrue(stalled.aborted)
 
     def test_statisticsCountTunnelsAndWhatTheyHold(self) -> None:
         self.assertEqual(self.liveTunnels.statistics(), LiveTunnelsStatistics(tunnels=0, full=0, queuedBytes=0))

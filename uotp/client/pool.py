@@ -5,6 +5,13 @@ How many a pool may have is said to it, and becomes more while the source shows 
 worth them.  While none of its tunnels is up, one slot dials for all: where that one does
 not get through, the others would not either.  A tunnel is up while it is open and no pong of
 it is overdue: the connections to a program that stands still stay open.
+
+While what the session sends keeps a long queue on the path, no further tunnel is dialled: its handshake
+would have to pass the same queue, and it could carry no more.
+
+After something that may have changed the path, the tunnels have to show that they are still good.  When
+none has in a few round trips, one is dialled beside them, before they are given up: so the other end,
+which may know nothing of the change, soon has one that it can use.
 """
 
 from __future__ import annotations
@@ -14,12 +21,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from twisted.internet.interfaces import IDelayedCall
+
 from uotp.boundaries import CarriedSession
 from uotp.client.context import ClientContext
 from uotp.client.dialqueue import Urgency
 from uotp.client.slot import Slot
 from uotp.client.slotstates import SlotState
 from uotp.wire import ServerHello
+
+HEDGE_SECONDS = 0.2
+HEDGE_ROUND_TRIPS = 2.0
+"""A tunnel that is good has shown that by then, so that nothing is dialled in vain."""
+
+FULL_PATH_SECONDS = 1.0
+"""The time from when a slot may not dial, since the path is full, until it asks again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +114,7 @@ class Pool:
         @param owner: told how the pool stands with the server.
         """
         size = context.settings.poolSize
+        self._session = session
         self._context = context
         self._slots = [Slot(context, session, sessionId, self) for _ in range(size)]
         self._owner = owner
@@ -107,7 +124,9 @@ class Pool:
         self._mayHave = 0
         self._up = 0  # slots with a tunnel that answers
         self._first: Slot | None = None  # the one that dials while none is up
-        self._held: dict[Slot, None] = {}  # those that would dial if one were up
+        self._held: dict[Slot, None] = {}  # those that would dial if one were up, or the path not full
+        self._retry: IDelayedCall | None = None
+        self._hedge: IDelayedCall | None = None
         self._isOver = False
         self.isProved = False
 
@@ -142,7 +161,12 @@ class Pool:
         See L{uotp.client.slot.SlotOwner}.
         """
         if self._up:
-            return True
+            if not (self._session.outbound.fillsPath and slot.isEmpty):
+                return True
+            self._held[slot] = None
+            if self._retry is None:
+                self._retry = self._context.clock.callLater(FULL_PATH_SECONDS, self._dialHeld)
+            return False
         if self._first is None:
             self._first = slot
         if self._first is slot:
@@ -158,12 +182,21 @@ class Pool:
         if self._up == 1:
             self._first = None
             self._context.outage.poolUp(self)
-            held, self._held = self._held, {}
-            for other in held:
-                other.dial()
+            self._dialHeld()
             self.hasBeenUp = True
             if self._owner is not None:
                 self._owner.poolUp(self)
+
+    def _dialHeld(self) -> None:
+        """
+        Let those slots dial that were told to wait.
+        """
+        retry, self._retry = self._retry, None
+        if retry is not None and retry.active():
+            retry.cancel()
+        held, self._held = self._held, {}
+        for slot in held:
+            slot.dial()
 
     def slotDown(self, slot: Slot) -> None:
         """
@@ -248,6 +281,23 @@ class Pool:
         """
         for slot in self._slots:
             slot.prove()
+        doubted = self._doubted()
+        if doubted and self._hedge is None:
+            longest = max(slot.roundTrip for slot in doubted)
+            wait = max(HEDGE_SECONDS, HEDGE_ROUND_TRIPS * longest)
+            self._hedge = self._context.clock.callLater(wait, self._dialBeside)
+
+    def _doubted(self) -> list[Slot]:
+        """
+        @return: the slots whose tunnels have to show that they are good, if all have to.
+        """
+        slots = [slot for slot in self._slots if not slot.isEmpty]
+        return slots if all(slot.isInDoubt for slot in slots) else []
+
+    def _dialBeside(self) -> None:
+        self._hedge = None
+        for slot in self._doubted()[:1]:
+            slot.renew()
 
     def statistics(self) -> PoolStatistics:
         """
@@ -283,6 +333,10 @@ class Pool:
         """
         self._isOver = True
         self._held.clear()
+        self._dialHeld()
+        if self._hedge is not None:
+            self._hedge.cancel()
+            self._hedge = None
         self._context.outage.forget(self)
 
     def leave(self) -> None:

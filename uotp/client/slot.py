@@ -261,6 +261,28 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         """
         return self.state is SlotState.RENEWING
 
+    @property
+    def isEmpty(self) -> bool:
+        """
+        Whether there is no tunnel.
+        """
+        return self._tunnel is None
+
+    @property
+    def isInDoubt(self) -> bool:
+        """
+        Whether there is a tunnel that has yet to show that it is still good.
+        """
+        return self._tunnel is not None and self._tunnel.isInDoubt
+
+    @property
+    def roundTrip(self) -> float:
+        """
+        To the server's program and back, in seconds; 0 while it is not known.
+        """
+        link = None if self._tunnel is None else self._tunnel.link
+        return 0.0 if link is None else link.roundTrip
+
     def statistics(self) -> SlotStatistics:
         """
         @return: how the slot stands.

@@ -22,7 +22,7 @@ A session of the same key goes on under its id for at least so long.  A server t
 refuses it then is dialled no more often than one that is away.
 """
 
-SETTLE_SECONDS = 1.0
+HANDOVER_SECONDS = 1.0
 """
 In format 1 nobody says that a tunnel may stay, and a server that refuses our certificate says so
 when the tunnel seems to be open: a round trip later.
@@ -143,7 +143,7 @@ class Succession:
         if pool.isKnown:
             self._succeed()
         elif self._settling is None:
-            self._settling = self._context.clock.callLater(SETTLE_SECONDS, self._settled)
+            self._settling = self._context.clock.callLater(HANDOVER_SECONDS, self._settled)
 
     def _settled(self) -> None:
         self._settling = None

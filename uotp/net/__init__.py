@@ -25,18 +25,22 @@ from uotp.net.sockopts import (
     UDP_BUFFER_BYTES,
     UNSENT_LIMIT_BYTES,
     TunnelSocketOptions,
+    allowSilence,
+    boundSendBuffer,
     checkCongestion,
     checkMark,
     enlargeUdpBuffers,
+    isWritable,
     requireMarks,
     setMark,
     setSegmentSize,
     tuneTunnelSocket,
 )
-from uotp.net.tcpinfo import TCP_INFO, tcpCost, tcpFlight, tcpPathStats, unacknowledgedBytes
+from uotp.net.tcpinfo import BACKOFF_AT, TCP_INFO, tcpCost, tcpFlight, tcpPathStats, unacknowledgedBytes
 from uotp.net.zones import bindable, hostAt, hostOf, interfaceNumber
 
 __all__ = [
+    "BACKOFF_AT",
     "LOCALHOST",
     "MAX_BUFFER_BYTES",
     "MAX_PORT",
@@ -55,9 +59,11 @@ __all__ = [
     "Semantics",
     "SharedResolver",
     "TunnelSocketOptions",
+    "allowSilence",
     "backgroundThread",
     "bindTogether",
     "bindable",
+    "boundSendBuffer",
     "checkCongestion",
     "checkMark",
     "dnsName",
@@ -65,6 +71,7 @@ __all__ = [
     "hostAt",
     "hostOf",
     "interfaceNumber",
+    "isWritable",
     "literalAddress",
     "ownerOf",
     "pairsOf",

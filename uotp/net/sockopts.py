@@ -6,6 +6,7 @@ the system has an option.
 from __future__ import annotations
 
 import errno
+import select
 import socket
 import sys
 from contextlib import suppress
@@ -29,6 +30,12 @@ The kernel gives a busy connection up when nothing was acknowledged for so long.
 finds a dead peer on idle connections only.
 """
 
+SILENT_ROUND_TRIPS = 3
+"""
+On a path with a long round trip the kernel waits for so many of them on top of
+L{KEEPALIVE_IDLE_SECONDS}, if that is longer than L{USER_TIMEOUT_MILLISECONDS}.
+"""
+
 UDP_BUFFER_BYTES = 4 * 1024 * 1024
 """
 Each UDP socket asks for so large a buffer.  Linux gives 208 KiB on its own, which holds
@@ -40,6 +47,15 @@ UNSENT_LIMIT_BYTES = 16 * 1024
 TCP_NOTSENT_LOWAT: how much may wait in the kernel that it has not sent yet; what is in
 flight does not count.  Without this limit a connection that stands still takes megabytes,
 and all of that comes late.
+"""
+
+FREE_SEND_BUFFER_BYTES = 208 * 1024
+"""A connection that is not bounded any more has at least so much; Linux lets it grow from there."""
+
+SO_BUF_LOCK = 72
+"""
+A number of Linux 5.14 (asm-generic/socket.h): which buffers of a socket a program has set, so that
+they do not grow with the path any more.  0 lets them grow again.
 """
 
 MIN_BUFFER_BYTES = 1024
@@ -98,6 +114,45 @@ def tuneTunnelSocket(tunnelSocket: socket.socket, tuning: TunnelSocketOptions) -
     if tuning.congestion is not None and TCP_CONGESTION is not None:
         with suppress(OSError):  # whoever started us has asked with checkCongestion
             tunnelSocket.setsockopt(socket.IPPROTO_TCP, TCP_CONGESTION, tuning.congestion.encode())
+
+
+def boundSendBuffer(tunnelSocket: socket.socket, size: int | None) -> None:
+    """
+    Say how much of a connection the kernel may hold: what is in flight, and what it has not
+    sent.  Linux holds up to twice as much, and uses a part of that for its own needs.
+
+    @param size: in bytes; L{None} for as much as the system thinks right.
+    """
+    with suppress(OSError):  # the connection works without
+        tunnelSocket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, FREE_SEND_BUFFER_BYTES if size is None else size)
+        if size is None and sys.platform == "linux":
+            tunnelSocket.setsockopt(socket.SOL_SOCKET, SO_BUF_LOCK, 0)
+
+
+def isWritable(anySocket: socket.socket) -> bool:
+    """
+    @return: whether the kernel would take more of a connection, and say so to who waits for that.
+    """
+    if not hasattr(select, "poll"):  # Windows
+        return bool(select.select((), (anySocket,), (), 0)[1])
+    poll = select.poll()  # select knows no more than 1024 descriptors
+    poll.register(anySocket, select.POLLOUT)
+    return bool(poll.poll(0))
+
+
+def allowSilence(tunnelSocket: socket.socket, roundTrip: float) -> None:
+    """
+    Let the kernel wait for acknowledgements as long as a path needs that has such a round
+    trip: on an idle connection it asks after L{KEEPALIVE_IDLE_SECONDS}, and the answer may be
+    lost once.
+
+    @param roundTrip: in seconds.
+    """
+    option = getattr(socket, "TCP_USER_TIMEOUT", None)
+    if option is not None:
+        needed = int((KEEPALIVE_IDLE_SECONDS + SILENT_ROUND_TRIPS * roundTrip) * 1000)
+        with suppress(OSError):
+            tunnelSocket.setsockopt(socket.IPPROTO_TCP, option, max(needed, USER_TIMEOUT_MILLISECONDS))
 
 
 def checkCongestion(name: str) -> None:

@@ -22,12 +22,14 @@ NOTSENT_BYTES_AT = 144
 MIN_RTT_AT = 148
 
 
-PATH_STATS = struct.Struct("=xBB65xI28xI44xI4xI")
+PATH_STATS = struct.Struct("=xBBxB19xI24xII8xI28xI16xQ16xII4xI")
 """
 Places in Linux's struct tcp_info, as it is since Linux 4.6.  The state of congestion
-control is the second byte, 0 when nothing is amiss; tcpi_retransmits is at 2, tcpi_rtt at
-68, tcpi_total_retrans at 100, tcpi_notsent_bytes at 144, tcpi_min_rtt at 148,
-tcpi_data_segs_out at 156.  Times are in microseconds.
+control is the second byte, 0 when nothing is amiss; tcpi_retransmits is at 2,
+tcpi_backoff at 4, tcpi_unacked at 24, tcpi_last_data_recv at 52, tcpi_last_ack_recv at 56,
+tcpi_rtt at 68, tcpi_total_retrans at 100, tcpi_bytes_acked at 120, tcpi_notsent_bytes at 144, tcpi_min_rtt at 148,
+tcpi_data_segs_out at 156.  Times are in microseconds, those since something came in
+milliseconds.
 """
 
 
@@ -37,6 +39,12 @@ OUT_OF_ORDER_AT = 224
 ALL_INFO_BYTES = 228
 """Further places: tcpi_snd_mss, tcpi_bytes_received, and since Linux 5.4 tcpi_rcv_ooopack, with its end."""
 
+BACKOFF_AT = 4
+"""
+Where tcpi_backoff is: how often in a row a timer has run out, and nothing came.  The kernel may never
+have been able to send what waits, as when a firewall of this machine drops it; then nothing is lost,
+and no congestion control knows of trouble.
+"""
 
 LOSS = 4
 """TCP_CA_Loss of Linux: the timer of the oldest segment has run out."""
@@ -55,7 +63,7 @@ def tcpCost(tunnelSocket: socket.socket) -> int:
     except OSError:
         return TROUBLED
     unsent = int.from_bytes(info[NOTSENT_BYTES_AT:MIN_RTT_AT], sys.byteorder)
-    return unsent + TROUBLED if info[1] else unsent
+    return unsent + TROUBLED if info[1] or info[BACKOFF_AT] else unsent
 
 
 def tcpPathStats(tunnelSocket: socket.socket) -> PathStats | None:
@@ -66,11 +74,16 @@ def tcpPathStats(tunnelSocket: socket.socket) -> PathStats | None:
         return None
     try:
         info = tunnelSocket.getsockopt(socket.IPPROTO_TCP, TCP_INFO, TCP_INFO_BYTES)
-        state, repeats, roundTrip, repeated, leastRoundTrip, sent = PATH_STATS.unpack(info)
+        told = PATH_STATS.unpack(info)
     except (OSError, struct.error):
         return None
-    isStill = state == LOSS and repeats > 0  # repeats of the oldest segment: 0 again with every acknowledgement
-    return PathStats(sent, repeated, roundTrip / 1e6, leastRoundTrip / 1e6, isStill)
+    state, repeats, backoff, unacked, dataAgo, acknowledgedAgo, roundTrip, repeated, acknowledged = told[:9]
+    unsent, leastRoundTrip, sent = told[9:]
+    # Both are 0 again with every acknowledgement: repeats of the oldest segment, and timers that ran out in vain.
+    isStill = (state == LOSS and repeats > 0) or backoff > 0
+    heardAgo = min(dataAgo, acknowledgedAgo) / 1e3
+    isWaiting = unacked > 0 or unsent > 0
+    return PathStats(sent, repeated, roundTrip / 1e6, leastRoundTrip / 1e6, isStill, acknowledged, heardAgo, isWaiting)
 
 
 def tcpFlight(tunnelSocket: socket.socket) -> Flight | None:

@@ -28,6 +28,12 @@ A train may wait so long.  That is somewhat longer than the 4 s in which a tunne
 open, unless the user says otherwise.
 """
 
+SMALL_AGE_SECONDS = 2.0
+"""
+A small datagram may wait so long also where others may wait less.  It is the first that a link takes,
+and it is seldom sent again sooner: a handshake of WireGuard, or a question to DNS, after five seconds.
+"""
+
 SMALL_BYTES = 256
 """
 A datagram that is no longer than this is small.  WireGuard's handshakes are (148 and 92
@@ -48,7 +54,8 @@ class Backlog:
     """
     Queues trains, and drops the oldest when they are too many bytes or too old.
 
-    @ivar maxAge: seconds that a train may wait.
+    @ivar maxAge: seconds that a train may wait; for a small datagram that is at least
+        L{SMALL_AGE_SECONDS}.
     @ivar maxBytes: payload and overhead that may wait after the next L{put}.
     @ivar overflowed: whether the last L{put} had to drop something, since there was no room.
     @ivar bytes: payload and overhead that wait.
@@ -124,8 +131,8 @@ class Backlog:
         Drop what is too old.  This is done with each L{put} and L{take}.
         """
         before = self.bytes
-        for row in (self._small, self._bulk):
-            while row and now - row[0][0] > self.maxAge:
+        for row, maxAge in ((self._small, max(self.maxAge, SMALL_AGE_SECONDS)), (self._bulk, self.maxAge)):
+            while row and now - row[0][0] > maxAge:
                 self._drops.count(Drop.BACKLOG_STALE, self._pop(row).datagrams)
         if self.bytes < before:
             self._room.shrink(self.bytes)

@@ -18,10 +18,12 @@ from collections.abc import Callable
 
 from uotp.boundaries import Allowance, Link
 from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BACKLOG_BYTES, Backlog, sift
+from uotp.session.doubt import Doubt
 from uotp.session.inbound import Inbound
 from uotp.session.parallelism import Parallelism
 from uotp.session.reinjection import MAX_AGAIN_BYTES, Reinjection
 from uotp.session.scheduler import LOOK_SECONDS, Scheduler
+from uotp.session.standingqueue import MIN_BOUND_BYTES, STANDSTILL_SECONDS, StandingQueue, hasQueue
 from uotp.session.stickiness import Stickiness
 from uotp.telemetry import Drops
 from uotp.train import Numbering, Train, bytesOf, portions
@@ -35,6 +37,9 @@ L{PORTION_SECONDS}, since everything else on that link has to wait behind it.  I
 more than a whole train and never less than a record of TLS, with which each session begins.
 """
 
+PORTIONS_IN_FLIGHT = 4
+"""Where what is in flight is bounded, this share of the bound is given at one go."""
+
 WAIT_SECONDS = 0.3
 """
 A train may wait so long while there are links.  That is longer than most connections need
@@ -43,12 +48,6 @@ to repair a loss, and too short for a program to have asked again.
 
 JUDGE_SECONDS = 0.2
 """The time between two judgements of how many links may carry: a few round trips."""
-
-STANDSTILL_SECONDS = 0.25
-"""
-When trains wait and no link has taken any for so long, all links may carry.  It is less
-than L{WAIT_SECONDS}, so that the trains have not waited too long by then.
-"""
 
 STUCK_SECONDS = 0.5
 """
@@ -102,21 +101,23 @@ class Outbound:
         self._inbound = inbound
         self._backlog = Backlog(drops, allowance.room(MAX_BACKLOG_BYTES))
         self._scheduler: Scheduler[Link] = Scheduler(self._costOf)
+        self._doubt = Doubt(self._scheduler, clock())
         self._nearest = 0.0  # the shortest round trip of any link
         self.lastActive = now = clock()
         self._lookedAt = self._answeredLookAt = now
         self._reinjection = Reinjection(now, allowance.room(MAX_AGAIN_BYTES))
         self._stickiness = Stickiness(now)
         self._parallelism = Parallelism(now)
+        self._queue = StandingQueue(now)
         self._scheduler.narrow(self._parallelism.most)
         self._standsSince = now
         self._portion = MIN_PORTION_BYTES
         self._given = 0  # bytes given to links since it was judged last
-        self._judgedAt = now
+        self._judgedAt = self._judgeAt = now
         self._waited = False  # since it was judged last
         self._noticeBytes: float = math.inf
         self._notice: Callable[[], None] = doNothing
-        self._isStuck = False
+        self._isStuck = self._isBound = False
         self._keepsMuchWithoutLinks = True
         self._tellStuck: Callable[[], None] = doNothing
         self._tellUnstuck: Callable[[], None] = doNothing
@@ -185,20 +186,36 @@ class Outbound:
         """
         scheduler, stickiness = self._scheduler, self._stickiness
         current = scheduler.current
-        if current is not None and current.isTroubled() and scheduler.leaveTrouble(loaded=stickiness.loaded):
-            stickiness.leftTrouble = True
+        if scheduler.doubted:
+            self._doubt.look(now)
+        if current is not None and current.isTroubled():
+            self._leaveTrouble(current, now)
         if now >= stickiness.endsAt:
             current, reads = scheduler.current, self._inbound.reads
-            if stickiness.isOver(current, len(scheduler), self.bytes, reads, now) and scheduler.moveOn():
-                stickiness.moved(now)
+            if stickiness.isOver(current, len(scheduler), self.bytes, reads, now):
+                self._moveOn(current, now)
         if self._reinjection.isTimeToLook(now):
             self._sendAgain(now)
-        if self._waited and now >= self._judgedAt + JUDGE_SECONDS:
-            self._judge(now)
+        if now >= self._judgeAt:
+            self._judgeAt = now + JUDGE_SECONDS
+            if self._waited or self._isBound or (current is not None and hasQueue(current.pathStats())):
+                self._judge(now)
         if self._waited or stickiness.leftTrouble or self._reinjection.hasWork:
             self._answeredLookAt = now
         else:
             self._answeredLookAt = min(now + ANSWERED_LOOK_SECONDS, self._reinjection.lookAt)
+
+    def _leaveTrouble(self, current: Link, now: float) -> None:
+        if current not in self._scheduler.doubted and isStill(current):
+            self._doubt.compare(current, now)
+        if self._scheduler.leaveTrouble(loaded=self._stickiness.loaded):
+            self._stickiness.leftTrouble = True
+
+    def _moveOn(self, current: Link | None, now: float) -> None:
+        if current is not None and current not in self._scheduler.doubted and self._doubt.isUnanswered(current):
+            self._doubt.compare(current, now)
+        if self._scheduler.moveOn():
+            self._stickiness.moved(now)
 
     def _sendAgain(self, now: float) -> None:
         """
@@ -223,13 +240,51 @@ class Outbound:
         if elapsed < 2 * JUDGE_SECONDS:  # otherwise there was a time without load
             carried = int(given / elapsed * PORTION_SECONDS)
             self._portion = min(max(carried, MIN_PORTION_BYTES), MAX_PORTION_BYTES)
-        self._waited = False
-        if self._backlog and now - self._standsSince > STANDSTILL_SECONDS:
-            self._scheduler.narrow(self._parallelism.reset())
+        waited, self._waited = self._waited, False
+        paths = {link: path for link in self._scheduler if (path := link.pathStats()) is not None}
+        bound = self._queue.judge(paths, now)
+        stands = bool(self._backlog) and now - self._standsSince > STANDSTILL_SECONDS and not self._queue.moves(now)
+        if bound is not None:
+            self._bindLinks(bound, len(paths) if stands else self._queue.links)
         else:
-            paths = {link: path for link in self._scheduler if (path := link.pathStats()) is not None}
-            self._scheduler.narrow(self._parallelism.judge(paths, now))
+            self._freeLinks()
+            if waited:
+                self._scheduler.narrow(self._parallelism.reset() if stands else self._parallelism.judge(paths, now))
         self._sendWaiting(now)
+
+    def _bindLinks(self, bound: int, carrying: int) -> None:
+        """
+        Our load keeps a long queue on the path: let few links carry, and hold little.
+
+        @param bound: bytes that they may hold together.
+        """
+        self._isBound = True
+        each = max(bound // carrying, MIN_BOUND_BYTES)
+        self._portion = each // PORTIONS_IN_FLIGHT
+        self._scheduler.narrow(carrying)
+        for link in self._scheduler:
+            link.boundInFlight(each)
+            link.allowSilence(self._queue.roundTrip)
+
+    def _freeLinks(self) -> None:
+        if self._isBound:
+            self._isBound = False
+            for link in self._scheduler:
+                link.boundInFlight(None)
+
+    @property
+    def fillsPath(self) -> bool:
+        """
+        See L{uotp.boundaries.OutboundTrains}.
+        """
+        return self._isBound and self._queue.isRecent(self._clock())
+
+    @property
+    def loadedRoundTrip(self) -> float:
+        """
+        See L{uotp.boundaries.OutboundTrains}.
+        """
+        return self._queue.roundTrip if self._queue.isRecent(self._clock()) else 0.0
 
     def _sendPortions(self, trains: list[Train], now: float) -> None:
         for portion in portions(trains, self._portion):
@@ -244,7 +299,9 @@ class Outbound:
         if not self._backlog:
             self._standsSince = now
         self._waited = self._stickiness.loaded = True
-        spare = self._scheduler.spare()
+        # On a slow path a spare link only puts more into the queue that all have to pass.
+        isLate = now - self._standsSince > STANDSTILL_SECONDS
+        spare = self._scheduler.spare() if isLate or not self._isBound else None
         if spare is not None:
             small, trains = sift(trains)
             if small:
@@ -324,12 +381,29 @@ class Outbound:
         A link takes trains.  What waits goes first.
         """
         now = self._clock()
-        self._scheduler.offer(link)
+        isNew = self._scheduler.offer(link)
+        if isNew and len(self._scheduler) > 1:
+            self._meet(link, now)
         self._unstick()  # also when all that waits has become too old
         if self._reinjection:
             self._sendAgain(now)
         self._sendWaiting(now)
         self._backlog.maxAge = WAIT_SECONDS  # trains that waited for the first link were allowed more
+
+    def _meet(self, link: Link, now: float) -> None:
+        """
+        A new link has come, or one that answers again.  Where the one in use may be dead, go to the
+        new one.
+        """
+        current = self._scheduler.current
+        if current is None:
+            mayBeDead = bool(self._backlog) and now - self._standsSince > STANDSTILL_SECONDS
+        else:
+            mayBeDead = current is not link and self._doubt.isSilent(current)
+        if mayBeDead:
+            self._doubt.compare(current, now)
+            self._scheduler.doubted.discard(link)
+            self._scheduler.prefer(link)
 
     def _unstick(self) -> None:
         if self._isStuck:
@@ -366,6 +440,14 @@ class Outbound:
         else:
             self._reinjection.forget()
             self._backlog.maxAge = MAX_AGE_SECONDS
+
+
+def isStill(link: Link) -> bool:
+    """
+    @return: whether a link stands still.
+    """
+    path = link.pathStats()
+    return path is not None and path.isStill
 
 
 def doNothing() -> None:

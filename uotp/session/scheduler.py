@@ -13,11 +13,15 @@ A light load never fills a link.  That is so even when the link retransmits, or 
 behind a relay that acknowledges.  So L{uotp.session.outbound}, which has a clock, asks
 now and then whether the current link is still well, and moves on after a while even if
 it is.
+
+A link may be in doubt: nothing has come through it for a while, though something has through another,
+as when the other end has woken from a sleep and has dialled anew.  Its connection seems to be well
+until it is used.  Such a link is the last choice, until something is heard of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from itertools import islice
 from typing import Generic, TypeVar
 
@@ -45,6 +49,7 @@ class Scheduler(Generic[T]):
     order in which they became free.
 
     @ivar current: the link to use now, or L{None} when there is none.
+    @ivar doubted: the links that are in doubt.
     """
 
     def __init__(self, costOf: Callable[[T], int]) -> None:
@@ -57,6 +62,7 @@ class Scheduler(Generic[T]):
         self._most = 0  # no bound
         self._carrying: set[T] = set()
         self._free: dict[T, None] = {}
+        self.doubted: set[T] = set()
         self.current: T | None = None
 
     def finish(self) -> None:
@@ -77,16 +83,20 @@ class Scheduler(Generic[T]):
         """
         return iter(self._row)
 
-    def offer(self, link: T) -> None:
+    def offer(self, link: T) -> bool:
         """
         A link has become free.  Offering it twice changes nothing.
+
+        @return: whether it was not known before.
         """
-        if link not in self._row:
+        isNew = link not in self._row
+        if isNew:
             self._row.append(link)
             self._choose()
         self._free[link] = None
         if self.current is None:
             self.current = self._best(self._carrying)[0]
+        return isNew
 
     def withdraw(self, link: T) -> None:
         """
@@ -100,6 +110,7 @@ class Scheduler(Generic[T]):
         """
         A link is gone.
         """
+        self.doubted.discard(link)
         if link in self._row:
             self._row.remove(link)
             self._choose()
@@ -145,6 +156,16 @@ class Scheduler(Generic[T]):
         """
         return self._goToAnother(self._free)
 
+    def prefer(self, link: T) -> None:
+        """
+        Use a link from now on, since there is reason to believe that it is the best.
+        """
+        if link in self._free:
+            self._row.remove(link)
+            self._row.insert(0, link)
+            self._choose()
+            self.current = link
+
     def leaveTrouble(self, *, loaded: bool) -> bool:
         """
         Go to another link if the current one is in trouble, and another is not.
@@ -171,7 +192,7 @@ class Scheduler(Generic[T]):
         del self._free[before]
         best, cost = self._best(among)
         self._free[before] = None
-        if best is None or cost >= TROUBLED:
+        if best is None or cost >= TROUBLED or (best in self.doubted and before not in self.doubted):
             return False
         if best not in self._carrying:
             self._row.remove(best)
@@ -182,9 +203,12 @@ class Scheduler(Generic[T]):
         return True
 
     def _best(self, among: Container[T]) -> tuple[T | None, int]:
+        free: Iterable[T] = (link for link in self._free if link in among)
+        if self.doubted:
+            free = sorted(free, key=self.doubted.__contains__)
         best: T | None = None
         least = 0
-        for link in islice((link for link in self._free if link in among), LOOKS):
+        for link in islice(free, LOOKS):
             cost = self._costOf(link)
             if best is None or cost < least:
                 best, least = link, cost

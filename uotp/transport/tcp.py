@@ -25,8 +25,12 @@ from twisted.python.failure import Failure
 from uotp.boundaries import Allowance, Security, StreamFacts
 from uotp.errors import PeerError
 from uotp.net import (
+    BACKOFF_AT,
     TCP_INFO,
     Host,
+    allowSilence,
+    boundSendBuffer,
+    isWritable,
     tcpCost,
     tcpFlight,
     tcpPathStats,
@@ -41,8 +45,11 @@ from uotp.transport.preamble import Preamble, PreambleExchange
 READ_BYTES = 64 * 1024
 """A stream reads about so much before others get their turn, and decodes it at one go."""
 
-TROUBLE_BYTES = 2
-"""Enough of C{struct tcp_info}: its second byte is the state of congestion control, 0 when nothing is amiss."""
+TROUBLE_BYTES = BACKOFF_AT + 1
+"""
+Enough of C{struct tcp_info}: its second byte is the state of congestion control, 0 when nothing is amiss;
+its last one tells whether a timer has run out.
+"""
 
 END_UNITS = 16
 """
@@ -80,6 +87,7 @@ class TcpStream(tcp.Connection):
     _failure: Failure | None = None
     _awaitsTurn = False
     _hadTurn = False
+    _isBounded = False
 
     @property
     def security(self) -> Security | None:
@@ -215,6 +223,8 @@ class TcpStream(tcp.Connection):
             except OSError:  # the reactor will meet the error again, and can end the connection
                 sent = 0
             if sent == len(data):
+                if self._isBounded:
+                    self._pauseIfFull()
                 return
             data = data[sent:]
         self._hold(data)
@@ -288,7 +298,8 @@ class TcpStream(tcp.Connection):
         if TCP_INFO is None:
             return False
         try:
-            return self.socket.getsockopt(socket.IPPROTO_TCP, TCP_INFO, TROUBLE_BYTES)[1] != 0
+            info = self.socket.getsockopt(socket.IPPROTO_TCP, TCP_INFO, TROUBLE_BYTES)
+            return info[1] != 0 or info[BACKOFF_AT] != 0
         except (OSError, AttributeError):  # a connection of Twisted's that is gone has no socket
             return True
 
@@ -316,6 +327,34 @@ class TcpStream(tcp.Connection):
         """
         inKernel = unacknowledgedBytes(self.socket) if self.connected else None
         return None if inKernel is None else inKernel + self.queuedBytes()
+
+    # What suits a path.
+
+    def boundInFlight(self, size: int | None) -> None:
+        """
+        See L{uotp.boundaries.Stream.boundInFlight}.
+        """
+        if self.connected:
+            boundSendBuffer(self.socket, size)
+            self._isBounded = size is not None
+
+    def _pauseIfFull(self) -> None:
+        """
+        The kernel has taken all.  It does so even beyond its bound, as long as that fits behind what
+        it has not sent yet.  So ask whether it wants more, and wait if not.
+        """
+        producer: Any = self.producer
+        if producer is not None and not self.producerPaused and not isWritable(self.socket):
+            self.producerPaused = True
+            producer.pauseProducing()
+            self.startWriting()
+
+    def allowSilence(self, roundTrip: float) -> None:
+        """
+        See L{uotp.boundaries.Stream.allowSilence}.
+        """
+        if self.connected:
+            allowSilence(self.socket, roundTrip)
 
     # The end.
 

@@ -333,6 +333,8 @@ class TlsStream(TcpStream):
                 except SSL.Error as error:
                     sent = self._notSent(error) or 0
             if sent == len(data):
+                if self._isBounded:
+                    self._pauseIfFull()
                 return
             if not isinstance(sent, Exception):  # the reactor will meet the error again, and can end the connection
                 data = data[sent:]

@@ -6,6 +6,16 @@ The life of a heartbeat is a table, L{HEARTBEAT_STATES}.  A link that carries tr
 L{BUSY_SECONDS}.  One that hears nothing pings now and then; a ping that is due goes with the
 next train.  A pong that does not come in a few round trips is overdue, and the link carries
 nothing until it comes.  When it does not come, the tunnel is given up.
+
+How long that is follows the path.  The kernel's round trip is known before the first pong, and
+has in it whatever waits in queues on the way, also what we have sent ourselves.  And a ping may
+wait behind much that was written before it.  As long as the other kernel has not acknowledged
+the ping, but acknowledges what goes before it, the path is slow and not dead: we wait.  What
+decides then is the ping itself:
+
+ - It is not acknowledged, nor is anything before it: the path is dead, or the other program has
+   not read for so long that its kernel takes nothing more.
+ - It is acknowledged, and no pong comes: the other program stands still.
 """
 
 from __future__ import annotations
@@ -31,14 +41,39 @@ LEAST_PATIENCE_SECONDS = 0.5
 MOST_PATIENCE_SECONDS = 4.0
 """
 A pong is overdue after so many round trips, within these bounds.  The least is the time to
-repair a segment that was lost twice; in the most, a new connection could be made.
+repair a segment that was lost twice; in the most, a new connection could be made where the
+round trip is not longer than a second.
+"""
+
+LONG_PATIENCE_ROUND_TRIPS = 2.5
+"""
+Where so many round trips are more than L{MOST_PATIENCE_SECONDS}, they are the most: in them a
+segment that was lost is repaired.
+"""
+
+WAY_SHARE = 2.0
+"""
+A ping that was under way for long may have as long until its pong comes: a relay on the way, which
+acknowledges what it has not yet passed on, may have a queue as well.
+"""
+
+MOST_HEARD_SECONDS = 10.0
+"""
+While anything else comes, the pong may take so long: it waits behind that.  What comes may also
+have been under way when the other program stopped, so there is a bound.
 """
 
 FIRST_PATIENCE_SECONDS = 2.0
-"""The first pong is overdue after so long, since nothing is known of the round trip then."""
+"""
+The first pong is overdue after so long at least, since nothing is known then of how soon the other
+program answers.
+"""
 
 GIVE_UP_SECONDS = 1.5
-"""A pong may be overdue for so long before the tunnel is given up: the path may be broken for a moment."""
+"""
+A pong may be overdue for so long, or for a round trip where that is longer, before the tunnel is
+given up: the path may be broken for a moment.
+"""
 
 ACCEPTED_GIVE_UP_SECONDS = 9.0
 """
@@ -105,8 +140,14 @@ class HeartbeatOwner(Protocol):
 
     def pathRoundTrip(self) -> float:
         """
-        @return: the round trip that the kernel sees, in seconds; 0 where it does not
-            tell.
+        @return: the round trip that the kernel sees, here or where the session's load passes the
+            same queue, in seconds; 0 where it does not tell.
+        """
+
+    def delivery(self) -> tuple[int, int] | None:
+        """
+        @return: how many bytes the other kernel has acknowledged so far, and how many more
+            have been written; L{None} where the kernel does not tell.
         """
 
     def pongOverdue(self) -> None:
@@ -134,6 +175,7 @@ class Heartbeat(StateMachine[HeartbeatState, HeartbeatEvent]):
     @ivar carried: the link sets this when it sends trains.
     @ivar heard: the link sets this when anything has come.
     @ivar due: whether a ping is to go with the next train.
+    @ivar isProving: whether the tunnel is given up as soon as the pong is overdue.
     """
 
     def __init__(
@@ -155,7 +197,10 @@ class Heartbeat(StateMachine[HeartbeatState, HeartbeatEvent]):
         self._owner = owner
         self._asked = 0
         self._askedAt = 0.0
-        self._proving = False
+        self.isProving = False
+        self._pingEndsAt: int | None = None  # in the bytes of the connection, where that is known
+        self._acknowledged = 0  # of them, when we looked last
+        self._wayTook = 0.0  # for so long at least the ping was under way
         self.roundTrip = 0.0
         self.carried = self.heard = self.due = False
 
@@ -180,10 +225,12 @@ class Heartbeat(StateMachine[HeartbeatState, HeartbeatEvent]):
         payload = self.join()
         if payload is not None:
             self._ping(payload)
+            self.written()
 
     def join(self) -> bytes | None:
         """
-        Begin a ping that the caller sends together with trains.
+        Begin a ping that the caller sends together with trains, and tells then that it is
+        L{written}.
 
         @return: what the ping is to carry, or L{None} when one is on its way.
         """
@@ -193,14 +240,39 @@ class Heartbeat(StateMachine[HeartbeatState, HeartbeatEvent]):
         self._asked += 1
         self._askedAt = self._clock.seconds()
         self.carried = self.heard = False
+        self._pingEndsAt = None
+        self._wayTook = 0.0
         self._wait(self._patience())
         return self._asked.to_bytes(PING_BYTES, "big")
 
+    def written(self) -> None:
+        """
+        The ping has been written, with all that goes before it.
+        """
+        delivery = self._owner.delivery()
+        if delivery is not None:
+            self._acknowledged = delivery[0]
+            self._pingEndsAt = sum(delivery)
+
+    def _longestRoundTrip(self) -> float:
+        return max(self.roundTrip, self._owner.pathRoundTrip())
+
     def _patience(self) -> float:
-        if not self.roundTrip:
-            return FIRST_PATIENCE_SECONDS
-        roundTrip = max(self.roundTrip, self._owner.pathRoundTrip())
-        return min(max(PATIENCE_ROUND_TRIPS * roundTrip, LEAST_PATIENCE_SECONDS), MOST_PATIENCE_SECONDS)
+        roundTrip = self._longestRoundTrip()
+        most = max(MOST_PATIENCE_SECONDS, LONG_PATIENCE_ROUND_TRIPS * roundTrip)
+        least = LEAST_PATIENCE_SECONDS if self.roundTrip else FIRST_PATIENCE_SECONDS
+        return min(max(PATIENCE_ROUND_TRIPS * roundTrip, least), most)
+
+    def _isUnderWay(self) -> bool:
+        """
+        @return: whether the ping waits behind what the other kernel has acknowledged more of
+            since this was asked last.
+        """
+        delivery = None if self._pingEndsAt is None else self._owner.delivery()
+        if delivery is None or self._pingEndsAt is None:
+            return False
+        before, self._acknowledged = self._acknowledged, delivery[0]
+        return before < self._acknowledged < self._pingEndsAt
 
     def _wasQuiet(self) -> None:
         if self.carried or (self.due and not self.heard):
@@ -215,7 +287,7 @@ class Heartbeat(StateMachine[HeartbeatState, HeartbeatEvent]):
         Find out soon whether the other end can still be reached: ping now, and give it up
         as soon as the pong is overdue.
         """
-        self._proving = True
+        self.isProving = True
         self.heard = False
         self.ask()
         if self.state is HeartbeatState.ASKED:  # now, or before this call
@@ -239,7 +311,7 @@ class Heartbeat(StateMachine[HeartbeatState, HeartbeatEvent]):
         took = max(self._clock.seconds() - self._askedAt, LEAST_ROUND_TRIP_SECONDS)
         isShorter = not 0 < self.roundTrip <= took
         self.roundTrip += (took - self.roundTrip) * (1 if isShorter else FRESH_SHARE)
-        self._proving = False
+        self.isProving = False
         self._wait(max(BUSY_SECONDS - took, 0))
         if not wasAsked:
             self._owner.pongCame()
@@ -247,20 +319,27 @@ class Heartbeat(StateMachine[HeartbeatState, HeartbeatEvent]):
 
     def _wasAsked(self) -> None:
         """
-        The pong has not come in time.  Wait longer if anything else has come, since an end
-        that sends much may answer late; or if the round trip has grown since.  Otherwise
-        the pong is overdue.
+        The pong has not come in time.  Wait longer if the ping is still under way; if anything
+        else has come, since an end that sends much may answer late; or if the round trip has
+        grown since.  Otherwise the pong is overdue.
         """
-        now = self._clock.seconds()
-        left = self._askedAt + MOST_PATIENCE_SECONDS - now
-        more = self._patience() if self.heard else self._askedAt + self._patience() - now
-        if left > 0 and more > LEAST_WAIT_SECONDS:
+        took, patience = self._clock.seconds() - self._askedAt, self._patience()
+        isUnderWay = self._isUnderWay()
+        if self._pingEndsAt is not None and self._acknowledged >= self._pingEndsAt:
+            patience = max(patience, WAY_SHARE * self._wayTook)
+        more = patience - took
+        if isUnderWay:
+            self._wayTook = took
+            more = patience
+        elif self.heard:
+            more = max(more, min(patience, MOST_HEARD_SECONDS - took))
+        if more > LEAST_WAIT_SECONDS:
             self.heard = False
-            self._wait(min(more, left))
+            self._wait(more)
         elif self._advance(HeartbeatEvent.LATE):
-            self._wait(self._giveUpSeconds)
+            self._wait(max(self._giveUpSeconds, self._longestRoundTrip()))
             self._owner.pongOverdue()
-            if self._proving and self._advance(HeartbeatEvent.LATE):
+            if self.isProving and self._advance(HeartbeatEvent.LATE):
                 self._owner.pongGivenUp()
 
     def stop(self) -> None:

@@ -25,6 +25,9 @@ allowance is spent.  Most reads of an honest peer are no more.
 """
 
 
+SHORT_ROUND_TRIP_SECONDS = 1.0
+"""Whoever waits for a path with a shorter round trip need not know how short it is."""
+
 MAX_UNDECODED_BYTES = 256 * 1024
 """
 There is never so much: a read is no longer than 80 KiB, and a frame no longer than 64.  What was
@@ -192,6 +195,8 @@ class TunnelLink:
         self.cost = stream.cost
         self.isTroubled = stream.isTroubled
         self.pathStats = stream.pathStats
+        self._bound: int | None = None  # of what the kernel holds
+        self._allowedRoundTrip = 0.0
 
     def send(self, trains: list[Train], now: float) -> None:
         """
@@ -204,6 +209,28 @@ class TunnelLink:
         See L{uotp.boundaries.Link.sendAgain}.  Without numbers nothing is sent again, since
         the other end could not tell what comes twice.
         """
+
+    def ask(self) -> None:
+        """
+        See L{uotp.boundaries.Link.ask}.  Without pings nobody can be asked.
+        """
+
+    def boundInFlight(self, size: int | None) -> None:
+        """
+        See L{uotp.boundaries.Link.boundInFlight}.
+        """
+        if size != self._bound:
+            self._bound = size
+            self._stream.boundInFlight(size)
+
+    def allowSilence(self, roundTrip: float) -> None:
+        """
+        See L{uotp.boundaries.Link.allowSilence}.  Only a change that matters reaches the kernel.
+        """
+        needed = roundTrip if roundTrip > SHORT_ROUND_TRIP_SECONDS else 0.0
+        if abs(needed - self._allowedRoundTrip) > SHORT_ROUND_TRIP_SECONDS / 4:
+            self._allowedRoundTrip = needed
+            self._stream.allowSilence(needed)
 
     def holdsUnacked(self) -> bool:
         """
@@ -260,6 +287,9 @@ class TunnelLink:
         """
         The tunnel is open: let the session use it.
         """
+        path = self.pathStats()
+        if path is not None:
+            self.allowSilence(path.roundTrip)
         self._readiness.begin()
 
     def full(self) -> None:
@@ -279,6 +309,13 @@ class TunnelLink:
         Find out soon whether the other end is still there.
 
         @return: whether this format can do that.
+        """
+        return False
+
+    @property
+    def isInDoubt(self) -> bool:
+        """
+        Whether the other end has yet to L{prove} that it is there.
         """
         return False
 

@@ -62,10 +62,13 @@ class Format2Link(TunnelLink):
         heartbeat.carried = True  # a ping that goes with them makes it forget that
         number = self._numbering.next
         frames = self._codec.encode(trains)
-        if heartbeat.due and (payload := heartbeat.join()) is not None:
+        payload = heartbeat.join() if heartbeat.due else None
+        if payload is not None:
             self._pingedBehind = self._unacked.position + bytesOf(trains)
             frames += controlFrame(Kind.PING, payload)
         self._stream.write(frames)
+        if payload is not None:
+            heartbeat.written()
         # The train is on its way, so what follows does not delay it.
         unacked = self._unacked
         if unacked.kept >= unacked.askAt:
@@ -183,6 +186,7 @@ class Format2Link(TunnelLink):
                 if self._heartbeat.answered(payload):
                     self._unacked.confirm(self._pingedBehind)
                     self.roundTrip = self._heartbeat.roundTrip
+                    self.allowSilence(self.roundTrip)
                     self._outbound.roundTripChanged()
             elif kind is Kind.DRAIN:
                 self._owner.peerDrained()
@@ -224,6 +228,13 @@ class Format2Link(TunnelLink):
         if not self._isOver:
             self._stream.write(controlFrame(kind, payload))
 
+    def ask(self) -> None:
+        """
+        See L{uotp.boundaries.Link.ask}.
+        """
+        if self._carries:
+            self._heartbeat.ask()
+
     def prove(self) -> bool:
         """
         Ping, and give the other end up if the pong is overdue.
@@ -231,12 +242,26 @@ class Format2Link(TunnelLink):
         self._heartbeat.prove()
         return True
 
+    @property
+    def isInDoubt(self) -> bool:
+        """
+        Whether the other end has yet to L{prove} that it is there.
+        """
+        return self._heartbeat.isProving
+
     def pathRoundTrip(self) -> float:
         """
         See L{uotp.tunnel.heartbeat.HeartbeatOwner}.
         """
         path = self.pathStats()
-        return 0.0 if path is None else path.roundTrip
+        return max(0.0 if path is None else path.roundTrip, self._outbound.loadedRoundTrip)
+
+    def delivery(self) -> tuple[int, int] | None:
+        """
+        See L{uotp.tunnel.heartbeat.HeartbeatOwner}.
+        """
+        path, left = self.pathStats(), self._stream.unacknowledged()
+        return None if path is None or left is None else (path.acknowledged, left)
 
     def pongOverdue(self) -> None:
         """

@@ -27,6 +27,9 @@ probes and reads nothing.  A peer that the kernel cannot reach it gives up after
 A modem of 8 kbit/s has a segment acknowledged every 1.5 s.
 """
 
+STALL_ROUND_TRIPS = 2.5
+"""Where so many round trips take longer, nothing may be acknowledged for as long: a repair takes two."""
+
 STALL_CHECK_SECONDS = 0.5
 """How often tunnels are looked at whose peer may have stopped to read."""
 
@@ -193,7 +196,9 @@ class LiveTunnels:
         since, before = self._stuck.get(tunnel, (tunnel.fullSince, left))
         since = now if left < before else max(since, tunnel.fullSince)
         self._stuck[tunnel] = (since, left)
-        if now - since > STALL_SECONDS or queued > MAX_UNSENT_BYTES:
+        path = tunnel.transport.pathStats()
+        longest = STALL_SECONDS if path is None else max(STALL_SECONDS, STALL_ROUND_TRIPS * path.roundTrip)
+        if now - since > longest or queued > MAX_UNSENT_BYTES:
             self._stallLog.info(
                 "a tunnel is aborted: {unsent} bytes wait in it, and none was acknowledged for {seconds:.0f} s",
                 unsent=queued,

@@ -270,6 +270,13 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
         """
         return self.state in TALKING and self.link is not None and self.link.prove()
 
+    @property
+    def isInDoubt(self) -> bool:
+        """
+        Whether the other end has been asked to L{prove} that it is there, and has not yet.
+        """
+        return self.link is not None and self.link.isInDoubt
+
     def pongOverdue(self) -> None:
         """
         See L{uotp.tunnel.link.LinkOwner}.  Who accepted the tunnel need not know.

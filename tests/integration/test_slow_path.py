@@ -1,0 +1,114 @@
+"""
+A path that is slow and whose queue is deep: it takes seconds through what the programs themselves have sent.
+In network namespaces, as root.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+
+from bench.rig.namespaces import command
+from bench.rig.ports import LOOPBACK
+from tests.integration.harness import needed
+from tests.integration.hosts import needTwoHosts, newNamespace
+from tests.integration.rig import PLAIN, RigTestCase, said
+from tests.integration.udpends import Flow
+
+NEAR_ADDRESS, FAR_ADDRESS = "198.51.100.1", "198.51.100.2"
+PORT = 8443
+
+SLOW_KILOBITS, QUEUE_BYTES = 200, 150_000
+"""A modem, and six seconds of what it carries."""
+
+BULK_BYTES, BULK_SECONDS = 1200, 0.016
+"""Three times as much is offered, in datagrams of such a size."""
+
+BULK_DATAGRAMS = 600
+"""Those of ten seconds."""
+
+BULK_TO_SMALL = 15
+"""After so many there is a small one."""
+
+ARRIVING_SHARE = 0.75
+"""Of the small datagrams; some are lost until it is known how slow the path is."""
+
+TUNNELS = 6
+
+
+class SlowPathTests(RigTestCase):
+    """
+    Offer a slow path more than it carries.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make two hosts with a modem between them.
+        """
+        needTwoHosts("tc", "ss")
+        super().setUp()
+        self.near, self.far = newNamespace(self, "near"), newNamespace(self, "far")
+        near, far = self.near.name, self.far.name
+        command("ip", "link", "add", "modem", "netns", near, "type", "veth", "peer", "name", "line", "netns", far)
+        for name, device, address in ((near, "modem", NEAR_ADDRESS), (far, "line", FAR_ADDRESS)):
+            command("ip", "-n", name, "address", "add", f"{address}/24", "dev", device)
+            command("ip", "-n", name, "link", "set", device, "up")
+
+    def slowDown(self) -> None:
+        """
+        Let the modem send slowly.
+        """
+        words = f"root tbf rate {SLOW_KILOBITS}kbit burst 3000 limit {QUEUE_BYTES}"
+        try:
+            command(*("ip", "netns", "exec", self.near.name, "tc", "qdisc", "add", "dev", "modem"), *words.split())
+        except AssertionError:
+            needed("the kernel cannot slow a link down (sch_tbf)")
+
+    def clientPorts(self) -> set[str]:
+        """
+        @return: from where the client is connected.
+        """
+        words = ("ip", "netns", "exec", self.near.name, "ss", "-tnHO", "state", "established")
+        return set(re.findall(rf":(\d+)\s+\S+:{PORT}\b", command(*words)))
+
+    def connected(self, wire: Sequence[str]) -> Flow:
+        """
+        @return: a flow whose client and application are near, and whose server and target are far.
+        """
+        with self.far.inside():
+            target = self.udpEnd()
+            server = self.startServer(target.address, *PLAIN, *wire, listen=("0.0.0.0", PORT))  # noqa: S104
+            self.listening(server)
+        with self.near.inside():
+            self.client = self.startClient((FAR_ADDRESS, PORT), *PLAIN, *wire, "-n", str(TUNNELS))
+            flow = Flow(self.udpEnd(LOOPBACK), self.listening(self.client), target)
+        flow.openPool()
+        return flow
+
+    def assertStaysUsable(self, *wire: str) -> None:
+        """
+        No tunnel is taken for dead and replaced; and small datagrams pass the others.
+        """
+        flow = self.connected(wire)
+        ports = self.clientPorts()
+        self.assertEqual(len(ports), TUNNELS)
+        self.slowDown()
+        sent = 0
+        for number in range(BULK_DATAGRAMS):
+            flow.application.send(bytes(BULK_BYTES), flow.client)
+            if number % BULK_TO_SMALL == 0:
+                flow.application.send(b"small %d" % number, flow.client)
+                sent += 1
+            time.sleep(BULK_SECONDS)
+        came = [one for one in flow.target.drain(3.0) if len(one) < BULK_BYTES]
+        self.assertEqual(len(came), len(set(came)))
+        self.assertGreater(len(came), ARRIVING_SHARE * sent)
+        self.assertEqual(self.clientPorts(), ports)
+        self.assertEqual(said(self.client, "failed"), [])
+
+    def test_tunnelsOfASlowPathAreKept(self) -> None:
+        self.assertStaysUsable("--wire", "2")
+
+    def test_tunnelsOfASlowPathAreKeptInFormat1(self) -> None:
+        self.assertStaysUsable("--wire", "1")

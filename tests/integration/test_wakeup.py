@@ -1,0 +1,68 @@
+"""
+A client that has woken up, or has changed its network: its server still believes in the old connections, of
+which nothing arrives any more.  In a network namespace, as root.
+"""
+
+from __future__ import annotations
+
+import contextlib  # trial takes a module's `suppress` for its own
+import signal
+
+from bench.rig.namespaces import command
+from tests.integration.hosts import needTwoHosts, newNamespace
+from tests.integration.loads import LoadTestCase, settle, waitForAll
+
+TUNNELS = 8
+"""A server that tries them one after the other needs seconds."""
+
+RATE = 50
+"""Datagrams a second that the target sends."""
+
+FLOWS = 40
+"""Datagrams that show that a load flows."""
+
+MOST_LOST_SECONDS = 1.5
+"""What the target sends meanwhile is lost; a new tunnel is there in a part of that."""
+
+
+class WakeUpTests(LoadTestCase):
+    """
+    SIGHUP at a client whose connections are all dead.
+    """
+
+    def setUp(self) -> None:
+        needTwoHosts("nft", "ss")
+        super().setUp()
+        life = contextlib.ExitStack()
+        life.enter_context(newNamespace(self, "woken").inside())
+        self.addCleanup(life.close)
+
+    def assertFlowsAgain(self, wire: str) -> None:
+        """
+        What the target sends arrives again, as soon as there is a new tunnel.
+        """
+        target = self.udpEnd()
+        pair = self.pair(target.address, self.newPki(), client=("-n", str(TUNNELS), "--wire", wire))
+        flow = self.flow(pair, target)
+        flow.openPool()
+        load = self.back(flow, RATE)
+        load.start()
+        waitForAll([load], FLOWS)
+        lines = command("ss", "-tnHO", "state", "established", "dport", "=", f":{pair.serverAddress[1]}")
+        ports = [line.split()[2].rpartition(":")[2] for line in lines.splitlines()]
+        self.assertEqual(len(ports), TUNNELS)
+        old = f"{{ {', '.join(ports)} }}"
+        rules = f"tcp sport {old} drop; tcp dport {old} drop;"
+        for hook in ("input", "output"):
+            command("nft", f"table inet {hook} {{ chain c {{ type filter hook {hook} priority 0; {rules} }}; }}")
+        pair.client.process.send_signal(signal.SIGHUP)
+        waitForAll([load], FLOWS)
+        load.stop()
+        settle(load)
+        self.assertLess(len(load.missing()), MOST_LOST_SECONDS * RATE)
+
+    def test_serverUsesTheNewTunnelAtOnce(self) -> None:
+        self.assertFlowsAgain("2")
+
+    def test_serverUsesTheNewTunnelAtOnceInFormat1(self) -> None:
+        self.assertFlowsAgain("1")
