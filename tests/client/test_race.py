@@ -17,10 +17,12 @@ from uotp.client.contender import DOUBT_SECONDS, SURE_TIMES
 from uotp.client.patience import MOST_SECONDS, DialStep
 from uotp.client.race import MAX_CONTENDERS, STAGGER_SECONDS
 from uotp.client.segmentsize import SMALL_SIZES
+from uotp.client.slot import PROVED_SECONDS
 from uotp.client.slotstates import SlotState
 from uotp.errors import LookupFailed
 from uotp.path import Flight
 from uotp.telemetry.log import Logger
+from uotp.wire.negotiation import WireChoice
 
 V6, V4 = IPv6Address("TCP", "2001:db8::1", 8443), IPv4Address("TCP", "192.0.2.1", 8443)
 SMALL = SMALL_SIZES[0]
@@ -129,6 +131,23 @@ class RaceTests(_RaceTestCase):
         self.assertEqual(self.hosts()[2:], [V4.host])
         self.last.fail(error.ConnectionRefusedError())
         self.assertEqual(self.hosts()[2:], [V4.host, V6.host])
+
+    def test_addressWhoseTunnelIsLostAtOnceIsNotTriedFirst(self) -> None:
+        """
+        It may be any server with a good certificate, which closes when it hears what it does not
+        understand: in format 1 a tunnel is open before anybody has answered.
+        """
+        self.context.choose(wire=WireChoice.ONE)
+        self.slot().dial()
+        self.last.open()
+        self.last.transport.lose()
+        self.waitForDial()
+        self.assertEqual(self.hosts(), [V6.host, V4.host])
+        self.last.open()
+        self.clock.advance(PROVED_SECONDS)
+        self.last.transport.lose()
+        self.waitForDial()
+        self.assertEqual(self.hosts(), [V6.host, V4.host, V4.host])
 
     def test_addressThatIsKnownToBeSlowIsNotHurried(self) -> None:
         slot = self.slot()
