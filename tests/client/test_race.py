@@ -149,6 +149,20 @@ class RaceTests(_RaceTestCase):
         self.waitForDial()
         self.assertEqual(self.hosts(), [V6.host, V4.host, V4.host])
 
+    def test_openTunnelsAreWatchedUntilTheyAreReplacedOrLost(self) -> None:
+        slot = self.slot()
+        slot.dial()
+        for renewals in range(3):
+            self.last.connect()
+            self.welcome(self.last)
+            self.assertEqual((renewals, len(self.context.segmentWatch)), (renewals, 1))
+            slot.renew()
+        slot.leave()
+        for attempt in self.context.attempts:
+            if hasattr(attempt, "transport"):
+                attempt.transport.lose()
+        self.assertEqual(len(self.context.segmentWatch), 0)
+
     def test_addressThatIsKnownToBeSlowIsNotHurried(self) -> None:
         slot = self.slot()
         self.context.dialer.addresses = [V4]
@@ -318,6 +332,13 @@ class SlowPathTests(_RaceTestCase):
         self.assertLess(max(later - earlier for earlier, later in pairwise(begun)), 4.5)
         self.assertEqual(self.context.patience.seconds(DialStep.CONNECT), MOST_SECONDS)
 
+    def test_tryThatTheSystemGivesUpWasNotDoneInTime(self) -> None:
+        self.slot().dial()
+        self.clock.advance(3.0)
+        self.last.fail(error.TCPTimedOutError())
+        self.assertReasons(f"no answer from {V4.host} to the connection after 3 s")
+        self.assertEqual(self.context.patience.seconds(DialStep.CONNECT), 6.0)
+
     def test_tryThatCameLaterMayWin(self) -> None:
         self.slot().dial()
         self.clock.pump([0.1] * 90)  # the second attempt, and one more beside
@@ -403,15 +424,17 @@ class SegmentTests(_RaceTestCase):
         """
         Both handshakes stall, and whichever is done first, large segments are good.
         """
-        self.clock.pump([DOUBT_SECONDS] * SURE_TIMES)
-        self.assertEqual(self.sizes(), [None, SMALL])
-        self.last.connect()
-        self.welcome(self.last)
-        slot = self.slot()
-        slot.dial()
-        self.assertEqual(self.sizes(), [None, SMALL, None])
-        self.last.connect()
-        self.welcome(self.last)
+        for _ in range(3):
+            self.clock.pump([DOUBT_SECONDS] * SURE_TIMES)
+            self.assertEqual(self.sizes()[-2:], [None, SMALL])
+            self.last.connect()
+            self.welcome(self.last)
+            self.slot().dial()
+            self.assertIsNone(self.last.segmentSize)
+            self.last.connect()
+            self.welcome(self.last)
+            self.slot().dial()
+            self.last.connect()
         self.assertEqual(self.context.small, [])
 
     def test_handshakeThatStallsAgainAndAgainIsProof(self) -> None:
