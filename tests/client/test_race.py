@@ -15,7 +15,7 @@ from tests.doubles.dialling import Attempt
 from uotp.boundaries import Security
 from uotp.client.contender import DOUBT_SECONDS, SURE_TIMES
 from uotp.client.patience import MOST_SECONDS, DialStep
-from uotp.client.race import MAX_CONTENDERS, STAGGER_SECONDS
+from uotp.client.race import MAX_BESIDE, MAX_CONTENDERS, STAGGER_SECONDS
 from uotp.client.segmentsize import SMALL_SIZES
 from uotp.client.slot import PROVED_SECONDS
 from uotp.client.slotstates import SlotState
@@ -446,11 +446,21 @@ class SegmentTests(_RaceTestCase):
             self.last.connect()
         self.assertEqual((self.sizes(), self.context.small), ([None, SMALL, None, SMALL, SMALL], [SMALL]))
 
-    def test_serverThatIsDeadIsTriedWithFewConnections(self) -> None:
-        for attempt in range(40):
-            self.clock.advance(1.0)
-            if not hasattr(self.last, "transport") and not self.last.done.called:
-                self.last.connect()
+    def test_serverThatStandsStillIsSaidToInTime(self) -> None:
+        """
+        Whatever else is tried beside, and with few connections.
+        """
+        self.owner.isDown = True
+        said: list[int] = []
+        for seconds in range(60):
+            said.append(len(self.context.reachability.reasons))
+            for attempt in self.context.attempts:
+                if not (hasattr(attempt, "transport") or attempt.done.called):
+                    attempt.connect()
             alive = [each for each in self.context.attempts if not self.isGivenUp(each)]
-            self.assertLessEqual((attempt, len(alive)), (attempt, MAX_CONTENDERS + len(SMALL_SIZES) * MAX_CONTENDERS))
-        self.assertEqual(self.context.small, [])
+            self.assertLessEqual((seconds, len(alive)), (seconds, MAX_BESIDE))
+            self.clock.advance(1.0)
+        self.assertEqual((said[3], said[5]), (0, 1))
+        self.assertEqual((said[-1] >= 3, self.context.small), (True, []))
+        for words in self.context.reachability.reasons:
+            self.assertIn("by TCP, but no TLS handshake after", words)
