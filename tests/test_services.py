@@ -42,6 +42,7 @@ from uotp.errors import ConfigurationError, LookupFailed, StartError
 from uotp.net.resolver import InBackground, Resolved
 from uotp.net.routes import Routes
 from uotp.net.sockopts import UDP_BUFFER_BYTES, TunnelSocketOptions
+from uotp.path import Flight
 from uotp.process import LEAST_MEMORY_BYTES
 from uotp.process.clock import SleepClocks
 from uotp.server import service as serverservice
@@ -925,15 +926,37 @@ class TogetherTests(_ServicesTestCase):
             return True
 
         self.patch(Tunnel, "prove", prove)
+        context = service._context
         self.pass_(3)
-        self.assertEqual(proofs, [])
+        self.assertEqual((proofs, context.addresses.best), ([], self.found[0]))  # type: ignore[index]
         asleep = 3600.0
         self.pass_(3)
-        self.assertEqual(len(proofs), 8)
+        self.assertEqual((len(proofs), context.addresses.best), (8, None))
+        context.segments.smallerPassed(1200, sawLoss=True)
         self.assertIn("this machine has slept: every tunnel has to show", " ".join(self.lines()))
         service.reload()
-        self.assertEqual(len(proofs), 16)
+        self.assertEqual((len(proofs), context.segments.forDial()), (16, None))
         self.exchange()
+
+    def test_stalledTunnelsAreReplacedBySuchWithSmallSegments(self) -> None:
+        """
+        And that is said once.
+        """
+        self.startBoth()
+        self.exchange()
+        for _ in range(2):
+            for transport in self.transports:
+                transport.underWay = Flight(1448, 3000, 9, 0)
+            self.pass_(1)
+            if len(self.connecting.sizes) == 1:
+                self.transports[1].lose()
+            self.pass_(1)
+            self.flush()
+        self.assertEqual(self.connecting.sizes[0], None)
+        self.assertEqual(self.connecting.sizes[-1], 1200)
+        said = [line for line in self.lines() if "large packets" in line]
+        self.assertEqual(len(said), 1)
+        self.assertIn("set mss 1200", said[0])
 
     def test_stopWhileTheServerIsAwayLeavesNothing(self) -> None:
         service = self.client()

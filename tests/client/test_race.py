@@ -15,12 +15,14 @@ from tests.doubles.dialling import Attempt
 from uotp.boundaries import Security
 from uotp.client.contender import DOUBT_SECONDS, SURE_TIMES
 from uotp.client.patience import MOST_SECONDS, DialStep
-from uotp.client.race import MAX_CONTENDERS, STAGGER_SECONDS
+from uotp.client.race import MAX_BESIDE, MAX_CONTENDERS, STAGGER_SECONDS
 from uotp.client.segmentsize import SMALL_SIZES
+from uotp.client.slot import PROVED_SECONDS
 from uotp.client.slotstates import SlotState
 from uotp.errors import LookupFailed
 from uotp.path import Flight
 from uotp.telemetry.log import Logger
+from uotp.wire.negotiation import WireChoice
 
 V6, V4 = IPv6Address("TCP", "2001:db8::1", 8443), IPv4Address("TCP", "192.0.2.1", 8443)
 SMALL = SMALL_SIZES[0]
@@ -129,6 +131,37 @@ class RaceTests(_RaceTestCase):
         self.assertEqual(self.hosts()[2:], [V4.host])
         self.last.fail(error.ConnectionRefusedError())
         self.assertEqual(self.hosts()[2:], [V4.host, V6.host])
+
+    def test_addressWhoseTunnelIsLostAtOnceIsNotTriedFirst(self) -> None:
+        """
+        It may be any server with a good certificate, which closes when it hears what it does not
+        understand: in format 1 a tunnel is open before anybody has answered.
+        """
+        self.context.choose(wire=WireChoice.ONE)
+        self.slot().dial()
+        self.last.open()
+        self.last.transport.lose()
+        self.waitForDial()
+        self.assertEqual(self.hosts(), [V6.host, V4.host])
+        self.last.open()
+        self.clock.advance(PROVED_SECONDS)
+        self.last.transport.lose()
+        self.waitForDial()
+        self.assertEqual(self.hosts(), [V6.host, V4.host, V4.host])
+
+    def test_openTunnelsAreWatchedUntilTheyAreReplacedOrLost(self) -> None:
+        slot = self.slot()
+        slot.dial()
+        for renewals in range(3):
+            self.last.connect()
+            self.welcome(self.last)
+            self.assertEqual((renewals, len(self.context.segmentWatch)), (renewals, 1))
+            slot.renew()
+        slot.leave()
+        for attempt in self.context.attempts:
+            if hasattr(attempt, "transport"):
+                attempt.transport.lose()
+        self.assertEqual(len(self.context.segmentWatch), 0)
 
     def test_addressThatIsKnownToBeSlowIsNotHurried(self) -> None:
         slot = self.slot()
@@ -299,6 +332,13 @@ class SlowPathTests(_RaceTestCase):
         self.assertLess(max(later - earlier for earlier, later in pairwise(begun)), 4.5)
         self.assertEqual(self.context.patience.seconds(DialStep.CONNECT), MOST_SECONDS)
 
+    def test_tryThatTheSystemGivesUpWasNotDoneInTime(self) -> None:
+        self.slot().dial()
+        self.clock.advance(3.03)
+        self.last.fail(error.TCPTimedOutError())
+        self.assertReasons(f"no answer from {V4.host} to the connection after 3 s: ")
+        self.assertAlmostEqual(self.context.patience.seconds(DialStep.CONNECT), 6.06)
+
     def test_tryThatCameLaterMayWin(self) -> None:
         self.slot().dial()
         self.clock.pump([0.1] * 90)  # the second attempt, and one more beside
@@ -384,15 +424,17 @@ class SegmentTests(_RaceTestCase):
         """
         Both handshakes stall, and whichever is done first, large segments are good.
         """
-        self.clock.pump([DOUBT_SECONDS] * SURE_TIMES)
-        self.assertEqual(self.sizes(), [None, SMALL])
-        self.last.connect()
-        self.welcome(self.last)
-        slot = self.slot()
-        slot.dial()
-        self.assertEqual(self.sizes(), [None, SMALL, None])
-        self.last.connect()
-        self.welcome(self.last)
+        for _ in range(3):
+            self.clock.pump([DOUBT_SECONDS] * SURE_TIMES)
+            self.assertEqual(self.sizes()[-2:], [None, SMALL])
+            self.last.connect()
+            self.welcome(self.last)
+            self.slot().dial()
+            self.assertIsNone(self.last.segmentSize)
+            self.last.connect()
+            self.welcome(self.last)
+            self.slot().dial()
+            self.last.connect()
         self.assertEqual(self.context.small, [])
 
     def test_handshakeThatStallsAgainAndAgainIsProof(self) -> None:
@@ -404,11 +446,21 @@ class SegmentTests(_RaceTestCase):
             self.last.connect()
         self.assertEqual((self.sizes(), self.context.small), ([None, SMALL, None, SMALL, SMALL], [SMALL]))
 
-    def test_serverThatIsDeadIsTriedWithFewConnections(self) -> None:
-        for attempt in range(40):
-            self.clock.advance(1.0)
-            if not hasattr(self.last, "transport") and not self.last.done.called:
-                self.last.connect()
+    def test_serverThatStandsStillIsSaidToInTime(self) -> None:
+        """
+        Whatever else is tried beside, and with few connections.
+        """
+        self.owner.isDown = True
+        said: list[int] = []
+        for seconds in range(60):
+            said.append(len(self.context.reachability.reasons))
+            for attempt in self.context.attempts:
+                if not (hasattr(attempt, "transport") or attempt.done.called):
+                    attempt.connect()
             alive = [each for each in self.context.attempts if not self.isGivenUp(each)]
-            self.assertLessEqual((attempt, len(alive)), (attempt, MAX_CONTENDERS + len(SMALL_SIZES) * MAX_CONTENDERS))
-        self.assertEqual(self.context.small, [])
+            self.assertLessEqual((seconds, len(alive)), (seconds, MAX_BESIDE))
+            self.clock.advance(1.0)
+        self.assertEqual((said[3], said[5]), (0, 1))
+        self.assertEqual((said[-1] >= 3, self.context.small), (True, []))
+        for words in self.context.reachability.reasons:
+            self.assertIn("by TCP, but no TLS handshake after", words)

@@ -9,7 +9,7 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.client.reachability import SERVER_HINTS, TARGET_HINTS, Reachability
-from uotp.client.silence import SENT_SECONDS, SILENT_SECONDS, Silence
+from uotp.client.silence import NEVER_ANSWERED_SECONDS, SENT_SECONDS, Silence
 from uotp.telemetry.ratelimit import RateLimit
 from uotp.wire.hello import ServerHello
 
@@ -119,21 +119,21 @@ class SilenceTests(SynchronousTestCase):
         ]
 
     def test_silenceIsSaidOnce(self) -> None:
-        self.assertEqual(self.saidAt(), [SILENT_SECONDS])
+        self.assertEqual(self.saidAt(), [NEVER_ANSWERED_SECONDS])
 
     def test_timeCountsFromTheTunnel(self) -> None:
         """
         Before that other lines say what is wrong.
         """
-        self.assertEqual(self.saidAt(upFrom=20), [20 + SILENT_SECONDS])
-        self.assertEqual(self.saidAt(downAt=SILENT_SECONDS - 1), [])
+        self.assertEqual(self.saidAt(upFrom=20), [20 + NEVER_ANSWERED_SECONDS])
+        self.assertEqual(self.saidAt(downAt=NEVER_ANSWERED_SECONDS - 1), [])
 
     def test_answerInTimeIsNoSilence(self) -> None:
-        self.assertEqual(self.saidAt(answeredAt=SILENT_SECONDS - 1), [])
+        self.assertEqual(self.saidAt(answeredAt=NEVER_ANSWERED_SECONDS - 1), [])
 
     def test_lonelyDatagramNeedsNoAnswer(self) -> None:
         """
         Nor does what was sent in a moment.
         """
         self.assertEqual(self.saidAt(sends=SENT_SECONDS - 1), [])
-        self.assertEqual(self.saidAt(sends=SENT_SECONDS), [SILENT_SECONDS])
+        self.assertEqual(self.saidAt(sends=SENT_SECONDS), [NEVER_ANSWERED_SECONDS])

@@ -9,6 +9,7 @@ import os
 import socket
 from collections.abc import Callable
 from typing import Any
+from weakref import ref
 
 from OpenSSL import SSL
 from twisted.internet import error, main, tcp
@@ -144,6 +145,28 @@ class DialerTests(_RecordedTestCase):
         self.assertIs(transport.protocol, tunnel)
         transport.lose()
         self.assertEqual([each for each, _ in self.owner.lost], [tunnel])
+
+    def test_connectionLetsGoOfWhoeverDialledIt(self) -> None:
+        """
+        A tunnel may live for months, and whoever made it is over at once.
+        """
+
+        class Maker:
+            """
+            Makes a tunnel.
+            """
+
+            def make(self) -> DialledTunnel:
+                return tunnel
+                return self.makeTunnel()
+
+        tunnel = self.makeTunnel()
+        maker = Maker()
+        gone = ref(maker)
+        self.dialer().connect(V4, maker.make)
+        self.connect(0)
+        del maker
+        self.assertIsNone(gone())
 
     def test_connectionThatFailsFailsInWords(self) -> None:
         done = self.dialer().connect(V6, self.makeTunnel)

@@ -144,18 +144,18 @@ class Attempt:
         if contender is not None:
             contender.tunnelLost(words)
 
-    def succeed(self, tunnel: Tunnel) -> int | None:
+    def succeed(self, tunnel: Tunnel) -> Contender:
         """
         A tunnel is open, which is one of those that are being opened.
 
-        @return: the size of its TCP segments, or L{None} for as large as the system likes.
+        @return: who has dialled it.
         """
         contender = self._contenderOf(tunnel)
         assert contender is not None
         assert self._race is not None
         self._race.won(contender)
         self._end()
-        return contender.segmentSize
+        return contender
 
     def _left(self, contender: Contender, words: str) -> None:
         took = {DialStep.LOOKUP: self._lookupTook, **contender.took}

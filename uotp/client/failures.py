@@ -103,7 +103,8 @@ def wordsForTimeOut(step: DialStep, host: str, seconds: float) -> str:
     @param seconds: how long that took.
     @return: what that means.
     """
-    after = f"after {seconds:.3g} s"
+    whole = round(seconds)  # or a line would differ from the one before only in its last digits
+    after = f"after {whole if whole > 1 else round(seconds, 1):g} s"
     if step is DialStep.LOOKUP:
         return f"the name server has not answered {after}"
     if step is DialStep.CONNECT:

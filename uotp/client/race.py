@@ -38,6 +38,9 @@ step took last with the address that was good last, and so many round trips of t
 MAX_CONTENDERS = 4
 """So many addresses are tried at the same time."""
 
+MAX_BESIDE = 2 * MAX_CONTENDERS
+"""So many connections there may be, with those that try smaller segments."""
+
 
 class Race:
     """
@@ -68,8 +71,8 @@ class Race:
         self._failed = failed
         self._tellLeft = left
         self.isUrgent = isUrgent
-        self._first: list[Contender] = []  # one for each address, and where that stalls one with smaller segments
-        self._again: list[Contender] = []  # those that try an address once more
+        self._first: list[Contender] = []  # one for each address, which has failed when this one has
+        self._again: list[Contender] = []  # those that try an address once more, or with smaller segments
         self._reasons: dict[str, str] = {}
         self._timer: IDelayedCall | None = None
 
@@ -143,7 +146,8 @@ class Race:
         """
         See L{uotp.client.contender.ContenderOwner}.
         """
-        self._try(contender.address, self._first, smaller)
+        if len(self._first) + len(self._again) < MAX_BESIDE:
+            self._try(contender.address, self._again, smaller)
 
     def contenderFailed(self, contender: Contender, words: str) -> None:
         """
@@ -187,7 +191,8 @@ class Race:
 
     def _judgeSize(self, winner: Contender) -> None:
         size = winner.segmentSize
-        beside = (each for each in self._first if each.stalls and each.address == winner.address)
+        both = (*self._first, *self._again)
+        beside = [each for each in both if each.stalls and each.address == winner.address]
         larger = [each for each in beside if size is not None and (each.segmentSize is None or each.segmentSize > size)]
         if size is not None and larger:
             self._context.segments.smallerPassed(size, sawLoss=any(each.sawLoss for each in larger))

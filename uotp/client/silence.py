@@ -5,7 +5,7 @@ server was there, and nothing has ever come.
 
 from __future__ import annotations
 
-SILENT_SECONDS = 8.0
+NEVER_ANSWERED_SECONDS = 8.0
 """So long a target may take to answer for the first time.  WireGuard asks twice in that time."""
 
 SENT_SECONDS = 4.0
@@ -36,5 +36,5 @@ class Silence:
             return False
         if self._since is None:
             self._since = now
-        self._isSaid = now - self._since >= SILENT_SECONDS and lastSent - self._since >= SENT_SECONDS
+        self._isSaid = now - self._since >= NEVER_ANSWERED_SECONDS and lastSent - self._since >= SENT_SECONDS
         return self._isSaid

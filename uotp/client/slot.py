@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from twisted.python.failure import Failure
 
@@ -129,6 +129,8 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         self._attempt: Attempt | None = None
         self._begunAt = 0.0  # the last attempt, by the clock
         self._tunnel: Tunnel | None = None
+        self._address: Any = None  # of the server, where the tunnel leads
+        self._isProved = False  # the tunnel
         self._isOverdue = False  # a pong of the tunnel
         self._isUp = False  # as the owner knows
         self._retiring: set[Tunnel] = set()  # those through which something may still come
@@ -206,8 +208,9 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         if attempt is None or not attempt.has(tunnel) or not self._advance(SlotEvent.OPENED):
             tunnel.abort()  # a second address answered at the same moment, or we have given up
             return
-        segmentSize = attempt.succeed(tunnel)
+        winner = attempt.succeed(tunnel)
         self._attempt = None
+        self._address, self._isProved = winner.address, False
         before, self._tunnel = self._tunnel, tunnel
         self._context.reachability.tunnelUp()
         self._context.opened(tunnel.transport.getPeer())
@@ -218,7 +221,7 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         self._lifetime = Lifetime(now, chance, settings.maxAge, settings.maxBytes)
         self._log.opened(tunnel, sessionName(self._sessionId), wordsForAnswer(tunnel))
         tunnel.carryFor(self._session)
-        self._context.segmentWatch.opened(tunnel, segmentSize, self.renew)
+        self._context.segmentWatch.opened(tunnel, winner.segmentSize, self.renew)
         if before is not None:
             self._retire(before)
         self._setOverdue(isOverdue=False)
@@ -240,6 +243,7 @@ class Slot(StateMachine[SlotState, SlotEvent]):
     def _proved(self) -> None:
         self._timer = None
         self._failures = 0
+        self._isProved = True
         tunnel, reachability = self._tunnel, self._context.reachability
         if tunnel is None or tunnel.wireFormat is WireFormat.TWO or (tunnel.heard and tunnel.speech is None):
             reachability.reached()
@@ -349,6 +353,8 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         if tunnel is self._tunnel:
             if tunnel.heard and tunnel.wireFormat is WireFormat.ONE:
                 self._failures = 0
+            elif not self._isProved:  # the server's other addresses go first the next time
+                self._context.addresses.failed(self._address)
             self._lost(words)
         elif self._attempt is not None and self._attempt.has(tunnel):
             self._attempt.tunnelLost(tunnel, words)
