@@ -14,6 +14,7 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 from tests.doubles.contracts import TimerTestCase
 from tests.doubles.dialling import neverLookUp
 from tests.doubles.sessions import MemoryLink
+from tests.doubles.targets import targetMaker
 from tests.doubles.udp import MemoryUdp, Receiver
 from uotp.boundaries import Address
 from uotp.errors import PeerError
@@ -22,10 +23,9 @@ from uotp.process.steps import STEPS
 from uotp.process.turns import Turns
 from uotp.server.registry import EXPIRED_AT_ONCE, SILENT_SECONDS, Joined, Registry, RegistryStatistics, ServedSession
 from uotp.server.sessionshares import ONLY_ONE_IDLE_SECONDS
-from uotp.server.target import TargetProtocol
 from uotp.session.pacer import TICK_SECONDS
 from uotp.telemetry.drops import Drops
-from uotp.telemetry.ratelimit import MAX_LINES_PER_QUIET, RateLimit
+from uotp.telemetry.ratelimit import MAX_LINES_PER_QUIET
 from uotp.train import Train
 
 LINGER = 150.0
@@ -58,16 +58,9 @@ class RegistryTests(TimerTestCase):
         """
         @return: a registry without sessions.
         """
-        rateLimit = RateLimit(self.clock.seconds)
         resolver = SharedResolver(neverLookUp)
-
-        def makeTarget() -> TargetProtocol:
-            return TargetProtocol(
-                TARGET, self.network.open, resolver, self.clock, self.drops, rateLimit, self.routeTo, lambda: 0.5
-            )
-
         return Registry(
-            makeTarget,
+            targetMaker(TARGET, self.network.open, resolver, self.clock, self.drops, self.routeTo),
             self.clock,
             Turns(self.clock),
             self.drops,

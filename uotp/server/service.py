@@ -16,9 +16,11 @@ from twisted.logger import LogLevel
 from uotp.net import Routes, SharedResolver, backgroundThread, bindTogether, placesOf
 from uotp.process import descriptorLimit
 from uotp.server.acceptor import Acceptor, ConnectionLimits
+from uotp.server.finder import TargetFinder
 from uotp.server.registry import Registry, ServedSession
 from uotp.server.settings import MAX_CONNECTIONS, ServerSettings
-from uotp.server.target import ROUTE_SECONDS, TargetProtocol
+from uotp.server.target import Target
+from uotp.server.targetsocket import ROUTE_SECONDS, TargetSocket
 from uotp.session import WAIT_SECONDS
 from uotp.telemetry import RateLimit, logCounted, spelled
 from uotp.tls import ServerCredentials
@@ -42,6 +44,10 @@ REVIEW_SECONDS = 5.0
 """How often we look for sessions that are idle, or to which the target does not answer."""
 
 
+SILENCE_LOOK_SECONDS = 1.0
+"""How often we look for sessions whose target is to be looked for, where it may move."""
+
+
 class ServerService(TunnelService):
     """
     Runs a server: accepts tunnels, and brings each session to the target.
@@ -61,11 +67,13 @@ class ServerService(TunnelService):
         self._descriptors = descriptorLimit()
         self._connections = connectionsWithin(self._descriptors, settings.maxConnections)
         self._sessions = sessionsWithin(self._descriptors, settings.maxSessions)
-        self._openPort = datagramPortOpener(reactor, self.drops, settings.udpBuffer)
         self._routes = Routes(reactor.seconds)
-        self._resolver = SharedResolver(backgroundThread(reactor))
+        openPort = datagramPortOpener(reactor, self.drops, settings.udpBuffer)
+        makeSocket = partial(TargetSocket, openPort, reactor, self.drops, self._routes.to, random.random)
+        resolver = SharedResolver(backgroundThread(reactor))
+        self._finder = TargetFinder(settings.target, resolver, reactor.seconds, self.rateLimit)
         self._registry = Registry(
-            self._makeTarget,
+            partial(Target, self._finder, makeSocket, reactor, self.drops),
             reactor,
             self.turns,
             self.drops,
@@ -86,18 +94,6 @@ class ServerService(TunnelService):
             else partial(AcceptedTlsStream, credentials.connection, *choices),
             ConnectionLimits.of(self._connections, settings.ownerShare),
             settings.wire,
-        )
-
-    def _makeTarget(self) -> TargetProtocol:
-        return TargetProtocol(
-            self._settings.target,
-            self._openPort,
-            self._resolver,
-            self.reactor,
-            self.drops,
-            self.rateLimit,
-            self._routes.to,
-            random.random,
         )
 
     def privilegedStartService(self) -> None:
@@ -135,6 +131,8 @@ class ServerService(TunnelService):
         super().startService()
         self.periodicCalls.every(REVIEW_SECONDS, self._review)
         self.periodicCalls.every(ROUTE_SECONDS, self._followRoutes)
+        if self._finder.mayMove:
+            self.periodicCalls.every(SILENCE_LOOK_SECONDS, self._registry.reviewTargets)
         asked = self._settings.maxConnections
         if self._connections < min(asked, FEW_CONNECTIONS) or self._connections < asked != MAX_CONNECTIONS:
             self._sayDescriptorsAreShort("connections", self._connections, asked, "half")

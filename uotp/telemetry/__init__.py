@@ -6,6 +6,7 @@ Nothing here knows what the others do.
 from __future__ import annotations
 
 from uotp.telemetry.drops import Drop, Drops
+from uotp.telemetry.ends import orLog
 from uotp.telemetry.foreign import limitForeignLines
 from uotp.telemetry.log import (
     BudgetedLogger,
@@ -32,6 +33,7 @@ __all__ = [
     "logCounted",
     "logTo",
     "openLogFile",
+    "orLog",
     "parseVerbosity",
     "reopenLogFile",
     "spelled",
