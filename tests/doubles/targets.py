@@ -28,5 +28,5 @@ def targetMaker(
     """
     @return: what makes the way to the target for each session of one server.
     """
-    finder = TargetFinder(target, resolver, clock.seconds, RateLimit(clock.seconds))
+    finder = TargetFinder(target, resolver, clock, RateLimit(clock.seconds))
     return partial(Target, finder, partial(TargetSocket, openPort, clock, drops, routeTo, jitter), clock, drops)

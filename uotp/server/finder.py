@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -21,7 +20,7 @@ from twisted.python.failure import Failure
 from uotp.boundaries import Address
 from uotp.errors import LookupFailed
 from uotp.net import Addresses, Host, SharedResolver, numericAddress
-from uotp.telemetry import Logger, RateLimit, logCounted
+from uotp.telemetry import Logger, RateLimit, logCounted, orLog
 
 FRESH_SECONDS = 1.0
 """A new session takes what a lookup has found so short a time ago: many may begin together."""
@@ -56,13 +55,11 @@ class TargetFinder:
 
     _log = Logger()
 
-    def __init__(
-        self, target: tuple[str, int], resolver: SharedResolver, clock: Callable[[], float], rateLimit: RateLimit
-    ) -> None:
+    def __init__(self, target: tuple[str, int], resolver: SharedResolver, clock: Any, rateLimit: RateLimit) -> None:
         """
         @param target: host name or address, and port.
         @param resolver: looks a name up.
-        @param clock: monotonic seconds.
+        @param clock: C{IReactorTime}.
         @param rateLimit: keeps the log short.
         """
         self._host, self._port = target
@@ -73,7 +70,8 @@ class TargetFinder:
         self._isName = host.address is None
         self.mayMove = self._isName or host.hasZone
         self._known: list[Address] = []
-        self._lookedAt = float("-inf")
+        self._lookedAt = self._againAt = float("-inf")
+        self._waiting: list[Deferred[list[Address]]] = []  # for the next lookup that may be made
         self._answered: Address = ()
         self._isRefused = False
 
@@ -85,7 +83,7 @@ class TargetFinder:
         @return: fires with one address or more, in the order in which they are to be tried;
             fails with L{LookupFailed}.
         """
-        if self._isName and self._known and self._clock() - self._lookedAt < FRESH_SECONDS:
+        if self._isName and self._known and self._clock.seconds() - self._lookedAt < FRESH_SECONDS:
             return succeed(self._known)
         return self._lookUp()
 
@@ -93,15 +91,41 @@ class TargetFinder:
         """
         Find the target for a session that hears nothing any more.
 
-        @return: as L{find}.
+        @return: as L{find}, but by a lookup that begins after this.  Where one was made for another
+            session shortly before, it waits for its time.
         """
-        if self._isName and self._known and self._clock() - self._lookedAt < LOOK_AGAIN_SECONDS:
-            return succeed(self._known)
-        return self._lookUp()
+        wait = self._againAt + LOOK_AGAIN_SECONDS - self._clock.seconds()
+        if not self._isName:
+            return self._lookUp()
+        if wait <= 0 and not self._waiting:
+            self._againAt = self._clock.seconds()
+            return self._lookUp()
+        answer: Deferred[list[Address]] = Deferred()
+        self._waiting.append(answer)
+        if len(self._waiting) == 1:
+            self._clock.callLater(max(wait, 0), self._lookForAll)
+        return answer
+
+    def _lookForAll(self) -> None:
+        """
+        Make one lookup for all that wait.
+        """
+        waiting, self._waiting = self._waiting, []
+        self._againAt = self._clock.seconds()
+
+        def found(addresses: list[Address]) -> None:
+            for answer in waiting:
+                answer.callback(addresses)
+
+        def notFound(reason: Failure) -> None:
+            for answer in waiting:
+                answer.errback(reason)
+
+        orLog(self._lookUp().addCallbacks(found, notFound), self._log, "the target was not looked up")
 
     def _lookUp(self) -> Deferred[list[Address]]:
         if self._isName:
-            self._lookedAt = self._clock()
+            self._lookedAt = self._clock.seconds()
             looking = self._resolver.lookUp(self._host, self._port, "UDP")
             return looking.addCallbacks(self._found, self._fallBack)
         try:

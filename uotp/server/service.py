@@ -71,7 +71,7 @@ class ServerService(TunnelService):
         openPort = datagramPortOpener(reactor, self.drops, settings.udpBuffer)
         makeSocket = partial(TargetSocket, openPort, reactor, self.drops, self._routes.to, random.random)
         resolver = SharedResolver(backgroundThread(reactor))
-        self._finder = TargetFinder(settings.target, resolver, reactor.seconds, self.rateLimit)
+        self._finder = TargetFinder(settings.target, resolver, reactor, self.rateLimit)
         self._registry = Registry(
             partial(Target, self._finder, makeSocket, reactor, self.drops),
             reactor,

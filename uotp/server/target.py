@@ -101,6 +101,7 @@ class Target:
         self._main: TargetSocket | None = None  # gets everything
         self._beside: TargetSocket | None = None  # gets copies
         self._rest: deque[Address] = deque()  # those that are still to be tried in this round
+        self._refused: set[Address] = set()  # those that have refused in this round
         self._rounds = 0  # without an answer
         self._silence = Silence()
         self._askedAt = float("-inf")
@@ -175,6 +176,7 @@ class Target:
         Open a socket to the first address that can be had, and send what waits.
         """
         self._stopPause()
+        self._refused.clear()
         self._addresses = addresses
         self._rest = deque(addresses)
         reason = self._openNext()
@@ -189,36 +191,48 @@ class Target:
         """
         reason = "no address is left"
         while self._rest:
+            address = self._rest.popleft()
+            if self._main is not None and len(self._main.address) == len(address):
+                self._closeMain()  # so that its port is free
             try:
-                socket = self._openTo(self._rest.popleft())
+                socket = self._openTo(address)
             except OSError as error:
                 reason = error.strerror or str(error)
                 continue
-            self._replaceMain(socket)
+            self._makeMain(socket)
+            self._sendKept()
+            self._sendOn()
             return None
         return reason
 
     def _openTo(self, address: Address) -> TargetSocket:
         socket = self._makeSocket(self, self._allowance, address)
         socket.receive = self._receive
-        family = len(address)
         try:
-            socket.open(self._numbers.get(family, 0))
+            socket.open(self._numbers.get(len(address), 0))
         except OSError:
             socket.close()
             raise
-        self._numbers[family] = socket.number
         return socket
 
-    def _replaceMain(self, socket: TargetSocket | None) -> None:
-        before, self._main = self._main, socket
-        if before is not None:
-            self._close(before)
+    def _promote(self, beside: TargetSocket) -> None:
+        """
+        Send to an address from now on that has had copies.
+        """
+        self._beside = None
+        self._makeMain(beside)
         self._sendOn()
 
-    def _close(self, socket: TargetSocket) -> None:
-        self._notSent += socket.unsentBytes
-        socket.close()
+    def _makeMain(self, socket: TargetSocket) -> None:
+        self._closeMain()
+        self._main = socket
+        self._numbers[len(socket.address)] = socket.number
+
+    def _closeMain(self) -> None:
+        main, self._main = self._main, None
+        if main is not None:
+            self._notSent += main.unsentBytes
+            main.close()
 
     def _sendOn(self) -> None:
         """
@@ -229,11 +243,13 @@ class Target:
         if main is None:
             self._use(self._wait)
             return
-        mayNeedCopies = self._rest or self._beside is not None or self._isLooking
+        mayNeedCopies = bool(self._rest) or self._beside is not None or self._isLooking
         send = self._sendInRound if mayNeedCopies else main.send
         while waiting := self._waiting.take(self._clock.seconds(), MAX_TRAIN_BYTES):
             self._flushed += bytesOf(waiting)
             send(waiting)
+        if not mayNeedCopies:
+            self._takeKept()
         self._use(send)
 
     def _use(self, send: TakeTrains) -> None:
@@ -243,7 +259,10 @@ class Target:
 
     def _tryLater(self, reason: str) -> None:
         self._endRound()
-        self._replaceMain(None)
+        self._stopPause()
+        self._takeKept()
+        self._closeMain()
+        self._use(self._wait)
         self._finder.sayNoWay(reason)
         if self._retry is None:
             self._retry = self._clock.callLater(RETRY_SECONDS, self._find)
@@ -275,7 +294,8 @@ class Target:
         """
         Give the address that gets everything a short time to answer before others get copies.
         """
-        if self._rest or self._isLooking:
+        if len(self._addresses) > 1:
+            self._stopStep()
             self._step = self._clock.callLater(RACE_SECONDS, self._tryBeside)
 
     def _sendKept(self) -> None:
@@ -308,7 +328,7 @@ class Target:
             except OSError:
                 continue
         if self._beside is None:
-            self._roundIsOver(wasRefused=False)
+            self._roundIsOver()
             return
         self._sendKept()
         self._waitForAnswer()
@@ -317,19 +337,17 @@ class Target:
         seconds = min(BESIDE_SECONDS * 2**self._rounds, MOST_BESIDE_SECONDS)
         self._step = self._clock.callLater(seconds, self._tryBeside)
 
-    def _roundIsOver(self, *, wasRefused: bool) -> None:
+    def _roundIsOver(self) -> None:
         """
         No address has answered: go on with the one that we have, and try the others after a
-        pause.
-
-        @param wasRefused: whether that one refuses what it is sent.
+        pause, which gets longer while that one does not refuse what it is sent.
         """
         self._endRound()
         self._sendOn()
         if len(self._addresses) < 2 or self._pause is not None:  # noqa: PLR2004 - there are no others
             return
         seconds = RETRY_SECONDS
-        if not wasRefused:
+        if self._main is not None and self._main.address not in self._refused:
             seconds = min(RETRY_SECONDS * 2**self._rounds, MOST_PAUSE_SECONDS)
             self._rounds = min(self._rounds + 1, MOST_ROUNDS)
         self._pause = self._clock.callLater(seconds, self._beginRound)
@@ -339,19 +357,17 @@ class Target:
         Try the others again.  The round begins with the first train that is sent.
         """
         self._stopPause()
-        if self._main is not None:
-            self._rest = self._others(self._main)
-            self._main.awaitAnswer()
+        self._refused.clear()
+        main = self._main
+        if main is not None:
+            self._rest = deque(each for each in self._addresses if each != main.address)
+            main.awaitAnswer()
             self._sendOn()
-
-    def _others(self, socket: TargetSocket) -> deque[Address]:
-        return deque(each for each in self._addresses if each != socket.address)
 
     def _endRound(self) -> None:
         self._rest.clear()
         self._stopStep()
         self._closeBeside()
-        self._takeKept()
 
     def _stopStep(self) -> None:
         if self._step is not None and self._step.active():
@@ -374,15 +390,15 @@ class Target:
         """
         The address is right: keep it.
         """
-        isBeside = socket is self._beside
-        if isBeside:
-            self._beside = None
         self._rounds = 0
         self._stopPause()
-        self._endRound()
-        if isBeside:
-            self._replaceMain(socket)
+        self._refused.clear()
+        self._rest.clear()
+        self._stopStep()
+        if socket is self._beside:
+            self._promote(socket)
         else:
+            self._closeBeside()
             self._sendOn()
         self._finder.answers(socket.address)
         self._receive(trains)
@@ -391,27 +407,30 @@ class Target:
         """
         Go on with another address.
         """
+        self._refused.add(socket.address)
         if socket is self._beside:
             self._tryBeside()
             return
         if socket is not self._main:
             return
-        if self._pause is None and self._step is None and not self._rest:
-            self._rest = self._others(socket)  # it has answered before
+        if self._pause is None and not self._rest:  # it has answered before, or others were silent
+            self._rest = deque(each for each in self._addresses if each not in self._refused)
         if self._beside is not None:
-            self._stopStep()
-            beside, self._beside = self._beside, None
-            self._replaceMain(beside)
-            self._waitForAnswer()
-        elif self._rest and self._openNext() is None:
-            self._stopStep()
-            self._sendKept()
+            self._promote(self._beside)
+        else:
+            self._goOnAfter(socket, number)
+        self._lookAgain()
+
+    def _goOnAfter(self, socket: TargetSocket, number: int) -> None:
+        reason = self._openNext()
+        if reason is None:
             self._raceOn()
+        elif self._main is None:
+            self._tryLater(reason)
         else:
             socket.awaitAnswer()
             self._finder.sayRefused(self._addresses, number)
-            self._roundIsOver(wasRefused=True)
-        self._lookAgain()
+            self._roundIsOver()
 
     def socketMoves(self, socket: TargetSocket, before: Address, after: Address) -> None:
         """
@@ -475,6 +494,8 @@ class Target:
         if main.address in addresses:
             if self._pause is None and self._step is None and not self._rest:
                 self._beginRound()
+            else:
+                self._sendOn()
             return
         self._finder.sayMoved(main.address, addresses[0])
         self._rounds = 0
@@ -482,10 +503,10 @@ class Target:
         self._stopPause()
         self._stopStep()
         self._closeBeside()
+        self._refused.clear()
         self._rest = deque(addresses)
         reason = self._openNext()
         if reason is None:
-            self._sendKept()
             self._raceOn()
         else:
             self._tryLater(reason)
@@ -524,9 +545,7 @@ class Target:
         if self._retry is not None and self._retry.active():
             self._retry.cancel()
         self._retry = None
-        main, self._main = self._main, None
-        if main is not None:
-            self._close(main)
+        self._closeMain()
         # What leads to the session, and by it back here.
         self.send = self._receive = ignoreTrains
         self._sendBy = tellNobody
