@@ -192,9 +192,7 @@ class LinuxFakeSocket(FakeUdpSocket):
             raise trouble(number)
         self.trains.append((train, destination))
 
-    def recvmsg(
-        self, size: int, controlSize: int, flags: int = 0
-    ) -> tuple[bytes, list[ControlMessage], int, Address]:
+    def recvmsg(self, size: int, controlSize: int, flags: int = 0) -> tuple[bytes, list[ControlMessage], int, Address]:
         if flags:
             assert flags == ERROR_QUEUE
             if not self.complaints:

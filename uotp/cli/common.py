@@ -224,6 +224,11 @@ class Reloadable(Protocol):
         @raise ConfigurationError: when they cannot be used; the old ones stay in use.
         """
 
+    def lookUpAhead(self) -> None:
+        """
+        See L{uotp.tunnel.TunnelService}.
+        """
+
     def setServiceParent(self, parent: Any) -> None:
         """
         See C{IService}.
@@ -257,6 +262,8 @@ def commandService(options: CommonOptions, make: Callable[[Any], Reloadable]) ->
         options.refuse(str(error))
     except OSError as error:
         options.refuse(f"cannot start: {error.strerror or error}")
+    if options.parent is not None and options.parent.get("chroot"):
+        end.lookUpAhead()
     return EndService(options.commandName, end, logFile, reactor)
 
 

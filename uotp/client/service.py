@@ -201,6 +201,12 @@ class ClientService(TunnelService):
             self._log.info(words, doubt=self._sleep.doubt)
             self._sessions.prove()
 
+    def lookUpAhead(self) -> None:
+        """
+        See L{TunnelService}.
+        """
+        self._rememberAhead(self._resolver, *self._settings.server, "TCP")
+
     def reload(self) -> None:
         """
         Read the certificate files again, and find out whether the tunnels are still

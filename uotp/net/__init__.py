@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from uotp.net.hosts import Host, ownerOf, parseDestination
 from uotp.net.listening import LOCALHOST, MAX_PORT, Listen, ListenPlace, bindTogether, pairsOf, placesOf, requireListen
-from uotp.net.resolver import Addresses, SharedResolver, backgroundThread
+from uotp.net.resolver import Addresses, Semantics, SharedResolver, backgroundThread
 from uotp.net.routes import Routes, numericAddress
 from uotp.net.sockopts import (
     MAX_BUFFER_BYTES,
@@ -37,6 +37,7 @@ __all__ = [
     "Listen",
     "ListenPlace",
     "Routes",
+    "Semantics",
     "SharedResolver",
     "TunnelSocketOptions",
     "backgroundThread",

@@ -10,6 +10,8 @@ pool would.
 
 from __future__ import annotations
 
+import encodings.idna
+import encodings.punycode  # noqa: F401 - getaddrinfo would load both when it is too late, in a chroot say
 import socket
 from collections.abc import Callable, Sequence
 from threading import Thread
@@ -155,6 +157,23 @@ class SharedResolver:
         self._lookup = lookup
         self._waiting: dict[Key, list[Deferred[Addresses]]] = {}
         self._known: dict[Key, Addresses] = {}
+        self._ahead: dict[Key, Addresses] = {}
+
+    def lookUpAhead(self, host: str, port: int, semantics: Semantics) -> LookupFailed | None:
+        """
+        Look a host up at once, and wait for it, since later it cannot be done.  What is found is
+        the answer whenever another lookup fails.
+
+        @return: why nothing was found, if so.
+        """
+        key: Key = (host, port, semantics)
+        if literalAddress(*key) is not None:
+            return None
+        found = self._lookup(*key)
+        if isinstance(found, LookupFailed):
+            return found
+        self._ahead[key] = found
+        return None
 
     def lookUp(self, host: str, port: int, semantics: Semantics) -> Deferred[Addresses]:
         """
@@ -179,6 +198,8 @@ class SharedResolver:
 
     def _found(self, key: Key, found: Resolved) -> None:
         waiting = self._waiting.pop(key)
+        if isinstance(found, LookupFailed):
+            found = self._ahead.get(key, found)
         if isinstance(found, LookupFailed):
             for answer in waiting:
                 answer.errback(LookupFailed(str(found)))

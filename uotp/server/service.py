@@ -70,8 +70,8 @@ class ServerService(TunnelService):
         self._routes = Routes(reactor.seconds)
         openPort = datagramPortOpener(reactor, self.drops, settings.udpBuffer)
         makeSocket = partial(TargetSocket, openPort, reactor, self.drops, self._routes.to, random.random)
-        resolver = SharedResolver(backgroundThread(reactor))
-        self._finder = TargetFinder(settings.target, resolver, reactor, self.rateLimit)
+        self._resolver = SharedResolver(backgroundThread(reactor))
+        self._finder = TargetFinder(settings.target, self._resolver, reactor, self.rateLimit)
         self._registry = Registry(
             partial(Target, self._finder, makeSocket, reactor, self.drops),
             reactor,
@@ -96,6 +96,12 @@ class ServerService(TunnelService):
             settings.wire,
         )
 
+    def lookUpAhead(self) -> None:
+        """
+        See L{TunnelService}.
+        """
+        self._rememberAhead(self._resolver, *self._settings.target, "UDP")
+
     def privilegedStartService(self) -> None:
         """
         Bind the ports, while we may still be root.
@@ -119,6 +125,10 @@ class ServerService(TunnelService):
             return listen((host, port), self._acceptor, self._handshakes, LISTEN_QUEUE, self.reactor)
         except CannotListenError as error:
             raise error.socketError from error
+        except FileNotFoundError as error:
+            remedy = "a chroot needs it: mknod -m 666 dev/null c 1 3"
+            reason = f"{error.filename} cannot be opened: {error.strerror} ({remedy})"
+            raise OSError(error.errno, reason) from error
 
     def startService(self) -> None:
         """
