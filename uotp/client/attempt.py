@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from uotp.client.context import ClientContext
 from uotp.client.dialqueue import Place, Urgency
 from uotp.client.failures import wordsForFailure
+from uotp.telemetry import Logger, orLog
 from uotp.tunnel import DialledTunnel, DialledTunnelOwner, Tunnel, TunnelState
 
 
@@ -25,6 +26,8 @@ class Attempt:
 
     @ivar tunnel: the one that is being opened, once TCP is connected.
     """
+
+    _log = Logger()
 
     def __init__(
         self,
@@ -57,7 +60,8 @@ class Attempt:
         self._deadline = context.clock.callLater(context.settings.timeout, self._timedOut)
         connecting = context.dial(self._makeTunnel)
         self._connecting = connecting
-        connecting.addCallbacks(self._connected, self._notConnected)
+        connected = connecting.addCallbacks(self._connected, self._notConnected)
+        orLog(connected, self._log, "nobody knows what became of an attempt to connect")
 
     def _makeTunnel(self) -> Tunnel:
         tunnel = DialledTunnel(self._context.clock, self._owner, self._sessionId, self._context.settings.wire)

@@ -14,6 +14,7 @@ from uotp.client.dialqueue import DialQueue
 from uotp.client.outage import Hurry, Outage
 from uotp.client.settings import ClientSettings
 from uotp.process import Steps, Turns
+from uotp.telemetry import Logger, orLog
 from uotp.tunnel import LiveTunnels, Tunnel
 from uotp.wire import ServerHello
 
@@ -87,7 +88,7 @@ class ClientContext:
         self.outage = Outage(self._callEach)
 
     def _callEach(self, calls: list[Hurry]) -> None:
-        self._steps.each(calls, call)
+        orLog(self._steps.each(calls, call), Logger(), "not all slots were told to dial")
 
 
 def call(hurry: Hurry) -> None:

@@ -26,7 +26,7 @@ from uotp.errors import LookupFailed
 from uotp.net import Host, SharedResolver, backgroundThread, checkMark, placesOf
 from uotp.process import SleepClocks, SleepDetector, descriptorLimit, sleepClocks
 from uotp.session import WAIT_SECONDS
-from uotp.telemetry import logCounted, spelled
+from uotp.telemetry import logCounted, orLog, spelled
 from uotp.tls import ClientCredentials
 from uotp.transport import Dialer
 from uotp.tunnel import TunnelService
@@ -183,7 +183,8 @@ class ClientService(TunnelService):
 
     def _resolveOnce(self) -> None:
         self._resolving = None
-        self._resolver.lookUp(*self._settings.server, "TCP").addErrback(self._notResolvedOnce)
+        looking = self._resolver.lookUp(*self._settings.server, "TCP").addErrback(self._notResolvedOnce)
+        orLog(looking, self._log, "the server was not looked up")
 
     def _notResolvedOnce(self, reason: Failure) -> None:
         reason.trap(LookupFailed)

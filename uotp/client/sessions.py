@@ -23,7 +23,7 @@ from uotp.client.source import SourceSession
 from uotp.client.sourceport import Source, SourcePort
 from uotp.process import Round, Steps
 from uotp.session import ClosingSessions, wordsForLate
-from uotp.telemetry import BudgetedLogger, Drop, Drops, LineBudget, Logger, RateLimit, logCounted, spelled
+from uotp.telemetry import BudgetedLogger, Drop, Drops, LineBudget, Logger, RateLimit, logCounted, orLog, spelled
 from uotp.train import TakeTrains, Train, countOf
 
 MAX_CLIENT_SESSIONS = 1024
@@ -202,7 +202,8 @@ class SessionsBySource:
         """
         The path may have changed: all tunnels have to show that they are still good.
         """
-        self._each(lambda entry: entry.pool.prove())
+        proved = self._each(lambda entry: entry.pool.prove())
+        orLog(proved, self._log, "not all tunnels were told to show that they are good")
 
     def statistics(self) -> SessionsBySourceStatistics:
         """

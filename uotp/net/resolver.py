@@ -24,6 +24,7 @@ from zope.interface import implementer
 
 from uotp.errors import LookupFailed
 from uotp.net.hosts import Host
+from uotp.telemetry import Logger, orLog
 
 Semantics = Literal["TCP", "UDP"]
 """The protocol that the addresses are for."""
@@ -140,6 +141,8 @@ class SharedResolver:
     Looks names up for one service, each only once at a time.
     """
 
+    _log = Logger()
+
     def __init__(
         self,
         inBackground: InBackground,
@@ -229,5 +232,6 @@ class SharedResolver:
             resolutionReceiver.resolutionComplete()
 
         looking = self.lookUp(hostName, portNumber, "UDP" if transportSemantics == "UDP" else "TCP")
-        looking.addCallbacks(tell, lambda _: resolutionReceiver.resolutionComplete())
+        told = looking.addCallbacks(tell, lambda _: resolutionReceiver.resolutionComplete())
+        orLog(told, self._log, "the addresses of a host were not taken")
         return resolution

@@ -22,7 +22,7 @@ from uotp.process import Round, Steps, Turns
 from uotp.server.sessionshares import SessionShares, Shortage
 from uotp.server.target import Target
 from uotp.session import ClosingSessions, Session, wordsForLate
-from uotp.telemetry import BudgetedLogger, Drops, LineBudget, Logger, RateLimit, logCounted, spelled
+from uotp.telemetry import BudgetedLogger, Drops, LineBudget, Logger, RateLimit, logCounted, orLog, spelled
 from uotp.tunnel import MAX_POOL_SIZE
 from uotp.wire import sessionName
 
@@ -342,7 +342,7 @@ class Registry:
             self._lingersNoMore(served)
         self.closing.begin(served.session, served.target.close)
         if served.tunnels:
-            self._steps.each(list(served.tunnels), closeTunnel)
+            orLog(self._steps.each(list(served.tunnels), closeTunnel), self._log, "not all tunnels were closed")
         unsent = served.target.unsentBytes
         self._sessionLog.info(
             "session {session} ended: {reason}; {bytesIn} bytes to the target, {bytesOut} back{unsent}{late}",
@@ -396,7 +396,8 @@ class Registry:
         Another address than before may lead to the target: let each session find out, a few in
         each turn.
         """
-        self._steps.each(list(self._served.values()), checkRoute)
+        checked = self._steps.each(list(self._served.values()), checkRoute)
+        orLog(checked, self._log, "not all sessions have looked for another route")
 
     def statistics(self) -> RegistryStatistics:
         """

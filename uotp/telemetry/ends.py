@@ -20,4 +20,4 @@ def orLog(deferred: Deferred[Any], log: twisted.logger.Logger, words: str) -> No
     @param log: whoever is responsible.
     @param words: what has failed, and so did not happen.
     """
-    deferred.addErrback(lambda reason: log.failure(words, reason))
+    _ = deferred.addErrback(lambda reason: log.failure(words, reason))

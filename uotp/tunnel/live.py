@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 
 from uotp.process import Round, Steps
-from uotp.telemetry import BudgetedLogger, LineBudget, Logger
+from uotp.telemetry import BudgetedLogger, LineBudget, Logger, orLog
 from uotp.tunnel.states import TunnelState
 from uotp.tunnel.tunnel import Tunnel
 
@@ -117,7 +117,7 @@ class LiveTunnels:
         """
         Let what is under way arrive on every tunnel, and close it.
         """
-        self._steps.each(list(self._tunnels), drainTunnel)
+        orLog(self._steps.each(list(self._tunnels), drainTunnel), self._log, "not all tunnels were drained")
 
     def whenEmpty(self) -> Deferred[None]:
         """
