@@ -24,7 +24,7 @@ def targetMaker(
     drops: Drops,
     routeTo: Callable[[Address], Address],
     jitter: Callable[[], float] = lambda: 0.5,
-) -> Callable[[], Target]:
+) -> partial[Target]:
     """
     @return: what makes the way to the target for each session of one server.
     """

@@ -8,6 +8,7 @@ import errno
 import itertools
 import os
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.logger import capturedLogs, formatEvent
@@ -29,6 +30,7 @@ from uotp.server.target import (
     RETRY_SECONDS,
     Target,
 )
+from uotp.telemetry.ratelimit import QUIET_SECONDS
 from uotp.train import Train
 
 PORT = 51820
@@ -67,7 +69,9 @@ class AddressesTestCase(TimerTestCase):
         self.addCleanup(capture.__exit__, None, None, None)
 
     def maker(self, host: str, resolver: SharedResolver) -> Callable[[], Target]:
-        return targetMaker((host, PORT), self.network.open, resolver, self.clock, self.network.drops, self.routeTo)
+        make = targetMaker((host, PORT), self.network.open, resolver, self.clock, self.network.drops, self.routeTo)
+        self.addCleanup(make.args[0].stop)
+        return make
 
     def routeTo(self, destination: Address) -> Address:
         if destination in self.noRoute:
@@ -288,6 +292,85 @@ class SeveralAddressesTests(AddressesTestCase):
         self.answer(FOUR)
         self.assertEqual(self.received, [PONG, PONG])
 
+    def test_addressThatRefusesItsCopiesIsPassedOverAtOnce(self) -> None:
+        self.found = [SIX, OTHER, FOUR]
+        self.network.silent.add(SIX)
+        self.listen(FOUR)
+        target = self.open()
+        self.ask(target, "one")
+        self.clock.advance(RACE_SECONDS)
+        self.settle()
+        self.assertEqual(self.got(FOUR), ["one"])
+
+    def test_socketForCopiesMayBeLost(self) -> None:
+        self.found = [SIX, OTHER, FOUR]
+        self.network.silent.update((SIX, OTHER))
+        self.listen(FOUR)
+        target = self.open()
+        self.ask(target, "one")
+        self.clock.advance(RACE_SECONDS)
+        assert target._beside is not None
+        beside: Any = target._beside.transport
+        beside.lose("it broke")
+        self.assertEqual(self.got(FOUR), ["one"])
+
+    def test_lateAnswerOfTheFirstEndsTheRound(self) -> None:
+        """
+        The copies end, and their socket is closed.
+        """
+        self.listen(SIX, FOUR)
+        target = self.open()
+        self.ask(target, "one")
+        self.clock.advance(RACE_SECONDS)
+        self.answer(SIX)
+        self.ask(target, "two")
+        self.assertEqual((self.got(SIX), self.got(FOUR)), (["one", "two"], ["one"]))
+        self.assertEqual(len(self.network.ports), 3)
+        self.assertNoTimer()
+
+    def test_socketThatIsLostInARoundEndsIt(self) -> None:
+        self.network.silent.add(SIX)
+        self.listen(FOUR)
+        target = self.open()
+        self.ask(target, "one")
+        self.clock.advance(RACE_SECONDS)
+        assert target._main is not None
+        main: Any = target._main.transport
+        main.lose("it broke")
+        self.assertEqual(list(self.network.ports), [FOUR])
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        self.clock.advance(RETRY_SECONDS)
+        self.ask(target, "two")
+        self.clock.advance(RACE_SECONDS)
+        self.assertEqual(self.got(FOUR), ["one", "two"])
+
+    def test_addressIsTriedOnceHoweverOftenItIsFound(self) -> None:
+        """
+        The system may find it once for each kind of socket.
+        """
+        self.found = [SIX, SIX, SIX, FOUR]
+        self.network.silent.add(SIX)
+        self.listen(FOUR)
+        self.ask(self.open(), "one")
+        self.clock.advance(RACE_SECONDS)
+        self.assertEqual(self.got(FOUR), ["one"])
+
+    def test_manyNewSessionsShareALookup(self) -> None:
+        self.listen(FOUR)
+        for _ in range(20):
+            self.open()
+        self.assertEqual(self.lookups, 1)
+
+    def test_refusingAddressWhoseOnlyNeighbourCannotBeUsedIsTriedAgain(self) -> None:
+        self.found = [FOUR, OTHER]
+        self.noRoute = {OTHER}
+        target = self.open()
+        self.ask(target, "one")
+        self.listen(FOUR)
+        self.clock.advance(RETRY_SECONDS)
+        self.ask(target, "two")
+        self.assertEqual(self.got(FOUR), ["two"])
+
     def test_copiesAreBounded(self) -> None:
         self.network.silent.add(SIX)
         self.listen(FOUR)
@@ -334,13 +417,20 @@ class RefusalTests(AddressesTestCase):
         self.assertEqual(self.said(), ["the target, 127.0.0.1 port 51820, answers again"])
         self.assertEqual(self.received, [PONG, PONG])
         self.assertNoTimer()
+        self.clock.advance(QUIET_SECONDS)
+        self.leave(FOUR)
+        self.ask(targets[0], "four")
+        self.listen(FOUR)
+        self.ask(targets[0], "five")
+        self.answer(FOUR)
+        self.assertEqual(len(self.said()), 2)
 
     def test_allAddressesRefuse(self) -> None:
         """
         That is said once, with all of them; and the flow begins within a second of the target's start.
         """
         target = self.open()
-        for number in range(40):
+        for number in range(400):
             self.ask(target, f"{number}")
             self.clock.advance(0.1)
         self.assertEqual(
@@ -468,6 +558,46 @@ class MovingTests(AddressesTestCase):
         self.assertLess(self.lookups - before, 12)
         self.assertEqual(self.said(), [])
 
+    def test_silentTargetThatSpeaksAgainIsAsked(self) -> None:
+        """
+        Copies went to another address meanwhile, and end.
+        """
+        self.found = [OTHER, FOUR]
+        self.listen(OTHER)
+        self.pass_(UNHEARD_SECONDS + 2)
+        self.clock.advance(RACE_SECONDS)
+        self.assertIn("more", self.got(OTHER))
+        self.answer(FOUR)
+        self.ask(self.target, "last")
+        self.assertEqual((self.got(FOUR)[-1], self.got(OTHER)[-1]), ("last", "more"))
+        self.assertEqual(len(self.network.ports), 3)
+
+    def test_targetThatMovesAgainIsFoundAsSoon(self) -> None:
+        """
+        However long it was silent before.
+        """
+        third: Address = ("127.0.0.3", PORT)
+        self.network.silent.update((FOUR, OTHER))
+        self.leave(FOUR)
+        self.pass_(200)
+        self.found = [OTHER]
+        while self.target._addresses == [FOUR]:
+            self.pass_(1)
+        self.found = [third]
+        self.listen(third)
+        self.pass_(UNHEARD_SECONDS + 2)
+        self.assertIn("more", self.got(third))
+
+    def test_lookupThatFindsTheSameLeavesNothingBehind(self) -> None:
+        """
+        What was sent meanwhile is kept no longer, and what follows goes straight to the socket.
+        """
+        self.leave(FOUR)
+        for _ in range(3):
+            self.ask(self.target, "lost")
+        assert self.target._main is not None
+        self.assertEqual((self.target.send, self.target._kept.bytes), (self.target._main.send, 0))
+
     def test_whoSendsNothingAsksForNothing(self) -> None:
         before = self.lookups
         self.pass_(300, sends=False)
@@ -518,6 +648,19 @@ class MovingTests(AddressesTestCase):
         self.assertEqual(len({source for _, source in self.targets[OTHER].trains}), 50)
         self.assertEqual(sum("has moved" in line for line in self.said()), 1)
 
+    def test_lookupThatWaitsForItsTimeEndsWithTheServer(self) -> None:
+        self.leave(FOUR)
+        self.ask(self.target, "lost")
+        self.clock.advance(1)
+        self.ask(self.target, "lost")
+        self.target.close()
+        finder: Any = self.target._finder
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        finder.stop()
+        finder.stop()
+        self.successResultOf(finder.findAgain())
+        self.assertNoTimer()
+
     def test_closedWhileItLooksAgainStaysClosed(self) -> None:
         self.leave(FOUR)
         self.ask(self.target, "lost")
@@ -545,6 +688,21 @@ class UnsentTests(AddressesTestCase):
         self.assertEqual((target.unsentBytes, self.got(FOUR)), (0, ["four"] * 3))
         target.close()
         self.assertEqual(target.unsentBytes, 0)
+
+    def test_whatASocketHasNotSentIsUnsent(self) -> None:
+        """
+        Also when another one has come in its place.
+        """
+        self.found = [FOUR]
+        self.listen(FOUR)
+        target = self.open()
+        assert target._main is not None
+        target._main.unsentBytes = 7
+        self.assertEqual(target.unsentBytes, 7)
+        main: Any = target._main.transport
+        main.lose("it broke")
+        self.clock.advance(RETRY_SECONDS)
+        self.assertEqual(target.unsentBytes, 7)
 
     def test_itStaysUnsentAfterTheClose(self) -> None:
         self.found = None

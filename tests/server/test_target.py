@@ -215,9 +215,11 @@ class TargetTests(TimerTestCase):
             [formatEvent(event) for event in events],
             ["the way to the target 127.0.0.1 port 51820 leads from 192.0.2.7 now, and no longer from 127.0.0.1"],
         )
-        self.port.sendTrains([PONG], ("192.0.2.7", first[1]))
+        moved = ("192.0.2.7", first[1])
+        self.port.sendTrains([PONG], moved)
         self.network.settle()
         self.assertEqual(self.received, [PONG, PONG])
+        self.assertFalse(self.network.ports[moved].hears(("192.0.2.8", 1)))
 
     def test_portThatIsTakenAtTheOtherAddressIsAnotherOne(self) -> None:
         self.listen()

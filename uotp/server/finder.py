@@ -14,6 +14,7 @@ import os
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
@@ -72,6 +73,8 @@ class TargetFinder:
         self._known: list[Address] = []
         self._lookedAt = self._againAt = float("-inf")
         self._waiting: list[Deferred[list[Address]]] = []  # for the next lookup that may be made
+        self._later: IDelayedCall | None = None
+        self._isStopped = False
         self._answered: Address = ()
         self._isRefused = False
 
@@ -97,19 +100,32 @@ class TargetFinder:
         wait = self._againAt + LOOK_AGAIN_SECONDS - self._clock.seconds()
         if not self._isName:
             return self._lookUp()
-        if wait <= 0 and not self._waiting:
+        if self._isStopped:
+            return succeed(self._known)
+        if wait <= 0 and self._later is None:
             self._againAt = self._clock.seconds()
             return self._lookUp()
         answer: Deferred[list[Address]] = Deferred()
         self._waiting.append(answer)
-        if len(self._waiting) == 1:
-            self._clock.callLater(max(wait, 0), self._lookForAll)
+        if self._later is None:
+            self._later = self._clock.callLater(max(wait, 0), self._lookForAll)
         return answer
+
+    def stop(self) -> None:
+        """
+        Make no lookup any more that waits for its time: the server stops.
+        """
+        self._isStopped = True
+        if self._later is not None:
+            self._later.cancel()
+        self._later = None
+        self._waiting.clear()
 
     def _lookForAll(self) -> None:
         """
         Make one lookup for all that wait.
         """
+        self._later = None
         waiting, self._waiting = self._waiting, []
         self._againAt = self._clock.seconds()
 

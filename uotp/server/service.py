@@ -191,6 +191,7 @@ class ServerService(TunnelService):
         ports, self._ports = self._ports, []
         closed = [maybeDeferred(port.stopListening) for port in ports]
         self._acceptor.close()
+        self._finder.stop()
         drained = self.whenSent(self._registry.waits, WAIT_SECONDS).addCallback(self._drain)
         super().stopService()
         return gatherResults([*closed, drained])

@@ -411,8 +411,6 @@ class Target:
         if socket is self._beside:
             self._tryBeside()
             return
-        if socket is not self._main:
-            return
         if self._pause is None and not self._rest:  # it has answered before, or others were silent
             self._rest = deque(each for each in self._addresses if each not in self._refused)
         if self._beside is not None:
@@ -453,7 +451,7 @@ class Target:
         """
         if socket is self._beside:
             self._tryBeside()
-        elif socket is self._main:
+        else:
             self._tryLater(reason)
 
     # Whether the target is still where it was.
@@ -488,7 +486,7 @@ class Target:
     def _foundAgain(self, addresses: list[Address]) -> None:
         self._isLooking = False
         main = self._main
-        if self._closed or main is None:
+        if main is None:
             return
         self._addresses = addresses
         if main.address in addresses:
@@ -517,9 +515,8 @@ class Target:
         """
         Another address of ours than before may lead to the target.
         """
-        for socket in (self._main, self._beside):
-            if socket is not None:
-                socket.checkRoute()
+        if self._main is not None:
+            self._main.checkRoute()
 
     def readSeldom(self) -> None:
         """
