@@ -9,6 +9,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterable
 from typing import Any
+from unittest.mock import patch
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.logger import capturedLogs, formatEvent
@@ -19,7 +20,7 @@ from tests.doubles.targets import targetMaker
 from tests.doubles.udp import MemoryUdp, Receiver, localTo
 from uotp.boundaries import Address
 from uotp.errors import LookupFailed
-from uotp.net.resolver import Resolved, SharedResolver
+from uotp.net.resolver import InBackground, Resolved, SharedResolver
 from uotp.server.finder import LOOK_AGAIN_SECONDS, MAX_TARGET_ADDRESSES
 from uotp.server.silence import UNHEARD_SECONDS, Silence
 from uotp.server.target import (
@@ -354,6 +355,37 @@ class SeveralAddressesTests(AddressesTestCase):
         self.ask(self.open(), "one")
         self.clock.advance(RACE_SECONDS)
         self.assertEqual(self.got(FOUR), ["one"])
+
+    def test_whateverGoesWrongIsTriedAgain(self) -> None:
+        """
+        Also what nobody has thought of: with a lookup that is over at once, in a later turn, and where it is asked for.
+        """
+        self.listen(FOUR)
+        found: Resolved = [IPv4Address("UDP", *FOUR)]
+        answers: list[Callable[[Resolved], None]] = []
+
+        def raising(*_: Any) -> None:
+            reason = "nobody has thought of it"
+            raise KeyError(reason)
+
+        ways: tuple[tuple[type, str, InBackground], ...] = (
+            (Target, "_openTo", lambda _, done: done(found)),
+            (Target, "_openTo", lambda _, done: answers.append(done)),
+            (SharedResolver, "lookUp", lambda _, done: done(found)),
+        )
+        for number, (kind, method, inBackground) in enumerate(ways):
+            with patch.object(kind, method, raising):
+                target = self.open(self.maker("other.test", SharedResolver(inBackground)))
+                while answers:
+                    answers.pop()(found)
+            target.send([textOf(f"{number}")])
+            (said,) = self.said()
+            self.assertEqual(said, "no way to the target other.test port 51820: KeyError: 'nobody has thought of it'")
+            self.clock.advance(RETRY_SECONDS)
+            while answers:
+                answers.pop()(found)
+            self.clock.advance(0)
+            self.assertEqual(self.got(FOUR)[-1], f"{number}")
 
     def test_manyNewSessionsShareALookup(self) -> None:
         self.listen(FOUR)

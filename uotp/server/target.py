@@ -25,7 +25,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
@@ -145,7 +145,7 @@ class Target:
     def _find(self) -> None:
         self._retry = None
         self._isLooking = True
-        looking = self._inTurn(self._finder.find(), self._found)
+        looking = self._inTurn(maybeDeferred(self._finder.find), self._found)
         orLog(looking.addErrback(self._notFound), self._log, "a session has lost its way to the target")
 
     def _inTurn(self, looking: Deferred[list[Address]], use: Callable[[list[Address]], None]) -> Deferred[None]:
@@ -158,13 +158,16 @@ class Target:
 
     def _useInTurn(self, use: Callable[[list[Address]], None], addresses: list[Address]) -> None:
         self._allowance.spend(OPEN_UNITS)
-        use(addresses)
+        try:
+            use(addresses)
+        except Exception:  # noqa: BLE001 - whatever it is, it is tried again
+            self._notFound(Failure())
 
     def _notFound(self, reason: Failure) -> None:
-        reason.trap(LookupFailed)
         self._isLooking = False
         if not self._closed:
-            self._tryLater(str(reason.value))
+            wrong = "" if reason.check(LookupFailed) else f"{type(reason.value).__name__}: "
+            self._tryLater(f"{wrong}{reason.value}")
 
     def _found(self, addresses: list[Address]) -> None:
         self._isLooking = False
@@ -472,15 +475,16 @@ class Target:
             return
         self._askedAt = now
         self._isLooking = True
-        looking = self._inTurn(self._finder.findAgain(), self._foundAgain)
+        looking = self._inTurn(maybeDeferred(self._finder.findAgain), self._foundAgain)
         orLog(looking.addErrback(self._notFoundAgain), self._log, "the target was not looked for")
         if self._isLooking:
             self._sendOn()
 
     def _notFoundAgain(self, reason: Failure) -> None:
-        reason.trap(LookupFailed)
         self._isLooking = False
-        if not self._closed:
+        if not reason.check(LookupFailed):
+            self._notFound(reason)
+        elif not self._closed:
             self._sendOn()
 
     def _foundAgain(self, addresses: list[Address]) -> None:
