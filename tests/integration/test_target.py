@@ -5,15 +5,19 @@ on the same link.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import resource
 import shutil
 import socket
+import sys
 from pathlib import Path
 
 from bench.rig.namespaces import command
 from bench.rig.ports import LOOPBACK, freePort
 from bench.rig.programs import HANG_SECONDS, Program, until
-from tests.integration.harness import ourCommand
+from tests.integration.harness import needed, ourCommand
 from tests.integration.hosts import namespaceName, needTwoHosts, newNamespace
 from tests.integration.rig import PLAIN, RigTestCase, said
 from tests.integration.udpends import AGAIN, Flow, UdpEnd
@@ -43,6 +47,52 @@ class LateTargetTests(RigTestCase):
         Flow(application, pair.clientAddress, target).resume()
         pair.server.waitForLine(f"the target, {LOOPBACK} port {port}, answers again")
         self.assertEqual(len(said(pair.server, "nothing listens")), 1)
+
+
+def socketsOf(pid: int) -> int:
+    """
+    @return: how many sockets a process has.
+    """
+    links = []
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            links.append(str(entry.readlink()))
+    return sum(link.startswith("socket:") for link in links)
+
+
+class DescriptorsTests(RigTestCase):
+    """
+    The server's descriptors have run out when the first session begins.
+    """
+
+    def test_firstSessionBeginsWhenThereAreSomeAgain(self) -> None:
+        """
+        Nothing is loaded for it that could not be loaded then; a name is looked up.
+        """
+        if sys.platform != "linux":
+            needed("only Linux limits another process's descriptors")
+        target = self.udpEnd()
+        pair = self.pair(("localhost", target.address[1]), self.newPki(), client=["-n", "1"])
+        with socket.create_connection(pair.serverAddress) as stranger, contextlib.suppress(ConnectionError):
+            stranger.sendall(b"no TLS")
+            while stranger.recv(100):  # to its end: so the server's reactor runs, and has all that it needs
+                pass
+        pid = pair.server.process.pid
+        limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        until(lambda: socketsOf(pid) == 1, "the server has only the socket that it listens on")
+        inUse = len(os.listdir(f"/proc/{pid}/fd"))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (inUse + 1, limits[1]))  # which is for the tunnel
+        flow = Flow(self.udpEnd(), pair.clientAddress, target)
+
+        def isSaid() -> bool:
+            flow.application.send(AGAIN, pair.clientAddress)
+            return bool(said(pair.server, "no way to the target localhost port"))
+
+        until(isSaid, "the server says that it has no socket", look=0.05)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+        flow.resume()
+        self.assertStops(pair.server)
+        self.assertEqual(said(pair.server, "Traceback"), [])
 
 
 class TargetNameTests(RigTestCase):
