@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import socket
 from collections.abc import Callable, Iterable
 from typing import Any
 from unittest.mock import patch
@@ -701,6 +702,44 @@ class MovingTests(AddressesTestCase):
         self.target.close()
         self.clock.advance(10)
         self.assertEqual(list(self.network.ports), [])
+
+
+class LinkTests(AddressesTestCase):
+    """
+    The target's address names a link, which may be made anew.
+    """
+
+    def test_linkThatIsMadeAnewIsFound(self) -> None:
+        numbers = {"wg0": 3}
+
+        def numberOf(name: str) -> int:
+            if name not in numbers:
+                raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+            return numbers[name]
+
+        self.patch(socket, "if_nametoindex", numberOf)
+        old, new = (("fe80::1", PORT, 0, number) for number in (3, 8))
+        target = self.open(self.maker("fe80::1%wg0", SharedResolver(neverLookUp)))
+        assert target._main is not None
+        self.assertEqual(target._main.address, old)
+        del numbers["wg0"]
+        self.noRoute = {old}
+        for _ in range(3):
+            target._main.routeFailed()
+            self.settle()
+            self.clock.advance(RETRY_SECONDS)
+        numbers["wg0"] = 8
+        target._main.routeFailed()
+        self.settle()
+        self.assertEqual(target._main.address, new)
+        self.assertEqual(self.said()[-1], "the link of the target fe80::1%wg0 was made anew")
+
+    def test_linkThatIsNotThereYetIsWaitedFor(self) -> None:
+        target = self.open(self.maker("fe80::1%nosuchlink", SharedResolver(neverLookUp)))
+        target.send([PONG])
+        (said,) = self.said()
+        self.assertIn("no way to the target fe80::1%nosuchlink port 51820: its address cannot be used: ", said)
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
 
 
 class UnsentTests(AddressesTestCase):

@@ -45,6 +45,9 @@ REFUSED = {
 UNREACHABLE = "nothing that is sent reaches the target, {where}: {reason}; is its host up, and is the route right?"
 """What it says for any other error."""
 
+LINK_IS_NEW = "the link of the target {host} was made anew"
+"""What it says when the name of a link in the target's address stands for another number."""
+
 
 class TargetFinder:
     """
@@ -205,7 +208,7 @@ class TargetFinder:
         self._say(
             LogLevel.info,
             ("moved", before, after),
-            "the target {host} has moved from {before} to {after}",
+            "the target {host} has moved from {before} to {after}" if self._isName else LINK_IS_NEW,
             host=self._host,
             before=before[0],
             after=after[0],
