@@ -39,7 +39,7 @@ from uotp.client.sessions import UNPROVED_SECONDS
 from uotp.client.settings import ClientSettings
 from uotp.client.slot import PROVED_SECONDS
 from uotp.errors import ConfigurationError, LookupFailed, StartError
-from uotp.net.resolver import InBackground, Resolved
+from uotp.net.resolver import InBackground, Resolved, SharedResolver
 from uotp.net.routes import Routes
 from uotp.net.sockopts import UDP_BUFFER_BYTES, TunnelSocketOptions
 from uotp.path import Flight
@@ -415,6 +415,45 @@ class ListeningTests(_ServicesTestCase):
         self.reactor.refusal = OSError(errno.EADDRINUSE, "Address already in use")
         error = self.assertRaises(StartError, self.server(start=False).privilegedStartService)
         self.assertEqual(str(error), "cannot listen on 0.0.0.0 port 8443 (TCP): Address already in use")
+
+    def test_chrootWithoutADeviceIsOneLine(self) -> None:
+        """
+        Twisted opens it for each port that it listens on.
+        """
+
+        def missing(*_: object) -> None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "/dev/null")
+
+        self.patch(serverservice, "listen", missing)
+        error = self.assertRaises(StartError, self.server(start=False).privilegedStartService)
+        self.assertEqual(
+            str(error),
+            "cannot listen on 0.0.0.0 port 8443 (TCP): /dev/null cannot be opened: No such file or directory "
+            "(a chroot needs it: mknod -m 666 dev/null c 1 3)",
+        )
+
+    def test_namesAreLookedUpAheadWhenAsked(self) -> None:
+        """
+        At either end; what is not found is said.
+        """
+        asked: list[tuple[str, int, str]] = []
+
+        def lookUpAhead(_: object, host: str, port: int, semantics: str) -> LookupFailed:
+            asked.append((host, port, semantics))
+            return LookupFailed("host name not found")
+
+        self.patch(SharedResolver, "lookUpAhead", lookUpAhead)
+        for service in (self.client(start=False), self.server(start=False)):
+            service.lookUpAhead()
+        self.assertEqual(asked, [(*SERVER, "TCP"), (*TARGET, "UDP")])
+        self.assertEqual(
+            [formatEvent(event) for event in self.events],
+            [
+                f"{host} could not be looked up before the chroot, and cannot be in it without the files of the "
+                "system's resolver (etc/resolv.conf, etc/hosts): host name not found"
+                for host, _, _ in asked
+            ],
+        )
 
     def test_serviceThatCouldNotStartCanBeStopped(self) -> None:
         """

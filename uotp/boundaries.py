@@ -150,9 +150,11 @@ class DatagramReceiver(Protocol):
     protocol.
 
     @ivar allowance: of whom the port is for.  While it is spent, the port reads nothing.
+    @ivar unsentBytes: payload that could not be sent.
     """
 
     allowance: Allowance
+    unsentBytes: int
 
     def makeConnection(self, transport: Any) -> None:
         """
@@ -168,6 +170,14 @@ class DatagramReceiver(Protocol):
         """
         A datagram could not be sent, since nothing leads to its destination, or the address
         that the port is bound to is not ours any more.
+        """
+
+    def refused(self, destination: Address, number: int) -> None:
+        """
+        The network has told, or a rule of this host says, that what is sent to an address does
+        not arrive there.  This may be called while something is sent.
+
+        @param number: of the error, see C{errno}: ECONNREFUSED when nothing listens there.
         """
 
     def transportFailed(self, reason: str) -> None:

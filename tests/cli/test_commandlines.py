@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import fields
+from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
 from types import ModuleType
@@ -1021,6 +1022,21 @@ class CommandServiceTests(ServiceTestCase):
         self.assertTrue(end.running)
         self.successResultOf(service.stopService())
         self.assertFalse(end.running)
+
+    def test_namesAreLookedUpAheadOfAChroot(self) -> None:
+        """
+        There the resolver's files are missing.  twistd goes there after it has made the service.
+        """
+
+        def makeEnd(end: RecordingService, _: Any) -> RecordingService:
+            return end
+
+        for chroot, journal in ((None, []), ("/srv/empty", ["look up"])):
+            end = RecordingService()
+            options = self.parsed(server, "--no-tls")
+            options.parent = {"chroot": chroot}
+            commandService(options, partial(makeEnd, end))
+            self.assertEqual(end.journal, journal)
 
     def test_withALogfileTheLogGoesThereToo(self) -> None:
         path = self.path(b"")

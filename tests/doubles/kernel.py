@@ -20,6 +20,9 @@ from uotp.train import MAX_TRAIN_BYTES, Train, cut
 if sys.platform == "linux":
     from uotp.udp import abi
 
+ERROR_QUEUE = 0x2000
+"""The flag that asks for an error, and not for a datagram."""
+
 
 def nameOf(number: int) -> bytes:
     """
@@ -147,6 +150,7 @@ class LinuxFakeSocket(FakeUdpSocket):
     @ivar trains: what was sent as a train.
     @ivar sentFrom: for each call of C{sendmsg}, the control messages that told where it came from.
     @ivar options: the options that were set.
+    @ivar complaints: errors of datagrams sent before, and where each was sent to.
     @ivar unknown: options that this kernel does not know.
     """
 
@@ -160,6 +164,7 @@ class LinuxFakeSocket(FakeUdpSocket):
         self.trains: list[tuple[Train, Address]] = []
         self.sentFrom: list[tuple[ControlMessage, ...]] = []
         self.options: list[tuple[int, int]] = []
+        self.complaints: deque[tuple[int, Address]] = deque()
         self.attempts = 0
 
     def setsockopt(self, level: int, option: int, value: int) -> None:
@@ -187,7 +192,14 @@ class LinuxFakeSocket(FakeUdpSocket):
             raise trouble(number)
         self.trains.append((train, destination))
 
-    def recvmsg(self, size: int, controlSize: int) -> tuple[bytes, list[ControlMessage], int, Address]:
+    def recvmsg(self, size: int, controlSize: int, flags: int = 0) -> tuple[bytes, list[ControlMessage], int, Address]:
+        if flags:
+            assert flags == ERROR_QUEUE
+            if not self.complaints:
+                raise trouble(errno.EAGAIN)
+            number, destination = self.complaints.popleft()
+            error = struct.pack("=IBBBBII16x", number, 2, 3, 3, 0, 0, 0)
+            return b"", [(socket.SOL_SOCKET, 29, b"when"), (0, 11, error)], ERROR_QUEUE, destination
         self._kernel.asked.append(-1)
         message = self._kernel.waiting.popleft() if self._kernel.waiting else trouble(errno.EAGAIN)
         if isinstance(message, OSError):

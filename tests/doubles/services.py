@@ -48,6 +48,9 @@ class RecordingService(Service):
     def _note(self, what: str) -> None:
         self.journal.append(f"{what} {self._called}".strip())
 
+    def lookUpAhead(self) -> None:
+        self._note("look up")
+
     def reload(self) -> None:
         self.reloads += 1
         if self._reloadError is not None:

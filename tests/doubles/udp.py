@@ -51,6 +51,7 @@ class Receiver(TrainProtocol):
     @ivar calls: what each call has brought.
     @ivar trains: the same, train by train.
     @ivar lost: why the port was lost.
+    @ivar refusals: what was told of datagrams that have not arrived.
     @ivar address: where its port is bound, or was.
     """
 
@@ -60,6 +61,7 @@ class Receiver(TrainProtocol):
         self.calls: list[tuple[list[Train], Address]] = []
         self.trains: list[tuple[Train, Address]] = []
         self.lost: list[str] = []
+        self.refusals: list[tuple[Address, int]] = []
 
     def startProtocol(self) -> None:
         port: Any = self.transport
@@ -68,6 +70,9 @@ class Receiver(TrainProtocol):
     def trainsReceived(self, trains: list[Train], source: Address) -> None:
         self.calls.append((trains, source))
         self.trains.extend((train, source) for train in trains)
+
+    def refused(self, destination: Address, number: int) -> None:
+        self.refusals.append((destination, number))
 
     def portLost(self, reason: str) -> None:
         self.lost.append(reason)
@@ -91,6 +96,8 @@ class MemoryUdp:
 
     @ivar drops: where what cannot be sent is counted.
     @ivar ports: the open ports, by the address that they send from.
+    @ivar tells: whether a sender is told that nobody listens.
+    @ivar silent: addresses at which nobody tells it.
     @ivar refusal: raised instead of opening a port, if it is set.
     @ivar hasIPv6: whether this machine has it.
     """
@@ -100,6 +107,8 @@ class MemoryUdp:
         self.ports: dict[Address, MemoryDatagramPort] = {}
         self.refusal: OSError | None = None
         self.hasIPv6 = True
+        self.tells = False
+        self.silent: set[Address] = set()
         self._unused = 50000
 
     def open(self, bindAddress: Address, receiver: DatagramReceiver) -> MemoryDatagramPort:
@@ -129,6 +138,8 @@ class MemoryUdp:
         port = self.ports.get(destination)
         if port is not None and port.hears(source):
             port.waiting.append((datagram, source))
+        elif port is None and self.tells and destination not in self.silent and source in self.ports:
+            self.ports[source].refused(destination)
 
     def turn(self) -> None:
         """
@@ -203,6 +214,12 @@ class MemoryDatagramPort:
         @return: whether somebody can send to this port.
         """
         return self._peer is None or self._peer == source
+
+    def refused(self, destination: Address) -> None:
+        """
+        Nobody listens where something was sent.
+        """
+        self._receiver.refused(destination, errno.ECONNREFUSED)
 
     def setBroadcastAllowed(self, enabled: bool) -> None:  # noqa: FBT001 - Twisted's signature
         self._broadcast = enabled

@@ -26,6 +26,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from bench.rig.namespaces import Namespace, command
 from bench.rig.programs import HANG_SECONDS
 from tests.doubles.contracts import numbered, summary
+from tests.doubles.targets import targetMaker
 from tests.doubles.udp import Receiver
 from tests.integration.harness import needed, runToEnd
 from tests.integration.hosts import needTwoHosts, newNamespace
@@ -33,9 +34,8 @@ from tests.integration.test_datagram_port import SocketPortTestCase
 from uotp.boundaries import Address, DatagramPortOpener
 from uotp.net.resolver import SharedResolver
 from uotp.net.routes import Routes
-from uotp.server.target import TargetProtocol
+from uotp.server.target import Target
 from uotp.telemetry.drops import Drop
-from uotp.telemetry.ratelimit import RateLimit
 from uotp.train import TakeTrains, Train, countOf, cut
 from uotp.udp import datagramPortOpener
 
@@ -278,26 +278,18 @@ class RouteTests(PathTestCase):
         self.ways: list[TakeTrains] = []
         self.routes = Routes(reactor.seconds)
 
-    def session(self, target: Address) -> TargetProtocol:
+    def session(self, target: Address) -> Target:
         """
         @return: what talks with a target on the other side, from here.
         """
-        protocol = TargetProtocol(
-            target[:2],
-            self.makeOpener(),
-            SharedResolver(lambda find, done: done(find())),
-            reactor,
-            self.drops,
-            RateLimit(reactor.seconds),
-            self.routes.to,
-            lambda: 0.5,
-        )
+        resolver = SharedResolver(lambda find, done: done(find()))
+        protocol = targetMaker(target[:2], self.makeOpener(), resolver, reactor, self.drops, self.routes.to)()
         self.addCleanup(protocol.close)
         with self.here.inside():
             protocol.open(self.received.extend, self.ways.append)
         return protocol
 
-    def ask(self, protocol: TargetProtocol, target: Receiver, *, answered: bool = True) -> Address:
+    def ask(self, protocol: Target, target: Receiver, *, answered: bool = True) -> Address:
         """
         Send until something comes from an address that was not seen before, as programs do.
 
@@ -308,7 +300,7 @@ class RouteTests(PathTestCase):
 
         def came() -> bool:
             self.ways[-1]([Train(4, b"ping")])
-            if protocol.transport is not None and ":" in target.address[0] and self.routes.refresh():
+            if protocol._main is not None and ":" in target.address[0] and self.routes.refresh():
                 protocol.checkRoute()  # as the server does; over IPv4 an error of sending is enough
             return bool(new())
 

@@ -36,12 +36,13 @@ class UdpEnd:
 
     def __init__(self, host: str = LOOPBACK, port: int = 0) -> None:
         """
-        @param host: a numeric address.
+        @param host: a numeric address, with its zone if it has one.
         """
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)
         self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, RECEIVE_BUFFER_BYTES)
-        self.socket.bind((host, port))
+        self.socket.bind(found[0][4])
         bound = self.socket.getsockname()
         self.address: Address = (bound[0], bound[1])
 

@@ -149,6 +149,31 @@ class SharedResolverTests(SynchronousTestCase):
         self.assertEqual([str(reason) for reason in reasons], ["nobody knows it"] * 2)
         self.assertIsNot(reasons[0], reasons[1])
 
+    def test_whatWasFoundAheadIsTheAnswerWhenNothingElseIs(self) -> None:
+        """
+        In a chroot no lookup finds anything.
+        """
+        resolver = self.resolver()
+        self.assertIsNone(resolver.lookUpAhead(HOST, 8443, "TCP"))
+        self.found = LookupFailed("the name server does not answer")
+        answers = [resolver.lookUp(HOST, 8443, "TCP"), resolver.lookUp(HOST, 8444, "TCP")]
+        self.finish()
+        self.finish()
+        self.assertEqual(self.successResultOf(answers[0]), FOUND)
+        self.failureResultOf(answers[1], LookupFailed)
+        self.found = FOUND[1:]
+        answer = resolver.lookUp(HOST, 8443, "TCP")
+        self.finish()
+        self.assertEqual(self.successResultOf(answer), FOUND[1:])
+
+    def test_lookingAheadTellsWhatItHasNotFound(self) -> None:
+        resolver = self.resolver()
+        self.found = LookupFailed("host name not found")
+        self.assertIs(resolver.lookUpAhead(HOST, 8443, "TCP"), self.found)
+        self.asked.clear()
+        self.assertIsNone(resolver.lookUpAhead("192.0.2.1", 8443, "TCP"))
+        self.assertEqual(self.asked, [])
+
 
 class SystemLookupTests(SynchronousTestCase):
     """

@@ -20,6 +20,7 @@ from tests.doubles.dialling import neverLookUp
 from tests.doubles.newcomers import BareNewcomer, MemoryNewcomer
 from tests.doubles.sessions import RecordingSession
 from tests.doubles.streams import MemoryStream, streamOf, wrapInTls
+from tests.doubles.targets import targetMaker
 from tests.doubles.tlspairs import STRANGER, TRUSTED, TlsTestCase
 from tests.doubles.tunnels import RecordingOwner
 from tests.doubles.udp import MemoryUdp, Receiver, localTo
@@ -29,7 +30,6 @@ from uotp.process.turns import Turns
 from uotp.server.acceptor import Acceptor, ConnectionLimits
 from uotp.server.registry import Registry
 from uotp.server.strangers import HELLO_SECONDS
-from uotp.server.target import TargetProtocol
 from uotp.telemetry.drops import Drops
 from uotp.telemetry.ratelimit import RateLimit
 from uotp.train import Train
@@ -104,13 +104,9 @@ class _AcceptorTestCase(TimerTestCase):
         self.target = Receiver()
         self.network.open(TARGET, self.target)
         self.rateLimit = RateLimit(self.clock.seconds)
-        resolver = SharedResolver(neverLookUp)
-
-        def makeTarget() -> TargetProtocol:
-            return TargetProtocol(
-                TARGET, self.network.open, resolver, self.clock, self.drops, self.rateLimit, localTo, lambda: 0.5
-            )
-
+        makeTarget = targetMaker(
+            TARGET, self.network.open, SharedResolver(neverLookUp), self.clock, self.drops, localTo
+        )
         self.registry = Registry(
             makeTarget, self.clock, Turns(self.clock), self.drops, LINGER, maxSessions=5, maxTunnels=3, ownerShare=100
         )

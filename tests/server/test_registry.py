@@ -14,6 +14,7 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 from tests.doubles.contracts import TimerTestCase
 from tests.doubles.dialling import neverLookUp
 from tests.doubles.sessions import MemoryLink
+from tests.doubles.targets import targetMaker
 from tests.doubles.udp import MemoryUdp, Receiver
 from uotp.boundaries import Address
 from uotp.errors import PeerError
@@ -22,10 +23,10 @@ from uotp.process.steps import STEPS
 from uotp.process.turns import Turns
 from uotp.server.registry import EXPIRED_AT_ONCE, SILENT_SECONDS, Joined, Registry, RegistryStatistics, ServedSession
 from uotp.server.sessionshares import ONLY_ONE_IDLE_SECONDS
-from uotp.server.target import TargetProtocol
+from uotp.server.target import Target
 from uotp.session.pacer import TICK_SECONDS
 from uotp.telemetry.drops import Drops
-from uotp.telemetry.ratelimit import MAX_LINES_PER_QUIET, RateLimit
+from uotp.telemetry.ratelimit import MAX_LINES_PER_QUIET
 from uotp.train import Train
 
 LINGER = 150.0
@@ -58,16 +59,9 @@ class RegistryTests(TimerTestCase):
         """
         @return: a registry without sessions.
         """
-        rateLimit = RateLimit(self.clock.seconds)
         resolver = SharedResolver(neverLookUp)
-
-        def makeTarget() -> TargetProtocol:
-            return TargetProtocol(
-                TARGET, self.network.open, resolver, self.clock, self.drops, rateLimit, self.routeTo, lambda: 0.5
-            )
-
         return Registry(
-            makeTarget,
+            targetMaker(TARGET, self.network.open, resolver, self.clock, self.drops, self.routeTo),
             self.clock,
             Turns(self.clock),
             self.drops,
@@ -630,6 +624,32 @@ class RegistryTests(TimerTestCase):
         self.clock.advance(SILENT_SECONDS)
         self.assertEqual(self.findSilent(), [served])
         self.assertEqual(self.findSilent(), [])
+
+    def test_whatWasNotSentIsNoneOfTheBytesToTheTarget(self) -> None:
+        served, _ = self.join(1)
+        served.session.inbound.unnumbered([Train(4, b"ping")], self.clock.seconds())
+        served.target._tryLater("there is no socket")
+        served.session.inbound.unnumbered([Train(5, b"vain!")] * 2, self.clock.seconds())
+        with capturedLogs() as events:
+            self.registry.endAll()
+        self.assertEqual(
+            formatEvent(events[-1]),
+            "session 01010101 ended: the server stops; 4 bytes to the target, 0 back; 10 bytes could not be sent to it",
+        )
+
+    def test_targetsOfSilentSessionsAreLookedFor(self) -> None:
+        """
+        Each is told when something was sent to it, and when something was heard.
+        """
+        looks: list[tuple[float, float]] = []
+        self.patch(Target, "review", lambda _, sentAt, heardAt: looks.append((sentAt, heardAt)))
+        began = self.clock.seconds()
+        first, _ = self.join(1)
+        self.join(2)
+        self.clock.advance(1)
+        first.session.inbound.unnumbered([Train(4, b"ping")], self.clock.seconds())
+        self.registry.reviewTargets()
+        self.assertEqual(looks, [(began + 1, began), (began, began)])
 
     def test_logNamesSessionsByTheirFirstBytesOnly(self) -> None:
         """

@@ -15,14 +15,15 @@ from twisted.internet.defer import Deferred
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from tests.doubles.contracts import TimerTestCase
+from tests.doubles.targets import targetMaker
 from tests.doubles.udp import MemoryDatagramPort, MemoryUdp, Receiver, localTo
 from uotp.boundaries import Address
 from uotp.errors import LookupFailed
 from uotp.net.resolver import Resolved, SharedResolver
-from uotp.server.target import MAX_STRANGE, ROUTE_SECONDS, SELDOM_SECONDS, TargetProtocol, numericAddress
+from uotp.server.target import Target
+from uotp.server.targetsocket import MAX_STRANGE, ROUTE_SECONDS, SELDOM_SECONDS, TargetSocket
 from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BACKLOG_BYTES
 from uotp.telemetry.drops import Drop
-from uotp.telemetry.ratelimit import RateLimit
 from uotp.train import TakeTrains, Train
 
 TARGET = ("127.0.0.1", 51820)
@@ -30,7 +31,15 @@ PING = Train(4, b"ping")
 PONG = Train(4, b"pong")
 
 
-class TargetProtocolTests(TimerTestCase):
+def mainOf(target: Target) -> TargetSocket:
+    """
+    @return: the socket to which everything goes.
+    """
+    assert target._main is not None
+    return target._main
+
+
+class TargetTests(TimerTestCase):
     """
     Talk with a target in memory by one session's socket, when it can be had.
     """
@@ -43,7 +52,7 @@ class TargetProtocolTests(TimerTestCase):
         self.received: list[Train] = []
         self.ways: list[TakeTrains] = []
         self.answers: list[Callable[[Resolved], None]] = []
-        self.rateLimit = RateLimit(self.clock.seconds)
+        self.makers: dict[str, Callable[[], Target]] = {}
         self.resolver = SharedResolver(lambda _, done: self.answers.append(done))
         self.local: Address | OSError | None = None  # what leads to the target, if not loopback
         self.chance = 0.5
@@ -54,20 +63,15 @@ class TargetProtocolTests(TimerTestCase):
         """
         self.port = self.network.open(address, self.target)
 
-    def open(self, host: str = TARGET[0]) -> TargetProtocol:
+    def open(self, host: str = TARGET[0]) -> Target:
         """
         @return: an open way, closed in the end.
         """
-        protocol = TargetProtocol(
-            (host, TARGET[1]),
-            self.network.open,
-            self.resolver,
-            self.clock,
-            self.drops,
-            self.rateLimit,
-            self.routeTo,
-            self.jitter,
-        )
+        if host not in self.makers:
+            self.makers[host] = targetMaker(
+                (host, TARGET[1]), self.network.open, self.resolver, self.clock, self.drops, self.routeTo, self.jitter
+            )
+        protocol = self.makers[host]()
         self.addCleanup(protocol.close)
         protocol.open(self.received.extend, self.ways.append)
         return protocol
@@ -112,8 +116,8 @@ class TargetProtocolTests(TimerTestCase):
         """
         self.listen(("::1", TARGET[1]))
         protocol = self.open("::1")
-        protocol.datagramReceived(b"pong", ("::1", TARGET[1]))
-        protocol.datagramReceived(b"else", ("::1", TARGET[1] + 1))
+        mainOf(protocol).datagramReceived(b"pong", ("::1", TARGET[1]))
+        mainOf(protocol).datagramReceived(b"else", ("::1", TARGET[1] + 1))
         self.assertEqual(self.received, [PONG])
         self.assertEqual(self.drops.totals, {Drop.SOURCE_UNKNOWN: 1})
 
@@ -135,7 +139,7 @@ class TargetProtocolTests(TimerTestCase):
         for address in ("127.0.0.1", "192.0.2.7"):
             self.local = (address, 0)
             protocol = self.open()
-            port: Any = protocol.transport
+            port: Any = mainOf(protocol).transport
             self.assertEqual(port.getHost().host, address)
 
     def test_nobodyElseReachesItAfterTheFirstAnswer(self) -> None:
@@ -200,8 +204,8 @@ class TargetProtocolTests(TimerTestCase):
         self.local = ("192.0.2.7", 0)
         with capturedLogs() as events:
             for protocol in (one, two):
-                protocol.routeFailed()
-                protocol.routeFailed()
+                mainOf(protocol).routeFailed()
+                mainOf(protocol).routeFailed()
                 self.assertEqual(len(self.clock.getDelayedCalls()), 1)
                 self.clock.advance(0)
                 protocol.send([PONG])
@@ -211,9 +215,11 @@ class TargetProtocolTests(TimerTestCase):
             [formatEvent(event) for event in events],
             ["the way to the target 127.0.0.1 port 51820 leads from 192.0.2.7 now, and no longer from 127.0.0.1"],
         )
-        self.port.sendTrains([PONG], ("192.0.2.7", first[1]))
+        moved = ("192.0.2.7", first[1])
+        self.port.sendTrains([PONG], moved)
         self.network.settle()
         self.assertEqual(self.received, [PONG, PONG])
+        self.assertFalse(self.network.ports[moved].hears(("192.0.2.8", 1)))
 
     def test_portThatIsTakenAtTheOtherAddressIsAnotherOne(self) -> None:
         self.listen()
@@ -237,18 +243,19 @@ class TargetProtocolTests(TimerTestCase):
         protocol.send([PING])
         (session,) = self.sources()
         self.local = OSError(errno.ENETUNREACH, os.strerror(errno.ENETUNREACH))
-        protocol.routeFailed()
+        mainOf(protocol).routeFailed()
         self.clock.advance(0)
         self.local = ("192.0.2.7", 0)
         self.clock.advance(ROUTE_SECONDS * 0.9)
-        protocol.routeFailed()
+        mainOf(protocol).routeFailed()
         self.assertNoTimer()
         self.assertIn(session, self.network.ports)
         self.clock.advance(ROUTE_SECONDS * 0.2)
-        protocol.routeFailed()
+        socket = mainOf(protocol)
+        socket.routeFailed()
         protocol.close()
         self.assertNoTimer()
-        protocol.routeFailed()
+        socket.routeFailed()
         self.assertNoTimer()
 
     def test_socketWaitsForAWayToTheTarget(self) -> None:
@@ -325,7 +332,7 @@ class TargetProtocolTests(TimerTestCase):
         self.local = ("192.0.2.7", 0)
         protocol.checkRoute()
         self.assertNoTimer()
-        port: Any = protocol.transport
+        port: Any = mainOf(protocol).transport
         self.assertEqual((port.paused, port.keepsLittle), (False, False))
         protocol.readSeldom()
         self.assertTrue(port.paused)
@@ -392,9 +399,8 @@ class TargetProtocolTests(TimerTestCase):
         protocol.send([PING])
         self.assertEqual(len(self.sources()), 1)
         self.clock.advance(1)
-        first, second = self.sources()
-        self.assertNotEqual(first, second)
-        self.port.sendTrains([PONG], second)
+        self.assertEqual(self.sources(), [before, before])
+        self.port.sendTrains([PONG], before)
         self.network.settle()
         self.assertEqual(self.received, [PONG])
 
@@ -496,8 +502,9 @@ class TargetProtocolTests(TimerTestCase):
         The reactor may say so when it stops.
         """
         protocol = self.open()
+        socket = mainOf(protocol)
         protocol.close()
-        protocol.portLost("the reactor has closed it")
+        socket.portLost("the reactor has closed it")
         self.assertNoTimer()
 
     def test_troubleOfManySessionsIsSaidOnce(self) -> None:
@@ -512,12 +519,3 @@ class TargetProtocolTests(TimerTestCase):
             [formatEvent(event) for event in events],
             ["no way to the target target.test port 51820: host name not found"],
         )
-
-    def test_addressThatIsNoAddressIsNone(self) -> None:
-        """
-        A name, and what the system will not even look at.
-        """
-        self.assertEqual(numericAddress("192.0.2.1", 9), ("192.0.2.1", 9))
-        self.assertEqual(numericAddress("2001:DB8:0::1", 9), ("2001:db8::1", 9, 0, 0))
-        for name in ("localhost", "target.test", "two..dots.test", "x" * 64 + ".test"):
-            self.assertEqual((name, numericAddress(name, 9)), (name, None))

@@ -16,17 +16,16 @@ from tests.doubles.contracts import TimerTestCase
 from tests.doubles.dialling import neverLookUp
 from tests.doubles.sessions import RecordingSession
 from tests.doubles.streams import TRANSPORT_BYTES, MemoryStream, wrapInTls
+from tests.doubles.targets import targetMaker
 from tests.doubles.tlspairs import TlsTestCase
 from tests.doubles.tunnels import RecordingOwner
 from tests.doubles.udp import MemoryUdp, Receiver, localTo
 from uotp.net.resolver import SharedResolver
 from uotp.process.turns import Unlimited
-from uotp.server.target import TargetProtocol
 from uotp.session.backlog import MAX_BACKLOG_BYTES
 from uotp.session.outbound import MAX_PORTION_BYTES
 from uotp.session.session import Session
 from uotp.telemetry.drops import Drop, Drops
-from uotp.telemetry.ratelimit import RateLimit
 from uotp.train import MAX_TRAIN_BYTES, Train
 from uotp.tunnel.accepted import AcceptedTunnel
 from uotp.tunnel.dialled import DialledTunnel
@@ -200,16 +199,7 @@ class TargetMemoryBoundTests(TimerTestCase):
         network = MemoryUdp(drops)
         network.open(("127.0.0.1", 9), Receiver())
         resolver = SharedResolver(neverLookUp)
-        protocol = TargetProtocol(
-            ("target.test", 9),
-            network.open,
-            resolver,
-            self.clock,
-            drops,
-            RateLimit(self.clock.seconds),
-            localTo,
-            lambda: 0.5,
-        )
+        protocol = targetMaker(("target.test", 9), network.open, resolver, self.clock, drops, localTo)()
         protocol.open(lambda _: None, lambda _: None)
         for each in trains(PUSHED_BYTES):
             protocol.send([each])

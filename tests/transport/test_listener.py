@@ -228,6 +228,18 @@ class AcceptingTests(_ListenerTestCase):
         self.reactor.happen(self.listener, read=True)
         self.assertEqual(len(self.reception.newcomers), 1)
 
+    def test_nobodyGoesForSomebodyWhoIsNotThere(self) -> None:
+        """
+        The last descriptor went to the connection that was accepted; the kernel says that there is none left before
+        it looks whether anybody waits.
+        """
+        self.reception.spare = 1
+        self.come()
+        self.socket.coming.append(OSError(errno.EMFILE, os.strerror(errno.EMFILE)))
+        self.reactor.happen(self.listener, read=True)
+        self.assertEqual((len(self.reception.newcomers), self.reception.spare, self.reception.said), (1, 1, []))
+        self.assertIn(self.listener, self.reactor.readers)
+
     def test_portThatIsClosedWhileItRestsStaysClosed(self) -> None:
         self.socket.coming.append(OSError(errno.EMFILE, os.strerror(errno.EMFILE)))
         self.reactor.happen(self.listener, read=True)

@@ -19,9 +19,11 @@ from unittest.mock import patch
 
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.contracts import numbered
@@ -41,6 +43,7 @@ from uotp.udp.portable import PortableDatagramPort
 LINUX = sys.platform == "linux"
 if LINUX:
     from uotp.udp import abi, anyaddress, buffers, linux, recvmmsg
+    from uotp.udp.errorqueue import MAX_ERRORS
     from uotp.udp.gso import MAX_PATHS
 
 ELSEWHERE: Address = ("192.0.2.2", 9)
@@ -690,6 +693,50 @@ class LinuxPortSendingTests(LinuxPortTestCase):
             self.assertEqual([sent for sent, _ in self.socket.trains], [train])
             self.arrived()
         self.assertEqual(dict(self.drops.totals), {})
+
+    def test_errorOfAnEarlierDatagramIsTold(self) -> None:
+        """
+        The kernel keeps it, with the address; what was to be sent now is sent.
+        """
+        self.socket.toSend = [trouble(errno.ECONNREFUSED)]
+        self.socket.complaints.extend([(errno.ECONNREFUSED, ELSEWHERE), (errno.EHOSTUNREACH, THERE)])
+        self.port.sendTrains([Train(4, b"lone")], THERE)
+        self.assertEqual(self.receiver.refusals, [(ELSEWHERE, errno.ECONNREFUSED), (THERE, errno.EHOSTUNREACH)])
+        self.assertEqual((self.arrived(), dict(self.drops.totals)), ([b"lone"], {}))
+
+    def test_errorsThatAreAllThatComesCostNoPort(self) -> None:
+        """
+        The reactor takes them for the end of a connection.  A paused port stays paused.
+        """
+        for isPaused in (False, True):
+            self.reactor.removeAll()
+            if isPaused:
+                self.port.pauseProducing()
+            self.socket.complaints.append((errno.ECONNREFUSED, THERE))
+            self.port.connectionLost(Failure(ConnectionDone()))
+            self.assertEqual(self.reactor.getReaders(), [] if isPaused else [self.port])
+        self.assertEqual((len(self.receiver.refusals), self.receiver.lost), (2, []))
+
+    def test_errorsAreTakenNoMoreThanABoundInATurn(self) -> None:
+        self.socket.complaints.extend([(errno.ECONNREFUSED, THERE)] * 1000)
+        self.port.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual((len(self.socket.complaints), len(self.receiver.refusals)), (1000 - MAX_ERRORS, 1))
+
+    def test_sharedPortHearsOfNone(self) -> None:
+        """
+        It sends to many, who come and go.
+        """
+        self.share()
+        self.socket.complaints.append((errno.ECONNREFUSED, THERE))
+        self.socket.toSend = [trouble(errno.EPERM)]
+        self.port.sendTrains([Train(4, b"lone")], THERE)
+        self.assertEqual((len(self.socket.complaints), dict(self.drops.totals)), (1, {Drop.SEND_REFUSED: 1}))
+        self.assertEqual(self.receiver.refusals, [(THERE, errno.EPERM)])
+
+    def test_whatIsNotSentIsCountedInBytes(self) -> None:
+        self.socket.toSend = [trouble(errno.ENETUNREACH)]
+        self.port.sendTrains([Train(4, b"lone")], THERE)
+        self.assertEqual(self.receiver.unsentBytes, 4)
 
     def test_fullBufferIsNotTriedAgain(self) -> None:
         for number in (errno.EAGAIN, errno.ENOBUFS):

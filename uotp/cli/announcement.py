@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 
 from uotp.process import ServiceNotifier
-from uotp.telemetry import Logger
+from uotp.telemetry import Logger, orLog
 
 READY_SECONDS = 60.0
 """
@@ -48,8 +48,7 @@ class Announcement:
         if not ready.called:
             self._notifier.waiting("looking up the server's name")
             self._anyway = self._clock.callLater(READY_SECONDS, self._tellAnyway)
-        ready.addCallback(self._tellReady)
-        ready.addErrback(lambda bug: self._log.failure("the service manager was not told", bug))
+        orLog(ready.addCallback(self._tellReady), self._log, "the service manager was not told")
 
     def _tellReady(self, _: object) -> None:
         if not self._isOver:

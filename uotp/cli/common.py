@@ -244,6 +244,11 @@ class Reloadable(Protocol):
         @return: fires when it can do its work; maybe never.
         """
 
+    def lookUpAhead(self) -> None:
+        """
+        See L{uotp.tunnel.TunnelService}.
+        """
+
     def setServiceParent(self, parent: Any) -> None:
         """
         See C{IService}.
@@ -283,6 +288,8 @@ def commandService(options: CommonOptions, make: Callable[[Any], Reloadable]) ->
     log.precede(partial(introduce, options, reactor))
     if logFile is not None:
         log.logTo(logFile)
+    if options.parent is not None and options.parent.get("chroot"):
+        end.lookUpAhead()
     if not willFork(options):
         log.begin()
     service = EndService(options.commandName, end, log, reactor)

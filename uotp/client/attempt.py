@@ -20,7 +20,7 @@ from uotp.client.patience import DialStep
 from uotp.client.race import Race
 from uotp.errors import LookupFailed
 from uotp.net import Addresses
-from uotp.telemetry import Logger
+from uotp.telemetry import Logger, orLog
 from uotp.tunnel import DialledTunnel, DialledTunnelOwner, Tunnel
 
 
@@ -67,7 +67,8 @@ class Attempt:
         self._begunAt = context.clock.seconds()
         self._timer = context.clock.callLater(context.patience.seconds(DialStep.LOOKUP), self._lookupTimedOut)
         self._looking = looking = context.dialer.lookUp()
-        looking.addCallbacks(self._found, self._notFound).addErrback(self._broken)
+        found = looking.addCallbacks(self._found, self._notFound)
+        orLog(found.addErrback(self._broken), self._log, "nobody knows what became of an attempt to dial")
 
     def _lookupTimedOut(self) -> None:
         self._timer = None

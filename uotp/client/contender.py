@@ -17,6 +17,7 @@ from uotp.client.context import ClientContext
 from uotp.client.failures import wordsForFailure, wordsForLoss, wordsForTimeOut
 from uotp.client.patience import DialStep
 from uotp.client.segmentwatch import lostSegments
+from uotp.telemetry import Logger, orLog
 from uotp.tunnel import Tunnel, TunnelState
 
 DOUBT_SECONDS = 1.0
@@ -76,6 +77,8 @@ class Contender:
     @ivar sawLoss: whether segments of that were lost, as the kernel knows.
     """
 
+    _log = Logger()
+
     def __init__(
         self,
         context: ClientContext,
@@ -111,7 +114,7 @@ class Contender:
         """
         self._beginStep(DialStep.CONNECT)
         self._connecting = connecting = self._context.dialer.connect(self.address, self._connected, self.segmentSize)
-        connecting.addErrback(self._notConnected)
+        orLog(connecting.addErrback(self._notConnected), self._log, "nobody knows what became of an attempt to connect")
 
     def _beginStep(self, step: DialStep) -> None:
         self.step = step

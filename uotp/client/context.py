@@ -19,6 +19,7 @@ from uotp.client.segmentwatch import SegmentWatch
 from uotp.client.settings import ClientSettings
 from uotp.net import Addresses
 from uotp.process import Steps, Turns
+from uotp.telemetry import Logger, orLog
 from uotp.tunnel import LiveTunnels, Tunnel
 from uotp.wire import ServerHello
 
@@ -153,7 +154,7 @@ class ClientContext:
         self.addresses.forget()
 
     def _callEach(self, calls: list[Hurry]) -> None:
-        self._steps.each(calls, call)
+        orLog(self._steps.each(calls, call), Logger(), "not all slots were told to dial")
 
 
 def call(hurry: Hurry) -> None:

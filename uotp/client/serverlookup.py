@@ -26,7 +26,7 @@ from uotp.client.firstlookup import FirstLookup
 from uotp.client.lastgood import LastGood
 from uotp.errors import LookupFailed
 from uotp.net import Addresses, Host, Semantics, SharedResolver, hostAt, literalAddress
-from uotp.telemetry import Logger, RateLimit, logCounted
+from uotp.telemetry import Logger, RateLimit, logCounted, orLog
 
 LOOKUP_PATIENCE_SECONDS = 1.0
 """
@@ -190,8 +190,7 @@ class ServerLookup:
         self._isLooking = True
         self._begunAt = self._clock.seconds()
         looking = self._resolver.lookUp(*self._server, "TCP")
-        looking.addCallbacks(self._cameTo, self._failed)
-        looking.addErrback(lambda bug: self._log.failure("the answer of a lookup is lost", bug))
+        orLog(looking.addCallbacks(self._cameTo, self._failed), self._log, "the answer of a lookup is lost")
         if self._isLooking and self._trouble is None and not self._isStopped:
             self._patience = self._clock.callLater(LOOKUP_PATIENCE_SECONDS, self._isSlow)
 

@@ -75,9 +75,10 @@ class ClientService(TunnelService):
         intakeBytes = min(MAX_INTAKE_BYTES, settings.memory // INTAKE_SHARE // len(self._places))
         self.turns.memory.reserve(intakeBytes * len(self._places))
         reachability = Reachability(settings.server, reactor.seconds, self.rateLimit)
+        self._resolver = SharedResolver(backgroundThread(reactor))
         self._lookup = ServerLookup(
             settings.server,
-            SharedResolver(backgroundThread(reactor)),
+            self._resolver,
             LastGood(settings.server, settings.stateDirectory, reactor.seconds),
             reactor,
             self.rateLimit,
@@ -224,6 +225,12 @@ class ClientService(TunnelService):
             self._log.info(words, doubt=self._sleep.doubt)
             self._context.pathChanged()
             self._sessions.prove()
+
+    def lookUpAhead(self) -> None:
+        """
+        See L{TunnelService}.
+        """
+        self._rememberAhead(self._resolver, *self._settings.server, "TCP")
 
     def reload(self) -> None:
         """

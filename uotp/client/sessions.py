@@ -24,7 +24,7 @@ from uotp.client.sourceport import Source, SourcePort
 from uotp.net import hostOf
 from uotp.process import Round, Steps
 from uotp.session import ClosingSessions, wordsForLate
-from uotp.telemetry import BudgetedLogger, Drop, Drops, LineBudget, Logger, RateLimit, logCounted, spelled
+from uotp.telemetry import BudgetedLogger, Drop, Drops, LineBudget, Logger, RateLimit, logCounted, orLog, spelled
 from uotp.train import TakeTrains, Train, countOf
 
 MAX_CLIENT_SESSIONS = 1024
@@ -215,14 +215,16 @@ class SessionsBySource:
         """
         The path may have changed: all tunnels have to show that they are still good.
         """
-        self._each(lambda entry: entry.succession.prove())
+        proved = self._each(lambda entry: entry.succession.prove())
+        orLog(proved, self._log, "not all tunnels were told to show that they are good")
 
     def keyChanged(self) -> None:
         """
         We show another key to the server from now on, and its sessions belong to keys.  The path may
         have changed besides.
         """
-        self._each(lambda entry: entry.succession.keyChanged())
+        changed = self._each(lambda entry: entry.succession.keyChanged())
+        orLog(changed, self._log, "not all sessions were told that our key has changed")
 
     def statistics(self) -> SessionsBySourceStatistics:
         """

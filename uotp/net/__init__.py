@@ -16,7 +16,7 @@ from uotp.net.resolver import (
     backgroundThread,
     literalAddress,
 )
-from uotp.net.routes import Routes
+from uotp.net.routes import Routes, numericAddress
 from uotp.net.sockopts import (
     MAX_BUFFER_BYTES,
     MAX_SEGMENT_BYTES,
@@ -73,6 +73,7 @@ __all__ = [
     "interfaceNumber",
     "isWritable",
     "literalAddress",
+    "numericAddress",
     "ownerOf",
     "pairsOf",
     "parseDestination",

@@ -10,6 +10,8 @@ pool would.
 
 from __future__ import annotations
 
+import encodings.idna
+import encodings.punycode  # noqa: F401 - getaddrinfo would load both when it is too late, in a chroot say
 import socket
 from collections.abc import Callable
 from threading import Thread
@@ -22,6 +24,7 @@ from uotp.errors import LookupFailed
 from uotp.net.hosts import Host
 from uotp.net.names import lookupName
 from uotp.net.zones import zoneTrouble
+from uotp.telemetry import Logger
 
 Semantics = Literal["TCP", "UDP"]
 """The protocol that the addresses are for."""
@@ -134,6 +137,8 @@ class SharedResolver:
     Looks names up for one service, each only once at a time.
     """
 
+    _log = Logger()
+
     def __init__(
         self,
         inBackground: InBackground,
@@ -147,6 +152,23 @@ class SharedResolver:
         self._inBackground = inBackground
         self._lookup = lookup
         self._waiting: dict[Key, list[Deferred[Addresses]]] = {}
+        self._ahead: dict[Key, Addresses] = {}
+
+    def lookUpAhead(self, host: str, port: int, semantics: Semantics) -> LookupFailed | None:
+        """
+        Look a host up at once, and wait for it, since later it cannot be done.  What is found is
+        the answer whenever another lookup fails.
+
+        @return: why nothing was found, if so.
+        """
+        key: Key = (host, port, semantics)
+        if literalAddress(*key) is not None:
+            return None
+        found = self._lookup(*key)
+        if isinstance(found, LookupFailed):
+            return found
+        self._ahead[key] = found
+        return None
 
     def lookUp(self, host: str, port: int, semantics: Semantics) -> Deferred[Addresses]:
         """
@@ -168,6 +190,8 @@ class SharedResolver:
 
     def _found(self, key: Key, found: Resolved) -> None:
         waiting = self._waiting.pop(key)
+        if isinstance(found, LookupFailed):
+            found = self._ahead.get(key, found)
         if isinstance(found, LookupFailed):
             for answer in waiting:
                 answer.errback(LookupFailed(str(found)))

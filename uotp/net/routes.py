@@ -1,5 +1,5 @@
 """
-Which of our addresses leads to another one.
+Addresses as the socket module has them, and which of ours leads to another one.
 """
 
 from __future__ import annotations
@@ -7,7 +7,10 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any
+
+from uotp.net.hosts import Host
 
 KNOWN_SECONDS = 0.2
 """
@@ -17,6 +20,26 @@ each question takes three system calls.
 
 MAX_ROUTES = 64
 """So many destinations are remembered: a name has few addresses."""
+
+
+def numericAddress(host: str, port: int) -> tuple[Any, ...]:
+    """
+    The system's resolver could tell this too, but only while it can be loaded.
+
+    @param host: an address, with a zone if it has one: the name or number of the link where it is.
+    @return: the address in the form in which the socket module names whoever sends a datagram.
+    @raise OSError: when this host has no such link.
+    @raise ValueError: for a host name.
+    """
+    address = Host.parse(host).address
+    if isinstance(address, IPv4Address):
+        return str(address), port
+    if not isinstance(address, IPv6Address):
+        reason = "not an address"
+        raise ValueError(reason)  # noqa: TRY004 - the text is no address, whatever its type
+    zone = address.scope_id
+    scope = 0 if zone is None else int(zone) if zone.isdigit() else socket.if_nametoindex(zone)
+    return socket.inet_ntop(socket.AF_INET6, address.packed), port, 0, scope
 
 
 def localAddressTo(destination: tuple[Any, ...]) -> tuple[Any, ...]:

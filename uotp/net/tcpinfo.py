@@ -10,6 +10,14 @@ import sys
 
 from uotp.path import TROUBLED, Flight, PathStats
 
+try:  # now: later, in a chroot say, nothing can be loaded
+    import fcntl
+    import termios
+except ImportError:  # Windows has neither
+    HAS_IOCTL = False
+else:
+    HAS_IOCTL = True
+
 TCP_INFO = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else None
 
 
@@ -111,11 +119,10 @@ def unacknowledgedBytes(tunnelSocket: socket.socket) -> int | None:
     @return: how many bytes of a connection our kernel has taken and the other kernel has
         not acknowledged, or L{None} where the system does not tell.
     """
+    if not HAS_IOCTL:
+        return None
     try:
-        import fcntl  # noqa: PLC0415 - Windows has neither
-        import termios  # noqa: PLC0415
-
         counted = fcntl.ioctl(tunnelSocket.fileno(), termios.TIOCOUTQ, bytes(4))
-    except (ImportError, OSError, ValueError):
+    except (OSError, ValueError):
         return None
     return int.from_bytes(counted, sys.byteorder)

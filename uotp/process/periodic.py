@@ -10,7 +10,7 @@ from typing import Any
 
 from twisted.internet.task import LoopingCall
 
-from uotp.telemetry import Logger
+from uotp.telemetry import Logger, orLog
 
 
 class PeriodicCalls:
@@ -40,7 +40,7 @@ class PeriodicCalls:
 
         loop = LoopingCall(guarded)
         loop.clock = self._clock
-        loop.start(seconds, now=False)
+        orLog(loop.start(seconds, now=False), self._log, "a regular task is not done any more")
         self._loops.append(loop)
 
     def stop(self) -> None:

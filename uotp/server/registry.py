@@ -20,9 +20,9 @@ from uotp.errors import PeerError
 from uotp.net import ownerOf
 from uotp.process import Round, Steps, Turns
 from uotp.server.sessionshares import SessionShares, Shortage
-from uotp.server.target import TargetProtocol
+from uotp.server.target import Target
 from uotp.session import ClosingSessions, Session, wordsForLate
-from uotp.telemetry import BudgetedLogger, Drops, LineBudget, Logger, RateLimit, logCounted, spelled
+from uotp.telemetry import BudgetedLogger, Drops, LineBudget, Logger, RateLimit, logCounted, orLog, spelled
 from uotp.tunnel import MAX_POOL_SIZE
 from uotp.wire import sessionName
 
@@ -52,7 +52,7 @@ SILENT_SECONDS = 10.0
 MAX_TUNNELS_PER_SESSION = 2 * MAX_POOL_SIZE
 """Twice the largest pool, since a client may replace all of its tunnels at once, the new ones first."""
 
-TargetMaker = Callable[[], TargetProtocol]
+TargetMaker = Callable[[], Target]
 """Makes what talks with the target for one session."""
 
 
@@ -78,7 +78,7 @@ class ServedSession:
         owner: bytes | None,
         holder: Hashable,
         session: Session,
-        target: TargetProtocol,
+        target: Target,
         openedAt: float,
         certificate: str | None = None,
     ) -> None:
@@ -203,7 +203,7 @@ class Registry:
         self._lingering: dict[ServedSession, float] = {}  # and when each ends, in that order
         self._lingerTimer: IDelayedCall | None = None
         self._steps = Steps(clock)
-        self._review = Round(self._steps)
+        self._review, self._targetReview = Round(self._steps), Round(self._steps)
         self._ended = dict.fromkeys(Shortage, 0)
         self._refused = 0
         self.closing = ClosingSessions()
@@ -354,14 +354,16 @@ class Registry:
             self._lingersNoMore(served)
         self.closing.begin(served.session, served.target.close)
         if served.tunnels:
-            self._steps.each(list(served.tunnels), closeTunnel)
+            orLog(self._steps.each(list(served.tunnels), closeTunnel), self._log, "not all tunnels were closed")
+        unsent = served.target.unsentBytes
         self._sessionLog.info(
-            "session {session}{client} ended: {reason}; {bytesIn} bytes to the target, {bytesOut} back{late}",
+            "session {session}{client} ended: {reason}; {bytesIn} bytes to the target, {bytesOut} back{unsent}{late}",
             session=served.name,
             client=served.client,
             reason=reason,
-            bytesIn=served.session.inbound.bytes,
+            bytesIn=max(served.session.inbound.bytes - unsent, 0),
             bytesOut=served.session.outbound.bytes,
+            unsent=f"; {unsent} bytes could not be sent to it" if unsent else "",
             late=wordsForLate(served.session.inbound.late),
         )
 
@@ -394,12 +396,21 @@ class Registry:
                 served.silent = True
                 tellSilent(served)
 
+    def reviewTargets(self) -> None:
+        """
+        Look for the targets of sessions to which nothing comes back, a few in each turn.
+        """
+        served = list(self._served.values())
+        parts = (served[start : start + REVIEWED_AT_ONCE] for start in range(0, len(served), REVIEWED_AT_ONCE))
+        self._targetReview.begin(parts, reviewTargets)
+
     def checkRoutes(self) -> None:
         """
         Another address than before may lead to the target: let each session find out, a few in
         each turn.
         """
-        self._steps.each(list(self._served.values()), checkRoute)
+        checked = self._steps.each(list(self._served.values()), checkRoute)
+        orLog(checked, self._log, "not all sessions have looked for another route")
 
     def statistics(self) -> RegistryStatistics:
         """
@@ -457,6 +468,14 @@ def checkRoute(served: ServedSession) -> None:
     Let a session's socket follow the way to the target.
     """
     served.target.checkRoute()
+
+
+def reviewTargets(some: list[ServedSession]) -> None:
+    """
+    Look for the targets of some sessions, if need be.
+    """
+    for served in some:
+        served.target.review(served.session.inbound.lastActive, served.session.outbound.lastActive)
 
 
 def closeTunnel(tunnel: Closable) -> None:

@@ -16,9 +16,11 @@ from twisted.logger import LogLevel
 from uotp.net import Routes, SharedResolver, backgroundThread, bindTogether, placesOf
 from uotp.process import descriptorLimit
 from uotp.server.acceptor import Acceptor, ConnectionLimits
+from uotp.server.finder import TargetFinder
 from uotp.server.registry import Registry, ServedSession
 from uotp.server.settings import MAX_CONNECTIONS, ServerSettings
-from uotp.server.target import ROUTE_SECONDS, TargetProtocol
+from uotp.server.target import Target
+from uotp.server.targetsocket import ROUTE_SECONDS, TargetSocket
 from uotp.session import WAIT_SECONDS
 from uotp.telemetry import RateLimit, logCounted, spelled
 from uotp.tls import ServerCredentials
@@ -42,6 +44,10 @@ REVIEW_SECONDS = 5.0
 """How often we look for sessions that are idle, or to which the target does not answer."""
 
 
+SILENCE_LOOK_SECONDS = 1.0
+"""How often we look for sessions whose target is to be looked for, where it may move."""
+
+
 class ServerService(TunnelService):
     """
     Runs a server: accepts tunnels, and brings each session to the target.
@@ -61,11 +67,13 @@ class ServerService(TunnelService):
         self._descriptors = descriptorLimit()
         self._connections = connectionsWithin(self._descriptors, settings.maxConnections)
         self._sessions = sessionsWithin(self._descriptors, settings.maxSessions)
-        self._openPort = datagramPortOpener(reactor, self.drops, settings.udpBuffer)
         self._routes = Routes(reactor.seconds)
+        openPort = datagramPortOpener(reactor, self.drops, settings.udpBuffer)
+        makeSocket = partial(TargetSocket, openPort, reactor, self.drops, self._routes.to, random.random)
         self._resolver = SharedResolver(backgroundThread(reactor))
+        self._finder = TargetFinder(settings.target, self._resolver, reactor, self.rateLimit)
         self._registry = Registry(
-            self._makeTarget,
+            partial(Target, self._finder, makeSocket, reactor, self.drops),
             reactor,
             self.turns,
             self.drops,
@@ -88,17 +96,11 @@ class ServerService(TunnelService):
             settings.wire,
         )
 
-    def _makeTarget(self) -> TargetProtocol:
-        return TargetProtocol(
-            self._settings.target,
-            self._openPort,
-            self._resolver,
-            self.reactor,
-            self.drops,
-            self.rateLimit,
-            self._routes.to,
-            random.random,
-        )
+    def lookUpAhead(self) -> None:
+        """
+        See L{TunnelService}.
+        """
+        self._rememberAhead(self._resolver, *self._settings.target, "UDP")
 
     def privilegedStartService(self) -> None:
         """
@@ -124,6 +126,10 @@ class ServerService(TunnelService):
             return listen((host, port), self._acceptor, self._handshakes, LISTEN_QUEUE, self.reactor, mss)
         except CannotListenError as error:
             raise error.socketError from error
+        except FileNotFoundError as error:
+            remedy = "a chroot needs it: mknod -m 666 dev/null c 1 3"
+            reason = f"{error.filename} cannot be opened: {error.strerror} ({remedy})"
+            raise OSError(error.errno, reason) from error
 
     def startService(self) -> None:
         """
@@ -136,6 +142,8 @@ class ServerService(TunnelService):
         super().startService()
         self.periodicCalls.every(REVIEW_SECONDS, self._review)
         self.periodicCalls.every(ROUTE_SECONDS, self._followRoutes)
+        if self._finder.mayMove:
+            self.periodicCalls.every(SILENCE_LOOK_SECONDS, self._registry.reviewTargets)
         asked = self._settings.maxConnections
         if self._connections < min(asked, FEW_CONNECTIONS) or self._connections < asked != MAX_CONNECTIONS:
             self._sayDescriptorsAreShort("connections", self._connections, asked, "half")
@@ -185,6 +193,7 @@ class ServerService(TunnelService):
         ports, self._ports = self._ports, []
         closed = [maybeDeferred(port.stopListening) for port in ports]
         self._acceptor.close()
+        self._finder.stop()
         drained = self.whenSent(self._registry.waits, WAIT_SECONDS).addCallback(self._drain)
         super().stopService()
         return gatherResults([*closed, drained])

@@ -14,6 +14,7 @@ from typing import Any
 from twisted.internet.interfaces import IDelayedCall
 
 from uotp.process import Shares, Steps
+from uotp.telemetry import Logger, orLog
 from uotp.transport import Newcomer
 
 HELLO_SECONDS = 10.0
@@ -53,6 +54,8 @@ class Strangers:
     """
     Keeps connections until they have shown a session id, or have to go.
     """
+
+    _log = Logger()
 
     def __init__(self, clock: Any, refused: Callable[[str, str], None], maxSilent: int, maxBegun: int) -> None:
         """
@@ -179,7 +182,7 @@ class Strangers:
         """
         End all, because the server stops; a few in each turn, since there may be thousands.
         """
-        self._steps.each(list(self._all), self._endAtStop)
+        orLog(self._steps.each(list(self._all), self._endAtStop), self._log, "not all newcomers were sent away")
 
     def _endAtStop(self, newcomer: Newcomer) -> None:
         if newcomer in self._all:

@@ -1,125 +1,133 @@
 """
-The server's way to the target: for each session one UDP socket of its own, so
-that the target sees each session as a different source.
+The server's way to the target: for each session a UDP socket of its own, so that the target
+sees each session as a different source.
 
-Nobody but the target can reach that socket.  It is bound to the address of ours that leads to
-the target, which is loopback for a target on this machine.  With the target's first answer it is
-connected, so that the kernel drops what others send.  Before that we drop and count it, which
-shows a target that answers from another address.
+A name may have several addresses, of which not all need lead to the target.  They are tried in
+the order of the system's resolver, and whichever answers first is kept.  When one refuses what
+it is sent, the next one gets it at once.  One that is only silent goes on getting everything,
+since it may be right: but after L{RACE_SECONDS} copies go to the others too, to one after the
+other for a time.  So nothing is lost if it was right, and a target never gets a copy twice at
+one address.
 
-Whatever goes wrong here, a name that does not resolve or no socket to be had, is
-tried again in a second, and meanwhile datagrams wait for a short time.  When another address
-leads to the target, the socket is opened anew, with the same port where that is free.
+An address that has answered is left when it refuses, or when the name does not have it any
+more.  To find that out the name is looked up again when nothing comes back.  TargetSilence alone is
+no reason: the target may have nothing to say.
+
+Whatever goes wrong here, a name that does not resolve or no socket to be had, is tried again in
+a second, and meanwhile datagrams wait for a short time.  A socket that is opened anew has the
+same port, of its family of addresses, where that is free.
 """
 
 from __future__ import annotations
 
-import socket
+from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall
-from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
-from uotp.boundaries import Address, Allowance, DatagramPortOpener
+from uotp.boundaries import Address, Allowance
 from uotp.errors import LookupFailed
-from uotp.net import Addresses, SharedResolver
+from uotp.process import Unlimited
+from uotp.server.finder import TargetFinder
+from uotp.server.silence import TargetSilence
+from uotp.server.targetsocket import SocketMaker, TargetSocket, ignoreTrains
 from uotp.session import MAX_BACKLOG_BYTES, Backlog
-from uotp.telemetry import Drop, Drops, Logger, RateLimit, logCounted
-from uotp.train import MAX_TRAIN_BYTES, TakeTrains, Train, countOf
-from uotp.udp import TrainProtocol
+from uotp.telemetry import Drops, Logger, orLog
+from uotp.train import MAX_TRAIN_BYTES, TakeTrains, Train, bytesOf
 
 RETRY_SECONDS = 1.0
 """How long to wait before another try: a flow resumes within about a second of the trouble's end."""
 
-
-ROUTE_SECONDS = 1.0
+RACE_SECONDS = 0.25
 """
-How often we look whether another address leads to the target.  Linux tells a sender over IPv4
-that its address is gone, but over IPv6 only as long as no other one is there.
-"""
-
-SELDOM_SECONDS = 0.1
-"""
-The mean time from one read to the next while the session's links are stuck, and what is read is
-dropped.  Each time is chosen at random between half and one and a half of it, so that many
-sessions that got stuck together are not all read in one turn of the reactor.
+A silent address has so long before the next one gets copies.  It is about as long as browsers
+give it (RFC 8305), and longer than the way to most targets and back.
 """
 
-MAX_STRANGE = 1000
-"""So many datagrams that are not the target's are counted; then the kernel drops the others."""
+BESIDE_SECONDS = 1.0
+"""So long each of the other addresses gets copies in the first round, and twice as long in the next one."""
 
+MOST_BESIDE_SECONDS = 4.0
+"""But never longer."""
+
+MOST_PAUSE_SECONDS = 60.0
+"""
+Between two rounds there is a pause, of L{RETRY_SECONDS} first and then twice as long each time,
+up to this.
+"""
+
+MOST_ROUNDS = 6
+"""So many rounds without an answer are counted: then the pause is as long as it gets."""
+
+COPIES_BYTES = 32 * 1024
+"""So much of what an address was sent is kept for the next one, in case that it does not answer."""
 
 OPEN_UNITS = 8
 """To open a socket takes as long as to hand on so many lone datagrams."""
 
 
-class TargetProtocol(TrainProtocol):
+class Target:
     """
-    Talks with the target on one session's socket, and keeps for a short time what comes
-    while there is none.
+    Talks with the target for one session, and keeps for a short time what comes while there is
+    no way to it.
 
-    @ivar send: sends trains to the target.  It is another one with each socket, and
-        whoever has called L{open} is told of it.
+    @ivar send: sends trains to the target.  It is another one now and then, and whoever has
+        called L{open} is told of it.
     """
 
     _log = Logger()
 
-    def __init__(
-        self,
-        target: tuple[str, int],
-        openPort: DatagramPortOpener,
-        resolver: SharedResolver,
-        clock: Any,
-        drops: Drops,
-        rateLimit: RateLimit,
-        routeTo: Callable[[Address], Address],
-        jitter: Callable[[], float],
-    ) -> None:
+    def __init__(self, finder: TargetFinder, makeSocket: SocketMaker, clock: Any, drops: Drops) -> None:
         """
-        @param target: host name or address, and port.
-        @param openPort: opens a UDP port.
-        @param resolver: looks up the target, once for each socket.
+        @param finder: finds the target's addresses.
+        @param makeSocket: makes a socket to one of them.
         @param clock: C{IReactorTime}.
         @param drops: where what is dropped is counted.
-        @param rateLimit: keeps the log short, for all sessions together.
-        @param routeTo: tells which address of ours leads to another; see
-            L{uotp.net.Routes.to}.
-        @param jitter: random numbers from 0 to 1.
         """
-        super().__init__(drops)
-        self._target = target
-        self._openPort = openPort
-        self._resolver = resolver
+        self._finder = finder
+        self._makeSocket = makeSocket
         self._clock = clock
-        self._rateLimit = rateLimit
-        self._routeTo = routeTo
-        self._jitter = jitter
-        self._waiting = Backlog(drops, self.allowance.room(MAX_BACKLOG_BYTES))
+        self._drops = drops
+        self.actFor(Unlimited())
         self._receive: TakeTrains = ignoreTrains
         self._sendBy: Callable[[TakeTrains], None] = tellNobody
         self.send: TakeTrains = self._wait
-        self._address: Address = ()
-        self._local: Address = ()
-        self._number = 0  # of the port that is to be bound; 0 for any
-        self._strange = 0  # datagrams that came from others since it was bound
-        self._mayConnect = False
-        self._look: IDelayedCall | None = None
-        self._lookedAt = float("-inf")
+        self._addresses: list[Address] = []
+        self._numbers: dict[int, int] = {}  # of the ports that we had, by the length of addresses
+        self._main: TargetSocket | None = None  # gets everything
+        self._beside: TargetSocket | None = None  # gets copies
+        self._rest: deque[Address] = deque()  # those that are still to be tried in this round
+        self._refused: set[Address] = set()  # those that have refused in this round
+        self._rounds = 0  # without an answer
+        self._silence = TargetSilence()
+        self._askedAt = float("-inf")
+        self._isLooking = False
         self._retry: IDelayedCall | None = None
-        self._seldom = False  # the kernel keeps little for now
-        self._nextRead: IDelayedCall | None = None
+        self._step: IDelayedCall | None = None  # in a round
+        self._pause: IDelayedCall | None = None  # between two
+        self._waited = self._flushed = self._notSent = 0
         self._closed = False
 
     def actFor(self, allowance: Allowance) -> None:
         """
         Know whose session this is.  Call this before anything is sent.
         """
-        self.allowance = allowance
+        self._allowance = allowance
         self._waiting = Backlog(self._drops, allowance.room(MAX_BACKLOG_BYTES))
+        self._kept = Backlog(Drops(), allowance.room(COPIES_BYTES))  # these are copies, and no loss
+        self._kept.maxBytes = COPIES_BYTES
+
+    @property
+    def unsentBytes(self) -> int:
+        """
+        Payload that was to be sent, and could not be.
+        """
+        refused = 0 if self._main is None else self._main.unsentBytes
+        return self._waited - self._flushed + self._notSent + refused
 
     def open(self, receive: TakeTrains, sendBy: Callable[[TakeTrains], None]) -> None:
         """
@@ -136,252 +144,415 @@ class TargetProtocol(TrainProtocol):
 
     def _find(self) -> None:
         self._retry = None
-        looking = self._resolver.lookUp(*self._target, "UDP")
-        if looking.called:  # no name had to be looked up
-            looking.addCallback(self._resolved)
-        else:  # one answer may come for thousands of sessions
-            looking.addCallback(lambda found: self.allowance.later(partial(self._resolvedInTurn, found)))
-        looking.addErrback(self._notResolved)
+        self._isLooking = True
+        looking = self._inTurn(maybeDeferred(self._finder.find), self._found)
+        orLog(looking.addErrback(self._notFound), self._log, "a session has lost its way to the target")
 
-    def _resolvedInTurn(self, addresses: Addresses) -> None:
-        self.allowance.spend(OPEN_UNITS)
-        self._resolved(addresses)
+    def _inTurn(self, looking: Deferred[list[Address]], use: Callable[[list[Address]], None]) -> Deferred[None]:
+        """
+        Use the answer of a lookup: one may come for thousands of sessions.
+        """
+        if looking.called:
+            return looking.addCallback(use)
+        return looking.addCallback(lambda found: self._allowance.later(partial(self._useInTurn, use, found)))
 
-    def _resolved(self, addresses: Addresses) -> None:
-        if self._closed:
-            return
-        address = numericAddress(addresses[0].host, addresses[0].port)
-        if address is None:
-            self._tryLater("its address cannot be used")
-        else:
-            self._openTo(address)
-
-    def _notResolved(self, reason: Failure) -> None:
-        reason.trap(LookupFailed)
-        if not self._closed:
-            self._tryLater(str(reason.value))
-
-    def _openTo(self, address: Address) -> None:
-        self._address = address
+    def _useInTurn(self, use: Callable[[list[Address]], None], addresses: list[Address]) -> None:
+        self._allowance.spend(OPEN_UNITS)
         try:
-            self._local = self._routeTo(address)
-            self._openAt(self._local)
-        except OSError as error:
-            self._tryLater(error.strerror or str(error))
+            use(addresses)
+        except Exception:  # noqa: BLE001 - whatever it is, it is tried again
+            self._notFound(Failure())
+
+    def _notFound(self, reason: Failure) -> None:
+        self._isLooking = False
+        if not self._closed:
+            wrong = "" if reason.check(LookupFailed) else f"{type(reason.value).__name__}: "
+            self._tryLater(f"{wrong}{reason.value}")
+
+    def _found(self, addresses: list[Address]) -> None:
+        self._isLooking = False
+        if not self._closed:
+            self._begin(addresses)
+
+    def _begin(self, addresses: list[Address]) -> None:
+        """
+        Open a socket to the first address that can be had, and send what waits.
+        """
+        self._stopPause()
+        self._refused.clear()
+        self._addresses = addresses
+        self._rest = deque(addresses)
+        reason = self._openNext()
+        if reason is not None:
+            self._tryLater(reason)
+
+    def _openNext(self) -> str | None:
+        """
+        Send to the next of the addresses from now on, in place of the one before.
+
+        @return: why none of them can be had, if so.
+        """
+        reason = "no address is left"
+        while self._rest:
+            address = self._rest.popleft()
+            if self._main is not None and len(self._main.address) == len(address):
+                self._closeMain()  # so that its port is free
+            try:
+                socket = self._openTo(address)
+            except OSError as error:
+                reason = error.strerror or str(error)
+                continue
+            self._makeMain(socket)
+            self._sendKept()
+            self._sendOn()
+            return None
+        return reason
+
+    def _openTo(self, address: Address) -> TargetSocket:
+        socket = self._makeSocket(self, self._allowance, address)
+        socket.receive = self._receive
+        try:
+            socket.open(self._numbers.get(len(address), 0))
+        except OSError:
+            socket.close()
+            raise
+        return socket
+
+    def _promote(self, beside: TargetSocket) -> None:
+        """
+        Send to an address from now on that has had copies.
+        """
+        self._beside = None
+        self._makeMain(beside)
+        self._sendOn()
+
+    def _makeMain(self, socket: TargetSocket) -> None:
+        self._closeMain()
+        self._main = socket
+        self._numbers[len(socket.address)] = socket.number
+
+    def _closeMain(self) -> None:
+        main, self._main = self._main, None
+        if main is not None:
+            self._notSent += main.unsentBytes
+            main.close()
+
+    def _sendOn(self) -> None:
+        """
+        Send by what there is: straight to the socket, unless another address may have to get
+        copies, or there is no socket.
+        """
+        main = self._main
+        if main is None:
+            self._use(self._wait)
             return
-        self._strange = 0
-        self._mayConnect = True
+        mayNeedCopies = bool(self._rest) or self._beside is not None or self._isLooking
+        send = self._sendInRound if mayNeedCopies else main.send
         while waiting := self._waiting.take(self._clock.seconds(), MAX_TRAIN_BYTES):
-            self.sendTrains(waiting, address)
-        self._use(partial(self.sendTrains, destination=address))
-
-    def _openAt(self, local: Address) -> None:
-        """
-        Bind the socket, to the port that it had before if that can be.
-        """
-        number, self._number = self._number, 0
-        host, _, *scope = local
-        if number:
-            with suppress(OSError):
-                self._openPort((host, number, *scope), self)
-                return
-        self._openPort(local, self)
-
-    def _connect(self) -> None:
-        """
-        Hear nobody but the target from now on.  A transport that cannot be connected without
-        being lost by it stays as it is.
-        """
-        self._mayConnect = False
-        connect = getattr(self.transport, "connectTo", None)
-        if connect is not None:
-            with suppress(OSError):
-                self._use(connect(self._address))
+            self._flushed += bytesOf(waiting)
+            send(waiting)
+        if not mayNeedCopies:
+            self._takeKept()
+        self._use(send)
 
     def _use(self, send: TakeTrains) -> None:
-        self.send = send
-        self._sendBy(send)
+        if send != self.send:
+            self.send = send
+            self._sendBy(send)
 
     def _tryLater(self, reason: str) -> None:
-        host, port = self._target
-        logCounted(
-            self._log,
-            LogLevel.error,
-            self._rateLimit.suppressedBefore(("target", reason)),
-            "no way to the target {host} port {port}: {reason}",
-            host=host,
-            port=port,
-            reason=reason,
-        )
-        self._retry = self._clock.callLater(RETRY_SECONDS, self._find)
+        self._endRound()
+        self._stopPause()
+        self._takeKept()
+        self._closeMain()
+        self._use(self._wait)
+        self._finder.sayNoWay(reason)
+        if self._retry is None:
+            self._retry = self._clock.callLater(RETRY_SECONDS, self._find)
 
     def _wait(self, trains: list[Train]) -> None:
         """
         Keep trains until there is a socket.
         """
         if not self._closed:
+            self._waited += bytesOf(trains)
             self._waiting.put(trains, self._clock.seconds())
 
-    def trainsReceived(self, trains: list[Train], source: Address) -> None:
+    # A round: each address has its turn, until one answers.
+
+    def _sendInRound(self, trains: list[Train]) -> None:
         """
-        Whatever reaches the socket; only the target's is handed on.
+        Send trains while it is not known which address is right.
         """
-        if source == self._address:
-            self._receive(trains)
-            if self._mayConnect:
-                self._connect()
+        main, beside = self._main, self._beside
+        assert main is not None
+        main.send(trains)
+        if beside is not None:
+            beside.send(trains)
+        self._kept.put(trains, self._clock.seconds())
+        if self._step is None:
+            self._raceOn()
+
+    def _raceOn(self) -> None:
+        """
+        Give the address that gets everything a short time to answer before others get copies.
+        """
+        if len(self._addresses) > 1:
+            self._stopStep()
+            self._step = self._clock.callLater(RACE_SECONDS, self._tryBeside)
+
+    def _sendKept(self) -> None:
+        """
+        Send to the newest address what those before were sent in this round, and keep it for
+        those that come after it.
+        """
+        socket = self._beside or self._main
+        kept = self._takeKept()
+        if kept and socket is not None:
+            socket.send(kept)
+            if self._rest:
+                self._kept.put(kept, self._clock.seconds())
+
+    def _takeKept(self) -> list[Train]:
+        kept: list[Train] = []
+        while some := self._kept.take(self._clock.seconds(), MAX_TRAIN_BYTES):
+            kept += some
+        return kept
+
+    def _tryBeside(self) -> None:
+        """
+        Nothing has answered yet: let the next address have copies.
+        """
+        self._stopStep()
+        self._closeBeside()
+        while self._rest and self._beside is None:
+            try:
+                self._beside = self._openTo(self._rest.popleft())
+            except OSError:
+                continue
+        if self._beside is None:
+            self._roundIsOver()
             return
-        count = countOf(trains)
-        self._drops.count(Drop.SOURCE_UNKNOWN, count)
-        self._strange += count
-        if self._mayConnect and self._strange >= MAX_STRANGE:
-            self._connect()
+        self._sendKept()
+        self._waitForAnswer()
 
-    def routeFailed(self) -> None:
+    def _waitForAnswer(self) -> None:
+        seconds = min(BESIDE_SECONDS * 2**self._rounds, MOST_BESIDE_SECONDS)
+        self._step = self._clock.callLater(seconds, self._tryBeside)
+
+    def _roundIsOver(self) -> None:
         """
-        Nothing could be sent: look soon whether another address leads to the target.
+        No address has answered: go on with the one that we have, and try the others after a
+        pause, which gets longer while that one does not refuse what it is sent.
         """
+        self._endRound()
+        self._sendOn()
+        if len(self._addresses) < 2 or self._pause is not None:  # noqa: PLR2004 - there are no others
+            return
+        seconds = RETRY_SECONDS
+        if self._main is not None and self._main.address not in self._refused:
+            seconds = min(RETRY_SECONDS * 2**self._rounds, MOST_PAUSE_SECONDS)
+            self._rounds = min(self._rounds + 1, MOST_ROUNDS)
+        self._pause = self._clock.callLater(seconds, self._beginRound)
+
+    def _beginRound(self) -> None:
+        """
+        Try the others again.  The round begins with the first train that is sent.
+        """
+        self._stopPause()
+        self._refused.clear()
+        main = self._main
+        if main is not None:
+            self._rest = deque(each for each in self._addresses if each != main.address)
+            main.awaitAnswer()
+            self._sendOn()
+
+    def _endRound(self) -> None:
+        self._rest.clear()
+        self._stopStep()
+        self._closeBeside()
+
+    def _stopStep(self) -> None:
+        if self._step is not None and self._step.active():
+            self._step.cancel()
+        self._step = None
+
+    def _stopPause(self) -> None:
+        if self._pause is not None and self._pause.active():
+            self._pause.cancel()
+        self._pause = None
+
+    def _closeBeside(self) -> None:
+        beside, self._beside = self._beside, None
+        if beside is not None:
+            beside.close()
+
+    # What the sockets tell; see SocketUser.
+
+    def socketAnswered(self, socket: TargetSocket, trains: list[Train]) -> None:
+        """
+        The address is right: keep it.
+        """
+        self._rounds = 0
+        self._stopPause()
+        self._refused.clear()
+        self._rest.clear()
+        self._stopStep()
+        if socket is self._beside:
+            self._promote(socket)
+        else:
+            self._closeBeside()
+            self._sendOn()
+        self._finder.answers(socket.address)
+        self._receive(trains)
+
+    def socketRefused(self, socket: TargetSocket, number: int) -> None:
+        """
+        Go on with another address.
+        """
+        self._refused.add(socket.address)
+        if socket is self._beside:
+            self._tryBeside()
+            return
+        if self._pause is None and not self._rest:  # it has answered before, or others were silent
+            self._rest = deque(each for each in self._addresses if each not in self._refused)
+        if self._beside is not None:
+            self._promote(self._beside)
+        else:
+            self._goOnAfter(socket, number)
+        self._lookAgain()
+
+    def _goOnAfter(self, socket: TargetSocket, number: int) -> None:
+        reason = self._openNext()
+        if reason is None:
+            self._raceOn()
+        elif self._main is None:
+            self._tryLater(reason)
+        else:
+            socket.awaitAnswer()
+            self._finder.sayRefused(self._addresses, number)
+            self._roundIsOver()
+
+    def socketMoves(self, socket: TargetSocket, before: Address, after: Address) -> None:
+        """
+        Let trains wait until it is open.
+        """
+        self._finder.sayRoute(before, after)
+        if socket is self._main:
+            self._use(self._wait)
+
+    def socketOpened(self, socket: TargetSocket) -> None:
+        """
+        Send by it.
+        """
+        if socket is self._main:
+            self._sendOn()
+
+    def socketLost(self, socket: TargetSocket, reason: str) -> None:
+        """
+        Find the target anew.
+        """
+        if socket is self._beside:
+            self._tryBeside()
+        else:
+            self._tryLater(reason)
+
+    # Whether the target is still where it was.
+
+    def review(self, sentAt: float, heardAt: float) -> None:
+        """
+        Look for the target if it has been silent for long.  This is called now and then.
+
+        @param sentAt: when something was last sent to it.
+        @param heardAt: when something was last heard of it.
+        """
+        if self._finder.mayMove and self._silence.isLong(sentAt, heardAt, self._clock.seconds()):
+            self._lookAgain()
+
+    def _lookAgain(self) -> None:
         now = self._clock.seconds()
-        if self._look is None and now - self._lookedAt >= ROUTE_SECONDS and not self._closed:
-            self._look = self._clock.callLater(0, self._lookForRoute)
+        if self._isLooking or not self._finder.mayMove or now - self._askedAt < RETRY_SECONDS:
+            return
+        self._askedAt = now
+        self._isLooking = True
+        looking = self._inTurn(maybeDeferred(self._finder.findAgain), self._foundAgain)
+        orLog(looking.addErrback(self._notFoundAgain), self._log, "the target was not looked for")
+        if self._isLooking:
+            self._sendOn()
 
-    def _lookForRoute(self) -> None:
-        self._look = None
-        self._lookedAt = self._clock.seconds()
-        self.checkRoute()
+    def _notFoundAgain(self, reason: Failure) -> None:
+        self._isLooking = False
+        if not reason.check(LookupFailed):
+            self._notFound(reason)
+        elif not self._closed:
+            self._sendOn()
+
+    def _foundAgain(self, addresses: list[Address]) -> None:
+        self._isLooking = False
+        main = self._main
+        if main is None:
+            return
+        self._addresses = addresses
+        if main.address in addresses:
+            if self._pause is None and self._step is None and not self._rest:
+                self._beginRound()
+            else:
+                self._sendOn()
+            return
+        self._finder.sayMoved(main.address, addresses[0])
+        self._rounds = 0
+        self._silence = TargetSilence()
+        self._stopPause()
+        self._stopStep()
+        self._closeBeside()
+        self._refused.clear()
+        self._rest = deque(addresses)
+        reason = self._openNext()
+        if reason is None:
+            self._raceOn()
+        else:
+            self._tryLater(reason)
+
+    # What the session asks.
 
     def checkRoute(self) -> None:
         """
-        Open the socket anew if another address than before leads to the target.  While none
-        does, keep it: the old way may come back.
+        Another address of ours than before may lead to the target.
         """
-        if self._closed or self.transport is None:
-            return
-        try:
-            local = self._routeTo(self._address)
-        except OSError:
-            return
-        if local == self._local:
-            return
-        host, port = self._target
-        logCounted(
-            self._log,
-            LogLevel.info,
-            self._rateLimit.suppressedBefore(("route", local[0])),
-            "the way to the target {host} port {port} leads from {after} now, and no longer from {before}",
-            host=host,
-            port=port,
-            before=self._local[0],
-            after=local[0],
-        )
-        self._number = int(self.transport.getHost().port)
-        self._mayConnect = False
-        self._use(self._wait)
-        closing = self.stopListening()
-        if closing is None:
-            self._openTo(self._address)
-        else:
-            closing.addCallback(self._reopen)
-
-    def _reopen(self, _: object) -> None:
-        if not self._closed:
-            self._openTo(self._address)
+        if self._main is not None:
+            self._main.checkRoute()
 
     def readSeldom(self) -> None:
         """
-        The session can do nothing with what comes: read a little of it now and then, and let
-        the kernel drop the rest, which costs least.
+        See L{TargetSocket.readSeldom}.
         """
-        port: Any = self.transport
-        if self._closed or port is None or self._nextRead is not None:
-            return
-        if not self._seldom:
-            self._seldom = True
-            setLittle(port, little=True)
-        port.pauseProducing()
-        self._nextRead = self._clock.callLater(SELDOM_SECONDS * (0.5 + self._jitter()), self._readOn)
+        if self._main is not None:
+            self._main.readSeldom()
 
     def readAgain(self) -> None:
         """
-        The session takes what comes.
+        See L{TargetSocket.readAgain}.
         """
-        if self._nextRead is not None:
-            self._nextRead.cancel()
-            self._readOn()
-        port: Any = self.transport
-        if self._seldom and port is not None:
-            setLittle(port, little=False)
-        self._seldom = False
-
-    def _readOn(self) -> None:
-        self._nextRead = None
-        port: Any = self.transport
-        if port is not None:
-            port.resumeProducing()
-
-    def stopProtocol(self) -> None:
-        """
-        The port is closed, and another one reads as usual.
-        """
-        if self._nextRead is not None:
-            self._nextRead.cancel()
-        self._nextRead = None
-        self._seldom = False
-        super().stopProtocol()
-
-    def portLost(self, reason: str) -> None:
-        """
-        The socket is gone, and we did not close it.
-        """
-        if not self._closed:
-            self._mayConnect = False
-            self._use(self._wait)
-            self._tryLater(reason)
+        if self._main is not None:
+            self._main.readAgain()
 
     def close(self) -> None:
         """
-        Close the socket; nothing is sent or received any more.
+        Close what is open; nothing is sent or received any more.
         """
         self._closed = True
-        self._mayConnect = False
-        for timer in (self._retry, self._look):
-            if timer is not None:
-                timer.cancel()
-        self._retry = self._look = None
-        self.stopListening()
+        self._endRound()
+        self._stopPause()
+        if self._retry is not None and self._retry.active():
+            self._retry.cancel()
+        self._retry = None
+        self._closeMain()
         # What leads to the session, and by it back here.
         self.send = self._receive = ignoreTrains
         self._sendBy = tellNobody
-
-
-def ignoreTrains(trains: list[Train]) -> None:
-    """
-    For a socket that is not open, and so receives nothing.
-    """
 
 
 def tellNobody(send: TakeTrains) -> None:
     """
     For a socket that nobody has asked for yet.
     """
-
-
-def setLittle(port: Any, *, little: bool) -> None:
-    """
-    Let the kernel keep little of what reaches a port, where that is one of ours.
-    """
-    keepLittle = getattr(port, "keepLittle", None)
-    if keepLittle is not None:
-        keepLittle(little=little)
-
-
-def numericAddress(host: str, port: int) -> Address | None:
-    """
-    @return: what the socket module calls this address, in the form in which it
-        names the sender of a datagram; L{None} when C{host} is a name.
-    """
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)
-    except (socket.gaierror, UnicodeError):
-        return None
-    return found[0][4]

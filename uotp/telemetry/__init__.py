@@ -6,6 +6,7 @@ Nothing here knows what the others do.
 from __future__ import annotations
 
 from uotp.telemetry.drops import Drop, Drops
+from uotp.telemetry.ends import orLog
 from uotp.telemetry.log import (
     BudgetedLogger,
     Logger,
@@ -30,6 +31,7 @@ __all__ = [
     "Spelling",
     "causeOf",
     "logCounted",
+    "orLog",
     "parseVerbosity",
     "sayLast",
     "spelled",

@@ -262,7 +262,7 @@ class Listener(tcp.Port):
         Accept connections, for a short time.
         """
         end = self.reactor.seconds() + ACCEPT_SECONDS
-        for _ in range(MAX_ACCEPTED):
+        for accepts in range(MAX_ACCEPTED):
             try:
                 accepted, address = self.socket.accept()
             except BlockingIOError:
@@ -270,7 +270,8 @@ class Listener(tcp.Port):
             except OSError as error:
                 if error.errno in PASSING:
                     continue
-                self._rest(error)
+                if not accepts:  # later the kernel says so too when nobody is left; if somebody is, we are called
+                    self._rest(error)
                 return
             try:
                 self.reception.arrived(Newcomer(self, accepted, withZone(address)))

@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IDelayedCall
 
 from uotp.errors import PeerError
 from uotp.process import Round, Steps
-from uotp.telemetry import BudgetedLogger, LineBudget, Logger
+from uotp.telemetry import BudgetedLogger, LineBudget, Logger, orLog
 from uotp.tunnel.states import TunnelState
 from uotp.tunnel.tunnel import Tunnel
 from uotp.tunnel.tunnellog import TunnelLog
@@ -134,13 +134,13 @@ class LiveTunnels:
             if words is not None:
                 tunnel.misbehaved(PeerError(words))
 
-        self._steps.each(list(self._tunnels), look)
+        orLog(self._steps.each(list(self._tunnels), look), self._log, "not all tunnels were looked at")
 
     def drainAll(self) -> None:
         """
         Let what is under way arrive on every tunnel, and close it.
         """
-        self._steps.each(list(self._tunnels), drainTunnel)
+        orLog(self._steps.each(list(self._tunnels), drainTunnel), self._log, "not all tunnels were drained")
 
     def whenEmpty(self) -> Deferred[None]:
         """

@@ -14,7 +14,7 @@ from twisted.internet.task import deferLater
 
 from uotp.boundaries import Credentials
 from uotp.errors import ConfigurationError, StartError
-from uotp.net import Host, checkCongestion
+from uotp.net import Host, Semantics, SharedResolver, checkCongestion
 from uotp.process import Memory, PeriodicCalls, Turns
 from uotp.telemetry import Drops, Logger, RateLimit
 from uotp.tunnel.live import STALL_CHECK_SECONDS, LiveTunnels
@@ -81,6 +81,23 @@ class TunnelService(Service):
             port=port,
             transport=transport,
         )
+
+    def lookUpAhead(self) -> None:
+        """
+        Look up at once, and wait for it, what has a name.  Call this before names cannot be looked
+        up any more: in a chroot there are no files of the system's resolver.
+        """
+        raise NotImplementedError
+
+    def _rememberAhead(self, resolver: SharedResolver, host: str, port: int, semantics: Semantics) -> None:
+        trouble = resolver.lookUpAhead(host, port, semantics)
+        if trouble is not None:
+            self._log.warn(
+                "{host} could not be looked up before the chroot, and cannot be in it without the files of the "
+                "system's resolver (etc/resolv.conf, etc/hosts): {reason}",
+                host=host,
+                reason=str(trouble),
+            )
 
     def startService(self) -> None:
         """

@@ -59,7 +59,7 @@ class AnyAddressPort(LinuxDatagramPort):
                 try:
                     self._sendmsg((payload,), control, 0, remote)
                 except OSError as error:
-                    self._notSent(error)
+                    self._notSent(error, payload, destination)
             else:
                 self._sender.send(train, destination)
 

@@ -62,6 +62,9 @@ ERRORS_OF_ROUTES = {
 }
 """Errors of sending that tell that nothing leads from here to the destination."""
 
+ERRORS_OF_RULES = {errno.EPERM, errno.EACCES}
+"""Errors of sending that tell that a rule of this host forbids it: a firewall, or a security module."""
+
 SEND_DROPS = {
     errno.EMSGSIZE: Drop.TOO_LONG,
     errno.EAGAIN: Drop.SEND_BUFFER_FULL,
@@ -191,7 +194,7 @@ class SocketPort:
         self._drops = context.drops
         self._bindAddress = bindAddress
         self._protocol = protocol
-        self._connectedTo: tuple[str, int] | None = None
+        self._connectedTo: Address | None = None
         self._uselessTurns = 0
         self._isPaused = False
         self._intake = Intake(context.reactor, context.drops, self, context.intakeBytes) if context.shared else None
@@ -302,7 +305,7 @@ class SocketPort:
         See L{uotp.boundaries.DatagramPort}.
         """
         self._socket.connect(destination)
-        self._connectedTo = destination[:2]
+        self._connectedTo = destination
         self._sendto = self._sendConnected
         return partial(self.sendTrains, destination=destination)
 
@@ -377,10 +380,19 @@ class SocketPort:
         """
         return portStatistics(self._socket, self._host)
 
-    def _notSent(self, error: OSError) -> None:
+    def _notSent(self, error: OSError, datagram: bytes, destination: Address) -> None:
         countNotSent(self._drops, self._log, error)
-        if error.errno in ERRORS_OF_ROUTES:
-            self._protocol.routeFailed()
+        tellNotSent(self._protocol, error, datagram, destination)
+
+    def _trySending(self, error: OSError, datagram: bytes, destination: Address) -> bool:
+        """
+        Sending has failed.  On some systems the error may be of a datagram before; then send
+        this one.
+
+        @return: whether it was sent.
+        """
+        self._notSent(error, datagram, destination)
+        return False
 
     def _sendEach(self, datagrams: Sequence[bytes], destination: Address) -> bool:
         """
@@ -394,7 +406,7 @@ class SocketPort:
                 self._sendto(datagram, destination)
                 anySent = True
             except OSError as error:
-                self._notSent(error)
+                anySent = self._trySending(error, datagram, destination) or anySent
         return anySent
 
     def _countUselessTurn(self) -> None:
@@ -407,11 +419,24 @@ class SocketPort:
         The reactor has given the socket up, or stops.  It gives up a connected one too that
         has nothing but an error to be read: the answer to a datagram that nobody has taken.
         """
-        if self._connectedTo is not None and self.connected and isFailureOf(reason, ConnectionDone):
-            self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)  # which takes the error
-            self._context.reactor.addReader(self)
+        if self.connected and isFailureOf(reason, ConnectionDone) and self._takeErrors():
+            if not self._isPaused:
+                self._context.reactor.addReader(self)
             return
         self._fail("the reactor has closed it")
+
+    def _takeErrors(self) -> bool:
+        """
+        Take the errors that wait, and tell the protocol of them.
+
+        @return: whether this socket may have such errors, which are of datagrams sent before.
+        """
+        if self._connectedTo is None:
+            return False
+        number = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)  # which takes the error
+        if number:
+            self._protocol.refused(self._connectedTo, number)
+        return True
 
     def _fail(self, reason: str) -> None:
         if self.connected:
@@ -434,6 +459,17 @@ class SocketPort:
         self._context.reactor.removeReader(self)
         self._sendto = self._socket.sendto  # in place of a method of ours
         self._socket.close()
+
+
+def tellNotSent(protocol: DatagramReceiver, error: OSError, datagram: bytes, destination: Address) -> None:
+    """
+    Let a protocol know that a datagram could not be sent, and why, if that concerns the others too.
+    """
+    protocol.unsentBytes += len(datagram)
+    if error.errno in ERRORS_OF_ROUTES:
+        protocol.routeFailed()
+    elif error.errno in ERRORS_OF_RULES:
+        protocol.refused(destination, error.errno)
 
 
 def isFailureOf(reason: Any, kind: type[Exception]) -> bool:

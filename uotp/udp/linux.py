@@ -18,8 +18,9 @@ from uotp.boundaries import Address
 from uotp.telemetry import Drop
 from uotp.train import TakeTrains, Train, couple
 from uotp.udp.abi import CONTROL_BYTES, CUT_OFF, UDP_GRO, addressOf
-from uotp.udp.base import ERRORS_OF_DATAGRAMS, SocketPort
+from uotp.udp.base import ERRORS_OF_DATAGRAMS, SEND_DROPS, SocketPort
 from uotp.udp.buffers import BYTES_PER_TURN, FIRST_MESSAGES, FIRST_SLOT_BYTES, MAX_MESSAGE_BYTES, messagesAfter
+from uotp.udp.errorqueue import ErrorQueue
 from uotp.udp.gso import SegmentSender
 from uotp.udp.recvmmsg import batchesFor
 from uotp.udp.sideport import SidePorts
@@ -68,6 +69,8 @@ class LinuxDatagramPort(SocketPort):
         self._wasFull = False
         self._much = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2
         self._sender = SegmentSender(self._socket, self._context, self._sendEach)
+        # Who shares a port between many sources has no use for what becomes of what each is sent.
+        self._errors = None if self._context.shared else ErrorQueue(self._socket)
         self._sides = (
             None
             if self._intake is None
@@ -79,6 +82,7 @@ class LinuxDatagramPort(SocketPort):
             self._sides.stop()
             self._sides = None
         super()._close()
+        self._errors = None
         del self._sender  # which knows this port, and with it would be left to the garbage collector
 
     def sendTrains(self, trains: list[Train], destination: Address) -> None:
@@ -93,7 +97,7 @@ class LinuxDatagramPort(SocketPort):
                 try:
                     self._sendto(payload, destination)
                 except OSError as error:
-                    self._notSent(error)
+                    self._trySending(error, payload, destination)
             else:
                 self._sender.send(train, destination)
 
@@ -240,8 +244,40 @@ class LinuxDatagramPort(SocketPort):
         )
 
     def _failed(self, error: OSError) -> None:
+        if self._errors is not None:
+            self._takeErrors()
         if error.errno in {errno.EAGAIN, errno.EINTR}:
             return
         self._log.debug("the UDP port had an error: {reason}", reason=error.strerror)
         if error.errno not in ERRORS_OF_DATAGRAMS:
             self._countUselessTurn()
+
+    def _takeErrors(self) -> bool:
+        self._takeQueued()
+        return super()._takeErrors() or self._errors is not None
+
+    def _takeQueued(self) -> bool:
+        """
+        Tell the protocol of the errors that the kernel has kept.
+
+        @return: whether there was any.
+        """
+        found = {} if self._errors is None else self._errors.take()
+        for destination, number in found.items():
+            self._protocol.refused(destination, number)
+        return bool(found)
+
+    def _trySending(self, error: OSError, datagram: bytes, destination: Address) -> bool:
+        """
+        Send a datagram again, if the error may be of one before.  Those are kept, and the next
+        call fails with them.
+        """
+        isFull = SEND_DROPS.get(error.errno or 0) is Drop.SEND_BUFFER_FULL
+        if not isFull and self._takeQueued():
+            try:
+                self._sendto(datagram, destination)
+            except OSError as another:
+                error = another
+            else:
+                return True
+        return super()._trySending(error, datagram, destination)

@@ -53,7 +53,10 @@ class PortableDatagramPort(SocketPort):
             except (BlockingIOError, InterruptedError):
                 break
             except OSError as error:
-                failed = failed or error.errno not in ERRORS_OF_DATAGRAMS
+                if error.errno is None or error.errno not in ERRORS_OF_DATAGRAMS:
+                    failed = True
+                elif self._connectedTo is not None:
+                    self._protocol.refused(self._connectedTo, error.errno)
                 self._log.debug("the UDP port had an error: {reason}", reason=error.strerror)
                 continue
             if runs and runs[-1][0] == sender:

@@ -20,7 +20,7 @@ from uotp.boundaries import Address, Allowance
 from uotp.process import Unlimited
 from uotp.telemetry import Drop, Drops, Logger
 from uotp.train import Train, cut
-from uotp.udp.base import ERRORS_OF_ROUTES, countNotSent
+from uotp.udp.base import countNotSent, tellNotSent
 
 WITHOUT_SCOPE = (0, 0)
 """The flow and the scope that an IPv6 address gets when its transport tells none."""
@@ -46,6 +46,7 @@ class TrainProtocol(DatagramProtocol):
     is lost, another may be opened for it.
 
     @ivar allowance: of whom the port is for.  While it is spent, a port of ours reads nothing.
+    @ivar unsentBytes: payload that could not be sent.
     @ivar sendTrains: sends trains to an address; without a transport it does nothing.  It
         is another one with each transport, so whoever keeps it takes it anew in
         C{startProtocol}.
@@ -60,6 +61,7 @@ class TrainProtocol(DatagramProtocol):
         """
         self._drops = drops
         self.allowance: Allowance = Unlimited()
+        self.unsentBytes = 0
         self.sendTrains: SendTrains = sendNothing
         self._stopping = False
         self._reason = STOPPED
@@ -74,6 +76,11 @@ class TrainProtocol(DatagramProtocol):
         """
         See L{uotp.boundaries.DatagramReceiver}.  Only a port that is bound to one address of
         several needs to know.
+        """
+
+    def refused(self, destination: Address, number: int) -> None:
+        """
+        See L{uotp.boundaries.DatagramReceiver}.  Only whoever can send elsewhere needs to know.
         """
 
     def portLost(self, reason: str) -> None:
@@ -140,8 +147,7 @@ class TrainProtocol(DatagramProtocol):
                     self._drops.count(Drop.SEND_REFUSED)
                 except OSError as error:
                     countNotSent(self._drops, self._log, error)
-                    if error.errno in ERRORS_OF_ROUTES:
-                        self.routeFailed()
+                    tellNotSent(self, error, datagram, destination)
 
 
 def sendNothing(trains: list[Train], destination: Address) -> None:

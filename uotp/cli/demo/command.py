@@ -24,7 +24,7 @@ from uotp.cli.options import Flag, GnuOptions, Option
 from uotp.cli.parsers import parseBytes, parseCount
 from uotp.errors import UotpError
 from uotp.process import stopOnSignals, useMonotonicClock
-from uotp.telemetry import Logger, Spelling, textObserver
+from uotp.telemetry import Logger, Spelling, orLog, textObserver
 
 MAX_COUNT = 1_000_000
 """No more datagrams can be asked for, since the round trip of each is kept, in 8 bytes."""
@@ -233,7 +233,8 @@ def run(performance: Demo, reactor: Any) -> int:
     """
 
     def begin() -> None:
-        performance.begin().addBoth(lambda _: None if performance.ending else reactor.stop())
+        performed = performance.begin().addBoth(lambda _: None if performance.ending else reactor.stop())
+        orLog(performed, Logger(), "the demo has no end")
 
     reactor.callWhenRunning(begin)
     reactor.addSystemEventTrigger("before", "shutdown", performance.end)

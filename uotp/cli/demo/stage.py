@@ -24,7 +24,7 @@ from uotp.net import enlargeUdpBuffers
 from uotp.pki import Pki, makePki
 from uotp.server import ServerService
 from uotp.services import clientService, serverService
-from uotp.telemetry import Logger
+from uotp.telemetry import Logger, orLog
 from uotp.tls import ClientTls, ServerTls
 
 LOOPBACK = "127.0.0.1"
@@ -104,7 +104,7 @@ class Sender(DatagramProtocol):
         """
         self._exchange = exchange
         self._done = Deferred(lambda _: self._end())
-        self._ticker.start(PROGRESS_SECONDS)
+        orLog(self._ticker.start(PROGRESS_SECONDS), Logger(), "the demo does not tell its progress any more")
         return self._done
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
@@ -222,7 +222,6 @@ class Stage:
         closers, self._closers = self._closers[::-1], []
         ends = [maybeDeferred(closer) for closer in closers]
         for end in ends:
-            end.addErrback(lambda failure: self._log.failure("the demo did not end cleanly", failure))
-        everything = gatherResults(ends)
-        everything.addTimeout(STOP_SECONDS, self._reactor)
+            orLog(end, self._log, "the demo did not end cleanly")
+        everything = gatherResults(ends).addTimeout(STOP_SECONDS, self._reactor)
         return everything.addErrback(lambda _: self._log.warn("something of the demo is slow to end"))
