@@ -73,7 +73,7 @@ class DoubtTests(SynchronousTestCase):
         new = self.open()
         self.send(5)
         self.assertEqual(self.count(*old, new), [1, 0, 0, 5])
-        self.assertEqual([link.asked for link in (*old, new)], [1, 1, 1, 0])
+        self.assertEqual([link.asked for link in (*old, new)], [0, 1, 1, 0])
 
     def test_newTunnelIsOneOfManyWhereTheOneInUseIsAnswered(self) -> None:
         old = self.open()
@@ -187,6 +187,18 @@ class DoubtTests(SynchronousTestCase):
         self.hear(first, 0.4, still=True)
         self.send(3)
         self.assertEqual(self.count(first, second), [1, 3])
+
+    def test_heavyFlowAsksNobody(self) -> None:
+        """
+        It has many losses, and uses all tunnels.
+        """
+        first, second = self.open(), self.open()
+        self.send()
+        self.session.outbound._stickiness.loaded = True
+        self.hear(second, 3.0)
+        self.hear(first, 0.4, still=True)
+        self.send()
+        self.assertEqual((first.asked, second.asked), (0, 0))
 
     def test_mereLossPutsNothingInDoubt(self) -> None:
         first, second = self.open(), self.open()

@@ -80,7 +80,8 @@ class Doubt:
         for link, ago in heardAgo.items():
             if link not in self._scheduler.doubted and (link is used or ago > best + MARGIN_SECONDS):
                 self._scheduler.doubted.add(link)
-                link.ask()
+                if link is not used:  # of which its kernel will tell
+                    link.ask()
 
     def look(self, now: float) -> None:
         """

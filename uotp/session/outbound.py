@@ -206,9 +206,11 @@ class Outbound:
             self._answeredLookAt = min(now + ANSWERED_LOOK_SECONDS, self._reinjection.lookAt)
 
     def _leaveTrouble(self, current: Link, now: float) -> None:
-        if current not in self._scheduler.doubted and isStill(current):
+        loaded = self._stickiness.loaded
+        # A heavy flow uses all, and its losses are many: a question would only be one more thing to repair.
+        if not loaded and current not in self._scheduler.doubted and isStill(current):
             self._doubt.compare(current, now)
-        if self._scheduler.leaveTrouble(loaded=self._stickiness.loaded):
+        if self._scheduler.leaveTrouble(loaded=loaded):
             self._stickiness.leftTrouble = True
 
     def _moveOn(self, current: Link | None, now: float) -> None:
