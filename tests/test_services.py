@@ -33,11 +33,11 @@ from tests.doubles.streams import MemoryStream, wrapInTls
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase
 from tests.doubles.udp import MemoryUdp, Receiver, localTo
 from uotp.client import service as clientservice
-from uotp.client.proof import MOMENT_SECONDS, TUNNEL_BYTES
 from uotp.client.service import ClientService
-from uotp.client.sessions import UNPROVED_SECONDS
 from uotp.client.settings import ClientSettings
 from uotp.client.slot import PROVED_SECONDS
+from uotp.client.sources.proof import MOMENT_SECONDS, TUNNEL_BYTES
+from uotp.client.sources.sessions import UNPROVED_SECONDS
 from uotp.errors import ConfigurationError, LookupFailed, StartError
 from uotp.net.resolver import InBackground, Resolved, SharedResolver
 from uotp.net.routes import Routes

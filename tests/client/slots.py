@@ -9,7 +9,7 @@ from tests.doubles.dialling import Attempt, MemoryContext
 from tests.doubles.sessions import RecordingSession
 from tests.doubles.streams import MemoryStream
 from tests.doubles.tunnels import RecordingOwner
-from uotp.client.dialqueue import Urgency
+from uotp.client.dial.dialqueue import Urgency
 from uotp.client.pool import Pool
 from uotp.client.slot import Slot, SlotOwner
 from uotp.tunnel.dialled import DialledTunnel

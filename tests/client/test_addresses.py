@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.client.addresses import MAX_ADDRESSES_TRIED, MAX_FAILURES_KEPT, AddressOrder, interleaved
+from uotp.client.dial.addresses import MAX_ADDRESSES_TRIED, MAX_FAILURES_KEPT, AddressOrder, interleaved
 
 
 def v4(number: int) -> IPv4Address:

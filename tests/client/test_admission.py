@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.boundaries import Address
-from uotp.client.admission import (
+from uotp.client.sources.admission import (
     ASK_AGAIN_SECONDS,
     MAX_SEEN,
     NEW_AT_ONCE,

@@ -9,7 +9,7 @@ from ipaddress import ip_network
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.client.allowed import MAX_KNOWN, AllowedSources, canReach
+from uotp.client.sources.allowed import MAX_KNOWN, AllowedSources, canReach
 
 
 def allowed(*networks: str) -> AllowedSources:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.client.backoff import backoffSeconds
+from uotp.client.dial.backoff import backoffSeconds
 
 
 class BackoffTests(SynchronousTestCase):

@@ -12,8 +12,8 @@ from twisted.internet import error
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.client.slots import SESSION_ID, SlotTestCase
-from uotp.client.dialqueue import MAX_DIALS, MAX_UNPROVED_DIALS, DialQueue, Place, Urgency
-from uotp.client.outage import LONE_SHARE
+from uotp.client.dial.dialqueue import MAX_DIALS, MAX_UNPROVED_DIALS, DialQueue, Place, Urgency
+from uotp.client.dial.outage import LONE_SHARE
 from uotp.client.pool import Pool
 
 

@@ -16,7 +16,7 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.client.lastgood import MAX_FILE_BYTES, MAX_REMEMBERED_HOSTS, WRITE_SECONDS, LastGood, hostsIn
+from uotp.client.lookup.lastgood import MAX_FILE_BYTES, MAX_REMEMBERED_HOSTS, WRITE_SECONDS, LastGood, hostsIn
 from uotp.process.statefile import StateDirectory
 
 SERVER = ("Vpn.Test.", 8443)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.client.patience import MOST_SECONDS, ROOMY, DialStep, Patience
+from uotp.client.dial.patience import MOST_SECONDS, ROOMY, DialStep, Patience
 
 
 class PatienceTests(SynchronousTestCase):

@@ -17,9 +17,9 @@ from tests.client.slots import (
     SlotTestCase,
 )
 from tests.doubles.dialling import Attempt
-from uotp.client.backoff import FIRST_SECONDS
-from uotp.client.dialqueue import Urgency
-from uotp.client.outage import LONE_SHARE
+from uotp.client.dial.backoff import FIRST_SECONDS
+from uotp.client.dial.dialqueue import Urgency
+from uotp.client.dial.outage import LONE_SHARE
 from uotp.client.pool import (
     FULL_PATH_SECONDS,
     HEDGE_SECONDS,

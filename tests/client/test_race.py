@@ -13,10 +13,10 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 from tests.client.slots import WELCOME, SlotTestCase
 from tests.doubles.dialling import Attempt
 from uotp.boundaries import Security
-from uotp.client.contender import DOUBT_SECONDS, SURE_TIMES
-from uotp.client.patience import MOST_SECONDS, DialStep
-from uotp.client.race import MAX_BESIDE, MAX_CONTENDERS, STAGGER_SECONDS
-from uotp.client.segmentsize import SMALL_SIZES
+from uotp.client.dial.contender import DOUBT_SECONDS, SURE_TIMES
+from uotp.client.dial.patience import MOST_SECONDS, DialStep
+from uotp.client.dial.race import MAX_BESIDE, MAX_CONTENDERS, STAGGER_SECONDS
+from uotp.client.dial.segmentsize import SMALL_SIZES
 from uotp.client.slot import PROVED_SECONDS
 from uotp.client.slotstates import SlotState
 from uotp.errors import LookupFailed

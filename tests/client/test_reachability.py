@@ -9,7 +9,7 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.client.reachability import SERVER_HINTS, TARGET_HINTS, Reachability
-from uotp.client.silence import NEVER_ANSWERED_SECONDS, SENT_SECONDS, Silence
+from uotp.client.sources.silence import NEVER_ANSWERED_SECONDS, SENT_SECONDS, Silence
 from uotp.telemetry.ratelimit import RateLimit
 from uotp.wire.hello import ServerHello
 

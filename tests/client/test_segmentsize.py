@@ -11,8 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.streams import MemoryStream, streamOf
 from tests.doubles.tunnels import RecordingOwner
-from uotp.client.segmentsize import FRESH_SECONDS, SMALL_SIZES, SegmentSizes, SizeState
-from uotp.client.segmentwatch import STALLED_REPEATS, WATCHED_AT_ONCE, SegmentWatch, lostSegments
+from uotp.client.dial.segmentsize import FRESH_SECONDS, SMALL_SIZES, SegmentSizes, SizeState
+from uotp.client.dial.segmentwatch import STALLED_REPEATS, WATCHED_AT_ONCE, SegmentWatch, lostSegments
 from uotp.path import Flight
 from uotp.tunnel.dialled import DialledTunnel
 

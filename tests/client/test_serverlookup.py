@@ -13,10 +13,10 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.client.firstlookup import HURRIED_SECONDS, SEARCH_SECONDS
-from uotp.client.lastgood import LastGood
+from uotp.client.lookup.firstlookup import HURRIED_SECONDS, SEARCH_SECONDS
+from uotp.client.lookup.lastgood import LastGood
+from uotp.client.lookup.serverlookup import LOOK_AGAIN_SECONDS, LOOKUP_PATIENCE_SECONDS, ServerLookup
 from uotp.client.reachability import Reachability
-from uotp.client.serverlookup import LOOK_AGAIN_SECONDS, LOOKUP_PATIENCE_SECONDS, ServerLookup
 from uotp.errors import LookupFailed
 from uotp.net.resolver import Addresses, Resolved, SharedResolver
 from uotp.telemetry.ratelimit import RateLimit

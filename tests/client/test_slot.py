@@ -16,10 +16,10 @@ from tests.client.slots import BYE, DRAIN, PING, REFUSAL, SESSION_ID, WELCOME, W
 from tests.doubles.dialling import MemoryContext
 from tests.doubles.streams import MemoryStream, streamOf
 from uotp.boundaries import Security
-from uotp.client.backoff import FIRST_SECONDS
+from uotp.client.dial.backoff import FIRST_SECONDS
+from uotp.client.dial.race import MAX_CONTENDERS
+from uotp.client.dial.segmentsize import SegmentSizes
 from uotp.client.lifetime import AGE_SPREAD
-from uotp.client.race import MAX_CONTENDERS
-from uotp.client.segmentsize import SegmentSizes
 from uotp.client.slot import PROVED_SECONDS, Slot
 from uotp.client.slotstates import SlotEvent as Event
 from uotp.client.slotstates import SlotState as State

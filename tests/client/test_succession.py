@@ -7,7 +7,7 @@ from __future__ import annotations
 from tests.client.slots import BYE, REFUSAL, WELCOME_NEW
 from tests.doubles.contracts import TimerTestCase
 from tests.doubles.dialling import Attempt, MemoryContext
-from uotp.client.source import SourceSession
+from uotp.client.sources.source import SourceSession
 from uotp.client.succession import HANDOVER_SECONDS, LEAST_SECONDS
 from uotp.telemetry.drops import Drops
 from uotp.train import Train

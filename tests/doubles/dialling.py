@@ -15,8 +15,8 @@ from twisted.python.failure import Failure
 
 from tests.doubles.streams import MemoryStream, wrapInTls
 from uotp.client.context import ClientContext, ReachabilityObserver, ServerDialer
-from uotp.client.patience import Patience
-from uotp.client.segmentsize import SegmentSizes
+from uotp.client.dial.patience import Patience
+from uotp.client.dial.segmentsize import SegmentSizes
 from uotp.client.settings import ClientSettings
 from uotp.errors import LookupFailed
 from uotp.net.resolver import Addresses, Resolved

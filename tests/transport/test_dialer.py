@@ -23,7 +23,7 @@ from tests.doubles.sockets import FakeSocket
 from tests.doubles.streams import MemoryStream
 from tests.doubles.tlspairs import TRUSTED, TlsTestCase
 from tests.doubles.tunnels import RecordingOwner
-from uotp.client.failures import WORDS, wordsForFailure
+from uotp.client.dial.failures import WORDS, wordsForFailure
 from uotp.errors import LookupFailed
 from uotp.net import sockopts
 from uotp.net.resolver import Resolved, SharedResolver

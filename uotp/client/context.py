@@ -10,12 +10,12 @@ from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 
-from uotp.client.addresses import AddressOrder
-from uotp.client.dialqueue import DialQueue
-from uotp.client.outage import Hurry, Outage
-from uotp.client.patience import Patience
-from uotp.client.segmentsize import SegmentSizes
-from uotp.client.segmentwatch import SegmentWatch
+from uotp.client.dial.addresses import AddressOrder
+from uotp.client.dial.dialqueue import DialQueue
+from uotp.client.dial.outage import Hurry, Outage
+from uotp.client.dial.patience import Patience
+from uotp.client.dial.segmentsize import SegmentSizes
+from uotp.client.dial.segmentwatch import SegmentWatch
 from uotp.client.settings import ClientSettings
 from uotp.net import Addresses
 from uotp.process import Steps, Turns

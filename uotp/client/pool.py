@@ -25,7 +25,7 @@ from twisted.internet.interfaces import IDelayedCall
 
 from uotp.boundaries import CarriedSession
 from uotp.client.context import ClientContext
-from uotp.client.dialqueue import Urgency
+from uotp.client.dial.dialqueue import Urgency
 from uotp.client.slot import Slot
 from uotp.client.slotstates import SlotState
 from uotp.wire import ServerHello

@@ -12,17 +12,17 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from uotp.client.allowed import canReach
 from uotp.client.context import ClientContext
-from uotp.client.lastgood import LastGood
-from uotp.client.ports import ClientPorts
+from uotp.client.dial.segmentsize import SegmentSizes
+from uotp.client.dial.segmentwatch import WATCH_SECONDS
+from uotp.client.lookup.lastgood import LastGood
+from uotp.client.lookup.serverlookup import ServerLookup
 from uotp.client.reachability import Reachability
-from uotp.client.segmentsize import SegmentSizes
-from uotp.client.segmentwatch import WATCH_SECONDS
-from uotp.client.serverlookup import ServerLookup
-from uotp.client.sessions import SessionsBySource
 from uotp.client.settings import ClientSettings
-from uotp.client.source import SourceSession
+from uotp.client.sources.allowed import canReach
+from uotp.client.sources.ports import ClientPorts
+from uotp.client.sources.sessions import SessionsBySource
+from uotp.client.sources.source import SourceSession
 from uotp.net import Host, SharedResolver, backgroundThread, checkMark, placesOf
 from uotp.process import SleepClocks, SleepDetector, descriptorLimit, sleepClocks
 from uotp.session import WAIT_SECONDS

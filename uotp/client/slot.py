@@ -19,11 +19,11 @@ from typing import Any, Protocol
 from twisted.python.failure import Failure
 
 from uotp.boundaries import CarriedSession
-from uotp.client.attempt import Attempt
-from uotp.client.backoff import backoffSeconds
 from uotp.client.context import ClientContext
-from uotp.client.dialqueue import Urgency
-from uotp.client.failures import wordsForFailure
+from uotp.client.dial.attempt import Attempt
+from uotp.client.dial.backoff import backoffSeconds
+from uotp.client.dial.dialqueue import Urgency
+from uotp.client.dial.failures import wordsForFailure
 from uotp.client.lifetime import Lifetime
 from uotp.client.slotstates import SLOT_STATES, SlotEvent, SlotState
 from uotp.process import StateMachine

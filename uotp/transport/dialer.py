@@ -1,7 +1,7 @@
 """
 The client's way to the server: its addresses, and a connection to one of them.  Each call
 makes one try; whoever wants another calls again, and whoever has several addresses decides
-in which order, and when (L{uotp.client.race}).
+in which order, and when (L{uotp.client.dial.race}).
 """
 
 from __future__ import annotations

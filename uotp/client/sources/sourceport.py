@@ -1,7 +1,7 @@
 """
 Where sources come in: the protocol on one UDP port of a client.  It finds the session of whoever
 sends.  A client may have several such ports; all sessions together are in
-L{uotp.client.sessions}.
+L{uotp.client.sources.sessions}.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 from uotp.boundaries import Address
-from uotp.client.source import SourceSession
+from uotp.client.sources.source import SourceSession
 from uotp.telemetry import Drops
 from uotp.train import TakeTrains, Train
 from uotp.udp import TrainProtocol

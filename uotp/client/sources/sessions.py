@@ -2,9 +2,9 @@
 The client's sessions by the source they belong to: how they begin, and when they end.
 
 Whoever can reach the UDP port can forge any number of sources.  So new ones are taken on no faster
-than a rate (L{uotp.client.admission}).  A source gets one tunnel and a short time until it has
-proved that it is none of these (L{uotp.client.proof}), and few places are for those that have
-done nothing or little (L{uotp.client.places}).
+than a rate (L{uotp.client.sources.admission}).  A source gets one tunnel and a short time until it has
+proved that it is none of these (L{uotp.client.sources.proof}), and few places are for those that have
+done nothing or little (L{uotp.client.sources.places}).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.logger import LogLevel
 
-from uotp.client.admission import Admission
-from uotp.client.allowed import AllowedSources, Network
-from uotp.client.places import Places
-from uotp.client.source import SourceSession
-from uotp.client.sourceport import Source, SourcePort
+from uotp.client.sources.admission import Admission
+from uotp.client.sources.allowed import AllowedSources, Network
+from uotp.client.sources.places import Places
+from uotp.client.sources.source import SourceSession
+from uotp.client.sources.sourceport import Source, SourcePort
 from uotp.net import hostOf
 from uotp.process import Round, Steps
 from uotp.session import ClosingSessions, wordsForLate
@@ -107,7 +107,7 @@ class SessionsBySource:
 
     def welcome(self, source: Source, trains: list[Train]) -> SourceSession | None:
         """
-        See L{uotp.client.sourceport.Newcomers}.
+        See L{uotp.client.sources.sourceport.Newcomers}.
         """
         host = hostOf(source.address)
         if not self._allowed.allows(host):

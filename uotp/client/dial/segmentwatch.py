@@ -1,6 +1,6 @@
 """
 Looks now and then at open tunnels, for those on which one segment does not arrive, however often
-it is sent again (L{uotp.client.segmentsize}), and replaces the tunnels whose segments turn out to
+it is sent again (L{uotp.client.dial.segmentsize}), and replaces the tunnels whose segments turn out to
 be too large.  Of our own segments the kernel tells how often.  Of the other end's it tells that
 some have come behind a gap, and whether that was closed.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from uotp.client.segmentsize import SegmentSizes
+from uotp.client.dial.segmentsize import SegmentSizes
 from uotp.path import Flight
 from uotp.tunnel import Tunnel
 

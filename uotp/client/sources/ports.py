@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import LogLevel
 
 from uotp.boundaries import DatagramPortOpener
-from uotp.client.sourceport import SourcePort
+from uotp.client.sources.sourceport import SourcePort
 from uotp.net import ListenPlace, bindTogether
 from uotp.telemetry import Logger, RateLimit, logCounted
 

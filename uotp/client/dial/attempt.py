@@ -12,12 +12,12 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
-from uotp.client.contender import Contender
 from uotp.client.context import ClientContext
-from uotp.client.dialqueue import FIRST_OF_ALL, Place, Urgency
-from uotp.client.failures import wordsForFailure, wordsForTimeOut
-from uotp.client.patience import DialStep
-from uotp.client.race import Race
+from uotp.client.dial.contender import Contender
+from uotp.client.dial.dialqueue import FIRST_OF_ALL, Place, Urgency
+from uotp.client.dial.failures import wordsForFailure, wordsForTimeOut
+from uotp.client.dial.patience import DialStep
+from uotp.client.dial.race import Race
 from uotp.errors import LookupFailed
 from uotp.net import Addresses
 from uotp.telemetry import Logger, orLog

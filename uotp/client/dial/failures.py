@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from twisted.internet import error
 from twisted.python.failure import Failure
 
-from uotp.client.patience import DialStep
+from uotp.client.dial.patience import DialStep
 from uotp.errors import LookupFailed
 from uotp.telemetry import spelled
 

@@ -2,7 +2,7 @@
 Who has a place among the sources of a client, and who gives one up when there is none left.
 
 Some sources have proved that they are not forged, as far as one datagram can
-(L{uotp.client.proof}).  Those that have not share a small part of all places; when there is none
+(L{uotp.client.sources.proof}).  Those that have not share a small part of all places; when there is none
 left, one of them goes whose question is answered, the idlest first, or else the idlest that
 still waits.
 
@@ -23,8 +23,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from uotp.client.source import SourceSession
-from uotp.client.sourceport import Source
+from uotp.client.sources.source import SourceSession
+from uotp.client.sources.sourceport import Source
 
 UNPROVED_SHARE = 4
 """

@@ -22,8 +22,8 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
-from uotp.client.firstlookup import FirstLookup
-from uotp.client.lastgood import LastGood
+from uotp.client.lookup.firstlookup import FirstLookup
+from uotp.client.lookup.lastgood import LastGood
 from uotp.errors import LookupFailed
 from uotp.net import Addresses, Host, Semantics, SharedResolver, hostAt, literalAddress
 from uotp.telemetry import Logger, RateLimit, logCounted, orLog

@@ -14,7 +14,7 @@ A slot that dials for its whole pool waits at most this share of the longest wai
 user allows.  Of 5 s that is 3 s, or 2.25 s in the mean, since half of a wait is left to
 chance: 27 attempts a minute, where eight slots at times of their own made 128.  The next
 attempt comes 1.2 s after the server in the mean, and 3 s at most.  The waits grow to that in
-the first seconds (L{uotp.client.backoff}), so that a server that only restarts is found
+the first seconds (L{uotp.client.dial.backoff}), so that a server that only restarts is found
 sooner.  A thousand clients come back in three seconds.  With a share of 0.15 a server is found
 after 0.3 s, for 107 attempts a minute.
 

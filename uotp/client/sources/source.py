@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from uotp.client.context import ClientContext
 from uotp.client.pool import Pool
-from uotp.client.proof import Proof
-from uotp.client.silence import Silence
+from uotp.client.sources.proof import Proof
+from uotp.client.sources.silence import Silence
 from uotp.client.succession import Succession
 from uotp.session import Session
 from uotp.telemetry import Drops

@@ -17,10 +17,10 @@ from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall
 
-from uotp.client.contender import Contender
 from uotp.client.context import ClientContext
-from uotp.client.failures import wordsForAll
-from uotp.client.patience import DialStep
+from uotp.client.dial.contender import Contender
+from uotp.client.dial.failures import wordsForAll
+from uotp.client.dial.patience import DialStep
 from uotp.net import Addresses
 from uotp.tunnel import Tunnel
 
@@ -46,7 +46,7 @@ class Race:
     """
     Tries some addresses until one tunnel is open or all have failed.
 
-    @ivar isUrgent: see L{uotp.client.contender.ContenderOwner}.
+    @ivar isUrgent: see L{uotp.client.dial.contender.ContenderOwner}.
     """
 
     def __init__(
@@ -138,20 +138,20 @@ class Race:
 
     def contenderProgressed(self, contender: Contender) -> None:
         """
-        See L{uotp.client.contender.ContenderOwner}.
+        See L{uotp.client.dial.contender.ContenderOwner}.
         """
         self._plan(contender)
 
     def contenderStalls(self, contender: Contender, smaller: int) -> None:
         """
-        See L{uotp.client.contender.ContenderOwner}.
+        See L{uotp.client.dial.contender.ContenderOwner}.
         """
         if len(self._first) + len(self._again) < MAX_BESIDE:
             self._try(contender.address, self._again, smaller)
 
     def contenderFailed(self, contender: Contender, words: str) -> None:
         """
-        See L{uotp.client.contender.ContenderOwner}.
+        See L{uotp.client.dial.contender.ContenderOwner}.
         """
         self._tellLeft(contender, words)
         if contender in self._again:

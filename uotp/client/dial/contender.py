@@ -14,9 +14,9 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from uotp.client.context import ClientContext
-from uotp.client.failures import wordsForFailure, wordsForLoss, wordsForTimeOut
-from uotp.client.patience import DialStep
-from uotp.client.segmentwatch import lostSegments
+from uotp.client.dial.failures import wordsForFailure, wordsForLoss, wordsForTimeOut
+from uotp.client.dial.patience import DialStep
+from uotp.client.dial.segmentwatch import lostSegments
 from uotp.telemetry import Logger, orLog
 from uotp.tunnel import Tunnel, TunnelState
 

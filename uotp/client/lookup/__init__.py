@@ -1,0 +1,3 @@
+"""
+Where the server is: lookups of its name, and the addresses that were good before.
+"""
