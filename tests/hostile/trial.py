@@ -81,7 +81,8 @@ class HostileTestCase(ProgramTestCase):
         @param client: the same of the client.
         @param options: see L{House}.
         """
-        programs = countedPrograms((*ROOM, *server), (*ROOM, *client), linger, ourEnvironment())
+        room = () if ROOM[0] in client else ROOM
+        programs = countedPrograms((*ROOM, *server), (*room, *client), linger, ourEnvironment())
         self.house = House(self.startAny, programs, certificates, wire=wire, **options)
         return self.house
 

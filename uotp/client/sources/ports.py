@@ -13,7 +13,7 @@ from twisted.logger import LogLevel
 
 from uotp.boundaries import DatagramPortOpener
 from uotp.client.sources.sourceport import SourcePort
-from uotp.net import ListenPlace, bindTogether
+from uotp.net import ListenPlace, bindTogether, hostAt
 from uotp.telemetry import Logger, RateLimit, logCounted
 
 REOPEN_SECONDS = 1.0
@@ -26,13 +26,14 @@ class BoundPort:
 
     @ivar protocol: drives it.
     @ivar host: the address to which it is bound, as it was asked for.
+    @ivar shown: the same, as the log has it.
     @ivar number: its number.
     @ivar reopening: the call that binds it again, after it was lost.
     """
 
     def __init__(self, whenLost: Callable[[BoundPort, str], None], newProtocol: Callable[[Any], SourcePort]) -> None:
         self.protocol = newProtocol(lambda reason: whenLost(self, reason))
-        self.host, self.number = "", 0
+        self.host, self.shown, self.number = "", "", 0
         self.reopening: IDelayedCall | None = None
 
     def bind(self, openPort: DatagramPortOpener, host: str, number: int) -> None:
@@ -44,6 +45,7 @@ class BoundPort:
         """
         bound: Any = openPort((host, number), self.protocol)
         self.host, self.number = host, bound.getHost().port
+        self.shown = hostAt(bound.getHost())
 
 
 class ClientPorts:
@@ -79,7 +81,7 @@ class ClientPorts:
         """
         The address and number of each port.
         """
-        return [(port.host, port.number) for port in self._ports]
+        return [(port.shown, port.number) for port in self._ports]
 
     def bind(self, places: list[ListenPlace]) -> None:
         """
@@ -115,7 +117,7 @@ class ClientPorts:
         except OSError as error:
             self._lost(port, error.strerror or str(error))
         else:
-            self._nowListening(port.host, port.number)
+            self._nowListening(port.shown, port.number)
 
     def ignoreSources(self) -> None:
         """
