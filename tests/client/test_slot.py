@@ -232,6 +232,16 @@ class SlotTests(SlotTestCase):
         self.last.transport.lose()
         self.assertEqual(round(self.waitForDial(), 6), FIRST_SECONDS)
 
+    def test_tunnelInWhichAnotherProtocolWasHeardDoesNot(self) -> None:
+        """
+        A web server that refuses what it does not understand is not dialled again and again.
+        """
+        self.slot().dial()
+        self.failTimes(10)
+        self.last.open().dataReceived(b"HTTP/1.1 400 Bad Request\r\n")
+        self.last.transport.lose()
+        self.assertGreater(self.waitForDial(), 2)
+
     def test_tunnelThatStayedResetsTheWait(self) -> None:
         self.slot().dial()
         self.failTimes(5)

@@ -351,7 +351,7 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         words = tunnel.fault or wordsForFailure(reason, tunnel.refusal)
         self._log.lost(tunnel, words)
         if tunnel is self._tunnel:
-            if tunnel.heard and tunnel.wireFormat is WireFormat.ONE:
+            if tunnel.heard and tunnel.wireFormat is WireFormat.ONE and tunnel.speech is None:
                 self._failures = 0
             elif not self._isProved:  # the server's other addresses go first the next time
                 self._context.addresses.failed(self._address)
