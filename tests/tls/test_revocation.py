@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.x509.oid import ExtensionOID
 from OpenSSL.SSL import X509VerificationCodes as Codes
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
@@ -138,6 +139,7 @@ class RevocationTests(TlsTestCase):
         forged = TRUSTED.revocationList(REVOKED.certificate, signer=STRANGER.key)
         whole = TRUSTED.revocationList(REVOKED.certificate)
         limited = x509.IssuingDistributionPoint(None, None, True, False, None, False, False)
+        spoilt = x509.UnrecognizedExtension(ExtensionOID.ISSUING_DISTRIBUTION_POINT, b"?")
         prefix = "the revocation list of 'CN=Trusted CA' in FILE "
         for content, words in (
             (forged, prefix + "was not signed by that CA"),
@@ -149,6 +151,7 @@ class RevocationTests(TlsTestCase):
                 TRUSTED.revocationList(extension=limited),
                 prefix + "tells of a part of the certificates only: give a whole one",
             ),
+            (TRUSTED.revocationList(extension=spoilt), "the CA file FILE has a damaged revocation list"),
             (whole[:150], "the CA file FILE has a damaged revocation list"),
             (whole.replace(b"CRL-----\nMI", b"CRL-----\nAA"), "the CA file FILE has a damaged revocation list"),
         ):
