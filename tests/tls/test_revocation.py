@@ -4,11 +4,13 @@ Revocation lists in a file of CAs: what was revoked is refused at either end, an
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
+from OpenSSL import SSL
 from OpenSSL.SSL import X509VerificationCodes as Codes
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
@@ -84,6 +86,28 @@ class RevocationTests(TlsTestCase):
         Path(cafile).write_bytes(before)
         server.reload()
         self.assertIsNone(self.refusalOf(server, REVOKED))
+
+    def test_listIsReadDuringAHandshake(self) -> None:
+        """
+        Whoever has begun before that is let in by the new list or not at all, at either end.
+        """
+        for shown, isWelcome in ((REVOKED, False), (REPLACED, True)):
+            cafile = self.lists()
+            server, dial = self.listing(cafile), self.client(shows=shown)
+            here, there = server.connection(), dial(None)
+            here.set_accept_state()
+            there.set_connect_state()
+            for one, other in ((there, here), (here, there), (there, here)):
+                with contextlib.suppress(SSL.WantReadError):
+                    one.do_handshake()
+                other.bio_write(one.bio_read(1 << 16))
+            Path(cafile).write_bytes(Path(cafile).read_bytes() + TRUSTED.revocationList(REVOKED.certificate))
+            server.reload()
+            if isWelcome:
+                here.do_handshake()
+            else:
+                self.assertRaises(SSL.Error, here.do_handshake)
+                self.assertEqual(causeIn(here.refusalWords()), "certificate was revoked during the handshake")
 
     def test_casWithoutListAreTrustedAsEver(self) -> None:
         """
