@@ -416,6 +416,20 @@ class SeveralAddressesTests(AddressesTestCase):
         self.ask(target, "two")
         self.assertEqual(spent, [OPEN_UNITS])
 
+    def test_manyAddressesOfOneFamilyDoNotHideTheOther(self) -> None:
+        """
+        The system puts those of IPv6 first, and not all are tried.
+        """
+        self.found = [*((f"2001:db8::{number}", PORT, 0, 0) for number in range(1, 20)), FOUR]
+        self.network.silent.update(self.found[:-1])
+        self.listen(FOUR)
+        target = self.open()
+        self.assertEqual(len(target._addresses), MAX_TARGET_ADDRESSES)
+        for _ in range(2 * MAX_TARGET_ADDRESSES):
+            self.ask(target, "one")
+            self.clock.advance(BESIDE_SECONDS)
+        self.assertNotEqual(self.got(FOUR), [])
+
     def test_copiesAreBounded(self) -> None:
         self.network.silent.add(SIX)
         self.listen(FOUR)
