@@ -7,6 +7,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+LONGEST_ROUND_TRIP_SECONDS = 30.0
+"""
+No path is taken to be longer.  How long we wait follows the round trip, and a peer can make that seem as long
+as it likes: it lets its acknowledgements or pongs wait, or forges the time stamps in them.
+"""
+
 
 class PathStats(NamedTuple):
     """

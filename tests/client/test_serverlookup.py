@@ -169,6 +169,14 @@ class EachTimeTests(_LookupTestCase):
         self.assertEqual(self.successResultOf(again), NEW)
         self.assertEqual(self.lines(LogLevel.info), ["the addresses of vpn.test are now 2001:db8::7, 192.0.2.7"])
 
+    def test_aNameWithHundredsOfAddressesFillsNoLog(self) -> None:
+        lookup = self.lookup()
+        self.answer(OLD)
+        self.ask(lookup)
+        self.answer([IPv4Address("TCP", f"198.51.100.{number}", 8443) for number in range(250)])
+        (said,) = self.lines(LogLevel.info)
+        self.assertTrue(said.endswith("198.51.100.7 and 242 more"), said)
+
     def test_whereATunnelHasOpenedIsDialledFirst(self) -> None:
         lookup = self.lookup()
         self.answer(NEW)

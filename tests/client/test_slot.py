@@ -232,6 +232,35 @@ class SlotTests(SlotTestCase):
         self.last.transport.lose()
         self.assertEqual(round(self.waitForDial(), 6), FIRST_SECONDS)
 
+    def test_tunnelsThatAreHeardAndNeverStayResetTheWaitOnce(self) -> None:
+        """
+        A server that says something and closes is not dialled again and again.
+        """
+        self.slot().dial()
+        waits = []
+        for _ in range(4):
+            self.last.open().dataReceived(b"\0")
+            self.last.transport.lose()
+            waits.append(round(self.waitForDial(), 6))
+        self.assertEqual(waits, [0.2, 0.3, 0.45, 0.675])
+        self.last.open()
+        self.clock.advance(PROVED_SECONDS + 0.01)
+        self.last.transport.lose()
+        self.waitForDial()
+        self.last.open().dataReceived(b"\0")
+        self.last.transport.lose()
+        self.assertEqual(round(self.waitForDial(), 6), FIRST_SECONDS)
+
+    def test_tunnelInWhichAnotherProtocolWasHeardDoesNot(self) -> None:
+        """
+        A web server that refuses what it does not understand is not dialled again and again.
+        """
+        self.slot().dial()
+        self.failTimes(10)
+        self.last.open().dataReceived(b"HTTP/1.1 400 Bad Request\r\n")
+        self.last.transport.lose()
+        self.assertGreater(self.waitForDial(), 2)
+
     def test_tunnelThatStayedResetsTheWait(self) -> None:
         self.slot().dial()
         self.failTimes(5)

@@ -81,8 +81,8 @@ class HostileTestCase(ProgramTestCase):
         @param client: the same of the client.
         @param options: see L{House}.
         """
-        room = () if ROOM[0] in client else ROOM
-        programs = countedPrograms((*ROOM, *server), (*room, *client), linger, ourEnvironment())
+        server, client = (words if ROOM[0] in words else (*ROOM, *words) for words in (server, client))
+        programs = countedPrograms(server, client, linger, ourEnvironment())
         self.house = House(self.startAny, programs, certificates, wire=wire, **options)
         return self.house
 

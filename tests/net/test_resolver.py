@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.reactors import ThreadReactor
 from uotp.errors import LookupFailed
-from uotp.net.resolver import Addresses, Resolved, SharedResolver, backgroundThread, systemLookup
+from uotp.net.resolver import MAX_FOUND, Addresses, Resolved, SharedResolver, backgroundThread, systemLookup
 
 HOST = "server.test"
 FOUND: Addresses = [IPv6Address("TCP", "2001:db8::1", 8443), IPv4Address("TCP", "192.0.2.1", 8443)]
@@ -215,6 +215,12 @@ class SystemLookupTests(SynchronousTestCase):
         assert not isinstance(found, LookupFailed)
         (address,) = found
         self.assertEqual(address.host, "fe80::1%2")
+
+    def test_answerWithThousandsOfAddressesIsCutShort(self) -> None:
+        self.getaddrinfo([(socket.AF_INET, 0, 0, "", ("192.0.2.1", 8443))] * 4000)
+        found = systemLookup(HOST, 8443, "TCP")
+        assert not isinstance(found, LookupFailed)
+        self.assertEqual(len(found), MAX_FOUND)
 
     def test_namesAreAskedForAsDnsHasThem(self) -> None:
         """

@@ -11,8 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.sockets import FakeSocket
 from uotp.net import tcpinfo
-from uotp.net.tcpinfo import ALL_INFO_BYTES, LOSS, TCP_INFO_BYTES, tcpFlight
-from uotp.path import Flight
+from uotp.net.tcpinfo import ALL_INFO_BYTES, LOSS, TCP_INFO_BYTES, tcpFlight, tcpPathStats
+from uotp.path import LONGEST_ROUND_TRIP_SECONDS, Flight
 
 
 def told(state: int, repeats: int, size: int = ALL_INFO_BYTES) -> bytes:
@@ -60,3 +60,33 @@ class FlightTests(SynchronousTestCase):
     def test_connectionThatIsGoneTellsNothing(self) -> None:
         self.assertIsNone(self.flight(None, 1000))
         self.assertIsNone(self.flight(told(0, 0), None))
+
+
+class PathTests(SynchronousTestCase):
+    """
+    Ask how a path is.
+    """
+
+    def roundTrips(self, *microseconds: int) -> tuple[float, float]:
+        """
+        @param microseconds: the round trip and the shortest one, as the kernel tells them.
+        @return: what is made of them.
+        """
+        info = bytearray(TCP_INFO_BYTES)
+        for at, value in zip((68, 148), microseconds, strict=True):
+            info[at : at + 4] = value.to_bytes(4, sys.byteorder)
+        made: Any = FakeSocket()
+        made.info = bytes(info)
+        self.patch(tcpinfo, "TCP_INFO", 11)
+        path = tcpPathStats(made)
+        assert path is not None
+        return path.roundTrip, path.leastRoundTrip
+
+    def test_roundTripsAreInSeconds(self) -> None:
+        self.assertEqual(self.roundTrips(2_500_000, 250_000), (2.5, 0.25))
+
+    def test_forgedRoundTripIsNotWaitedFor(self) -> None:
+        """
+        Time stamps that a peer makes up let the kernel measure half an hour.
+        """
+        self.assertEqual(self.roundTrips(2_000_000_000, 1_000_000_000), (LONGEST_ROUND_TRIP_SECONDS,) * 2)

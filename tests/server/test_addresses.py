@@ -28,6 +28,7 @@ from uotp.server.target import (
     BESIDE_SECONDS,
     COPIES_BYTES,
     MOST_PAUSE_SECONDS,
+    OPEN_UNITS,
     RACE_SECONDS,
     RETRY_SECONDS,
     Target,
@@ -404,6 +405,31 @@ class SeveralAddressesTests(AddressesTestCase):
         self.ask(target, "two")
         self.assertEqual(self.got(FOUR), ["two"])
 
+    def test_socketsAreOpenedAtTheCostOfWhoeverSends(self) -> None:
+        """
+        All addresses refuse, so each is tried again and again, which takes others their time.
+        """
+        target = self.open()
+        spent: list[int] = []
+        self.patch(target._allowance, "spend", spent.append)
+        self.ask(target, "one")
+        self.ask(target, "two")
+        self.assertEqual(spent, [OPEN_UNITS])
+
+    def test_manyAddressesOfOneFamilyDoNotHideTheOther(self) -> None:
+        """
+        The system puts those of IPv6 first, and not all are tried.
+        """
+        self.found = [*((f"2001:db8::{number}", PORT, 0, 0) for number in range(1, 20)), FOUR]
+        self.network.silent.update(self.found[:-1])
+        self.listen(FOUR)
+        target = self.open()
+        self.assertEqual(len(target._addresses), MAX_TARGET_ADDRESSES)
+        for _ in range(2 * MAX_TARGET_ADDRESSES):
+            self.ask(target, "one")
+            self.clock.advance(BESIDE_SECONDS)
+        self.assertNotEqual(self.got(FOUR), [])
+
     def test_copiesAreBounded(self) -> None:
         self.network.silent.add(SIX)
         self.listen(FOUR)
@@ -620,6 +646,18 @@ class MovingTests(AddressesTestCase):
         self.listen(third)
         self.pass_(TARGET_UNHEARD_SECONDS + 2)
         self.assertIn("more", self.got(third))
+
+    def test_nameThatLeadsElsewhereEachTimeIsAskedForSeldom(self) -> None:
+        """
+        A target that only takes says nothing wherever it is, and each move costs a socket.
+        """
+        self.leave(FOUR)
+        before = self.lookups
+        for number in range(300):
+            self.found = [(f"127.0.1.{number % 250}", PORT)]
+            self.network.silent.update(self.found)
+            self.pass_(1)
+        self.assertLess(self.lookups - before, 20)
 
     def test_lookupThatFindsTheSameLeavesNothingBehind(self) -> None:
         """

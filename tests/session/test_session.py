@@ -1059,6 +1059,20 @@ class SlowPathTests(SynchronousTestCase):
         self.assertEqual(len(self.session.outbound._scheduler._carrying), 4)
         self.assertEqual(self.tunnels[1].bounds[-1], max(bound // 4, MIN_BOUND_BYTES))
 
+    def test_everyTunnelOfASlowPathMayDie(self) -> None:
+        """
+        Trains go on waiting, for longer than a standstill takes, until another is there.
+        """
+        self.load(5, 2.0)
+        for tunnel in self.tunnels:
+            self.session.outbound.linkGone(tunnel)
+        for _ in range(100):
+            self.clock.advance(0.05)
+            self.session.outbound.send([bulk(3)])
+        another = MemoryLink()
+        another.carryFor(self.session)
+        self.assertIn(bulk(3), another.sent)
+
 
 class SessionStatisticsTests(TimerTestCase):
     """

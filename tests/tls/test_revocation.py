@@ -4,10 +4,13 @@ Revocation lists in a file of CAs: what was revoked is refused at either end, an
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.x509.oid import ExtensionOID
+from OpenSSL import SSL
 from OpenSSL.SSL import X509VerificationCodes as Codes
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
@@ -84,6 +87,28 @@ class RevocationTests(TlsTestCase):
         server.reload()
         self.assertIsNone(self.refusalOf(server, REVOKED))
 
+    def test_listIsReadDuringAHandshake(self) -> None:
+        """
+        Whoever has begun before that is let in by the new list or not at all, at either end.
+        """
+        for shown, isWelcome in ((REVOKED, False), (REPLACED, True)):
+            cafile = self.lists()
+            server, dial = self.listing(cafile), self.client(shows=shown)
+            here, there = server.connection(), dial(None)
+            here.set_accept_state()
+            there.set_connect_state()
+            for one, other in ((there, here), (here, there), (there, here)):
+                with contextlib.suppress(SSL.WantReadError):
+                    one.do_handshake()
+                other.bio_write(one.bio_read(1 << 16))
+            Path(cafile).write_bytes(Path(cafile).read_bytes() + TRUSTED.revocationList(REVOKED.certificate))
+            server.reload()
+            if isWelcome:
+                here.do_handshake()
+            else:
+                self.assertRaises(SSL.Error, here.do_handshake)
+                self.assertEqual(causeIn(here.refusalWords()), "certificate was revoked during the handshake")
+
     def test_casWithoutListAreTrustedAsEver(self) -> None:
         """
         Where one CA of many has a list, also those that it has signed itself.
@@ -138,6 +163,7 @@ class RevocationTests(TlsTestCase):
         forged = TRUSTED.revocationList(REVOKED.certificate, signer=STRANGER.key)
         whole = TRUSTED.revocationList(REVOKED.certificate)
         limited = x509.IssuingDistributionPoint(None, None, True, False, None, False, False)
+        spoilt = x509.UnrecognizedExtension(ExtensionOID.ISSUING_DISTRIBUTION_POINT, b"?")
         prefix = "the revocation list of 'CN=Trusted CA' in FILE "
         for content, words in (
             (forged, prefix + "was not signed by that CA"),
@@ -149,6 +175,7 @@ class RevocationTests(TlsTestCase):
                 TRUSTED.revocationList(extension=limited),
                 prefix + "tells of a part of the certificates only: give a whole one",
             ),
+            (TRUSTED.revocationList(extension=spoilt), "the CA file FILE has a damaged revocation list"),
             (whole[:150], "the CA file FILE has a damaged revocation list"),
             (whole.replace(b"CRL-----\nMI", b"CRL-----\nAA"), "the CA file FILE has a damaged revocation list"),
         ):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from tests.doubles.contracts import TimerTestCase
 from tests.doubles.reactors import MemoryReactor
 from tests.doubles.tunnels import RecordingHeartbeatOwner
+from uotp.path import LONGEST_ROUND_TRIP_SECONDS
 from uotp.tunnel.heartbeat import (
     ACCEPTED_GIVE_UP_SECONDS,
     BUSY_SECONDS,
@@ -548,6 +549,17 @@ class LongerPathTests(_HeartbeatTestCase):
         self.assertEqual(self.owner.told, ["overdue"])
         self.elapse(2 * MOMENT)
         self.assertEqual(self.owner.told, ["overdue", "given up"])
+
+    def test_pongsThatComeLaterAndLaterAreNotWaitedForWithoutEnd(self) -> None:
+        """
+        A peer could make each wait longer than the one before.
+        """
+        for _ in range(80):
+            self.heartbeat.ask()
+            self.elapse(self.heartbeat._patience() - MOMENT)
+            self.answer()
+        self.heartbeat.ask()
+        self.assertOverdue(LONG_PATIENCE_ROUND_TRIPS * LONGEST_ROUND_TRIP_SECONDS)
 
 
 class DeepQueueTests(_HeartbeatTestCase):

@@ -5,9 +5,9 @@ which is ready before the old one goes.
 
 The life of a slot is a table, L{uotp.client.slotstates.SLOT_STATES}.  A slot counts the
 attempts that failed in a row, and forgets them only for a tunnel that has proved itself: that
-stayed for some seconds, or in format 1 brought bytes from the server.  With TLS 1.3 a handshake that is complete proves
-nothing: a server that wants another certificate says so later; nor does a welcome, since
-who gives one may close at once.
+stayed for some seconds; or in format 1 brought bytes from the server, once until another stays.
+With TLS 1.3 a handshake that is complete proves nothing: a server that wants another
+certificate says so later; nor does a welcome, since who gives one may close at once.
 """
 
 from __future__ import annotations
@@ -131,6 +131,7 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         self._tunnel: Tunnel | None = None
         self._address: Any = None  # of the server, where the tunnel leads
         self._isProved = False  # the tunnel
+        self._mayForgive = True  # failures, for a tunnel that was heard and did not stay
         self._isOverdue = False  # a pong of the tunnel
         self._isUp = False  # as the owner knows
         self._retiring: set[Tunnel] = set()  # those through which something may still come
@@ -243,7 +244,7 @@ class Slot(StateMachine[SlotState, SlotEvent]):
     def _proved(self) -> None:
         self._timer = None
         self._failures = 0
-        self._isProved = True
+        self._isProved = self._mayForgive = True
         tunnel, reachability = self._tunnel, self._context.reachability
         if tunnel is None or tunnel.wireFormat is WireFormat.TWO or (tunnel.heard and tunnel.speech is None):
             reachability.reached()
@@ -351,8 +352,10 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         words = tunnel.fault or wordsForFailure(reason, tunnel.refusal)
         self._log.lost(tunnel, words)
         if tunnel is self._tunnel:
-            if tunnel.heard and tunnel.wireFormat is WireFormat.ONE:
-                self._failures = 0
+            if tunnel.heard and tunnel.wireFormat is WireFormat.ONE and tunnel.speech is None:
+                if self._mayForgive:
+                    self._failures = 0
+                self._mayForgive = False  # or who says a byte and closes would be dialled all the time
             elif not self._isProved:  # the server's other addresses go first the next time
                 self._context.addresses.failed(self._address)
             self._lost(words)

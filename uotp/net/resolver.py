@@ -38,6 +38,9 @@ Addresses = list[Any]
 Resolved = Addresses | LookupFailed
 """What a lookup ends with: at least one address, or the reason why there is none."""
 
+MAX_FOUND = 256
+"""So many addresses of a name are taken, though an answer of DNS has room for thousands."""
+
 InBackground = Callable[[Callable[[], Resolved], Callable[[Resolved], None]], None]
 """
 Runs its first argument in another thread, and then its second, with the result, in the
@@ -96,7 +99,7 @@ def systemLookup(host: str, port: int, semantics: Semantics) -> Resolved:
     except ValueError as error:
         return LookupFailed(f"the host name cannot be looked up: {error}")
     addresses: Addresses = []
-    for family, _, _, _, socketAddress in found:
+    for family, _, _, _, socketAddress in found[:MAX_FOUND]:
         address: tuple[Any, ...] = socketAddress
         if family == socket.AF_INET:
             addresses.append(IPv4Address(semantics, str(address[0]), int(address[1])))

@@ -8,7 +8,7 @@ import socket
 import struct
 import sys
 
-from uotp.path import TROUBLED, Flight, PathStats
+from uotp.path import LONGEST_ROUND_TRIP_SECONDS, TROUBLED, Flight, PathStats
 
 try:  # now: later, in a chroot say, nothing can be loaded
     import fcntl
@@ -91,7 +91,8 @@ def tcpPathStats(tunnelSocket: socket.socket) -> PathStats | None:
     isStill = (state == LOSS and repeats > 0) or backoff > 0
     heardAgo = min(dataAgo, acknowledgedAgo) / 1e3
     isWaiting = unacked > 0 or unsent > 0
-    return PathStats(sent, repeated, roundTrip / 1e6, leastRoundTrip / 1e6, isStill, acknowledged, heardAgo, isWaiting)
+    longest, least = (min(each / 1e6, LONGEST_ROUND_TRIP_SECONDS) for each in (roundTrip, leastRoundTrip))
+    return PathStats(sent, repeated, longest, least, isStill, acknowledged, heardAgo, isWaiting)
 
 
 def tcpFlight(tunnelSocket: socket.socket) -> Flight | None:

@@ -153,7 +153,7 @@ class TargetFinder:
             return fail(LookupFailed(f"its address cannot be used: {error.strerror or error}"))
 
     def _found(self, found: Addresses) -> list[Address]:
-        addresses = list(dict.fromkeys(numericAddress(each.host, each.port) for each in found[:MAX_TARGET_ADDRESSES]))
+        addresses = few(list(dict.fromkeys(numericAddress(each.host, each.port) for each in found)))
         if self._answered in addresses:
             addresses.remove(self._answered)
             addresses.insert(0, self._answered)
@@ -247,3 +247,16 @@ class TargetFinder:
     def _where(self, addresses: list[Address]) -> str:
         hosts = ", ".join(str(address[0]) for address in addresses)
         return f"{self._host} port {self._port}" + (f" ({hosts})" if self._isName else "")
+
+
+def few(addresses: list[Address]) -> list[Address]:
+    """
+    @param addresses: the system's preference first.
+    @return: L{MAX_TARGET_ADDRESSES} of them, in the same order; half of these are of the other family, as far
+        as it has so many, since all of one may be out of reach.
+    """
+    six = [each for each in addresses if ":" in each[0]]
+    four = [each for each in addresses if ":" not in each[0]]
+    half = MAX_TARGET_ADDRESSES // 2
+    kept = six[: max(half, MAX_TARGET_ADDRESSES - len(four))] + four[: max(half, MAX_TARGET_ADDRESSES - len(six))]
+    return [each for each in addresses if each in kept]

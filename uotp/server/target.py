@@ -63,6 +63,12 @@ up to this.
 MOST_ROUNDS = 6
 """So many rounds without an answer are counted: then the pause is as long as it gets."""
 
+MOST_MOVES = 6
+"""
+A target that moves is looked for again as soon as at first.  But one that is silent wherever it is may have
+another address each time: after so many moves it is looked for more and more seldom.
+"""
+
 COPIES_BYTES = 32 * 1024
 """So much of what an address was sent is kept for the next one, in case that it does not answer."""
 
@@ -104,6 +110,7 @@ class Target:
         self._refused: set[Address] = set()  # those that have refused in this round
         self._rounds = 0  # without an answer
         self._silence = TargetSilence()
+        self._moves = 0  # since it answered
         self._askedAt = float("-inf")
         self._isLooking = False
         self._retry: IDelayedCall | None = None
@@ -209,6 +216,8 @@ class Target:
         return reason
 
     def _openTo(self, address: Address) -> TargetSocket:
+        if self._numbers:  # a new session is counted otherwise, see Registry
+            self._allowance.spend(OPEN_UNITS)
         socket = self._makeSocket(self, self._allowance, address)
         socket.receive = self._receive
         try:
@@ -393,7 +402,7 @@ class Target:
         """
         The address is right: keep it.
         """
-        self._rounds = 0
+        self._rounds = self._moves = 0
         self._stopPause()
         self._refused.clear()
         self._rest.clear()
@@ -501,7 +510,9 @@ class Target:
             return
         self._finder.sayMoved(main.address, addresses[0])
         self._rounds = 0
-        self._silence = TargetSilence()
+        self._moves += 1
+        if self._moves <= MOST_MOVES:
+            self._silence = TargetSilence()
         self._stopPause()
         self._stopStep()
         self._closeBeside()

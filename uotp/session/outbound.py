@@ -247,7 +247,7 @@ class Outbound:
         bound = self._queue.judge(paths, now)
         stands = bool(self._backlog) and now - self._standsSince > STANDSTILL_SECONDS and not self._queue.moves(now)
         if bound is not None:
-            self._bindLinks(bound, len(paths) if stands else self._queue.links)
+            self._bindLinks(bound, max(len(paths), 1) if stands else self._queue.links)  # there may be no link at all
         else:
             self._freeLinks()
             if waited:

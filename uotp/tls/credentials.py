@@ -24,6 +24,7 @@ from uotp.tls.dates import outOfDate, utcNow
 from uotp.tls.expiry import Ours, endings
 from uotp.tls.pem import isOpenToAll, readIdentity
 from uotp.tls.reasons import plainText
+from uotp.tls.revocation import Revocations
 from uotp.tls.verification import (
     PIN_BYTES,
     PeerName,
@@ -162,7 +163,10 @@ class _Credentials:
         @param certificate: the issuer of a certificate and its serial number.
         @return: whether its CA has revoked it.
         """
-        return self._trusted.revocations.revokes(*certificate)
+        return self._revocations().revokes(*certificate)
+
+    def _revocations(self) -> Revocations:
+        return self._trusted.revocations
 
     @property
     def ownPin(self) -> bytes | None:
@@ -227,7 +231,8 @@ class ServerCredentials(_Credentials):
         @param socket: what to speak through; L{None} for memory.
         @return: the connection.
         """
-        return VerifyingConnection(self._context, self._requirements, socket, self._trusted.revocations)
+        known = self._revocations()
+        return VerifyingConnection(self._context, self._requirements, socket, known, self._revocations)
 
 
 class ClientCredentials(_Credentials):
@@ -300,7 +305,8 @@ class ClientCredentials(_Credentials):
         indication = None if asked.isAddress else asked.text.encode("ascii")
 
         def create(socket: Any = None) -> VerifyingConnection:
-            connection = VerifyingConnection(self._context, requirements, socket, self._trusted.revocations)
+            known = self._revocations()
+            connection = VerifyingConnection(self._context, requirements, socket, known, self._revocations)
             if indication is not None:
                 connection.set_tlsext_host_name(indication)
             return connection

@@ -49,9 +49,13 @@ class Revocations:
         ends: dict[x509.Name, datetime | None] = {}
         newest: dict[bytes, x509.CertificateRevocationList] = {}
         for each in sorted(authorities.lists, key=lambda each: each.last_update_utc):
-            objection = _partOnly(each) or _forged(each, authorities)
+            try:
+                issuer, objection = nameText(each.issuer), _partOnly(each) or _forged(each, authorities)
+            except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as problem:
+                message = f"the CA file {file} has a damaged revocation list"
+                raise ConfigurationError(message) from problem
             if objection is not None:
-                message = f"the revocation list of {nameText(each.issuer)} in {file} {objection}"
+                message = f"the revocation list of {issuer} in {file} {objection}"
                 raise ConfigurationError(message)
             ends[each.issuer] = each.next_update_utc
             newest[each.issuer.public_bytes()] = each

@@ -11,6 +11,7 @@ import base64
 import binascii
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -193,6 +194,7 @@ class VerifyingConnection(RecordConnection):
     @param requirements: what is required; L{None} lets any peer in, which is a client then.
     @param socket: what to speak through; L{None} for memory.
     @param revocations: whose lists OpenSSL has been given.
+    @param newest: tells whose lists there are now.
     @ivar refusal: the first thing that was wrong with the peer, in words.
     """
 
@@ -202,11 +204,13 @@ class VerifyingConnection(RecordConnection):
         requirements: Requirements | None,
         socket: Any = None,
         revocations: Revocations = NONE,
+        newest: Callable[[], Revocations] | None = None,
     ) -> None:
         super().__init__(context, socket)
         self.refusal: str | None = None
         self._requirements = requirements
         self._revocations = revocations
+        self._newest = newest
         self._verified = False
         self._peerPin: bytes | None = None
         self._peerName: str | None = None
@@ -223,6 +227,19 @@ class VerifyingConnection(RecordConnection):
         if self._requirements is not None and not self._verified:
             self._refuse("the peer's certificate was not verified in this handshake")
             raise SSL.Error([("uotp", "", "peer not verified")])
+        if self._isRevokedMeanwhile():
+            self._refuse("certificate was revoked during the handshake; it has to be replaced")
+            raise SSL.Error([("uotp", "", "peer revoked")])
+
+    def _isRevokedMeanwhile(self) -> bool:
+        """
+        @return: whether a list that was read since this connection was made has the certificate.
+            Otherwise whoever begins a handshake, and waits for a reload, would get in by the old one.
+        """
+        newest = self._revocations if self._newest is None else self._newest()
+        if newest is self._revocations or self._requirements is None or self._peerCertificate is None:
+            return False
+        return self._requirements.chain and newest.revokes(*self._peerCertificate)
 
     def examine(self, certificate: X509, error: int, depth: int, *, ok: bool) -> bool:
         """

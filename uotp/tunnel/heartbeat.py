@@ -24,6 +24,7 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any, Protocol
 
+from uotp.path import LONGEST_ROUND_TRIP_SECONDS
 from uotp.process import StateMachine
 from uotp.wire import PING_BYTES
 
@@ -308,7 +309,7 @@ class Heartbeat(StateMachine[HeartbeatState, HeartbeatEvent]):
         wasAsked = self.state is HeartbeatState.ASKED
         if payload != self._asked.to_bytes(PING_BYTES, "big") or not self._advance(HeartbeatEvent.ANSWER):
             return False
-        took = max(self._clock.seconds() - self._askedAt, LEAST_ROUND_TRIP_SECONDS)
+        took = min(max(self._clock.seconds() - self._askedAt, LEAST_ROUND_TRIP_SECONDS), LONGEST_ROUND_TRIP_SECONDS)
         isShorter = not 0 < self.roundTrip <= took
         self.roundTrip += (took - self.roundTrip) * (1 if isShorter else FRESH_SHARE)
         self.isProving = False
@@ -329,7 +330,7 @@ class Heartbeat(StateMachine[HeartbeatState, HeartbeatEvent]):
             patience = max(patience, WAY_SHARE * self._wayTook)
         more = patience - took
         if isUnderWay:
-            self._wayTook = took
+            self._wayTook = min(took, LONGEST_ROUND_TRIP_SECONDS)
             more = patience
         elif self.heard:
             more = max(more, min(patience, MOST_HEARD_SECONDS - took))

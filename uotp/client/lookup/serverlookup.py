@@ -40,6 +40,9 @@ With C{once} the name is looked up again when attempts have failed for so long, 
 after that.  Most outages are over before, and a server with another address is found in 15 s.
 """
 
+MOST_IN_A_LINE = 8
+"""So many addresses the log names at once: whoever answers for a name may give it hundreds."""
+
 SLOW = "the name servers have not answered yet"
 """Why remembered addresses are dialled while a lookup is under way."""
 
@@ -265,6 +268,8 @@ def hosts(addresses: Iterable[IPv4Address | IPv6Address]) -> frozenset[str]:
 
 def inWords(addresses: Iterable[IPv4Address | IPv6Address]) -> str:
     """
-    @return: addresses for the log.
+    @return: addresses for the log, or the first of them.
     """
-    return ", ".join(each.host for each in addresses)
+    named = [each.host for each in addresses]
+    more = len(named) - MOST_IN_A_LINE
+    return ", ".join(named[:MOST_IN_A_LINE]) + (f" and {more} more" if more > 0 else "")
