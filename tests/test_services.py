@@ -537,7 +537,8 @@ class ListeningTests(_ServicesTestCase):
         self.assertEqual(self.lines(LogLevel.warn), [])
         service = self.client(start=False, listen=(("127.0.0.3", 8911), ("::1", 8911)))
         error = self.assertRaises(StartError, service.startService)
-        self.assertEqual(str(error), "cannot listen on ::1 port 8911 (UDP): Cannot assign requested address")
+        reason = "Cannot assign requested address: this machine does not have that address now"
+        self.assertEqual(str(error), f"cannot listen on ::1 port 8911 (UDP): {reason}")
         self.assertNotIn(("127.0.0.3", 8911), self.network.ports)
 
     def test_oneNumberIsChosenForAllAddresses(self) -> None:

@@ -428,8 +428,8 @@ class RefusalTests(CommandTestCase):
 
     def test_sizesAndCongestionControl(self) -> None:
         written = "in bytes, or as 64K, 1.5M or 1G (K is 1024)"
-        budget = f"a number of bytes from 16M to 1T is needed, {written}"
-        size = f"a number of bytes from 1K to 1G is needed, {written}"
+        budget = f"a size from 16M to 1T is needed, {written}"
+        size = f"a size from 1K to 1G is needed, {written}"
         name = "a name as in /proc/sys/net/ipv4/tcp_available_congestion_control is needed"
         words = ("0", "-1", "1.5", "K", "1023", "2048M", "9" * 13, "16Mbit")
         self.assertRefusedByBoth(
@@ -457,7 +457,7 @@ class RefusalTests(CommandTestCase):
         Not so young that replacing it costs more than it carries.
         """
         seconds = "a time from 1s to 365d is needed, as 90 or 1.5 (seconds), 500ms, 2m, 6h or 1d"
-        size = "a number of bytes from 64K to 1024T is needed, in bytes, or as 64K, 1.5M or 1G (K is 1024)"
+        size = "a size from 64K to 1024T is needed, in bytes, or as 64K, 1.5M or 1G (K is 1024)"
         self.assertRefusals(
             client,
             "uotp-client",

@@ -199,7 +199,7 @@ class SizeTests(ParserTestCase):
         )
 
     def test_whatIsNone(self) -> None:
-        reason = "a number of bytes from 1K to 1G is needed, in bytes, or as 64K, 1.5M or 1G (K is 1024)"
+        reason = "a size from 1K to 1G is needed, in bytes, or as 64K, 1.5M or 1G (K is 1024)"
         self.assertRefused(
             parseBytes(1 << 10, 1 << 30),
             reason,

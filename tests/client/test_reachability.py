@@ -70,7 +70,7 @@ class ReachabilityTests(SynchronousTestCase):
         self.reachability.tunnelUp()
         self.reachability.reached(ServerHello(True, True, 150))
         self.reachability.stayed(isSecured=True)
-        words = "connected to good.test port 8443, which speaks format 2, keeps a session without tunnels for 150 s"
+        words = "connected to good.test port 8443, which speaks format 2 and keeps a session without tunnels for 150 s"
         self.assertEqual(self.lines(), [words])
 
     def test_sameCauseIsSaidOnceWhateverTheRemedy(self) -> None:

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
+from typing import NoReturn
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -113,8 +115,32 @@ class BindTogetherTests(SynchronousTestCase):
         machine = Machine()
         machine.missing.add("::1")
         error = self.assertRaises(StartError, self.bind, machine, ("127.0.0.1", 0), ("::1", 0))
-        self.assertEqual(str(error), "cannot listen on ::1 port 50000 (UDP): Cannot assign requested address")
+        words = "Cannot assign requested address: this machine does not have that address now"
+        self.assertEqual(str(error), f"cannot listen on ::1 port 50000 (UDP): {words}")
         self.assertEqual(machine.bound, [])
+
+    def test_refusalNamesItsRemedy(self) -> None:
+        """
+        Where the system's words alone do not tell what to do.
+        """
+        for host, number, words in (
+            (
+                "fe80::1",
+                errno.EINVAL,
+                "a link-local address needs its network interface: write fe80::1%eth0",
+            ),
+            ("192.0.2.1", errno.EACCES, "Permission denied: ports below 1024 need root or CAP_NET_BIND_SERVICE"),
+            ("192.0.2.1", errno.EINVAL, "Invalid argument"),
+        ):
+
+            def refuse(*_: object, number: int = number) -> NoReturn:
+                raise OSError(number, os.strerror(number))
+
+            def ask(host: str = host, refuse: Callable[..., NoReturn] = refuse) -> None:
+                bindTogether(placesOf((host, 443)), "UDP", refuse, lambda _: 443, lambda _: None)
+
+            error = self.assertRaises(StartError, ask)
+            self.assertEqual(str(error), f"cannot listen on {host} port 443 (UDP): {words}")
 
     def test_numberThatIsChosenIsFreeEverywhere(self) -> None:
         machine = Machine(("::1", 50000), ("::1", 50001))

@@ -121,7 +121,7 @@ class IdentityTests(TlsTestCase):
     def test_otherContentIsNamed(self) -> None:
         cert, key = self.path(GOOD.certificatePem()), self.path(GOOD.keyPem())
         self.assertUnusable(f"the certificate file {key} has a private key and no certificate", key, cert)
-        self.assertUnusable(f"the key file {cert} has certificates and no private key", cert)
+        self.assertUnusable(f"the key file {cert} has certificates and no private key: key names the key's file", cert)
 
     def test_damagedCertificateIsNamed(self) -> None:
         whole = GOOD.certificatePem()

@@ -178,7 +178,7 @@ class UnreadableTests(TlsTestCase):
                 key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()),
                 "has a key of SSH, which TLS does not use",
             ),
-            (CHAIN, "has certificates and no private key"),
+            (CHAIN, "has certificates and no private key: key names the key's file"),
             (b"nothing", "has no private key in PEM format"),
         ):
             path = self.path(content)

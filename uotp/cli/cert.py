@@ -46,7 +46,7 @@ class CertOptions(GnuOptions):
         self.hosts: list[str] = []
 
     def opt_host(self, word: str) -> None:
-        """A name or address that clients dial, repeatable.  [default: this machine's name, local ones]"""
+        """A name or address that clients dial; may be repeated.  [default: this machine's name, local ones]"""
         try:
             self.hosts.append(normalHost(parsedWord("host", word, hostAlone)))
         except ConfigurationError as error:

@@ -65,7 +65,7 @@ class Options(CommonOptions):
         Option(
             "timeout",
             "w",
-            "time for each of lookup, connect, TLS and hello; where that fails, more",
+            "time for each step to an open tunnel: lookup, connect, TLS, hello; more where the path is slow, up to 30s",
             parseSeconds,
             "timeout",
         ),
@@ -114,7 +114,7 @@ class Options(CommonOptions):
         Option(
             "state-directory",
             None,
-            "directory that remembers the server's addresses for the next start; otherwise $STATE_DIRECTORY",
+            "directory where the server's addresses are kept for the next start; otherwise $STATE_DIRECTORY",
             absolutePath,
             "stateDirectory",
         ),

@@ -80,7 +80,7 @@ COMMON_ROWS = (
     Option(
         "unsent-limit",
         None,
-        "size: how much the kernel may hold of a tunnel and not send yet",
+        "size of what the kernel may hold of a tunnel that it has not sent yet",
         parseBytes(MIN_BUFFER_BYTES, MAX_BUFFER_BYTES),
         "unsentLimit",
         write=sizeInWords,
@@ -95,7 +95,7 @@ COMMON_ROWS = (
     Option(
         "mss",
         None,
-        "bytes of a tunnel's TCP segment at the most, both ways; otherwise found out",
+        "the largest TCP segment of the tunnels, both ways, in bytes; otherwise the client finds out",
         parseBytes(MIN_SEGMENT_BYTES, MAX_SEGMENT_BYTES),
         "mss",
     ),
@@ -110,7 +110,7 @@ COMMON_ROWS = (
     Option(
         "memory",
         None,
-        "size: how much may wait in this process, in all queues together",
+        "size of what may wait in this process, in all queues together",
         parseBytes(LEAST_MEMORY_BYTES, MAX_MEMORY_BYTES),
         "memory",
         write=sizeInWords,
@@ -118,14 +118,14 @@ COMMON_ROWS = (
     Option(
         "wire",
         None,
-        "wire format: auto is the best that both ends know, and 1 without TLS; or 1, or 2",
+        "wire format: 1, 2, or auto, which is the best that both ends know, and 1 without TLS",
         inAnyCase(parseWire),
         "wire",
     ),
     Option(
         "reorder",
         None,
-        "time that a datagram may wait for those sent before it, milliseconds without a unit; off, or auto",
+        "auto, off, or the time that a datagram may wait for those sent before it, in milliseconds if it has no unit",
         parseMilliseconds(MAX_REORDER_SECONDS),
         "reorder",
         default="auto",

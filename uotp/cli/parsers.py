@@ -177,7 +177,7 @@ def parseBytes(least: int, most: int) -> Callable[[str], int]:
         if size is None:
             hint = howToWrite(word, lambda written: sizeOf(written) is not None, isWhole=isDigits(word[-1:]))
             limits = f"from {sizeInWords(least)} to {sizeInWords(most)}"
-            reason = f"a number of bytes {limits} is needed, {SIZES_WRITTEN}{hint}"
+            reason = f"a size {limits} is needed, {SIZES_WRITTEN}{hint}"
             raise ValueError(reason)
         return size
 

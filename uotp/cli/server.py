@@ -43,8 +43,8 @@ class Options(CommonOptions):
         Option(
             "max-sessions",
             None,
-            "so many sessions there may be, on at most three eighths of the descriptors; the client that has most "
-            "gives one up for another",
+            "sessions that there may be, on at most three eighths of the descriptors; when all are taken, the client "
+            "that has most gives one up",
             parseCount(MOST_SESSIONS),
             "maxSessions",
         ),

@@ -145,5 +145,5 @@ def wordsFor(answer: ServerHello | None) -> str:
     """
     if answer is None:
         return ""
-    kept = "" if answer.keptSeconds is None else f", keeps a session without tunnels for {answer.keptSeconds} s"
+    kept = "" if answer.keptSeconds is None else f" and keeps a session without tunnels for {answer.keptSeconds} s"
     return f", which speaks format 2{kept}"

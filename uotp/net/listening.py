@@ -40,6 +40,9 @@ addresses.  With thousands of sockets one in ten is taken.
 MAX_PORT = 65535
 """Ports are 16 bits wide in TCP and UDP."""
 
+FREE_PORT = 1024
+"""Below it systems let only those listen who may."""
+
 NO_IPV6 = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
 """What a system without IPv6 says, or one where it is turned off."""
 
@@ -171,10 +174,25 @@ def _bindEach(
                 continue
             if isTaken and not place.port and chosen:
                 raise _Taken from error
-            reason = f"cannot listen on {wanted.host} port {wanted.port} ({transport}): {error.strerror or error}"
+            reason = f"cannot listen on {wanted.host} port {wanted.port} ({transport}): {_refusalIn(error, wanted)}"
             raise StartError(reason) from error
         ports.append(port)
         number = numberOf(port)
         bound.append(ListenPlace(wanted.host, number))
         if not place.port:
             chosen = number
+
+
+def _refusalIn(error: OSError, wanted: ListenPlace) -> str:
+    """
+    @return: why an address cannot be had, in words, with the remedy where the system's alone do not tell it.
+    """
+    words = error.strerror or str(error)
+    host = Host.parse(wanted.host)
+    if error.errno == errno.EINVAL and host.isLinkLocal and host.zone is None:
+        return f"a link-local address needs its network interface: write {host.text}%eth0"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"{words}: this machine does not have that address now"
+    if error.errno == errno.EACCES and wanted.port < FREE_PORT:
+        return f"{words}: ports below {FREE_PORT} need root or CAP_NET_BIND_SERVICE"
+    return words

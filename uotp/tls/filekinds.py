@@ -13,6 +13,8 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
+from uotp.telemetry import spelled
+
 CERTIFICATE, KEY, LISTS = "certificate", "private key", "revocation list"
 
 _LABEL = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----")
@@ -67,7 +69,7 @@ def _labelWords(labels: set[bytes], needed: str) -> str | None:
     if needed == CERTIFICATE and any(label.endswith(b"PRIVATE KEY") for label in labels):
         return "has a private key and no certificate"
     if needed == KEY and any(label.endswith(b"CERTIFICATE") for label in labels):
-        return "has certificates and no private key"
+        return f"has certificates and no private key: {spelled('key')} names the key's file"
     return None
 
 
