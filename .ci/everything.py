@@ -35,7 +35,7 @@ GRACE_SECONDS = 10
 STAGES = (
     (2, ["original", "packages", "style", "command-1"]),
     (1, ["command-2"]),
-    (2, ["tests-3.10", "tests-3.12", "tests-3.11", "tests-3.13"]),
+    (2, ["tests-3.10", "tests-3.11", "tests-3.13"]),
 )
 """
 How many sessions may run at a time, and which.  README's second command has the machine
