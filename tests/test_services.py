@@ -971,7 +971,7 @@ class TogetherTests(_ServicesTestCase):
         asleep = 3600.0
         self.pass_(3)
         self.assertEqual((len(proofs), context.addresses.best), (8, None))
-        context.segments.smallerPassed(1200, sawLoss=True)
+        context.segments.smallerPassed(1200, 0.0, 3.0, sawLoss=True)
         self.assertIn("this machine has slept: every tunnel has to show", " ".join(self.lines()))
         service.reload()
         self.assertEqual((len(proofs), context.segments.forDial()), (16, None))
