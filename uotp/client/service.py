@@ -44,6 +44,9 @@ FEW_SOURCES = 128
 SILENCE_CHECK_SECONDS = 2.0
 """How often we look for sources to which nothing comes back."""
 
+LINK_CHECK_SECONDS = 1.0
+"""How often we look whether the network interface of an address that we listen on was made anew."""
+
 RENEW_CHECK_SECONDS = 0.25
 """How often we look for tunnels that are old, where they may become so: a second or so apart."""
 
@@ -148,6 +151,7 @@ class ClientService(TunnelService):
         self.periodicCalls.every(min(1.0, self._settings.expire / 4), self._sessions.endIdle)
         self.periodicCalls.every(SILENCE_CHECK_SECONDS, self._sessions.review)
         self.periodicCalls.every(WAKE_CHECK_SECONDS, self._noticeSleep)
+        self.periodicCalls.every(LINK_CHECK_SECONDS, self._ports.followLinks)
         if self._settings.mss is None:
             self.periodicCalls.every(WATCH_SECONDS, self._context.segmentWatch.look)
         if self._settings.maxAge is not None or self._settings.maxBytes is not None:
