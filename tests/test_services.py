@@ -36,6 +36,7 @@ from tests.doubles.streams import MemoryStream, wrapInTls
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase
 from tests.doubles.udp import MemoryUdp, Receiver, localTo
 from uotp.client import service as clientservice
+from uotp.client.lookup.lastgood import WRITE_SECONDS, LastGood
 from uotp.client.service import ClientService
 from uotp.client.settings import ClientSettings
 from uotp.client.slot import PROVED_SECONDS
@@ -699,6 +700,16 @@ class NamesTests(_ServicesTestCase):
         self.use(2)
         self.assertEqual(self.lookups, 1)
         self.assertEqual([client[0] for client in self.reactor.tcpClients], ["192.0.2.1"] * 2)
+
+    def test_whereTheLastTunnelHasOpenedIsWrittenInTime(self) -> None:
+        state = self.mktemp()
+        client = self.client(stateDirectory=state)
+        for host in ("192.0.2.1", "192.0.2.2"):
+            client._lookup.opened(IPv4Address("TCP", host, SERVER[1]))
+        self.pass_(int(2 * WRITE_SECONDS))
+        again = LastGood(SERVER, state, self.reactor.seconds)
+        self.assertEqual(again.hosts, ("192.0.2.2", "192.0.2.1"))
+        again.close()
 
     def test_whereATunnelHasOpenedIsDialledAfterARestartWithoutNameServers(self) -> None:
         server, state = self.server(), self.mktemp()

@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred
 from uotp.client.context import ClientContext
 from uotp.client.dial.segmentsize import SegmentSizes
 from uotp.client.dial.segmentwatch import WATCH_SECONDS
-from uotp.client.lookup.lastgood import LastGood
+from uotp.client.lookup.lastgood import WRITE_SECONDS, LastGood
 from uotp.client.lookup.serverlookup import ServerLookup
 from uotp.client.reachability import Reachability
 from uotp.client.settings import ClientSettings
@@ -79,10 +79,11 @@ class ClientService(TunnelService):
         self.turns.memory.reserve(intakeBytes * len(self._places))
         reachability = Reachability(settings.server, reactor.seconds, self.rateLimit)
         self._resolver = SharedResolver(backgroundThread(reactor))
+        self._lastGood = LastGood(settings.server, settings.stateDirectory, reactor.seconds)
         self._lookup = ServerLookup(
             settings.server,
             self._resolver,
-            LastGood(settings.server, settings.stateDirectory, reactor.seconds),
+            self._lastGood,
             reactor,
             self.rateLimit,
             lambda: reachability.failingSince,
@@ -156,6 +157,7 @@ class ClientService(TunnelService):
             self.periodicCalls.every(WATCH_SECONDS, self._context.segmentWatch.look)
         if self._settings.maxAge is not None or self._settings.maxBytes is not None:
             self.periodicCalls.every(RENEW_CHECK_SECONDS, self._sessions.renewOld)
+        self.periodicCalls.every(WRITE_SECONDS, self._lastGood.save)
         self._lookup.start()
 
     def whenReady(self) -> Deferred[None]:
