@@ -7,12 +7,14 @@ from __future__ import annotations
 import errno
 import gc
 import os
+import socket
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, fields
 from inspect import signature
 from ipaddress import ip_network
 from typing import Any
+from unittest.mock import patch
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -20,6 +22,7 @@ from cryptography.x509 import load_pem_x509_certificate
 from twisted.application.service import IService, MultiService
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
 from twisted.internet.error import ConnectionRefusedError as Refused
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.python.failure import Failure
@@ -33,6 +36,7 @@ from tests.doubles.streams import MemoryStream, wrapInTls
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase
 from tests.doubles.udp import MemoryUdp, Receiver, localTo
 from uotp.client import service as clientservice
+from uotp.client.lookup.lastgood import WRITE_SECONDS, LastGood
 from uotp.client.service import ClientService
 from uotp.client.settings import ClientSettings
 from uotp.client.slot import PROVED_SECONDS
@@ -327,8 +331,13 @@ class MemoryTests(_ServicesTestCase):
 
 class ListeningTests(_ServicesTestCase):
     """
-    Bind the ports of both ends.
+    Bind the ports of both ends, on a machine that has one network interface.
     """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.interfaces = {"home": 7}
+        self.patch(socket, "if_nametoindex", self.interfaces.__getitem__)
 
     def test_clientTellsWhereItListens(self) -> None:
         self.assertIsNone(self.client(start=False).listening)
@@ -599,6 +608,55 @@ class ListeningTests(_ServicesTestCase):
         self.pass_(2)
         self.assertEqual(len(self.network.ports), 0)
 
+    def test_clientListensAgainOnAnInterfaceThatWasMadeAnew(self) -> None:
+        service = self.client(listen=("fe80::1%home", 8911))
+        port = self.network.ports["fe80::1%home", 8911, 0, 0]
+        self.pass_(3)
+        self.assertIs(self.network.ports["fe80::1%home", 8911, 0, 0], port)
+        self.interfaces["home"] = 9
+        self.network.refusal = OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
+        self.pass_(3)
+        self.assertEqual(list(self.network.ports), [])
+        self.network.refusal = None
+        self.pass_(2)
+        self.assertIsNot(self.network.ports["fe80::1%home", 8911, 0, 0], port)
+        self.pass_(9)
+        self.assertEqual(
+            self.lines()[-3:],
+            [
+                "UDP port 8911 of fe80::1%home is lost: its network interface was made anew",
+                "UDP port 8911 of fe80::1%home is lost: Cannot assign requested address",
+                "uotp-client listening on [fe80::1%home]:8911 (UDP)",
+            ],
+        )
+        self.successResultOf(service.stopService())
+
+    def test_serverListensAgainOnAnInterfaceThatWasMadeAnew(self) -> None:
+        """
+        As soon as it can.
+        """
+        self.server(listen=(("fe80::1%home", 8443), ("::1", 8443)))
+        self.pass_(3)
+        self.assertEqual(len(self.reactor.tcpServers), 2)
+        self.interfaces["home"] = 9
+        refusal = CannotListenError("fe80::1%home", 8443, OSError(errno.EADDRNOTAVAIL, "not yet"))
+
+        def refuse(*_: Any) -> None:
+            raise refusal
+
+        with patch.object(serverservice, "listen", refuse):
+            self.pass_(3)
+        self.assertEqual(len(self.reactor.tcpServers), 2)
+        self.pass_(3)
+        self.assertEqual([one[3] for one in self.reactor.tcpServers[2:]], ["fe80::1%home"])
+        self.assertEqual(
+            self.lines()[-2:],
+            [
+                "the network interface of fe80::1%home was made anew, and its port 8443 cannot be had yet: not yet",
+                "uotp-server listening on [fe80::1%home]:8443 (TCP)",
+            ],
+        )
+
     def test_portThatIsLostAfterTheStopIsNotBoundAgain(self) -> None:
         """
         The reactor may say so when it stops itself.
@@ -643,6 +701,16 @@ class NamesTests(_ServicesTestCase):
         self.use(2)
         self.assertEqual(self.lookups, 1)
         self.assertEqual([client[0] for client in self.reactor.tcpClients], ["192.0.2.1"] * 2)
+
+    def test_whereTheLastTunnelHasOpenedIsWrittenInTime(self) -> None:
+        state = self.mktemp()
+        client = self.client(stateDirectory=state)
+        for host in ("192.0.2.1", "192.0.2.2"):
+            client._lookup.opened(IPv4Address("TCP", host, SERVER[1]))
+        self.pass_(int(2 * WRITE_SECONDS))
+        again = LastGood(SERVER, state, self.reactor.seconds)
+        self.assertEqual(again.hosts, ("192.0.2.2", "192.0.2.1"))
+        again.close()
 
     def test_whereATunnelHasOpenedIsDialledAfterARestartWithoutNameServers(self) -> None:
         server, state = self.server(), self.mktemp()
@@ -972,7 +1040,7 @@ class TogetherTests(_ServicesTestCase):
         asleep = 3600.0
         self.pass_(3)
         self.assertEqual((len(proofs), context.addresses.best), (8, None))
-        context.segments.smallerPassed(1200, sawLoss=True)
+        context.segments.smallerPassed(1200, 0.0, 3.0, sawLoss=True)
         self.assertIn("this machine has slept: every tunnel has to show", " ".join(self.lines()))
         service.reload()
         self.assertEqual((len(proofs), context.segments.forDial()), (16, None))

@@ -92,6 +92,19 @@ class LastGoodTests(SynchronousTestCase):
         remembered.close()
         self.assertEqual(self.lastGood().hosts, ("192.0.2.2", "192.0.2.1"))
 
+    def test_whatIsNotWrittenYetIsWrittenInTime(self) -> None:
+        """
+        The next tunnel may open days later, and the power may fail before.
+        """
+        remembered = self.lastGood()
+        remembered.note("192.0.2.1")
+        remembered.note("192.0.2.2")
+        remembered.save()
+        self.assertEqual(self.lastGood().hosts, ("192.0.2.1",))
+        self.clock.advance(WRITE_SECONDS)
+        remembered.save()
+        self.assertEqual(self.lastGood().hosts, ("192.0.2.2", "192.0.2.1"))
+
     def test_serviceThatIsStartedAgainGoesOnRemembering(self) -> None:
         remembered = self.lastGood()
         remembered.close()
@@ -154,6 +167,23 @@ class LastGoodTests(SynchronousTestCase):
         self.assertEqual(len(self.lines()), 1)
         self.assertIn("(stateDirectory): ", self.lines()[0])
         self.assertEqual(remembered.hosts, ("192.0.2.1",))
+
+    def test_directoryOfAnotherUserIsSaidWithTheRemedy(self) -> None:
+        """
+        It may have been made before the program became that user.
+        """
+
+        def forbidden(*_: object, **__: object) -> None:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+        remembered = self.lastGood()
+        self.patch(StateDirectory, "replace", forbidden)
+        remembered.note("192.0.2.1")
+        reason = "Permission denied; it has to belong to the user that this program runs as"
+        self.assertEqual(
+            self.lines(),
+            [f"the server's addresses cannot be remembered in {self.directory} (stateDirectory): {reason}"],
+        )
 
     def test_addressNeedsNoFile(self) -> None:
         self.lastGood(("192.0.2.1", 8443)).note("192.0.2.1")

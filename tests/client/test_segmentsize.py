@@ -42,7 +42,7 @@ class HandshakeTests(_SizesTestCase):
         self.assertEqual([self.sizes.smallerThan(size) for size in (None, SMALL, SMALLER)], [SMALL, SMALLER, None])
 
     def test_smallHandshakeBesideALossIsProof(self) -> None:
-        self.sizes.smallerPassed(SMALL, sawLoss=True)
+        self.sizes.smallerPassed(SMALL, 0.0, 3.0, sawLoss=True)
         self.assertKnown(SMALL, SMALL)
         self.assertEqual([self.sizes.isTooLarge(size) for size in (None, SMALL, SMALLER)], [True, False, False])
 
@@ -50,21 +50,31 @@ class HandshakeTests(_SizesTestCase):
         """
         A server that stood still answers one or the other first.
         """
-        self.sizes.smallerPassed(SMALL, sawLoss=False)
+        self.sizes.smallerPassed(SMALL, 0.0, 3.0, sawLoss=False)
         self.assertKnown(None)
         self.sizes.handshakeDone(SMALL)
         self.sizes.handshakeDone(None)
-        self.sizes.smallerPassed(SMALL, sawLoss=False)
+        self.sizes.smallerPassed(SMALL, 4.0, 7.0, sawLoss=False)
         self.assertKnown(None)
 
     def test_smallHandshakeTwiceIsProof(self) -> None:
-        for _ in range(2):
-            self.sizes.smallerPassed(SMALL, sawLoss=False)
+        for begun in (0.0, 4.0):
+            self.sizes.smallerPassed(SMALL, begun, begun + 3, sawLoss=False)
+        self.assertKnown(SMALL, SMALL)
+
+    def test_manyThatStalledTogetherAreOneSign(self) -> None:
+        """
+        A server that stood still goes on, and all that waited for it are answered.
+        """
+        for begun in (0.0, 0.1, 3.0):
+            self.sizes.smallerPassed(SMALL, begun, 3.1, sawLoss=False)
+        self.assertKnown(None)
+        self.sizes.smallerPassed(SMALL, 3.2, 6.2, sawLoss=False)
         self.assertKnown(SMALL, SMALL)
 
     def test_pathThatSwallowsSmallOnesTooNeedsTheSmallest(self) -> None:
-        self.sizes.smallerPassed(SMALL, sawLoss=True)
-        self.sizes.smallerPassed(SMALLER, sawLoss=True)
+        self.sizes.smallerPassed(SMALL, 0.0, 3.0, sawLoss=True)
+        self.sizes.smallerPassed(SMALLER, 3.0, 6.0, sawLoss=True)
         self.assertKnown(SMALLER, SMALL, SMALLER)
 
     def test_sameIsFoundOutOnce(self) -> None:
@@ -72,20 +82,20 @@ class HandshakeTests(_SizesTestCase):
         Eight tunnels are dialled at the same moment.
         """
         for _ in range(8):
-            self.sizes.smallerPassed(SMALL, sawLoss=True)
+            self.sizes.smallerPassed(SMALL, 0.0, 3.0, sawLoss=True)
         self.assertKnown(SMALL, SMALL)
 
     def test_whatTheUserSaysIsNeverChanged(self) -> None:
         self.sizes = SegmentSizes(1000, self.found.append)
         self.assertIsNone(self.sizes.smallerThan(1000))
-        self.sizes.smallerPassed(SMALLER, sawLoss=False)
+        self.sizes.smallerPassed(SMALLER, 0.0, 3.0, sawLoss=False)
         for opened in (0.0, 2.0, 4.0):
             self.sizes.tunnelStalled(1000, opened, opened + 1)
         self.assertFalse(self.sizes.isTooLarge(1000))
         self.assertKnown(1000)
 
     def test_changeOfTheNetworkBeginsAnew(self) -> None:
-        self.sizes.smallerPassed(SMALL, sawLoss=True)
+        self.sizes.smallerPassed(SMALL, 0.0, 3.0, sawLoss=True)
         self.sizes.forget()
         self.assertKnown(None, SMALL)
         self.assertIs(self.sizes.state, SizeState.FULL)

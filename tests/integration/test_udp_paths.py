@@ -300,7 +300,7 @@ class RouteTests(PathTestCase):
 
         def came() -> bool:
             self.ways[-1]([Train(4, b"ping")])
-            if protocol._main is not None and ":" in target.address[0] and self.routes.refresh():
+            if protocol._search.main is not None and ":" in target.address[0] and self.routes.refresh():
                 protocol.checkRoute()  # as the server does; over IPv4 an error of sending is enough
             return bool(new())
 

@@ -11,7 +11,7 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.net.hosts import Host
-from uotp.net.zones import bindable, hostAt, hostOf, interfaceNumber, zoneTrouble
+from uotp.net.zones import OwnLink, bindable, hostAt, hostOf, interfaceNumber, zoneTrouble
 
 
 class ZonesTests(SynchronousTestCase):
@@ -62,6 +62,15 @@ class ZonesTests(SynchronousTestCase):
         for word in ("fe80::1%eth0", "fe80::1%2", "fe80::1", "192.0.2.1", "a.test"):
             self.assertIsNone(zoneTrouble(Host.parse(word)), word)
         self.assertEqual(zoneTrouble(Host.parse("fe80::1%wlan0")), "this machine has no network interface wlan0 now")
+
+    def test_interfaceIsMadeAnew(self) -> None:
+        """
+        What an address has by number is another's, and never anew.
+        """
+        links = [OwnLink(host) for host in ("fe80::1%eth0", "fe80::1%2", "fe80::1", "192.0.2.1")]
+        for names, anew in (({2: "eth0"}, False), ({}, False), ({5: "eth0"}, True), ({}, False), ({2: "eth0"}, False)):
+            self.patch(self, "NAMES", names)
+            self.assertEqual([link.isAnew for link in links], [anew, False, False, False])
 
     def test_hostOfAnAddressOfTheSystem(self) -> None:
         for address, host in (

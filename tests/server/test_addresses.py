@@ -23,16 +23,17 @@ from uotp.boundaries import Address
 from uotp.errors import LookupFailed
 from uotp.net.resolver import InBackground, Resolved, SharedResolver
 from uotp.server.finder import LOOKUP_GAP_SECONDS, MAX_TARGET_ADDRESSES
-from uotp.server.silence import TARGET_UNHEARD_SECONDS, TargetSilence
-from uotp.server.target import (
+from uotp.server.search import (
     BESIDE_SECONDS,
     COPIES_BYTES,
     MOST_PAUSE_SECONDS,
     OPEN_UNITS,
     RACE_SECONDS,
     RETRY_SECONDS,
-    Target,
+    AddressSearch,
 )
+from uotp.server.silence import TARGET_UNHEARD_SECONDS, TargetSilence
+from uotp.server.target import Target
 from uotp.telemetry.ratelimit import QUIET_SECONDS
 from uotp.train import Train
 
@@ -241,8 +242,8 @@ class SeveralAddressesTests(AddressesTestCase):
         self.ask(target, "one")
         self.answer(SIX)
         self.noRoute = {SIX}
-        assert target._main is not None
-        target._main.routeFailed()
+        assert target._search.main is not None
+        target._search.main.routeFailed()
         self.settle()
         self.ask(target, "two")
         self.assertEqual(self.got(FOUR), ["two"])
@@ -312,8 +313,8 @@ class SeveralAddressesTests(AddressesTestCase):
         target = self.open()
         self.ask(target, "one")
         self.clock.advance(RACE_SECONDS)
-        assert target._beside is not None
-        beside: Any = target._beside.transport
+        assert target._search._beside is not None
+        beside: Any = target._search._beside.transport
         beside.lose("it broke")
         self.assertEqual(self.got(FOUR), ["one"])
 
@@ -337,8 +338,8 @@ class SeveralAddressesTests(AddressesTestCase):
         target = self.open()
         self.ask(target, "one")
         self.clock.advance(RACE_SECONDS)
-        assert target._main is not None
-        main: Any = target._main.transport
+        assert target._search.main is not None
+        main: Any = target._search.main.transport
         main.lose("it broke")
         self.assertEqual(list(self.network.ports), [FOUR])
         self.assertEqual(len(self.clock.getDelayedCalls()), 1)
@@ -371,8 +372,8 @@ class SeveralAddressesTests(AddressesTestCase):
             raise KeyError(reason)
 
         ways: tuple[tuple[type, str, InBackground], ...] = (
-            (Target, "_openTo", lambda _, done: done(found)),
-            (Target, "_openTo", lambda _, done: answers.append(done)),
+            (AddressSearch, "_openTo", lambda _, done: done(found)),
+            (AddressSearch, "_openTo", lambda _, done: answers.append(done)),
             (SharedResolver, "lookUp", lambda _, done: done(found)),
         )
         for number, (kind, method, inBackground) in enumerate(ways):
@@ -424,7 +425,7 @@ class SeveralAddressesTests(AddressesTestCase):
         self.network.silent.update(self.found[:-1])
         self.listen(FOUR)
         target = self.open()
-        self.assertEqual(len(target._addresses), MAX_TARGET_ADDRESSES)
+        self.assertEqual(len(target._search._addresses), MAX_TARGET_ADDRESSES)
         for _ in range(2 * MAX_TARGET_ADDRESSES):
             self.ask(target, "one")
             self.clock.advance(BESIDE_SECONDS)
@@ -436,7 +437,7 @@ class SeveralAddressesTests(AddressesTestCase):
         target = self.open()
         for _ in range(500):
             target.send([Train(1000, bytes(1000))])
-        self.assertLessEqual(target._kept.bytes, COPIES_BYTES)
+        self.assertLessEqual(target._search._kept.bytes, COPIES_BYTES)
         self.clock.advance(RACE_SECONDS)
         self.assertGreater(len(self.got(FOUR)), 20)
         self.assertEqual(self.network.drops.totals, {})
@@ -512,9 +513,9 @@ class RefusalTests(AddressesTestCase):
             (errno.EACCES, "a firewall forbids"),
         ):
             target = self.open(make)
-            assert target._main is not None
-            target._main.refused(FOUR, number)
-            target._main.refused(FOUR, number)
+            assert target._search.main is not None
+            target._search.main.refused(FOUR, number)
+            target._search.main.refused(FOUR, number)
             self.settle()
             (line,) = self.said()
             self.assertIn(words, line)
@@ -524,9 +525,9 @@ class RefusalTests(AddressesTestCase):
         A datagram that was too long for the path says nothing of the target, nor does what was sent elsewhere.
         """
         target = self.open(self.maker("127.0.0.1", SharedResolver(neverLookUp)))
-        assert target._main is not None
-        target._main.refused(FOUR, errno.EMSGSIZE)
-        target._main.refused(OTHER, errno.ECONNREFUSED)
+        assert target._search.main is not None
+        target._search.main.refused(FOUR, errno.EMSGSIZE)
+        target._search.main.refused(OTHER, errno.ECONNREFUSED)
         self.assertNoTimer()
         self.assertEqual(self.said(), [])
 
@@ -640,7 +641,7 @@ class MovingTests(AddressesTestCase):
         self.leave(FOUR)
         self.pass_(200)
         self.found = [OTHER]
-        while self.target._addresses == [FOUR]:
+        while self.target._search._addresses == [FOUR]:
             self.pass_(1)
         self.found = [third]
         self.listen(third)
@@ -666,8 +667,8 @@ class MovingTests(AddressesTestCase):
         self.leave(FOUR)
         for _ in range(3):
             self.ask(self.target, "lost")
-        assert self.target._main is not None
-        self.assertEqual((self.target.send, self.target._kept.bytes), (self.target._main.send, 0))
+        assert self.target._search.main is not None
+        self.assertEqual((self.target.send, self.target._search._kept.bytes), (self.target._search.main.send, 0))
 
     def test_whoSendsNothingAsksForNothing(self) -> None:
         before = self.lookups
@@ -758,18 +759,18 @@ class LinkTests(AddressesTestCase):
         self.patch(socket, "if_nametoindex", numberOf)
         old, new = (("fe80::1", PORT, 0, number) for number in (3, 8))
         target = self.open(self.maker("fe80::1%wg0", SharedResolver(neverLookUp)))
-        assert target._main is not None
-        self.assertEqual(target._main.address, old)
+        assert target._search.main is not None
+        self.assertEqual(target._search.main.address, old)
         del numbers["wg0"]
         self.noRoute = {old}
         for _ in range(3):
-            target._main.routeFailed()
+            target._search.main.routeFailed()
             self.settle()
             self.clock.advance(RETRY_SECONDS)
         numbers["wg0"] = 8
-        target._main.routeFailed()
+        target._search.main.routeFailed()
         self.settle()
-        self.assertEqual(target._main.address, new)
+        self.assertEqual(target._search.main.address, new)
         self.assertEqual(self.said()[-1], "the link of the target fe80::1%wg0 was made anew")
 
     def test_linkThatIsNotThereYetIsWaitedFor(self) -> None:
@@ -805,10 +806,10 @@ class UnsentTests(AddressesTestCase):
         self.found = [FOUR]
         self.listen(FOUR)
         target = self.open()
-        assert target._main is not None
-        target._main.unsentBytes = 7
+        assert target._search.main is not None
+        target._search.main.unsentBytes = 7
         self.assertEqual(target.unsentBytes, 7)
-        main: Any = target._main.transport
+        main: Any = target._search.main.transport
         main.lose("it broke")
         self.clock.advance(RETRY_SECONDS)
         self.assertEqual(target.unsentBytes, 7)

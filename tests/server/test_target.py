@@ -35,8 +35,8 @@ def mainOf(target: Target) -> TargetSocket:
     """
     @return: the socket to which everything goes.
     """
-    assert target._main is not None
-    return target._main
+    assert target._search.main is not None
+    return target._search.main
 
 
 class TargetTests(TimerTestCase):

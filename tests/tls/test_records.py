@@ -338,6 +338,8 @@ class HandshakesOnSocketsTests(TlsTestCase):
             (b"SSH-2", "it speaks SSH"),
             (b"uotp\2\0\0\0" + bytes(16), "it speaks uotp without TLS: tls=None was said there, and not here"),
             (uuid.uuid4().bytes, "it may be a uotp of format 1 that was told tls=None"),
+            (bytes.fromhex("3f03a631ad0b40938882e126c94871f1"), "it may be a uotp of format 1 that was told tls=None"),
+            (b"\x3f\x03\x01\x31\x00", "was tls=None said there?"),  # OpenSSL waits for more of this
             (bytes(5), "was tls=None said there?"),
             (b"\xff" * 5, "was tls=None said there?"),
         ):

@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred
 from uotp.client.context import ClientContext
 from uotp.client.dial.segmentsize import SegmentSizes
 from uotp.client.dial.segmentwatch import WATCH_SECONDS
-from uotp.client.lookup.lastgood import LastGood
+from uotp.client.lookup.lastgood import WRITE_SECONDS, LastGood
 from uotp.client.lookup.serverlookup import ServerLookup
 from uotp.client.reachability import Reachability
 from uotp.client.settings import ClientSettings
@@ -43,6 +43,9 @@ FEW_SOURCES = 128
 
 SILENCE_CHECK_SECONDS = 2.0
 """How often we look for sources to which nothing comes back."""
+
+LINK_CHECK_SECONDS = 1.0
+"""How often we look whether the network interface of an address that we listen on was made anew."""
 
 RENEW_CHECK_SECONDS = 0.25
 """How often we look for tunnels that are old, where they may become so: a second or so apart."""
@@ -76,10 +79,11 @@ class ClientService(TunnelService):
         self.turns.memory.reserve(intakeBytes * len(self._places))
         reachability = Reachability(settings.server, reactor.seconds, self.rateLimit)
         self._resolver = SharedResolver(backgroundThread(reactor))
+        self._lastGood = LastGood(settings.server, settings.stateDirectory, reactor.seconds)
         self._lookup = ServerLookup(
             settings.server,
             self._resolver,
-            LastGood(settings.server, settings.stateDirectory, reactor.seconds),
+            self._lastGood,
             reactor,
             self.rateLimit,
             lambda: reachability.failingSince,
@@ -148,10 +152,12 @@ class ClientService(TunnelService):
         self.periodicCalls.every(min(1.0, self._settings.expire / 4), self._sessions.endIdle)
         self.periodicCalls.every(SILENCE_CHECK_SECONDS, self._sessions.review)
         self.periodicCalls.every(WAKE_CHECK_SECONDS, self._noticeSleep)
+        self.periodicCalls.every(LINK_CHECK_SECONDS, self._ports.followLinks)
         if self._settings.mss is None:
             self.periodicCalls.every(WATCH_SECONDS, self._context.segmentWatch.look)
         if self._settings.maxAge is not None or self._settings.maxBytes is not None:
             self.periodicCalls.every(RENEW_CHECK_SECONDS, self._sessions.renewOld)
+        self.periodicCalls.every(WRITE_SECONDS, self._lastGood.save)
         self._lookup.start()
 
     def whenReady(self) -> Deferred[None]:

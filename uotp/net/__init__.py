@@ -37,7 +37,7 @@ from uotp.net.sockopts import (
     tuneTunnelSocket,
 )
 from uotp.net.tcpinfo import BACKOFF_AT, TCP_INFO, tcpCost, tcpFlight, tcpPathStats, unacknowledgedBytes
-from uotp.net.zones import bindable, hostAt, hostOf, interfaceNumber
+from uotp.net.zones import OwnLink, bindable, hostAt, hostOf, interfaceNumber
 
 __all__ = [
     "BACKOFF_AT",
@@ -55,6 +55,7 @@ __all__ = [
     "Listen",
     "ListenPlace",
     "NameLookup",
+    "OwnLink",
     "Routes",
     "Semantics",
     "SharedResolver",

@@ -31,6 +31,30 @@ def interfaceNumber(zone: str) -> int | None:
     return None
 
 
+class OwnLink:
+    """
+    Tells whether the network interface was made anew whose zone is in an address of ours.  A
+    socket that is bound there belongs to the old one, and nothing comes to it any more.
+    """
+
+    def __init__(self, host: str) -> None:
+        """
+        @param host: an address to which a socket was just bound.
+        """
+        self._zone = Host.parse(host).zone
+        self._number = self._numberNow()
+
+    def _numberNow(self) -> int | None:
+        return None if self._zone is None else interfaceNumber(self._zone)
+
+    @property
+    def isAnew(self) -> bool:
+        """
+        Whether there is another interface now with that name.
+        """
+        return self._zone is not None and self._numberNow() not in (None, self._number)
+
+
 def zoneTrouble(host: Host) -> str | None:
     """
     @return: why an address with a zone is of no use here now, or L{None} when it is, and for

@@ -9,14 +9,15 @@ import random
 from functools import partial
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.error import CannotListenError
 from twisted.logger import LogLevel
 
-from uotp.net import Routes, SharedResolver, backgroundThread, bindTogether, placesOf
+from uotp.net import Routes, SharedResolver, backgroundThread, placesOf
 from uotp.process import descriptorLimit
 from uotp.server.acceptor import Acceptor, ConnectionLimits
 from uotp.server.finder import TargetFinder
+from uotp.server.ports import ServerPorts
 from uotp.server.registry import Registry, ServedSession
 from uotp.server.settings import MAX_CONNECTIONS, ServerSettings
 from uotp.server.target import Target
@@ -63,7 +64,7 @@ class ServerService(TunnelService):
         self._verifiesClients = credentials is not None and credentials.verifiesClients
         super().__init__(settings, credentials, reactor)
         self._settings = settings
-        self._ports: list[Listener] = []
+        self._ports = ServerPorts(self._listen, self.rateLimit, partial(self.sayListening, transport="TCP"))
         self._descriptors = descriptorLimit()
         self._connections = connectionsWithin(self._descriptors, settings.maxConnections)
         self._sessions = sessionsWithin(self._descriptors, settings.maxSessions)
@@ -109,15 +110,8 @@ class ServerService(TunnelService):
         @raise StartError: when one cannot be had.
         """
         self._acceptor.open()
-        self._ports = bindTogether(
-            placesOf(self._settings.listen),
-            "TCP",
-            self._listen,
-            lambda port: port.getHost().port,
-            lambda port: port.stopListening(),
-        )
-        bound = [port.getHost() for port in self._ports]
-        self.nowListening([(address.host, address.port) for address in bound], "TCP")
+        self._ports.bind(placesOf(self._settings.listen))
+        self.nowListening(self._ports.listening, "TCP")
         super().privilegedStartService()
 
     def _listen(self, host: str, port: int) -> Listener:
@@ -137,7 +131,7 @@ class ServerService(TunnelService):
 
         @raise StartError: when a port cannot be had.
         """
-        if not self._ports:
+        if not self._ports.listening:
             self.privilegedStartService()
         super().startService()
         self.periodicCalls.every(REVIEW_SECONDS, self._review)
@@ -165,6 +159,7 @@ class ServerService(TunnelService):
         )
 
     def _followRoutes(self) -> None:
+        self._ports.followLinks()
         if self._routes.refresh():
             self._registry.checkRoutes()
 
@@ -190,13 +185,12 @@ class ServerService(TunnelService):
 
         @return: fires when the last tunnel is gone, in less than 5 s.
         """
-        ports, self._ports = self._ports, []
-        closed = [maybeDeferred(port.stopListening) for port in ports]
+        closed = self._ports.stop()
         self._acceptor.close()
         self._finder.stop()
         drained = self.whenSent(self._registry.waits, WAIT_SECONDS).addCallback(self._drain)
         super().stopService()
-        return gatherResults([*closed, drained])
+        return gatherResults([closed, drained])
 
     def _drain(self, _: object) -> Deferred[None]:
         self.liveTunnels.drainAll()

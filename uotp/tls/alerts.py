@@ -14,7 +14,7 @@ from OpenSSL import SSL
 from uotp.telemetry import spelled
 from uotp.tls.dates import clockText, outOfDate, utcNow
 from uotp.tls.reasons import nameText, plainText
-from uotp.tls.records import TOO_LONG_A_HANDSHAKE, RecordConnection
+from uotp.tls.records import NO_RECORD, TOO_LONG_A_HANDSHAKE, RecordConnection
 from uotp.wire import SHOWN_BYTES, foreignSpeech, mayBeSessionId
 
 LATELY = timedelta(days=2)
@@ -40,6 +40,7 @@ OUR_ERRORS = {
     "no suitable signature algorithm": NO_CIPHER,
     "no suitable key share": NO_CIPHER,
     "excessive message size": TOO_MUCH,
+    NO_RECORD: NO_TLS,
     TOO_LONG_A_HANDSHAKE: TOO_MUCH,
 }
 """What OpenSSL has against the peer, and what the log says of it."""

@@ -35,7 +35,8 @@ RECORD_KINDS = frozenset({b"\x14", b"\x15", b"\x16", b"\x17"})
 MAJOR_VERSION = b"\x03"
 """
 How a record of TLS begins: its kind, a version, and how long the rest is.  Of what does not
-begin like that OpenSSL knows best what it is, and needs no more to say so.
+begin like that OpenSSL knows best what it is, and needs no more to say so; where it wants more, for a kind
+that it does not know, nothing more is read.
 """
 
 NO_TLS_ALERT = b"\x15\x03\x03\0\x02\x02\x46"
@@ -43,6 +44,9 @@ NO_TLS_ALERT = b"\x15\x03\x03\0\x02\x02\x46"
 The alert C{protocol_version}.  OpenSSL says nothing to who does not speak TLS; by this he can
 know that TLS is wanted here.
 """
+
+NO_RECORD = "no record"
+"""What an error says where OpenSSL takes for the beginning of a record what is none."""
 
 TOO_LONG_A_HANDSHAKE = "handshake too long"
 """What an error says where a peer has sent more than L{MAX_HANDSHAKE_BYTES}."""
@@ -158,6 +162,8 @@ class RecordConnection(SSL.Connection):
         """
         Give OpenSSL what has come of a record, and nothing of the next one.
         """
+        if self.foreign:
+            raise SSL.Error([("uotp", "", NO_RECORD)])
         if self._bodyLeft:
             came = self._receive(self._bodyLeft)
             self._bodyLeft -= len(came)

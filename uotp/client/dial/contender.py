@@ -69,6 +69,7 @@ class Contender:
     @ivar address: which one.
     @ivar segmentSize: the size of its TCP segments, or L{None} for as large as the system likes.
     @ivar step: what is being done.
+    @ivar stepBegunAt: since when.
     @ivar limit: how long that may take, in seconds.
     @ivar took: how long each step took that is done, in seconds.
     @ivar isOver: whether it has ended.
@@ -98,11 +99,11 @@ class Contender:
         self._connecting: Deferred[Any] | None = None
         self._timer: IDelayedCall | None = None
         self._doubt: IDelayedCall | None = None
-        self._begunAt = 0.0  # the step
         self.isOver = False
         self.address = address
         self.segmentSize = segmentSize
         self.step = DialStep.CONNECT
+        self.stepBegunAt = 0.0
         self.limit = 0.0
         self.took: dict[DialStep, float] = {}
         self.tunnel: Tunnel | None = None
@@ -118,7 +119,7 @@ class Contender:
 
     def _beginStep(self, step: DialStep) -> None:
         self.step = step
-        self._begunAt = self._context.clock.seconds()
+        self.stepBegunAt = self._context.clock.seconds()
         self.limit = self._context.patience.seconds(step, self.took.get(DialStep.CONNECT, 0.0))
         stop(self._timer)
         self._timer = self._context.clock.callLater(self.limit, self._timedOut)
@@ -126,7 +127,7 @@ class Contender:
     def _stepDone(self) -> None:
         stop(self._doubt)
         self._doubt = None
-        took = self.took[self.step] = self._context.clock.seconds() - self._begunAt
+        took = self.took[self.step] = self._context.clock.seconds() - self.stepBegunAt
         self._context.patience.succeeded(self.step, took)
         if self.step is DialStep.TLS:
             self._context.segments.handshakeDone(self.segmentSize)
@@ -141,7 +142,7 @@ class Contender:
         if self.isOver:
             return
         if reason.check(error.TCPTimedOutError):  # by the kernel's own clock
-            self._giveUp(self._context.clock.seconds() - self._begunAt)
+            self._giveUp(self._context.clock.seconds() - self.stepBegunAt)
         else:
             self._fail(wordsForLoss(self.step, wordsForFailure(reason)))
 

@@ -195,7 +195,9 @@ class Race:
         beside = [each for each in both if each.stalls and each.address == winner.address]
         larger = [each for each in beside if size is not None and (each.segmentSize is None or each.segmentSize > size)]
         if size is not None and larger:
-            self._context.segments.smallerPassed(size, sawLoss=any(each.sawLoss for each in larger))
+            newest = max(each.stepBegunAt for each in larger)
+            sawLoss = any(each.sawLoss for each in larger)
+            self._context.segments.smallerPassed(size, newest, self._context.clock.seconds(), sawLoss=sawLoss)
 
     def leave(self) -> None:
         """

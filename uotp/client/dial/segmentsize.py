@@ -61,6 +61,7 @@ class SegmentSizes:
         self.state = SizeState.FULL
         self._small = SMALL_SIZES[0]
         self._stalledAt: float | None = None
+        self._checkedAt = 0.0  # in the state CHECK: since when
 
     def forDial(self) -> int | None:
         """
@@ -97,22 +98,27 @@ class SegmentSizes:
         if self.state is SizeState.CHECK and (size is None or size > self._small):
             self.forget()
 
-    def smallerPassed(self, size: int, *, sawLoss: bool) -> None:
+    def smallerPassed(self, size: int, largerAt: float, now: float, *, sawLoss: bool) -> None:
         """
         A handshake was done while another one with larger segments to the same address stalled.
 
         @param size: of the smaller segments.
+        @param largerAt: when the one that stalled was begun.  What stalled already at the first
+            sign is no second one: a server that stood still answers many at the same moment.
+        @param now: in seconds, by the same clock.
         @param sawLoss: whether segments of the one that stalled were lost, as the kernel knows.
         """
         known = self.forDial()
         if known is not None and known <= size:
             return
-        isSecond = self.state is SizeState.CHECK and size <= self._small
+        isChecked = self.state is SizeState.CHECK
+        isSecond = isChecked and size <= self._small and largerAt >= self._checkedAt
         self._small = size
         if sawLoss or isSecond:
             self._know()
-        else:
+        elif not isChecked:
             self.state = SizeState.CHECK
+            self._checkedAt = now
 
     # Open tunnels.
 

@@ -103,7 +103,14 @@ class LastGood:
         """
         if self._hosts[:1] != (host,):
             self._hosts = (host, *(each for each in self._hosts if each != host))[:MAX_REMEMBERED_HOSTS]
-        if host not in self._written and self._clock() - self._writtenAt >= WRITE_SECONDS:
+        self.save()
+
+    def save(self) -> None:
+        """
+        Write what was not written yet, if that may be done again.  Call this now and then.
+        """
+        isDue = self._clock() - self._writtenAt >= WRITE_SECONDS
+        if isDue and not self._written.issuperset(self._hosts):
             self._write()
 
     def _write(self) -> None:
@@ -123,11 +130,13 @@ class LastGood:
         if self._hasWarned:
             return
         self._hasWarned = True
+        isOthers = isinstance(error, PermissionError)
         self._log.warn(
-            "the server's addresses cannot be remembered in {directory} ({setting}): {reason}",
+            "the server's addresses cannot be remembered in {directory} ({setting}): {reason}{remedy}",
             directory=self._directory,
             setting=spelled("stateDirectory"),
             reason=getattr(error, "strerror", None) or str(error),
+            remedy="; it has to belong to the user that this program runs as" if isOthers else "",
         )
 
     def close(self) -> None:

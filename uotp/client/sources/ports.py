@@ -13,8 +13,8 @@ from twisted.logger import LogLevel
 
 from uotp.boundaries import DatagramPortOpener
 from uotp.client.sources.sourceport import SourcePort
-from uotp.net import ListenPlace, bindTogether, hostAt
-from uotp.telemetry import Logger, RateLimit, logCounted
+from uotp.net import ListenPlace, OwnLink, bindTogether, hostAt
+from uotp.telemetry import Logger, RateLimit, logCounted, orLog
 
 REOPEN_SECONDS = 1.0
 """Until a UDP port that was lost is bound again."""
@@ -28,12 +28,14 @@ class BoundPort:
     @ivar host: the address to which it is bound, as it was asked for.
     @ivar shown: the same, as the log has it.
     @ivar number: its number.
+    @ivar link: tells whether that address is still what is bound.
     @ivar reopening: the call that binds it again, after it was lost.
     """
 
     def __init__(self, whenLost: Callable[[BoundPort, str], None], newProtocol: Callable[[Any], SourcePort]) -> None:
         self.protocol = newProtocol(lambda reason: whenLost(self, reason))
         self.host, self.shown, self.number = "", "", 0
+        self.link = OwnLink("")
         self.reopening: IDelayedCall | None = None
 
     def bind(self, openPort: DatagramPortOpener, host: str, number: int) -> None:
@@ -46,6 +48,7 @@ class BoundPort:
         bound: Any = openPort((host, number), self.protocol)
         self.host, self.number = host, bound.getHost().port
         self.shown = hostAt(bound.getHost())
+        self.link = OwnLink(host)
 
 
 class ClientPorts:
@@ -98,6 +101,15 @@ class ClientPorts:
         port = BoundPort(self._lost, self._newProtocol)
         port.bind(self._openPort, host, number)
         return port
+
+    def followLinks(self) -> None:
+        """
+        Bind those again whose network interface was made anew.  Call this now and then.
+        """
+        for port in self._ports:
+            if port.reopening is None and not self._isStopping and port.link.isAnew:
+                orLog(maybeDeferred(port.protocol.stopListening), self._log, "a port was not closed")
+                self._lost(port, "its network interface was made anew")
 
     def _lost(self, port: BoundPort, reason: str) -> None:
         """
