@@ -93,6 +93,12 @@ class ReachabilityTests(SynchronousTestCase):
             self.reachability.nothingComesBack("5f0c9e21", isWelcome=True)
         self.assertEqual(self.lines(), [f"{before}{TARGET_HINTS}"])
 
+    def test_endOfAnswersIsSaidOnceForManySessions(self) -> None:
+        for _ in range(3):
+            self.reachability.answersStopped("5f0c9e21")
+        words = f"for 30 s nothing has come back to session 5f0c9e21 from good.test port 8443: {TARGET_HINTS}"
+        self.assertEqual(self.lines(), [words])
+
 
 class SilenceTests(SynchronousTestCase):
     """
