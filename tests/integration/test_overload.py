@@ -265,7 +265,7 @@ class LateReaderTests(RigTestCase):
             time.sleep(0.2)  # the goodbye arrives while nothing is read
             while connection.recv(65536):
                 pass
-        server.waitForLine("session 00010203 has no tunnel left")
+        server.waitForLine(r"session 00010203\b.* has no tunnel left")
 
 
 class StalledTunnelTests(LoadTestCase):
