@@ -301,6 +301,12 @@ class StandingQueueTests(SynchronousTestCase):
             self.queue.judge({"link": self.stats, "other": other}, self.now)
         self.assertApproximates(self.queue.rate, rate, rate / 5)
 
+    def test_linkThatIsGoneIsForgotten(self) -> None:
+        self.load(5)
+        self.queue.forget("link")
+        self.queue.forget("another")
+        self.assertEqual((self.queue._least, self.queue._acknowledged), ({}, {}))
+
     def test_systemThatTellsNothingBoundsNothing(self) -> None:
         for _ in range(100):
             self.now += STEP

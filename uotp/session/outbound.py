@@ -433,6 +433,7 @@ class Outbound:
         """
         self._scheduler.remove(link)
         self._parallelism.forget(link)
+        self._queue.forget(link)
         self.roundTripChanged()
         if len(self._scheduler):
             now = self._clock()

@@ -168,6 +168,13 @@ class StandingQueue:
         isLong = self.roundTrip > least * LONG_ROUND_TRIP + LONG_ROUND_TRIP_SECONDS
         return isLong and rate * (least + TARGET_SECONDS) <= MAX_BOUND_BYTES
 
+    def forget(self, link: Any) -> None:
+        """
+        A link is gone.  It knows its session, and so us: all is freed without the garbage collector.
+        """
+        self._least.pop(link, None)
+        self._acknowledged.pop(link, None)
+
     def judge(self, paths: Mapping[Any, PathStats], now: float) -> int | None:
         """
         Look at the path.  Call this a few times a second while datagrams wait or have waited.
