@@ -216,7 +216,7 @@ class TuneTunnelSocketTests(SocketTestCase):
         """
         self.onSystem("linux", **self.LINUX)
         tcp = socket.IPPROTO_TCP
-        expected = [*self.ALWAYS, (tcp, 4, 5), (tcp, 5, 1), (tcp, 6, 5), (tcp, 18, 8000)]
+        expected = [*self.ALWAYS, (tcp, 4, 5), (tcp, 5, 1), (tcp, 6, 5), (tcp, 18, 30000)]
         self.assertEqual(self.optionsOf(), expected)
 
     def test_macosHasANameOfItsOwn(self) -> None:

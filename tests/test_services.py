@@ -1258,6 +1258,23 @@ class TogetherTests(_ServicesTestCase):
             self.stopAll()
             self.events.clear()  # type: ignore[attr-defined]
 
+    def test_endOfAnswersIsSaidAtBothEnds(self) -> None:
+        """
+        Once, in either format, when a source goes on sending that was answered before.
+        """
+        for wire in (WireChoice.ONE, WireChoice.TWO):
+            self.server()
+            self.client(wire=wire)
+            self.exchange()
+            for _ in range(60):
+                self.sourcePort.sendTrains([PING], CLIENT_PORT)
+                self.flush()
+                self.pass_(1)
+            said = [line for line in self.lines(LogLevel.warn) if "nothing has come back to session" in line]
+            self.assertEqual(sorted("from the target" in line for line in said), [False, True], said)
+            self.stopAll()
+            self.events.clear()  # type: ignore[attr-defined]
+
     def test_whatComesThroughIsSaidToBeAConnection(self) -> None:
         """
         In format 1 by the first answer; and whoever answers is not silent.

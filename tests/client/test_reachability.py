@@ -8,6 +8,8 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
+from uotp.client.dial.failures import wordsForTimeOut
+from uotp.client.dial.patience import DialStep
 from uotp.client.reachability import SERVER_HINTS, TARGET_HINTS, Reachability
 from uotp.client.sources.silence import NEVER_ANSWERED_SECONDS, SENT_SECONDS, Silence
 from uotp.telemetry.ratelimit import RateLimit
@@ -81,6 +83,16 @@ class ReachabilityTests(SynchronousTestCase):
             self.reachability.tunnelFailed(f"certificate not yet valid; this machine's clock says 00:0{minute}")
         self.assertEqual(len(self.lines()), 1)
 
+    def test_sameCauseIsSaidOnceHoweverLongItTook(self) -> None:
+        """
+        Each try has more time than the one before.
+        """
+        for step in (DialStep.LOOKUP, DialStep.CONNECT, DialStep.TLS, DialStep.HELLO):
+            before = len(self.lines())
+            for seconds in (0.5, 1.0, 4.0, 8.0, 16.0, 30.0):
+                self.reachability.tunnelFailed(wordsForTimeOut(step, "192.0.2.1", seconds))
+            self.assertEqual(len(self.lines()), before + 1, self.lines())
+
     def test_silenceIsSaidWithWhatToLookAt(self) -> None:
         """
         Of many sessions once, and whether it is a uotp at all only where that is not known.
@@ -92,6 +104,12 @@ class ReachabilityTests(SynchronousTestCase):
         for _ in range(3):
             self.reachability.nothingComesBack("5f0c9e21", isWelcome=True)
         self.assertEqual(self.lines(), [f"{before}{TARGET_HINTS}"])
+
+    def test_endOfAnswersIsSaidOnceForManySessions(self) -> None:
+        for _ in range(3):
+            self.reachability.answersStopped("5f0c9e21")
+        words = f"for 30 s nothing has come back to session 5f0c9e21 from good.test port 8443: {TARGET_HINTS}"
+        self.assertEqual(self.lines(), [words])
 
 
 class SilenceTests(SynchronousTestCase):

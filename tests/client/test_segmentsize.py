@@ -13,7 +13,7 @@ from tests.doubles.streams import MemoryStream, streamOf
 from tests.doubles.tunnels import RecordingOwner
 from uotp.client.dial.segmentsize import FRESH_SECONDS, SMALL_SIZES, SegmentSizes, SizeState
 from uotp.client.dial.segmentwatch import STALLED_REPEATS, WATCHED_AT_ONCE, SegmentWatch, lostSegments
-from uotp.path import Flight
+from uotp.path import Flight, PathStats
 from uotp.tunnel.dialled import DialledTunnel
 
 SMALL, SMALLER = SMALL_SIZES
@@ -228,6 +228,22 @@ class WatchTests(_SizesTestCase):
                 self.look()
             self.clock.advance(1)
         self.assertKnown(SMALL, SMALL)
+
+    def test_onALongPathAGapTakesLongerToBeClosed(self) -> None:
+        """
+        What was lost once comes after a round trip at the soonest.
+        """
+        for _ in range(2):
+            tunnel = self.tunnel(Flight(1448, 0, 0, 5, received=900))
+            streamOf(tunnel).path = PathStats(9, 0, 2.4, 2.4)
+            self.look()
+            streamOf(tunnel).underWay = Flight(1448, 0, 0, 7, received=900)
+            for _ in range(int(2.5 * 2.4 / 0.5)):
+                self.look()
+            streamOf(tunnel).underWay = Flight(1448, 0, 0, 7, received=5000)
+            self.look()
+        self.assertKnown(None)
+        self.assertIsNone(self.sizes._stalledAt)
 
     def test_gapThatIsClosedIsNone(self) -> None:
         tunnel = self.tunnel(None)

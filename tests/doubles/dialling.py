@@ -158,6 +158,7 @@ class RecordingReachability:
     @ivar forgotten: the names of sessions that it did not know any more.
     @ivar stays: of each tunnel that stayed in silence, whether it had TLS.
     @ivar silent: the names of sessions to which nothing comes back, and whether they are welcome.
+    @ivar stopped: the names of sessions to which nothing comes back any more.
     @ivar replaced: sessions that go on as others, and why.
     @ivar reasons: why tunnels failed.
     """
@@ -171,6 +172,7 @@ class RecordingReachability:
         self.reasons: list[str] = []
         self.stays: list[bool] = []
         self.silent: list[tuple[str, bool]] = []
+        self.stopped: list[str] = []
         self.replaced: list[tuple[str, str, str]] = []
 
     def tunnelUp(self) -> None:
@@ -197,6 +199,9 @@ class RecordingReachability:
 
     def nothingComesBack(self, name: str, *, isWelcome: bool) -> None:
         self.silent.append((name, isWelcome))
+
+    def answersStopped(self, name: str) -> None:
+        self.stopped.append(name)
 
     def tunnelFailed(self, reason: str) -> None:
         self.reasons.append(reason)

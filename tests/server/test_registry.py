@@ -24,6 +24,7 @@ from uotp.process.turns import Turns
 from uotp.server.registry import EXPIRED_AT_ONCE, SILENT_SECONDS, Joined, Registry, RegistryStatistics, ServedSession
 from uotp.server.sessionshares import ONLY_ONE_IDLE_SECONDS
 from uotp.server.target import Target
+from uotp.session import STOPPED_SECONDS
 from uotp.session.pacer import TICK_SECONDS
 from uotp.telemetry.drops import Drops
 from uotp.telemetry.ratelimit import MAX_LINES_PER_QUIET
@@ -53,6 +54,7 @@ class RegistryTests(TimerTestCase):
         self.target = Receiver()
         self.network.open(TARGET, self.target)
         self.registry = self.makeRegistry()
+        self.stopped: list[ServedSession] = []
         self.addCleanup(self.end)
 
     def makeRegistry(self, maxSessions: int = 100, maxTunnels: int = 100, ownerShare: int = 100) -> Registry:
@@ -115,7 +117,7 @@ class RegistryTests(TimerTestCase):
         @return: sessions of which it is found now that nothing comes back to them.
         """
         found: list[ServedSession] = []
-        self.registry.review(found.append)
+        self.registry.review(found.append, self.stopped.append)
         self.registry.checkInvariant()
         return found
 
@@ -624,6 +626,15 @@ class RegistryTests(TimerTestCase):
         self.clock.advance(SILENT_SECONDS)
         self.assertEqual(self.findSilent(), [served])
         self.assertEqual(self.findSilent(), [])
+
+    def test_targetThatAnswersNoMoreIsFoundOnce(self) -> None:
+        served, _ = self.join(1)
+        served.session.outbound.send([Train(4, b"pong")])
+        for _ in range(3 * int(STOPPED_SECONDS)):
+            self.clock.advance(1)
+            self.use(served)
+            self.assertEqual(self.findSilent(), [])
+        self.assertEqual(self.stopped, [served])
 
     def test_whatWasNotSentIsNoneOfTheBytesToTheTarget(self) -> None:
         served, _ = self.join(1)

@@ -214,6 +214,49 @@ class StandingQueueTests(SynchronousTestCase):
         longest = SETTLE_SECONDS + (SETTLE_ROUND_TRIPS + 1) * 2.5
         self.assertLess(bounded * STEP, 3 * OTHERS_SECONDS * longest / (longest + OTHERS_SECONDS) + longest)
 
+    def boundShare(self, seconds: float) -> float:
+        """
+        @return: for which share of a time there is a bound.
+        """
+        looks = round(seconds / STEP)
+        bounded = 0
+        for _ in range(looks):
+            self.load(STEP)
+            bounded += self.queue.bound is not None
+        return bounded / looks
+
+    def test_pathThatBecomesLongerIsNoQueue(self) -> None:
+        """
+        Another way through the world may be a hundred times as long.  A few datagrams, or a flow, on it
+        are bounded now and then for a moment, though the kernel remembers the short way for minutes.
+        """
+        for offered in (3_000, SLOW, 10 * SLOW):
+            self.path = Path(rate=100 * SLOW, offered=offered, least=0.02)
+            self.queue = StandingQueue(self.now)
+            self.load(20)
+            self.path.others = 2.0
+            self.boundShare(20)
+            self.assertLess(self.boundShare(300), 0.15, offered)
+
+    def test_pathThatBecomesLongerLittleByLittleIsNoQueue(self) -> None:
+        self.path = Path(rate=100 * SLOW, offered=2_500, least=0.02)
+        for _ in range(50):
+            self.path.others += 0.04
+            self.load(1.2)
+        self.boundShare(10)
+        self.assertLess(self.boundShare(300), 0.15)
+
+    def test_pathThatIsAsShortAgainIsTriedSoon(self) -> None:
+        self.path = Path(rate=100 * SLOW, offered=SLOW)
+        self.load(5)
+        self.path.others = 2.0
+        self.load(200)
+        self.path.others = 0.0
+        self.load(400)
+        self.path.others = 2.0
+        self.load(30)
+        self.assertGreater(self.boundShare(2 * OTHERS_SECONDS), 0)
+
     def test_shareOfAnAlmostShortQueueIsNotGivenUp(self) -> None:
         """
         Others keep it so long that we would become slower and slower.
@@ -275,6 +318,12 @@ class StandingQueueTests(SynchronousTestCase):
             self.stats = self.path.step(self.queue.bound)
             self.queue.judge({"link": self.stats, "other": other}, self.now)
         self.assertApproximates(self.queue.rate, rate, rate / 5)
+
+    def test_linkThatIsGoneIsForgotten(self) -> None:
+        self.load(5)
+        self.queue.forget("link")
+        self.queue.forget("another")
+        self.assertEqual((self.queue._least, self.queue._acknowledged), ({}, {}))
 
     def test_systemThatTellsNothingBoundsNothing(self) -> None:
         for _ in range(100):

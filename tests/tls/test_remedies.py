@@ -97,8 +97,8 @@ class AlertRemedyTests(TlsTestCase):
         pair = meet(self.server(clientsFrom=TRUSTED), self.client(shows=expired))
         self.assertEqual(
             pair.client.refusal,
-            f"the peer refused our certificate: expired; it expired on {NOW - DAY:%Y-%m-%d}: another one is needed "
-            "(cert), and SIGHUP or a restart",
+            "the peer refused our certificate: expired; another one is needed (cert), and SIGHUP or a restart: "
+            f"it expired on {NOW - DAY:%Y-%m-%d}",
         )
 
     def test_clockOfThePeerIsDoubtedWhereOursSaysOtherwise(self) -> None:

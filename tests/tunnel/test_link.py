@@ -494,7 +494,7 @@ class Format2LinkTests(_LinkTestCase):
         """
         for roundTrip in (0.04, 2.4, 2.5, 4.0, 4.1, 0.5, 0.04):
             self.link.allowSilence(roundTrip)
-        self.assertEqual(self.stream.roundTrips, [2.4, 4.0, 0.0])
+        self.assertEqual(self.stream.roundTrips, [0.0, 2.4, 4.0, 0.0])
 
     def test_kernelIsToldABoundOnce(self) -> None:
         for bound in (None, 8192, 8192, 4096, None, None):
@@ -505,6 +505,16 @@ class Format2LinkTests(_LinkTestCase):
         self.stream.path = PathStats(9, 0, 2.4, 2.4)
         self.makeLink().start()
         self.assertEqual(self.stream.roundTrips, [2.4])
+
+    def test_kernelIsTheLessPatientOnceTheTunnelIsOpen(self) -> None:
+        """
+        Also where it does not tell the round trip: before that it waits as long as any path needs.
+        """
+        for path in (None, PathStats(9, 0, 0.04, 0.04)):
+            self.stream.path = path
+            self.stream.roundTrips.clear()
+            self.makeLink().start()
+            self.assertEqual(self.stream.roundTrips, [0.0])
 
     def test_statisticsTellHowTheLinkStands(self) -> None:
         self.settle()

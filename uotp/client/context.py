@@ -55,6 +55,11 @@ class ReachabilityObserver(Protocol):
         @param isWelcome: whether the server has welcomed its session.
         """
 
+    def answersStopped(self, name: str) -> None:
+        """
+        A source goes on sending, and nothing has come back for some time, as it did before.
+        """
+
     def sessionForgotten(self, name: str) -> None:
         """
         The server did not know a session any more, and has begun it anew.

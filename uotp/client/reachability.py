@@ -10,6 +10,7 @@ from typing import Any
 
 from twisted.logger import LogLevel
 
+from uotp.session import STOPPED_SECONDS
 from uotp.telemetry import LineBudget, Logger, RateLimit, causeOf, logCounted
 from uotp.wire import ServerHello
 
@@ -98,6 +99,16 @@ class Reachability:
         host, port = self._server
         hints = TARGET_HINTS if isWelcome or self._known is Known.IS_UOTP else f"{SERVER_HINTS} {TARGET_HINTS}"
         logCounted(self._log, LogLevel.warn, suppressed, words, session=name, host=host, port=port, hints=hints)
+
+    def answersStopped(self, name: str) -> None:
+        """
+        A source goes on sending, and nothing has come back for some time, as it did before.
+        """
+        words = "for {seconds:.0f} s nothing has come back to session {session} from {host} port {port}: {hints}"
+        suppressed = self._rateLimit.suppressedBefore("answers stopped")
+        host, port = self._server
+        found = {"session": name, "host": host, "port": port, "seconds": STOPPED_SECONDS}
+        logCounted(self._log, LogLevel.warn, suppressed, words, hints=TARGET_HINTS, **found)
 
     def sessionForgotten(self, name: str) -> None:
         """

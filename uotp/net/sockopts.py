@@ -30,6 +30,12 @@ The kernel gives a busy connection up when nothing was acknowledged for so long.
 finds a dead peer on idle connections only.
 """
 
+OPENING_MILLISECONDS = 30_000
+"""
+The same while a tunnel is being opened.  Nobody knows its path then; and whoever opens it, or has accepted
+it, says how long that may take.
+"""
+
 SILENT_ROUND_TRIPS = 3
 """
 On a path with a long round trip the kernel waits for so many of them on top of
@@ -92,7 +98,8 @@ class TunnelSocketOptions:
 
 def tuneTunnelSocket(tunnelSocket: socket.socket, tuning: TunnelSocketOptions) -> None:
     """
-    Let a socket send at once, hold little back, and find out about a dead peer.
+    Let a socket send at once, hold little back, and find out about a dead peer.  How soon is said by
+    L{allowSilence} when the tunnel is open.
 
     @param tunnelSocket: connected or not.
     """
@@ -103,7 +110,7 @@ def tuneTunnelSocket(tunnelSocket: socket.socket, tuning: TunnelSocketOptions) -
         (socket.IPPROTO_TCP, "TCP_KEEPALIVE", KEEPALIVE_IDLE_SECONDS),  # macOS's name for the one before
         (socket.IPPROTO_TCP, "TCP_KEEPINTVL", KEEPALIVE_INTERVAL_SECONDS),
         (socket.IPPROTO_TCP, "TCP_KEEPCNT", KEEPALIVE_PROBES),
-        (socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", USER_TIMEOUT_MILLISECONDS),
+        (socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", OPENING_MILLISECONDS),
         (socket.IPPROTO_TCP, "TCP_NOTSENT_LOWAT", tuning.unsentLimit),
     ]
     for level, name, value in options:

@@ -21,7 +21,7 @@ from uotp.net import ownerOf
 from uotp.process import Round, Steps, Turns
 from uotp.server.sessionshares import SessionShares, Shortage
 from uotp.server.target import Target
-from uotp.session import ClosingSessions, Session, wordsForLate
+from uotp.session import ClosingSessions, Session, StoppedAnswers, wordsForLate
 from uotp.telemetry import BudgetedLogger, Drops, LineBudget, Logger, RateLimit, logCounted, orLog, spelled
 from uotp.tunnel import MAX_POOL_SIZE
 from uotp.wire import sessionName
@@ -90,6 +90,7 @@ class ServedSession:
         @ivar seenActive: when it was last active, as far as its place in the order of those
             that are idle tells.
         @ivar silent: whether we have said that the target is.
+        @ivar stopped: tells when the target is silent that has answered before.
         """
         self.sessionId = sessionId
         self.owner = owner
@@ -102,6 +103,7 @@ class ServedSession:
         self.name = sessionName(sessionId)
         self.client = clientWords(certificate)
         self.silent = False
+        self.stopped = StoppedAnswers()
 
     @property
     def lastActive(self) -> float:
@@ -367,18 +369,24 @@ class Registry:
             late=wordsForLate(served.session.inbound.late),
         )
 
-    def review(self, tellSilent: Callable[[ServedSession], None]) -> None:
+    def review(self, tellSilent: Callable[[ServedSession], None], tellStopped: Callable[[ServedSession], None]) -> None:
         """
         Look at all sessions, a few in each turn: which of them are idle, and which have sent to
         the target for some time while nothing has come back.
 
-        @param tellSilent: called for each of the latter, once.
+        @param tellSilent: called for each to which nothing has ever come back, once.
+        @param tellStopped: called for each to which nothing comes back any more, once each time.
         """
         served = list(self._served.values())
         parts = (served[start : start + REVIEWED_AT_ONCE] for start in range(0, len(served), REVIEWED_AT_ONCE))
-        self._review.begin(parts, partial(self._reviewSome, tellSilent))
+        self._review.begin(parts, partial(self._reviewSome, tellSilent, tellStopped))
 
-    def _reviewSome(self, tellSilent: Callable[[ServedSession], None], some: list[ServedSession]) -> None:
+    def _reviewSome(
+        self,
+        tellSilent: Callable[[ServedSession], None],
+        tellStopped: Callable[[ServedSession], None],
+        some: list[ServedSession],
+    ) -> None:
         now = self._clock.seconds()
         for served in some:
             if self._served.get(served.sessionId) is not served:
@@ -395,6 +403,9 @@ class Registry:
             ):
                 served.silent = True
                 tellSilent(served)
+            sent, heard = served.session.inbound, served.session.outbound
+            if heard.bytes and served.stopped.isToBeSaid(sent.lastActive, heard.lastActive, now):
+                tellStopped(served)
 
     def reviewTargets(self) -> None:
         """

@@ -22,7 +22,7 @@ from uotp.server.registry import Registry, ServedSession
 from uotp.server.settings import MAX_CONNECTIONS, ServerSettings
 from uotp.server.target import Target
 from uotp.server.targetsocket import ROUTE_SECONDS, TargetSocket
-from uotp.session import WAIT_SECONDS
+from uotp.session import STOPPED_SECONDS, WAIT_SECONDS
 from uotp.telemetry import RateLimit, logCounted, spelled
 from uotp.tls import ServerCredentials
 from uotp.transport import AcceptedTcpStream, AcceptedTlsStream, HandshakeQueue, Listener, listen
@@ -164,7 +164,7 @@ class ServerService(TunnelService):
             self._registry.checkRoutes()
 
     def _review(self) -> None:
-        self._registry.review(self._sayIsSilent)
+        self._registry.review(self._sayIsSilent, self._sayHasStopped)
 
     def _sayIsSilent(self, served: ServedSession) -> None:
         host, port = self._settings.target
@@ -173,6 +173,21 @@ class ServerService(TunnelService):
             LogLevel.warn,
             self.rateLimit.suppressedBefore("silent"),
             "nothing comes back to session {session}{client} from the target, {host} port {port}: is it there?",
+            session=served.name,
+            client=served.client,
+            host=host,
+            port=port,
+        )
+
+    def _sayHasStopped(self, served: ServedSession) -> None:
+        host, port = self._settings.target
+        logCounted(
+            self._log,
+            LogLevel.warn,
+            self.rateLimit.suppressedBefore("stopped"),
+            "for {seconds:.0f} s nothing has come back to session {session}{client} from the target, "
+            "{host} port {port}: is it still there?",
+            seconds=STOPPED_SECONDS,
             session=served.name,
             client=served.client,
             host=host,

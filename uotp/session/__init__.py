@@ -10,13 +10,16 @@ from uotp.session.backlog import MAX_BACKLOG_BYTES, Backlog
 from uotp.session.closing import ClosingSessions
 from uotp.session.outbound import WAIT_SECONDS, Outbound
 from uotp.session.session import Session, wordsForLate
+from uotp.session.silence import STOPPED_SECONDS, StoppedAnswers
 
 __all__ = [
     "MAX_BACKLOG_BYTES",
+    "STOPPED_SECONDS",
     "WAIT_SECONDS",
     "Backlog",
     "ClosingSessions",
     "Outbound",
     "Session",
+    "StoppedAnswers",
     "wordsForLate",
 ]

@@ -24,8 +24,10 @@ So much may wait.  It holds the first flight of a flow whose tunnels are being o
 
 MAX_AGE_SECONDS = 5.0
 """
-A train may wait so long.  That is somewhat longer than the 4 s in which a tunnel has to
-open, unless the user says otherwise.
+A train may wait so long.  That is somewhat longer than the 4 s which each step to an open tunnel has
+at first, unless the user says otherwise.  On a path on which a tunnel takes longer to open, a later
+one goes through: WireGuard begins another handshake after a little more than this, and of two that
+arrive together its peer answers the older alone, which is of no use any more.
 """
 
 SMALL_AGE_SECONDS = 2.0

@@ -16,7 +16,8 @@ longer than the least by what the queue holds.
  4. It is lifted when the queue has become short (L{SHORT_QUEUE_SECONDS}), when there was no load
     for a while, and when it is so high that the path is not slow at all.
  5. It is also lifted when it does not help: then others fill the queue, and whoever holds back
-    only leaves the path to them.  After L{OTHERS_SECONDS} it is tried again.
+    only leaves the path to them; or the path itself has become longer, and there is no queue.  After
+    L{OTHERS_SECONDS} it is tried again, and after twice as long each time that it does not help.
 
 Pure: time comes in with each call.
 """
@@ -84,8 +85,18 @@ UNCHANGED_QUEUE_SECONDS = 0.55
 STARVED_SHARE = 0.3
 """When the rate is no more than this share of what it was, though the queue is long, others have the rest."""
 
+SHORTENED_SHARE = 0.6
+"""
+What a link holds at the least may itself be a long queue where the path is very slow.  With the least
+bound it is ours if it has become as much shorter as this since the bound began.
+"""
+
 OTHERS_SECONDS = 10.0
-"""For so long nothing is bounded after others were seen to fill the queue."""
+MOST_OTHERS_SECONDS = 320.0
+"""
+For so long nothing is bounded after others were seen to fill the queue; up to the most when that is
+seen again and again.  In so long the kernel has forgotten how short the path once was.
+"""
 
 
 class StandingQueue:
@@ -107,6 +118,7 @@ class StandingQueue:
         """
         self._judgedAt = now
         self._restUntil = now
+        self._rest = OTHERS_SECONDS
         self._least: dict[Any, float] = {}  # of each link, for as long as it is there
         self.bound: int | None = None
         self.roundTrip = 0.0
@@ -125,6 +137,7 @@ class StandingQueue:
         self._longSince: float | None = None
         self._helpedAt = now  # when the queue was last short enough
         self._worst = 0.0  # the longest queue since
+        self._longest = 0.0  # the longest since the bound began
         self._boundRate = 0.0  # the rate when the bound began
         self._floor = 0  # the bound becomes no lower before it is seen to help
 
@@ -157,10 +170,10 @@ class StandingQueue:
 
     def forget(self, link: Any) -> None:
         """
-        A link is gone.
+        A link is gone.  It knows its session, and so us: all is freed without the garbage collector.
         """
-        self._acknowledged.pop(link, None)
         self._least.pop(link, None)
+        self._acknowledged.pop(link, None)
 
     def judge(self, paths: Mapping[Any, PathStats], now: float) -> int | None:
         """
@@ -179,6 +192,8 @@ class StandingQueue:
         self.roundTrip = busiest.roundTrip
         least = min(self._least.values())
         queue = self.roundTrip - least
+        if queue < SHORT_QUEUE_SECONDS:
+            self._rest = OTHERS_SECONDS
         if self.bound is not None and queue < SHORT_QUEUE_SECONDS:
             self._begin(now)
             return None
@@ -230,7 +245,8 @@ class StandingQueue:
         elif self._isOfOthers(queue, now):
             self._begin(now)
             self._least.clear()  # maybe the path itself is longer than it was
-            self._restUntil = now + OTHERS_SECONDS
+            self._restUntil = now + self._rest
+            self._rest = min(2 * self._rest, MOST_OTHERS_SECONDS)
         else:
             self.bound = max(bound, self._floor)
 
@@ -238,6 +254,7 @@ class StandingQueue:
         if now >= self._restUntil:
             self.bound = bound
             self._boundRate = self.rate
+            self._longest = queue
             self._helped(queue, now)
 
     def _helped(self, queue: float, now: float) -> None:
@@ -253,8 +270,9 @@ class StandingQueue:
         """
         self._worst = max(self._worst, queue)
         isStarved = queue > LONG_QUEUE_SECONDS and self.rate < self._boundRate * STARVED_SHARE
-        # What a link holds at the least may be a long queue where the path is very slow.
-        isUnchanged = self.bound != MIN_BOUND_BYTES and queue > max(UNCHANGED_QUEUE_SECONDS, self._worst / 2)
+        self._longest = max(self._longest, queue)
+        was = SHORTENED_SHARE * self._longest if self.bound == MIN_BOUND_BYTES else self._worst / 2
+        isUnchanged = queue > max(UNCHANGED_QUEUE_SECONDS, was)
         if not (isUnchanged or isStarved):
             self._helped(queue, now)
             return False

@@ -5,6 +5,7 @@ a server that is down for a day, must not fill a disk.
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
@@ -22,6 +23,8 @@ MAX_LINES_PER_QUIET = 64
 So many lines may come in L{QUIET_SECONDS}, some 9000 a day.  So a disk is not filled by
 ever new things either.
 """
+
+_AFTER = re.compile(r" after [\d.]+ s\b")
 
 
 class LineBudget:
@@ -100,8 +103,9 @@ def causeOf(reason: str) -> str:
     """
     @param reason: why something failed, and behind a semicolon what can be done about it.
     @return: the former alone, by which two such lines are equal: the latter may tell the time.
+        Nor does it matter after how long that was.
     """
-    return reason.partition("; ")[0]
+    return _AFTER.sub("", reason.partition("; ")[0])
 
 
 def again(suppressed: int) -> str:

@@ -196,7 +196,7 @@ class TunnelLink:
         self.isTroubled = stream.isTroubled
         self.pathStats = stream.pathStats
         self._bound: int | None = None  # of what the kernel holds
-        self._allowedRoundTrip = 0.0
+        self._allowedRoundTrip: float | None = None  # the kernel has not been told any
 
     def send(self, trains: list[Train], now: float) -> None:
         """
@@ -228,7 +228,8 @@ class TunnelLink:
         See L{uotp.boundaries.Link.allowSilence}.  Only a change that matters reaches the kernel.
         """
         needed = roundTrip if roundTrip > SHORT_ROUND_TRIP_SECONDS else 0.0
-        if abs(needed - self._allowedRoundTrip) > SHORT_ROUND_TRIP_SECONDS / 4:
+        allowed = self._allowedRoundTrip
+        if allowed is None or abs(needed - allowed) > SHORT_ROUND_TRIP_SECONDS / 4:
             self._allowedRoundTrip = needed
             self._stream.allowSilence(needed)
 
@@ -288,8 +289,7 @@ class TunnelLink:
         The tunnel is open: let the session use it.
         """
         path = self.pathStats()
-        if path is not None:
-            self.allowSilence(path.roundTrip)
+        self.allowSilence(0.0 if path is None else path.roundTrip)
         self._readiness.begin()
 
     def full(self) -> None:

@@ -40,7 +40,8 @@ WORDS = {
     errno.EPROTO: FORBIDDEN,
     errno.EADDRNOTAVAIL: "this machine has no address, or no free port, to connect from",
     errno.EAFNOSUPPORT: "this machine has no such protocol: IPv6 is perhaps off",
-    errno.EINVAL: "the system refuses the address: a link-local one needs its zone, as in fe80::1%eth0",
+    errno.EINVAL: "the system refuses the address: a route here is a black hole for it (ip route get), or it is a "
+    "link-local one without its zone, as in fe80::1%eth0",
     errno.EMFILE: f"too many open files: {DESCRIPTORS}",
     errno.ENFILE: "too many open files on this machine: raise sysctl fs.file-max",
     errno.ENOBUFS: "the system has no memory left for connections",

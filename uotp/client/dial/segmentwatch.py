@@ -31,7 +31,11 @@ LOST_REPEATS = 2
 
 
 GAP_SECONDS = 1.5
-"""A gap in what comes stays so long on a stalled tunnel, while the other end sends again what it is."""
+GAP_ROUND_TRIPS = 3.0
+"""
+A gap in what comes stays so long on a stalled tunnel, and so many round trips, while the other end sends
+again what it is.
+"""
 
 
 @dataclass(slots=True)
@@ -54,15 +58,17 @@ class Opened:
     outOfOrder: int = 0
     gapSince: float | None = None
 
-    def hasGap(self, flight: Flight, now: float) -> bool:
+    def hasGap(self, flight: Flight, roundTrip: float, now: float) -> bool:
         """
+        @param roundTrip: of the path, in seconds.
         @return: whether something that has to come first does not come.
         """
         if flight.received != self.received:
             self.received, self.outOfOrder, self.gapSince = flight.received, flight.outOfOrder, None
         elif flight.outOfOrder > self.outOfOrder and self.gapSince is None:
             self.gapSince = now
-        return self.gapSince is not None and now - self.gapSince >= GAP_SECONDS
+        longest = max(GAP_SECONDS, GAP_ROUND_TRIPS * roundTrip)
+        return self.gapSince is not None and now - self.gapSince >= longest
 
 
 class SegmentWatch:
@@ -120,8 +126,10 @@ class SegmentWatch:
         smaller, flight = self._sizes.smallerThan(opened.size), tunnel.transport.flight()
         if smaller is None or flight is None:
             return False
+        path = tunnel.transport.pathStats()
+        roundTrip = 0.0 if path is None else path.roundTrip
         isRepeated = flight.repeats >= STALLED_REPEATS and min(flight.outstanding, flight.largest) > smaller
-        return opened.hasGap(flight, now) or isRepeated
+        return opened.hasGap(flight, roundTrip, now) or isRepeated
 
 
 def lostSegments(tunnel: Tunnel) -> bool:

@@ -9,7 +9,7 @@ from uotp.client.pool import Pool
 from uotp.client.sources.proof import Proof
 from uotp.client.sources.silence import Silence
 from uotp.client.succession import Succession
-from uotp.session import Session
+from uotp.session import Session, StoppedAnswers
 from uotp.telemetry import Drops
 from uotp.train import TakeTrains
 from uotp.wire import newSessionId
@@ -44,6 +44,7 @@ class SourceSession:
         self._context = context
         settings = context.settings
         self._silence = Silence()
+        self._stopped = StoppedAnswers()
         sessionId = newSessionId()
         allowance = context.turns.allowanceOf(sessionId)
         self.session = Session(deliver, drops, context.clock, allowance, self._answered, settings.reorder)
@@ -60,6 +61,10 @@ class SourceSession:
         isUp, now = not self.pool.isDown, self._context.clock.seconds()
         if self._silence.isToBeSaid(isUp=isUp, answered=inbound.answered, lastSent=outbound.lastActive, now=now):
             self._context.reachability.nothingComesBack(self.name, isWelcome=self.pool.isKnown)
+        # While no tunnel is up, that is what the log says.
+        heardAt = inbound.lastActive if isUp and inbound.answered else now
+        if self._stopped.isToBeSaid(outbound.lastActive, heardAt, now):
+            self._context.reachability.answersStopped(self.name)
 
     @property
     def pool(self) -> Pool:
