@@ -4,7 +4,6 @@ How much may be in flight where a path is slow and its queue deep.
 
 from __future__ import annotations
 
-import weakref
 from dataclasses import dataclass
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -168,23 +167,6 @@ class StandingQueueTests(SynchronousTestCase):
         self.load(30)
         self.assertApproximates(self.queue.bound, SLOW / 2 * (LEAST + TARGET_SECONDS), SLOW * 0.1)
         self.assertLess(self.stats.roundTrip, LEAST + LONG_QUEUE_SECONDS)
-
-    def test_linkThatIsGoneIsForgotten(self) -> None:
-        """
-        It knows its session, which knows us: nothing of that is left to the garbage collector.
-        """
-
-        class Gone:
-            pass
-
-        link: Gone | None = Gone()
-        noted = weakref.ref(link)
-        path = PathStats(0, 0, 1.0, 0.1, isStill=False, acknowledged=5)
-        self.queue.judge({link: path}, 0.0)
-        self.queue.forget(link)
-        link = None
-        self.assertIsNone(noted())
-        self.queue.forget(link)
 
     def test_boundEndsWithTheQueue(self) -> None:
         self.load(20)
