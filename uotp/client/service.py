@@ -11,6 +11,7 @@ from ipaddress import IPv6Address
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.logger import LogLevel
 
 from uotp.client.context import ClientContext
 from uotp.client.dial.segmentsize import SegmentSizes
@@ -26,7 +27,7 @@ from uotp.client.sources.source import SourceSession
 from uotp.net import Host, SharedResolver, backgroundThread, checkMark, placesOf
 from uotp.process import SleepClocks, SleepDetector, descriptorLimit, sleepClocks
 from uotp.session import WAIT_SECONDS
-from uotp.telemetry import spelled
+from uotp.telemetry import logCounted, spelled
 from uotp.tls import ClientCredentials
 from uotp.transport import Dialer
 from uotp.tunnel import TunnelService
@@ -227,8 +228,10 @@ class ClientService(TunnelService):
 
     def _noticeSleep(self) -> None:
         if self._sleep.isOver():
+            doubt = self._sleep.doubt
+            suppressed = self.rateLimit.suppressedBefore(("clock", doubt)) if doubt else 0
             words = "this machine has slept{doubt}: every tunnel has to show that it is good"
-            self._log.info(words, doubt=self._sleep.doubt)
+            logCounted(self._log, LogLevel.info, suppressed, words, doubt=doubt)
             self._context.pathChanged()
             self._sessions.prove()
 

@@ -1,6 +1,7 @@
 """
 Two uses of clocks that nobody can set: all timers follow the monotonic one, and its
-difference to one that goes on in a sleep tells that the machine has slept.
+difference to one that goes on in a sleep tells that the machine has slept.  Its difference to the
+time of day tells that it may have.
 """
 
 from __future__ import annotations
@@ -74,30 +75,38 @@ def sleepClocks(platform: str = sys.platform) -> SleepClocks:
 
 class SleepDetector:
     """
-    Notices that this machine has slept.  That a virtual machine was stopped from outside is
-    no sleep: all of its own clocks stop.  The pings of its tunnels tell of that.
+    Notices that this machine has slept, or may have.  When a virtual machine is stopped from
+    outside, all of its own clocks stop, and afterwards somebody sets the time of day: that looks
+    like a clock that was set, and nobody can tell the one from the other.
     """
 
-    def __init__(self, clocks: SleepClocks) -> None:
+    def __init__(self, clocks: SleepClocks, timeOfDay: Callable[[], float] = time.time) -> None:
         """
         @param clocks: the two that are compared.
+        @param timeOfDay: tells seconds, and can be set.
         """
         self._clocks = clocks
-        self._difference = self._measured()
+        self._timeOfDay = timeOfDay
+        self._measured = self._measure()
+        self._isSure = False
 
-    def _measured(self) -> float:
-        return self._clocks.goesOn() - self._clocks.stops()
+    def _measure(self) -> tuple[float, float]:
+        stopped = self._clocks.stops()
+        return self._clocks.goesOn() - stopped, self._timeOfDay() - stopped
 
     @property
     def doubt(self) -> str:
         """
-        What else may have happened, as the end of a sentence; empty when it was a sleep.
+        What else may have happened when it was over, as the end of a sentence; empty when it was
+        a sleep.
         """
-        return ", or its clock was set" if self._clocks.settable else ""
+        return "" if self._isSure else ", or its clock was set"
 
     def isOver(self) -> bool:
         """
         @return: whether the clocks have jumped apart since this was asked last.
         """
-        before, self._difference = self._difference, self._measured()
-        return abs(self._difference - before) >= JUMP_SECONDS
+        before, self._measured = self._measured, self._measure()
+        slept, wasSet = (abs(now - then) >= JUMP_SECONDS for now, then in zip(self._measured, before, strict=True))
+        self._isSure = slept and not self._clocks.settable
+        return slept or wasSet
