@@ -254,6 +254,7 @@ class RealStreamContract(StreamContract, _Case):
         congestion = allowedCongestionControl()
         self.connectThese(here, there, TunnelSocketOptions(12345, congestion))
         for end in (here, there):
+            end.transport.allowSilence(0.0)  # as the link does when the tunnel is open
             assertSetUp(self, end.transport.socket, 12345, congestion)
 
     def test_idleConnectionKeepsNoBuffer(self) -> None:
