@@ -25,6 +25,10 @@ SLOW = {"integration", "hostile"}
 EVENTS = {"socket.bind", "socket.connect", "socket.gethostbyname", "socket.sendto"}
 
 
+FLAGS_AT = 5
+"""Where the flags stand among the arguments of C{socket.getaddrinfo}."""
+
+
 class NetworkWatch:
     """
     An audit hook that forbids the network.
@@ -52,7 +56,8 @@ class NetworkWatch:
         real = socket.getaddrinfo
 
         def numericOnly(*arguments: Any, **options: Any) -> Any:
-            if not options.get("flags", 0) & socket.AI_NUMERICHOST:
+            flags = arguments[FLAGS_AT] if len(arguments) > FLAGS_AT else options.get("flags", 0)
+            if not flags & socket.AI_NUMERICHOST:
                 self._refuse(f"socket.getaddrinfo of {arguments[0]}")
             return real(*arguments, **options)
 
