@@ -220,6 +220,17 @@ class StandingQueueTests(SynchronousTestCase):
             self.boundShare(20)
             self.assertLess(self.boundShare(300), 0.15, offered)
 
+    def test_lightLoadIsNeverBounded(self) -> None:
+        """
+        Neither on a path that has become longer, as by way of a satellite, nor behind the queue of others.
+        """
+        self.path.offered = 2000.0
+        self.load(10)
+        for self.path.others in (0.6, 2.0, 0.0):
+            for _ in range(round(60 / STEP)):
+                self.load(STEP)
+                self.assertIsNone(self.queue.bound)
+
     def test_pathThatBecomesLongerLittleByLittleIsNoQueue(self) -> None:
         self.path = Path(rate=100 * SLOW, offered=2_500, least=0.02)
         for _ in range(50):

@@ -10,6 +10,7 @@ longer than the least by what the queue holds.
     all links together is bounded to what the path has carried of late in the least round trip
     and L{TARGET_SECONDS}.  The rest waits in the backlog, where small datagrams go first and old
     ones are dropped: that is the loss that tells the flow inside.
+    A light load is never bounded: what it has in flight makes no queue.
  2. Few links carry then: one, or two where each may still hold several segments.
  3. The bound follows the rate.  A path that becomes faster empties its queue; then more is
     acknowledged, and the bound grows with it.
@@ -68,6 +69,12 @@ UNLOADED_SECONDS = 2.0
 
 MIN_BOUND_BYTES = 4 * 1024
 """A link holds so much at least: two or three segments, so that a loss can be repaired."""
+
+MIN_LOAD_BYTES = 8 * 1024
+"""
+Whoever has less in flight, which is its rate in one round trip, keeps no queue: the path has become longer, or
+others fill it.  And small datagrams need much more room in a kernel than they have bytes.
+"""
 
 ANOTHER_LINK_BYTES = 32 * 1024
 """Where so much may be held, a second link carries, so that one that repairs a loss does not hold up all."""
@@ -240,7 +247,8 @@ class StandingQueue:
         if bound > MAX_BOUND_BYTES:
             self.bound = None
         elif self.bound is None:
-            if self._longSince is not None and now - self._longSince >= LONG_FOR_SECONDS:
+            isLong = self._longSince is not None and now - self._longSince >= LONG_FOR_SECONDS
+            if isLong and self.rate * self.roundTrip > MIN_LOAD_BYTES:
                 self._bind(bound, queue, now)
         elif self._isOfOthers(queue, now):
             self._begin(now)
