@@ -72,19 +72,6 @@ class Host:
         return f"[{self.text}]" if self.isIPv6 else self.text
 
     @property
-    def isName(self) -> bool:
-        """
-        Whether a host could be called so, in the domain name system and in certificates.
-        """
-        if self.address is not None:
-            return False
-        try:
-            dnsName(self.text)
-        except ValueError:
-            return False
-        return True
-
-    @property
     def asOneAddress(self) -> Host:
         """
         The same host, as an address of IPv4 where one of IPv6 only stands for that.
