@@ -46,6 +46,7 @@ from uotp.errors import ConfigurationError, LookupFailed, StartError
 from uotp.net.resolver import InBackground, Resolved, SharedResolver
 from uotp.net.routes import Routes
 from uotp.net.sockopts import UDP_BUFFER_BYTES, TunnelSocketOptions
+from uotp.order import Order
 from uotp.path import Flight
 from uotp.process import LEAST_MEMORY_BYTES
 from uotp.process.clock import SleepClocks
@@ -249,7 +250,7 @@ class ValuesTests(_ServicesTestCase):
             "mss": 1200,
             "udpBuffer": 8192,
             "wire": WireChoice.TWO,
-            "reorder": 0.5,
+            "reorder": Order.within(0.5),
         }
         forClient: dict[str, Any] = {
             **common,

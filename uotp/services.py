@@ -20,6 +20,7 @@ from typing import Any
 
 from uotp.client import ClientService, ClientSettings
 from uotp.net import Listen
+from uotp.order import Order, OrderMode
 from uotp.process import useMonotonicClock
 from uotp.server import ServerService, ServerSettings
 from uotp.tls import ClientCredentials, ClientTls, ServerCredentials, ServerTls
@@ -27,6 +28,8 @@ from uotp.wire import WireChoice
 
 __all__ = [
     "ClientTls",
+    "Order",
+    "OrderMode",
     "ServerTls",
     "WireChoice",
     "clientService",
@@ -58,7 +61,7 @@ def clientService(
     udpBuffer: int = CLIENT.udpBuffer,
     memory: int = CLIENT.memory,
     wire: WireChoice = CLIENT.wire,
-    reorder: float | None = CLIENT.reorder,
+    reorder: Order | None = CLIENT.reorder,
     maxAge: float | None = CLIENT.maxAge,
     maxBytes: int | None = CLIENT.maxBytes,
     reactor: Any = None,
@@ -115,7 +118,7 @@ def serverService(
     udpBuffer: int = SERVER.udpBuffer,
     memory: int = SERVER.memory,
     wire: WireChoice = SERVER.wire,
-    reorder: float | None = SERVER.reorder,
+    reorder: Order | None = SERVER.reorder,
     reactor: Any = None,
 ) -> ServerService:
     """

@@ -32,7 +32,7 @@ PARSERS: tuple[Callable[[str], object], ...] = (
     parsers.parseSecondsFrom(1),
     parsers.parseCount(256),
     parsers.parseBytes(1, 1 << 40),
-    parsers.parseMilliseconds(5),
+    parsers.parseOrder,
     parsers.parseCongestion,
     parsers.parseMark,
     parsers.parsePercent(100),

@@ -36,6 +36,7 @@ from uotp.cli.common import CommonOptions, EndService, commandService
 from uotp.errors import ConfigurationError, StartError
 from uotp.net import sockopts
 from uotp.net.sockopts import UDP_BUFFER_BYTES, UNSENT_LIMIT_BYTES
+from uotp.order import Order, OrderMode
 from uotp.process.garbage import GarbageCollection
 from uotp.process.memory import DEFAULT_MEMORY_BYTES
 from uotp.server import service as serverservice
@@ -73,10 +74,12 @@ SHARED = [
     ("--wire", None, "auto", "wire", WireChoice.AUTO),
     ("--wire", None, "1", "wire", WireChoice.ONE),
     ("--wire", None, "2", "wire", WireChoice.TWO),
-    ("--reorder", None, "auto", "reorder", None),
-    ("--reorder", None, "off", "reorder", 0.0),
-    ("--reorder", None, "80", "reorder", 0.08),
-    ("--reorder", None, "0.2s", "reorder", 0.2),
+    ("--reorder", None, "auto", "reorder", Order()),
+    ("--reorder", None, "off", "reorder", Order(OrderMode.OFF)),
+    ("--reorder", None, "bulk", "reorder", Order(OrderMode.BULK)),
+    ("--reorder", None, "BULK", "reorder", Order(OrderMode.BULK)),
+    ("--reorder", None, "80", "reorder", Order.within(0.08)),
+    ("--reorder", None, "0.2s", "reorder", Order.within(0.2)),
 ]
 """
 Options of both ends: long name, short name, word, and under which name there is which value then.
@@ -445,7 +448,7 @@ class RefusalTests(CommandTestCase):
         )
 
     def test_formatAndOrder(self) -> None:
-        order = "auto, off, or a time from 1ms to 5s is needed, as 80 (milliseconds), 80ms or 0.08s"
+        order = "auto, off, bulk, or a time from 1ms to 5s is needed, as 80 (milliseconds), 80ms or 0.08s"
         self.assertRefusedByBoth(
             *(([f"--wire={word}"], f"--wire {word}: one of auto, 1, 2 is needed") for word in ("3", "two", "12")),
             *(([f"--reorder={word}"], f"--reorder {word}: {order}") for word in ("-1", "5001", "on", "6s")),
@@ -695,7 +698,7 @@ class MakeServiceTests(ServiceTestCase):
                 "udpBuffer": 1024 * 1024,
                 "memory": 16 << 20,
                 "wire": WireChoice.TWO,
-                "reorder": 0.0,
+                "reorder": Order(OrderMode.OFF),
                 "reactor": self.reactor,
             },
         )
@@ -733,7 +736,7 @@ class MakeServiceTests(ServiceTestCase):
                 "udpBuffer": 1024 * 1024,
                 "memory": 16 << 20,
                 "wire": WireChoice.TWO,
-                "reorder": 0.0,
+                "reorder": Order(OrderMode.OFF),
                 "reactor": self.reactor,
             },
         )

@@ -15,7 +15,7 @@ from uotp.cli.parsers import (
     parseCount,
     parseListeningPort,
     parseMark,
-    parseMilliseconds,
+    parseOrder,
     parsePercent,
     parsePort,
     parseSeconds,
@@ -23,6 +23,7 @@ from uotp.cli.parsers import (
     sizeInWords,
     timeInWords,
 )
+from uotp.order import Order, OrderMode
 
 
 class PortTests(ParserTestCase):
@@ -158,17 +159,19 @@ class WaitTests(ParserTestCase):
     Read how long datagrams may wait for others: bare numbers are milliseconds there.
     """
 
-    REASON = "auto, off, or a time from 1ms to 5s is needed, as 80 (milliseconds), 80ms or 0.08s"
+    REASON = "auto, off, bulk, or a time from 1ms to 5s is needed, as 80 (milliseconds), 80ms or 0.08s"
 
     def test_values(self) -> None:
         self.assertParsed(
-            parseMilliseconds(5.0),
-            *(("auto", None), ("AUTO", None), ("off", 0.0), ("200", 0.2), ("1", 0.001), ("5000", 5.0)),
-            *(("200ms", 0.2), ("0.2s", 0.2), ("5s", 5.0), ("1.5ms", 0.0015), ("1s", 1.0)),
+            parseOrder,
+            *(("auto", Order()), ("AUTO", Order()), ("off", Order(OrderMode.OFF)), ("Bulk", Order(OrderMode.BULK))),
+            *((word, Order.within(seconds)) for word, seconds in (("200", 0.2), ("1", 0.001), ("5000", 5.0))),
+            *((word, Order.within(seconds)) for word, seconds in (("200ms", 0.2), ("0.2s", 0.2), ("5s", 5.0))),
+            *((word, Order.within(seconds)) for word, seconds in (("1.5ms", 0.0015), ("1s", 1.0))),
         )
 
     def test_whatIsNone(self) -> None:
-        self.assertRefused(parseMilliseconds(5.0), self.REASON, "", "-1", "5001", "on", "6s", "0.5ms", "1m", "7.5e3")
+        self.assertRefused(parseOrder, self.REASON, "", "-1", "5001", "on", "time", "6s", "0.5ms", "1m", "7.5e3")
 
     def test_aBareFractionCouldMeanBoth(self) -> None:
         for word, meant in (
@@ -181,7 +184,7 @@ class WaitTests(ParserTestCase):
             ("200 ms", "200ms"),
             ("2_00", "200"),
         ):
-            self.assertRefused(parseMilliseconds(5.0), f"{self.REASON}: write {meant}", word)
+            self.assertRefused(parseOrder, f"{self.REASON}: write {meant}", word)
 
 
 class SizeTests(ParserTestCase):

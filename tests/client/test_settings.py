@@ -11,6 +11,7 @@ from tests.doubles.contracts import SettingsTestCase
 from uotp.client.settings import ClientSettings
 from uotp.errors import ConfigurationError
 from uotp.net import sockopts
+from uotp.order import Order, OrderMode
 
 
 class ClientSettingsTests(SettingsTestCase):
@@ -41,6 +42,10 @@ class ClientSettingsTests(SettingsTestCase):
         self.assertUnusable("reorder", -1)
         self.patch(sockopts, "TCP_CONGESTION", None)
         self.assertRaises(ConfigurationError, self.settings, congestion="bbr")
+
+    def test_orderIsAutomaticUnlessChosen(self) -> None:
+        self.assertEqual(self.settings().order, Order())
+        self.assertEqual(self.settings(reorder=Order(OrderMode.OFF)).order, Order(OrderMode.OFF))
 
     def test_hostsThatAreNone(self) -> None:
         """

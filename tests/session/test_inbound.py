@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.doubles.contracts import TimerTestCase
+from uotp.order import MAX_REORDER_SECONDS, Order, OrderMode
 from uotp.process.turns import Unlimited
 from uotp.session.hold import FIRST_HOLD_SECONDS, ROUND_TRIPS
 from uotp.session.inbound import Inbound
@@ -14,7 +15,6 @@ from uotp.session.pacer import BURST_BYTES, DATAGRAM_BYTES, TICK_SECONDS
 from uotp.session.resequencer import FIRST_NUMBERS
 from uotp.telemetry.drops import Drops
 from uotp.train import Arrival, Train
-from uotp.tunnel.settings import MAX_REORDER_SECONDS
 
 HOLD = 0.125
 """Seconds that a train may wait where a test does not say otherwise."""
@@ -35,16 +35,16 @@ class InboundTests(TimerTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.clock.advance(1000.0)
-        self.begin(HOLD)
+        self.begin(Order.within(HOLD))
         self.addCleanup(self.end)
 
-    def begin(self, reorder: float | None) -> None:
+    def begin(self, order: Order) -> None:
         """
         Make one, as the user has chosen.
         """
         self.passed: list[int] = []
         self.whenDelivered: Callable[[], None] = lambda: None
-        self.inbound = Inbound(self.deliver, Drops(), self.clock, Unlimited(), reorder)
+        self.inbound = Inbound(self.deliver, Drops(), self.clock, Unlimited(), order)
 
     def end(self) -> None:
         self.inbound.finish(lambda: None)
@@ -146,12 +146,50 @@ class InboundTests(TimerTestCase):
         self.assertEqual((self.passed, self.inbound.late), ([0, 2, 1], 1))
 
     def test_nothingIsPutInOrderWhereNobodyWantsIt(self) -> None:
-        self.begin(0)
+        self.begin(Order(OrderMode.OFF))
         self.come(0, 5, 3)
         self.come(1)
         self.assertEqual((self.passed, self.inbound.late), ([0, 5, 3, 1], 0))
         self.inbound.restart()
         self.inbound.roundTripIs(0.1)
+        self.assertNoTimer()
+
+    def test_copiesAreDroppedWhereNobodyWantsOrder(self) -> None:
+        """
+        Of what was sent again only what has not come is handed on, and the first is dropped after that.
+        """
+        self.begin(Order(OrderMode.OFF))
+        self.come(0, 3)
+        self.inbound.again([(number, train(number)) for number in (3, 2, 0)], self.clock.seconds())
+        self.assertEqual(self.passed, [0, 3, 2])
+        self.come(1, 2)
+        self.inbound.lone(4, train(4), self.clock.seconds())
+        self.assertEqual(self.passed, [0, 3, 2, 1, 4])
+        self.inbound.lone(2, train(2), self.clock.seconds())
+        self.inbound.again([(4, train(4))], self.clock.seconds())
+        self.assertEqual(self.passed, [0, 3, 2, 1, 4, 2])  # nobody has said that it might come twice
+
+    def test_smallDatagramsDoNotWaitWhereBulkDoes(self) -> None:
+        """
+        As long as in automatic order, what is large waits for what is missing.
+        """
+        self.begin(Order(OrderMode.BULK))
+        bulk = Train(1400, bytes(1400))
+        handed: list[Train] = []
+        self.inbound.deliverBy(handed.extend)
+        self.come(0)
+        self.inbound.lone(2, bulk, self.clock.seconds())
+        self.inbound.lone(3, train(3), self.clock.seconds())
+        self.assertEqual(handed, [train(0), train(3)])
+        self.assertDeadline(FIRST_HOLD_SECONDS)
+        self.assertEqual(self.inbound.late, 0)
+        self.clock.advance(FIRST_HOLD_SECONDS)
+        self.assertEqual(handed, [train(0), train(3), bulk])
+        self.assertEqual((self.inbound.heldBytes, self.inbound.late), (0, 0))
+        self.come(5)
+        self.assertEqual(handed[-1], train(5))
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)  # to forget the gap
+        self.end()
         self.assertNoTimer()
 
     def test_unnumberedTrainsPassAsTheyCome(self) -> None:
@@ -160,13 +198,13 @@ class InboundTests(TimerTestCase):
         self.assertEqual(self.passed, [0, 7, 6])
 
     def test_chosenTimeIsKept(self) -> None:
-        self.begin(MAX_REORDER_SECONDS)
+        self.begin(Order.within(MAX_REORDER_SECONDS))
         self.inbound.roundTripIs(0.1)
         self.come(0, 2)
         self.assertDeadline(MAX_REORDER_SECONDS)
 
     def test_holdFollowsThePath(self) -> None:
-        self.begin(None)
+        self.begin(Order())
         self.come(0, 2)
         self.assertDeadline(FIRST_HOLD_SECONDS)
         self.inbound.roundTripIs(roundTrip := 0.2)
@@ -214,7 +252,7 @@ class InboundTests(TimerTestCase):
         ]
         for release in (lambda: self.clock.advance(HOLD), lambda: self.inbound.restart()):  # noqa: PLW0108 - another one then
             self.end()
-            self.begin(HOLD)
+            self.begin(Order.within(HOLD))
             self.inbound.numbered([arrivals[0], *arrivals[2:]], self.clock.seconds())
             self.clock.advance(HOLD / 2)
             release()
@@ -261,7 +299,7 @@ class InboundTests(TimerTestCase):
         )
         for step in steps:
             self.end()
-            self.begin(HOLD)
+            self.begin(Order.within(HOLD))
             self.come(0, 2)
             self.clock.advance(HOLD / 2)
             self.come(4)

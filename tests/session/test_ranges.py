@@ -62,16 +62,30 @@ class RangesTests(SynchronousTestCase):
         self.ranges.clear()
         self.assertEqual((len(self.ranges), self.take(0, 5)), (0, []))
 
+    def test_othersAreToldAndNothingIsForgotten(self) -> None:
+        self.assertEqual(self.ranges.others(3, 9), [(3, 9)])
+        self.ranges.add(10, 20, NOW)
+        self.ranges.add(20, 25, NOW)
+        self.ranges.add(30, 35, NOW)
+        self.assertEqual(self.ranges.others(0, 40), [(0, 10), (25, 30), (35, 40)])
+        self.assertEqual(self.ranges.others(12, 31), [(25, 30)])
+        self.assertEqual(self.ranges.others(30, 35), [])
+        self.assertEqual(self.ranges.others(35, 40), [(35, 40)])
+        self.assertEqual(self.ranges.others(5, 5), [])
+        self.assertEqual(len(self.ranges), 3)
+
     @given(st.lists(st.tuples(st.booleans(), st.integers(0, 60), st.integers(1, 20)), max_size=30))
     def test_theyAreASetOfNumbers(self, events: list[tuple[bool, int, int]]) -> None:
         ranges = Ranges(1000, SECONDS)
         known: set[int] = set()
         for isAdded, begin, size in events:
             numbers = set(range(begin, begin + size))
+            others = ranges.others(begin, begin + size)
+            self.assertEqual([number for each in others for number in range(*each)], sorted(numbers - known))
             if isAdded:
-                if not known & numbers:
-                    ranges.add(begin, begin + size, NOW)
-                    known |= numbers
+                for each in others:
+                    ranges.add(*each, NOW)
+                known |= numbers
             else:
                 taken = [
                     number for each in ranges.take(begin, begin + size, NOW) for number in range(each.begin, each.end)

@@ -14,9 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from uotp.order import Order, OrderMode
 from uotp.process.memory import FixedRoom
 from uotp.session import hold as holding
 from uotp.session import resequencer
+from uotp.session.backlog import SMALL_BYTES
 from uotp.session.hold import LEAST_HOLD_SECONDS, LONGEST_HOLD_SECONDS, MARGIN, REMEMBERED_PER_SECOND, ROUND_TRIPS, Hold
 from uotp.session.resequencer import (
     FIRST_NUMBERS,
@@ -26,7 +28,7 @@ from uotp.session.resequencer import (
     MISSED_SECONDS,
     Resequencer,
 )
-from uotp.train import LAST_NUMBER, MAX_TRAIN_BYTES, TRAIN_OVERHEAD_BYTES, Arrival, Train, bytesOf, cut
+from uotp.train import LAST_NUMBER, MAX_TRAIN_BYTES, TRAIN_OVERHEAD_BYTES, Arrival, Train, bytesOf, cut, gather
 
 START = 1000.0
 """When the tests begin."""
@@ -56,6 +58,13 @@ BASES = (0, LAST_NUMBER - 4, LAST_NUMBER, HALF - 3, HALF, 123456)
 """Where a peer may begin to count."""
 
 
+MODES = st.sampled_from([OrderMode.AUTO, OrderMode.OFF, OrderMode.BULK])
+"""Which trains wait."""
+
+LARGE = SMALL_BYTES + 1
+"""Bytes of a datagram that waits where bulk does; it is the number of the datagram, too."""
+
+
 def arrival(number: int, datagrams: int = 1) -> Arrival:
     """
     @param number: which may be negative, or more than 32 bits hold.
@@ -63,6 +72,28 @@ def arrival(number: int, datagrams: int = 1) -> Arrival:
     """
     payload = b"".join(each.to_bytes(WIDTH, "big", signed=True) for each in range(number, number + datagrams))
     return number & LAST_NUMBER, Train(WIDTH, payload)
+
+
+def mixed(number: int, datagrams: int = 1) -> list[Arrival]:
+    """
+    @return: trains as they are read: of datagrams that tell their numbers, of which each third or so
+        is small.  What ends a train of large ones may be small.
+    """
+    widths = (LARGE, LARGE, WIDTH, LARGE, WIDTH)
+    numbers = range(number, number + datagrams)
+    trains = gather(each.to_bytes(widths[each % len(widths)], "big") for each in numbers)
+    arrivals: list[Arrival] = []
+    for train in trains:
+        arrivals.append((number, train))
+        number += train.datagrams
+    return arrivals
+
+
+def isSmallNumber(number: int) -> bool:
+    """
+    @return: whether the datagram of L{mixed} with this number is small.
+    """
+    return number % 5 in {2, 4}
 
 
 def numbersOf(trains: list[Train]) -> list[int]:
@@ -77,7 +108,7 @@ def stateOf(resequencer: Resequencer) -> dict[str, object]:
     @return: all that a re-sequencer knows.
     """
     state = {name: value for name, value in vars(resequencer).items() if name != "_room"}
-    parts = {name: vars(state[name]) for name in ("_hold", "_missed", "_again")}
+    parts = {name: vars(state[name]) for name in ("_hold", "_missed", "_again", "_early")}
     return deepcopy({**state, **parts})
 
 
@@ -97,14 +128,15 @@ class _ResequencerTestCase(SynchronousTestCase):
         self.patch(resequencer, "FIRST_NUMBERS", 0)  # sessions that are not new, which may go on with any number
         self.begin()
 
-    def begin(self, hold: float | None = HOLD) -> None:
+    def begin(self, hold: float | None = HOLD, mode: OrderMode = OrderMode.AUTO) -> None:
         """
         @param hold: seconds that a train may wait, or L{None} to follow what is seen.
+        @param mode: which trains wait.
         """
         self.now = START
         self.hold = Hold(self.now, hold)
         self.room = FixedRoom(self.mostHeld)
-        self.resequencer = Resequencer(self.hold, self.room)
+        self.resequencer = Resequencer(self.hold, self.room, Order(mode))
 
     def holdAtMost(self, size: int) -> None:
         """
@@ -489,19 +521,20 @@ class LoneTests(_ResequencerTestCase):
     """What comes, how far ahead of what is expected, how many datagrams, and seconds before that."""
 
     @settings(max_examples=100)
-    @given(st.sampled_from(BASES), EVENTS, st.booleans())
+    @given(st.sampled_from(BASES), EVENTS, st.booleans(), MODES)
     def test_itIsAsIfAllWerePutInOrder(
         self,
         base: int,
         events: list[tuple[str, int, int, float]],
         follow: bool,  # noqa: FBT001
+        mode: OrderMode,
     ) -> None:
         """
         Whatever is lost, late, sent again or counted anew: whoever passes on what is
         simple passes on the same, and knows the same, as who puts everything in order.
         """
-        self.begin(None if follow else HOLD)
-        other = Resequencer(Hold(self.now, None if follow else HOLD), FixedRoom(MAX_HELD_BYTES))
+        self.begin(None if follow else HOLD, mode)
+        other = Resequencer(Hold(self.now, None if follow else HOLD), FixedRoom(MAX_HELD_BYTES), Order(mode))
         for what, further, datagrams, seconds in [("come", 0, 1, 0.0), *events]:
             self.passTime(seconds)
             self.assertEqual(self.resequencer.expire(self.now), other.expire(self.now))
@@ -685,17 +718,23 @@ class BoundTests(_ResequencerTestCase):
     )
     """Trains of a peer that wants no good: a number, whether it is relative, datagrams, and seconds."""
 
-    @given(HOSTILE, st.booleans())
-    def test_hostilePeerGainsNothing(self, events: list[tuple[int, bool, int, float]], follow: bool) -> None:  # noqa: FBT001
+    @given(HOSTILE, st.booleans(), MODES)
+    def test_hostilePeerGainsNothing(
+        self,
+        events: list[tuple[int, bool, int, float]],
+        follow: bool,  # noqa: FBT001
+        mode: OrderMode,
+    ) -> None:
         self.holdAtMost(8 * TRAIN_OVERHEAD_BYTES)
-        self.begin(None if follow else HOLD)
+        self.begin(None if follow else HOLD, mode)
         put: list[Train] = []
         passed: list[Train] = []
         for mark, (number, isRelative, datagrams, seconds) in enumerate(events):
             self.passTime(seconds)
             passed += self.resequencer.expire(self.now)
             self.resequencer.checkInvariant()
-            put.append(Train(WIDTH, mark.to_bytes(WIDTH, "big") * datagrams))
+            width = LARGE if number % 2 else WIDTH
+            put.append(Train(width, mark.to_bytes(width, "big") * datagrams))
             base = (self.resequencer._expected or 0) if isRelative else 0
             passed += self.resequencer.put([(number + base & LAST_NUMBER, put[-1])], self.now)
             self.resequencer.checkInvariant()
@@ -741,6 +780,19 @@ class AgainTests(_ResequencerTestCase):
         self.assertEqual(self.come((13, 2)), [13, 14, 15, 16])
         self.assertEqual(self.come((15, 2)), [])
         self.assertEqual(self.resequencer.late, 3)
+
+    def test_copiesInOtherPiecesAreRememberedAsWell(self) -> None:
+        """
+        Two tunnels send some of the same again, before the first tunnel brings it after all.
+        """
+        self.come(0)
+        self.assertEqual(self.again((2, 9), (5, 2)), [])
+        self.assertEqual(self.come(1), list(range(1, 11)))
+        self.assertEqual(self.come(5, (8, 2), 6, 2), [])
+
+    def test_copiesFromBeforeTheBasePassOnce(self) -> None:
+        self.come(1000)
+        self.assertEqual(self.again((998, 2), (997, 3)), [998, 999, 997])
 
     def test_whatIsNewOfATrainPasses(self) -> None:
         self.assertEqual(self.come((0, 2)), [0, 1])
@@ -840,8 +892,8 @@ class AgainTests(_ResequencerTestCase):
     )
     def test_eachDatagramPassesOnce(self, events: list[tuple[bool, int, int, float]]) -> None:
         """
-        Whatever is sent again before or after it comes, in whatever pieces, as long as no
-        tunnel brings a datagram twice by itself, nor two of them send it again.
+        Whatever is sent again before or after it comes, once or more often and in whatever
+        pieces, as long as no tunnel brings a datagram twice by itself.
         """
         self.begin()
         passed = self.come(0)
@@ -850,16 +902,390 @@ class AgainTests(_ResequencerTestCase):
             self.passTime(seconds)
             passed += self.expire()
             numbers = set(range(begin, begin + size))
-            if isAgain and not numbers & copied:
+            if isAgain:
                 passed += self.again((begin, size))
                 copied |= numbers
-            elif not isAgain and not numbers & came:
+            elif not numbers & came:
                 passed += self.come((begin, size))
                 came |= numbers
         self.passTime(LONGEST_HOLD_SECONDS)
         passed += self.expire()
         self.assertEqual(sorted(passed), sorted(came | copied))
         self.assertEqual(self.resequencer.held, 0)
+
+
+class OffTests(_ResequencerTestCase):
+    """
+    Put nothing in order, and drop copies.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.begin(mode=OrderMode.OFF)
+
+    def again(self, *numbers: int | tuple[int, int]) -> list[int]:
+        """
+        Trains come in one read that were sent before.
+
+        @return: the numbers of the datagrams that are passed on.
+        """
+        arrivals = [arrival(each) if isinstance(each, int) else arrival(*each) for each in numbers]
+        passed = numbersOf(self.resequencer.putAgain(arrivals, self.now))
+        self.resequencer.checkInvariant()
+        return passed
+
+    def test_whatComesPassesAtOnce(self) -> None:
+        self.assertEqual(self.come(0, (5, 2), 3), [0, 5, 6, 3])
+        self.assertEqual(self.come(1, 9, (7, 2), 2), [1, 9, 7, 8, 2])
+        self.assertIsNone(self.resequencer.deadline(self.now))
+        self.assertEqual((self.resequencer.held, self.resequencer.owes), (0, False))
+
+    def test_nothingIsLate(self) -> None:
+        """
+        Nobody has asked for the order in which it does not come.
+        """
+        self.come(0, 5)
+        self.passTime(1.0)
+        self.assertEqual(self.come(1, 2), [1, 2])
+        self.assertEqual(self.again(3), [3])
+        self.assertEqual(self.resequencer.late, 0)
+
+    def test_loneTrainsPassTheShortWay(self) -> None:
+        self.assertTrue(self.resequencer.passLone(0, 1))
+        self.assertEqual(self.come(3), [3])
+        self.assertTrue(self.resequencer.passLone(4, 2))
+        self.assertEqual(self.come(6), [6])
+        self.resequencer.checkInvariant()
+
+    def test_copyOfWhatHasComeIsDropped(self) -> None:
+        self.come((0, 3), (10, 3))
+        self.assertEqual(self.again((0, 3), 11, 10, (0, 2)), [])
+
+    def test_copyOfWhatHasNotComePassesAndTheFirstIsDroppedThen(self) -> None:
+        self.come((0, 3), (10, 3))
+        self.assertEqual(self.again((2, 9)), [3, 4, 5, 6, 7, 8, 9])
+        self.assertEqual(self.come((3, 7)), [])
+        self.assertEqual(self.again((12, 5)), [13, 14, 15, 16])
+        self.assertEqual(self.come((13, 6)), [17, 18])
+
+    def test_copyMayBeTheFirstThatComes(self) -> None:
+        self.assertEqual(self.again((5, 2)), [5, 6])
+        self.assertEqual(self.come((5, 3)), [7])
+        self.assertEqual(self.again((3, 3), (3, 3)), [3, 4])
+        self.assertEqual(self.come((3, 2)), [])
+
+    def test_overtakenFirstDatagramsOfASessionPass(self) -> None:
+        self.patch(resequencer, "FIRST_NUMBERS", FIRST_NUMBERS)
+        self.assertEqual(self.come(2), [2])
+        self.assertEqual(self.again((0, 3)), [0, 1])
+        self.assertEqual(self.come((0, 2)), [])
+
+    def test_whatIsRememberedIsBounded(self) -> None:
+        self.come(0)
+        for number in range(2, 4 * MAX_GIVEN_UP, 2):
+            self.come(number)
+        for number in range(4 * MAX_GIVEN_UP, 8 * MAX_GIVEN_UP, 2):
+            self.again(number)
+        self.assertEqual((len(self.resequencer._missed), len(self.resequencer._again)), (MAX_GIVEN_UP, MAX_GIVEN_UP))
+
+    def test_peerMayCountAnew(self) -> None:
+        """
+        What it sends passes at once, and copies are dropped again after a hold.
+        """
+        self.come((BEFORE, 100))
+        for number in range(20):
+            self.assertEqual(self.come(number), [number])
+            self.passTime(HOLD / 16)
+        self.assertEqual(self.come(21), [21])
+        self.assertEqual(self.again((19, 3)), [20])
+        self.resequencer.restart()
+        self.assertEqual(self.come(7, 9, 8), [7, 9, 8])
+
+    @given(
+        st.sampled_from(BASES),
+        st.lists(
+            st.tuples(
+                st.booleans(), st.integers(0, 40), st.integers(1, 9), st.sampled_from([0.0, 0.0, HOLD / 3, HOLD])
+            ),
+            max_size=40,
+        ),
+    )
+    def test_eachDatagramPassesAtOnceAndOnce(self, base: int, events: list[tuple[bool, int, int, float]]) -> None:
+        """
+        Whatever is lost, late or sent again, once or more often and in whatever pieces, as long
+        as no tunnel brings a datagram twice by itself.
+        """
+        self.begin(mode=OrderMode.OFF)
+        passed = set(self.come(base))
+        came = set(passed)
+        for isAgain, begin, size, seconds in events:
+            self.passTime(seconds)
+            numbers = set(range(base + begin, base + begin + size))
+            if isAgain or not numbers & came:
+                found = self.again((base + begin, size)) if isAgain else self.come((base + begin, size))
+                self.assertEqual(found, sorted(numbers - passed))
+                passed |= numbers
+            if not isAgain:
+                came |= numbers
+            self.assertEqual(self.expire(), [])
+        self.assertEqual((self.resequencer.held, self.resequencer.late), (0, 0))
+
+
+class BulkTests(_ResequencerTestCase):
+    """
+    Put large datagrams in order, and let small ones go ahead.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.begin(mode=OrderMode.BULK)
+
+    def small(self, number: int, datagrams: int = 1) -> list[int]:
+        """
+        A train of small datagrams comes.
+        """
+        return self.come((number, datagrams))
+
+    def large(self, number: int, datagrams: int = 1) -> list[int]:
+        """
+        A train of large ones comes.
+        """
+        payload = b"".join(each.to_bytes(LARGE, "big") for each in range(number, number + datagrams))
+        return self.take([(number, Train(LARGE, payload))])
+
+    def take(self, arrivals: list[Arrival]) -> list[int]:
+        """
+        Any trains come.
+        """
+        passed = numbersOf(self.resequencer.put(arrivals, self.now))
+        self.resequencer.checkInvariant()
+        return passed
+
+    def again(self, arrivals: list[Arrival]) -> list[int]:
+        """
+        They come though they were sent before.
+        """
+        passed = numbersOf(self.resequencer.putAgain(arrivals, self.now))
+        self.resequencer.checkInvariant()
+        return passed
+
+    def test_smallOnesGoAheadAndLargeOnesWait(self) -> None:
+        self.large(0)
+        self.assertEqual(self.large(2), [])
+        self.assertEqual(self.small(3, 2), [3, 4])
+        self.assertEqual(self.large(5), [])
+        self.assertEqual(self.small(7), [7])
+        self.assertEqual(self.large(1), [1, 2, 5])
+        self.assertEqual(self.large(6), [6])
+        self.assertEqual(self.small(8), [8])
+        self.assertEqual((self.resequencer.held, self.resequencer.late), (0, 0))
+        self.assertIsNone(self.resequencer.deadline(self.now))
+
+    def test_sizeDecidesToTheByte(self) -> None:
+        self.large(0)
+        for number, size, isPassed in ((2, SMALL_BYTES, True), (4, SMALL_BYTES + 1, False), (6, 0, True)):
+            train = Train(size, bytes(size))
+            self.assertEqual(self.resequencer.put([(number, train)], self.now), [train] if isPassed else [])
+
+    def test_smallEndOfALargeTrainGoesAhead(self) -> None:
+        """
+        The network's stack joins what comes in a row, so that a voice may end a train of bulk.
+        """
+        self.large(0)
+        bulk, voice = bytes(LARGE), b"voice"
+        self.assertEqual(
+            self.resequencer.put([(2, Train(LARGE, 2 * bulk + voice))], self.now), [Train(len(voice), voice)]
+        )
+        self.assertEqual(self.large(5), [])
+        passed = self.resequencer.put([(1, Train(LARGE, bulk))], self.now)
+        self.assertEqual([len(each) for train in passed for each in cut(train)], [LARGE] * 4)
+
+    def test_whatWentAheadDoesNotPassAgain(self) -> None:
+        """
+        Neither a copy does, nor what comes after a copy; before its turn, in it, or later.
+        """
+        self.large(0)
+        self.assertEqual(self.small(2), [2])
+        self.assertEqual(self.again([arrival(4, 2)]), [4, 5])
+        self.assertEqual(self.again([arrival(2), arrival(5)]), [])
+        self.assertEqual(self.small(4, 2), [])
+        self.assertEqual(self.small(6), [6])
+        self.assertEqual(self.again([arrival(1, 6)]), [1, 3])
+        self.assertEqual(self.resequencer.held, 0)
+        self.assertEqual(self.again([arrival(0, 7)]), [])
+        self.assertEqual(self.small(7), [7])
+
+    def test_whatFillsAGapMayBringMoreThanThat(self) -> None:
+        """
+        Some of which went ahead, and some has waited.
+        """
+        self.take([mixed(0)[0]])
+        self.assertEqual(self.take(mixed(2, 3)), [2, 4])
+        self.assertEqual(self.again(mixed(1, 6)), [1, 3, 5, 6])
+        self.assertEqual(self.take(mixed(5, 4)), [7, 8])
+        self.assertEqual(self.resequencer.held, 0)
+
+    def test_whatBeginsBehindMayReachToWhatWentAhead(self) -> None:
+        self.small(0, 3)
+        self.assertEqual(self.small(4), [4])
+        self.assertEqual(self.small(2, 4), [2, 3, 5])
+        self.assertEqual(self.resequencer.held, 0)
+
+    def test_gapBeforeSmallOnesIsGivenUpInTime(self) -> None:
+        """
+        What is remembered of them ends with that, and a late datagram passes.
+        """
+        self.large(0)
+        self.assertEqual(self.small(2), [2])
+        self.assertEqual(self.resequencer.deadline(self.now), START + HOLD)
+        self.passTime(HOLD)
+        self.assertEqual(self.expire(), [])
+        self.assertEqual((self.resequencer.held, self.resequencer.deadline(self.now)), (0, None))
+        self.assertEqual(self.large(1), [1])
+        self.assertEqual(self.resequencer.late, 1)
+
+    def test_onlyLargeOnesAreLate(self) -> None:
+        self.large(0)
+        self.large(9)
+        self.passTime(HOLD)
+        self.assertEqual(self.expire(), [9])
+        self.assertEqual(self.small(1, 2), [1, 2])
+        self.assertEqual(self.again([arrival(3)]), [3])
+        self.assertEqual(self.resequencer.late, 0)
+        payload = (5).to_bytes(LARGE, "big") + (6).to_bytes(WIDTH, "big")
+        self.assertEqual(self.take([(5, Train(LARGE, payload))]), [5, 6])
+        self.assertEqual(self.resequencer.late, 1)
+        self.assertEqual(self.again([(7, Train(LARGE, (7).to_bytes(LARGE, "big")))]), [7])
+        self.assertEqual(self.resequencer.late, 2)
+
+    def test_whatSmallOnesWaitForTeaches(self) -> None:
+        """
+        How long a gap takes to be filled is seen also where nothing waits behind it.
+        """
+        self.begin(None, OrderMode.BULK)
+        self.large(0)
+        self.small(2)
+        self.passTime(0.14)
+        self.assertEqual(self.large(1), [1])
+        self.assertAlmostEqual(self.hold.seconds(self.now), 0.14 * MARGIN)
+
+    def test_whatIsRememberedIsBounded(self) -> None:
+        """
+        In runs as in bytes; when there would be more, the first gaps are given up.
+        """
+        self.patch(resequencer, "MAX_HELD_RUNS", 30)
+        self.large(0)
+        for number in range(2, 300, 2):
+            self.assertEqual(self.small(number), [number])
+            self.assertLessEqual(len(self.resequencer._waiting), 30)
+        self.assertEqual(self.small(3), [3])
+        self.assertEqual(self.small(297), [297])
+        self.patch(resequencer, "MAX_HELD_RUNS", 4096)
+        self.holdAtMost(10 * TRAIN_OVERHEAD_BYTES)
+        self.begin(mode=OrderMode.BULK)
+        self.large(0)
+        for number in range(2, 300, 2):
+            self.assertEqual(self.small(number), [number])
+            self.assertLessEqual(self.resequencer.held, 10 * TRAIN_OVERHEAD_BYTES)
+
+    def test_whatIsForgottenAtOneGoIsBounded(self) -> None:
+        """
+        Numbers whose datagrams went ahead cost time as well, when their turn or their time comes.
+        """
+        for isFilled in (True, False):
+            self.begin(mode=OrderMode.BULK)
+            self.large(0)
+            for number in range(2, 400, 1 if isFilled else 2):
+                self.small(number)
+            before = len(self.resequencer._waiting)
+            if isFilled:
+                self.assertEqual(self.large(1), [1])
+            else:
+                self.passTime(HOLD)
+                self.assertEqual(self.resequencer.expire(self.now), [])
+            rounds = 1
+            while self.resequencer._waiting:
+                self.resequencer.checkInvariant()
+                self.assertLessEqual(before - len(self.resequencer._waiting), MAX_READY_TRAINS)
+                before = len(self.resequencer._waiting)
+                self.assertTrue(self.resequencer.owes if isFilled else self.resequencer.deadline(self.now) == self.now)
+                self.assertEqual(self.resequencer.expire(self.now), [])
+                rounds += 1
+            self.assertGreater(rounds, 2)
+            self.assertEqual(self.resequencer.held, 0)
+
+    def test_afterARestartNothingIsRememberedOfThem(self) -> None:
+        self.large(0)
+        self.small(2)
+        self.large(4)
+        self.small(5)
+        self.assertEqual(self.restart(), [4])
+        self.assertEqual(self.resequencer.held, 0)
+        self.assertEqual(self.small(2), [2])
+        self.small(4)
+        left: list[int] = []
+        self.patch(FixedRoom, "shrink", lambda _, needed: left.append(needed))
+        self.resequencer.restart()
+        self.assertEqual(left, [0])
+        self.resequencer.checkInvariant()
+        self.assertEqual((self.resequencer.held, self.resequencer.owes), (0, False))
+
+    @given(
+        st.lists(
+            st.tuples(
+                st.booleans(),
+                st.integers(1, 40),
+                st.integers(1, 9),
+                st.sampled_from([0.0, 0.0, HOLD / 8, HOLD / 3, HOLD]),
+            ),
+            max_size=40,
+        )
+    )
+    def test_eachDatagramPassesOnceAndSmallOnesAtOnce(self, events: list[tuple[bool, int, int, float]]) -> None:
+        """
+        Whatever is lost, late or sent again, once or more often and in whatever pieces, as long as
+        no tunnel brings a datagram twice by itself.  Large ones stay in order among all,
+        unless one that waits has waited for a hold.
+        """
+        self.begin(mode=OrderMode.BULK)
+        self.take(mixed(0))
+        passed, came, cameAt, top, late = {0}, {0}, {0: self.now}, 0, 0
+
+        def see(numbers: list[int]) -> None:
+            nonlocal top, late
+            for number in numbers:
+                self.assertNotIn(number, passed)
+                passed.add(number)
+                if not isSmallNumber(number):
+                    if number < top:
+                        late += 1
+                    elif not passed.issuperset(range(number)):
+                        missing = max(set(range(number)) - passed)
+                        waited = [each for each in cameAt if each > missing and cameAt[each] + HOLD <= self.now]
+                        self.assertNotEqual(waited, [])
+                    top = max(top, number)
+
+        for isAgain, begin, size, seconds in events:
+            until = self.now + seconds
+            while (deadline := self.resequencer.deadline(self.now)) is not None and deadline <= until:
+                self.now = max(deadline, self.now)
+                see(self.expire())
+            self.now = until
+            numbers = set(range(begin, begin + size))
+            if not isAgain and numbers & came:
+                continue
+            new = numbers - cameAt.keys()
+            cameAt.update(dict.fromkeys(new, self.now))
+            found = self.again(mixed(begin, size)) if isAgain else self.take(mixed(begin, size))
+            see(found)
+            self.assertLessEqual({number for number in new if isSmallNumber(number)}, set(found))
+            if not isAgain:
+                came |= numbers
+        self.passTime(LONGEST_HOLD_SECONDS)
+        see(self.expire())
+        self.assertEqual(passed, cameAt.keys())
+        self.assertEqual((self.resequencer.held, len(self.resequencer._early)), (0, 0))
+        self.assertGreaterEqual(self.resequencer.late, late)
 
 
 class RestartTests(_ResequencerTestCase):

@@ -14,6 +14,7 @@ import uotp.session.outbound
 import uotp.session.reinjection
 from tests.doubles.contracts import TimerTestCase
 from tests.doubles.sessions import MemoryLink
+from uotp.order import Order
 from uotp.path import TROUBLED, PathStats
 from uotp.process.turns import Unlimited
 from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BACKLOG_BYTES, SMALL_BYTES
@@ -1117,7 +1118,7 @@ class SessionStatisticsTests(TimerTestCase):
         self.assertEqual(told.heldBytes, len(numbered(2).payload) + TRAIN_OVERHEAD_BYTES)
 
     def test_whatIsHandedOnLaterAndWhatCameLateAreTold(self) -> None:
-        session = Session(lambda _: None, Drops(), self.clock, Unlimited(), reorder=0.01)
+        session = Session(lambda _: None, Drops(), self.clock, Unlimited(), order=Order.within(0.01))
         session.inbound.numbered([(1, numbered(1)), (3, Train(1400, bytes(1400 * 200)))], self.clock.seconds())
         self.clock.advance(0.01)
         session.inbound.numbered([(2, numbered(2))], self.clock.seconds())

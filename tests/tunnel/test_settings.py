@@ -13,10 +13,11 @@ from tests.doubles.contracts import SettingsTestCase
 from uotp.errors import ConfigurationError
 from uotp.net import sockopts
 from uotp.net.sockopts import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES, TunnelSocketOptions
+from uotp.order import MAX_REORDER_SECONDS, MIN_REORDER_SECONDS, Order, OrderMode
 from uotp.process.memory import LEAST_MEMORY_BYTES
 from uotp.telemetry.spelling import Spelling
 from uotp.tunnel import settings
-from uotp.tunnel.settings import MAX_REORDER_SECONDS, CommonSettings
+from uotp.tunnel.settings import CommonSettings
 
 
 class CommonSettingsTests(SettingsTestCase):
@@ -28,8 +29,11 @@ class CommonSettingsTests(SettingsTestCase):
         return CommonSettings(**chosen)
 
     def test_howLongDatagramsMayWaitForOthers(self) -> None:
-        self.assertUnusable("reorder", -0.001, 5.001, float("nan"))
-        self.assertUsable("reorder", None, 0, MAX_REORDER_SECONDS)
+        times = (MIN_REORDER_SECONDS, MAX_REORDER_SECONDS)
+        self.assertUsable("reorder", None, Order(), *(Order.within(seconds) for seconds in times))
+        self.assertUsable("reorder", Order(OrderMode.OFF), Order(OrderMode.BULK))
+        self.assertUnusable("reorder", *(Order.within(seconds) for seconds in (0.0, 0.0009, 5.001, float("nan"))))
+        self.assertUnusable("reorder", Order(OrderMode.TIME), Order(OrderMode.OFF, 0.2), 0.2, 0, "off")
 
     def test_sizesOfBuffers(self) -> None:
         for name in ("unsentLimit", "udpBuffer"):
@@ -61,11 +65,12 @@ class SettingTests(SynchronousTestCase):
     """
 
     def test_errorSaysWhatItIsAndWhatIsNeeded(self) -> None:
+        needed = "an Order of 0.001 to 5 seconds, or one without a time"
         error = self.assertRaises(ConfigurationError, CommonSettings, reorder=7)
-        self.assertEqual(str(error), "reorder is 7, and not a number of seconds from 0 to 5")
+        self.assertEqual(str(error), f"reorder is 7, and not {needed}")
         self.patch(Spelling, "spellings", {"reorder": "--reorder"})
         error = self.assertRaises(ConfigurationError, CommonSettings, reorder=7)
-        self.assertEqual(str(error), "--reorder is 7, and not a number of seconds from 0 to 5")
+        self.assertEqual(str(error), f"--reorder is 7, and not {needed}")
 
     def test_settingsAreFrozen(self) -> None:
         frozen: Any = CommonSettings()

@@ -28,7 +28,7 @@ from uotp.cli.parsers import (
     parseBytes,
     parseCongestion,
     parseListeningPort,
-    parseMilliseconds,
+    parseOrder,
     parsePort,
     sizeInWords,
 )
@@ -55,7 +55,6 @@ from uotp.process import (
     useMonotonicClock,
 )
 from uotp.telemetry import LogFile, Logger, ProcessLog, Spelling, parseVerbosity, sayLast
-from uotp.tunnel import MAX_REORDER_SECONDS
 from uotp.wire import parseWire
 
 MAX_MEMORY_BYTES = 1 << 40
@@ -125,10 +124,10 @@ COMMON_ROWS = (
     Option(
         "reorder",
         None,
-        "auto, off, or the time that a datagram may wait for those sent before it, in milliseconds if it has no unit",
-        parseMilliseconds(MAX_REORDER_SECONDS),
+        "which datagrams wait for those sent before them: auto, off (none), bulk (small ones do not), or the time that "
+        "each may wait, in milliseconds if it has no unit; otherwise auto, and at a server as its client says",
+        parseOrder,
         "reorder",
-        default="auto",
     ),
     Flag("no-tls", None, "plain TCP: no encryption, and anybody may take either end's place", "tls", meaning=None),
 )

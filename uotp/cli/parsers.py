@@ -14,6 +14,7 @@ from typing import Any
 
 from uotp.cli.quantities import bytesIn, howToWrite, isBareNumber, secondsIn
 from uotp.net import MAX_PORT, Host
+from uotp.order import MAX_REORDER_SECONDS, MIN_REORDER_SECONDS, Order, OrderMode
 
 YEAR_SECONDS = 365 * 86400.0
 """A longer time can only be a typing error."""
@@ -21,6 +22,9 @@ YEAR_SECONDS = 365 * 86400.0
 TIMES_WRITTEN = "as 90 or 1.5 (seconds), 500ms, 2m, 6h or 1d"
 SIZES_WRITTEN = "in bytes, or as 64K, 1.5M or 1G (K is 1024)"
 """How times and sizes are written, for errors."""
+
+WORDS_OF_ORDER = tuple(mode.value for mode in (OrderMode.AUTO, OrderMode.OFF, OrderMode.BULK))
+"""How datagrams can be put in order that do not all wait for one time."""
 
 
 def parsePort(word: str) -> int:
@@ -184,33 +188,38 @@ def parseBytes(least: int, most: int) -> Callable[[str], int]:
     return parse
 
 
-def parseMilliseconds(most: float) -> Callable[[str], float | None]:
+def parseOrder(word: str) -> Order:
     """
-    @param most: the longest time allowed, in seconds.
-    @return: a parser of times, which returns seconds: 0 for C{off}, and L{None} for C{auto};
-        it raises ValueError in words.  A bare number is one of milliseconds.  It has no
+    @return: how datagrams are put in order.  A bare number is one of milliseconds.  It has no
         fraction: 0.9 would be far more than 1 if seconds were meant.
+    @raise ValueError: in words.
     """
-    needed = f"auto, off, or a time from 1ms to {timeInWords(most)} is needed, as 80 (milliseconds), 80ms or 0.08s"
+    if word.lower() in WORDS_OF_ORDER:
+        return Order(OrderMode(word.lower()))
+    seconds = _waitIn(word)
+    if seconds is not None:
+        return Order.within(seconds)
 
-    def isGood(word: str) -> bool:
-        seconds = (float(word) / 1000 if isDigits(word) else math.nan) if isBareNumber(word) else secondsIn(word)
-        return seconds is not None and 0.001 <= seconds <= most  # noqa: PLR2004 - a millisecond
+    def isGood(written: str) -> bool:
+        return _waitIn(written) is not None
 
-    def parse(word: str) -> float | None:
-        if word.lower() in ("auto", "off"):
-            return None if word.lower() == "auto" else 0.0
-        if isGood(word):
-            return float(word) / 1000 if isDigits(word) else secondsIn(word)
-        hint = howToWrite(word, isGood)
-        if isBareNumber(word) and float(word) == 0:
-            hint = ": write off"
-        elif isBareNumber(word) and not isDigits(word):
-            units = [written for written in (f"{word}s", f"{word}ms") if isGood(written)]
-            hint = f": write {' or '.join(units)}" if units else hint
-        raise ValueError(needed + hint)
+    limits = f"from {timeInWords(MIN_REORDER_SECONDS)} to {timeInWords(MAX_REORDER_SECONDS)}"
+    needed = f"{', '.join(WORDS_OF_ORDER)}, or a time {limits} is needed, as 80 (milliseconds), 80ms or 0.08s"
+    hint = howToWrite(word, isGood)
+    if isBareNumber(word) and float(word) == 0:
+        hint = ": write off"
+    elif isBareNumber(word) and not isDigits(word):
+        units = [written for written in (f"{word}s", f"{word}ms") if isGood(written)]
+        hint = f": write {' or '.join(units)}" if units else hint
+    raise ValueError(needed + hint)
 
-    return parse
+
+def _waitIn(word: str) -> float | None:
+    """
+    @return: the seconds that a datagram may wait, L{None} if the word says something else.
+    """
+    seconds = (float(word) / 1000 if isDigits(word) else math.nan) if isBareNumber(word) else secondsIn(word)
+    return seconds if seconds is not None and MIN_REORDER_SECONDS <= seconds <= MAX_REORDER_SECONDS else None
 
 
 def parseCongestion(word: str) -> str:

@@ -9,6 +9,7 @@ from ipaddress import IPv4Network, IPv6Network
 
 from uotp.errors import ConfigurationError
 from uotp.net import LOCALHOST, Listen, requireListen, requireMarks
+from uotp.order import AUTO_ORDER, Order
 from uotp.telemetry import spelled
 from uotp.tunnel import MAX_POOL_SIZE, SECONDS, CommonSettings, Limits, requireHost, setting
 
@@ -75,3 +76,11 @@ class ClientSettings(CommonSettings):
             raise ConfigurationError(reason)
         if self.mark is not None:
             requireMarks()
+
+    @property
+    def order(self) -> Order:
+        """
+        How the datagrams of all sessions are put in order: here, and at the server, which is
+        asked for it.
+        """
+        return self.reorder or AUTO_ORDER

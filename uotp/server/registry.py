@@ -18,6 +18,7 @@ from twisted.logger import LogLevel
 
 from uotp.errors import PeerError
 from uotp.net import ownerOf
+from uotp.order import AUTO_ORDER, Order
 from uotp.process import Round, Steps, Turns
 from uotp.server.sessionshares import SessionShares, Shortage
 from uotp.server.target import Target
@@ -179,7 +180,7 @@ class Registry:
         linger: float,
         maxSessions: int = MAX_SESSIONS,
         maxTunnels: int = MAX_TUNNELS_PER_SESSION,
-        reorder: float | None = None,
+        reorder: Order | None = None,
         ownerShare: int = OWNER_SHARE_PERCENT,
     ) -> None:
         """
@@ -189,7 +190,8 @@ class Registry:
         @param drops: where what is dropped is counted.
         @param linger: seconds that a session lives on without a tunnel.
         @param ownerShare: how many of the sessions one owner may have, in percent.
-        @param reorder: see L{uotp.session.inbound.Inbound}.
+        @param reorder: how what goes to the target is put in order; L{None} for as each client
+            asks.
         """
         self._makeTarget = makeTarget
         self._clock = clock
@@ -223,6 +225,7 @@ class Registry:
         tunnel: Closable,
         peer: str = "nowhere",
         certificate: str | None = None,
+        order: Order = AUTO_ORDER,
     ) -> Joined:
         """
         A tunnel has shown a session id.
@@ -231,13 +234,15 @@ class Registry:
             one.  A session belongs to the certificate that opened it.
         @param peer: where the tunnel comes from, for the log.
         @param certificate: what the log calls the certificate.
+        @param order: how the client wants datagrams to be put in order.  What its first tunnel
+            says holds for the session.
         @return: the session that it carries for now, and whether that has begun with it.
         @raise PeerError: when it may not join, or there is no room.
         """
         served = self._served.get(sessionId)
         isNew = served is None
         if served is None:
-            served = self._open(sessionId, owner, peer, certificate)
+            served = self._open(sessionId, owner, peer, certificate, order)
         elif served.owner != owner:
             reason = "the session belongs to another client certificate"
             raise PeerError(reason)
@@ -252,13 +257,16 @@ class Registry:
         served.tunnels.add(tunnel)
         return Joined(served, isNew)
 
-    def _open(self, sessionId: bytes, owner: bytes | None, peer: str, certificate: str | None) -> ServedSession:
+    def _open(
+        self, sessionId: bytes, owner: bytes | None, peer: str, certificate: str | None, order: Order
+    ) -> ServedSession:
         holder = ownerOf(peer) if owner is None else owner
         self._makeRoom(holder)
         allowance = self._turns.allowanceOf(holder)
         target = self._makeTarget()
         target.actFor(allowance)
-        session = Session(target.send, self._drops, self._clock, allowance, reorder=self._reorder)
+        session = Session(target.send, self._drops, self._clock, allowance, order=self._reorder or order)
+        session.outbound.peerOrder = order
         served = ServedSession(sessionId, owner, holder, session, target, self._clock.seconds(), certificate)
         self._served[sessionId] = served
         self._shares.carries(holder, served)

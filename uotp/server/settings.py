@@ -35,6 +35,7 @@ class ServerSettings(CommonSettings):
     @ivar listen: numeric address and port of the TCP side, or several such pairs; port 0 for
         any, which is the same at all addresses.  C{localhost} stands for 127.0.0.1 and, where the
         system has IPv6, for ::1.
+    @ivar reorder: how what goes to the target is put in order; L{None} for as each client asks.
     @ivar linger: seconds for which a session that has lost its tunnels keeps its UDP
         socket.
     @ivar maxSessions: how many sessions there may be.  At most three eighths of the

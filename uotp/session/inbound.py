@@ -18,6 +18,7 @@ from typing import Any
 from twisted.internet.interfaces import IDelayedCall
 
 from uotp.boundaries import Allowance
+from uotp.order import Order
 from uotp.session.hold import Hold
 from uotp.session.pacer import Pacer
 from uotp.session.resequencer import MAX_HELD_BYTES, Resequencer
@@ -41,7 +42,7 @@ class Inbound:
         drops: Drops,
         clock: Any,
         allowance: Allowance,
-        reorder: float | None,
+        order: Order,
         whenAnswered: Callable[[], None] | None = None,
     ) -> None:
         """
@@ -49,16 +50,15 @@ class Inbound:
         @param drops: where what is dropped is counted.
         @param clock: C{IReactorTime}.
         @param allowance: of the session's owner.
-        @param reorder: seconds that a train may wait for those before it; L{None} to follow
-            the delays that are seen, 0 to put nothing in order.
+        @param order: which trains wait for those before them, and for how long.
         @param whenAnswered: called once, when the first train comes.
         """
         self._clock = clock
         self._allowance = allowance
         self._pacer = Pacer(deliver, drops, clock, allowance)
         self.lastActive: float = clock.seconds()
-        self._hold = Hold(self.lastActive, reorder)
-        self._resequencer = None if reorder == 0 else Resequencer(self._hold, allowance.room(MAX_HELD_BYTES))
+        self._hold = Hold(self.lastActive, order.seconds)
+        self._resequencer = Resequencer(self._hold, allowance.room(MAX_HELD_BYTES), order)
         self._timer: IDelayedCall | None = None
         self._hasTurn = False  # the owner's next turn begins with what waits here
         self._closed = False
@@ -72,14 +72,14 @@ class Inbound:
         """
         How many datagrams came too late to be put in order.
         """
-        return 0 if self._resequencer is None else self._resequencer.late
+        return self._resequencer.late
 
     @property
     def heldBytes(self) -> int:
         """
         Payload and overhead of what waits for trains before it.
         """
-        return 0 if self._resequencer is None else self._resequencer.held
+        return self._resequencer.held
 
     @property
     def pacedBytes(self) -> int:
@@ -103,7 +103,7 @@ class Inbound:
         if not self.answered:
             self._firstAnswer()
         resequencer = self._resequencer
-        if resequencer is None or resequencer.passLone(number, 1 if size <= segment else -(-size // segment)):
+        if resequencer.passLone(number, 1 if size <= segment else -(-size // segment)):
             self._pacer.send([train], now)
         else:
             self._pass(resequencer.put([(number, train)], now), now)
@@ -115,21 +115,15 @@ class Inbound:
         for _, train in arrivals:
             self.bytes += len(train.payload)
         self._heard(now)
-        resequencer = self._resequencer
-        if resequencer is None:
-            self._pacer.send([train for _, train in arrivals], now)
-        else:
-            self._pass(resequencer.put(arrivals, now), now)
+        self._pass(self._resequencer.put(arrivals, now), now)
 
     def again(self, arrivals: list[Arrival], now: float) -> None:
         """
         Trains came that were sent before, each with the number of its first datagram.  They
-        are not counted again.  Where nothing is put in order they are dropped, since nobody
-        knows which of them have come already.
+        are not counted again.
         """
         self._heard(now)
-        if self._resequencer is not None:
-            self._pass(self._resequencer.putAgain(arrivals, now), now)
+        self._pass(self._resequencer.putAgain(arrivals, now), now)
 
     def unnumbered(self, trains: list[Train], now: float) -> None:
         """
@@ -153,7 +147,7 @@ class Inbound:
     def _pass(self, trains: list[Train], now: float) -> None:
         if trains:
             self._pacer.send(trains, now)
-        if self._resequencer is not None and self._resequencer.held:
+        if self._resequencer.held:
             self._wait(now)
 
     def _wait(self, now: float) -> None:
@@ -162,7 +156,7 @@ class Inbound:
         whoever was given trains may have caused that it is set, or that the session has
         closed.  When the timer fires, what it waits for may be gone.
         """
-        if self._hasTurn or self._closed or self._resequencer is None:
+        if self._hasTurn or self._closed:
             return
         if self._resequencer.owes:
             self._takeTurn()
@@ -184,7 +178,6 @@ class Inbound:
     def _turn(self) -> None:
         self._hasTurn = False
         resequencer = self._resequencer
-        assert resequencer is not None
         now = self._clock.seconds()
         most = max(self._allowance.left, 1)
         trains = resequencer.more(most) if self._closed else resequencer.expire(now, most)
@@ -212,9 +205,8 @@ class Inbound:
         """
         The other end has forgotten the session, and counts anew.
         """
-        if self._resequencer is not None:
-            self._resequencer.restart()
-            self._wait(self._clock.seconds())
+        self._resequencer.restart()
+        self._wait(self._clock.seconds())
 
     def finish(self, done: Callable[[], None]) -> None:
         """
@@ -228,12 +220,11 @@ class Inbound:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._resequencer is not None:
-            self._resequencer.restart()
+        self._resequencer.restart()
         self._finishOn()
 
     def _finishOn(self) -> None:
-        if self._resequencer is not None and self._resequencer.owes:
+        if self._resequencer.owes:
             self._takeTurn()
             return
         done, self._whenFinished = self._whenFinished, None

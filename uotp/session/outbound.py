@@ -17,6 +17,7 @@ import math
 from collections.abc import Callable
 
 from uotp.boundaries import Allowance, Link
+from uotp.order import AUTO_ORDER
 from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BACKLOG_BYTES, Backlog, sift
 from uotp.session.doubt import Doubt
 from uotp.session.inbound import Inbound
@@ -88,6 +89,8 @@ class Outbound:
     @ivar bytes: payload that UDP has brought so far.
     @ivar lastActive: when UDP last brought something, by the clock that was handed in.
     @ivar roundTrip: the longest round trip of any link, in seconds; 0 where none is known.
+    @ivar peerOrder: how the other end puts in order what is sent, as far as it has said.  A
+        client says it; a server does not say whether it does as it was asked.
     """
 
     def __init__(self, drops: Drops, clock: Callable[[], float], allowance: Allowance, inbound: Inbound) -> None:
@@ -122,6 +125,7 @@ class Outbound:
         self._tellStuck: Callable[[], None] = doNothing
         self._tellUnstuck: Callable[[], None] = doNothing
         self.numbering = Numbering()
+        self.peerOrder = AUTO_ORDER
         self.roundTrip = 0.0
         self.bytes = 0
 

@@ -46,7 +46,7 @@ class Ranges:
 
     def add(self, begin: int, end: int, since: float) -> None:
         """
-        Remember some numbers.  A number that is added twice may have to be taken twice.
+        Remember some numbers that are not remembered yet; L{others} tells which are not.
 
         @param begin: the first number.
         @param end: the number behind the last.
@@ -81,6 +81,27 @@ class Ranges:
             index += len(left)
         del ranges[: -self._most]
         return taken
+
+    def others(self, begin: int, end: int) -> list[tuple[int, int]]:
+        """
+        Find those of some numbers that are not remembered.
+
+        @param begin: the first number.
+        @param end: the number behind the last.
+        @return: the first of each row of them and the number behind its last, in order.
+        """
+        ranges = self._ranges
+        found: list[tuple[int, int]] = []
+        index = max(bisect_right(ranges, (begin, math.inf)) - 1, 0)
+        while index < len(ranges) and ranges[index].begin < end:
+            known = ranges[index]
+            if begin < known.begin:
+                found.append((begin, known.begin))
+            begin = max(begin, known.end)
+            index += 1
+        if begin < end:
+            found.append((begin, end))
+        return found
 
     def clear(self) -> None:
         """

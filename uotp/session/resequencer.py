@@ -1,9 +1,15 @@
 """
-Trains that came through several links, put back into the order of their numbers.
+Trains that came through several links, put back into the order of their numbers, as far as
+the user wants that (L{uotp.order}).
 
 A train that came early waits until the gap before it is filled.  The gap is given up when
 the train has waited for as long as a train may, or when too much waits.  A datagram of the
 gap that comes after that is late, and is passed on at once.
+
+Where the order is C{OFF}, nothing waits: each gap is given up as soon as it is seen.  Where it is
+C{BULK}, small datagrams that came early are passed on at once; in their place only their
+numbers wait, so that neither their turn nor a copy passes them on again.  What need not wait
+is never late.
 
 When a link stands still, the sender sends through another link what was in it, and marks
 it as sent again.  Of such trains, only datagrams that had not come are passed on.  If the
@@ -17,14 +23,16 @@ Pure: time comes in with each call, and the caller sets a timer for L{Resequence
 
 from __future__ import annotations
 
+import math
 from collections import Counter, deque
 from heapq import heapify, heappop, heappush
 
 from uotp.boundaries import QueueRoom
+from uotp.order import AUTO_ORDER, Order, OrderMode
 from uotp.session.hold import Hold
 from uotp.session.ranges import Range, Ranges
-from uotp.session.run import Run, runsOf
-from uotp.train import LAST_NUMBER, Arrival, Train, datagramsWithin
+from uotp.session.run import Run, bySize, runsOf
+from uotp.train import LAST_NUMBER, Arrival, Train, countOf, datagramsWithin
 
 MAX_HELD_BYTES = 4 * 1024 * 1024
 """
@@ -69,15 +77,18 @@ class Resequencer:
     Keeps trains that came early until those before them have come or are given up.
     Numbers come modulo 2^32; in here they go on without end.
 
-    @ivar late: datagrams that came after their gap had been given up.
+    @ivar late: datagrams that came after their gap had been given up, and had to be in order.
     @ivar held: bytes that wait, overhead included.
     """
 
-    def __init__(self, hold: Hold, room: QueueRoom) -> None:
+    def __init__(self, hold: Hold, room: QueueRoom, order: Order = AUTO_ORDER) -> None:
         """
         @param hold: how long a train may wait.
         @param room: says how many bytes may wait, overhead included.
+        @param order: which trains wait.
         """
+        self._nothingWaits = order.mode is OrderMode.OFF
+        self._bulkWaits = order.mode is OrderMode.BULK
         self._hold = hold
         self._room = room
         self._expected: int | None = None
@@ -87,6 +98,7 @@ class Resequencer:
         self._byAge: deque[tuple[float, int]] = deque()  # when a run came, and its number; some are gone already
         self._missed = Ranges(MAX_GIVEN_UP, MISSED_SECONDS)  # gaps that were given up
         self._again = Ranges(MAX_GIVEN_UP, MISSED_SECONDS)  # what has come that was sent again
+        self._early = Ranges(MAX_HELD_RUNS + 1, math.inf)  # what is passed on of what is ahead
         self._behindSince: float | None = None  # since when all that came was behind, and not missed
         self.late = 0
         self.held = 0
@@ -224,7 +236,9 @@ class Resequencer:
             self._goOn(Run(number, train.datagrams, [train]), now, ready)
             return
         if behind < end:
-            self._goOn(Run(behind, end - behind, [datagramsWithin(train, behind - number, end - number)]), now, ready)
+            self._takeNew(
+                Run(behind, end - behind, [datagramsWithin(train, behind - number, end - number)]), now, ready
+            )
 
     def _passLate(self, number: int, train: Train, parts: list[Range], ready: list[Train]) -> None:
         """
@@ -234,8 +248,20 @@ class Resequencer:
         @param parts: the numbers that are to be passed on.
         """
         for begin, end, _ in parts:
-            self.late += end - begin
-            ready.append(datagramsWithin(train, begin - number, end - number))
+            late = datagramsWithin(train, begin - number, end - number)
+            self._countLate([late], end - begin)
+            ready.append(late)
+
+    def _countLate(self, trains: list[Train], datagrams: int) -> None:
+        """
+        Count what is late of some trains.
+
+        @param datagrams: how many datagrams they have.
+        """
+        if self._bulkWaits:
+            self.late += sum(part.datagrams for areSmall, part in bySize(Run(0, datagrams, trains)) if not areSmall)
+        elif not self._nothingWaits:
+            self.late += datagrams
 
     def _countsAnew(self, now: float) -> bool:
         """
@@ -264,15 +290,18 @@ class Resequencer:
             behind = min(end, expected)
             if number < behind:
                 missed = self._missed.take(number, behind, now)
-                if number < self._base:
-                    missed.insert(0, Range(number, min(end, self._base), now))  # it may not have come
+                if number < self._base:  # what of it no other copy has brought may not have come
+                    others = self._again.others(number, min(end, self._base))
+                    missed[:0] = [Range(begin, last, now) for begin, last in others]
                 for begin, last, _ in missed:
                     self._again.add(begin, last, now)
-                    self.late += last - begin
-                    ready += run.within(begin, last)
+                    late = run.within(begin, last)
+                    self._countLate(late, last - begin)
+                    ready += late
             if end > behind:
                 begin = max(number, behind)
-                self._again.add(begin, end, now)
+                for first, last in self._again.others(begin, end):
+                    self._again.add(first, last, now)
                 self._takeNew(Run(begin, end - begin, run.within(begin, end)), now, ready)
         return ready
 
@@ -280,22 +309,60 @@ class Resequencer:
         """
         Take a run of which nothing is behind.
         """
-        if run.number == self._expected:
+        if run.number == self._expected and not (self._bulkWaits and self._early):
             self._goOn(run, now, ready)
+        elif self._nothingWaits:
+            self._passOver(run, now, ready)
+        elif self._bulkWaits:
+            for areSmall, part in bySize(run):
+                self._takePart(part, now, ready, areSmall=areSmall)
         else:
             self._keep(run, now, ready)
 
-    def _release(self, ready: list[Train], most: int) -> None:
+    def _passOver(self, run: Run, now: float, ready: list[Train]) -> None:
+        """
+        Give up the gap before a run that is ahead, and pass it on.
+        """
+        assert self._expected is not None
+        self._missed.add(self._expected, run.number, now)
+        self._expected = run.number
+        self._goOn(run, now, ready)
+
+    def _takePart(self, run: Run, now: float, ready: list[Train], *, areSmall: bool) -> None:
+        """
+        Take a run whose datagrams are small, and do not wait, or are not.  What was passed on
+        of it already, when it was ahead or since the run came, is dropped.
+        """
+        assert self._expected is not None
+        for first, end in self._early.others(run.number, run.number + run.datagrams):
+            begin = max(first, self._expected)
+            if begin >= end:
+                continue
+            part = Run(begin, end - begin, run.within(begin, end))
+            if begin == self._expected:
+                self._goOn(part, now, ready)
+            elif areSmall:
+                ready += part.trains
+                self._early.add(begin, end, now)
+                self._keep(part._replace(trains=[]), now, ready)
+            else:
+                self._keep(part, now, ready)
+
+    def _release(self, ready: list[Train], most: int) -> int:
         """
         Pass on the runs that have no gap before them any more, each datagram once.
 
         @param most: no further run is passed on when so many trains are ready.
+        @return: the same, less the runs that were passed on before, which take time as well.
         """
         assert self._expected is not None
         waiting = self._waiting
         while waiting and waiting[0].number <= self._expected and len(ready) < most:
             run = heappop(waiting)
             self.held -= run.cost()
+            if not run.trains:
+                most -= 1
+                self._early.take(run.number, run.number + run.datagrams, -math.inf)
             if run.number == self._expected:
                 ready += run.trains
                 self._expected += run.datagrams
@@ -309,13 +376,15 @@ class Resequencer:
             self._byAge.popleft()
         if len(self._byAge) > 2 * len(waiting) + MAX_GONE:  # the oldest may be far ahead
             self._byAge = deque(entry for entry in self._byAge if entry[1] >= passed)
+        return most
 
-    def _giveUp(self, number: int, ready: list[Train], most: int) -> None:
+    def _giveUp(self, number: int, ready: list[Train], most: int) -> int:
         """
         Give up the gaps before a run that waits, and pass on what waited behind them.
 
         @param number: of the run.
         @param most: no further gap is given up when so many trains are ready.
+        @return: see L{_release}.
         """
         assert self._expected is not None
         since = self._byAge[0][0]
@@ -323,7 +392,8 @@ class Resequencer:
             begin, self._expected = self._expected, max(self._expected, self._waiting[0].number)
             if begin < self._expected:
                 self._missed.add(begin, self._expected, since)
-            self._release(ready, most)
+            most = self._release(ready, most)
+        return most
 
     def expire(self, now: float, most: int = MAX_READY_TRAINS) -> list[Train]:
         """
@@ -335,7 +405,7 @@ class Resequencer:
         ready = self.more(most)
         hold = self._hold.seconds(now)
         while self._byAge and self._byAge[0][0] + hold <= now and len(ready) < most:
-            self._giveUp(self._byAge[0][1], ready, most)
+            most = self._giveUp(self._byAge[0][1], ready, most)
         return ready
 
     def deadline(self, now: float) -> float | None:
@@ -350,10 +420,13 @@ class Resequencer:
         Expect any number, because the peer has begun to count anew.  What waited is owed.
         """
         if self._waiting:
-            self._leaving += self._waiting
+            self._leaving += [run for run in self._waiting if run.trains]
             heapify(self._leaving)
+            self.held = sum(run.cost() for run in self._leaving)
+            self._room.shrink(self.held)
             self._waiting.clear()
             self._byAge.clear()
+            self._early.clear()
         self._missed.clear()
         self._again.clear()
         self._expected = self._behindSince = None
@@ -370,7 +443,14 @@ class Resequencer:
         assert not waiting or self.held <= self._room.granted
         assert not waiting or len(waiting) + len(self._leaving) <= MAX_HELD_RUNS
         assert all(numbers[(index - 1) // 2] <= number for index, number in enumerate(numbers) if index), "a heap"
-        assert all(run.datagrams == sum(train.datagrams for train in run.trains) > 0 for run in waiting)
+        assert all(run.datagrams > 0 and len(run.trains) <= run.datagrams for run in waiting)
+        assert all(countOf(run.trains) == run.datagrams for run in (*waiting, *self._leaving) if run.trains)
+        assert all(run.trains for run in self._leaving), "numbers alone are owed to nobody"
+        early = [run for run in waiting if not run.trains]
+        assert len(self._early) == len(early), "what has been passed on holds its place"
+        assert all(not self._early.others(run.number, run.number + run.datagrams) for run in early)
+        assert not early or self._bulkWaits
+        assert not waiting or not self._nothingWaits
         assert not Counter(numbers) - Counter(number for _, number in self._byAge), "each that waits has an age"
         assert not self._byAge or self._byAge[0][1] in numbers, "the deadline is of a run that waits"
         assert len(self._byAge) <= 2 * len(waiting) + MAX_GONE

@@ -5,9 +5,20 @@ Runs of numbered trains that follow one another without a gap.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import NamedTuple
 
-from uotp.train import LAST_NUMBER, TRAIN_OVERHEAD_BYTES, Arrival, Train, bytesOf, datagramsOf, datagramsWithin
+from uotp.session.backlog import SMALL_BYTES, apart
+from uotp.train import (
+    LAST_NUMBER,
+    TRAIN_OVERHEAD_BYTES,
+    Arrival,
+    Train,
+    bytesOf,
+    countOf,
+    datagramsOf,
+    datagramsWithin,
+)
 
 
 class Run(NamedTuple):
@@ -16,7 +27,8 @@ class Run(NamedTuple):
 
     @ivar number: of the first datagram.
     @ivar datagrams: how many there are in all.
-    @ivar trains: all of them, in order.
+    @ivar trains: all of them, in order.  There is none any more if they were passed on
+        already, and only their numbers wait.
     """
 
     number: int
@@ -27,7 +39,7 @@ class Run(NamedTuple):
         """
         @return: how many bytes the run takes while it waits.
         """
-        return bytesOf(self.trains) + len(self.trains) * TRAIN_OVERHEAD_BYTES
+        return bytesOf(self.trains) + max(len(self.trains), 1) * TRAIN_OVERHEAD_BYTES
 
     def within(self, begin: int, end: int) -> list[Train]:
         """
@@ -43,6 +55,28 @@ class Run(NamedTuple):
                 parts.append(datagramsWithin(train, max(begin - first, 0), min(end, last) - first))
             first = last
         return parts
+
+
+def bySize(run: Run) -> Iterator[tuple[bool, Run]]:
+    """
+    @return: the parts of a run in order, each with whether its datagrams are small.  As
+        many as are alike in that, one behind the other, are one part.
+    """
+    number = run.number
+    parts = (part for train in run.trains for part in apart(train))
+    for areSmall, alike in groupby(parts, hasSmallDatagrams):
+        trains = list(alike)
+        datagrams = countOf(trains)
+        yield areSmall, Run(number, datagrams, trains)
+        number += datagrams
+
+
+def hasSmallDatagrams(train: Train) -> bool:
+    """
+    @return: whether the datagrams of a train are small, or the first is of one from which no
+        small one was split off.
+    """
+    return min(len(train.payload), train.segment) <= SMALL_BYTES
 
 
 def runsOf(arrivals: Iterable[Arrival]) -> Iterator[Run]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from uotp.boundaries import Allowance
+from uotp.order import AUTO_ORDER, Order
 from uotp.session.inbound import Inbound
 from uotp.session.outbound import Outbound
 from uotp.telemetry import Drops
@@ -66,7 +67,7 @@ class Session:
         clock: Any,
         allowance: Allowance,
         whenAnswered: Callable[[], None] | None = None,
-        reorder: float | None = None,
+        order: Order = AUTO_ORDER,
     ) -> None:
         """
         @param deliver: sends trains to the remote UDP endpoint.
@@ -74,10 +75,10 @@ class Session:
         @param clock: C{IReactorTime}.
         @param allowance: of the owner, for whom the session is.
         @param whenAnswered: called once, when the other end sends its first train.
-        @param reorder: see L{Inbound}.
+        @param order: see L{Inbound}.
         """
         self.allowance = allowance
-        self.inbound = Inbound(deliver, drops, clock, allowance, reorder, whenAnswered)
+        self.inbound = Inbound(deliver, drops, clock, allowance, order, whenAnswered)
         self.outbound = Outbound(drops, clock.seconds, allowance, self.inbound)
 
     @property

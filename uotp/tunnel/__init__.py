@@ -11,7 +11,6 @@ from uotp.tunnel.live import LiveTunnels
 from uotp.tunnel.service import TunnelService
 from uotp.tunnel.settings import (
     MAX_POOL_SIZE,
-    MAX_REORDER_SECONDS,
     SECONDS,
     CommonSettings,
     Limits,
@@ -23,7 +22,6 @@ from uotp.tunnel.tunnel import Tunnel
 
 __all__ = [
     "MAX_POOL_SIZE",
-    "MAX_REORDER_SECONDS",
     "SECONDS",
     "AcceptedTunnel",
     "CommonSettings",

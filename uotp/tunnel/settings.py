@@ -22,12 +22,10 @@ from uotp.net import (
     checkCongestion,
     parseDestination,
 )
+from uotp.order import MAX_REORDER_SECONDS, MIN_REORDER_SECONDS, Order
 from uotp.process import DEFAULT_MEMORY_BYTES, LEAST_MEMORY_BYTES
 from uotp.telemetry import spelled
 from uotp.wire import WireChoice
-
-MAX_REORDER_SECONDS = 5.0
-"""A user can let datagrams wait for so long at the most.  Later they are of no use to anybody."""
 
 MAX_POOL_SIZE = 256
 """A session can have so many tunnels.  A server lets it have twice as many, while they are replaced."""
@@ -83,8 +81,8 @@ class CommonSettings:
     @ivar memory: bytes that may wait in the process, in all queues together.
     @ivar wire: which formats may be spoken.  C{AUTO} means the best that both ends know with
         TLS, and format 1 without TLS.
-    @ivar reorder: seconds that a datagram of format 2 may wait for those before it; L{None}
-        to follow the delays that are seen, 0 to put nothing in order.
+    @ivar reorder: how the datagrams of format 2 are put in order; L{None} when nobody has
+        chosen that here.
     """
 
     unsentLimit: int = setting(UNSENT_LIMIT_BYTES, BUFFER_BYTES)
@@ -102,11 +100,11 @@ class CommonSettings:
         Limits(f"at least {LEAST_MEMORY_BYTES} bytes", lambda size: size >= LEAST_MEMORY_BYTES),
     )
     wire: WireChoice = WireChoice.AUTO
-    reorder: float | None = setting(
+    reorder: Order | None = setting(  # noqa: RUF009 - that makes a field
         None,
         Limits(
-            f"a number of seconds from 0 to {MAX_REORDER_SECONDS:g}",
-            lambda seconds: 0 <= seconds <= MAX_REORDER_SECONDS,
+            f"an Order of {MIN_REORDER_SECONDS:g} to {MAX_REORDER_SECONDS:g} seconds, or one without a time",
+            lambda order: isinstance(order, Order) and order.isSound,
         ),
     )
 
