@@ -24,6 +24,7 @@ from uotp.client.slot import PROVED_SECONDS, Slot
 from uotp.client.slotstates import SlotEvent as Event
 from uotp.client.slotstates import SlotState as State
 from uotp.errors import PeerError
+from uotp.order import Order, OrderMode
 from uotp.telemetry.log import Logger
 from uotp.tunnel.dialled import NO_HANDSHAKE
 from uotp.tunnel.heartbeat import FIRST_PATIENCE_SECONDS, GIVE_UP_SECONDS
@@ -176,6 +177,13 @@ class SlotTests(SlotTestCase):
         self.assertEqual(len(self.context.liveTunnels), 1)
         tunnel.dataReceived(b"\0\2hi")
         self.assertEqual(self.session.datagrams(), [b"hi"])
+
+    def test_serverIsAskedForTheOrderThatTheUserWants(self) -> None:
+        self.useFormat2()
+        self.context.choose(reorder=Order(OrderMode.BULK))
+        self.slot().dial()
+        self.openLast()
+        self.assertEqual(self.last.transport.getOutBuffer(), b"uotp\2\0\0\4" + SESSION_ID + b"\3\0\1\3")
 
     def test_slotIsReadyOnlyAfterTheHandshake(self) -> None:
         self.slot().dial()

@@ -9,6 +9,7 @@ from tests.doubles.contracts import TimerTestCase
 from tests.doubles.dialling import Attempt, MemoryContext
 from uotp.client.sources.source import SourceSession
 from uotp.client.succession import HANDOVER_SECONDS, LEAST_SECONDS
+from uotp.order import Order, OrderMode
 from uotp.telemetry.drops import Drops
 from uotp.train import Train
 from uotp.tunnel.dialled import DialledTunnel
@@ -175,6 +176,21 @@ class SuccessionTests(TimerTestCase):
             self.clock.advance(0.05)
         self.assertLess(len(ids), 60 / LEAST_SECONDS + 2)
         self.assertLess(len(self.context.attempts) - attempts, 60)
+
+    def test_sourceGetsItsDatagramsInTheOrderThatTheUserWants(self) -> None:
+        """
+        And the server, whose own user may want another, is not known to do the same.
+        """
+        for order, numbers in ((Order(), [0]), (Order(OrderMode.OFF), [0, 2])):
+            self.context.choose(reorder=order)
+            self.open(WireChoice.TWO)
+            session = self.source.session
+            session.inbound.numbered([(number, Train(1, b"%d" % number)) for number in (0, 2)], self.clock.seconds())
+            self.assertEqual([int(train.payload) for train in self.delivered], numbers)
+            self.assertEqual(session.outbound.peerOrder, Order())
+            if order == Order():
+                self.end()
+            self.delivered.clear()
 
     def test_refusalForNowKeepsTheSession(self) -> None:
         self.open(WireChoice.TWO)

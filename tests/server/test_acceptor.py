@@ -26,10 +26,12 @@ from tests.doubles.tunnels import RecordingOwner
 from tests.doubles.udp import MemoryUdp, Receiver, localTo
 from uotp.errors import PeerError
 from uotp.net.resolver import SharedResolver
+from uotp.order import Order, OrderMode
 from uotp.process.turns import Turns
 from uotp.server.acceptor import Acceptor, ConnectionLimits
 from uotp.server.registry import Registry
 from uotp.server.strangers import HELLO_SECONDS
+from uotp.session.hold import FIRST_HOLD_SECONDS
 from uotp.telemetry.drops import Drops
 from uotp.telemetry.ratelimit import RateLimit
 from uotp.train import Train
@@ -104,12 +106,7 @@ class _AcceptorTestCase(TimerTestCase):
         self.target = Receiver()
         self.network.open(TARGET, self.target)
         self.rateLimit = RateLimit(self.clock.seconds)
-        makeTarget = targetMaker(
-            TARGET, self.network.open, SharedResolver(neverLookUp), self.clock, self.drops, localTo
-        )
-        self.registry = Registry(
-            makeTarget, self.clock, Turns(self.clock), self.drops, LINGER, maxSessions=5, maxTunnels=3, ownerShare=100
-        )
+        self.registry = self.makeRegistry()
         self.liveTunnels = LiveTunnels(self.clock)
         self.acceptor = self.makeAcceptor()
         self.transports: list[MemoryStream] = []
@@ -117,6 +114,16 @@ class _AcceptorTestCase(TimerTestCase):
         self.events: Sequence[dict[str, Any]] = capture.__enter__()
         self.addCleanup(capture.__exit__, None, None, None)
         self.addCleanup(self.end)
+
+    def makeRegistry(self, reorder: Order | None = None) -> Registry:
+        """
+        @param reorder: what its user has chosen.
+        @return: one without sessions.
+        """
+        makeTarget = targetMaker(
+            TARGET, self.network.open, SharedResolver(neverLookUp), self.clock, self.drops, localTo
+        )
+        return Registry(makeTarget, self.clock, Turns(self.clock), self.drops, LINGER, 5, 3, reorder, 100)
 
     def makeAcceptor(self, wire: WireChoice = WireChoice.AUTO, limits: ConnectionLimits = LIMITS) -> CheckedAcceptor:
         """
@@ -526,8 +533,10 @@ class Format2Tests(_AcceptorTestCase):
     Come in with a hello of format 2.
     """
 
+    ORDER_OFF = b"uotp\2\0\0\4" + HELLO + b"\3\0\1\2"
     HELLO = b"uotp\2\0\0\0" + HELLO
     FRAME = b"\0\0\0\4\0\4\0\0\0\0ping"
+    GAP = b"\0\0\0\5\0\5\0\0\0\0first" + b"\0\0\0\5\0\5\0\0\0\2third"
     REFUSAL = encodeServerHello(ServerHello(welcome=False))
 
     def knock(self, hello: bytes) -> tuple[Tunnel, bytes]:
@@ -550,6 +559,48 @@ class Format2Tests(_AcceptorTestCase):
         self.assertEqual((answer, len(self.registry)), (b"", 1))
         self.network.settle()
         self.assertEqual(self.target.datagrams(), [b"ping", b"pong"])
+
+    def test_sessionIsPutInOrderAsItsFirstTunnelAsks(self) -> None:
+        self.knock(self.ORDER_OFF + self.GAP)
+        self.network.settle()
+        self.assertEqual(self.target.datagrams(), [b"first", b"third"])
+        self.assertEqual(self.peerOrder(), Order(OrderMode.OFF))
+        self.knock(self.HELLO)
+        self.assertEqual(self.peerOrder(), Order(OrderMode.OFF))
+
+    def test_whoAsksForNothingWaits(self) -> None:
+        self.knock(self.HELLO + self.GAP)
+        self.knock(self.ORDER_OFF)
+        self.network.settle()
+        self.assertEqual((self.target.datagrams(), self.peerOrder()), ([b"first"], Order()))
+        self.assertGapGivenUp()
+
+    def test_serversOwnChoiceHoldsForWhatItPutsInOrder(self) -> None:
+        """
+        What the client does with what comes to it is its own affair all the same.
+        """
+        self.registry = self.makeRegistry(Order())
+        self.acceptor = self.makeAcceptor()
+        self.knock(self.ORDER_OFF + self.GAP)
+        self.network.settle()
+        self.assertEqual((self.target.datagrams(), self.peerOrder()), ([b"first"], Order(OrderMode.OFF)))
+        self.assertGapGivenUp()
+
+    def assertGapGivenUp(self) -> None:
+        """
+        After some time what has waited goes to the target.
+        """
+        self.clock.advance(FIRST_HOLD_SECONDS)
+        self.clock.advance(0)
+        self.network.settle()
+        self.assertEqual(self.target.datagrams(), [b"first", b"third"])
+
+    def peerOrder(self) -> Order:
+        """
+        @return: what the server knows of the order in which its client puts what it gets.
+        """
+        [served] = self.registry._served.values()
+        return served.session.outbound.peerOrder
 
     def test_onlyTheChosenFormatComesIn(self) -> None:
         for wire, hello, refusal in ((WireChoice.ONE, self.HELLO, self.REFUSAL), (WireChoice.TWO, HELLO, b"")):

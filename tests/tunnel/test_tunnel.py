@@ -22,6 +22,7 @@ from tests.doubles.streams import TRANSPORT_BYTES, MemoryStream, streamOf, wrapI
 from tests.doubles.tlspairs import GOOD, TRUSTED, TlsTestCase
 from tests.doubles.tunnels import RecordingOwner
 from uotp.boundaries import Link, Security
+from uotp.order import Order, OrderMode
 from uotp.path import TROUBLED
 from uotp.process import Memory, Turns
 from uotp.tls.verification import publicKeyPin
@@ -880,6 +881,14 @@ class Format2Tests(_TunnelTestCase):
         self.assertTrue(transport.aborted)
         self.assertEqual(self.owner.opened, [])
         self.assertIn("refuses", str(tunnel.fault))
+
+    def test_orderIsAskedForInFormat2(self) -> None:
+        """
+        In format 1 there is no word for it.
+        """
+        for wire, hello in ((WireChoice.TWO, b"uotp\2\0\0\4" + HELLO + b"\3\0\1\2"), (WireChoice.ONE, HELLO)):
+            tunnel = DialledTunnel(self.clock, self.owner, HELLO, wire, Order(OrderMode.OFF))
+            self.assertEqual(self.connect(tunnel).getOutBuffer(), hello)
 
     def test_whoDoesNotAnswerInFormat2IsFound(self) -> None:
         tunnel = self.dialledInFormat2()

@@ -25,6 +25,7 @@ from tests.wire.vectors import (
     ServerHelloVector,
 )
 from uotp.errors import PeerError
+from uotp.order import MAX_REORDER_SECONDS, MIN_REORDER_SECONDS, Order, OrderMode
 from uotp.wire.foreign import FOREIGN
 from uotp.wire.hello import (
     MAX_EXTENSIONS_BYTES,
@@ -203,16 +204,52 @@ class ClientHelloTests(HelloTestCase):
 
     @given(
         UUIDS,
-        st.lists(st.tuples(st.integers(0, 255), st.binary(max_size=300)), max_size=12),
+        st.lists(st.tuples(st.sampled_from(sorted({*range(256)} - {3})), st.binary(max_size=300)), max_size=12),
         CUTS,
     )
-    def test_anyExtensionsAreSkipped(
+    def test_anyOtherExtensionsAreSkipped(
         self, sessionId: bytes, extensions: list[tuple[int, bytes]], cuts: list[int]
     ) -> None:
         octets = b"".join(bytes([kind]) + len(value).to_bytes(2, "big") + value for kind, value in extensions)
         hello = opening(octets) + sessionId + octets
         parts = pieces(hello + FOLLOWING, cuts)
         self.assertTaken(ClientHelloDecoder(), parts, len(hello), ClientHello(WireFormat.TWO, sessionId))
+
+    def test_whoHasChosenNoOrderSaysNothingOfIt(self) -> None:
+        """
+        So that its hello is that of a client which does not know the extension.
+        """
+        hello = encodeClientHello(ClientHello(WireFormat.TWO, SESSION_ID, Order()))
+        self.assertEqual(hello, opening(b"") + SESSION_ID)
+        self.assertEqual(encodeClientHello(ClientHello(WireFormat.ONE, SESSION_ID, Order(OrderMode.OFF))), SESSION_ID)
+
+    def test_everyWayThatIsNotKnownIsAsIfNoneWasChosen(self) -> None:
+        """
+        Whatever belongs to it: later clients may know more ways.
+        """
+        for mode in {*range(256)} - {0, 1, 2, 3}:
+            for more in (b"", b"\0", b"more"):
+                extension = b"\3" + (1 + len(more)).to_bytes(2, "big") + bytes([mode]) + more
+                taken = ClientHelloDecoder().feed(opening(extension) + SESSION_ID + extension)
+                self.assertEqual(taken, (ClientHello(WireFormat.TWO, SESSION_ID), b""))
+
+    @given(
+        st.sampled_from([Order(), Order(OrderMode.OFF), Order(OrderMode.BULK)])
+        | st.integers(1, 5000).map(lambda milliseconds: Order.within(milliseconds / 1000)),
+        CUTS,
+    )
+    @example(Order.within(MIN_REORDER_SECONDS), [])
+    @example(Order.within(MAX_REORDER_SECONDS), [])
+    def test_orderThatIsAskedForIsUnderstood(self, order: Order, cuts: list[int]) -> None:
+        hello = ClientHello(WireFormat.TWO, SESSION_ID, order)
+        octets = encodeClientHello(hello)
+        self.assertTaken(ClientHelloDecoder(), pieces(octets + FOLLOWING, cuts), len(octets), hello)
+
+    def test_partsOfAMillisecondAreNotSaid(self) -> None:
+        for seconds, said in ((0.0014, 0.001), (0.0016, 0.002), (MIN_REORDER_SECONDS, 0.001)):
+            octets = encodeClientHello(ClientHello(WireFormat.TWO, SESSION_ID, Order.within(seconds)))
+            taken = ClientHelloDecoder().feed(octets)
+            self.assertEqual(taken, (ClientHello(WireFormat.TWO, SESSION_ID, Order.within(said)), b""))
 
 
 class ServerHelloTests(HelloTestCase):

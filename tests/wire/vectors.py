@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from uotp.order import Order, OrderMode
 from uotp.train import Arrival, Train
 from uotp.wire.format2 import Kind
 from uotp.wire.hello import ClientHello, ServerHello, WireFormat
@@ -86,6 +87,18 @@ CLIENT_HELLOS = [
         Vector("client-hello-2", "756f7470 02 00 0000 5f0c9e2177b34a689d10c4e68a3b52f7"),
         ClientHello(WireFormat.TWO, SESSION_ID),
     ),
+    ClientHelloVector(
+        Vector("client-hello-order-off", "756f7470 02 00 0004 5f0c9e2177b34a689d10c4e68a3b52f7 03 0001 02"),
+        ClientHello(WireFormat.TWO, SESSION_ID, Order(OrderMode.OFF)),
+    ),
+    ClientHelloVector(
+        Vector("client-hello-order-bulk", "756f7470 02 00 0004 5f0c9e2177b34a689d10c4e68a3b52f7 03 0001 03"),
+        ClientHello(WireFormat.TWO, SESSION_ID, Order(OrderMode.BULK)),
+    ),
+    ClientHelloVector(
+        Vector("client-hello-order-time", "756f7470 02 00 0006 5f0c9e2177b34a689d10c4e68a3b52f7 03 0003 01 00c8"),
+        ClientHello(WireFormat.TWO, SESSION_ID, Order.within(0.2)),
+    ),
 ]
 """Both ways: what we say, and what we understand."""
 
@@ -96,7 +109,29 @@ CLIENT_HELLOS_UNDERSTOOD = [
             "756f7470 02 00 000e 5f0c9e2177b34a689d10c4e68a3b52f7 01 0002 abcd fe 0000 7f 0003 c0ffee",
         ),
         ClientHello(WireFormat.TWO, SESSION_ID),
-    )
+    ),
+    ClientHelloVector(
+        Vector("client-hello-order-auto", "756f7470 02 00 0004 5f0c9e2177b34a689d10c4e68a3b52f7 03 0001 00"),
+        ClientHello(WireFormat.TWO, SESSION_ID),
+    ),
+    ClientHelloVector(
+        Vector("client-hello-order-longest", "756f7470 02 00 0006 5f0c9e2177b34a689d10c4e68a3b52f7 03 0003 01 ffff"),
+        ClientHello(WireFormat.TWO, SESSION_ID, Order.within(5.0)),
+    ),
+    ClientHelloVector(
+        Vector("client-hello-order-shortest", "756f7470 02 00 0006 5f0c9e2177b34a689d10c4e68a3b52f7 03 0003 01 0000"),
+        ClientHello(WireFormat.TWO, SESSION_ID, Order.within(0.001)),
+    ),
+    ClientHelloVector(
+        Vector("client-hello-order-unknown", "756f7470 02 00 0006 5f0c9e2177b34a689d10c4e68a3b52f7 03 0003 2a beef"),
+        ClientHello(WireFormat.TWO, SESSION_ID),
+    ),
+    ClientHelloVector(
+        Vector(
+            "client-hello-order-twice", "756f7470 02 00 0008 5f0c9e2177b34a689d10c4e68a3b52f7 03 0001 02 03 0001 03"
+        ),
+        ClientHello(WireFormat.TWO, SESSION_ID, Order(OrderMode.BULK)),
+    ),
 ]
 """What we would not say."""
 
@@ -217,6 +252,9 @@ MALFORMED_CLIENT_HELLOS = [
     Malformed("756f7470 02 00 0002 5f0c9e2177b34a689d10c4e68a3b52f7 7f 00", "cut off"),
     Malformed("756f7470 02 00 0005 5f0c9e2177b34a689d10c4e68a3b52f7 7f 0003 c0ff", "longer than all"),
     Malformed("756f7470 02 00 0004 5f0c9e2177b34a689d10c4e68a3b52f7 7f 0000 7f", "cut off"),
+    Malformed("756f7470 02 00 0003 5f0c9e2177b34a689d10c4e68a3b52f7 03 0000", "0 bytes instead of 1"),
+    Malformed("756f7470 02 00 0005 5f0c9e2177b34a689d10c4e68a3b52f7 03 0002 02 00", "2 bytes instead of 1"),
+    Malformed("756f7470 02 00 0004 5f0c9e2177b34a689d10c4e68a3b52f7 03 0001 01", "1 bytes instead of 3"),
     Malformed("756f7470 02 00 0000 5f0c9e2177b3 1a", "no random UUID"),
     Malformed("756f7470 02 00 0000 5f0c9e2177b3 4a68 dd", "no random UUID"),
     Malformed("16 0301 0200 01 00", "tls=None"),

@@ -124,8 +124,8 @@ COMMON_ROWS = (
     Option(
         "reorder",
         None,
-        "which datagrams wait for those sent before them: auto, off (none), bulk (small ones do not), or the time that "
-        "each may wait, in milliseconds if it has no unit; otherwise auto, and at a server as its client says",
+        "which datagrams wait for those sent before them: auto, off (none), bulk (those above 256 bytes), or the "
+        "time for all, in milliseconds if it has no unit; otherwise auto, and at a server as its client asks",
         parseOrder,
         "reorder",
     ),

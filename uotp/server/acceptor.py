@@ -260,7 +260,7 @@ class Acceptor(Factory):
             reason = f"its owner has {self._limits.owned} connections already, its share (see {spelled('ownerShare')})"
             raise PeerError(reason)
         crowded = self._ownerWhoGivesOneUp(owner) if len(self._known) >= self._limits.known else None
-        joined = self._registry.join(hello.sessionId, key, tunnel, peer, tunnel.peerName)
+        joined = self._registry.join(hello.sessionId, key, tunnel, peer, tunnel.peerName, hello.order)
         if crowded is not None:
             self._evict(crowded)
         return joined

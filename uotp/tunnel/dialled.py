@@ -11,6 +11,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from uotp.errors import PeerError
+from uotp.order import AUTO_ORDER, Order
 from uotp.telemetry import spelled
 from uotp.tunnel.states import DialledTunnelOwner, TunnelState
 from uotp.tunnel.tunnel import Tunnel
@@ -39,16 +40,23 @@ class DialledTunnel(Tunnel):
     """
 
     def __init__(
-        self, clock: Any, owner: DialledTunnelOwner[Any], sessionId: bytes, wire: WireChoice = WireChoice.AUTO
+        self,
+        clock: Any,
+        owner: DialledTunnelOwner[Any],
+        sessionId: bytes,
+        wire: WireChoice = WireChoice.AUTO,
+        order: Order = AUTO_ORDER,
     ) -> None:
         """
         @param sessionId: of the session that the tunnel is to carry for.
         @param wire: which formats may be spoken.
+        @param order: how the datagrams of that session are to be put in order.
         """
         super().__init__(clock, owner)
         self._dialledBy = owner
         self._sessionId = sessionId
         self._wire = wire
+        self._order = order
         self._answerDecoder = ServerHelloDecoder()
         self.answer: ServerHello | None = None
 
@@ -62,7 +70,7 @@ class DialledTunnel(Tunnel):
     def _secured(self) -> None:
         security = self.security
         self.wireFormat = formatToDial(self._wire, None if security is None else security.protocol)
-        self.transport.write(encodeClientHello(ClientHello(self.wireFormat, self._sessionId)))
+        self.transport.write(encodeClientHello(ClientHello(self.wireFormat, self._sessionId, self._order)))
         self._dialledBy.tunnelAdvanced(self)
         if self.wireFormat is WireFormat.ONE:
             self._dialledBy.tunnelOpened(self)

@@ -23,6 +23,7 @@ from struct import Struct
 from typing import NamedTuple
 
 from uotp.errors import PeerError
+from uotp.order import AUTO_ORDER, MAX_REORDER_SECONDS, MIN_REORDER_SECONDS, Order, OrderMode
 from uotp.wire.foreign import foreignSpeech
 
 MAGIC = b"uotp"
@@ -51,11 +52,22 @@ MAX_KEPT_SECONDS = 0xFFFFFFFF
 
 class Extension(IntEnum):
     """
-    Names the types of extensions in the server's hello.
+    Names the types of extensions: C{STATE} and C{KEPT} in the server's hello, C{ORDER} in the
+    client's.
     """
 
     STATE = 1
     KEPT = 2
+    ORDER = 3
+
+
+ORDER_MODES = {OrderMode.AUTO: 0, OrderMode.TIME: 1, OrderMode.OFF: 2, OrderMode.BULK: 3}
+"""The first byte of the extension ORDER.  Two bytes with milliseconds follow after that of a time."""
+
+ORDER_MODE_OF = {number: mode for mode, number in ORDER_MODES.items()}
+
+MAX_ORDER_MILLISECONDS = 0xFFFF
+"""The most that the extension ORDER can tell."""
 
 
 class WireFormat(Enum):
@@ -82,10 +94,13 @@ class ClientHello(NamedTuple):
 
     @ivar wireFormat: the format that it speaks.
     @ivar sessionId: L{SESSION_ID_BYTES} bytes.
+    @ivar order: how the client wants the datagrams of its session to be put in order, both
+        ways; only format 2 can tell.
     """
 
     wireFormat: WireFormat
     sessionId: bytes
+    order: Order = AUTO_ORDER
 
 
 class ServerHello(NamedTuple):
@@ -151,7 +166,16 @@ def encodeClientHello(hello: ClientHello) -> bytes:
     """
     if hello.wireFormat is WireFormat.ONE:
         return hello.sessionId
-    return OPENING.pack(MAGIC, FORMAT_2, 0, 0) + hello.sessionId
+    extensions = b"" if hello.order == AUTO_ORDER else _orderExtension(hello.order)
+    return OPENING.pack(MAGIC, FORMAT_2, 0, len(extensions)) + hello.sessionId + extensions
+
+
+def _orderExtension(order: Order) -> bytes:
+    value = bytes([ORDER_MODES[order.mode]])
+    if order.seconds is not None:
+        milliseconds = min(max(round(order.seconds * 1000), 1), MAX_ORDER_MILLISECONDS)
+        value += milliseconds.to_bytes(2, "big")
+    return EXTENSION.pack(Extension.ORDER, len(value)) + value
 
 
 def encodeServerHello(hello: ServerHello) -> bytes:
@@ -223,9 +247,11 @@ class ClientHelloDecoder(_HelloDecoder):
         if taken is None:
             return None
         hello, rest = taken
-        for _ in extensionsOf(hello[extensionsAt:]):
-            pass  # none is known yet, but each has to be whole
-        return ClientHello(WireFormat.TWO, hello[OPENING.size : extensionsAt]), rest
+        order = AUTO_ORDER
+        for kind, value in extensionsOf(hello[extensionsAt:]):
+            if kind == Extension.ORDER:
+                order = _orderOf(value)
+        return ClientHello(WireFormat.TWO, hello[OPENING.size : extensionsAt], order), rest
 
 
 class ServerHelloDecoder(_HelloDecoder):
@@ -305,6 +331,21 @@ def extensionsOf(data: bytes) -> Iterator[tuple[int, bytes]]:
             reason = "an extension of its hello is longer than all of them"
             raise PeerError(reason)
         yield kind, data[begin:start]
+
+
+def _orderOf(value: bytes) -> Order:
+    """
+    @return: what the extension ORDER says.  A way that is not known here counts as none that
+        was chosen, and a time outside of the limits as the nearest within.
+    @raise PeerError: when it has no way, or more or less behind that than belongs there.
+    """
+    mode = ORDER_MODE_OF.get(value[0]) if value else OrderMode.AUTO
+    if mode is None:
+        return AUTO_ORDER
+    told = number(value, 3 if mode is OrderMode.TIME else 1)
+    if mode is not OrderMode.TIME:
+        return Order(mode)
+    return Order.within(min(max((told & MAX_ORDER_MILLISECONDS) / 1000, MIN_REORDER_SECONDS), MAX_REORDER_SECONDS))
 
 
 def number(value: bytes, size: int) -> int:

@@ -111,7 +111,8 @@ class Attempt:
     # The race.
 
     def _makeTunnel(self) -> Tunnel:
-        tunnel = DialledTunnel(self._context.clock, self._owner, self._sessionId, self._context.settings.wire)
+        settings = self._context.settings
+        tunnel = DialledTunnel(self._context.clock, self._owner, self._sessionId, settings.wire, settings.order)
         self._context.liveTunnels.add(tunnel)
         return tunnel
 
