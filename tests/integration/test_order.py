@@ -11,13 +11,35 @@ from collections.abc import Iterable
 from bench.rig.programs import until
 from tests.integration.correspondence import Address
 from tests.integration.loads import Load, LoadTestCase, settle, waitForAll
-from tests.integration.rawformat2 import WELCOME, RawTunnel2, clientHello, dialRaw2, newId, train
+from tests.integration.rawformat2 import (
+    HELLO_BYTES,
+    TRAIN,
+    WELCOME,
+    RawFrame,
+    RawTunnel2,
+    clientHello,
+    dialRaw2,
+    extension,
+    newId,
+    opening,
+    serverHello,
+    train,
+)
+from tests.integration.rawpeers import RawServer
 from tests.integration.relay import ETHERNET_SEGMENT_BYTES
 from tests.integration.rig import PLAIN, RigTestCase, said
 from tests.integration.udpends import UdpEnd
 
 HOLD_SECONDS = 0.05
 """What C{--reorder 50} means."""
+
+ORDER = 3
+"""The extension with which a client asks for an order."""
+
+OFF, BULK = b"\2", b"\3"
+"""What it can ask for."""
+
+SESSION_ID_BYTES = 16
 
 LONG = ("--reorder", "5000")
 """The longest that can be asked for, so that it does not matter how busy the machine is."""
@@ -41,6 +63,13 @@ FEW = 0.005
 """The share of datagrams that may be out of order: none, unless the machine is very busy."""
 
 
+def again(number: int, datagram: bytes) -> bytes:
+    """
+    @return: the frame of a datagram that was sent before.
+    """
+    return RawFrame(TRAIN, datagram, number, len(datagram), flags=1).encode()
+
+
 def several(carried: Iterable[int]) -> bool:
     """
     @param carried: bytes of each tunnel.
@@ -54,25 +83,27 @@ class ByHandTests(RigTestCase):
     Two tunnels of one session at a real server, and what the target gets.
     """
 
-    def begin(self, *options: str) -> tuple[UdpEnd, RawTunnel2, RawTunnel2]:
+    def begin(self, *options: str, order: bytes = b"") -> tuple[UdpEnd, RawTunnel2, RawTunnel2]:
         """
         @param options: of the server.
+        @param order: what the client asks for; nothing for what it says without a choice.
         @return: the target, and both tunnels; number 0 has gone through the first.
         """
         target = self.udpEnd()
         server = self.startServer(target.address, *PLAIN, *options)
         address = self.listening(server)
         self.server, sessionId = server, newId()
-        first, second = (self.join(address, sessionId) for _ in range(2))
+        first, second = (self.join(address, sessionId, order) for _ in range(2))
         first.say(train(0, b"0"))
         target.expect(b"0")
         return target, first, second
 
-    def join(self, address: Address, sessionId: bytes) -> RawTunnel2:
+    def join(self, address: Address, sessionId: bytes, order: bytes = b"") -> RawTunnel2:
         """
+        @param order: see L{begin}.
         @return: a tunnel that is welcome.
         """
-        tunnel = dialRaw2(address, clientHello(sessionId))
+        tunnel = dialRaw2(address, clientHello(sessionId, extension(ORDER, order) if order else b""))
         self.addCleanup(tunnel.close)
         self.assertEqual(tunnel.readHello()[0], WELCOME)
         return tunnel
@@ -107,6 +138,60 @@ class ByHandTests(RigTestCase):
         target.expect(b"2")
         first.say(train(1, b"1"))
         target.expect(b"1")
+
+    def test_clientGetsTheOrderThatItAsksFor(self) -> None:
+        """
+        None at all here: what would be put in order is handed on as it comes, but for copies.
+        """
+        target, first, second = self.begin(order=OFF)
+        second.say(train(3, b"3") + train(2, b"2") + again(3, b"3") + again(1, b"1"))
+        for datagram in (b"3", b"2", b"1"):
+            target.expect(datagram)
+        first.say(train(1, b"1") + train(4, b"4"))
+        target.expect(b"4")
+
+    def test_serversOwnUserDecidesWhatTheServerDoes(self) -> None:
+        target, first, second = self.begin(*LONG, order=OFF)
+        second.say(train(2, b"2"))
+        self.assertIsNone(target.receive(0.1))
+        first.say(train(1, b"1"))
+        for datagram in (b"1", b"2"):
+            target.expect(datagram, LATE_SECONDS)
+
+    def test_smallDatagramsGoAheadOfBulk(self) -> None:
+        """
+        They come once, whatever comes twice; and what is large comes when it has waited.
+        """
+        bulk = bytes(300)
+        target, first, second = self.begin(order=BULK)
+        second.say(train(2, bulk) + train(3, b"voice") + again(3, b"voice"))
+        target.expect(b"voice")
+        target.expect(bulk)
+        first.say(train(1, b"late") + train(4, b"next"))
+        for datagram in (b"late", b"next"):
+            target.expect(datagram)
+
+    def test_clientAsksForTheOrderThatItsUserWants(self) -> None:
+        """
+        And puts what comes back in that order itself.
+        """
+        server, user = RawServer(), self.udpEnd()
+        self.addCleanup(server.close)
+        client = self.startClient(server.address, *PLAIN, "--wire", "2", "-n", "1", "--reorder", "bulk")
+        user.send(b"question", self.listening(client))
+        raw = server.accept()
+        assert raw is not None
+        asked = extension(ORDER, BULK)
+        self.assertEqual(raw.read(HELLO_BYTES), opening(size=len(asked)))
+        raw.read(SESSION_ID_BYTES)
+        self.assertEqual(raw.read(len(asked)), asked)
+        tunnel = RawTunnel2(raw)
+        tunnel.say(serverHello())
+        self.assertEqual(tunnel.expect(TRAIN).payload, b"question")
+        bulk = bytes(300)
+        tunnel.say(train(0, b"answer") + train(2, bulk) + train(3, b"voice"))
+        for datagram in (b"answer", b"voice", bulk):
+            user.expect(datagram)
 
     def test_waitIsAsLongAsTheUserSays(self) -> None:
         """
