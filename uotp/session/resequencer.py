@@ -344,7 +344,7 @@ class Resequencer:
             elif areSmall:
                 ready += part.trains
                 self._early.add(begin, end, now)
-                self._keep(part._replace(trains=[]), now, ready)
+                self._keep(Run(begin, end - begin, []), now, ready)
             else:
                 self._keep(part, now, ready)
 
