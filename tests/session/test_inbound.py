@@ -192,6 +192,20 @@ class InboundTests(TimerTestCase):
         self.end()
         self.assertNoTimer()
 
+    def test_smallDatagramsPassWhatWaitsForTheReader(self) -> None:
+        """
+        Bulk that a filled gap lets go all at once does not hold them up either.
+        """
+        for order, place in ((Order(), -1), (Order(OrderMode.BULK), 2)):
+            self.begin(order)
+            size = BURST_BYTES // 2 - DATAGRAM_BYTES
+            self.inbound.numbered([(number, Train(size, bytes(size))) for number in range(6)], self.clock.seconds())
+            self.inbound.numbered([(6, train(6))], self.clock.seconds())
+            self.clock.pump([TICK_SECONDS] * 20)
+            self.assertEqual(len(self.passed), 7)
+            self.assertEqual(self.passed[place], 6)
+            self.end()
+
     def test_unnumberedTrainsPassAsTheyCome(self) -> None:
         self.come(0, 2)
         self.inbound.unnumbered([train(7), train(6)], self.clock.seconds())

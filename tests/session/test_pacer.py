@@ -14,6 +14,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.process.turns import READ_UNITS, Turns, Unlimited
+from uotp.session.backlog import SMALL_BYTES
 from uotp.session.pacer import (
     BURST_BYTES,
     DATAGRAM_BYTES,
@@ -118,6 +119,47 @@ class PacerTests(SynchronousTestCase):
         self.assertEqual(self.delivered, [train(1, BURST)])
         self.clock.advance(TICK_SECONDS)
         self.assertEqual(self.delivered, [train(1, BURST), train(2, 2), Train(0, b"")])
+
+    def test_smallDatagramsGoAheadWhereTheUserSaysSo(self) -> None:
+        """
+        As soon as there is room for them, in their own order, and the rest in its own.
+        """
+        self.pacer = Pacer(self.deliver, self.drops, self.clock, Unlimited(), smallFirst=True)
+        small = [Train(8, b"%08d" % number) for number in range(4)]
+        self.send(train(1, BURST))
+        tail = Train(LENGTH, train(2, BURST).payload + small[0].payload)
+        self.send(tail)
+        self.send(train(3, BURST))
+        self.send(*small[1:3])
+        self.send(small[3], train(4, 1))
+        self.assertEqual(self.delivered, [train(1, BURST)])
+        while self.clock.getDelayedCalls():
+            self.clock.advance(TICK_SECONDS)
+        self.assertEqual(self.delivered[1:5], small)
+        others = [one.payload[:4] for one in self.delivered[5:]]
+        self.assertEqual(others, sorted(others))
+        self.assertEqual(countOf(self.delivered), 3 * BURST + 5)
+        self.assertEqual(self.pacer.waiting, 0)
+
+    def test_smallDatagramsThatGoAheadAreDroppedLast(self) -> None:
+        self.pacer = Pacer(self.deliver, self.drops, self.clock, Unlimited(), smallFirst=True)
+        self.repair(BURST)
+        small = [Train(8, b"%08d" % number) for number in range(3)]
+        self.send(*small)
+        self.repair(2 * MAX_PACED_BYTES // SIZE)
+        self.assertLessEqual(self.pacer.waiting, MAX_PACED_BYTES)
+        self.assertGreater(self.drops.totals[Drop.PACED_OUT], 0)
+        while self.clock.getDelayedCalls():
+            self.clock.advance(TICK_SECONDS)
+        self.assertLessEqual({one.payload for one in small}, {one.payload for one in self.delivered})
+        self.repair(BURST)
+        many = MAX_PACED_BYTES // (8 + DATAGRAM_BYTES) + 100
+        dropped = self.drops.totals[Drop.PACED_OUT]
+        self.send(*(Train(8, bytes(8)) for _ in range(many)))
+        self.pacer.checkInvariant()
+        self.assertGreater(self.drops.totals[Drop.PACED_OUT], dropped)
+        self.assertLessEqual(self.pacer.waiting, MAX_PACED_BYTES)
+        self.pacer.close()
 
     def test_whatWaitsIsHandedOnTickByTick(self) -> None:
         self.repair(5 * BURST)
@@ -334,6 +376,36 @@ class PacerTests(SynchronousTestCase):
             self.assertLessEqual(len(self.clock.getDelayedCalls()), 1)
             self.clock.advance(TICK_SECONDS)
         self.assertEqual((self.pacer.waiting, self.clock.getDelayedCalls()), (0, []))
+
+    @given(
+        st.lists(
+            st.tuples(st.sampled_from([9, 200, 256, 257, 1400]), st.integers(1, 60), st.booleans(), st.integers(0, 30)),
+            max_size=40,
+        )
+    )
+    def test_smallAndLargeDatagramsKeepOrdersOfTheirOwn(self, steps: list[tuple[int, int, bool, int]]) -> None:
+        """
+        Where small ones go ahead; all arrive, also those that end a train of large ones.
+        """
+        self.setUp()
+        self.pacer = Pacer(self.deliver, self.drops, self.clock, Unlimited(), smallFirst=True)
+        sent: list[bytes] = []
+        for length, count, hasTail, tenths in steps:
+            datagrams = [(len(sent) + each).to_bytes(length, "big") for each in range(count)]
+            if hasTail:
+                datagrams[-1] = datagrams[-1][-8:]
+            sent += datagrams
+            self.send(Train(length, b"".join(datagrams)))
+            self.pacer.checkInvariant()
+            self.clock.advance(tenths * TICK_SECONDS / 10)
+            self.pacer.checkInvariant()
+        while self.clock.getDelayedCalls():
+            self.clock.advance(TICK_SECONDS)
+            self.pacer.checkInvariant()
+        arrived = [datagram for some in self.delivered for datagram in cut(some)]
+        for isSmall in (False, True):
+            alike = [[one for one in row if (len(one) <= SMALL_BYTES) is isSmall] for row in (arrived, sent)]
+            self.assertEqual(alike[0], alike[1])
 
     @given(st.lists(st.tuples(LENGTHS, st.integers(1, 90), st.integers(0, 30)), max_size=60))
     def test_everythingArrivesInOrder(self, steps: list[tuple[int, int, int]]) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 from twisted.internet.interfaces import IDelayedCall
 
 from uotp.boundaries import Allowance
-from uotp.order import Order
+from uotp.order import Order, OrderMode
 from uotp.session.hold import Hold
 from uotp.session.pacer import Pacer
 from uotp.session.resequencer import MAX_HELD_BYTES, Resequencer
@@ -55,7 +55,7 @@ class Inbound:
         """
         self._clock = clock
         self._allowance = allowance
-        self._pacer = Pacer(deliver, drops, clock, allowance)
+        self._pacer = Pacer(deliver, drops, clock, allowance, smallFirst=order.mode is OrderMode.BULK)
         self.lastActive: float = clock.seconds()
         self._hold = Hold(self.lastActive, order.seconds)
         self._resequencer = Resequencer(self._hold, allowance.room(MAX_HELD_BYTES), order)

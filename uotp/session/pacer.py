@@ -4,7 +4,8 @@ The pace at which trains are handed to UDP: no faster than its reader can take t
 A connection that repairs a loss brings all that had waited behind the loss at one go.  At
 50 Mbit/s, after 60 ms, that is 375 KB, and a UDP socket holds 130 KB unless its owner
 asked for more.  So trains are handed on at once while they are few, or come not much faster
-than of late.  The others follow in a few milliseconds.  Nothing makes them all go at once: what is
+than of late.  The others follow in a few milliseconds, in order, unless the user lets small
+datagrams go ahead of bulk: then they do so here too.  Nothing makes them all go at once: what is
 too much is dropped, and what is handed on in one turn of the reactor is bounded.
 """
 
@@ -17,6 +18,7 @@ from typing import Any
 from twisted.internet.interfaces import IDelayedCall
 
 from uotp.boundaries import Allowance
+from uotp.session.run import alikeBySize, hasSmallDatagrams
 from uotp.telemetry import Drop, Drops
 from uotp.train import TakeTrains, Train, countOf, split, unitsOf
 
@@ -86,13 +88,18 @@ class Pacer:
     @ivar waiting: how much waits, in bytes of a socket's buffer.
     """
 
-    def __init__(self, deliver: TakeTrains, drops: Drops, clock: Any, allowance: Allowance) -> None:
+    def __init__(
+        self, deliver: TakeTrains, drops: Drops, clock: Any, allowance: Allowance, *, smallFirst: bool = False
+    ) -> None:
         """
         @param deliver: sends trains to UDP.
         @param drops: where what is dropped is counted.
         @param clock: C{IReactorTime}.
         @param allowance: of whoever the trains are for.
+        @param smallFirst: whether small datagrams go ahead of others that wait.
         """
+        self._smallFirst = smallFirst
+        self._smallParts = 0  # how many of the queue are of small datagrams, which stand before the others then
         self.deliver = deliver
         self._drops = drops
         self._clock = clock
@@ -152,13 +159,36 @@ class Pacer:
         """
         Let trains wait.  Where that is too much, drop the oldest.
         """
-        for size, part in partsOf(trains):
-            self._queue.append((size, part))
-            self.waiting += size
+        if self._smallFirst:
+            for areSmall, alike in alikeBySize(trains):
+                for part in partsOf(alike):
+                    self._put(part, goesAhead=areSmall)
+        else:
+            for part in partsOf(trains):
+                self._put(part, goesAhead=False)
         memory = self._memory
         while self.waiting > memory.granted and not memory.reaches(self.waiting):
-            self._drops.count(Drop.PACED_OUT, countOf(self._next()[1]))
+            self._dropOldest()
         self._handOn()
+
+    def _put(self, part: tuple[int, list[Train]], *, goesAhead: bool) -> None:
+        if goesAhead:
+            self._queue.insert(self._smallParts, part)
+            self._smallParts += 1
+        else:
+            self._queue.append(part)
+        self.waiting += part[0]
+
+    def _dropOldest(self) -> None:
+        """
+        Drop the oldest part: of those that go ahead only when there is no other.
+        """
+        first = self._smallParts if self._smallParts < len(self._queue) else 0
+        size, trains = self._queue[first]
+        del self._queue[first]
+        self.waiting -= size
+        self._smallParts = min(self._smallParts, len(self._queue))
+        self._drops.count(Drop.PACED_OUT, countOf(trains))
 
     def _handOn(self) -> None:
         """
@@ -203,12 +233,13 @@ class Pacer:
 
     def _next(self) -> tuple[int, list[Train]]:
         """
-        Take the oldest part out.
+        Take the first part out.
 
         @return: its size, and its trains.
         """
         size, trains = self._queue.popleft()
         self.waiting -= size
+        self._smallParts = max(self._smallParts - 1, 0)
         return size, trains
 
     def finish(self, done: Callable[[], None]) -> None:
@@ -239,11 +270,26 @@ class Pacer:
         if self._queue:
             self._drops.count(Drop.PACED_OUT, sum(countOf(trains) for _, trains in self._queue))
         self._queue.clear()
-        self.waiting = 0
+        self.waiting = self._smallParts = 0
         self._memory.shrink(0)
         done, self._whenEmpty = self._whenEmpty, None
         if done is not None:
             done()
+
+    def checkInvariant(self) -> None:
+        """
+        Check what holds between any two events.
+
+        @raise AssertionError: when it does not hold.
+        """
+        assert self.waiting == sum(size for size, _ in self._queue)
+        assert all(size == sizeOf(trains) for size, trains in self._queue)
+        assert self._smallParts <= len(self._queue)
+        if self._smallFirst:
+            small = [all(hasSmallDatagrams(train) for train in trains) for _, trains in self._queue]
+            assert small == [number < self._smallParts for number in range(len(self._queue))]
+        else:
+            assert not self._smallParts
 
 
 def sizeOf(trains: Iterable[Train]) -> int:

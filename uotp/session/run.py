@@ -59,16 +59,22 @@ class Run(NamedTuple):
 
 def bySize(run: Run) -> Iterator[tuple[bool, Run]]:
     """
-    @return: the parts of a run in order, each with whether its datagrams are small.  As
-        many as are alike in that, one behind the other, are one part.
+    @return: the parts of a run in order, see L{alikeBySize}.
     """
     number = run.number
-    parts = (part for train in run.trains for part in apart(train))
-    for areSmall, alike in groupby(parts, hasSmallDatagrams):
-        trains = list(alike)
+    for areSmall, trains in alikeBySize(run.trains):
         datagrams = countOf(trains)
         yield areSmall, Run(number, datagrams, trains)
         number += datagrams
+
+
+def alikeBySize(trains: Iterable[Train]) -> Iterator[tuple[bool, list[Train]]]:
+    """
+    @return: the same datagrams in the same order, in parts, each with whether its datagrams
+        are small.  As many as are alike in that, one behind the other, are one part.
+    """
+    for areSmall, alike in groupby((part for train in trains for part in apart(train)), hasSmallDatagrams):
+        yield areSmall, list(alike)
 
 
 def hasSmallDatagrams(train: Train) -> bool:
