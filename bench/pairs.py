@@ -21,8 +21,8 @@ from bench.stage import Stage
 
 POOL = 8
 POOL_SECONDS = 10.0
-SETTLING_SECONDS = 2.0
-"""Without a further tunnel for so long, no more are waited for."""
+SETTLING_SECONDS = 0.5
+"""As many tunnels for so long are as many as there will be for now."""
 
 HANDSHAKE_SECONDS = 0.5
 """From a connection to a tunnel that carries, at most."""
@@ -36,7 +36,7 @@ class Pair:
     @ivar entrance: where an application sends.
     @ivar programs: server and client; none without a tunnel.
     @ivar tunnelPort: the server's.
-    @ivar pool: how many tunnels the client is to open for a session.
+    @ivar pool: how many tunnels the client may open for a session.
     @ivar startServer: starts a server like the first, when that is gone; none without
         a tunnel.
     """
@@ -84,20 +84,21 @@ class Pair:
         """
         return sockets(self.server.process.pid, "tcp", self.tunnelPort, TCP_ESTABLISHED)
 
-    def awaitTunnels(self, count: int) -> None:
+    def awaitTunnels(self) -> None:
         """
-        Wait until there are so many tunnels, or as many as there will be.
+        Wait until there are as many tunnels as the pool may have, or as many as the client
+        wants for what was sent so far: at least one, and no more of them for a while.
 
         @raise RigError: when there is none.
         """
         if not self.programs:
             return
         end = time.monotonic() + POOL_SECONDS
-        settled = time.monotonic() + SETTLING_SECONDS
+        settled = end
         seen = 0
-        while (now := time.monotonic()) < min(end, settled) and seen < count:
+        while (now := time.monotonic()) < min(end, settled) and seen < self.pool:
             if (there := self.tunnels()) != seen:
-                seen, settled = there, now + SETTLING_SECONDS
+                seen, settled = there, now + SETTLING_SECONDS if there else end
             time.sleep(LOOK_SECONDS)
         if not seen:
             reason = "the client has opened no tunnel"
@@ -158,7 +159,7 @@ def flowing(
     oneServer: bool = True,
 ) -> Iterator[Flow]:
     """
-    A flow with all its tunnels, that has carried a datagram each way.
+    A flow that has carried some datagrams each way, with the tunnels that it has for that.
 
     @param clientOptions: that the contender has.
     @param oneServer: whether the target hears from no other server than the first.
@@ -174,5 +175,5 @@ def flowing(
         target.begin("answer", onePeer=oneServer)
         application.connect(pair.entrance)
         target.finish()
-        pair.awaitTunnels(pool)
+        pair.awaitTunnels()
         yield Flow(application, target, pair)

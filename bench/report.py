@@ -18,6 +18,7 @@ FAMILIES = {
     "rate": "At a given rate, on loopback",
     "order": "Order",
     "roundtrip": "Round trip, on loopback",
+    "light": "One light source, over a link",
     "idle": "Idle tunnels",
     "link": "Over a link",
     "wireguard": "One TCP flow inside WireGuard, over a link",

@@ -12,6 +12,7 @@ from bench.pairs import POOL
 from bench.scenarios.blackhole import BlackHole
 from bench.scenarios.given import GivenRate, perSecond
 from bench.scenarios.idle import IdleMemory, IdleProcessor
+from bench.scenarios.light import LightFlow
 from bench.scenarios.link import LossyLink, Overload, disorders
 from bench.scenarios.renewal import Renewal
 from bench.scenarios.restart import Restart
@@ -28,6 +29,7 @@ ORDER_MEGABITS = 20
 GIVEN_RATES = ((FULL, 5000), (200, 5000))
 LOSSES = (0, 0.5, 1, 2)
 ORDER_LOSSES = INNER_LOSSES = (0, 0.5, 2)
+LIGHT_LOSSES = (0, 1, 3)
 ROUND_TRIPS = (100, 200, 800, 2000)
 
 
@@ -56,6 +58,8 @@ def catalogue(pools: Sequence[int] = (), *, reverse: bool = False) -> list[Scena
         ),
         *disorders(ORDER_LOSSES),
         *(RoundTrip(rate) for rate in ROUND_TRIPS),
+        *(LightFlow(loss) for loss in LIGHT_LOSSES),
+        LightFlow(max(LIGHT_LOSSES), inBursts=True),
         IdleMemory(),
         IdleProcessor(),
         *(LossyLink("link", loss) for loss in LOSSES),
