@@ -24,7 +24,7 @@ BARE = "bare"
 WSTUNNEL = "wstunnel"
 """Names; C{bare} has no tunnel."""
 
-WSTUNNEL_FAMILIES = ("roundtrip", "throughput", "rate", "light")
+WSTUNNEL_FAMILIES = ("roundtrip", "throughput", "rate", "light", "many", "mixed")
 """What is measured with one session and needs no option of ours."""
 
 PROGRAMS = {"cli/main.py": "uotp.cli.main", "scripts.py": "uotp.scripts"}

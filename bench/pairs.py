@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
+from bench.connections import Settling
 from bench.contenders import Contender, Way
 from bench.ends import LoadEnd
 from bench.places import Place
@@ -65,7 +66,7 @@ class Pair:
         """
         @return: what both have used so far.
         """
-        return sum(processorSeconds(program.process.pid) for program in self.programs)
+        return sum(self._spentByEach())
 
     def spentBetween(self, begin: float, end: float) -> float:
         """
@@ -73,10 +74,21 @@ class Pair:
 
         @return: processor time in seconds that both have used between them.
         """
+        return sum(self.spentEachBetween(begin, end))
+
+    def spentEachBetween(self, begin: float, end: float) -> list[float]:
+        """
+        The same, of each.
+
+        @return: of the server and of the client; nothing without a tunnel.
+        """
         time.sleep(max(0.0, begin - time.monotonic()))
-        before = self.processorSeconds()
+        before = self._spentByEach()
         time.sleep(max(0.0, end - time.monotonic()))
-        return self.processorSeconds() - before
+        return [after - spent for after, spent in zip(self._spentByEach(), before, strict=True)]
+
+    def _spentByEach(self) -> list[float]:
+        return [processorSeconds(program.process.pid) for program in self.programs]
 
     def tunnels(self) -> int:
         """
@@ -84,23 +96,22 @@ class Pair:
         """
         return sockets(self.server.process.pid, "tcp", self.tunnelPort, TCP_ESTABLISHED)
 
-    def awaitTunnels(self) -> None:
+    def awaitTunnels(self, most: int, quiet: float = SETTLING_SECONDS, patience: float = POOL_SECONDS) -> None:
         """
-        Wait until there are as many tunnels as the pool may have, or as many as the client
+        Wait until there are as many tunnels as there may be, or as many as the client
         wants for what was sent so far: at least one, and no more of them for a while.
 
+        @param quiet: for how long their number has to stay, in seconds.
+        @param patience: for how long to wait in all.
         @raise RigError: when there is none.
         """
         if not self.programs:
             return
-        end = time.monotonic() + POOL_SECONDS
-        settled = end
-        seen = 0
-        while (now := time.monotonic()) < min(end, settled) and seen < self.pool:
-            if (there := self.tunnels()) != seen:
-                seen, settled = there, now + SETTLING_SECONDS if there else end
+        settling = Settling(most, quiet)
+        end = time.monotonic() + patience
+        while not settling.settled(now := time.monotonic(), self.tunnels()) and now < end:
             time.sleep(LOOK_SECONDS)
-        if not seen:
+        if not settling.count:
             reason = "the client has opened no tunnel"
             raise RigError(reason)
         time.sleep(HANDSHAKE_SECONDS)
@@ -175,5 +186,5 @@ def flowing(
         target.begin("answer", onePeer=oneServer)
         application.connect(pair.entrance)
         target.finish()
-        pair.awaitTunnels()
+        pair.awaitTunnels(pool)
         yield Flow(application, target, pair)

@@ -65,6 +65,7 @@ class Pace(Deed):
         begin: float = 0.0,
         end: float = FOREVER,
         to: tuple[str, int] | None = None,
+        first: int = 0,
     ) -> None:
         """
         @param streams: of each, the least and the most bytes of a datagram, and how
@@ -72,9 +73,12 @@ class Pace(Deed):
         @param begin: what is sent before, on the monotonic clock, is not counted.
         @param end: when the last is sent.
         @param to: where to; left out for a socket that is connected.
+        @param first: what the first stream is called, and those after it are counted from
+            there: others come from elsewhere.
         """
         super().__init__(udp)
         self._to = to
+        self._first = first
         self._streams = streams
         self._begin = begin
         self._end = end
@@ -108,7 +112,7 @@ class Pace(Deed):
             filling = self._fillings[stream][number % SIZES_IN_TURN]
             stamp = clock()
             with suppress(*NOTHING):  # lost before it was sent: that counts
-                send(pack(stamp, number, stream) + filling)
+                send(pack(stamp, number, self._first + stream) + filling)
             if stamp >= begin:
                 self._sent[stream] += 1
             heapq.heapreplace(due, (start + int((number + 1) * intervals[stream]), stream, number + 1))

@@ -14,6 +14,8 @@ from bench.scenarios.given import GivenRate, perSecond
 from bench.scenarios.idle import IdleMemory, IdleProcessor
 from bench.scenarios.light import LightFlow
 from bench.scenarios.link import LossyLink, Overload, disorders
+from bench.scenarios.many import ManyIdle, ManyLight
+from bench.scenarios.mixed import mixtures
 from bench.scenarios.renewal import Renewal
 from bench.scenarios.restart import Restart
 from bench.scenarios.roundtrip import RoundTrip
@@ -30,6 +32,7 @@ GIVEN_RATES = ((FULL, 5000), (200, 5000))
 LOSSES = (0, 0.5, 1, 2)
 ORDER_LOSSES = INNER_LOSSES = (0, 0.5, 2)
 LIGHT_LOSSES = (0, 1, 3)
+BULK_MEGABITS, BULK_LOSS = (10, 20), 1
 ROUND_TRIPS = (100, 200, 800, 2000)
 
 
@@ -60,11 +63,16 @@ def catalogue(pools: Sequence[int] = (), *, reverse: bool = False) -> list[Scena
         *(RoundTrip(rate) for rate in ROUND_TRIPS),
         *(LightFlow(loss) for loss in LIGHT_LOSSES),
         LightFlow(max(LIGHT_LOSSES), inBursts=True),
+        *(LossyLink(f"light/bulk-{megabits}", BULK_LOSS, megabits, tail=True) for megabits in BULK_MEGABITS),
+        ManyLight(),
+        ManyIdle(),
+        ManyIdle(question=True),
         IdleMemory(),
         IdleProcessor(),
-        *(LossyLink("link", loss) for loss in LOSSES),
+        *(LossyLink(f"link/loss-{loss:g}", loss) for loss in LOSSES),
         Overload(),
         Overload(small=True),
+        *mixtures(),
         *(InnerFlow(loss) for loss in INNER_LOSSES),
         *(InnerFlow(loss, back=True) for loss in INNER_LOSSES if reverse),
         BlackHole(),

@@ -32,21 +32,29 @@ BETWEEN_BURSTS = 31
 """From where one burst begins to where that of the next round does, so that no two rounds lose the same."""
 
 
+def burstRule(loss: float, turn: int) -> str:
+    """
+    @param loss: in percent.
+    @param turn: the round.
+    @return: C{nft}'s rule that loses so much of what comes over the link, some packets in a
+        row each time, and nothing of what stays at a side.
+    """
+    every = round(BURST_PACKETS * 100 / loss)
+    first = turn * BETWEEN_BURSTS % (every - BURST_PACKETS)
+    last = first + BURST_PACKETS - 1
+    return f'iifname != "lo" meta l4proto {{ tcp, udp }} numgen inc mod {every} {first}-{last} drop'
+
+
 def loseInBursts(place: Place, loss: float, turn: int) -> None:
     """
-    Lose packets at both sides, some in a row each time.  They are dropped where they
-    arrive, so that neither sender is told; what stays at a side is spared.
+    Lose packets at both sides.  They are dropped where they arrive, so that neither sender
+    is told.
 
     @param loss: in percent, of what comes to each side.
     @param turn: the round.
     """
-    every = round(BURST_PACKETS * 100 / loss)
-    first = turn * BETWEEN_BURSTS % (every - BURST_PACKETS)
-    rule = (
-        f'iifname != "lo" meta l4proto {{ tcp, udp }} numgen inc mod {every} {first}-{first + BURST_PACKETS - 1} drop'
-    )
+    chain = f"chain bursts {{ type filter hook input priority 0; {burstRule(loss, turn)}; }}"
     for side in (place.serverSide, place.clientSide):
-        chain = f"chain bursts {{ type filter hook input priority 0; {rule}; }}"
         command(*side, "nft", f"table inet uotp_bench {{ {chain}; }}")
 
 

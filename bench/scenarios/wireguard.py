@@ -92,7 +92,7 @@ class InnerFlow:
             target = LOOPBACK if contender.command else place.serverAddress
             pair = startPair(stage, place, programs, contender, (target, LISTEN_PORT))
             with _wireGuards(place, programs, pair.entrance):
-                pair.awaitTunnels()
+                pair.awaitTunnels(pair.pool)
                 return {"megabits": self._flow(place, programs, LONGER * stage.seconds)}
 
     def _flow(self, place: Place, programs: Programs, seconds: float) -> float:
