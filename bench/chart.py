@@ -100,6 +100,9 @@ PANELS = (
         Panel(f"roundtrip/{rate}", "roundTripProcessor", f"Work at {rate}/s", "µs a round trip, both ends", more=False)
         for rate in (100, 800, 2000)
     ),
+    Panel("light/loss-1", "roundTripP99", "Light flow, 40 ms, 1 % loss", "ms there and back, 99th perc.", more=False),
+    Panel("light/loss-1", "roundTripP999", "The latest one of 1000", "ms there and back", more=False),
+    Panel("many/light", "roundTripProcessor", "100 sources, 1500/s", "µs a round trip, both ends", more=False),
     Panel("idle/memory", "kibibytesPerTunnel", "Memory of an idle tunnel", "KiB at the server", more=False),
     Panel("link/loss-1", "delayP99", "20 Mbit/s, 20 ms, 1 % loss", "ms one way, 99th percentile", more=False),
     Panel("link/overload", "delayMedian", "80 Mbit/s offered to 50", "ms one way, median", more=False),

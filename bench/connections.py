@@ -18,6 +18,33 @@ SILENT_SECONDS = 0.5
 """A connection to which something was written so recently is still in use."""
 
 
+@dataclass(slots=True)
+class Settling:
+    """
+    A number of connections, looked at until no more of them come.
+
+    @ivar most: that there may be; none is waited for after these.
+    @ivar quiet: for how long the number has to stay, in seconds.
+    @ivar count: what was seen last.
+    """
+
+    most: int
+    quiet: float
+    count: int = 0
+    _since: float = 0.0
+
+    def settled(self, moment: float, count: int) -> bool:
+        """
+        @param moment: of this look, in seconds.
+        @param count: how many there are.
+        @return: whether there are all: one at least, and as many as there may be or as
+            many as for a while.
+        """
+        if count != self.count:
+            self.count, self._since = count, moment
+        return count > 0 and (count >= self.most or moment - self._since >= self.quiet)
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """

@@ -24,6 +24,9 @@ BARE = "bare"
 WSTUNNEL = "wstunnel"
 """Names; C{bare} has no tunnel."""
 
+WSTUNNEL_FAMILIES = ("roundtrip", "throughput", "rate", "light", "many", "mixed")
+"""What is measured with one session and needs no option of ours."""
+
 PROGRAMS = {"cli/main.py": "uotp.cli.main", "scripts.py": "uotp.scripts"}
 """The module with C{uotp}'s command line, by its file below C{uotp}: of today and of older checkouts."""
 
@@ -155,7 +158,7 @@ def wsTunnelContender(program: Path) -> Contender:
         reason = f"there is no {program}"
         raise ValueError(reason)
     command = (str(program.resolve()), "{}")
-    return WsTunnel(WSTUNNEL, command, ("--log-lvl", "WARN"), environmentFor(), ("roundtrip", "throughput", "rate"))
+    return WsTunnel(WSTUNNEL, command, ("--log-lvl", "WARN"), environmentFor(), WSTUNNEL_FAMILIES)
 
 
 def bareContender() -> Contender:

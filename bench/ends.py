@@ -40,6 +40,12 @@ class LoadEnd:
         """
         self._ask(deed, REPLY_SECONDS, arguments)
 
+    def countBetween(self, begin: float, end: float) -> None:
+        """
+        Have it count what it does between two moments on the monotonic clock.
+        """
+        self._ask("countBetween", REPLY_SECONDS, {"begin": begin, "end": end})
+
     def sample(self) -> dict[str, Any]:
         """
         @return: how it stands with what it does.

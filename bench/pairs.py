@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
+from bench.connections import Settling
 from bench.contenders import Contender, Way
 from bench.ends import LoadEnd
 from bench.places import Place
@@ -21,8 +22,8 @@ from bench.stage import Stage
 
 POOL = 8
 POOL_SECONDS = 10.0
-SETTLING_SECONDS = 2.0
-"""Without a further tunnel for so long, no more are waited for."""
+SETTLING_SECONDS = 0.5
+"""As many tunnels for so long are as many as there will be for now."""
 
 HANDSHAKE_SECONDS = 0.5
 """From a connection to a tunnel that carries, at most."""
@@ -36,7 +37,7 @@ class Pair:
     @ivar entrance: where an application sends.
     @ivar programs: server and client; none without a tunnel.
     @ivar tunnelPort: the server's.
-    @ivar pool: how many tunnels the client is to open for a session.
+    @ivar pool: how many tunnels the client may open for a session.
     @ivar startServer: starts a server like the first, when that is gone; none without
         a tunnel.
     """
@@ -65,7 +66,7 @@ class Pair:
         """
         @return: what both have used so far.
         """
-        return sum(processorSeconds(program.process.pid) for program in self.programs)
+        return sum(self._spentByEach())
 
     def spentBetween(self, begin: float, end: float) -> float:
         """
@@ -73,10 +74,21 @@ class Pair:
 
         @return: processor time in seconds that both have used between them.
         """
+        return sum(self.spentEachBetween(begin, end))
+
+    def spentEachBetween(self, begin: float, end: float) -> list[float]:
+        """
+        The same, of each.
+
+        @return: of the server and of the client; nothing without a tunnel.
+        """
         time.sleep(max(0.0, begin - time.monotonic()))
-        before = self.processorSeconds()
+        before = self._spentByEach()
         time.sleep(max(0.0, end - time.monotonic()))
-        return self.processorSeconds() - before
+        return [after - spent for after, spent in zip(self._spentByEach(), before, strict=True)]
+
+    def _spentByEach(self) -> list[float]:
+        return [processorSeconds(program.process.pid) for program in self.programs]
 
     def tunnels(self) -> int:
         """
@@ -84,22 +96,22 @@ class Pair:
         """
         return sockets(self.server.process.pid, "tcp", self.tunnelPort, TCP_ESTABLISHED)
 
-    def awaitTunnels(self, count: int) -> None:
+    def awaitTunnels(self, most: int, quiet: float = SETTLING_SECONDS, patience: float = POOL_SECONDS) -> None:
         """
-        Wait until there are so many tunnels, or as many as there will be.
+        Wait until there are as many tunnels as there may be, or as many as the client
+        wants for what was sent so far: at least one, and no more of them for a while.
 
+        @param quiet: for how long their number has to stay, in seconds.
+        @param patience: for how long to wait in all.
         @raise RigError: when there is none.
         """
         if not self.programs:
             return
-        end = time.monotonic() + POOL_SECONDS
-        settled = time.monotonic() + SETTLING_SECONDS
-        seen = 0
-        while (now := time.monotonic()) < min(end, settled) and seen < count:
-            if (there := self.tunnels()) != seen:
-                seen, settled = there, now + SETTLING_SECONDS
+        settling = Settling(most, quiet)
+        end = time.monotonic() + patience
+        while not settling.settled(now := time.monotonic(), self.tunnels()) and now < end:
             time.sleep(LOOK_SECONDS)
-        if not seen:
+        if not settling.count:
             reason = "the client has opened no tunnel"
             raise RigError(reason)
         time.sleep(HANDSHAKE_SECONDS)
@@ -158,7 +170,7 @@ def flowing(
     oneServer: bool = True,
 ) -> Iterator[Flow]:
     """
-    A flow with all its tunnels, that has carried a datagram each way.
+    A flow that has carried some datagrams each way, with the tunnels that it has for that.
 
     @param clientOptions: that the contender has.
     @param oneServer: whether the target hears from no other server than the first.

@@ -14,7 +14,16 @@ from xml.etree import ElementTree as ET
 from twisted.trial.unittest import SynchronousTestCase
 
 from bench.chart import COLOURS, PANELS, barsOf, chart, shown
-from bench.connections import Look, avoidedAfter, busiest, gone, receiveBuffers, replacedAfter, writtenBytes
+from bench.connections import (
+    Look,
+    Settling,
+    avoidedAfter,
+    busiest,
+    gone,
+    receiveBuffers,
+    replacedAfter,
+    writtenBytes,
+)
 from bench.contenders import (
     BARE,
     FORMAT_ONE,
@@ -178,6 +187,30 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual(gone(self.looks({1: 0, 2: 0}, {2: 0, 3: 0}, {2: 0, 4: 0})), 2)
         self.assertEqual(gone(self.looks({1: 0})), 0)
 
+    def settledAt(self, *counts: int) -> float:
+        """
+        @param counts: connections that there are each quarter of a second.
+        @return: when all of eight at most were there, if none came for half a second.
+        """
+        settling = Settling(8, 0.5)
+        return next((number / 4 for number, one in enumerate(counts) if settling.settled(number / 4, one)), math.inf)
+
+    def test_asManyAsThereMayBeAreAll(self) -> None:
+        """
+        After these no others are waited for, and neither are fewer that stay.
+        """
+        self.assertEqual(self.settledAt(0, 2, 8), 0.5)
+        self.assertEqual(self.settledAt(0, 9), 0.25)
+        self.assertEqual(self.settledAt(0, 1, 2, 2, 2), 1)
+
+    def test_whileConnectionsComeOrGoThereAreNotAll(self) -> None:
+        self.assertEqual(self.settledAt(1, 1, 2, 2, 3, 3), math.inf)
+        self.assertEqual(self.settledAt(3, 3, 2, 2, 2), 1)
+
+    def test_noConnectionIsNeverAll(self) -> None:
+        self.assertEqual(self.settledAt(*[0] * 9), math.inf)
+        self.assertEqual(self.settledAt(*[0] * 9, 1, 1, 1), 2.75)
+
 
 class ResultTests(SynchronousTestCase):
     """
@@ -314,6 +347,15 @@ class ReportTests(SynchronousTestCase):
         """
         table = self.table({"link/loss-1": outcome("loss", uotp=1, original=2)})
         self.assertIn(["link/loss-1", "uotp : original", "--"], table)
+
+    def test_whatIsLateStandsFromEarlyToLate(self) -> None:
+        """
+        Percentiles are in their order, whatever the order in which they were measured.
+        """
+        names = ["roundTripMax", "roundTripP99", "loss", "roundTripP999", "roundTripMedian", "roundTripP90"]
+        one = Outcome("", {}, [Run(OURS, 1, dict.fromkeys(names, 1.0))])
+        head = ["median ms", "p90 ms", "p99 ms", "p99.9 ms", "max ms", "lost %"]
+        self.assertEqual(self.table({"light/loss-1": one})[0][2:], head)
 
     def test_scenariosWithOtherFiguresHaveATableOfTheirOwn(self) -> None:
         """
@@ -501,7 +543,8 @@ class ContenderTests(SynchronousTestCase):
         self.assertEqual(one.serverWords(WAY, PKI)[-3:], ["--restrict-to", "192.0.2.3:53", "wss://192.0.2.1:443"])
         tunnel = "udp://127.0.0.1:5000:192.0.2.3:53?timeout_sec=0"
         self.assertEqual(one.clientWords(WAY, PKI)[-3:], ["-L", tunnel, "wss://192.0.2.1:443"])
-        self.assertTrue(one.takesPart("roundtrip/200"))
+        for scenario in ("roundtrip/200", "light/loss-1", "light/bulk-10", "many/light", "many/idle", "mixed/room"):
+            self.assertTrue(one.takesPart(scenario), scenario)
         self.assertFalse(one.takesPart("idle/memory"))
         self.assertTrue(namedContender("one=").takesPart("idle/memory"))
 

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from bench.load.crowd import Crowd
 from bench.load.deeds import MOST_BYTES, NOTHING, PRIME, Answer, Count, Deed, Echo, Flood, FloodSingly, Report
 from bench.load.sessions import Sessions
 from bench.load.stamped import Ask, Pace, Record, Steady
@@ -46,6 +47,7 @@ DEEDS: dict[str, Callable[..., Deed]] = {
     "record": Record,
     "ask": Ask,
     "sessions": Sessions,
+    "crowd": Crowd,
 }
 
 
@@ -100,8 +102,8 @@ class End:
 
     def obey(self, do: str, **arguments: Any) -> Report:
         """
-        @param do: C{connect}, C{sample} or C{finish}, or the name of a deed that
-            begins.
+        @param do: C{connect}, C{countBetween}, C{sample} or C{finish}, or the name of a
+            deed that begins.
         @return: what to say.
         """
         if do == "connect":
@@ -111,6 +113,9 @@ class End:
             self._deed.start()
             return {}
         assert self._deed is not None
+        if do == "countBetween":
+            self._deed.countBetween(**arguments)
+            return {}
         return self._deed.report() if do == "sample" else self._finish(self._deed)
 
     def _finish(self, deed: Deed) -> Report:

@@ -75,6 +75,14 @@ class Deed:
         """
         raise NotImplementedError
 
+    def countBetween(self, begin: float, end: float) -> None:
+        """
+        Say what counts, of something that has begun without that being known.
+
+        @param begin: on the monotonic clock, as the end.
+        """
+        raise NotImplementedError
+
     def report(self) -> Report:
         """
         @return: how it stands.

@@ -1,6 +1,6 @@
 """
-Many applications at once, each with a socket of its own, which exchange one word, say what
-it takes to have all tunnels of a pool, and are silent from then on.
+Many applications at once, each with a socket of its own, which exchange one word, say some
+more, and are silent from then on.
 """
 
 from __future__ import annotations
@@ -18,27 +18,26 @@ PATIENCE_SECONDS = 1.0
 
 LOOK_SECONDS = 0.05
 
-PROOF_DATAGRAMS = 10
-PROOF_BYTES = 1100
-"""What a source sends some time after its first answer, to be worth a pool of eight."""
-
 
 class Sessions(Deed):
     """
-    Open sockets at a pace, and have each exchange one datagram.
+    Open sockets at a pace, and have each exchange one datagram and send some.
     """
 
-    def __init__(self, udp: socket.socket, address: list[Any], count: int, rate: float) -> None:
+    def __init__(self, udp: socket.socket, address: list[Any], count: int, rate: float, more: int, size: int) -> None:
         """
         @param udp: not used.
         @param address: where to send to.
         @param count: how many sockets.
         @param rate: how many to open each second.
+        @param more: how many datagrams each sends some time after its first answer.
+        @param size: of these, in bytes.
         """
         super().__init__(udp)
         self._address = (str(address[0]), int(address[1]))
         self._count = count
         self._rate = rate
+        self._more = [PRIME.ljust(size)] * more
         self._spoken: dict[socket.socket, float] = {}
         self._answered: list[socket.socket] = []
         self._unproved: deque[tuple[float, socket.socket]] = deque()
@@ -78,8 +77,8 @@ class Sessions(Deed):
         """
         while self._unproved and time.monotonic() - self._unproved[0][0] > LOOK_SECONDS:
             _, one = self._unproved.popleft()
-            for _ in range(PROOF_DATAGRAMS):
-                one.send(PRIME.ljust(PROOF_BYTES))
+            for datagram in self._more:
+                one.send(datagram)
 
     def _speakAgain(self, now: float) -> None:
         for one, spoken in self._spoken.items():

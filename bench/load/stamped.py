@@ -31,12 +31,26 @@ SIZES_IN_TURN = 997
 """Sizes that are drawn before the first datagram, and then used in turn."""
 
 LAST_ANSWERS_SECONDS = 0.5
+"""So long after the last question answers still count, unless it is said otherwise."""
+
 FOREVER = 1e9
 """A moment that does not come."""
 
 NANOSECONDS = 1_000_000_000
 MILLISECOND = 1_000_000
 """In nanoseconds, as is every time that a datagram carries."""
+
+
+SHARES = {"median": 0.5, "p90": 0.9, "p99": 0.99, "p999": 0.999, "max": 1.0}
+"""What is told of many times: so large a share of them is not above it."""
+
+
+def spread(times: Sequence[int]) -> dict[str, float]:
+    """
+    @param times: in nanoseconds.
+    @return: what is told of them, in milliseconds.
+    """
+    return {name: percentile(times, share) / MILLISECOND for name, share in SHARES.items()}
 
 
 class Pace(Deed):
@@ -51,6 +65,7 @@ class Pace(Deed):
         begin: float = 0.0,
         end: float = FOREVER,
         to: tuple[str, int] | None = None,
+        first: int = 0,
     ) -> None:
         """
         @param streams: of each, the least and the most bytes of a datagram, and how
@@ -58,9 +73,12 @@ class Pace(Deed):
         @param begin: what is sent before, on the monotonic clock, is not counted.
         @param end: when the last is sent.
         @param to: where to; left out for a socket that is connected.
+        @param first: what the first stream is called, and those after it are counted from
+            there: others come from elsewhere.
         """
         super().__init__(udp)
         self._to = to
+        self._first = first
         self._streams = streams
         self._begin = begin
         self._end = end
@@ -94,7 +112,7 @@ class Pace(Deed):
             filling = self._fillings[stream][number % SIZES_IN_TURN]
             stamp = clock()
             with suppress(*NOTHING):  # lost before it was sent: that counts
-                send(pack(stamp, number, stream) + filling)
+                send(pack(stamp, number, self._first + stream) + filling)
             if stamp >= begin:
                 self._sent[stream] += 1
             heapq.heapreplace(due, (start + int((number + 1) * intervals[stream]), stream, number + 1))
@@ -203,12 +221,7 @@ class Record(Deed):
         return {"bytes": self._bytes, "streams": [self._story(*one) for one in self._came]}
 
     def _story(self, numbers: array[int], delays: array[int]) -> dict[str, float]:
-        return {
-            "received": len(set(numbers)),
-            "late": disorder(numbers),
-            "median": percentile(delays, 0.5) / MILLISECOND,
-            "p99": percentile(delays, 0.99) / MILLISECOND,
-        }
+        return {"received": len(set(numbers)), "late": disorder(numbers), **spread(delays)}
 
 
 class Ask(Pace):
@@ -216,13 +229,15 @@ class Ask(Pace):
     Send as L{Pace} does, and time the answers.
     """
 
-    def __init__(self, udp: socket.socket, **options: Any) -> None:
+    def __init__(self, udp: socket.socket, patience: float = LAST_ANSWERS_SECONDS, **options: Any) -> None:
         """
+        @param patience: for how long to wait for the last answers, in seconds.
         @param options: of L{Pace}.
         """
         super().__init__(udp, **options)
+        self._patience = patience
         self._listening = True
-        self._times = array("Q")
+        self._times: dict[tuple[int, int], int] = {}
 
     def run(self) -> None:
         """
@@ -231,7 +246,7 @@ class Ask(Pace):
         listener = threading.Thread(target=self._listen, daemon=True)
         listener.start()
         super().run()
-        time.sleep(LAST_ANSWERS_SECONDS)
+        time.sleep(self._patience)
         self._listening = False
         listener.join()
 
@@ -245,17 +260,14 @@ class Ask(Pace):
             except NOTHING:
                 continue
             now = clock()
-            stamp = unpack(buffer)[0]
+            stamp, number, stream = unpack(buffer)
             if size >= STAMP.size and stamp >= begin:
-                self._times.append(now - stamp)
+                self._times.setdefault((stream, number), now - stamp)
 
     def report(self) -> Report:
         """
-        @return: how many were sent and answered, and the round trip in milliseconds.
+        @return: how many were sent and answered (a second answer is none), and the round
+            trip in milliseconds.
         """
-        return {
-            "sent": sum(self._sent),
-            "answered": len(self._times),
-            "median": percentile(self._times, 0.5) / MILLISECOND,
-            "p99": percentile(self._times, 0.99) / MILLISECOND,
-        }
+        times = list(self._times.values())
+        return {"sent": sum(self._sent), "answered": len(times), **spread(times)}

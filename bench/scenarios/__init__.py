@@ -12,7 +12,10 @@ from bench.pairs import POOL
 from bench.scenarios.blackhole import BlackHole
 from bench.scenarios.given import GivenRate, perSecond
 from bench.scenarios.idle import IdleMemory, IdleProcessor
+from bench.scenarios.light import LightFlow
 from bench.scenarios.link import LossyLink, Overload, disorders
+from bench.scenarios.many import ManyIdle, ManyLight
+from bench.scenarios.mixed import mixtures
 from bench.scenarios.renewal import Renewal
 from bench.scenarios.restart import Restart
 from bench.scenarios.roundtrip import RoundTrip
@@ -28,6 +31,8 @@ ORDER_MEGABITS = 20
 GIVEN_RATES = ((FULL, 5000), (200, 5000))
 LOSSES = (0, 0.5, 1, 2)
 ORDER_LOSSES = INNER_LOSSES = (0, 0.5, 2)
+LIGHT_LOSSES = (0, 1, 3)
+BULK_MEGABITS, BULK_LOSS = (10, 20), 1
 ROUND_TRIPS = (100, 200, 800, 2000)
 
 
@@ -56,11 +61,18 @@ def catalogue(pools: Sequence[int] = (), *, reverse: bool = False) -> list[Scena
         ),
         *disorders(ORDER_LOSSES),
         *(RoundTrip(rate) for rate in ROUND_TRIPS),
+        *(LightFlow(loss) for loss in LIGHT_LOSSES),
+        LightFlow(max(LIGHT_LOSSES), inBursts=True),
+        *(LossyLink(f"light/bulk-{megabits}", BULK_LOSS, megabits, tail=True) for megabits in BULK_MEGABITS),
+        ManyLight(),
+        ManyIdle(),
+        ManyIdle(question=True),
         IdleMemory(),
         IdleProcessor(),
-        *(LossyLink("link", loss) for loss in LOSSES),
+        *(LossyLink(f"link/loss-{loss:g}", loss) for loss in LOSSES),
         Overload(),
         Overload(small=True),
+        *mixtures(),
         *(InnerFlow(loss) for loss in INNER_LOSSES),
         *(InnerFlow(loss, back=True) for loss in INNER_LOSSES if reverse),
         BlackHole(),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from bench.connections import avoidedAfter, busiest, replacedAfter
 from bench.contenders import BARE, Contender
-from bench.pairs import POOL, flowing
+from bench.pairs import flowing
 from bench.places import Place, linkedPlace
 from bench.rig.namespaces import command
 from bench.scenarios.given import beginSending
@@ -48,7 +48,7 @@ class BlackHole:
     """
 
     name = "hand-over/black-hole"
-    description = f"{LOAD_DESCRIPTION}; the busiest of the {POOL} connections goes dead."
+    description = f"{LOAD_DESCRIPTION}; the busiest of the connections goes dead."
     without = (BARE,)
     mostRounds = 99
 
@@ -70,15 +70,16 @@ class BlackHole:
             watch = ReachabilityObserver(place, flow)
             sending = beginSending(flow, LOAD, LONGER * stage.seconds, WARM_UP_SECONDS)
             watch.untilMoment(sending.begin + BEFORE_SHARE * (sending.end - sending.begin))
+            count = len(watch.looks[-1].written)
             port = busiest(watch.since(watch.looks[-1].moment - BUSY_SECONDS))
             dead = time.monotonic()
             cutOff(place, port)
             watch.untilMoment(sending.end)
-            watch.until(lambda look: len(look.written.keys() - {port}) >= POOL, dead + PATIENCE_SECONDS)
+            watch.until(lambda look: len(look.written.keys() - {port}) >= count, dead + PATIENCE_SECONDS)
             given = sending.result()
         return {
             "avoidedSeconds": avoidedAfter(watch.since(0, sending.end), port, dead, SIZE),
-            "replacedSeconds": replacedAfter(watch.looks, port, dead, POOL),
+            "replacedSeconds": replacedAfter(watch.looks, port, dead, count),
             "sent": given.sent[0],
             "lost": given.lost(),
         }

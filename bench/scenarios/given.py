@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.contenders import Contender
+from bench.ends import LoadEnd
 from bench.figures import percent
 from bench.pairs import Flow, flowing
 from bench.places import Place
@@ -56,14 +57,17 @@ class Given:
         """
         return percent(self.lost(stream), self.sent[stream])
 
-    def figures(self) -> dict[str, float]:
+    def figures(self, *, tail: bool = False) -> dict[str, float]:
         """
+        @param tail: whether to tell more of how late the latest are.
         @return: those of the first stream, by their names.
         """
         first = self.streams[0]
         return {
             "delayMedian": first["median"],
+            **({"delayP90": first["p90"]} if tail else {}),
             "delayP99": first["p99"],
+            **({"delayP999": first["p999"]} if tail else {}),
             "loss": self.loss(),
             "disorder": percent(first["late"], first["received"]),
         }
@@ -80,11 +84,13 @@ class Sending:
 
     @ivar begin: on the monotonic clock; what is sent before does not count.
     @ivar end: of what is sent, unless it is told to stop before.
+    @ivar others: further applications that send.
     """
 
     flow: Flow
     begin: float
     end: float
+    others: Sequence[LoadEnd] = ()
 
     def result(self, processorSeconds: float = 0.0) -> Given:
         """
@@ -92,7 +98,9 @@ class Sending:
 
         @param processorSeconds: to be told with the rest.
         """
-        sent = self.flow.application.finish(max(0.0, self.end - time.monotonic()))["sent"]
+        sent = []
+        for application in (self.flow.application, *self.others):
+            sent += application.finish(max(0.0, self.end - time.monotonic()))["sent"]
         latest = time.monotonic() + LONGEST_WAIT_SECONDS
         while time.monotonic() < latest and self.flow.target.sample()["quiet"] < QUIET_SECONDS:
             time.sleep(QUIET_SECONDS / 4)
@@ -100,18 +108,30 @@ class Sending:
         return Given(self.end - self.begin, sent, came["streams"], came["bytes"], processorSeconds)
 
 
-def beginSending(flow: Flow, streams: Streams, seconds: float, warmUp: float, deed: str = "pace") -> Sending:
+def beginSending(
+    flow: Flow,
+    streams: Streams,
+    seconds: float,
+    warmUp: float,
+    deed: str = "pace",
+    *,
+    others: Sequence[LoadEnd] = (),
+) -> Sending:
     """
     Begin to send, and to see what arrives.
 
     @param warmUp: seconds before those that count.
     @param deed: C{steady} for one that can be told to stop before its end.
+    @param others: applications that send one stream each, the last of the streams.
     """
     begin = time.monotonic() + PREPARATION_SECONDS + warmUp
     end = begin + seconds
     flow.target.begin("record", streams=len(streams), begin=begin, end=end)
-    flow.application.begin(deed, streams=streams, begin=begin, end=end)
-    return Sending(flow, begin, end)
+    first = len(streams) - len(others)
+    flow.application.begin(deed, streams=streams[:first], begin=begin, end=end)
+    for number, other in enumerate(others, first):
+        other.begin(deed, streams=[streams[number]], begin=begin, end=end, first=number)
+    return Sending(flow, begin, end, others)
 
 
 def send(flow: Flow, streams: Streams, seconds: float, warmUp: float) -> Given:

@@ -16,13 +16,20 @@ from bench.pairs import POOL, Pair, startPair
 from bench.places import Place
 from bench.rig.ports import LOOPBACK
 from bench.rig.procfs import privateBytes, processorSeconds
-from bench.rig.programs import Programs, RigError
+from bench.rig.programs import Programs, until
 from bench.stage import Stage
 
 MEMORY_SESSIONS = 100
 PROCESSOR_SESSIONS = 1000
 OPENED_PER_SECOND = 25.0
 """A client opens no more than 32 a second."""
+
+PROOF_DATAGRAMS = 10
+PROOF_BYTES = 1100
+"""What a source sends some time after its first answer, to be worth a pool of eight."""
+
+QUIET_SECONDS = 2.0
+"""Without a further tunnel for so long, there are all that there will be."""
 
 PATIENCE_SECONDS = 60.0
 """Until all are open, besides the time in which they are opened."""
@@ -47,16 +54,28 @@ def idlePair(stage: Stage, contender: Contender, count: int) -> Iterator[tuple[P
         pair = startPair(stage, Place(), programs, contender, (LOOPBACK, target.port), clientOptions=expire)
         time.sleep(min(SILENCE_SECONDS, stage.seconds))
         before = privateBytes(pair.server.process.pid)
-        sources = LoadEnd(programs, (), LOOPBACK)
-        sources.begin("sessions", address=pair.entrance, count=count, rate=OPENED_PER_SECOND)
-        end = time.monotonic() + count / OPENED_PER_SECOND + PATIENCE_SECONDS
-        while (tunnels := pair.tunnels()) < count * POOL or sources.sample()["answered"] < count:
-            if time.monotonic() > end:
-                reason = f"{tunnels} tunnels instead of {count * POOL}"
-                raise RigError(reason)
-            time.sleep(0.5)
+        openSessions(programs, pair, count, PROOF_DATAGRAMS, PROOF_BYTES)
         time.sleep(SILENCE_SECONDS)
         yield pair, before
+
+
+def openSessions(programs: Programs, pair: Pair, count: int, more: int, size: int) -> None:
+    """
+    Open sessions, and wait until there are all the tunnels that they get.
+
+    @param more: how many datagrams each source sends after its first answer.
+    @param size: of these, in bytes.
+    @raise RigError: when not all are answered.
+    """
+    sources = LoadEnd(programs, (), LOOPBACK)
+    sources.begin("sessions", address=pair.entrance, count=count, rate=OPENED_PER_SECOND, more=more, size=size)
+    until(
+        lambda: sources.sample()["answered"] == count,
+        f"{count} sources are answered",
+        count / OPENED_PER_SECOND + PATIENCE_SECONDS,
+        QUIET_SECONDS / 4,
+    )
+    pair.awaitTunnels(count * POOL, QUIET_SECONDS, PATIENCE_SECONDS)
 
 
 def descriptorsFor(count: int) -> str:
@@ -78,12 +97,12 @@ def descriptorsFor(count: int) -> str:
 class IdleMemory:
     """
     Memory that the server has written (C{Private_Dirty}), before the sessions and with
-    them, shared out among their tunnels.  What it loads and makes for the first of
+    them, shared out among the tunnels that they have.  What it loads and makes for the first of
     them is in it; the kernel's part is not.
     """
 
     name = "idle/memory"
-    description = f"Memory of the server for each idle tunnel, with {MEMORY_SESSIONS} sessions of {POOL}."
+    description = f"Memory of the server for each idle tunnel, with {MEMORY_SESSIONS} sessions of up to {POOL}."
     without = (BARE,)
     mostRounds = 3
 
@@ -98,8 +117,8 @@ class IdleMemory:
         See L{Scenario}.
         """
         with idlePair(stage, contender, MEMORY_SESSIONS) as (pair, before):
-            after = privateBytes(pair.server.process.pid)
-        return {"kibibytesPerTunnel": (after - before) / (MEMORY_SESSIONS * POOL) / 1024}
+            after, tunnels = privateBytes(pair.server.process.pid), pair.tunnels()
+        return {"kibibytesPerTunnel": (after - before) / tunnels / 1024}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +128,7 @@ class IdleProcessor:
     """
 
     name = "idle/processor"
-    description = f"Share of one processor that the server uses with {PROCESSOR_SESSIONS} idle sessions of {POOL}."
+    description = f"Share of a processor that the server uses with {PROCESSOR_SESSIONS} idle sessions of up to {POOL}."
     without = (BARE, ORIGINAL)
     mostRounds = 1
 

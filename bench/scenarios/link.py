@@ -47,23 +47,18 @@ class LossyLink:
     """
     A link that loses, with room to spare.
 
-    @ivar group: what the name begins with.
+    @ivar name: what it is called.
     @ivar loss: in percent.
     @ivar megabits: that are offered.
+    @ivar tail: whether to tell more of how late the latest are.
     """
 
-    group: str
+    name: str
     loss: float
     megabits: float = LOSSY_OFFERED_MEGABITS
     without: Sequence[str] = ()
+    tail: bool = False
     mostRounds = 99
-
-    @property
-    def name(self) -> str:
-        """
-        See L{Scenario}.
-        """
-        return f"{self.group}/loss-{self.loss:g}"
 
     @property
     def description(self) -> str:
@@ -95,7 +90,7 @@ class LossyLink:
             linkedPlace(stage.emulator, stage.folder, words) as place,
             flowing(stage, place, contender) as flow,
         ):
-            return send(flow, [(SIZE, SIZE, rate)], LONGER * stage.seconds, WARM_UP_SECONDS).figures()
+            return send(flow, [(SIZE, SIZE, rate)], LONGER * stage.seconds, WARM_UP_SECONDS).figures(tail=self.tail)
 
 
 def disorders(losses: Sequence[float]) -> list[LossyLink]:
@@ -105,7 +100,11 @@ def disorders(losses: Sequence[float]) -> list[LossyLink]:
         heavy one.
     """
     loads = {"light": LIGHT_MEGABITS, "heavy": HEAVY_MEGABITS}
-    return [LossyLink(f"order/{load}", loss, megabits, (BARE,)) for load, megabits in loads.items() for loss in losses]
+    return [
+        LossyLink(f"order/{load}/loss-{loss:g}", loss, megabits, (BARE,))
+        for load, megabits in loads.items()
+        for loss in losses
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bench.connections import gone
 from bench.contenders import BARE, Contender
-from bench.pairs import POOL, flowing
+from bench.pairs import flowing
 from bench.places import linkedPlace
 from bench.rig.programs import RigError
 from bench.scenarios.given import beginSending
@@ -34,7 +34,7 @@ class Renewal:
     """
 
     name = "hand-over/renewal"
-    description = f"{LOAD_DESCRIPTION}, until all {POOL} connections have reached {AGE_OPTION} and are replaced."
+    description = f"{LOAD_DESCRIPTION}, until all connections have reached {AGE_OPTION} and are replaced."
     without = (BARE,)
     mostRounds = 99
 

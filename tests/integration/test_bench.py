@@ -118,6 +118,7 @@ class BenchTests(ProgramTestCase):
             *links,
             "throughput/1400/pool-32",
             "idle/memory",
+            *("light/bursts-3", "light/bulk-10", "many/light", "many/idle", "mixed/overload/apart"),
             "link/loss-0.5",
             "wireguard/loss-0",
         ):

@@ -1,0 +1,226 @@
+"""
+The ends of a load, with real sockets: what they count, and what they do not.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+import time
+from functools import partial
+from typing import Any
+from unittest import skipUnless
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from bench.load.__main__ import End, openSocket
+from bench.load.crowd import Crowd
+from bench.load.deeds import Answer
+from bench.load.sessions import Sessions
+from bench.load.stamped import Ask, Pace, Record
+from bench.rig.ports import LOOPBACK
+from bench.rig.programs import until
+
+COUNTED_SECONDS = 0.3
+COMING_SECONDS = 60.0
+"""A limit against hanging."""
+
+LAST = b"!"
+SOURCES, RATE, SIZE = 5, 40, 100
+
+
+class Repeating(Answer):
+    """
+    Answers twice.
+    """
+
+    def answer(self, datagram: bytes) -> bytes:
+        """
+        @return: the same, as it is sent a second time.
+        """
+        self.socket.sendto(datagram, self.peer)
+        return datagram
+
+
+class Noting(Answer):
+    """
+    Notes the sizes of what comes.
+    """
+
+    def __init__(self, *options: Any, **named: Any) -> None:
+        """
+        @param options: of L{Answer}.
+        """
+        super().__init__(*options, **named)
+        self.sizes: list[int] = []
+
+    def answer(self, datagram: bytes) -> bytes:
+        """
+        @return: the same.
+        """
+        self.sizes.append(len(datagram))
+        return datagram
+
+
+class Missing(Answer):
+    """
+    Answers every other datagram with nonsense.
+    """
+
+    count = 0
+
+    def answer(self, datagram: bytes) -> bytes:
+        """
+        @return: the same, or what was never asked.
+        """
+        self.count += 1
+        return datagram if self.count % 2 else b"?"
+
+
+@skipUnless(sys.platform == "linux", "the measurements need Linux")
+class LoadTests(SynchronousTestCase):
+    """
+    Have loads talk with a target in the same process.
+    """
+
+    def openUdp(self) -> socket.socket:
+        """
+        @return: a socket as an end of a load has it.
+        """
+        udp = openSocket(LOOPBACK)
+        self.addCleanup(udp.close)
+        return udp
+
+    def target(self, kind: type[Answer] = Answer) -> tuple[str, int]:
+        """
+        Start a target.
+
+        @return: where it is.
+        """
+        one = kind(self.openUdp(), onePeer=False)
+        one.start()
+        self.addCleanup(one.finish)
+        address: tuple[str, int] = one.socket.getsockname()
+        return address
+
+    def crowd(self, target: tuple[str, int]) -> Crowd:
+        """
+        Have a crowd ask a target.
+
+        @return: the crowd, each of which was answered.
+        """
+        one = Crowd(self.openUdp(), list(target), count=SOURCES, rate=RATE, size=SIZE, opened=100)
+        one.start()
+        self.addCleanup(one.finish)
+        until(lambda: one.report()["heard"] == SOURCES, "all are answered")
+        return one
+
+    def counted(self, one: Crowd) -> dict[str, Any]:
+        """
+        Count what a crowd asks for a while.
+
+        @return: what it tells.
+        """
+        begin = time.monotonic() + 0.05
+        one.countBetween(begin, begin + COUNTED_SECONDS)
+        until(lambda: time.monotonic() > begin + COUNTED_SECONDS, "it is over")
+        return one.finish()
+
+    def test_aCrowdCountsWhatItAsksInItsTime(self) -> None:
+        """
+        All that was asked in it, and nothing else; on loopback all is answered.
+        """
+        one = self.crowd(self.target())
+        self.assertEqual(one.report()["sent"], 0)
+        now = time.monotonic()
+        one.countBetween(now - 1, now)
+        until(lambda: time.monotonic() > now + COUNTED_SECONDS, "it has asked more")
+        self.assertEqual(one.report()["sent"], 0)
+        told = self.counted(one)
+        self.assertGreater(told["sent"], 0)
+        self.assertEqual(told["answered"], told["sent"])
+        self.assertTrue(0 < told["median"] <= told["p99"] <= told["max"], told)
+
+    def test_aSecondAnswerIsNone(self) -> None:
+        """
+        Not for a crowd, and not for one who asks alone.
+        """
+        target = self.target(Repeating)
+        told = self.counted(self.crowd(target))
+        self.assertEqual(told["answered"], told["sent"])
+        alone = self.openUdp()
+        alone.connect(target)
+        ask = Ask(alone, streams=[(SIZE, SIZE, 200)], end=time.monotonic() + COUNTED_SECONDS)
+        ask.start()
+        told = ask.finish()
+        self.assertGreater(told["sent"], 0)
+        self.assertEqual(told["answered"], told["sent"])
+
+    def test_whatIsNotAnsweredIsMissing(self) -> None:
+        """
+        Nonsense is no answer.
+        """
+        told = self.counted(self.crowd(self.target(Missing)))
+        self.assertTrue(0 < told["answered"] < told["sent"], told)
+
+    def test_aCrowdBeginsOneByOne(self) -> None:
+        """
+        Whose turn has not come says nothing.
+        """
+        one = Crowd(self.openUdp(), list(self.target()), count=SOURCES, rate=RATE, size=SIZE, opened=0.001)
+        one.start()
+        self.addCleanup(one.finish)
+        until(lambda: one.report()["heard"], "the first is answered")
+        self.assertEqual(one.finish()["heard"], 1)
+
+    def test_streamsOfSeveralApplicationsAreToldApart(self) -> None:
+        """
+        The second application's only stream is not the first one's.
+        """
+        target = Record(self.openUdp(), streams=2)
+        target.start()
+        for first, count in ((0, 3), (1, 7)):
+            udp = self.openUdp()
+            udp.connect(target.socket.getsockname())
+            pace = Pace(udp, [(SIZE, SIZE, 1000)], end=time.monotonic() + count / 1000, first=first)
+            pace.start()
+            self.assertTrue(pace.finish()["sent"][0])
+            until(partial(target.numbers, first), "it comes", COMING_SECONDS)
+        self.assertEqual([one["received"] > 0 for one in target.finish()["streams"]], [True, True])
+
+    def hasCome(self, target: Noting, count: int) -> bool:
+        """
+        @return: whether a target has got so many datagrams.
+        """
+        return len(target.sizes) >= count
+
+    def test_sessionsSayMoreWhenTheyAreAnswered(self) -> None:
+        """
+        As much as they are told, and then nothing.
+        """
+        for more in (0, 2):
+            target = Noting(self.openUdp(), onePeer=False)
+            target.start()
+            self.addCleanup(target.finish)
+            address = list(target.socket.getsockname())
+            sessions = Sessions(self.openUdp(), address, count=2, rate=100, more=more, size=700)
+            sessions.start()
+            self.addCleanup(sessions.finish)
+            until(partial(self.hasCome, target, 2 * (1 + more)), "all came", COMING_SECONDS)
+            sessions.join()
+            self.openUdp().sendto(LAST, target.socket.getsockname())
+            until(partial(target.sizes.count, len(LAST)), "all came that was sent before", COMING_SECONDS)
+            self.assertEqual(target.sizes.count(700), 2 * more)
+            self.assertEqual(sessions.report(), {"answered": 2})
+
+    def test_anEndIsToldWhatCounts(self) -> None:
+        """
+        By a line of its input, while the crowd asks.
+        """
+        end = End(self.openUdp())
+        address = list(self.target())
+        end.obey("crowd", address=address, count=SOURCES, rate=RATE, size=SIZE, opened=100)
+        begin = time.monotonic()
+        self.assertEqual(end.obey("countBetween", begin=begin, end=begin + 60), {})
+        until(lambda: end.obey("sample")["answered"], "something counts")
+        self.assertGreater(end.obey("finish")["sent"], 0)
