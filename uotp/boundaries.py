@@ -479,6 +479,18 @@ class InboundTrains(Protocol):
         """
 
 
+class LinkDemand(Protocol):
+    """
+    Tells how many links a session wants.
+    """
+
+    def links(self, now: float) -> int:
+        """
+        @param now: by the session's clock.
+        @return: how many are wanted, one at least; more than there can be for as many as may be.
+        """
+
+
 class OutboundTrains(Protocol):
     """
     Hands out what the links of a session carry.
@@ -487,6 +499,12 @@ class OutboundTrains(Protocol):
     """
 
     numbering: Numbering
+
+    @property
+    def demand(self) -> LinkDemand:
+        """
+        Tells how many links are wanted, for both ways.
+        """
 
     @property
     def fillsPath(self) -> bool:

@@ -40,7 +40,7 @@ WAKE_CHECK_SECONDS = 1.0
 """How often we look whether this machine has slept."""
 
 FEW_SOURCES = 128
-"""It is said at the start when there are not the descriptors for whole pools of so many sources."""
+"""It is said at the start when there are not the descriptors for what so many sources need that send little."""
 
 SILENCE_CHECK_SECONDS = 2.0
 """How often we look for sources to which nothing comes back."""
@@ -206,13 +206,15 @@ class ClientService(TunnelService):
         Warn when this process may not have the descriptors for L{FEW_SOURCES}.
         """
         descriptors = descriptorLimit()
-        each = self._settings.poolSize
+        each, most = self._settings.usualTunnels, self._settings.poolSize
         if descriptors is not None and descriptors < FEW_SOURCES * each:
             self._log.warn(
-                "this process may have {descriptors} descriptors, and a source needs up to {each} of them for its "
-                "tunnels: where there are many sources, raise that limit (ulimit -n, or LimitNOFILE of systemd)",
+                "this process may have {descriptors} descriptors, and the tunnels of a source need {each} of them, or "
+                "up to {most} when it sends much: where there are many sources, raise that limit (ulimit -n, or "
+                "LimitNOFILE of systemd)",
                 descriptors=descriptors,
                 each=each,
+                most=most,
             )
 
     def _warnOfSegments(self, size: int) -> None:

@@ -1,6 +1,6 @@
 """
 The place of one tunnel in a client's pool: it dials, waits, and dials again, for as long
-as the session lives; and it replaces a tunnel that is old or does not answer by a new one,
+as the pool wants the tunnel; and it replaces a tunnel that is old or does not answer by a new one,
 which is ready before the old one goes.
 
 The life of a slot is a table, L{uotp.client.slotstates.SLOT_STATES}.  A slot counts the
@@ -267,6 +267,28 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         return self.state is SlotState.RENEWING
 
     @property
+    def isUp(self) -> bool:
+        """
+        Whether there is a tunnel that answers.
+        """
+        return self._isUp
+
+    @property
+    def losesWhenClosed(self) -> bool:
+        """
+        Whether what is on its way to us through the tunnel is lost when we close it, since its
+        format knows no farewell.
+        """
+        return self._tunnel is not None and self._tunnel.wireFormat is WireFormat.ONE
+
+    @property
+    def carried(self) -> int:
+        """
+        What the tunnel has carried, both ways, in bytes.
+        """
+        return 0 if self._tunnel is None else self._tunnel.carried
+
+    @property
     def isEmpty(self) -> bool:
         """
         Whether there is no tunnel.
@@ -396,11 +418,30 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         elif self._tunnel is not None and not self._tunnel.prove():
             self.renew("the path may have changed, and format 1 cannot ask whether it is still good")
 
-    def _stop(self) -> None:
-        self._advance(SlotEvent.STOP)
+    def giveUp(self) -> None:
+        """
+        Have no tunnel until told to dial again.  What is under way through the one that there is
+        arrives, as far as its format allows.
+        """
+        if not self._advance(SlotEvent.GIVE_UP):
+            return
+        self._cancel()
+        self._failures = 0
+        tunnel, self._tunnel = self._tunnel, None
+        if tunnel is not None:
+            self._log.tell(tunnel, "it is not needed any more")
+            self._context.reachability.tunnelDown()
+            self._retire(tunnel)
+        self._setOverdue(isOverdue=False)
+
+    def _cancel(self) -> None:
         attempt, self._attempt = self._attempt, None
         if attempt is not None:
             attempt.cancel()
+
+    def _stop(self) -> None:
+        self._advance(SlotEvent.STOP)
+        self._cancel()
 
     def drain(self, emptied: Callable[[Slot], None]) -> None:
         """

@@ -18,6 +18,7 @@ from typing import Any
 from twisted.internet.interfaces import IDelayedCall
 
 from uotp.boundaries import Allowance
+from uotp.session.demand import Demand
 from uotp.session.hold import Hold
 from uotp.session.pacer import Pacer
 from uotp.session.resequencer import MAX_HELD_BYTES, Resequencer
@@ -29,6 +30,7 @@ class Inbound:
     """
     Takes what the links of one session bring, and hands it to UDP.
 
+    @ivar demand: tells how many links are wanted, for both ways.
     @ivar answered: whether the other end has ever sent a train.
     @ivar bytes: payload that came, without what was sent again.
     @ivar reads: how often the links have brought something.
@@ -57,7 +59,9 @@ class Inbound:
         self._allowance = allowance
         self._pacer = Pacer(deliver, drops, clock, allowance)
         self.lastActive: float = clock.seconds()
-        self._hold = Hold(self.lastActive, reorder)
+        self.demand = Demand(self.lastActive)
+        self._weighAt = self.demand.received(0, self.lastActive)
+        self._hold = Hold(self.lastActive, reorder, self.demand.lost)
         self._resequencer = None if reorder == 0 else Resequencer(self._hold, allowance.room(MAX_HELD_BYTES))
         self._timer: IDelayedCall | None = None
         self._hasTurn = False  # the owner's next turn begins with what waits here
@@ -102,6 +106,8 @@ class Inbound:
         self.reads += 1
         if not self.answered:
             self._firstAnswer()
+        if self.bytes >= self._weighAt:
+            self._weighAt = self.demand.received(self.bytes, now)
         resequencer = self._resequencer
         if resequencer is None or resequencer.passLone(number, 1 if size <= segment else -(-size // segment)):
             self._pacer.send([train], now)
@@ -142,6 +148,8 @@ class Inbound:
     def _heard(self, now: float) -> None:
         self.lastActive = now
         self.reads += 1
+        if self.bytes >= self._weighAt:
+            self._weighAt = self.demand.received(self.bytes, now)
         if not self.answered:
             self._firstAnswer()
 

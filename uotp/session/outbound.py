@@ -20,6 +20,7 @@ from uotp.boundaries import Allowance, Link
 from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BACKLOG_BYTES, Backlog, sift
 from uotp.session.doubt import Doubt
 from uotp.session.inbound import Inbound
+from uotp.session.notice import doNothing
 from uotp.session.parallelism import Parallelism
 from uotp.session.reinjection import MAX_AGAIN_BYTES, Reinjection
 from uotp.session.scheduler import LOOK_SECONDS, Scheduler
@@ -85,6 +86,7 @@ class Outbound:
     Hands the trains of one session to its links.
 
     @ivar numbering: counts the datagrams that are sent.
+    @ivar demand: tells how many links are wanted.
     @ivar bytes: payload that UDP has brought so far.
     @ivar lastActive: when UDP last brought something, by the clock that was handed in.
     @ivar roundTrip: the longest round trip of any link, in seconds; 0 where none is known.
@@ -115,6 +117,8 @@ class Outbound:
         self._given = 0  # bytes given to links since it was judged last
         self._judgedAt = self._judgeAt = now
         self._waited = False  # since it was judged last
+        self.demand = inbound.demand  # for both ways
+        self._weighAt = self.demand.sent(0, now)
         self._noticeBytes: float = math.inf
         self._notice: Callable[[], None] = doNothing
         self._isStuck = self._isBound = False
@@ -139,6 +143,7 @@ class Outbound:
         """
         self._noticeBytes, self._notice = math.inf, doNothing
         self._tellStuck = self._tellUnstuck = doNothing
+        self.demand.finish()
         self._scheduler.finish()
 
     def tellStuck(self, stuck: Callable[[], None], unstuck: Callable[[], None]) -> None:
@@ -175,6 +180,8 @@ class Outbound:
             link.send(trains, now)
         else:
             self._sendPortions(trains, now)
+        if self.bytes >= self._weighAt:
+            self._weigh(now)
         if self.bytes >= self._noticeBytes:
             self._noticeBytes = math.inf
             self._notice()
@@ -191,6 +198,7 @@ class Outbound:
         if current is not None and current.isTroubled():
             self._leaveTrouble(current, now)
         if now >= stickiness.endsAt:
+            self._weigh(now)
             current, reads = scheduler.current, self._inbound.reads
             if stickiness.isOver(current, len(scheduler), self.bytes, reads, now):
                 self._moveOn(current, now)
@@ -210,8 +218,19 @@ class Outbound:
         # A heavy flow uses all, and its losses are many: a question would only be one more thing to repair.
         if not loaded and current not in self._scheduler.doubted and isStill(current):
             self._doubt.compare(current, now)
+        self.demand.lost(now)
         if self._scheduler.leaveTrouble(loaded=loaded):
             self._stickiness.leftTrouble = True
+
+    def _weigh(self, now: float) -> None:
+        """
+        Find out how many links are wanted.
+        """
+        current = self._scheduler.current
+        path = None if current is None else current.pathStats()
+        if path is not None:
+            self.demand.roundTrip = path.roundTrip
+        self._weighAt = self.demand.sent(self.bytes, now)
 
     def _moveOn(self, current: Link | None, now: float) -> None:
         if current is not None and current not in self._scheduler.doubted and self._doubt.isUnanswered(current):
@@ -301,6 +320,8 @@ class Outbound:
         if not self._backlog:
             self._standsSince = now
         self._waited = self._stickiness.loaded = True
+        if len(self._scheduler):
+            self.demand.waited(now)
         # On a slow path a spare link only puts more into the queue that all have to pass.
         isLate = now - self._standsSince > STANDSTILL_SECONDS
         spare = self._scheduler.spare() if isLate or not self._isBound else None
@@ -451,9 +472,3 @@ def isStill(link: Link) -> bool:
     """
     path = link.pathStats()
     return path is not None and path.isStill
-
-
-def doNothing() -> None:
-    """
-    Do nothing, as long as nobody wants a notice.
-    """
