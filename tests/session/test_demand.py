@@ -84,6 +84,16 @@ class DemandTests(SynchronousTestCase):
         self.flow(self.demand.sent, 1400, 0.0001, 2 * FIRST_WINDOW_BYTES // 1400)
         self.assertEqual(self.told, [ALL_LINKS])
 
+    def test_burstIsHeavyHoweverLongNothingWasSentBefore(self) -> None:
+        """
+        In one piece or in some; but not one that a rested connection sends in a round trip.
+        """
+        for pieces, each, links in ((1, 14000, ALL_LINKS), (16, 1400, ALL_LINKS), (9, 1400, LIGHT_LINKS)):
+            self.setUp()
+            self.now += 100.0
+            self.flow(self.demand.sent, each, 0.0001, pieces)
+            self.assertEqual((pieces, self.demand.links(self.now)), (pieces, links))
+
     def test_lightFlowIsNotHeavyForItsManyBytes(self) -> None:
         self.flow(self.demand.received, 200, 0.01, 20000)
         self.assertEqual(self.told, [])

@@ -52,6 +52,9 @@ A shorter round trip counts as so long: what comes from UDP comes in bursts, and
 on a short path sends all it likes after a few of them.
 """
 
+WEIGH_BYTES = FIRST_WINDOW_BYTES // 2
+"""It is asked each time so much more has flowed whether that is much: twice in what is much at least."""
+
 MANY_LOSSES = 3
 MANY_LOSSES_SECONDS = 10.0
 """So many losses in so long are a path that loses all the time: one in a minute is chance."""
@@ -170,31 +173,32 @@ class Demand:
 
 class Flow:
     """
-    Follows one direction: how long it takes for what a rested connection may send in a round trip.
+    Follows one direction, as a bucket that leaks what a rested connection may send in each round
+    trip, and that overflows when as much is in it.
 
     @ivar askAt: the amount of payload from which on L{isHeavy} is to be asked.
     """
 
-    __slots__ = ("_since", "_size", "askAt")
+    __slots__ = ("_level", "_since", "_size", "askAt")
 
     def __init__(self, now: float) -> None:
         """
         @param now: monotonic seconds.
         """
         self._since = now
-        self._size = 0
-        self.askAt = FIRST_WINDOW_BYTES
+        self._size = self._level = 0.0
+        self.askAt = WEIGH_BYTES
 
     def isHeavy(self, size: int, roundTrip: float, now: float) -> bool:
         """
         @param size: payload so far.
         @param roundTrip: of the path, in seconds.
-        @return: whether more flows in a round trip than a rested connection may send, since this
-            was asked last.
+        @return: whether more flows in a round trip than a rested connection may send.
         """
-        carried = size - self._size
-        if carried < FIRST_WINDOW_BYTES:
+        if size < self.askAt:
             return False
-        elapsed = now - self._since
-        self._size, self._since, self.askAt = size, now, size + FIRST_WINDOW_BYTES
-        return carried * roundTrip > FIRST_WINDOW_BYTES * elapsed
+        leaked = FIRST_WINDOW_BYTES * (now - self._since) / roundTrip
+        level = max(self._level - leaked, 0.0) + size - self._size
+        self._level = min(level, FIRST_WINDOW_BYTES)
+        self._size, self._since, self.askAt = size, now, size + WEIGH_BYTES
+        return level >= FIRST_WINDOW_BYTES
