@@ -18,9 +18,9 @@ PATIENCE_SECONDS = 1.0
 
 LOOK_SECONDS = 0.05
 
-PROOF_DATAGRAMS = 10
+PROOF_DATAGRAMS = 20
 PROOF_BYTES = 1100
-"""What a source sends some time after its first answer, to be worth a pool of eight."""
+"""What a source sends at once some time after its first answer, to be worth a pool of eight, and to need it."""
 
 
 class Sessions(Deed):
