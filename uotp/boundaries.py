@@ -452,7 +452,11 @@ class Link(Protocol):
 class InboundTrains(Protocol):
     """
     Takes what the links of a session bring.
+
+    @ivar lastActive: when the links last brought something, by the session's clock.
     """
+
+    lastActive: float
 
     def lone(self, number: int, train: Train, now: float) -> None:
         """

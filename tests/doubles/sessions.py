@@ -38,6 +38,7 @@ class RecordingSession:
     @ivar fillsPath: whether it keeps a long queue on the path.
     @ivar loadedRoundTrip: the round trip with that queue.
     @ivar demand: how many links it wants.
+    @ivar lastActive: when something came last.
     """
 
     def __init__(self) -> None:
@@ -47,6 +48,7 @@ class RecordingSession:
         self.numbers: list[int] = []
         self.says: list[str] = []
         self.roundTrips = 0
+        self.lastActive = 0.0
         self.fillsPath = False
         self.loadedRoundTrip = 0.0
         self.numbering = Numbering()

@@ -170,11 +170,9 @@ class Pool:
         See L{uotp.client.slot.SlotOwner}.
         """
         if self._up:
-            if not (self._session.outbound.fillsPath and slot.isEmpty):
+            if not slot.isEmpty or self._hasRoomOnPath():
                 return True
             self._held[slot] = None
-            if self._retry is None:
-                self._retry = self._context.clock.callLater(FULL_PATH_SECONDS, self._dialHeld)
             return False
         if self._first is None:
             self._first = slot
@@ -182,6 +180,27 @@ class Pool:
             return True
         self._held[slot] = None
         return False
+
+    def _hasRoomOnPath(self) -> bool:
+        """
+        @return: whether the path takes one more tunnel, as far as we know.  Where it does not, those that
+            are told to wait are asked again later.
+        """
+        context = self._context
+        if not self._session.outbound.fillsPath:
+            return context.connectionLimit.allows(context.connections, context.clock.seconds())
+        if self._retry is None:
+            self._retry = context.clock.callLater(FULL_PATH_SECONDS, self._dialHeld)
+        return False
+
+    def dialStopped(self, begunAt: float) -> None:
+        """
+        See L{uotp.client.slot.SlotOwner}.
+        """
+        if self._up and not self._session.outbound.fillsPath:
+            context, heardAt = self._context, self._session.inbound.lastActive
+            now = context.clock.seconds()
+            context.connectionLimit.stopped(context.reachability.tunnels, begunAt, heardAt, now)
 
     def slotUp(self, slot: Slot) -> None:
         """
@@ -301,6 +320,8 @@ class Pool:
         surplus = len(self._wanting) - self.wanted
         if surplus <= 0 or not self._up or self._isOver:
             self.grow()
+            if self._up:
+                self._dialHeld()
             return
         carried = {slot: slot.carried for slot in self._wanting}
         if before is None:

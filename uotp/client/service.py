@@ -156,8 +156,7 @@ class ClientService(TunnelService):
         self.periodicCalls.every(LINK_CHECK_SECONDS, self._ports.followLinks)
         if self._settings.mss is None:
             self.periodicCalls.every(WATCH_SECONDS, self._context.segmentWatch.look)
-        if self._settings.maxAge is not None or self._settings.maxBytes is not None:
-            self.periodicCalls.every(RENEW_CHECK_SECONDS, self._sessions.renewOld)
+        self.periodicCalls.every(RENEW_CHECK_SECONDS, self._renewOld)
         self.periodicCalls.every(WRITE_SECONDS, self._lastGood.save)
         self._lookup.start()
 
@@ -227,6 +226,14 @@ class ClientService(TunnelService):
             size=size,
             setting=spelled("mss"),
         )
+
+    def _renewOld(self) -> None:
+        """
+        Replace tunnels that are old, where they may become so.
+        """
+        allowed = self._context.volumeLimit.most(self.reactor.seconds())
+        if any(bound is not None for bound in (self._settings.maxAge, self._settings.maxBytes, allowed)):
+            self._sessions.renewOld()
 
     def _noticeSleep(self) -> None:
         if self._sleep.isOver():

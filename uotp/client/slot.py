@@ -74,6 +74,13 @@ class SlotOwner(Protocol):
         Whether no slot has a tunnel that answers, so that one dials for all.
         """
 
+    def dialStopped(self, begunAt: float) -> None:
+        """
+        Something on the way has made an attempt fail.
+
+        @param begunAt: when it was begun.
+        """
+
     def mayDial(self, slot: Slot) -> bool:
         """
         @return: whether a slot may dial now, also in the place of a tunnel that it has.  One
@@ -131,6 +138,7 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         self._tunnel: Tunnel | None = None
         self._address: Any = None  # of the server, where the tunnel leads
         self._isProved = False  # the tunnel
+        self._isCounted = False  # its end
         self._mayForgive = True  # failures, for a tunnel that was heard and did not stay
         self._isOverdue = False  # a pong of the tunnel
         self._isUp = False  # as the owner knows
@@ -160,7 +168,8 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         tunnel = self._tunnel
         if self._dialFor(SlotEvent.RENEW) and tunnel is not None and tunnel.told is not None:
             if why is None and self._lifetime is not None:
-                why = self._lifetime.reason(self._context.clock.seconds(), tunnel.carried)
+                now = self._context.clock.seconds()
+                why = self._lifetime.reason(now, tunnel.carried, self._context.volumeLimit.most(now))
             self._log.tell(tunnel, f"another one is opened to replace it: {why}")
 
     def _dialFor(self, event: SlotEvent) -> bool:
@@ -181,9 +190,11 @@ class Slot(StateMachine[SlotState, SlotEvent]):
             self._attempt = attempt
 
     def _failed(self, words: str) -> None:
-        self._attempt = None
+        attempt, self._attempt = self._attempt, None
         if self._advance(SlotEvent.FAILED):
             self._context.reachability.tunnelFailed(words)
+            if attempt is not None and attempt.wasStopped:
+                self._owner.dialStopped(attempt.begunAt)
             took = self._context.clock.seconds() - self._begunAt
             self._waitToDial(took if self._owner.isDown else 0.0)
 
@@ -211,12 +222,13 @@ class Slot(StateMachine[SlotState, SlotEvent]):
             return
         winner = attempt.succeed(tunnel)
         self._attempt = None
-        self._address, self._isProved = winner.address, False
+        self._address, self._isProved, self._isCounted = winner.address, False, False
         before, self._tunnel = self._tunnel, tunnel
         self._context.reachability.tunnelUp()
         self._context.opened(tunnel.transport.getPeer())
         if before is not None:
             self._context.reachability.tunnelDown()
+        self._context.connectionLimit.opened(self._context.reachability.tunnels, self._context.clock.seconds())
         self._noteProof(tunnel)
         now, chance, settings = self._context.clock.seconds(), self._context.jitter(), self._context.settings
         self._lifetime = Lifetime(now, chance, settings.maxAge, settings.maxBytes)
@@ -258,7 +270,8 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         """
         if self.state is not SlotState.UP or self._tunnel is None or self._lifetime is None:
             return False
-        return self._lifetime.isUsedUp(self._context.clock.seconds(), self._tunnel.carried)
+        now = self._context.clock.seconds()
+        return self._lifetime.isUsedUp(now, self._tunnel.carried, self._context.volumeLimit.most(now))
 
     def isRenewing(self) -> bool:
         """
@@ -362,6 +375,7 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         """
         if tunnel is self._tunnel:
             self._context.reachability.tunnelFailed("no answer")
+            self._countEnd(tunnel)
             self.renew("no pong has come")
 
     def tunnelLost(self, tunnel: Tunnel, reason: Failure) -> None:
@@ -374,6 +388,7 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         words = tunnel.fault or wordsForFailure(reason, tunnel.refusal)
         self._log.lost(tunnel, words)
         if tunnel is self._tunnel:
+            self._countEnd(tunnel)
             if tunnel.heard and tunnel.wireFormat is WireFormat.ONE and tunnel.speech is None:
                 if self._mayForgive:
                     self._failures = 0
@@ -387,6 +402,14 @@ class Slot(StateMachine[SlotState, SlotEvent]):
             if answer is not None and not answer.welcome:
                 self._owner.refused()
         self._tellEmptied()
+
+    def _countEnd(self, tunnel: Tunnel) -> None:
+        """
+        The tunnel is of no use any more, and we have not closed it.
+        """
+        if not self._isCounted:
+            self._isCounted = True
+            self._context.volumeLimit.ended(tunnel.carried, self._context.clock.seconds())
 
     def _tellEmptied(self) -> None:
         if self._emptied is not None and not self._retiring:
