@@ -378,7 +378,7 @@ class PoolTests(SlotTestCase):
         And what is not there is not dialled again.
         """
         pool = self.grownPool(wanted=4)
-        for attempt in self.context.attempts[:2]:
+        for attempt in self.context.attempts[2:]:
             attempt.transport.lose()
         self.session.demand.wanted = 2
         pool.review()
