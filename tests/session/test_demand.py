@@ -21,7 +21,6 @@ from uotp.session.demand import (
     MANY_LOSSES_SECONDS,
     QUIET_BYTES,
     QUIET_LINKS,
-    QUIET_SESSION_SECONDS,
     WANTED_SECONDS,
     Demand,
 )
@@ -88,7 +87,7 @@ class DemandTests(SynchronousTestCase):
         """
         In one piece or in some; but not one that a rested connection sends in a round trip.
         """
-        for pieces, each, links in ((1, 14000, ALL_LINKS), (16, 1400, ALL_LINKS), (9, 1400, LIGHT_LINKS)):
+        for pieces, each, links in ((1, 14000, ALL_LINKS), (16, 1400, ALL_LINKS), (9, 1400, QUIET_LINKS)):
             self.setUp()
             self.now += 100.0
             self.flow(self.demand.sent, each, 0.0001, pieces)
@@ -108,14 +107,14 @@ class DemandTests(SynchronousTestCase):
         self.now += WANTED_SECONDS - 1
         self.assertEqual((self.demand.links(self.now), self.told), (ALL_LINKS, [ALL_LINKS]))
         self.now += 2
-        self.assertEqual(self.demand.links(self.now), LIGHT_LINKS)
+        self.assertEqual(self.demand.links(self.now), QUIET_LINKS)
         self.demand.waited(self.now)
         self.assertEqual(self.told, [ALL_LINKS, ALL_LINKS])
 
     def test_fewerAreWantedWhenTheGreaterNeedIsOver(self) -> None:
         self.demand.wantsAtLeast(6, START)
         self.demand.wantsAtLeast(3, START + 30)
-        for seconds, links in ((30, 6), (59, 6), (61, 3), (89, 3), (91, LIGHT_LINKS)):
+        for seconds, links in ((30, 6), (59, 6), (61, 3), (89, 3), (91, QUIET_LINKS)):
             self.assertEqual((seconds, self.demand.links(START + seconds)), (seconds, links))
 
     def test_shortNeedDoesNotShortenALongOne(self) -> None:
@@ -157,7 +156,10 @@ class DemandTests(SynchronousTestCase):
             self.demand.review(size, START + seconds)
             found.append(self.demand.links(START + seconds))
         changes = [(2 * at, links) for at, links in enumerate(found) if at == 0 or links != found[at - 1]]
-        self.assertEqual(changes, [(0, LIGHT_LINKS), (int(QUIET_SESSION_SECONDS), QUIET_LINKS), (900, LIGHT_LINKS)])
+        ends = int(WANTED_SECONDS), 900 + int(WANTED_SECONDS)
+        self.assertEqual(
+            changes, [(0, LIGHT_LINKS), (ends[0], QUIET_LINKS), (900, LIGHT_LINKS), (ends[1], QUIET_LINKS)]
+        )
 
     def test_lightSessionKeepsItsTwo(self) -> None:
         """

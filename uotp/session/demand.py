@@ -38,12 +38,10 @@ What was wanted is wanted for so long after the reason for it was seen last.  A 
 some milliseconds of work, and the bursts of somebody who reads pages come more often than that.
 """
 
-QUIET_BYTES = 4096
-QUIET_SESSION_SECONDS = 300.0
+QUIET_BYTES = 1024
 """
-A session that carries no more than so much in so long, both ways together, is quiet.  The keepalives of a
-VPN are 400 to 800 bytes in that time.  A link that is opened again costs more than all that would be
-carried on it, so this time is longer than L{WANTED_SECONDS}.
+A session is quiet that carries no more than so much in L{WANTED_SECONDS}, both ways together: the
+keepalives of a VPN are 100 to 400 bytes.  A second tunnel would cost each end 34 KB of memory for as long.
 """
 
 SHORTEST_PATH_SECONDS = 0.01
@@ -83,7 +81,7 @@ class Demand:
         self.roundTrip = 0.0
         self._tell: Callable[[], None] = doNothing
         # of each number of links: until when so many are wanted
-        self._until: dict[int, float] = {LIGHT_LINKS: now + QUIET_SESSION_SECONDS}
+        self._until: dict[int, float] = {LIGHT_LINKS: now + WANTED_SECONDS}
         self._sent, self._received = Flow(now), Flow(now)
         self._lossesAt: deque[float] = deque(maxlen=MANY_LOSSES)
         self._quietBytes = 0  # what had been carried when it was seen last that the session is not quiet
@@ -165,8 +163,8 @@ class Demand:
         @param size: payload that the session has carried so far, both ways together.
         """
         if size - self._quietBytes > QUIET_BYTES:
-            self.wantsAtLeast(LIGHT_LINKS, now, QUIET_SESSION_SECONDS)
-        elif now - self._quietSince < QUIET_SESSION_SECONDS:
+            self.wantsAtLeast(LIGHT_LINKS, now)
+        elif now - self._quietSince < WANTED_SECONDS:
             return
         self._quietBytes, self._quietSince = size, now
 
