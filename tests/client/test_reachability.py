@@ -54,7 +54,7 @@ class ReachabilityTests(SynchronousTestCase):
         for _ in range(2):
             self.reachability.connectionsLimited(4)
             self.reachability.volumeLimited(1 << 20)
-        counted = "no more than 4 connections to good.test port 8443 get through at once: something on the way seems to"
+        counted = "further connections to good.test port 8443 do not get through beside the 4 that there are: something"
         ended = "connections to good.test port 8443 end again and again when they have carried some 1024 KiB: something"
         lines = self.lines()
         self.assertEqual(

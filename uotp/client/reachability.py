@@ -70,8 +70,8 @@ class Reachability:
         The path, or the server, seems to let no more connections through than so many.
         """
         words = (
-            "no more than {most} connections to {host} port {port} get through at once: something on the way seems to "
-            "count them, or the server; {most} are held, and one more is tried now and then"
+            "further connections to {host} port {port} do not get through beside the {most} that there are: something "
+            "on the way seems to count them, or the server; no more are opened, and one more is tried now and then"
         )
         self._sayLimit("connections limited", words, most=most)
 
