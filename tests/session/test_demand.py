@@ -227,23 +227,33 @@ class DemandOfASessionTests(SynchronousTestCase):
 
     def test_trainsThatWaitWantThem(self) -> None:
         """
-        But not those that wait for the first of all.
+        But not those that wait for the first of all, nor where the path has a long queue, which all
+        links would have to pass.
         """
-        self.outbound.send([Train(100, bytes(100))])
-        self.assertEqual(self.wanted, LIGHT_LINKS)
-        self.link(room=1)
-        self.outbound.send([Train(100, bytes(100))])
-        self.assertEqual(self.wanted, ALL_LINKS)
+        for queue, wanted in ((0.0, ALL_LINKS), (0.2, LIGHT_LINKS)):
+            self.setUp()
+            self.outbound.send([Train(100, bytes(100))])
+            self.assertEqual(self.wanted, LIGHT_LINKS)
+            link = self.link(room=2)
+            link.stands = PathStats(0, 0, PATH + queue, PATH)
+            for _ in range(50):
+                self.clock.advance(0.01)
+                self.outbound.send([Train(100, bytes(100))])
+            self.assertEqual((queue, self.wanted), (queue, wanted))
 
     def test_lossOnTheWayOutWantsThem(self) -> None:
         """
-        Also where the links repair losses all at once, so that none can be left for another.
+        Also where the links repair losses all at once, so that none can be left for another; but not
+        where a queue overflows.
         """
-        for _ in range(2):
-            self.link().costs = TROUBLED
-        self.clock.advance(1.0)
-        self.outbound.send([Train(100, bytes(100))])
-        self.assertEqual(self.wanted, LOSSY_LINKS)
+        for queue, wanted in ((0.0, LOSSY_LINKS), (0.2, LIGHT_LINKS)):
+            self.setUp()
+            for link in (self.link(), self.link()):
+                link.costs = TROUBLED
+                link.stands = PathStats(0, 0, PATH + queue, PATH)
+            self.clock.advance(1.0)
+            self.outbound.send([Train(100, bytes(100))])
+            self.assertEqual((queue, self.wanted), (queue, wanted))
 
     def test_lossOnTheWayInWantsThem(self) -> None:
         """

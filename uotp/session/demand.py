@@ -71,7 +71,7 @@ class Demand:
     """
     Follows what one session carries, and tells how many links it wants.
 
-    @ivar roundTrip: of the path, in seconds, as far as it is known.
+    @ivar roundTrip: of the path without a queue, in seconds, as far as it is known.
     """
 
     def __init__(self, now: float) -> None:
@@ -142,7 +142,8 @@ class Demand:
 
     def waited(self, now: float) -> None:
         """
-        Trains have to wait, since no link takes them.
+        Trains had to wait, since no link took them, and the path has no long queue: all links would
+        have to pass it.
         """
         self.wantsAtLeast(ALL_LINKS, now)
 

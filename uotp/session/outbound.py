@@ -218,7 +218,8 @@ class Outbound:
         # A heavy flow uses all, and its losses are many: a question would only be one more thing to repair.
         if not loaded and current not in self._scheduler.doubted and isStill(current):
             self._doubt.compare(current, now)
-        self.demand.lost(now)
+        if not hasQueue(current.pathStats()):
+            self.demand.lost(now)
         if self._scheduler.leaveTrouble(loaded=loaded):
             self._stickiness.leftTrouble = True
 
@@ -229,7 +230,7 @@ class Outbound:
         current = self._scheduler.current
         path = None if current is None else current.pathStats()
         if path is not None:
-            self.demand.roundTrip = path.roundTrip
+            self.demand.roundTrip = path.leastRoundTrip  # what waits in a queue fills no more links
         self._weighAt = self.demand.sent(self.bytes, now)
 
     def _moveOn(self, current: Link | None, now: float) -> None:
@@ -263,6 +264,8 @@ class Outbound:
             self._portion = min(max(carried, MIN_PORTION_BYTES), MAX_PORTION_BYTES)
         waited, self._waited = self._waited, False
         paths = {link: path for link in self._scheduler if (path := link.pathStats()) is not None}
+        if waited and len(self._scheduler) and not any(map(hasQueue, paths.values())):
+            self.demand.waited(now)
         bound = self._queue.judge(paths, now)
         stands = bool(self._backlog) and now - self._standsSince > STANDSTILL_SECONDS and not self._queue.moves(now)
         if bound is not None:
@@ -320,8 +323,6 @@ class Outbound:
         if not self._backlog:
             self._standsSince = now
         self._waited = self._stickiness.loaded = True
-        if len(self._scheduler):
-            self.demand.waited(now)
         # On a slow path a spare link only puts more into the queue that all have to pass.
         isLate = now - self._standsSince > STANDSTILL_SECONDS
         spare = self._scheduler.spare() if isLate or not self._isBound else None
