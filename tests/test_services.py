@@ -255,6 +255,7 @@ class ValuesTests(_ServicesTestCase):
         forClient: dict[str, Any] = {
             **common,
             "poolSize": 2,
+            "minPool": 2,
             "expire": 3.0,
             "backoff": 4.5,
             "timeout": 6.0,
@@ -868,7 +869,7 @@ class TogetherTests(_ServicesTestCase):
         """
         The answer alone does not.
         """
-        self.startBoth(poolSize=3)
+        self.startBoth(poolSize=3, minPool=3)
         self.exchange()
         self.assertEqual(len(self.pumps), 1)
         self.prove()
@@ -876,18 +877,21 @@ class TogetherTests(_ServicesTestCase):
         self.assertIn("connected to good.test port 8443", self.lines())
 
     def test_clientSaysWhereDescriptorsAreShort(self) -> None:
-        for limit, poolSize, isSaid in (
-            (1023, 8, True),
-            (1024, 8, False),
-            (1023, 2, False),
-            (64, 1, True),
-            (None, 8, False),
+        for limit, poolSize, minPool, needed, isSaid in (
+            (255, 8, None, 2, True),
+            (256, 8, None, 2, False),
+            (1023, 8, 8, 8, True),
+            (1024, 8, 8, 8, False),
+            (127, 1, None, 1, True),
+            (128, 1, None, 1, False),
+            (None, 8, 8, 8, False),
         ):
             self.patch(clientservice, "descriptorLimit", lambda limit=limit: limit)
-            self.client(listen=("127.0.0.1", 5), poolSize=poolSize)
+            self.client(listen=("127.0.0.1", 5), poolSize=poolSize, minPool=minPool)
             expected = (
-                f"this process may have {limit} descriptors, and a source needs up to {poolSize} of them for its "
-                "tunnels: where there are many sources, raise that limit (ulimit -n, or LimitNOFILE of systemd)"
+                f"this process may have {limit} descriptors, and the tunnels of a source need {needed} of them, or "
+                f"up to {poolSize} when it sends much: where there are many sources, raise that limit (ulimit -n, or "
+                "LimitNOFILE of systemd)"
             )
             self.assertEqual(self.lines(LogLevel.warn), [expected] if isSaid else [])
             self.events.clear()  # type: ignore[attr-defined]
@@ -1020,7 +1024,7 @@ class TogetherTests(_ServicesTestCase):
         serverTls, clientTls = self.certificates()
         self.server(serverTls)
         service = ClientService(
-            self.client(clientTls, start=False)._settings,
+            self.client(clientTls, start=False, minPool=8)._settings,
             ClientCredentials(clientTls),
             self.reactor,
             SleepClocks(lambda: self.reactor.seconds() + asleep, self.reactor.seconds, settable=False),

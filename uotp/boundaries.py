@@ -452,7 +452,11 @@ class Link(Protocol):
 class InboundTrains(Protocol):
     """
     Takes what the links of a session bring.
+
+    @ivar lastActive: when the links last brought something, by the session's clock.
     """
+
+    lastActive: float
 
     def lone(self, number: int, train: Train, now: float) -> None:
         """
@@ -479,6 +483,18 @@ class InboundTrains(Protocol):
         """
 
 
+class LinkDemand(Protocol):
+    """
+    Tells how many links a session wants.
+    """
+
+    def links(self, now: float) -> int:
+        """
+        @param now: by the session's clock.
+        @return: how many are wanted, one at least; more than there can be for as many as may be.
+        """
+
+
 class OutboundTrains(Protocol):
     """
     Hands out what the links of a session carry.
@@ -487,6 +503,12 @@ class OutboundTrains(Protocol):
     """
 
     numbering: Numbering
+
+    @property
+    def demand(self) -> LinkDemand:
+        """
+        Tells how many links are wanted, for both ways.
+        """
 
     @property
     def fillsPath(self) -> bool:

@@ -34,7 +34,7 @@ QUIET_SECONDS = 0.3
 PROOF_SECONDS = 0.01
 PROOF_DATAGRAMS = 40
 PROOF_BYTES = 1100
-"""What a source sends so long after its first answer, to be worth a pool of 32."""
+"""What a source sends at once so long after its first answer, to be worth a pool of 32, and to need it."""
 
 DEEDS: dict[str, Callable[..., Deed]] = {
     "answer": Answer,

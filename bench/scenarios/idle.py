@@ -39,6 +39,9 @@ WATCHED_SECONDS = 20.0
 EXPIRE_SECONDS = 900
 """So that no session ends meanwhile."""
 
+ALWAYS_OPTION = "--min-pool"
+"""Keeps tunnels open that nobody uses."""
+
 DESCRIPTORS_BESIDES = 500
 
 
@@ -50,8 +53,10 @@ def idlePair(stage: Stage, contender: Contender, count: int) -> Iterator[tuple[P
     with Programs(stage.folder) as programs:
         target = LoadEnd(programs, (), LOOPBACK)
         target.begin("answer")
-        expire = ("-e", str(EXPIRE_SECONDS))
-        pair = startPair(stage, Place(), programs, contender, (LOOPBACK, target.port), clientOptions=expire)
+        options = ["-e", str(EXPIRE_SECONDS)]
+        if contender.knows(ALWAYS_OPTION):
+            options += [ALWAYS_OPTION, str(POOL)]
+        pair = startPair(stage, Place(), programs, contender, (LOOPBACK, target.port), clientOptions=options)
         time.sleep(min(SILENCE_SECONDS, stage.seconds))
         before = privateBytes(pair.server.process.pid)
         openSessions(programs, pair, count, PROOF_DATAGRAMS, PROOF_BYTES)

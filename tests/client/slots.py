@@ -36,6 +36,7 @@ class RecordingSlotOwner:
     @ivar up: the slots that have a tunnel.
     @ivar welcomes: what the server has answered.
     @ivar refusals: how often it has let nobody in.
+    @ivar stopped: of each attempt that was stopped on the way, when it was begun.
     """
 
     urgency = Urgency.FIRST
@@ -46,6 +47,7 @@ class RecordingSlotOwner:
         self.up: list[Slot] = []
         self.welcomes: list[ServerHello] = []
         self.refusals = 0
+        self.stopped: list[float] = []
 
     @property
     def longestWait(self) -> float:
@@ -56,6 +58,9 @@ class RecordingSlotOwner:
 
     def mayDial(self, slot: Slot) -> bool:
         return True
+
+    def dialStopped(self, begunAt: float) -> None:
+        self.stopped.append(begunAt)
 
     def welcomed(self, answer: ServerHello) -> None:
         self.welcomes.append(answer)

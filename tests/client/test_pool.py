@@ -240,7 +240,9 @@ class PoolTests(SlotTestCase):
     def test_statisticsTellHowTheSlotsStand(self) -> None:
         self.useFormat2()
         pool = self.pool()
-        self.assertEqual(pool.statistics(), PoolStatistics(self.slotsIn(IDLE=4), tunnels=0, retiring=0, failures=0))
+        self.assertEqual(
+            pool.statistics(), PoolStatistics(self.slotsIn(IDLE=4), wanted=0, tunnels=0, retiring=0, failures=0)
+        )
         pool.start()
         pool.widen(4)
         self.openFirst(WELCOME)
@@ -250,19 +252,168 @@ class PoolTests(SlotTestCase):
         self.waitForDial()
         self.last.fail(error.ConnectionRefusedError())
         states = self.slotsIn(UP=2, WAITING=1, DIALLING=1)
-        self.assertEqual(pool.statistics(), PoolStatistics(states, tunnels=2, retiring=0, failures=2))
+        self.assertEqual(pool.statistics(), PoolStatistics(states, wanted=4, tunnels=2, retiring=0, failures=2))
         pool._slots[0].renew()
         states = self.slotsIn(RENEWING=1, UP=1, WAITING=1, DIALLING=1)
-        self.assertEqual(pool.statistics(), PoolStatistics(states, tunnels=2, retiring=0, failures=2))
+        self.assertEqual(pool.statistics(), PoolStatistics(states, wanted=4, tunnels=2, retiring=0, failures=2))
         self.welcomeLast()
         states = self.slotsIn(UP=2, WAITING=1, DIALLING=1)
-        self.assertEqual(pool.statistics(), PoolStatistics(states, tunnels=2, retiring=1, failures=2))
+        self.assertEqual(pool.statistics(), PoolStatistics(states, wanted=4, tunnels=2, retiring=1, failures=2))
         pool.drain()  # the tunnels that bring what is under way were not replaced
         states = self.slotsIn(STOPPED=4)
-        self.assertEqual(pool.statistics(), PoolStatistics(states, tunnels=2, retiring=1, failures=2))
+        self.assertEqual(pool.statistics(), PoolStatistics(states, wanted=0, tunnels=2, retiring=1, failures=2))
         self.end(pool)
         after = pool.statistics()
         self.assertEqual((after.slots, after.tunnels, after.retiring), (self.slotsIn(), 0, 0))
+
+    def grownPool(self, wanted: int, size: int = 4) -> Pool:
+        """
+        @return: a proved pool of format 2 whose session wants so many tunnels, and has them.
+        """
+        self.useFormat2()
+        self.session.demand.wanted = wanted
+        pool = self.pool(size)
+        pool.start()
+        self.openFirst(WELCOME)
+        pool.widen(size)
+        self.openAll()
+        return pool
+
+    def tunnelsOf(self, pool: Pool) -> tuple[int, int]:
+        """
+        @return: how many tunnels are up, and how many were given up or replaced.
+        """
+        pool.checkInvariant()
+        statistics = pool.statistics()
+        return statistics.tunnels, statistics.retiring
+
+    def test_tunnelsAreDialledWhenTheyAreWanted(self) -> None:
+        """
+        No more at once than that, and never more than there may be.
+        """
+        pool = self.grownPool(wanted=2)
+        self.assertEqual((self.tunnelsOf(pool), pool.wanted), ((2, 0), 2))
+        for wanted, dialled in ((2, 0), (3, 1), (99, 1)):
+            self.session.demand.wanted = wanted
+            pool.grow()
+            self.assertEqual((wanted, self.context.dials.underWay), (wanted, dialled))
+            self.openAll()
+        self.assertEqual((self.tunnelsOf(pool), pool.wanted), ((4, 0), 4))
+
+    def test_sourceThatIsNotProvedHasOneTunnelWhateverItWants(self) -> None:
+        pool = self.pool()
+        pool.start()
+        self.openFirst()
+        pool.grow()
+        pool.review()
+        self.assertEqual((len(self.context.attempts), pool.wanted), (1, 1))
+
+    def test_userMayWantThemAtAllTimes(self) -> None:
+        self.context.choose(minPool=3)
+        pool = self.grownPool(wanted=1)
+        for _ in range(3):
+            self.assertEqual(self.tunnelsOf(pool), (3, 0))
+            pool.review()
+
+    def carry(self, amounts: list[int]) -> None:
+        """
+        Let the newest tunnels carry so many bytes.
+        """
+        for attempt, amount in zip(self.context.attempts[-len(amounts) :], amounts, strict=True):
+            assert attempt.tunnel.link is not None
+            attempt.tunnel.link.carried += amount
+
+    def test_tunnelsThatCarryLeastAreGivenUp(self) -> None:
+        """
+        In format 2 all that are too many, in good order: each says that nothing follows, and is
+        closed when the server has said so too.
+        """
+        pool = self.grownPool(wanted=4)
+        self.session.demand.wanted = 2
+        pool.review()
+        self.assertEqual(self.tunnelsOf(pool), (4, 0))
+        self.carry([10, 1000, 20, 2000])
+        pool.review()
+        self.assertEqual(self.tunnelsOf(pool), (2, 2))
+        states = [attempt.tunnel.state for attempt in self.context.attempts]
+        drained, kept = TunnelState.DRAINING, TunnelState.OPEN
+        self.assertEqual(states, [drained, kept, drained, kept])
+        for attempt in self.context.attempts[::2]:
+            self.assertIn(DRAIN, attempt.transport.getOutBuffer())
+            attempt.tunnel.dataReceived(DRAIN)
+        self.context.settle()
+        self.assertEqual((self.tunnelsOf(pool), len(self.context.liveTunnels)), ((2, 0), 2))
+        self.session.demand.wanted = 4
+        pool.grow()
+        self.openAll()
+        self.assertEqual(self.tunnelsOf(pool), (4, 0))
+        reachability = self.context.reachability
+        self.assertEqual((reachability.ups - reachability.downs, reachability.reasons), (4, []))
+
+    def test_tunnelsOfFormat1AreGivenUpOneByOne(self) -> None:
+        """
+        What the server sends through one that we close is lost, so it is the one that carries least.
+        """
+        pool = self.widePool(4)
+        for attempt in self.context.attempts:
+            if not attempt.done.called:
+                attempt.open()
+        self.session.demand.wanted = 2
+        for left in (3, 2):
+            pool.review()
+            self.carry([10, 20, 30, 40])
+            pool.review()
+            self.assertEqual(self.tunnelsOf(pool)[0], left)
+        self.assertEqual([each.transport.disconnecting for each in self.context.attempts], [True, True, False, False])
+
+    def test_tunnelsThatAreWantedAgainAreKept(self) -> None:
+        pool = self.grownPool(wanted=4)
+        for wanted in (2, 4, 2):
+            self.session.demand.wanted = wanted
+            pool.review()
+        self.assertEqual(self.tunnelsOf(pool), (4, 0))
+
+    def test_slotsWithoutATunnelAreGivenUpFirst(self) -> None:
+        """
+        And what is not there is not dialled again.
+        """
+        pool = self.grownPool(wanted=4)
+        for attempt in self.context.attempts[2:]:
+            attempt.transport.lose()
+        self.session.demand.wanted = 2
+        pool.review()
+        pool.review()
+        self.assertEqual(self.tunnelsOf(pool), (2, 0))
+        self.clock.advance(60.0)
+        self.assertEqual(len(self.context.attempts), 4)
+
+    def test_nothingIsGivenUpWhileNoTunnelAnswers(self) -> None:
+        pool = self.grownPool(wanted=3)
+        for attempt in self.context.attempts:
+            attempt.transport.lose()
+        self.session.demand.wanted = 1
+        for _ in range(3):
+            pool.review()
+        self.assertEqual(sum(pool.statistics().slots[state] for state in (SlotState.WAITING, SlotState.DIALLING)), 3)
+        pool.checkInvariant()
+
+    def test_tunnelThatIsGivenUpMidwayLeavesNothing(self) -> None:
+        """
+        One waits to be dialled, one is being replaced, one could not be replaced.
+        """
+        pool = self.grownPool(wanted=4)
+        slots = list(pool._slots)
+        self.context.attempts[0].transport.lose()
+        slots[2].renew()
+        self.last.fail(error.ConnectionRefusedError())
+        slots[1].renew()
+        for slot in slots[:3]:
+            slot.giveUp()
+            slot.giveUp()
+        self.assertEqual([slot.state for slot in slots], [SlotState.IDLE] * 3 + [SlotState.UP])
+        self.assertEqual((self.context.dials.underWay, pool.statistics().failures), (0, 0))
+        self.clock.advance(60.0)
+        self.assertEqual(len(self.context.attempts), 6)
 
     def test_allTunnelsShowTheSameId(self) -> None:
         self.widePool()
@@ -507,7 +658,7 @@ class PoolTests(SlotTestCase):
             self.assertEqual(len(self.context.attempts), 8 + count)
             self.openAll()
             states = self.slotsIn(UP=8)
-            self.assertEqual(pool.statistics(), PoolStatistics(states, tunnels=8, retiring=count, failures=0))
+            self.assertEqual(pool.statistics(), PoolStatistics(states, wanted=8, tunnels=8, retiring=count, failures=0))
             pool.leave()
 
     def test_oneSlotDialsWhileNoTunnelAnswers(self) -> None:

@@ -50,6 +50,17 @@ class ReachabilityTests(SynchronousTestCase):
             self.reachability.tunnelFailed(f"{what} was lost")
             self.assertEqual(self.lines(), [f"no tunnel to good.test port 8443 is left: {what} was lost"])
 
+    def test_limitsOfThePathAreSaidOnce(self) -> None:
+        for _ in range(2):
+            self.reachability.connectionsLimited(4)
+            self.reachability.volumeLimited(1 << 20)
+        counted = "further connections to good.test port 8443 do not get through beside the 4 that there are: something"
+        ended = "connections to good.test port 8443 end again and again when they have carried some 1024 KiB: something"
+        lines = self.lines()
+        self.assertEqual(
+            [line[: len(words)] for line, words in zip(lines, (counted, ended), strict=True)], [counted, ended]
+        )
+
     def test_firstAnswerIsProof(self) -> None:
         """
         Once and for all: the same server comes back after an outage.

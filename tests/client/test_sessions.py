@@ -23,6 +23,7 @@ from uotp.client.sources.proof import MOMENT_SECONDS, TUNNEL_BYTES, UNANSWERED_B
 from uotp.client.sources.sessions import UNPROVED_SECONDS, SessionsBySource, SessionsBySourceStatistics
 from uotp.client.sources.source import LASTING_SECONDS, SourceSession
 from uotp.process.steps import APART_SECONDS, STEPS
+from uotp.session.demand import WANTED_SECONDS
 from uotp.session.pacer import TICK_SECONDS
 from uotp.telemetry.drops import Drop, Drops
 from uotp.telemetry.ratelimit import MAX_LINES_PER_QUIET
@@ -194,6 +195,7 @@ class SourceSessionTests(_SessionsTestCase):
         """
         With so much payload after the answer, and not a byte earlier.
         """
+        self.context.choose(minPool=POOL)
         self.send(1, Train(1024, bytes(2048)))
         self.answer(self.context.attempts[0])
         self.clock.advance(MOMENT_SECONDS)
@@ -205,6 +207,56 @@ class SourceSessionTests(_SessionsTestCase):
             self.send(1, Train(1024, bytes(TUNNEL_BYTES - 1)))
         self.send(1, Train(1024, bytes(65000)))
         self.assertEqual(len(self.context.attempts), POOL)
+
+    def test_questionCostsOneConnection(self) -> None:
+        """
+        However long it is waited, and also a second one; so do the keepalives of a VPN.
+        """
+        for _ in range(3):
+            self.send(1, Train(60, bytes(60)))
+            for attempt in self.context.attempts:
+                if not attempt.done.called:
+                    self.answer(attempt)
+            self.pass_(25.0)
+            self.sessions.review()
+            self.clock.advance(0)
+        self.assertEqual((self.made[0].proof.isProved, len(self.context.attempts)), (True, 1))
+
+    def test_lightFlowHasTwoTunnels(self) -> None:
+        """
+        One that turns out dead can be left at once, and more of them are of no use to it.
+        """
+        self.send(1)
+        self.answer(self.context.attempts[0])
+        for _ in range(200):
+            self.clock.advance(0.02)
+            self.send(1, Train(160, bytes(160)))
+        self.assertEqual(len(self.context.attempts), 2)
+
+    def test_tunnelsAreGivenUpWhenTheLoadIsOver(self) -> None:
+        """
+        A minute after it has become light, and the second one a minute after nothing to speak of flows.
+        """
+        self.send(1)
+        self.answer(self.context.attempts[0])
+        self.clock.advance(MOMENT_SECONDS)
+        self.send(1, Train(1400, bytes(65000)))
+        for attempt in self.context.attempts[1:]:
+            attempt.open()
+        counts: list[int] = []
+        for _ in range(450):
+            self.clock.advance(1.0)
+            if len(counts) < 90:
+                self.send(1, Train(160, bytes(160)))
+            elif len(counts) % 25 == 0:
+                self.send(1)  # a keepalive
+            self.sessions.review()
+            self.clock.advance(0)
+            counts.append(self.made[0].pool.statistics().tunnels)
+        changes = [(second, count) for second, count in enumerate(counts) if second == 0 or count != counts[second - 1]]
+        self.assertEqual([count for _, count in changes], [POOL, 3, 2, 1])
+        self.assertTrue(WANTED_SECONDS - 2 <= changes[1][0] <= changes[2][0] <= WANTED_SECONDS + 10, changes)
+        self.assertGreater(changes[3][0], WANTED_SECONDS)
 
     def test_muchAtOnceOpensThePoolAtOnce(self) -> None:
         """

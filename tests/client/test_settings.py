@@ -26,6 +26,15 @@ class ClientSettingsTests(SettingsTestCase):
         self.assertUnusable("poolSize", 0, -1, 257)
         self.assertUsable("poolSize", 1, 256)
 
+    def test_leastTunnelsAreNoMoreThanTheMost(self) -> None:
+        self.assertUnusable("minPool", 0, -1, 257)
+        self.assertUsable("minPool", None, 1, 8)
+        error = self.assertRaises(ConfigurationError, self.settings, poolSize=2, minPool=3)
+        self.assertEqual(str(error), "minPool 3 is more than poolSize 2, which is the most that there may be")
+        self.assertEqual(self.settings(poolSize=1).usualTunnels, 1)
+        self.assertEqual(self.settings(poolSize=8).usualTunnels, 2)
+        self.assertEqual(self.settings(poolSize=8, minPool=8).usualTunnels, 8)
+
     def test_times(self) -> None:
         for name in ("expire", "backoff", "timeout"):
             self.assertUnusable(name, 0.0, -1.0, float("nan"), float("inf"))

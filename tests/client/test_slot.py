@@ -35,16 +35,32 @@ NO_TLS_IN_TIME = "connected to 192.0.2.1 by TCP, but no TLS handshake after 4 s:
 
 EXPECTED = {
     State.IDLE: {Event.DIAL: State.DIALLING, Event.STOP: State.STOPPED},
-    State.DIALLING: {Event.OPENED: State.UP, Event.FAILED: State.WAITING, Event.STOP: State.STOPPED},
-    State.UP: {Event.LOST: State.WAITING, Event.RENEW: State.RENEWING, Event.STOP: State.STOPPED},
-    State.WAITING: {Event.DIAL: State.DIALLING, Event.STOP: State.STOPPED},
+    State.DIALLING: {
+        Event.OPENED: State.UP,
+        Event.FAILED: State.WAITING,
+        Event.GIVE_UP: State.IDLE,
+        Event.STOP: State.STOPPED,
+    },
+    State.UP: {
+        Event.LOST: State.WAITING,
+        Event.RENEW: State.RENEWING,
+        Event.GIVE_UP: State.IDLE,
+        Event.STOP: State.STOPPED,
+    },
+    State.WAITING: {Event.DIAL: State.DIALLING, Event.GIVE_UP: State.IDLE, Event.STOP: State.STOPPED},
     State.RENEWING: {
         Event.OPENED: State.UP,
         Event.FAILED: State.RETRYING,
         Event.LOST: State.DIALLING,
+        Event.GIVE_UP: State.IDLE,
         Event.STOP: State.STOPPED,
     },
-    State.RETRYING: {Event.DIAL: State.RENEWING, Event.LOST: State.WAITING, Event.STOP: State.STOPPED},
+    State.RETRYING: {
+        Event.DIAL: State.RENEWING,
+        Event.LOST: State.WAITING,
+        Event.GIVE_UP: State.IDLE,
+        Event.STOP: State.STOPPED,
+    },
     State.STOPPED: {},
 }
 """What each event leads to, from each state; what is not here changes nothing."""
@@ -88,6 +104,8 @@ class SlotTableTests(SlotTestCase):
             slot.dial()
         elif event is Event.RENEW:
             slot.renew()
+        elif event is Event.GIVE_UP:
+            slot.giveUp()
         elif event is Event.STOP:
             slot.leave()
         elif event is Event.OPENED:

@@ -161,6 +161,8 @@ class RecordingReachability:
     @ivar stopped: the names of sessions to which nothing comes back any more.
     @ivar replaced: sessions that go on as others, and why.
     @ivar reasons: why tunnels failed.
+    @ivar limits: how many connections the path lets through, each time that was found.
+    @ivar volumes: how much it lets each carry.
     """
 
     def __init__(self) -> None:
@@ -174,6 +176,18 @@ class RecordingReachability:
         self.silent: list[tuple[str, bool]] = []
         self.stopped: list[str] = []
         self.replaced: list[tuple[str, str, str]] = []
+        self.limits: list[int] = []
+        self.volumes: list[int] = []
+
+    @property
+    def tunnels(self) -> int:
+        return self.ups - self.downs
+
+    def connectionsLimited(self, most: int) -> None:
+        self.limits.append(most)
+
+    def volumeLimited(self, volume: int) -> None:
+        self.volumes.append(volume)
 
     def tunnelUp(self) -> None:
         self.ups += 1

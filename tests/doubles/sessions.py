@@ -12,6 +12,20 @@ from uotp.process.turns import Unlimited
 from uotp.train import Arrival, Numbering, Train, cut
 
 
+class FixedDemand:
+    """
+    Wants as many links as a test says.
+
+    @ivar wanted: so many; at first more than there can be.
+    """
+
+    def __init__(self) -> None:
+        self.wanted = 1 << 16
+
+    def links(self, now: float) -> int:
+        return self.wanted
+
+
 class RecordingSession:
     """
     Keeps what the links of a session tell it, as its own way in and out.
@@ -23,6 +37,8 @@ class RecordingSession:
     @ivar unacked: what tunnels that were gone had not carried.
     @ivar fillsPath: whether it keeps a long queue on the path.
     @ivar loadedRoundTrip: the round trip with that queue.
+    @ivar demand: how many links it wants.
+    @ivar lastActive: when something came last.
     """
 
     def __init__(self) -> None:
@@ -32,9 +48,11 @@ class RecordingSession:
         self.numbers: list[int] = []
         self.says: list[str] = []
         self.roundTrips = 0
+        self.lastActive = 0.0
         self.fillsPath = False
         self.loadedRoundTrip = 0.0
         self.numbering = Numbering()
+        self.demand = FixedDemand()
         self.inbound = self.outbound = self
         self.allowance: Allowance = Unlimited()
 

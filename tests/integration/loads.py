@@ -266,7 +266,7 @@ class LoadTestCase(RigTestCase):
         target = self.udpEnd()
         port = freePort(socket.SOCK_STREAM)
         relay = self.relay((LOOPBACK, port), segment)
-        options = ("--wire", str(wire), "-n", str(tunnels), *client)
+        options = ("--wire", str(wire), "-n", str(tunnels), "--min-pool", str(tunnels), *client)
         pair = self.pair(target.address, pki, server=server, client=options, dial=relay.address, serverPort=port)
         flow = self.flow(pair, target)
         flow.openPool()

@@ -160,13 +160,19 @@ class Relay:
                     one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self.connections.append(Relayed(near, far, self._delay))
 
-    def stop(self) -> None:
+    def refuse(self) -> None:
         """
-        Close everything.
+        Let nobody call any more; those that have go on.
         """
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
         self._thread.join(1)
+
+    def stop(self) -> None:
+        """
+        Close everything.
+        """
+        self.refuse()
         for connection in self.connections:
             connection.cut()

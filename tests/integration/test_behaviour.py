@@ -25,6 +25,9 @@ SIZES = (0, 1, 2, 3, 15, 16, 17, 63, 255, 256, 257, 512, 1200, 1400, 1420, 1472,
 
 LOOPBACK6 = "::1"
 
+MUCH_BYTES = 50_000
+"""A few datagrams of so many bytes at once are more than a rested connection sends in a round trip."""
+
 
 class DatagramTests(RigTestCase):
     """
@@ -159,8 +162,9 @@ class NewFlowTests(RigTestCase):
     def test_poolIsOpenedByWhatTheSourceSendsAfterAnAnswer(self) -> None:
         """
         Before, and when the target answers, a source has one tunnel, since its address may
-        be forged; with what it sends after that it has as many as C{--pool-size} says, and
-        no more.  All show the same id.
+        be forged; with what it sends after that it has two, so that one that dies can be left at
+        once.  Only when it sends much it has as many as C{--pool-size} says, and no more.  All show
+        the same id.
         """
         server = RawServer()
         self.addCleanup(server.close)
@@ -177,9 +181,28 @@ class NewFlowTests(RigTestCase):
         self.assertIsNone(server.accept(0.3), "one tunnel until the source shows that it got the answer")
         for _ in range(PROOF_DATAGRAMS):
             application.send(bytes(PROOF_BYTES), address)
-        self.assertEqual([server.mustAccept()[1] for _ in range(4)], [sessionId] * 4)
+        self.assertEqual(server.mustAccept()[1], sessionId)
+        self.assertIsNone(server.accept(0.3), "two tunnels while it sends little")
+        for _ in range(3):
+            application.send(bytes(MUCH_BYTES), address)
+        self.assertEqual([server.mustAccept()[1] for _ in range(3)], [sessionId] * 3)
         self.assertIsNone(server.accept(0.3), "a pool of 5 has 5 tunnels")
         self.assertEqual((sessionId[6] >> 4, sessionId[8] >> 6), (4, 2), "a UUID of version 4")
+
+    def test_allTunnelsAreOpenWhereTheUserWantsThem(self) -> None:
+        """
+        With C{--min-pool} as soon as the source is worth them.
+        """
+        target = self.udpEnd()
+        port = freePort(socket.SOCK_STREAM)
+        relay = self.relay((LOOPBACK, port))
+        options = ("-n", "5", "--min-pool", "4")
+        pair = self.pair(target.address, client=options, dial=relay.address, serverPort=port)
+        flow = self.flow(pair, target)
+        flow.both(b"a question costs one connection")
+        self.assertEqual(len(relay.connections), 1)
+        flow.openPool()
+        until(lambda: len(relay.connections) == 4, "four are open")
 
     def test_nothingIsOpenedBeforeTheId(self) -> None:
         """
@@ -300,7 +323,8 @@ class ReturnTests(RigTestCase):
         target = self.udpEnd()
         port = freePort(socket.SOCK_STREAM)
         relay = self.relay((LOOPBACK, port))
-        pair = self.pair(target.address, server=server, client=("-n", "3"), dial=relay.address, serverPort=port)
+        options = ("-n", "3", "--min-pool", "3")
+        pair = self.pair(target.address, server=server, client=options, dial=relay.address, serverPort=port)
         flow = self.flow(pair, target)
         flow.openPool()
         until(lambda: len(relay.connections) == 3, "the pool is open")

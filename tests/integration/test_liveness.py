@@ -248,7 +248,7 @@ class DeafTests(LoadTestCase):
         What is lost is what nobody can know of; and each datagram comes once.
         """
         target = self.udpEnd()
-        pair = self.pair(target.address, self.newPki(), client=("-n", "4", "--wire", "2"))
+        pair = self.pair(target.address, self.newPki(), client=("-n", "4", "--min-pool", "4", "--wire", "2"))
         flow = self.flow(pair, target)
         flow.openPool()
         loads = [self.forth(flow), self.back(flow)]

@@ -81,7 +81,8 @@ class SlowPathTests(RigTestCase):
             server = self.startServer(target.address, *PLAIN, *wire, listen=("0.0.0.0", PORT))  # noqa: S104
             self.listening(server)
         with self.near.inside():
-            self.client = self.startClient((FAR_ADDRESS, PORT), *PLAIN, *wire, "-n", str(TUNNELS))
+            pool = ("-n", str(TUNNELS), "--min-pool", str(TUNNELS))
+            self.client = self.startClient((FAR_ADDRESS, PORT), *PLAIN, *wire, *pool)
             flow = Flow(self.udpEnd(LOOPBACK), self.listening(self.client), target)
         flow.openPool()
         return flow

@@ -106,7 +106,7 @@ class TerminatorTests(LoadTestCase):
         """
         @return: a flow through a new client, which has found the server.
         """
-        self.client = self.startClient(door, "-C", self.pki.caCertificate, "-n", "4", *options)
+        self.client = self.startClient(door, "-C", self.pki.caCertificate, "-n", "4", "--min-pool", "4", *options)
         flow = Flow(self.udpEnd(), self.listening(self.client), self.udpTarget)
         flow.openPool()
         return flow

@@ -42,7 +42,8 @@ class WakeUpTests(LoadTestCase):
         What the target sends arrives again, as soon as there is a new tunnel.
         """
         target = self.udpEnd()
-        pair = self.pair(target.address, self.newPki(), client=("-n", str(TUNNELS), "--wire", wire))
+        options = ("-n", str(TUNNELS), "--min-pool", str(TUNNELS), "--wire", wire)
+        pair = self.pair(target.address, self.newPki(), client=options)
         flow = self.flow(pair, target)
         flow.openPool()
         load = self.back(flow, RATE)

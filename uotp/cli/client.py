@@ -54,7 +54,14 @@ class Options(CommonOptions):
             "allow",
         ),
         Option("expire", "e", "time without a datagram after which a session ends", parseSeconds, "expire"),
-        Option("pool-size", "n", "tunnels for each session", parseCount(MAX_POOL_SIZE), "poolSize"),
+        Option("pool-size", "n", "most tunnels for each session", parseCount(MAX_POOL_SIZE), "poolSize"),
+        Option(
+            "min-pool",
+            None,
+            "tunnels for each session at all times, also when it carries little; otherwise as many as it needs",
+            parseCount(MAX_POOL_SIZE),
+            "minPool",
+        ),
         Option(
             "backoff",
             "B",

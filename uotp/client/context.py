@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 
+from uotp.client.connectionlimit import ConnectionLimit
 from uotp.client.dial.addresses import AddressOrder
 from uotp.client.dial.dialqueue import DialQueue
 from uotp.client.dial.outage import Hurry, Outage
@@ -17,6 +18,7 @@ from uotp.client.dial.patience import Patience
 from uotp.client.dial.segmentsize import SegmentSizes
 from uotp.client.dial.segmentwatch import SegmentWatch
 from uotp.client.settings import ClientSettings
+from uotp.client.volumelimit import VolumeLimit
 from uotp.net import Addresses
 from uotp.process import Steps, Turns
 from uotp.telemetry import Logger, orLog
@@ -28,6 +30,22 @@ class ReachabilityObserver(Protocol):
     """
     Follows, for the log, how the dialling goes.
     """
+
+    @property
+    def tunnels(self) -> int:
+        """
+        How many tunnels are open.
+        """
+
+    def connectionsLimited(self, most: int) -> None:
+        """
+        The path, or the server, seems to let no more connections through than so many.
+        """
+
+    def volumeLimited(self, volume: int) -> None:
+        """
+        Connections seem to be ended on the way when they have carried so many bytes.
+        """
 
     def tunnelUp(self) -> None:
         """
@@ -122,6 +140,8 @@ class ClientContext:
     @ivar opened: told the address of the other end of each tunnel that has opened.
     @ivar dials: lets only so many attempts be under way at once.
     @ivar outage: knows which pools have no tunnel that answers.
+    @ivar connectionLimit: knows how many connections the path lets through.
+    @ivar volumeLimit: knows how much the path lets each carry.
     """
 
     settings: ClientSettings
@@ -138,6 +158,8 @@ class ClientContext:
     patience: Patience = field(init=False)
     dials: DialQueue = field(init=False)
     outage: Outage = field(init=False)
+    connectionLimit: ConnectionLimit = field(init=False)
+    volumeLimit: VolumeLimit = field(init=False)
     _steps: Steps = field(init=False)
 
     def __post_init__(self) -> None:
@@ -150,6 +172,8 @@ class ClientContext:
         self._steps = Steps(self.clock)
         self.dials = DialQueue()
         self.outage = Outage(self._callEach)
+        self.connectionLimit = ConnectionLimit(self.reachability.connectionsLimited)
+        self.volumeLimit = VolumeLimit(self.reachability.volumeLimited)
 
     def pathChanged(self) -> None:
         """
@@ -157,6 +181,15 @@ class ClientContext:
         """
         self.segments.forget()
         self.addresses.forget()
+        self.connectionLimit.forget()
+        self.volumeLimit.forget()
+
+    @property
+    def connections(self) -> int:
+        """
+        How many connections there are, with those that are being opened or are to be.
+        """
+        return self.reachability.tunnels + self.dials.underWay + self.dials.waiting
 
     def _callEach(self, calls: list[Hurry]) -> None:
         orLog(self._steps.each(calls, call), Logger(), "not all slots were told to dial")

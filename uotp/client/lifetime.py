@@ -28,15 +28,17 @@ class Lifetime:
         share = 1 - AGE_SPREAD * chance
         self._until = None if maxAge is None else now + maxAge * share
         self._bytes = None if maxBytes is None else maxBytes * share
+        self._share = share
 
-    def isUsedUp(self, now: float, carried: int) -> bool:
+    def isUsedUp(self, now: float, carried: int, allowed: int | None) -> bool:
         """
         @param now: monotonic seconds.
         @param carried: bytes that the tunnel has carried, both ways.
+        @param allowed: bytes that the path lets a tunnel carry, as far as it is known, or L{None}.
         """
-        return self.reason(now, carried) is not None
+        return self.reason(now, carried, allowed) is not None
 
-    def reason(self, now: float, carried: int) -> str | None:
+    def reason(self, now: float, carried: int, allowed: int | None) -> str | None:
         """
         See L{isUsedUp}.
 
@@ -46,4 +48,6 @@ class Lifetime:
             return f"it is as old as it may become ({spelled('maxAge')})"
         if self._bytes is not None and carried >= self._bytes:
             return f"it has carried as much as it may ({spelled('maxBytes')})"
+        if allowed is not None and carried >= allowed * self._share:
+            return "it has carried nearly as much as the path seems to allow"
         return None

@@ -2,7 +2,12 @@
 The client's tunnels for one session.
 
 How many a pool may have is said to it, and becomes more while the source shows that it is
-worth them.  While none of its tunnels is up, one slot dials for all: where that one does
+worth them.  Of these it has as many as the session wants for what it carries
+(L{uotp.session.demand}), and as many as the user wants it to have at all times.  More are dialled
+as soon as they are wanted.  Those that are not wanted any more are given up, the ones that carry
+least first.
+
+While none of its tunnels is up, one slot dials for all: where that one does
 not get through, the others would not either.  A tunnel is up while it is open and no pong of
 it is overdue: the connections to a program that stands still stay open.
 
@@ -45,12 +50,14 @@ class PoolStatistics:
 
     @ivar slots: how many slots are in each state; those in which there is none are named
         too.
+    @ivar wanted: how many tunnels it wants to have.
     @ivar tunnels: how many slots have a tunnel that is open.
     @ivar retiring: how many tunnels that were replaced may still bring something.
     @ivar failures: attempts that failed in a row, of the slot with the most.
     """
 
     slots: Mapping[SlotState, int]
+    wanted: int
     tunnels: int
     retiring: int
     failures: int
@@ -122,6 +129,8 @@ class Pool:
         self.isKnown = self.hasBeenUp = self.isOfOldKey = False
         self._draining: set[Slot] = set()
         self._mayHave = 0
+        self._wanting: dict[Slot, None] = {}  # those that have a tunnel, or are to have one
+        self._carriedBefore: dict[Slot, int] | None = None  # of each, when there were too many already
         self._up = 0  # slots with a tunnel that answers
         self._first: Slot | None = None  # the one that dials while none is up
         self._held: dict[Slot, None] = {}  # those that would dial if one were up, or the path not full
@@ -161,11 +170,9 @@ class Pool:
         See L{uotp.client.slot.SlotOwner}.
         """
         if self._up:
-            if not (self._session.outbound.fillsPath and slot.isEmpty):
+            if not slot.isEmpty or self._hasRoomOnPath():
                 return True
             self._held[slot] = None
-            if self._retry is None:
-                self._retry = self._context.clock.callLater(FULL_PATH_SECONDS, self._dialHeld)
             return False
         if self._first is None:
             self._first = slot
@@ -173,6 +180,27 @@ class Pool:
             return True
         self._held[slot] = None
         return False
+
+    def _hasRoomOnPath(self) -> bool:
+        """
+        @return: whether the path takes one more tunnel, as far as we know.  Where it does not, those that
+            are told to wait are asked again later.
+        """
+        context = self._context
+        if not self._session.outbound.fillsPath:
+            return context.connectionLimit.allows(context.connections, context.clock.seconds())
+        if self._retry is None:
+            self._retry = context.clock.callLater(FULL_PATH_SECONDS, self._dialHeld)
+        return False
+
+    def dialStopped(self, begunAt: float) -> None:
+        """
+        See L{uotp.client.slot.SlotOwner}.
+        """
+        if self._up and not self._session.outbound.fillsPath:
+            context, heardAt = self._context, self._session.inbound.lastActive
+            now = context.clock.seconds()
+            context.connectionLimit.stopped(context.reachability.tunnels, begunAt, heardAt, now)
 
     def slotUp(self, slot: Slot) -> None:
         """
@@ -248,7 +276,7 @@ class Pool:
         if not self._isOver:
             self._mayHave = 1
             self._noneIsUp()
-            self._slots[0].dial()
+            self.grow()
 
     def widen(self, tunnels: int) -> None:
         """
@@ -260,9 +288,50 @@ class Pool:
         if self._isOver:
             return
         self.isProved = True
-        before, self._mayHave = self._mayHave, max(self._mayHave, min(tunnels, len(self._slots)))
-        for slot in self._slots[before : self._mayHave]:
+        self._mayHave = max(self._mayHave, min(tunnels, len(self._slots)))
+        self.grow()
+
+    @property
+    def wanted(self) -> int:
+        """
+        How many tunnels the pool wants to have.
+        """
+        needed = self._session.outbound.demand.links(self._context.clock.seconds())
+        return min(self._mayHave, max(needed, self._context.settings.leastTunnels))
+
+    def grow(self) -> None:
+        """
+        Dial what is missing.
+        """
+        if self._isOver:
+            return
+        missing = self.wanted - len(self._wanting)
+        for slot in [slot for slot in self._slots if slot not in self._wanting][: max(missing, 0)]:
+            self._wanting[slot] = None
             slot.dial()
+
+    def review(self) -> None:
+        """
+        Give up what is not wanted any more.  Call this each few seconds: what is given up has
+        carried least since the time before.  Where something may be lost by that, it is one tunnel at
+        a time, so that none is given up which the other end may be using.
+        """
+        before, self._carriedBefore = self._carriedBefore, None
+        surplus = len(self._wanting) - self.wanted
+        if surplus <= 0 or not self._up or self._isOver:
+            self.grow()
+            if self._up:
+                self._dialHeld()
+            return
+        carried = {slot: slot.carried for slot in self._wanting}
+        if before is None:
+            self._carriedBefore = carried
+            return
+        least = sorted(carried, key=lambda slot: (slot.isUp, carried[slot] - before.get(slot, 0)))[:surplus]
+        for slot in least[:1] if any(slot.losesWhenClosed for slot in least) else least:
+            del self._wanting[slot]
+            self._held.pop(slot, None)
+            slot.giveUp()
 
     def renewOld(self) -> None:
         """
@@ -307,6 +376,7 @@ class Pool:
         states = Counter(slot.state for slot in slots)
         return PoolStatistics(
             slots={state: states[state] for state in SlotState},
+            wanted=0 if self._isOver else self.wanted,
             tunnels=sum(slot.isUp for slot in slots),
             retiring=sum(slot.retiring for slot in slots),
             failures=max((slot.failures for slot in slots), default=0),
@@ -346,7 +416,23 @@ class Pool:
         self._owner = None  # who knows its pool
         self._stop()
         slots, self._slots = self._slots, []  # they know their pool, and outlive it with their tunnels
+        self._wanting.clear()
+        self._carriedBefore = None
         self._first = None
         self._draining.clear()
         for slot in slots:
             slot.leave()
+
+    def checkInvariant(self) -> None:
+        """
+        What holds between any two events.
+
+        @raise AssertionError: when it does not.
+        """
+        assert self._up == sum(slot.isUp for slot in self._slots)
+        assert len(self._wanting) <= self._mayHave
+        assert self._held.keys() <= self._wanting.keys()
+        for slot in self._slots:
+            isWanted = slot in self._wanting
+            assert isWanted or slot.state in (SlotState.IDLE, SlotState.STOPPED)
+            assert not isWanted or slot in self._held or slot.state is not SlotState.IDLE

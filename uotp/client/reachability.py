@@ -11,7 +11,7 @@ from typing import Any
 from twisted.logger import LogLevel
 
 from uotp.session import STOPPED_SECONDS
-from uotp.telemetry import LineBudget, Logger, RateLimit, causeOf, logCounted
+from uotp.telemetry import LineBudget, Logger, RateLimit, causeOf, logCounted, spelled
 from uotp.wire import ServerHello
 
 
@@ -57,6 +57,38 @@ class Reachability:
         self._up = 0
         self._known = Known.NOTHING
         self._wasUotp = False  # it has been reached once, and will be the same when it is back
+
+    @property
+    def tunnels(self) -> int:
+        """
+        How many tunnels are open.
+        """
+        return self._up
+
+    def connectionsLimited(self, most: int) -> None:
+        """
+        The path, or the server, seems to let no more connections through than so many.
+        """
+        words = (
+            "further connections to {host} port {port} do not get through beside the {most} that there are: something "
+            "on the way seems to count them, or the server; no more are opened, and one more is tried now and then"
+        )
+        self._sayLimit("connections limited", words, most=most)
+
+    def volumeLimited(self, volume: int) -> None:
+        """
+        Connections seem to be ended on the way when they have carried so many bytes.
+        """
+        words = (
+            "connections to {host} port {port} end again and again when they have carried some {volume} KiB: something "
+            "on the way seems to count that; tunnels are replaced sooner from now on, as with {setting}"
+        )
+        self._sayLimit("volume limited", words, volume=volume // 1024, setting=spelled("maxBytes"))
+
+    def _sayLimit(self, kind: str, words: str, **found: object) -> None:
+        host, port = self._server
+        suppressed = self._rateLimit.suppressedBefore(kind)
+        logCounted(self._log, LogLevel.warn, suppressed, words, host=host, port=port, **found)
 
     def tunnelUp(self) -> None:
         """

@@ -40,7 +40,7 @@ WAKE_CHECK_SECONDS = 1.0
 """How often we look whether this machine has slept."""
 
 FEW_SOURCES = 128
-"""It is said at the start when there are not the descriptors for whole pools of so many sources."""
+"""It is said at the start when there are not the descriptors for what so many sources need that send little."""
 
 SILENCE_CHECK_SECONDS = 2.0
 """How often we look for sources to which nothing comes back."""
@@ -156,8 +156,7 @@ class ClientService(TunnelService):
         self.periodicCalls.every(LINK_CHECK_SECONDS, self._ports.followLinks)
         if self._settings.mss is None:
             self.periodicCalls.every(WATCH_SECONDS, self._context.segmentWatch.look)
-        if self._settings.maxAge is not None or self._settings.maxBytes is not None:
-            self.periodicCalls.every(RENEW_CHECK_SECONDS, self._sessions.renewOld)
+        self.periodicCalls.every(RENEW_CHECK_SECONDS, self._renewOld)
         self.periodicCalls.every(WRITE_SECONDS, self._lastGood.save)
         self._lookup.start()
 
@@ -206,13 +205,15 @@ class ClientService(TunnelService):
         Warn when this process may not have the descriptors for L{FEW_SOURCES}.
         """
         descriptors = descriptorLimit()
-        each = self._settings.poolSize
+        each, most = self._settings.usualTunnels, self._settings.poolSize
         if descriptors is not None and descriptors < FEW_SOURCES * each:
             self._log.warn(
-                "this process may have {descriptors} descriptors, and a source needs up to {each} of them for its "
-                "tunnels: where there are many sources, raise that limit (ulimit -n, or LimitNOFILE of systemd)",
+                "this process may have {descriptors} descriptors, and the tunnels of a source need {each} of them, or "
+                "up to {most} when it sends much: where there are many sources, raise that limit (ulimit -n, or "
+                "LimitNOFILE of systemd)",
                 descriptors=descriptors,
                 each=each,
+                most=most,
             )
 
     def _warnOfSegments(self, size: int) -> None:
@@ -225,6 +226,14 @@ class ClientService(TunnelService):
             size=size,
             setting=spelled("mss"),
         )
+
+    def _renewOld(self) -> None:
+        """
+        Replace tunnels that are old, where they may become so.
+        """
+        allowed = self._context.volumeLimit.most(self.reactor.seconds())
+        if any(bound is not None for bound in (self._settings.maxAge, self._settings.maxBytes, allowed)):
+            self._sessions.renewOld()
 
     def _noticeSleep(self) -> None:
         if self._sleep.isOver():

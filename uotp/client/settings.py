@@ -10,6 +10,7 @@ from ipaddress import IPv4Network, IPv6Network
 from uotp.errors import ConfigurationError
 from uotp.net import LOCALHOST, Listen, requireListen, requireMarks
 from uotp.order import AUTO_ORDER, Order
+from uotp.session import LIGHT_LINKS
 from uotp.telemetry import spelled
 from uotp.tunnel import MAX_POOL_SIZE, SECONDS, CommonSettings, Limits, requireHost, setting
 
@@ -29,7 +30,9 @@ class ClientSettings(CommonSettings):
         system has IPv6, for ::1.
     @ivar allow: networks of sources that are served; when there is none, everybody is who
         reaches the UDP side.
-    @ivar poolSize: tunnels for each session, 1 to L{MAX_POOL_SIZE}.
+    @ivar poolSize: the most tunnels for each session, 1 to L{MAX_POOL_SIZE}.
+    @ivar minPool: tunnels that a session has at all times once its source is worth them, 1 to
+        C{poolSize}; L{None} for as many as what it carries needs.
     @ivar expire: seconds that a session may be idle.
     @ivar backoff: the longest wait between two attempts for one tunnel, seconds.
     @ivar timeout: seconds for each step to an open tunnel: lookup, connect, handshake, hello.  A
@@ -48,6 +51,7 @@ class ClientSettings(CommonSettings):
     listen: Listen = (LOCALHOST, 8911)
     allow: tuple[IPv4Network | IPv6Network, ...] = ()
     poolSize: int = setting(8, Limits(f"from 1 to {MAX_POOL_SIZE}", lambda size: 1 <= size <= MAX_POOL_SIZE))
+    minPool: int | None = setting(None, Limits(f"from 1 to {MAX_POOL_SIZE}", lambda size: 1 <= size <= MAX_POOL_SIZE))
     expire: float = setting(120.0, SECONDS)
     backoff: float = setting(5.0, SECONDS)
     timeout: float = setting(4.0, SECONDS)
@@ -74,6 +78,10 @@ class ClientSettings(CommonSettings):
         if not all(isinstance(network, (IPv4Network, IPv6Network)) for network in self.allow):
             reason = f"{spelled('allow')} takes networks of the module ipaddress"
             raise ConfigurationError(reason)
+        if self.minPool is not None and self.minPool > self.poolSize:
+            least, most = spelled("minPool"), spelled("poolSize")
+            reason = f"{least} {self.minPool} is more than {most} {self.poolSize}, which is the most that there may be"
+            raise ConfigurationError(reason)
         if self.mark is not None:
             requireMarks()
 
@@ -84,3 +92,17 @@ class ClientSettings(CommonSettings):
         asked for it.
         """
         return self.reorder or AUTO_ORDER
+
+    @property
+    def usualTunnels(self) -> int:
+        """
+        How many tunnels a session has that carries little.
+        """
+        return min(max(self.leastTunnels, LIGHT_LINKS), self.poolSize)
+
+    @property
+    def leastTunnels(self) -> int:
+        """
+        How many tunnels a session has at all times once its source is worth them.
+        """
+        return 1 if self.minPool is None else self.minPool

@@ -1,6 +1,6 @@
 """
 The place of one tunnel in a client's pool: it dials, waits, and dials again, for as long
-as the session lives; and it replaces a tunnel that is old or does not answer by a new one,
+as the pool wants the tunnel; and it replaces a tunnel that is old or does not answer by a new one,
 which is ready before the old one goes.
 
 The life of a slot is a table, L{uotp.client.slotstates.SLOT_STATES}.  A slot counts the
@@ -74,6 +74,13 @@ class SlotOwner(Protocol):
         Whether no slot has a tunnel that answers, so that one dials for all.
         """
 
+    def dialStopped(self, begunAt: float) -> None:
+        """
+        Something on the way has made an attempt fail.
+
+        @param begunAt: when it was begun.
+        """
+
     def mayDial(self, slot: Slot) -> bool:
         """
         @return: whether a slot may dial now, also in the place of a tunnel that it has.  One
@@ -131,6 +138,7 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         self._tunnel: Tunnel | None = None
         self._address: Any = None  # of the server, where the tunnel leads
         self._isProved = False  # the tunnel
+        self._isCounted = False  # its end
         self._mayForgive = True  # failures, for a tunnel that was heard and did not stay
         self._isOverdue = False  # a pong of the tunnel
         self._isUp = False  # as the owner knows
@@ -160,7 +168,8 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         tunnel = self._tunnel
         if self._dialFor(SlotEvent.RENEW) and tunnel is not None and tunnel.told is not None:
             if why is None and self._lifetime is not None:
-                why = self._lifetime.reason(self._context.clock.seconds(), tunnel.carried)
+                now = self._context.clock.seconds()
+                why = self._lifetime.reason(now, tunnel.carried, self._context.volumeLimit.most(now))
             self._log.tell(tunnel, f"another one is opened to replace it: {why}")
 
     def _dialFor(self, event: SlotEvent) -> bool:
@@ -181,9 +190,11 @@ class Slot(StateMachine[SlotState, SlotEvent]):
             self._attempt = attempt
 
     def _failed(self, words: str) -> None:
-        self._attempt = None
+        attempt, self._attempt = self._attempt, None
         if self._advance(SlotEvent.FAILED):
             self._context.reachability.tunnelFailed(words)
+            if attempt is not None and attempt.wasStopped:
+                self._owner.dialStopped(attempt.begunAt)
             took = self._context.clock.seconds() - self._begunAt
             self._waitToDial(took if self._owner.isDown else 0.0)
 
@@ -211,12 +222,13 @@ class Slot(StateMachine[SlotState, SlotEvent]):
             return
         winner = attempt.succeed(tunnel)
         self._attempt = None
-        self._address, self._isProved = winner.address, False
+        self._address, self._isProved, self._isCounted = winner.address, False, False
         before, self._tunnel = self._tunnel, tunnel
         self._context.reachability.tunnelUp()
         self._context.opened(tunnel.transport.getPeer())
         if before is not None:
             self._context.reachability.tunnelDown()
+        self._context.connectionLimit.opened(self._context.reachability.tunnels, self._context.clock.seconds())
         self._noteProof(tunnel)
         now, chance, settings = self._context.clock.seconds(), self._context.jitter(), self._context.settings
         self._lifetime = Lifetime(now, chance, settings.maxAge, settings.maxBytes)
@@ -258,13 +270,36 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         """
         if self.state is not SlotState.UP or self._tunnel is None or self._lifetime is None:
             return False
-        return self._lifetime.isUsedUp(self._context.clock.seconds(), self._tunnel.carried)
+        now = self._context.clock.seconds()
+        return self._lifetime.isUsedUp(now, self._tunnel.carried, self._context.volumeLimit.most(now))
 
     def isRenewing(self) -> bool:
         """
         @return: whether the tunnel is being replaced at this moment.
         """
         return self.state is SlotState.RENEWING
+
+    @property
+    def isUp(self) -> bool:
+        """
+        Whether there is a tunnel that answers.
+        """
+        return self._isUp
+
+    @property
+    def losesWhenClosed(self) -> bool:
+        """
+        Whether what is on its way to us through the tunnel is lost when we close it, since its
+        format knows no farewell.
+        """
+        return self._tunnel is not None and self._tunnel.wireFormat is WireFormat.ONE
+
+    @property
+    def carried(self) -> int:
+        """
+        What the tunnel has carried, both ways, in bytes.
+        """
+        return 0 if self._tunnel is None else self._tunnel.carried
 
     @property
     def isEmpty(self) -> bool:
@@ -340,6 +375,7 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         """
         if tunnel is self._tunnel:
             self._context.reachability.tunnelFailed("no answer")
+            self._countEnd(tunnel)
             self.renew("no pong has come")
 
     def tunnelLost(self, tunnel: Tunnel, reason: Failure) -> None:
@@ -352,6 +388,7 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         words = tunnel.fault or wordsForFailure(reason, tunnel.refusal)
         self._log.lost(tunnel, words)
         if tunnel is self._tunnel:
+            self._countEnd(tunnel)
             if tunnel.heard and tunnel.wireFormat is WireFormat.ONE and tunnel.speech is None:
                 if self._mayForgive:
                     self._failures = 0
@@ -365,6 +402,14 @@ class Slot(StateMachine[SlotState, SlotEvent]):
             if answer is not None and not answer.welcome:
                 self._owner.refused()
         self._tellEmptied()
+
+    def _countEnd(self, tunnel: Tunnel) -> None:
+        """
+        The tunnel is of no use any more, and we have not closed it.
+        """
+        if not self._isCounted:
+            self._isCounted = True
+            self._context.volumeLimit.ended(tunnel.carried, self._context.clock.seconds())
 
     def _tellEmptied(self) -> None:
         if self._emptied is not None and not self._retiring:
@@ -396,11 +441,30 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         elif self._tunnel is not None and not self._tunnel.prove():
             self.renew("the path may have changed, and format 1 cannot ask whether it is still good")
 
-    def _stop(self) -> None:
-        self._advance(SlotEvent.STOP)
+    def giveUp(self) -> None:
+        """
+        Have no tunnel until told to dial again.  What is under way through the one that there is
+        arrives, as far as its format allows.
+        """
+        if not self._advance(SlotEvent.GIVE_UP):
+            return
+        self._cancel()
+        self._failures = 0
+        tunnel, self._tunnel = self._tunnel, None
+        if tunnel is not None:
+            self._log.tell(tunnel, "it is not needed any more")
+            self._context.reachability.tunnelDown()
+            self._retire(tunnel)
+        self._setOverdue(isOverdue=False)
+
+    def _cancel(self) -> None:
         attempt, self._attempt = self._attempt, None
         if attempt is not None:
             attempt.cancel()
+
+    def _stop(self) -> None:
+        self._advance(SlotEvent.STOP)
+        self._cancel()
 
     def drain(self, emptied: Callable[[Slot], None]) -> None:
         """

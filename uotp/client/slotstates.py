@@ -25,7 +25,7 @@ class SlotState(Enum):
 
 class SlotEvent(Enum):
     """
-    Names what can happen to a slot.
+    Names what can happen to a slot.  GIVE_UP: the pool wants it to have no tunnel for now.
     """
 
     DIAL = auto()
@@ -33,6 +33,7 @@ class SlotEvent(Enum):
     FAILED = auto()
     LOST = auto()
     RENEW = auto()
+    GIVE_UP = auto()
     STOP = auto()
 
 
@@ -41,18 +42,23 @@ SLOT_STATES: dict[tuple[SlotState, SlotEvent], SlotState] = {
     (SlotState.IDLE, SlotEvent.STOP): SlotState.STOPPED,
     (SlotState.DIALLING, SlotEvent.OPENED): SlotState.UP,
     (SlotState.DIALLING, SlotEvent.FAILED): SlotState.WAITING,
+    (SlotState.DIALLING, SlotEvent.GIVE_UP): SlotState.IDLE,
     (SlotState.DIALLING, SlotEvent.STOP): SlotState.STOPPED,
     (SlotState.UP, SlotEvent.LOST): SlotState.WAITING,
     (SlotState.UP, SlotEvent.RENEW): SlotState.RENEWING,
+    (SlotState.UP, SlotEvent.GIVE_UP): SlotState.IDLE,
     (SlotState.UP, SlotEvent.STOP): SlotState.STOPPED,
     (SlotState.WAITING, SlotEvent.DIAL): SlotState.DIALLING,
+    (SlotState.WAITING, SlotEvent.GIVE_UP): SlotState.IDLE,
     (SlotState.WAITING, SlotEvent.STOP): SlotState.STOPPED,
     (SlotState.RENEWING, SlotEvent.OPENED): SlotState.UP,
     (SlotState.RENEWING, SlotEvent.FAILED): SlotState.RETRYING,
     (SlotState.RENEWING, SlotEvent.LOST): SlotState.DIALLING,
+    (SlotState.RENEWING, SlotEvent.GIVE_UP): SlotState.IDLE,
     (SlotState.RENEWING, SlotEvent.STOP): SlotState.STOPPED,
     (SlotState.RETRYING, SlotEvent.DIAL): SlotState.RENEWING,
     (SlotState.RETRYING, SlotEvent.LOST): SlotState.WAITING,
+    (SlotState.RETRYING, SlotEvent.GIVE_UP): SlotState.IDLE,
     (SlotState.RETRYING, SlotEvent.STOP): SlotState.STOPPED,
 }
 """What each event leads to.  A pair that is not here changes nothing."""

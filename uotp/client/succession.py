@@ -69,6 +69,12 @@ class Succession:
         self._worth = max(self._worth, tunnels)
         self.pool.widen(tunnels)
 
+    def grow(self) -> None:
+        """
+        More tunnels are wanted than before.
+        """
+        self.pool.grow()
+
     def keyChanged(self) -> None:
         """
         We show another key from now on, and the path may have changed besides.  In format 2 the

@@ -12,6 +12,7 @@ Pure: time comes in with each call.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 LEAST_HOLD_SECONDS = 0.03
 """The shortest wait, where the round trip is short or not known.  Nobody notices so short a wait."""
@@ -31,6 +32,12 @@ The longest wait that follows from what was seen.  A segment that was lost twice
 MARGIN = 1.5
 """The next delay may be so many times as long as the longest of late."""
 
+LOST_ROUND_TRIPS = 0.5
+"""
+A gap that is filled after more than this share of a round trip, and L{LEAST_HOLD_SECONDS}, was a loss.
+One that comes of a change from link to link is filled sooner.
+"""
+
 REMEMBERED_PER_SECOND = 0.977
 """A delay that was seen counts for this share of itself one second later, and for half of it after thirty."""
 
@@ -43,13 +50,15 @@ class Hold:
     @ivar roundTrip: of the path, in seconds, or 0 while it is not known.
     """
 
-    def __init__(self, now: float, fixed: float | None = None) -> None:
+    def __init__(self, now: float, fixed: float | None = None, lost: Callable[[float], None] | None = None) -> None:
         """
         @param now: monotonic seconds.
         @param fixed: seconds that a train may always wait; L{None} to follow what is seen.
+        @param lost: told the time when a gap was filled so late that something was lost.
         """
         self.roundTrip = 0.0
         self._fixed = fixed
+        self._lost = lost
         self._longest = FIRST_HOLD_SECONDS / MARGIN
         self._seenAt = now
 
@@ -69,6 +78,8 @@ class Hold:
 
         @param delay: seconds from when the gap was seen.
         """
+        if self._lost is not None and delay > max(LEAST_HOLD_SECONDS, LOST_ROUND_TRIPS * self.roundTrip):
+            self._lost(now)
         if delay > self._remembered(now):
             self._longest, self._seenAt = min(delay, LONGEST_HOLD_SECONDS), now  # a longer wait would help nobody
 

@@ -19,6 +19,7 @@ from twisted.internet.interfaces import IDelayedCall
 
 from uotp.boundaries import Allowance
 from uotp.order import Order, OrderMode
+from uotp.session.demand import Demand
 from uotp.session.hold import Hold
 from uotp.session.pacer import Pacer
 from uotp.session.resequencer import MAX_HELD_BYTES, Resequencer
@@ -30,6 +31,7 @@ class Inbound:
     """
     Takes what the links of one session bring, and hands it to UDP.
 
+    @ivar demand: tells how many links are wanted, for both ways.
     @ivar answered: whether the other end has ever sent a train.
     @ivar bytes: payload that came, without what was sent again.
     @ivar reads: how often the links have brought something.
@@ -57,7 +59,9 @@ class Inbound:
         self._allowance = allowance
         self._pacer = Pacer(deliver, drops, clock, allowance, smallFirst=order.mode is OrderMode.BULK)
         self.lastActive: float = clock.seconds()
-        self._hold = Hold(self.lastActive, order.seconds)
+        self.demand = Demand(self.lastActive)
+        self._weighAt = self.demand.received(0, self.lastActive)
+        self._hold = Hold(self.lastActive, order.seconds, self.demand.lost)
         self._resequencer = Resequencer(self._hold, allowance.room(MAX_HELD_BYTES), order)
         self._timer: IDelayedCall | None = None
         self._hasTurn = False  # the owner's next turn begins with what waits here
@@ -102,6 +106,8 @@ class Inbound:
         self.reads += 1
         if not self.answered:
             self._firstAnswer()
+        if self.bytes >= self._weighAt:
+            self._weighAt = self.demand.received(self.bytes, now)
         resequencer = self._resequencer
         if resequencer.passLone(number, 1 if size <= segment else -(-size // segment)):
             self._pacer.send([train], now)
@@ -136,6 +142,8 @@ class Inbound:
     def _heard(self, now: float) -> None:
         self.lastActive = now
         self.reads += 1
+        if self.bytes >= self._weighAt:
+            self._weighAt = self.demand.received(self.bytes, now)
         if not self.answered:
             self._firstAnswer()
 

@@ -21,6 +21,7 @@ from uotp.order import AUTO_ORDER
 from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BACKLOG_BYTES, Backlog, sift
 from uotp.session.doubt import Doubt
 from uotp.session.inbound import Inbound
+from uotp.session.notice import doNothing
 from uotp.session.parallelism import Parallelism
 from uotp.session.reinjection import MAX_AGAIN_BYTES, Reinjection
 from uotp.session.scheduler import LOOK_SECONDS, Scheduler
@@ -86,6 +87,7 @@ class Outbound:
     Hands the trains of one session to its links.
 
     @ivar numbering: counts the datagrams that are sent.
+    @ivar demand: tells how many links are wanted.
     @ivar bytes: payload that UDP has brought so far.
     @ivar lastActive: when UDP last brought something, by the clock that was handed in.
     @ivar roundTrip: the longest round trip of any link, in seconds; 0 where none is known.
@@ -118,6 +120,8 @@ class Outbound:
         self._given = 0  # bytes given to links since it was judged last
         self._judgedAt = self._judgeAt = now
         self._waited = False  # since it was judged last
+        self.demand = inbound.demand  # for both ways
+        self._weighAt = self.demand.sent(0, now)
         self._noticeBytes: float = math.inf
         self._notice: Callable[[], None] = doNothing
         self._isStuck = self._isBound = False
@@ -143,6 +147,7 @@ class Outbound:
         """
         self._noticeBytes, self._notice = math.inf, doNothing
         self._tellStuck = self._tellUnstuck = doNothing
+        self.demand.finish()
         self._scheduler.finish()
 
     def tellStuck(self, stuck: Callable[[], None], unstuck: Callable[[], None]) -> None:
@@ -179,6 +184,8 @@ class Outbound:
             link.send(trains, now)
         else:
             self._sendPortions(trains, now)
+        if self.bytes >= self._weighAt:
+            self._weigh(now)
         if self.bytes >= self._noticeBytes:
             self._noticeBytes = math.inf
             self._notice()
@@ -195,6 +202,7 @@ class Outbound:
         if current is not None and current.isTroubled():
             self._leaveTrouble(current, now)
         if now >= stickiness.endsAt:
+            self._weigh(now)
             current, reads = scheduler.current, self._inbound.reads
             if stickiness.isOver(current, len(scheduler), self.bytes, reads, now):
                 self._moveOn(current, now)
@@ -214,8 +222,20 @@ class Outbound:
         # A heavy flow uses all, and its losses are many: a question would only be one more thing to repair.
         if not loaded and current not in self._scheduler.doubted and isStill(current):
             self._doubt.compare(current, now)
+        if not hasQueue(current.pathStats()):
+            self.demand.lost(now)
         if self._scheduler.leaveTrouble(loaded=loaded):
             self._stickiness.leftTrouble = True
+
+    def _weigh(self, now: float) -> None:
+        """
+        Find out how many links are wanted.
+        """
+        current = self._scheduler.current
+        path = None if current is None else current.pathStats()
+        if path is not None:
+            self.demand.roundTrip = path.leastRoundTrip  # what waits in a queue fills no more links
+        self._weighAt = self.demand.sent(self.bytes, now)
 
     def _moveOn(self, current: Link | None, now: float) -> None:
         if current is not None and current not in self._scheduler.doubted and self._doubt.isUnanswered(current):
@@ -248,6 +268,8 @@ class Outbound:
             self._portion = min(max(carried, MIN_PORTION_BYTES), MAX_PORTION_BYTES)
         waited, self._waited = self._waited, False
         paths = {link: path for link in self._scheduler if (path := link.pathStats()) is not None}
+        if waited and len(self._scheduler) and not any(map(hasQueue, paths.values())):
+            self.demand.waited(now)
         bound = self._queue.judge(paths, now)
         stands = bool(self._backlog) and now - self._standsSince > STANDSTILL_SECONDS and not self._queue.moves(now)
         if bound is not None:
@@ -455,9 +477,3 @@ def isStill(link: Link) -> bool:
     """
     path = link.pathStats()
     return path is not None and path.isStill
-
-
-def doNothing() -> None:
-    """
-    Do nothing, as long as nobody wants a notice.
-    """

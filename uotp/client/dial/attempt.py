@@ -28,6 +28,9 @@ class Attempt:
     """
     Tries once to open a tunnel.  It ends with L{succeed}, with L{cancel}, or by itself with
     a failure.
+
+    @ivar begunAt: when it has begun, by the clock.
+    @ivar wasStopped: whether something on the way has made it fail.
     """
 
     _log = Logger()
@@ -52,7 +55,8 @@ class Attempt:
         self._failed = failed
         self._isUrgent = urgency in FIRST_OF_ALL
         self._isOver = False
-        self._begunAt = 0.0
+        self.begunAt = 0.0
+        self.wasStopped = False
         self._lookupTook = 0.0
         self._timer: IDelayedCall | None = None
         self._looking: Deferred[Any] | None = None
@@ -64,7 +68,7 @@ class Attempt:
 
     def _begin(self) -> None:
         context = self._context
-        self._begunAt = context.clock.seconds()
+        self.begunAt = context.clock.seconds()
         self._timer = context.clock.callLater(context.patience.seconds(DialStep.LOOKUP), self._lookupTimedOut)
         self._looking = looking = context.dialer.lookUp()
         found = looking.addCallbacks(self._found, self._notFound)
@@ -72,7 +76,7 @@ class Attempt:
 
     def _lookupTimedOut(self) -> None:
         self._timer = None
-        waited = self._context.clock.seconds() - self._begunAt
+        waited = self._context.clock.seconds() - self.begunAt
         if self._isUrgent:
             self._context.patience.timedOut(DialStep.LOOKUP, waited)
         self._fail(wordsForTimeOut(DialStep.LOOKUP, "", waited))
@@ -93,7 +97,7 @@ class Attempt:
         if self._isOver:
             return
         self._lookupOver()
-        self._lookupTook = self._context.clock.seconds() - self._begunAt
+        self._lookupTook = self._context.clock.seconds() - self.begunAt
         self._context.patience.succeeded(DialStep.LOOKUP, self._lookupTook)
         ordered = self._context.addresses.order(addresses)
         urgent = self._isUrgent
@@ -174,6 +178,7 @@ class Attempt:
 
     def _fail(self, words: str) -> None:
         if not self._isOver:
+            self.wasStopped = self._race is not None and self._race.wasStopped
             self.cancel()
             self._failed(words)
 

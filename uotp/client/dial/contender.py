@@ -18,7 +18,7 @@ from uotp.client.dial.failures import wordsForFailure, wordsForLoss, wordsForTim
 from uotp.client.dial.patience import DialStep
 from uotp.client.dial.segmentwatch import lostSegments
 from uotp.telemetry import Logger, orLog
-from uotp.tunnel import Tunnel, TunnelState
+from uotp.tunnel import DialledTunnel, Tunnel, TunnelState
 
 DOUBT_SECONDS = 1.0
 DOUBT_ROUND_TRIPS = 2.0
@@ -31,6 +31,10 @@ SURE_TIMES = 3
 
 DIAL_STEPS = {TunnelState.HANDSHAKE: DialStep.TLS, TunnelState.HELLO: DialStep.HELLO}
 """What a tunnel waits for in a state."""
+
+
+NOT_LET_THROUGH = (error.ConnectionRefusedError, error.ConnectionLost, error.ConnectionDone)
+"""What a connection fails with that is not let through, besides a time-out."""
 
 
 class ContenderOwner(Protocol):
@@ -75,6 +79,8 @@ class Contender:
     @ivar isOver: whether it has ended.
     @ivar tunnel: its tunnel, once TCP is connected.
     @ivar stalls: whether its handshake gets no further.
+    @ivar wasStopped: whether it has failed because something on the way, or the other end, did not let
+        it through, and neither said why.
     @ivar sawLoss: whether segments of that were lost, as the kernel knows.
     """
 
@@ -107,7 +113,7 @@ class Contender:
         self.limit = 0.0
         self.took: dict[DialStep, float] = {}
         self.tunnel: Tunnel | None = None
-        self.stalls = self.sawLoss = False
+        self.stalls = self.sawLoss = self.wasStopped = False
 
     def begin(self) -> None:
         """
@@ -144,6 +150,7 @@ class Contender:
         if reason.check(error.TCPTimedOutError):  # by the kernel's own clock
             self._giveUp(self._context.clock.seconds() - self.stepBegunAt)
         else:
+            self.wasStopped = reason.check(*NOT_LET_THROUGH) is not None
             self._fail(wordsForLoss(self.step, wordsForFailure(reason)))
 
     def advanced(self) -> None:
@@ -191,8 +198,9 @@ class Contender:
 
         @param words: why.
         """
-        self.tunnel = None
+        tunnel, self.tunnel = self.tunnel, None
         if not self.isOver:
+            self.wasStopped = isinstance(tunnel, DialledTunnel) and tunnel.refusal is None and tunnel.answer is None
             self._fail(wordsForLoss(self.step, words))
 
     def _timedOut(self) -> None:
@@ -209,6 +217,7 @@ class Contender:
             return
         if self._owner.isUrgent:  # or the path is known, since other tunnels carry
             self._context.patience.timedOut(self.step, waited)
+        self.wasStopped = True
         self._fail(wordsForTimeOut(self.step, self.address.host, waited))
 
     def _fail(self, words: str) -> None:

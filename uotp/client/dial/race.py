@@ -47,6 +47,7 @@ class Race:
     Tries some addresses until one tunnel is open or all have failed.
 
     @ivar isUrgent: see L{uotp.client.dial.contender.ContenderOwner}.
+    @ivar wasStopped: whether the contender that failed last was stopped on the way.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Race:
         self._failed = failed
         self._tellLeft = left
         self.isUrgent = isUrgent
+        self.wasStopped = False
         self._first: list[Contender] = []  # one for each address, which has failed when this one has
         self._again: list[Contender] = []  # those that try an address once more, or with smaller segments
         self._reasons: dict[str, str] = {}
@@ -158,6 +160,7 @@ class Race:
             self._again.remove(contender)
             return
         self._first.remove(contender)
+        self.wasStopped = contender.wasStopped
         self._reasons.setdefault(contender.address.host, words)
         self._context.addresses.failed(contender.address)
         if self._left:

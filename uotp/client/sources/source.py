@@ -51,13 +51,16 @@ class SourceSession:
         self.send = self.session.outbound.send
         self.succession = Succession(context, self.session, sessionId)
         self.proof = Proof(self.session.outbound, context.clock.seconds, settings.poolSize, self.succession.widen)
+        self.session.outbound.demand.tellWanted(self.succession.grow)
         self.succession.start()
 
     def review(self) -> None:
         """
-        Look once in a while whether something comes back.
+        Look once in a while whether something comes back, and how many tunnels are wanted.
         """
         inbound, outbound = self.session.inbound, self.session.outbound
+        outbound.demand.review(inbound.bytes + outbound.bytes, self._context.clock.seconds())
+        self.pool.review()
         isUp, now = not self.pool.isDown, self._context.clock.seconds()
         if self._silence.isToBeSaid(isUp=isUp, answered=inbound.answered, lastSent=outbound.lastActive, now=now):
             self._context.reachability.nothingComesBack(self.name, isWelcome=self.pool.isKnown)
