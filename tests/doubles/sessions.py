@@ -163,7 +163,7 @@ class MemoryLink:
         return self.costs
 
     def isTroubled(self) -> bool:
-        return self.costs >= TROUBLED
+        return self.costs >= TROUBLED or self.still or (self.stands is not None and self.stands.isStill)
 
     def pathStats(self) -> PathStats | None:
         return PathStats(0, 0, self.roundTrip, self.roundTrip, isStill=True) if self.still else self.stands
