@@ -111,7 +111,7 @@ class MemoryLink:
         self.asked = 0
         self.allowedRoundTrip = 0.0
         self._room = room
-        self.sentAt = float("-inf")
+        self.sentAt = self.broughtAt = float("-inf")
         self._session: OutboundTrains | None = None
 
     def carryFor(self, session: CarriedSession) -> None:

@@ -179,6 +179,53 @@ class SessionTests(SynchronousTestCase):
         self.sendEvenly(10_000, LONGEST_STAY_SECONDS / 2, answers=True)
         self.assertEqual(len(first.sent), before)
 
+    def follow(self) -> None:
+        """
+        Be the end that answers.
+        """
+        self.session = Session(self.delivered.extend, self.drops, self.clock, Unlimited(), self.answered, follows=True)
+
+    def bring(self, link: MemoryLink, seconds: float, rate: float = 10_000) -> None:
+        """
+        Let a flow come by a link for some time, and be answered.
+        """
+        for _ in range(round(seconds / 0.1)):
+            link.broughtAt = self.clock.seconds()
+            self.sendEvenly(rate, 0.1, answers=True)
+
+    def test_lightFlowIsAnsweredByTheTunnelThatBringsIt(self) -> None:
+        """
+        So one tunnel is in use, and not two.
+        """
+        self.follow()
+        first, second = self.openFar(pongs=True), self.openFar(pongs=True)
+        self.bring(second, 1.5 * STAY_SECONDS)
+        before = len(first.sent)
+        self.bring(second, 3 * STAY_SECONDS)
+        self.assertEqual(len(first.sent), before)
+        self.assertTrue(second.sent)
+
+    def test_onlyOneEndFollows(self) -> None:
+        first, second = self.openFar(pongs=True), self.openFar(pongs=True)
+        self.bring(second, 4 * STAY_SECONDS)
+        self.assertEqual((bool(first.sent), len(second.sent)), (True, 0))
+
+    def test_onlyWhatDelaysNothingFollows(self) -> None:
+        """
+        Not a heavier flow, not where something would be overtaken, and not to a tunnel that is no better.
+        """
+        for rate, costs, stands, expected in (
+            (10_000, 0, False, True),
+            (500_000, 0, False, False),
+            (10_000, 1, False, False),
+            (10_000, 0, True, False),
+        ):
+            self.follow()
+            first, second = self.openFar(pongs=True), self.openFar(pongs=True)
+            first.costs, second.still = costs, stands
+            self.bring(second, 1.9 * STAY_SECONDS, rate)
+            self.assertEqual((rate, costs, stands, bool(second.sent)), (rate, costs, stands, expected))
+
     def test_lightFlowMovesOnWhenItIsAnsweredNoMore(self) -> None:
         first, second = self.openFar(pongs=True), self.openFar(pongs=True)
         self.sendEvenly(10_000, 3.5 * STAY_SECONDS, answers=True)

@@ -258,7 +258,7 @@ class Registry:
         allowance = self._turns.allowanceOf(holder)
         target = self._makeTarget()
         target.actFor(allowance)
-        session = Session(target.send, self._drops, self._clock, allowance, reorder=self._reorder)
+        session = Session(target.send, self._drops, self._clock, allowance, reorder=self._reorder, follows=True)
         served = ServedSession(sessionId, owner, holder, session, target, self._clock.seconds(), certificate)
         self._served[sessionId] = served
         self._shares.carries(holder, served)

@@ -24,7 +24,7 @@ from uotp.session.parallelism import Parallelism
 from uotp.session.reinjection import MAX_AGAIN_BYTES, Reinjection
 from uotp.session.scheduler import LOOK_SECONDS, Scheduler
 from uotp.session.standingqueue import MIN_BOUND_BYTES, STANDSTILL_SECONDS, StandingQueue, hasQueue
-from uotp.session.stickiness import Stickiness
+from uotp.session.stickiness import STAY_SECONDS, Stickiness
 from uotp.telemetry import Drops
 from uotp.train import Numbering, Train, bytesOf, portions
 
@@ -97,13 +97,24 @@ class Outbound:
     @ivar roundTrip: the longest round trip of any link, in seconds; 0 where none is known.
     """
 
-    def __init__(self, drops: Drops, clock: Callable[[], float], allowance: Allowance, inbound: Inbound) -> None:
+    def __init__(
+        self,
+        drops: Drops,
+        clock: Callable[[], float],
+        allowance: Allowance,
+        inbound: Inbound,
+        *,
+        follows: bool = False,
+    ) -> None:
         """
         @param drops: where what is dropped is counted.
         @param clock: tells monotonic seconds.
         @param allowance: of the session's owner.
         @param inbound: the way in of the same session.
+        @param follows: whether a light flow is answered through the link that brings it.  One end of
+            a session does so, or both would change places for ever.
         """
+        self._follows = follows
         self._clock = clock
         self._inbound = inbound
         self._backlog = Backlog(drops, allowance.room(MAX_BACKLOG_BYTES))
@@ -199,6 +210,8 @@ class Outbound:
             well = None
             self._leaveTrouble(current, now)
         if now >= stickiness.endsAt:
+            if self._follows and scheduler.current is not None:
+                self._follow(scheduler.current, now)
             current, reads = scheduler.current, self._inbound.reads
             if stickiness.isOver(current, len(scheduler), self.bytes, reads, now):
                 self._moveOn(current, now)
@@ -235,6 +248,19 @@ class Outbound:
             self._doubt.compare(current, now)
         if self._scheduler.moveOn():
             self._stickiness.moved(now)
+
+    def _follow(self, current: Link, now: float) -> None:
+        """
+        Go to the link by which a light flow comes, if that is another one: two that carry are pinged
+        and kept in the caches of both ends where one is enough.
+        """
+        scheduler, lately = self._scheduler, now - STAY_SECONDS
+        if current.broughtAt >= lately or not self._stickiness.mayFollow(current, self.bytes, now):
+            return
+        for link in scheduler:
+            if link.broughtAt >= lately and link not in scheduler.doubted and not link.isTroubled():
+                scheduler.prefer(link)
+                return
 
     def _sendAgain(self, now: float, well: Link | None = None) -> None:
         """
