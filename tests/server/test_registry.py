@@ -234,7 +234,8 @@ class RegistryTests(TimerTestCase):
         self.registry.join(sessionId(1), None, second, "nowhere")
         second.carryFor(served.session)
         self.clock.advance(10 * STAY_SECONDS)
-        second.broughtAt, second.roundTrip = self.clock.seconds(), 0.25
+        first.roundTrip = second.roundTrip = 0.25
+        second.broughtAt = self.clock.seconds()
         self.use(served)
         served.session.outbound.send([Train(4, b"pong")])
         self.assertEqual((first.sent, second.sent), ([], [Train(4, b"pong")]))
