@@ -387,10 +387,12 @@ class Link(Protocol):
     @ivar roundTrip: to the other end's program and back, smoothed, in seconds; 0 while
         it is not known.
     @ivar sentAt: when the link was last given trains, by the session's clock.
+    @ivar broughtAt: when the link last brought trains, in a format that tells round trips.
     """
 
     roundTrip: float
     sentAt: float
+    broughtAt: float
 
     def send(self, trains: list[Train], now: float) -> None:
         """

@@ -129,7 +129,7 @@ class MemoryLink:
         self.asked = 0
         self.allowedRoundTrip = 0.0
         self._room = room
-        self.sentAt = float("-inf")
+        self.sentAt = self.broughtAt = float("-inf")
         self._session: OutboundTrains | None = None
 
     def carryFor(self, session: CarriedSession) -> None:
@@ -181,7 +181,7 @@ class MemoryLink:
         return self.costs
 
     def isTroubled(self) -> bool:
-        return self.costs >= TROUBLED
+        return self.costs >= TROUBLED or self.still or (self.stands is not None and self.stands.isStill)
 
     def pathStats(self) -> PathStats | None:
         return PathStats(0, 0, self.roundTrip, self.roundTrip, isStill=True) if self.still else self.stands

@@ -26,6 +26,7 @@ from uotp.server.sessionshares import ONLY_ONE_IDLE_SECONDS
 from uotp.server.target import Target
 from uotp.session import STOPPED_SECONDS
 from uotp.session.pacer import TICK_SECONDS
+from uotp.session.stickiness import STAY_SECONDS
 from uotp.telemetry.drops import Drops
 from uotp.telemetry.ratelimit import MAX_LINES_PER_QUIET
 from uotp.train import Train
@@ -223,6 +224,21 @@ class RegistryTests(TimerTestCase):
         self.network.ports[TARGET].sendTrains([Train(4, b"pong")], self.seenFrom(one))
         self.network.settle()
         self.assertEqual((tunnel.sent, stranger.sent), ([Train(4, b"pong")], []))
+
+    def test_lightFlowIsAnsweredByTheTunnelThatBringsIt(self) -> None:
+        """
+        The server follows the client, and not the other way round.
+        """
+        served, first = self.join(1)
+        second = MemoryLink()
+        self.registry.join(sessionId(1), None, second, "nowhere")
+        second.carryFor(served.session)
+        self.clock.advance(10 * STAY_SECONDS)
+        first.roundTrip = second.roundTrip = 0.25
+        second.broughtAt = self.clock.seconds()
+        self.use(served)
+        served.session.outbound.send([Train(4, b"pong")])
+        self.assertEqual((first.sent, second.sent), ([], [Train(4, b"pong")]))
 
     def test_sessionThatLostItsTunnelsIsResumedWithItsPort(self) -> None:
         served, tunnel = self.join(1)

@@ -167,6 +167,84 @@ class SessionTests(SynchronousTestCase):
         self.sendEvenly(500_000, 3 * STAY_SECONDS, answers=True)
         self.assertEqual([len(tunnel.sent) for tunnel in (first, second)], before)
 
+    def test_lightFlowThatIsAnsweredKeepsItsTunnelForALimitedTime(self) -> None:
+        """
+        Where pongs come through it as well: to move on costs pings on one tunnel more.
+        """
+        first, second = self.openFar(pongs=True), self.openFar(pongs=True)
+        self.sendEvenly(10_000, LONGEST_STAY_SECONDS - STAY_SECONDS, answers=True)
+        self.assertEqual(len(second.sent), 0)
+        self.sendEvenly(10_000, 2 * STAY_SECONDS, answers=True)
+        self.assertTrue(second.sent)
+        before = len(first.sent)
+        self.sendEvenly(10_000, LONGEST_STAY_SECONDS / 2, answers=True)
+        self.assertEqual(len(first.sent), before)
+
+    def follow(self) -> None:
+        """
+        Be the end that answers.
+        """
+        self.session = Session(self.delivered.extend, self.drops, self.clock, Unlimited(), self.answered, follows=True)
+
+    def bring(self, link: MemoryLink, seconds: float, rate: float = 10_000) -> None:
+        """
+        Let a flow come by a link for some time, and be answered.
+        """
+        for _ in range(round(seconds / 0.1)):
+            link.broughtAt = self.clock.seconds()
+            self.sendEvenly(rate, 0.1, answers=True)
+
+    def test_lightFlowIsAnsweredByTheTunnelThatBringsIt(self) -> None:
+        """
+        So one tunnel is in use, and not two.
+        """
+        self.follow()
+        first, second = self.openFar(pongs=True), self.openFar(pongs=True)
+        self.bring(second, 1.5 * STAY_SECONDS)
+        before = len(first.sent)
+        self.bring(second, 3 * STAY_SECONDS)
+        self.assertEqual(len(first.sent), before)
+        self.assertTrue(second.sent)
+
+    def test_onlyOneEndFollows(self) -> None:
+        first, second = self.openFar(pongs=True), self.openFar(pongs=True)
+        self.bring(second, 4 * STAY_SECONDS)
+        self.assertEqual((bool(first.sent), len(second.sent)), (True, 0))
+
+    def test_onlyWhatDelaysNothingFollows(self) -> None:
+        """
+        Not a heavier flow, not where something would be overtaken, and not to a tunnel that is no better.
+        """
+        for rate, costs, stands, expected in (
+            (10_000, 0, False, True),
+            (500_000, 0, False, False),
+            (10_000, 1, False, False),
+            (10_000, 0, True, False),
+        ):
+            self.follow()
+            first, second = self.openFar(pongs=True), self.openFar(pongs=True)
+            first.costs, second.still = costs, stands
+            self.bring(second, 1.9 * STAY_SECONDS, rate)
+            self.assertEqual((rate, costs, stands, bool(second.sent)), (rate, costs, stands, expected))
+
+    def test_lightFlowMovesOnWhenItIsAnsweredNoMore(self) -> None:
+        first, second = self.openFar(pongs=True), self.openFar(pongs=True)
+        self.sendEvenly(10_000, 3.5 * STAY_SECONDS, answers=True)
+        self.assertEqual(len(second.sent), 0)
+        self.sendEvenly(10_000, 2 * STAY_SECONDS)
+        self.assertTrue(second.sent)
+        before = len(first.sent)
+        self.sendEvenly(10_000, 2 * STAY_SECONDS)
+        self.assertGreater(len(first.sent), before)
+
+    def test_lightFlowOfATunnelWithoutPongsMovesOn(self) -> None:
+        """
+        What comes may come another way, and nobody else tells of a standstill.
+        """
+        _, second = self.openFar(), self.openFar()
+        self.sendEvenly(10_000, 1.5 * STAY_SECONDS, answers=True)
+        self.assertTrue(second.sent)
+
     def test_heavierLoadIsLeftAloneForALimitedTime(self) -> None:
         """
         A tunnel may have come to a standstill and still take all.
@@ -198,11 +276,13 @@ class SessionTests(SynchronousTestCase):
             self.sendEvenly(500_000, 4 * STAY_SECONDS)
         self.assertEqual(len(second.sent), 0)
 
-    def openFar(self) -> MemoryLink:
+    def openFar(self, *, pongs: bool = False) -> MemoryLink:
         """
+        @param pongs: whether the other end's program answers through it.
         @return: one more tunnel, with a long round trip.
         """
         tunnel = self.open()
+        tunnel.roundTrip = ROUND_TRIP if pongs else 0.0
         tunnel.stands = PathStats(0, 0, ROUND_TRIP, ROUND_TRIP)
         return tunnel
 
@@ -459,6 +539,42 @@ class SessionTests(SynchronousTestCase):
         self.clock.advance(LOOK_SECONDS)
         self.send(*range(1000))
         self.assertEqual(len(looks), 1)
+
+    def test_lightFlowIsRarelyAskedForAQueue(self) -> None:
+        """
+        It has none where the round trip is not several seconds; and is judged soon once it is heavy.
+        """
+        tunnel = self.open()
+        asked: list[float] = []
+
+        def pathStats() -> None:
+            asked.append(self.clock.seconds())
+
+        self.patch(tunnel, "pathStats", pathStats)
+        for _ in range(200):
+            self.clock.advance(0.05)
+            self.send(1)
+        self.assertLess(len(asked), 30)  # of the 10 s in which it could be 50 for this alone
+        self.session.outbound.linkFull(tunnel)
+        asked.clear()
+        for _ in range(10):
+            self.clock.advance(0.05)
+            self.send(1)
+        self.assertTrue(asked)
+
+    def test_tunnelThatWasJustSeenToBeWellIsNotAskedAgain(self) -> None:
+        """
+        A light flow that stays with one makes one system call for each look.
+        """
+        tunnel, other = self.open(), self.open()
+        tunnel.kept = other.kept = [(0, numbered(0))]
+        looks, otherLooks = self.countLooks(tunnel), self.countLooks(other)
+        for number in range(9):
+            self.clock.advance(ANSWERED_LOOK_SECONDS)
+            self.send(number)
+            other.sentAt = self.clock.seconds()
+        self.assertEqual(len(looks), 9)
+        self.assertTrue(otherLooks)
 
     def sendAndBeAnswered(self, number: int) -> None:
         """

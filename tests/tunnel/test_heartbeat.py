@@ -16,6 +16,7 @@ from uotp.tunnel.heartbeat import (
     GIVE_UP_SECONDS,
     HEARTBEAT_STATES,
     IDLE_SECONDS,
+    JOIN_SECONDS,
     LEAST_PATIENCE_SECONDS,
     LEAST_ROUND_TRIP_SECONDS,
     LONG_PATIENCE_ROUND_TRIPS,
@@ -258,7 +259,7 @@ class AskingTests(_HeartbeatTestCase):
 
     def test_tunnelThatHasCarriedNothingWaitsForATrain(self) -> None:
         self.settle(ROUND_TRIP)
-        self.elapse(BUSY_SECONDS - ROUND_TRIP - MOMENT)
+        self.elapse(BUSY_SECONDS - JOIN_SECONDS - ROUND_TRIP - MOMENT)
         self.assertFalse(self.heartbeat.due)
         self.elapse(MOMENT)
         self.assertTrue(self.heartbeat.due)
@@ -272,6 +273,22 @@ class AskingTests(_HeartbeatTestCase):
         self.assertEqual(self.heartbeat.roundTrip, ROUND_TRIP)
         self.heartbeat.carried = True
         self.assertNextPing(BUSY_SECONDS - ROUND_TRIP)
+
+    def test_pingOfATunnelThatCarriesGoesWithATrain(self) -> None:
+        """
+        If one comes in time; then none is sent alone.
+        """
+        self.settle(ROUND_TRIP)
+        for _ in range(3):
+            self.heartbeat.carried = True
+            self.elapse(BUSY_SECONDS - JOIN_SECONDS - ROUND_TRIP - MOMENT)
+            self.assertFalse(self.heartbeat.due)
+            self.elapse(MOMENT)
+            self.assertTrue(self.heartbeat.due)
+            self.assertIsNotNone(self.heartbeat.join())
+            self.elapse(ROUND_TRIP)
+            self.answer()
+        self.assertEqual(self.pings, [])
 
     def test_whatWasCarriedBeforeThePingDoesNotCount(self) -> None:
         self.heartbeat.carried = True
@@ -291,7 +308,7 @@ class AskingTests(_HeartbeatTestCase):
     def test_silentTunnelIsAsked(self) -> None:
         self.settle(ROUND_TRIP)
         for _ in range(3):
-            self.assertNextPing(BUSY_SECONDS + IDLE_SECONDS - ROUND_TRIP)
+            self.assertNextPing(BUSY_SECONDS - JOIN_SECONDS + IDLE_SECONDS - ROUND_TRIP)
             self.elapse(ROUND_TRIP)
             self.heartbeat.heard = True  # the pong
             self.answer()

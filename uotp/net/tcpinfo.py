@@ -91,8 +91,15 @@ def tcpPathStats(tunnelSocket: socket.socket) -> PathStats | None:
     isStill = (state == LOSS and repeats > 0) or backoff > 0
     heardAgo = min(dataAgo, acknowledgedAgo) / 1e3
     isWaiting = unacked > 0 or unsent > 0
-    longest, least = (min(each / 1e6, LONGEST_ROUND_TRIP_SECONDS) for each in (roundTrip, leastRoundTrip))
-    return PathStats(sent, repeated, longest, least, isStill, acknowledged, heardAgo, isWaiting)
+    smoothed, least = seconds(roundTrip), seconds(leastRoundTrip)
+    return PathStats(sent, repeated, smoothed, least, isStill, acknowledged, heardAgo, isWaiting)
+
+
+def seconds(microseconds: int) -> float:
+    """
+    @return: a round trip as we believe it.
+    """
+    return microseconds / 1e6 if microseconds < LONGEST_ROUND_TRIP_SECONDS * 1e6 else LONGEST_ROUND_TRIP_SECONDS
 
 
 def tcpFlight(tunnelSocket: socket.socket) -> Flight | None:

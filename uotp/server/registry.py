@@ -265,7 +265,7 @@ class Registry:
         allowance = self._turns.allowanceOf(holder)
         target = self._makeTarget()
         target.actFor(allowance)
-        session = Session(target.send, self._drops, self._clock, allowance, order=self._reorder or order)
+        session = Session(target.send, self._drops, self._clock, allowance, order=self._reorder or order, follows=True)
         session.outbound.peerOrder = order
         served = ServedSession(sessionId, owner, holder, session, target, self._clock.seconds(), certificate)
         self._served[sessionId] = served

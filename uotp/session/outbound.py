@@ -26,7 +26,7 @@ from uotp.session.parallelism import Parallelism
 from uotp.session.reinjection import MAX_AGAIN_BYTES, Reinjection
 from uotp.session.scheduler import LOOK_SECONDS, Scheduler
 from uotp.session.standingqueue import MIN_BOUND_BYTES, STANDSTILL_SECONDS, StandingQueue, hasQueue
-from uotp.session.stickiness import Stickiness
+from uotp.session.stickiness import STAY_SECONDS, Stickiness
 from uotp.telemetry import Drops
 from uotp.train import Numbering, Train, bytesOf, portions
 
@@ -50,6 +50,13 @@ to repair a loss, and too short for a program to have asked again.
 
 JUDGE_SECONDS = 0.2
 """The time between two judgements of how many links may carry: a few round trips."""
+
+LIGHT_JUDGE_SECONDS = 1.0
+LIGHT_BYTES = 2048
+"""
+The same while no train waits and less than this was given to links.  A flow that is so light keeps a
+queue only where the round trip is several seconds (L{uotp.session.standingqueue.MIN_LOAD_BYTES}).
+"""
 
 STUCK_SECONDS = 0.5
 """
@@ -95,13 +102,24 @@ class Outbound:
         client says it; a server does not say whether it does as it was asked.
     """
 
-    def __init__(self, drops: Drops, clock: Callable[[], float], allowance: Allowance, inbound: Inbound) -> None:
+    def __init__(
+        self,
+        drops: Drops,
+        clock: Callable[[], float],
+        allowance: Allowance,
+        inbound: Inbound,
+        *,
+        follows: bool = False,
+    ) -> None:
         """
         @param drops: where what is dropped is counted.
         @param clock: tells monotonic seconds.
         @param allowance: of the session's owner.
         @param inbound: the way in of the same session.
+        @param follows: whether a light flow is answered through the link that brings it.  One end of
+            a session does so, or both would change places for ever.
         """
+        self._follows = follows
         self._clock = clock
         self._inbound = inbound
         self._backlog = Backlog(drops, allowance.room(MAX_BACKLOG_BYTES))
@@ -195,27 +213,39 @@ class Outbound:
         Find out whether to leave the link in use, whether another link stands still and what
         it holds is to be sent again, and how many links may carry.
         """
-        scheduler, stickiness = self._scheduler, self._stickiness
-        current = scheduler.current
+        scheduler, stickiness, reinjection = self._scheduler, self._stickiness, self._reinjection
+        well = current = scheduler.current
         if scheduler.doubted:
             self._doubt.look(now)
         if current is not None and current.isTroubled():
+            well = None
             self._leaveTrouble(current, now)
         if now >= stickiness.endsAt:
             self._weigh(now)
+            if self._follows and scheduler.current is not None:
+                self._follow(scheduler.current, now)
             current, reads = scheduler.current, self._inbound.reads
             if stickiness.isOver(current, len(scheduler), self.bytes, reads, now):
                 self._moveOn(current, now)
-        if self._reinjection.isTimeToLook(now):
-            self._sendAgain(now)
+        if now >= reinjection.lookAt:
+            self._sendAgain(now, well)
         if now >= self._judgeAt:
-            self._judgeAt = now + JUDGE_SECONDS
-            if self._waited or self._isBound or (current is not None and hasQueue(current.pathStats())):
-                self._judge(now)
-        if self._waited or stickiness.leftTrouble or self._reinjection.hasWork:
+            self._judgeIfLoaded(current, now)
+        if self._waited or stickiness.leftTrouble or reinjection.hasWork:
             self._answeredLookAt = now
         else:
-            self._answeredLookAt = min(now + ANSWERED_LOOK_SECONDS, self._reinjection.lookAt)
+            self._answeredLookAt = min(now + ANSWERED_LOOK_SECONDS, reinjection.lookAt)
+
+    def _judgeIfLoaded(self, current: Link | None, now: float) -> None:
+        """
+        Judge if there is a reason.  A light flow is asked for one less often.
+        """
+        self._judgeAt = now + JUDGE_SECONDS
+        if self._waited or self._isBound or (current is not None and hasQueue(current.pathStats())):
+            self._judge(now)
+        elif self._given < LIGHT_BYTES:
+            self._judgeAt = now + LIGHT_JUDGE_SECONDS
+            self._judgedAt, self._given = now, 0
 
     def _leaveTrouble(self, current: Link, now: float) -> None:
         loaded = self._stickiness.loaded
@@ -243,14 +273,29 @@ class Outbound:
         if self._scheduler.moveOn():
             self._stickiness.moved(now)
 
-    def _sendAgain(self, now: float) -> None:
+    def _follow(self, current: Link, now: float) -> None:
+        """
+        Go to the link by which a light flow comes, if that is another one: two that carry are pinged
+        and kept in the caches of both ends where one is enough.
+        """
+        scheduler, lately = self._scheduler, now - STAY_SECONDS
+        if current.broughtAt >= lately or not self._stickiness.mayFollow(current, self.bytes, now):
+            return
+        for link in scheduler:
+            if link.broughtAt >= lately and link not in scheduler.doubted and not link.isTroubled():
+                scheduler.prefer(link)
+                return
+
+    def _sendAgain(self, now: float, well: Link | None = None) -> None:
         """
         Send what a link holds that stands still, and what waits to be sent again, through a
         link that is well.  While there is no such link, nothing is taken from the other: it
         may yet carry what it holds.
+
+        @param well: a link that was just seen not to be in trouble.
         """
         if self._reinjection.isTimeToLook(now):
-            for still in self._reinjection.findStill(self._scheduler, now):
+            for still in self._reinjection.findStill(self._scheduler, now, well):
                 if self._scheduler.sound() is not None:
                     self._reinjection.take(still, now)
         self._reinjection.dropStale(now)
@@ -327,6 +372,7 @@ class Outbound:
         if not self._backlog:
             self._standsSince = now
         self._waited = self._stickiness.loaded = True
+        self._judgeAt = min(self._judgeAt, now + JUDGE_SECONDS)
         # On a slow path a spare link only puts more into the queue that all have to pass.
         isLate = now - self._standsSince > STANDSTILL_SECONDS
         spare = self._scheduler.spare() if isLate or not self._isBound else None

@@ -67,10 +67,11 @@ class Reinjection:
         """
         return bool(self._waiting or self._stillSince)
 
-    def findStill(self, links: Iterable[Link], now: float) -> list[Link]:
+    def findStill(self, links: Iterable[Link], now: float, well: Link | None = None) -> list[Link]:
         """
         Look at all links.
 
+        @param well: one that was just seen not to be in trouble, and so need not be looked at.
         @return: those that hold something and stand still.
         """
         isInTime = now < self.lookAt + STILL_LOOK_SECONDS  # or there may have been two losses
@@ -79,7 +80,9 @@ class Reinjection:
         self._stillSince = {}
         found: list[Link] = []
         for link in links:
-            if now - link.sentAt > AGAIN_SECONDS or not link.holdsUnacked():
+            if link is well or now - link.sentAt > AGAIN_SECONDS or not link.holdsUnacked():
+                continue
+            if not link.isTroubled():  # which costs a fifth of all that is known of the path
                 continue
             path = link.pathStats()
             if path is not None and path.isStill:

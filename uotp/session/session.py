@@ -68,6 +68,8 @@ class Session:
         allowance: Allowance,
         whenAnswered: Callable[[], None] | None = None,
         order: Order = AUTO_ORDER,
+        *,
+        follows: bool = False,
     ) -> None:
         """
         @param deliver: sends trains to the remote UDP endpoint.
@@ -76,10 +78,11 @@ class Session:
         @param allowance: of the owner, for whom the session is.
         @param whenAnswered: called once, when the other end sends its first train.
         @param order: see L{Inbound}.
+        @param follows: see L{Outbound}.
         """
         self.allowance = allowance
         self.inbound = Inbound(deliver, drops, clock, allowance, order, whenAnswered)
-        self.outbound = Outbound(drops, clock.seconds, allowance, self.inbound)
+        self.outbound = Outbound(drops, clock.seconds, allowance, self.inbound, follows=follows)
 
     @property
     def lastActive(self) -> float:

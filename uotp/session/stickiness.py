@@ -3,9 +3,15 @@ How long a flow that fills no link keeps to the same one.
 
 A light flow moves on to another link every second.  A link may have come to a standstill and
 still take everything; then the flow loses what it sends in one second, until the turn of
-that link comes again.  A connection that has rested may send little at once.  A flow that
-needs more loses time and order with each move, so it keeps its link unless there is a
-reason to leave it.
+that link comes again.
+
+Where answers come, and the other end's program is asked through the link whether it is there, as in
+format 2, the flow keeps its link: pings find such a standstill within seconds, and the end of the
+answers tells of it sooner.  A move costs pings on one link more, at both ends, and what the
+processor's caches know of a connection.
+
+A connection that has rested may send little at once.  A flow that needs more loses time and order
+with each move, so it keeps its link unless there is a reason to leave it.
 """
 
 from __future__ import annotations
@@ -30,7 +36,7 @@ MANY_ANSWERS = 10
 
 LONGEST_STAY_SECONDS = 30.0
 """
-After so long even a flow that is too heavy for a rested link moves on.  The link in use may
+After so long even a flow moves on that is answered, or is too heavy for a rested link.  The link in use may
 stand still behind a relay that acknowledges, while the way back works or is not used.
 """
 
@@ -75,8 +81,10 @@ class Stickiness:
         if current is not None and not self.loaded:
             if now < self.endsAt + STAY_SECONDS and 0 < current.cost() < TROUBLED:
                 return False
-            isSilent = self._suspect(links, reads - self._readsBefore)
-            shallMove = isSilent or self._mayMove(current, bytesOut, now)
+            answers = reads - self._readsBefore
+            isSilent = self._suspect(links, answers)
+            isAnswered = answers > 0 and current.roundTrip > 0  # which is known where pongs come
+            shallMove = isSilent or self._mayMove(current, bytesOut, now, isAnswered=isAnswered)
         self._begin(now, bytesOut, reads)
         return shallMove
 
@@ -86,17 +94,30 @@ class Stickiness:
         """
         self._movedAt = now
 
-    def _mayMove(self, current: Link, bytesOut: int, now: float) -> bool:
+    def _mayMove(self, current: Link, bytesOut: int, now: float, *, isAnswered: bool) -> bool:
         """
         @return: whether another link, which has rested, can take over without a delay; or
             whether losses make the flow change links anyway, so that the others had better
             not rest; or whether the last move is long ago.
         """
+        if self.leftTrouble or now >= self._movedAt + LONGEST_STAY_SECONDS:
+            return True
+        return not isAnswered and self._isLight(current, bytesOut, now)
+
+    def _isLight(self, current: Link, bytesOut: int, now: float) -> bool:
         path = current.pathStats()
         if path is None:
             return True
-        perRoundTrip = (bytesOut - self._bytesBefore) / (now - self._since) * path.roundTrip
-        return perRoundTrip <= FIRST_WINDOW_BYTES or self.leftTrouble or now >= self._movedAt + LONGEST_STAY_SECONDS
+        return (bytesOut - self._bytesBefore) / (now - self._since) * path.roundTrip <= FIRST_WINDOW_BYTES
+
+    def mayFollow(self, current: Link, bytesOut: int, now: float) -> bool:
+        """
+        Decide whether another link may take over because the flow comes by it.  Ask this before
+        L{isOver}.
+
+        @return: whether it delays nothing, and nothing is overtaken.
+        """
+        return not (self.loaded or self.leftTrouble or current.cost()) and self._isLight(current, bytesOut, now)
 
     def _suspect(self, links: int, answers: int) -> bool:
         """

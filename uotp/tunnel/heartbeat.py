@@ -4,7 +4,7 @@ answers take.  Never more than one ping of a tunnel is on its way.
 
 The life of a heartbeat is a table, L{HEARTBEAT_STATES}.  A link that carries trains pings every
 L{BUSY_SECONDS}.  One that hears nothing pings now and then; a ping that is due goes with the
-next train.  A pong that does not come in a few round trips is overdue, and the link carries
+next train, if one comes soon.  A pong that does not come in a few round trips is overdue, and the link carries
 nothing until it comes.  When it does not come, the tunnel is given up.
 
 How long that is follows the path.  The kernel's round trip is known before the first pong, and
@@ -29,7 +29,13 @@ from uotp.process import StateMachine
 from uotp.wire import PING_BYTES
 
 BUSY_SECONDS = 2.0
-"""The time between two pings of a tunnel that carries."""
+"""The time between two pings of a tunnel that carries, or a little less (L{JOIN_SECONDS})."""
+
+JOIN_SECONDS = 0.125
+"""
+For so long before it has to be sent a ping waits for a train to go with.  Alone it is a record and a turn of
+the reactor more at both ends, and a light flow sends few trains in L{BUSY_SECONDS}.
+"""
 
 IDLE_SECONDS = 15.0
 """
@@ -276,12 +282,15 @@ class Heartbeat(StateMachine[HeartbeatState, HeartbeatEvent]):
         return before < self._acknowledged < self._pingEndsAt
 
     def _wasQuiet(self) -> None:
-        if self.carried or (self.due and not self.heard):
+        if self.due and (self.carried or not self.heard):
             self.ask()
             return
-        self.heard = False
         self.due = True
-        self._wait(IDLE_SECONDS)
+        if self.carried:
+            self._wait(max(BUSY_SECONDS - (self._clock.seconds() - self._askedAt), 0))
+        else:
+            self.heard = False
+            self._wait(IDLE_SECONDS)
 
     def prove(self) -> None:
         """
@@ -313,7 +322,7 @@ class Heartbeat(StateMachine[HeartbeatState, HeartbeatEvent]):
         isShorter = not 0 < self.roundTrip <= took
         self.roundTrip += (took - self.roundTrip) * (1 if isShorter else FRESH_SHARE)
         self.isProving = False
-        self._wait(max(BUSY_SECONDS - took, 0))
+        self._wait(max(BUSY_SECONDS - JOIN_SECONDS - took, 0))
         if not wasAsked:
             self._owner.pongCame()
         return True

@@ -167,11 +167,12 @@ class TunnelLink:
     @ivar roundTrip: to the other end's program and back, smoothed, in seconds; 0 while
         it is not known.
     @ivar sentAt: when the link was last given trains, by the session's clock.
+    @ivar broughtAt: when the link last brought trains, in a format that tells round trips.
     @ivar carried: bytes of frames, both ways.
     """
 
     roundTrip = 0.0
-    sentAt = float("-inf")
+    sentAt = broughtAt = float("-inf")
 
     def __init__(self, stream: Stream, owner: LinkOwner, session: CarriedSession, clock: Callable[[], float]) -> None:
         """

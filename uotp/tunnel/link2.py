@@ -143,7 +143,8 @@ class Format2Link(TunnelLink):
         allowance.left -= 1
         if allowance.left < 0:
             allowance.overdraw()
-        self._inbound.lone(lone[0], lone[1], self._seconds())
+        self.broughtAt = now = self._seconds()
+        self._inbound.lone(lone[0], lone[1], now)
 
     def _handOn(self, data: bytes) -> None:
         codec, allowance = self._codec, self._allowance
@@ -162,7 +163,8 @@ class Format2Link(TunnelLink):
         arrivals, controls, again = self._codec.decode(data, PORTION_UNITS)
         self._allowance.spend(self._codec.spent or 1)  # what brings nothing whole takes its time as well
         if arrivals:
-            self._inbound.numbered(arrivals, self._seconds())
+            self.broughtAt = now = self._seconds()
+            self._inbound.numbered(arrivals, now)
         if again:
             self._inbound.again(again, self._seconds())
         if controls:
