@@ -416,6 +416,13 @@ class Link(Protocol):
         way.  A link that gets no answer says that it is gone.
         """
 
+    def nudge(self) -> None:
+        """
+        Write a few bytes that say nothing, if this format has such and the link is free.  The
+        other kernel acknowledges them, and so tells ours what was lost before them.  Without
+        anything behind it, our kernel would learn of the loss by its timer only.
+        """
+
     def boundInFlight(self, size: int | None) -> None:
         """
         See L{Stream.boundInFlight}.

@@ -90,6 +90,7 @@ class MemoryLink:
     @ivar roundTrip: how far the other end is.
     @ivar bounds: how much its kernel was told to hold at most, each time.
     @ivar asked: how often it was told to ask whether the other end is there.
+    @ivar nudges: how often it was told to write something that says nothing.
     @ivar allowedRoundTrip: of the path, as its kernel was told.
     """
 
@@ -108,7 +109,7 @@ class MemoryLink:
         self.roundTrip = 0.0
         self.closed = self.aborted = False
         self.bounds: list[int | None] = []
-        self.asked = 0
+        self.asked = self.nudges = 0
         self.allowedRoundTrip = 0.0
         self._room = room
         self.sentAt = float("-inf")
@@ -145,6 +146,9 @@ class MemoryLink:
 
     def ask(self) -> None:
         self.asked += 1
+
+    def nudge(self) -> None:
+        self.nudges += 1
 
     def boundInFlight(self, size: int | None) -> None:
         self.bounds.append(size)

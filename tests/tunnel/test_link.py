@@ -141,6 +141,7 @@ class Format1LinkTests(_LinkTestCase):
         self.assertEqual(self.session.says, ["free", "full"])
         self.link.free()
         self.assertEqual(self.session.says, ["free", "full", "free"])
+        self.link.nudge()
         self.assertIs(self.link.prove(), False)
         self.assertIs(self.link.drain(), False)
         self.link.bye()
@@ -487,6 +488,25 @@ class Format2LinkTests(_LinkTestCase):
         self.link.end(isLost=False)
         self.link.ask()
         self.assertEqual(len(self.stream.said), 1)
+
+    def test_nudgeSaysNothing(self) -> None:
+        """
+        The other end acknowledges it, and hands nothing on.  A link that is full, or carries
+        nothing any more, has no room for it.
+        """
+        self.settle()
+        self.sent([ONE])
+        self.link.nudge()
+        [nudge] = self.stream.said
+        self.assertEqual(nudge, controlFrame(Kind.PADDING))
+        self.receive(nudge)
+        self.assertEqual((self.session.trains, self.stream.said, self.owner.told), ([], [nudge], []))
+        self.owner.full = True
+        self.link.nudge()
+        self.owner.full = False
+        self.link.drain()
+        self.link.nudge()
+        self.assertEqual(self.stream.said, [nudge, DRAIN])
 
     def test_kernelLearnsOfALongPathOnce(self) -> None:
         """

@@ -215,6 +215,12 @@ class TunnelLink:
         See L{uotp.boundaries.Link.ask}.  Without pings nobody can be asked.
         """
 
+    def nudge(self) -> None:
+        """
+        See L{uotp.boundaries.Link.nudge}.  Where every byte is a part of a train, there is
+        nothing that says nothing.
+        """
+
     def boundInFlight(self, size: int | None) -> None:
         """
         See L{uotp.boundaries.Link.boundInFlight}.

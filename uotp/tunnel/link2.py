@@ -28,6 +28,9 @@ from uotp.tunnel.link import PORTION_UNITS, LinkOwner, TunnelLink
 from uotp.tunnel.unacked import MAX_KEPT_BYTES, Unacked
 from uotp.wire import Format2Codec, Kind, controlFrame, frameAgain
 
+NUDGE = controlFrame(Kind.PADDING)
+"""What is written to have the other kernel acknowledge something."""
+
 
 class Format2Link(TunnelLink):
     """
@@ -234,6 +237,13 @@ class Format2Link(TunnelLink):
         """
         if self._carries:
             self._heartbeat.ask()
+
+    def nudge(self) -> None:
+        """
+        See L{uotp.boundaries.Link.nudge}.
+        """
+        if self._carries and not self._owner.isFull():
+            self._stream.write(NUDGE)
 
     def prove(self) -> bool:
         """
