@@ -196,6 +196,7 @@ class TunnelLink:
         self.isTroubled = stream.isTroubled
         self.pathStats = stream.pathStats
         self._bound: int | None = None  # of what the kernel holds
+        self._boundRate: int | None = None  # at which it sends
         self._allowedRoundTrip: float | None = None  # the kernel has not been told any
 
     def send(self, trains: list[Train], now: float) -> None:
@@ -229,6 +230,14 @@ class TunnelLink:
             self._bound = size
             self._stream.boundInFlight(size)
 
+    def boundRate(self, rate: int | None) -> None:
+        """
+        See L{uotp.boundaries.Link.boundRate}.
+        """
+        if rate != self._boundRate:
+            self._boundRate = rate
+            self._stream.boundRate(rate)
+
     def allowSilence(self, roundTrip: float) -> None:
         """
         See L{uotp.boundaries.Link.allowSilence}.  Only a change that matters reaches the kernel.
@@ -248,6 +257,12 @@ class TunnelLink:
     def takeUnacked(self) -> list[Arrival]:
         """
         See L{uotp.boundaries.Link.takeUnacked}.
+        """
+        return []
+
+    def takeUnsent(self) -> list[Arrival]:
+        """
+        See L{uotp.boundaries.Link.takeUnsent}.
         """
         return []
 
