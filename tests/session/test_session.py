@@ -1186,6 +1186,13 @@ class BesideBulkTests(SynchronousTestCase):
         self.assertIn(numbered(3), self.tunnels[1].sent)
         self.assertNotIn(numbered(3), self.tunnels[0].sent)
 
+    def test_itNeedsNoOtherTunnel(self) -> None:
+        for tunnel in self.tunnels[1:]:
+            tunnel.close()
+        self.load(0.5)
+        self.assertIsNotNone(self.tunnels[0].rates[-1])
+        self.assertIn(numbered(3), self.tunnels[0].sent)
+
     def test_bulkAloneIsNot(self) -> None:
         self.load(2, small=False)
         self.assertEqual([tunnel.rates for tunnel in self.tunnels], [[]] * 4)

@@ -347,12 +347,11 @@ class Outbound:
         # On a slow path a spare link only puts more into the queue that all have to pass.
         isLate = now - self._standsSince > STANDSTILL_SECONDS
         spare = self._scheduler.spare() if isLate or not self._isBound else None
-        small: list[Train] = []
-        if spare is not None:
-            small, trains = sift(trains)
-            if small:
-                spare.send(small, now)
+        small, others = sift(trains)
         self._shortQueue.waits(now, small=bool(small))
+        if small and spare is not None:
+            spare.send(small, now)
+            trains = others
         isStuck = now - self._standsSince > STUCK_SECONDS
         keepsMuch = not len(self._scheduler) and self._keepsMuchWithoutLinks
         self._backlog.maxBytes = STUCK_BYTES if isStuck and not keepsMuch else MAX_BACKLOG_BYTES
