@@ -372,6 +372,14 @@ class Stream(Protocol):
         @param size: in bytes, about; L{None} for as much as the system thinks right.
         """
 
+    def boundRate(self, rate: int | None) -> None:
+        """
+        Say how fast the kernel may send what is written.  Where it can be told no such thing,
+        nothing changes.
+
+        @param rate: in bytes a second; L{None} for as fast as the system thinks right.
+        """
+
     def allowSilence(self, roundTrip: float) -> None:
         """
         Say how long a round trip takes at present, in seconds: the kernel is not to give the
@@ -418,9 +426,21 @@ class Link(Protocol):
         way.  A link that gets no answer says that it is gone.
         """
 
+    def nudge(self) -> None:
+        """
+        Write a few bytes that say nothing, if this format has such and the link is free.  The
+        other kernel acknowledges them, and so tells ours what was lost before them.  Without
+        anything behind it, our kernel would learn of the loss by its timer only.
+        """
+
     def boundInFlight(self, size: int | None) -> None:
         """
         See L{Stream.boundInFlight}.
+        """
+
+    def boundRate(self, rate: int | None) -> None:
+        """
+        See L{Stream.boundRate}.
         """
 
     def allowSilence(self, roundTrip: float) -> None:
@@ -433,6 +453,13 @@ class Link(Protocol):
         @return: the trains that the link was given of late and that are not known to have
             arrived, with their numbers.  Each is returned once.  Where the tunnel ends in
             good order they will arrive, and nothing is returned.
+        """
+
+    def takeUnsent(self) -> list[Arrival]:
+        """
+        @return: the trains that the link was given last, and that its kernel has not sent or not
+            even taken, with their numbers; maybe a few more.  L{takeUnacked} does not return them
+            again.
         """
 
     def cost(self) -> int:

@@ -28,6 +28,8 @@ class PathStats(NamedTuple):
         opened.
     @ivar heardAgo: seconds since anything came from the other kernel.
     @ivar isWaiting: whether our kernel has anything that the other has not acknowledged.
+    @ivar window: how many segments may be in flight, as congestion control has it; 0 where that is not
+        known.
     """
 
     sent: int
@@ -38,6 +40,7 @@ class PathStats(NamedTuple):
     acknowledged: int = 0
     heardAgo: float = 0.0
     isWaiting: bool = False
+    window: int = 0
 
 
 class Flight(NamedTuple):

@@ -101,13 +101,16 @@ class MemoryLink:
     @ivar closed: whether it was closed or aborted.
     @ivar again: what it was given that another was given before.
     @ivar kept: what it has not carried, as it says when it is asked.
+    @ivar unsent: what its kernel has not sent, as it says when it is asked.
     @ivar still: whether it stands still.
     @ivar whenSent: called before something is sent.
     @ivar costs: what stands before the next train.
     @ivar stands: how its connection stands.
     @ivar roundTrip: how far the other end is.
     @ivar bounds: how much its kernel was told to hold at most, each time.
+    @ivar rates: how fast its kernel was told to send at most, each time.
     @ivar asked: how often it was told to ask whether the other end is there.
+    @ivar nudges: how often it was told to write something that says nothing.
     @ivar allowedRoundTrip: of the path, as its kernel was told.
     """
 
@@ -119,6 +122,7 @@ class MemoryLink:
         self.writes: list[list[Train]] = []
         self.again: list[Arrival] = []
         self.kept: list[Arrival] = []
+        self.unsent: list[Arrival] = []
         self.still = False
         self.whenSent: Callable[[], None] = lambda: None
         self.costs = 0
@@ -126,7 +130,8 @@ class MemoryLink:
         self.roundTrip = 0.0
         self.closed = self.aborted = False
         self.bounds: list[int | None] = []
-        self.asked = 0
+        self.rates: list[int | None] = []
+        self.asked = self.nudges = 0
         self.allowedRoundTrip = 0.0
         self._room = room
         self.sentAt = self.broughtAt = float("-inf")
@@ -164,8 +169,14 @@ class MemoryLink:
     def ask(self) -> None:
         self.asked += 1
 
+    def nudge(self) -> None:
+        self.nudges += 1
+
     def boundInFlight(self, size: int | None) -> None:
         self.bounds.append(size)
+
+    def boundRate(self, rate: int | None) -> None:
+        self.rates.append(rate)
 
     def allowSilence(self, roundTrip: float) -> None:
         self.allowedRoundTrip = roundTrip
@@ -176,6 +187,10 @@ class MemoryLink:
     def takeUnacked(self) -> list[Arrival]:
         kept, self.kept = self.kept, []
         return kept
+
+    def takeUnsent(self) -> list[Arrival]:
+        unsent, self.unsent = self.unsent, []
+        return unsent
 
     def cost(self) -> int:
         return self.costs

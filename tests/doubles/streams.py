@@ -45,6 +45,7 @@ class MemoryStream(FakeTransport):
     @ivar underWay: what the kernel says of what is in flight, as the test says.
     @cvar peer: the address of the other end.
     @ivar bound: how much the kernel may hold.
+    @ivar rate: how fast it may send.
     @ivar allowedRoundTrip: how long a round trip the kernel is to allow for.
     @ivar path: what the kernel sees.
     """
@@ -63,6 +64,7 @@ class MemoryStream(FakeTransport):
         self.held = 0
         self.underWay: Flight | None = None
         self.bound: int | None = None
+        self.rate: int | None = None
         self.allowedRoundTrip = 0.0
         self.path: PathStats | None = None
         self._paused = self._closing = False
@@ -94,6 +96,9 @@ class MemoryStream(FakeTransport):
 
     def boundInFlight(self, size: int | None) -> None:
         self.bound = size
+
+    def boundRate(self, rate: int | None) -> None:
+        self.rate = rate
 
     def allowSilence(self, roundTrip: float) -> None:
         self.allowedRoundTrip = roundTrip
@@ -277,6 +282,7 @@ class RecordingStream:
     @ivar asked: how often somebody wanted to know that.
     @ivar path: what the kernel sees.
     @ivar bounds: how much the kernel was told to hold, each time.
+    @ivar rates: how fast it was told to send, each time.
     @ivar roundTrips: for which it was told to allow, each time.
     """
 
@@ -289,6 +295,7 @@ class RecordingStream:
         self.asked = 0
         self.path: PathStats | None = None
         self.bounds: list[int | None] = []
+        self.rates: list[int | None] = []
         self.roundTrips: list[float] = []
 
     def getPeer(self) -> IPv4Address:
@@ -330,6 +337,9 @@ class RecordingStream:
 
     def boundInFlight(self, size: int | None) -> None:
         self.bounds.append(size)
+
+    def boundRate(self, rate: int | None) -> None:
+        self.rates.append(rate)
 
     def allowSilence(self, roundTrip: float) -> None:
         self.roundTrips.append(roundTrip)

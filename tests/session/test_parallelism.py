@@ -68,6 +68,22 @@ class ParallelismTests(SynchronousTestCase):
         self.parallelism.reset()
         self.assertEqual(self.judge(sent=0), TUNNELS)
 
+    def test_whatHappensWhileSomebodyElseDecidesDoesNotCount(self) -> None:
+        """
+        Neither what was lost meanwhile nor for how long the round trip was short.
+        """
+        self.judge()
+        most = self.parallelism.most
+        self.now += LATER
+        self.counts = [(before + 1000, repeated + 500) for before, repeated in self.counts]
+        self.parallelism.rest(
+            {number: PathStats(*counts, SHORT, LEAST) for number, counts in enumerate(self.counts)}, self.now
+        )
+        self.judge(SHORT_SECONDS / 2, roundTrip=SHORT)
+        self.assertEqual(self.parallelism.most, most)
+        self.judge(0.01, roundTrip=LONG)
+        self.assertGreaterEqual(self.parallelism.most, most)
+
     def test_heavyLoadBeginsWithFew(self) -> None:
         """
         The first look has nothing to compare with.

@@ -1255,3 +1255,110 @@ class SessionStatisticsTests(TimerTestCase):
         lost.kept = [(7, Train(100, bytes(100)))]
         lost.close()
         self.assertEqual(session.statistics().againBytes, 100 + TRAIN_OVERHEAD_BYTES)
+
+
+class BesideBulkTests(SynchronousTestCase):
+    """
+    Send small datagrams beside bulk that fills the path.
+    """
+
+    RATE = 5_000_000
+    QUEUE = 0.03
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.session = Session(lambda _: None, Drops(), self.clock, Unlimited())
+        self.tunnels = [MemoryLink(room=1)] + [MemoryLink() for _ in range(3)]
+        self.acknowledged = 0
+        for tunnel in self.tunnels:
+            tunnel.stands = PathStats(0, 0, ROUND_TRIP, ROUND_TRIP, window=10)
+            tunnel.carryFor(self.session)
+        self.session.outbound._scheduler.narrow(1)
+
+    def load(self, seconds: float, *, small: bool = True) -> None:
+        """
+        Send for some time, while the first tunnel takes one train after the other.
+        """
+        for _ in range(round(seconds / 0.02)):
+            self.clock.advance(0.02)
+            self.acknowledged += int(self.RATE * 0.02)
+            self.tunnels[0].stands = PathStats(
+                0, 0, ROUND_TRIP + self.QUEUE, ROUND_TRIP, acknowledged=self.acknowledged, isWaiting=True, window=300
+            )
+            self.session.outbound.send([bulk(1)])
+            self.session.outbound.send([bulk(2), numbered(3)] if small else [bulk(2)])
+            self.tunnels[0].makeRoom(1)
+
+    def test_bulkIsSentALittleSlower(self) -> None:
+        """
+        Through one tunnel; and the small ones go through another.
+        """
+        self.load(0.5)
+        for tunnel in self.tunnels:
+            rate = tunnel.rates[-1]
+            assert rate is not None
+            self.assertLess(rate, self.RATE)
+            self.assertGreater(rate, self.RATE / 2)
+        self.assertEqual(self.session.outbound._scheduler._carrying, {self.tunnels[0]})
+        self.assertIn(numbered(3), self.tunnels[1].sent)
+        self.assertNotIn(numbered(3), self.tunnels[0].sent)
+
+    def test_itNeedsNoOtherTunnel(self) -> None:
+        for tunnel in self.tunnels[1:]:
+            tunnel.close()
+        self.load(0.5)
+        self.assertIsNotNone(self.tunnels[0].rates[-1])
+        self.assertIn(numbered(3), self.tunnels[0].sent)
+
+    def test_bulkAloneIsNot(self) -> None:
+        self.load(2, small=False)
+        self.assertEqual([tunnel.rates for tunnel in self.tunnels], [[]] * 4)
+
+    def test_itEndsWithTheSmallDatagrams(self) -> None:
+        self.load(0.5)
+        self.load(3, small=False)
+        self.assertEqual([tunnel.rates[-1] for tunnel in self.tunnels], [None] * 4)
+
+    def test_standstillEndsItToo(self) -> None:
+        """
+        The one tunnel may be dead: all may carry, as fast as they can.
+        """
+        self.load(0.5)
+        self.tunnels[0].makeRoom(0)
+        self.session.outbound.linkFull(self.tunnels[0])
+        for _ in range(20):
+            self.clock.advance(JUDGE_SECONDS / 4)
+            self.session.outbound.send([bulk(4), numbered(5)])
+        self.assertEqual([tunnel.rates[-1] for tunnel in self.tunnels], [None] * 4)
+        self.assertEqual(len(self.session.outbound._scheduler._carrying), 4)
+
+    def test_tunnelThatSendsNothingHandsOver(self) -> None:
+        """
+        What it holds unsent goes through those that have rested, and the bulk through the first of them.
+        """
+        self.load(0.5)
+        stalled, small, *rested = self.tunnels
+        stalled.stands = PathStats(0, 0, ROUND_TRIP, ROUND_TRIP, isWaiting=True, window=4)
+        small.stands = PathStats(0, 0, ROUND_TRIP, ROUND_TRIP, isWaiting=True, window=10)
+        stalled.unsent = [(7, Train(1000, bytes(20_000)))]
+        self.clock.advance(0.02)
+        self.session.outbound.send([bulk(4)])
+        self.assertEqual([bytesOf(train for _, train in tunnel.again) for tunnel in rested], [14_000, 6_000])
+        self.assertEqual([tunnel.again[0][0] for tunnel in rested], [7, 21])
+        self.assertEqual((stalled.again, small.again), ([], []))
+        self.assertIs(self.session.outbound._scheduler.current, rested[0])
+        self.assertIn(bulk(4), rested[0].sent)
+
+    def test_withoutAnotherItKeepsTheBulk(self) -> None:
+        self.load(0.5)
+        for tunnel in self.tunnels:
+            tunnel.stands = PathStats(0, 0, ROUND_TRIP, ROUND_TRIP, isWaiting=True, window=4)
+        self.tunnels[0].unsent = [(7, bulk(1))]
+        self.clock.advance(0.02)
+        self.session.outbound.send([bulk(4)])
+        self.assertEqual(self.tunnels[0].unsent, [(7, bulk(1))])
+
+    def test_tunnelThatIsGoneIsForgotten(self) -> None:
+        self.load(0.5)
+        self.tunnels[0].close()
+        self.assertNotIn(self.tunnels[0], self.session.outbound._shortQueue._acknowledged)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import sys
 import uuid
 from collections import deque
 from types import MethodType
@@ -28,7 +29,9 @@ from tests.doubles.tunnels import RecordingOwner
 from uotp.boundaries import Security
 from uotp.net.sockopts import (
     KEEPALIVE_IDLE_SECONDS,
+    MAX_RATE,
     SILENT_ROUND_TRIPS,
+    SO_MAX_PACING_RATE,
     UNSENT_LIMIT_BYTES,
     USER_TIMEOUT_MILLISECONDS,
 )
@@ -265,6 +268,16 @@ class PlainConnectionTests(_ConnectionTestCase):
         self.connection.write(b"four")
         self.assertEqual(self.diary.says, ["made", "pause", "resume"])
         self.assertEqual(self.socket.taken, b"onetwothreefour")
+
+    def test_kernelIsToldHowFastItMaySend(self) -> None:
+        rates = [(SO_MAX_PACING_RATE, rate) for rate in (5000, MAX_RATE, MAX_RATE)]
+        for rate in (5000, None, 2 * MAX_RATE):
+            self.connection.boundRate(rate)
+        told = [(option, value) for _, option, value in self.socket.options if option == SO_MAX_PACING_RATE]
+        self.assertEqual(
+            told,
+            [(option, rate.to_bytes(4, sys.byteorder)) for option, rate in rates] if sys.platform == "linux" else [],
+        )
 
     def test_kernelIsToldHowLongThePathIs(self) -> None:
         self.connection.allowSilence(4.0)

@@ -11,7 +11,7 @@ from tests.doubles.contracts import TimerTestCase
 from tests.doubles.sessions import RecordingSession
 from tests.doubles.streams import RecordingStream
 from tests.doubles.tunnels import RecordingLinkOwner
-from uotp.path import PathStats
+from uotp.path import TROUBLED, PathStats
 from uotp.process.memory import Memory
 from uotp.process.turns import OWNER_UNITS, READ_UNITS, Turns
 from uotp.train import TRAIN_OVERHEAD_BYTES, Arrival, Numbering, Train
@@ -134,13 +134,14 @@ class Format1LinkTests(_LinkTestCase):
         no numbers, nothing is kept.
         """
         self.sent([ONE])
-        self.assertEqual((self.link.holdsUnacked(), self.link.takeUnacked()), (False, []))
+        self.assertEqual((self.link.holdsUnacked(), self.link.takeUnacked(), self.link.takeUnsent()), (False, [], []))
         self.assertEqual(self.sentAgain([(5, ONE), (0, OTHER)]), b"")
         self.link.start()
         self.link.full()
         self.assertEqual(self.session.says, ["free", "full"])
         self.link.free()
         self.assertEqual(self.session.says, ["free", "full", "free"])
+        self.link.nudge()
         self.assertIs(self.link.prove(), False)
         self.assertIs(self.link.drain(), False)
         self.link.bye()
@@ -488,6 +489,25 @@ class Format2LinkTests(_LinkTestCase):
         self.link.ask()
         self.assertEqual(len(self.stream.said), 1)
 
+    def test_nudgeSaysNothing(self) -> None:
+        """
+        The other end acknowledges it, and hands nothing on.  A link that is full, or carries
+        nothing any more, has no room for it.
+        """
+        self.settle()
+        self.sent([ONE])
+        self.link.nudge()
+        [nudge] = self.stream.said
+        self.assertEqual(nudge, controlFrame(Kind.PADDING))
+        self.receive(nudge)
+        self.assertEqual((self.session.trains, self.stream.said, self.owner.told), ([], [nudge], []))
+        self.owner.full = True
+        self.link.nudge()
+        self.owner.full = False
+        self.link.drain()
+        self.link.nudge()
+        self.assertEqual(self.stream.said, [nudge, DRAIN])
+
     def test_kernelLearnsOfALongPathOnce(self) -> None:
         """
         And when the path becomes short again.
@@ -495,6 +515,28 @@ class Format2LinkTests(_LinkTestCase):
         for roundTrip in (0.04, 2.4, 2.5, 4.0, 4.1, 0.5, 0.04):
             self.link.allowSilence(roundTrip)
         self.assertEqual(self.stream.roundTrips, [0.0, 2.4, 4.0, 0.0])
+
+    def test_kernelIsToldARateOnce(self) -> None:
+        for rate in (None, 8192, 8192, 4096, None, None):
+            self.link.boundRate(rate)
+        self.assertEqual(self.stream.rates, [8192, 4096, None])
+
+    def test_whatTheKernelHasNotSentIsTaken(self) -> None:
+        """
+        Once, and also while the connection repeats something.
+        """
+        for _ in range(4):
+            self.sent([ONE])
+        self.sent([OTHER])
+        self.patch(self.link, "cost", lambda: TROUBLED + len(OTHER.payload) + 1)
+        self.assertEqual(self.link.takeUnsent(), [(6, ONE), (8, OTHER)])
+        self.assertEqual(self.link.takeUnacked(), [(0, ONE), (2, ONE), (4, ONE)])
+        self.sent([ONE])
+        self.patch(self.link, "cost", lambda: 0)
+        self.assertEqual(self.link.takeUnsent(), [])
+        self.patch(self.link, "cost", lambda: 1)
+        self.link.drain()
+        self.assertEqual(self.link.takeUnsent(), [])
 
     def test_kernelIsToldABoundOnce(self) -> None:
         for bound in (None, 8192, 8192, 4096, None, None):

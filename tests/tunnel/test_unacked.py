@@ -66,6 +66,20 @@ class UnackedTests(SynchronousTestCase):
         self.assertEqual(self.unacked.take(NOW + AGAIN_SECONDS + 0.1), [(2, OTHER)])
         self.assertEqual(self.unacked.kept, 0)
 
+    def test_whatWasSentLastCanBeTakenAlone(self) -> None:
+        """
+        With what lies on both sides of where it begins, and without what is too old.
+        """
+        for number, age in ((0, 0.0), (2, 0.0), (4, 2 * AGAIN_SECONDS), (6, 0.0)):
+            self.unacked.add(number, [ONE], NOW - age)
+        size = len(ONE.payload)
+        self.assertEqual(self.unacked.takeBehind(4 * size, NOW), [])
+        kept = self.unacked.kept
+        self.assertEqual(self.unacked.takeBehind(2 * size - 1, NOW), [(2, ONE), (6, ONE)])
+        self.assertEqual(self.unacked.kept, kept // 4)
+        self.assertEqual(self.unacked.take(NOW), [(0, ONE)])
+        self.assertEqual(self.unacked.takeBehind(0, NOW), [])
+
     def test_nobodyIsAskedBeforeMuchIsKept(self) -> None:
         """
         And not again before it is twice as much as what was left.

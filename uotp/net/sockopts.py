@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import select
 import socket
+import struct
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
@@ -63,6 +64,12 @@ SO_BUF_LOCK = 72
 A number of Linux 5.14 (asm-generic/socket.h): which buffers of a socket a program has set, so that
 they do not grow with the path any more.  0 lets them grow again.
 """
+
+SO_MAX_PACING_RATE = 47
+"""A number of Linux 3.13 (asm-generic/socket.h): how many bytes a connection may send in a second."""
+
+MAX_RATE = 0xFFFFFFFF
+"""In bytes a second.  For Linux this is as fast as it likes."""
 
 MIN_BUFFER_BYTES = 1024
 MAX_BUFFER_BYTES = 1 << 30
@@ -134,6 +141,21 @@ def boundSendBuffer(tunnelSocket: socket.socket, size: int | None) -> None:
         tunnelSocket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, FREE_SEND_BUFFER_BYTES if size is None else size)
         if size is None and sys.platform == "linux":
             tunnelSocket.setsockopt(socket.SOL_SOCKET, SO_BUF_LOCK, 0)
+
+
+def boundSendRate(tunnelSocket: socket.socket, rate: int | None) -> None:
+    """
+    Say how fast the kernel may send what a connection is given.  Only Linux can be told so.
+
+    @param rate: in bytes a second; L{None} for as fast as the system thinks right.
+    """
+    if sys.platform == "linux":
+        with suppress(OSError):  # the connection works without
+            tunnelSocket.setsockopt(
+                socket.SOL_SOCKET,
+                SO_MAX_PACING_RATE,
+                struct.pack("=I", min(MAX_RATE if rate is None else rate, MAX_RATE)),
+            )
 
 
 def isWritable(anySocket: socket.socket) -> bool:

@@ -30,13 +30,13 @@ NOTSENT_BYTES_AT = 144
 MIN_RTT_AT = 148
 
 
-PATH_STATS = struct.Struct("=xBBxB19xI24xII8xI28xI16xQ16xII4xI")
+PATH_STATS = struct.Struct("=xBBxB19xI24xII8xI8xI16xI16xQ16xII4xI")
 """
 Places in Linux's struct tcp_info, as it is since Linux 4.6.  The state of congestion
 control is the second byte, 0 when nothing is amiss; tcpi_retransmits is at 2,
 tcpi_backoff at 4, tcpi_unacked at 24, tcpi_last_data_recv at 52, tcpi_last_ack_recv at 56,
-tcpi_rtt at 68, tcpi_total_retrans at 100, tcpi_bytes_acked at 120, tcpi_notsent_bytes at 144, tcpi_min_rtt at 148,
-tcpi_data_segs_out at 156.  Times are in microseconds, those since something came in
+tcpi_rtt at 68, tcpi_snd_cwnd at 80, tcpi_total_retrans at 100, tcpi_bytes_acked at 120, tcpi_notsent_bytes at
+144, tcpi_min_rtt at 148, tcpi_data_segs_out at 156.  Times are in microseconds, those since something came in
 milliseconds.
 """
 
@@ -85,14 +85,14 @@ def tcpPathStats(tunnelSocket: socket.socket) -> PathStats | None:
         told = PATH_STATS.unpack(info)
     except (OSError, struct.error):
         return None
-    state, repeats, backoff, unacked, dataAgo, acknowledgedAgo, roundTrip, repeated, acknowledged = told[:9]
-    unsent, leastRoundTrip, sent = told[9:]
+    state, repeats, backoff, unacked, dataAgo, acknowledgedAgo, roundTrip, window, repeated = told[:9]
+    acknowledged, unsent, leastRoundTrip, sent = told[9:]
     # Both are 0 again with every acknowledgement: repeats of the oldest segment, and timers that ran out in vain.
     isStill = (state == LOSS and repeats > 0) or backoff > 0
     heardAgo = min(dataAgo, acknowledgedAgo) / 1e3
     isWaiting = unacked > 0 or unsent > 0
     smoothed, least = seconds(roundTrip), seconds(leastRoundTrip)
-    return PathStats(sent, repeated, smoothed, least, isStill, acknowledged, heardAgo, isWaiting)
+    return PathStats(sent, repeated, smoothed, least, isStill, acknowledged, heardAgo, isWaiting, window)
 
 
 def seconds(microseconds: int) -> float:

@@ -20,11 +20,13 @@ from uotp.boundaries import Allowance, Link
 from uotp.order import AUTO_ORDER
 from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BACKLOG_BYTES, Backlog, sift
 from uotp.session.doubt import Doubt
+from uotp.session.handover import dividedAmong
 from uotp.session.inbound import Inbound
 from uotp.session.notice import doNothing
 from uotp.session.parallelism import Parallelism
 from uotp.session.reinjection import MAX_AGAIN_BYTES, Reinjection
 from uotp.session.scheduler import LOOK_SECONDS, Scheduler
+from uotp.session.shortqueue import ShortQueue
 from uotp.session.standingqueue import MIN_BOUND_BYTES, STANDSTILL_SECONDS, StandingQueue, hasQueue
 from uotp.session.stickiness import STAY_SECONDS, Stickiness
 from uotp.telemetry import Drops
@@ -132,6 +134,7 @@ class Outbound:
         self._stickiness = Stickiness(now)
         self._parallelism = Parallelism(now)
         self._queue = StandingQueue(now)
+        self._shortQueue = ShortQueue(now)
         self._scheduler.narrow(self._parallelism.most)
         self._standsSince = now
         self._portion = MIN_PORTION_BYTES
@@ -229,6 +232,8 @@ class Outbound:
                 self._moveOn(current, now)
         if now >= reinjection.lookAt:
             self._sendAgain(now, well)
+        if self._shortQueue.watches:
+            self._keepQueueShort(now)
         if now >= self._judgeAt:
             self._judgeIfLoaded(current, now)
         if self._waited or stickiness.leftTrouble or reinjection.hasWork:
@@ -317,13 +322,51 @@ class Outbound:
             self.demand.waited(now)
         bound = self._queue.judge(paths, now)
         stands = bool(self._backlog) and now - self._standsSince > STANDSTILL_SECONDS and not self._queue.moves(now)
-        if bound is not None:
+        if stands or bound is not None:
+            self._shortQueue.stop()
+            self._boundRates(None)
+        if self._shortQueue.rate is not None:
+            self._parallelism.rest(paths, now)
+        elif bound is not None:
             self._bindLinks(bound, max(len(paths), 1) if stands else self._queue.links)  # there may be no link at all
         else:
             self._freeLinks()
             if waited:
                 self._scheduler.narrow(self._parallelism.reset() if stands else self._parallelism.judge(paths, now))
         self._sendWaiting(now)
+
+    def _keepQueueShort(self, now: float) -> None:
+        """
+        Small datagrams go beside bulk that fills the path: let one link carry the bulk, no faster than the
+        path does.
+        """
+        if now >= self._shortQueue.judgeAt:
+            paths = {link: path for link in self._scheduler if (path := link.pathStats()) is not None}
+            rate = self._shortQueue.judge(paths, now)
+            if rate is not None:
+                self._scheduler.narrow(1)
+            self._boundRates(rate)
+        if self._shortQueue.rate is not None:
+            self._leaveStalled(now)
+
+    def _boundRates(self, rate: int | None) -> None:
+        for link in self._scheduler:
+            link.boundRate(rate)
+
+    def _leaveStalled(self, now: float) -> None:
+        """
+        When the one link that carries the bulk sends no more, let another one carry it, and first of all
+        what the other end would have to wait for.
+        """
+        stalled = next(iter(self._scheduler), None)
+        if stalled is None or not self._shortQueue.isStalled(stalled.pathStats(), now):
+            return
+        rested = [link for link in self._scheduler if hasRested(link)]
+        if rested:
+            self._scheduler.prefer(rested[0])
+            for link, part in zip(rested, dividedAmong(len(rested), stalled.takeUnsent()), strict=False):
+                link.sendAgain(part)
+            self._sendWaiting(now)
 
     def _bindLinks(self, bound: int, carrying: int) -> None:
         """
@@ -376,10 +419,11 @@ class Outbound:
         # On a slow path a spare link only puts more into the queue that all have to pass.
         isLate = now - self._standsSince > STANDSTILL_SECONDS
         spare = self._scheduler.spare() if isLate or not self._isBound else None
-        if spare is not None:
-            small, trains = sift(trains)
-            if small:
-                spare.send(small, now)
+        small, others = sift(trains)
+        self._shortQueue.waits(now, small=bool(small))
+        if small and spare is not None:
+            spare.send(small, now)
+            trains = others
         isStuck = now - self._standsSince > STUCK_SECONDS
         keepsMuch = not len(self._scheduler) and self._keepsMuchWithoutLinks
         self._backlog.maxBytes = STUCK_BYTES if isStuck and not keepsMuch else MAX_BACKLOG_BYTES
@@ -506,6 +550,7 @@ class Outbound:
         self._scheduler.remove(link)
         self._parallelism.forget(link)
         self._queue.forget(link)
+        self._shortQueue.forget(link)
         self.roundTripChanged()
         if len(self._scheduler):
             now = self._clock()
@@ -523,3 +568,11 @@ def isStill(link: Link) -> bool:
     """
     path = link.pathStats()
     return path is not None and path.isStill
+
+
+def hasRested(link: Link) -> bool:
+    """
+    @return: whether a link has nothing under way, and so may begin anew.
+    """
+    path = link.pathStats()
+    return path is not None and not path.isWaiting and not link.cost()

@@ -110,6 +110,13 @@ class Parallelism:
             self._addAt = now + ADDING_SECONDS
             self.most = min(self.most + 1, MAX_PARALLELISM)
 
+    def rest(self, paths: Mapping[Any, PathStats], now: float) -> None:
+        """
+        Somebody else decides for now: take note of how the path is, in place of L{judge}.
+        """
+        self._before = dict(paths)
+        self._longAt = now
+
     def forget(self, link: Any) -> None:
         """
         A link is gone.

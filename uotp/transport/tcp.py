@@ -30,6 +30,7 @@ from uotp.net import (
     Host,
     allowSilence,
     boundSendBuffer,
+    boundSendRate,
     isWritable,
     tcpCost,
     tcpFlight,
@@ -337,6 +338,13 @@ class TcpStream(tcp.Connection):
         if self.connected:
             boundSendBuffer(self.socket, size)
             self._isBounded = size is not None
+
+    def boundRate(self, rate: int | None) -> None:
+        """
+        See L{uotp.boundaries.Stream.boundRate}.
+        """
+        if self.connected:
+            boundSendRate(self.socket, rate)
 
     def _pauseIfFull(self) -> None:
         """

@@ -197,6 +197,7 @@ class TunnelLink:
         self.isTroubled = stream.isTroubled
         self.pathStats = stream.pathStats
         self._bound: int | None = None  # of what the kernel holds
+        self._boundRate: int | None = None  # at which it sends
         self._allowedRoundTrip: float | None = None  # the kernel has not been told any
 
     def send(self, trains: list[Train], now: float) -> None:
@@ -216,6 +217,12 @@ class TunnelLink:
         See L{uotp.boundaries.Link.ask}.  Without pings nobody can be asked.
         """
 
+    def nudge(self) -> None:
+        """
+        See L{uotp.boundaries.Link.nudge}.  Where every byte is a part of a train, there is
+        nothing that says nothing.
+        """
+
     def boundInFlight(self, size: int | None) -> None:
         """
         See L{uotp.boundaries.Link.boundInFlight}.
@@ -223,6 +230,14 @@ class TunnelLink:
         if size != self._bound:
             self._bound = size
             self._stream.boundInFlight(size)
+
+    def boundRate(self, rate: int | None) -> None:
+        """
+        See L{uotp.boundaries.Link.boundRate}.
+        """
+        if rate != self._boundRate:
+            self._boundRate = rate
+            self._stream.boundRate(rate)
 
     def allowSilence(self, roundTrip: float) -> None:
         """
@@ -243,6 +258,12 @@ class TunnelLink:
     def takeUnacked(self) -> list[Arrival]:
         """
         See L{uotp.boundaries.Link.takeUnacked}.
+        """
+        return []
+
+    def takeUnsent(self) -> list[Arrival]:
+        """
+        See L{uotp.boundaries.Link.takeUnsent}.
         """
         return []
 

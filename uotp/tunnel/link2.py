@@ -22,11 +22,15 @@ from typing import Any
 
 from uotp.boundaries import CarriedSession, Stream
 from uotp.errors import PeerError
+from uotp.path import TROUBLED
 from uotp.train import Arrival, Train, bytesOf
 from uotp.tunnel.heartbeat import Heartbeat
 from uotp.tunnel.link import PORTION_UNITS, LinkOwner, TunnelLink
 from uotp.tunnel.unacked import MAX_KEPT_BYTES, Unacked
 from uotp.wire import Format2Codec, Kind, controlFrame, frameAgain
+
+NUDGE = controlFrame(Kind.PADDING)
+"""What is written to have the other kernel acknowledge something."""
 
 
 class Format2Link(TunnelLink):
@@ -119,6 +123,14 @@ class Format2Link(TunnelLink):
         See L{uotp.boundaries.Link.takeUnacked}.
         """
         return [] if self._saidDrain else self._unacked.take(self._seconds())
+
+    def takeUnsent(self) -> list[Arrival]:
+        """
+        See L{uotp.boundaries.Link.takeUnsent}.  Bytes on the wire are more than the payload in
+        them, so never too little is taken for unsent.
+        """
+        unsent = self.cost() % TROUBLED
+        return [] if self._saidDrain else self._unacked.takeBehind(self._unacked.position - unsent, self._seconds())
 
     @property
     def unackedBytes(self) -> int:
@@ -236,6 +248,13 @@ class Format2Link(TunnelLink):
         """
         if self._carries:
             self._heartbeat.ask()
+
+    def nudge(self) -> None:
+        """
+        See L{uotp.boundaries.Link.nudge}.
+        """
+        if self._carries and not self._owner.isFull():
+            self._stream.write(NUDGE)
 
     def prove(self) -> bool:
         """

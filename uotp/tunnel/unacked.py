@@ -13,6 +13,7 @@ Pure: time comes in with each call.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 from uotp.boundaries import AGAIN_SECONDS, QueueRoom
 from uotp.train import LAST_NUMBER, TRAIN_OVERHEAD_BYTES, Arrival, Train, bytesOf
@@ -109,14 +110,36 @@ class Unacked:
         @param now: monotonic seconds.
         @return: those that are young enough to be sent again, in order.
         """
-        taken: list[Arrival] = []
-        for at, first, trains, _, _ in self._sent:
-            number = first
-            for train in trains if now - at <= AGAIN_SECONDS else ():
-                taken.append((number, train))
-                number = number + train.datagrams & LAST_NUMBER
+        taken = arrivalsOf(self._sent, now)
         self._sent.clear()
         self.kept = 0
         self._room.shrink(0)
         self._askLater()
         return taken
+
+    def takeBehind(self, position: int, now: float) -> list[Arrival]:
+        """
+        Take out what the link was given last.
+
+        @param position: where that begins; what lies on both sides of it is taken too.
+        @return: see L{take}.
+        """
+        last: deque[Sent] = deque()
+        while self._sent and self._sent[-1][3] > position:
+            last.appendleft(self._sent.pop())
+            self.kept -= last[0][4]
+        self._room.shrink(self.kept)
+        return arrivalsOf(last, now)
+
+
+def arrivalsOf(entries: Iterable[Sent], now: float) -> list[Arrival]:
+    """
+    @return: the trains of some entries, if they are young enough to be sent again, in order.
+    """
+    arrivals: list[Arrival] = []
+    for at, first, trains, _, _ in entries:
+        number = first
+        for train in trains if now - at <= AGAIN_SECONDS else ():
+            arrivals.append((number, train))
+            number = number + train.datagrams & LAST_NUMBER
+    return arrivals
