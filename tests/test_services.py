@@ -42,11 +42,12 @@ from uotp.client.settings import ClientSettings
 from uotp.client.slot import PROVED_SECONDS
 from uotp.client.sources.proof import MOMENT_SECONDS, TUNNEL_BYTES
 from uotp.client.sources.sessions import UNPROVED_SECONDS
+from uotp.duplicate import Duplicate
 from uotp.errors import ConfigurationError, LookupFailed, StartError
 from uotp.net.resolver import InBackground, Resolved, SharedResolver
 from uotp.net.routes import Routes
 from uotp.net.sockopts import UDP_BUFFER_BYTES, TunnelSocketOptions
-from uotp.order import Order
+from uotp.order import Order, OrderMode
 from uotp.path import Flight
 from uotp.process import LEAST_MEMORY_BYTES
 from uotp.process.clock import SleepClocks
@@ -251,6 +252,7 @@ class ValuesTests(_ServicesTestCase):
             "udpBuffer": 8192,
             "wire": WireChoice.TWO,
             "reorder": Order.within(0.5),
+            "duplicate": Duplicate.OFF,
         }
         forClient: dict[str, Any] = {
             **common,
@@ -395,6 +397,10 @@ class ListeningTests(_ServicesTestCase):
                 "descriptors, of which they get half: raise that limit (ulimit -n, or LimitNOFILE of systemd)"
             )
             self.assertEqual((server._connections, said), (connections, [expected] if isSaid else []))
+
+    def test_serversSessionsSendTwiceAsItsUserWants(self) -> None:
+        for choice in Duplicate:
+            self.assertIs(self.server(duplicate=choice)._registry._duplicate, choice)
 
     def test_sessionsLeaveDescriptorsForEverythingElse(self) -> None:
         """
@@ -1183,6 +1189,32 @@ class TogetherTests(_ServicesTestCase):
         plain, openAndPlain, open_ = WARNINGS_AT_START
         said = [formatEvent(event) for event in self.events if formatEvent(event) in WARNINGS_AT_START]
         self.assertEqual(said, [open_, plain, openAndPlain, plain])
+
+    def _withoutEffect(self) -> list[str]:
+        """
+        @return: which settings were said to have no effect.
+        """
+        return [line.partition(" ")[0] for line in self.lines() if " has no effect: " in line]
+
+    def test_settingsThatFormat1CannotFollowAreSaidAtTheStart(self) -> None:
+        serverTls, clientTls = self.certificates()
+        self.client(duplicate=Duplicate.ALWAYS, reorder=Order(OrderMode.BULK))
+        self.assertEqual(self._withoutEffect(), ["reorder", "duplicate"])
+        self.client(clientTls, listen=("127.0.0.1", 8912), wire=WireChoice.ONE, reorder=Order.within(0.1))
+        self.assertEqual(self._withoutEffect(), ["reorder", "duplicate", "reorder"])
+        self.server(serverTls, wire=WireChoice.ONE, duplicate=Duplicate.ALWAYS)
+        self.assertEqual(self._withoutEffect(), ["reorder", "duplicate", "reorder", "duplicate"])
+
+    def test_settingsThatAreFollowedAreNotWarnedOf(self) -> None:
+        serverTls, clientTls = self.certificates()
+        both: dict[str, Any] = {"duplicate": Duplicate.ALWAYS, "reorder": Order(OrderMode.BULK)}
+        self.client(clientTls, **both)
+        self.client(listen=("127.0.0.1", 8912), wire=WireChoice.TWO, **both)
+        off: dict[str, Any] = {"duplicate": Duplicate.OFF, "reorder": Order(OrderMode.OFF)}
+        self.client(listen=("127.0.0.1", 8913), wire=WireChoice.ONE, **off)  # nothing waits or goes twice there
+        self.server(serverTls, **both)
+        self.server(**both)  # a client may choose format 2
+        self.assertEqual(self._withoutEffect(), [])
 
     def test_targetThatIsSilentIsSaidOnce(self) -> None:
         """

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 from twisted.internet.interfaces import IListeningPort
 
 from uotp.path import Flight, PathStats
-from uotp.train import Arrival, Numbering, TakeTrains, Train
+from uotp.train import Arrival, Missing, Numbering, TakeTrains, Train
 
 Address = tuple[Any, ...]
 """
@@ -335,6 +335,11 @@ class Stream(Protocol):
         @return: what the stream holds and has not given to the kernel.
         """
 
+    def acknowledge(self) -> None:
+        """
+        Have the kernel acknowledge at once what was read, and what comes soon, where it can.
+        """
+
     def unacknowledged(self) -> int | None:
         """
         @return: how many of the bytes that were written the other kernel has not
@@ -395,12 +400,10 @@ class Link(Protocol):
     @ivar roundTrip: to the other end's program and back, smoothed, in seconds; 0 while
         it is not known.
     @ivar sentAt: when the link was last given trains, by the session's clock.
-    @ivar broughtAt: when the link last brought trains, in a format that tells round trips.
     """
 
     roundTrip: float
     sentAt: float
-    broughtAt: float
 
     def send(self, trains: list[Train], now: float) -> None:
         """
@@ -413,6 +416,35 @@ class Link(Protocol):
         """
         Send with one write trains that another link was given and has not carried.  They
         keep their numbers.  Call this only while the link is free.
+        """
+
+    @property
+    def unackedBytes(self) -> int:
+        """
+        Payload and overhead of the trains that L{takeUnacked} would give.
+        """
+
+    @property
+    def numbers(self) -> bool:
+        """
+        Whether the format numbers datagrams, so that the other end drops what comes twice.
+        """
+
+    def unackedWithin(self, begin: int, count: int, most: int, by: float) -> list[Arrival]:
+        """
+        Look for datagrams that the link was given of late and that are not known to have arrived.  They
+        are kept.
+
+        @param begin: the number of the first that is wanted.
+        @param count: how many are wanted, numbers one behind the other.
+        @param most: bytes of them at most; a lone datagram may be longer.
+        @param by: the link was given them by then, by the session's clock.
+        @return: those that were found, in order.
+        """
+
+    def report(self, missing: list[Missing]) -> None:
+        """
+        Tell the other end what of its datagrams has not come, if the format can say that.
         """
 
     def holdsUnacked(self) -> bool:
@@ -483,9 +515,12 @@ class InboundTrains(Protocol):
     Takes what the links of a session bring.
 
     @ivar lastActive: when the links last brought something, by the session's clock.
+    @ivar acknowledgesSoon: whether the kernel is to acknowledge at once what comes, since the other end
+        finds that the path loses.
     """
 
     lastActive: float
+    acknowledgesSoon: bool
 
     def lone(self, number: int, train: Train, now: float) -> None:
         """
@@ -571,6 +606,11 @@ class OutboundTrains(Protocol):
     def roundTripChanged(self) -> None:
         """
         A link has measured its round trip anew.
+        """
+
+    def missed(self, missing: list[Missing]) -> None:
+        """
+        The other end says which datagrams have not come, though later ones have.
         """
 
 

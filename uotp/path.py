@@ -30,6 +30,7 @@ class PathStats(NamedTuple):
     @ivar isWaiting: whether our kernel has anything that the other has not acknowledged.
     @ivar window: how many segments may be in flight, as congestion control has it; 0 where that is not
         known.
+    @ivar needless: how many of the repeated segments the other kernel had already, as far as it has said.
     """
 
     sent: int
@@ -41,6 +42,7 @@ class PathStats(NamedTuple):
     heardAgo: float = 0.0
     isWaiting: bool = False
     window: int = 0
+    needless: int = 0
 
 
 class Flight(NamedTuple):

@@ -19,6 +19,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 from uotp.client import ClientService, ClientSettings
+from uotp.duplicate import Duplicate
 from uotp.net import Listen
 from uotp.order import Order, OrderMode
 from uotp.process import useMonotonicClock
@@ -28,6 +29,7 @@ from uotp.wire import WireChoice
 
 __all__ = [
     "ClientTls",
+    "Duplicate",
     "Order",
     "OrderMode",
     "ServerTls",
@@ -63,6 +65,7 @@ def clientService(
     memory: int = CLIENT.memory,
     wire: WireChoice = CLIENT.wire,
     reorder: Order | None = CLIENT.reorder,
+    duplicate: Duplicate = CLIENT.duplicate,
     maxAge: float | None = CLIENT.maxAge,
     maxBytes: int | None = CLIENT.maxBytes,
     reactor: Any = None,
@@ -98,6 +101,7 @@ def clientService(
         memory=memory,
         wire=wire,
         reorder=reorder,
+        duplicate=duplicate,
         maxAge=maxAge,
         maxBytes=maxBytes,
     )
@@ -121,6 +125,7 @@ def serverService(
     memory: int = SERVER.memory,
     wire: WireChoice = SERVER.wire,
     reorder: Order | None = SERVER.reorder,
+    duplicate: Duplicate = SERVER.duplicate,
     reactor: Any = None,
 ) -> ServerService:
     """
@@ -149,6 +154,7 @@ def serverService(
         memory=memory,
         wire=wire,
         reorder=reorder,
+        duplicate=duplicate,
     )
     credentials = None if tls is None else ServerCredentials(tls, wire=wire)
     return ServerService(settings, credentials, orGlobalReactor(reactor))

@@ -5,8 +5,9 @@ nothing here knows where a train comes from or where it goes.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 MAX_TRAIN_BYTES = 65507
 """
@@ -189,12 +190,24 @@ def gather(datagrams: Iterable[bytes]) -> list[Train]:
     return trains
 
 
+NOTHING_WAITS: deque[Any] = deque(maxlen=0)
+"""
+Stands for a queue of trains while nothing waits, since an empty one takes 700 bytes, and most of those that
+a session has are never used.  It is shared: whoever puts something in makes a queue of his own before.
+"""
+
 LAST_NUMBER = 0xFFFFFFFF
 """The highest number of a datagram.  Numbers count modulo 2^32, so 0 follows it."""
+
+HALF_NUMBERS = 1 << 31
+"""A number is ahead of another when it is less than this above it; any other is behind."""
 
 
 Arrival = tuple[int, Train]
 """The number of a train's first datagram, and the train, or the part of it that has come."""
+
+Missing = tuple[int, int]
+"""Datagrams that have not come: the number of the first, and how many there are, one behind the other."""
 
 TakeTrains = Callable[[list[Train]], None]
 """Takes trains, to send them or to hand them on."""

@@ -33,6 +33,7 @@ from tests.doubles.services import RecordingService
 from uotp.cli import client, common, server
 from uotp.cli.announcement import Announcement
 from uotp.cli.common import CommonOptions, EndService, commandService
+from uotp.duplicate import Duplicate
 from uotp.errors import ConfigurationError, StartError
 from uotp.net import sockopts
 from uotp.net.sockopts import UDP_BUFFER_BYTES, UNSENT_LIMIT_BYTES
@@ -80,6 +81,9 @@ SHARED = [
     ("--reorder", None, "BULK", "reorder", Order(OrderMode.BULK)),
     ("--reorder", None, "80", "reorder", Order.within(0.08)),
     ("--reorder", None, "0.2s", "reorder", Order.within(0.2)),
+    ("--duplicate", None, "auto", "duplicate", Duplicate.AUTO),
+    ("--duplicate", None, "off", "duplicate", Duplicate.OFF),
+    ("--duplicate", None, "Always", "duplicate", Duplicate.ALWAYS),
 ]
 """
 Options of both ends: long name, short name, word, and under which name there is which value then.
@@ -133,7 +137,7 @@ BUFFERS = {
     "udp-buffer": UDP_BUFFER_BYTES,
     "memory": DEFAULT_MEMORY_BYTES,
 }
-CHOICES = {"wire": WireChoice.AUTO, "reorder": None}
+CHOICES = {"wire": WireChoice.AUTO, "reorder": None, "duplicate": Duplicate.AUTO}
 
 SERVER_DEFAULTS = {
     "verbosity": LogLevel.info,
@@ -455,6 +459,10 @@ class RefusalTests(CommandTestCase):
             *(([f"--wire={word}"], f"--wire {word}: one of auto, 1, 2 is needed") for word in ("3", "two", "12")),
             *(([f"--reorder={word}"], f"--reorder {word}: {order}") for word in ("-1", "5001", "on", "6s")),
             (["--reorder", "0.2"], f"--reorder 0.2: {order}: write 0.2s"),
+            *(
+                ([f"--duplicate={word}"], f"--duplicate {word}: one of auto, off, always is needed")
+                for word in ("on", "5", "auto,off")
+            ),
         )
 
     def test_howOldATunnelMayBecome(self) -> None:
@@ -663,7 +671,7 @@ class MakeServiceTests(ServiceTestCase):
     BUFFERS = (
         *("--unsent-limit", "4K", "--congestion", "cubic", "--mss", "1200", "--udp-buffer", "1M"),
         *("--memory", "16M"),
-        *("--wire", "2", "--reorder", "off"),
+        *("--wire", "2", "--reorder", "off", "--duplicate", "always"),
     )
 
     def callOf(self, module: ModuleType, function: str, *words: str) -> tuple[Any, dict[str, Any]]:
@@ -702,6 +710,7 @@ class MakeServiceTests(ServiceTestCase):
                 "memory": 16 << 20,
                 "wire": WireChoice.TWO,
                 "reorder": Order(OrderMode.OFF),
+                "duplicate": Duplicate.ALWAYS,
                 "reactor": self.reactor,
             },
         )
@@ -741,6 +750,7 @@ class MakeServiceTests(ServiceTestCase):
                 "memory": 16 << 20,
                 "wire": WireChoice.TWO,
                 "reorder": Order(OrderMode.OFF),
+                "duplicate": Duplicate.ALWAYS,
                 "reactor": self.reactor,
             },
         )
@@ -866,6 +876,7 @@ class SpellingTests(ServiceTestCase):
         "memory": "--memory",
         "wire": "--wire",
         "reorder": "--reorder",
+        "duplicate": "--duplicate",
         "tls=None": "--no-tls",
     }
     SERVER = {

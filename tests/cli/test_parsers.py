@@ -181,6 +181,8 @@ class WaitTests(ParserTestCase):
             ("10.5", "10.5ms"),
             ("0", "off"),
             ("0.0", "off"),
+            ("0s", "off"),
+            ("0ms", "off"),
             ("200 ms", "200ms"),
             ("2_00", "200"),
         ):

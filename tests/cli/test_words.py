@@ -186,6 +186,10 @@ class PastedTests(SynchronousTestCase):
     def test_whatAShellWouldHaveTakenAway(self) -> None:
         for word in ('"8443"', "'8443'", "--bind-port='8443'"):
             self.assertTold(word, "quotation marks are around it that no shell has taken away: write 8443")
+        for word in ("''", '""', "--reorder=''"):
+            self.assertTold(
+                word, "two quotation marks that no shell has taken away, with nothing between them: leave it out"
+            )
         for word in ("$PORT", "${PORT}", "--bind-port=$PORT", "${PORT}0"):
             self.assertTold(word, "PORT", "no shell has put the value of the variable in its place")
         for word in ("#", "# the server", "&", "&&", "|", ";", ">log", "2>&1", "&>log", ">>", "<"):

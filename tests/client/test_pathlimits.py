@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.client.slots import REFUSAL, SESSION_ID, SlotTestCase
 from tests.doubles.dialling import Attempt
+from tests.doubles.sessions import RecordingSession
 from uotp.boundaries import Security
 from uotp.client.connectionlimit import (
     HEARD_SECONDS,
@@ -276,6 +277,76 @@ class PathLimitsTests(SlotTestCase):
         self.context.attempts[0].transport.lose()
         self.waitForDial()
         self.assertEqual(len(self.under()), 1)
+
+    def share(self, pool: Pool, other: Pool, seconds: float, most: int = 4, *, carries: bool = True) -> None:
+        """
+        Let so many connections through, for so long, while the first pool carries.
+        """
+        for step in range(int(seconds / 0.5)):
+            self.clock.advance(0.5)
+            if carries:
+                self.session.lastActive = self.clock.seconds()
+            for attempt in self.under():
+                if pool.statistics().tunnels + other.statistics().tunnels < most:
+                    attempt.open()
+                else:
+                    attempt.fail(error.ConnectionRefusedError())
+            self.context.settle()
+            if step % 4 == 0:
+                for each in (pool, other):
+                    each.review()
+                    each.checkInvariant()
+
+    def other(self) -> Pool:
+        """
+        @return: the pool of another source.
+        """
+        other = Pool(self.context, RecordingSession(), b"another session!")
+        self.addCleanup(self.end, other)
+        other.start()
+        return other
+
+    def fullPool(self) -> Pool:
+        """
+        @return: one with four tunnels.
+        """
+        pool = self.pool()
+        while under := self.under():
+            under[0].open()
+        self.assertEqual(pool.statistics().tunnels, 4)
+        return pool
+
+    def test_whoHasNoTunnelGetsOneOfThoseWhoHaveSeveral(self) -> None:
+        """
+        One, and it is said once that there is a limit.
+        """
+        pool = self.fullPool()
+        other = self.other()
+        self.share(pool, other, 60.0)
+        self.assertEqual(other.statistics().tunnels, 1)
+        self.share(pool, other, 60.0)
+        self.assertEqual((pool.statistics().tunnels, other.statistics().tunnels), (3, 1))
+        self.assertEqual(self.context.reachability.limits, [4])
+
+    def test_whereNothingComesThroughOthersNobodyGivesAnythingUp(self) -> None:
+        pool = self.fullPool()
+        other = self.other()
+        self.share(pool, other, 60.0, carries=False)
+        self.assertEqual((pool.statistics().tunnels, other.statistics().tunnels), (4, 0))
+        self.assertEqual(self.context.reachability.limits, [])
+
+    def test_nobodyGivesUpWhatTheUserWantsAtAllTimes(self) -> None:
+        pool = self.fullPool()
+        self.context.choose(minPool=4)
+        other = self.other()
+        self.share(pool, other, 60.0)
+        self.assertEqual((pool.statistics().tunnels, other.statistics().tunnels), (4, 0))
+
+    def test_whoHasOneKeepsIt(self) -> None:
+        pool = self.pool(1)
+        other = self.other()
+        self.share(pool, other, 60.0, most=1)
+        self.assertEqual((pool.statistics().tunnels, other.statistics().tunnels), (1, 0))
 
     def loseAfter(self, volume: int) -> None:
         """

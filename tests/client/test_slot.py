@@ -826,6 +826,18 @@ class SlotLogTests(SlotTestCase):
         lines = self.said(lambda: streamOf(self.last.tunnel).lose(error.ConnectionLost()))
         self.assertEqual(lines, ["connection lost"])
 
+    def test_whoeverClosesATunnelThatIsOverClosesItInGoodOrder(self) -> None:
+        slot = self.up()
+        old = self.last
+        slot.renew()
+        self.welcomeLast()
+        old.tunnel.dataReceived(DRAIN)
+        self.assertTrue(old.transport.disconnecting)
+        self.assertEqual(self.said(lambda: old.transport.lose(error.ConnectionDone())), ["closed in good order"])
+        self.assertEqual(
+            self.said(lambda: self.last.transport.lose(error.ConnectionDone())), ["closed by the other end"]
+        )
+
     def test_aServerThatStopsIsSaid(self) -> None:
         self.up()
         lines = self.said(lambda: self.last.tunnel.dataReceived(DRAIN))

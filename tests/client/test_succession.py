@@ -9,6 +9,7 @@ from tests.doubles.contracts import TimerTestCase
 from tests.doubles.dialling import Attempt, MemoryContext
 from uotp.client.sources.source import SourceSession
 from uotp.client.succession import HANDOVER_SECONDS, LEAST_SECONDS
+from uotp.duplicate import Duplicate
 from uotp.order import Order, OrderMode
 from uotp.telemetry.drops import Drops
 from uotp.train import Train
@@ -179,7 +180,7 @@ class SuccessionTests(TimerTestCase):
 
     def test_sourceGetsItsDatagramsInTheOrderThatTheUserWants(self) -> None:
         """
-        And the server, whose own user may want another, is not known to do the same.
+        Whatever the server does.
         """
         for order, numbers in ((Order(), [0]), (Order(OrderMode.OFF), [0, 2])):
             self.context.choose(reorder=order)
@@ -187,10 +188,17 @@ class SuccessionTests(TimerTestCase):
             session = self.source.session
             session.inbound.numbered([(number, Train(1, b"%d" % number)) for number in (0, 2)], self.clock.seconds())
             self.assertEqual([int(train.payload) for train in self.delivered], numbers)
-            self.assertEqual(session.outbound.peerOrder, Order())
             if order == Order():
                 self.end()
             self.delivered.clear()
+
+    def test_datagramsGoTwiceAsTheUserWants(self) -> None:
+        for choice in Duplicate:
+            self.context.choose(duplicate=choice)
+            self.open(WireChoice.TWO)
+            self.assertIs(self.source.session.outbound._duplication._choice, choice)
+            if choice is not Duplicate.ALWAYS:
+                self.end()
 
     def test_refusalForNowKeepsTheSession(self) -> None:
         self.open(WireChoice.TWO)

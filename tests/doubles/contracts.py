@@ -562,6 +562,17 @@ class StreamContract(_Case):
             self.here.transport.write(data)
         self.hear(b"".join(written))
 
+    def test_whatComesMayBeAcknowledgedAtOnce(self) -> None:
+        """
+        That changes nothing but when the other kernel knows it.
+        """
+        self.connect()
+        for _ in range(2):
+            self.here.transport.acknowledge()
+            self.here.transport.write(b"some")
+            self.there.transport.acknowledge()
+        self.hear(b"somesome")
+
     def test_atRestNothingStandsBeforeTheNextByte(self) -> None:
         self.connect()
         stream = self.here.transport
@@ -631,6 +642,7 @@ class StreamContract(_Case):
             getattr(stream, end)()
             self.partInGoodOrder()
             stream.write(b"late")
+            stream.acknowledge()
             stream.close()
             stream.abort()
             self.assertEqual((stream.security, stream.isTroubled()), (known, self.tellsTrouble))

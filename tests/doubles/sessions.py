@@ -9,7 +9,7 @@ from collections.abc import Callable
 from uotp.boundaries import Allowance, CarriedSession, Link, OutboundTrains
 from uotp.path import TROUBLED, PathStats
 from uotp.process.turns import Unlimited
-from uotp.train import Arrival, Numbering, Train, cut
+from uotp.train import LAST_NUMBER, Arrival, Missing, Numbering, Train, cut
 
 
 class FixedDemand:
@@ -39,6 +39,8 @@ class RecordingSession:
     @ivar loadedRoundTrip: the round trip with that queue.
     @ivar demand: how many links it wants.
     @ivar lastActive: when something came last.
+    @ivar acknowledgesSoon: whether the kernel is to acknowledge at once.
+    @ivar missing: what the other end misses, as it says.
     """
 
     def __init__(self) -> None:
@@ -51,6 +53,8 @@ class RecordingSession:
         self.lastActive = 0.0
         self.fillsPath = False
         self.loadedRoundTrip = 0.0
+        self.acknowledgesSoon = False
+        self.missing: list[Missing] = []
         self.numbering = Numbering()
         self.demand = FixedDemand()
         self.inbound = self.outbound = self
@@ -68,6 +72,9 @@ class RecordingSession:
 
     def again(self, arrivals: list[Arrival], now: float) -> None:
         self.repeated += arrivals
+
+    def missed(self, missing: list[Missing]) -> None:
+        self.missing += missing
 
     def roundTripChanged(self) -> None:
         """
@@ -103,6 +110,9 @@ class MemoryLink:
     @ivar kept: what it has not carried, as it says when it is asked.
     @ivar unsent: what its kernel has not sent, as it says when it is asked.
     @ivar still: whether it stands still.
+    @ivar keptSince: when it was given that.
+    @ivar numbers: whether its format numbers datagrams.
+    @ivar reports: what it was told to tell the other end that it misses, each time.
     @ivar whenSent: called before something is sent.
     @ivar costs: what stands before the next train.
     @ivar stands: how its connection stands.
@@ -124,6 +134,9 @@ class MemoryLink:
         self.kept: list[Arrival] = []
         self.unsent: list[Arrival] = []
         self.still = False
+        self.keptSince = float("-inf")
+        self.numbers = True
+        self.reports: list[list[Missing]] = []
         self.whenSent: Callable[[], None] = lambda: None
         self.costs = 0
         self.stands: PathStats | None = None
@@ -134,7 +147,7 @@ class MemoryLink:
         self.asked = self.nudges = 0
         self.allowedRoundTrip = 0.0
         self._room = room
-        self.sentAt = self.broughtAt = float("-inf")
+        self.sentAt = float("-inf")
         self._session: OutboundTrains | None = None
 
     def carryFor(self, session: CarriedSession) -> None:
@@ -168,6 +181,23 @@ class MemoryLink:
 
     def ask(self) -> None:
         self.asked += 1
+
+    @property
+    def unackedBytes(self) -> int:
+        return sum(len(train.payload) for _, train in self.kept)
+
+    def unackedWithin(self, begin: int, count: int, most: int, by: float) -> list[Arrival]:
+        if self.keptSince > by:
+            return []
+        found: list[Arrival] = []
+        for number, train in self.kept:
+            if number - begin & LAST_NUMBER < count and (not found or len(train.payload) <= most):
+                found.append((number, train))
+                most -= len(train.payload)
+        return found
+
+    def report(self, missing: list[Missing]) -> None:
+        self.reports.append(missing)
 
     def nudge(self) -> None:
         self.nudges += 1

@@ -48,6 +48,7 @@ class MemoryStream(FakeTransport):
     @ivar rate: how fast it may send.
     @ivar allowedRoundTrip: how long a round trip the kernel is to allow for.
     @ivar path: what the kernel sees.
+    @ivar acknowledges: how often the kernel was told to acknowledge at once.
     """
 
     peer = IPv4Address("TCP", "192.0.2.1", 8443)
@@ -67,6 +68,7 @@ class MemoryStream(FakeTransport):
         self.rate: int | None = None
         self.allowedRoundTrip = 0.0
         self.path: PathStats | None = None
+        self.acknowledges = 0
         self._paused = self._closing = False
         self._reason: Exception = ConnectionDone()
 
@@ -105,6 +107,9 @@ class MemoryStream(FakeTransport):
 
     def flight(self) -> Flight | None:
         return self.underWay
+
+    def acknowledge(self) -> None:
+        self.acknowledges += 1
 
     def unacknowledged(self) -> int | None:
         """
@@ -284,6 +289,7 @@ class RecordingStream:
     @ivar bounds: how much the kernel was told to hold, each time.
     @ivar rates: how fast it was told to send, each time.
     @ivar roundTrips: for which it was told to allow, each time.
+    @ivar acknowledges: how often it was told to acknowledge at once.
     """
 
     security = None
@@ -297,6 +303,7 @@ class RecordingStream:
         self.bounds: list[int | None] = []
         self.rates: list[int | None] = []
         self.roundTrips: list[float] = []
+        self.acknowledges = 0
 
     def getPeer(self) -> IPv4Address:
         return MemoryStream.peer
@@ -343,6 +350,9 @@ class RecordingStream:
 
     def allowSilence(self, roundTrip: float) -> None:
         self.roundTrips.append(roundTrip)
+
+    def acknowledge(self) -> None:
+        self.acknowledges += 1
 
     def unacknowledged(self) -> int | None:
         self.asked += 1

@@ -31,6 +31,7 @@ from tests.integration.harness import ourEnvironment
 from tests.integration.rawformat2 import (
     BYE,
     DRAIN,
+    MISSING,
     PADDING,
     PING,
     PONG,
@@ -80,8 +81,8 @@ def honest(wire: int, dice: random.Random) -> bytes:
             pieces.append(RawFrame(TRAIN, dice.randbytes(size), number, segment, int(kind < 0.05)).encode())
             number = number + max(1, -(-size // segment)) & 0xFFFFFFFF
         elif kind < 0.9:
-            which = dice.choice([PING, PONG, PADDING, dice.randrange(128, 256)])
-            pieces.append(RawFrame(which, dice.randbytes(8 if which in {PING, PONG} else size)).encode())
+            which = dice.choice([PING, PONG, MISSING, PADDING, dice.randrange(129, 256)])
+            pieces.append(RawFrame(which, dice.randbytes(8 if which in {PING, PONG, MISSING} else size)).encode())
         else:
             pieces.append(RawFrame(dice.choice([DRAIN, BYE, PADDING]) if kind > 0.98 else PADDING).encode())
     return b"".join(pieces)

@@ -37,6 +37,9 @@ machine lets it wait for half of that.
 SETTLED_SECONDS = 0.4
 LOOK_SECONDS = 0.05
 
+POOL = 8
+"""Clients whose resources are counted open so many tunnels at once: how many a load needs is not the question here."""
+
 BASE_SAMPLES = 20
 """So often we look what the programs hold before anybody attacks: the bystander's timers come and go."""
 
@@ -118,6 +121,7 @@ def countedPrograms(
     words = {end: [sys.executable, "-m", "tests.hostile.counted", end] for end in ("client", "server")}
     path = os.pathsep.join([environment["PYTHONPATH"], str(CHECKOUT)])
     inTests = {**environment, "PYTHONPATH": path}
+    client = ("--min-pool", str(POOL), *client)
     return Programs(words, inTests, ("--linger", str(lingering), *server), client, counted=True, lingering=lingering)
 
 

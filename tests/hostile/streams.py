@@ -11,7 +11,7 @@ import struct
 from collections.abc import Callable, Iterator
 from itertools import count, cycle
 
-from tests.integration.rawformat2 import DRAIN, PADDING, PING, PONG, TRAIN, RawFrame
+from tests.integration.rawformat2 import DRAIN, MISSING, PADDING, PING, PONG, TRAIN, RawFrame
 from tests.integration.rawpeers import frame
 
 Frames = Iterator[bytes]
@@ -19,7 +19,7 @@ Frames = Iterator[bytes]
 AGAIN = 1
 """The flag of a train that was sent before."""
 
-UNKNOWN, LAST_KIND = 128, 255
+UNKNOWN, LAST_KIND = 129, 255
 """Kinds that are skipped."""
 
 NUMBERS = 1 << 32
@@ -98,6 +98,18 @@ def _random2(dice: random.Random) -> Frames:
             yield RawFrame(dice.choice(kinds), _PAYLOAD[:size]).encode()
 
 
+def _missing(dice: random.Random) -> Frames:
+    """
+    Names as many ranges as it may: single numbers, all there are, and what lies in between.
+    """
+    while True:
+        ranges = []
+        for _ in range(16):
+            first = dice.choice([dice.randrange(1 << 12), dice.randrange(NUMBERS)])
+            ranges += [first, (first + dice.choice([0, 7, 1 << 16, NUMBERS - 1])) % NUMBERS]
+        yield RawFrame(MISSING, struct.pack(">32I", *ranges)).encode()
+
+
 def _pings(number: int) -> bytes:
     return RawFrame(PING, struct.pack(">Q", number)).encode()
 
@@ -114,6 +126,7 @@ FORMAT_1: dict[str, Callable[[int, random.Random], Frames]] = {
 FORMAT_2: dict[str, Callable[[int, random.Random], Frames]] = {
     "trains of one byte": lambda begin, _: _trainOfOnes(begin),
     "every other number": lambda begin, _: (_lone(begin + 2 * number, 1) for number in count()),
+    "what is missing": lambda _, dice: _missing(dice),
     "random numbers": lambda _, dice: (_lone(dice.randrange(NUMBERS), 1) for _ in count()),
     "empty datagrams": lambda begin, _: (_lone(begin + number) for number in count()),
     "pings": lambda *_: (_pings(number) for number in count()),

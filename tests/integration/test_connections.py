@@ -11,6 +11,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -47,7 +48,9 @@ from uotp.net.sockopts import (
     KEEPALIVE_IDLE_SECONDS,
     KEEPALIVE_INTERVAL_SECONDS,
     KEEPALIVE_PROBES,
+    MAX_RATE,
     MIN_BUFFER_BYTES,
+    SO_MAX_PACING_RATE,
     USER_TIMEOUT_MILLISECONDS,
     TunnelSocketOptions,
 )
@@ -192,6 +195,23 @@ class RealStreamContract(StreamContract, _Case):
             self.assertLess(standing.roundTrip, 1)
             self.assertLessEqual(0, standing.leastRoundTrip)
             self.assertLess(standing.leastRoundTrip, 1)
+
+    @skipIf(sys.platform != "linux", "only Linux can be told")
+    def test_kernelTakesARateAndForgetsIt(self) -> None:
+        """
+        And tells how many segments may be in flight.
+        """
+        here, there = Talker(1, AMOUNT), Talker(2, AMOUNT)
+        self.connectThese(here, there)
+        kernel = here.transport.socket
+        here.transport.boundRate(1_000_000)
+        self.assertEqual(kernel.getsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE), 1_000_000)
+        here.transport.boundRate(None)
+        self.assertEqual(kernel.getsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE) & MAX_RATE, MAX_RATE)
+        path = tcpPathStats(kernel)
+        assert path is not None
+        self.assertLess(1, path.window)
+        self.assertLess(path.window, 100_000)
 
     def fill(self, tuning: TunnelSocketOptions) -> None:
         """

@@ -154,11 +154,11 @@ class ServerTests(RigTestCase):
 
     def test_whatIsNotKnownYetIsSkipped(self) -> None:
         """
-        Extensions of a hello, padding, and frames of kinds from 128 up, also in small
+        Extensions of a hello, padding, and frames of kinds from 129 up, also in small
         pieces; a ping behind them is answered with what it carried.
         """
         begin = clientHello(ID, extension(200, b"later") + extension(0, b""))
-        skipped = RawFrame(128, b"later", 7, 7, 7).encode() + RawFrame(255).encode() + RawFrame(PADDING, b"xy").encode()
+        skipped = RawFrame(129, b"later", 7, 7, 7).encode() + RawFrame(255).encode() + RawFrame(PADDING, b"xy").encode()
         tunnel = self.dial(begin[:5])
         for byte in begin[5:] + skipped:
             tunnel.say(bytes([byte]))

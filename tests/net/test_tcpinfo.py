@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.sockets import FakeSocket
 from uotp.net import tcpinfo
-from uotp.net.tcpinfo import ALL_INFO_BYTES, LOSS, TCP_INFO_BYTES, tcpFlight, tcpPathStats
+from uotp.net.tcpinfo import ALL_INFO_BYTES, LOSS, NEEDLESS_END, TCP_INFO_BYTES, tcpFlight, tcpPathStats
 from uotp.path import LONGEST_ROUND_TRIP_SECONDS, Flight
 
 
@@ -94,6 +94,21 @@ class PathTests(SynchronousTestCase):
         path = tcpPathStats(made)
         assert path is not None
         self.assertEqual(path.window, 4)
+
+    def test_whatWasRepeatedNeedlesslyIsTold(self) -> None:
+        """
+        But by an older kernel.
+        """
+        info = bytearray(NEEDLESS_END)
+        info[100:104] = (7).to_bytes(4, sys.byteorder)
+        info[216:220] = (3).to_bytes(4, sys.byteorder)
+        self.patch(tcpinfo, "TCP_INFO", 11)
+        made: Any = FakeSocket()
+        for told, expected in ((bytes(info), (7, 3)), (bytes(info[:TCP_INFO_BYTES]), (7, 0))):
+            made.info = told
+            path = tcpPathStats(made)
+            assert path is not None
+            self.assertEqual((path.repeated, path.needless), expected)
 
     def test_forgedRoundTripIsNotWaitedFor(self) -> None:
         """

@@ -17,6 +17,7 @@ from tests.doubles.sessions import MemoryLink
 from tests.doubles.targets import targetMaker
 from tests.doubles.udp import MemoryUdp, Receiver
 from uotp.boundaries import Address
+from uotp.duplicate import Duplicate
 from uotp.errors import PeerError
 from uotp.net.resolver import SharedResolver
 from uotp.process.steps import STEPS
@@ -26,7 +27,6 @@ from uotp.server.sessionshares import ONLY_ONE_IDLE_SECONDS
 from uotp.server.target import Target
 from uotp.session import STOPPED_SECONDS
 from uotp.session.pacer import TICK_SECONDS
-from uotp.session.stickiness import STAY_SECONDS
 from uotp.telemetry.drops import Drops
 from uotp.telemetry.ratelimit import MAX_LINES_PER_QUIET
 from uotp.train import Train
@@ -58,8 +58,15 @@ class RegistryTests(TimerTestCase):
         self.stopped: list[ServedSession] = []
         self.addCleanup(self.end)
 
-    def makeRegistry(self, maxSessions: int = 100, maxTunnels: int = 100, ownerShare: int = 100) -> Registry:
+    def makeRegistry(
+        self,
+        maxSessions: int = 100,
+        maxTunnels: int = 100,
+        ownerShare: int = 100,
+        duplicate: Duplicate = Duplicate.AUTO,
+    ) -> Registry:
         """
+        @param duplicate: what its user has chosen.
         @return: a registry without sessions.
         """
         resolver = SharedResolver(neverLookUp)
@@ -71,6 +78,7 @@ class RegistryTests(TimerTestCase):
             LINGER,
             maxSessions,
             maxTunnels,
+            duplicate=duplicate,
             ownerShare=ownerShare,
         )
 
@@ -225,21 +233,6 @@ class RegistryTests(TimerTestCase):
         self.network.settle()
         self.assertEqual((tunnel.sent, stranger.sent), ([Train(4, b"pong")], []))
 
-    def test_lightFlowIsAnsweredByTheTunnelThatBringsIt(self) -> None:
-        """
-        The server follows the client, and not the other way round.
-        """
-        served, first = self.join(1)
-        second = MemoryLink()
-        self.registry.join(sessionId(1), None, second, "nowhere")
-        second.carryFor(served.session)
-        self.clock.advance(10 * STAY_SECONDS)
-        first.roundTrip = second.roundTrip = 0.25
-        second.broughtAt = self.clock.seconds()
-        self.use(served)
-        served.session.outbound.send([Train(4, b"pong")])
-        self.assertEqual((first.sent, second.sent), ([], [Train(4, b"pong")]))
-
     def test_sessionThatLostItsTunnelsIsResumedWithItsPort(self) -> None:
         served, tunnel = self.join(1)
         before = self.seenFrom(served)
@@ -303,6 +296,14 @@ class RegistryTests(TimerTestCase):
         self.assertIs(self.join(1, b"mine")[0], served)
         self.join(2)
         self.assertEqual(self.refuse(2, b"mine"), reason)
+
+    def test_datagramsGoTwiceAsTheUserWants(self) -> None:
+        for number, choice in enumerate(Duplicate):
+            self.registry = self.makeRegistry(duplicate=choice)
+            served, _ = self.join(number)
+            self.assertIs(served.session.outbound._duplication._choice, choice)
+            if choice is not Duplicate.ALWAYS:
+                self.end()
 
     def test_tunnelsOfASessionAreBounded(self) -> None:
         self.registry = self.makeRegistry(maxTunnels=3)

@@ -234,12 +234,14 @@ class DemandOfASessionTests(SynchronousTestCase):
             self.setUp()
             self.outbound.send([Train(100, bytes(100))])
             self.assertEqual(self.wanted, LIGHT_LINKS)
-            link = self.link(room=2)
+            link = self.link()
             link.stands = PathStats(0, 0, PATH + queue, PATH)
-            for _ in range(50):
-                self.clock.advance(0.01)
-                self.outbound.send([Train(100, bytes(100))])
-            self.assertEqual((queue, self.wanted), (queue, wanted))
+            for expected in (LIGHT_LINKS, wanted):
+                for _ in range(50):
+                    self.clock.advance(0.01)
+                    self.outbound.send([Train(100, bytes(100))])
+                self.assertEqual((queue, self.wanted), (queue, expected))
+                link.makeRoom(1)
 
     def test_lossOnTheWayOutWantsThem(self) -> None:
         """

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from tests.doubles.contracts import TimerTestCase
 from uotp.order import MAX_REORDER_SECONDS, Order, OrderMode
 from uotp.process.turns import Unlimited
+from uotp.session.demand import WEIGH_BYTES
 from uotp.session.hold import FIRST_HOLD_SECONDS, ROUND_TRIPS
-from uotp.session.inbound import Inbound
+from uotp.session.inbound import COPIES_SECONDS, Inbound
+from uotp.session.missing import MOST_TELLS, SMALL_GAP, SOON_SECONDS
 from uotp.session.pacer import BURST_BYTES, DATAGRAM_BYTES, TICK_SECONDS
 from uotp.session.resequencer import FIRST_NUMBERS
 from uotp.telemetry.drops import Drops
-from uotp.train import Arrival, Train
+from uotp.train import LAST_NUMBER, Arrival, Missing, Train
 
 HOLD = 0.125
 """Seconds that a train may wait where a test does not say otherwise."""
@@ -337,3 +339,221 @@ class InboundTests(TimerTestCase):
         self.assertDeadline(HOLD / 2)
         self.clock.advance(HOLD)
         self.assertEqual(self.passed, [0, 2, 4, 6])
+
+
+class ReportTests(InboundTests):
+    """
+    Tell the other end what has not come.  What holds without that holds with it, too, but for the time of the
+    timer.
+    """
+
+    def begin(self, order: Order) -> None:
+        super().begin(order)
+        self.reports: list[list[Missing]] = []
+        self.inbound.reportBy(self.reports.append)
+
+    def assertDeadline(self, seconds: float) -> None:
+        [call] = self.clock.getDelayedCalls()
+        self.assertLessEqual(call.getTime() - self.clock.seconds(), seconds + 0.001)
+
+    def passTime(self, seconds: float) -> None:
+        """
+        Let time pass in small steps.
+        """
+        for _ in range(round(seconds / 0.001)):
+            self.clock.advance(0.001)
+
+    def test_aSmallGapIsToldSoon(self) -> None:
+        self.come(0)
+        self.come(2)
+        self.assertEqual(self.reports, [])
+        self.passTime(SOON_SECONDS + 0.001)
+        self.assertEqual(self.reports, [[(1, 1)]])
+
+    def test_aGapOfASparseFlowIsToldAtOnce(self) -> None:
+        """
+        What is missing should have come between; of two reads at once that is not known.
+        """
+        for lone in (False, True):
+            self.begin(Order.within(HOLD))
+            self.come(0)
+            self.passTime(2 * SOON_SECONDS)
+            if lone:
+                self.inbound.lone(2, train(2), self.clock.seconds())
+            else:
+                self.come(2)
+            self.assertEqual(self.reports, [[(1, 1)]])
+            self.end()
+
+    def test_aGapOfADenseFlowIsToldABitLater(self) -> None:
+        """
+        Two tunnels differ by so much.
+        """
+        for lone in (False, True):
+            self.begin(Order.within(HOLD))
+            self.come(0)
+            self.passTime(0.1)
+            for number in (1, 2, 3, 5):
+                self.passTime(0.001)
+                if lone:
+                    self.inbound.lone(number, train(number), self.clock.seconds())
+                else:
+                    self.come(number)
+            self.assertEqual(self.reports, [])
+            self.passTime(SOON_SECONDS + 0.001)
+            self.assertEqual(self.reports, [[(4, 1)]])
+            self.end()
+
+    def test_aGapThatIsFilledInTimeIsNotTold(self) -> None:
+        self.come(0)
+        self.come(2)
+        self.clock.advance(SOON_SECONDS / 2)
+        self.come(1)
+        self.passTime(2 * HOLD)
+        self.assertEqual(self.reports, [])
+        self.assertNoTimer()
+
+    def test_whatComesInOrderIsNotTold(self) -> None:
+        for number in range(50):
+            self.come(number)
+            self.passTime(0.005)
+        self.assertEqual(self.reports, [])
+
+    def test_aLargeGapIsToldLater(self) -> None:
+        self.inbound.roundTripIs(HOLD / 2)
+        self.come(0)
+        self.come(2 + SMALL_GAP)
+        self.passTime(HOLD / 2)
+        self.assertEqual(self.reports, [])
+        self.passTime(HOLD / 3)
+        self.assertEqual(self.reports, [[(1, SMALL_GAP + 1)]])
+
+    def test_eachGapIsToldAFewTimes(self) -> None:
+        """
+        However long it is waited for, and however much comes meanwhile.
+        """
+        self.begin(Order.within(MAX_REORDER_SECONDS))
+        self.come(0)
+        for number in range(2, 500):
+            self.come(number)
+            self.passTime(0.004)
+        self.assertEqual(self.reports, [[(1, 1)]] * MOST_TELLS)
+        self.passTime(MAX_REORDER_SECONDS)
+        self.assertEqual(len(self.passed), 499)
+        self.assertNoTimer()
+
+    def test_gapsThatComeOneAfterTheOtherAreAllTold(self) -> None:
+        self.begin(Order.within(MAX_REORDER_SECONDS))
+        self.come(0)
+        for number in range(2, 12, 2):
+            self.come(number)
+            self.passTime(0.002)
+        self.passTime(0.02)
+        told = {first for report in self.reports for first, _ in report}
+        self.assertEqual(told, {1, 3, 5, 7, 9})
+
+    def test_aSmallGapIsToldSoonBesideALargeOne(self) -> None:
+        """
+        Of which it is known for how long nothing is to be told, though nothing comes after it.
+        """
+        self.begin(Order.within(MAX_REORDER_SECONDS))
+        self.inbound.roundTripIs(1.0)
+        self.come(0)
+        self.come(100)
+        self.passTime(0.001)
+        self.come(102)
+        self.passTime(0.1)
+        self.assertEqual(self.reports, [[(101, 1)]])
+
+    def test_gapsAreLookedForNowAndThen(self) -> None:
+        """
+        However much comes while something is missing.
+        """
+        looks: list[int] = []
+        gaps = self.inbound._resequencer.gaps
+
+        def look(most: int) -> list[tuple[int, int, float]]:
+            looks.append(most)
+            return gaps(most)
+
+        self.patch(self.inbound._resequencer, "gaps", look)
+        self.come(0)
+        for number in range(1000):
+            self.come(2 + number)
+        self.assertEqual(len(looks), 1)
+        self.end()
+        self.passTime(0.2)
+
+    def test_gapsThatWereToldOftenAreLookedForNowAndThenToo(self) -> None:
+        """
+        And new ones beside them are told.
+        """
+        self.begin(Order.within(MAX_REORDER_SECONDS))
+        looks: list[int] = []
+        gaps = self.inbound._resequencer.gaps
+
+        def look(most: int) -> list[tuple[int, int, float]]:
+            looks.append(most)
+            return gaps(most)
+
+        self.come(0)
+        self.come(2)
+        self.passTime(1.0)
+        self.assertEqual(self.reports, [[(1, 1)]] * MOST_TELLS)
+        self.patch(self.inbound._resequencer, "gaps", look)
+        for number in range(3, 30):
+            self.come(number)
+        self.come(31)
+        self.assertEqual(len(looks), 1)
+        self.passTime(2 * SOON_SECONDS)
+        self.assertEqual(self.reports[MOST_TELLS:], [[(30, 1)]])
+        self.end()
+        self.passTime(0.2)
+
+    def test_numbersAreToldAsTheWireHasThem(self) -> None:
+        self.come(LAST_NUMBER - 1)
+        self.come(2)
+        self.passTime(0.01)
+        self.assertEqual(self.reports[0], [(LAST_NUMBER, 3)])
+
+    def test_reportsAreBoundedWhateverComes(self) -> None:
+        """
+        Each datagram makes a gap, for a second, a thousand times.
+        """
+        self.begin(Order.within(MAX_REORDER_SECONDS))
+        for number in range(1000):
+            self.come(3 * number)
+            self.passTime(0.001)
+        self.assertLessEqual(len(self.reports), 1000 * 0.001 / SOON_SECONDS + 1)
+        self.end()
+        self.passTime(0.2)
+
+    def test_afterTheEndNobodyIsTold(self) -> None:
+        self.come(0)
+        self.come(2)
+        self.end()
+        self.assertNoTimer()
+        self.come(9)
+        self.passTime(0.2)
+        self.assertEqual((self.reports, self.inbound._report), ([], None))
+
+    def test_kernelAcknowledgesAtOnceWhileCopiesCome(self) -> None:
+        """
+        Whether or not anything is sent, by which that is asked.
+        """
+        for asks in (True, False):
+            self.end()
+            self.begin(Order.within(HOLD))
+            self.come(0)
+            self.assertFalse(self.inbound.acknowledgesSoon)
+            self.inbound.again([(0, train(0))], self.clock.seconds())
+            self.assertTrue(self.inbound.acknowledgesSoon)
+            self.clock.advance(COPIES_SECONDS - 0.1)
+            self.assertTrue(self.inbound.isLossy(self.clock.seconds()))
+            self.clock.advance(0.2)
+            if asks:
+                self.assertFalse(self.inbound.isLossy(self.clock.seconds()))
+            else:
+                self.inbound.unnumbered([Train(1000, bytes(WEIGH_BYTES))], self.clock.seconds())
+                self.passTime(0.5)
+            self.assertFalse(self.inbound.acknowledgesSoon)

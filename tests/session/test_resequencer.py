@@ -22,13 +22,22 @@ from uotp.session.backlog import SMALL_BYTES
 from uotp.session.hold import LEAST_HOLD_SECONDS, LONGEST_HOLD_SECONDS, MARGIN, REMEMBERED_PER_SECOND, ROUND_TRIPS, Hold
 from uotp.session.resequencer import (
     FIRST_NUMBERS,
-    HALF,
     MAX_HELD_BYTES,
     MAX_READY_TRAINS,
     MISSED_SECONDS,
     Resequencer,
 )
-from uotp.train import LAST_NUMBER, MAX_TRAIN_BYTES, TRAIN_OVERHEAD_BYTES, Arrival, Train, bytesOf, cut, gather
+from uotp.train import (
+    HALF_NUMBERS,
+    LAST_NUMBER,
+    MAX_TRAIN_BYTES,
+    TRAIN_OVERHEAD_BYTES,
+    Arrival,
+    Train,
+    bytesOf,
+    cut,
+    gather,
+)
 
 START = 1000.0
 """When the tests begin."""
@@ -39,7 +48,7 @@ HOLD = 0.125
 FIRST = 0.15
 """Before anything was seen, where a test is about what is learnt."""
 
-FAR = HALF - 1
+FAR = HALF_NUMBERS - 1
 """As far ahead as a number can be."""
 
 MAX_GONE = 96
@@ -54,7 +63,7 @@ WIDTH = 8
 BEFORE = 5000
 """What a peer has counted to before it was started again."""
 
-BASES = (0, LAST_NUMBER - 4, LAST_NUMBER, HALF - 3, HALF, 123456)
+BASES = (0, LAST_NUMBER - 4, LAST_NUMBER, HALF_NUMBERS - 3, HALF_NUMBERS, 123456)
 """Where a peer may begin to count."""
 
 
@@ -328,6 +337,75 @@ class OrderTests(_ResequencerTestCase):
         self.assertEqual(self.resequencer.late, 0)
 
 
+class GapsTests(_ResequencerTestCase):
+    """
+    See which gaps there are.
+    """
+
+    def gaps(self, most: int = 99) -> list[tuple[int, int]]:
+        """
+        @return: the first gaps, each of which is known since the beginning.
+        """
+        gaps = self.resequencer.gaps(most)
+        self.assertEqual({since for _, _, since in gaps} - {START}, set())
+        return [(begin, end) for begin, end, _ in gaps]
+
+    def test_whereNothingWaitsThereIsNone(self) -> None:
+        self.assertEqual(self.gaps(), [])
+        self.come(4, 5)
+        self.assertEqual(self.gaps(), [])
+
+    def test_whatIsMissingBeforeEachThatWaitsIsAGap(self) -> None:
+        self.come(0)
+        self.come(2, (5, 3), 8, 12)
+        self.assertEqual(self.gaps(), [(1, 2), (3, 5), (9, 12)])
+        self.assertEqual(self.gaps(2), [(1, 2), (3, 5)])
+        self.come(4)
+        self.assertEqual(self.gaps(), [(1, 2), (3, 4), (9, 12)])
+        self.come(1)
+        self.assertEqual(self.gaps(), [(3, 4), (9, 12)])
+
+    def test_whatOverlapsIsNoGap(self) -> None:
+        self.come(0)
+        self.come((2, 4), (3, 1), (5, 3))
+        self.assertEqual(self.gaps(), [(1, 2)])
+
+    def test_whatWasGivenUpIsNone(self) -> None:
+        self.come(0)
+        self.come(2)
+        self.passTime(HOLD)
+        self.expire()
+        self.assertEqual(self.gaps(), [])
+
+    def test_whereMuchWaitsTheFirstIsFound(self) -> None:
+        """
+        So that it costs the same however much waits.
+        """
+        self.come(0)
+        for number in range(2, 2 * resequencer.MAX_LOOKED_AT + 2, 2):
+            self.come(number)
+        self.assertEqual(len(self.gaps()), resequencer.MAX_LOOKED_AT)
+        self.come(1001)
+        self.assertEqual(self.gaps(), [(1, 2)])
+
+    def test_whereNobodyWaitsThereIsNone(self) -> None:
+        """
+        But for what is large, where bulk waits.
+        """
+        self.begin(mode=OrderMode.OFF)
+        self.come(0, 5)
+        self.assertEqual(self.gaps(), [])
+        self.begin(mode=OrderMode.BULK)
+        self.come(0, 5)
+        self.assertEqual(self.gaps(), [(1, 5)])
+
+    def test_whatWaitedWhenThePeerBeganAnewHasNone(self) -> None:
+        self.come(7)
+        self.come(9)
+        self.restart()
+        self.assertEqual(self.gaps(), [])
+
+
 class PortionTests(_ResequencerTestCase):
     """
     Let a peer make as much work as it can.
@@ -488,7 +566,7 @@ class LoneTests(_ResequencerTestCase):
     def test_otherTrainsChangeNothing(self) -> None:
         self.come((0, 3))
         before = stateOf(self.resequencer)
-        for number in (4, 2, 0, LAST_NUMBER, HALF, HALF + 3):
+        for number in (4, 2, 0, LAST_NUMBER, HALF_NUMBERS, HALF_NUMBERS + 3):
             self.assertFalse(self.resequencer.passLone(number, 1))
         self.assertEqual(stateOf(self.resequencer), before)
         self.assertEqual(self.come(4), [])
@@ -577,12 +655,12 @@ class NumberTests(_ResequencerTestCase):
         self.assertEqual(self.come(LAST_NUMBER + 4), [LAST_NUMBER + 4])
 
     def test_halfOfTheNumbersAreAheadAndHalfAreBehind(self) -> None:
-        self.assertEqual(2 * HALF, LAST_NUMBER + 1)
+        self.assertEqual(2 * HALF_NUMBERS, LAST_NUMBER + 1)
         for base in BASES:
             self.begin()
             self.come(base)
             self.assertEqual(self.come(base + 1 + FAR), [])
-            self.assertEqual(self.come(base + 1 + HALF), [base + 1 + HALF])
+            self.assertEqual(self.come(base + 1 + HALF_NUMBERS), [base + 1 + HALF_NUMBERS])
             self.assertEqual(self.come(base - 1), [base - 1])
             self.assertEqual(self.resequencer.late, 2)
 
@@ -709,7 +787,23 @@ class BoundTests(_ResequencerTestCase):
 
     HOSTILE = st.lists(
         st.tuples(
-            st.sampled_from([0, 1, 2, 3, 7, 50, 51, 1000, HALF - 1, HALF, HALF + 1, LAST_NUMBER, LAST_NUMBER - 5]),
+            st.sampled_from(
+                [
+                    0,
+                    1,
+                    2,
+                    3,
+                    7,
+                    50,
+                    51,
+                    1000,
+                    HALF_NUMBERS - 1,
+                    HALF_NUMBERS,
+                    HALF_NUMBERS + 1,
+                    LAST_NUMBER,
+                    LAST_NUMBER - 5,
+                ]
+            ),
             st.booleans(),
             st.integers(1, 90),
             st.sampled_from([0.0, 0.0, 0.0, HOLD / 3, HOLD]),
@@ -1320,7 +1414,7 @@ class RestartTests(_ResequencerTestCase):
         """
         A number far ahead, whose gap is given up, costs the order of a few seconds only of what comes in the gap.
         """
-        self.come(0, HALF - 1)
+        self.come(0, HALF_NUMBERS - 1)
         self.passTime(LONGEST_HOLD_SECONDS)
         self.resequencer.expire(self.now)
         self.assertEqual(self.come(2, 1), [2, 1])
@@ -1355,7 +1449,7 @@ class RestartTests(_ResequencerTestCase):
         self.assertEqual(self.come(ahead + 5, ahead + 4), [ahead + 4, ahead + 5])
 
     AROUND = tuple(BEFORE + each for each in (-1000, -10, 0, 1, 5, 1000))
-    PLACES = (0, 1, *AROUND, HALF, HALF + BEFORE - 1000, HALF + BEFORE + 10, LAST_NUMBER - 8)
+    PLACES = (0, 1, *AROUND, HALF_NUMBERS, HALF_NUMBERS + BEFORE - 1000, HALF_NUMBERS + BEFORE + 10, LAST_NUMBER - 8)
     """Where a peer may begin to count anew."""
 
     def test_everyRestartCostsNoMoreThanOneHold(self) -> None:

@@ -10,17 +10,19 @@ from dataclasses import dataclass
 from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.path import PathStats
+from uotp.session.handover import STALLED_SEGMENTS
 from uotp.session.shortqueue import (
     BESIDE_TIMES,
     BESIDE_WITHIN_SECONDS,
     FELT_SECONDS,
     GIVEN_UP_SECONDS,
+    LEFT_SECONDS,
+    LEFT_SHARE,
     MIN_RATE,
     MOST_WANTED_SECONDS,
     NOTHING_WAITS_SECONDS,
     SHORTENING_ROUND_TRIPS,
     SHORTENING_SECONDS,
-    STALLED_SEGMENTS,
     STALLS_SECONDS,
     STEP_SECONDS,
     UNUSED_SECONDS,
@@ -178,10 +180,22 @@ class ShortQueueTests(SynchronousTestCase):
         for end, begin, factor in zip(ended, began[1:], (1, 2), strict=False):
             self.assertLess(abs(begin - end - factor * GIVEN_UP_SECONDS), 0.5)
 
-    def test_whoeverGetsLittleOfThePathGivesUpAtOnce(self) -> None:
+    def test_whatLooksLikeAQueueAndIsNoneIsGivenUp(self) -> None:
+        """
+        Though most of the path is ours all the time.
+        """
+        self.path.others = FELT_SECONDS + 0.003
+        self.load(SHORTENING_SECONDS)
+        assert self.queue.rate is not None
+        self.assertGreater(self.queue.rate, LEFT_SHARE * RATE)
+        self.load(SHORTENING_ROUND_TRIPS * 0.06 + 4 * STEP_SECONDS)
+        self.assertIsNone(self.queue.rate)
+
+    def test_whoeverGetsLittleOfThePathGivesUpSoon(self) -> None:
         self.load(2)
-        self.path.others, self.path.share = 0.03, 0.3
-        self.load(0.5)
+        self.path.others, self.path.share = 0.03, 0.2
+        self.load(LEFT_SECONDS + 0.4)
+        self.assertLess(LEFT_SECONDS + 0.4, SHORTENING_SECONDS)
         self.assertIsNone(self.queue.rate)
 
     def test_linkThatCannotUseItIsLeftToItself(self) -> None:
@@ -212,6 +226,8 @@ class ShortQueueTests(SynchronousTestCase):
         )
         assert self.queue.rate is not None
         self.assertGreater(self.queue.rate, before * 0.6)
+        self.load(0.4)
+        self.assertIsNotNone(self.queue.rate)
 
     def test_nothingThatWasAcknowledgedSaysNothing(self) -> None:
         self.load(2)
@@ -238,10 +254,10 @@ class ShortQueueTests(SynchronousTestCase):
         """
         In a while, and only where it is bounded.
         """
-        stalled = self.path.stats()._replace(window=STALLED_SEGMENTS)
+        stalled = self.path.stats()._replace(window=STALLED_SEGMENTS, isWaiting=True)
         self.assertFalse(self.queue.isStalled(stalled, self.now))
         self.load(2)
-        for path in (None, self.path.stats(), stalled._replace(window=0)):
+        for path in (None, self.path.stats(), stalled._replace(window=0), stalled._replace(isWaiting=False)):
             self.assertFalse(self.queue.isStalled(path, self.now))
         self.assertTrue(self.queue.isStalled(stalled, self.now))
         self.assertFalse(self.queue.isStalled(stalled, self.now + STALLS_SECONDS / 2))

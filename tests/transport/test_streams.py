@@ -279,6 +279,27 @@ class PlainConnectionTests(_ConnectionTestCase):
             [(option, rate.to_bytes(4, sys.byteorder)) for option, rate in rates] if sys.platform == "linux" else [],
         )
 
+    def test_kernelIsToldToAcknowledgeAtOnce(self) -> None:
+        """
+        Where it can; what it answers changes nothing.
+        """
+        option = getattr(socket, "TCP_QUICKACK", 12)
+        self.patch(tcpstreams, "TCP_QUICKACK", None)
+        before = list(self.socket.options)
+        self.connection.acknowledge()
+        self.assertEqual(self.socket.options, before)
+        self.patch(tcpstreams, "TCP_QUICKACK", option)
+        self.connection.acknowledge()
+        self.assertEqual(self.socket.options, [*before, (socket.IPPROTO_TCP, option, 1)])
+        self.socket._refused = (option,)
+        self.connection.acknowledge()
+        self.socket._refused = ()
+        self.connection.abort()
+        self.reactor.advance(0)
+        told = list(self.socket.options)
+        self.connection.acknowledge()
+        self.assertEqual(self.socket.options, told)
+
     def test_kernelIsToldHowLongThePathIs(self) -> None:
         self.connection.allowSilence(4.0)
         option = getattr(socket, "TCP_USER_TIMEOUT", None)

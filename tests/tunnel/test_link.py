@@ -4,6 +4,7 @@ What is spoken on an open tunnel, in each format.
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from itertools import pairwise
 
@@ -14,7 +15,9 @@ from tests.doubles.tunnels import RecordingLinkOwner
 from uotp.path import TROUBLED, PathStats
 from uotp.process.memory import Memory
 from uotp.process.turns import OWNER_UNITS, READ_UNITS, Turns
-from uotp.train import TRAIN_OVERHEAD_BYTES, Arrival, Numbering, Train
+from uotp.session.session import Session
+from uotp.telemetry.drops import Drops
+from uotp.train import LAST_NUMBER, TRAIN_OVERHEAD_BYTES, Arrival, Numbering, Train
 from uotp.transport.tcp import READ_BYTES
 from uotp.transport.tls import RECORD_BYTES
 from uotp.tunnel.heartbeat import (
@@ -28,9 +31,9 @@ from uotp.tunnel.heartbeat import (
 from uotp.tunnel.link import MAX_UNDECODED_BYTES, PORTION_UNITS, LinkStatistics, TunnelLink
 from uotp.tunnel.link1 import Format1Link
 from uotp.tunnel.link2 import Format2Link
-from uotp.tunnel.unacked import ASK_BYTES
+from uotp.tunnel.unacked import ASK_BYTES, MAX_KEPT_BYTES
 from uotp.wire.format1 import Format1Codec
-from uotp.wire.format2 import HEADER, Format2Codec, Kind, controlFrame
+from uotp.wire.format2 import HEADER, Format2Codec, Kind, controlFrame, missingFrame
 from uotp.wire.hello import WireFormat
 
 ROUND_TRIP = 0.0625
@@ -142,6 +145,8 @@ class Format1LinkTests(_LinkTestCase):
         self.link.free()
         self.assertEqual(self.session.says, ["free", "full", "free"])
         self.link.nudge()
+        self.link.report([(7, 1)])
+        self.assertEqual((self.link.numbers, self.link.unackedWithin(0, 99, 99, math.inf)), (False, []))
         self.assertIs(self.link.prove(), False)
         self.assertIs(self.link.drain(), False)
         self.link.bye()
@@ -334,8 +339,11 @@ class Format2LinkTests(_LinkTestCase):
         It is asked when much is kept, before more is sent.
         """
         train = Train(1000, bytes(10_000))
+        self.stream.inFlight = 25_000
+        for _ in range(4):
+            self.sent([train])
+        self.stream.asked = 0
         while self.stream.asked == 0:
-            self.stream.inFlight = 25_000
             self.sent([train])
         self.assertEqual(len(self.link.takeUnacked()), 4, "two and a half, and the one sent now")
         self.stream.inFlight, self.stream.asked = None, 0
@@ -528,7 +536,7 @@ class Format2LinkTests(_LinkTestCase):
         for _ in range(4):
             self.sent([ONE])
         self.sent([OTHER])
-        self.patch(self.link, "cost", lambda: TROUBLED + len(OTHER.payload) + 1)
+        self.patch(self.link, "cost", lambda: TROUBLED + HEADER.size + len(OTHER.payload) + 1)
         self.assertEqual(self.link.takeUnsent(), [(6, ONE), (8, OTHER)])
         self.assertEqual(self.link.takeUnacked(), [(0, ONE), (2, ONE), (4, ONE)])
         self.sent([ONE])
@@ -537,6 +545,50 @@ class Format2LinkTests(_LinkTestCase):
         self.patch(self.link, "cost", lambda: 1)
         self.link.drain()
         self.assertEqual(self.link.takeUnsent(), [])
+
+    def test_whatHasNotComeIsTold(self) -> None:
+        self.link.report([(7, 1), (LAST_NUMBER, 3)])
+        self.assertEqual(self.stream.said, [missingFrame([(7, 1), (LAST_NUMBER, 3)])])
+        self.stream.said.clear()
+        self.owner.full = True
+        self.link.report([(7, 1)])
+        self.owner.full = False
+        self.link.end(isLost=False)
+        self.link.report([(7, 1)])
+        self.assertEqual(self.stream.said, [])
+
+    def test_whatTheOtherEndMissesIsHandedOn(self) -> None:
+        """
+        Also between trains, and behind a drain.
+        """
+        self.receive(self.peer.encode([ONE]), missingFrame([(7, 2)]), self.peer.encode([OTHER]))
+        self.receive(missingFrame([(LAST_NUMBER, 2), (5, 1)])[:15])
+        self.assertEqual(self.session.missing, [(7, 2)])
+        self.receive(missingFrame([(LAST_NUMBER, 2), (5, 1)])[15:], DRAIN, missingFrame([(9, 1)]))
+        self.assertEqual(self.session.missing, [(7, 2), (LAST_NUMBER, 2), (5, 1), (9, 1)])
+
+    def test_whatIsMissedIsFoundWhereItWasSent(self) -> None:
+        """
+        With the numbers that it has; and nothing behind a drain, after which all has arrived or is lost.
+        """
+        self.assertIs(self.link.numbers, True)
+        self.sent([ONE, OTHER])
+        self.assertEqual(self.link.unackedWithin(1, 2, 99, math.inf), [(1, Train(3, b"two")), (2, OTHER)])
+        self.assertTrue(self.link.holdsUnacked())
+        self.link.drain()
+        self.assertEqual(self.link.unackedWithin(1, 2, 99, math.inf), [])
+
+    def test_kernelAcknowledgesAtOnceWhatComesWhenAsked(self) -> None:
+        """
+        Whatever comes: the other end wants to know which connections wait for a repair.
+        """
+        self.receive(self.peer.encode([ONE]))
+        self.assertEqual(self.stream.acknowledges, 0)
+        self.session.acknowledgesSoon = True
+        self.receive(self.peer.encode([ONE]))
+        self.receive(PING)
+        self.receive(self.sentAgain([(7, ONE)], self.makeLink()))
+        self.assertEqual(self.stream.acknowledges, 3)
 
     def test_kernelIsToldABoundOnce(self) -> None:
         for bound in (None, 8192, 8192, 4096, None, None):
@@ -628,11 +680,37 @@ class FloodTests(_LinkTestCase):
         """
         And a ping among them is answered, once for each portion at the most.
         """
-        for frame in (PING, PONG, controlFrame(Kind.PADDING), controlFrame(Kind.PADDING, bytes(5))):
+        missing = missingFrame([(7, 1)])
+        for frame in (PING, PONG, controlFrame(Kind.PADDING), controlFrame(Kind.PADDING, bytes(5)), missing):
             self.stream.said.clear()
             _, counts = self.flood(WireFormat.TWO, frame * 1000)
             self.assertGreater(len(counts), 1000 // (OWNER_UNITS + PORTION_UNITS))
             self.assertLessEqual(len(self.stream.said), 1000 // PORTION_UNITS + 1)
+
+    def test_searchForWhatIsMissingIsCountedToo(self) -> None:
+        """
+        Each frame asks for what a long search does not find; so each costs a turn at least.
+        """
+        session = Session(lambda _: None, Drops(), self.clock, self.allowance)
+        links = [Format2Link(self.stream, self.owner, session, self.clock) for _ in range(4)]
+        for link in links:
+            session.outbound.linkFree(link)
+            for _ in range(MAX_KEPT_BYTES // TRAIN_OVERHEAD_BYTES):
+                link.send([Train(1, b"a")], self.clock.seconds())
+        frame = missingFrame([(number, 1) for number in range(1 << 30, (1 << 30) + 16)])
+        turns = 0
+        for _ in range(10):
+            self.clock.advance(1.0)
+            links[0].received(frame)
+            links[0].received(controlFrame(Kind.PADDING) * PORTION_UNITS * 2)
+            while self.clock.getDelayedCalls() and links[0]._codec.rest:
+                self.clock.turn()
+                turns += 1
+        self.assertGreaterEqual(turns, 10)
+        for link in links:
+            link.end(isLost=False)
+        session.finish(lambda: None)
+        self.settle()
 
     def test_readThatBringsNothingWholeIsCountedToo(self) -> None:
         """

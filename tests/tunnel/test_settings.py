@@ -10,6 +10,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.contracts import SettingsTestCase
+from uotp.duplicate import Duplicate
 from uotp.errors import ConfigurationError
 from uotp.net import sockopts
 from uotp.net.sockopts import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES, TunnelSocketOptions
@@ -33,6 +34,8 @@ class CommonSettingsTests(SettingsTestCase):
         self.assertUsable("reorder", None, Order(), *(Order.within(seconds) for seconds in times))
         self.assertUsable("reorder", Order(OrderMode.OFF), Order(OrderMode.BULK))
         self.assertUnusable("reorder", *(Order.within(seconds) for seconds in (0.0, 0.0009, 5.001, float("nan"))))
+        self.assertUsable("duplicate", *Duplicate)
+        self.assertUnusable("duplicate", "auto", None, 0)
         self.assertUnusable("reorder", Order(OrderMode.TIME), Order(OrderMode.OFF, 0.2), 0.2, 0, "off")
 
     def test_sizesOfBuffers(self) -> None:

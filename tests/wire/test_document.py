@@ -18,7 +18,11 @@ from uotp.server.registry import MAX_SESSIONS, MAX_TUNNELS_PER_SESSION
 from uotp.server.settings import MAX_CONNECTIONS
 from uotp.server.strangers import HELLO_SECONDS
 from uotp.services import clientService, serverService
+from uotp.session.duplication import MAX_REPAIR_BYTES
+from uotp.session.grant import GRANTED_BYTES_PER_SECOND, GRANTED_SHARE, SAVED_SECONDS
 from uotp.session.hold import FIRST_HOLD_SECONDS, LEAST_HOLD_SECONDS, LONGEST_HOLD_SECONDS
+from uotp.session.losses import LOSSY_SECONDS
+from uotp.session.missing import GAPS_AT_ONCE, MOST_TELLS
 from uotp.session.resequencer import FIRST_NUMBERS, MAX_HELD_BYTES, MAX_HELD_RUNS
 from uotp.tunnel.heartbeat import (
     ACCEPTED_GIVE_UP_SECONDS,
@@ -32,7 +36,7 @@ from uotp.tunnel.heartbeat import (
 )
 from uotp.tunnel.tunnel import DRAIN_SECONDS
 from uotp.tunnel.unacked import MAX_KEPT_BYTES
-from uotp.wire.format2 import PING_BYTES
+from uotp.wire.format2 import MAX_MISSING, PING_BYTES
 from uotp.wire.hello import MAX_EXTENSIONS_BYTES
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "wire.rst"
@@ -59,6 +63,7 @@ LIMITS = {
     "extensions of a hello": f"{MAX_EXTENSIONS_BYTES} bytes",
     "payload of a frame, or a datagram of format 1": f"{0xFFFF} bytes",
     "payload of a ping": f"{PING_BYTES} bytes",
+    "ranges that one frame says are missing": f"{MAX_MISSING}",
     "from the accepted connection to the hello": f"{HELLO_SECONDS:g} s",
     "connections on which nothing has come": f"{MAX_SILENT}, a quarter at most",
     "connections that have not said hello": f"{MAX_BEGUN}, an eighth at most",
@@ -77,6 +82,14 @@ LIMITS = {
     "a first number below this belongs to a new session": f"{FIRST_NUMBERS}",
     "what may be sent again was sent within": f"{AGAIN_SECONDS:g} s",
     "what may be sent again of a tunnel": f"{MAX_KEPT_BYTES} bytes",
+    "gaps that ``uotp`` says are missing in one frame": f"{GAPS_AT_ONCE}",
+    "times that it says so of one gap": f"{MOST_TELLS}",
+    "what is sent again for one such frame": f"{MAX_REPAIR_BYTES} bytes",
+    "what is sent twice, and what again, of a flow, each": (
+        f"{GRANTED_SHARE:.0%}, or {GRANTED_BYTES_PER_SECOND} bytes a second".replace("%", " %")
+    ),
+    "what of that may be saved up": f"{SAVED_SECONDS:g} s",
+    "a path loses for so long after a loss": f"{LOSSY_SECONDS:g} s",
     "a ping while trains are sent, after": f"{BUSY_SECONDS:g} s",
     "a ping when nothing comes, after": f"{IDLE_SECONDS:g} to {2 * IDLE_SECONDS:g} s",
     "an answer is overdue, in round trips": f"{PATIENCE_ROUND_TRIPS:g}",

@@ -17,7 +17,17 @@ from tests.wire.streams import READERS, CountingBytes, CountingHeld, Streams, nu
 from tests.wire.vectors import FRAMES, FRAMES_AGAIN, FRAMES_UNDERSTOOD, MALFORMED_FRAMES
 from uotp.errors import PeerError
 from uotp.train import LAST_NUMBER, MAX_TRAIN_BYTES, Numbering, Train, countOf, cut, gather
-from uotp.wire.format2 import HEADER_BYTES, Decoded, Format2Codec, Kind, controlFrame, frameAgain
+from uotp.wire.format2 import (
+    HEADER_BYTES,
+    MAX_MISSING,
+    Decoded,
+    Format2Codec,
+    Kind,
+    controlFrame,
+    frameAgain,
+    missingFrame,
+    missingOf,
+)
 
 SIZES = st.sampled_from((0, 1, 2, 9, 10, 11, 255, 256, 257, 1400, 65506, 65507, 65534, 65535)) | st.integers(0, 65535)
 
@@ -111,7 +121,12 @@ FRAME = st.one_of(
     st.builds(controlOf, st.sampled_from((Kind.PING, Kind.PONG)), EIGHT),
     st.builds(controlOf, st.just(Kind.BYE), st.just(b"")),
     st.builds(lambda size: controlOf(Kind.PADDING, bytes(size)), SIZES),
-    st.builds(skippedFrame, st.integers(128, 255), BYTE, st.integers(0, 65535), SIZES, NUMBERS),
+    st.builds(
+        controlOf,
+        st.just(Kind.MISSING),
+        st.integers(1, 16).map(lambda ranges: filling(8 * ranges)),
+    ),
+    st.builds(skippedFrame, st.integers(129, 255), BYTE, st.integers(0, 65535), SIZES, NUMBERS),
 )
 
 FRAMES_IN_A_ROW = st.lists(FRAME, max_size=6)
@@ -138,7 +153,7 @@ def eventsOf(frames: Iterable[Frame]) -> tuple[list[Event], list[Event]]:
             for place, begin in enumerate(range(0, max(size, 1), segment or 1)):
                 end = min(begin + segment, size)
                 datagrams.append(Event(start + end, ((number + place) % 2**32, payload[begin:end])))
-        elif kind in (1, 2, 3, 4):
+        elif kind in (1, 2, 3, 4, 128):
             controls.append(Event(start + size, (kind, payload)))
         start += size
     return datagrams, controls
@@ -310,6 +325,18 @@ class DecodingTests(SynchronousTestCase):
                 self.assertEqual(datagrams, numbered(arrivals), vector.name)
                 self.assertEqual([control for decoded in came for control in decoded.controls], controls, vector.name)
 
+    def test_whatIsMissingIsSaidAndUnderstood(self) -> None:
+        for vector, _, controls in FRAMES:
+            if vector.name == "missing":
+                missing = [(7, 1), (0xFFFFFFFE, 4)]
+                self.assertEqual(missingFrame(missing), vector.octets)
+                self.assertEqual(missingOf(controls[0][1]), missing)
+
+    @given(st.lists(st.tuples(NUMBERS, st.integers(1, 2**32)), min_size=1, max_size=MAX_MISSING))
+    def test_whateverIsMissingIsUnderstood(self, missing: list[tuple[int, int]]) -> None:
+        [(kind, payload)] = newCodec().decode(missingFrame(missing)).controls
+        self.assertEqual((kind, missingOf(payload)), (Kind.MISSING, missing))
+
     def test_controlsAreWhatTheyAreCalled(self) -> None:
         for vector, _, controls in FRAMES:
             for (kind, _), (expected, _) in zip(newCodec().decode(vector.octets).controls, controls, strict=True):
@@ -344,7 +371,9 @@ class DecodingTests(SynchronousTestCase):
         if drained is not None:
             frames = [*frames, controlOf(Kind.DRAIN, b""), *drained]
         datagrams, controls = eventsOf(frames)
-        longest = max((frame.header[2] for frame in frames if frame.header[0] == 0), default=0)
+        # A datagram of a train is handed on when it is whole, and what is missing all at once.
+        wholes = [frame.header[3 if frame.header[0] else 2] for frame in frames if frame.header[0] in (0, 128)]
+        longest = max(wholes, default=0)
         codec = newCodec()
         read = arrived = obeyed = 0
         for piece in pieces(octetsOf(frames), cuts):
@@ -474,7 +503,7 @@ class RefusalTests(SynchronousTestCase):
         """
         All kinds, with flags and without, and lengths around those that are allowed.
         """
-        lengths = {1: {8}, 2: {8}, 3: {0}, 4: {0}}
+        lengths = {1: {8}, 2: {8}, 3: {0}, 4: {0}, 128: {8, 16, 128}}
         for kind in range(256):
             for flags in (0, 1, 128):
                 for segment, size in (
@@ -486,13 +515,17 @@ class RefusalTests(SynchronousTestCase):
                     (0, 8),
                     (8, 8),
                     (0, 9),
+                    (0, 16),
+                    (0, 128),
+                    (0, 129),
+                    (0, 136),
                     (0, 65535),
                     (9, 65535),
                 ):
-                    isKnown = kind <= 5
+                    isKnown = kind <= 5 or kind == 128
                     isRight = size in lengths.get(kind, {size}) and (kind > 0 or segment > 0 or size == 0)
                     octets = Frame((kind, flags, segment, size, 1), b"").octets
-                    if kind >= 128 or (isKnown and flags <= (kind == Kind.TRAIN) and isRight):
+                    if kind > 128 or (isKnown and flags <= (kind == Kind.TRAIN) and isRight):
                         newCodec().decode(octets)
                     else:
                         self.assertRaises(PeerError, newCodec().decode, octets)
@@ -510,7 +543,7 @@ class RefusalTests(SynchronousTestCase):
             for other in (
                 controlOf(Kind.PING, bytes(8)),
                 controlOf(Kind.PADDING, bytes(9)),
-                skippedFrame(128, 0, 0, 9, 0),
+                skippedFrame(129, 0, 0, 9, 0),
             ):
                 codec.decode(other.octets)
             self.assertRaises(PeerError, codec.decode, train.octets[:HEADER_BYTES])

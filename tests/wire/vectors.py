@@ -208,6 +208,11 @@ FRAMES = [
     ),
     FrameVector(Vector("drain", "03 00 0000 0000 00000000"), [], [(Kind.DRAIN, b"")]),
     FrameVector(Vector("bye", "04 00 0000 0000 00000000"), [], [(Kind.BYE, b"")]),
+    FrameVector(
+        Vector("missing", "80 00 0000 0010 00000000 00000007 00000007 fffffffe 00000001"),
+        [],
+        [(Kind.MISSING, bytes.fromhex("00000007 00000007 fffffffe 00000001"))],
+    ),
 ]
 """Both ways."""
 
@@ -221,7 +226,7 @@ FRAMES_UNDERSTOOD = [
         [],
     ),
     FrameVector(
-        Vector("skipped-kinds", "80 07 0009 0003 12345678 616263 ff 00 0000 0000 00000000 00 00 0001 0001 00000000 61"),
+        Vector("skipped-kinds", "81 07 0009 0003 12345678 616263 ff 00 0000 0000 00000000 00 00 0001 0001 00000000 61"),
         [(0, Train(1, b"a"))],
         [],
     ),
@@ -290,5 +295,9 @@ MALFORMED_FRAMES = [
     Malformed("02 00 0000 0009 00000000", "with 9 bytes"),
     Malformed("03 00 0000 0001 00000000", "with 1 bytes"),
     Malformed("04 00 0000 0001 00000000", "with 1 bytes"),
+    Malformed("80 01 0000 0008 00000000", "flags 0x1"),
+    Malformed("80 00 0000 0000 00000000", "with 0 bytes"),
+    Malformed("80 00 0000 000c 00000000", "with 12 bytes"),
+    Malformed("80 00 0000 0088 00000000", "with 136 bytes"),
     Malformed("03 00 0000 0000 00000000 00 00 0001 0001 00000000", "none would follow"),
 ]

@@ -58,7 +58,8 @@ class Options(CommonOptions):
         Option(
             "min-pool",
             None,
-            "tunnels for each session at all times, also when it carries little; otherwise as many as it needs",
+            "fewest tunnels for each session, also while it carries little; the number of --pool-size keeps all; "
+            "otherwise as many as it needs",
             parseCount(MAX_POOL_SIZE),
             "minPool",
         ),

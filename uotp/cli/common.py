@@ -34,6 +34,7 @@ from uotp.cli.parsers import (
 )
 from uotp.cli.pidfile import removeStalePidFile
 from uotp.cli.words import shown
+from uotp.duplicate import parseDuplicate
 from uotp.errors import ConfigurationError, StartError
 from uotp.net import (
     MAX_BUFFER_BYTES,
@@ -128,6 +129,14 @@ COMMON_ROWS = (
         "time for all, in milliseconds if it has no unit; otherwise auto, and at a server as its client asks",
         parseOrder,
         "reorder",
+    ),
+    Option(
+        "duplicate",
+        None,
+        "datagrams of light flows, and small ones, go over two tunnels: auto (while the path loses), always, or off; "
+        "in format 2, and for what this end sends",
+        inAnyCase(parseDuplicate),
+        "duplicate",
     ),
     Flag("no-tls", None, "plain TCP: no encryption, and anybody may take either end's place", "tls", meaning=None),
 )

@@ -206,7 +206,7 @@ def parseOrder(word: str) -> Order:
     limits = f"from {timeInWords(MIN_REORDER_SECONDS)} to {timeInWords(MAX_REORDER_SECONDS)}"
     needed = f"{', '.join(WORDS_OF_ORDER)}, or a time {limits} is needed, as 80 (milliseconds), 80ms or 0.08s"
     hint = howToWrite(word, isGood)
-    if isBareNumber(word) and float(word) == 0:
+    if (float(word) if isBareNumber(word) else secondsIn(word)) == 0:
         hint = ": write off"
     elif isBareNumber(word) and not isDigits(word):
         units = [written for written in (f"{word}s", f"{word}ms") if isGood(written)]

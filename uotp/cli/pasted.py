@@ -55,6 +55,8 @@ def _shellTrouble(word: str) -> str | None:
     if variable is not None:
         return f"{variable[0]} stands there by its name: no shell has put the value of the variable in its place"
     for part in (word, word.partition("=")[2]):
+        if part in ('""', "''"):
+            return "it is two quotation marks that no shell has taken away, with nothing between them: leave it out"
         if len(part) > 1 and part[0] == part[-1] and part[0] in "\"'":
             return f"quotation marks are around it that no shell has taken away: write {part[1:-1]}"
     return None

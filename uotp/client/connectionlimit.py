@@ -2,7 +2,8 @@
 How many connections the path to the server lets through at once, where something on the way counts
 them: a network address translator with few places, or a firewall.  Further tunnels then cannot be
 opened, attempt after attempt, while those that there are carry.  So the client holds no more than
-there are, and tries one more now and then.
+there are, and tries one more now and then.  And where a session has no tunnel at all, those that have
+several give some up, one after the other, until it has one.
 
 What looks alike must not be taken for that: a server that restarts or refuses, a path that is broken
 for a while, a name that cannot be looked up.  So an attempt counts only where the path has stopped
@@ -24,6 +25,12 @@ another one while its old tunnels went on is back by then.
 
 HEARD_SECONDS = 1.0
 """A tunnel carries if something has come through it so lately."""
+
+HEARD_OF_OTHERS_SECONDS = 3.0
+"""The same of the tunnels of other sessions, of which we hear each two seconds."""
+
+SHORTAGE_SECONDS = 15.0
+"""A session that has no tunnel dials again within so long."""
 
 TRY_SECONDS = 300.0
 """
@@ -52,6 +59,7 @@ class ConnectionLimit:
         """
         self.most: int | None = None
         self._tryAt = 0.0
+        self._heardAt = self._shortUntil = -math.inf
         self._forgetFailures()
 
     def _forgetFailures(self) -> None:
@@ -65,7 +73,11 @@ class ConnectionLimit:
         @return: whether one more may be opened for a session that has a tunnel already.  Where that
             is one more than seems to get through, the next one has to wait.
         """
-        if self.most is None or connections < self.most:
+        if self.most is None:
+            return True
+        if self.isShort(now):
+            return False
+        if connections < self.most:
             return True
         if now < self._tryAt:
             return False
@@ -79,8 +91,30 @@ class ConnectionLimit:
         @param connections: how many there are now.
         """
         self._forgetFailures()
+        self._shortUntil = -math.inf
         if self.most is not None and connections > self.most:
             self.most, self._tryAt = connections, now
+
+    def isShort(self, now: float) -> bool:
+        """
+        @return: whether a session has no tunnel, since others have all that get through.
+        """
+        return now < self._shortUntil
+
+    def heard(self, at: float) -> None:
+        """
+        Something has come through a tunnel.
+        """
+        self._heardAt = max(self._heardAt, at)
+
+    def stoppedFirst(self, connections: int, begunAt: float, now: float) -> None:
+        """
+        The same as L{stopped}, of a session that has no tunnel.  What counts is what has come through
+        tunnels of others.
+        """
+        self.stopped(connections, begunAt, self._heardAt + HEARD_OF_OTHERS_SECONDS - HEARD_SECONDS, now)
+        if self.most is not None and now - self._heardAt <= HEARD_OF_OTHERS_SECONDS:
+            self._shortUntil = now + SHORTAGE_SECONDS
 
     def stopped(self, connections: int, begunAt: float, heardAt: float, now: float) -> None:
         """

@@ -197,10 +197,12 @@ class Pool:
         """
         See L{uotp.client.slot.SlotOwner}.
         """
-        if self._up and not self._session.outbound.fillsPath:
-            context, heardAt = self._context, self._session.inbound.lastActive
-            now = context.clock.seconds()
-            context.connectionLimit.stopped(context.reachability.tunnels, begunAt, heardAt, now)
+        context, heardAt = self._context, self._session.inbound.lastActive
+        limit, tunnels, now = context.connectionLimit, context.reachability.tunnels, context.clock.seconds()
+        if not self._up:
+            limit.stoppedFirst(tunnels, begunAt, now)
+        elif not self._session.outbound.fillsPath:
+            limit.stopped(tunnels, begunAt, heardAt, now)
 
     def slotUp(self, slot: Slot) -> None:
         """
@@ -294,9 +296,13 @@ class Pool:
     @property
     def wanted(self) -> int:
         """
-        How many tunnels the pool wants to have.
+        How many tunnels the pool wants to have: fewer than it has, where another has none because
+        of that.
         """
-        needed = self._session.outbound.demand.links(self._context.clock.seconds())
+        now = self._context.clock.seconds()
+        needed = self._session.outbound.demand.links(now)
+        if self._context.connectionLimit.isShort(now):
+            needed = min(needed, max(len(self._wanting) - 1, 1))
         return min(self._mayHave, max(needed, self._context.settings.leastTunnels))
 
     def grow(self) -> None:
@@ -316,6 +322,8 @@ class Pool:
         carried least since the time before.  Where something may be lost by that, it is one tunnel at
         a time, so that none is given up which the other end may be using.
         """
+        if self._up:
+            self._context.connectionLimit.heard(self._session.inbound.lastActive)
         before, self._carriedBefore = self._carriedBefore, None
         surplus = len(self._wanting) - self.wanted
         if surplus <= 0 or not self._up or self._isOver:

@@ -32,6 +32,7 @@ from uotp.tls import ClientCredentials
 from uotp.transport import Dialer
 from uotp.tunnel import TunnelService
 from uotp.udp import MAX_INTAKE_BYTES, datagramPortOpener
+from uotp.wire import WireChoice
 
 INTAKE_SHARE = 4
 """What is read from all UDP ports while they are crowded takes one part in so many of the memory at the most."""
@@ -147,6 +148,9 @@ class ClientService(TunnelService):
         if not self._ports.listening:
             self.privilegedStartService()
         super().startService()
+        isPlain = self._clientCredentials is None
+        if self._settings.wire is WireChoice.ONE or (isPlain and self._settings.wire is WireChoice.AUTO):
+            self.warnOfFormat1()
         self._warnOfStrangers()
         self._warnOfNobody()
         self._warnOfFewDescriptors()

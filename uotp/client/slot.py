@@ -23,7 +23,7 @@ from uotp.client.context import ClientContext
 from uotp.client.dial.attempt import Attempt
 from uotp.client.dial.backoff import backoffSeconds
 from uotp.client.dial.dialqueue import Urgency
-from uotp.client.dial.failures import wordsForFailure
+from uotp.client.dial.failures import CLOSED, wordsForFailure
 from uotp.client.lifetime import Lifetime
 from uotp.client.slotstates import SLOT_STATES, SlotEvent, SlotState
 from uotp.process import StateMachine
@@ -386,7 +386,8 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         self._context.segmentWatch.forget(tunnel)
         self._retiring.discard(tunnel)
         words = tunnel.fault or wordsForFailure(reason, tunnel.refusal)
-        self._log.lost(tunnel, words)
+        wasOver = tunnel is not self._tunnel and words == CLOSED
+        self._log.lost(tunnel, "closed in good order" if wasOver else words)
         if tunnel is self._tunnel:
             self._countEnd(tunnel)
             if tunnel.heard and tunnel.wireFormat is WireFormat.ONE and tunnel.speech is None:

@@ -41,6 +41,13 @@ milliseconds.
 """
 
 
+NEEDLESS_AT = 216
+NEEDLESS_END = 220
+"""
+tcpi_dsack_dups, since Linux 5.4, and its end: how often the other kernel has said that it had a segment already
+which ours has sent again.
+"""
+
 SEGMENT_SIZE_AT = 16
 RECEIVED_AT = 128
 OUT_OF_ORDER_AT = 224
@@ -81,8 +88,8 @@ def tcpPathStats(tunnelSocket: socket.socket) -> PathStats | None:
     if TCP_INFO is None:
         return None
     try:
-        info = tunnelSocket.getsockopt(socket.IPPROTO_TCP, TCP_INFO, TCP_INFO_BYTES)
-        told = PATH_STATS.unpack(info)
+        info = tunnelSocket.getsockopt(socket.IPPROTO_TCP, TCP_INFO, NEEDLESS_END)
+        told = PATH_STATS.unpack_from(info)
     except (OSError, struct.error):
         return None
     state, repeats, backoff, unacked, dataAgo, acknowledgedAgo, roundTrip, window, repeated = told[:9]
@@ -91,8 +98,9 @@ def tcpPathStats(tunnelSocket: socket.socket) -> PathStats | None:
     isStill = (state == LOSS and repeats > 0) or backoff > 0
     heardAgo = min(dataAgo, acknowledgedAgo) / 1e3
     isWaiting = unacked > 0 or unsent > 0
+    needless = int.from_bytes(info[NEEDLESS_AT:NEEDLESS_END], sys.byteorder)  # 0 where an older kernel says less
     smoothed, least = seconds(roundTrip), seconds(leastRoundTrip)
-    return PathStats(sent, repeated, smoothed, least, isStill, acknowledged, heardAgo, isWaiting, window)
+    return PathStats(sent, repeated, smoothed, least, isStill, acknowledged, heardAgo, isWaiting, window, needless)
 
 
 def seconds(microseconds: int) -> float:

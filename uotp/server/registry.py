@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import LogLevel
 
+from uotp.duplicate import Duplicate
 from uotp.errors import PeerError
 from uotp.net import ownerOf
 from uotp.order import AUTO_ORDER, Order
@@ -181,6 +182,7 @@ class Registry:
         maxSessions: int = MAX_SESSIONS,
         maxTunnels: int = MAX_TUNNELS_PER_SESSION,
         reorder: Order | None = None,
+        duplicate: Duplicate = Duplicate.AUTO,
         ownerShare: int = OWNER_SHARE_PERCENT,
     ) -> None:
         """
@@ -192,6 +194,7 @@ class Registry:
         @param ownerShare: how many of the sessions one owner may have, in percent.
         @param reorder: how what goes to the target is put in order; L{None} for as each client
             asks.
+        @param duplicate: when what comes from the target goes over two tunnels.
         """
         self._makeTarget = makeTarget
         self._clock = clock
@@ -199,6 +202,7 @@ class Registry:
         self._drops = drops
         self.linger = linger
         self._reorder = reorder
+        self._duplicate = duplicate
         self._shares: SessionShares[ServedSession] = SessionShares(maxSessions, ownerShare)
         self._maxTunnels = maxTunnels
         self._sessionLog = BudgetedLogger(self._log, LineBudget(clock.seconds))
@@ -265,8 +269,14 @@ class Registry:
         allowance = self._turns.allowanceOf(holder)
         target = self._makeTarget()
         target.actFor(allowance)
-        session = Session(target.send, self._drops, self._clock, allowance, order=self._reorder or order, follows=True)
-        session.outbound.peerOrder = order
+        session = Session(
+            target.send,
+            self._drops,
+            self._clock,
+            allowance,
+            order=self._reorder or order,
+            duplicate=self._duplicate,
+        )
         served = ServedSession(sessionId, owner, holder, session, target, self._clock.seconds(), certificate)
         self._served[sessionId] = served
         self._shares.carries(holder, served)

@@ -28,6 +28,7 @@ from uotp.tls import ServerCredentials
 from uotp.transport import AcceptedTcpStream, AcceptedTlsStream, HandshakeQueue, Listener, listen
 from uotp.tunnel import TunnelService
 from uotp.udp import datagramPortOpener
+from uotp.wire import WireChoice
 
 LISTEN_QUEUE = 511
 """
@@ -81,6 +82,7 @@ class ServerService(TunnelService):
             settings.linger,
             self._sessions,
             reorder=settings.reorder,
+            duplicate=settings.duplicate,
             ownerShare=settings.ownerShare,
         )
         self._handshakes = HandshakeQueue(reactor)
@@ -134,6 +136,8 @@ class ServerService(TunnelService):
         if not self._ports.listening:
             self.privilegedStartService()
         super().startService()
+        if self._settings.wire is WireChoice.ONE:
+            self.warnOfFormat1()
         self.periodicCalls.every(REVIEW_SECONDS, self._review)
         self.periodicCalls.every(ROUTE_SECONDS, self._followRoutes)
         if self._finder.mayMove:

@@ -14,7 +14,7 @@ from collections import deque
 
 from uotp.boundaries import QueueRoom
 from uotp.telemetry import Drop, Drops
-from uotp.train import TRAIN_OVERHEAD_BYTES, Train, split
+from uotp.train import NOTHING_WAITS, TRAIN_OVERHEAD_BYTES, Train, split
 
 MAX_BACKLOG_BYTES = 256 * 1024
 """
@@ -73,8 +73,8 @@ class Backlog:
         self._room = room
         self.maxBytes = MAX_BACKLOG_BYTES
         self.maxAge = maxAge
-        self._small: Row = deque()
-        self._bulk: Row = deque()
+        self._small: Row = NOTHING_WAITS
+        self._bulk: Row = NOTHING_WAITS
         self.bytes = 0
         self.overflowed = False
 
@@ -90,7 +90,12 @@ class Backlog:
 
         @param now: a monotonic time in seconds, never less than before.
         """
-        for row, parts in zip((self._small, self._bulk), sift(trains), strict=True):
+        small, bulk = sift(trains)
+        if small and self._small is NOTHING_WAITS:
+            self._small = deque()
+        if bulk and self._bulk is NOTHING_WAITS:
+            self._bulk = deque()
+        for row, parts in ((self._small, small), (self._bulk, bulk)):
             for part in parts:
                 row.append((now, part))
                 self.bytes += len(part.payload) + TRAIN_OVERHEAD_BYTES
@@ -125,6 +130,7 @@ class Backlog:
                     row.appendleft((since, rest))
                 taken.append(first)
                 most -= max(len(first.payload), 1)
+        self._small, self._bulk = self._small or NOTHING_WAITS, self._bulk or NOTHING_WAITS
         self._room.shrink(self.bytes)
         return taken
 

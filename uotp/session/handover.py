@@ -12,8 +12,33 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
+from uotp.boundaries import Link
+from uotp.path import PathStats
 from uotp.session.stickiness import FIRST_WINDOW_BYTES
 from uotp.train import LAST_NUMBER, Arrival, split
+
+STALLED_SEGMENTS = 4
+"""
+A link that may have no more segments than this in flight sends nearly nothing.  BBR does that to each of
+its connections for 0.2 s when it has not seen the least round trip for ten seconds, and so it
+does where the queue is never quite empty; all that the kernel holds unsent comes late then.
+"""
+
+
+def isStalled(path: PathStats | None) -> bool:
+    """
+    @param path: of a link that carries more than such a link can.
+    @return: whether it sends nearly nothing for a while, so that another one had better carry.
+    """
+    return path is not None and path.isWaiting and 0 < path.window <= STALLED_SEGMENTS
+
+
+def hasRested(link: Link) -> bool:
+    """
+    @return: whether a link has nothing under way, and so may begin anew.
+    """
+    path = link.pathStats()
+    return path is not None and not path.isWaiting and not link.cost()
 
 
 def dividedAmong(links: int, arrivals: Sequence[Arrival]) -> list[list[Arrival]]:

@@ -33,9 +33,10 @@ MARGIN = 1.5
 """The next delay may be so many times as long as the longest of late."""
 
 LOST_ROUND_TRIPS = 0.5
+LOST_SECONDS = 0.06
 """
-A gap that is filled after more than this share of a round trip, and L{LEAST_HOLD_SECONDS}, was a loss.
-One that comes of a change from link to link is filled sooner.
+A gap that is filled after more than this share of a round trip, and so many seconds, was a loss.  One
+that comes of a change from link to link is filled sooner, also where a processor has much to do.
 """
 
 REMEMBERED_PER_SECOND = 0.977
@@ -78,7 +79,7 @@ class Hold:
 
         @param delay: seconds from when the gap was seen.
         """
-        if self._lost is not None and delay > max(LEAST_HOLD_SECONDS, LOST_ROUND_TRIPS * self.roundTrip):
+        if self._lost is not None and delay > max(LOST_SECONDS, LOST_ROUND_TRIPS * self.roundTrip):
             self._lost(now)
         if delay > self._remembered(now):
             self._longest, self._seenAt = min(delay, LONGEST_HOLD_SECONDS), now  # a longer wait would help nobody

@@ -12,6 +12,7 @@ What is too much for one turn of the reactor waits for the owner's next one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -21,10 +22,17 @@ from uotp.boundaries import Allowance
 from uotp.order import Order, OrderMode
 from uotp.session.demand import Demand
 from uotp.session.hold import Hold
+from uotp.session.missing import GAPS_AT_ONCE, SOON_SECONDS, MissingReports
 from uotp.session.pacer import Pacer
 from uotp.session.resequencer import MAX_HELD_BYTES, Resequencer
 from uotp.telemetry import Drops
-from uotp.train import Arrival, TakeTrains, Train, bytesOf
+from uotp.train import Arrival, Missing, TakeTrains, Train, bytesOf
+
+COPIES_SECONDS = 5.0
+"""The other end finds that the path loses while copies have come in the last seconds, so many."""
+
+TIMER_SECONDS = 0.001
+"""A timer that is later by less than this is early enough."""
 
 
 class Inbound:
@@ -36,6 +44,8 @@ class Inbound:
     @ivar bytes: payload that came, without what was sent again.
     @ivar reads: how often the links have brought something.
     @ivar lastActive: when the links last brought something, by the clock that was handed in.
+    @ivar acknowledgesSoon: whether the kernel is to acknowledge at once what comes.  The other end sends
+        twice, and wants to know which links wait for a repair.
     """
 
     def __init__(
@@ -61,8 +71,12 @@ class Inbound:
         self.lastActive: float = clock.seconds()
         self.demand = Demand(self.lastActive)
         self._weighAt = self.demand.received(0, self.lastActive)
+        self._before = self.lastActive  # when something came before that
         self._hold = Hold(self.lastActive, order.seconds, self.demand.lost)
         self._resequencer = Resequencer(self._hold, allowance.room(MAX_HELD_BYTES), order)
+        self._missing = MissingReports()
+        self._report: Callable[[list[Missing]], None] | None = None
+        self._reportAt = -math.inf
         self._timer: IDelayedCall | None = None
         self._hasTurn = False  # the owner's next turn begins with what waits here
         self._closed = False
@@ -70,6 +84,8 @@ class Inbound:
         self._whenAnswered = whenAnswered
         self.answered = False
         self.bytes = self.reads = 0
+        self.acknowledgesSoon = False
+        self._lossyUntil = -math.inf
 
     @property
     def late(self) -> int:
@@ -102,12 +118,12 @@ class Inbound:
         segment, payload = train
         size = len(payload)
         self.bytes += size
-        self.lastActive = now
+        self._before, self.lastActive = self.lastActive, now
         self.reads += 1
         if not self.answered:
             self._firstAnswer()
         if self.bytes >= self._weighAt:
-            self._weighAt = self.demand.received(self.bytes, now)
+            self._weigh(now)
         resequencer = self._resequencer
         if resequencer.passLone(number, 1 if size <= segment else -(-size // segment)):
             self._pacer.send([train], now)
@@ -129,7 +145,15 @@ class Inbound:
         are not counted again.
         """
         self._heard(now)
+        self.acknowledgesSoon, self._lossyUntil = True, now + COPIES_SECONDS
         self._pass(self._resequencer.putAgain(arrivals, now), now)
+
+    def isLossy(self, now: float) -> bool:
+        """
+        @return: whether the other end has sent copies of late, because it finds that the path loses.
+        """
+        self.acknowledgesSoon = now < self._lossyUntil
+        return self.acknowledgesSoon
 
     def unnumbered(self, trains: list[Train], now: float) -> None:
         """
@@ -140,12 +164,16 @@ class Inbound:
         self._pacer.send(trains, now)
 
     def _heard(self, now: float) -> None:
-        self.lastActive = now
+        self._before, self.lastActive = self.lastActive, now
         self.reads += 1
         if self.bytes >= self._weighAt:
-            self._weighAt = self.demand.received(self.bytes, now)
+            self._weigh(now)
         if not self.answered:
             self._firstAnswer()
+
+    def _weigh(self, now: float) -> None:
+        self._weighAt = self.demand.received(self.bytes, now)
+        self.isLossy(now)  # also where nothing goes out, by which that is asked
 
     def _firstAnswer(self) -> None:
         self.answered = True
@@ -168,8 +196,41 @@ class Inbound:
             return
         if self._resequencer.owes:
             self._takeTurn()
-        elif self._timer is None and (deadline := self._resequencer.deadline(now)) is not None:
-            self._timer = self._clock.callLater(max(deadline - now, 0), self._expire)
+            return
+        at = self._resequencer.deadline(now)
+        if at is None:
+            return
+        reportAt = self._reportMissing(now)
+        if reportAt is not None:
+            at = min(at, reportAt)
+        if self._timer is None:
+            self._timer = self._clock.callLater(max(at - now, 0), self._expire)
+        elif self._timer.getTime() > at + TIMER_SECONDS:
+            self._timer.reset(max(at - now, 0))
+
+    def _reportMissing(self, now: float) -> float | None:
+        """
+        Tell the other end what has not come, as far as it is time for that.
+
+        @return: when it is time to look again, if ever.
+        """
+        if self._report is None:
+            return None
+        if now < self._reportAt:
+            return self._reportAt
+        pause = self.lastActive - self._before if now == self.lastActive else 0.0
+        missing, again = self._missing.due(self._resequencer.gaps(GAPS_AT_ONCE), now, pause)
+        if missing:
+            self._report(missing)
+        soon = now + SOON_SECONDS  # a new gap may come meanwhile
+        self._reportAt = soon if again is None else min(again, soon)
+        return again
+
+    def reportBy(self, report: Callable[[list[Missing]], None]) -> None:
+        """
+        Know how the other end is told what has not come.
+        """
+        self._report = report
 
     def _expire(self) -> None:
         self._timer = None
@@ -207,7 +268,7 @@ class Inbound:
         """
         Take note of the path's round trip.
         """
-        self._hold.roundTrip = seconds
+        self._hold.roundTrip = self._missing.roundTrip = seconds
 
     def restart(self) -> None:
         """
@@ -223,7 +284,7 @@ class Inbound:
         @param done: called when that is done; maybe at once.
         """
         self._closed = True
-        self._whenAnswered = None
+        self._whenAnswered = self._report = None
         self._whenFinished = done
         if self._timer is not None:
             self._timer.cancel()

@@ -7,7 +7,9 @@ The way of trains from a session into its links.  The steps of a train's way:
    train before, up to 200 times (L{uotp.session.scheduler.LOOK_SECONDS}).
 2. The scheduler names the link that takes it, a portion at a time
    (L{uotp.session.scheduler}).
-3. While no link is free, it waits in the backlog (L{uotp.session.backlog}).  The backlog
+3. On a path that loses, datagrams of a light flow and small ones go over two links
+   (L{uotp.session.duplication}).
+4. While no link is free, it waits in the backlog (L{uotp.session.backlog}).  The backlog
    holds something only then, so nothing but small datagrams overtakes.
 """
 
@@ -15,12 +17,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 from uotp.boundaries import Allowance, Link
-from uotp.order import AUTO_ORDER
-from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BACKLOG_BYTES, Backlog, sift
+from uotp.duplicate import Duplicate
+from uotp.path import TROUBLED
+from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BACKLOG_BYTES, SMALL_BYTES, Backlog, sift
+from uotp.session.demand import ALL_LINKS, WEIGH_BYTES
 from uotp.session.doubt import Doubt
-from uotp.session.handover import dividedAmong
+from uotp.session.duplication import LIGHT_BYTES_PER_SECOND, Duplication
+from uotp.session.handover import dividedAmong, hasRested, isStalled
 from uotp.session.inbound import Inbound
 from uotp.session.notice import doNothing
 from uotp.session.parallelism import Parallelism
@@ -28,9 +34,9 @@ from uotp.session.reinjection import MAX_AGAIN_BYTES, Reinjection
 from uotp.session.scheduler import LOOK_SECONDS, Scheduler
 from uotp.session.shortqueue import ShortQueue
 from uotp.session.standingqueue import MIN_BOUND_BYTES, STANDSTILL_SECONDS, StandingQueue, hasQueue
-from uotp.session.stickiness import STAY_SECONDS, Stickiness
+from uotp.session.stickiness import Stickiness
 from uotp.telemetry import Drops
-from uotp.train import Numbering, Train, bytesOf, portions
+from uotp.train import Missing, Numbering, Train, bytesOf, portions
 
 MAX_PORTION_BYTES = 64 * 1024
 MIN_PORTION_BYTES = 16 * 1024
@@ -54,11 +60,16 @@ JUDGE_SECONDS = 0.2
 """The time between two judgements of how many links may carry: a few round trips."""
 
 LIGHT_JUDGE_SECONDS = 1.0
-LIGHT_BYTES = 2048
 """
-The same while no train waits and less than this was given to links.  A flow that is so light keeps a
-queue only where the round trip is several seconds (L{uotp.session.standingqueue.MIN_LOAD_BYTES}).
+The same while no train waits and no more comes than L{LIGHT_BYTES_PER_SECOND}.  A flow that is so light
+keeps a queue only where the round trip is longer than a second (L{uotp.session.standingqueue.MIN_LOAD_BYTES}).
 """
+
+HEAVY_SECONDS = 0.5
+"""Where all links are wanted already it is not asked again sooner whether they are: that is a system call."""
+
+WEIGHED_BYTES = 2048
+"""Whether a flow is heavy is not asked for less, both ways together, once the round trip is known."""
 
 STUCK_SECONDS = 0.5
 """
@@ -76,6 +87,9 @@ looks a second.  Where something has come since the train before was sent, nothi
 is overdue, and the kernel knows of no loss before a round trip is over.  This does not hold
 while trains wait, or a link stands still, or one was left of late because it was in trouble.
 """
+
+LEAVE_STALLED_SECONDS = 0.05
+"""The shortest time between two times that a heavy flow leaves a link which sends nearly nothing."""
 
 FAR_SECONDS = 0.01
 FAR = 1.5
@@ -100,35 +114,32 @@ class Outbound:
     @ivar bytes: payload that UDP has brought so far.
     @ivar lastActive: when UDP last brought something, by the clock that was handed in.
     @ivar roundTrip: the longest round trip of any link, in seconds; 0 where none is known.
-    @ivar peerOrder: how the other end puts in order what is sent, as far as it has said.  A
-        client says it; a server does not say whether it does as it was asked.
     """
 
     def __init__(
         self,
         drops: Drops,
-        clock: Callable[[], float],
+        clock: Any,
         allowance: Allowance,
         inbound: Inbound,
         *,
-        follows: bool = False,
+        duplicate: Duplicate = Duplicate.AUTO,
     ) -> None:
         """
         @param drops: where what is dropped is counted.
-        @param clock: tells monotonic seconds.
+        @param clock: C{IReactorTime}.
         @param allowance: of the session's owner.
         @param inbound: the way in of the same session.
-        @param follows: whether a light flow is answered through the link that brings it.  One end of
-            a session does so, or both would change places for ever.
+        @param duplicate: when datagrams go over two links.
         """
-        self._follows = follows
-        self._clock = clock
+        self._clock: Callable[[], float] = clock.seconds
         self._inbound = inbound
         self._backlog = Backlog(drops, allowance.room(MAX_BACKLOG_BYTES))
         self._scheduler: Scheduler[Link] = Scheduler(self._costOf)
-        self._doubt = Doubt(self._scheduler, clock())
+        self._doubt = Doubt(self._scheduler, clock.seconds())
         self._nearest = 0.0  # the shortest round trip of any link
-        self.lastActive = now = clock()
+        now: float = clock.seconds()
+        self.lastActive = now
         self._lookedAt = self._answeredLookAt = now
         self._reinjection = Reinjection(now, allowance.room(MAX_AGAIN_BYTES))
         self._stickiness = Stickiness(now)
@@ -140,9 +151,13 @@ class Outbound:
         self._portion = MIN_PORTION_BYTES
         self._given = 0  # bytes given to links since it was judged last
         self._judgedAt = self._judgeAt = now
-        self._waited = False  # since it was judged last
+        self._askedAt, self._bytesBefore = now, 0  # when it was asked last whether to judge
+        self._stalledAt = -math.inf  # when a link was left since it sent nearly nothing
+        self._waited = self._waitedForMore = False  # since it was judged last; though there were links
         self.demand = inbound.demand  # for both ways
         self._weighAt = self.demand.sent(0, now)
+        self._heavyUntil = now  # it need not be asked whether the flow is heavy
+        self._weighedBytes = 0  # what had been carried, both ways, when the load was looked at
         self._noticeBytes: float = math.inf
         self._notice: Callable[[], None] = doNothing
         self._isStuck = self._isBound = False
@@ -150,7 +165,7 @@ class Outbound:
         self._tellStuck: Callable[[], None] = doNothing
         self._tellUnstuck: Callable[[], None] = doNothing
         self.numbering = Numbering()
-        self.peerOrder = AUTO_ORDER
+        self._duplication = Duplication(self._scheduler, self.numbering, clock, duplicate, self.demand, allowance)
         self.roundTrip = 0.0
         self.bytes = 0
 
@@ -169,6 +184,7 @@ class Outbound:
         self._noticeBytes, self._notice = math.inf, doNothing
         self._tellStuck = self._tellUnstuck = doNothing
         self.demand.finish()
+        self._duplication.finish()
         self._scheduler.finish()
 
     def tellStuck(self, stuck: Callable[[], None], unstuck: Callable[[], None]) -> None:
@@ -202,7 +218,11 @@ class Outbound:
             self._wait(trains, now)
         elif size <= self._portion:
             self._given += size
-            link.send(trains, now)
+            duplication = self._duplication
+            if duplication.isOn and (duplication.spreads or size <= SMALL_BYTES):
+                duplication.send(trains, size, link, now)
+            else:
+                link.send(trains, now)
         else:
             self._sendPortions(trains, now)
         if self.bytes >= self._weighAt:
@@ -223,10 +243,9 @@ class Outbound:
         if current is not None and current.isTroubled():
             well = None
             self._leaveTrouble(current, now)
+        self._lookAtThePath(now)
         if now >= stickiness.endsAt:
-            self._weigh(now)
-            if self._follows and scheduler.current is not None:
-                self._follow(scheduler.current, now)
+            self._weighIfLoaded(now)
             current, reads = scheduler.current, self._inbound.reads
             if stickiness.isOver(current, len(scheduler), self.bytes, reads, now):
                 self._moveOn(current, now)
@@ -241,16 +260,33 @@ class Outbound:
         else:
             self._answeredLookAt = min(now + ANSWERED_LOOK_SECONDS, reinjection.lookAt)
 
+    def _lookAtThePath(self, now: float) -> None:
+        """
+        Find out whether it loses, and whether the link in use sends nearly nothing though much flows.
+        """
+        duplication = self._duplication
+        if now >= duplication.lookAt:
+            isLossyIn = self._inbound.isLossy(now)
+            duplication.look(self.bytes, self.roundTrip, now, isFull=self._isBound, isLossyIn=isLossyIn)
+        if duplication.isLight:
+            return
+        current = self._scheduler.current
+        mayLeave = (
+            self._shortQueue.rate is None and not self._isBound and now - self._stalledAt >= LEAVE_STALLED_SECONDS
+        )
+        if current is not None and mayLeave and isStalled(current.pathStats()):
+            self._leaveStalled(current, now)
+
     def _judgeIfLoaded(self, current: Link | None, now: float) -> None:
         """
         Judge if there is a reason.  A light flow is asked for one less often.
         """
-        self._judgeAt = now + JUDGE_SECONDS
+        isLight = self.bytes - self._bytesBefore < LIGHT_BYTES_PER_SECOND * (now - self._askedAt)
+        self._bytesBefore, self._askedAt = self.bytes, now
+        self._judgeAt = now + (LIGHT_JUDGE_SECONDS if isLight else JUDGE_SECONDS)
         if self._waited or self._isBound or (current is not None and hasQueue(current.pathStats())):
+            self._judgeAt = now + JUDGE_SECONDS
             self._judge(now)
-        elif self._given < LIGHT_BYTES:
-            self._judgeAt = now + LIGHT_JUDGE_SECONDS
-            self._judgedAt, self._given = now, 0
 
     def _leaveTrouble(self, current: Link, now: float) -> None:
         loaded = self._stickiness.loaded
@@ -262,34 +298,36 @@ class Outbound:
         if self._scheduler.leaveTrouble(loaded=loaded):
             self._stickiness.leftTrouble = True
 
+    def _weighIfLoaded(self, now: float) -> None:
+        """
+        Know the round trip before the load is weighed, also that of the way in.  For a light flow that needs
+        no question to the kernel, once it is known.
+        """
+        carried = self.bytes + self._inbound.bytes
+        if carried - self._weighedBytes >= WEIGHED_BYTES or not self.demand.roundTrip:
+            self._weighedBytes = carried
+            self._weigh(now)
+
     def _weigh(self, now: float) -> None:
         """
         Find out how many links are wanted.
         """
+        if now < self._heavyUntil:
+            self._weighAt = self.bytes + WEIGH_BYTES
+            return
         current = self._scheduler.current
         path = None if current is None else current.pathStats()
         if path is not None:
             self.demand.roundTrip = path.leastRoundTrip  # what waits in a queue fills no more links
         self._weighAt = self.demand.sent(self.bytes, now)
+        if self.demand.links(now) == ALL_LINKS:
+            self._heavyUntil = now + HEAVY_SECONDS
 
     def _moveOn(self, current: Link | None, now: float) -> None:
         if current is not None and current not in self._scheduler.doubted and self._doubt.isUnanswered(current):
             self._doubt.compare(current, now)
         if self._scheduler.moveOn():
             self._stickiness.moved(now)
-
-    def _follow(self, current: Link, now: float) -> None:
-        """
-        Go to the link by which a light flow comes, if that is another one: two that carry are pinged
-        and kept in the caches of both ends where one is enough.
-        """
-        scheduler, lately = self._scheduler, now - STAY_SECONDS
-        if current.broughtAt >= lately or not self._stickiness.mayFollow(current, self.bytes, now):
-            return
-        for link in scheduler:
-            if link.broughtAt >= lately and link not in scheduler.doubted and not link.isTroubled():
-                scheduler.prefer(link)
-                return
 
     def _sendAgain(self, now: float, well: Link | None = None) -> None:
         """
@@ -318,8 +356,9 @@ class Outbound:
             self._portion = min(max(carried, MIN_PORTION_BYTES), MAX_PORTION_BYTES)
         waited, self._waited = self._waited, False
         paths = {link: path for link in self._scheduler if (path := link.pathStats()) is not None}
-        if waited and len(self._scheduler) and not any(map(hasQueue, paths.values())):
+        if self._waitedForMore and not any(map(hasQueue, paths.values())):
             self.demand.waited(now)
+        self._waitedForMore = False
         bound = self._queue.judge(paths, now)
         stands = bool(self._backlog) and now - self._standsSince > STANDSTILL_SECONDS and not self._queue.moves(now)
         if stands or bound is not None:
@@ -346,26 +385,26 @@ class Outbound:
             if rate is not None:
                 self._scheduler.narrow(1)
             self._boundRates(rate)
-        if self._shortQueue.rate is not None:
-            self._leaveStalled(now)
+        carrying = next(iter(self._scheduler), None)
+        if carrying is not None and self._shortQueue.isStalled(carrying.pathStats(), now):
+            self._leaveStalled(carrying, now)
 
     def _boundRates(self, rate: int | None) -> None:
         for link in self._scheduler:
             link.boundRate(rate)
 
-    def _leaveStalled(self, now: float) -> None:
+    def _leaveStalled(self, stalled: Link, now: float) -> None:
         """
-        When the one link that carries the bulk sends no more, let another one carry it, and first of all
-        what the other end would have to wait for.
+        When a link that carries much sends nearly nothing, let another one carry it, and first of all
+        what the other end would have to wait for, as far as so much may be sent twice.
         """
-        stalled = next(iter(self._scheduler), None)
-        if stalled is None or not self._shortQueue.isStalled(stalled.pathStats(), now):
-            return
-        rested = [link for link in self._scheduler if hasRested(link)]
+        rested = [link for link in self._scheduler if link is not stalled and hasRested(link)]
         if rested:
+            self._stalledAt = now
             self._scheduler.prefer(rested[0])
-            for link, part in zip(rested, dividedAmong(len(rested), stalled.takeUnsent()), strict=False):
-                link.sendAgain(part)
+            if self._duplication.mayRepeat(stalled.cost() % TROUBLED):
+                for link, part in zip(rested, dividedAmong(len(rested), stalled.takeUnsent()), strict=False):
+                    link.sendAgain(part)
             self._sendWaiting(now)
 
     def _bindLinks(self, bound: int, carrying: int) -> None:
@@ -415,6 +454,8 @@ class Outbound:
         if not self._backlog:
             self._standsSince = now
         self._waited = self._stickiness.loaded = True
+        self._waitedForMore = self._waitedForMore or len(self._scheduler) > 0
+        self._duplication.pathIsFull(now)
         self._judgeAt = min(self._judgeAt, now + JUDGE_SECONDS)
         # On a slow path a spare link only puts more into the queue that all have to pass.
         isLate = now - self._standsSince > STANDSTILL_SECONDS
@@ -499,9 +540,12 @@ class Outbound:
         A link takes trains.  What waits goes first.
         """
         now = self._clock()
-        isNew = self._scheduler.offer(link)
-        if isNew and len(self._scheduler) > 1:
-            self._meet(link, now)
+        if self._scheduler.offer(link):
+            link.boundRate(self._shortQueue.rate)  # it may have been away when that was said to the others
+            if not self._isBound:
+                link.boundInFlight(None)
+            if len(self._scheduler) > 1:
+                self._meet(link, now)
         self._unstick()  # also when all that waits has become too old
         if self._reinjection:
             self._sendAgain(now)
@@ -551,6 +595,7 @@ class Outbound:
         self._parallelism.forget(link)
         self._queue.forget(link)
         self._shortQueue.forget(link)
+        self._duplication.forget(link)
         self.roundTripChanged()
         if len(self._scheduler):
             now = self._clock()
@@ -561,6 +606,18 @@ class Outbound:
             self._reinjection.forget()
             self._backlog.maxAge = MAX_AGE_SECONDS
 
+    def report(self, missing: list[Missing]) -> None:
+        """
+        Tell the other end which of its datagrams have not come.
+        """
+        self._duplication.report(missing)
+
+    def missed(self, missing: list[Missing]) -> None:
+        """
+        See L{uotp.boundaries.OutboundTrains}.
+        """
+        self._duplication.missed(missing, self.roundTrip)
+
 
 def isStill(link: Link) -> bool:
     """
@@ -568,11 +625,3 @@ def isStill(link: Link) -> bool:
     """
     path = link.pathStats()
     return path is not None and path.isStill
-
-
-def hasRested(link: Link) -> bool:
-    """
-    @return: whether a link has nothing under way, and so may begin anew.
-    """
-    path = link.pathStats()
-    return path is not None and not path.isWaiting and not link.cost()

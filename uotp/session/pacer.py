@@ -20,7 +20,7 @@ from twisted.internet.interfaces import IDelayedCall
 from uotp.boundaries import Allowance
 from uotp.session.run import alikeBySize, hasSmallDatagrams
 from uotp.telemetry import Drop, Drops
-from uotp.train import TakeTrains, Train, countOf, split, unitsOf
+from uotp.train import NOTHING_WAITS, TakeTrains, Train, countOf, split, unitsOf
 
 DATAGRAM_BYTES = 900
 """
@@ -105,7 +105,7 @@ class Pacer:
         self._clock = clock
         self._allowance = allowance
         self._memory = allowance.room(MAX_PACED_BYTES)
-        self._queue: deque[tuple[int, list[Train]]] = deque()
+        self._queue: deque[tuple[int, list[Train]]] = NOTHING_WAITS
         self.waiting = 0
         self._room: float = BURST_BYTES  # what could be handed on at _roomAt; by now it is as much or more
         self._roomAt = self._measuredAt = clock.seconds()
@@ -159,6 +159,8 @@ class Pacer:
         """
         Let trains wait.  Where that is too much, drop the oldest.
         """
+        if self._queue is NOTHING_WAITS:
+            self._queue = deque()
         if self._smallFirst:
             for areSmall, alike in alikeBySize(trains):
                 for part in partsOf(alike):
@@ -238,6 +240,8 @@ class Pacer:
         @return: its size, and its trains.
         """
         size, trains = self._queue.popleft()
+        if not self._queue:
+            self._queue = NOTHING_WAITS
         self.waiting -= size
         self._smallParts = max(self._smallParts - 1, 0)
         return size, trains
@@ -269,7 +273,7 @@ class Pacer:
         self._tick = self._deadline = None
         if self._queue:
             self._drops.count(Drop.PACED_OUT, sum(countOf(trains) for _, trains in self._queue))
-        self._queue.clear()
+        self._queue = NOTHING_WAITS
         self.waiting = self._smallParts = 0
         self._memory.shrink(0)
         done, self._whenEmpty = self._whenEmpty, None

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from uotp.boundaries import AGAIN_SECONDS, Link, QueueRoom
-from uotp.train import TRAIN_OVERHEAD_BYTES, Arrival
+from uotp.train import NOTHING_WAITS, TRAIN_OVERHEAD_BYTES, Arrival
 
 STILL_LOOK_SECONDS = 0.1
 """The shortest time between two looks at all links."""
@@ -49,7 +49,7 @@ class Reinjection:
         @param room: says how much payload and overhead may wait.
         """
         self._room = room
-        self._waiting: deque[tuple[float, Arrival]] = deque()  # with the time until which it may wait
+        self._waiting: deque[tuple[float, Arrival]] = NOTHING_WAITS  # with the time until which it may wait
         self.bytes = 0
         self.lookAt = now
         self._stillSince: dict[Link, float] = {}  # as they were seen
@@ -102,6 +102,8 @@ class Reinjection:
         Take what is not known to have arrived from a link that stands still, or is gone.
         """
         self._stillSince.pop(link, None)
+        if self._waiting is NOTHING_WAITS:
+            self._waiting = deque()
         for arrival in link.takeUnacked():
             self._waiting.append((now + AGAIN_WAIT_SECONDS, arrival))
             self.bytes += costOf(arrival)
@@ -119,6 +121,8 @@ class Reinjection:
         """
         while self._waiting and self._waiting[0][0] < now:
             self._pop()
+        if not self._waiting:
+            self._waiting = NOTHING_WAITS
         self._room.shrink(self.bytes)
 
     def next(self, most: int) -> list[Arrival]:
@@ -139,7 +143,7 @@ class Reinjection:
         """
         Forget all that waits.
         """
-        self._waiting.clear()
+        self._waiting = NOTHING_WAITS
         self._stillSince.clear()
         self.bytes = 0
         self._room.shrink(0)

@@ -32,7 +32,7 @@ from uotp.order import AUTO_ORDER, Order, OrderMode
 from uotp.session.hold import Hold
 from uotp.session.ranges import Range, Ranges
 from uotp.session.run import Run, bySize, runsOf
-from uotp.train import LAST_NUMBER, Arrival, Train, countOf, datagramsWithin
+from uotp.train import HALF_NUMBERS, LAST_NUMBER, NOTHING_WAITS, Arrival, Train, countOf, datagramsWithin
 
 MAX_HELD_BYTES = 4 * 1024 * 1024
 """
@@ -55,11 +55,11 @@ Who has opened a session counts from 0.  A first number that is not below this o
 belong to the first moments of a session: the other end has kept it, and goes on.
 """
 
-HALF = 1 << 31
-"""A number is ahead when it is less than this above the expected one; any other is behind."""
-
 MAX_GONE = 1024
 """So many entries of the list by age may belong to trains that were passed on already."""
+
+MAX_LOOKED_AT = 64
+"""While more runs wait than this, only the first gap is looked for: the others take too long to find."""
 
 MISSED_SECONDS = 8.0
 """After so long a gap is not filled any more: its link has been given up."""
@@ -95,7 +95,7 @@ class Resequencer:
         self._base = 0  # the number that came first; nobody knows which of those before it have come
         self._waiting: list[Run] = []  # a heap
         self._leaving: list[Run] = []  # a heap of what waited when the peer began to count anew
-        self._byAge: deque[tuple[float, int]] = deque()  # when a run came, and its number; some are gone already
+        self._byAge: deque[tuple[float, int]] = NOTHING_WAITS  # when a run came, and its number; some are gone already
         self._missed = Ranges(MAX_GIVEN_UP, MISSED_SECONDS)  # gaps that were given up
         self._again = Ranges(MAX_GIVEN_UP, MISSED_SECONDS)  # what has come that was sent again
         self._early = Ranges(MAX_HELD_RUNS + 1, math.inf)  # what is passed on of what is ahead
@@ -173,7 +173,7 @@ class Resequencer:
         for run in runsOf(arrivals):
             expected = self._begin(run.number) if self._expected is None else self._expected
             ahead = run.number - expected & LAST_NUMBER
-            if ahead < HALF:
+            if ahead < HALF_NUMBERS:
                 self._takeNew(run._replace(number=expected + ahead), now, ready)
             else:
                 number = expected + ahead - LAST_NUMBER - 1
@@ -203,6 +203,8 @@ class Resequencer:
         Let a run that is ahead wait.  Where too much waits, gaps are given up.
         """
         heappush(self._waiting, run)
+        if self._byAge is NOTHING_WAITS:
+            self._byAge = deque()
         self._byAge.append((now, run.number))
         self.held += run.cost()
         self._behindSince = None
@@ -284,7 +286,7 @@ class Resequencer:
         ready: list[Train] = []
         for run in runsOf(arrivals):
             expected = self._begin(run.number) if self._expected is None else self._expected
-            number = expected + ((run.number - expected + HALF & LAST_NUMBER) - HALF)
+            number = expected + ((run.number - expected + HALF_NUMBERS & LAST_NUMBER) - HALF_NUMBERS)
             run = run._replace(number=number)  # noqa: PLW2901 - the same run
             end = number + run.datagrams
             behind = min(end, expected)
@@ -376,6 +378,8 @@ class Resequencer:
             self._byAge.popleft()
         if len(self._byAge) > 2 * len(waiting) + MAX_GONE:  # the oldest may be far ahead
             self._byAge = deque(entry for entry in self._byAge if entry[1] >= passed)
+        elif not self._byAge:
+            self._byAge = NOTHING_WAITS
         return most
 
     def _giveUp(self, number: int, ready: list[Train], most: int) -> int:
@@ -414,6 +418,27 @@ class Resequencer:
             while nothing waits.
         """
         return self._byAge[0][0] + self._hold.seconds(now) if self._byAge else None
+
+    def gaps(self, most: int) -> list[tuple[int, int, float]]:
+        """
+        @param most: how many are wanted.
+        @return: of the first gaps the number that is missing first, the number behind the last one, and
+            about since when the gap is known, in monotonic seconds.
+        """
+        if self._expected is None or not self._byAge:
+            return []
+        since = self._byAge[0][0]
+        if len(self._waiting) > MAX_LOOKED_AT:
+            return [(self._expected, self._waiting[0].number, since)]
+        found: list[tuple[int, int, float]] = []
+        expected = self._expected
+        for run in sorted(self._waiting):
+            if run.number > expected:
+                found.append((expected, run.number, since))
+                if len(found) == most:
+                    break
+            expected = max(expected, run.number + run.datagrams)
+        return found
 
     def restart(self) -> None:
         """

@@ -139,6 +139,21 @@ class Scheduler(Generic[T]):
         best, cost = self._best(self._row[len(self._carrying) :])
         return None if cost else best
 
+    def inTurn(self) -> list[T]:
+        """
+        @return: the links that can be written to, the one that was L{used} longest ago first; those that
+            are in doubt last.
+        """
+        return sorted(self._free, key=self.doubted.__contains__) if self.doubted else list(self._free)
+
+    def used(self, link: T) -> None:
+        """
+        A link is the last in turn now.
+        """
+        if link in self._free:
+            del self._free[link]
+            self._free[link] = None
+
     def sound(self) -> T | None:
         """
         @return: the best of the links that can be written to, or L{None} when that is in

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from uotp.boundaries import Allowance
+from uotp.duplicate import Duplicate
 from uotp.order import AUTO_ORDER, Order
 from uotp.session.inbound import Inbound
 from uotp.session.outbound import Outbound
@@ -69,7 +70,7 @@ class Session:
         whenAnswered: Callable[[], None] | None = None,
         order: Order = AUTO_ORDER,
         *,
-        follows: bool = False,
+        duplicate: Duplicate = Duplicate.AUTO,
     ) -> None:
         """
         @param deliver: sends trains to the remote UDP endpoint.
@@ -78,11 +79,12 @@ class Session:
         @param allowance: of the owner, for whom the session is.
         @param whenAnswered: called once, when the other end sends its first train.
         @param order: see L{Inbound}.
-        @param follows: see L{Outbound}.
+        @param duplicate: see L{Outbound}.
         """
         self.allowance = allowance
         self.inbound = Inbound(deliver, drops, clock, allowance, order, whenAnswered)
-        self.outbound = Outbound(drops, clock.seconds, allowance, self.inbound, follows=follows)
+        self.outbound = Outbound(drops, clock, allowance, self.inbound, duplicate=duplicate)
+        self.inbound.reportBy(self.outbound.report)
 
     @property
     def lastActive(self) -> float:

@@ -30,6 +30,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from uotp.path import PathStats
+from uotp.session.handover import isStalled
 
 BESIDE_WITHIN_SECONDS = 2.0
 BESIDE_TIMES = 4
@@ -88,7 +89,11 @@ SHORTENING_ROUND_TRIPS = 4
 """After so long, and so many round trips, a queue of ours is short."""
 
 LEFT_SHARE = 0.4
-"""When we have no more than this share of what we had while the queue was short, others have the rest."""
+LEFT_SECONDS = 0.4
+"""
+When we have had less than this share of what we had while the queue was short, for so long and a round
+trip, others have the rest.  For a shorter time that is so while a loss is repaired.
+"""
 
 UNUSED_SHARE = 0.7
 UNUSED_SECONDS = 1.0
@@ -100,13 +105,6 @@ something else.
 GIVEN_UP_SECONDS = 10.0
 MOST_GIVEN_UP_SECONDS = 300.0
 """For so long nothing is tried again when it has not helped; the second is for when it never helps."""
-
-STALLED_SEGMENTS = 4
-"""
-A link that may have no more segments than this in flight sends nearly nothing.  BBR does that to each of
-its connections for 0.2 s when it has not seen the least round trip for ten seconds, and so it
-does where the queue is never quite empty; all that the kernel holds unsent comes late then.
-"""
 
 STALLS_SECONDS = 1.0
 """
@@ -142,7 +140,7 @@ class ShortQueue:
         self._rest = GIVEN_UP_SECONDS
         self._growth = FIRST_GROWTH
         self._grown = 0
-        self._shortAt = self._usedAt = now
+        self._shortAt = self._usedAt = self._enoughAt = now
         self._had = 0.0  # the rate when the queue was short
 
     def waits(self, now: float, *, small: bool) -> None:
@@ -187,7 +185,7 @@ class ShortQueue:
         @param path: of the link that carries.
         @return: whether it sends nearly nothing for a while, so that another one had better carry.
         """
-        if path is None or not 0 < path.window <= STALLED_SEGMENTS or self.rate is None or now < self._stallAt:
+        if self.rate is None or now < self._stallAt or not isStalled(path):
             return False
         self._stallAt = now + STALLS_SECONDS
         return True
@@ -228,16 +226,18 @@ class ShortQueue:
         slow = LONG_SEGMENTS * FULL_SEGMENT_BYTES / max(carried, 1.0)
         if self.rate is None:
             if queue > max(FELT_SECONDS, slow) and carried >= MIN_RATE and now >= self._restUntil:
-                self._shortAt = self._usedAt = now
+                self._shortAt = self._usedAt = self._enoughAt = now
                 self._had = carried
                 self._cut(queue, carried)
         elif queue > max(MOST_WANTED_SECONDS, slow):
             self._cut(queue, carried)
+            if carried >= max(LEFT_SHARE * self._had, MIN_RATE):
+                self._enoughAt = now
             hasSettled = now - self._shortAt > SHORTENING_SECONDS + SHORTENING_ROUND_TRIPS * roundTrip
-            if hasSettled or carried < LEFT_SHARE * self._had or carried < MIN_RATE:
+            if hasSettled or now - self._enoughAt >= LEFT_SECONDS + roundTrip:
                 self._giveUp(now)
         else:
-            self._shortAt = now
+            self._shortAt = self._enoughAt = now
             self._had = carried
             self._grow(queue, carried, now)
 

@@ -110,15 +110,6 @@ class Stickiness:
             return True
         return (bytesOut - self._bytesBefore) / (now - self._since) * path.roundTrip <= FIRST_WINDOW_BYTES
 
-    def mayFollow(self, current: Link, bytesOut: int, now: float) -> bool:
-        """
-        Decide whether another link may take over because the flow comes by it.  Ask this before
-        L{isOver}.
-
-        @return: whether it delays nothing, and nothing is overtaken.
-        """
-        return not (self.loaded or self.leftTrouble or current.cost()) and self._isLight(current, bytesOut, now)
-
     def _suspect(self, links: int, answers: int) -> bool:
         """
         @return: whether nothing comes back any more where much did, so that the current

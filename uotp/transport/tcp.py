@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Hashable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet import main, tcp
@@ -42,6 +43,9 @@ from uotp.process import Unlimited
 from uotp.transport.handshakes import HandshakeQueue
 from uotp.transport.phases import CARRYING, EARLY, STREAM_PHASES, StreamEvent, StreamPhase
 from uotp.transport.preamble import Preamble, PreambleExchange
+
+TCP_QUICKACK = getattr(socket, "TCP_QUICKACK", None)
+
 
 READ_BYTES = 64 * 1024
 """A stream reads about so much before others get their turn, and decodes it at one go."""
@@ -321,6 +325,14 @@ class TcpStream(tcp.Connection):
         See L{uotp.boundaries.Stream.flight}.
         """
         return tcpFlight(self.socket) if self.connected else None
+
+    def acknowledge(self) -> None:
+        """
+        See L{uotp.boundaries.Stream.acknowledge}.
+        """
+        if TCP_QUICKACK is not None and self.connected:
+            with suppress(OSError):
+                self.socket.setsockopt(socket.IPPROTO_TCP, TCP_QUICKACK, 1)
 
     def unacknowledged(self) -> int | None:
         """

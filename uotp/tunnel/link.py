@@ -15,7 +15,7 @@ from typing import Protocol
 from uotp.boundaries import Allowance, CarriedSession, QueueRoom, Stream
 from uotp.errors import PeerError
 from uotp.path import PathStats
-from uotp.train import Arrival, Train
+from uotp.train import Arrival, Missing, Train
 from uotp.tunnel.readiness import Readiness
 
 PORTION_UNITS = 16
@@ -167,12 +167,11 @@ class TunnelLink:
     @ivar roundTrip: to the other end's program and back, smoothed, in seconds; 0 while
         it is not known.
     @ivar sentAt: when the link was last given trains, by the session's clock.
-    @ivar broughtAt: when the link last brought trains, in a format that tells round trips.
     @ivar carried: bytes of frames, both ways.
     """
 
     roundTrip = 0.0
-    sentAt = broughtAt = float("-inf")
+    sentAt = float("-inf")
 
     def __init__(self, stream: Stream, owner: LinkOwner, session: CarriedSession, clock: Callable[[], float]) -> None:
         """
@@ -217,11 +216,28 @@ class TunnelLink:
         See L{uotp.boundaries.Link.ask}.  Without pings nobody can be asked.
         """
 
+    @property
+    def numbers(self) -> bool:
+        """
+        See L{uotp.boundaries.Link.numbers}.
+        """
+        return False
+
     def nudge(self) -> None:
         """
-        See L{uotp.boundaries.Link.nudge}.  Where every byte is a part of a train, there is
-        nothing that says nothing.
+        See L{uotp.boundaries.Link.nudge}.
         """
+
+    def report(self, missing: list[Missing]) -> None:
+        """
+        See L{uotp.boundaries.Link.report}.
+        """
+
+    def unackedWithin(self, begin: int, count: int, most: int, by: float) -> list[Arrival]:
+        """
+        See L{uotp.boundaries.Link.unackedWithin}.
+        """
+        return []
 
     def boundInFlight(self, size: int | None) -> None:
         """

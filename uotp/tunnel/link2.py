@@ -23,11 +23,11 @@ from typing import Any
 from uotp.boundaries import CarriedSession, Stream
 from uotp.errors import PeerError
 from uotp.path import TROUBLED
-from uotp.train import Arrival, Train, bytesOf
+from uotp.train import Arrival, Missing, Train
 from uotp.tunnel.heartbeat import Heartbeat
 from uotp.tunnel.link import PORTION_UNITS, LinkOwner, TunnelLink
 from uotp.tunnel.unacked import MAX_KEPT_BYTES, Unacked
-from uotp.wire import Format2Codec, Kind, controlFrame, frameAgain
+from uotp.wire import Format2Codec, Kind, controlFrame, frameAgain, missingFrame, missingOf
 
 NUDGE = controlFrame(Kind.PADDING)
 """What is written to have the other kernel acknowledge something."""
@@ -68,23 +68,24 @@ class Format2Link(TunnelLink):
         frames = self._codec.encode(trains)
         payload = heartbeat.join() if heartbeat.due else None
         if payload is not None:
-            self._pingedBehind = self._unacked.position + bytesOf(trains)
-            frames += controlFrame(Kind.PING, payload)
-        self._stream.write(frames)
+            self._pingedBehind = self._unacked.position + len(frames)
+            self._stream.write(frames + controlFrame(Kind.PING, payload))
+        else:
+            self._stream.write(frames)
         if payload is not None:
             heartbeat.written()
         # The train is on its way, so what follows does not delay it.
         unacked = self._unacked
         if unacked.kept >= unacked.askAt:
             self._askKernel()
-        unacked.add(number, trains, now)
+        unacked.add(number, trains, len(frames), now)
         self.sentAt = now
         self.carried += len(frames)
 
     def _askKernel(self) -> None:
         """
         Forget what the other kernel has acknowledged.  Bytes on the wire are more than the
-        payload in them, so never too much is taken for acknowledged.
+        frames in them, so never too much is taken for acknowledged.
         """
         unacknowledged = self._stream.unacknowledged()
         if unacknowledged is None:
@@ -111,6 +112,26 @@ class Format2Link(TunnelLink):
         if frames:
             self.carried += len(frames)
             self._stream.write(frames)
+
+    @property
+    def numbers(self) -> bool:
+        """
+        See L{uotp.boundaries.Link.numbers}.
+        """
+        return True
+
+    def report(self, missing: list[Missing]) -> None:
+        """
+        See L{uotp.boundaries.Link.report}.
+        """
+        if self._carries and not self._owner.isFull():
+            self._stream.write(missingFrame(missing))
+
+    def unackedWithin(self, begin: int, count: int, most: int, by: float) -> list[Arrival]:
+        """
+        See L{uotp.boundaries.Link.unackedWithin}.
+        """
+        return [] if self._saidDrain else self._unacked.within(begin, count, most, by)
 
     def holdsUnacked(self) -> bool:
         """
@@ -147,6 +168,8 @@ class Format2Link(TunnelLink):
             return
         self.carried += len(data)
         self._heartbeat.heard = True
+        if self._inbound.acknowledgesSoon:
+            self._stream.acknowledge()
         lone = self._codec.decodeLone(data)
         if lone is None:
             self._handOn(data)
@@ -155,8 +178,7 @@ class Format2Link(TunnelLink):
         allowance.left -= 1
         if allowance.left < 0:
             allowance.overdraw()
-        self.broughtAt = now = self._seconds()
-        self._inbound.lone(lone[0], lone[1], now)
+        self._inbound.lone(lone[0], lone[1], self._seconds())
 
     def _handOn(self, data: bytes) -> None:
         codec, allowance = self._codec, self._allowance
@@ -175,8 +197,7 @@ class Format2Link(TunnelLink):
         arrivals, controls, again = self._codec.decode(data, PORTION_UNITS)
         self._allowance.spend(self._codec.spent or 1)  # what brings nothing whole takes its time as well
         if arrivals:
-            self.broughtAt = now = self._seconds()
-            self._inbound.numbered(arrivals, now)
+            self._inbound.numbered(arrivals, self._seconds())
         if again:
             self._inbound.again(again, self._seconds())
         if controls:
@@ -202,6 +223,8 @@ class Format2Link(TunnelLink):
                     self.roundTrip = self._heartbeat.roundTrip
                     self.allowSilence(self.roundTrip)
                     self._outbound.roundTripChanged()
+            elif kind is Kind.MISSING:
+                self._outbound.missed(missingOf(payload))
             elif kind is Kind.DRAIN:
                 self._owner.peerDrained()
             elif kind is Kind.BYE:

@@ -16,7 +16,7 @@ from uotp.boundaries import Credentials
 from uotp.errors import ConfigurationError, StartError
 from uotp.net import Host, Semantics, SharedResolver, checkCongestion
 from uotp.process import Memory, PeriodicCalls, Turns
-from uotp.telemetry import Drops, Logger, RateLimit
+from uotp.telemetry import Drops, Logger, RateLimit, spelled
 from uotp.tunnel.live import STALL_CHECK_SECONDS, LiveTunnels
 from uotp.tunnel.settings import CommonSettings
 from uotp.tunnel.tunnel import Tunnel
@@ -58,6 +58,7 @@ class TunnelService(Service):
         self.turns = Turns(reactor, Memory(settings.memory))
         self._credentials = credentials
         self._congestion = settings.congestion
+        self._onlyInFormat2 = settings.onlyInFormat2
 
     def nowListening(self, pairs: Sequence[tuple[str, int]], transport: str) -> None:
         """
@@ -115,6 +116,18 @@ class TunnelService(Service):
         self.periodicCalls.every(MINUTE, self.liveTunnels.tellPaths)
         if self._credentials is not None:
             self.periodicCalls.every(DATES_CHECK_SECONDS, self._credentials.warnOfDates)
+
+    def warnOfFormat1(self) -> None:
+        """
+        No other format is spoken: warn of settings that have no effect then.
+        """
+        for name in self._onlyInFormat2:
+            self._log.warn(
+                "{setting} has no effect: only format 1 is spoken here; for format 2 the client needs {wire} 2, and "
+                "the server {wire} 2 or auto",
+                setting=spelled(name),
+                wire=spelled("wire"),
+            )
 
     def whenReady(self) -> Deferred[None]:
         """

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from uotp.duplicate import Duplicate
 from uotp.errors import ConfigurationError
 from uotp.net import (
     MAX_BUFFER_BYTES,
@@ -22,7 +23,7 @@ from uotp.net import (
     checkCongestion,
     parseDestination,
 )
-from uotp.order import MAX_REORDER_SECONDS, MIN_REORDER_SECONDS, Order
+from uotp.order import MAX_REORDER_SECONDS, MIN_REORDER_SECONDS, Order, OrderMode
 from uotp.process import DEFAULT_MEMORY_BYTES, LEAST_MEMORY_BYTES
 from uotp.telemetry import spelled
 from uotp.wire import WireChoice
@@ -83,6 +84,7 @@ class CommonSettings:
         TLS, and format 1 without TLS.
     @ivar reorder: how the datagrams of format 2 are put in order; L{None} when nobody has
         chosen that here.
+    @ivar duplicate: when datagrams of light flows, and small ones, go over two tunnels in format 2.
     """
 
     unsentLimit: int = setting(UNSENT_LIMIT_BYTES, BUFFER_BYTES)
@@ -107,6 +109,10 @@ class CommonSettings:
             lambda order: isinstance(order, Order) and order.isSound,
         ),
     )
+    duplicate: Duplicate = setting(  # noqa: RUF009 - that makes a field
+        Duplicate.AUTO,
+        Limits("a Duplicate", lambda choice: isinstance(choice, Duplicate)),
+    )
 
     def __post_init__(self) -> None:
         """
@@ -123,6 +129,15 @@ class CommonSettings:
                 raise ConfigurationError(reason)
         if self.congestion is not None:
             checkCongestion(self.congestion)
+
+    @property
+    def onlyInFormat2(self) -> list[str]:
+        """
+        Which settings were chosen that format 1 cannot follow.
+        """
+        waits = self.reorder is not None and self.reorder.mode in (OrderMode.TIME, OrderMode.BULK)
+        chosen = {"reorder": waits, "duplicate": self.duplicate is Duplicate.ALWAYS}
+        return [name for name, isChosen in chosen.items() if isChosen]
 
     @property
     def tuning(self) -> TunnelSocketOptions:

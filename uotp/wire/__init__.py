@@ -9,7 +9,15 @@ from __future__ import annotations
 
 from uotp.wire.foreign import SHOWN_BYTES, foreignSpeech
 from uotp.wire.format1 import Format1Codec
-from uotp.wire.format2 import PING_BYTES, Format2Codec, Kind, controlFrame, frameAgain
+from uotp.wire.format2 import (
+    PING_BYTES,
+    Format2Codec,
+    Kind,
+    controlFrame,
+    frameAgain,
+    missingFrame,
+    missingOf,
+)
 from uotp.wire.hello import (
     ClientHello,
     ClientHelloDecoder,
@@ -44,6 +52,8 @@ __all__ = [
     "formatToDial",
     "frameAgain",
     "mayBeSessionId",
+    "missingFrame",
+    "missingOf",
     "newSessionId",
     "offered",
     "parseWire",

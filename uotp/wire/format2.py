@@ -9,6 +9,7 @@ header and one datagram.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 from struct import Struct
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from uotp.train import (
     EVERYTHING,
     LAST_NUMBER,
     Arrival,
+    Missing,
     Numbering,
     Train,
     datagramsOf,
@@ -57,7 +59,14 @@ class Kind(IntEnum):
     DRAIN = 3
     BYE = 4
     PADDING = 5
+    MISSING = 128
 
+
+RANGE = Struct("!II")
+"""Of datagrams that are missing: the number of the first, and that of the last."""
+
+MAX_MISSING = 16
+"""So many ranges one frame may name."""
 
 LONE_DATAGRAMS = 64
 """So many datagrams are sent with one system call, and count as one unit of work."""
@@ -68,6 +77,9 @@ KNOWN_KINDS = frozenset(map(int, Kind))
 
 PAYLOAD_BYTES = {Kind.PING: PING_BYTES, Kind.PONG: PING_BYTES, Kind.DRAIN: 0, Kind.BYE: 0}
 """The length of a kind's payload, where it is always the same."""
+
+CONTROLS = frozenset({*PAYLOAD_BYTES, Kind.MISSING})
+"""The kinds that somebody has to obey."""
 
 
 class Decoded(NamedTuple):
@@ -92,6 +104,23 @@ def controlFrame(kind: Kind, payload: bytes = b"") -> bytes:
     return HEADER.pack(kind, 0, 0, len(payload), 0) + payload
 
 
+def missingFrame(missing: Sequence[Missing]) -> bytes:
+    """
+    @param missing: at least one, and no more than L{MAX_MISSING}.
+    @return: a frame that says which datagrams have not come.
+    """
+    ranges = [RANGE.pack(first, first + count - 1 & LAST_NUMBER) for first, count in missing]
+    return controlFrame(Kind.MISSING, b"".join(ranges))
+
+
+def missingOf(payload: bytes) -> list[Missing]:
+    """
+    @param payload: of a frame of that kind.
+    @return: which datagrams the other end misses.
+    """
+    return [(first, (last - first & LAST_NUMBER) + 1) for first, last in RANGE.iter_unpack(payload)]
+
+
 def frameAgain(number: int, train: Train) -> bytes:
     """
     @param number: the one that the train's first datagram had when it was first sent.
@@ -101,6 +130,13 @@ def frameAgain(number: int, train: Train) -> bytes:
     segment, payload = train
     size = len(payload)
     return HEADER.pack(TRAIN, AGAIN, min(segment, size), size, number) + payload
+
+
+def isRanges(size: int) -> bool:
+    """
+    @return: whether a payload of so many bytes can be that of a frame which says what is missing.
+    """
+    return size % RANGE.size == 0 and 0 < size <= MAX_MISSING * RANGE.size
 
 
 class Format2Codec(Undecoded):
@@ -214,7 +250,7 @@ class Format2Codec(Undecoded):
         if size:
             self._kind, self._segment, self._number, self._left = kind, segment, number, size
             self._isAgain = flags == AGAIN
-        elif kind in PAYLOAD_BYTES:
+        elif kind in CONTROLS:
             decoded.controls.append((Kind(kind), b""))
         return start
 
@@ -230,13 +266,13 @@ class Format2Codec(Undecoded):
             else:
                 reason = f"a train of {size} bytes in datagrams of {segment}, with flags {flags:#x}"
             raise PeerError(reason)
-        if kind >= FIRST_SKIPPED_KIND:
-            return
         if kind not in KNOWN_KINDS:
+            if kind >= FIRST_SKIPPED_KIND:
+                return
             reason = f"a frame of kind {kind}, which there is not"
         elif flags:
             reason = f"a frame of kind {kind} with flags {flags:#x}, which there are not"
-        elif size != PAYLOAD_BYTES.get(Kind(kind), size):
+        elif size != PAYLOAD_BYTES.get(Kind(kind), size) or (kind == Kind.MISSING and not isRanges(size)):
             reason = f"a frame of kind {kind} with {size} bytes"
         else:
             self._drained = self._drained or kind == Kind.DRAIN
@@ -261,7 +297,7 @@ class Format2Codec(Undecoded):
                 trains.append((self._number, Train(segment, data[start : start + size])))
                 self._number = self._number + datagramsOf(size, segment) & LAST_NUMBER
             size = max(size, 0)
-        elif kind in PAYLOAD_BYTES:
+        elif kind in CONTROLS:
             size = left if left <= there else 0
             if size:
                 decoded.controls.append((Kind(kind), data[start : start + size]))

@@ -47,7 +47,9 @@ class SourceSession:
         self._stopped = StoppedAnswers()
         sessionId = newSessionId()
         allowance = context.turns.allowanceOf(sessionId)
-        self.session = Session(deliver, drops, context.clock, allowance, self._answered, settings.order)
+        self.session = Session(
+            deliver, drops, context.clock, allowance, self._answered, settings.order, duplicate=settings.duplicate
+        )
         self.send = self.session.outbound.send
         self.succession = Succession(context, self.session, sessionId)
         self.proof = Proof(self.session.outbound, context.clock.seconds, settings.poolSize, self.succession.widen)

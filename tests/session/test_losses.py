@@ -1,0 +1,107 @@
+"""
+Whether the path of a session loses.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.doubles.sessions import MemoryLink
+from uotp.path import PathStats
+from uotp.session.losses import LOSSY_SECONDS, NEW_SEGMENTS, SEGMENTS_MODULO, Losses
+
+NOW = 1000.0
+
+
+def linkThatRepeated(segments: int) -> MemoryLink:
+    """
+    @return: a link whose kernel has sent so many segments again.
+    """
+    link = MemoryLink()
+    link.stands = PathStats(segments + 9, segments, 0.04, 0.04)
+    return link
+
+
+class LossesTests(SynchronousTestCase):
+    """
+    Look at links of which something is sent again, or nothing.
+    """
+
+    def setUp(self) -> None:
+        self.losses = Losses()
+
+    def test_pathThatRepeatsNothingDoesNotLose(self) -> None:
+        links = [linkThatRepeated(0), linkThatRepeated(0)]
+        for second in range(5):
+            self.assertEqual(self.losses.look(links, NOW + second), 0)
+        self.assertFalse(self.losses.isLossy(NOW + 5))
+
+    def test_eachSegmentCountsOnce(self) -> None:
+        one, other = linkThatRepeated(0), linkThatRepeated(0)
+        self.losses.look([one, other], NOW)
+        one.stands, other.stands = PathStats(20, 2, 0.04, 0.04), PathStats(20, 3, 0.04, 0.04)
+        self.assertEqual(self.losses.look([one, other], NOW), 5)
+        self.assertEqual(self.losses.look([one, other], NOW), 0)
+
+    def test_whatTheOtherKernelHadIsNoLoss(self) -> None:
+        """
+        Its acknowledgement was late, as on a busy machine; it may say so later.
+        """
+        link = linkThatRepeated(0)
+        self.losses.look([link], NOW)
+        link.stands = PathStats(20, 3, 0.04, 0.04, needless=3)
+        self.assertEqual(self.losses.look([link], NOW), 0)
+        link.stands = PathStats(20, 5, 0.04, 0.04, needless=3)
+        self.assertEqual(self.losses.look([link], NOW), 2)
+        link.stands = PathStats(20, 5, 0.04, 0.04, needless=5)
+        self.assertEqual(self.losses.look([link], NOW), 0)
+        link.stands = PathStats(20, 6, 0.04, 0.04, needless=5)
+        self.assertEqual(self.losses.look([link], NOW), 1)
+
+    def test_lossIsRememberedForAWhile(self) -> None:
+        link = linkThatRepeated(0)
+        self.losses.look([link], NOW)
+        link.stands = PathStats(20, 1, 0.04, 0.04)
+        self.losses.look([link], NOW)
+        self.losses.look([link], NOW + 1)
+        self.assertTrue(self.losses.isLossy(NOW + LOSSY_SECONDS - 0.1))
+        self.assertFalse(self.losses.isLossy(NOW + LOSSY_SECONDS))
+
+    def test_whatANewLinkHasRepeatedCounts(self) -> None:
+        """
+        Its handshake was lost on the same path.
+        """
+        self.assertEqual(self.losses.look([linkThatRepeated(1)], NOW), 1)
+        self.assertTrue(self.losses.isLossy(NOW))
+
+    def test_whatALinkHasRepeatedThatWasAwayDoesNot(self) -> None:
+        """
+        It was lost long ago.
+        """
+        link = linkThatRepeated(0)
+        link.stands = PathStats(NEW_SEGMENTS, 5, 0.04, 0.04)
+        self.assertEqual(self.losses.look([link], NOW), 0)
+        link.stands = PathStats(NEW_SEGMENTS + 9, 6, 0.04, 0.04)
+        self.assertEqual(self.losses.look([link], NOW), 1)
+
+    def test_linkThatIsGoneIsForgotten(self) -> None:
+        """
+        When it says so, and when it is not among the others any more.
+        """
+        one, other = linkThatRepeated(1), linkThatRepeated(1)
+        self.losses.look([one, other], NOW)
+        self.losses.forget(one)
+        self.losses.forget(one)
+        self.assertEqual(list(self.losses._lost), [other])
+        self.losses.look([], NOW)
+        self.assertEqual(self.losses._lost, {})
+
+    def test_kernelCountsModulo(self) -> None:
+        link = linkThatRepeated(SEGMENTS_MODULO - 1)
+        self.losses.look([link], NOW)
+        link.stands = PathStats(20, 1, 0.04, 0.04)
+        self.assertEqual(self.losses.look([link], NOW), 2)
+
+    def test_whereTheKernelTellsNothingNothingIsLost(self) -> None:
+        self.assertEqual(self.losses.look([MemoryLink()], NOW), 0)
+        self.assertFalse(self.losses.isLossy(NOW))

@@ -1,0 +1,348 @@
+"""
+Datagrams that go over two links, and those that go again because the other end misses them.
+
+On a path that loses, what is lost arrives a round trip later, and what is behind it on the same connection
+waits for it.  A copy that takes another connection arrives in time.  The copy has the number of the first one
+and says that it was sent before, so the other end drops what comes second.
+
+ 1. Datagrams of a light flow take the links in turn (L{uotp.session.spread}), and go over two.  So do
+    small ones of any other flow, the first time through the link that carries the flow.
+ 2. Copies are bounded (L{uotp.session.grant}).  Small datagrams may have all of that, and larger
+    ones leave half of what can be saved up to them.
+ 3. While trains wait for a link, the path is full, and nothing goes twice.
+ 4. What the other end says it misses, though later ones have come, is sent again at once, as far as a link
+    still keeps it, through another link.  But what was sent again so lately that the other end could not
+    know of it, is not.  This is bounded in the same way, by itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import Any
+
+from twisted.internet.interfaces import IDelayedCall
+
+from uotp.boundaries import Allowance, Link
+from uotp.duplicate import Duplicate
+from uotp.path import TROUBLED
+from uotp.session.backlog import SMALL_BYTES
+from uotp.session.demand import ALL_LINKS, LOSSY_LINKS, Demand
+from uotp.session.grant import GRANTED_BYTES_PER_SECOND, SAVED_SECONDS, Grant
+from uotp.session.losses import Losses
+from uotp.session.scheduler import Scheduler
+from uotp.session.sentagain import SentAgain
+from uotp.session.spread import Spread
+from uotp.session.stickiness import FIRST_WINDOW_BYTES
+from uotp.train import LAST_NUMBER, Arrival, Missing, Numbering, Train
+
+LOSSES_LOOK_SECONDS = 0.25
+"""The time between two looks at all links, each of which costs a system call for each link."""
+
+LIGHT_LOOK_SECONDS = 1.0
+LIGHT_BYTES_PER_SECOND = 8192
+"""The same while nothing was lost of late, and the flow is lighter than this."""
+
+FULL_SECONDS = 0.3
+"""A path on which trains have waited is full for so long."""
+
+LARGE_RESERVE_BYTES = GRANTED_BYTES_PER_SECOND * SAVED_SECONDS / 2
+"""What larger datagrams leave to small ones of what is granted."""
+
+EARLY_SECONDS = 0.001
+"""A copy may follow sooner by so much."""
+
+MAX_REPAIR_BYTES = 16 * 1024
+"""So much is sent again at once of what the other end misses."""
+
+LEAST_COUNTED_BYTES = 64
+"""A train that is sent again counts as so long at least, so that short ones are bounded too."""
+
+SAME_REPORT_SECONDS = 0.005
+"""The same report so soon after is passed over: each is sent through two links."""
+
+LINKS_PER_UNIT = 32
+"""To ask so many links whether they keep anything takes about as long, too."""
+
+MAX_SEARCHED_UNITS = 256
+"""
+So much is done for all reports of L{SAME_REPORT_SECONDS} together, a unit for each gap and for each link that is
+searched.  That takes a millisecond, and honest reports seldom need it: eight gaps, and thirty links that keep
+something.
+"""
+
+BEHIND_ROUND_TRIPS = 1.25
+BEHIND_SECONDS = 0.02
+"""
+Where a kernel holds what it has not sent, it may take so many round trips and so many seconds
+more before the other end can miss what the kernel was given.
+"""
+
+REPORTS = 2
+"""What is missed is told through so many links: there the path loses, too."""
+
+
+class Duplication:
+    """
+    Sends datagrams of one session twice, or again, where it is worth it.
+
+    @ivar isOn: whether the path loses, has room, and the other end drops copies: so small datagrams go twice.
+    @ivar isLight: whether a connection that has rested could carry the flow, as it was measured last.
+    @ivar spreads: whether the flow is light besides, so that all its datagrams do, and take the links in turn.
+    """
+
+    def __init__(
+        self,
+        scheduler: Scheduler[Link],
+        numbering: Numbering,
+        clock: Any,
+        choice: Duplicate,
+        demand: Demand,
+        allowance: Allowance,
+    ) -> None:
+        """
+        @param scheduler: knows the links.
+        @param numbering: of what the session sends.
+        @param clock: C{IReactorTime}.
+        @param choice: what the user says.
+        @param demand: told how many links this takes.
+        @param allowance: of the session's owner.
+        """
+        self._scheduler = scheduler
+        self._numbering = numbering
+        self._clock = clock
+        self._choice = choice
+        self._demand = demand
+        self._allowance = allowance
+        self._losses = Losses()
+        self._spread = Spread()
+        self._copies, self._repairs = Grant(), Grant()
+        self._sentAgain = SentAgain()
+        self._apart: deque[tuple[float, list[Arrival], Link]] = deque()  # copies that follow, and when
+        self._timer: IDelayedCall | None = None
+        self._fullAt = self._reportedAt = -math.inf
+        self._reported: list[Missing] = []
+        self._measuredAt: float = clock.seconds()
+        self._bytesBefore, self._numberBefore = 0, numbering.next
+        self.isLight = True
+        self._searchLeft = 0  # units that may be spent for reports of this moment
+        self._searchedAt = -math.inf  # when that moment began
+        self.lookAt = self._measuredAt
+        self.isOn = self.spreads = False
+
+    # What goes twice.
+
+    def look(self, bytesOut: int, roundTrip: float, now: float, *, isFull: bool, isLossyIn: bool) -> None:
+        """
+        Decide what goes twice from now on.  Call this when it is time (L{lookAt}).
+
+        @param bytesOut: payload that came from UDP so far.
+        @param roundTrip: of the path, in seconds; 0 while it is not known.
+        @param now: monotonic seconds, as in the other methods.
+        @param isFull: whether what is in flight is bounded, since the path is full.
+        @param isLossyIn: whether the other end sends twice.
+        """
+        self._sentAgain.lost(self._losses.look(self._scheduler, now))
+        isBusy = bytesOut - self._bytesBefore > LIGHT_BYTES_PER_SECOND * (now - self._measuredAt)
+        self.lookAt = now + (LOSSES_LOOK_SECONDS if isBusy or self._losses.isLossy(now) else LIGHT_LOOK_SECONDS)
+        perSecond = self._measure(bytesOut, roundTrip, now)
+        current = self._scheduler.current
+        isLossy = self._choice is Duplicate.ALWAYS or self._losses.isLossy(now)
+        mayCopy = self._choice is not Duplicate.OFF and current is not None and current.numbers
+        isWanted = isLossy and mayCopy and not isFull and now - self._fullAt >= FULL_SECONDS
+        self.isOn = isWanted and len(self._scheduler) > 1
+        self.spreads = self.isOn and self.isLight
+        if (isWanted or (mayCopy and isLossyIn)) and self.isLight:
+            underWay = 2 * perSecond * roundTrip
+            self._demand.wantsAtLeast(LOSSY_LINKS if underWay < LOSSY_LINKS else ALL_LINKS, now)
+
+    def _measure(self, bytesOut: int, roundTrip: float, now: float) -> float:
+        """
+        Measure the flow, and grant what follows from that.
+
+        @return: datagrams in a second.
+        """
+        elapsed = max(now - self._measuredAt, LOSSES_LOOK_SECONDS)
+        rate = (bytesOut - self._bytesBefore) / elapsed
+        perSecond = (self._numbering.next - self._numberBefore & LAST_NUMBER) / elapsed
+        self._measuredAt, self._bytesBefore, self._numberBefore = now, bytesOut, self._numbering.next
+        self.isLight = rate * roundTrip <= FIRST_WINDOW_BYTES
+        self._copies.add(rate, elapsed)
+        self._repairs.add(rate, elapsed)
+        return perSecond
+
+    def pathIsFull(self, now: float) -> None:
+        """
+        A train has to wait for a link.
+        """
+        self._fullAt = now
+        self.isOn = self.spreads = False
+
+    def send(self, trains: list[Train], size: int, link: Link, now: float) -> None:
+        """
+        Send trains over links that wait for no repair, and over two if that is not too much.
+
+        @param size: of their payload.
+        @param link: the link in use.
+        """
+        number = self._numbering.next
+        if self.spreads:
+            link = self._spread.choose(self._scheduler.inTurn(), now) or link
+            self._scheduler.used(link)
+        link.send(trains, now)
+        counted = max(size, LEAST_COUNTED_BYTES * len(trains))
+        if not self._copies.spend(counted, 0.0 if size <= SMALL_BYTES else LARGE_RESERVE_BYTES):
+            return
+        arrivals: list[Arrival] = []
+        for train in trains:
+            arrivals.append((number, train))
+            number = number + train.datagrams & LAST_NUMBER
+        apart = self._sentAgain.apart(now)
+        if apart:
+            self._apart.append((now + apart, arrivals, link))
+            self._wait(now)
+        else:
+            self._sendByAnother(arrivals, link, now)
+
+    def _sendByAnother(self, arrivals: list[Arrival], given: Link, now: float) -> None:
+        """
+        Send trains again through another link than the one that was given them, if there is one.
+        """
+        others = [link for link in self._scheduler.inTurn() if link is not given]
+        link = self._spread.choose(others, now)
+        if link is not None:
+            for number, train in arrivals:
+                self._sentAgain.note(number, train.datagrams, now)
+            self._scheduler.used(link)
+            link.sendAgain(arrivals)
+
+    def _wait(self, now: float) -> None:
+        if self._apart and self._timer is None:
+            self._timer = self._clock.callLater(max(self._apart[0][0] - now, 0), self._sendApart)
+
+    def _sendApart(self) -> None:
+        """
+        Send the copies that are due.
+        """
+        self._timer = None
+        now = self._clock.seconds()
+        while self._apart and self._apart[0][0] <= now + EARLY_SECONDS:
+            _, arrivals, given = self._apart.popleft()
+            self._sendByAnother(arrivals, given, now)
+        self._wait(now)
+
+    # What is missed.
+
+    def report(self, missing: list[Missing]) -> None:
+        """
+        Tell the other end which of its datagrams have not come.
+        """
+        now = self._clock.seconds()
+        links = self._scheduler.inTurn()
+        for _ in range(REPORTS):
+            link = self._spread.choose(links, now)
+            if link is not None:
+                links.remove(link)
+                self._scheduler.used(link)
+                link.report(missing)
+
+    def missed(self, missing: list[Missing], roundTrip: float) -> None:
+        """
+        The other end says which datagrams have not come.
+
+        @param roundTrip: of the path, in seconds.
+        """
+        now = self._clock.seconds()
+        if missing == self._reported and now - self._reportedAt < SAME_REPORT_SECONDS:
+            return
+        self._reported, self._reportedAt = missing, now
+        if now - self._searchedAt >= SAME_REPORT_SECONDS:
+            self._searchLeft, self._searchedAt = MAX_SEARCHED_UNITS, now
+        left = MAX_REPAIR_BYTES
+        for first, count in missing:
+            if self._searchLeft <= 0:
+                return
+            self._spend(1 + len(self._scheduler) // LINKS_PER_UNIT)
+            at = self._sentAgain.lastSent(first)
+            if (at is not None and now - at < roundTrip) or self._isToFollow(first):
+                continue
+            found, holder = self._find(first, count, left, now)
+            if holder is None:
+                continue
+            if at is not None:
+                self._sentAgain.lostBoth(now)
+            size = sum(max(len(train.payload), LEAST_COUNTED_BYTES) for _, train in found)
+            if not self._repairs.spend(size):
+                return
+            self._sendByAnother(found, holder, now)
+            left -= size
+            if left <= 0:
+                return
+
+    def mayRepeat(self, size: int) -> bool:
+        """
+        @param size: bytes that a link holds unsent and will send, and that another is to bring sooner.
+        @return: whether they may be sent again, too; then they count with what is missed.
+        """
+        return self._repairs.spend(size)
+
+    def _isToFollow(self, number: int) -> bool:
+        """
+        @return: whether the copy of a datagram is not sent yet.
+        """
+        return any(
+            number - first & LAST_NUMBER < train.datagrams
+            for _, arrivals, _ in self._apart
+            for first, train in arrivals
+        )
+
+    def _find(self, first: int, count: int, most: int, now: float) -> tuple[list[Arrival], Link | None]:
+        """
+        @return: what a link keeps of some datagrams, and that link; but not what was given to it so lately that
+            it may just be on its way.  Small datagrams overtake bulk that waits in a kernel.
+        """
+        for link in self._scheduler:
+            if self._searchLeft <= 0:
+                break
+            if link.holdsUnacked():
+                self._spend(1)
+                found = link.unackedWithin(first, count, most, now - leastAgeOf(link))
+                if found:
+                    return found, link
+        return [], None
+
+    def _spend(self, units: int) -> None:
+        self._searchLeft -= units
+        self._allowance.spend(units)
+
+    # The end.
+
+    def forget(self, link: Link) -> None:
+        """
+        A link is gone.
+        """
+        self._losses.forget(link)
+        self._spread.forget(link)
+        self._apart = deque(each for each in self._apart if each[2] is not link)
+
+    def finish(self) -> None:
+        """
+        The session is over, and nothing goes twice any more.
+        """
+        self.lookAt = math.inf
+        self._apart.clear()
+        self.isOn = self.spreads = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def leastAgeOf(link: Link) -> float:
+    """
+    @return: how long ago, in seconds, a link must have been given what the other end can miss by now.
+    """
+    path = link.pathStats()
+    if path is None:
+        return 0.0
+    isBehind = link.cost() % TROUBLED > 0  # what is unsent
+    return path.roundTrip * BEHIND_ROUND_TRIPS + BEHIND_SECONDS if isBehind else path.roundTrip
