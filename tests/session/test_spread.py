@@ -74,13 +74,14 @@ class SpreadTests(SynchronousTestCase):
         self.assertIs(self.spread.choose([lost, other], NOW + OVERDUE + 0.001), other)
         self.assertIs(self.spread.choose([lost, other], NOW + OVERDUE - 0.03), lost)
 
-    def test_whoWantsARestedLinkOnlyGetsNoOther(self) -> None:
-        [link] = self.links[:1]
-        self.assertIs(self.spread.choose([link], NOW, onlyQuiet=True), link)
+    def test_aLinkOnWhichAllIsAcknowledgedHasRestedAgain(self) -> None:
+        link, other = self.links[:2]
+        self.assertIs(self.spread.choose([link], NOW), link)
         waits(link)
-        self.assertIsNone(self.spread.choose([link], NOW + 0.001, onlyQuiet=True))
+        self.assertIs(self.spread.choose([link, other], NOW + 0.001), other)
+        waits(other)
         waits(link, isWaiting=False)
-        self.assertIs(self.spread.choose([link], NOW + 0.002, onlyQuiet=True), link)
+        self.assertIs(self.spread.choose([other, link], NOW + 0.002), link)
 
     def test_whatIsAcknowledgedExtendsThePatience(self) -> None:
         """

@@ -21,7 +21,7 @@ from typing import Any
 
 from uotp.boundaries import Allowance, Link
 from uotp.duplicate import Duplicate
-from uotp.path import TROUBLED
+from uotp.path import TROUBLED, PathStats
 from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BACKLOG_BYTES, SMALL_BYTES, Backlog, sift
 from uotp.session.demand import ALL_LINKS, WEIGH_BYTES
 from uotp.session.doubt import Doubt
@@ -355,7 +355,7 @@ class Outbound:
             carried = int(given / elapsed * PORTION_SECONDS)
             self._portion = min(max(carried, MIN_PORTION_BYTES), MAX_PORTION_BYTES)
         waited, self._waited = self._waited, False
-        paths = {link: path for link in self._scheduler if (path := link.pathStats()) is not None}
+        paths = self._paths()
         if self._waitedForMore and not any(map(hasQueue, paths.values())):
             self.demand.waited(now)
         self._waitedForMore = False
@@ -374,13 +374,19 @@ class Outbound:
                 self._scheduler.narrow(self._parallelism.reset() if stands else self._parallelism.judge(paths, now))
         self._sendWaiting(now)
 
+    def _paths(self) -> dict[Link, PathStats]:
+        """
+        @return: what the kernel tells of each link, where it does.
+        """
+        return {link: path for link in self._scheduler if (path := link.pathStats()) is not None}
+
     def _keepQueueShort(self, now: float) -> None:
         """
         Small datagrams go beside bulk that fills the path: let one link carry the bulk, no faster than the
         path does.
         """
         if now >= self._shortQueue.judgeAt:
-            paths = {link: path for link in self._scheduler if (path := link.pathStats()) is not None}
+            paths = self._paths()
             rate = self._shortQueue.judge(paths, now)
             if rate is not None:
                 self._scheduler.narrow(1)

@@ -3,7 +3,7 @@ Over which links the datagrams of a light flow go on a path that loses.
 
 What is sent behind a lost segment waits for its repair.  So the links take turns, and each datagram takes
 the one that has rested for longest.  A link is passed over that has waited for an acknowledgement for
-longer than a round trip and the time for which the other kernel may let an acknowledgement wait: there
+longer than a round trip and a bit, since the other kernel acknowledges at once while copies come: there
 something is lost, and until it is repaired all that follows waits.
 
 Such a link is nudged: it is given an empty frame.  The acknowledgement for that tells its kernel what was
@@ -26,8 +26,7 @@ SPREAD_LOOKS = 8
 OVERDUE_ROUND_TRIPS = 1.25
 OVERDUE_SECONDS = 0.01
 """
-An acknowledgement is overdue after so many round trips and so many seconds more.  Linux lets one wait for
-0.04 s, when nothing is there to send with it.
+An acknowledgement is overdue after so many round trips, as the kernel measures them, and so many seconds more.
 """
 
 NUDGE_SECONDS = 0.02
@@ -70,10 +69,9 @@ class Spread:
     def __init__(self) -> None:
         self._used: dict[Link, Used] = {}
 
-    def choose(self, links: Iterable[Link], now: float, *, onlyQuiet: bool = False) -> Link | None:
+    def choose(self, links: Iterable[Link], now: float) -> Link | None:
         """
         @param links: those that can be written to, the one that has rested for longest first.
-        @param onlyQuiet: whether a link that waits for an acknowledgement is none to choose.
         @return: the first of them that waits for nothing, or else the first that waits for no repair, or else
             the first.
         """
@@ -85,7 +83,7 @@ class Spread:
                 chosen, best = link, standing
                 if standing is Standing.QUIET:
                     break
-        if chosen is None or (onlyQuiet and best is not Standing.QUIET):
+        if chosen is None:
             return None
         used = self._used.get(chosen)
         if used is None:
