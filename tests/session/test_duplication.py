@@ -602,6 +602,32 @@ class MissedTests(_DuplicationTestCase):
         self.send()
         self.assertEqual(len(self.copies()), 1)
 
+    def test_ofAHeavyFlowNothingGoesAgainWhileNothingWasLost(self) -> None:
+        """
+        What is missing only waits somewhere.  Of a light flow all goes again that is missed.
+        """
+        self.bytes += 10 * FIRST_WINDOW_BYTES
+        self.look()
+        self.assertFalse(self.duplication.isLight)
+        self.keep(self.links[0], 7, 8)
+        self.missed((7, 1))
+        self.assertEqual((self.copies(), self.allowance.spent), ([], 0))
+        self.bytes += 10 * FIRST_WINDOW_BYTES
+        self.stands(self.links[1], repeated=1)
+        self.look()
+        self.assertFalse(self.duplication.isLight)
+        self.missed((8, 1))
+        self.assertEqual(self.copies(), [8])
+
+    def test_ofAHeavyFlowAllGoesAgainWhereTheUserSaysSo(self) -> None:
+        self.begin(Duplicate.ALWAYS)
+        self.bytes += 10 * FIRST_WINDOW_BYTES
+        self.look()
+        self.assertFalse(self.duplication.isLight)
+        self.keep(self.links[0], 7)
+        self.missed((7, 1))
+        self.assertEqual(self.copies(), [7])
+
     def test_searchIsPaidFor(self) -> None:
         """
         Each gap, found or not, and each link that keeps something.

@@ -12,7 +12,7 @@ from uotp.process.turns import Unlimited
 from uotp.session.demand import WEIGH_BYTES
 from uotp.session.hold import FIRST_HOLD_SECONDS, ROUND_TRIPS
 from uotp.session.inbound import COPIES_SECONDS, Inbound
-from uotp.session.missing import MOST_TELLS, SMALL_GAP, SOON_SECONDS
+from uotp.session.missing import IN_VAIN_SECONDS, MOST_IN_VAIN, MOST_TELLS, SMALL_GAP, SOON_SECONDS
 from uotp.session.pacer import BURST_BYTES, DATAGRAM_BYTES, TICK_SECONDS
 from uotp.session.resequencer import FIRST_NUMBERS
 from uotp.telemetry.drops import Drops
@@ -527,6 +527,42 @@ class ReportTests(InboundTests):
         self.assertLessEqual(len(self.reports), 1000 * 0.001 / SOON_SECONDS + 1)
         self.end()
         self.passTime(0.2)
+
+    def test_whereTrainsOnlyWaitSomewhereFewGapsAreTold(self) -> None:
+        """
+        What was sent first fills them all.  When something comes again for one, all are told once more.
+        """
+        self.begin(Order.within(MAX_REORDER_SECONDS))
+        looks: list[int] = []
+        gaps = self.inbound._resequencer.gaps
+
+        def look(most: int) -> list[tuple[int, int, float]]:
+            looks.append(most)
+            return gaps(most)
+
+        self.patch(self.inbound._resequencer, "gaps", look)
+        self.come(0)
+        seconds = 2 * SOON_SECONDS
+        for number in range(1, 401, 2):
+            self.come(number + 1)
+            self.passTime(seconds)
+            if number % 4 == 1:
+                self.come(number)
+            else:
+                self.inbound.lone(number, train(number), self.clock.seconds())
+        self.assertLessEqual(len(self.reports), MOST_IN_VAIN + 1 + 200 * seconds / IN_VAIN_SECONDS)
+        self.assertLessEqual(len(looks), 3 * len(self.reports))
+        self.passTime(IN_VAIN_SECONDS)
+        self.come(402)
+        self.passTime(seconds)
+        self.inbound.again([(401, train(401))], self.clock.seconds())
+        del self.reports[:]
+        for number in range(403, 403 + 2 * MOST_IN_VAIN, 2):
+            self.come(number + 1)
+            self.passTime(seconds)
+            self.come(number)
+        self.assertEqual(self.reports, [[(number, 1)] for number in range(403, 403 + 2 * MOST_IN_VAIN, 2)])
+        self.assertEqual(self.passed, list(range(403 + 2 * MOST_IN_VAIN)))
 
     def test_afterTheEndNobodyIsTold(self) -> None:
         self.come(0)

@@ -10,6 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.session.missing import (
     GAPS_AT_ONCE,
+    IN_VAIN_SECONDS,
+    MOST_IN_VAIN,
     MOST_TELLS,
     REPAIR_ROUND_TRIPS,
     REPAIR_SECONDS,
@@ -139,3 +141,52 @@ class MissingReportsTests(SynchronousTestCase):
     def test_numbersAreToldAsTheWireHasThem(self) -> None:
         gap = (LAST_NUMBER + 1 + 5, LAST_NUMBER + 1 + 6, NOW)
         self.assertEqual(self.reports.due([gap], NOW + SOON)[0], [(5, 1)])
+
+    def tellInVain(self, times: int, since: float) -> list[int]:
+        """
+        See a gap every two seconds, and have each filled by what was sent first.
+
+        @return: those that were told.
+        """
+        told: list[int] = []
+        for number in range(times):
+            now = since + 2 * number
+            missing, _ = self.reports.due([(number, number + 1, now - SOON)], now)
+            told += [first for first, _ in missing]
+            self.assertEqual(self.reports.areOpen, bool(missing))
+            self.reports.filled(number + 1, again=False)
+            self.assertFalse(self.reports.areOpen)
+        return told
+
+    def test_whereItIsInVainGapsAreToldNowAndThen(self) -> None:
+        """
+        However many there are; until something comes again for one.
+        """
+        self.assertEqual(self.tellInVain(MOST_IN_VAIN, NOW), list(range(MOST_IN_VAIN)))
+        self.assertLess(self.reports.restsUntil, NOW)
+        now = NOW + 100.0
+        self.assertEqual(self.reports.due([(50, 51, now)], now)[0], [], "nothing is due")
+        self.assertLess(self.reports.restsUntil, now)
+        self.assertEqual(self.reports.due([(50, 51, now - SOON)], now), ([(50, 1)], None))
+        self.assertEqual(self.reports.restsUntil, now + IN_VAIN_SECONDS)
+        self.reports.filled(51, again=True)
+        self.assertLess(self.reports.restsUntil, now)
+        self.assertEqual(self.tellInVain(MOST_IN_VAIN, now), list(range(MOST_IN_VAIN)))
+
+    def test_oneThatIsOfUseIsEnough(self) -> None:
+        """
+        Not all that is told is lost.
+        """
+        for number in range(5):
+            self.tellInVain(MOST_IN_VAIN - 1, NOW + 100 * number)
+            now = NOW + 100 * number + 50
+            self.assertEqual(self.reports.due([(60, 61, now - SOON)], now)[0], [(60, 1)])
+            self.reports.filled(61, again=True)
+            self.assertLess(self.reports.restsUntil, now)
+
+    def test_whatIsNotFilledTellsNothing(self) -> None:
+        for number in range(10, 10 + 2 * MOST_IN_VAIN):
+            self.reports.due([(number, number + 1, NOW)], NOW + SOON)
+            self.reports.filled(9, again=False)
+            self.assertTrue(self.reports.areOpen)
+        self.assertLess(self.reports.restsUntil, NOW)

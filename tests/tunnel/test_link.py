@@ -30,7 +30,7 @@ from uotp.tunnel.heartbeat import (
 )
 from uotp.tunnel.link import MAX_UNDECODED_BYTES, PORTION_UNITS, LinkStatistics, TunnelLink
 from uotp.tunnel.link1 import Format1Link
-from uotp.tunnel.link2 import Format2Link
+from uotp.tunnel.link2 import MUCH_BYTES, Format2Link
 from uotp.tunnel.unacked import ASK_BYTES, MAX_KEPT_BYTES
 from uotp.wire.format1 import Format1Codec
 from uotp.wire.format2 import HEADER, Format2Codec, Kind, controlFrame, missingFrame
@@ -580,7 +580,8 @@ class Format2LinkTests(_LinkTestCase):
 
     def test_kernelAcknowledgesAtOnceWhatComesWhenAsked(self) -> None:
         """
-        Whatever comes: the other end wants to know which connections wait for a repair.
+        Whatever comes: the other end wants to know which connections wait for a repair.  It is not told of what
+        is longer than a segment, which it acknowledges at once anyway.
         """
         self.receive(self.peer.encode([ONE]))
         self.assertEqual(self.stream.acknowledges, 0)
@@ -588,6 +589,8 @@ class Format2LinkTests(_LinkTestCase):
         self.receive(self.peer.encode([ONE]))
         self.receive(PING)
         self.receive(self.sentAgain([(7, ONE)], self.makeLink()))
+        self.assertEqual(self.stream.acknowledges, 3)
+        self.receive(self.peer.encode([Train(MUCH_BYTES, bytes(MUCH_BYTES))]))
         self.assertEqual(self.stream.acknowledges, 3)
 
     def test_kernelIsToldABoundOnce(self) -> None:

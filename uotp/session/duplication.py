@@ -147,7 +147,7 @@ class Duplication:
         self.lookAt = now + (LOSSES_LOOK_SECONDS if isBusy or self._losses.isLossy(now) else LIGHT_LOOK_SECONDS)
         perSecond = self._measure(bytesOut, roundTrip, now)
         current = self._scheduler.current
-        isLossy = self._choice is Duplicate.ALWAYS or self._losses.isLossy(now)
+        isLossy = self._isLossy(now)
         mayCopy = self._choice is not Duplicate.OFF and current is not None and current.numbers
         isWanted = isLossy and mayCopy and not isFull and now - self._fullAt >= FULL_SECONDS
         self.isOn = isWanted and len(self._scheduler) > 1
@@ -155,6 +155,9 @@ class Duplication:
         if (isWanted or (mayCopy and isLossyIn)) and self.isLight:
             underWay = 2 * perSecond * roundTrip
             self._demand.wantsAtLeast(LOSSY_LINKS if underWay < LOSSY_LINKS else ALL_LINKS, now)
+
+    def _isLossy(self, now: float) -> bool:
+        return self._choice is Duplicate.ALWAYS or self._losses.isLossy(now)
 
     def _measure(self, bytesOut: int, roundTrip: float, now: float) -> float:
         """
@@ -253,9 +256,8 @@ class Duplication:
         @param roundTrip: of the path, in seconds.
         """
         now = self._clock.seconds()
-        if missing == self._reported and now - self._reportedAt < SAME_REPORT_SECONDS:
+        if not self._isToHeed(missing, now):
             return
-        self._reported, self._reportedAt = missing, now
         if now - self._searchedAt >= SAME_REPORT_SECONDS:
             self._searchLeft, self._searchedAt = MAX_SEARCHED_UNITS, now
         left = MAX_REPAIR_BYTES
@@ -278,6 +280,18 @@ class Duplication:
             left -= size
             if left <= 0:
                 return
+
+    def _isToHeed(self, missing: list[Missing], now: float) -> bool:
+        """
+        @return: whether to do what a report asks for.  While nothing was lost, what is missing of a heavy flow
+            only waits somewhere.  Of a light flow, our kernel may learn of a loss later than the other end.
+        """
+        if not self.isLight and not self._isLossy(now):
+            return False
+        if missing == self._reported and now - self._reportedAt < SAME_REPORT_SECONDS:
+            return False
+        self._reported, self._reportedAt = missing, now
+        return True
 
     def mayRepeat(self, size: int) -> bool:
         """

@@ -128,7 +128,7 @@ class Inbound:
         if resequencer.passLone(number, 1 if size <= segment else -(-size // segment)):
             self._pacer.send([train], now)
         else:
-            self._pass(resequencer.put([(number, train)], now), now)
+            self._put([(number, train)], now)
 
     def numbered(self, arrivals: list[Arrival], now: float) -> None:
         """
@@ -137,7 +137,13 @@ class Inbound:
         for _, train in arrivals:
             self.bytes += len(train.payload)
         self._heard(now)
-        self._pass(self._resequencer.put(arrivals, now), now)
+        self._put(arrivals, now)
+
+    def _put(self, arrivals: list[Arrival], now: float) -> None:
+        trains = self._resequencer.put(arrivals, now)
+        if self._missing.areOpen:
+            self._missing.filled(self._resequencer.expected, again=False)
+        self._pass(trains, now)
 
     def again(self, arrivals: list[Arrival], now: float) -> None:
         """
@@ -146,7 +152,10 @@ class Inbound:
         """
         self._heard(now)
         self.acknowledgesSoon, self._lossyUntil = True, now + COPIES_SECONDS
-        self._pass(self._resequencer.putAgain(arrivals, now), now)
+        trains = self._resequencer.putAgain(arrivals, now)
+        if self._missing.areOpen:
+            self._missing.filled(self._resequencer.expected, again=True)
+        self._pass(trains, now)
 
     def isLossy(self, now: float) -> bool:
         """
@@ -214,7 +223,7 @@ class Inbound:
 
         @return: when it is time to look again, if ever.
         """
-        if self._report is None:
+        if self._report is None or now < self._missing.restsUntil:
             return None
         if now < self._reportAt:
             return self._reportAt

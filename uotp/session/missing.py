@@ -8,11 +8,15 @@ connection.  The other end can send it again sooner, through a connection that i
  - A large one is what stands behind a lost segment.  TCP repairs it, so it is told only when that takes
    longer than a round trip and a bit.
  - Each gap is told again when what was asked for should have come, a few times.
+ - While the first sending fills each gap that was told, nothing is lost: trains only wait in a kernel, or
+   for a processor.  Then a gap is told now and then, until something comes again for one.
 
 Pure: time comes in with each call.
 """
 
 from __future__ import annotations
+
+import math
 
 from uotp.train import LAST_NUMBER, Missing
 
@@ -36,6 +40,10 @@ MOST_TELLS = 4
 GAPS_AT_ONCE = 8
 """So many gaps are told in one frame."""
 
+MOST_IN_VAIN = 8
+IN_VAIN_SECONDS = 0.25
+"""When so many gaps, one after the other, were told in vain, gaps are told no more often than this."""
+
 
 class ToldGap:
     """
@@ -54,10 +62,13 @@ class MissingReports:
     Decides for one session which gaps are to be told, and when.
 
     @ivar roundTrip: of the path, in seconds; 0 while it is not known.
+    @ivar restsUntil: until when nothing is told, in monotonic seconds, because it was in vain.
     """
 
     def __init__(self) -> None:
         self.roundTrip = 0.0
+        self.restsUntil = -math.inf
+        self._inVain = 0  # how many gaps, one after the other, were told and then filled by what was sent first
         self._told: dict[int, ToldGap] = {}  # by the gap's last number, which stays while its beginning is filled
 
     def due(
@@ -96,4 +107,28 @@ class MissingReports:
                 if before.times >= MOST_TELLS:
                     continue
             askAt = at if askAt is None else min(askAt, at)
+        if missing and self._inVain >= MOST_IN_VAIN:
+            self.restsUntil = now + IN_VAIN_SECONDS
+            askAt = None
         return missing, askAt
+
+    @property
+    def areOpen(self) -> bool:
+        """
+        Whether something was told that may not have come yet.
+        """
+        return bool(self._told)
+
+    def filled(self, number: int, *, again: bool) -> None:
+        """
+        Learn whether it was of use to tell gaps that are filled by now.
+
+        @param number: all before this one has come, or is not waited for.
+        @param again: whether what came last was sent again.
+        """
+        for end in [end for end in self._told if end <= number]:
+            del self._told[end]
+            if again:
+                self._inVain, self.restsUntil = 0, -math.inf
+            else:
+                self._inVain += 1

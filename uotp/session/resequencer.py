@@ -136,6 +136,13 @@ class Resequencer:
         return self._expected
 
     @property
+    def expected(self) -> int:
+        """
+        The number before which nothing is waited for, counted without end.
+        """
+        return self._expected or 0
+
+    @property
     def owes(self) -> bool:
         """
         Whether something can be passed on that was too much at one go.

@@ -29,6 +29,9 @@ from uotp.tunnel.link import PORTION_UNITS, LinkOwner, TunnelLink
 from uotp.tunnel.unacked import MAX_KEPT_BYTES, Unacked
 from uotp.wire import Format2Codec, Kind, controlFrame, frameAgain, missingFrame, missingOf
 
+MUCH_BYTES = 2048
+"""What is more than one segment the kernel acknowledges at once, without being told."""
+
 NUDGE = controlFrame(Kind.PADDING)
 """What is written to have the other kernel acknowledge something."""
 
@@ -168,7 +171,7 @@ class Format2Link(TunnelLink):
             return
         self.carried += len(data)
         self._heartbeat.heard = True
-        if self._inbound.acknowledgesSoon:
+        if len(data) < MUCH_BYTES and self._inbound.acknowledgesSoon:
             self._stream.acknowledge()
         lone = self._codec.decodeLone(data)
         if lone is None:
