@@ -4,6 +4,8 @@ What goes over two links, and what goes again because the other end misses it.
 
 from __future__ import annotations
 
+import math
+
 from tests.doubles.contracts import TimerTestCase
 from tests.doubles.sessions import MemoryLink, RecordingSession
 from uotp.duplicate import Duplicate
@@ -474,6 +476,29 @@ class ApartTests(_DuplicationTestCase):
         self.assertFalse(self.duplication.isOn)
         self.clock.advance(1.0)
         self.assertEqual(self.copies(), [])
+
+
+class HeavyTests(_DuplicationTestCase):
+    """
+    Carry a flow that becomes heavy.
+    """
+
+    def test_itIsMeasuredSoon(self) -> None:
+        self.look()
+        self.assertEqual(self.duplication.lookAt, self.clock.seconds() + LIGHT_LOOK_SECONDS)
+        self.duplication.lookSoon(self.clock.seconds())
+        self.assertEqual(self.duplication.lookAt, self.clock.seconds() + LOSSES_LOOK_SECONDS)
+        self.duplication.lookSoon(self.clock.seconds() + 1.0)
+        self.assertEqual(self.duplication.lookAt, self.clock.seconds() + LOSSES_LOOK_SECONDS)
+        self.bytes += round(2 * FIRST_WINDOW_BYTES / ROUND_TRIP * LOSSES_LOOK_SECONDS)
+        self.look()
+        self.assertFalse(self.duplication.isLight)
+        self.assertAlmostEqual(self.duplication.underWay, 2 * FIRST_WINDOW_BYTES, delta=2)
+
+    def test_afterTheEndItIsNotMeasured(self) -> None:
+        self.duplication.finish()
+        self.duplication.lookSoon(self.clock.seconds())
+        self.assertEqual(self.duplication.lookAt, math.inf)
 
 
 class MissedTests(_DuplicationTestCase):

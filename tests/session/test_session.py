@@ -18,13 +18,13 @@ from uotp.order import Order
 from uotp.path import TROUBLED, PathStats
 from uotp.process.turns import Unlimited
 from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BACKLOG_BYTES, SMALL_BYTES
+from uotp.session.costs import BYTES_PER_SECOND_FAR
 from uotp.session.duplication import LIGHT_LOOK_SECONDS
 from uotp.session.grant import GRANTED_BYTES_PER_SECOND, SAVED_SECONDS
 from uotp.session.hold import FIRST_HOLD_SECONDS, ROUND_TRIPS
 from uotp.session.missing import SOON_SECONDS
 from uotp.session.outbound import (
     ANSWERED_LOOK_SECONDS,
-    BYTES_PER_SECOND_FAR,
     JUDGE_SECONDS,
     MAX_PORTION_BYTES,
     MIN_PORTION_BYTES,
@@ -573,6 +573,68 @@ class SessionTests(SynchronousTestCase):
         self.send(3, 4)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def beginToLoseMuch(self) -> list[MemoryLink]:
+        """
+        Send as much as a rested tunnel cannot carry, and see a loss.
+
+        @return: the tunnels, which are well.
+        """
+        links = [self.openFar(pongs=True) for _ in range(3)]
+        self.session.outbound.roundTripChanged()
+        self.sendEvenly(1_000_000, 1.0)
+        links[2].stands = PathStats(0, 1, ROUND_TRIP, ROUND_TRIP, window=9)
+        self.sendEvenly(1_000_000, 0.5)
+        return links
+
+    def test_tunnelsThatAHeavyFlowLeftAreNudged(self) -> None:
+        """
+        Also while nothing is sent any more, but not for ever.
+        """
+        links = self.beginToLoseMuch()
+        self.assertEqual([link.nudges for link in links], [0, 0, 0])
+        links[1].costs = TROUBLED
+        self.sendEvenly(1_000_000, 0.1)
+        during = links[1].nudges
+        self.assertGreater(during, 1)
+        for _ in range(50):
+            self.clock.advance(0.001)
+        self.assertGreater(links[1].nudges, during)
+        self.assertEqual((links[0].nudges, links[2].nudges), (0, 0))
+        for _ in range(2000):
+            self.clock.advance(0.001)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_whereNothingWasLostNobodyIsNudged(self) -> None:
+        links = [self.openFar(pongs=True) for _ in range(3)]
+        self.session.outbound.roundTripChanged()
+        links[1].costs = TROUBLED
+        self.sendEvenly(1_000_000, 1.0)
+        self.assertEqual((links[1].nudges, self.clock.getDelayedCalls()), (0, []))
+
+    def test_endOfASessionLeavesNobodyToBeNudged(self) -> None:
+        [link, *_] = self.beginToLoseMuch()
+        self.assertNotEqual(self.clock.getDelayedCalls(), [])
+        link.close()
+        self.session.finish(lambda: None)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_aHeavyFlowGoesToATunnelThatCanCarryIt(self) -> None:
+        """
+        A light one goes to the next.
+        """
+        first, small, large = self.openFar(pongs=True), self.openFar(pongs=True), self.openFar(pongs=True)
+        small.stands = PathStats(0, 0, ROUND_TRIP, ROUND_TRIP, window=4)
+        large.stands = PathStats(0, 0, ROUND_TRIP, ROUND_TRIP, window=400)
+        self.session.outbound.roundTripChanged()
+        self.sendEvenly(1_000_000, 0.5)
+        self.assertEqual((len(small.sent), len(large.sent)), (0, 0))
+        first.costs = TROUBLED
+        self.sendEvenly(1_000_000, 0.1)
+        self.assertEqual(len(small.sent), 0)
+        self.assertGreater(len(large.sent), 90)
+        self.sendEvenly(1000, 5.0)
+        self.assertEqual(self.session.outbound._costs.underWay, 0.0)
+
     def test_whatTheOtherEndMissesGoesThroughAnotherTunnel(self) -> None:
         one, other = self.open(), self.open()
         one.kept = [(7, numbered(7)), (8, numbered(8))]
@@ -969,7 +1031,7 @@ class SessionTests(SynchronousTestCase):
         far, near, other = self.open(), self.open(), self.open()
         far.roundTrip, near.roundTrip, other.roundTrip = 0.2, 0.04, 0.045
         self.session.outbound.roundTripChanged()
-        costs = [self.session.outbound._costOf(tunnel) for tunnel in (far, near, other)]
+        costs = [self.session.outbound._costs.of(tunnel) for tunnel in (far, near, other)]
         self.assertEqual(costs, [int((0.2 - 0.04) * BYTES_PER_SECOND_FAR), 0, 0])
         for held, best in ((costs[0] - 1, near), (costs[0] + 1, far)):
             near.costs = other.costs = held
@@ -979,9 +1041,9 @@ class SessionTests(SynchronousTestCase):
         near, far = self.open(), self.open()
         near.roundTrip, far.roundTrip = 0.01, 0.2
         self.session.outbound.roundTripChanged()
-        self.assertGreater(self.session.outbound._costOf(far), 0)
+        self.assertGreater(self.session.outbound._costs.of(far), 0)
         near.close()
-        self.assertEqual(self.session.outbound._costOf(far), 0)
+        self.assertEqual(self.session.outbound._costs.of(far), 0)
 
     def test_pathIsAsLongAsItsLongestTunnel(self) -> None:
         """

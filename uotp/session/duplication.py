@@ -88,6 +88,7 @@ class Duplication:
 
     @ivar isOn: whether the path loses, has room, and the other end drops copies: so small datagrams go twice.
     @ivar isLight: whether a connection that has rested could carry the flow, as it was measured last.
+    @ivar underWay: bytes that the flow has under way at any moment, as it was measured last.
     @ivar spreads: whether the flow is light besides, so that all its datagrams do, and take the links in turn.
     """
 
@@ -125,6 +126,7 @@ class Duplication:
         self._measuredAt: float = clock.seconds()
         self._bytesBefore, self._numberBefore = 0, numbering.next
         self.isLight = True
+        self.underWay = 0.0
         self._searchLeft = 0  # units that may be spent for reports of this moment
         self._searchedAt = -math.inf  # when that moment began
         self.lookAt = self._measuredAt
@@ -147,7 +149,7 @@ class Duplication:
         self.lookAt = now + (LOSSES_LOOK_SECONDS if isBusy or self._losses.isLossy(now) else LIGHT_LOOK_SECONDS)
         perSecond = self._measure(bytesOut, roundTrip, now)
         current = self._scheduler.current
-        isLossy = self._isLossy(now)
+        isLossy = self.isLossy(now)
         mayCopy = self._choice is not Duplicate.OFF and current is not None and current.numbers
         isWanted = isLossy and mayCopy and not isFull and now - self._fullAt >= FULL_SECONDS
         self.isOn = isWanted and len(self._scheduler) > 1
@@ -156,7 +158,17 @@ class Duplication:
             underWay = 2 * perSecond * roundTrip
             self._demand.wantsAtLeast(LOSSY_LINKS if underWay < LOSSY_LINKS else ALL_LINKS, now)
 
-    def _isLossy(self, now: float) -> bool:
+    def lookSoon(self, now: float) -> None:
+        """
+        The flow has become heavy, perhaps a moment ago.
+        """
+        if self.lookAt != math.inf:
+            self.lookAt = min(self.lookAt, now + LOSSES_LOOK_SECONDS)
+
+    def isLossy(self, now: float) -> bool:
+        """
+        @return: whether something was lost of late, or the user wants that to be assumed.
+        """
         return self._choice is Duplicate.ALWAYS or self._losses.isLossy(now)
 
     def _measure(self, bytesOut: int, roundTrip: float, now: float) -> float:
@@ -169,7 +181,8 @@ class Duplication:
         rate = (bytesOut - self._bytesBefore) / elapsed
         perSecond = (self._numbering.next - self._numberBefore & LAST_NUMBER) / elapsed
         self._measuredAt, self._bytesBefore, self._numberBefore = now, bytesOut, self._numbering.next
-        self.isLight = rate * roundTrip <= FIRST_WINDOW_BYTES
+        self.underWay = rate * roundTrip
+        self.isLight = self.underWay <= FIRST_WINDOW_BYTES
         self._copies.add(rate, elapsed)
         self._repairs.add(rate, elapsed)
         return perSecond
@@ -286,7 +299,7 @@ class Duplication:
         @return: whether to do what a report asks for.  While nothing was lost, what is missing of a heavy flow
             only waits somewhere.  Of a light flow, our kernel may learn of a loss later than the other end.
         """
-        if not self.isLight and not self._isLossy(now):
+        if not self.isLight and not self.isLossy(now):
             return False
         if missing == self._reported and now - self._reportedAt < SAME_REPORT_SECONDS:
             return False

@@ -23,12 +23,14 @@ from uotp.boundaries import Allowance, Link
 from uotp.duplicate import Duplicate
 from uotp.path import TROUBLED, PathStats
 from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BACKLOG_BYTES, SMALL_BYTES, Backlog, sift
+from uotp.session.costs import MOST_UNDER_WAY_BYTES, Costs
 from uotp.session.demand import ALL_LINKS, WEIGH_BYTES
 from uotp.session.doubt import Doubt
 from uotp.session.duplication import LIGHT_BYTES_PER_SECOND, Duplication
 from uotp.session.handover import dividedAmong, hasRested, isStalled
 from uotp.session.inbound import Inbound
 from uotp.session.notice import doNothing
+from uotp.session.nudges import Nudges
 from uotp.session.parallelism import Parallelism
 from uotp.session.reinjection import MAX_AGAIN_BYTES, Reinjection
 from uotp.session.scheduler import LOOK_SECONDS, Scheduler
@@ -91,19 +93,6 @@ while trains wait, or a link stands still, or one was left of late because it wa
 LEAVE_STALLED_SECONDS = 0.05
 """The shortest time between two times that a heavy flow leaves a link which sends nearly nothing."""
 
-FAR_SECONDS = 0.01
-FAR = 1.5
-"""
-A link is far when its round trip exceeds the session's shortest by so many seconds and is
-also so many times as long.  A smaller difference may be chance.
-"""
-
-BYTES_PER_SECOND_FAR = 2_500_000
-"""
-What a far link costs for each second of its longer round trip, in bytes: as many as a link
-of 20 Mbit/s sends in that time.
-"""
-
 
 class Outbound:
     """
@@ -135,9 +124,9 @@ class Outbound:
         self._clock: Callable[[], float] = clock.seconds
         self._inbound = inbound
         self._backlog = Backlog(drops, allowance.room(MAX_BACKLOG_BYTES))
-        self._scheduler: Scheduler[Link] = Scheduler(self._costOf)
+        self._costs = Costs()
+        self._scheduler: Scheduler[Link] = Scheduler(self._costs.of)
         self._doubt = Doubt(self._scheduler, clock.seconds())
-        self._nearest = 0.0  # the shortest round trip of any link
         now: float = clock.seconds()
         self.lastActive = now
         self._lookedAt = self._answeredLookAt = now
@@ -166,6 +155,7 @@ class Outbound:
         self._tellUnstuck: Callable[[], None] = doNothing
         self.numbering = Numbering()
         self._duplication = Duplication(self._scheduler, self.numbering, clock, duplicate, self.demand, allowance)
+        self._nudges = Nudges(self._scheduler, clock)
         self.roundTrip = 0.0
         self.bytes = 0
 
@@ -185,6 +175,7 @@ class Outbound:
         self._tellStuck = self._tellUnstuck = doNothing
         self.demand.finish()
         self._duplication.finish()
+        self._nudges.finish()
         self._scheduler.finish()
 
     def tellStuck(self, stuck: Callable[[], None], unstuck: Callable[[], None]) -> None:
@@ -268,6 +259,9 @@ class Outbound:
         if now >= duplication.lookAt:
             isLossyIn = self._inbound.isLossy(now)
             duplication.look(self.bytes, self.roundTrip, now, isFull=self._isBound, isLossyIn=isLossyIn)
+            self._costs.underWay = 0.0 if duplication.isLight else min(duplication.underWay, MOST_UNDER_WAY_BYTES)
+            if duplication.isLossy(now) and not duplication.spreads:  # that looks after its links by itself
+                self._nudges.watch(self.roundTrip, now)
         if duplication.isLight:
             return
         current = self._scheduler.current
@@ -322,6 +316,7 @@ class Outbound:
         self._weighAt = self.demand.sent(self.bytes, now)
         if self.demand.links(now) == ALL_LINKS:
             self._heavyUntil = now + HEAVY_SECONDS
+            self._duplication.lookSoon(now)
 
     def _moveOn(self, current: Link | None, now: float) -> None:
         if current is not None and current not in self._scheduler.doubted and self._doubt.isUnanswered(current):
@@ -479,18 +474,12 @@ class Outbound:
             self._isStuck = True
             self._tellStuck()
 
-    def _costOf(self, link: Link) -> int:
-        further = link.roundTrip - self._nearest
-        if further > FAR_SECONDS and link.roundTrip > FAR * self._nearest:
-            return link.cost() + int(further * BYTES_PER_SECOND_FAR)
-        return link.cost()
-
     def roundTripChanged(self) -> None:
         """
         Take note of the round trips of all links, and pass the longest on to the way in.
         """
         roundTrips = [link.roundTrip for link in self._scheduler if link.roundTrip]
-        self._nearest = min(roundTrips, default=0.0)
+        self._costs.nearest = min(roundTrips, default=0.0)
         self.roundTrip = max(roundTrips, default=0.0)
         if self.roundTrip:
             self._inbound.roundTripIs(self.roundTrip)
@@ -602,6 +591,7 @@ class Outbound:
         self._queue.forget(link)
         self._shortQueue.forget(link)
         self._duplication.forget(link)
+        self._nudges.forget(link)
         self.roundTripChanged()
         if len(self._scheduler):
             now = self._clock()

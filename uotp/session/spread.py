@@ -19,6 +19,7 @@ from enum import IntEnum
 from itertools import islice
 
 from uotp.boundaries import Link
+from uotp.session.nudges import pauseBetween
 
 SPREAD_LOOKS = 8
 """So many links are looked at to find those for one datagram, each with a system call of less than a microsecond."""
@@ -28,9 +29,6 @@ OVERDUE_SECONDS = 0.01
 """
 An acknowledgement is overdue after so many round trips, as the kernel measures them, and so many seconds more.
 """
-
-NUDGE_SECONDS = 0.02
-"""The least time between two nudges of a link; half a round trip where that is longer."""
 
 
 class Standing(IntEnum):
@@ -106,7 +104,7 @@ class Spread:
         late = now - used.since - OVERDUE_SECONDS - OVERDUE_ROUND_TRIPS * path.roundTrip
         if late < 0:
             return Standing.WAITING
-        if now - used.nudgedAt >= max(NUDGE_SECONDS, path.roundTrip / 2):
+        if now - used.nudgedAt >= pauseBetween(path.roundTrip):
             used.nudgedAt = used.at = now
             link.nudge()
         return Standing.OVERDUE

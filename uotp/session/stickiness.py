@@ -25,7 +25,10 @@ A light flow keeps a link for so long.  So a link that stands still costs the fl
 sends in a second, and not all that it sends.
 """
 
-FIRST_WINDOW_BYTES = 14_000
+SEGMENT_BYTES = 1400
+"""About what a segment of TCP carries where a packet has 1500 bytes."""
+
+FIRST_WINDOW_BYTES = 10 * SEGMENT_BYTES
 """
 A connection that has rested may send so much in a round trip: ten segments (RFC 6928, and
 RFC 5681, 4.1).  It delays a flow that needs more, and brings it out of order.
