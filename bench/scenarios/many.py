@@ -39,8 +39,17 @@ IDLE_SOURCES = 1000
 PROOF_DATAGRAMS, PROOF_BYTES = 2, 700
 """What a source says after its first answer: an exchange, as at the begin of most conversations."""
 
-SILENCE_SECONDS = 5.0
-WATCHED_SECONDS = 20.0
+START_SECONDS = 5.0
+"""Until programs that have just begun hold what they hold without sources."""
+
+SILENCE_SECONDS = 75.0
+"""By then a session is quiet, and has what it keeps for hours."""
+
+WATCHED_SECONDS = 40.0
+"""Longer than the time between two pings."""
+
+EXPIRE_SECONDS = 900
+"""So that no session ends meanwhile."""
 MEBIBYTE = 1024 * 1024
 
 
@@ -157,7 +166,7 @@ class ManyIdle:
         See L{Scenario}.
         """
         said = "one question" if self.question else f"a question and {PROOF_DATAGRAMS} datagrams of {PROOF_BYTES} bytes"
-        return f"{IDLE_SOURCES} sources that are silent after {said} each, on loopback."
+        return f"{IDLE_SOURCES} sources that are silent for more than a minute after {said} each, on loopback."
 
     def missing(self, stage: Stage) -> str:
         """
@@ -172,9 +181,10 @@ class ManyIdle:
         with Programs(stage.folder) as programs:
             target = LoadEnd(programs, (), LOOPBACK)
             target.begin("answer", onePeer=False)
-            pair = startPair(stage, Place(), programs, contender, (LOOPBACK, target.port))
+            options = ["-e", str(EXPIRE_SECONDS)]
+            pair = startPair(stage, Place(), programs, contender, (LOOPBACK, target.port), clientOptions=options)
             processes = {"client": pair.client.process.pid, "server": pair.server.process.pid}
-            time.sleep(min(SILENCE_SECONDS, stage.seconds))
+            time.sleep(min(START_SECONDS, stage.seconds))
             before = {end: privateBytes(pid) for end, pid in processes.items()}
             proof = 0 if self.question else PROOF_DATAGRAMS
             openSessions(programs, pair, IDLE_SOURCES, proof, PROOF_BYTES)

@@ -26,6 +26,7 @@ from uotp.session.duplication import (
     MAX_SEARCHED_UNITS,
     REPORTS,
     SAME_REPORT_SECONDS,
+    UNLIKELY_SECONDS,
     Duplication,
 )
 from uotp.session.grant import GRANTED_BYTES_PER_SECOND, SAVED_SECONDS
@@ -493,7 +494,10 @@ class HeavyTests(_DuplicationTestCase):
         self.bytes += round(2 * FIRST_WINDOW_BYTES / ROUND_TRIP * LOSSES_LOOK_SECONDS)
         self.look()
         self.assertFalse(self.duplication.isLight)
-        self.assertAlmostEqual(self.duplication.underWay, 2 * FIRST_WINDOW_BYTES, delta=2)
+        self.assertAlmostEqual(self.duplication.rate * ROUND_TRIP, 2 * FIRST_WINDOW_BYTES, delta=2)
+        before = self.duplication.lookAt
+        self.duplication.lookSoon(self.clock.seconds() - LIGHT_LOOK_SECONDS)
+        self.assertEqual(self.duplication.lookAt, before)
 
     def test_afterTheEndItIsNotMeasured(self) -> None:
         self.duplication.finish()
@@ -627,31 +631,53 @@ class MissedTests(_DuplicationTestCase):
         self.send()
         self.assertEqual(len(self.copies()), 1)
 
-    def test_ofAHeavyFlowNothingGoesAgainWhileNothingWasLost(self) -> None:
+    def flowMuch(self) -> None:
         """
-        What is missing only waits somewhere.  Of a light flow all goes again that is missed.
+        Be heavy at the next look.
         """
-        self.bytes += 10 * FIRST_WINDOW_BYTES
+        self.bytes += 1000 * FIRST_WINDOW_BYTES
         self.look()
         self.assertFalse(self.duplication.isLight)
-        self.keep(self.links[0], 7, 8)
+
+    def test_ofAHeavyFlowLittleGoesAgainWhileNothingWasLost(self) -> None:
+        """
+        What is missing mostly waits somewhere.  Of a light flow all goes again that is missed.
+        """
+        self.flowMuch()
+        self.keep(self.links[0], *range(7, 40))
         self.missed((7, 1))
-        self.assertEqual((self.copies(), self.allowance.spent), ([], 0))
-        self.bytes += 10 * FIRST_WINDOW_BYTES
+        self.assertEqual(self.copies(), [7])
+        spent = self.allowance.spent
+        until = self.clock.seconds() + UNLIKELY_SECONDS
+        while self.clock.seconds() < until - 0.1:
+            self.missed((9, 1))
+            self.clock.rightNow += 0.01
+        self.assertEqual((self.copies(), self.allowance.spent), ([7], spent))
+        self.clock.rightNow = until
+        self.missed((10, 1))
+        self.assertEqual(sorted(self.copies()), [7, 10])
         self.stands(self.links[1], repeated=1)
-        self.look()
-        self.assertFalse(self.duplication.isLight)
-        self.missed((8, 1))
-        self.assertEqual(self.copies(), [8])
+        self.flowMuch()
+        for number in range(20, 25):
+            self.missed((number, 1))
+        self.assertEqual(sorted(self.copies()), [7, 10, *range(20, 25)])
+
+    def test_whereKernelsTellNothingAllGoesAgain(self) -> None:
+        for link in self.links:
+            link.stands = None
+        self.flowMuch()
+        self.keep(self.links[0], *range(7, 12))
+        for number in range(7, 12):
+            self.missed((number, 1))
+        self.assertEqual(sorted(self.copies()), list(range(7, 12)))
 
     def test_ofAHeavyFlowAllGoesAgainWhereTheUserSaysSo(self) -> None:
         self.begin(Duplicate.ALWAYS)
-        self.bytes += 10 * FIRST_WINDOW_BYTES
-        self.look()
-        self.assertFalse(self.duplication.isLight)
-        self.keep(self.links[0], 7)
+        self.flowMuch()
+        self.keep(self.links[0], 7, 8)
         self.missed((7, 1))
-        self.assertEqual(self.copies(), [7])
+        self.missed((8, 1))
+        self.assertEqual(sorted(self.copies()), [7, 8])
 
     def test_searchIsPaidFor(self) -> None:
         """

@@ -553,8 +553,10 @@ class ReportTests(InboundTests):
         self.assertLessEqual(len(self.reports), MOST_IN_VAIN + 1 + 200 * seconds / IN_VAIN_SECONDS)
         self.assertLessEqual(len(looks), 3 * len(self.reports))
         self.passTime(IN_VAIN_SECONDS)
+        before = len(self.reports)
         self.come(402)
-        self.passTime(seconds)
+        self.passTime(IN_VAIN_SECONDS + SOON_SECONDS)
+        self.assertGreater(len(self.reports), before, "though nothing comes behind the gap that asks for it")
         self.inbound.again([(401, train(401))], self.clock.seconds())
         del self.reports[:]
         for number in range(403, 403 + 2 * MOST_IN_VAIN, 2):

@@ -16,6 +16,7 @@ from uotp.session.missing import (
     REPAIR_ROUND_TRIPS,
     REPAIR_SECONDS,
     SMALL_GAP,
+    SOON_AFTER_SECONDS,
     SOON_ROUND_TRIPS,
     SOON_SECONDS,
     MissingReports,
@@ -142,51 +143,80 @@ class MissingReportsTests(SynchronousTestCase):
         gap = (LAST_NUMBER + 1 + 5, LAST_NUMBER + 1 + 6, NOW)
         self.assertEqual(self.reports.due([gap], NOW + SOON)[0], [(5, 1)])
 
-    def tellInVain(self, times: int, since: float) -> list[int]:
+    def tell(self, number: int, at: float) -> None:
         """
-        See a gap every two seconds, and have each filled by what was sent first.
+        Have a gap that is told.
+        """
+        self.assertEqual(self.reports.due([(number, number + 1, at - SOON)], at)[0], [(number, 1)])
+        self.assertTrue(self.reports.areOpen)
 
-        @return: those that were told.
+    def tellInVain(self, times: int, since: float) -> float:
         """
-        told: list[int] = []
+        Have gaps that are told, one soon after the other, and each of them filled by what was sent first.
+
+        @return: when that is over.
+        """
         for number in range(times):
-            now = since + 2 * number
-            missing, _ = self.reports.due([(number, number + 1, now - SOON)], now)
-            told += [first for first, _ in missing]
-            self.assertEqual(self.reports.areOpen, bool(missing))
-            self.reports.filled(number + 1, again=False)
+            self.tell(number, since)
+            self.reports.filled(number + 1, since)
             self.assertFalse(self.reports.areOpen)
-        return told
+            since += SOON_AFTER_SECONDS / 2
+        return since
 
     def test_whereItIsInVainGapsAreToldNowAndThen(self) -> None:
         """
-        However many there are; until something comes again for one.
+        However many there are; until something comes again.
         """
-        self.assertEqual(self.tellInVain(MOST_IN_VAIN, NOW), list(range(MOST_IN_VAIN)))
+        now = self.tellInVain(MOST_IN_VAIN, NOW)
         self.assertLess(self.reports.restsUntil, NOW)
-        now = NOW + 100.0
         self.assertEqual(self.reports.due([(50, 51, now)], now)[0], [], "nothing is due")
         self.assertLess(self.reports.restsUntil, now)
-        self.assertEqual(self.reports.due([(50, 51, now - SOON)], now), ([(50, 1)], None))
-        self.assertEqual(self.reports.restsUntil, now + IN_VAIN_SECONDS)
-        self.reports.filled(51, again=True)
+        rested = now + IN_VAIN_SECONDS
+        self.assertEqual(self.reports.due([(50, 51, now - SOON)], now), ([(50, 1)], rested))
+        self.assertEqual(self.reports.restsUntil, rested)
+        self.reports.answered()
         self.assertLess(self.reports.restsUntil, now)
-        self.assertEqual(self.tellInVain(MOST_IN_VAIN, now), list(range(MOST_IN_VAIN)))
+        self.tellInVain(MOST_IN_VAIN, now)
 
     def test_oneThatIsOfUseIsEnough(self) -> None:
         """
         Not all that is told is lost.
         """
-        for number in range(5):
-            self.tellInVain(MOST_IN_VAIN - 1, NOW + 100 * number)
-            now = NOW + 100 * number + 50
-            self.assertEqual(self.reports.due([(60, 61, now - SOON)], now)[0], [(60, 1)])
-            self.reports.filled(61, again=True)
-            self.assertLess(self.reports.restsUntil, now)
+        now = NOW
+        for _ in range(5):
+            now = self.tellInVain(MOST_IN_VAIN - 1, now)
+            self.reports.answered()
+        self.tell(60, now)
+        self.assertLess(self.reports.restsUntil, now)
+
+    def test_whatIsLongAgoDoesNotCount(self) -> None:
+        now = NOW
+        for _ in range(5):
+            now = self.tellInVain(MOST_IN_VAIN - 1, now) + 2 * SOON_AFTER_SECONDS
+        self.tell(60, now)
+        self.assertLess(self.reports.restsUntil, now)
 
     def test_whatIsNotFilledTellsNothing(self) -> None:
+        """
+        And neither does what is given up.
+        """
         for number in range(10, 10 + 2 * MOST_IN_VAIN):
             self.reports.due([(number, number + 1, NOW)], NOW + SOON)
-            self.reports.filled(9, again=False)
+            self.reports.filled(9, NOW + SOON)
             self.assertTrue(self.reports.areOpen)
+            self.reports.givenUp(9)
+            self.assertTrue(self.reports.areOpen)
+            self.reports.givenUp(number + 1)
+            self.assertFalse(self.reports.areOpen)
+        self.tell(60, NOW + 1.0)
         self.assertLess(self.reports.restsUntil, NOW)
+
+    def test_whoeverCountsAnewHasTheGapsOfABeginning(self) -> None:
+        now = self.tellInVain(MOST_IN_VAIN, NOW)
+        self.tell(50, now)
+        self.assertGreater(self.reports.restsUntil, now)
+        self.reports.restart()
+        self.assertFalse(self.reports.areOpen)
+        self.assertLess(self.reports.restsUntil, now)
+        self.tell(3, now)
+        self.assertLess(self.reports.restsUntil, now)

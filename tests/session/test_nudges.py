@@ -7,12 +7,14 @@ from __future__ import annotations
 from tests.doubles.contracts import TimerTestCase
 from tests.doubles.sessions import MemoryLink, RecordingSession
 from uotp.path import TROUBLED
+from uotp.process.turns import Unlimited
 from uotp.session.nudges import (
     MOST_NUDGES,
+    MOST_WATCHED_SECONDS,
     NUDGE_SECONDS,
     TROUBLE_LOOK_SECONDS,
-    WATCHED_FOR_SECONDS,
     WATCHED_ROUND_TRIPS,
+    WATCHED_SECONDS,
     Nudges,
 )
 from uotp.session.scheduler import Scheduler
@@ -35,7 +37,7 @@ class NudgesTests(TimerTestCase):
             link.carryFor(RecordingSession())
             scheduler.offer(link)
         self.scheduler = scheduler
-        self.nudges = Nudges(scheduler, self.clock)  # type: ignore[arg-type]
+        self.nudges = Nudges(scheduler, self.clock, Unlimited())  # type: ignore[arg-type]
         self.addCleanup(self.nudges.finish)
 
     def passTime(self, seconds: float) -> None:
@@ -89,7 +91,7 @@ class NudgesTests(TimerTestCase):
         self.links[0].costs = TROUBLED
         for _ in range(10):
             self.watch()
-            self.passTime(WATCHED_FOR_SECONDS / 2)
+            self.passTime(WATCHED_SECONDS / 2)
         self.assertEqual(self.links[0].nudges, MOST_NUDGES)
         self.links[0].costs = 0
         self.watch()
@@ -97,6 +99,44 @@ class NudgesTests(TimerTestCase):
         self.links[0].costs = TROUBLED
         self.passTime(2 * TROUBLE_LOOK_SECONDS)
         self.assertEqual(self.links[0].nudges, MOST_NUDGES + 1)
+
+    def test_aNudgeThatWaitsIsOneToo(self) -> None:
+        """
+        In a link whose window is full: when it has left, the next one does not follow at once.
+        """
+        [link, *_] = self.links
+        waits = 0.0
+
+        def nudge() -> None:
+            nonlocal waits
+            link.nudges += 1
+            link.costs, waits = TROUBLED + 9, 0.011
+
+        self.patch(link, "nudge", nudge)
+        link.costs = TROUBLED
+        for _ in range(2000):
+            self.watch(LONG)
+            self.clock.advance(0.001)
+            waits -= 0.001
+            if waits <= 0:
+                link.costs = TROUBLED
+        self.assertEqual(link.nudges, MOST_NUDGES)
+
+    def test_whenTheyAreWatchedAnewAllBeginAnew(self) -> None:
+        self.links[0].costs = TROUBLED
+        for times in (1, 2):
+            self.watch(0.2)
+            self.passTime(MOST_WATCHED_SECONDS)
+            self.assertNoTimer()
+            self.assertEqual(self.links[0].nudges, times * MOST_NUDGES)
+
+    def test_aSessionMayEndByANudge(self) -> None:
+        for link in self.links:
+            link.costs = TROUBLED
+        self.patch(self.links[0], "nudge", self.nudges.finish)
+        self.watch()
+        self.passTime(3 * TROUBLE_LOOK_SECONDS)
+        self.assertNoTimer()
 
     def test_aLinkThatCarriesNeedsNone(self) -> None:
         self.links[0].costs = TROUBLED
@@ -110,9 +150,13 @@ class NudgesTests(TimerTestCase):
 
     def test_afterAWhileNobodyIsWatchedAnyMore(self) -> None:
         """
-        Longer on a longer path.
+        Longer on a longer path, but the other end can make it only so long.
         """
-        for roundTrip, seconds in ((0.0, WATCHED_FOR_SECONDS), (LONG, WATCHED_ROUND_TRIPS * LONG)):
+        for roundTrip, seconds in (
+            (0.0, WATCHED_SECONDS),
+            (LONG, WATCHED_ROUND_TRIPS * LONG),
+            (30.0, MOST_WATCHED_SECONDS),
+        ):
             self.watch(roundTrip)
             self.passTime(seconds - TROUBLE_LOOK_SECONDS)
             self.assertEqual(len(self.clock.getDelayedCalls()), 1)

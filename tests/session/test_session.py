@@ -622,18 +622,55 @@ class SessionTests(SynchronousTestCase):
         """
         A light one goes to the next.
         """
-        first, small, large = self.openFar(pongs=True), self.openFar(pongs=True), self.openFar(pongs=True)
+        first, small, *large = [self.openFar(pongs=True) for _ in range(4)]
+        for link in (first, *large):
+            link.stands = PathStats(0, 0, ROUND_TRIP, ROUND_TRIP, window=400)
         small.stands = PathStats(0, 0, ROUND_TRIP, ROUND_TRIP, window=4)
-        large.stands = PathStats(0, 0, ROUND_TRIP, ROUND_TRIP, window=400)
         self.session.outbound.roundTripChanged()
         self.sendEvenly(1_000_000, 0.5)
-        self.assertEqual((len(small.sent), len(large.sent)), (0, 0))
+        self.assertEqual(self.session.outbound._costs.rate, 0.0, "nothing is lost")
+        first.stands = PathStats(0, 1, ROUND_TRIP, ROUND_TRIP, window=400)
+        self.sendEvenly(1_000_000, 0.5)
+        self.assertGreater(self.session.outbound._costs.rate, 0.0)
+        before = len(first.sent)
         first.costs = TROUBLED
         self.sendEvenly(1_000_000, 0.1)
         self.assertEqual(len(small.sent), 0)
-        self.assertGreater(len(large.sent), 90)
+        self.assertLess(len(first.sent) - before, 10)
         self.sendEvenly(1000, 5.0)
-        self.assertEqual(self.session.outbound._costs.underWay, 0.0)
+        self.assertEqual(self.session.outbound._costs.rate, 0.0)
+
+    def test_smallDatagramsBesideAHeavyFlowGoThroughWhatIsAtRest(self) -> None:
+        """
+        However small its window is.
+        """
+        carries, *others = [self.openFar(pongs=True) for _ in range(3)]
+        self.session.outbound.roundTripChanged()
+        for link in (carries, *others):
+            link.stands = PathStats(0, 0, ROUND_TRIP, ROUND_TRIP, window=10)
+        carries.stands = PathStats(0, 1, ROUND_TRIP, ROUND_TRIP, window=10)
+        self.sendEvenly(1_000_000, 1.0)
+        self.assertGreater(self.session.outbound._costs.rate, 0.0)
+        self.session.outbound._scheduler.narrow(1)
+        before = sum(len(link.sent) for link in others)
+        self.session.outbound.linkFull(carries)
+        self.send(1, 2, 3)
+        self.assertEqual(sum(len(link.sent) for link in others) - before, 3)
+
+    def test_linksOfALightFlowAreNotWatched(self) -> None:
+        """
+        And where the format has no empty frames, none is.
+        """
+        for numbers, rate in ((True, 5000), (False, 1_000_000)):
+            self.setUp()
+            link = self.openFar(pongs=True)
+            link.numbers = numbers
+            self.session.outbound.roundTripChanged()
+            self.sendEvenly(rate, 1.5)
+            link.stands = PathStats(0, 1, ROUND_TRIP, ROUND_TRIP, window=9)
+            self.sendEvenly(rate, 1.5)
+            self.assertTrue(self.session.outbound._duplication.isLossy(self.clock.seconds()))
+            self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_whatTheOtherEndMissesGoesThroughAnotherTunnel(self) -> None:
         one, other = self.open(), self.open()

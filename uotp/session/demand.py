@@ -53,6 +53,10 @@ on a short path sends all it likes after a few of them.
 WEIGH_BYTES = FIRST_WINDOW_BYTES // 2
 """It is asked each time so much more has flowed whether that is much: twice in what is much at least."""
 
+HEAVY_WEIGH_SECONDS = 0.5
+HEAVY_WEIGH_BYTES = 10 * WEIGH_BYTES
+"""Where all links are wanted already it is not asked again sooner, or for less, whether they are."""
+
 MANY_LOSSES = 3
 MANY_LOSSES_SECONDS = 10.0
 """So many losses in so long are a path that loses all the time: one in a minute is chance."""

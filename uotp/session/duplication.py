@@ -12,7 +12,8 @@ and says that it was sent before, so the other end drops what comes second.
  3. While trains wait for a link, the path is full, and nothing goes twice.
  4. What the other end says it misses, though later ones have come, is sent again at once, as far as a link
     still keeps it, through another link.  But what was sent again so lately that the other end could not
-    know of it, is not.  This is bounded in the same way, by itself.
+    know of it, is not; and of a heavy flow hardly anything is while no kernel knows of a loss.  This is
+    bounded in the same way, by itself.
 """
 
 from __future__ import annotations
@@ -61,6 +62,9 @@ LEAST_COUNTED_BYTES = 64
 SAME_REPORT_SECONDS = 0.005
 """The same report so soon after is passed over: each is sent through two links."""
 
+UNLIKELY_SECONDS = 1.0
+"""While no kernel knows of a loss, a report of what a heavy flow misses is heeded no more often than this."""
+
 LINKS_PER_UNIT = 32
 """To ask so many links whether they keep anything takes about as long, too."""
 
@@ -88,7 +92,7 @@ class Duplication:
 
     @ivar isOn: whether the path loses, has room, and the other end drops copies: so small datagrams go twice.
     @ivar isLight: whether a connection that has rested could carry the flow, as it was measured last.
-    @ivar underWay: bytes that the flow has under way at any moment, as it was measured last.
+    @ivar rate: of the flow, in bytes in a second, as it was measured last.
     @ivar spreads: whether the flow is light besides, so that all its datagrams do, and take the links in turn.
     """
 
@@ -122,11 +126,12 @@ class Duplication:
         self._apart: deque[tuple[float, list[Arrival], Link]] = deque()  # copies that follow, and when
         self._timer: IDelayedCall | None = None
         self._fullAt = self._reportedAt = -math.inf
+        self._unlikelyAt = -math.inf  # when a report was heeded last though no kernel knew of a loss
         self._reported: list[Missing] = []
         self._measuredAt: float = clock.seconds()
         self._bytesBefore, self._numberBefore = 0, numbering.next
         self.isLight = True
-        self.underWay = 0.0
+        self.rate = 0.0
         self._searchLeft = 0  # units that may be spent for reports of this moment
         self._searchedAt = -math.inf  # when that moment began
         self.lookAt = self._measuredAt
@@ -155,14 +160,14 @@ class Duplication:
         self.isOn = isWanted and len(self._scheduler) > 1
         self.spreads = self.isOn and self.isLight
         if (isWanted or (mayCopy and isLossyIn)) and self.isLight:
-            underWay = 2 * perSecond * roundTrip
-            self._demand.wantsAtLeast(LOSSY_LINKS if underWay < LOSSY_LINKS else ALL_LINKS, now)
+            datagrams = 2 * perSecond * roundTrip  # under way at any moment, copies included
+            self._demand.wantsAtLeast(LOSSY_LINKS if datagrams < LOSSY_LINKS else ALL_LINKS, now)
 
     def lookSoon(self, now: float) -> None:
         """
-        The flow has become heavy, perhaps a moment ago.
+        The flow may be heavy now.
         """
-        if self.lookAt != math.inf:
+        if self.isLight and self.lookAt != math.inf:
             self.lookAt = min(self.lookAt, now + LOSSES_LOOK_SECONDS)
 
     def isLossy(self, now: float) -> bool:
@@ -171,6 +176,14 @@ class Duplication:
         """
         return self._choice is Duplicate.ALWAYS or self._losses.isLossy(now)
 
+    def repairsMuch(self, now: float) -> bool:
+        """
+        @return: whether the flow is heavy, and its links repair losses of late, as far as they can be nudged.  The
+            links of a light flow are nudged where they are chosen.
+        """
+        current = self._scheduler.current
+        return not self.isLight and self.isLossy(now) and current is not None and current.numbers
+
     def _measure(self, bytesOut: int, roundTrip: float, now: float) -> float:
         """
         Measure the flow, and grant what follows from that.
@@ -178,11 +191,10 @@ class Duplication:
         @return: datagrams in a second.
         """
         elapsed = max(now - self._measuredAt, LOSSES_LOOK_SECONDS)
-        rate = (bytesOut - self._bytesBefore) / elapsed
+        rate = self.rate = (bytesOut - self._bytesBefore) / elapsed
         perSecond = (self._numbering.next - self._numberBefore & LAST_NUMBER) / elapsed
         self._measuredAt, self._bytesBefore, self._numberBefore = now, bytesOut, self._numbering.next
-        self.underWay = rate * roundTrip
-        self.isLight = self.underWay <= FIRST_WINDOW_BYTES
+        self.isLight = rate * roundTrip <= FIRST_WINDOW_BYTES
         self._copies.add(rate, elapsed)
         self._repairs.add(rate, elapsed)
         return perSecond
@@ -296,13 +308,16 @@ class Duplication:
 
     def _isToHeed(self, missing: list[Missing], now: float) -> bool:
         """
-        @return: whether to do what a report asks for.  While nothing was lost, what is missing of a heavy flow
-            only waits somewhere.  Of a light flow, our kernel may learn of a loss later than the other end.
+        @return: whether to do what a report asks for.  As long as our kernels know of no loss, what is missing of a
+            heavy flow mostly waits somewhere, so few reports are heeded: the loss may be behind a relay.  Of a
+            light flow, a kernel may learn of a loss later than the other end.
         """
-        if not self.isLight and not self.isLossy(now):
-            return False
         if missing == self._reported and now - self._reportedAt < SAME_REPORT_SECONDS:
             return False
+        if not (self.isLight or self.isLossy(now) or self._losses.isBlind):
+            if now - self._unlikelyAt < UNLIKELY_SECONDS:
+                return False
+            self._unlikelyAt = now
         self._reported, self._reportedAt = missing, now
         return True
 

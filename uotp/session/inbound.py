@@ -20,7 +20,7 @@ from twisted.internet.interfaces import IDelayedCall
 
 from uotp.boundaries import Allowance
 from uotp.order import Order, OrderMode
-from uotp.session.demand import Demand
+from uotp.session.demand import ALL_LINKS, HEAVY_WEIGH_BYTES, HEAVY_WEIGH_SECONDS, Demand
 from uotp.session.hold import Hold
 from uotp.session.missing import GAPS_AT_ONCE, SOON_SECONDS, MissingReports
 from uotp.session.pacer import Pacer
@@ -71,6 +71,7 @@ class Inbound:
         self.lastActive: float = clock.seconds()
         self.demand = Demand(self.lastActive)
         self._weighAt = self.demand.received(0, self.lastActive)
+        self._heavyUntil = self.lastActive  # it need not be asked whether the flow is heavy
         self._before = self.lastActive  # when something came before that
         self._hold = Hold(self.lastActive, order.seconds, self.demand.lost)
         self._resequencer = Resequencer(self._hold, allowance.room(MAX_HELD_BYTES), order)
@@ -142,7 +143,7 @@ class Inbound:
     def _put(self, arrivals: list[Arrival], now: float) -> None:
         trains = self._resequencer.put(arrivals, now)
         if self._missing.areOpen:
-            self._missing.filled(self._resequencer.expected, again=False)
+            self._missing.filled(self._resequencer.expected, now)
         self._pass(trains, now)
 
     def again(self, arrivals: list[Arrival], now: float) -> None:
@@ -152,10 +153,8 @@ class Inbound:
         """
         self._heard(now)
         self.acknowledgesSoon, self._lossyUntil = True, now + COPIES_SECONDS
-        trains = self._resequencer.putAgain(arrivals, now)
-        if self._missing.areOpen:
-            self._missing.filled(self._resequencer.expected, again=True)
-        self._pass(trains, now)
+        self._missing.answered()
+        self._pass(self._resequencer.putAgain(arrivals, now), now)
 
     def isLossy(self, now: float) -> bool:
         """
@@ -181,7 +180,12 @@ class Inbound:
             self._firstAnswer()
 
     def _weigh(self, now: float) -> None:
-        self._weighAt = self.demand.received(self.bytes, now)
+        if now < self._heavyUntil:
+            self._weighAt = self.bytes + HEAVY_WEIGH_BYTES
+        else:
+            self._weighAt = self.demand.received(self.bytes, now)
+            if self.demand.links(now) == ALL_LINKS:
+                self._heavyUntil = now + HEAVY_WEIGH_SECONDS
         self.isLossy(now)  # also where nothing goes out, by which that is asked
 
     def _firstAnswer(self) -> None:
@@ -201,7 +205,7 @@ class Inbound:
         whoever was given trains may have caused that it is set, or that the session has
         closed.  When the timer fires, what it waits for may be gone.
         """
-        if self._hasTurn or self._closed:
+        if self._hasTurn or self._closed or (self._timer is not None and now < self._missing.restsUntil):
             return
         if self._resequencer.owes:
             self._takeTurn()
@@ -223,8 +227,10 @@ class Inbound:
 
         @return: when it is time to look again, if ever.
         """
-        if self._report is None or now < self._missing.restsUntil:
+        if self._report is None:
             return None
+        if now < self._missing.restsUntil:
+            return self._missing.restsUntil
         if now < self._reportAt:
             return self._reportAt
         pause = self.lastActive - self._before if now == self.lastActive else 0.0
@@ -259,6 +265,8 @@ class Inbound:
         now = self._clock.seconds()
         most = max(self._allowance.left, 1)
         trains = resequencer.more(most) if self._closed else resequencer.expire(now, most)
+        if self._missing.areOpen:
+            self._missing.givenUp(resequencer.expected)
         if trains:
             self._allowance.spend(len(trains))
             self._pacer.send(trains, now)
@@ -284,6 +292,7 @@ class Inbound:
         The other end has forgotten the session, and counts anew.
         """
         self._resequencer.restart()
+        self._missing.restart()
         self._wait(self._clock.seconds())
 
     def finish(self, done: Callable[[], None]) -> None:

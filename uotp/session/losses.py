@@ -28,11 +28,14 @@ SEGMENTS_MODULO = 1 << 32
 class Losses:
     """
     Remembers when segments were last sent again on any link of one session.
+
+    @ivar isBlind: whether no kernel tells, so that nothing is known.
     """
 
     def __init__(self) -> None:
         self._lost: dict[Link, int] = {}
         self._lossyUntil = -math.inf
+        self.isBlind = True
 
     def look(self, links: Iterable[Link], now: float) -> int:
         """
@@ -52,6 +55,7 @@ class Losses:
                 known = before.get(link, 0 if path.sent < NEW_SEGMENTS else lost)
                 more = (lost - known) % SEGMENTS_MODULO
                 seen += more if more < SEGMENTS_MODULO // 2 else 0  # the other kernel may say later what it had
+        self.isBlind = not self._lost
         if seen:
             self._lossyUntil = now + LOSSY_SECONDS
         return seen

@@ -8,8 +8,8 @@ connection.  The other end can send it again sooner, through a connection that i
  - A large one is what stands behind a lost segment.  TCP repairs it, so it is told only when that takes
    longer than a round trip and a bit.
  - Each gap is told again when what was asked for should have come, a few times.
- - While the first sending fills each gap that was told, nothing is lost: trains only wait in a kernel, or
-   for a processor.  Then a gap is told now and then, until something comes again for one.
+ - While nothing comes again for what was told, and all comes from where it was sent first, telling is in vain: trains
+   only wait in a kernel, or for a processor.  Then a gap is told now and then, until something comes again.
 
 Pure: time comes in with each call.
 """
@@ -42,7 +42,10 @@ GAPS_AT_ONCE = 8
 
 MOST_IN_VAIN = 8
 IN_VAIN_SECONDS = 0.25
-"""When so many gaps, one after the other, were told in vain, gaps are told no more often than this."""
+"""When so many gaps, one soon after the other, were told in vain, gaps are told no more often than this."""
+
+SOON_AFTER_SECONDS = 1.0
+"""What comes longer after the one before is the first of its kind."""
 
 
 class ToldGap:
@@ -68,7 +71,8 @@ class MissingReports:
     def __init__(self) -> None:
         self.roundTrip = 0.0
         self.restsUntil = -math.inf
-        self._inVain = 0  # how many gaps, one after the other, were told and then filled by what was sent first
+        self._inVain = 0  # how many gaps were told, one soon after the other, and nothing came again
+        self._inVainAt = -math.inf
         self._told: dict[int, ToldGap] = {}  # by the gap's last number, which stays while its beginning is filled
 
     def due(
@@ -108,8 +112,7 @@ class MissingReports:
                     continue
             askAt = at if askAt is None else min(askAt, at)
         if missing and self._inVain >= MOST_IN_VAIN:
-            self.restsUntil = now + IN_VAIN_SECONDS
-            askAt = None
+            askAt = self.restsUntil = now + IN_VAIN_SECONDS
         return missing, askAt
 
     @property
@@ -119,16 +122,40 @@ class MissingReports:
         """
         return bool(self._told)
 
-    def filled(self, number: int, *, again: bool) -> None:
+    def filled(self, number: int, now: float) -> None:
         """
-        Learn whether it was of use to tell gaps that are filled by now.
+        Something has come that was sent for the first time, and it may have filled gaps that were told.
 
         @param number: all before this one has come, or is not waited for.
-        @param again: whether what came last was sent again.
         """
-        for end in [end for end in self._told if end <= number]:
+        for end in self._closed(number):
             del self._told[end]
-            if again:
-                self._inVain, self.restsUntil = 0, -math.inf
-            else:
-                self._inVain += 1
+            if now - self._inVainAt > SOON_AFTER_SECONDS:
+                self._inVain = 0
+            self._inVain += 1
+            self._inVainAt = now
+
+    def givenUp(self, number: int) -> None:
+        """
+        Gaps were given up: nobody knows what would have filled them.
+
+        @param number: see L{filled}.
+        """
+        for end in self._closed(number):
+            del self._told[end]
+
+    def _closed(self, number: int) -> list[int]:
+        return [end for end in self._told if end <= number]
+
+    def answered(self) -> None:
+        """
+        Something has come that was sent again.
+        """
+        self._inVain, self.restsUntil = 0, -math.inf
+
+    def restart(self) -> None:
+        """
+        The other end counts anew.
+        """
+        self._told.clear()
+        self.answered()

@@ -15,7 +15,7 @@ from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall
 
-from uotp.boundaries import Link
+from uotp.boundaries import Allowance, Link
 from uotp.path import TROUBLED
 from uotp.session.scheduler import Scheduler
 
@@ -26,11 +26,15 @@ NUDGE_SECONDS = 0.02
 """The least time between two nudges of a link; half a round trip where that is longer."""
 
 MOST_NUDGES = 8
-"""A link gets so many of them until it is well: four round trips.  A dead one would get them for ever."""
+"""A link gets so many of them until it is well: four round trips or more.  A dead one would get them for ever."""
 
-WATCHED_FOR_SECONDS = 0.5
+WATCHED_SECONDS = 0.5
 WATCHED_ROUND_TRIPS = 4
-"""The links are watched for so long, or for so many round trips where that is longer."""
+MOST_WATCHED_SECONDS = 2.0
+"""
+The links are watched for so long, or for so many round trips where that is longer, but not for longer than the
+last of these: it is the other end that decides how long a round trip seems to be.
+"""
 
 
 def pauseBetween(roundTrip: float) -> float:
@@ -58,13 +62,15 @@ class Nudges:
     Nudges those links of one session that are in trouble.
     """
 
-    def __init__(self, scheduler: Scheduler[Link], clock: Any) -> None:
+    def __init__(self, scheduler: Scheduler[Link], clock: Any, allowance: Allowance) -> None:
         """
         @param scheduler: knows the links.
         @param clock: C{IReactorTime}.
+        @param allowance: of the session's owner.
         """
         self._scheduler = scheduler
         self._clock = clock
+        self._allowance = allowance
         self._nudged: dict[Link, Nudged] = {}
         self._until = -math.inf
         self._pause = NUDGE_SECONDS
@@ -77,25 +83,38 @@ class Nudges:
         @param roundTrip: of the path, in seconds.
         @param now: monotonic seconds.
         """
-        self._until = now + max(WATCHED_FOR_SECONDS, WATCHED_ROUND_TRIPS * roundTrip)
+        self._until = now + min(max(WATCHED_SECONDS, WATCHED_ROUND_TRIPS * roundTrip), MOST_WATCHED_SECONDS)
         self._pause = pauseBetween(roundTrip)
         if self._timer is None:
             self._timer = self._clock.callLater(TROUBLE_LOOK_SECONDS, self._look)
 
     def _look(self) -> None:
         self._timer = None
+        self._allowance.spend(1)
         now = self._clock.seconds()
-        before, self._nudged = self._nudged, {}
         for link in list(self._scheduler):
-            if link.cost() == TROUBLED:  # what is unsent would follow by itself
-                nudged = self._nudged[link] = before.get(link) or Nudged()
-                isTime = now - nudged.at >= self._pause and now - link.sentAt >= TROUBLE_LOOK_SECONDS
-                if isTime and nudged.times < MOST_NUDGES:
-                    nudged.at = now
-                    nudged.times += 1
-                    link.nudge()
+            cost = link.cost()
+            if cost < TROUBLED:
+                self._nudged.pop(link, None)
+            elif cost == TROUBLED and link in self._scheduler:  # what is unsent would follow by itself
+                self._nudge(link, now)
         if now < self._until:
             self._timer = self._clock.callLater(TROUBLE_LOOK_SECONDS, self._look)
+        else:
+            self._nudged.clear()
+
+    def _nudge(self, link: Link, now: float) -> None:
+        """
+        Nudge a link if it is time, and it got few nudges so far.
+        """
+        nudged = self._nudged.get(link)
+        if nudged is None:
+            nudged = self._nudged[link] = Nudged()
+        isTime = now - nudged.at >= self._pause and now - link.sentAt >= TROUBLE_LOOK_SECONDS
+        if isTime and nudged.times < MOST_NUDGES:
+            nudged.at = now
+            nudged.times += 1
+            link.nudge()
 
     def forget(self, link: Link) -> None:
         """
@@ -107,6 +126,7 @@ class Nudges:
         """
         The session is over, and nobody is nudged any more.
         """
+        self._until = -math.inf
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -23,8 +23,8 @@ from uotp.boundaries import Allowance, Link
 from uotp.duplicate import Duplicate
 from uotp.path import TROUBLED, PathStats
 from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BACKLOG_BYTES, SMALL_BYTES, Backlog, sift
-from uotp.session.costs import MOST_UNDER_WAY_BYTES, Costs
-from uotp.session.demand import ALL_LINKS, WEIGH_BYTES
+from uotp.session.costs import Costs
+from uotp.session.demand import ALL_LINKS, HEAVY_WEIGH_BYTES, HEAVY_WEIGH_SECONDS
 from uotp.session.doubt import Doubt
 from uotp.session.duplication import LIGHT_BYTES_PER_SECOND, Duplication
 from uotp.session.handover import dividedAmong, hasRested, isStalled
@@ -66,9 +66,6 @@ LIGHT_JUDGE_SECONDS = 1.0
 The same while no train waits and no more comes than L{LIGHT_BYTES_PER_SECOND}.  A flow that is so light
 keeps a queue only where the round trip is longer than a second (L{uotp.session.standingqueue.MIN_LOAD_BYTES}).
 """
-
-HEAVY_SECONDS = 0.5
-"""Where all links are wanted already it is not asked again sooner whether they are: that is a system call."""
 
 WEIGHED_BYTES = 2048
 """Whether a flow is heavy is not asked for less, both ways together, once the round trip is known."""
@@ -155,7 +152,7 @@ class Outbound:
         self._tellUnstuck: Callable[[], None] = doNothing
         self.numbering = Numbering()
         self._duplication = Duplication(self._scheduler, self.numbering, clock, duplicate, self.demand, allowance)
-        self._nudges = Nudges(self._scheduler, clock)
+        self._nudges = Nudges(self._scheduler, clock, allowance)
         self.roundTrip = 0.0
         self.bytes = 0
 
@@ -259,8 +256,9 @@ class Outbound:
         if now >= duplication.lookAt:
             isLossyIn = self._inbound.isLossy(now)
             duplication.look(self.bytes, self.roundTrip, now, isFull=self._isBound, isLossyIn=isLossyIn)
-            self._costs.underWay = 0.0 if duplication.isLight else min(duplication.underWay, MOST_UNDER_WAY_BYTES)
-            if duplication.isLossy(now) and not duplication.spreads:  # that looks after its links by itself
+            repairsMuch = duplication.repairsMuch(now)
+            self._costs.rate = duplication.rate if repairsMuch else 0.0
+            if repairsMuch:
                 self._nudges.watch(self.roundTrip, now)
         if duplication.isLight:
             return
@@ -307,7 +305,7 @@ class Outbound:
         Find out how many links are wanted.
         """
         if now < self._heavyUntil:
-            self._weighAt = self.bytes + WEIGH_BYTES
+            self._weighAt = self.bytes + HEAVY_WEIGH_BYTES
             return
         current = self._scheduler.current
         path = None if current is None else current.pathStats()
@@ -315,7 +313,7 @@ class Outbound:
             self.demand.roundTrip = path.leastRoundTrip  # what waits in a queue fills no more links
         self._weighAt = self.demand.sent(self.bytes, now)
         if self.demand.links(now) == ALL_LINKS:
-            self._heavyUntil = now + HEAVY_SECONDS
+            self._heavyUntil = now + HEAVY_WEIGH_SECONDS
             self._duplication.lookSoon(now)
 
     def _moveOn(self, current: Link | None, now: float) -> None:
@@ -460,7 +458,7 @@ class Outbound:
         self._judgeAt = min(self._judgeAt, now + JUDGE_SECONDS)
         # On a slow path a spare link only puts more into the queue that all have to pass.
         isLate = now - self._standsSince > STANDSTILL_SECONDS
-        spare = self._scheduler.spare() if isLate or not self._isBound else None
+        spare = self._scheduler.spare(self._costs.isAtRest) if isLate or not self._isBound else None
         small, others = sift(trains)
         self._shortQueue.waits(now, small=bool(small))
         if small and spare is not None:

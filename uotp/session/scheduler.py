@@ -131,13 +131,15 @@ class Scheduler(Generic[T]):
     def _choose(self) -> None:
         self._carrying = set(self._row[: self._most or None])
 
-    def spare(self) -> T | None:
+    def spare(self, isAtRest: Callable[[T], bool]) -> T | None:
         """
-        @return: a link at rest that is not one of those that carry, or L{None}.  It is for
+        @param isAtRest: tells whether a small datagram that a link is given is on its way at once.
+        @return: such a link that is not one of those that carry, or L{None}.  It is for
             datagrams that are too small to delay others.
         """
-        best, cost = self._best(self._row[len(self._carrying) :])
-        return None if cost else best
+        others = self._row[len(self._carrying) :]
+        free = (link for link in self.inTurn() if link in others)
+        return next(filter(isAtRest, islice(free, LOOKS)), None)
 
     def inTurn(self) -> list[T]:
         """

@@ -29,8 +29,11 @@ from uotp.tunnel.link import PORTION_UNITS, LinkOwner, TunnelLink
 from uotp.tunnel.unacked import MAX_KEPT_BYTES, Unacked
 from uotp.wire import Format2Codec, Kind, controlFrame, frameAgain, missingFrame, missingOf
 
-MUCH_BYTES = 2048
-"""What is more than one segment the kernel acknowledges at once, without being told."""
+MUCH_BYTES = 4096
+"""
+What comes at one go and is so much, the kernel acknowledges at once, without being told, but for a last segment
+perhaps; and more is on its way then.
+"""
 
 NUDGE = controlFrame(Kind.PADDING)
 """What is written to have the other kernel acknowledge something."""
