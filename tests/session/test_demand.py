@@ -58,6 +58,29 @@ class DemandTests(SynchronousTestCase):
             if size >= asked:
                 asked = take(size, self.now)
 
+    def test_aFlowThatWasHeavyForAMomentIsLightAgain(self) -> None:
+        """
+        Though what came since was not counted at first; and one that stays heavy wants all on and on.
+        """
+        for each, links in ((600, LIGHT_LINKS), (20_000, ALL_LINKS)):
+            for isOut in (True, False):
+                self.setUp()
+                take = self.demand.sent if isOut else self.demand.received
+                size, asked = 0, take(0, self.now)
+                for _ in range(20):
+                    self.now += 0.001
+                    size += 10_000
+                    if size >= asked:
+                        asked = take(size, self.now)
+                self.assertEqual(self.demand.links(self.now), ALL_LINKS)
+                for _ in range(round(2 * WANTED_SECONDS / 0.02)):
+                    self.now += 0.02
+                    size += each
+                    if size >= asked:
+                        asked = take(size, self.now)
+                    self.demand.review(size, self.now)
+                self.assertEqual(self.demand.links(self.now), links)
+
     def test_howManyAFlowWants(self) -> None:
         """
         By its size, its pace and the path, in either direction.

@@ -20,7 +20,6 @@ from uotp.session.duplication import (
     LARGE_RESERVE_BYTES,
     LEAST_COUNTED_BYTES,
     LIGHT_LOOK_SECONDS,
-    LINKS_PER_UNIT,
     LOSSES_LOOK_SECONDS,
     MAX_REPAIR_BYTES,
     MAX_SEARCHED_UNITS,
@@ -31,6 +30,7 @@ from uotp.session.duplication import (
 )
 from uotp.session.grant import GRANTED_BYTES_PER_SECOND, SAVED_SECONDS
 from uotp.session.losses import LOSSY_SECONDS
+from uotp.session.nudges import LINKS_PER_UNIT
 from uotp.session.scheduler import Scheduler
 from uotp.session.sentagain import COPY_APART_SECONDS
 from uotp.session.stickiness import FIRST_WINDOW_BYTES
@@ -661,6 +661,18 @@ class MissedTests(_DuplicationTestCase):
         for number in range(20, 25):
             self.missed((number, 1))
         self.assertEqual(sorted(self.copies()), [7, 10, *range(20, 25)])
+
+    def test_linksAreRepairingAlsoWhileAllAreFull(self) -> None:
+        self.flowMuch()
+        self.stands(self.links[0], repeated=1)
+        self.flowMuch()
+        for link in self.links:
+            self.scheduler.withdraw(link)
+        self.assertIsNone(self.scheduler.current)
+        self.assertTrue(self.duplication.repairsMuch(self.clock.seconds()))
+        for link in self.links:
+            link.numbers = False
+        self.assertFalse(self.duplication.repairsMuch(self.clock.seconds()))
 
     def test_whereKernelsTellNothingAllGoesAgain(self) -> None:
         for link in self.links:

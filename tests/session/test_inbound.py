@@ -14,7 +14,7 @@ from uotp.session.hold import FIRST_HOLD_SECONDS, ROUND_TRIPS
 from uotp.session.inbound import COPIES_SECONDS, Inbound
 from uotp.session.missing import IN_VAIN_SECONDS, MOST_IN_VAIN, MOST_TELLS, SMALL_GAP, SOON_SECONDS
 from uotp.session.pacer import BURST_BYTES, DATAGRAM_BYTES, TICK_SECONDS
-from uotp.session.resequencer import FIRST_NUMBERS
+from uotp.session.resequencer import FIRST_NUMBERS, MAX_HELD_RUNS, MAX_READY_TRAINS
 from uotp.telemetry.drops import Drops
 from uotp.train import LAST_NUMBER, Arrival, Missing, Train
 
@@ -363,6 +363,20 @@ class ReportTests(InboundTests):
         for _ in range(round(seconds / 0.001)):
             self.clock.advance(0.001)
 
+    def countLooks(self) -> list[int]:
+        """
+        @return: has one value more each time gaps are looked for.
+        """
+        looks: list[int] = []
+        gaps = self.inbound._resequencer.gaps
+
+        def look(most: int) -> list[tuple[int, int, float]]:
+            looks.append(most)
+            return gaps(most)
+
+        self.patch(self.inbound._resequencer, "gaps", look)
+        return looks
+
     def test_aSmallGapIsToldSoon(self) -> None:
         self.come(0)
         self.come(2)
@@ -469,14 +483,7 @@ class ReportTests(InboundTests):
         """
         However much comes while something is missing.
         """
-        looks: list[int] = []
-        gaps = self.inbound._resequencer.gaps
-
-        def look(most: int) -> list[tuple[int, int, float]]:
-            looks.append(most)
-            return gaps(most)
-
-        self.patch(self.inbound._resequencer, "gaps", look)
+        looks = self.countLooks()
         self.come(0)
         for number in range(1000):
             self.come(2 + number)
@@ -489,18 +496,11 @@ class ReportTests(InboundTests):
         And new ones beside them are told.
         """
         self.begin(Order.within(MAX_REORDER_SECONDS))
-        looks: list[int] = []
-        gaps = self.inbound._resequencer.gaps
-
-        def look(most: int) -> list[tuple[int, int, float]]:
-            looks.append(most)
-            return gaps(most)
-
         self.come(0)
         self.come(2)
         self.passTime(1.0)
         self.assertEqual(self.reports, [[(1, 1)]] * MOST_TELLS)
-        self.patch(self.inbound._resequencer, "gaps", look)
+        looks = self.countLooks()
         for number in range(3, 30):
             self.come(number)
         self.come(31)
@@ -533,14 +533,7 @@ class ReportTests(InboundTests):
         What was sent first fills them all.  When something comes again for one, all are told once more.
         """
         self.begin(Order.within(MAX_REORDER_SECONDS))
-        looks: list[int] = []
-        gaps = self.inbound._resequencer.gaps
-
-        def look(most: int) -> list[tuple[int, int, float]]:
-            looks.append(most)
-            return gaps(most)
-
-        self.patch(self.inbound._resequencer, "gaps", look)
+        looks = self.countLooks()
         self.come(0)
         seconds = 2 * SOON_SECONDS
         for number in range(1, 401, 2):
@@ -565,6 +558,68 @@ class ReportTests(InboundTests):
             self.come(number)
         self.assertEqual(self.reports, [[(number, 1)] for number in range(403, 403 + 2 * MOST_IN_VAIN, 2)])
         self.assertEqual(self.passed, list(range(403 + 2 * MOST_IN_VAIN)))
+
+    def beInVain(self, number: int) -> None:
+        """
+        Have gaps told in vain until the receiver rests.
+
+        @param number: the first that is expected.
+        """
+        for _ in range(MOST_IN_VAIN + 1):
+            self.come(number + 1)
+            self.passTime(2 * SOON_SECONDS)
+            self.come(number)
+            number += 2
+        self.assertGreater(self.inbound._missing.restsUntil, self.clock.seconds())
+        self.come(number + 1)
+
+    def test_whoeverRestsHandsOnAtOnceWhatIsThere(self) -> None:
+        """
+        Also more than what goes at one go, and though there is a timer for later.
+        """
+        self.begin(Order.within(MAX_REORDER_SECONDS))
+        first = 2 * (MOST_IN_VAIN + 1)
+        self.beInVain(0)
+        last = first + MAX_READY_TRAINS + 30
+        for number in range(first + 2, last):
+            self.come(number)
+        self.assertEqual(len(self.passed), first)
+        self.come(first)
+        self.passTime(0.01)
+        self.assertEqual(self.passed, list(range(last)))
+
+    def test_whatIsRepairedWasNotToldInVain(self) -> None:
+        """
+        However many gaps there were at once; and neither was what is given up.
+        """
+        self.begin(Order.within(HOLD))
+        for number in range(0, 4 * MOST_IN_VAIN, 2):
+            self.come(number)
+        self.passTime(2 * SOON_SECONDS)
+        self.assertTrue(self.inbound._missing.areOpen)
+        now = self.clock.seconds()
+        self.inbound.again([(number, train(number)) for number in range(1, 4 * MOST_IN_VAIN, 2)], now)
+        self.come(4 * MOST_IN_VAIN)
+        self.assertEqual((self.inbound._missing._inVain, self.inbound._missing.areOpen), (0, False))
+        self.come(4 * MOST_IN_VAIN + 2)
+        self.passTime(2 * SOON_SECONDS)
+        self.assertTrue(self.inbound._missing.areOpen)
+        self.passTime(2 * HOLD)
+        self.come(4 * MOST_IN_VAIN + 3)
+        self.assertEqual((self.inbound._missing._inVain, self.inbound._missing.areOpen), (0, False))
+
+    def test_whatIsGivenUpForWantOfRoomWasNotToldInVain(self) -> None:
+        self.begin(Order.within(MAX_REORDER_SECONDS))
+        self.come(0)
+        self.come(2)
+        self.passTime(2 * SOON_SECONDS)
+        self.assertTrue(self.inbound._missing.areOpen)
+        for number in range(4, 4 + 2 * MAX_HELD_RUNS, 2):
+            self.come(number)
+        self.assertGreater(self.inbound._resequencer.gapsGivenUp, 0)
+        self.assertEqual((self.inbound._missing._inVain, 2 in self.inbound._missing._told), (0, False))
+        self.end()
+        self.passTime(0.2)
 
     def test_afterTheEndNobodyIsTold(self) -> None:
         self.come(0)

@@ -196,6 +196,13 @@ class MissingReportsTests(SynchronousTestCase):
         self.tell(60, now)
         self.assertLess(self.reports.restsUntil, now)
 
+    def test_afterAPauseTheFirstGapsAreToldAgain(self) -> None:
+        now = self.tellInVain(MOST_IN_VAIN, NOW) + 2 * SOON_AFTER_SECONDS
+        for number in range(60, 60 + MOST_IN_VAIN - 1):
+            self.tell(number, now)
+            self.reports.filled(number + 1, now)
+        self.assertLess(self.reports.restsUntil, now)
+
     def test_whatIsNotFilledTellsNothing(self) -> None:
         """
         And neither does what is given up.
@@ -204,9 +211,9 @@ class MissingReportsTests(SynchronousTestCase):
             self.reports.due([(number, number + 1, NOW)], NOW + SOON)
             self.reports.filled(9, NOW + SOON)
             self.assertTrue(self.reports.areOpen)
-            self.reports.givenUp(9)
+            self.reports.closed(9)
             self.assertTrue(self.reports.areOpen)
-            self.reports.givenUp(number + 1)
+            self.reports.closed(number + 1)
             self.assertFalse(self.reports.areOpen)
         self.tell(60, NOW + 1.0)
         self.assertLess(self.reports.restsUntil, NOW)

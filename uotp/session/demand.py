@@ -15,6 +15,7 @@ Who dials the links is told at once when more are wanted.  That fewer are, he fi
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 
@@ -54,8 +55,8 @@ WEIGH_BYTES = FIRST_WINDOW_BYTES // 2
 """It is asked each time so much more has flowed whether that is much: twice in what is much at least."""
 
 HEAVY_WEIGH_SECONDS = 0.5
-HEAVY_WEIGH_BYTES = 10 * WEIGH_BYTES
-"""Where all links are wanted already it is not asked again sooner, or for less, whether they are."""
+HEAVY_WEIGH_BYTES = 4 * WEIGH_BYTES
+"""A flow that was heavy counts as heavy for so long, and it is not asked for less whether that is over."""
 
 MANY_LOSSES = 3
 MANY_LOSSES_SECONDS = 10.0
@@ -140,9 +141,19 @@ class Demand:
         return self._flows(self._received, size, now)
 
     def _flows(self, flow: Flow, size: int, now: float) -> int:
-        if flow.isHeavy(size, max(self.roundTrip, SHORTEST_PATH_SECONDS), now):
+        if now < flow.heavyUntil:
+            flow.skip(size)
+        elif flow.isHeavy(size, max(self.roundTrip, SHORTEST_PATH_SECONDS), now):
+            flow.heavyUntil = now + HEAVY_WEIGH_SECONDS
             self.wantsAtLeast(ALL_LINKS, now)
         return flow.askAt
+
+    def weighsSent(self, now: float) -> bool:
+        """
+        @return: whether L{sent} would find out by the round trip whether the flow is heavy.  Otherwise it was so a
+            moment ago.
+        """
+        return now >= self._sent.heavyUntil
 
     def waited(self, now: float) -> None:
         """
@@ -180,9 +191,10 @@ class Flow:
     trip, and that overflows when as much is in it.
 
     @ivar askAt: the amount of payload from which on L{isHeavy} is to be asked.
+    @ivar heavyUntil: until when the flow counts as heavy, and what comes is not counted.
     """
 
-    __slots__ = ("_level", "_since", "_size", "askAt")
+    __slots__ = ("_isSkipping", "_level", "_since", "_size", "askAt", "heavyUntil")
 
     def __init__(self, now: float) -> None:
         """
@@ -191,6 +203,16 @@ class Flow:
         self._since = now
         self._size = self._level = 0.0
         self.askAt = WEIGH_BYTES
+        self.heavyUntil = -math.inf
+        self._isSkipping = False
+
+    def skip(self, size: int) -> None:
+        """
+        Leave out what comes while the flow counts as heavy.
+
+        @param size: payload so far.
+        """
+        self._isSkipping, self.askAt = True, size + HEAVY_WEIGH_BYTES
 
     def isHeavy(self, size: int, roundTrip: float, now: float) -> bool:
         """
@@ -199,6 +221,10 @@ class Flow:
         @return: whether more flows in a round trip than a rested connection may send.
         """
         if size < self.askAt:
+            return False
+        if self._isSkipping:  # nobody knows in what time that came
+            self._isSkipping, self._level = False, 0.0
+            self._size, self._since, self.askAt = size, now, size + WEIGH_BYTES
             return False
         leaked = FIRST_WINDOW_BYTES * (now - self._since) / roundTrip
         level = max(self._level - leaked, 0.0) + size - self._size

@@ -31,6 +31,7 @@ from uotp.session.backlog import SMALL_BYTES
 from uotp.session.demand import ALL_LINKS, LOSSY_LINKS, Demand
 from uotp.session.grant import GRANTED_BYTES_PER_SECOND, SAVED_SECONDS, Grant
 from uotp.session.losses import Losses
+from uotp.session.nudges import LINKS_PER_UNIT
 from uotp.session.scheduler import Scheduler
 from uotp.session.sentagain import SentAgain
 from uotp.session.spread import Spread
@@ -64,9 +65,6 @@ SAME_REPORT_SECONDS = 0.005
 
 UNLIKELY_SECONDS = 1.0
 """While no kernel knows of a loss, a report of what a heavy flow misses is heeded no more often than this."""
-
-LINKS_PER_UNIT = 32
-"""To ask so many links whether they keep anything takes about as long, too."""
 
 MAX_SEARCHED_UNITS = 256
 """
@@ -181,8 +179,7 @@ class Duplication:
         @return: whether the flow is heavy, and its links repair losses of late, as far as they can be nudged.  The
             links of a light flow are nudged where they are chosen.
         """
-        current = self._scheduler.current
-        return not self.isLight and self.isLossy(now) and current is not None and current.numbers
+        return not self.isLight and self.isLossy(now) and any(link.numbers for link in self._scheduler)
 
     def _measure(self, bytesOut: int, roundTrip: float, now: float) -> float:
         """

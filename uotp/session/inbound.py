@@ -20,7 +20,7 @@ from twisted.internet.interfaces import IDelayedCall
 
 from uotp.boundaries import Allowance
 from uotp.order import Order, OrderMode
-from uotp.session.demand import ALL_LINKS, HEAVY_WEIGH_BYTES, HEAVY_WEIGH_SECONDS, Demand
+from uotp.session.demand import Demand
 from uotp.session.hold import Hold
 from uotp.session.missing import GAPS_AT_ONCE, SOON_SECONDS, MissingReports
 from uotp.session.pacer import Pacer
@@ -71,7 +71,6 @@ class Inbound:
         self.lastActive: float = clock.seconds()
         self.demand = Demand(self.lastActive)
         self._weighAt = self.demand.received(0, self.lastActive)
-        self._heavyUntil = self.lastActive  # it need not be asked whether the flow is heavy
         self._before = self.lastActive  # when something came before that
         self._hold = Hold(self.lastActive, order.seconds, self.demand.lost)
         self._resequencer = Resequencer(self._hold, allowance.room(MAX_HELD_BYTES), order)
@@ -141,10 +140,22 @@ class Inbound:
         self._put(arrivals, now)
 
     def _put(self, arrivals: list[Arrival], now: float) -> None:
+        before = self._resequencer.gapsGivenUp
         trains = self._resequencer.put(arrivals, now)
-        if self._missing.areOpen:
-            self._missing.filled(self._resequencer.expected, now)
+        self._close(before, now)
         self._pass(trains, now)
+
+    def _close(self, before: int, now: float) -> None:
+        """
+        Gaps may have been filled by what was sent first, unless some were given up.
+
+        @param before: how many had been given up before that.
+        """
+        if self._missing.areOpen:
+            if self._resequencer.gapsGivenUp == before:
+                self._missing.filled(self._resequencer.expected, now)
+            else:
+                self._missing.closed(self._resequencer.expected)
 
     def again(self, arrivals: list[Arrival], now: float) -> None:
         """
@@ -154,7 +165,10 @@ class Inbound:
         self._heard(now)
         self.acknowledgesSoon, self._lossyUntil = True, now + COPIES_SECONDS
         self._missing.answered()
-        self._pass(self._resequencer.putAgain(arrivals, now), now)
+        trains = self._resequencer.putAgain(arrivals, now)
+        if self._missing.areOpen:
+            self._missing.closed(self._resequencer.expected)
+        self._pass(trains, now)
 
     def isLossy(self, now: float) -> bool:
         """
@@ -180,12 +194,7 @@ class Inbound:
             self._firstAnswer()
 
     def _weigh(self, now: float) -> None:
-        if now < self._heavyUntil:
-            self._weighAt = self.bytes + HEAVY_WEIGH_BYTES
-        else:
-            self._weighAt = self.demand.received(self.bytes, now)
-            if self.demand.links(now) == ALL_LINKS:
-                self._heavyUntil = now + HEAVY_WEIGH_SECONDS
+        self._weighAt = self.demand.received(self.bytes, now)
         self.isLossy(now)  # also where nothing goes out, by which that is asked
 
     def _firstAnswer(self) -> None:
@@ -205,11 +214,13 @@ class Inbound:
         whoever was given trains may have caused that it is set, or that the session has
         closed.  When the timer fires, what it waits for may be gone.
         """
-        if self._hasTurn or self._closed or (self._timer is not None and now < self._missing.restsUntil):
+        if self._hasTurn or self._closed:
             return
         if self._resequencer.owes:
             self._takeTurn()
             return
+        if self._timer is not None and now < self._missing.restsUntil:
+            return  # it is early enough: nothing is told meanwhile, and no train waits for longer than those before it
         at = self._resequencer.deadline(now)
         if at is None:
             return
@@ -264,9 +275,9 @@ class Inbound:
         resequencer = self._resequencer
         now = self._clock.seconds()
         most = max(self._allowance.left, 1)
+        before = resequencer.gapsGivenUp
         trains = resequencer.more(most) if self._closed else resequencer.expire(now, most)
-        if self._missing.areOpen:
-            self._missing.givenUp(resequencer.expected)
+        self._close(before, now)
         if trains:
             self._allowance.spend(len(trains))
             self._pacer.send(trains, now)

@@ -111,7 +111,7 @@ class MissingReports:
                 if before.times >= MOST_TELLS:
                     continue
             askAt = at if askAt is None else min(askAt, at)
-        if missing and self._inVain >= MOST_IN_VAIN:
+        if missing and self._inVain >= MOST_IN_VAIN and now - self._inVainAt <= SOON_AFTER_SECONDS:
             askAt = self.restsUntil = now + IN_VAIN_SECONDS
         return missing, askAt
 
@@ -128,24 +128,23 @@ class MissingReports:
 
         @param number: all before this one has come, or is not waited for.
         """
-        for end in self._closed(number):
-            del self._told[end]
+        for _ in range(self.closed(number)):
             if now - self._inVainAt > SOON_AFTER_SECONDS:
                 self._inVain = 0
             self._inVain += 1
             self._inVainAt = now
 
-    def givenUp(self, number: int) -> None:
+    def closed(self, number: int) -> int:
         """
-        Gaps were given up: nobody knows what would have filled them.
+        Gaps that were told are none any more, since they were given up, or filled by what was sent again.
 
         @param number: see L{filled}.
+        @return: how many they are.
         """
-        for end in self._closed(number):
+        ends = [end for end in self._told if end <= number]
+        for end in ends:
             del self._told[end]
-
-    def _closed(self, number: int) -> list[int]:
-        return [end for end in self._told if end <= number]
+        return len(ends)
 
     def answered(self) -> None:
         """

@@ -25,6 +25,9 @@ TROUBLE_LOOK_SECONDS = 0.01
 NUDGE_SECONDS = 0.02
 """The least time between two nudges of a link; half a round trip where that is longer."""
 
+LINKS_PER_UNIT = 32
+"""To ask so many links something takes about as long as to handle a datagram."""
+
 MOST_NUDGES = 8
 """A link gets so many of them until it is well: four round trips or more.  A dead one would get them for ever."""
 
@@ -90,7 +93,7 @@ class Nudges:
 
     def _look(self) -> None:
         self._timer = None
-        self._allowance.spend(1)
+        self._allowance.spend(1 + len(self._scheduler) // LINKS_PER_UNIT)
         now = self._clock.seconds()
         for link in list(self._scheduler):
             cost = link.cost()

@@ -24,7 +24,7 @@ from uotp.duplicate import Duplicate
 from uotp.path import TROUBLED, PathStats
 from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BACKLOG_BYTES, SMALL_BYTES, Backlog, sift
 from uotp.session.costs import Costs
-from uotp.session.demand import ALL_LINKS, HEAVY_WEIGH_BYTES, HEAVY_WEIGH_SECONDS
+from uotp.session.demand import ALL_LINKS
 from uotp.session.doubt import Doubt
 from uotp.session.duplication import LIGHT_BYTES_PER_SECOND, Duplication
 from uotp.session.handover import dividedAmong, hasRested, isStalled
@@ -142,7 +142,6 @@ class Outbound:
         self._waited = self._waitedForMore = False  # since it was judged last; though there were links
         self.demand = inbound.demand  # for both ways
         self._weighAt = self.demand.sent(0, now)
-        self._heavyUntil = now  # it need not be asked whether the flow is heavy
         self._weighedBytes = 0  # what had been carried, both ways, when the load was looked at
         self._noticeBytes: float = math.inf
         self._notice: Callable[[], None] = doNothing
@@ -304,16 +303,13 @@ class Outbound:
         """
         Find out how many links are wanted.
         """
-        if now < self._heavyUntil:
-            self._weighAt = self.bytes + HEAVY_WEIGH_BYTES
-            return
-        current = self._scheduler.current
-        path = None if current is None else current.pathStats()
-        if path is not None:
-            self.demand.roundTrip = path.leastRoundTrip  # what waits in a queue fills no more links
+        if self.demand.weighsSent(now):
+            current = self._scheduler.current
+            path = None if current is None else current.pathStats()
+            if path is not None:
+                self.demand.roundTrip = path.leastRoundTrip  # what waits in a queue fills no more links
         self._weighAt = self.demand.sent(self.bytes, now)
         if self.demand.links(now) == ALL_LINKS:
-            self._heavyUntil = now + HEAVY_WEIGH_SECONDS
             self._duplication.lookSoon(now)
 
     def _moveOn(self, current: Link | None, now: float) -> None:

@@ -79,6 +79,7 @@ class Resequencer:
 
     @ivar late: datagrams that came after their gap had been given up, and had to be in order.
     @ivar held: bytes that wait, overhead included.
+    @ivar gapsGivenUp: how many gaps were given up.
     """
 
     def __init__(self, hold: Hold, room: QueueRoom, order: Order = AUTO_ORDER) -> None:
@@ -101,7 +102,7 @@ class Resequencer:
         self._early = Ranges(MAX_HELD_RUNS + 1, math.inf)  # what is passed on of what is ahead
         self._behindSince: float | None = None  # since when all that came was behind, and not missed
         self.late = 0
-        self.held = 0
+        self.held = self.gapsGivenUp = 0
 
     def passLone(self, number: int, datagrams: int) -> bool:
         """
@@ -402,6 +403,7 @@ class Resequencer:
         while self._waiting and self._waiting[0].number <= number and len(ready) < most:
             begin, self._expected = self._expected, max(self._expected, self._waiting[0].number)
             if begin < self._expected:
+                self.gapsGivenUp += 1
                 self._missed.add(begin, self._expected, since)
             most = self._release(ready, most)
         return most
