@@ -43,7 +43,7 @@ class Crowd(Deed):
         self._heard: set[int] = set()
         self._listening = True
         self._begin = self._end = int(FOREVER * NANOSECONDS)
-        self._sent = 0
+        self._counted: set[int] = set()  # numbers of the questions that count, each before it is sent
         self._times: dict[int, int] = {}
 
     def countBetween(self, begin: float, end: float) -> None:
@@ -78,10 +78,10 @@ class Crowd(Deed):
                 time.sleep(wait / NANOSECONDS)
             stamp, one = clock(), number % count
             if one <= (stamp - start) / NANOSECONDS * self._opened:
+                if self._begin <= stamp < self._end:
+                    self._counted.add(number)
                 with suppress(*NOTHING):  # lost before it was sent: that counts
                     sends[one](pack(stamp, number, 0) + filling)
-                if self._begin <= stamp < self._end:
-                    self._sent += 1
             number += 1
 
     def _listen(self) -> None:
@@ -100,7 +100,7 @@ class Crowd(Deed):
                     now = clock()
                     self._heard.add(descriptor)
                     stamp, number, _ = unpack(buffer)
-                    if size >= STAMP.size and self._begin <= stamp < self._end:
+                    if size >= STAMP.size and number in self._counted:
                         self._times.setdefault(number, now - stamp)
 
     def report(self) -> Report:
@@ -109,7 +109,7 @@ class Crowd(Deed):
             were sent and answered, and the round trip in milliseconds.
         """
         times = list(self._times.values())
-        return {"heard": len(self._heard), "sent": self._sent, "answered": len(times), **spread(times)}
+        return {"heard": len(self._heard), "sent": len(self._counted), "answered": len(times), **spread(times)}
 
 
 def _openPort(address: tuple[str, int]) -> socket.socket:
