@@ -18,7 +18,7 @@ from bench.rig.ports import LOOPBACK
 from bench.rig.procfs import memoryBytes, privateBytes, processorSeconds
 from bench.rig.programs import Programs, RigError, until
 from bench.scenarios.given import PREPARATION_SECONDS
-from bench.scenarios.idle import OPENED_PER_SECOND, descriptorsFor, openSessions
+from bench.scenarios.idle import EXPIRE_SECONDS, OPENED_PER_SECOND, descriptorsFor, openSessions
 from bench.stage import Stage
 
 LIGHT_SOURCES = 100
@@ -47,9 +47,6 @@ SILENCE_SECONDS = 75.0
 
 WATCHED_SECONDS = 40.0
 """Longer than the time between two pings."""
-
-EXPIRE_SECONDS = 900
-"""So that no session ends meanwhile."""
 MEBIBYTE = 1024 * 1024
 
 

@@ -588,6 +588,26 @@ class ReportTests(InboundTests):
         self.passTime(0.01)
         self.assertEqual(self.passed, list(range(last)))
 
+    def test_aGapOfTheRestIsToldWhenThatIsOver(self) -> None:
+        """
+        Though nothing comes behind it, and the timer for the gap before it has gone off.
+        """
+        hold = 0.8 * IN_VAIN_SECONDS
+        self.begin(Order.within(hold))
+        first = 2 * MOST_IN_VAIN
+        for number in range(0, first, 2):
+            self.come(number + 1)
+            self.passTime(2 * SOON_SECONDS)
+            self.come(number)
+        self.come(first + 1)
+        self.passTime(hold + 2 * SOON_SECONDS)
+        self.assertNoTimer()
+        self.come(first + 3)
+        del self.reports[:]
+        self.passTime(IN_VAIN_SECONDS - hold)
+        self.assertEqual(self.reports, [[(first + 2, 1)]])
+        self.end()
+
     def test_whatIsRepairedWasNotToldInVain(self) -> None:
         """
         However many gaps there were at once; and neither was what is given up.

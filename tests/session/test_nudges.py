@@ -110,7 +110,7 @@ class NudgesTests(TimerTestCase):
         def nudge() -> None:
             nonlocal waits
             link.nudges += 1
-            link.costs, waits = TROUBLED + 9, 0.011
+            link.costs, waits = TROUBLED + 9, 1.5 * TROUBLE_LOOK_SECONDS
 
         self.patch(link, "nudge", nudge)
         link.costs = TROUBLED

@@ -618,6 +618,18 @@ class SessionTests(SynchronousTestCase):
         self.session.finish(lambda: None)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_aFlowThatBecomesHeavyIsMeasuredSoon(self) -> None:
+        """
+        Sooner than the next look that a light flow would have.
+        """
+        self.openFar(pongs=True)
+        self.session.outbound.roundTripChanged()
+        self.clock.advance(2.0)
+        self.send(1)
+        self.assertTrue(self.session.outbound._duplication.isLight)
+        self.sendEvenly(1_000_000, LIGHT_LOOK_SECONDS / 2)
+        self.assertFalse(self.session.outbound._duplication.isLight)
+
     def test_aHeavyFlowGoesToATunnelThatCanCarryIt(self) -> None:
         """
         A light one goes to the next.
