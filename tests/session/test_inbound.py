@@ -9,9 +9,9 @@ from collections.abc import Callable
 from tests.doubles.contracts import TimerTestCase
 from uotp.order import MAX_REORDER_SECONDS, Order, OrderMode
 from uotp.process.turns import Unlimited
-from uotp.session.demand import WEIGH_BYTES
+from uotp.session.demand import LIGHT_AFTER_SECONDS, WEIGH_BYTES
 from uotp.session.hold import FIRST_HOLD_SECONDS, ROUND_TRIPS
-from uotp.session.inbound import COPIES_SECONDS, Inbound
+from uotp.session.inbound import COPIES_SECONDS, OVERTAKE_SECONDS, Inbound
 from uotp.session.missing import IN_VAIN_SECONDS, MOST_IN_VAIN, MOST_TELLS, SMALL_GAP, SOON_SECONDS
 from uotp.session.pacer import BURST_BYTES, DATAGRAM_BYTES, TICK_SECONDS
 from uotp.session.resequencer import FIRST_NUMBERS, MAX_HELD_RUNS, MAX_READY_TRAINS
@@ -221,6 +221,7 @@ class InboundTests(TimerTestCase):
 
     def test_holdFollowsThePath(self) -> None:
         self.begin(Order())
+        self.patch(self.inbound.demand, "isLightIn", lambda _now: False)
         self.come(0, 2)
         self.assertDeadline(FIRST_HOLD_SECONDS)
         self.inbound.roundTripIs(roundTrip := 0.2)
@@ -230,6 +231,71 @@ class InboundTests(TimerTestCase):
         self.assertEqual(self.passed, [0])
         self.clock.advance(0.001)
         self.assertEqual(self.passed, [0, 2])
+
+    def test_lightFlowHardlyWaits(self) -> None:
+        """
+        What comes directly behind one that went ahead does not wait at all.  The late one is not out of turn for it,
+        and comes once, whoever brings it.
+        """
+        self.begin(Order())
+        self.inbound.roundTripIs(0.04)
+        self.come(0, 2)
+        self.clock.advance(OVERTAKE_SECONDS - 0.0005)
+        self.assertEqual(self.passed, [0])
+        self.clock.advance(0.0005)
+        self.assertEqual(self.passed, [0, 2])
+        self.come(3)
+        self.assertEqual(self.passed, [0, 2, 3])
+        self.come(1)
+        self.inbound.again([(1, train(1)), (2, train(2))], self.clock.seconds())
+        self.come(4)
+        self.assertEqual((self.passed, self.inbound.late, self.inbound.heldBytes), ([0, 2, 3, 1, 4], 0, 0))
+
+    def test_eachGapOfALightFlowIsWaitedFor(self) -> None:
+        """
+        Copies of it follow a moment later.
+        """
+        self.begin(Order())
+        self.inbound.roundTripIs(0.04)
+        self.come(0, 2)
+        self.clock.advance(OVERTAKE_SECONDS)
+        self.come(4)
+        self.clock.advance(OVERTAKE_SECONDS / 2)
+        self.come(3)
+        self.assertEqual(self.passed, [0, 2, 3, 4])
+        self.come(6)
+        self.clock.advance(OVERTAKE_SECONDS)
+        self.assertEqual(self.passed, [0, 2, 3, 4, 6])
+
+    def test_heavyFlowWaits(self) -> None:
+        """
+        A moment after it was heavy, too; and one whose round trip is not known.
+        """
+        self.begin(Order())
+        self.come(0, 2)
+        self.clock.advance(2 * OVERTAKE_SECONDS)
+        self.assertEqual(self.passed, [0])
+        self.come(1)
+        self.inbound.roundTripIs(0.04)
+        for number in range(3, 100):
+            self.inbound.numbered([(number, Train(1000, number.to_bytes(8, "big").ljust(1000)))], self.clock.seconds())
+            self.clock.advance(0.001)
+        self.clock.advance(LIGHT_AFTER_SECONDS / 2)
+        del self.passed[:]
+        self.come(101)
+        self.clock.advance(2 * OVERTAKE_SECONDS)
+        self.assertEqual(self.passed, [])
+        self.come(100)
+        self.clock.advance(2 * LIGHT_AFTER_SECONDS)
+        self.come(103)
+        self.clock.advance(2 * OVERTAKE_SECONDS)
+        self.assertEqual(self.passed, [100, 101, 103])
+
+    def test_whoSaysATimeWaitsForIt(self) -> None:
+        self.inbound.roundTripIs(0.04)
+        self.come(0, 2)
+        self.clock.advance(HOLD - 0.001)
+        self.assertEqual(self.passed, [0])
 
     def test_whatWasHeldIsHandedOnPaced(self) -> None:
         """
@@ -417,6 +483,15 @@ class ReportTests(InboundTests):
             self.passTime(SOON_SECONDS + 0.001)
             self.assertEqual(self.reports, [[(4, 1)]])
             self.end()
+
+    def test_aGapThatWasOvertakenIsTold(self) -> None:
+        self.begin(Order())
+        self.inbound.roundTripIs(0.04)
+        self.come(0, 2)
+        self.passTime(OVERTAKE_SECONDS + 0.001)
+        self.assertEqual((self.passed, self.reports), ([0, 2], [[(1, 1)]]))
+        self.passTime(0.1)
+        self.assertGreater(len(self.reports), 1)
 
     def test_aGapThatIsFilledInTimeIsNotTold(self) -> None:
         self.come(0)

@@ -36,6 +36,9 @@ LINKS = 4
 EVERY = 0.01
 """Seconds from one datagram to the next."""
 
+IN_ORDER = Order.within(1.0)
+"""Nothing is given up that comes late."""
+
 Lose = Callable[[float], bool]
 """Decides whether a segment is lost, by the time."""
 
@@ -106,11 +109,11 @@ class End:
     @ivar numbers: what each of them tells.
     """
 
-    def __init__(self, clock: Clock, duplicate: Duplicate) -> None:
+    def __init__(self, clock: Clock, duplicate: Duplicate, order: Order) -> None:
         self._clock = clock
         self.numbers: list[int] = []
         self.delays: list[float] = []
-        self.session = Session(self._deliver, Drops(), clock, Unlimited(), order=Order(), duplicate=duplicate)
+        self.session = Session(self._deliver, Drops(), clock, Unlimited(), order=order, duplicate=duplicate)
         self.links: list[Format2Link] = []
         self.streams: list[LossyStream] = []
 
@@ -150,15 +153,14 @@ class LossyPathTests(SynchronousTestCase):
     """
 
     def correspond(
-        self, seconds: float, lose: Lose, duplicate: Duplicate, size: int = 200, *, isInOrder: bool = True
+        self, seconds: float, lose: Lose, duplicate: Duplicate, size: int = 200, order: Order = IN_ORDER
     ) -> tuple[End, End]:
         """
-        @param isInOrder: whether nothing is given up that comes late.
         @return: both ends, after so long; all has arrived by then, once.
         """
         clock = Clock()
         clock.advance(1000.0)
-        here, there = End(clock, duplicate), End(clock, duplicate)
+        here, there = End(clock, duplicate, order), End(clock, duplicate, order)
         for _ in range(LINKS):
             one, other = here.join(lose), there.join(lose)
             here.streams[-1].other, there.streams[-1].other = other, one
@@ -180,8 +182,8 @@ class LossyPathTests(SynchronousTestCase):
         clock.advance(30.0)
         self.assertEqual([str(call) for call in clock.getDelayedCalls()], [])
         for end, expected in ((there, total), (here, total // 2)):
-            self.assertEqual(end.numbers if isInOrder else sorted(end.numbers), list(range(expected)))
-            self.assertTrue(end.session.inbound.late == 0 or not isInOrder)
+            self.assertEqual(end.numbers if order is IN_ORDER else sorted(end.numbers), list(range(expected)))
+            self.assertEqual(end.session.inbound.late, 0)
         return here, there
 
     def lateShare(self, end: End) -> float:
@@ -214,6 +216,16 @@ class LossyPathTests(SynchronousTestCase):
         self.assertGreater(without, 0.02)
         self.assertLess(twice, 0.75 * without)
 
+    def test_lightFlowIsInTimeRatherThanInOrder(self) -> None:
+        """
+        Unless the user wants that.
+        """
+        waiting = self.correspond(20.0, self.byChance(0.03), Duplicate.ALWAYS)[1]
+        there = self.correspond(20.0, self.byChance(0.03), Duplicate.ALWAYS, order=Order())[1]
+        self.assertNotEqual(there.numbers, sorted(there.numbers))
+        self.assertLess(self.lateShare(there), 0.95 * self.lateShare(waiting))
+        self.assertLess(sorted(there.delays)[-20], sorted(waiting.delays)[-20])
+
     def test_whereNothingIsLostNothingGoesTwice(self) -> None:
         plain = self.correspond(5.0, self.byChance(0.0), Duplicate.OFF)
         auto = self.correspond(5.0, self.byChance(0.0), Duplicate.AUTO)
@@ -240,7 +252,7 @@ class LossyPathTests(SynchronousTestCase):
         A flow of a megabit in a second is sent twice, and again, only as far as that is granted.
         """
         seconds = 30.0
-        here, _ = self.correspond(seconds, self.byChance(0.03), Duplicate.ALWAYS, 1400, isInOrder=False)
+        here, _ = self.correspond(seconds, self.byChance(0.03), Duplicate.ALWAYS, 1400, Order())
         more = here.written() - 1410 * round(seconds / EVERY)
         granted = GRANTED_BYTES_PER_SECOND * (SAVED_SECONDS + seconds)
         self.assertGreater(more, granted / 2)

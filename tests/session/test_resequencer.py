@@ -23,6 +23,7 @@ from uotp.session.hold import LEAST_HOLD_SECONDS, LONGEST_HOLD_SECONDS, MARGIN, 
 from uotp.session.resequencer import (
     FIRST_NUMBERS,
     MAX_HELD_BYTES,
+    MAX_LOOKED_AT,
     MAX_READY_TRAINS,
     MISSED_SECONDS,
     Resequencer,
@@ -47,6 +48,9 @@ HOLD = 0.125
 
 FIRST = 0.15
 """Before anything was seen, where a test is about what is learnt."""
+
+SOON = 0.003
+"""Seconds after which a train may go ahead."""
 
 FAR = HALF_NUMBERS - 1
 """As far ahead as a number can be."""
@@ -96,6 +100,13 @@ def mixed(number: int, datagrams: int = 1) -> list[Arrival]:
         arrivals.append((number, train))
         number += train.datagrams
     return arrivals
+
+
+def trainOf(number: int, datagrams: int) -> list[Arrival]:
+    """
+    @return: one train as it is read, see L{arrival}.
+    """
+    return [arrival(number, datagrams)]
 
 
 def isSmallNumber(number: int) -> bool:
@@ -1380,6 +1391,160 @@ class BulkTests(_ResequencerTestCase):
         self.assertEqual(passed, cameAt.keys())
         self.assertEqual((self.resequencer.held, len(self.resequencer._early)), (0, 0))
         self.assertGreaterEqual(self.resequencer.late, late)
+
+
+class OvertakingTests(_ResequencerTestCase):
+    """
+    Let what waits go ahead before its gap is given up.
+    """
+
+    def overtake(self, seconds: float = SOON) -> list[int]:
+        """
+        @return: the numbers of the datagrams that go ahead.
+        """
+        passed = numbersOf(self.resequencer.overtake(self.now, seconds))
+        self.resequencer.checkInvariant()
+        return passed
+
+    def test_whatHasWaitedForAMomentGoesAhead(self) -> None:
+        self.come(0, (2, 3), 6)
+        self.assertEqual((self.overtake(), self.resequencer.overtakesAt), ([], self.now + SOON))
+        self.passTime(SOON)
+        self.assertEqual((self.overtake(), self.resequencer.overtakesAt), ([2, 3, 4, 6], math.inf))
+        self.assertEqual((self.come(1), self.come(5)), ([1], [5]))
+        self.assertEqual((self.come(7), self.resequencer.held, self.resequencer.late), ([7], 0, 0))
+
+    def test_whereNothingWaitsNothingDoes(self) -> None:
+        self.assertEqual((self.overtake(), self.resequencer.overtakesAt), ([], math.inf))
+
+    def test_whatFollowsOneThatWentAheadDoesToo(self) -> None:
+        self.come(0, 2)
+        self.passTime(SOON)
+        self.overtake()
+        self.come(3, 5)
+        self.assertEqual((self.overtake(), self.resequencer.overtakesAt), ([3], self.now + SOON))
+
+    def test_smallOnesThatNeedNotWaitTakeNothingAlong(self) -> None:
+        self.begin(mode=OrderMode.BULK)
+        payload = bytes(LARGE)
+        passed = self.resequencer.put([arrival(0), arrival(2), (3, Train(LARGE, payload))], self.now)
+        self.assertEqual((numbersOf(passed), self.overtake()), ([0, 2], []))
+        self.passTime(SOON)
+        self.assertEqual(len(self.overtake()), 1)
+
+    def test_whatStandsBeforeOneThatHasWaitedDoesToo(self) -> None:
+        """
+        The gap before it has been known for as long.
+        """
+        self.come(0, 5)
+        self.passTime(SOON)
+        self.come(2)
+        self.assertEqual(self.overtake(), [2, 5])
+
+    def test_whatWentAheadComesOnceThoughPiecesOverlap(self) -> None:
+        """
+        Copies may have come in other pieces, before and after.
+        """
+        self.come(0, (3, 2), (2, 5), 4)
+        self.passTime(SOON)
+        self.assertEqual(self.overtake(), [2, 3, 4, 5, 6])
+        self.come((3, 6))
+        self.assertEqual(self.overtake(), [7, 8])
+        self.assertEqual((self.come(1), self.come(9), self.resequencer.held), ([1], [9], 0))
+
+    def test_gapIsGivenUpInTimeAllTheSame(self) -> None:
+        self.come(0, 2)
+        self.passTime(SOON)
+        self.overtake()
+        self.passTime(HOLD - SOON)
+        self.assertEqual((self.expire(), self.resequencer.gapsGivenUp, self.resequencer.held), ([], 1, 0))
+        self.assertEqual((self.come(3), self.come(1), self.resequencer.late), ([3], [1], 1))
+
+    def test_whereMuchWaitsItWaits(self) -> None:
+        """
+        That is no light flow, and to look at all of it would take long.
+        """
+        self.come(0, *range(2, 2 * MAX_LOOKED_AT + 2, 2))
+        self.passTime(SOON)
+        self.assertEqual(len(self.overtake()), MAX_LOOKED_AT)
+        self.come(2 * MAX_LOOKED_AT + 4)
+        self.passTime(SOON)
+        self.assertEqual((self.overtake(), self.resequencer.overtakesAt), ([], math.inf))
+        self.passTime(HOLD)
+        self.assertEqual(numbersOf(self.resequencer.expire(self.now, 2 * MAX_LOOKED_AT)), [2 * MAX_LOOKED_AT + 4])
+
+    def test_whoCountsAnewGetsNothingTwice(self) -> None:
+        self.come(0, 2, 4)
+        self.passTime(SOON)
+        self.overtake()
+        self.come(6)
+        self.assertEqual((self.restart(), self.come(0), self.come(1)), ([6], [0], [1]))
+
+    def see(self, numbers: list[int]) -> None:
+        """
+        These are passed on, once.
+        """
+        self.resequencer.checkInvariant()
+        for number in numbers:
+            self.assertNotIn(number, self.passed)
+            self.passed.add(number)
+
+    def live(self, seconds: float, *, isLight: bool) -> None:
+        """
+        Let time pass, and do what is due.
+        """
+        until = self.now + seconds
+        while True:
+            overtakesAt = self.resequencer.overtakesAt if isLight else math.inf
+            due = min(self.resequencer.deadline(self.now) or math.inf, overtakesAt)
+            if due > until:
+                break
+            self.now = max(due, self.now)
+            self.see(self.expire())
+            if isLight:
+                self.see(self.overtake())
+        self.now = until
+
+    @given(
+        st.lists(
+            st.tuples(
+                st.booleans(),
+                st.integers(1, 40),
+                st.integers(1, 9),
+                st.sampled_from([0.0, 0.0, SOON / 2, SOON, HOLD / 3, HOLD]),
+                st.booleans(),
+            ),
+            max_size=40,
+        ),
+        st.sampled_from([OrderMode.AUTO, OrderMode.BULK]),
+    )
+    def test_eachDatagramPassesOnceAndSoon(
+        self, events: list[tuple[bool, int, int, float, bool]], mode: OrderMode
+    ) -> None:
+        """
+        Whatever is lost, late or sent again, and in whatever pieces; while the flow is light, and after it was.
+        """
+        self.begin(mode=mode)
+        make = mixed if mode is OrderMode.BULK else trainOf
+        self.passed = set(numbersOf(self.resequencer.put(make(0, 1), self.now)))
+        came, cameAt = {0}, {0: self.now}
+        for isAgain, begin, size, seconds, isLight in events:
+            self.live(seconds, isLight=isLight)
+            if isLight:
+                self.see(self.overtake())
+                waiting = [cameAt[number] for number in cameAt.keys() - self.passed]
+                self.assertLess(self.now - SOON, min(waiting, default=math.inf))
+            numbers = set(range(begin, begin + size))
+            if not isAgain and numbers & came:
+                continue
+            cameAt.update(dict.fromkeys(numbers - cameAt.keys(), self.now))
+            take = self.resequencer.putAgain if isAgain else self.resequencer.put
+            self.see(numbersOf(take(make(begin, size), self.now)))
+            if not isAgain:
+                came |= numbers
+        self.live(LONGEST_HOLD_SECONDS, isLight=False)
+        self.assertEqual(self.passed, cameAt.keys())
+        self.assertEqual((self.resequencer.held, len(self.resequencer._early)), (0, 0))
 
 
 class RestartTests(_ResequencerTestCase):

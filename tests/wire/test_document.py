@@ -18,9 +18,11 @@ from uotp.server.registry import MAX_SESSIONS, MAX_TUNNELS_PER_SESSION
 from uotp.server.settings import MAX_CONNECTIONS
 from uotp.server.strangers import HELLO_SECONDS
 from uotp.services import clientService, serverService
+from uotp.session.demand import LIGHT_AFTER_SECONDS
 from uotp.session.duplication import MAX_REPAIR_BYTES
 from uotp.session.grant import GRANTED_BYTES_PER_SECOND, GRANTED_SHARE, SAVED_SECONDS
 from uotp.session.hold import FIRST_HOLD_SECONDS, LEAST_HOLD_SECONDS, LONGEST_HOLD_SECONDS
+from uotp.session.inbound import OVERTAKE_SECONDS
 from uotp.session.losses import LOSSY_SECONDS
 from uotp.session.missing import GAPS_AT_ONCE, MOST_TELLS
 from uotp.session.resequencer import FIRST_NUMBERS, MAX_HELD_BYTES, MAX_HELD_RUNS
@@ -77,6 +79,8 @@ LIMITS = {
     "a train waits, before anything was seen": f"{FIRST_HOLD_SECONDS:g} s",
     "a train waits, at least": f"{LEAST_HOLD_SECONDS:g} s",
     "a train waits, at most": f"{LONGEST_HOLD_SECONDS:g} s",
+    "one of a light flow waits": f"{OVERTAKE_SECONDS:g} s",
+    "a flow is light so long after it was heavy": f"{LIGHT_AFTER_SECONDS:g} s",
     "trains that wait, in a session": f"{MAX_HELD_BYTES} bytes",
     "runs of trains that wait, in a session": f"{MAX_HELD_RUNS}",
     "a first number below this belongs to a new session": f"{FIRST_NUMBERS}",

@@ -68,6 +68,9 @@ What is said of losses sooner than this after another is taken for the same: lin
 until a loss is repaired.  When all links are busy with that for longer, more of them are needed.
 """
 
+LIGHT_AFTER_SECONDS = 2.0
+"""What has come is a light flow when it was heavy no more for so long: it may pause."""
+
 NOTED_SECONDS = 1.0
 """What is wanted already is noted again no more often than this."""
 
@@ -124,6 +127,12 @@ class Demand:
 
     # What the ways out and in see.
 
+    def roundTripIs(self, seconds: float) -> None:
+        """
+        Take note of a round trip, while none is known that has no queue in it.
+        """
+        self.roundTrip = self.roundTrip or seconds
+
     def sent(self, size: int, now: float) -> int:
         """
         So much payload has come from UDP so far.
@@ -139,6 +148,12 @@ class Demand:
         @return: how much it will be when this is to be called again.
         """
         return self._flows(self._received, size, now)
+
+    def isLightIn(self, now: float) -> bool:
+        """
+        @return: whether no more has come in a round trip of late than a rested connection may send.
+        """
+        return self.roundTrip > 0 and now >= self._received.heavyUntil + LIGHT_AFTER_SECONDS
 
     def _flows(self, flow: Flow, size: int, now: float) -> int:
         if now < flow.heavyUntil:

@@ -9,7 +9,7 @@ gap that comes after that is late, and is passed on at once.
 Where the order is C{OFF}, nothing waits: each gap is given up as soon as it is seen.  Where it is
 C{BULK}, small datagrams that came early are passed on at once; in their place only their
 numbers wait, so that neither their turn nor a copy passes them on again.  What need not wait
-is never late.
+is never late.  In the same way trains of a light flow go ahead after a moment (L{Resequencer.overtake}).
 
 When a link stands still, the sender sends through another link what was in it, and marks
 it as sent again.  Of such trains, only datagrams that had not come are passed on.  If the
@@ -80,6 +80,7 @@ class Resequencer:
     @ivar late: datagrams that came after their gap had been given up, and had to be in order.
     @ivar held: bytes that wait, overhead included.
     @ivar gapsGivenUp: how many gaps were given up.
+    @ivar overtakesAt: when L{overtake} may find something again, as it said last.
     """
 
     def __init__(self, hold: Hold, room: QueueRoom, order: Order = AUTO_ORDER) -> None:
@@ -103,6 +104,7 @@ class Resequencer:
         self._behindSince: float | None = None  # since when all that came was behind, and not missed
         self.late = 0
         self.held = self.gapsGivenUp = 0
+        self.overtakesAt = math.inf
 
     def passLone(self, number: int, datagrams: int) -> bool:
         """
@@ -319,13 +321,15 @@ class Resequencer:
         """
         Take a run of which nothing is behind.
         """
-        if run.number == self._expected and not (self._bulkWaits and self._early):
+        if run.number == self._expected and not self._early:
             self._goOn(run, now, ready)
         elif self._nothingWaits:
             self._passOver(run, now, ready)
         elif self._bulkWaits:
             for areSmall, part in bySize(run):
                 self._takePart(part, now, ready, areSmall=areSmall)
+        elif self._early:
+            self._takePart(run, now, ready, areSmall=False)
         else:
             self._keep(run, now, ready)
 
@@ -428,6 +432,43 @@ class Resequencer:
         """
         return self._byAge[0][0] + self._hold.seconds(now) if self._byAge else None
 
+    def overtake(self, now: float, seconds: float) -> list[Train]:
+        """
+        Pass on what has waited for a gap before it for long enough, though it may be filled yet.  In its place only
+        numbers wait.  What stands before such a train, or directly behind it, has waited for that gap as well.
+
+        @param seconds: how long a train waits.
+        @return: what can be passed on, in order.  It is nothing while much waits: that is no light flow.
+        """
+        self.overtakesAt = math.inf
+        if not self._byAge or len(self._waiting) > MAX_LOOKED_AT:
+            return []
+        cameAt = {number: since for since, number in reversed(self._byAge)}
+        knownAt = math.inf  # when something came that shows the gap before the run at hand
+        runs: list[tuple[float, Run]] = []
+        for run in sorted(self._waiting, reverse=True):
+            knownAt = min(knownAt, cameAt[run.number])
+            runs.append((knownAt + seconds, run))
+        ready: list[Train] = []
+        self._waiting = []
+        at, following = math.inf, -1
+        for runAt, run in reversed(runs):
+            kept, end = run, run.number + run.datagrams
+            if run.number > following:  # behind another gap
+                at = runAt
+            following = max(following, end)
+            if run.trains and at <= now:
+                for first, last in self._early.others(run.number, end):
+                    ready += run.within(first, last)
+                    self._early.add(first, last, now)
+                kept = run._replace(trains=[])
+                self.held += kept.cost() - run.cost()
+            elif run.trains:
+                self.overtakesAt = min(self.overtakesAt, at)
+            self._waiting.append(kept)  # they are sorted, so it is a heap
+        self._room.shrink(self.held)
+        return ready
+
     def gaps(self, most: int) -> list[tuple[int, int, float]]:
         """
         @param most: how many are wanted.
@@ -481,9 +522,11 @@ class Resequencer:
         assert all(countOf(run.trains) == run.datagrams for run in (*waiting, *self._leaving) if run.trains)
         assert all(run.trains for run in self._leaving), "numbers alone are owed to nobody"
         early = [run for run in waiting if not run.trains]
-        assert len(self._early) == len(early), "what has been passed on holds its place"
-        assert all(not self._early.others(run.number, run.number + run.datagrams) for run in early)
-        assert not early or self._bulkWaits
+        first = self._expected or 0
+        assert all(not self._early.others(max(run.number, first), run.number + run.datagrams) for run in early)
+        assert early or not self._early, "what has been passed on holds its place"
+        kept = [(run.number, run.number + run.datagrams) for run in waiting if run.trains]
+        assert all(self._early.others(*each) == [each] for each in kept), "what waits was not passed on"
         assert not waiting or not self._nothingWaits
         assert not Counter(numbers) - Counter(number for _, number in self._byAge), "each that waits has an age"
         assert not self._byAge or self._byAge[0][1] in numbers, "the deadline is of a run that waits"
