@@ -307,14 +307,37 @@ class AskingTests(_HeartbeatTestCase):
 
     def test_silentTunnelIsAsked(self) -> None:
         self.settle(ROUND_TRIP)
+        self.assertNextPing(BUSY_SECONDS - JOIN_SECONDS + IDLE_SECONDS - ROUND_TRIP)
         for _ in range(3):
-            self.assertNextPing(BUSY_SECONDS - JOIN_SECONDS + IDLE_SECONDS - ROUND_TRIP)
             self.elapse(ROUND_TRIP)
             self.heartbeat.heard = True  # the pong
             self.answer()
+            self.assertTrue(self.heartbeat.due)
+            self.assertNextPing(IDLE_SECONDS)
+
+    def test_tunnelThatWasSilentIsAskedWithItsNextTrains(self) -> None:
+        """
+        And not with each of them.
+        """
+        self.settle(ROUND_TRIP)
+        self.assertNextPing(BUSY_SECONDS - JOIN_SECONDS + IDLE_SECONDS - ROUND_TRIP)
+        self.heartbeat.carried = True  # a train that comes before the answer
+        self.elapse(ROUND_TRIP)
+        self.answer()
+        self.assertFalse(self.heartbeat.due)
+        self.assertNextPing(BUSY_SECONDS - ROUND_TRIP)
+        self.elapse(ROUND_TRIP)
+        self.answer()
+        self.assertNextPing(BUSY_SECONDS - JOIN_SECONDS + IDLE_SECONDS - ROUND_TRIP)
+        self.elapse(ROUND_TRIP)
+        self.answer()
+        self.assertIsNotNone(self.heartbeat.join())
+        self.elapse(ROUND_TRIP)
+        self.answer()
+        self.assertFalse(self.heartbeat.due)
 
     def test_tunnelIsAskedWhenNothingHasComeForAWhile(self) -> None:
-        for tenths in range(25, 500, 7):
+        for tenths in range(25, 800, 11):
             self.heartbeat.stop()
             self.begin()
             self.settle(ROUND_TRIP)

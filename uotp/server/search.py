@@ -10,7 +10,6 @@ copy twice at one address.
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any, Protocol
 
 from twisted.internet.interfaces import IDelayedCall
@@ -134,7 +133,7 @@ class AddressSearch:
         self._addresses: list[Address] = []
         self._numbers: dict[int, int] = {}  # of the ports that we had, by the length of addresses
         self._beside: TargetSocket | None = None  # gets copies
-        self._rest: deque[Address] = deque()  # those that are still to be tried in this round
+        self._rest: list[Address] = []  # those that are still to be tried in this round
         self._refused: set[Address] = set()  # those that have refused in this round
         self._rounds = 0  # without an answer
         self.moves = 0
@@ -175,7 +174,7 @@ class AddressSearch:
         self._stopPause()
         self._refused.clear()
         self._addresses = addresses
-        self._rest = deque(addresses)
+        self._rest = list(addresses)
         return self._openNext()
 
     def confirm(self, addresses: list[Address]) -> None:
@@ -230,7 +229,7 @@ class AddressSearch:
         """
         reason = "no address is left"
         while self._rest:
-            address = self._rest.popleft()
+            address = self._rest.pop(0)
             if self.main is not None and len(self.main.address) == len(address):
                 self._closeMain()  # so that its port is free
             try:
@@ -330,7 +329,7 @@ class AddressSearch:
         self._closeBeside()
         while self._rest and self._beside is None:
             try:
-                self._beside = self._openTo(self._rest.popleft())
+                self._beside = self._openTo(self._rest.pop(0))
             except OSError:
                 continue
         if self._beside is None:
@@ -366,7 +365,7 @@ class AddressSearch:
         self._refused.clear()
         main = self.main
         if main is not None:
-            self._rest = deque(each for each in self._addresses if each != main.address)
+            self._rest = [each for each in self._addresses if each != main.address]
             main.awaitAnswer()
             self._owner.searchTurned()
 
@@ -418,7 +417,7 @@ class AddressSearch:
             self._tryBeside()
             return
         if self._pause is None and not self._rest:  # it has answered before, or others were silent
-            self._rest = deque(each for each in self._addresses if each not in self._refused)
+            self._rest = [each for each in self._addresses if each not in self._refused]
         if self._beside is not None:
             self._promote(self._beside)
         else:

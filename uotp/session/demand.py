@@ -16,7 +16,6 @@ Who dials the links is told at once when more are wanted.  That fewer are, he fi
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable
 
 from uotp.session.notice import doNothing
@@ -91,7 +90,7 @@ class Demand:
         # of each number of links: until when so many are wanted
         self._until: dict[int, float] = {LIGHT_LINKS: now + WANTED_SECONDS}
         self._sent, self._received = Flow(now), Flow(now)
-        self._lossesAt: deque[float] = deque(maxlen=MANY_LOSSES)
+        self._lossesAt: list[float] = []  # the last few
         self._quietBytes = 0  # what had been carried when it was seen last that the session is not quiet
         self._quietSince = now
 
@@ -183,7 +182,7 @@ class Demand:
         """
         if self._lossesAt and now - self._lossesAt[-1] < LOSSES_APART_SECONDS:
             return
-        self._lossesAt.append(now)
+        self._lossesAt = [*self._lossesAt[1 - MANY_LOSSES :], now]
         isMuch = len(self._lossesAt) == MANY_LOSSES and now - self._lossesAt[0] < MANY_LOSSES_SECONDS
         self.wantsAtLeast(ALL_LINKS if isMuch else LOSSY_LINKS, now)
 

@@ -36,7 +36,7 @@ from uotp.session.scheduler import Scheduler
 from uotp.session.sentagain import SentAgain
 from uotp.session.spread import Spread
 from uotp.session.stickiness import FIRST_WINDOW_BYTES
-from uotp.train import LAST_NUMBER, Arrival, Missing, Numbering, Train
+from uotp.train import LAST_NUMBER, NOTHING_WAITS, Arrival, Missing, Numbering, Train
 
 LOSSES_LOOK_SECONDS = 0.25
 """The time between two looks at all links, each of which costs a system call for each link."""
@@ -121,7 +121,7 @@ class Duplication:
         self._spread = Spread()
         self._copies, self._repairs = Grant(), Grant()
         self._sentAgain = SentAgain()
-        self._apart: deque[tuple[float, list[Arrival], Link]] = deque()  # copies that follow, and when
+        self._apart: deque[tuple[float, list[Arrival], Link]] = NOTHING_WAITS  # copies that follow, and when
         self._timer: IDelayedCall | None = None
         self._fullAt = self._reportedAt = -math.inf
         self._unlikelyAt = -math.inf  # when a report was heeded last though no kernel knew of a loss
@@ -224,6 +224,8 @@ class Duplication:
             number = number + train.datagrams & LAST_NUMBER
         apart = self._sentAgain.apart(now)
         if apart:
+            if self._apart is NOTHING_WAITS:
+                self._apart = deque()
             self._apart.append((now + apart, arrivals, link))
             self._wait(now)
         else:
@@ -362,7 +364,8 @@ class Duplication:
         """
         self._losses.forget(link)
         self._spread.forget(link)
-        self._apart = deque(each for each in self._apart if each[2] is not link)
+        if self._apart:
+            self._apart = deque(each for each in self._apart if each[2] is not link)
 
     def finish(self) -> None:
         """

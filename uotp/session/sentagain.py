@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections import deque
 
-from uotp.train import LAST_NUMBER
+from uotp.train import LAST_NUMBER, NOTHING_WAITS
 
 REMEMBERED = 256
 """So many trains are remembered that were sent again: what the lightest flows send in seconds."""
@@ -44,7 +44,7 @@ class SentAgain:
     """
 
     def __init__(self) -> None:
-        self._sent: deque[tuple[float, int, int]] = deque(maxlen=REMEMBERED)
+        self._sent: deque[tuple[float, int, int]] = NOTHING_WAITS
         self._apartUntil = -math.inf
         self._lost = self._both = 0.0
 
@@ -56,6 +56,8 @@ class SentAgain:
         @param count: how many there are.
         @param now: monotonic seconds, as in the other methods.
         """
+        if self._sent is NOTHING_WAITS:
+            self._sent = deque(maxlen=REMEMBERED)
         self._sent.append((now, number, count))
 
     def lastSent(self, number: int) -> float | None:

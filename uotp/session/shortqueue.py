@@ -25,7 +25,6 @@ Pure: time comes in with each call.
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -132,7 +131,7 @@ class ShortQueue:
         """
         self.rate: int | None = None
         self.judgeAt = math.inf
-        self._small: deque[float] = deque(maxlen=BESIDE_TIMES)
+        self._small: list[float] = []  # when there were small datagrams, the last few times
         self._waitedAt = -math.inf
         self._acknowledged: dict[Any, int] = {}
         self._judgedAt = self._stallAt = now
@@ -151,7 +150,7 @@ class ShortQueue:
         """
         self._waitedAt = now
         if small:
-            self._small.append(now)
+            self._small = [*self._small[1 - BESIDE_TIMES :], now]
             if self.judgeAt == math.inf and self._isBeside(now):
                 self.judgeAt = now
 

@@ -37,10 +37,11 @@ For so long before it has to be sent a ping waits for a train to go with.  Alone
 the reactor more at both ends, and a light flow sends few trains in L{BUSY_SECONDS}.
 """
 
-IDLE_SECONDS = 15.0
+IDLE_SECONDS = 24.0
 """
-A ping is sent when a tunnel was silent for so long at least, and for twice as long at most.
-The kernel finds out sooner when the path is gone.
+A ping is sent when a tunnel was silent for so long at least, and for twice as long at most: relays are often
+set to close a connection that was silent for 50 s.  The kernel finds out sooner when the path is gone.  With a
+thousand idle tunnels this is most of what a server has to do.
 """
 
 PATIENCE_ROUND_TRIPS = 4.0
@@ -209,6 +210,7 @@ class Heartbeat(StateMachine[HeartbeatState, HeartbeatEvent]):
         self._acknowledged = 0  # of them, when we looked last
         self._wayTook = 0.0  # for so long at least the ping was under way
         self.roundTrip = 0.0
+        self._isIdle = False  # it was asked last since it was silent
         self.carried = self.heard = self.due = False
 
     def _wait(self, seconds: float) -> None:
@@ -249,6 +251,7 @@ class Heartbeat(StateMachine[HeartbeatState, HeartbeatEvent]):
         self.carried = self.heard = False
         self._pingEndsAt = None
         self._wayTook = 0.0
+        self._isIdle = False
         self._wait(self._patience())
         return self._asked.to_bytes(PING_BYTES, "big")
 
@@ -283,14 +286,23 @@ class Heartbeat(StateMachine[HeartbeatState, HeartbeatEvent]):
 
     def _wasQuiet(self) -> None:
         if self.due and (self.carried or not self.heard):
+            isIdle = not self.carried
             self.ask()
+            self._isIdle = isIdle
             return
-        self.due = True
         if self.carried:
+            self.due = True
             self._wait(max(BUSY_SECONDS - (self._clock.seconds() - self._askedAt), 0))
         else:
-            self.heard = False
-            self._wait(IDLE_SECONDS)
+            self._rest()
+
+    def _rest(self) -> None:
+        """
+        Ask with the next train, or else when nothing has come for a while.
+        """
+        self.due = True
+        self.heard = False
+        self._wait(IDLE_SECONDS)
 
     def prove(self) -> None:
         """
@@ -322,7 +334,10 @@ class Heartbeat(StateMachine[HeartbeatState, HeartbeatEvent]):
         isShorter = not 0 < self.roundTrip <= took
         self.roundTrip += (took - self.roundTrip) * (1 if isShorter else FRESH_SHARE)
         self.isProving = False
-        self._wait(max(BUSY_SECONDS - JOIN_SECONDS - took, 0))
+        if self._isIdle and not self.carried:
+            self._rest()
+        else:
+            self._wait(max(BUSY_SECONDS - JOIN_SECONDS - took, 0))
         if not wasAsked:
             self._owner.pongCame()
         return True

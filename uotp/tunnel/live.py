@@ -172,18 +172,17 @@ class LiveTunnels:
 
     def abortStalled(self) -> None:
         """
-        Abort the tunnels whose peer has stopped to read.  A few are looked at in each turn.
+        Abort the tunnels whose peer has stopped to read.  Of those that are full a few are looked at in each turn.
         """
-        tunnels = list(self._tunnels)
+        tunnels = [tunnel for tunnel in self._tunnels if tunnel.fullSince is not None]
+        self._stuck = {tunnel: self._stuck[tunnel] for tunnel in tunnels if tunnel in self._stuck}
         parts = (tunnels[start : start + CHECKED_AT_ONCE] for start in range(0, len(tunnels), CHECKED_AT_ONCE))
         self._check.begin(parts, self._abortStalled)
 
     def _abortStalled(self, tunnels: list[Tunnel]) -> None:
         now = self._clock.seconds()
         for tunnel in tunnels:
-            if tunnel.fullSince is None:
-                self._stuck.pop(tunnel, None)
-            elif tunnel in self._tunnels:
+            if tunnel.fullSince is not None and tunnel in self._tunnels:
                 self._abortIfStalled(tunnel, now)
 
     def _abortIfStalled(self, tunnel: Tunnel, now: float) -> None:
