@@ -47,12 +47,14 @@ from uotp.net import (
 )
 from uotp.process import (
     LEAST_MEMORY_BYTES,
+    FreedMemory,
     GarbageCollection,
     ServiceNotifier,
     canBecomeRoot,
     onSignal,
     raiseDescriptorLimit,
     stopOnSignals,
+    trimOfMalloc,
     useMonotonicClock,
 )
 from uotp.telemetry import LogFile, Logger, ProcessLog, Spelling, parseVerbosity, sayLast
@@ -337,6 +339,7 @@ class EndService(MultiService):
         self._processLog = processLog
         self._reactor = reactor
         self._garbageCollection = GarbageCollection(reactor)
+        self._freedMemory = FreedMemory(reactor, trimOfMalloc())
         end.setServiceParent(self)
 
     def privilegedStartService(self) -> None:
@@ -362,6 +365,7 @@ class EndService(MultiService):
             self._reactor.callWhenRunning(self.announcement.begin)
         self._reactor.callWhenRunning(self._processLog.absorb)
         self._garbageCollection.start()
+        self._freedMemory.start()
         if canBecomeRoot():
             self._log.warn("root is given up by half, this process can become root again: leave twistd's --euid out")
 
@@ -392,6 +396,7 @@ class EndService(MultiService):
         if self.announcement is not None:
             self.announcement.end()
         self._garbageCollection.stop()
+        self._freedMemory.stop()
         stopped: Deferred[list[Any]] = super().stopService()
         return stopped
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from uotp.process.clock import SleepClocks, SleepDetector, sleepClocks, useMonotonicClock
 from uotp.process.descriptorlimit import descriptorLimit, raiseDescriptorLimit
+from uotp.process.freed import FreedMemory, trimOfMalloc
 from uotp.process.garbage import GarbageCollection
 from uotp.process.memory import DEFAULT_MEMORY_BYTES, LEAST_MEMORY_BYTES, Memory
 from uotp.process.notify import ServiceNotifier
@@ -22,6 +23,7 @@ from uotp.process.turns import Turns, Unlimited
 __all__ = [
     "DEFAULT_MEMORY_BYTES",
     "LEAST_MEMORY_BYTES",
+    "FreedMemory",
     "GarbageCollection",
     "Memory",
     "PeriodicCalls",
@@ -42,5 +44,6 @@ __all__ = [
     "regroup",
     "sleepClocks",
     "stopOnSignals",
+    "trimOfMalloc",
     "useMonotonicClock",
 ]
