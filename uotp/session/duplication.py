@@ -1,5 +1,5 @@
 """
-Datagrams that go over two links, and those that go again because the other end misses them.
+Datagrams that go over two links.
 
 On a path that loses, what is lost arrives a round trip later, and what is behind it on the same connection
 waits for it.  A copy that takes another connection arrives in time.  The copy has the number of the first one
@@ -10,10 +10,6 @@ and says that it was sent before, so the other end drops what comes second.
  2. Copies are bounded (L{uotp.session.grant}).  Small datagrams may have all of that, and larger
     ones leave half of what can be saved up to them.
  3. While trains wait for a link, the path is full, and nothing goes twice.
- 4. What the other end says it misses, though later ones have come, is sent again at once, as far as a link
-    still keeps it, through another link.  But what was sent again so lately that the other end could not
-    know of it, is not; and of a heavy flow hardly anything is while no kernel knows of a loss.  This is
-    bounded in the same way, by itself.
 """
 
 from __future__ import annotations
@@ -26,15 +22,13 @@ from twisted.internet.interfaces import IDelayedCall
 
 from uotp.boundaries import Allowance, Link
 from uotp.duplicate import Duplicate
-from uotp.path import TROUBLED
 from uotp.session.backlog import SMALL_BYTES
 from uotp.session.demand import ALL_LINKS, LOSSY_LINKS, Demand
 from uotp.session.grant import GRANTED_BYTES_PER_SECOND, SAVED_SECONDS, Grant
 from uotp.session.losses import Losses
-from uotp.session.nudges import LINKS_PER_UNIT
+from uotp.session.repairs import Repairs
+from uotp.session.resending import LEAST_COUNTED_BYTES, Resending
 from uotp.session.scheduler import Scheduler
-from uotp.session.sentagain import SentAgain
-from uotp.session.spread import Spread
 from uotp.session.stickiness import FIRST_WINDOW_BYTES
 from uotp.train import LAST_NUMBER, NOTHING_WAITS, Arrival, Missing, Numbering, Train
 
@@ -54,40 +48,12 @@ LARGE_RESERVE_BYTES = GRANTED_BYTES_PER_SECOND * SAVED_SECONDS / 2
 EARLY_SECONDS = 0.001
 """A copy may follow sooner by so much."""
 
-MAX_REPAIR_BYTES = 16 * 1024
-"""So much is sent again at once of what the other end misses."""
-
-LEAST_COUNTED_BYTES = 64
-"""A train that is sent again counts as so long at least, so that short ones are bounded too."""
-
-SAME_REPORT_SECONDS = 0.005
-"""The same report so soon after is passed over: each is sent through two links."""
-
-UNLIKELY_SECONDS = 1.0
-"""While no kernel knows of a loss, a report of what a heavy flow misses is heeded no more often than this."""
-
-MAX_SEARCHED_UNITS = 256
-"""
-So much is done for all reports of L{SAME_REPORT_SECONDS} together, a unit for each gap and for each link that is
-searched.  That takes a millisecond, and honest reports seldom need it: eight gaps, and thirty links that keep
-something.
-"""
-
-BEHIND_ROUND_TRIPS = 1.25
-BEHIND_SECONDS = 0.02
-"""
-Where a kernel holds what it has not sent, it may take so many round trips and so many seconds
-more before the other end can miss what the kernel was given.
-"""
-
-REPORTS = 2
-"""What is missed is told through so many links: there the path loses, too."""
-
 
 class Duplication:
     """
-    Sends datagrams of one session twice, or again, where it is worth it.
+    Sends datagrams of one session twice where it is worth it.
 
+    @ivar repairs: sends again what the other end misses.
     @ivar isOn: whether the path loses, has room, and the other end drops copies: so small datagrams go twice.
     @ivar isLight: whether a connection that has rested could carry the flow, as it was measured last.
     @ivar rate: of the flow, in bytes in a second, as it was measured last.
@@ -116,22 +82,18 @@ class Duplication:
         self._clock = clock
         self._choice = choice
         self._demand = demand
-        self._allowance = allowance
         self._losses = Losses()
-        self._spread = Spread()
-        self._copies, self._repairs = Grant(), Grant()
-        self._sentAgain = SentAgain()
+        self._grant = Grant()
+        self._resending = Resending(scheduler)
+        self._sentAgain = self._resending.sentAgain
+        self.repairs = Repairs(scheduler, self._resending, clock, allowance)
         self._apart: deque[tuple[float, list[Arrival], Link]] = NOTHING_WAITS  # copies that follow, and when
         self._timer: IDelayedCall | None = None
-        self._fullAt = self._reportedAt = -math.inf
-        self._unlikelyAt = -math.inf  # when a report was heeded last though no kernel knew of a loss
-        self._reported: list[Missing] = []
+        self._fullAt = -math.inf
         self._measuredAt: float = clock.seconds()
         self._bytesBefore, self._numberBefore = 0, numbering.next
         self.isLight = True
         self.rate = 0.0
-        self._searchLeft = 0  # units that may be spent for reports of this moment
-        self._searchedAt = -math.inf  # when that moment began
         self.lookAt = self._measuredAt
         self.isOn = self.spreads = False
 
@@ -192,8 +154,8 @@ class Duplication:
         perSecond = (self._numbering.next - self._numberBefore & LAST_NUMBER) / elapsed
         self._measuredAt, self._bytesBefore, self._numberBefore = now, bytesOut, self._numbering.next
         self.isLight = rate * roundTrip <= FIRST_WINDOW_BYTES
-        self._copies.add(rate, elapsed)
-        self._repairs.add(rate, elapsed)
+        self._grant.add(rate, elapsed)
+        self.repairs.measured(rate, elapsed)
         return perSecond
 
     def pathIsFull(self, now: float) -> None:
@@ -212,11 +174,10 @@ class Duplication:
         """
         number = self._numbering.next
         if self.spreads:
-            link = self._spread.choose(self._scheduler.inTurn(), now) or link
-            self._scheduler.used(link)
+            link = self._resending.choose(self._scheduler.inTurn(), now) or link
         link.send(trains, now)
         counted = max(size, LEAST_COUNTED_BYTES * len(trains))
-        if not self._copies.spend(counted, 0.0 if size <= SMALL_BYTES else LARGE_RESERVE_BYTES):
+        if not self._grant.spend(counted, 0.0 if size <= SMALL_BYTES else LARGE_RESERVE_BYTES):
             return
         arrivals: list[Arrival] = []
         for train in trains:
@@ -229,19 +190,7 @@ class Duplication:
             self._apart.append((now + apart, arrivals, link))
             self._wait(now)
         else:
-            self._sendByAnother(arrivals, link, now)
-
-    def _sendByAnother(self, arrivals: list[Arrival], given: Link, now: float) -> None:
-        """
-        Send trains again through another link than the one that was given them, if there is one.
-        """
-        others = [link for link in self._scheduler.inTurn() if link is not given]
-        link = self._spread.choose(others, now)
-        if link is not None:
-            for number, train in arrivals:
-                self._sentAgain.note(number, train.datagrams, now)
-            self._scheduler.used(link)
-            link.sendAgain(arrivals)
+            self._resending.sendByAnother(arrivals, link, now)
 
     def _wait(self, now: float) -> None:
         if self._apart and self._timer is None:
@@ -255,23 +204,10 @@ class Duplication:
         now = self._clock.seconds()
         while self._apart and self._apart[0][0] <= now + EARLY_SECONDS:
             _, arrivals, given = self._apart.popleft()
-            self._sendByAnother(arrivals, given, now)
+            self._resending.sendByAnother(arrivals, given, now)
         self._wait(now)
 
     # What is missed.
-
-    def report(self, missing: list[Missing]) -> None:
-        """
-        Tell the other end which of its datagrams have not come.
-        """
-        now = self._clock.seconds()
-        links = self._scheduler.inTurn()
-        for _ in range(REPORTS):
-            link = self._spread.choose(links, now)
-            if link is not None:
-                links.remove(link)
-                self._scheduler.used(link)
-                link.report(missing)
 
     def missed(self, missing: list[Missing], roundTrip: float) -> None:
         """
@@ -279,53 +215,9 @@ class Duplication:
 
         @param roundTrip: of the path, in seconds.
         """
-        now = self._clock.seconds()
-        if not self._isToHeed(missing, now):
-            return
-        if now - self._searchedAt >= SAME_REPORT_SECONDS:
-            self._searchLeft, self._searchedAt = MAX_SEARCHED_UNITS, now
-        left = MAX_REPAIR_BYTES
-        for first, count in missing:
-            if self._searchLeft <= 0:
-                return
-            self._spend(1 + len(self._scheduler) // LINKS_PER_UNIT)
-            at = self._sentAgain.lastSent(first)
-            if (at is not None and now - at < roundTrip) or self._isToFollow(first):
-                continue
-            found, holder = self._find(first, count, left, now)
-            if holder is None:
-                continue
-            if at is not None:
-                self._sentAgain.lostBoth(now)
-            size = sum(max(len(train.payload), LEAST_COUNTED_BYTES) for _, train in found)
-            if not self._repairs.spend(size):
-                return
-            self._sendByAnother(found, holder, now)
-            left -= size
-            if left <= 0:
-                return
-
-    def _isToHeed(self, missing: list[Missing], now: float) -> bool:
-        """
-        @return: whether to do what a report asks for.  As long as our kernels know of no loss, what is missing of a
-            heavy flow mostly waits somewhere, so few reports are heeded: the loss may be behind a relay.  Of a
-            light flow, a kernel may learn of a loss later than the other end.
-        """
-        if missing == self._reported and now - self._reportedAt < SAME_REPORT_SECONDS:
-            return False
-        if not (self.isLight or self.isLossy(now) or self._losses.isBlind):
-            if now - self._unlikelyAt < UNLIKELY_SECONDS:
-                return False
-            self._unlikelyAt = now
-        self._reported, self._reportedAt = missing, now
-        return True
-
-    def mayRepeat(self, size: int) -> bool:
-        """
-        @param size: bytes that a link holds unsent and will send, and that another is to bring sooner.
-        @return: whether they may be sent again, too; then they count with what is missed.
-        """
-        return self._repairs.spend(size)
+        # Of a light flow, a kernel may learn of a loss later than the other end.
+        isLikely = self.isLight or self.isLossy(self._clock.seconds()) or self._losses.isBlind
+        self.repairs.missed(missing, roundTrip, self._isToFollow, isLikely=isLikely)
 
     def _isToFollow(self, number: int) -> bool:
         """
@@ -337,25 +229,6 @@ class Duplication:
             for first, train in arrivals
         )
 
-    def _find(self, first: int, count: int, most: int, now: float) -> tuple[list[Arrival], Link | None]:
-        """
-        @return: what a link keeps of some datagrams, and that link; but not what was given to it so lately that
-            it may just be on its way.  Small datagrams overtake bulk that waits in a kernel.
-        """
-        for link in self._scheduler:
-            if self._searchLeft <= 0:
-                break
-            if link.holdsUnacked():
-                self._spend(1)
-                found = link.unackedWithin(first, count, most, now - leastAgeOf(link))
-                if found:
-                    return found, link
-        return [], None
-
-    def _spend(self, units: int) -> None:
-        self._searchLeft -= units
-        self._allowance.spend(units)
-
     # The end.
 
     def forget(self, link: Link) -> None:
@@ -363,7 +236,7 @@ class Duplication:
         A link is gone.
         """
         self._losses.forget(link)
-        self._spread.forget(link)
+        self._resending.forget(link)
         if self._apart:
             self._apart = deque(each for each in self._apart if each[2] is not link)
 
@@ -377,14 +250,3 @@ class Duplication:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def leastAgeOf(link: Link) -> float:
-    """
-    @return: how long ago, in seconds, a link must have been given what the other end can miss by now.
-    """
-    path = link.pathStats()
-    if path is None:
-        return 0.0
-    isBehind = link.cost() % TROUBLED > 0  # what is unsent
-    return path.roundTrip * BEHIND_ROUND_TRIPS + BEHIND_SECONDS if isBehind else path.roundTrip

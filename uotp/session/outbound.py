@@ -439,7 +439,7 @@ class Outbound:
         if rested:
             self._stalledAt = now
             self._scheduler.prefer(rested[0])
-            if self._duplication.mayRepeat(stalled.cost() % TROUBLED):
+            if self._duplication.repairs.mayRepeat(stalled.cost() % TROUBLED):
                 for link, part in zip(rested, dividedAmong(len(rested), stalled.takeUnsent()), strict=False):
                     link.sendAgain(part)
             self._sendWaiting(now)
@@ -642,7 +642,7 @@ class Outbound:
         """
         Tell the other end which of its datagrams have not come.
         """
-        self._duplication.report(missing)
+        self._duplication.repairs.report(missing)
 
     def missed(self, missing: list[Missing]) -> None:
         """

@@ -1,0 +1,61 @@
+"""
+The way of trains that go over a second link: copies, and what the other end misses.
+
+Pure: time comes in with each call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from uotp.boundaries import Link
+from uotp.session.scheduler import Scheduler
+from uotp.session.sentagain import SentAgain
+from uotp.session.spread import Spread
+from uotp.train import Arrival
+
+LEAST_COUNTED_BYTES = 64
+"""A train that is sent again counts as so long at least, so that short ones are bounded too."""
+
+
+class Resending:
+    """
+    Chooses links of one session in turn, and sends trains again through another one than that which had them.
+
+    @ivar sentAgain: remembers what was sent again.
+    """
+
+    def __init__(self, scheduler: Scheduler[Link]) -> None:
+        """
+        @param scheduler: knows the links.
+        """
+        self._scheduler = scheduler
+        self._spread = Spread()
+        self.sentAgain = SentAgain()
+
+    def choose(self, links: Iterable[Link], now: float) -> Link | None:
+        """
+        @param links: those to choose from, the one that has rested for longest first.
+        @param now: monotonic seconds, as in the other methods.
+        @return: the one that is to be used, and counts as used now; L{None} where there is none.
+        """
+        link = self._spread.choose(links, now)
+        if link is not None:
+            self._scheduler.used(link)
+        return link
+
+    def sendByAnother(self, arrivals: list[Arrival], given: Link, now: float) -> None:
+        """
+        Send trains again through another link than the one that was given them, if there is one.
+        """
+        link = self.choose([link for link in self._scheduler.inTurn() if link is not given], now)
+        if link is not None:
+            for number, train in arrivals:
+                self.sentAgain.note(number, train.datagrams, now)
+            link.sendAgain(arrivals)
+
+    def forget(self, link: Link) -> None:
+        """
+        A link is gone.
+        """
+        self._spread.forget(link)
