@@ -1473,6 +1473,19 @@ class OvertakingTests(_ResequencerTestCase):
         self.passTime(HOLD)
         self.assertEqual(numbersOf(self.resequencer.expire(self.now, 2 * MAX_LOOKED_AT)), [2 * MAX_LOOKED_AT + 4])
 
+    def test_whatIsOwedGoesFirst(self) -> None:
+        """
+        Of what waits some may have come twice by then.
+        """
+        numbers = [*range(2, 12), *range(13, 23)]
+        self.come(0, *numbers)
+        self.resequencer.putAgain([arrival(number) for number in numbers], self.now)
+        self.passTime(HOLD)
+        passed = numbersOf(self.resequencer.expire(self.now, 4))
+        self.assertTrue(self.resequencer.owes)
+        self.assertEqual((self.overtake(), self.resequencer.overtakesAt), ([], math.inf))
+        self.assertEqual(passed + self.expire(), numbers)
+
     def test_whoCountsAnewGetsNothingTwice(self) -> None:
         self.come(0, 2, 4)
         self.passTime(SOON)

@@ -438,10 +438,11 @@ class Resequencer:
         numbers wait.  What stands before such a train, or directly behind it, has waited for that gap as well.
 
         @param seconds: how long a train waits.
-        @return: what can be passed on, in order.  It is nothing while much waits: that is no light flow.
+        @return: what can be passed on, in order.  It is nothing while much waits, as that is no light flow, or while
+            something is owed, which goes first.
         """
         self.overtakesAt = math.inf
-        if not self._byAge or len(self._waiting) > MAX_LOOKED_AT:
+        if not self._byAge or len(self._waiting) > MAX_LOOKED_AT or self.owes:
             return []
         cameAt = {number: since for since, number in reversed(self._byAge)}
         knownAt = math.inf  # when something came that shows the gap before the run at hand
