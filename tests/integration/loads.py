@@ -27,6 +27,9 @@ RATE = 1000
 SIZE = 300
 """Bytes of each: more than what goes before longer ones that wait."""
 
+IN_ORDER = ("--reorder", "1000")
+"""All that comes is put in order, however busy the machine is, and though some is sent again."""
+
 LOOK_SECONDS = 0.1
 """Who receives looks so often whether it is to end."""
 

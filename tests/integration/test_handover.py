@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 from bench.rig.programs import until
-from tests.integration.loads import Load, LoadTestCase, settle, waitForAll
+from tests.integration.loads import IN_ORDER, Load, LoadTestCase, settle, waitForAll
 from tests.integration.rawformat2 import TRAIN, RawFrame, serverHello, takeRaw2
 from tests.integration.rawpeers import RawServer
 from tests.integration.relay import Relay
@@ -94,7 +94,7 @@ class BreakTests(LoadTestCase):
         Again and again, whichever tunnel it is, and whether the datagrams had arrived or
         not: each comes once, and those of each direction in order.
         """
-        relay, _, flow = self.relayed(TUNNELS, self.newPki())
+        relay, _, flow = self.relayed(TUNNELS, self.newPki(), client=IN_ORDER)
         loads = [self.forth(flow, BREAK_RATE), self.back(flow, BREAK_RATE)]
         for load in loads:
             load.start()
@@ -154,7 +154,7 @@ class ResumeTests(LoadTestCase):
         Twice, under load: the target sees the port that it has seen before, and neither
         end begins to count anew.
         """
-        relay, pair, flow = self.relayed(TUNNELS, self.newPki())
+        relay, pair, flow = self.relayed(TUNNELS, self.newPki(), client=IN_ORDER)
         loads = [self.forth(flow), self.back(flow)]
         self.begin(loads)
         self.cutAll(relay)
@@ -173,7 +173,7 @@ class ResumeTests(LoadTestCase):
         order.
         """
         pki = self.newPki()
-        _, pair, flow = self.relayed(TUNNELS, pki)
+        _, pair, flow = self.relayed(TUNNELS, pki, client=IN_ORDER)
         forth, back = self.forth(flow), self.back(flow)
         self.begin([forth, back])
         pair.server.kill()

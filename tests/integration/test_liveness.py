@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from bench.rig.namespaces import command
 from bench.rig.programs import BUSY_SECONDS, Program, until
 from tests.integration.hosts import needTwoHosts, newNamespace
-from tests.integration.loads import IN_USE, Load, LoadTestCase, settle, waitForAll
+from tests.integration.loads import IN_ORDER, IN_USE, Load, LoadTestCase, settle, waitForAll
 from tests.integration.rawpeers import ID_BYTES, ONE_ID, rawClient
 from tests.integration.relay import Relayed
 from tests.integration.rig import PLAIN, said
@@ -174,7 +174,7 @@ class BlackHoleTests(LoadTestCase):
         replaced, and what is sent from then on arrives, in order; of what was sent before
         some comes late.
         """
-        relay, pair, flow = self.relayed(4, self.newPki())
+        relay, pair, flow = self.relayed(4, self.newPki(), client=IN_ORDER)
         loads = [self.forth(flow), self.back(flow)]
         for load in loads:
             load.start()

@@ -66,6 +66,14 @@ class InboundTests(TimerTestCase):
         self.inbound.numbered(arrivals, self.clock.seconds())
         self.assertLessEqual(len(self.clock.getDelayedCalls()), 1)
 
+    def beginLosing(self) -> None:
+        """
+        Let number 0 come with its copy.
+        """
+        self.inbound.roundTripIs(0.04)
+        self.come(0)
+        self.inbound.again([(0, train(0))], self.clock.seconds())
+
     def assertDeadline(self, seconds: float) -> None:
         """
         The one timer goes off after so many seconds.
@@ -238,8 +246,8 @@ class InboundTests(TimerTestCase):
         and comes once, whoever brings it.
         """
         self.begin(Order())
-        self.inbound.roundTripIs(0.04)
-        self.come(0, 2)
+        self.beginLosing()
+        self.come(2)
         self.clock.advance(OVERTAKE_SECONDS - 0.0005)
         self.assertEqual(self.passed, [0])
         self.clock.advance(0.0005)
@@ -256,8 +264,8 @@ class InboundTests(TimerTestCase):
         Copies of it follow a moment later.
         """
         self.begin(Order())
-        self.inbound.roundTripIs(0.04)
-        self.come(0, 2)
+        self.beginLosing()
+        self.come(2)
         self.clock.advance(OVERTAKE_SECONDS)
         self.come(4)
         self.clock.advance(OVERTAKE_SECONDS / 2)
@@ -273,6 +281,7 @@ class InboundTests(TimerTestCase):
         """
         self.begin(Order())
         self.come(0, 2)
+        self.inbound.again([(0, train(0))], self.clock.seconds())
         self.clock.advance(2 * OVERTAKE_SECONDS)
         self.assertEqual(self.passed, [0])
         self.come(1)
@@ -281,6 +290,7 @@ class InboundTests(TimerTestCase):
             self.inbound.numbered([(number, Train(1000, number.to_bytes(8, "big").ljust(1000)))], self.clock.seconds())
             self.clock.advance(0.001)
         self.clock.advance(LIGHT_AFTER_SECONDS / 2)
+        self.inbound.again([(0, train(0))], self.clock.seconds())
         del self.passed[:]
         self.come(101)
         self.clock.advance(2 * OVERTAKE_SECONDS)
@@ -292,9 +302,20 @@ class InboundTests(TimerTestCase):
         self.assertEqual(self.passed, [100, 101, 103])
 
     def test_whoSaysATimeWaitsForIt(self) -> None:
-        self.inbound.roundTripIs(0.04)
-        self.come(0, 2)
+        self.beginLosing()
+        self.come(2)
         self.clock.advance(HOLD - 0.001)
+        self.assertEqual(self.passed, [0])
+
+    def test_whereNothingIsLostEachFlowWaits(self) -> None:
+        """
+        Then it is only a connection, or a machine, that is slower than another.
+        """
+        self.begin(Order())
+        self.beginLosing()
+        self.clock.advance(COPIES_SECONDS)
+        self.come(2)
+        self.clock.advance(2 * OVERTAKE_SECONDS)
         self.assertEqual(self.passed, [0])
 
     def test_whatWasHeldIsHandedOnPaced(self) -> None:
@@ -486,8 +507,8 @@ class ReportTests(InboundTests):
 
     def test_aGapThatWasOvertakenIsTold(self) -> None:
         self.begin(Order())
-        self.inbound.roundTripIs(0.04)
-        self.come(0, 2)
+        self.beginLosing()
+        self.come(2)
         self.passTime(OVERTAKE_SECONDS + 0.001)
         self.assertEqual((self.passed, self.reports), ([0, 2], [[(1, 1)]]))
         self.passTime(0.1)

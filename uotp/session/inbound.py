@@ -33,9 +33,10 @@ COPIES_SECONDS = 5.0
 
 OVERTAKE_SECONDS = 0.003
 """
-A datagram of a light flow waits for those before it for so long, unless the user says how long.  Two connections of
-one path differ by less, mostly.  Order is worth less than time to a call, a game or a shell; and what
-lets TCP believe that it has lost something, as it does when three segments overtake one, costs a light flow little.
+On a path that loses a datagram of a light flow waits for those before it for so long, unless the user says how long.
+Two connections of one path differ by less, mostly.  Order is worth less than time to a call, a game or a shell; and
+what lets TCP believe that it has lost something, as it does when three segments overtake one, costs a light flow
+little.
 """
 
 TIMER_SECONDS = 0.001
@@ -220,9 +221,9 @@ class Inbound:
 
     def _overtakes(self, now: float) -> bool:
         """
-        @return: whether what waits may go ahead soon, since it is a light flow.
+        @return: whether what waits may go ahead soon, since it is a light flow on a path that loses.
         """
-        return self._mayOvertake and self.demand.isLightIn(now)
+        return self._mayOvertake and now < self._lossyUntil and self.demand.isLightIn(now)
 
     def _wait(self, now: float) -> None:
         """

@@ -9,7 +9,8 @@ gap that comes after that is late, and is passed on at once.
 Where the order is C{OFF}, nothing waits: each gap is given up as soon as it is seen.  Where it is
 C{BULK}, small datagrams that came early are passed on at once; in their place only their
 numbers wait, so that neither their turn nor a copy passes them on again.  What need not wait
-is never late.  In the same way trains of a light flow go ahead after a moment (L{Resequencer.overtake}).
+is never late.  In the same way trains of a light flow that loses go ahead after a moment
+(L{Resequencer.overtake}).
 
 When a link stands still, the sender sends through another link what was in it, and marks
 it as sent again.  Of such trains, only datagrams that had not come are passed on.  If the
