@@ -18,8 +18,9 @@ MAX_REORDER_SECONDS = 5.0
 class OrderMode(Enum):
     """
     Names the ways to put datagrams in order.  C{AUTO}: each waits somewhat longer than others
-    were seen to be late, but those of a light flow that loses only for a moment.  C{TIME}: each waits for a time that
-    was chosen.  C{OFF}: none waits.  C{BULK}: small ones do not wait, and all others wait as with C{AUTO}.
+    were seen to be late, but those of a light flow only for a moment while the path loses.  C{TIME}: each waits
+    for a time that was chosen.  C{OFF}: none waits.  C{BULK}: small ones do not wait, and all others wait as
+    with C{AUTO}.
     """
 
     AUTO = "auto"

@@ -7,11 +7,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.doubles.contracts import TimerTestCase
+from tests.session.duplicating import CountingAllowance
 from uotp.order import MAX_REORDER_SECONDS, Order, OrderMode
 from uotp.process.turns import Unlimited
-from uotp.session.demand import LIGHT_AFTER_SECONDS, WEIGH_BYTES
+from uotp.session.demand import WEIGH_BYTES
 from uotp.session.hold import FIRST_HOLD_SECONDS, ROUND_TRIPS
-from uotp.session.inbound import COPIES_SECONDS, OVERTAKE_SECONDS, Inbound
+from uotp.session.inbound import COPIES_SECONDS, LIGHT_AFTER_SECONDS, OVERTAKE_SECONDS, Inbound
 from uotp.session.missing import IN_VAIN_SECONDS, MOST_IN_VAIN, MOST_TELLS, SMALL_GAP, SOON_SECONDS
 from uotp.session.pacer import BURST_BYTES, DATAGRAM_BYTES, TICK_SECONDS
 from uotp.session.resequencer import FIRST_NUMBERS, MAX_HELD_RUNS, MAX_READY_TRAINS
@@ -229,7 +230,6 @@ class InboundTests(TimerTestCase):
 
     def test_holdFollowsThePath(self) -> None:
         self.begin(Order())
-        self.patch(self.inbound.demand, "isLightIn", lambda _now: False)
         self.come(0, 2)
         self.assertDeadline(FIRST_HOLD_SECONDS)
         self.inbound.roundTripIs(roundTrip := 0.2)
@@ -300,6 +300,39 @@ class InboundTests(TimerTestCase):
         self.come(103)
         self.clock.advance(2 * OVERTAKE_SECONDS)
         self.assertEqual(self.passed, [100, 101, 103])
+
+    def test_flowThatIsHeavyForTheWholePathWaits(self) -> None:
+        """
+        What the kernel tells of the path may end at a relay: there the flow is light.
+        """
+        for roundTrip, isHeavy in ((0.2, True), (0.0001, False)):
+            self.begin(Order())
+            self.beginLosing()
+            self.inbound.roundTripIs(roundTrip)
+            self.inbound.demand.roundTrip = 0.0001
+            for number in range(1, 100):
+                self.inbound.numbered(
+                    [(number, Train(1000, number.to_bytes(8, "big").ljust(1000)))], self.clock.seconds()
+                )
+                self.clock.advance(0.005)
+            del self.passed[:]
+            self.come(101)
+            self.inbound.again([(0, train(0))], self.clock.seconds())
+            self.clock.advance(2 * OVERTAKE_SECONDS)
+            self.assertEqual(self.passed, [] if isHeavy else [101])
+            self.end()
+
+    def test_whatGoesAheadIsPaidFor(self) -> None:
+        allowance = CountingAllowance()
+        self.inbound = Inbound(self.deliver, Drops(), self.clock, allowance, Order())
+        self.beginLosing()
+        self.come(2)
+        before = allowance.spent
+        for number in range(3, 20):
+            self.come(number)
+        self.assertGreaterEqual(allowance.spent - before, 17)
+        self.assertEqual(self.passed, [0])
+        self.end()
 
     def test_whoSaysATimeWaitsForIt(self) -> None:
         self.beginLosing()

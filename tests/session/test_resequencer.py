@@ -339,6 +339,11 @@ class OrderTests(_ResequencerTestCase):
                 self.now = deadline
                 self.assertEqual((step, self.expire()), (step, [2]))
 
+    def test_whatHasComeTwiceIsOwedOnce(self) -> None:
+        self.come(0, (2, 3), 7)
+        self.resequencer.putAgain([arrival(3, 3), arrival(7)], self.now)
+        self.assertEqual(self.restart(), [2, 3, 4, 5, 7])
+
     def test_restartPassesOnWhatWaits(self) -> None:
         self.come(10, 14, 12)
         self.assertEqual(self.restart(), [12, 14])
@@ -1402,8 +1407,11 @@ class OvertakingTests(_ResequencerTestCase):
         """
         @return: the numbers of the datagrams that go ahead.
         """
-        passed = numbersOf(self.resequencer.overtake(self.now, seconds))
-        self.resequencer.checkInvariant()
+        passed: list[int] = []
+        self.resequencer.overtakesAt = self.now
+        while self.resequencer.overtakesAt <= self.now:
+            passed += numbersOf(self.resequencer.overtake(self.now, seconds, 3))
+            self.resequencer.checkInvariant()
         return passed
 
     def test_whatHasWaitedForAMomentGoesAhead(self) -> None:
@@ -1431,6 +1439,25 @@ class OvertakingTests(_ResequencerTestCase):
         self.assertEqual((numbersOf(passed), self.overtake()), ([0, 2], []))
         self.passTime(SOON)
         self.assertEqual(len(self.overtake()), 1)
+
+    def test_allOfALongRepairDo(self) -> None:
+        """
+        Their numbers take little room, and a look at them little time.
+        """
+        self.come(0, 2)
+        self.passTime(SOON)
+        self.overtake()
+        for number in range(3, 5 * MAX_LOOKED_AT):
+            self.come(number)
+            self.assertEqual(self.overtake(), [number])
+        self.assertEqual((self.resequencer.runs, self.resequencer.held), (1, TRAIN_OVERHEAD_BYTES))
+        self.assertEqual(self.come(2, 1, 5 * MAX_LOOKED_AT), [1, 5 * MAX_LOOKED_AT])
+
+    def test_whatGoesAheadAtOneGoIsBounded(self) -> None:
+        self.come(0, *range(2, 22, 2))
+        self.passTime(SOON)
+        self.assertEqual(numbersOf(self.resequencer.overtake(self.now, SOON, 4)), [2, 4, 6, 8])
+        self.assertEqual((self.resequencer.overtakesAt, self.overtake()), (self.now, [10, 12, 14, 16, 18, 20]))
 
     def test_whatStandsBeforeOneThatHasWaitedDoesToo(self) -> None:
         """
@@ -1522,7 +1549,7 @@ class OvertakingTests(_ResequencerTestCase):
         st.lists(
             st.tuples(
                 st.booleans(),
-                st.integers(1, 40),
+                st.integers(1, 90),
                 st.integers(1, 9),
                 st.sampled_from([0.0, 0.0, SOON / 2, SOON, HOLD / 3, HOLD]),
                 st.booleans(),

@@ -1104,7 +1104,6 @@ class SessionTests(SynchronousTestCase):
         for tunnel, roundTrip in zip(tunnels, (0.1, 0.16), strict=True):
             tunnel.roundTrip = roundTrip
         self.session.outbound.roundTripChanged()
-        self.patch(self.session.inbound.demand, "isLightIn", lambda _now: False)
         self.session.inbound.numbered([(0, numbered(0)), (2, numbered(2))], self.clock.seconds())
         self.clock.advance(0.16 * ROUND_TRIPS - 0.01)
         self.assertEqual(len(self.delivered), 1)

@@ -18,10 +18,9 @@ from uotp.server.registry import MAX_SESSIONS, MAX_TUNNELS_PER_SESSION
 from uotp.server.settings import MAX_CONNECTIONS
 from uotp.server.strangers import HELLO_SECONDS
 from uotp.services import clientService, serverService
-from uotp.session.demand import LIGHT_AFTER_SECONDS
 from uotp.session.grant import GRANTED_BYTES_PER_SECOND, GRANTED_SHARE, SAVED_SECONDS
 from uotp.session.hold import FIRST_HOLD_SECONDS, LEAST_HOLD_SECONDS, LONGEST_HOLD_SECONDS
-from uotp.session.inbound import OVERTAKE_SECONDS
+from uotp.session.inbound import LIGHT_AFTER_SECONDS, OVERTAKE_SECONDS
 from uotp.session.losses import LOSSY_SECONDS
 from uotp.session.missing import GAPS_AT_ONCE, MOST_TELLS
 from uotp.session.repairs import MAX_REPAIR_BYTES

@@ -127,9 +127,9 @@ COMMON_ROWS = (
     Option(
         "reorder",
         None,
-        "which datagrams wait for those sent before them: auto (those of a light flow that loses hardly), off (none), "
-        "bulk (those above 256 bytes), or the time for all, in milliseconds if it has no unit; otherwise auto, and at "
-        "a server as its client asks",
+        "which datagrams wait for those sent before them: auto (all, those of a light flow for a moment only while "
+        "the path loses), off (none), bulk (those above 256 bytes), or the time for all, in milliseconds if it has no "
+        "unit; otherwise auto, and at a server as its client asks",
         parseOrder,
         "reorder",
     ),

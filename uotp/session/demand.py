@@ -67,9 +67,6 @@ What is said of losses sooner than this after another is taken for the same: lin
 until a loss is repaired.  When all links are busy with that for longer, more of them are needed.
 """
 
-LIGHT_AFTER_SECONDS = 2.0
-"""What has come is a light flow when it was heavy no more for so long: it may pause."""
-
 NOTED_SECONDS = 1.0
 """What is wanted already is noted again no more often than this."""
 
@@ -126,12 +123,6 @@ class Demand:
 
     # What the ways out and in see.
 
-    def roundTripIs(self, seconds: float) -> None:
-        """
-        Take note of a round trip, while none is known that has no queue in it.
-        """
-        self.roundTrip = self.roundTrip or seconds
-
     def sent(self, size: int, now: float) -> int:
         """
         So much payload has come from UDP so far.
@@ -148,17 +139,8 @@ class Demand:
         """
         return self._flows(self._received, size, now)
 
-    def isLightIn(self, now: float) -> bool:
-        """
-        @return: whether no more has come in a round trip of late than a rested connection may send.
-        """
-        return self.roundTrip > 0 and now >= self._received.heavyUntil + LIGHT_AFTER_SECONDS
-
     def _flows(self, flow: Flow, size: int, now: float) -> int:
-        if now < flow.heavyUntil:
-            flow.skip(size)
-        elif flow.isHeavy(size, max(self.roundTrip, SHORTEST_PATH_SECONDS), now):
-            flow.heavyUntil = now + HEAVY_WEIGH_SECONDS
+        if flow.weigh(size, self.roundTrip, now):
             self.wantsAtLeast(ALL_LINKS, now)
         return flow.askAt
 
@@ -219,6 +201,22 @@ class Flow:
         self.askAt = WEIGH_BYTES
         self.heavyUntil = -math.inf
         self._isSkipping = False
+
+    def weigh(self, size: int, roundTrip: float, now: float) -> bool:
+        """
+        Find out whether it is heavy, unless it counts as heavy.
+
+        @param size: payload so far.
+        @param roundTrip: of the path, in seconds; a very short one counts as L{SHORTEST_PATH_SECONDS}.
+        @return: whether it is heavy, and counts as such from now on for a while.
+        """
+        if now < self.heavyUntil:
+            self.skip(size)
+            return False
+        isHeavy = self.isHeavy(size, max(roundTrip, SHORTEST_PATH_SECONDS), now)
+        if isHeavy:
+            self.heavyUntil = now + HEAVY_WEIGH_SECONDS
+        return isHeavy
 
     def skip(self, size: int) -> None:
         """

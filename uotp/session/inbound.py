@@ -20,11 +20,11 @@ from twisted.internet.interfaces import IDelayedCall
 
 from uotp.boundaries import Allowance
 from uotp.order import Order, OrderMode
-from uotp.session.demand import Demand
+from uotp.session.demand import Demand, Flow
 from uotp.session.hold import Hold
 from uotp.session.missing import GAPS_AT_ONCE, SOON_SECONDS, MissingReports
 from uotp.session.pacer import Pacer
-from uotp.session.resequencer import MAX_HELD_BYTES, Resequencer
+from uotp.session.resequencer import MAX_HELD_BYTES, MAX_READY_TRAINS, Resequencer
 from uotp.telemetry import Drops
 from uotp.train import Arrival, Missing, TakeTrains, Train, bytesOf
 
@@ -38,6 +38,12 @@ Two connections of one path differ by less, mostly.  Order is worth less than ti
 what lets TCP believe that it has lost something, as it does when three segments overtake one, costs a light flow
 little.
 """
+
+LIGHT_AFTER_SECONDS = 2.0
+"""A flow that was heavy is light when it was heavy no more for so long: it may pause."""
+
+OVERTAKING_RUNS_PER_UNIT = 16
+"""To look at so many that wait, for which may go ahead, takes about as long as to handle a datagram."""
 
 TIMER_SECONDS = 0.001
 """A timer that is later by less than this is early enough."""
@@ -79,6 +85,7 @@ class Inbound:
         self.lastActive: float = clock.seconds()
         self.demand = Demand(self.lastActive)
         self._weighAt = self.demand.received(0, self.lastActive)
+        self._flow = Flow(self.lastActive)
         self._before = self.lastActive  # when something came before that
         self._hold = Hold(self.lastActive, order.seconds, self.demand.lost)
         self._resequencer = Resequencer(self._hold, allowance.room(MAX_HELD_BYTES), order)
@@ -203,7 +210,9 @@ class Inbound:
             self._firstAnswer()
 
     def _weigh(self, now: float) -> None:
-        self._weighAt = self.demand.received(self.bytes, now)
+        # The round trip of the demand ends at a relay, where there is one; the hold's does not.
+        self._flow.weigh(self.bytes, self._hold.roundTrip, now)
+        self._weighAt = min(self.demand.received(self.bytes, now), self._flow.askAt)
         self.isLossy(now)  # also where nothing goes out, by which that is asked
 
     def _firstAnswer(self) -> None:
@@ -213,7 +222,7 @@ class Inbound:
 
     def _pass(self, trains: list[Train], now: float) -> None:
         if self._resequencer.held and self._overtakes(now):
-            trains += self._resequencer.overtake(now, OVERTAKE_SECONDS)
+            trains += self._overtake(now, MAX_READY_TRAINS)
         if trains:
             self._pacer.send(trains, now)
         if self._resequencer.held:
@@ -223,7 +232,12 @@ class Inbound:
         """
         @return: whether what waits may go ahead soon, since it is a light flow on a path that loses.
         """
-        return self._mayOvertake and now < self._lossyUntil and self.demand.isLightIn(now)
+        isLight = self._hold.roundTrip > 0 and now >= self._flow.heavyUntil + LIGHT_AFTER_SECONDS
+        return self._mayOvertake and now < self._lossyUntil and isLight
+
+    def _overtake(self, now: float, most: int) -> list[Train]:
+        self._allowance.spend(1 + self._resequencer.runs // OVERTAKING_RUNS_PER_UNIT)
+        return self._resequencer.overtake(now, OVERTAKE_SECONDS, most)
 
     def _wait(self, now: float) -> None:
         """
@@ -298,7 +312,7 @@ class Inbound:
         trains = resequencer.more(most) if self._closed else resequencer.expire(now, most)
         self._close(before, now)
         if not self._closed and self._overtakes(now):
-            trains += resequencer.overtake(now, OVERTAKE_SECONDS)
+            trains += self._overtake(now, max(most - len(trains), 1))
         if trains:
             self._allowance.spend(len(trains))
             self._pacer.send(trains, now)
@@ -318,7 +332,6 @@ class Inbound:
         Take note of the path's round trip.
         """
         self._hold.roundTrip = self._missing.roundTrip = seconds
-        self.demand.roundTripIs(seconds)
 
     def restart(self) -> None:
         """

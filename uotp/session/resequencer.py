@@ -9,8 +9,8 @@ gap that comes after that is late, and is passed on at once.
 Where the order is C{OFF}, nothing waits: each gap is given up as soon as it is seen.  Where it is
 C{BULK}, small datagrams that came early are passed on at once; in their place only their
 numbers wait, so that neither their turn nor a copy passes them on again.  What need not wait
-is never late.  In the same way trains of a light flow that loses go ahead after a moment
-(L{Resequencer.overtake}).
+is never late.  In the same way trains of a light flow go ahead after a moment while the
+path loses (L{Resequencer.overtake}).
 
 When a link stands still, the sender sends through another link what was in it, and marks
 it as sent again.  Of such trains, only datagrams that had not come are passed on.  If the
@@ -349,6 +349,7 @@ class Resequencer:
         of it already, when it was ahead or since the run came, is dropped.
         """
         assert self._expected is not None
+        self._behindSince = None
         for first, end in self._early.others(run.number, run.number + run.datagrams):
             begin = max(first, self._expected)
             if begin >= end:
@@ -433,43 +434,67 @@ class Resequencer:
         """
         return self._byAge[0][0] + self._hold.seconds(now) if self._byAge else None
 
-    def overtake(self, now: float, seconds: float) -> list[Train]:
+    @property
+    def runs(self) -> int:
+        """
+        How many runs wait.
+        """
+        return len(self._waiting)
+
+    def overtake(self, now: float, seconds: float, most: int = MAX_READY_TRAINS) -> list[Train]:
         """
         Pass on what has waited for a gap before it for long enough, though it may be filled yet.  In its place only
-        numbers wait.  What stands before such a train, or directly behind it, has waited for that gap as well.
+        numbers wait, as one run for all that follow one another.  What stands before such a train, or directly behind
+        it, has waited for that gap as well.
 
         @param seconds: how long a train waits.
-        @return: what can be passed on, in order.  It is nothing while much waits, as that is no light flow, or while
-            something is owed, which goes first.
+        @param most: no further run is passed on when so many trains are ready, but those that overlap the last one.
+        @return: what can be passed on, in order.  It is nothing while very much waits, as that is no light flow, or
+            while something is owed, which goes first.
         """
         self.overtakesAt = math.inf
         if not self._byAge or len(self._waiting) > MAX_LOOKED_AT or self.owes:
             return []
-        cameAt = {number: since for since, number in reversed(self._byAge)}
-        knownAt = math.inf  # when something came that shows the gap before the run at hand
-        runs: list[tuple[float, Run]] = []
-        for run in sorted(self._waiting, reverse=True):
-            knownAt = min(knownAt, cameAt[run.number])
-            runs.append((knownAt + seconds, run))
         ready: list[Train] = []
-        self._waiting = []
-        at, following = math.inf, -1
-        for runAt, run in reversed(runs):
-            kept, end = run, run.number + run.datagrams
+        kept: list[tuple[float, Run]] = []
+        at, following, passed = math.inf, -1, -1
+        for knownAt, cameAt, run in self._withAges():
+            end = run.number + run.datagrams
             if run.number > following:  # behind another gap
-                at = runAt
+                at = knownAt + seconds
             following = max(following, end)
-            if run.trains and at <= now:
+            if run.trains and at <= now and (len(ready) < most or run.number < passed):
                 for first, last in self._early.others(run.number, end):
                     ready += run.within(first, last)
                     self._early.add(first, last, now)
-                kept = run._replace(trains=[])
-                self.held += kept.cost() - run.cost()
-            elif run.trains:
-                self.overtakesAt = min(self.overtakesAt, at)
-            self._waiting.append(kept)  # they are sorted, so it is a heap
+                run = run._replace(trains=[])  # noqa: PLW2901 - what is left of it
+                passed = max(passed, end)
+            if run.trains:
+                self.overtakesAt = min(self.overtakesAt, max(at, now))
+            elif kept and not kept[-1][1].trains and run.number <= kept[-1][1].number + kept[-1][1].datagrams:
+                since, before = kept.pop()
+                end = max(end, before.number + before.datagrams)
+                kept.append((min(since, cameAt), Run(before.number, end - before.number, [])))
+                continue
+            kept.append((cameAt, run))
+        self._waiting = [run for _, run in kept]  # they are sorted, so it is a heap
+        self._byAge = deque(sorted((cameAt, run.number) for cameAt, run in kept))
+        self.held = sum(run.cost() for run in (*self._waiting, *self._leaving))
         self._room.shrink(self.held)
         return ready
+
+    def _withAges(self) -> list[tuple[float, float, Run]]:
+        """
+        @return: of each run that waits, in order, since when the gap before it is known, and when it came.
+        """
+        cameAt = {number: since for since, number in reversed(self._byAge)}
+        knownAt = math.inf
+        runs: list[tuple[float, float, Run]] = []
+        for run in sorted(self._waiting, reverse=True):
+            knownAt = min(knownAt, cameAt[run.number])
+            runs.append((knownAt, cameAt[run.number], run))
+        runs.reverse()
+        return runs
 
     def gaps(self, most: int) -> list[tuple[int, int, float]]:
         """
@@ -497,7 +522,14 @@ class Resequencer:
         Expect any number, because the peer has begun to count anew.  What waited is owed.
         """
         if self._waiting:
-            self._leaving += [run for run in self._waiting if run.trains]
+            assert self._expected is not None
+            begin = self._expected
+            for run in sorted(self._waiting):
+                end = run.number + run.datagrams
+                if begin < end and run.trains:  # some may have come twice
+                    first = max(begin, run.number)
+                    self._leaving.append(Run(first, end - first, run.within(first, end)))
+                begin = max(begin, end)
             heapify(self._leaving)
             self.held = sum(run.cost() for run in self._leaving)
             self._room.shrink(self.held)
@@ -507,6 +539,7 @@ class Resequencer:
         self._missed.clear()
         self._again.clear()
         self._expected = self._behindSince = None
+        self.overtakesAt = math.inf
 
     def checkInvariant(self) -> None:
         """
