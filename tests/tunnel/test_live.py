@@ -174,6 +174,19 @@ class LiveTunnelsTests(TimerTestCase):
             self.liveTunnels.abortStalled()
         self.assertEqual([each.aborted for each in (slow, stalled)], [False, True])
 
+    def test_whoReadsAgainIsForgotten(self) -> None:
+        """
+        What is kept of tunnels that are full is of these alone.
+        """
+        tunnel = self.open()
+        tunnel.held = TRANSPORT_BYTES
+        tunnel.protocol.pauseProducing()
+        self.liveTunnels.abortStalled()
+        self.assertEqual(len(self.liveTunnels._stuck), 1)
+        tunnel.protocol.resumeProducing()
+        self.liveTunnels.abortStalled()
+        self.assertEqual((len(self.liveTunnels._stuck), tunnel.aborted), (0, False))
+
     def test_modemIsNoStalledPeer(self) -> None:
         """
         At 8 kbit/s a segment is acknowledged every 1.5 s, and the kernel holds so much that its tunnel takes

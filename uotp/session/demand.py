@@ -186,7 +186,7 @@ class Flow:
     Follows one direction, as a bucket that leaks what a rested connection may send in each round
     trip, and that overflows when as much is in it.
 
-    @ivar askAt: the amount of payload from which on L{isHeavy} is to be asked.
+    @ivar askAt: the amount of payload from which on L{weigh} is to be called.
     @ivar heavyUntil: until when the flow counts as heavy, and what comes is not counted.
     """
 
@@ -211,22 +211,14 @@ class Flow:
         @return: whether it is heavy, and counts as such from now on for a while.
         """
         if now < self.heavyUntil:
-            self.skip(size)
+            self._isSkipping, self.askAt = True, size + HEAVY_WEIGH_BYTES
             return False
-        isHeavy = self.isHeavy(size, max(roundTrip, SHORTEST_PATH_SECONDS), now)
+        isHeavy = self._isHeavy(size, max(roundTrip, SHORTEST_PATH_SECONDS), now)
         if isHeavy:
             self.heavyUntil = now + HEAVY_WEIGH_SECONDS
         return isHeavy
 
-    def skip(self, size: int) -> None:
-        """
-        Leave out what comes while the flow counts as heavy.
-
-        @param size: payload so far.
-        """
-        self._isSkipping, self.askAt = True, size + HEAVY_WEIGH_BYTES
-
-    def isHeavy(self, size: int, roundTrip: float, now: float) -> bool:
+    def _isHeavy(self, size: int, roundTrip: float, now: float) -> bool:
         """
         @param size: payload so far.
         @param roundTrip: of the path, in seconds.
