@@ -42,14 +42,15 @@ class Way:
     @ivar server: where the server listens, as the client reaches it.
     @ivar entrance: the port on loopback where the client listens.
     @ivar target: as the server reaches it.
-    @ivar pool: how many tunnels a session is to have.
+    @ivar pool: the most tunnels that a session may have; L{None} for as many as the program itself
+        thinks best.
     @ivar clientOptions: more words for the client.
     """
 
     server: tuple[str, int]
     entrance: int
     target: tuple[str, int]
-    pool: int
+    pool: int | None
     clientOptions: Sequence[str] = ()
 
 
@@ -91,7 +92,8 @@ class Contender:
         @return: the client's command line.
         """
         tls = [] if "--no-tls" in self.options else ["-C", pki.caCertificate]
-        options = ["-p", str(way.entrance), "-n", str(way.pool), *way.clientOptions]
+        pool = [] if way.pool is None else ["-n", str(way.pool)]
+        options = ["-p", str(way.entrance), *pool, *way.clientOptions]
         return [*self.words("client"), *map(str, way.server), *options, *tls]
 
     def words(self, end: str) -> list[str]:

@@ -21,6 +21,8 @@ from bench.rig.programs import LOOK_SECONDS, Program, Programs, RigError
 from bench.stage import Stage
 
 POOL = 8
+"""What the original has, and a heavy flow of ours.  It is what no program is told: both do by themselves."""
+
 POOL_SECONDS = 10.0
 SETTLING_SECONDS = 0.5
 """As many tunnels for so long are as many as there will be for now."""
@@ -148,7 +150,8 @@ def startPair(
     if not contender.command:
         return Pair(target, ())
     tunnelPort, entrance = freePort(socket.SOCK_STREAM), freePort(socket.SOCK_DGRAM)
-    way = Way((place.serverAddress, tunnelPort), entrance, target, pool, clientOptions)
+    size = None if pool == POOL else pool
+    way = Way((place.serverAddress, tunnelPort), entrance, target, size, clientOptions)
     startServer = partial(
         programs.start, [*place.serverSide, *contender.serverWords(way, stage.pki)], contender.environment
     )

@@ -8,6 +8,7 @@ import functools
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -532,8 +533,9 @@ class ContenderTests(SynchronousTestCase):
             one = namedContender(f"one={options}")
             words = [*options.split(), "192.0.2.3", "53", "-a", "192.0.2.1", "-p", "443", *server]
             self.assertEqual(one.serverWords(WAY, PKI)[4:], words)
-            words = [*options.split(), "192.0.2.1", "443", "-p", "5000", "-n", "8", "-e", "9", *client]
-            self.assertEqual(one.clientWords(WAY, PKI)[4:], words)
+            for way, pool in ((WAY, ["-n", "8"]), (replace(WAY, pool=None), [])):
+                words = [*options.split(), "192.0.2.1", "443", "-p", "5000", *pool, "-e", "9", *client]
+                self.assertEqual(one.clientWords(way, PKI)[4:], words)
 
     def test_wsTunnelIsToldInItsOwnWords(self) -> None:
         program = Path(self.mktemp())

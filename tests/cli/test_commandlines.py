@@ -170,7 +170,7 @@ CLIENT_DEFAULTS = {
     "bind-address": (),
     "bind-port": 8911,
     "expire": 120.0,
-    "pool-size": 8,
+    "pool-size": 16,
     "min-pool": None,
     "backoff": 5.0,
     "timeout": 4.0,
@@ -324,7 +324,7 @@ class OptionsTests(CommandTestCase):
         """
         options = self.clientOptions(
             *[
-                "-n8",
+                "-n16",
                 "-e",
                 "30.0",
                 "--unsent-limit=16384",

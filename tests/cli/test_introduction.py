@@ -67,7 +67,7 @@ class IntroductionTests(CommandTestCase):
         """
         self.assertEqual(self.told(server, "--no-tls", "--linger", "150.0", "a", "1"), "--no-tls a 1")
         self.assertEqual(
-            self.told(client, "a", "-n8", "1", "-w", "4", "-B2", "--udp-buffer=4096K", "-R", "-v", "info"),
+            self.told(client, "a", "-n16", "1", "-w", "4", "-B2", "--udp-buffer=4096K", "-R", "-v", "info"),
             "--backoff 2 --resolve-once a 1",
         )
 

@@ -240,9 +240,8 @@ class PoolTests(SlotTestCase):
     def test_statisticsTellHowTheSlotsStand(self) -> None:
         self.useFormat2()
         pool = self.pool()
-        self.assertEqual(
-            pool.statistics(), PoolStatistics(self.slotsIn(IDLE=4), wanted=0, tunnels=0, retiring=0, failures=0)
-        )
+        nothing = PoolStatistics(self.slotsIn(), wanted=0, tunnels=0, retiring=0, failures=0)
+        self.assertEqual(pool.statistics(), nothing)  # slots are made when they are needed
         pool.start()
         pool.widen(4)
         self.openFirst(WELCOME)
@@ -278,6 +277,12 @@ class PoolTests(SlotTestCase):
         pool.widen(size)
         self.openAll()
         return pool
+
+    def test_aHeavyFlowHasHalfOfALargePool(self) -> None:
+        for size, wanted, tunnels in ((4, 8, 4), (8, 8, 8), (16, 8, 8), (32, 8, 16), (32, 4, 4), (32, 20, 20)):
+            self.setUp()
+            pool = self.grownPool(wanted, size)
+            self.assertEqual((size, wanted, self.tunnelsOf(pool)), (size, wanted, (tunnels, 0)))
 
     def tunnelsOf(self, pool: Pool) -> tuple[int, int]:
         """
@@ -520,6 +525,13 @@ class PoolTests(SlotTestCase):
         self.assertEqual([transport.stream for transport in transports], [[], [], []])
         self.context.attempts[0].tunnel.dataReceived(DRAIN)
         self.assertEqual([transport.stream for transport in transports], [[BYE]] * 3)
+
+    def test_drainBeforeTheStartEndsAtOnce(self) -> None:
+        pool = self.pool()
+        pool.drain()
+        self.assertEqual((pool._slots, pool._owner, self.context.attempts), ([], None, []))
+        pool.start()
+        self.assertEqual(self.context.attempts, [])
 
     def test_drainEndsThoughATunnelDoesNotAnswer(self) -> None:
         """

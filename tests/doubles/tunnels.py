@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 from uotp.boundaries import CarriedSession
 from uotp.errors import PeerError
 from uotp.tunnel.accepted import AcceptedTunnel
-from uotp.tunnel.heartbeat import GIVE_UP_SECONDS, HeartbeatOwner
+from uotp.tunnel.heartbeat import GIVE_UP_SECONDS, IDLE_SECONDS, HeartbeatOwner
 from uotp.tunnel.link import LinkOwner
 from uotp.tunnel.states import AcceptedTunnelOwner, DialledTunnelOwner
 from uotp.tunnel.tunnel import Tunnel
@@ -103,6 +103,7 @@ class RecordingLinkOwner(_Told):
     Keeps what a link tells its tunnel: "overdue", "came", "given up", "drains" and "leaves".
 
     @ivar giveUpSeconds: as the heartbeat of a client's end has it.
+    @ivar idleSeconds: the same.
     @ivar faults: what the other end did that it may not do.
     @ivar full: whether the stream holds as much as it wants to.
     @ivar maySayBye: whether the other end may leave.
@@ -111,6 +112,7 @@ class RecordingLinkOwner(_Told):
     def __init__(self) -> None:
         super().__init__()
         self.giveUpSeconds = GIVE_UP_SECONDS
+        self.idleSeconds = IDLE_SECONDS
         self.faults: list[str] = []
         self.full = False
         self.maySayBye = True

@@ -13,12 +13,13 @@ from tests.doubles.sessions import MemoryLink
 from uotp.path import TROUBLED, PathStats
 from uotp.process.turns import Unlimited
 from uotp.session.demand import (
-    ALL_LINKS,
+    HEAVY_LINKS,
     LIGHT_LINKS,
     LOSSES_APART_SECONDS,
     LOSSY_LINKS,
     MANY_LOSSES,
     MANY_LOSSES_SECONDS,
+    MOST_LINKS,
     QUIET_BYTES,
     QUIET_LINKS,
     WANTED_SECONDS,
@@ -62,7 +63,7 @@ class DemandTests(SynchronousTestCase):
         """
         Though what came since was not counted at first; and one that stays heavy wants all on and on.
         """
-        for each, links in ((600, LIGHT_LINKS), (20_000, ALL_LINKS)):
+        for each, links in ((600, LIGHT_LINKS), (20_000, HEAVY_LINKS)):
             for isOut in (True, False):
                 self.setUp()
                 take = self.demand.sent if isOut else self.demand.received
@@ -72,7 +73,7 @@ class DemandTests(SynchronousTestCase):
                     size += 10_000
                     if size >= asked:
                         asked = take(size, self.now)
-                self.assertEqual(self.demand.links(self.now), ALL_LINKS)
+                self.assertEqual(self.demand.links(self.now), HEAVY_LINKS)
                 for _ in range(round(2 * WANTED_SECONDS / 0.02)):
                     self.now += 0.02
                     size += each
@@ -89,10 +90,10 @@ class DemandTests(SynchronousTestCase):
             (200, 0.01, PATH, LIGHT_LINKS),  # a game
             (160, 0.02, 0.3, LIGHT_LINKS),  # a call over a satellite
             (1400, 0.01, PATH, LIGHT_LINKS),  # 1.1 Mbit/s: 5.6 KB in a round trip
-            (1400, 0.01, 0.2, ALL_LINKS),  # the same where it is 28 KB
-            (1400, 0.0035, PATH, ALL_LINKS),  # 16 KB
+            (1400, 0.01, 0.2, HEAVY_LINKS),  # the same where it is 28 KB
+            (1400, 0.0035, PATH, HEAVY_LINKS),  # 16 KB
             (1400, 0.0045, PATH, LIGHT_LINKS),  # 12 KB
-            (60000, 0.02, 0.0, ALL_LINKS),  # 24 Mbit/s on a path of no length
+            (60000, 0.02, 0.0, HEAVY_LINKS),  # 24 Mbit/s on a path of no length
             (1400, 0.01, 0.0, LIGHT_LINKS),
         ):
             for isOut in (True, False):
@@ -104,13 +105,13 @@ class DemandTests(SynchronousTestCase):
     def test_heavyFlowIsKnownWithinTwiceWhatARestedConnectionSends(self) -> None:
         self.now += 10.0
         self.flow(self.demand.sent, 1400, 0.0001, 2 * FIRST_WINDOW_BYTES // 1400)
-        self.assertEqual(self.told, [ALL_LINKS])
+        self.assertEqual(self.told, [HEAVY_LINKS])
 
     def test_burstIsHeavyHoweverLongNothingWasSentBefore(self) -> None:
         """
         In one piece or in some; but not one that a rested connection sends in a round trip.
         """
-        for pieces, each, links in ((1, 14000, ALL_LINKS), (16, 1400, ALL_LINKS), (9, 1400, QUIET_LINKS)):
+        for pieces, each, links in ((1, 14000, HEAVY_LINKS), (16, 1400, HEAVY_LINKS), (9, 1400, QUIET_LINKS)):
             self.setUp()
             self.now += 100.0
             self.flow(self.demand.sent, each, 0.0001, pieces)
@@ -128,11 +129,19 @@ class DemandTests(SynchronousTestCase):
         self.now += WANTED_SECONDS - 1
         self.demand.waited(self.now)
         self.now += WANTED_SECONDS - 1
-        self.assertEqual((self.demand.links(self.now), self.told), (ALL_LINKS, [ALL_LINKS]))
+        self.assertEqual((self.demand.links(self.now), self.told), (HEAVY_LINKS, [HEAVY_LINKS]))
         self.now += 2
         self.assertEqual(self.demand.links(self.now), QUIET_LINKS)
         self.demand.waited(self.now)
-        self.assertEqual(self.told, [ALL_LINKS, ALL_LINKS])
+        self.assertEqual(self.told, [HEAVY_LINKS, HEAVY_LINKS])
+
+    def test_aLightFlowThatGoesTwiceHasLinksThatRest(self) -> None:
+        for underWay, links in ((0.0, LOSSY_LINKS), (2.0, LOSSY_LINKS), (4.0, 8), (8.0, 16), (8.4, 16), (9.0, 32)):
+            self.setUp()
+            self.demand.goesTwice(underWay, self.now)
+            self.assertEqual((underWay, self.demand.links(self.now)), (underWay, links))
+        self.demand.goesTwice(1e9, self.now)
+        self.assertEqual(self.demand.links(self.now), MOST_LINKS)
 
     def test_fewerAreWantedWhenTheGreaterNeedIsOver(self) -> None:
         self.demand.wantsAtLeast(6, START)
@@ -159,10 +168,10 @@ class DemandTests(SynchronousTestCase):
     def test_oneLossIsSeenManyTimesAndCountsOnce(self) -> None:
         self.assertEqual(self.lose(*[look * LOSSES_APART_SECONDS / 50 for look in range(50)]), LOSSY_LINKS)
 
-    def test_lossAfterLossWantsAll(self) -> None:
-        self.assertEqual(self.lose(*range(MANY_LOSSES)), ALL_LINKS)
+    def test_lossAfterLossWantsMany(self) -> None:
+        self.assertEqual(self.lose(*range(MANY_LOSSES)), HEAVY_LINKS)
 
-    def test_lossNowAndThenDoesNotWantAll(self) -> None:
+    def test_lossNowAndThenDoesNotWantMany(self) -> None:
         step = MANY_LOSSES_SECONDS / (MANY_LOSSES - 1) + 0.1
         self.assertEqual(self.lose(*[number * step for number in range(10)]), LOSSY_LINKS)
 
@@ -231,7 +240,7 @@ class DemandOfASessionTests(SynchronousTestCase):
         self.link()
         self.assertEqual(self.wanted, LIGHT_LINKS)
         self.outbound.send([Train(1400, bytes(14000))])
-        self.assertEqual(self.wanted, ALL_LINKS)
+        self.assertEqual(self.wanted, HEAVY_LINKS)
 
     def test_whatComesWantsThem(self) -> None:
         """
@@ -246,14 +255,14 @@ class DemandOfASessionTests(SynchronousTestCase):
         for receive in ways:
             self.setUp()
             receive(self.session.inbound)
-            self.assertEqual(self.wanted, ALL_LINKS)
+            self.assertEqual(self.wanted, HEAVY_LINKS)
 
     def test_trainsThatWaitWantThem(self) -> None:
         """
         But not those that wait for the first of all, nor where the path has a long queue, which all
         links would have to pass.
         """
-        for queue, wanted in ((0.0, ALL_LINKS), (0.2, LIGHT_LINKS)):
+        for queue, wanted in ((0.0, HEAVY_LINKS), (0.2, LIGHT_LINKS)):
             self.setUp()
             self.outbound.send([Train(100, bytes(100))])
             self.assertEqual(self.wanted, LIGHT_LINKS)

@@ -9,7 +9,7 @@ import math
 from tests.session.duplicating import LARGE, ROUND_TRIP, SAVED, SMALL, DuplicationTestCase
 from uotp.duplicate import Duplicate
 from uotp.session.backlog import SMALL_BYTES
-from uotp.session.demand import ALL_LINKS, LIGHT_LINKS, LOSSY_LINKS
+from uotp.session.demand import HEAVY_LINKS, LIGHT_LINKS, LOSSY_LINKS
 from uotp.session.duplication import (
     FULL_SECONDS,
     LARGE_RESERVE_BYTES,
@@ -212,14 +212,14 @@ class CopiesTests(DuplicationTestCase):
 
     def test_aFlowThatLosesWantsSomeLinks(self) -> None:
         """
-        And one of many datagrams all of them.
+        And one of many datagrams more.
         """
         self.lose()
         self.assertEqual(self.demand.links(self.clock.seconds()), LOSSY_LINKS)
         for _ in range(100):
             self.send(Train(9, bytes(9)))
         self.look(roundTrip=0.1)
-        self.assertEqual(self.demand.links(self.clock.seconds()), ALL_LINKS)
+        self.assertGreater(self.demand.links(self.clock.seconds()), HEAVY_LINKS)
 
     def test_linksAreWantedAlsoWhereTheOtherWayLoses(self) -> None:
         self.look(isLossyIn=True)

@@ -11,6 +11,7 @@ from tests.doubles.tunnels import RecordingHeartbeatOwner
 from uotp.path import LONGEST_ROUND_TRIP_SECONDS
 from uotp.tunnel.heartbeat import (
     ACCEPTED_GIVE_UP_SECONDS,
+    ACCEPTED_IDLE_SECONDS,
     BUSY_SECONDS,
     FIRST_PATIENCE_SECONDS,
     GIVE_UP_SECONDS,
@@ -351,6 +352,42 @@ class AskingTests(_HeartbeatTestCase):
             silence = self.clock.seconds() - heardAt
             self.assertGreaterEqual(silence, IDLE_SECONDS - 0.1)
             self.assertLessEqual(silence, 2 * IDLE_SECONDS + 0.1)
+
+    def test_ofTwoIdleEndsOnlyOneAsks(self) -> None:
+        """
+        The one that has dialled.  What it asks tells the other one that it is there, however the
+        two began.
+        """
+        for begun in range(0, 45, 7):
+            self.heartbeat.stop()
+            self.begin()
+            self.heartbeat = Heartbeat(
+                self.clock, self.owner, self.pings.append, ACCEPTED_GIVE_UP_SECONDS, ACCEPTED_IDLE_SECONDS
+            )
+            self.settle(ROUND_TRIP)
+            self.elapse(begun)
+            for _ in range(4):
+                self.heartbeat.heard = True
+                self.heartbeat.pinged()
+                self.elapse(IDLE_SECONDS + ROUND_TRIP)
+            self.assertEqual(self.pings, [])
+            self.elapse(ACCEPTED_IDLE_SECONDS - IDLE_SECONDS)
+            self.assertEqual(len(self.pings), 1)
+
+    def test_questionChangesNothingOfATunnelThatCarriesOrIsAsked(self) -> None:
+        self.settle(ROUND_TRIP)
+        self.heartbeat.carried = True
+        self.heartbeat.pinged()
+        self.assertNextPing(BUSY_SECONDS - ROUND_TRIP)
+        self.heartbeat.pinged()
+        self.elapse(LEAST_PATIENCE_SECONDS + MOMENT)
+        self.assertIs(self.heartbeat.state, State.OVERDUE)
+        self.heartbeat.pinged()
+        self.elapse(GIVE_UP_SECONDS)
+        self.assertIs(self.heartbeat.state, State.GIVEN_UP)
+        self.heartbeat.stop()
+        self.heartbeat.pinged()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_tunnelThatOnlyHearsIsNotAsked(self) -> None:
         """

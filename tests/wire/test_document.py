@@ -27,6 +27,7 @@ from uotp.session.repairs import MAX_REPAIR_BYTES
 from uotp.session.resequencer import FIRST_NUMBERS, MAX_HELD_BYTES, MAX_HELD_RUNS
 from uotp.tunnel.heartbeat import (
     ACCEPTED_GIVE_UP_SECONDS,
+    ACCEPTED_IDLE_SECONDS,
     BUSY_SECONDS,
     FIRST_PATIENCE_SECONDS,
     GIVE_UP_SECONDS,
@@ -94,7 +95,8 @@ LIMITS = {
     "what of that may be saved up": f"{SAVED_SECONDS:g} s",
     "a path loses for so long after a loss": f"{LOSSY_SECONDS:g} s",
     "a ping while trains are sent, after": f"{BUSY_SECONDS:g} s",
-    "a ping when nothing comes, after": f"{IDLE_SECONDS:g} to {2 * IDLE_SECONDS:g} s",
+    "a ping when nothing comes, by who has dialled, after": f"{IDLE_SECONDS:g} s",
+    "a ping when nothing comes, by who accepted, after": f"{ACCEPTED_IDLE_SECONDS:g} s",
     "an answer is overdue, in round trips": f"{PATIENCE_ROUND_TRIPS:g}",
     "an answer is overdue, at least": f"{LEAST_PATIENCE_SECONDS:g} s",
     "an answer is overdue, at most": f"{MOST_PATIENCE_SECONDS:g} s",

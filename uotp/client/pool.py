@@ -33,6 +33,7 @@ from uotp.client.context import ClientContext
 from uotp.client.dial.dialqueue import Urgency
 from uotp.client.slot import Slot
 from uotp.client.slotstates import SlotState
+from uotp.session import HEAVY_LINKS
 from uotp.wire import ServerHello
 
 HEDGE_SECONDS = 0.2
@@ -120,10 +121,10 @@ class Pool:
         @param sessionId: what they show.
         @param owner: told how the pool stands with the server.
         """
-        size = context.settings.poolSize
         self._session = session
+        self._sessionId = sessionId
         self._context = context
-        self._slots = [Slot(context, session, sessionId, self) for _ in range(size)]
+        self._slots: list[Slot] = []  # those that were ever needed
         self._owner = owner
         self._refusals = 0  # in a row
         self.isKnown = self.hasBeenUp = self.isOfOldKey = False
@@ -290,7 +291,7 @@ class Pool:
         if self._isOver:
             return
         self.isProved = True
-        self._mayHave = max(self._mayHave, min(tunnels, len(self._slots)))
+        self._mayHave = max(self._mayHave, min(tunnels, self._context.settings.poolSize))
         self.grow()
 
     @property
@@ -301,6 +302,8 @@ class Pool:
         """
         now = self._context.clock.seconds()
         needed = self._session.outbound.demand.links(now)
+        if needed >= HEAVY_LINKS:  # who allows very many may have a path that is slow for each
+            needed = max(needed, self._context.settings.poolSize // 2)
         if self._context.connectionLimit.isShort(now):
             needed = min(needed, max(len(self._wanting) - 1, 1))
         return min(self._mayHave, max(needed, self._context.settings.leastTunnels))
@@ -312,9 +315,20 @@ class Pool:
         if self._isOver:
             return
         missing = self.wanted - len(self._wanting)
-        for slot in [slot for slot in self._slots if slot not in self._wanting][: max(missing, 0)]:
+        for slot in self._unwanted(missing):
             self._wanting[slot] = None
             slot.dial()
+
+    def _unwanted(self, count: int) -> list[Slot]:
+        """
+        @return: so many slots that are to have no tunnel yet; new ones where there are too few.
+        """
+        slots = [slot for slot in self._slots if slot not in self._wanting][: max(count, 0)]
+        for _ in range(count - len(slots)):
+            slot = Slot(self._context, self._session, self._sessionId, self)
+            self._slots.append(slot)
+            slots.append(slot)
+        return slots
 
     def review(self) -> None:
         """
@@ -399,6 +413,8 @@ class Pool:
         self._draining = set(self._slots)
         for slot in self._slots:
             slot.drain(self._slotEmptied)
+        if not self._slots:
+            self.leave()
 
     def _slotEmptied(self, slot: Slot) -> None:
         self._draining.discard(slot)

@@ -50,7 +50,7 @@ class ClientSettings(CommonSettings):
     server: tuple[str, int]
     listen: Listen = (LOCALHOST, 8911)
     allow: tuple[IPv4Network | IPv6Network, ...] = ()
-    poolSize: int = setting(8, Limits(f"from 1 to {MAX_POOL_SIZE}", lambda size: 1 <= size <= MAX_POOL_SIZE))
+    poolSize: int = setting(16, Limits(f"from 1 to {MAX_POOL_SIZE}", lambda size: 1 <= size <= MAX_POOL_SIZE))
     minPool: int | None = setting(None, Limits(f"from 1 to {MAX_POOL_SIZE}", lambda size: 1 <= size <= MAX_POOL_SIZE))
     expire: float = setting(120.0, SECONDS)
     backoff: float = setting(5.0, SECONDS)

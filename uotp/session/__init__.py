@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from uotp.session.backlog import MAX_BACKLOG_BYTES, Backlog
 from uotp.session.closing import ClosingSessions
-from uotp.session.demand import LIGHT_LINKS
+from uotp.session.demand import HEAVY_LINKS, LIGHT_LINKS
 from uotp.session.outbound import WAIT_SECONDS, Outbound
 from uotp.session.session import Session, wordsForLate
 from uotp.session.silence import STOPPED_SECONDS, StoppedAnswers
 
 __all__ = [
+    "HEAVY_LINKS",
     "LIGHT_LINKS",
     "MAX_BACKLOG_BYTES",
     "STOPPED_SECONDS",

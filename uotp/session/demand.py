@@ -5,8 +5,10 @@ few until what it carries asks for more:
  - Nothing flows to speak of: one.
  - A light flow: two, so that one that turns out dead can be left at once.
  - A flow that loses: some more, since each loss puts a link out of use for a while.  When losses
-   come one after the other: all that it may have.
- - A heavy flow: all at once.  It is heavy when, in one of the directions, more flows in a round trip
+   come one after the other: as many as a heavy flow.
+ - A light flow that goes twice: two for each datagram that is under way, so that the next one finds
+   a link which is behind no hole.
+ - A heavy flow: eight at once.  It is heavy when, in one of the directions, more flows in a round trip
    than a connection may send that has rested; or when trains had to wait for a link.
 
 Who dials the links is told at once when more are wanted.  That fewer are, he finds out by asking
@@ -29,8 +31,20 @@ With so many a light flow finds one that is behind no hole: where each is behind
 the time, all four are in one second of two days.
 """
 
-ALL_LINKS = 1 << 16
-"""As many as there may be."""
+HEAVY_LINKS = 8
+"""
+A heavy flow fills a path with so many, also where each of them loses.  With sixteen each carries less, and learns
+later of a loss: at 80 Mbit/s and 2 % loss, the slowest hundredth is later by a tenth of a second.
+"""
+
+MOST_LINKS = 256
+"""More are never wanted."""
+
+LINKS_PER_DATAGRAM = 1.9
+"""
+So many links are wanted for each datagram that is under way, when a light flow goes twice: half of them rest.  It is
+less than two, since what is under way is measured.
+"""
 
 WANTED_SECONDS = 60.0
 """
@@ -105,7 +119,7 @@ class Demand:
 
     def links(self, now: float) -> int:
         """
-        @return: how many links are wanted: one at least, L{ALL_LINKS} for as many as there may be.
+        @return: how many links are wanted: one at least, L{MOST_LINKS} at most.
         """
         return max((links for links, until in self._until.items() if now < until), default=QUIET_LINKS)
 
@@ -141,7 +155,7 @@ class Demand:
 
     def _flows(self, flow: Flow, size: int, now: float) -> int:
         if flow.weigh(size, self.roundTrip, now):
-            self.wantsAtLeast(ALL_LINKS, now)
+            self.wantsAtLeast(HEAVY_LINKS, now)
         return flow.askAt
 
     def weighsSent(self, now: float) -> bool:
@@ -156,7 +170,18 @@ class Demand:
         Trains had to wait, since no link took them, and the path has no long queue: all links would
         have to pass it.
         """
-        self.wantsAtLeast(ALL_LINKS, now)
+        self.wantsAtLeast(HEAVY_LINKS, now)
+
+    def goesTwice(self, underWay: float, now: float) -> None:
+        """
+        A light flow goes twice.
+
+        @param underWay: datagrams and copies that are under way at any moment.
+        """
+        links = LOSSY_LINKS
+        while links < LINKS_PER_DATAGRAM * underWay and links < MOST_LINKS:
+            links *= 2
+        self.wantsAtLeast(links, now)
 
     def lost(self, now: float) -> None:
         """
@@ -166,7 +191,7 @@ class Demand:
             return
         self._lossesAt = [*self._lossesAt[1 - MANY_LOSSES :], now]
         isMuch = len(self._lossesAt) == MANY_LOSSES and now - self._lossesAt[0] < MANY_LOSSES_SECONDS
-        self.wantsAtLeast(ALL_LINKS if isMuch else LOSSY_LINKS, now)
+        self.wantsAtLeast(HEAVY_LINKS if isMuch else LOSSY_LINKS, now)
 
     def review(self, size: int, now: float) -> None:
         """

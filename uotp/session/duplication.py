@@ -23,7 +23,7 @@ from twisted.internet.interfaces import IDelayedCall
 from uotp.boundaries import Allowance, Link
 from uotp.duplicate import Duplicate
 from uotp.session.backlog import SMALL_BYTES
-from uotp.session.demand import ALL_LINKS, LOSSY_LINKS, Demand
+from uotp.session.demand import Demand
 from uotp.session.grant import GRANTED_BYTES_PER_SECOND, SAVED_SECONDS, Grant
 from uotp.session.losses import Losses
 from uotp.session.repairs import Repairs
@@ -120,8 +120,7 @@ class Duplication:
         self.isOn = isWanted and len(self._scheduler) > 1
         self.spreads = self.isOn and self.isLight
         if (isWanted or (mayCopy and isLossyIn)) and self.isLight:
-            datagrams = 2 * perSecond * roundTrip  # under way at any moment, copies included
-            self._demand.wantsAtLeast(LOSSY_LINKS if datagrams < LOSSY_LINKS else ALL_LINKS, now)
+            self._demand.goesTwice(2 * perSecond * roundTrip, now)
 
     def lookSoon(self, now: float) -> None:
         """

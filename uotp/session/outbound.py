@@ -24,7 +24,7 @@ from uotp.duplicate import Duplicate
 from uotp.path import TROUBLED, PathStats
 from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BACKLOG_BYTES, SMALL_BYTES, Backlog, sift
 from uotp.session.costs import Costs
-from uotp.session.demand import ALL_LINKS
+from uotp.session.demand import HEAVY_LINKS
 from uotp.session.doubt import Doubt
 from uotp.session.duplication import LIGHT_BYTES_PER_SECOND, Duplication
 from uotp.session.handover import dividedAmong, hasRested, isStalled
@@ -351,7 +351,7 @@ class Outbound:
             if path is not None:
                 self.demand.roundTrip = path.leastRoundTrip  # what waits in a queue fills no more links
         self._weighAt = self.demand.sent(self.bytes, now)
-        if self.demand.links(now) == ALL_LINKS:
+        if self.demand.links(now) >= HEAVY_LINKS:
             self._duplication.lookSoon(now)
 
     def _moveOn(self, current: Link | None, now: float) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from uotp.boundaries import CarriedSession
 from uotp.errors import PeerError
-from uotp.tunnel.heartbeat import ACCEPTED_GIVE_UP_SECONDS
+from uotp.tunnel.heartbeat import ACCEPTED_GIVE_UP_SECONDS, ACCEPTED_IDLE_SECONDS
 from uotp.tunnel.states import AcceptedTunnelOwner, TunnelState
 from uotp.tunnel.tunnel import Tunnel
 from uotp.wire import ClientHelloDecoder, ServerHello, WireFormat, encodeServerHello
@@ -24,6 +24,7 @@ class AcceptedTunnel(Tunnel):
     """
 
     giveUpSeconds = ACCEPTED_GIVE_UP_SECONDS
+    idleSeconds = ACCEPTED_IDLE_SECONDS
 
     def __init__(self, clock: Any, owner: AcceptedTunnelOwner[Any]) -> None:
         """

@@ -37,11 +37,17 @@ For so long before it has to be sent a ping waits for a train to go with.  Alone
 the reactor more at both ends, and a light flow sends few trains in L{BUSY_SECONDS}.
 """
 
-IDLE_SECONDS = 24.0
+IDLE_SECONDS = 40.0
 """
-A ping is sent when a tunnel was silent for so long at least, and for twice as long at most: relays are often
-set to close a connection that was silent for 50 s.  The kernel finds out sooner when the path is gone.  With a
-thousand idle tunnels this is most of what a server has to do.
+A ping is sent when a tunnel was silent for so long: relays are often set to close a connection that was silent for
+50 s.  The kernel finds out sooner when the path is gone.  With a thousand idle tunnels this is most of what a server
+has to do.
+"""
+
+ACCEPTED_IDLE_SECONDS = 45.0
+"""
+The same for a tunnel that was accepted.  It is longer by more than a ping takes, so that of two ends that are well
+only one pings.
 """
 
 PATIENCE_ROUND_TRIPS = 4.0
@@ -192,16 +198,19 @@ class Heartbeat(StateMachine[HeartbeatState, HeartbeatEvent]):
         owner: HeartbeatOwner,
         ping: Callable[[bytes], None],
         giveUpSeconds: float = GIVE_UP_SECONDS,
+        idleSeconds: float = IDLE_SECONDS,
     ) -> None:
         """
         @param clock: C{IReactorTime}.
         @param owner: is told what is found out.
         @param ping: sends a ping that carries these bytes.
         @param giveUpSeconds: how long an answer may be overdue.
+        @param idleSeconds: how long a tunnel may be silent.
         """
         super().__init__(clock, HEARTBEAT_STATES, HeartbeatState.QUIET)
         self._ping = ping
         self._giveUpSeconds = giveUpSeconds
+        self._idleSeconds = idleSeconds
         self._owner = owner
         self._asked = 0
         self._askedAt = 0.0
@@ -302,7 +311,16 @@ class Heartbeat(StateMachine[HeartbeatState, HeartbeatEvent]):
         """
         self.due = True
         self.heard = False
-        self._wait(IDLE_SECONDS)
+        self._wait(self._idleSeconds)
+
+    def pinged(self) -> None:
+        """
+        The other end has asked.  So it is there, and the silence begins anew.
+        """
+        isResting = self.state is HeartbeatState.QUIET and self.due and not self.carried
+        if isResting and self._timer is not None:
+            self.heard = False
+            self._timer.reset(self._idleSeconds)
 
     def prove(self) -> None:
         """

@@ -67,9 +67,11 @@ class LinkOwner(Protocol):
     Stands for a tunnel towards its link.
 
     @ivar giveUpSeconds: how long a pong may be overdue.
+    @ivar idleSeconds: how long the tunnel may be silent.
     """
 
     giveUpSeconds: float
+    idleSeconds: float
 
     def isFull(self) -> bool:
         """
@@ -114,7 +116,7 @@ class Nobody:
     Stands in the place of the owner of a link whose tunnel is lost.
     """
 
-    giveUpSeconds = 0.0
+    giveUpSeconds = idleSeconds = 0.0
 
     def isFull(self) -> bool:
         """

@@ -56,7 +56,7 @@ class Format2Link(TunnelLink):
         self._codec = Format2Codec(self._numbering)
         self._unacked = Unacked(session.allowance.room(MAX_KEPT_BYTES))
         self._pingedBehind = 0  # the position in the payload before the last ping
-        self._heartbeat = Heartbeat(clock, self, self._ping, owner.giveUpSeconds)
+        self._heartbeat = Heartbeat(clock, self, self._ping, owner.giveUpSeconds, owner.idleSeconds)
         self._owedPong: bytes | None = None  # what the ping carried that is not answered yet
         self._saidDrain = False
 
@@ -238,6 +238,7 @@ class Format2Link(TunnelLink):
         if pinged is not None:
             self._owedPong = pinged
             self._pong()
+            self._heartbeat.pinged()
 
     def start(self) -> None:
         """

@@ -24,7 +24,7 @@ from zope.interface import implementer
 from uotp.boundaries import CarriedSession, Security, Stream, StreamRoom
 from uotp.errors import PeerError
 from uotp.process import StateMachine
-from uotp.tunnel.heartbeat import GIVE_UP_SECONDS
+from uotp.tunnel.heartbeat import GIVE_UP_SECONDS, IDLE_SECONDS
 from uotp.tunnel.link import TunnelLink
 from uotp.tunnel.link1 import Format1Link
 from uotp.tunnel.link2 import Format2Link
@@ -51,6 +51,7 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
     Leads one connection through its life, whichever end has begun it.
 
     @cvar giveUpSeconds: how long a pong may be overdue.
+    @cvar idleSeconds: how long the tunnel may be silent.
     @ivar state: where in its life it is.
     @ivar wireFormat: the format that is spoken, known from the hello on.
     @ivar link: the link, from when the tunnel is open, also after its end; L{None} before.
@@ -60,6 +61,7 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
     """
 
     giveUpSeconds = GIVE_UP_SECONDS
+    idleSeconds = IDLE_SECONDS
     transport: Stream  # type: ignore[assignment]  # of all transports of Twisted, ours only
 
     def __init__(self, clock: Any, owner: TunnelOwner[Any]) -> None:

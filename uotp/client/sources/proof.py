@@ -34,11 +34,11 @@ notices it.
 TUNNEL_BYTES = 1024
 """
 Payload for each tunnel after the first.  A program that sends full datagrams has sent it
-with one of them, so that a pool of eight takes ten datagrams.
+with one of them, so that eight tunnels take ten datagrams.
 """
 
-UNANSWERED_BYTES = 64 * 1024
-"""Payload that proves a source without an answer: more than a pool of eight costs, which is 50 KB."""
+UNANSWERED_BYTES = 128 * 1024
+"""Payload that proves a source without an answer: more than a pool of sixteen costs, which is 100 KB."""
 
 
 class Proof:
