@@ -136,12 +136,24 @@ class DemandTests(SynchronousTestCase):
         self.assertEqual(self.told, [HEAVY_LINKS, HEAVY_LINKS])
 
     def test_aLightFlowThatGoesTwiceHasLinksThatRest(self) -> None:
-        for underWay, links in ((0.0, LOSSY_LINKS), (2.0, LOSSY_LINKS), (4.0, 8), (8.0, 16), (8.4, 16), (9.0, 32)):
+        """
+        Where losses come in bursts; otherwise as many as a heavy one are enough.
+        """
+        for inBursts, underWay, links in (
+            (False, 0.0, LOSSY_LINKS),
+            (False, 3.9, LOSSY_LINKS),
+            (False, 4.0, HEAVY_LINKS),
+            (False, 1e9, HEAVY_LINKS),
+            (True, 0.0, LOSSY_LINKS),
+            (True, 2.0, LOSSY_LINKS),
+            (True, 4.0, 8),
+            (True, 8.4, 16),
+            (True, 9.0, 32),
+            (True, 1e9, MOST_LINKS),
+        ):
             self.setUp()
-            self.demand.goesTwice(underWay, self.now)
-            self.assertEqual((underWay, self.demand.links(self.now)), (underWay, links))
-        self.demand.goesTwice(1e9, self.now)
-        self.assertEqual(self.demand.links(self.now), MOST_LINKS)
+            self.demand.goesTwice(underWay, self.now, inBursts=inBursts)
+            self.assertEqual((inBursts, underWay, self.demand.links(self.now)), (inBursts, underWay, links))
 
     def test_fewerAreWantedWhenTheGreaterNeedIsOver(self) -> None:
         self.demand.wantsAtLeast(6, START)

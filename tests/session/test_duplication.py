@@ -212,14 +212,18 @@ class CopiesTests(DuplicationTestCase):
 
     def test_aFlowThatLosesWantsSomeLinks(self) -> None:
         """
-        And one of many datagrams more.
+        And one of many datagrams more, above all where losses come in bursts.
         """
         self.lose()
         self.assertEqual(self.demand.links(self.clock.seconds()), LOSSY_LINKS)
-        for _ in range(100):
-            self.send(Train(9, bytes(9)))
-        self.look(roundTrip=0.1)
-        self.assertGreater(self.demand.links(self.clock.seconds()), HEAVY_LINKS)
+        for inBursts in (False, True):
+            if inBursts:
+                self.duplication._sentAgain._apartUntil = math.inf
+            for _ in range(100):
+                self.send(Train(9, bytes(9)))
+            self.look(roundTrip=0.1)
+            wanted = self.demand.links(self.clock.seconds())
+            self.assertEqual((inBursts, wanted > HEAVY_LINKS, wanted >= HEAVY_LINKS), (inBursts, inBursts, True))
 
     def test_linksAreWantedAlsoWhereTheOtherWayLoses(self) -> None:
         self.look(isLossyIn=True)

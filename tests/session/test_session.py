@@ -4,6 +4,7 @@ A session and the tunnels that carry for it: what waits, what goes where, and in
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import Any
 
@@ -25,6 +26,7 @@ from uotp.session.hold import FIRST_HOLD_SECONDS, ROUND_TRIPS
 from uotp.session.missing import SOON_SECONDS
 from uotp.session.outbound import (
     ANSWERED_LOOK_SECONDS,
+    CLEAN_LOOK_SECONDS,
     JUDGE_SECONDS,
     MAX_PORTION_BYTES,
     MIN_PORTION_BYTES,
@@ -744,16 +746,29 @@ class SessionTests(SynchronousTestCase):
         self.session.inbound.lone(number, numbered(number), self.clock.seconds())
         self.clock.advance(LOOK_SECONDS)
 
-    def test_lightFlowThatIsAnsweredIsRarelyLookedAt(self) -> None:
+    def assertLooksAreApart(self, seconds: float, *, isLossy: bool) -> None:
+        """
+        @param isLossy: whether something was lost of late.
+        """
         tunnel, _ = self.open(), self.open()
         self.sendAndBeAnswered(0)
+        if isLossy:
+            self.session.outbound._duplication._losses._lossyUntil = math.inf
+            self.clock.advance(CLEAN_LOOK_SECONDS)
+            self.sendAndBeAnswered(1)
         looks = self.countLooks(tunnel)
-        for number in range(1, 100):
+        for number in range(2, 202):
             self.sendAndBeAnswered(number)
-        self.assertLess(len(looks), 100 / 7)
+        self.assertGreater(len(looks), 3)
         gaps = [later - earlier for earlier, later in pairwise(looks)]
-        self.assertGreaterEqual(min(gaps), ANSWERED_LOOK_SECONDS)
-        self.assertLess(max(gaps), ANSWERED_LOOK_SECONDS + 2 * LOOK_SECONDS)
+        self.assertGreaterEqual(min(gaps), seconds)
+        self.assertLess(max(gaps), seconds + 2 * LOOK_SECONDS)
+
+    def test_lightFlowThatIsAnsweredIsRarelyLookedAt(self) -> None:
+        self.assertLooksAreApart(CLEAN_LOOK_SECONDS, isLossy=False)
+
+    def test_whereThePathLosesItIsLookedAtMoreOften(self) -> None:
+        self.assertLooksAreApart(ANSWERED_LOOK_SECONDS, isLossy=True)
 
     def assertEachIsLookedAt(self, link: MemoryLink) -> None:
         looks = self.countLooks(link)
@@ -777,7 +792,7 @@ class SessionTests(SynchronousTestCase):
             self.sendAndBeAnswered(number)
             number += 1
         took = self.clock.seconds() - seen
-        self.assertLess(took, 2 * uotp.session.reinjection.STILL_LOOK_SECONDS + 4 * LOOK_SECONDS)
+        self.assertLess(took, CLEAN_LOOK_SECONDS + uotp.session.reinjection.STILL_LOOK_SECONDS + 4 * LOOK_SECONDS)
         self.assertGreater(len(looks), 10)
 
     def test_afterTroubleEachDatagramOfAnAnsweredFlowIsLookedAt(self) -> None:

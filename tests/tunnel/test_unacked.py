@@ -80,6 +80,16 @@ class UnackedTests(SynchronousTestCase):
         self.assertEqual(self.unacked.take(NOW + AGAIN_SECONDS + 0.1), [(2, OTHER)])
         self.assertEqual(self.unacked.kept, 0)
 
+    def test_whatIsOldIsForgottenWhileMoreIsSent(self) -> None:
+        """
+        So a flow to which few pongs come has no more kept of it than may be sent again.
+        """
+        cost = len(OTHER.payload) + TRAIN_OVERHEAD_BYTES
+        for number in range(100):
+            self.unacked.add(number, [OTHER], 5, NOW + number * AGAIN_SECONDS / 8)
+            self.assertLessEqual(self.unacked.kept, 9 * cost)
+        self.assertEqual([first for first, _ in self.unacked.take(NOW + 99 * AGAIN_SECONDS / 8)], list(range(91, 100)))
+
     def test_whatWasSentLastCanBeTakenAlone(self) -> None:
         """
         With what lies on both sides of where it begins, and without what is too old.

@@ -6,8 +6,8 @@ few until what it carries asks for more:
  - A light flow: two, so that one that turns out dead can be left at once.
  - A flow that loses: some more, since each loss puts a link out of use for a while.  When losses
    come one after the other: as many as a heavy flow.
- - A light flow that goes twice: two for each datagram that is under way, so that the next one finds
-   a link which is behind no hole.
+ - A light flow that goes twice: some more, or as many as a heavy one.  Where losses come in bursts, two for each
+   datagram that is under way, so that the next one finds a link which is behind no hole.
  - A heavy flow: eight at once.  It is heavy when, in one of the directions, more flows in a round trip
    than a connection may send that has rested; or when trains had to wait for a link.
 
@@ -42,7 +42,7 @@ MOST_LINKS = 256
 
 LINKS_PER_DATAGRAM = 1.9
 """
-So many links are wanted for each datagram that is under way, when a light flow goes twice: half of them rest.  It is
+So many links are wanted for each datagram that is under way, where losses come in bursts: half of them rest.  It is
 less than two, since what is under way is measured.
 """
 
@@ -172,14 +172,15 @@ class Demand:
         """
         self.wantsAtLeast(HEAVY_LINKS, now)
 
-    def goesTwice(self, underWay: float, now: float) -> None:
+    def goesTwice(self, underWay: float, now: float, *, inBursts: bool) -> None:
         """
         A light flow goes twice.
 
         @param underWay: datagrams and copies that are under way at any moment.
+        @param inBursts: whether several losses come one after the other.
         """
-        links = LOSSY_LINKS
-        while links < LINKS_PER_DATAGRAM * underWay and links < MOST_LINKS:
+        links = LOSSY_LINKS if underWay < LOSSY_LINKS else HEAVY_LINKS
+        while inBursts and links < LINKS_PER_DATAGRAM * underWay and links < MOST_LINKS:
             links *= 2
         self.wantsAtLeast(links, now)
 

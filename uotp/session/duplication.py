@@ -120,7 +120,7 @@ class Duplication:
         self.isOn = isWanted and len(self._scheduler) > 1
         self.spreads = self.isOn and self.isLight
         if (isWanted or (mayCopy and isLossyIn)) and self.isLight:
-            self._demand.goesTwice(2 * perSecond * roundTrip, now)
+            self._demand.goesTwice(2 * perSecond * roundTrip, now, inBursts=self._sentAgain.apart(now) > 0)
 
     def lookSoon(self, now: float) -> None:
         """

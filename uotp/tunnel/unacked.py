@@ -3,9 +3,9 @@ Trains that one link was given and that are not known to have arrived.  They are
 another link can send them again when this one stands still.  They keep their numbers, so
 that the other end knows what it has.
 
-A pong of the other program confirms all that was sent before its ping.  And once much is
+A pong of the other program confirms all that was sent before its ping.  Once much is
 kept, the kernel is asked, if it can tell, how much the other kernel has not acknowledged;
-all the rest is forgotten.
+all the rest is forgotten.  So is what is too old to be sent again.
 
 Pure: time comes in with each call.
 """
@@ -89,7 +89,10 @@ class Unacked:
         self.kept += cost
         if self._sent is NOTHING_WAITS:
             self._sent = deque()
-        self._sent.append((now, number, trains, self.position, cost))
+        sent = self._sent
+        sent.append((now, number, trains, self.position, cost))
+        if now - sent[0][0] > AGAIN_SECONDS:  # one for each that comes, which keeps the pace
+            self.kept -= sent.popleft()[4]
         room = self._room
         while self.kept > room.granted and not room.reaches(self.kept):
             self.kept -= self._sent.popleft()[4]
