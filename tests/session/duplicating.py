@@ -116,6 +116,7 @@ class DuplicationTestCase(TimerTestCase):
         assert stands is not None
         self.stands(self.links[-1], stands.repeated + 1)
         self.look()
+        self.look()  # it is still lost then
 
     def send(self, train: Train = SMALL) -> int:
         """

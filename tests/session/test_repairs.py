@@ -8,6 +8,7 @@ from tests.doubles.sessions import MemoryLink
 from tests.session.duplicating import LARGE, ROUND_TRIP, SAVED, DuplicationTestCase
 from uotp.duplicate import Duplicate
 from uotp.path import TROUBLED, PathStats
+from uotp.session.duplication import LOSSES_LOOK_SECONDS
 from uotp.session.nudges import LINKS_PER_UNIT
 from uotp.session.repairs import (
     BEHIND_ROUND_TRIPS,
@@ -152,10 +153,12 @@ class MissedTests(DuplicationTestCase):
 
     def flowMuch(self) -> None:
         """
-        Be heavy at the next look.
+        Be heavy at the next looks.
         """
-        self.bytes += 1000 * FIRST_WINDOW_BYTES
-        self.look()
+        for _ in range(2):
+            self.bytes += 1000 * FIRST_WINDOW_BYTES
+            self.clock.rightNow += LOSSES_LOOK_SECONDS
+            self.look()
         self.assertFalse(self.duplication.isLight)
 
     def test_ofAHeavyFlowLittleGoesAgainWhileNothingWasLost(self) -> None:

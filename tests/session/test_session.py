@@ -528,6 +528,7 @@ class SessionTests(SynchronousTestCase):
         links = [self.open() for _ in range(3)]
         for link in links:
             link.stands = PathStats(9, 1, ROUND_TRIP, ROUND_TRIP)
+        self.session.outbound._duplication._losses.look(links, self.clock.seconds())
         self.clock.advance(LIGHT_LOOK_SECONDS)
         self.send(1)
         self.assertEqual([link.again for link in links], [[(0, numbered(1))] if link.again else [] for link in links])

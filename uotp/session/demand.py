@@ -69,7 +69,11 @@ WEIGH_BYTES = FIRST_WINDOW_BYTES // 2
 
 HEAVY_WEIGH_SECONDS = 0.5
 HEAVY_WEIGH_BYTES = 4 * WEIGH_BYTES
-"""A flow that was heavy counts as heavy for so long, and it is not asked for less whether that is over."""
+MOST_WEIGH_BYTES = 1 << 20
+"""
+A flow that was heavy counts as heavy for so long.  Meanwhile it is asked for twice as much each time whether that is
+over, within these bounds.
+"""
 
 MANY_LOSSES = 3
 MANY_LOSSES_SECONDS = 10.0
@@ -216,7 +220,7 @@ class Flow:
     @ivar heavyUntil: until when the flow counts as heavy, and what comes is not counted.
     """
 
-    __slots__ = ("_isSkipping", "_level", "_since", "_size", "askAt", "heavyUntil")
+    __slots__ = ("_isSkipping", "_level", "_since", "_size", "_step", "askAt", "heavyUntil")
 
     def __init__(self, now: float) -> None:
         """
@@ -227,6 +231,7 @@ class Flow:
         self.askAt = WEIGH_BYTES
         self.heavyUntil = -math.inf
         self._isSkipping = False
+        self._step = HEAVY_WEIGH_BYTES
 
     def weigh(self, size: int, roundTrip: float, now: float) -> bool:
         """
@@ -237,11 +242,12 @@ class Flow:
         @return: whether it is heavy, and counts as such from now on for a while.
         """
         if now < self.heavyUntil:
-            self._isSkipping, self.askAt = True, size + HEAVY_WEIGH_BYTES
+            self._isSkipping, self.askAt = True, size + self._step
+            self._step = min(2 * self._step, MOST_WEIGH_BYTES)
             return False
         isHeavy = self._isHeavy(size, max(roundTrip, SHORTEST_PATH_SECONDS), now)
         if isHeavy:
-            self.heavyUntil = now + HEAVY_WEIGH_SECONDS
+            self.heavyUntil, self._step = now + HEAVY_WEIGH_SECONDS, HEAVY_WEIGH_BYTES
         return isHeavy
 
     def _isHeavy(self, size: int, roundTrip: float, now: float) -> bool:

@@ -35,6 +35,13 @@ from uotp.train import LAST_NUMBER, NOTHING_WAITS, Arrival, Missing, Numbering, 
 LOSSES_LOOK_SECONDS = 0.25
 """The time between two looks at all links, each of which costs a system call for each link."""
 
+DECIDED_ROUND_TRIPS = 1.25
+DECIDED_SECONDS = 0.02
+"""
+After a look that has left something in doubt the next one is so many round trips later, and so many seconds: by then
+the other kernel has said what it had already.
+"""
+
 LIGHT_LOOK_SECONDS = 1.0
 LIGHT_BYTES_PER_SECOND = 8192
 """The same while nothing was lost of late, and the flow is lighter than this."""
@@ -93,7 +100,7 @@ class Duplication:
         self._measuredAt: float = clock.seconds()
         self._bytesBefore, self._numberBefore = 0, numbering.next
         self.isLight = True
-        self.rate = 0.0
+        self.rate = self._perSecond = 0.0  # bytes, and datagrams
         self.lookAt = self._measuredAt
         self.isOn = self.spreads = False
 
@@ -111,8 +118,10 @@ class Duplication:
         """
         self._sentAgain.lost(self._losses.look(self._scheduler, now))
         isBusy = bytesOut - self._bytesBefore > LIGHT_BYTES_PER_SECOND * (now - self._measuredAt)
+        self._measure(bytesOut, roundTrip, now)
         self.lookAt = now + (LOSSES_LOOK_SECONDS if isBusy or self._losses.isLossy(now) else LIGHT_LOOK_SECONDS)
-        perSecond = self._measure(bytesOut, roundTrip, now)
+        if self._losses.isInDoubt:
+            self.lookAt = min(self.lookAt, now + DECIDED_ROUND_TRIPS * roundTrip + DECIDED_SECONDS)
         current = self._scheduler.current
         isLossy = self.isLossy(now)
         mayCopy = self._choice is not Duplicate.OFF and current is not None and current.numbers
@@ -120,7 +129,7 @@ class Duplication:
         self.isOn = isWanted and len(self._scheduler) > 1
         self.spreads = self.isOn and self.isLight
         if (isWanted or (mayCopy and isLossyIn)) and self.isLight:
-            self._demand.goesTwice(2 * perSecond * roundTrip, now, inBursts=self._sentAgain.apart(now) > 0)
+            self._demand.goesTwice(2 * self._perSecond * roundTrip, now, inBursts=self._sentAgain.apart(now) > 0)
 
     def lookSoon(self, now: float) -> None:
         """
@@ -142,20 +151,19 @@ class Duplication:
         """
         return not self.isLight and self.isLossy(now) and any(link.numbers for link in self._scheduler)
 
-    def _measure(self, bytesOut: int, roundTrip: float, now: float) -> float:
+    def _measure(self, bytesOut: int, roundTrip: float, now: float) -> None:
         """
-        Measure the flow, and grant what follows from that.
-
-        @return: datagrams in a second.
+        Measure the flow, and grant what follows from that, unless that was done a moment ago.
         """
-        elapsed = max(now - self._measuredAt, LOSSES_LOOK_SECONDS)
+        elapsed = now - self._measuredAt
+        if elapsed < LOSSES_LOOK_SECONDS:
+            return
         rate = self.rate = (bytesOut - self._bytesBefore) / elapsed
-        perSecond = (self._numbering.next - self._numberBefore & LAST_NUMBER) / elapsed
+        self._perSecond = (self._numbering.next - self._numberBefore & LAST_NUMBER) / elapsed
         self._measuredAt, self._bytesBefore, self._numberBefore = now, bytesOut, self._numbering.next
         self.isLight = rate * roundTrip <= FIRST_WINDOW_BYTES
         self._grant.add(rate, elapsed)
         self.repairs.measured(rate, elapsed)
-        return perSecond
 
     def pathIsFull(self, now: float) -> None:
         """

@@ -158,7 +158,8 @@ class Inbound:
     def _put(self, arrivals: list[Arrival], now: float) -> None:
         before = self._resequencer.gapsGivenUp
         trains = self._resequencer.put(arrivals, now)
-        self._close(before, now)
+        if self._missing.areOpen:
+            self._close(before, now)
         self._pass(trains, now)
 
     def _close(self, before: int, now: float) -> None:
@@ -167,11 +168,10 @@ class Inbound:
 
         @param before: how many had been given up before that.
         """
-        if self._missing.areOpen:
-            if self._resequencer.gapsGivenUp == before:
-                self._missing.filled(self._resequencer.expected, now)
-            else:
-                self._missing.closed(self._resequencer.expected)
+        if self._resequencer.gapsGivenUp == before:
+            self._missing.filled(self._resequencer.expected, now)
+        else:
+            self._missing.closed(self._resequencer.expected)
 
     def again(self, arrivals: list[Arrival], now: float) -> None:
         """
@@ -221,7 +221,7 @@ class Inbound:
             self._whenAnswered()
 
     def _pass(self, trains: list[Train], now: float) -> None:
-        if self._resequencer.held and self._overtakes(now):
+        if self._resequencer.held and now < self._lossyUntil and self._overtakes(now):
             trains += self._overtake(now, MAX_READY_TRAINS)
         if trains:
             self._pacer.send(trains, now)
@@ -232,8 +232,9 @@ class Inbound:
         """
         @return: whether what waits may go ahead soon, since it is a light flow on a path that loses.
         """
-        isLight = self._hold.roundTrip > 0 and now >= self._flow.heavyUntil + LIGHT_AFTER_SECONDS
-        return self._mayOvertake and now < self._lossyUntil and isLight
+        if now >= self._lossyUntil or not self._mayOvertake:
+            return False
+        return self._hold.roundTrip > 0 and now >= self._flow.heavyUntil + LIGHT_AFTER_SECONDS
 
     def _overtake(self, now: float, most: int) -> list[Train]:
         self._allowance.spend(1 + self._resequencer.runs // OVERTAKING_RUNS_PER_UNIT)
@@ -250,9 +251,11 @@ class Inbound:
         if self._resequencer.owes:
             self._takeTurn()
             return
-        overtakesAt = self._resequencer.overtakesAt if self._overtakes(now) else math.inf
-        if self._timer is not None and now < self._missing.restsUntil and overtakesAt == math.inf:
-            return  # it is early enough: nothing is told meanwhile, and no train waits for longer than those before it
+        overtakesAt = math.inf
+        if now < self._lossyUntil and self._overtakes(now):
+            overtakesAt = self._resequencer.overtakesAt
+        if overtakesAt == math.inf and self._isEarlyEnough(now):
+            return
         at = self._resequencer.deadline(now)
         if at is None:
             return
@@ -264,6 +267,15 @@ class Inbound:
             self._timer = self._clock.callLater(max(at - now, 0), self._expire)
         elif self._timer.getTime() > at + TIMER_SECONDS:
             self._timer.reset(max(at - now, 0))
+
+    def _isEarlyEnough(self, now: float) -> bool:
+        """
+        @return: whether the timer goes off before there is anything to tell.  No train waits for longer than those
+            before it.
+        """
+        if self._timer is None:
+            return False
+        return now < self._missing.restsUntil or now < self._reportAt >= self._timer.getTime() - TIMER_SECONDS
 
     def _reportMissing(self, now: float) -> float | None:
         """
@@ -310,7 +322,8 @@ class Inbound:
         most = max(self._allowance.left, 1)
         before = resequencer.gapsGivenUp
         trains = resequencer.more(most) if self._closed else resequencer.expire(now, most)
-        self._close(before, now)
+        if self._missing.areOpen:
+            self._close(before, now)
         if not self._closed and self._overtakes(now):
             trains += self._overtake(now, max(most - len(trains), 1))
         if trains:

@@ -2,6 +2,10 @@
 Whether the path of a session loses: whether a kernel has sent anything again of late, on any of its
 links.
 
+Where an acknowledgement is late, a kernel sends the last segment again although nothing was lost, and the other
+kernel says a round trip later that it had it.  So what was sent again counts as lost only when it still does at the
+next look.
+
 Pure: time comes in with each call.
 """
 
@@ -30,12 +34,14 @@ class Losses:
     Remembers when segments were last sent again on any link of one session.
 
     @ivar isBlind: whether no kernel tells, so that nothing is known.
+    @ivar isInDoubt: whether the next look decides of something that was sent again.
     """
 
     def __init__(self) -> None:
-        self._lost: dict[Link, int] = {}
+        self._sentAgain: dict[Link, tuple[int, int]] = {}  # at the last look, and what of that counts as lost
         self._lossyUntil = -math.inf
         self.isBlind = True
+        self.isInDoubt = False
 
     def look(self, links: Iterable[Link], now: float) -> int:
         """
@@ -43,19 +49,24 @@ class Losses:
         already.  What a new link has sent again before we know it, its handshake included, counts too;
         but not what one has that was away for a while.
 
-        @param now: monotonic seconds.
-        @return: how many segments were sent again.
+        @param now: monotonic seconds.  The next look is a round trip later at least.
+        @return: how many segments were lost.
         """
-        before, self._lost = self._lost, {}
+        before, self._sentAgain = self._sentAgain, {}
+        self.isInDoubt = False
         seen = 0
         for link in links:
             path = link.pathStats()
-            if path is not None:
-                self._lost[link] = lost = path.repeated - path.needless
-                known = before.get(link, 0 if path.sent < NEW_SEGMENTS else lost)
-                more = (lost - known) % SEGMENTS_MODULO
-                seen += more if more < SEGMENTS_MODULO // 2 else 0  # the other kernel may say later what it had
-        self.isBlind = not self._lost
+            if path is None:
+                continue
+            again = (path.repeated - path.needless) % SEGMENTS_MODULO
+            first = 0 if path.sent < NEW_SEGMENTS else again
+            previous, known = before.get(link, (first, first))
+            still = previous if difference(again, previous) > 0 else again
+            seen += max(difference(still, known), 0)
+            self._sentAgain[link] = again, still
+            self.isInDoubt = self.isInDoubt or again != still
+        self.isBlind = not self._sentAgain
         if seen:
             self._lossyUntil = now + LOSSY_SECONDS
         return seen
@@ -70,4 +81,11 @@ class Losses:
         """
         A link is gone.
         """
-        self._lost.pop(link, None)
+        self._sentAgain.pop(link, None)
+
+
+def difference(count: int, other: int) -> int:
+    """
+    @return: how much more one of two counts of segments is; less than 0 when it is less.
+    """
+    return (count - other + SEGMENTS_MODULO // 2) % SEGMENTS_MODULO - SEGMENTS_MODULO // 2
