@@ -11,7 +11,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-import uotp.session.outbound
+import uotp.session.loadcontrol
 import uotp.session.reinjection
 from tests.doubles.contracts import TimerTestCase
 from tests.doubles.sessions import MemoryLink
@@ -23,14 +23,16 @@ from uotp.session.costs import BYTES_PER_SECOND_FAR
 from uotp.session.duplication import LIGHT_LOOK_SECONDS
 from uotp.session.grant import GRANTED_BYTES_PER_SECOND, SAVED_SECONDS
 from uotp.session.hold import FIRST_HOLD_SECONDS, ROUND_TRIPS
-from uotp.session.missing import SOON_SECONDS
-from uotp.session.outbound import (
-    ANSWERED_LOOK_SECONDS,
-    CLEAN_LOOK_SECONDS,
+from uotp.session.loadcontrol import (
     JUDGE_SECONDS,
     MAX_PORTION_BYTES,
     MIN_PORTION_BYTES,
     PORTIONS_IN_FLIGHT,
+)
+from uotp.session.missing import SOON_SECONDS
+from uotp.session.outbound import (
+    ANSWERED_LOOK_SECONDS,
+    CLEAN_LOOK_SECONDS,
     STUCK_BYTES,
     STUCK_SECONDS,
     WAIT_SECONDS,
@@ -90,7 +92,7 @@ class SessionTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.patch(uotp.session.outbound, "Parallelism", FullParallelism)
+        self.patch(uotp.session.loadcontrol, "Parallelism", FullParallelism)
         self.clock = Clock()
         self.drops = Drops()
         self.delivered: list[Train] = []
@@ -1178,7 +1180,7 @@ class NarrowSessionTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.patch(uotp.session.outbound, "Parallelism", FullParallelism)
+        self.patch(uotp.session.loadcontrol, "Parallelism", FullParallelism)
         self.session = Session(lambda _: None, Drops(), self.clock, Unlimited())
         self.session.outbound._scheduler.narrow(1)
         self.tunnels = [MemoryLink(room=1), MemoryLink(), MemoryLink()]
@@ -1212,7 +1214,7 @@ class NarrowSessionTests(SynchronousTestCase):
         """
         The tunnels have had nothing to take meanwhile.
         """
-        parallelism: Any = self.session.outbound._parallelism
+        parallelism: Any = self.session.outbound._load._parallelism
         parallelism.most = 1
         self.tunnels[0].makeRoom(2)
         self.clock.advance(10 * STANDSTILL_SECONDS)
@@ -1239,7 +1241,7 @@ class NarrowSessionTests(SynchronousTestCase):
         self.assertEqual(self.tunnels[0].sent, [bulk(0), numbered(7), bulk(1), bulk(2)])
 
     def test_standstillLetsAllCarry(self) -> None:
-        parallelism: Any = self.session.outbound._parallelism
+        parallelism: Any = self.session.outbound._load._parallelism
         self.clock.advance(STANDSTILL_SECONDS + JUDGE_SECONDS)
         self.send(2)
         self.assertEqual(parallelism.resets, 1)
@@ -1276,7 +1278,7 @@ class SlowPathTests(SynchronousTestCase):
         In any tunnel, and one carries.
         """
         self.load(5, 2.0)
-        bound = self.session.outbound._queue.bound
+        bound = self.session.outbound._load._standingQueue.bound
         self.assertIsNotNone(bound)
         for tunnel in self.tunnels:
             self.assertEqual(tunnel.bounds[-1], bound)
@@ -1287,7 +1289,7 @@ class SlowPathTests(SynchronousTestCase):
 
     def test_littleIsGivenAtOneGo(self) -> None:
         self.load(5, 2.0)
-        bound = self.session.outbound._queue.bound
+        bound = self.session.outbound._load._standingQueue.bound
         assert bound is not None
         self.tunnels[0].writes.clear()
         self.session.outbound.send([Train(1000, bytes(20_000))])
@@ -1335,7 +1337,7 @@ class SlowPathTests(SynchronousTestCase):
             self.tunnels[0].stands = PathStats(0, 0, 2 * ROUND_TRIP, ROUND_TRIP, acknowledged=self.acknowledged)
             self.session.outbound.linkFull(self.tunnels[0])
             self.session.outbound.send([bulk(number)])
-        self.assertIsNone(self.session.outbound._queue.bound)
+        self.assertIsNone(self.session.outbound._load._standingQueue.bound)
         self.assertEqual(self.session.outbound.parallelism, FIRST_PARALLELISM)
 
     def test_tunnelThatDiesOnASlowPathIsNoReasonToFillIt(self) -> None:
@@ -1343,7 +1345,7 @@ class SlowPathTests(SynchronousTestCase):
         All may carry then, and have little in flight together.
         """
         self.load(5, 2.0)
-        bound = self.session.outbound._queue.bound
+        bound = self.session.outbound._load._standingQueue.bound
         assert bound is not None
         for _ in range(60):
             self.clock.advance(0.05)
@@ -1479,7 +1481,7 @@ class BesideBulkTests(SynchronousTestCase):
         self.assertNotIn(numbered(3), self.tunnels[0].sent)
 
     def test_nobodyElseDecidesHowManyCarry(self) -> None:
-        parallelism: Any = self.session.outbound._parallelism
+        parallelism: Any = self.session.outbound._load._parallelism
         rests: list[float] = []
         self.load(0.5)
         self.patch(parallelism, "rest", lambda _, now: rests.append(now))
@@ -1519,9 +1521,9 @@ class BesideBulkTests(SynchronousTestCase):
 
     def test_boundOfWhatIsInFlightEndsForATunnelThatWasAwayToo(self) -> None:
         outbound, away = self.session.outbound, self.tunnels[2]
-        outbound._bindLinks(100_000, 1)
+        outbound._load._bindLinks(100_000, 1)
         outbound.linkGone(away)
-        outbound._freeLinks()
+        outbound._load._freeLinks()
         self.assertIsNotNone(away.bounds[-1])
         outbound.linkFree(away)
         self.assertIsNone(away.bounds[-1])
@@ -1591,4 +1593,4 @@ class BesideBulkTests(SynchronousTestCase):
     def test_tunnelThatIsGoneIsForgotten(self) -> None:
         self.load(0.5)
         self.tunnels[0].close()
-        self.assertNotIn(self.tunnels[0], self.session.outbound._shortQueue._acknowledged)
+        self.assertNotIn(self.tunnels[0], self.session.outbound._load._shortQueue._acknowledged)

@@ -12,6 +12,9 @@ The way of trains from a session into its links.  The steps of a train's way:
    (L{uotp.session.duplication}).
 4. While no link is free, it waits in the backlog (L{uotp.session.backlog}).  The backlog
    holds something only then, so nothing but small datagrams overtakes.
+
+How many links may carry, how much they hold, and how large a portion is follow from the load
+(L{uotp.session.loadcontrol}).
 """
 
 from __future__ import annotations
@@ -22,50 +25,28 @@ from typing import Any
 
 from uotp.boundaries import Allowance, Link
 from uotp.duplicate import Duplicate
-from uotp.path import TROUBLED, PathStats
+from uotp.path import TROUBLED
 from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BACKLOG_BYTES, SMALL_BYTES, Backlog, sift
 from uotp.session.costs import Costs
 from uotp.session.demand import HEAVY_LINKS
 from uotp.session.doubt import Doubt
-from uotp.session.duplication import LIGHT_BYTES_PER_SECOND, Duplication
+from uotp.session.duplication import Duplication
 from uotp.session.handover import dividedAmong, hasRested, isStalled
 from uotp.session.inbound import Inbound
+from uotp.session.loadcontrol import LoadControl
 from uotp.session.notice import doNothing
 from uotp.session.nudges import Nudges
-from uotp.session.parallelism import Parallelism
 from uotp.session.reinjection import MAX_AGAIN_BYTES, Reinjection
 from uotp.session.scheduler import LOOK_SECONDS, Scheduler
-from uotp.session.shortqueue import ShortQueue
-from uotp.session.standingqueue import MIN_BOUND_BYTES, STANDSTILL_SECONDS, StandingQueue, hasQueue
+from uotp.session.standingqueue import STANDSTILL_SECONDS, hasQueue
 from uotp.session.stickiness import Stickiness
 from uotp.telemetry import Drops
 from uotp.train import Missing, Numbering, Train, bytesOf, portions
-
-MAX_PORTION_BYTES = 64 * 1024
-MIN_PORTION_BYTES = 16 * 1024
-PORTION_SECONDS = 0.0005
-"""
-A link is given at most so much at one go as the path has lately carried in
-L{PORTION_SECONDS}, since everything else on that link has to wait behind it.  It is never
-more than a whole train and never less than a record of TLS, with which each session begins.
-"""
-
-PORTIONS_IN_FLIGHT = 4
-"""Where what is in flight is bounded, this share of the bound is given at one go."""
 
 WAIT_SECONDS = 0.3
 """
 A train may wait so long while there are links.  That is longer than most connections need
 to repair a loss, and too short for a program to have asked again.
-"""
-
-JUDGE_SECONDS = 0.2
-"""The time between two judgements of how many links may carry: a few round trips."""
-
-LIGHT_JUDGE_SECONDS = 1.0
-"""
-The same while no train waits and no more comes than L{LIGHT_BYTES_PER_SECOND}.  A flow that is so light
-keeps a queue only where the round trip is longer than a second (L{uotp.session.standingqueue.MIN_LOAD_BYTES}).
 """
 
 WEIGHED_BYTES = 2048
@@ -111,37 +92,26 @@ class Outbound:
 
     __slots__ = (  # without them so many attributes take a kilobyte more
         "_answeredLookAt",
-        "_askedAt",
         "_backlog",
-        "_bytesBefore",
         "_clock",
         "_costs",
         "_doubt",
         "_duplication",
-        "_given",
         "_inbound",
-        "_isBound",
         "_isStuck",
-        "_judgeAt",
-        "_judgedAt",
         "_keepsMuchWithoutLinks",
+        "_load",
         "_lookedAt",
         "_notice",
         "_noticeBytes",
         "_nudges",
-        "_parallelism",
-        "_portion",
-        "_queue",
         "_reinjection",
         "_scheduler",
-        "_shortQueue",
         "_stalledAt",
         "_standsSince",
         "_stickiness",
         "_tellStuck",
         "_tellUnstuck",
-        "_waited",
-        "_waitedForMore",
         "_weighAt",
         "_weighedBytes",
         "bytes",
@@ -178,23 +148,15 @@ class Outbound:
         self._lookedAt = self._answeredLookAt = now
         self._reinjection = Reinjection(now, allowance.room(MAX_AGAIN_BYTES))
         self._stickiness = Stickiness(now)
-        self._parallelism = Parallelism(now)
-        self._queue = StandingQueue(now)
-        self._shortQueue = ShortQueue(now)
-        self._scheduler.narrow(self._parallelism.most)
         self._standsSince = now
-        self._portion = MIN_PORTION_BYTES
-        self._given = 0  # bytes given to links since it was judged last
-        self._judgedAt = self._judgeAt = now
-        self._askedAt, self._bytesBefore = now, 0  # when it was asked last whether to judge
         self._stalledAt = -math.inf  # when a link was left since it sent nearly nothing
-        self._waited = self._waitedForMore = False  # since it was judged last; though there were links
         self.demand = inbound.demand  # for both ways
+        self._load = LoadControl(self._scheduler, self.demand, now)
         self._weighAt = self.demand.sent(0, now)
         self._weighedBytes = 0  # what had been carried, both ways, when the load was looked at
         self._noticeBytes: float = math.inf
         self._notice: Callable[[], None] = doNothing
-        self._isStuck = self._isBound = False
+        self._isStuck = False
         self._keepsMuchWithoutLinks = True
         self._tellStuck: Callable[[], None] = doNothing
         self._tellUnstuck: Callable[[], None] = doNothing
@@ -252,8 +214,8 @@ class Outbound:
         link = self._scheduler.current
         if link is None:
             self._wait(trains, now)
-        elif size <= self._portion:
-            self._given += size
+        elif size <= (load := self._load).portion:
+            load.given += size
             duplication = self._duplication
             if duplication.isOn and (duplication.spreads or size <= SMALL_BYTES):
                 duplication.send(trains, size, link, now)
@@ -287,11 +249,13 @@ class Outbound:
                 self._moveOn(current, now)
         if now >= reinjection.lookAt:
             self._sendAgain(now, well)
-        if self._shortQueue.watches:
-            self._keepQueueShort(now)
-        if now >= self._judgeAt:
-            self._judgeIfLoaded(current, now)
-        if self._waited or stickiness.leftTrouble or reinjection.hasWork:
+        load = self._load
+        stalled = load.stalled(now)
+        if stalled is not None:
+            self._leaveStalled(stalled, now)
+        if load.look(current, self.bytes, self._standsSince if self._backlog else None, now):
+            self._sendWaiting(now)
+        if load.hasWaited or stickiness.leftTrouble or reinjection.hasWork:
             self._answeredLookAt = now
         else:
             isLossy = self._duplication.isLossy(now)
@@ -304,7 +268,7 @@ class Outbound:
         duplication = self._duplication
         if now >= duplication.lookAt:
             isLossyIn = self._inbound.isLossy(now)
-            duplication.look(self.bytes, self.roundTrip, now, isFull=self._isBound, isLossyIn=isLossyIn)
+            duplication.look(self.bytes, self.roundTrip, now, isFull=self._load.isBound, isLossyIn=isLossyIn)
             repairsMuch = duplication.repairsMuch(now)
             self._costs.rate = duplication.rate if repairsMuch else 0.0
             if repairsMuch:
@@ -312,22 +276,9 @@ class Outbound:
         if duplication.isLight:
             return
         current = self._scheduler.current
-        mayLeave = (
-            self._shortQueue.rate is None and not self._isBound and now - self._stalledAt >= LEAVE_STALLED_SECONDS
-        )
+        mayLeave = not self._load.isSlowedDown and now - self._stalledAt >= LEAVE_STALLED_SECONDS
         if current is not None and mayLeave and isStalled(current.pathStats()):
             self._leaveStalled(current, now)
-
-    def _judgeIfLoaded(self, current: Link | None, now: float) -> None:
-        """
-        Judge if there is a reason.  A light flow is asked for one less often.
-        """
-        isLight = self.bytes - self._bytesBefore < LIGHT_BYTES_PER_SECOND * (now - self._askedAt)
-        self._bytesBefore, self._askedAt = self.bytes, now
-        self._judgeAt = now + (LIGHT_JUDGE_SECONDS if isLight else JUDGE_SECONDS)
-        if self._waited or self._isBound or (current is not None and hasQueue(current.pathStats())):
-            self._judgeAt = now + JUDGE_SECONDS
-            self._judge(now)
 
     def _leaveTrouble(self, current: Link, now: float) -> None:
         loaded = self._stickiness.loaded
@@ -382,61 +333,7 @@ class Outbound:
                     self._reinjection.take(still, now)
         self._reinjection.dropStale(now)
         while self._reinjection and (sound := self._scheduler.sound()) is not None:
-            sound.sendAgain(self._reinjection.next(self._portion))
-
-    def _judge(self, now: float) -> None:
-        """
-        Decide how many links may carry at once, and how large a portion is.
-        """
-        elapsed, self._judgedAt = now - self._judgedAt, now
-        given, self._given = self._given, 0
-        if elapsed < 2 * JUDGE_SECONDS:  # otherwise there was a time without load
-            carried = int(given / elapsed * PORTION_SECONDS)
-            self._portion = min(max(carried, MIN_PORTION_BYTES), MAX_PORTION_BYTES)
-        waited, self._waited = self._waited, False
-        paths = self._paths()
-        if self._waitedForMore and not any(map(hasQueue, paths.values())):
-            self.demand.waited(now)
-        self._waitedForMore = False
-        bound = self._queue.judge(paths, now)
-        stands = bool(self._backlog) and now - self._standsSince > STANDSTILL_SECONDS and not self._queue.moves(now)
-        if stands or bound is not None:
-            self._shortQueue.stop()
-            self._boundRates(None)
-        if self._shortQueue.rate is not None:
-            self._parallelism.rest(paths, now)
-        elif bound is not None:
-            self._bindLinks(bound, max(len(paths), 1) if stands else self._queue.links)  # there may be no link at all
-        else:
-            self._freeLinks()
-            if waited:
-                self._scheduler.narrow(self._parallelism.reset() if stands else self._parallelism.judge(paths, now))
-        self._sendWaiting(now)
-
-    def _paths(self) -> dict[Link, PathStats]:
-        """
-        @return: what the kernel tells of each link, where it does.
-        """
-        return {link: path for link in self._scheduler if (path := link.pathStats()) is not None}
-
-    def _keepQueueShort(self, now: float) -> None:
-        """
-        Small datagrams go beside bulk that fills the path: let one link carry the bulk, no faster than the
-        path does.
-        """
-        if now >= self._shortQueue.judgeAt:
-            paths = self._paths()
-            rate = self._shortQueue.judge(paths, now)
-            if rate is not None:
-                self._scheduler.narrow(1)
-            self._boundRates(rate)
-        carrying = next(iter(self._scheduler), None)
-        if carrying is not None and self._shortQueue.isStalled(carrying.pathStats(), now):
-            self._leaveStalled(carrying, now)
-
-    def _boundRates(self, rate: int | None) -> None:
-        for link in self._scheduler:
-            link.boundRate(rate)
+            sound.sendAgain(self._reinjection.next(self._load.portion))
 
     def _leaveStalled(self, stalled: Link, now: float) -> None:
         """
@@ -452,61 +349,39 @@ class Outbound:
                     link.sendAgain(part)
             self._sendWaiting(now)
 
-    def _bindLinks(self, bound: int, carrying: int) -> None:
-        """
-        Our load keeps a long queue on the path: let few links carry, and hold little.
-
-        @param bound: bytes that they may hold together.
-        """
-        self._isBound = True
-        each = max(bound // carrying, MIN_BOUND_BYTES)
-        self._portion = each // PORTIONS_IN_FLIGHT
-        self._scheduler.narrow(carrying)
-        for link in self._scheduler:
-            link.boundInFlight(each)
-            link.allowSilence(self._queue.roundTrip)
-
-    def _freeLinks(self) -> None:
-        if self._isBound:
-            self._isBound = False
-            for link in self._scheduler:
-                link.boundInFlight(None)
-
     @property
     def fillsPath(self) -> bool:
         """
         See L{uotp.boundaries.OutboundTrains}.
         """
-        return self._isBound and self._queue.isRecent(self._clock())
+        return self._load.fillsPath(self._clock())
 
     @property
     def loadedRoundTrip(self) -> float:
         """
         See L{uotp.boundaries.OutboundTrains}.
         """
-        return self._queue.roundTrip if self._queue.isRecent(self._clock()) else 0.0
+        return self._load.loadedRoundTrip(self._clock())
 
     def _sendPortions(self, trains: list[Train], now: float) -> None:
-        for portion in portions(trains, self._portion):
+        for portion in portions(trains, self._load.portion):
             link = self._scheduler.current
             if link is None:
                 self._wait(portion, now)
             else:
-                self._given += bytesOf(portion)
+                self._load.given += bytesOf(portion)
                 link.send(portion, now)
 
     def _wait(self, trains: list[Train], now: float) -> None:
         if not self._backlog:
             self._standsSince = now
-        self._waited = self._stickiness.loaded = True
-        self._waitedForMore = self._waitedForMore or len(self._scheduler) > 0
+        self._stickiness.loaded = True
         self._duplication.pathIsFull(now)
-        self._judgeAt = min(self._judgeAt, now + JUDGE_SECONDS)
         # On a slow path a spare link only puts more into the queue that all have to pass.
         isLate = now - self._standsSince > STANDSTILL_SECONDS
-        spare = self._scheduler.spare(self._costs.isAtRest) if isLate or not self._isBound else None
+        spare = self._scheduler.spare(self._costs.isAtRest) if isLate or not self._load.isBound else None
         small, others = sift(trains)
-        self._shortQueue.waits(now, small=bool(small))
+        self._load.waits(now, small=bool(small))
         if small and spare is not None:
             spare.send(small, now)
             trains = others
@@ -541,7 +416,7 @@ class Outbound:
         The number of links that may carry at once under load, whether or not there are as
         many.
         """
-        return self._parallelism.most
+        return self._load.parallelism
 
     @property
     def backlogBytes(self) -> int:
@@ -580,9 +455,7 @@ class Outbound:
         """
         now = self._clock()
         if self._scheduler.offer(link):
-            link.boundRate(self._shortQueue.rate)  # it may have been away when that was said to the others
-            if not self._isBound:
-                link.boundInFlight(None)
+            self._load.came(link)
             if len(self._scheduler) > 1:
                 self._meet(link, now)
         self._unstick()  # also when all that waits has become too old
@@ -613,11 +486,11 @@ class Outbound:
 
     def _sendWaiting(self, now: float) -> None:
         while self._backlog and (current := self._scheduler.current) is not None:
-            trains = self._backlog.take(now, self._portion)
+            trains = self._backlog.take(now, self._load.portion)
             if trains:
                 self._standsSince = now
                 self._unstick()
-                self._given += bytesOf(trains)
+                self._load.given += bytesOf(trains)
                 current.send(trains, now)
 
     def linkFull(self, link: Link) -> None:
@@ -631,9 +504,7 @@ class Outbound:
         A link carries nothing any more, for now or for ever.
         """
         self._scheduler.remove(link)
-        self._parallelism.forget(link)
-        self._queue.forget(link)
-        self._shortQueue.forget(link)
+        self._load.forget(link)
         self._duplication.forget(link)
         self._nudges.forget(link)
         self.roundTripChanged()
