@@ -26,7 +26,7 @@ HELLO_SECONDS = 10.0
 DRIBBLE_SECONDS = 0.5
 """Between two bytes of who dribbles."""
 
-IDLE_SECONDS = 54.0 + BUSY_SECONDS
+IDLE_SECONDS = 64.0 + BUSY_SECONDS
 """Until an idle tunnel has been asked and given up, at the worst."""
 
 SETTLED_SECONDS = 3.0
