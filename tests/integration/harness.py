@@ -49,12 +49,17 @@ def requireProcfs() -> None:
         needed("/proc is missing: these tests look at processes as Linux shows them")
 
 
-def ourCommand(*words: str) -> list[str]:
+MAIN = "uotp.cli.main"
+"""The module that runs our programs."""
+
+
+def ourCommand(*words: str, module: str = MAIN) -> list[str]:
     """
     @param words: C{client} or C{server}, or a command of C{uotp}; and arguments.
+    @param module: runs it.
     @return: what runs it on this Python, installed or not.
     """
-    return [sys.executable, "-m", "uotp.cli.main", *words]
+    return [sys.executable, "-m", module, *words]
 
 
 def ourEnvironment() -> dict[str, str]:

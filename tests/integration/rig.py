@@ -19,7 +19,7 @@ from bench.rig.ports import LOOPBACK, freePort
 from bench.rig.procfs import running
 from bench.rig.programs import Program, until
 from tests.integration.correspondence import Address
-from tests.integration.harness import LISTENING, TWISTD, ProgramTestCase, ourCommand, runToEnd
+from tests.integration.harness import LISTENING, MAIN, TWISTD, ProgramTestCase, ourCommand, runToEnd
 from tests.integration.relay import Relay
 from tests.integration.udpends import Flow, UdpEnd
 from uotp.pki.directory import Pki, makePki
@@ -154,7 +154,11 @@ class Daemon:
 class RigTestCase(ProgramTestCase):
     """
     A test with our programs.
+
+    @cvar module: runs them.
     """
+
+    module = MAIN
 
     def newPki(self) -> Pki:
         """
@@ -194,7 +198,7 @@ class RigTestCase(ProgramTestCase):
         @param options: all but where it listens.
         """
         where = ["-a", listen[0], "-p", str(listen[1])]
-        return self.start("our server", ourCommand("server", *where, *options, *map(str, target)))
+        return self.start("our server", ourCommand("server", *where, *options, *map(str, target), module=self.module))
 
     def startClient(self, server: Address, *options: str, listen: Address = (LOOPBACK, 0)) -> Program:
         """
@@ -203,7 +207,7 @@ class RigTestCase(ProgramTestCase):
         @param options: all but where it listens.
         """
         where = ["-a", listen[0], "-p", str(listen[1])]
-        return self.start("our client", ourCommand("client", *where, *options, *map(str, server)))
+        return self.start("our client", ourCommand("client", *where, *options, *map(str, server), module=self.module))
 
     def pair(
         self,

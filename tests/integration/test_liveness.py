@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from bench.rig.namespaces import command
 from bench.rig.programs import BUSY_SECONDS, Program, until
+from tests.integration import hurried
 from tests.integration.hosts import needTwoHosts, newNamespace
 from tests.integration.loads import IN_ORDER, IN_USE, Load, LoadTestCase, settle, waitForAll
 from tests.integration.rawpeers import ID_BYTES, ONE_ID, rawClient
@@ -26,8 +27,8 @@ HELLO_SECONDS = 10.0
 DRIBBLE_SECONDS = 0.5
 """Between two bytes of who dribbles."""
 
-IDLE_SECONDS = 64.0 + BUSY_SECONDS
-"""Until an idle tunnel has been asked and given up, at the worst."""
+IDLE_SECONDS = 32.0 + BUSY_SECONDS
+"""Until an idle tunnel of those that are L{hurried} has been asked and given up, at the worst."""
 
 SETTLED_SECONDS = 3.0
 """Longer than the time between two pings of a tunnel in use: it is idle now."""
@@ -60,6 +61,8 @@ class NoAnswerTests(LoadTestCase):
     """
     The kernel acknowledges what is sent, and yet nobody answers.
     """
+
+    module = hurried.__name__
 
     def test_whoDoesNotAnswerIsNoticed(self) -> None:
         """
