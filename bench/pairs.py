@@ -21,7 +21,7 @@ from bench.rig.programs import LOOK_SECONDS, Program, Programs, RigError
 from bench.stage import Stage
 
 POOL = 8
-"""What the original has, and a heavy flow of ours.  It is what no program is told: both do by themselves."""
+"""What the original has, and a heavy flow of ours.  With this number no program is given ``-n``."""
 
 POOL_SECONDS = 10.0
 SETTLING_SECONDS = 0.5

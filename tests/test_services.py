@@ -896,7 +896,7 @@ class TogetherTests(_ServicesTestCase):
             self.client(listen=("127.0.0.1", 5), poolSize=poolSize, minPool=minPool)
             expected = (
                 f"this process may have {limit} descriptors, and the tunnels of a source need {needed} of them, or "
-                f"up to {poolSize} when it sends much: where there are many sources, raise that limit (ulimit -n, or "
+                f"up to {poolSize} at times: where there are many sources, raise that limit (ulimit -n, or "
                 "LimitNOFILE of systemd)"
             )
             self.assertEqual(self.lines(LogLevel.warn), [expected] if isSaid else [])

@@ -11,15 +11,13 @@ from uotp.duplicate import Duplicate
 from uotp.session.backlog import SMALL_BYTES
 from uotp.session.demand import HEAVY_LINKS, LIGHT_LINKS, LOSSY_LINKS
 from uotp.session.duplication import (
-    DECIDED_ROUND_TRIPS,
-    DECIDED_SECONDS,
     FULL_SECONDS,
     LARGE_RESERVE_BYTES,
     LIGHT_LOOK_SECONDS,
     LOSSES_LOOK_SECONDS,
 )
 from uotp.session.grant import GRANTED_BYTES_PER_SECOND
-from uotp.session.losses import LOSSY_SECONDS
+from uotp.session.losses import DECIDED_ROUND_TRIPS, DECIDED_SECONDS, LOSSY_SECONDS
 from uotp.session.resending import LEAST_COUNTED_BYTES
 from uotp.session.sentagain import COPY_APART_SECONDS
 from uotp.session.stickiness import FIRST_WINDOW_BYTES
@@ -267,6 +265,10 @@ class CopiesTests(DuplicationTestCase):
         self.assertEqual(self.duplication.rate, rate)
         self.look()
         self.assertGreater(self.duplication.rate, 4 * rate)
+        self.stands(self.links[-1], 2)
+        self.bytes += 10_000
+        self.look()
+        self.assertEqual(self.duplication.lookAt, self.clock.seconds() + LOSSES_LOOK_SECONDS, "that it loses is known")
 
 
 class ApartTests(DuplicationTestCase):

@@ -20,7 +20,9 @@ from uotp.telemetry.drops import Drops
 from uotp.train import LAST_NUMBER, TRAIN_OVERHEAD_BYTES, Arrival, Numbering, Train
 from uotp.transport.tcp import READ_BYTES
 from uotp.transport.tls import RECORD_BYTES
+from uotp.tunnel.accepted import AcceptedTunnel
 from uotp.tunnel.heartbeat import (
+    ACCEPTED_IDLE_SECONDS,
     BUSY_SECONDS,
     FIRST_PATIENCE_SECONDS,
     GIVE_UP_SECONDS,
@@ -31,6 +33,7 @@ from uotp.tunnel.heartbeat import (
 from uotp.tunnel.link import MAX_UNDECODED_BYTES, PORTION_UNITS, LinkStatistics, TunnelLink
 from uotp.tunnel.link1 import Format1Link
 from uotp.tunnel.link2 import MUCH_BYTES, Format2Link
+from uotp.tunnel.tunnel import Tunnel
 from uotp.tunnel.unacked import ASK_BYTES, MAX_KEPT_BYTES
 from uotp.wire.format1 import Format1Codec
 from uotp.wire.format2 import HEADER, Format2Codec, Kind, controlFrame, missingFrame
@@ -486,6 +489,25 @@ class Format2LinkTests(_LinkTestCase):
         self.stream.path = PathStats(9, 0, ROUND_TRIP, ROUND_TRIP, acknowledged=30_000)
         self.clock.advance(LEAST_PATIENCE_SECONDS)
         self.assertEqual(self.owner.told, [])
+
+    def test_idleLinkIsAskedInTheTimeOfItsOwner(self) -> None:
+        """
+        Which begins anew when the other end asks.
+        """
+        self.assertEqual((Tunnel.idleSeconds, AcceptedTunnel.idleSeconds), (IDLE_SECONDS, ACCEPTED_IDLE_SECONDS))
+        self.owner.idleSeconds = 100.0
+        self.link = self.makeLink()
+        self.settle()
+        self.clock.advance(BUSY_SECONDS)
+        for _ in range(3):
+            self.clock.advance(90.0)
+            self.stream.said.clear()
+            self.receive(PING)
+            self.assertEqual(len(self.stream.said), 1)  # the answer
+        self.clock.advance(99.0)
+        self.assertEqual(len(self.stream.said), 1)
+        self.clock.advance(1.0)
+        self.assertEqual(len(self.stream.said), 2)
 
     def test_linkIsAskedUnlessItCarriesNothingAnyMore(self) -> None:
         self.settle()

@@ -213,7 +213,7 @@ class ClientService(TunnelService):
         if descriptors is not None and descriptors < FEW_SOURCES * each:
             self._log.warn(
                 "this process may have {descriptors} descriptors, and the tunnels of a source need {each} of them, or "
-                "up to {most} when it sends much: where there are many sources, raise that limit (ulimit -n, or "
+                "up to {most} at times: where there are many sources, raise that limit (ulimit -n, or "
                 "LimitNOFILE of systemd)",
                 descriptors=descriptors,
                 each=each,

@@ -6,8 +6,8 @@ few until what it carries asks for more:
  - A light flow: two, so that one that turns out dead can be left at once.
  - A flow that loses: some more, since each loss puts a link out of use for a while.  When losses
    come one after the other: as many as a heavy flow.
- - A light flow that goes twice: some more, or as many as a heavy one.  Where losses come in bursts, two for each
-   datagram that is under way, so that the next one finds a link which is behind no hole.
+ - A light flow that goes twice: some more, or as many as a heavy one.  Where losses come in bursts, about two for
+   each datagram and copy that are under way, so that the next one finds a link which is behind no hole.
  - A heavy flow: eight at once.  It is heavy when, in one of the directions, more flows in a round trip
    than a connection may send that has rested; or when trains had to wait for a link.
 
@@ -42,8 +42,9 @@ MOST_LINKS = 256
 
 LINKS_PER_DATAGRAM = 1.9
 """
-So many links are wanted for each datagram that is under way, where losses come in bursts: half of them rest.  It is
-less than two, since what is under way is measured.
+So many links are wanted for each datagram and copy that are under way, where losses come in bursts: half of them
+rest.  The number is rounded up to the next power of two.  This is a little less than two, so that a flow which is
+measured slightly too high does not get twice as many.
 """
 
 WANTED_SECONDS = 60.0
@@ -69,11 +70,7 @@ WEIGH_BYTES = FIRST_WINDOW_BYTES // 2
 
 HEAVY_WEIGH_SECONDS = 0.5
 HEAVY_WEIGH_BYTES = 4 * WEIGH_BYTES
-MOST_WEIGH_BYTES = 1 << 20
-"""
-A flow that was heavy counts as heavy for so long.  Meanwhile it is asked for twice as much each time whether that is
-over, within these bounds.
-"""
+"""A flow that was heavy counts as heavy for so long, and it is not asked for less whether that is over."""
 
 MANY_LOSSES = 3
 MANY_LOSSES_SECONDS = 10.0
@@ -220,7 +217,7 @@ class Flow:
     @ivar heavyUntil: until when the flow counts as heavy, and what comes is not counted.
     """
 
-    __slots__ = ("_isSkipping", "_level", "_since", "_size", "_step", "askAt", "heavyUntil")
+    __slots__ = ("_isSkipping", "_level", "_since", "_size", "askAt", "heavyUntil")
 
     def __init__(self, now: float) -> None:
         """
@@ -231,7 +228,6 @@ class Flow:
         self.askAt = WEIGH_BYTES
         self.heavyUntil = -math.inf
         self._isSkipping = False
-        self._step = HEAVY_WEIGH_BYTES
 
     def weigh(self, size: int, roundTrip: float, now: float) -> bool:
         """
@@ -242,12 +238,11 @@ class Flow:
         @return: whether it is heavy, and counts as such from now on for a while.
         """
         if now < self.heavyUntil:
-            self._isSkipping, self.askAt = True, size + self._step
-            self._step = min(2 * self._step, MOST_WEIGH_BYTES)
+            self._isSkipping, self.askAt = True, size + HEAVY_WEIGH_BYTES
             return False
         isHeavy = self._isHeavy(size, max(roundTrip, SHORTEST_PATH_SECONDS), now)
         if isHeavy:
-            self.heavyUntil, self._step = now + HEAVY_WEIGH_SECONDS, HEAVY_WEIGH_BYTES
+            self.heavyUntil = now + HEAVY_WEIGH_SECONDS
         return isHeavy
 
     def _isHeavy(self, size: int, roundTrip: float, now: float) -> bool:

@@ -33,13 +33,9 @@ from uotp.session.stickiness import FIRST_WINDOW_BYTES
 from uotp.train import LAST_NUMBER, NOTHING_WAITS, Arrival, Missing, Numbering, Train
 
 LOSSES_LOOK_SECONDS = 0.25
-"""The time between two looks at all links, each of which costs a system call for each link."""
-
-DECIDED_ROUND_TRIPS = 1.25
-DECIDED_SECONDS = 0.02
 """
-After a look that has left something in doubt the next one is so many round trips later, and so many seconds: by then
-the other kernel has said what it had already.
+The usual time between two looks at all links, each of which costs a system call for each link.  While it is not decided
+whether anything was lost on a path that does not lose, the next look may be sooner.
 """
 
 LIGHT_LOOK_SECONDS = 1.0
@@ -116,12 +112,12 @@ class Duplication:
         @param isFull: whether what is in flight is bounded, since the path is full.
         @param isLossyIn: whether the other end sends twice.
         """
-        self._sentAgain.lost(self._losses.look(self._scheduler, now))
+        self._sentAgain.lost(self._losses.look(self._scheduler, now, roundTrip))
         isBusy = bytesOut - self._bytesBefore > LIGHT_BYTES_PER_SECOND * (now - self._measuredAt)
         self._measure(bytesOut, roundTrip, now)
         self.lookAt = now + (LOSSES_LOOK_SECONDS if isBusy or self._losses.isLossy(now) else LIGHT_LOOK_SECONDS)
-        if self._losses.isInDoubt:
-            self.lookAt = min(self.lookAt, now + DECIDED_ROUND_TRIPS * roundTrip + DECIDED_SECONDS)
+        if self._losses.isInDoubt and not self._losses.isLossy(now):
+            self.lookAt = min(self.lookAt, self._losses.decidesAt)
         current = self._scheduler.current
         isLossy = self.isLossy(now)
         mayCopy = self._choice is not Duplicate.OFF and current is not None and current.numbers

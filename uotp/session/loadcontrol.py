@@ -1,7 +1,7 @@
 """
 What a session's load does to its path, and what follows from that: how many links may carry at once, how much
-they may hold, how fast they may send, and how large a portion is.  Each of three looks at what the kernels
-tell, and decides one of these:
+they may hold, how fast they may send, and how large a portion is.  What the kernels tell is judged in three
+ways, of which the first that applies counts:
 
  - L{uotp.session.standingqueue}: the load keeps a long queue on the path.
  - L{uotp.session.shortqueue}: small datagrams go beside bulk that fills the path.
@@ -129,7 +129,7 @@ class LoadControl:
 
     def came(self, link: Link) -> None:
         """
-        A link is there that was not known before.
+        A link is there that was not known before, or was away.
         """
         link.boundRate(self._shortQueue.rate)  # it may have been away when that was said to the others
         if not self.isBound:

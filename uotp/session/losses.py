@@ -3,8 +3,8 @@ Whether the path of a session loses: whether a kernel has sent anything again of
 links.
 
 Where an acknowledgement is late, a kernel sends the last segment again although nothing was lost, and the other
-kernel says a round trip later that it had it.  So what was sent again counts as lost only when it still does at the
-next look.
+kernel says a round trip later that it had it.  So what was sent again counts as lost only when it still does a round
+trip later.
 
 Pure: time comes in with each call.
 """
@@ -22,6 +22,10 @@ A path loses for so long after a loss was seen.  Where one segment in a hundred 
 datagrams in a second has a loss in ten seconds.
 """
 
+DECIDED_ROUND_TRIPS = 1.25
+DECIDED_SECONDS = 0.02
+"""So many round trips and so many seconds later the other kernel has said what it had already."""
+
 NEW_SEGMENTS = 64
 """A link that we do not know is new as long as it has sent fewer segments than this."""
 
@@ -34,38 +38,46 @@ class Losses:
     Remembers when segments were last sent again on any link of one session.
 
     @ivar isBlind: whether no kernel tells, so that nothing is known.
-    @ivar isInDoubt: whether the next look decides of something that was sent again.
+    @ivar isInDoubt: whether something was sent again of which it is not decided yet.
+    @ivar decidesAt: when that is decided, in monotonic seconds.
     """
 
     def __init__(self) -> None:
-        self._sentAgain: dict[Link, tuple[int, int]] = {}  # at the last look, and what of that counts as lost
+        # What was sent again when it was decided last, and what counted as lost then.
+        self._sentAgain: dict[Link, tuple[int, int]] = {}
         self._lossyUntil = -math.inf
         self.isBlind = True
         self.isInDoubt = False
+        self.decidesAt = -math.inf
 
-    def look(self, links: Iterable[Link], now: float) -> int:
+    def look(self, links: Iterable[Link], now: float, roundTrip: float = 0.0) -> int:
         """
         See what the kernels have sent again since the last look, but for what the other kernels had
         already.  What a new link has sent again before we know it, its handshake included, counts too;
         but not what one has that was away for a while.
 
-        @param now: monotonic seconds.  The next look is a round trip later at least.
+        @param now: monotonic seconds.
+        @param roundTrip: of the path, in seconds.
         @return: how many segments were lost.
         """
         before, self._sentAgain = self._sentAgain, {}
-        self.isInDoubt = False
+        mayDecide, self.isInDoubt = now >= self.decidesAt, False
         seen = 0
         for link in links:
             path = link.pathStats()
             if path is None:
                 continue
             again = (path.repeated - path.needless) % SEGMENTS_MODULO
-            first = 0 if path.sent < NEW_SEGMENTS else again
-            previous, known = before.get(link, (first, first))
-            still = previous if difference(again, previous) > 0 else again
-            seen += max(difference(still, known), 0)
-            self._sentAgain[link] = again, still
-            self.isInDoubt = self.isInDoubt or again != still
+            first = (0, 0) if path.sent < NEW_SEGMENTS else (path.repeated, again)
+            repeated, known = before.get(link, first)
+            if mayDecide:
+                lost = leastOf((repeated - path.needless) % SEGMENTS_MODULO, again)
+                seen += max(difference(lost, known), 0)
+                repeated, known = path.repeated, lost if difference(lost, known) > 0 else leastOf(known, again)
+            self._sentAgain[link] = repeated, known
+            self.isInDoubt = self.isInDoubt or again != known
+        if mayDecide and self.isInDoubt:
+            self.decidesAt = now + DECIDED_ROUND_TRIPS * roundTrip + DECIDED_SECONDS
         self.isBlind = not self._sentAgain
         if seen:
             self._lossyUntil = now + LOSSY_SECONDS
@@ -89,3 +101,10 @@ def difference(count: int, other: int) -> int:
     @return: how much more one of two counts of segments is; less than 0 when it is less.
     """
     return (count - other + SEGMENTS_MODULO // 2) % SEGMENTS_MODULO - SEGMENTS_MODULO // 2
+
+
+def leastOf(count: int, other: int) -> int:
+    """
+    @return: the smaller of two counts of segments.
+    """
+    return count if difference(count, other) < 0 else other

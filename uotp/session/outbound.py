@@ -72,7 +72,8 @@ while trains wait, or a link stands still, or one was left of late because it wa
 CLEAN_LOOK_SECONDS = 0.2
 """
 The same while nothing was lost of late.  Most light flows are on such a path, and a look is a tenth of what a
-datagram costs.  When we see the first loss for long, it is repaired; or an answer is missed, and we look at once.
+datagram costs.  Where an answer is missed, we look at once.  Of a call, where both ends send by themselves, we may see
+the first loss for long when it is repaired.
 """
 
 LEAVE_STALLED_SECONDS = 0.05
@@ -258,8 +259,9 @@ class Outbound:
         if load.hasWaited or stickiness.leftTrouble or reinjection.hasWork:
             self._answeredLookAt = now
         else:
-            isLossy = self._duplication.isLossy(now)
-            self._answeredLookAt = now + (ANSWERED_LOOK_SECONDS if isLossy else CLEAN_LOOK_SECONDS)
+            duplication = self._duplication
+            seconds = ANSWERED_LOOK_SECONDS if duplication.isLossy(now) else CLEAN_LOOK_SECONDS
+            self._answeredLookAt = min(now + seconds, duplication.lookAt)
 
     def _lookAtThePath(self, now: float) -> None:
         """

@@ -39,9 +39,9 @@ the reactor more at both ends, and a light flow sends few trains in L{BUSY_SECON
 
 IDLE_SECONDS = 40.0
 """
-A ping is sent when a tunnel was silent for so long: relays are often set to close a connection that was silent for
-50 s.  The kernel finds out sooner when the path is gone.  With a thousand idle tunnels this is most of what a server
-has to do.
+A ping is sent when a tunnel has carried nothing for so long and the other end has not asked, whatever else has come:
+so it is never silent for longer.  Relays are often set to close a connection that was silent for 50 s.  The kernel
+finds out sooner when the path is gone.  With a thousand idle tunnels this is most of what a server has to do.
 """
 
 ACCEPTED_IDLE_SECONDS = 45.0
@@ -294,7 +294,7 @@ class Heartbeat(StateMachine[HeartbeatState, HeartbeatEvent]):
         return before < self._acknowledged < self._pingEndsAt
 
     def _wasQuiet(self) -> None:
-        if self.due and (self.carried or not self.heard):
+        if self.due:
             isIdle = not self.carried
             self.ask()
             self._isIdle = isIdle
@@ -307,7 +307,7 @@ class Heartbeat(StateMachine[HeartbeatState, HeartbeatEvent]):
 
     def _rest(self) -> None:
         """
-        Ask with the next train, or else when nothing has come for a while.
+        Ask with the next train, or else when the other end has not asked for a while.
         """
         self.due = True
         self.heard = False

@@ -14,7 +14,7 @@ the source sends after an answer has reached it:
    That is a sixth of what a tunnel costs, so that forging multiplies no bytes by more.  Who
    has sent what the second one costs has paid.
  - A source to which nothing is answered is proved by L{UNANSWERED_BYTES}: whoever sends so
-   much has paid for all the tunnels that it gets.
+   much has paid for all the tunnels of a pool of the default size.
 """
 
 from __future__ import annotations
