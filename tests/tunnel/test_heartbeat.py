@@ -65,14 +65,32 @@ WAYS: dict[State, tuple[Event, ...]] = {
 """How each state is reached."""
 
 
-class _HeartbeatTestCase(TimerTestCase):
+class _ClockTestCase(TimerTestCase):
+    """
+    Lets time pass.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.clock = MemoryReactor()
+
+    def elapse(self, seconds: float) -> None:
+        """
+        Let time pass, and every timer go off at its time.
+        """
+        end = self.clock.seconds() + seconds
+        while (calls := self.clock.getDelayedCalls()) and calls[0].getTime() <= end:
+            self.clock.advance(calls[0].getTime() - self.clock.seconds())
+        self.clock.advance(end - self.clock.seconds())
+
+
+class _HeartbeatTestCase(_ClockTestCase):
     """
     Has one heartbeat, which is stopped in the end.
     """
 
     def setUp(self) -> None:
         super().setUp()
-        self.clock = MemoryReactor()
         self.clock.advance(1000.0)
         self.begin()
         self.addCleanup(self.end)
@@ -121,15 +139,6 @@ class _HeartbeatTestCase(TimerTestCase):
             Event.LATE: self.waitForTimer,
             Event.STOP: self.heartbeat.stop,
         }[event]()
-
-    def elapse(self, seconds: float) -> None:
-        """
-        Let time pass, and every timer go off at its time.
-        """
-        end = self.clock.seconds() + seconds
-        while (calls := self.clock.getDelayedCalls()) and calls[0].getTime() <= end:
-            self.clock.advance(calls[0].getTime() - self.clock.seconds())
-        self.clock.advance(end - self.clock.seconds())
 
     def settle(self, roundTrip: float) -> None:
         """
@@ -404,14 +413,13 @@ class AskingTests(_HeartbeatTestCase):
         self.assertEqual(len(self.pings), 1)
 
 
-class TwoEndsTests(TimerTestCase):
+class TwoEndsTests(_ClockTestCase):
     """
     Let both ends of one tunnel be idle, and watch what goes over it.
     """
 
     def setUp(self) -> None:
         super().setUp()
-        self.clock = MemoryReactor()
         self.asked: list[str] = []
         self.saidAt = 0.0
         self.longest = 0.0
@@ -448,15 +456,6 @@ class TwoEndsTests(TimerTestCase):
         self.longest = max(self.longest, self.clock.seconds() - self.saidAt)
         self.saidAt = self.clock.seconds()
         call(*arguments)
-
-    def elapse(self, seconds: float) -> None:
-        """
-        Let time pass, and every timer go off at its time.
-        """
-        end = self.clock.seconds() + seconds
-        while (calls := self.clock.getDelayedCalls()) and calls[0].getTime() <= end:
-            self.clock.advance(calls[0].getTime() - self.clock.seconds())
-        self.clock.advance(end - self.clock.seconds())
 
     def begin(self) -> None:
         """
