@@ -18,7 +18,8 @@ from bench.load.crowd import Crowd
 from bench.load.deeds import Answer
 from bench.load.sessions import Sessions
 from bench.load.stamped import Ask, Pace, Record
-from bench.rig.ports import LOOPBACK
+from bench.rig import ports
+from bench.rig.ports import LOOPBACK, freePort
 from bench.rig.programs import until
 
 COUNTED_SECONDS = 0.3
@@ -224,3 +225,21 @@ class LoadTests(SynchronousTestCase):
         self.assertEqual(end.obey("countBetween", begin=begin, end=begin + 60), {})
         until(lambda: end.obey("sample")["answered"], "something counts")
         self.assertGreater(end.obey("finish")["sent"], 0)
+
+
+class PortTests(SynchronousTestCase):
+    """
+    Ask for ports that nobody has.
+    """
+
+    def test_noPortIsGivenTwice(self) -> None:
+        """
+        Though nobody has bound the first ones yet; until half of all are given.
+        """
+        few = range(ports.FIXED_PORTS.start, ports.FIXED_PORTS.start + 20)
+        self.patch(ports, "FIXED_PORTS", few)
+        self.patch(ports, "_given", set())
+        given = [freePort(socket.SOCK_DGRAM) for _ in range(11)]
+        self.assertEqual(len(set(given)), 11)
+        self.assertIn(freePort(socket.SOCK_DGRAM), few)
+        self.assertEqual(len(ports._given), 1)
