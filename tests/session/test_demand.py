@@ -19,13 +19,13 @@ from uotp.session.demand import (
     LOSSY_LINKS,
     MANY_LOSSES,
     MANY_LOSSES_SECONDS,
-    MOST_LINKS,
     QUIET_BYTES,
     QUIET_LINKS,
     WANTED_SECONDS,
     Demand,
 )
 from uotp.session.inbound import Inbound
+from uotp.session.parallelism import MAX_PARALLELISM
 from uotp.session.session import Session
 from uotp.session.stickiness import FIRST_WINDOW_BYTES
 from uotp.telemetry.drops import Drops
@@ -149,7 +149,7 @@ class DemandTests(SynchronousTestCase):
             (True, 4.0, 8),
             (True, 8.4, 16),
             (True, 9.0, 32),
-            (True, 1e9, MOST_LINKS),
+            (True, 1e9, MAX_PARALLELISM),
         ):
             self.setUp()
             self.demand.goesTwice(underWay, self.now, inBursts=inBursts)

@@ -158,8 +158,7 @@ class Inbound:
     def _put(self, arrivals: list[Arrival], now: float) -> None:
         before = self._resequencer.gapsGivenUp
         trains = self._resequencer.put(arrivals, now)
-        if self._missing.areOpen:
-            self._close(before, now)
+        self._close(before, now)
         self._pass(trains, now)
 
     def _close(self, before: int, now: float) -> None:
@@ -168,10 +167,11 @@ class Inbound:
 
         @param before: how many had been given up before that.
         """
-        if self._resequencer.gapsGivenUp == before:
-            self._missing.filled(self._resequencer.expected, now)
-        else:
-            self._missing.closed(self._resequencer.expected)
+        if self._missing.areOpen:
+            if self._resequencer.gapsGivenUp == before:
+                self._missing.filled(self._resequencer.expected, now)
+            else:
+                self._missing.closed(self._resequencer.expected)
 
     def again(self, arrivals: list[Arrival], now: float) -> None:
         """
@@ -221,7 +221,7 @@ class Inbound:
             self._whenAnswered()
 
     def _pass(self, trains: list[Train], now: float) -> None:
-        if self._resequencer.held and now < self._lossyUntil and self._overtakes(now):
+        if self._resequencer.held and self._overtakes(now):
             trains += self._overtake(now, MAX_READY_TRAINS)
         if trains:
             self._pacer.send(trains, now)
@@ -232,9 +232,8 @@ class Inbound:
         """
         @return: whether what waits may go ahead soon, since it is a light flow on a path that loses.
         """
-        if now >= self._lossyUntil or not self._mayOvertake:
-            return False
-        return self._hold.roundTrip > 0 and now >= self._flow.heavyUntil + LIGHT_AFTER_SECONDS
+        isLight = self._hold.roundTrip > 0 and now >= self._flow.heavyUntil + LIGHT_AFTER_SECONDS
+        return self._mayOvertake and now < self._lossyUntil and isLight
 
     def _overtake(self, now: float, most: int) -> list[Train]:
         self._allowance.spend(1 + self._resequencer.runs // OVERTAKING_RUNS_PER_UNIT)
@@ -251,11 +250,9 @@ class Inbound:
         if self._resequencer.owes:
             self._takeTurn()
             return
-        overtakesAt = math.inf
-        if now < self._lossyUntil and self._overtakes(now):
-            overtakesAt = self._resequencer.overtakesAt
-        if overtakesAt == math.inf and self._isEarlyEnough(now):
-            return
+        overtakesAt = self._resequencer.overtakesAt if self._overtakes(now) else math.inf
+        if self._timer is not None and now < self._missing.restsUntil and overtakesAt == math.inf:
+            return  # it is early enough: nothing is told meanwhile, and no train waits for longer than those before it
         at = self._resequencer.deadline(now)
         if at is None:
             return
@@ -267,15 +264,6 @@ class Inbound:
             self._timer = self._clock.callLater(max(at - now, 0), self._expire)
         elif self._timer.getTime() > at + TIMER_SECONDS:
             self._timer.reset(max(at - now, 0))
-
-    def _isEarlyEnough(self, now: float) -> bool:
-        """
-        @return: whether the timer goes off before there is anything to tell.  No train waits for longer than those
-            before it.
-        """
-        if self._timer is None:
-            return False
-        return now < self._missing.restsUntil or now < self._reportAt >= self._timer.getTime() - TIMER_SECONDS
 
     def _reportMissing(self, now: float) -> float | None:
         """
@@ -322,8 +310,7 @@ class Inbound:
         most = max(self._allowance.left, 1)
         before = resequencer.gapsGivenUp
         trains = resequencer.more(most) if self._closed else resequencer.expire(now, most)
-        if self._missing.areOpen:
-            self._close(before, now)
+        self._close(before, now)
         if not self._closed and self._overtakes(now):
             trains += self._overtake(now, max(most - len(trains), 1))
         if trains:

@@ -71,9 +71,13 @@ class Losses:
             first = (0, 0) if path.sent < NEW_SEGMENTS else (path.repeated, again)
             repeated, known = before.get(link, first)
             if mayDecide:
-                lost = leastOf((repeated - path.needless) % SEGMENTS_MODULO, again)
-                seen += max(difference(lost, known), 0)
-                repeated, known = path.repeated, lost if difference(lost, known) > 0 else leastOf(known, again)
+                lost = (repeated - path.needless) % SEGMENTS_MODULO
+                if difference(lost, known) > 0:
+                    seen += difference(lost, known)
+                    known = lost
+                elif difference(known, again) > 0:  # the other kernel has said late what it had
+                    known = again
+                repeated = path.repeated
             self._sentAgain[link] = repeated, known
             self.isInDoubt = self.isInDoubt or again != known
         if mayDecide and self.isInDoubt:
@@ -101,10 +105,3 @@ def difference(count: int, other: int) -> int:
     @return: how much more one of two counts of segments is; less than 0 when it is less.
     """
     return (count - other + SEGMENTS_MODULO // 2) % SEGMENTS_MODULO - SEGMENTS_MODULO // 2
-
-
-def leastOf(count: int, other: int) -> int:
-    """
-    @return: the smaller of two counts of segments.
-    """
-    return count if difference(count, other) < 0 else other

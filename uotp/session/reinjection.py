@@ -5,9 +5,9 @@ and has begun to repeat.
 
 Under load a link that works never has to wait so long for an acknowledgement.  After a mere
 loss, what the kernel repeats is acknowledged a round trip later.  So what a dead link holds
-is on its way again within half a second, or a fifth later where answers come through another link, and hardly
-anything else is sent twice.  The other
-end knows by the numbers what has arrived all the same.
+is on its way again within half a second, or a fifth of a second later where answers come
+through another link, and hardly anything else is sent twice.  The other end knows by the
+numbers what has arrived all the same.
 
 Pure: time comes in with each call.
 """

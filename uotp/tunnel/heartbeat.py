@@ -310,7 +310,6 @@ class Heartbeat(StateMachine[HeartbeatState, HeartbeatEvent]):
         Ask with the next train, or else when the other end has not asked for a while.
         """
         self.due = True
-        self.heard = False
         self._wait(self._idleSeconds)
 
     def pinged(self) -> None:
@@ -319,7 +318,6 @@ class Heartbeat(StateMachine[HeartbeatState, HeartbeatEvent]):
         """
         isResting = self.state is HeartbeatState.QUIET and self.due and not self.carried
         if isResting and self._timer is not None:
-            self.heard = False
             self._timer.reset(self._idleSeconds)
 
     def prove(self) -> None:
