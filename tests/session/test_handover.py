@@ -6,8 +6,10 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.session.handover import dividedAmong
-from uotp.session.stickiness import FIRST_WINDOW_BYTES
+from tests.doubles.sessions import MemoryLink
+from uotp.path import TROUBLED, PathStats
+from uotp.session.handover import STALLED_SEGMENTS, dividedAmong, roomOf
+from uotp.session.stickiness import FIRST_WINDOW_BYTES, SEGMENT_BYTES
 from uotp.train import LAST_NUMBER, Train, bytesOf, cut
 
 LONG = Train(1400, bytes(range(250)) * 56 * 4)
@@ -19,14 +21,15 @@ class DividingTests(SynchronousTestCase):
     Divide trains.
     """
 
-    def check(self, links: int, first: int = 7) -> list[int]:
+    def check(self, rooms: list[int], first: int = 7) -> list[int]:
         """
         Divide two trains, and find each datagram in its place.
 
+        @param rooms: see L{dividedAmong}.
         @return: how many bytes each link is to take.
         """
         trains = [(first, LONG), (first + 40 & LAST_NUMBER, Train(100, b"small"))]
-        parts = dividedAmong(links, trains)
+        parts = dividedAmong(rooms, trains)
         found = [
             (number + index & LAST_NUMBER, datagram)
             for part in parts
@@ -37,28 +40,68 @@ class DividingTests(SynchronousTestCase):
         self.assertEqual(found, [(first + index & LAST_NUMBER, datagram) for index, datagram in enumerate(sent)])
         return [bytesOf(train for _, train in part) for part in parts]
 
-    def test_eachTakesAFirstWindow(self) -> None:
-        self.assertEqual(self.check(9), [FIRST_WINDOW_BYTES] * 4 + [5])
+    def test_eachTakesAsMuchAsItMaySend(self) -> None:
+        self.assertEqual(self.check([FIRST_WINDOW_BYTES] * 9), [FIRST_WINDOW_BYTES] * 4 + [5])
+        self.assertEqual(self.check([3 * FIRST_WINDOW_BYTES, 5600, 2800, 1400]), [42_000, 5600, 2800, 5605])
+        self.assertEqual(self.check([100_000, 1400]), [4 * FIRST_WINDOW_BYTES + 5])
 
     def test_theLastTakesTheRest(self) -> None:
-        self.assertEqual(self.check(3), [FIRST_WINDOW_BYTES] * 2 + [2 * FIRST_WINDOW_BYTES + 5])
-        self.assertEqual(self.check(1), [4 * FIRST_WINDOW_BYTES + 5])
+        self.assertEqual(self.check([FIRST_WINDOW_BYTES] * 3), [FIRST_WINDOW_BYTES] * 2 + [2 * FIRST_WINDOW_BYTES + 5])
+        self.assertEqual(self.check([1]), [4 * FIRST_WINDOW_BYTES + 5])
 
     def test_numbersBeginAnew(self) -> None:
-        self.check(3, LAST_NUMBER - 3)
+        self.check([FIRST_WINDOW_BYTES] * 3, LAST_NUMBER - 3)
 
     def test_littleIsForOne(self) -> None:
         self.assertEqual(
-            dividedAmong(5, [(0, Train(3, b"onetwo")), (2, Train(0, b""))]),
+            dividedAmong([FIRST_WINDOW_BYTES] * 5, [(0, Train(3, b"onetwo")), (2, Train(0, b""))]),
             [[(0, Train(3, b"onetwo")), (2, Train(0, b""))]],
         )
 
     def test_nothingIsForNobody(self) -> None:
-        self.assertEqual(dividedAmong(5, []), [])
+        self.assertEqual(dividedAmong([1] * 5, []), [])
 
     def test_longDatagramIsNotTornApart(self) -> None:
         long = Train(60_000, bytes(60_000))
         short = Train(10, bytes(10))
         self.assertEqual(
-            dividedAmong(3, [(0, short), (1, long), (2, short)]), [[(0, short)], [(1, long)], [(2, short)]]
+            dividedAmong([FIRST_WINDOW_BYTES] * 3, [(0, short), (1, long), (2, short)]),
+            [[(0, short)], [(1, long)], [(2, short)]],
         )
+
+
+class RoomTests(SynchronousTestCase):
+    """
+    How much a link may send at once.
+    """
+
+    def check(self, window: int, *, isWaiting: bool = False, cost: int = 0) -> int:
+        link = MemoryLink()
+        link.stands = PathStats(0, 0, 0.1, 0.1, isWaiting=isWaiting, window=window)
+        link.costs = cost
+        return roomOf(link)
+
+    def test_whatItsWindowHolds(self) -> None:
+        self.assertEqual(self.check(10), FIRST_WINDOW_BYTES)
+        self.assertEqual(self.check(350), 350 * SEGMENT_BYTES)
+        self.assertEqual(self.check(STALLED_SEGMENTS + 1), (STALLED_SEGMENTS + 1) * SEGMENT_BYTES)
+
+    def test_halfOfThatWhileSomethingIsUnderWay(self) -> None:
+        """
+        And nothing where that is little: it may be in flight already.
+        """
+        self.assertEqual(self.check(350, isWaiting=True), 175 * SEGMENT_BYTES)
+        self.assertEqual(self.check(20, isWaiting=True), FIRST_WINDOW_BYTES)
+        self.assertEqual(self.check(19, isWaiting=True), 0)
+
+    def test_whereTheWindowIsNotKnown(self) -> None:
+        self.assertEqual(self.check(0), FIRST_WINDOW_BYTES)
+        self.assertEqual(self.check(0, isWaiting=True), 0)
+
+    def test_nothingThroughOneThatIsStalledItself(self) -> None:
+        self.assertEqual(self.check(STALLED_SEGMENTS), 0)
+
+    def test_nothingWhileSomethingIsUnsent(self) -> None:
+        self.assertEqual(self.check(350, cost=1), 0)
+        self.assertEqual(self.check(350, cost=TROUBLED), 0)
+        self.assertEqual(roomOf(MemoryLink()), 0)

@@ -40,6 +40,7 @@ from uotp.session.outbound import (
 from uotp.session.parallelism import FIRST_PARALLELISM
 from uotp.session.scheduler import LOOK_SECONDS
 from uotp.session.session import Session, SessionStatistics
+from uotp.session.shortqueue import STALLS_SECONDS
 from uotp.session.standingqueue import MIN_BOUND_BYTES, STANDSTILL_SECONDS, UNLOADED_SECONDS
 from uotp.session.stickiness import FIRST_WINDOW_BYTES, LONGEST_STAY_SECONDS, STAY_SECONDS
 from uotp.telemetry.drops import Drop, Drops
@@ -1563,6 +1564,30 @@ class BesideBulkTests(SynchronousTestCase):
         self.assertEqual((stalled.again, small.again), ([], []))
         self.assertIs(self.session.outbound._scheduler.current, rested[0])
         self.assertIn(bulk(4), rested[0].sent)
+
+    def test_itHandsOverToTheOneThatMaySendMost(self) -> None:
+        """
+        One that has carried much before knows the path.  It takes all, if it may send so much.
+        """
+        self.load(0.5)
+        stalled, *rested, warm = self.tunnels
+        stalled.stands = PathStats(0, 0, ROUND_TRIP, ROUND_TRIP, isWaiting=True, window=4)
+        warm.stands = PathStats(0, 0, ROUND_TRIP, ROUND_TRIP, isWaiting=True, window=300)
+        stalled.unsent = [(7, Train(1000, bytes(60_000)))]
+        self.clock.advance(0.02)
+        self.session.outbound.send([bulk(4)])
+        self.assertEqual(warm.again, [(7, Train(1000, bytes(60_000)))])
+        self.assertEqual([tunnel.again for tunnel in rested], [[], []])
+        self.assertIs(self.session.outbound._scheduler.current, warm)
+
+    def test_theOneThatTookOverMayBeStoppedSoonAfter(self) -> None:
+        self.load(0.5)
+        for stalled in self.tunnels[:2]:
+            self.session.outbound._scheduler.prefer(stalled)
+            stalled.stands = PathStats(0, 0, ROUND_TRIP, ROUND_TRIP, isWaiting=True, window=4)
+            self.clock.advance(STALLS_SECONDS)
+            self.session.outbound.send([bulk(4)])
+            self.assertIsNot(self.session.outbound._scheduler.current, stalled)
 
     def test_whatIsHandedOverIsBounded(self) -> None:
         """

@@ -269,6 +269,25 @@ class PlainConnectionTests(_ConnectionTestCase):
         self.assertEqual(self.diary.says, ["made", "pause", "resume"])
         self.assertEqual(self.socket.taken, b"onetwothreefour")
 
+    def test_oneThatMaySendNoFasterIsFullTooWhenItsKernelIs(self) -> None:
+        """
+        Otherwise the kernel takes some 64 KiB in one piece, and all that comes after it waits.
+        """
+        self.socket.room = 99
+        self.patch(tcpstreams, "isWritable", lambda _: False)
+        for bounds in ((5000, None), (5000, 4096), (None, 4096)):
+            rate, size = bounds
+            self.connection.boundRate(rate)
+            self.connection.boundInFlight(size)
+            self.diary.says.clear()
+            self.connection.write(b"one")
+            self.assertEqual((bounds, self.diary.says), (bounds, ["pause"]))
+            self.happens(write=True)
+        self.connection.boundInFlight(None)
+        self.diary.says.clear()
+        self.connection.write(b"two")
+        self.assertEqual(self.diary.says, [])
+
     def test_kernelIsToldHowFastItMaySend(self) -> None:
         rates = [(SO_MAX_PACING_RATE, rate) for rate in (5000, MAX_RATE, MAX_RATE)]
         for rate in (5000, None, 2 * MAX_RATE):

@@ -1,8 +1,9 @@
 """
-What a link holds that has stopped to send, divided among links that have rested.
+What a link holds that has stopped to send, divided among links that may send at once.
 
-A connection that has rested may send ten segments at once.  So what the other end waits for
-is there soonest when each of several such links takes so much of it.
+A connection that never carried much may send ten segments at once, and one that carried much before a
+whole lot.  So what the other end waits for is there soonest when the one that may send most goes first, and
+each takes no more than it may send.
 
 Pure.
 """
@@ -14,7 +15,7 @@ from collections.abc import Sequence
 
 from uotp.boundaries import Link
 from uotp.path import PathStats
-from uotp.session.stickiness import FIRST_WINDOW_BYTES
+from uotp.session.stickiness import FIRST_WINDOW_BYTES, SEGMENT_BYTES
 from uotp.train import LAST_NUMBER, Arrival, split
 
 STALLED_SEGMENTS = 4
@@ -33,30 +34,44 @@ def isStalled(path: PathStats | None) -> bool:
     return path is not None and path.isWaiting and 0 < path.window <= STALLED_SEGMENTS
 
 
-def hasRested(link: Link) -> bool:
+def roomOf(link: Link) -> int:
     """
-    @return: whether a link has nothing under way, and so may begin anew.
+    @return: about how many bytes a link may send at once; 0 while it has something to send, or nearly nothing
+        may be in flight.
     """
     path = link.pathStats()
-    return path is not None and not path.isWaiting and not link.cost()
+    if path is None or link.cost():
+        return 0
+    if not path.window:
+        return 0 if path.isWaiting else FIRST_WINDOW_BYTES
+    if path.window <= STALLED_SEGMENTS:
+        return 0
+    room = path.window * SEGMENT_BYTES
+    if path.isWaiting:  # how much of that is in flight is not known
+        room //= 2
+        return room if room >= FIRST_WINDOW_BYTES else 0
+    return room
 
 
-def dividedAmong(links: int, arrivals: Sequence[Arrival]) -> list[list[Arrival]]:
+def dividedAmong(rooms: Sequence[int], arrivals: Sequence[Arrival]) -> list[list[Arrival]]:
     """
-    @param links: how many there are, at least one.
+    @param rooms: how many bytes each link may send at once; there is at least one link.
     @param arrivals: trains with the numbers of their first datagrams, in order.
-    @return: what each link is to take, as far as there is enough for all: the first ones the first window of
-        a connection, and the last one all the rest.
+    @return: what each link is to take, as far as there is enough for all: as much as it may send,
+        and the last one all the rest.
     """
     left = deque(arrivals)
     parts: list[list[Arrival]] = []
-    while left:
+    for links, most in zip(range(len(rooms), 0, -1), rooms, strict=True):
+        if not left:
+            break
+        isLast = links == 1
         part: list[Arrival] = []
-        room = FIRST_WINDOW_BYTES
-        while left and (room > 0 or len(parts) == links - 1):
+        room = most
+        while left and (isLast or room > 0):
             number, train = left.popleft()
-            taken, rest = (train, None) if len(parts) == links - 1 else split(train, room)
-            if part and len(taken.payload) > room and len(parts) < links - 1:
+            taken, rest = (train, None) if isLast else split(train, room)
+            if part and not isLast and len(taken.payload) > room:
                 left.appendleft((number, train))
                 break
             if rest is not None:

@@ -31,7 +31,7 @@ from uotp.session.costs import Costs
 from uotp.session.demand import HEAVY_LINKS
 from uotp.session.doubt import Doubt
 from uotp.session.duplication import Duplication
-from uotp.session.handover import dividedAmong, hasRested, isStalled
+from uotp.session.handover import dividedAmong, isStalled, roomOf
 from uotp.session.inbound import Inbound
 from uotp.session.loadcontrol import LoadControl
 from uotp.session.notice import doNothing
@@ -342,12 +342,14 @@ class Outbound:
         When a link that carries much sends nearly nothing, let another one carry it, and first of all
         what the other end would have to wait for, as far as so much may be sent twice.
         """
-        rested = [link for link in self._scheduler if link is not stalled and hasRested(link)]
-        if rested:
+        rooms = {link: room for link in self._scheduler if link is not stalled and (room := roomOf(link))}
+        if rooms:
+            takers = sorted(rooms, key=rooms.__getitem__, reverse=True)
             self._stalledAt = now
-            self._scheduler.prefer(rested[0])
+            self._scheduler.prefer(takers[0])
             if self._duplication.repairs.mayRepeat(stalled.cost() % TROUBLED):
-                for link, part in zip(rested, dividedAmong(len(rested), stalled.takeUnsent()), strict=False):
+                parts = dividedAmong([rooms[link] for link in takers], stalled.takeUnsent())
+                for link, part in zip(takers, parts, strict=False):
                     link.sendAgain(part)
             self._sendWaiting(now)
 

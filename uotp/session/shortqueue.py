@@ -105,10 +105,10 @@ GIVEN_UP_SECONDS = 10.0
 MOST_GIVEN_UP_SECONDS = 300.0
 """For so long nothing is tried again when it has not helped; the second is for when it never helps."""
 
-STALLS_SECONDS = 1.0
+STALLS_SECONDS = 0.1
 """
-The shortest time between two changes of the link that carries: one that has rested needs some round
-trips to be fast.
+The shortest time between two changes of the link that carries.  BBR may stop the new one soon after
+the other: what it knows of the path is as old.
 """
 
 NOTHING_WAITS_SECONDS = 1.0

@@ -92,7 +92,9 @@ class TcpStream(tcp.Connection):
     _failure: Failure | None = None
     _awaitsTurn = False
     _hadTurn = False
-    _isBounded = False
+    _sizeBound: int | None = None
+    _rateBound: int | None = None
+    _isBounded = False  # in size or rate
 
     @property
     def security(self) -> Security | None:
@@ -349,7 +351,8 @@ class TcpStream(tcp.Connection):
         """
         if self.connected:
             boundSendBuffer(self.socket, size)
-            self._isBounded = size is not None
+            self._sizeBound = size
+            self._isBounded = size is not None or self._rateBound is not None
 
     def boundRate(self, rate: int | None) -> None:
         """
@@ -357,6 +360,8 @@ class TcpStream(tcp.Connection):
         """
         if self.connected:
             boundSendRate(self.socket, rate)
+            self._rateBound = rate
+            self._isBounded = rate is not None or self._sizeBound is not None
 
     def _pauseIfFull(self) -> None:
         """
