@@ -31,6 +31,7 @@ class PathStats(NamedTuple):
     @ivar window: how many segments may be in flight, as congestion control has it; 0 where that is not
         known.
     @ivar needless: how many of the repeated segments the other kernel had already, as far as it has said.
+    @ivar pacingRate: how fast our kernel sends at present, in bytes a second; 0 where that is not known.
     """
 
     sent: int
@@ -43,6 +44,7 @@ class PathStats(NamedTuple):
     isWaiting: bool = False
     window: int = 0
     needless: int = 0
+    pacingRate: int = 0
 
 
 class Flight(NamedTuple):
@@ -70,3 +72,17 @@ TROUBLED = 1 << 40
 The least cost of a link whose connection retransmits or has stopped.  It is more than any
 connection can hold in bytes.
 """
+
+LATE = 1 << 50
+"""
+Is added to the cost of a link that would bring what it is given later than one in trouble does, since its kernel
+sends slowly at present.
+"""
+
+
+def isInTrouble(cost: int) -> bool:
+    """
+    @param cost: of a link, see L{TROUBLED} and L{LATE}.
+    @return: whether it retransmits, or has stopped.
+    """
+    return cost % LATE >= TROUBLED

@@ -85,15 +85,16 @@ class PathTests(SynchronousTestCase):
     def test_roundTripsAreInSeconds(self) -> None:
         self.assertEqual(self.roundTrips(2_500_000, 250_000), (2.5, 0.25))
 
-    def test_windowIsInSegments(self) -> None:
+    def test_windowIsInSegmentsAndTheRateInBytes(self) -> None:
         info = bytearray(TCP_INFO_BYTES)
         info[80:84] = (4).to_bytes(4, sys.byteorder)
+        info[104:112] = (5 << 32).to_bytes(8, sys.byteorder)
         made: Any = FakeSocket()
         made.info = bytes(info)
         self.patch(tcpinfo, "TCP_INFO", 11)
         path = tcpPathStats(made)
         assert path is not None
-        self.assertEqual(path.window, 4)
+        self.assertEqual((path.window, path.pacingRate), (4, 5 << 32))
 
     def test_whatWasRepeatedNeedlesslyIsTold(self) -> None:
         """

@@ -7,11 +7,14 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.sessions import MemoryLink
-from uotp.path import TROUBLED, PathStats
-from uotp.session.costs import BYTES_PER_SECOND_FAR, Costs
-from uotp.session.stickiness import SEGMENT_BYTES
+from uotp.path import LATE, TROUBLED, PathStats, isInTrouble
+from uotp.session.costs import BYTES_PER_SECOND_FAR, STALLED_SECONDS, TROUBLE_ROUND_TRIPS, Costs
+from uotp.session.handover import STALLED_SEGMENTS
+from uotp.session.scheduler import LOOK_SECONDS
 
-ROUND_TRIP = 0.04
+ROUND_TRIP = 0.035
+RATE = 10_000_000.0
+"""In bytes a second."""
 
 
 class CostsTests(SynchronousTestCase):
@@ -23,11 +26,13 @@ class CostsTests(SynchronousTestCase):
         self.costs = Costs()
         self.link = MemoryLink()
 
-    def hasWindow(self, segments: int) -> None:
+    def sends(self, rate: float, window: int = 800, *, isWaiting: bool = True) -> None:
         """
-        Say how large the link's congestion window is.
+        Say how fast the link's kernel sends, in bytes a second, and how many segments may be in flight.
         """
-        self.link.stands = PathStats(9, 0, ROUND_TRIP, ROUND_TRIP, window=segments)
+        self.link.stands = PathStats(
+            9, 0, ROUND_TRIP, ROUND_TRIP, isWaiting=isWaiting, window=window, pacingRate=int(rate)
+        )
 
     def test_whatHasToLeaveBefore(self) -> None:
         for costs in (0, 1, 5000, TROUBLED, TROUBLED + 7):
@@ -44,52 +49,79 @@ class CostsTests(SynchronousTestCase):
             self.link.costs = 7
             self.assertEqual(self.costs.of(self.link), 7 + expected)
 
-    def test_aSmallWindowCostsAHeavyFlowMore(self) -> None:
+    def check(self, delay: float, *more: int) -> None:
         """
-        By what the flow would have under way on it besides.  One that holds half of that is not small.
+        Compare what the link costs with what the flow brings in a time, in seconds, and what is added.
         """
-        self.costs.rate = 100 * SEGMENT_BYTES / ROUND_TRIP
-        for segments, expected in ((4, 96), (49, 51), (50, 0), (800, 0)):
-            self.hasWindow(segments)
-            self.assertAlmostEqual(self.costs.of(self.link), expected * SEGMENT_BYTES, delta=1)
-        self.costs.rate = 0.0
-        self.hasWindow(4)
-        self.assertEqual(self.costs.of(self.link), 0)
+        self.assertAlmostEqual(self.costs.of(self.link), delay * RATE + sum(more), delta=2)
 
-    def test_onALongWayMoreIsUnderWay(self) -> None:
+    def test_aHeavyFlowIsDelayedByALinkThatSendsSlowly(self) -> None:
         """
-        So a window that is enough for a short way does not make it worse than a long one.
+        By the time that it needs for what it has to send, and what the flow brings until the next look.
         """
-        self.costs.rate, self.costs.nearest = 10_000_000.0, ROUND_TRIP
-        far = MemoryLink()
-        self.link.roundTrip, far.roundTrip = ROUND_TRIP, 10 * ROUND_TRIP
-        self.hasWindow(300)
-        far.stands = PathStats(9, 0, 10 * ROUND_TRIP, 10 * ROUND_TRIP, window=2900)
-        self.assertEqual(self.costs.of(self.link), 0)
-        self.assertGreater(self.costs.of(far), 0)
+        self.costs.rate = RATE
+        for times in (10, 1, 0.5):
+            self.sends(times * RATE)
+            self.check(LOOK_SECONDS / times)
+        self.link.costs = int(RATE / 100)
+        self.check((LOOK_SECONDS + 0.01) * 2)
 
-    def test_aLinkInTroubleStaysTheWorst(self) -> None:
-        """
-        Of it nothing more is asked.
-        """
-        self.costs.rate = 1e30
-        self.hasWindow(4)
-        self.assertLess(self.costs.of(self.link), TROUBLED)
+    def test_oneThatNeedsARoundTripForThatIsWorseThanOneInTrouble(self) -> None:
+        self.costs.rate = RATE
+        self.sends(RATE / 10)
+        self.check(LOOK_SECONDS * 10, LATE)
         self.link.costs = TROUBLED
-        self.assertEqual(self.costs.of(self.link), TROUBLED)
+        self.check(LOOK_SECONDS * 10 + TROUBLE_ROUND_TRIPS * ROUND_TRIP, LATE, TROUBLED)
+        self.sends(RATE)
+        self.check(LOOK_SECONDS + TROUBLE_ROUND_TRIPS * ROUND_TRIP, TROUBLED)
+        self.sends(RATE / 8)  # a round trip, but not more than that
+        self.link.costs = 0
+        self.check(LOOK_SECONDS * 8)
 
-    def test_whereTheKernelTellsNothingWindowsCostNothing(self) -> None:
-        self.costs.rate = 1e9
-        self.assertEqual(self.costs.of(self.link), 0)
-        self.hasWindow(0)
+    def test_onAShortPathALinkIsNotSlowOnlySinceWeLookSeldom(self) -> None:
+        self.costs.rate = RATE
+        self.sends(RATE)
+        assert self.link.stands is not None
+        self.link.stands = self.link.stands._replace(roundTrip=0.0001)
+        self.check(LOOK_SECONDS)
+
+    def test_oneThatBbrHasStoppedDelaysForAsLongAsItDoesThat(self) -> None:
+        self.costs.rate = RATE
+        self.sends(RATE, STALLED_SEGMENTS)
+        self.check(LOOK_SECONDS + STALLED_SECONDS, LATE)
+        self.sends(RATE, STALLED_SEGMENTS, isWaiting=False)
+        self.check(LOOK_SECONDS)
+
+    def test_aFarOneDelaysByTheLongerWay(self) -> None:
+        self.costs.rate, self.costs.nearest = RATE, ROUND_TRIP
+        self.link.roundTrip = 10 * ROUND_TRIP
+        self.sends(RATE)
+        self.check(LOOK_SECONDS + 9 * ROUND_TRIP)
+
+    def test_noDelayLooksLikeTrouble(self) -> None:
+        self.costs.rate = 1e30
+        self.sends(1)
+        self.assertFalse(isInTrouble(self.costs.of(self.link)))
+        self.link.costs = TROUBLED
+        self.assertTrue(isInTrouble(self.costs.of(self.link)))
+
+    def test_aLightFlowAsksNothingOfThat(self) -> None:
+        self.sends(1)
         self.assertEqual(self.costs.of(self.link), 0)
 
-    def test_aLinkIsAtRestHoweverSmallItsWindow(self) -> None:
+    def test_whereTheKernelTellsNothingOnlyWhatIsUnsentCosts(self) -> None:
+        self.costs.rate = RATE
+        self.link.costs = 7
+        self.assertEqual(self.costs.of(self.link), 7)
+        self.sends(0)
+        self.assertEqual(self.costs.of(self.link), 7)
+
+    def test_aLinkIsAtRestHoweverSlowItIs(self) -> None:
         """
         A far one is not, and one that has something to send.
         """
         self.costs.rate, self.costs.nearest = 1e9, ROUND_TRIP
-        self.hasWindow(4)
+        self.sends(1, 4)
         for roundTrip, costs, expected in ((ROUND_TRIP, 0, True), (ROUND_TRIP, 1, False), (0.5, 0, False)):
             self.link.roundTrip, self.link.costs = roundTrip, costs
             self.assertEqual(self.costs.isAtRest(self.link), expected)

@@ -8,7 +8,7 @@ from collections import Counter
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.path import TROUBLED
+from uotp.path import LATE, TROUBLED
 from uotp.session.scheduler import LOOKS, Scheduler
 
 
@@ -170,6 +170,26 @@ class SchedulerTests(SynchronousTestCase):
         self.scheduler.moveOn()
         self.assertEqual(self.scheduler.current, "a")
         self.assertEqual(len(self.scheduler), 3)
+
+    def test_troubleIsNotLeftForATunnelThatIsSlowerThanThat(self) -> None:
+        self.offer("a", "b", "c")
+        self.costs.update(a=TROUBLED + 1000, b=LATE, c=LATE + TROUBLED)
+        self.assertFalse(self.scheduler.leaveTrouble(loaded=False))
+        self.assertEqual(self.scheduler.current, "a")
+
+    def test_whereAllAreSlowTheFastestIsGoneTo(self) -> None:
+        self.offer("a", "b", "c")
+        self.costs.update(a=LATE + 1000, b=LATE + 1000, c=LATE + 999)
+        self.assertTrue(self.scheduler.leaveTrouble(loaded=False))
+        self.assertEqual(self.scheduler.current, "c")
+        self.assertFalse(self.scheduler.moveOn())
+
+    def test_whatIsSentAgainGoesThroughASlowTunnelBeforeOneInTrouble(self) -> None:
+        self.offer("a", "b", "c")
+        self.costs.update(a=TROUBLED, b=LATE + TROUBLED, c=LATE)
+        self.assertEqual(self.scheduler.sound(), "c")
+        self.costs["c"] = TROUBLED
+        self.assertIsNone(self.scheduler.sound())
 
     def test_onlyTunnelIsNeverLeft(self) -> None:
         self.scheduler.leaveTrouble(loaded=False)

@@ -658,6 +658,30 @@ class SessionTests(SynchronousTestCase):
         self.sendEvenly(1000, 5.0)
         self.assertEqual(self.session.outbound._costs.rate, 0.0)
 
+    def test_whatAnotherTunnelHoldsThatIsStalledIsBroughtByOneThatSends(self) -> None:
+        """
+        Once, while losses are repaired.  The one in use stays it.
+        """
+        first, stalled, warm = [self.openFar(pongs=True) for _ in range(3)]
+        sends = PathStats(0, 0, ROUND_TRIP, ROUND_TRIP, window=400, pacingRate=10_000_000)
+        first.stands = stalled.stands = sends
+        warm.stands = sends._replace(window=401)
+        self.session.outbound.roundTripChanged()
+        self.sendEvenly(1_000_000, 0.5)
+        stalled.stands = sends._replace(window=4, isWaiting=True)
+        stalled.costs, stalled.unsent = 5000, [(7, Train(1000, bytes(5000)))]
+        self.sendEvenly(1_000_000, 0.1)
+        self.assertEqual(warm.again, [], "nothing is lost")
+        first.stands = sends._replace(repeated=1)
+        self.sendEvenly(1_000_000, 0.5)
+        self.assertEqual(warm.again, [(7, Train(1000, bytes(5000)))])
+        stalled.unsent = [(12, Train(1000, bytes(5000)))]
+        self.sendEvenly(1_000_000, 0.5)
+        self.assertEqual(len(warm.again), 1)
+        self.assertIs(self.session.outbound._scheduler.current, first)
+        stalled.close()
+        self.assertEqual(self.session.outbound._stalled, [])
+
     def test_smallDatagramsBesideAHeavyFlowGoThroughWhatIsAtRest(self) -> None:
         """
         However small its window is.

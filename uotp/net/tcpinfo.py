@@ -30,14 +30,14 @@ NOTSENT_BYTES_AT = 144
 MIN_RTT_AT = 148
 
 
-PATH_STATS = struct.Struct("=xBBxB19xI24xII8xI8xI16xI16xQ16xII4xI")
+PATH_STATS = struct.Struct("=xBBxB19xI24xII8xI8xI16xIQ8xQ16xII4xI")
 """
 Places in Linux's struct tcp_info, as it is since Linux 4.6.  The state of congestion
 control is the second byte, 0 when nothing is amiss; tcpi_retransmits is at 2,
 tcpi_backoff at 4, tcpi_unacked at 24, tcpi_last_data_recv at 52, tcpi_last_ack_recv at 56,
-tcpi_rtt at 68, tcpi_snd_cwnd at 80, tcpi_total_retrans at 100, tcpi_bytes_acked at 120, tcpi_notsent_bytes at
-144, tcpi_min_rtt at 148, tcpi_data_segs_out at 156.  Times are in microseconds, those since something came in
-milliseconds.
+tcpi_rtt at 68, tcpi_snd_cwnd at 80, tcpi_total_retrans at 100, tcpi_pacing_rate at 104, tcpi_bytes_acked at
+120, tcpi_notsent_bytes at 144, tcpi_min_rtt at 148, tcpi_data_segs_out at 156.  Times are in microseconds, those
+since something came in milliseconds, and the rate is in bytes a second.
 """
 
 
@@ -93,14 +93,16 @@ def tcpPathStats(tunnelSocket: socket.socket) -> PathStats | None:
     except (OSError, struct.error):
         return None
     state, repeats, backoff, unacked, dataAgo, acknowledgedAgo, roundTrip, window, repeated = told[:9]
-    acknowledged, unsent, leastRoundTrip, sent = told[9:]
+    pacingRate, acknowledged, unsent, leastRoundTrip, sent = told[9:]
     # Both are 0 again with every acknowledgement: repeats of the oldest segment, and timers that ran out in vain.
     isStill = (state == LOSS and repeats > 0) or backoff > 0
     heardAgo = min(dataAgo, acknowledgedAgo) / 1e3
     isWaiting = unacked > 0 or unsent > 0
     needless = int.from_bytes(info[NEEDLESS_AT:NEEDLESS_END], sys.byteorder)  # 0 where an older kernel says less
     smoothed, least = seconds(roundTrip), seconds(leastRoundTrip)
-    return PathStats(sent, repeated, smoothed, least, isStill, acknowledged, heardAgo, isWaiting, window, needless)
+    return PathStats(
+        sent, repeated, smoothed, least, isStill, acknowledged, heardAgo, isWaiting, window, needless, pacingRate
+    )
 
 
 def seconds(microseconds: int) -> float:

@@ -108,6 +108,7 @@ class Outbound:
         "_nudges",
         "_reinjection",
         "_scheduler",
+        "_stalled",
         "_stalledAt",
         "_standsSince",
         "_stickiness",
@@ -150,6 +151,7 @@ class Outbound:
         self._reinjection = Reinjection(now, allowance.room(MAX_AGAIN_BYTES))
         self._stickiness = Stickiness(now)
         self._standsSince = now
+        self._stalled: list[Link] = []  # when we looked last
         self._stalledAt = -math.inf  # when a link was left since it sent nearly nothing
         self.demand = inbound.demand  # for both ways
         self._load = LoadControl(self._scheduler, self.demand, now)
@@ -277,10 +279,20 @@ class Outbound:
                 self._nudges.watch(self.roundTrip, now)
         if duplication.isLight:
             return
-        current = self._scheduler.current
-        mayLeave = not self._load.isSlowedDown and now - self._stalledAt >= LEAVE_STALLED_SECONDS
-        if current is not None and mayLeave and isStalled(current.pathStats()):
-            self._leaveStalled(current, now)
+        if not self._load.isSlowedDown and now - self._stalledAt >= LEAVE_STALLED_SECONDS:
+            self._leaveStalledLinks(now)
+
+    def _leaveStalledLinks(self, now: float) -> None:
+        """
+        Leave the link in use if it sends nearly nothing, and, where losses are repaired, have what any other such
+        link holds brought by those that send.
+        """
+        current, before = self._scheduler.current, self._stalled
+        asked = self._scheduler if self._costs.rate else filter(None, [current])
+        self._stalled = [link for link in asked if isStalled(link.pathStats())]
+        for link in self._stalled:
+            if link is current or (link not in before and link.cost() % TROUBLED):
+                self._leaveStalled(link, now)
 
     def _leaveTrouble(self, current: Link, now: float) -> None:
         loaded = self._stickiness.loaded
@@ -339,14 +351,15 @@ class Outbound:
 
     def _leaveStalled(self, stalled: Link, now: float) -> None:
         """
-        When a link that carries much sends nearly nothing, let another one carry it, and first of all
-        what the other end would have to wait for, as far as so much may be sent twice.
+        When a link sends nearly nothing, let another one carry what it carries, and first of all what the
+        other end would have to wait for, as far as so much may be sent twice.
         """
         rooms = {link: room for link in self._scheduler if link is not stalled and (room := roomOf(link))}
         if rooms:
             takers = sorted(rooms, key=rooms.__getitem__, reverse=True)
             self._stalledAt = now
-            self._scheduler.prefer(takers[0])
+            if self._scheduler.current in (None, stalled):
+                self._scheduler.prefer(takers[0])
             if self._duplication.repairs.mayRepeat(stalled.cost() % TROUBLED):
                 parts = dividedAmong([rooms[link] for link in takers], stalled.takeUnsent())
                 for link, part in zip(takers, parts, strict=False):
@@ -508,6 +521,7 @@ class Outbound:
         A link carries nothing any more, for now or for ever.
         """
         self._scheduler.remove(link)
+        self._stalled = [other for other in self._stalled if other is not link]
         self._load.forget(link)
         self._duplication.forget(link)
         self._nudges.forget(link)

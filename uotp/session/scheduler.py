@@ -25,7 +25,7 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from itertools import islice
 from typing import Generic, TypeVar
 
-from uotp.path import TROUBLED
+from uotp.path import LATE, TROUBLED, isInTrouble
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ class Scheduler(Generic[T]):
     def __init__(self, costOf: Callable[[T], int]) -> None:
         """
         @param costOf: tells how many bytes have to leave before the next train on a link:
-            0 at rest, and L{TROUBLED} or more while it retransmits.
+            0 at rest, with L{TROUBLED} while it retransmits, and with L{LATE} where even that would be sooner.
         """
         self._costOf = costOf
         self._row: list[T] = []  # the first of them carry, as many as may
@@ -162,7 +162,9 @@ class Scheduler(Generic[T]):
             trouble.
         """
         best, cost = self._best(self._free)
-        return None if cost >= TROUBLED else best
+        if not isInTrouble(cost):
+            return best
+        return next((link for link in islice(self._free, LOOKS) if not isInTrouble(self._costOf(link))), None)
 
     def moveOn(self) -> bool:
         """
@@ -209,7 +211,8 @@ class Scheduler(Generic[T]):
         del self._free[before]
         best, cost = self._best(among)
         self._free[before] = None
-        if best is None or cost >= TROUBLED or (best in self.doubted and before not in self.doubted):
+        isNoBetter = isInTrouble(cost) or (cost >= LATE and cost >= self._costOf(before))
+        if best is None or isNoBetter or (best in self.doubted and before not in self.doubted):
             return False
         if best not in self._carrying:
             self._row.remove(best)
