@@ -75,8 +75,7 @@ connection can hold in bytes.
 
 LATE = 1 << 50
 """
-Is added to the cost of a link that would bring what it is given later than one in trouble does, since its kernel
-sends slowly at present.
+Is added to the cost of a link that needs longer to send what it is given than another needs to repair a loss.
 """
 
 

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.sessions import MemoryLink
 from uotp.path import LATE, TROUBLED, PathStats, isInTrouble
-from uotp.session.costs import BYTES_PER_SECOND_FAR, STALLED_SECONDS, TROUBLE_ROUND_TRIPS, Costs
+from uotp.session.costs import BYTES_PER_SECOND_FAR, LEAST_REPAIR_SECONDS, MOST_RATE, STALLED_SECONDS, Costs
 from uotp.session.handover import STALLED_SEGMENTS
 from uotp.session.scheduler import LOOK_SECONDS
 
@@ -66,29 +66,39 @@ class CostsTests(SynchronousTestCase):
         self.link.costs = int(RATE / 100)
         self.check((LOOK_SECONDS + 0.01) * 2)
 
-    def test_oneThatNeedsARoundTripForThatIsWorseThanOneInTrouble(self) -> None:
+    def test_oneThatNeedsLongerThanARepairIsTheWorst(self) -> None:
+        """
+        A repair takes a round trip.
+        """
         self.costs.rate = RATE
         self.sends(RATE / 10)
         self.check(LOOK_SECONDS * 10, LATE)
         self.link.costs = TROUBLED
-        self.check(LOOK_SECONDS * 10 + TROUBLE_ROUND_TRIPS * ROUND_TRIP, LATE, TROUBLED)
+        self.check(LOOK_SECONDS * 10 + ROUND_TRIP, LATE, TROUBLED)
         self.sends(RATE)
-        self.check(LOOK_SECONDS + TROUBLE_ROUND_TRIPS * ROUND_TRIP, TROUBLED)
-        self.sends(RATE / 8)  # a round trip, but not more than that
+        self.check(LOOK_SECONDS + ROUND_TRIP, TROUBLED)
+        self.sends(RATE / 7.9)
         self.link.costs = 0
-        self.check(LOOK_SECONDS * 8)
+        self.check(LOOK_SECONDS * 7.9)
 
-    def test_onAShortPathALinkIsNotSlowOnlySinceWeLookSeldom(self) -> None:
+    def test_onAShortPathARepairTakesLongerThanARoundTrip(self) -> None:
+        """
+        So a link is not slow there only since we look seldom.
+        """
         self.costs.rate = RATE
-        self.sends(RATE)
-        assert self.link.stands is not None
-        self.link.stands = self.link.stands._replace(roundTrip=0.0001)
-        self.check(LOOK_SECONDS)
+        for times, tier in ((1, 0), (4.9, 0), (5.1, LATE)):
+            self.sends(RATE / times)
+            assert self.link.stands is not None
+            self.link.stands = self.link.stands._replace(roundTrip=0.0001)
+            self.check(LOOK_SECONDS * times, tier)
+            self.link.costs = TROUBLED
+            self.check(LOOK_SECONDS * times + LEAST_REPAIR_SECONDS, tier, TROUBLED)
+            self.link.costs = 0
 
     def test_oneThatBbrHasStoppedDelaysForAsLongAsItDoesThat(self) -> None:
         self.costs.rate = RATE
         self.sends(RATE, STALLED_SEGMENTS)
-        self.check(LOOK_SECONDS + STALLED_SECONDS, LATE)
+        self.check(LOOK_SECONDS + STALLED_SECONDS + ROUND_TRIP, LATE)
         self.sends(RATE, STALLED_SEGMENTS, isWaiting=False)
         self.check(LOOK_SECONDS)
 
@@ -113,8 +123,9 @@ class CostsTests(SynchronousTestCase):
         self.costs.rate = RATE
         self.link.costs = 7
         self.assertEqual(self.costs.of(self.link), 7)
-        self.sends(0)
-        self.assertEqual(self.costs.of(self.link), 7)
+        for rate in (0, MOST_RATE, 2**64 - 1):
+            self.sends(rate)
+            self.assertEqual(self.costs.of(self.link), 7)
 
     def test_aLinkIsAtRestHoweverSlowItIs(self) -> None:
         """

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.sessions import MemoryLink
 from uotp.path import TROUBLED, PathStats
-from uotp.session.handover import STALLED_SEGMENTS, dividedAmong, roomOf
+from uotp.session.handover import STALLED_SEGMENTS, dividedAmong, isStalled, roomOf
 from uotp.session.stickiness import FIRST_WINDOW_BYTES, SEGMENT_BYTES
 from uotp.train import LAST_NUMBER, Train, bytesOf, cut
 
@@ -37,16 +37,21 @@ class DividingTests(SynchronousTestCase):
             for index, datagram in enumerate(cut(train))
         ]
         sent = [datagram for _, train in trains for datagram in cut(train)]
-        self.assertEqual(found, [(first + index & LAST_NUMBER, datagram) for index, datagram in enumerate(sent)])
+        self.assertEqual(len(found), len(sent))
+        self.assertEqual(dict(found), {first + index & LAST_NUMBER: datagram for index, datagram in enumerate(sent)})
         return [bytesOf(train for _, train in part) for part in parts]
 
     def test_eachTakesAsMuchAsItMaySend(self) -> None:
         self.assertEqual(self.check([FIRST_WINDOW_BYTES] * 9), [FIRST_WINDOW_BYTES] * 4 + [5])
-        self.assertEqual(self.check([3 * FIRST_WINDOW_BYTES, 5600, 2800, 1400]), [42_000, 5600, 2800, 5605])
+        self.assertEqual(self.check([3 * FIRST_WINDOW_BYTES, 5600, 2800, 1400]), [42_000 + 4205, 5600, 2800, 1400])
         self.assertEqual(self.check([100_000, 1400]), [4 * FIRST_WINDOW_BYTES + 5])
 
-    def test_theLastTakesTheRest(self) -> None:
-        self.assertEqual(self.check([FIRST_WINDOW_BYTES] * 3), [FIRST_WINDOW_BYTES] * 2 + [2 * FIRST_WINDOW_BYTES + 5])
+    def test_theFirstTakesTheRest(self) -> None:
+        """
+        It may send most.
+        """
+        takes = [2 * FIRST_WINDOW_BYTES + 5, FIRST_WINDOW_BYTES, FIRST_WINDOW_BYTES]
+        self.assertEqual(self.check([FIRST_WINDOW_BYTES] * 3), takes)
         self.assertEqual(self.check([1]), [4 * FIRST_WINDOW_BYTES + 5])
 
     def test_numbersBeginAnew(self) -> None:
@@ -68,6 +73,30 @@ class DividingTests(SynchronousTestCase):
             dividedAmong([FIRST_WINDOW_BYTES] * 3, [(0, short), (1, long), (2, short)]),
             [[(0, short)], [(1, long)], [(2, short)]],
         )
+
+
+class StalledTests(SynchronousTestCase):
+    """
+    Tell a link that BBR has stopped.
+    """
+
+    def check(self, window: int, pacingRate: float, *, isWaiting: bool = True) -> bool:
+        path = PathStats(0, 0, 0.1, 0.1, isWaiting=isWaiting, window=window, pacingRate=int(pacingRate))
+        return isStalled(path)
+
+    def test_itsWindowIsSmallThoughItKnowsAFastPace(self) -> None:
+        self.assertTrue(self.check(STALLED_SEGMENTS, 1_000_000))
+        self.assertTrue(self.check(STALLED_SEGMENTS, 0), "the pace is not known")
+        self.assertFalse(self.check(STALLED_SEGMENTS + 1, 1_000_000))
+        self.assertFalse(self.check(0, 1_000_000), "the window is not known")
+        self.assertFalse(self.check(STALLED_SEGMENTS, 1_000_000, isWaiting=False))
+        self.assertFalse(isStalled(None))
+
+    def test_oneThatHasBecomeSlowByItsLossesIsNotStopped(self) -> None:
+        """
+        CUBIC paces twice what the window holds.
+        """
+        self.assertFalse(self.check(STALLED_SEGMENTS, 2 * STALLED_SEGMENTS * SEGMENT_BYTES / 0.1))
 
 
 class RoomTests(SynchronousTestCase):

@@ -9,7 +9,7 @@ from collections import Counter
 from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.path import LATE, TROUBLED
-from uotp.session.scheduler import LOOKS, Scheduler
+from uotp.session.scheduler import LOOKS, MOST_LOOKS, Scheduler
 
 
 class SchedulerTests(SynchronousTestCase):
@@ -177,6 +177,31 @@ class SchedulerTests(SynchronousTestCase):
         self.assertFalse(self.scheduler.leaveTrouble(loaded=False))
         self.assertEqual(self.scheduler.current, "a")
 
+    def test_lateOnesBeforeTheOthersDoNotHideThem(self) -> None:
+        """
+        They stay the first, since nobody uses them.  But not any number is looked at.
+        """
+        late = [f"late{number}" for number in range(LOOKS)]
+        self.offer("a", *late, "lossy", "well")
+        self.costs.update(dict.fromkeys(late, LATE), lossy=TROUBLED)
+        self.scheduler.withdraw("a")
+        self.assertEqual(self.scheduler.current, "well")
+        many = [f"many{number}" for number in range(MOST_LOOKS)]
+        self.costs.update(dict.fromkeys(many, LATE), well=LATE)
+        self.offer(*many, "last")
+        self.looks = 0
+        self.scheduler.withdraw("well")
+        self.assertNotEqual(self.scheduler.current, "last")
+        self.assertEqual(self.looks, MOST_LOOKS)
+
+    def test_aDoubtfulTunnelIsLeftForALateOne(self) -> None:
+        self.offer("a", "b")
+        self.costs.update(a=0, b=LATE)
+        self.assertFalse(self.scheduler.moveOn())
+        self.scheduler.doubted.add("a")
+        self.assertTrue(self.scheduler.moveOn())
+        self.assertEqual(self.scheduler.current, "b")
+
     def test_whereAllAreSlowTheFastestIsGoneTo(self) -> None:
         self.offer("a", "b", "c")
         self.costs.update(a=LATE + 1000, b=LATE + 1000, c=LATE + 999)
@@ -188,7 +213,11 @@ class SchedulerTests(SynchronousTestCase):
         self.offer("a", "b", "c")
         self.costs.update(a=TROUBLED, b=LATE + TROUBLED, c=LATE)
         self.assertEqual(self.scheduler.sound(), "c")
-        self.costs["c"] = TROUBLED
+        self.offer("d")
+        self.costs["d"] = LATE
+        self.scheduler.doubted.add("c")
+        self.assertEqual(self.scheduler.sound(), "d")
+        self.costs.update(c=TROUBLED, d=TROUBLED)
         self.assertIsNone(self.scheduler.sound())
 
     def test_onlyTunnelIsNeverLeft(self) -> None:

@@ -38,7 +38,7 @@ from uotp.session.outbound import (
     WAIT_SECONDS,
 )
 from uotp.session.parallelism import FIRST_PARALLELISM
-from uotp.session.scheduler import LOOK_SECONDS
+from uotp.session.scheduler import LOOK_SECONDS, MOST_LOOKS
 from uotp.session.session import Session, SessionStatistics
 from uotp.session.shortqueue import STALLS_SECONDS
 from uotp.session.standingqueue import MIN_BOUND_BYTES, STANDSTILL_SECONDS, UNLOADED_SECONDS
@@ -642,12 +642,12 @@ class SessionTests(SynchronousTestCase):
         """
         first, small, *large = [self.openFar(pongs=True) for _ in range(4)]
         for link in (first, *large):
-            link.stands = PathStats(0, 0, ROUND_TRIP, ROUND_TRIP, window=400)
-        small.stands = PathStats(0, 0, ROUND_TRIP, ROUND_TRIP, window=4)
+            link.stands = PathStats(0, 0, ROUND_TRIP, ROUND_TRIP, window=400, pacingRate=10_000_000)
+        small.stands = PathStats(0, 0, ROUND_TRIP, ROUND_TRIP, window=10, pacingRate=100_000)
         self.session.outbound.roundTripChanged()
         self.sendEvenly(1_000_000, 0.5)
         self.assertEqual(self.session.outbound._costs.rate, 0.0, "nothing is lost")
-        first.stands = PathStats(0, 1, ROUND_TRIP, ROUND_TRIP, window=400)
+        first.stands = PathStats(0, 1, ROUND_TRIP, ROUND_TRIP, window=400, pacingRate=10_000_000)
         self.sendEvenly(1_000_000, 0.5)
         self.assertGreater(self.session.outbound._costs.rate, 0.0)
         before = len(first.sent)
@@ -660,27 +660,78 @@ class SessionTests(SynchronousTestCase):
 
     def test_whatAnotherTunnelHoldsThatIsStalledIsBroughtByOneThatSends(self) -> None:
         """
-        Once, while losses are repaired.  The one in use stays it.
+        Once, while losses are repaired, and as soon as there is such a one.  The one in use stays it.
         """
         first, stalled, warm = [self.openFar(pongs=True) for _ in range(3)]
         sends = PathStats(0, 0, ROUND_TRIP, ROUND_TRIP, window=400, pacingRate=10_000_000)
         first.stands = stalled.stands = sends
         warm.stands = sends._replace(window=401)
-        self.session.outbound.roundTripChanged()
+        outbound = self.session.outbound
+        outbound.roundTripChanged()
         self.sendEvenly(1_000_000, 0.5)
         stalled.stands = sends._replace(window=4, isWaiting=True)
-        stalled.costs, stalled.unsent = 5000, [(7, Train(1000, bytes(5000)))]
+        stalled.costs, stalled.unsent = 50, [(7, Train(10, bytes(50)))]
         self.sendEvenly(1_000_000, 0.1)
         self.assertEqual(warm.again, [], "nothing is lost")
         first.stands = sends._replace(repeated=1)
-        self.sendEvenly(1_000_000, 0.5)
-        self.assertEqual(warm.again, [(7, Train(1000, bytes(5000)))])
-        stalled.unsent = [(12, Train(1000, bytes(5000)))]
-        self.sendEvenly(1_000_000, 0.5)
+        first.costs = warm.costs = 1
+        self.sendEvenly(1_000_000, 0.3)
+        self.assertGreater(outbound._costs.rate, 0)
+        self.assertEqual(warm.again, [], "nobody may send at once")
+        warm.costs = 0
+        self.sendEvenly(1_000_000, 0.1)
+        self.assertEqual(warm.again, [(7, Train(10, bytes(50)))])
+        stalled.unsent = [(12, Train(10, bytes(50)))]
+        self.sendEvenly(1_000_000, 0.3)
         self.assertEqual(len(warm.again), 1)
-        self.assertIs(self.session.outbound._scheduler.current, first)
+        self.assertIs(outbound._scheduler.current, first)
+        stalled.stands = sends
+        self.sendEvenly(1_000_000, 0.1)
+        self.assertEqual(outbound._relieved, set())
+        stalled.stands = sends._replace(window=4, isWaiting=True)
+        self.sendEvenly(1_000_000, 0.1)
+        self.assertEqual(len(warm.again), 2)
         stalled.close()
-        self.assertEqual(self.session.outbound._stalled, [])
+        self.assertEqual(outbound._relieved, set())
+
+    def test_aTunnelInDoubtTakesNothingOver(self) -> None:
+        """
+        It may be dead, and have the largest window.
+        """
+        stalled, warm, silent = [self.openFar(pongs=True) for _ in range(3)]
+        for link, window in ((stalled, 4), (warm, 400), (silent, 900)):
+            link.stands = PathStats(0, 0, ROUND_TRIP, ROUND_TRIP, window=window)
+        self.assertEqual(list(self.session.outbound._takers(stalled)), [silent, warm])
+        self.session.outbound._scheduler.doubted.add(silent)
+        self.assertEqual(list(self.session.outbound._takers(stalled)), [warm])
+
+    def test_ofManyTunnelsThatStallFewAreAskedInOneLook(self) -> None:
+        """
+        What a look costs does not grow with their number.
+        """
+        links = [self.openFar(pongs=True) for _ in range(4 * MOST_LOOKS)]
+        sends = PathStats(0, 0, ROUND_TRIP, ROUND_TRIP, window=400, pacingRate=10_000_000)
+        for link in links:
+            link.stands = sends
+        self.session.outbound.roundTripChanged()
+        self.sendEvenly(1_000_000, 0.5)
+        links[0].stands = sends._replace(repeated=1)
+        self.sendEvenly(1_000_000, 0.5)
+        asked = 0
+
+        def ask() -> PathStats:
+            nonlocal asked
+            asked += 1
+            return sends._replace(window=4, isWaiting=True)
+
+        for link in links[1:]:
+            self.patch(link, "pathStats", ask)
+            link.costs = 5000
+        self.session.outbound._relieveOthers()
+        self.assertLess(asked, MOST_LOOKS * MOST_LOOKS)
+        asked = 0
+        self.session.outbound._takers(links[0])
+        self.assertLessEqual(asked, MOST_LOOKS)
 
     def test_smallDatagramsBesideAHeavyFlowGoThroughWhatIsAtRest(self) -> None:
         """
@@ -1605,6 +1656,7 @@ class BesideBulkTests(SynchronousTestCase):
         self.assertIs(self.session.outbound._scheduler.current, warm)
 
     def test_theOneThatTookOverMayBeStoppedSoonAfter(self) -> None:
+        self.assertLessEqual(STALLS_SECONDS, 0.1)
         self.load(0.5)
         for stalled in self.tunnels[:2]:
             self.session.outbound._scheduler.prefer(stalled)

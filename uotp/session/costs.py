@@ -4,14 +4,14 @@ What it costs to give a train to a link, so that the best of several can be chos
  - A link costs what has to leave before the train.
  - One whose round trip is longer costs more.
  - For a heavy flow on a path that loses, it costs what the flow brings in the time that the link needs to send:
-   one whose kernel sends slowly may be at rest, and would take all it is given and send it late, and where
-   order is kept all others wait for it.  One that repairs a loss is often sooner.
+   one whose kernel sends slowly may be at rest, and would take all it is given until it is looked at again, and send
+   it late, and where order is kept all others wait for it.  One that repairs a loss is often sooner.
 """
 
 from __future__ import annotations
 
 from uotp.boundaries import Link
-from uotp.path import LATE, TROUBLED, PathStats
+from uotp.path import LATE, TROUBLED
 from uotp.session.handover import isStalled
 from uotp.session.scheduler import LOOK_SECONDS
 
@@ -28,14 +28,17 @@ What a far link costs for each second of its longer round trip, in bytes: as man
 of 20 Mbit/s sends in that time.
 """
 
-TROUBLE_ROUND_TRIPS = 1.5
+LEAST_REPAIR_SECONDS = 0.02
 """
-What a link brings that repairs a loss comes so many round trips later: a repair takes one, and some are lost
-themselves.  Less and more, 1.0 and 2.5, were both later at the 99th percentile.
+What a link brings that repairs a loss comes a round trip later, and so much later at least: on a short path a
+repair that is lost itself waits for a timer or a nudge.
 """
 
 STALLED_SECONDS = 0.2
-"""For so long BBR lets a connection send nearly nothing."""
+"""For so long, and for a round trip, BBR lets a connection send nearly nothing."""
+
+MOST_RATE = TROUBLED
+"""In bytes a second.  A kernel that tells more has not measured anything yet."""
 
 
 class Costs:
@@ -44,7 +47,7 @@ class Costs:
 
     @ivar nearest: the shortest round trip of any link, in seconds; 0 where none is known.
     @ivar rate: in bytes in a second, of a heavy flow whose links repair losses; otherwise 0.  A light flow every link
-        can carry; and where nothing is lost, all links are fast, and to ask them takes system calls.
+        can carry; and where nothing is lost, nearly all links are fast, and to ask them takes system calls.
     """
 
     def __init__(self) -> None:
@@ -58,21 +61,17 @@ class Costs:
         cost = link.cost()
         further = self._further(link)
         path = link.pathStats() if self.rate else None
-        if path is None or not path.pacingRate:
+        if path is None or not 0 < path.pacingRate < MOST_RATE:
             return cost + int(further * BYTES_PER_SECOND_FAR)
-        delay = self._delay(cost % TROUBLED, path)
-        isSlow = delay > path.roundTrip + LOOK_SECONDS
+        delay = (cost % TROUBLED + self.rate * LOOK_SECONDS) / path.pacingRate
+        if isStalled(path):
+            delay += STALLED_SECONDS + path.roundTrip
+        repair = max(path.roundTrip, LEAST_REPAIR_SECONDS)
+        tier = LATE if delay > repair + LOOK_SECONDS else 0
         if cost >= TROUBLED:
-            delay += TROUBLE_ROUND_TRIPS * path.roundTrip
-        waiting = min(int((delay + further) * self.rate), TROUBLED - 1)
-        return waiting + (TROUBLED if cost >= TROUBLED else 0) + (LATE if isSlow else 0)
-
-    def _delay(self, unsent: int, path: PathStats) -> float:
-        """
-        @return: how long a link needs to send what the flow brings until it is looked at again, in seconds.
-        """
-        delay = (unsent + self.rate * LOOK_SECONDS) / path.pacingRate
-        return delay + STALLED_SECONDS if isStalled(path) else delay
+            delay += repair
+            tier += TROUBLED
+        return tier + min(int((delay + further) * self.rate), TROUBLED - 1)
 
     def _further(self, link: Link) -> float:
         further = link.roundTrip - self.nearest

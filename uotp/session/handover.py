@@ -25,13 +25,22 @@ its connections for 0.2 s when it has not seen the least round trip for ten seco
 does where the queue is never quite empty; all that the kernel holds unsent comes late then.
 """
 
+PACE_SEGMENTS = 10
+"""
+By its own pace such a link would have more than so many segments in flight.  Other congestion controls set the pace
+to no more than twice what the window holds in a round trip, which is eight here.
+"""
+
 
 def isStalled(path: PathStats | None) -> bool:
     """
     @param path: of a link that carries more than such a link can.
-    @return: whether it sends nearly nothing for a while, so that another one had better carry.
+    @return: whether it sends nearly nothing for a while, so that another one had better carry.  Where congestion
+        control knows of no faster pace than that, as after many losses, it is no stop.
     """
-    return path is not None and path.isWaiting and 0 < path.window <= STALLED_SEGMENTS
+    if path is None or not path.isWaiting or not 0 < path.window <= STALLED_SEGMENTS:
+        return False
+    return not path.pacingRate or path.pacingRate * path.roundTrip > PACE_SEGMENTS * SEGMENT_BYTES
 
 
 def roomOf(link: Link) -> int:
@@ -58,25 +67,25 @@ def dividedAmong(rooms: Sequence[int], arrivals: Sequence[Arrival]) -> list[list
     @param rooms: how many bytes each link may send at once; there is at least one link.
     @param arrivals: trains with the numbers of their first datagrams, in order.
     @return: what each link is to take, as far as there is enough for all: as much as it may send,
-        and the last one all the rest.
+        and the first one all the rest.
     """
     left = deque(arrivals)
     parts: list[list[Arrival]] = []
-    for links, most in zip(range(len(rooms), 0, -1), rooms, strict=True):
-        if not left:
-            break
-        isLast = links == 1
+    for most in rooms:
         part: list[Arrival] = []
         room = most
-        while left and (isLast or room > 0):
+        while left and room > 0:
             number, train = left.popleft()
-            taken, rest = (train, None) if isLast else split(train, room)
-            if part and not isLast and len(taken.payload) > room:
+            taken, rest = split(train, room)
+            if part and len(taken.payload) > room:
                 left.appendleft((number, train))
                 break
             if rest is not None:
                 left.appendleft((number + taken.datagrams & LAST_NUMBER, rest))
             part.append((number, taken))
             room -= max(len(taken.payload), 1)
-        parts.append(part)
+        if part:
+            parts.append(part)
+    if left:
+        parts[0] += left
     return parts

@@ -21,6 +21,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 from uotp.boundaries import Allowance, Link
@@ -37,7 +39,7 @@ from uotp.session.loadcontrol import LoadControl
 from uotp.session.notice import doNothing
 from uotp.session.nudges import Nudges
 from uotp.session.reinjection import MAX_AGAIN_BYTES, Reinjection
-from uotp.session.scheduler import LOOK_SECONDS, Scheduler
+from uotp.session.scheduler import LOOK_SECONDS, MOST_LOOKS, Scheduler
 from uotp.session.standingqueue import STANDSTILL_SECONDS, hasQueue
 from uotp.session.stickiness import Stickiness
 from uotp.telemetry import Drops
@@ -79,6 +81,9 @@ the first loss for long when it is repaired.
 LEAVE_STALLED_SECONDS = 0.05
 """The shortest time between two times that a heavy flow leaves a link which sends nearly nothing."""
 
+RELIEVE_SECONDS = 0.02
+"""The time between two looks whether links that are not in use send nearly nothing."""
+
 
 class Outbound:
     """
@@ -107,8 +112,9 @@ class Outbound:
         "_noticeBytes",
         "_nudges",
         "_reinjection",
+        "_relieveAt",
+        "_relieved",
         "_scheduler",
-        "_stalled",
         "_stalledAt",
         "_standsSince",
         "_stickiness",
@@ -151,7 +157,8 @@ class Outbound:
         self._reinjection = Reinjection(now, allowance.room(MAX_AGAIN_BYTES))
         self._stickiness = Stickiness(now)
         self._standsSince = now
-        self._stalled: list[Link] = []  # when we looked last
+        self._relieved: set[Link] = set()  # whose load others have brought since they stalled
+        self._relieveAt = now
         self._stalledAt = -math.inf  # when a link was left since it sent nearly nothing
         self.demand = inbound.demand  # for both ways
         self._load = LoadControl(self._scheduler, self.demand, now)
@@ -279,20 +286,24 @@ class Outbound:
                 self._nudges.watch(self.roundTrip, now)
         if duplication.isLight:
             return
-        if not self._load.isSlowedDown and now - self._stalledAt >= LEAVE_STALLED_SECONDS:
-            self._leaveStalledLinks(now)
+        current = self._scheduler.current
+        mayLeave = not self._load.isSlowedDown and now - self._stalledAt >= LEAVE_STALLED_SECONDS
+        if current is not None and mayLeave and isStalled(current.pathStats()):
+            self._leaveStalled(current, now)
+        if self._costs.rate and now >= self._relieveAt:
+            self._relieveAt = now + RELIEVE_SECONDS
+            self._relieveOthers()
 
-    def _leaveStalledLinks(self, now: float) -> None:
+    def _relieveOthers(self) -> None:
         """
-        Leave the link in use if it sends nearly nothing, and, where losses are repaired, have what any other such
-        link holds brought by those that send.
+        Where losses are repaired, a link that is not in use may hold something and send nearly nothing: have it
+        brought by others, once, and for one link at a time.
         """
-        current, before = self._scheduler.current, self._stalled
-        asked = self._scheduler if self._costs.rate else filter(None, [current])
-        self._stalled = [link for link in asked if isStalled(link.pathStats())]
-        for link in self._stalled:
-            if link is current or (link not in before and link.cost() % TROUBLED):
-                self._leaveStalled(link, now)
+        for link in islice(self._scheduler, MOST_LOOKS):
+            if not isStalled(link.pathStats()):
+                self._relieved.discard(link)
+            elif link not in self._relieved and link.cost() % TROUBLED and self._relieve(link, self._takers(link)):
+                break
 
     def _leaveTrouble(self, current: Link, now: float) -> None:
         loaded = self._stickiness.loaded
@@ -351,20 +362,37 @@ class Outbound:
 
     def _leaveStalled(self, stalled: Link, now: float) -> None:
         """
-        When a link sends nearly nothing, let another one carry what it carries, and first of all what the
-        other end would have to wait for, as far as so much may be sent twice.
+        When the link that carries sends nearly nothing, let another one carry in its place.
         """
-        rooms = {link: room for link in self._scheduler if link is not stalled and (room := roomOf(link))}
-        if rooms:
-            takers = sorted(rooms, key=rooms.__getitem__, reverse=True)
+        takers = self._takers(stalled)
+        if takers:
             self._stalledAt = now
-            if self._scheduler.current in (None, stalled):
-                self._scheduler.prefer(takers[0])
-            if self._duplication.repairs.mayRepeat(stalled.cost() % TROUBLED):
-                parts = dividedAmong([rooms[link] for link in takers], stalled.takeUnsent())
-                for link, part in zip(takers, parts, strict=False):
-                    link.sendAgain(part)
+            self._scheduler.prefer(next(iter(takers)))
+            self._relieve(stalled, takers)
             self._sendWaiting(now)
+
+    def _takers(self, stalled: Link) -> dict[Link, int]:
+        """
+        @return: the links that may send at once in place of one, and how many bytes; first the one that may
+            send most.
+        """
+        links = [link for link in self._scheduler.inTurn()[:MOST_LOOKS] if link not in self._scheduler.doubted]
+        rooms = {link: room for link in links if link is not stalled and (room := roomOf(link))}
+        return dict(sorted(rooms.items(), key=itemgetter(1), reverse=True))
+
+    def _relieve(self, stalled: Link, takers: dict[Link, int]) -> bool:
+        """
+        Have others bring what a link holds unsent, for which the other end would have to wait, as far as so much may
+        be sent twice.
+
+        @return: whether they do.
+        """
+        if not takers or not self._duplication.repairs.mayRepeat(stalled.cost() % TROUBLED):
+            return False
+        for link, part in zip(takers, dividedAmong(list(takers.values()), stalled.takeUnsent()), strict=False):
+            link.sendAgain(part)
+        self._relieved.add(stalled)
+        return True
 
     @property
     def fillsPath(self) -> bool:
@@ -521,7 +549,7 @@ class Outbound:
         A link carries nothing any more, for now or for ever.
         """
         self._scheduler.remove(link)
-        self._stalled = [other for other in self._stalled if other is not link]
+        self._relieved.discard(link)
         self._load.forget(link)
         self._duplication.forget(link)
         self._nudges.forget(link)

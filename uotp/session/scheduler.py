@@ -4,9 +4,9 @@ Which link carries the next train.
 The same link carries as long as it takes what it is given; so a light load arrives in order.
 When it is full, the best of the others comes next; so a heavy load uses all of them, and a
 slow link delays nobody.  The best is the first that is at rest, in the order in which they
-became free.  Where none is at rest, it is the one that has least to send.  Only a few are
-looked at: so the choice costs the same for any number of links, and because of the order
-each has its turn.  L{uotp.session.parallelism} says how many links are used at all when they
+became free.  Where none is at rest, it is the one that has least to send; L{uotp.session.costs} says
+what that is.  Only a few are looked at: so the choice costs the same for any number of links, and because of the
+order each has its turn.  L{uotp.session.parallelism} says how many links are used at all when they
 cannot take everything.
 
 A light load never fills a link.  That is so even when the link retransmits, or stands still
@@ -41,6 +41,9 @@ LOOKS = 4
 So many links are looked at to find the best.  If any link is at rest, there is almost
 always one among four.
 """
+
+MOST_LOOKS = 16
+"""The same with those that are L{LATE}: they are not used, so they would stay the first for ever."""
 
 
 class Scheduler(Generic[T]):
@@ -158,17 +161,17 @@ class Scheduler(Generic[T]):
 
     def sound(self) -> T | None:
         """
-        @return: the best of the links that can be written to, or L{None} when that is in
-            trouble.
+        @return: the best of the links that can be written to, but none that is in trouble;
+            L{None} where all are.
         """
         best, cost = self._best(self._free)
         if not isInTrouble(cost):
             return best
-        return next((link for link in islice(self._free, LOOKS) if not isInTrouble(self._costOf(link))), None)
+        return next((link for link in self.inTurn()[:MOST_LOOKS] if not isInTrouble(self._costOf(link))), None)
 
     def moveOn(self) -> bool:
         """
-        Go to another link, unless all others are in trouble.  Any of them will do, since a
+        Go to another link, unless all others are in trouble or later than this one.  Any of them will do, since a
         light load fills none.
 
         @return: whether there was one to go to.
@@ -187,7 +190,7 @@ class Scheduler(Generic[T]):
 
     def leaveTrouble(self, *, loaded: bool) -> bool:
         """
-        Go to another link if the current one is in trouble, and another is not.
+        Go to another link if the current one is in trouble, and another is not and will be sooner.
 
         @param loaded: whether links are being filled, so that it has to be one of those
             that carry.
@@ -203,7 +206,7 @@ class Scheduler(Generic[T]):
         link may have rested, and so may soon be full.  Then the load goes back to the one
         before, where two may carry.
 
-        @return: whether there was a link that is not in trouble.
+        @return: whether there was a link that is better.
         """
         before = self.current
         if before is None or len(self._free) == 1:
@@ -211,8 +214,8 @@ class Scheduler(Generic[T]):
         del self._free[before]
         best, cost = self._best(among)
         self._free[before] = None
-        isNoBetter = isInTrouble(cost) or (cost >= LATE and cost >= self._costOf(before))
-        if best is None or isNoBetter or (best in self.doubted and before not in self.doubted):
+        isLater = cost >= LATE and before not in self.doubted and cost >= self._costOf(before)
+        if best is None or isInTrouble(cost) or isLater or (best in self.doubted and before not in self.doubted):
             return False
         if best not in self._carrying:
             self._row.remove(best)
@@ -228,10 +231,12 @@ class Scheduler(Generic[T]):
             free = sorted(free, key=self.doubted.__contains__)
         best: T | None = None
         least = 0
-        for link in islice(free, LOOKS):
+        looks = 0
+        for link in islice(free, MOST_LOOKS):
             cost = self._costOf(link)
             if best is None or cost < least:
                 best, least = link, cost
-            if not cost:
+            looks += cost < LATE
+            if not cost or looks == LOOKS:
                 break
         return best, least
