@@ -385,6 +385,12 @@ class Stream(Protocol):
         @param rate: in bytes a second; L{None} for as fast as the system thinks right.
         """
 
+    def boundUnsent(self, *, isBounded: bool) -> None:
+        """
+        Say whether what is written has to wait as soon as the kernel has as much unsent as it is to have.
+        Otherwise it takes the rest of a long segment before that, 64 KiB in all.
+        """
+
     def allowSilence(self, roundTrip: float) -> None:
         """
         Say how long a round trip takes at present, in seconds: the kernel is not to give the
@@ -473,6 +479,11 @@ class Link(Protocol):
     def boundRate(self, rate: int | None) -> None:
         """
         See L{Stream.boundRate}.
+        """
+
+    def boundUnsent(self, *, isBounded: bool) -> None:
+        """
+        See L{Stream.boundUnsent}.
         """
 
     def allowSilence(self, roundTrip: float) -> None:

@@ -119,6 +119,7 @@ class MemoryLink:
     @ivar roundTrip: how far the other end is.
     @ivar bounds: how much its kernel was told to hold at most, each time.
     @ivar rates: how fast its kernel was told to send at most, each time.
+    @ivar unsentBounds: whether it was told to keep little unsent, each time.
     @ivar asked: how often it was told to ask whether the other end is there.
     @ivar nudges: how often it was told to write something that says nothing.
     @ivar allowedRoundTrip: of the path, as its kernel was told.
@@ -144,6 +145,7 @@ class MemoryLink:
         self.closed = self.aborted = False
         self.bounds: list[int | None] = []
         self.rates: list[int | None] = []
+        self.unsentBounds: list[bool] = []
         self.asked = self.nudges = 0
         self.allowedRoundTrip = 0.0
         self._room = room
@@ -207,6 +209,9 @@ class MemoryLink:
 
     def boundRate(self, rate: int | None) -> None:
         self.rates.append(rate)
+
+    def boundUnsent(self, *, isBounded: bool) -> None:
+        self.unsentBounds.append(isBounded)
 
     def allowSilence(self, roundTrip: float) -> None:
         self.allowedRoundTrip = roundTrip

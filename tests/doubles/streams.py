@@ -66,6 +66,7 @@ class MemoryStream(FakeTransport):
         self.underWay: Flight | None = None
         self.bound: int | None = None
         self.rate: int | None = None
+        self.unsentBound = False
         self.allowedRoundTrip = 0.0
         self.path: PathStats | None = None
         self.acknowledges = 0
@@ -101,6 +102,9 @@ class MemoryStream(FakeTransport):
 
     def boundRate(self, rate: int | None) -> None:
         self.rate = rate
+
+    def boundUnsent(self, *, isBounded: bool) -> None:
+        self.unsentBound = isBounded
 
     def allowSilence(self, roundTrip: float) -> None:
         self.allowedRoundTrip = roundTrip
@@ -288,6 +292,7 @@ class RecordingStream:
     @ivar path: what the kernel sees.
     @ivar bounds: how much the kernel was told to hold, each time.
     @ivar rates: how fast it was told to send, each time.
+    @ivar unsentBounds: whether it was told to keep little unsent, each time.
     @ivar roundTrips: for which it was told to allow, each time.
     @ivar acknowledges: how often it was told to acknowledge at once.
     """
@@ -302,6 +307,7 @@ class RecordingStream:
         self.path: PathStats | None = None
         self.bounds: list[int | None] = []
         self.rates: list[int | None] = []
+        self.unsentBounds: list[bool] = []
         self.roundTrips: list[float] = []
         self.acknowledges = 0
 
@@ -347,6 +353,9 @@ class RecordingStream:
 
     def boundRate(self, rate: int | None) -> None:
         self.rates.append(rate)
+
+    def boundUnsent(self, *, isBounded: bool) -> None:
+        self.unsentBounds.append(isBounded)
 
     def allowSilence(self, roundTrip: float) -> None:
         self.roundTrips.append(roundTrip)

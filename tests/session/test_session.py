@@ -25,6 +25,7 @@ from uotp.session.grant import GRANTED_BYTES_PER_SECOND, SAVED_SECONDS
 from uotp.session.hold import FIRST_HOLD_SECONDS, ROUND_TRIPS
 from uotp.session.loadcontrol import (
     JUDGE_SECONDS,
+    LIGHT_JUDGE_SECONDS,
     MAX_PORTION_BYTES,
     MIN_PORTION_BYTES,
     PORTIONS_IN_FLIGHT,
@@ -384,6 +385,25 @@ class SessionTests(SynchronousTestCase):
             tunnel.makeRoom(1)
         tunnel.makeRoom(1 << 30)
         tunnel.writes.clear()
+
+    def test_tunnelsHaveLittleUnsentWhileTrainsWaitForANarrowPath(self) -> None:
+        """
+        One that comes then, too.  On a fast path they would idle, and where nothing waits it is of no use.
+        """
+        tunnel = self.open()
+        for seconds, isNarrow in ((0.005, True), (0.0005, False), (0.005, True)):
+            self.load(tunnel, 16 * 1024, seconds)
+            self.assertEqual((seconds, tunnel.unsentBounds[-1]), (seconds, isNarrow))
+        self.assertIs(self.open().unsentBounds[-1], True)
+        self.clock.advance(JUDGE_SECONDS)
+        self.send(1)
+        self.assertIs(tunnel.unsentBounds[-1], True, "something had waited until now")
+        self.clock.advance(LIGHT_JUDGE_SECONDS)
+        self.send(2)
+        self.assertIs(tunnel.unsentBounds[-1], False)
+        said = len(tunnel.unsentBounds)
+        self.load(tunnel, 16 * 1024, 0.0005)
+        self.assertEqual(len(tunnel.unsentBounds), said)
 
     def test_smallDatagramsPassWhatWaitsOfTheBulk(self) -> None:
         """

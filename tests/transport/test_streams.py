@@ -269,21 +269,18 @@ class PlainConnectionTests(_ConnectionTestCase):
         self.assertEqual(self.diary.says, ["made", "pause", "resume"])
         self.assertEqual(self.socket.taken, b"onetwothreefour")
 
-    def test_oneThatMaySendNoFasterIsFullTooWhenItsKernelIs(self) -> None:
-        """
-        Otherwise the kernel takes some 64 KiB in one piece, and all that comes after it waits.
-        """
+    def test_oneThatIsToHaveLittleUnsentIsFullTooWhenItsKernelIs(self) -> None:
         self.socket.room = 99
         self.patch(tcpstreams, "isWritable", lambda _: False)
-        for bounds in ((5000, None), (5000, 4096), (None, 4096)):
-            rate, size = bounds
-            self.connection.boundRate(rate)
+        for bounds in ((True, None), (True, 4096), (False, 4096), (True, None)):
+            isBounded, size = bounds
+            self.connection.boundUnsent(isBounded=isBounded)
             self.connection.boundInFlight(size)
             self.diary.says.clear()
             self.connection.write(b"one")
             self.assertEqual((bounds, self.diary.says), (bounds, ["pause"]))
             self.happens(write=True)
-        self.connection.boundInFlight(None)
+        self.connection.boundUnsent(isBounded=False)
         self.diary.says.clear()
         self.connection.write(b"two")
         self.assertEqual(self.diary.says, [])

@@ -30,6 +30,13 @@ L{PORTION_SECONDS}, since everything else on that link has to wait behind it.  I
 more than a whole train and never less than a record of TLS, with which each session begins.
 """
 
+NARROW_BYTES_PER_SECOND = 12_500_000
+"""
+A path that carries less while trains wait is narrow: 64 KiB, which a kernel takes in one piece, need 5 ms and more
+there, and far more on a link that has a small part of the path.  A faster one needs so much, or it idles between two
+turns of ours.
+"""
+
 PORTIONS_IN_FLIGHT = 4
 """Where what is in flight is bounded, this share of the bound is given at one go."""
 
@@ -57,6 +64,7 @@ class LoadControl:
         "_askedAt",
         "_bytesBefore",
         "_demand",
+        "_isNarrow",
         "_judgeAt",
         "_judgedAt",
         "_parallelism",
@@ -86,7 +94,7 @@ class LoadControl:
         self.given = 0
         self._judgedAt = self._judgeAt = now
         self._askedAt, self._bytesBefore = now, 0  # when it was asked last whether to judge
-        self.isBound = self.hasWaited = self._waitedForMore = False
+        self.isBound = self.hasWaited = self._waitedForMore = self._isNarrow = False
 
     def waits(self, now: float, *, small: bool) -> None:
         """
@@ -132,6 +140,7 @@ class LoadControl:
         A link is there that was not known before, or was away.
         """
         link.boundRate(self._shortQueue.rate)  # it may have been away when that was said to the others
+        link.boundUnsent(isBounded=self._isNarrow)
         if not self.isBound:
             link.boundInFlight(None)
 
@@ -178,6 +187,7 @@ class LoadControl:
         self._bytesBefore, self._askedAt = bytesOut, now
         self._judgeAt = now + (LIGHT_JUDGE_SECONDS if isLight else JUDGE_SECONDS)
         if not (self.hasWaited or self.isBound or (current is not None and hasQueue(current.pathStats()))):
+            self._setNarrow(isNarrow=False)
             return False
         self._judgeAt = now + JUDGE_SECONDS
         self._judge(standsSince, now)
@@ -186,10 +196,12 @@ class LoadControl:
     def _judge(self, standsSince: float | None, now: float) -> None:
         elapsed, self._judgedAt = now - self._judgedAt, now
         given, self.given = self.given, 0
-        if elapsed < 2 * JUDGE_SECONDS:  # otherwise there was a time without load
+        isLoaded = elapsed < 2 * JUDGE_SECONDS  # otherwise there was a time without load
+        if isLoaded:
             carried = int(given / elapsed * PORTION_SECONDS)
             self.portion = min(max(carried, MIN_PORTION_BYTES), MAX_PORTION_BYTES)
         waited, self.hasWaited = self.hasWaited, False
+        self._setNarrow(isNarrow=waited and isLoaded and given < NARROW_BYTES_PER_SECOND * elapsed)
         paths = statsOf(self._scheduler)
         if self._waitedForMore and not any(map(hasQueue, paths.values())):
             self._demand.waited(now)
@@ -211,6 +223,16 @@ class LoadControl:
                 self._scheduler.narrow(self._parallelism.reset() if stands else self._parallelism.judge(paths, now))
 
     # What follows.
+
+    def _setNarrow(self, *, isNarrow: bool) -> None:
+        """
+        Let kernels have little unsent while trains wait for a narrow path: what comes late on one link, others wait
+        for at the other end.
+        """
+        if isNarrow != self._isNarrow:
+            self._isNarrow = isNarrow
+            for link in self._scheduler:
+                link.boundUnsent(isBounded=isNarrow)
 
     def _boundRates(self, rate: int | None) -> None:
         for link in self._scheduler:

@@ -93,8 +93,8 @@ class TcpStream(tcp.Connection):
     _awaitsTurn = False
     _hadTurn = False
     _sizeBound: int | None = None
-    _rateBound: int | None = None
-    _isBounded = False  # in size or rate
+    _unsentBound = False
+    _isBounded = False  # in one or the other
 
     @property
     def security(self) -> Security | None:
@@ -352,7 +352,7 @@ class TcpStream(tcp.Connection):
         if self.connected:
             boundSendBuffer(self.socket, size)
             self._sizeBound = size
-            self._isBounded = size is not None or self._rateBound is not None
+            self._isBounded = size is not None or self._unsentBound
 
     def boundRate(self, rate: int | None) -> None:
         """
@@ -360,8 +360,13 @@ class TcpStream(tcp.Connection):
         """
         if self.connected:
             boundSendRate(self.socket, rate)
-            self._rateBound = rate
-            self._isBounded = rate is not None or self._sizeBound is not None
+
+    def boundUnsent(self, *, isBounded: bool) -> None:
+        """
+        See L{uotp.boundaries.Stream.boundUnsent}.
+        """
+        self._unsentBound = isBounded
+        self._isBounded = isBounded or self._sizeBound is not None
 
     def _pauseIfFull(self) -> None:
         """

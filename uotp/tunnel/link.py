@@ -257,6 +257,12 @@ class TunnelLink:
             self._boundRate = rate
             self._stream.boundRate(rate)
 
+    def boundUnsent(self, *, isBounded: bool) -> None:
+        """
+        See L{uotp.boundaries.Link.boundUnsent}.
+        """
+        self._stream.boundUnsent(isBounded=isBounded)
+
     def allowSilence(self, roundTrip: float) -> None:
         """
         See L{uotp.boundaries.Link.allowSilence}.  Only a change that matters reaches the kernel.
