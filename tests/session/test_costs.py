@@ -112,6 +112,7 @@ class CostsTests(SynchronousTestCase):
         self.costs.rate = 1e30
         self.sends(1)
         self.assertFalse(isInTrouble(self.costs.of(self.link)))
+        self.assertLess(self.costs.of(self.link), LATE + TROUBLED)
         self.link.costs = TROUBLED
         self.assertTrue(isInTrouble(self.costs.of(self.link)))
 

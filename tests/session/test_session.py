@@ -34,9 +34,11 @@ from uotp.session.missing import SOON_SECONDS
 from uotp.session.outbound import (
     ANSWERED_LOOK_SECONDS,
     CLEAN_LOOK_SECONDS,
+    RELIEVE_SECONDS,
     STUCK_BYTES,
     STUCK_SECONDS,
     WAIT_SECONDS,
+    Outbound,
 )
 from uotp.session.parallelism import FIRST_PARALLELISM
 from uotp.session.scheduler import LOOK_SECONDS, MOST_LOOKS
@@ -394,7 +396,9 @@ class SessionTests(SynchronousTestCase):
         for seconds, isNarrow in ((0.005, True), (0.0005, False), (0.005, True)):
             self.load(tunnel, 16 * 1024, seconds)
             self.assertEqual((seconds, tunnel.unsentBounds[-1]), (seconds, isNarrow))
-        self.assertIs(self.open().unsentBounds[-1], True)
+        another = self.open()
+        self.assertIs(another.unsentBounds[-1], True)
+        another.close()
         self.clock.advance(JUDGE_SECONDS)
         self.send(1)
         self.assertIs(tunnel.unsentBounds[-1], True, "something had waited until now")
@@ -714,6 +718,21 @@ class SessionTests(SynchronousTestCase):
         stalled.close()
         self.assertEqual(outbound._relieved, set())
 
+    def test_othersAreLookedAtNowAndThen(self) -> None:
+        """
+        Not at each look at the one in use.
+        """
+        link = self.openFar(pongs=True)
+        link.stands = PathStats(0, 0, ROUND_TRIP, ROUND_TRIP, window=400, pacingRate=10_000_000)
+        self.session.outbound.roundTripChanged()
+        self.sendEvenly(1_000_000, 0.5)
+        link.stands = link.stands._replace(repeated=1)
+        self.sendEvenly(1_000_000, 0.5)
+        looks: list[float] = []
+        self.patch(Outbound, "_relieveOthers", lambda _: looks.append(self.clock.seconds()))
+        self.sendEvenly(1_000_000, 10 * RELIEVE_SECONDS)
+        self.assertIn(len(looks), range(5, 11))
+
     def test_aTunnelInDoubtTakesNothingOver(self) -> None:
         """
         It may be dead, and have the largest window.
@@ -747,6 +766,7 @@ class SessionTests(SynchronousTestCase):
         for link in links[1:]:
             self.patch(link, "pathStats", ask)
             link.costs = 5000
+        links[0].costs = 1  # so nobody may take anything, and each look goes on
         self.session.outbound._relieveOthers()
         self.assertLess(asked, MOST_LOOKS * MOST_LOOKS)
         asked = 0

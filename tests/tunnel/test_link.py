@@ -551,6 +551,11 @@ class Format2LinkTests(_LinkTestCase):
             self.link.boundRate(rate)
         self.assertEqual(self.stream.rates, [8192, 4096, None])
 
+    def test_kernelIsToldToHaveLittleUnsent(self) -> None:
+        for isBounded in (True, False):
+            self.link.boundUnsent(isBounded=isBounded)
+        self.assertEqual(self.stream.unsentBounds, [True, False])
+
     def test_whatTheKernelHasNotSentIsTaken(self) -> None:
         """
         Once, and also while the connection repeats something.
