@@ -4,22 +4,34 @@ How many tunnels carry: few where they fill a link, all where they do not.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
+from itertools import pairwise
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.path import PathStats
 from uotp.session.parallelism import (
-    ADDING_SECONDS,
     FIRST_PARALLELISM,
+    FIRST_PAUSE_SECONDS,
+    GAIN,
     HALVING_SECONDS,
+    LEAST_REPEATED_SHARE,
     LEAST_SEGMENTS,
     LONG_ROUND_TRIP,
     LONG_ROUND_TRIP_SECONDS,
+    LONGEST_PAUSE_SECONDS,
+    LONGEST_SETTLING_SECONDS,
     MAX_PARALLELISM,
+    NO_LOAD_SECONDS,
+    PAUSE_GROWTH,
     REPEATED_SHARE,
-    SHORT_SECONDS,
+    SETTLING_ROUND_TRIPS,
+    SETTLING_SECONDS,
+    STEADY_SECONDS,
+    Acknowledged,
     Parallelism,
+    Pause,
 )
 
 TUNNELS = 8
@@ -30,8 +42,14 @@ LEAST = 0.04
 LONG = LEAST * LONG_ROUND_TRIP + LONG_ROUND_TRIP_SECONDS + 0.001
 SHORT = LEAST * LONG_ROUND_TRIP + LONG_ROUND_TRIP_SECONDS - 0.001
 
-LATER = max(HALVING_SECONDS, ADDING_SECONDS, SHORT_SECONDS)
-"""Seconds after which anything may be done again."""
+STEP = 0.2
+"""Seconds between two judgements."""
+
+RATE = 6_000_000.0
+"""What is acknowledged, in bytes a second."""
+
+TRIAL_SECONDS = SETTLING_SECONDS + STEADY_SECONDS + 2 * STEP
+"""A trial is over after that, on a path as short as this one."""
 
 
 class ParallelismTests(SynchronousTestCase):
@@ -43,26 +61,87 @@ class ParallelismTests(SynchronousTestCase):
         self.now = 1000.0
         self.parallelism = Parallelism(self.now)
         self.counts = [(0, 0)] * TUNNELS
+        self.acknowledged = 0
 
-    def judge(self, seconds: float = LATER, *, roundTrip: float = LEAST, sent: int = 1000, share: float = 0.0) -> int:
+    def judge(
+        self,
+        seconds: float = STEP,
+        *,
+        roundTrip: float = LEAST,
+        sent: int = 1000,
+        share: float = 0.0,
+        rate: float = RATE,
+        tunnels: int = TUNNELS,
+    ) -> int:
         """
         Let every tunnel send some more, and judge.
 
         @param seconds: that pass before.
         @param sent: segments of each tunnel.
         @param share: of them that had been sent before.
+        @param rate: what is acknowledged of all together, in bytes a second.
         @return: how many may carry.
         """
         self.now += seconds
+        self.acknowledged += int(rate * seconds / tunnels)
         self.counts = [(before + sent, repeated + int(sent * share)) for before, repeated in self.counts]
-        paths: dict[Hashable, PathStats] = {
-            number: PathStats(before & 0xFFFFFFFF, repeated & 0xFFFFFFFF, roundTrip, LEAST)
-            for number, (before, repeated) in enumerate(self.counts)
-        }
-        parallelism = self.parallelism.judge(paths, self.now)
-        self.assertEqual(parallelism, min(self.parallelism.most, TUNNELS))
+        parallelism = self.parallelism.judge(self.paths(roundTrip, tunnels), self.now)
+        self.assertEqual(parallelism, min(self.parallelism.most, tunnels))
         self.assertGreaterEqual(parallelism, 1)
         return parallelism
+
+    def paths(self, roundTrip: float, tunnels: int = TUNNELS) -> dict[Hashable, PathStats]:
+        """
+        @return: what the kernel tells of each tunnel.
+        """
+        return {
+            number: PathStats(
+                before & 0xFFFFFFFF, repeated & 0xFFFFFFFF, roundTrip, LEAST, acknowledged=self.acknowledged
+            )
+            for number, (before, repeated) in enumerate(self.counts[:tunnels])
+        }
+
+    def during(self, seconds: float, **given: Any) -> list[int]:
+        """
+        Judge again and again, for so long.
+
+        @return: each number that comes, once.
+        """
+        seen: list[int] = []
+        for _ in range(round(seconds / STEP)):
+            number = self.judge(**given)
+            if seen[-1:] != [number]:
+                seen.append(number)
+        return seen
+
+    def untilTrial(self, **given: Any) -> float:
+        """
+        Judge until another number is tried.
+
+        @return: after how many seconds.
+        """
+        return self.until(lambda: self.parallelism._trial is not None, **given)
+
+    def untilDecided(self, **given: Any) -> float:
+        """
+        Judge until the trial is over.
+        """
+        return self.until(lambda: self.parallelism._trial is None, **given)
+
+    def until(self, isSo: Callable[[], bool], **given: Any) -> float:
+        began = self.now
+        while not isSo():
+            self.assertLess(self.now, began + 1000)
+            self.judge(**given)
+        return self.now - began
+
+    def single(self) -> None:
+        """
+        Let one link carry, without a trial of more for a while.
+        """
+        self.widen()
+        while self.parallelism.most > 1:
+            self.judge(HALVING_SECONDS, roundTrip=LONG, share=2 * REPEATED_SHARE)
 
     def widen(self) -> None:
         self.parallelism.reset()
@@ -74,15 +153,13 @@ class ParallelismTests(SynchronousTestCase):
         """
         self.judge()
         most = self.parallelism.most
-        self.now += LATER
+        self.now += STEADY_SECONDS
         self.counts = [(before + 1000, repeated + 500) for before, repeated in self.counts]
-        self.parallelism.rest(
-            {number: PathStats(*counts, SHORT, LEAST) for number, counts in enumerate(self.counts)}, self.now
-        )
-        self.judge(SHORT_SECONDS / 2, roundTrip=SHORT)
+        self.parallelism.rest(self.paths(SHORT), self.now)
+        self.judge(STEADY_SECONDS / 2, share=1.0)
         self.assertEqual(self.parallelism.most, most)
         self.judge(0.01, roundTrip=LONG)
-        self.assertGreaterEqual(self.parallelism.most, most)
+        self.assertEqual(self.parallelism.most, most)
 
     def test_heavyLoadBeginsWithFew(self) -> None:
         """
@@ -91,18 +168,23 @@ class ParallelismTests(SynchronousTestCase):
         self.assertEqual(self.parallelism.most, FIRST_PARALLELISM)
         self.assertEqual(self.judge(), FIRST_PARALLELISM)
 
-    def test_shortRoundTripLetsMoreCarry(self) -> None:
+    def test_pathThatLosesByItselfLetsMoreCarry(self) -> None:
+        """
+        Twice as many each time, when the round trip has been short for a while; at the first look at once.
+        """
+        share = 2 * LEAST_REPEATED_SHARE
         self.judge()
-        self.assertEqual(self.judge(roundTrip=SHORT), 2 * FIRST_PARALLELISM)
-        self.assertEqual(self.judge(SHORT_SECONDS / 2, roundTrip=SHORT), 2 * FIRST_PARALLELISM)
+        self.now += STEADY_SECONDS
+        self.assertEqual(self.judge(roundTrip=SHORT, share=share), 2 * FIRST_PARALLELISM)
+        self.assertEqual(self.judge(STEADY_SECONDS / 2, roundTrip=SHORT, share=share), 2 * FIRST_PARALLELISM)
+        self.assertEqual(self.judge(STEADY_SECONDS, roundTrip=SHORT, share=share), 4 * FIRST_PARALLELISM)
         for _ in range(TUNNELS):
-            self.assertLessEqual(self.judge(roundTrip=SHORT), TUNNELS)
-        self.assertEqual(self.judge(), TUNNELS)
+            self.judge(STEADY_SECONDS, roundTrip=SHORT, share=share)
+        self.assertEqual(self.parallelism.most, MAX_PARALLELISM)
 
     def test_lossWithoutAQueueIsNoReasonForFewer(self) -> None:
         self.widen()
-        for _ in range(5):
-            self.assertEqual(self.judge(roundTrip=SHORT, share=10 * REPEATED_SHARE), TUNNELS)
+        self.assertEqual(self.during(10, roundTrip=SHORT, share=10 * REPEATED_SHARE), [TUNNELS])
 
     def test_overflowingQueueHalvesTheNumber(self) -> None:
         """
@@ -113,14 +195,125 @@ class ParallelismTests(SynchronousTestCase):
         self.assertEqual(self.judge(HALVING_SECONDS / 2, roundTrip=LONG, share=2 * REPEATED_SHARE), TUNNELS // 2)
         self.assertEqual(self.judge(HALVING_SECONDS, roundTrip=LONG, share=2 * REPEATED_SHARE), TUNNELS // 4)
         for _ in range(TUNNELS):
-            self.judge(roundTrip=LONG, share=2 * REPEATED_SHARE)
+            self.judge(HALVING_SECONDS, roundTrip=LONG, share=2 * REPEATED_SHARE)
         self.assertEqual(self.parallelism.most, 1)
 
-    def test_fullQueueThatDoesNotOverflowIsLeftAlone(self) -> None:
-        self.judge()
-        self.assertEqual(self.judge(roundTrip=LONG), FIRST_PARALLELISM + 1)
-        self.assertEqual(self.judge(ADDING_SECONDS / 2, roundTrip=LONG), FIRST_PARALLELISM + 1)
-        self.assertEqual(self.judge(ADDING_SECONDS / 2, roundTrip=LONG), FIRST_PARALLELISM + 2)
+    def test_fewerThatBringAsMuchStay(self) -> None:
+        """
+        While the round trip is long, half is tried.  It stays until that is tried again, since nothing shows that
+        more would bring more.
+        """
+        self.assertEqual(self.during(STEADY_SECONDS + 2 * STEP, roundTrip=LONG), [2, 1])
+        self.assertEqual(self.during(FIRST_PAUSE_SECONDS, roundTrip=LONG), [1])
+
+    def test_fewerThatBringAsMuchAreEnoughWhereSomeIsLost(self) -> None:
+        """
+        What is lost by itself is no reason for more then.  Later it is.
+        """
+        self.during(FIRST_PAUSE_SECONDS / 2, roundTrip=LONG)
+        share = 2 * LEAST_REPEATED_SHARE
+        self.assertEqual(self.during(FIRST_PAUSE_SECONDS / 2, share=share), [1])
+        self.assertEqual(self.during(STEADY_SECONDS + TRIAL_SECONDS, share=share)[:2], [1, 2])
+
+    def test_fewerThatBringLessDoNotStay(self) -> None:
+        """
+        They are tried less and less often.
+        """
+        self.widen()
+        for pause in (0.0, FIRST_PAUSE_SECONDS, PAUSE_GROWTH * FIRST_PAUSE_SECONDS):
+            seconds = self.untilTrial(roundTrip=LONG)
+            self.assertGreaterEqual(seconds, pause - 0.001)
+            self.assertLess(seconds, pause + TRIAL_SECONDS)
+            self.assertEqual(self.parallelism.most, TUNNELS // 2)
+            self.untilDecided(roundTrip=LONG, rate=RATE * (1 - 2 * GAIN))
+            self.assertGreaterEqual(self.parallelism.most, TUNNELS)
+
+    def test_moreThatBringMoreStay(self) -> None:
+        """
+        The round trip is short, and nothing is lost: it may be that one link is not fast enough.
+        """
+        self.single()
+        more = RATE
+        for number in (2, 4, 8):
+            self.untilTrial(rate=more)
+            more *= 1 + 2 * GAIN
+            self.assertLess(self.untilDecided(rate=more), TRIAL_SECONDS)
+            self.assertEqual(self.parallelism.most, number)
+
+    def test_moreThatBringNoMoreDoNotStay(self) -> None:
+        """
+        With BBR one link fills the path, and the round trip is short all the same: twice as many are tried less
+        and less often.
+        """
+        numbers = [self.judge() for _ in range(round(300 / STEP))]
+        tried = [index * STEP for index in range(1, len(numbers)) if numbers[index] > numbers[index - 1]]
+        self.assertEqual(set(numbers), {2, 4})
+        pauses = [later - earlier for earlier, later in pairwise(tried)]
+        wanted = [FIRST_PAUSE_SECONDS, PAUSE_GROWTH * FIRST_PAUSE_SECONDS] + 3 * [LONGEST_PAUSE_SECONDS]
+        for pause, seconds in zip(pauses, wanted, strict=False):
+            self.assertGreaterEqual(pause, seconds)
+            self.assertLess(pause, seconds + 2 * TRIAL_SECONDS)
+        self.assertGreater(len(pauses), 3)
+
+    def test_oneMoreIsTriedWhileTheQueueIsLong(self) -> None:
+        """
+        A connection of somebody else may fill it.
+        """
+        self.single()
+        self.assertEqual(self.during(FIRST_PAUSE_SECONDS * PAUSE_GROWTH**2 + TRIAL_SECONDS, roundTrip=LONG)[:2], [1, 2])
+
+    def test_trialEndsWhereAQueueOverflows(self) -> None:
+        """
+        More were tried, and that is what came of it: back, but not to half of what was before.
+        """
+        self.untilTrial()
+        self.assertEqual(self.parallelism.most, 2 * FIRST_PARALLELISM)
+        for _ in range(2):
+            self.judge(roundTrip=LONG, share=2 * REPEATED_SHARE)
+            self.assertEqual(self.parallelism.most, FIRST_PARALLELISM)
+        self.assertGreater(self.untilTrial(), FIRST_PAUSE_SECONDS - 2 * STEP)
+
+    def test_queueThatOverflowsWithFewerIsForFewer(self) -> None:
+        self.widen()
+        self.untilTrial(roundTrip=LONG)
+        self.assertEqual(self.judge(roundTrip=LONG, share=2 * REPEATED_SHARE), TUNNELS // 2)
+        self.assertIsNone(self.parallelism._trial)
+
+    def test_lossesEndATrialOfMore(self) -> None:
+        """
+        They tell by themselves that more are better.
+        """
+        self.assertEqual(self.during(STEADY_SECONDS + 2 * STEP), [2, 4])
+        self.judge(share=2 * LEAST_REPEATED_SHARE)
+        self.assertEqual(self.parallelism.most, 8)
+        self.assertEqual(self.during(TRIAL_SECONDS, rate=RATE / 2), [8])
+
+    def test_moreThanThereAreIsNotTried(self) -> None:
+        self.assertEqual(self.during(60, tunnels=2), [2])
+        self.assertEqual(self.parallelism.most, 2)
+
+    def test_newLoadIsNotComparedWithTheOneBefore(self) -> None:
+        """
+        A trial that a pause of the load has interrupted tells nothing, and costs no pause.
+        """
+        self.assertEqual(self.during(STEADY_SECONDS + 2 * STEP), [2, 4])
+        self.assertEqual(self.judge(NO_LOAD_SECONDS + STEP), 2)
+        self.assertEqual(self.during(STEADY_SECONDS + STEP), [2, 4])
+
+    def test_longRoundTripLetsATrialTakeLonger(self) -> None:
+        """
+        But no more than is useful, whatever it seems to be.
+        """
+        for roundTrip, settling in (
+            (LEAST, SETTLING_SECONDS),
+            (0.2, SETTLING_ROUND_TRIPS * 0.2),
+            (30.0, LONGEST_SETTLING_SECONDS),
+        ):
+            self.setUp()
+            self.untilTrial(roundTrip=roundTrip)
+            seconds = self.untilDecided(roundTrip=roundTrip)
+            self.assertGreater(seconds, settling + STEADY_SECONDS - 0.001)
+            self.assertLess(seconds, settling + STEADY_SECONDS + 2 * STEP)
 
     def test_fewSegmentsSayNothing(self) -> None:
         self.widen()
@@ -134,7 +327,7 @@ class ParallelismTests(SynchronousTestCase):
         self.assertEqual(self.judge(roundTrip=LONG, share=2 * REPEATED_SHARE), TUNNELS // 2)
 
     def test_systemThatTellsNothingChangesNothing(self) -> None:
-        self.assertEqual(Parallelism(0.0).judge({}, LATER), MAX_PARALLELISM)
+        self.assertEqual(Parallelism(0.0).judge({}, 10.0), MAX_PARALLELISM)
 
     def test_poolThatIsNotOpenYetDoesNotNarrowWhatComes(self) -> None:
         """
@@ -142,18 +335,64 @@ class ParallelismTests(SynchronousTestCase):
         """
         parallelism = Parallelism(0.0)
         one = PathStats(0, 0, LONG, LEAST)
-        self.assertEqual(parallelism.judge({"one": one}, LATER), 1)
-        self.assertEqual(parallelism.judge({"one": one, "two": one, "three": one}, LATER), FIRST_PARALLELISM)
+        self.assertEqual(parallelism.judge({"one": one}, 10.0), 1)
+        self.assertEqual(parallelism.judge({"one": one, "two": one, "three": one}, 20.0), FIRST_PARALLELISM)
 
     def test_lostTunnelIsNotRemembered(self) -> None:
         parallelism = Parallelism(0.0)
-        parallelism.judge({"one": PathStats(0, 0, LONG, LEAST)}, LATER)
+        parallelism.judge({"one": PathStats(0, 0, LONG, LEAST)}, 10.0)
         parallelism.forget("one")
         parallelism.forget("never there")
         self.assertEqual(parallelism._before, {})
 
     def test_standstillLetsAllCarry(self) -> None:
         """
-        Those that did are not the ones to wait for.
+        Those that did are not the ones to wait for.  A trial is over.
         """
+        self.during(STEADY_SECONDS + 2 * STEP)
         self.assertEqual(self.parallelism.reset(), MAX_PARALLELISM)
+        self.assertEqual(self.during(TRIAL_SECONDS, rate=RATE / 2), [TUNNELS])
+
+
+class AcknowledgedTests(SynchronousTestCase):
+    """
+    Measure what is acknowledged.
+    """
+
+    def test_ofTheLastWhile(self) -> None:
+        acknowledged = Acknowledged()
+        self.assertIsNone(acknowledged.rate)
+        acknowledged.count(1_000_000, 0.0)
+        self.assertIsNone(acknowledged.rate)
+        acknowledged.count(100, STEADY_SECONDS / 2)
+        self.assertIsNone(acknowledged.rate)
+        acknowledged.count(300, STEADY_SECONDS)
+        self.assertAlmostEqual(acknowledged.rate or 0, 400 / STEADY_SECONDS)
+        acknowledged.count(500, 2 * STEADY_SECONDS)
+        self.assertAlmostEqual(acknowledged.rate or 0, 500 / STEADY_SECONDS)
+        self.assertEqual(len(acknowledged._sums), 2)
+        acknowledged.begin()
+        self.assertIsNone(acknowledged.rate)
+
+    def test_longTimeWithoutALookIsCounted(self) -> None:
+        acknowledged = Acknowledged()
+        acknowledged.count(0, 10.0)
+        acknowledged.count(1000, 20.0)
+        self.assertAlmostEqual(acknowledged.rate or 0, 100.0)
+
+
+class PauseTests(SynchronousTestCase):
+    """
+    The time until something is tried again.
+    """
+
+    def test_itGrows(self) -> None:
+        pause = Pause(10.0)
+        self.assertEqual(pause.endsAt, 10.0)
+        seconds = []
+        for _ in range(4):
+            pause.begin(100.0)
+            seconds.append(pause.endsAt - 100)
+        self.assertEqual(
+            seconds, [FIRST_PAUSE_SECONDS, PAUSE_GROWTH * FIRST_PAUSE_SECONDS] + 2 * [LONGEST_PAUSE_SECONDS]
+        )

@@ -8,20 +8,29 @@ lost segment waits at the other end.  Few links carry as much, sooner and in ord
 where segments are lost without a queue, as on a bad radio path, each link that carries adds
 to the sum.
 
-The round trip tells the two apart: it is long when a queue is full.  So the number is halved
-while many segments are repeated and the round trip is long.  It is doubled when the round
-trip is short though datagrams wait.  Otherwise one more link is tried now and then.
+What tells the two apart:
+
+ - Many segments are repeated, and the round trip is long: a queue overflows.  The number is halved.
+ - Some are repeated, and the round trip is short: the path loses by itself.  The number is doubled.
+ - Otherwise what the other kernels acknowledge tells.  One link that fills the path brings as much as many do, and
+   two with BBR keep each other's queue full.  So half of the links are tried while the round trip is long, and they
+   stay where they bring as much.  More are tried while datagrams wait, and stay where they bring more.  After
+   a trial that brought nothing, the next one is after a longer and longer pause.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from uotp.path import PathStats
 
 REPEATED_SHARE = 0.02
-"""Many segments are repeated when this share of them is.  Where no queue overflows, the path is a bad one then."""
+"""A queue overflows where this share of the segments is repeated, and the round trip is long."""
+
+LEAST_REPEATED_SHARE = 0.002
+"""A path loses by itself where this share of the segments is repeated, and the round trip is short."""
 
 LONG_ROUND_TRIP = 1.25
 LONG_ROUND_TRIP_SECONDS = 0.003
@@ -36,10 +45,10 @@ LEAST_SEGMENTS = 50
 HALVING_SECONDS = 1.0
 """The time between two halvings.  What was in flight before the first has to be gone."""
 
-SHORT_SECONDS = 0.6
+STEADY_SECONDS = 0.6
 """
-The number is doubled when the round trip has been short for so long.  It is short for a
-moment whenever a queue has just been emptied.
+The round trip has to be short, or long, for so long.  It is short for a moment whenever a queue has just been emptied.
+What is acknowledged in this time is compared, too.
 """
 
 FIRST_PARALLELISM = 2
@@ -48,11 +57,98 @@ A heavy load begins with so many links.  They are too few to overflow the queue 
 at once, and in a second or two there can be eight.
 """
 
-ADDING_SECONDS = 5.0
-"""The time from trying one more link to trying the next."""
+SETTLING_SECONDS = 0.4
+SETTLING_ROUND_TRIPS = 8
+"""
+What another number of links brings is measured so much later.  A connection that has rested
+begins with ten segments, and doubles them in each round trip.
+"""
+
+LONGEST_SETTLING_SECONDS = 4.0
+"""At most so much later: a peer can make the round trip seem as long as it likes."""
+
+GAIN = 0.05
+"""More links bring more when they bring this share more.  Less may be chance."""
+
+FIRST_PAUSE_SECONDS = 8.0
+LONGEST_PAUSE_SECONDS = 64.0
+PAUSE_GROWTH = 4
+"""The pause after the first trial in vain, the longest one, and how many times as long each is as the one before."""
+
+NO_LOAD_SECONDS = 1.0
+"""Where nothing was judged for so long, no datagram has waited, and a new load begins."""
 
 MAX_PARALLELISM = 256
 """A session can have so many links."""
+
+
+class Trial(NamedTuple):
+    """
+    Another number of links is tried.
+
+    @ivar before: the number before.
+    @ivar rate: what was acknowledged with it, in bytes a second.
+    @ivar measuredFrom: what is acknowledged from then on is compared, until L{endsAt}.
+    """
+
+    before: int
+    rate: float
+    measuredFrom: float
+    endsAt: float
+
+
+class Acknowledged:
+    """
+    Measures how much is acknowledged.
+    """
+
+    def __init__(self) -> None:
+        self._sums: deque[tuple[float, int]] = deque()  # when, and how much since the first of them
+
+    def begin(self) -> None:
+        """
+        Forget what was measured.
+        """
+        self._sums.clear()
+
+    def count(self, amount: int, now: float) -> None:
+        """
+        @param amount: bytes that were acknowledged since the last call.
+        @param now: monotonic seconds.
+        """
+        sums = self._sums
+        sums.append((now, amount + sums[-1][1] if sums else 0))
+        while now - sums[0][0] > STEADY_SECONDS and now - sums[1][0] >= STEADY_SECONDS:
+            sums.popleft()
+
+    @property
+    def rate(self) -> float | None:
+        """
+        In bytes a second, over L{STEADY_SECONDS}; L{None} where that is not known yet.
+        """
+        if not self._sums:
+            return None
+        (begin, first), (end, last) = self._sums[0], self._sums[-1]
+        return (last - first) / (end - begin) if end - begin >= STEADY_SECONDS else None
+
+
+class Pause:
+    """
+    The time until something is tried again.
+
+    @ivar endsAt: when it may be.
+    """
+
+    def __init__(self, now: float) -> None:
+        self.endsAt = now
+        self._seconds = FIRST_PAUSE_SECONDS
+
+    def begin(self, now: float) -> None:
+        """
+        It was in vain.
+        """
+        self.endsAt = now + self._seconds
+        self._seconds = min(PAUSE_GROWTH * self._seconds, LONGEST_PAUSE_SECONDS)
 
 
 class Parallelism:
@@ -68,7 +164,26 @@ class Parallelism:
         """
         self.most = FIRST_PARALLELISM
         self._before: dict[Any, PathStats] = {}
-        self._halveAt = self._addAt = self._longAt = now
+        self._acknowledged = Acknowledged()
+        self._trial: Trial | None = None
+        self._shortAt = self._longAt = now  # when the round trip was so
+        self._halveAt = now
+        self._begin(now)
+
+    def _begin(self, now: float) -> None:
+        """
+        A load begins.
+        """
+        self._judgedAt = now
+        self._endTrial(isKept=False)
+        self._more, self._fewer = Pause(now), Pause(now)
+        self._enoughUntil = now  # fewer have brought as much
+
+    def _endTrial(self, *, isKept: bool) -> None:
+        if not isKept and self._trial is not None:
+            self.most = self._trial.before
+        self._trial = None
+        self._acknowledged.begin()
 
     def judge(self, paths: Mapping[Any, PathStats], now: float) -> int:
         """
@@ -79,43 +194,96 @@ class Parallelism:
         """
         if not paths:
             return self.reset()  # the system does not tell
+        if now - self._judgedAt > NO_LOAD_SECONDS:
+            self._begin(now)
+        self._judgedAt = now
         before, self._before = self._before, dict(paths)
-        links = len(paths)
-        sent = repeated = 0
+        sent = repeated = acknowledged = 0
         roundTrips = []
         for link, path in paths.items():
             earlier = before.get(link, path)
+            acknowledged += path.acknowledged - earlier.acknowledged
             segments = path.sent - earlier.sent & 0xFFFFFFFF
             if segments:
                 sent += segments
                 repeated += path.repeated - earlier.repeated & 0xFFFFFFFF
                 roundTrips.append(path.roundTrip)
+        self._acknowledged.count(acknowledged, now)
         if sent >= LEAST_SEGMENTS:
             least = min(path.leastRoundTrip for path in paths.values())
-            if min(roundTrips) > least * LONG_ROUND_TRIP + LONG_ROUND_TRIP_SECONDS:
+            roundTrip = min(roundTrips)
+            if roundTrip > least * LONG_ROUND_TRIP + LONG_ROUND_TRIP_SECONDS:
                 self._longAt = now
-                self._judgeLong(links, now, isLossy=repeated > sent * REPEATED_SHARE)
-            elif now - self._longAt >= SHORT_SECONDS:
-                self._longAt = now
-                self.most = min(2 * self.most, MAX_PARALLELISM)
-        return min(self.most, links)
+                self._judgeLong(len(paths), roundTrip, repeated / sent, now)
+            else:
+                self._shortAt = now
+                self._judgeShort(len(paths), roundTrip, repeated / sent, now)
+        return min(self.most, len(paths))
 
-    def _judgeLong(self, links: int, now: float, *, isLossy: bool) -> None:
-        if isLossy:
-            self._addAt = now + ADDING_SECONDS
-            if now >= self._halveAt:
+    def _judgeLong(self, links: int, roundTrip: float, repeatedShare: float, now: float) -> None:
+        if repeatedShare > REPEATED_SHARE:
+            carrying = min(self.most, links)
+            if self._trial is not None:
                 self._halveAt = now + HALVING_SECONDS
-                self.most = max(min(self.most, links) // 2, 1)
-        elif now >= self._addAt:
-            self._addAt = now + ADDING_SECONDS
-            self.most = min(self.most + 1, MAX_PARALLELISM)
+                self._decide(self._trial, now, moreAreBetter=False)
+            elif carrying > 1 and now >= self._halveAt:
+                self._halveAt = now + HALVING_SECONDS
+                self.most = carrying // 2
+                self._more.begin(now)
+                self._acknowledged.begin()
+        elif self._trial is not None:
+            self._compare(self._trial, now)
+        elif now - self._shortAt >= STEADY_SECONDS:
+            carrying = min(self.most, links)
+            if carrying > 1 and now >= self._fewer.endsAt:
+                self._try(carrying // 2, roundTrip, now)
+            elif self.most < links and now >= self._more.endsAt:
+                self._try(self.most + 1, roundTrip, now)
+
+    def _judgeShort(self, links: int, roundTrip: float, repeatedShare: float, now: float) -> None:
+        isSteady = now - self._longAt >= STEADY_SECONDS
+        if isSteady and repeatedShare > LEAST_REPEATED_SHARE and now >= self._enoughUntil:
+            self._longAt = now
+            self._endTrial(isKept=True)
+            self.most = min(2 * self.most, MAX_PARALLELISM)
+        elif self._trial is not None:
+            self._compare(self._trial, now)
+        elif isSteady and self.most < links and now >= self._more.endsAt:
+            self._try(2 * self.most, roundTrip, now)
+
+    def _try(self, most: int, roundTrip: float, now: float) -> None:
+        rate = self._acknowledged.rate
+        if rate is not None:
+            settling = min(max(SETTLING_SECONDS, SETTLING_ROUND_TRIPS * roundTrip), LONGEST_SETTLING_SECONDS)
+            self._trial = Trial(self.most, rate, now + settling, now + settling + STEADY_SECONDS)
+            self.most = most
+
+    def _compare(self, trial: Trial, now: float) -> None:
+        if now < trial.measuredFrom:
+            self._acknowledged.begin()
+        elif now >= trial.endsAt and (rate := self._acknowledged.rate) is not None:
+            isMore = self.most > trial.before
+            enough = trial.rate * (1 + GAIN if isMore else 1 - GAIN)
+            self._decide(trial, now, moreAreBetter=isMore == (rate >= enough))
+
+    def _decide(self, trial: Trial, now: float, *, moreAreBetter: bool) -> None:
+        isMore = self.most > trial.before
+        self._endTrial(isKept=isMore == moreAreBetter)
+        self._shortAt = self._longAt = now
+        if moreAreBetter:
+            self._fewer.begin(now)
+        else:
+            self._more.begin(now)
+            if not isMore:
+                self._enoughUntil = self._more.endsAt
 
     def rest(self, paths: Mapping[Any, PathStats], now: float) -> None:
         """
         Somebody else decides for now: take note of how the path is, in place of L{judge}.
         """
         self._before = dict(paths)
-        self._longAt = now
+        self._shortAt = self._longAt = now
+        self._begin(now)
 
     def forget(self, link: Any) -> None:
         """
@@ -130,5 +298,6 @@ class Parallelism:
 
         @return: L{most}.
         """
+        self._endTrial(isKept=True)
         self.most = MAX_PARALLELISM
         return self.most
