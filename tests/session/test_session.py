@@ -22,6 +22,7 @@ from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BACKLOG_BYTES, SMALL_BYTES
 from uotp.session.costs import BYTES_PER_SECOND_FAR
 from uotp.session.duplication import LIGHT_LOOK_SECONDS
 from uotp.session.grant import GRANTED_BYTES_PER_SECOND, SAVED_SECONDS
+from uotp.session.handover import RELIEVE_SECONDS
 from uotp.session.hold import FIRST_HOLD_SECONDS, ROUND_TRIPS
 from uotp.session.loadcontrol import (
     JUDGE_SECONDS,
@@ -34,11 +35,9 @@ from uotp.session.missing import SOON_SECONDS
 from uotp.session.outbound import (
     ANSWERED_LOOK_SECONDS,
     CLEAN_LOOK_SECONDS,
-    RELIEVE_SECONDS,
     STUCK_BYTES,
     STUCK_SECONDS,
     WAIT_SECONDS,
-    Outbound,
 )
 from uotp.session.parallelism import FIRST_PARALLELISM
 from uotp.session.scheduler import LOOK_SECONDS, MOST_LOOKS
@@ -711,27 +710,31 @@ class SessionTests(SynchronousTestCase):
         self.assertIs(outbound._scheduler.current, first)
         stalled.stands = sends
         self.sendEvenly(1_000_000, 0.1)
-        self.assertEqual(outbound._relieved, set())
+        self.assertEqual(outbound._handover._relieved, set())
         stalled.stands = sends._replace(window=4, isWaiting=True)
         self.sendEvenly(1_000_000, 0.1)
         self.assertEqual(len(warm.again), 2)
         stalled.close()
-        self.assertEqual(outbound._relieved, set())
+        self.assertEqual(outbound._handover._relieved, set())
 
     def test_othersAreLookedAtNowAndThen(self) -> None:
         """
         Not at each look at the one in use.
         """
         link = self.openFar(pongs=True)
-        link.stands = PathStats(0, 0, ROUND_TRIP, ROUND_TRIP, window=400, pacingRate=10_000_000)
-        self.session.outbound.roundTripChanged()
-        self.sendEvenly(1_000_000, 0.5)
-        link.stands = link.stands._replace(repeated=1)
-        self.sendEvenly(1_000_000, 0.5)
-        looks: list[float] = []
-        self.patch(Outbound, "_relieveOthers", lambda _: looks.append(self.clock.seconds()))
-        self.sendEvenly(1_000_000, 10 * RELIEVE_SECONDS)
-        self.assertIn(len(looks), range(5, 11))
+        sends = PathStats(0, 0, ROUND_TRIP, ROUND_TRIP, window=400, pacingRate=10_000_000)
+        asked = 0
+
+        def ask() -> PathStats:
+            nonlocal asked
+            asked += 1
+            return sends
+
+        self.patch(link, "pathStats", ask)
+        now = self.clock.seconds()
+        for step in range(100):
+            self.session.outbound._handover.look(now + step * RELIEVE_SECONDS / 9.9)
+        self.assertEqual(asked, 10)
 
     def test_aTunnelInDoubtTakesNothingOver(self) -> None:
         """
@@ -740,9 +743,9 @@ class SessionTests(SynchronousTestCase):
         stalled, warm, silent = [self.openFar(pongs=True) for _ in range(3)]
         for link, window in ((stalled, 4), (warm, 400), (silent, 900)):
             link.stands = PathStats(0, 0, ROUND_TRIP, ROUND_TRIP, window=window)
-        self.assertEqual(list(self.session.outbound._takers(stalled)), [silent, warm])
+        self.assertEqual(list(self.session.outbound._handover.takers(stalled)), [silent, warm])
         self.session.outbound._scheduler.doubted.add(silent)
-        self.assertEqual(list(self.session.outbound._takers(stalled)), [warm])
+        self.assertEqual(list(self.session.outbound._handover.takers(stalled)), [warm])
 
     def test_ofManyTunnelsThatStallFewAreAskedInOneLook(self) -> None:
         """
@@ -767,10 +770,10 @@ class SessionTests(SynchronousTestCase):
             self.patch(link, "pathStats", ask)
             link.costs = 5000
         links[0].costs = 1  # so nobody may take anything, and each look goes on
-        self.session.outbound._relieveOthers()
+        self.session.outbound._handover.look(math.inf)
         self.assertLess(asked, MOST_LOOKS * MOST_LOOKS)
         asked = 0
-        self.session.outbound._takers(links[0])
+        self.session.outbound._handover.takers(links[0])
         self.assertLessEqual(asked, MOST_LOOKS)
 
     def test_smallDatagramsBesideAHeavyFlowGoThroughWhatIsAtRest(self) -> None:
@@ -1715,7 +1718,7 @@ class BesideBulkTests(SynchronousTestCase):
         for _ in range(20):
             outbound._scheduler.prefer(stalled)
             stalled.unsent, stalled.costs = [(7, Train(1000, bytes(size)))], size
-            outbound._leaveStalled(stalled, self.clock.seconds())
+            outbound._handover.leave(stalled, self.clock.seconds())
             self.assertIs(outbound._scheduler.current, rested[0])
         again = sum(bytesOf(train for _, train in tunnel.again) for tunnel in rested)
         granted = int(GRANTED_BYTES_PER_SECOND * SAVED_SECONDS)

@@ -21,25 +21,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from itertools import islice
-from operator import itemgetter
 from typing import Any
 
 from uotp.boundaries import Allowance, Link
 from uotp.duplicate import Duplicate
-from uotp.path import TROUBLED
 from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BACKLOG_BYTES, SMALL_BYTES, Backlog, sift
 from uotp.session.costs import Costs
 from uotp.session.demand import HEAVY_LINKS
 from uotp.session.doubt import Doubt
 from uotp.session.duplication import Duplication
-from uotp.session.handover import dividedAmong, isStalled, roomOf
+from uotp.session.handover import Handover
 from uotp.session.inbound import Inbound
 from uotp.session.loadcontrol import LoadControl
 from uotp.session.notice import doNothing
 from uotp.session.nudges import Nudges
 from uotp.session.reinjection import MAX_AGAIN_BYTES, Reinjection
-from uotp.session.scheduler import LOOK_SECONDS, MOST_LOOKS, Scheduler
+from uotp.session.scheduler import LOOK_SECONDS, Scheduler
 from uotp.session.standingqueue import STANDSTILL_SECONDS, hasQueue
 from uotp.session.stickiness import Stickiness
 from uotp.telemetry import Drops
@@ -78,12 +75,6 @@ datagram costs.  Where an answer is missed, we look at once.  Of a call, where b
 the first loss for long when it is repaired.
 """
 
-LEAVE_STALLED_SECONDS = 0.05
-"""The shortest time between two times that a heavy flow leaves a link which sends nearly nothing."""
-
-RELIEVE_SECONDS = 0.02
-"""The time between two looks whether links that are not in use send nearly nothing."""
-
 
 class Outbound:
     """
@@ -103,6 +94,7 @@ class Outbound:
         "_costs",
         "_doubt",
         "_duplication",
+        "_handover",
         "_inbound",
         "_isStuck",
         "_keepsMuchWithoutLinks",
@@ -112,10 +104,7 @@ class Outbound:
         "_noticeBytes",
         "_nudges",
         "_reinjection",
-        "_relieveAt",
-        "_relieved",
         "_scheduler",
-        "_stalledAt",
         "_standsSince",
         "_stickiness",
         "_tellStuck",
@@ -157,9 +146,6 @@ class Outbound:
         self._reinjection = Reinjection(now, allowance.room(MAX_AGAIN_BYTES))
         self._stickiness = Stickiness(now)
         self._standsSince = now
-        self._relieved: set[Link] = set()  # whose load others have brought since they stalled
-        self._relieveAt = now
-        self._stalledAt = -math.inf  # when a link was left since it sent nearly nothing
         self.demand = inbound.demand  # for both ways
         self._load = LoadControl(self._scheduler, self.demand, now)
         self._weighAt = self.demand.sent(0, now)
@@ -172,6 +158,7 @@ class Outbound:
         self._tellUnstuck: Callable[[], None] = doNothing
         self.numbering = Numbering()
         self._duplication = Duplication(self._scheduler, self.numbering, clock, duplicate, self.demand, allowance)
+        self._handover = Handover(self._scheduler, self._duplication.repairs, now)
         self._nudges = Nudges(self._scheduler, clock, allowance)
         self.roundTrip = 0.0
         self.bytes = 0
@@ -261,8 +248,8 @@ class Outbound:
             self._sendAgain(now, well)
         load = self._load
         stalled = load.stalled(now)
-        if stalled is not None:
-            self._leaveStalled(stalled, now)
+        if stalled is not None and self._handover.leave(stalled, now):
+            self._sendWaiting(now)
         if load.look(current, self.bytes, self._standsSince if self._backlog else None, now):
             self._sendWaiting(now)
         if load.hasWaited or stickiness.leftTrouble or reinjection.hasWork:
@@ -286,24 +273,10 @@ class Outbound:
                 self._nudges.watch(self.roundTrip, now)
         if duplication.isLight:
             return
-        current = self._scheduler.current
-        mayLeave = not self._load.isSlowedDown and now - self._stalledAt >= LEAVE_STALLED_SECONDS
-        if current is not None and mayLeave and isStalled(current.pathStats()):
-            self._leaveStalled(current, now)
-        if self._costs.rate and now >= self._relieveAt:
-            self._relieveAt = now + RELIEVE_SECONDS
-            self._relieveOthers()
-
-    def _relieveOthers(self) -> None:
-        """
-        Where losses are repaired, a link that is not in use may hold something and send nearly nothing: have it
-        brought by others, once, and for one link at a time.
-        """
-        for link in islice(self._scheduler, MOST_LOOKS):
-            if not isStalled(link.pathStats()):
-                self._relieved.discard(link)
-            elif link not in self._relieved and link.cost() % TROUBLED and self._relieve(link, self._takers(link)):
-                break
+        if not self._load.isSlowedDown and self._handover.leaveIfStalled(now):
+            self._sendWaiting(now)
+        if self._costs.rate:
+            self._handover.look(now)
 
     def _leaveTrouble(self, current: Link, now: float) -> None:
         loaded = self._stickiness.loaded
@@ -359,40 +332,6 @@ class Outbound:
         self._reinjection.dropStale(now)
         while self._reinjection and (sound := self._scheduler.sound()) is not None:
             sound.sendAgain(self._reinjection.next(self._load.portion))
-
-    def _leaveStalled(self, stalled: Link, now: float) -> None:
-        """
-        When the link that carries sends nearly nothing, let another one carry in its place.
-        """
-        takers = self._takers(stalled)
-        if takers:
-            self._stalledAt = now
-            self._scheduler.prefer(next(iter(takers)))
-            self._relieve(stalled, takers)
-            self._sendWaiting(now)
-
-    def _takers(self, stalled: Link) -> dict[Link, int]:
-        """
-        @return: the links that may send at once in place of one, and how many bytes; first the one that may
-            send most.
-        """
-        links = [link for link in self._scheduler.inTurn()[:MOST_LOOKS] if link not in self._scheduler.doubted]
-        rooms = {link: room for link in links if link is not stalled and (room := roomOf(link))}
-        return dict(sorted(rooms.items(), key=itemgetter(1), reverse=True))
-
-    def _relieve(self, stalled: Link, takers: dict[Link, int]) -> bool:
-        """
-        Have others bring what a link holds unsent, for which the other end would have to wait, as far as so much may
-        be sent twice.
-
-        @return: whether they do.
-        """
-        if not takers or not self._duplication.repairs.mayRepeat(stalled.cost() % TROUBLED):
-            return False
-        for link, part in zip(takers, dividedAmong(list(takers.values()), stalled.takeUnsent()), strict=False):
-            link.sendAgain(part)
-        self._relieved.add(stalled)
-        return True
 
     @property
     def fillsPath(self) -> bool:
@@ -549,7 +488,7 @@ class Outbound:
         A link carries nothing any more, for now or for ever.
         """
         self._scheduler.remove(link)
-        self._relieved.discard(link)
+        self._handover.forget(link)
         self._load.forget(link)
         self._duplication.forget(link)
         self._nudges.forget(link)
