@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.path import PathStats
 from uotp.session.parallelism import (
+    BRIEF_SECONDS,
     FIRST_PARALLELISM,
     FIRST_PAUSE_SECONDS,
     GAIN,
@@ -25,6 +26,7 @@ from uotp.session.parallelism import (
     MAX_PARALLELISM,
     NO_LOAD_SECONDS,
     PAUSE_GROWTH,
+    QUEUE_SECONDS,
     REPEATED_SHARE,
     SETTLING_ROUND_TRIPS,
     SETTLING_SECONDS,
@@ -230,30 +232,99 @@ class ParallelismTests(SynchronousTestCase):
 
     def test_moreThatBringMoreStay(self) -> None:
         """
-        The round trip is short, and nothing is lost: it may be that one link is not fast enough.
+        The round trip is short, and nothing is lost: it may be that one link is not fast enough.  That shows at once.
         """
         self.single()
         more = RATE
         for number in (2, 4, 8):
             self.untilTrial(rate=more)
-            more *= 1 + 2 * GAIN
-            self.assertLess(self.untilDecided(rate=more), TRIAL_SECONDS)
             self.assertEqual(self.parallelism.most, number)
+            more *= 1 + 2 * GAIN
+            before = self.now
+            while self.parallelism._trial is not None and self.parallelism.most == number:
+                self.judge(rate=more)
+            self.assertLessEqual(self.now - before, 2 * STEP + 0.001)
+            self.assertGreaterEqual(self.parallelism.most, number)
 
-    def test_moreThatBringNoMoreDoNotStay(self) -> None:
+    def test_heavyLoadHasAllSoon(self) -> None:
         """
-        With BBR one link fills the path, and the round trip is short all the same: twice as many are tried less
-        and less often.
+        On a fast path, where more bring more.
         """
-        numbers = [self.judge() for _ in range(round(300 / STEP))]
-        tried = [index * STEP for index in range(1, len(numbers)) if numbers[index] > numbers[index - 1]]
-        self.assertEqual(set(numbers), {2, 4})
+        self.now += STEADY_SECONDS
+        began = self.now
+        rate = RATE
+        while self.parallelism.most < TUNNELS:
+            self.judge(rate=rate)
+            rate *= 1 + 2 * GAIN
+        self.assertLess(self.now - began, 1.5)
+
+    def test_moreThatMakeNoQueueStay(self) -> None:
+        """
+        They bring as much, and delay nothing.
+        """
+        self.assertEqual(self.during(3 * (STEADY_SECONDS + TRIAL_SECONDS)), [2, 4, 8])
+        self.assertEqual(self.during(100), [8])
+
+    def test_moreThatBringLessDoNotStay(self) -> None:
+        self.untilTrial()
+        self.assertEqual(self.parallelism.most, 4)
+        self.untilDecided(rate=RATE * (1 - 2 * GAIN))
+        self.assertEqual(self.parallelism.most, 2)
+
+    def test_moreThatMakeAQueueDoNotStay(self) -> None:
+        """
+        With BBR one link fills the path, and the round trip is short all the same.  Two bring no more, and keep
+        a queue.  They are tried less and less often.
+        """
+        self.single()
+        tried, number = [], 1
+        for _ in range(round(300 / STEP)):
+            before, number = number, self.judge(roundTrip=LEAST if number == 1 else LONG)
+            self.assertLessEqual(number, 2)
+            if number > before:
+                tried.append(self.now)
         pauses = [later - earlier for earlier, later in pairwise(tried)]
-        wanted = [FIRST_PAUSE_SECONDS, PAUSE_GROWTH * FIRST_PAUSE_SECONDS] + 3 * [LONGEST_PAUSE_SECONDS]
-        for pause, seconds in zip(pauses, wanted, strict=False):
-            self.assertGreaterEqual(pause, seconds)
-            self.assertLess(pause, seconds + 2 * TRIAL_SECONDS)
-        self.assertGreater(len(pauses), 3)
+        self.assertGreater(len(pauses), 2)
+        for pause in pauses:
+            self.assertGreater(pause, LONGEST_PAUSE_SECONDS)
+            self.assertLess(pause, LONGEST_PAUSE_SECONDS + 2 * TRIAL_SECONDS)
+
+    def test_moreThatBringMoreStayThoughTheyMakeAQueue(self) -> None:
+        """
+        Somebody else fills it.  Fewer are not tried soon then.
+        """
+        self.single()
+        self.untilTrial()
+        self.untilDecided(roundTrip=LONG, rate=RATE * (1 + 2 * GAIN))
+        self.assertEqual(min(self.during(FIRST_PAUSE_SECONDS / 2, roundTrip=LONG)), 2)
+
+    def test_moreWithoutAQueueDelayNoTrialOfFewer(self) -> None:
+        """
+        A connection that begins is faster and faster, whatever their number.
+        """
+        rate = RATE
+        while self.parallelism.most < TUNNELS or self.parallelism._trial is not None:
+            self.judge(rate=rate)
+            rate *= 1 + 2 * GAIN
+        self.assertLess(self.untilTrial(roundTrip=LONG), TRIAL_SECONDS)
+        self.assertEqual(self.parallelism.most, 4)
+
+    def test_ofAShortQueueNothingIsTried(self) -> None:
+        """
+        On a short path the computers make it, and fewer links may be slower.
+        """
+        self.widen()
+        roundTrip = LEAST * LONG_ROUND_TRIP + QUEUE_SECONDS
+        self.counts = [(0, 0)] * TUNNELS
+        for least in (0.0, 0.001):
+            for _ in range(round(20 / STEP)):
+                self.now += STEP
+                self.counts = [(before + 1000, repeated) for before, repeated in self.counts]
+                paths = {
+                    number: path._replace(roundTrip=least + QUEUE_SECONDS, leastRoundTrip=least)
+                    for number, path in self.paths(roundTrip).items()
+                }
+                self.assertEqual(self.parallelism.judge(paths, self.now), TUNNELS)
 
     def test_oneMoreIsTriedWhileTheQueueIsLong(self) -> None:
         """
@@ -298,22 +369,24 @@ class ParallelismTests(SynchronousTestCase):
         """
         self.assertEqual(self.during(STEADY_SECONDS + 2 * STEP), [2, 4])
         self.assertEqual(self.judge(NO_LOAD_SECONDS + STEP), 2)
-        self.assertEqual(self.during(STEADY_SECONDS + STEP), [2, 4])
+        self.assertLess(self.untilTrial(), TRIAL_SECONDS)
 
     def test_longRoundTripLetsATrialTakeLonger(self) -> None:
         """
         But no more than is useful, whatever it seems to be.
         """
         for roundTrip, settling in (
-            (LEAST, SETTLING_SECONDS),
+            (LONG, SETTLING_ROUND_TRIPS * LONG),
             (0.2, SETTLING_ROUND_TRIPS * 0.2),
             (30.0, LONGEST_SETTLING_SECONDS),
         ):
             self.setUp()
             self.untilTrial(roundTrip=roundTrip)
-            seconds = self.untilDecided(roundTrip=roundTrip)
-            self.assertGreater(seconds, settling + STEADY_SECONDS - 0.001)
-            self.assertLess(seconds, settling + STEADY_SECONDS + 2 * STEP)
+            began, number = self.now, self.parallelism.most
+            while self.parallelism._trial is not None and self.parallelism.most == number:
+                self.judge(roundTrip=roundTrip)
+            self.assertGreater(self.now - began, settling + STEADY_SECONDS - 0.001)
+            self.assertLess(self.now - began, settling + STEADY_SECONDS + 2 * STEP)
 
     def test_fewSegmentsSayNothing(self) -> None:
         self.widen()
@@ -361,24 +434,26 @@ class AcknowledgedTests(SynchronousTestCase):
 
     def test_ofTheLastWhile(self) -> None:
         acknowledged = Acknowledged()
-        self.assertIsNone(acknowledged.rate)
+        self.assertIsNone(acknowledged.rate(BRIEF_SECONDS))
         acknowledged.count(1_000_000, 0.0)
-        self.assertIsNone(acknowledged.rate)
+        self.assertIsNone(acknowledged.rate(BRIEF_SECONDS))
         acknowledged.count(100, STEADY_SECONDS / 2)
-        self.assertIsNone(acknowledged.rate)
+        self.assertIsNone(acknowledged.rate(STEADY_SECONDS))
+        self.assertAlmostEqual(acknowledged.rate(BRIEF_SECONDS) or 0, 100 / STEADY_SECONDS * 2)
         acknowledged.count(300, STEADY_SECONDS)
-        self.assertAlmostEqual(acknowledged.rate or 0, 400 / STEADY_SECONDS)
+        self.assertAlmostEqual(acknowledged.rate(STEADY_SECONDS) or 0, 400 / STEADY_SECONDS)
+        self.assertAlmostEqual(acknowledged.rate(BRIEF_SECONDS) or 0, 300 / STEADY_SECONDS * 2)
         acknowledged.count(500, 2 * STEADY_SECONDS)
-        self.assertAlmostEqual(acknowledged.rate or 0, 500 / STEADY_SECONDS)
+        self.assertAlmostEqual(acknowledged.rate(STEADY_SECONDS) or 0, 500 / STEADY_SECONDS)
         self.assertEqual(len(acknowledged._sums), 2)
         acknowledged.begin()
-        self.assertIsNone(acknowledged.rate)
+        self.assertIsNone(acknowledged.rate(BRIEF_SECONDS))
 
     def test_longTimeWithoutALookIsCounted(self) -> None:
         acknowledged = Acknowledged()
         acknowledged.count(0, 10.0)
         acknowledged.count(1000, 20.0)
-        self.assertAlmostEqual(acknowledged.rate or 0, 100.0)
+        self.assertAlmostEqual(acknowledged.rate(STEADY_SECONDS) or 0, 100.0)
 
 
 class PauseTests(SynchronousTestCase):

@@ -13,9 +13,9 @@ What tells the two apart:
  - Many segments are repeated, and the round trip is long: a queue overflows.  The number is halved.
  - Some are repeated, and the round trip is short: the path loses by itself.  The number is doubled.
  - Otherwise what the other kernels acknowledge tells.  One link that fills the path brings as much as many do, and
-   two with BBR keep each other's queue full.  So half of the links are tried while the round trip is long, and they
-   stay where they bring as much.  More are tried while datagrams wait, and stay where they bring more.  After
-   a trial that brought nothing, the next one is after a longer and longer pause.
+   two with BBR keep each other's queue full.  So half of the links are tried while there is a queue, and they
+   stay where they bring as much.  More are tried while datagrams wait, and stay where they bring more, or make no
+   queue.  After a trial in vain, the next one is after a longer and longer pause.
 """
 
 from __future__ import annotations
@@ -39,6 +39,12 @@ A round trip is long when it exceeds so many times the least of late, and so man
 more.  On a short path the computers' own time is most of it, which the seconds are for.
 """
 
+QUEUE_SECONDS = 0.01
+"""
+There is a queue where a long round trip is so much longer than the least.  With a shorter one there is no
+delay worth a trial of fewer links: on a short path what is measured is how busy the computers are.
+"""
+
 LEAST_SEGMENTS = 50
 """The repeated share of fewer segments says nothing."""
 
@@ -47,8 +53,14 @@ HALVING_SECONDS = 1.0
 
 STEADY_SECONDS = 0.6
 """
-The round trip has to be short, or long, for so long.  It is short for a moment whenever a queue has just been emptied.
-What is acknowledged in this time is compared, too.
+The round trip has to be short, or a queue to stand, for so long.  It is short for a moment whenever a queue has just
+been emptied.  What is acknowledged in this time is compared, too.
+"""
+
+BRIEF_SECONDS = 0.15
+"""
+Where there is no queue, what is acknowledged in so short a time is compared.  That is less than the time between two
+judgements, and so a heavy load on a fast path has all its links in less than a second.
 """
 
 FIRST_PARALLELISM = 2
@@ -68,7 +80,7 @@ LONGEST_SETTLING_SECONDS = 4.0
 """At most so much later: a peer can make the round trip seem as long as it likes."""
 
 GAIN = 0.05
-"""More links bring more when they bring this share more.  Less may be chance."""
+"""Links bring more than others when they bring this share more.  Less may be chance."""
 
 FIRST_PAUSE_SECONDS = 8.0
 LONGEST_PAUSE_SECONDS = 64.0
@@ -88,12 +100,11 @@ class Trial(NamedTuple):
 
     @ivar before: the number before.
     @ivar rate: what was acknowledged with it, in bytes a second.
-    @ivar measuredFrom: what is acknowledged from then on is compared, until L{endsAt}.
+    @ivar endsAt: when it is decided.
     """
 
     before: int
     rate: float
-    measuredFrom: float
     endsAt: float
 
 
@@ -121,15 +132,18 @@ class Acknowledged:
         while now - sums[0][0] > STEADY_SECONDS and now - sums[1][0] >= STEADY_SECONDS:
             sums.popleft()
 
-    @property
-    def rate(self) -> float | None:
+    def rate(self, seconds: float) -> float | None:
         """
-        In bytes a second, over L{STEADY_SECONDS}; L{None} where that is not known yet.
+        @param seconds: L{STEADY_SECONDS} at most.
+        @return: bytes a second, over the last so many seconds or a little more; L{None} where that is not known yet.
         """
         if not self._sums:
             return None
-        (begin, first), (end, last) = self._sums[0], self._sums[-1]
-        return (last - first) / (end - begin) if end - begin >= STEADY_SECONDS else None
+        end, last = self._sums[-1]
+        for begin, first in reversed(self._sums):
+            if end - begin >= seconds:
+                return (last - first) / (end - begin)
+        return None
 
 
 class Pause:
@@ -166,7 +180,7 @@ class Parallelism:
         self._before: dict[Any, PathStats] = {}
         self._acknowledged = Acknowledged()
         self._trial: Trial | None = None
-        self._shortAt = self._longAt = now  # when the round trip was so
+        self._longAt = self._queueAt = self._noQueueAt = now  # when it was so
         self._halveAt = now
         self._begin(now)
 
@@ -176,14 +190,15 @@ class Parallelism:
         """
         self._judgedAt = now
         self._endTrial(isKept=False)
+        self._acknowledged.begin()
         self._more, self._fewer = Pause(now), Pause(now)
         self._enoughUntil = now  # fewer have brought as much
 
     def _endTrial(self, *, isKept: bool) -> None:
         if not isKept and self._trial is not None:
             self.most = self._trial.before
+            self._acknowledged.begin()
         self._trial = None
-        self._acknowledged.begin()
 
     def judge(self, paths: Mapping[Any, PathStats], now: float) -> int:
         """
@@ -212,69 +227,89 @@ class Parallelism:
         if sent >= LEAST_SEGMENTS:
             least = min(path.leastRoundTrip for path in paths.values())
             roundTrip = min(roundTrips)
-            if roundTrip > least * LONG_ROUND_TRIP + LONG_ROUND_TRIP_SECONDS:
+            isLong = roundTrip > least * LONG_ROUND_TRIP + LONG_ROUND_TRIP_SECONDS
+            if isLong:
                 self._longAt = now
-                self._judgeLong(len(paths), roundTrip, repeated / sent, now)
+            if isLong and roundTrip - least > QUEUE_SECONDS:
+                self._queueAt = now
             else:
-                self._shortAt = now
-                self._judgeShort(len(paths), roundTrip, repeated / sent, now)
+                self._noQueueAt = now
+            self._decide(len(paths), roundTrip, repeated / sent, now)
         return min(self.most, len(paths))
 
-    def _judgeLong(self, links: int, roundTrip: float, repeatedShare: float, now: float) -> None:
-        if repeatedShare > REPEATED_SHARE:
-            carrying = min(self.most, links)
+    def _decide(self, links: int, roundTrip: float, repeatedShare: float, now: float) -> None:
+        carrying = min(self.most, links)
+        if self._longAt == now and repeatedShare > REPEATED_SHARE:
             if self._trial is not None:
                 self._halveAt = now + HALVING_SECONDS
-                self._decide(self._trial, now, moreAreBetter=False)
+                self._end(self._trial, now, moreAreBetter=False)
             elif carrying > 1 and now >= self._halveAt:
                 self._halveAt = now + HALVING_SECONDS
                 self.most = carrying // 2
                 self._more.begin(now)
                 self._acknowledged.begin()
-        elif self._trial is not None:
-            self._compare(self._trial, now)
-        elif now - self._shortAt >= STEADY_SECONDS:
-            carrying = min(self.most, links)
-            if carrying > 1 and now >= self._fewer.endsAt:
-                self._try(carrying // 2, roundTrip, now)
-            elif self.most < links and now >= self._more.endsAt:
-                self._try(self.most + 1, roundTrip, now)
-
-    def _judgeShort(self, links: int, roundTrip: float, repeatedShare: float, now: float) -> None:
-        isSteady = now - self._longAt >= STEADY_SECONDS
-        if isSteady and repeatedShare > LEAST_REPEATED_SHARE and now >= self._enoughUntil:
+        elif self._isLossy(repeatedShare, now):
             self._longAt = now
             self._endTrial(isKept=True)
             self.most = min(2 * self.most, MAX_PARALLELISM)
-        elif self._trial is not None:
-            self._compare(self._trial, now)
-        elif isSteady and self.most < links and now >= self._more.endsAt:
-            self._try(2 * self.most, roundTrip, now)
+            self._acknowledged.begin()
+        else:
+            if self._trial is not None:
+                self._compare(self._trial, now)
+            if self._trial is None:
+                self._tryAnother(carrying, links, roundTrip, now)
 
-    def _try(self, most: int, roundTrip: float, now: float) -> None:
-        rate = self._acknowledged.rate
+    def _tryAnother(self, carrying: int, links: int, roundTrip: float, now: float) -> None:
+        isMoreDue = self.most < links and now >= self._more.endsAt
+        if now - self._noQueueAt >= STEADY_SECONDS:
+            if carrying > 1 and now >= self._fewer.endsAt:
+                self._try(carrying // 2, STEADY_SECONDS, roundTrip, now)
+            elif isMoreDue:
+                self._try(self.most + 1, STEADY_SECONDS, roundTrip, now)
+        elif isMoreDue and now - self._queueAt >= STEADY_SECONDS:
+            self._try(2 * self.most, BRIEF_SECONDS, roundTrip, now)
+
+    def _isLossy(self, repeatedShare: float, now: float) -> bool:
+        """
+        @return: whether the path loses by itself, and nothing has shown that fewer are enough.
+        """
+        isShort = now - self._longAt >= STEADY_SECONDS
+        return isShort and repeatedShare > LEAST_REPEATED_SHARE and now >= self._enoughUntil
+
+    def _try(self, most: int, seconds: float, roundTrip: float, now: float) -> None:
+        rate = self._acknowledged.rate(seconds)
         if rate is not None:
             settling = min(max(SETTLING_SECONDS, SETTLING_ROUND_TRIPS * roundTrip), LONGEST_SETTLING_SECONDS)
-            self._trial = Trial(self.most, rate, now + settling, now + settling + STEADY_SECONDS)
+            self._trial = Trial(self.most, rate, now + settling + STEADY_SECONDS)
             self.most = most
+            self._acknowledged.begin()
 
     def _compare(self, trial: Trial, now: float) -> None:
-        if now < trial.measuredFrom:
-            self._acknowledged.begin()
-        elif now >= trial.endsAt and (rate := self._acknowledged.rate) is not None:
-            isMore = self.most > trial.before
-            enough = trial.rate * (1 + GAIN if isMore else 1 - GAIN)
-            self._decide(trial, now, moreAreBetter=isMore == (rate >= enough))
+        areMore = self.most > trial.before
+        hasNoQueue = now - self._queueAt >= STEADY_SECONDS
+        if areMore and hasNoQueue and self._brings(trial.rate * (1 + GAIN), BRIEF_SECONDS):
+            self._endTrial(isKept=True)
+        elif now >= trial.endsAt:
+            enough = trial.rate * (1 + GAIN if areMore and not hasNoQueue else 1 - GAIN)
+            isEnough = self._brings(enough, STEADY_SECONDS)
+            if areMore and hasNoQueue and isEnough:
+                self._endTrial(isKept=True)
+            else:
+                self._end(trial, now, moreAreBetter=areMore == isEnough)
 
-    def _decide(self, trial: Trial, now: float, *, moreAreBetter: bool) -> None:
-        isMore = self.most > trial.before
-        self._endTrial(isKept=isMore == moreAreBetter)
-        self._shortAt = self._longAt = now
+    def _brings(self, rate: float, seconds: float) -> bool:
+        measured = self._acknowledged.rate(seconds)
+        return measured is not None and measured >= rate
+
+    def _end(self, trial: Trial, now: float, *, moreAreBetter: bool) -> None:
+        areFewer = self.most < trial.before
+        self._endTrial(isKept=areFewer != moreAreBetter)
         if moreAreBetter:
             self._fewer.begin(now)
         else:
             self._more.begin(now)
-            if not isMore:
+            self._longAt = self._queueAt = self._noQueueAt = now
+            if areFewer:
                 self._enoughUntil = self._more.endsAt
 
     def rest(self, paths: Mapping[Any, PathStats], now: float) -> None:
@@ -282,7 +317,7 @@ class Parallelism:
         Somebody else decides for now: take note of how the path is, in place of L{judge}.
         """
         self._before = dict(paths)
-        self._shortAt = self._longAt = now
+        self._longAt = self._queueAt = self._noQueueAt = now
         self._begin(now)
 
     def forget(self, link: Any) -> None:
