@@ -20,7 +20,6 @@ What tells the two apart:
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -113,8 +112,10 @@ class Acknowledged:
     Measures how much is acknowledged.
     """
 
+    __slots__ = ("_sums",)
+
     def __init__(self) -> None:
-        self._sums: deque[tuple[float, int]] = deque()  # when, and how much since the first of them
+        self._sums: list[tuple[float, int]] = []  # when, and how much since the first of them
 
     def begin(self) -> None:
         """
@@ -130,7 +131,7 @@ class Acknowledged:
         sums = self._sums
         sums.append((now, amount + sums[-1][1] if sums else 0))
         while now - sums[0][0] > STEADY_SECONDS and now - sums[1][0] >= STEADY_SECONDS:
-            sums.popleft()
+            del sums[0]
 
     def rate(self, seconds: float) -> float | None:
         """
@@ -153,6 +154,8 @@ class Pause:
     @ivar endsAt: when it may be.
     """
 
+    __slots__ = ("_seconds", "endsAt")
+
     def __init__(self, now: float) -> None:
         self.endsAt = now
         self._seconds = FIRST_PAUSE_SECONDS
@@ -171,6 +174,21 @@ class Parallelism:
 
     @ivar most: how many may carry, whether or not there are as many.
     """
+
+    __slots__ = (
+        "_acknowledged",
+        "_before",
+        "_enoughUntil",
+        "_fewer",
+        "_halveAt",
+        "_judgedAt",
+        "_longAt",
+        "_more",
+        "_noQueueAt",
+        "_queueAt",
+        "_trial",
+        "most",
+    )
 
     def __init__(self, now: float) -> None:
         """
