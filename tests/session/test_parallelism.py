@@ -31,9 +31,11 @@ from uotp.session.parallelism import (
     SETTLING_ROUND_TRIPS,
     SETTLING_SECONDS,
     STEADY_SECONDS,
+    UNDECIDED_SECONDS,
     Acknowledged,
     Parallelism,
     Pause,
+    briefly,
 )
 
 TUNNELS = 8
@@ -157,7 +159,7 @@ class ParallelismTests(SynchronousTestCase):
         most = self.parallelism.most
         self.now += STEADY_SECONDS
         self.counts = [(before + 1000, repeated + 500) for before, repeated in self.counts]
-        self.parallelism.rest(self.paths(SHORT), self.now)
+        self.parallelism.rest(self.now)
         self.judge(STEADY_SECONDS / 2, share=1.0)
         self.assertEqual(self.parallelism.most, most)
         self.judge(0.01, roundTrip=LONG)
@@ -182,7 +184,7 @@ class ParallelismTests(SynchronousTestCase):
         self.assertEqual(self.judge(STEADY_SECONDS, roundTrip=SHORT, share=share), 4 * FIRST_PARALLELISM)
         for _ in range(TUNNELS):
             self.judge(STEADY_SECONDS, roundTrip=SHORT, share=share)
-        self.assertEqual(self.parallelism.most, MAX_PARALLELISM)
+        self.assertEqual(self.parallelism.most, TUNNELS)
 
     def test_lossWithoutAQueueIsNoReasonForFewer(self) -> None:
         self.widen()
@@ -207,15 +209,6 @@ class ParallelismTests(SynchronousTestCase):
         """
         self.assertEqual(self.during(STEADY_SECONDS + 2 * STEP, roundTrip=LONG), [2, 1])
         self.assertEqual(self.during(FIRST_PAUSE_SECONDS, roundTrip=LONG), [1])
-
-    def test_fewerThatBringAsMuchAreEnoughWhereSomeIsLost(self) -> None:
-        """
-        What is lost by itself is no reason for more then.  Later it is.
-        """
-        self.during(FIRST_PAUSE_SECONDS / 2, roundTrip=LONG)
-        share = 2 * LEAST_REPEATED_SHARE
-        self.assertEqual(self.during(FIRST_PAUSE_SECONDS / 2, share=share), [1])
-        self.assertEqual(self.during(STEADY_SECONDS + TRIAL_SECONDS, share=share)[:2], [1, 2])
 
     def test_fewerThatBringLessDoNotStay(self) -> None:
         """
@@ -271,24 +264,6 @@ class ParallelismTests(SynchronousTestCase):
         self.untilDecided(rate=RATE * (1 - 2 * GAIN))
         self.assertEqual(self.parallelism.most, 2)
 
-    def test_moreThatMakeAQueueDoNotStay(self) -> None:
-        """
-        With BBR one link fills the path, and the round trip is short all the same.  Two bring no more, and keep
-        a queue.  They are tried less and less often.
-        """
-        self.single()
-        tried, number = [], 1
-        for _ in range(round(300 / STEP)):
-            before, number = number, self.judge(roundTrip=LEAST if number == 1 else LONG)
-            self.assertLessEqual(number, 2)
-            if number > before:
-                tried.append(self.now)
-        pauses = [later - earlier for earlier, later in pairwise(tried)]
-        self.assertGreater(len(pauses), 2)
-        for pause in pauses:
-            self.assertGreater(pause, LONGEST_PAUSE_SECONDS)
-            self.assertLess(pause, LONGEST_PAUSE_SECONDS + 2 * TRIAL_SECONDS)
-
     def test_moreThatBringMoreStayThoughTheyMakeAQueue(self) -> None:
         """
         Somebody else fills it.  Fewer are not tried soon then.
@@ -297,6 +272,7 @@ class ParallelismTests(SynchronousTestCase):
         self.untilTrial()
         self.untilDecided(roundTrip=LONG, rate=RATE * (1 + 2 * GAIN))
         self.assertEqual(min(self.during(FIRST_PAUSE_SECONDS / 2, roundTrip=LONG)), 2)
+        self.assertEqual(self.parallelism._pauseOfFewer._seconds, FIRST_PAUSE_SECONDS)
 
     def test_moreWithoutAQueueDelayNoTrialOfFewer(self) -> None:
         """
@@ -320,6 +296,7 @@ class ParallelismTests(SynchronousTestCase):
             for _ in range(round(20 / STEP)):
                 self.now += STEP
                 self.counts = [(before + 1000, repeated) for before, repeated in self.counts]
+                self.acknowledged += 100_000
                 paths = {
                     number: path._replace(roundTrip=least + QUEUE_SECONDS, leastRoundTrip=least)
                     for number, path in self.paths(roundTrip).items()
@@ -362,14 +339,6 @@ class ParallelismTests(SynchronousTestCase):
     def test_moreThanThereAreIsNotTried(self) -> None:
         self.assertEqual(self.during(60, tunnels=2), [2])
         self.assertEqual(self.parallelism.most, 2)
-
-    def test_newLoadIsNotComparedWithTheOneBefore(self) -> None:
-        """
-        A trial that a pause of the load has interrupted tells nothing, and costs no pause.
-        """
-        self.assertEqual(self.during(STEADY_SECONDS + 2 * STEP), [2, 4])
-        self.assertEqual(self.judge(NO_LOAD_SECONDS + STEP), 2)
-        self.assertLess(self.untilTrial(), TRIAL_SECONDS)
 
     def test_longRoundTripLetsATrialTakeLonger(self) -> None:
         """
@@ -427,6 +396,274 @@ class ParallelismTests(SynchronousTestCase):
         self.assertEqual(self.during(TRIAL_SECONDS, rate=RATE / 2), [TUNNELS])
 
 
+class PathTests(SynchronousTestCase):
+    """
+    Follow paths on which what is acknowledged, the queue and the losses depend on how many links carry.
+
+    @ivar rates: bytes a second that so many links bring.
+    @ivar fill: so many links make a queue.
+    @ivar loses: the share of segments that is repeated where there is no queue.
+    @ivar overflows: the same where there is one.
+    """
+
+    def setUp(self) -> None:
+        self.now = 1000.0
+        self.links = TUNNELS
+        self.parallelism = Parallelism(self.now)
+        self.sent = [0] * TUNNELS
+        self.repeated = [0.0] * TUNNELS
+        self.acknowledged = [0.0] * TUNNELS
+        self.rates: Callable[[int], float] = lambda _: RATE
+        self.fill = TUNNELS + 1
+        self.loses = self.overflows = 0.0
+
+    def go(self, seconds: float, step: float = STEP) -> list[int]:
+        """
+        @return: how many carry, at each judgement.
+        """
+        return [self.step(step) for _ in range(round(seconds / step))]
+
+    def step(self, seconds: float = STEP, *, gap: float = 0.0) -> int:
+        """
+        @param gap: how long no load comes before.
+        """
+        carrying = min(self.parallelism.most, self.links)
+        hasQueue = carrying >= self.fill
+        share = self.overflows if hasQueue else self.loses
+        self.now += gap + seconds
+        for link in range(carrying):
+            segments = int(self.rates(carrying) / 1400 * seconds / carrying)
+            self.sent[link] += segments
+            self.repeated[link] += segments * share
+            self.acknowledged[link] += self.rates(carrying) * seconds / carrying
+        for link in range(carrying, self.links):
+            self.sent[link] += 1  # a ping, which tells of the path as it was
+        paths = {
+            link: PathStats(
+                self.sent[link],
+                int(self.repeated[link]),
+                LONG if hasQueue and link < carrying else LEAST,
+                LEAST,
+                acknowledged=int(self.acknowledged[link]),
+            )
+            for link in range(self.links)
+        }
+        return self.parallelism.judge(paths, self.now)
+
+    def share(self, numbers: list[int], carrying: int) -> float:
+        """
+        @return: of the time in which so many carry.
+        """
+        return numbers.count(carrying) / len(numbers)
+
+    def test_oneLinkThatFillsThePathCarriesAlone(self) -> None:
+        """
+        With BBR: two make a queue, and bring no more.  Two are tried less and less often.
+        """
+        self.fill = 2
+        numbers = self.go(600)
+        tried = [index * STEP for index in range(1, len(numbers)) if numbers[index] > numbers[index - 1]]
+        pauses = [later - earlier for earlier, later in pairwise(tried)]
+        self.assertEqual(set(numbers), {1, 2})
+        wanted = [FIRST_PAUSE_SECONDS, PAUSE_GROWTH * FIRST_PAUSE_SECONDS, *[LONGEST_PAUSE_SECONDS] * 3]
+        for pause, seconds in zip(pauses, wanted, strict=True):
+            self.assertGreaterEqual(pause, seconds - 0.001)
+            self.assertLess(pause, seconds + TRIAL_SECONDS)
+        self.assertGreater(self.share(numbers, 1), 0.98)
+
+    def test_soItDoesWhereTwoMakeAQueueOverflow(self) -> None:
+        self.fill, self.overflows = 2, 2 * REPEATED_SHARE
+        self.assertEqual(self.go(1)[-1], 1)
+        self.assertEqual(set(self.go(FIRST_PAUSE_SECONDS - 1)), {1})
+        self.assertGreater(self.share(self.go(600), 1), 0.98)
+
+    def test_soItDoesWhereThePathLosesALittle(self) -> None:
+        """
+        That is no reason for more while fewer are tried, nor for a while when they were enough.
+        """
+        self.fill, self.loses = 2, 2 * LEAST_REPEATED_SHARE
+        self.assertGreater(self.share(self.go(600), 1), 0.85)
+
+    def test_eachLinkBringsItsPart(self) -> None:
+        """
+        All carry soon, also when few were enough before.
+        """
+        self.rates = lambda carrying: RATE * carrying
+        self.assertIn(TUNNELS, self.go(3))
+        self.assertEqual(set(self.go(100)), {TUNNELS})
+
+    def test_pathThatWasFullIsFullNoMore(self) -> None:
+        self.parallelism.reset()
+        self.fill, self.overflows = 2, 2 * REPEATED_SHARE
+        self.assertEqual(self.go(10)[-1], 1)
+        self.fill, self.rates = TUNNELS + 1, lambda carrying: RATE * carrying
+        self.assertEqual(self.go(FIRST_PAUSE_SECONDS + 3)[-1], TUNNELS)
+
+    def test_pathThatWasFullLosesNow(self) -> None:
+        self.parallelism.reset()
+        self.fill = 2
+        self.assertEqual(self.go(10)[-1], 1)
+        self.fill, self.loses = TUNNELS + 1, 2 * REPEATED_SHARE
+        self.assertEqual(self.go(FIRST_PAUSE_SECONDS + 3)[-1], TUNNELS)
+
+    def test_loadsShorterThanATrial(self) -> None:
+        """
+        Where more bring more, all carry in the end.
+        """
+        self.single()
+        self.rates = lambda carrying: RATE * carrying
+        numbers: list[int] = []
+        for _ in range(round(FIRST_PAUSE_SECONDS) + 20):
+            numbers.append(self.step(gap=NO_LOAD_SECONDS + STEP))
+            numbers += self.go(0.6)
+        self.assertEqual(numbers[-1], TUNNELS)
+
+    def test_loadsShorterThanATrialOnAPathThatIsFull(self) -> None:
+        """
+        What was in vain is not tried in each of them.
+        """
+        self.fill = 2
+        numbers: list[int] = []
+        for _ in range(100):
+            numbers.append(self.step(gap=NO_LOAD_SECONDS + STEP))
+            numbers += self.go(3)
+        self.assertGreater(self.share(numbers, 1), 0.95)
+
+    def test_fewerThatLoadInterruptsDoNotStay(self) -> None:
+        """
+        Nothing shows that they are enough.
+        """
+        self.parallelism.reset()
+        self.fill = 2
+        while self.parallelism._trial is None:
+            self.step()
+        self.assertEqual(self.step(gap=NO_LOAD_SECONDS + STEP), TUNNELS)
+        self.assertIsNone(self.parallelism._trial)
+
+    def test_moreThatMadeAQueueDoNotStayEither(self) -> None:
+        self.single()
+        self.fill = 2
+        while self.parallelism._trial is None:
+            self.step()
+        self.step()
+        self.assertEqual(self.step(gap=NO_LOAD_SECONDS + STEP), 1)
+
+    def test_afterALongTimePausesAreShortAgain(self) -> None:
+        self.fill = 2
+        self.go(300)
+        self.step(gap=LONGEST_PAUSE_SECONDS + 1)
+        numbers = self.go(FIRST_PAUSE_SECONDS * 2)
+        self.assertGreater(sum(later > earlier for earlier, later in pairwise([1, *numbers])), 1)
+
+    def test_whatIsLostWithoutALoadDoesNotCount(self) -> None:
+        self.go(1)
+        most = self.parallelism.most
+        self.fill = 1
+        self.sent = [sent + 1000 for sent in self.sent]
+        self.repeated = [repeated + 1000 for repeated in self.repeated]
+        self.assertEqual(self.step(gap=NO_LOAD_SECONDS + STEP), most)
+
+    def test_queueThatComesAndGoes(self) -> None:
+        """
+        One link more is tried all the same.
+        """
+        self.single()
+        self.rates = lambda carrying: RATE * carrying
+        more = []
+        for index in range(round(5 * FIRST_PAUSE_SECONDS / STEP)):
+            self.fill = 1 if index % 2 else TUNNELS + 1
+            before = self.parallelism.most
+            if self.step() > before:
+                more.append(self.now)
+        self.assertGreater(self.parallelism.most, 3)
+        self.assertGreater(min(later - earlier for earlier, later in pairwise(more)), UNDECIDED_SECONDS - 0.001)
+
+    def test_trialOnAPathThatBecomesSlowEnds(self) -> None:
+        """
+        When there are enough segments to tell what is lost.
+        """
+        while self.parallelism._trial is None:
+            self.step()
+        self.rates = lambda _: 50_000.0
+        self.go(5)
+        self.assertIsNone(self.parallelism._trial)
+        self.assertEqual(self.parallelism.most, FIRST_PARALLELISM)
+
+    def test_slowPathIsJudgedToo(self) -> None:
+        """
+        Less often: when there are enough segments.
+        """
+        self.fill, self.rates = 2, lambda _: 200_000
+        self.assertIn(1, self.go(30))
+
+    def test_standstillIsNotMeasured(self) -> None:
+        self.fill, brings = 2, lambda carrying: RATE * carrying
+        self.parallelism.reset()
+        self.rates = brings
+        self.go(0.4)
+        self.rates = lambda _: 0.0
+        self.go(0.4)
+        self.parallelism.reset()
+        self.rates = brings
+        while self.parallelism._trial is None:
+            self.step()
+        self.assertGreater(self.parallelism._trial.rate, 0.99 * brings(TUNNELS))
+
+    def test_numberStaysWithinWhatThereIs(self) -> None:
+        """
+        Links go while more are tried.
+        """
+        self.rates = lambda carrying: RATE * carrying
+        self.go(3)
+        self.links = 3
+        self.assertEqual(set(self.go(10)), {3})
+        self.parallelism.most = 2
+        self.loses = 2 * LEAST_REPEATED_SHARE
+        self.go(3)
+        self.assertEqual(self.parallelism.most, 3)
+        self.parallelism.reset()
+        self.go(3)
+        self.assertEqual(self.parallelism.most, MAX_PARALLELISM)
+        self.links = TUNNELS
+        self.assertEqual(self.go(3)[-1], TUNNELS)
+
+    def test_queueOfOurOwnMakingEndsATrialSoon(self) -> None:
+        """
+        There was none before, and more make one: the path is full.  Where there was one, it may be somebody else's.
+        """
+        for fill, seconds in ((2, SETTLING_SECONDS), (1, SETTLING_ROUND_TRIPS * LONG + STEADY_SECONDS)):
+            self.setUp()
+            self.single()
+            self.fill = fill
+            while self.parallelism._trial is None:
+                self.step()
+            began = self.now
+            while self.parallelism._trial is not None:
+                self.step()
+            self.assertGreater(self.now - began, seconds - 0.001)
+            self.assertLess(self.now - began, seconds + 2 * STEP)
+
+    def test_nothingThatArrivesIsNothingToCompareWith(self) -> None:
+        """
+        Segments are sent, and none is acknowledged.
+        """
+        self.rates = lambda _: 0.0
+        for _ in range(20):
+            self.sent = [sent + 1000 for sent in self.sent]
+            self.step()
+            self.assertIsNone(self.parallelism._trial)
+
+    def single(self) -> None:
+        """
+        Let one carry, and try more no sooner than after the first pause.
+        """
+        fill, overflows = self.fill, self.overflows
+        self.fill, self.overflows = 2, 2 * REPEATED_SHARE
+        while self.parallelism.most > 1:
+            self.step()
+        self.fill, self.overflows = fill, overflows
+
+
 class AcknowledgedTests(SynchronousTestCase):
     """
     Measure what is acknowledged.
@@ -456,17 +693,33 @@ class AcknowledgedTests(SynchronousTestCase):
         self.assertAlmostEqual(acknowledged.rate(STEADY_SECONDS) or 0, 100.0)
 
 
+class BrieflyTests(SynchronousTestCase):
+    """
+    For how long is measured what more links bring.
+    """
+
+    def test_twoRoundTrips(self) -> None:
+        for roundTrip, seconds in ((0.001, BRIEF_SECONDS), (0.2, 0.4), (10.0, STEADY_SECONDS)):
+            self.assertAlmostEqual(briefly(roundTrip), seconds)
+
+
 class PauseTests(SynchronousTestCase):
     """
     The time until something is tried again.
     """
+
+    def test_itDoesNotGrowWhereNothingWasTried(self) -> None:
+        pause = Pause(10.0)
+        for _ in range(2):
+            pause.begin(100.0, wasInVain=False)
+            self.assertEqual(pause.endsAt, 100.0 + FIRST_PAUSE_SECONDS)
 
     def test_itGrows(self) -> None:
         pause = Pause(10.0)
         self.assertEqual(pause.endsAt, 10.0)
         seconds = []
         for _ in range(4):
-            pause.begin(100.0)
+            pause.begin(100.0, wasInVain=True)
             seconds.append(pause.endsAt - 100)
         self.assertEqual(
             seconds, [FIRST_PAUSE_SECONDS, PAUSE_GROWTH * FIRST_PAUSE_SECONDS] + 2 * [LONGEST_PAUSE_SECONDS]

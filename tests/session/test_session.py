@@ -39,7 +39,7 @@ from uotp.session.outbound import (
     STUCK_SECONDS,
     WAIT_SECONDS,
 )
-from uotp.session.parallelism import FIRST_PARALLELISM
+from uotp.session.parallelism import FIRST_PARALLELISM, Parallelism
 from uotp.session.scheduler import LOOK_SECONDS, MOST_LOOKS
 from uotp.session.session import Session, SessionStatistics
 from uotp.session.shortqueue import STALLS_SECONDS
@@ -1600,11 +1600,10 @@ class BesideBulkTests(SynchronousTestCase):
         self.assertNotIn(numbered(3), self.tunnels[0].sent)
 
     def test_nobodyElseDecidesHowManyCarry(self) -> None:
-        parallelism: Any = self.session.outbound._load._parallelism
         rests: list[float] = []
         self.load(0.5)
-        self.patch(parallelism, "rest", lambda _, now: rests.append(now))
-        self.patch(parallelism, "judge", lambda *_: self.fail("it was asked"))
+        self.patch(Parallelism, "rest", lambda _, now: rests.append(now))
+        self.patch(Parallelism, "judge", lambda *_: self.fail("it was asked"))
         self.session.outbound._scheduler.narrow(2)
         self.load(1)
         self.assertEqual(self.session.outbound._scheduler._carrying, {self.tunnels[0]})

@@ -213,13 +213,14 @@ class LoadControl:
             self._shortQueue.stop()
             self._boundRates(None)
         if self._shortQueue.rate is not None:
-            self._parallelism.rest(paths, now)
+            self._parallelism.rest(now)
         elif bound is not None:
+            self._parallelism.rest(now)
             # there may be no link at all
             self._bindLinks(bound, max(len(paths), 1) if stands else self._standingQueue.links)
         else:
             self._freeLinks()
-            if waited:
+            if waited and len(self._scheduler):
                 self._scheduler.narrow(self._parallelism.reset() if stands else self._parallelism.judge(paths, now))
 
     # What follows.

@@ -81,13 +81,19 @@ LONGEST_SETTLING_SECONDS = 4.0
 GAIN = 0.05
 """Links bring more than others when they bring this share more.  Less may be chance."""
 
-FIRST_PAUSE_SECONDS = 8.0
-LONGEST_PAUSE_SECONDS = 64.0
+FIRST_PAUSE_SECONDS = 16.0
+LONGEST_PAUSE_SECONDS = 128.0
 PAUSE_GROWTH = 4
-"""The pause after the first trial in vain, the longest one, and how many times as long each is as the one before."""
+"""
+The first pause, the longest one, and how many times as long each is as the one before.  Where one link more makes a
+queue overflow, a trial delays by 0.1 s what is sent in its second.
+"""
+
+UNDECIDED_SECONDS = 8.0
+"""Where there is now a queue and now none, one link more is tried after so long all the same."""
 
 NO_LOAD_SECONDS = 1.0
-"""Where nothing was judged for so long, no datagram has waited, and a new load begins."""
+"""Where nothing was judged for so long, no datagram has waited, and another load begins."""
 
 MAX_PARALLELISM = 256
 """A session can have so many links."""
@@ -99,12 +105,23 @@ class Trial(NamedTuple):
 
     @ivar before: the number before.
     @ivar rate: what was acknowledged with it, in bytes a second.
-    @ivar endsAt: when it is decided.
+    @ivar beganAt: when it was tried first.
+    @ivar settledAt: when all links are as fast as they can be.
+    @ivar hadQueue: whether there was a queue before.
     """
 
     before: int
     rate: float
-    endsAt: float
+    beganAt: float
+    settledAt: float
+    hadQueue: bool
+
+    @property
+    def endsAt(self) -> float:
+        """
+        When it is decided, at the latest.
+        """
+        return self.settledAt + STEADY_SECONDS
 
 
 class Acknowledged:
@@ -129,7 +146,7 @@ class Acknowledged:
         @param now: monotonic seconds.
         """
         sums = self._sums
-        sums.append((now, amount + sums[-1][1] if sums else 0))
+        sums.append((now, (amount + sums[-1][1]) if sums else 0))
         while now - sums[0][0] > STEADY_SECONDS and now - sums[1][0] >= STEADY_SECONDS:
             del sums[0]
 
@@ -160,12 +177,13 @@ class Pause:
         self.endsAt = now
         self._seconds = FIRST_PAUSE_SECONDS
 
-    def begin(self, now: float) -> None:
+    def begin(self, now: float, *, wasInVain: bool) -> None:
         """
-        It was in vain.
+        It was tried, and was in vain, so that the next pause is longer; or something else says that it would be.
         """
         self.endsAt = now + self._seconds
-        self._seconds = min(PAUSE_GROWTH * self._seconds, LONGEST_PAUSE_SECONDS)
+        if wasInVain:
+            self._seconds = min(PAUSE_GROWTH * self._seconds, LONGEST_PAUSE_SECONDS)
 
 
 class Parallelism:
@@ -178,13 +196,14 @@ class Parallelism:
     __slots__ = (
         "_acknowledged",
         "_before",
+        "_changedAt",
         "_enoughUntil",
-        "_fewer",
         "_halveAt",
         "_judgedAt",
         "_longAt",
-        "_more",
         "_noQueueAt",
+        "_pauseOfFewer",
+        "_pauseOfMore",
         "_queueAt",
         "_trial",
         "most",
@@ -199,24 +218,9 @@ class Parallelism:
         self._acknowledged = Acknowledged()
         self._trial: Trial | None = None
         self._longAt = self._queueAt = self._noQueueAt = now  # when it was so
-        self._halveAt = now
-        self._begin(now)
-
-    def _begin(self, now: float) -> None:
-        """
-        A load begins.
-        """
-        self._judgedAt = now
-        self._endTrial(isKept=False)
-        self._acknowledged.begin()
-        self._more, self._fewer = Pause(now), Pause(now)
+        self._judgedAt = self._changedAt = self._halveAt = now
+        self._pauseOfMore, self._pauseOfFewer = Pause(now), Pause(now)
         self._enoughUntil = now  # fewer have brought as much
-
-    def _endTrial(self, *, isKept: bool) -> None:
-        if not isKept and self._trial is not None:
-            self.most = self._trial.before
-            self._acknowledged.begin()
-        self._trial = None
 
     def judge(self, paths: Mapping[Any, PathStats], now: float) -> int:
         """
@@ -226,117 +230,149 @@ class Parallelism:
         @return: how many may carry; all where the system does not tell.
         """
         if not paths:
-            return self.reset()  # the system does not tell
+            return self.reset()
         if now - self._judgedAt > NO_LOAD_SECONDS:
-            self._begin(now)
+            self._loadBegins(now)
         self._judgedAt = now
-        before, self._before = self._before, dict(paths)
-        sent = repeated = acknowledged = 0
-        roundTrips = []
+        before, links = self._before, len(paths)
+        sent = repeated = acknowledged = mostSent = 0
+        busiest: PathStats | None = None  # one that rests tells of the path as it was
         for link, path in paths.items():
-            earlier = before.get(link, path)
+            earlier = before.setdefault(link, path)
             acknowledged += path.acknowledged - earlier.acknowledged
             segments = path.sent - earlier.sent & 0xFFFFFFFF
-            if segments:
-                sent += segments
-                repeated += path.repeated - earlier.repeated & 0xFFFFFFFF
-                roundTrips.append(path.roundTrip)
-        self._acknowledged.count(acknowledged, now)
-        if sent >= LEAST_SEGMENTS:
-            least = min(path.leastRoundTrip for path in paths.values())
-            roundTrip = min(roundTrips)
-            isLong = roundTrip > least * LONG_ROUND_TRIP + LONG_ROUND_TRIP_SECONDS
-            if isLong:
-                self._longAt = now
-            if isLong and roundTrip - least > QUEUE_SECONDS:
-                self._queueAt = now
-            else:
-                self._noQueueAt = now
-            self._decide(len(paths), roundTrip, repeated / sent, now)
-        return min(self.most, len(paths))
+            sent += segments
+            repeated += path.repeated - earlier.repeated & 0xFFFFFFFF
+            if segments > mostSent:
+                mostSent, busiest = segments, path
+        if busiest is not None and sent >= LEAST_SEGMENTS:
+            self._before = dict(paths)
+            self._acknowledged.count(acknowledged, now)
+            self._note(busiest.roundTrip, min(path.leastRoundTrip for path in paths.values()), now)
+            self._decide(links, busiest.roundTrip, repeated / sent, now)
+        return min(self.most, links)
+
+    def _note(self, roundTrip: float, least: float, now: float) -> None:
+        isLong = roundTrip > least * LONG_ROUND_TRIP + LONG_ROUND_TRIP_SECONDS
+        if isLong:
+            self._longAt = now
+        if isLong and roundTrip - least > QUEUE_SECONDS:
+            self._queueAt = now
+        else:
+            self._noQueueAt = now
 
     def _decide(self, links: int, roundTrip: float, repeatedShare: float, now: float) -> None:
-        carrying = min(self.most, links)
         if self._longAt == now and repeatedShare > REPEATED_SHARE:
-            if self._trial is not None:
-                self._halveAt = now + HALVING_SECONDS
-                self._end(self._trial, now, moreAreBetter=False)
-            elif carrying > 1 and now >= self._halveAt:
-                self._halveAt = now + HALVING_SECONDS
-                self.most = carrying // 2
-                self._more.begin(now)
-                self._acknowledged.begin()
-        elif self._isLossy(repeatedShare, now):
+            self._queueOverflows(links, now)
+        elif self._losesByItself(repeatedShare, now) and self.most < links:
             self._longAt = now
-            self._endTrial(isKept=True)
-            self.most = min(2 * self.most, MAX_PARALLELISM)
-            self._acknowledged.begin()
+            self._carry(min(2 * self.most, links), now)
         else:
             if self._trial is not None:
-                self._compare(self._trial, now)
+                self._compare(self._trial, roundTrip, now)
             if self._trial is None:
-                self._tryAnother(carrying, links, roundTrip, now)
+                self._tryAnother(links, roundTrip, now)
 
-    def _tryAnother(self, carrying: int, links: int, roundTrip: float, now: float) -> None:
-        isMoreDue = self.most < links and now >= self._more.endsAt
+    def _queueOverflows(self, links: int, now: float) -> None:
+        carrying = min(self.most, links)
+        if self._trial is not None:
+            self._halveAt = now + HALVING_SECONDS
+            self._conclude(self._trial, now, moreAreBetter=False)
+        elif carrying > 1 and now >= self._halveAt:
+            self._halveAt = now + HALVING_SECONDS
+            self._carry(carrying // 2, now)
+            self._pauseOfMore.begin(now, wasInVain=False)
+
+    def _losesByItself(self, repeatedShare: float, now: float) -> bool:
+        """
+        @return: whether the path does, and no trial shows, or may show soon, that fewer are enough.
+        """
+        mayBeEnough = self._trial is not None and self.most < self._trial.before
+        isShort = now - self._longAt >= STEADY_SECONDS
+        return isShort and repeatedShare > LEAST_REPEATED_SHARE and now >= self._enoughUntil and not mayBeEnough
+
+    def _tryAnother(self, links: int, roundTrip: float, now: float) -> None:
+        carrying = min(self.most, links)
+        isMoreDue = self.most < links and now >= self._pauseOfMore.endsAt
         if now - self._noQueueAt >= STEADY_SECONDS:
-            if carrying > 1 and now >= self._fewer.endsAt:
+            if carrying > 1 and now >= self._pauseOfFewer.endsAt:
                 self._try(carrying // 2, STEADY_SECONDS, roundTrip, now)
             elif isMoreDue:
                 self._try(self.most + 1, STEADY_SECONDS, roundTrip, now)
         elif isMoreDue and now - self._queueAt >= STEADY_SECONDS:
-            self._try(2 * self.most, BRIEF_SECONDS, roundTrip, now)
-
-    def _isLossy(self, repeatedShare: float, now: float) -> bool:
-        """
-        @return: whether the path loses by itself, and nothing has shown that fewer are enough.
-        """
-        isShort = now - self._longAt >= STEADY_SECONDS
-        return isShort and repeatedShare > LEAST_REPEATED_SHARE and now >= self._enoughUntil
+            self._try(2 * self.most, briefly(roundTrip), roundTrip, now)
+        elif isMoreDue and now - self._changedAt >= UNDECIDED_SECONDS:
+            self._try(self.most + 1, STEADY_SECONDS, roundTrip, now)
 
     def _try(self, most: int, seconds: float, roundTrip: float, now: float) -> None:
         rate = self._acknowledged.rate(seconds)
-        if rate is not None:
+        if rate:
             settling = min(max(SETTLING_SECONDS, SETTLING_ROUND_TRIPS * roundTrip), LONGEST_SETTLING_SECONDS)
-            self._trial = Trial(self.most, rate, now + settling + STEADY_SECONDS)
-            self.most = most
-            self._acknowledged.begin()
+            trial = Trial(self.most, rate, now, now + settling, hadQueue=now - self._queueAt < STEADY_SECONDS)
+            self._carry(most, now)
+            self._trial = trial
 
-    def _compare(self, trial: Trial, now: float) -> None:
-        areMore = self.most > trial.before
-        hasNoQueue = now - self._queueAt >= STEADY_SECONDS
-        if areMore and hasNoQueue and self._brings(trial.rate * (1 + GAIN), BRIEF_SECONDS):
-            self._endTrial(isKept=True)
+    def _carry(self, most: int, now: float) -> None:
+        """
+        Let so many carry.  What is acknowledged is measured anew, and a trial is over.
+        """
+        self.most = most
+        self._trial = None
+        self._changedAt = now
+        self._acknowledged.begin()
+
+    def _compare(self, trial: Trial, roundTrip: float, now: float) -> None:
+        if self.most > trial.before:
+            self._compareMore(trial, roundTrip, now)
         elif now >= trial.endsAt:
-            enough = trial.rate * (1 + GAIN if areMore and not hasNoQueue else 1 - GAIN)
-            isEnough = self._brings(enough, STEADY_SECONDS)
-            if areMore and hasNoQueue and isEnough:
-                self._endTrial(isKept=True)
-            else:
-                self._end(trial, now, moreAreBetter=areMore == isEnough)
+            self._conclude(trial, now, moreAreBetter=not self._brings(trial.rate * (1 - GAIN), STEADY_SECONDS))
+
+    def _compareMore(self, trial: Trial, roundTrip: float, now: float) -> None:
+        much, little = trial.rate * (1 + GAIN), trial.rate * (1 - GAIN)
+        if self._queueAt < trial.beganAt:
+            isAsMuch = now >= trial.endsAt and self._brings(little, STEADY_SECONDS)
+            if isAsMuch or self._brings(much, briefly(roundTrip)):
+                self._trial = None
+            elif now >= trial.endsAt:
+                self._conclude(trial, now, moreAreBetter=False)
+        elif now >= (trial.endsAt if trial.hadQueue else trial.settledAt):  # the queue is of our own making
+            self._conclude(trial, now, moreAreBetter=self._brings(much, briefly(roundTrip)))
 
     def _brings(self, rate: float, seconds: float) -> bool:
         measured = self._acknowledged.rate(seconds)
         return measured is not None and measured >= rate
 
-    def _end(self, trial: Trial, now: float, *, moreAreBetter: bool) -> None:
+    def _conclude(self, trial: Trial, now: float, *, moreAreBetter: bool) -> None:
         areFewer = self.most < trial.before
-        self._endTrial(isKept=areFewer != moreAreBetter)
+        self._trial = None
+        if areFewer == moreAreBetter:
+            self._carry(trial.before, now)
         if moreAreBetter:
-            self._fewer.begin(now)
+            self._pauseOfFewer.begin(now, wasInVain=areFewer)
         else:
-            self._more.begin(now)
-            self._longAt = self._queueAt = self._noQueueAt = now
+            self._pauseOfMore.begin(now, wasInVain=not areFewer)
             if areFewer:
-                self._enoughUntil = self._more.endsAt
+                self._enoughUntil = self._pauseOfMore.endsAt
 
-    def rest(self, paths: Mapping[Any, PathStats], now: float) -> None:
+    def rest(self, now: float) -> None:
         """
-        Somebody else decides for now: take note of how the path is, in place of L{judge}.
+        Somebody else decides for now.  What happens meanwhile does not count.
         """
-        self._before = dict(paths)
-        self._longAt = self._queueAt = self._noQueueAt = now
-        self._begin(now)
+        self._loadBegins(now)
+        self._judgedAt = now
+
+    def _loadBegins(self, now: float) -> None:
+        """
+        What was measured says nothing about this load.  A number that was being tried stays where it promised to
+        bring more, or loads that are shorter than a trial would never have more.
+        """
+        trial = self._trial
+        if trial is not None and (self.most < trial.before or self._queueAt >= trial.beganAt):
+            self.most = trial.before
+        self._carry(self.most, now)
+        self._before.clear()
+        if now - self._judgedAt > LONGEST_PAUSE_SECONDS:
+            self._pauseOfMore, self._pauseOfFewer = Pause(now), Pause(now)
 
     def forget(self, link: Any) -> None:
         """
@@ -351,6 +387,13 @@ class Parallelism:
 
         @return: L{most}.
         """
-        self._endTrial(isKept=True)
-        self.most = MAX_PARALLELISM
+        self._carry(MAX_PARALLELISM, self._judgedAt)
         return self.most
+
+
+def briefly(roundTrip: float) -> float:
+    """
+    @return: for how long at least is measured what more links bring where there is no queue.  In less than two round
+        trips a connection that begins is not yet seen at all.
+    """
+    return min(max(BRIEF_SECONDS, 2 * roundTrip), STEADY_SECONDS)
