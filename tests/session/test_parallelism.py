@@ -377,8 +377,8 @@ class ParallelismTests(SynchronousTestCase):
         """
         parallelism = Parallelism(0.0)
         one = PathStats(0, 0, LONG, LEAST)
-        self.assertEqual(parallelism.judge({"one": one}, 10.0), 1)
-        self.assertEqual(parallelism.judge({"one": one, "two": one, "three": one}, 20.0), FIRST_PARALLELISM)
+        self.assertEqual(parallelism.judge({"one": one}, 0.2), 1)
+        self.assertEqual(parallelism.judge({"one": one, "two": one, "three": one}, 0.4), FIRST_PARALLELISM)
 
     def test_lostTunnelIsNotRemembered(self) -> None:
         parallelism = Parallelism(0.0)
@@ -561,7 +561,19 @@ class PathTests(SynchronousTestCase):
         self.fill = 1
         self.sent = [sent + 1000 for sent in self.sent]
         self.repeated = [repeated + 1000 for repeated in self.repeated]
-        self.assertEqual(self.step(gap=NO_LOAD_SECONDS + STEP), most)
+        self.assertEqual(self.step(gap=NO_LOAD_SECONDS + STEP), 2 * most)
+
+    def test_loadThatHasToWaitBeginsWithTwiceAsMany(self) -> None:
+        """
+        The link in use may be dead, and what it holds waits for a timer.  Not where more were in vain of late.
+        """
+        self.go(0.4)
+        self.assertEqual(self.step(gap=NO_LOAD_SECONDS + STEP), 2 * FIRST_PARALLELISM)
+        self.assertEqual(self.step(gap=NO_LOAD_SECONDS + STEP), 4 * FIRST_PARALLELISM)
+        self.assertEqual(self.step(gap=NO_LOAD_SECONDS + STEP), TUNNELS)
+        self.assertEqual(self.parallelism.most, TUNNELS)
+        self.single()
+        self.assertEqual(self.step(gap=NO_LOAD_SECONDS + STEP), 1)
 
     def test_queueThatComesAndGoes(self) -> None:
         """

@@ -64,8 +64,8 @@ judgements, and so a heavy load on a fast path has all its links in less than a 
 
 FIRST_PARALLELISM = 2
 """
-A heavy load begins with so many links.  They are too few to overflow the queue of a slow path
-at once, and in a second or two there can be eight.
+A heavy load begins with so many links, and has twice as many as soon as datagrams wait.  They are too few to overflow
+the queue of a slow path at once, and in a second there can be eight.
 """
 
 SETTLING_SECONDS = 0.4
@@ -233,6 +233,8 @@ class Parallelism:
             return self.reset()
         if now - self._judgedAt > NO_LOAD_SECONDS:
             self._loadBegins(now)
+            if self.most < len(paths) and now >= self._pauseOfMore.endsAt:
+                self.most = 2 * self.most  # one of those that carry may be dead
         self._judgedAt = now
         before, links = self._before, len(paths)
         sent = repeated = acknowledged = mostSent = 0
@@ -367,8 +369,11 @@ class Parallelism:
         bring more, or loads that are shorter than a trial would never have more.
         """
         trial = self._trial
-        if trial is not None and (self.most < trial.before or self._queueAt >= trial.beganAt):
+        if trial is not None and self.most < trial.before:
             self.most = trial.before
+        elif trial is not None and self._queueAt >= trial.beganAt:
+            self.most = trial.before
+            self._pauseOfMore.begin(now, wasInVain=True)
         self._carry(self.most, now)
         self._before.clear()
         if now - self._judgedAt > LONGEST_PAUSE_SECONDS:
