@@ -90,7 +90,8 @@ class Handover:
     def look(self, now: float) -> None:
         """
         A link that is not in use may hold something and send nearly nothing: have it brought by others, once, and
-        for one link at a time.  This is for a path that loses, and done no more often than it is worth.
+        for one link at a time.  This is for a path that loses.  It takes a system call for each link, so it is done
+        no more often than each L{RELIEVE_SECONDS}.
         """
         if now < self._relieveAt:
             return

@@ -255,6 +255,9 @@ class Parallelism:
         return min(self.most, links)
 
     def _note(self, roundTrip: float, least: float, now: float) -> None:
+        """
+        Take note of whether the round trip is long, and whether that is because of a queue.
+        """
         isLong = roundTrip > least * LONG_ROUND_TRIP + LONG_ROUND_TRIP_SECONDS
         if isLong:
             self._longAt = now
@@ -337,7 +340,7 @@ class Parallelism:
                 self._trial = None
             elif now >= trial.endsAt:
                 self._conclude(trial, now, moreAreBetter=False)
-        elif now >= (trial.endsAt if trial.hadQueue else trial.settledAt):  # the queue is of our own making
+        elif now >= (trial.endsAt if trial.hadQueue else trial.settledAt):  # a new queue is our own
             self._conclude(trial, now, moreAreBetter=self._brings(much, briefly(roundTrip)))
 
     def _brings(self, rate: float, seconds: float) -> bool:

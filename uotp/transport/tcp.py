@@ -92,8 +92,8 @@ class TcpStream(tcp.Connection):
     _failure: Failure | None = None
     _awaitsTurn = False
     _hadTurn = False
-    _sizeBound: int | None = None
-    _unsentBound = False
+    _isSizeBounded = False
+    _isUnsentBounded = False
     _isBounded = False  # in one or the other
 
     @property
@@ -351,8 +351,8 @@ class TcpStream(tcp.Connection):
         """
         if self.connected:
             boundSendBuffer(self.socket, size)
-            self._sizeBound = size
-            self._isBounded = size is not None or self._unsentBound
+            self._isSizeBounded = size is not None
+            self._isBounded = self._isSizeBounded or self._isUnsentBounded
 
     def boundRate(self, rate: int | None) -> None:
         """
@@ -365,8 +365,8 @@ class TcpStream(tcp.Connection):
         """
         See L{uotp.boundaries.Stream.boundUnsent}.
         """
-        self._unsentBound = isBounded
-        self._isBounded = isBounded or self._sizeBound is not None
+        self._isUnsentBounded = isBounded
+        self._isBounded = self._isSizeBounded or isBounded
 
     def _pauseIfFull(self) -> None:
         """
