@@ -12,28 +12,30 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.path import PathStats
 from uotp.session.parallelism import (
-    BRIEF_SECONDS,
     FIRST_PARALLELISM,
-    FIRST_PAUSE_SECONDS,
-    GAIN,
     HALVING_SECONDS,
     LEAST_REPEATED_SHARE,
     LEAST_SEGMENTS,
     LONG_ROUND_TRIP,
     LONG_ROUND_TRIP_SECONDS,
-    LONGEST_PAUSE_SECONDS,
-    LONGEST_SETTLING_SECONDS,
     MAX_PARALLELISM,
     NO_LOAD_SECONDS,
-    PAUSE_GROWTH,
     QUEUE_SECONDS,
     REPEATED_SHARE,
+    UNDECIDED_SECONDS,
+    Parallelism,
+)
+from uotp.session.trial import (
+    BRIEF_SECONDS,
+    FIRST_PAUSE_SECONDS,
+    GAIN,
+    LONGEST_PAUSE_SECONDS,
+    LONGEST_SETTLING_SECONDS,
+    PAUSE_GROWTH,
     SETTLING_ROUND_TRIPS,
     SETTLING_SECONDS,
     STEADY_SECONDS,
-    UNDECIDED_SECONDS,
     Acknowledged,
-    Parallelism,
     Pause,
     briefly,
 )

@@ -21,9 +21,19 @@ What tells the two apart:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from uotp.path import PathStats
+from uotp.session.trial import (
+    LONGEST_PAUSE_SECONDS,
+    STEADY_SECONDS,
+    Acknowledged,
+    Pause,
+    Trial,
+    Verdict,
+    briefly,
+    settlingSeconds,
+)
 
 REPEATED_SHARE = 0.02
 """A queue overflows where this share of the segments is repeated, and the round trip is long."""
@@ -50,43 +60,10 @@ LEAST_SEGMENTS = 50
 HALVING_SECONDS = 1.0
 """The time between two halvings.  What was in flight before the first has to be gone."""
 
-STEADY_SECONDS = 0.6
-"""
-The round trip has to be short, or a queue to stand, for so long.  It is short for a moment whenever a queue has just
-been emptied.  What is acknowledged in this time is compared, too.
-"""
-
-BRIEF_SECONDS = 0.15
-"""
-Where there is no queue, what is acknowledged in so short a time is compared.  That is less than the time between two
-judgements, and so a heavy load on a fast path has all its links in less than a second.
-"""
-
 FIRST_PARALLELISM = 2
 """
 A heavy load begins with so many links, and has twice as many as soon as datagrams wait.  They are too few to overflow
 the queue of a slow path at once, and in a second there can be eight.
-"""
-
-SETTLING_SECONDS = 0.4
-SETTLING_ROUND_TRIPS = 8
-"""
-What another number of links brings is measured so much later.  A connection that has rested
-begins with ten segments, and doubles them in each round trip.
-"""
-
-LONGEST_SETTLING_SECONDS = 4.0
-"""At most so much later: a peer can make the round trip seem as long as it likes."""
-
-GAIN = 0.05
-"""Links bring more than others when they bring this share more.  Less may be chance."""
-
-FIRST_PAUSE_SECONDS = 16.0
-LONGEST_PAUSE_SECONDS = 128.0
-PAUSE_GROWTH = 4
-"""
-The first pause, the longest one, and how many times as long each is as the one before.  Where one link more makes a
-queue overflow, a trial delays by 0.1 s what is sent in its second.
 """
 
 UNDECIDED_SECONDS = 8.0
@@ -97,93 +74,6 @@ NO_LOAD_SECONDS = 1.0
 
 MAX_PARALLELISM = 256
 """A session can have so many links."""
-
-
-class Trial(NamedTuple):
-    """
-    Another number of links is tried.
-
-    @ivar before: the number before.
-    @ivar rate: what was acknowledged with it, in bytes a second.
-    @ivar beganAt: when it was tried first.
-    @ivar settledAt: when all links are as fast as they can be.
-    @ivar hadQueue: whether there was a queue before.
-    """
-
-    before: int
-    rate: float
-    beganAt: float
-    settledAt: float
-    hadQueue: bool
-
-    @property
-    def endsAt(self) -> float:
-        """
-        When it is decided, at the latest.
-        """
-        return self.settledAt + STEADY_SECONDS
-
-
-class Acknowledged:
-    """
-    Measures how much is acknowledged.
-    """
-
-    __slots__ = ("_sums",)
-
-    def __init__(self) -> None:
-        self._sums: list[tuple[float, int]] = []  # when, and how much since the first of them
-
-    def begin(self) -> None:
-        """
-        Forget what was measured.
-        """
-        self._sums.clear()
-
-    def count(self, amount: int, now: float) -> None:
-        """
-        @param amount: bytes that were acknowledged since the last call.
-        @param now: monotonic seconds.
-        """
-        sums = self._sums
-        sums.append((now, (amount + sums[-1][1]) if sums else 0))
-        while now - sums[0][0] > STEADY_SECONDS and now - sums[1][0] >= STEADY_SECONDS:
-            del sums[0]
-
-    def rate(self, seconds: float) -> float | None:
-        """
-        @param seconds: L{STEADY_SECONDS} at most.
-        @return: bytes a second, over the last so many seconds or a little more; L{None} where that is not known yet.
-        """
-        if not self._sums:
-            return None
-        end, last = self._sums[-1]
-        for begin, first in reversed(self._sums):
-            if end - begin >= seconds:
-                return (last - first) / (end - begin)
-        return None
-
-
-class Pause:
-    """
-    The time until something is tried again.
-
-    @ivar endsAt: when it may be.
-    """
-
-    __slots__ = ("_seconds", "endsAt")
-
-    def __init__(self, now: float) -> None:
-        self.endsAt = now
-        self._seconds = FIRST_PAUSE_SECONDS
-
-    def begin(self, now: float, *, wasInVain: bool) -> None:
-        """
-        It was tried, and was in vain, so that the next pause is longer; or something else says that it would be.
-        """
-        self.endsAt = now + self._seconds
-        if wasInVain:
-            self._seconds = min(PAUSE_GROWTH * self._seconds, LONGEST_PAUSE_SECONDS)
 
 
 class Parallelism:
@@ -274,7 +164,7 @@ class Parallelism:
             self._carry(min(2 * self.most, links), now)
         else:
             if self._trial is not None:
-                self._compare(self._trial, roundTrip, now)
+                self._end(self._trial, roundTrip, now)
             if self._trial is None:
                 self._tryAnother(links, roundTrip, now)
 
@@ -292,7 +182,7 @@ class Parallelism:
         """
         @return: whether the path does, and no trial shows, or may show soon, that fewer are enough.
         """
-        mayBeEnough = self._trial is not None and self.most < self._trial.before
+        mayBeEnough = self._trial is not None and self._trial.areFewer
         isShort = now - self._longAt >= STEADY_SECONDS
         return isShort and repeatedShare > LEAST_REPEATED_SHARE and now >= self._enoughUntil and not mayBeEnough
 
@@ -312,8 +202,9 @@ class Parallelism:
     def _try(self, most: int, seconds: float, roundTrip: float, now: float) -> None:
         rate = self._acknowledged.rate(seconds)
         if rate:
-            settling = min(max(SETTLING_SECONDS, SETTLING_ROUND_TRIPS * roundTrip), LONGEST_SETTLING_SECONDS)
-            trial = Trial(self.most, rate, now, now + settling, hadQueue=now - self._queueAt < STEADY_SECONDS)
+            settledAt = now + settlingSeconds(roundTrip)
+            hadQueue = now - self._queueAt < STEADY_SECONDS
+            trial = Trial(self.most, most, rate, now, settledAt, hadQueue=hadQueue)
             self._carry(most, now)
             self._trial = trial
 
@@ -326,37 +217,25 @@ class Parallelism:
         self._changedAt = now
         self._acknowledged.begin()
 
-    def _compare(self, trial: Trial, roundTrip: float, now: float) -> None:
-        if self.most > trial.before:
-            self._compareMore(trial, roundTrip, now)
-        elif now >= trial.endsAt:
-            self._conclude(trial, now, moreAreBetter=not self._brings(trial.rate * (1 - GAIN), STEADY_SECONDS))
-
-    def _compareMore(self, trial: Trial, roundTrip: float, now: float) -> None:
-        much, little = trial.rate * (1 + GAIN), trial.rate * (1 - GAIN)
-        if self._queueAt < trial.beganAt:
-            isAsMuch = now >= trial.endsAt and self._brings(little, STEADY_SECONDS)
-            if isAsMuch or self._brings(much, briefly(roundTrip)):
-                self._trial = None
-            elif now >= trial.endsAt:
-                self._conclude(trial, now, moreAreBetter=False)
-        elif now >= (trial.endsAt if trial.hadQueue else trial.settledAt):  # a new queue is our own
-            self._conclude(trial, now, moreAreBetter=self._brings(much, briefly(roundTrip)))
-
-    def _brings(self, rate: float, seconds: float) -> bool:
-        measured = self._acknowledged.rate(seconds)
-        return measured is not None and measured >= rate
+    def _end(self, trial: Trial, roundTrip: float, now: float) -> None:
+        """
+        Go on with the number that is better, once a trial shows which one that is.
+        """
+        verdict = trial.verdict(self._acknowledged, self._queueAt, roundTrip, now)
+        if verdict is Verdict.MORE_DO_NO_HARM:
+            self._trial = None
+        elif verdict is not None:
+            self._conclude(trial, now, moreAreBetter=verdict is Verdict.MORE_BRING_MORE)
 
     def _conclude(self, trial: Trial, now: float, *, moreAreBetter: bool) -> None:
-        areFewer = self.most < trial.before
         self._trial = None
-        if areFewer == moreAreBetter:
+        if trial.areFewer == moreAreBetter:
             self._carry(trial.before, now)
         if moreAreBetter:
-            self._pauseOfFewer.begin(now, wasInVain=areFewer)
+            self._pauseOfFewer.begin(now, wasInVain=trial.areFewer)
         else:
-            self._pauseOfMore.begin(now, wasInVain=not areFewer)
-            if areFewer:
+            self._pauseOfMore.begin(now, wasInVain=not trial.areFewer)
+            if trial.areFewer:
                 self._enoughUntil = self._pauseOfMore.endsAt
 
     def rest(self, now: float) -> None:
@@ -372,11 +251,10 @@ class Parallelism:
         bring more, or loads that are shorter than a trial would never have more.
         """
         trial = self._trial
-        if trial is not None and self.most < trial.before:
+        if trial is not None and (trial.areFewer or trial.hasMadeQueue(self._queueAt)):
             self.most = trial.before
-        elif trial is not None and self._queueAt >= trial.beganAt:
-            self.most = trial.before
-            self._pauseOfMore.begin(now, wasInVain=True)
+            if not trial.areFewer:
+                self._pauseOfMore.begin(now, wasInVain=True)
         self._carry(self.most, now)
         self._before.clear()
         if now - self._judgedAt > LONGEST_PAUSE_SECONDS:
@@ -397,11 +275,3 @@ class Parallelism:
         """
         self._carry(MAX_PARALLELISM, self._judgedAt)
         return self.most
-
-
-def briefly(roundTrip: float) -> float:
-    """
-    @return: for how long at least is measured what more links bring where there is no queue.  In less than two round
-        trips a connection that begins is not yet seen at all.
-    """
-    return min(max(BRIEF_SECONDS, 2 * roundTrip), STEADY_SECONDS)
