@@ -193,6 +193,19 @@ class PackageTests(SynchronousTestCase):
         order = TopologicalSorter({module: self.neighbours(module) - {module} for module in self.modules})
         order.prepare()
 
+    def test_roomsInsideAPackageKnowNoneInACircle(self) -> None:
+        """
+        A package inside another can be understood after those beside it that it uses.
+        """
+        rooms: dict[str, set[str]] = {}
+        for module in self.modules:
+            for other in self.neighbours(module):
+                one, two = module.rpartition(".")[0], other.rpartition(".")[0]
+                if one != two and one.count(".") > 1 and one.rpartition(".")[0] == two.rpartition(".")[0]:
+                    rooms.setdefault(one, set()).add(two)
+        self.assertIn("uotp.session.load", rooms)
+        TopologicalSorter(rooms).prepare()
+
     def test_acrossPackagesOnlyFacesAreImported(self) -> None:
         """
         What a package has inside is its own business.

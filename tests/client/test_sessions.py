@@ -23,9 +23,8 @@ from uotp.client.sources.proof import MOMENT_SECONDS, TUNNEL_BYTES, UNANSWERED_B
 from uotp.client.sources.sessions import UNPROVED_SECONDS, SessionsBySource, SessionsBySourceStatistics
 from uotp.client.sources.source import LASTING_SECONDS, SourceSession
 from uotp.process.steps import APART_SECONDS, STEPS
-from uotp.session.demand import WANTED_SECONDS
+from uotp.session.demand import MAX_LINKS, WANTED_SECONDS
 from uotp.session.pacer import TICK_SECONDS
-from uotp.session.parallelism import MAX_PARALLELISM
 from uotp.telemetry.drops import Drop, Drops
 from uotp.telemetry.ratelimit import MAX_LINES_PER_QUIET
 from uotp.train import TakeTrains, Train
@@ -291,7 +290,7 @@ class SourceSessionTests(_SessionsTestCase):
         """
         self.context.choose(poolSize=256)
         self.send(1, Train(1024, bytes(UNANSWERED_BYTES)))
-        self.made[0].session.outbound.demand.wantsAtLeast(MAX_PARALLELISM, self.clock.seconds())
+        self.made[0].session.outbound.demand.wantsAtLeast(MAX_LINKS, self.clock.seconds())
         self.context.attempts[0].open()
         allowed = 1 + UNANSWERED_BYTES // TUNNEL_BYTES
         for attempt in self.context.attempts:

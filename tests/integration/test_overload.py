@@ -25,8 +25,8 @@ from tests.integration.relay import BUFFER_BYTES, CHUNK_BYTES, Relay, Relayed
 from tests.integration.rig import PLAIN, Pair, RigTestCase, said, serverWords
 from tests.integration.udpends import Flow, UdpEnd
 from uotp.net.sockopts import UNSENT_LIMIT_BYTES
-from uotp.session.loadcontrol import MAX_PORTION_BYTES
-from uotp.session.stickiness import STAY_SECONDS
+from uotp.session.load.loadcontrol import MAX_PORTION_BYTES
+from uotp.session.scheduling.stickiness import STAY_SECONDS
 from uotp.wire.format1 import LENGTH_BYTES
 
 LOADED_RATE = 4000

@@ -31,7 +31,7 @@ from uotp.process.turns import Turns
 from uotp.server.acceptor import Acceptor, ConnectionLimits
 from uotp.server.registry import Registry
 from uotp.server.strangers import HELLO_SECONDS
-from uotp.session.hold import FIRST_HOLD_SECONDS
+from uotp.session.reordering.hold import FIRST_HOLD_SECONDS
 from uotp.telemetry.drops import Drops
 from uotp.telemetry.ratelimit import RateLimit
 from uotp.train import Train

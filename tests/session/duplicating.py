@@ -11,14 +11,14 @@ from uotp.path import PathStats
 from uotp.process.turns import Unlimited
 from uotp.session.backlog import SMALL_BYTES
 from uotp.session.demand import Demand
-from uotp.session.duplication import (
+from uotp.session.recovery.duplication import (
     Duplication,
 )
-from uotp.session.grant import GRANTED_BYTES_PER_SECOND, SAVED_SECONDS
-from uotp.session.repairs import (
+from uotp.session.recovery.grant import GRANTED_BYTES_PER_SECOND, SAVED_SECONDS
+from uotp.session.recovery.repairs import (
     SAME_REPORT_SECONDS,
 )
-from uotp.session.scheduler import Scheduler
+from uotp.session.scheduling.scheduler import Scheduler
 from uotp.train import LAST_NUMBER, Missing, Numbering, Train
 
 ROUND_TRIP = 0.04

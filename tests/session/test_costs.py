@@ -8,9 +8,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.sessions import MemoryLink
 from uotp.path import LATE, TROUBLED, PathStats, isInTrouble
-from uotp.session.costs import BYTES_PER_SECOND_FAR, LEAST_REPAIR_SECONDS, MOST_RATE, STALLED_SECONDS, Costs
-from uotp.session.handover import STALLED_SEGMENTS
-from uotp.session.scheduler import LOOK_SECONDS
+from uotp.session.scheduling.costs import BYTES_PER_SECOND_FAR, LEAST_REPAIR_SECONDS, MOST_RATE, STALLED_SECONDS, Costs
+from uotp.session.scheduling.scheduler import LOOK_SECONDS
+from uotp.session.scheduling.stalled import STALLED_SEGMENTS
 
 ROUND_TRIP = 0.035
 RATE = 10_000_000.0

@@ -19,15 +19,15 @@ from uotp.session.demand import (
     LOSSY_LINKS,
     MANY_LOSSES,
     MANY_LOSSES_SECONDS,
+    MAX_LINKS,
     QUIET_BYTES,
     QUIET_LINKS,
     WANTED_SECONDS,
     Demand,
 )
 from uotp.session.inbound import Inbound
-from uotp.session.parallelism import MAX_PARALLELISM
+from uotp.session.scheduling.stickiness import FIRST_WINDOW_BYTES
 from uotp.session.session import Session
-from uotp.session.stickiness import FIRST_WINDOW_BYTES
 from uotp.telemetry.drops import Drops
 from uotp.train import Train
 
@@ -149,7 +149,7 @@ class DemandTests(SynchronousTestCase):
             (True, 4.0, 8),
             (True, 8.4, 16),
             (True, 9.0, 32),
-            (True, 1e9, MAX_PARALLELISM),
+            (True, 1e9, MAX_LINKS),
         ):
             self.setUp()
             self.demand.goesTwice(underWay, self.now, inBursts=inBursts)

@@ -10,9 +10,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.doubles.sessions import MemoryLink
 from uotp.path import TROUBLED, PathStats
 from uotp.process.turns import Unlimited
-from uotp.session.doubt import TRUST_LOOK_SECONDS, UNANSWERED_SECONDS, UNHEARD_ROUND_TRIPS, UNHEARD_SECONDS
+from uotp.session.scheduling.doubt import TRUST_LOOK_SECONDS, UNANSWERED_SECONDS, UNHEARD_ROUND_TRIPS, UNHEARD_SECONDS
+from uotp.session.scheduling.stickiness import STAY_SECONDS
 from uotp.session.session import Session
-from uotp.session.stickiness import STAY_SECONDS
 from uotp.telemetry.drops import Drops
 from uotp.train import Train
 

@@ -10,17 +10,17 @@ from tests.session.duplicating import LARGE, ROUND_TRIP, SAVED, SMALL, Duplicati
 from uotp.duplicate import Duplicate
 from uotp.session.backlog import SMALL_BYTES
 from uotp.session.demand import HEAVY_LINKS, LIGHT_LINKS, LOSSY_LINKS
-from uotp.session.duplication import (
+from uotp.session.recovery.duplication import (
     FULL_SECONDS,
     LARGE_RESERVE_BYTES,
     LIGHT_LOOK_SECONDS,
     LOSSES_LOOK_SECONDS,
 )
-from uotp.session.grant import GRANTED_BYTES_PER_SECOND
-from uotp.session.losses import DECIDED_ROUND_TRIPS, DECIDED_SECONDS, LOSSY_SECONDS
-from uotp.session.resending import LEAST_COUNTED_BYTES
-from uotp.session.sentagain import COPY_APART_SECONDS
-from uotp.session.stickiness import FIRST_WINDOW_BYTES
+from uotp.session.recovery.grant import GRANTED_BYTES_PER_SECOND
+from uotp.session.recovery.losses import DECIDED_ROUND_TRIPS, DECIDED_SECONDS, LOSSY_SECONDS
+from uotp.session.recovery.resending import LEAST_COUNTED_BYTES
+from uotp.session.recovery.sentagain import COPY_APART_SECONDS
+from uotp.session.scheduling.stickiness import FIRST_WINDOW_BYTES
 from uotp.train import LAST_NUMBER, Train
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.session.grant import GRANTED_BYTES_PER_SECOND, GRANTED_SHARE, SAVED_SECONDS, Grant
+from uotp.session.recovery.grant import GRANTED_BYTES_PER_SECOND, GRANTED_SHARE, SAVED_SECONDS, Grant
 
 SAVED = int(GRANTED_BYTES_PER_SECOND * SAVED_SECONDS)
 """What a new session, or one that rests, may send at once."""

@@ -8,8 +8,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.sessions import MemoryLink
 from uotp.path import TROUBLED, PathStats
-from uotp.session.handover import STALLED_SEGMENTS, dividedAmong, isStalled, roomOf
-from uotp.session.stickiness import FIRST_WINDOW_BYTES, SEGMENT_BYTES
+from uotp.session.recovery.handover import dividedAmong
+from uotp.session.scheduling.stalled import STALLED_SEGMENTS, isStalled, roomOf
+from uotp.session.scheduling.stickiness import FIRST_WINDOW_BYTES, SEGMENT_BYTES
 from uotp.train import LAST_NUMBER, Train, bytesOf, cut
 
 LONG = Train(1400, bytes(range(250)) * 56 * 4)

@@ -8,8 +8,15 @@ import math
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.session import hold
-from uotp.session.hold import LEAST_HOLD_SECONDS, LONGEST_HOLD_SECONDS, MARGIN, REMEMBERED_PER_SECOND, ROUND_TRIPS, Hold
+from uotp.session.reordering import hold
+from uotp.session.reordering.hold import (
+    LEAST_HOLD_SECONDS,
+    LONGEST_HOLD_SECONDS,
+    MARGIN,
+    REMEMBERED_PER_SECOND,
+    ROUND_TRIPS,
+    Hold,
+)
 
 START = 1000.0
 """When the tests begin."""

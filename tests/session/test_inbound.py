@@ -11,11 +11,11 @@ from tests.session.duplicating import CountingAllowance
 from uotp.order import MAX_REORDER_SECONDS, Order, OrderMode
 from uotp.process.turns import Unlimited
 from uotp.session.demand import WEIGH_BYTES
-from uotp.session.hold import FIRST_HOLD_SECONDS, ROUND_TRIPS
 from uotp.session.inbound import COPIES_SECONDS, LIGHT_AFTER_SECONDS, OVERTAKE_SECONDS, Inbound
-from uotp.session.missing import IN_VAIN_SECONDS, MOST_IN_VAIN, MOST_TELLS, SMALL_GAP, SOON_SECONDS
 from uotp.session.pacer import BURST_BYTES, DATAGRAM_BYTES, TICK_SECONDS
-from uotp.session.resequencer import FIRST_NUMBERS, MAX_HELD_RUNS, MAX_READY_TRAINS
+from uotp.session.reordering.hold import FIRST_HOLD_SECONDS, ROUND_TRIPS
+from uotp.session.reordering.missing import IN_VAIN_SECONDS, MOST_IN_VAIN, MOST_TELLS, SMALL_GAP, SOON_SECONDS
+from uotp.session.reordering.resequencer import FIRST_NUMBERS, MAX_HELD_RUNS, MAX_READY_TRAINS
 from uotp.telemetry.drops import Drops
 from uotp.train import LAST_NUMBER, Arrival, Missing, Train
 

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.sessions import MemoryLink
 from uotp.path import PathStats
-from uotp.session.losses import LOSSY_SECONDS, NEW_SEGMENTS, SEGMENTS_MODULO, Losses
+from uotp.session.recovery.losses import LOSSY_SECONDS, NEW_SEGMENTS, SEGMENTS_MODULO, Losses
 
 NOW = 1000.0
 

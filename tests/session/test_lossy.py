@@ -16,7 +16,7 @@ from uotp.duplicate import Duplicate
 from uotp.order import Order
 from uotp.path import PathStats
 from uotp.process.turns import Unlimited
-from uotp.session.grant import GRANTED_BYTES_PER_SECOND, SAVED_SECONDS
+from uotp.session.recovery.grant import GRANTED_BYTES_PER_SECOND, SAVED_SECONDS
 from uotp.session.session import Session
 from uotp.telemetry.drops import Drops
 from uotp.train import Train, cut

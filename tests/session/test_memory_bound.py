@@ -23,7 +23,7 @@ from tests.doubles.udp import MemoryUdp, Receiver, localTo
 from uotp.net.resolver import SharedResolver
 from uotp.process.turns import Unlimited
 from uotp.session.backlog import MAX_BACKLOG_BYTES
-from uotp.session.loadcontrol import MAX_PORTION_BYTES
+from uotp.session.load.loadcontrol import MAX_PORTION_BYTES
 from uotp.session.session import Session
 from uotp.telemetry.drops import Drop, Drops
 from uotp.train import MAX_TRAIN_BYTES, Train

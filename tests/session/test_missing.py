@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.session.missing import (
+from uotp.session.reordering.missing import (
     GAPS_AT_ONCE,
     IN_VAIN_SECONDS,
     MOST_IN_VAIN,

@@ -8,7 +8,7 @@ from tests.doubles.contracts import TimerTestCase
 from tests.doubles.sessions import MemoryLink, RecordingSession
 from uotp.path import TROUBLED
 from uotp.process.turns import Unlimited
-from uotp.session.nudges import (
+from uotp.session.recovery.nudges import (
     MOST_NUDGES,
     MOST_WATCHED_SECONDS,
     NUDGE_SECONDS,
@@ -17,7 +17,7 @@ from uotp.session.nudges import (
     WATCHED_SECONDS,
     Nudges,
 )
-from uotp.session.scheduler import Scheduler
+from uotp.session.scheduling.scheduler import Scheduler
 
 LONG = 0.4
 """A round trip, in seconds, half of which is longer than the least pause."""

@@ -11,21 +11,21 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.path import PathStats
-from uotp.session.parallelism import (
+from uotp.session.demand import MAX_LINKS
+from uotp.session.load.parallelism import (
     FIRST_PARALLELISM,
     HALVING_SECONDS,
     LEAST_REPEATED_SHARE,
     LEAST_SEGMENTS,
     LONG_ROUND_TRIP,
     LONG_ROUND_TRIP_SECONDS,
-    MAX_PARALLELISM,
     NO_LOAD_SECONDS,
     QUEUE_SECONDS,
     REPEATED_SHARE,
     UNDECIDED_SECONDS,
     Parallelism,
 )
-from uotp.session.trial import (
+from uotp.session.load.trial import (
     BRIEF_SECONDS,
     FIRST_PAUSE_SECONDS,
     GAIN,
@@ -371,7 +371,7 @@ class ParallelismTests(SynchronousTestCase):
         self.assertEqual(self.judge(roundTrip=LONG, share=2 * REPEATED_SHARE), TUNNELS // 2)
 
     def test_systemThatTellsNothingChangesNothing(self) -> None:
-        self.assertEqual(Parallelism(0.0).judge({}, 10.0), MAX_PARALLELISM)
+        self.assertEqual(Parallelism(0.0).judge({}, 10.0), MAX_LINKS)
 
     def test_poolThatIsNotOpenYetDoesNotNarrowWhatComes(self) -> None:
         """
@@ -394,7 +394,7 @@ class ParallelismTests(SynchronousTestCase):
         Those that did are not the ones to wait for.  A trial is over.
         """
         self.during(STEADY_SECONDS + 2 * STEP)
-        self.assertEqual(self.parallelism.reset(), MAX_PARALLELISM)
+        self.assertEqual(self.parallelism.reset(), MAX_LINKS)
         self.assertEqual(self.during(TRIAL_SECONDS, rate=RATE / 2), [TUNNELS])
 
 
@@ -637,7 +637,7 @@ class PathTests(SynchronousTestCase):
         self.assertEqual(self.parallelism.most, 3)
         self.parallelism.reset()
         self.go(3)
-        self.assertEqual(self.parallelism.most, MAX_PARALLELISM)
+        self.assertEqual(self.parallelism.most, MAX_LINKS)
         self.links = TUNNELS
         self.assertEqual(self.go(3)[-1], TUNNELS)
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.session.ranges import Ranges
+from uotp.session.reordering.ranges import Ranges
 
 NOW = 1000.0
 SECONDS = 8.0

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.doubles.sessions import MemoryLink
 from uotp.boundaries import AGAIN_SECONDS
 from uotp.process.memory import FixedRoom
-from uotp.session.reinjection import AGAIN_WAIT_SECONDS, MAX_AGAIN_BYTES, STILL_LOOK_SECONDS, Reinjection
+from uotp.session.recovery.reinjection import AGAIN_WAIT_SECONDS, MAX_AGAIN_BYTES, STILL_LOOK_SECONDS, Reinjection
 from uotp.train import TRAIN_OVERHEAD_BYTES, Arrival, Train
 
 NOW = 1000.0

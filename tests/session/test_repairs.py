@@ -8,9 +8,9 @@ from tests.doubles.sessions import MemoryLink
 from tests.session.duplicating import LARGE, ROUND_TRIP, SAVED, DuplicationTestCase
 from uotp.duplicate import Duplicate
 from uotp.path import TROUBLED, PathStats
-from uotp.session.duplication import LOSSES_LOOK_SECONDS
-from uotp.session.nudges import LINKS_PER_UNIT
-from uotp.session.repairs import (
+from uotp.session.recovery.duplication import LOSSES_LOOK_SECONDS
+from uotp.session.recovery.nudges import LINKS_PER_UNIT
+from uotp.session.recovery.repairs import (
     BEHIND_ROUND_TRIPS,
     BEHIND_SECONDS,
     MAX_REPAIR_BYTES,
@@ -19,9 +19,9 @@ from uotp.session.repairs import (
     SAME_REPORT_SECONDS,
     UNLIKELY_SECONDS,
 )
-from uotp.session.resending import LEAST_COUNTED_BYTES
-from uotp.session.sentagain import COPY_APART_SECONDS
-from uotp.session.stickiness import FIRST_WINDOW_BYTES
+from uotp.session.recovery.resending import LEAST_COUNTED_BYTES
+from uotp.session.recovery.sentagain import COPY_APART_SECONDS
+from uotp.session.scheduling.stickiness import FIRST_WINDOW_BYTES
 from uotp.train import Arrival, Train
 
 

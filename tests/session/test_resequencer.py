@@ -16,11 +16,18 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.order import Order, OrderMode
 from uotp.process.memory import FixedRoom
-from uotp.session import hold as holding
-from uotp.session import resequencer
 from uotp.session.backlog import SMALL_BYTES
-from uotp.session.hold import LEAST_HOLD_SECONDS, LONGEST_HOLD_SECONDS, MARGIN, REMEMBERED_PER_SECOND, ROUND_TRIPS, Hold
-from uotp.session.resequencer import (
+from uotp.session.reordering import hold as holding
+from uotp.session.reordering import resequencer
+from uotp.session.reordering.hold import (
+    LEAST_HOLD_SECONDS,
+    LONGEST_HOLD_SECONDS,
+    MARGIN,
+    REMEMBERED_PER_SECOND,
+    ROUND_TRIPS,
+    Hold,
+)
+from uotp.session.reordering.resequencer import (
     FIRST_NUMBERS,
     MAX_HELD_BYTES,
     MAX_LOOKED_AT,

@@ -9,7 +9,7 @@ from collections import Counter
 from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.path import LATE, TROUBLED
-from uotp.session.scheduler import LOOKS, MOST_LOOKS, Scheduler
+from uotp.session.scheduling.scheduler import LOOKS, MOST_LOOKS, Scheduler
 
 
 class SchedulerTests(SynchronousTestCase):

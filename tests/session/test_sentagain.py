@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.session.sentagain import APART_FOR_SECONDS, COPY_APART_SECONDS, REMEMBERED, SentAgain
+from uotp.session.recovery.sentagain import APART_FOR_SECONDS, COPY_APART_SECONDS, REMEMBERED, SentAgain
 from uotp.train import LAST_NUMBER
 
 NOW = 1000.0

@@ -11,27 +11,23 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-import uotp.session.loadcontrol
-import uotp.session.reinjection
+import uotp.session.load.loadcontrol
 from tests.doubles.contracts import TimerTestCase
 from tests.doubles.sessions import MemoryLink
 from uotp.order import Order
 from uotp.path import TROUBLED, PathStats
 from uotp.process.turns import Unlimited
 from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BACKLOG_BYTES, SMALL_BYTES
-from uotp.session.costs import BYTES_PER_SECOND_FAR
-from uotp.session.duplication import LIGHT_LOOK_SECONDS
-from uotp.session.grant import GRANTED_BYTES_PER_SECOND, SAVED_SECONDS
-from uotp.session.handover import RELIEVE_SECONDS
-from uotp.session.hold import FIRST_HOLD_SECONDS, ROUND_TRIPS
-from uotp.session.loadcontrol import (
+from uotp.session.load.loadcontrol import (
     JUDGE_SECONDS,
     LIGHT_JUDGE_SECONDS,
     MAX_PORTION_BYTES,
     MIN_PORTION_BYTES,
     PORTIONS_IN_FLIGHT,
 )
-from uotp.session.missing import SOON_SECONDS
+from uotp.session.load.parallelism import FIRST_PARALLELISM, Parallelism
+from uotp.session.load.shortqueue import STALLS_SECONDS
+from uotp.session.load.standingqueue import MIN_BOUND_BYTES, STANDSTILL_SECONDS, UNLOADED_SECONDS
 from uotp.session.outbound import (
     ANSWERED_LOOK_SECONDS,
     CLEAN_LOOK_SECONDS,
@@ -39,12 +35,16 @@ from uotp.session.outbound import (
     STUCK_SECONDS,
     WAIT_SECONDS,
 )
-from uotp.session.parallelism import FIRST_PARALLELISM, Parallelism
-from uotp.session.scheduler import LOOK_SECONDS, MOST_LOOKS
+from uotp.session.recovery.duplication import LIGHT_LOOK_SECONDS
+from uotp.session.recovery.grant import GRANTED_BYTES_PER_SECOND, SAVED_SECONDS
+from uotp.session.recovery.handover import RELIEVE_SECONDS
+from uotp.session.recovery.reinjection import AGAIN_WAIT_SECONDS, STILL_LOOK_SECONDS
+from uotp.session.reordering.hold import FIRST_HOLD_SECONDS, ROUND_TRIPS
+from uotp.session.reordering.missing import SOON_SECONDS
+from uotp.session.scheduling.costs import BYTES_PER_SECOND_FAR
+from uotp.session.scheduling.scheduler import LOOK_SECONDS, MOST_LOOKS
+from uotp.session.scheduling.stickiness import FIRST_WINDOW_BYTES, LONGEST_STAY_SECONDS, STAY_SECONDS
 from uotp.session.session import Session, SessionStatistics
-from uotp.session.shortqueue import STALLS_SECONDS
-from uotp.session.standingqueue import MIN_BOUND_BYTES, STANDSTILL_SECONDS, UNLOADED_SECONDS
-from uotp.session.stickiness import FIRST_WINDOW_BYTES, LONGEST_STAY_SECONDS, STAY_SECONDS
 from uotp.telemetry.drops import Drop, Drops
 from uotp.train import NOTHING_WAITS, TRAIN_OVERHEAD_BYTES, Train, bytesOf, countOf, cut
 
@@ -95,7 +95,7 @@ class SessionTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.patch(uotp.session.loadcontrol, "Parallelism", FullParallelism)
+        self.patch(uotp.session.load.loadcontrol, "Parallelism", FullParallelism)
         self.clock = Clock()
         self.drops = Drops()
         self.delivered: list[Train] = []
@@ -914,7 +914,7 @@ class SessionTests(SynchronousTestCase):
             self.sendAndBeAnswered(number)
             number += 1
         took = self.clock.seconds() - seen
-        self.assertLess(took, CLEAN_LOOK_SECONDS + uotp.session.reinjection.STILL_LOOK_SECONDS + 4 * LOOK_SECONDS)
+        self.assertLess(took, CLEAN_LOOK_SECONDS + STILL_LOOK_SECONDS + 4 * LOOK_SECONDS)
         self.assertGreater(len(looks), 10)
 
     def test_afterTroubleEachDatagramOfAnAnsweredFlowIsLookedAt(self) -> None:
@@ -987,7 +987,7 @@ class SessionTests(SynchronousTestCase):
         still.kept, still.still, still.costs = [(0, numbered(1))], True, TROUBLED
         other.whenSent = lambda: seen.append(list(other.again))
         for number in (2, 3, 4):
-            self.clock.advance(1.1 * uotp.session.reinjection.STILL_LOOK_SECONDS)
+            self.clock.advance(1.1 * STILL_LOOK_SECONDS)
             self.send(number)
         self.assertEqual((still.sent, other.sent), ([numbered(1)], [numbered(number) for number in (2, 3, 4)]))
         self.assertEqual(seen, [[], [(0, numbered(1))], [(0, numbered(1))]])
@@ -1001,11 +1001,11 @@ class SessionTests(SynchronousTestCase):
         still.kept, still.still, still.costs = [(0, numbered(1))], True, TROUBLED
         other.costs = TROUBLED
         for number in (2, 3, 4):
-            self.clock.advance(1.1 * uotp.session.reinjection.STILL_LOOK_SECONDS)
+            self.clock.advance(1.1 * STILL_LOOK_SECONDS)
             self.send(number)
         self.assertEqual((still.again, other.again, still.kept), ([], [], [(0, numbered(1))]))
         other.costs = 0
-        self.clock.advance(1.1 * uotp.session.reinjection.STILL_LOOK_SECONDS)
+        self.clock.advance(1.1 * STILL_LOOK_SECONDS)
         self.send(5)
         self.assertEqual((still.again, other.again), ([], [(0, numbered(1))]))
 
@@ -1013,7 +1013,7 @@ class SessionTests(SynchronousTestCase):
         still = self.open()
         still.kept, still.still, still.costs = [(0, numbered(1))], True, TROUBLED
         for number in range(9):
-            self.clock.advance(1.1 * uotp.session.reinjection.STILL_LOOK_SECONDS)
+            self.clock.advance(1.1 * STILL_LOOK_SECONDS)
             self.send(number)
         self.assertEqual((still.again, len(still.sent)), ([], 9))
 
@@ -1036,7 +1036,7 @@ class SessionTests(SynchronousTestCase):
         lost.close()
         self.session.outbound.forgetStale()
         self.assertGreater(self.session.outbound.againBytes, 0)
-        self.clock.advance(uotp.session.reinjection.AGAIN_WAIT_SECONDS * 1.1)
+        self.clock.advance(AGAIN_WAIT_SECONDS * 1.1)
         self.session.outbound.forgetStale()
         self.assertEqual(self.session.outbound.againBytes, 0)
 
@@ -1299,7 +1299,7 @@ class NarrowSessionTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.patch(uotp.session.loadcontrol, "Parallelism", FullParallelism)
+        self.patch(uotp.session.load.loadcontrol, "Parallelism", FullParallelism)
         self.session = Session(lambda _: None, Drops(), self.clock, Unlimited())
         self.session.outbound._scheduler.narrow(1)
         self.tunnels = [MemoryLink(room=1), MemoryLink(), MemoryLink()]

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.path import PathStats
-from uotp.session.handover import STALLED_SEGMENTS
-from uotp.session.shortqueue import (
+from uotp.session.load.shortqueue import (
     BESIDE_TIMES,
     BESIDE_WITHIN_SECONDS,
     FELT_SECONDS,
@@ -28,6 +27,7 @@ from uotp.session.shortqueue import (
     UNUSED_SECONDS,
     ShortQueue,
 )
+from uotp.session.scheduling.stalled import STALLED_SEGMENTS
 
 LEAST = 0.04
 """Seconds of a round trip on the empty path."""

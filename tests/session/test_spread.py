@@ -8,8 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.sessions import MemoryLink
 from uotp.path import PathStats
-from uotp.session.nudges import NUDGE_SECONDS
-from uotp.session.spread import (
+from uotp.session.recovery.nudges import NUDGE_SECONDS
+from uotp.session.recovery.spread import (
     OVERDUE_ROUND_TRIPS,
     OVERDUE_SECONDS,
     SPREAD_LOOKS,

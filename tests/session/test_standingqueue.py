@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.path import PathStats
-from uotp.session.standingqueue import (
+from uotp.session.load.standingqueue import (
     ANOTHER_LINK_BYTES,
     LONG_FOR_SECONDS,
     LONG_QUEUE_SECONDS,

@@ -18,13 +18,13 @@ from uotp.server.registry import MAX_SESSIONS, MAX_TUNNELS_PER_SESSION
 from uotp.server.settings import MAX_CONNECTIONS
 from uotp.server.strangers import HELLO_SECONDS
 from uotp.services import clientService, serverService
-from uotp.session.grant import GRANTED_BYTES_PER_SECOND, GRANTED_SHARE, SAVED_SECONDS
-from uotp.session.hold import FIRST_HOLD_SECONDS, LEAST_HOLD_SECONDS, LONGEST_HOLD_SECONDS
 from uotp.session.inbound import LIGHT_AFTER_SECONDS, OVERTAKE_SECONDS
-from uotp.session.losses import LOSSY_SECONDS
-from uotp.session.missing import GAPS_AT_ONCE, MOST_TELLS
-from uotp.session.repairs import MAX_REPAIR_BYTES
-from uotp.session.resequencer import FIRST_NUMBERS, MAX_HELD_BYTES, MAX_HELD_RUNS
+from uotp.session.recovery.grant import GRANTED_BYTES_PER_SECOND, GRANTED_SHARE, SAVED_SECONDS
+from uotp.session.recovery.losses import LOSSY_SECONDS
+from uotp.session.recovery.repairs import MAX_REPAIR_BYTES
+from uotp.session.reordering.hold import FIRST_HOLD_SECONDS, LEAST_HOLD_SECONDS, LONGEST_HOLD_SECONDS
+from uotp.session.reordering.missing import GAPS_AT_ONCE, MOST_TELLS
+from uotp.session.reordering.resequencer import FIRST_NUMBERS, MAX_HELD_BYTES, MAX_HELD_RUNS
 from uotp.tunnel.heartbeat import (
     ACCEPTED_GIVE_UP_SECONDS,
     ACCEPTED_IDLE_SECONDS,

@@ -21,8 +21,7 @@ import math
 from collections.abc import Callable
 
 from uotp.session.notice import doNothing
-from uotp.session.parallelism import MAX_PARALLELISM
-from uotp.session.stickiness import FIRST_WINDOW_BYTES
+from uotp.session.scheduling.stickiness import FIRST_WINDOW_BYTES
 
 QUIET_LINKS = 1
 LIGHT_LINKS = 2
@@ -37,6 +36,9 @@ HEAVY_LINKS = 8
 A heavy flow fills a path with so many, also where each of them loses.  With sixteen each carries less, and learns
 later of a loss: at 80 Mbit/s and 2 % loss, the slowest hundredth is later by a tenth of a second.
 """
+
+MAX_LINKS = 256
+"""A session can have so many links."""
 
 LINKS_PER_DATAGRAM = 1.9
 """
@@ -118,7 +120,7 @@ class Demand:
 
     def links(self, now: float) -> int:
         """
-        @return: how many links are wanted: one at least, L{MAX_PARALLELISM} at most.
+        @return: how many links are wanted: one at least, L{MAX_LINKS} at most.
         """
         return max((links for links, until in self._until.items() if now < until), default=QUIET_LINKS)
 
@@ -179,7 +181,7 @@ class Demand:
         @param inBursts: whether several losses come one after the other.
         """
         links = LOSSY_LINKS if underWay < LOSSY_LINKS else HEAVY_LINKS
-        while inBursts and links < LINKS_PER_DATAGRAM * underWay and links < MAX_PARALLELISM:
+        while inBursts and links < LINKS_PER_DATAGRAM * underWay and links < MAX_LINKS:
             links *= 2
         self.wantsAtLeast(links, now)
 

@@ -2,7 +2,7 @@
 The way of trains from a session's links to UDP.  The steps of a train's way:
 
 1. It is counted.  With the first train of all, whoever waits for an answer is told.
-2. Numbered trains are put in order (L{uotp.session.resequencer}).  A lone train that is
+2. Numbered trains are put in order (L{uotp.session.reordering.resequencer}).  A lone train that is
    the next one, while nothing waits, goes on at once.
 3. It is handed to UDP, no faster than its reader can be expected to read
    (L{uotp.session.pacer}).
@@ -21,10 +21,10 @@ from twisted.internet.interfaces import IDelayedCall
 from uotp.boundaries import Allowance
 from uotp.order import Order, OrderMode
 from uotp.session.demand import Demand, Flow
-from uotp.session.hold import Hold
-from uotp.session.missing import GAPS_AT_ONCE, SOON_SECONDS, MissingReports
 from uotp.session.pacer import Pacer
-from uotp.session.resequencer import MAX_HELD_BYTES, MAX_READY_TRAINS, Resequencer
+from uotp.session.reordering.hold import Hold
+from uotp.session.reordering.missing import GAPS_AT_ONCE, SOON_SECONDS, MissingReports
+from uotp.session.reordering.resequencer import MAX_HELD_BYTES, MAX_READY_TRAINS, Resequencer
 from uotp.telemetry import Drops
 from uotp.train import Arrival, Missing, TakeTrains, Train, bytesOf
 

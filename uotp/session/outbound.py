@@ -5,16 +5,16 @@ The way of trains from a session into its links.  The steps of a train's way:
    (L{Outbound._look}).  For a light flow to which answers come, that is up to 5 times a
    second (L{CLEAN_LOOK_SECONDS}), and 20 times where the path loses
    (L{ANSWERED_LOOK_SECONDS}); for a heavy one, or when nothing has come since the
-   train before, up to 200 times (L{uotp.session.scheduler.LOOK_SECONDS}).
+   train before, up to 200 times (L{uotp.session.scheduling.scheduler.LOOK_SECONDS}).
 2. The scheduler names the link that takes it, a portion at a time
-   (L{uotp.session.scheduler}).
+   (L{uotp.session.scheduling.scheduler}).
 3. On a path that loses, datagrams of a light flow and small ones go over two links
-   (L{uotp.session.duplication}).
+   (L{uotp.session.recovery.duplication}).
 4. While no link is free, it waits in the backlog (L{uotp.session.backlog}).  The backlog
    holds something only then, so nothing but small datagrams overtakes.
 
 How many links may carry, how much they hold, and how large a portion is follow from the load
-(L{uotp.session.loadcontrol}).
+(L{uotp.session.load.loadcontrol}).
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from typing import Any
 from uotp.boundaries import Allowance, Link
 from uotp.duplicate import Duplicate
 from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BACKLOG_BYTES, SMALL_BYTES, Backlog, sift
-from uotp.session.costs import Costs
 from uotp.session.demand import HEAVY_LINKS
-from uotp.session.doubt import Doubt
-from uotp.session.duplication import Duplication
-from uotp.session.handover import Handover
 from uotp.session.inbound import Inbound
-from uotp.session.loadcontrol import LoadControl
+from uotp.session.load.loadcontrol import LoadControl
+from uotp.session.load.standingqueue import STANDSTILL_SECONDS, hasQueue
 from uotp.session.notice import doNothing
-from uotp.session.nudges import Nudges
-from uotp.session.reinjection import MAX_AGAIN_BYTES, Reinjection
-from uotp.session.scheduler import LOOK_SECONDS, Scheduler
-from uotp.session.standingqueue import STANDSTILL_SECONDS, hasQueue
-from uotp.session.stickiness import Stickiness
+from uotp.session.recovery.duplication import Duplication
+from uotp.session.recovery.handover import Handover
+from uotp.session.recovery.nudges import Nudges
+from uotp.session.recovery.reinjection import MAX_AGAIN_BYTES, Reinjection
+from uotp.session.scheduling.costs import Costs
+from uotp.session.scheduling.doubt import Doubt
+from uotp.session.scheduling.scheduler import LOOK_SECONDS, Scheduler
+from uotp.session.scheduling.stickiness import Stickiness
 from uotp.telemetry import Drops
 from uotp.train import Missing, Numbering, Train, bytesOf, portions
 

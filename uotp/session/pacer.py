@@ -18,7 +18,7 @@ from typing import Any
 from twisted.internet.interfaces import IDelayedCall
 
 from uotp.boundaries import Allowance
-from uotp.session.run import alikeBySize, hasSmallDatagrams
+from uotp.session.reordering.run import alikeBySize, hasSmallDatagrams
 from uotp.telemetry import Drop, Drops
 from uotp.train import NOTHING_WAITS, TakeTrains, Train, countOf, split, unitsOf
 
@@ -71,7 +71,7 @@ the first.  A lone datagram may be longer, but is never longer than a burst.
 
 MAX_PACED_BYTES = 8 * 1024 * 1024
 """
-So much may wait.  It is what waits for a gap to be filled, L{uotp.session.resequencer.MAX_HELD_BYTES},
+So much may wait.  It is what waits for a gap to be filled, L{uotp.session.reordering.resequencer.MAX_HELD_BYTES},
 as full datagrams are measured here, with some room.  Where there is more, the oldest is dropped.
 """
 

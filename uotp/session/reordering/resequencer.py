@@ -30,9 +30,9 @@ from heapq import heapify, heappop, heappush
 
 from uotp.boundaries import QueueRoom
 from uotp.order import AUTO_ORDER, Order, OrderMode
-from uotp.session.hold import Hold
-from uotp.session.ranges import Range, Ranges
-from uotp.session.run import Run, bySize, runsOf
+from uotp.session.reordering.hold import Hold
+from uotp.session.reordering.ranges import Range, Ranges
+from uotp.session.reordering.run import Run, bySize, runsOf
 from uotp.train import HALF_NUMBERS, LAST_NUMBER, NOTHING_WAITS, Arrival, Train, countOf, datagramsWithin
 
 MAX_HELD_BYTES = 4 * 1024 * 1024

@@ -17,7 +17,7 @@ from twisted.internet.interfaces import IDelayedCall
 
 from uotp.boundaries import Allowance, Link
 from uotp.path import TROUBLED
-from uotp.session.scheduler import Scheduler
+from uotp.session.scheduling.scheduler import Scheduler
 
 TROUBLE_LOOK_SECONDS = 0.01
 """The time between two looks at all links, each of which costs a system call for each link."""

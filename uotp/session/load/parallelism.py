@@ -24,7 +24,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from uotp.path import PathStats
-from uotp.session.trial import (
+from uotp.session.demand import MAX_LINKS
+from uotp.session.load.trial import (
     LONGEST_PAUSE_SECONDS,
     STEADY_SECONDS,
     Acknowledged,
@@ -71,9 +72,6 @@ UNDECIDED_SECONDS = 8.0
 
 NO_LOAD_SECONDS = 1.0
 """Where nothing was judged for so long, no datagram has waited, and another load begins."""
-
-MAX_PARALLELISM = 256
-"""A session can have so many links."""
 
 
 class Parallelism:
@@ -273,5 +271,5 @@ class Parallelism:
 
         @return: L{most}.
         """
-        self._carry(MAX_PARALLELISM, self._judgedAt)
+        self._carry(MAX_LINKS, self._judgedAt)
         return self.most

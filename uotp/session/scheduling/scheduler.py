@@ -4,9 +4,9 @@ Which link carries the next train.
 The same link carries as long as it takes what it is given; so a light load arrives in order.
 When it is full, the best of the others comes next; so a heavy load uses all of them, and a
 slow link delays nobody.  The best is the first that is at rest, in the order in which they
-became free.  Where none is at rest, it is the one that has least to send; L{uotp.session.costs} says
+became free.  Where none is at rest, it is the one that has least to send; L{uotp.session.scheduling.costs} says
 what that is.  Only a few are looked at: so the choice costs the same for any number of links, and because of the
-order each has its turn.  L{uotp.session.parallelism} says how many links are used at all when they
+order each has its turn.  L{uotp.session.load.parallelism} says how many links are used at all when they
 cannot take everything.
 
 A light load never fills a link.  That is so even when the link retransmits, or stands still

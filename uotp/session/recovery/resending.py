@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from uotp.boundaries import Link
-from uotp.session.scheduler import Scheduler
-from uotp.session.sentagain import SentAgain
-from uotp.session.spread import Spread
+from uotp.session.recovery.sentagain import SentAgain
+from uotp.session.recovery.spread import Spread
+from uotp.session.scheduling.scheduler import Scheduler
 from uotp.train import Arrival
 
 LEAST_COUNTED_BYTES = 64

@@ -14,10 +14,10 @@ from typing import Any
 
 from uotp.boundaries import Allowance, Link
 from uotp.path import TROUBLED
-from uotp.session.grant import Grant
-from uotp.session.nudges import LINKS_PER_UNIT
-from uotp.session.resending import LEAST_COUNTED_BYTES, Resending
-from uotp.session.scheduler import Scheduler
+from uotp.session.recovery.grant import Grant
+from uotp.session.recovery.nudges import LINKS_PER_UNIT
+from uotp.session.recovery.resending import LEAST_COUNTED_BYTES, Resending
+from uotp.session.scheduling.scheduler import Scheduler
 from uotp.train import Arrival, Missing
 
 MAX_REPAIR_BYTES = 16 * 1024

@@ -5,9 +5,9 @@ On a path that loses, what is lost arrives a round trip later, and what is behin
 waits for it.  A copy that takes another connection arrives in time.  The copy has the number of the first one
 and says that it was sent before, so the other end drops what comes second.
 
- 1. Datagrams of a light flow take the links in turn (L{uotp.session.spread}), and go over two.  So do
+ 1. Datagrams of a light flow take the links in turn (L{uotp.session.recovery.spread}), and go over two.  So do
     small ones of any other flow, the first time through the link that carries the flow.
- 2. Copies are bounded (L{uotp.session.grant}).  Small datagrams may have all of that, and larger
+ 2. Copies are bounded (L{uotp.session.recovery.grant}).  Small datagrams may have all of that, and larger
     ones leave half of what can be saved up to them.
  3. While trains wait for a link, the path is full, and nothing goes twice.
 """
@@ -24,12 +24,12 @@ from uotp.boundaries import Allowance, Link
 from uotp.duplicate import Duplicate
 from uotp.session.backlog import SMALL_BYTES
 from uotp.session.demand import Demand
-from uotp.session.grant import GRANTED_BYTES_PER_SECOND, SAVED_SECONDS, Grant
-from uotp.session.losses import Losses
-from uotp.session.repairs import Repairs
-from uotp.session.resending import LEAST_COUNTED_BYTES, Resending
-from uotp.session.scheduler import Scheduler
-from uotp.session.stickiness import FIRST_WINDOW_BYTES
+from uotp.session.recovery.grant import GRANTED_BYTES_PER_SECOND, SAVED_SECONDS, Grant
+from uotp.session.recovery.losses import Losses
+from uotp.session.recovery.repairs import Repairs
+from uotp.session.recovery.resending import LEAST_COUNTED_BYTES, Resending
+from uotp.session.scheduling.scheduler import Scheduler
+from uotp.session.scheduling.stickiness import FIRST_WINDOW_BYTES
 from uotp.train import LAST_NUMBER, NOTHING_WAITS, Arrival, Missing, Numbering, Train
 
 LOSSES_LOOK_SECONDS = 0.25

@@ -29,7 +29,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from uotp.path import PathStats
-from uotp.session.parallelism import LONG_ROUND_TRIP, LONG_ROUND_TRIP_SECONDS
+from uotp.session.load.parallelism import LONG_ROUND_TRIP, LONG_ROUND_TRIP_SECONDS
 
 STANDSTILL_SECONDS = 0.25
 """

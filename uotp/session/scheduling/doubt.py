@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from uotp.boundaries import Link
 from uotp.path import PathStats
-from uotp.session.scheduler import Scheduler
+from uotp.session.scheduling.scheduler import Scheduler
 
 UNHEARD_SECONDS = 1.0
 UNANSWERED_SECONDS = 0.3

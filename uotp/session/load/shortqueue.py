@@ -29,7 +29,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from uotp.path import PathStats
-from uotp.session.handover import isStalled
+from uotp.session.scheduling.stalled import isStalled
 
 BESIDE_WITHIN_SECONDS = 2.0
 BESIDE_TIMES = 4
@@ -62,7 +62,7 @@ at once.
 MIN_RATE = 250_000
 """
 In bytes a second.  On a slower path a lone segment is a queue that is felt, and what is in flight is a few
-of them: L{uotp.session.standingqueue} is for that.
+of them: L{uotp.session.load.standingqueue} is for that.
 """
 
 EMPTYING_SECONDS = 0.3

@@ -3,9 +3,9 @@ What a session's load does to its path, and what follows from that: how many lin
 they may hold, how fast they may send, and how large a portion is.  What the kernels tell is judged in three
 ways, of which the first that applies counts:
 
- - L{uotp.session.standingqueue}: the load keeps a long queue on the path.
- - L{uotp.session.shortqueue}: small datagrams go beside bulk that fills the path.
- - L{uotp.session.parallelism}: neither; trains wait all the same.
+ - L{uotp.session.load.standingqueue}: the load keeps a long queue on the path.
+ - L{uotp.session.load.shortqueue}: small datagrams go beside bulk that fills the path.
+ - L{uotp.session.load.parallelism}: neither; trains wait all the same.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from collections.abc import Iterable
 from uotp.boundaries import Link
 from uotp.path import PathStats
 from uotp.session.demand import Demand
-from uotp.session.duplication import LIGHT_BYTES_PER_SECOND
-from uotp.session.parallelism import Parallelism
-from uotp.session.scheduler import Scheduler
-from uotp.session.shortqueue import ShortQueue
-from uotp.session.standingqueue import MIN_BOUND_BYTES, STANDSTILL_SECONDS, StandingQueue, hasQueue
+from uotp.session.load.parallelism import Parallelism
+from uotp.session.load.shortqueue import ShortQueue
+from uotp.session.load.standingqueue import MIN_BOUND_BYTES, STANDSTILL_SECONDS, StandingQueue, hasQueue
+from uotp.session.recovery.duplication import LIGHT_BYTES_PER_SECOND
+from uotp.session.scheduling.scheduler import Scheduler
 
 MAX_PORTION_BYTES = 64 * 1024
 MIN_PORTION_BYTES = 16 * 1024
@@ -46,7 +46,7 @@ JUDGE_SECONDS = 0.2
 LIGHT_JUDGE_SECONDS = 1.0
 """
 The same while no train waits and no more comes than L{LIGHT_BYTES_PER_SECOND}.  A flow that is so light
-keeps a queue only where the round trip is longer than a second (L{uotp.session.standingqueue.MIN_LOAD_BYTES}).
+keeps a queue only where the round trip is longer than a second (L{uotp.session.load.standingqueue.MIN_LOAD_BYTES}).
 """
 
 

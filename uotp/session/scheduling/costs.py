@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from uotp.boundaries import Link
 from uotp.path import LATE, TROUBLED
-from uotp.session.handover import isStalled
-from uotp.session.scheduler import LOOK_SECONDS
+from uotp.session.scheduling.scheduler import LOOK_SECONDS
+from uotp.session.scheduling.stalled import isStalled
 
 FAR_SECONDS = 0.01
 FAR = 1.5

@@ -19,7 +19,7 @@ from enum import IntEnum
 from itertools import islice
 
 from uotp.boundaries import Link
-from uotp.session.nudges import pauseBetween
+from uotp.session.recovery.nudges import pauseBetween
 
 SPREAD_LOOKS = 8
 """So many links are looked at to find those for one datagram, each with a system call of less than a microsecond."""
