@@ -249,7 +249,7 @@ class Parallelism:
         bring more, or loads that are shorter than a trial would never have more.
         """
         trial = self._trial
-        if trial is not None and (trial.areFewer or trial.hasMadeQueue(self._queueAt)):
+        if trial is not None and trial.hasMadeQueue(self._queueAt):  # as with fewer, which only a queue makes us try
             self.most = trial.before
             if not trial.areFewer:
                 self._pauseOfMore.begin(now, wasInVain=True)
