@@ -130,8 +130,8 @@ class DuplicationTestCase(TimerTestCase):
         assert link is not None
         for each in self.links:
             each.whenSent = self.count
-        if self.duplication.isOn and (self.duplication.spreads or size <= SMALL_BYTES):
-            self.duplication.send([train], size, link, self.clock.seconds())
+        if self.duplication.isOn:
+            self.duplication.send([train], link, self.clock.seconds())
         else:
             link.send([train], self.clock.seconds())
         return number

@@ -57,7 +57,7 @@ class CopiesTests(DuplicationTestCase):
         assert current is not None
         self.numbering.next = LAST_NUMBER
         trains = [Train(3, b"onetwo"), Train(5, b"three")]
-        self.duplication.send(trains, 11, current, self.clock.seconds())
+        self.duplication.send(trains, current, self.clock.seconds())
         again = [arrival for link in self.links for arrival in link.again]
         self.assertEqual(again, [(LAST_NUMBER, trains[0]), (1, trains[1])])
 
@@ -94,14 +94,15 @@ class CopiesTests(DuplicationTestCase):
 
     def test_whenTheOthersAreGoneThereIsNoCopy(self) -> None:
         """
-        Also between two looks.
+        Also between two looks.  Nothing of what is granted is spent then.
         """
         self.lose()
         for link in self.links[1:]:
             self.scheduler.remove(link)
             self.duplication.forget(link)
+        left = self.duplication._grant.left
         self.send()
-        self.assertEqual(self.copies(), [])
+        self.assertEqual((self.copies(), self.duplication._grant.left), ([], left))
         self.assertEqual(len(self.links[0].sent), 1)
 
     def test_withoutNumbersNothingGoesTwice(self) -> None:
@@ -117,6 +118,21 @@ class CopiesTests(DuplicationTestCase):
             self.send()
             self.assertEqual((self.copies(), self.duplication.isOn), ([], False))
             self.assertLess(self.demand.links(self.clock.seconds()), LOSSY_LINKS)
+
+    def test_linkWithoutNumbersAmongOthersTakesNoPart(self) -> None:
+        """
+        What it is given has no number, so a copy with that number would be taken for the next datagram.
+        """
+        self.lose()
+        self.links[1].numbers = False
+        for _ in range(20):
+            self.send()
+        self.assertEqual((self.links[1].sent, self.links[1].again), ([], []))
+        self.assertEqual(len(self.copies()), 20)
+        for link in self.links:
+            link.numbers = False
+        self.send()
+        self.assertEqual(len(self.copies()), 20)
 
     def test_itIsOffAWhileAfterTheLastLoss(self) -> None:
         self.lose()
@@ -154,9 +170,9 @@ class CopiesTests(DuplicationTestCase):
             self.look(isFull=True)
             self.assertEqual((self.duplication.isOn, self.duplication.spreads), (False, False))
 
-    def test_ofAHeavyFlowOnlySmallOnesGoTwice(self) -> None:
+    def loseWhileHeavy(self) -> None:
         """
-        The first time through the link in use.
+        See a loss, and that the flow is heavy.
         """
         self.lose()
         while self.clock.seconds() < self.duplication.lookAt:
@@ -164,6 +180,29 @@ class CopiesTests(DuplicationTestCase):
             self.bytes += FIRST_WINDOW_BYTES
         self.look()
         self.assertEqual((self.duplication.isOn, self.duplication.spreads), (True, False))
+
+    def test_smallOnesGoTwiceAlsoWhereTheyComeWithLargeOnes(self) -> None:
+        """
+        Between them, together, and as the shorter last one of a train; they leave nothing to larger ones.
+        """
+        self.loseWhileHeavy()
+        current = self.scheduler.current
+        assert current is not None
+        self.numbering.next = LAST_NUMBER - 3
+        together = Train(100, bytes(300))
+        trains = [LARGE, SMALL, Train(1400, bytes(2800)), together, Train(1400, bytes(2900))]
+        self.duplication._grant.left = SMALL_BYTES + 300 + 100
+        self.duplication.send(trains, current, self.clock.seconds())
+        again = [arrival for link in self.links for arrival in link.again]
+        self.assertEqual(again, [(LAST_NUMBER - 2, SMALL), (0, together), (5, Train(100, bytes(100)))])
+        self.assertEqual(current.again, [])
+        self.assertEqual(self.duplication._grant.left, 0)
+
+    def test_ofAHeavyFlowOnlySmallOnesGoTwice(self) -> None:
+        """
+        The first time through the link in use.
+        """
+        self.loseWhileHeavy()
         current = self.scheduler.current
         numbers = []
         for _ in range(5):

@@ -59,10 +59,14 @@ class MissedTests(DuplicationTestCase):
         self.assertEqual(self.copies(), [9])
 
     def test_whereThereIsNoOtherLinkNothingIsSent(self) -> None:
+        """
+        And nothing of what is granted is spent.
+        """
         self.begin(Duplicate.AUTO, links=1)
         self.keep(self.links[0], 7)
+        left = self.duplication.repairs._grant.left
         self.missed((7, 1))
-        self.assertEqual(self.copies(), [])
+        self.assertEqual((self.copies(), self.duplication.repairs._grant.left), ([], left))
 
     def test_whatWasJustSentAgainIsNotSentOnceMore(self) -> None:
         """

@@ -7,7 +7,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.sessions import MemoryLink
-from uotp.path import PathStats
+from uotp.path import TROUBLED, PathStats
 from uotp.session.recovery.nudges import NUDGE_SECONDS
 from uotp.session.recovery.spread import (
     OVERDUE_ROUND_TRIPS,
@@ -73,6 +73,14 @@ class SpreadTests(SynchronousTestCase):
         waits(other)
         self.assertIs(self.spread.choose([lost, other], NOW + OVERDUE + 0.001), other)
         self.assertIs(self.spread.choose([lost, other], NOW + OVERDUE - 0.03), lost)
+
+    def test_aLinkInTroubleComesLastThoughItWasNotUsedInTurn(self) -> None:
+        """
+        It carries a heavy flow.
+        """
+        self.links[0].costs = TROUBLED
+        self.assertIs(self.spread.choose(self.links, NOW), self.links[1])
+        self.assertIs(self.spread.choose(self.links[:1], NOW), self.links[0])
 
     def test_aLinkOnWhichAllIsAcknowledgedHasRestedAgain(self) -> None:
         link, other = self.links[:2]

@@ -168,7 +168,7 @@ class Backlog:
         return train
 
 
-def apart(train: Train) -> list[Train]:
+def endApart(train: Train) -> list[Train]:
     """
     Split a small datagram off the end of a bulk train, since it may go ahead.
 
@@ -197,6 +197,6 @@ def sift(trains: list[Train]) -> tuple[list[Train], list[Train]]:
     """
     rows: tuple[list[Train], list[Train]] = ([], [])
     for train in trains:
-        for part in apart(train):
+        for part in endApart(train):
             rows[0 if isSmall(part) else 1].append(part)
     return rows

@@ -25,7 +25,7 @@ from typing import Any
 
 from uotp.boundaries import Allowance, Link
 from uotp.duplicate import Duplicate
-from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BACKLOG_BYTES, SMALL_BYTES, Backlog, sift
+from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BACKLOG_BYTES, Backlog, sift
 from uotp.session.demand import HEAVY_LINKS
 from uotp.session.inbound import Inbound
 from uotp.session.load.loadcontrol import LoadControl
@@ -214,8 +214,8 @@ class Outbound:
         elif size <= (load := self._load).portion:
             load.given += size
             duplication = self._duplication
-            if duplication.isOn and (duplication.spreads or size <= SMALL_BYTES):
-                duplication.send(trains, size, link, now)
+            if duplication.isOn:
+                duplication.send(trains, link, now)
             else:
                 link.send(trains, now)
         else:
@@ -348,12 +348,16 @@ class Outbound:
         return self._load.loadedRoundTrip(self._clock())
 
     def _sendPortions(self, trains: list[Train], now: float) -> None:
+        duplication = self._duplication
         for portion in portions(trains, self._load.portion):
             link = self._scheduler.current
             if link is None:
                 self._wait(portion, now)
+                continue
+            self._load.given += bytesOf(portion)
+            if duplication.isOn:
+                duplication.send(portion, link, now)
             else:
-                self._load.given += bytesOf(portion)
                 link.send(portion, now)
 
     def _wait(self, trains: list[Train], now: float) -> None:

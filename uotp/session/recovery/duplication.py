@@ -6,7 +6,8 @@ waits for it.  A copy that takes another connection arrives in time.  The copy h
 and says that it was sent before, so the other end drops what comes second.
 
  1. Datagrams of a light flow take the links in turn (L{uotp.session.recovery.spread}), and go over two.  So do
-    small ones of any other flow, the first time through the link that carries the flow.
+    small ones of any other flow, also where UDP brings them together with large ones, the first time through the
+    link that carries the flow.
  2. Copies are bounded (L{uotp.session.recovery.grant}).  Small datagrams may have all of that, and larger
     ones leave half of what can be saved up to them.
  3. While trains wait for a link, the path is full, and nothing goes twice.
@@ -15,19 +16,21 @@ and says that it was sent before, so the other end drops what comes second.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections import deque
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall
 
 from uotp.boundaries import Allowance, Link
 from uotp.duplicate import Duplicate
-from uotp.session.backlog import SMALL_BYTES
+from uotp.session.backlog import endApart, isSmall
 from uotp.session.demand import Demand
 from uotp.session.recovery.grant import GRANTED_BYTES_PER_SECOND, SAVED_SECONDS, Grant
 from uotp.session.recovery.losses import Losses
 from uotp.session.recovery.repairs import Repairs
-from uotp.session.recovery.resending import LEAST_COUNTED_BYTES, Resending
+from uotp.session.recovery.resending import Resending, countedBytes
 from uotp.session.scheduling.scheduler import Scheduler
 from uotp.session.scheduling.stickiness import FIRST_WINDOW_BYTES
 from uotp.train import LAST_NUMBER, NOTHING_WAITS, Arrival, Missing, Numbering, Train
@@ -168,24 +171,22 @@ class Duplication:
         self._fullAt = now
         self.isOn = self.spreads = False
 
-    def send(self, trains: list[Train], size: int, link: Link, now: float) -> None:
+    def send(self, trains: list[Train], link: Link, now: float) -> None:
         """
-        Send trains over links that wait for no repair, and over two if that is not too much.
+        Send trains over links that wait for no repair, and over two if that is not too much: all of a light flow,
+        and of any other the small datagrams among them.
 
-        @param size: of their payload.
         @param link: the link in use.
         """
         number = self._numbering.next
         if self.spreads:
             link = self._resending.choose(self._scheduler.inTurn(), now) or link
         link.send(trains, now)
-        counted = max(size, LEAST_COUNTED_BYTES * len(trains))
-        if not self._grant.spend(counted, 0.0 if size <= SMALL_BYTES else LARGE_RESERVE_BYTES):
+        if not link.numbers:  # there may be one among others, where several servers have one address
             return
-        arrivals: list[Arrival] = []
-        for train in trains:
-            arrivals.append((number, train))
-            number = number + train.datagrams & LAST_NUMBER
+        arrivals = list(numberedFrom(number, trains) if self.spreads else smallOf(number, trains))
+        if not arrivals or not self._grant.allows(countedBytes(arrivals), self._reserveFor(arrivals)):
+            return
         apart = self._sentAgain.apart(now)
         if apart:
             if self._apart is NOTHING_WAITS:
@@ -193,7 +194,14 @@ class Duplication:
             self._apart.append((now + apart, arrivals, link))
             self._wait(now)
         else:
-            self._resending.sendByAnother(arrivals, link, now)
+            self._copy(arrivals, link, now)
+
+    def _reserveFor(self, arrivals: list[Arrival]) -> float:
+        return 0.0 if all(isSmall(train) for _, train in arrivals) else LARGE_RESERVE_BYTES
+
+    def _copy(self, arrivals: list[Arrival], given: Link, now: float) -> None:
+        if self._resending.sendByAnother(arrivals, given, now):
+            self._grant.spend(countedBytes(arrivals))
 
     def _wait(self, now: float) -> None:
         if self._apart and self._timer is None:
@@ -207,7 +215,8 @@ class Duplication:
         now = self._clock.seconds()
         while self._apart and self._apart[0][0] <= now + EARLY_SECONDS:
             _, arrivals, given = self._apart.popleft()
-            self._resending.sendByAnother(arrivals, given, now)
+            if self._grant.allows(countedBytes(arrivals)):
+                self._copy(arrivals, given, now)
         self._wait(now)
 
     # What is missed.
@@ -226,11 +235,13 @@ class Duplication:
         """
         @return: whether the copy of a datagram is not sent yet.
         """
-        return any(
-            number - first & LAST_NUMBER < train.datagrams
-            for _, arrivals, _ in self._apart
-            for first, train in arrivals
-        )
+        apart = self._apart
+        if not apart:
+            return False
+        begin = apart[0][1][0][0]
+        # They are in the order of their numbers, and the other end decides how often it is asked.
+        index = bisect_right(apart, number - begin & LAST_NUMBER, key=lambda each: each[1][0][0] - begin & LAST_NUMBER)
+        return any(number - first & LAST_NUMBER < train.datagrams for first, train in apart[index - 1][1])
 
     # The end.
 
@@ -253,3 +264,22 @@ class Duplication:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def numberedFrom(number: int, trains: Iterable[Train]) -> Iterator[Arrival]:
+    """
+    @param number: of the first datagram.
+    @return: each train with the number of its first datagram.
+    """
+    for train in trains:
+        yield number, train
+        number = number + train.datagrams & LAST_NUMBER
+
+
+def smallOf(number: int, trains: Iterable[Train]) -> Iterator[Arrival]:
+    """
+    @param number: of the first datagram.
+    @return: the trains of small datagrams among some, and small ones at the end of others, with their numbers.
+    """
+    parts = (part for train in trains for part in endApart(train))
+    return ((first, part) for first, part in numberedFrom(number, parts) if isSmall(part))

@@ -41,13 +41,21 @@ class Grant:
         perSecond = max(rate * GRANTED_SHARE, GRANTED_BYTES_PER_SECOND)
         self.left = min(self.left + perSecond * seconds, perSecond * SAVED_SECONDS)
 
-    def spend(self, size: int, reserve: float = 0.0) -> bool:
+    def allows(self, size: int, reserve: float = 0.0) -> bool:
         """
         @param size: bytes that are to be sent once more.
         @param reserve: bytes that have to be left for others.
+        @return: whether they may be.
+        """
+        return self.left - size >= reserve
+
+    def spend(self, size: int, reserve: float = 0.0) -> bool:
+        """
+        Send so many bytes once more, if L{allows} says that they may be.
+
         @return: whether they may be; then they are counted.
         """
-        if self.left - size < reserve:
+        if not self.allows(size, reserve):
             return False
         self.left -= size
         return True

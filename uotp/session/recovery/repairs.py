@@ -16,7 +16,7 @@ from uotp.boundaries import Allowance, Link
 from uotp.path import TROUBLED
 from uotp.session.recovery.grant import Grant
 from uotp.session.recovery.nudges import LINKS_PER_UNIT
-from uotp.session.recovery.resending import LEAST_COUNTED_BYTES, Resending
+from uotp.session.recovery.resending import Resending, countedBytes
 from uotp.session.scheduling.scheduler import Scheduler
 from uotp.train import Arrival, Missing
 
@@ -128,10 +128,10 @@ class Repairs:
                 continue
             if at is not None:
                 sentAgain.lostBoth(now)
-            size = sum(max(len(train.payload), LEAST_COUNTED_BYTES) for _, train in found)
-            if not self._grant.spend(size):
+            size = countedBytes(found)
+            if not self._grant.allows(size) or not self._resending.sendByAnother(found, holder, now):
                 return
-            self._resending.sendByAnother(found, holder, now)
+            self._grant.spend(size)
             left -= size
             if left <= 0:
                 return

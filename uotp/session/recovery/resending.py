@@ -37,25 +37,37 @@ class Resending:
         """
         @param links: those to choose from, the one that has rested for longest first.
         @param now: monotonic seconds, as in the other methods.
-        @return: the one that is to be used, and counts as used now; L{None} where there is none.
+        @return: the one that is to be used, and counts as used now; L{None} where there is none.  What goes
+            by it has a number, so it is never one that knows of none.
         """
-        link = self._spread.choose(links, now)
+        link = self._spread.choose((link for link in links if link.numbers), now)
         if link is not None:
             self._scheduler.used(link)
         return link
 
-    def sendByAnother(self, arrivals: list[Arrival], given: Link, now: float) -> None:
+    def sendByAnother(self, arrivals: list[Arrival], given: Link, now: float) -> bool:
         """
-        Send trains again through another link than the one that was given them, if there is one.
+        Send trains again through another link than the one that was given them.
+
+        @return: whether there is one.
         """
         link = self.choose([link for link in self._scheduler.inTurn() if link is not given], now)
-        if link is not None:
-            for number, train in arrivals:
-                self.sentAgain.note(number, train.datagrams, now)
-            link.sendAgain(arrivals)
+        if link is None:
+            return False
+        for number, train in arrivals:
+            self.sentAgain.note(number, train.datagrams, now)
+        link.sendAgain(arrivals)
+        return True
 
     def forget(self, link: Link) -> None:
         """
         A link is gone.
         """
         self._spread.forget(link)
+
+
+def countedBytes(arrivals: Iterable[Arrival]) -> int:
+    """
+    @return: how many bytes some trains count as when they are sent again.
+    """
+    return sum(max(len(train.payload), LEAST_COUNTED_BYTES) for _, train in arrivals)

@@ -91,8 +91,10 @@ class Spread:
 
     def _standingOf(self, link: Link, now: float) -> Standing:
         used = self._used.get(link)
-        path = None if used is None else link.pathStats()
-        if used is None or path is None:
+        if used is None:  # it may carry a heavy flow
+            return Standing.OVERDUE if link.isTroubled() else Standing.QUIET
+        path = link.pathStats()
+        if path is None:
             return Standing.QUIET
         if not path.isWaiting:
             del self._used[link]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import NamedTuple
 
-from uotp.session.backlog import SMALL_BYTES, apart
+from uotp.session.backlog import SMALL_BYTES, endApart
 from uotp.train import (
     LAST_NUMBER,
     TRAIN_OVERHEAD_BYTES,
@@ -73,7 +73,7 @@ def alikeBySize(trains: Iterable[Train]) -> Iterator[tuple[bool, list[Train]]]:
     @return: the same datagrams in the same order, in parts, each with whether its datagrams
         are small.  As many as are alike in that, one behind the other, are one part.
     """
-    for areSmall, alike in groupby((part for train in trains for part in apart(train)), hasSmallDatagrams):
+    for areSmall, alike in groupby((part for train in trains for part in endApart(train)), hasSmallDatagrams):
         yield areSmall, list(alike)
 
 
