@@ -10,7 +10,7 @@ from collections import Counter
 from copy import deepcopy
 from typing import NamedTuple
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -835,6 +835,17 @@ class BoundTests(_ResequencerTestCase):
     )
     """Trains of a peer that wants no good: a number, whether it is relative, datagrams, and seconds."""
 
+    @example(
+        [
+            *[(0, False, 1, 0.0)] * 2,
+            (0, False, 1, HOLD / 3),
+            (HALF_NUMBERS, True, 1, HOLD),
+            (1, False, 1, 0.0),
+            (0, False, 2, 0.0),  # a small datagram that has the number of a large one
+        ],
+        False,
+        OrderMode.BULK,
+    )
     @given(HOSTILE, st.booleans(), MODES)
     def test_hostilePeerGainsNothing(
         self,
