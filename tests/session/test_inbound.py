@@ -14,7 +14,14 @@ from uotp.session.demand import WEIGH_BYTES
 from uotp.session.inbound import COPIES_SECONDS, LIGHT_AFTER_SECONDS, OVERTAKE_SECONDS, Inbound
 from uotp.session.pacer import BURST_BYTES, DATAGRAM_BYTES, TICK_SECONDS
 from uotp.session.reordering.hold import FIRST_HOLD_SECONDS, ROUND_TRIPS
-from uotp.session.reordering.missing import IN_VAIN_SECONDS, MOST_IN_VAIN, MOST_TELLS, SMALL_GAP, SOON_SECONDS
+from uotp.session.reordering.missing import (
+    GAPS_AT_ONCE,
+    IN_VAIN_SECONDS,
+    MOST_IN_VAIN,
+    MOST_TELLS,
+    SMALL_GAP,
+    SOON_SECONDS,
+)
 from uotp.session.reordering.resequencer import FIRST_NUMBERS, MAX_HELD_RUNS, MAX_READY_TRAINS
 from uotp.telemetry.drops import Drops
 from uotp.train import LAST_NUMBER, Arrival, Missing, Train
@@ -163,7 +170,7 @@ class InboundTests(TimerTestCase):
         self.assertEqual((self.passed, self.inbound.late), ([0, 5, 3, 1], 0))
         self.inbound.restart()
         self.inbound.roundTripIs(0.1)
-        self.assertNoTimer()
+        self.assertEqual((self.inbound.heldBytes, self.inbound._resequencer.misses), (0, False))
 
     def test_copiesAreDroppedWhereNobodyWantsOrder(self) -> None:
         """
@@ -470,7 +477,8 @@ class ReportTests(InboundTests):
     def begin(self, order: Order) -> None:
         super().begin(order)
         self.reports: list[list[Missing]] = []
-        self.inbound.reportBy(self.reports.append)
+        self.mayReport = True
+        self.inbound.reportBy(self.reports.append, lambda: self.mayReport)
 
     def assertDeadline(self, seconds: float) -> None:
         [call] = self.clock.getDelayedCalls()
@@ -546,6 +554,74 @@ class ReportTests(InboundTests):
         self.assertEqual((self.passed, self.reports), ([0, 2], [[(1, 1)]]))
         self.passTime(0.1)
         self.assertGreater(len(self.reports), 1)
+
+    def test_whereNothingWaitsItIsToldToo(self) -> None:
+        """
+        The newest gaps, a few times each, until what is missing comes, sent for the first time or again.
+        """
+        self.begin(Order(OrderMode.OFF))
+        self.come(0)
+        self.come(2)
+        self.come(4)
+        self.assertEqual((self.passed, self.reports), ([0, 2, 4], []))
+        self.passTime(SOON_SECONDS + 0.001)
+        self.assertEqual(self.reports, [[(1, 1), (3, 1)]])
+        self.inbound.again([(1, train(1))], self.clock.seconds())
+        self.come(3)
+        self.assertFalse(self.inbound._missing.areOpen)
+        self.passTime(1.0)
+        self.assertEqual((self.passed, self.reports), ([0, 2, 4, 1, 3], [[(1, 1), (3, 1)]]))
+        self.come(6)
+        self.passTime(1.0)
+        self.assertEqual(self.reports[1:], [[(5, 1)]] * MOST_TELLS)
+        for number in range(8, 8 + 4 * GAPS_AT_ONCE, 2):
+            self.come(number)
+        self.passTime(SOON_SECONDS + 0.001)
+        self.passTime(1.0)
+        later = {first for report in self.reports[1 + MOST_TELLS :] for first, _ in report}
+        behind = 7 + 4 * GAPS_AT_ONCE
+        self.assertEqual(later - {7}, set(range(behind - 2 * GAPS_AT_ONCE, behind, 2)))  # 7 was missed by then
+        self.assertNoTimer()
+
+    def test_whereNothingWaitsReportsInVainAreFewToo(self) -> None:
+        """
+        All that is told comes by itself.
+        """
+        self.begin(Order(OrderMode.OFF))
+        self.come(0)
+        for number in range(1, 4 * MOST_IN_VAIN, 2):
+            self.come(number + 1)
+            self.passTime(SOON_SECONDS + 0.001)
+            self.come(number)
+        self.assertGreater(self.inbound._missing.restsUntil, self.clock.seconds())
+        self.assertLess(len(self.reports), 2 * MOST_IN_VAIN)
+
+    def test_whileNoLinkTakesAReportNothingCountsAsTold(self) -> None:
+        self.begin(Order.within(MAX_REORDER_SECONDS))
+        self.mayReport = False
+        self.come(0)
+        self.come(2)
+        self.passTime(0.5)
+        self.assertEqual(self.reports, [])
+        self.mayReport = True
+        self.passTime(0.5)
+        self.assertEqual(self.reports, [[(1, 1)]] * MOST_TELLS)
+
+    def test_anOldGapMakesNoOtherOld(self) -> None:
+        """
+        A large one is told when a repair of it should have come.
+        """
+        self.begin(Order.within(MAX_REORDER_SECONDS))
+        self.inbound.roundTripIs(0.1)
+        self.come(0)
+        self.come(2)
+        self.passTime(0.5)
+        self.reports.clear()
+        self.come(200)
+        self.passTime(0.1)
+        self.assertEqual(self.reports, [])
+        self.passTime(0.1)
+        self.assertEqual([count for report in self.reports for first, count in report if first == 3], [197])
 
     def test_aGapThatIsFilledInTimeIsNotTold(self) -> None:
         self.come(0)

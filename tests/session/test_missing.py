@@ -4,6 +4,7 @@ Which gaps the other end is told, and when.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -30,6 +31,13 @@ SOON = ROUND_TRIP * SOON_ROUND_TRIPS
 REPAIR = ROUND_TRIP * REPAIR_ROUND_TRIPS + REPAIR_SECONDS
 
 Gap = tuple[int, int, float]
+
+
+def behind(number: int) -> Callable[[int], bool]:
+    """
+    @return: tells that all is missing behind a number, and nothing before it.
+    """
+    return lambda end: end > number
 
 
 class MissingReportsTests(SynchronousTestCase):
@@ -158,7 +166,7 @@ class MissingReportsTests(SynchronousTestCase):
         """
         for number in range(times):
             self.tell(number, since)
-            self.reports.filled(number + 1, since)
+            self.reports.filled(behind(number + 1), since)
             self.assertFalse(self.reports.areOpen)
             since += SOON_AFTER_SECONDS / 2
         return since
@@ -200,7 +208,7 @@ class MissingReportsTests(SynchronousTestCase):
         now = self.tellInVain(MOST_IN_VAIN, NOW) + 2 * SOON_AFTER_SECONDS
         for number in range(60, 60 + MOST_IN_VAIN - 1):
             self.tell(number, now)
-            self.reports.filled(number + 1, now)
+            self.reports.filled(behind(number + 1), now)
         self.assertLess(self.reports.restsUntil, now)
 
     def test_whatIsNotFilledTellsNothing(self) -> None:
@@ -209,11 +217,11 @@ class MissingReportsTests(SynchronousTestCase):
         """
         for number in range(10, 10 + 2 * MOST_IN_VAIN):
             self.reports.due([(number, number + 1, NOW)], NOW + SOON)
-            self.reports.filled(9, NOW + SOON)
+            self.reports.filled(behind(9), NOW + SOON)
             self.assertTrue(self.reports.areOpen)
-            self.reports.closed(9)
+            self.reports.closed(behind(9))
             self.assertTrue(self.reports.areOpen)
-            self.reports.closed(number + 1)
+            self.reports.closed(behind(number + 1))
             self.assertFalse(self.reports.areOpen)
         self.tell(60, NOW + 1.0)
         self.assertLess(self.reports.restsUntil, NOW)

@@ -44,6 +44,27 @@ class RangesTests(SynchronousTestCase):
         self.assertEqual(self.take(12, 32), [(12, 15, NOW + 10), (20, 25, NOW + 20), (30, 32, NOW + 30)])
         self.assertEqual(self.take(0, 99), [(10, 12, NOW + 10), (32, 35, NOW + 30)])
 
+    def test_rangesThatFollowOneAnotherBecomeOneWhereThatIsAsked(self) -> None:
+        """
+        Whichever comes first; it is remembered since the later moment.
+        """
+        self.ranges.add(10, 20, NOW)
+        self.ranges.add(20, 30, NOW)
+        self.assertEqual(len(self.ranges), 2)
+        for order in ((10, 20, 30), (30, 20, 10), (10, 30, 20), (20, 10, 30)):
+            self.ranges = Ranges(MOST, SECONDS, joins=True)
+            self.ranges.add(50, 60, NOW + 3)
+            for begin in order:
+                self.ranges.add(begin, begin + 10, NOW + begin)
+            self.assertEqual(len(self.ranges), 2)
+            self.assertEqual(self.take(0, 99), [(10, 40, NOW + 30), (50, 60, NOW + 3)])
+
+    def test_theLastAreToldInOrder(self) -> None:
+        for begin in (30, 10, 20):
+            self.ranges.add(begin, begin + 5, NOW)
+        self.assertEqual([each.begin for each in self.ranges.last(2)], [20, 30])
+        self.assertEqual(len(self.ranges.last(9)), 3)
+
     def test_lowestAreForgottenWhereThereAreTooMany(self) -> None:
         for begin in range(0, 50, 10):
             self.ranges.add(begin, begin + 5, NOW)

@@ -413,11 +413,17 @@ class GapsTests(_ResequencerTestCase):
 
     def test_whereNobodyWaitsThereIsNone(self) -> None:
         """
-        But for what is large, where bulk waits.
+        But for what is large, where bulk waits.  Where nothing does, the last ones are told that may be filled yet.
         """
         self.begin(mode=OrderMode.OFF)
-        self.come(0, 5)
-        self.assertEqual(self.gaps(), [])
+        self.come(0, 1)
+        self.assertEqual((self.gaps(), self.resequencer.misses), ([], False))
+        self.come(5, 7, 10)
+        self.assertEqual((self.gaps(), self.resequencer.misses), ([(2, 5), (6, 7), (8, 10)], True))
+        self.assertEqual([gap[:2] for gap in self.resequencer.gaps(2)], [(6, 7), (8, 10)])
+        self.assertEqual([self.resequencer.isMissing(end) for end in (5, 6, 7, 10)], [True, False, True, True])
+        self.come(6)
+        self.assertEqual((self.gaps(), self.resequencer.isMissing(7)), ([(2, 5), (8, 10)], False))
         self.begin(mode=OrderMode.BULK)
         self.come(0, 5)
         self.assertEqual(self.gaps(), [(1, 5)])

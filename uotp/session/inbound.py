@@ -92,6 +92,7 @@ class Inbound:
         self._mayOvertake = order.mode in (OrderMode.AUTO, OrderMode.BULK)
         self._missing = MissingReports()
         self._report: Callable[[list[Missing]], None] | None = None
+        self._mayReport: Callable[[], bool] = bool
         self._reportAt = -math.inf
         self._timer: IDelayedCall | None = None
         self._hasTurn = False  # the owner's next turn begins with what waits here
@@ -169,9 +170,9 @@ class Inbound:
         """
         if self._missing.areOpen:
             if self._resequencer.gapsGivenUp == before:
-                self._missing.filled(self._resequencer.expected, now)
+                self._missing.filled(self._resequencer.isMissing, now)
             else:
-                self._missing.closed(self._resequencer.expected)
+                self._missing.closed(self._resequencer.isMissing)
 
     def again(self, arrivals: list[Arrival], now: float) -> None:
         """
@@ -183,7 +184,7 @@ class Inbound:
         self._missing.answered()
         trains = self._resequencer.putAgain(arrivals, now)
         if self._missing.areOpen:
-            self._missing.closed(self._resequencer.expected)
+            self._missing.closed(self._resequencer.isMissing)
         self._pass(trains, now)
 
     def isLossy(self, now: float) -> bool:
@@ -225,7 +226,7 @@ class Inbound:
             trains += self._overtake(now, MAX_READY_TRAINS)
         if trains:
             self._pacer.send(trains, now)
-        if self._resequencer.held:
+        if self._resequencer.held or self._resequencer.misses:
             self._wait(now)
 
     def _overtakes(self, now: float) -> bool:
@@ -250,16 +251,15 @@ class Inbound:
         if self._resequencer.owes:
             self._takeTurn()
             return
+        if not self._resequencer.misses:
+            return
         overtakesAt = self._resequencer.overtakesAt if self._overtakes(now) else math.inf
         if self._timer is not None and now < self._missing.restsUntil and overtakesAt == math.inf:
             return  # it is early enough: nothing is told meanwhile, and no train waits for longer than those before it
-        at = self._resequencer.deadline(now)
-        if at is None:
+        deadline, reportAt = self._resequencer.deadline(now), self._reportMissing(now)
+        at = min(overtakesAt, *(each for each in (deadline, reportAt) if each is not None), math.inf)
+        if at == math.inf:
             return
-        at = min(at, overtakesAt)
-        reportAt = self._reportMissing(now)
-        if reportAt is not None:
-            at = min(at, reportAt)
         if self._timer is None:
             self._timer = self._clock.callLater(max(at - now, 0), self._expire)
         elif self._timer.getTime() > at + TIMER_SECONDS:
@@ -277,6 +277,8 @@ class Inbound:
             return self._missing.restsUntil
         if now < self._reportAt:
             return self._reportAt
+        if not self._mayReport():
+            return now + SOON_SECONDS
         pause = self.lastActive - self._before if now == self.lastActive else 0.0
         missing, again = self._missing.due(self._resequencer.gaps(GAPS_AT_ONCE), now, pause)
         if missing:
@@ -285,11 +287,13 @@ class Inbound:
         self._reportAt = soon if again is None else min(again, soon)
         return again
 
-    def reportBy(self, report: Callable[[list[Missing]], None]) -> None:
+    def reportBy(self, report: Callable[[list[Missing]], None], mayReport: Callable[[], bool]) -> None:
         """
         Know how the other end is told what has not come.
+
+        @param mayReport: tells whether there is a link that can take a report now.
         """
-        self._report = report
+        self._report, self._mayReport = report, mayReport
 
     def _expire(self) -> None:
         self._timer = None
@@ -349,6 +353,7 @@ class Inbound:
         """
         self._closed = True
         self._whenAnswered = self._report = None
+        self._mayReport = bool
         self._whenFinished = done
         if self._timer is not None:
             self._timer.cancel()

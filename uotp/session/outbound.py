@@ -512,6 +512,12 @@ class Outbound:
         """
         self._duplication.repairs.report(missing)
 
+    def mayReport(self) -> bool:
+        """
+        @return: whether a link can take a report now.
+        """
+        return self._scheduler.isFree
+
     def missed(self, missing: list[Missing]) -> None:
         """
         See L{uotp.boundaries.OutboundTrains}.

@@ -84,7 +84,7 @@ class Session:
         self.allowance = allowance
         self.inbound = Inbound(deliver, drops, clock, allowance, order, whenAnswered)
         self.outbound = Outbound(drops, clock, allowance, self.inbound, duplicate=duplicate)
-        self.inbound.reportBy(self.outbound.report)
+        self.inbound.reportBy(self.outbound.report, self.outbound.mayReport)
 
     @property
     def lastActive(self) -> float:

@@ -17,6 +17,7 @@ Pure: time comes in with each call.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from uotp.train import LAST_NUMBER, Missing
 
@@ -122,26 +123,26 @@ class MissingReports:
         """
         return bool(self._told)
 
-    def filled(self, number: int, now: float) -> None:
+    def filled(self, isMissing: Callable[[int], bool], now: float) -> None:
         """
         Something has come that was sent for the first time, and it may have filled gaps that were told.
 
-        @param number: all before this one has come, or is not waited for.
+        @param isMissing: see L{closed}.
         """
-        for _ in range(self.closed(number)):
+        for _ in range(self.closed(isMissing)):
             if now - self._inVainAt > SOON_AFTER_SECONDS:
                 self._inVain = 0
             self._inVain += 1
             self._inVainAt = now
 
-    def closed(self, number: int) -> int:
+    def closed(self, isMissing: Callable[[int], bool]) -> int:
         """
-        Gaps that were told are none any more, since they were given up, or filled by what was sent again.
+        Gaps that were told may be none any more, since they were given up, or filled by what was sent again.
 
-        @param number: see L{filled}.
-        @return: how many they are.
+        @param isMissing: tells of the number behind a gap whether the gap is still there.
+        @return: how many are none any more.
         """
-        ends = [end for end in self._told if end <= number]
+        ends = [end for end in self._told if not isMissing(end)]
         for end in ends:
             del self._told[end]
         return len(ends)

@@ -29,13 +29,16 @@ class Ranges:
     forgotten when there are too many, or when they are too old.
     """
 
-    def __init__(self, most: int, seconds: float) -> None:
+    def __init__(self, most: int, seconds: float, *, joins: bool = False) -> None:
         """
         @param most: how many ranges are remembered at most.
         @param seconds: how long a range is remembered at most.
+        @param joins: whether ranges that follow one another become one, which is remembered since the later
+            moment.  So there are no more than gaps between them.
         """
         self._most = most
         self._seconds = seconds
+        self._joins = joins
         self._ranges: list[Range] = []
 
     def __len__(self) -> int:
@@ -52,8 +55,17 @@ class Ranges:
         @param end: the number behind the last.
         @param since: monotonic seconds.
         """
-        insort(self._ranges, Range(begin, end, since))
-        del self._ranges[: -self._most]
+        ranges = self._ranges
+        if self._joins:
+            index = bisect_right(ranges, (begin, math.inf))
+            if index < len(ranges) and ranges[index].begin == end:
+                _, end, later = ranges.pop(index)
+                since = max(since, later)
+            if index and ranges[index - 1].end == begin:
+                begin, _, earlier = ranges.pop(index - 1)
+                since = max(since, earlier)
+        insort(ranges, Range(begin, end, since))
+        del ranges[: -self._most]
 
     def take(self, begin: int, end: int, now: float) -> list[Range]:
         """
@@ -102,6 +114,12 @@ class Ranges:
         if begin < end:
             found.append((begin, end))
         return found
+
+    def last(self, count: int) -> list[Range]:
+        """
+        @return: so many of the ranges, those with the highest numbers, in order.
+        """
+        return self._ranges[-count:]
 
     def clear(self) -> None:
         """

@@ -100,8 +100,8 @@ class Resequencer:
         self._leaving: list[Run] = []  # a heap of what waited when the peer began to count anew
         self._byAge: deque[tuple[float, int]] = NOTHING_WAITS  # when a run came, and its number; some are gone already
         self._missed = Ranges(MAX_GIVEN_UP, MISSED_SECONDS)  # gaps that were given up
-        self._again = Ranges(MAX_GIVEN_UP, MISSED_SECONDS)  # what has come that was sent again
-        self._early = Ranges(MAX_HELD_RUNS + 1, math.inf)  # what is passed on of what is ahead
+        self._again = Ranges(MAX_GIVEN_UP, MISSED_SECONDS, joins=True)  # what has come that was sent again
+        self._early = Ranges(MAX_HELD_RUNS + 1, math.inf, joins=True)  # what is passed on of what is ahead
         self._behindSince: float | None = None  # since when all that came was behind, and not missed
         self.late = 0
         self.held = self.gapsGivenUp = 0
@@ -499,23 +499,40 @@ class Resequencer:
     def gaps(self, most: int) -> list[tuple[int, int, float]]:
         """
         @param most: how many are wanted.
-        @return: of the first gaps the number that is missing first, the number behind the last one, and
-            about since when the gap is known, in monotonic seconds.
+        @return: of the first gaps, or of the last ones where nothing waits for them: the number that is missing
+            first, the number behind the last one, and since when the gap is known, in monotonic seconds.
         """
+        if self._nothingWaits:
+            return list(self._missed.last(most))
         if self._expected is None or not self._byAge:
             return []
-        since = self._byAge[0][0]
         if len(self._waiting) > MAX_LOOKED_AT:
-            return [(self._expected, self._waiting[0].number, since)]
+            return [(self._expected, self._waiting[0].number, self._byAge[0][0])]
         found: list[tuple[int, int, float]] = []
         expected = self._expected
-        for run in sorted(self._waiting):
+        for knownAt, _, run in self._withAges():
             if run.number > expected:
-                found.append((expected, run.number, since))
+                found.append((expected, run.number, knownAt))
                 if len(found) == most:
                     break
             expected = max(expected, run.number + run.datagrams)
         return found
+
+    @property
+    def misses(self) -> bool:
+        """
+        Whether L{gaps} may find some.
+        """
+        return bool(self._missed if self._nothingWaits else self._waiting)
+
+    def isMissing(self, end: int) -> bool:
+        """
+        @param end: the number behind a gap, as L{gaps} has told it.
+        @return: whether the gap is still there: nothing of its end has come, and it is not given up.
+        """
+        if self._nothingWaits:
+            return not self._missed.others(end - 1, end)
+        return end > self.expected
 
     def restart(self) -> None:
         """

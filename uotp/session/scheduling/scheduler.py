@@ -151,6 +151,13 @@ class Scheduler(Generic[T]):
         """
         return sorted(self._free, key=self.doubted.__contains__) if self.doubted else list(self._free)
 
+    @property
+    def isFree(self) -> bool:
+        """
+        Whether any link can be written to.
+        """
+        return bool(self._free)
+
     def used(self, link: T) -> None:
         """
         A link is the last in turn now.
