@@ -10,8 +10,8 @@ from tests.doubles.contracts import TimerTestCase
 from tests.session.duplicating import CountingAllowance
 from uotp.order import MAX_REORDER_SECONDS, Order, OrderMode
 from uotp.process.turns import Unlimited
-from uotp.session.demand import WEIGH_BYTES
-from uotp.session.inbound import COPIES_SECONDS, LIGHT_AFTER_SECONDS, OVERTAKE_SECONDS, Inbound
+from uotp.session.demand import HEAVY_LINKS, LIGHT_LINKS, LOSSY_LINKS, WEIGH_BYTES
+from uotp.session.inbound import COPIES_SECONDS, LIGHT_AFTER_SECONDS, OVERTAKE_SECONDS, WEIGH_COPIES_SECONDS, Inbound
 from uotp.session.pacer import BURST_BYTES, DATAGRAM_BYTES, TICK_SECONDS
 from uotp.session.reordering.hold import FIRST_HOLD_SECONDS, ROUND_TRIPS
 from uotp.session.reordering.missing import (
@@ -154,6 +154,38 @@ class InboundTests(TimerTestCase):
         self.clock.advance(0)
         self.assertEqual(self.passed, [0, 2])
         self.assertDeadline(HOLD)
+
+    def comeTwice(self, seconds: float, every: float, size: int = 8) -> None:
+        """
+        A flow comes, and each of it twice.
+        """
+        first = self.inbound._resequencer.expected
+        for number in range(first, first + round(seconds / every)):
+            self.clock.advance(every)
+            arrival = number & LAST_NUMBER, Train(size, bytes(size))
+            self.inbound.again([arrival], self.clock.seconds())
+            self.inbound.lone(*arrival, self.clock.seconds())
+
+    def test_copiesThatComeWantLinks(self) -> None:
+        """
+        Also where nothing is sent: as many as for a flow that is sent twice.
+        """
+        for every, links in ((0.01, HEAVY_LINKS), (0.1, LOSSY_LINKS)):
+            self.begin(Order())
+            self.inbound.roundTripIs(0.04)
+            self.comeTwice(WEIGH_COPIES_SECONDS / 2, every)
+            self.assertEqual(self.inbound.demand.links(self.clock.seconds()), LIGHT_LINKS)
+            self.comeTwice(2 * WEIGH_COPIES_SECONDS, every)
+            self.assertEqual(self.inbound.demand.links(self.clock.seconds()), links)
+            self.end()
+
+    def test_afterAPauseNobodyKnowsHowManyLinksCopiesWant(self) -> None:
+        self.begin(Order())
+        self.inbound.roundTripIs(0.04)
+        for _ in range(3):
+            self.comeTwice(WEIGH_COPIES_SECONDS / 2, 0.01)
+            self.clock.advance(2 * COPIES_SECONDS)
+        self.assertEqual(self.inbound.demand.links(self.clock.seconds()), LIGHT_LINKS)
 
     def test_lateDatagramsAreCounted(self) -> None:
         self.assertEqual(self.inbound.late, 0)

@@ -66,6 +66,7 @@ class MemoryBoundTests(TimerTestCase):
         super().setUp()
         self.drops = Drops()
         self.session = Session(lambda _: None, self.drops, self.clock, Unlimited())
+        self.addCleanup(lambda: self.session.finish(lambda: None))
         self.there = RecordingSession()
         self.ends: list[tuple[Tunnel, MemoryStream, IOPump]] = []
         for _ in range(TUNNELS):

@@ -1739,3 +1739,68 @@ class BesideBulkTests(SynchronousTestCase):
         self.load(0.5)
         self.tunnels[0].close()
         self.assertNotIn(self.tunnels[0], self.session.outbound._load._shortQueue._acknowledged)
+
+
+class LateTests(SynchronousTestCase):
+    """
+    Let a burst wait for tunnels that stand still, while others rest, and send nothing more.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.drops = Drops()
+        self.session = Session(lambda _: None, self.drops, self.clock, Unlimited())
+        self.tunnels = [MemoryLink(room=2 if number < FIRST_PARALLELISM else 1 << 30) for number in range(8)]
+        for tunnel in self.tunnels:
+            tunnel.stands = PathStats(99, 0, ROUND_TRIP, ROUND_TRIP)
+            tunnel.carryFor(self.session)
+
+    def burst(self) -> None:
+        """
+        Send more than the tunnels take that carry, but no more than may wait.
+        """
+        for number in range(10):
+            self.session.outbound.send([bulk(number)])
+
+    def waitFor(self, seconds: float) -> None:
+        """
+        Let time pass in small steps.
+        """
+        for _ in range(round(seconds / 0.001)):
+            self.clock.advance(0.001)
+            self.session.outbound.forgetStale()
+
+    def sentByOthers(self) -> int:
+        """
+        @return: how many trains those have that rested.
+        """
+        return sum(len(tunnel.sent) for tunnel in self.tunnels[FIRST_PARALLELISM:])
+
+    def test_theOthersTakeItInTime(self) -> None:
+        self.burst()
+        self.waitFor(STANDSTILL_SECONDS)
+        self.assertEqual(self.sentByOthers(), 0)
+        self.waitFor(WAIT_SECONDS - STANDSTILL_SECONDS)
+        self.assertGreater(self.sentByOthers(), 0)
+        self.assertEqual((self.session.outbound.backlogBytes, self.drops.totals), (0, {}))
+        self.waitFor(1.0)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_aBurstThatComesSoonAfterOneIsTakenInTimeToo(self) -> None:
+        """
+        A tunnel has taken something meanwhile.
+        """
+        self.burst()
+        self.waitFor(0.2)
+        self.tunnels[0].makeRoom(1)
+        self.waitFor(0.2)
+        self.assertEqual(self.sentByOthers(), 0)
+        self.burst()
+        self.waitFor(WAIT_SECONDS)
+        self.assertGreater(self.sentByOthers(), 0)
+
+    def test_theEndOfTheSessionLeavesNoTimer(self) -> None:
+        self.burst()
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        self.session.finish(lambda: None)
+        self.assertEqual(self.clock.getDelayedCalls(), [])

@@ -13,8 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.boundaries import AGAIN_SECONDS
 from uotp.process.memory import LEAST_GRANT_BYTES, FixedRoom, Memory, MemoryShare, Room
-from uotp.train import HALF_NUMBERS, LAST_NUMBER, TRAIN_OVERHEAD_BYTES, Train, cut
-from uotp.tunnel.unacked import ASK_BYTES, LEAST_FOUND_BYTES, MAX_KEPT_BYTES, Unacked
+from uotp.train import HALF_NUMBERS, LAST_NUMBER, TRAIN_OVERHEAD_BYTES, Train, bytesOf, cut
+from uotp.tunnel.unacked import ASK_BYTES, ENTRY_TRAINS, LEAST_FOUND_BYTES, MAX_KEPT_BYTES, Unacked
 
 NOW = 1000.0
 ONE = Train(3, b"onetwo")
@@ -47,6 +47,23 @@ class UnackedTests(SynchronousTestCase):
         self.unacked.add(7, [OTHER], 5, NOW)
         self.assertEqual(self.unacked.take(NOW), [(LAST_NUMBER, ONE), (1, OTHER), (7, OTHER)])
         self.assertEqual((self.unacked.take(NOW), self.unacked.kept), ([], 0))
+
+    def test_ofManyTrainsFewAreLookedAt(self) -> None:
+        """
+        Whoever looks for one finds it among a few, also where the numbers wrap; all are confirmed together.
+        """
+        trains = [Train(4, number.to_bytes(4, "big") * 2) for number in range(3 * ENTRY_TRAINS + 1)]
+        first = LAST_NUMBER - 2 * ENTRY_TRAINS - 2
+        self.unacked.add(first, trains, 99, NOW)
+        self.assertEqual([len(entry[2]) for entry in self.unacked._sent], [*[ENTRY_TRAINS] * 3, 1])
+        self.assertEqual(self.unacked.kept, len(trains) * (8 + TRAIN_OVERHEAD_BYTES))
+        for index, train in enumerate(trains):
+            number = first + 2 * index & LAST_NUMBER
+            self.assertEqual(self.unacked.within(number, 2, 1000), [(number, train)])
+        self.unacked.confirm(98)
+        self.assertEqual(len(self.unacked.within(first, 1000, 10_000)), len(trains))
+        self.unacked.confirm(99)
+        self.assertEqual((self.unacked.kept, self.unacked.take(NOW)), (0, []))
 
     def test_whatIsConfirmedIsForgotten(self) -> None:
         self.unacked.add(0, [ONE, OTHER], 11, NOW)
@@ -243,12 +260,15 @@ class UnackedTests(SynchronousTestCase):
             self.assertEqual(numbers, list(range(number - len(numbers) + 1, number + 1)))
             self.assertEqual(len(numbers), MAX_KEPT_BYTES // cost)
 
-    def test_aWriteThatIsTooLongIsNotKept(self) -> None:
+    def test_ofAWriteThatIsTooLongTheLastIsKept(self) -> None:
         """
-        Nothing is left of the account either.
+        The account is of that alone.
         """
         self.unacked.add(0, [LONG] * 60, 60 * len(LONG.payload), NOW)
-        self.assertEqual((self.unacked.kept, self.unacked.take(NOW)), (0, []))
+        kept, trains = self.unacked.kept, [train for _, train in self.unacked.take(NOW)]
+        self.assertLessEqual(kept, MAX_KEPT_BYTES)
+        self.assertEqual(kept, bytesOf(trains) + len(trains) * TRAIN_OVERHEAD_BYTES)
+        self.assertEqual(self.unacked.kept, 0)
 
     def test_tunnelsThatRestTakeNoRoom(self) -> None:
         """

@@ -31,6 +31,9 @@ from uotp.train import Arrival, Missing, TakeTrains, Train, bytesOf
 COPIES_SECONDS = 5.0
 """The other end finds that the path loses while copies have come in the last seconds, so many."""
 
+WEIGH_COPIES_SECONDS = 1.0
+"""While copies come, it is asked no more often than this how many links that takes."""
+
 OVERTAKE_SECONDS = 0.003
 """
 On a path that loses a datagram of a light flow waits for those before it for so long, unless the user says how long.
@@ -103,6 +106,8 @@ class Inbound:
         self.bytes = self.reads = 0
         self.acknowledgesSoon = False
         self._lossyUntil = -math.inf
+        self._copiesWeighedAt, self._copiesNumber = -math.inf, 0  # when copies were weighed, and what came by then
+        self._weighCopiesAt = -math.inf
 
     @property
     def late(self) -> int:
@@ -181,11 +186,25 @@ class Inbound:
         """
         self._heard(now)
         self.acknowledgesSoon, self._lossyUntil = True, now + COPIES_SECONDS
+        if now >= self._weighCopiesAt:
+            self._weighCopies(now)
         self._missing.answered()
         trains = self._resequencer.putAgain(arrivals, now)
         if self._missing.areOpen:
             self._missing.closed(self._resequencer.isMissing)
         self._pass(trains, now)
+
+    def _weighCopies(self, now: float) -> None:
+        """
+        The other end sends twice, and takes the links for that which there are.  Where it is the one that dials, it
+        knows how many that takes; where it is not, nobody but us does.
+        """
+        number, elapsed = self._resequencer.expected, now - self._copiesWeighedAt
+        perSecond = (number - self._copiesNumber) / elapsed
+        self._copiesNumber, self._copiesWeighedAt, self._weighCopiesAt = number, now, now + WEIGH_COPIES_SECONDS
+        isSteady = elapsed < 2 * COPIES_SECONDS and perSecond > 0  # nobody knows what came in a longer time
+        if isSteady and self._hold.roundTrip > 0 and now >= self._flow.heavyUntil:
+            self.demand.goesTwice(2 * perSecond * self._hold.roundTrip, now, inBursts=False)
 
     def isLossy(self, now: float) -> bool:
         """

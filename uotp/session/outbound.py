@@ -23,6 +23,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.interfaces import IDelayedCall
+
 from uotp.boundaries import Allowance, Link
 from uotp.duplicate import Duplicate
 from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BACKLOG_BYTES, Backlog, sift
@@ -46,6 +48,13 @@ WAIT_SECONDS = 0.3
 """
 A train may wait so long while there are links.  That is longer than most connections need
 to repair a loss, and too short for a program to have asked again.
+"""
+
+WAIT_LOOK_SECONDS = STANDSTILL_SECONDS / 2 + 0.005
+"""
+While no link takes the trains that wait, it is looked as often as this whether others had better, though nothing more
+comes from UDP.  The second look is after L{STANDSTILL_SECONDS}, and before a train has waited for too long; the first
+one shows by then whether anything moves.
 """
 
 WEIGHED_BYTES = 2048
@@ -90,6 +99,7 @@ class Outbound:
     __slots__ = (  # without them so many attributes take a kilobyte more
         "_answeredLookAt",
         "_backlog",
+        "_callLater",
         "_clock",
         "_costs",
         "_doubt",
@@ -109,6 +119,7 @@ class Outbound:
         "_stickiness",
         "_tellStuck",
         "_tellUnstuck",
+        "_waitTimer",
         "_weighAt",
         "_weighedBytes",
         "bytes",
@@ -135,6 +146,8 @@ class Outbound:
         @param duplicate: when datagrams go over two links.
         """
         self._clock: Callable[[], float] = clock.seconds
+        self._callLater: Callable[..., IDelayedCall] = clock.callLater
+        self._waitTimer: IDelayedCall | None = None
         self._inbound = inbound
         self._backlog = Backlog(drops, allowance.room(MAX_BACKLOG_BYTES))
         self._costs = Costs()
@@ -181,6 +194,9 @@ class Outbound:
         self._duplication.finish()
         self._nudges.finish()
         self._scheduler.finish()
+        if self._waitTimer is not None:
+            self._waitTimer.cancel()
+            self._waitTimer = None
 
     def tellStuck(self, stuck: Callable[[], None], unstuck: Callable[[], None]) -> None:
         """
@@ -380,6 +396,27 @@ class Outbound:
         if isStuck and self._backlog.overflowed:
             self._isStuck = True
             self._tellStuck()
+        if self._waitTimer is None and len(self._scheduler) > 1:
+            self._lookWhenLate(now)
+
+    def _lookAtWaiting(self) -> None:
+        """
+        Trains may wait for links that stand still while others rest, and the source may send nothing more.
+        """
+        self._waitTimer = None
+        now = self._clock()
+        if self._backlog and now - self._standsSince > WAIT_LOOK_SECONDS - LOOK_SECONDS:
+            self._load.judgeSoon(now)
+            self._lookedAt = now
+            self._look(now)
+        if self._backlog:
+            self._lookWhenLate(now)
+
+    def _lookWhenLate(self, now: float) -> None:
+        seconds = WAIT_LOOK_SECONDS - (now - self._standsSince) % WAIT_LOOK_SECONDS
+        if seconds < LOOK_SECONDS:
+            seconds += WAIT_LOOK_SECONDS
+        self._waitTimer = self._callLater(seconds, self._lookAtWaiting)
 
     def roundTripChanged(self) -> None:
         """

@@ -26,6 +26,7 @@ from uotp.train import (
     Arrival,
     Train,
     bytesOf,
+    countOf,
     datagramsWithin,
     split,
 )
@@ -42,6 +43,9 @@ ASK_BYTES = 64 * 1024
 The kernel is asked when so much is kept, or twice as much as was left the last time.  Behind a relay that ends TCP
 it tells what the relay has, which may break and lose it; so what a light flow sends is kept until a pong comes.
 """
+
+ENTRY_TRAINS = 8
+"""So many trains are kept together: whoever looks for one of them looks at the others, and the peer asks for that."""
 
 MOST_ASK_BYTES = MAX_KEPT_BYTES * 7 // 8
 """When so much is kept, the kernel is asked each time."""
@@ -83,9 +87,16 @@ class Unacked:
         @param framed: bytes of their frames.
         @param now: monotonic seconds.
         """
+        self.position += framed
+        while len(trains) > ENTRY_TRAINS:
+            first, trains = trains[:ENTRY_TRAINS], trains[ENTRY_TRAINS:]
+            self._keep(number, first, now)
+            number = number + countOf(first) & LAST_NUMBER
+        self._keep(number, trains, now)
+
+    def _keep(self, number: int, trains: list[Train], now: float) -> None:
         size = len(trains[0][1]) if len(trains) == 1 else bytesOf(trains)
         cost = size + len(trains) * TRAIN_OVERHEAD_BYTES
-        self.position += framed
         self.kept += cost
         if self._sent is NOTHING_WAITS:
             self._sent = deque()

@@ -172,6 +172,14 @@ class LoadControl:
         isStalled = carrying is not None and self._shortQueue.isStalled(carrying.pathStats(), now)
         return carrying if isStalled else None
 
+    def judgeSoon(self, now: float) -> None:
+        """
+        There is a reason to judge at the next look, unless that was done a moment ago: two judgements tell what moves
+        between them.
+        """
+        if now - self._judgedAt >= JUDGE_SECONDS / 2:
+            self._judgeAt = now
+
     def look(self, current: Link | None, bytesOut: int, standsSince: float | None, now: float) -> bool:
         """
         Judge if it is time, and there is a reason.  A light flow is asked for one less often.
@@ -186,6 +194,7 @@ class LoadControl:
         isLight = bytesOut - self._bytesBefore < LIGHT_BYTES_PER_SECOND * (now - self._askedAt)
         self._bytesBefore, self._askedAt = bytesOut, now
         self._judgeAt = now + (LIGHT_JUDGE_SECONDS if isLight else JUDGE_SECONDS)
+        self.hasWaited = self.hasWaited or standsSince is not None
         if not (self.hasWaited or self.isBound or (current is not None and hasQueue(current.pathStats()))):
             self._setNarrow(isNarrow=False)
             return False
