@@ -1205,6 +1205,14 @@ class TogetherTests(_ServicesTestCase):
         self.server(serverTls, wire=WireChoice.ONE, duplicate=Duplicate.ALWAYS)
         self.assertEqual(self._withoutEffect(), ["reorder", "duplicate", "reorder", "duplicate"])
 
+    def test_whoAllowsOneTunnelIsToldThatNothingGoesTwice(self) -> None:
+        _, clientTls = self.certificates()
+        self.client(clientTls, poolSize=1)
+        self.client(clientTls, listen=("127.0.0.1", 8912), poolSize=2, duplicate=Duplicate.ALWAYS)
+        self.assertEqual(self._withoutEffect(), [])
+        self.client(clientTls, listen=("127.0.0.1", 8913), poolSize=1, duplicate=Duplicate.ALWAYS)
+        self.assertEqual(self._withoutEffect(), ["duplicate"])
+
     def test_settingsThatAreFollowedAreNotWarnedOf(self) -> None:
         serverTls, clientTls = self.certificates()
         both: dict[str, Any] = {"duplicate": Duplicate.ALWAYS, "reorder": Order(OrderMode.BULK)}

@@ -54,7 +54,13 @@ class Options(CommonOptions):
             "allow",
         ),
         Option("expire", "e", "time without a datagram after which a session ends", parseSeconds, "expire"),
-        Option("pool-size", "n", "most tunnels for each session", parseCount(MAX_POOL_SIZE), "poolSize"),
+        Option(
+            "pool-size",
+            "n",
+            f"most tunnels for each session, at most {MAX_POOL_SIZE}",
+            parseCount(MAX_POOL_SIZE),
+            "poolSize",
+        ),
         Option(
             "min-pool",
             None,

@@ -127,17 +127,18 @@ COMMON_ROWS = (
     Option(
         "reorder",
         None,
-        "which datagrams wait for those sent before them: auto (all, those of a light flow for a moment only while "
-        "the path loses), off (none), bulk (those above 256 bytes), or the time for all, in milliseconds if it has no "
-        "unit; otherwise auto, and at a server as its client asks",
+        "which datagrams wait for those sent before them: auto (all; while the path loses, those of a light flow only "
+        "for 3 ms), off (none), bulk (those above 256 bytes), or the time for all, up to 5s, in milliseconds if it has "
+        "no unit; otherwise auto, and at a server as its client asks",
         parseOrder,
         "reorder",
     ),
     Option(
         "duplicate",
         None,
-        "datagrams of light flows, and small ones, go over two tunnels: auto (while the path loses), always, or off; "
-        "in format 2, and for what this end sends",
+        "datagrams of light flows, and those of up to 256 bytes, go over two tunnels: auto (while the path loses), "
+        "always (also where nothing is lost), or off; at most 128 kbit/s or 5 % of a flow; in format 2, and for what "
+        "this end sends",
         inAnyCase(parseDuplicate),
         "duplicate",
     ),

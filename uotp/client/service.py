@@ -24,6 +24,7 @@ from uotp.client.sources.allowed import canReach
 from uotp.client.sources.ports import ClientPorts
 from uotp.client.sources.sessions import SessionsBySource
 from uotp.client.sources.source import SourceSession
+from uotp.duplicate import Duplicate
 from uotp.net import Host, SharedResolver, backgroundThread, checkMark, placesOf
 from uotp.process import SleepClocks, SleepDetector, descriptorLimit, sleepClocks
 from uotp.session import WAIT_SECONDS
@@ -151,6 +152,7 @@ class ClientService(TunnelService):
         isPlain = self._clientCredentials is None
         if self._settings.wire is WireChoice.ONE or (isPlain and self._settings.wire is WireChoice.AUTO):
             self.warnOfFormat1()
+        self._warnOfOneTunnel()
         self._warnOfStrangers()
         self._warnOfNobody()
         self._warnOfFewDescriptors()
@@ -163,6 +165,14 @@ class ClientService(TunnelService):
         self.periodicCalls.every(RENEW_CHECK_SECONDS, self._renewOld)
         self.periodicCalls.every(WRITE_SECONDS, self._lastGood.save)
         self._lookup.start()
+
+    def _warnOfOneTunnel(self) -> None:
+        if self._settings.poolSize == 1 and self._settings.duplicate is Duplicate.ALWAYS:
+            self._log.warn(
+                "{setting} has no effect: nothing goes over two tunnels where {most} allows one",
+                setting=spelled("duplicate"),
+                most=spelled("poolSize"),
+            )
 
     def whenReady(self) -> Deferred[None]:
         """
