@@ -11,7 +11,14 @@ from tests.session.duplicating import CountingAllowance
 from uotp.order import MAX_REORDER_SECONDS, Order, OrderMode
 from uotp.process.turns import Unlimited
 from uotp.session.demand import HEAVY_LINKS, LIGHT_LINKS, LOSSY_LINKS, WEIGH_BYTES
-from uotp.session.inbound import COPIES_SECONDS, LIGHT_AFTER_SECONDS, OVERTAKE_SECONDS, WEIGH_COPIES_SECONDS, Inbound
+from uotp.session.inbound import (
+    COPIES_SECONDS,
+    FULL_LINKS_SECONDS,
+    LIGHT_AFTER_SECONDS,
+    OVERTAKE_SECONDS,
+    WEIGH_COPIES_SECONDS,
+    Inbound,
+)
 from uotp.session.pacer import BURST_BYTES, DATAGRAM_BYTES, TICK_SECONDS
 from uotp.session.reordering.hold import FIRST_HOLD_SECONDS, ROUND_TRIPS
 from uotp.session.reordering.missing import (
@@ -630,11 +637,19 @@ class ReportTests(InboundTests):
 
     def test_whileNoLinkTakesAReportNothingCountsAsTold(self) -> None:
         self.begin(Order.within(MAX_REORDER_SECONDS))
+        asked: list[bool] = []
+
+        def mayReport() -> bool:
+            asked.append(self.mayReport)
+            return self.mayReport
+
+        self.inbound.reportBy(self.reports.append, mayReport)
         self.mayReport = False
         self.come(0)
         self.come(2)
         self.passTime(0.5)
         self.assertEqual(self.reports, [])
+        self.assertLess(len(asked), 2 + 0.5 / FULL_LINKS_SECONDS)
         self.mayReport = True
         self.passTime(0.5)
         self.assertEqual(self.reports, [[(1, 1)]] * MOST_TELLS)

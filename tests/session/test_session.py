@@ -1799,6 +1799,20 @@ class LateTests(SynchronousTestCase):
         self.waitFor(WAIT_SECONDS)
         self.assertGreater(self.sentByOthers(), 0)
 
+    def test_whileThereIsNoTunnelNobodyLooks(self) -> None:
+        """
+        Whatever comes takes what waits.
+        """
+        self.burst()
+        for tunnel in self.tunnels[1:]:
+            self.session.outbound.linkGone(tunnel)
+        self.session.outbound.linkFull(self.tunnels[0])
+        self.session.outbound.send([bulk(7)])
+        self.session.outbound.linkGone(self.tunnels[0])
+        self.assertGreater(self.session.outbound.backlogBytes, 0)
+        self.clock.advance(STANDSTILL_SECONDS)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_theEndOfTheSessionLeavesNoTimer(self) -> None:
         self.burst()
         self.assertEqual(len(self.clock.getDelayedCalls()), 1)

@@ -48,6 +48,9 @@ LIGHT_AFTER_SECONDS = 2.0
 OVERTAKING_RUNS_PER_UNIT = 16
 """To look at so many that wait, for which may go ahead, takes about as long as to handle a datagram."""
 
+FULL_LINKS_SECONDS = 0.02
+"""While no link can take a report, we look so much later whether one can."""
+
 TIMER_SECONDS = 0.001
 """A timer that is later by less than this is early enough."""
 
@@ -297,7 +300,7 @@ class Inbound:
         if now < self._reportAt:
             return self._reportAt
         if not self._mayReport():
-            return now + SOON_SECONDS
+            return now + FULL_LINKS_SECONDS
         pause = self.lastActive - self._before if now == self.lastActive else 0.0
         missing, again = self._missing.due(self._resequencer.gaps(GAPS_AT_ONCE), now, pause)
         if missing:

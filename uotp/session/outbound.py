@@ -409,7 +409,7 @@ class Outbound:
             self._load.judgeSoon(now)
             self._lookedAt = now
             self._look(now)
-        if self._backlog:
+        if self._backlog and len(self._scheduler) > 1:
             self._lookWhenLate(now)
 
     def _lookWhenLate(self, now: float) -> None:
