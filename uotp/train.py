@@ -276,3 +276,13 @@ def couple(messages: Sequence[tuple[bytes, int]]) -> list[Train]:
         size = len(payload)
         return [Train(coalesced if 0 < coalesced < size else size, payload)]
     return [Train(segment, b"".join(run)) for segment, run in joined(messages)]
+
+
+def numberedFrom(number: int, trains: Iterable[Train]) -> Iterator[Arrival]:
+    """
+    @param number: of the first datagram.
+    @return: each train with the number of its first datagram.
+    """
+    for train in trains:
+        yield number, train
+        number = number + train.datagrams & LAST_NUMBER

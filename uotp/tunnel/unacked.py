@@ -28,6 +28,7 @@ from uotp.train import (
     bytesOf,
     countOf,
     datagramsWithin,
+    numberedFrom,
     split,
 )
 
@@ -220,8 +221,6 @@ def arrivalsOf(entries: Iterable[Sent], now: float) -> list[Arrival]:
     """
     arrivals: list[Arrival] = []
     for at, first, trains, _, _ in entries:
-        number = first
-        for train in trains if now - at <= AGAIN_SECONDS else ():
-            arrivals.append((number, train))
-            number = number + train.datagrams & LAST_NUMBER
+        if now - at <= AGAIN_SECONDS:
+            arrivals += numberedFrom(first, trains)
     return arrivals

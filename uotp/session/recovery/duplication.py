@@ -33,7 +33,7 @@ from uotp.session.recovery.repairs import Repairs
 from uotp.session.recovery.resending import Resending, countedBytes
 from uotp.session.scheduling.scheduler import Scheduler
 from uotp.session.scheduling.stickiness import FIRST_WINDOW_BYTES
-from uotp.train import LAST_NUMBER, NOTHING_WAITS, Arrival, Missing, Numbering, Train
+from uotp.train import LAST_NUMBER, NOTHING_WAITS, Arrival, Missing, Numbering, Train, numberedFrom
 
 LOSSES_LOOK_SECONDS = 0.25
 """
@@ -264,16 +264,6 @@ class Duplication:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def numberedFrom(number: int, trains: Iterable[Train]) -> Iterator[Arrival]:
-    """
-    @param number: of the first datagram.
-    @return: each train with the number of its first datagram.
-    """
-    for train in trains:
-        yield number, train
-        number = number + train.datagrams & LAST_NUMBER
 
 
 def smallOf(number: int, trains: Iterable[Train]) -> Iterator[Arrival]:
