@@ -354,6 +354,26 @@ class ApartTests(DuplicationTestCase):
         self.clock.advance(COPY_APART_SECONDS)
         self.assertEqual(self.copies(), [number])
 
+    def test_ofSeveralThatAreToFollowNoneIsRepaired(self) -> None:
+        """
+        Whichever is missed, also where the numbers wrap.
+        """
+        numbers = [self.send() for _ in range(9)]
+        for link in self.links:
+            link.kept = [(number, SMALL) for number in numbers]
+        now = self.clock.seconds()
+        for number in numbers:
+            self.duplication.repairs._reported = []
+            self.duplication.missed([(number, 1)], ROUND_TRIP)
+        self.assertEqual((self.copies(), self.clock.seconds()), ([], now))
+
+    def test_copiesThatFollowAreBoundedTogether(self) -> None:
+        self.duplication._grant.left = SMALL_BYTES
+        for _ in range(3):
+            self.send()
+        self.clock.advance(COPY_APART_SECONDS)
+        self.assertEqual((len(self.copies()), self.duplication._grant.left), (1, 0))
+
     def test_whatALinkWasGivenThatIsGoneIsNotCopied(self) -> None:
         """
         All that it had goes through another link then.

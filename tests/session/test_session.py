@@ -1799,6 +1799,17 @@ class LateTests(SynchronousTestCase):
         self.waitFor(WAIT_SECONDS)
         self.assertGreater(self.sentByOthers(), 0)
 
+    def test_twoJudgementsAreApart(self) -> None:
+        """
+        They tell what moves between them.
+        """
+        load, now = self.session.outbound._load, 1000.0
+        load._judgedAt, load._judgeAt = now, now + JUDGE_SECONDS
+        load.judgeSoon(now + JUDGE_SECONDS / 3)
+        self.assertEqual(load._judgeAt, now + JUDGE_SECONDS)
+        load.judgeSoon(now + JUDGE_SECONDS / 2)
+        self.assertEqual(load._judgeAt, now + JUDGE_SECONDS / 2)
+
     def test_whileThereIsNoTunnelNobodyLooks(self) -> None:
         """
         Whatever comes takes what waits.
