@@ -51,6 +51,7 @@ from uotp.order import Order, OrderMode
 from uotp.path import Flight
 from uotp.process import LEAST_MEMORY_BYTES
 from uotp.process.clock import SleepClocks
+from uotp.server import front as serverfront
 from uotp.server import service as serverservice
 from uotp.server.service import ServerService
 from uotp.server.settings import ServerSettings
@@ -98,8 +99,9 @@ class _ServicesTestCase(TlsTestCase):
         self.lookups = 0
         self.accepted: Any = None
         self.patch(serverservice, "listen", listenInMemory)
-        for module in (clientservice, serverservice):
+        for module in (clientservice, serverfront):
             self.patch(module, "descriptorLimit", lambda: None)
+        for module in (clientservice, serverservice):
             self.patch(module, "datagramPortOpener", self.opener)
             self.patch(module, "backgroundThread", lambda _: self.inBackground())
         self.patch(serverservice, "Routes", lambda seconds: Routes(seconds, localTo))
@@ -277,7 +279,7 @@ class ValuesTests(_ServicesTestCase):
             "ownerShare": 40,
         }
         server = self.server(start=False, **forServer)
-        self.assertEqual(server._settings, ServerSettings(target=TARGET, **forServer))
+        self.assertEqual(server.settings, ServerSettings(target=TARGET, **forServer))
 
     def test_settingsThatCannotBeUsedAreRefusedAtOnce(self) -> None:
         for make, peer in ((clientService, ("no name", 9)), (serverService, ("no name", 9))):
@@ -386,21 +388,21 @@ class ListeningTests(_ServicesTestCase):
             (1024, {"maxConnections": 512}, 512, False),
             (20000, {"maxConnections": 16384}, 10000, True),
         ):
-            self.patch(serverservice, "descriptorLimit", lambda limit=limit: limit)
+            self.patch(serverfront, "descriptorLimit", lambda limit=limit: limit)
             arguments: dict[str, Any] = dict(chosen)
             server = self.server(**arguments)
             said = [line for line in self.lines(LogLevel.warn) if "connections" in line]
             self.events.clear()  # type: ignore[attr-defined]
-            asked = server._settings.maxConnections
+            asked = server.settings.maxConnections
             expected = (
                 f"there may be {connections} connections and not {asked}, since this process may have {limit} "
                 "descriptors, of which they get half: raise that limit (ulimit -n, or LimitNOFILE of systemd)"
             )
-            self.assertEqual((server._connections, said), (connections, [expected] if isSaid else []))
+            self.assertEqual((server.mostConnections, said), (connections, [expected] if isSaid else []))
 
     def test_serversSessionsSendTwiceAsItsUserWants(self) -> None:
         for choice in Duplicate:
-            self.assertIs(self.server(duplicate=choice)._registry._duplicate, choice)
+            self.assertIs(self.server(duplicate=choice).registry._duplicate, choice)
 
     def test_sessionsLeaveDescriptorsForEverythingElse(self) -> None:
         """
@@ -413,17 +415,17 @@ class ListeningTests(_ServicesTestCase):
             (65536, {"maxSessions": 65536}, 24576, True),
             (None, {"maxSessions": 65536}, 65536, False),
         ):
-            self.patch(serverservice, "descriptorLimit", lambda limit=limit: limit)
+            self.patch(serverfront, "descriptorLimit", lambda limit=limit: limit)
             arguments: dict[str, Any] = {"maxConnections": 64, **chosen}
             server = self.server(**arguments)
             said = [line for line in self.lines(LogLevel.warn) if "sessions" in line]
             self.events.clear()  # type: ignore[attr-defined]
             expected = (
-                f"there may be {sessions} sessions and not {server._settings.maxSessions}, since this process may have "
+                f"there may be {sessions} sessions and not {server.settings.maxSessions}, since this process may have "
                 f"{limit} descriptors, of which they get three eighths: raise that limit (ulimit -n, or LimitNOFILE of "
                 "systemd)"
             )
-            self.assertEqual((server._registry._shares.most, said), (sessions, [expected] if isSaid else []))
+            self.assertEqual((server.registry._shares.most, said), (sessions, [expected] if isSaid else []))
 
     def test_portInUseIsOneLine(self) -> None:
         self.client()

@@ -302,6 +302,16 @@ class Stream(Protocol):
         a stream that was accepted reads only when it is its turn.
         """
 
+    def pauseProducing(self) -> None:
+        """
+        Hand on nothing that comes, until L{resumeProducing}.
+        """
+
+    def resumeProducing(self) -> None:
+        """
+        Hand on what comes again.
+        """
+
     def write(self, data: bytes) -> None:
         """
         Send bytes: now as far as the kernel takes them, and the rest later.  Before the

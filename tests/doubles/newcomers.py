@@ -20,7 +20,12 @@ class MemoryNewcomer:
     @ivar protocol: whom the stream calls, once it is a stream.
     @ivar stream: what it has become.
     @ivar aborted: whether it was aborted before that.
+    @ivar hops: how often it was handed over.
+    @ivar isRelayed: whether another worker has it.
     """
+
+    hops = 0
+    isRelayed = False
 
     def __init__(self, host: str = "192.0.2.1", since: float = 0.0, *, secured: bool = False) -> None:
         """
@@ -52,6 +57,28 @@ class MemoryNewcomer:
             self.aborted = True
         else:
             self.stream.abort()
+
+
+class HandedNewcomer(MemoryNewcomer):
+    """
+    Stands for a connection that another worker has handed over.
+    """
+
+    def __init__(self, shown: bytes, *, hops: int = 1, isRelayed: bool = False, host: str = "192.0.2.1") -> None:
+        """
+        @param shown: what has come on it so far.
+        """
+        super().__init__(host)
+        self.hops = hops
+        self.isRelayed = isRelayed
+        self._shown = shown
+
+    def become(self, tunnel: Any) -> None:  # type: ignore[override]
+        """
+        Let a tunnel go on with it.
+        """
+        super().become(None, tunnel)
+        tunnel.dataReceived(self._shown)
 
 
 class BareNewcomer(MemoryNewcomer):

@@ -49,6 +49,7 @@ class MemoryStream(FakeTransport):
     @ivar allowedRoundTrip: how long a round trip the kernel is to allow for.
     @ivar path: what the kernel sees.
     @ivar acknowledges: how often the kernel was told to acknowledge at once.
+    @ivar isRead: whether what comes is handed on.
     """
 
     peer = IPv4Address("TCP", "192.0.2.1", 8443)
@@ -71,6 +72,8 @@ class MemoryStream(FakeTransport):
         self.path: PathStats | None = None
         self.acknowledges = 0
         self._paused = self._closing = False
+        self.isRead = True
+        self._unread = b""
         self._reason: Exception = ConnectionDone()
 
     def getPeer(self) -> IPv4Address:
@@ -78,6 +81,24 @@ class MemoryStream(FakeTransport):
 
     def admit(self) -> None:
         self.admitted = True
+
+    def bufferReceived(self, buf: bytes) -> None:
+        """
+        Something came.
+        """
+        if self.isRead:
+            super().bufferReceived(buf)
+        else:
+            self._unread += buf
+
+    def pauseProducing(self) -> None:
+        self.isRead = False
+
+    def resumeProducing(self) -> None:
+        self.isRead = True
+        unread, self._unread = self._unread, b""
+        if unread:
+            super().bufferReceived(unread)
 
     def facts(self) -> StreamFacts:
         return StreamFacts("192.0.2.1:4000", "192.0.2.2:8443", None if self.security is None else "TLSv1.3 some cipher")
@@ -318,6 +339,16 @@ class RecordingStream:
         return StreamFacts("here:1", "there:2")
 
     def admit(self) -> None:
+        """
+        It reads nothing.
+        """
+
+    def pauseProducing(self) -> None:
+        """
+        It reads nothing.
+        """
+
+    def resumeProducing(self) -> None:
         """
         It reads nothing.
         """

@@ -61,7 +61,7 @@ def idle():
     ends = services[1:]
     if client._sessions.statistics().sessions or any(len(service.liveTunnels) for service in services):
         return False
-    return not any(len(server._registry) for server in ends)
+    return not any(len(server.registry) for server in ends)
 
 
 @defer.inlineCallbacks

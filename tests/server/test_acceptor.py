@@ -94,7 +94,7 @@ class CheckedAcceptor(Acceptor):
         self.checkInvariant()
 
 
-class _AcceptorTestCase(TimerTestCase):
+class AcceptorTestCase(TimerTestCase):
     """
     Puts an acceptor, a registry and a target in memory.
     """
@@ -179,7 +179,7 @@ class _AcceptorTestCase(TimerTestCase):
         return [formatEvent(event) for event in self.events if event["log_level"] >= LogLevel.warn]
 
 
-class AcceptorTests(_AcceptorTestCase):
+class AcceptorTests(AcceptorTestCase):
     """
     Come in without TLS.
     """
@@ -528,7 +528,7 @@ class AcceptorTests(_AcceptorTestCase):
                 self.assertNotIn(form, text)
 
 
-class Format2Tests(_AcceptorTestCase):
+class Format2Tests(AcceptorTestCase):
     """
     Come in with a hello of format 2.
     """
@@ -668,7 +668,7 @@ class Format2Tests(_AcceptorTestCase):
         self.assertEqual(len(self.registry), 1)
 
 
-class AcceptorOverTlsTests(_AcceptorTestCase, TlsTestCase):
+class AcceptorOverTlsTests(AcceptorTestCase, TlsTestCase):
     """
     Come in with TLS, where clients may have to show a certificate.
     """

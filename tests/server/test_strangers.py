@@ -56,7 +56,7 @@ class StrangersTests(TimerTestCase):
         came = []
         for host in hosts:
             came.append(BareNewcomer(host, self.clock.seconds()))
-            self.strangers.arrived(came[-1])  # type: ignore[arg-type]
+            self.strangers.arrived(came[-1])
             self.strangers.checkInvariant()
         return came
 

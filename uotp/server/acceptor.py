@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from functools import partial
+from itertools import count
 from typing import Any
 
 from twisted.internet.protocol import Factory
@@ -19,9 +21,10 @@ from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
 from uotp.errors import PeerError
-from uotp.process import Shares
+from uotp.server.connections import OwnedConnections
+from uotp.server.joining import Coordinator, Decision, Handed, JoinAnswer, JoinQuestion
 from uotp.server.registry import Joined, Registry, ServedSession, clientWords
-from uotp.server.strangers import Strangers, StrangersStatistics
+from uotp.server.strangers import Stranger, Strangers, StrangersStatistics
 from uotp.telemetry import Logger, RateLimit, causeOf, logCounted, spelled
 from uotp.transport import Newcomer
 from uotp.tunnel import AcceptedTunnel, LiveTunnels, Tunnel, TunnelState
@@ -93,11 +96,13 @@ class Accepted:
     @ivar owner: whose share of all connections it is a part of, from when it has shown a
         session id.
     @ivar served: whom it carries for; L{None} before.
+    @ivar number: what a coordinator calls it, once that was asked; 0 before.
     """
 
-    newcomer: Newcomer
+    newcomer: Stranger
     owner: Hashable = None
     served: ServedSession | None = None
+    number: int = 0
 
     @property
     def peer(self) -> str:
@@ -124,6 +129,7 @@ class Acceptor(Factory):
         makeStream: Callable[..., Any],
         limits: ConnectionLimits,
         wire: WireChoice = WireChoice.AUTO,
+        coordinator: Coordinator | None = None,
     ) -> None:
         """
         @param registry: who knows the sessions.
@@ -134,19 +140,21 @@ class Acceptor(Factory):
         @param makeStream: makes a stream of a connection, see L{Newcomer.become}.
         @param limits: how many connections there may be.
         @param wire: which formats may be spoken.
+        @param coordinator: decides who may join, where there are several workers.
         """
+        self._coordinator = coordinator
+        self._numbers = count(1)
+        self._byNumber: dict[int, Tunnel] = {}
         self._registry = registry
         self._liveTunnels = liveTunnels
         self._clock = clock
         self._rateLimit = rateLimit
         self._makeStream = makeStream
-        self._limits = limits
         self._wire = wire
         self._closed = False
         self._accepted: dict[Tunnel, Accepted] = {}
         self._strangers = Strangers(clock, self._refused, limits.silent, limits.begun)
-        self._known: Shares[Hashable, Tunnel] = Shares()
-        self._knownEvicted = 0
+        self._known: OwnedConnections[Tunnel] = OwnedConnections(limits.known, limits.owned)
 
     # What a L{uotp.transport.listener.Reception} is told.
 
@@ -175,6 +183,20 @@ class Acceptor(Factory):
                 self._liveTunnels.discard(tunnel)
                 self._accepted.pop(tunnel, None)
             raise
+
+    def adopt(self, newcomer: Handed) -> None:
+        """
+        Another worker hands a connection over.
+        """
+        if self._closed:
+            newcomer.abort()
+            return
+        self._strangers.arrived(newcomer)
+        self._strangers.began(newcomer)
+        tunnel = AcceptedTunnel(self._clock, self)
+        self._accepted[tunnel] = Accepted(newcomer)
+        self._liveTunnels.add(tunnel)
+        newcomer.become(tunnel)
 
     def left(self, newcomer: Newcomer) -> None:
         """
@@ -234,20 +256,27 @@ class Acceptor(Factory):
         key = None if security is None else security.peerKey
         owner = accepted.newcomer.owner if key is None else key
         try:
-            joined = self._join(tunnel, accepted.peer, hello, key, owner)
+            self._requireFormat(hello)
         except PeerError as error:
-            self._refused(accepted.peer, str(error), tunnel.peerName)
-            tunnel.refuse()
+            self._refuse(tunnel, str(error))
             return
-        self._strangers.discard(accepted.newcomer)
-        self._known.add(owner, tunnel)
-        accepted.owner = owner
-        accepted.served = joined.served
-        kept = f"a {'new' if joined.isNew else 'known'} session, kept for {self._registry.linger:g} s without a tunnel"
-        self._liveTunnels.log.opened(tunnel, joined.served.name, kept)
-        tunnel.welcome(joined.served.session, isNew=joined.isNew, keptSeconds=self._registry.linger)
+        if self._coordinator is None:
+            self._admit(tunnel, hello, key, owner)
+            return
+        accepted.number = next(self._numbers)
+        question = JoinQuestion(
+            connection=accepted.number,
+            sessionId=hello.sessionId,
+            key=key,
+            owner=owner,
+            isRelayed=accepted.newcomer.isRelayed,
+            isMovable=security is None,
+            hops=accepted.newcomer.hops,
+        )
+        tunnel.transport.pauseProducing()  # what comes next is for whoever gets the connection
+        self._coordinator.ask(question, partial(self._answered, self._coordinator, tunnel, hello, question))
 
-    def _join(self, tunnel: Tunnel, peer: str, hello: ClientHello, key: bytes | None, owner: Hashable) -> Joined:
+    def _requireFormat(self, hello: ClientHello) -> None:
         if self._closed:
             reason = "the server stops"
             raise PeerError(reason)
@@ -256,39 +285,90 @@ class Acceptor(Factory):
                 f"it speaks format {hello.wireFormat.value}, and {spelled('wire')} {self._wire.value} was said here"
             )
             raise PeerError(reason)
-        if self._known.count(owner) >= self._limits.owned:
-            reason = f"its owner has {self._limits.owned} connections already, its share (see {spelled('ownerShare')})"
-            raise PeerError(reason)
-        crowded = self._ownerWhoGivesOneUp(owner) if len(self._known) >= self._limits.known else None
+
+    def _refuse(self, tunnel: AcceptedTunnel, reason: str) -> None:
+        self._refused(self._accepted[tunnel].peer, reason, tunnel.peerName)
+        tunnel.refuse()
+
+    def _answered(
+        self,
+        coordinator: Coordinator,
+        tunnel: AcceptedTunnel,
+        hello: ClientHello,
+        question: JoinQuestion,
+        answer: JoinAnswer,
+    ) -> None:
+        accepted = self._accepted.get(tunnel)
+        if accepted is None or accepted.newcomer not in self._strangers:  # it has not waited for that
+            if answer.decision is not Decision.REFUSED:
+                self._giveBack(coordinator, question)
+        elif answer.decision is Decision.REFUSED:
+            self._refuse(tunnel, answer.reason)
+        elif answer.decision is Decision.HERE:
+            self._byNumber[question.connection] = tunnel
+            tunnel.transport.resumeProducing()
+            if not self._admit(tunnel, hello, question.key, question.owner):
+                self._byNumber.pop(question.connection, None)
+                self._giveBack(coordinator, question)
+        else:
+            self._letGo(tunnel)
+            coordinator.handOver(tunnel, accepted.newcomer, question, answer.worker)
+
+    def _giveBack(self, coordinator: Coordinator, question: JoinQuestion) -> None:
+        coordinator.gone(question.connection)
+        if question.sessionId not in self._registry:
+            coordinator.abandoned(question.sessionId)
+
+    def _letGo(self, tunnel: Tunnel) -> None:
+        """
+        Forget a connection that another worker gets.
+        """
+        self._strangers.discard(self._accepted.pop(tunnel).newcomer)
+        self._liveTunnels.discard(tunnel)
+
+    def _admit(self, tunnel: AcceptedTunnel, hello: ClientHello, key: bytes | None, owner: Hashable) -> bool:
+        """
+        Bring a connection to its session.
+
+        @return: whether it may join.
+        """
+        accepted = self._accepted[tunnel]
+        try:
+            joined = self._join(tunnel, accepted.peer, hello, key, owner)
+        except PeerError as error:
+            self._refuse(tunnel, str(error))
+            return False
+        self._strangers.discard(accepted.newcomer)
+        self._known.add(owner, tunnel)
+        accepted.owner = owner
+        accepted.served = joined.served
+        kept = f"a {'new' if joined.isNew else 'known'} session, kept for {self._registry.linger:g} s without a tunnel"
+        self._liveTunnels.log.opened(tunnel, joined.served.name, kept)
+        tunnel.welcome(joined.served.session, isNew=joined.isNew, keptSeconds=self._registry.linger)
+        return True
+
+    def _join(self, tunnel: Tunnel, peer: str, hello: ClientHello, key: bytes | None, owner: Hashable) -> Joined:
+        giver = self._known.giver(owner)
         joined = self._registry.join(hello.sessionId, key, tunnel, peer, tunnel.peerName, hello.order)
-        if crowded is not None:
-            self._evict(crowded)
+        if giver is not None:
+            self._evict(giver)
         return joined
 
-    def _ownerWhoGivesOneUp(self, owner: Hashable) -> Hashable:
-        """
-        @return: who gives a connection up for somebody, so that both have about as many then.
-        @raise PeerError: when nobody has more than the owner of a new connection would have then.
-        """
-        most = self._known.ofMost()
-        if self._known.count(most) <= self._known.count(owner) + 1:
-            reason = (
-                f"there are {self._limits.known} connections already (see {spelled('maxConnections')}), and no owner "
-                "has many more than this one"
-            )
-            raise PeerError(reason)
-        return most
-
-    def _evict(self, owner: Hashable) -> None:
-        newest = self._known.newestOf(owner)
-        self._known.discard(owner, newest)
-        self._knownEvicted += 1
-        reason = (
-            f"there are {self._limits.known} already (see {spelled('maxConnections')}), and its owner has most: the "
-            "newest goes"
-        )
+    def _evict(self, giver: Hashable) -> None:
+        newest, reason = self._known.evict(giver)
         self._refused(self._accepted[newest].peer, reason, newest.peerName)
         newest.close()
+
+    def closeForRoom(self, connection: int, reason: str) -> None:
+        """
+        A connection has to make room for one of another worker.
+
+        @param connection: its number.
+        """
+        tunnel = self._byNumber.get(connection)
+        if tunnel is not None:
+            self._refused(self._accepted[tunnel].peer, reason, tunnel.peerName)
+            tunnel.close()
 
     def tunnelDrained(self, tunnel: Tunnel) -> None:
         """
@@ -324,6 +404,8 @@ class Acceptor(Factory):
         """
         self._liveTunnels.discard(tunnel)
         accepted = self._accepted.pop(tunnel)
+        if self._coordinator is not None and self._byNumber.pop(accepted.number, None) is not None:
+            self._coordinator.gone(accepted.number)
         words = tunnel.fault or tunnel.refusal
         self._liveTunnels.log.lost(tunnel, words or reason.getErrorMessage())
         self._strangers.discard(accepted.newcomer)
@@ -339,7 +421,7 @@ class Acceptor(Factory):
         """
         @return: how the connections stand.
         """
-        return AcceptorStatistics(self._strangers.statistics(), len(self._known), self._knownEvicted)
+        return AcceptorStatistics(self._strangers.statistics(), len(self._known), self._known.evicted)
 
     def checkInvariant(self) -> None:
         """
@@ -349,7 +431,6 @@ class Acceptor(Factory):
         """
         self._strangers.checkInvariant()
         self._known.checkInvariant()
-        assert len(self._known) <= self._limits.known
         assert len(self._accepted) <= len(self._liveTunnels)
         for tunnel, accepted in self._accepted.items():
             assert accepted.served is None or accepted.newcomer not in self._strangers

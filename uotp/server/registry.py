@@ -21,7 +21,7 @@ from uotp.errors import PeerError
 from uotp.net import ownerOf
 from uotp.order import AUTO_ORDER, Order
 from uotp.process import Round, Steps, Turns
-from uotp.server.sessionshares import SessionShares, Shortage
+from uotp.server.sessionshares import SessionShares, Shortage, Surplus
 from uotp.server.target import Target
 from uotp.session import ClosingSessions, Session, StoppedAnswers, wordsForLate
 from uotp.telemetry import BudgetedLogger, Drops, LineBudget, Logger, RateLimit, logCounted, orLog, spelled
@@ -66,6 +66,58 @@ class Closable(Protocol):
     def close(self) -> None:
         """
         Close in good order what is written, for a short time; then abort.
+        """
+
+
+class SessionWatcher(Protocol):
+    """
+    Is told what becomes of the sessions of a registry, where somebody else counts them too.
+    """
+
+    def sessionOpened(self, served: ServedSession) -> None:
+        """
+        A session has begun.
+        """
+
+    def sessionEnded(self, served: ServedSession) -> None:
+        """
+        A session is over.
+        """
+
+    def sessionLingers(self, served: ServedSession) -> None:
+        """
+        A session has no tunnel any more.
+        """
+
+    def sessionActive(self, served: ServedSession) -> None:
+        """
+        A session has tunnels again, or has carried something of late.
+        """
+
+
+class Unwatched:
+    """
+    Watches nothing.
+    """
+
+    def sessionOpened(self, served: ServedSession) -> None:
+        """
+        Do nothing.
+        """
+
+    def sessionEnded(self, served: ServedSession) -> None:
+        """
+        Do nothing.
+        """
+
+    def sessionLingers(self, served: ServedSession) -> None:
+        """
+        Do nothing.
+        """
+
+    def sessionActive(self, served: ServedSession) -> None:
+        """
+        Do nothing.
         """
 
 
@@ -184,6 +236,7 @@ class Registry:
         reorder: Order | None = None,
         duplicate: Duplicate = Duplicate.AUTO,
         ownerShare: int = OWNER_SHARE_PERCENT,
+        watcher: SessionWatcher | None = None,
     ) -> None:
         """
         @param makeTarget: makes the way to the target for a new session.
@@ -195,7 +248,9 @@ class Registry:
         @param reorder: how what goes to the target is put in order; L{None} for as each client
             asks.
         @param duplicate: when what comes from the target goes over two tunnels.
+        @param watcher: told what becomes of sessions; L{None} for nobody.
         """
+        self._watcher: SessionWatcher = watcher or Unwatched()
         self._makeTarget = makeTarget
         self._clock = clock
         self._turns = turns
@@ -221,6 +276,12 @@ class Registry:
         How many sessions there are, with those that linger.
         """
         return len(self._served)
+
+    def __contains__(self, sessionId: object) -> bool:
+        """
+        Whether there is a session with this id.
+        """
+        return sessionId in self._served
 
     def join(
         self,
@@ -256,6 +317,7 @@ class Registry:
         if served in self._lingering:
             self._lingersNoMore(served)
             self._shares.carries(served.holder, served)
+            self._watcher.sessionActive(served)
             words = "session {session}{client} has tunnels again"
             self._sessionLog.info(words, session=served.name, client=served.client)
         served.tunnels.add(tunnel)
@@ -280,6 +342,7 @@ class Registry:
         served = ServedSession(sessionId, owner, holder, session, target, self._clock.seconds(), certificate)
         self._served[sessionId] = served
         self._shares.carries(holder, served)
+        self._watcher.sessionOpened(served)
         self._sessionLog.info(
             "session {session} opened from {peer}{client}, {sessions} in all",
             session=served.name,
@@ -302,9 +365,20 @@ class Registry:
         except PeerError:
             self._refused += 1
             raise
-        if surplus is None:
-            return
-        served, shortage = surplus
+        if surplus is not None:
+            served, shortage = surplus
+            self._giveUp(served, Surplus(shortage, self._shares.count(served.holder), self._shares.most))
+
+    def giveUp(self, sessionId: bytes, surplus: Surplus) -> None:
+        """
+        A session, if it is still there, has to make room for one of another worker.
+        """
+        served = self._served.get(sessionId)
+        if served is not None:
+            self._giveUp(served, surplus)
+
+    def _giveUp(self, served: ServedSession, surplus: Surplus) -> None:
+        shortage = surplus.shortage
         self._ended[shortage] += 1
         logCounted(
             self._log,
@@ -313,8 +387,8 @@ class Registry:
             "{owner} has {sessions} of at most {most} sessions and gives up the least used one for another: {reason} "
             "(see {setting})",
             owner=f"the certificate{served.client}" if served.client else str(served.holder),
-            sessions=self._shares.count(served.holder),
-            most=self._shares.most,
+            sessions=surplus.sessions,
+            most=surplus.most,
             reason=shortage.reason,
             setting=spelled(shortage.setting),
         )
@@ -335,6 +409,7 @@ class Registry:
         )
         self._lingering[served] = self._clock.seconds() + self.linger
         self._shares.lingers(served.holder, served)
+        self._watcher.sessionLingers(served)
         if self._lingerTimer is None:
             self._lingerTimer = self._clock.callLater(self.linger, self._expire)
 
@@ -370,6 +445,7 @@ class Registry:
     def _end(self, served: ServedSession, reason: str) -> None:
         del self._served[served.sessionId]
         self._shares.discard(served.holder, served)
+        self._watcher.sessionEnded(served)
         if served in self._lingering:
             self._lingersNoMore(served)
         self.closing.begin(served.session, served.target.close)
@@ -414,6 +490,7 @@ class Registry:
             if lastActive > served.seenActive and served not in self._lingering:
                 served.seenActive = lastActive
                 self._shares.carries(served.holder, served)
+                self._watcher.sessionActive(served)
             if (
                 not (served.silent or served.session.outbound.bytes)
                 and served.session.inbound.answered

@@ -12,6 +12,7 @@ longest time; and otherwise the one that has been idle for the longest time.
 from __future__ import annotations
 
 from collections.abc import Hashable
+from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
 from typing import Generic, Protocol, TypeVar
@@ -61,6 +62,21 @@ class Shortage(Enum):
     def __init__(self, reason: str, setting: str) -> None:
         self.reason = reason
         self.setting = setting
+
+
+@dataclass(frozen=True, slots=True)
+class Surplus:
+    """
+    Says of a session why it has to end.
+
+    @ivar shortage: of what.
+    @ivar sessions: how many its owner has.
+    @ivar most: how many there may be of all owners together.
+    """
+
+    shortage: Shortage
+    sessions: int
+    most: int
 
 
 class SessionShares(Generic[H]):

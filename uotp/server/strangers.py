@@ -7,15 +7,14 @@ no room, the oldest goes of whoever has most, so that whoever comes from elsewhe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet.interfaces import IDelayedCall
 
 from uotp.process import Shares, Steps
 from uotp.telemetry import Logger, orLog
-from uotp.transport import Newcomer
 
 HELLO_SECONDS = 10.0
 """
@@ -50,6 +49,29 @@ class StrangersStatistics:
     tooSlow: int
 
 
+class Stranger(Hashable, Protocol):
+    """
+    Is a connection that has not shown a session id.
+
+    @ivar host: the address that it comes from.
+    @ivar owner: who is there, see L{uotp.net.ownerOf}.
+    @ivar since: when it was accepted, or handed over.
+    @ivar hops: how often one worker has handed it to another.
+    @ivar isRelayed: whether another worker counts it, and only relays what it carries.
+    """
+
+    host: str
+    owner: str
+    since: float
+    hops: int
+    isRelayed: bool
+
+    def abort(self) -> None:
+        """
+        Close it now.
+        """
+
+
 class Strangers:
     """
     Keeps connections until they have shown a session id, or have to go.
@@ -68,9 +90,9 @@ class Strangers:
         self._refused = refused
         self._maxSilent = maxSilent
         self._maxBegun = maxBegun
-        self._all: dict[Newcomer, None] = {}  # the oldest first
-        self._silent: Shares[str, Newcomer] = Shares()
-        self._begun: Shares[str, Newcomer] = Shares()
+        self._all: dict[Stranger, None] = {}  # the oldest first
+        self._silent: Shares[str, Stranger] = Shares()
+        self._begun: Shares[str, Stranger] = Shares()
         self._silentEvicted = self._begunEvicted = self._tooSlow = 0
         self._sweep: IDelayedCall | None = None
         self._steps = Steps(clock)
@@ -87,7 +109,7 @@ class Strangers:
         """
         return newcomer in self._all
 
-    def arrived(self, newcomer: Newcomer) -> None:
+    def arrived(self, newcomer: Stranger) -> None:
         """
         Somebody has come, and has said nothing.
         """
@@ -99,7 +121,7 @@ class Strangers:
         if self._sweep is None:
             self._waitForOldest()
 
-    def began(self, newcomer: Newcomer) -> None:
+    def began(self, newcomer: Stranger) -> None:
         """
         Somebody begins to shake hands.
         """
@@ -112,7 +134,7 @@ class Strangers:
         self._silent.discard(newcomer.owner, newcomer)
         self._begun.add(newcomer.owner, newcomer)
 
-    def discard(self, newcomer: Newcomer) -> None:
+    def discard(self, newcomer: Stranger) -> None:
         """
         Somebody is gone, or is a stranger no more.
         """
@@ -142,11 +164,11 @@ class Strangers:
             return False
         return True
 
-    def _evict(self, shares: Shares[str, Newcomer], reason: str) -> None:
+    def _evict(self, shares: Shares[str, Stranger], reason: str) -> None:
         owner, oldest = shares.oldestOfMost()
         self._end(oldest, owner, reason)
 
-    def _end(self, newcomer: Newcomer, who: str, reason: str) -> None:
+    def _end(self, newcomer: Stranger, who: str, reason: str) -> None:
         self.discard(newcomer)
         self._refused(who, reason)
         newcomer.abort()
@@ -162,7 +184,7 @@ class Strangers:
         """
         self._sweep = None
         end = self._clock.seconds() - HELLO_SECONDS
-        slow: list[Newcomer] = []
+        slow: list[Stranger] = []
         for newcomer in self._all:
             if newcomer.since > end or len(slow) == SWEPT_PER_TURN:
                 break
@@ -184,7 +206,7 @@ class Strangers:
         """
         orLog(self._steps.each(list(self._all), self._endAtStop), self._log, "not all newcomers were sent away")
 
-    def _endAtStop(self, newcomer: Newcomer) -> None:
+    def _endAtStop(self, newcomer: Stranger) -> None:
         if newcomer in self._all:
             self.discard(newcomer)
             newcomer.abort()

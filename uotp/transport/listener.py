@@ -87,8 +87,12 @@ class Newcomer:
     @ivar host: the address that it comes from.
     @ivar owner: who is there, see L{uotp.net.ownerOf}.
     @ivar since: when it was accepted.
+    @cvar hops: how often it was handed from one worker to another.
+    @cvar isRelayed: whether another worker has it.
     """
 
+    hops = 0
+    isRelayed = False
     __slots__ = ("_address", "_isGone", "_listener", "_socket", "_stream", "host", "owner", "since")
 
     def __init__(self, listener: Listener, accepted: socket.socket, address: tuple[Any, ...]) -> None:

@@ -21,6 +21,8 @@ class AcceptedTunnel(Tunnel):
     """
     Is the server's end of a tunnel: it waits for the client's hello, and opens when its
     owner tells it which session to carry for.
+
+    @ivar shown: all that has come before it was welcome.
     """
 
     giveUpSeconds = ACCEPTED_GIVE_UP_SECONDS
@@ -33,6 +35,8 @@ class AcceptedTunnel(Tunnel):
         super().__init__(clock, owner)
         self._acceptedBy = owner
         self._helloDecoder = ClientHelloDecoder()
+        self.shown = b""
+        self._rest = b""
 
     def _secured(self) -> None:
         """
@@ -41,7 +45,8 @@ class AcceptedTunnel(Tunnel):
 
     def welcome(self, session: CarriedSession, *, isNew: bool, keptSeconds: float) -> None:
         """
-        Open the tunnel for a session.  In format 2, tell the client so.
+        Open the tunnel for a session, and take what has come behind the hello.  In format 2, tell
+        the client that it is open.
 
         @param isNew: whether the session was not known before.
         @param keptSeconds: for how long the session is kept without a tunnel.
@@ -50,6 +55,9 @@ class AcceptedTunnel(Tunnel):
         if self.wireFormat is WireFormat.TWO:
             self.transport.write(encodeServerHello(ServerHello(True, isNew, int(keptSeconds))))
         self.carryFor(session)
+        rest, self._rest, self.shown = self._rest, b"", b""
+        if rest and self.link is not None:
+            self.link.received(rest)
 
     def refuse(self) -> None:
         """
@@ -63,11 +71,13 @@ class AcceptedTunnel(Tunnel):
 
     def dataReceived(self, data: bytes) -> None:
         """
-        Take the hello.  Frames may come in the same read.
+        Take the hello.  Frames may come in the same read.  Whoever answers it later lets nothing
+        more be read until then.
         """
         self._heardHello = True
         if self.state is not TunnelState.HELLO:
             return
+        self.shown += data
         try:
             heard = self._helloDecoder.feed(data)
         except PeerError as error:
@@ -78,11 +88,9 @@ class AcceptedTunnel(Tunnel):
             return
         if heard is None:
             return
-        hello, rest = heard
+        hello, self._rest = heard
         self.wireFormat = hello.wireFormat
         self._acceptedBy.helloReceived(self, hello)
-        if rest and self.link is not None:
-            self.link.received(rest)
 
     def _sayNoTls(self, error: PeerError) -> None:
         """

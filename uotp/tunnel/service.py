@@ -34,6 +34,7 @@ class TunnelService(Service):
     Runs one end of tunnels, as far as both ends do it alike.
 
     @cvar commandName: what the end is called in the log.
+    @cvar speaks: whether it says what concerns the whole program.  A worker's parent does that.
     @ivar listening: numeric address and port, once they are bound; the first of several.
     @ivar listeningAll: all of them.
     @ivar drops: what was dropped, and why.
@@ -41,6 +42,7 @@ class TunnelService(Service):
 
     _log = Logger()
     commandName = ""
+    speaks = True
 
     def __init__(self, settings: CommonSettings, credentials: Credentials | None, reactor: Any) -> None:
         """
@@ -109,12 +111,13 @@ class TunnelService(Service):
         super().startService()
         if self._congestion is not None:
             requireCongestion(self._congestion)  # once more, as the user that we have become
-        if self._credentials is None:
+        if self._credentials is None and self.speaks:
             self._log.warn("plain TCP: everybody on the way can read and change what is carried")
         self.periodicCalls.every(STALL_CHECK_SECONDS, self.liveTunnels.abortStalled)
-        self.periodicCalls.every(DROP_REPORT_SECONDS, self._reportDrops)
+        if self.speaks:
+            self.periodicCalls.every(DROP_REPORT_SECONDS, self._reportDrops)
         self.periodicCalls.every(MINUTE, self.liveTunnels.tellPaths)
-        if self._credentials is not None:
+        if self._credentials is not None and self.speaks:
             self.periodicCalls.every(DATES_CHECK_SECONDS, self._credentials.warnOfDates)
 
     def warnOfFormat1(self) -> None:
@@ -140,7 +143,8 @@ class TunnelService(Service):
         Do it no more.
         """
         self.periodicCalls.stop()
-        self._reportDrops()
+        if self.speaks:
+            self._reportDrops()
         return super().stopService()
 
     def whenSent(self, waits: Callable[[], bool], seconds: float) -> Deferred[None]:

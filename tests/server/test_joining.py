@@ -1,0 +1,242 @@
+"""
+How a worker lets a connection in, or hands it over, as its parent decides.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+
+from tests.doubles.newcomers import HandedNewcomer
+from tests.server.test_acceptor import HELLO, LIMITS, TARGET, AcceptorTestCase, CheckedAcceptor, makeNoStream
+from uotp.server.acceptor import ConnectionLimits
+from uotp.server.joining import Coordinator, Decision, JoinAnswer, JoinQuestion
+from uotp.server.strangers import HELLO_SECONDS, Stranger
+from uotp.tunnel.accepted import AcceptedTunnel
+from uotp.tunnel.states import TunnelState
+from uotp.wire.hello import ClientHello, ServerHello, WireFormat, encodeClientHello, encodeServerHello
+from uotp.wire.negotiation import WireChoice
+
+OTHER = uuid.UUID(bytes=bytes(range(0x60, 0x70)), version=4).bytes
+HERE = JoinAnswer(Decision.HERE)
+PING = b"\0\4ping"
+
+
+class ScriptedCoordinator:
+    """
+    Is asked, and answers when the test says so.
+
+    @ivar asked: the questions, each with whom to answer.
+    @ivar told: what became of connections and sessions.
+    @ivar handed: the connections that were handed over.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[JoinQuestion, Callable[[JoinAnswer], None]]] = []
+        self.told: list[tuple[str, object]] = []
+        self.handed: list[tuple[AcceptedTunnel, Stranger, JoinQuestion, int]] = []
+
+    def ask(self, question: JoinQuestion, answered: Callable[[JoinAnswer], None]) -> None:
+        self.asked.append((question, answered))
+
+    def answer(self, answer: JoinAnswer) -> JoinQuestion:
+        question, answered = self.asked.pop(0)
+        answered(answer)
+        return question
+
+    def abandoned(self, sessionId: bytes) -> None:
+        self.told.append(("abandoned", sessionId))
+
+    def gone(self, connection: int) -> None:
+        self.told.append(("gone", connection))
+
+    def handOver(self, tunnel: AcceptedTunnel, newcomer: Stranger, question: JoinQuestion, worker: int) -> None:
+        self.handed.append((tunnel, newcomer, question, worker))
+
+
+_coordinator: type[Coordinator] = ScriptedCoordinator
+
+
+class JoiningTests(AcceptorTestCase):
+    """
+    The parent decides.
+    """
+
+    def makeAcceptor(self, wire: WireChoice = WireChoice.AUTO, limits: ConnectionLimits = LIMITS) -> CheckedAcceptor:
+        self.coordinator = ScriptedCoordinator()
+        return CheckedAcceptor(
+            self.registry,
+            self.liveTunnels,
+            self.clock,
+            self.rateLimit,
+            makeNoStream,
+            limits,
+            wire,
+            self.coordinator,
+        )
+
+    def shown(self, data: bytes = HELLO, host: str = "192.0.2.1") -> AcceptedTunnel:
+        tunnel = self.accept(host)
+        tunnel.dataReceived(data)
+        assert isinstance(tunnel, AcceptedTunnel)
+        return tunnel
+
+    def test_nothingIsReadUntilTheParentHasAnswered(self) -> None:
+        """
+        What comes next may be for another worker.
+        """
+        tunnel = self.shown()
+        stream = self.transports[0]
+        self.assertEqual((stream.isRead, stream.admitted, len(self.registry)), (False, False, 0))
+        self.coordinator.answer(HERE)
+        self.assertEqual((stream.isRead, stream.admitted, len(self.registry)), (True, True, 1))
+        self.assertEqual(tunnel.state, TunnelState.OPEN)
+
+    def test_whatCameBehindTheHelloReachesTheTarget(self) -> None:
+        """
+        Datagrams may come in the same read.
+        """
+        self.shown(HELLO + PING)
+        self.network.settle()
+        self.assertEqual(self.target.datagrams(), [])
+        self.coordinator.answer(HERE)
+        self.network.settle()
+        self.assertEqual(self.target.datagrams(), [b"ping"])
+
+    def test_theParentIsToldWhatItHasToKnow(self) -> None:
+        """
+        Without TLS a client is its address, and its connection can be handed over for nothing.
+        """
+        self.shown(host="2001:db8::1")
+        question, _ = self.coordinator.asked[0]
+        self.assertEqual(question, JoinQuestion(1, HELLO, None, "2001:db8::/64", False, True, 0))
+        self.assertNotIn(repr(HELLO), repr(question))  # whoever knows an id can join
+
+    def test_eachConnectionHasItsNumber(self) -> None:
+        """
+        By it the parent says which has to go.
+        """
+        first, second = self.shown(), self.shown()
+        for _ in range(2):
+            self.coordinator.answer(HERE)
+        self.acceptor.closeForRoom(2, "no room")
+        self.assertEqual((first.state, second.state), (TunnelState.OPEN, TunnelState.CLOSING))
+        self.assertEqual(self.warnings(), ["refused a connection from 192.0.2.1: no room"])
+        self.acceptor.closeForRoom(7, "there is none with this number")
+        self.settle()
+        self.assertEqual(self.coordinator.told, [("gone", 2)])
+
+    def test_theParentMayRefuse(self) -> None:
+        """
+        As one process alone does.
+        """
+        tunnel = self.shown(encodeClientHello(ClientHello(WireFormat.TWO, OTHER)))
+        self.coordinator.answer(JoinAnswer(Decision.REFUSED, reason="there is no room"))
+        self.assertEqual(self.transports[0].getOutBuffer(), encodeServerHello(ServerHello(welcome=False)))
+        self.assertEqual(tunnel.state, TunnelState.CLOSING)
+        self.assertEqual(self.warnings(), ["refused a connection from 192.0.2.1: there is no room"])
+        self.settle()
+        self.assertEqual(self.coordinator.told, [])
+
+    def test_aConnectionOfAnotherWorkersSessionIsHandedOver(self) -> None:
+        """
+        With all that has come on it.  It is no business of this worker any more.
+        """
+        tunnel = self.shown(HELLO[:3])
+        tunnel.dataReceived(HELLO[3:] + PING)
+        self.coordinator.answer(JoinAnswer(Decision.ELSEWHERE, 3))
+        ((handed, newcomer, question, worker),) = self.coordinator.handed
+        self.assertEqual((handed, handed.shown, worker, question.connection), (tunnel, HELLO + PING, 3, 1))
+        self.assertEqual(newcomer.host, "192.0.2.1")
+        self.assertNothingLeft()
+        self.transports.clear()
+        self.assertEqual(self.coordinator.told, [])
+
+    def test_aConnectionThatIsHandedToUsJoins(self) -> None:
+        """
+        The parent is asked again, since the session may have ended meanwhile.
+        """
+        newcomer = HandedNewcomer(HELLO + PING, isRelayed=True)
+        self.acceptor.adopt(newcomer)
+        assert newcomer.stream is not None
+        self.transports.append(newcomer.stream)
+        question = self.coordinator.answer(HERE)
+        self.assertEqual((question.hops, question.isRelayed), (1, True))
+        self.network.settle()
+        self.assertEqual(self.target.datagrams(), [b"ping"])
+
+    def test_nothingIsAdoptedWhenTheServerStops(self) -> None:
+        """
+        It would never end.
+        """
+        self.acceptor.close()
+        newcomer = HandedNewcomer(HELLO)
+        self.acceptor.adopt(newcomer)
+        self.assertTrue(newcomer.aborted)
+
+    def test_whoDoesNotWaitForTheAnswerIsGivenBack(self) -> None:
+        """
+        Otherwise the parent would count a connection and a session that there are not.
+        """
+        self.shown()
+        self.transports[0].lose()
+        self.coordinator.answer(HERE)
+        self.assertEqual(self.coordinator.told, [("gone", 1), ("abandoned", HELLO)])
+        self.shown()
+        self.transports[1].lose()
+        self.coordinator.answer(JoinAnswer(Decision.ELSEWHERE, 2))
+        self.assertEqual(self.coordinator.told[2:], [("gone", 2), ("abandoned", HELLO)])
+        self.shown()
+        self.transports[2].lose()
+        self.coordinator.answer(JoinAnswer(Decision.REFUSED, reason="no room"))
+        self.assertEqual((self.coordinator.told[4:], self.warnings(), self.coordinator.handed), ([], [], []))
+
+    def test_aSessionThatThereIsIsNotGivenBack(self) -> None:
+        """
+        Other tunnels carry for it.
+        """
+        self.shown()
+        self.coordinator.answer(HERE)
+        self.shown()
+        self.transports[1].lose()
+        self.coordinator.answer(HERE)
+        self.assertEqual(self.coordinator.told, [("gone", 2)])
+
+    def test_whoeverIsRefusedHereAfterAllIsGivenBack(self) -> None:
+        """
+        A session has no more than three tunnels here.
+        """
+        for _ in range(4):
+            self.shown()
+            self.coordinator.answer(HERE)
+        self.assertEqual(self.coordinator.told, [("gone", 4)])
+        self.assertEqual(self.warnings(), ["refused a connection from 192.0.2.1: the session has 3 tunnels already"])
+
+    def test_aParentThatDoesNotAnswerCostsATimeout(self) -> None:
+        """
+        A connection waits for it as long as for a hello.
+        """
+        self.shown()
+        self.clock.advance(HELLO_SECONDS + 1)
+        self.assertTrue(self.transports[0].aborted)
+        self.settle()
+        self.coordinator.answer(HERE)
+        self.assertEqual(self.coordinator.told, [("gone", 1), ("abandoned", HELLO)])
+
+    def test_nobodyIsAskedAboutWhatIsNotSpokenHere(self) -> None:
+        """
+        That costs the parent nothing.
+        """
+        self.acceptor = self.makeAcceptor(WireChoice.TWO)
+        self.shown()
+        self.assertEqual((self.coordinator.asked, len(self.warnings())), ([], 1))
+
+    def test_theTargetHearsOfTheSessionOnlyHere(self) -> None:
+        """
+        One UDP source for one session: a worker that hands a connection over opens none.
+        """
+        self.shown(HELLO + PING)
+        self.coordinator.answer(JoinAnswer(Decision.ELSEWHERE, 2))
+        self.transports.clear()
+        self.network.settle()
+        self.assertEqual((self.target.datagrams(), list(self.network.ports)), ([], [TARGET]))
