@@ -33,20 +33,21 @@ ALLOWED = {
     "wire": {"train", "order", "errors", "telemetry"},
     "net": {"path", "errors", "telemetry"},
     "process": {"errors", "telemetry"},
-    # floor 3: what is done with trains, tunnels, streams and datagrams, and whom we trust
+    # floor 3: what is done with trains, tunnels, streams and datagrams, whom we trust, and processes of ours
     "session": {"train", "path", "order", "duplicate", "telemetry", "boundaries"},
     "tunnel": {"train", "path", "order", "duplicate", "errors", "telemetry", "boundaries", "wire", "net", "process"},
     "transport": {"path", "errors", "telemetry", "boundaries", "net", "process"},
     "udp": {"train", "telemetry", "boundaries", "net", "process"},
     "tls": {"errors", "telemetry", "wire", "net"},
+    "workers": {"errors", "telemetry", "boundaries", "net", "process"},
     # floor 4: the two ends, and certificates
     "client": {*VALUES, *SEAMS, "session", "tunnel", "transport", "udp", "tls"},
-    "server": {*VALUES, *SEAMS, "session", "tunnel", "transport", "udp", "tls"},
+    "server": {*VALUES, *SEAMS, "session", "tunnel", "transport", "udp", "tls", "workers"},
     "pki": {"errors", "net", "tls"},
     # floor 5: the embedding interface
     "services": {*VALUES, *SEAMS, "tls", "client", "server"},
     # floor 6: words
-    "cli": {*VALUES, *SEAMS, "tunnel", "tls", "client", "server", "pki", "services"},
+    "cli": {*VALUES, *SEAMS, "tunnel", "tls", "workers", "client", "server", "pki", "services"},
 }
 """What each package may import of the others, and of them only the face: what its C{__init__} names."""
 
@@ -85,7 +86,26 @@ OUTERMOST = {
 """Where the global reactor may be imported; everybody else is handed one."""
 
 OUTSIDERS = {
-    "services": {"ClientTls", "Duplicate", "Order", "OrderMode", "ServerTls", "WireChoice", "useMonotonicClock"}
+    "services": {"ClientTls", "Duplicate", "Order", "OrderMode", "ServerTls", "WireChoice", "useMonotonicClock"},
+    "workers": {
+        "CHANNEL_DESCRIPTOR",
+        "ChannelLimits",
+        "Descriptors",
+        "DescriptorsLost",
+        "Launch",
+        "MemberOwner",
+        "MessageChannel",
+        "Parts",
+        "ProcessLauncher",
+        "Supervisor",
+        "WorkerEnd",
+        "WorkerPace",
+        "WorkerProcess",
+        "WorkerState",
+        "WorkerStatistics",
+        "WorkersOwner",
+        "joinParent",
+    },
 }
 """Names of a face that somebody outside the program needs: who embeds it, or who measures it."""
 

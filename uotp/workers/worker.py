@@ -1,0 +1,305 @@
+"""
+The life of one worker: its process is started, asked whether it answers, ended when it does not,
+and started again when it has ended.
+
+That life is a table, L{uotp.workers.workerstates.WORKER_STATES}.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from twisted.logger import LogLevel
+
+from uotp.errors import PeerError
+from uotp.process import StateMachine
+from uotp.telemetry import LineBudget, Logger, logCounted
+from uotp.workers.controls import AliveAnswer, AliveQuestion, StopWorker, WorkerReady
+from uotp.workers.descriptors import Descriptors
+from uotp.workers.process import ENDED_WELL, Launch, WorkerProcess
+from uotp.workers.restarts import Restarts
+from uotp.workers.workerstates import RUNNING, WORKER_STATES, WorkerEvent, WorkerState
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPace:
+    """
+    Says how long things may take.
+
+    @ivar tickSeconds: so often a worker is asked whether it is alive.
+    @ivar readyTicks: in so many of these it answers when it is ready.  They are counted, since a clock
+        also goes on while this process is stopped or the machine sleeps.
+    @ivar startTicks: the same while it starts.
+    @ivar killSeconds: from SIGABRT, or from the end of the channel, to SIGKILL.
+    @ivar stopSeconds: from the wish that it stops to SIGKILL.
+    @ivar steadySeconds: a worker that has run for so long is started again at once.
+    """
+
+    tickSeconds: float = 1.0
+    readyTicks: int = 10
+    startTicks: int = 60
+    killSeconds: float = 1.0
+    stopSeconds: float = 6.0
+    steadySeconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStatistics:
+    """
+    Tells how a worker is.
+
+    @ivar number: which one it is, from 1 on.
+    @ivar pid: of its process, or L{None} when there is none.
+    @ivar state: what it is doing.
+    @ivar restarts: how often it was started again.
+    @ivar since: when it came into its state, in seconds of the reactor's clock.
+    """
+
+    number: int
+    pid: int | None
+    state: WorkerState
+    restarts: int
+    since: float
+
+
+class WorkersOwner(Protocol):
+    """
+    Is told what comes of workers.  What it raises is logged and costs nothing else.
+    """
+
+    def began(self, number: int) -> None:
+        """
+        A process runs: send it what it needs.
+        """
+
+    def ready(self, number: int) -> None:
+        """
+        It does its work.
+        """
+
+    def received(self, number: int, message: object, descriptors: Descriptors) -> None:
+        """
+        It has sent a message.
+
+        @param descriptors: those that are not taken before this returns are closed.
+        @raise PeerError: when it may not send this now; that ends it.
+        """
+
+    def lost(self, number: int) -> None:
+        """
+        Its process has ended.  Either L{began} follows, or nothing more.
+        """
+
+
+class Worker(StateMachine[WorkerState, WorkerEvent]):
+    """
+    Leads one worker through its lives.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        number: int,
+        clock: Any,
+        launch: Launch,
+        owner: WorkersOwner,
+        pace: WorkerPace,
+        budget: LineBudget,
+        gone: Callable[[], None],
+    ) -> None:
+        """
+        @param number: which one it is.
+        @param clock: C{IReactorTime}.
+        @param launch: starts its process.
+        @param owner: is told what comes of it.
+        @param pace: how long things may take.
+        @param budget: how many lines tell of deaths, of all workers together.
+        @param gone: called when there is no process any more, and none will be started.
+        """
+        super().__init__(clock, WORKER_STATES, WorkerState.GONE)
+        self.number = number
+        self._launch = launch
+        self._owner = owner
+        self._pace = pace
+        self._budget = budget
+        self._gone = gone
+        self._restarts = Restarts(pace.steadySeconds)
+        self._starts = 0
+        self._process: WorkerProcess | None = None
+        self._hasChannel = False
+        self._startedAt = self._since = clock.seconds()
+        self._asked = self._answered = 0  # numbers of questions
+        self._silentTicks = 0
+
+    def statistics(self) -> WorkerStatistics:
+        """
+        @return: how it is.
+        """
+        pid = None if self._process is None else self._process.pid
+        return WorkerStatistics(self.number, pid, self.state, max(self._starts - 1, 0), self._since)
+
+    def _advance(self, event: WorkerEvent) -> bool:
+        changed = super()._advance(event)
+        if changed:
+            self._since = self._clock.seconds()
+        return changed
+
+    # What its supervisor asks.
+
+    def start(self) -> None:
+        """
+        Start the process; nothing when there is one.
+        """
+        isFirst = self.state is WorkerState.GONE
+        if not self._advance(WorkerEvent.START):
+            return
+        if isFirst:
+            self._starts = 0
+            self._restarts = Restarts(self._pace.steadySeconds)
+        self._starts += 1
+        self._startedAt = self._clock.seconds()
+        self._asked = self._answered = self._silentTicks = 0
+        try:
+            self._process = self._launch(self.number, self)
+        except OSError as error:
+            self._ended(f"could not be started ({error.strerror})")
+            return
+        self._hasChannel = True
+        self._tell(self._owner.began, self.number)
+
+    def stop(self) -> None:
+        """
+        Ask the process to stop, and end it if it does not.  What waits for its start never starts.
+        """
+        wasDying = self.state is WorkerState.DYING
+        if not self._advance(WorkerEvent.STOP):
+            return
+        if self.state is WorkerState.GONE:
+            self._gone()
+            return
+        self.send(StopWorker())
+        self._setTimer(self._pace.killSeconds if wasDying else self._pace.stopSeconds, self._killStopping)
+
+    def _killStopping(self) -> None:
+        if self._hasChannel:
+            words = "worker {number} has not stopped in {seconds:g} s: it is ended with force"
+            self._log.warn(words, number=self.number, seconds=self._pace.stopSeconds)
+        self._kill()
+
+    @property
+    def hasRoom(self) -> bool:
+        """
+        Whether the process can be sent something, and little waits.
+        """
+        return self._process is not None and self._hasChannel and self._process.channel.hasRoom
+
+    def send(self, message: object, descriptors: Sequence[int] = ()) -> bool:
+        """
+        Send the process a message; see L{uotp.workers.channel.MessageChannel.send}.
+
+        @return: whether there is a process that gets it, unless it ends before.
+        """
+        if self._process is None or not self._hasChannel:
+            return False
+        self._process.channel.send(message, descriptors)
+        return True
+
+    def tick(self) -> None:
+        """
+        Some time has passed: see whether the process has answered, and ask it again.
+        """
+        if self._process is None:
+            return
+        if not self._hasChannel:
+            self._process.reap()
+        if self.state not in RUNNING:
+            return
+        self._silentTicks += 1
+        allowed = self._pace.readyTicks if self.state is WorkerState.READY else self._pace.startTicks
+        if self._silentTicks <= allowed:
+            self._asked += 1
+            self.send(AliveQuestion(self._asked))
+            return
+        words = "worker {number} (process {pid}) has not answered for {seconds:g} s: it is ended"
+        seconds = allowed * self._pace.tickSeconds
+        self._sayDeath(words, pid=self._process.pid, seconds=seconds)
+        self._advance(WorkerEvent.HUNG)
+        self._setTimer(self._pace.killSeconds, self._kill)
+        self._process.kill(signal.SIGABRT)  # it says where it hangs
+
+    def _kill(self) -> None:
+        if self._process is not None:
+            self._process.kill(signal.SIGKILL)
+            self._process.reap()
+
+    # What comes of the process; see ProcessOwner.
+
+    def messageReceived(self, message: object, descriptors: Descriptors) -> None:
+        """
+        It has sent a message.
+
+        @raise PeerError: when it may not send this now.
+        """
+        match message:
+            case AliveAnswer(number):
+                if not self._answered < number <= self._asked:
+                    reason = "it answers what it was not asked"
+                    raise PeerError(reason)
+                self._answered = number
+                self._silentTicks = 0
+            case WorkerReady():
+                self._silentTicks = 0
+                if self._advance(WorkerEvent.WORKS):
+                    self._tell(self._owner.ready, self.number)
+            case AliveQuestion() | StopWorker():
+                reason = "it sends what only its parent may send"
+                raise PeerError(reason)
+            case _:
+                self._owner.received(self.number, message, descriptors)
+
+    def channelLost(self, reason: str) -> None:
+        """
+        The channel has ended: the process is ended too, if it does not end by itself.
+        """
+        self._hasChannel = False
+        if self._advance(WorkerEvent.LOST):
+            self._setTimer(self._pace.killSeconds, self._kill)
+        if self._process is not None:
+            self._process.reap()
+
+    def processEnded(self, how: str) -> None:
+        """
+        The process has ended: start another one, unless we stop.
+        """
+        pid = 0 if self._process is None else self._process.pid
+        self._process = None
+        self._hasChannel = False
+        self._tell(self._owner.lost, self.number)
+        if self.state is WorkerState.STOPPING:
+            if how != ENDED_WELL:
+                self._sayDeath("worker {number} (process {pid}) has ended {how}", pid=pid, how=how)
+            self._advance(WorkerEvent.EXITED)
+            self._gone()
+            return
+        self._ended(f"(process {pid}) has ended {how}")
+
+    def _ended(self, how: str) -> None:
+        ran = self._clock.seconds() - self._startedAt
+        delay = self._restarts.delayAfter(ran)
+        if self._advance(WorkerEvent.EXITED):
+            when = f"in {delay:g} s" if delay else "at once"
+            self._sayDeath("worker {number} {how}: it is started again {when}", how=how, when=when)
+            self._setTimer(delay, self.start)
+
+    def _sayDeath(self, words: str, **fields: object) -> None:
+        logCounted(self._log, LogLevel.error, self._budget.spend(), words, number=self.number, **fields)
+
+    def _tell(self, call: Callable[[int], None], number: int) -> None:
+        try:
+            call(number)
+        except Exception:  # noqa: BLE001 - nothing costs the daemon
+            self._log.failure("something that had to be done for worker {number} failed", number=number)
