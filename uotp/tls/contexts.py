@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from OpenSSL import SSL, crypto
 
 from uotp.errors import ConfigurationError
+from uotp.tls.files import DISK, CredentialFiles
 from uotp.tls.pem import Identity, readAuthorities
 from uotp.tls.reasons import plainText
 from uotp.tls.revocation import NONE, Revocations
@@ -111,7 +112,7 @@ SYSTEM = Trusted("", (), NONE)
 """Where no file says whom to trust."""
 
 
-def trust(context: SSL.Context, cafile: str, *, announce: bool) -> Trusted:
+def trust(context: SSL.Context, cafile: str, *, announce: bool, files: CredentialFiles = DISK) -> Trusted:
     """
     Let a context trust what these CAs have signed, and have not revoked.  Each of them is enough
     alone, also one that has an issuer.
@@ -120,11 +121,12 @@ def trust(context: SSL.Context, cafile: str, *, announce: bool) -> Trusted:
     @param cafile: PEM file with one CA or many, and with their revocation lists.
     @param announce: whether a server is to name them when it asks for a
         certificate.
-    @return: what the file holds.
+    @param files: where the file is.
+    @return: what it holds.
     @raise ConfigurationError: when the file is unusable.
     """
     store = context.get_cert_store()
-    authorities = readAuthorities(cafile, "CA file")
+    authorities = readAuthorities(cafile, "CA file", files)
     revocations = Revocations.of(authorities, cafile)
     try:
         for authority in authorities.certificates:

@@ -1,8 +1,8 @@
 """
-The credentials of either end: from paths and choices they make TLS connections, and they can
-be renewed.  Whatever is unclear is refused.  Files are read by L{uotp.tls.pem}, OpenSSL is set
-up by L{uotp.tls.contexts}, peers are judged by L{uotp.tls.verification}; nothing here knows a
-tunnel.
+The credentials of either end: from paths and choices they make TLS connections.  Whatever is
+unclear is refused.  How they are read anew is in L{uotp.tls.renewal}.  Files are read by
+L{uotp.tls.pem}, OpenSSL is set up by L{uotp.tls.contexts}, peers are judged by
+L{uotp.tls.verification}; nothing here knows a tunnel.
 """
 
 from __future__ import annotations
@@ -11,27 +11,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from shlex import quote
 from typing import Any
 
-from cryptography import x509
 from OpenSSL import SSL
 
 from uotp.errors import ConfigurationError
-from uotp.telemetry import Logger, spelled
+from uotp.telemetry import spelled
 from uotp.tls import contexts
-from uotp.tls.dates import outOfDate, utcNow
-from uotp.tls.expiry import Ours, endings
-from uotp.tls.pem import isOpenToAll, readIdentity
+from uotp.tls.dates import utcNow
+from uotp.tls.files import DISK, CredentialFiles
 from uotp.tls.reasons import plainText
-from uotp.tls.revocation import Revocations
+from uotp.tls.renewal import Loaded, RenewableCredentials, identify
 from uotp.tls.verification import (
     PIN_BYTES,
     PeerName,
     Requirements,
     VerifyingConnection,
     parsePin,
-    publicKeyPin,
     verifyPeer,
 )
 from uotp.wire import WireChoice, offered, selected
@@ -91,106 +87,14 @@ class ClientTls:
     pins: tuple[bytes, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """
-    Holds what the files of one end have led to.
-
-    @ivar context: OpenSSL's.
-    @ivar ours: the certificate that we show, if any.
-    @ivar trusted: whom we trust by a file.
-    """
-
-    context: SSL.Context
-    ours: Ours | None
-    trusted: contexts.Trusted
-
-
-class _Credentials:
-    """
-    Reads and renews the credentials of either end, and warns of certificates that end.
-    """
-
-    _log = Logger()
-
-    def __init__(self, now: Callable[[], datetime]) -> None:
-        self._now = now
-        self._ours: Ours | None = None
-        self._trusted = contexts.SYSTEM
-        self.reload()
-
-    def _load(self) -> Loaded:
-        raise NotImplementedError
-
-    def reload(self) -> None:
-        """
-        Read the files again.  New connections use what they say.
-
-        @raise ConfigurationError: when they have become unusable, or hold a certificate that
-            is out of date while the one in use is not; what was read before stays in use.
-        """
-        loaded = self._load()
-        if loaded.ours is not None:
-            self._refuseWorse(*loaded.ours)
-        self._context, self._ours, self._trusted = loaded.context, loaded.ours, loaded.trusted
-        self.warnOfDates()
-
-    def _refuseWorse(self, file: str, certificate: x509.Certificate) -> None:
-        """
-        Do not give up a certificate that is good for one that is not.  When none is good, the
-        new one may be what the administrator wants: a peer that has a pin takes it.
-        """
-        if self._ours is None or outOfDate(self._ours[1], self._now()) is not None:
-            return
-        reason = outOfDate(certificate, self._now())
-        if reason is not None:
-            message = f"the certificate in {file} {reason}"
-            raise ConfigurationError(message)
-
-    def _identify(self, context: SSL.Context, certificateFile: str, keyFile: str | None) -> Ours:
-        identity = readIdentity(certificateFile, keyFile)
-        contexts.present(context, identity, certificateFile)
-        self._warnOfExposure(certificateFile if keyFile is None else keyFile)
-        return certificateFile, identity.chain[0]
-
-    def _warnOfExposure(self, keyFile: str) -> None:
-        if isOpenToAll(keyFile):
-            words = "the private key in {file} may be read by every user who can reach the file: chmod 600 {quoted}"
-            self._log.warn(words, file=keyFile, quoted=quote(keyFile))
-
-    def revokes(self, certificate: tuple[bytes, int]) -> bool:
-        """
-        @param certificate: the issuer of a certificate and its serial number.
-        @return: whether its CA has revoked it.
-        """
-        return self._revocations().revokes(*certificate)
-
-    def _revocations(self) -> Revocations:
-        return self._trusted.revocations
-
-    @property
-    def ownPin(self) -> bytes | None:
-        """
-        The L{publicKeyPin} of the certificate that we show; L{None} without one.
-        """
-        return None if self._ours is None else publicKeyPin(self._ours[1])
-
-    def warnOfDates(self) -> None:
-        """
-        Log a warning when the certificate that we show is out of date, or soon will be, and for
-        each CA of our own file and each revocation list alike.
-        """
-        for what, reason in endings(self._ours, self._trusted, self._now()):
-            self._log.warn("{what} {reason}", what=what, reason=reason)
-
-
-class ServerCredentials(_Credentials):
+class ServerCredentials(RenewableCredentials):
     """
     Makes a server's TLS connections, with its certificate and the CAs of its clients.
 
     @param choices: the files.
     @param wire: which formats to choose from.
     @param now: the wall clock, for the warning of a certificate's end.
+    @param files: where the files are.
     @raise ConfigurationError: when a file is unusable.
     """
 
@@ -200,19 +104,20 @@ class ServerCredentials(_Credentials):
         *,
         wire: WireChoice = WireChoice.AUTO,
         now: Callable[[], datetime] = utcNow,
+        files: CredentialFiles = DISK,
     ) -> None:
         self._choices = choices
         self._wire = wire
         self._requirements = Requirements("client") if choices.cafile is not None else None
-        super().__init__(now)
+        super().__init__(files, now)
 
-    def _load(self) -> Loaded:
+    def _load(self, files: CredentialFiles) -> Loaded:
         choices = self._choices
         context = contexts.newContext(SSL.TLS_SERVER_METHOD)
-        ours = self._identify(context, choices.cert, choices.key)
+        ours = identify(context, choices.cert, choices.key, files)
         trusted = contexts.SYSTEM
         if choices.cafile is not None:
-            trusted = contexts.trust(context, choices.cafile, announce=True)
+            trusted = contexts.trust(context, choices.cafile, announce=True, files=files)
             context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, verifyPeer)
         contexts.choose(context, partial(selected, self._wire))
         return Loaded(context, ours, trusted)
@@ -235,13 +140,14 @@ class ServerCredentials(_Credentials):
         return VerifyingConnection(self._context, self._requirements, socket, known, self._revocations)
 
 
-class ClientCredentials(_Credentials):
+class ClientCredentials(RenewableCredentials):
     """
     Makes a client's TLS connections, with what it knows of its server and its certificate.
 
     @param choices: the files, and how to check.
     @param wire: which formats to offer.
     @param now: the wall clock, for the warning of a certificate's end.
+    @param files: where the files are; the system's CAs are on the disk in any case.
     @raise ConfigurationError: when a file is unusable, or choices exclude
         each other.
     """
@@ -252,6 +158,7 @@ class ClientCredentials(_Credentials):
         *,
         wire: WireChoice = WireChoice.AUTO,
         now: Callable[[], datetime] = utcNow,
+        files: CredentialFiles = DISK,
     ) -> None:
         if choices.key is not None and choices.cert is None:
             message = f"{spelled('key')} is of no use without {spelled('cert')}"
@@ -270,18 +177,18 @@ class ClientCredentials(_Credentials):
         self._serverName = None if choices.serverName is None else _peerName(choices.serverName, spelled("serverName"))
         self._choices = choices
         self._wire = wire
-        super().__init__(now)
+        super().__init__(files, now)
 
-    def _load(self) -> Loaded:
+    def _load(self, files: CredentialFiles) -> Loaded:
         choices = self._choices
         context = contexts.newContext(SSL.TLS_CLIENT_METHOD)
         contexts.offer(context, offered(self._wire))
         ours = None
         if choices.cert is not None:
-            ours = self._identify(context, choices.cert, choices.key)
+            ours = identify(context, choices.cert, choices.key, files)
         trusted = contexts.SYSTEM
         if choices.cafile is not None:
-            trusted = contexts.trust(context, choices.cafile, announce=False)
+            trusted = contexts.trust(context, choices.cafile, announce=False, files=files)
         elif not choices.pins:
             context.set_default_verify_paths()
         context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, verifyPeer)

@@ -6,9 +6,7 @@ or logs.
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,9 +23,7 @@ from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 from uotp.errors import ConfigurationError
 from uotp.tls.filekinds import CERTIFICATE, KEY, advice, labelsOf
-
-SIZE_LIMIT = 8 << 20
-"""The most bytes of a file.  A system's whole CA bundle has a quarter of a million."""
+from uotp.tls.files import DISK, SIZE_LIMIT, CredentialFiles
 
 _BEGIN = re.compile(rb"-----BEGIN (?:X509 )?CERTIFICATE-----")
 _BEGIN_LIST = b"-----BEGIN X509 CRL-----"
@@ -64,17 +60,18 @@ class Authorities:
     lists: tuple[x509.CertificateRevocationList, ...]
 
 
-def readCertificates(path: str, what: str) -> tuple[x509.Certificate, ...]:
+def readCertificates(path: str, what: str, files: CredentialFiles = DISK) -> tuple[x509.Certificate, ...]:
     """
     Read all certificates of a file; keys and text between them do no harm.
 
     @param path: the file.
     @param what: what to call it in an error: C{certificate file}, C{CA file}.
+    @param files: where it is.
     @return: at least one, in their order.
     @raise ConfigurationError: when the file cannot be read, holds none, or one
         of them is damaged.
     """
-    return _certificatesIn(_read(path, what), path, what)
+    return _certificatesIn(_read(path, what, files), path, what)
 
 
 def _certificatesIn(data: bytes, path: str, what: str) -> tuple[x509.Certificate, ...]:
@@ -93,16 +90,17 @@ def _certificatesIn(data: bytes, path: str, what: str) -> tuple[x509.Certificate
     return certificates
 
 
-def readAuthorities(path: str, what: str) -> Authorities:
+def readAuthorities(path: str, what: str, files: CredentialFiles = DISK) -> Authorities:
     """
     Read the CAs of a file, and what they have revoked.
 
     @param path: the file.
     @param what: what to call it in an error.
+    @param files: where it is.
     @return: at least one CA.
     @raise ConfigurationError: as L{readCertificates}, and for a list that is damaged.
     """
-    data = _read(path, what)
+    data = _read(path, what, files)
     certificates = _certificatesIn(data, path, what)
     try:
         lists = tuple(x509.load_pem_x509_crl(block) for block in _LIST.findall(data))
@@ -126,18 +124,19 @@ def quietly(read: Callable[[], Certificate]) -> Certificate:
         return read()
 
 
-def readIdentity(certificateFile: str, keyFile: str | None) -> Identity:
+def readIdentity(certificateFile: str, keyFile: str | None, files: CredentialFiles = DISK) -> Identity:
     """
     Read a certificate with its chain, and its key.
 
     @param certificateFile: our own certificate and the intermediates, in any order.
     @param keyFile: where the key is; L{None} means beside the certificate.
+    @param files: where both are.
     @return: both, known to belong together.
     @raise ConfigurationError: when one is unusable, or they do not match.
     """
-    chain = readCertificates(certificateFile, "certificate file")
+    chain = readCertificates(certificateFile, "certificate file", files)
     path = keyFile if keyFile is not None else certificateFile
-    key = _readKey(path)
+    key = _readKey(path, files)
     try:
         ours = _spki(key.public_key())
         matching = [_spki(certificate.public_key()) == ours for certificate in chain]
@@ -169,29 +168,12 @@ def inOrder(chain: Sequence[x509.Certificate], first: int) -> tuple[x509.Certifi
     return tuple(ordered)
 
 
-def isOpenToAll(path: str) -> bool:
-    """
-    Tell whether the permissions of a file let every user read it who can reach it.  Whether the
-    directories above keep others away is not looked at: they may be opened one day, and the file
-    copied with its permissions.  A group that may read it was named by somebody: so a web server
-    shares its key, and so systemd shows its C{LoadCredential} to a user of its own.
-
-    @return: L{False} also where the system has no such permissions, or when the file is gone.
-    """
-    if os.name != "posix":
-        return False
-    try:
-        return bool(os.stat(path).st_mode & stat.S_IROTH)
-    except OSError:
-        return False
-
-
 def _spki(key: PublicKeyTypes) -> bytes:
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def _readKey(path: str) -> PrivateKey:
-    data = _read(path, "key file")
+def _readKey(path: str, files: CredentialFiles) -> PrivateKey:
+    data = _read(path, "key file", files)
     labels = labelsOf(data)
     if b"OPENSSH PRIVATE KEY" in labels or not any(label.endswith(b"PRIVATE KEY") for label in labels):
         message = f"the key file {path} {advice(data, path, KEY)}"
@@ -213,10 +195,9 @@ def _readKey(path: str) -> PrivateKey:
     return key
 
 
-def _read(path: str, what: str) -> bytes:
+def _read(path: str, what: str, files: CredentialFiles) -> bytes:
     try:
-        with open(path, "rb") as stream:
-            data = stream.read(SIZE_LIMIT + 1)
+        data = files.read(path)
     except OSError as problem:
         message = f"cannot read the {what} {path}: {problem.strerror or problem}"
         raise ConfigurationError(message) from problem

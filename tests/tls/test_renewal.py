@@ -1,0 +1,277 @@
+"""
+Credentials of several processes, of which one reads the files.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from unittest import skipIf
+
+from twisted.logger import capturedLogs, formatEvent
+
+from tests.doubles.certificates import CLIENT, DAY, NOW, Issued, pem
+from tests.doubles.credentialfiles import CountingFiles
+from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, meet
+from uotp.errors import ConfigurationError
+from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls
+from uotp.tls.files import SIZE_LIMIT, CopiedFiles
+from uotp.tls.verification import publicKeyPin
+
+RENEWED = TRUSTED.issue("good.test")
+EXPIRED = TRUSTED.issue("good.test", begins=NOW - 3 * DAY, ends=NOW - DAY)
+ENDING = TRUSTED.issue("good.test", ends=NOW + DAY)
+
+
+class RenewalTestCase(TlsTestCase):
+    """
+    Has the files of a server, and a process that has read them.
+    """
+
+    def setUp(self) -> None:
+        self.cert, self.key = self.path(GOOD.certificatePem()), self.path(GOOD.keyPem())
+        self.cas = self.cafile(TRUSTED)
+        self.choices = ServerTls(self.cert, self.key, self.cas)
+        self.parent = ServerCredentials(self.choices, now=lambda: NOW)
+
+    def worker(self, contents: dict[str, bytes], now: Callable[[], datetime] = lambda: NOW) -> ServerCredentials:
+        """
+        @return: the credentials of a process that was handed these files.
+        """
+        return ServerCredentials(self.choices, now=now, files=CopiedFiles(contents))
+
+    def renew(self, issued: Issued = RENEWED) -> None:
+        """
+        Replace the certificate and its key.
+        """
+        Path(self.cert).write_bytes(issued.certificatePem())
+        Path(self.key).write_bytes(issued.keyPem())
+
+    def holding(self, issued: Issued) -> dict[str, bytes]:
+        """
+        @return: what the files hold with this certificate.
+        """
+        return {self.cert: issued.certificatePem(), self.key: issued.keyPem(), self.cas: pem(TRUSTED.certificate)}
+
+    def assertShows(self, issued: Issued, *several: ServerCredentials) -> None:
+        """
+        Each shows this certificate, and lets in whom the CAs of the file have signed.
+        """
+        for credentials in several:
+            self.assertEqual(credentials.ownPin, publicKeyPin(issued.certificate))
+            pair = meet(credentials, self.client(shows=TRUSTED.issue(usages=CLIENT)))
+            self.assertWelcome(pair)
+            handle: Any = pair.client.handle
+            self.assertEqual(handle.get_peer_certificate(as_cryptography=True), issued.certificate)
+
+
+class HandedOverTests(RenewalTestCase):
+    """
+    Hand what one process has read to others.
+    """
+
+    def test_contentsAreTheFilesOfTheCredentials(self) -> None:
+        """
+        All of them, and nothing else.
+        """
+        self.assertEqual(self.parent.contents, self.holding(GOOD))
+        both = self.path(GOOD.certificatePem() + GOOD.keyPem())
+        self.assertEqual(ServerCredentials(ServerTls(both)).contents, {both: Path(both).read_bytes()})
+        self.assertEqual(ClientCredentials(ClientTls()).contents, {})
+        client = ClientCredentials(ClientTls(self.cas, self.cert, self.key))
+        self.assertEqual(client.contents, self.holding(GOOD))
+
+    def test_aWorkerNeedsNoFiles(self) -> None:
+        """
+        It may run as a user who may not read them, or in a directory that has no others.
+        """
+        contents = self.parent.contents
+        for path in contents:
+            Path(path).unlink()
+        self.assertShows(GOOD, self.worker(contents))
+        client = ClientCredentials(ClientTls(self.cas, self.cert, self.key), files=CopiedFiles(contents))
+        self.assertEqual(client.ownPin, publicKeyPin(GOOD.certificate))
+        self.assertWelcome(meet(self.worker(contents), self.client(shows=TRUSTED.issue(usages=CLIENT))))
+
+    def test_aWorkerThatIsStartedLaterUsesWhatTheOthersUse(self) -> None:
+        """
+        Though the files have changed, and also where they are good for nothing any more.
+        """
+        self.renew()
+        self.assertShows(GOOD, self.worker(self.parent.contents))
+        Path(self.key).write_bytes(b"")
+        self.assertRaises(ConfigurationError, self.parent.reload)
+        self.assertShows(GOOD, self.worker(self.parent.contents))
+
+    def test_contentsFollowAReload(self) -> None:
+        self.renew()
+        self.parent.reload()
+        self.assertEqual(self.parent.contents, self.holding(RENEWED))
+        self.assertShows(RENEWED, self.worker(self.parent.contents))
+
+    def test_whoeverChangesWhatHeWasGivenChangesNothingElse(self) -> None:
+        self.parent.contents.clear()
+        self.assertEqual(self.parent.contents, self.holding(GOOD))
+
+    def test_aFileThatWasNotHandedOverIsNamed(self) -> None:
+        for path, what in ((self.cert, "certificate file"), (self.key, "key file"), (self.cas, "CA file")):
+            contents = self.parent.contents
+            del contents[path]
+            error = self.assertRaises(ConfigurationError, self.worker, contents)
+            reason = "it is not among the files that were handed over"
+            self.assertEqual(str(error), f"cannot read the {what} {path}: {reason}")
+
+    def test_hugeContentsAreRefusedToo(self) -> None:
+        contents = {**self.parent.contents, self.cas: bytes(SIZE_LIMIT + 1)}
+        error = self.assertRaises(ConfigurationError, self.worker, contents)
+        self.assertEqual(str(error), f"the CA file {self.cas} is far too large")
+
+    def test_certificateAndKeyOfOneFileAreOfOneMoment(self) -> None:
+        """
+        Somebody may replace the file while it is read.
+        """
+
+        class Replaced(CountingFiles):
+            def read(self, path: str) -> bytes:
+                self.reads += 1
+                issued = (GOOD, RENEWED)[self.reads % 2]
+                return issued.certificatePem() + issued.keyPem()
+
+        credentials = ServerCredentials(ServerTls("both"), files=Replaced())
+        self.assertEqual(credentials.contents, {"both": RENEWED.certificatePem() + RENEWED.keyPem()})
+
+
+class TwoStepsTests(RenewalTestCase):
+    """
+    Prepare new credentials, and adopt them later.
+    """
+
+    def test_whatIsPreparedIsNotUsedBeforeItIsAdopted(self) -> None:
+        self.renew()
+        prepared = self.parent.prepare()
+        self.assertShows(GOOD, self.parent)
+        self.assertEqual(self.parent.contents, self.holding(GOOD))
+        self.parent.adopt(prepared)
+        self.assertShows(RENEWED, self.parent)
+        self.assertEqual(self.parent.contents, self.holding(RENEWED))
+
+    def test_allProcessesChangeToTheSame(self) -> None:
+        """
+        Also when the files change once more while they prepare.
+        """
+        workers = [self.worker(self.parent.contents) for _ in range(2)]
+        self.renew()
+        prepared = self.parent.prepare()
+        Path(self.key).unlink()
+        ready = [(each, each.prepare(prepared.contents)) for each in workers]
+        self.assertShows(GOOD, self.parent, *workers)
+        for credentials, theirs in [(self.parent, prepared), *ready]:
+            credentials.adopt(theirs)
+        self.assertShows(RENEWED, self.parent, *workers)
+        self.assertEqual([each.contents for each in workers], [self.parent.contents] * 2)
+
+    def test_theCasThatArePreparedCountWhenTheyAreAdopted(self) -> None:
+        worker = self.worker(self.parent.contents)
+        prepared = worker.prepare({**self.parent.contents, self.cas: pem(STRANGER.certificate)})
+        client = self.client(shows=STRANGER.issue(usages=CLIENT))
+        self.assertIsNotNone(meet(worker, client).server.refusal)
+        worker.adopt(prepared)
+        self.assertWelcome(meet(worker, client))
+
+    def test_whatAReloadRefusesIsRefusedWhenItIsPrepared(self) -> None:
+        """
+        And what another process has read is not believed more than a file.
+        """
+        self.renew(EXPIRED)
+        handed = self.holding(EXPIRED)
+        expired = f"the certificate in {self.cert} expired on {NOW - DAY:%Y-%m-%d}"
+        empty = f"the key file {self.key} is empty"
+        worker = self.worker(self.parent.contents)
+        for reason in (expired, empty):
+            for attempt in (self.parent.reload, self.parent.prepare, lambda: worker.prepare(handed)):
+                error = self.assertRaises(ConfigurationError, attempt)
+                self.assertEqual(str(error), reason)
+            Path(self.key).write_bytes(b"")
+            handed[self.key] = b""
+        self.assertShows(GOOD, self.parent, worker)
+
+    def test_aWorkerThatIsToldToReloadKeepsWhatItHasAdopted(self) -> None:
+        """
+        And does not go back to what it began with.
+        """
+        worker = self.worker(self.parent.contents)
+        worker.adopt(worker.prepare(self.holding(RENEWED)))
+        worker.reload()
+        self.assertShows(RENEWED, worker)
+
+    def test_whatWasPreparedAndNotAdoptedIsForgotten(self) -> None:
+        self.renew()
+        self.parent.prepare()
+        self.renew(GOOD)
+        self.parent.reload()
+        self.assertShows(GOOD, self.parent)
+
+    def test_noKeyShows(self) -> None:
+        """
+        Not when somebody logs what he has in his hands.
+        """
+        secret = GOOD.keyPem().splitlines()[1].decode("ascii")
+        worker = self.worker(self.parent.contents)
+        for holder in (self.parent, self.parent.prepare(), self.parent.contents, worker, worker.prepare()):
+            self.assertNotIn(secret, repr(holder))
+            self.assertNotIn(secret, str(holder))
+        self.assertIn(f"{self.key}: {len(GOOD.keyPem())} bytes", repr(self.parent.prepare()))
+
+
+class WhoWarnsTests(RenewalTestCase):
+    """
+    Of what is wrong with the files one process warns, at the moment when they are used.
+    """
+
+    def said(self, act: Callable[[], object]) -> list[str]:
+        """
+        @return: what is logged while something is done.
+        """
+        with capturedLogs() as events:
+            act()
+        return [formatEvent(event) for event in events]
+
+    def test_datesAreSaidOnceAndWhenTheyAreAdopted(self) -> None:
+        self.renew(ENDING)
+        line = f"the certificate in {self.cert} expires on {NOW + DAY:%Y-%m-%d}"
+        found: list[Any] = []
+        self.assertEqual(self.said(lambda: found.append(self.parent.prepare())), [])
+        self.assertEqual(self.said(lambda: self.parent.adopt(found[0])), [line])
+        self.assertEqual(self.said(self.parent.warnOfDates), [line])
+
+    def test_datesOfWhatIsOnlyPreparedAreNotWatched(self) -> None:
+        self.renew(ENDING)
+        self.parent.prepare()
+        self.assertEqual(self.said(self.parent.warnOfDates), [])
+
+    @skipIf(os.name == "nt", "permissions are something else there")
+    def test_exposedKeyIsSaidOnceAndWhenItIsAdopted(self) -> None:
+        Path(self.key).chmod(0o644)
+        found: list[Any] = []
+        self.assertEqual(self.said(lambda: found.append(self.parent.prepare())), [])
+        said = self.said(lambda: self.parent.adopt(found[0]))
+        self.assertEqual([line.partition(" may ")[0] for line in said], [f"the private key in {self.key}"])
+
+    def test_aWorkerLeavesTheWarningsToItsParent(self) -> None:
+        """
+        Otherwise each would say the same each day.
+        """
+        Path(self.key).chmod(0o644)
+        workers: list[ServerCredentials] = []
+        self.assertEqual(self.said(lambda: workers.append(self.worker(self.holding(ENDING)))), [])
+        worker = workers[0]
+        for act in (
+            worker.warnOfDates,
+            worker.reload,
+            lambda: worker.adopt(worker.prepare(self.holding(ENDING))),
+            worker.warnOfDates,
+        ):
+            self.assertEqual(self.said(act), [])

@@ -1,0 +1,144 @@
+"""
+Where the files of credentials are: on the disk, or in the memory of a process that was sent what
+another one has read.  Nothing here knows what is in them.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Mapping
+from typing import Protocol
+
+SIZE_LIMIT = 8 << 20
+"""The most bytes of a file.  A system's whole CA bundle has a quarter of a million."""
+
+
+class CredentialFiles(Protocol):
+    """
+    Has the files that credentials are made of, by their paths.
+    """
+
+    @property
+    def isOriginal(self) -> bool:
+        """
+        Whether these are the files themselves.  Whoever reads them warns of what will be wrong with
+        them; whoever has copies says nothing, since somebody else has done so.
+        """
+
+    def read(self, path: str) -> bytes:
+        """
+        @return: what a file holds.  One that is longer than L{SIZE_LIMIT} need not be whole.
+        @raise OSError: when it cannot be read.
+        @raise ValueError: when it has a name that no file can have.
+        """
+
+    def isOpenToAll(self, path: str) -> bool:
+        """
+        Tell whether the permissions of a file let every user read it who can reach it.
+        """
+
+
+class DiskFiles:
+    """
+    Reads files where they are.
+    """
+
+    isOriginal = True
+
+    def read(self, path: str) -> bytes:
+        """
+        Read no more than one byte above the limit.
+        """
+        with open(path, "rb") as stream:
+            return stream.read(SIZE_LIMIT + 1)
+
+    def isOpenToAll(self, path: str) -> bool:
+        """
+        Look at the file alone.  Whether the directories above keep others away does not matter:
+        they may be opened one day, and the file copied with its permissions.  A group that may read
+        it was named by somebody: so a web server shares its key, and so systemd shows its
+        C{LoadCredential} to a user of its own.
+
+        @return: L{False} also where the system has no such permissions, or when the file is gone.
+        """
+        if os.name != "posix":
+            return False
+        try:
+            return bool(os.stat(path).st_mode & stat.S_IROTH)
+        except OSError:
+            return False
+
+
+DISK: CredentialFiles = DiskFiles()
+
+
+class Contents(dict[str, bytes]):
+    """
+    Holds what files were found to hold, by their paths.  A private key may be among it, so it does
+    not show in a log or a traceback.
+    """
+
+    def __repr__(self) -> str:
+        """
+        @return: the paths and how much there is.
+        """
+        return f"<{', '.join(f'{path}: {len(data)} bytes' for path, data in self.items()) or 'no files'}>"
+
+
+class CopiedFiles:
+    """
+    Has what another process has read, and looks at no disk.
+    """
+
+    isOriginal = False
+
+    def __init__(self, contents: Mapping[str, bytes]) -> None:
+        """
+        @param contents: what each file holds, by its path.
+        """
+        self._contents = Contents(contents)
+
+    def read(self, path: str) -> bytes:
+        """
+        @raise OSError: for a file that the other process has not read.
+        """
+        if path not in self._contents:
+            raise FileNotFoundError(errno.ENOENT, "it is not among the files that were handed over", path)
+        return self._contents[path]
+
+    def isOpenToAll(self, path: str) -> bool:
+        """
+        @return: L{False}: whoever has read the file knows its permissions.
+        """
+        return False
+
+
+_: CredentialFiles = CopiedFiles({})
+
+
+class FilesReadOnce:
+    """
+    Reads each file once, and keeps what it holds: so all that is made of a file is made of the same
+    bytes, also while somebody replaces it, and others can be handed just these.
+
+    @ivar contents: what was read.
+    """
+
+    def __init__(self, files: CredentialFiles) -> None:
+        """
+        @param files: where they are.
+        """
+        self._files = files
+        self.isOriginal = files.isOriginal
+        self.isOpenToAll = files.isOpenToAll
+        self.contents = Contents()
+
+    def read(self, path: str) -> bytes:
+        """
+        @raise OSError: as the files beneath.
+        """
+        if path not in self.contents:
+            self.contents[path] = self._files.read(path)
+        return self.contents[path]
