@@ -111,3 +111,19 @@ class BudgetTests(SynchronousTestCase):
         self.assertIsNone(budget.spend())
         clock.advance(1.0)
         self.assertEqual([budget.spend(), budget.spend()], [3, 0])
+
+    def test_ofSeveralProcessesEachHasItsPart(self) -> None:
+        """
+        Also by budgets that were there before it was said how many there are, and one line at least.
+        """
+        clock = Clock()
+        budgets = [LineBudget(clock.seconds, lines) for lines in (64, 7, 3, 1)]
+        rateLimit = RateLimit(clock.seconds)
+        self.patch(LineBudget, "processes", 4)
+        said = [sum(budget.spend() is not None for _ in range(100)) for budget in budgets]
+        self.assertEqual(said, [16, 1, 1, 1])
+        numbers = [rateLimit.suppressedBefore(number) for number in range(100)]
+        self.assertEqual(numbers, [0] * (MAX_LINES_PER_QUIET // 4) + [None] * (100 - MAX_LINES_PER_QUIET // 4))
+
+    def test_aProcessIsAloneUnlessItIsToldOtherwise(self) -> None:
+        self.assertEqual(LineBudget.processes, 1)

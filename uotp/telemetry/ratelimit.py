@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from typing import ClassVar
 
 QUIET_SECONDS = 600.0
 """The same thing is not said again for so long: six lines an hour do not hide others."""
@@ -29,15 +30,20 @@ _AFTER = re.compile(r" after [\d.]+ s\b")
 
 class LineBudget:
     """
-    Allows so many lines in so long a time, for what strangers can make happen.
+    Allows so many lines in so long a time, for what strangers can make happen.  The numbers are
+    those of the whole program: of several processes each has its part of every budget.
+
+    @cvar processes: how many processes of the program log by these budgets.
     """
+
+    processes: ClassVar[int] = 1
 
     def __init__(
         self, clock: Callable[[], float], lines: int = MAX_LINES_PER_QUIET, seconds: float = QUIET_SECONDS
     ) -> None:
         """
         @param clock: monotonic seconds.
-        @param lines: how many are allowed.
+        @param lines: how many are allowed to all processes together, but one to each at least.
         @param seconds: the period.
         """
         self._clock = clock
@@ -55,7 +61,7 @@ class LineBudget:
         now = self._clock()
         if now - self._start >= self._seconds:
             self._start, self._spent = now, 0
-        if self._spent >= self._lines:
+        if self._spent >= max(1, self._lines // LineBudget.processes):
             self._suppressed += 1
             return None
         self._spent += 1
