@@ -17,6 +17,9 @@ from uotp.telemetry.ratelimit import RateLimit
 
 OURS = "uotp"
 
+FORWARDED = "log_forwarded"
+"""Key of events that another process of ours has logged, where they had their limit."""
+
 TEXTS = frozenset({None, "{log_text}", "{log_io}"})
 """Formats of what has none: it was logged in Twisted's old way, or printed."""
 
@@ -27,7 +30,8 @@ class ForeignLines:
     """
     Hands log events on to observers: all of ours, but those of others only as often as a
     L{RateLimit} allows.  Errors with a traceback count as others' whoever logs them, and have a
-    limit of their own, so that the first of each kind is said whatever else is.
+    limit of their own, so that the first of each kind is said whatever else is.  What another
+    process of ours has handed on is not counted a second time.
     """
 
     _log = Logger()
@@ -47,7 +51,7 @@ class ForeignLines:
         since each kind of observer writes the event in its own way.
         """
         isError = "log_failure" in event or event.get("log_level") is LogLevel.critical
-        if isError or not _isOurs(event):
+        if FORWARDED not in event and (isError or not _isOurs(event)):
             limit = self._errors if isError else self._lines
             suppressed = limit.suppressedBefore(_kindOf(event))
             if suppressed is None:
