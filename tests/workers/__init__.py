@@ -1,0 +1,3 @@
+"""
+Tests of processes that a parent keeps alive.
+"""

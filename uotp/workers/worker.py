@@ -234,7 +234,6 @@ class Worker(StateMachine[WorkerState, WorkerEvent]):
     def _kill(self) -> None:
         if self._process is not None:
             self._process.kill(signal.SIGKILL)
-            self._process.reap()
 
     # What comes of the process; see ProcessOwner.
 
