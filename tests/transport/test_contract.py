@@ -1,21 +1,24 @@
 """
-The contract of a stream, held by the twin in memory.
+The contract of a stream, held by the twin in memory, and by the stream over a pipe.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from twisted.internet.task import Clock
 from twisted.test.iosim import IOPump, connect
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.contracts import StreamContract
+from tests.doubles.pipes import PipeReactor, relayedStream
 from tests.doubles.sockets import Diarist
 from tests.doubles.streams import MemoryStream, wrapInTls
 from tests.doubles.tlspairs import GOOD, TlsTestCase
 from uotp.boundaries import Security
 from uotp.tls.verification import publicKeyPin
+from uotp.transport.relay import newPipe
 
 
 class MemoryStreamTests(StreamContract, SynchronousTestCase):
@@ -91,3 +94,57 @@ class MemoryTlsStreamTests(MemoryStreamTests, TlsTestCase):
             Security(b"uotp/2", publicKeyPin(GOOD.certificate), peerCertificate=GOOD.known()),
         )
         self.assertEqual(self.there.transport.security, Security(b"uotp/2"))
+
+
+class RelayedStreamTests(StreamContract, SynchronousTestCase):
+    """
+    Hold a stream to it that goes through a pipe, of which the other end reads what is written.
+    """
+
+    security = Security(b"uotp/2", b"the peer's", peerName="somebody", peerCertificate=(b"issuer", 7))
+
+    def connect(self) -> None:
+        """
+        Both ends of the pipe are such streams.
+        """
+        self.reactor = PipeReactor()
+        self.here, self.there = Diarist(), Diarist()
+        self.stalled = False
+        self.streams = [
+            relayedStream(self.reactor, end, pipe, security=self.security)
+            for end, pipe in zip((self.here, self.there), newPipe(), strict=True)
+        ]
+        self.addCleanup(self.end, self.reactor, self.streams)
+        self.reactor.advance(0)
+
+    def end(self, reactor: PipeReactor, streams: list[Any]) -> None:
+        """
+        Whatever a test does, nothing is left of either.
+        """
+        for stream in streams:
+            stream.abort()
+        reactor.advance(0)
+        self.assertEqual((reactor.readers, reactor.writers, reactor.getDelayedCalls()), (set(), set(), []))
+        self.assertEqual([stream.fileno() for stream in streams], [-1, -1])
+
+    def stall(self, *, stalled: bool) -> None:
+        """
+        The reactor is told so.
+        """
+        if stalled:
+            self.there.transport.pauseProducing()
+        else:
+            self.there.transport.resumeProducing()
+
+    def settleUntil(self, condition: Callable[[], object]) -> None:
+        """
+        What happens in a pipe happens at once.
+        """
+        self.reactor.lookUntil(condition, *self.streams)
+
+    def test_whatTlsHasFoundOutIsKnown(self) -> None:
+        """
+        The other process has, and so the handshake is done as soon as there is a turn.
+        """
+        self.connect()
+        self.assertEqual((self.here.says, self.here.transport.security), (["made", "secured"], self.security))

@@ -4,13 +4,14 @@ The streams that we have accepted.
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 from twisted.internet import tcp
 
 from uotp.net import TunnelSocketOptions, ownerOf, tuneTunnelSocket
 from uotp.transport.handshakes import HandshakeQueue
-from uotp.transport.phases import StreamPhase
+from uotp.transport.phases import StreamEvent, StreamPhase
 from uotp.transport.tcp import TcpStream
 from uotp.transport.tls import Creator, TlsStream
 
@@ -18,12 +19,19 @@ READING = frozenset({StreamPhase.OPEN, StreamPhase.CLOSING})
 """The phases in which bytes of the peer are read and handed on, or passed over."""
 
 
-class AcceptedTcpStream(TcpStream, tcp.Server):
+def leaveAlone() -> None:
     """
-    Carries bytes over a TCP connection that we have accepted.  Until its peer is admitted,
-    what comes is read in its turn only.
+    Do nothing, since the connection is somebody else's.
     """
 
+
+class AcceptedTcpStream(TcpStream, tcp.Server):
+    """
+    Carries bytes over a TCP connection that we have accepted, or another process for us.  Until
+    its peer is admitted, what comes is read in its turn only.
+    """
+
+    repstr = "<a stream that another process has accepted>"
     _isAdmitted = False
 
     def __init__(
@@ -44,9 +52,12 @@ class AcceptedTcpStream(TcpStream, tcp.Server):
         """
         self.handshakes = handshakes
         self.party = ownerOf(client[0])
-        tuneTunnelSocket(accepted, tuning)
+        self._setUp(accepted, tuning)
         super().__init__(accepted, protocol, client, *rest)
         self._begin()
+
+    def _setUp(self, accepted: socket.socket, tuning: TunnelSocketOptions) -> None:
+        tuneTunnelSocket(accepted, tuning)
 
     def _bind(self) -> None:
         super()._bind()
@@ -59,6 +70,35 @@ class AcceptedTcpStream(TcpStream, tcp.Server):
         """
         self._isAdmitted = True
         self._bind()
+
+    def surrender(self) -> socket.socket:
+        """
+        Give the connection up without ending it: for this stream it is over, and the protocol is told
+        nothing of that.  What was read before, the protocol has; what comes later, the new owner of the
+        socket reads.  Call this only for an open stream without TLS that holds nothing.
+
+        @return: the socket, which does not block.
+        """
+        assert self.phase is StreamPhase.OPEN
+        assert self.security is None, "what OpenSSL knows of a connection cannot be given away"
+        assert not self.queuedBytes()
+        self._advance(StreamEvent.END)
+        self.stopReading()
+        self.stopWriting()
+        self.connected, self.disconnected = 0, 1
+        self.producer = None
+        given: socket.socket = self.socket
+        self.doRead = self.doWrite = leaveAlone  # type: ignore[method-assign]  # the reactor may call once more
+        del self.protocol, self.socket, self.fileno
+        return given
+
+    def duplicate(self) -> socket.socket:
+        """
+        @return: another descriptor of the connection, which the caller has to close; the connection
+            lives as long as one of both is open.
+        """
+        twin: socket.socket = self.socket.dup()
+        return twin
 
 
 class AcceptedTlsStream(TlsStream, AcceptedTcpStream):

@@ -200,6 +200,8 @@ class TcpStream(tcp.Connection):
         Something can be done: do it when it is our turn, and do not let the reactor call for it again.
         """
         self.stopReading()
+        if self.phase is StreamPhase.HANDSHAKE:
+            self.stopWriting()
         self._awaitsTurn = True
         self.handshakes.join(self.party, self, begun=self._hadTurn)
 
@@ -350,9 +352,12 @@ class TcpStream(tcp.Connection):
         See L{uotp.boundaries.Stream.boundInFlight}.
         """
         if self.connected:
-            boundSendBuffer(self.socket, size)
+            self._boundInKernel(size)
             self._isSizeBounded = size is not None
             self._isBounded = self._isSizeBounded or self._isUnsentBounded
+
+    def _boundInKernel(self, size: int | None) -> None:
+        boundSendBuffer(self.socket, size)
 
     def boundRate(self, rate: int | None) -> None:
         """

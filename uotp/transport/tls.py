@@ -157,11 +157,6 @@ class TlsStream(TcpStream):
             return self._discard()
         return super()._takeTurn()
 
-    def _awaitTurn(self) -> None:
-        if self.phase is StreamPhase.HANDSHAKE:
-            self.stopWriting()
-        super()._awaitTurn()
-
     def _shakeHands(self) -> Any:
         try:
             self.tls.do_handshake()

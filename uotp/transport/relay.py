@@ -1,0 +1,430 @@
+"""
+What stands between a client and the process that has its session, in the process that has the TLS
+connection.  The plain bytes go through a pair of UNIX sockets, the pipe.
+
+A lone datagram leaves in the turn in which it came: what is read is written straight through.  Only
+what the other side does not take is held, and then nothing more is read before that is gone.  So
+there is at most one read either way:
+
+ - from the client: up to READ_BYTES and a record, which the pipe does not take; nothing more is read
+   of the stream meanwhile.
+ - from the owner: up to a record, which the stream holds; nothing more is read of the pipe
+   meanwhile.  The stream counts as full as soon as its kernel has as much unsent as it is to have,
+   since what is held here nobody else can see, and it comes late.
+
+The life of a relay is a table, L{RELAY_STATES}.  Whichever side ends first, what has come from it
+is handed on to the other, within RELAY_CLOSE_SECONDS.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+from twisted.internet.interfaces import IPushProducer
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from uotp.boundaries import Allowance
+from uotp.net import boundSendBuffer
+from uotp.process import StateMachine
+from uotp.transport.phases import CARRYING
+from uotp.transport.tcp import READ_BYTES
+from uotp.transport.tls import RECORD_BYTES, TlsStream
+
+RELAY_CLOSE_SECONDS = 1.0
+"""So long the one side may take what has come from the other, once that has ended."""
+
+HANGUP_SECONDS = 0.25
+"""
+So often a relay whose client takes nothing looks whether the owner has closed the pipe: it does not
+read it, and so would not notice.
+"""
+
+UNIT_BYTES = 1400
+"""A full datagram, and about so much is handed on for one unit of an allowance."""
+
+PIPE_SEND_BYTES = 32 * 1024
+"""
+SO_SNDBUF of a pipe's end.  Linux counts twice as much, and the memory in which something waits: 768 bytes for
+a short piece, and 2304 for 1400.  So a pipe takes 64 to 80 KiB in long pieces and 40 in full datagrams, and more
+as soon as a quarter is left.  A TCP connection takes about as much before it is full: a long train still goes
+at one go, and the queue in front of a relay is no longer than one in front of the network.
+"""
+
+
+class RelayState(Enum):
+    """
+    Tells where in its life a relay is.
+
+    LEAVING: the owner writes nothing more, or is to be left; what it has written is still read.
+    CLOSING: all of that was read, and the stream closes.
+    EMPTYING: the stream is gone; the pipe still has to take what has come on it.
+    """
+
+    CARRYING = auto()
+    LEAVING = auto()
+    CLOSING = auto()
+    EMPTYING = auto()
+    GONE = auto()
+
+
+class RelayEvent(Enum):
+    """
+    Names what can happen to a relay.
+    """
+
+    LEFT = auto()
+    READ_OUT = auto()
+    STREAM_LOST = auto()
+    EMPTIED = auto()
+
+
+RELAY_STATES: dict[tuple[RelayState, RelayEvent], RelayState] = {
+    (RelayState.CARRYING, RelayEvent.LEFT): RelayState.LEAVING,
+    (RelayState.CARRYING, RelayEvent.READ_OUT): RelayState.CLOSING,
+    (RelayState.CARRYING, RelayEvent.STREAM_LOST): RelayState.EMPTYING,
+    (RelayState.LEAVING, RelayEvent.READ_OUT): RelayState.CLOSING,
+    (RelayState.LEAVING, RelayEvent.STREAM_LOST): RelayState.EMPTYING,
+    (RelayState.CLOSING, RelayEvent.STREAM_LOST): RelayState.EMPTYING,
+    (RelayState.EMPTYING, RelayEvent.EMPTIED): RelayState.GONE,
+}
+"""The state that each event leads to.  A pair that is not here changes nothing."""
+
+LISTENING = frozenset({RelayState.CARRYING, RelayState.LEAVING})
+"""The states in which what the owner writes is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class RelayStatistics:
+    """
+    Says what a relay has carried, and what it holds at one moment, in bytes.
+
+    @ivar fromClient: read of the client.
+    @ivar fromOwner: read of the owner.
+    @ivar heldForOwner: what the pipe has not taken.
+    @ivar heldForClient: what the stream has not sent.
+    """
+
+    fromClient: int
+    fromOwner: int
+    heldForOwner: int
+    heldForClient: int
+
+
+class PipeEnd:
+    """
+    Is a relay's end of the pipe, for the reactor.
+
+    @ivar doRead: the pipe can be read.
+    @ivar doWrite: it takes more.
+    """
+
+    __slots__ = ("_lost", "doRead", "doWrite", "fileno")
+
+    def __init__(
+        self,
+        pipe: socket.socket,
+        doRead: Callable[[], None],
+        doWrite: Callable[[], None],
+        lost: Callable[[], None],
+    ) -> None:
+        """
+        @param lost: the reactor has found the pipe closed, and does not watch it any more.
+        """
+        self.fileno = pipe.fileno
+        self.doRead = doRead
+        self.doWrite = doWrite
+        self._lost = lost
+
+    def logPrefix(self) -> str:
+        """
+        See C{ILoggingContext}.
+        """
+        return "Relay"
+
+    def connectionLost(self, reason: Failure) -> None:
+        """
+        See C{IReadDescriptor}.
+        """
+        self._lost()
+
+
+@implementer(IPushProducer)
+class Relay(StateMachine[RelayState, RelayEvent]):
+    """
+    Takes an open stream with TLS over from its tunnel, and carries its bytes through a pipe to the
+    process that has the session.
+    """
+
+    def __init__(
+        self,
+        stream: TlsStream,
+        pipe: socket.socket,
+        allowance: Allowance,
+        reactor: Any,
+        whenGone: Callable[[], object],
+    ) -> None:
+        """
+        @param stream: an open stream.  Its protocol is told nothing any more.
+        @param pipe: our end; it is the relay's to close.
+        @param allowance: what is read costs units of it, both ways.
+        @param reactor: C{IReactorFDSet} and C{IReactorTime}.
+        @param whenGone: called once when stream and pipe are closed.
+        """
+        assert stream.phase in CARRYING
+        super().__init__(reactor, RELAY_STATES, RelayState.CARRYING)
+        self._stream = stream
+        self._pipe = pipe
+        self._allowance = allowance
+        self._reactor = reactor
+        self._whenGone = whenGone
+        self._held = b""  # for the owner
+        self._isOwnerDeaf = self._isToClose = False
+        self._endsBy: float | None = None
+        self._fromClient = self._fromOwner = 0
+        pipe.setblocking(False)
+        boundSendBuffer(pipe, PIPE_SEND_BYTES)
+        self._end = PipeEnd(pipe, self._readPipe, self._writePipe, self._hungUp)
+        stream.unregisterProducer()
+        stream.protocol = self
+        stream.allowance = allowance
+        stream.admit()
+        stream.registerProducer(self, True)
+        stream.boundUnsent(isBounded=True)
+        stream.producerPaused = self._isFull = stream.producerPaused or stream.queuedBytes() > 0
+        if self._isFull:
+            self.pauseProducing()
+        else:
+            reactor.addReader(self._end)
+
+    # From the client to the owner.
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Hand on what has come from the client.
+        """
+        size = len(data)
+        self._fromClient += size
+        self._allowance.spend(-(-size // UNIT_BYTES) or 1)
+        if self._isOwnerDeaf:
+            return
+        if not self._held:
+            try:
+                sent = self._pipe.send(data)
+            except OSError:  # the next attempt will meet the error again
+                sent = 0
+            if sent == size:
+                return
+            data = data[sent:]
+            self._reactor.addWriter(self._end)
+        self._held += data
+        self._stream.pauseProducing()
+
+    def _writePipe(self) -> None:
+        """
+        The pipe takes more, or is closed.
+        """
+        try:
+            sent = self._pipe.send(self._held)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._deafen()
+            return
+        self._held = self._held[sent:]
+        if not self._held:
+            self._allHandedOn()
+
+    def _allHandedOn(self) -> None:
+        """
+        Nothing is held for the owner any more: read on.
+        """
+        self._reactor.removeWriter(self._end)
+        if self.state is RelayState.EMPTYING:
+            self._finish()
+        elif self._stream.connected:
+            self._stream.startReading()
+
+    def _deafen(self) -> None:
+        """
+        The owner takes nothing any more.  What it has written before may still wait in the pipe; and what
+        comes from the client is read and thrown away, so that its end is seen.
+        """
+        self._isOwnerDeaf = True
+        self._held = b""
+        self._leave()
+        self._readOn()
+        self._allHandedOn()
+
+    def _hungUp(self) -> None:
+        """
+        The reactor has found that the owner has closed the pipe, or the reactor stops.
+        """
+        if self.state is not RelayState.GONE and not self._isOwnerDeaf:
+            self._deafen()
+
+    # From the owner to the client.
+
+    def _readPipe(self) -> None:
+        """
+        Something has come from the owner: hand it on, record by record, until the stream is full.
+        """
+        allowance, size = self._allowance, 0
+        while not self._isFull and size < READ_BYTES:
+            if allowance.isSpent or allowance.owner.isExhausted:
+                self._reactor.removeReader(self._end)
+                allowance.readLater(self._readOn)
+                return
+            try:
+                data = self._pipe.recv(RECORD_BYTES)
+            except BlockingIOError:
+                if self._isToClose:
+                    self._close()
+                return
+            except OSError:  # the owner has gone without reading all
+                data = b""
+            if not data:
+                self._close()
+                return
+            size += len(data)
+            self._fromOwner += len(data)
+            allowance.spend(-(-len(data) // UNIT_BYTES))
+            self._stream.write(data)
+            if len(data) < RECORD_BYTES and not self._isToClose:
+                return  # this was all
+
+    def _readOn(self) -> None:
+        if self.state not in LISTENING or self._isFull or self._pipe.fileno() < 0:
+            return
+        self._reactor.addReader(self._end)
+        if self._isToClose:  # the reactor tells nothing of a pipe that is empty
+            self._readPipe()
+
+    def pauseProducing(self) -> None:
+        """
+        The stream is full.
+        """
+        self._isFull = True
+        self._reactor.removeReader(self._end)
+        if self.state is RelayState.CARRYING and self._timer is None:
+            self._setTimer(HANGUP_SECONDS, self._look)
+
+    def resumeProducing(self) -> None:
+        """
+        The stream takes more.
+        """
+        self._isFull = False
+        self._readOn()
+
+    def stopProducing(self) -> None:
+        """
+        The stream is gone; C{connectionLost} says so too.
+        """
+
+    def _look(self) -> None:
+        """
+        Find out whether the owner has closed the pipe that is not read.
+        """
+        self._timer = None
+        if not self._isFull:
+            return
+        if isHungUp(self._pipe):
+            self._leave()
+        else:
+            self._setTimer(HANGUP_SECONDS, self._look)
+
+    # The end.
+
+    def close(self) -> None:
+        """
+        Send what has come from either side to the other, then close both; abort what takes too long.
+        """
+        self._isToClose = True
+        self._leave()
+        self._readOn()
+
+    def abort(self) -> None:
+        """
+        Close now, and drop what is held.
+        """
+        self._held = b""
+        if self.state is RelayState.EMPTYING:
+            self._finish()
+        elif self.state is not RelayState.GONE:
+            self._isOwnerDeaf = True
+            self._closePipe()
+            self._stream.abort()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """
+        The stream is gone.
+        """
+        self._advance(RelayEvent.STREAM_LOST)
+        self._hurry()
+        self._reactor.removeReader(self._end)
+        if not self._held:
+            self._finish()
+
+    def _leave(self) -> None:
+        if self._advance(RelayEvent.LEFT):
+            self._hurry()
+
+    def _close(self) -> None:
+        """
+        All that the owner has written was read.
+        """
+        if self._advance(RelayEvent.READ_OUT):
+            self._hurry()
+            self._reactor.removeReader(self._end)
+            self._stream.close()
+
+    def _hurry(self) -> None:
+        """
+        Abort when all this takes too long, however many steps there are.
+        """
+        now = self._reactor.seconds()
+        if self._endsBy is None:
+            self._endsBy = now + RELAY_CLOSE_SECONDS
+        self._setTimer(max(self._endsBy - now, 0), self.abort)
+
+    def _finish(self) -> None:
+        self._advance(RelayEvent.EMPTIED)
+        self._closePipe()
+        del self._end  # which knows its relay
+        self._whenGone()
+
+    def _closePipe(self) -> None:
+        self._reactor.removeReader(self._end)
+        self._reactor.removeWriter(self._end)
+        self._pipe.close()
+
+    def statistics(self) -> RelayStatistics:
+        """
+        @return: what it has carried, and holds now.
+        """
+        return RelayStatistics(self._fromClient, self._fromOwner, len(self._held), self._stream.queuedBytes())
+
+
+def isHungUp(pipe: socket.socket) -> bool:
+    """
+    @return: whether the other end of a pipe is closed, though there may be something to read.
+    """
+    poll = select.poll()
+    poll.register(pipe, select.POLLRDHUP)
+    return bool(poll.poll(0))
+
+
+def newPipe() -> tuple[socket.socket, socket.socket]:
+    """
+    @return: the two ends of a new pipe.
+    @raise OSError: when the system has no descriptor left.
+    """
+    ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    for end in ends:
+        end.setblocking(False)
+    return ends
