@@ -34,6 +34,7 @@ PRIVATES = {
     "twisted.internet.abstract.FileDescriptor._tempDataLen",
     "twisted.internet.base.BaseConnector._makeTransport",
     "twisted.internet.tcp.BaseClient._connectDone",
+    "twisted.internet.tcp.Port._preexistingSocket",
     "twisted.logger.LogPublisher._observers",
 }
 """Private names of others that we use or override, each with the first that has it."""
@@ -41,6 +42,7 @@ PRIVATES = {
 INTERNALS = {
     "bindAddress",
     "bufferSize",
+    "client",
     "connected",
     "connectionFailed",
     "connectionLost",
@@ -59,6 +61,7 @@ INTERNALS = {
     "producerPaused",
     "protocol",
     "reactor",
+    "repstr",
     "socket",
     "startReading",
     "startWriting",

@@ -45,7 +45,7 @@ ALLOWED = {
     "server": {*VALUES, *SEAMS, "session", "tunnel", "transport", "udp", "tls", "workers"},
     "pki": {"errors", "net", "tls"},
     # floor 5: the embedding interface
-    "services": {*VALUES, *SEAMS, "tls", "client", "server"},
+    "services": {*VALUES, *SEAMS, "tls", "workers", "client", "server"},
     # floor 6: words
     "cli": {*VALUES, *SEAMS, "tunnel", "tls", "workers", "client", "server", "pki", "services"},
 }
@@ -82,30 +82,12 @@ OUTERMOST = {
     ("uotp.cli.common", "commandService"),
     ("uotp.cli.main", "runEnd"),
     ("uotp.cli.demo.command", "demo"),
+    ("uotp.cli.worker", "runWorker"),
 }
 """Where the global reactor may be imported; everybody else is handed one."""
 
 OUTSIDERS = {
     "services": {"ClientTls", "Duplicate", "Order", "OrderMode", "ServerTls", "WireChoice", "useMonotonicClock"},
-    "workers": {
-        "CHANNEL_DESCRIPTOR",
-        "ChannelLimits",
-        "Descriptors",
-        "DescriptorsLost",
-        "Launch",
-        "MemberOwner",
-        "MessageChannel",
-        "Parts",
-        "ProcessLauncher",
-        "Supervisor",
-        "WorkerEnd",
-        "WorkerPace",
-        "WorkerProcess",
-        "WorkerState",
-        "WorkerStatistics",
-        "WorkersOwner",
-        "joinParent",
-    },
 }
 """Names of a face that somebody outside the program needs: who embeds it, or who measures it."""
 

@@ -159,6 +159,7 @@ class _ServicesTestCase(TlsTestCase):
         @return: a server that runs.
         """
         service = serverService(TARGET, tls=tls, reactor=self.reactor, **choices)
+        assert isinstance(service, ServerService)
         self.services.append(service)
         if start:
             service.startService()

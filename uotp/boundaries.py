@@ -6,7 +6,7 @@ memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from twisted.internet.interfaces import IListeningPort
@@ -669,6 +669,20 @@ class Credentials(Protocol):
         Read the files again.  New connections use what they say.
 
         @raise ConfigurationError: when they cannot be used; the old ones stay in use.
+        """
+
+    def prepare(self, contents: Mapping[str, bytes] | None = None) -> Any:
+        """
+        Read the files again, and do not use them yet.
+
+        @param contents: what they hold, by their paths, where another process has read them.
+        @return: what L{adopt} takes.
+        @raise ConfigurationError: when they cannot be used.
+        """
+
+    def adopt(self, prepared: Any) -> None:
+        """
+        Use for new connections what was prepared.
         """
 
     def revokes(self, certificate: tuple[bytes, int]) -> bool:

@@ -20,12 +20,13 @@ from typing import Any
 
 from uotp.client import ClientService, ClientSettings
 from uotp.duplicate import Duplicate
-from uotp.net import Listen
+from uotp.net import Listen, steeringTrouble
 from uotp.order import Order, OrderMode
-from uotp.process import useMonotonicClock
-from uotp.server import ServerService, ServerSettings
+from uotp.process import usableProcessors, useMonotonicClock
+from uotp.server import MESSAGES, ServerFront, ServerParent, ServerService, ServerSettings
 from uotp.tls import ClientCredentials, ClientTls, ServerCredentials, ServerTls
 from uotp.wire import WireChoice
+from uotp.workers import WORK, Launch, ProcessLauncher
 
 __all__ = [
     "ClientTls",
@@ -42,6 +43,10 @@ __all__ = [
 CLIENT = ClientSettings(server=("localhost", 8443))
 SERVER = ServerSettings(target=("localhost", 51820))
 """The defaults of both functions.  The two positional arguments in them mean nothing."""
+
+
+WORKER_MODULE = "uotp.cli.worker"
+"""What the processes of workers run."""
 
 
 def clientService(
@@ -63,6 +68,7 @@ def clientService(
     mss: int | None = CLIENT.mss,
     udpBuffer: int = CLIENT.udpBuffer,
     memory: int = CLIENT.memory,
+    workers: int | None = CLIENT.workers,
     wire: WireChoice = CLIENT.wire,
     reorder: Order | None = CLIENT.reorder,
     duplicate: Duplicate = CLIENT.duplicate,
@@ -99,6 +105,7 @@ def clientService(
         mss=mss,
         udpBuffer=udpBuffer,
         memory=memory,
+        workers=workers,
         wire=wire,
         reorder=reorder,
         duplicate=duplicate,
@@ -118,6 +125,7 @@ def serverService(
     maxSessions: int = SERVER.maxSessions,
     maxConnections: int = SERVER.maxConnections,
     ownerShare: int = SERVER.ownerShare,
+    workers: int | None = SERVER.workers,
     unsentLimit: int = SERVER.unsentLimit,
     congestion: str | None = SERVER.congestion,
     mss: int | None = SERVER.mss,
@@ -127,7 +135,7 @@ def serverService(
     reorder: Order | None = SERVER.reorder,
     duplicate: Duplicate = SERVER.duplicate,
     reactor: Any = None,
-) -> ServerService:
+) -> ServerFront:
     """
     Make a server, which accepts tunnels and forwards each session to the target.  Its
     arguments are the fields of L{ServerSettings}, which says what each means, and these:
@@ -137,8 +145,10 @@ def serverService(
     @param reactor: the global one when left out.
     @return: the service; after the start C{service.listening} tells where it listens, and
         C{service.listeningAll} all places where it does.
-        C{reload()} reads the files again.
+        C{reload()} reads the files again; with several workers it returns a C{Deferred}.
+        Workers are processes of their own, started with C{sys.executable} by C{reactor.spawnProcess}.
     @raise ConfigurationError: for files or values that cannot be used.
+    @raise StartError: when workers cannot be started, since there is no such program.
     """
     settings = ServerSettings(
         target=target,
@@ -147,6 +157,7 @@ def serverService(
         maxSessions=maxSessions,
         maxConnections=maxConnections,
         ownerShare=ownerShare,
+        workers=workers,
         unsentLimit=unsentLimit,
         congestion=congestion,
         mss=mss,
@@ -157,7 +168,23 @@ def serverService(
         duplicate=duplicate,
     )
     credentials = None if tls is None else ServerCredentials(tls, wire=wire)
-    return ServerService(settings, credentials, orGlobalReactor(reactor))
+    ours = orGlobalReactor(reactor)
+    processes = usableProcessors() if workers is None else workers
+    trouble = steeringTrouble() if processes > 1 else None
+    if processes > 1 and trouble is None:
+        return ServerParent(settings, tls, credentials, ours, processes, launcherOf(ours))
+    service = ServerService(settings, credentials, ours)
+    if trouble is not None:
+        service.warnAtStart("one process serves, and not {workers}: {trouble}", workers=processes, trouble=trouble)
+    return service
+
+
+def launcherOf(reactor: Any) -> Launch:
+    """
+    @return: what starts the processes of a server's workers.
+    @raise StartError: when there is no such program.
+    """
+    return ProcessLauncher(reactor, WORKER_MODULE, ["server"], (*WORK, *MESSAGES)).launch
 
 
 def orGlobalReactor(reactor: Any) -> Any:

@@ -38,12 +38,29 @@ class AnnouncementTests(SynchronousTestCase):
         self.assertEqual(self.told[4:], ["STOPPING=1"])
 
     def test_aReloadThatRaisesIsOverToo(self) -> None:
+        """
+        The log has the error.
+        """
+
         def reload() -> None:
             raise ZeroDivisionError
 
         self.ready = succeed(None)
         self.announcement.begin()
-        self.assertRaises(ZeroDivisionError, self.announcement.around, reload)
+        self.announcement.around(reload)
+        self.assertEqual(self.told[1:], ["RELOADING=1", "READY=1"])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_aReloadMayTakeTime(self) -> None:
+        """
+        Workers prepare new files before all of them use these.
+        """
+        self.ready = succeed(None)
+        self.announcement.begin()
+        done: Deferred[None] = Deferred()
+        self.announcement.around(lambda: done)
+        self.assertEqual(self.told[1:], ["RELOADING=1"])
+        done.callback(None)
         self.assertEqual(self.told[1:], ["RELOADING=1", "READY=1"])
 
     def test_serviceIsReadyWhenItsEndIs(self) -> None:

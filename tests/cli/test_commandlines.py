@@ -72,6 +72,8 @@ SHARED = [
     ("--udp-buffer", None, "8M", "udp-buffer", 8 * 1024 * 1024),
     ("--udp-buffer", None, "212k", "udp-buffer", 212 * 1024),
     ("--memory", None, "64M", "memory", 64 << 20),
+    ("--workers", None, "4", "workers", 4),
+    ("--workers", None, "Auto", "workers", None),
     ("--wire", None, "auto", "wire", WireChoice.AUTO),
     ("--wire", None, "1", "wire", WireChoice.ONE),
     ("--wire", None, "2", "wire", WireChoice.TWO),
@@ -136,6 +138,7 @@ BUFFERS = {
     "mss": None,
     "udp-buffer": UDP_BUFFER_BYTES,
     "memory": DEFAULT_MEMORY_BYTES,
+    "workers": 1,
 }
 CHOICES = {"wire": WireChoice.AUTO, "reorder": None, "duplicate": Duplicate.AUTO}
 
@@ -449,6 +452,10 @@ class RefusalTests(CommandTestCase):
             ),
             (["--unsent-limit="], f"--unsent-limit '': {size}"),
             (["--udp-buffer", "16 K"], f"--udp-buffer 16 K: {size}: write 16K"),
+            *(
+                (["--workers", word], f"--workers {word}: a number from 1 to 64 is needed, or auto")
+                for word in ("0", "65", "1.5", "all")
+            ),
             *((["--memory", word], f"--memory {word}: {budget}") for word in ("0", "16777215", "15M", "1025G", "1.1T")),
             *((["--congestion", word], f"--congestion {word}: {name}") for word in ("a b", "a/b", "x" * 16, "bbr;")),
         )
@@ -671,6 +678,7 @@ class MakeServiceTests(ServiceTestCase):
     BUFFERS = (
         *("--unsent-limit", "4K", "--congestion", "cubic", "--mss", "1200", "--udp-buffer", "1M"),
         *("--memory", "16M"),
+        *("--workers", "auto"),
         *("--wire", "2", "--reorder", "off", "--duplicate", "always"),
     )
 
@@ -708,6 +716,7 @@ class MakeServiceTests(ServiceTestCase):
                 "mss": 1200,
                 "udpBuffer": 1024 * 1024,
                 "memory": 16 << 20,
+                "workers": None,
                 "wire": WireChoice.TWO,
                 "reorder": Order(OrderMode.OFF),
                 "duplicate": Duplicate.ALWAYS,
@@ -748,6 +757,7 @@ class MakeServiceTests(ServiceTestCase):
                 "mss": 1200,
                 "udpBuffer": 1024 * 1024,
                 "memory": 16 << 20,
+                "workers": None,
                 "wire": WireChoice.TWO,
                 "reorder": Order(OrderMode.OFF),
                 "duplicate": Duplicate.ALWAYS,
@@ -874,6 +884,7 @@ class SpellingTests(ServiceTestCase):
         "mss": "--mss",
         "udpBuffer": "--udp-buffer",
         "memory": "--memory",
+        "workers": "--workers",
         "wire": "--wire",
         "reorder": "--reorder",
         "duplicate": "--duplicate",

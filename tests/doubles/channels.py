@@ -193,17 +193,17 @@ class MemoryUnixTransport:
         if data:
             self.read.append(len(data))
             self.protocol.dataReceived(data)
-        elif self.other._isGone and not self._inbox and not self._isPaused and not self._isOver:  # noqa: SLF001 - its twin
+        elif self.other._isGone and not self._inbox and not self._isPaused and not self._isOver:
             self._end(ConnectionDone())
 
     def _write(self) -> None:
         if self._isOver:
             return
         if self._unsent or self._unsentDescriptors:
-            if self.other._isGone:  # noqa: SLF001 - its twin
+            if self.other._isGone:
                 self._end(ConnectionDone())
                 return
-            room = KERNEL_BYTES - sum(len(part) for part, _ in self.other._inbox)  # noqa: SLF001 - its twin
+            room = KERNEL_BYTES - sum(len(part) for part, _ in self.other._inbox)
             assert len(self._unsentDescriptors) <= len(self._unsent)
             while self._unsentDescriptors and room > 0:
                 descriptor: int | None = os.dup(self._unsentDescriptors.popleft())
@@ -211,11 +211,11 @@ class MemoryUnixTransport:
                 if self.other.drops:
                     os.close(descriptor)
                     descriptor = None
-                self.other._inbox.append((self._unsent[:1], descriptor))  # noqa: SLF001 - its twin
+                self.other._inbox.append((self._unsent[:1], descriptor))
                 self._unsent = self._unsent[1:]
                 room -= 1
             if room > 0 and self._unsent:
-                self.other._inbox.append((self._unsent[:room], None))  # noqa: SLF001 - its twin
+                self.other._inbox.append((self._unsent[:room], None))
                 self._unsent = self._unsent[room:]
             if self._unsent:
                 return

@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from tests.integration.workerprogram import KINDS, MODULE
-from uotp.workers import Descriptors, ProcessLauncher, Supervisor
+from uotp.workers.descriptors import Descriptors
+from uotp.workers.launching import ProcessLauncher
+from uotp.workers.supervisor import Supervisor
 
 
 class IdleOwner:

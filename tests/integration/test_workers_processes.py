@@ -20,7 +20,11 @@ from twisted.trial.unittest import TestCase
 from bench.rig.programs import HANG_SECONDS
 from tests.integration.harness import ProgramTestCase, ourEnvironment, requireProcfs
 from tests.integration.workerprogram import KINDS, MODULE, Order, Report
-from uotp.workers import Descriptors, ProcessLauncher, Supervisor, WorkerPace, WorkerState
+from uotp.workers.descriptors import Descriptors
+from uotp.workers.launching import ProcessLauncher
+from uotp.workers.supervisor import Supervisor
+from uotp.workers.worker import WorkerPace
+from uotp.workers.workerstates import WorkerState
 
 reactor: Any = globalReactor
 

@@ -142,6 +142,7 @@ class HandedOverTests(RenewalTestCase):
 
         credentials = ServerCredentials(ServerTls("both"), files=Replaced())
         self.assertEqual(credentials.contents, {"both": RENEWED.certificatePem() + RENEWED.keyPem()})
+        self.assertEqual(credentials.ownPin, publicKeyPin(RENEWED.certificate))
 
 
 class TwoStepsTests(RenewalTestCase):
@@ -180,6 +181,15 @@ class TwoStepsTests(RenewalTestCase):
         self.assertIsNotNone(meet(worker, client).server.refusal)
         worker.adopt(prepared)
         self.assertWelcome(meet(worker, client))
+
+    def test_aRevocationHoldsFromWhenItIsAdopted(self) -> None:
+        issued = TRUSTED.issue(usages=CLIENT)
+        worker = self.worker(self.parent.contents)
+        cas = pem(TRUSTED.certificate) + TRUSTED.revocationList(issued.certificate)
+        prepared = worker.prepare({**self.parent.contents, self.cas: cas})
+        self.assertFalse(worker.revokes(issued.known()))
+        worker.adopt(prepared)
+        self.assertTrue(worker.revokes(issued.known()))
 
     def test_whatAReloadRefusesIsRefusedWhenItIsPrepared(self) -> None:
         """

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall
 
 from uotp.process import ServiceNotifier
@@ -66,17 +66,19 @@ class Announcement:
             self._anyway.cancel()
             self._anyway = None
 
-    def around(self, reload: Callable[[], None]) -> None:
+    def around(self, reload: Callable[[], Deferred[None] | None]) -> None:
         """
         Read files again.
 
-        @param reload: does it.
+        @param reload: does it; what it returns fires when that is done.
         """
         self._notifier.reloading()
-        try:
-            reload()
-        finally:
-            self._notifier.reloaded()
+        done = maybeDeferred(reload).addBoth(self._reloaded)
+        orLog(done, self._log, "the files were not read again")
+
+    def _reloaded(self, outcome: object) -> object:
+        self._notifier.reloaded()
+        return outcome
 
     def end(self) -> None:
         """

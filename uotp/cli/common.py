@@ -14,9 +14,10 @@ from types import TracebackType
 from typing import Any, ClassVar, Protocol
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import globalLogPublisher
 from twisted.python import usage
+from twisted.python.failure import Failure
 
 from uotp.cli.addresses import destinationWords, parseBindAddress, parseHost
 from uotp.cli.announcement import Announcement
@@ -30,6 +31,7 @@ from uotp.cli.parsers import (
     parseListeningPort,
     parseOrder,
     parsePort,
+    parseWorkers,
     sizeInWords,
 )
 from uotp.cli.pidfile import removeStalePidFile
@@ -57,7 +59,8 @@ from uotp.process import (
     trimOfMalloc,
     useMonotonicClock,
 )
-from uotp.telemetry import LogFile, Logger, ProcessLog, Spelling, parseVerbosity, sayLast
+from uotp.telemetry import LogFile, Logger, ProcessLog, Spelling, orLog, parseVerbosity, sayLast
+from uotp.tunnel import MAX_WORKERS
 from uotp.wire import parseWire
 
 MAX_MEMORY_BYTES = 1 << 40
@@ -116,6 +119,14 @@ COMMON_ROWS = (
         parseBytes(LEAST_MEMORY_BYTES, MAX_MEMORY_BYTES),
         "memory",
         write=sizeInWords,
+    ),
+    Option(
+        "workers",
+        None,
+        f"processes that do the work, each on a processor of its own: 1 to {MAX_WORKERS}, or auto for as many as there "
+        "are processors",
+        inAnyCase(parseWorkers),
+        "workers",
     ),
     Option(
         "wire",
@@ -244,10 +255,11 @@ class Reloadable(Protocol):
     Is a service that can read its files again.
     """
 
-    def reload(self) -> None:
+    def reload(self) -> Deferred[None] | None:
         """
         Read the files again.
 
+        @return: fires when that is done; L{None} when it is.
         @raise ConfigurationError: when they cannot be used; the old ones stay in use.
         """
 
@@ -376,18 +388,18 @@ class EndService(MultiService):
 
     def _reload(self) -> None:
         if self.announcement is None:
-            self._readAgain()
+            orLog(self._readAgain(), self._log, "the files were not read again")
         else:
             self.announcement.around(self._readAgain)
 
-    def _readAgain(self) -> None:
+    def _readAgain(self) -> Deferred[None]:
         self._processLog.reopen()
-        try:
-            self._end.reload()
-        except ConfigurationError as error:
-            self._log.error("not reloaded, the old certificates stay in use: {reason}", reason=str(error))
-        else:
-            self._log.info("reloaded")
+        read = maybeDeferred(self._end.reload)
+        return read.addCallbacks(lambda _: self._log.info("reloaded"), self._notReloaded)
+
+    def _notReloaded(self, reason: Failure) -> None:
+        reason.trap(ConfigurationError)
+        self._log.error("not reloaded, the old certificates stay in use: {reason}", reason=str(reason.value))
 
     def stopService(self) -> Deferred[list[Any]]:
         """

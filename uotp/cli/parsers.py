@@ -15,6 +15,7 @@ from typing import Any
 from uotp.cli.quantities import bytesIn, howToWrite, isBareNumber, secondsIn
 from uotp.net import MAX_PORT, Host
 from uotp.order import MAX_REORDER_SECONDS, MIN_REORDER_SECONDS, Order, OrderMode
+from uotp.tunnel import MAX_WORKERS
 
 YEAR_SECONDS = 365 * 86400.0
 """A longer time can only be a typing error."""
@@ -135,6 +136,19 @@ def parseCount(most: int, least: int = 1) -> Callable[[str], int]:
         return int(word)
 
     return parse
+
+
+def parseWorkers(word: str) -> int | None:
+    """
+    @return: how many workers there are to be, or L{None} for as many as there are processors.
+    @raise ValueError: in words.
+    """
+    if word == "auto":
+        return None
+    if not (isDigits(word) and 1 <= int(word) <= MAX_WORKERS):
+        reason = f"a number from 1 to {MAX_WORKERS} is needed, or auto"
+        raise ValueError(reason)
+    return int(word)
 
 
 def parsePercent(most: int) -> Callable[[str], int]:

@@ -37,6 +37,7 @@ from uotp.net.sockopts import (
     setSegmentSize,
     tuneTunnelSocket,
 )
+from uotp.net.steering import SocketGroup, listenGroup, steeringTrouble
 from uotp.net.tcpinfo import BACKOFF_AT, TCP_INFO, tcpCost, tcpFlight, tcpPathStats, unacknowledgedBytes
 from uotp.net.zones import OwnLink, bindable, hostAt, hostOf, interfaceNumber
 
@@ -60,6 +61,7 @@ __all__ = [
     "Routes",
     "Semantics",
     "SharedResolver",
+    "SocketGroup",
     "TunnelSocketOptions",
     "allowSilence",
     "backgroundThread",
@@ -75,6 +77,7 @@ __all__ = [
     "hostOf",
     "interfaceNumber",
     "isWritable",
+    "listenGroup",
     "literalAddress",
     "numericAddress",
     "ownerOf",
@@ -85,6 +88,7 @@ __all__ = [
     "requireMarks",
     "setMark",
     "setSegmentSize",
+    "steeringTrouble",
     "tcpCost",
     "tcpFlight",
     "tcpPathStats",

@@ -13,6 +13,7 @@ from uotp.process.memory import DEFAULT_MEMORY_BYTES, LEAST_MEMORY_BYTES, Memory
 from uotp.process.notify import ServiceNotifier
 from uotp.process.periodic import PeriodicCalls
 from uotp.process.privileges import canBecomeRoot
+from uotp.process.processors import usableProcessors
 from uotp.process.shares import Shares, regroup
 from uotp.process.signals import onSignal, stopOnSignals
 from uotp.process.statefile import StateDirectory
@@ -45,5 +46,6 @@ __all__ = [
     "sleepClocks",
     "stopOnSignals",
     "trimOfMalloc",
+    "usableProcessors",
     "useMonotonicClock",
 ]

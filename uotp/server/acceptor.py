@@ -417,6 +417,12 @@ class Acceptor(Factory):
         elif accepted.served is None:
             self._liveTunnels.log.strangerLost(accepted.peer, reason.getErrorMessage())
 
+    def allowStrangers(self, *, silent: int | None = None, begun: int | None = None) -> None:
+        """
+        See L{Strangers.allow}.
+        """
+        self._strangers.allow(silent=silent, begun=begun)
+
     def statistics(self) -> AcceptorStatistics:
         """
         @return: how the connections stand.

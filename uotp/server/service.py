@@ -20,6 +20,7 @@ from uotp.server.front import LISTEN_QUEUE, ServerFront
 from uotp.server.joining import Coordination
 from uotp.server.registry import Registry, ServedSession
 from uotp.server.settings import PERCENT, ServerSettings
+from uotp.server.statistics import ServerStatistics
 from uotp.server.target import Target
 from uotp.server.targetsocket import ROUTE_SECONDS, TargetSocket
 from uotp.session import STOPPED_SECONDS, WAIT_SECONDS
@@ -132,6 +133,17 @@ class ServerService(ServerFront):
         self.periodicCalls.every(ROUTE_SECONDS, self._followRoutes)
         if self._finder.mayMove:
             self.periodicCalls.every(SILENCE_LOOK_SECONDS, self.registry.reviewTargets)
+
+    def statistics(self) -> ServerStatistics:
+        """
+        @return: what it has done, and how it is.
+        """
+        return ServerStatistics(
+            self.registry.statistics(),
+            self.acceptor.statistics(),
+            self.liveTunnels.statistics(),
+            {drop.name: number for drop, number in self.drops.totals.items()},
+        )
 
     def _followRoutes(self) -> None:
         if self._routes.refresh():

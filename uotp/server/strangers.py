@@ -147,6 +147,25 @@ class Strangers:
             self._sweep.cancel()
             self._sweep = None
 
+    def allow(self, *, silent: int | None = None, begun: int | None = None) -> None:
+        """
+        There may be another number of strangers from now on, but one of each kind at least.
+
+        @param silent: how many may have said nothing; L{None} for as many as before.
+        @param begun: how many may have begun to shake hands; L{None} for as many as before.
+        """
+        self._maxSilent = self._maxSilent if silent is None else max(silent, 1)
+        self._maxBegun = self._maxBegun if begun is None else max(begun, 1)
+        while len(self._silent) > self._maxSilent:
+            self._silentEvicted += 1
+            self._evict(self._silent, f"over {self._maxSilent} silent connections, and it has most: its oldest goes")
+        while len(self._begun) > self._maxBegun:
+            self._begunEvicted += 1
+            self._evict(
+                self._begun,
+                f"over {self._maxBegun} connections without a session id, and it has most: its oldest goes",
+            )
+
     def giveOneUp(self) -> bool:
         """
         Make room, since the system has none left.

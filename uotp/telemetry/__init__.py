@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from uotp.telemetry.drops import Drop, Drops
 from uotp.telemetry.ends import orLog
+from uotp.telemetry.forwarding import ForwardingObserver
 from uotp.telemetry.log import (
     BudgetedLogger,
     Logger,
@@ -18,11 +19,13 @@ from uotp.telemetry.logfile import LogFile, sayLast, unbuffered
 from uotp.telemetry.processlog import ProcessLog
 from uotp.telemetry.ratelimit import LineBudget, RateLimit, causeOf
 from uotp.telemetry.spelling import Spelling, spelled
+from uotp.telemetry.workerlines import publishLine
 
 __all__ = [
     "BudgetedLogger",
     "Drop",
     "Drops",
+    "ForwardingObserver",
     "LineBudget",
     "LogFile",
     "Logger",
@@ -33,6 +36,7 @@ __all__ = [
     "logCounted",
     "orLog",
     "parseVerbosity",
+    "publishLine",
     "sayLast",
     "spelled",
     "textObserver",

@@ -12,11 +12,13 @@ from uotp.tls.credentials import (
     ServerTls,
     parsePin,
 )
+from uotp.tls.files import CopiedFiles
 from uotp.tls.verification import publicKeyPin
 
 __all__ = [
     "ClientCredentials",
     "ClientTls",
+    "CopiedFiles",
     "ServerCredentials",
     "ServerTls",
     "parsePin",

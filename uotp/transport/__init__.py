@@ -8,7 +8,9 @@ from __future__ import annotations
 from uotp.transport.accepted import AcceptedTcpStream, AcceptedTlsStream
 from uotp.transport.dialer import Dialer
 from uotp.transport.handshakes import HandshakeQueue
-from uotp.transport.listener import Listener, Newcomer, listen
+from uotp.transport.listener import Listener, Newcomer, listen, listenOn
+from uotp.transport.relay import Relay, newPipe
+from uotp.transport.relayed import adopt
 
 __all__ = [
     "AcceptedTcpStream",
@@ -17,5 +19,9 @@ __all__ = [
     "HandshakeQueue",
     "Listener",
     "Newcomer",
+    "Relay",
+    "adopt",
     "listen",
+    "listenOn",
+    "newPipe",
 ]

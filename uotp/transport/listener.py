@@ -241,6 +241,12 @@ class Listener(tcp.Port):
             setSegmentSize(made, self._segmentSize)
         return made
 
+    def adopt(self, given: socket.socket) -> None:
+        """
+        Listen on a socket that somebody else has bound, in place of one of our own.
+        """
+        self._preexistingSocket = given
+
     def startListening(self) -> None:
         """
         Bind the port.
@@ -248,7 +254,8 @@ class Listener(tcp.Port):
         @raise CannotListenError: when it cannot be had.
         """
         try:
-            bindable(self._wanted)
+            if self._preexistingSocket is None:
+                bindable(self._wanted)
         except OSError as error:
             raise CannotListenError(*self._wanted, error) from error
         super().startListening()
@@ -323,6 +330,20 @@ def withZone(address: tuple[Any, ...]) -> tuple[Any, ...]:
         return address
     host, _ = socket.getnameinfo(address, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)
     return (host, *address[1:])
+
+
+def listenOn(given: socket.socket, reception: Any, handshakes: HandshakeQueue, reactor: Any) -> Listener:
+    """
+    Accept connections at a socket that listens already, and is not ours alone.
+
+    @param given: the socket, from now on the listener's to close.
+    """
+    host, port, *_ = given.getsockname()
+    listener = Listener((host, port), reception, handshakes, 0, reactor)
+    given.setblocking(False)
+    listener.adopt(given)
+    listener.startListening()
+    return listener
 
 
 def listen(

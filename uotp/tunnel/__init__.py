@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from uotp.tunnel.accepted import AcceptedTunnel
 from uotp.tunnel.dialled import DialledTunnel
-from uotp.tunnel.live import LiveTunnels
+from uotp.tunnel.live import LiveTunnels, LiveTunnelsStatistics
 from uotp.tunnel.service import TunnelService
 from uotp.tunnel.settings import (
     MAX_POOL_SIZE,
+    MAX_WORKERS,
     SECONDS,
     CommonSettings,
     Limits,
@@ -22,6 +23,7 @@ from uotp.tunnel.tunnel import Tunnel
 
 __all__ = [
     "MAX_POOL_SIZE",
+    "MAX_WORKERS",
     "SECONDS",
     "AcceptedTunnel",
     "CommonSettings",
@@ -29,6 +31,7 @@ __all__ = [
     "DialledTunnelOwner",
     "Limits",
     "LiveTunnels",
+    "LiveTunnelsStatistics",
     "Tunnel",
     "TunnelService",
     "TunnelState",

@@ -5,7 +5,7 @@ what is done again and again, and certificates that can be read again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from twisted.application.service import Service
@@ -52,6 +52,7 @@ class TunnelService(Service):
         """
         self.reactor = reactor
         self.drops = Drops()
+        self._warnings: list[tuple[str, dict[str, object]]] = []
         self.listening: tuple[str, int] | None = None
         self.listeningAll: tuple[tuple[str, int], ...] = ()
         self.rateLimit = RateLimit(reactor.seconds)
@@ -85,6 +86,12 @@ class TunnelService(Service):
             transport=transport,
         )
 
+    def warnAtStart(self, words: str, **fields: object) -> None:
+        """
+        Have something said when the service starts.
+        """
+        self._warnings.append((words, fields))
+
     def lookUpAhead(self) -> None:
         """
         Look up at once, and wait for it, what has a name.  Call this before names cannot be looked
@@ -111,6 +118,8 @@ class TunnelService(Service):
         super().startService()
         if self._congestion is not None:
             requireCongestion(self._congestion)  # once more, as the user that we have become
+        for words, fields in self._warnings:
+            self._log.warn(words, **fields)
         if self._credentials is None and self.speaks:
             self._log.warn("plain TCP: everybody on the way can read and change what is carried")
         self.periodicCalls.every(STALL_CHECK_SECONDS, self.liveTunnels.abortStalled)
@@ -167,8 +176,24 @@ class TunnelService(Service):
 
         @raise ConfigurationError: when they cannot be used; the old stay in use.
         """
+        self.renew(self.prepare())
+
+    def prepare(self, contents: Mapping[str, bytes] | None = None) -> Any:
+        """
+        Read the certificate files again, and do not use them yet.
+
+        @param contents: what they hold, by their paths, where another process has read them.
+        @return: what L{renew} takes.
+        @raise ConfigurationError: when they cannot be used.
+        """
+        return None if self._credentials is None else self._credentials.prepare(contents)
+
+    def renew(self, prepared: Any) -> None:
+        """
+        Use for connections that are made from now on what was prepared.
+        """
         if self._credentials is not None:
-            self._credentials.reload()
+            self._credentials.adopt(prepared)
             self.liveTunnels.endEach(self._objection)
 
     def _objection(self, tunnel: Tunnel) -> str | None:

@@ -57,6 +57,16 @@ BUFFER_BYTES = Limits(
 """The limits of sizes of the kernel's buffers."""
 
 
+MAX_WORKERS = 64
+"""Each takes some 50 MB, and no machine that we know of has a use for more."""
+
+WORKERS = Limits(
+    f"from 1 to {MAX_WORKERS}, or None for as many as there are processors",
+    lambda workers: workers is None or 1 <= workers <= MAX_WORKERS,
+)
+"""How many processes may do the work of one end."""
+
+
 def setting(default: Any, limits: Limits) -> Any:
     """
     Make a field of a dataclass that has limits.
@@ -80,6 +90,8 @@ class CommonSettings:
         the path seems to carry.
     @ivar udpBuffer: bytes of buffer to ask for on each UDP socket.
     @ivar memory: bytes that may wait in the process, in all queues together.
+    @ivar workers: how many processes do the work, each on a processor of its own; L{None} for as many as
+        there are processors for this program.
     @ivar wire: which formats may be spoken.  C{AUTO} means the best that both ends know with
         TLS, and format 1 without TLS.
     @ivar reorder: how the datagrams of format 2 are put in order; L{None} when nobody has
@@ -101,6 +113,7 @@ class CommonSettings:
         DEFAULT_MEMORY_BYTES,
         Limits(f"at least {LEAST_MEMORY_BYTES} bytes", lambda size: size >= LEAST_MEMORY_BYTES),
     )
+    workers: int | None = setting(1, WORKERS)
     wire: WireChoice = WireChoice.AUTO
     reorder: Order | None = setting(  # noqa: RUF009 - that makes a field
         None,

@@ -5,32 +5,29 @@ which may carry descriptors.  Nothing here knows what they work at.
 
 from __future__ import annotations
 
-from uotp.workers.channel import ChannelLimits, MessageChannel
-from uotp.workers.descriptors import Descriptors, DescriptorsLost
+from uotp.workers.descriptors import Descriptors, closeAll
 from uotp.workers.launching import ProcessLauncher
-from uotp.workers.member import MemberOwner, WorkerEnd, joinParent
-from uotp.workers.parts import Parts
-from uotp.workers.process import CHANNEL_DESCRIPTOR, Launch, WorkerProcess
-from uotp.workers.supervisor import Supervisor
-from uotp.workers.worker import WorkerPace, WorkersOwner, WorkerStatistics
-from uotp.workers.workerstates import WorkerState
+from uotp.workers.member import WorkerEnd, joinParent
+from uotp.workers.process import CHANNEL_DESCRIPTOR, Launch
+from uotp.workers.sums import gathered
+from uotp.workers.work import WORK, BeginWork, TellLine
+from uotp.workers.worker import WorkerStatistics
+from uotp.workers.workforce import Workforce
+from uotp.workers.working import Working
 
 __all__ = [
     "CHANNEL_DESCRIPTOR",
-    "ChannelLimits",
+    "WORK",
+    "BeginWork",
     "Descriptors",
-    "DescriptorsLost",
     "Launch",
-    "MemberOwner",
-    "MessageChannel",
-    "Parts",
     "ProcessLauncher",
-    "Supervisor",
+    "TellLine",
     "WorkerEnd",
-    "WorkerPace",
-    "WorkerProcess",
-    "WorkerState",
     "WorkerStatistics",
-    "WorkersOwner",
+    "Workforce",
+    "Working",
+    "closeAll",
+    "gathered",
     "joinParent",
 ]

@@ -22,7 +22,7 @@ from uotp.client import ClientService
 from uotp.errors import StartError, UotpError
 from uotp.net import enlargeUdpBuffers
 from uotp.pki import Pki, makePki
-from uotp.server import ServerService
+from uotp.server import ServerFront
 from uotp.services import clientService, serverService
 from uotp.telemetry import Logger, orLog
 from uotp.tls import ClientTls, ServerTls
@@ -206,7 +206,7 @@ class Stage:
         self._closers.append(port.stopListening)
         return LOOPBACK, port.getHost().port
 
-    def _start(self, service: ServerService | ClientService) -> tuple[str, int]:
+    def _start(self, service: ServerFront | ClientService) -> tuple[str, int]:
         service.privilegedStartService()
         self._closers.append(service.stopService)
         service.startService()

@@ -1,0 +1,386 @@
+"""
+A worker's contact with its parent: what it asks of each connection, what it tells of its sessions,
+and the connections that it hands over or gets.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import count
+from typing import Any, Protocol
+
+from twisted.logger import LogLevel
+
+from uotp.boundaries import Allowance, Security
+from uotp.errors import PeerError
+from uotp.net import TunnelSocketOptions, ownerOf
+from uotp.server.acceptor import Acceptor
+from uotp.server.joining import Coordination, Decision, Handed, JoinAnswer, JoinQuestion
+from uotp.server.registry import Registry, ServedSession
+from uotp.server.sessionshares import Shortage, Surplus
+from uotp.server.strangers import Stranger
+from uotp.server.workers.messages import (
+    AnswerToJoin,
+    AskToJoin,
+    HandOver,
+    OrderConnectionEnd,
+    OrderSessionEnd,
+    TakeOver,
+    TellGone,
+    TellSessionEnded,
+    TellSessionLingers,
+    TellSessionOpened,
+    TellSessionsActive,
+)
+from uotp.telemetry import Logger, RateLimit, logCounted
+from uotp.transport import AcceptedTcpStream, AcceptedTlsStream, HandshakeQueue, Relay, adopt, newPipe
+from uotp.tunnel import AcceptedTunnel
+
+MOST_ACTIVE = 1024
+"""So many sessions are told of in one message, of some 60 bytes each."""
+
+
+class Parent(Protocol):
+    """
+    Is where messages for the parent go.
+    """
+
+    def send(self, message: object, descriptors: Sequence[int] = ()) -> None:
+        """
+        See L{uotp.workers.channel.MessageChannel.send}.
+        """
+
+
+class HandedConnection:
+    """
+    Is a connection that another worker has handed over.
+
+    @ivar host: see L{Stranger}, as for the rest.
+    """
+
+    def __init__(
+        self,
+        facts: TakeOver,
+        sockets: Sequence[socket.socket],
+        handshakes: HandshakeQueue,
+        tuning: TunnelSocketOptions,
+        reactor: Any,
+    ) -> None:
+        """
+        @param facts: what is known of it.
+        @param sockets: the connection itself; or the pipe to whoever has it, and another descriptor
+            of it.
+        """
+        self.host = facts.host
+        self.owner = ownerOf(facts.host)
+        self.since: float = reactor.seconds()
+        self.hops = facts.hops
+        self.isRelayed = facts.tls is not None
+        self._facts = facts
+        self._sockets = list(sockets)
+        self._adopt = partial(adopt, handshakes=handshakes, tuning=tuning, reactor=reactor)
+        self._stream: AcceptedTcpStream | None = None
+
+    def become(self, tunnel: AcceptedTunnel) -> None:
+        """
+        See L{Handed}.
+        """
+        facts = self._facts
+        given, *others = self._sockets
+        self._sockets.clear()
+        address = (facts.host, facts.port, 0, 0) if ":" in facts.host else (facts.host, facts.port)
+        self._stream = self._adopt(
+            given=given,
+            path=others[0] if others else None,
+            security=securityOf(facts),
+            client=address,
+            protocol=tunnel,
+            begun=facts.shown,
+            tls=facts.tls,
+        )
+
+    def abort(self) -> None:
+        """
+        See L{Stranger}.
+        """
+        if self._stream is not None:
+            self._stream.abort()
+        for each in self._sockets:
+            each.close()
+        self._sockets.clear()
+
+
+def securityOf(facts: TakeOver) -> Security | None:
+    """
+    @return: what TLS has found out of a connection; L{None} without TLS.
+    """
+    if facts.tls is None:
+        return None
+    certificate = None if facts.issuer is None else (facts.issuer, int(facts.serial, 16))
+    return Security(facts.protocol, facts.peerKey, None, facts.peerName, certificate)
+
+
+class ParentContact:
+    """
+    Asks and tells the parent.
+    """
+
+    _log = Logger()
+
+    def __init__(self, parent: Parent, reactor: Any, tuning: TunnelSocketOptions) -> None:
+        """
+        @param tuning: how the sockets of connections are set up.
+        """
+        self._parent = parent
+        self._reactor = reactor
+        self._tuning = tuning
+        self._questions = count(1)
+        self._asked: dict[int, Callable[[JoinAnswer], None]] = {}
+        self._active: dict[bytes, float] = {}
+        self._lingering: set[bytes] = set()
+        self._relays: dict[int, Relay] = {}
+        self._rateLimit = RateLimit(reactor.seconds)
+
+    def serve(
+        self,
+        acceptor: Acceptor,
+        registry: Registry,
+        handshakes: HandshakeQueue,
+        allowanceOf: Callable[[Any], Allowance],
+    ) -> None:
+        """
+        Know what the worker has.
+
+        @param allowanceOf: makes an allowance for something of an owner.
+        """
+        self._acceptor = acceptor
+        self._registry = registry
+        self._handshakes = handshakes
+        self._allowanceOf = allowanceOf
+
+    # What the acceptor asks; see Coordinator.
+
+    def ask(self, question: JoinQuestion, answered: Callable[[JoinAnswer], None]) -> None:
+        """
+        See L{uotp.server.joining.Coordinator}.
+        """
+        number = next(self._questions)
+        self._asked[number] = answered
+        self._parent.send(
+            AskToJoin(
+                number,
+                question.connection,
+                question.sessionId,
+                question.key,
+                question.owner,
+                question.isRelayed,
+                question.isMovable,
+                question.hops,
+            )
+        )
+
+    def abandoned(self, sessionId: bytes) -> None:
+        """
+        See L{uotp.server.joining.Coordinator}.
+        """
+        self._parent.send(TellSessionEnded(sessionId))
+
+    def gone(self, connection: int) -> None:
+        """
+        See L{uotp.server.joining.Coordinator}.
+        """
+        self._parent.send(TellGone(connection))
+
+    def handOver(self, tunnel: AcceptedTunnel, newcomer: Stranger, question: JoinQuestion, worker: int) -> None:
+        """
+        See L{uotp.server.joining.Coordinator}.
+        """
+        stream: Any = tunnel.transport
+        if newcomer.isRelayed:  # another worker has its TLS: the client dials again
+            stream.abort()
+            return
+        hand = self._relay if isinstance(stream, AcceptedTlsStream) else self._give
+        try:
+            hand(tunnel, stream, newcomer, question, worker)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            suppressed = self._rateLimit.suppressedBefore(("handed", reason))
+            words = "a connection from {peer} could not be handed over: {reason}"
+            logCounted(self._log, LogLevel.warn, suppressed, words, peer=newcomer.host, reason=reason)
+            stream.abort()
+            self.gone(question.connection)
+
+    def _give(
+        self,
+        tunnel: AcceptedTunnel,
+        stream: AcceptedTcpStream,
+        newcomer: Stranger,
+        question: JoinQuestion,
+        worker: int,
+    ) -> None:
+        """
+        Hand over the connection itself.
+        """
+        message = handOver(tunnel, newcomer, question, worker, None)
+        with stream.surrender() as given:
+            self._parent.send(message, [given.fileno()])
+
+    def _relay(
+        self,
+        tunnel: AcceptedTunnel,
+        stream: AcceptedTlsStream,
+        newcomer: Stranger,
+        question: JoinQuestion,
+        worker: int,
+    ) -> None:
+        """
+        Keep the connection, and carry its bytes through a pipe.
+        """
+        message = handOver(tunnel, newcomer, question, worker, stream.facts().tls)
+        ours, theirs = newPipe()
+        with theirs:
+            try:
+                self._parent.send(message, [theirs.fileno(), stream.fileno()])
+            except OSError:
+                ours.close()
+                raise
+        number = question.connection
+        allowance = self._allowanceOf(question.owner)
+        self._relays[number] = Relay(stream, ours, allowance, self._reactor, partial(self._relayGone, number))
+        stream.resumeProducing()
+
+    def _relayGone(self, connection: int) -> None:
+        del self._relays[connection]
+        self.gone(connection)
+
+    @property
+    def relays(self) -> int:
+        """
+        How many connections are carried to other workers.
+        """
+        return len(self._relays)
+
+    def stop(self) -> None:
+        """
+        The worker stops: end what is carried to others.
+        """
+        for relay in list(self._relays.values()):
+            relay.close()
+
+    # What becomes of sessions; see SessionWatcher.
+
+    def sessionOpened(self, served: ServedSession) -> None:
+        """
+        See L{uotp.server.registry.SessionWatcher}.
+        """
+        owner = served.holder
+        assert isinstance(owner, bytes | str)
+        self._parent.send(TellSessionOpened(served.sessionId, served.owner, owner))
+
+    def sessionEnded(self, served: ServedSession) -> None:
+        """
+        See L{uotp.server.registry.SessionWatcher}.
+        """
+        self._active.pop(served.sessionId, None)
+        self._lingering.discard(served.sessionId)
+        self._parent.send(TellSessionEnded(served.sessionId))
+
+    def sessionLingers(self, served: ServedSession) -> None:
+        """
+        See L{uotp.server.registry.SessionWatcher}.
+        """
+        self._active.pop(served.sessionId, None)
+        self._lingering.add(served.sessionId)
+        self._parent.send(TellSessionLingers(served.sessionId))
+
+    def sessionActive(self, served: ServedSession) -> None:
+        """
+        See L{uotp.server.registry.SessionWatcher}.  Of sessions that have tunnels, the parent is told
+        once in a while.
+        """
+        if served.sessionId in self._lingering:
+            self._lingering.discard(served.sessionId)
+            self._parent.send(TellSessionsActive(((served.sessionId, served.lastActive),)))
+        else:
+            self._active[served.sessionId] = served.lastActive
+
+    def tellActive(self) -> None:
+        """
+        Tell which sessions have carried something.  Call this now and then.
+        """
+        active, self._active = list(self._active.items()), {}
+        for start in range(0, len(active), MOST_ACTIVE):
+            self._parent.send(TellSessionsActive(tuple(active[start : start + MOST_ACTIVE])))
+
+    # What the parent says.
+
+    def answered(self, message: AnswerToJoin) -> None:
+        """
+        It has decided about a connection.
+
+        @raise PeerError: when nobody has asked.
+        """
+        answered = self._asked.pop(message.question, None)
+        if answered is None:
+            reason = "it answers what it was not asked"
+            raise PeerError(reason)
+        answered(JoinAnswer(Decision(message.decision), message.worker, message.reason))
+
+    def takeOver(self, message: TakeOver, descriptors: Sequence[int]) -> None:
+        """
+        A connection of another worker comes here.
+
+        @param descriptors: of it; they are ours to close.
+        """
+        sockets = [socket.socket(fileno=descriptor) for descriptor in descriptors]
+        for each in sockets:
+            each.setblocking(False)
+        self._acceptor.adopt(HandedConnection(message, sockets, self._handshakes, self._tuning, self._reactor))
+
+    def endSession(self, message: OrderSessionEnd) -> None:
+        """
+        A session has to make room.
+        """
+        self._registry.giveUp(message.sessionId, Surplus(Shortage[message.shortage], message.sessions, message.most))
+
+    def endConnection(self, message: OrderConnectionEnd) -> None:
+        """
+        A connection has to make room.
+        """
+        relay = self._relays.get(message.connection)
+        if relay is not None:
+            relay.close()
+        else:
+            self._acceptor.closeForRoom(message.connection, message.reason)
+
+
+def handOver(
+    tunnel: AcceptedTunnel, newcomer: Stranger, question: JoinQuestion, worker: int, tls: str | None
+) -> HandOver:
+    """
+    @param tls: the version of TLS and the cipher, or L{None} without.
+    @return: the message that hands a connection over.
+    """
+    security = tunnel.security or Security()
+    issuer, serial = security.peerCertificate or (None, 0)
+    return HandOver(
+        connection=question.connection,
+        worker=worker,
+        host=newcomer.host,
+        port=tunnel.transport.getPeer().port,
+        hops=newcomer.hops + 1,
+        shown=tunnel.shown,
+        tls=tls,
+        protocol=security.protocol,
+        peerKey=security.peerKey,
+        peerName=security.peerName,
+        issuer=issuer,
+        serial=f"{serial:x}",
+    )
+
+
+# Both fit their seams.
+_contact: type[Coordination] = ParentContact
+_handed: type[Handed] = HandedConnection

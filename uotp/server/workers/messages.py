@@ -1,0 +1,215 @@
+"""
+What the parent of a server's workers and its workers say to each other, besides what leads workers
+of any kind (L{uotp.workers}).  The names tell who speaks: a worker asks and tells, its parent
+answers and orders.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class ListenOn:
+    """
+    Orders a worker to accept connections; one descriptor comes with it, of a socket that listens.
+
+    @ivar group: the number of all sockets at that address and port.
+    """
+
+    group: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListenNoMore:
+    """
+    Orders a worker to accept no more connections there.
+    """
+
+    group: int
+
+
+@dataclass(frozen=True, slots=True)
+class AskToJoin:
+    """
+    Asks where a connection belongs; see L{uotp.server.joining.JoinQuestion}.
+
+    @ivar question: the worker's number for this question.
+    """
+
+    question: int
+    connection: int
+    sessionId: bytes = field(repr=False)
+    key: bytes | None
+    owner: bytes | str
+    isRelayed: bool
+    isMovable: bool
+    hops: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerToJoin:
+    """
+    Answers that; see L{uotp.server.joining.JoinAnswer}.
+
+    @ivar decision: the value of a L{uotp.server.joining.Decision}.
+    """
+
+    question: int
+    decision: str
+    worker: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TellGone:
+    """
+    Tells that a connection is gone that was let in.
+    """
+
+    connection: int
+
+
+@dataclass(frozen=True, slots=True)
+class TellSessionOpened:
+    """
+    Tells that a session has begun.
+    """
+
+    sessionId: bytes = field(repr=False)
+    key: bytes | None
+    owner: bytes | str
+
+
+@dataclass(frozen=True, slots=True)
+class TellSessionEnded:
+    """
+    Tells that a session is over, or has not begun.
+    """
+
+    sessionId: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TellSessionLingers:
+    """
+    Tells that a session has no tunnel any more.
+    """
+
+    sessionId: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TellSessionsActive:
+    """
+    Tells which sessions have carried something, or have tunnels again.
+
+    @ivar sessions: the id of each, and when that was, in monotonic seconds.
+    """
+
+    sessions: tuple[tuple[bytes, float], ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSessionEnd:
+    """
+    Orders that a session makes room; see L{uotp.server.sessionshares.Surplus}.
+
+    @ivar shortage: the name of a L{uotp.server.sessionshares.Shortage}.
+    """
+
+    sessionId: bytes = field(repr=False)
+    shortage: str
+    sessions: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderConnectionEnd:
+    """
+    Orders that a connection makes room.
+    """
+
+    connection: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """
+    Hands a connection to another worker.  Without TLS the descriptor of its socket comes with it;
+    with TLS, that of a pipe to the worker that keeps it, and another one of its socket.
+
+    @ivar connection: the sender's number for it.
+    @ivar worker: who is to get it.
+    @ivar host: the address that it comes from, with its zone.
+    @ivar port: the port there.
+    @ivar hops: how often it was handed over, this time too.
+    @ivar shown: what has come on it so far.
+    @ivar tls: the version of TLS and the cipher; L{None} without TLS, as for the rest.
+    @ivar protocol: what both ends have agreed on by ALPN.
+    @ivar peerKey: what identifies the client's certificate.
+    @ivar peerName: what the log calls it.
+    @ivar issuer: who has issued it.
+    @ivar serial: its serial number, hexadecimal.
+    """
+
+    connection: int
+    worker: int
+    host: str
+    port: int
+    hops: int
+    shown: bytes = field(repr=False)
+    tls: str | None
+    protocol: bytes | None
+    peerKey: bytes | None
+    peerName: str | None
+    issuer: bytes | None
+    serial: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOver:
+    """
+    Hands that on to its worker, with the descriptors.
+
+    @ivar host: the address that it comes from, with its zone.
+    @ivar port: the port there.
+    @ivar hops: how often it was handed over, this time too.
+    @ivar shown: what has come on it so far.
+    @ivar tls: the version of TLS and the cipher; L{None} without TLS, as for the rest.
+    @ivar protocol: what both ends have agreed on by ALPN.
+    @ivar peerKey: what identifies the client's certificate.
+    @ivar peerName: what the log calls it.
+    @ivar issuer: who has issued it.
+    @ivar serial: its serial number, hexadecimal.
+    """
+
+    host: str
+    port: int
+    hops: int
+    shown: bytes = field(repr=False)
+    tls: str | None
+    protocol: bytes | None
+    peerKey: bytes | None
+    peerName: str | None
+    issuer: bytes | None
+    serial: str
+
+
+MESSAGES = (
+    ListenOn,
+    ListenNoMore,
+    AskToJoin,
+    AnswerToJoin,
+    TellGone,
+    TellSessionOpened,
+    TellSessionEnded,
+    TellSessionLingers,
+    TellSessionsActive,
+    OrderSessionEnd,
+    OrderConnectionEnd,
+    HandOver,
+    TakeOver,
+)
+"""All of them."""

@@ -1,0 +1,352 @@
+"""
+A server with several workers, seen from their parent: it owns the sockets at which they accept,
+knows who has which session, and keeps what there may be of all of them together.  It carries
+nothing itself.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from functools import partial
+from itertools import count
+from typing import Any
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred, DeferredLock, gatherResults, succeed
+
+from uotp.errors import PeerError
+from uotp.net import SocketGroup, listenGroup, setSegmentSize
+from uotp.server.acceptor import ConnectionLimits
+from uotp.server.connections import OwnedConnections
+from uotp.server.front import LISTEN_QUEUE, ServerFront
+from uotp.server.joining import JoinQuestion
+from uotp.server.sessionshares import SessionShares, Surplus
+from uotp.server.settings import ServerSettings
+from uotp.server.statistics import CURRENT, ServerStatistics
+from uotp.server.workers.messages import (
+    AnswerToJoin,
+    AskToJoin,
+    HandOver,
+    ListenNoMore,
+    ListenOn,
+    OrderConnectionEnd,
+    OrderSessionEnd,
+    TakeOver,
+    TellGone,
+    TellSessionEnded,
+    TellSessionLingers,
+    TellSessionOpened,
+    TellSessionsActive,
+)
+from uotp.server.workers.sessiontable import SessionTable, SessionTableStatistics
+from uotp.telemetry import Drop, Logger, Spelling
+from uotp.tls import ServerCredentials, ServerTls
+from uotp.workers import BeginWork, Descriptors, Launch, WorkerStatistics, Workforce, closeAll, gathered
+
+CLAIM_CHECK_SECONDS = 5.0
+"""How often we look for sessions that were to begin and have not."""
+
+DROPS = "drops."
+"""How statistics begin that count what was dropped."""
+
+
+class ListeningGroup:
+    """
+    Is one port of the server, with a socket for each worker.
+
+    @ivar number: by which workers know it.
+    """
+
+    def __init__(self, number: int, group: SocketGroup, closed: Any) -> None:
+        """
+        @param closed: called with this when it is closed.
+        """
+        self.number = number
+        self._group = group
+        self._closed = closed
+
+    def getHost(self) -> IPv4Address | IPv6Address:
+        """
+        @return: where it listens.
+        """
+        host, port = self._group.pair
+        return (IPv6Address if ":" in host else IPv4Address)("TCP", host, port)
+
+    def descriptorFor(self, worker: int) -> int:
+        """
+        @return: that of a worker's socket.
+        """
+        return self._group.sockets[worker - 1].fileno()
+
+    def stopListening(self) -> None:
+        """
+        Close it.
+        """
+        self._group.close()
+        self._closed(self)
+
+
+class ServerParent(ServerFront):
+    """
+    Runs a server with several workers.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        tls: ServerTls | None,
+        credentials: ServerCredentials | None,
+        reactor: Any,
+        workers: int,
+        launch: Launch,
+    ) -> None:
+        """
+        See L{ServerFront}.
+
+        @param tls: what the credentials were made of.
+        @param workers: how many there are to be.
+        @param launch: starts the process of one.
+        """
+        super().__init__(settings, credentials, reactor, workers)
+        self._workers = workers
+        self._pickled = pickle.dumps((settings, tls))
+        self._serverCredentials = credentials
+        limits = ConnectionLimits.of(self.mostConnections, settings.ownerShare)
+        self._table = SessionTable(
+            self,
+            reactor.seconds,
+            SessionShares(self.mostSessions, settings.ownerShare),
+            OwnedConnections(limits.known, limits.owned),
+        )
+        self._workforce = Workforce(
+            reactor,
+            launch,
+            workers,
+            self,
+            {"memory": settings.memory, "silent": limits.silent, "begun": limits.begun},
+            CURRENT,
+        )
+        self._groups: dict[int, ListeningGroup] = {}
+        self._groupNumbers = count(1)
+        self._reloading = DeferredLock()
+
+    def lookUpAhead(self) -> None:
+        """
+        Do nothing: each worker looks the target up.
+        """
+
+    def listen(self, host: str, port: int) -> ListeningGroup:
+        """
+        See L{ServerFront}.
+        """
+        mss = self.settings.mss
+        prepare = {} if mss is None else {"prepare": partial(setSegmentSize, size=mss)}
+        sockets = listenGroup((host, port), self._workers, LISTEN_QUEUE, **prepare)
+        group = ListeningGroup(next(self._groupNumbers), sockets, self._listensNoMore)
+        self._groups[group.number] = group
+        self._workforce.sendAll(lambda worker: (ListenOn(group.number), [group.descriptorFor(worker)]))
+        return group
+
+    def _listensNoMore(self, group: ListeningGroup) -> None:
+        del self._groups[group.number]
+        self._workforce.sendAll(lambda _: (ListenNoMore(group.number), ()))
+
+    def startService(self) -> None:
+        """
+        Begin, and start the workers.
+
+        @raise StartError: when a port cannot be had.
+        """
+        super().startService()
+        self.periodicCalls.every(CLAIM_CHECK_SECONDS, self._table.sweep)
+        self.reactor.callWhenRunning(self._startWorkers)
+
+    def _startWorkers(self) -> None:
+        if self.running:
+            self._workforce.start()
+
+    def whenReady(self) -> Deferred[None]:
+        """
+        See L{uotp.tunnel.TunnelService}.
+        """
+        return self._workforce.whenReady()
+
+    def stopService(self) -> Deferred[Any]:
+        """
+        Accept nothing more, and let all workers stop.
+
+        @return: fires when their processes have ended.
+        """
+        closed = self.ports.stop()
+        stopped = self._workforce.stop()
+        super().stopService()
+        return gatherResults([closed, stopped])
+
+    def reload(self) -> Deferred[None]:  # type: ignore[override]
+        """
+        Read the files again, and have all workers use them, or none.
+
+        @return: fires when all do; fails with L{ConfigurationError} when one cannot.
+        """
+        done: Deferred[None] = self._reloading.run(self._reload)
+        return done
+
+    def _reload(self) -> Deferred[None]:
+        credentials = self._serverCredentials
+        if credentials is None:
+            return succeed(None)
+        prepared = credentials.prepare()
+        return self._workforce.renew(dict(prepared.contents), lambda: credentials.adopt(prepared))
+
+    def statistics(self) -> ServerStatistics:
+        """
+        @return: those of all workers together, as they have told last.
+        """
+        return gathered(ServerStatistics, self._workforce.totals())
+
+    def tableStatistics(self) -> SessionTableStatistics:
+        """
+        @return: what was decided for all workers.
+        """
+        return self._table.statistics()
+
+    def workerStatistics(self) -> tuple[WorkerStatistics, ...]:
+        """
+        @return: how each worker is.
+        """
+        return self._workforce.statistics()
+
+    # What the table orders; see TableOwner.
+
+    def endSession(self, worker: int, sessionId: bytes, surplus: Surplus) -> None:
+        """
+        See L{uotp.server.workers.sessiontable.TableOwner}.
+        """
+        order = OrderSessionEnd(sessionId, surplus.shortage.name, surplus.sessions, surplus.most)
+        self._workforce.send(worker, order)
+
+    def closeConnection(self, worker: int, connection: int, reason: str) -> None:
+        """
+        See L{uotp.server.workers.sessiontable.TableOwner}.
+        """
+        self._workforce.send(worker, OrderConnectionEnd(connection, reason))
+
+    # What becomes of workers; see WorkforceOwner.
+
+    def work(self, worker: int) -> BeginWork:
+        """
+        See L{uotp.workers.WorkforceOwner}.
+        """
+        credentials = self._serverCredentials
+        return BeginWork(
+            number=worker,
+            workers=self._workers,
+            verbosity=Logger.threshold.name,
+            spellings=dict(Spelling.spellings),
+            settings=self._pickled,
+            contents={} if credentials is None else dict(credentials.contents),
+            parts={},
+        )
+
+    def began(self, worker: int) -> None:
+        """
+        See L{uotp.workers.WorkforceOwner}.
+        """
+        for number, group in self._groups.items():
+            self._workforce.send(worker, ListenOn(number), [group.descriptorFor(worker)])
+
+    def ready(self, worker: int) -> None:
+        """
+        See L{uotp.workers.WorkforceOwner}.
+        """
+        self._table.workerReady(worker)
+
+    def lost(self, worker: int) -> None:
+        """
+        See L{uotp.workers.WorkforceOwner}.
+        """
+        self._table.workerLost(worker)
+
+    def grown(self, numbers: Mapping[str, int]) -> None:
+        """
+        See L{uotp.workers.WorkforceOwner}.
+        """
+        for name, number in numbers.items():
+            reason = name.removeprefix(DROPS)
+            if number > 0 and reason != name and reason in Drop.__members__:
+                self.drops.count(Drop[reason], number)
+
+    def received(self, worker: int, message: object, descriptors: Descriptors) -> None:
+        """
+        See L{uotp.workers.WorkforceOwner}.
+        """
+        table = self._table
+        match message:
+            case AskToJoin():
+                self._answer(worker, message)
+            case TellGone(connection):
+                table.connectionGone(worker, connection)
+            case TellSessionOpened(sessionId, key, owner):
+                table.sessionOpened(worker, sessionId, key, owner)
+            case TellSessionEnded(sessionId):
+                table.sessionEnded(worker, sessionId)
+            case TellSessionLingers(sessionId):
+                table.sessionLingers(worker, sessionId)
+            case TellSessionsActive(sessions):
+                table.sessionsActive(worker, sessions)
+            case HandOver():
+                self._handOver(worker, message, descriptors)
+            case _:
+                reason = "it says what a server's worker does not say"
+                raise PeerError(reason)
+
+    def _answer(self, worker: int, message: AskToJoin) -> None:
+        question = JoinQuestion(
+            message.connection,
+            message.sessionId,
+            message.key,
+            message.owner,
+            message.isRelayed,
+            message.isMovable,
+            message.hops,
+        )
+        answer = self._table.ask(worker, question)
+        told = AnswerToJoin(message.question, answer.decision.value, answer.worker, answer.reason)
+        self._workforce.send(worker, told)
+
+    def _handOver(self, worker: int, message: HandOver, descriptors: Descriptors) -> None:
+        """
+        Hand a connection on.  Where its worker is gone, it ends: its client dials again.
+        """
+        if message.worker not in range(1, self._workers + 1):
+            reason = "it hands a connection to a worker that there is not"
+            raise PeerError(reason)
+        isRelayed = message.tls is not None
+        given = descriptors.take(2 if isRelayed else 1)
+        try:
+            if not isRelayed:
+                self._table.connectionGone(worker, message.connection)
+            self._workforce.send(message.worker, takeOver(message), given)
+        finally:
+            closeAll(given)
+
+
+def takeOver(message: HandOver) -> TakeOver:
+    """
+    @return: the same for whom it is for.
+    """
+    return TakeOver(
+        message.host,
+        message.port,
+        message.hops,
+        message.shown,
+        message.tls,
+        message.protocol,
+        message.peerKey,
+        message.peerName,
+        message.issuer,
+        message.serial,
+    )

@@ -1,0 +1,137 @@
+"""
+A server in a worker: it accepts on sockets that its parent hands in, asks whom it may let in, and
+keeps to its parts of what all workers share.
+"""
+
+from __future__ import annotations
+
+import pickle
+import socket
+from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+
+from uotp.errors import PeerError
+from uotp.server.service import ServerService
+from uotp.server.settings import ServerSettings
+from uotp.server.workers.contact import Parent, ParentContact
+from uotp.server.workers.messages import (
+    AnswerToJoin,
+    ListenNoMore,
+    ListenOn,
+    OrderConnectionEnd,
+    OrderSessionEnd,
+    TakeOver,
+)
+from uotp.tls import CopiedFiles, ServerCredentials
+from uotp.transport import Listener, listenOn
+from uotp.tunnel import TunnelService
+from uotp.workers import BeginWork, Descriptors
+
+TELL_SECONDS = 1.0
+"""How often the parent is told which sessions are active."""
+
+
+class ServerWorker(ServerService):
+    """
+    Runs a server in a worker.
+    """
+
+    speaks = False
+
+    def __init__(
+        self, settings: ServerSettings, credentials: ServerCredentials | None, reactor: Any, parent: Parent
+    ) -> None:
+        """
+        See L{TunnelService}.
+        """
+        self._contact = ParentContact(parent, reactor, settings.tuning)
+        super().__init__(settings, credentials, reactor, self._contact)
+        self._contact.serve(self.acceptor, self.registry, self.handshakes, self.turns.allowanceOf)
+        self._listeners: dict[int, Listener] = {}
+
+    def privilegedStartService(self) -> None:
+        """
+        Do nothing: the parent has bound the ports.
+        """
+
+    def startService(self) -> None:
+        """
+        Begin.
+
+        @raise StartError: when the congestion control cannot be had any more.
+        """
+        TunnelService.startService(self)
+        self.acceptor.open()
+        self.beginToServe()
+        self.periodicCalls.every(TELL_SECONDS, self._contact.tellActive)
+
+    def stopService(self) -> Deferred[Any]:
+        """
+        See L{ServerService.stopService}.
+        """
+        listeners, self._listeners = self._listeners, {}
+        closed = [maybeDeferred(each.stopListening) for each in listeners.values()]
+        self._contact.stop()
+        return gatherResults([*closed, super().stopService()])
+
+    # What the parent wants; see uotp.workers.WorkService.
+
+    def uses(self) -> dict[str, int]:
+        """
+        @return: how much is used of each thing that all workers share.
+        """
+        strangers = self.acceptor.statistics().strangers
+        return {"memory": self.turns.memory.used, "silent": strangers.silent, "begun": strangers.begun}
+
+    def setPart(self, name: str, amount: int) -> None:
+        """
+        Use no more of it than this.
+        """
+        if name == "memory":
+            self.turns.memory.bytes = amount
+        elif name == "silent":
+            self.acceptor.allowStrangers(silent=amount)
+        elif name == "begun":
+            self.acceptor.allowStrangers(begun=amount)
+
+    def orderReceived(self, message: object, descriptors: Descriptors) -> None:
+        """
+        The parent has said something.
+
+        @raise PeerError: when it is nothing that a server's parent says.
+        """
+        match message:
+            case AnswerToJoin():
+                self._contact.answered(message)
+            case TakeOver():
+                self._contact.takeOver(message, descriptors.take(1 if message.tls is None else 2))
+            case ListenOn(group):
+                self._listen(group, *descriptors.take(1))
+            case ListenNoMore(group):
+                listener = self._listeners.pop(group, None)
+                if listener is not None:
+                    listener.stopListening()
+            case OrderSessionEnd():
+                self._contact.endSession(message)
+            case OrderConnectionEnd():
+                self._contact.endConnection(message)
+            case _:
+                reason = "it says what a server's parent does not say"
+                raise PeerError(reason)
+
+    def _listen(self, group: int, descriptor: int) -> None:
+        given = socket.socket(fileno=descriptor)
+        self._listeners[group] = listenOn(given, self.acceptor, self.handshakes, self.reactor)
+
+
+def serverWorker(message: BeginWork, parent: Parent, reactor: Any) -> ServerWorker:
+    """
+    Make the service of a worker, as its parent orders.
+
+    @raise ConfigurationError: for what cannot be used.
+    """
+    settings, tls = pickle.loads(message.settings)  # noqa: S301 - it comes from the process that has started us
+    files = CopiedFiles(message.contents)
+    credentials = None if tls is None else ServerCredentials(tls, wire=settings.wire, files=files)
+    return ServerWorker(settings, credentials, reactor, parent)

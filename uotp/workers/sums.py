@@ -1,0 +1,97 @@
+"""
+Statistics of several processes, added up.  They are frozen dataclasses of numbers, of mappings from
+names to numbers, and of such dataclasses again; between processes they are numbers with names, as
+C{registry.sessions}.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeVar, get_type_hints
+
+Statistics = TypeVar("Statistics")
+
+SEPARATOR = "."
+
+
+def flattened(statistics: Any) -> dict[str, int]:
+    """
+    @return: all numbers of some statistics by their names.
+    """
+    found: dict[str, int] = {}
+    if isinstance(statistics, Mapping):
+        return {str(name): int(value) for name, value in statistics.items()}
+    for one in fields(statistics):
+        value = getattr(statistics, one.name)
+        if isinstance(value, int):
+            found[one.name] = value
+        else:
+            found |= {f"{one.name}{SEPARATOR}{name}": number for name, number in flattened(value).items()}
+    return found
+
+
+def gathered(kind: type[Statistics], values: Mapping[str, int]) -> Statistics:
+    """
+    @param kind: the dataclass.
+    @param values: as L{flattened} gives them.  What is missing is 0, and what is unknown is left out.
+    @return: the statistics.
+    """
+    return _gathered(kind, values, "")  # type: ignore[no-any-return]
+
+
+def _gathered(kind: Any, values: Mapping[str, int], prefix: str) -> Any:
+    if not is_dataclass(kind):
+        return {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
+    hints = get_type_hints(kind)
+    make: Any = kind
+    return make(
+        **{
+            one.name: values.get(prefix + one.name, 0)
+            if hints[one.name] is int
+            else _gathered(hints[one.name], values, f"{prefix}{one.name}{SEPARATOR}")
+            for one in fields(kind)
+        }
+    )
+
+
+class Sums:
+    """
+    Adds up what workers tell.  What counts up since the beginning stays counted when a worker is gone;
+    what tells how things are now is gone with it.
+    """
+
+    def __init__(self, current: Iterable[str]) -> None:
+        """
+        @param current: the names of what tells how things are now.
+        """
+        self._current = frozenset(current)
+        self._told: dict[int, dict[str, int]] = {}
+        self._past: Counter[str] = Counter()
+
+    def tell(self, worker: int, values: Mapping[str, int]) -> dict[str, int]:
+        """
+        A worker tells all its numbers.
+
+        @return: by how much each has grown since it was told last.
+        """
+        before = self._told.get(worker, {})
+        self._told[worker] = dict(values)
+        return {name: value - before.get(name, 0) for name, value in values.items()}
+
+    def gone(self, worker: int) -> None:
+        """
+        A worker has ended.
+        """
+        told = self._told.pop(worker, {})
+        self._past.update({name: value for name, value in told.items() if name not in self._current})
+
+    def total(self) -> dict[str, int]:
+        """
+        @return: the sum of all.
+        """
+        total = Counter(self._past)
+        for told in self._told.values():
+            total.update(told)
+        return dict(total)

@@ -1,0 +1,243 @@
+"""
+The parent's side of the work of all workers, as far as that is the same at both ends of tunnels: it
+lets them begin, shares out what there is, changes files for all together, adds up what they have
+done, and logs what they say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred, succeed
+
+from uotp.errors import PeerError
+from uotp.telemetry import publishLine
+from uotp.workers.descriptors import Descriptors
+from uotp.workers.parts import Parts
+from uotp.workers.process import Launch
+from uotp.workers.renewals import Renewals
+from uotp.workers.sums import Sums
+from uotp.workers.supervisor import Supervisor
+from uotp.workers.work import (
+    BeginWork,
+    FilesPrepared,
+    SetPart,
+    TellLine,
+    TellStatistics,
+    TellUse,
+)
+from uotp.workers.worker import WorkerPace, WorkersOwner, WorkerStatistics
+
+MOST_NUMBERS = 1024
+"""A worker has no more statistics than this."""
+
+
+class WorkforceOwner(Protocol):
+    """
+    Is what workers work for.
+    """
+
+    def work(self, worker: int) -> BeginWork:
+        """
+        @return: what a worker has to know, but for its parts.
+        """
+
+    def began(self, worker: int) -> None:
+        """
+        A worker was told that.  Send what else it needs.
+        """
+
+    def ready(self, worker: int) -> None:
+        """
+        It works.
+        """
+
+    def lost(self, worker: int) -> None:
+        """
+        It is gone.
+        """
+
+    def received(self, worker: int, message: object, descriptors: Descriptors) -> None:
+        """
+        It has said something that is not for every kind of worker.
+
+        @raise PeerError: when it may not say so.
+        """
+
+    def grown(self, numbers: Mapping[str, int]) -> None:
+        """
+        @param numbers: by how much some statistics of a worker have grown.
+        """
+
+
+class Workforce:
+    """
+    Leads all workers.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        launch: Launch,
+        count: int,
+        owner: WorkforceOwner,
+        totals: Mapping[str, int],
+        current: Iterable[str],
+        pace: WorkerPace | None = None,
+    ) -> None:
+        """
+        @param reactor: C{IReactorTime}.
+        @param launch: starts a process.
+        @param count: how many workers there are.
+        @param owner: what they work for.
+        @param totals: how much there is of what all share, by name.
+        @param current: names of statistics, see L{Sums}.
+        @param pace: how long things may take.
+        """
+        self._owner = owner
+        self._supervisor = Supervisor(reactor, launch, count, self, pace)
+        self._renewals = Renewals(self.send)
+        self._parts = {name: Parts(total, count, self._teller(name)) for name, total in totals.items()}
+        self._sums = Sums(current)
+        self._begun: set[int] = set()
+        self._waiting = set(self._supervisor.numbers)  # those that were never ready
+        self._whenReady: list[Deferred[None]] = []
+
+    def _teller(self, name: str) -> Callable[[int, int], None]:
+        return lambda worker, amount: self._tell(worker, SetPart(name, amount))
+
+    def _tell(self, worker: int, message: object) -> None:
+        if worker in self._begun:
+            self.send(worker, message)
+
+    def start(self) -> None:
+        """
+        Start all.
+        """
+        self._supervisor.start()
+
+    def stop(self) -> Deferred[None]:
+        """
+        @return: fires when all have stopped.
+        """
+        return self._supervisor.stop()
+
+    def whenReady(self) -> Deferred[None]:
+        """
+        @return: fires when each has been ready once.
+        """
+        if not self._waiting:
+            return succeed(None)
+        waits: Deferred[None] = Deferred()
+        self._whenReady.append(waits)
+        return waits
+
+    def send(self, worker: int, message: object, descriptors: Sequence[int] = ()) -> bool:
+        """
+        See L{Supervisor.send}.
+        """
+        return self._supervisor.send(worker, message, descriptors)
+
+    def sendAll(self, messageFor: Callable[[int], tuple[object, Sequence[int]]]) -> None:
+        """
+        Send something to all that have begun.
+
+        @param messageFor: gives the message for a worker, with its descriptors.
+        """
+        for worker in sorted(self._begun):
+            self.send(worker, *messageFor(worker))
+
+    def renew(self, contents: dict[str, bytes], adopt: Callable[[], None]) -> Deferred[None]:
+        """
+        See L{Renewals.renew}.
+        """
+        return self._renewals.renew(contents, self._begun, adopt)
+
+    @property
+    def isRenewing(self) -> bool:
+        """
+        Whether workers prepare new files.
+        """
+        return self._renewals.isUnderWay
+
+    def totals(self) -> dict[str, int]:
+        """
+        @return: what all workers have done, as they have told last, by name.
+        """
+        return self._sums.total()
+
+    def statistics(self) -> tuple[WorkerStatistics, ...]:
+        """
+        @return: how each worker is.
+        """
+        return self._supervisor.statistics()
+
+    # What becomes of workers; see WorkersOwner.
+
+    def began(self, number: int) -> None:
+        """
+        A process runs.
+        """
+        parts = {name: each.began(number) for name, each in self._parts.items()}
+        self.send(number, replace(self._owner.work(number), parts=parts))
+        self._begun.add(number)
+        self._renewals.began(number)
+        self._owner.began(number)
+
+    def ready(self, number: int) -> None:
+        """
+        It does its work.
+        """
+        self._owner.ready(number)
+        self._waiting.discard(number)
+        if not self._waiting:
+            waiting, self._whenReady = self._whenReady, []
+            for each in waiting:
+                each.callback(None)
+
+    def lost(self, number: int) -> None:
+        """
+        It is gone.
+        """
+        self._begun.discard(number)
+        for each in self._parts.values():
+            each.gone(number)
+        self._sums.gone(number)
+        self._owner.lost(number)
+        self._renewals.lost(number)
+
+    def received(self, number: int, message: object, descriptors: Descriptors) -> None:
+        """
+        It has said something.
+
+        @raise PeerError: when it may not say so.
+        """
+        match message:
+            case TellLine(values):
+                self._say(number, values)
+            case TellUse(name, uses, part):
+                if name not in self._parts:
+                    reason = "it uses what there is not"
+                    raise PeerError(reason)
+                self._parts[name].used(number, uses, part)
+            case TellStatistics(values):
+                if len(values) > MOST_NUMBERS:
+                    reason = "it has too many statistics"
+                    raise PeerError(reason)
+                self._owner.grown(self._sums.tell(number, values))
+            case FilesPrepared():
+                self._renewals.prepared(number, message)
+            case _:
+                self._owner.received(number, message, descriptors)
+
+    def _say(self, number: int, values: dict[str, object]) -> None:
+        try:
+            publishLine(values, number)
+        except ValueError as error:
+            raise PeerError(str(error)) from error
+
+
+# It fits its seam.
+_workforce: type[WorkersOwner] = Workforce

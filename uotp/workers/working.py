@@ -1,0 +1,211 @@
+"""
+The work of one worker, as far as that is the same at both ends of tunnels: it begins when its parent
+says so, takes over files that all workers change together, keeps to its parts, and tells what it
+does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from twisted.internet.defer import maybeDeferred
+
+from uotp.errors import ConfigurationError, PeerError
+from uotp.process import PeriodicCalls
+from uotp.telemetry import Logger, orLog
+from uotp.workers.descriptors import Descriptors
+from uotp.workers.member import WorkerEnd
+from uotp.workers.sums import flattened
+from uotp.workers.work import (
+    AdoptFiles,
+    BeginWork,
+    FilesPrepared,
+    PrepareFiles,
+    SetPart,
+    TellStatistics,
+    TellUse,
+)
+
+USE_SECONDS = 0.25
+"""How often the parent is told what a worker uses, if that has changed."""
+
+STATISTICS_SECONDS = 2.0
+"""How often it is told what the worker has done."""
+
+USE_STEPS = 64
+"""A use that has changed by less than one part in so many of what may be used is not told."""
+
+
+class WorkService(Protocol):
+    """
+    Is one end of tunnels in a worker.
+    """
+
+    def startService(self) -> None:
+        """
+        Begin.
+
+        @raise StartError: when that cannot be done.
+        """
+
+    def stopService(self) -> Any:
+        """
+        @return: fires when all is done, within 5 s.
+        """
+
+    def prepare(self, contents: Mapping[str, bytes] | None = None) -> Any:
+        """
+        @return: credentials that are not used yet.
+        @raise ConfigurationError: when they cannot be.
+        """
+
+    def renew(self, prepared: Any) -> None:
+        """
+        Use what was prepared.
+        """
+
+    def uses(self) -> dict[str, int]:
+        """
+        @return: how much is used of each thing that all workers share.
+        """
+
+    def setPart(self, name: str, amount: int) -> None:
+        """
+        Use no more of it than this.
+        """
+
+    def statistics(self) -> Any:
+        """
+        @return: frozen values.
+        """
+
+    def orderReceived(self, message: object, descriptors: Descriptors) -> None:
+        """
+        The parent has said something that is not for every kind of worker.
+
+        @raise PeerError: when it may not come now.
+        """
+
+
+class Working:
+    """
+    Works for a parent.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self, clock: Any, begin: Callable[[BeginWork, WorkerEnd], WorkService], ended: Callable[[int], None]
+    ) -> None:
+        """
+        @param clock: C{IReactorTime}.
+        @param begin: makes the service.
+        @param ended: called with an exit status when all is done.
+        """
+        self._begin = begin
+        self._ended = ended
+        self._calls = PeriodicCalls(clock)
+        self._service: WorkService | None = None
+        self._parts: dict[str, int] = {}
+        self._told: dict[str, tuple[int, int]] = {}  # what is used, and the part
+        self._prepared: tuple[int, Any] | None = None
+
+    def speakBy(self, end: WorkerEnd) -> None:
+        """
+        @param end: leads to the parent.
+        """
+        self._end = end
+
+    def messageReceived(self, message: object, descriptors: Descriptors) -> None:
+        """
+        See L{uotp.workers.member.MemberOwner}.
+        """
+        service = self._service
+        if service is None:
+            if not isinstance(message, BeginWork):
+                reason = "it gives orders before it lets the work begin"
+                raise PeerError(reason)
+            self._start(message)
+            return
+        match message:
+            case PrepareFiles(renewal, contents):
+                self._prepare(service, renewal, contents)
+            case AdoptFiles(renewal):
+                self._adopt(service, renewal)
+            case SetPart(name, amount):
+                self._setPart(service, name, amount)
+                self._tellUses()
+            case BeginWork():
+                reason = "it lets the work begin twice"
+                raise PeerError(reason)
+            case _:
+                service.orderReceived(message, descriptors)
+
+    def _start(self, message: BeginWork) -> None:
+        try:
+            service = self._begin(message, self._end)
+            for name, amount in message.parts.items():
+                self._setPart(service, name, amount)
+            service.startService()
+        except Exception:  # noqa: BLE001 - whatever it is, the parent tries again later
+            self._log.failure("the work cannot begin")
+            self._end.close()
+            self._ended(1)
+            return
+        self._service = service
+        self._calls.every(USE_SECONDS, self._tellUses)
+        self._calls.every(STATISTICS_SECONDS, self._tellStatistics)
+        self._end.ready()
+
+    def _prepare(self, service: WorkService, renewal: int, contents: Mapping[str, bytes]) -> None:
+        self._prepared = None
+        try:
+            self._prepared = renewal, service.prepare(contents)
+        except ConfigurationError as error:
+            self._end.send(FilesPrepared(renewal, str(error)))
+        else:
+            self._end.send(FilesPrepared(renewal, ""))
+
+    def _adopt(self, service: WorkService, renewal: int) -> None:
+        if self._prepared is None or self._prepared[0] != renewal:
+            reason = "it wants files to be used that were not prepared"
+            raise PeerError(reason)
+        (_, prepared), self._prepared = self._prepared, None
+        service.renew(prepared)
+
+    def _setPart(self, service: WorkService, name: str, amount: int) -> None:
+        self._parts[name] = amount
+        service.setPart(name, amount)
+
+    def _tellUses(self) -> None:
+        """
+        Tell what is used, as far as that has changed.
+        """
+        assert self._service is not None
+        for name, uses in self._service.uses().items():
+            part = self._parts.get(name, 0)
+            toldUse, toldPart = self._told.get(name, (0, -1))
+            if part != toldPart or abs(uses - toldUse) > part // USE_STEPS:
+                self._told[name] = uses, part
+                self._end.send(TellUse(name, uses, part))
+
+    def _tellStatistics(self) -> None:
+        assert self._service is not None
+        self._end.send(TellStatistics(flattened(self._service.statistics())))
+
+    def stop(self) -> None:
+        """
+        See L{uotp.workers.member.MemberOwner}.
+        """
+        self._calls.stop()
+        service = self._service
+        stopped = maybeDeferred(lambda: None if service is None else service.stopService())
+        orLog(stopped.addBoth(self._stopped), self._log, "the work did not end well")
+
+    def _stopped(self, outcome: object) -> object:
+        if self._service is not None:
+            self._tellStatistics()
+        self._end.close()
+        self._ended(0)
+        return outcome
