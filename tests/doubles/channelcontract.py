@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from twisted.logger import LogLevel, capturedLogs, formatEvent
@@ -13,7 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.channels import KINDS, SMALL, ChannelDiarist, Note, Payload, Stranger
 from uotp.errors import PeerError
-from uotp.workers.channel import TURN_MESSAGES, ChannelLimits
+from uotp.workers.channel import TURN_MESSAGES
+from uotp.workers.limits import ChannelLimits
 
 # A contract is no test case before it has a subject.
 if TYPE_CHECKING:
@@ -120,7 +122,7 @@ class ChannelContract(_Case):
             self.settleUntil(lambda: len(self.there.notes) > seen[-1])
             seen.append(len(self.there.notes))
             self.assertGreater(seen[-1], seen[-2], before)
-        self.assertLessEqual(max(after - before for before, after in zip(seen, seen[1:], strict=False)), TURN_MESSAGES)
+        self.assertLessEqual(max(after - before for before, after in pairwise(seen)), TURN_MESSAGES)
         self.assertEqual(self.there.notes, [str(number) for number in range(count)])
 
     def test_whoIsAskedForTooMuchIsTold(self) -> None:
@@ -242,7 +244,7 @@ class ChannelContract(_Case):
         Not even of what has been read.
         """
         self.connect()
-        self.there.act = lambda message: self.there.channel.abort()
+        self.there.act = lambda _: self.there.channel.abort()
         for number in range(3):
             self.here.channel.send(Note(str(number)))
         self.settleUntil(lambda: self.here.ends and self.there.ends)
@@ -268,7 +270,7 @@ class ChannelContract(_Case):
     # Those who do what they may not do.
 
     def test_handlerMayRefuseAMessage(self) -> None:
-        def refuse(message: object) -> None:
+        def refuse(_: object) -> None:
             reason = "not now"
             raise PeerError(reason)
 

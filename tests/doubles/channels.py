@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from twisted.internet.error import ConnectionAborted, ConnectionDone
@@ -15,9 +15,11 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from tests.doubles.clocks import TurnClock
-from uotp.workers.channel import Channel, ChannelLimits, MessageChannel
+from uotp.workers.channel import Channel
 from uotp.workers.descriptors import Descriptors
+from uotp.workers.limits import ChannelLimits
 from uotp.workers.messages import MessageTable
+from uotp.workers.seams import MessageChannel
 
 READ_BYTES = 1 << 16
 """What Twisted reads in one turn."""
@@ -77,7 +79,7 @@ class ChannelDiarist:
         self.ends: list[str] = []
         self.takes = True
         self.expected: int | None = None
-        self.act: Callable[[object], None] = lambda message: None
+        self.act: Callable[[object], None] = lambda _: None
 
     def messageReceived(self, message: object, descriptors: Descriptors) -> None:
         assert not self.ends
@@ -131,7 +133,7 @@ class MemoryUnixTransport:
         if not self._isOver:
             self._unsent += data
 
-    def writeSequence(self, data: Sequence[bytes]) -> None:
+    def writeSequence(self, data: Iterable[bytes]) -> None:
         self.write(b"".join(data))
 
     def sendFileDescriptor(self, descriptor: int) -> None:
@@ -257,7 +259,7 @@ class MemoryChannels:
         """
         for transport, channel in zip(self.transports, channels, strict=True):
             transport.protocol = channel
-            channel.makeConnection(transport)  # type: ignore[arg-type]
+            channel.makeConnection(transport)
 
     def turn(self) -> None:
         """

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from tests.doubles.channels import RecordingChannel
 from uotp.workers.controls import AliveAnswer, AliveQuestion, StopWorker, WorkerReady
 from uotp.workers.descriptors import Descriptors
-from uotp.workers.process import ENDED_WELL, Launch, ProcessOwner, WorkerProcess
-from uotp.workers.worker import WorkersOwner
+from uotp.workers.owner import WorkersOwner
+from uotp.workers.seams import ENDED_WELL, Launch, ProcessOwner, WorkerProcess
 
 FIRST_PID = 1000
 
@@ -135,7 +135,7 @@ class WorkersDiarist:
 
     def __init__(self) -> None:
         self.journal: list[tuple[object, ...]] = []
-        self.act: Callable[[tuple[object, ...]], None] = lambda entry: None
+        self.act: Callable[[tuple[object, ...]], None] = lambda _: None
 
     def _note(self, *entry: object) -> None:
         self.journal.append(entry)

@@ -16,7 +16,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from bench.rig.programs import HANG_SECONDS
 from tests.doubles.channelcontract import ChannelContract
 from tests.doubles.channels import KINDS, SMALL, ChannelDiarist
-from uotp.workers.channel import Channel, ChannelLimits, adoptChannel
+from uotp.workers.channel import Channel, adoptChannel
+from uotp.workers.limits import ChannelLimits
 from uotp.workers.messages import MessageTable
 
 reactor: Any = globalReactor

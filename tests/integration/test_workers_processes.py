@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -17,16 +18,19 @@ from twisted.internet.task import deferLater
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import TestCase
 
-from bench.rig.programs import HANG_SECONDS
+from bench.rig.programs import HANG_SECONDS, Program, until
 from tests.integration.harness import ProgramTestCase, ourEnvironment, requireProcfs
 from tests.integration.workerprogram import KINDS, MODULE, Order, Report
 from uotp.workers.descriptors import Descriptors
 from uotp.workers.launching import ProcessLauncher
 from uotp.workers.supervisor import Supervisor
-from uotp.workers.worker import WorkerPace
+from uotp.workers.owner import WorkerPace
 from uotp.workers.workerstates import WorkerState
 
 reactor: Any = globalReactor
+
+ROOT = Path(__file__).resolve().parents[2]
+"""Where these tests are imported from."""
 
 LOOK_SECONDS = 0.01
 
@@ -340,20 +344,46 @@ class OrphanTests(ProgramTestCase):
     End their parent.
     """
 
+    def parent(self, *words: str) -> Program:
+        """
+        Start one.
+        """
+        requireProcfs()
+        environment = ourEnvironment()
+        environment["PYTHONPATH"] += os.pathsep + str(ROOT)
+        return self.start("parent", [sys.executable, "-m", "tests.integration.parentprogram", *words], environment)
+
     def test_workersEndWhenTheirParentIsKilled(self) -> None:
         """
         By themselves: nobody is left who could end them.
         """
-        requireProcfs()
-        environment = ourEnvironment()
-        environment["PYTHONPATH"] += os.pathsep + os.getcwd()
-        parent = self.start("parent", [sys.executable, "-m", "tests.integration.parentprogram"], environment)
+        parent = self.parent()
         parent.waitFor(lambda: len(self.pids(parent.lines)) == 2, "both workers are ready")
         pids = self.pids(parent.lines)
         parent.kill()
         for pid in pids:
-            psutil.wait_procs([psutil.Process(pid)] if isRunning(pid) else [], HANG_SECONDS)
-            self.assertFalse(isRunning(pid))
+            until(lambda pid=pid: not isRunning(pid), f"{pid} has ended")  # type: ignore[misc]
+
+    def test_workersEndWithTheirParent(self) -> None:
+        """
+        When it is sent SIGTERM, and they are too, as by a service manager.
+        """
+        parent = self.parent()
+        parent.waitFor(lambda: len(self.pids(parent.lines)) == 2, "both workers are ready")
+        pids = self.pids(parent.lines)
+        for pid in (parent.process.pid, *pids):
+            os.kill(pid, signal.SIGTERM)
+        parent.waitForLine("all have stopped")
+        self.assertEqual([pid for pid in pids if isRunning(pid)], [])
+
+    def test_deathsAreSeenWhereTheReactorLeavesSignalsAlone(self) -> None:
+        """
+        As in a program that embeds a server.
+        """
+        parent = self.parent("embedded")
+        parent.waitForLine("worker [12] is lost")
+        parent.waitForLine("all have stopped")
+        self.assertEqual(parent.waitForExit(), 0)
 
     def pids(self, lines: list[str]) -> list[int]:
         """

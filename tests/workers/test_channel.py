@@ -14,7 +14,8 @@ from zope.interface.verify import verifyObject
 from tests.doubles.channelcontract import ChannelContract
 from tests.doubles.channels import KINDS, SMALL, ChannelDiarist, MemoryChannels, Note
 from tests.doubles.clocks import TurnClock
-from uotp.workers.channel import Channel, ChannelLimits
+from uotp.workers.channel import Channel
+from uotp.workers.limits import ChannelLimits
 from uotp.workers.messages import MessageTable
 
 

@@ -203,7 +203,7 @@ class RefusalTests(SynchronousTestCase):
 
     def test_valuesAreOfTheKindOfTheirField(self) -> None:
         right: dict[str, Any] = json.loads(TABLE.encode(SAMPLES[1], (), MOST)[HEAD.size :])[1]
-        for field, wrongs in {
+        wrong: dict[str, tuple[Any, ...]] = {
             "number": (True, 1.0, "1", None, 2**64, -(2**64), [1]),
             "share": (True, "1", 2**54, 10**400),
             "truth": (0, 1, None),
@@ -215,16 +215,17 @@ class RefusalTests(SynchronousTestCase):
             "table": ([], {"d": {"x": [True]}}, {"d": {"x": 1}}, {"d": {"x": ["1"]}}),
             "maybe": (1, False, []),
             "anything": (2**64, [2**64], {"d": {"x": 2**64}}),
-        }.items():
-            for wrong in wrongs:
-                text = json.dumps(["Everything", {**right, field: wrong}]).encode()
-                self.assertRefused(framed(text), f"Everything has a wrong value for {field}")
+        }
+        for field, value in ((field, value) for field, values in wrong.items() for value in values):
+            text = json.dumps(["Everything", {**right, field: value}]).encode()
+            self.assertRefused(framed(text), f"Everything has a wrong value for {field}")
 
     def test_otherFormsOfValuesAreRefused(self) -> None:
         """
         Each value is written in one way.
         """
-        for value in ({}, {"x": 1}, {"b": 1}, {"b": "", "d": {}}, {"d": []}, {"d": {}, "x": 1}):
+        forms: list[Any] = [{}, {"x": 1}, {"b": 1}, {"b": "", "d": {}}, {"d": []}, {"d": {}, "x": 1}]
+        for value in forms:
             text = json.dumps(["Plain", {"number": value}]).encode()
             self.assertRefused(framed(text), "an unknown kind of value")
         for base64 in ("x", "eA", "eA==\n", "e A=", "ä", "eA==="):

@@ -15,9 +15,10 @@ from tests.doubles.workers import MemoryLauncher, MemoryProcess, WorkersDiarist
 from uotp.errors import PeerError
 from uotp.telemetry import LineBudget
 from uotp.workers.controls import AliveAnswer, AliveQuestion, StopWorker
+from uotp.workers.owner import WorkerPace, WorkerStatistics
 from uotp.workers.restarts import Restarts
 from uotp.workers.supervisor import Supervisor
-from uotp.workers.worker import Worker, WorkerPace, WorkerStatistics
+from uotp.workers.worker import Worker
 from uotp.workers.workerstates import RUNNING, WORKER_STATES, WorkerEvent, WorkerState
 
 EXPECTED = {
@@ -285,7 +286,7 @@ class RestartTests(SupervisorTestCase):
         self.assertEqual(self.owner.journal, [("began", 1), ("began", 2)])
 
     def test_whatAnOwnerRaisesCostsNothingElse(self) -> None:
-        def fail(entry: tuple[object, ...]) -> None:
+        def fail(_: tuple[object, ...]) -> None:
             raise LookupError
 
         self.owner.act = fail
@@ -293,7 +294,7 @@ class RestartTests(SupervisorTestCase):
         one.die()
         self.clock.advance(0.0)
         self.assertEqual(self.states(), [WorkerState.STARTING, WorkerState.READY])
-        self.owner.act = lambda entry: None
+        self.owner.act = lambda _: None
         self.assertEqual(len(self.flushLoggedErrors(LookupError)), 6)
 
     def test_ownerMaySendFromTheBeginning(self) -> None:
@@ -372,7 +373,7 @@ class HangTests(SupervisorTestCase):
 
     def test_aTimeInWhichNobodyLookedDoesNotCount(self) -> None:
         """
-        This process was stopped, or the machine has slept.
+        Our process was stopped, or the machine has slept.
         """
         one, two = self.begin()
         for _ in range(5):

@@ -11,8 +11,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IFileDescriptorReceiver
 from twisted.internet.protocol import Factory, connectionDone
@@ -23,9 +22,11 @@ from zope.interface import implementer
 
 from uotp.errors import PeerError
 from uotp.telemetry import Logger, RateLimit, logCounted
-from uotp.workers.descriptors import DescriptorQueue, Descriptors, DescriptorsLost, closeAll, identityOf
+from uotp.workers.descriptors import DescriptorQueue, DescriptorsLost, closeAll, identityOf
+from uotp.workers.limits import ChannelLimits
 from uotp.workers.messages import Framed, MessageReader, MessageTable
 from uotp.workers.outgoing import Outgoing
+from uotp.workers.seams import ChannelOwner, MessageChannel
 
 TURN_MESSAGES = 256
 """So many messages are handled in one turn of the reactor; each takes some 30 microseconds."""
@@ -38,83 +39,6 @@ DROPPABLE_DESCRIPTORS = 128
 
 MOST_WAITING_DESCRIPTORS = 512
 """When so many descriptors wait to be sent, the other end does not read: the channel ends."""
-
-MEBIBYTE = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelLimits:
-    """
-    Says how much one end of a channel may send and hold.
-
-    @ivar sends: bytes in a message that this end sends.
-    @ivar receives: bytes in a message that comes.
-    @ivar waiting: bytes that may wait to be sent.
-    """
-
-    sends: int
-    receives: int
-    waiting: int
-
-
-PARENT_LIMITS = ChannelLimits(sends=64 * MEBIBYTE, receives=MEBIBYTE, waiting=(64 + 8) * MEBIBYTE)
-"""A parent's: it sends whole files, one message of the largest behind another that is being sent."""
-
-WORKER_LIMITS = ChannelLimits(sends=MEBIBYTE, receives=64 * MEBIBYTE, waiting=8 * MEBIBYTE)
-"""A worker's."""
-
-
-class MessageChannel(Protocol):
-    """
-    Is one end of a channel, for whoever sends.
-    """
-
-    @property
-    def hasRoom(self) -> bool:
-        """
-        Whether little waits to be sent.
-        """
-
-    def send(self, message: object, descriptors: Sequence[int] = ()) -> None:
-        """
-        Send a message, at once or later.  One that is sent after the end is lost.
-
-        @param descriptors: copies of these are sent.  They stay the caller's, who may close them as
-            soon as this returns.
-        @raise TypeError: for what is no message.
-        @raise ValueError: when it is too long, or has too many descriptors.
-        @raise OSError: when a descriptor cannot be copied; nothing is sent then.
-        """
-
-    def close(self) -> None:
-        """
-        Send what waits, and end.
-        """
-
-    def abort(self) -> None:
-        """
-        End at once.
-        """
-
-
-class ChannelOwner(Protocol):
-    """
-    Is told what comes of a channel.
-    """
-
-    def messageReceived(self, message: object, descriptors: Descriptors) -> None:
-        """
-        A message has come.  Descriptors that are not taken before this returns are closed.
-
-        @raise PeerError: when it may not come now; that ends the channel.
-        """
-
-    def channelLost(self, reason: str) -> None:
-        """
-        The channel has ended.  This is called once, from a turn of its own, and nothing follows.
-
-        @param reason: in words.
-        """
 
 
 @implementer(IFileDescriptorReceiver)

@@ -19,10 +19,11 @@ from twisted.python.failure import Failure
 
 from uotp.errors import StartError
 from uotp.telemetry import LineBudget
-from uotp.workers.channel import PARENT_LIMITS, Channel, adoptChannel
+from uotp.workers.channel import Channel, adoptChannel
 from uotp.workers.controls import workerTable
 from uotp.workers.descriptors import Descriptors
-from uotp.workers.process import CHANNEL_DESCRIPTOR, ENDED_WELL, ProcessOwner, WorkerProcess
+from uotp.workers.limits import PARENT_LIMITS
+from uotp.workers.seams import CHANNEL_DESCRIPTOR, ENDED_WELL, ProcessOwner, WorkerProcess
 from uotp.workers.stderr import MOST_LINES, WrittenLines
 
 LEFTOVER_SECONDS = 1.0
@@ -88,14 +89,14 @@ class LaunchedProcess(ProcessProtocol):
 
     def kill(self, number: int) -> None:
         """
-        See L{uotp.workers.process.WorkerProcess.kill}.
+        See L{uotp.workers.seams.WorkerProcess.kill}.
         """
         with suppress(ProcessExitedAlready):
             self.transport.signalProcess(number)
 
     def reap(self) -> None:
         """
-        See L{uotp.workers.process.WorkerProcess.reap}.  Twisted's reactors do it by themselves unless they
+        See L{uotp.workers.seams.WorkerProcess.reap}.  Twisted's reactors do it by themselves unless they
         were told to leave signals alone.
         """
         if self.transport.pid is not None:
@@ -195,7 +196,7 @@ class ProcessLauncher:
 
     def launch(self, number: int, owner: ProcessOwner) -> LaunchedProcess:
         """
-        Start a process; see L{uotp.workers.process.Launch}.
+        Start a process; see L{uotp.workers.seams.Launch}.
 
         @raise OSError: when that cannot be done now.
         """

@@ -12,9 +12,11 @@ from typing import Any, Protocol
 
 from uotp.errors import PeerError, StartError
 from uotp.process import onSignal
-from uotp.workers.channel import WORKER_LIMITS, Channel, MessageChannel, adoptChannel
+from uotp.workers.channel import Channel, adoptChannel
 from uotp.workers.controls import AliveAnswer, AliveQuestion, StopWorker, WorkerReady, workerTable
 from uotp.workers.descriptors import Descriptors
+from uotp.workers.limits import WORKER_LIMITS
+from uotp.workers.seams import MessageChannel
 
 LAST_SECONDS = 8
 """
@@ -85,13 +87,13 @@ class WorkerEnd:
     @property
     def hasRoom(self) -> bool:
         """
-        See L{uotp.workers.channel.MessageChannel.hasRoom}.
+        See L{uotp.workers.seams.MessageChannel.hasRoom}.
         """
         return self._channel.hasRoom
 
     def send(self, message: object, descriptors: Sequence[int] = ()) -> None:
         """
-        See L{uotp.workers.channel.MessageChannel.send}.
+        See L{uotp.workers.seams.MessageChannel.send}.
         """
         self._channel.send(message, descriptors)
 

@@ -11,8 +11,9 @@ from twisted.internet.defer import Deferred, succeed
 
 from uotp.process import PeriodicCalls
 from uotp.telemetry import LineBudget
-from uotp.workers.process import Launch
-from uotp.workers.worker import Worker, WorkerPace, WorkersOwner, WorkerStatistics
+from uotp.workers.owner import WorkerPace, WorkersOwner, WorkerStatistics
+from uotp.workers.seams import Launch
+from uotp.workers.worker import Worker
 from uotp.workers.workerstates import WorkerState
 
 
@@ -97,7 +98,7 @@ class Supervisor:
 
     def send(self, number: int, message: object, descriptors: Sequence[int] = ()) -> bool:
         """
-        Send a worker a message; see L{uotp.workers.channel.MessageChannel.send}.
+        Send a worker a message; see L{uotp.workers.seams.MessageChannel.send}.
 
         @return: whether there is a process that gets it, unless it ends before.
         """

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.logger import LogLevel
 
@@ -19,79 +18,10 @@ from uotp.process import StateMachine
 from uotp.telemetry import LineBudget, Logger, logCounted
 from uotp.workers.controls import AliveAnswer, AliveQuestion, StopWorker, WorkerReady
 from uotp.workers.descriptors import Descriptors
-from uotp.workers.process import ENDED_WELL, Launch, WorkerProcess
+from uotp.workers.owner import WorkerPace, WorkersOwner, WorkerStatistics
 from uotp.workers.restarts import Restarts
+from uotp.workers.seams import ENDED_WELL, Launch, WorkerProcess
 from uotp.workers.workerstates import RUNNING, WORKER_STATES, WorkerEvent, WorkerState
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerPace:
-    """
-    Says how long things may take.
-
-    @ivar tickSeconds: so often a worker is asked whether it is alive.
-    @ivar readyTicks: in so many of these it answers when it is ready.  They are counted, since a clock
-        also goes on while this process is stopped or the machine sleeps.
-    @ivar startTicks: the same while it starts.
-    @ivar killSeconds: from SIGABRT, or from the end of the channel, to SIGKILL.
-    @ivar stopSeconds: from the wish that it stops to SIGKILL.
-    @ivar steadySeconds: a worker that has run for so long is started again at once.
-    """
-
-    tickSeconds: float = 1.0
-    readyTicks: int = 10
-    startTicks: int = 60
-    killSeconds: float = 1.0
-    stopSeconds: float = 6.0
-    steadySeconds: float = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerStatistics:
-    """
-    Tells how a worker is.
-
-    @ivar number: which one it is, from 1 on.
-    @ivar pid: of its process, or L{None} when there is none.
-    @ivar state: what it is doing.
-    @ivar restarts: how often it was started again.
-    @ivar since: when it came into its state, in seconds of the reactor's clock.
-    """
-
-    number: int
-    pid: int | None
-    state: WorkerState
-    restarts: int
-    since: float
-
-
-class WorkersOwner(Protocol):
-    """
-    Is told what comes of workers.  What it raises is logged and costs nothing else.
-    """
-
-    def began(self, number: int) -> None:
-        """
-        A process runs: send it what it needs.
-        """
-
-    def ready(self, number: int) -> None:
-        """
-        It does its work.
-        """
-
-    def received(self, number: int, message: object, descriptors: Descriptors) -> None:
-        """
-        It has sent a message.
-
-        @param descriptors: those that are not taken before this returns are closed.
-        @raise PeerError: when it may not send this now; that ends it.
-        """
-
-    def lost(self, number: int) -> None:
-        """
-        Its process has ended.  Either L{began} follows, or nothing more.
-        """
 
 
 class Worker(StateMachine[WorkerState, WorkerEvent]):
@@ -199,7 +129,7 @@ class Worker(StateMachine[WorkerState, WorkerEvent]):
 
     def send(self, message: object, descriptors: Sequence[int] = ()) -> bool:
         """
-        Send the process a message; see L{uotp.workers.channel.MessageChannel.send}.
+        Send the process a message; see L{uotp.workers.seams.MessageChannel.send}.
 
         @return: whether there is a process that gets it, unless it ends before.
         """

@@ -16,7 +16,7 @@ from uotp.errors import PeerError
 from uotp.telemetry import publishLine
 from uotp.workers.descriptors import Descriptors
 from uotp.workers.parts import Parts
-from uotp.workers.process import Launch
+from uotp.workers.seams import Launch
 from uotp.workers.renewals import Renewals
 from uotp.workers.sums import Sums
 from uotp.workers.supervisor import Supervisor
@@ -28,7 +28,7 @@ from uotp.workers.work import (
     TellStatistics,
     TellUse,
 )
-from uotp.workers.worker import WorkerPace, WorkersOwner, WorkerStatistics
+from uotp.workers.owner import WorkerPace, WorkersOwner, WorkerStatistics
 
 MOST_NUMBERS = 1024
 """A worker has no more statistics than this."""

@@ -1,13 +1,12 @@
 """
-The seam between the life of a worker and its process: what starts it, and what is told of it.
+The seams between a channel, a process of a worker, and those who use them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from uotp.workers.channel import MessageChannel
 from uotp.workers.descriptors import Descriptors
 
 CHANNEL_DESCRIPTOR = 3
@@ -15,6 +14,59 @@ CHANNEL_DESCRIPTOR = 3
 
 ENDED_WELL = "with status 0"
 """How a process ends that has done all that it had to."""
+
+
+class MessageChannel(Protocol):
+    """
+    Is one end of a channel, for whoever sends.
+    """
+
+    @property
+    def hasRoom(self) -> bool:
+        """
+        Whether little waits to be sent.
+        """
+
+    def send(self, message: object, descriptors: Sequence[int] = ()) -> None:
+        """
+        Send a message, at once or later.  One that is sent after the end is lost.
+
+        @param descriptors: copies of these are sent.  They stay the caller's, who may close them as
+            soon as this returns.
+        @raise TypeError: for what is no message.
+        @raise ValueError: when it is too long, or has too many descriptors.
+        @raise OSError: when a descriptor cannot be copied; nothing is sent then.
+        """
+
+    def close(self) -> None:
+        """
+        Send what waits, and end.
+        """
+
+    def abort(self) -> None:
+        """
+        End at once.
+        """
+
+
+class ChannelOwner(Protocol):
+    """
+    Is told what comes of a channel.
+    """
+
+    def messageReceived(self, message: object, descriptors: Descriptors) -> None:
+        """
+        A message has come.  Descriptors that are not taken before this returns are closed.
+
+        @raise PeerError: when it may not come now; that ends the channel.
+        """
+
+    def channelLost(self, reason: str) -> None:
+        """
+        The channel has ended.  This is called once, from a turn of its own, and nothing follows.
+
+        @param reason: in words.
+        """
 
 
 class WorkerProcess(Protocol):
@@ -53,7 +105,7 @@ class ProcessOwner(Protocol):
 
     def messageReceived(self, message: object, descriptors: Descriptors) -> None:
         """
-        See L{uotp.workers.channel.ChannelOwner.messageReceived}.
+        See L{ChannelOwner.messageReceived}.
         """
 
     def channelLost(self, reason: str) -> None:
