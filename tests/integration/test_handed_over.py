@@ -39,7 +39,8 @@ from uotp.process.turns import Turns
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls
 from uotp.transport.accepted import AcceptedTcpStream
 from uotp.transport.handshakes import HandshakeQueue
-from uotp.transport.relay import HANGUP_SECONDS, PIPE_SEND_BYTES, RELAY_CLOSE_SECONDS, Relay, newPipe
+from uotp.transport.pipe import PIPE_SEND_BYTES, newPipe
+from uotp.transport.relay import HANGUP_SECONDS, RELAY_CLOSE_SECONDS, Relay
 from uotp.transport.relayed import RelayedStream, adopt
 
 AMOUNT = 5_000_000

@@ -18,7 +18,7 @@ from tests.doubles.streams import MemoryStream, wrapInTls
 from tests.doubles.tlspairs import GOOD, TlsTestCase
 from uotp.boundaries import Security
 from uotp.tls.verification import publicKeyPin
-from uotp.transport.relay import newPipe
+from uotp.transport.pipe import newPipe
 
 
 class MemoryStreamTests(StreamContract, SynchronousTestCase):

@@ -9,6 +9,8 @@ import contextlib  # trial takes a module's `suppress` for its own
 import errno
 import os
 import socket
+import weakref
+from collections.abc import Callable
 from typing import Any
 
 from OpenSSL import SSL
@@ -22,18 +24,9 @@ from tests.doubles.sockets import Diarist, FakeSocket, FakeTls, accept
 from uotp.process.turns import READ_UNITS, Turns, Unlimited
 from uotp.transport import tcp as tcpstreams
 from uotp.transport.phases import StreamPhase
-from uotp.transport.relay import (
-    HANGUP_SECONDS,
-    PIPE_SEND_BYTES,
-    RELAY_CLOSE_SECONDS,
-    RELAY_STATES,
-    UNIT_BYTES,
-    Relay,
-    RelayEvent,
-    RelayState,
-    RelayStatistics,
-    newPipe,
-)
+from uotp.transport.pipe import PIPE_SEND_BYTES, newPipe
+from uotp.transport.relay import HANGUP_SECONDS, RELAY_CLOSE_SECONDS, UNIT_BYTES, Relay, RelayStatistics
+from uotp.transport.relaystates import RELAY_STATES, RelayEvent, RelayState
 from uotp.transport.tcp import READ_BYTES
 from uotp.transport.tls import RECORD_BYTES
 
@@ -73,15 +66,13 @@ class RelayTests(SynchronousTestCase):
         self.connect()
         self.addCleanup(self.leaveNothing)
 
-    def connect(self, allowance: Any = None, **choices: Any) -> None:
+    def connect(self, allowance: Any = None) -> None:
         """
         Begin with another connection.
         """
-        self.socket, self.tls, self.tunnel = FakeSocket(), FakeTls(), Diarist()
+        self.socket, self.tls, self.tunnel = FakeSocket(), FakeTls(), Stranger()
         self.stream = accept(self.reactor, self.tunnel, self.socket, self.tls)
         self.reactor.happen(self.stream, read=True)
-        for name, value in choices.items():
-            setattr(self.tls, name, value)
         self.pipe, self.owner = newPipe()
         self.addCleanup(self.owner.close)
         self.gone = 0
@@ -159,6 +150,9 @@ class RelayTests(SynchronousTestCase):
         self.assertNotIn(self.end, self.reactor.readers)
         return b"waits"
 
+    def abort(self) -> None:
+        self.relay.abort()
+
     def leave(self) -> None:
         self.relay.close()
 
@@ -173,7 +167,7 @@ class RelayTests(SynchronousTestCase):
         """
         The client goes, and the owner has not taken all.
         """
-        self.fillPipe()
+        self.relay.dataReceived(LONG * 5)
         self.stream.connectionLost(Failure(ConnectionDone()))
 
     # The states.
@@ -249,12 +243,25 @@ class RelayTests(SynchronousTestCase):
         """
         sent = self.fillPipe()
         self.relay.dataReceived(b"one")
+        heard = self.ownerHears()
         self.relay.dataReceived(b"two")
-        heard = b""
         while len(heard) < len(sent) + 6:
             heard += self.ownerHears()
             self.turn()
         self.assertEqual(heard, sent + b"onetwo")
+
+    def test_whatThePipeTakesAPartOfGoesPartByPart(self) -> None:
+        """
+        A write that comes too early changes nothing.
+        """
+        self.relay.dataReceived(bytes(PIPE_SEND_BYTES) + LONG * 5)
+        heard = b""
+        while len(heard) < PIPE_SEND_BYTES + len(LONG) * 5:
+            self.end.doWrite()
+            heard += self.ownerHears()
+            self.turn()
+        self.assertEqual(heard, bytes(PIPE_SEND_BYTES) + LONG * 5)
+        self.assertIs(self.relay.state, RelayState.CARRYING)
 
     def test_clientThatReadsNothingStopsTheReadingOfTheOwner(self) -> None:
         """
@@ -298,7 +305,7 @@ class RelayTests(SynchronousTestCase):
         """
         for isHeld in (True, False):
             self.leaveNothing()
-            self.socket, self.tls, self.tunnel = FakeSocket(), FakeTls(), Diarist()
+            self.socket, self.tls, self.tunnel = FakeSocket(), FakeTls(), Stranger()
             self.stream = accept(self.reactor, self.tunnel, self.socket, self.tls)
             self.reactor.happen(self.stream, read=True)
             self.tls.room, self.isWritable = 0 if isHeld else 9, isHeld
@@ -360,6 +367,25 @@ class RelayTests(SynchronousTestCase):
         self.comes()
         self.assertEqual((self.tls.taken, self.ownerHears()), (b"one", b"two"))
 
+    def test_whoHasToWaitForOthersOfTheSameOwnerWaits(self) -> None:
+        """
+        Though the owner has units left; whatever becomes of the connection meanwhile, it is not read afterwards.
+        """
+        for end in (None, self.loseWhileHeld, self.abort):
+            self.leaveNothing()
+            self.connect(waiting := Waiting())
+            self.owner.send(b"one")
+            self.turn()
+            self.assertEqual((self.tls.taken, self.end in self.reactor.readers), (b"", False))
+            if end is not None:
+                end()
+            waiting.isSpent = False
+            for resume in waiting.resumes:
+                resume()
+            self.assertEqual(self.end in self.reactor.readers, end is None)
+            self.turn()
+            self.assertEqual(self.tls.taken, b"one" if end is None else b"")
+
     def test_oneTurnReadsNoMoreThanItsShare(self) -> None:
         """
         However much the owner has written, and less when its units are spent before.
@@ -403,7 +429,7 @@ class RelayTests(SynchronousTestCase):
         self.owner.close()
         self.reactor.lookUntil(lambda: self.relay.state is RelayState.CLOSING, self.end)
         self.assertEqual((self.tls.taken, self.tls.goodbyes), (LONG, 1))
-        self.assertEqual(self.gone, 0)
+        self.assertEqual((self.gone, self.end in self.reactor.readers), (0, False))
         self.comes(GOODBYE)
         self.assertGone()
 
@@ -534,6 +560,7 @@ class RelayTests(SynchronousTestCase):
         sent = self.fillPipe()
         self.stream.connectionLost(Failure(ConnectionDone()))
         self.assertEqual((self.relay.state, self.gone), (RelayState.EMPTYING, 0))
+        self.assertNotIn(self.end, self.reactor.readers)
         heard = b""
         while not self.gone:
             heard += self.ownerHears()
@@ -666,7 +693,8 @@ class RelayTests(SynchronousTestCase):
             for _ in range(2):
                 self.relay.abort()
                 self.relay.close()
-                self.assertEqual(self.pipe.fileno(), -1)
+                self.end.connectionLost(Failure(ConnectionDone()))
+                self.assertEqual((self.pipe.fileno(), self.reactor.readers, self.reactor.writers), (-1, set(), set()))
             self.reactor.advance(0)
             self.assertGone()
             for late in (self.relay.abort, self.relay.close, self.end._lost):
@@ -678,16 +706,54 @@ class RelayTests(SynchronousTestCase):
         It tells whatever it watches that it is lost.
         """
         for _ in range(2):
-            self.reactor.readers.discard(self.end)
+            self.reactor.readers.clear()
             self.end.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(self.reactor.readers, set())
         self.stream.connectionLost(Failure(ConnectionDone()))
         self.assertGone()
+
+    def test_relayThatIsGoneIsForgotten(self) -> None:
+        """
+        At once, and not only when somebody looks for garbage.
+        """
+        self.leaveNothing()
+        ref = weakref.ref(self.relay)
+        self.connect()
+        self.assertIsNone(ref())
+
+    def test_streamThatHasEndedIsNotRelayed(self) -> None:
+        self.leaveNothing()
+        self.assertRaises(AssertionError, Relay, self.stream, self.pipe, Unlimited(), self.reactor, self.isGone)
 
     def test_streamThatWasAbortedByOthersEndsIt(self) -> None:
         self.stream.abort()
         self.reactor.advance(0)
         self.assertGone()
         self.assertIs(self.stream.phase, StreamPhase.ENDED)
+
+
+class Stranger(Diarist):
+    """
+    Is told of a peer that has shown nothing.
+    """
+
+    isKnown = False
+
+
+class Waiting(Unlimited):
+    """
+    Has to wait for others.
+
+    @ivar resumes: what goes on then.
+    """
+
+    isSpent = True
+
+    def __init__(self) -> None:
+        self.resumes: list[Callable[[], None]] = []
+
+    def readLater(self, resume: Callable[[], None]) -> None:
+        self.resumes.append(resume)
 
 
 class Counted(Unlimited):

@@ -19,11 +19,12 @@ from uotp.boundaries import Security, StreamFacts
 from uotp.net.sockopts import SO_MAX_PACING_RATE, TunnelSocketOptions
 from uotp.path import TROUBLED
 from uotp.process.turns import Turns
+from uotp.transport import relayed
 from uotp.transport import tcp as tcpstreams
 from uotp.transport.accepted import AcceptedTcpStream
 from uotp.transport.handshakes import HandshakeQueue
 from uotp.transport.phases import StreamPhase
-from uotp.transport.relay import PIPE_SEND_BYTES, newPipe
+from uotp.transport.pipe import PIPE_SEND_BYTES, newPipe
 from uotp.transport.relayed import RelayedStream, adopt
 
 KNOWN = Security(b"uotp/2", b"the peer's", peerName="somebody", peerCertificate=(b"issuer", 7))
@@ -77,6 +78,7 @@ class SurrenderTests(SynchronousTestCase):
         self.assertEqual([str(call) for call in self.reactor.getDelayedCalls()], [])
         self.assertEqual((self.diary.says, self.socket.closed, self.socket.shut), (["made"], False, False))
         self.assertEqual((self.stream.phase, len(self.stream.handshakes)), (StreamPhase.ENDED, 0))
+        self.assertIsNone(self.stream.producer)
 
     def test_socketIsGivenUpOpen(self) -> None:
         self.assertIs(self.stream.surrender(), self.socket)
@@ -99,6 +101,7 @@ class SurrenderTests(SynchronousTestCase):
             self.stream.pauseProducing()
             self.stream.resumeProducing()
             self.stream.connectionLost(Failure(ConnectionDone()))
+            self.assertGivenUp()
             self.assertEqual((self.stream.doRead(), self.stream.doWrite()), (None, None))
             self.reactor.advance(100)
         self.assertEqual((self.socket.taken, self.stream.cost(), self.stream.isTroubled()), (b"", TROUBLED, True))
@@ -138,6 +141,18 @@ class SurrenderTests(SynchronousTestCase):
         self.assertEqual(given, [(b"hello", self.socket)])
         self.assertGivenUp()
 
+    def test_roomIsNotWaitedForAnyMore(self) -> None:
+        """
+        The kernel had enough, though it has taken all.
+        """
+        self.patch(tcpstreams, "isWritable", lambda _: False)
+        self.stream.boundUnsent(isBounded=True)
+        self.stream.write(b"all of it")
+        self.assertIn(self.stream, self.reactor.writers)
+        self.stream.surrender()
+        self.diary.says.remove("pause")
+        self.assertGivenUp()
+
     def test_streamsThatCannotBeGivenUpAreKept(self) -> None:
         """
         With TLS, with something written that waits, or when it has ended.
@@ -148,6 +163,10 @@ class SurrenderTests(SynchronousTestCase):
         self.stream.abort()
         self.assertRaises(AssertionError, self.stream.surrender)
         self.reactor.advance(0)
+        self.setUp()
+        self.stream.close()
+        self.assertRaises(AssertionError, self.stream.surrender)
+        self.reactor.happen(self.stream, write=True)
         secured = accept(self.reactor, Diarist(), FakeSocket(), FakeTls())
         self.reactor.happen(secured, read=True)
         self.assertRaises(AssertionError, secured.surrender)
@@ -185,14 +204,19 @@ class RelayedTests(SynchronousTestCase):
         self.connect()
         self.addCleanup(self.end)
 
-    def connect(self, *, isKnown: bool = True, security: Security | None = KNOWN, begun: bytes = b"") -> None:
+    def connect(
+        self, *, isKnown: bool = True, security: Security | None = KNOWN, begun: bytes = b"", waits: bytes = b""
+    ) -> None:
         """
         Make another one.
+
+        @param waits: what is in the pipe already.
         """
         self.path: Any = FakeSocket()
         self.diary = Diarist() if isKnown else Stranger()
         pipe, self.relay = newPipe()
         self.addCleanup(self.relay.close)
+        self.relay.send(waits)
         self.stream = relayedStream(self.reactor, self.diary, pipe, self.path, security, begun)
         self.pipe = pipe
 
@@ -227,8 +251,7 @@ class RelayedTests(SynchronousTestCase):
     def test_whatHasBegunIsHeardBeforeWhatComes(self) -> None:
         for security in (KNOWN, None):
             self.end()
-            self.connect(security=security, begun=b"hello")
-            self.relay.send(b"more")
+            self.connect(security=security, begun=b"hello", waits=b"more")
             self.reactor.look(self.stream)
             self.assertEqual(self.diary.heard, [b"hello", b"more"])
 
@@ -343,6 +366,15 @@ class RelayedTests(SynchronousTestCase):
         self.assertGreaterEqual(self.stream.cost(), waits)
         self.assertLess(self.stream.cost(), waits + 2 * PIPE_SEND_BYTES)
 
+    def test_whatTheStreamHoldsIsCountedOnce(self) -> None:
+        self.stream.write(bytes(70_000))
+        self.assertGreater(self.stream.queuedBytes(), 0)
+        self.assertEqual(self.stream.cost(), 70_000)
+        taken = len(self.relay.recv(1 << 20))
+        self.assertEqual(self.stream.cost(), 70_000 - taken)
+        self.reactor.look(self.stream)
+        self.assertEqual((self.stream.queuedBytes(), self.stream.cost()), (0, 70_000 - taken))
+
     def test_troubleIsThatOfThePath(self) -> None:
         self.assertIs(self.stream.isTroubled(), False)
         self.path.info = tcpInfo(3, unsent=10)
@@ -350,6 +382,10 @@ class RelayedTests(SynchronousTestCase):
         self.assertEqual(self.stream.cost(), TROUBLED + 10)
         self.path.info = None
         self.assertIs(self.stream.isTroubled(), True)
+        self.end()
+        self.assertIs(self.stream.isTroubled(), True)
+        self.patch(relayed, "TCP_INFO", None)
+        self.assertIs(self.stream.isTroubled(), False)
 
     def test_whatIsUnacknowledgedNobodyKnows(self) -> None:
         """
@@ -370,6 +406,8 @@ class RelayedTests(SynchronousTestCase):
         told = [option for _, option, _ in self.path.options]
         self.assertEqual(told, [SO_MAX_PACING_RATE, socket.SO_SNDBUF, socket.TCP_USER_TIMEOUT, tcpstreams.TCP_QUICKACK])
         self.assertEqual(self.pipe.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF), 2 * PIPE_SEND_BYTES)
+        self.path._refused = tuple(told)
+        self.stream.acknowledge()
 
     def test_withoutAPathNothingIsKnownOfIt(self) -> None:
         pipe, relay = newPipe()
@@ -466,7 +504,7 @@ class AdoptTests(SynchronousTestCase):
         """
         stream, given = self.adopt(None, None)
         self.assertIs(type(stream), AcceptedTcpStream)
-        self.assertIn("another process", repr(stream))
+        self.assertEqual(repr(stream), "<AcceptedTcpStream of 192.0.2.7>")
         self.assertTrue(given.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
         self.assertIn(stream, self.reactor.readers)
         stream.abort()

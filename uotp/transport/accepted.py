@@ -31,7 +31,6 @@ class AcceptedTcpStream(TcpStream, tcp.Server):
     its peer is admitted, what comes is read in its turn only.
     """
 
-    repstr = "<a stream that another process has accepted>"
     _isAdmitted = False
 
     def __init__(
@@ -55,6 +54,12 @@ class AcceptedTcpStream(TcpStream, tcp.Server):
         self._setUp(accepted, tuning)
         super().__init__(accepted, protocol, client, *rest)
         self._begin()
+
+    def __repr__(self) -> str:
+        """
+        What it is, and where it comes from: there may be no port of ours that has accepted it.
+        """
+        return f"<{type(self).__name__} of {self.getPeer().host}>"
 
     def _setUp(self, accepted: socket.socket, tuning: TunnelSocketOptions) -> None:
         tuneTunnelSocket(accepted, tuning)

@@ -12,17 +12,15 @@ there is at most one read either way:
    meanwhile.  The stream counts as full as soon as its kernel has as much unsent as it is to have,
    since what is held here nobody else can see, and it comes late.
 
-The life of a relay is a table, L{RELAY_STATES}.  Whichever side ends first, what has come from it
-is handed on to the other, within RELAY_CLOSE_SECONDS.
+The life of a relay is a table, L{uotp.transport.relaystates.RELAY_STATES}.  Whichever side ends
+first, what has come from it is handed on to the other, within RELAY_CLOSE_SECONDS.
 """
 
 from __future__ import annotations
 
-import select
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Any
 
 from twisted.internet.interfaces import IPushProducer
@@ -33,6 +31,8 @@ from uotp.boundaries import Allowance
 from uotp.net import boundSendBuffer
 from uotp.process import StateMachine
 from uotp.transport.phases import CARRYING
+from uotp.transport.pipe import PIPE_SEND_BYTES, PipeEnd, isHungUp
+from uotp.transport.relaystates import LISTENING, RELAY_STATES, RelayEvent, RelayState
 from uotp.transport.tcp import READ_BYTES
 from uotp.transport.tls import RECORD_BYTES, TlsStream
 
@@ -47,56 +47,6 @@ read it, and so would not notice.
 
 UNIT_BYTES = 1400
 """A full datagram, and about so much is handed on for one unit of an allowance."""
-
-PIPE_SEND_BYTES = 32 * 1024
-"""
-SO_SNDBUF of a pipe's end.  Linux counts twice as much, and the memory in which something waits: 768 bytes for
-a short piece, and 2304 for 1400.  So a pipe takes 64 to 80 KiB in long pieces and 40 in full datagrams, and more
-as soon as a quarter is left.  A TCP connection takes about as much before it is full: a long train still goes
-at one go, and the queue in front of a relay is no longer than one in front of the network.
-"""
-
-
-class RelayState(Enum):
-    """
-    Tells where in its life a relay is.
-
-    LEAVING: the owner writes nothing more, or is to be left; what it has written is still read.
-    CLOSING: all of that was read, and the stream closes.
-    EMPTYING: the stream is gone; the pipe still has to take what has come on it.
-    """
-
-    CARRYING = auto()
-    LEAVING = auto()
-    CLOSING = auto()
-    EMPTYING = auto()
-    GONE = auto()
-
-
-class RelayEvent(Enum):
-    """
-    Names what can happen to a relay.
-    """
-
-    LEFT = auto()
-    READ_OUT = auto()
-    STREAM_LOST = auto()
-    EMPTIED = auto()
-
-
-RELAY_STATES: dict[tuple[RelayState, RelayEvent], RelayState] = {
-    (RelayState.CARRYING, RelayEvent.LEFT): RelayState.LEAVING,
-    (RelayState.CARRYING, RelayEvent.READ_OUT): RelayState.CLOSING,
-    (RelayState.CARRYING, RelayEvent.STREAM_LOST): RelayState.EMPTYING,
-    (RelayState.LEAVING, RelayEvent.READ_OUT): RelayState.CLOSING,
-    (RelayState.LEAVING, RelayEvent.STREAM_LOST): RelayState.EMPTYING,
-    (RelayState.CLOSING, RelayEvent.STREAM_LOST): RelayState.EMPTYING,
-    (RelayState.EMPTYING, RelayEvent.EMPTIED): RelayState.GONE,
-}
-"""The state that each event leads to.  A pair that is not here changes nothing."""
-
-LISTENING = frozenset({RelayState.CARRYING, RelayState.LEAVING})
-"""The states in which what the owner writes is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,44 +66,6 @@ class RelayStatistics:
     heldForClient: int
 
 
-class PipeEnd:
-    """
-    Is a relay's end of the pipe, for the reactor.
-
-    @ivar doRead: the pipe can be read.
-    @ivar doWrite: it takes more.
-    """
-
-    __slots__ = ("_lost", "doRead", "doWrite", "fileno")
-
-    def __init__(
-        self,
-        pipe: socket.socket,
-        doRead: Callable[[], None],
-        doWrite: Callable[[], None],
-        lost: Callable[[], None],
-    ) -> None:
-        """
-        @param lost: the reactor has found the pipe closed, and does not watch it any more.
-        """
-        self.fileno = pipe.fileno
-        self.doRead = doRead
-        self.doWrite = doWrite
-        self._lost = lost
-
-    def logPrefix(self) -> str:
-        """
-        See C{ILoggingContext}.
-        """
-        return "Relay"
-
-    def connectionLost(self, reason: Failure) -> None:
-        """
-        See C{IReadDescriptor}.
-        """
-        self._lost()
-
-
 @implementer(IPushProducer)
 class Relay(StateMachine[RelayState, RelayEvent]):
     """
@@ -171,7 +83,7 @@ class Relay(StateMachine[RelayState, RelayEvent]):
     ) -> None:
         """
         @param stream: an open stream.  Its protocol is told nothing any more.
-        @param pipe: our end; it is the relay's to close.
+        @param pipe: our end of a L{newPipe}; it is the relay's to close.
         @param allowance: what is read costs units of it, both ways.
         @param reactor: C{IReactorFDSet} and C{IReactorTime}.
         @param whenGone: called once when stream and pipe are closed.
@@ -187,9 +99,8 @@ class Relay(StateMachine[RelayState, RelayEvent]):
         self._isOwnerDeaf = self._isToClose = False
         self._endsBy: float | None = None
         self._fromClient = self._fromOwner = 0
-        pipe.setblocking(False)
         boundSendBuffer(pipe, PIPE_SEND_BYTES)
-        self._end = PipeEnd(pipe, self._readPipe, self._writePipe, self._hungUp)
+        self._end = PipeEnd(pipe, self._readPipe, self._writePipe, self._deafen)
         stream.unregisterProducer()
         stream.protocol = self
         stream.allowance = allowance
@@ -210,7 +121,7 @@ class Relay(StateMachine[RelayState, RelayEvent]):
         """
         size = len(data)
         self._fromClient += size
-        self._allowance.spend(-(-size // UNIT_BYTES) or 1)
+        self._allowance.spend(-(-size // UNIT_BYTES))
         if self._isOwnerDeaf:
             return
         if not self._held:
@@ -247,26 +158,21 @@ class Relay(StateMachine[RelayState, RelayEvent]):
         self._reactor.removeWriter(self._end)
         if self.state is RelayState.EMPTYING:
             self._finish()
-        elif self._stream.connected:
+        else:
             self._stream.startReading()
 
     def _deafen(self) -> None:
         """
-        The owner takes nothing any more.  What it has written before may still wait in the pipe; and what
-        comes from the client is read and thrown away, so that its end is seen.
+        The owner takes nothing any more, as a write shows, or the reactor; or the reactor stops.  What the owner
+        has written before may still wait in the pipe; and what comes from the client is read and thrown away,
+        so that its end is seen.
         """
+        if self._isOwnerDeaf or self.state is RelayState.GONE:
+            return
         self._isOwnerDeaf = True
         self._held = b""
         self._leave()
-        self._readOn()
         self._allHandedOn()
-
-    def _hungUp(self) -> None:
-        """
-        The reactor has found that the owner has closed the pipe, or the reactor stops.
-        """
-        if self.state is not RelayState.GONE and not self._isOwnerDeaf:
-            self._deafen()
 
     # From the owner to the client.
 
@@ -311,7 +217,7 @@ class Relay(StateMachine[RelayState, RelayEvent]):
         """
         self._isFull = True
         self._reactor.removeReader(self._end)
-        if self.state is RelayState.CARRYING and self._timer is None:
+        if self._timer is None:
             self._setTimer(HANGUP_SECONDS, self._look)
 
     def resumeProducing(self) -> None:
@@ -408,23 +314,3 @@ class Relay(StateMachine[RelayState, RelayEvent]):
         @return: what it has carried, and holds now.
         """
         return RelayStatistics(self._fromClient, self._fromOwner, len(self._held), self._stream.queuedBytes())
-
-
-def isHungUp(pipe: socket.socket) -> bool:
-    """
-    @return: whether the other end of a pipe is closed, though there may be something to read.
-    """
-    poll = select.poll()
-    poll.register(pipe, select.POLLRDHUP)
-    return bool(poll.poll(0))
-
-
-def newPipe() -> tuple[socket.socket, socket.socket]:
-    """
-    @return: the two ends of a new pipe.
-    @raise OSError: when the system has no descriptor left.
-    """
-    ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-    for end in ends:
-        end.setblocking(False)
-    return ends

@@ -32,7 +32,7 @@ from uotp.transport.accepted import AcceptedTcpStream
 from uotp.transport.handshakes import HandshakeQueue
 from uotp.transport.listener import RESET
 from uotp.transport.phases import StreamEvent, StreamPhase
-from uotp.transport.relay import PIPE_SEND_BYTES
+from uotp.transport.pipe import PIPE_SEND_BYTES
 from uotp.transport.tcp import OPEN, TCP_QUICKACK, addressWords
 
 
@@ -95,13 +95,14 @@ class RelayedStream(AcceptedTcpStream):
         See L{uotp.boundaries.Stream.facts}.
         """
         local = "somewhere" if self._path is None else addressWords(self._path.getsockname)
-        return StreamFacts(local, addressWords(lambda: self.client), self._tls)
+        peer = self.getPeer()
+        return StreamFacts(local, addressWords(lambda: (peer.host, peer.port)), self._tls)
 
     def isTroubled(self) -> bool:
         """
         See L{uotp.boundaries.Stream.isTroubled}.
         """
-        if self.connected and self._path is not None:
+        if self._path is not None:
             return tcpCost(self._path) >= TROUBLED
         return TCP_INFO is not None and not self.connected
 
