@@ -42,7 +42,6 @@ PRIVATES = {
 INTERNALS = {
     "bindAddress",
     "bufferSize",
-    "client",
     "connected",
     "connectionFailed",
     "connectionLost",
@@ -61,7 +60,6 @@ INTERNALS = {
     "producerPaused",
     "protocol",
     "reactor",
-    "repstr",
     "socket",
     "startReading",
     "startWriting",

@@ -4,6 +4,7 @@ A server with several workers, as its clients and its administrator see it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -11,6 +12,8 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -39,6 +42,9 @@ BATCH = 50
 
 RELOADS = 10
 
+LOOK_SECONDS = 0.02
+"""So long one tunnel is looked at."""
+
 
 def workersOf(pid: int) -> list[int]:
     """
@@ -53,6 +59,13 @@ def workersOf(pid: int) -> list[int]:
         if "uotp.cli.worker" in words:
             found[int(words[-1])] = child.pid
     return [found[number] for number in sorted(found)]
+
+
+def hasEnded(pid: int) -> bool:
+    """
+    @return: whether a process is no more.
+    """
+    return not running(pid)
 
 
 class ServerWorkersTestCase(RigTestCase):
@@ -167,14 +180,16 @@ class SessionTests(ServerWorkersTestCase):
         # What the target sends comes by one of them.
         (source,) = sources
         self.end.send(b"answer", source)
-        answers = []
-        for tunnel in tunnels:
-            tunnel.raw.socket.settimeout(0.2)
-            try:
-                answers.append(tunnel.raw.socket.recv(4096, 0))
-            except TimeoutError:
-                continue
-        self.assertEqual(sum(answer.count(b"answer") for answer in answers), 1)
+        came = bytearray()
+
+        def look() -> bool:
+            for tunnel in tunnels:
+                tunnel.raw.socket.settimeout(LOOK_SECONDS)
+                with contextlib.suppress(TimeoutError):
+                    came.extend(tunnel.raw.socket.recv(4096))
+            return b"answer" in came
+
+        until(look, "the answer comes by one of them")
 
     def test_tunnelsFromSeveralAddressesAreOneSession(self) -> None:
         """
@@ -213,24 +228,25 @@ class SessionTests(ServerWorkersTestCase):
         program, address = self.startWorkers(*["-c", pki.serverCertificate, "-k", pki.serverKey])
         context = tlsContext(pki.caCertificate)
         found = self.sessionsOfEach(program, address, context)
-        sessionId, _, _ = found[1]
+        sessionId, _, own = found[1]
         _, elsewhere, _ = found[2]
         tunnel = self.dial(address, sessionId, elsewhere, context)
+        own.close()  # so that what comes back comes by the other
         datagrams = [bytes([number]) * 1200 for number in range(200)]
         number = 0
         for datagram in datagrams:
             tunnel.say(train(number, *[datagram] * 4))
             number += 4
-            source = [self.end.expect(datagram) for _ in range(4)][0]
+            (source,) = {self.end.expect(datagram) for _ in range(4)}
         for datagram in datagrams:
             for _ in range(4):
                 self.end.send(datagram, source)
-        came: list[bytes] = []
-        while len(came) < 4 * len(datagrams):
-            frame = tunnel.expect(0)
-            size = frame.segment
-            came += [frame.payload[start : start + size] for start in range(0, len(frame.payload), size)]
-        self.assertEqual(came, [datagram for datagram in datagrams for _ in range(4)])
+            came: list[bytes] = []
+            while len(came) < 4:
+                frame = tunnel.expect(0)
+                size = frame.segment
+                came += [frame.payload[start : start + size] for start in range(0, len(frame.payload), size)]
+            self.assertEqual(came, [datagram] * 4)
 
     def test_addressesStayWithTheirWorker(self) -> None:
         """
@@ -313,11 +329,15 @@ class FailingWorkersTests(ServerWorkersTestCase):
         found = self.sessionsOfEach(server, address)
         hung, _ = workersOf(server.process.pid)
         os.kill(hung, signal.SIGSTOP)
+        number = 0
+        while running(hung):
+            self.ask(found[2][2], number, b"%d" % number)
+            number += 1
+            time.sleep(LOOK_SECONDS)
         server.waitForLine(rf"worker 1 \(process {hung}\) has not answered for 10 s: it is ended")
-        until(lambda: not running(hung), "it has ended")
         again = self.dial(address, newId(), found[1][1])
         self.ask(again, 0, b"served")
-        self.ask(found[2][2], 0, b"never noticed")
+        self.ask(found[2][2], number, b"never noticed")
 
     def test_restartsByTurnsCostOnlyTheSessionsOfEach(self) -> None:
         """
@@ -329,7 +349,7 @@ class FailingWorkersTests(ServerWorkersTestCase):
             number = 1 + turn % 2
             before = workersOf(server.process.pid)
             os.kill(before[number - 1], signal.SIGTERM)
-            until(lambda before=before, number=number: self.isReplaced(server, before, number), "it is replaced")
+            until(partial(self.isReplaced, server, before, number), "it is replaced")
             other = 3 - number
             sessionId, host, tunnel = found[other]
             self.ask(tunnel, turn, b"other")
@@ -352,7 +372,7 @@ class FailingWorkersTests(ServerWorkersTestCase):
         pids = workersOf(server.process.pid)
         server.process.kill()
         for pid in pids:
-            until(lambda pid=pid: not running(pid), "a worker has ended")
+            until(partial(hasEnded, pid), "a worker has ended")
 
 
 class StopTests(ServerWorkersTestCase):
@@ -410,7 +430,7 @@ class StopTests(ServerWorkersTestCase):
         self.assertEqual(len(pids), 2)
         os.kill(daemon.pid, signal.SIGTERM)
         for pid in (daemon.pid, *pids):
-            until(lambda pid=pid: not running(pid), "all have ended")
+            until(partial(hasEnded, pid), "all have ended")
 
     def test_aSecondServerAtThePortIsRefused(self) -> None:
         """
@@ -481,7 +501,7 @@ class ReloadTests(ServerWorkersTestCase):
                 number += 1
             words = r"\breloaded$" if isGood else "not reloaded, the old certificates stay in use"
             count = turn // 2 + 1
-            until(lambda words=words, count=count: self.count(server, words) == count, f"line {words} {count}")
+            until(partial(self.hasSaid, server, words, count), f"line {words} {count}")
             if not isGood:
                 os.kill(workersOf(server.process.pid)[0], signal.SIGHUP)  # which only the parent heeds
                 self.assertEqual({self.shown(address, host) for host in hosts}, before)
@@ -496,6 +516,9 @@ class ReloadTests(ServerWorkersTestCase):
         server.waitForLine("worker 1 .*has ended by SIGKILL")
         self.assertEqual({self.shown(address, host) for host in hosts}, used)
         self.assertStops(server)
+
+    def hasSaid(self, server: Program, words: str, times: int) -> bool:
+        return self.count(server, words) == times
 
     def count(self, server: Program, words: str) -> int:
         if words.startswith("\\b"):
@@ -514,8 +537,10 @@ class ReloadTests(ServerWorkersTestCase):
         context = tlsContext(str(self.cafile), str(self.folder / "client.pem"))
         found = self.sessionsOfEach(server, address, context)
         relayed = self.dial(address, found[1][0], found[2][1], context)
-        self.ask(relayed, 1, b"relayed")
-        self.cafile.write_bytes(pem(self.authority.certificate) + self.authority.revoke(identity))
+        relayed.say(train(0, b"relayed"))
+        self.end.expect(b"relayed")
+        revoked = self.authority.revocationList(identity.certificate)
+        self.cafile.write_bytes(pem(self.authority.certificate) + revoked)
         server.process.send_signal(signal.SIGHUP)
         for _, _, tunnel in found.values():
             tunnel.raw.waitUntilClosed()

@@ -23,8 +23,8 @@ from tests.integration.harness import ProgramTestCase, ourEnvironment, requirePr
 from tests.integration.workerprogram import KINDS, MODULE, Order, Report
 from uotp.workers.descriptors import Descriptors
 from uotp.workers.launching import ProcessLauncher
-from uotp.workers.supervisor import Supervisor
 from uotp.workers.owner import WorkerPace
+from uotp.workers.supervisor import Supervisor
 from uotp.workers.workerstates import WorkerState
 
 reactor: Any = globalReactor

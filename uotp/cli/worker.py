@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from twisted.logger import LogLevel, globalLogBeginner
+from twisted.logger import FilteringLogObserver, ILogObserver, LogLevel, LogLevelFilterPredicate, globalLogBeginner
 
 from uotp.errors import StartError
 from uotp.process import FreedMemory, GarbageCollection, raiseDescriptorLimit, trimOfMalloc, useMonotonicClock
@@ -18,6 +18,16 @@ from uotp.workers import CHANNEL_DESCRIPTOR, WORK, BeginWork, TellLine, WorkerEn
 
 START_FAILED = 1
 """The exit status when there is no parent, or the work cannot begin."""
+
+
+def withoutChatter(observer: ILogObserver) -> ILogObserver:
+    """
+    @return: an observer that is not told what Twisted says when all is well: that concerns its parent only.
+    """
+    chatter = LogLevelFilterPredicate(defaultLogLevel=LogLevel.debug)
+    for namespace in ("log_legacy", "twisted"):
+        chatter.setLogLevelForNamespace(namespace, LogLevel.warn)
+    return FilteringLogObserver(observer, [chatter])
 
 
 class WorkerProgram:
@@ -49,8 +59,8 @@ class WorkerProgram:
             end.send(TellLine(values))
             return True
 
-        observer = ForwardingObserver(say, self._reactor.callFromThread, self._reactor.seconds)
-        globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
+        forwarding = ForwardingObserver(say, self._reactor.callFromThread, self._reactor.seconds)
+        globalLogBeginner.beginLoggingTo([withoutChatter(forwarding)], redirectStandardIO=False)
         end.heedSignals()
         self._reactor.callWhenRunning(end.heedSignals)
 

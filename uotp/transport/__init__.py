@@ -9,7 +9,8 @@ from uotp.transport.accepted import AcceptedTcpStream, AcceptedTlsStream
 from uotp.transport.dialer import Dialer
 from uotp.transport.handshakes import HandshakeQueue
 from uotp.transport.listener import Listener, Newcomer, listen, listenOn
-from uotp.transport.relay import Relay, newPipe
+from uotp.transport.pipe import newPipe
+from uotp.transport.relay import Relay
 from uotp.transport.relayed import adopt
 
 __all__ = [

@@ -31,6 +31,12 @@ LEFTOVER_SECONDS = 1.0
 So long after the end of a process it is read what it has written.  Somebody else may hold its pipes open for ever.
 """
 
+HELD_BACK = frozenset({signal.SIGINT, signal.SIGHUP, signal.SIGTERM})
+"""
+Signals that a terminal or a service manager sends to the whole group.  They wait until a worker can
+heed them; until then they would end it.
+"""
+
 NOT_PASSED_ON = ("NOTIFY_SOCKET", "WATCHDOG_", "LISTEN_")
 """How variables begin by which a service manager speaks with the parent alone."""
 
@@ -217,6 +223,7 @@ class ProcessLauncher:
 
     def _spawn(self, launched: LaunchedProcess, number: int, channelEnd: int) -> None:
         nothing = os.open(os.devnull, os.O_RDWR)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
         try:
             self._reactor.spawnProcess(
                 launched,
@@ -226,6 +233,7 @@ class ProcessLauncher:
                 childFDs={0: nothing, 1: "r", 2: "r", CHANNEL_DESCRIPTOR: channelEnd},
             )
         finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             os.close(nothing)
 
 

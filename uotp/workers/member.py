@@ -77,6 +77,9 @@ class WorkerEnd:
             if number is not None:
                 signal.signal(number, signal.SIG_IGN)
         onSignal(self._reactor, "SIGTERM", self._stop)
+        if hasattr(signal, "pthread_sigmask"):
+            # Whoever has started this process has them wait until now.
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 
     def ready(self) -> None:
         """

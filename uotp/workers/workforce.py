@@ -15,9 +15,10 @@ from twisted.internet.defer import Deferred, succeed
 from uotp.errors import PeerError
 from uotp.telemetry import publishLine
 from uotp.workers.descriptors import Descriptors
+from uotp.workers.owner import WorkerPace, WorkersOwner, WorkerStatistics
 from uotp.workers.parts import Parts
-from uotp.workers.seams import Launch
 from uotp.workers.renewals import Renewals
+from uotp.workers.seams import Launch
 from uotp.workers.sums import Sums
 from uotp.workers.supervisor import Supervisor
 from uotp.workers.work import (
@@ -28,7 +29,6 @@ from uotp.workers.work import (
     TellStatistics,
     TellUse,
 )
-from uotp.workers.owner import WorkerPace, WorkersOwner, WorkerStatistics
 
 MOST_NUMBERS = 1024
 """A worker has no more statistics than this."""
