@@ -70,14 +70,18 @@ def accepts(address: Address) -> bool:
 class TerminatorTests(LoadTestCase):
     """
     Clients, HAProxy, and C{uotp-server --no-tls}.
+
+    @cvar workers: how many the server has.
     """
+
+    workers = 1
 
     def setUp(self) -> None:
         super().setUp()
         program = haproxyProgram()
         self.pki = self.newPki()
         self.udpTarget = self.udpEnd()
-        self.server = self.startServer(self.udpTarget.address, *PLAIN)
+        self.server = self.startServer(self.udpTarget.address, *PLAIN, "--workers", str(self.workers))
         self.knows2, self.knowsNothing = ((LOOPBACK, freePort(socket.SOCK_STREAM)) for _ in range(2))
         configuration = Path(self.mktemp()).resolve()
         configuration.write_text(
@@ -179,3 +183,11 @@ class TerminatorTests(LoadTestCase):
         flow.resume()
         self.assertEqual(flow.source, source)
         self.server.waitForLine("has tunnels again")
+
+
+class TerminatorBeforeWorkersTests(TerminatorTests):
+    """
+    The same, and the server has two workers: to both of them all connections come from one address.
+    """
+
+    workers = 2

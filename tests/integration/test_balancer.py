@@ -1,0 +1,82 @@
+"""
+A balancer that passes TCP on between a client and a server with two workers: a real HAProxy, whose
+connections come from many addresses, as those of a carrier's network do.
+"""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.programs import environmentFor, until
+from tests.integration.harness import needed
+from tests.integration.loads import LoadTestCase, waitForAll
+from tests.integration.rig import serverWords
+from tests.integration.test_terminator import accepts, haproxyProgram
+from tests.integration.udpends import Flow
+from uotp.net.steering import steeringTrouble
+
+ADDRESSES = 8
+
+TUNNELS = 8
+
+CONFIGURATION = """\
+global
+    maxconn 100
+defaults
+    mode tcp
+    timeout connect 5s
+    timeout client 60s
+    timeout server 60s
+frontend door
+    bind {door[0]}:{door[1]}
+    default_backend uotp
+backend uotp
+    balance roundrobin
+"""
+
+SERVER = "    server from{number} {server[0]}:{server[1]} source 127.0.0.{number}\n"
+
+
+class BalancerTests(LoadTestCase):
+    """
+    The tunnels of one session come from eight addresses.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        trouble = steeringTrouble()
+        if trouble is not None:
+            needed(trouble)
+        program = haproxyProgram()
+        pki = self.newPki()
+        self.udpTarget = self.udpEnd()
+        self.server = self.startServer(self.udpTarget.address, "--workers", "2", *serverWords(pki))
+        server, self.door = self.listening(self.server), (LOOPBACK, freePort(socket.SOCK_STREAM))
+        configuration = Path(self.mktemp()).resolve()
+        lines = [SERVER.format(number=number, server=server) for number in range(1, ADDRESSES + 1)]
+        configuration.write_text(CONFIGURATION.format(door=self.door) + "".join(lines), encoding="utf-8")
+        self.start("haproxy", [program, "-db", "-f", str(configuration)], environmentFor())
+        until(lambda: accepts(self.door), "HAProxy accepts connections")
+        words = ["-C", pki.caCertificate, "-c", pki.clientCertificate, "-k", pki.clientKey]
+        self.client = self.startClient(self.door, *words, "-n", str(TUNNELS), "--min-pool", str(TUNNELS))
+        self.flow = Flow(self.udpEnd(), self.listening(self.client), self.udpTarget)
+
+    def test_itIsOneSessionInOrderAndWhole(self) -> None:
+        """
+        Half of its tunnels are relayed from worker to worker; the target sees one source, and each
+        datagram once and in order, both ways.
+        """
+        self.flow.openPool()
+        loads = [self.forth(self.flow), self.back(self.flow)]
+        for load in loads:
+            load.start()
+        waitForAll(loads, 2000)
+        for load in loads:
+            load.stop()
+        self.assertWhole(*loads)
+        self.assertEqual(len(loads[0].sources), 1)
+        self.assertStops(self.client)
+        self.server.waitForLine("ended: the client has left")
+        self.assertStops(self.server)
