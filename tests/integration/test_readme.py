@@ -79,6 +79,16 @@ class TwoHostsTests(ProgramTestCase):
         self.client.start("client", self.blocks["two-hosts-client"], LISTENING)
         self.client.run(python(self.client, ASK))
 
+    def test_aServerOfAllProcessorsCarriesDatagrams(self) -> None:
+        """
+        With the one option that is named for it.
+        """
+        self.server.run(f"uotp cert pki --host {SERVER_NAME}")
+        self.server.start("server", self.blocks["workers-server"], LISTENING)
+        copyToClient(self.client, self.server)
+        self.client.start("client", self.blocks["two-hosts-client"], LISTENING)
+        self.client.run(python(self.client, ASK))
+
     def test_daemonsCarryDatagrams(self) -> None:
         """
         The two twistd commands as printed leave daemons behind, which end when they
