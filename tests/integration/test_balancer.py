@@ -61,15 +61,15 @@ class BalancerTests(LoadTestCase):
         until(lambda: accepts(self.door), "HAProxy accepts connections")
         words = ["-C", pki.caCertificate, "-c", pki.clientCertificate, "-k", pki.clientKey]
         self.client = self.startClient(self.door, *words, "-n", str(TUNNELS), "--min-pool", str(TUNNELS))
-        self.flow = Flow(self.udpEnd(), self.listening(self.client), self.udpTarget)
+        self.throughDoor = Flow(self.udpEnd(), self.listening(self.client), self.udpTarget)
 
     def test_itIsOneSessionInOrderAndWhole(self) -> None:
         """
         Half of its tunnels are relayed from worker to worker; the target sees one source, and each
         datagram once and in order, both ways.
         """
-        self.flow.openPool()
-        loads = [self.forth(self.flow), self.back(self.flow)]
+        self.throughDoor.openPool()
+        loads = [self.forth(self.throughDoor), self.back(self.throughDoor)]
         for load in loads:
             load.start()
         waitForAll(loads, 2000)

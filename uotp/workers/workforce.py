@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from twisted.internet.defer import Deferred, succeed
 
 from uotp.errors import PeerError
-from uotp.telemetry import publishLine
+from uotp.telemetry import Logger, publishLine
 from uotp.workers.descriptors import Descriptors
 from uotp.workers.owner import WorkerPace, WorkersOwner, WorkerStatistics
 from uotp.workers.parts import Parts
@@ -76,6 +76,8 @@ class Workforce:
     """
     Leads all workers.
     """
+
+    _log = Logger()
 
     def __init__(
         self,
@@ -191,7 +193,10 @@ class Workforce:
         It does its work.
         """
         self._owner.ready(number)
-        self._waiting.discard(number)
+        if number in self._waiting:
+            self._waiting.discard(number)
+            if not self._waiting:
+                self._log.info("all {workers} workers are ready", workers=len(self._supervisor.numbers))
         if not self._waiting:
             waiting, self._whenReady = self._whenReady, []
             for each in waiting:
