@@ -212,6 +212,18 @@ class JoiningTests(AcceptorTestCase):
         self.assertEqual(self.coordinator.told, [("gone", 4)])
         self.assertEqual(self.warnings(), ["refused a connection from 192.0.2.1: the session has 3 tunnels already"])
 
+    def test_nobodyIsLetInWhoseAnswerComesWhenTheServerStops(self) -> None:
+        """
+        Wherever its session is.
+        """
+        for answer in (HERE, JoinAnswer(Decision.ELSEWHERE, 2)):
+            self.acceptor.open()
+            self.shown()
+            self.acceptor._closed = True
+            self.coordinator.answer(answer)
+        self.assertEqual((len(self.registry), self.coordinator.handed), (0, []))
+        self.assertEqual(self.coordinator.told, [("gone", 1), ("abandoned", HELLO), ("gone", 2), ("abandoned", HELLO)])
+
     def test_aParentThatDoesNotAnswerCostsATimeout(self) -> None:
         """
         A connection waits for it as long as for a hello.

@@ -43,6 +43,10 @@ each costs some 30 KB.  An honest client is through in a few round trips, so who
 """
 
 
+STOPS = "the server stops"
+"""Why nobody is let in any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
     """
@@ -278,8 +282,7 @@ class Acceptor(Factory):
 
     def _requireFormat(self, hello: ClientHello) -> None:
         if self._closed:
-            reason = "the server stops"
-            raise PeerError(reason)
+            raise PeerError(STOPS)
         if hello.wireFormat not in FORMATS[self._wire]:
             reason = (
                 f"it speaks format {hello.wireFormat.value}, and {spelled('wire')} {self._wire.value} was said here"
@@ -304,6 +307,9 @@ class Acceptor(Factory):
                 self._giveBack(coordinator, question)
         elif answer.decision is Decision.REFUSED:
             self._refuse(tunnel, answer.reason)
+        elif self._closed:
+            self._refuse(tunnel, STOPS)
+            self._giveBack(coordinator, question)
         elif answer.decision is Decision.HERE:
             self._byNumber[question.connection] = tunnel
             tunnel.transport.resumeProducing()

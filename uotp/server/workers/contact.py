@@ -11,6 +11,8 @@ from functools import partial
 from itertools import count
 from typing import Any, Protocol
 
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import LogLevel
 
 from uotp.boundaries import Allowance, Security
@@ -37,6 +39,12 @@ from uotp.server.workers.messages import (
 from uotp.telemetry import Logger, RateLimit, logCounted
 from uotp.transport import AcceptedTcpStream, AcceptedTlsStream, HandshakeQueue, Relay, adopt, newPipe
 from uotp.tunnel import AcceptedTunnel
+
+RELAYED_SECONDS = 1.0
+"""
+When this worker stops, what it carries to others may go on for so long.  It takes a round trip where all
+workers stop; where they do not, clients have to dial again.
+"""
 
 MOST_ACTIVE = 1024
 """So many sessions are told of in one message, of some 60 bytes each."""
@@ -141,6 +149,8 @@ class ParentContact:
         self._active: dict[bytes, float] = {}
         self._lingering: set[bytes] = set()
         self._relays: dict[int, Relay] = {}
+        self._emptied: Deferred[None] | None = None
+        self._deadline: IDelayedCall | None = None
         self._rateLimit = RateLimit(reactor.seconds)
 
     def serve(
@@ -254,6 +264,12 @@ class ParentContact:
     def _relayGone(self, connection: int) -> None:
         del self._relays[connection]
         self.gone(connection)
+        emptied = self._emptied
+        if emptied is not None and not self._relays:
+            self._emptied = None
+            if self._deadline is not None and self._deadline.active():
+                self._deadline.cancel()
+            emptied.callback(None)
 
     @property
     def relays(self) -> int:
@@ -262,10 +278,20 @@ class ParentContact:
         """
         return len(self._relays)
 
-    def stop(self) -> None:
+    def stop(self) -> Deferred[None]:
         """
-        The worker stops: end what is carried to others.
+        The worker stops.  If the others stop too, they end what is carried to them when all of it has
+        arrived; otherwise it ends soon.
+
+        @return: fires when nothing is carried any more.
         """
+        if not self._relays:
+            return succeed(None)
+        self._emptied = Deferred()
+        self._deadline = self._reactor.callLater(RELAYED_SECONDS, self._endRelays)
+        return self._emptied
+
+    def _endRelays(self) -> None:
         for relay in list(self._relays.values()):
             relay.close()
 

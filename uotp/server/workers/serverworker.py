@@ -72,8 +72,8 @@ class ServerWorker(ServerService):
         """
         listeners, self._listeners = self._listeners, {}
         closed = [maybeDeferred(each.stopListening) for each in listeners.values()]
-        self._contact.stop()
-        return gatherResults([*closed, super().stopService()])
+        stopped = super().stopService().addCallback(lambda _: self._contact.stop())
+        return gatherResults([*closed, stopped])
 
     # What the parent wants; see uotp.workers.WorkService.
 
