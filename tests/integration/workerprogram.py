@@ -116,7 +116,12 @@ class ObedientWork:
         """
         End.
         """
-        self.end.close()
+        self.end.close(self.leave)
+
+    def leave(self) -> None:
+        """
+        All was said.
+        """
         with suppress(ReactorNotRunning):
             self.reactor.stop()
 

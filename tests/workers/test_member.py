@@ -70,10 +70,28 @@ class WorkerEndTests(SynchronousTestCase):
         """
         self.receive(StopWorker())
         self.receive(StopWorker())
-        self.end.close()
-        self.end.channelLost("closed")
+        self.end.close(lambda: self.work.journal.append("closed"))
         self.assertEqual((self.work.journal, self.channel.ended), (["stop"], ["close"]))
+        self.end.channelLost("closed")
+        self.assertEqual(self.work.journal, ["stop", "closed"])
         self.assertEqual(self.alarms, [LAST_SECONDS])
+
+    def test_workThatEndsByItselfIsNotStopped(self) -> None:
+        """
+        It could not begin.  The system ends a process whose last words nobody reads.
+        """
+        self.end.close(lambda: self.work.journal.append("closed"))
+        self.assertEqual((self.work.journal, self.alarms), ([], [LAST_SECONDS]))
+        self.end.channelLost("closed")
+        self.assertEqual(self.work.journal, ["closed"])
+
+    def test_withoutAParentNothingIsWaitedFor(self) -> None:
+        """
+        It has gone, and what it was to hear goes nowhere.
+        """
+        self.end.channelLost("closed")
+        self.end.close(lambda: self.work.journal.append("closed"))
+        self.assertEqual((self.work.journal, self.channel.ended), (["stop", "closed"], []))
 
     def test_workStopsWhenTheParentIsGone(self) -> None:
         self.end.channelLost("closed")

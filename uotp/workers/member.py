@@ -58,7 +58,8 @@ class WorkerEnd:
         self._reactor = reactor
         self._owner = owner
         self._setAlarm = setAlarm
-        self._isStopping = False
+        self._isStopping = self._isLost = False
+        self._whenClosed: Callable[[], object] | None = None
 
     def speakOn(self, channel: MessageChannel) -> None:
         """
@@ -100,10 +101,19 @@ class WorkerEnd:
         """
         self._channel.send(message, descriptors)
 
-    def close(self) -> None:
+    def close(self, whenClosed: Callable[[], object]) -> None:
         """
         Send what waits, and end the channel.
+
+        @param whenClosed: called once when the channel has ended, maybe at once.  Before that this process
+            must not end, or what waits would be lost.
         """
+        if self._isLost:
+            whenClosed()
+            return
+        if not self._isStopping:
+            self._setAlarm(LAST_SECONDS)
+        self._whenClosed = whenClosed
         self._channel.close()
 
     # The channel; see ChannelOwner.
@@ -127,9 +137,13 @@ class WorkerEnd:
 
     def channelLost(self, reason: str) -> None:
         """
-        The parent is gone.
+        The parent is gone, or we have ended the channel.
         """
-        self._stop()
+        self._isLost = True
+        if self._whenClosed is not None:
+            self._whenClosed()
+        else:
+            self._stop()
 
     def _stop(self) -> None:
         if not self._isStopping:

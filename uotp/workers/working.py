@@ -7,6 +7,7 @@ does.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 from twisted.internet.defer import maybeDeferred
@@ -101,7 +102,7 @@ class Working:
         """
         @param clock: C{IReactorTime}.
         @param begin: makes the service.
-        @param ended: called with an exit status when all is done.
+        @param ended: called once with an exit status, when all is done and said.
         """
         self._begin = begin
         self._ended = ended
@@ -110,6 +111,7 @@ class Working:
         self._parts: dict[str, int] = {}
         self._told: dict[str, tuple[int, int]] = {}  # what is used, and the part
         self._prepared: tuple[int, Any] | None = None
+        self._isOver = False
 
     def speakBy(self, end: WorkerEnd) -> None:
         """
@@ -123,6 +125,8 @@ class Working:
         """
         service = self._service
         if service is None:
+            if self._isOver:
+                return
             if not isinstance(message, BeginWork):
                 reason = "it gives orders before it lets the work begin"
                 raise PeerError(reason)
@@ -150,8 +154,8 @@ class Working:
             service.startService()
         except Exception:  # noqa: BLE001 - whatever it is, the parent tries again later
             self._log.failure("the work cannot begin")
-            self._end.close()
-            self._ended(1)
+            self._isOver = True
+            self._end.close(partial(self._ended, 1))
             return
         self._service = service
         self._calls.every(USE_SECONDS, self._tellUses)
@@ -162,10 +166,13 @@ class Working:
         self._prepared = None
         try:
             self._prepared = renewal, service.prepare(contents)
+            reason = ""
         except ConfigurationError as error:
-            self._end.send(FilesPrepared(renewal, str(error)))
-        else:
-            self._end.send(FilesPrepared(renewal, ""))
+            reason = str(error) or "they cannot be used"
+        except Exception as error:  # noqa: BLE001 - the others must not wait for us
+            self._log.failure("new files could not be prepared")
+            reason = repr(error)
+        self._end.send(FilesPrepared(renewal, reason))
 
     def _adopt(self, service: WorkService, renewal: int) -> None:
         if self._prepared is None or self._prepared[0] != renewal:
@@ -198,6 +205,9 @@ class Working:
         """
         See L{uotp.workers.member.MemberOwner}.
         """
+        if self._isOver:
+            return
+        self._isOver = True
         self._calls.stop()
         service = self._service
         stopped = maybeDeferred(lambda: None if service is None else service.stopService())
@@ -206,6 +216,5 @@ class Working:
     def _stopped(self, outcome: object) -> object:
         if self._service is not None:
             self._tellStatistics()
-        self._end.close()
-        self._ended(0)
+        self._end.close(partial(self._ended, 0))
         return outcome
