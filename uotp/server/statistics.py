@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 from uotp.server.acceptor import AcceptorStatistics
 from uotp.server.registry import RegistryStatistics
+from uotp.telemetry import Drop
 from uotp.tunnel import LiveTunnelsStatistics
+from uotp.workers import namesOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +46,9 @@ CURRENT = (
     "tunnels.queuedBytes",
 )
 """Which of them say how things are now.  The others count since the beginning."""
+
+DROPS = "drops."
+"""How those begin that count what was dropped."""
+
+KNOWN = frozenset({*namesOf(ServerStatistics), *(DROPS + name for name in Drop.__members__)})
+"""All that there may be."""

@@ -10,7 +10,7 @@ from uotp.workers.launching import ProcessLauncher
 from uotp.workers.member import WorkerEnd, joinParent
 from uotp.workers.owner import WorkerStatistics
 from uotp.workers.seams import CHANNEL_DESCRIPTOR, Launch
-from uotp.workers.sums import gathered
+from uotp.workers.sums import gathered, namesOf
 from uotp.workers.work import WORK, BeginWork, TellLine
 from uotp.workers.workforce import Workforce
 from uotp.workers.working import Working
@@ -30,4 +30,5 @@ __all__ = [
     "closeAll",
     "gathered",
     "joinParent",
+    "namesOf",
 ]

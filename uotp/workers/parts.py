@@ -62,12 +62,12 @@ class Parts:
 
     def began(self, number: int) -> int:
         """
-        A worker begins, and uses nothing.
+        A worker begins, and uses nothing.  It has its floor also where others say that they use all.
 
         @return: its first part.
         """
         part = self._parts[number] = Part(isThere=True)
-        part.told = part.heard = max(0, min(self.total // len(self._parts), self._left(number)))
+        part.told = part.heard = max(self.floor, min(self.total // len(self._parts), self._left(number)))
         return part.told
 
     def used(self, number: int, amount: int, heard: int) -> None:

@@ -7,11 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from itertools import count
+from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
 
 from uotp.errors import ConfigurationError, PeerError
 from uotp.workers.work import AdoptFiles, FilesPrepared, PrepareFiles
+
+PREPARE_SECONDS = 30.0
+"""So long workers may take to prepare: one that hangs is ended sooner."""
+
+MOST_REASON_LENGTH = 500
+"""So much is said of why a worker cannot use new files."""
 
 
 class Renewals:
@@ -19,11 +27,14 @@ class Renewals:
     Leads workers through one renewal after the other.
     """
 
-    def __init__(self, send: Callable[[int, object], bool]) -> None:
+    def __init__(self, send: Callable[[int, object], bool], clock: Any) -> None:
         """
         @param send: sends a worker a message.
+        @param clock: C{IReactorTime}.
         """
         self._send = send
+        self._clock = clock
+        self._deadline: IDelayedCall | None = None
         self._numbers = count(1)
         self._current = 0
         self._contents: dict[str, bytes] = {}
@@ -39,19 +50,20 @@ class Renewals:
         @param workers: those that have begun their work, or are about to.
         @param adopt: uses the same here; called when all workers have prepared.
         @return: fires when all have been told to use it; fails with L{ConfigurationError} when one
-            cannot.
+            cannot, or does not say so in time.
         @raise RuntimeError: while another renewal is under way.
         """
         if self._done is not None:
             reason = "a renewal is under way"
             raise RuntimeError(reason)
         self._current = next(self._numbers)
-        self._contents = contents
         self._prepared.clear()
-        done = self._done = Deferred()
-        adopted = done.addCallback(lambda _: adopt())
         message = PrepareFiles(self._current, contents)
         self._awaited = {number for number in workers if self._send(number, message)}
+        self._contents = contents
+        done = self._done = Deferred()
+        adopted = done.addCallback(lambda _: adopt())
+        self._deadline = self._clock.callLater(PREPARE_SECONDS, self._takesTooLong)
         self._goOn()
         return adopted
 
@@ -74,7 +86,8 @@ class Renewals:
             reason = "it has prepared what it was not asked to"
             raise PeerError(reason)
         if message.reason:
-            self._fail(f"worker {worker}: {message.reason}")
+            said = message.reason[:MOST_REASON_LENGTH]
+            self._fail(f"worker {worker}: {''.join(each if each.isprintable() else '?' for each in said)}")
             return
         self._awaited.discard(worker)
         self._prepared.add(worker)
@@ -99,11 +112,28 @@ class Renewals:
             self._awaited.discard(worker)
             self._goOn()
 
+    def _takesTooLong(self) -> None:
+        worker = min(self._awaited)
+        self._fail(f"worker {worker} has not prepared for it in {PREPARE_SECONDS:g} s")
+
     def _fail(self, reason: str) -> None:
-        done, self._done = self._done, None
         self._awaited.clear()
-        if done is not None:
-            done.errback(ConfigurationError(reason))
+        self._over().errback(ConfigurationError(reason))
+
+    def _over(self) -> Deferred[None]:
+        """
+        No renewal is under way any more.
+
+        @return: what waits for its end.
+        """
+        done, self._done = self._done, None
+        assert done is not None
+        assert self._deadline is not None
+        if self._deadline.active():
+            self._deadline.cancel()
+        self._deadline = None
+        self._contents = {}  # with a key
+        return done
 
     def _goOn(self) -> None:
         """
@@ -111,8 +141,7 @@ class Renewals:
         """
         if self._awaited or self._done is None:
             return
-        done, self._done = self._done, None
+        done = self._over()
         for worker in sorted(self._prepared):
             self._send(worker, AdoptFiles(self._current))
-        self._contents = {}
         done.callback(None)

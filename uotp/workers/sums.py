@@ -15,6 +15,9 @@ Statistics = TypeVar("Statistics")
 
 SEPARATOR = "."
 
+MOST_NUMBERS = 1024
+"""So many statistics there may be, of all workers that have ended together too."""
+
 
 def flattened(statistics: Any) -> dict[str, int]:
     """
@@ -29,6 +32,22 @@ def flattened(statistics: Any) -> dict[str, int]:
             found[one.name] = value
         else:
             found |= {f"{one.name}{SEPARATOR}{name}": number for name, number in flattened(value).items()}
+    return found
+
+
+def namesOf(kind: Any) -> set[str]:
+    """
+    @param kind: the dataclass.
+    @return: the names of all its numbers, but for those in mappings.
+    """
+    hints = get_type_hints(kind)
+    found: set[str] = set()
+    for one in fields(kind):
+        part = hints[one.name]
+        if part is int:
+            found.add(one.name)
+        elif is_dataclass(part):
+            found |= {f"{one.name}{SEPARATOR}{name}" for name in namesOf(part)}
     return found
 
 
@@ -70,22 +89,26 @@ class Sums:
         self._told: dict[int, dict[str, int]] = {}
         self._past: Counter[str] = Counter()
 
-    def tell(self, worker: int, values: Mapping[str, int]) -> dict[str, int]:
+    def growth(self, worker: int, values: Mapping[str, int]) -> dict[str, int]:
         """
-        A worker tells all its numbers.
-
-        @return: by how much each has grown since it was told last.
+        @return: by how much each number has grown since a worker has told it last.
         """
         before = self._told.get(worker, {})
-        self._told[worker] = dict(values)
         return {name: value - before.get(name, 0) for name, value in values.items()}
+
+    def tell(self, worker: int, values: Mapping[str, int]) -> None:
+        """
+        A worker tells all its numbers.
+        """
+        self._told[worker] = dict(values)
 
     def gone(self, worker: int) -> None:
         """
         A worker has ended.
         """
-        told = self._told.pop(worker, {})
-        self._past.update({name: value for name, value in told.items() if name not in self._current})
+        for name, value in self._told.pop(worker, {}).items():
+            if name not in self._current and (name in self._past or len(self._past) < MOST_NUMBERS):
+                self._past[name] += value
 
     def total(self) -> dict[str, int]:
         """

@@ -19,7 +19,7 @@ from uotp.workers.owner import WorkerPace, WorkersOwner, WorkerStatistics
 from uotp.workers.parts import Parts
 from uotp.workers.renewals import Renewals
 from uotp.workers.seams import Launch
-from uotp.workers.sums import Sums
+from uotp.workers.sums import MOST_NUMBERS, Sums
 from uotp.workers.supervisor import Supervisor
 from uotp.workers.work import (
     BeginWork,
@@ -29,9 +29,6 @@ from uotp.workers.work import (
     TellStatistics,
     TellUse,
 )
-
-MOST_NUMBERS = 1024
-"""A worker has no more statistics than this."""
 
 
 class WorkforceOwner(Protocol):
@@ -68,7 +65,8 @@ class WorkforceOwner(Protocol):
 
     def grown(self, numbers: Mapping[str, int]) -> None:
         """
-        @param numbers: by how much some statistics of a worker have grown.
+        @param numbers: by how much the statistics of a worker have grown.
+        @raise PeerError: when there are no such statistics.
         """
 
 
@@ -100,7 +98,7 @@ class Workforce:
         """
         self._owner = owner
         self._supervisor = Supervisor(reactor, launch, count, self, pace)
-        self._renewals = Renewals(self.send)
+        self._renewals = Renewals(self.send, reactor)
         self._parts = {name: Parts(total, count, self._teller(name)) for name, total in totals.items()}
         self._sums = Sums(current)
         self._begun: set[int] = set()
@@ -141,6 +139,12 @@ class Workforce:
         See L{Supervisor.send}.
         """
         return self._supervisor.send(worker, message, descriptors)
+
+    def hasRoom(self, worker: int) -> bool:
+        """
+        See L{Supervisor.hasRoom}.
+        """
+        return self._supervisor.hasRoom(worker)
 
     def sendAll(self, messageFor: Callable[[int], tuple[object, Sequence[int]]]) -> None:
         """
@@ -231,7 +235,8 @@ class Workforce:
                 if len(values) > MOST_NUMBERS:
                     reason = "it has too many statistics"
                     raise PeerError(reason)
-                self._owner.grown(self._sums.tell(number, values))
+                self._owner.grown(self._sums.growth(number, values))
+                self._sums.tell(number, values)
             case FilesPrepared():
                 self._renewals.prepared(number, message)
             case _:
