@@ -12,7 +12,7 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import deferLater
 
-from uotp.boundaries import Credentials
+from uotp.boundaries import Credentials, Security
 from uotp.errors import ConfigurationError, StartError
 from uotp.net import Host, Semantics, SharedResolver, checkCongestion
 from uotp.process import Memory, PeriodicCalls, Turns
@@ -124,7 +124,7 @@ class TunnelService(Service):
             self._log.warn("plain TCP: everybody on the way can read and change what is carried")
         self.periodicCalls.every(STALL_CHECK_SECONDS, self.liveTunnels.abortStalled)
         if self.speaks:
-            self.periodicCalls.every(DROP_REPORT_SECONDS, self._reportDrops)
+            self.periodicCalls.every(DROP_REPORT_SECONDS, self.reportDrops)
         self.periodicCalls.every(MINUTE, self.liveTunnels.tellPaths)
         if self._credentials is not None and self.speaks:
             self.periodicCalls.every(DATES_CHECK_SECONDS, self._credentials.warnOfDates)
@@ -153,7 +153,7 @@ class TunnelService(Service):
         """
         self.periodicCalls.stop()
         if self.speaks:
-            self._reportDrops()
+            self.reportDrops()
         return super().stopService()
 
     def whenSent(self, waits: Callable[[], bool], seconds: float) -> Deferred[None]:
@@ -164,7 +164,10 @@ class TunnelService(Service):
         """
         return deferLater(self.reactor, seconds) if waits() else succeed(None)
 
-    def _reportDrops(self) -> None:
+    def reportDrops(self) -> None:
+        """
+        Say what was dropped since this was said last, if anything was.
+        """
         report = self.drops.report()
         if report is not None:
             self._log.warn("datagrams dropped: {report}", report=report)
@@ -201,9 +204,16 @@ class TunnelService(Service):
         @return: why a tunnel that was let in may not go on, by what the files say now.
         """
         security = tunnel.security
-        shown = None if security is None else security.peerCertificate
-        isRevoked = self._credentials is not None and shown is not None and self._credentials.revokes(shown)
+        isRevoked = security is not None and self.isRevoked(security)
         return "its certificate has been revoked since it was let in" if isRevoked else None
+
+    def isRevoked(self, security: Security) -> bool:
+        """
+        @param security: what TLS has found out of a peer.
+        @return: whether its certificate is revoked, by what the files say now.
+        """
+        shown = security.peerCertificate
+        return self._credentials is not None and shown is not None and self._credentials.revokes(shown)
 
 
 def requireCongestion(name: str) -> None:

@@ -19,6 +19,7 @@ from uotp.wire.format2 import (
     missingOf,
 )
 from uotp.wire.hello import (
+    SESSION_ID_BYTES,
     ClientHello,
     ClientHelloDecoder,
     ServerHello,
@@ -35,6 +36,7 @@ from uotp.wire.negotiation import FORMATS, WireChoice, formatToDial, offered, pa
 __all__ = [
     "FORMATS",
     "PING_BYTES",
+    "SESSION_ID_BYTES",
     "SHOWN_BYTES",
     "ClientHello",
     "ClientHelloDecoder",

@@ -8,6 +8,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from uotp.wire import SESSION_ID_BYTES
+
+MOST_OWNER_LENGTH = 128
+"""So long what identifies an owner may be: the SHA-256 of a key, or an address with its zone."""
+
+
+def requireIdentity(sessionId: bytes, key: bytes | None, owner: bytes | str) -> None:
+    """
+    The parent keeps these for as long as a session lives, so they have a bound.
+
+    @raise ValueError: when they cannot belong to a session.
+    """
+    isHeld = isinstance(owner, str) if key is None else owner == key
+    if len(sessionId) != SESSION_ID_BYTES or not isHeld or len(owner) > MOST_OWNER_LENGTH:
+        reason = "no session has such an owner, or such an id"
+        raise ValueError(reason)
+
 
 @dataclass(frozen=True, slots=True)
 class ListenOn:
@@ -46,6 +63,14 @@ class AskToJoin:
     isMovable: bool
     hops: int
 
+    def __post_init__(self) -> None:
+        """
+        Refuse what no worker asks.
+
+        @raise ValueError: see L{requireIdentity}.
+        """
+        requireIdentity(self.sessionId, self.key, self.owner)
+
 
 @dataclass(frozen=True, slots=True)
 class AnswerToJoin:
@@ -79,6 +104,14 @@ class TellSessionOpened:
     sessionId: bytes = field(repr=False)
     key: bytes | None
     owner: bytes | str
+
+    def __post_init__(self) -> None:
+        """
+        Refuse what no worker tells.
+
+        @raise ValueError: see L{requireIdentity}.
+        """
+        requireIdentity(self.sessionId, self.key, self.owner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +199,17 @@ class HandOver:
     peerName: str | None
     issuer: bytes | None
     serial: str
+
+    def __post_init__(self) -> None:
+        """
+        Refuse what no worker hands over: another one is to take it.
+
+        @raise ValueError: for a host that is too long, or a serial number that is none.
+        """
+        if len(self.host) > MOST_OWNER_LENGTH:
+            reason = "no address is so long"
+            raise ValueError(reason)
+        int(self.serial, 16)
 
 
 @dataclass(frozen=True, slots=True)

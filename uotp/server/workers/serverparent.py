@@ -14,6 +14,7 @@ from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, DeferredLock, gatherResults, succeed
+from twisted.logger import LogLevel
 
 from uotp.errors import PeerError
 from uotp.net import SocketGroup, listenGroup, setSegmentSize
@@ -23,7 +24,7 @@ from uotp.server.front import LISTEN_QUEUE, ServerFront
 from uotp.server.joining import JoinQuestion
 from uotp.server.sessionshares import SessionShares, Surplus
 from uotp.server.settings import ServerSettings
-from uotp.server.statistics import CURRENT, ServerStatistics
+from uotp.server.statistics import CURRENT, DROPS, KNOWN, ServerStatistics
 from uotp.server.workers.messages import (
     AnswerToJoin,
     AskToJoin,
@@ -40,15 +41,12 @@ from uotp.server.workers.messages import (
     TellSessionsActive,
 )
 from uotp.server.workers.sessiontable import SessionTable, SessionTableStatistics
-from uotp.telemetry import Drop, Logger, Spelling
+from uotp.telemetry import Drop, Logger, Spelling, logCounted
 from uotp.tls import ServerCredentials, ServerTls
 from uotp.workers import BeginWork, Descriptors, Launch, WorkerStatistics, Workforce, closeAll, gathered
 
 CLAIM_CHECK_SECONDS = 5.0
 """How often we look for sessions that were to begin and have not."""
-
-DROPS = "drops."
-"""How statistics begin that count what was dropped."""
 
 
 class ListeningGroup:
@@ -147,7 +145,11 @@ class ServerParent(ServerFront):
         sockets = listenGroup((host, port), self._workers, LISTEN_QUEUE, **prepare)
         group = ListeningGroup(next(self._groupNumbers), sockets, self._listensNoMore)
         self._groups[group.number] = group
-        self._workforce.sendAll(lambda worker: (ListenOn(group.number), [group.descriptorFor(worker)]))
+        try:
+            self._workforce.sendAll(lambda worker: (ListenOn(group.number), [group.descriptorFor(worker)]))
+        except OSError:
+            group.stopListening()
+            raise
         return group
 
     def _listensNoMore(self, group: ListeningGroup) -> None:
@@ -181,7 +183,7 @@ class ServerParent(ServerFront):
         @return: fires when their processes have ended.
         """
         closed = self.ports.stop()
-        stopped = self._workforce.stop()
+        stopped = self._workforce.stop().addCallback(lambda _: self.reportDrops())  # they tell their last at the end
         super().stopService()
         return gatherResults([closed, stopped])
 
@@ -274,10 +276,12 @@ class ServerParent(ServerFront):
         """
         See L{uotp.workers.WorkforceOwner}.
         """
+        if not numbers.keys() <= KNOWN:
+            reason = "it has statistics that there are not"
+            raise PeerError(reason)
         for name, number in numbers.items():
-            reason = name.removeprefix(DROPS)
-            if number > 0 and reason != name and reason in Drop.__members__:
-                self.drops.count(Drop[reason], number)
+            if number > 0 and name.startswith(DROPS):
+                self.drops.count(Drop[name.removeprefix(DROPS)], number)
 
     def received(self, worker: int, message: object, descriptors: Descriptors) -> None:
         """
@@ -319,17 +323,24 @@ class ServerParent(ServerFront):
 
     def _handOver(self, worker: int, message: HandOver, descriptors: Descriptors) -> None:
         """
-        Hand a connection on.  Where its worker is gone, it ends: its client dials again.
+        Hand a connection on.  Where its worker is gone, or too busy to read of so many, it ends: its client
+        dials again.
         """
         if message.worker not in range(1, self._workers + 1):
             reason = "it hands a connection to a worker that there is not"
             raise PeerError(reason)
         isRelayed = message.tls is not None
+        if not isRelayed:  # also when it was lost on its way
+            self._table.connectionGone(worker, message.connection)
         given = descriptors.take(2 if isRelayed else 1)
         try:
-            if not isRelayed:
-                self._table.connectionGone(worker, message.connection)
-            self._workforce.send(message.worker, takeOver(message), given)
+            if self._workforce.hasRoom(message.worker):
+                self._workforce.send(message.worker, takeOver(message), given)
+        except OSError as error:
+            suppressed = self.rateLimit.suppressedBefore("handed")
+            words = "a connection could not be handed to worker {worker}: {reason}"
+            reason = error.strerror or str(error)
+            logCounted(self._log, LogLevel.warn, suppressed, words, worker=message.worker, reason=reason)
         finally:
             closeAll(given)
 

@@ -153,7 +153,14 @@ class SessionTable:
     def ask(self, worker: int, question: JoinQuestion) -> JoinAnswer:
         """
         Where does a connection belong?
+
+        @raise PeerError: when the worker calls it as it calls another one.
         """
+        if worker not in self._carrying:  # whoever stops may have one more
+            return JoinAnswer(Decision.REFUSED, reason="its worker is not ready")
+        if not question.isRelayed and question.connection in self._carrying[worker]:
+            reason = "it calls two connections by one number"
+            raise PeerError(reason)
         try:
             giver = None if question.isRelayed else self._connections.giver(question.owner)
             session = self._sessionFor(worker, question)
@@ -163,7 +170,7 @@ class SessionTable:
             (holder, number), reason = self._connections.evict(giver)
             del self._carrying[holder][number]
             self._owner.closeConnection(holder, number, reason)
-        if not question.isRelayed and worker in self._carrying:
+        if not question.isRelayed:
             self._carrying[worker][question.connection] = question.owner
             self._connections.add(question.owner, (worker, question.connection))
         if session.worker == worker:
@@ -203,8 +210,6 @@ class SessionTable:
         """
         @return: who is to have a new session that may be anywhere.
         """
-        if worker not in self._counts:
-            return worker
         least = min(self._counts, key=lambda each: (self._counts[each], each != worker))
         few = self._counts[least]
         return least if self._counts[worker] > few + few // SPREAD_AT else worker
@@ -213,8 +218,7 @@ class SessionTable:
         session = TableSession(sessionId, key, owner, worker, self._clock())
         self._sessions[sessionId] = session
         self._shares.carries(owner, session)
-        if worker in self._counts:
-            self._counts[worker] += 1
+        self._counts[worker] += 1
         return session
 
     def _remove(self, session: TableSession) -> None:
@@ -233,7 +237,8 @@ class SessionTable:
         once.
         """
         session = self._sessions.get(sessionId)
-        if session is None and len(self._sessions) < MOST_SURPLUS * self._shares.most:
+        hasRoom = worker in self._counts and len(self._sessions) < MOST_SURPLUS * self._shares.most
+        if session is None and hasRoom:
             session = self._claim(sessionId, key, owner, worker)
         if session is not None and session.worker == worker:
             session.isOpen = True
