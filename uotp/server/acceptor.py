@@ -183,9 +183,7 @@ class Acceptor(Factory):
             newcomer.become(self._makeStream, tunnel)
         except Exception:
             if tunnel.state is TunnelState.NEW:  # it has no stream that could tell of its end
-                self._strangers.discard(newcomer)
-                self._liveTunnels.discard(tunnel)
-                self._accepted.pop(tunnel, None)
+                self._letGo(tunnel)
             raise
 
     def adopt(self, newcomer: Handed) -> None:
@@ -200,7 +198,12 @@ class Acceptor(Factory):
         tunnel = AcceptedTunnel(self._clock, self)
         self._accepted[tunnel] = Accepted(newcomer)
         self._liveTunnels.add(tunnel)
-        newcomer.become(tunnel)
+        try:
+            newcomer.become(tunnel)
+        except Exception:
+            if tunnel.state is TunnelState.NEW:  # it has no stream that could tell of its end
+                self._letGo(tunnel)
+            raise
 
     def left(self, newcomer: Newcomer) -> None:
         """
@@ -302,7 +305,10 @@ class Acceptor(Factory):
         answer: JoinAnswer,
     ) -> None:
         accepted = self._accepted.get(tunnel)
-        if accepted is None or accepted.newcomer not in self._strangers:  # it has not waited for that
+        waits = accepted is not None and accepted.newcomer in self._strangers and tunnel.state is TunnelState.HELLO
+        if accepted is None or not waits or self._closed:
+            if waits:  # it is ended with all strangers when the server stops
+                self._refuse(tunnel, "the server stops")
             if answer.decision is not Decision.REFUSED:
                 self._giveBack(coordinator, question)
         elif answer.decision is Decision.REFUSED:
@@ -327,7 +333,7 @@ class Acceptor(Factory):
 
     def _letGo(self, tunnel: Tunnel) -> None:
         """
-        Forget a connection that another worker gets.
+        Forget a connection that another worker gets, or that has none that it could be.
         """
         self._strangers.discard(self._accepted.pop(tunnel).newcomer)
         self._liveTunnels.discard(tunnel)
@@ -409,7 +415,9 @@ class Acceptor(Factory):
         A connection is gone.
         """
         self._liveTunnels.discard(tunnel)
-        accepted = self._accepted.pop(tunnel)
+        accepted = self._accepted.pop(tunnel, None)
+        if accepted is None:  # it was to be handed over
+            return
         if self._coordinator is not None and self._byNumber.pop(accepted.number, None) is not None:
             self._coordinator.gone(accepted.number)
         words = tunnel.fault or tunnel.refusal

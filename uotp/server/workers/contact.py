@@ -39,6 +39,7 @@ from uotp.server.workers.messages import (
 from uotp.telemetry import Logger, RateLimit, logCounted
 from uotp.transport import AcceptedTcpStream, AcceptedTlsStream, HandshakeQueue, Relay, adopt, newPipe
 from uotp.tunnel import AcceptedTunnel
+from uotp.workers import closeAll
 
 RELAYED_SECONDS = 1.0
 """
@@ -96,13 +97,14 @@ class HandedConnection:
         See L{Handed}.
         """
         facts = self._facts
+        security = securityOf(facts)
         given, *others = self._sockets
         self._sockets.clear()
         address = (facts.host, facts.port, 0, 0) if ":" in facts.host else (facts.host, facts.port)
         self._stream = self._adopt(
             given=given,
             path=others[0] if others else None,
-            security=securityOf(facts),
+            security=security,
             client=address,
             protocol=tunnel,
             begun=facts.shown,
@@ -118,6 +120,25 @@ class HandedConnection:
         for each in self._sockets:
             each.close()
         self._sockets.clear()
+
+
+def socketsOf(descriptors: Sequence[int]) -> list[socket.socket]:
+    """
+    @param descriptors: ours.
+    @return: the sockets, which do not block, and own these.
+    @raise OSError: when one is none; all are closed then.
+    """
+    made: list[socket.socket] = []
+    try:
+        for descriptor in descriptors:
+            made.append(socket.socket(fileno=descriptor))
+            made[-1].setblocking(False)
+    except OSError:
+        for each in made:
+            each.detach()
+        closeAll(descriptors)
+        raise
+    return made
 
 
 def securityOf(facts: TakeOver) -> Security | None:
@@ -159,12 +180,15 @@ class ParentContact:
         registry: Registry,
         handshakes: HandshakeQueue,
         allowanceOf: Callable[[Any], Allowance],
+        isRevoked: Callable[[Security], bool],
     ) -> None:
         """
         Know what the worker has.
 
         @param allowanceOf: makes an allowance for something of an owner.
+        @param isRevoked: tells whether a client's certificate has been revoked since it was let in.
         """
+        self._isRevoked = isRevoked
         self._acceptor = acceptor
         self._registry = registry
         self._handshakes = handshakes
@@ -214,13 +238,15 @@ class ParentContact:
         hand = self._relay if isinstance(stream, AcceptedTlsStream) else self._give
         try:
             hand(tunnel, stream, newcomer, question, worker)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            suppressed = self._rateLimit.suppressedBefore(("handed", reason))
-            words = "a connection from {peer} could not be handed over: {reason}"
-            logCounted(self._log, LogLevel.warn, suppressed, words, peer=newcomer.host, reason=reason)
+        except (OSError, ValueError) as error:
+            self._sayLost("a connection from {peer} could not be handed over", newcomer.host, error)
             stream.abort()
             self.gone(question.connection)
+
+    def _sayLost(self, words: str, peer: str, error: Exception) -> None:
+        reason = getattr(error, "strerror", None) or str(error)
+        suppressed = self._rateLimit.suppressedBefore((words, reason))
+        logCounted(self._log, LogLevel.warn, suppressed, words + ": {reason}", peer=peer, reason=reason)
 
     def _give(
         self,
@@ -253,7 +279,7 @@ class ParentContact:
         with theirs:
             try:
                 self._parent.send(message, [theirs.fileno(), stream.fileno()])
-            except OSError:
+            except Exception:
                 ours.close()
                 raise
         number = question.connection
@@ -294,6 +320,7 @@ class ParentContact:
     def _endRelays(self) -> None:
         for relay in list(self._relays.values()):
             relay.close()
+        return done
 
     # What becomes of sessions; see SessionWatcher.
 
@@ -360,10 +387,17 @@ class ParentContact:
 
         @param descriptors: of it; they are ours to close.
         """
-        sockets = [socket.socket(fileno=descriptor) for descriptor in descriptors]
-        for each in sockets:
-            each.setblocking(False)
-        self._acceptor.adopt(HandedConnection(message, sockets, self._handshakes, self._tuning, self._reactor))
+        try:
+            sockets = socketsOf(descriptors)
+        except OSError as error:
+            self._sayLost("a connection from {peer} that another worker has handed over is lost", message.host, error)
+            return
+        handed = HandedConnection(message, sockets, self._handshakes, self._tuning, self._reactor)
+        security = securityOf(message)
+        if security is not None and self._isRevoked(security):
+            handed.abort()  # its client learns why when it dials again
+        else:
+            self._acceptor.adopt(handed)
 
     def endSession(self, message: OrderSessionEnd) -> None:
         """

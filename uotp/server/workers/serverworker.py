@@ -47,7 +47,7 @@ class ServerWorker(ServerService):
         """
         self._contact = ParentContact(parent, reactor, settings.tuning)
         super().__init__(settings, credentials, reactor, self._contact)
-        self._contact.serve(self.acceptor, self.registry, self.handshakes, self.turns.allowanceOf)
+        self._contact.serve(self.acceptor, self.registry, self.handshakes, self.turns.allowanceOf, self.isRevoked)
         self._listeners: dict[int, Listener] = {}
 
     def privilegedStartService(self) -> None:
