@@ -9,6 +9,9 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.error import ConnectionLost
+from twisted.python.failure import Failure
+
 from tests.doubles.reactors import MemoryReactor
 from uotp.boundaries import Security
 from uotp.net.sockopts import TunnelSocketOptions
@@ -45,7 +48,7 @@ class PipeReactor(MemoryReactor):
                 if event & select.POLLHUP and not event & select.POLLIN:  # as Twisted's epoll does
                     self.readers.discard(pipe)
                     self.writers.discard(pipe)
-                    pipe.connectionLost(None)
+                    pipe.connectionLost(Failure(ConnectionLost()))
                 else:
                     self.happen(pipe, read=bool(event & select.POLLIN), write=bool(event & select.POLLOUT))
         self.advance(0)

@@ -1,0 +1,210 @@
+"""
+What a worker can do to its parent and to other workers when somebody has taken it over: nothing, but be started
+again.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import fields
+from typing import Any
+
+from twisted.logger import LogLevel
+
+from tests.server.workersrig import PING, WorkersTestCase, newId
+from uotp.server.workers.messages import AskToJoin, HandOver, TakeOver, TellSessionEnded, TellSessionOpened
+from uotp.workers.work import BeginWork, FilesPrepared, TellStatistics, TellUse
+
+
+def unchecked(kind: type, *values: object) -> object:
+    """
+    @return: a message as nobody can make it who uses our program.
+    """
+    made: Any = object.__new__(kind)
+    for field, value in zip(fields(kind), values, strict=True):
+        object.__setattr__(made, field.name, value)
+    return made
+
+
+class TakenOverStories(WorkersTestCase):
+    """
+    Somebody has taken over worker 1, and says what he likes to the parent.  Nobody else notices.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.start()
+        self.sessionId = newId()
+        self.other = self.dial(2, self.sessionId, "192.0.2.2")
+
+    def evil(self, *messages: object, given: tuple[int, ...] = ()) -> None:
+        """
+        Worker 1 says something.
+        """
+        for message in messages:
+            self.worker(1).takeOver().send(message, given)
+        self.settle()
+
+    def assertOtherGoesOn(self) -> None:
+        """
+        The other worker has lost nothing, and lets clients in.
+        """
+        self.settle()
+        self.assertFalse(self.other.isClosed)
+        self.assertEqual(self.worker(2).pid, 2001)
+        fresh = self.dial(2, self.sessionId, "192.0.2.3")
+        self.assertFalse(fresh.isClosed)
+        fresh.socket.close()
+        self.settle()
+
+    def wrong(self) -> list[tuple[object, int]]:
+        """
+        @return: messages that no worker sends, each with the number of its descriptors.
+        """
+        plain: dict[str, Any] = {"tls": None, "protocol": None, "peerKey": None, "peerName": None, "issuer": None}
+        hand = HandOver(1, 2, "192.0.2.9", 1, 1, b"", serial="0", **plain)
+        values = [None] * 6
+        return [
+            (TakeOver("192.0.2.9", 1, 1, b"", serial="0", **plain), 0),
+            (BeginWork(1, 1, "info", {}, b"", {}, {}), 0),
+            (unchecked(HandOver, 1, 2, "a" * (1 << 18), 1, 1, b"", *values[1:], "0"), 1),
+            (unchecked(HandOver, 1, 2, "192.0.2.9", 1, 1, b"", *values[1:], "no number"), 1),
+            (hand, 0),
+            (hand, 2),
+            (HandOver(1, 0, "192.0.2.9", 1, 1, b"", serial="0", **plain), 1),
+            (HandOver(1, 3, "192.0.2.9", 1, 1, b"", serial="0", **plain), 1),
+            (TellUse("nothing", 1, 1), 0),
+            (TellStatistics({f"name{number}": 1 for number in range(2000)}), 0),
+            (TellStatistics({"registry.sessions": 1, "something else": 1}), 0),
+            (TellStatistics({"drops.NOTHING": 1}), 0),
+            (unchecked(AskToJoin, 1, 1, bytes(1 << 18), None, "192.0.2.9", False, False, 0), 0),
+            (unchecked(AskToJoin, 1, 1, newId(), None, "a" * (1 << 18), False, False, 0), 0),
+            (unchecked(AskToJoin, 1, 1, newId(), None, bytes(32), False, False, 0), 0),
+            (unchecked(AskToJoin, 1, 1, newId(), bytes(129), bytes(129), False, False, 0), 0),
+            (unchecked(AskToJoin, 1, 1, newId(), bytes(32), "192.0.2.1", False, False, 0), 0),
+            (unchecked(TellSessionOpened, bytes(17), None, "192.0.2.9"), 0),
+            (unchecked(TellSessionOpened, newId(), None, "a" * (1 << 18)), 0),
+        ]
+
+    def test_whatNoWorkerSaysEndsOnlyItsWorker(self) -> None:
+        """
+        It is started again.
+        """
+        for message, count in self.wrong():
+            with socket.socket(socket.AF_UNIX) as given:
+                self.evil(message, given=(given.fileno(),) * count)
+            said = [line for line in self.lines(LogLevel.error) if line.startswith("the channel to worker 1 is closed")]
+            self.assertEqual(len(said), 1, message)
+            self.events.clear()  # type: ignore[attr-defined]
+            self.advance(40.0)
+            self.assertTrue(self.worker(1).lives)
+            self.assertOtherGoesOn()
+        self.assertEqual(self.table(), (1, 1))
+
+    def test_oneNumberForTwoConnectionsCostsItsWorkerOnly(self) -> None:
+        """
+        Otherwise places would be lost for ever, and others could not come in.
+        """
+        for owner in ("192.0.2.8", "192.0.2.9"):
+            self.evil(AskToJoin(1, 7, newId(), None, owner, False, False, 0))
+        self.advance(5.0)
+        self.assertEqual(self.table(), (1, 1))
+        self.assertOtherGoesOn()
+
+    def test_whoeverIsNotReadyIsGivenNothing(self) -> None:
+        """
+        It would count as one that has more than none.
+        """
+        self.launcher.takenOver.add(1)
+        self.worker(1).die()
+        self.advance(0.25)
+        self.evil(AskToJoin(1, 1, newId(), None, "192.0.2.9", False, False, 0))
+        self.evil(TellSessionOpened(newId(), None, "192.0.2.9"))
+        self.assertEqual(self.table(), (1, 1))
+
+    def handOver(self, *given: int, tls: str | None) -> None:
+        """
+        Worker 1 hands descriptors to the other.
+        """
+        facts: dict[str, Any] = {"protocol": None, "peerKey": b"k", "peerName": None, "issuer": b"i", "serial": "-a"}
+        self.evil(HandOver(1, 2, "192.0.2.9", 1, 1, newId() + PING, tls=tls, **facts), given=given)
+
+    def test_whatIsNoConnectionCostsTheOtherNothing(self) -> None:
+        """
+        Not even a descriptor.
+        """
+        null = os.open(os.devnull, os.O_RDWR)
+        self.addCleanup(os.close, null)
+        for _ in range(20):
+            with socket.socket(socket.AF_UNIX) as given:
+                self.handOver(null, tls=None)
+                self.handOver(null, given.fileno(), tls="TLSv1.3")
+                self.handOver(given.fileno(), null, tls="TLSv1.3")
+                self.handOver(given.fileno(), given.fileno(), tls="TLSv1.3")
+                self.handOver(given.fileno(), tls=None)
+        words = (
+            "a connection from 192.0.2.9 that another worker has handed over is lost: Socket operation on non-socket"
+        )
+        self.assertEqual(self.lines().count(words), 1)
+        self.advance(12.0)
+        self.assertEqual(len(self.worker(2).service.liveTunnels), 1)
+        self.assertOtherGoesOn()
+        self.stopAll()
+        self.assertEqual(self.launcher.of(2).statuses, [0])
+
+    def test_manyStatisticsAreNotKept(self) -> None:
+        """
+        However often it dies.
+        """
+        for life in range(5):
+            self.evil(TellStatistics({f"{life}.{number}": 1 for number in range(1000)}))
+            self.worker(1).die()
+            self.advance(40.0)
+        self.assertLess(len(self.parent._workforce.totals()), 100)
+
+    def test_whoeverSaysThatItUsesEverythingTakesNoMoreThanItsPart(self) -> None:
+        """
+        The other, and whoever begins next, have their floor.
+        """
+        for name in ("memory", "silent", "begun"):
+            self.evil(TellUse(name, (1 << 64) - 1, 0))
+        self.advance(1.0)
+        memory = self.worker(2).service.turns.memory
+        self.assertGreaterEqual(memory.bytes, self.parent.settings.memory // 4)
+        self.worker(2).die()
+        self.advance(1.0)
+        memory = self.worker(2).service.turns.memory
+        self.assertGreaterEqual(memory.bytes, self.parent.settings.memory // 4)
+
+    def test_itCannotFillTheOthersChannel(self) -> None:
+        """
+        A worker that is busy for a moment is handed no more than fits, and is not ended for that.
+        """
+        facts: dict[str, Any] = {"protocol": None, "peerKey": None, "peerName": None, "issuer": None, "serial": "0"}
+        self.worker(2).isStopped = True
+        for _ in range(40):
+            for _ in range(20):
+                ours, theirs = socket.socketpair(socket.AF_UNIX)
+                with ours, theirs:
+                    message = HandOver(1, 2, "192.0.2.9", 1, 1, newId(), tls=None, **facts)
+                    self.worker(1).takeOver().send(message, (theirs.fileno(),))
+            self.settle()
+        self.worker(2).isStopped = False
+        self.settle()
+        self.assertOtherGoesOn()
+
+    def test_aSessionOfAnotherCannotBeEnded(self) -> None:
+        self.evil(TellSessionEnded(self.sessionId), TellSessionOpened(self.sessionId, None, "192.0.2.9"))
+        self.assertEqual(self.table(), (1, 1))
+        self.assertOtherGoesOn()
+
+    def test_whatItWritesToTheLogOfARenewalIsShortAndOneLine(self) -> None:
+        """
+        Nobody forges lines of the parent.
+        """
+        done = self.parent._workforce.renew({}, lambda: None)
+        self.evil(FilesPrepared(1, "no\nuotp-server: all is well" + "x" * 100000))
+        error = self.failureResultOf(done).value
+        self.assertNotIn("\n", str(error))
+        self.assertLess(len(str(error)), 1000)

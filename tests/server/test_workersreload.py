@@ -1,0 +1,262 @@
+"""
+How a server with two workers changes to new files: all of them together, or none.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cryptography.x509 import load_pem_x509_certificate
+from twisted.internet.defer import Deferred
+
+from tests.doubles.certificates import pem
+from tests.doubles.tlspairs import TRUSTED
+from tests.server.workersrig import PING, WorkersTestCase, newId
+from uotp.errors import ConfigurationError
+from uotp.workers.renewals import PREPARE_SECONDS
+
+
+class ReloadStories(WorkersTestCase):
+    """
+    The administrator replaces the certificate, and sends SIGHUP.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.serverTls, self.clientTls = self.certificates()
+        self.start(self.serverTls)
+        self.old = self.used()
+
+    def replace(self) -> bytes:
+        """
+        @return: what the new file holds.
+        """
+        renewed = TRUSTED.issue("good.test")
+        content = renewed.certificatePem() + renewed.keyPem()
+        with open(self.serverTls.cert, "wb") as file:
+            file.write(content)
+        return content
+
+    def used(self) -> list[bytes]:
+        """
+        @return: the certificates that parent and workers use.
+        """
+        services = [self.worker(number).service for number in (1, 2)]
+        credentials = [self.parent._serverCredentials, *(service._credentials for service in services)]
+        return [each.contents[self.serverTls.cert] for each in credentials]
+
+    def reload(self) -> Deferred[None]:
+        done: Deferred[None] = self.parent.reload()
+        self.settle()
+        return done
+
+    def test_allUseTheNewFile(self) -> None:
+        content = self.replace()
+        self.successResultOf(self.reload())
+        self.assertEqual(self.used(), [content] * 3)
+
+    def test_aFileThatIsNoCertificateIsRefusedAtOnce(self) -> None:
+        """
+        No worker is asked.
+        """
+        with open(self.serverTls.cert, "wb"):
+            pass
+        self.failureResultOf(self.reload(), ConfigurationError)
+        self.assertEqual(self.used(), self.old)
+        content = self.replace()
+        self.successResultOf(self.reload())
+        self.assertEqual(self.used(), [content] * 3)
+
+    def test_whenOneCannotNoneDoes(self) -> None:
+        """
+        Whatever it has against it; and the next reload is another attempt.
+        """
+        content = self.replace()
+        credentials = self.worker(2).service._credentials
+        for error in (ConfigurationError("no such curve"), ZeroDivisionError("a fault of ours")):
+
+            def prepare(_: Any, error: Exception = error) -> Any:
+                raise error
+
+            credentials.prepare = prepare
+            failure = self.failureResultOf(self.reload(), ConfigurationError)
+            self.assertIn("worker 2: ", str(failure.value))
+            self.assertIn(str(error), str(failure.value))
+            self.assertEqual(self.used(), self.old)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        del credentials.prepare
+        self.successResultOf(self.reload())
+        self.assertEqual(self.used(), [content] * 3)
+
+    def test_oneThatDiesMeanwhileIsNotWaitedFor(self) -> None:
+        """
+        The next one in its place begins with the new file.
+        """
+        content = self.replace()
+        self.worker(2).isStopped = True
+        done = self.reload()
+        self.assertNoResult(done)
+        self.assertEqual(self.used(), self.old)
+        self.worker(2).die()
+        self.settle()
+        self.successResultOf(done)
+        self.assertEqual(self.used(), [content] * 3)
+
+    def test_oneThatBeginsMeanwhileTakesPart(self) -> None:
+        """
+        It was told to begin with the old file, and changes with the others.
+        """
+        content = self.replace()
+        self.worker(1).isStopped = True
+        done = self.reload()
+        self.worker(2).die()
+        self.settle()
+        self.assertNoResult(done)
+        self.assertEqual(self.used(), self.old)
+        self.worker(1).isStopped = False
+        self.settle()
+        self.successResultOf(done)
+        self.assertEqual(self.used(), [content] * 3)
+
+    def test_oneThatHasBegunAndNotStartedTakesPart(self) -> None:
+        """
+        Files come behind the order to begin.
+        """
+        content = self.replace()
+        self.worker(2).die()
+        self.reactor.turn()
+        self.worker(2)._parents.turn()
+        self.reactor.turn()
+        done: Deferred[None] = self.parent.reload()
+        self.settle()
+        self.successResultOf(done)
+        self.assertEqual(self.used(), [content] * 3)
+
+    def test_aSecondReloadWaitsForTheFirst(self) -> None:
+        """
+        It reads the files when it is its turn.
+        """
+        self.replace()
+        self.worker(2).isStopped = True
+        first, second = self.reload(), self.reload()
+        self.assertNoResult(first)
+        self.worker(2).isStopped = False
+        content = self.replace()
+        self.settle()
+        self.successResultOf(first)
+        self.successResultOf(second)
+        self.assertEqual(self.used(), [content] * 3)
+
+    def test_oneThatNeverPreparesIsNotWaitedForForEver(self) -> None:
+        """
+        Somebody has taken it over.  Nobody changes then; but the next reload is no worse than this one.
+        """
+        self.replace()
+        self.worker(2).takeOver()
+        for _ in range(2):
+            done = self.reload()
+            self.advance(PREPARE_SECONDS - 0.25)
+            self.assertNoResult(done)
+            self.advance(0.25)
+            failure = self.failureResultOf(done, ConfigurationError)
+            self.assertEqual(str(failure.value), "worker 2 has not prepared for it in 30 s")
+        self.assertEqual(self.used()[0], self.old[0])
+
+    def test_anAnswerThatComesLateChangesNothing(self) -> None:
+        """
+        Not even when another reload is under way.
+        """
+        self.replace()
+        self.worker(1).isStopped = True
+        self.worker(2).service._credentials.prepare = lambda _: 1 / 0
+        self.failureResultOf(self.reload(), ConfigurationError)
+        self.flushLoggedErrors(ZeroDivisionError)
+        del self.worker(2).service._credentials.prepare
+        content = self.replace()
+        done = self.reload()
+        self.assertNoResult(done)
+        self.worker(1).isStopped = False
+        self.settle()
+        self.successResultOf(done)
+        self.assertEqual(self.used(), [content] * 3)
+
+    def test_aStopEndsAReload(self) -> None:
+        self.replace()
+        self.worker(1).isStopped = True
+        done = self.reload()
+        self.stopAll()
+        self.successResultOf(done)
+
+    def revoke(self) -> None:
+        """
+        The client's certificate is revoked, and the file says so.
+        """
+        assert self.serverTls.cafile is not None
+        assert self.clientTls.cert is not None
+        with open(self.clientTls.cert, "rb") as file:
+            shown = load_pem_x509_certificate(file.read())
+        with open(self.serverTls.cafile, "wb") as file:
+            file.write(pem(TRUSTED.certificate) + TRUSTED.revocationList(shown))
+
+    def test_aRevokedClientIsOutAtBothWorkers(self) -> None:
+        """
+        Whether its connection is where its session is, or is relayed.
+        """
+        sessionId = newId()
+        clients = [self.dialSecurely(number, self.clientTls, sessionId) for number in (1, 2)]
+        self.assertEqual((self.sessions(), len(self.sources()), self.table()), ([1, 0], 1, (1, 2)))
+        self.revoke()
+        self.successResultOf(self.reload())
+        self.assertEqual([client.isClosed for client in clients], [True] * 2)
+        self.assertEqual(self.table(), (1, 0))
+
+    def test_aRevokedClientIsOutAlsoOnItsWay(self) -> None:
+        """
+        One worker has prepared, and hands a connection over that it has let in before; meanwhile the other one has
+        prepared too, and looks at all its tunnels.
+        """
+        sessionId = newId()
+        self.dialSecurely(1, self.clientTls, sessionId)
+        one, two = self.worker(1), self.worker(2)
+        one.isStopped = True
+        self.revoke()
+        done = self.reload()
+        client = self.secure(2, self.clientTls)
+        client.say(sessionId + PING)
+        for _ in range(4):
+            two.reactor.lookAtAll()
+        two._workers.turn()  # it asks
+        two._parents.turn()  # and is answered
+        two._workers.turn()  # and hands over
+        one.isStopped = False
+        for _ in range(2):
+            one.turn()
+        self.successResultOf(done)
+        self.settle()
+        self.advance(2.0)
+        self.assertTrue(client.isClosed)
+        self.assertEqual((two.service._contact.relays, self.table()), (0, (1, 0)))
+
+    def test_withoutTlsThereIsNothingToRead(self) -> None:
+        self.stopAll()
+        self.start()
+        self.successResultOf(self.reload())
+
+
+class UnusableFileStories(WorkersTestCase):
+    """
+    What a worker is told to begin with may be of no use to it.
+    """
+
+    def test_whoCannotBeginSaysSoAndIsTriedAgain(self) -> None:
+        """
+        Its process ends with status 1 when that was said.
+        """
+        tls, _ = self.certificates()
+        self.start(tls)
+        self.parent._pickled = b"nothing"
+        self.worker(1).die()
+        self.advance(0.5)
+        self.assertEqual(self.launcher.of(1).statuses, [1])
+        self.flushLoggedErrors()
+        self.assertTrue(any("has ended with status 1" in line for line in self.lines()), self.lines())
