@@ -46,6 +46,14 @@ def memoryBytes(pid: int) -> int:
     return psutil.Process(pid).memory_info().rss
 
 
+def family(pid: int) -> list[int]:
+    """
+    @return: a process, and those that it has started and that run, in the order in which it has started them.
+    """
+    children = (child for child in psutil.Process(pid).children() if running(child.pid))
+    return [pid, *(child.pid for child in sorted(children, key=lambda child: (child.create_time(), child.pid)))]
+
+
 def highestMemoryBytes(pid: int) -> int:
     """
     @return: the most that the process ever had in memory.

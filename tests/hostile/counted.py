@@ -6,6 +6,8 @@ answered in a turn of the reactor.
 Sessions, tunnels and streams count from when they are made until nothing refers to them any more,
 whatever the program itself thinks it has.  The garbage collector is not asked: what ends leaves
 nothing to it.
+
+The workers of a server count, too, see L{tests.hostile.countedworker}.
 """
 
 from __future__ import annotations
@@ -20,10 +22,14 @@ from twisted.internet.interfaces import IReadDescriptor
 from zope.interface import implementer
 
 from tests.hostile.orders import Ear, Report, say
+from uotp import services
 from uotp.cli.main import main
 from uotp.session import Session
 from uotp.transport.tcp import TcpStream
 from uotp.tunnel.tunnel import Tunnel
+
+COUNTED_WORKER = "tests.hostile.countedworker"
+"""What runs in the place of a worker's program."""
 
 KINDS: dict[str, type] = {"sessions": Session, "tunnels": Tunnel, "streams": TcpStream}
 
@@ -52,6 +58,31 @@ def nameOf(call: Any) -> str:
     return str(getattr(call, "__qualname__", type(call).__name__))
 
 
+class Census:
+    """
+    Counts what there is in this process.  Make it before anything that is counted.
+    """
+
+    def __init__(self, reactor: Any) -> None:
+        """
+        @param reactor: whose timers are counted.
+        """
+        self._reactor = reactor
+        self._living = {name: livingOf(kind) for name, kind in KINDS.items()}
+
+    def taken(self) -> Report:
+        """
+        @return: how many of each kind there are now.
+        """
+        if not hasattr(gc, "freeze"):
+            gc.collect()  # where nothing ends before it is collected
+        timers = Counter(nameOf(one.func) for one in self._reactor.getDelayedCalls())
+        return {
+            **{name: len(living) for name, living in self._living.items()},
+            **{f"timers of {name}": number for name, number in timers.items()},
+        }
+
+
 @implementer(IReadDescriptor)
 class Counting:
     """
@@ -64,7 +95,7 @@ class Counting:
         """
         self._reactor = reactor
         self._ear = Ear()
-        self._living = {name: livingOf(kind) for name, kind in KINDS.items()}
+        self._census = Census(reactor)
         reactor.addReader(self)
 
     def fileno(self) -> int:
@@ -84,16 +115,7 @@ class Counting:
             self._reactor.stop()
             return
         for _ in orders:
-            say(self._count())
-
-    def _count(self) -> Report:
-        if not hasattr(gc, "freeze"):
-            gc.collect()  # where nothing ends before it is collected
-        timers = Counter(nameOf(one.func) for one in self._reactor.getDelayedCalls())
-        return {
-            **{name: len(living) for name, living in self._living.items()},
-            **{f"timers of {name}": number for name, number in timers.items()},
-        }
+            say(self._census.taken())
 
     def logPrefix(self) -> str:
         """
@@ -111,4 +133,5 @@ if __name__ == "__main__":
     from twisted.internet import reactor
 
     Counting(reactor)
+    services.WORKER_MODULE = COUNTED_WORKER
     sys.exit(main())

@@ -10,15 +10,18 @@ import os
 import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.rig.ports import LOOPBACK
-from bench.rig.procfs import descriptors, memoryBytes
+from bench.rig.procfs import descriptors, family, memoryBytes
 from bench.rig.programs import CHECKOUT, Program, RigError, until
 from tests.doubles.certificates import CLIENT, Authority, pem
+from tests.hostile.countedworker import countOf
 from tests.hostile.door import Address, Door
 from tests.hostile.orders import Orders, Report, Spoken, Starter
 
@@ -48,7 +51,7 @@ LONG_CHAIN = 280
 
 
 Held = dict[str, int]
-"""How many a program has of what."""
+"""How many a program has of what, all its processes together."""
 
 
 class Certificates:
@@ -98,6 +101,7 @@ class Programs:
     @ivar client: the same of the client.
     @ivar counted: whether they tell what they hold, see L{tests.hostile.counted}.
     @ivar lingering: seconds for which sessions stay at the server when their tunnels are gone.
+    @ivar workers: how many the server has.
     """
 
     words: Mapping[str, Sequence[str]]
@@ -106,23 +110,47 @@ class Programs:
     client: Sequence[str] = ()
     counted: bool = False
     lingering: float = 0.0
+    workers: int = 1
 
 
 def countedPrograms(
-    server: Sequence[str], client: Sequence[str], lingering: float, environment: Mapping[str, str]
+    server: Sequence[str], client: Sequence[str], lingering: float, environment: Mapping[str, str], workers: int = 1
 ) -> Programs:
     """
     @param server: more options of the server.
     @param client: the same of the client.
     @param lingering: seconds; see L{Programs}.
     @param environment: in which our package can be imported.
+    @param workers: how many the server has.
     @return: our programs, which tell what they hold.
     """
     words = {end: [sys.executable, "-m", "tests.hostile.counted", end] for end in ("client", "server")}
     path = os.pathsep.join([environment["PYTHONPATH"], str(CHECKOUT)])
     inTests = {**environment, "PYTHONPATH": path}
     client = ("--min-pool", str(POOL), *client)
-    return Programs(words, inTests, ("--linger", str(lingering), *server), client, counted=True, lingering=lingering)
+    server = ("--linger", str(lingering), "--workers", str(workers), *server)
+    return Programs(words, inTests, server, client, counted=True, lingering=lingering, workers=workers)
+
+
+def processesOf(program: Program) -> list[int]:
+    """
+    @return: the processes of a program: itself, and its workers.
+    """
+    return family(program.process.pid)
+
+
+def memoryOf(program: Program) -> int:
+    """
+    @return: how many bytes all its processes have in memory; what they share counts for each.
+    """
+    return sum(map(memoryBytes, processesOf(program)))
+
+
+def descriptorsOf(program: Program) -> int:
+    """
+    @return: how many descriptors all its processes have open.
+    """
+    return sum(map(descriptors, processesOf(program)))
 
 
 class House:
@@ -192,8 +220,16 @@ class House:
         program = self._start(name, words, self._programs.environment, self._programs.counted)
         match = program.waitForLine(LISTENING)
         self._ends[name] = program
+        if end == "server" and self._programs.workers > 1:
+            program.waitFor(lambda: self._workersAnswer(program), "all workers are there")
         self.base[name] = self._heldBy(program)
         return program, (match[1], int(match[2]))
+
+    def _workersAnswer(self, program: Program) -> bool:
+        _, *workers = processesOf(program)
+        with suppress(OSError):
+            return len(workers) == self._programs.workers and all(map(countOf, workers))
+        return False
 
     def newClient(self, name: str, *options: str) -> tuple[Program, Address]:
         """
@@ -240,14 +276,19 @@ class House:
         """
         seen, since = (-1, -1), time.monotonic()
         while time.monotonic() - since < SETTLED_SECONDS:
-            now = (descriptors(self.server.process.pid), descriptors(self.client.process.pid))
+            now = (descriptorsOf(self.server), descriptorsOf(self.client))
             if now != seen:
                 seen, since = now, time.monotonic()
             time.sleep(LOOK_SECONDS)
 
     def _heldBy(self, program: Program) -> Held:
-        told = Orders(program).ask("count") if self._programs.counted else {}
-        return {"descriptors": descriptors(program.process.pid), **told}
+        told = Counter[str]()
+        if self._programs.counted:
+            told.update(Orders(program).ask("count"))
+            _, *workers = processesOf(program)
+            for worker in workers:
+                told.update(countOf(worker))
+        return {"descriptors": descriptorsOf(program), **told}
 
     def held(self) -> dict[str, Held]:
         """
@@ -292,7 +333,7 @@ class House:
         """
         @return: how many bytes server and client have in memory.
         """
-        return memoryBytes(self.server.process.pid), memoryBytes(self.client.process.pid)
+        return memoryOf(self.server), memoryOf(self.client)
 
     def mark(self) -> None:
         """
@@ -317,5 +358,5 @@ class House:
         """
         @return: the lines that no attack may bring about.
         """
-        wrong = re.compile(r"Traceback|Unhandled|#critical|#error")
+        wrong = re.compile(r"Traceback|Unhandled|#critical|#error|worker \d.* (has ended by|has ended with|is ended)")
         return [line for one in self._ends.values() for line in one.lines if wrong.search(line)]

@@ -40,9 +40,11 @@ class HostileTestCase(ProgramTestCase):
     A test with an attack.
 
     @ivar house: what is attacked.
+    @cvar workers: how many its server has.
     """
 
     house: House
+    workers = 1
 
     def setUp(self) -> None:
         requireProcfs()
@@ -82,7 +84,7 @@ class HostileTestCase(ProgramTestCase):
         @param options: see L{House}.
         """
         server, client = (words if ROOM[0] in words else (*ROOM, *words) for words in (server, client))
-        programs = countedPrograms(server, client, linger, ourEnvironment())
+        programs = countedPrograms(server, client, linger, ourEnvironment(), self.workers)
         self.house = House(self.startAny, programs, certificates, wire=wire, **options)
         return self.house
 
