@@ -341,13 +341,13 @@ class AnyAddressPortTests(AnyAddressPortTestCase):
         And one that does not tell is no error.
         """
         port = self.port
-        port._beforeBind(self.socket)
+        port.beforeBind(self.socket)
         self.assertIn((socket.IPPROTO_IP, 8), self.socket.options)
         six = LinuxFakeSocket(self.kernel)
         six.family = socket.AF_INET6
-        port._beforeBind(six)
+        port.beforeBind(six)
         self.assertEqual(six.options, [(socket.IPPROTO_IPV6, 49), (socket.IPPROTO_IP, 8)])
-        port._beforeBind(LinuxFakeSocket(self.kernel, unknown=[8, 49]))
+        port.beforeBind(LinuxFakeSocket(self.kernel, unknown=[8, 49]))
         self.receive(Message(b"lone"), Message(b"lone"))
         self.receive(Message(b"lone"))
         self.assertEqual({source for _, source in self.receiver.trains}, {("10.0.0.1", 7000)})

@@ -37,7 +37,7 @@ from uotp.net.sockopts import (
     setSegmentSize,
     tuneTunnelSocket,
 )
-from uotp.net.steering import SocketGroup, listenGroup, steeringTrouble
+from uotp.net.steering import SocketGroup, datagramGroup, listenGroup, steeringTrouble
 from uotp.net.tcpinfo import BACKOFF_AT, TCP_INFO, tcpCost, tcpFlight, tcpPathStats, unacknowledgedBytes
 from uotp.net.zones import OwnLink, bindable, hostAt, hostOf, interfaceNumber
 
@@ -71,6 +71,7 @@ __all__ = [
     "boundSendRate",
     "checkCongestion",
     "checkMark",
+    "datagramGroup",
     "dnsName",
     "enlargeUdpBuffers",
     "hostAt",

@@ -32,7 +32,11 @@ class AnyAddressPort(LinuxDatagramPort):
     controlBytes = MAX_CONTROL_BYTES
     addressOf = staticmethod(sourceOf)
 
-    def _beforeBind(self, udpSocket: socket.socket) -> None:
+    @staticmethod
+    def beforeBind(udpSocket: socket.socket) -> None:
+        """
+        See L{uotp.udp.base.SocketPort.beforeBind}.
+        """
         with suppress(OSError):  # the kernel then chooses where answers come from
             askForOwnAddress(udpSocket)
 
@@ -88,11 +92,18 @@ def sendFromOwn(udpSocket: socket.socket, datagram: bytes, destination: Address)
 
 def linuxPort(context: PortContext, bindAddress: Address, protocol: DatagramReceiver) -> LinuxDatagramPort:
     """
-    @return: the port for an address, which is not open yet.  To whom a port belongs that is not
-        shared, he sends from one address anyway.
+    @return: the port for an address, which is not open yet.
+    """
+    return kindFor(context, bindAddress)(context, bindAddress, protocol)
+
+
+def kindFor(context: PortContext, bindAddress: Address) -> type[LinuxDatagramPort]:
+    """
+    @return: the kind of port for an address.  To whom a port belongs that is not shared, he sends from
+        one address anyway.
     """
     address = Host.parse(bindAddress[0]).address
     if isinstance(address, IPv6Address):
         address = address.ipv4_mapped or address
     isForAny = context.shared and address is not None and address.is_unspecified
-    return (AnyAddressPort if isForAny else LinuxDatagramPort)(context, bindAddress, protocol)
+    return AnyAddressPort if isForAny else LinuxDatagramPort

@@ -90,6 +90,7 @@ class PortContext:
     @ivar drops: where what cannot be sent or received is counted.
     @ivar shared: whether many sources send to a port, which then share it.
     @ivar intakeBytes: payload and overhead that may wait at such a port while it is crowded.
+    @ivar grouped: whether each port is one of several at its address, which other processes read.
     """
 
     _log = Logger()
@@ -102,12 +103,14 @@ class PortContext:
         *,
         shared: bool = False,
         intakeBytes: int = MAX_INTAKE_BYTES,
+        grouped: bool = False,
     ) -> None:
         """
         @param udpBuffer: bytes of buffer to ask for, each way and for each port.
         """
         self.shared = shared
         self.intakeBytes = intakeBytes
+        self.grouped = grouped
         self.reactor = reactor
         self.drops = drops
         self._udpBuffer = udpBuffer
@@ -141,10 +144,10 @@ class PortContext:
 
     def enlarge(self, udpSocket: socket.socket) -> None:
         """
-        Ask for large buffers, and warn when the system gives less.
+        Ask for large buffers, and warn when the system gives less.  Of a group, who has opened that warns.
         """
         given = enlargeUdpBuffers(udpSocket, self._udpBuffer)
-        if given < self._udpBuffer:
+        if given < self._udpBuffer and not self.grouped:
             self.sayOnce(
                 LogLevel.warn,
                 "the system gives UDP sockets {given} bytes of buffer instead of {wanted}, so bursts may lose"
@@ -207,10 +210,19 @@ class SocketPort:
         """
         host, number = self._bindAddress[:2]
         try:
-            self._socket = self._context.openSocket(self._bindAddress, self._beforeBind)
+            udpSocket = self._context.openSocket(self._bindAddress, self.beforeBind)
         except OSError as error:
             raise CannotListenError(host, number, error) from error
-        self._bindAddress = address = self._socket.getsockname()
+        self.listenOn(udpSocket)
+
+    def listenOn(self, udpSocket: socket.socket) -> None:
+        """
+        Read a socket from now on that is bound already, and was prepared as this kind of port does it.
+
+        @param udpSocket: it is ours from now on.
+        """
+        self._socket = udpSocket
+        self._bindAddress = address = udpSocket.getsockname()
         self._host = (IPv6Address if ":" in address[0] else IPv4Address)("UDP", hostOf(address), *address[1:])
         self._sendto = self._socket.sendto
         self._send = self._socket.send
@@ -222,7 +234,8 @@ class SocketPort:
         self._protocol.makeConnection(self)
         self._context.reactor.addReader(self)
 
-    def _beforeBind(self, udpSocket: socket.socket) -> None:
+    @staticmethod
+    def beforeBind(udpSocket: socket.socket) -> None:
         """
         Set what has to be set before anything comes.
         """

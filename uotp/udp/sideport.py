@@ -8,6 +8,13 @@ sends, and the first one is left to all others.  The first one is always read fi
 
 Several sockets may be bound to one port only while all allow it.  They do so for that moment,
 and with C{SO_REUSEPORT}, which lets in nobody but our own user.  After that nobody may again.
+
+Where the port is one of a group, one for each of several processes (L{uotp.net.steering}), all of the group
+allow it all the time, and so does a second socket there.  Were that forbidden again on a socket of the
+group, the kernel would take it for one that stands alone: if it is the one that is looked at first, it
+gets all that comes, whosever it is.  And one beside it that forbids it keeps the other processes from
+having any.  The group's program chooses only among those that were bound first, so a later one
+changes nothing for anybody, and gets nothing before it is connected.
 """
 
 from __future__ import annotations
@@ -59,6 +66,9 @@ MAX_QUIET_LOOKS = 5
 OPEN_AGAIN_SECONDS = 5.0
 """After a socket could not be opened, none is tried for so long."""
 
+MAX_STRAYS = 64
+"""So many datagrams may come to a socket between two system calls, if three million come in a second."""
+
 Receive = Callable[[int, int, int], Batch]
 """See L{uotp.udp.recvmmsg.BatchReceiver.receive}."""
 
@@ -74,12 +84,11 @@ def openBeside(
         connected it may have got a few datagrams of others too.
     @raise OSError: when that cannot be had.
     """
+    if context.grouped:
+        return openInGroup(context, first, source)
     side = socket.socket(first.family, socket.SOCK_DGRAM)
     try:
-        side.setblocking(False)
-        context.enlarge(side)
-        with suppress(OSError):  # the kernel then gives us each datagram alone
-            side.setsockopt(socket.IPPROTO_UDP, UDP_GRO, 1)
+        prepareSide(context, side)
         ours = (first, *others, side)
         try:
             for one in ours:
@@ -94,6 +103,56 @@ def openBeside(
         side.close()
         raise
     return side
+
+
+def openInGroup(context: PortContext, first: socket.socket, source: Address) -> socket.socket:
+    """
+    Open one beside a socket that is one of a group; see L{openBeside}.  What others send must not come
+    here for a moment, since those may be another process's sources.  So it is bound as the group is,
+    which brings it nothing, and is connected then.  Where the group is bound to no address, the kernel chooses
+    one now.  If that is not the one to which the source sends, the socket is bound to this in the first
+    place, and what has come to it before it was connected is lost.
+
+    @raise OSError: when that cannot be had.
+    """
+    bound = first.getsockname()
+    own = ownAddress(source, bound[1])
+    side = boundInGroup(context, first.family, bound, source)
+    if own is None or side.getsockname()[0] == own[0]:
+        return side
+    side.close()
+    side = boundInGroup(context, first.family, own, source)
+    with suppress(OSError):  # nothing waits any more
+        for _ in range(MAX_STRAYS):
+            side.recv(1)
+    return side
+
+
+def boundInGroup(context: PortContext, family: int, bound: Address, source: Address) -> socket.socket:
+    """
+    @return: a socket that is bound there, though others are, and connected to the source.
+    @raise OSError: when that cannot be had.
+    """
+    side = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        prepareSide(context, side)
+        side.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        side.bind(bound)
+        side.connect(withoutOwn(source)[0])
+    except OSError:
+        side.close()
+        raise
+    return side
+
+
+def prepareSide(context: PortContext, side: socket.socket) -> None:
+    """
+    Set what is to be set before it is bound.
+    """
+    side.setblocking(False)
+    context.enlarge(side)
+    with suppress(OSError):  # the kernel then gives us each datagram alone
+        side.setsockopt(socket.IPPROTO_UDP, UDP_GRO, 1)
 
 
 @implementer(IReadDescriptor)
