@@ -11,7 +11,7 @@ from uotp.server.acceptor import AcceptorStatistics
 from uotp.server.registry import RegistryStatistics
 from uotp.telemetry import Drop
 from uotp.tunnel import LiveTunnelsStatistics
-from uotp.workers import namesOf
+from uotp.workers import DROPS, namesOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,6 @@ CURRENT = (
     "tunnels.queuedBytes",
 )
 """Which of them say how things are now.  The others count since the beginning."""
-
-DROPS = "drops."
-"""How those begin that count what was dropped."""
 
 KNOWN = frozenset({*namesOf(ServerStatistics), *(DROPS + name for name in Drop.__members__)})
 """All that there may be."""

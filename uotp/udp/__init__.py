@@ -94,7 +94,7 @@ def kindForHere() -> Callable[[PortContext, Address], type[SocketPort]]:
     @return: gives the kind of port that is made for an address.
     """
     kinds = linuxKinds()
-    return (lambda context, bindAddress: PortableDatagramPort) if kinds is None else kinds[1]
+    return (lambda *_: PortableDatagramPort) if kinds is None else kinds[1]
 
 
 def linuxKinds() -> (

@@ -6,21 +6,26 @@ which may carry descriptors.  Nothing here knows what they work at.
 from __future__ import annotations
 
 from uotp.workers.descriptors import Descriptors, closeAll
+from uotp.workers.groups import ListeningGroup, ListenNoMore, ListenOn
 from uotp.workers.launching import ProcessLauncher
 from uotp.workers.member import WorkerEnd, joinParent
 from uotp.workers.owner import WorkerStatistics
 from uotp.workers.seams import CHANNEL_DESCRIPTOR, Launch
-from uotp.workers.sums import gathered, namesOf
+from uotp.workers.sums import DROPS, countDropped, gathered, namesOf
 from uotp.workers.work import WORK, BeginWork, TellLine
 from uotp.workers.workforce import Workforce
 from uotp.workers.working import Working
 
 __all__ = [
     "CHANNEL_DESCRIPTOR",
+    "DROPS",
     "WORK",
     "BeginWork",
     "Descriptors",
     "Launch",
+    "ListenNoMore",
+    "ListenOn",
+    "ListeningGroup",
     "ProcessLauncher",
     "TellLine",
     "WorkerEnd",
@@ -28,6 +33,7 @@ __all__ = [
     "Workforce",
     "Working",
     "closeAll",
+    "countDropped",
     "gathered",
     "joinParent",
     "namesOf",

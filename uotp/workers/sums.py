@@ -11,12 +11,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar, get_type_hints
 
+from uotp.telemetry import Drop, Drops
+
 Statistics = TypeVar("Statistics")
 
 SEPARATOR = "."
 
 MOST_NUMBERS = 1024
 """So many statistics there may be, of all workers that have ended together too."""
+
+DROPS = "drops."
+"""How the names of statistics begin that count what was dropped, by the name of the reason."""
 
 
 def flattened(statistics: Any) -> dict[str, int]:
@@ -73,6 +78,18 @@ def _gathered(kind: Any, values: Mapping[str, int], prefix: str) -> Any:
             for one in fields(kind)
         }
     )
+
+
+def countDropped(drops: Drops, grown: Mapping[str, int]) -> None:
+    """
+    Count what a worker has dropped among what its parent reports.
+
+    @param grown: by how much some statistics of the worker have grown.
+    """
+    for name, number in grown.items():
+        reason = name.removeprefix(DROPS)
+        if number > 0 and reason != name and reason in Drop.__members__:
+            drops.count(Drop[reason], number)
 
 
 class Sums:

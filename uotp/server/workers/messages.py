@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from uotp.wire import SESSION_ID_BYTES
+from uotp.workers import ListenNoMore, ListenOn
 
 MOST_OWNER_LENGTH = 128
 """So long what identifies an owner may be: the SHA-256 of a key, or an address with its zone."""
@@ -24,26 +25,6 @@ def requireIdentity(sessionId: bytes, key: bytes | None, owner: bytes | str) -> 
     if len(sessionId) != SESSION_ID_BYTES or not isHeld or len(owner) > MOST_OWNER_LENGTH:
         reason = "no session has such an owner, or such an id"
         raise ValueError(reason)
-
-
-@dataclass(frozen=True, slots=True)
-class ListenOn:
-    """
-    Orders a worker to accept connections; one descriptor comes with it, of a socket that listens.
-
-    @ivar group: the number of all sockets at that address and port.
-    """
-
-    group: int
-
-
-@dataclass(frozen=True, slots=True)
-class ListenNoMore:
-    """
-    Orders a worker to accept no more connections there.
-    """
-
-    group: int
 
 
 @dataclass(frozen=True, slots=True)

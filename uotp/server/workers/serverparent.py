@@ -12,25 +12,22 @@ from functools import partial
 from itertools import count
 from typing import Any
 
-from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, DeferredLock, gatherResults, succeed
 from twisted.logger import LogLevel
 
 from uotp.errors import PeerError
-from uotp.net import SocketGroup, listenGroup, setSegmentSize
+from uotp.net import listenGroup, setSegmentSize
 from uotp.server.acceptor import ConnectionLimits
 from uotp.server.connections import OwnedConnections
 from uotp.server.front import LISTEN_QUEUE, ServerFront
 from uotp.server.joining import JoinQuestion
 from uotp.server.sessionshares import SessionShares, Surplus
 from uotp.server.settings import ServerSettings
-from uotp.server.statistics import CURRENT, DROPS, KNOWN, ServerStatistics
+from uotp.server.statistics import CURRENT, KNOWN, ServerStatistics
 from uotp.server.workers.messages import (
     AnswerToJoin,
     AskToJoin,
     HandOver,
-    ListenNoMore,
-    ListenOn,
     OrderConnectionEnd,
     OrderSessionEnd,
     TakeOver,
@@ -41,48 +38,24 @@ from uotp.server.workers.messages import (
     TellSessionsActive,
 )
 from uotp.server.workers.sessiontable import SessionTable, SessionTableStatistics
-from uotp.telemetry import Drop, Logger, Spelling, logCounted
+from uotp.telemetry import Logger, Spelling, logCounted
 from uotp.tls import ServerCredentials, ServerTls
-from uotp.workers import BeginWork, Descriptors, Launch, WorkerStatistics, Workforce, closeAll, gathered
+from uotp.workers import (
+    BeginWork,
+    Descriptors,
+    Launch,
+    ListeningGroup,
+    ListenNoMore,
+    ListenOn,
+    WorkerStatistics,
+    Workforce,
+    closeAll,
+    countDropped,
+    gathered,
+)
 
 CLAIM_CHECK_SECONDS = 5.0
 """How often we look for sessions that were to begin and have not."""
-
-
-class ListeningGroup:
-    """
-    Is one port of the server, with a socket for each worker.
-
-    @ivar number: by which workers know it.
-    """
-
-    def __init__(self, number: int, group: SocketGroup, closed: Any) -> None:
-        """
-        @param closed: called with this when it is closed.
-        """
-        self.number = number
-        self._group = group
-        self._closed = closed
-
-    def getHost(self) -> IPv4Address | IPv6Address:
-        """
-        @return: where it listens.
-        """
-        host, port = self._group.pair
-        return (IPv6Address if ":" in host else IPv4Address)("TCP", host, port)
-
-    def descriptorFor(self, worker: int) -> int:
-        """
-        @return: that of a worker's socket.
-        """
-        return self._group.sockets[worker - 1].fileno()
-
-    def stopListening(self) -> None:
-        """
-        Close it.
-        """
-        self._group.close()
-        self._closed(self)
 
 
 class ServerParent(ServerFront):
@@ -143,7 +116,7 @@ class ServerParent(ServerFront):
         mss = self.settings.mss
         prepare = {} if mss is None else {"prepare": partial(setSegmentSize, size=mss)}
         sockets = listenGroup((host, port), self._workers, LISTEN_QUEUE, **prepare)
-        group = ListeningGroup(next(self._groupNumbers), sockets, self._listensNoMore)
+        group = ListeningGroup(next(self._groupNumbers), sockets, "TCP", self._listensNoMore)
         self._groups[group.number] = group
         try:
             self._workforce.sendAll(lambda worker: (ListenOn(group.number), [group.descriptorFor(worker)]))
@@ -279,9 +252,7 @@ class ServerParent(ServerFront):
         if not numbers.keys() <= KNOWN:
             reason = "it has statistics that there are not"
             raise PeerError(reason)
-        for name, number in numbers.items():
-            if number > 0 and name.startswith(DROPS):
-                self.drops.count(Drop[name.removeprefix(DROPS)], number)
+        countDropped(self.drops, numbers)
 
     def received(self, worker: int, message: object, descriptors: Descriptors) -> None:
         """

@@ -17,8 +17,6 @@ from uotp.server.settings import ServerSettings
 from uotp.server.workers.contact import Parent, ParentContact
 from uotp.server.workers.messages import (
     AnswerToJoin,
-    ListenNoMore,
-    ListenOn,
     OrderConnectionEnd,
     OrderSessionEnd,
     TakeOver,
@@ -26,7 +24,7 @@ from uotp.server.workers.messages import (
 from uotp.tls import CopiedFiles, ServerCredentials
 from uotp.transport import Listener, listenOn
 from uotp.tunnel import TunnelService
-from uotp.workers import BeginWork, Descriptors
+from uotp.workers import BeginWork, Descriptors, ListenNoMore, ListenOn
 
 TELL_SECONDS = 1.0
 """How often the parent is told which sessions are active."""
