@@ -35,6 +35,7 @@ from tests.doubles.reactors import MemoryReactor
 from tests.doubles.streams import MemoryStream, wrapInTls
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase
 from tests.doubles.udp import MemoryUdp, Receiver, localTo
+from uotp.client import front as clientfront
 from uotp.client import service as clientservice
 from uotp.client.lookup.lastgood import WRITE_SECONDS, LastGood
 from uotp.client.service import ClientService
@@ -99,7 +100,7 @@ class _ServicesTestCase(TlsTestCase):
         self.lookups = 0
         self.accepted: Any = None
         self.patch(serverservice, "listen", listenInMemory)
-        for module in (clientservice, serverfront):
+        for module in (clientfront, serverfront):
             self.patch(module, "descriptorLimit", lambda: None)
         for module in (clientservice, serverservice):
             self.patch(module, "datagramPortOpener", self.opener)
@@ -271,7 +272,7 @@ class ValuesTests(_ServicesTestCase):
             "maxBytes": 90000,
         }
         client = self.client(start=False, **forClient)
-        self.assertEqual(client._settings, ClientSettings(server=SERVER, **forClient))
+        self.assertEqual(client.settings, ClientSettings(server=SERVER, **forClient))
         forServer: dict[str, Any] = {
             **common,
             "linger": 2.0,
@@ -516,7 +517,7 @@ class ListeningTests(_ServicesTestCase):
             reason = f"mark {mark:#x}: Operation not permitted"
             raise StartError(reason)
 
-        self.patch(clientservice, "checkMark", refuse)
+        self.patch(clientfront, "checkMark", refuse)
         service = self.client(start=False, mark=0xCA6C)
         error = self.assertRaises(StartError, service.privilegedStartService)
         self.assertIn("0xca6c", str(error))
@@ -895,7 +896,7 @@ class TogetherTests(_ServicesTestCase):
             (128, 1, None, 1, False),
             (None, 8, 8, 8, False),
         ):
-            self.patch(clientservice, "descriptorLimit", lambda limit=limit: limit)
+            self.patch(clientfront, "descriptorLimit", lambda limit=limit: limit)
             self.client(listen=("127.0.0.1", 5), poolSize=poolSize, minPool=minPool)
             expected = (
                 f"this process may have {limit} descriptors, and the tunnels of a source need {needed} of them, or "
@@ -1033,7 +1034,7 @@ class TogetherTests(_ServicesTestCase):
         serverTls, clientTls = self.certificates()
         self.server(serverTls)
         service = ClientService(
-            self.client(clientTls, start=False, minPool=8)._settings,
+            self.client(clientTls, start=False, minPool=8).settings,
             ClientCredentials(clientTls),
             self.reactor,
             SleepClocks(lambda: self.reactor.seconds() + asleep, self.reactor.seconds, settable=False),

@@ -11,7 +11,7 @@ show the server's certificate as always.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -38,6 +38,10 @@ at each lookup, would have it written all day.
 """
 
 
+WriteElsewhere = Callable[[tuple[str, ...]], None]
+"""Has good addresses written by another process, the last one that was good first."""
+
+
 class LastGood:
     """
     Remembers the good addresses of one server.
@@ -45,13 +49,22 @@ class LastGood:
 
     _log = Logger()
 
-    def __init__(self, server: tuple[str, int], directory: str | None, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        server: tuple[str, int],
+        directory: str | None,
+        clock: Callable[[], float],
+        elsewhere: WriteElsewhere | None = None,
+    ) -> None:
         """
         @param server: host name and port.
         @param directory: where the file is; L{None} to forget all at the end.
         @param clock: monotonic seconds.
+        @param elsewhere: takes what is to be written, where another process of ours writes the file and
+            says what is wrong with it.
         """
         self._server = server
+        self._elsewhere = elsewhere
         self._directory = directory
         self._clock = clock
         self._state: StateDirectory | None = None
@@ -79,7 +92,7 @@ class LastGood:
         found = hostsIn(content, *self._server)
         self._written = frozenset(found)
         self._hosts = tuple(dict.fromkeys(self._hosts + found))[:MAX_REMEMBERED_HOSTS]
-        if not found:
+        if not found and self._elsewhere is None:
             words = "the addresses remembered in {directory}/{file} cannot be read, and are not used"
             self._log.warn(words, directory=directory, file=self._file)
 
@@ -105,6 +118,14 @@ class LastGood:
             self._hosts = (host, *(each for each in self._hosts if each != host))[:MAX_REMEMBERED_HOSTS]
         self.save()
 
+    def learn(self, hosts: Iterable[str]) -> None:
+        """
+        Another process of ours has found these good, the last one that was good first.
+        """
+        good = [each.text for each in map(Host.parse, hosts) if each.isOneHost]
+        self._hosts = tuple(dict.fromkeys((*good, *self._hosts)))[:MAX_REMEMBERED_HOSTS]
+        self.save()
+
     def save(self) -> None:
         """
         Write what was not written yet, if that may be done again.  Call this now and then.
@@ -115,6 +136,10 @@ class LastGood:
 
     def _write(self) -> None:
         if self._state is None:
+            return
+        if self._elsewhere is not None:
+            self._writtenAt, self._written = self._clock(), frozenset(self._hosts)
+            self._elsewhere(self._hosts)
             return
         host, port = self._server
         fields = {"version": FILE_VERSION, "host": dnsName(host), "port": port, "addresses": self._hosts}
@@ -127,7 +152,7 @@ class LastGood:
             self._written = frozenset(self._hosts)
 
     def _warn(self, error: Exception) -> None:
-        if self._hasWarned:
+        if self._hasWarned or self._elsewhere is not None:
             return
         self._hasWarned = True
         isOthers = isinstance(error, PermissionError)

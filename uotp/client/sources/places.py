@@ -17,11 +17,15 @@ What a source has done is what it has sent since it was answered.  Where that is
 much, the idlest goes first.  A source that has sent little, and has been answered, for minutes
 has done more than any that came lately, and one that is just active goes later than one that is
 not.  All of this is found out when a place is needed, and costs no datagram anything.
+
+Of several processes each has a part of all places, which changes.  When it has become less than are taken,
+nobody is sent away for that alone: who comes then takes the place of two, until there are no more than there may be.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from uotp.client.sources.source import SourceSession
 from uotp.client.sources.sourceport import Source
@@ -54,6 +58,28 @@ idle ones their place that have done far more.
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """
+    Says how many sources may have a place.
+
+    @ivar most: all together.
+    @ivar unproved: those that are not proved.
+    @ivar cheap: those that have not paid.
+    """
+
+    most: int = 0
+    unproved: int = 0
+    cheap: int = 0
+
+    @classmethod
+    def of(cls, most: int) -> Bounds:
+        """
+        @param most: how many places there are.
+        """
+        return cls(most, max(most // UNPROVED_SHARE, 1), max(most - most // PAID_SHARE, 1))
+
+
 class Places:
     """
     Keeps apart the sources that have paid and those that have not, and tells who goes first.
@@ -65,11 +91,27 @@ class Places:
         @param most: how many places there are.
         """
         self._bySource = bySource
-        self._most = most
-        self._maxUnproved = max(most // UNPROVED_SHARE, 1)
-        self._maxCheap = max(most - most // PAID_SHARE, 1)
+        self._bounds = Bounds.of(most)
+        self._before = Bounds()  # as many as were there when the bounds became less, until there is room
         self._unproved: dict[Source, SourceSession] = {}  # and some that have been proved since
         self._light: dict[Source, SourceSession] = {}  # and some that have paid since
+
+    def setMost(self, most: int) -> None:
+        """
+        From now on there are so many places.
+        """
+        self._bounds = Bounds.of(most)
+        unproved = len(self._unproved)
+        self._before = Bounds(len(self._bySource), unproved, unproved + len(self._light))
+
+    @property
+    def isOver(self) -> bool:
+        """
+        Whether more are taken than there are.
+        """
+        unproved, bounds = len(self._unproved), self._bounds
+        isOverInPart = unproved > bounds.unproved or unproved + len(self._light) > bounds.cheap
+        return isOverInPart or len(self._bySource) > bounds.most
 
     def take(self, source: Source) -> None:
         """
@@ -91,15 +133,17 @@ class Places:
         proved = [source for source, entry in self._unproved.items() if entry.proof.isProved]
         for source in proved:
             self._light[source] = self._unproved.pop(source)
-        if self._isRoomLeft():
-            return True
-        self._light = {source: entry for source, entry in self._light.items() if not entry.proof.hasPaid}
-        return self._isRoomLeft()
+        if not self._isRoomLeft():
+            self._light = {source: entry for source, entry in self._light.items() if not entry.proof.hasPaid}
+        if not self._isRoomLeft():
+            return False
+        self._before = Bounds()
+        return True
 
     def _isRoomLeft(self) -> bool:
-        unproved = len(self._unproved)
-        isFull = len(self._bySource) >= self._most
-        return not isFull and unproved < self._maxUnproved and unproved + len(self._light) < self._maxCheap
+        unproved, bounds = len(self._unproved), self._bounds
+        isFull = len(self._bySource) >= bounds.most
+        return not isFull and unproved < bounds.unproved and unproved + len(self._light) < bounds.cheap
 
     def least(self, now: float) -> Source | None:
         """
@@ -108,7 +152,7 @@ class Places:
             <hasRoom>}; or L{None}, when none has to.
         """
         unproved, light = len(self._unproved), len(self._light)
-        if unproved and (unproved >= self._maxUnproved or unproved * CHEAP_SHARE >= unproved + light):
+        if unproved and (unproved >= self._bounds.unproved or unproved * CHEAP_SHARE >= unproved + light):
             return self._leastOfUnproved()
         if light:
             return self._leastOf(self._light, now)
@@ -137,9 +181,10 @@ class Places:
         proofs = {source: entry.proof for source, entry in self._bySource.items()}
         unproved = {source for source, proof in proofs.items() if not proof.isProved}
         cheap = {source for source, proof in proofs.items() if not proof.hasPaid}
-        assert len(proofs) <= self._most
+        bounds, before = self._bounds, self._before
+        assert len(proofs) <= max(bounds.most, before.most)
         assert not self._unproved.keys() & self._light.keys()
         assert unproved <= self._unproved.keys()
         assert cheap <= self._unproved.keys() | self._light.keys() <= proofs.keys()
-        assert len(unproved) <= self._maxUnproved
-        assert len(cheap) <= self._maxCheap
+        assert len(unproved) <= max(bounds.unproved, before.unproved)
+        assert len(cheap) <= max(bounds.cheap, before.cheap)

@@ -5,19 +5,36 @@ The UDP ports of a client: how they are bound, and bound again when they were lo
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import LogLevel
 
-from uotp.boundaries import DatagramPortOpener
-from uotp.client.sources.sourceport import SourcePort
+from uotp.boundaries import Address
 from uotp.net import ListenPlace, OwnLink, bindTogether, hostAt
 from uotp.telemetry import Logger, RateLimit, logCounted, orLog
 
 REOPEN_SECONDS = 1.0
 """Until a UDP port that was lost is bound again."""
+
+
+class PortProtocol(Protocol):
+    """
+    Is what a port of a client is for.
+    """
+
+    def stopListening(self) -> Any:
+        """
+        Close the port, if there is one.
+
+        @return: fires when it is closed; L{None} when it is already.
+        """
+
+    def ignoreSources(self) -> None:
+        """
+        Take nothing more from sources, until another port is bound.
+        """
 
 
 class BoundPort:
@@ -32,20 +49,20 @@ class BoundPort:
     @ivar reopening: the call that binds it again, after it was lost.
     """
 
-    def __init__(self, whenLost: Callable[[BoundPort, str], None], newProtocol: Callable[[Any], SourcePort]) -> None:
+    def __init__(self, whenLost: Callable[[BoundPort, str], None], newProtocol: Callable[[Any], PortProtocol]) -> None:
         self.protocol = newProtocol(lambda reason: whenLost(self, reason))
         self.host, self.shown, self.number = "", "", 0
         self.link = OwnLink("")
         self.reopening: IDelayedCall | None = None
 
-    def bind(self, openPort: DatagramPortOpener, host: str, number: int) -> None:
+    def bind(self, openPort: Callable[[Address, Any], Any], host: str, number: int) -> None:
         """
         Bind it.
 
         @param number: 0 for any.
         @raise OSError: when it cannot be had.
         """
-        bound: Any = openPort((host, number), self.protocol)
+        bound = openPort((host, number), self.protocol)
         self.host, self.number = host, bound.getHost().port
         self.shown = hostAt(bound.getHost())
         self.link = OwnLink(host)
@@ -60,13 +77,14 @@ class ClientPorts:
 
     def __init__(
         self,
-        openPort: DatagramPortOpener,
-        newProtocol: Callable[[Callable[[str], None]], SourcePort],
+        openPort: Callable[[Address, Any], Any],
+        newProtocol: Callable[[Callable[[str], None]], PortProtocol],
         reactor: Any,
         rateLimit: RateLimit,
         nowListening: Callable[[str, int], None],
     ) -> None:
         """
+        @param openPort: binds a port for such a protocol; raises OSError when it cannot be had.
         @param newProtocol: makes the protocol of one port, which tells when that is lost.
         @param reactor: C{IReactorTime}.
         @param nowListening: told of each port that is bound again: its address and its number.

@@ -16,7 +16,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.logger import LogLevel
 
-from uotp.client.sources.admission import Admission
+from uotp.client.sources.admission import Admission, AdmissionLimits
 from uotp.client.sources.allowed import AllowedSources, Network
 from uotp.client.sources.places import Places
 from uotp.client.sources.source import SourceSession
@@ -68,6 +68,7 @@ class SessionsBySource:
         expire: float,
         maxSessions: int = MAX_CLIENT_SESSIONS,
         allow: Iterable[Network] = (),
+        admission: AdmissionLimits | None = None,
     ) -> None:
         """
         @param openSession: makes the session of a source, which is sent to by what is given.
@@ -75,6 +76,7 @@ class SessionsBySource:
         @param drops: where what cannot be carried is counted.
         @param expire: seconds that a session may be idle.
         @param allow: the networks of sources that are served; when there is none, all are.
+        @param admission: how many new ones are taken on; as many as one process takes on when left out.
         """
         self._drops = drops
         self._openSession = openSession
@@ -89,7 +91,7 @@ class SessionsBySource:
         self._places = Places(self._bySource, maxSessions)
         self._allowed = AllowedSources(allow)
         self._strangers = RateLimit(clock.seconds)  # our own, since their addresses may be forged
-        self._admission = Admission(clock.seconds)
+        self._admission = Admission(clock.seconds, admission)
         self._closing = ClosingSessions()
 
     def __len__(self) -> int:
@@ -97,6 +99,12 @@ class SessionsBySource:
         How many sessions there are.
         """
         return len(self._bySource)
+
+    def setMost(self, most: int) -> None:
+        """
+        From now on there may be so many sessions.  If there are more, they become fewer while others come.
+        """
+        self._places.setMost(most)
 
     def newPort(self, whenLost: Callable[[str], None]) -> SourcePort:
         """
@@ -145,10 +153,21 @@ class SessionsBySource:
     def _makeRoom(self) -> bool:
         """
         @return: whether there is room for a source that is not proved, maybe because another
-            was sent away.
+            was sent away; where there are more than there may be, two are.
         """
         if self._places.hasRoom():
             return True
+        isOver = self._places.isOver
+        if not self._sendAway():
+            return False
+        if isOver and not self._places.hasRoom():
+            self._sendAway()
+        return True
+
+    def _sendAway(self) -> bool:
+        """
+        @return: whether one was sent away.
+        """
         leaving = self._places.least(self._clock.seconds())
         if leaving is None:
             return False
