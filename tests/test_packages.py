@@ -41,7 +41,7 @@ ALLOWED = {
     "tls": {"errors", "telemetry", "wire", "net"},
     "workers": {"errors", "telemetry", "boundaries", "net", "process"},
     # floor 4: the two ends, and certificates
-    "client": {*VALUES, *SEAMS, "session", "tunnel", "transport", "udp", "tls"},
+    "client": {*VALUES, *SEAMS, "session", "tunnel", "transport", "udp", "tls", "workers"},
     "server": {*VALUES, *SEAMS, "session", "tunnel", "transport", "udp", "tls", "workers"},
     "pki": {"errors", "net", "tls"},
     # floor 5: the embedding interface

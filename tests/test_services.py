@@ -150,6 +150,7 @@ class _ServicesTestCase(TlsTestCase):
         @return: a client that runs.
         """
         service = clientService(SERVER, tls=tls, reactor=self.reactor, **choices)
+        assert isinstance(service, ClientService)
         self.services.append(service)
         if start:
             service.startService()

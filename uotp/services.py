@@ -15,10 +15,11 @@ them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
-from uotp.client import ClientService, ClientSettings
+from uotp.client import CLIENT_MESSAGES, ClientFront, ClientParent, ClientService, ClientSettings
 from uotp.duplicate import Duplicate
 from uotp.net import Listen, steeringTrouble
 from uotp.order import Order, OrderMode
@@ -75,7 +76,7 @@ def clientService(
     maxAge: float | None = CLIENT.maxAge,
     maxBytes: int | None = CLIENT.maxBytes,
     reactor: Any = None,
-) -> ClientService:
+) -> ClientFront:
     """
     Make a client, which listens on UDP and opens a session for each source that sends.
     Its arguments are the fields of L{ClientSettings}, which says what each means, and these:
@@ -85,8 +86,11 @@ def clientService(
     @param reactor: the global one when left out.
     @return: the service; after the start C{service.listening} tells where it listens, and
         C{service.listeningAll} all places where it does.  C{service.whenReady()} fires when the
-        server's name was found.  C{reload()} reads the files again, and looks the name up again.
+        server's name was found.  C{reload()} reads the files again, and looks the name up again; with several
+        workers it returns a C{Deferred}.
+        Workers are processes of their own, started with C{sys.executable} by C{reactor.spawnProcess}.
     @raise ConfigurationError: for files or values that cannot be used.
+    @raise StartError: when workers cannot be started, since there is no such program.
     """
     settings = ClientSettings(
         server=server,
@@ -113,7 +117,14 @@ def clientService(
         maxBytes=maxBytes,
     )
     credentials = None if tls is None else ClientCredentials(tls, wire=wire)
-    return ClientService(settings, credentials, orGlobalReactor(reactor))
+    ours = orGlobalReactor(reactor)
+    processes, trouble = processesFor(workers)
+    if processes > 1 and trouble is None:
+        launch = launcherOf(ours, "client", CLIENT_MESSAGES)
+        return ClientParent(settings, tls, credentials, ours, processes, launch)
+    service = ClientService(settings, credentials, ours)
+    warnOfOneProcess(service, processes, trouble)
+    return service
 
 
 def serverService(
@@ -169,22 +180,40 @@ def serverService(
     )
     credentials = None if tls is None else ServerCredentials(tls, wire=wire)
     ours = orGlobalReactor(reactor)
-    processes = usableProcessors() if workers is None else workers
-    trouble = steeringTrouble() if processes > 1 else None
+    processes, trouble = processesFor(workers)
     if processes > 1 and trouble is None:
-        return ServerParent(settings, tls, credentials, ours, processes, launcherOf(ours))
+        launch = launcherOf(ours, "server", MESSAGES)
+        return ServerParent(settings, tls, credentials, ours, processes, launch)
     service = ServerService(settings, credentials, ours)
-    if trouble is not None:
-        service.warnAtStart("one process serves, and not {workers}: {trouble}", workers=processes, trouble=trouble)
+    warnOfOneProcess(service, processes, trouble)
     return service
 
 
-def launcherOf(reactor: Any) -> Launch:
+def processesFor(workers: int | None) -> tuple[int, str | None]:
     """
-    @return: what starts the processes of a server's workers.
+    @param workers: how many are wanted, or L{None} for as many as there are processors.
+    @return: how many processes that is, and why this system cannot have several, if it cannot.
+    """
+    processes = usableProcessors() if workers is None else workers
+    return processes, steeringTrouble() if processes > 1 else None
+
+
+def warnOfOneProcess(service: ClientService | ServerService, processes: int, trouble: str | None) -> None:
+    """
+    Let a service say at its start why it is one process, where several were wanted.
+    """
+    if trouble is not None:
+        service.warnAtStart("one process serves, and not {workers}: {trouble}", workers=processes, trouble=trouble)
+
+
+def launcherOf(reactor: Any, end: str, messages: Sequence[type]) -> Launch:
+    """
+    @param end: C{"client"} or C{"server"}: what L{uotp.cli.worker} is told to be.
+    @param messages: what is said besides what leads workers of any kind.
+    @return: what starts the processes of workers.
     @raise StartError: when there is no such program.
     """
-    return ProcessLauncher(reactor, WORKER_MODULE, ["server"], (*WORK, *MESSAGES)).launch
+    return ProcessLauncher(reactor, WORKER_MODULE, [end], (*WORK, *messages)).launch
 
 
 def orGlobalReactor(reactor: Any) -> Any:

@@ -6,10 +6,13 @@ can.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from twisted.logger import FilteringLogObserver, ILogObserver, LogLevel, LogLevelFilterPredicate, globalLogBeginner
 
+from uotp.client import CLIENT_MESSAGES, clientWorker
 from uotp.errors import StartError
 from uotp.process import FreedMemory, GarbageCollection, raiseDescriptorLimit, trimOfMalloc, useMonotonicClock
 from uotp.server import MESSAGES, serverWorker
@@ -30,16 +33,38 @@ def withoutChatter(observer: ILogObserver) -> ILogObserver:
     return FilteringLogObserver(observer, [chatter])
 
 
+@dataclass(frozen=True, slots=True)
+class WorkerKind:
+    """
+    Says what a worker of one end works at.
+
+    @ivar messages: what it and its parent say, besides what leads workers of any kind.
+    @ivar make: makes its service.
+    """
+
+    messages: Sequence[type]
+    make: Callable[[BeginWork, WorkerEnd, Any], Any]
+
+
+WORKER_KINDS = {
+    "client": WorkerKind(CLIENT_MESSAGES, clientWorker),
+    "server": WorkerKind(MESSAGES, serverWorker),
+}
+"""Of which end a worker is, by the first argument of its program."""
+
+
 class WorkerProgram:
     """
     Runs the work of one worker in a process of its own.
     """
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self, reactor: Any, kind: WorkerKind) -> None:
         """
         @param reactor: the reactor of this process.
+        @param kind: what it works at.
         """
         self._reactor = reactor
+        self._kind = kind
         self._status = 0
         self._working = Working(reactor, self._begin, self._ended)
 
@@ -50,7 +75,7 @@ class WorkerProgram:
         @param descriptor: leads to it.
         @raise StartError: when there is none.
         """
-        end = joinParent(self._reactor, self._working, (*WORK, *MESSAGES), descriptor)
+        end = joinParent(self._reactor, self._working, (*WORK, *self._kind.messages), descriptor)
         self._working.speakBy(end)
 
         def say(values: dict[str, Any]) -> bool:
@@ -70,7 +95,7 @@ class WorkerProgram:
         Spelling.spellings = message.spellings
         GarbageCollection(self._reactor).start()
         FreedMemory(self._reactor, trimOfMalloc()).start()
-        return serverWorker(message, end, self._reactor)
+        return self._kind.make(message, end, self._reactor)
 
     def _ended(self, status: int) -> None:
         self._status = status
@@ -84,18 +109,19 @@ class WorkerProgram:
         return self._status
 
 
-def runWorker() -> int:
+def runWorker(arguments: Sequence[str]) -> int:
     """
     Work for the parent until it wants no more.
 
+    @param arguments: of the program: an end, and the number of the worker.
     @return: the exit status.
     """
     from twisted.internet import reactor  # noqa: PLC0415 - importing it installs it
 
     useMonotonicClock(reactor)
     raiseDescriptorLimit()
-    program = WorkerProgram(reactor)
     try:
+        program = WorkerProgram(reactor, kindNamed(arguments))
         program.join(CHANNEL_DESCRIPTOR)
     except StartError as error:
         sayLast(sys.stderr, f"uotp: {error}\n")
@@ -103,5 +129,17 @@ def runWorker() -> int:
     return program.run()
 
 
+def kindNamed(arguments: Sequence[str]) -> WorkerKind:
+    """
+    @return: what a worker with these arguments works at.
+    @raise StartError: when no parent of ours would start it so.
+    """
+    kind = WORKER_KINDS.get(arguments[0]) if arguments else None
+    if kind is None:
+        reason = "this program is started by one that has workers, which says of which end"
+        raise StartError(reason)
+    return kind
+
+
 if __name__ == "__main__":
-    sys.exit(runWorker())
+    sys.exit(runWorker(sys.argv[1:]))

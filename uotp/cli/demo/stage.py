@@ -18,7 +18,7 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.task import LoopingCall
 
 from uotp.cli.demo.exchange import Exchange
-from uotp.client import ClientService
+from uotp.client import ClientFront
 from uotp.errors import StartError, UotpError
 from uotp.net import enlargeUdpBuffers
 from uotp.pki import Pki, makePki
@@ -206,7 +206,7 @@ class Stage:
         self._closers.append(port.stopListening)
         return LOOPBACK, port.getHost().port
 
-    def _start(self, service: ServerFront | ClientService) -> tuple[str, int]:
+    def _start(self, service: ServerFront | ClientFront) -> tuple[str, int]:
         service.privilegedStartService()
         self._closers.append(service.stopService)
         service.startService()

@@ -1,0 +1,314 @@
+"""
+A client with several workers, seen from their parent: it owns the sockets to which sources send, and keeps
+what there may be of all of them together.  It carries nothing itself.
+
+Each worker has a socket at each address, and the kernel sends a source to one of them, always the same
+(L{uotp.net.steering}).  What comes while a worker is gone waits in its socket for the next one.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+from twisted.internet.defer import Deferred, DeferredLock, gatherResults, maybeDeferred, succeed
+
+from uotp.boundaries import Address
+from uotp.client.front import ClientFront
+from uotp.client.settings import ClientSettings
+from uotp.client.sources.sessions import MAX_CLIENT_SESSIONS
+from uotp.client.statistics import CURRENT_OF_CLIENT, ClientStatistics
+from uotp.client.workers.clientworker import WRITER
+from uotp.client.workers.messages import (
+    FollowPath,
+    LearnGoodHosts,
+    TellGoodHosts,
+    TellPortLost,
+    TellServerFound,
+)
+from uotp.errors import PeerError
+from uotp.telemetry import Logger, Spelling
+from uotp.tls import ClientCredentials, ClientTls
+from uotp.udp import datagramGroupOpener
+from uotp.workers import (
+    BeginWork,
+    Descriptors,
+    Launch,
+    ListeningGroup,
+    ListenNoMore,
+    ListenOn,
+    WorkerStatistics,
+    Workforce,
+    countDropped,
+    gathered,
+)
+
+
+class GroupPort:
+    """
+    Is one UDP port of a client as its parent has it: the sockets of all workers, or none while they are lost.
+
+    @ivar number: by which workers know it.
+    """
+
+    def __init__(self, number: int, whenLost: Callable[[str], None]) -> None:
+        """
+        @param whenLost: told why, when it is gone and we did not close it.
+        """
+        self.number = number
+        self._whenLost = whenLost
+        self._group: ListeningGroup | None = None
+
+    def hold(self, group: ListeningGroup) -> None:
+        """
+        It is bound.
+        """
+        self._group = group
+
+    def lost(self, reason: str) -> None:
+        """
+        A worker cannot read its socket any more.  The others lose theirs too: a socket that is bound again
+        would be another one in the group.
+        """
+        if self._group is not None:
+            self.stopListening()
+            self._whenLost(reason)
+
+    def stopListening(self) -> None:
+        """
+        Close all sockets.
+        """
+        group, self._group = self._group, None
+        if group is not None:
+            group.stopListening()
+
+    def ignoreSources(self) -> None:
+        """
+        Do nothing: each worker does that.
+        """
+
+
+class ClientParent(ClientFront):
+    """
+    Runs a client with several workers.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        settings: ClientSettings,
+        tls: ClientTls | None,
+        credentials: ClientCredentials | None,
+        reactor: Any,
+        workers: int,
+        launch: Launch,
+    ) -> None:
+        """
+        See L{ClientFront}.
+
+        @param tls: what the credentials were made of.
+        @param workers: how many there are to be.
+        @param launch: starts the process of one.
+        @raise ConfigurationError: for a server that no certificate could name.
+        """
+        super().__init__(settings, credentials, reactor, workers)
+        if credentials is not None:
+            credentials.creatorFor(settings.server[0])
+        directory = settings.stateDirectory
+        told = replace(settings, stateDirectory=None if directory is None else os.path.abspath(directory))
+        self._workers = workers
+        self._pickled = pickle.dumps((told, tls))
+        self._clientCredentials = credentials
+        self._openGroup = datagramGroupOpener(reactor, self.drops, settings.udpBuffer)
+        self._workforce = Workforce(
+            reactor,
+            launch,
+            workers,
+            self,
+            {"memory": settings.memory, "sessions": MAX_CLIENT_SESSIONS},
+            CURRENT_OF_CLIENT,
+        )
+        self._groupPorts: dict[int, GroupPort] = {}
+        self._groups: dict[int, ListeningGroup] = {}
+        self._numbers = count(1)
+        self._reloading = DeferredLock()
+        self._isServerFound = False
+        self._waiting: list[Deferred[None]] = []  # for that
+
+    def lookUpAhead(self) -> None:
+        """
+        Do nothing: each worker looks the server up.
+        """
+
+    # The ports.
+
+    def newPort(self, whenLost: Callable[[str], None]) -> GroupPort:
+        """
+        See L{ClientFront}.
+        """
+        port = GroupPort(next(self._numbers), whenLost)
+        self._groupPorts[port.number] = port
+        return port
+
+    def openPort(self, bindAddress: Address, protocol: GroupPort) -> ListeningGroup:
+        """
+        See L{ClientFront}.
+        """
+        host, number = bindAddress[:2]
+        sockets = self._openGroup((host, number), self._workers)
+        group = ListeningGroup(protocol.number, sockets, "UDP", self._listensNoMore)
+        protocol.hold(group)
+        self._groups[group.number] = group
+        self._workforce.sendAll(lambda worker: (ListenOn(group.number), [group.descriptorFor(worker)]))
+        return group
+
+    def _listensNoMore(self, group: ListeningGroup) -> None:
+        del self._groups[group.number]
+        self._workforce.sendAll(lambda _: (ListenNoMore(group.number), ()))
+
+    # The service.
+
+    def startService(self) -> None:
+        """
+        Begin, and start the workers.
+
+        @raise StartError: when a port or the mark cannot be had.
+        """
+        super().startService()
+        self.reactor.callWhenRunning(self._startWorkers)
+
+    def _startWorkers(self) -> None:
+        if self.running:
+            self._workforce.start()
+
+    def whenReady(self) -> Deferred[Any]:
+        """
+        See L{uotp.tunnel.TunnelService}.  A client is ready when all workers have begun, and one knows where to
+        dial.
+        """
+        return gatherResults([self._workforce.whenReady(), self._whenServerFound()])
+
+    def _whenServerFound(self) -> Deferred[None]:
+        if self._isServerFound:
+            return succeed(None)
+        self._waiting.append(Deferred())
+        return self._waiting[-1]
+
+    def _serverFound(self) -> None:
+        self._isServerFound = True
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            each.callback(None)
+
+    def stopService(self) -> Deferred[Any]:
+        """
+        Let all workers stop: they take nothing more from sources, and let what is under way arrive.
+
+        @return: fires when their processes have ended.
+        """
+        self.ports.ignoreSources()
+        stopped = self._workforce.stop().addCallback(lambda _: self.ports.stop())
+        super().stopService()
+        return stopped
+
+    def reload(self) -> Deferred[None]:  # type: ignore[override]
+        """
+        Read the files again, and have all workers use them, or none.  In any case all find out what has
+        become of the path to the server.
+
+        @return: fires when all use them; fails with L{ConfigurationError} when one cannot.
+        """
+        done: Deferred[None] = self._reloading.run(self._reload)
+        return done
+
+    def _reload(self) -> Deferred[None]:
+        credentials = self._clientCredentials
+        if credentials is None:
+            self._followPath()
+            return succeed(None)
+        return maybeDeferred(self._renewAll, credentials).addErrback(self._notRenewed)
+
+    def _renewAll(self, credentials: ClientCredentials) -> Deferred[None]:
+        prepared = credentials.prepare()
+        return self._workforce.renew(dict(prepared.contents), lambda: credentials.adopt(prepared))
+
+    def _notRenewed(self, reason: Any) -> Any:
+        self._followPath()
+        return reason
+
+    def _followPath(self) -> None:
+        self._workforce.sendAll(lambda _: (FollowPath(), ()))
+
+    def statistics(self) -> ClientStatistics:
+        """
+        @return: those of all workers together, as they have told last.
+        """
+        return gathered(ClientStatistics, self._workforce.totals())
+
+    def workerStatistics(self) -> tuple[WorkerStatistics, ...]:
+        """
+        @return: how each worker is.
+        """
+        return self._workforce.statistics()
+
+    # What becomes of workers; see WorkforceOwner.
+
+    def work(self, worker: int) -> BeginWork:
+        """
+        See L{uotp.workers.WorkforceOwner}.
+        """
+        credentials = self._clientCredentials
+        return BeginWork(
+            number=worker,
+            workers=self._workers,
+            verbosity=Logger.threshold.name,
+            spellings=dict(Spelling.spellings),
+            settings=self._pickled,
+            contents={} if credentials is None else dict(credentials.contents),
+            parts={},
+        )
+
+    def began(self, worker: int) -> None:
+        """
+        See L{uotp.workers.WorkforceOwner}.
+        """
+        for number, group in self._groups.items():
+            self._workforce.send(worker, ListenOn(number), [group.descriptorFor(worker)])
+
+    def ready(self, worker: int) -> None:
+        """
+        See L{uotp.workers.WorkforceOwner}.
+        """
+
+    def lost(self, worker: int) -> None:
+        """
+        See L{uotp.workers.WorkforceOwner}.
+        """
+
+    def grown(self, numbers: Mapping[str, int]) -> None:
+        """
+        See L{uotp.workers.WorkforceOwner}.
+        """
+        countDropped(self.drops, numbers)
+
+    def received(self, worker: int, message: object, descriptors: Descriptors) -> None:
+        """
+        See L{uotp.workers.WorkforceOwner}.
+
+        @raise PeerError: when it may not say so.
+        """
+        match message:
+            case TellServerFound():
+                self._serverFound()
+            case TellPortLost(number, reason) if number in self._groupPorts:
+                self._groupPorts[number].lost(reason)
+            case TellGoodHosts(hosts) if worker != WRITER:
+                self._workforce.send(WRITER, LearnGoodHosts(hosts))
+            case _:
+                reason = "it says what a client's worker does not say"
+                raise PeerError(reason)
