@@ -10,11 +10,16 @@ Several sockets may be bound to one port only while all allow it.  They do so fo
 and with C{SO_REUSEPORT}, which lets in nobody but our own user.  After that nobody may again.
 
 Where the port is one of a group, one for each of several processes (L{uotp.net.steering}), all of the group
-allow it all the time, and so does a second socket there.  Were that forbidden again on a socket of the
-group, the kernel would take it for one that stands alone: if it is the one that is looked at first, it
-gets all that comes, whosever it is.  And one beside it that forbids it keeps the other processes from
-having any.  The group's program chooses only among those that were bound first, so a later one
-changes nothing for anybody, and gets nothing before it is connected.
+allow it all the time.  Were that forbidden again on one of them, the kernel would take it for a socket that
+stands alone: if it is the one that is looked at first, it gets all that comes, whosever it is.  The group's
+program chooses only among those that were bound first, so a socket that comes later changes nothing for
+anybody, and gets nothing before it is connected.
+
+Once it is connected, it has to forbid it.  A kernel from 6.13 on takes it out of the group then, and the next
+socket that is bound there, of whichever process, could be put into a new group with it, which has no program:
+then that one gets all that comes.  A socket that forbids sharing is not joined; and so that it does not keep
+others from being bound either, all that come later allow C{SO_REUSEADDR} among each other.  Those of the group do
+not, so this lets in nobody else.
 """
 
 from __future__ import annotations
@@ -136,9 +141,11 @@ def boundInGroup(context: PortContext, family: int, bound: Address, source: Addr
     side = socket.socket(family, socket.SOCK_DGRAM)
     try:
         prepareSide(context, side)
+        side.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         side.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         side.bind(bound)
         side.connect(withoutOwn(source)[0])
+        side.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
     except OSError:
         side.close()
         raise
