@@ -78,6 +78,8 @@ class AdmissionLimits:
     @ivar strangers: see L{STRANGERS_AT_ONCE}.
     @ivar reserved: see L{RESERVED}.
     @ivar seen: see L{MAX_SEEN}.
+    @ivar places: for so many of those that are not proved there is a place at least, whatever part of all places
+        this process has: for those that come at once.
     """
 
     perSecond: float
@@ -85,6 +87,7 @@ class AdmissionLimits:
     strangers: float
     reserved: float
     seen: int
+    places: int
 
     @classmethod
     def of(cls, processes: int) -> AdmissionLimits:
@@ -92,12 +95,14 @@ class AdmissionLimits:
         @param processes: how many share what there is.
         @return: the part of each.
         """
+        atOnce = partOfBurst(NEW_AT_ONCE, processes)
         return cls(
             NEW_PER_SECOND / processes,
-            partOfBurst(NEW_AT_ONCE, processes),
+            atOnce,
             partOfBurst(STRANGERS_AT_ONCE, processes),
             max(RESERVED / processes, LEAST_RESERVED),
             MAX_SEEN // processes,
+            0 if processes == 1 else int(atOnce),
         )
 
 

@@ -73,11 +73,13 @@ class Bounds:
     cheap: int = 0
 
     @classmethod
-    def of(cls, most: int) -> Bounds:
+    def of(cls, most: int, atOnce: int) -> Bounds:
         """
         @param most: how many places there are.
+        @param atOnce: so many of them are for sources that are not proved, if there are so many.
         """
-        return cls(most, max(most // UNPROVED_SHARE, 1), max(most - most // PAID_SHARE, 1))
+        unproved = max(most // UNPROVED_SHARE, min(atOnce, most), 1)
+        return cls(most, unproved, max(most - most // PAID_SHARE, unproved))
 
 
 class Places:
@@ -85,13 +87,15 @@ class Places:
     Keeps apart the sources that have paid and those that have not, and tells who goes first.
     """
 
-    def __init__(self, bySource: Mapping[Source, SourceSession], most: int) -> None:
+    def __init__(self, bySource: Mapping[Source, SourceSession], most: int, atOnce: int = 0) -> None:
         """
         @param bySource: all that have a place.
         @param most: how many places there are.
+        @param atOnce: so many sources come at once, and all have a place, however few there are.
         """
         self._bySource = bySource
-        self._bounds = Bounds.of(most)
+        self._atOnce = atOnce
+        self._bounds = Bounds.of(most, atOnce)
         self._before = Bounds()  # as many as were there when the bounds became less, until there is room
         self._unproved: dict[Source, SourceSession] = {}  # and some that have been proved since
         self._light: dict[Source, SourceSession] = {}  # and some that have paid since
@@ -100,7 +104,7 @@ class Places:
         """
         From now on there are so many places.
         """
-        self._bounds = Bounds.of(most)
+        self._bounds = Bounds.of(most, self._atOnce)
         unproved = len(self._unproved)
         self._before = Bounds(len(self._bySource), unproved, unproved + len(self._light))
 

@@ -88,10 +88,11 @@ class SessionsBySource:
         self._expire = expire
         self._sessionLog = BudgetedLogger(self._log, LineBudget(clock.seconds))
         self._bySource: dict[Source, SourceSession] = {}
-        self._places = Places(self._bySource, maxSessions)
+        limits = admission or AdmissionLimits.of(1)
+        self._places = Places(self._bySource, maxSessions, limits.places)
         self._allowed = AllowedSources(allow)
         self._strangers = RateLimit(clock.seconds)  # our own, since their addresses may be forged
-        self._admission = Admission(clock.seconds, admission)
+        self._admission = Admission(clock.seconds, limits)
         self._closing = ClosingSessions()
 
     def __len__(self) -> int:
