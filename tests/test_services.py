@@ -35,6 +35,8 @@ from tests.doubles.reactors import MemoryReactor
 from tests.doubles.streams import MemoryStream, wrapInTls
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase
 from tests.doubles.udp import MemoryUdp, Receiver, localTo
+from uotp import services
+from uotp.client import ClientParent
 from uotp.client import front as clientfront
 from uotp.client import service as clientservice
 from uotp.client.lookup.lastgood import WRITE_SECONDS, LastGood
@@ -52,6 +54,7 @@ from uotp.order import Order, OrderMode
 from uotp.path import Flight
 from uotp.process import LEAST_MEMORY_BYTES
 from uotp.process.clock import SleepClocks
+from uotp.server import ServerParent
 from uotp.server import front as serverfront
 from uotp.server import service as serverservice
 from uotp.server.service import ServerService
@@ -783,6 +786,50 @@ class NamesTests(_ServicesTestCase):
         self.assertEqual(self.reactor.tcpClients[0][0], "192.0.2.1")
         self.assertEqual(self.reactor.tcpClients[-1][0], "192.0.2.9")
         source.stopListening()
+
+
+class WorkersTests(_ServicesTestCase):
+    """
+    Either end may have several processes, where the system can tell each packet which one it is for.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.trouble: str | None = None
+        self.patch(services, "steeringTrouble", lambda: self.trouble)
+        self.patch(services, "usableProcessors", lambda: 3)
+
+    def test_asManyAsAreWanted(self) -> None:
+        """
+        Or as there are processors; and with one, no other process at all.
+        """
+        ends: list[tuple[Any, Any, Any, Any]] = [
+            (clientService, SERVER, ClientParent, ClientService),
+            (serverService, TARGET, ServerParent, ServerService),
+        ]
+        for make, address, parent, alone in ends:
+            for workers, kind in ((1, alone), (2, parent), (None, parent)):
+                service = make(address, tls=None, reactor=self.reactor, workers=workers)
+                self.assertIs(type(service), kind)
+                if kind is parent:
+                    self.assertEqual(len(service.workerStatistics()), workers or 3)
+
+    def test_whereTheSystemCannotItIsOneProcess(self) -> None:
+        """
+        Which says so.
+        """
+        self.trouble = "it is too old"
+        self.client(workers=4)
+        self.server(workers=4)
+        said = [line for line in self.lines(LogLevel.warn) if "one process" in line]
+        self.assertEqual(said, ["one process serves, and not 4: it is too old"] * 2)
+
+    def test_oneProcessIsNoTrouble(self) -> None:
+        self.trouble = "it is too old"
+        self.patch(services, "usableProcessors", lambda: 1)
+        self.client(workers=None)
+        self.client(workers=1, listen=("127.0.0.1", 5))
+        self.assertEqual(self.lines(LogLevel.warn), [])
 
 
 class TogetherTests(_ServicesTestCase):

@@ -4,6 +4,8 @@ Which sources get a session, when more come than can be taken on.
 
 from __future__ import annotations
 
+from random import Random
+
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -17,6 +19,7 @@ from uotp.client.sources.admission import (
     SEEN_SECONDS,
     STRANGERS_AT_ONCE,
     Admission,
+    AdmissionLimits,
 )
 
 HONEST_WAITS = (0.0, 1.0, 3.0)
@@ -193,3 +196,46 @@ class AdmissionTests(SynchronousTestCase):
     def test_quietTimeSavesUpNoMoreThanOneBurst(self) -> None:
         self.clock.advance(3600.0)
         self.assertEqual(self.flood(1000), NEW_AT_ONCE)
+
+
+class SeveralProcessesTests(SynchronousTestCase):
+    """
+    Let the kernel spread sources over several processes, as chance has it.
+    """
+
+    def admissions(self, processes: int) -> list[Admission]:
+        """
+        @return: one for each.
+        """
+        clock = Clock()
+        return [Admission(clock.seconds, AdmissionLimits.of(processes)) for _ in range(processes)]
+
+    def test_burstOfABrowserIsTakenOn(self) -> None:
+        """
+        All of it, though one process gets more of it than another.
+        """
+        spread = Random(7)  # noqa: S311 - the same each time
+        for processes in (1, 2, 3, 4, 8, 16):
+            for _ in range(20):
+                admissions = self.admissions(processes)
+                taken = sum(admissions[spread.randrange(processes)].admits(source(number)) for number in range(100))
+                self.assertEqual(taken, 100, processes)
+                for each in admissions:
+                    each.checkInvariant()
+
+    def test_allTogetherTakeOnLittleMoreAtOnce(self) -> None:
+        """
+        And as many in a second as one process.
+        """
+        for processes, most in ((1, 1.0), (2, 1.6), (4, 1.9), (8, 2.3)):
+            limits = AdmissionLimits.of(processes)
+            self.assertLessEqual(processes * limits.atOnce, most * NEW_AT_ONCE)
+            self.assertEqual(processes * limits.perSecond, NEW_PER_SECOND)
+            self.assertLessEqual(processes * limits.seen, MAX_SEEN)
+            self.assertGreater(limits.atOnce, limits.reserved)
+
+    def test_oneProcessHasAllThereIs(self) -> None:
+        self.assertEqual(
+            AdmissionLimits.of(1),
+            AdmissionLimits(NEW_PER_SECOND, NEW_AT_ONCE, STRANGERS_AT_ONCE, RESERVED, MAX_SEEN, 0),
+        )

@@ -99,6 +99,7 @@ class FakeCredentials:
     Has files that can be used, or not.
 
     @ivar trouble: why not.
+    @ivar nameless: a server that no certificate could name.
     @ivar adopted: what is in use.
     """
 
@@ -106,11 +107,12 @@ class FakeCredentials:
 
     def __init__(self) -> None:
         self.trouble: str | None = None
+        self.nameless = ""
         self.adopted = "old"
         self.contents: Mapping[str, bytes] = {"key.pem": b"old"}
 
     def creatorFor(self, host: str) -> None:
-        if host == "no name":
+        if host == self.nameless:
             reason = "no certificate could name it"
             raise ConfigurationError(reason)
 
@@ -273,10 +275,9 @@ class ClientParentTests(SynchronousTestCase):
         """
         Is refused before anything begins.
         """
-        settings: Any = SimpleNamespace(**{**vars(SimpleNamespace()), "server": ("no name", 1)})
-        self.patch(clientparent.ClientFront, "__init__", lambda *_: None)
-        given: Any = FakeCredentials()
-        self.assertRaises(ConfigurationError, ClientParent, settings, None, given, None, 2, None)
+        credentials: Any = FakeCredentials()
+        credentials.nameless = SERVER[0]
+        self.assertRaises(ConfigurationError, self.parent, credentials)
 
     def reload(self, parent: ClientParent) -> list[Any]:
         """

@@ -194,3 +194,34 @@ class LastGoodTests(SynchronousTestCase):
         remembered.note("192.0.2.1")
         self.assertEqual(remembered.hosts, ("192.0.2.1",))
         remembered.close()
+
+    def test_anotherProcessMayWriteIt(self) -> None:
+        """
+        Then it is told what is good, no more often than it would be written, and says what is wrong with the file.
+        """
+        self.lastGood().note("192.0.2.1")
+        told: list[tuple[str, ...]] = []
+        remembered = LastGood(SERVER, str(self.directory), self.clock.seconds, told.append)
+        self.assertEqual(remembered.hosts, ("192.0.2.1",))
+        for number in (1, 2, 3):
+            remembered.note(f"192.0.2.{number}")
+        self.assertEqual(told, [("192.0.2.2", "192.0.2.1")])
+        self.clock.advance(WRITE_SECONDS)
+        remembered.save()
+        self.assertEqual(told[1:], [("192.0.2.3", "192.0.2.2", "192.0.2.1")])
+        remembered.close()
+        self.assertEqual(self.lastGood().hosts, ("192.0.2.1",))
+        (self.directory / FILE).write_text("spoiled")
+        LastGood(SERVER, str(self.directory), self.clock.seconds, told.append).close()
+        self.assertEqual(self.lines(), [])
+
+    def test_whatAnotherProcessHasFoundIsWritten(self) -> None:
+        """
+        Of that nothing is trusted: what is no address is left out, and what is too much.
+        """
+        remembered = self.lastGood()
+        remembered.note("192.0.2.99")
+        self.clock.advance(WRITE_SECONDS)
+        remembered.learn(["192.0.2.1", "no address", "0.0.0.0", *(f"192.0.2.{number}" for number in range(2, 50))])  # noqa: S104
+        self.assertEqual(len(remembered.hosts), MAX_REMEMBERED_HOSTS)
+        self.assertEqual(self.lastGood().hosts[:2], ("192.0.2.1", "192.0.2.2"))

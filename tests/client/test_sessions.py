@@ -16,7 +16,7 @@ from tests.doubles.contracts import TimerTestCase
 from tests.doubles.dialling import Attempt, MemoryContext
 from tests.doubles.udp import MemoryUdp, Receiver
 from uotp.boundaries import Address
-from uotp.client.sources.admission import NEW_AT_ONCE, NEW_PER_SECOND, STRANGERS_AT_ONCE
+from uotp.client.sources.admission import NEW_AT_ONCE, NEW_PER_SECOND, STRANGERS_AT_ONCE, AdmissionLimits
 from uotp.client.sources.allowed import Network
 from uotp.client.sources.places import PAID_SHARE, SPARE_SECONDS, UNPROVED_SHARE
 from uotp.client.sources.proof import MOMENT_SECONDS, TUNNEL_BYTES, UNANSWERED_BYTES
@@ -654,6 +654,56 @@ class SessionsBySourceTests(_SessionsTestCase):
         self.clock.advance(1)
         self.send(3)
         self.assertEqual(set(self.port.bySource), {source(2), source(3)})
+
+    def test_placesThatHaveBecomeFewer(self) -> None:
+        """
+        Nobody is sent away for that alone: who comes then takes the place of two, until it is enough.
+        """
+        self.sessions = self.makeSessions(maxSessions=64)
+        for number in range(10):
+            self.send(number)
+            self.clock.advance(0.1)
+        self.sessions.setMost(12)
+        self.sessions.checkInvariant()
+        self.assertEqual(len(self.sessions), 10)
+        counts = []
+        for number in range(100, 110):
+            self.send(number)
+            counts.append(len(self.sessions))
+        self.assertEqual(counts, [9, 8, 7, 6, 5, 4, 3, 3, 3, 3])  # a fourth of the places is for these
+        self.sessions.setMost(64)
+        for number in range(200, 210):
+            self.send(number)
+        self.assertEqual(len(self.sessions), 13)
+        self.assertEqual(self.drops.totals, {})
+
+    def test_placesThatHaveBecomeFewerThanThoseThatHavePaid(self) -> None:
+        """
+        They keep their sessions while they are active, and nobody else comes in.
+        """
+        self.sessions = self.makeSessions(maxSessions=8)
+        for number in range(4):
+            self.send(number)
+            self.payLast()
+        self.sessions.setMost(2)
+        self.send(9)
+        self.assertEqual((len(self.sessions), self.drops.totals), (4, {Drop.TOO_MANY_SESSIONS: 1}))
+        self.clock.advance(SPARE_SECONDS)
+        self.send(9)
+        self.assertEqual(len(self.sessions), 3)
+        self.assertIn(source(9), self.port.bySource)
+
+    def test_thoseThatComeAtOnceHavePlacesInASmallPart(self) -> None:
+        """
+        Of several processes each may have few places, and the sources of a browser come to all of them.
+        """
+        limits = AdmissionLimits.of(8)
+        sessions = SessionsBySource(self.openSession, self.clock, self.drops, EXPIRE, 64, admission=limits)
+        sessions.setMost(32)
+        self.port, self.sessions = sessions.newPort(self.lost.append), sessions
+        for number in range(limits.places):
+            self.send(number)
+        self.assertEqual(len(sessions), limits.places)
 
     def test_ofThoseThatHavePaidWhoHasSentLeastGoesFirst(self) -> None:
         """

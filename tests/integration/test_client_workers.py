@@ -13,6 +13,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import psutil
@@ -238,6 +239,12 @@ class ClientWorkersTests(RigTestCase):
         self.assertTrue(said(pair.client, f"worker 1 (process {killed}) has ended by SIGKILL"))
         self.assertNotEqual(self.workers(pair.client)[1], killed)
 
+    def saidMore(self, program: Program, words: str, before: int) -> bool:
+        """
+        @return: whether a program has said something more often than before.
+        """
+        return len(said(program, words)) > before
+
     def test_reloadCostsNothing(self) -> None:
         """
         Whether the files can be used or not.
@@ -253,7 +260,7 @@ class ClientWorkersTests(RigTestCase):
                     file.write("no key\n")
             before = len(said(pair.client, "reloaded"))
             pair.client.process.send_signal(signal.SIGHUP)
-            together.run(lambda before=before: len(said(pair.client, "reloaded")) > before, "it says so")
+            together.run(partial(self.saidMore, pair.client, "reloaded", before), "it says so")
             self.assertEqual("not reloaded" in said(pair.client, "reloaded")[-1], not good)
             if not good:
                 shutil.move(kept, pki.clientKey)

@@ -24,6 +24,7 @@ from tests.integration.test_datagram_port import SocketPortTestCase
 from uotp.boundaries import Address, DatagramPortOpener
 from uotp.net import steeringTrouble
 from uotp.udp import datagramGroupOpener, datagramPortOpener, groupMemberOpener
+from uotp.udp.ownaddress import withoutOwn
 
 if sys.platform == "linux":
     from uotp.udp import sideport
@@ -192,8 +193,8 @@ class GroupPortTests(SocketPortTestCase):
             self.crowd(member, heavy)
             self.assertEqual(self.whereEachArrives(), self.members)
         self.assertEqual([len(self.sides(member)) for member in range(MEMBERS)], [1, 2, 1])
-        heavy = self.sourcesOf(2)[0]
-        heavy.send(b"apart")
+        flooding = self.sourcesOf(2)[0]
+        flooding.send(b"apart")
         self.assertEqual(self.whatWaits(self.sides(2)[0].socket)[-1], b"apart")
         for member in (1, 2, 0, 1):
             self.ports[member]._sides.close(self.sides(member)[0])
@@ -218,7 +219,6 @@ class GroupPortTests(SocketPortTestCase):
         """
         Also not while a socket beside that is bound and not connected yet, the first one or another.
         """
-        withoutOwn = sideport.withoutOwn
         heavy: set[socket.socket] = set()
 
         def othersSend(source: Address) -> Any:

@@ -9,6 +9,10 @@ What looks alike must not be taken for that: a server that restarts or refuses, 
 for a while, a name that cannot be looked up.  So an attempt counts only where the path has stopped
 it, and something has come through another tunnel just before it failed; and it takes several, each
 begun after the one before had failed, over some seconds, with no success between them.
+
+Where a client has several workers, each learns this for itself, of its own connections.  The path counts
+those of all, so what one finds is less than the path lets through, and the others find the rest.  A session that has
+no tunnel gets one from others of its own worker only.
 """
 
 from __future__ import annotations
