@@ -320,7 +320,6 @@ class ParentContact:
     def _endRelays(self) -> None:
         for relay in list(self._relays.values()):
             relay.close()
-        return done
 
     # What becomes of sessions; see SessionWatcher.
 
