@@ -92,4 +92,4 @@ if __name__ == "__main__":
     from twisted.internet import reactor
 
     Answering(reactor)
-    sys.exit(runWorker())
+    sys.exit(runWorker(sys.argv[1:]))
