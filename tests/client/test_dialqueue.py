@@ -12,9 +12,28 @@ from twisted.internet import error
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.client.slots import SESSION_ID, SlotTestCase
-from uotp.client.dial.dialqueue import MAX_DIALS, MAX_UNPROVED_DIALS, DialQueue, Place, Urgency
+from uotp.client.dial.dialqueue import MAX_DIALS, MAX_UNPROVED_DIALS, DialQueue, Place, Urgency, neverBegin
 from uotp.client.dial.outage import LONE_SHARE
 from uotp.client.pool import Pool
+
+
+class SharedQueueTests(SynchronousTestCase):
+    """
+    Workers share what may be dialled at once.
+    """
+
+    def test_ofFewMostAreForSourcesThatMayBeForged(self) -> None:
+        """
+        But never all of them.
+        """
+        for most, expected in ((16, 12), (8, 6), (4, 3), (2, 1)):
+            queue = DialQueue(most)
+            for _ in range(20):
+                Place(queue, neverBegin, Urgency.FIRST).enter()
+            self.assertEqual((queue.underWay, queue.waiting), (expected, 20 - expected))
+            Place(queue, neverBegin, Urgency.FIRST_OF_PROVED).enter()
+            self.assertEqual(queue.underWay, expected + 1)
+            queue.checkInvariant()
 
 
 class DialQueueTests(SynchronousTestCase):

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 
 from uotp.client.connectionlimit import ConnectionLimit
 from uotp.client.dial.addresses import AddressOrder
-from uotp.client.dial.dialqueue import DialQueue
+from uotp.client.dial.dialqueue import LEAST_DIALS, MAX_DIALS, DialQueue
 from uotp.client.dial.outage import Hurry, Outage
 from uotp.client.dial.patience import Patience
 from uotp.client.dial.segmentsize import SegmentSizes
@@ -138,6 +138,7 @@ class ClientContext:
     @ivar addresses: knows which address of the server is tried first.
     @ivar patience: knows how long the steps to an open tunnel may take.
     @ivar opened: told the address of the other end of each tunnel that has opened.
+    @ivar processes: how many workers there are, which share what may be dialled at once.
     @ivar dials: lets only so many attempts be under way at once.
     @ivar outage: knows which pools have no tunnel that answers.
     @ivar connectionLimit: knows how many connections the path lets through.
@@ -153,6 +154,7 @@ class ClientContext:
     turns: Turns
     segments: SegmentSizes
     opened: Callable[[Any], None] = ignore
+    processes: int = 1
     segmentWatch: SegmentWatch = field(init=False)
     addresses: AddressOrder = field(init=False)
     patience: Patience = field(init=False)
@@ -170,7 +172,7 @@ class ClientContext:
         self.addresses = AddressOrder()
         self.patience = Patience(self.settings.timeout)
         self._steps = Steps(self.clock)
-        self.dials = DialQueue()
+        self.dials = DialQueue(max(LEAST_DIALS, MAX_DIALS // self.processes))
         self.outage = Outage(self._callEach)
         self.connectionLimit = ConnectionLimit(self.reachability.connectionsLimited)
         self.volumeLimit = VolumeLimit(self.reachability.volumeLimited)

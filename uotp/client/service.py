@@ -104,6 +104,7 @@ class ClientService(ClientFront):
             self.turns,
             SegmentSizes(settings.mss, self._warnOfSegments),
             self._lookup.opened,
+            processes,
         )
         self._sleep = SleepDetector(clocks or sleepClocks())
         self._sessions = SessionsBySource(

@@ -19,6 +19,10 @@ MAX_UNPROVED_DIALS = 12
 """Sources that may be forged have no more of them at once, so that the others go on."""
 
 
+LEAST_DIALS = 2
+"""Where workers share these numbers, each has at least so many, one of them for a source that is proved."""
+
+
 class Urgency(IntEnum):
     """
     Names who goes first: a session without any tunnel before a further tunnel of another, and
@@ -88,9 +92,10 @@ class DialQueue:
 
     def __init__(self, most: int = MAX_DIALS) -> None:
         """
-        @param most: how many may be under way.
+        @param most: how many may be under way.  Of sources that may be forged it is in proportion.
         """
         self._most = most
+        self._mostUnproved = max(1, most * MAX_UNPROVED_DIALS // MAX_DIALS)
         self._underWay: set[Place] = set()
         self._waiting: dict[Urgency, OrderedDict[Place, None]] = {urgency: OrderedDict() for urgency in Urgency}
         self._unproved = 0  # of those under way
@@ -145,7 +150,7 @@ class DialQueue:
 
     def _next(self) -> Place | None:
         for urgency, places in self._waiting.items():
-            if places and (self._unproved < MAX_UNPROVED_DIALS or urgency not in UNPROVED):
+            if places and (self._unproved < self._mostUnproved or urgency not in UNPROVED):
                 return places.popitem(last=False)[0]
         return None
 
@@ -156,8 +161,8 @@ class DialQueue:
         @raise AssertionError: when it does not.
         """
         assert len(self._underWay) <= self._most
-        assert self._unproved == sum(place.urgency in UNPROVED for place in self._underWay) <= MAX_UNPROVED_DIALS
+        assert self._unproved == sum(place.urgency in UNPROVED for place in self._underWay) <= self._mostUnproved
         waiting = [urgency for urgency, places in self._waiting.items() if places]
         isFull = len(self._underWay) == self._most
         assert isFull or all(urgency in UNPROVED for urgency in waiting)
-        assert isFull or not waiting or self._unproved == MAX_UNPROVED_DIALS
+        assert isFull or not waiting or self._unproved == self._mostUnproved
