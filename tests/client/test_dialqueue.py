@@ -26,8 +26,8 @@ class SharedQueueTests(SynchronousTestCase):
         """
         But never all of them.
         """
-        for most, expected in ((16, 12), (8, 6), (4, 3), (2, 1)):
-            queue = DialQueue(most)
+        for processes, expected in ((1, 12), (2, 6), (4, 3), (8, 1), (64, 1)):
+            queue = DialQueue.ofWorker(processes)
             for _ in range(20):
                 Place(queue, neverBegin, Urgency.FIRST).enter()
             self.assertEqual((queue.underWay, queue.waiting), (expected, 20 - expected))

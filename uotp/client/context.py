@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 
 from uotp.client.connectionlimit import ConnectionLimit
 from uotp.client.dial.addresses import AddressOrder
-from uotp.client.dial.dialqueue import LEAST_DIALS, MAX_DIALS, DialQueue
+from uotp.client.dial.dialqueue import DialQueue
 from uotp.client.dial.outage import Hurry, Outage
 from uotp.client.dial.patience import Patience
 from uotp.client.dial.segmentsize import SegmentSizes
@@ -172,7 +172,7 @@ class ClientContext:
         self.addresses = AddressOrder()
         self.patience = Patience(self.settings.timeout)
         self._steps = Steps(self.clock)
-        self.dials = DialQueue(max(LEAST_DIALS, MAX_DIALS // self.processes))
+        self.dials = DialQueue.ofWorker(self.processes)
         self.outage = Outage(self._callEach)
         self.connectionLimit = ConnectionLimit(self.reachability.connectionsLimited)
         self.volumeLimit = VolumeLimit(self.reachability.volumeLimited)

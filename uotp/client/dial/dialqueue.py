@@ -90,16 +90,26 @@ class DialQueue:
     Lets so many attempts of a client be under way at once, and the others wait.
     """
 
-    def __init__(self, most: int = MAX_DIALS) -> None:
+    def __init__(self, most: int = MAX_DIALS, mostUnproved: int = MAX_UNPROVED_DIALS) -> None:
         """
-        @param most: how many may be under way.  Of sources that may be forged it is in proportion.
+        @param most: how many may be under way.
+        @param mostUnproved: the same of sources that may be forged.
         """
         self._most = most
-        self._mostUnproved = max(1, most * MAX_UNPROVED_DIALS // MAX_DIALS)
+        self._mostUnproved = mostUnproved
         self._underWay: set[Place] = set()
         self._waiting: dict[Urgency, OrderedDict[Place, None]] = {urgency: OrderedDict() for urgency in Urgency}
         self._unproved = 0  # of those under way
         self._serving = False
+
+    @classmethod
+    def ofWorker(cls, processes: int) -> DialQueue:
+        """
+        @param processes: how many workers there are, which share what may be under way.
+        @return: the queue of one of them.
+        """
+        most = max(LEAST_DIALS, MAX_DIALS // processes)
+        return cls(most, most * MAX_UNPROVED_DIALS // MAX_DIALS)
 
     @property
     def underWay(self) -> int:
