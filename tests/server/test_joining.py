@@ -8,7 +8,9 @@ import uuid
 from collections.abc import Callable
 
 from tests.doubles.newcomers import HandedNewcomer
+from tests.doubles.streams import MemoryStream
 from tests.server.test_acceptor import HELLO, LIMITS, TARGET, AcceptorTestCase, CheckedAcceptor, makeNoStream
+from uotp.errors import PeerError
 from uotp.server.acceptor import ConnectionLimits
 from uotp.server.joining import Coordinator, Decision, JoinAnswer, JoinQuestion
 from uotp.server.strangers import HELLO_SECONDS, Stranger
@@ -223,6 +225,80 @@ class JoiningTests(AcceptorTestCase):
             self.coordinator.answer(answer)
         self.assertEqual((len(self.registry), self.coordinator.handed), (0, []))
         self.assertEqual(self.coordinator.told, [("gone", 1), ("abandoned", HELLO), ("gone", 2), ("abandoned", HELLO)])
+
+    def test_whoIsEndedWhileTheParentIsAskedDoesNotJoin(self) -> None:
+        """
+        Its certificate was revoked, and its connection is about to be closed.
+        """
+        for number, answer in enumerate((HERE, JoinAnswer(Decision.ELSEWHERE, 2)), 1):
+            self.shown().misbehaved(PeerError("revoked"))
+            self.coordinator.answer(answer)
+            self.assertEqual(self.coordinator.told.pop(0), ("gone", number))
+            self.assertEqual(self.coordinator.told.pop(0), ("abandoned", HELLO))
+            self.assertEqual((len(self.registry), self.coordinator.handed), (0, []))
+        self.settle()
+        self.assertEqual(self.coordinator.told, [])
+
+    def test_nobodyJoinsWhenTheServerStops(self) -> None:
+        """
+        Also when there are so many strangers that they are sent away by turns.
+        """
+        self.acceptor = self.makeAcceptor(limits=ConnectionLimits(silent=200, begun=200, known=200, owned=200))
+        for _ in range(100):
+            self.shown()
+        self.acceptor.close()
+        answers = [HERE, JoinAnswer(Decision.ELSEWHERE, 2), JoinAnswer(Decision.REFUSED, reason="no room")]
+        for number in range(99, -1, -1):
+            _, answered = self.coordinator.asked[number]
+            answered(answers[number % 3])
+        self.assertEqual((len(self.registry), self.coordinator.handed), (0, []))
+        self.assertEqual(len([each for each in self.coordinator.told if each[0] == "gone"]), 67)
+        self.assertEqual(len([each for each in self.coordinator.told if each[0] == "abandoned"]), 67)
+        self.settle()
+        self.clock.advance(0)
+
+    def test_aConnectionThatCouldNotBeHandedOverIsLostInPeace(self) -> None:
+        """
+        It is closed, and nobody counts it any more.
+        """
+        self.shown()
+        self.coordinator.answer(JoinAnswer(Decision.ELSEWHERE, 3))
+        self.transports[0].abort()
+        self.settle()
+        self.assertEqual((self.coordinator.told, self.warnings()), ([], []))
+
+    def test_aConnectionThatCannotBeTakenOverLeavesNothing(self) -> None:
+        """
+        Otherwise the server would wait for its end when it stops.
+        """
+
+        def fail(_: object) -> None:
+            raise OSError
+
+        newcomer = HandedNewcomer(HELLO)
+        newcomer.become = fail  # type: ignore[assignment,method-assign]
+        self.assertRaises(OSError, self.acceptor.adopt, newcomer)
+        self.acceptor.checkInvariant()
+        self.assertEqual((len(self.liveTunnels), self.acceptor.statistics().strangers.begun), (0, 0))
+        self.assertNoTimer()
+
+    def test_aTunnelThatFailsWhenItHasAStreamEndsWithIt(self) -> None:
+        """
+        The stream tells when it is gone.
+        """
+        newcomer = HandedNewcomer(HELLO)
+
+        def fail(tunnel: AcceptedTunnel) -> None:
+            stream = MemoryStream(tunnel, isServer=True)
+            tunnel.makeConnection(stream)
+            self.transports.append(stream)
+            raise OSError
+
+        newcomer.become = fail  # type: ignore[assignment,method-assign]
+        self.assertRaises(OSError, self.acceptor.adopt, newcomer)
+        self.assertEqual(len(self.liveTunnels), 1)
+        self.transports[0].lose()
+        self.assertEqual((len(self.liveTunnels), self.acceptor.statistics().strangers.begun), (0, 0))
 
     def test_aParentThatDoesNotAnswerCostsATimeout(self) -> None:
         """

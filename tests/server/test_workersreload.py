@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 
 from tests.doubles.certificates import pem
 from tests.doubles.tlspairs import TRUSTED
-from tests.server.workersrig import PING, WorkersTestCase, newId
+from tests.doubles.serverworkers import PING, WorkersTestCase, newId
 from uotp.errors import ConfigurationError
 from uotp.workers.renewals import PREPARE_SECONDS
 

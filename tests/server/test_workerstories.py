@@ -4,7 +4,7 @@ Sessions of a server with two workers, from their first connection to the last s
 
 from __future__ import annotations
 
-from tests.server.workersrig import PING, WorkersTestCase, newId
+from tests.doubles.serverworkers import PING, WorkersTestCase, newId
 from uotp.telemetry.drops import Drop
 
 
