@@ -85,6 +85,20 @@ class AnnouncementTests(SynchronousTestCase):
         self.ready.callback(None)
         self.assertEqual(self.told[2:], ["READY=1 STATUS=running"])
 
+    def test_itIsSaidWhatIsWaitedFor(self) -> None:
+        """
+        A server with workers looks up no name.
+        """
+        waits = ("starting workers", "not all workers are ready yet")
+        self.announcement = Announcement(ServiceNotifier({}), lambda: self.ready, self.clock, *waits)
+        self.announcement.begin()
+        with capturedLogs() as events:
+            self.clock.advance(READY_SECONDS)
+        self.assertEqual(self.told, ["STATUS=starting workers", "READY=1 STATUS=not all workers are ready yet"])
+        (said,) = [formatEvent(event) for event in events]
+        words = "not all workers are ready yet: after 60 s what waits for this program is started"
+        self.assertEqual(said, words)
+
     def test_stopBeforeAllIsReadyIsTheLastThatIsTold(self) -> None:
         self.announcement.begin()
         self.announcement.end()

@@ -20,6 +20,7 @@ from types import ModuleType
 from typing import Any
 
 from OpenSSL import SSL
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ReactorNotRunning
 from twisted.logger import LogLevel, capturedLogs, formatEvent, globalLogPublisher
 
@@ -1053,6 +1054,15 @@ class CommandServiceTests(ServiceTestCase):
         self.successResultOf(service.stopService())
         self.assertFalse(end.running)
 
+    def test_theServiceManagerIsToldWhatIsWaitedFor(self) -> None:
+        """
+        In words of the end's.
+        """
+        service = self.made()
+        assert service.announcement is not None
+        words = service.announcement._preparing, service.announcement._unready
+        self.assertEqual(words, ("getting ready", "it is not ready"))
+
     def test_namesAreLookedUpAheadOfAChroot(self) -> None:
         """
         There the resolver's files are missing.  twistd goes there after it has made the service.
@@ -1230,6 +1240,38 @@ class EndServiceTests(ServiceTestCase):
         said = [(event["log_level"], formatEvent(event)) for event in events]
         words = "not reloaded, the old certificates stay in use: the file x is empty"
         self.assertEqual(said, [(LogLevel.error, words)])
+
+    def test_aReloadThatTakesTimeIsSaidWhenItIsDone(self) -> None:
+        """
+        Workers prepare new files before all of them use these.
+        """
+        for reason, expected in (
+            (None, "reloaded"),
+            (ConfigurationError("worker 2: no"), "not reloaded, the old certificates stay in use: worker 2: no"),
+        ):
+            end = RecordingService()
+            done: Deferred[None] = Deferred()
+            end.reloading = done
+            self.reactor.whenRunningHooks.clear()
+            self.reactor.running = False
+            self.running(end)
+            with capturedLogs() as events:
+                self.raiseSignal(signal.SIGHUP)
+                self.assertEqual(events, [])
+                done.callback(None) if reason is None else done.errback(reason)
+            self.assertEqual([formatEvent(event) for event in events], [expected])
+
+    def test_aReloadThatFailsOtherwiseIsLogged(self) -> None:
+        """
+        With all that there is to know of it.
+        """
+        end = RecordingService()
+        done: Deferred[None] = Deferred()
+        end.reloading = done
+        self.running(end)
+        self.raiseSignal(signal.SIGHUP)
+        done.errback(ZeroDivisionError())
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_serviceManagerHearsOfStartReloadAndStop(self) -> None:
         """

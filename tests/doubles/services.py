@@ -12,13 +12,19 @@ class RecordingService(Service):
     """
     Writes down what it is told, and fails where a test wants it to.
 
+    @cvar preparing: what it does until it is ready.
+    @cvar unready: what is not so until then.
     @ivar journal: "bind", "start" and "stop" in order, each with the name behind it if there is one.
     @ivar reloads: how often it was told to read its files again.
     @ivar listening: where it listens, once it has bound.
     @ivar startError: raised instead of binding, if it is set.
+    @ivar reloading: what a reload waits for; L{None} when it is done at once.
     @ivar ready: fires when it can do its work.
     @ivar ending: what stopping waits for.
     """
+
+    preparing = "getting ready"
+    unready = "it is not ready"
 
     def __init__(
         self,
@@ -39,6 +45,7 @@ class RecordingService(Service):
         self.reloads = 0
         self.listening: tuple[str, int] | None = None
         self.startError = startError
+        self.reloading: Deferred[None] | None = None
         self.ready: Deferred[None] = succeed(None)
         self.ending: Deferred[None] = succeed(None)
         self._called = called
@@ -51,10 +58,11 @@ class RecordingService(Service):
     def lookUpAhead(self) -> None:
         self._note("look up")
 
-    def reload(self) -> None:
+    def reload(self) -> Deferred[None] | None:
         self.reloads += 1
         if self._reloadError is not None:
             raise self._reloadError
+        return self.reloading
 
     def whenReady(self) -> Deferred[None]:
         return self.ready

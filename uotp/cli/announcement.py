@@ -16,7 +16,7 @@ from uotp.telemetry import Logger, orLog
 READY_SECONDS = 60.0
 """
 A service manager is told after so long that we are ready although the server's name is not
-found.  What waits for us, a VPN for example, is of little use then; but a boot must not hang.
+found, or not all workers work.  What waits for us, a VPN for example, is of little use then; but a boot must not hang.
 """
 
 
@@ -27,11 +27,22 @@ class Announcement:
 
     _log = Logger()
 
-    def __init__(self, notifier: ServiceNotifier, whenReady: Callable[[], Deferred[None]], clock: Any) -> None:
+    def __init__(
+        self,
+        notifier: ServiceNotifier,
+        whenReady: Callable[[], Deferred[None]],
+        clock: Any,
+        preparing: str = "looking up the server's name",
+        unready: str = "the server's name is not found yet",
+    ) -> None:
         """
         @param whenReady: returns what fires when the end, which has started, can do its work.
         @param clock: C{IReactorTime}.
+        @param preparing: what the end does until then.
+        @param unready: what is not so until then.
         """
+        self._preparing = preparing
+        self._unready = unready
         self._notifier = notifier
         self._whenReady = whenReady
         self._clock = clock
@@ -46,7 +57,7 @@ class Announcement:
             return
         ready = self._whenReady()
         if not ready.called:
-            self._notifier.waiting("looking up the server's name")
+            self._notifier.waiting(self._preparing)
             self._anyway = self._clock.callLater(READY_SECONDS, self._tellAnyway)
         orLog(ready.addCallback(self._tellReady), self._log, "the service manager was not told")
 
@@ -57,9 +68,9 @@ class Announcement:
 
     def _tellAnyway(self) -> None:
         self._anyway = None
-        words = "the server's name is not found yet: after {seconds:g} s what waits for this program is started"
-        self._log.warn(words, seconds=READY_SECONDS)
-        self._notifier.ready("the server's name is not found yet")
+        words = "{unready}: after {seconds:g} s what waits for this program is started"
+        self._log.warn(words, unready=self._unready, seconds=READY_SECONDS)
+        self._notifier.ready(self._unready)
 
     def _waitNoMore(self) -> None:
         if self._anyway is not None:

@@ -253,7 +253,13 @@ class CommonOptions(GnuOptions):
 class Reloadable(Protocol):
     """
     Is a service that can read its files again.
+
+    @ivar preparing: what it does until it is ready.
+    @ivar unready: what is not so until then.
     """
+
+    preparing: str
+    unready: str
 
     def reload(self) -> Deferred[None] | None:
         """
@@ -317,7 +323,8 @@ def commandService(options: CommonOptions, make: Callable[[Any], Reloadable]) ->
     if not willFork(options):
         log.begin()
     service = EndService(options.commandName, end, log, reactor)
-    service.announcement = Announcement(ServiceNotifier(os.environ), end.whenReady, reactor)
+    notifier = ServiceNotifier(os.environ)
+    service.announcement = Announcement(notifier, end.whenReady, reactor, end.preparing, end.unready)
     return service
 
 

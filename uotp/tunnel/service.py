@@ -35,6 +35,8 @@ class TunnelService(Service):
 
     @cvar commandName: what the end is called in the log.
     @cvar speaks: whether it says what concerns the whole program.  A worker's parent does that.
+    @cvar preparing: what it does until it is ready.
+    @cvar unready: what is not so until then.
     @ivar listening: numeric address and port, once they are bound; the first of several.
     @ivar listeningAll: all of them.
     @ivar drops: what was dropped, and why.
@@ -43,6 +45,8 @@ class TunnelService(Service):
     _log = Logger()
     commandName = ""
     speaks = True
+    preparing = "looking up the server's name"
+    unready = "the server's name is not found yet"
 
     def __init__(self, settings: CommonSettings, credentials: Credentials | None, reactor: Any) -> None:
         """

@@ -64,6 +64,8 @@ class ServerParent(ServerFront):
     """
 
     _log = Logger()
+    preparing = "starting workers"
+    unready = "not all workers are ready yet"
 
     def __init__(
         self,
