@@ -11,6 +11,7 @@ import socket
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, fields
+from functools import partial
 from inspect import signature
 from ipaddress import ip_network
 from typing import Any
@@ -54,11 +55,12 @@ from uotp.order import Order, OrderMode
 from uotp.path import Flight
 from uotp.process import LEAST_MEMORY_BYTES
 from uotp.process.clock import SleepClocks
-from uotp.server import ServerParent
 from uotp.server import front as serverfront
 from uotp.server import service as serverservice
+from uotp.server.front import ServerFront
 from uotp.server.service import ServerService
 from uotp.server.settings import ServerSettings
+from uotp.server.workers.serverparent import ServerParent
 from uotp.services import clientService, serverService
 from uotp.telemetry.drops import Drop
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerTls
@@ -70,6 +72,7 @@ from uotp.tunnel import settings
 from uotp.tunnel.tunnel import Tunnel
 from uotp.udp import MAX_INTAKE_BYTES
 from uotp.wire.negotiation import WireChoice
+from uotp.workers import launching
 
 SERVER = ("good.test", 8443)
 TARGET = ("127.0.0.1", 51820)
@@ -321,6 +324,67 @@ class ValuesTests(_ServicesTestCase):
         self.assertTrue(all(service.running for service in self.services))
         parent.stopService()
         self.assertFalse(any(service.running for service in self.services))
+
+
+class WorkersTests(_ServicesTestCase):
+    """
+    A server may have workers, where the system can share connections out among them.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.trouble: str | None = None
+        self.asked = 0
+        self.patch(services, "steeringTrouble", self.steeringTrouble)
+        self.patch(services, "usableProcessors", lambda: 3)
+
+    def steeringTrouble(self) -> str | None:
+        self.asked += 1
+        return self.trouble
+
+    def make(self, **choices: Any) -> ServerFront:
+        return serverService(TARGET, tls=None, reactor=self.reactor, **choices)
+
+    def test_oneWorkerIsThisProcess(self) -> None:
+        """
+        Nothing is asked of the system.
+        """
+        self.assertIsInstance(self.make(workers=1), ServerService)
+        self.assertEqual(self.asked, 0)
+
+    def test_severalAreProcessesOfTheirOwn(self) -> None:
+        """
+        As many as there are processors, where nobody says another number.
+        """
+        for choices, count in (({"workers": 2}, 2), ({"workers": None}, 3)):
+            made = self.make(**choices)
+            assert isinstance(made, ServerParent)
+            self.assertEqual(len(made.workerStatistics()), count)
+
+    def test_onOneProcessorThereIsOne(self) -> None:
+        self.patch(services, "usableProcessors", lambda: 1)
+        self.assertIsInstance(self.make(workers=None), ServerService)
+
+    def test_whereTheSystemCannotOneProcessServesAndSaysSo(self) -> None:
+        """
+        At each start, and not before.
+        """
+        self.trouble = "only Linux can"
+        made = self.make(workers=4)
+        assert isinstance(made, ServerService)
+        self.services.append(made)
+        self.assertEqual(self.lines(), [])
+        for _ in range(2):
+            made.startService()
+            self.assertEqual(self.lines(LogLevel.warn), ["one process serves, and not 4: only Linux can"])
+            self.successResultOf(made.stopService())
+            self.flush()
+            self.events.clear()  # type: ignore[attr-defined]
+
+    def test_workersNeedAPython(self) -> None:
+        launcher = partial(launching.ProcessLauncher, program="")
+        self.patch(services, "ProcessLauncher", launcher)
+        self.assertRaises(StartError, self.make, workers=2)
 
 
 class MemoryTests(_ServicesTestCase):

@@ -1,27 +1,203 @@
 """
-The program of a worker: of which end it is.
+The program of a worker, in memory.
 """
 
 from __future__ import annotations
 
+import io
+import sys
+from typing import Any
+
+from twisted.logger import Logger as TwistedLogger
+from twisted.logger import LogLevel, LogPublisher, globalLogBeginner
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.doubles.channels import RecordingChannel
+from tests.doubles.reactors import MemoryReactor
 from uotp.cli import worker
-from uotp.client import CLIENT_MESSAGES, clientWorker
+from uotp.cli.worker import START_FAILED, WorkerKind, WorkerProgram, runWorker, withoutChatter
 from uotp.errors import StartError
-from uotp.server import MESSAGES, serverWorker
+from uotp.server.workers.messages import MESSAGES
+from uotp.telemetry.log import Logger
+from uotp.telemetry.ratelimit import LineBudget
+from uotp.telemetry.spelling import Spelling
+from uotp.workers.controls import StopWorker
+from uotp.workers.descriptors import Descriptors
+from uotp.workers.member import WorkerEnd
+from uotp.workers.seams import CHANNEL_DESCRIPTOR
+from uotp.workers.work import WORK, BeginWork, TellLine
+
+BEGIN = BeginWork(2, 4, "debug", {"ownerShare": "--owner-share"}, b"settings", {}, {})
 
 
-class WorkerKindTests(SynchronousTestCase):
+class ProgramTests(SynchronousTestCase):
     """
-    Start it with arguments.
+    Run it on a reactor in memory, for a parent that writes down what it hears.
     """
 
-    def test_itIsOfTheEndThatItsParentNames(self) -> None:
-        for end, messages, make in (("client", CLIENT_MESSAGES, clientWorker), ("server", MESSAGES, serverWorker)):
-            kind = worker.kindNamed([end, "1"])
-            self.assertEqual((kind.messages, kind.make), (messages, make))
+    def setUp(self) -> None:
+        self.reactor = MemoryReactor()
+        self.channel = RecordingChannel()
+        self.joined: list[tuple[object, ...]] = []
+        self.observers: list[Any] = []
+        self.began: list[object] = []
+        self.heeds = 0
+        self.refusal: StartError | None = None
+        self.patch(worker, "joinParent", self.joinParent)
+        self.patch(globalLogBeginner, "beginLoggingTo", self.beginLogging)
+                self.patch(worker, "GarbageCollection", lambda _: self)
+        self.patch(worker, "FreedMemory", lambda *_: self)
+        self.patch(WorkerEnd, "heedSignals", lambda _: self.heed())
+        self.patch(Logger, "threshold", Logger.threshold)
+        self.patch(LineBudget, "processes", 1)
+        self.patch(Spelling, "spellings", {})
+
+    def heed(self) -> None:
+        self.heeds += 1
+
+    def start(self) -> None:
+        """
+        What a process of its own does is begun.
+        """
+        self.began.append("tidy")
+
+    def joinParent(self, reactor: Any, owner: Any, kinds: Any, descriptor: int) -> WorkerEnd:
+        """
+        In place of the real one.
+        """
+        if self.refusal is not None:
+            raise self.refusal
+        self.joined.append((reactor, tuple(kinds), descriptor))
+        self.end = WorkerEnd(reactor, owner, lambda _: None)
+        self.end.speakOn(self.channel)
+        return self.end
+
+    def beginLogging(self, observers: Any, **options: Any) -> None:
+        self.observers.extend(observers)
+        self.assertEqual(options, {"redirectStandardIO": False})
+
+    def serverWorker(self, message: BeginWork, end: Any, reactor: Any) -> Any:
+        self.began.append((message, end, reactor))
+        raise StartError
+
+    def join(self) -> WorkerProgram:
+        program = WorkerProgram(self.reactor, WorkerKind(MESSAGES, self.serverWorker))
+        program.join(7)
+        return program
+
+    def lines(self) -> list[str]:
+        """
+        @return: what the parent was told for its log.
+        """
+        told = [each.values for each in self.channel.messages() if isinstance(each, TellLine)]
+        return [str(each.get("format") or each.get("text")) for each in told]
+
+    def test_itJoinsItsParent(self) -> None:
+        """
+        And heeds signals before the reactor runs and when it does, which sets its own.
+        """
+        self.join()
+        self.assertEqual(self.joined, [(self.reactor, (*WORK, *MESSAGES), 7)])
+        self.assertEqual(self.heeds, 1)
+        for call, arguments, keywords in self.reactor.whenRunningHooks:
+            call(*arguments, **keywords)
+        self.assertEqual(self.heeds, 2)
+
+    def test_whatItLogsGoesToItsParent(self) -> None:
+        """
+        As long as there is room; and what Twisted says when all is well does not.
+        """
+        self.join()
+        (observer,) = self.observers
+        publisher = LogPublisher(observer)
+        ours = TwistedLogger("uotp.server", observer=publisher)
+        ours.info("a session begins")
+        for namespace in ("twisted.internet.udp", "log_legacy"):
+            theirs = TwistedLogger(namespace, observer=publisher)
+            theirs.info("it starts")
+            theirs.warn(f"{namespace} warns")
+        self.assertEqual(self.lines(), ["a session begins", "twisted.internet.udp warns", "log_legacy warns"])
+        self.channel.hasRoom = False
+        ours.info("nobody hears it")
+        self.assertEqual(len(self.lines()), 3)
+        self.channel.hasRoom = True
+        ours.info("again")
+        self.assertEqual(self.lines()[-1], "again")
+        self.assertEqual(len(self.lines()), 5)  # one line tells what was lost
+
+    def test_chatterBelowWarningsIsLeftOut(self) -> None:
+        seen: list[Any] = []
+        observer: Any = withoutChatter(seen.append)  # type: ignore[arg-type]
+        for namespace, level, isSeen in (
+            ("uotp.x", LogLevel.debug, True),
+            ("twisted.x", LogLevel.info, False),
+            ("twisted.x", LogLevel.warn, True),
+            ("log_legacy", LogLevel.info, False),
+        ):
+            seen.clear()
+            observer({"log_namespace": namespace, "log_level": level})
+            self.assertEqual(bool(seen), isSeen, namespace)
+
+    def test_itBeginsAsItsParentSays(self) -> None:
+        """
+        It logs as much, spells settings the same way, and has its part of each budget of lines.
+        """
+        self.join()
+        self.end.messageReceived(BEGIN, Descriptors())
+        self.assertEqual(self.began, ["tidy", "tidy", (BEGIN, self.end, self.reactor)])
+        self.assertIs(Logger.threshold, LogLevel.debug)
+        self.assertEqual((LineBudget.processes, Spelling.spellings), (4, {"ownerShare": "--owner-share"}))
+        self.flushLoggedErrors(StartError)
+
+    def test_itsStatusSaysHowItEnds(self) -> None:
+        """
+        0 when it was stopped, and 1 when it could not begin.
+        """
+        for message, status in ((StopWorker(), 0), (BEGIN, 1)):
+            self.setUp()
+            program = self.join()
+            self.end.messageReceived(message, Descriptors())
+            self.assertFalse(self.reactor.hasStopped)
+            self.reactor.running = True
+            self.patch(self.reactor, "callWhenRunning", lambda call: call())
+            self.end.channelLost("closed")
+            self.assertTrue(self.reactor.hasStopped)
+            self.patch(self.reactor, "run", lambda: None)
+            self.assertEqual(program.run(), status)
+            self.flushLoggedErrors(StartError)
+
+    def run_(self) -> tuple[int, str]:
+        """
+        @return: the status of the whole program, and what it has written.
+        """
+        error = io.StringIO()
+        self.patch(sys, "stderr", error)
+        self.patch(worker, "useMonotonicClock", self.began.append)
+        self.patch(worker, "raiseDescriptorLimit", lambda: self.began.append("limit"))
+        import twisted.internet  # noqa: PLC0415 - as the program does
+
+        names = vars(twisted.internet)
+        if "reactor" in names:
+            self.addCleanup(names.__setitem__, "reactor", names["reactor"])
+        else:
+            self.addCleanup(names.pop, "reactor", None)
+        names["reactor"] = self.reactor
+        self.patch(self.reactor, "run", lambda: self.began.append("run"))
+        return runWorker(["server", "1"]), error.getvalue()
 
     def test_nobodyElseStartsIt(self) -> None:
-        for arguments in ([], ["demo"], ["1", "client"]):
-            self.assertRaises(StartError, worker.kindNamed, arguments)
+        """
+        It says so in one line.
+        """
+        self.refusal = StartError("this program is started by one that has workers, and by nobody else")
+        said = "uotp: this program is started by one that has workers, and by nobody else\n"
+        self.assertEqual(self.run_(), (START_FAILED, said))
+        self.assertNotIn("run", self.began)
+
+    def test_itRunsOnTheChannelsDescriptor(self) -> None:
+        """
+        With timers that follow no wall clock, and as many descriptors as it may have.
+        """
+        self.assertEqual(self.run_(), (0, ""))
+        self.assertEqual(self.began, [self.reactor, "limit", "run"])
+        self.assertEqual(self.joined[0][2], CHANNEL_DESCRIPTOR)

@@ -33,9 +33,9 @@ class HandOverStories(WorkersTestCase):
         @return: the first client.
         """
         self.start(self.serverTls if withTls else None, **choices)
-        return self.client(1, withTls=withTls)
+        return self.dialOne(1, withTls=withTls)
 
-    def client(self, number: int, sessionId: bytes | None = None, *, withTls: bool) -> Any:
+    def dialOne(self, number: int, sessionId: bytes | None = None, *, withTls: bool) -> Any:
         wanted = sessionId or self.sessionId
         return self.dialSecurely(number, self.clientTls, wanted) if withTls else self.dial(number, wanted, "192.0.2.2")
 
@@ -58,7 +58,7 @@ class HandOverStories(WorkersTestCase):
         The worker that has the TLS connection carries what the other one has the session of.
         """
         first = self.begin(withTls=True)
-        second = self.client(2, withTls=True)
+        second = self.dialOne(2, withTls=True)
         self.assertEqual((self.sessions(), self.table(), len(self.sources())), ([1, 0], (1, 2), 1))
         self.assertEqual(self.worker(2).service._contact.relays, 1)
         first.socket.close()
@@ -82,7 +82,7 @@ class HandOverStories(WorkersTestCase):
                 self.begin(withTls=withTls)
                 self.failToSend(2, error)
                 for _ in range(3):
-                    self.assertTrue(self.client(2, withTls=withTls).isClosed)
+                    self.assertTrue(self.dialOne(2, withTls=withTls).isClosed)
                 self.assertEqual((self.table(), self.worker(2).service._contact.relays), ((1, 1), 0))
                 self.assertEqual(len(self.worker(2).service.liveTunnels), 0)
                 said = [line for line in self.lines() if "could not be handed over: " in line]
@@ -103,7 +103,7 @@ class HandOverStories(WorkersTestCase):
 
         self.begin(withTls=True)
         self.patch(contact, "newPipe", fail)
-        self.assertTrue(self.client(2, withTls=True).isClosed)
+        self.assertTrue(self.dialOne(2, withTls=True).isClosed)
         self.assertEqual(self.table(), (1, 1))
 
     def test_aParentThatHasNoDescriptorLeftCostsTheConnection(self) -> None:
@@ -121,7 +121,7 @@ class HandOverStories(WorkersTestCase):
 
         channel.send = failing  # type: ignore[method-assign]
         for _ in range(3):
-            self.assertTrue(self.client(2, withTls=False).isClosed)
+            self.assertTrue(self.dialOne(2, withTls=False).isClosed)
         self.assertEqual(self.table(), (1, 1))
         words = "a connection could not be handed to worker 1: Too many open files"
         self.assertEqual([line for line in self.lines() if "could not be" in line], [words])
@@ -133,7 +133,7 @@ class HandOverStories(WorkersTestCase):
         self.begin(withTls=False)
         self.worker(2)._parents.drops = True
         for _ in range(3):
-            self.assertTrue(self.client(2, withTls=False).isClosed)
+            self.assertTrue(self.dialOne(2, withTls=False).isClosed)
         self.assertEqual(self.table(), (1, 1))
         self.assertTrue(any("descriptors were lost on their way" in line for line in self.lines()))
 
@@ -144,9 +144,9 @@ class HandOverStories(WorkersTestCase):
         self.begin(withTls=True)
         one = self.worker(1)
         one.isStopped = True
-        client = self.client(2, withTls=True)
+        client = self.dialOne(2, withTls=True)
         self.parent._table.sessionEnded(1, self.sessionId)
-        moved = self.client(2, withTls=True)
+        moved = self.dialOne(2, withTls=True)
         one.isStopped = False
         self.settle()
         self.advance(2.0)
@@ -159,7 +159,7 @@ class HandOverStories(WorkersTestCase):
         The newest of all of them, wherever it is.
         """
         first = self.begin(withTls=True)
-        second = self.client(2, withTls=True)
+        second = self.dialOne(2, withTls=True)
         self.parent._table._connections.most = 2
         _, other = self.certificates()
         third = self.dialSecurely(1, other, newId(), "192.0.2.3")
@@ -186,7 +186,7 @@ class HandOverStories(WorkersTestCase):
         What its client has been sent arrives; the session goes on without that tunnel.
         """
         first = self.begin(withTls=True)
-        second = self.client(2, withTls=True)
+        second = self.dialOne(2, withTls=True)
         first.socket.close()
         self.settle()
         self.targetPort.sendTrains([Train(4, b"pong")], self.target.trains[-1][1])
@@ -203,7 +203,7 @@ class HandOverStories(WorkersTestCase):
         As long as the client takes something.
         """
         self.begin(withTls=True)
-        second = self.client(2, withTls=True)
+        second = self.dialOne(2, withTls=True)
         assert isinstance(second, TlsClient)
         two = self.worker(2)
         relay = next(iter(two.service._contact._relays.values()))

@@ -294,7 +294,7 @@ class JoiningTests(AcceptorTestCase):
             self.transports.append(stream)
             raise OSError
 
-        newcomer.become = fail  # type: ignore[assignment,method-assign]
+        newcomer.become = fail  # type: ignore[method-assign]
         self.assertRaises(OSError, self.acceptor.adopt, newcomer)
         self.assertEqual(len(self.liveTunnels), 1)
         self.transports[0].lose()

@@ -183,6 +183,47 @@ class StrangersTests(TimerTestCase):
         self.assertEqual((second.aborted, third.aborted), (False, True))
         self.assertEqual([who for who, _ in self.said], ["192.0.2.1", "192.0.2.3"])
 
+    def test_thereMayBeFewerFromNowOn(self) -> None:
+        """
+        A worker's part has become smaller: those go that would have gone otherwise, of either kind.
+        """
+        self.begin(self.arrive("192.0.2.1", *["192.0.2.9"] * 3))
+        silent = self.arrive("192.0.2.2", *["192.0.2.9"] * 5)
+        self.strangers.allow(silent=3)
+        self.strangers.checkInvariant()
+        self.assertEqual(self.gone(silent), [False, True, True, True, False, False])
+        self.assertEqual(self.said, [("192.0.2.9", TOO_MANY_SILENT.replace("6", "3"))] * 3)
+        self.strangers.allow(begun=2)
+        self.strangers.checkInvariant()
+        self.assertEqual(self.said[3:], [("192.0.2.9", TOO_MANY_BEGUN.replace("4", "2"))] * 2)
+        expected = StrangersStatistics(silent=3, begun=2, silentEvicted=3, begunEvicted=2, tooSlow=0)
+        self.assertEqual(self.strangers.statistics(), expected)
+
+    def test_oneOfEachKindThereMayBeInAnyCase(self) -> None:
+        """
+        Or nobody could come in.
+        """
+        self.strangers.allow(silent=0, begun=-5)
+        first = self.arrive("192.0.2.1")
+        self.begin(first)
+        second = self.arrive("192.0.2.2")
+        self.assertEqual(self.gone(first + second), [False, False])
+        self.begin(second)
+        self.assertEqual(self.gone(first + second), [True, False])
+        self.arrive("192.0.2.3", "192.0.2.4")
+        self.assertEqual(self.strangers.statistics().silent, 1)
+
+    def test_whatIsNotSaidStaysAsItIs(self) -> None:
+        """
+        And with more room, more come in.
+        """
+        self.strangers.allow(silent=8)
+        self.strangers.allow(begun=5)
+        newcomers = self.arrive(*["192.0.2.9"] * 5)
+        self.begin(newcomers)
+        newcomers += self.arrive(*["192.0.2.9"] * 8)
+        self.assertFalse(any(self.gone(newcomers)))
+
     def test_whenTheSystemHasNothingLeftSomebodyGoes(self) -> None:
         """
         The silent first, of whoever has most.

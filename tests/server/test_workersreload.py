@@ -10,8 +10,8 @@ from cryptography.x509 import load_pem_x509_certificate
 from twisted.internet.defer import Deferred
 
 from tests.doubles.certificates import pem
-from tests.doubles.tlspairs import TRUSTED
 from tests.doubles.serverworkers import PING, WorkersTestCase, newId
+from tests.doubles.tlspairs import TRUSTED
 from uotp.errors import ConfigurationError
 from uotp.workers.renewals import PREPARE_SECONDS
 

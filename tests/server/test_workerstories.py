@@ -4,8 +4,19 @@ Sessions of a server with two workers, from their first connection to the last s
 
 from __future__ import annotations
 
+import errno
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
 from tests.doubles.serverworkers import PING, WorkersTestCase, newId
+from uotp.server.workers.messages import ListenOn
+from uotp.server.workers.serverparent import CLAIM_CHECK_SECONDS
+from uotp.server.workers.sessiontable import CLAIM_SECONDS
 from uotp.telemetry.drops import Drop
+from uotp.workers.workerstates import WorkerState
+
+WORDS = "not all workers are ready yet"
 
 
 class SessionStories(WorkersTestCase):
@@ -164,6 +175,134 @@ class SessionStories(WorkersTestCase):
         self.assertEqual(self.parent.statistics().registry.bytesIn, 4)
         self.assertEqual([each.statuses for each in self.launcher.processes], [[0], [0]])
         self.assertIn("datagrams dropped: 5 waited with too many others", self.lines())
+
+    def sockets(self) -> list[int]:
+        """
+        @return: which sockets the workers listen on now.
+        """
+        return [os.fstat(each.given.fileno()).st_ino for each in self.listeners if each.given.fileno() >= 0]
+
+    def test_eachWorkerHasASocketOfItsOwnAtEachPort(self) -> None:
+        """
+        A port may come and go; and a worker that begins anew has the same sockets, where clients wait.
+        """
+        self.start()
+        first = self.sockets()
+        self.assertEqual(len(set(first)), 2)
+        group = self.parent.listen("192.0.2.5", 8444)
+        self.settle()
+        both = self.sockets()
+        self.assertEqual((both[:2], len(set(both))), (first, 4))
+        self.worker(2).die()
+        for listener in self.listeners:
+            if listener.reactor is self.launcher.processes[1].reactor:
+                listener.given.close()
+        self.settle()
+        self.assertEqual(sorted(self.sockets()), sorted(both))
+        group.stopListening()
+        self.settle()
+        self.assertEqual(sorted(self.sockets()), sorted(first))
+
+    def test_aPortThatCannotBeSharedOutIsNotKept(self) -> None:
+        """
+        It would be taken when it is tried again.
+        """
+        self.start()
+        first = self.sockets()
+
+        def fail(message: object, descriptors: Sequence[int] = ()) -> None:
+            if isinstance(message, ListenOn):
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+            send(message, descriptors)
+
+        channel: Any = self.worker(2).channel
+        send, channel.send = channel.send, fail
+        self.assertRaises(OSError, self.parent.listen, "192.0.2.5", 8444)
+        self.settle()
+        self.assertEqual((self.sockets(), len(self.parent._groups)), (first, 1))
+
+    def test_whereItListensIsKnown(self) -> None:
+        """
+        As with one process.
+        """
+        self.make()
+        self.assertIsNone(self.parent.listening)
+        self.parent.privilegedStartService()
+        self.assertEqual(self.parent.listeningAll, (("192.0.2.100", 8443),))
+        self.assertEqual(self.launcher.processes, [])
+        self.parent.startService()
+        self.assertEqual(len(self.launcher.processes), 2)
+        self.settle()
+
+    def test_itIsReadyWhenAllWorkersAre(self) -> None:
+        self.make()
+        self.launcher.takenOver.add(2)
+        self.parent.startService()
+        waits = self.parent.whenReady()
+        self.settle()
+        self.assertNoResult(waits)
+        self.launcher.takenOver.clear()
+        self.worker(2).die()
+        self.settle()
+        self.successResultOf(waits)
+        self.assertEqual((self.parent.preparing, self.parent.unready), ("starting workers", WORDS))
+        self.assertEqual([each.state for each in self.parent.workerStatistics()], [WorkerState.READY] * 2)
+
+    def test_aStopBeforeTheReactorRunsStartsNobody(self) -> None:
+        self.make()
+        hooks: list[Callable[[], None]] = []
+        self.patch(self.reactor, "callWhenRunning", hooks.append)
+        self.parent.startService()
+        self.stopAll()
+        for hook in hooks:
+            hook()
+        self.assertEqual(self.launcher.processes, [])
+
+    def test_sessionsThatNeverBeginAreForgotten(self) -> None:
+        """
+        What wanted them was lost on its way.
+        """
+        self.start()
+        self.launcher.takenOver.add(2)
+        self.worker(2).takeOver()
+        self.dial(1, newId())
+        self.dial(1, newId())
+        self.assertEqual(self.table()[0], 2)
+        self.advance(CLAIM_SECONDS + CLAIM_CHECK_SECONDS + 1)
+        self.assertEqual(self.table()[0], 1)
+
+    def test_sessionsAreKnownToLingerAndToCarryAgain(self) -> None:
+        """
+        Whoever has its share gives one up that has no tunnel.
+        """
+        self.start(maxSessions=6, ownerShare=50)
+        ids = [newId() for _ in range(3)]
+        clients = [self.dial(1, each) for each in ids]
+        self.advance(10)
+        clients[1].socket.close()
+        clients[2].socket.close()
+        self.settle()
+        clients[1] = self.dial(2, ids[1])
+        self.dial(1, newId())
+        known = {*self.worker(1).service.registry._served, *self.worker(2).service.registry._served}
+        self.assertEqual((len(known), ids[2] in known, ids[1] in known), (3, False, True))
+
+    def test_theLeastUsedIsKnown(self) -> None:
+        """
+        Workers tell now and then which sessions carry.
+        """
+        self.start(maxSessions=6, ownerShare=50)
+        ids = [newId() for _ in range(3)]
+        clients = [self.dial(1, each) for each in ids]
+        for _ in range(4):
+            self.advance(3)
+            for number in (0, 2):
+                clients[number].say(PING)
+            self.settle()
+        self.advance(7)
+        self.dial(1, newId())
+        known = {*self.worker(1).service.registry._served, *self.worker(2).service.registry._served}
+        self.assertEqual([each in known for each in ids], [True, False, True])
 
     def test_theMemoryGoesWhereItIsUsed(self) -> None:
         """

@@ -12,6 +12,7 @@ from collections import deque
 from typing import Any
 
 from twisted.internet import main, tcp
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
@@ -20,9 +21,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.doubles.reactors import MemoryReactor
 from tests.doubles.sockets import Diarist, FakeSocket, broken
 from uotp.net.sockopts import TunnelSocketOptions
+from uotp.transport import listener as listeners
 from uotp.transport.accepted import AcceptedTcpStream
 from uotp.transport.handshakes import HandshakeQueue
-from uotp.transport.listener import ACCEPT_SECONDS, MAX_ACCEPTED, REST_SECONDS, Listener, Newcomer, withZone
+from uotp.transport.listener import ACCEPT_SECONDS, MAX_ACCEPTED, REST_SECONDS, Listener, Newcomer, listenOn, withZone
 from uotp.transport.watch import ReactorWatch
 
 PEER = ("192.0.2.1", 4711)
@@ -273,6 +275,66 @@ class SegmentTests(SynchronousTestCase):
         for size, options in ((1200, [(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1200)]), (None, [])):
             listener = Listener(("127.0.0.1", 0), Factory(), HandshakeQueue(reactor), 5, reactor, size)
             self.assertEqual(listener.createInternetSocket().options, options)
+
+
+class GivenSocket(FakeSocket):
+    """
+    Is a socket that listens already.
+    """
+
+    name: tuple[Any, ...] = ("192.0.2.100", 8443)
+    blocks: object = True
+
+    def setblocking(self, flag: object) -> None:
+        self.blocks = flag
+
+    def getsockname(self) -> tuple[Any, ...]:
+        return self.name
+
+
+class GivenTests(SynchronousTestCase):
+    """
+    Listen on a socket that another process has bound.
+    """
+
+    def listenOn(self, *name: Any) -> tuple[Listener, GivenSocket, MemoryReactor]:
+        """
+        @param name: where it is bound.
+        @return: what listens on it, the socket, and the reactor.
+        """
+        reactor = MemoryReactor()
+        self.patch(Listener, "createInternetSocket", lambda _: self.fail("it makes one of its own"))
+        self.patch(listeners, "bindable", lambda _: self.fail("it is bound"))
+        given: Any = GivenSocket()
+        given.name = name
+        reception = RecordingReception(reactor)
+        listener = listenOn(given, reception, reception.handshakes, reactor)
+        self.addCleanup(listener.watch.close)
+        return listener, given, reactor
+
+    def test_itIsBoundAlready(self) -> None:
+        """
+        It accepts at once, and others may do so too: so it must not block.
+        """
+        listener, given, reactor = self.listenOn("192.0.2.100", 8443)
+        self.assertIs(listener.socket, given)
+        self.assertFalse(given.blocks)
+        self.assertIn(listener, reactor.readers)
+        self.assertEqual(listener.getHost(), IPv4Address("TCP", "192.0.2.100", 8443))
+
+    def test_itMayBeOneOfIPv6(self) -> None:
+        """
+        Whose name has four parts.
+        """
+        listener, _, _ = self.listenOn("2001:db8::1", 8443, 0, 0)
+        self.assertEqual(listener.getHost(), IPv6Address("TCP", "2001:db8::1", 8443, 0, 0))
+
+    def test_itIsOursToClose(self) -> None:
+        listener, given, reactor = self.listenOn("192.0.2.100", 8443)
+        listener.stopListening()
+        reactor.advance(0)
+        self.assertTrue(given.closed)
+        self.assertNotIn(listener, reactor.readers)
 
 
 class SlowAcceptingTests(_ListenerTestCase):

@@ -1,0 +1,264 @@
+"""
+The parent's side of the work of two workers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from twisted.logger import capturedLogs, formatEvent
+
+from tests.doubles.channels import Note
+from tests.doubles.contracts import TimerTestCase
+from tests.doubles.workers import MemoryLauncher, MemoryProcess
+from uotp.errors import PeerError
+from uotp.workers.descriptors import Descriptors
+from uotp.workers.sums import MOST_NUMBERS
+from uotp.workers.work import (
+    AdoptFiles,
+    BeginWork,
+    FilesPrepared,
+    PrepareFiles,
+    SetPart,
+    TellLine,
+    TellStatistics,
+    TellUse,
+)
+from uotp.workers.workerstates import WorkerState
+from uotp.workers.workforce import Workforce, WorkforceOwner
+
+FILES = {"a": b"b"}
+
+
+class WorkDiarist:
+    """
+    Writes down what it is told of workers.
+
+    @ivar journal: what, and of which one.
+    @ivar act: called with each entry.
+    """
+
+    def __init__(self) -> None:
+        self.journal: list[tuple[object, ...]] = []
+        self.act: Callable[[tuple[object, ...]], None] = lambda _: None
+
+    def _note(self, *entry: object) -> None:
+        self.journal.append(entry)
+        self.act(entry)
+
+    def work(self, worker: int) -> BeginWork:
+        return BeginWork(worker, 2, "info", {}, b"settings", {"cert": b"old"}, {})
+
+    def began(self, worker: int) -> None:
+        self._note("began", worker)
+
+    def ready(self, worker: int) -> None:
+        self._note("ready", worker)
+
+    def lost(self, worker: int) -> None:
+        self._note("lost", worker)
+
+    def received(self, worker: int, message: object, descriptors: Descriptors) -> None:
+        self._note("received", worker, message)
+
+    def grown(self, numbers: Mapping[str, int]) -> None:
+        self._note("grown", dict(numbers))
+
+
+_owner: type[WorkforceOwner] = WorkDiarist
+
+
+class WorkforceTests(TimerTestCase):
+    """
+    Lead two workers in memory.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.launcher = MemoryLauncher()
+        self.owner = WorkDiarist()
+        totals = {"memory": 6400, "silent": 64}
+        self.workforce = Workforce(self.clock, self.launcher.launch, 2, self.owner, totals, ["sessions"])
+        self.addCleanup(self.end)
+
+    def end(self) -> None:
+        done = self.workforce.stop()
+        for _, process in self.launcher.started:
+            process.die()
+        self.successResultOf(done)
+
+    def begin(self) -> tuple[MemoryProcess, MemoryProcess]:
+        """
+        @return: two that are ready.
+        """
+        self.workforce.start()
+        processes = self.launcher.of(1), self.launcher.of(2)
+        for process in processes:
+            process.ready()
+        return processes
+
+    def test_aWorkerIsToldToBeginBeforeAnythingElse(self) -> None:
+        """
+        With its parts; what its owner has to say comes next.
+        """
+
+        def act(_: tuple[object, ...]) -> None:
+            self.workforce.send(1, Note("next"))
+
+        self.owner.act = act
+        self.workforce.start()
+        parts = {"memory": 3200, "silent": 32}
+        first, second, *_ = self.launcher.of(1).channel.messages()
+        self.assertEqual(first, BeginWork(1, 2, "info", {}, b"settings", {"cert": b"old"}, parts))
+        self.assertEqual(second, Note("next"))
+
+    def test_theOwnerIsToldOfEachLife(self) -> None:
+        one, _ = self.begin()
+        one.say(Note("hello"))
+        one.die()
+        self.clock.advance(0)
+        expected = [
+            ("began", 1),
+            ("began", 2),
+            ("ready", 1),
+            ("ready", 2),
+            ("received", 1, Note("hello")),
+            ("lost", 1),
+            ("began", 1),
+        ]
+        self.assertEqual(self.owner.journal, expected)
+
+    def test_allAreReadyWhenEachWasOnce(self) -> None:
+        """
+        One that dies meanwhile is waited for; one that dies later is not.
+        """
+        first, second = self.workforce.whenReady(), self.workforce.whenReady()
+        self.workforce.start()
+        self.launcher.of(1).ready()
+        self.launcher.of(2).die()
+        self.clock.advance(0)
+        self.assertNoResult(first)
+        self.launcher.of(2).ready()
+        self.successResultOf(first)
+        self.successResultOf(second)
+        self.launcher.of(1).die()
+        self.successResultOf(self.workforce.whenReady())
+
+    def test_oneThatIsNeverReadyIsWaitedForOnlyByWhoAsked(self) -> None:
+        """
+        The other one works meanwhile.
+        """
+        waits = self.workforce.whenReady()
+        self.workforce.start()
+        self.launcher.of(1).ready()
+        for _ in range(10):
+            self.launcher.of(2).die("with status 1")
+            for _ in range(30):
+                self.clock.advance(1)
+                self.launcher.of(1).answer()
+        self.assertNoResult(waits)
+        self.assertIs(self.workforce.statistics()[0].state, WorkerState.READY)
+
+    def test_allThatHaveBegunAreSentSomething(self) -> None:
+        """
+        Each with its own descriptors, and nobody who is away.
+        """
+        one, two = self.begin()
+        one.die()
+        one.channel.sent.clear()
+        two.channel.sent.clear()
+        self.workforce.sendAll(lambda worker: (Note(f"to {worker}"), [worker]))
+        self.assertEqual((one.channel.sent, two.channel.sent), ([], [(Note("to 2"), (2,))]))
+        self.assertTrue(self.workforce.hasRoom(2))
+        two.channel.hasRoom = False
+        self.assertFalse(self.workforce.hasRoom(2))
+        self.assertFalse(self.workforce.hasRoom(1))
+
+    def test_partsFollowTheUse(self) -> None:
+        """
+        Whoever has died has none, and the next begins with what is left.
+        """
+        one, two = self.begin()
+        two.say(TellUse("memory", 0, 3200))
+        one.say(TellUse("memory", 3000, 3200))
+        shrunk = [message for message in two.channel.messages() if isinstance(message, SetPart)]
+        self.assertEqual([each.name for each in shrunk], ["memory"])
+        two.say(TellUse("memory", 0, shrunk[0].amount))
+        grown = [message for message in one.channel.messages() if isinstance(message, SetPart)]
+        self.assertGreater(grown[0].amount, 3200)
+        two.die()
+        self.clock.advance(0)
+        (begin,) = [each for each in self.launcher.of(2).channel.messages() if isinstance(each, BeginWork)]
+        self.assertEqual(begin.parts["silent"], 16)  # the other one was told that it may have more
+        self.assertTrue(1600 <= begin.parts["memory"] <= 6400 - grown[0].amount)
+        self.assertRaises(PeerError, one.say, TellUse("nothing", 1, 1))
+
+    def test_oneThatIsAwayIsToldNoPart(self) -> None:
+        one, two = self.begin()
+        one.die()
+        before = len(one.channel.sent)
+        two.say(TellUse("memory", 3000, 3200))
+        self.assertEqual(len(one.channel.sent), before)
+
+    def test_statisticsAreSummed(self) -> None:
+        """
+        Their owner is told what is new, and may refuse it.
+        """
+        one, two = self.begin()
+        one.say(TellStatistics({"sessions": 1, "bytes": 10}))
+        two.say(TellStatistics({"sessions": 2, "bytes": 20}))
+        one.say(TellStatistics({"sessions": 0, "bytes": 12}))
+        grown = [entry[1] for entry in self.owner.journal if entry[0] == "grown"]
+        expected = [{"sessions": 1, "bytes": 10}, {"sessions": 2, "bytes": 20}, {"sessions": -1, "bytes": 2}]
+        self.assertEqual(grown, expected)
+        self.assertEqual(self.workforce.totals(), {"sessions": 2, "bytes": 32})
+        two.die()
+        self.assertEqual(self.workforce.totals(), {"sessions": 0, "bytes": 32})
+
+        def refuse(_: object) -> None:
+            raise PeerError
+
+        self.owner.act = refuse
+        self.assertRaises(PeerError, one.say, TellStatistics({"what": 1}))
+        self.owner.act = lambda _: None
+        self.assertEqual(self.workforce.totals(), {"sessions": 0, "bytes": 32})
+        most = TellStatistics({str(number): 1 for number in range(MOST_NUMBERS)})
+        one.say(most)
+        self.assertRaises(PeerError, one.say, TellStatistics({**most.values, "one more": 1}))
+
+    def test_theirLinesAreOurs(self) -> None:
+        """
+        With the number of the worker; what is no line ends it.
+        """
+        one, _ = self.begin()
+        line = {"level": "info", "namespace": "x", "time": 1.0, "fields": {}, "text": "hello"}
+        with capturedLogs() as events:
+            one.say(TellLine(line))
+        self.assertEqual([formatEvent(event) for event in events], ["worker 1: hello"])
+        self.assertRaises(PeerError, one.say, TellLine({**line, "level": "none"}))
+
+    def test_filesAreChangedTogether(self) -> None:
+        """
+        Whoever begins meanwhile takes part, whoever dies does not.
+        """
+        one, two = self.begin()
+        adopted: list[int] = []
+        done = self.workforce.renew(FILES, lambda: adopted.append(1))
+        self.assertTrue(self.workforce.isRenewing)
+        one.say(FilesPrepared(1, ""))
+        two.die()
+        self.clock.advance(0)
+        self.successResultOf(done)
+        told = [each for each in one.channel.messages() if isinstance(each, PrepareFiles | AdoptFiles)]
+        self.assertEqual(told, [PrepareFiles(1, FILES), AdoptFiles(1)])
+        again = self.workforce.renew(FILES, lambda: adopted.append(2))
+        two = self.launcher.of(2)
+        one.die()
+        self.clock.advance(0)
+        one = self.launcher.of(1)
+        self.assertEqual([type(each) for each in one.channel.messages()], [BeginWork, PrepareFiles])
+        for process in (one, two):
+            process.say(FilesPrepared(2, ""))
+        self.successResultOf(again)
+        self.assertEqual(adopted, [1, 2])
+        self.assertFalse(self.workforce.isRenewing)
