@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from bench.chart import chart
-from bench.contenders import bareContender, formatOneContender, ourContender
+from bench.contenders import bareContender, formatOneContender, ourContender, twoWorkersContender
 from bench.options import parsed
 from bench.report import conditions, report
 from bench.results import Outcome, Results, merged, readResults, writeResults
@@ -58,7 +58,12 @@ def _measure(options: argparse.Namespace, known: Results) -> Results:
     path: Path | None = options.json
     plan = Plan(
         scenarios,
-        [ourContender(), *filter(None, [formatOneContender()]), *options.contenders, bareContender()],
+        [
+            ourContender(),
+            *filter(None, [twoWorkersContender(), formatOneContender()]),
+            *options.contenders,
+            bareContender(),
+        ],
         options.rounds,
         options.seconds,
         options.linkemu,

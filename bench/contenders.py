@@ -10,7 +10,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,7 +22,10 @@ FORMAT_ONE = "uotp, format 1"
 ORIGINAL = "original"
 BARE = "bare"
 WSTUNNEL = "wstunnel"
+TWO_WORKERS = "uotp, 2 workers"
 """Names; C{bare} has no tunnel."""
+
+NAMES = {OURS, FORMAT_ONE, ORIGINAL, BARE, WSTUNNEL, TWO_WORKERS}
 
 WSTUNNEL_FAMILIES = ("roundtrip", "throughput", "rate", "light", "many", "mixed")
 """What is measured with one session and needs no option of ours."""
@@ -31,6 +34,7 @@ PROGRAMS = {"cli/main.py": "uotp.cli.main", "scripts.py": "uotp.scripts"}
 """The module with C{uotp}'s command line, by its file below C{uotp}: of today and of older checkouts."""
 
 WIRE_OPTION = "--wire"
+WORKERS_OPTION = "--workers"
 HELP_SECONDS = 20
 
 
@@ -65,6 +69,7 @@ class Contender:
     @ivar options: more words for both.
     @ivar environment: that they run in.
     @ivar families: of scenarios that it takes part in; all of them when empty.
+    @ivar workers: how many the server has; as many as it has without an option when L{None}, which is one.
     """
 
     name: str
@@ -72,6 +77,7 @@ class Contender:
     options: tuple[str, ...]
     environment: dict[str, str]
     families: tuple[str, ...] = ()
+    workers: int | None = None
 
     def takesPart(self, scenario: str) -> bool:
         """
@@ -85,7 +91,8 @@ class Contender:
         """
         tls = [] if "--no-tls" in self.options else ["-c", pki.serverCertificate, "-k", pki.serverKey]
         listen = ["-a", way.server[0], "-p", str(way.server[1])]
-        return [*self.words("server"), *map(str, way.target), *listen, *tls]
+        workers = [] if self.workers is None else [WORKERS_OPTION, str(self.workers)]
+        return [*self.words("server"), *map(str, way.target), *listen, *tls, *workers]
 
     def clientWords(self, way: Way, pki: Pki) -> list[str]:
         """
@@ -204,6 +211,14 @@ def formatOneContender() -> Contender | None:
     return ourContender(FORMAT_ONE, options=(WIRE_OPTION, "1"))
 
 
+def twoWorkersContender() -> Contender | None:
+    """
+    @return: ours with two workers at the server, if ours has such; where workers are what is measured.
+    """
+    ours = ourContender(TWO_WORKERS)
+    return replace(ours, families=("workers",), workers=2) if ours.knows(WORKERS_OPTION) else None
+
+
 def originalContender(folder: Path) -> Contender:
     """
     @param folder: C{bin} of a virtual environment with udp-over-tls-pool 0.1.1.
@@ -223,7 +238,7 @@ def namedContender(text: str) -> Contender:
     @raise ValueError: in words.
     """
     name, equals, rest = text.partition("=")
-    if not equals or not name or name in {OURS, FORMAT_ONE, ORIGINAL, BARE, WSTUNNEL}:
+    if not equals or not name or name in NAMES:
         reason = f"{text}: NAME=OPTIONS is needed, with a name of its own"
         raise ValueError(reason)
     words = shlex.split(rest)

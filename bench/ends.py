@@ -46,6 +46,12 @@ class LoadEnd:
         """
         self._ask("countBetween", REPLY_SECONDS, {"begin": begin, "end": end})
 
+    def offer(self, rate: float) -> None:
+        """
+        Have it ask so many questions a second from now on.
+        """
+        self._ask("offer", REPLY_SECONDS, {"rate": rate})
+
     def sample(self) -> dict[str, Any]:
         """
         @return: how it stands with what it does.

@@ -29,6 +29,7 @@ class Figure:
 
 FIGURES = {
     "rate": Figure("datagrams/s", 0),
+    "roundTrips": Figure("round trips/s", 0),
     "megabits": Figure("Mbit/s", 1),
     "processor": Figure("us/datagram", 1),
     "roundTripMedian": Figure("median ms", 3),
@@ -73,6 +74,14 @@ FIGURES = {
     "descriptors": Figure("descriptors more", 0, compared=False),
     "kibibytesPerTunnel": Figure("KiB/tunnel", 1),
     "busyPercent": Figure("busy %", 2),
+    "loadBusyPercent": Figure("load: busy %", 0, compared=False),
+    "ownLost": Figure("own sessions: lost", 0, compared=False),
+    "ownBackMedian": Figure("own: median s to be back", 2),
+    "ownBackSeconds": Figure("own: most s to be back", 2),
+    "ownLongestGap": Figure("own: longest gap ms", 0),
+    "otherLost": Figure("others: lost", 0, compared=False),
+    "otherLongestGap": Figure("others: longest gap ms", 0),
+    "mostLost": Figure("lost of one session", 0, compared=False),
     "connections": Figure("connections", 0),
     "connectionsEach": Figure("connections each", 2),
     "clientMemory": Figure("client: MiB", 1),

@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
-from bench.contenders import BARE, FORMAT_ONE, ORIGINAL, OURS, WSTUNNEL
+from bench.contenders import BARE, FORMAT_ONE, ORIGINAL, OURS, TWO_WORKERS, WSTUNNEL
 from bench.figures import FIGURES
 from bench.results import Outcome, inOrder, ratios, rounds
 
@@ -20,6 +20,7 @@ FAMILIES = {
     "roundtrip": "Round trip, on loopback",
     "light": "One light source, over a link",
     "many": "Many sources, on loopback",
+    "workers": "Workers of a server, on loopback",
     "idle": "Idle tunnels",
     "link": "Over a link",
     "mixed": "Bulk and small datagrams, over a link",
@@ -106,7 +107,7 @@ def comparisons(contenders: Sequence[str], *, againstBare: bool) -> list[tuple[s
     """
     tunnels = [name for name in contenders if name != BARE]
     pairs = [(name, ORIGINAL) for name in tunnels if name != ORIGINAL]
-    pairs += [(OURS, FORMAT_ONE), (OURS, WSTUNNEL)]
+    pairs += [(OURS, FORMAT_ONE), (OURS, WSTUNNEL), (TWO_WORKERS, OURS)]
     if againstBare:
         pairs += [(name, BARE) for name in tunnels]
     return [pair for pair in pairs if set(pair) <= set(contenders)]

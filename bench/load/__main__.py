@@ -19,11 +19,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from bench.load.crowd import Crowd
+from bench.load.crowd import Crowd, Watched
 from bench.load.deeds import MOST_BYTES, NOTHING, PRIME, Answer, Count, Deed, Echo, Flood, FloodSingly, Report
 from bench.load.sessions import Sessions
 from bench.load.stamped import Ask, Pace, Record, Steady
 from bench.load.trains import enlargeBuffers
+from bench.load.tunnels import Tunnels
 
 RETURN_MICROSECONDS = 200_000
 """A wait for a datagram ends after so long, to see whether it is still wanted."""
@@ -48,7 +49,12 @@ DEEDS: dict[str, Callable[..., Deed]] = {
     "ask": Ask,
     "sessions": Sessions,
     "crowd": Crowd,
+    "watched": Watched,
+    "tunnels": Tunnels,
 }
+
+CHANGES = {"countBetween", "offer"}
+"""Requests that change what is being done; each is a method of the deed."""
 
 
 def openSocket(address: str) -> socket.socket:
@@ -102,8 +108,8 @@ class End:
 
     def obey(self, do: str, **arguments: Any) -> Report:
         """
-        @param do: C{connect}, C{countBetween}, C{sample} or C{finish}, or the name of a
-            deed that begins.
+        @param do: C{connect}, C{sample} or C{finish}, one of L{CHANGES}, or the name of a deed
+            that begins.
         @return: what to say.
         """
         if do == "connect":
@@ -113,8 +119,8 @@ class End:
             self._deed.start()
             return {}
         assert self._deed is not None
-        if do == "countBetween":
-            self._deed.countBetween(**arguments)
+        if do in CHANGES:
+            getattr(self._deed, do)(**arguments)
             return {}
         return self._deed.report() if do == "sample" else self._finish(self._deed)
 

@@ -43,7 +43,7 @@ class Crowd(Deed):
         self._heard: set[int] = set()
         self._listening = True
         self._begin = self._end = int(FOREVER * NANOSECONDS)
-        self._counted: set[int] = set()  # numbers of the questions that count, each before it is sent
+        self._counted: dict[int, int] = {}  # when questions that count were sent, by number; each is here before
         self._times: dict[int, int] = {}
 
     def countBetween(self, begin: float, end: float) -> None:
@@ -79,7 +79,7 @@ class Crowd(Deed):
             stamp, one = clock(), number % count
             if one <= (stamp - start) / NANOSECONDS * self._opened:
                 if self._begin <= stamp < self._end:
-                    self._counted.add(number)
+                    self._counted[number] = stamp
                 with suppress(*NOTHING):  # lost before it was sent: that counts
                     sends[one](pack(stamp, number, 0) + filling)
             number += 1
@@ -110,6 +110,23 @@ class Crowd(Deed):
         """
         times = list(self._times.values())
         return {"heard": len(self._heard), "sent": len(self._counted), "answered": len(times), **spread(times)}
+
+
+class Watched(Crowd):
+    """
+    A crowd that tells what became of each question.
+    """
+
+    def finish(self) -> Report:
+        """
+        @return: for each application when it has asked, in nanoseconds on the monotonic clock, and how
+            long the answer took; -1 for none.
+        """
+        report = super().finish()
+        flows: list[list[tuple[int, int]]] = [[] for _ in self._ports]
+        for number, stamp in self._counted.items():
+            flows[number % len(flows)].append((stamp, self._times.get(number, -1)))
+        return {**report, "flows": flows}
 
 
 def _openPort(address: tuple[str, int]) -> socket.socket:

@@ -83,6 +83,14 @@ class Deed:
         """
         raise NotImplementedError
 
+    def offer(self, rate: float) -> None:
+        """
+        Say how much is to be asked from now on, of something that has begun without that being known.
+
+        @param rate: questions a second, of all together.
+        """
+        raise NotImplementedError
+
     def report(self) -> Report:
         """
         @return: how it stands.

@@ -23,6 +23,8 @@ from bench.scenarios.scenario import Scenario
 from bench.scenarios.stop import Stop
 from bench.scenarios.throughput import Throughput
 from bench.scenarios.wireguard import InnerFlow
+from bench.scenarios.workerfaults import workerFaults
+from bench.scenarios.workers import workersScenarios
 
 SIZES = (64, 200, 512, 1024, 1400)
 FULL = 1400
@@ -33,6 +35,7 @@ LOSSES = (0, 0.5, 1, 2)
 ORDER_LOSSES = INNER_LOSSES = (0, 0.5, 2)
 LIGHT_LOSSES = (0, 1, 3)
 BULK_MEGABITS, BULK_LOSS = (10, 20), 1
+WORKERS_SOURCES = (100, 500)
 ROUND_TRIPS = (100, 200, 800, 2000)
 
 
@@ -67,6 +70,8 @@ def catalogue(pools: Sequence[int] = (), *, reverse: bool = False) -> list[Scena
         ManyLight(),
         ManyIdle(),
         ManyIdle(question=True),
+        *workersScenarios(WORKERS_SOURCES),
+        *workerFaults(),
         IdleMemory(),
         IdleProcessor(),
         *(LossyLink(f"link/loss-{loss:g}", loss) for loss in LOSSES),

@@ -85,11 +85,19 @@ def openSessions(programs: Programs, pair: Pair, count: int, more: int, size: in
 
 def descriptorsFor(count: int) -> str:
     """
-    Allow those that we start as many descriptors as they need.
+    Allow those that we start as many descriptors as so many sessions need.
 
     @return: what stands in the way, or nothing.
     """
-    wanted = count * (POOL + 1) + DESCRIPTORS_BESIDES
+    return allowDescriptors(count * (POOL + 1) + DESCRIPTORS_BESIDES)
+
+
+def allowDescriptors(wanted: int) -> str:
+    """
+    Allow those that we start so many descriptors.
+
+    @return: what stands in the way, or nothing.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < wanted:
         return f"a limit of {wanted} descriptors (ulimit -Hn: {hard})"
