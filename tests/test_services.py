@@ -326,7 +326,7 @@ class ValuesTests(_ServicesTestCase):
         self.assertFalse(any(service.running for service in self.services))
 
 
-class WorkersTests(_ServicesTestCase):
+class ServersWorkersTests(_ServicesTestCase):
     """
     A server may have workers, where the system can share connections out among them.
     """

@@ -45,7 +45,7 @@ class ProgramTests(SynchronousTestCase):
         self.refusal: StartError | None = None
         self.patch(worker, "joinParent", self.joinParent)
         self.patch(globalLogBeginner, "beginLoggingTo", self.beginLogging)
-                self.patch(worker, "GarbageCollection", lambda _: self)
+        self.patch(worker, "GarbageCollection", lambda _: self)
         self.patch(worker, "FreedMemory", lambda *_: self)
         self.patch(WorkerEnd, "heedSignals", lambda _: self.heed())
         self.patch(Logger, "threshold", Logger.threshold)

@@ -11,8 +11,10 @@ from typing import Any
 
 from tests.doubles.serverworkers import PING, TlsClient, WorkersTestCase, newId
 from uotp.server.workers import contact
+from uotp.server.workers.contact import RELAYED_SECONDS
 from uotp.server.workers.messages import HandOver
 from uotp.train import Train
+from uotp.transport.relay import HANGUP_SECONDS, RELAY_CLOSE_SECONDS
 from uotp.workers.work import TellStatistics
 
 NONE_LEFT = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
@@ -212,7 +214,7 @@ class HandOverStories(WorkersTestCase):
         self.settle()
         self.assertEqual(two.statuses, [])
         self.assertEqual(two.service._contact.relays, 1)
-        self.advance(1.5)
+        self.advance(RELAYED_SECONDS + RELAY_CLOSE_SECONDS + HANGUP_SECONDS)
         self.assertEqual((two.statuses, two.service._contact.relays), ([0], 0))
 
     def test_statisticsAreTheLastThatIsSaid(self) -> None:
