@@ -11,6 +11,7 @@ import uuid
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from uotp.errors import PeerError
 from uotp.server.connections import OwnedConnections
 from uotp.server.joining import Decision, JoinAnswer, JoinQuestion
 from uotp.server.sessionshares import ONLY_ONE_IDLE_SECONDS, SessionShares, Shortage, Surplus
@@ -35,6 +36,7 @@ class SessionTableTests(SynchronousTestCase):
         self.clock = Clock()
         self.clock.advance(1000)
         self.ended: list[tuple[int, bytes, Surplus]] = []
+        self.doubles: list[tuple[int, bytes]] = []
         self.closed: list[tuple[int, int, str]] = []
         self.numbers = 0
         self.table = self.makeTable()
@@ -47,6 +49,9 @@ class SessionTableTests(SynchronousTestCase):
 
     def endSession(self, worker: int, sessionId: bytes, surplus: Surplus) -> None:
         self.ended.append((worker, sessionId, surplus))
+
+    def endDouble(self, worker: int, sessionId: bytes) -> None:
+        self.doubles.append((worker, sessionId))
 
     def closeConnection(self, worker: int, connection: int, reason: str) -> None:
         self.closed.append((worker, connection, reason))
@@ -146,6 +151,52 @@ class SessionTableTests(SynchronousTestCase):
         self.table.sessionOpened(2, sessionId, None, "192.0.2.1")
         self.table.checkInvariant()
         self.assertEqual(self.ask(1, sessionId), JoinAnswer(Decision.ELSEWHERE, 2))
+
+    def test_aSessionIsNeverAtTwoWorkers(self) -> None:
+        """
+        It has begun anew at one, and another one was given it before that was known.
+        """
+        sessionId = self.open(2)
+        self.table.sessionEnded(2, sessionId)
+        self.assertEqual(self.ask(1, sessionId), HERE)
+        self.table.sessionOpened(2, sessionId, None, "192.0.2.1")
+        self.assertEqual(self.doubles, [(2, sessionId)])
+        self.table.sessionOpened(1, sessionId, None, "192.0.2.1")
+        self.assertEqual((len(self.doubles), self.ask(2, sessionId)), (1, JoinAnswer(Decision.ELSEWHERE, 1)))
+
+    def test_whatAWorkerSaysThatThereIsHasABound(self) -> None:
+        """
+        Whoever was taken over may claim to have sessions.
+        """
+        self.table = self.makeTable(sessions=3)
+        for _ in range(20):
+            self.table.sessionOpened(1, newId(), None, "192.0.2.1")
+        self.assertEqual((self.table.statistics().sessions, len(self.doubles)), (6, 14))
+
+    def test_whoIsNotReadyHasNothing(self) -> None:
+        """
+        It may be about to stop.
+        """
+        self.table.workerLost(2)
+        self.assertEqual(self.ask(2, newId()), JoinAnswer(Decision.REFUSED, reason="its worker is not ready"))
+        sessionId = newId()
+        self.table.sessionOpened(2, sessionId, None, "192.0.2.1")
+        self.assertEqual((self.table.statistics().sessions, self.doubles), (0, [(2, sessionId)]))
+        self.table.workerReady(2)
+        self.table.checkInvariant()
+
+    def test_eachConnectionHasItsOwnNumber(self) -> None:
+        """
+        Otherwise the place of one would be lost for ever.  One that is relayed has its number elsewhere.
+        """
+        self.ask(1, newId())
+        self.numbers = 0
+        self.assertRaises(PeerError, self.ask, 1, newId(), "192.0.2.2")
+        self.table.checkInvariant()
+        self.numbers = 0
+        self.assertEqual(self.ask(1, newId(), isRelayed=True), HERE)
+        self.numbers = 0
+        self.assertEqual(self.ask(2, newId()), HERE)
 
     def test_aSessionBelongsToACertificate(self) -> None:
         """

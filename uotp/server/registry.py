@@ -377,6 +377,14 @@ class Registry:
         if served is not None:
             self._giveUp(served, surplus)
 
+    def leaveToOther(self, sessionId: bytes) -> None:
+        """
+        A session, if it is still there, ends since another worker has it too.
+        """
+        served = self._served.get(sessionId)
+        if served is not None:
+            self._end(served, "another worker has it")
+
     def _giveUp(self, served: ServedSession, surplus: Surplus) -> None:
         shortage = surplus.shortage
         self._ended[shortage] += 1

@@ -139,6 +139,16 @@ class OrderSessionEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderDoubleEnd:
+    """
+    Orders that a session ends that another worker has too: its tunnels come to that one when they are
+    dialled again.
+    """
+
+    sessionId: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class OrderConnectionEnd:
     """
     Orders that a connection makes room.
@@ -233,6 +243,7 @@ MESSAGES = (
     TellSessionLingers,
     TellSessionsActive,
     OrderSessionEnd,
+    OrderDoubleEnd,
     OrderConnectionEnd,
     HandOver,
     TakeOver,

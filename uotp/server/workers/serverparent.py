@@ -29,6 +29,7 @@ from uotp.server.workers.messages import (
     AskToJoin,
     HandOver,
     OrderConnectionEnd,
+    OrderDoubleEnd,
     OrderSessionEnd,
     TakeOver,
     TellGone,
@@ -204,6 +205,12 @@ class ServerParent(ServerFront):
         """
         order = OrderSessionEnd(sessionId, surplus.shortage.name, surplus.sessions, surplus.most)
         self._workforce.send(worker, order)
+
+    def endDouble(self, worker: int, sessionId: bytes) -> None:
+        """
+        See L{uotp.server.workers.sessiontable.TableOwner}.
+        """
+        self._workforce.send(worker, OrderDoubleEnd(sessionId))
 
     def closeConnection(self, worker: int, connection: int, reason: str) -> None:
         """

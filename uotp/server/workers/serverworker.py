@@ -18,6 +18,7 @@ from uotp.server.workers.contact import Parent, ParentContact
 from uotp.server.workers.messages import (
     AnswerToJoin,
     OrderConnectionEnd,
+    OrderDoubleEnd,
     OrderSessionEnd,
     TakeOver,
 )
@@ -112,6 +113,8 @@ class ServerWorker(ServerService):
                     listener.stopListening()
             case OrderSessionEnd():
                 self._contact.endSession(message)
+            case OrderDoubleEnd(sessionId):
+                self.registry.leaveToOther(sessionId)
             case OrderConnectionEnd():
                 self._contact.endConnection(message)
             case _:

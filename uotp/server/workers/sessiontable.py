@@ -69,6 +69,11 @@ class TableOwner(Protocol):
         A session has to make room.
         """
 
+    def endDouble(self, worker: int, sessionId: bytes) -> None:
+        """
+        A session has to end, since another worker has it too.
+        """
+
     def closeConnection(self, worker: int, connection: int, reason: str) -> None:
         """
         A connection has to make room.
@@ -234,7 +239,7 @@ class SessionTable:
     def sessionOpened(self, worker: int, sessionId: bytes, key: bytes | None, owner: Hashable) -> None:
         """
         A session has begun.  One that is not known is so now: it has ended, and begun again at
-        once.
+        once.  Where another worker was given it meanwhile, that one keeps it.
         """
         session = self._sessions.get(sessionId)
         hasRoom = worker in self._counts and len(self._sessions) < MOST_SURPLUS * self._shares.most
@@ -242,6 +247,8 @@ class SessionTable:
             session = self._claim(sessionId, key, owner, worker)
         if session is not None and session.worker == worker:
             session.isOpen = True
+        else:
+            self._owner.endDouble(worker, sessionId)
 
     def sessionEnded(self, worker: int, sessionId: bytes) -> None:
         """
