@@ -221,6 +221,15 @@ class PartsTests(SynchronousTestCase):
         world.parts.used(2, -5, 7)
         world.check()
 
+    def test_whoBeginsHasItsFloorWhateverOthersSay(self) -> None:
+        """
+        Somebody may have taken another one over, that says that it uses all.
+        """
+        parts = Parts(1000, 2, lambda *_: None)
+        parts.began(1)
+        parts.used(1, 1 << 64, 500)
+        self.assertEqual(parts.began(2), parts.floor)
+
     def test_aTotalThatIsLessThanTheWorkers(self) -> None:
         """
         Somebody gets it.

@@ -102,8 +102,8 @@ class RenewalsTests(TimerTestCase):
         self.answer(2, reason="no such curve")
         error = self.failureResultOf(done, ConfigurationError).value
         self.assertEqual(str(error), "worker 2: no such curve")
-        self.answer(3)
         self.answer(3, reason="neither can we")
+        self.answer(3)
         self.assertEqual((self.sent, self.adopted, self.renewals.isUnderWay), ([], 0, False))
 
     def test_aReasonIsShortAndOneLine(self) -> None:

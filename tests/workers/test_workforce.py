@@ -143,6 +143,8 @@ class WorkforceTests(TimerTestCase):
         self.successResultOf(second)
         self.launcher.of(1).die()
         self.successResultOf(self.workforce.whenReady())
+        self.clock.advance(0)
+        self.launcher.of(1).ready()
 
     def test_oneThatIsNeverReadyIsWaitedForOnlyByWhoAsked(self) -> None:
         """

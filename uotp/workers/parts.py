@@ -43,7 +43,7 @@ class Parts:
     Shares a total out among workers.
     """
 
-    def __init__(self, total: int, count: int, changed: Callable[[int, int], None]) -> None:
+    def __init__(self, total: int, count: int, changed: Callable[[int, int], object]) -> None:
         """
         @param total: what there is.
         @param count: how many workers there are, with numbers from 1 on.

@@ -47,7 +47,7 @@ class Renewals:
         Let all workers change to new files.  Only one renewal is under way at a time.
 
         @param contents: what the files hold, by their paths.
-        @param workers: those that have begun their work, or are about to.
+        @param workers: all that there may be.
         @param adopt: uses the same here; called when all workers have prepared.
         @return: fires when all have been told to use it; fails with L{ConfigurationError} when one
             cannot, or does not say so in time.
@@ -98,10 +98,8 @@ class Renewals:
         A worker has been told to begin with the files that are in use.  If there will be others, it gets
         them too.
         """
-        if self._done is not None:
-            self._awaited.discard(worker)
-            if self._send(worker, PrepareFiles(self._current, self._contents)):
-                self._awaited.add(worker)
+        if self._done is not None and self._send(worker, PrepareFiles(self._current, self._contents)):
+            self._awaited.add(worker)
 
     def lost(self, worker: int) -> None:
         """

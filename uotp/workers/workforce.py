@@ -101,16 +101,11 @@ class Workforce:
         self._renewals = Renewals(self.send, reactor)
         self._parts = {name: Parts(total, count, self._teller(name)) for name, total in totals.items()}
         self._sums = Sums(current)
-        self._begun: set[int] = set()
         self._waiting = set(self._supervisor.numbers)  # those that were never ready
         self._whenReady: list[Deferred[None]] = []
 
-    def _teller(self, name: str) -> Callable[[int, int], None]:
-        return lambda worker, amount: self._tell(worker, SetPart(name, amount))
-
-    def _tell(self, worker: int, message: object) -> None:
-        if worker in self._begun:
-            self.send(worker, message)
+    def _teller(self, name: str) -> Callable[[int, int], object]:
+        return lambda worker, amount: self.send(worker, SetPart(name, amount))
 
     def start(self) -> None:
         """
@@ -148,18 +143,18 @@ class Workforce:
 
     def sendAll(self, messageFor: Callable[[int], tuple[object, Sequence[int]]]) -> None:
         """
-        Send something to all that have begun.
+        Send something to all that there are.
 
         @param messageFor: gives the message for a worker, with its descriptors.
         """
-        for worker in sorted(self._begun):
+        for worker in self._supervisor.numbers:
             self.send(worker, *messageFor(worker))
 
     def renew(self, contents: dict[str, bytes], adopt: Callable[[], None]) -> Deferred[None]:
         """
         See L{Renewals.renew}.
         """
-        return self._renewals.renew(contents, self._begun, adopt)
+        return self._renewals.renew(contents, self._supervisor.numbers, adopt)
 
     @property
     def isRenewing(self) -> bool:
@@ -188,7 +183,6 @@ class Workforce:
         """
         parts = {name: each.began(number) for name, each in self._parts.items()}
         self.send(number, replace(self._owner.work(number), parts=parts))
-        self._begun.add(number)
         self._renewals.began(number)
         self._owner.began(number)
 
@@ -210,7 +204,6 @@ class Workforce:
         """
         It is gone.
         """
-        self._begun.discard(number)
         for each in self._parts.values():
             each.gone(number)
         self._sums.gone(number)
