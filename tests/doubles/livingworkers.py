@@ -208,6 +208,7 @@ class LivingProcess:
         """
         if not isinstance(self.raw._owner, Deaf):
             self.raw._owner = Deaf(self.end)
+            self.working._calls.stop()
         return self.raw
 
     def turn(self) -> bool:

@@ -14,6 +14,8 @@ from twisted.logger import LogLevel
 
 from tests.doubles.serverworkers import PING, WorkersTestCase, newId
 from uotp.server.workers.messages import AskToJoin, HandOver, TakeOver, TellSessionEnded, TellSessionOpened
+from uotp.telemetry.drops import Drop
+from uotp.workers.channel import MOST_WAITING_DESCRIPTORS
 from uotp.workers.work import BeginWork, FilesPrepared, TellStatistics, TellUse
 
 
@@ -181,16 +183,26 @@ class TakenOverStories(WorkersTestCase):
         """
         facts: dict[str, Any] = {"protocol": None, "peerKey": None, "peerName": None, "issuer": None, "serial": "0"}
         self.worker(2).isStopped = True
-        for _ in range(40):
-            for _ in range(20):
-                ours, theirs = socket.socketpair(socket.AF_UNIX)
-                with ours, theirs:
-                    message = HandOver(1, 2, "192.0.2.9", 1, 1, newId(), tls=None, **facts)
-                    self.worker(1).takeOver().send(message, (theirs.fileno(),))
-            self.settle()
+        for number in range(MOST_WAITING_DESCRIPTORS + 30):
+            shown = bytes(1 << 16 if number < 8 else 1)  # the first fill what the kernel takes
+            ours, theirs = socket.socketpair(socket.AF_UNIX)
+            with ours, theirs:
+                message = HandOver(1, 2, "192.0.2.9", 1, 1, shown, tls=None, **facts)
+                self.worker(1).takeOver().send(message, (theirs.fileno(),))
+            if not number % 50:
+                self.launcher.settle()
+        self.settle()
         self.worker(2).isStopped = False
         self.settle()
         self.assertOtherGoesOn()
+
+    def test_whatWasDroppedDoesNotBecomeLess(self) -> None:
+        """
+        Or it would be told again and again.
+        """
+        for number in (5, 1, 5):
+            self.evil(TellStatistics({"drops.TOO_LONG": number}))
+        self.assertEqual(self.parent.drops.totals[Drop.TOO_LONG], 9)
 
     def test_aSessionOfAnotherCannotBeEnded(self) -> None:
         self.evil(TellSessionEnded(self.sessionId), TellSessionOpened(self.sessionId, None, "192.0.2.9"))

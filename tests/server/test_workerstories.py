@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tests.doubles.serverworkers import PING, WorkersTestCase, newId
+from uotp.server.workers.messages import ListenOn, TellSessionOpened
 from uotp.server.workers.serverparent import CLAIM_CHECK_SECONDS
 from uotp.server.workers.sessiontable import CLAIM_SECONDS
 from uotp.telemetry.drops import Drop
-from uotp.workers.groups import ListenOn
+from uotp.workers.descriptors import Descriptors
 from uotp.workers.workerstates import WorkerState
 
 WORDS = "not all workers are ready yet"
@@ -73,6 +74,26 @@ class SessionStories(WorkersTestCase):
         self.assertEqual((sum(self.sessions()), self.table()), (1, (1, 1)))
         self.answer(b"pong")
         self.assertEqual(second.hear(), b"\0\4pong")
+
+    def test_aSessionThatHasComeToBeAtBothIsSoonAtOne(self) -> None:
+        """
+        It has ended to make room, has begun anew where it was, and was given to the other one before that was known.
+        """
+        self.start()
+        sessionId = newId()
+        first = self.dial(1, sessionId)
+        one = self.worker(1)
+        one.isStopped = True
+        self.parent._table.sessionEnded(1, sessionId)
+        second = self.dial(2, sessionId, "192.0.2.2")
+        self.assertEqual(self.sessions(), [1, 1])
+        one.isStopped = False
+        self.parent.received(1, TellSessionOpened(sessionId, None, "192.0.2.1"), Descriptors())
+        self.settle()
+        self.assertEqual((self.sessions(), self.table()), ([0, 1], (1, 1)))
+        self.assertEqual([client.isClosed for client in (first, second)], [True, False])
+        self.assertFalse(self.dial(1, sessionId).isClosed)
+        self.assertEqual(self.sessions(), [0, 1])
 
     def test_aWorkerThatDiesTakesOnlyItsOwn(self) -> None:
         """
@@ -175,6 +196,33 @@ class SessionStories(WorkersTestCase):
         self.assertEqual(self.parent.statistics().registry.bytesIn, 4)
         self.assertEqual([each.statuses for each in self.launcher.processes], [[0], [0]])
         self.assertIn("datagrams dropped: 5 waited with too many others", self.lines())
+
+    def test_strangersAreSharedOutToo(self) -> None:
+        """
+        Those that have said nothing, and those that have begun: each worker knows how many it may have.
+        """
+        self.start(maxConnections=64)
+        for number in (1, 2):
+            strangers = self.worker(number).service.acceptor._strangers
+            self.assertEqual((strangers._maxSilent, strangers._maxBegun), (8, 4))
+        for _ in range(6):
+            self.connect(1)
+        for _ in range(3):
+            client = self.connect(1, "192.0.2.2")
+            client.say(b"a")
+        self.settle()
+        self.assertEqual(self.worker(1).service.uses(), {"memory": 0, "silent": 6, "begun": 3})
+        self.advance(2.0)
+        strangers = [self.worker(number).service.acceptor._strangers for number in (1, 2)]
+        self.assertGreater(strangers[0]._maxSilent, 8)
+        self.assertGreater(strangers[0]._maxBegun, 4)
+        self.assertLessEqual(sum(each._maxSilent for each in strangers), 16)
+        self.assertLessEqual(sum(each._maxBegun for each in strangers), 8)
+
+    def test_aWorkerThatStopsListensNoMore(self) -> None:
+        self.start()
+        self.worker(1).end._stop()
+        self.assertEqual([each.given.fileno() < 0 for each in self.listeners], [True, False])
 
     def sockets(self) -> list[int]:
         """
