@@ -116,10 +116,11 @@ def clientService(
         maxAge=maxAge,
         maxBytes=maxBytes,
     )
-    credentials = None if tls is None else ClientCredentials(tls, wire=wire)
-    ours = orGlobalReactor(reactor)
     processes, trouble = processesFor(workers)
-    if processes > 1 and trouble is None:
+    isShared = processes > 1 and trouble is None
+    credentials = None if tls is None else ClientCredentials(tls, wire=wire, keepsContents=isShared)
+    ours = orGlobalReactor(reactor)
+    if isShared:
         launch = launcherOf(ours, "client", CLIENT_MESSAGES)
         return ClientParent(settings, tls, credentials, ours, processes, launch)
     service = ClientService(settings, credentials, ours)
@@ -178,10 +179,11 @@ def serverService(
         reorder=reorder,
         duplicate=duplicate,
     )
-    credentials = None if tls is None else ServerCredentials(tls, wire=wire)
-    ours = orGlobalReactor(reactor)
     processes, trouble = processesFor(workers)
-    if processes > 1 and trouble is None:
+    isShared = processes > 1 and trouble is None
+    credentials = None if tls is None else ServerCredentials(tls, wire=wire, keepsContents=isShared)
+    ours = orGlobalReactor(reactor)
+    if isShared:
         launch = launcherOf(ours, "server", MESSAGES)
         return ServerParent(settings, tls, credentials, ours, processes, launch)
     service = ServerService(settings, credentials, ours)

@@ -96,7 +96,7 @@ class ClientWorkerTests(TlsTestCase):
         @return: one of two, that has begun.
         """
         settings = ClientSettings(server=SERVER, listen=CLIENT_PORT, **choices)
-        credentials = None if tls is None else ClientCredentials(tls)
+        credentials = None if tls is None else ClientCredentials(tls, keepsContents=True)
         worker = ClientWorker(settings, credentials, self.reactor, self.parent, number, 2)
         if start:
             worker.startService()

@@ -230,7 +230,7 @@ class WorkersTestCase(TlsTestCase):
         self.reactor.running = False
         self.launcher = LivingLauncher(self.reactor, (*WORK, *MESSAGES), serverWorker)
         settings = ServerSettings(target=TARGET, listen=("127.0.0.1", 8443), **choices)
-        credentials = None if tls is None else ServerCredentials(tls)
+        credentials = None if tls is None else ServerCredentials(tls, keepsContents=True)
         self.parent = ServerParent(settings, tls, credentials, self.reactor, workers, self.launcher.launch)
         self.patch(self.reactor, "callWhenRunning", lambda call: call())
 

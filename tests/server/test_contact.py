@@ -28,6 +28,7 @@ from uotp.server.workers.messages import (
     TellSessionsActive,
 )
 from uotp.server.workers.serverparent import takeOver
+from uotp.server.workers.serverworker import MOST_RELAYS
 from uotp.tunnel.accepted import AcceptedTunnel
 
 ONE = bytes(range(16))
@@ -55,7 +56,7 @@ class ContactTests(TimerTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.parent = RecordingChannel()
-        self.contact: Any = ParentContact(self.parent, self.clock, TunnelSocketOptions())
+        self.contact: Any = ParentContact(self.parent, self.clock, TunnelSocketOptions(), MOST_RELAYS)
 
     def took(self) -> list[object]:
         """

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_pem_x509_certificate
 from twisted.internet.defer import Deferred
 
@@ -29,13 +30,13 @@ class ReloadStories(WorkersTestCase):
 
     def replace(self) -> bytes:
         """
-        @return: what the new file holds.
+        @return: the new certificate.
         """
         renewed = TRUSTED.issue("good.test")
         content = renewed.certificatePem() + renewed.keyPem()
         with open(self.serverTls.cert, "wb") as file:
             file.write(content)
-        return content
+        return renewed.certificate.public_bytes(Encoding.DER)
 
     def used(self) -> list[bytes]:
         """
@@ -43,7 +44,7 @@ class ReloadStories(WorkersTestCase):
         """
         services = [self.worker(number).service for number in (1, 2)]
         credentials = [self.parent._serverCredentials, *(service._credentials for service in services)]
-        return [each.contents[self.serverTls.cert] for each in credentials]
+        return [each._ours[1].public_bytes(Encoding.DER) for each in credentials]
 
     def reload(self) -> Deferred[None]:
         done: Deferred[None] = self.parent.reload()

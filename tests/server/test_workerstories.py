@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tests.doubles.serverworkers import PING, WorkersTestCase, newId
-from uotp.server.workers.messages import ListenOn, TellSessionOpened
+from uotp.server.workers.messages import TellSessionOpened
 from uotp.server.workers.serverparent import CLAIM_CHECK_SECONDS
 from uotp.server.workers.sessiontable import CLAIM_SECONDS
 from uotp.telemetry.drops import Drop
 from uotp.workers.descriptors import Descriptors
+from uotp.workers.groups import ListenOn
 from uotp.workers.workerstates import WorkerState
 
 WORDS = "not all workers are ready yet"

@@ -35,13 +35,13 @@ class RenewalTestCase(TlsTestCase):
         self.cert, self.key = self.path(GOOD.certificatePem()), self.path(GOOD.keyPem())
         self.cas = self.cafile(TRUSTED)
         self.choices = ServerTls(self.cert, self.key, self.cas)
-        self.parent = ServerCredentials(self.choices, now=lambda: NOW)
+        self.parent = ServerCredentials(self.choices, now=lambda: NOW, keepsContents=True)
 
     def worker(self, contents: dict[str, bytes], now: Callable[[], datetime] = lambda: NOW) -> ServerCredentials:
         """
         @return: the credentials of a process that was handed these files.
         """
-        return ServerCredentials(self.choices, now=now, files=CopiedFiles(contents))
+        return ServerCredentials(self.choices, now=now, files=CopiedFiles(contents), keepsContents=True)
 
     def renew(self, issued: Issued = RENEWED) -> None:
         """
@@ -79,9 +79,11 @@ class HandedOverTests(RenewalTestCase):
         """
         self.assertEqual(self.parent.contents, self.holding(GOOD))
         both = self.path(GOOD.certificatePem() + GOOD.keyPem())
-        self.assertEqual(ServerCredentials(ServerTls(both)).contents, {both: Path(both).read_bytes()})
+        self.assertEqual(
+            ServerCredentials(ServerTls(both), keepsContents=True).contents, {both: Path(both).read_bytes()}
+        )
         self.assertEqual(ClientCredentials(ClientTls()).contents, {})
-        client = ClientCredentials(ClientTls(self.cas, self.cert, self.key))
+        client = ClientCredentials(ClientTls(self.cas, self.cert, self.key), keepsContents=True)
         self.assertEqual(client.contents, self.holding(GOOD))
 
     def test_aWorkerNeedsNoFiles(self) -> None:
@@ -105,6 +107,14 @@ class HandedOverTests(RenewalTestCase):
         Path(self.key).write_bytes(b"")
         self.assertRaises(ConfigurationError, self.parent.reload)
         self.assertShows(GOOD, self.worker(self.parent.contents))
+
+    def test_whoHandsNothingOverKeepsNothing(self) -> None:
+        """
+        A private key is among it.
+        """
+        alone = ServerCredentials(self.choices, now=lambda: NOW)
+        alone.reload()
+        self.assertEqual(alone.contents, {})
 
     def test_contentsFollowAReload(self) -> None:
         self.renew()
@@ -140,7 +150,7 @@ class HandedOverTests(RenewalTestCase):
                 issued = (GOOD, RENEWED)[self.reads % 2]
                 return issued.certificatePem() + issued.keyPem()
 
-        credentials = ServerCredentials(ServerTls("both"), files=Replaced())
+        credentials = ServerCredentials(ServerTls("both"), files=Replaced(), keepsContents=True)
         self.assertEqual(credentials.contents, {"both": RENEWED.certificatePem() + RENEWED.keyPem()})
         self.assertEqual(credentials.ownPin, publicKeyPin(RENEWED.certificate))
 

@@ -43,10 +43,6 @@ each costs some 30 KB.  An honest client is through in a few round trips, so who
 """
 
 
-STOPS = "the server stops"
-"""Why nobody is let in any more."""
-
-
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
     """
@@ -119,6 +115,8 @@ class Accepted:
 class Acceptor(Factory):
     """
     Makes tunnels of accepted connections, and brings them to their sessions.
+
+    @ivar relayed: how many of them other workers have, and carry to this one.
     """
 
     noisy = False
@@ -149,6 +147,7 @@ class Acceptor(Factory):
         self._coordinator = coordinator
         self._numbers = count(1)
         self._byNumber: dict[int, Tunnel] = {}
+        self.relayed = 0
         self._registry = registry
         self._liveTunnels = liveTunnels
         self._clock = clock
@@ -176,7 +175,7 @@ class Acceptor(Factory):
         Something has come on it, and it is its turn.
         """
         self._strangers.began(newcomer)
-        tunnel = AcceptedTunnel(self._clock, self)
+        tunnel = AcceptedTunnel(self._clock, self, keepsShown=self._coordinator is not None)
         self._accepted[tunnel] = Accepted(newcomer)
         self._liveTunnels.add(tunnel)
         try:
@@ -195,8 +194,9 @@ class Acceptor(Factory):
             return
         self._strangers.arrived(newcomer)
         self._strangers.began(newcomer)
-        tunnel = AcceptedTunnel(self._clock, self)
+        tunnel = AcceptedTunnel(self._clock, self, keepsShown=self._coordinator is not None)
         self._accepted[tunnel] = Accepted(newcomer)
+        self.relayed += newcomer.isRelayed
         self._liveTunnels.add(tunnel)
         try:
             newcomer.become(tunnel)
@@ -285,7 +285,8 @@ class Acceptor(Factory):
 
     def _requireFormat(self, hello: ClientHello) -> None:
         if self._closed:
-            raise PeerError(STOPS)
+            reason = "the server stops"
+            raise PeerError(reason)
         if hello.wireFormat not in FORMATS[self._wire]:
             reason = (
                 f"it speaks format {hello.wireFormat.value}, and {spelled('wire')} {self._wire.value} was said here"
@@ -311,9 +312,6 @@ class Acceptor(Factory):
                 self._giveBack(coordinator, question)
         elif answer.decision is Decision.REFUSED:
             self._refuse(tunnel, answer.reason)
-        elif self._closed:
-            self._refuse(tunnel, STOPS)
-            self._giveBack(coordinator, question)
         elif answer.decision is Decision.HERE:
             self._byNumber[question.connection] = tunnel
             tunnel.transport.resumeProducing()
@@ -333,7 +331,9 @@ class Acceptor(Factory):
         """
         Forget a connection that another worker gets, or that has none that it could be.
         """
-        self._strangers.discard(self._accepted.pop(tunnel).newcomer)
+        newcomer = self._accepted.pop(tunnel).newcomer
+        self._strangers.discard(newcomer)
+        self.relayed -= newcomer.isRelayed
         self._liveTunnels.discard(tunnel)
 
     def _admit(self, tunnel: AcceptedTunnel, hello: ClientHello, key: bytes | None, owner: Hashable) -> bool:
@@ -416,6 +416,7 @@ class Acceptor(Factory):
         accepted = self._accepted.pop(tunnel, None)
         if accepted is None:  # it was to be handed over
             return
+        self.relayed -= accepted.newcomer.isRelayed
         if self._coordinator is not None and self._byNumber.pop(accepted.number, None) is not None:
             self._coordinator.gone(accepted.number)
         words = tunnel.fault or tunnel.refusal
@@ -450,6 +451,7 @@ class Acceptor(Factory):
         self._strangers.checkInvariant()
         self._known.checkInvariant()
         assert len(self._accepted) <= len(self._liveTunnels)
+        assert self.relayed == sum(accepted.newcomer.isRelayed for accepted in self._accepted.values())
         for tunnel, accepted in self._accepted.items():
             assert accepted.served is None or accepted.newcomer not in self._strangers
             assert accepted.served is None or tunnel in accepted.served.tunnels

@@ -37,11 +37,14 @@ class ServerFront(TunnelService):
 
     @ivar settings: what it was told.
     @ivar ports: where it listens.
+    @cvar isOneOfSeveral: whether there are workers.  Then connections get half as many descriptors as otherwise:
+        one that is relayed takes two in either of two workers.
     @ivar mostConnections: how many connections there may be.
     @ivar mostSessions: the same of sessions.
     """
 
     commandName = "uotp-server"
+    isOneOfSeveral = False
 
     def __init__(
         self, settings: ServerSettings, credentials: ServerCredentials | None, reactor: Any, processes: int = 1
@@ -58,7 +61,8 @@ class ServerFront(TunnelService):
         self.ports = ServerPorts(self.listen, self.rateLimit, partial(self.sayListening, transport="TCP"))
         self._descriptors = descriptorLimit()
         descriptors = None if self._descriptors is None else self._descriptors * processes
-        self.mostConnections = connectionsWithin(descriptors, settings.maxConnections)
+        forConnections = descriptors if descriptors is None or not self.isOneOfSeveral else descriptors // 2
+        self.mostConnections = connectionsWithin(forConnections, settings.maxConnections)
         self.mostSessions = sessionsWithin(descriptors, settings.maxSessions)
 
     def listen(self, host: str, port: int) -> Any:
@@ -93,8 +97,9 @@ class ServerFront(TunnelService):
         if self.settings.wire is WireChoice.ONE:
             self.warnOfFormat1()
         asked = self.settings.maxConnections
+        share = "a quarter" if self.isOneOfSeveral else "half"
         if self.mostConnections < min(asked, FEW_CONNECTIONS) or self.mostConnections < asked != MAX_CONNECTIONS:
-            self._sayDescriptorsAreShort("connections", self.mostConnections, asked, "half")
+            self._sayDescriptorsAreShort("connections", self.mostConnections, asked, share)
         if self.mostSessions < self.settings.maxSessions:
             self._sayDescriptorsAreShort("sessions", self.mostSessions, self.settings.maxSessions, "three eighths")
         if not self._verifiesClients:

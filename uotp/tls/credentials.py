@@ -95,6 +95,7 @@ class ServerCredentials(RenewableCredentials):
     @param wire: which formats to choose from.
     @param now: the wall clock, for the warning of a certificate's end.
     @param files: where the files are.
+    @param keepsContents: whether what was read is kept, for other processes.
     @raise ConfigurationError: when a file is unusable.
     """
 
@@ -105,11 +106,12 @@ class ServerCredentials(RenewableCredentials):
         wire: WireChoice = WireChoice.AUTO,
         now: Callable[[], datetime] = utcNow,
         files: CredentialFiles = DISK,
+        keepsContents: bool = False,
     ) -> None:
         self._choices = choices
         self._wire = wire
         self._requirements = Requirements("client") if choices.cafile is not None else None
-        super().__init__(files, now)
+        super().__init__(files, now, keepsContents=keepsContents)
 
     def _load(self, files: CredentialFiles) -> Loaded:
         choices = self._choices
@@ -148,6 +150,7 @@ class ClientCredentials(RenewableCredentials):
     @param wire: which formats to offer.
     @param now: the wall clock, for the warning of a certificate's end.
     @param files: where the files are; the system's CAs are on the disk in any case.
+    @param keepsContents: whether what was read is kept, for other processes.
     @raise ConfigurationError: when a file is unusable, or choices exclude
         each other.
     """
@@ -159,6 +162,7 @@ class ClientCredentials(RenewableCredentials):
         wire: WireChoice = WireChoice.AUTO,
         now: Callable[[], datetime] = utcNow,
         files: CredentialFiles = DISK,
+        keepsContents: bool = False,
     ) -> None:
         if choices.key is not None and choices.cert is None:
             message = f"{spelled('key')} is of no use without {spelled('cert')}"
@@ -177,7 +181,7 @@ class ClientCredentials(RenewableCredentials):
         self._serverName = None if choices.serverName is None else _peerName(choices.serverName, spelled("serverName"))
         self._choices = choices
         self._wire = wire
-        super().__init__(files, now)
+        super().__init__(files, now, keepsContents=keepsContents)
 
     def _load(self, files: CredentialFiles) -> Loaded:
         choices = self._choices

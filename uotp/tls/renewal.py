@@ -87,11 +87,13 @@ class RenewableCredentials:
 
     _log = Logger()
 
-    def __init__(self, files: CredentialFiles, now: Callable[[], datetime]) -> None:
+    def __init__(self, files: CredentialFiles, now: Callable[[], datetime], *, keepsContents: bool) -> None:
         """
         @param files: where the files are.
         @param now: the wall clock.
+        @param keepsContents: whether somebody will ask for the L{contents}; a private key is among them.
         """
+        self._keepsContents = keepsContents
         self._files = files
         self._now = now
         self._ours: Ours | None = None
@@ -131,7 +133,8 @@ class RenewableCredentials:
         """
         Use for new connections what was prepared.  Where it was read, it is read again from now on.
         """
-        self._files, self._contents = prepared.files, prepared.contents
+        self._files = prepared.files
+        self._contents = prepared.contents if self._keepsContents else Contents()
         loaded = prepared.loaded
         self._context, self._ours, self._trusted = loaded.context, loaded.ours, loaded.trusted
         if prepared.exposed is not None:
@@ -171,7 +174,7 @@ class RenewableCredentials:
     @property
     def contents(self) -> dict[str, bytes]:
         """
-        What was read of each file for the credentials in use, by path.  With it another process
+        What was read of each file for the credentials in use, by path, if that is kept.  With it another process
         uses the same, also when the files have changed since.
         """
         return Contents(self._contents)

@@ -96,6 +96,7 @@ class Relay(StateMachine[RelayState, RelayEvent]):
         self._reactor = reactor
         self._whenGone = whenGone
         self._held = b""  # for the owner
+        self._room = allowance.streamRoom()  # in the memory of whom the connection is for
         self._isOwnerDeaf = self._isToClose = False
         self._endsBy: float | None = None
         self._fromClient = self._fromOwner = 0
@@ -134,6 +135,7 @@ class Relay(StateMachine[RelayState, RelayEvent]):
             data = data[sent:]
             self._reactor.addWriter(self._end)
         self._held += data
+        self._room.hold(len(self._held), self.abort)
         self._stream.pauseProducing()
 
     def _writePipe(self) -> None:
@@ -156,6 +158,7 @@ class Relay(StateMachine[RelayState, RelayEvent]):
         Nothing is held for the owner any more: read on.
         """
         self._reactor.removeWriter(self._end)
+        self._room.release()
         if self.state is RelayState.EMPTYING:
             self._finish()
         else:
@@ -203,6 +206,8 @@ class Relay(StateMachine[RelayState, RelayEvent]):
             self._stream.write(data)
             if len(data) < RECORD_BYTES and not self._isToClose:
                 return  # this was all
+        if self._isToClose and not self._isFull:  # the reactor tells nothing of a pipe that is empty
+            self._reactor.callLater(0, self._readOn)
 
     def _readOn(self) -> None:
         if self.state not in LISTENING or self._isFull or self._pipe.fileno() < 0:
@@ -300,6 +305,7 @@ class Relay(StateMachine[RelayState, RelayEvent]):
 
     def _finish(self) -> None:
         self._advance(RelayEvent.EMPTIED)
+        self._room.release()
         self._closePipe()
         del self._end  # which knows its relay
         self._whenGone()

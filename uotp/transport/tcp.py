@@ -90,6 +90,7 @@ class TcpStream(tcp.Connection):
     allowance: Allowance = Unlimited()
     _exchange: PreambleExchange | None = None
     _failure: Failure | None = None
+    _isPaused = False
     _awaitsTurn = False
     _hadTurn = False
     _isSizeBounded = False
@@ -102,6 +103,13 @@ class TcpStream(tcp.Connection):
         L{None}, since there is no TLS.
         """
         return None
+
+    @property
+    def isCarrying(self) -> bool:
+        """
+        Whether the stream is open, and neither end has begun to close it.
+        """
+        return self.phase in CARRYING
 
     # The life of the stream.
 
@@ -221,6 +229,20 @@ class TcpStream(tcp.Connection):
         return self._exchangePreamble() if self.phase is StreamPhase.PREAMBLE else type(self).doRead(self)
 
     # The data.
+
+    def pauseProducing(self) -> None:
+        """
+        See L{uotp.boundaries.Stream.pauseProducing}.
+        """
+        self._isPaused = True
+        super().pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """
+        See L{uotp.boundaries.Stream.resumeProducing}.
+        """
+        self._isPaused = False
+        super().resumeProducing()
 
     def write(self, data: bytes) -> None:
         """

@@ -248,6 +248,8 @@ class TlsStream(TcpStream):
         self.protocol.dataReceived(records[0] if len(records) == 1 else b"".join(records))
         if end is None:
             return None
+        if self._isPaused:  # the next read, when there is one, meets the end again
+            return None
         if self.allowance.isSpent:  # some of the records may wait for their turn; the next read meets the end again
             return self._readLater()
         return self._ended(end)

@@ -22,16 +22,19 @@ class AcceptedTunnel(Tunnel):
     Is the server's end of a tunnel: it waits for the client's hello, and opens when its
     owner tells it which session to carry for.
 
-    @ivar shown: all that has come before it was welcome.
+    @ivar shown: all that has come before it was welcome, if that is kept.
     """
 
     giveUpSeconds = ACCEPTED_GIVE_UP_SECONDS
     idleSeconds = ACCEPTED_IDLE_SECONDS
 
-    def __init__(self, clock: Any, owner: AcceptedTunnelOwner[Any]) -> None:
+    def __init__(self, clock: Any, owner: AcceptedTunnelOwner[Any], *, keepsShown: bool = False) -> None:
         """
         See L{Tunnel}.
+
+        @param keepsShown: whether the connection may be handed to another worker, with all that has come.
         """
+        self._keepsShown = keepsShown
         super().__init__(clock, owner)
         self._acceptedBy = owner
         self._helloDecoder = ClientHelloDecoder()
@@ -63,6 +66,7 @@ class AcceptedTunnel(Tunnel):
         """
         Close the tunnel.  In format 2, tell the client that it is refused, but not why.
         """
+        self._rest = self.shown = b""
         if self.wireFormat is WireFormat.TWO:
             self.transport.write(encodeServerHello(ServerHello(welcome=False)))
             self.close()
@@ -77,7 +81,8 @@ class AcceptedTunnel(Tunnel):
         self._heardHello = True
         if self.state is not TunnelState.HELLO:
             return
-        self.shown += data
+        if self._keepsShown:
+            self.shown += data
         try:
             heard = self._helloDecoder.feed(data)
         except PeerError as error:

@@ -5,6 +5,7 @@ and the connections that it hands over or gets.
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -41,11 +42,17 @@ from uotp.transport import AcceptedTcpStream, AcceptedTlsStream, HandshakeQueue,
 from uotp.tunnel import AcceptedTunnel
 from uotp.workers import closeAll
 
-RELAYED_SECONDS = 1.0
+RELAYED_SECONDS = 2.5
+LAST_RELAYED_SECONDS = 0.5
 """
-When this worker stops, what it carries to others may go on for so long.  It takes a round trip where all
-workers stop; where they do not, clients have to dial again.
+When this worker stops, what it carries to others may go on for so long, and no longer than so after its own
+sessions have ended.  It takes a round trip where all workers stop; where they do not, clients have to dial
+again.
 """
+
+BUSY = "its parent has much to read"
+MANY_RELAYS = "so many are carried to other workers already that no descriptors are left for more"
+"""Why a connection is closed that another worker should have had."""
 
 MOST_ACTIVE = 1024
 """So many sessions are told of in one message, of some 60 bytes each."""
@@ -56,9 +63,15 @@ class Parent(Protocol):
     Is where messages for the parent go.
     """
 
+    @property
+    def hasRoom(self) -> bool:
+        """
+        See L{uotp.workers.seams.MessageChannel.hasRoom}.
+        """
+
     def send(self, message: object, descriptors: Sequence[int] = ()) -> None:
         """
-        See L{uotp.workers.channel.MessageChannel.send}.
+        See L{uotp.workers.seams.MessageChannel.send}.
         """
 
 
@@ -158,10 +171,13 @@ class ParentContact:
 
     _log = Logger()
 
-    def __init__(self, parent: Parent, reactor: Any, tuning: TunnelSocketOptions) -> None:
+    def __init__(self, parent: Parent, reactor: Any, tuning: TunnelSocketOptions, mostRelays: int) -> None:
         """
         @param tuning: how the sockets of connections are set up.
+        @param mostRelays: how many connections this worker may carry to others, and how many others may carry
+            to it.  Each takes two descriptors at either.
         """
+        self._mostRelays = mostRelays
         self._parent = parent
         self._reactor = reactor
         self._tuning = tuning
@@ -235,13 +251,25 @@ class ParentContact:
         if newcomer.isRelayed:  # another worker has its TLS: the client dials again
             stream.abort()
             return
-        hand = self._relay if isinstance(stream, AcceptedTlsStream) else self._give
+        isSecure = isinstance(stream, AcceptedTlsStream)
+        hand = self._relay if isSecure else self._give
         try:
+            self._requireRoom(len(self._relays) if isSecure else 0)
             hand(tunnel, stream, newcomer, question, worker)
         except (OSError, ValueError) as error:
             self._sayLost("a connection from {peer} could not be handed over", newcomer.host, error)
             stream.abort()
             self.gone(question.connection)
+
+    def _requireRoom(self, relayed: int) -> None:
+        """
+        @param relayed: how many connections are relayed, one way or the other, if this is to be another one.
+        @raise OSError: when there may be no more, or the parent has not read what it was sent.
+        """
+        if relayed >= self._mostRelays:
+            raise OSError(errno.EMFILE, MANY_RELAYS)
+        if not self._parent.hasRoom:
+            raise OSError(errno.ENOBUFS, BUSY)
 
     def _sayLost(self, words: str, peer: str, error: Exception) -> None:
         reason = getattr(error, "strerror", None) or str(error)
@@ -283,6 +311,11 @@ class ParentContact:
                 ours.close()
                 raise
         number = question.connection
+        if not stream.isCarrying:  # the client has closed it behind what it has said
+            ours.close()
+            stream.abort()
+            self.gone(number)
+            return
         allowance = self._allowanceOf(question.owner)
         self._relays[number] = Relay(stream, ours, allowance, self._reactor, partial(self._relayGone, number))
         stream.resumeProducing()
@@ -316,6 +349,14 @@ class ParentContact:
         self._emptied = Deferred()
         self._deadline = self._reactor.callLater(RELAYED_SECONDS, self._endRelays)
         return self._emptied
+
+    def hurry(self) -> None:
+        """
+        While it stops: the worker has no session of its own any more.
+        """
+        deadline = self._deadline
+        if deadline is not None and deadline.active() and self._relays:
+            deadline.reset(min(LAST_RELAYED_SECONDS, deadline.getTime() - self._reactor.seconds()))
 
     def _endRelays(self) -> None:
         for relay in list(self._relays.values()):
@@ -393,7 +434,11 @@ class ParentContact:
             return
         handed = HandedConnection(message, sockets, self._handshakes, self._tuning, self._reactor)
         security = securityOf(message)
-        if security is not None and self._isRevoked(security):
+        if security is not None and self._acceptor.relayed >= self._mostRelays:
+            handed.abort()
+            lost = OSError(errno.EMFILE, MANY_RELAYS)
+            self._sayLost("a connection from {peer} that another worker has handed over is lost", message.host, lost)
+        elif security is not None and self._isRevoked(security):
             handed.abort()  # its client learns why when it dials again
         else:
             self._acceptor.adopt(handed)

@@ -65,6 +65,7 @@ class ServerParent(ServerFront):
     """
 
     _log = Logger()
+    isOneOfSeveral = True
     preparing = "starting workers"
     unready = "not all workers are ready yet"
 
@@ -316,13 +317,17 @@ class ServerParent(ServerFront):
         try:
             if self._workforce.hasRoom(message.worker):
                 self._workforce.send(message.worker, takeOver(message), given)
+            else:
+                self._sayLost(message.worker, "it is gone, or has much to read")
         except OSError as error:
-            suppressed = self.rateLimit.suppressedBefore("handed")
-            words = "a connection could not be handed to worker {worker}: {reason}"
-            reason = error.strerror or str(error)
-            logCounted(self._log, LogLevel.warn, suppressed, words, worker=message.worker, reason=reason)
+            self._sayLost(message.worker, error.strerror or str(error))
         finally:
             closeAll(given)
+
+    def _sayLost(self, worker: int, reason: str) -> None:
+        suppressed = self.rateLimit.suppressedBefore(("handed", reason))
+        words = "a connection could not be handed to worker {worker}: {reason}"
+        logCounted(self._log, LogLevel.warn, suppressed, words, worker=worker, reason=reason)
 
 
 def takeOver(message: HandOver) -> TakeOver:

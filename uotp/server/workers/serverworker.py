@@ -12,6 +12,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 
 from uotp.errors import PeerError
+from uotp.process import descriptorLimit
 from uotp.server.service import ServerService
 from uotp.server.settings import ServerSettings
 from uotp.server.workers.contact import Parent, ParentContact
@@ -27,6 +28,12 @@ from uotp.transport import Listener, listenOn
 from uotp.tunnel import TunnelService
 from uotp.workers import BeginWork, Descriptors, ListenNoMore, ListenOn
 
+MOST_RELAYS = 1 << 16
+"""Where nothing bounds descriptors."""
+
+DESCRIPTORS_EACH = 16
+"""One relayed connection is allowed for so many descriptors."""
+
 TELL_SECONDS = 1.0
 """How often the parent is told which sessions are active."""
 
@@ -37,6 +44,7 @@ class ServerWorker(ServerService):
     """
 
     speaks = False
+    isOneOfSeveral = True
 
     def __init__(
         self, settings: ServerSettings, credentials: ServerCredentials | None, reactor: Any, parent: Parent
@@ -44,7 +52,7 @@ class ServerWorker(ServerService):
         """
         See L{TunnelService}.
         """
-        self._contact = ParentContact(parent, reactor, settings.tuning)
+        self._contact = ParentContact(parent, reactor, settings.tuning, relaysWithin(descriptorLimit()))
         super().__init__(settings, credentials, reactor, self._contact)
         self._contact.serve(self.acceptor, self.registry, self.handshakes, self.turns.allowanceOf, self.isRevoked)
         self._listeners: dict[int, Listener] = {}
@@ -71,8 +79,9 @@ class ServerWorker(ServerService):
         """
         listeners, self._listeners = self._listeners, {}
         closed = [maybeDeferred(each.stopListening) for each in listeners.values()]
-        stopped = super().stopService().addCallback(lambda _: self._contact.stop())
-        return gatherResults([*closed, stopped])
+        relayed = self._contact.stop()
+        stopped = super().stopService().addCallback(lambda _: self._contact.hurry())
+        return gatherResults([*closed, relayed, stopped])
 
     # What the parent wants; see uotp.workers.WorkService.
 
@@ -136,3 +145,12 @@ def serverWorker(message: BeginWork, parent: Parent, reactor: Any) -> ServerWork
     files = CopiedFiles(message.contents)
     credentials = None if tls is None else ServerCredentials(tls, wire=settings.wire, files=files)
     return ServerWorker(settings, credentials, reactor, parent)
+
+
+def relaysWithin(descriptors: int | None) -> int:
+    """
+    @param descriptors: how many this process may have, or L{None} for no limit.
+    @return: how many connections it may carry to other workers, and others to it.  Each takes two
+        descriptors, so both together get a quarter of them.
+    """
+    return MOST_RELAYS if descriptors is None else max(1, descriptors // DESCRIPTORS_EACH)
