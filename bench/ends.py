@@ -20,6 +20,7 @@ class LoadEnd:
     """
     A process that sends and receives, see L{bench.load.__main__}.
 
+    @ivar pid: of the process.
     @ivar port: where its socket is bound.
     """
 
@@ -32,6 +33,7 @@ class LoadEnd:
         """
         words = [*side, sys.executable, "-m", "bench.load", address]
         self._program = programs.start(words, environmentFor(CHECKOUT, PROGRAM), spokenTo=True)
+        self.pid = self._program.process.pid
         self.port = int(self._reply(REPLY_SECONDS)["port"])
 
     def begin(self, deed: str, **arguments: Any) -> None:

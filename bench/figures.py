@@ -75,6 +75,7 @@ FIGURES = {
     "kibibytesPerTunnel": Figure("KiB/tunnel", 1),
     "busyPercent": Figure("busy %", 2),
     "loadBusyPercent": Figure("load: busy %", 0, compared=False),
+    "strangersBusyPercent": Figure("others: busy %", 0, compared=False),
     "ownLost": Figure("own sessions: lost", 0, compared=False),
     "ownBackMedian": Figure("own: median s to be back", 2),
     "ownBackSeconds": Figure("own: most s to be back", 2),

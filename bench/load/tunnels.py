@@ -133,8 +133,7 @@ class Tunnels(Deed):
     def report(self) -> Report:
         """
         @return: how many sources are in; how many questions that count were asked and answered, the round
-            trip in milliseconds, for how long no answer has come, and how much processor time this process
-            has used so far.
+            trip in milliseconds, for how long no answer has come.
         """
         times = list(self._times)
         return {
@@ -143,5 +142,4 @@ class Tunnels(Deed):
             "answered": len(times),
             **spread(times),
             "quiet": (time.monotonic_ns() - self._last) / NANOSECONDS,
-            "spent": time.process_time(),
         }

@@ -32,6 +32,14 @@ def processorSeconds(pid: int) -> float:
     return time.clock_gettime(clock.value)
 
 
+def machineSeconds() -> float:
+    """
+    @return: the processor time that the whole machine has used since it began, in hundredths of a second.
+    """
+    times = psutil.cpu_times()
+    return float(sum(times) - times.idle - times.iowait - times.guest - times.guest_nice)
+
+
 def privateBytes(pid: int) -> int:
     """
     @return: memory that a process has written and shares with nobody.
