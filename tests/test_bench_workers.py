@@ -22,7 +22,7 @@ from uotp.pki import Pki
 
 if TYPE_CHECKING or sys.platform == "linux":
     from bench.scenarios import catalogue, chosen
-    from bench.scenarios.workerfaults import BETWEEN_SECONDS, Blow, after
+    from bench.scenarios.workerfaults import WATCHED_SECONDS, Blow, after
 
 SECOND = 1000 * MILLISECOND
 
@@ -122,7 +122,7 @@ class BlowTests(SynchronousTestCase):
         """
         By turns, the sessions of one worker and those of the other are the ones that may lose.
         """
-        whole = round(1000 * 3 * BETWEEN_SECONDS / 10)  # questions in three times the time between
+        whole = round(1000 * 3 * WATCHED_SECONDS / 10)  # questions in three times what is watched
 
         def hit(second: float, lost: int, back: int) -> Story:
             made = flow(*[1] * whole)
@@ -136,13 +136,13 @@ class BlowTests(SynchronousTestCase):
         self.patch(sys, "stdout", open("/dev/null", "w", encoding="utf-8"))  # noqa: SIM115 - it says how it goes
         self.addCleanup(sys.stdout.close)
         told = after(
-            [Blow(BETWEEN_SECONDS, 1), Blow(2 * BETWEEN_SECONDS, 2)],
-            {1: [hit(BETWEEN_SECONDS, 2, 30), flow(*[1] * whole)], 2: [hit(2 * BETWEEN_SECONDS, 4, 5)]},
+            [Blow(WATCHED_SECONDS, 1), Blow(2 * WATCHED_SECONDS, 2)],
+            {1: [hit(WATCHED_SECONDS, 2, 30), flow(*[1] * whole)], 2: [hit(2 * WATCHED_SECONDS, 4, 5)]},
         )
         self.assertEqual((told["ownLost"], told["mostLost"], told["otherLost"]), (6, 4, 0))
         self.assertAlmostEqual(told["ownBackSeconds"], 0.045)
         self.assertEqual(told["sent"], 3 * whole)
-        told = after([Blow(BETWEEN_SECONDS, 2)], {1: [hit(BETWEEN_SECONDS, 2, 1)], 2: [flow(*[1] * whole)]})
+        told = after([Blow(WATCHED_SECONDS, 2)], {1: [hit(WATCHED_SECONDS, 2, 1)], 2: [flow(*[1] * whole)]})
         self.assertEqual((told["ownLost"], told["otherLost"]), (0, 2))
 
 

@@ -34,10 +34,12 @@ def processorSeconds(pid: int) -> float:
 
 def machineSeconds() -> float:
     """
-    @return: the processor time that the whole machine has used since it began, in hundredths of a second.
+    @return: the processor time that all processors have had but for what they have idled, in seconds; only
+        differences of it mean something.  What is used is counted at each tick, and so told wrongly of
+        programs that wake by a timer; what is idled is not.
     """
     times = psutil.cpu_times()
-    return float(sum(times) - times.idle - times.iowait - times.guest - times.guest_nice)
+    return (psutil.cpu_count() or 1) * time.monotonic() - float(times.idle + times.iowait)
 
 
 def privateBytes(pid: int) -> int:

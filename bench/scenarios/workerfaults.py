@@ -48,10 +48,13 @@ WARM_UP_SECONDS = 5.0
 TAIL_SECONDS = 2.0
 PATIENCE_SECONDS = 30.0
 
-BETWEEN_SECONDS = 3.0
-"""From one restart to the next."""
+WATCHED_SECONDS = 3.0
+"""Of which what follows a signal is looked at, a quarter of it before."""
 
-RESTARTS = 20
+STEADY_SECONDS = 62.0
+"""A worker that ends for the second time in a minute waits before it begins, on purpose."""
+
+KILLS, RESTARTS = 2, 10
 RELOADS = 50
 BETWEEN_RELOADS = 0.4
 
@@ -234,7 +237,7 @@ class Blow:
 
 def after(blows: list[Blow], stories: dict[int, list[Story]]) -> dict[str, float]:
     """
-    @param blows: in the order of their moments, L{BETWEEN_SECONDS} apart.
+    @param blows: in the order of their moments.
     @param stories: of the flows of each worker, which are there at both ends.
     @return: how its own sessions fared, and those of others.
     """
@@ -244,7 +247,7 @@ def after(blows: list[Blow], stories: dict[int, list[Story]]) -> dict[str, float
         lost: dict[int, list[int]] = {}
         for worker, flows in stories.items():
             for flow in flows:
-                part = between(flow, blow.moment - BETWEEN_SECONDS / 4, blow.moment + 3 * BETWEEN_SECONDS / 4)
+                part = between(flow, blow.moment - WATCHED_SECONDS / 4, blow.moment + 3 * WATCHED_SECONDS / 4)
                 (own if worker == blow.worker else other).append(lostOf(part))
                 (ownGaps if worker == blow.worker else otherGaps).append(longestGap(part))
                 lost.setdefault(worker, []).append(lostOf(part))
@@ -273,10 +276,12 @@ class WorkersEnded:
 
     @ivar how: the signal.
     @ivar times: how often.
+    @ivar apart: in seconds.
     """
 
     how: signal.Signals
     times: int
+    apart: float
     without = WITHOUT
     mostRounds = 5
 
@@ -294,7 +299,7 @@ class WorkersEnded:
         """
         return (
             f"{SOURCES} sources for each worker with {RATE:.0f} round trips a second each; {self.times} times a worker "
-            f"gets {self.how.name}, by turns, {BETWEEN_SECONDS:.0f} s apart."
+            f"gets {self.how.name}, by turns, {self.apart:.0f} s apart."
         )
 
     def missing(self, stage: Stage) -> str:
@@ -314,9 +319,10 @@ class WorkersEnded:
             numbers = sorted(flows.crowds)
             for turn in range(self.times):
                 worker = numbers[turn % len(numbers)]
+                pid = flows.pidOf(worker)
                 blows.append(Blow(time.monotonic(), worker))
-                os.kill(flows.pidOf(worker), self.how)
-                time.sleep(max(0.0, blows[-1].moment + BETWEEN_SECONDS - time.monotonic()))
+                os.kill(pid, self.how)
+                time.sleep(max(0.0, blows[-1].moment + self.apart - time.monotonic()))
             return after(blows, flows.stories())
 
 
@@ -384,4 +390,8 @@ def workerFaults() -> list[WorkersEnded | WorkersReloaded]:
     """
     @return: all of these.
     """
-    return [WorkersEnded(signal.SIGKILL, 4), WorkersEnded(signal.SIGTERM, RESTARTS), WorkersReloaded()]
+    return [
+        WorkersEnded(signal.SIGKILL, KILLS, WATCHED_SECONDS),
+        WorkersEnded(signal.SIGTERM, RESTARTS, STEADY_SECONDS / 2),
+        WorkersReloaded(),
+    ]
