@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from bench.contenders import Contender, namedContender, ourContender, twoWorkers
 from bench.machine import conditionsNow
 from bench.measuring import say
 from bench.report import conditions, report
-from bench.results import Outcome, Run, merged, readResults, rounded, writeResults
+from bench.results import Outcome, Results, Run, merged, readResults, rounded, writeResults
 from bench.rig.ports import LOOPBACK
 from bench.rig.programs import endOnSignals
 from bench.scenarios.workers import Means, asking, lacking
@@ -55,15 +56,19 @@ def _numbers(text: str) -> list[int]:
     return [int(word) for word in text.split(",")]
 
 
-def measureBeside(stage: Stage, contenders: list[Contender], options: argparse.Namespace) -> dict[str, Outcome]:
+def measureBeside(
+    stage: Stage, contenders: list[Contender], options: argparse.Namespace, keep: Callable[[Results], None]
+) -> Results:
     """
     Ask all in turn.
 
+    @param keep: gets the results at the end of each turn.
     @return: an outcome for each rate.
     """
     about = conditionsNow(options.seconds, None, None)
     means = Means.FREE if options.free else Means.WHOLE
-    results = {
+    kind = "free" if options.free else "beside"
+    outcomes = {
         rate: Outcome(
             f"{options.sources} sources with {rate} round trips a second together, of servers that are asked in turn; "
             f"{means.value}.",
@@ -71,12 +76,13 @@ def measureBeside(stage: Stage, contenders: list[Contender], options: argparse.N
         )
         for rate in options.rates
     }
+    results = {f"workers/{kind}/{options.sources}/{rate}": outcome for rate, outcome in outcomes.items()}
     with ExitStack() as life:
         servers = [(one.name, life.enter_context(asking(stage, one, options.sources, means))) for one in contenders]
         for _, asked in servers:
             asked.load.offer(0.0)
         for turn in range(1, options.turns + 1):
-            for rate, outcome in results.items():
+            for rate, outcome in outcomes.items():
                 # Each is first as often as any other.
                 for name, asked in servers[turn % len(servers) :] + servers[: turn % len(servers)]:
                     asked.awaitCalm()
@@ -84,8 +90,8 @@ def measureBeside(stage: Stage, contenders: list[Contender], options: argparse.N
                     asked.load.offer(0.0)
                     outcome.runs.append(Run(name, turn, figures))
                     say(f"{turn}/{options.turns}  {rate}  {name}  {figures['serverRoundTripProcessor']} us")
-    kind = "free" if options.free else "beside"
-    return {f"workers/{kind}/{options.sources}/{rate}": outcome for rate, outcome in results.items()}
+            keep(results)
+    return results
 
 
 def main() -> None:
@@ -104,12 +110,15 @@ def main() -> None:
         known = readResults(options.json) if options.json else {}
     except (OSError, ValueError) as error:
         sys.exit(f"python -m bench.beside: {error}")
+
+    def keep(results: Results) -> None:
+        if options.json:
+            writeResults(options.json, merged(known, results))
+
     endOnSignals()
     with tempfile.TemporaryDirectory(prefix="uotp-bench-") as name:
         stage = Stage(Path(name), makePki(str(Path(name) / "pki"), [LOOPBACK]), None, options.seconds)
-        results = measureBeside(stage, [ourContender(), two, *others], options)
-    if options.json:
-        writeResults(options.json, merged(known, results))
+        results = measureBeside(stage, [ourContender(), two, *others], options, keep)
     print(report(results))
     print(f"\nMeasured with:\n\n{conditions(results)}")
 
