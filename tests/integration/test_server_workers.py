@@ -34,6 +34,9 @@ FORMAT_2 = ("--wire", "2")
 ADDRESSES = 8
 """So many addresses of ours the tunnels of one session come from."""
 
+KNOCKING_ADDRESSES = 32
+"""From so many addresses somebody knocks at the start: each worker accepts what comes from some of them."""
+
 CONNECTIONS = 1000
 """So many connections of some addresses are looked at."""
 
@@ -68,6 +71,17 @@ def hasEnded(pid: int) -> bool:
     return not running(pid)
 
 
+def hasAccepted(pid: int) -> bool:
+    """
+    @return: whether a worker has a connection, as it may as soon as it is ready.
+    """
+    try:
+        found = psutil.Process(pid).net_connections("tcp")
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return False
+    return any(each.status == psutil.CONN_ESTABLISHED for each in found)
+
+
 class ServerWorkersTestCase(RigTestCase):
     """
     Starts a server with two workers.
@@ -87,7 +101,11 @@ class ServerWorkersTestCase(RigTestCase):
         """
         server = self.startServer(self.end.address, "--workers", str(workers), *options)
         address = self.listening(server)
-        until(lambda: len(workersOf(server.process.pid)) == workers, "all workers run")
+        with contextlib.ExitStack() as closing:
+            for last in range(1, KNOCKING_ADDRESSES + 1):
+                closing.enter_context(socket.create_connection(address, HANG_SECONDS, (f"127.0.9.{last}", 0)))
+            pids = partial(workersOf, server.process.pid)
+            until(lambda: sum(map(hasAccepted, pids())) == workers, "all workers accept connections")
         return server, address
 
     def dial(
@@ -568,7 +586,7 @@ class LimitTests(ServerWorkersTestCase):
         for kept in mine[2:]:
             self.ask(kept, 1, b"kept")
         self.ask(other, 1, b"still there")
-        self.assertEqual(len(said(server, "127.0.0.1 has 4 of at most 8 sessions")), 1)
+        server.waitForLine("127.0.0.1 has 4 of at most 8 sessions")
 
     def test_connectionsOfAnOwnerCountOverAllWorkers(self) -> None:
         """
