@@ -115,7 +115,7 @@ COMMON_ROWS = (
     Option(
         "memory",
         None,
-        "size of what may wait in this process, in all queues together",
+        "size of what may wait in the whole program, in all queues together",
         parseBytes(LEAST_MEMORY_BYTES, MAX_MEMORY_BYTES),
         "memory",
         write=sizeInWords,

@@ -55,6 +55,7 @@ class ServerFront(TunnelService):
         @param processes: how many share what there may be, each with descriptors of its own.
         """
         super().__init__(settings, credentials, reactor)
+        self._processes = processes
         self._isPlain = credentials is None
         self._verifiesClients = credentials is not None and credentials.verifiesClients
         self.settings = settings
@@ -108,13 +109,14 @@ class ServerFront(TunnelService):
 
     def _sayDescriptorsAreShort(self, what: str, number: int, asked: int, share: str) -> None:
         self._log.warn(
-            "there may be {number} {what} and not {asked}, since this process may have {descriptors} descriptors, "
+            "there may be {number} {what} and not {asked}, since {who} may have {descriptors} descriptors, "
             "of which they get {share}: raise that limit (ulimit -n, or LimitNOFILE of systemd)",
             number=number,
             what=what,
             asked=asked,
             descriptors=self._descriptors,
             share=share,
+            who=f"each of {self._processes} workers" if self._processes > 1 else "this process",
         )
 
 

@@ -232,6 +232,9 @@ class ProcessLauncher:
                 self._environment(),
                 childFDs={0: nothing, 1: "r", 2: "r", CHANNEL_DESCRIPTOR: channelEnd},
             )
+        except (FileNotFoundError, PermissionError) as error:
+            error.filename = self._command[0]
+            raise
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             os.close(nothing)

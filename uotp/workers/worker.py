@@ -96,7 +96,8 @@ class Worker(StateMachine[WorkerState, WorkerEvent]):
         try:
             self._process = self._launch(self.number, self)
         except OSError as error:
-            self._ended(f"could not be started ({error.strerror})")
+            what = f": {error.filename}" if error.filename else ""
+            self._ended(f"could not be started ({error.strerror}{what})")
             return
         self._hasChannel = True
         self._tell(self._owner.began, self.number)
@@ -105,14 +106,17 @@ class Worker(StateMachine[WorkerState, WorkerEvent]):
         """
         Ask the process to stop, and end it if it does not.  What waits for its start never starts.
         """
-        wasDying = self.state is WorkerState.DYING
+        hasNothing = self.state in {WorkerState.DYING, WorkerState.STARTING}
         if not self._advance(WorkerEvent.STOP):
             return
         if self.state is WorkerState.GONE:
             self._gone()
             return
         self.send(StopWorker())
-        self._setTimer(self._pace.killSeconds if wasDying else self._pace.stopSeconds, self._killStopping)
+        if hasNothing:  # it hears us only when it has started, and that may take longer than there is time
+            self._setTimer(self._pace.killSeconds, self._kill)
+        else:
+            self._setTimer(self._pace.stopSeconds, self._killStopping)
 
     def _killStopping(self) -> None:
         if self._hasChannel:
