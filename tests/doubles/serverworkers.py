@@ -153,6 +153,12 @@ class TlsClient(Client):
     def say(self, data: bytes) -> None:
         self._tls.send(data)
 
+    def close(self) -> None:
+        """
+        Say goodbye.
+        """
+        self._tls.shutdown()
+
     def hear(self) -> bytes | None:
         for _ in range(4):  # each ticket of the server's ends a read
             try:

@@ -8,6 +8,8 @@ import os
 import socket
 from typing import Any
 
+from twisted.logger import capturedLogs, formatEvent
+
 from tests.doubles.channels import RecordingChannel
 from tests.doubles.contracts import TimerTestCase
 from tests.doubles.newcomers import MemoryNewcomer
@@ -155,6 +157,21 @@ class ContactTests(TimerTestCase):
         self.assertEqual(heard, [JoinAnswer(Decision.ELSEWHERE, 3), JoinAnswer(Decision.REFUSED, reason="no room")])
         for number in (1, 2, 3):
             self.assertRaises(PeerError, self.contact.answered, AnswerToJoin(number, "here", 0, ""))
+
+    def test_nothingIsHandedOverWhileTheParentHasMuchToRead(self) -> None:
+        """
+        What waits for it has a bound, and beyond that the whole worker would end.  A client dials again.
+        """
+        self.parent.hasRoom = False
+        with capturedLogs() as events:
+            for _ in range(3):
+                tunnel: Any = AcceptedTunnel(self.clock, self.contact)
+                tunnel.transport = MemoryStream(tunnel, isServer=True)
+                self.contact.handOver(tunnel, MemoryNewcomer(), QUESTION, 2)
+                self.assertTrue(tunnel.transport.aborted)
+        self.assertEqual(self.took(), [TellGone(7)] * 3)
+        words = "a connection from 192.0.2.1 could not be handed over: its parent has much to read"
+        self.assertEqual([formatEvent(event) for event in events], [words])
 
     def test_withoutRelaysAStopIsDoneAtOnce(self) -> None:
         self.successResultOf(self.contact.stop())

@@ -11,13 +11,21 @@ from typing import Any
 
 from tests.doubles.serverworkers import PING, TlsClient, WorkersTestCase, newId
 from uotp.server.workers import contact
-from uotp.server.workers.contact import RELAYED_SECONDS
+from uotp.server.workers.contact import BUSY, LAST_RELAYED_SECONDS, MANY_RELAYS, RELAYED_SECONDS
 from uotp.server.workers.messages import HandOver
 from uotp.train import Train
 from uotp.transport.relay import HANGUP_SECONDS, RELAY_CLOSE_SECONDS
+from uotp.transport.tcp import READ_BYTES
+from uotp.wire.hello import ClientHello, WireFormat, encodeClientHello
 from uotp.workers.work import TellStatistics
 
 NONE_LEFT = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+FLOOD = 200
+"""So many hellos, each with as much behind it as is read at once, are more than a channel may hold."""
+
+STOP_SECONDS = 4.75
+"""A stop takes less than 5 s."""
 
 
 class HandOverStories(WorkersTestCase):
@@ -94,6 +102,80 @@ class HandOverStories(WorkersTestCase):
                 self.stopAll()
                 self.sessionId = newId()
         self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_manyHellosAtOnceDoNotFillTheChannelOfTheirWorker(self) -> None:
+        """
+        Who sends much behind each costs himself the connections for which there is no room; the worker lives.
+        """
+        self.begin(withTls=False)
+        two = self.worker(2)
+        behind = READ_BYTES - len(self.sessionId) - 2
+        clients = [self.connect(2, f"192.0.2.{number}", settle=False) for number in range(FLOOD)]
+        for client in clients:
+            client.say(self.sessionId + behind.to_bytes(2, "big") + bytes(behind))
+        while len(two.service._contact._asked) < FLOOD:  # the parent has not read a question yet
+            two.reactor.lookAtAll()
+        self.settle()
+        self.assertEqual((two.lives, self.worker(2)), (True, two))
+        closed = [client for client in clients if client.isClosed]
+        self.assertGreater(len(closed), FLOOD // 2)
+        said = [line for line in self.lines() if line.endswith(BUSY)]
+        self.assertEqual(len(said), 1)
+        self.assertIn("could not be handed over", said[0])
+        self.assertEqual(self.table(), (1, 1 + FLOOD - len(closed)))
+
+    def test_noMoreAreRelayedThanMayBe(self) -> None:
+        """
+        Neither by the worker that relays them nor by the one that they come to.  When one ends, there is room again.
+        """
+        for number, words in ((2, "could not be handed over"), (1, "that another worker has handed over is lost")):
+            self.begin(withTls=True)
+            one, two = (self.worker(each).service._contact for each in (1, 2))
+            self.worker(number).service._contact._mostRelays = 1
+            for _ in range(2):
+                second = self.dialOne(2, withTls=True)
+                for _ in range(3):
+                    third = self.dialOne(2, withTls=True)
+                    self.advance(RELAY_CLOSE_SECONDS)
+                    self.assertTrue(third.isClosed)
+                self.assertFalse(second.isClosed)
+                self.assertEqual((two.relays, one._acceptor.relayed, self.table()), (1, 1, (1, 2)))
+                second.socket.close()
+                self.settle()
+                self.assertEqual((two.relays, one._acceptor.relayed, self.table()), (0, 0, (1, 1)))
+            said = f"a connection from 192.0.2.1 {words}: {MANY_RELAYS}"
+            self.assertEqual([line for line in self.lines() if line.endswith(MANY_RELAYS)], [said])
+            self.events.clear()  # type: ignore[attr-defined]
+            self.stopAll()
+            self.sessionId = newId()
+
+    def test_aClientThatClosesRightBehindItsDatagramsLosesNone(self) -> None:
+        """
+        Hello, datagrams and goodbye come in one read: whether the session is here or at the other worker.
+        """
+        self.begin(withTls=True)
+        for number in (1, 2):
+            sent = [bytes([number, each]) * 700 for each in range(3)]
+            client = self.secure(number, self.clientTls)
+            client.say(self.sessionId + b"".join(len(each).to_bytes(2, "big") + each for each in sent))
+            client.close()
+            self.settle()
+            self.assertEqual(self.target.datagrams()[-3:], sent)
+            client.hear()
+            client.socket.close()
+            self.settle()
+            self.assertEqual((self.table(), self.worker(2).service._contact.relays), ((1, 1), 0))
+
+    def test_whatAParentHasNoRoomForIsSaid(self) -> None:
+        """
+        Once, for all connections that another worker should have had.
+        """
+        self.begin(withTls=False)
+        self.patch(self.parent._workforce, "hasRoom", lambda _: False)
+        for _ in range(3):
+            self.assertTrue(self.dialOne(2, withTls=False).isClosed)
+        words = "a connection could not be handed to worker 1: it is gone, or has much to read"
+        self.assertEqual((self.lines().count(words), self.table()), (1, (1, 1)))
 
     def test_whereThereIsNoPipeTheConnectionEnds(self) -> None:
         """
@@ -216,6 +298,34 @@ class HandOverStories(WorkersTestCase):
         self.assertEqual(two.service._contact.relays, 1)
         self.advance(RELAYED_SECONDS + RELAY_CLOSE_SECONDS + HANGUP_SECONDS)
         self.assertEqual((two.statuses, two.service._contact.relays), ([0], 0))
+
+    def test_aStopTakesNoLongerForWhatIsRelayed(self) -> None:
+        """
+        The sessions of the worker end meanwhile, and no client answers anything.
+        """
+        self.begin(withTls=True)
+        self.dialOne(2, withTls=True)
+        _, other = self.certificates()
+        self.secure(2, other, "192.0.2.3").say(encodeClientHello(ClientHello(WireFormat.TWO, newId())))
+        self.settle()
+        two = self.worker(2)
+        self.assertEqual((self.sessions(), two.service._contact.relays), ([1, 1], 1))
+        next(iter(two.service._contact._relays.values()))._isFull = True  # the client takes nothing
+        two.end._stop()
+        self.advance(STOP_SECONDS)
+        self.assertEqual((two.statuses, two.service._contact.relays), ([0], 0))
+
+    def test_whatIsRelayedEndsSoonWhenNothingElseIsLeft(self) -> None:
+        """
+        A worker that has no session of its own waits for the others of the server, and not for its clients.
+        """
+        self.begin(withTls=True)
+        self.dialOne(2, withTls=True)
+        two = self.worker(2)
+        next(iter(two.service._contact._relays.values()))._isFull = True
+        two.end._stop()
+        self.advance(LAST_RELAYED_SECONDS + RELAY_CLOSE_SECONDS + HANGUP_SECONDS)
+        self.assertEqual(two.statuses, [0])
 
     def test_statisticsAreTheLastThatIsSaid(self) -> None:
         """
