@@ -419,6 +419,53 @@ class RelayTests(SynchronousTestCase):
         self.reactor.advance(0)
         self.assertNotIn(self.end, self.reactor.readers)
 
+    def test_whatIsHeldCountsInTheMemoryOfItsOwner(self) -> None:
+        """
+        Whoever the connection is for; when all is handed on, or at whatever end, nothing stays counted.
+        """
+        for end in (None, self.abort, self.ownerGoes, self.clientGoes, self.leave):
+            turns = Turns(self.reactor)
+            self.leaveNothing()
+            self.connect(turns.allowanceOf("somebody"))
+            self.assertEqual(turns.memory.used, 0)
+            self.relay.dataReceived(LONG * 5)
+            held = self.relay.statistics().heldForOwner
+            self.assertEqual((held > 0, turns.memory.used), (True, held))
+            self.relay.dataReceived(b"more")
+            self.assertEqual(turns.memory.used, held + 4)
+            if end is None:
+                while self.relay.statistics().heldForOwner:
+                    self.ownerHears()
+                    self.turn()
+            else:
+                end()
+                self.reactor.advance(RELAY_CLOSE_SECONDS)
+                self.reactor.advance(0)
+                self.assertGone()
+            self.assertEqual(turns.memory.used, 0)
+
+    def test_whoeverHoldsTooMuchIsAborted(self) -> None:
+        """
+        It is the memory of all that counts, so that a crowd of slow owners does not fill it.
+        """
+        turns = Turns(self.reactor)
+        self.leaveNothing()
+        self.connect(turns.allowanceOf("somebody"))
+        turns.memory.bytes = 1
+        self.relay.dataReceived(LONG * 5)
+        self.assertIsNot(self.relay.state, RelayState.GONE, "not within the call")
+        for _ in range(3):
+            self.reactor.advance(0)
+        self.assertGone()
+        self.assertEqual(turns.memory.used, 0)
+
+    def ownerGoes(self) -> None:
+        self.owner.close()
+        self.turn()
+
+    def clientGoes(self) -> None:
+        self.stream.connectionLost(Failure(ConnectionDone()))
+
     # Ends, in every order.
 
     def test_ownerThatClosesIsSentToItsEnd(self) -> None:
@@ -651,6 +698,31 @@ class RelayTests(SynchronousTestCase):
         for _ in range(3):
             self.reactor.advance(0)
         self.assertEqual((self.tls.taken, self.tls.goodbyes), (b"one", 1))
+
+    def test_clientThatGoesAfterAPauseIsSeenAtOnce(self) -> None:
+        """
+        The owner was slow once, and takes everything again: the end waits for nothing behind what was read with it.
+        """
+        self.fillPipe()
+        while self.relay.statistics().heldForOwner:
+            self.ownerHears()
+            self.turn()
+        self.ownerHears()
+        self.comes(LONG, GOODBYE)
+        self.assertGone()
+        self.assertEqual(self.ownerHears(), LONG)
+
+    def test_closingWhenAWholeReadWaitsIsAnEndInGoodOrder(self) -> None:
+        """
+        All of it is read in one turn, and nothing comes that would wake the relay for the end.
+        """
+        self.owner.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        self.assertEqual(self.owner.send(bytes(READ_BYTES)), READ_BYTES)
+        self.relay.close()
+        self.reactor.advance(0)
+        self.assertEqual((len(self.tls.taken), self.tls.goodbyes), (READ_BYTES, 1))
+        self.comes(GOODBYE)
+        self.assertGone()
 
     def test_closingTakesNoLongerThanItMay(self) -> None:
         for fill in (self.fillStream, self.fillPipe, bytes):

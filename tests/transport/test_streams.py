@@ -580,6 +580,20 @@ class TlsConnectionTests(_TlsConnectionTestCase):
             self.assertEqual(self.endBehindWork(end), [False])
             self.assertLost(kind)
 
+    def test_endWaitsForWhoeverHasPausedUponWhatWasReadBeforeIt(self) -> None:
+        """
+        Otherwise a client that closes right behind its datagrams would lose them while somebody is asked about it.
+        """
+        for end, kind in ((SSL.ZeroReturnError(), ConnectionDone), (EOF, ConnectionLost)):
+            self.setUp()
+            self.patch(self.diary, "dataReceived", lambda _: self.connection.pauseProducing())
+            self.fake.coming.extend([LONG, end, end])
+            self.happens(read=True)
+            self.assertEqual(self.diary.says, [])
+            self.connection.resumeProducing()
+            self.happens(read=True)
+            self.assertLost(kind)
+
     def test_recordsOfOneTurnAreDeliveredTogether(self) -> None:
         self.fake.coming.extend([LONG, LONG, b"end"])
         self.happens(read=True)

@@ -162,7 +162,8 @@ class Relay(StateMachine[RelayState, RelayEvent]):
         if self.state is RelayState.EMPTYING:
             self._finish()
         else:
-            self._stream.startReading()
+            self._stream.resumeProducing()
+            self._stream.startReading()  # also while it closes
 
     def _deafen(self) -> None:
         """
