@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tests.doubles.serverworkers import PING, WorkersTestCase, newId
+from uotp.server import front as serverfront
+from uotp.server.workers import serverworker
 from uotp.server.workers.messages import TellSessionOpened
 from uotp.server.workers.serverparent import CLAIM_CHECK_SECONDS
 from uotp.server.workers.sessiontable import CLAIM_SECONDS
@@ -25,6 +27,19 @@ class SessionStories(WorkersTestCase):
     """
     Sessions whose connections come to either worker.
     """
+
+    def test_connectionsGetAQuarterOfTheDescriptors(self) -> None:
+        """
+        One that is relayed takes two in either of two workers.  The warning says what they get.
+        """
+        for module in (serverfront, serverworker):
+            self.patch(module, "descriptorLimit", lambda: 1024)
+        self.start()
+        workers = [self.worker(number).service for number in (1, 2)]
+        self.assertEqual((self.parent.mostConnections, [each.mostConnections for each in workers]), (512, [256, 256]))
+        self.assertEqual([each._contact._mostRelays for each in workers], [64, 64])
+        (said,) = [line for line in self.lines() if line.startswith("there may be 512 connections and not 32768")]
+        self.assertIn("1024 descriptors, of which they get a quarter: ", said)
 
     def test_aSessionIsOneWhereverItsTunnelsComeIn(self) -> None:
         """
