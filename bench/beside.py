@@ -21,7 +21,7 @@ from bench.measuring import say
 from bench.report import conditions, report
 from bench.results import Outcome, Results, Run, merged, readResults, rounded, writeResults
 from bench.rig.ports import LOOPBACK
-from bench.rig.programs import endOnSignals
+from bench.rig.programs import RigError, endOnSignals
 from bench.scenarios.workers import Means, asking, lacking
 from bench.stage import Stage
 from uotp.pki import makePki
@@ -86,8 +86,13 @@ def measureBeside(
                 # Each is first as often as any other.
                 for name, asked in servers[turn % len(servers) :] + servers[: turn % len(servers)]:
                     asked.awaitCalm()
-                    figures = rounded(asked.figuresAt(rate, options.seconds) | asked.held())
-                    asked.load.offer(0.0)
+                    try:
+                        figures = rounded(asked.figuresAt(rate, options.seconds) | asked.held())
+                    except RigError as error:
+                        say(f"{turn}/{options.turns}  {rate}  {name}  {error}")
+                        continue
+                    finally:
+                        asked.load.offer(0.0)
                     outcome.runs.append(Run(name, turn, figures))
                     say(f"{turn}/{options.turns}  {rate}  {name}  {figures['serverRoundTripProcessor']} us")
             keep(results)

@@ -84,16 +84,20 @@ class Tunnels(Deed):
         """
         Come in with all, and ask.
         """
-        for host in self._hosts:
-            self._tunnels.append(enter(self._server, host, uuid.uuid4().bytes, self._context))
         with select.epoll() as epoll:
-            for one in self._tunnels:
-                epoll.register(one.socket, select.EPOLLIN)
-            self._askAndListen(epoll, {one.socket.fileno(): one for one in self._tunnels})
+            for host in self._hosts:
+                self._tunnels.append(self._enter(host, epoll))
+            self._askAndListen(epoll)
         for one in self._tunnels:
             one.socket.close()
 
-    def _askAndListen(self, epoll: select.epoll, tunnels: dict[int, Tunnel]) -> None:
+    def _enter(self, host: str, epoll: select.epoll) -> Tunnel:
+        made = enter(self._server, host, uuid.uuid4().bytes, self._context)
+        epoll.register(made.socket, select.EPOLLIN)
+        return made
+
+    def _askAndListen(self, epoll: select.epoll) -> None:
+        numbers = {one.socket.fileno(): number for number, one in enumerate(self._tunnels)}
         clock, poll, turns = time.monotonic_ns, epoll.poll, numbersFrom()
         due = float(clock())
         while not self.stopping:
@@ -105,15 +109,23 @@ class Tunnels(Deed):
                 due += interval
                 now = clock()
             for descriptor, _ in poll(TICK_SECONDS if interval else 10 * TICK_SECONDS):
-                with suppress(*NOT_NOW):
-                    self._read(tunnels[descriptor])
+                number = numbers[descriptor]
+                try:
+                    self._read(self._tunnels[number])
+                except NOT_NOW:
+                    continue
+                except OSError:  # given up by a server that had too much to do
+                    self._tunnels[number].socket.close()
+                    del numbers[descriptor]
+                    self._tunnels[number] = self._enter(self._hosts[number], epoll)
+                    numbers[self._tunnels[number].socket.fileno()] = number
 
     def _ask(self, turn: int) -> None:
         one = self._tunnels[turn % len(self._tunnels)]
         stamp = time.monotonic_ns()
         if self._begin <= stamp < self._end:
             self._sent += 1
-        with suppress(*NOT_NOW):  # its socket is full: lost, and that counts
+        with suppress(OSError):  # its socket is full, or closed, which is read soon: lost, and that counts
             one.say(TRAIN, STAMP.pack(stamp, turn & 0xFFFFFFFF, 0) + self._filling)
 
     def _read(self, one: Tunnel) -> None:

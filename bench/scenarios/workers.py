@@ -76,7 +76,7 @@ DISTURBED_PERCENT = 20.0
 UNDISTURBED_TRIES = 6
 """So often a step is tried until nobody disturbs it; then it counts as it is."""
 
-CALM_SECONDS, CALM_LOOK_SECONDS = 4.0, 0.3
+CALM_SECONDS, CALM_LOOK_SECONDS = 8.0, 0.3
 """So long it is waited for that others use less, and so long each look takes."""
 
 PART = 0.4
