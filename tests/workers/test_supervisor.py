@@ -436,12 +436,11 @@ class StopTests(SupervisorTestCase):
         So that all have ended within five seconds.
         """
         one, two = self.begin()
-        one.ready()
         done = self.supervisor.stop()
         two.die()
         self.clock.advance(4.6)
         self.assertEqual(one.signals, [])
-        lines = self.linesOf(lambda: self.clock.advance(0.1))
+        lines = self.linesOf(lambda: self.clock.advance(0.2))
         words = [
             "worker 1 has not stopped in 4.7 s: it is ended with force",
             "worker 1 (process 1000) has ended by SIGKILL",
@@ -453,12 +452,13 @@ class StopTests(SupervisorTestCase):
         """
         It would hear of the stop only when it has started, which may take longer.
         """
-        one, two = self.begin()
+        self.supervisor.start()
+        one, two = self.launcher.of(1), self.launcher.of(2)
         done = self.supervisor.stop()
         two.die()
         self.clock.advance(0.9)
         self.assertEqual(one.signals, [])
-        lines = self.linesOf(lambda: self.clock.advance(0.1))
+        lines = self.linesOf(lambda: self.clock.advance(0.2))
         self.assertEqual(lines, ["worker 1 (process 1000) has ended by SIGKILL"])
         self.successResultOf(done)
 
