@@ -192,6 +192,8 @@ class TakenOverStories(WorkersTestCase):
             if not number % 50:
                 self.launcher.settle()
         self.settle()
+        words = "a connection could not be handed to worker 2: it is gone, or has much to read"
+        self.assertEqual(self.lines().count(words), 1)
         self.worker(2).isStopped = False
         self.settle()
         self.assertOtherGoesOn()
