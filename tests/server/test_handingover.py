@@ -161,9 +161,6 @@ class HandOverStories(WorkersTestCase):
             client.close()
             self.settle()
             self.assertEqual(self.target.datagrams()[-3:], sent)
-            client.hear()
-            client.socket.close()
-            self.settle()
             self.assertEqual((self.table(), self.worker(2).service._contact.relays), ((1, 1), 0))
 
     def test_whatAParentHasNoRoomForIsSaid(self) -> None:

@@ -124,6 +124,7 @@ class TlsStream(TcpStream):
         StreamPhase.REFUSED: ("_awaitTurn", "_waitToRead"),
     }
     _security = Security()
+    _hasMetEnd = False
 
     @property
     def security(self) -> Security:
@@ -248,11 +249,36 @@ class TlsStream(TcpStream):
         self.protocol.dataReceived(records[0] if len(records) == 1 else b"".join(records))
         if end is None:
             return None
+        self._hasMetEnd = True
         if self._isPaused:  # the next read, when there is one, meets the end again
             return None
         if self.allowance.isSpent:  # some of the records may wait for their turn; the next read meets the end again
             return self._readLater()
         return self._ended(end)
+
+    def resumeProducing(self) -> None:
+        """
+        See L{uotp.boundaries.Stream.resumeProducing}.
+        """
+        super().resumeProducing()
+        if self._hasMetEnd:
+            reactor: Any = self.reactor
+            reactor.callLater(0, self._meetEnd)  # behind what was paused for
+
+    def _readAgain(self) -> None:
+        super()._readAgain()
+        if self._hasMetEnd:
+            self._meetEnd()
+
+    def _meetEnd(self) -> None:
+        """
+        Meet once more an end that had to wait.  OpenSSL has read it already, so the reactor may tell of nothing.
+        """
+        if self._isPaused or not self.connected or self.phase not in self.READING:
+            return
+        end = self.doRead()
+        if end:
+            self.connectionLost(Failure(end))
 
     def _notRead(self, error: SSL.Error) -> Any:
         """
