@@ -18,7 +18,8 @@ from uotp.boundaries import Security
 from uotp.errors import PeerError
 from uotp.net.sockopts import TunnelSocketOptions
 from uotp.server.joining import Decision, JoinAnswer, JoinQuestion
-from uotp.server.workers.contact import MOST_ACTIVE, ParentContact, handOver, securityOf, socketsOf
+from uotp.server.workers.contact import MOST_ACTIVE, ParentContact
+from uotp.server.workers.handed import handOver, securityOf, socketsOf
 from uotp.server.workers.messages import (
     AnswerToJoin,
     AskToJoin,

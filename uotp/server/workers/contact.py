@@ -6,7 +6,6 @@ and the connections that it hands over or gets.
 from __future__ import annotations
 
 import errno
-import socket
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import count
@@ -18,16 +17,16 @@ from twisted.logger import LogLevel
 
 from uotp.boundaries import Allowance, Security
 from uotp.errors import PeerError
-from uotp.net import TunnelSocketOptions, ownerOf
+from uotp.net import TunnelSocketOptions
 from uotp.server.acceptor import Acceptor
-from uotp.server.joining import Coordination, Decision, Handed, JoinAnswer, JoinQuestion
+from uotp.server.joining import Coordination, Decision, JoinAnswer, JoinQuestion
 from uotp.server.registry import Registry, ServedSession
 from uotp.server.sessionshares import Shortage, Surplus
 from uotp.server.strangers import Stranger
+from uotp.server.workers.handed import HandedConnection, handOver, securityOf, socketsOf
 from uotp.server.workers.messages import (
     AnswerToJoin,
     AskToJoin,
-    HandOver,
     OrderConnectionEnd,
     OrderSessionEnd,
     TakeOver,
@@ -38,9 +37,8 @@ from uotp.server.workers.messages import (
     TellSessionsActive,
 )
 from uotp.telemetry import Logger, RateLimit, logCounted
-from uotp.transport import AcceptedTcpStream, AcceptedTlsStream, HandshakeQueue, Relay, adopt, newPipe
+from uotp.transport import AcceptedTcpStream, AcceptedTlsStream, HandshakeQueue, Relay, newPipe
 from uotp.tunnel import AcceptedTunnel
-from uotp.workers import closeAll
 
 RELAYED_SECONDS = 2.5
 LAST_RELAYED_SECONDS = 0.5
@@ -73,95 +71,6 @@ class Parent(Protocol):
         """
         See L{uotp.workers.seams.MessageChannel.send}.
         """
-
-
-class HandedConnection:
-    """
-    Is a connection that another worker has handed over.
-
-    @ivar host: see L{Stranger}, as for the rest.
-    """
-
-    def __init__(
-        self,
-        facts: TakeOver,
-        sockets: Sequence[socket.socket],
-        handshakes: HandshakeQueue,
-        tuning: TunnelSocketOptions,
-        reactor: Any,
-    ) -> None:
-        """
-        @param facts: what is known of it.
-        @param sockets: the connection itself; or the pipe to whoever has it, and another descriptor
-            of it.
-        """
-        self.host = facts.host
-        self.owner = ownerOf(facts.host)
-        self.since: float = reactor.seconds()
-        self.hops = facts.hops
-        self.isRelayed = facts.tls is not None
-        self._facts = facts
-        self._sockets = list(sockets)
-        self._adopt = partial(adopt, handshakes=handshakes, tuning=tuning, reactor=reactor)
-        self._stream: AcceptedTcpStream | None = None
-
-    def become(self, tunnel: AcceptedTunnel) -> None:
-        """
-        See L{Handed}.
-        """
-        facts = self._facts
-        security = securityOf(facts)
-        given, *others = self._sockets
-        self._sockets.clear()
-        address = (facts.host, facts.port, 0, 0) if ":" in facts.host else (facts.host, facts.port)
-        self._stream = self._adopt(
-            given=given,
-            path=others[0] if others else None,
-            security=security,
-            client=address,
-            protocol=tunnel,
-            begun=facts.shown,
-            tls=facts.tls,
-        )
-
-    def abort(self) -> None:
-        """
-        See L{Stranger}.
-        """
-        if self._stream is not None:
-            self._stream.abort()
-        for each in self._sockets:
-            each.close()
-        self._sockets.clear()
-
-
-def socketsOf(descriptors: Sequence[int]) -> list[socket.socket]:
-    """
-    @param descriptors: ours.
-    @return: the sockets, which do not block, and own these.
-    @raise OSError: when one is none; all are closed then.
-    """
-    made: list[socket.socket] = []
-    try:
-        for descriptor in descriptors:
-            made.append(socket.socket(fileno=descriptor))
-            made[-1].setblocking(False)
-    except OSError:
-        for each in made:
-            each.detach()
-        closeAll(descriptors)
-        raise
-    return made
-
-
-def securityOf(facts: TakeOver) -> Security | None:
-    """
-    @return: what TLS has found out of a connection; L{None} without TLS.
-    """
-    if facts.tls is None:
-        return None
-    certificate = None if facts.issuer is None else (facts.issuer, int(facts.serial, 16))
-    return Security(facts.protocol, facts.peerKey, None, facts.peerName, certificate)
 
 
 class ParentContact:
@@ -460,31 +369,5 @@ class ParentContact:
             self._acceptor.closeForRoom(message.connection, message.reason)
 
 
-def handOver(
-    tunnel: AcceptedTunnel, newcomer: Stranger, question: JoinQuestion, worker: int, tls: str | None
-) -> HandOver:
-    """
-    @param tls: the version of TLS and the cipher, or L{None} without.
-    @return: the message that hands a connection over.
-    """
-    security = tunnel.security or Security()
-    issuer, serial = security.peerCertificate or (None, 0)
-    return HandOver(
-        connection=question.connection,
-        worker=worker,
-        host=newcomer.host,
-        port=tunnel.transport.getPeer().port,
-        hops=newcomer.hops + 1,
-        shown=tunnel.shown,
-        tls=tls,
-        protocol=security.protocol,
-        peerKey=security.peerKey,
-        peerName=security.peerName,
-        issuer=issuer,
-        serial=f"{serial:x}",
-    )
-
-
-# Both fit their seams.
+# It fits its seam.
 _contact: type[Coordination] = ParentContact
-_handed: type[Handed] = HandedConnection
