@@ -1,17 +1,15 @@
 """
 Attacks at a server with two workers: each leaves it and the bystander as it leaves a server of one
-process.
+process.  What no worker makes a difference to, a client and the words of the log, is not here.
 """
 
 from __future__ import annotations
 
 from tests.hostile import (  # as modules: trial takes a class that is imported for one of this module
     test_deaf,
-    test_ending,
     test_flat,
     test_handshakes,
     test_shares,
-    test_strangers,
     test_turns,
 )
 from tests.hostile.trial import ATTACKER, HostileTestCase
@@ -55,12 +53,6 @@ class DeafTests(WorkersTestCase, test_deaf.DeafTests):
     """
 
 
-class LookTests(WorkersTestCase, test_ending.LookTests):
-    """
-    See L{test_ending}.
-    """
-
-
 class FlatTests(WorkersTestCase, test_flat.FlatTests):
     """
     See L{test_flat}.
@@ -94,18 +86,6 @@ class StormTests(WorkersTestCase, test_shares.StormTests):
 class CarriedTests(WorkersTestCase, test_shares.CarriedTests):
     """
     See L{test_shares}.
-    """
-
-
-class UdpTests(WorkersTestCase, test_strangers.UdpTests):
-    """
-    See L{test_strangers}.
-    """
-
-
-class WordsTests(WorkersTestCase, test_strangers.WordsTests):
-    """
-    See L{test_strangers}.
     """
 
 

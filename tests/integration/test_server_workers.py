@@ -363,7 +363,7 @@ class FailingWorkersTests(ServerWorkersTestCase):
         """
         server, address = self.startWorkers(*PLAIN)
         found = self.sessionsOfEach(server, address)
-        for turn in range(4):
+        for turn in range(2):
             number = 1 + turn % 2
             before = workersOf(server.process.pid)
             os.kill(before[number - 1], signal.SIGTERM)
