@@ -48,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
     add("--turns", type=int, default=10, help="of all servers with all rates (10)")
     add("--seconds", type=float, default=2.0, help="of a turn that count (2)")
     add("--free", action="store_true", help="leave it to the system which processors are used")
+    add("--evenly", action="store_true", help="ask each question when it is due, and not what is due each millisecond")
     add("--json", type=Path, metavar="FILE", help="for the raw numbers; what it holds of other scenarios stays in it")
     return one
 
@@ -67,18 +68,21 @@ def measureBeside(
     """
     about = conditionsNow(options.seconds, None, None)
     means = Means.FREE if options.free else Means.WHOLE
-    kind = "free" if options.free else "beside"
+    kind = ("free" if options.free else "beside") + ("/evenly" if options.evenly else "")
     outcomes = {
         rate: Outcome(
             f"{options.sources} sources with {rate} round trips a second together, of servers that are asked in turn; "
-            f"{means.value}.",
+            f"{means.value}{'; one by one' if options.evenly else ''}.",
             about,
         )
         for rate in options.rates
     }
     results = {f"workers/{kind}/{options.sources}/{rate}": outcome for rate, outcome in outcomes.items()}
     with ExitStack() as life:
-        servers = [(one.name, life.enter_context(asking(stage, one, options.sources, means))) for one in contenders]
+        servers = [
+            (one.name, life.enter_context(asking(stage, one, options.sources, means, evenly=options.evenly)))
+            for one in contenders
+        ]
         for _, asked in servers:
             asked.load.offer(0.0)
         for turn in range(1, options.turns + 1):

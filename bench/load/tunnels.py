@@ -45,19 +45,23 @@ class Tunnels(Deed):
     Ask through many tunnels, as often as it is told, until told to stop.
     """
 
-    def __init__(self, udp: socket.socket, address: list[Any], cafile: str, count: int, size: int) -> None:
+    def __init__(
+        self, udp: socket.socket, address: list[Any], cafile: str, count: int, size: int, *, evenly: bool = False
+    ) -> None:
         """
         @param udp: not used.
         @param address: of the server.
         @param cafile: by which it is known.
         @param count: how many sources.
         @param size: of a question, in bytes.
+        @param evenly: whether each goes when it is due, and not with all that are due by then.
         """
         super().__init__(udp)
         self._server = (str(address[0]), int(address[1]))
         self._context = ssl.create_default_context(cafile=cafile)
         self._context.set_alpn_protocols([ALPN])
         self._hosts = addressesOf(count)
+        self._evenly = evenly
         self._filling = bytes(size - STAMP.size)
         self._tunnels: list[Tunnel] = []
         self._interval = 0.0  # nanoseconds between two questions; 0 for none
@@ -108,7 +112,11 @@ class Tunnels(Deed):
                 self._ask(next(turns))
                 due += interval
                 now = clock()
-            for descriptor, _ in poll(TICK_SECONDS if interval else 10 * TICK_SECONDS):
+            wait = TICK_SECONDS if interval else 10 * TICK_SECONDS
+            if self._evenly and (left := (due - clock()) / NANOSECONDS) < wait:
+                time.sleep(max(0.0, left))  # epoll counts in milliseconds
+                wait = 0.0
+            for descriptor, _ in poll(wait):
                 number = numbers[descriptor]
                 try:
                     self._read(self._tunnels[number])

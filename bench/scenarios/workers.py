@@ -190,10 +190,11 @@ class Asked:
 
 
 @contextmanager
-def asking(stage: Stage, contender: Contender, sources: int, means: Means) -> Iterator[Asked]:
+def asking(stage: Stage, contender: Contender, sources: int, means: Means, *, evenly: bool = False) -> Iterator[Asked]:
     """
     A server on as many processors as it has workers, with sources that were let in.
 
+    @param evenly: see L{bench.load.tunnels.Tunnels}.
     @raise RigError: when it does not come to that.
     """
     workers = contender.workers or 1
@@ -217,7 +218,8 @@ def asking(stage: Stage, contender: Contender, sources: int, means: Means) -> It
                 one.hold(pid)
             parts[0].hold(server.process.pid)
         load = LoadEnd(programs, loadSide, LOOPBACK)
-        load.begin("tunnels", address=address, cafile=stage.pki.caCertificate, count=sources, size=SIZE)
+        options = {"cafile": stage.pki.caCertificate, "count": sources, "size": SIZE, "evenly": evenly}
+        load.begin("tunnels", address=address, **options)
         until(lambda: load.sample()["ready"] == sources, f"{sources} sources are let in", ENTER_SECONDS, 0.1)
         load.offer(MODERATE_RATE)
         time.sleep(WARM_UP_SECONDS)
