@@ -65,17 +65,17 @@ class TakenOverStories(WorkersTestCase):
         @return: messages that no worker sends, each with the number of its descriptors.
         """
         plain: dict[str, Any] = {"tls": None, "protocol": None, "peerKey": None, "peerName": None, "issuer": None}
-        hand = HandOver(1, 2, "192.0.2.9", 1, 1, b"", serial="0", **plain)
+        hand = HandOver("192.0.2.9", 1, 1, b"", connection=1, worker=2, serial="0", **plain)
         values = [None] * 6
         return [
             (TakeOver("192.0.2.9", 1, 1, b"", serial="0", **plain), 0),
             (BeginWork(1, 1, "info", {}, b"", {}, {}), 0),
-            (unchecked(HandOver, 1, 2, "a" * (1 << 18), 1, 1, b"", *values[1:], "0"), 1),
-            (unchecked(HandOver, 1, 2, "192.0.2.9", 1, 1, b"", *values[1:], "no number"), 1),
+            (unchecked(HandOver, "a" * (1 << 18), 1, 1, b"", *values[1:], "0", 1, 2), 1),
+            (unchecked(HandOver, "192.0.2.9", 1, 1, b"", *values[1:], "no number", 1, 2), 1),
             (hand, 0),
             (hand, 2),
-            (HandOver(1, 0, "192.0.2.9", 1, 1, b"", serial="0", **plain), 1),
-            (HandOver(1, 3, "192.0.2.9", 1, 1, b"", serial="0", **plain), 1),
+            (HandOver("192.0.2.9", 1, 1, b"", connection=1, worker=0, serial="0", **plain), 1),
+            (HandOver("192.0.2.9", 1, 1, b"", connection=1, worker=3, serial="0", **plain), 1),
             (TellUse("nothing", 1, 1), 0),
             (TellStatistics({f"name{number}": 1 for number in range(2000)}), 0),
             (TellStatistics({"registry.sessions": 1, "something else": 1}), 0),
@@ -130,7 +130,7 @@ class TakenOverStories(WorkersTestCase):
         Worker 1 hands descriptors to the other.
         """
         facts: dict[str, Any] = {"protocol": None, "peerKey": b"k", "peerName": None, "issuer": b"i", "serial": "-a"}
-        self.evil(HandOver(1, 2, "192.0.2.9", 1, 1, newId() + PING, tls=tls, **facts), given=given)
+        self.evil(HandOver("192.0.2.9", 1, 1, newId() + PING, connection=1, worker=2, tls=tls, **facts), given=given)
 
     def test_whatIsNoConnectionCostsTheOtherNothing(self) -> None:
         """
@@ -187,7 +187,7 @@ class TakenOverStories(WorkersTestCase):
             shown = bytes(1 << 16 if number < 8 else 1)  # the first fill what the kernel takes
             ours, theirs = socket.socketpair(socket.AF_UNIX)
             with ours, theirs:
-                message = HandOver(1, 2, "192.0.2.9", 1, 1, shown, tls=None, **facts)
+                message = HandOver("192.0.2.9", 1, 1, shown, connection=1, worker=2, tls=None, **facts)
                 self.worker(1).takeOver().send(message, (theirs.fileno(),))
             if not number % 50:
                 self.launcher.settle()

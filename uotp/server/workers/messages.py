@@ -159,13 +159,10 @@ class OrderConnectionEnd:
 
 
 @dataclass(frozen=True, slots=True)
-class HandOver:
+class ConnectionFacts:
     """
-    Hands a connection to another worker.  Without TLS the descriptor of its socket comes with it;
-    with TLS, that of a pipe to the worker that keeps it, and another one of its socket.
+    Says of a connection what the worker has to know that is to have it.
 
-    @ivar connection: the sender's number for it.
-    @ivar worker: who is to get it.
     @ivar host: the address that it comes from, with its zone.
     @ivar port: the port there.
     @ivar hops: how often it was handed over, this time too.
@@ -178,8 +175,6 @@ class HandOver:
     @ivar serial: its serial number, hexadecimal.
     """
 
-    connection: int
-    worker: int
     host: str
     port: int
     hops: int
@@ -193,7 +188,7 @@ class HandOver:
 
     def __post_init__(self) -> None:
         """
-        Refuse what no worker hands over: another one is to take it.
+        Refuse what no worker hands over.
 
         @raise ValueError: for a host that is too long, or a serial number that is none.
         """
@@ -204,32 +199,24 @@ class HandOver:
 
 
 @dataclass(frozen=True, slots=True)
-class TakeOver:
+class HandOver(ConnectionFacts):
+    """
+    Hands a connection to another worker.  Without TLS the descriptor of its socket comes with it;
+    with TLS, that of a pipe to the worker that keeps it, and another one of its socket.
+
+    @ivar connection: the sender's number for it.
+    @ivar worker: who is to get it.
+    """
+
+    connection: int
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOver(ConnectionFacts):
     """
     Hands that on to its worker, with the descriptors.
-
-    @ivar host: the address that it comes from, with its zone.
-    @ivar port: the port there.
-    @ivar hops: how often it was handed over, this time too.
-    @ivar shown: what has come on it so far.
-    @ivar tls: the version of TLS and the cipher; L{None} without TLS, as for the rest.
-    @ivar protocol: what both ends have agreed on by ALPN.
-    @ivar peerKey: what identifies the client's certificate.
-    @ivar peerName: what the log calls it.
-    @ivar issuer: who has issued it.
-    @ivar serial: its serial number, hexadecimal.
     """
-
-    host: str
-    port: int
-    hops: int
-    shown: bytes = field(repr=False)
-    tls: str | None
-    protocol: bytes | None
-    peerKey: bytes | None
-    peerName: str | None
-    issuer: bytes | None
-    serial: str
 
 
 MESSAGES = (

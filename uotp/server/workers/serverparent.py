@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping
+from dataclasses import fields
 from functools import partial
 from itertools import count
 from typing import Any
@@ -334,15 +335,4 @@ def takeOver(message: HandOver) -> TakeOver:
     """
     @return: the same for whom it is for.
     """
-    return TakeOver(
-        message.host,
-        message.port,
-        message.hops,
-        message.shown,
-        message.tls,
-        message.protocol,
-        message.peerKey,
-        message.peerName,
-        message.issuer,
-        message.serial,
-    )
+    return TakeOver(**{each.name: getattr(message, each.name) for each in fields(TakeOver)})
