@@ -177,7 +177,7 @@ class LivingProcess:
         self._workers._unsent = b""
         self._workers._unsentDescriptors.clear()
         self._workers._end(ConnectionDone())
-        for relay in list(self.service._contact._relays.values()) if self.service is not None else ():
+        for relay in list(self.service._contact.relays._relays.values()) if self.service is not None else ():
             relay._pipe.close()
         for each in {*self.reactor.readers, *self.reactor.writers}:
             for name in ("socket", "_socket", "_path", "_epoll"):

@@ -175,7 +175,7 @@ class ContactTests(TimerTestCase):
         self.assertEqual([formatEvent(event) for event in events], [words])
 
     def test_withoutRelaysAStopIsDoneAtOnce(self) -> None:
-        self.successResultOf(self.contact.stop())
+        self.successResultOf(self.contact.relays.stop())
 
     def test_theNextWorkerKnowsAllThatWasFoundOut(self) -> None:
         """

@@ -11,8 +11,9 @@ from typing import Any
 
 from tests.doubles.serverworkers import PING, TlsClient, WorkersTestCase, newId
 from uotp.server.workers import contact
-from uotp.server.workers.contact import BUSY, LAST_RELAYED_SECONDS, MANY_RELAYS, RELAYED_SECONDS
+from uotp.server.workers.contact import BUSY
 from uotp.server.workers.messages import HandOver
+from uotp.server.workers.relays import LAST_RELAYED_SECONDS, MANY_RELAYS, RELAYED_SECONDS
 from uotp.train import Train
 from uotp.transport.relay import HANGUP_SECONDS, RELAY_CLOSE_SECONDS
 from uotp.transport.tcp import READ_BYTES
@@ -70,7 +71,7 @@ class HandOverStories(WorkersTestCase):
         first = self.begin(withTls=True)
         second = self.dialOne(2, withTls=True)
         self.assertEqual((self.sessions(), self.table(), len(self.sources())), ([1, 0], (1, 2), 1))
-        self.assertEqual(self.worker(2).service._contact.relays, 1)
+        self.assertEqual(len(self.worker(2).service._contact.relays), 1)
         first.socket.close()
         self.settle()
         self.answer(b"pong")
@@ -81,7 +82,7 @@ class HandOverStories(WorkersTestCase):
         self.assertEqual(self.target.datagrams(), [b"ping"] * 5)
         second.socket.close()
         self.settle()
-        self.assertEqual((self.worker(2).service._contact.relays, self.table()), (0, (1, 0)))
+        self.assertEqual((len(self.worker(2).service._contact.relays), self.table()), (0, (1, 0)))
 
     def test_whatCannotBeSentEndsTheConnection(self) -> None:
         """
@@ -93,7 +94,7 @@ class HandOverStories(WorkersTestCase):
                 self.failToSend(2, error)
                 for _ in range(3):
                     self.assertTrue(self.dialOne(2, withTls=withTls).isClosed)
-                self.assertEqual((self.table(), self.worker(2).service._contact.relays), ((1, 1), 0))
+                self.assertEqual((self.table(), len(self.worker(2).service._contact.relays)), ((1, 1), 0))
                 self.assertEqual(len(self.worker(2).service.liveTunnels), 0)
                 said = [line for line in self.lines() if "could not be handed over: " in line]
                 self.assertEqual(len(said), 1)
@@ -131,7 +132,7 @@ class HandOverStories(WorkersTestCase):
         for number, words in ((2, "could not be handed over"), (1, "that another worker has handed over is lost")):
             self.begin(withTls=True)
             one, two = (self.worker(each).service._contact for each in (1, 2))
-            self.worker(number).service._contact._mostRelays = 1
+            self.worker(number).service._contact.relays._most = 1
             for _ in range(2):
                 second = self.dialOne(2, withTls=True)
                 for _ in range(3):
@@ -139,10 +140,10 @@ class HandOverStories(WorkersTestCase):
                     self.advance(RELAY_CLOSE_SECONDS)
                     self.assertTrue(third.isClosed)
                 self.assertFalse(second.isClosed)
-                self.assertEqual((two.relays, one._acceptor.relayed, self.table()), (1, 1, (1, 2)))
+                self.assertEqual((len(two.relays), one._acceptor.relayed, self.table()), (1, 1, (1, 2)))
                 second.socket.close()
                 self.settle()
-                self.assertEqual((two.relays, one._acceptor.relayed, self.table()), (0, 0, (1, 1)))
+                self.assertEqual((len(two.relays), one._acceptor.relayed, self.table()), (0, 0, (1, 1)))
             said = f"a connection from 192.0.2.1 {words}: {MANY_RELAYS}"
             self.assertEqual([line for line in self.lines() if line.endswith(MANY_RELAYS)], [said])
             self.events.clear()  # type: ignore[attr-defined]
@@ -161,7 +162,7 @@ class HandOverStories(WorkersTestCase):
             client.close()
             self.settle()
             self.assertEqual(self.target.datagrams()[-3:], sent)
-            self.assertEqual((self.table(), self.worker(2).service._contact.relays), ((1, 1), 0))
+            self.assertEqual((self.table(), len(self.worker(2).service._contact.relays)), ((1, 1), 0))
 
     def test_whatAParentHasNoRoomForIsSaid(self) -> None:
         """
@@ -246,7 +247,7 @@ class HandOverStories(WorkersTestCase):
         third = self.dialSecurely(1, other, newId(), "192.0.2.3")
         self.advance(2.0)
         self.assertEqual([each.isClosed for each in (first, second, third)], [False, True, False])
-        self.assertEqual((self.table(), self.worker(2).service._contact.relays), ((2, 2), 0))
+        self.assertEqual((self.table(), len(self.worker(2).service._contact.relays)), ((2, 2), 0))
 
     def test_anEvictedConnectionOfTheOtherWorkerIsClosed(self) -> None:
         """
@@ -287,14 +288,14 @@ class HandOverStories(WorkersTestCase):
         second = self.dialOne(2, withTls=True)
         assert isinstance(second, TlsClient)
         two = self.worker(2)
-        relay = next(iter(two.service._contact._relays.values()))
+        relay = next(iter(two.service._contact.relays._relays.values()))
         relay._isFull = True  # the client takes nothing
         two.end._stop()
         self.settle()
         self.assertEqual(two.statuses, [])
-        self.assertEqual(two.service._contact.relays, 1)
+        self.assertEqual(len(two.service._contact.relays), 1)
         self.advance(RELAYED_SECONDS + RELAY_CLOSE_SECONDS + HANGUP_SECONDS)
-        self.assertEqual((two.statuses, two.service._contact.relays), ([0], 0))
+        self.assertEqual((two.statuses, len(two.service._contact.relays)), ([0], 0))
 
     def test_aStopTakesNoLongerForWhatIsRelayed(self) -> None:
         """
@@ -306,11 +307,11 @@ class HandOverStories(WorkersTestCase):
         self.secure(2, other, "192.0.2.3").say(encodeClientHello(ClientHello(WireFormat.TWO, newId())))
         self.settle()
         two = self.worker(2)
-        self.assertEqual((self.sessions(), two.service._contact.relays), ([1, 1], 1))
-        next(iter(two.service._contact._relays.values()))._isFull = True  # the client takes nothing
+        self.assertEqual((self.sessions(), len(two.service._contact.relays)), ([1, 1], 1))
+        next(iter(two.service._contact.relays._relays.values()))._isFull = True  # the client takes nothing
         two.end._stop()
         self.advance(STOP_SECONDS)
-        self.assertEqual((two.statuses, two.service._contact.relays), ([0], 0))
+        self.assertEqual((two.statuses, len(two.service._contact.relays)), ([0], 0))
 
     def test_whatIsRelayedEndsSoonWhenNothingElseIsLeft(self) -> None:
         """
@@ -319,7 +320,7 @@ class HandOverStories(WorkersTestCase):
         self.begin(withTls=True)
         self.dialOne(2, withTls=True)
         two = self.worker(2)
-        next(iter(two.service._contact._relays.values()))._isFull = True
+        next(iter(two.service._contact.relays._relays.values()))._isFull = True
         two.end._stop()
         self.advance(LAST_RELAYED_SECONDS + RELAY_CLOSE_SECONDS + HANGUP_SECONDS)
         self.assertEqual(two.statuses, [0])

@@ -236,7 +236,7 @@ class ReloadStories(WorkersTestCase):
         self.settle()
         self.advance(2.0)
         self.assertTrue(client.isClosed)
-        self.assertEqual((two.service._contact.relays, self.table()), (0, (1, 0)))
+        self.assertEqual((len(two.service._contact.relays), self.table()), (0, (1, 0)))
 
     def test_withoutTlsThereIsNothingToRead(self) -> None:
         self.stopAll()

@@ -37,7 +37,7 @@ class SessionStories(WorkersTestCase):
         self.start()
         workers = [self.worker(number).service for number in (1, 2)]
         self.assertEqual((self.parent.mostConnections, [each.mostConnections for each in workers]), (512, [256, 256]))
-        self.assertEqual([each._contact._mostRelays for each in workers], [64, 64])
+        self.assertEqual([each._contact.relays._most for each in workers], [64, 64])
         (said,) = [line for line in self.lines() if line.startswith("there may be 512 connections and not 32768")]
         self.assertIn("1024 descriptors, of which they get a quarter: ", said)
 

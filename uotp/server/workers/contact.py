@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Sequence
-from functools import partial
 from itertools import count
 from typing import Any, Protocol
 
-from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import LogLevel
 
 from uotp.boundaries import Allowance, Security
@@ -36,20 +33,12 @@ from uotp.server.workers.messages import (
     TellSessionOpened,
     TellSessionsActive,
 )
+from uotp.server.workers.relays import Relays
 from uotp.telemetry import Logger, RateLimit, logCounted
-from uotp.transport import AcceptedTcpStream, AcceptedTlsStream, HandshakeQueue, Relay, newPipe
+from uotp.transport import AcceptedTcpStream, AcceptedTlsStream, HandshakeQueue, newPipe
 from uotp.tunnel import AcceptedTunnel
 
-RELAYED_SECONDS = 2.5
-LAST_RELAYED_SECONDS = 0.5
-"""
-When this worker stops, what it carries to others may go on for so long, and no longer than so after its own
-sessions have ended.  It takes a round trip where all workers stop; where they do not, clients have to dial
-again.
-"""
-
 BUSY = "its parent has much to read"
-MANY_RELAYS = "so many are carried to other workers already that no descriptors are left for more"
 """Why a connection is closed that another worker should have had."""
 
 MOST_ACTIVE = 1024
@@ -83,10 +72,9 @@ class ParentContact:
     def __init__(self, parent: Parent, reactor: Any, tuning: TunnelSocketOptions, mostRelays: int) -> None:
         """
         @param tuning: how the sockets of connections are set up.
-        @param mostRelays: how many connections this worker may carry to others, and how many others may carry
-            to it.  Each takes two descriptors at either.
+        @param mostRelays: see L{Relays}.
         """
-        self._mostRelays = mostRelays
+        self.relays = Relays(mostRelays, reactor, self.gone)
         self._parent = parent
         self._reactor = reactor
         self._tuning = tuning
@@ -94,9 +82,6 @@ class ParentContact:
         self._asked: dict[int, Callable[[JoinAnswer], None]] = {}
         self._active: dict[bytes, float] = {}
         self._lingering: set[bytes] = set()
-        self._relays: dict[int, Relay] = {}
-        self._emptied: Deferred[None] | None = None
-        self._deadline: IDelayedCall | None = None
         self._rateLimit = RateLimit(reactor.seconds)
 
     def serve(
@@ -163,20 +148,19 @@ class ParentContact:
         isSecure = isinstance(stream, AcceptedTlsStream)
         hand = self._relay if isSecure else self._give
         try:
-            self._requireRoom(len(self._relays) if isSecure else 0)
+            if isSecure:
+                self.relays.requireRoom(len(self.relays))
+            self._requireRoom()
             hand(tunnel, stream, newcomer, question, worker)
         except (OSError, ValueError) as error:
             self._sayLost("a connection from {peer} could not be handed over", newcomer.host, error)
             stream.abort()
             self.gone(question.connection)
 
-    def _requireRoom(self, relayed: int) -> None:
+    def _requireRoom(self) -> None:
         """
-        @param relayed: how many connections are relayed, one way or the other, if this is to be another one.
-        @raise OSError: when there may be no more, or the parent has not read what it was sent.
+        @raise OSError: when the parent has not read what it was sent.
         """
-        if relayed >= self._mostRelays:
-            raise OSError(errno.EMFILE, MANY_RELAYS)
         if not self._parent.hasRoom:
             raise OSError(errno.ENOBUFS, BUSY)
 
@@ -225,51 +209,7 @@ class ParentContact:
             stream.abort()
             self.gone(number)
             return
-        allowance = self._allowanceOf(question.owner)
-        self._relays[number] = Relay(stream, ours, allowance, self._reactor, partial(self._relayGone, number))
-        stream.resumeProducing()
-
-    def _relayGone(self, connection: int) -> None:
-        del self._relays[connection]
-        self.gone(connection)
-        emptied = self._emptied
-        if emptied is not None and not self._relays:
-            self._emptied = None
-            if self._deadline is not None and self._deadline.active():
-                self._deadline.cancel()
-            emptied.callback(None)
-
-    @property
-    def relays(self) -> int:
-        """
-        How many connections are carried to other workers.
-        """
-        return len(self._relays)
-
-    def stop(self) -> Deferred[None]:
-        """
-        The worker stops.  If the others stop too, they end what is carried to them when all of it has
-        arrived; otherwise it ends soon.
-
-        @return: fires when nothing is carried any more.
-        """
-        if not self._relays:
-            return succeed(None)
-        self._emptied = Deferred()
-        self._deadline = self._reactor.callLater(RELAYED_SECONDS, self._endRelays)
-        return self._emptied
-
-    def hurry(self) -> None:
-        """
-        While it stops: the worker has no session of its own any more.
-        """
-        deadline = self._deadline
-        if deadline is not None and deadline.active() and self._relays:
-            deadline.reset(min(LAST_RELAYED_SECONDS, deadline.getTime() - self._reactor.seconds()))
-
-    def _endRelays(self) -> None:
-        for relay in list(self._relays.values()):
-            relay.close()
+        self.relays.begin(number, stream, ours, self._allowanceOf(question.owner))
 
     # What becomes of sessions; see SessionWatcher.
 
@@ -343,11 +283,16 @@ class ParentContact:
             return
         handed = HandedConnection(message, sockets, self._handshakes, self._tuning, self._reactor)
         security = securityOf(message)
-        if security is not None and self._acceptor.relayed >= self._mostRelays:
+        if security is None:
+            self._acceptor.adopt(handed)
+            return
+        try:
+            self.relays.requireRoom(self._acceptor.relayed)
+        except OSError as error:
             handed.abort()
-            lost = OSError(errno.EMFILE, MANY_RELAYS)
-            self._sayLost("a connection from {peer} that another worker has handed over is lost", message.host, lost)
-        elif security is not None and self._isRevoked(security):
+            self._sayLost("a connection from {peer} that another worker has handed over is lost", message.host, error)
+            return
+        if self._isRevoked(security):
             handed.abort()  # its client learns why when it dials again
         else:
             self._acceptor.adopt(handed)
@@ -362,10 +307,7 @@ class ParentContact:
         """
         A connection has to make room.
         """
-        relay = self._relays.get(message.connection)
-        if relay is not None:
-            relay.close()
-        else:
+        if not self.relays.end(message.connection):
             self._acceptor.closeForRoom(message.connection, message.reason)
 
 

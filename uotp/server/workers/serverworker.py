@@ -79,8 +79,8 @@ class ServerWorker(ServerService):
         """
         listeners, self._listeners = self._listeners, {}
         closed = [maybeDeferred(each.stopListening) for each in listeners.values()]
-        relayed = self._contact.stop()
-        stopped = super().stopService().addCallback(lambda _: self._contact.hurry())
+        relayed = self._contact.relays.stop()
+        stopped = super().stopService().addCallback(lambda _: self._contact.relays.hurry())
         return gatherResults([*closed, relayed, stopped])
 
     # What the parent wants; see uotp.workers.WorkService.
