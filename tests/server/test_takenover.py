@@ -215,7 +215,7 @@ class TakenOverStories(WorkersTestCase):
         """
         Nobody forges lines of the parent.
         """
-        done = self.parent._workforce.renew({}, lambda: None)
+        done = self.parent._workforce._renewals.renew({}, (1, 2), lambda: None)
         self.evil(FilesPrepared(1, "no\nuotp-server: all is well" + "x" * 100000))
         error = self.failureResultOf(done).value
         self.assertNotIn("\n", str(error))

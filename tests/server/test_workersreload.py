@@ -43,7 +43,7 @@ class ReloadStories(WorkersTestCase):
         @return: the certificates that parent and workers use.
         """
         services = [self.worker(number).service for number in (1, 2)]
-        credentials = [self.parent._serverCredentials, *(service._credentials for service in services)]
+        credentials = [self.parent._credentials, *(service._credentials for service in services)]
         return [each._ours[1].public_bytes(Encoding.DER) for each in credentials]
 
     def reload(self) -> Deferred[None]:
@@ -255,7 +255,7 @@ class UnusableFileStories(WorkersTestCase):
         """
         tls, _ = self.certificates()
         self.start(tls)
-        self.parent._pickled = b"nothing"
+        self.parent._workforce._settings = b"nothing"
         self.worker(1).die()
         self.advance(0.5)
         self.assertEqual(self.launcher.of(1).statuses, [1])

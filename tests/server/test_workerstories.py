@@ -283,7 +283,7 @@ class SessionStories(WorkersTestCase):
         send, channel.send = channel.send, fail
         self.assertRaises(OSError, self.parent.listen, "192.0.2.5", 8444)
         self.settle()
-        self.assertEqual((self.sockets(), len(self.parent._groups)), (first, 1))
+        self.assertEqual((self.sockets(), len(self.parent._workforce._groups)), (first, 1))
 
     def test_whereItListensIsKnown(self) -> None:
         """

@@ -57,16 +57,16 @@ class RenewalsTests(TimerTestCase):
         """
         We last.
         """
-        self.assertFalse(self.renewals.isUnderWay)
+        self.assertIsNone(self.renewals._done)
         done = self.renew(1, 2)
-        self.assertTrue(self.renewals.isUnderWay)
+        self.assertIsNotNone(self.renewals._done)
         self.assertEqual(self.took(), [(1, PrepareFiles(1, FILES)), (2, PrepareFiles(1, FILES))])
         self.answer(2)
         self.assertEqual((self.took(), self.adopted), ([], 0))
         self.answer(1)
         self.assertEqual((self.took(), self.adopted), ([(1, AdoptFiles(1)), (2, AdoptFiles(1))], 1))
         self.successResultOf(done)
-        self.assertFalse(self.renewals.isUnderWay)
+        self.assertIsNone(self.renewals._done)
 
     def test_whereThereIsNobodyItIsUsedAtOnce(self) -> None:
         self.successResultOf(self.renew())
@@ -104,7 +104,7 @@ class RenewalsTests(TimerTestCase):
         self.assertEqual(str(error), "worker 2: no such curve")
         self.answer(3, reason="neither can we")
         self.answer(3)
-        self.assertEqual((self.sent, self.adopted, self.renewals.isUnderWay), ([], 0, False))
+        self.assertEqual((self.sent, self.adopted, self.renewals._done), ([], 0, None))
 
     def test_aReasonIsShortAndOneLine(self) -> None:
         done = self.renew(1)
@@ -238,7 +238,7 @@ class RenewalsTests(TimerTestCase):
         """
         self.error = ValueError("it is too long")
         self.assertRaises(ValueError, self.renew, 1)
-        self.assertFalse(self.renewals.isUnderWay)
+        self.assertIsNone(self.renewals._done)
         self.error = None
         done = self.renew(1)
         self.answer(1, 2)
@@ -251,4 +251,4 @@ class RenewalsTests(TimerTestCase):
         done = self.renewals.renew(FILES, [1], fail)
         self.answer(1)
         self.failureResultOf(done, ZeroDivisionError)
-        self.assertFalse(self.renewals.isUnderWay)
+        self.assertIsNone(self.renewals._done)

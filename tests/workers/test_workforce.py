@@ -5,14 +5,20 @@ The parent's side of the work of two workers.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any
 
 from twisted.logger import capturedLogs, formatEvent
 
 from tests.doubles.channels import Note
 from tests.doubles.contracts import TimerTestCase
+from tests.doubles.udpsockets import FakeUdpSocket
 from tests.doubles.workers import MemoryLauncher, MemoryProcess
-from uotp.errors import PeerError
+from uotp.errors import ConfigurationError, PeerError
+from uotp.net import SocketGroup
+from uotp.telemetry import Spelling
 from uotp.workers.descriptors import Descriptors
+from uotp.workers.groups import ListenOn
 from uotp.workers.sums import MOST_NUMBERS
 from uotp.workers.work import (
     AdoptFiles,
@@ -25,7 +31,7 @@ from uotp.workers.work import (
     TellUse,
 )
 from uotp.workers.workerstates import WorkerState
-from uotp.workers.workforce import Workforce, WorkforceOwner
+from uotp.workers.workforce import WorkFiles, Workforce, WorkforceOwner
 
 FILES = {"a": b"b"}
 
@@ -46,12 +52,6 @@ class WorkDiarist:
         self.journal.append(entry)
         self.act(entry)
 
-    def work(self, worker: int) -> BeginWork:
-        return BeginWork(worker, 2, "info", {}, b"settings", {"cert": b"old"}, {})
-
-    def began(self, worker: int) -> None:
-        self._note("began", worker)
-
     def ready(self, worker: int) -> None:
         self._note("ready", worker)
 
@@ -65,7 +65,31 @@ class WorkDiarist:
         self._note("grown", dict(numbers))
 
 
+class FakeFiles:
+    """
+    Are files that can be used, or not.
+
+    @ivar adopted: what came into use, in order.
+    @ivar trouble: why they cannot be used; L{None} when they can.
+    """
+
+    def __init__(self) -> None:
+        self.contents = {"a": b"old"}
+        self.adopted: list[object] = []
+        self.trouble: str | None = None
+
+    def prepare(self) -> Any:
+        if self.trouble is not None:
+            raise ConfigurationError(self.trouble)
+        return SimpleNamespace(contents=FILES)
+
+    def adopt(self, prepared: Any) -> None:
+        self.adopted.append(prepared.contents)
+        self.contents = prepared.contents
+
+
 _owner: type[WorkforceOwner] = WorkDiarist
+_files: type[WorkFiles] = FakeFiles
 
 
 class WorkforceTests(TimerTestCase):
@@ -78,7 +102,10 @@ class WorkforceTests(TimerTestCase):
         self.launcher = MemoryLauncher()
         self.owner = WorkDiarist()
         totals = {"memory": 6400, "silent": 64}
-        self.workforce = Workforce(self.clock, self.launcher.launch, 2, self.owner, totals, ["sessions"])
+        self.files = FakeFiles()
+        self.workforce = Workforce(
+            self.clock, self.launcher.launch, 2, self.owner, b"settings", self.files, totals, ["sessions"]
+        )
         self.addCleanup(self.end)
 
     def end(self) -> None:
@@ -99,18 +126,18 @@ class WorkforceTests(TimerTestCase):
 
     def test_aWorkerIsToldToBeginBeforeAnythingElse(self) -> None:
         """
-        With its parts; what its owner has to say comes next.
+        With its parts; its sockets come next.
         """
-
-        def act(_: tuple[object, ...]) -> None:
-            self.workforce.send(1, Note("next"))
-
-        self.owner.act = act
+        sockets: list[Any] = [FakeUdpSocket(), FakeUdpSocket()]
+        self.patch(Spelling, "spellings", {"memory": "--memory"})
+        group = self.workforce.listenOn(7, SocketGroup(sockets), "UDP")
         self.workforce.start()
         parts = {"memory": 3200, "silent": 32}
-        first, second, *_ = self.launcher.of(1).channel.messages()
-        self.assertEqual(first, BeginWork(1, 2, "info", {}, b"settings", {"cert": b"old"}, parts))
-        self.assertEqual(second, Note("next"))
+        for number in (1, 2):
+            first, second, *_ = self.launcher.of(number).channel.sent
+            begin = BeginWork(number, 2, "info", {"memory": "--memory"}, b"settings", {"a": b"old"}, parts)
+            self.assertEqual(first, (begin, ()))
+            self.assertEqual(second, (ListenOn(7), (group.descriptorFor(number),)))
 
     def test_theOwnerIsToldOfEachLife(self) -> None:
         one, _ = self.begin()
@@ -118,13 +145,10 @@ class WorkforceTests(TimerTestCase):
         one.die()
         self.clock.advance(0)
         expected = [
-            ("began", 1),
-            ("began", 2),
             ("ready", 1),
             ("ready", 2),
             ("received", 1, Note("hello")),
             ("lost", 1),
-            ("began", 1),
         ]
         self.assertEqual(self.owner.journal, expected)
 
@@ -244,23 +268,39 @@ class WorkforceTests(TimerTestCase):
         Whoever begins meanwhile takes part, whoever dies does not.
         """
         one, two = self.begin()
-        adopted: list[int] = []
-        done = self.workforce.renew(FILES, lambda: adopted.append(1))
-        self.assertTrue(self.workforce.isRenewing)
+        done = self.workforce.reload()
         one.say(FilesPrepared(1, ""))
+        self.assertEqual(self.files.adopted, [])
         two.die()
         self.clock.advance(0)
         self.successResultOf(done)
         told = [each for each in one.channel.messages() if isinstance(each, PrepareFiles | AdoptFiles)]
         self.assertEqual(told, [PrepareFiles(1, FILES), AdoptFiles(1)])
-        again = self.workforce.renew(FILES, lambda: adopted.append(2))
+        again = self.workforce.reload()
         two = self.launcher.of(2)
         one.die()
         self.clock.advance(0)
         one = self.launcher.of(1)
         self.assertEqual([type(each) for each in one.channel.messages()], [BeginWork, PrepareFiles])
+        self.assertEqual(self.files.adopted, [FILES])
         for process in (one, two):
             process.say(FilesPrepared(2, ""))
         self.successResultOf(again)
-        self.assertEqual(adopted, [1, 2])
-        self.assertFalse(self.workforce.isRenewing)
+        self.assertEqual(self.files.adopted, [FILES, FILES])
+
+    def test_oneReloadWaitsForAnother(self) -> None:
+        """
+        And reads the files when its turn has come.
+        """
+        processes = self.begin()
+        first, second = self.workforce.reload(), self.workforce.reload()
+        self.files.trouble = "they are no good any more"
+        for process in processes:
+            process.say(FilesPrepared(1, ""))
+        self.successResultOf(first)
+        self.assertEqual(str(self.failureResultOf(second, ConfigurationError).value), self.files.trouble)
+        self.assertEqual(self.files.adopted, [FILES])
+
+    def test_withoutFilesThereIsNothingToReload(self) -> None:
+        workforce = Workforce(self.clock, self.launcher.launch, 1, self.owner, b"", None, {}, [])
+        self.successResultOf(workforce.reload())

@@ -4,7 +4,7 @@ Sockets that a parent has bound to one address and port, one for each worker, an
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -74,3 +74,56 @@ class ListeningGroup:
         """
         self._group.close()
         self._closed(self)
+
+
+class ListeningGroups:
+    """
+    Has all ports of the parent, and gives workers their sockets.
+    """
+
+    def __init__(self, send: Callable[[int, object, Sequence[int]], object], workers: Sequence[int]) -> None:
+        """
+        @param send: sends a worker a message with descriptors, if it runs.
+        @param workers: the numbers of all.
+        """
+        self._send = send
+        self._workers = workers
+        self._groups: dict[int, ListeningGroup] = {}
+
+    def __len__(self) -> int:
+        """
+        @return: how many ports there are.
+        """
+        return len(self._groups)
+
+    def add(self, number: int, sockets: SocketGroup, transport: Literal["TCP", "UDP"]) -> ListeningGroup:
+        """
+        Let all workers take what comes to a port, until it is closed.
+
+        @param number: by which they are to know it; one that no other port has.
+        @param sockets: one for each worker; they are ours, and closed when they cannot be sent.
+        @raise OSError: then.
+        """
+        group = self._groups[number] = ListeningGroup(number, sockets, transport, self._closed)
+        try:
+            for worker in self._workers:
+                self._tell(worker, group)
+        except OSError:
+            group.stopListening()
+            raise
+        return group
+
+    def _tell(self, worker: int, group: ListeningGroup) -> None:
+        self._send(worker, ListenOn(group.number), [group.descriptorFor(worker)])
+
+    def began(self, worker: int) -> None:
+        """
+        A worker has begun, and gets its sockets.
+        """
+        for group in self._groups.values():
+            self._tell(worker, group)
+
+    def _closed(self, group: ListeningGroup) -> None:
+        del self._groups[group.number]
+        for worker in self._workers:
+            self._send(worker, ListenNoMore(group.number), [])

@@ -67,13 +67,6 @@ class Renewals:
         self._goOn()
         return adopted
 
-    @property
-    def isUnderWay(self) -> bool:
-        """
-        Whether workers prepare.
-        """
-        return self._done is not None
-
     def prepared(self, worker: int, message: FilesPrepared) -> None:
         """
         A worker has prepared, or cannot.

@@ -7,14 +7,15 @@ done, and logs what they say.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, DeferredLock, succeed
 
 from uotp.errors import PeerError
-from uotp.telemetry import Logger, publishLine
+from uotp.net import SocketGroup
+from uotp.telemetry import Logger, Spelling, publishLine
 from uotp.workers.descriptors import Descriptors
+from uotp.workers.groups import ListeningGroup, ListeningGroups
 from uotp.workers.owner import WorkerPace, WorkersOwner, WorkerStatistics
 from uotp.workers.parts import Parts
 from uotp.workers.renewals import Renewals
@@ -31,20 +32,37 @@ from uotp.workers.work import (
 )
 
 
+class WorkFiles(Protocol):
+    """
+    Are the files of credentials that all workers use.
+
+    @ivar contents: what those hold that are in use, by their paths.
+    """
+
+    @property
+    def contents(self) -> Mapping[str, bytes]:
+        """
+        See above.
+        """
+
+    def prepare(self) -> Any:
+        """
+        Read them again, and do not use them yet.
+
+        @return: what has C{contents}, too.
+        @raise ConfigurationError: when they cannot be used.
+        """
+
+    def adopt(self, prepared: Any) -> None:
+        """
+        Use what was prepared.
+        """
+
+
 class WorkforceOwner(Protocol):
     """
     Is what workers work for.
     """
-
-    def work(self, worker: int) -> BeginWork:
-        """
-        @return: what a worker has to know, but for its parts.
-        """
-
-    def began(self, worker: int) -> None:
-        """
-        A worker was told that.  Send what else it needs.
-        """
 
     def ready(self, worker: int) -> None:
         """
@@ -83,6 +101,8 @@ class Workforce:
         launch: Launch,
         count: int,
         owner: WorkforceOwner,
+        settings: bytes,
+        files: WorkFiles | None,
         totals: Mapping[str, int],
         current: Iterable[str],
         pace: WorkerPace | None = None,
@@ -92,13 +112,19 @@ class Workforce:
         @param launch: starts a process.
         @param count: how many workers there are.
         @param owner: what they work for.
+        @param settings: what each is told, pickled.
+        @param files: those of the credentials, or L{None} without any.
         @param totals: how much there is of what all share, by name.
         @param current: names of statistics, see L{Sums}.
         @param pace: how long things may take.
         """
         self._owner = owner
+        self._settings = settings
+        self._files = files
         self._supervisor = Supervisor(reactor, launch, count, self, pace)
+        self._groups = ListeningGroups(self.send, self._supervisor.numbers)
         self._renewals = Renewals(self.send, reactor)
+        self._reloading = DeferredLock()
         self._parts = {name: Parts(total, count, self._teller(name)) for name, total in totals.items()}
         self._sums = Sums(current)
         self._waiting = set(self._supervisor.numbers)  # those that were never ready
@@ -150,18 +176,27 @@ class Workforce:
         for worker in self._supervisor.numbers:
             self.send(worker, *messageFor(worker))
 
-    def renew(self, contents: dict[str, bytes], adopt: Callable[[], None]) -> Deferred[None]:
+    def listenOn(self, number: int, sockets: SocketGroup, transport: Literal["TCP", "UDP"]) -> ListeningGroup:
         """
-        See L{Renewals.renew}.
+        See L{ListeningGroups.add}.
         """
-        return self._renewals.renew(contents, self._supervisor.numbers, adopt)
+        return self._groups.add(number, sockets, transport)
 
-    @property
-    def isRenewing(self) -> bool:
+    def reload(self) -> Deferred[None]:
         """
-        Whether workers prepare new files.
+        Read the files again, and have all workers use them, or none.  One reload waits for another.
+
+        @return: fires when all use them; fails with L{ConfigurationError} when one cannot.
         """
-        return self._renewals.isUnderWay
+        done: Deferred[None] = self._reloading.run(self._reload)
+        return done
+
+    def _reload(self) -> Deferred[None]:
+        files = self._files
+        if files is None:
+            return succeed(None)
+        prepared = files.prepare()
+        return self._renewals.renew(dict(prepared.contents), self._supervisor.numbers, lambda: files.adopt(prepared))
 
     def totals(self) -> dict[str, int]:
         """
@@ -181,10 +216,18 @@ class Workforce:
         """
         A process runs.
         """
-        parts = {name: each.began(number) for name, each in self._parts.items()}
-        self.send(number, replace(self._owner.work(number), parts=parts))
+        begin = BeginWork(
+            number=number,
+            workers=len(self._supervisor.numbers),
+            verbosity=Logger.threshold.name,
+            spellings=dict(Spelling.spellings),
+            settings=self._settings,
+            contents={} if self._files is None else dict(self._files.contents),
+            parts={name: each.began(number) for name, each in self._parts.items()},
+        )
+        self.send(number, begin)
         self._renewals.began(number)
-        self._owner.began(number)
+        self._groups.began(number)
 
     def ready(self, number: int) -> None:
         """

@@ -15,7 +15,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredLock, gatherResults, maybeDeferred, succeed
+from twisted.internet.defer import Deferred, gatherResults, succeed
 
 from uotp.boundaries import Address
 from uotp.client.front import ClientFront
@@ -31,16 +31,13 @@ from uotp.client.workers.messages import (
     TellServerFound,
 )
 from uotp.errors import PeerError
-from uotp.telemetry import Logger, Spelling
+from uotp.telemetry import Logger
 from uotp.tls import ClientCredentials, ClientTls
 from uotp.udp import datagramGroupOpener
 from uotp.workers import (
-    BeginWork,
     Descriptors,
     Launch,
     ListeningGroup,
-    ListenNoMore,
-    ListenOn,
     WorkerStatistics,
     Workforce,
     countDropped,
@@ -122,21 +119,19 @@ class ClientParent(ClientFront):
         directory = settings.stateDirectory
         told = replace(settings, stateDirectory=None if directory is None else os.path.abspath(directory))
         self._workers = workers
-        self._pickled = pickle.dumps((told, tls))
-        self._clientCredentials = credentials
         self._openGroup = datagramGroupOpener(reactor, self.drops, settings.udpBuffer)
         self._workforce = Workforce(
             reactor,
             launch,
             workers,
             self,
+            pickle.dumps((told, tls)),
+            credentials,
             {"memory": settings.memory, "sessions": MAX_CLIENT_SESSIONS},
             CURRENT_OF_CLIENT,
         )
         self._groupPorts: dict[int, GroupPort] = {}
-        self._groups: dict[int, ListeningGroup] = {}
         self._numbers = count(1)
-        self._reloading = DeferredLock()
         self._isServerFound = False
         self._waiting: list[Deferred[None]] = []  # for that
 
@@ -161,15 +156,9 @@ class ClientParent(ClientFront):
         """
         host, number = bindAddress[:2]
         sockets = self._openGroup((host, number), self._workers)
-        group = ListeningGroup(protocol.number, sockets, "UDP", self._listensNoMore)
+        group = self._workforce.listenOn(protocol.number, sockets, "UDP")
         protocol.hold(group)
-        self._groups[group.number] = group
-        self._workforce.sendAll(lambda worker: (ListenOn(group.number), [group.descriptorFor(worker)]))
         return group
-
-    def _listensNoMore(self, group: ListeningGroup) -> None:
-        del self._groups[group.number]
-        self._workforce.sendAll(lambda _: (ListenNoMore(group.number), ()))
 
     # The service.
 
@@ -223,19 +212,10 @@ class ClientParent(ClientFront):
 
         @return: fires when all use them; fails with L{ConfigurationError} when one cannot.
         """
-        done: Deferred[None] = self._reloading.run(self._reload)
-        return done
-
-    def _reload(self) -> Deferred[None]:
-        credentials = self._clientCredentials
-        if credentials is None:
+        done = self._workforce.reload()
+        if self._credentials is None:
             self._followPath()
-            return succeed(None)
-        return maybeDeferred(self._renewAll, credentials).addErrback(self._notRenewed)
-
-    def _renewAll(self, credentials: ClientCredentials) -> Deferred[None]:
-        prepared = credentials.prepare()
-        return self._workforce.renew(dict(prepared.contents), lambda: credentials.adopt(prepared))
+        return done.addErrback(self._notRenewed)
 
     def _notRenewed(self, reason: Any) -> Any:
         self._followPath()
@@ -257,28 +237,6 @@ class ClientParent(ClientFront):
         return self._workforce.statistics()
 
     # What becomes of workers; see WorkforceOwner.
-
-    def work(self, worker: int) -> BeginWork:
-        """
-        See L{uotp.workers.WorkforceOwner}.
-        """
-        credentials = self._clientCredentials
-        return BeginWork(
-            number=worker,
-            workers=self._workers,
-            verbosity=Logger.threshold.name,
-            spellings=dict(Spelling.spellings),
-            settings=self._pickled,
-            contents={} if credentials is None else dict(credentials.contents),
-            parts={},
-        )
-
-    def began(self, worker: int) -> None:
-        """
-        See L{uotp.workers.WorkforceOwner}.
-        """
-        for number, group in self._groups.items():
-            self._workforce.send(worker, ListenOn(number), [group.descriptorFor(worker)])
 
     def ready(self, worker: int) -> None:
         """

@@ -13,7 +13,7 @@ from functools import partial
 from itertools import count
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredLock, gatherResults, succeed
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import LogLevel
 
 from uotp.errors import PeerError
@@ -40,15 +40,12 @@ from uotp.server.workers.messages import (
     TellSessionsActive,
 )
 from uotp.server.workers.sessiontable import SessionTable, SessionTableStatistics
-from uotp.telemetry import Logger, Spelling, logCounted
+from uotp.telemetry import Logger, logCounted
 from uotp.tls import ServerCredentials, ServerTls
 from uotp.workers import (
-    BeginWork,
     Descriptors,
     Launch,
     ListeningGroup,
-    ListenNoMore,
-    ListenOn,
     WorkerStatistics,
     Workforce,
     closeAll,
@@ -88,8 +85,6 @@ class ServerParent(ServerFront):
         """
         super().__init__(settings, credentials, reactor, workers)
         self._workers = workers
-        self._pickled = pickle.dumps((settings, tls))
-        self._serverCredentials = credentials
         limits = ConnectionLimits.of(self.mostConnections, settings.ownerShare)
         self._table = SessionTable(
             self,
@@ -102,12 +97,12 @@ class ServerParent(ServerFront):
             launch,
             workers,
             self,
+            pickle.dumps((settings, tls)),
+            credentials,
             {"memory": settings.memory, "silent": limits.silent, "begun": limits.begun},
             CURRENT,
         )
-        self._groups: dict[int, ListeningGroup] = {}
         self._groupNumbers = count(1)
-        self._reloading = DeferredLock()
 
     def lookUpAhead(self) -> None:
         """
@@ -121,18 +116,7 @@ class ServerParent(ServerFront):
         mss = self.settings.mss
         prepare = {} if mss is None else {"prepare": partial(setSegmentSize, size=mss)}
         sockets = listenGroup((host, port), self._workers, LISTEN_QUEUE, **prepare)
-        group = ListeningGroup(next(self._groupNumbers), sockets, "TCP", self._listensNoMore)
-        self._groups[group.number] = group
-        try:
-            self._workforce.sendAll(lambda worker: (ListenOn(group.number), [group.descriptorFor(worker)]))
-        except OSError:
-            group.stopListening()
-            raise
-        return group
-
-    def _listensNoMore(self, group: ListeningGroup) -> None:
-        del self._groups[group.number]
-        self._workforce.sendAll(lambda _: (ListenNoMore(group.number), ()))
+        return self._workforce.listenOn(next(self._groupNumbers), sockets, "TCP")
 
     def startService(self) -> None:
         """
@@ -171,15 +155,7 @@ class ServerParent(ServerFront):
 
         @return: fires when all do; fails with L{ConfigurationError} when one cannot.
         """
-        done: Deferred[None] = self._reloading.run(self._reload)
-        return done
-
-    def _reload(self) -> Deferred[None]:
-        credentials = self._serverCredentials
-        if credentials is None:
-            return succeed(None)
-        prepared = credentials.prepare()
-        return self._workforce.renew(dict(prepared.contents), lambda: credentials.adopt(prepared))
+        return self._workforce.reload()
 
     def statistics(self) -> ServerStatistics:
         """
@@ -221,28 +197,6 @@ class ServerParent(ServerFront):
         self._workforce.send(worker, OrderConnectionEnd(connection, reason))
 
     # What becomes of workers; see WorkforceOwner.
-
-    def work(self, worker: int) -> BeginWork:
-        """
-        See L{uotp.workers.WorkforceOwner}.
-        """
-        credentials = self._serverCredentials
-        return BeginWork(
-            number=worker,
-            workers=self._workers,
-            verbosity=Logger.threshold.name,
-            spellings=dict(Spelling.spellings),
-            settings=self._pickled,
-            contents={} if credentials is None else dict(credentials.contents),
-            parts={},
-        )
-
-    def began(self, worker: int) -> None:
-        """
-        See L{uotp.workers.WorkforceOwner}.
-        """
-        for number, group in self._groups.items():
-            self._workforce.send(worker, ListenOn(number), [group.descriptorFor(worker)])
 
     def ready(self, worker: int) -> None:
         """
