@@ -51,6 +51,12 @@ ALLOWED = {
 }
 """What each package may import of the others, and of them only the face: what its C{__init__} names."""
 
+INNER_FACES = {"uotp.client.workers", "uotp.server.workers"}
+"""Faces of rooms inside packages: what is behind them is loaded only where there are several processes."""
+
+WORKERS = {"uotp.workers", *INNER_FACES}
+"""What one process has no use for."""
+
 MOST_FLOORS = 6
 """How long a chain of imports from package to package may be."""
 
@@ -216,7 +222,7 @@ class PackageTests(SynchronousTestCase):
             f"{module} imports {other}"
             for module in self.modules
             for other in self.neighbours(module)
-            if packageOf(other) != packageOf(module) and other.count(".") > 1
+            if packageOf(other) != packageOf(module) and other.count(".") > 1 and other not in INNER_FACES
         ]
         self.assertEqual(inside, [])
 
@@ -228,10 +234,10 @@ class PackageTests(SynchronousTestCase):
         used: dict[str, set[str]] = {}
         for module in self.modules:
             for name in importsOf(module):
-                parts = name.split(".")
-                if parts[0] == "uotp" and len(parts) == 3 and parts[1] != packageOf(module):
-                    used.setdefault(parts[1], set()).add(parts[2])
-        for package in ALLOWED:
+                face, _, imported = name.rpartition(".")
+                if face.startswith("uotp.") and packageOf(face) != packageOf(module):
+                    used.setdefault(face.removeprefix("uotp."), set()).add(imported)
+        for package in (*ALLOWED, *(face.removeprefix("uotp.") for face in INNER_FACES)):
             names = {
                 element.value
                 for node in self.modules[f"uotp.{package}"].body
@@ -242,6 +248,24 @@ class PackageTests(SynchronousTestCase):
             }
             if names:
                 self.assertEqual(names - OUTSIDERS.get(package, set()), used.get(package, set()) & names, package)
+
+    def test_oneProcessLoadsNothingOfWorkers(self) -> None:
+        """
+        A module that both ends import loads what several processes need only when there are to be several.
+        """
+        loaded, toLoad = set(), ["uotp.services", "uotp.cli.main", "uotp.cli.client", "uotp.cli.server"]
+        while toLoad:
+            module = toLoad.pop()
+            if module in loaded:
+                continue
+            loaded.add(module)
+            names = {name for node in self.modules[module].body for name in importedNames(node)}
+            toLoad += [name for name in names if name in self.modules]
+            toLoad += [face for name in names if (face := name.rpartition(".")[0]) in self.modules]
+            toLoad += [face for name in names if (face := ".".join(name.split(".")[:2])) in self.modules]
+        self.assertGreater(len(loaded), 100)
+        rooms = {module for module in loaded if any(f"{module}.".startswith(f"{room}.") for room in WORKERS)}
+        self.assertEqual(rooms, set())
 
     def test_aNameMeansOneThing(self) -> None:
         """

@@ -37,7 +37,7 @@ from tests.doubles.streams import MemoryStream, wrapInTls
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase
 from tests.doubles.udp import MemoryUdp, Receiver, localTo
 from uotp import services
-from uotp.client import ClientParent
+from uotp import workers as workerspackage
 from uotp.client import front as clientfront
 from uotp.client import service as clientservice
 from uotp.client.lookup.lastgood import WRITE_SECONDS, LastGood
@@ -46,6 +46,7 @@ from uotp.client.settings import ClientSettings
 from uotp.client.slot import PROVED_SECONDS
 from uotp.client.sources.proof import MOMENT_SECONDS, TUNNEL_BYTES
 from uotp.client.sources.sessions import UNPROVED_SECONDS
+from uotp.client.workers import ClientParent
 from uotp.duplicate import Duplicate
 from uotp.errors import ConfigurationError, LookupFailed, StartError
 from uotp.net.resolver import InBackground, Resolved, SharedResolver
@@ -60,7 +61,7 @@ from uotp.server import service as serverservice
 from uotp.server.front import ServerFront
 from uotp.server.service import ServerService
 from uotp.server.settings import ServerSettings
-from uotp.server.workers.serverparent import ServerParent
+from uotp.server.workers import ServerParent
 from uotp.services import clientService, serverService
 from uotp.telemetry.drops import Drop
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerTls
@@ -383,7 +384,7 @@ class ServersWorkersTests(_ServicesTestCase):
 
     def test_workersNeedAPython(self) -> None:
         launcher = partial(launching.ProcessLauncher, program="")
-        self.patch(services, "ProcessLauncher", launcher)
+        self.patch(workerspackage, "ProcessLauncher", launcher)
         self.assertRaises(StartError, self.make, workers=2)
 
 

@@ -19,15 +19,14 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
-from uotp.client import CLIENT_MESSAGES, ClientFront, ClientParent, ClientService, ClientSettings
+from uotp.client import ClientFront, ClientService, ClientSettings
 from uotp.duplicate import Duplicate
 from uotp.net import Listen, steeringTrouble
 from uotp.order import Order, OrderMode
 from uotp.process import usableProcessors, useMonotonicClock
-from uotp.server import MESSAGES, ServerFront, ServerParent, ServerService, ServerSettings
+from uotp.server import ServerFront, ServerService, ServerSettings
 from uotp.tls import ClientCredentials, ClientTls, ServerCredentials, ServerTls
 from uotp.wire import WireChoice
-from uotp.workers import WORK, Launch, ProcessLauncher
 
 __all__ = [
     "ClientTls",
@@ -121,6 +120,8 @@ def clientService(
     credentials = None if tls is None else ClientCredentials(tls, wire=wire, keepsContents=isShared)
     ours = orGlobalReactor(reactor)
     if isShared:
+        from uotp.client.workers import CLIENT_MESSAGES, ClientParent  # noqa: PLC0415 - of no use to one process
+
         launch = launcherOf(ours, "client", CLIENT_MESSAGES)
         return ClientParent(settings, tls, credentials, ours, processes, launch)
     service = ClientService(settings, credentials, ours)
@@ -184,6 +185,8 @@ def serverService(
     credentials = None if tls is None else ServerCredentials(tls, wire=wire, keepsContents=isShared)
     ours = orGlobalReactor(reactor)
     if isShared:
+        from uotp.server.workers import MESSAGES, ServerParent  # noqa: PLC0415 - of no use to one process
+
         launch = launcherOf(ours, "server", MESSAGES)
         return ServerParent(settings, tls, credentials, ours, processes, launch)
     service = ServerService(settings, credentials, ours)
@@ -208,13 +211,15 @@ def warnOfOneProcess(service: ClientService | ServerService, processes: int, tro
         service.warnAtStart("one process serves, and not {workers}: {trouble}", workers=processes, trouble=trouble)
 
 
-def launcherOf(reactor: Any, end: str, messages: Sequence[type]) -> Launch:
+def launcherOf(reactor: Any, end: str, messages: Sequence[type]) -> Any:
     """
     @param end: C{"client"} or C{"server"}: what L{uotp.cli.worker} is told to be.
     @param messages: what is said besides what leads workers of any kind.
-    @return: what starts the processes of workers.
+    @return: what starts the processes of workers, a L{uotp.workers.Launch}.
     @raise StartError: when there is no such program.
     """
+    from uotp.workers import WORK, ProcessLauncher  # noqa: PLC0415 - of no use to one process
+
     return ProcessLauncher(reactor, WORKER_MODULE, [end], (*WORK, *messages)).launch
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.cli import worker
-from uotp.client import CLIENT_MESSAGES, clientWorker
+from uotp.client.workers import CLIENT_MESSAGES, clientWorker
 from uotp.errors import StartError
-from uotp.server import MESSAGES, serverWorker
+from uotp.server.workers import MESSAGES, serverWorker
 
 
 class WorkerKindTests(SynchronousTestCase):

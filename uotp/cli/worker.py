@@ -12,10 +12,8 @@ from typing import Any
 
 from twisted.logger import FilteringLogObserver, ILogObserver, LogLevel, LogLevelFilterPredicate, globalLogBeginner
 
-from uotp.client import CLIENT_MESSAGES, clientWorker
 from uotp.errors import StartError
 from uotp.process import FreedMemory, GarbageCollection, raiseDescriptorLimit, trimOfMalloc, useMonotonicClock
-from uotp.server import MESSAGES, serverWorker
 from uotp.telemetry import ForwardingObserver, LineBudget, Logger, Spelling, sayLast
 from uotp.workers import CHANNEL_DESCRIPTOR, WORK, BeginWork, TellLine, WorkerEnd, Working, joinParent
 
@@ -46,10 +44,25 @@ class WorkerKind:
     make: Callable[[BeginWork, WorkerEnd, Any], Any]
 
 
-WORKER_KINDS = {
-    "client": WorkerKind(CLIENT_MESSAGES, clientWorker),
-    "server": WorkerKind(MESSAGES, serverWorker),
-}
+def ofClient() -> WorkerKind:
+    """
+    @return: what a client's worker works at; a server's does not load it.
+    """
+    from uotp.client.workers import CLIENT_MESSAGES, clientWorker  # noqa: PLC0415 - for memory
+
+    return WorkerKind(CLIENT_MESSAGES, clientWorker)
+
+
+def ofServer() -> WorkerKind:
+    """
+    @return: the same of a server's.
+    """
+    from uotp.server.workers import MESSAGES, serverWorker  # noqa: PLC0415 - for memory
+
+    return WorkerKind(MESSAGES, serverWorker)
+
+
+WORKER_KINDS = {"client": ofClient, "server": ofServer}
 """Of which end a worker is, by the first argument of its program."""
 
 
@@ -134,11 +147,11 @@ def kindNamed(arguments: Sequence[str]) -> WorkerKind:
     @return: what a worker with these arguments works at.
     @raise StartError: when no parent of ours would start it so.
     """
-    kind = WORKER_KINDS.get(arguments[0]) if arguments else None
-    if kind is None:
+    kindOf = WORKER_KINDS.get(arguments[0]) if arguments else None
+    if kindOf is None:
         reason = "this program is started by one that has workers, which says of which end"
         raise StartError(reason)
-    return kind
+    return kindOf()
 
 
 if __name__ == "__main__":

@@ -9,9 +9,7 @@ from dataclasses import dataclass
 
 from uotp.server.acceptor import AcceptorStatistics
 from uotp.server.registry import RegistryStatistics
-from uotp.telemetry import Drop
 from uotp.tunnel import LiveTunnelsStatistics
-from uotp.workers import DROPS, namesOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +44,3 @@ CURRENT = (
     "tunnels.queuedBytes",
 )
 """Which of them say how things are now.  The others count since the beginning."""
-
-KNOWN = frozenset({*namesOf(ServerStatistics), *(DROPS + name for name in Drop.__members__)})
-"""All that there may be."""

@@ -24,7 +24,7 @@ from uotp.server.front import LISTEN_QUEUE, ServerFront
 from uotp.server.joining import JoinQuestion
 from uotp.server.sessionshares import SessionShares, Surplus
 from uotp.server.settings import ServerSettings
-from uotp.server.statistics import CURRENT, KNOWN, ServerStatistics
+from uotp.server.statistics import CURRENT, ServerStatistics
 from uotp.server.workers.messages import (
     AnswerToJoin,
     AskToJoin,
@@ -40,9 +40,10 @@ from uotp.server.workers.messages import (
     TellSessionsActive,
 )
 from uotp.server.workers.sessiontable import SessionTable, SessionTableStatistics
-from uotp.telemetry import Logger, logCounted
+from uotp.telemetry import Drop, Logger, logCounted
 from uotp.tls import ServerCredentials, ServerTls
 from uotp.workers import (
+    DROPS,
     Descriptors,
     Launch,
     ListeningGroup,
@@ -51,10 +52,14 @@ from uotp.workers import (
     closeAll,
     countDropped,
     gathered,
+    namesOf,
 )
 
 CLAIM_CHECK_SECONDS = 5.0
 """How often we look for sessions that were to begin and have not."""
+
+KNOWN = frozenset({*namesOf(ServerStatistics), *(DROPS + name for name in Drop.__members__)})
+"""All statistics that there may be."""
 
 
 class ServerParent(ServerFront):
