@@ -15,6 +15,9 @@ AT_THE_START = {
     ("uotp.process.descriptorlimit", "resource"): "for the limits of this process, which are set before anything else",
     ("uotp.udp", "uotp.udp.anyaddress"): "for an opener, which is made with the service",
     ("uotp.services", "twisted.internet"): "the reactor, for the service",
+    ("uotp.services", "uotp.client.workers"): "for the service of several workers, which imports it when it is made",
+    ("uotp.services", "uotp.server.workers"): "for the service of several workers, which imports it when it is made",
+    ("uotp.services", "uotp.workers"): "for the service of several workers, which imports it when it is made",
 }
 """Imports inside functions, each with the reason why it is early enough."""
 
