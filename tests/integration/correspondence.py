@@ -139,7 +139,8 @@ class Correspondent:
             self.send(datagram)
         came: Counter[bytes] = Counter()
         while came.total() < len(datagrams) and (answer := self.receive(seconds)) is not None:
-            came[answer] += answer != self._answered
+            if answer != self._answered:
+                came[answer] += 1
         return came
 
     def close(self) -> None:

@@ -5,8 +5,10 @@ resolver, between two hosts.
 
 from __future__ import annotations
 
+import shlex
 import socket
 import subprocess
+import sys
 import time
 
 from bench.rig.programs import BUSY_SECONDS, Program, until
@@ -110,7 +112,7 @@ class _HostsTestCase(ProgramTestCase):
         @return: the command that runs a script of Python on a host.
         """
         (host.folder / name).write_text(text)
-        return f"python3 {name}"
+        return shlex.join([sys.executable, name])
 
     def makeCertificates(self, *hosts: str) -> None:
         words = [word for host in hosts for word in ("--host", host)]
