@@ -45,7 +45,7 @@ ALLOWED = {
     "server": {*VALUES, *SEAMS, "session", "tunnel", "transport", "udp", "tls", "workers"},
     "pki": {"errors", "net", "tls"},
     # floor 5: the embedding interface
-    "services": {*VALUES, *SEAMS, "tls", "workers", "client", "server"},
+    "services": {*VALUES, *SEAMS, "tunnel", "tls", "workers", "client", "server"},
     # floor 6: words
     "cli": {*VALUES, *SEAMS, "tunnel", "tls", "workers", "client", "server", "pki", "services"},
 }

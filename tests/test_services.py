@@ -68,8 +68,8 @@ from uotp.tls.credentials import ClientCredentials, ClientTls, ServerTls
 from uotp.train import Train
 from uotp.transport import dialer
 from uotp.transport.accepted import AcceptedTcpStream, AcceptedTlsStream
+from uotp.tunnel import MAX_WORKERS, settings
 from uotp.tunnel import service as tunnelservice
-from uotp.tunnel import settings
 from uotp.tunnel.tunnel import Tunnel
 from uotp.udp import MAX_INTAKE_BYTES
 from uotp.wire.negotiation import WireChoice
@@ -365,6 +365,12 @@ class ServersWorkersTests(_ServicesTestCase):
     def test_onOneProcessorThereIsOne(self) -> None:
         self.patch(services, "usableProcessors", lambda: 1)
         self.assertIsInstance(self.make(workers=None), ServerService)
+
+    def test_onVeryManyProcessorsThereAreNoMoreThanMayBeAskedFor(self) -> None:
+        self.patch(services, "usableProcessors", lambda: 192)
+        made = self.make(workers=None)
+        assert isinstance(made, ServerParent)
+        self.assertEqual(len(made.workerStatistics()), MAX_WORKERS)
 
     def test_whereTheSystemCannotOneProcessServesAndSaysSo(self) -> None:
         """

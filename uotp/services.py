@@ -26,6 +26,7 @@ from uotp.order import Order, OrderMode
 from uotp.process import usableProcessors, useMonotonicClock
 from uotp.server import ServerFront, ServerService, ServerSettings
 from uotp.tls import ClientCredentials, ClientTls, ServerCredentials, ServerTls
+from uotp.tunnel import MAX_WORKERS
 from uotp.wire import WireChoice
 
 __all__ = [
@@ -199,7 +200,7 @@ def processesFor(workers: int | None) -> tuple[int, str | None]:
     @param workers: how many are wanted, or L{None} for as many as there are processors.
     @return: how many processes that is, and why this system cannot have several, if it cannot.
     """
-    processes = usableProcessors() if workers is None else workers
+    processes = min(usableProcessors(), MAX_WORKERS) if workers is None else workers
     return processes, steeringTrouble() if processes > 1 else None
 
 

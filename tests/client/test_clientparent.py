@@ -224,6 +224,16 @@ class ClientParentTests(SynchronousTestCase):
         self.assertEqual(self.sockets(1), [(1, (200,))])
         self.assertEqual(self.sockets(2), [(1, (101,)), (1, (201,))])
 
+    def test_whyASocketIsLostIsOneLine(self) -> None:
+        """
+        Whatever a worker says.
+        """
+        self.parent()
+        self.process(1).say(TellPortLost(1, "no\n2026-01-01 [-] more\x1b[2J" + "x" * 100000))
+        (line,) = self.lines()[1:]
+        self.assertTrue(line.startswith("UDP port 8911 of 127.0.0.1 is lost: no?2026-01-01 [-] more?[2Jxxx"), line)
+        self.assertLess(len(line), 600)
+
     def test_interfaceThatWasMadeAnew(self) -> None:
         """
         All sockets of that address are bound again.
@@ -253,6 +263,20 @@ class ClientParentTests(SynchronousTestCase):
         self.process(2).ready()
         self.successResultOf(ready)
         self.successResultOf(parent.whenReady())
+
+    def test_goodAddressesWaitForTheWorkerThatWrites(self) -> None:
+        """
+        It may be gone when they are told.
+        """
+        self.parent()
+        for worker in (1, 2):
+            self.process(worker).ready()
+        self.assertEqual(self.heard(1, LearnGoodHosts), [])
+        self.process(1).die()
+        self.process(2).say(TellGoodHosts(("192.0.2.7",)))
+        self.reactor.advance(0)
+        self.process(1).ready()
+        self.assertEqual(self.heard(1, LearnGoodHosts), [LearnGoodHosts(("192.0.2.7",))])
 
     def test_goodAddressesAreWrittenByOneWorker(self) -> None:
         """

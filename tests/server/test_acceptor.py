@@ -48,7 +48,7 @@ LINGER = 150.0
 LIMITS = ConnectionLimits(silent=6, begun=4, known=20, owned=20)
 
 
-TOO_MANY = "over 4 connections without a session id, and it has most: its oldest goes"
+TOO_MANY = "too many connections without a session id, and it has most: its oldest goes"
 
 
 NO_DESCRIPTOR = "the system has no descriptor left, and it has most: its oldest goes"

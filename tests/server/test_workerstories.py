@@ -17,7 +17,7 @@ from uotp.server.workers.serverparent import CLAIM_CHECK_SECONDS
 from uotp.server.workers.sessiontable import CLAIM_SECONDS
 from uotp.telemetry.drops import Drop
 from uotp.workers.descriptors import Descriptors
-from uotp.workers.groups import ListenOn
+from uotp.workers.groups import MISSING_SECONDS, ListenOn
 from uotp.workers.workerstates import WorkerState
 
 WORDS = "not all workers are ready yet"
@@ -284,6 +284,23 @@ class SessionStories(WorkersTestCase):
         self.assertRaises(OSError, self.parent.listen, "192.0.2.5", 8444)
         self.settle()
         self.assertEqual((self.sockets(), len(self.parent._workforce._groups)), (first, 1))
+
+    def test_aSocketThatAWorkerCouldNotTakeComesAgain(self) -> None:
+        """
+        Where the kernel had no room for its descriptor.
+        """
+        self.start()
+        transport: Any = self.worker(2)._workers
+        transport.drops = True
+        group = self.parent.listen("192.0.2.5", 8444)
+        self.settle()
+        self.assertEqual(len(self.sockets()), 3)
+        transport.drops = False
+        self.advance(MISSING_SECONDS)
+        self.settle()
+        self.assertEqual(len(self.sockets()), 4)
+        group.stopListening()
+        self.settle()
 
     def test_whereItListensIsKnown(self) -> None:
         """

@@ -4,16 +4,25 @@ What both ends say and count of their workers' sockets.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.doubles.contracts import TimerTestCase
 from tests.doubles.udpsockets import FakeUdpSocket
 from uotp.net import SocketGroup
 from uotp.telemetry.drops import Drop, Drops
-from uotp.workers.groups import ListeningGroup, ListeningGroups, ListenNoMore, ListenOn
+from uotp.workers.groups import (
+    MISSING_SECONDS,
+    ListeningGroup,
+    ListeningGroups,
+    ListenNoMore,
+    ListenOn,
+    SocketMissing,
+)
 from uotp.workers.sums import countDropped
 
 
@@ -40,15 +49,16 @@ class ListeningGroupTests(SynchronousTestCase):
         self.assertEqual(group.getHost(), IPv6Address("TCP", "::1", 8443))
 
 
-class ListeningGroupsTests(SynchronousTestCase):
+class ListeningGroupsTests(TimerTestCase):
     """
     Have two workers, which are sent what a list shows.
     """
 
     def setUp(self) -> None:
+        super().setUp()
         self.sent: list[tuple[object, ...]] = []
         self.refusal: OSError | None = None
-        self.groups = ListeningGroups(self.send, (1, 2))
+        self.groups = ListeningGroups(self.send, (1, 2), self.clock)
 
     def send(self, worker: int, message: object, descriptors: Sequence[int]) -> None:
         if self.refusal is not None and worker == 2 and descriptors:
@@ -81,6 +91,65 @@ class ListeningGroupsTests(SynchronousTestCase):
         self.assertRaises(OSError, self.groups.add, 5, SocketGroup(sockets), "TCP")
         self.assertEqual(([each.closed for each in sockets], len(self.groups)), ([True, True], 0))
         self.assertEqual(self.sent[-2:], [(1, ListenNoMore(5)), (2, ListenNoMore(5))])
+
+    def add(self) -> ListeningGroup:
+        """
+        @return: a group that both have, of which nothing was written down.
+        """
+        sockets: list[Any] = [FakeUdpSocket(), FakeUdpSocket()]
+        group = self.groups.add(5, SocketGroup(sockets), "UDP")
+        self.sent.clear()
+        return group
+
+    def assertSaysWhat(self, act: Callable[[], object], *reasons: str) -> None:
+        """
+        The log says why worker 2 does not listen.
+        """
+        with capturedLogs() as events:
+            act()
+        words = "worker 2 takes nothing at 192.0.2.7 port 4711 yet, and tries it again: "
+        self.assertEqual([formatEvent(event) for event in events], [words + reason for reason in reasons])
+
+    def test_whatCannotBeSentNowIsSentLater(self) -> None:
+        """
+        When there are descriptors again.  The same is not said each time.
+        """
+        group = self.add()
+        self.refusal = OSError(24, "Too many open files")
+        self.assertSaysWhat(lambda: self.groups.began(2), "Too many open files")
+        for _ in range(3):
+            self.assertSaysWhat(lambda: self.clock.advance(MISSING_SECONDS))
+        self.assertEqual(self.sent, [])
+        self.refusal = None
+        self.clock.advance(MISSING_SECONDS)
+        self.assertEqual(self.sent, [(2, ListenOn(5), group.descriptorFor(2))])
+        self.assertNoTimer()
+
+    def test_whatAWorkerCannotUseItGetsAgain(self) -> None:
+        """
+        Until it can.  What it says is cut, and clean.
+        """
+        group = self.add()
+        message = SocketMissing(5, "no\nroom\x1b" + "x" * 9000)
+        self.assertSaysWhat(lambda: self.groups.missing(2, message), "no?room?" + "x" * 492)
+        self.groups.missing(2, message)
+        self.assertEqual(self.sent, [])
+        self.clock.advance(MISSING_SECONDS)
+        self.assertEqual(self.sent, [(2, ListenOn(5), group.descriptorFor(2))])
+        self.assertNoTimer()
+
+    def test_nothingIsSentToWhoIsGoneOrOfWhatIsClosed(self) -> None:
+        group = self.add()
+        self.groups.missing(2, SocketMissing(5, "why"))
+        self.groups.lost(2)
+        self.assertNoTimer()
+        self.groups.missing(2, SocketMissing(5, "why"))
+        group.stopListening()
+        self.assertNoTimer()
+        self.sent.clear()
+        self.assertSaysWhat(lambda: self.groups.missing(2, SocketMissing(5, "why")))
+        self.assertNoTimer()
+        self.assertEqual(self.sent, [])
 
 
 class DroppedTests(SynchronousTestCase):

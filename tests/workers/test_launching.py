@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.error import ProcessDone, ProcessExitedAlready, ProcessTerminated
@@ -230,7 +231,8 @@ class EnvironmentTests(TimerTestCase):
         """
         In the same order, also where the parent was started in its own directory.
         """
-        found = workerEnvironment({"PYTHONPATH": "/other"}, ["/a", "", "relative", "/a", "/with:colon"])
+        strange: list[Any] = ["/a", "", "relative", "/a", "/with:colon", Path("/path"), 7]
+        found = workerEnvironment({"PYTHONPATH": "/other"}, strange)
         here = os.getcwd()
         self.assertEqual(found["PYTHONPATH"], f"/a:{here}:{here}/relative")
         self.assertEqual((found["PYTHONSAFEPATH"], found["PYTHONFAULTHANDLER"]), ("1", "1"))

@@ -10,7 +10,8 @@ from twisted.internet.defer import Deferred
 
 from tests.doubles.contracts import TimerTestCase
 from uotp.errors import ConfigurationError, PeerError
-from uotp.workers.renewals import MOST_REASON_LENGTH, PREPARE_SECONDS, Renewals
+from uotp.workers.reasons import MOST_REASON_LENGTH
+from uotp.workers.renewals import PREPARE_SECONDS, Renewals
 from uotp.workers.work import AdoptFiles, FilesPrepared, PrepareFiles
 
 FILES = {"/etc/cert.pem": b"new"}

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.workers.sums import MOST_NUMBERS, Sums, flattened, gathered, namesOf
+from uotp.errors import PeerError
+from uotp.workers.sums import Sums, flattened, gathered, namesOf
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,17 @@ class Outer:
 
 SOME = Outer(Inner(2, 300), 7, {"TOO_LONG": 4})
 FLAT = {"inner.sessions": 2, "inner.bytesIn": 300, "uptime": 7, "drops.TOO_LONG": 4}
+
+
+@dataclass(frozen=True)
+class Told:
+    """
+    Is what a worker tells.
+    """
+
+    sessions: int
+    bytes: int
+    drops: Mapping[str, int]
 
 
 class NamesTests(SynchronousTestCase):
@@ -63,7 +75,7 @@ class SumsTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.sums = Sums(["sessions"])
+        self.sums = Sums(Told, ["sessions"])
 
     def test_allThatWasToldLastIsAddedUp(self) -> None:
         self.assertEqual(self.sums.total(), {})
@@ -74,14 +86,13 @@ class SumsTests(SynchronousTestCase):
 
     def test_growthCountsFromWhatWasToldLast(self) -> None:
         """
-        To ask for it changes nothing; and the next worker in the place of one that died begins with nothing.
+        The next worker in the place of one that died begins with nothing.
         """
-        self.sums.tell(1, {"bytes": 10})
-        for _ in range(2):
-            self.assertEqual(self.sums.growth(1, {"bytes": 15, "other": 3}), {"bytes": 5, "other": 3})
+        self.assertEqual(self.sums.tell(1, {"bytes": 10}), {"bytes": 10})
+        self.assertEqual(self.sums.tell(1, {"bytes": 15, "drops.TOO_LONG": 3}), {"bytes": 5, "drops.TOO_LONG": 3})
         self.sums.gone(1)
-        self.assertEqual(self.sums.growth(1, {"bytes": 4}), {"bytes": 4})
-        self.assertEqual(self.sums.growth(2, {"bytes": 4}), {"bytes": 4})
+        self.assertEqual(self.sums.tell(1, {"bytes": 4}), {"bytes": 4})
+        self.assertEqual(self.sums.tell(2, {"bytes": 4}), {"bytes": 4})
 
     def test_whatOneHasDoneStaysCountedWhenItIsGone(self) -> None:
         """
@@ -96,12 +107,11 @@ class SumsTests(SynchronousTestCase):
         self.sums.gone(1)
         self.assertEqual(self.sums.total(), {"bytes": 11})
 
-    def test_namesAreNotKeptWithoutBound(self) -> None:
+    def test_whatThereIsNotIsRefused(self) -> None:
         """
-        Those that are known still count.
+        Names are not kept without a bound, and what was told before still counts.
         """
-        for life in range(5):
-            self.sums.tell(1, {"bytes": 1, **{f"{life} {number}": 1 for number in range(MOST_NUMBERS - 1)}})
-            self.sums.gone(1)
-        self.assertEqual(len(self.sums.total()), MOST_NUMBERS)
-        self.assertEqual(self.sums.total()["bytes"], 5)
+        self.sums.tell(1, {"bytes": 1})
+        for wrong in ("invented", "drops.NO_SUCH", "drops", ""):
+            self.assertRaises(PeerError, self.sums.tell, 1, {"bytes": 7, wrong: 1})
+        self.assertEqual(self.sums.total(), {"bytes": 1})

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from typing import Any
 
 from twisted.logger import capturedLogs, formatEvent
 
@@ -17,6 +18,7 @@ from uotp.telemetry import LineBudget
 from uotp.workers.controls import AliveAnswer, AliveQuestion, StopWorker
 from uotp.workers.owner import WorkerPace, WorkerStatistics
 from uotp.workers.restarts import Restarts
+from uotp.workers.seams import ProcessOwner
 from uotp.workers.supervisor import Supervisor
 from uotp.workers.worker import Worker
 from uotp.workers.workerstates import RUNNING, WORKER_STATES, WorkerEvent, WorkerState
@@ -285,6 +287,59 @@ class RestartTests(SupervisorTestCase):
         self.clock.advance(1.0)
         self.assertEqual(self.owner.journal, [("began", 1), ("began", 2)])
 
+    def test_whateverPreventsAStartTheOthersBegin(self) -> None:
+        """
+        It is tried again, too; and a stop does not wait for it.
+        """
+        launch = self.launcher.launch
+
+        def fail(number: int, owner: ProcessOwner) -> Any:
+            if number == 1:
+                raise TypeError(number)
+            return launch(number, owner)
+
+        self.patch(self.launcher, "launch", fail)
+        supervisor = Supervisor(self.clock, self.launcher.launch, 2, self.owner)
+        with capturedLogs() as events:
+            supervisor.start()
+        said = formatEvent(events[-1])
+        self.assertEqual(said, "worker 1 could not be started (TypeError(1)): it is started again at once")
+        self.assertEqual([each.state for each in supervisor.statistics()], [WorkerState.WAITING, WorkerState.STARTING])
+        self.clock.advance(0)
+        self.assertEqual(len(self.flushLoggedErrors(TypeError)), 2)
+        done = supervisor.stop()
+        self.launcher.of(2).die()
+        self.successResultOf(done)
+
+    def test_whoCannotBeToldWhatToDoIsEnded(self) -> None:
+        """
+        It would be there and do nothing.
+        """
+
+        def fail(entry: tuple[object, ...]) -> None:
+            if entry == ("began", 2):
+                raise LookupError
+
+        self.owner.act = fail
+        self.supervisor.start()
+        self.assertEqual(len(self.flushLoggedErrors(LookupError)), 1)
+        self.assertEqual([self.launcher.of(number).channel.ended for number in (1, 2)], [[], ["abort"]])
+
+    def test_whoAnswersAndIsNeverReadyIsEnded(self) -> None:
+        """
+        What it answers does not help its clients.
+        """
+        self.supervisor.start()
+        one = self.launcher.of(1)
+        pace = WorkerPace()
+        for _ in range(pace.startTicks):
+            one.answer()
+            self.clock.advance(pace.tickSeconds)
+        self.assertEqual(one.signals, [])
+        lines = self.linesOf(lambda: self.clock.advance(pace.tickSeconds))
+        self.assertEqual(lines[0], "worker 1 (process 1000) is not ready after 60 s: it is ended")
+        self.assertEqual(one.signals, [signal.SIGABRT])
+
     def test_whatAnOwnerRaisesCostsNothingElse(self) -> None:
         def fail(_: tuple[object, ...]) -> None:
             raise LookupError
@@ -443,7 +498,6 @@ class StopTests(SupervisorTestCase):
         lines = self.linesOf(lambda: self.clock.advance(0.2))
         words = [
             "worker 1 has not stopped in 4.7 s: it is ended with force",
-            "worker 1 (process 1000) has ended by SIGKILL",
         ]
         self.assertEqual(lines, words)
         self.successResultOf(done)
@@ -459,7 +513,7 @@ class StopTests(SupervisorTestCase):
         self.clock.advance(0.9)
         self.assertEqual(one.signals, [])
         lines = self.linesOf(lambda: self.clock.advance(0.2))
-        self.assertEqual(lines, ["worker 1 (process 1000) has ended by SIGKILL"])
+        self.assertEqual((lines, one.signals), ([], [signal.SIGKILL]))
         self.successResultOf(done)
 
     def test_whoEndsInGoodOrderIsNotTalkedAbout(self) -> None:

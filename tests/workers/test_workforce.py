@@ -4,7 +4,8 @@ The parent's side of the work of two workers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,10 +17,10 @@ from tests.doubles.udpsockets import FakeUdpSocket
 from tests.doubles.workers import MemoryLauncher, MemoryProcess
 from uotp.errors import ConfigurationError, PeerError
 from uotp.net import SocketGroup
-from uotp.telemetry import Spelling
+from uotp.telemetry import Drop, Drops, Spelling
 from uotp.workers.descriptors import Descriptors
-from uotp.workers.groups import ListenOn
-from uotp.workers.sums import MOST_NUMBERS
+from uotp.workers.groups import MISSING_SECONDS, ListenOn, SocketMissing
+from uotp.workers.sums import Sums
 from uotp.workers.work import (
     AdoptFiles,
     BeginWork,
@@ -61,8 +62,15 @@ class WorkDiarist:
     def received(self, worker: int, message: object, descriptors: Descriptors) -> None:
         self._note("received", worker, message)
 
-    def grown(self, numbers: Mapping[str, int]) -> None:
-        self._note("grown", dict(numbers))
+
+@dataclass(frozen=True)
+class Told:
+    """
+    Is what a worker tells.
+    """
+
+    sessions: int
+    bytes: int
 
 
 class FakeFiles:
@@ -103,8 +111,10 @@ class WorkforceTests(TimerTestCase):
         self.owner = WorkDiarist()
         totals = {"memory": 6400, "silent": 64}
         self.files = FakeFiles()
+        self.drops = Drops()
+        sums = Sums(Told, ["sessions"])
         self.workforce = Workforce(
-            self.clock, self.launcher.launch, 2, self.owner, b"settings", self.files, totals, ["sessions"]
+            self.clock, self.launcher.launch, 2, self.owner, b"settings", self.files, totals, sums, self.drops
         )
         self.addCleanup(self.end)
 
@@ -219,6 +229,28 @@ class WorkforceTests(TimerTestCase):
         self.assertTrue(1600 <= begin.parts["memory"] <= 6400 - grown[0].amount)
         self.assertRaises(PeerError, one.say, TellUse("nothing", 1, 1))
 
+    def test_afterAStopAllHaveToGetReadyAgain(self) -> None:
+        processes = self.begin()
+        self.successResultOf(self.workforce.whenReady())
+        done = self.workforce.stop()
+        for each in processes:
+            each.die()
+        self.successResultOf(done)
+        self.workforce.start()
+        ready = self.workforce.whenReady()
+        self.launcher.of(1).ready()
+        self.assertNoResult(ready)
+        self.launcher.of(2).ready()
+        self.successResultOf(ready)
+
+    def test_aSocketThatIsMissedComesAgain(self) -> None:
+        _, two = self.begin()
+        sockets: list[Any] = [FakeUdpSocket(), FakeUdpSocket()]
+        self.workforce.listenOn(7, SocketGroup(sockets), "UDP")
+        two.say(SocketMissing(7, "no room"))
+        self.clock.advance(MISSING_SECONDS)
+        self.assertEqual(two.channel.messages().count(ListenOn(7)), 2)
+
     def test_oneThatIsAwayIsToldNoPart(self) -> None:
         one, two = self.begin()
         one.die()
@@ -228,29 +260,20 @@ class WorkforceTests(TimerTestCase):
 
     def test_statisticsAreSummed(self) -> None:
         """
-        Their owner is told what is new, and may refuse it.
+        What is dropped is counted.
         """
         one, two = self.begin()
         one.say(TellStatistics({"sessions": 1, "bytes": 10}))
         two.say(TellStatistics({"sessions": 2, "bytes": 20}))
         one.say(TellStatistics({"sessions": 0, "bytes": 12}))
-        grown = [entry[1] for entry in self.owner.journal if entry[0] == "grown"]
-        expected = [{"sessions": 1, "bytes": 10}, {"sessions": 2, "bytes": 20}, {"sessions": -1, "bytes": 2}]
-        self.assertEqual(grown, expected)
         self.assertEqual(self.workforce.totals(), {"sessions": 2, "bytes": 32})
         two.die()
         self.assertEqual(self.workforce.totals(), {"sessions": 0, "bytes": 32})
-
-        def refuse(_: object) -> None:
-            raise PeerError
-
-        self.owner.act = refuse
         self.assertRaises(PeerError, one.say, TellStatistics({"what": 1}))
-        self.owner.act = lambda _: None
         self.assertEqual(self.workforce.totals(), {"sessions": 0, "bytes": 32})
-        most = TellStatistics({str(number): 1 for number in range(MOST_NUMBERS)})
-        one.say(most)
-        self.assertRaises(PeerError, one.say, TellStatistics({**most.values, "one more": 1}))
+        for dropped in (3, 5):
+            one.say(TellStatistics({"drops.TOO_LONG": dropped}))
+        self.assertEqual(self.drops.totals, {Drop.TOO_LONG: 5})
 
     def test_theirLinesAreOurs(self) -> None:
         """
@@ -302,5 +325,6 @@ class WorkforceTests(TimerTestCase):
         self.assertEqual(self.files.adopted, [FILES])
 
     def test_withoutFilesThereIsNothingToReload(self) -> None:
-        workforce = Workforce(self.clock, self.launcher.launch, 1, self.owner, b"", None, {}, [])
+        sums = Sums(Told, [])
+        workforce = Workforce(self.clock, self.launcher.launch, 1, self.owner, b"", None, {}, sums, self.drops)
         self.successResultOf(workforce.reload())

@@ -16,7 +16,8 @@ from tests.doubles.contracts import TimerTestCase
 from tests.doubles.reactors import MemoryReactor
 from uotp.errors import ConfigurationError, PeerError, StartError
 from uotp.workers.controls import StopWorker, WorkerReady
-from uotp.workers.descriptors import Descriptors
+from uotp.workers.descriptors import Descriptors, DescriptorsLost
+from uotp.workers.groups import ListenOn, SocketMissing
 from uotp.workers.member import WorkerEnd
 from uotp.workers.work import (
     AdoptFiles,
@@ -49,6 +50,7 @@ class ScriptedService:
     @ivar used: how much it uses.
     @ivar error: raised when it is to start.
     @ivar trouble: raised when it is to prepare.
+    @ivar refusal: raised when it is given an order.
     @ivar stopped: fires when it has stopped.
     """
 
@@ -57,6 +59,7 @@ class ScriptedService:
         self.used = {"memory": 0, "silent": 0}
         self.error: Exception | None = None
         self.trouble: Exception | None = None
+        self.refusal: Exception | None = None
         self.stopped: Deferred[None] = Deferred()
 
     def startService(self) -> None:
@@ -86,6 +89,8 @@ class ScriptedService:
         return Done(3)
 
     def orderReceived(self, message: object, descriptors: Descriptors) -> None:
+        if self.refusal is not None:
+            raise self.refusal
         self.journal.append(("order", message))
 
 
@@ -145,6 +150,34 @@ class WorkingTests(TimerTestCase):
     def test_whatIsNotForEveryWorkerIsForItsService(self) -> None:
         self.receive(BEGIN, Note("order"))
         self.assertEqual(self.service.journal[-1], ("order", Note("order")))
+
+    def test_aSocketThatCannotBeUsedIsMissed(self) -> None:
+        """
+        Whatever the reason; the parent sends it again.
+        """
+        self.receive(BEGIN)
+        for error, reason in (
+            (DescriptorsLost("1 of 1 descriptors were lost on their way"), "1 of 1 descriptors were lost on their way"),
+            (OSError(24, "Too many open files"), "[Errno 24] Too many open files"),
+            (LookupError("what"), "LookupError('what')"),
+        ):
+            self.service.refusal = error
+            self.receive(ListenOn(7))
+            self.assertEqual(self.told(SocketMissing)[-1], SocketMissing(7, reason))
+        self.assertEqual(len(self.flushLoggedErrors(LookupError)), 1)
+        self.service.refusal = PeerError("no")
+        self.assertRaises(PeerError, self.receive, ListenOn(7))
+        self.service.refusal = None
+        self.receive(ListenOn(7))
+        self.assertEqual(len(self.told(SocketMissing)), 3)
+
+    def test_aStopWhoseStatisticsFailEndsAllTheSame(self) -> None:
+        self.receive(BEGIN)
+        self.patch(self.service, "statistics", lambda: 1 // 0)
+        self.service.stopped.callback(None)
+        self.receive(StopWorker())
+        self.assertEqual(self.channel.ended, ["close"])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_statisticsAreToldNowAndThen(self) -> None:
         self.receive(BEGIN)

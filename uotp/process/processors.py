@@ -33,7 +33,7 @@ def processorQuota(own: Path = OWN_GROUP, groups: Path = GROUPS) -> float | None
     @return: how many processors' time our control group, or one above it, may use; L{None} for all.
     """
     quotas = []
-    with suppress(OSError, StopIteration):
+    with suppress(OSError, StopIteration, UnicodeDecodeError):
         name = next(line for line in own.read_text().splitlines() if line.startswith("0::"))[3:]
         group = groups / name.lstrip("/")
         for each in (group, *group.parents):

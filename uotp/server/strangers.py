@@ -28,6 +28,10 @@ SWEEP_SECONDS = 0.25
 SWEPT_PER_TURN = 64
 """So many connections are ended in one turn of the reactor, which takes about a millisecond."""
 
+TOO_MANY_SILENT = "too many silent connections, and it has most: its oldest goes"
+TOO_MANY_BEGUN = "too many connections without a session id, and it has most: its oldest goes"
+"""Why somebody has to go.  How many there may be is not said: a worker's part of them changes all the time."""
+
 
 @dataclass(frozen=True, slots=True)
 class StrangersStatistics:
@@ -95,6 +99,7 @@ class Strangers:
         self._begun: Shares[str, Stranger] = Shares()
         self._silentEvicted = self._begunEvicted = self._tooSlow = 0
         self._sweep: IDelayedCall | None = None
+        self._shrinking: IDelayedCall | None = None
         self._steps = Steps(clock)
 
     def __len__(self) -> int:
@@ -114,8 +119,7 @@ class Strangers:
         Somebody has come, and has said nothing.
         """
         if len(self._silent) >= self._maxSilent:
-            self._silentEvicted += 1
-            self._evict(self._silent, f"over {self._maxSilent} silent connections, and it has most: its oldest goes")
+            self._evictSilent()
         self._all[newcomer] = None
         self._silent.add(newcomer.owner, newcomer)
         if self._sweep is None:
@@ -126,11 +130,7 @@ class Strangers:
         Somebody begins to shake hands.
         """
         if len(self._begun) >= self._maxBegun:
-            self._begunEvicted += 1
-            self._evict(
-                self._begun,
-                f"over {self._maxBegun} connections without a session id, and it has most: its oldest goes",
-            )
+            self._evictBegun()
         self._silent.discard(newcomer.owner, newcomer)
         self._begun.add(newcomer.owner, newcomer)
 
@@ -149,22 +149,30 @@ class Strangers:
 
     def allow(self, *, silent: int | None = None, begun: int | None = None) -> None:
         """
-        There may be another number of strangers from now on, but one of each kind at least.
+        There may be another number of strangers from now on, but one of each kind at least.  Those for whom there
+        is no room any more go soon, some in each turn.
 
         @param silent: how many may have said nothing; L{None} for as many as before.
         @param begun: how many may have begun to shake hands; L{None} for as many as before.
         """
         self._maxSilent = self._maxSilent if silent is None else max(silent, 1)
         self._maxBegun = self._maxBegun if begun is None else max(begun, 1)
-        while len(self._silent) > self._maxSilent:
-            self._silentEvicted += 1
-            self._evict(self._silent, f"over {self._maxSilent} silent connections, and it has most: its oldest goes")
-        while len(self._begun) > self._maxBegun:
-            self._begunEvicted += 1
-            self._evict(
-                self._begun,
-                f"over {self._maxBegun} connections without a session id, and it has most: its oldest goes",
-            )
+        if self._shrinking is None:
+            self._shrink()
+
+    def _shrink(self) -> None:
+        """
+        Evict those for whom there is no room any more, some in each turn.
+        """
+        self._shrinking = None
+        for _ in range(SWEPT_PER_TURN):
+            if len(self._silent) > self._maxSilent:
+                self._evictSilent()
+            elif len(self._begun) > self._maxBegun:
+                self._evictBegun()
+            else:
+                return
+        self._shrinking = self._clock.callLater(0, self._shrink)
 
     def giveOneUp(self) -> bool:
         """
@@ -174,14 +182,20 @@ class Strangers:
         """
         reason = "the system has no descriptor left, and it has most: its oldest goes"
         if len(self._silent):
-            self._silentEvicted += 1
-            self._evict(self._silent, reason)
+            self._evictSilent(reason)
         elif len(self._begun):
-            self._begunEvicted += 1
-            self._evict(self._begun, reason)
+            self._evictBegun(reason)
         else:
             return False
         return True
+
+    def _evictSilent(self, reason: str = TOO_MANY_SILENT) -> None:
+        self._silentEvicted += 1
+        self._evict(self._silent, reason)
+
+    def _evictBegun(self, reason: str = TOO_MANY_BEGUN) -> None:
+        self._begunEvicted += 1
+        self._evict(self._begun, reason)
 
     def _evict(self, shares: Shares[str, Stranger], reason: str) -> None:
         owner, oldest = shares.oldestOfMost()
@@ -223,6 +237,9 @@ class Strangers:
         """
         End all, because the server stops; a few in each turn, since there may be thousands.
         """
+        if self._shrinking is not None:
+            self._shrinking.cancel()
+            self._shrinking = None
         orLog(self._steps.each(list(self._all), self._endAtStop), self._log, "not all newcomers were sent away")
 
     def _endAtStop(self, newcomer: Stranger) -> None:
@@ -246,8 +263,9 @@ class Strangers:
         """
         self._silent.checkInvariant()
         self._begun.checkInvariant()
-        assert len(self._silent) <= self._maxSilent
-        assert len(self._begun) <= self._maxBegun
+        if self._shrinking is None:
+            assert len(self._silent) <= self._maxSilent
+            assert len(self._begun) <= self._maxBegun
         assert len(self._all) == len(self._silent) + len(self._begun)
         times = [newcomer.since for newcomer in self._all]
         assert times == sorted(times)

@@ -256,10 +256,15 @@ class Listener(tcp.Port):
         try:
             if self._preexistingSocket is None:
                 bindable(self._wanted)
+            watch = newWatch(self.reactor)
         except OSError as error:
             raise CannotListenError(*self._wanted, error) from error
-        super().startListening()
-        self.watch = newWatch(self.reactor)
+        try:
+            super().startListening()
+        except Exception:
+            watch.close()
+            raise
+        self.watch = watch
 
     def connectionLost(self, reason: Failure) -> None:
         """

@@ -114,12 +114,11 @@ class LiveTunnels:
         """
         @return: how the tunnels stand.
         """
+        full = [tunnel for tunnel in self._tunnels if tunnel.fullSince is not None]  # the others hold nothing
         return LiveTunnelsStatistics(
             tunnels=len(self._tunnels),
-            full=sum(tunnel.isFull() for tunnel in self._tunnels),
-            queuedBytes=sum(
-                tunnel.transport.queuedBytes() for tunnel in self._tunnels if tunnel.state is not TunnelState.NEW
-            ),
+            full=len(full),
+            queuedBytes=sum(tunnel.transport.queuedBytes() for tunnel in full),
         )
 
     def endEach(self, objection: Callable[[Tunnel], str | None]) -> None:

@@ -10,15 +10,15 @@ from uotp.workers.groups import ListeningGroup, ListenNoMore, ListenOn
 from uotp.workers.launching import ProcessLauncher
 from uotp.workers.member import WorkerEnd, joinParent
 from uotp.workers.owner import WorkerStatistics
+from uotp.workers.reasons import oneLine
 from uotp.workers.seams import CHANNEL_DESCRIPTOR, Launch
-from uotp.workers.sums import DROPS, countDropped, gathered, namesOf
+from uotp.workers.sums import Sums, gathered
 from uotp.workers.work import WORK, BeginWork, TellLine
 from uotp.workers.workforce import Workforce
 from uotp.workers.working import Working
 
 __all__ = [
     "CHANNEL_DESCRIPTOR",
-    "DROPS",
     "WORK",
     "BeginWork",
     "Descriptors",
@@ -27,14 +27,14 @@ __all__ = [
     "ListenOn",
     "ListeningGroup",
     "ProcessLauncher",
+    "Sums",
     "TellLine",
     "WorkerEnd",
     "WorkerStatistics",
     "Workforce",
     "Working",
     "closeAll",
-    "countDropped",
     "gathered",
     "joinParent",
-    "namesOf",
+    "oneLine",
 ]

@@ -48,7 +48,8 @@ def workerEnvironment(environment: Mapping[str, str], path: Iterable[str]) -> di
     @return: a worker's, in which the same modules are found.
     """
     kept = {name: value for name, value in environment.items() if not name.startswith(NOT_PASSED_ON)}
-    folders = dict.fromkeys(os.path.abspath(folder) for folder in path if os.pathsep not in folder)
+    known = (folder for folder in path if isinstance(folder, str))  # Python passes over others, too
+    folders = dict.fromkeys(os.path.abspath(folder) for folder in known if os.pathsep not in folder)
     return {**kept, "PYTHONPATH": os.pathsep.join(folders), "PYTHONSAFEPATH": "1", "PYTHONFAULTHANDLER": "1"}
 
 

@@ -112,10 +112,10 @@ class MessageTable:
         try:
             found = json.loads(text.decode("utf-8"), object_pairs_hook=withoutRepetition, parse_constant=refuseConstant)
             name, values = self._opened(found)
+            wrong = self._misfit(name, values)
         except (ValueError, RecursionError):
             reason = "a message is no JSON that we read"
             raise PeerError(reason) from None
-        wrong = self._misfit(name, values)
         if wrong is not None:
             reason = f"a message {name} has a wrong value for {wrong}"
             raise PeerError(reason)

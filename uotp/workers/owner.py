@@ -20,7 +20,7 @@ class WorkerPace:
     @ivar tickSeconds: so often a worker is asked whether it is alive.
     @ivar readyTicks: in so many of these it answers when it is ready.  They are counted, since a clock
         also goes on while this process is stopped or the machine sleeps.
-    @ivar startTicks: the same while it starts.
+    @ivar startTicks: in so many of these it is ready, whether it answers or not.
     @ivar killSeconds: from SIGABRT, or from the end of the channel, to SIGKILL.
     @ivar stopSeconds: from the wish that it stops to SIGKILL.  One that works stops within four seconds, and
         the program has five.
@@ -61,7 +61,8 @@ class WorkersOwner(Protocol):
 
     def began(self, number: int) -> None:
         """
-        A process runs: send it what it needs.
+        A process runs: send it what it needs.  If this raises, the process is ended, and another one is started
+        later.
         """
 
     def ready(self, number: int) -> None:

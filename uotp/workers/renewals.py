@@ -13,13 +13,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 
 from uotp.errors import ConfigurationError, PeerError
+from uotp.workers.reasons import oneLine
 from uotp.workers.work import AdoptFiles, FilesPrepared, PrepareFiles
 
 PREPARE_SECONDS = 30.0
 """So long workers may take to prepare: one that hangs is ended sooner."""
-
-MOST_REASON_LENGTH = 500
-"""So much is said of why a worker cannot use new files."""
 
 
 class Renewals:
@@ -79,8 +77,7 @@ class Renewals:
             reason = "it has prepared what it was not asked to"
             raise PeerError(reason)
         if message.reason:
-            said = message.reason[:MOST_REASON_LENGTH]
-            self._fail(f"worker {worker}: {''.join(each if each.isprintable() else '?' for each in said)}")
+            self._fail(f"worker {worker}: {oneLine(message.reason)}")
             return
         self._awaited.discard(worker)
         self._prepared.add(worker)

@@ -11,14 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar, get_type_hints
 
+from uotp.errors import PeerError
 from uotp.telemetry import Drop, Drops
 
 Statistics = TypeVar("Statistics")
 
 SEPARATOR = "."
-
-MOST_NUMBERS = 1024
-"""So many statistics there may be, of all workers that have ended together too."""
 
 DROPS = "drops."
 """How the names of statistics begin that count what was dropped, by the name of the reason."""
@@ -98,33 +96,36 @@ class Sums:
     what tells how things are now is gone with it.
     """
 
-    def __init__(self, current: Iterable[str]) -> None:
+    def __init__(self, kind: type, current: Iterable[str]) -> None:
         """
+        @param kind: the dataclass of what each worker tells, whose only mapping counts what was dropped.
         @param current: the names of what tells how things are now.
         """
+        self._known = namesOf(kind) | {DROPS + name for name in Drop.__members__}
         self._current = frozenset(current)
         self._told: dict[int, dict[str, int]] = {}
         self._past: Counter[str] = Counter()
 
-    def growth(self, worker: int, values: Mapping[str, int]) -> dict[str, int]:
-        """
-        @return: by how much each number has grown since a worker has told it last.
-        """
-        before = self._told.get(worker, {})
-        return {name: value - before.get(name, 0) for name, value in values.items()}
-
-    def tell(self, worker: int, values: Mapping[str, int]) -> None:
+    def tell(self, worker: int, values: Mapping[str, int]) -> dict[str, int]:
         """
         A worker tells all its numbers.
+
+        @return: by how much each has grown since it has told it last.
+        @raise PeerError: when there are no such numbers.
         """
+        if not values.keys() <= self._known:
+            reason = "it has statistics that there are not"
+            raise PeerError(reason)
+        before = self._told.get(worker, {})
         self._told[worker] = dict(values)
+        return {name: value - before.get(name, 0) for name, value in values.items()}
 
     def gone(self, worker: int) -> None:
         """
         A worker has ended.
         """
         for name, value in self._told.pop(worker, {}).items():
-            if name not in self._current and (name in self._past or len(self._past) < MOST_NUMBERS):
+            if name not in self._current:
                 self._past[name] += value
 
     def total(self) -> dict[str, int]:

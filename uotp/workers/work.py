@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from uotp.workers.groups import ListenNoMore, ListenOn, SocketMissing
+
 
 @dataclass(frozen=True, slots=True)
 class BeginWork:
@@ -118,5 +120,8 @@ WORK = (
     TellUse,
     TellStatistics,
     TellLine,
+    ListenOn,
+    ListenNoMore,
+    SocketMissing,
 )
 """All of them."""

@@ -64,6 +64,7 @@ class Worker(StateMachine[WorkerState, WorkerEvent]):
         self._startedAt = self._since = clock.seconds()
         self._asked = self._answered = 0  # numbers of questions
         self._silentTicks = 0
+        self._wasKilled = False
 
     def statistics(self) -> WorkerStatistics:
         """
@@ -93,14 +94,20 @@ class Worker(StateMachine[WorkerState, WorkerEvent]):
         self._starts += 1
         self._startedAt = self._clock.seconds()
         self._asked = self._answered = self._silentTicks = 0
+        self._wasKilled = False
         try:
             self._process = self._launch(self.number, self)
         except OSError as error:
             what = f": {error.filename}" if error.filename else ""
             self._ended(f"could not be started ({error.strerror}{what})")
             return
+        except Exception as error:  # noqa: BLE001 - the others are started all the same, and this one is tried again
+            self._log.failure("worker {number} could not be started", number=self.number)
+            self._ended(f"could not be started ({error!r})")
+            return
         self._hasChannel = True
-        self._tell(self._owner.began, self.number)
+        if not self._tell(self._owner.began, self.number):
+            self._process.channel.abort()  # it knows less than it needs
 
     def stop(self) -> None:
         """
@@ -158,15 +165,17 @@ class Worker(StateMachine[WorkerState, WorkerEvent]):
             self._asked += 1
             self.send(AliveQuestion(self._asked))
             return
-        words = "worker {number} (process {pid}) has not answered for {seconds:g} s: it is ended"
+        what = "has not answered for" if self.state is WorkerState.READY else "is not ready after"
+        words = "worker {number} (process {pid}) {what} {seconds:g} s: it is ended"
         seconds = allowed * self._pace.tickSeconds
-        self._sayDeath(words, pid=self._process.pid, seconds=seconds)
+        self._sayDeath(words, pid=self._process.pid, what=what, seconds=seconds)
         self._advance(WorkerEvent.HUNG)
         self._setTimer(self._pace.killSeconds, self._kill)
         self._process.kill(signal.SIGABRT)  # it says where it hangs
 
     def _kill(self) -> None:
         if self._process is not None:
+            self._wasKilled = True
             self._process.kill(signal.SIGKILL)
 
     # What comes of the process; see ProcessOwner.
@@ -183,7 +192,8 @@ class Worker(StateMachine[WorkerState, WorkerEvent]):
                     reason = "it answers what it was not asked"
                     raise PeerError(reason)
                 self._answered = number
-                self._silentTicks = 0
+                if self.state is WorkerState.READY:  # before that it has to get ready in time
+                    self._silentTicks = 0
             case WorkerReady():
                 self._silentTicks = 0
                 if self._advance(WorkerEvent.WORKS):
@@ -213,7 +223,7 @@ class Worker(StateMachine[WorkerState, WorkerEvent]):
         self._hasChannel = False
         self._tell(self._owner.lost, self.number)
         if self.state is WorkerState.STOPPING:
-            if how != ENDED_WELL:
+            if how != ENDED_WELL and not self._wasKilled:
                 self._sayDeath("worker {number} (process {pid}) has ended {how}", pid=pid, how=how)
             self._advance(WorkerEvent.EXITED)
             self._gone()
@@ -231,8 +241,13 @@ class Worker(StateMachine[WorkerState, WorkerEvent]):
     def _sayDeath(self, words: str, **fields: object) -> None:
         logCounted(self._log, LogLevel.error, self._budget.spend(), words, number=self.number, **fields)
 
-    def _tell(self, call: Callable[[int], None], number: int) -> None:
+    def _tell(self, call: Callable[[int], None], number: int) -> bool:
+        """
+        @return: whether it could be done.
+        """
         try:
             call(number)
         except Exception:  # noqa: BLE001 - nothing costs the daemon
             self._log.failure("something that had to be done for worker {number} failed", number=number)
+            return False
+        return True

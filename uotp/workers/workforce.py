@@ -6,21 +6,21 @@ done, and logs what they say.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from twisted.internet.defer import Deferred, DeferredLock, succeed
 
 from uotp.errors import PeerError
 from uotp.net import SocketGroup
-from uotp.telemetry import Logger, Spelling, publishLine
+from uotp.telemetry import Drops, Logger, Spelling, publishLine
 from uotp.workers.descriptors import Descriptors
-from uotp.workers.groups import ListeningGroup, ListeningGroups
+from uotp.workers.groups import ListeningGroup, ListeningGroups, SocketMissing
 from uotp.workers.owner import WorkerPace, WorkersOwner, WorkerStatistics
 from uotp.workers.parts import Parts
 from uotp.workers.renewals import Renewals
 from uotp.workers.seams import Launch
-from uotp.workers.sums import MOST_NUMBERS, Sums
+from uotp.workers.sums import Sums, countDropped
 from uotp.workers.supervisor import Supervisor
 from uotp.workers.work import (
     BeginWork,
@@ -81,12 +81,6 @@ class WorkforceOwner(Protocol):
         @raise PeerError: when it may not say so.
         """
 
-    def grown(self, numbers: Mapping[str, int]) -> None:
-        """
-        @param numbers: by how much the statistics of a worker have grown.
-        @raise PeerError: when there are no such statistics.
-        """
-
 
 class Workforce:
     """
@@ -104,7 +98,8 @@ class Workforce:
         settings: bytes,
         files: WorkFiles | None,
         totals: Mapping[str, int],
-        current: Iterable[str],
+        sums: Sums,
+        drops: Drops,
         pace: WorkerPace | None = None,
     ) -> None:
         """
@@ -115,18 +110,20 @@ class Workforce:
         @param settings: what each is told, pickled.
         @param files: those of the credentials, or L{None} without any.
         @param totals: how much there is of what all share, by name.
-        @param current: names of statistics, see L{Sums}.
+        @param sums: of what the workers tell of themselves.
+        @param drops: counts what they drop.
         @param pace: how long things may take.
         """
         self._owner = owner
         self._settings = settings
         self._files = files
         self._supervisor = Supervisor(reactor, launch, count, self, pace)
-        self._groups = ListeningGroups(self.send, self._supervisor.numbers)
+        self._groups = ListeningGroups(self.send, self._supervisor.numbers, reactor)
         self._renewals = Renewals(self.send, reactor)
         self._reloading = DeferredLock()
         self._parts = {name: Parts(total, count, self._teller(name)) for name, total in totals.items()}
-        self._sums = Sums(current)
+        self._sums = sums
+        self._drops = drops
         self._waiting = set(self._supervisor.numbers)  # those that were never ready
         self._whenReady: list[Deferred[None]] = []
 
@@ -137,6 +134,7 @@ class Workforce:
         """
         Start all.
         """
+        self._waiting = set(self._supervisor.numbers)
         self._supervisor.start()
 
     def stop(self) -> Deferred[None]:
@@ -250,6 +248,7 @@ class Workforce:
         for each in self._parts.values():
             each.gone(number)
         self._sums.gone(number)
+        self._groups.lost(number)
         self._owner.lost(number)
         self._renewals.lost(number)
 
@@ -268,11 +267,9 @@ class Workforce:
                     raise PeerError(reason)
                 self._parts[name].used(number, uses, part)
             case TellStatistics(values):
-                if len(values) > MOST_NUMBERS:
-                    reason = "it has too many statistics"
-                    raise PeerError(reason)
-                self._owner.grown(self._sums.growth(number, values))
-                self._sums.tell(number, values)
+                countDropped(self._drops, self._sums.tell(number, values))
+            case SocketMissing():
+                self._groups.missing(number, message)
             case FilesPrepared():
                 self._renewals.prepared(number, message)
             case _:

@@ -11,11 +11,13 @@ from functools import partial
 from typing import Any, Protocol
 
 from twisted.internet.defer import maybeDeferred
+from twisted.internet.error import CannotListenError
 
-from uotp.errors import ConfigurationError, PeerError
+from uotp.errors import ConfigurationError, PeerError, UotpError
 from uotp.process import PeriodicCalls
 from uotp.telemetry import Logger, orLog
 from uotp.workers.descriptors import Descriptors
+from uotp.workers.groups import ListenOn, SocketMissing
 from uotp.workers.member import WorkerEnd
 from uotp.workers.sums import flattened
 from uotp.workers.work import (
@@ -140,6 +142,8 @@ class Working:
             case SetPart(name, amount):
                 self._setPart(service, name, amount)
                 self._tellUses()
+            case ListenOn(group):
+                self._listen(service, group, message, descriptors)
             case BeginWork():
                 reason = "it lets the work begin twice"
                 raise PeerError(reason)
@@ -173,6 +177,20 @@ class Working:
             self._log.failure("new files could not be prepared")
             reason = repr(error)
         self._end.send(FilesPrepared(renewal, reason))
+
+    def _listen(self, service: WorkService, group: int, message: ListenOn, descriptors: Descriptors) -> None:
+        """
+        Take what comes to a socket, or say why that cannot be: the parent tries it again.
+        """
+        try:
+            service.orderReceived(message, descriptors)
+        except PeerError:
+            raise
+        except (UotpError, OSError, CannotListenError) as error:
+            self._end.send(SocketMissing(group, str(error)))
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody else listens in our place
+            self._log.failure("a socket could not be used")
+            self._end.send(SocketMissing(group, repr(error)))
 
     def _adopt(self, service: WorkService, renewal: int) -> None:
         if self._prepared is None or self._prepared[0] != renewal:
@@ -214,7 +232,9 @@ class Working:
         orLog(stopped.addBoth(self._stopped), self._log, "the work did not end well")
 
     def _stopped(self, outcome: object) -> object:
-        if self._service is not None:
-            self._tellStatistics()
-        self._end.close(partial(self._ended, 0))
+        try:
+            if self._service is not None:
+                self._tellStatistics()
+        finally:
+            self._end.close(partial(self._ended, 0))
         return outcome

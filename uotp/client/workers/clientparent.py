@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -38,10 +38,11 @@ from uotp.workers import (
     Descriptors,
     Launch,
     ListeningGroup,
+    Sums,
     WorkerStatistics,
     Workforce,
-    countDropped,
     gathered,
+    oneLine,
 )
 
 
@@ -128,11 +129,13 @@ class ClientParent(ClientFront):
             pickle.dumps((told, tls)),
             credentials,
             {"memory": settings.memory, "sessions": MAX_CLIENT_SESSIONS},
-            CURRENT_OF_CLIENT,
+            Sums(ClientStatistics, CURRENT_OF_CLIENT),
+            self.drops,
         )
         self._groupPorts: dict[int, GroupPort] = {}
         self._numbers = count(1)
         self._isServerFound = False
+        self._goodHosts: tuple[str, ...] = ()  # that were told last, for a worker that writes them down
         self._waiting: list[Deferred[None]] = []  # for that
 
     def lookUpAhead(self) -> None:
@@ -201,6 +204,7 @@ class ClientParent(ClientFront):
         @return: fires when their processes have ended.
         """
         self.ports.ignoreSources()
+        self._isServerFound = False
         stopped = self._workforce.stop().addCallback(lambda _: self.ports.stop())
         super().stopService()
         return stopped
@@ -242,17 +246,16 @@ class ClientParent(ClientFront):
         """
         See L{uotp.workers.WorkforceOwner}.
         """
+        if worker == WRITER and self._goodHosts:
+            self._tellWriter()
+
+    def _tellWriter(self) -> None:
+        self._workforce.send(WRITER, LearnGoodHosts(self._goodHosts))
 
     def lost(self, worker: int) -> None:
         """
         See L{uotp.workers.WorkforceOwner}.
         """
-
-    def grown(self, numbers: Mapping[str, int]) -> None:
-        """
-        See L{uotp.workers.WorkforceOwner}.
-        """
-        countDropped(self.drops, numbers)
 
     def received(self, worker: int, message: object, descriptors: Descriptors) -> None:
         """
@@ -264,9 +267,10 @@ class ClientParent(ClientFront):
             case TellServerFound():
                 self._serverFound()
             case TellPortLost(number, reason) if number in self._groupPorts:
-                self._groupPorts[number].lost(reason)
+                self._groupPorts[number].lost(oneLine(reason))
             case TellGoodHosts(hosts) if worker != WRITER:
-                self._workforce.send(WRITER, LearnGoodHosts(hosts))
+                self._goodHosts = hosts
+                self._tellWriter()
             case _:
                 reason = "it says what a client's worker does not say"
                 raise PeerError(reason)

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from uotp.workers import ListenNoMore, ListenOn
-
 
 @dataclass(frozen=True, slots=True)
 class TellServerFound:
@@ -60,8 +58,6 @@ class FollowPath:
 
 
 CLIENT_MESSAGES = (
-    ListenOn,
-    ListenNoMore,
     TellServerFound,
     TellPortLost,
     TellGoodHosts,

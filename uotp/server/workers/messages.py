@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from uotp.wire import SESSION_ID_BYTES
-from uotp.workers import ListenNoMore, ListenOn
 
 MOST_OWNER_LENGTH = 128
 """So long what identifies an owner may be: the SHA-256 of a key, or an address with its zone."""
@@ -220,8 +219,6 @@ class TakeOver(ConnectionFacts):
 
 
 MESSAGES = (
-    ListenOn,
-    ListenNoMore,
     AskToJoin,
     AnswerToJoin,
     TellGone,

@@ -7,7 +7,6 @@ nothing itself.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
 from dataclasses import fields
 from functools import partial
 from itertools import count
@@ -40,26 +39,21 @@ from uotp.server.workers.messages import (
     TellSessionsActive,
 )
 from uotp.server.workers.sessiontable import SessionTable, SessionTableStatistics
-from uotp.telemetry import Drop, Logger, logCounted
+from uotp.telemetry import Logger, logCounted
 from uotp.tls import ServerCredentials, ServerTls
 from uotp.workers import (
-    DROPS,
     Descriptors,
     Launch,
     ListeningGroup,
+    Sums,
     WorkerStatistics,
     Workforce,
     closeAll,
-    countDropped,
     gathered,
-    namesOf,
 )
 
 CLAIM_CHECK_SECONDS = 5.0
 """How often we look for sessions that were to begin and have not."""
-
-KNOWN = frozenset({*namesOf(ServerStatistics), *(DROPS + name for name in Drop.__members__)})
-"""All statistics that there may be."""
 
 
 class ServerParent(ServerFront):
@@ -105,7 +99,8 @@ class ServerParent(ServerFront):
             pickle.dumps((settings, tls)),
             credentials,
             {"memory": settings.memory, "silent": limits.silent, "begun": limits.begun},
-            CURRENT,
+            Sums(ServerStatistics, CURRENT),
+            self.drops,
         )
         self._groupNumbers = count(1)
 
@@ -214,15 +209,6 @@ class ServerParent(ServerFront):
         See L{uotp.workers.WorkforceOwner}.
         """
         self._table.workerLost(worker)
-
-    def grown(self, numbers: Mapping[str, int]) -> None:
-        """
-        See L{uotp.workers.WorkforceOwner}.
-        """
-        if not numbers.keys() <= KNOWN:
-            reason = "it has statistics that there are not"
-            raise PeerError(reason)
-        countDropped(self.drops, numbers)
 
     def received(self, worker: int, message: object, descriptors: Descriptors) -> None:
         """

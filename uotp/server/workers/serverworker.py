@@ -23,6 +23,7 @@ from uotp.server.workers.messages import (
     OrderSessionEnd,
     TakeOver,
 )
+from uotp.telemetry import orLog
 from uotp.tls import CopiedFiles, ServerCredentials
 from uotp.transport import Listener, listenOn
 from uotp.tunnel import TunnelService
@@ -119,7 +120,7 @@ class ServerWorker(ServerService):
             case ListenNoMore(group):
                 listener = self._listeners.pop(group, None)
                 if listener is not None:
-                    listener.stopListening()
+                    orLog(maybeDeferred(listener.stopListening), self._log, "a port was not closed")
             case OrderSessionEnd():
                 self._contact.endSession(message)
             case OrderDoubleEnd(sessionId):
