@@ -24,6 +24,7 @@ import uotp
 from tests.sources import modules
 
 PRIVATES = {
+    "os._exit",
     "OpenSSL.SSL.Connection._from_ssl",
     "OpenSSL.SSL.Connection._into_ssl",
     "OpenSSL.SSL.Connection._raise_ssl_error",

@@ -10,6 +10,7 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.cli.announcement import READY_SECONDS, Announcement
+from uotp.errors import StartError
 from uotp.process.notify import ServiceNotifier
 
 
@@ -71,6 +72,15 @@ class AnnouncementTests(SynchronousTestCase):
         self.ready.callback(None)
         self.assertEqual(self.told[1:], ["READY=1 STATUS=running"])
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_whatCanNeverBeReadyIsNot(self) -> None:
+        """
+        The program ends, and that is told then.
+        """
+        self.announcement.begin()
+        self.ready.errback(StartError("no worker can be started"))
+        self.clock.advance(READY_SECONDS)
+        self.assertEqual(self.told, ["STATUS=looking up the server's name"])
 
     def test_bootDoesNotWaitForAName(self) -> None:
         """

@@ -5,6 +5,7 @@ service that is made of them, up to where a reactor would run it.
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import socket
@@ -33,7 +34,7 @@ from tests.doubles.reactors import MemoryReactor
 from tests.doubles.services import RecordingService
 from uotp.cli import client, common, server
 from uotp.cli.announcement import Announcement
-from uotp.cli.common import CommonOptions, EndService, commandService
+from uotp.cli.common import START_EXIT_STATUS, CommonOptions, EndService, commandService
 from uotp.duplicate import Duplicate
 from uotp.errors import ConfigurationError, StartError
 from uotp.net import sockopts
@@ -1186,6 +1187,27 @@ class EndServiceTests(ServiceTestCase):
         self.running()
         self.patch(self.reactor, "stop", stopped)
         self.raiseSignal(signal.SIGINT)
+
+    def test_anEndThatFindsOutThatItCannotWorkEndsTheProgram(self) -> None:
+        """
+        With a status that says so, also under twistd, which has none.
+        """
+        atTheEnd: list[Any] = []
+        self.patch(atexit, "register", lambda *call: atTheEnd.append(call))
+        end = RecordingService()
+        end.ready = Deferred()
+        service = self.running(end)
+        with capturedLogs() as events:
+            end.ready.errback(StartError("no worker can be started"))
+        self.assertEqual([formatEvent(event) for event in events], ["cannot start: no worker can be started"])
+        self.assertTrue(self.reactor.hasStopped)
+        self.assertEqual(service.exitStatus, START_EXIT_STATUS)
+        ended: list[int] = []
+        self.patch(os, "_exit", ended.append)
+        self.patch(sys, "stdout", None)
+        ((end_, *arguments),) = atTheEnd
+        end_(*arguments)
+        self.assertEqual(ended, [START_EXIT_STATUS])
 
     def test_rootThatIsGivenUpByHalfIsSaidOnce(self) -> None:
         """

@@ -15,7 +15,15 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.doubles.channels import RecordingChannel
 from tests.doubles.reactors import MemoryReactor
 from uotp.cli import worker
-from uotp.cli.worker import START_FAILED, WorkerKind, WorkerProgram, runWorker, withoutChatter
+from uotp.cli.worker import (
+    HUNG_SECONDS,
+    SELF_CHECK_SECONDS,
+    START_FAILED,
+    WorkerKind,
+    WorkerProgram,
+    runWorker,
+    withoutChatter,
+)
 from uotp.errors import StartError
 from uotp.server.workers.messages import MESSAGES
 from uotp.telemetry.log import Logger
@@ -41,6 +49,7 @@ class ProgramTests(SynchronousTestCase):
         self.joined: list[tuple[object, ...]] = []
         self.observers: list[Any] = []
         self.began: list[object] = []
+        self.endsAfter: list[float] = []
         self.heeds = 0
         self.refusal: StartError | None = None
         self.patch(worker, "joinParent", self.joinParent)
@@ -81,7 +90,8 @@ class ProgramTests(SynchronousTestCase):
         raise StartError
 
     def join(self) -> WorkerProgram:
-        program = WorkerProgram(self.reactor, WorkerKind(MESSAGES, self.serverWorker))
+        program = WorkerProgram(self.reactor, WorkerKind(MESSAGES, self.serverWorker), self.endsAfter.append)
+        self.addCleanup(program._calls.stop)
         program.join(7)
         return program
 
@@ -124,6 +134,20 @@ class ProgramTests(SynchronousTestCase):
         ours.info("again")
         self.assertEqual(self.lines()[-1], "again")
         self.assertEqual(len(self.lines()), 5)  # one line tells what was lost
+
+    def test_itLooksAfterItself(self) -> None:
+        """
+        The system ends it when it does not; and when there is room again, it tells what its log has lost.
+        """
+        self.join()
+        (observer,) = self.observers
+        self.channel.hasRoom = False
+        TwistedLogger("uotp.server", observer=LogPublisher(observer)).info("nobody hears it")
+        self.reactor.advance(SELF_CHECK_SECONDS)
+        self.assertEqual((self.endsAfter, self.lines()), ([HUNG_SECONDS], []))
+        self.channel.hasRoom = True
+        self.reactor.advance(SELF_CHECK_SECONDS)
+        self.assertEqual((self.endsAfter, len(self.lines())), ([HUNG_SECONDS] * 2, 1))
 
     def test_chatterBelowWarningsIsLeftOut(self) -> None:
         seen: list[Any] = []

@@ -23,6 +23,7 @@ class RecordingService(Service):
     @ivar ending: what stopping waits for.
     """
 
+    exitStatus = 0
     preparing = "getting ready"
     unready = "it is not ready"
 

@@ -135,6 +135,7 @@ class WorkersDiarist:
 
     def __init__(self) -> None:
         self.journal: list[tuple[object, ...]] = []
+        self.failures: list[tuple[int, int]] = []
         self.act: Callable[[tuple[object, ...]], None] = lambda _: None
 
     def _note(self, *entry: object) -> None:
@@ -146,6 +147,9 @@ class WorkersDiarist:
 
     def ready(self, number: int) -> None:
         self._note("ready", number)
+
+    def startFailed(self, number: int, times: int) -> None:
+        self.failures.append((number, times))
 
     def received(self, number: int, message: object, descriptors: Descriptors) -> None:
         self._note("received", number, message)

@@ -31,6 +31,11 @@ class IdleOwner:
     def ready(self, number: int) -> None:
         print(f"worker {self.supervisor.statistics()[number - 1].pid} is ready", flush=True)  # noqa: T201
 
+    def startFailed(self, number: int, times: int) -> None:
+        """
+        Do nothing.
+        """
+
     def received(self, number: int, message: object, descriptors: Descriptors) -> None:
         pass
 

@@ -79,6 +79,9 @@ class WrittenOwner:
     def ready(self, number: int) -> None:
         self.journal.append(("ready", number))
 
+    def startFailed(self, number: int, times: int) -> None:
+        self.journal.append(("start failed", number, times))
+
     def received(self, number: int, message: object, descriptors: Descriptors) -> None:
         assert isinstance(message, Report)
         self.journal.append((message.what, number, message.text))

@@ -120,6 +120,7 @@ class SessionStories(WorkersTestCase):
         clients = [self.dial(1, one), self.dial(2, two, "192.0.2.2")]
         self.worker(1).die()
         self.settle()
+        self.assertIn("worker 1 is gone, and its sessions with it: 1; their clients begin new ones", self.lines())
         self.assertEqual([client.isClosed for client in clients], [True, False])
         self.assertEqual(self.table(), (1, 1))
         again = self.dial(2, one)
@@ -200,6 +201,13 @@ class SessionStories(WorkersTestCase):
         after = self.parent.statistics()
         self.assertEqual((after.registry.sessions, after.registry.bytesIn), (1, 8))
         self.assertEqual((self.parent.drops.totals[Drop.BACKLOG_FULL], after.drops), (7, {"BACKLOG_FULL": 7}))
+
+    def test_anOwnerOfSessionsAtBothIsOne(self) -> None:
+        self.start()
+        for worker in (1, 2):
+            self.dial(worker, newId())
+        self.advance(3.0)
+        self.assertEqual(self.parent.statistics().registry.owners, 1)
 
     def test_theLastStatisticsOfAWorkerThatStopsAreKnown(self) -> None:
         """

@@ -125,5 +125,12 @@ class BudgetTests(SynchronousTestCase):
         numbers = [rateLimit.suppressedBefore(number) for number in range(100)]
         self.assertEqual(numbers, [0] * (MAX_LINES_PER_QUIET // 4) + [None] * (100 - MAX_LINES_PER_QUIET // 4))
 
+    def test_ofManyProcessesEachHasAQuarter(self) -> None:
+        clock = Clock()
+        self.patch(LineBudget, "processes", 64)
+        for lines, each in ((64, 16), (7, 1), (1, 1)):
+            budget = LineBudget(clock.seconds, lines)
+            self.assertEqual(sum(budget.spend() is not None for _ in range(100)), each)
+
     def test_aProcessIsAloneUnlessItIsToldOtherwise(self) -> None:
         self.assertEqual(LineBudget.processes, 1)

@@ -5,6 +5,7 @@ How the process of a worker is started, and what is told of it.
 from __future__ import annotations
 
 import os
+import runpy
 import signal
 import sys
 from pathlib import Path
@@ -19,7 +20,7 @@ from tests.doubles.contracts import TimerTestCase
 from uotp.errors import StartError
 from uotp.telemetry import LineBudget
 from uotp.workers.descriptors import Descriptors
-from uotp.workers.launching import LaunchedProcess, ProcessLauncher, endOf, workerEnvironment
+from uotp.workers.launching import LaunchedProcess, ProcessLauncher, commandOf, endOf, workerEnvironment
 from uotp.workers.stderr import WrittenLines
 
 
@@ -236,6 +237,19 @@ class EnvironmentTests(TimerTestCase):
         here = os.getcwd()
         self.assertEqual(found["PYTHONPATH"], f"/a:{here}:{here}/relative")
         self.assertEqual((found["PYTHONSAFEPATH"], found["PYTHONFAULTHANDLER"]), ("1", "1"))
+
+    def test_theCurrentDirectoryIsNotLookedInForModules(self) -> None:
+        """
+        Python before 3.11 has no option for that.
+        """
+        self.assertEqual(commandOf("a.b", (3, 11)), ["-m", "a.b"])
+        minus, program = commandOf("a.b", (3, 10))
+        self.assertEqual(minus, "-c")
+        ran: list[object] = []
+        self.patch(runpy, "run_module", lambda *arguments, **keywords: ran.append((sys.path, arguments, keywords)))
+        self.patch(sys, "path", ["", "/a", "/b"])
+        exec(program, {})  # noqa: S102 - it is ours
+        self.assertEqual(ran, [(["/a", "/b"], ("a.b",), {"run_name": "__main__", "alter_sys": True})])
 
     def test_waysToEndHaveWords(self) -> None:
         for reason, words in (

@@ -311,6 +311,27 @@ class RestartTests(SupervisorTestCase):
         self.launcher.of(2).die()
         self.successResultOf(done)
 
+    def test_startsThatFailAreCounted(self) -> None:
+        """
+        In a row, until one gets ready; those that could not begin at all too.
+        """
+        self.supervisor.start()
+        one, two = self.launcher.of(1), self.launcher.of(2)
+        two.ready()
+        one.die("with status 1")
+        self.launcher.refuses = True
+        self.clock.advance(0)
+        self.launcher.refuses = False
+        self.clock.advance(1)
+        self.assertEqual(self.owner.failures, [(1, 1), (1, 2)])
+        self.launcher.of(1).ready()
+        self.launcher.of(1).die("with status 1")
+        two.die("with status 1")
+        self.clock.advance(30)
+        self.assertEqual(self.owner.failures, [(1, 1), (1, 2)])
+        self.launcher.of(1).die("with status 1")
+        self.assertEqual(self.owner.failures[2:], [(1, 1)])
+
     def test_whoCannotBeToldWhatToDoIsEnded(self) -> None:
         """
         It would be there and do nothing.

@@ -15,7 +15,7 @@ from tests.doubles.channels import Note
 from tests.doubles.contracts import TimerTestCase
 from tests.doubles.udpsockets import FakeUdpSocket
 from tests.doubles.workers import MemoryLauncher, MemoryProcess
-from uotp.errors import ConfigurationError, PeerError
+from uotp.errors import ConfigurationError, PeerError, StartError
 from uotp.net import SocketGroup
 from uotp.telemetry import Drop, Drops, Spelling
 from uotp.workers.descriptors import Descriptors
@@ -32,7 +32,7 @@ from uotp.workers.work import (
     TellUse,
 )
 from uotp.workers.workerstates import WorkerState
-from uotp.workers.workforce import WorkFiles, Workforce, WorkforceOwner
+from uotp.workers.workforce import HOPELESS_STARTS, WorkFiles, Workforce, WorkforceOwner
 
 FILES = {"a": b"b"}
 
@@ -242,6 +242,52 @@ class WorkforceTests(TimerTestCase):
         self.assertNoResult(ready)
         self.launcher.of(2).ready()
         self.successResultOf(ready)
+
+    def die(self, *numbers: int) -> None:
+        """
+        Some workers die before they are ready, and are started again.
+        """
+        for number in numbers:
+            self.launcher.of(number).die("with status 1")
+        self.clock.advance(30)
+
+    def test_whereNoneCanBeStartedThatIsSaid(self) -> None:
+        """
+        When each was tried often enough.  It is tried on all the same.
+        """
+        self.workforce.start()
+        ready = self.workforce.whenReady()
+        for _ in range(HOPELESS_STARTS - 1):
+            self.die(1, 2)
+        self.die(1)
+        self.assertNoResult(ready)
+        self.die(2)
+        error = self.failureResultOf(ready, StartError).value
+        self.assertEqual(str(error), "no worker can be started: each was tried 4 times")
+        again = self.workforce.whenReady()
+        for number in (1, 2):
+            self.launcher.of(number).ready()
+        self.successResultOf(again)
+
+    def test_whereOneCanTheOthersAreWaitedFor(self) -> None:
+        self.workforce.start()
+        ready = self.workforce.whenReady()
+        self.launcher.of(1).ready()
+        for _ in range(2 * HOPELESS_STARTS):
+            self.die(2)
+        self.die(1)
+        for _ in range(2 * HOPELESS_STARTS):
+            self.die(1, 2)
+        self.assertNoResult(ready)
+        self.launcher.of(2).ready()
+        self.successResultOf(ready)
+
+    def test_oneThatIsReadyAgainIsSpokenOf(self) -> None:
+        self.begin()
+        self.die(2)
+        with capturedLogs() as events:
+            self.launcher.of(2).ready()
+        self.assertEqual([formatEvent(event) for event in events], ["worker 2 is ready again"])
 
     def test_aSocketThatIsMissedComesAgain(self) -> None:
         _, two = self.begin()

@@ -9,7 +9,9 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall
+from twisted.python.failure import Failure
 
+from uotp.errors import StartError
 from uotp.process import ServiceNotifier
 from uotp.telemetry import Logger, orLog
 
@@ -59,12 +61,17 @@ class Announcement:
         if not ready.called:
             self._notifier.waiting(self._preparing)
             self._anyway = self._clock.callLater(READY_SECONDS, self._tellAnyway)
-        orLog(ready.addCallback(self._tellReady), self._log, "the service manager was not told")
+        told = ready.addCallback(self._tellReady).addErrback(self._neverReady)
+        orLog(told, self._log, "the service manager was not told")
 
     def _tellReady(self, _: object) -> None:
         if not self._isOver:
             self._waitNoMore()
             self._notifier.ready("running")
+
+    def _neverReady(self, reason: Failure) -> None:
+        reason.trap(StartError)  # it ends the program, too
+        self._waitNoMore()
 
     def _tellAnyway(self) -> None:
         self._anyway = None

@@ -5,9 +5,11 @@ service that twistd or a console script runs.
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import fields
 from functools import partial
 from types import TracebackType
@@ -156,6 +158,9 @@ COMMON_ROWS = (
     Flag("no-tls", None, "plain TCP: no encryption, and anybody may take either end's place", "tls", meaning=None),
 )
 """The options that both ends have."""
+
+START_EXIT_STATUS = 1
+"""The exit status when the command line was fine, but the program could not start."""
 
 _log = Logger()
 
@@ -341,6 +346,7 @@ class EndService(MultiService):
     when it cannot start.
 
     @ivar announcement: tells the service manager how this process is; L{None} not to tell.
+    @ivar exitStatus: that of this process when it ends by itself.
     """
 
     _log = Logger()
@@ -360,6 +366,7 @@ class EndService(MultiService):
         self._reactor = reactor
         self._garbageCollection = GarbageCollection(reactor)
         self._freedMemory = FreedMemory(reactor, trimOfMalloc())
+        self.exitStatus = 0
         end.setServiceParent(self)
 
     def privilegedStartService(self) -> None:
@@ -384,10 +391,25 @@ class EndService(MultiService):
         if self.announcement is not None:
             self._reactor.callWhenRunning(self.announcement.begin)
         self._reactor.callWhenRunning(self._processLog.absorb)
+        self._reactor.callWhenRunning(self._waitForEnd)
         self._garbageCollection.start()
         self._freedMemory.start()
         if canBecomeRoot():
             self._log.warn("root is given up by half, this process can become root again: leave twistd's --euid out")
+
+    def _waitForEnd(self) -> None:
+        """
+        End the program when its end finds out that it cannot do its work.
+        """
+        ready = self._end.whenReady().addErrback(self._cannotStart)
+        orLog(ready, self._log, "it is not known whether this program can do its work")
+
+    def _cannotStart(self, reason: Failure) -> None:
+        reason.trap(StartError)
+        self._log.critical("cannot start: {reason}", reason=str(reason.value))
+        self.exitStatus = START_EXIT_STATUS
+        atexit.register(endWithStatus, START_EXIT_STATUS)  # twistd has no way to be told of a status
+        self._reactor.stop()
 
     def _installSignals(self) -> None:
         stopOnSignals(self._reactor)
@@ -419,6 +441,17 @@ class EndService(MultiService):
         self._freedMemory.stop()
         stopped: Deferred[list[Any]] = super().stopService()
         return stopped
+
+
+def endWithStatus(status: int) -> None:
+    """
+    End this process now, with a status.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            with suppress(OSError, ValueError):
+                stream.flush()
+    os._exit(status)
 
 
 def showStartErrorsInOneLine(commandName: str) -> None:

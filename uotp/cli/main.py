@@ -19,9 +19,6 @@ from uotp.cli.words import shown
 from uotp.errors import StartError
 from uotp.telemetry import Logger, sayLast, textObserver, unbuffered
 
-START_EXIT_STATUS = 1
-"""The exit status when the command line was fine, but the program could not start."""
-
 
 def runEnd(end: ModuleType, words: Sequence[str] | None = None) -> int:
     """
@@ -31,6 +28,8 @@ def runEnd(end: ModuleType, words: Sequence[str] | None = None) -> int:
     @param words: the command line; this process's own when left out.
     @return: the exit status.
     """
+    from uotp.cli.common import START_EXIT_STATUS  # noqa: PLC0415 - the other commands do not need it
+
     options = end.Options()
     options.parseOptions(words)
     from twisted.internet import reactor  # noqa: PLC0415 - importing it installs it
@@ -51,7 +50,8 @@ def runEnd(end: ModuleType, words: Sequence[str] | None = None) -> int:
     sys.stderr = LoggingFile(logger=Logger("stderr"), level=LogLevel.error)
     anyReactor.run()
     sys.stderr = terminal
-    return 0
+    status: int = service.exitStatus
+    return status
 
 
 def server(words: Sequence[str] | None = None) -> int:

@@ -5,6 +5,7 @@ can.
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,12 +14,28 @@ from typing import Any
 from twisted.logger import FilteringLogObserver, ILogObserver, LogLevel, LogLevelFilterPredicate, globalLogBeginner
 
 from uotp.errors import StartError
-from uotp.process import FreedMemory, GarbageCollection, raiseDescriptorLimit, trimOfMalloc, useMonotonicClock
+from uotp.process import (
+    FreedMemory,
+    GarbageCollection,
+    PeriodicCalls,
+    raiseDescriptorLimit,
+    trimOfMalloc,
+    useMonotonicClock,
+)
 from uotp.telemetry import ForwardingObserver, LineBudget, Logger, Spelling, sayLast
 from uotp.workers import CHANNEL_DESCRIPTOR, WORK, BeginWork, TellLine, WorkerEnd, Working, joinParent
 
 START_FAILED = 1
 """The exit status when there is no parent, or the work cannot begin."""
+
+SELF_CHECK_SECONDS = 1.0
+"""How often a worker looks after itself."""
+
+HUNG_SECONDS = 30.0
+"""
+One that has taken so much of a processor's time without looking after itself hangs, and is ended by the system.  Its
+parent does that sooner, but may be gone.  Time in which nothing runs does not count.
+"""
 
 
 def withoutChatter(observer: ILogObserver) -> ILogObserver:
@@ -71,11 +88,15 @@ class WorkerProgram:
     Runs the work of one worker in a process of its own.
     """
 
-    def __init__(self, reactor: Any, kind: WorkerKind) -> None:
+    def __init__(self, reactor: Any, kind: WorkerKind, endAfter: Callable[[float], object]) -> None:
         """
         @param reactor: the reactor of this process.
         @param kind: what it works at.
+        @param endAfter: has the system end this process when it has taken so many seconds of a processor, unless it
+            is called again before.
         """
+        self._endAfter = endAfter
+        self._calls = PeriodicCalls(reactor)
         self._reactor = reactor
         self._kind = kind
         self._status = 0
@@ -102,6 +123,12 @@ class WorkerProgram:
         end.heedSignals()
         self._reactor.callWhenRunning(end.heedSignals)
 
+        def lookAfterItself() -> None:
+            self._endAfter(HUNG_SECONDS)
+            forwarding.roomAgain()
+
+        self._calls.every(SELF_CHECK_SECONDS, lookAfterItself)
+
     def _begin(self, message: BeginWork, end: WorkerEnd) -> Any:
         LineBudget.processes = message.workers
         Logger.threshold = LogLevel.lookupByName(message.verbosity)
@@ -112,6 +139,7 @@ class WorkerProgram:
 
     def _ended(self, status: int) -> None:
         self._status = status
+        self._calls.stop()
         self._reactor.callWhenRunning(self._reactor.stop)
 
     def run(self) -> int:
@@ -133,13 +161,31 @@ def runWorker(arguments: Sequence[str]) -> int:
 
     useMonotonicClock(reactor)
     raiseDescriptorLimit()
+    leaveNoCoreFile()
     try:
-        program = WorkerProgram(reactor, kindNamed(arguments))
+        program = WorkerProgram(reactor, kindNamed(arguments), endAfter)
         program.join(CHANNEL_DESCRIPTOR)
     except StartError as error:
         sayLast(sys.stderr, f"uotp: {error}\n")
         return START_FAILED
     return program.run()
+
+
+def endAfter(seconds: float) -> None:
+    """
+    See L{WorkerProgram}.
+    """
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+
+
+def leaveNoCoreFile() -> None:
+    """
+    Have the system write no memory of this process to a disk when it is ended while it hangs: there are keys in it.
+    """
+    import resource  # noqa: PLC0415 - there is none where there are no workers
+
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, most))
 
 
 def kindNamed(arguments: Sequence[str]) -> WorkerKind:

@@ -79,7 +79,7 @@ class ForwardingObserver:
         """
         There may be room for lines again: tell what was lost, without waiting for another line.
         """
-        if not self._isSending:
+        if self._lost and not self._isSending:
             self._handOn([])
 
     def _forward(self, event: LogEvent) -> None:

@@ -25,6 +25,9 @@ So many lines may come in L{QUIET_SECONDS}, some 9000 a day.  So a disk is not f
 ever new things either.
 """
 
+MOST_PARTS = 4
+"""A budget is parted in no more than this: of more processes each has a quarter, or what it says would be of no use."""
+
 _AFTER = re.compile(r" after [\d.]+ s\b")
 
 
@@ -43,7 +46,8 @@ class LineBudget:
     ) -> None:
         """
         @param clock: monotonic seconds.
-        @param lines: how many are allowed to all processes together, but one to each at least.
+        @param lines: how many are allowed to all processes together, but a quarter of them to each at least,
+            and one.
         @param seconds: the period.
         """
         self._clock = clock
@@ -61,7 +65,7 @@ class LineBudget:
         now = self._clock()
         if now - self._start >= self._seconds:
             self._start, self._spent = now, 0
-        if self._spent >= max(1, self._lines // LineBudget.processes):
+        if self._spent >= max(1, self._lines // min(LineBudget.processes, MOST_PARTS)):
             self._suppressed += 1
             return None
         self._spent += 1

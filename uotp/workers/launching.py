@@ -53,6 +53,19 @@ def workerEnvironment(environment: Mapping[str, str], path: Iterable[str]) -> di
     return {**kept, "PYTHONPATH": os.pathsep.join(folders), "PYTHONSAFEPATH": "1", "PYTHONFAULTHANDLER": "1"}
 
 
+def commandOf(module: str, version: tuple[int, ...] = sys.version_info[:2]) -> list[str]:
+    """
+    @param module: what is to be run.
+    @param version: that of the Python which runs it.
+    @return: the words for Python that run it, without looking for modules in the current directory: whoever may write
+        there may not be whom this program trusts.
+    """
+    if version >= (3, 11):  # PYTHONSAFEPATH is heeded
+        return ["-m", module]
+    run = f"runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
+    return ["-c", f"import sys; del sys.path[0]; import runpy; {run}"]
+
+
 def endOf(reason: BaseException | None) -> str:
     """
     @param reason: as Twisted tells it.
@@ -196,7 +209,7 @@ class ProcessLauncher:
             reason = f"workers need a Python that can be started, and {program or 'that of this process'} cannot be"
             raise StartError(reason)
         self._reactor = reactor
-        self._command = [program, "-m", module, *words]
+        self._command = [program, *commandOf(module), *words]
         self._table = workerTable(kinds)
         self._environment = environment
         self._budgets: dict[int, LineBudget] = {}

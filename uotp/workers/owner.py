@@ -70,6 +70,13 @@ class WorkersOwner(Protocol):
         It does its work.
         """
 
+    def startFailed(self, number: int, times: int) -> None:
+        """
+        It has ended before it was ready, or could not be started at all.  It is tried again.
+
+        @param times: how often in a row.
+        """
+
     def received(self, number: int, message: object, descriptors: Descriptors) -> None:
         """
         It has sent a message.

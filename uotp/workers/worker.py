@@ -65,6 +65,7 @@ class Worker(StateMachine[WorkerState, WorkerEvent]):
         self._asked = self._answered = 0  # numbers of questions
         self._silentTicks = 0
         self._wasKilled = False
+        self._failedStarts = 0  # one after the other
 
     def statistics(self) -> WorkerStatistics:
         """
@@ -90,8 +91,10 @@ class Worker(StateMachine[WorkerState, WorkerEvent]):
             return
         if isFirst:
             self._starts = 0
+            self._failedStarts = 0
             self._restarts = Restarts(self._pace.steadySeconds)
         self._starts += 1
+        self._failedStarts += 1  # unless it gets ready
         self._startedAt = self._clock.seconds()
         self._asked = self._answered = self._silentTicks = 0
         self._wasKilled = False
@@ -197,6 +200,7 @@ class Worker(StateMachine[WorkerState, WorkerEvent]):
             case WorkerReady():
                 self._silentTicks = 0
                 if self._advance(WorkerEvent.WORKS):
+                    self._failedStarts = 0
                     self._tell(self._owner.ready, self.number)
             case AliveQuestion() | StopWorker():
                 reason = "it sends what only its parent may send"
@@ -237,6 +241,8 @@ class Worker(StateMachine[WorkerState, WorkerEvent]):
             when = f"in {delay:g} s" if delay else "at once"
             self._sayDeath("worker {number} {how}: it is started again {when}", how=how, when=when)
             self._setTimer(delay, self.start)
+            if self._failedStarts:
+                self._tell(lambda number: self._owner.startFailed(number, self._failedStarts), self.number)
 
     def _sayDeath(self, words: str, **fields: object) -> None:
         logCounted(self._log, LogLevel.error, self._budget.spend(), words, number=self.number, **fields)

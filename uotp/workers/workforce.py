@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 
 from twisted.internet.defer import Deferred, DeferredLock, succeed
 
-from uotp.errors import PeerError
+from uotp.errors import PeerError, StartError
 from uotp.net import SocketGroup
 from uotp.telemetry import Drops, Logger, Spelling, publishLine
 from uotp.workers.descriptors import Descriptors
@@ -30,6 +30,9 @@ from uotp.workers.work import (
     TellStatistics,
     TellUse,
 )
+
+HOPELESS_STARTS = 4
+"""When each worker has failed to start so often, and none ever did, this machine cannot run any: some 10 s later."""
 
 
 class WorkFiles(Protocol):
@@ -126,6 +129,7 @@ class Workforce:
         self._drops = drops
         self._waiting = set(self._supervisor.numbers)  # those that were never ready
         self._whenReady: list[Deferred[None]] = []
+        self._failed: set[int] = set()  # those that could not be started, again and again
 
     def _teller(self, name: str) -> Callable[[int, int], object]:
         return lambda worker, amount: self.send(worker, SetPart(name, amount))
@@ -135,6 +139,7 @@ class Workforce:
         Start all.
         """
         self._waiting = set(self._supervisor.numbers)
+        self._failed.clear()
         self._supervisor.start()
 
     def stop(self) -> Deferred[None]:
@@ -145,7 +150,8 @@ class Workforce:
 
     def whenReady(self) -> Deferred[None]:
         """
-        @return: fires when each has been ready once.
+        @return: fires when each has been ready once; fails with L{StartError} when none can be started, which is
+            tried on all the same.
         """
         if not self._waiting:
             return succeed(None)
@@ -232,7 +238,10 @@ class Workforce:
         It does its work.
         """
         self._owner.ready(number)
-        if number in self._waiting:
+        self._failed.discard(number)
+        if number not in self._waiting:
+            self._log.info("worker {number} is ready again", number=number)
+        else:
             self._waiting.discard(number)
             if not self._waiting:
                 self._log.info("all {workers} workers are ready", workers=len(self._supervisor.numbers))
@@ -240,6 +249,19 @@ class Workforce:
             waiting, self._whenReady = self._whenReady, []
             for each in waiting:
                 each.callback(None)
+
+    def startFailed(self, number: int, times: int) -> None:
+        """
+        It could not be started, or has ended before it was ready.
+        """
+        if times >= HOPELESS_STARTS:
+            self._failed.add(number)
+        numbers = set(self._supervisor.numbers)
+        if self._failed == self._waiting == numbers:
+            reason = f"no worker can be started: each was tried {times} times"
+            waiting, self._whenReady = self._whenReady, []
+            for each in waiting:
+                each.errback(StartError(reason))
 
     def lost(self, number: int) -> None:
         """

@@ -15,7 +15,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults, succeed
+from twisted.internet.defer import Deferred, succeed
 
 from uotp.boundaries import Address
 from uotp.client.front import ClientFront
@@ -183,7 +183,7 @@ class ClientParent(ClientFront):
         See L{uotp.tunnel.TunnelService}.  A client is ready when all workers have begun, and one knows where to
         dial.
         """
-        return gatherResults([self._workforce.whenReady(), self._whenServerFound()])
+        return self._workforce.whenReady().addCallback(lambda _: self._whenServerFound())
 
     def _whenServerFound(self) -> Deferred[None]:
         if self._isServerFound:

@@ -37,6 +37,7 @@ from uotp.server.workers.relays import Relays
 from uotp.telemetry import Logger, RateLimit, logCounted
 from uotp.transport import AcceptedTcpStream, AcceptedTlsStream, HandshakeQueue, newPipe
 from uotp.tunnel import AcceptedTunnel
+from uotp.wire import sessionName
 
 BUSY = "its parent has much to read"
 """Why a connection is closed that another worker should have had."""
@@ -152,6 +153,12 @@ class ParentContact:
                 self.relays.requireRoom(len(self.relays))
             self._requireRoom()
             hand(tunnel, stream, newcomer, question, worker)
+            self._log.debug(
+                "a connection from {peer} goes to worker {worker}, which has session {session}",
+                peer=newcomer.host,
+                worker=worker,
+                session=sessionName(question.sessionId),
+            )
         except (OSError, ValueError) as error:
             self._sayLost("a connection from {peer} could not be handed over", newcomer.host, error)
             stream.abort()

@@ -39,7 +39,7 @@ from uotp.server.workers.messages import (
     TellSessionsActive,
 )
 from uotp.server.workers.sessiontable import SessionTable, SessionTableStatistics
-from uotp.telemetry import Logger, logCounted
+from uotp.telemetry import LineBudget, Logger, logCounted
 from uotp.tls import ServerCredentials, ServerTls
 from uotp.workers import (
     Descriptors,
@@ -103,6 +103,7 @@ class ServerParent(ServerFront):
             self.drops,
         )
         self._groupNumbers = count(1)
+        self._lossBudget = LineBudget(reactor.seconds)
 
     def lookUpAhead(self) -> None:
         """
@@ -161,7 +162,9 @@ class ServerParent(ServerFront):
         """
         @return: those of all workers together, as they have told last.
         """
-        return gathered(ServerStatistics, self._workforce.totals())
+        # An owner may have sessions at several workers.
+        totals = {**self._workforce.totals(), "registry.owners": self._table.statistics().owners}
+        return gathered(ServerStatistics, totals)
 
     def tableStatistics(self) -> SessionTableStatistics:
         """
@@ -208,7 +211,10 @@ class ServerParent(ServerFront):
         """
         See L{uotp.workers.WorkforceOwner}.
         """
-        self._table.workerLost(worker)
+        sessions = self._table.workerLost(worker)
+        if sessions and self.running:
+            words = "worker {worker} is gone, and its sessions with it: {sessions}; their clients begin new ones"
+            logCounted(self._log, LogLevel.warn, self._lossBudget.spend(), words, worker=worker, sessions=sessions)
 
     def received(self, worker: int, message: object, descriptors: Descriptors) -> None:
         """

@@ -142,16 +142,20 @@ class SessionTable:
         self._counts[worker] = 0
         self._carrying[worker] = {}
 
-    def workerLost(self, worker: int) -> None:
+    def workerLost(self, worker: int) -> int:
         """
         A worker is gone, and all that it had.
+
+        @return: how many sessions that were.
         """
         self._counts.pop(worker, None)
         for number in list(self._carrying.get(worker, ())):
             self.connectionGone(worker, number)
         self._carrying.pop(worker, None)
-        for session in [each for each in self._sessions.values() if each.worker == worker]:
+        lost = [each for each in self._sessions.values() if each.worker == worker]
+        for session in lost:
             self._remove(session)
+        return len(lost)
 
     # What workers ask and tell.
 
