@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
+import sys
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +34,7 @@ from tests.integration.rig import (
     twistdCommand,
 )
 from tests.integration.udpends import Flow
+from uotp.net.steering import steeringTrouble
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -172,6 +175,47 @@ class StartTests(RigTestCase):
             self.assertRegex(shown.stdout, rf"^Usage: .*uotp-{which} \[options\] dst_address dst_port\n")
             for name in (*both, *(onlyClient if which == "client" else ("linger",))):
                 self.assertIn(f"--{name}", shown.stdout)
+
+
+class WorkersStartTests(RigTestCase):
+    """
+    The start of a program with several workers.
+    """
+
+    def setUp(self) -> None:
+        trouble = steeringTrouble()
+        if trouble is not None:
+            needed(trouble)
+        super().setUp()
+
+    def program(self, *before: str) -> list[str]:
+        """
+        @param before: lines of Python that run first.
+        @return: the command of a server with two workers, which is started as a console script is.
+        """
+        lines = ["import sys", "del sys.path[0]", *before, "from uotp.cli.main import server", "sys.exit(server())"]
+        words = [*PLAIN, "--workers", "2", "-a", LOOPBACK, "-p", "0", *NOWHERE]
+        return [sys.executable, "-c", "; ".join(lines), *words]
+
+    def test_nothingIsImportedFromWhereItIsStarted(self) -> None:
+        """
+        Others may be able to write there.
+        """
+        folder = Path(self.mktemp()).absolute()
+        folder.mkdir()
+        (folder / "json.py").write_text("raise SystemExit('this is not the json of Python')\n")
+        server = self.start("our server", self.program(), folder=str(folder))
+        server.waitForLine("all 2 workers are ready")
+        self.assertStops(server, signal.SIGTERM)
+        self.assertEqual(said(server, "this is not"), [])
+
+    def test_whereNoWorkerCanBeStartedTheProgramEnds(self) -> None:
+        """
+        It would accept connections, and serve nobody.
+        """
+        ended = runToEnd(self.program(f"sys.executable = {shutil.which('false')!r}"))
+        self.assertEqual(ended.returncode, 1, ended.stderr)
+        self.assertIn("cannot start: no worker can be started: each was tried 4 times", ended.stderr)
 
 
 class StopTests(RigTestCase):
