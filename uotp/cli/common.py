@@ -125,8 +125,7 @@ COMMON_ROWS = (
     Option(
         "workers",
         None,
-        f"processes that do the work, each on a processor of its own: 1 to {MAX_WORKERS}, or auto for as many as there "
-        "are processors",
+        f"processes that do the work: 1 to {MAX_WORKERS}, or auto for as many as there are processors",
         inAnyCase(parseWorkers),
         "workers",
     ),
