@@ -51,10 +51,10 @@ PATIENCE_SECONDS = 30.0
 WATCHED_SECONDS = 3.0
 """Of which what follows a signal is looked at, a quarter of it before."""
 
-STEADY_SECONDS = 62.0
-"""A worker that ends for the second time in a minute waits before it begins, on purpose."""
+APART_SECONDS = 6.0
+"""A worker that ends within five seconds of its start waits before it begins again, on purpose."""
 
-KILLS, RESTARTS = 2, 10
+KILLS, RESTARTS = 10, 20
 RELOADS = 50
 BETWEEN_RELOADS = 0.4
 
@@ -391,7 +391,7 @@ def workerFaults() -> list[WorkersEnded | WorkersReloaded]:
     @return: all of these.
     """
     return [
-        WorkersEnded(signal.SIGKILL, KILLS, WATCHED_SECONDS),
-        WorkersEnded(signal.SIGTERM, RESTARTS, STEADY_SECONDS / 2),
+        WorkersEnded(signal.SIGKILL, KILLS, APART_SECONDS),
+        WorkersEnded(signal.SIGTERM, RESTARTS, APART_SECONDS),
         WorkersReloaded(),
     ]

@@ -1202,12 +1202,12 @@ class EndServiceTests(ServiceTestCase):
         self.assertEqual([formatEvent(event) for event in events], ["cannot start: no worker can be started"])
         self.assertTrue(self.reactor.hasStopped)
         self.assertEqual(service.exitStatus, START_EXIT_STATUS)
-        ended: list[int] = []
-        self.patch(os, "_exit", ended.append)
+        ended: list[tuple[int, str]] = []
+        self.patch(os, "_exit", lambda status: ended.append((status, self.log.journal[-1])))
         self.patch(sys, "stdout", None)
-        ((end_, *arguments),) = atTheEnd
-        end_(*arguments)
-        self.assertEqual(ended, [START_EXIT_STATUS])
+        ((atEnd,),) = atTheEnd
+        atEnd()
+        self.assertEqual(ended, [(START_EXIT_STATUS, "flush")])
 
     def test_rootThatIsGivenUpByHalfIsSaidOnce(self) -> None:
         """

@@ -31,9 +31,9 @@ from uotp.telemetry.ratelimit import LineBudget
 from uotp.telemetry.spelling import Spelling
 from uotp.workers.controls import StopWorker
 from uotp.workers.descriptors import Descriptors
-from uotp.workers.member import WorkerEnd
 from uotp.workers.seams import CHANNEL_DESCRIPTOR
 from uotp.workers.work import WORK, BeginWork, TellLine
+from uotp.workers.workerend import WorkerEnd
 
 BEGIN = BeginWork(2, 4, "debug", {"ownerShare": "--owner-share"}, b"settings", {}, {})
 

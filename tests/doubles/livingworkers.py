@@ -17,9 +17,9 @@ from uotp.workers.channel import Channel
 from uotp.workers.controls import AliveQuestion, StopWorker, workerTable
 from uotp.workers.descriptors import Descriptors
 from uotp.workers.limits import PARENT_LIMITS, WORKER_LIMITS
-from uotp.workers.member import WorkerEnd
 from uotp.workers.seams import ProcessOwner, WorkerProcess
 from uotp.workers.work import BeginWork
+from uotp.workers.workerend import WorkerEnd
 from uotp.workers.working import Working, WorkService
 
 FIRST_PID = 2000

@@ -12,7 +12,7 @@ class RecordingProcessLog:
     """
     Writes down what it is told.
 
-    @ivar journal: C{"begin"}, C{"absorb"} and C{"reopen"} in order.
+    @ivar journal: C{"begin"}, C{"absorb"}, C{"reopen"} and C{"flush"} in order.
     @ivar files: those that are logged to.
     @ivar first: logs what is said first.
     """
@@ -46,6 +46,12 @@ class RecordingProcessLog:
         All observers are there.
         """
         self.journal.append("absorb")
+
+    def flush(self) -> None:
+        """
+        All has to be written.
+        """
+        self.journal.append("flush")
 
     def reopen(self) -> None:
         """

@@ -127,7 +127,7 @@ class Accepting(Protocol):
         """
         stream = self.transport
         pipe, other = newPipe()
-        given, path = passed(other, stream.duplicate())
+        given, path = passed(other, stream.socket.dup())
         allowance = Turns(steppedReactor()).allowanceOf("somebody")
         self.relay = Relay(stream, pipe, allowance, steppedReactor(), self.isGone)
         takeOver(self.owner, given, path, stream)

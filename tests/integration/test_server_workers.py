@@ -28,6 +28,8 @@ from tests.integration.rawformat2 import WELCOME, RawTunnel2, clientHello, newId
 from tests.integration.rawpeers import RawTunnel
 from tests.integration.rig import PLAIN, RigTestCase, said
 from uotp.net.steering import steeringTrouble
+from uotp.services import WORKER_MODULE
+from uotp.workers.launching import commandOf
 
 FORMAT_2 = ("--wire", "2")
 
@@ -59,7 +61,7 @@ def workersOf(pid: int) -> list[int]:
             words = child.cmdline()
         except (psutil.NoSuchProcess, psutil.ZombieProcess):
             continue
-        if "uotp.cli.worker" in words:
+        if words[1:3] == commandOf(WORKER_MODULE):
             found[int(words[-1])] = child.pid
     return [found[number] for number in sorted(found)]
 
@@ -661,7 +663,7 @@ class StartTests(ServerWorkersTestCase):
         sessionId = newId()
         self.dial(address, sessionId, context=tlsContext(pki.caCertificate, pki.clientCertificate, pki.clientKey))
         for pid in workersOf(server.process.pid):
-            self.assertEqual(psutil.Process(pid).cmdline()[1:-1], ["-m", "uotp.cli.worker", "server"])
+            self.assertEqual(psutil.Process(pid).cmdline()[1:-1], [*commandOf(WORKER_MODULE), "server"])
             environment = " ".join(psutil.Process(pid).environ().values())
             self.assertNotIn("PRIVATE KEY", environment)
         self.assertStops(server)

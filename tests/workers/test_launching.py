@@ -193,7 +193,7 @@ class LauncherTests(TimerTestCase):
 
     def test_pythonRunsTheModuleWithItsNumber(self) -> None:
         process = self.launcher().launch(4, ProcessDiarist())
-        words = [sys.executable, "-m", "some.module", "server", "4"]
+        words = [sys.executable, *commandOf("some.module"), "server", "4"]
         self.assertEqual(self.reactor.spawned, [(sys.executable, words, {"A": "b"}, [0, 1, 2, 3])])
         self.assertEqual(process.pid, 77)
         self.assertTrue(process.channel.hasRoom)

@@ -18,7 +18,6 @@ from uotp.errors import ConfigurationError, PeerError, StartError
 from uotp.workers.controls import StopWorker, WorkerReady
 from uotp.workers.descriptors import Descriptors, DescriptorsLost
 from uotp.workers.groups import ListenOn, SocketMissing
-from uotp.workers.member import WorkerEnd
 from uotp.workers.work import (
     AdoptFiles,
     BeginWork,
@@ -28,6 +27,7 @@ from uotp.workers.work import (
     TellStatistics,
     TellUse,
 )
+from uotp.workers.workerend import WorkerEnd
 from uotp.workers.working import STATISTICS_SECONDS, USE_SECONDS, Working, WorkService
 
 BEGIN = BeginWork(1, 2, "info", {}, b"", {}, {"memory": 6400, "silent": 10})

@@ -407,8 +407,19 @@ class EndService(MultiService):
         reason.trap(StartError)
         self._log.critical("cannot start: {reason}", reason=str(reason.value))
         self.exitStatus = START_EXIT_STATUS
-        atexit.register(endWithStatus, START_EXIT_STATUS)  # twistd has no way to be told of a status
+        atexit.register(self._endWithStatus)  # twistd has no way to be told of a status
         self._reactor.stop()
+
+    def _endWithStatus(self) -> None:
+        """
+        End this process now: whatever else waits for its end is not called any more.
+        """
+        self._processLog.flush()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                with suppress(OSError, ValueError):
+                    stream.flush()
+        os._exit(self.exitStatus)
 
     def _installSignals(self) -> None:
         stopOnSignals(self._reactor)
@@ -440,17 +451,6 @@ class EndService(MultiService):
         self._freedMemory.stop()
         stopped: Deferred[list[Any]] = super().stopService()
         return stopped
-
-
-def endWithStatus(status: int) -> None:
-    """
-    End this process now, with a status.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            with suppress(OSError, ValueError):
-                stream.flush()
-    os._exit(status)
 
 
 def showStartErrorsInOneLine(commandName: str) -> None:

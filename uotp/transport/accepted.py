@@ -97,14 +97,6 @@ class AcceptedTcpStream(TcpStream, tcp.Server):
         del self.protocol, self.socket, self.fileno
         return given
 
-    def duplicate(self) -> socket.socket:
-        """
-        @return: another descriptor of the connection, which the caller has to close; the connection
-            lives as long as one of both is open.
-        """
-        twin: socket.socket = self.socket.dup()
-        return twin
-
 
 class AcceptedTlsStream(TlsStream, AcceptedTcpStream):
     """

@@ -8,12 +8,12 @@ from __future__ import annotations
 from uotp.workers.descriptors import Descriptors, closeAll
 from uotp.workers.groups import ListeningGroup, ListenNoMore, ListenOn
 from uotp.workers.launching import ProcessLauncher
-from uotp.workers.member import WorkerEnd, joinParent
 from uotp.workers.owner import WorkerStatistics
 from uotp.workers.reasons import oneLine
 from uotp.workers.seams import CHANNEL_DESCRIPTOR, Launch
 from uotp.workers.sums import Sums, gathered
 from uotp.workers.work import WORK, BeginWork, TellLine
+from uotp.workers.workerend import WorkerEnd, joinParent
 from uotp.workers.workforce import Workforce
 from uotp.workers.working import Working
 

@@ -18,7 +18,6 @@ from uotp.process import PeriodicCalls
 from uotp.telemetry import Logger, orLog
 from uotp.workers.descriptors import Descriptors
 from uotp.workers.groups import ListenOn, SocketMissing
-from uotp.workers.member import WorkerEnd
 from uotp.workers.sums import flattened
 from uotp.workers.work import (
     AdoptFiles,
@@ -29,6 +28,7 @@ from uotp.workers.work import (
     TellStatistics,
     TellUse,
 )
+from uotp.workers.workerend import WorkerEnd
 
 USE_SECONDS = 0.25
 """How often the parent is told what a worker uses, if that has changed."""
@@ -123,7 +123,7 @@ class Working:
 
     def messageReceived(self, message: object, descriptors: Descriptors) -> None:
         """
-        See L{uotp.workers.member.MemberOwner}.
+        See L{uotp.workers.workerend.WorkerEndOwner}.
         """
         service = self._service
         if service is None:
@@ -221,7 +221,7 @@ class Working:
 
     def stop(self) -> None:
         """
-        See L{uotp.workers.member.MemberOwner}.
+        See L{uotp.workers.workerend.WorkerEndOwner}.
         """
         if self._isOver:
             return

@@ -15,7 +15,7 @@ from tests.doubles.reactors import MemoryReactor
 from uotp.errors import PeerError, StartError
 from uotp.workers.controls import AliveAnswer, AliveQuestion, StopWorker, WorkerReady
 from uotp.workers.descriptors import Descriptors
-from uotp.workers.member import LAST_SECONDS, WorkerEnd, joinParent
+from uotp.workers.workerend import LAST_SECONDS, WorkerEnd, joinParent
 
 
 class WorkDiarist:

@@ -25,7 +25,7 @@ be gone.
 """
 
 
-class MemberOwner(Protocol):
+class WorkerEndOwner(Protocol):
     """
     Is the work of a worker.
     """
@@ -49,7 +49,7 @@ class WorkerEnd:
     Speaks with the supervisor in the parent.
     """
 
-    def __init__(self, reactor: Any, owner: MemberOwner, setAlarm: Callable[[int], object]) -> None:
+    def __init__(self, reactor: Any, owner: WorkerEndOwner, setAlarm: Callable[[int], object]) -> None:
         """
         @param reactor: C{IReactorFromThreads}.
         @param owner: the work.
@@ -152,7 +152,7 @@ class WorkerEnd:
             self._owner.stop()
 
 
-def joinParent(reactor: Any, owner: MemberOwner, kinds: Sequence[type], descriptor: int) -> WorkerEnd:
+def joinParent(reactor: Any, owner: WorkerEndOwner, kinds: Sequence[type], descriptor: int) -> WorkerEnd:
     """
     Begin to speak with the parent, in a process that it has started.
 
