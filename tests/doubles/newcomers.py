@@ -25,6 +25,7 @@ class MemoryNewcomer:
     """
 
     hops = 0
+    isAskedFor = False
     isRelayed = False
 
     def __init__(self, host: str = "192.0.2.1", since: float = 0.0, *, secured: bool = False) -> None:

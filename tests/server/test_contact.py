@@ -159,6 +159,18 @@ class ContactTests(TimerTestCase):
         for number in (1, 2, 3):
             self.assertRaises(PeerError, self.contact.answered, AnswerToJoin(number, "here", 0, ""))
 
+    def test_whateverGoesWrongAConnectionIsNotLeftAlone(self) -> None:
+        """
+        Nobody else would end it.
+        """
+        tunnel: Any = AcceptedTunnel(self.clock, self.contact)
+        tunnel.transport = MemoryStream(tunnel, isServer=True)
+        self.patch(self.contact, "_give", lambda *_: 1 // 0)
+        self.contact.handOver(tunnel, MemoryNewcomer(), QUESTION, 2)
+        self.assertTrue(tunnel.transport.aborted)
+        self.assertEqual(self.took(), [TellGone(7)])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
     def test_nothingIsHandedOverWhileTheParentHasMuchToRead(self) -> None:
         """
         What waits for it has a bound, and beyond that the whole worker would end.  A client dials again.

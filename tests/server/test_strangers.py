@@ -130,6 +130,16 @@ class StrangersTests(TimerTestCase):
         self.assertEqual(self.said, [(host, "showed no session id in 10 s") for host in ("192.0.2.1", "192.0.2.2")])
         self.assertEqual(self.strangers.statistics().tooSlow, 2)
 
+    def test_whoHasShownAnIdIsNotBlamed(self) -> None:
+        """
+        It waits for the parent of this worker, which hangs.
+        """
+        (newcomer,) = self.arrive("192.0.2.1")
+        self.begin([newcomer])
+        newcomer.isAskedFor = True
+        self.clock.advance(HELLO_SECONDS)
+        self.assertEqual(self.said, [("192.0.2.1", "this worker's parent has not said where it belongs in 10 s")])
+
     def test_eachIsGoneSoonAfterItsTime(self) -> None:
         came = []
         for _ in range(40):

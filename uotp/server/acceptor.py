@@ -270,6 +270,7 @@ class Acceptor(Factory):
         if self._coordinator is None:
             self._admit(tunnel, hello, key, owner)
             return
+        accepted.newcomer.isAskedFor = True
         accepted.number = next(self._numbers)
         question = JoinQuestion(
             connection=accepted.number,

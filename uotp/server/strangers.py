@@ -28,6 +28,9 @@ SWEEP_SECONDS = 0.25
 SWEPT_PER_TURN = 64
 """So many connections are ended in one turn of the reactor, which takes about a millisecond."""
 
+PARENT_SILENT = "this worker's parent has not said where it belongs"
+"""Why somebody has to go who has shown a session id; how long that was follows."""
+
 TOO_MANY_SILENT = "too many silent connections, and it has most: its oldest goes"
 TOO_MANY_BEGUN = "too many connections without a session id, and it has most: its oldest goes"
 """Why somebody has to go.  How many there may be is not said: a worker's part of them changes all the time."""
@@ -62,6 +65,7 @@ class Stranger(Hashable, Protocol):
     @ivar since: when it was accepted, or handed over.
     @ivar hops: how often one worker has handed it to another.
     @ivar isRelayed: whether another worker counts it, and only relays what it carries.
+    @ivar isAskedFor: whether it has shown a session id, and the parent of this worker is asked where it belongs.
     """
 
     host: str
@@ -69,6 +73,7 @@ class Stranger(Hashable, Protocol):
     since: float
     hops: int
     isRelayed: bool
+    isAskedFor: bool
 
     def abort(self) -> None:
         """
@@ -225,7 +230,8 @@ class Strangers:
         for newcomer in slow:
             if newcomer in self._all:
                 self._tooSlow += 1
-                self._end(newcomer, newcomer.host, f"showed no session id in {HELLO_SECONDS:.0f} s")
+                what = PARENT_SILENT if newcomer.isAskedFor else "showed no session id"
+                self._end(newcomer, newcomer.host, f"{what} in {HELLO_SECONDS:.0f} s")
         if self._sweep is not None or not self._all:
             return
         if len(slow) == SWEPT_PER_TURN:

@@ -87,13 +87,14 @@ class Newcomer:
     @ivar host: the address that it comes from.
     @ivar owner: who is there, see L{uotp.net.ownerOf}.
     @ivar since: when it was accepted.
+    @ivar isAskedFor: whether somebody else is asked where it belongs.
     @cvar hops: how often it was handed from one worker to another.
     @cvar isRelayed: whether another worker has it.
     """
 
     hops = 0
     isRelayed = False
-    __slots__ = ("_address", "_isGone", "_listener", "_socket", "_stream", "host", "owner", "since")
+    __slots__ = ("_address", "_isGone", "_listener", "_socket", "_stream", "host", "isAskedFor", "owner", "since")
 
     def __init__(self, listener: Listener, accepted: socket.socket, address: tuple[Any, ...]) -> None:
         """
@@ -109,6 +110,7 @@ class Newcomer:
         self.host: str = address[0]
         self.owner = ownerOf(self.host)
         self.since: float = listener.reactor.seconds()
+        self.isAskedFor = False
         accepted.setblocking(False)
         listener.watch.add(self)
 

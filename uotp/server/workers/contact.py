@@ -159,7 +159,9 @@ class ParentContact:
                 worker=worker,
                 session=sessionName(question.sessionId),
             )
-        except (OSError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody else knows of this connection any more
+            if not isinstance(error, OSError | ValueError):
+                self._log.failure("a connection could not be handed over")
             self._sayLost("a connection from {peer} could not be handed over", newcomer.host, error)
             stream.abort()
             self.gone(question.connection)

@@ -68,6 +68,7 @@ class HandedConnection:
         self.owner = ownerOf(facts.host)
         self.since: float = reactor.seconds()
         self.hops = facts.hops
+        self.isAskedFor = False
         self.isRelayed = facts.tls is not None
         self._facts: TakeOver | None = facts  # until it has become a stream: what has come so far may be much
         self._sockets = list(sockets)
