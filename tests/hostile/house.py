@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +101,7 @@ class Programs:
     @ivar client: the same of the client.
     @ivar counted: whether they tell what they hold, see L{tests.hostile.counted}.
     @ivar lingering: seconds for which sessions stay at the server when their tunnels are gone.
-    @ivar workers: how many the server has.
+    @ivar workers: how many each end has.
     """
 
     words: Mapping[str, Sequence[str]]
@@ -110,11 +110,16 @@ class Programs:
     client: Sequence[str] = ()
     counted: bool = False
     lingering: float = 0.0
-    workers: int = 1
+    workers: Mapping[str, int] = field(default_factory=lambda: {"server": 1, "client": 1})
 
 
 def countedPrograms(
-    server: Sequence[str], client: Sequence[str], lingering: float, environment: Mapping[str, str], workers: int = 1
+    server: Sequence[str],
+    client: Sequence[str],
+    lingering: float,
+    environment: Mapping[str, str],
+    workers: int = 1,
+    clientWorkers: int = 1,
 ) -> Programs:
     """
     @param server: more options of the server.
@@ -122,14 +127,16 @@ def countedPrograms(
     @param lingering: seconds; see L{Programs}.
     @param environment: in which our package can be imported.
     @param workers: how many the server has.
+    @param clientWorkers: the same of a client.
     @return: our programs, which tell what they hold.
     """
     words = {end: [sys.executable, "-m", "tests.hostile.counted", end] for end in ("client", "server")}
     path = os.pathsep.join([environment["PYTHONPATH"], str(CHECKOUT)])
     inTests = {**environment, "PYTHONPATH": path}
-    client = ("--min-pool", str(POOL), *client)
+    client = ("--min-pool", str(POOL), "--workers", str(clientWorkers), *client)
     server = ("--linger", str(lingering), "--workers", str(workers), *server)
-    return Programs(words, inTests, server, client, counted=True, lingering=lingering, workers=workers)
+    each = {"server": workers, "client": clientWorkers}
+    return Programs(words, inTests, server, client, counted=True, lingering=lingering, workers=each)
 
 
 def processesOf(program: Program) -> list[int]:
@@ -220,15 +227,16 @@ class House:
         program = self._start(name, words, self._programs.environment, self._programs.counted)
         match = program.waitForLine(LISTENING)
         self._ends[name] = program
-        if end == "server" and self._programs.workers > 1:
-            program.waitFor(lambda: self._workersAnswer(program), "all workers are there")
+        workers = self._programs.workers[end]
+        if workers > 1:
+            program.waitFor(lambda: self._workersAnswer(program, workers), "all workers are there")
         self.base[name] = self._heldBy(program)
         return program, (match[1], int(match[2]))
 
-    def _workersAnswer(self, program: Program) -> bool:
+    def _workersAnswer(self, program: Program, number: int) -> bool:
         _, *workers = processesOf(program)
         with suppress(OSError):
-            return len(workers) == self._programs.workers and all(map(countOf, workers))
+            return len(workers) == number and all(map(countOf, workers))
         return False
 
     def newClient(self, name: str, *options: str) -> tuple[Program, Address]:

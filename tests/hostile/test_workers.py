@@ -1,6 +1,6 @@
 """
-Attacks at a server with two workers: each leaves it and the bystander as it leaves a server of one
-process.  What no worker makes a difference to, a client and the words of the log, is not here.
+Attacks at a server, or a client, with two workers: each leaves it and the bystander as it leaves one
+process.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from tests.hostile import (  # as modules: trial takes a class that is imported 
     test_flat,
     test_handshakes,
     test_shares,
+    test_sources,
+    test_strangers,
     test_turns,
 )
 from tests.hostile.trial import ATTACKER, HostileTestCase
@@ -33,6 +35,14 @@ class WorkersTestCase(HostileTestCase):
         if trouble is not None:
             needed(trouble)
         super().setUp()
+
+
+class ClientWorkersTestCase(WorkersTestCase):
+    """
+    A test with two workers at both ends.
+    """
+
+    clientWorkers = WORKERS
 
 
 class PlaceTests(WorkersTestCase):
@@ -92,4 +102,34 @@ class CarriedTests(WorkersTestCase, test_shares.CarriedTests):
 class TurnTests(WorkersTestCase, test_turns.ServerTests):
     """
     See L{test_turns}.
+    """
+
+
+class UdpTests(ClientWorkersTestCase, test_strangers.UdpTests):
+    """
+    See L{test_strangers}.
+    """
+
+
+class WordsTests(WorkersTestCase, test_strangers.WordsTests):
+    """
+    See L{test_strangers}.
+    """
+
+
+class ForgedTests(ClientWorkersTestCase, test_sources.ForgedTests):
+    """
+    See L{test_sources}.
+    """
+
+
+class AmplifiedTests(ClientWorkersTestCase, test_sources.AmplifiedTests):
+    """
+    See L{test_sources}.
+    """
+
+
+class ManyTests(ClientWorkersTestCase, test_sources.ManyTests):
+    """
+    See L{test_sources}.
     """

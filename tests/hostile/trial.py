@@ -41,10 +41,11 @@ class HostileTestCase(ProgramTestCase):
 
     @ivar house: what is attacked.
     @cvar workers: how many its server has.
+    @cvar clientWorkers: how many its clients have.
     """
 
     house: House
-    workers = 1
+    workers = clientWorkers = 1
 
     def setUp(self) -> None:
         requireProcfs()
@@ -84,7 +85,7 @@ class HostileTestCase(ProgramTestCase):
         @param options: see L{House}.
         """
         server, client = (words if ROOM[0] in words else (*ROOM, *words) for words in (server, client))
-        programs = countedPrograms(server, client, linger, ourEnvironment(), self.workers)
+        programs = countedPrograms(server, client, linger, ourEnvironment(), self.workers, self.clientWorkers)
         self.house = House(self.startAny, programs, certificates, wire=wire, **options)
         return self.house
 
