@@ -151,7 +151,7 @@ class ContactTests(TimerTestCase):
         heard: list[JoinAnswer] = []
         for _ in range(2):
             self.contact.ask(QUESTION, heard.append)
-        asked = [AskToJoin(number, 7, ONE, None, "192.0.2.1", False, True, 2) for number in (1, 2)]
+        asked = [AskToJoin(7, ONE, None, "192.0.2.1", False, True, 2, number) for number in (1, 2)]
         self.assertEqual(self.took(), asked)
         self.contact.answered(AnswerToJoin(2, "elsewhere", 3, ""))
         self.contact.answered(AnswerToJoin(1, "refused", 0, "no room"))

@@ -80,11 +80,11 @@ class TakenOverStories(WorkersTestCase):
             (TellStatistics({f"name{number}": 1 for number in range(2000)}), 0),
             (TellStatistics({"registry.sessions": 1, "something else": 1}), 0),
             (TellStatistics({"drops.NOTHING": 1}), 0),
-            (unchecked(AskToJoin, 1, 1, bytes(1 << 18), None, "192.0.2.9", False, False, 0), 0),
-            (unchecked(AskToJoin, 1, 1, newId(), None, "a" * (1 << 18), False, False, 0), 0),
-            (unchecked(AskToJoin, 1, 1, newId(), None, bytes(32), False, False, 0), 0),
-            (unchecked(AskToJoin, 1, 1, newId(), bytes(129), bytes(129), False, False, 0), 0),
-            (unchecked(AskToJoin, 1, 1, newId(), bytes(32), "192.0.2.1", False, False, 0), 0),
+            (unchecked(AskToJoin, 1, bytes(1 << 18), None, "192.0.2.9", False, False, 0, 1), 0),
+            (unchecked(AskToJoin, 1, newId(), None, "a" * (1 << 18), False, False, 0, 1), 0),
+            (unchecked(AskToJoin, 1, newId(), None, bytes(32), False, False, 0, 1), 0),
+            (unchecked(AskToJoin, 1, newId(), bytes(129), bytes(129), False, False, 0, 1), 0),
+            (unchecked(AskToJoin, 1, newId(), bytes(32), "192.0.2.1", False, False, 0, 1), 0),
             (unchecked(TellSessionOpened, bytes(17), None, "192.0.2.9"), 0),
             (unchecked(TellSessionOpened, newId(), None, "a" * (1 << 18)), 0),
         ]
@@ -109,7 +109,7 @@ class TakenOverStories(WorkersTestCase):
         Otherwise places would be lost for ever, and others could not come in.
         """
         for owner in ("192.0.2.8", "192.0.2.9"):
-            self.evil(AskToJoin(1, 7, newId(), None, owner, False, False, 0))
+            self.evil(AskToJoin(7, newId(), None, owner, False, False, 0, 1))
         self.advance(5.0)
         self.assertEqual(self.table(), (1, 1))
         self.assertOtherGoesOn()
@@ -121,7 +121,7 @@ class TakenOverStories(WorkersTestCase):
         self.launcher.takenOver.add(1)
         self.worker(1).die()
         self.advance(0.25)
-        self.evil(AskToJoin(1, 1, newId(), None, "192.0.2.9", False, False, 0))
+        self.evil(AskToJoin(1, newId(), None, "192.0.2.9", False, False, 0, 1))
         self.evil(TellSessionOpened(newId(), None, "192.0.2.9"))
         self.assertEqual(self.table(), (1, 1))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from itertools import count
 from typing import Any, Protocol
 
@@ -113,18 +114,8 @@ class ParentContact:
         """
         number = next(self._questions)
         self._asked[number] = answered
-        self._parent.send(
-            AskToJoin(
-                number,
-                question.connection,
-                question.sessionId,
-                question.key,
-                question.owner,
-                question.isRelayed,
-                question.isMovable,
-                question.hops,
-            )
-        )
+        asked = {each.name: getattr(question, each.name) for each in fields(JoinQuestion)}
+        self._parent.send(AskToJoin(question=number, **asked))
 
     def abandoned(self, sessionId: bytes) -> None:
         """

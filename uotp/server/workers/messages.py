@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from uotp.server.joining import JoinQuestion
 from uotp.wire import SESSION_ID_BYTES
 
 MOST_OWNER_LENGTH = 128
@@ -27,21 +28,14 @@ def requireIdentity(sessionId: bytes, key: bytes | None, owner: bytes | str) -> 
 
 
 @dataclass(frozen=True, slots=True)
-class AskToJoin:
+class AskToJoin(JoinQuestion):
     """
-    Asks where a connection belongs; see L{uotp.server.joining.JoinQuestion}.
+    Asks where a connection belongs.
 
     @ivar question: the worker's number for this question.
     """
 
     question: int
-    connection: int
-    sessionId: bytes = field(repr=False)
-    key: bytes | None
-    owner: bytes | str
-    isRelayed: bool
-    isMovable: bool
-    hops: int
 
     def __post_init__(self) -> None:
         """

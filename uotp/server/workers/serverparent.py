@@ -20,7 +20,6 @@ from uotp.net import listenGroup, setSegmentSize
 from uotp.server.acceptor import ConnectionLimits
 from uotp.server.connections import OwnedConnections
 from uotp.server.front import LISTEN_QUEUE, ServerFront
-from uotp.server.joining import JoinQuestion
 from uotp.server.sessionshares import SessionShares, Surplus
 from uotp.server.settings import ServerSettings
 from uotp.server.statistics import CURRENT, ServerStatistics
@@ -241,16 +240,7 @@ class ServerParent(ServerFront):
                 raise PeerError(reason)
 
     def _answer(self, worker: int, message: AskToJoin) -> None:
-        question = JoinQuestion(
-            message.connection,
-            message.sessionId,
-            message.key,
-            message.owner,
-            message.isRelayed,
-            message.isMovable,
-            message.hops,
-        )
-        answer = self._table.ask(worker, question)
+        answer = self._table.ask(worker, message)
         told = AnswerToJoin(message.question, answer.decision.value, answer.worker, answer.reason)
         self._workforce.send(worker, told)
 
