@@ -86,7 +86,8 @@ def clientService(
     @param reactor: the global one when left out.
     @return: the service; after the start C{service.listening} tells where it listens, and
         C{service.listeningAll} all places where it does.  C{service.whenReady()} fires when the
-        server's name was found.  C{reload()} reads the files again, and looks the name up again; with several
+        server's name was found; with several workers it fails with L{StartError} when none can be started.
+        C{reload()} reads the files again, and looks the name up again; with several
         workers it returns a C{Deferred}.
         Workers are processes of their own, started with C{sys.executable} by C{reactor.spawnProcess}.
     @raise ConfigurationError: for files or values that cannot be used.
@@ -159,7 +160,8 @@ def serverService(
     @param reactor: the global one when left out.
     @return: the service; after the start C{service.listening} tells where it listens, and
         C{service.listeningAll} all places where it does.
-        C{reload()} reads the files again; with several workers it returns a C{Deferred}.
+        C{service.whenReady()} fires when it can do its work; with several workers it fails with L{StartError} when
+        none can be started.  C{reload()} reads the files again; with several workers it returns a C{Deferred}.
         Workers are processes of their own, started with C{sys.executable} by C{reactor.spawnProcess}.
     @raise ConfigurationError: for files or values that cannot be used.
     @raise StartError: when workers cannot be started, since there is no such program.

@@ -109,6 +109,17 @@ class RunEndTests(ScriptTestCase):
             self.assertEqual(self.err.getvalue(), "uotp-example: the port is taken\n")
             self.assertEqual(self.done[-2:], ["log", "bind"])
 
+    def test_anEndThatCannotWorkEndsWithItsStatus(self) -> None:
+        """
+        Where the log is in a file alone, the reason is on the terminal too.
+        """
+        self.patch(RecordingService, "exitStatus", 1)
+        self.patch(RecordingService, "trouble", "no worker can be started")
+        self.assertEqual(self.runExample(), 1)
+        self.assertEqual(self.err.getvalue(), "")
+        self.assertEqual(self.runExample("-l", "file"), 1)
+        self.assertEqual(self.err.getvalue(), "uotp-example: no worker can be started\n")
+
     def test_aBugIsNotHidden(self) -> None:
         self.assertRaises(LookupError, self.runExample, error=LookupError())
 

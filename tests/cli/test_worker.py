@@ -5,6 +5,8 @@ The program of a worker, in memory.
 from __future__ import annotations
 
 import io
+import resource
+import signal
 import sys
 from typing import Any
 
@@ -21,6 +23,8 @@ from uotp.cli.worker import (
     START_FAILED,
     WorkerKind,
     WorkerProgram,
+    endAfter,
+    leaveNoCoreFile,
     runWorker,
     withoutChatter,
 )
@@ -89,9 +93,13 @@ class ProgramTests(SynchronousTestCase):
         self.began.append((message, end, reactor))
         raise StartError
 
-    def join(self) -> WorkerProgram:
+    def join(self, *, stops: bool = True) -> WorkerProgram:
+        """
+        @param stops: whether the test does not have it end.
+        """
         program = WorkerProgram(self.reactor, WorkerKind(MESSAGES, self.serverWorker), self.endsAfter.append)
-        self.addCleanup(program._calls.stop)
+        if stops:
+            self.addCleanup(program._calls.stop)
         program.join(7)
         return program
 
@@ -179,7 +187,7 @@ class ProgramTests(SynchronousTestCase):
         """
         for message, status in ((StopWorker(), 0), (BEGIN, 1)):
             self.setUp()
-            program = self.join()
+            program = self.join(stops=False)
             self.end.messageReceived(message, Descriptors())
             self.assertFalse(self.reactor.hasStopped)
             self.reactor.running = True
@@ -188,7 +196,31 @@ class ProgramTests(SynchronousTestCase):
             self.assertTrue(self.reactor.hasStopped)
             self.patch(self.reactor, "run", lambda: None)
             self.assertEqual(program.run(), status)
+            self.assertEqual(self.reactor.getDelayedCalls(), [])
             self.flushLoggedErrors(StartError)
+
+    def test_theSystemEndsItByTheTimeOfAProcessor(self) -> None:
+        """
+        Which goes on only while it runs.
+        """
+        self.addCleanup(signal.setitimer, signal.ITIMER_PROF, 0)
+        endAfter(1000.0)
+        left, interval = signal.getitimer(signal.ITIMER_PROF)
+        self.assertTrue(900.0 < left <= 1001.0, left)
+        self.assertEqual(interval, 0.0)
+
+    def test_itLeavesNoCoreFile(self) -> None:
+        """
+        Nor is a program given one: by a limit of one byte, where there may be any.
+        """
+        limits: list[Any] = []
+        self.patch(resource, "setrlimit", lambda *limit: limits.append(limit))
+        for most in (resource.RLIM_INFINITY, 1 << 20, 0):
+            self.patch(resource, "getrlimit", lambda _, most=most: (0, most))
+            leaveNoCoreFile()
+        soft = [1, 1, 0]
+        expected = zip(soft, (resource.RLIM_INFINITY, 1 << 20, 0), strict=True)
+        self.assertEqual(limits, [(resource.RLIMIT_CORE, each) for each in expected])
 
     def run_(self) -> tuple[int, str]:
         """
@@ -198,6 +230,7 @@ class ProgramTests(SynchronousTestCase):
         self.patch(sys, "stderr", error)
         self.patch(worker, "useMonotonicClock", self.began.append)
         self.patch(worker, "raiseDescriptorLimit", lambda: self.began.append("limit"))
+        self.patch(worker, "leaveNoCoreFile", lambda: self.began.append("no core file"))
         import twisted.internet  # noqa: PLC0415 - as the program does
 
         names = vars(twisted.internet)
@@ -223,5 +256,5 @@ class ProgramTests(SynchronousTestCase):
         With timers that follow no wall clock, and as many descriptors as it may have.
         """
         self.assertEqual(self.run_(), (0, ""))
-        self.assertEqual(self.began, [self.reactor, "limit", "run"])
+        self.assertEqual(self.began, [self.reactor, "limit", "no core file", "run"])
         self.assertEqual(self.joined[0][2], CHANNEL_DESCRIPTOR)

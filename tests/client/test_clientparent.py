@@ -277,6 +277,26 @@ class ClientParentTests(SynchronousTestCase):
         self.reactor.advance(0)
         self.process(1).ready()
         self.assertEqual(self.heard(1, LearnGoodHosts), [LearnGoodHosts(("192.0.2.7",))])
+        self.process(1).die()
+        self.reactor.advance(1)
+        self.process(1).ready()
+        self.assertEqual(self.heard(1, LearnGoodHosts), [], "it knows them already")
+
+    def test_afterAStopTheServerHasToBeFoundAgain(self) -> None:
+        parent = self.parent()
+        for _ in range(2):
+            ready = parent.whenReady()
+            for worker in (1, 2):
+                self.process(worker).ready()
+            self.assertNoResult(ready)
+            self.process(2).say(TellServerFound())
+            self.successResultOf(ready)
+            stopped = parent.stopService()
+            for worker in (1, 2):
+                self.process(worker).die()
+            self.successResultOf(stopped)
+            parent.startService()
+            self.reactor.advance(0)
 
     def test_goodAddressesAreWrittenByOneWorker(self) -> None:
         """

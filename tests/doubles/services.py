@@ -14,6 +14,8 @@ class RecordingService(Service):
 
     @cvar preparing: what it does until it is ready.
     @cvar unready: what is not so until then.
+    @cvar exitStatus: how its program ends.
+    @cvar trouble: why that is.
     @ivar journal: "bind", "start" and "stop" in order, each with the name behind it if there is one.
     @ivar reloads: how often it was told to read its files again.
     @ivar listening: where it listens, once it has bound.
@@ -24,6 +26,7 @@ class RecordingService(Service):
     """
 
     exitStatus = 0
+    trouble = ""
     preparing = "getting ready"
     unready = "it is not ready"
 

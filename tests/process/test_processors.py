@@ -63,6 +63,8 @@ class ProcessorTests(SynchronousTestCase):
         for odd in ("", "x y", "1", "100000 0"):
             (self.group / "cpu.max").write_text(odd)
             self.assertIsNone(self.quota())
+        self.own.write_bytes(b"0::/\xff\n")
+        self.assertIsNone(self.quota())
 
     def test_theMaskOfTheSchedulerCounts(self) -> None:
         """

@@ -35,6 +35,15 @@ class OwnedConnectionsTests(SynchronousTestCase):
         self.assertIsNone(self.connections.giver("a"))
         self.assertIsNone(self.connections.giver("c"))
 
+    def test_anOwnerThatMayHaveAllHasNoMoreThanThereMayBe(self) -> None:
+        self.connections = OwnedConnections(6, 6)
+        self.have(a=6)
+        self.assertEqual(
+            self.refusal("a"),
+            "there are 6 connections already, as many as there may be (see maxConnections, and the limit of "
+            "descriptors), and all are of its owner",
+        )
+
     def test_anOwnerHasNoMoreThanItsShare(self) -> None:
         """
         Whether or not there is room.

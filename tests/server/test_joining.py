@@ -13,7 +13,7 @@ from tests.server.test_acceptor import HELLO, LIMITS, TARGET, AcceptorTestCase, 
 from uotp.errors import PeerError
 from uotp.server.acceptor import ConnectionLimits
 from uotp.server.joining import Coordinator, Decision, JoinAnswer, JoinQuestion
-from uotp.server.strangers import HELLO_SECONDS, Stranger
+from uotp.server.strangers import HELLO_SECONDS, PARENT_SILENT, Stranger
 from uotp.tunnel.accepted import AcceptedTunnel
 from uotp.tunnel.states import TunnelState
 from uotp.wire.hello import ClientHello, ServerHello, WireFormat, encodeClientHello, encodeServerHello
@@ -93,6 +93,23 @@ class JoiningTests(AcceptorTestCase):
         self.coordinator.answer(HERE)
         self.assertEqual((stream.isRead, stream.admitted, len(self.registry)), (True, True, 1))
         self.assertEqual(tunnel.state, TunnelState.OPEN)
+
+    def test_aParentThatDoesNotAnswerIsSaidToBeTheReason(self) -> None:
+        """
+        The client has shown its id; whoever has not is told apart, and so is who was answered.
+        """
+        self.shown()
+        self.clock.advance(HELLO_SECONDS)
+        self.settle()
+        self.assertEqual(self.warnings(), [f"refused a connection from 192.0.2.1: {PARENT_SILENT}"])
+        self.shown(host="192.0.2.2")
+        newcomer = next(iter(self.acceptor._strangers._all))
+        self.assertTrue(newcomer.isAskedFor)
+        self.coordinator.asked.clear()
+        self.shown(host="192.0.2.3")
+        other = list(self.acceptor._strangers._all)[-1]
+        self.coordinator.answer(JoinAnswer(Decision.REFUSED, reason="there is no room"))
+        self.assertEqual((newcomer.isAskedFor, other.isAskedFor), (True, False))
 
     def test_whatCameBehindTheHelloReachesTheTarget(self) -> None:
         """

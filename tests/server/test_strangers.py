@@ -9,7 +9,14 @@ from typing import Any
 from tests.doubles.contracts import TimerTestCase
 from tests.doubles.newcomers import BareNewcomer
 from uotp.process.steps import STEPS
-from uotp.server.strangers import HELLO_SECONDS, SWEEP_SECONDS, SWEPT_PER_TURN, Strangers, StrangersStatistics
+from uotp.server.strangers import (
+    HELLO_SECONDS,
+    PARENT_SILENT,
+    SWEEP_SECONDS,
+    SWEPT_PER_TURN,
+    Strangers,
+    StrangersStatistics,
+)
 
 TOO_MANY_SILENT = "too many silent connections, and it has most: its oldest goes"
 TOO_MANY_BEGUN = "too many connections without a session id, and it has most: its oldest goes"
@@ -138,7 +145,7 @@ class StrangersTests(TimerTestCase):
         self.begin([newcomer])
         newcomer.isAskedFor = True
         self.clock.advance(HELLO_SECONDS)
-        self.assertEqual(self.said, [("192.0.2.1", "this worker's parent has not said where it belongs in 10 s")])
+        self.assertEqual(self.said, [("192.0.2.1", PARENT_SILENT)])
 
     def test_eachIsGoneSoonAfterItsTime(self) -> None:
         came = []

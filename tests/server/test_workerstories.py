@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -309,6 +310,42 @@ class SessionStories(WorkersTestCase):
         self.assertEqual(len(self.sockets()), 4)
         group.stopListening()
         self.settle()
+
+    def test_aWorkerThatStopsTakesNoFurtherSocket(self) -> None:
+        """
+        Nobody would close it.
+        """
+        self.start()
+        service = self.worker(2).service
+        stopped = service.stopService()
+        with socket.socket(socket.AF_UNIX) as given:
+            descriptors = Descriptors([os.dup(given.fileno())])
+        service.orderReceived(ListenOn(9), descriptors)
+        descriptors.close()
+        self.assertEqual(service._listeners, {})
+        self.settle()
+        self.successResultOf(stopped)
+
+    def test_oneSocketTakesTheOthersPlace(self) -> None:
+        """
+        When the parent sends one that it has sent before.
+        """
+        self.start()
+        before = self.sockets()
+        service = self.worker(2).service
+        with socket.socket(socket.AF_UNIX) as given:
+            service.orderReceived(ListenOn(1), Descriptors([os.dup(given.fileno())]))
+            self.settle()
+            self.assertEqual(len(set(self.sockets()) & set(before)), 1)
+            self.assertEqual(len(self.sockets()), 2)
+
+    def test_aStopIsNoLoss(self) -> None:
+        self.start()
+        self.dial(1, newId())
+        stopped = self.parent.stopService()
+        self.settle()
+        self.successResultOf(stopped)
+        self.assertFalse(any("is gone" in line for line in self.lines()), self.lines())
 
     def test_whereItListensIsKnown(self) -> None:
         """

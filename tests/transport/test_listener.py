@@ -9,6 +9,7 @@ import errno
 import os
 import socket
 from collections import deque
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet import main, tcp
@@ -259,6 +260,29 @@ class PlaceTests(_ListenerTestCase):
         listener = Listener(("fe80::1%wlan7", 8443), self.reception, self.reception.handshakes, 5, self.reactor)
         error = self.assertRaises(CannotListenError, listener.startListening)
         self.assertEqual(error.socketError.strerror, "this machine has no network interface wlan7 now")
+
+    def test_whatCannotListenWatchesNothing(self) -> None:
+        """
+        And whoever has no descriptor for a watch does not listen.
+        """
+        closed: list[str] = []
+        self.patch(listeners, "newWatch", lambda _: SimpleNamespace(close=lambda: closed.append("watch")))
+
+        def fail(_: Any) -> None:
+            raise CannotListenError(place[0], place[1], OSError(98, os.strerror(98)))
+
+        place = ("127.0.0.1", 0)
+        self.patch(tcp.Port, "startListening", fail)
+        one = Listener(place, self.reception, self.reception.handshakes, 5, self.reactor)
+        self.assertRaises(CannotListenError, one.startListening)
+        self.assertEqual(closed, ["watch"])
+
+        def noDescriptor(_: Any) -> None:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+        self.patch(listeners, "newWatch", noDescriptor)
+        self.assertRaises(CannotListenError, one.startListening)
+        self.assertFalse(one.connected)
 
 
 class SegmentTests(SynchronousTestCase):

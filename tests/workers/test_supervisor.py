@@ -313,7 +313,7 @@ class RestartTests(SupervisorTestCase):
 
     def test_startsThatFailAreCounted(self) -> None:
         """
-        In a row, until one gets ready; those that could not begin at all too.
+        In a row, until one gets ready; but not those for which the system had too little just then.
         """
         self.supervisor.start()
         one, two = self.launcher.of(1), self.launcher.of(2)
@@ -323,7 +323,9 @@ class RestartTests(SupervisorTestCase):
         self.clock.advance(0)
         self.launcher.refuses = False
         self.clock.advance(1)
+        self.launcher.of(1).die("with status 1")
         self.assertEqual(self.owner.failures, [(1, 1), (1, 2)])
+        self.clock.advance(2)
         self.launcher.of(1).ready()
         self.launcher.of(1).die("with status 1")
         two.die("with status 1")

@@ -32,7 +32,7 @@ from uotp.workers.work import (
     TellUse,
 )
 from uotp.workers.workerstates import WorkerState
-from uotp.workers.workforce import HOPELESS_STARTS, WorkFiles, Workforce, WorkforceOwner
+from uotp.workers.workforce import HOPELESS_SECONDS, HOPELESS_STARTS, WorkFiles, Workforce, WorkforceOwner
 
 FILES = {"a": b"b"}
 
@@ -263,11 +263,44 @@ class WorkforceTests(TimerTestCase):
         self.assertNoResult(ready)
         self.die(2)
         error = self.failureResultOf(ready, StartError).value
-        self.assertEqual(str(error), "no worker can be started: each was tried 4 times")
+        self.assertEqual(str(error), "no worker can be started: each was tried 4 times or more")
         again = self.workforce.whenReady()
         for number in (1, 2):
             self.launcher.of(number).ready()
         self.successResultOf(again)
+
+    def test_thatIsNotSaidTooSoon(self) -> None:
+        """
+        What is missing may come a moment later; and each start of the whole is a new one.
+        """
+        for _ in range(2):
+            self.workforce.start()
+            ready = self.workforce.whenReady()
+            for delay in (0, 0, 1, 2):
+                self.clock.advance(delay)
+                for number in (1, 2):
+                    self.launcher.of(number).die("with status 1")
+            self.assertNoResult(ready)
+            self.clock.advance(HOPELESS_SECONDS)
+            done = self.workforce.stop()
+            for number in (1, 2):
+                self.launcher.of(number).die()
+            self.successResultOf(done)
+            self.assertNoResult(ready)
+        for number in (1, 2):
+            self.assertIs(self.workforce.statistics()[number - 1].state, WorkerState.GONE)
+
+    def test_howOftenOneIsReadyAgainIsNotSaidForEver(self) -> None:
+        self.begin()
+        with capturedLogs() as events:
+            for _ in range(200):
+                self.launcher.of(2).die("with status 1")
+                self.clock.advance(0)
+                self.launcher.of(2).ready()
+                self.clock.advance(6)
+        said = [formatEvent(event) for event in events if "ready again" in formatEvent(event)]
+        self.assertTrue(100 < len(said) <= 3 * 64, len(said))
+        self.assertTrue(any(line.startswith("worker 2 is ready again (and ") for line in said), said[-1])
 
     def test_whereOneCanTheOthersAreWaitedFor(self) -> None:
         self.workforce.start()

@@ -275,7 +275,7 @@ class Reloadable(Protocol):
 
     def whenReady(self) -> Deferred[None]:
         """
-        @return: fires when it can do its work; maybe never.
+        @return: fires when it can do its work, maybe never; fails with L{StartError} when it never can.
         """
 
     def lookUpAhead(self) -> None:
@@ -346,6 +346,7 @@ class EndService(MultiService):
 
     @ivar announcement: tells the service manager how this process is; L{None} not to tell.
     @ivar exitStatus: that of this process when it ends by itself.
+    @ivar trouble: why that is, in words.
     """
 
     _log = Logger()
@@ -365,7 +366,7 @@ class EndService(MultiService):
         self._reactor = reactor
         self._garbageCollection = GarbageCollection(reactor)
         self._freedMemory = FreedMemory(reactor, trimOfMalloc())
-        self.exitStatus = 0
+        self.exitStatus, self.trouble = 0, ""
         end.setServiceParent(self)
 
     def privilegedStartService(self) -> None:
@@ -405,8 +406,8 @@ class EndService(MultiService):
 
     def _cannotStart(self, reason: Failure) -> None:
         reason.trap(StartError)
-        self._log.critical("cannot start: {reason}", reason=str(reason.value))
-        self.exitStatus = START_EXIT_STATUS
+        self.exitStatus, self.trouble = START_EXIT_STATUS, str(reason.value)
+        self._log.critical("cannot start: {reason}", reason=self.trouble)
         atexit.register(self._endWithStatus)  # twistd has no way to be told of a status
         self._reactor.stop()
 

@@ -50,6 +50,8 @@ def runEnd(end: ModuleType, words: Sequence[str] | None = None) -> int:
     sys.stderr = LoggingFile(logger=Logger("stderr"), level=LogLevel.error)
     anyReactor.run()
     sys.stderr = terminal
+    if service.trouble and not observers:  # it is in a file alone
+        sayLast(terminal, f"{options.commandName}: {service.trouble}\n")
     status: int = service.exitStatus
     return status
 

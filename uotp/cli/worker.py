@@ -181,11 +181,12 @@ def endAfter(seconds: float) -> None:
 def leaveNoCoreFile() -> None:
     """
     Have the system write no memory of this process to a disk when it is ended while it hangs: there are keys in it.
+    One byte is too little for a file, and says that no program is to be given it either (core(5)).
     """
     import resource  # noqa: PLC0415 - there is none where there are no workers
 
     _, most = resource.getrlimit(resource.RLIMIT_CORE)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, most))
+    resource.setrlimit(resource.RLIMIT_CORE, (1 if most else 0, most))
 
 
 def kindNamed(arguments: Sequence[str]) -> WorkerKind:

@@ -308,6 +308,8 @@ class Acceptor(Factory):
     ) -> None:
         accepted = self._accepted.get(tunnel)
         waits = accepted is not None and accepted.newcomer in self._strangers and tunnel.state is TunnelState.HELLO
+        if accepted is not None:
+            accepted.newcomer.isAskedFor = False
         if accepted is None or not waits or self._closed:  # when the server stops, strangers are ended by turns
             if answer.decision is not Decision.REFUSED:
                 self._giveBack(coordinator, question)

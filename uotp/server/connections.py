@@ -48,8 +48,8 @@ class OwnedConnections(Generic[Connection]):
         if self._shares.count(owner) >= self._owned:
             if self._owned >= self.most:
                 reason = (
-                    f"there are {self.most} connections already, as many as this process may have (see "
-                    f"{spelled('maxConnections')}, and its limit of descriptors), and all are of its owner"
+                    f"there are {self.most} connections already, as many as there may be (see "
+                    f"{spelled('maxConnections')}, and the limit of descriptors), and all are of its owner"
                 )
                 raise PeerError(reason)
             reason = f"its owner has {self._owned} connections already, its share (see {spelled('ownerShare')})"

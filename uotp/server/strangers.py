@@ -28,8 +28,9 @@ SWEEP_SECONDS = 0.25
 SWEPT_PER_TURN = 64
 """So many connections are ended in one turn of the reactor, which takes about a millisecond."""
 
-PARENT_SILENT = "this worker's parent has not said where it belongs"
-"""Why somebody has to go who has shown a session id; how long that was follows."""
+TOO_SLOW = f"showed no session id in {HELLO_SECONDS:.0f} s"
+PARENT_SILENT = f"this worker's parent has not said where it belongs; {HELLO_SECONDS:.0f} s since it came are over"
+"""Why somebody has to go whose time is over; the latter, when it has shown a session id."""
 
 TOO_MANY_SILENT = "too many silent connections, and it has most: its oldest goes"
 TOO_MANY_BEGUN = "too many connections without a session id, and it has most: its oldest goes"
@@ -46,7 +47,7 @@ class StrangersStatistics:
     @ivar begun: have begun to shake hands, or to say hello.
     @ivar silentEvicted: of the silent, had to go because there was no room.
     @ivar begunEvicted: the same of those that had begun.
-    @ivar tooSlow: have shown no session id in time.
+    @ivar tooSlow: have shown no session id in time, or were not let in by then.
     """
 
     silent: int
@@ -230,8 +231,7 @@ class Strangers:
         for newcomer in slow:
             if newcomer in self._all:
                 self._tooSlow += 1
-                what = PARENT_SILENT if newcomer.isAskedFor else "showed no session id"
-                self._end(newcomer, newcomer.host, f"{what} in {HELLO_SECONDS:.0f} s")
+                self._end(newcomer, newcomer.host, PARENT_SILENT if newcomer.isAskedFor else TOO_SLOW)
         if self._sweep is not None or not self._all:
             return
         if len(slow) == SWEPT_PER_TURN:

@@ -21,8 +21,8 @@ oldest be said again.
 
 MAX_LINES_PER_QUIET = 64
 """
-So many lines may come in L{QUIET_SECONDS}, some 9000 a day.  So a disk is not filled by
-ever new things either.
+So many lines may come in L{QUIET_SECONDS}, some 9000 a day; with more than four workers a quarter of
+that from each.  So a disk is not filled by ever new things either.
 """
 
 MOST_PARTS = 4
@@ -33,8 +33,8 @@ _AFTER = re.compile(r" after [\d.]+ s\b")
 
 class LineBudget:
     """
-    Allows so many lines in so long a time, for what strangers can make happen.  The numbers are
-    those of the whole program: of several processes each has its part of every budget.
+    Allows so many lines in so long a time, for what strangers can make happen.  Of several processes of a
+    program each has its part of every budget: see L{MOST_PARTS}.
 
     @cvar processes: how many processes of the program log by these budgets.
     """

@@ -147,7 +147,8 @@ class TunnelService(Service):
 
     def whenReady(self) -> Deferred[None]:
         """
-        @return: fires when the service, which has started, can do its work.
+        @return: fires when the service, which has started, can do its work; fails with L{StartError} when it finds
+            out that it never can.
         """
         return succeed(None)
 

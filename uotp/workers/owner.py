@@ -72,7 +72,8 @@ class WorkersOwner(Protocol):
 
     def startFailed(self, number: int, times: int) -> None:
         """
-        It has ended before it was ready, or could not be started at all.  It is tried again.
+        It has ended before it was ready, or could not be started though the system has all that it takes.  It is
+        tried again.
 
         @param times: how often in a row.
         """

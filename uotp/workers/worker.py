@@ -7,6 +7,7 @@ That life is a table, L{uotp.workers.workerstates.WORKER_STATES}.
 
 from __future__ import annotations
 
+import errno
 import signal
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -22,6 +23,9 @@ from uotp.workers.owner import WorkerPace, WorkersOwner, WorkerStatistics
 from uotp.workers.restarts import Restarts
 from uotp.workers.seams import ENDED_WELL, Launch, WorkerProcess
 from uotp.workers.workerstates import RUNNING, WORKER_STATES, WorkerEvent, WorkerState
+
+SHORTAGES = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOBUFS})
+"""The system has too little of something just now: that says nothing of whether a worker can be started."""
 
 
 class Worker(StateMachine[WorkerState, WorkerEvent]):
@@ -66,6 +70,7 @@ class Worker(StateMachine[WorkerState, WorkerEvent]):
         self._silentTicks = 0
         self._wasKilled = False
         self._failedStarts = 0  # one after the other
+        self._wasReady = False  # in this life
 
     def statistics(self) -> WorkerStatistics:
         """
@@ -94,7 +99,7 @@ class Worker(StateMachine[WorkerState, WorkerEvent]):
             self._failedStarts = 0
             self._restarts = Restarts(self._pace.steadySeconds)
         self._starts += 1
-        self._failedStarts += 1  # unless it gets ready
+        self._wasReady = False
         self._startedAt = self._clock.seconds()
         self._asked = self._answered = self._silentTicks = 0
         self._wasKilled = False
@@ -102,7 +107,7 @@ class Worker(StateMachine[WorkerState, WorkerEvent]):
             self._process = self._launch(self.number, self)
         except OSError as error:
             what = f": {error.filename}" if error.filename else ""
-            self._ended(f"could not be started ({error.strerror}{what})")
+            self._ended(f"could not be started ({error.strerror}{what})", isPassing=error.errno in SHORTAGES)
             return
         except Exception as error:  # noqa: BLE001 - the others are started all the same, and this one is tried again
             self._log.failure("worker {number} could not be started", number=self.number)
@@ -200,7 +205,7 @@ class Worker(StateMachine[WorkerState, WorkerEvent]):
             case WorkerReady():
                 self._silentTicks = 0
                 if self._advance(WorkerEvent.WORKS):
-                    self._failedStarts = 0
+                    self._failedStarts, self._wasReady = 0, True
                     self._tell(self._owner.ready, self.number)
             case AliveQuestion() | StopWorker():
                 reason = "it sends what only its parent may send"
@@ -234,14 +239,15 @@ class Worker(StateMachine[WorkerState, WorkerEvent]):
             return
         self._ended(f"(process {pid}) has ended {how}")
 
-    def _ended(self, how: str) -> None:
+    def _ended(self, how: str, *, isPassing: bool = False) -> None:
         ran = self._clock.seconds() - self._startedAt
         delay = self._restarts.delayAfter(ran)
         if self._advance(WorkerEvent.EXITED):
             when = f"in {delay:g} s" if delay else "at once"
             self._sayDeath("worker {number} {how}: it is started again {when}", how=how, when=when)
             self._setTimer(delay, self.start)
-            if self._failedStarts:
+            if not (self._wasReady or isPassing):
+                self._failedStarts += 1
                 self._tell(lambda number: self._owner.startFailed(number, self._failedStarts), self.number)
 
     def _sayDeath(self, words: str, **fields: object) -> None:

@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from twisted.internet.defer import Deferred, DeferredLock, succeed
+from twisted.logger import LogLevel
 
 from uotp.errors import PeerError, StartError
 from uotp.net import SocketGroup
-from uotp.telemetry import Drops, Logger, Spelling, publishLine
+from uotp.telemetry import Drops, LineBudget, Logger, Spelling, logCounted, publishLine
 from uotp.workers.descriptors import Descriptors
 from uotp.workers.groups import ListeningGroup, ListeningGroups, SocketMissing
 from uotp.workers.owner import WorkerPace, WorkersOwner, WorkerStatistics
@@ -31,8 +32,8 @@ from uotp.workers.work import (
     TellUse,
 )
 
-HOPELESS_STARTS = 4
-"""When each worker has failed to start so often, and none ever did, this machine cannot run any: some 10 s later."""
+HOPELESS_STARTS, HOPELESS_SECONDS = 4, 5.0
+"""When each worker has failed to start so often, for so long, and none ever did, this machine cannot run any."""
 
 
 class WorkFiles(Protocol):
@@ -129,6 +130,9 @@ class Workforce:
         self._drops = drops
         self._waiting = set(self._supervisor.numbers)  # those that were never ready
         self._whenReady: list[Deferred[None]] = []
+        self._clock = reactor
+        self._startedAt = reactor.seconds()
+        self._readyBudget = LineBudget(reactor.seconds)
         self._failed: set[int] = set()  # those that could not be started, again and again
 
     def _teller(self, name: str) -> Callable[[int, int], object]:
@@ -140,6 +144,7 @@ class Workforce:
         """
         self._waiting = set(self._supervisor.numbers)
         self._failed.clear()
+        self._startedAt = self._clock.seconds()
         self._supervisor.start()
 
     def stop(self) -> Deferred[None]:
@@ -240,7 +245,8 @@ class Workforce:
         self._owner.ready(number)
         self._failed.discard(number)
         if number not in self._waiting:
-            self._log.info("worker {number} is ready again", number=number)
+            suppressed = self._readyBudget.spend()
+            logCounted(self._log, LogLevel.info, suppressed, "worker {number} is ready again", number=number)
         else:
             self._waiting.discard(number)
             if not self._waiting:
@@ -257,8 +263,9 @@ class Workforce:
         if times >= HOPELESS_STARTS:
             self._failed.add(number)
         numbers = set(self._supervisor.numbers)
-        if self._failed == self._waiting == numbers:
-            reason = f"no worker can be started: each was tried {times} times"
+        hasTried = self._clock.seconds() - self._startedAt >= HOPELESS_SECONDS
+        if hasTried and self._failed == self._waiting == numbers:
+            reason = f"no worker can be started: each was tried {HOPELESS_STARTS} times or more"
             waiting, self._whenReady = self._whenReady, []
             for each in waiting:
                 each.errback(StartError(reason))

@@ -135,7 +135,7 @@ class ClientParent(ClientFront):
         self._groupPorts: dict[int, GroupPort] = {}
         self._numbers = count(1)
         self._isServerFound = False
-        self._goodHosts: tuple[str, ...] = ()  # that were told last, for a worker that writes them down
+        self._goodHosts: tuple[str, ...] = ()  # told while the worker was gone that writes them down
         self._waiting: list[Deferred[None]] = []  # for that
 
     def lookUpAhead(self) -> None:
@@ -247,10 +247,8 @@ class ClientParent(ClientFront):
         See L{uotp.workers.WorkforceOwner}.
         """
         if worker == WRITER and self._goodHosts:
-            self._tellWriter()
-
-    def _tellWriter(self) -> None:
-        self._workforce.send(WRITER, LearnGoodHosts(self._goodHosts))
+            hosts, self._goodHosts = self._goodHosts, ()
+            self._workforce.send(WRITER, LearnGoodHosts(hosts))
 
     def lost(self, worker: int) -> None:
         """
@@ -269,8 +267,8 @@ class ClientParent(ClientFront):
             case TellPortLost(number, reason) if number in self._groupPorts:
                 self._groupPorts[number].lost(oneLine(reason))
             case TellGoodHosts(hosts) if worker != WRITER:
-                self._goodHosts = hosts
-                self._tellWriter()
+                if not self._workforce.send(WRITER, LearnGoodHosts(hosts)):
+                    self._goodHosts = hosts
             case _:
                 reason = "it says what a client's worker does not say"
                 raise PeerError(reason)

@@ -144,12 +144,6 @@ class ParentContact:
                 self.relays.requireRoom(len(self.relays))
             self._requireRoom()
             hand(tunnel, stream, newcomer, question, worker)
-            self._log.debug(
-                "a connection from {peer} goes to worker {worker}, which has session {session}",
-                peer=newcomer.host,
-                worker=worker,
-                session=sessionName(question.sessionId),
-            )
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody else knows of this connection any more
             if not isinstance(error, OSError | ValueError):
                 self._log.failure("a connection could not be handed over")
@@ -183,6 +177,7 @@ class ParentContact:
         message = handOver(tunnel, newcomer, question, worker, None)
         with stream.surrender() as given:
             self._parent.send(message, [given.fileno()])
+        self._sayMoved(newcomer, question, worker)
 
     def _relay(
         self,
@@ -210,6 +205,15 @@ class ParentContact:
             self.gone(number)
             return
         self.relays.begin(number, stream, ours, self._allowanceOf(question.owner))
+        self._sayMoved(newcomer, question, worker)
+
+    def _sayMoved(self, newcomer: Stranger, question: JoinQuestion, worker: int) -> None:
+        self._log.debug(
+            "a connection from {peer} goes to worker {worker}, which has session {session}",
+            peer=newcomer.host,
+            worker=worker,
+            session=sessionName(question.sessionId),
+        )
 
     # What becomes of sessions; see SessionWatcher.
 

@@ -116,11 +116,10 @@ class ServerWorker(ServerService):
             case TakeOver():
                 self._contact.takeOver(message, descriptors.take(1 if message.tls is None else 2))
             case ListenOn(group):
-                self._listen(group, *descriptors.take(1))
+                if self.running:
+                    self._listen(group, *descriptors.take(1))
             case ListenNoMore(group):
-                listener = self._listeners.pop(group, None)
-                if listener is not None:
-                    orLog(maybeDeferred(listener.stopListening), self._log, "a port was not closed")
+                self._listenNoMore(group)
             case OrderSessionEnd():
                 self._contact.endSession(message)
             case OrderDoubleEnd(sessionId):
@@ -131,7 +130,13 @@ class ServerWorker(ServerService):
                 reason = "it says what a server's parent does not say"
                 raise PeerError(reason)
 
+    def _listenNoMore(self, group: int) -> None:
+        listener = self._listeners.pop(group, None)
+        if listener is not None:
+            orLog(maybeDeferred(listener.stopListening), self._log, "a port was not closed")
+
     def _listen(self, group: int, descriptor: int) -> None:
+        self._listenNoMore(group)
         given = socket.socket(fileno=descriptor)
         self._listeners[group] = listenOn(given, self.acceptor, self.handshakes, self.reactor)
 
