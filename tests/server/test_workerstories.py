@@ -343,6 +343,7 @@ class SessionStories(WorkersTestCase):
         self.start()
         self.dial(1, newId())
         stopped = self.parent.stopService()
+        self.worker(1).die()  # with its session, as one that hangs is ended
         self.settle()
         self.successResultOf(stopped)
         self.assertFalse(any("is gone" in line for line in self.lines()), self.lines())

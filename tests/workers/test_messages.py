@@ -4,6 +4,7 @@ Messages as bytes: each comes out as it went in, and nothing that is wrong comes
 
 from __future__ import annotations
 
+import contextlib  # trial takes a module's `suppress` for its own
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from uotp.errors import PeerError
 from uotp.workers.messages import HEAD, Framed, MessageReader, MessageTable
 from uotp.workers.values import asJson, fitsOf, fromJson, isAnything
+from uotp.workers.work import TellLine
 
 MOST = 1000
 
@@ -186,6 +188,16 @@ class RefusalTests(SynchronousTestCase):
         for text in (b"[" * 500_000, b'["Plain",{"number":' + b"9" * 5000 + b"}]"):
             reader.feed(framed(text))
             self.assertRaises(PeerError, reader.read)
+
+    def test_valuesInValuesAreReadOrRefused(self) -> None:
+        """
+        However deep: some can be parsed, and are too deep to be looked at.
+        """
+        table = MessageTable(TellLine)
+        for depth in range(100, 1200):
+            text = '["TellLine",{"values":{"d":{"a":' + "[" * depth + "]" * depth + "}}}]"
+            with contextlib.suppress(PeerError):
+                table.decode(text.encode())
 
     def test_otherJsonIsRefused(self) -> None:
         for text in (b"1", b"{}", b"[]", b'["Empty"]', b'["Empty",[]]', b'[{},"Empty"]', b'["Empty",{},1]'):

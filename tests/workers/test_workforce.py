@@ -276,6 +276,14 @@ class WorkforceTests(TimerTestCase):
         for _ in range(2):
             self.workforce.start()
             ready = self.workforce.whenReady()
+            self.clock.advance(HOPELESS_SECONDS)
+            self.die(1, 2)
+            self.assertNoResult(ready)
+            done = self.workforce.stop()
+            for number in (1, 2):
+                self.launcher.of(number).die()
+            self.successResultOf(done)
+            self.workforce.start()
             for delay in (0, 0, 1, 2):
                 self.clock.advance(delay)
                 for number in (1, 2):

@@ -243,7 +243,6 @@ class Workforce:
         It does its work.
         """
         self._owner.ready(number)
-        self._failed.discard(number)
         if number not in self._waiting:
             suppressed = self._readyBudget.spend()
             logCounted(self._log, LogLevel.info, suppressed, "worker {number} is ready again", number=number)
@@ -264,7 +263,7 @@ class Workforce:
             self._failed.add(number)
         numbers = set(self._supervisor.numbers)
         hasTried = self._clock.seconds() - self._startedAt >= HOPELESS_SECONDS
-        if hasTried and self._failed == self._waiting == numbers:
+        if hasTried and self._failed == self._waiting == numbers:  # one that was ready is not waited for any more
             reason = f"no worker can be started: each was tried {HOPELESS_STARTS} times or more"
             waiting, self._whenReady = self._whenReady, []
             for each in waiting:

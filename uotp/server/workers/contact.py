@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from itertools import count
 from typing import Any, Protocol
 
@@ -33,6 +32,7 @@ from uotp.server.workers.messages import (
     TellSessionLingers,
     TellSessionOpened,
     TellSessionsActive,
+    valuesOf,
 )
 from uotp.server.workers.relays import Relays
 from uotp.telemetry import Logger, RateLimit, logCounted
@@ -114,8 +114,7 @@ class ParentContact:
         """
         number = next(self._questions)
         self._asked[number] = answered
-        asked = {each.name: getattr(question, each.name) for each in fields(JoinQuestion)}
-        self._parent.send(AskToJoin(question=number, **asked))
+        self._parent.send(AskToJoin(question=number, **valuesOf(question, JoinQuestion)))
 
     def abandoned(self, sessionId: bytes) -> None:
         """

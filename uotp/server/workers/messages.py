@@ -6,7 +6,8 @@ answers and orders.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 from uotp.server.joining import JoinQuestion
 from uotp.wire import SESSION_ID_BYTES
@@ -210,6 +211,14 @@ class TakeOver(ConnectionFacts):
     """
     Hands that on to its worker, with the descriptors.
     """
+
+
+def valuesOf(message: Any, kind: Any) -> dict[str, Any]:
+    """
+    @param kind: the dataclass whose fields are wanted; the message has them, too.
+    @return: their values in the message, by name.
+    """
+    return {each.name: getattr(message, each.name) for each in fields(kind)}
 
 
 MESSAGES = (

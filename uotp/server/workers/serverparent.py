@@ -7,7 +7,6 @@ nothing itself.
 from __future__ import annotations
 
 import pickle
-from dataclasses import fields
 from functools import partial
 from itertools import count
 from typing import Any
@@ -36,6 +35,7 @@ from uotp.server.workers.messages import (
     TellSessionLingers,
     TellSessionOpened,
     TellSessionsActive,
+    valuesOf,
 )
 from uotp.server.workers.sessiontable import SessionTable, SessionTableStatistics
 from uotp.telemetry import LineBudget, Logger, logCounted
@@ -276,4 +276,4 @@ def takeOver(message: HandOver) -> TakeOver:
     """
     @return: the same for whom it is for.
     """
-    return TakeOver(**{each.name: getattr(message, each.name) for each in fields(TakeOver)})
+    return TakeOver(**valuesOf(message, TakeOver))
