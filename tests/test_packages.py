@@ -40,14 +40,15 @@ ALLOWED = {
     "udp": {"train", "telemetry", "boundaries", "net", "process"},
     "tls": {"errors", "telemetry", "wire", "net"},
     "workers": {"errors", "telemetry", "boundaries", "net", "process"},
+    "monitoring": {"errors", "telemetry", "process"},
     # floor 4: the two ends, and certificates
-    "client": {*VALUES, *SEAMS, "session", "tunnel", "transport", "udp", "tls", "workers"},
-    "server": {*VALUES, *SEAMS, "session", "tunnel", "transport", "udp", "tls", "workers"},
+    "client": {*VALUES, *SEAMS, "session", "tunnel", "transport", "udp", "tls", "workers", "monitoring"},
+    "server": {*VALUES, *SEAMS, "session", "tunnel", "transport", "udp", "tls", "workers", "monitoring"},
     "pki": {"errors", "net", "tls"},
     # floor 5: the embedding interface
-    "services": {*VALUES, *SEAMS, "tunnel", "tls", "workers", "client", "server"},
+    "services": {*VALUES, *SEAMS, "tunnel", "tls", "workers", "monitoring", "client", "server"},
     # floor 6: words
-    "cli": {*VALUES, *SEAMS, "tunnel", "tls", "workers", "client", "server", "pki", "services"},
+    "cli": {*VALUES, *SEAMS, "tunnel", "tls", "workers", "monitoring", "client", "server", "pki", "services"},
 }
 """What each package may import of the others, and of them only the face: what its C{__init__} names."""
 
