@@ -16,6 +16,7 @@ from uotp.tunnel.link import LinkOwner
 from uotp.tunnel.states import AcceptedTunnelOwner, DialledTunnelOwner
 from uotp.tunnel.tunnel import Tunnel
 from uotp.wire.hello import ClientHello
+from uotp.wire.status import ServerStatus
 
 
 class RecordingOwner:
@@ -25,6 +26,7 @@ class RecordingOwner:
     @ivar session: whom opened and greeted tunnels carry for; L{None} leaves them as they are.
     @ivar overdue: those whose pong is overdue.
     @ivar givenUp: those whose pong was given up.
+    @ivar tells: what clients are told that ask how the server stands.
     """
 
     def __init__(self, session: CarriedSession | None = None) -> None:
@@ -36,6 +38,7 @@ class RecordingOwner:
         self.givenUp: list[Tunnel] = []
         self.left: list[Tunnel] = []
         self.lost: list[tuple[Tunnel, Failure]] = []
+        self.tells: ServerStatus | None = None
 
     def tunnelAdvanced(self, tunnel: Tunnel) -> None:
         """
@@ -67,6 +70,9 @@ class RecordingOwner:
 
     def peerLeft(self, tunnel: Tunnel) -> None:
         self.left.append(tunnel)
+
+    def status(self, tunnel: Tunnel) -> ServerStatus | None:
+        return self.tells
 
     def tunnelLost(self, tunnel: Tunnel, reason: Failure) -> None:
         self.lost.append((tunnel, reason))
@@ -107,6 +113,7 @@ class RecordingLinkOwner(_Told):
     @ivar faults: what the other end did that it may not do.
     @ivar full: whether the stream holds as much as it wants to.
     @ivar maySayBye: whether the other end may leave.
+    @ivar tells: what it tells the other end of how we stand.
     """
 
     def __init__(self) -> None:
@@ -116,6 +123,7 @@ class RecordingLinkOwner(_Told):
         self.faults: list[str] = []
         self.full = False
         self.maySayBye = True
+        self.tells: ServerStatus | None = None
 
     def isFull(self) -> bool:
         return self.full
@@ -128,6 +136,9 @@ class RecordingLinkOwner(_Told):
         if not self.maySayBye:
             reason = "it may not leave"
             raise PeerError(reason)
+
+    def status(self) -> ServerStatus | None:
+        return self.tells
 
     def misbehaved(self, error: PeerError) -> None:
         self.faults.append(str(error))

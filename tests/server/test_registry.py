@@ -22,7 +22,15 @@ from uotp.errors import PeerError
 from uotp.net.resolver import SharedResolver
 from uotp.process.steps import STEPS
 from uotp.process.turns import Turns
-from uotp.server.registry import EXPIRED_AT_ONCE, SILENT_SECONDS, Joined, Registry, RegistryStatistics, ServedSession
+from uotp.server.registry import (
+    ANY_ANSWER_SECONDS,
+    EXPIRED_AT_ONCE,
+    SILENT_SECONDS,
+    Joined,
+    Registry,
+    RegistryStatistics,
+    ServedSession,
+)
 from uotp.server.sessionshares import ONLY_ONE_IDLE_SECONDS
 from uotp.server.target import Target
 from uotp.session import STOPPED_SECONDS
@@ -30,6 +38,7 @@ from uotp.session.pacer import TICK_SECONDS
 from uotp.telemetry.drops import Drops
 from uotp.telemetry.ratelimit import MAX_LINES_PER_QUIET
 from uotp.train import Train
+from uotp.wire.status import ServerStatus
 
 LINGER = 150.0
 TARGET = ("127.0.0.1", 51820)
@@ -175,6 +184,40 @@ class RegistryTests(TimerTestCase):
         self.assertEqual(self.registry.join(sessionId(1), None, first), Joined(joined.served, isNew=False))
         self.registry.peerLeft(joined.served)
         self.assertTrue(self.registry.join(sessionId(1), None, second).isNew)
+
+    def test_clientMayKnowWhatWasHeardOfTheTarget(self) -> None:
+        """
+        By its own session, and by any.
+        """
+        one, _ = self.join(1)
+        other, _ = self.join(2)
+        self.assertEqual(self.registry.status(one, 7), ServerStatus(7, hasWay=True))
+        self.network.ports[TARGET].sendTrains([Train(4, b"pong")], self.seenFrom(other))
+        self.network.settle()
+        self.clock.advance(3)
+        self.assertEqual(self.registry.status(one, 8), ServerStatus(8, hasWay=True, answeredAny=3))
+        self.assertEqual(self.registry.status(other, 9), ServerStatus(9, hasWay=True, answered=3, answeredAny=3))
+        one.target.searchRefused()
+        self.clock.advance(1.5)
+        self.assertEqual(self.registry.status(one, 10), ServerStatus(10, hasWay=True, refused=1, answeredAny=4))
+
+    def test_clientMayKnowThatNothingLeadsToTheTarget(self) -> None:
+        self.local = ()
+        one, _ = self.join(1)
+        one.target.searchEnded("no way")
+        self.assertEqual(self.registry.status(one, 7), ServerStatus(7, hasWay=False))
+
+    def test_sessionsAreNotLookedThroughForEachQuestion(self) -> None:
+        """
+        There may be thousands, and a client may ask all the time.
+        """
+        one, _ = self.join(1)
+        self.registry.status(one, 7)
+        self.network.ports[TARGET].sendTrains([Train(4, b"pong")], self.seenFrom(one))
+        self.network.settle()
+        self.assertEqual(self.registry.status(one, 7).answeredAny, None)
+        self.clock.advance(ANY_ANSWER_SECONDS)
+        self.assertEqual(self.registry.status(one, 7).answeredAny, 1)
 
     def test_statisticsCountSessionsTunnelsAndBytes(self) -> None:
         """

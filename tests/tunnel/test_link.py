@@ -38,6 +38,7 @@ from uotp.tunnel.unacked import ASK_BYTES, MAX_KEPT_BYTES
 from uotp.wire.format1 import Format1Codec
 from uotp.wire.format2 import HEADER, Format2Codec, Kind, controlFrame, missingFrame
 from uotp.wire.hello import WireFormat
+from uotp.wire.status import ServerStatus, encodeStatus
 
 ROUND_TRIP = 0.0625
 """Of the path, in seconds."""
@@ -49,6 +50,7 @@ ASKED = bytes(range(8))
 """What a ping of the other end carries."""
 
 PING = controlFrame(Kind.PING, ASKED)
+QUERY = controlFrame(Kind.QUERY)
 PONG = controlFrame(Kind.PONG, ASKED)
 DRAIN = controlFrame(Kind.DRAIN)
 BYE = controlFrame(Kind.BYE)
@@ -261,6 +263,32 @@ class Format2LinkTests(_LinkTestCase):
         self.link.free()
         self.link.free()
         self.assertEqual(self.stream.said, [PONG])
+
+    def test_queryIsAnsweredWithHowWeStand(self) -> None:
+        """
+        Once for all that came together.
+        """
+        self.owner.tells = ServerStatus(1_000, hasWay=True, refused=2)
+        self.receive(QUERY, QUERY)
+        self.assertEqual(self.stream.said, [controlFrame(Kind.STATUS, encodeStatus(self.owner.tells))])
+
+    def test_queryWaitsUntilTheConnectionIsFree(self) -> None:
+        """
+        So no more than one answer waits.
+        """
+        self.owner.tells = ServerStatus(1_000, hasWay=False)
+        self.owner.full = True
+        self.receive(QUERY)
+        self.receive(QUERY)
+        self.assertEqual(self.stream.said, [])
+        self.owner.full = False
+        self.link.free()
+        self.link.free()
+        self.assertEqual(len(self.stream.said), 1)
+
+    def test_queryIsNotAnsweredByWhoHasNothingToTell(self) -> None:
+        self.receive(QUERY)
+        self.assertEqual(self.stream.said, [])
 
     def test_nothingIsOwedWhereNothingWasAsked(self) -> None:
         """

@@ -119,14 +119,17 @@ FRAME = st.one_of(
     ),
     st.builds(trainFrame, st.just(0), st.just(0), NUMBERS),
     st.builds(controlOf, st.sampled_from((Kind.PING, Kind.PONG)), EIGHT),
-    st.builds(controlOf, st.just(Kind.BYE), st.just(b"")),
+    st.builds(controlOf, st.sampled_from((Kind.BYE, Kind.QUERY)), st.just(b"")),
+    st.builds(controlOf, st.just(Kind.STATUS), st.binary(min_size=21, max_size=21)),
     st.builds(lambda size: controlOf(Kind.PADDING, bytes(size)), SIZES),
     st.builds(
         controlOf,
         st.just(Kind.MISSING),
         st.integers(1, 16).map(lambda ranges: filling(8 * ranges)),
     ),
-    st.builds(skippedFrame, st.integers(129, 255), BYTE, st.integers(0, 65535), SIZES, NUMBERS),
+    st.builds(
+        skippedFrame, st.one_of(st.just(129), st.integers(132, 255)), BYTE, st.integers(0, 65535), SIZES, NUMBERS
+    ),
 )
 
 FRAMES_IN_A_ROW = st.lists(FRAME, max_size=6)
@@ -153,7 +156,7 @@ def eventsOf(frames: Iterable[Frame]) -> tuple[list[Event], list[Event]]:
             for place, begin in enumerate(range(0, max(size, 1), segment or 1)):
                 end = min(begin + segment, size)
                 datagrams.append(Event(start + end, ((number + place) % 2**32, payload[begin:end])))
-        elif kind in (1, 2, 3, 4, 128):
+        elif kind in (1, 2, 3, 4, 128, 130, 131):
             controls.append(Event(start + size, (kind, payload)))
         start += size
     return datagrams, controls
@@ -503,7 +506,7 @@ class RefusalTests(SynchronousTestCase):
         """
         All kinds, with flags and without, and lengths around those that are allowed.
         """
-        lengths = {1: {8}, 2: {8}, 3: {0}, 4: {0}, 128: {8, 16, 128}}
+        lengths = {1: {8}, 2: {8}, 3: {0}, 4: {0}, 128: {8, 16, 128}, 130: {0}, 131: {21}}
         for kind in range(256):
             for flags in (0, 1, 128):
                 for segment, size in (
@@ -516,16 +519,17 @@ class RefusalTests(SynchronousTestCase):
                     (8, 8),
                     (0, 9),
                     (0, 16),
+                    (0, 21),
                     (0, 128),
                     (0, 129),
                     (0, 136),
                     (0, 65535),
                     (9, 65535),
                 ):
-                    isKnown = kind <= 5 or kind == 128
+                    isKnown = kind <= 5 or kind in {128, 130, 131}
                     isRight = size in lengths.get(kind, {size}) and (kind > 0 or segment > 0 or size == 0)
                     octets = Frame((kind, flags, segment, size, 1), b"").octets
-                    if kind > 128 or (isKnown and flags <= (kind == Kind.TRAIN) and isRight):
+                    if (kind > 128 and not isKnown) or (isKnown and flags <= (kind == Kind.TRAIN) and isRight):
                         newCodec().decode(octets)
                     else:
                         self.assertRaises(PeerError, newCodec().decode, octets)

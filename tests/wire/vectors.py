@@ -213,6 +213,12 @@ FRAMES = [
         [],
         [(Kind.MISSING, bytes.fromhex("00000007 00000007 fffffffe 00000001"))],
     ),
+    FrameVector(Vector("query", "82 00 0000 0000 00000000"), [], [(Kind.QUERY, b"")]),
+    FrameVector(
+        Vector("status", "83 00 0000 0015 00000000 000001a21ce06e00 01 00000003 ffffffff 00000000"),
+        [],
+        [(Kind.STATUS, bytes.fromhex("000001a21ce06e00 01 00000003 ffffffff 00000000"))],
+    ),
 ]
 """Both ways."""
 
@@ -299,5 +305,7 @@ MALFORMED_FRAMES = [
     Malformed("80 00 0000 0000 00000000", "with 0 bytes"),
     Malformed("80 00 0000 000c 00000000", "with 12 bytes"),
     Malformed("80 00 0000 0088 00000000", "with 136 bytes"),
+    Malformed("82 00 0000 0001 00000000", "with 1 bytes"),
+    Malformed("83 00 0000 0014 00000000", "with 20 bytes"),
     Malformed("03 00 0000 0000 00000000 00 00 0001 0001 00000000", "none would follow"),
 ]

@@ -10,6 +10,7 @@ whoever has most gives one up.  An owner is a client's certificate, or without o
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import partial
@@ -28,7 +29,7 @@ from uotp.server.strangers import Stranger, Strangers, StrangersStatistics
 from uotp.telemetry import Logger, RateLimit, causeOf, logCounted, spelled
 from uotp.transport import Newcomer
 from uotp.tunnel import AcceptedTunnel, LiveTunnels, Tunnel, TunnelState
-from uotp.wire import FORMATS, ClientHello, WireChoice
+from uotp.wire import FORMATS, ClientHello, ServerStatus, WireChoice
 
 MAX_SILENT = 4096
 """
@@ -132,6 +133,7 @@ class Acceptor(Factory):
         limits: ConnectionLimits,
         wire: WireChoice = WireChoice.AUTO,
         coordinator: Coordinator | None = None,
+        wallClock: Callable[[], float] = time.time,
     ) -> None:
         """
         @param registry: who knows the sessions.
@@ -143,8 +145,10 @@ class Acceptor(Factory):
         @param limits: how many connections there may be.
         @param wire: which formats may be spoken.
         @param coordinator: decides who may join, where there are several workers.
+        @param wallClock: seconds since 1970, for clients that ask.
         """
         self._coordinator = coordinator
+        self._wallClock = wallClock
         self._numbers = count(1)
         self._byNumber: dict[int, Tunnel] = {}
         self.relayed = 0
@@ -410,6 +414,13 @@ class Acceptor(Factory):
         self._liveTunnels.log.tell(tunnel, "the client says that its session is over")
         if served is not None:
             self._registry.peerLeft(served)
+
+    def status(self, tunnel: Tunnel) -> ServerStatus | None:
+        """
+        A client asks how the server stands.
+        """
+        served = self._accepted[tunnel].served
+        return None if served is None else self._registry.status(served, int(self._wallClock() * 1000))
 
     def tunnelLost(self, tunnel: Tunnel, reason: Failure) -> None:
         """

@@ -26,7 +26,7 @@ from uotp.server.target import Target
 from uotp.session import ClosingSessions, Session, StoppedAnswers, wordsForLate
 from uotp.telemetry import BudgetedLogger, Drops, LineBudget, Logger, RateLimit, logCounted, orLog, spelled
 from uotp.tunnel import MAX_POOL_SIZE
-from uotp.wire import sessionName
+from uotp.wire import ServerStatus, sessionName
 
 MAX_SESSIONS = 4096
 """
@@ -47,6 +47,12 @@ microseconds.
 
 REVIEWED_AT_ONCE = 64
 """So many sessions are looked at in one step: each look takes less than a microsecond."""
+
+ANY_ANSWER_SECONDS = 1.0
+"""
+So often it is looked up, at most, when the target has sent something to any session: clients may ask again and
+again, and with thousands of sessions a look takes a millisecond.
+"""
 
 SILENT_SECONDS = 10.0
 """A target that has said nothing for so long may well not be there."""
@@ -263,6 +269,8 @@ class Registry:
         self._sessionLog = BudgetedLogger(self._log, LineBudget(clock.seconds))
         self._rateLimit = RateLimit(clock.seconds)
         self._served: dict[bytes, ServedSession] = {}
+        self._answeredAt: float | None = None  # when the target was last heard by anybody, as far as was looked
+        self._answeredLookAt = float("-inf")
         self._lingering: dict[ServedSession, float] = {}  # and when each ends, in that order
         self._lingerTimer: IDelayedCall | None = None
         self._steps = Steps(clock)
@@ -446,6 +454,25 @@ class Registry:
         """
         self._steps.take(partial(self._endIfThere, served, "the client has left"))
 
+    def status(self, served: ServedSession, milliseconds: int) -> ServerStatus:
+        """
+        @param milliseconds: since 1970, by the wall clock.
+        @return: what the client of a session may know of the server.
+        """
+        now = self._clock.seconds()
+        if now - self._answeredLookAt >= ANY_ANSWER_SECONDS:
+            self._answeredLookAt = now
+            heard = [each.session.outbound for each in self._served.values()]
+            self._answeredAt = max((one.lastActive for one in heard if one.bytes), default=None)
+        target, outbound = served.target, served.session.outbound
+        return ServerStatus(
+            milliseconds,
+            target.hasWay,
+            secondsAgo(outbound.lastActive if outbound.bytes else None, now),
+            secondsAgo(target.refusedAt, now),
+            secondsAgo(self._answeredAt, now),
+        )
+
     def _endIfThere(self, served: ServedSession, reason: str) -> None:
         if self._served.get(served.sessionId) is served:
             self._end(served, reason)
@@ -575,6 +602,13 @@ class Registry:
             assert served.sessionId == sessionId
             assert len(served.tunnels) <= self._maxTunnels
             assert (served in self._lingering) == (not served.tunnels)
+
+
+def secondsAgo(at: float | None, now: float) -> int | None:
+    """
+    @return: how long ago something was, in whole seconds; L{None} when it never was.
+    """
+    return None if at is None else max(int(now - at), 0)
 
 
 def checkRoute(served: ServedSession) -> None:

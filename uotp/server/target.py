@@ -48,6 +48,8 @@ class Target:
 
     @ivar send: sends trains to the target.  It is another one now and then, and whoever has
         called L{open} is told of it.
+    @ivar refusedAt: when the network last said that what was sent has not arrived, by the clock that was handed
+        in; L{None} for never.
     """
 
     _log = Logger()
@@ -68,6 +70,7 @@ class Target:
         self.send: TakeTrains = self._wait
         self._silence = TargetSilence()
         self._askedAt = float("-inf")
+        self.refusedAt: float | None = None
         self._isLooking = False
         self._retry: IDelayedCall | None = None
         self._waited = self._flushed = 0
@@ -80,6 +83,13 @@ class Target:
         self._allowance = allowance
         self._waiting = Backlog(self._drops, allowance.room(MAX_BACKLOG_BYTES))
         self._search.actFor(allowance)
+
+    @property
+    def hasWay(self) -> bool:
+        """
+        Whether there is a socket towards the target.
+        """
+        return self._search.main is not None
 
     @property
     def unsentBytes(self) -> int:
@@ -197,6 +207,7 @@ class Target:
         """
         Look whether the target has moved.
         """
+        self.refusedAt = self._clock.seconds()
         self._lookAgain()
 
     def searchEnded(self, reason: str) -> None:

@@ -11,7 +11,7 @@ from uotp.errors import PeerError
 from uotp.tunnel.heartbeat import ACCEPTED_GIVE_UP_SECONDS, ACCEPTED_IDLE_SECONDS
 from uotp.tunnel.states import AcceptedTunnelOwner, TunnelState
 from uotp.tunnel.tunnel import Tunnel
-from uotp.wire import ClientHelloDecoder, ServerHello, WireFormat, encodeServerHello
+from uotp.wire import ClientHelloDecoder, ServerHello, ServerStatus, WireFormat, encodeServerHello
 
 TLS_HANDSHAKE = b"\x16\x03"
 """How TLS begins."""
@@ -111,3 +111,9 @@ class AcceptedTunnel(Tunnel):
         The client has said bye: its session is over.
         """
         self._acceptedBy.peerLeft(self)
+
+    def status(self) -> ServerStatus | None:
+        """
+        See L{uotp.tunnel.link.LinkOwner}.
+        """
+        return self._acceptedBy.status(self)

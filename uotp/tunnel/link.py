@@ -17,6 +17,7 @@ from uotp.errors import PeerError
 from uotp.path import PathStats
 from uotp.train import Arrival, Missing, Train
 from uotp.tunnel.readiness import Readiness
+from uotp.wire import ServerStatus
 
 PORTION_UNITS = 16
 """
@@ -105,6 +106,11 @@ class LinkOwner(Protocol):
         @raise PeerError: when it may not say so.
         """
 
+    def status(self) -> ServerStatus | None:
+        """
+        @return: what the other end is told when it asks how we stand, or L{None} for nothing.
+        """
+
     def misbehaved(self, error: PeerError) -> None:
         """
         The other end did what it may not do, which ends this tunnel.
@@ -147,6 +153,11 @@ class Nobody:
     def peerLeft(self) -> None:
         """
         Nobody minds.
+        """
+
+    def status(self) -> None:
+        """
+        Nobody knows.
         """
 
     def misbehaved(self, error: PeerError) -> None:

@@ -27,7 +27,7 @@ from uotp.train import Arrival, Missing, Train
 from uotp.tunnel.heartbeat import Heartbeat
 from uotp.tunnel.link import PORTION_UNITS, LinkOwner, TunnelLink
 from uotp.tunnel.unacked import MAX_KEPT_BYTES, Unacked
-from uotp.wire import Format2Codec, Kind, controlFrame, frameAgain, missingFrame, missingOf
+from uotp.wire import Format2Codec, Kind, controlFrame, encodeStatus, frameAgain, missingFrame, missingOf
 
 MUCH_BYTES = 4096
 """
@@ -58,6 +58,7 @@ class Format2Link(TunnelLink):
         self._pingedBehind = 0  # the position in the payload before the last ping
         self._heartbeat = Heartbeat(clock, self, self._ping, owner.giveUpSeconds, owner.idleSeconds)
         self._owedPong: bytes | None = None  # what the ping carried that is not answered yet
+        self._owesStatus = False
         self._saidDrain = False
 
     # Trains.
@@ -235,10 +236,13 @@ class Format2Link(TunnelLink):
                 self._owner.peerDrained()
             elif kind is Kind.BYE:
                 self._owner.peerLeft()
+            elif kind is Kind.QUERY:
+                self._owesStatus = True
         if pinged is not None:
             self._owedPong = pinged
             self._pong()
             self._heartbeat.pinged()
+        self._tellStatus()
 
     def start(self) -> None:
         """
@@ -252,6 +256,7 @@ class Format2Link(TunnelLink):
         Answer a ping first, then let the session send.
         """
         self._pong()
+        self._tellStatus()
         if not self._owner.isFull():  # the answer may have filled it
             super().free()
 
@@ -263,6 +268,16 @@ class Format2Link(TunnelLink):
         if self._owedPong is not None and not self._owner.isFull():
             payload, self._owedPong = self._owedPong, None
             self._say(Kind.PONG, payload)
+
+    def _tellStatus(self) -> None:
+        """
+        Tell how we stand, once for all that have asked, unless the stream is full.
+        """
+        if self._owesStatus and not self._owner.isFull():
+            self._owesStatus = False
+            status = self._owner.status()
+            if status is not None:
+                self._say(Kind.STATUS, encodeStatus(status))
 
     def _ping(self, payload: bytes) -> None:
         self._pingedBehind = self._unacked.position

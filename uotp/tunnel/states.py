@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import Any, Protocol, TypeVar
 
-from uotp.wire import ClientHello
+from uotp.wire import ClientHello, ServerStatus
 
 T_contra = TypeVar("T_contra", contravariant=True)
 """A tunnel."""
@@ -136,4 +136,9 @@ class AcceptedTunnelOwner(TunnelOwner[T_contra], Protocol[T_contra]):
     def peerLeft(self, tunnel: T_contra) -> None:
         """
         The client has said bye: its session may be forgotten.
+        """
+
+    def status(self, tunnel: T_contra) -> ServerStatus | None:
+        """
+        @return: what the client is told that asks how the server stands; L{None} for nothing.
         """

@@ -30,7 +30,7 @@ from uotp.tunnel.link1 import Format1Link
 from uotp.tunnel.link2 import Format2Link
 from uotp.tunnel.states import TALKING, TUNNEL_STATES, TunnelEvent, TunnelOwner, TunnelState
 from uotp.tunnel.told import Told
-from uotp.wire import WireFormat, foreignSpeech
+from uotp.wire import ServerStatus, WireFormat, foreignSpeech
 
 CLOSE_SECONDS = 1.0
 """
@@ -211,6 +211,12 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
         @raise PeerError: when it may not say so.
         """
         raise NotImplementedError
+
+    def status(self) -> ServerStatus | None:
+        """
+        See L{uotp.tunnel.link.LinkOwner}.  Whoever dialled has nothing to tell.
+        """
+        return None
 
     def close(self) -> None:
         """

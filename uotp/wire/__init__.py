@@ -32,6 +32,7 @@ from uotp.wire.hello import (
     sessionName,
 )
 from uotp.wire.negotiation import FORMATS, WireChoice, formatToDial, offered, parseWire, selected
+from uotp.wire.status import ServerStatus, encodeStatus
 
 __all__ = [
     "FORMATS",
@@ -45,11 +46,13 @@ __all__ = [
     "Kind",
     "ServerHello",
     "ServerHelloDecoder",
+    "ServerStatus",
     "WireChoice",
     "WireFormat",
     "controlFrame",
     "encodeClientHello",
     "encodeServerHello",
+    "encodeStatus",
     "foreignSpeech",
     "formatToDial",
     "frameAgain",

@@ -27,6 +27,7 @@ from uotp.train import (
     joined,
     unitsOf,
 )
+from uotp.wire.status import STATUS_BYTES
 from uotp.wire.undecoded import Undecoded
 
 HEADER = Struct("!BBHHI")
@@ -60,6 +61,8 @@ class Kind(IntEnum):
     BYE = 4
     PADDING = 5
     MISSING = 128
+    QUERY = 130
+    STATUS = 131
 
 
 RANGE = Struct("!II")
@@ -75,7 +78,14 @@ TRAIN = int(Kind.TRAIN)
 KNOWN_KINDS = frozenset(map(int, Kind))
 """The kinds as plain numbers, which are faster to compare for every frame."""
 
-PAYLOAD_BYTES = {Kind.PING: PING_BYTES, Kind.PONG: PING_BYTES, Kind.DRAIN: 0, Kind.BYE: 0}
+PAYLOAD_BYTES = {
+    Kind.PING: PING_BYTES,
+    Kind.PONG: PING_BYTES,
+    Kind.DRAIN: 0,
+    Kind.BYE: 0,
+    Kind.QUERY: 0,
+    Kind.STATUS: STATUS_BYTES,
+}
 """The length of a kind's payload, where it is always the same."""
 
 CONTROLS = frozenset({*PAYLOAD_BYTES, Kind.MISSING})
