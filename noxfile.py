@@ -217,6 +217,15 @@ def style(session: nox.Session) -> None:
     session.run("towncrier", "build", "--draft", silent=True)
 
 
+@nox.session(python=pythonOf(MAIN_VERSION))
+def docs(session: nox.Session) -> None:
+    """
+    The documentation as a web site in C{docs/_build}; what Sphinx warns of is an error.
+    """
+    session.install("-e", ".[docs]")
+    session.run("sphinx-build", "--fail-on-warning", "--keep-going", "--quiet", "docs", "docs/_build")
+
+
 @nox.session(python=pythonOf(ORIGINAL_VERSION))
 def original(session: nox.Session) -> None:
     """

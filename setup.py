@@ -15,8 +15,14 @@ BENCH = [
 
 TEST = [*BENCH, "hypothesis>=6.100"]  # the tests start programs as the measurements do
 
+DOCS = [
+    "furo>=2025.12.19",  # tried with Sphinx 9.1
+    "sphinx>=8.1",  # the last for Python 3.10
+]
+
 DEVELOPMENT = [
     *TEST,
+    *DOCS,
     "build>=1.2",
     "coverage>=7.10",  # the first with `patch = subprocess`
     "mypy==2.4.1",  # these three as they are: a newer one may ask for something new
@@ -89,7 +95,7 @@ setup(
         "incremental>=24.7.2",
         "cffi>=1.17",
     ],
-    extras_require={"bench": BENCH, "test": TEST, "dev": DEVELOPMENT},
+    extras_require={"bench": BENCH, "test": TEST, "docs": DOCS, "dev": DEVELOPMENT},
     # `twisted/plugins` has no `__init__.py`, so it is named by hand, and without
     # the line on `package_dir` an editable install would lose it in silence.
     packages=[*find_packages(include=["uotp", "uotp.*"]), "twisted.plugins"],

@@ -33,7 +33,7 @@ GRACE_SECONDS = 10
 """What is told to end has this time to clean up."""
 
 STAGES = (
-    (2, ["original", "packages", "style", "command-1"]),
+    (2, ["original", "packages", "style", "docs", "command-1"]),
     (1, ["command-2"]),
     (2, ["tests-3.10", "tests-3.11", "tests-3.13"]),
 )

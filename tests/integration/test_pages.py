@@ -1,5 +1,5 @@
 """
-Whoever copies README's commands gets what it promises.
+Whoever copies the commands of README and of the other pages gets what they promise.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from bench.rig.programs import HANG_SECONDS
 from tests.integration.correspondence import openUdp
 from tests.integration.harness import TWISTD, ProgramTestCase, needed, ourCommand, ourEnvironment, runToEnd
 from tests.integration.hosts import SERVER_ADDRESS, SERVER_NAME, Host, needTwoHosts, twoHosts, writeProgram
-from tests.integration.readme import EXAMPLES, readmeBlocks
+from tests.integration.test_terminator import haproxyProgram
+from tests.pages import EXAMPLES, README, printedBlocks
 
 LISTENING = "listening on"
 
@@ -26,7 +27,7 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as target:
     while True:
         target.sendto(*target.recvfrom(65535))
 """
-"""A UDP target where README has one."""
+"""A UDP target where the pages have one."""
 
 ASK = """
 import os, socket
@@ -37,7 +38,43 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as application:
         application.sendto(datagram, ("127.0.0.1", 8911))
         assert application.recv(65535) == datagram, size
 """
-"""A program that sends where README's client listens, and ends well if all comes back."""
+"""A program that sends where the pages' client listens, and ends well if all comes back."""
+
+
+WEB = """
+import socket
+with socket.create_server(("127.0.0.1", 8442)) as site:
+    print("web listening", flush=True)
+    while True:
+        connection, _ = site.accept()
+        connection.sendall(b"the web site")
+        connection.close()
+"""
+"""What else there may be on a port that is shared."""
+
+BROWSE = """
+import socket, ssl
+context = ssl.create_default_context()
+hello = ssl.MemoryBIO()
+browser = context.wrap_bio(ssl.MemoryBIO(), hello, server_hostname="vpn.example.com")
+try:
+    browser.do_handshake()
+except ssl.SSLWantReadError:
+    pass
+with socket.create_connection(("vpn.example.com", 443), 300) as connection:
+    connection.sendall(hello.read())
+    assert connection.recv(100) == b"the web site"
+"""
+"""A program that begins TLS as one does that is none of ours, and ends well if it reaches the web site."""
+
+
+def blocksHere() -> dict[str, str]:
+    """
+    @return: the blocks of the pages by their names, in a checkout.
+    """
+    if not README.exists():
+        needed("README.rst is not here: run the tests in a checkout")
+    return printedBlocks()
 
 
 def python(host: Host, script: str) -> str:
@@ -51,7 +88,7 @@ def python(host: Host, script: str) -> str:
 
 def copyToClient(client: Host, server: Host) -> None:
     """
-    What README says is copied.
+    What the pages say is copied.
     """
     (client.folder / "pki").mkdir()
     for name in ("ca.pem", "client.pem", "client.key"):
@@ -66,7 +103,7 @@ class TwoHostsTests(ProgramTestCase):
     def setUp(self) -> None:
         super().setUp()
         needTwoHosts()
-        self.blocks = readmeBlocks()
+        self.blocks = blocksHere()
         self.client, self.server = twoHosts(self)
         self.server.start("target", python(self.server, ECHO), LISTENING)
 
@@ -77,7 +114,26 @@ class TwoHostsTests(ProgramTestCase):
         self.server.start("server", self.blocks["two-hosts-server"], LISTENING)
         copyToClient(self.client, self.server)
         self.client.start("client", self.blocks["two-hosts-client"], LISTENING)
+        self.client.run(self.blocks["send-hello"])
         self.client.run(python(self.client, ASK))
+
+    def test_haproxyInFront(self) -> None:
+        """
+        One HAProxy as printed shares port 443 with a web site by ALPN, and hands on to one that ends TLS.
+        """
+        self.server.run(f"uotp cert pki --host {SERVER_NAME}; cat pki/server.pem pki/server.key > server-with-key.pem")
+        copyToClient(self.client, self.server)
+        terminator = self.blocks["haproxy-configuration"].replace("/etc/uotp/ca.pem", "pki/ca.pem")
+        (self.server.folder / "terminator.cfg").write_text(terminator.replace("/etc/uotp/", ""))
+        (self.server.folder / "share.cfg").write_text(self.blocks["haproxy-share"])
+        self.server.start("server", self.blocks["haproxy-server"], LISTENING)
+        self.server.start("web", python(self.server, WEB), "web listening")
+        for configuration in ("terminator.cfg", "share.cfg"):
+            self.server.run(f"{haproxyProgram()} -D -f {configuration}")  # it has bound its ports when it returns
+        command = self.blocks["two-hosts-client"].replace(" 8443", " 443")
+        self.client.start("client", command, LISTENING)
+        self.client.run(python(self.client, ASK))
+        self.client.run(python(self.client, BROWSE))
 
     def test_aServerOfAllProcessorsCarriesDatagrams(self) -> None:
         """
@@ -116,7 +172,7 @@ class WireGuardTests(ProgramTestCase):
     def setUp(self) -> None:
         super().setUp()
         needTwoHosts("wg", "wg-quick", "wireguard-go", "ping", "nft")
-        self.blocks = readmeBlocks()
+        self.blocks = blocksHere()
         self.client, self.server = twoHosts(self)
         self.keys: dict[str, str] = {}
         for which in ("CLIENT", "SERVER"):
@@ -169,14 +225,14 @@ class WireGuardTests(ProgramTestCase):
 
 class ExamplesTests(ProgramTestCase):
     """
-    What README prints of the examples is what the examples are.
+    What the pages print of the examples is what the examples are.
     """
 
     def test_printedExamplesAreTheFiles(self) -> None:
         """
         A block that shows a file shows all of it, unchanged.
         """
-        blocks = readmeBlocks()
+        blocks = blocksHere()
         for name, file in (
             ("both-ends", "both_ends.tac"),
             ("wireguard-server", "wireguard/server.conf"),
@@ -189,7 +245,7 @@ class ExamplesTests(ProgramTestCase):
         """
         The embedding example carries datagrams to a target and back.
         """
-        blocks = readmeBlocks()
+        blocks = blocksHere()
         folder = Path(tempfile.mkdtemp(prefix="uotp-example-"))
         self.addCleanup(shutil.rmtree, folder)
         made = runToEnd(ourCommand("cert", str(folder / "pki"), "--host", LOOPBACK))
