@@ -29,7 +29,7 @@ ALLOWED = {
     "errors": set(),
     "telemetry": set(),
     # floor 2: seams, the wire, the operating system
-    "boundaries": {"train", "path"},
+    "boundaries": {"train", "path", "errors"},
     "wire": {"train", "order", "errors", "telemetry"},
     "net": {"path", "errors", "telemetry"},
     "process": {"errors", "telemetry"},

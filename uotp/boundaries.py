@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from twisted.internet.interfaces import IListeningPort
 
+from uotp.errors import Refusal
 from uotp.path import Flight, PathStats
 from uotp.train import Arrival, Missing, Numbering, TakeTrains, Train
 
@@ -244,6 +245,7 @@ class Security(NamedTuple):
         refused; L{None} without one, and for a server's.
     @ivar peerCertificate: the issuer of the peer's certificate and its serial number, by which its CA
         may revoke it; L{None} when it has shown none.
+    @ivar kind: what kind of reason the refusal is; L{None} without one.
     """
 
     protocol: bytes | None = None
@@ -251,6 +253,7 @@ class Security(NamedTuple):
     refusal: str | None = None
     peerName: str | None = None
     peerCertificate: tuple[bytes, int] | None = None
+    kind: Refusal | None = None
 
 
 class StreamFacts(NamedTuple):

@@ -22,6 +22,7 @@ from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from uotp.errors import Refusal
 from uotp.net.sockopts import TunnelSocketOptions
 from uotp.net.tcpinfo import BACKOFF_AT, NOTSENT_BYTES_AT, TCP_INFO_BYTES
 from uotp.tls.alerts import errorWords
@@ -262,6 +263,12 @@ class FakeTls:
         if self.refusal is not None:
             return self.refusal
         return errorWords(error, None, "client") if isinstance(error, SSL.Error) else None
+
+    def refusalKind(self, error: BaseException | None = None) -> Refusal | None:
+        """
+        Its kind, as the real one says it.
+        """
+        return None if self.refusalWords(error) is None else Refusal.HANDSHAKE
 
 
 @implementer(IHandshakeListener, IPushProducer)

@@ -254,7 +254,9 @@ class MemoryTlsStream(TLSMemoryBIOProtocol):
         if self._handshakeDone:
             protocol = tls.get_alpn_proto_negotiated() or None
             known = Security(protocol, tls.peerPin(), peerCertificate=tls.peerCertificate())
-        return known._replace(refusal=tls.refusalWords(self._fault), peerName=tls.peerName())
+        return known._replace(
+            refusal=tls.refusalWords(self._fault), peerName=tls.peerName(), kind=tls.refusalKind(self._fault)
+        )
 
     def facts(self) -> StreamFacts:
         tls: Any = self._tlsConnection

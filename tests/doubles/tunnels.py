@@ -32,6 +32,7 @@ class RecordingOwner:
     def __init__(self, session: CarriedSession | None = None) -> None:
         self.session = session
         self.opened: list[Tunnel] = []
+        self.secured: list[Tunnel] = []
         self.hellos: list[ClientHello] = []
         self.drained: list[Tunnel] = []
         self.overdue: list[Tunnel] = []
@@ -49,6 +50,9 @@ class RecordingOwner:
         self.opened.append(tunnel)
         if self.session is not None:
             tunnel.carryFor(self.session)
+
+    def tunnelSecured(self, tunnel: Tunnel) -> None:
+        self.secured.append(tunnel)
 
     def helloReceived(self, tunnel: Tunnel, hello: ClientHello) -> None:
         self.hellos.append(hello)

@@ -14,7 +14,7 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.python.failure import Failure
 from twisted.test.iosim import IOPump, connect
 
-from tests.doubles.certificates import CLIENT, Authority
+from tests.doubles.certificates import CLIENT, DAY, NOW, Authority
 from tests.doubles.contracts import TimerTestCase
 from tests.doubles.dialling import neverLookUp
 from tests.doubles.newcomers import BareNewcomer, MemoryNewcomer
@@ -24,7 +24,7 @@ from tests.doubles.targets import targetMaker
 from tests.doubles.tlspairs import STRANGER, TRUSTED, TlsTestCase
 from tests.doubles.tunnels import RecordingOwner
 from tests.doubles.udp import MemoryUdp, Receiver, localTo
-from uotp.errors import PeerError
+from uotp.errors import PeerError, Refusal
 from uotp.net.resolver import SharedResolver
 from uotp.order import Order
 from uotp.process.turns import Turns
@@ -245,6 +245,24 @@ class AcceptorTests(AcceptorTestCase):
         self.settle()
         self.assertNothingLeft()
         self.assertNoTimer()
+
+    def test_refusalsAreCountedByKind(self) -> None:
+        """
+        Also those that are not said again.
+        """
+        for _ in range(3):
+            self.accept().dataReceived(b"SSH-2.0-x\r\n" * 3)
+        self.settle()
+        self.accept()
+        self.clock.advance(HELLO_SECONDS + 1)
+        for _ in range(4):
+            self.accept().dataReceived(HELLO)
+        self.settle()
+        refusals = self.acceptor.statistics().refusals
+        self.assertEqual(set(refusals), set(Refusal.__members__))
+        self.assertEqual(
+            {kind: number for kind, number in refusals.items() if number}, {"MALFORMED": 3, "TOO_SLOW": 1, "NO_ROOM": 1}
+        )
 
     def test_sameCauseIsSaidOnceWhateverTheRemedy(self) -> None:
         """
@@ -712,6 +730,32 @@ class AcceptorOverTlsTests(AcceptorTestCase, TlsTestCase):
         words = "refused a connection from 192.0.2.1: the session belongs to another client certificate"
         name = f"laptop, sha256 {other.certificate.fingerprint(SHA256()).hex()[:8]}"
         self.assertEqual(self.warnings(), [f"{words} (its certificate: {name})"])
+
+    def test_handshakesAreCountedByHowTheyEnd(self) -> None:
+        """
+        And refusals by what is wrong with the certificate.
+        """
+        server = self.server(clientsFrom=TRUSTED)
+        for shown in (
+            TRUSTED.issue(usages=CLIENT),
+            STRANGER.issue(usages=CLIENT),
+            TRUSTED.issue(usages=CLIENT, ends=NOW - DAY),
+            TRUSTED.issue(),
+            None,
+        ):
+            self.knock(server, self.client(shows=shown))
+        self.transports[-1].lose()
+        half = self.comeBare()
+        outer = wrapInTls(server, half.protocol, self.clock)
+        half.stream = MemoryStream(outer, isServer=True)
+        self.transports.append(half.stream)
+        outer.makeConnection(half.stream)
+        half.stream.lose()
+        self.settle()
+        statistics = self.acceptor.statistics()
+        self.assertEqual(statistics.handshakes, {"DONE": 1, "REFUSED": 4, "LOST": 1})
+        counted = {kind: number for kind, number in statistics.refusals.items() if number}
+        self.assertEqual(counted, {"UNKNOWN_ISSUER": 1, "EXPIRED": 1, "CERTIFICATE": 1, "NO_CERTIFICATE": 1})
 
     def test_aCertificateThatIsRefusedIsNamed(self) -> None:
         """

@@ -11,7 +11,7 @@ import uuid
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.errors import PeerError
+from uotp.errors import PeerError, Refusal
 from uotp.server.connections import OwnedConnections
 from uotp.server.joining import Decision, JoinAnswer, JoinQuestion
 from uotp.server.sessionshares import ONLY_ONE_IDLE_SECONDS, SessionShares, Shortage, Surplus
@@ -205,7 +205,7 @@ class SessionTableTests(SynchronousTestCase):
         sessionId = self.open(2, b"one")
         answer = self.ask(1, sessionId, b"other")
         words = "the session belongs to another client certificate"
-        self.assertEqual(answer, JoinAnswer(Decision.REFUSED, reason=words))
+        self.assertEqual(answer, JoinAnswer(Decision.REFUSED, reason=words, kind=Refusal.OTHER_OWNER))
         self.assertEqual(self.table.statistics().connections, 1)
 
     def test_aConnectionIsNotHandedOnForEver(self) -> None:

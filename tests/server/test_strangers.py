@@ -37,7 +37,7 @@ class StrangersTests(TimerTestCase):
         """
         @return: room for so many.
         """
-        return Strangers(self.clock, lambda who, why: self.said.append((who, why)), maxSilent, maxBegun)
+        return Strangers(self.clock, lambda who, why, _: self.said.append((who, why)), maxSilent, maxBegun)
 
     def end(self) -> None:
         """

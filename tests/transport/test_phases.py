@@ -204,7 +204,8 @@ class PhaseTests(SynchronousTestCase):
             secured = phase not in EARLY and phase is not StreamPhase.REFUSED
             for _ in range(2):
                 self.assertEqual(
-                    (phase, stream.security._replace(refusal=None)), (phase, known if secured else Security())
+                    (phase, stream.security._replace(refusal=None, kind=None)),
+                    (phase, known if secured else Security()),
                 )
                 self.end(stream)
 

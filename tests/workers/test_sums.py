@@ -107,6 +107,16 @@ class SumsTests(SynchronousTestCase):
         self.sums.gone(1)
         self.assertEqual(self.sums.total(), {"bytes": 11})
 
+    def test_otherMappingsAreAddedUpByTheirNames(self) -> None:
+        """
+        As far as the names are known.
+        """
+        sums = Sums(Told, ["sessions"], ["refusals.REVOKED"])
+        for worker in (1, 2):
+            sums.tell(worker, {"refusals.REVOKED": worker})
+        self.assertEqual(sums.total(), {"refusals.REVOKED": 3})
+        self.assertRaises(PeerError, sums.tell, 1, {"refusals.INVENTED": 1})
+
     def test_whatThereIsNotIsRefused(self) -> None:
         """
         Names are not kept without a bound, and what was told before still counts.

@@ -167,6 +167,7 @@ class ClientService(ClientFront):
             self._sessions.statistics(),
             self.liveTunnels.statistics(),
             {drop.name: number for drop, number in self.drops.totals.items()},
+            dict(self.reloads),
         )
 
     def _warnOfSegments(self, size: int) -> None:

@@ -19,11 +19,13 @@ class ClientStatistics:
     @ivar sessions: those of its sources.
     @ivar tunnels: its tunnels.
     @ivar drops: datagrams that were dropped, by the name of the reason.
+    @ivar reloads: how often files were read again, by what became of it.
     """
 
     sessions: SessionsBySourceStatistics
     tunnels: LiveTunnelsStatistics
     drops: Mapping[str, int]
+    reloads: Mapping[str, int]
 
 
 CURRENT_OF_CLIENT = (

@@ -11,7 +11,7 @@ whoever has most gives one up.  An owner is a client's certificate, or without o
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -21,12 +21,13 @@ from twisted.internet.protocol import Factory
 from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
-from uotp.errors import PeerError
+from uotp.errors import PeerError, Refusal
 from uotp.server.connections import OwnedConnections
 from uotp.server.joining import Coordinator, Decision, Handed, JoinAnswer, JoinQuestion
+from uotp.server.refusals import Handshake, Refusals
 from uotp.server.registry import Joined, Registry, ServedSession, clientWords
 from uotp.server.strangers import Stranger, Strangers, StrangersStatistics
-from uotp.telemetry import Logger, RateLimit, causeOf, logCounted, spelled
+from uotp.telemetry import Logger, RateLimit, logCounted, spelled
 from uotp.transport import Newcomer
 from uotp.tunnel import AcceptedTunnel, LiveTunnels, Tunnel, TunnelState
 from uotp.wire import FORMATS, ClientHello, ServerStatus, WireChoice
@@ -81,11 +82,15 @@ class AcceptorStatistics:
     @ivar strangers: those that have shown no session id.
     @ivar known: how many have.
     @ivar knownEvicted: how many of them had to go since the beginning, because there was no room.
+    @ivar refusals: how many were refused since the beginning, by the name of a L{Refusal}.
+    @ivar handshakes: how many handshakes have ended, by the name of a L{Handshake}.
     """
 
     strangers: StrangersStatistics
     known: int
     knownEvicted: int
+    refusals: Mapping[str, int]
+    handshakes: Mapping[str, int]
 
 
 @dataclass(slots=True)
@@ -160,7 +165,8 @@ class Acceptor(Factory):
         self._wire = wire
         self._closed = False
         self._accepted: dict[Tunnel, Accepted] = {}
-        self._strangers = Strangers(clock, self._refused, limits.silent, limits.begun)
+        self._refusals = Refusals(rateLimit)
+        self._strangers = Strangers(clock, self._refusals.say, limits.silent, limits.begun)
         self._known: OwnedConnections[Tunnel] = OwnedConnections(limits.known, limits.owned)
 
     # What a L{uotp.transport.listener.Reception} is told.
@@ -231,17 +237,6 @@ class Acceptor(Factory):
         words = "no connection can be accepted for now: {reason}"
         logCounted(self._log, LogLevel.error, suppressed, words, reason=reason)
 
-    def _refused(self, peer: str, reason: str, certificate: str | None = None) -> None:
-        logCounted(
-            self._log,
-            LogLevel.warn,
-            self._rateLimit.suppressedBefore((peer, causeOf(reason))),
-            "refused a connection from {peer}: {reason}{certificate}",
-            peer=peer,
-            reason=reason,
-            certificate="" if certificate is None else f" (its certificate: {certificate})",
-        )
-
     def open(self) -> None:
         """
         Let clients in, as from the beginning.
@@ -254,6 +249,13 @@ class Acceptor(Factory):
         """
         self._closed = True
         self._strangers.endAll()
+
+    def tunnelSecured(self, tunnel: Tunnel) -> None:
+        """
+        A handshake is done; that of one that is relayed was counted where it is.
+        """
+        if tunnel.security is not None and not self._accepted[tunnel].newcomer.isRelayed:
+            self._refusals.handshakes[Handshake.DONE] += 1
 
     def helloReceived(self, tunnel: Tunnel, hello: ClientHello) -> None:
         """
@@ -269,7 +271,7 @@ class Acceptor(Factory):
         try:
             self._requireFormat(hello)
         except PeerError as error:
-            self._refuse(tunnel, str(error))
+            self._refuse(tunnel, str(error), error.kind)
             return
         if self._coordinator is None:
             self._admit(tunnel, hello, key, owner)
@@ -291,15 +293,15 @@ class Acceptor(Factory):
     def _requireFormat(self, hello: ClientHello) -> None:
         if self._closed:
             reason = "the server stops"
-            raise PeerError(reason)
+            raise PeerError(reason, Refusal.STOPPING)
         if hello.wireFormat not in FORMATS[self._wire]:
             reason = (
                 f"it speaks format {hello.wireFormat.value}, and {spelled('wire')} {self._wire.value} was said here"
             )
-            raise PeerError(reason)
+            raise PeerError(reason, Refusal.FORMAT)
 
-    def _refuse(self, tunnel: AcceptedTunnel, reason: str) -> None:
-        self._refused(self._accepted[tunnel].peer, reason, tunnel.peerName)
+    def _refuse(self, tunnel: AcceptedTunnel, reason: str, kind: Refusal) -> None:
+        self._refusals.say(self._accepted[tunnel].peer, reason, kind, tunnel.peerName)
         tunnel.refuse()
 
     def _answered(
@@ -318,7 +320,7 @@ class Acceptor(Factory):
             if answer.decision is not Decision.REFUSED:
                 self._giveBack(coordinator, question)
         elif answer.decision is Decision.REFUSED:
-            self._refuse(tunnel, answer.reason)
+            self._refuse(tunnel, answer.reason, answer.kind)
         elif answer.decision is Decision.HERE:
             self._byNumber[question.connection] = tunnel
             tunnel.transport.resumeProducing()
@@ -353,7 +355,7 @@ class Acceptor(Factory):
         try:
             joined = self._join(tunnel, accepted.peer, hello, key, owner)
         except PeerError as error:
-            self._refuse(tunnel, str(error))
+            self._refuse(tunnel, str(error), error.kind)
             return False
         self._strangers.discard(accepted.newcomer)
         self._known.add(owner, tunnel)
@@ -373,7 +375,7 @@ class Acceptor(Factory):
 
     def _evict(self, giver: Hashable) -> None:
         newest, reason = self._known.evict(giver)
-        self._refused(self._accepted[newest].peer, reason, newest.peerName)
+        self._refusals.say(self._accepted[newest].peer, reason, Refusal.NO_ROOM, newest.peerName)
         newest.close()
 
     def closeForRoom(self, connection: int, reason: str) -> None:
@@ -384,7 +386,7 @@ class Acceptor(Factory):
         """
         tunnel = self._byNumber.get(connection)
         if tunnel is not None:
-            self._refused(self._accepted[tunnel].peer, reason, tunnel.peerName)
+            self._refusals.say(self._accepted[tunnel].peer, reason, Refusal.NO_ROOM, tunnel.peerName)
             tunnel.close()
 
     def tunnelDrained(self, tunnel: Tunnel) -> None:
@@ -434,13 +436,17 @@ class Acceptor(Factory):
         if self._coordinator is not None and self._byNumber.pop(accepted.number, None) is not None:
             self._coordinator.gone(accepted.number)
         words = tunnel.fault or tunnel.refusal
+        assert isinstance(tunnel, AcceptedTunnel)
+        if not tunnel.isSecured and tunnel.security is not None:
+            ended = Handshake.LOST if tunnel.refusal is None else Handshake.REFUSED
+            self._refusals.handshakes[ended] += 1
         self._liveTunnels.log.lost(tunnel, words or reason.getErrorMessage())
         self._strangers.discard(accepted.newcomer)
         self._known.discard(accepted.owner, tunnel)
         if accepted.served is not None:
             self._registry.tunnelLost(accepted.served, tunnel)
         if words is not None:
-            self._refused(accepted.peer, words, tunnel.peerName)
+            self._refusals.say(accepted.peer, words, tunnel.kind, tunnel.peerName)
         elif accepted.served is None:
             self._liveTunnels.log.strangerLost(accepted.peer, reason.getErrorMessage())
 
@@ -454,7 +460,13 @@ class Acceptor(Factory):
         """
         @return: how the connections stand.
         """
-        return AcceptorStatistics(self._strangers.statistics(), len(self._known), self._known.evicted)
+        return AcceptorStatistics(
+            self._strangers.statistics(),
+            len(self._known),
+            self._known.evicted,
+            self._refusals.byKind(),
+            self._refusals.byResult(),
+        )
 
     def checkInvariant(self) -> None:
         """

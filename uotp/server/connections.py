@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
-from uotp.errors import PeerError
+from uotp.errors import PeerError, Refusal
 from uotp.process import Shares
 from uotp.telemetry import spelled
 
@@ -51,9 +51,9 @@ class OwnedConnections(Generic[Connection]):
                     f"there are {self.most} connections already, as many as there may be (see "
                     f"{spelled('maxConnections')}, and the limit of descriptors), and all are of its owner"
                 )
-                raise PeerError(reason)
+                raise PeerError(reason, Refusal.NO_ROOM)
             reason = f"its owner has {self._owned} connections already, its share (see {spelled('ownerShare')})"
-            raise PeerError(reason)
+            raise PeerError(reason, Refusal.NO_ROOM)
         if len(self._shares) < self.most:
             return None
         giver = self._shares.ofMost()
@@ -62,7 +62,7 @@ class OwnedConnections(Generic[Connection]):
                 f"there are {self.most} connections already (see {spelled('maxConnections')}), and no owner "
                 "has many more than this one"
             )
-            raise PeerError(reason)
+            raise PeerError(reason, Refusal.NO_ROOM)
         return giver
 
     def add(self, owner: Hashable, connection: Connection) -> None:

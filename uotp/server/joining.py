@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
+from uotp.errors import Refusal
 from uotp.server.registry import SessionWatcher
 from uotp.server.strangers import Stranger
 
@@ -59,11 +60,13 @@ class JoinAnswer:
 
     @ivar worker: who has its session, where that is somebody else.
     @ivar reason: why it is refused.
+    @ivar kind: what kind of reason that is.
     """
 
     decision: Decision
     worker: int = 0
     reason: str = ""
+    kind: Refusal = Refusal.NO_ROOM
 
 
 class Handed(Stranger, Protocol):

@@ -17,7 +17,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import LogLevel
 
 from uotp.duplicate import Duplicate
-from uotp.errors import PeerError
+from uotp.errors import PeerError, Refusal
 from uotp.net import ownerOf
 from uotp.order import AUTO_ORDER, Order
 from uotp.process import Round, Steps, Turns
@@ -318,10 +318,10 @@ class Registry:
             served = self._open(sessionId, owner, peer, certificate, order)
         elif served.owner != owner:
             reason = "the session belongs to another client certificate"
-            raise PeerError(reason)
+            raise PeerError(reason, Refusal.OTHER_OWNER)
         elif len(served.tunnels) >= self._maxTunnels:
             reason = f"the session has {self._maxTunnels} tunnels already"
-            raise PeerError(reason)
+            raise PeerError(reason, Refusal.NO_ROOM)
         if served in self._lingering:
             self._lingersNoMore(served)
             self._shares.carries(served.holder, served)

@@ -143,6 +143,7 @@ class ServerService(ServerFront):
             self.acceptor.statistics(),
             self.liveTunnels.statistics(),
             {drop.name: number for drop, number in self.drops.totals.items()},
+            dict(self.reloads),
         )
 
     def _followRoutes(self) -> None:

@@ -17,7 +17,7 @@ from enum import Enum
 from itertools import islice
 from typing import Generic, Protocol, TypeVar
 
-from uotp.errors import PeerError
+from uotp.errors import PeerError, Refusal
 from uotp.process import Shares
 from uotp.telemetry import spelled
 
@@ -184,7 +184,7 @@ class SessionShares(Generic[H]):
         idle = min(islice(self._inOrder, CANDIDATES), key=lambda session: session.lastActive)
         if now - idle.lastActive < ONLY_ONE_IDLE_SECONDS:
             reason = f"there are {self.most} sessions already (see {spelled('maxSessions')})"
-            raise PeerError(reason)
+            raise PeerError(reason, Refusal.NO_ROOM)
         return idle
 
     def checkInvariant(self) -> None:

@@ -7,9 +7,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from uotp.errors import Refusal
 from uotp.server.acceptor import AcceptorStatistics
+from uotp.server.refusals import Handshake
 from uotp.server.registry import RegistryStatistics
-from uotp.tunnel import LiveTunnelsStatistics
+from uotp.tunnel import RELOADS, LiveTunnelsStatistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +23,14 @@ class ServerStatistics:
     @ivar acceptor: its connections.
     @ivar tunnels: its tunnels.
     @ivar drops: datagrams that were dropped, by the name of the reason.
+    @ivar reloads: how often files were read again, by what became of it.
     """
 
     registry: RegistryStatistics
     acceptor: AcceptorStatistics
     tunnels: LiveTunnelsStatistics
     drops: Mapping[str, int]
+    reloads: Mapping[str, int]
 
 
 CURRENT = (
@@ -44,3 +48,10 @@ CURRENT = (
     "tunnels.queuedBytes",
 )
 """Which of them say how things are now.  The others count since the beginning."""
+
+COUNTED = (
+    *(f"acceptor.refusals.{kind.name}" for kind in Refusal),
+    *(f"acceptor.handshakes.{result.name}" for result in Handshake),
+    *RELOADS,
+)
+"""What counts by name, besides what was dropped."""

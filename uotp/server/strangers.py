@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from twisted.internet.interfaces import IDelayedCall
 
+from uotp.errors import Refusal
 from uotp.process import Shares, Steps
 from uotp.telemetry import Logger, orLog
 
@@ -89,10 +90,10 @@ class Strangers:
 
     _log = Logger()
 
-    def __init__(self, clock: Any, refused: Callable[[str, str], None], maxSilent: int, maxBegun: int) -> None:
+    def __init__(self, clock: Any, refused: Callable[[str, str, Refusal], None], maxSilent: int, maxBegun: int) -> None:
         """
         @param clock: C{IReactorTime}.
-        @param refused: told who has to go, and why.
+        @param refused: told who has to go, why, and what kind of reason that is.
         @param maxSilent: how many there may be who have said nothing.
         @param maxBegun: how many there may be who have begun to shake hands.
         """
@@ -205,11 +206,11 @@ class Strangers:
 
     def _evict(self, shares: Shares[str, Stranger], reason: str) -> None:
         owner, oldest = shares.oldestOfMost()
-        self._end(oldest, owner, reason)
+        self._end(oldest, owner, reason, Refusal.NO_ROOM)
 
-    def _end(self, newcomer: Stranger, who: str, reason: str) -> None:
+    def _end(self, newcomer: Stranger, who: str, reason: str, kind: Refusal) -> None:
         self.discard(newcomer)
-        self._refused(who, reason)
+        self._refused(who, reason, kind)
         newcomer.abort()
 
     def _waitForOldest(self) -> None:
@@ -231,7 +232,8 @@ class Strangers:
         for newcomer in slow:
             if newcomer in self._all:
                 self._tooSlow += 1
-                self._end(newcomer, newcomer.host, PARENT_SILENT if newcomer.isAskedFor else TOO_SLOW)
+                reason = PARENT_SILENT if newcomer.isAskedFor else TOO_SLOW
+                self._end(newcomer, newcomer.host, reason, Refusal.TOO_SLOW)
         if self._sweep is not None or not self._all:
             return
         if len(slow) == SWEPT_PER_TURN:

@@ -11,6 +11,7 @@ from datetime import timedelta
 from cryptography import x509
 from OpenSSL import SSL
 
+from uotp.errors import Refusal
 from uotp.telemetry import spelled
 from uotp.tls.dates import clockText, outOfDate, utcNow
 from uotp.tls.reasons import nameText, plainText
@@ -20,13 +21,14 @@ from uotp.wire import SHOWN_BYTES, foreignSpeech, mayBeSessionId
 LATELY = timedelta(days=2)
 """A certificate that is not older may not be valid yet by a clock that is wrong."""
 
+NO_CERTIFICATE = "no client certificate"
 NO_TLS = "the peer does not speak TLS"
 NO_VERSION = "no common TLS version (1.2 and 1.3 are known here)"
 NO_CIPHER = "no common cipher"
 TOO_MUCH = "the peer sends too much in its handshake (too many certificates, or too large ones)"
 
 OUR_ERRORS = {
-    "peer did not return a certificate": "no client certificate",
+    "peer did not return a certificate": NO_CERTIFICATE,
     "http request": NO_TLS,
     "https proxy request": NO_TLS,
     "wrong version number": NO_TLS,
@@ -93,6 +95,21 @@ def errorWords(error: SSL.Error, connection: RecordConnection | None, peer: str)
         if words is not None:
             return words
     return f"TLS failed: {plainText(reasons[0])}"
+
+
+def errorKind(error: SSL.Error) -> Refusal:
+    """
+    @param error: what has ended a connection, see L{errorWords}.
+    @return: what kind of reason it is to refuse a client.
+    """
+    reasons = [str(entry[2]) for entry in error.args[0]] if error.args and error.args[0] else []
+    for reason in reasons:
+        if _ALERT.fullmatch(reason) is not None:
+            return Refusal.PEER_REFUSES
+        words = OUR_ERRORS.get(reason)
+        if words is not None:
+            return {NO_CERTIFICATE: Refusal.NO_CERTIFICATE, NO_TLS: Refusal.NO_TLS}.get(words, Refusal.HANDSHAKE)
+    return Refusal.HANDSHAKE
 
 
 def _speechWords(shown: bytes) -> str:

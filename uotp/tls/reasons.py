@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import NameOID
 from OpenSSL.SSL import X509VerificationCodes as Codes
 
+from uotp.errors import Refusal
 from uotp.telemetry import spelled
 from uotp.tls.dates import LONG_EXPIRED, clockDoubt
 
@@ -118,6 +119,18 @@ def verificationWords(error: int, depth: int, certificate: x509.Certificate, pee
     else:
         words = f"{what} refused: {_codeName(error)}"
     return words
+
+
+def verificationKind(error: int) -> Refusal:
+    """
+    @param error: see L{verificationWords}.
+    @return: what kind of reason it is to refuse a client.
+    """
+    if error in _DATES:
+        return Refusal.EXPIRED
+    if error in _UNKNOWN:
+        return Refusal.UNKNOWN_ISSUER
+    return Refusal.REVOKED if error == Codes.ERR_CERT_REVOKED else Refusal.CERTIFICATE
 
 
 def _dateWords(certificate: x509.Certificate, now: datetime) -> str:

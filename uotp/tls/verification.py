@@ -13,7 +13,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -28,12 +28,13 @@ from service_identity.cryptography import (
 )
 from service_identity.hazmat import DNSPattern
 
+from uotp.errors import Refusal
 from uotp.net import Host, dnsName
 from uotp.telemetry import spelled
-from uotp.tls.alerts import errorWords
+from uotp.tls.alerts import errorKind, errorWords
 from uotp.tls.dates import utcNow
 from uotp.tls.pem import quietly
-from uotp.tls.reasons import alternativeNames, certificateName, plainText, verificationWords
+from uotp.tls.reasons import alternativeNames, certificateName, plainText, verificationKind, verificationWords
 from uotp.tls.records import RecordConnection
 from uotp.tls.revocation import NONE, Revocations
 
@@ -186,6 +187,18 @@ class Requirements:
         return None
 
 
+class Objection(NamedTuple):
+    """
+    Says what is wrong with a peer.
+
+    @ivar words: that, in words.
+    @ivar kind: what kind of reason it is.
+    """
+
+    words: str
+    kind: Refusal = Refusal.CERTIFICATE
+
+
 class VerifyingConnection(RecordConnection):
     """
     Checks within its handshake what is required of its peer, and remembers why it refused.
@@ -208,6 +221,7 @@ class VerifyingConnection(RecordConnection):
     ) -> None:
         super().__init__(context, socket)
         self.refusal: str | None = None
+        self._kind: Refusal | None = None
         self._requirements = requirements
         self._revocations = revocations
         self._newest = newest
@@ -228,7 +242,7 @@ class VerifyingConnection(RecordConnection):
             self._refuse("the peer's certificate was not verified in this handshake")
             raise SSL.Error([("uotp", "", "peer not verified")])
         if self._isRevokedMeanwhile():
-            self._refuse("certificate was revoked during the handshake; it has to be replaced")
+            self._refuse("certificate was revoked during the handshake; it has to be replaced", Refusal.REVOKED)
             raise SSL.Error([("uotp", "", "peer revoked")])
 
     def _isRevokedMeanwhile(self) -> bool:
@@ -260,9 +274,9 @@ class VerifyingConnection(RecordConnection):
                 self._peerPin = self._pinOf(examined)
                 self._peerCertificate = examined.issuer.public_bytes(), examined.serial_number
         except Exception as problem:  # noqa: BLE001 - whatever it is, a check that fails to run must refuse
-            objection = f"certificate could not be examined ({plainText(repr(problem))})"
+            objection = Objection(f"certificate could not be examined ({plainText(repr(problem))})")
         if objection is not None:
-            self._refuse(objection)
+            self._refuse(*objection)
             return False
         if ok and depth == 0:
             self._verified = True
@@ -300,14 +314,23 @@ class VerifyingConnection(RecordConnection):
             return self.refusal
         return errorWords(error, self, self._peer) if isinstance(error, SSL.Error) else None
 
+    def refusalKind(self, error: BaseException | None = None) -> Refusal | None:
+        """
+        @param error: see L{refusalWords}.
+        @return: what kind of reason that is, or L{None} when it was no refusal.
+        """
+        if self.refusal is not None:
+            return self._kind
+        return None if self.refusalWords(error) is None or not isinstance(error, SSL.Error) else errorKind(error)
+
     @property
     def _peer(self) -> str:
         return "client" if self._requirements is None else self._requirements.peer
 
-    def _objection(self, certificate: x509.Certificate, error: int, depth: int, *, ok: bool) -> str | None:
+    def _objection(self, certificate: x509.Certificate, error: int, depth: int, *, ok: bool) -> Objection | None:
         requirements = self._requirements
         if requirements is None:
-            return "nothing is known about who may connect"
+            return Objection("nothing is known about who may connect")
         if not ok:
             # Where only a pin is required, OpenSSL's objections do not count, but for the one
             # that bounds its work.  It calls for the peer's own certificate once more, without one.
@@ -315,8 +338,10 @@ class VerifyingConnection(RecordConnection):
                 return None
             if not requirements.chain and error != X509VerificationCodes.ERR_CERT_CHAIN_TOO_LONG:
                 return None
-            return verificationWords(error, depth, certificate, requirements.peer, utcNow())
-        return requirements.objection(certificate) if depth == 0 else None
+            words = verificationWords(error, depth, certificate, requirements.peer, utcNow())
+            return Objection(words, verificationKind(error))
+        fault = requirements.objection(certificate) if depth == 0 else None
+        return None if fault is None else Objection(fault)
 
     def _pinOf(self, certificate: x509.Certificate) -> bytes | None:
         """
@@ -331,10 +356,10 @@ class VerifyingConnection(RecordConnection):
                 raise
             return None
 
-    def _refuse(self, words: str) -> None:
+    def _refuse(self, words: str, kind: Refusal = Refusal.CERTIFICATE) -> None:
         self._verified = False
         if self.refusal is None:
-            self.refusal = words
+            self.refusal, self._kind = words, kind
 
 
 def verifyPeer(connection: SSL.Connection, certificate: X509, error: int, depth: int, ok: int) -> bool:

@@ -15,6 +15,7 @@ from twisted.internet import main
 from twisted.python.failure import Failure
 
 from uotp.boundaries import Security, Stream, StreamFacts
+from uotp.errors import Refusal
 from uotp.transport.phases import StreamEvent, StreamPhase
 from uotp.transport.tcp import OPEN, READ_BYTES, TcpStream, cleaned
 
@@ -102,6 +103,11 @@ class TlsConnection(Protocol):
         @return: why one end refuses the other, or L{None}.
         """
 
+    def refusalKind(self, error: BaseException | None, /) -> Refusal | None:
+        """
+        @return: what kind of reason that is, or L{None}.
+        """
+
 
 Creator = Callable[[Any], TlsConnection]
 """Makes OpenSSL's connection for a socket."""
@@ -137,7 +143,9 @@ class TlsStream(TcpStream):
         return self._securityNow(tls, None if self._failure is None else self._failure.value)
 
     def _securityNow(self, tls: TlsConnection, error: BaseException | None) -> Security:
-        return self._security._replace(refusal=tls.refusalWords(error), peerName=tls.peerName())
+        return self._security._replace(
+            refusal=tls.refusalWords(error), peerName=tls.peerName(), kind=tls.refusalKind(error)
+        )
 
     def facts(self) -> StreamFacts:
         """

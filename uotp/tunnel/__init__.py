@@ -8,7 +8,7 @@ from __future__ import annotations
 from uotp.tunnel.accepted import AcceptedTunnel
 from uotp.tunnel.dialled import DialledTunnel
 from uotp.tunnel.live import LiveTunnels, LiveTunnelsStatistics
-from uotp.tunnel.service import TunnelService
+from uotp.tunnel.service import RELOADS, TunnelService
 from uotp.tunnel.settings import (
     MAX_POOL_SIZE,
     MAX_WORKERS,
@@ -24,6 +24,7 @@ from uotp.tunnel.tunnel import Tunnel
 __all__ = [
     "MAX_POOL_SIZE",
     "MAX_WORKERS",
+    "RELOADS",
     "SECONDS",
     "AcceptedTunnel",
     "CommonSettings",

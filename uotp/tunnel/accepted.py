@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from uotp.boundaries import CarriedSession
-from uotp.errors import PeerError
+from uotp.errors import PeerError, Refusal
 from uotp.tunnel.heartbeat import ACCEPTED_GIVE_UP_SECONDS, ACCEPTED_IDLE_SECONDS
 from uotp.tunnel.states import AcceptedTunnelOwner, TunnelState
 from uotp.tunnel.tunnel import Tunnel
@@ -22,6 +22,7 @@ class AcceptedTunnel(Tunnel):
     Is the server's end of a tunnel: it waits for the client's hello, and opens when its
     owner tells it which session to carry for.
 
+    @ivar isSecured: whether the handshake of TLS is done, or there is none.
     @ivar shown: all that has come before it was welcome, if that is kept.
     """
 
@@ -38,13 +39,16 @@ class AcceptedTunnel(Tunnel):
         super().__init__(clock, owner)
         self._acceptedBy = owner
         self._helloDecoder = ClientHelloDecoder()
+        self.isSecured = False
         self.shown = b""
         self._rest = b""
 
     def _secured(self) -> None:
         """
-        Do nothing, since the peer speaks first.
+        Only say so, since the peer speaks first.
         """
+        self.isSecured = True
+        self._acceptedBy.tunnelSecured(self)
 
     def welcome(self, session: CarriedSession, *, isNew: bool, keptSeconds: float) -> None:
         """
@@ -102,7 +106,7 @@ class AcceptedTunnel(Tunnel):
         Let a client that speaks TLS know that there is none here: it understands no word of ours, but
         knows by what it begins with whose it is.
         """
-        self.fault = str(error)
+        self.fault, self.faultKind = str(error), Refusal.NO_TLS
         self.transport.write(encodeServerHello(ServerHello(welcome=False)))
         self.close()
 

@@ -11,6 +11,7 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
 
 from uotp.boundaries import Credentials, Security
 from uotp.errors import ConfigurationError, StartError
@@ -28,6 +29,12 @@ DROP_REPORT_SECONDS = 60.0
 DATES_CHECK_SECONDS = 86400.0
 """How often we look whether our certificate is about to expire."""
 
+RELOADED, NOT_RELOADED = "taken", "refused"
+"""What becomes of files that were read again: all are used, or none is."""
+
+RELOADS = tuple(f"reloads.{each}" for each in (RELOADED, NOT_RELOADED))
+"""The names of what counts that, in statistics."""
+
 
 class TunnelService(Service):
     """
@@ -40,6 +47,7 @@ class TunnelService(Service):
     @ivar listening: numeric address and port, once they are bound; the first of several.
     @ivar listeningAll: all of them.
     @ivar drops: what was dropped, and why.
+    @ivar reloads: how often files were read again, by what became of it.
     """
 
     _log = Logger()
@@ -63,6 +71,7 @@ class TunnelService(Service):
         self.liveTunnels = LiveTunnels(reactor)
         self.periodicCalls = PeriodicCalls(reactor)
         self.turns = Turns(reactor, Memory(settings.memory))
+        self.reloads = dict.fromkeys((RELOADED, NOT_RELOADED), 0)
         self._credentials = credentials
         self._congestion = settings.congestion
         self._onlyInFormat2 = settings.onlyInFormat2
@@ -184,7 +193,27 @@ class TunnelService(Service):
 
         @raise ConfigurationError: when they cannot be used; the old stay in use.
         """
-        self.renew(self.prepare())
+        try:
+            prepared = self.prepare()
+        except ConfigurationError:
+            self.reloads[NOT_RELOADED] += 1
+            raise
+        self.renew(prepared)
+        self.reloads[RELOADED] += 1
+
+    def countReload(self, reading: Deferred[None]) -> Deferred[None]:
+        """
+        Files are read again.
+
+        @param reading: fires when all use them; fails when one cannot.
+        @return: the same.
+        """
+
+        def count(outcome: Any) -> Any:
+            self.reloads[NOT_RELOADED if isinstance(outcome, Failure) else RELOADED] += 1
+            return outcome
+
+        return reading.addBoth(count)
 
     def prepare(self, contents: Mapping[str, bytes] | None = None) -> Any:
         """

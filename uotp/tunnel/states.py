@@ -128,6 +128,11 @@ class AcceptedTunnelOwner(TunnelOwner[T_contra], Protocol[T_contra]):
     Is told of the life of a tunnel that it accepted.
     """
 
+    def tunnelSecured(self, tunnel: T_contra) -> None:
+        """
+        The handshake of TLS is done, or there is none.
+        """
+
     def helloReceived(self, tunnel: T_contra, hello: ClientHello) -> None:
         """
         The client has said its hello.  Call C{tunnel.welcome} or C{tunnel.refuse} next.

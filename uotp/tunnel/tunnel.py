@@ -22,7 +22,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from uotp.boundaries import CarriedSession, Security, Stream, StreamRoom
-from uotp.errors import PeerError
+from uotp.errors import PeerError, Refusal
 from uotp.process import StateMachine
 from uotp.tunnel.heartbeat import GIVE_UP_SECONDS, IDLE_SECONDS
 from uotp.tunnel.link import TunnelLink
@@ -58,6 +58,7 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
     @ivar fullSince: since when the stream takes nothing, or L{None} while it does.
     @ivar told: what the log has been told of it; L{None} when nothing has.
     @ivar fault: what the peer did that it may not do, in words, or L{None}.
+    @ivar faultKind: what kind of reason that is, if there is one.
     """
 
     giveUpSeconds = GIVE_UP_SECONDS
@@ -77,6 +78,7 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
         self._room: StreamRoom | None = None  # in the memory of whom the tunnel carries for
         self.fullSince: float | None = None
         self.fault: str | None = None
+        self.faultKind = Refusal.MALFORMED
         self.told: Told | None = None
 
     # The life of the tunnel.
@@ -132,6 +134,15 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
         """
         security = self.security
         return None if security is None else security.refusal
+
+    @property
+    def kind(self) -> Refusal:
+        """
+        What kind of reason there was to refuse the other end, if there was any.
+        """
+        security = self.security
+        refused = None if self.fault is not None or security is None else security.kind
+        return self.faultKind if refused is None else refused
 
     @property
     def peerName(self) -> str | None:
@@ -264,7 +275,7 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
         """
         The other end did what it may not do, which ends this tunnel.
         """
-        self.fault = str(error)
+        self.fault, self.faultKind = str(error), error.kind
         self.abort()
 
     # Whether the other end answers.

@@ -96,12 +96,13 @@ class Sums:
     what tells how things are now is gone with it.
     """
 
-    def __init__(self, kind: type, current: Iterable[str]) -> None:
+    def __init__(self, kind: type, current: Iterable[str], counted: Iterable[str] = ()) -> None:
         """
-        @param kind: the dataclass of what each worker tells, whose only mapping counts what was dropped.
+        @param kind: the dataclass of what each worker tells.  One of its mappings counts what was dropped.
         @param current: the names of what tells how things are now.
+        @param counted: the names of what its other mappings count.
         """
-        self._known = namesOf(kind) | {DROPS + name for name in Drop.__members__}
+        self._known = namesOf(kind) | {DROPS + name for name in Drop.__members__} | set(counted)
         self._current = frozenset(current)
         self._told: dict[int, dict[str, int]] = {}
         self._past: Counter[str] = Counter()

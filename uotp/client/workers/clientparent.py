@@ -33,6 +33,7 @@ from uotp.client.workers.messages import (
 from uotp.errors import PeerError
 from uotp.telemetry import Logger
 from uotp.tls import ClientCredentials, ClientTls
+from uotp.tunnel import RELOADS
 from uotp.udp import datagramGroupOpener
 from uotp.workers import (
     Descriptors,
@@ -129,7 +130,7 @@ class ClientParent(ClientFront):
             pickle.dumps((told, tls)),
             credentials,
             {"memory": settings.memory, "sessions": MAX_CLIENT_SESSIONS},
-            Sums(ClientStatistics, CURRENT_OF_CLIENT),
+            Sums(ClientStatistics, CURRENT_OF_CLIENT, RELOADS),
             self.drops,
         )
         self._groupPorts: dict[int, GroupPort] = {}
@@ -216,7 +217,7 @@ class ClientParent(ClientFront):
 
         @return: fires when all use them; fails with L{ConfigurationError} when one cannot.
         """
-        done = self._workforce.reload()
+        done = self.countReload(self._workforce.reload())
         if self._credentials is None:
             self._followPath()
         return done.addErrback(self._notRenewed)
@@ -232,7 +233,7 @@ class ClientParent(ClientFront):
         """
         @return: those of all workers together, as they have told last.
         """
-        return gathered(ClientStatistics, self._workforce.totals())
+        return replace(gathered(ClientStatistics, self._workforce.totals()), reloads=dict(self.reloads))
 
     def workerStatistics(self) -> tuple[WorkerStatistics, ...]:
         """

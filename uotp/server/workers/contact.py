@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from twisted.logger import LogLevel
 
 from uotp.boundaries import Allowance, Security
-from uotp.errors import PeerError
+from uotp.errors import PeerError, Refusal
 from uotp.net import TunnelSocketOptions
 from uotp.server.acceptor import Acceptor
 from uotp.server.joining import Coordination, Decision, JoinAnswer, JoinQuestion
@@ -271,7 +271,8 @@ class ParentContact:
         if answered is None:
             reason = "it answers what it was not asked"
             raise PeerError(reason)
-        answered(JoinAnswer(Decision(message.decision), message.worker, message.reason))
+        decision = Decision(message.decision)
+        answered(JoinAnswer(decision, message.worker, message.reason, Refusal[message.kind]))
 
     def takeOver(self, message: TakeOver, descriptors: Sequence[int]) -> None:
         """

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from uotp.errors import Refusal
 from uotp.server.joining import JoinQuestion
 from uotp.wire import SESSION_ID_BYTES
 
@@ -53,12 +54,14 @@ class AnswerToJoin:
     Answers that; see L{uotp.server.joining.JoinAnswer}.
 
     @ivar decision: the value of a L{uotp.server.joining.Decision}.
+    @ivar kind: the name of a L{uotp.errors.Refusal}.
     """
 
     question: int
     decision: str
     worker: int
     reason: str
+    kind: str = Refusal.NO_ROOM.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ nothing itself.
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from typing import Any
@@ -21,7 +22,7 @@ from uotp.server.connections import OwnedConnections
 from uotp.server.front import LISTEN_QUEUE, ServerFront
 from uotp.server.sessionshares import SessionShares, Surplus
 from uotp.server.settings import ServerSettings
-from uotp.server.statistics import CURRENT, ServerStatistics
+from uotp.server.statistics import COUNTED, CURRENT, ServerStatistics
 from uotp.server.workers.messages import (
     AnswerToJoin,
     AskToJoin,
@@ -98,7 +99,7 @@ class ServerParent(ServerFront):
             pickle.dumps((settings, tls)),
             credentials,
             {"memory": settings.memory, "silent": limits.silent, "begun": limits.begun},
-            Sums(ServerStatistics, CURRENT),
+            Sums(ServerStatistics, CURRENT, COUNTED),
             self.drops,
         )
         self._groupNumbers = count(1)
@@ -155,7 +156,7 @@ class ServerParent(ServerFront):
 
         @return: fires when all do; fails with L{ConfigurationError} when one cannot.
         """
-        return self._workforce.reload()
+        return self.countReload(self._workforce.reload())
 
     def statistics(self) -> ServerStatistics:
         """
@@ -163,7 +164,7 @@ class ServerParent(ServerFront):
         """
         # An owner may have sessions at several workers.
         totals = {**self._workforce.totals(), "registry.owners": self._table.statistics().owners}
-        return gathered(ServerStatistics, totals)
+        return replace(gathered(ServerStatistics, totals), reloads=dict(self.reloads))
 
     def tableStatistics(self) -> SessionTableStatistics:
         """
@@ -241,7 +242,7 @@ class ServerParent(ServerFront):
 
     def _answer(self, worker: int, message: AskToJoin) -> None:
         answer = self._table.ask(worker, message)
-        told = AnswerToJoin(message.question, answer.decision.value, answer.worker, answer.reason)
+        told = AnswerToJoin(message.question, answer.decision.value, answer.worker, answer.reason, answer.kind.name)
         self._workforce.send(worker, told)
 
     def _handOver(self, worker: int, message: HandOver, descriptors: Descriptors) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from uotp.errors import PeerError
+from uotp.errors import PeerError, Refusal
 from uotp.server.connections import OwnedConnections
 from uotp.server.joining import Decision, JoinAnswer, JoinQuestion
 from uotp.server.sessionshares import SessionShares, Shortage, Surplus
@@ -174,7 +174,7 @@ class SessionTable:
             giver = None if question.isRelayed else self._connections.giver(question.owner)
             session = self._sessionFor(worker, question)
         except PeerError as error:
-            return JoinAnswer(Decision.REFUSED, reason=str(error))
+            return JoinAnswer(Decision.REFUSED, reason=str(error), kind=error.kind)
         if giver is not None:
             (holder, number), reason = self._connections.evict(giver)
             del self._carrying[holder][number]
@@ -190,7 +190,7 @@ class SessionTable:
     def _sessionFor(self, worker: int, question: JoinQuestion) -> TableSession:
         if question.hops > MOST_HOPS:
             reason = "its session moves from worker to worker"
-            raise PeerError(reason)
+            raise PeerError(reason, Refusal.NO_ROOM)
         session = self._sessions.get(question.sessionId)
         if session is None:
             self._makeRoom(question.owner)
@@ -198,7 +198,7 @@ class SessionTable:
             return self._claim(question.sessionId, question.key, question.owner, place)
         if session.key != question.key:
             reason = "the session belongs to another client certificate"
-            raise PeerError(reason)
+            raise PeerError(reason, Refusal.OTHER_OWNER)
         return session
 
     def _makeRoom(self, owner: Hashable) -> None:
