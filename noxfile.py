@@ -34,6 +34,7 @@ PACKAGES = {
     "ip": "iproute2",
     "nft": "nftables",
     "ping": "iputils-ping",
+    "sysctl": "procps",
     "systemd-analyze": "systemd",
     "wg": "wireguard-tools",
     "wireguard-go": "wireguard-go",

@@ -42,7 +42,7 @@ How many sessions may run at a time, and which.  README's second command has the
 for itself: of all tests some measure time.
 """
 
-SHOWN_LINES = {"command-1": 25}
+SHOWN_LINES = {"command-1": 28}
 """How much is shown of what a session has said that passed, beside trial's last lines."""
 
 LEFT_OUT = {"packages"}

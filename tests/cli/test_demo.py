@@ -732,6 +732,15 @@ class DemoTests(SynchronousTestCase):
         self.assertRegex(said, r"\nsent +100 +32 +400 +300\nreturned +100 +32 +400 +300\nlost +0 +0 +0 +0\n")
         self.assertEqual(self.err.getvalue(), "")
 
+    def test_theFiguresAreNoBenchmark(self) -> None:
+        """
+        Below the table stands why, and what measures.
+        """
+        self.perform()
+        words = self.out.getvalue().partition("Mbit/s each way")[2]
+        for expected in ("no benchmark", "loopback", "iperf3", "python -m bench"):
+            self.assertIn(expected, words)
+
     def test_phasesComeInTheirOrderAndShareNoNumbers(self) -> None:
         self.perform("--size", "99")
         names = [phase.name for phase in self.scene.phases]

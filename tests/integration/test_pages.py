@@ -9,11 +9,20 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from bench.rig.namespaces import command
 from bench.rig.ports import FIXED_PORTS, LOOPBACK
 from bench.rig.programs import HANG_SECONDS
 from tests.integration.correspondence import openUdp
 from tests.integration.harness import TWISTD, ProgramTestCase, needed, ourCommand, ourEnvironment, runToEnd
-from tests.integration.hosts import SERVER_ADDRESS, SERVER_NAME, Host, needTwoHosts, twoHosts, writeProgram
+from tests.integration.hosts import (
+    SERVER_ADDRESS,
+    SERVER_NAME,
+    Host,
+    needTwoHosts,
+    newNamespace,
+    twoHosts,
+    writeProgram,
+)
 from tests.integration.test_terminator import haproxyProgram
 from tests.pages import EXAMPLES, README, printedBlocks
 
@@ -97,7 +106,7 @@ def copyToClient(client: Host, server: Host) -> None:
 
 class TwoHostsTests(ProgramTestCase):
     """
-    Two hosts in three commands, and as daemons.
+    The server with all processors, both ends as daemons, and HAProxy in front.
     """
 
     def setUp(self) -> None:
@@ -106,16 +115,6 @@ class TwoHostsTests(ProgramTestCase):
         self.blocks = blocksHere()
         self.client, self.server = twoHosts(self)
         self.server.start("target", python(self.server, ECHO), LISTENING)
-
-    def test_threeCommandsCarryDatagrams(self) -> None:
-        """
-        The three commands as printed make a tunnel from one host to the other.
-        """
-        self.server.start("server", self.blocks["two-hosts-server"], LISTENING)
-        copyToClient(self.client, self.server)
-        self.client.start("client", self.blocks["two-hosts-client"], LISTENING)
-        self.client.run(self.blocks["send-hello"])
-        self.client.run(python(self.client, ASK))
 
     def test_haproxyInFront(self) -> None:
         """
@@ -163,25 +162,23 @@ class TwoHostsTests(ProgramTestCase):
             self.assertIn(LISTENING, (host.folder / f"uotp-{which}.log").read_text())
 
 
-class WireGuardTests(ProgramTestCase):
+class WireGuardTestCase(ProgramTestCase):
     """
-    WireGuard with a default route through the tunnel, by wg-quick, with the
-    configurations as printed but for the keys.
+    Two hosts, on each of which WireGuard is raised with the configuration that a page prints, but for
+    the keys and the name of the interface.
     """
 
     def setUp(self) -> None:
         super().setUp()
-        needTwoHosts("wg", "wg-quick", "wireguard-go", "ping", "nft")
+        needTwoHosts("wg", "wg-quick", "wireguard-go", "ping", "nft", "sysctl")
         self.blocks = blocksHere()
         self.client, self.server = twoHosts(self)
         self.keys: dict[str, str] = {}
-        for which in ("CLIENT", "SERVER"):
-            private = self.client.run("wg genkey").strip()
-            self.keys[f"{which}-PRIVATE-KEY"] = private
-            self.keys[f"{which}-PUBLIC-KEY"] = self.client.run(f"echo {private} | wg pubkey").strip()
+        for which, host in (("CLIENT", self.client), ("SERVER", self.server)):
+            self.keys[f"{which}-PUBLIC-KEY"] = host.run(self.blocks["wireguard-keys"]).strip()
+            self.keys[f"{which}-PRIVATE-KEY"] = (host.folder / "private.key").read_text().strip()
         self.server.start("server", self.blocks["two-hosts-server"], LISTENING)
         copyToClient(self.client, self.server)
-        self.raiseWireGuard(self.server, self.blocks["wireguard-server"])
 
     def raiseWireGuard(self, host: Host, configuration: str) -> None:
         """
@@ -189,37 +186,81 @@ class WireGuardTests(ProgramTestCase):
         """
         for placeholder, key in self.keys.items():
             configuration = configuration.replace(placeholder, key)
+        configuration = configuration.replace("/etc/wireguard/wg0", f"{host.folder}/wg0")
         file = host.folder / f"{host.wireGuard}.conf"
         file.write_text(configuration)
         file.chmod(0o600)
-        host.run(f"wg-quick up ./{host.wireGuard}.conf")
+        host.run(self.blocks["wireguard-up"].replace("wg0", f"./{file.name}"))
 
-    def assertDefaultRouteIsTunnelled(self) -> None:
+    def ping(self, *words: str) -> None:
         """
-        The other end of the VPN answers, the world is behind the tunnel, and the
-        tunnel itself is not.
+        Ping until something comes back.
         """
-        self.client.run("for _ in $(seq 300); do ping -c 1 -W 1 10.77.0.1 && exit 0; done; exit 1")
-        self.assertIn(self.client.wireGuard, self.client.run("ip route get 198.51.100.1"))
+        self.client.run(f"for _ in $(seq 300); do {' '.join(words)} && exit 0; done; exit 1")
 
-    def test_markedConnectionsGoPastTheTunnel(self) -> None:
+
+class TutorialTests(WireGuardTestCase):
+    """
+    The tutorial, from its first line to its last.
+    """
+
+    def test_theVpnStands(self) -> None:
+        client = self.client.start("client", self.blocks["two-hosts-client"], LISTENING)
+        self.client.run(self.blocks["send-hello"])
+        client.waitForLine(f"connected to {SERVER_NAME} port 8443")
+        self.raiseWireGuard(self.server, self.blocks["tutorial-wireguard-server"])
+        self.raiseWireGuard(self.client, self.blocks["tutorial-wireguard-client"])
+        self.ping(self.blocks["wireguard-ping"].strip())
+
+
+class WireGuardTests(WireGuardTestCase):
+    """
+    All traffic through WireGuard, to a host beyond the server that knows no way back to the VPN.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        world = newNamespace(self, "world")
+        command(
+            *("ip", "link", "add", "net", "netns", world.name, "mtu", "1500", "type", "veth"),
+            *("peer", "name", "uplink", "netns", self.server.namespace.name),
+        )
+        for network, length in (("198.51.100.", 24), ("2001:db8:51::", 64)):
+            command("ip", "-n", world.name, "address", "add", f"{network}1/{length}", "dev", "net", "nodad")
+            self.server.run(f"ip address add {network}2/{length} dev uplink nodad")
+        command("ip", "-n", world.name, "link", "set", "net", "up")
+        self.server.run("ip link set uplink up")
+        (self.server.folder / "wg0.nft").write_text(
+            self.blocks["wireguard-masquerade"].replace('"wg0"', f'"{self.server.wireGuard}"')
+        )
+        self.raiseWireGuard(self.server, self.blocks["wireguard-server"])
+
+    def assertTheWorldIsBehindTheVpn(self) -> None:
+        """
+        It answers, by IPv4 and by IPv6, also to the largest packet of the VPN.
+        """
+        for address, headers in (("198.51.100.1", 28), ("2001:db8:51::1", 48)):
+            self.assertIn(self.client.wireGuard, self.client.run(f"ip route get {address}"))
+            self.ping("ping -M do -c 1 -W 1 -s", str(1420 - headers), address)
+
+    def test_markedConnectionsGoPastTheVpn(self) -> None:
         """
         With the mark that WireGuard has, the tunnel's connections keep out of it, also
         those that are made when the default route is up.
         """
         self.client.start("client", self.blocks["marked-client"], LISTENING)
         self.raiseWireGuard(self.client, self.blocks["wireguard-client"])
-        self.assertDefaultRouteIsTunnelled()
+        self.assertTheWorldIsBehindTheVpn()
         self.client.run("kill $(ss -Hulnp 'sport = 8911' | sed 's/.*pid=\\([0-9]*\\).*/\\1/')")
         self.client.run("for _ in $(seq 200); do ss -Huln | grep -q :8911 || exit 0; sleep 0.1; done; exit 1")
         self.client.start("second client", self.blocks["marked-client"], LISTENING)
-        self.assertDefaultRouteIsTunnelled()
+        self.assertTheWorldIsBehindTheVpn()
 
-    def test_aStaticRouteLeadsPastTheTunnel(self) -> None:
+    def test_aStaticRouteLeadsPastTheVpn(self) -> None:
         self.client.run(self.blocks["static-route"])
         self.client.start("client", self.blocks["two-hosts-client"], LISTENING)
         self.raiseWireGuard(self.client, self.blocks["wireguard-client"])
-        self.assertDefaultRouteIsTunnelled()
+        self.assertTheWorldIsBehindTheVpn()
         self.assertIn("via 192.0.2.1", self.client.run(f"ip route get {SERVER_ADDRESS}"))
 
 
@@ -237,6 +278,7 @@ class ExamplesTests(ProgramTestCase):
             ("both-ends", "both_ends.tac"),
             ("wireguard-server", "wireguard/server.conf"),
             ("wireguard-client", "wireguard/client.conf"),
+            ("wireguard-masquerade", "wireguard/wg0.nft"),
             ("systemd-client", "systemd/uotp-client.service"),
         ):
             self.assertEqual(blocks[name], (EXAMPLES / file).read_text("utf-8"), name)

@@ -1,5 +1,5 @@
 """
-The results of the demonstration in figures, and the table of them.  Values come in, text goes
+The results of the demonstration in figures, the table of them, and what they do not tell.  Values come in, text goes
 out.
 """
 
@@ -51,6 +51,13 @@ class Results:
             return None
         rank = -(-len(self.times) * percent // 100)
         return self.times[int(rank) - 1]
+
+
+NO_BENCHMARK = (
+    "These figures are no benchmark: both ends and the target share one process, and loopback is no network.\n"
+    "To measure, run iperf3 through a VPN over uotp-client and uotp-server, or `python -m bench` in a checkout."
+)
+"""What the rates and the round trips in the table are not."""
 
 
 def table(tallies: Mapping[str, Results]) -> str:
