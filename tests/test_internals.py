@@ -36,6 +36,7 @@ PRIVATES = {
     "twisted.internet.base.BaseConnector._makeTransport",
     "twisted.internet.tcp.BaseClient._connectDone",
     "twisted.internet.tcp.Port._preexistingSocket",
+    "twisted.logger.FileLogObserver._outFile",
     "twisted.logger.LogPublisher._observers",
 }
 """Private names of others that we use or override, each with the first that has it."""

@@ -44,6 +44,7 @@ from uotp.process.garbage import GarbageCollection
 from uotp.process.memory import DEFAULT_MEMORY_BYTES
 from uotp.server import service as serverservice
 from uotp.telemetry.log import Logger
+from uotp.telemetry.logformat import LogFormat
 from uotp.telemetry.spelling import Spelling
 from uotp.tls.alerts import errorWords
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerTls
@@ -64,6 +65,7 @@ SHARED = [
     ("--verbosity", "-v", "fatal", "verbosity", LogLevel.critical),
     ("--verbosity", "-v", "WARNING", "verbosity", LogLevel.warn),
     ("--logfile", "-l", HERE, "logfile", HERE),
+    ("--log-format", None, "json", "log-format", LogFormat.JSON),
     ("--no-tls", None, None, "no-tls", 1),
     ("--cert", "-c", HERE, "cert", HERE),
     ("--cafile", "-C", HERE, "cafile", HERE),
@@ -147,6 +149,7 @@ CHOICES = {"wire": WireChoice.AUTO, "reorder": None, "duplicate": Duplicate.AUTO
 SERVER_DEFAULTS = {
     "verbosity": LogLevel.info,
     "logfile": None,
+    "log-format": LogFormat.TEXT,
     "no-tls": 0,
     "cert": HERE,  # without one there is no server
     "key": None,
@@ -166,6 +169,7 @@ SERVER_DEFAULTS = {
 CLIENT_DEFAULTS = {
     "verbosity": LogLevel.info,
     "logfile": None,
+    "log-format": LogFormat.TEXT,
     "no-tls": 0,
     "cert": None,
     "key": None,
@@ -599,6 +603,17 @@ class RefusalTests(CommandTestCase):
             ([*DESTINATION, "--no-hostname-check", "--no-tls"], "--no-tls and --no-hostname-check exclude each other"),
         )
 
+    def test_syslogHasAFormatOfItsOwn(self) -> None:
+        parent: Any = {"syslog": 1}
+        for words in ([], ["--log-format", "text"]):
+            options = client.Options()
+            options.parent = parent
+            options.parseOptions([*DESTINATION, *words])
+        options = client.Options()
+        options.parent = parent
+        line = self.refusalOf(lambda: options.parseOptions([*DESTINATION, "--log-format", "json"]))
+        self.assertIn("--log-format json and twistd's --syslog exclude each other", line)
+
     def test_aKeyWithoutACertificateIsOfNoUse(self) -> None:
         self.assertRefusals(client, "uotp-client", ([*DESTINATION, "-k", HERE], "--key needs --cert"))
 
@@ -646,11 +661,11 @@ class ServiceTestCase(CommandTestCase):
         self.signals: dict[int, Callable[..., object]] = {}
         self.patch(signal, "signal", self.signals.__setitem__)
 
-    def processLog(self, publisher: Any, clock: Any) -> Any:
+    def processLog(self, publisher: Any, clock: Any, **choices: Any) -> Any:
         """
         @return: a log of the process, whose files are closed in the end.
         """
-        log = RecordingProcessLog(publisher, clock)
+        log = RecordingProcessLog(publisher, clock, **choices)
         self.processLogs.append(log)
         self.addCleanup(lambda: [logFile.close() for logFile in log.files])
         return log

@@ -28,6 +28,7 @@ from uotp.cli import common, main
 from uotp.cli.options import GnuOptions
 from uotp.errors import StartError
 from uotp.server import service as serverservice
+from uotp.telemetry import LogFormat
 
 COMMANDS = "server, client, cert, demo"
 
@@ -39,6 +40,12 @@ class ExampleOptions(GnuOptions):
 
     commandName = "uotp-example"
     optParameters = [["logfile", "l", None, "log to this file"]]
+
+    def postOptions(self) -> None:
+        """
+        Turn words into values.
+        """
+        self["log-format"] = LogFormat.TEXT
 
 
 class ScriptTestCase(CommandTestCase):

@@ -773,7 +773,7 @@ class SlotLogTests(SlotTestCase):
         """
         with capturedLogs() as events:
             act()
-        said = [str(formatEvent(event)) for event in events if "ends" in event]
+        said = [str(formatEvent(event)) for event in events if "local" in event]
         return [line.partition(": ")[2] or line for line in said]
 
     def up(self, hello: bytes = WELCOME) -> Slot:

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from uotp.telemetry import LogFormat
+
 
 class RecordingProcessLog:
     """
@@ -17,8 +19,11 @@ class RecordingProcessLog:
     @ivar first: logs what is said first.
     """
 
-    def __init__(self, publisher: Any = None, clock: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self, publisher: Any = None, clock: Callable[[], float] | None = None, form: LogFormat = LogFormat.TEXT
+    ) -> None:
         self.publisher = publisher
+        self.form = form
         self.clock = clock
         self.journal: list[str] = []
         self.files: list[Any] = []

@@ -723,7 +723,7 @@ class AcceptorOverTlsTests(AcceptorTestCase, TlsTestCase):
         self.knock(server, self.client(shows=TRUSTED.issue(usages=CLIENT)))
         (served,) = self.registry._served.values()
         self.assertEqual(len(served.owner or b""), 32)
-        self.assertRegex(served.client, r"^ \(leaf, sha256 [0-9a-f]{8}\)$")
+        self.assertRegex(served.client["clientWords"], r"^ \(leaf, sha256 [0-9a-f]{8}\)$")
         other = TRUSTED.issue(subject="laptop", usages=CLIENT)
         self.knock(server, self.client(shows=other))
         self.assertEqual(len(served.tunnels), 1)

@@ -24,7 +24,13 @@ class DropsTests(SynchronousTestCase):
         drops.count(Drop.BACKLOG_FULL, 2)
         drops.count(Drop.BACKLOG_STALE, 3)
         self.assertEqual(
-            drops.report(), "7 waited with too many others; 3 waited too long; 1 too long to be sent as UDP"
+            drops.report(),
+            {
+                "reportWords": "7 waited with too many others; 3 waited too long; 1 too long to be sent as UDP",
+                "BACKLOG_FULL": 7,
+                "BACKLOG_STALE": 3,
+                "TOO_LONG": 1,
+            },
         )
 
     def test_aReportTellsOnlyWhatIsNew(self) -> None:
@@ -33,7 +39,7 @@ class DropsTests(SynchronousTestCase):
         drops.report()
         self.assertIsNone(drops.report())
         drops.count(Drop.SEND_REFUSED, 2)
-        self.assertEqual(drops.report(), "2 refused by the network when sent")
+        self.assertEqual(drops.report(), {"reportWords": "2 refused by the network when sent", "SEND_REFUSED": 2})
         self.assertIsNone(drops.report())
         self.assertEqual(drops.totals, {Drop.SEND_REFUSED: 7})
 

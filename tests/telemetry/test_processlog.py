@@ -5,10 +5,13 @@ The log of a process: whoever listens, however the log was begun.
 from __future__ import annotations
 
 import io
+import json
+import os
 import sys
 import threading
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -24,6 +27,7 @@ from twisted.logger import (
 from twisted.logger import Logger as TwistedLogger
 from twisted.python import log as legacy
 from twisted.python.failure import Failure
+from twisted.python.logfile import LogFile as TwistedLogFile
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.sources import modules
@@ -31,6 +35,7 @@ from tests.test_packages import importsOf
 from uotp.telemetry import processlog
 from uotp.telemetry.frozen import frozen
 from uotp.telemetry.log import Logger
+from uotp.telemetry.logformat import LogFormat
 from uotp.telemetry.outlet import MAX_LINES
 from uotp.telemetry.processlog import ProcessLog
 
@@ -227,6 +232,58 @@ class ProcessLogTests(SynchronousTestCase):
         log.reopen()
         self.atEnd()
         self.assertIn("#error] the log file could not be opened again: Permission denied\n", file.getvalue())
+
+    def test_theFileOfTwistdIsOpenedAgainToo(self) -> None:
+        """
+        One that somebody else has moved away; what was logged before is in the old one.
+        """
+        path = self.mktemp()
+        file = TwistedLogFile.fromFullPath(path)
+        self.addCleanup(file.close)
+        log = self.processLog()
+        self.beginner.beginLoggingTo([textFileLogObserver(file)])
+        self.ours.info("before")
+        log.reopen()
+        self.ours.info("after")
+        os.rename(path, path + ".1")
+        self.atEnd()
+        texts = [Path(each).read_text("utf-8") for each in (path + ".1", path)]
+        self.assertEqual([text.split()[-1] for text in texts], ["before", "after"])
+
+    def test_theFileOfTwistdStaysWhereItCannotBeOpenedAgain(self) -> None:
+        """
+        Twisted would close it first, and have none from then on.
+        """
+        path = self.mktemp()
+        os.mkdir(path)
+        file = TwistedLogFile.fromFullPath(os.path.join(path, "log"))
+        self.addCleanup(file.close)
+        log = self.processLog()
+        self.beginner.beginLoggingTo([textFileLogObserver(file)])
+        os.rename(path, path + ".1")
+        log.reopen()
+        self.ours.info("after")
+        self.atEnd()
+        lines = Path(path + ".1", "log").read_text("utf-8").splitlines()
+        self.assertIn("could not be opened again: No such file or directory", lines[-1] + lines[-2])
+        self.assertTrue(any(line.endswith("after") for line in lines))
+
+    def test_filesOfAllKindsMayBeJson(self) -> None:
+        """
+        Ours, and those of twistd, which has an observer of its own and takes it away at the end.
+        """
+        log = ProcessLog(self.publisher, Clock().seconds, atExit=self.atExit.append, form=LogFormat.JSON)
+        ours, others = MemoryFile(), io.StringIO()
+        log.logTo(ours)  # type: ignore[arg-type]
+        observer = textFileLogObserver(others)
+        self.beginner.beginLoggingTo([observer])
+        self.publisher.addObserver(observer)
+        self.ours.info("said")
+        self.publisher.removeObserver(observer)
+        self.ours.info("later")
+        self.atEnd()
+        read = [[json.loads(line)["message"] for line in file.getvalue().splitlines()] for file in (ours, others)]
+        self.assertEqual(read, [["said", "later"], ["said"]])
 
     def test_onlyTheCommandLinesTakeTheLogOver(self) -> None:
         """

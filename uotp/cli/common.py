@@ -61,7 +61,17 @@ from uotp.process import (
     trimOfMalloc,
     useMonotonicClock,
 )
-from uotp.telemetry import LogFile, Logger, ProcessLog, Spelling, orLog, parseVerbosity, sayLast
+from uotp.telemetry import (
+    LogFile,
+    LogFormat,
+    Logger,
+    ProcessLog,
+    Spelling,
+    orLog,
+    parseLogFormat,
+    parseVerbosity,
+    sayLast,
+)
 from uotp.tunnel import MAX_WORKERS
 from uotp.wire import parseWire
 
@@ -74,12 +84,16 @@ UNITS_HELP = (
 )
 """How the help says what times and sizes are."""
 
+parseForm = inAnyCase(parseLogFormat)
+"""Parses a format of the log."""
+
 parseLevel = inAnyCase(parseVerbosity, {"warning": "warn", "critical": "fatal"})
 """Parses a level of the log, also where Python's name for it is another."""
 
 COMMON_ROWS = (
     Option("verbosity", "v", "how much to log: debug, info, warn, error or fatal", parseLevel, default="info"),
     Option("logfile", "l", "log to this file (besides twistd's own log); SIGHUP opens it again", absolutePath),
+    Option("log-format", None, "how lines of the log are written: text, or json", parseForm, default="text"),
     Option("cert", "c", "PEM file with our certificate, and those between it and the CA", absolutePath, "cert"),
     Option(
         "key", "k", "PEM file with the certificate's key; left out, it is in the file of --cert", absolutePath, "key"
@@ -231,6 +245,9 @@ class CommonOptions(GnuOptions):
         if self["key"] and not self["cert"]:
             reason = "--key needs --cert"
             raise usage.UsageError(reason)
+        if self["log-format"] is LogFormat.JSON and self.parent is not None and self.parent.get("syslog"):
+            reason = "--log-format json and twistd's --syslog exclude each other: syslog has a format of its own"
+            raise usage.UsageError(reason)
         if self.parent is not None and self.parent.get("pidfile"):
             path = self.parent["pidfile"]
             self.stalePidFile = path if removeStalePidFile(path) else None  # now: twistd looks at it next
@@ -318,7 +335,7 @@ def commandService(options: CommonOptions, make: Callable[[Any], Reloadable]) ->
         options.refuse(str(error))
     except OSError as error:
         options.refuse(f"cannot start: {error.strerror or error}")
-    log = ProcessLog(globalLogPublisher, reactor.seconds)
+    log = ProcessLog(globalLogPublisher, reactor.seconds, form=options["log-format"])
     log.precede(partial(introduce, options, reactor))
     if logFile is not None:
         log.logTo(logFile)

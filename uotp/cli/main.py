@@ -6,6 +6,7 @@ twistd's plugins, and run in the foreground.  C{uotp} has the other commands.
 from __future__ import annotations
 
 import difflib
+import os
 import sys
 from collections.abc import Callable, Sequence
 from types import ModuleType
@@ -17,7 +18,7 @@ from uotp.cli.options import GnuOptions
 from uotp.cli.pasted import pastedTrouble
 from uotp.cli.words import shown
 from uotp.errors import StartError
-from uotp.telemetry import Logger, sayLast, textObserver, unbuffered
+from uotp.telemetry import Logger, leadsToJournal, lineObserver, sayLast, unbuffered
 
 
 def runEnd(end: ModuleType, words: Sequence[str] | None = None) -> int:
@@ -37,7 +38,10 @@ def runEnd(end: ModuleType, words: Sequence[str] | None = None) -> int:
     anyReactor: Any = reactor
     service = end.makeService(options)
     terminal = sys.stderr  # None where it is closed
-    observers = [] if options["logfile"] or terminal is None else [textObserver(unbuffered(terminal))]
+    observers = []
+    if not options["logfile"] and terminal is not None:
+        isJournal = leadsToJournal(terminal, os.environ)
+        observers.append(lineObserver(unbuffered(terminal), options["log-format"], isJournal=isJournal))
     globalLogBeginner.beginLoggingTo(observers, redirectStandardIO=False)
     try:
         service.privilegedStartService()

@@ -105,7 +105,8 @@ class Reachability:
         """
         if self._known is not Known.IS_UOTP:
             self._known, self._wasUotp = Known.IS_UOTP, True
-            self._say(LogLevel.info, self._budget.spend(), "connected to {host} port {port}{reason}", wordsFor(answer))
+            words = "connected to {host} port {port}{answerWords}"
+            self._say(LogLevel.info, self._budget.spend(), words, **fieldsFor(answer))
 
     def stayed(self, *, isSecured: bool) -> None:
         """
@@ -117,8 +118,8 @@ class Reachability:
             self.reached()
         elif self._known is Known.NOTHING:
             self._known = Known.STAYS
-            words = "{reason} is up to {host} port {port}, which has not said that it is uotp (format 1)"
-            self._say(LogLevel.info, self._budget.spend(), words, "TLS" if isSecured else "TCP")
+            words = "{transport} is up to {host} port {port}, which has not said that it is uotp (format 1)"
+            self._say(LogLevel.info, self._budget.spend(), words, transport="TLS" if isSecured else "TCP")
 
     def nothingComesBack(self, name: str, *, isWelcome: bool) -> None:
         """
@@ -172,21 +173,24 @@ class Reachability:
             self.failingSince = self._clock()
         if self._known is not Known.NOTHING and self._up == 0:
             self._known = Known.NOTHING
-            self._say(LogLevel.warn, self._budget.spend(), "no tunnel to {host} port {port} is left: {reason}", reason)
+            words = "no tunnel to {host} port {port} is left: {reason}"
+            self._say(LogLevel.warn, self._budget.spend(), words, reason=reason)
         else:
             suppressed = self._rateLimit.suppressedBefore(("server", causeOf(reason)))
-            self._say(LogLevel.warn, suppressed, "a tunnel to {host} port {port} failed: {reason}", reason)
+            self._say(LogLevel.warn, suppressed, "a tunnel to {host} port {port} failed: {reason}", reason=reason)
 
-    def _say(self, level: Any, suppressed: int | None, words: str, reason: str = "") -> None:
+    def _say(self, level: Any, suppressed: int | None, words: str, **found: object) -> None:
         host, port = self._server
-        logCounted(self._log, level, suppressed, words, host=host, port=port, reason=reason)
+        logCounted(self._log, level, suppressed, words, host=host, port=port, **found)
 
 
-def wordsFor(answer: ServerHello | None) -> str:
+def fieldsFor(answer: ServerHello | None) -> dict[str, object]:
     """
-    @return: what a server has answered, as words for the end of a line.
+    @return: what a server has answered, as fields of a line: words for its end, and each thing that it says.
     """
     if answer is None:
-        return ""
-    kept = "" if answer.keptSeconds is None else f" and keeps a session without tunnels for {answer.keptSeconds} s"
-    return f", which speaks format 2{kept}"
+        return {"answerWords": "", "wire": 1}
+    if answer.keptSeconds is None:
+        return {"answerWords": ", which speaks format 2", "wire": 2}
+    kept = f" and keeps a session without tunnels for {answer.keptSeconds} s"
+    return {"answerWords": f", which speaks format 2{kept}", "wire": 2, "keptSeconds": answer.keptSeconds}

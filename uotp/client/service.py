@@ -193,8 +193,8 @@ class ClientService(ClientFront):
         if self._sleep.isOver():
             doubt = self._sleep.doubt
             suppressed = self.rateLimit.suppressedBefore(("clock", doubt)) if doubt else 0
-            words = "this machine has slept{doubt}: every tunnel has to show that it is good"
-            logCounted(self._log, LogLevel.info, suppressed, words, doubt=doubt)
+            words = "this machine has slept{doubtWords}: every tunnel has to show that it is good"
+            logCounted(self._log, LogLevel.info, suppressed, words, doubtWords=doubt, isCertain=not doubt)
             self._context.pathChanged()
             self._sessions.prove()
 

@@ -22,10 +22,11 @@ from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
 from uotp.errors import PeerError, Refusal
+from uotp.server.clientfields import clientFields
 from uotp.server.connections import OwnedConnections
 from uotp.server.joining import Coordinator, Decision, Handed, JoinAnswer, JoinQuestion
 from uotp.server.refusals import Handshake, Refusals
-from uotp.server.registry import Joined, Registry, ServedSession, clientWords
+from uotp.server.registry import Joined, Registry, ServedSession
 from uotp.server.strangers import Stranger, Strangers, StrangersStatistics
 from uotp.telemetry import Logger, RateLimit, logCounted, spelled
 from uotp.transport import Newcomer
@@ -401,11 +402,11 @@ class Acceptor(Factory):
         The client does not answer: it has opened another tunnel, if it lives.
         """
         peer = self._accepted[tunnel].peer
-        client = clientWords(tunnel.peerName)
+        client = clientFields(tunnel.peerName)
         suppressed = self._rateLimit.suppressedBefore((peer, "pong given up"))
         self._liveTunnels.log.tell(tunnel, "no pong has come")
-        words = "a tunnel from {peer}{client} does not answer and is given up"
-        logCounted(self._log, LogLevel.info, suppressed, words, peer=peer, client=client)
+        words = "a tunnel from {peer}{clientWords} does not answer and is given up"
+        logCounted(self._log, LogLevel.info, suppressed, words, peer=peer, **client)
         tunnel.abort()
 
     def peerLeft(self, tunnel: Tunnel) -> None:

@@ -36,13 +36,13 @@ MAX_TARGET_ADDRESSES = 8
 """So many addresses of a name are tried: each takes a second while none answers."""
 
 REFUSING_ERRORS = {
-    errno.ECONNREFUSED: "nothing listens at the target, {where}: is it started?",
-    errno.EPERM: "a rule of this host, its firewall's maybe, forbids to send to the target, {where}: {reason}",
-    errno.EACCES: "a firewall forbids to send to the target, {where}: {reason}",
+    errno.ECONNREFUSED: "nothing listens at the target, {whereWords}: is it started?",
+    errno.EPERM: "a rule of this host, its firewall's maybe, forbids to send to the target, {whereWords}: {reason}",
+    errno.EACCES: "a firewall forbids to send to the target, {whereWords}: {reason}",
 }
 """What the log says when the target refuses what it is sent."""
 
-UNREACHABLE = "nothing that is sent reaches the target, {where}: {reason}; is its host up, and is the route right?"
+UNREACHABLE = "nothing that is sent reaches the target, {whereWords}: {reason}; is its host up, and is the route right?"
 """What it says for any other error."""
 
 LINK_IS_NEW = "the link of the target {host} was made anew"
@@ -183,7 +183,7 @@ class TargetFinder:
             self._known = [address, *(each for each in self._known if each != address)]
         if self._isRefused:
             self._isRefused = False
-            self._say(LogLevel.info, "answers", "the target, {where}, answers again", where=self._where([address]))
+            self._say(LogLevel.info, "answers", "the target, {whereWords}, answers again", **self._where([address]))
 
     def sayRefused(self, addresses: list[Address], number: int) -> None:
         """
@@ -197,7 +197,7 @@ class TargetFinder:
             LogLevel.warn,
             ("refused", number),
             REFUSING_ERRORS.get(number, UNREACHABLE),
-            where=self._where(addresses),
+            **self._where(addresses),
             reason=os.strerror(number),
         )
 
@@ -244,9 +244,10 @@ class TargetFinder:
     def _say(self, level: Any, event: tuple[Any, ...] | str, words: str, **fields: object) -> None:
         logCounted(self._log, level, self._rateLimit.suppressedBefore(event), words, **fields)
 
-    def _where(self, addresses: list[Address]) -> str:
+    def _where(self, addresses: list[Address]) -> dict[str, object]:
         hosts = ", ".join(str(address[0]) for address in addresses)
-        return f"{self._host} port {self._port}" + (f" ({hosts})" if self._isName else "")
+        words = f"{self._host} port {self._port}" + (f" ({hosts})" if self._isName else "")
+        return {"whereWords": words, "host": self._host, "port": self._port, "addresses": hosts}
 
 
 def few(addresses: list[Address]) -> list[Address]:

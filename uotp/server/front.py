@@ -109,14 +109,15 @@ class ServerFront(TunnelService):
 
     def _sayDescriptorsAreShort(self, what: str, number: int, asked: int, share: str) -> None:
         self._log.warn(
-            "there may be {number} {what} and not {asked}, since {who} may have {descriptors} descriptors, "
+            "there may be {number} {what} and not {asked}, since {whoWords} may have {descriptors} descriptors, "
             "of which they get {share}: raise that limit (ulimit -n, or LimitNOFILE of systemd)",
             number=number,
             what=what,
             asked=asked,
             descriptors=self._descriptors,
             share=share,
-            who=f"each of {self._processes} workers" if self._processes > 1 else "this process",
+            whoWords=f"each of {self._processes} workers" if self._processes > 1 else "this process",
+            workers=self._processes,
         )
 
 

@@ -12,6 +12,7 @@ from enum import Enum
 from twisted.logger import LogLevel
 
 from uotp.errors import Refusal
+from uotp.server.clientfields import clientFields
 from uotp.telemetry import Logger, RateLimit, causeOf, logCounted
 
 
@@ -56,10 +57,11 @@ class Refusals:
             self._log,
             LogLevel.warn,
             self._rateLimit.suppressedBefore((peer, causeOf(reason))),
-            "refused a connection from {peer}: {reason}{certificate}",
+            "refused a connection from {peer}: {reason}{certificateWords}",
             peer=peer,
             reason=reason,
-            certificate="" if certificate is None else f" (its certificate: {certificate})",
+            certificateWords="" if certificate is None else f" (its certificate: {certificate})",
+            **clientFields(certificate),
         )
 
     def byKind(self) -> Mapping[str, int]:

@@ -21,6 +21,7 @@ from uotp.errors import PeerError, Refusal
 from uotp.net import ownerOf
 from uotp.order import AUTO_ORDER, Order
 from uotp.process import Round, Steps, Turns
+from uotp.server.clientfields import clientFields
 from uotp.server.sessionshares import SessionShares, Shortage, Surplus
 from uotp.server.target import Target
 from uotp.session import ClosingSessions, Session, StoppedAnswers, wordsForLate
@@ -146,7 +147,7 @@ class ServedSession:
         @param owner: what identifies the client's certificate, if it has one.
         @param holder: in whose share it counts.
         @param certificate: what the log calls that certificate.
-        @ivar client: what the log says of it behind the session's name.
+        @ivar client: the fields that a line of the log has of it, see L{clientFields}.
         @ivar seenActive: when it was last active, as far as its place in the order of those
             that are idle tells.
         @ivar silent: whether we have said that the target is.
@@ -161,7 +162,7 @@ class ServedSession:
         self.tunnels: set[Closable] = set()
 
         self.name = sessionName(sessionId)
-        self.client = clientWords(certificate)
+        self.client = clientFields(certificate)
         self.silent = False
         self.stopped = StoppedAnswers()
 
@@ -326,8 +327,8 @@ class Registry:
             self._lingersNoMore(served)
             self._shares.carries(served.holder, served)
             self._watcher.sessionActive(served)
-            words = "session {session}{client} has tunnels again"
-            self._sessionLog.info(words, session=served.name, client=served.client)
+            words = "session {session}{clientWords} has tunnels again"
+            self._sessionLog.info(words, session=served.name, **served.client)
         served.tunnels.add(tunnel)
         return Joined(served, isNew)
 
@@ -352,10 +353,10 @@ class Registry:
         self._shares.carries(holder, served)
         self._watcher.sessionOpened(served)
         self._sessionLog.info(
-            "session {session} opened from {peer}{client}, {sessions} in all",
+            "session {session} opened from {peer}{clientWords}, {sessions} in all",
             session=served.name,
             peer=peer,
-            client=served.client,
+            **served.client,
             sessions=len(self),
         )
         session.outbound.tellStuck(target.readSeldom, target.readAgain)
@@ -400,9 +401,13 @@ class Registry:
             self._log,
             LogLevel.warn,
             self._rateLimit.suppressedBefore((served.holder, shortage)),
-            "{owner} has {sessions} of at most {most} sessions and gives up the least used one for another: {reason} "
-            "(see {setting})",
-            owner=f"the certificate{served.client}" if served.client else str(served.holder),
+            "{ownerWords} has {sessions} of at most {most} sessions and gives up the least used one for another: "
+            "{reason} (see {setting})",
+            ownerWords=f"the certificate{served.client['clientWords']}" if served.owner else str(served.holder),
+            **(
+                {name: value for name, value in served.client.items() if name != "clientWords"}
+                or {"owner": str(served.holder)}
+            ),
             sessions=surplus.sessions,
             most=surplus.most,
             reason=shortage.reason,
@@ -418,9 +423,9 @@ class Registry:
         if served.tunnels or served in self._lingering or self._served.get(served.sessionId) is not served:
             return
         self._sessionLog.info(
-            "session {session}{client} has no tunnel left and is kept for {linger:.0f} s",
+            "session {session}{clientWords} has no tunnel left and is kept for {linger:.0f} s",
             session=served.name,
-            client=served.client,
+            **served.client,
             linger=self.linger,
         )
         self._lingering[served] = self._clock.seconds() + self.linger
@@ -488,14 +493,17 @@ class Registry:
             orLog(self._steps.each(list(served.tunnels), closeTunnel), self._log, "not all tunnels were closed")
         unsent = served.target.unsentBytes
         self._sessionLog.info(
-            "session {session}{client} ended: {reason}; {bytesIn} bytes to the target, {bytesOut} back{unsent}{late}",
+            "session {session}{clientWords} ended: {reason}; {bytesIn} bytes to the target, {bytesOut} back"
+            "{unsentWords}{lateWords}",
             session=served.name,
-            client=served.client,
+            **served.client,
             reason=reason,
             bytesIn=max(served.session.inbound.bytes - unsent, 0),
             bytesOut=served.session.outbound.bytes,
-            unsent=f"; {unsent} bytes could not be sent to it" if unsent else "",
-            late=wordsForLate(served.session.inbound.late),
+            unsentWords=f"; {unsent} bytes could not be sent to it" if unsent else "",
+            unsent=unsent,
+            lateWords=wordsForLate(served.session.inbound.late),
+            late=served.session.inbound.late,
         )
 
     def review(self, tellSilent: Callable[[ServedSession], None], tellStopped: Callable[[ServedSession], None]) -> None:
@@ -631,11 +639,3 @@ def closeTunnel(tunnel: Closable) -> None:
     Close a tunnel of a session that has ended.
     """
     tunnel.close()
-
-
-def clientWords(certificate: str | None) -> str:
-    """
-    @param certificate: what the log calls a client's certificate, or L{None} without one.
-    @return: words for behind its address, or behind the name of its session.
-    """
-    return "" if certificate is None else f" ({certificate})"

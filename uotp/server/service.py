@@ -159,9 +159,9 @@ class ServerService(ServerFront):
             self._log,
             LogLevel.warn,
             self.rateLimit.suppressedBefore("silent"),
-            "nothing comes back to session {session}{client} from the target, {host} port {port}: is it there?",
+            "nothing comes back to session {session}{clientWords} from the target, {host} port {port}: is it there?",
             session=served.name,
-            client=served.client,
+            **served.client,
             host=host,
             port=port,
         )
@@ -172,11 +172,11 @@ class ServerService(ServerFront):
             self._log,
             LogLevel.warn,
             self.rateLimit.suppressedBefore("stopped"),
-            "for {seconds:.0f} s nothing has come back to session {session}{client} from the target, "
+            "for {seconds:.0f} s nothing has come back to session {session}{clientWords} from the target, "
             "{host} port {port}: is it still there?",
             seconds=STOPPED_SECONDS,
             session=served.name,
-            client=served.client,
+            **served.client,
             host=host,
             port=port,
         )

@@ -16,6 +16,7 @@ from uotp.telemetry.log import (
     textObserver,
 )
 from uotp.telemetry.logfile import LogFile, sayLast, unbuffered
+from uotp.telemetry.logformat import LogFormat, leadsToJournal, lineObserver, parseLogFormat
 from uotp.telemetry.processlog import ProcessLog
 from uotp.telemetry.ratelimit import LineBudget, RateLimit, causeOf
 from uotp.telemetry.spelling import Spelling, spelled
@@ -28,13 +29,17 @@ __all__ = [
     "ForwardingObserver",
     "LineBudget",
     "LogFile",
+    "LogFormat",
     "Logger",
     "ProcessLog",
     "RateLimit",
     "Spelling",
     "causeOf",
+    "leadsToJournal",
+    "lineObserver",
     "logCounted",
     "orLog",
+    "parseLogFormat",
     "parseVerbosity",
     "publishLine",
     "sayLast",

@@ -44,13 +44,14 @@ class Drops:
         """
         self.totals[drop] += datagrams
 
-    def report(self) -> str | None:
+    def report(self) -> dict[str, object] | None:
         """
-        @return: what was dropped since this was asked last, as text for the log,
-            or L{None} when nothing was.
+        @return: what was dropped since this was asked last, as fields for a line of the log, or L{None} when
+            nothing was: C{reportWords} for the text, and the number of each reason by its name.
         """
         fresh = self.totals - self._reported
         self._reported = self.totals.copy()
         if not fresh:
             return None
-        return "; ".join(f"{number} {drop.value}" for drop, number in fresh.most_common())
+        words = "; ".join(f"{number} {drop.value}" for drop, number in fresh.most_common())
+        return {"reportWords": words, **{drop.name: number for drop, number in fresh.items()}}

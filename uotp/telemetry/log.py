@@ -57,8 +57,10 @@ def logCounted(log: twisted.logger.Logger, level: Any, suppressed: int | None, w
     @param suppressed: how many were suppressed before it, as L{uotp.telemetry.ratelimit} counts
         them, or L{None} when this one is.
     """
-    if suppressed is not None:
-        log.emit(level, words + "{again}", again=again(suppressed), **fields)
+    if suppressed:
+        log.emit(level, words + "{againWords}", againWords=again(suppressed), suppressed=suppressed, **fields)
+    elif suppressed is not None:
+        log.emit(level, words, **fields)
 
 
 class BudgetedLogger:
@@ -98,5 +100,11 @@ def textObserver(logFile: Any) -> ILogObserver:
     @return: an observer that writes to it, and keeps Twisted's own lines to our
         threshold too.
     """
-    threshold = LogLevelFilterPredicate(defaultLogLevel=Logger.threshold)
-    return FilteringLogObserver(textFileLogObserver(logFile), [threshold])
+    return heardOnly(textFileLogObserver(logFile))
+
+
+def heardOnly(observer: ILogObserver) -> ILogObserver:
+    """
+    @return: what hands an observer the events that reach our threshold, also those of others.
+    """
+    return FilteringLogObserver(observer, [LogLevelFilterPredicate(defaultLogLevel=Logger.threshold)])

@@ -98,6 +98,13 @@ def opened(path: str) -> int:
     return os.open(path, flags | getattr(os, "O_BINARY", 0), NEW_FILE_MODE)
 
 
+def requireWritable(path: str) -> None:
+    """
+    @raise OSError: when a file cannot be opened to write at its end; where there is none, it is made.
+    """
+    os.close(opened(path))
+
+
 def unbuffered(stream: Any) -> Any:
     """
     @param stream: standard error.

@@ -58,6 +58,7 @@ class Outlet:
     Hands the lines of the log to one observer, in order, in a thread of its own.
 
     @ivar observer: who gets the lines.
+    @ivar standsFor: in whose place, or the same.
     """
 
     def __init__(
@@ -66,14 +67,17 @@ class Outlet:
         tellLost: TellLost,
         startThread: StartThread = startDaemon,
         lock: threading.RLock | None = None,
+        standsFor: ILogObserver | None = None,
     ) -> None:
         """
         @param tellLost: see L{TellLost}; it may raise what the observer raises.
         @param lock: held while the queue is looked at.  Its holder may take it again, since what
             the garbage collector finds meanwhile may log as well.
         @param startThread: see L{StartThread}.
+        @param standsFor: the observer that somebody has added, where another gets the lines in its place.
         """
         self.observer = observer
+        self.standsFor = standsFor or observer
         self._tellLost = tellLost
         self._startThread = startThread
         self._changed = threading.Condition(lock)

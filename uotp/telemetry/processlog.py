@@ -16,12 +16,14 @@ from functools import partial
 from typing import Any
 
 from twisted.logger import ILogObserver, LogEvent, LogPublisher
+from twisted.python.logfile import BaseLogFile
 from zope.interface import implementer
 
 from uotp.telemetry.foreign import ForeignLines
 from uotp.telemetry.frozen import frozen
-from uotp.telemetry.log import Logger, textObserver
-from uotp.telemetry.logfile import LogFile
+from uotp.telemetry.log import Logger
+from uotp.telemetry.logfile import LogFile, requireWritable
+from uotp.telemetry.logformat import LogFormat, fileOf, inFormat, lineObserver
 from uotp.telemetry.outlet import Outlet, StartThread, startDaemon
 
 FLUSH_SECONDS = 0.5
@@ -42,6 +44,7 @@ class ProcessLog:
         clock: Callable[[], float],
         startThread: StartThread = startDaemon,
         atExit: Callable[[Callable[[], Any]], Any] = atexit.register,
+        form: LogFormat = LogFormat.TEXT,
     ) -> None:
         """
         Take the place of those who are added to a publisher from now on.
@@ -50,8 +53,10 @@ class ProcessLog:
         @param clock: monotonic seconds.
         @param startThread: see L{StartThread}.
         @param atExit: has something called at the end of the process.
+        @param form: how lines are written to files, also to those that others have opened.
         """
         self._publisher = publisher
+        self._form = form
         self._startThread = startThread
         self._atExit = atExit
         self._mayStart = self._hasAsked = False
@@ -70,8 +75,11 @@ class ProcessLog:
         """
         See C{LogPublisher.addObserver}.
         """
-        if all(outlet.observer != observer for outlet in self._outlets):
-            self._addOutlet(observer)
+        if all(outlet.standsFor != observer for outlet in self._outlets):
+            outlet = self._addOutlet(inFormat(observer, self._form), observer)
+            file = fileOf(observer)
+            if isinstance(file, BaseLogFile):  # that of twistd --logfile
+                self._files.append((outlet, partial(self._reopenOthers, file)))
         self._enter()
 
     def removeObserver(self, observer: ILogObserver) -> None:
@@ -80,7 +88,7 @@ class ProcessLog:
         logging begins, and hands on those events after that.
         """
         with self._lock:
-            going = [outlet for outlet in self._outlets if outlet.observer == observer]
+            going = [outlet for outlet in self._outlets if outlet.standsFor == observer]
             self._outlets = tuple(outlet for outlet in self._outlets if outlet not in going)
             self._going = [outlet for outlet in (*self._going, *going) if not outlet.isEmpty]
         LogPublisher.removeObserver(self._publisher, observer)
@@ -92,9 +100,9 @@ class ProcessLog:
         """
         LogPublisher.addObserver(self._publisher, self)
 
-    def _addOutlet(self, observer: ILogObserver) -> Outlet:
+    def _addOutlet(self, observer: ILogObserver, standsFor: ILogObserver | None = None) -> Outlet:
         with self._lock:
-            outlet = Outlet(observer, tellLost, self._startThread, self._lock)
+            outlet = Outlet(observer, tellLost, self._startThread, self._lock, standsFor)
             if not self._hasAsked:
                 self._hasAsked = True
                 self._atExit(self.flush)
@@ -116,7 +124,7 @@ class ProcessLog:
         """
         Log to a file, besides wherever else the log goes.
         """
-        outlet = self._addOutlet(textObserver(logFile))
+        outlet = self._addOutlet(lineObserver(logFile, self._form))
         self._files.append((outlet, partial(self._reopen, logFile)))
 
     # Events.
@@ -165,6 +173,16 @@ class ProcessLog:
         try:
             logFile.reopen()
         except OSError as error:  # the user that we have become may not open it
+            self._log.error("the log file could not be opened again: {reason}", reason=error.strerror)
+
+    def _reopenOthers(self, logFile: BaseLogFile) -> None:
+        """
+        Have a file of Twisted's opened again, which gives up the old one before it has the new one.
+        """
+        try:
+            requireWritable(logFile.path)
+            logFile.reopen()
+        except OSError as error:
             self._log.error("the log file could not be opened again: {reason}", reason=error.strerror)
 
     def flush(self) -> None:

@@ -184,7 +184,7 @@ class TunnelService(Service):
         """
         report = self.drops.report()
         if report is not None:
-            self._log.warn("datagrams dropped: {report}", report=report)
+            self._log.warn("datagrams dropped: {reportWords}", **report)
 
     def reload(self) -> None:
         """

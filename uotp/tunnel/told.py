@@ -11,11 +11,13 @@ class Told(NamedTuple):
     """
     Says what the log has been told of a tunnel.
 
-    @ivar ends: its addresses, ours first.
+    @ivar local: our address.
+    @ivar peer: the address of the other end.
     @ivar session: the name of the session that it carries for.
     @ivar openedAt: when it was opened, in monotonic seconds.
     """
 
-    ends: str
+    local: str
+    peer: str
     session: str
     openedAt: float

@@ -53,13 +53,17 @@ class TunnelLog:
         facts = tunnel.transport.facts()
         security = tunnel.security
         protocol = None if security is None else security.protocol
-        tunnel.told = Told(f"{facts.local} to {facts.peer}", session, self._clock.seconds())
+        alpn = None if protocol is None else protocol.decode("ascii", "replace")
+        tunnel.told = Told(facts.local, facts.peer, session, self._clock.seconds())
         self._say(
-            "tunnel {ends} carries for session {session}: {tls}, {alpn}, format {wire}; {answer}",
-            ends=tunnel.told.ends,
+            "tunnel {local} to {peer} carries for session {session}: {tlsWords}, {alpnWords}, format {wire}; {answer}",
+            local=facts.local,
+            peer=facts.peer,
             session=session,
-            tls=facts.tls or "no TLS",
-            alpn="no ALPN" if protocol is None else f"ALPN {protocol.decode('ascii', 'replace')}",
+            tlsWords=facts.tls or "no TLS",
+            tls=facts.tls or None,
+            alpnWords="no ALPN" if alpn is None else f"ALPN {alpn}",
+            alpn=alpn,
             wire=tunnel.wireFormat.value,
             answer=answer,
         )
@@ -72,8 +76,8 @@ class TunnelLog:
         """
         told = None if tunnel is None else tunnel.told
         if told is not None:
-            words = "tunnel {ends} of session {session}: {what}"
-            self._say(words, ends=told.ends, session=told.session, what=what)
+            words = "tunnel {local} to {peer} of session {session}: {what}"
+            self._say(words, local=told.local, peer=told.peer, session=told.session, what=what)
 
     def lost(self, tunnel: Tunnel, reason: str) -> None:
         """
@@ -84,8 +88,10 @@ class TunnelLog:
         told, tunnel.told = tunnel.told, None
         if told is not None:
             self._say(
-                "tunnel {ends} of session {session} has ended after {seconds:.1f} s and {carried} bytes: {reason}",
-                ends=told.ends,
+                "tunnel {local} to {peer} of session {session} has ended after {seconds:.1f} s and {carried} bytes: "
+                "{reason}",
+                local=told.local,
+                peer=told.peer,
                 session=told.session,
                 seconds=self._clock.seconds() - told.openedAt,
                 carried=tunnel.carried,
@@ -127,12 +133,17 @@ class TunnelLog:
             return
         path = tunnel.transport.pathStats()
         self._log.debug(
-            "tunnel {ends} of session {session}: {roundTrip}{path}, {carried} bytes",
-            ends=told.ends,
+            "tunnel {local} to {peer} of session {session}: {roundTripWords}{pathWords}, {carried} bytes",
+            local=told.local,
+            peer=told.peer,
             session=told.session,
-            roundTrip=f"round trip {link.roundTrip * 1e3:.1f} ms" if link.roundTrip else "round trip not known",
-            path=""
+            roundTripWords=f"round trip {link.roundTrip * 1e3:.1f} ms" if link.roundTrip else "round trip not known",
+            roundTrip=link.roundTrip or None,
+            pathWords=""
             if path is None
             else f", the kernel's {path.roundTrip * 1e3:.1f} ms, {path.repeated} of {path.sent} segments sent again",
+            kernelRoundTrip=None if path is None else path.roundTrip,
+            sentAgain=None if path is None else path.repeated,
+            segments=None if path is None else path.sent,
             carried=tunnel.carried,
         )

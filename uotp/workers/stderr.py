@@ -55,5 +55,5 @@ class WrittenLines:
             text = line[start : start + MOST_LINE_BYTES].decode("utf-8", "replace").rstrip()
             if text:
                 text = "".join(letter if letter.isprintable() else "?" for letter in text)
-                words = "worker {number}: {text}"
-                logCounted(self._log, LogLevel.warn, self._budget.spend(), words, number=self._number, text=text)
+                words = "worker {worker}: {text}"
+                logCounted(self._log, LogLevel.warn, self._budget.spend(), words, worker=self._number, text=text)

@@ -107,11 +107,12 @@ class Worker(StateMachine[WorkerState, WorkerEvent]):
             self._process = self._launch(self.number, self)
         except OSError as error:
             what = f": {error.filename}" if error.filename else ""
-            self._ended(f"could not be started ({error.strerror}{what})", isPassing=error.errno in SHORTAGES)
+            reason = f"{error.strerror}{what}"
+            self._ended(f"could not be started ({reason})", isPassing=error.errno in SHORTAGES, reason=reason)
             return
         except Exception as error:  # noqa: BLE001 - the others are started all the same, and this one is tried again
-            self._log.failure("worker {number} could not be started", number=self.number)
-            self._ended(f"could not be started ({error!r})")
+            self._log.failure("worker {worker} could not be started", worker=self.number)
+            self._ended(f"could not be started ({error!r})", reason=repr(error))
             return
         self._hasChannel = True
         if not self._tell(self._owner.began, self.number):
@@ -135,8 +136,8 @@ class Worker(StateMachine[WorkerState, WorkerEvent]):
 
     def _killStopping(self) -> None:
         if self._hasChannel:
-            words = "worker {number} has not stopped in {seconds:g} s: it is ended with force"
-            self._log.warn(words, number=self.number, seconds=self._pace.stopSeconds)
+            words = "worker {worker} has not stopped in {seconds:g} s: it is ended with force"
+            self._log.warn(words, worker=self.number, seconds=self._pace.stopSeconds)
         self._kill()
 
     @property
@@ -174,7 +175,7 @@ class Worker(StateMachine[WorkerState, WorkerEvent]):
             self.send(AliveQuestion(self._asked))
             return
         what = "has not answered for" if self.state is WorkerState.READY else "is not ready after"
-        words = "worker {number} (process {pid}) {what} {seconds:g} s: it is ended"
+        words = "worker {worker} (process {pid}) {what} {seconds:g} s: it is ended"
         seconds = allowed * self._pace.tickSeconds
         self._sayDeath(words, pid=self._process.pid, what=what, seconds=seconds)
         self._advance(WorkerEvent.HUNG)
@@ -233,25 +234,26 @@ class Worker(StateMachine[WorkerState, WorkerEvent]):
         self._tell(self._owner.lost, self.number)
         if self.state is WorkerState.STOPPING:
             if how != ENDED_WELL and not self._wasKilled:
-                self._sayDeath("worker {number} (process {pid}) has ended {how}", pid=pid, how=how)
+                self._sayDeath("worker {worker} (process {pid}) has ended {how}", pid=pid, how=how)
             self._advance(WorkerEvent.EXITED)
             self._gone()
             return
-        self._ended(f"(process {pid}) has ended {how}")
+        self._ended(f"(process {pid}) has ended {how}", pid=pid, how=how)
 
-    def _ended(self, how: str, *, isPassing: bool = False) -> None:
+    def _ended(self, howWords: str, *, isPassing: bool = False, **fields: object) -> None:
         ran = self._clock.seconds() - self._startedAt
         delay = self._restarts.delayAfter(ran)
         if self._advance(WorkerEvent.EXITED):
             when = f"in {delay:g} s" if delay else "at once"
-            self._sayDeath("worker {number} {how}: it is started again {when}", how=how, when=when)
+            words = "worker {worker} {howWords}: it is started again {whenWords}"
+            self._sayDeath(words, howWords=howWords, whenWords=when, delay=delay, **fields)
             self._setTimer(delay, self.start)
             if not (self._wasReady or isPassing):
                 self._failedStarts += 1
                 self._tell(lambda number: self._owner.startFailed(number, self._failedStarts), self.number)
 
     def _sayDeath(self, words: str, **fields: object) -> None:
-        logCounted(self._log, LogLevel.error, self._budget.spend(), words, number=self.number, **fields)
+        logCounted(self._log, LogLevel.error, self._budget.spend(), words, worker=self.number, **fields)
 
     def _tell(self, call: Callable[[int], None], number: int) -> bool:
         """
@@ -260,6 +262,6 @@ class Worker(StateMachine[WorkerState, WorkerEvent]):
         try:
             call(number)
         except Exception:  # noqa: BLE001 - nothing costs the daemon
-            self._log.failure("something that had to be done for worker {number} failed", number=number)
+            self._log.failure("something that had to be done for worker {worker} failed", worker=number)
             return False
         return True

@@ -245,7 +245,7 @@ class Workforce:
         self._owner.ready(number)
         if number not in self._waiting:
             suppressed = self._readyBudget.spend()
-            logCounted(self._log, LogLevel.info, suppressed, "worker {number} is ready again", number=number)
+            logCounted(self._log, LogLevel.info, suppressed, "worker {worker} is ready again", worker=number)
         else:
             self._waiting.discard(number)
             if not self._waiting:

@@ -295,14 +295,16 @@ class SessionsBySource:
         entry.succession.leave()
         self._closing.begin(entry.session, lambda: None)
         self._sessionLog.info(
-            "session {session} for {host} port {port} ended: {reason}; {bytesOut} bytes from it, {bytesIn} to it{late}",
+            "session {session} for {host} port {port} ended: {reason}; {bytesOut} bytes from it, {bytesIn} to it"
+            "{lateWords}",
             session=entry.name,
             host=hostOf(source.address),
             port=source.address[1],
             reason=reason,
             bytesOut=entry.session.outbound.bytes,
             bytesIn=entry.session.inbound.bytes,
-            late=wordsForLate(entry.session.inbound.late),
+            lateWords=wordsForLate(entry.session.inbound.late),
+            late=entry.session.inbound.late,
         )
 
     def checkInvariant(self) -> None:
