@@ -14,6 +14,8 @@ from tests.sources import modules
 AT_THE_START = {
     ("uotp.process.descriptorlimit", "resource"): "for the limits of this process, which are set before anything else",
     ("uotp.udp", "uotp.udp.anyaddress"): "for an opener, which is made with the service",
+    ("uotp.client.service", "uotp.client.reporting"): "for reports, which are asked for when the service is made",
+    ("uotp.server.service", "uotp.server.reporting"): "for reports, which are asked for when the service is made",
     ("uotp.services", "twisted.internet"): "the reactor, for the service",
     ("uotp.services", "uotp.client.workers"): "for the service of several workers, which imports it when it is made",
     ("uotp.services", "uotp.server.workers"): "for the service of several workers, which imports it when it is made",
@@ -21,7 +23,7 @@ AT_THE_START = {
 }
 """Imports inside functions, each with the reason why it is early enough."""
 
-COMMANDS = "uotp.cli"
+COMMANDS = "uotp.cli."
 """What imports here is the command line, before there is a service."""
 
 

@@ -6,7 +6,7 @@ memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from twisted.internet.interfaces import IListeningPort
@@ -365,6 +365,13 @@ class Stream(Protocol):
         @return: how the path is, or L{None} where the system does not tell.
         """
 
+    def retransmissions(self, *, isAsked: bool = True) -> int:
+        """
+        @param isAsked: whether the kernel is asked anew; otherwise this is what it has said last.
+        @return: how many segments the kernel has sent again since the connection was opened, also when that is
+            gone; 0 where the system does not tell.
+        """
+
     def flight(self) -> Flight | None:
         """
         @return: what is under way, or L{None} where the system does not tell, or when the
@@ -588,9 +595,13 @@ class OutboundTrains(Protocol):
     Hands out what the links of a session carry.
 
     @ivar numbering: counts the datagrams that the session sends.
+    @ivar sentAgain: datagrams that were sent a second time.
+    @ivar retransmissions: TCP segments that were sent again, of the links that are gone for ever.
     """
 
     numbering: Numbering
+    sentAgain: int
+    retransmissions: int
 
     @property
     def demand(self) -> LinkDemand:
@@ -692,6 +703,11 @@ class Credentials(Protocol):
         """
         @param certificate: see L{Security.peerCertificate}.
         @return: whether its CA has revoked it, as the files say.
+        """
+
+    def expiring(self) -> Iterable[tuple[str, str, str, float]]:
+        """
+        @return: what ends some day: its kind, whose it is, its file, and when, in seconds since 1970.
         """
 
     def warnOfDates(self) -> None:

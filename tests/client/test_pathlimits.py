@@ -354,7 +354,7 @@ class PathLimitsTests(SlotTestCase):
         """
         link = self.last.tunnel.link
         assert link is not None
-        link.carried = volume
+        link.bytesOut = volume
         self.clock.advance(2 * ENDS_APART_SECONDS)
         self.last.transport.lose()
 
@@ -371,7 +371,7 @@ class PathLimitsTests(SlotTestCase):
         assert link is not None
         old, most = self.last, int(REPLACED_SHARE * MEGABYTE)
         for carried, isReplaced in ((most - 1, False), (most, True)):
-            link.carried = carried
+            link.bytesOut = carried
             pool.renewOld()
             self.assertEqual(len(self.under()), int(isReplaced))
         self.openLast()
@@ -385,7 +385,7 @@ class PathLimitsTests(SlotTestCase):
         for _ in range(5):
             link = self.last.tunnel.link
             assert link is not None
-            link.carried = MEGABYTE
+            link.bytesOut = MEGABYTE
             self.clock.advance(2 * ENDS_APART_SECONDS)
             pool._slots[0].renew()
             self.openLast()

@@ -326,7 +326,7 @@ class PoolTests(SlotTestCase):
         """
         for attempt, amount in zip(self.context.attempts[-len(amounts) :], amounts, strict=True):
             assert attempt.tunnel.link is not None
-            attempt.tunnel.link.carried += amount
+            attempt.tunnel.link.bytesOut += amount
 
     def test_tunnelsThatCarryLeastAreGivenUp(self) -> None:
         """
@@ -486,7 +486,7 @@ class PoolTests(SlotTestCase):
         self.assertEqual(len(self.context.attempts), 3)
         for attempt in self.context.attempts[1:]:
             assert attempt.tunnel.link is not None
-            attempt.tunnel.link.carried = 10**9
+            attempt.tunnel.link.bytesOut = 10**9
         for count in (4, 5):
             pool.renewOld()
             pool.renewOld()
@@ -504,7 +504,7 @@ class PoolTests(SlotTestCase):
         self.openAll()
         for attempt in self.context.attempts:
             assert attempt.tunnel.link is not None
-            attempt.tunnel.link.carried = 100_000
+            attempt.tunnel.link.bytesOut = 100_000
         pool.renewOld()
         self.last.fail(error.ConnectionRefusedError())
         pool.renewOld()

@@ -363,7 +363,7 @@ class SourcesOnAPortTests(_SessionsTestCase):
         self.network.settle()
         self.port.datagramReceived(b"x", ("127.0.0.1", 8))
         self.port.datagramReceived(b"y", ("127.0.0.1", 7))
-        self.assertEqual([entry.session.statistics().bytesOut for entry in self.made], [4, 1])
+        self.assertEqual([entry.session.statistics().counts.bytesOut for entry in self.made], [4, 1])
 
     def test_sourcesAreIgnoredUntilAnotherPortIsBound(self) -> None:
         self.port.ignoreSources()
@@ -444,7 +444,7 @@ class SeveralPortsTests(_SessionsTestCase):
         for _ in range(2):
             for port in (0, 1):
                 self.ask(port, b"hello")
-        self.assertEqual([entry.session.statistics().bytesOut for entry in self.made], [10, 10])
+        self.assertEqual([entry.session.statistics().counts.bytesOut for entry in self.made], [10, 10])
         for attempt, words in zip(list(self.context.attempts), (b"\0\1a", b"\0\1b"), strict=True):
             attempt.open().dataReceived(words)
         self.network.settle()

@@ -703,9 +703,9 @@ class SlotOfFormat2Tests(SlotTestCase):
         self.welcomeLast()
         link = self.last.tunnel.link
         assert link is not None
-        link.carried = 99_999
+        link.bytesOut = 99_999
         self.assertFalse(slot.isOld())
-        link.carried = 100_000
+        link.bytesOut = 100_000
         self.assertTrue(slot.isOld())
 
     def test_slotThatLeavesSaysSo(self) -> None:
@@ -811,7 +811,7 @@ class SlotLogTests(SlotTestCase):
         slot = self.up()
         tunnel = self.last.tunnel
         assert tunnel.link is not None
-        tunnel.link.carried = 65536
+        tunnel.link.bytesOut = 65536
         why = "it has carried as much as it may (maxBytes)"
         self.assertEqual(self.said(slot.renew), [f"another one is opened to replace it: {why}"])
 

@@ -34,6 +34,8 @@ class RecordingSession:
     @ivar says: "free", "full" and "gone", in order.
     @ivar roundTrips: how often a tunnel has learnt how far the other end is.
     @ivar repeated: what was sent again.
+    @ivar sentAgain: how many datagrams links have sent a second time.
+    @ivar retransmissions: what the kernels of links have sent again that are gone.
     @ivar unacked: what tunnels that were gone had not carried.
     @ivar fillsPath: whether it keeps a long queue on the path.
     @ivar loadedRoundTrip: the round trip with that queue.
@@ -49,7 +51,7 @@ class RecordingSession:
         self.trains: list[Train] = []
         self.numbers: list[int] = []
         self.says: list[str] = []
-        self.roundTrips = 0
+        self.roundTrips = self.sentAgain = self.retransmissions = 0
         self.lastActive = 0.0
         self.fillsPath = False
         self.loadedRoundTrip = 0.0

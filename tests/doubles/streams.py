@@ -118,6 +118,9 @@ class MemoryStream(FakeTransport):
     def pathStats(self) -> PathStats | None:
         return self.path
 
+    def retransmissions(self, *, isAsked: bool = True) -> int:
+        return 0 if self.path is None else self.path.repeated
+
     def boundInFlight(self, size: int | None) -> None:
         self.bound = size
 
@@ -402,6 +405,9 @@ class RecordingStream:
 
     def pathStats(self) -> PathStats | None:
         return self.path
+
+    def retransmissions(self, *, isAsked: bool = True) -> int:
+        return 0 if self.path is None else self.path.repeated
 
     def flight(self) -> Flight | None:
         return None

@@ -18,6 +18,7 @@ from uotp.order import Order
 from uotp.path import TROUBLED, PathStats
 from uotp.process.turns import Unlimited
 from uotp.session.backlog import MAX_AGE_SECONDS, MAX_BACKLOG_BYTES, SMALL_BYTES
+from uotp.session.counts import SessionCounts
 from uotp.session.load.loadcontrol import (
     JUDGE_SECONDS,
     LIGHT_JUDGE_SECONDS,
@@ -1504,8 +1505,8 @@ class SessionStatisticsTests(TimerTestCase):
         self.assertEqual(
             session.statistics(),
             SessionStatistics(
-                bytesOut=0,
-                bytesIn=0,
+                counts=SessionCounts(),
+                drops={},
                 lastActive=100.0,
                 links=0,
                 parallelism=FIRST_PARALLELISM,
@@ -1514,7 +1515,7 @@ class SessionStatisticsTests(TimerTestCase):
                 roundTrip=0.0,
                 heldBytes=0,
                 pacedBytes=0,
-                late=0,
+                retransmissions=0,
             ),
         )
         self.clock.advance(1.0)
@@ -1527,7 +1528,7 @@ class SessionStatisticsTests(TimerTestCase):
         session.outbound.roundTripChanged()
         session.inbound.numbered([(0, numbered(0)), (2, numbered(2))], self.clock.seconds())
         told = session.statistics()
-        self.assertEqual((told.bytesOut, told.bytesIn), (2800, 2 * len(numbered(0).payload)))
+        self.assertEqual((told.counts.bytesOut, told.counts.bytesIn), (2800, 2 * len(numbered(0).payload)))
         self.assertEqual((told.lastActive, told.links, told.roundTrip, told.backlogBytes), (101.0, 2, 0.25, 0))
         self.assertEqual(told.heldBytes, len(numbered(2).payload) + TRAIN_OVERHEAD_BYTES)
 
@@ -1537,7 +1538,7 @@ class SessionStatisticsTests(TimerTestCase):
         self.clock.advance(0.01)
         session.inbound.numbered([(2, numbered(2))], self.clock.seconds())
         told = session.statistics()
-        self.assertEqual(told.late, 1)
+        self.assertEqual(told.counts.late, 1)
         self.assertGreater(told.pacedBytes, 0)
         session.finish(lambda: None)
         self.clock.pump([0.001] * 100)

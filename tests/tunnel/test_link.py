@@ -671,15 +671,18 @@ class Format2LinkTests(_LinkTestCase):
     def test_statisticsTellHowTheLinkStands(self) -> None:
         self.settle()
         carried = len(self.whatCame())
+        written = self.link.carried - carried
         path = PathStats(9, 1, 0.125, 0.0625)
         self.stream.path = path
         self.assertEqual(
             self.link.statistics(),
-            LinkStatistics(carried=carried, roundTrip=ROUND_TRIP, unackedBytes=0, queuedBytes=0, path=path),
+            LinkStatistics(
+                bytesOut=written, bytesIn=carried, roundTrip=ROUND_TRIP, unackedBytes=0, queuedBytes=0, path=path
+            ),
         )
         frames = self.sent([ONE])
         told = self.link.statistics()
-        self.assertEqual((told.carried, told.unackedBytes), (carried + len(frames), 6 + TRAIN_OVERHEAD_BYTES))
+        self.assertEqual((told.bytesOut, told.unackedBytes), (written + len(frames), 6 + TRAIN_OVERHEAD_BYTES))
         self.link.end(isLost=True)
         self.assertEqual(self.link.statistics().unackedBytes, 0)
 

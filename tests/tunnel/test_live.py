@@ -146,18 +146,24 @@ class LiveTunnelsTests(TimerTestCase):
         self.assertTrue(stalled.aborted)
 
     def test_statisticsCountTunnelsAndWhatTheyHold(self) -> None:
-        self.assertEqual(self.liveTunnels.statistics(), LiveTunnelsStatistics(tunnels=0, full=0, queuedBytes=0))
+        self.assertEqual(
+            self.liveTunnels.statistics(), LiveTunnelsStatistics(tunnels=0, full=0, queuedBytes=0, retransmissions=0)
+        )
         fine, full, other = self.open(), self.open(), self.open()
         new = DialledTunnel(self.clock, self.owner, b"")
         self.liveTunnels.add(new)
         fine.write(bytes(100))
         full.write(bytes(TRANSPORT_BYTES + 1000))
         other.write(bytes(TRANSPORT_BYTES + 500))
-        self.assertEqual(self.liveTunnels.statistics(), LiveTunnelsStatistics(tunnels=4, full=2, queuedBytes=1500))
+        self.assertEqual(
+            self.liveTunnels.statistics(), LiveTunnelsStatistics(tunnels=4, full=2, queuedBytes=1500, retransmissions=0)
+        )
         full.getOutBuffer()
         other.lose()
         self.liveTunnels.discard(new)
-        self.assertEqual(self.liveTunnels.statistics(), LiveTunnelsStatistics(tunnels=2, full=0, queuedBytes=0))
+        self.assertEqual(
+            self.liveTunnels.statistics(), LiveTunnelsStatistics(tunnels=2, full=0, queuedBytes=0, retransmissions=0)
+        )
 
     def test_slowLinkIsNoStalledPeer(self) -> None:
         """

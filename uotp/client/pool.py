@@ -34,6 +34,7 @@ from uotp.client.dial.dialqueue import Urgency
 from uotp.client.slot import Slot
 from uotp.client.slotstates import SlotState
 from uotp.session import HEAVY_LINKS
+from uotp.tunnel import Tunnel
 from uotp.wire import ServerHello
 
 HEDGE_SECONDS = 0.2
@@ -390,6 +391,26 @@ class Pool:
         for slot in self._doubted()[:1]:
             slot.renew()
 
+    def openTunnels(self) -> list[Tunnel]:
+        """
+        @return: those that carry.
+        """
+        return [slot.tunnel for slot in self._slots if slot.tunnel is not None and slot.tunnel.link is not None]
+
+    @property
+    def ready(self) -> int:
+        """
+        How many tunnels answer.
+        """
+        return self._up
+
+    @property
+    def wants(self) -> int:
+        """
+        How many tunnels the pool wants to have, none when it is over.
+        """
+        return 0 if self._isOver else self.wanted
+
     def statistics(self) -> PoolStatistics:
         """
         @return: how the pool stands.
@@ -398,7 +419,7 @@ class Pool:
         states = Counter(slot.state for slot in slots)
         return PoolStatistics(
             slots={state: states[state] for state in SlotState},
-            wanted=0 if self._isOver else self.wanted,
+            wanted=self.wants,
             tunnels=sum(slot.isUp for slot in slots),
             retiring=sum(slot.retiring for slot in slots),
             failures=max((slot.failures for slot in slots), default=0),

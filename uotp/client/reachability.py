@@ -40,6 +40,10 @@ class Reachability:
     """
     Counts the open tunnels to the server, and tells the log when it is reached and when it
     is not any more.
+
+    @ivar failingSince: since when there is no tunnel, and none can be opened; L{None} otherwise.
+    @ivar failures: how many have failed since then.
+    @ivar lastFailure: why the last of these has, in words.
     """
 
     _log = Logger()
@@ -55,6 +59,7 @@ class Reachability:
         self.failingSince: float | None = None
         self._budget = LineBudget(clock)
         self._up = 0
+        self.failures, self.lastFailure = 0, ""
         self._known = Known.NOTHING
         self._wasUotp = False  # it has been reached once, and will be the same when it is back
 
@@ -96,6 +101,7 @@ class Reachability:
         """
         self._up += 1
         self.failingSince = None
+        self.failures = 0
 
     def reached(self, answer: ServerHello | None = None) -> None:
         """
@@ -169,8 +175,10 @@ class Reachability:
         """
         A tunnel could not be opened, or was lost; we did not close it.
         """
-        if self._up == 0 and self.failingSince is None:
-            self.failingSince = self._clock()
+        if self._up == 0:
+            self.failures, self.lastFailure = self.failures + 1, reason
+            if self.failingSince is None:
+                self.failingSince = self._clock()
         if self._known is not Known.NOTHING and self._up == 0:
             self._known = Known.NOTHING
             words = "no tunnel to {host} port {port} is left: {reason}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import LogLevel
@@ -35,6 +35,9 @@ from uotp.tls import ClientCredentials
 from uotp.transport import Dialer
 from uotp.udp import MAX_INTAKE_BYTES, datagramPortOpener
 
+if TYPE_CHECKING:
+    from uotp.monitoring import Reporter
+
 INTAKE_SHARE = 4
 """What is read from all UDP ports while they are crowded takes one part in so many of the memory at the most."""
 
@@ -43,6 +46,9 @@ WAKE_CHECK_SECONDS = 1.0
 
 SILENCE_CHECK_SECONDS = 2.0
 """How often we look for sources to which nothing comes back."""
+
+DOWN_FAILURES = 3
+"""When so many attempts have failed, one after the other, and there is no tunnel, the client cannot do its work."""
 
 RENEW_CHECK_SECONDS = 0.25
 """How often we look for tunnels that are old, where they may become so: a second or so apart."""
@@ -73,7 +79,7 @@ class ClientService(ClientFront):
         self._clientCredentials = credentials
         self.intakeBytes = min(MAX_INTAKE_BYTES, settings.memory // INTAKE_SHARE // len(self._places) // processes)
         self.turns.memory.reserve(self.intakeBytes * len(self._places))
-        reachability = Reachability(settings.server, reactor.seconds, self.rateLimit)
+        self._reachability = reachability = Reachability(settings.server, reactor.seconds, self.rateLimit)
         self._resolver = SharedResolver(backgroundThread(reactor))
         self._lastGood = LastGood(settings.server, settings.stateDirectory, reactor.seconds, writeElsewhere)
         self._lookup = ServerLookup(
@@ -153,11 +159,43 @@ class ClientService(ClientFront):
         self.periodicCalls.every(WRITE_SECONDS, self._lastGood.save)
         self._lookup.start()
 
+    @property
+    def sessions(self) -> SessionsBySource:
+        """
+        The sessions of its sources.
+        """
+        return self._sessions
+
+    @property
+    def trouble(self) -> str:
+        """
+        See L{uotp.tunnel.TunnelService}.
+        """
+        if super().trouble:
+            return super().trouble
+        if not self._lookup.first.isOver:
+            return self.unready
+        reachability = self._reachability
+        if reachability.failures >= DOWN_FAILURES and not reachability.tunnels:
+            return f"no tunnel can be opened: {reachability.lastFailure}"
+        return ""
+
     def whenReady(self) -> Deferred[None]:
         """
         See L{uotp.tunnel.TunnelService}.  A client is ready when it knows where to dial.
         """
         return self._lookup.first.whenOver()
+
+    def reporter(self) -> Reporter:
+        """
+        Be told of from now on.  Call this before the start: what is needed for it is imported.
+
+        @return: tells of this client.
+        """
+        from uotp.client.reporting import ClientReporter  # noqa: PLC0415 - of no use to whom nobody looks at
+
+        self._isReported = True
+        return ClientReporter(self)
 
     def statistics(self) -> ClientStatistics:
         """

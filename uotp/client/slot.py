@@ -316,6 +316,13 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         return self._tunnel is not None and self._tunnel.isInDoubt
 
     @property
+    def tunnel(self) -> Tunnel | None:
+        """
+        The tunnel, if there is one.
+        """
+        return self._tunnel
+
+    @property
     def roundTrip(self) -> float:
         """
         To the server's program and back, in seconds; 0 while it is not known.

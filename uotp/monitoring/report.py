@@ -32,6 +32,14 @@ class Traffic:
     datagrams: int
     bytes: int
 
+    def atLeast(self, before: Traffic) -> Traffic:
+        """
+        @return: the same, with no number less than in an earlier count.
+        """
+        return Traffic(
+            max(self.trains, before.trains), max(self.datagrams, before.datagrams), max(self.bytes, before.bytes)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class TunnelReport:
@@ -136,6 +144,7 @@ class WorkerReport:
     @ivar state: how it is, in a word.
     @ivar restarts: how often it was started again.
     @ivar seconds: how long it has been in this state.
+    @ivar isTold: whether it has said in time how it is, so that its sessions are in the report.
     """
 
     number: int
@@ -143,6 +152,7 @@ class WorkerReport:
     state: str
     restarts: int
     seconds: float
+    isTold: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +166,7 @@ class Report:
     @ivar time: when this was, in seconds since 1970.
     @ivar seconds: how long it has been running.
     @ivar isReady: whether it can do its work.
+    @ivar trouble: why it cannot, in words; empty when it can.
     @ivar listening: where it listens, each as C{host:port}.
     @ivar remote: at a client the server, at a server the target, as C{host:port}.
     @ivar workers: the workers; none where there is one process.
@@ -167,7 +178,8 @@ class Report:
     @ivar evictions: what had to make room for others, by kind.
     @ivar reloads: how often files were read again, by how that ended.
     @ivar certificates: what may end.
-    @ivar worstTurn: the longest that one turn of the reactor took in the last minute or two, in seconds.
+    @ivar worstTurn: the longest that something that was due had to wait for its turn of the reactor in the last
+        minute or two, in seconds; of several processes the worst.
     @ivar sessionsOpened: sessions since the beginning.
     @ivar sessionsOpen: sessions now.
     @ivar tunnelsReady: open tunnels of all sessions.
@@ -175,6 +187,8 @@ class Report:
     @ivar queuedBytes: what waits in all queues.
     @ivar heldSeconds: how long datagrams waited for those before them, of all sessions together.
     @ivar heldDatagrams: how many waited so.
+    @ivar again: datagrams that were sent a second time, of all sessions.
+    @ivar late: datagrams that came too late to be put in order.
     @ivar retransmissions: TCP segments sent again, of all tunnels that there were.
     @ivar sessions: the sessions that carried most lately, at most L{MOST_REPORTED}.
     """
@@ -185,6 +199,7 @@ class Report:
     time: float
     seconds: float
     isReady: bool
+    trouble: str
     listening: tuple[str, ...]
     remote: str
     workers: tuple[WorkerReport, ...]
@@ -204,6 +219,8 @@ class Report:
     queuedBytes: int
     heldSeconds: float
     heldDatagrams: int
+    again: int
+    late: int
     retransmissions: int
     sessions: tuple[SessionReport, ...]
 

@@ -9,6 +9,7 @@ from uotp.process.clock import SleepClocks, SleepDetector, sleepClocks, useMonot
 from uotp.process.descriptorlimit import descriptorLimit, raiseDescriptorLimit
 from uotp.process.freed import FreedMemory, trimOfMalloc
 from uotp.process.garbage import GarbageCollection
+from uotp.process.lateness import Lateness
 from uotp.process.memory import DEFAULT_MEMORY_BYTES, LEAST_MEMORY_BYTES, Memory
 from uotp.process.notify import ServiceNotifier
 from uotp.process.periodic import PeriodicCalls
@@ -26,6 +27,7 @@ __all__ = [
     "LEAST_MEMORY_BYTES",
     "FreedMemory",
     "GarbageCollection",
+    "Lateness",
     "Memory",
     "PeriodicCalls",
     "Round",

@@ -6,7 +6,7 @@ which one goes when there is no room.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -148,6 +148,7 @@ class ServedSession:
         @param holder: in whose share it counts.
         @param certificate: what the log calls that certificate.
         @ivar client: the fields that a line of the log has of it, see L{clientFields}.
+        @ivar clientName: who the client is, by its certificate; empty without one.
         @ivar seenActive: when it was last active, as far as its place in the order of those
             that are idle tells.
         @ivar silent: whether we have said that the target is.
@@ -163,6 +164,7 @@ class ServedSession:
 
         self.name = sessionName(sessionId)
         self.client = clientFields(certificate)
+        self.clientName = certificate or ""
         self.silent = False
         self.stopped = StoppedAnswers()
 
@@ -576,9 +578,28 @@ class Registry:
             endedForShare=self._ended[Shortage.SHARE_REACHED],
             refused=self._refused,
             tunnels=sum(len(each.tunnels) for each in served),
-            bytesIn=self.closing.bytesIn + sum(each.session.inbound.bytes for each in served),
-            bytesOut=self.closing.bytesOut + sum(each.session.outbound.bytes for each in served),
+            bytesIn=self.closing.counts.bytesIn + sum(each.session.inbound.bytes for each in served),
+            bytesOut=self.closing.counts.bytesOut + sum(each.session.outbound.bytes for each in served),
         )
+
+    def all(self) -> list[ServedSession]:
+        """
+        @return: the sessions that there are now.
+        """
+        return list(self._served.values())
+
+    def has(self, served: ServedSession) -> bool:
+        """
+        @return: whether a session has not ended.
+        """
+        return self._served.get(served.sessionId) is served
+
+    def endNow(self, sessions: Iterable[ServedSession], reason: str) -> None:
+        """
+        End some sessions, a few in each turn.
+        """
+        ended = self._steps.each(list(sessions), partial(self._endIfThere, reason=reason))
+        orLog(ended, self._log, "not all sessions were ended")
 
     def waits(self) -> bool:
         """

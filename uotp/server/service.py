@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.error import CannotListenError
@@ -28,6 +28,9 @@ from uotp.telemetry import RateLimit, logCounted
 from uotp.tls import ServerCredentials
 from uotp.transport import AcceptedTcpStream, AcceptedTlsStream, HandshakeQueue, Listener, listen
 from uotp.udp import datagramPortOpener
+
+if TYPE_CHECKING:
+    from uotp.monitoring import Reporter
 
 REVIEW_SECONDS = 5.0
 """How often we look for sessions that are idle, or to which the target does not answer."""
@@ -133,6 +136,17 @@ class ServerService(ServerFront):
         self.periodicCalls.every(ROUTE_SECONDS, self._followRoutes)
         if self._finder.mayMove:
             self.periodicCalls.every(SILENCE_LOOK_SECONDS, self.registry.reviewTargets)
+
+    def reporter(self) -> Reporter:
+        """
+        Be told of from now on.  Call this before the start: what is needed for it is imported.
+
+        @return: tells of this server.
+        """
+        from uotp.server.reporting import ServerReporter  # noqa: PLC0415 - of no use to whom nobody looks at
+
+        self._isReported = True
+        return ServerReporter(self)
 
     def statistics(self) -> ServerStatistics:
         """

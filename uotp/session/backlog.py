@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import deque
 
 from uotp.boundaries import QueueRoom
-from uotp.telemetry import Drop, Drops
+from uotp.telemetry import Drop, DropCounter
 from uotp.train import NOTHING_WAITS, TRAIN_OVERHEAD_BYTES, Train, split
 
 MAX_BACKLOG_BYTES = 256 * 1024
@@ -63,7 +63,7 @@ class Backlog:
     @ivar bytes: payload and overhead that wait.
     """
 
-    def __init__(self, drops: Drops, room: QueueRoom, maxAge: float = MAX_AGE_SECONDS) -> None:
+    def __init__(self, drops: DropCounter, room: QueueRoom, maxAge: float = MAX_AGE_SECONDS) -> None:
         """
         @param drops: where what is dropped is counted.
         @param room: says how much payload and overhead may wait.

@@ -9,6 +9,7 @@ from functools import partial
 
 from twisted.internet.defer import Deferred, succeed
 
+from uotp.session.counts import SessionCounts
 from uotp.session.session import Session
 
 
@@ -18,12 +19,13 @@ class ClosingSessions:
     been handed on.  For each that takes a tenth of a second at the most, see
     L{uotp.session.pacer}.
 
-    @ivar bytesOut: payload that UDP has brought to sessions that have ended.
-    @ivar bytesIn: payload that their links have brought.
+    @ivar counts: what sessions have done that have ended.
+    @ivar ended: how many have.
     """
 
     def __init__(self) -> None:
-        self.bytesOut = self.bytesIn = 0
+        self.counts = SessionCounts()
+        self.ended = 0
         self._count = 0
         self._waiting: list[Deferred[None]] = []
 
@@ -39,8 +41,8 @@ class ClosingSessions:
 
         @param then: called when the session has done so.
         """
-        self.bytesOut += session.outbound.bytes
-        self.bytesIn += session.inbound.bytes
+        self.counts = self.counts.plus(session.counts())
+        self.ended += 1
         self._count += 1
         session.finish(partial(self._finished, then))
 

@@ -25,8 +25,8 @@ from uotp.session.pacer import Pacer
 from uotp.session.reordering.hold import Hold
 from uotp.session.reordering.missing import GAPS_AT_ONCE, SOON_SECONDS, MissingReports
 from uotp.session.reordering.resequencer import MAX_HELD_BYTES, MAX_READY_TRAINS, Resequencer
-from uotp.telemetry import Drops
-from uotp.train import Arrival, Missing, TakeTrains, Train, bytesOf
+from uotp.telemetry import DropCounter
+from uotp.train import Arrival, Missing, TakeTrains, Train, bytesOf, countOf
 
 COPIES_SECONDS = 5.0
 """The other end finds that the path loses while copies have come in the last seconds, so many."""
@@ -62,6 +62,7 @@ class Inbound:
     @ivar demand: tells how many links are wanted, for both ways.
     @ivar answered: whether the other end has ever sent a train.
     @ivar bytes: payload that came, without what was sent again.
+    @ivar followers: datagrams of it, but for the first of each train.
     @ivar reads: how often the links have brought something.
     @ivar lastActive: when the links last brought something, by the clock that was handed in.
     @ivar acknowledgesSoon: whether the kernel is to acknowledge at once what comes.  The other end sends
@@ -71,7 +72,7 @@ class Inbound:
     def __init__(
         self,
         deliver: TakeTrains,
-        drops: Drops,
+        drops: DropCounter,
         clock: Any,
         allowance: Allowance,
         order: Order,
@@ -106,11 +107,32 @@ class Inbound:
         self._whenFinished: Callable[[], None] | None = None
         self._whenAnswered = whenAnswered
         self.answered = False
-        self.bytes = self.reads = 0
+        self.bytes = self.reads = self.followers = 0
+        self._others = 0  # trains that came, more than reads
         self.acknowledgesSoon = False
         self._lossyUntil = -math.inf
         self._copiesWeighedAt, self._copiesNumber = -math.inf, 0  # when copies were weighed, and what came by then
         self._weighCopiesAt = -math.inf
+
+    @property
+    def trains(self) -> int:
+        """
+        How many trains came, without those that were sent again.
+        """
+        return self.reads + self._others
+
+    @property
+    def heldDatagrams(self) -> int:
+        """
+        How many datagrams have waited for those before them, or still do.
+        """
+        return self._resequencer.heldDatagrams
+
+    def heldSeconds(self, now: float) -> float:
+        """
+        @return: how long they have waited, all together.
+        """
+        return self._resequencer.heldSeconds(now)
 
     @property
     def late(self) -> int:
@@ -149,8 +171,12 @@ class Inbound:
             self._firstAnswer()
         if self.bytes >= self._weighAt:
             self._weigh(now)
-        resequencer = self._resequencer
-        if resequencer.passLone(number, 1 if size <= segment else -(-size // segment)):
+        if size <= segment:
+            datagrams = 1
+        else:
+            datagrams = -(-size // segment)
+            self.followers += datagrams - 1
+        if self._resequencer.passLone(number, datagrams):
             self._pacer.send([train], now)
         else:
             self._put([(number, train)], now)
@@ -159,8 +185,12 @@ class Inbound:
         """
         Trains came, each with the number of its first datagram.
         """
-        for _, train in arrivals:
-            self.bytes += len(train.payload)
+        for _, (segment, payload) in arrivals:
+            size = len(payload)
+            self.bytes += size
+            if size > segment:
+                self.followers += -(-size // segment) - 1
+        self._others += len(arrivals) - 1
         self._heard(now)
         self._put(arrivals, now)
 
@@ -187,6 +217,7 @@ class Inbound:
         Trains came that were sent before, each with the number of its first datagram.  They
         are not counted again.
         """
+        self._others -= 1
         self._heard(now)
         self.acknowledgesSoon, self._lossyUntil = True, now + COPIES_SECONDS
         if now >= self._weighCopiesAt:
@@ -221,6 +252,8 @@ class Inbound:
         Trains came whose order nobody knows.
         """
         self.bytes += bytesOf(trains)
+        self.followers += countOf(trains) - len(trains)
+        self._others += len(trains) - 1
         self._heard(now)
         self._pacer.send(trains, now)
 

@@ -41,8 +41,8 @@ from uotp.session.scheduling.costs import Costs
 from uotp.session.scheduling.doubt import Doubt
 from uotp.session.scheduling.scheduler import LOOK_SECONDS, Scheduler
 from uotp.session.scheduling.stickiness import Stickiness
-from uotp.telemetry import Drops
-from uotp.train import Missing, Numbering, Train, bytesOf, portions
+from uotp.telemetry import DropCounter
+from uotp.train import Missing, Numbering, Train, bytesOf, countOf, portions
 
 WAIT_SECONDS = 0.3
 """
@@ -92,6 +92,10 @@ class Outbound:
     @ivar numbering: counts the datagrams that are sent.
     @ivar demand: tells how many links are wanted.
     @ivar bytes: payload that UDP has brought so far.
+    @ivar trains: how many trains that were.
+    @ivar followers: datagrams of these, but for the first of each train.
+    @ivar sentAgain: datagrams that were sent a second time.
+    @ivar retransmissions: TCP segments that were sent again, of the links that are gone for ever.
     @ivar lastActive: when UDP last brought something, by the clock that was handed in.
     @ivar roundTrip: the longest round trip of any link, in seconds; 0 where none is known.
     """
@@ -124,14 +128,18 @@ class Outbound:
         "_weighedBytes",
         "bytes",
         "demand",
+        "followers",
         "lastActive",
         "numbering",
+        "retransmissions",
         "roundTrip",
+        "sentAgain",
+        "trains",
     )
 
     def __init__(
         self,
-        drops: Drops,
+        drops: DropCounter,
         clock: Any,
         allowance: Allowance,
         inbound: Inbound,
@@ -174,7 +182,7 @@ class Outbound:
         self._handover = Handover(self._scheduler, self._duplication.repairs, now)
         self._nudges = Nudges(self._scheduler, clock, allowance)
         self.roundTrip = 0.0
-        self.bytes = 0
+        self.bytes = self.trains = self.followers = self.sentAgain = self.retransmissions = 0
 
     def noticeBytes(self, amount: int, call: Callable[[], None]) -> None:
         """
@@ -215,7 +223,16 @@ class Outbound:
         """
         Send trains, now or when a link is free.
         """
-        size = len(trains[0][1]) if len(trains) == 1 else bytesOf(trains)
+        if len(trains) == 1:
+            segment, payload = trains[0]
+            size = len(payload)
+            if size > segment:
+                self.followers += -(-size // segment) - 1
+            self.trains += 1
+        else:
+            size = bytesOf(trains)
+            self.trains += len(trains)
+            self.followers += countOf(trains) - len(trains)
         self.bytes += size
         before = self.lastActive
         self.lastActive = now = self._clock()

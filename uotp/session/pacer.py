@@ -19,7 +19,7 @@ from twisted.internet.interfaces import IDelayedCall
 
 from uotp.boundaries import Allowance
 from uotp.session.reordering.run import alikeBySize, hasSmallDatagrams
-from uotp.telemetry import Drop, Drops
+from uotp.telemetry import Drop, DropCounter
 from uotp.train import NOTHING_WAITS, TakeTrains, Train, countOf, split, unitsOf
 
 DATAGRAM_BYTES = 900
@@ -89,7 +89,7 @@ class Pacer:
     """
 
     def __init__(
-        self, deliver: TakeTrains, drops: Drops, clock: Any, allowance: Allowance, *, smallFirst: bool = False
+        self, deliver: TakeTrains, drops: DropCounter, clock: Any, allowance: Allowance, *, smallFirst: bool = False
     ) -> None:
         """
         @param deliver: sends trains to UDP.

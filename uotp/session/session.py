@@ -8,16 +8,17 @@ directly; the session itself is not on the way of a train.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from uotp.boundaries import Allowance
 from uotp.duplicate import Duplicate
 from uotp.order import AUTO_ORDER, Order
+from uotp.session.counts import SessionCounts
 from uotp.session.inbound import Inbound
 from uotp.session.outbound import Outbound
-from uotp.telemetry import Drops
+from uotp.telemetry import DropCounter, SessionDrops
 from uotp.train import TakeTrains
 
 
@@ -26,8 +27,8 @@ class SessionStatistics:
     """
     Says what a session has done so far, and how it is now.
 
-    @ivar bytesOut: payload that came from UDP.
-    @ivar bytesIn: payload that came from the links, without what was sent again.
+    @ivar counts: what it has done so far.
+    @ivar drops: how many datagrams it has dropped, by the name of the reason.
     @ivar lastActive: when a train last came from either side, by the session's clock.
     @ivar links: the number of its links.
     @ivar parallelism: how many of them may carry at once under load.
@@ -36,11 +37,11 @@ class SessionStatistics:
     @ivar roundTrip: the longest round trip of its links, in seconds; 0 while none is known.
     @ivar heldBytes: payload and overhead that wait for trains before them.
     @ivar pacedBytes: what waits to be handed to UDP, in bytes of a socket's buffer.
-    @ivar late: datagrams that came too late to be put in order.
+    @ivar retransmissions: TCP segments that were sent again, of the links that are gone for ever.
     """
 
-    bytesOut: int
-    bytesIn: int
+    counts: SessionCounts
+    drops: Mapping[str, int]
     lastActive: float
     links: int
     parallelism: int
@@ -49,7 +50,14 @@ class SessionStatistics:
     roundTrip: float
     heldBytes: int
     pacedBytes: int
-    late: int
+    retransmissions: int
+
+    @property
+    def queuedBytes(self) -> int:
+        """
+        All that waits in the session.
+        """
+        return self.backlogBytes + self.againBytes + self.heldBytes + self.pacedBytes
 
 
 class Session:
@@ -64,7 +72,7 @@ class Session:
     def __init__(
         self,
         deliver: TakeTrains,
-        drops: Drops,
+        drops: DropCounter,
         clock: Any,
         allowance: Allowance,
         whenAnswered: Callable[[], None] | None = None,
@@ -82,6 +90,8 @@ class Session:
         @param duplicate: see L{Outbound}.
         """
         self.allowance = allowance
+        self._seconds: Callable[[], float] = clock.seconds
+        self._drops = drops = SessionDrops(drops)
         self.inbound = Inbound(deliver, drops, clock, allowance, order, whenAnswered)
         self.outbound = Outbound(drops, clock, allowance, self.inbound, duplicate=duplicate)
         self.inbound.reportBy(self.outbound.report, self.outbound.mayReport)
@@ -108,8 +118,8 @@ class Session:
         """
         inbound, outbound = self.inbound, self.outbound
         return SessionStatistics(
-            bytesOut=outbound.bytes,
-            bytesIn=inbound.bytes,
+            counts=self.counts(),
+            drops={drop.name: number for drop, number in self._drops.totals.items()},
             lastActive=self.lastActive,
             links=outbound.links,
             parallelism=outbound.parallelism,
@@ -118,7 +128,34 @@ class Session:
             roundTrip=outbound.roundTrip,
             heldBytes=inbound.heldBytes,
             pacedBytes=inbound.pacedBytes,
-            late=inbound.late,
+            retransmissions=outbound.retransmissions,
+        )
+
+    @property
+    def queuedBytes(self) -> int:
+        """
+        All that waits in the session.
+        """
+        inbound, outbound = self.inbound, self.outbound
+        return outbound.backlogBytes + outbound.againBytes + inbound.heldBytes + inbound.pacedBytes
+
+    def counts(self) -> SessionCounts:
+        """
+        @return: what the session has done so far.
+        """
+        inbound, outbound = self.inbound, self.outbound
+        trainsOut, trainsIn = outbound.trains, inbound.trains
+        return SessionCounts(
+            trainsOut,
+            trainsOut + outbound.followers,
+            outbound.bytes,
+            trainsIn,
+            trainsIn + inbound.followers,
+            inbound.bytes,
+            outbound.sentAgain,
+            inbound.heldDatagrams,
+            inbound.heldSeconds(self._seconds()),
+            inbound.late,
         )
 
 

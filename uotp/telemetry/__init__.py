@@ -5,7 +5,7 @@ Nothing here knows what the others do.
 
 from __future__ import annotations
 
-from uotp.telemetry.drops import Drop, Drops
+from uotp.telemetry.drops import Drop, DropCounter, Drops, SessionDrops
 from uotp.telemetry.ends import orLog
 from uotp.telemetry.forwarding import ForwardingObserver
 from uotp.telemetry.log import (
@@ -25,6 +25,7 @@ from uotp.telemetry.workerlines import publishLine
 __all__ = [
     "BudgetedLogger",
     "Drop",
+    "DropCounter",
     "Drops",
     "ForwardingObserver",
     "LineBudget",
@@ -33,6 +34,7 @@ __all__ = [
     "Logger",
     "ProcessLog",
     "RateLimit",
+    "SessionDrops",
     "Spelling",
     "causeOf",
     "leadsToJournal",

@@ -6,7 +6,10 @@ while; no single datagram gets a line of its own.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from enum import Enum
+from types import MappingProxyType
+from typing import Protocol
 
 
 class Drop(Enum):
@@ -25,6 +28,19 @@ class Drop(Enum):
     SEND_BUFFER_FULL = "found the socket's send buffer full"
     TOO_LONG = "too long to be sent as UDP"
     CUT_OFF = "arrived cut off"
+
+
+class DropCounter(Protocol):
+    """
+    Counts what is dropped.
+    """
+
+    def count(self, drop: Drop, datagrams: int = 1) -> None:
+        """
+        Count datagrams that were dropped for a reason.
+
+        @param datagrams: how many were dropped.
+        """
 
 
 class Drops:
@@ -55,3 +71,31 @@ class Drops:
             return None
         words = "; ".join(f"{number} {drop.value}" for drop, number in fresh.most_common())
         return {"reportWords": words, **{drop.name: number for drop, number in fresh.items()}}
+
+
+NOTHING_DROPPED: Mapping[Drop, int] = MappingProxyType({})
+"""Stands for the counts of a session that has dropped nothing, as most have not."""
+
+
+class SessionDrops:
+    """
+    Counts what one session drops, for itself and among all that its service drops.
+
+    @ivar totals: how many datagrams this session has dropped, by the reason.
+    """
+
+    __slots__ = ("_service", "totals")
+
+    def __init__(self, service: DropCounter) -> None:
+        """
+        @param service: counts for all sessions.
+        """
+        self._service = service
+        self.totals = NOTHING_DROPPED
+
+    def count(self, drop: Drop, datagrams: int = 1) -> None:
+        """
+        See L{DropCounter}.
+        """
+        self._service.count(drop, datagrams)
+        self.totals = {**self.totals, drop: self.totals.get(drop, 0) + datagrams}

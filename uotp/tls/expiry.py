@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import islice
+from typing import NamedTuple
 
 from cryptography import x509
 
@@ -25,6 +27,37 @@ and nobody knows which of them counts.
 
 Ours = tuple[str, x509.Certificate]
 """The file of the certificate that we show, and the certificate."""
+
+
+class Expiring(NamedTuple):
+    """
+    Tells of something that ends some day.
+
+    @ivar kind: C{"own"}, C{"ca"} or C{"crl"}.
+    @ivar name: whose it is.
+    @ivar file: where it was read.
+    @ivar expires: when it ends, in seconds since 1970.
+    """
+
+    kind: str
+    name: str
+    file: str
+    expires: float
+
+
+def expiring(ours: Ours | None, trusted: Trusted) -> Iterator[Expiring]:
+    """
+    @return: the certificate that we show, the CAs of a short file, and their revocation lists, as many.
+    """
+    if ours is not None:
+        file, own = ours
+        yield Expiring("own", nameText(own.subject), file, own.not_valid_after_utc.timestamp())
+    if len(trusted.authorities) <= FEW_AUTHORITIES:
+        for each in trusted.authorities:
+            yield Expiring("ca", nameText(each.subject), str(trusted.file), each.not_valid_after_utc.timestamp())
+    for issuer, ends in islice(trusted.revocations.ends.items(), FEW_AUTHORITIES):
+        if ends is not None:
+            yield Expiring("crl", nameText(issuer), trusted.revocations.file, ends.timestamp())
 
 
 def endings(ours: Ours | None, trusted: Trusted, now: datetime) -> Iterator[tuple[str, str]]:

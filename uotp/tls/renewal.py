@@ -7,7 +7,7 @@ has read is handed to the others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from shlex import quote
@@ -19,7 +19,7 @@ from uotp.errors import ConfigurationError
 from uotp.telemetry import Logger
 from uotp.tls import contexts
 from uotp.tls.dates import outOfDate
-from uotp.tls.expiry import Ours, endings
+from uotp.tls.expiry import Expiring, Ours, endings, expiring
 from uotp.tls.files import Contents, CopiedFiles, CredentialFiles, FilesReadOnce
 from uotp.tls.pem import readIdentity
 from uotp.tls.revocation import Revocations
@@ -178,6 +178,12 @@ class RenewableCredentials:
         uses the same, also when the files have changed since.
         """
         return Contents(self._contents)
+
+    def expiring(self) -> Iterator[Expiring]:
+        """
+        @return: what ends some day: the certificate that we show, the CAs of a short file, revocation lists.
+        """
+        return expiring(self._ours, self._trusted)
 
     def warnOfDates(self) -> None:
         """

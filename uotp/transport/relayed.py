@@ -189,6 +189,7 @@ class RelayedStream(AcceptedTcpStream):
         The pipe is closed.  If we have aborted it, end the connection too: the other process would
         close it in good order.
         """
+        self.retransmissions()
         path, self._path = self._path, None
         if path is not None:
             with path, suppress(OSError):

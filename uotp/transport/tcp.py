@@ -96,6 +96,7 @@ class TcpStream(tcp.Connection):
     _isSizeBounded = False
     _isUnsentBounded = False
     _isBounded = False  # in one or the other
+    _retransmissions = 0  # as far as they are known
 
     @property
     def security(self) -> Security | None:
@@ -346,6 +347,15 @@ class TcpStream(tcp.Connection):
         """
         return tcpPathStats(self.socket) if self.connected else None
 
+    def retransmissions(self, *, isAsked: bool = True) -> int:
+        """
+        See L{uotp.boundaries.Stream.retransmissions}.
+        """
+        path = self.pathStats() if isAsked else None
+        if path is not None and path.repeated > self._retransmissions:
+            self._retransmissions = path.repeated
+        return self._retransmissions
+
     def flight(self) -> Flight | None:
         """
         See L{uotp.boundaries.Stream.flight}.
@@ -454,6 +464,7 @@ class TcpStream(tcp.Connection):
         """
         The connection is gone.
         """
+        self.retransmissions()  # nobody can be asked later
         self._advance(StreamEvent.END)
         failure, self._failure = self._failure or reason, None
         super().connectionLost(failure)

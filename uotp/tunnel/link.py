@@ -47,7 +47,8 @@ class LinkStatistics:
     """
     Says what a link has done so far, and how it is now.
 
-    @ivar carried: bytes of frames, both ways.
+    @ivar bytesOut: bytes of frames that were written.
+    @ivar bytesIn: bytes of frames that have come.
     @ivar roundTrip: to the other end's program and back, in seconds; 0 while it is not
         known.
     @ivar unackedBytes: payload and overhead of trains that are kept because they may have to
@@ -56,7 +57,8 @@ class LinkStatistics:
     @ivar path: what the kernel tells of the path, or L{None} where it does not.
     """
 
-    carried: int
+    bytesOut: int
+    bytesIn: int
     roundTrip: float
     unackedBytes: int
     queuedBytes: int
@@ -180,7 +182,8 @@ class TunnelLink:
     @ivar roundTrip: to the other end's program and back, smoothed, in seconds; 0 while
         it is not known.
     @ivar sentAt: when the link was last given trains, by the session's clock.
-    @ivar carried: bytes of frames, both ways.
+    @ivar bytesOut: bytes of frames that were written.
+    @ivar bytesIn: bytes of frames that have come.
     """
 
     roundTrip = 0.0
@@ -196,6 +199,7 @@ class TunnelLink:
         self._stream = stream
         self._owner = owner
         self._inbound = session.inbound
+        self._outbound = session.outbound
         self._allowance: Allowance = session.allowance
         self._hasTurn = False  # the owner's next turn goes on with what has come
         self._room: QueueRoom | None = None  # for what is not decoded, when that is much
@@ -203,7 +207,7 @@ class TunnelLink:
         self._readiness = Readiness(self, session.outbound, full=owner.isFull())
         self._carries = True
         self._isOver = False
-        self.carried = 0
+        self.bytesOut = self.bytesIn = 0
         # The session asks these often, so no function of ours stands between.
         self.cost = stream.cost
         self.isTroubled = stream.isTroubled
@@ -406,6 +410,7 @@ class TunnelLink:
         link again but to ask what it has carried.  So it is freed without the garbage
         collector.
         """
+        self._outbound.retransmissions += self._stream.retransmissions()
         self._owner = NOBODY
         self._readiness.release()
 
@@ -419,12 +424,20 @@ class TunnelLink:
         @return: what the link has done, and how it is now.
         """
         return LinkStatistics(
-            carried=self.carried,
+            bytesOut=self.bytesOut,
+            bytesIn=self.bytesIn,
             roundTrip=self.roundTrip,
             unackedBytes=self.unackedBytes,
             queuedBytes=self._stream.queuedBytes(),
             path=self.pathStats(),
         )
+
+    @property
+    def carried(self) -> int:
+        """
+        Bytes of frames, both ways.
+        """
+        return self.bytesOut + self.bytesIn
 
     @property
     def unackedBytes(self) -> int:

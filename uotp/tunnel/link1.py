@@ -38,7 +38,7 @@ class Format1Link(TunnelLink):
         frames = self._codec.encode(trains)
         self._stream.write(frames)
         self.sentAt = now
-        self.carried += len(frames)
+        self.bytesOut += len(frames)
 
     def received(self, data: bytes) -> None:
         """
@@ -48,7 +48,7 @@ class Format1Link(TunnelLink):
             self.heard, self.shown = True, data[:SHOWN_BYTES]
         if self._isOver:
             return
-        self.carried += len(data)
+        self.bytesIn += len(data)
         codec, allowance = self._codec, self._allowance
         while trains := codec.decode(data, PORTION_UNITS):
             allowance.left -= codec.spent

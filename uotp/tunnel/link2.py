@@ -51,7 +51,6 @@ class Format2Link(TunnelLink):
         @param clock: C{IReactorTime}.
         """
         super().__init__(stream, owner, session, clock.seconds)
-        self._outbound = session.outbound
         self._numbering = session.outbound.numbering
         self._codec = Format2Codec(self._numbering)
         self._unacked = Unacked(session.allowance.room(MAX_KEPT_BYTES))
@@ -87,7 +86,7 @@ class Format2Link(TunnelLink):
             self._askKernel()
         unacked.add(number, trains, len(frames), now)
         self.sentAt = now
-        self.carried += len(frames)
+        self.bytesOut += len(frames)
 
     def _askKernel(self) -> None:
         """
@@ -117,7 +116,8 @@ class Format2Link(TunnelLink):
         self._heartbeat.carried = True
         frames = b"".join([frameAgain(number, train) for number, train in arrivals])
         if frames:
-            self.carried += len(frames)
+            self.bytesOut += len(frames)
+            self._outbound.sentAgain += sum([train.datagrams for _, train in arrivals])
             self._stream.write(frames)
 
     @property
@@ -173,7 +173,7 @@ class Format2Link(TunnelLink):
         """
         if self._isOver:
             return
-        self.carried += len(data)
+        self.bytesIn += len(data)
         self._heartbeat.heard = True
         if len(data) < MUCH_BYTES and self._inbound.acknowledgesSoon:
             self._stream.acknowledge()

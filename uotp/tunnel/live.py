@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -59,11 +60,13 @@ class LiveTunnelsStatistics:
     @ivar tunnels: how many live, whatever their state.
     @ivar full: how many of them take no trains, since their stream holds something.
     @ivar queuedBytes: what their streams hold and have not given to the kernel.
+    @ivar retransmissions: TCP segments that were sent again, of the tunnels that are gone.
     """
 
     tunnels: int
     full: int
     queuedBytes: int
+    retransmissions: int
 
 
 class LiveTunnels:
@@ -71,6 +74,7 @@ class LiveTunnels:
     Keeps the tunnels of a service from when they are made until they are lost.
 
     @ivar log: what is said of each.
+    @ivar retransmissions: TCP segments that were sent again, of those that are gone.
     """
 
     _log = Logger()
@@ -83,6 +87,8 @@ class LiveTunnels:
         self.log = TunnelLog(clock)
         self._stallLog = BudgetedLogger(self._log, LineBudget(clock.seconds))
         self._tunnels: set[Tunnel] = set()
+        self._numbers = count(1)
+        self.retransmissions = 0
         self._deadline: IDelayedCall | None = None
         self._emptied: list[Deferred[None]] = []
         self._stuck: dict[Tunnel, tuple[float, int]] = {}  # full: since when nothing was acknowledged, and of how much
@@ -99,12 +105,15 @@ class LiveTunnels:
         """
         A tunnel has been made.
         """
+        tunnel.number = next(self._numbers)
         self._tunnels.add(tunnel)
 
     def discard(self, tunnel: Tunnel) -> None:
         """
         A tunnel is lost.
         """
+        if tunnel.link is not None and tunnel in self._tunnels:
+            self.retransmissions += tunnel.transport.retransmissions()
         self._tunnels.discard(tunnel)
         self._stuck.pop(tunnel, None)
         if not self._tunnels:
@@ -119,7 +128,14 @@ class LiveTunnels:
             tunnels=len(self._tunnels),
             full=len(full),
             queuedBytes=sum(tunnel.transport.queuedBytes() for tunnel in full),
+            retransmissions=self.retransmissions,
         )
+
+    def all(self) -> list[Tunnel]:
+        """
+        @return: those that live now.
+        """
+        return list(self._tunnels)
 
     def endEach(self, objection: Callable[[Tunnel], str | None]) -> None:
         """

@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from uotp.boundaries import Credentials, Security
 from uotp.errors import ConfigurationError, StartError
 from uotp.net import Host, Semantics, SharedResolver, checkCongestion
-from uotp.process import Memory, PeriodicCalls, Turns
+from uotp.process import Lateness, Memory, PeriodicCalls, Turns
 from uotp.telemetry import Drops, Logger, RateLimit, spelled
 from uotp.tunnel.live import STALL_CHECK_SECONDS, LiveTunnels
 from uotp.tunnel.settings import CommonSettings
@@ -48,6 +48,8 @@ class TunnelService(Service):
     @ivar listeningAll: all of them.
     @ivar drops: what was dropped, and why.
     @ivar reloads: how often files were read again, by what became of it.
+    @ivar startedAt: when it was started, in monotonic seconds.
+    @ivar lateness: knows how late calls are, if somebody wants reports.
     """
 
     _log = Logger()
@@ -73,6 +75,9 @@ class TunnelService(Service):
         self.turns = Turns(reactor, Memory(settings.memory))
         self.reloads = dict.fromkeys((RELOADED, NOT_RELOADED), 0)
         self._credentials = credentials
+        self.startedAt: float = reactor.seconds()
+        self.lateness = Lateness(reactor)
+        self._isReported = False
         self._congestion = settings.congestion
         self._onlyInFormat2 = settings.onlyInFormat2
 
@@ -129,6 +134,9 @@ class TunnelService(Service):
         @raise StartError: when the congestion control cannot be had any more.
         """
         super().startService()
+        self.startedAt = self.reactor.seconds()
+        if self._isReported:
+            self.lateness.start()
         if self._congestion is not None:
             requireCongestion(self._congestion)  # once more, as the user that we have become
         for words, fields in self._warnings:
@@ -154,6 +162,20 @@ class TunnelService(Service):
                 wire=spelled("wire"),
             )
 
+    @property
+    def credentials(self) -> Credentials | None:
+        """
+        Knows who it is, and whom it trusts; L{None} for plain TCP.
+        """
+        return self._credentials
+
+    @property
+    def trouble(self) -> str:
+        """
+        Why the service cannot do its work, in words; empty when it can.
+        """
+        return "" if self.running else "it stops, or has not started yet"
+
     def whenReady(self) -> Deferred[None]:
         """
         @return: fires when the service, which has started, can do its work; fails with L{StartError} when it finds
@@ -166,6 +188,7 @@ class TunnelService(Service):
         Do it no more.
         """
         self.periodicCalls.stop()
+        self.lateness.stop()
         if self.speaks:
             self.reportDrops()
         return super().stopService()

@@ -56,6 +56,8 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
     @ivar wireFormat: the format that is spoken, known from the hello on.
     @ivar link: the link, from when the tunnel is open, also after its end; L{None} before.
     @ivar fullSince: since when the stream takes nothing, or L{None} while it does.
+    @ivar number: tells it apart from the others of its service; 0 while nobody keeps it.
+    @ivar openedAt: when it began to carry, in monotonic seconds.
     @ivar told: what the log has been told of it; L{None} when nothing has.
     @ivar fault: what the peer did that it may not do, in words, or L{None}.
     @ivar faultKind: what kind of reason that is, if there is one.
@@ -63,6 +65,8 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
 
     giveUpSeconds = GIVE_UP_SECONDS
     idleSeconds = IDLE_SECONDS
+    number = 0
+    openedAt = 0.0
     transport: Stream  # type: ignore[assignment]  # of all transports of Twisted, ours only
 
     def __init__(self, clock: Any, owner: TunnelOwner[Any]) -> None:
@@ -114,6 +118,7 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
         else:
             link = Format2Link(self.transport, self, session, self._clock)
         self.link = link
+        self.openedAt = self._clock.seconds()
         self.transport.allowance = session.allowance
         self._room = session.allowance.streamRoom()
         # From now on the stream calls the link.

@@ -255,9 +255,39 @@ class SessionsBySource:
             sessions=len(entries),
             proved=sum(entry.proof.isProved for entry in entries),
             closing=len(self._closing),
-            bytesOut=self._closing.bytesOut + sum(entry.session.outbound.bytes for entry in entries),
-            bytesIn=self._closing.bytesIn + sum(entry.session.inbound.bytes for entry in entries),
+            bytesOut=self._closing.counts.bytesOut + sum(entry.session.outbound.bytes for entry in entries),
+            bytesIn=self._closing.counts.bytesIn + sum(entry.session.inbound.bytes for entry in entries),
         )
+
+    @property
+    def ended(self) -> ClosingSessions:
+        """
+        Those that have ended.
+        """
+        return self._closing
+
+    def all(self) -> list[tuple[Source, SourceSession]]:
+        """
+        @return: the sessions that there are now, with their sources.
+        """
+        return list(self._bySource.items())
+
+    def has(self, source: Source, entry: SourceSession) -> bool:
+        """
+        @return: whether the session of a source has not ended.
+        """
+        return self._bySource.get(source) is entry
+
+    def endNow(self, sources: Iterable[Source], reason: str) -> None:
+        """
+        End the sessions of some sources, a few in each turn.
+        """
+
+        def end(source: Source) -> None:
+            if source in self._bySource:
+                self._end(source, reason)
+
+        orLog(self._steps.each(list(sources), end), self._log, "not all sessions were ended")
 
     def waits(self) -> bool:
         """

@@ -34,6 +34,7 @@ class SourceSession:
 
     @ivar send: sends trains that came from the source.
     @ivar succession: keeps the pool, and another where the server refuses the session for good.
+    @ivar openedAt: when the session began, in monotonic seconds.
     @ivar proof: tells whether the source is proved, and how many tunnels it is worth.
     """
 
@@ -47,6 +48,7 @@ class SourceSession:
         self._stopped = StoppedAnswers()
         sessionId = newSessionId()
         allowance = context.turns.allowanceOf(sessionId)
+        self.openedAt: float = context.clock.seconds()
         self.session = Session(
             deliver, drops, context.clock, allowance, self._answered, settings.order, duplicate=settings.duplicate
         )

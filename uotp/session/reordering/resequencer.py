@@ -81,6 +81,7 @@ class Resequencer:
     @ivar late: datagrams that came after their gap had been given up, and had to be in order.
     @ivar held: bytes that wait, overhead included.
     @ivar gapsGivenUp: how many gaps were given up.
+    @ivar heldDatagrams: how many datagrams have waited, or still do.
     @ivar overtakesAt: when L{overtake} may find something again, as it said last.
     """
 
@@ -104,7 +105,9 @@ class Resequencer:
         self._early = Ranges(MAX_HELD_RUNS + 1, math.inf, joins=True)  # what is passed on of what is ahead
         self._behindSince: float | None = None  # since when all that came was behind, and not missed
         self.late = 0
-        self.held = self.gapsGivenUp = 0
+        self.held = self.gapsGivenUp = self.heldDatagrams = 0
+        self._waitingDatagrams = 0
+        self._waited, self._waitedAt = 0.0, 0.0  # how long datagrams have waited, all together, and until when
         self.overtakesAt = math.inf
 
     def passLone(self, number: int, datagrams: int) -> bool:
@@ -129,6 +132,20 @@ class Resequencer:
         self._expected = expected + datagrams
         self._behindSince = None
         return True
+
+    def heldSeconds(self, now: float) -> float:
+        """
+        @return: how long datagrams have waited, all together.
+        """
+        return self._waited + self._waitingDatagrams * (now - self._waitedAt)
+
+    def _timeIs(self, now: float) -> None:
+        """
+        Count how long those have waited that wait.
+        """
+        if self._waitingDatagrams:
+            self._waited += self._waitingDatagrams * (now - self._waitedAt)
+        self._waitedAt = now
 
     def _begin(self, number: int) -> int:
         """
@@ -166,6 +183,7 @@ class Resequencer:
         while self._leaving and len(ready) < most:
             run = heappop(self._leaving)
             self.held -= run.cost()
+            self._waitingDatagrams -= run.datagrams
             ready += run.trains
         self._room.shrink(self.held)
         if not self._leaving and self._waiting:
@@ -180,6 +198,7 @@ class Resequencer:
         @param now: monotonic seconds.
         @return: what can be passed on, in order.
         """
+        self._timeIs(now)
         ready: list[Train] = []
         for run in runsOf(arrivals):
             expected = self._begin(run.number) if self._expected is None else self._expected
@@ -218,6 +237,9 @@ class Resequencer:
             self._byAge = deque()
         self._byAge.append((now, run.number))
         self.held += run.cost()
+        if run.trains:
+            self.heldDatagrams += run.datagrams
+            self._waitingDatagrams += run.datagrams
         self._behindSince = None
         room = self._room
         while self._waiting and (
@@ -294,6 +316,7 @@ class Resequencer:
         @param now: monotonic seconds.
         @return: what can be passed on.
         """
+        self._timeIs(now)
         ready: list[Train] = []
         for run in runsOf(arrivals):
             expected = self._begin(run.number) if self._expected is None else self._expected
@@ -376,7 +399,9 @@ class Resequencer:
         while waiting and waiting[0].number <= self._expected and len(ready) < most:
             run = heappop(waiting)
             self.held -= run.cost()
-            if not run.trains:
+            if run.trains:
+                self._waitingDatagrams -= run.datagrams
+            else:
                 most -= 1
                 self._early.take(run.number, run.number + run.datagrams, -math.inf)
             if run.number == self._expected:
@@ -421,6 +446,7 @@ class Resequencer:
         @param most: about how many trains to pass on; ask again when there are more.
         @return: what can be passed on, in order.
         """
+        self._timeIs(now)
         ready = self.more(most)
         hold = self._hold.seconds(now)
         while self._byAge and self._byAge[0][0] + hold <= now and len(ready) < most:
@@ -452,6 +478,7 @@ class Resequencer:
         @return: what can be passed on, in order.  It is nothing while very much waits, as that is no light flow, or
             while something is owed, which goes first.
         """
+        self._timeIs(now)
         self.overtakesAt = math.inf
         if not self._byAge or len(self._waiting) > MAX_LOOKED_AT or self.owes:
             return []
@@ -480,8 +507,12 @@ class Resequencer:
         self._waiting = [run for _, run in kept]  # they are sorted, so it is a heap
         self._byAge = deque(sorted((cameAt, run.number) for cameAt, run in kept))
         self.held = sum(run.cost() for run in (*self._waiting, *self._leaving))
+        self._waitingDatagrams = self._countWaiting()
         self._room.shrink(self.held)
         return ready
+
+    def _countWaiting(self) -> int:
+        return sum(run.datagrams for run in (*self._waiting, *self._leaving) if run.trains)
 
     def _withAges(self) -> list[tuple[float, float, Run]]:
         """
@@ -551,6 +582,7 @@ class Resequencer:
             self.held = sum(run.cost() for run in self._leaving)
             self._room.shrink(self.held)
             self._waiting.clear()
+            self._waitingDatagrams = self._countWaiting()
             self._byAge.clear()
             self._early.clear()
         self._missed.clear()
@@ -567,6 +599,7 @@ class Resequencer:
         waiting = self._waiting
         numbers = [run.number for run in waiting]
         assert self.held == sum(run.cost() for run in (*waiting, *self._leaving))
+        assert self._waitingDatagrams == self._countWaiting()
         assert not waiting or self.held <= self._room.granted
         assert not waiting or len(waiting) + len(self._leaving) <= MAX_HELD_RUNS
         assert all(numbers[(index - 1) // 2] <= number for index, number in enumerate(numbers) if index), "a heap"

@@ -1,0 +1,201 @@
+"""
+How a client, or a worker of one, tells of itself.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Protocol
+
+from twisted.internet.defer import Deferred, succeed
+
+from uotp import __version__
+from uotp.boundaries import Credentials
+from uotp.client.settings import ClientSettings
+from uotp.client.sources.sessions import SessionsBySource
+from uotp.client.sources.source import SourceSession
+from uotp.client.sources.sourceport import Source
+from uotp.client.statistics import ClientStatistics
+from uotp.monitoring import (
+    DISCONNECTED,
+    MOST_TUNNELS,
+    Ended,
+    ProcessReporter,
+    Report,
+    SessionReport,
+    SessionSums,
+    Traffic,
+    certificatesOf,
+    lowered,
+    placeWords,
+    reloaded,
+    sessionReport,
+    tunnelReport,
+    wanted,
+)
+from uotp.net import hostOf
+from uotp.process import Lateness
+from uotp.tunnel import LiveTunnels, Tunnel
+
+SourceAndSession = tuple[Source, SourceSession]
+
+
+class ReportedClient(Protocol):
+    """
+    Is the client that is told of.
+    """
+
+    settings: ClientSettings
+    liveTunnels: LiveTunnels
+    startedAt: float
+    listeningAll: tuple[tuple[str, int], ...]
+    reactor: object
+    lateness: Lateness
+
+    @property
+    def credentials(self) -> Credentials | None:
+        """
+        Knows who it is, and whom it trusts.
+        """
+
+    @property
+    def sessions(self) -> SessionsBySource:
+        """
+        The sessions of its sources.
+        """
+
+    @property
+    def trouble(self) -> str:
+        """
+        Why it cannot do its work, in words; empty when it can.
+        """
+
+    def statistics(self) -> ClientStatistics:
+        """
+        @return: what it has done.
+        """
+
+    def reload(self) -> object:
+        """
+        Read its files again.
+        """
+
+
+class ClientReporter(ProcessReporter[SourceAndSession]):
+    """
+    Tells of a client, and does what an operator asks of it.
+    """
+
+    def __init__(self, client: ReportedClient) -> None:
+        """
+        @param client: is told of.
+        """
+        super().__init__(client.reactor)
+        self._client = client
+
+    def ended(self) -> Ended:
+        """
+        See L{ProcessReporter}.
+        """
+        closing = self._client.sessions.ended
+        return Ended(closing.counts, closing.ended, self._client.liveTunnels.retransmissions)
+
+    def sessions(self) -> list[SourceAndSession]:
+        """
+        See L{ProcessReporter}.
+        """
+        return self._client.sessions.all()
+
+    def identity(self, session: SourceAndSession) -> int:
+        """
+        See L{ProcessReporter}.
+        """
+        return id(session[1])
+
+    def tunnels(self) -> list[Tunnel]:
+        """
+        See L{ProcessReporter}.
+        """
+        return self._client.liveTunnels.all()
+
+    def sums(self, session: SourceAndSession) -> SessionSums:
+        """
+        See L{ProcessReporter}.
+        """
+        carried, pool = session[1].session, session[1].pool
+        return SessionSums(carried.counts(), carried.lastActive, carried.queuedBytes, pool.ready, pool.wants)
+
+    def told(self, session: SourceAndSession, now: float) -> SessionReport | None:
+        """
+        See L{ProcessReporter}.
+        """
+        source, entry = session
+        if not self._client.sessions.has(source, entry):
+            return None
+        carrying = sorted(entry.pool.openTunnels(), key=lambda one: one.carried, reverse=True)
+        return sessionReport(
+            entry.session.statistics(),
+            now,
+            name=entry.name,
+            peer=placeWords(hostOf(source.address), source.address[1]),
+            client="",
+            openedAt=entry.openedAt,
+            tunnels=tuple(tunnelReport(one, now) for one in carrying[:MOST_TUNNELS]),
+            tunnelsReady=entry.pool.ready,
+            tunnelsWanted=entry.pool.wants,
+        )
+
+    def common(self) -> Report:
+        """
+        See L{ProcessReporter}.
+        """
+        client, nothing = self._client, Traffic(0, 0, 0)
+        numbers = client.statistics()
+        return Report(
+            end="client",
+            version=__version__,
+            pid=os.getpid(),
+            time=time.time(),
+            seconds=self.clock.seconds() - client.startedAt,
+            isReady=not client.trouble,
+            trouble=client.trouble,
+            listening=tuple(placeWords(host, port) for host, port in client.listeningAll),
+            remote=placeWords(*client.settings.server),
+            workers=(),
+            out=nothing,
+            back=nothing,
+            drops=lowered(numbers.drops),
+            handshakes={},
+            refusals={},
+            evictions={},
+            reloads=lowered(numbers.reloads),
+            certificates=certificatesOf(client.credentials),
+            worstTurn=client.lateness.worst,
+            sessionsOpened=0,
+            sessionsOpen=0,
+            tunnelsReady=0,
+            tunnelsWanted=0,
+            queuedBytes=0,
+            heldSeconds=0.0,
+            heldDatagrams=0,
+            again=0,
+            late=0,
+            retransmissions=0,
+            sessions=(),
+        )
+
+    def reload(self) -> Deferred[None]:
+        """
+        See L{uotp.monitoring.Reporter}.
+        """
+        return reloaded(self._client.reload)
+
+    def disconnect(self, session: str) -> Deferred[int]:
+        """
+        See L{uotp.monitoring.Reporter}.
+        """
+        found = self.sessions()
+        places = wanted(session, [(entry.name, "") for _, entry in found])
+        self._client.sessions.endNow([found[place][0] for place in places], DISCONNECTED)
+        return succeed(len(places))

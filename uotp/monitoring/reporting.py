@@ -1,0 +1,290 @@
+"""
+How one process makes its report.  Sums are made of all sessions, and those that have carried most lately
+are told one by one.  There may be thousands, so that is done in slices, and the reactor turns between.
+
+What counts never goes down: what sessions have done that have ended is taken in the moment in which those
+that live are listed, and a session that ends meanwhile is still read from that list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from heapq import nlargest
+from typing import Any, Generic, TypeVar
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.python.failure import Failure
+
+from uotp.errors import ConfigurationError
+from uotp.monitoring.report import MOST_REPORTED, Report, SessionReport
+from uotp.monitoring.seen import SeenCounts, backOf, outOf
+from uotp.monitoring.slices import inSlices
+from uotp.telemetry import Logger, orLog
+
+REPORT_SECONDS = 0.9
+"""
+A report is given again for so long: whoever asks each second gets a new one, and several who ask cost as
+much as one.
+"""
+
+SUMMED_AT_ONCE = 32
+"""Sessions, or tunnels, in one step: each takes a few microseconds."""
+
+ASKED_AT_ONCE = 1024
+"""Of so many tunnels the kernel is asked for each report, of others for the next one."""
+
+MOST_TUNNELS = 16
+"""Of one session so many tunnels are told: as many as most pools have, and twice while they are replaced."""
+
+DISCONNECTED = "an operator has ended it"
+"""Why a session ends, in the words of the log."""
+
+Reported = TypeVar("Reported")
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSums:
+    """
+    Says of one session what is summed of all.
+
+    @ivar counts: what it has done.
+    @ivar lastActive: when it last carried something, in monotonic seconds.
+    @ivar queuedBytes: what waits in it.
+    @ivar tunnelsReady: its open tunnels.
+    @ivar tunnelsWanted: how many it wants.
+    """
+
+    counts: SeenCounts
+    lastActive: float
+    queuedBytes: int
+    tunnelsReady: int
+    tunnelsWanted: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """
+    Says what the sessions and tunnels of a service have done that are gone.
+
+    @ivar counts: what sessions have done.
+    @ivar sessions: how many there were.
+    @ivar retransmissions: TCP segments sent again, of tunnels.
+    """
+
+    counts: SeenCounts
+    sessions: int
+    retransmissions: int
+
+
+class ProcessReporter(Generic[Reported]):
+    """
+    Makes the reports of one process that carries datagrams.  A subclass knows its end.
+    """
+
+    _log = Logger()
+
+    def __init__(self, clock: Any) -> None:
+        """
+        @param clock: C{IReactorTime}.
+        """
+        self.clock = clock
+        self._madeAt = float("-inf")
+        self._made: Report | None = None
+        self._waiting: list[Deferred[Report]] = []
+        self._scores: dict[int, tuple[float, int]] = {}  # how much sessions have carried lately, and ever
+        self._asked = 0  # the number of the tunnel of which the kernel was asked last
+
+    # What a subclass knows.
+
+    def ended(self) -> Ended:
+        """
+        @return: what is over.
+        """
+        raise NotImplementedError
+
+    def sessions(self) -> list[Reported]:
+        """
+        @return: those that there are.
+        """
+        raise NotImplementedError
+
+    def tunnels(self) -> list[Any]:
+        """
+        @return: all that live, each a L{uotp.tunnel.Tunnel}.
+        """
+        raise NotImplementedError
+
+    def sums(self, session: Reported) -> SessionSums:
+        """
+        @return: what is summed of a session, also of one that has ended.
+        """
+        raise NotImplementedError
+
+    def identity(self, session: Reported) -> int:
+        """
+        @return: tells a session apart from others that live.
+        """
+        return id(session)
+
+    def told(self, session: Reported, now: float) -> SessionReport | None:
+        """
+        @param now: monotonic seconds.
+        @return: all of a session; L{None} when it has ended.
+        """
+        raise NotImplementedError
+
+    def common(self) -> Report:
+        """
+        @return: what is known without a look at the sessions and tunnels, and 0 in place of all else.
+        """
+        raise NotImplementedError
+
+    # What is asked.
+
+    def report(self) -> Deferred[Report]:
+        """
+        See L{uotp.monitoring.Reporter}.
+        """
+        if self._made is not None and self.clock.seconds() - self._madeAt < REPORT_SECONDS:
+            return succeed(self._made)
+        done: Deferred[Report] = Deferred()
+        self._waiting.append(done)
+        if len(self._waiting) == 1:
+            made = inSlices(self.clock, self._make()).addErrback(self._failed)
+            orLog(made, self._log, "whoever asked for a report gets none")
+        return done
+
+    def _failed(self, reason: Failure) -> None:
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            each.errback(reason)
+
+    def _make(self) -> Iterator[None]:
+        report, ended, sessions = self.common(), self.ended(), self.sessions()
+        counts: Any = ended.counts
+        queued = ready = wanted = 0
+        scores: dict[int, tuple[float, int]] = {}
+        ranks: list[tuple[float, float, int]] = []
+        for start in range(0, len(sessions), SUMMED_AT_ONCE):
+            for place, session in enumerate(sessions[start : start + SUMMED_AT_ONCE], start):
+                sums = self.sums(session)
+                counts = counts.plus(sums.counts)
+                queued += sums.queuedBytes
+                ready += sums.tunnelsReady
+                wanted += sums.tunnelsWanted
+                carried = sums.counts.bytesOut + sums.counts.bytesIn
+                identity = self.identity(session)
+                score, before = self._scores.get(identity, (0.0, 0))
+                score = score / 2 + max(carried - before, 0)
+                scores[identity] = score, carried
+                ranks.append((score, sums.lastActive, place))
+            yield
+        self._scores = scores
+        told: list[SessionReport] = []
+        for _, _, place in nlargest(MOST_REPORTED, ranks):
+            one = self.told(sessions[place], self.clock.seconds())
+            if one is not None:
+                told.append(one)
+            yield
+        retransmissions = ended.retransmissions
+        tunnelsQueued = 0
+        for counted, waits in self._ofTunnels(self.tunnels()):
+            retransmissions += counted
+            tunnelsQueued += waits
+            yield
+        self._finish(
+            replace(
+                report,
+                out=outOf(counts),
+                back=backOf(counts),
+                sessionsOpened=ended.sessions + len(sessions),
+                sessionsOpen=len(sessions),
+                tunnelsReady=ready,
+                tunnelsWanted=wanted,
+                queuedBytes=queued + tunnelsQueued,
+                heldSeconds=counts.heldSeconds,
+                heldDatagrams=counts.heldDatagrams,
+                again=counts.again,
+                late=counts.late,
+                retransmissions=retransmissions,
+                sessions=tuple(told),
+            )
+        )
+
+    def _ofTunnels(self, tunnels: list[Any]) -> Iterator[tuple[int, int]]:
+        """
+        @return: of a few tunnels each time: what their kernels have sent again, and what waits in them.  Of
+            very many, only some are asked anew.
+        """
+        tunnels = sorted((tunnel for tunnel in tunnels if tunnel.link is not None), key=numberOf)
+        following = [tunnel for tunnel in tunnels if tunnel.number > self._asked]
+        chosen = (following + tunnels)[:ASKED_AT_ONCE]
+        asked = {tunnel.number for tunnel in chosen}
+        self._asked = 0 if len(tunnels) <= ASKED_AT_ONCE else chosen[-1].number
+        for start in range(0, len(tunnels), SUMMED_AT_ONCE):
+            part = tunnels[start : start + SUMMED_AT_ONCE]
+            yield (
+                sum(tunnel.transport.retransmissions(isAsked=tunnel.number in asked) for tunnel in part),
+                sum(tunnel.transport.queuedBytes() for tunnel in part if tunnel.fullSince is not None),
+            )
+
+    def _finish(self, report: Report) -> None:
+        made = report if self._made is None else notLess(report, self._made)
+        self._made, self._madeAt = made, self.clock.seconds()
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            each.callback(made)
+
+
+def numberOf(tunnel: Any) -> int:
+    """
+    @return: what tells a tunnel apart from others.
+    """
+    number: int = tunnel.number
+    return number
+
+
+GROWING = ("heldSeconds", "heldDatagrams", "again", "late", "retransmissions", "sessionsOpened")
+"""What of a report counts, and is a number."""
+
+
+def notLess(report: Report, before: Report) -> Report:
+    """
+    @return: the same report, in which nothing that counts is less than in an earlier one.  What a session
+        does in the moments of its end may be counted for one report and not for the next.
+    """
+    grown = {name: max(getattr(report, name), getattr(before, name)) for name in GROWING}
+    return replace(report, out=report.out.atLeast(before.out), back=report.back.atLeast(before.back), **grown)
+
+
+def reloaded(reload: Callable[[], Any]) -> Deferred[None]:
+    """
+    Read files again.
+
+    @param reload: does it, at once or later.
+    @return: fires when that is done; fails with L{ConfigurationError} when the old ones stay.
+    """
+    done: Deferred[None] = Deferred()
+    try:
+        result = reload()
+    except ConfigurationError:
+        done.errback(Failure())
+        return done
+    if isinstance(result, Deferred):
+        return result
+    done.callback(None)
+    return done
+
+
+def wanted(words: str, sessions: Sequence[tuple[str, str]]) -> list[int]:
+    """
+    @param words: the beginning of an id, or the name of a client, with or without what stands behind a comma.
+    @param sessions: the name of each session, and of its client.
+    @return: the places of those that are meant.
+    """
+    return [
+        place
+        for place, (name, client) in enumerate(sessions)
+        if words and (name.startswith(words) or f"{client},".startswith(f"{words},"))
+    ]

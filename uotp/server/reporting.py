@@ -1,0 +1,196 @@
+"""
+How a server, or a worker of one, tells of itself.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Protocol
+
+from twisted.internet.defer import Deferred, succeed
+
+from uotp import __version__
+from uotp.boundaries import Credentials
+from uotp.monitoring import (
+    DISCONNECTED,
+    MOST_TUNNELS,
+    Ended,
+    ProcessReporter,
+    Report,
+    SessionReport,
+    SessionSums,
+    Traffic,
+    TunnelReport,
+    certificatesOf,
+    lowered,
+    placeWords,
+    reloaded,
+    sessionReport,
+    tunnelReport,
+    wanted,
+)
+from uotp.process import Lateness
+from uotp.server.registry import Registry, ServedSession
+from uotp.server.settings import ServerSettings
+from uotp.server.statistics import ServerStatistics
+from uotp.tunnel import LiveTunnels, Tunnel
+
+
+class ReportedServer(Protocol):
+    """
+    Is the server that is told of.
+    """
+
+    settings: ServerSettings
+    registry: Registry
+    liveTunnels: LiveTunnels
+    startedAt: float
+    listeningAll: tuple[tuple[str, int], ...]
+    reactor: object
+    lateness: Lateness
+
+    @property
+    def credentials(self) -> Credentials | None:
+        """
+        Knows who it is, and whom it trusts.
+        """
+
+    @property
+    def trouble(self) -> str:
+        """
+        Why it cannot do its work, in words; empty when it can.
+        """
+
+    def statistics(self) -> ServerStatistics:
+        """
+        @return: what it has done.
+        """
+
+    def reload(self) -> object:
+        """
+        Read its files again.
+        """
+
+
+class ServerReporter(ProcessReporter[ServedSession]):
+    """
+    Tells of a server, and does what an operator asks of it.
+    """
+
+    def __init__(self, server: ReportedServer) -> None:
+        """
+        @param server: is told of.
+        """
+        super().__init__(server.reactor)
+        self._server = server
+
+    def ended(self) -> Ended:
+        """
+        See L{ProcessReporter}.
+        """
+        closing = self._server.registry.closing
+        return Ended(closing.counts, closing.ended, self._server.liveTunnels.retransmissions)
+
+    def sessions(self) -> list[ServedSession]:
+        """
+        See L{ProcessReporter}.
+        """
+        return self._server.registry.all()
+
+    def tunnels(self) -> list[Tunnel]:
+        """
+        See L{ProcessReporter}.
+        """
+        return self._server.liveTunnels.all()
+
+    def sums(self, session: ServedSession) -> SessionSums:
+        """
+        See L{ProcessReporter}.
+        """
+        carried, tunnels = session.session, len(session.tunnels)
+        return SessionSums(carried.counts(), carried.lastActive, carried.queuedBytes, tunnels, tunnels)
+
+    def told(self, session: ServedSession, now: float) -> SessionReport | None:
+        """
+        See L{ProcessReporter}.
+        """
+        if not self._server.registry.has(session):
+            return None
+        carrying = [one for one in session.tunnels if isinstance(one, Tunnel) and one.link is not None]
+        carrying.sort(key=lambda one: one.carried, reverse=True)
+        tunnels: tuple[TunnelReport, ...] = tuple(tunnelReport(one, now) for one in carrying[:MOST_TUNNELS])
+        newest = max(carrying, key=lambda one: one.openedAt, default=None)
+        peer = None if newest is None else newest.transport.getPeer()
+        return sessionReport(
+            session.session.statistics(),
+            now,
+            name=session.name,
+            peer="" if peer is None else placeWords(peer.host, peer.port),
+            client=session.clientName,
+            openedAt=session.openedAt,
+            tunnels=tunnels,
+            tunnelsReady=len(session.tunnels),
+            tunnelsWanted=len(session.tunnels),
+        )
+
+    def common(self) -> Report:
+        """
+        See L{ProcessReporter}.
+        """
+        server, nothing = self._server, Traffic(0, 0, 0)
+        numbers = server.statistics()
+        strangers = numbers.acceptor.strangers
+        return Report(
+            end="server",
+            version=__version__,
+            pid=os.getpid(),
+            time=time.time(),
+            seconds=self.clock.seconds() - server.startedAt,
+            isReady=not server.trouble,
+            trouble=server.trouble,
+            listening=tuple(placeWords(host, port) for host, port in server.listeningAll),
+            remote=placeWords(*server.settings.target),
+            workers=(),
+            out=nothing,
+            back=nothing,
+            drops=lowered(numbers.drops),
+            handshakes=lowered(numbers.acceptor.handshakes),
+            refusals=lowered(numbers.acceptor.refusals),
+            evictions={
+                "session_for_room": numbers.registry.endedForRoom,
+                "session_for_share": numbers.registry.endedForShare,
+                "connection": numbers.acceptor.knownEvicted,
+                "silent_connection": strangers.silentEvicted,
+                "begun_connection": strangers.begunEvicted,
+            },
+            reloads=lowered(numbers.reloads),
+            certificates=certificatesOf(server.credentials),
+            worstTurn=server.lateness.worst,
+            sessionsOpened=0,
+            sessionsOpen=0,
+            tunnelsReady=0,
+            tunnelsWanted=0,
+            queuedBytes=0,
+            heldSeconds=0.0,
+            heldDatagrams=0,
+            again=0,
+            late=0,
+            retransmissions=0,
+            sessions=(),
+        )
+
+    def reload(self) -> Deferred[None]:
+        """
+        See L{uotp.monitoring.Reporter}.
+        """
+        return reloaded(self._server.reload)
+
+    def disconnect(self, session: str) -> Deferred[int]:
+        """
+        See L{uotp.monitoring.Reporter}.
+        """
+        served = self.sessions()
+        places = wanted(session, [(each.name, each.clientName) for each in served])
+        self._server.registry.endNow([served[place] for place in places], DISCONNECTED)
+        return succeed(len(places))
