@@ -22,7 +22,6 @@ DOCS = [
 
 DEVELOPMENT = [
     *TEST,
-    *DOCS,
     "build>=1.2",
     "coverage>=7.10",  # the first with `patch = subprocess`
     "mypy==2.4.1",  # these three as they are: a newer one may ask for something new

@@ -111,7 +111,7 @@ class TwoHostsTests(ProgramTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        needTwoHosts()
+        needTwoHosts("jq", "openssl")
         self.blocks = blocksHere()
         self.client, self.server = twoHosts(self)
         self.server.start("target", python(self.server, ECHO), LISTENING)
@@ -147,11 +147,11 @@ class TwoHostsTests(ProgramTestCase):
     def test_daemonsCarryDatagrams(self) -> None:
         """
         The two twistd commands as printed leave daemons behind, which end when they
-        are told to.
+        are told to.  What the pages print for logs reads what they have left.
         """
         self.server.run(f"uotp cert pki --host {SERVER_NAME}")
         copyToClient(self.client, self.server)
-        self.server.run(self.blocks["daemon-server"])
+        self.server.run(self.blocks["daemon-server"].replace(" 127.0.0.1 51820", " --log-format json 127.0.0.1 51820"))
         self.client.run(self.blocks["daemon-client"])
         self.client.run(python(self.client, ASK))
         for host, which in ((self.client, "client"), (self.server, "server")):
@@ -160,6 +160,12 @@ class TwoHostsTests(ProgramTestCase):
                 f"for _ in $(seq 200); do [ -e uotp-{which}.pid ] || exit 0; sleep 0.1; done; exit 1"
             )
             self.assertIn(LISTENING, (host.folder / f"uotp-{which}.log").read_text())
+        self.assertIn("sha256 Fingerprint=", self.server.run(self.blocks["log-fingerprint"]))
+        warning = '{"time": "2026-11-27T12:00:00Z", "level": "warn", "message": "something"}'
+        self.server.run(f"echo '{warning}' >> uotp-server.log")
+        self.assertEqual(
+            self.server.run(self.blocks["log-warnings"]).splitlines()[-1:], ["2026-11-27T12:00:00Z something"]
+        )
 
 
 class WireGuardTestCase(ProgramTestCase):
