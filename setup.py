@@ -93,6 +93,7 @@ setup(
         "service-identity>=24.1",
         "incremental>=24.7.2",
         "cffi>=1.17",
+        "segno>=1.6",  # QR codes, for `uotp cert --qr` alone
     ],
     extras_require={"bench": BENCH, "test": TEST, "docs": DOCS, "dev": DEVELOPMENT},
     # `twisted/plugins` has no `__init__.py`, so it is named by hand, and without

@@ -44,7 +44,7 @@ ALLOWED = {
     # floor 4: the two ends, and certificates
     "client": {*VALUES, *SEAMS, "session", "tunnel", "transport", "udp", "tls", "workers", "monitoring"},
     "server": {*VALUES, *SEAMS, "session", "tunnel", "transport", "udp", "tls", "workers", "monitoring"},
-    "pki": {"errors", "net", "tls"},
+    "pki": {"errors", "telemetry", "net", "tls"},
     # floor 5: the embedding interface
     "services": {*VALUES, *SEAMS, "tunnel", "tls", "workers", "monitoring", "client", "server"},
     # floor 6: words

@@ -95,10 +95,10 @@ class CertTests(RigTestCase):
         """
         folder = Path(self.mktemp())
         self.assertEqual(runToEnd(ourCommand("cert", str(folder))).returncode, 0)
-        before = {path.name: path.read_bytes() for path in folder.iterdir()}
+        before = {path: path.read_bytes() for path in folder.glob("**/*.*")}
         done = runToEnd(ourCommand("cert", str(folder)))
         self.assertEqual((done.returncode, done.stdout), (1, ""))
         self.assertRegex(done.stderr, r"\Auotp cert: .* already: [^\n]*\n\Z")
-        self.assertEqual({path.name: path.read_bytes() for path in folder.iterdir()}, before)
+        self.assertEqual({path: path.read_bytes() for path in folder.glob("**/*.*")}, before)
         keys = [path for path in folder.iterdir() if path.suffix == ".key"]
         self.assertEqual([path.stat().st_mode & 0o777 for path in keys], [0o600] * 3)

@@ -24,15 +24,20 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from twisted.python.filepath import FilePath
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.cli.cert import cert, serverAddress
+from uotp.cli.cert import cert
+from uotp.cli.cert.shared import serverAddress
 from uotp.errors import ConfigurationError
 from uotp.pki.directory import Pki, makePki
-from uotp.pki.issue import Issued, defaultHosts, issueAuthority, issueClient, issueServer, normalHost
+from uotp.pki.issue import Issued, issueAuthority, issueClient, issueServer
+from uotp.pki.names import defaultHosts, normalHost
 
 NOW = datetime(2028, 2, 29, 12, 30, tzinfo=timezone.utc)
 """A leap day: ten years later there is none."""
 
-FILES = ["ca.key", "ca.pem", "client.key", "client.pem", "server.key", "server.pem"]
+FILES = ["ca.key", "ca.pem", "client.key", "client.pem", "crl.pem", "server.key", "server.pem"]
+
+ENTRIES = sorted([*FILES, "issued"])
+"""What is in the directory: beside the files, the record of what was issued."""
 
 
 def commonName(certificate: x509.Certificate) -> object:
@@ -72,7 +77,7 @@ class CertificateTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.authority = issueAuthority(NOW)
         self.server = issueServer(self.authority, ("vpn.example.com", "192.0.2.7", "2001:db8::7"), NOW)
-        self.client = issueClient(self.authority, NOW)
+        self.client = issueClient(self.authority, "laptop", NOW)
         self.all = [self.authority, self.server, self.client]
 
     def keyUsage(self, issued: Issued) -> set[str]:
@@ -85,7 +90,8 @@ class CertificateTests(SynchronousTestCase):
 
     def test_allKeysAreOnP256AndDiffer(self) -> None:
         for one in self.all:
-            self.assertIsInstance(one.key.curve, ec.SECP256R1)
+            self.assertIsInstance(one.key, ec.EllipticCurvePrivateKey)
+            self.assertEqual(one.key.key_size, 256)
             self.assertEqual(one.key.public_key(), one.certificate.public_key())
         self.assertEqual(len({publicKey(one.certificate) for one in self.all}), 3)
 
@@ -122,9 +128,23 @@ class CertificateTests(SynchronousTestCase):
         self.assertEqual(alternatives(self.server.certificate), expected)
         self.assertEqual(commonName(self.server.certificate), "vpn.example.com")
 
-    def test_clientHasANameToo(self) -> None:
-        self.assertEqual(commonName(self.client.certificate), "uotp-client")
-        self.assertEqual(alternatives(self.client.certificate), ["uotp-client"])
+    def test_clientHasItsNameInTheSubjectAlone(self) -> None:
+        """
+        It is the name of no host.
+        """
+        self.assertEqual(commonName(self.client.certificate), "laptop")
+        extensions = self.client.certificate.extensions
+        kind = x509.SubjectAlternativeName
+        self.assertRaises(x509.ExtensionNotFound, extensions.get_extension_for_class, kind)
+
+    def test_nothingTellsOfTheProgram(self) -> None:
+        """
+        Whoever sees a handshake does not learn from a certificate which program it is.
+        """
+        alone = issueServer(self.authority, ("a." * 31 + "bcd",), NOW)
+        for one in (*self.all, alone):
+            self.assertNotIn(b"uotp", one.certificate.public_bytes(Encoding.DER).lower())
+        self.assertRegex(str(commonName(self.authority.certificate)), r"\APrivate CA [0-9a-f]{8}\Z")
 
     def test_aNameTooLongForACommonNameIsAnAlternativeNameOnly(self) -> None:
         """
@@ -135,7 +155,7 @@ class CertificateTests(SynchronousTestCase):
         self.assertEqual(commonName(issueServer(self.authority, (fits,), NOW).certificate), fits)
         self.assertEqual(commonName(issueServer(self.authority, (tooLong, "b.test"), NOW).certificate), "b.test")
         alone = issueServer(self.authority, (tooLong,), NOW).certificate
-        self.assertEqual((commonName(alone), alternatives(alone)), ("uotp server", [tooLong]))
+        self.assertEqual((commonName(alone), alternatives(alone)), ("server", [tooLong]))
 
     def test_validFromYesterdayForTenYears(self) -> None:
         """
@@ -244,7 +264,7 @@ class FilesTests(SynchronousTestCase):
 
     def test_sixFilesHoldWhatTheirNamesSay(self) -> None:
         made = self.make("vpn.test")
-        self.assertEqual(sorted(os.listdir(self.directory)), FILES)
+        self.assertEqual(sorted(os.listdir(self.directory)), ENTRIES)
         names = []
         for certificatePath, keyPath in zip(made.paths[::2], made.paths[1::2], strict=True):
             certificate = certificateIn(certificatePath)
@@ -254,7 +274,7 @@ class FilesTests(SynchronousTestCase):
             self.assertEqual(certificate.not_valid_before_utc, NOW - timedelta(days=1))
             files = os.path.basename(certificatePath), os.path.basename(keyPath)
             names.append((*files, str(commonName(certificate)).split()[0]))
-        expected = [("ca", "uotp"), ("server", "vpn.test"), ("client", "uotp-client")]
+        expected = [("ca", "Private"), ("server", "vpn.test"), ("client", "client")]
         self.assertEqual(names, [(f"{file}.pem", f"{file}.key", name) for file, name in expected])
 
     def test_pathsAreAbsolute(self) -> None:
@@ -320,7 +340,7 @@ class FilesTests(SynchronousTestCase):
         above = self.directory
         self.directory = os.path.join(above, "deeper")
         self.make("vpn.test")
-        self.assertEqual(sorted(os.listdir(self.directory)), FILES)
+        self.assertEqual(sorted(os.listdir(self.directory)), ENTRIES)
         if os.name != "nt":
             modes = [stat.S_IMODE(os.stat(path).st_mode) for path in (above, self.directory)]
             self.assertEqual(modes, [0o700, 0o700])
@@ -330,7 +350,7 @@ class FilesTests(SynchronousTestCase):
         mode = os.stat(self.directory).st_mode
         FilePath(self.directory).child("notes").setContent(b"mine")
         self.make("vpn.test")
-        self.assertEqual(sorted(os.listdir(self.directory)), sorted([*FILES, "notes"]))
+        self.assertEqual(sorted(os.listdir(self.directory)), sorted([*ENTRIES, "notes"]))
         self.assertEqual(os.stat(self.directory).st_mode, mode)
 
     def test_anyOfTheFilesInTheWayRefusesAll(self) -> None:
@@ -468,7 +488,7 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual(self.command("uotp-server", containing="-C")[1:], expected.split("|"))
         expected = f"-c|{self.path('client.pem')}|-k|{self.path('client.key')}|-C|{self.path('ca.pem')}|vpn.test|8443"
         self.assertEqual(self.command("uotp-client", containing="-C")[1:], expected.split("|"))
-        self.assertEqual(sorted(os.listdir(self.directory)), FILES)
+        self.assertEqual(sorted(os.listdir(self.directory)), ENTRIES)
         self.assertEqual(self.err.getvalue(), "")
 
     def test_thePinIsPrintedWithItsUse(self) -> None:
@@ -528,7 +548,7 @@ class CommandTests(SynchronousTestCase):
 
     def test_wordsThatCannotBeUsedAreOneLineAndStatus2(self) -> None:
         cases = [
-            ((self.directory, "--host", "a b"), "--host: 'a b' is neither"),
+            ((self.directory, "--host", "a b"), "--host a b: it is neither"),
             ((), "one directory for the certificates is needed: write uotp cert DIR --host NAME"),
             (
                 (self.directory, "vpn.test"),
@@ -564,6 +584,6 @@ class CommandTests(SynchronousTestCase):
         for word in ("-h", "--help"):
             self.out.truncate(self.out.seek(0))
             self.assertEqual(self.status(word), 0)
-            self.assertIn("Usage: uotp cert [options] DIR\n", self.out.getvalue())
+            self.assertIn("Usage: uotp cert [options] [COMMAND] DIR\n", self.out.getvalue())
             self.assertIn("--host=", self.out.getvalue())
             self.assertIn("[default: this machine's name, local ones]", re.sub(r"\s+", " ", self.out.getvalue()))

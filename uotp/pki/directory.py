@@ -1,40 +1,44 @@
 """
-A private PKI in a directory, in one go: six files, all of them or none.  What
-stands in the certificates is settled elsewhere.  It knows no command line, no
-reactor and no connection.
+A private PKI in a directory: where its files are, and how all of them are made in one go, or
+none.  What stands in the certificates is settled elsewhere.  It knows no command line, no reactor
+and no connection.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
+from cryptography import x509
+
 from uotp.errors import ConfigurationError
-from uotp.pki.issue import defaultHosts, issueAuthority, issueClient, issueServer, normalHost
+from uotp.pki.files import Content, writeNew
+from uotp.pki.issue import issueAuthority, issueClient, issueServer
+from uotp.pki.names import THE_SERVER, defaultHosts, normalHost
+from uotp.pki.revocations import Revoked
 from uotp.tls import publicKeyPin
 
-KEY_MODE = 0o600
-CERTIFICATE_MODE = 0o644
-DIRECTORY_MODE = 0o700
+FIRST_CLIENT = "client"
+"""What the client is called that is made with the PKI."""
+
+ISSUED = "issued"
+"""The directory of what was issued, which stays here when the files themselves are moved away."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pki:
+class PkiFiles:
     """
     Names the files of a private PKI on disk.
 
     @ivar directory: where its files are, as an absolute path.
-    @ivar hosts: the names and addresses in the server's certificate.
-    @ivar pin: the SHA-256 of the server's public key, 64 hexadecimal digits.
+    @ivar authorityKey: where the CA's key is, when it is elsewhere.
     """
 
     directory: str
-    hosts: tuple[str, ...]
-    pin: str
+    authorityKey: str | None = field(default=None, kw_only=True)
 
     @property
     def caCertificate(self) -> str:
@@ -46,42 +50,63 @@ class Pki:
     @property
     def caKey(self) -> str:
         """
-        What further certificates could be made with; neither end needs it.
+        What further certificates are made with; neither end needs it.
         """
-        return os.path.join(self.directory, "ca.key")
+        return os.path.join(self.directory, "ca.key") if self.authorityKey is None else self.authorityKey
 
     @property
     def serverCertificate(self) -> str:
         """
         What the server shows.
         """
-        return os.path.join(self.directory, "server.pem")
+        return self.certificateOf(THE_SERVER)
 
     @property
     def serverKey(self) -> str:
         """
         The server's secret.
         """
-        return os.path.join(self.directory, "server.key")
+        return self.keyOf(THE_SERVER)
 
     @property
     def clientCertificate(self) -> str:
         """
-        What a client shows.
+        What the first client shows.
         """
-        return os.path.join(self.directory, "client.pem")
+        return self.certificateOf(FIRST_CLIENT)
 
     @property
     def clientKey(self) -> str:
         """
-        A client's secret.
+        The first client's secret.
         """
-        return os.path.join(self.directory, "client.key")
+        return self.keyOf(FIRST_CLIENT)
+
+    @property
+    def revocationList(self) -> str:
+        """
+        What tells the server which certificates hold no longer.
+        """
+        return os.path.join(self.directory, "crl.pem")
+
+    @property
+    def revocationRecord(self) -> str:
+        """
+        The same list again: nothing is forgotten when the other one is moved to the server.
+        """
+        return os.path.join(self.issued, "crl.pem")
+
+    @property
+    def issued(self) -> str:
+        """
+        The directory of all certificates that were issued.
+        """
+        return os.path.join(self.directory, ISSUED)
 
     @property
     def paths(self) -> tuple[str, ...]:
         """
-        All six, each certificate before its key.
+        What is made first, each certificate before its key.
         """
         return (
             self.caCertificate,
@@ -92,11 +117,55 @@ class Pki:
             self.clientKey,
         )
 
+    def certificateOf(self, name: str) -> str:
+        """
+        @param name: what a client is called, or C{server}.
+        @return: the file with its certificate.
+        """
+        return os.path.join(self.directory, f"{name}.pem")
+
+    def keyOf(self, name: str) -> str:
+        """
+        @param name: what a client is called, or C{server}.
+        @return: the file with its key.
+        """
+        return os.path.join(self.directory, f"{name}.key")
+
+    def bundleOf(self, name: str) -> str:
+        """
+        @param name: what a client is called.
+        @return: the one file with all that it needs.
+        """
+        return os.path.join(self.directory, f"{name}.uotp")
+
+    def recordOf(self, name: str, certificate: x509.Certificate) -> str:
+        """
+        @param name: whom a certificate was issued to.
+        @return: where it is kept.
+        """
+        return os.path.join(self.issued, f"{name}.{certificate.serial_number:040x}.pem")
+
+
+@dataclass(frozen=True, slots=True)
+class Pki(PkiFiles):
+    """
+    Holds what was made.
+
+    @ivar hosts: the names and addresses in the server's certificate.
+    @ivar pin: the SHA-256 of the server's public key, 64 hexadecimal digits.
+    @ivar made: all files, in the order in which they were written.
+    """
+
+    hosts: tuple[str, ...]
+    pin: str
+    made: tuple[str, ...] = ()
+
 
 def makePki(
     directory: str,
     hosts: Sequence[str] = (),
     *,
+    authorityKey: str | None = None,
     now: datetime | None = None,
     machine: str | None = None,
 ) -> Pki:
@@ -105,6 +174,7 @@ def makePki(
 
     @param hosts: names and addresses of the server; those of this machine when
         there is none.
+    @param authorityKey: where the CA's key is put; in the directory when left out.
     @param now: the moment of making, with its time zone; this one when left out.
     @param machine: the name of this machine; asked of the system when left out.
     @raise ConfigurationError: when a host is unusable, when one of the files is
@@ -119,61 +189,18 @@ def makePki(
     moment = datetime.now(timezone.utc) if now is None else now
     authority = issueAuthority(moment)
     server = issueServer(authority, names, moment)
-    client = issueClient(authority, moment)
-    pki = Pki(os.path.abspath(directory), names, publicKeyPin(server.certificate).hex())
-    contents = [text for one in (authority, server, client) for text in (one.certificatePem(), one.keyPem())]
-    secret = {pki.caKey, pki.serverKey, pki.clientKey}
-    _writeNew(pki.directory, dict(zip(pki.paths, contents, strict=True)), secret)
-    return pki
-
-
-def _writeNew(directory: str, contents: dict[str, bytes], secret: set[str]) -> None:
-    """
-    Write files that are not there yet: all of them or none.
-
-    @param secret: those that nobody else may read, not for an instant.
-    """
-    present = [os.path.basename(path) for path in contents if os.path.lexists(path)]
-    if present:
-        reason = f"{directory} holds {', '.join(present)} already: nothing was written, choose another directory"
-        raise ConfigurationError(reason)
-    made: list[str] = []
-    try:
-        _makeDirectories(directory, made)
-        for path, content in contents.items():
-            mode = KEY_MODE if path in secret else CERTIFICATE_MODE
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-            made.append(path)
-            with open(descriptor, "wb") as file:
-                file.write(content)
-    except BaseException as error:
-        _remove(made)
-        if isinstance(error, OSError):
-            reason = f"cannot write {error.filename or directory}: {error.strerror}"
-            raise ConfigurationError(reason) from error
-        raise
-
-
-def _makeDirectories(directory: str, made: list[str]) -> None:
-    """
-    Make a directory and what is missing above it, and note what was made.
-    """
-    missing = []
-    while not os.path.lexists(directory):
-        missing.append(directory)
-        directory = os.path.dirname(directory)
-    for path in reversed(missing):
-        os.mkdir(path, DIRECTORY_MODE)
-        made.append(path)
-
-
-def _remove(made: list[str]) -> None:
-    """
-    Take away what was made, newest first, as far as that can be done.
-    """
-    for path in reversed(made):
-        with contextlib.suppress(OSError):
-            if os.path.isdir(path):
-                os.rmdir(path)
-            else:
-                os.remove(path)
+    client = issueClient(authority, FIRST_CLIENT, moment)
+    files = PkiFiles(os.path.abspath(directory), authorityKey=authorityKey)
+    pairs = ((one.certificatePem(), one.keyPem()) for one in (authority, server, client))
+    texts = [content for certificate, key in pairs for content in (Content(certificate), Content(key, isSecret=True))]
+    nobody = Content(Revoked().listPem(authority, moment))
+    contents = {
+        **dict(zip(files.paths, texts, strict=True)),
+        files.revocationList: nobody,
+        files.recordOf(THE_SERVER, server.certificate): Content(server.certificatePem()),
+        files.recordOf(FIRST_CLIENT, client.certificate): Content(client.certificatePem()),
+        files.revocationRecord: nobody,
+    }
+    writeNew(files.directory, contents)
+    pin = publicKeyPin(server.certificate).hex()
+    return Pki(files.directory, names, pin, tuple(contents), authorityKey=authorityKey)

@@ -12,15 +12,18 @@ from uotp.tls.credentials import (
     ServerTls,
     parsePin,
 )
+from uotp.tls.dates import utcNow
 from uotp.tls.files import CopiedFiles
-from uotp.tls.verification import publicKeyPin
+from uotp.tls.verification import PeerName, publicKeyPin
 
 __all__ = [
     "ClientCredentials",
     "ClientTls",
     "CopiedFiles",
+    "PeerName",
     "ServerCredentials",
     "ServerTls",
     "parsePin",
     "publicKeyPin",
+    "utcNow",
 ]

@@ -158,8 +158,9 @@ def throwAwayPki() -> Iterator[Pki]:
         try:
             yield pki
         finally:
-            for path in pki.paths:
+            for path in pki.made:
                 os.remove(path)
+            os.rmdir(pki.issued)
     finally:
         os.rmdir(folder)
 

@@ -1,0 +1,175 @@
+"""
+What the commands of C{uotp cert} have in common: where the PKI is, who is meant, and how the CA's
+key is opened.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from twisted.python import usage
+
+from uotp.cli.addresses import hostAlone, hostAndPort, parseHost, withoutBrackets
+from uotp.cli.options import Flag, GnuOptions, Option
+from uotp.cli.parsers import absolutePath, parseCount, parsePort
+from uotp.errors import ConfigurationError
+from uotp.net import Host
+from uotp.pki import VALIDITY, Issuer, PkiFiles, normalHost, openAuthority
+from uotp.tls import utcNow
+
+SERVER_PORT = "8443"
+"""The port where a server listens unless it is told otherwise."""
+
+MOST_DAYS = 36525
+"""A hundred years: more is a typing error."""
+
+DIRECTORY = "pki"
+"""Where the PKI is unless it is told otherwise: what all examples call it."""
+
+PKI_ROW = Option("pki", None, "The directory of the PKI.", absolutePath, "pki", default=DIRECTORY)
+KEY_ROW = Option(
+    "ca-key", None, "The CA's key, if it is elsewhere.  [default: ca.key there]", absolutePath, "authorityKey"
+)
+DAYS_ROW = Option(
+    "days",
+    None,
+    "For how long it is valid, but no longer than the CA.",
+    parseCount(MOST_DAYS),
+    default=str(VALIDITY.days),
+)
+
+
+def parseBundleServer(word: str) -> str:
+    """
+    @param word: a host that the client dials, alone or with a port.
+    @return: both, as they stand in the client's file.
+    @raise ValueError: in words.
+    """
+    host, port = hostAndPort(word) or (word, SERVER_PORT)
+    return f"{Host.parse(parseHost(withoutBrackets(host))).besidePort}:{parsePort(port)}"
+
+
+def parseCertificateHost(word: str) -> str:
+    """
+    @return: a name or an address in the form that a certificate holds.
+    @raise ValueError: in words.
+    """
+    host = hostAlone(word)
+    try:
+        return normalHost(host)
+    except ConfigurationError as error:
+        raise ValueError(str(error).replace(repr(host), "it", 1)) from error
+
+
+BUNDLE_ROWS = (
+    Option(
+        "bundle",
+        None,
+        f"Also write NAME.uotp, all in one file that a client needs to dial HOST[:PORT] (port {SERVER_PORT} if none).",
+        parseBundleServer,
+    ),
+    Flag("qr", None, "Show that file as a QR code, with the key in it, where the terminal is large enough."),
+    Flag("force", None, "Replace NAME.uotp if it is there.", "force"),
+)
+
+
+class PkiOptions(GnuOptions):
+    """
+    Holds the options of a command that works in the directory of a PKI.
+
+    @cvar arguments: how many arguments there may be.
+    """
+
+    neighbours = ("uotp.cli.cert.initial:InitOptions", "uotp.cli.cert.renewing:RenewOptions")
+    arguments: ClassVar[tuple[int, int]] = (1, 1)
+
+    def parseArgs(self, *words: Any) -> None:
+        """
+        Take the arguments.
+
+        @raise usage.UsageError: when there are too few or too many.
+        """
+        least, most = self.arguments
+        if not least <= len(words) <= most:
+            told = f": {', '.join(words[:5])}" if words else ""
+            needed = f"{self.positionals} is needed" if self.positionals else "no argument is needed"
+            reason = f"{needed}, and there are {len(words)} arguments{told}"
+            raise usage.UsageError(reason)
+        self["words"] = words
+
+    def postOptions(self) -> None:
+        """
+        Turn words into values, and look whether they go together.
+
+        @raise usage.UsageError: when they do not.
+        """
+        super().postOptions()
+        if "bundle" in self and self["bundle"] is None:
+            for name in ("qr", "force"):
+                if self[name]:
+                    reason = f"--{name} is for the client's one file: it needs --bundle HOST[:PORT]"
+                    raise usage.UsageError(reason)
+
+    @property
+    def files(self) -> PkiFiles:
+        """
+        Where the PKI is.
+        """
+        return PkiFiles(self["pki"], authorityKey=self.get("ca-key"))
+
+    @property
+    def validity(self) -> timedelta:
+        """
+        For how long the certificate is valid.
+        """
+        return timedelta(days=self["days"])
+
+
+def openIssuer(options: PkiOptions) -> Issuer:
+    """
+    @return: the CA that is meant.
+    @raise ConfigurationError: when nothing can be signed with it.
+    """
+    files, now = options.files, utcNow()
+    return Issuer(files, openAuthority(files, askPassphrase, now), now)
+
+
+def askPassphrase(path: str) -> bytes:
+    """
+    Ask at the terminal.
+
+    @param path: the key's file.
+    @raise ConfigurationError: when there is no terminal.
+    """
+    if sys.stdin is None or not sys.stdin.isatty():
+        reason = f"the key in {path} has a passphrase, and there is no terminal to ask for it"
+        raise ConfigurationError(reason)
+    try:
+        return getpass.getpass(f"Passphrase of {path}: ").encode("utf-8")
+    except EOFError as error:
+        reason = f"no passphrase was given for {path}"
+        raise ConfigurationError(reason) from error
+
+
+def serverAddress(hosts: Sequence[str]) -> str:
+    """
+    @param hosts: the names and addresses that a certificate was made for.
+    @return: the first of them that a client can dial.  If all are wildcards, a name that the
+        first one covers.
+    """
+    return next((host for host in hosts if not host.startswith("*")), hosts[0].replace("*", "server", 1))
+
+
+def commandIn(options: PkiOptions, words: str) -> str:
+    """
+    @param words: a command and its arguments.
+    @return: how it is typed for the same directory.
+    """
+    here = options["pki"] == os.path.abspath(DIRECTORY)
+    return f"uotp cert {words}" if here else f"uotp cert {words} --pki {shlex.quote(options['pki'])}"

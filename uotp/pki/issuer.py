@@ -1,0 +1,287 @@
+"""
+How a CA issues and revokes certificates in its directory.  A certificate is recorded before it
+is of use to anybody, so that it can be revoked whatever becomes of its own file.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from uotp.errors import ConfigurationError
+from uotp.pki.bundle import bundleContent, keyFor, requireRoom
+from uotp.pki.directory import PkiFiles
+from uotp.pki.files import Content, replaceFiles, writeNew
+from uotp.pki.issue import VALIDITY, Issued, PublicKey, SigningKey, certifyClient, certifyServer, newKey
+from uotp.pki.issued import KnownCertificate, Register, hostsOf, readRegister
+from uotp.pki.locking import lockedDirectory
+from uotp.pki.names import THE_SERVER, clientName
+from uotp.telemetry import spelled
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """
+    Holds what was issued.
+
+    @ivar name: to whom.
+    @ivar certificate: the new certificate.
+    @ivar hosts: of the server, what it is called.
+    @ivar bundle: what the client's one file holds, if it was asked for.
+    @ivar revoked: the serial numbers that were revoked with it.
+    """
+
+    name: str
+    certificate: x509.Certificate
+    hosts: tuple[str, ...] = ()
+    bundle: bytes | None = None
+    revoked: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """
+    Says what the certificate is to be like, and what is made beside it.
+
+    @ivar validity: for how long; no longer than the CA's own.
+    @ivar server: for the client's one file, host and port of the server; L{None} for no such file.
+    @ivar isForced: whether such a file is replaced if it is there.
+    @ivar hasNewKey: of a certificate that is renewed, whether the key is a new one.
+    @ivar hosts: of the server, what it is called from now on; empty for what it was called.
+    @ivar revokesOld: of a certificate that is renewed, whether those before it are revoked.
+    """
+
+    validity: timedelta = VALIDITY
+    server: str | None = None
+    isForced: bool = False
+    hasNewKey: bool = False
+    hosts: tuple[str, ...] = ()
+    revokesOld: bool = False
+
+
+NO_WISH = Wish()
+"""Nothing in particular."""
+
+
+class Issuer:
+    """
+    Issues and revokes.  Only one of all processes does so at a time.
+
+    @param files: where the PKI is.
+    @param authority: the CA, with its key.
+    @param now: the moment.
+    @param pause: waits for some seconds, for another process.
+    """
+
+    def __init__(
+        self, files: PkiFiles, authority: Issued, now: datetime, pause: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._files = files
+        self._authority = authority
+        self._now = now
+        self._pause = pause
+
+    def addClient(self, name: str, wish: Wish = NO_WISH) -> Granted:
+        """
+        Issue a certificate to a further client, with a new key.
+
+        @raise ConfigurationError: when it has one, or when something cannot be written.  Nothing
+            has changed then.
+        """
+        clientName(name)
+        with lockedDirectory(self._files.directory, self._pause):
+            register = self._register()
+            isAgain = self._requireFree(register, name, wish)
+            key = newKey()
+            certificate = certifyClient(self._authority, name, key.public_key(), self._now, wish.validity)
+            contents, bundle = self._contents(name, Issued(certificate, key), wish)
+            if isAgain or wish.isForced:
+                replaceFiles(contents)
+            else:
+                writeNew(self._files.directory, contents)
+        return Granted(name, certificate, bundle=bundle)
+
+    def renew(self, name: str, wish: Wish = NO_WISH) -> Granted:
+        """
+        Issue a new certificate in place of the one that a client or the server has.  With the same
+        key, the key itself need not be here.
+
+        @raise ConfigurationError: when there is none, when it is revoked and is to keep its key,
+            or when something cannot be written.  Nothing has changed then.
+        """
+        with lockedDirectory(self._files.directory, self._pause):
+            register = self._register()
+            old = self._newestOf(register, name)
+            if old.serial in register.revoked.entries and not wish.hasNewKey:
+                reason = f"the certificate of {name} is revoked: renew it with a new key, by {spelled('newKey')}"
+                raise ConfigurationError(reason)
+            key: SigningKey | None = newKey() if wish.hasNewKey else None
+            if key is None and wish.server is not None:
+                key = keyFor(self._files.keyOf(name), old.certificate)
+            hosts = (wish.hosts or hostsOf(old.certificate)) if name == THE_SERVER else ()
+            certificate = self._successor(
+                old, hosts, old.certificate.public_key() if key is None else key.public_key(), wish
+            )
+            older = tuple(sorted(register.serialsOf(name) - register.revoked.entries.keys())) if wish.revokesOld else ()
+            if key is not None:
+                contents, bundle = self._contents(name, Issued(certificate, key), wish)
+            else:
+                contents, bundle = self._certificates(name, certificate), None
+            keeping = {self._files.recordOf(name, old.certificate): Content(old.certificate.public_bytes(Encoding.PEM))}
+            replaceFiles({**keeping, **contents, **(self._lists(register, older) if older else {})})
+        return Granted(name, certificate, hosts, bundle, older)
+
+    def revoke(self, name: str) -> tuple[int, ...]:
+        """
+        Revoke all certificates that were ever issued to a client, and write the list.
+
+        @return: the serial numbers of those that were good until now.
+        @raise ConfigurationError: when there is none, or when the list cannot be written.
+        """
+        if name == THE_SERVER:
+            reason = (
+                "without its certificate no client could connect to the server: "
+                f"`uotp cert renew server` with {spelled('newKey')} and {spelled('revokeOld')} replaces it"
+            )
+            raise ConfigurationError(reason)
+        with lockedDirectory(self._files.directory, self._pause):
+            register = self._register()
+            serials = register.serialsOf(name)
+            if not serials:
+                raise self._unknown(register, name)
+            return self._revokeAll(register, serials)
+
+    def revokeFingerprint(self, digits: str) -> tuple[KnownCertificate, bool]:
+        """
+        Revoke the certificate with a fingerprint.
+
+        @param digits: the first of its hexadecimal digits, in small letters.
+        @return: the certificate, and whether it was good until now.
+        @raise ConfigurationError: when no or more than one certificate has it.
+        """
+        with lockedDirectory(self._files.directory, self._pause):
+            register = self._register()
+            found = register.withFingerprint(digits)
+            if len(found) != 1:
+                many = "more than one certificate has" if found else "no certificate that is known here has"
+                reason = f"{many} a fingerprint that begins with {digits}: `uotp cert list` shows them"
+                raise ConfigurationError(reason)
+            self._requireDispensable(register, found[0].serial)
+            return found[0], bool(self._revokeAll(register, {found[0].serial}))
+
+    def revokeSerial(self, serial: int) -> tuple[int, ...]:
+        """
+        Revoke the certificate with a serial number, whether it is known here or not.
+
+        @return: the number, if it was good until now.
+        @raise ConfigurationError: when it is the CA's, or that of the server.
+        """
+        with lockedDirectory(self._files.directory, self._pause):
+            register = self._register()
+            self._requireDispensable(register, serial)
+            return self._revokeAll(register, {serial})
+
+    def _register(self) -> Register:
+        return readRegister(self._files, self._authority.certificate)
+
+    def _requireFree(self, register: Register, name: str, wish: Wish) -> bool:
+        """
+        @return: whether the name had a certificate which is revoked, so that its files are replaced.
+        @raise ConfigurationError: when a client of this name could not be added.
+        """
+        alike = next((each.name for each in register.known if each.name.lower() == name.lower()), name)
+        if alike != name:
+            reason = (
+                f"there is a client {alike}, whose files would have the same names on some systems: choose another name"
+            )
+            raise ConfigurationError(reason)
+        serials = register.serialsOf(name)
+        if not serials <= register.revoked.entries.keys():
+            reason = (
+                f"{name} has a certificate already: `uotp cert renew {name}` makes a new one, and "
+                f"`uotp cert bundle {name} HOST` its one file; `uotp cert revoke {name}` shuts it out"
+            )
+            raise ConfigurationError(reason)
+        if not serials:
+            for path in (self._files.certificateOf(name), self._files.keyOf(name)):
+                if os.path.lexists(path):
+                    reason = f"{path} is in the way: nothing was written"
+                    raise ConfigurationError(reason)
+        if wish.server is not None:
+            requireRoom(self._files.bundleOf(name), isForced=wish.isForced)
+        return bool(serials)
+
+    def _newestOf(self, register: Register, name: str) -> KnownCertificate:
+        """
+        @return: the certificate that a client or the server uses; the newest where it is not here.
+        """
+        found = register.of(name)
+        if not found:
+            raise self._unknown(register, name)
+        return found[0]
+
+    def _unknown(self, register: Register, name: str) -> ConfigurationError:
+        names = sorted({each.name for each in register.known if each.name != THE_SERVER})
+        there = f"; there is {', '.join(names)}" if 0 < len(names) < 10 else ""  # noqa: PLR2004 - a line's worth
+        return ConfigurationError(
+            f"no certificate of {name} is known in {self._files.directory}{there}: see `uotp cert list`"
+        )
+
+    def _successor(self, old: KnownCertificate, hosts: Sequence[str], key: object, wish: Wish) -> x509.Certificate:
+        if not isinstance(key, PublicKey):
+            reason = f"the certificate of {old.name} has a key of another kind: renew it by {spelled('newKey')}"
+            raise ConfigurationError(reason)
+        if old.name == THE_SERVER:
+            return certifyServer(self._authority, hosts, key, self._now, wish.validity)
+        return certifyClient(self._authority, old.name, key, self._now, wish.validity)
+
+    def _contents(self, name: str, identity: Issued, wish: Wish) -> tuple[dict[str, Content], bytes | None]:
+        """
+        Tell what is written.  A program that reads a key and its certificate between the two
+        finds that they do not match, and keeps those that it has until the next change.
+
+        @return: the contents, the key just before its certificate; and what the one file holds.
+        """
+        record, inUse = self._certificates(name, identity.certificate).items()
+        contents = dict([record, (self._files.keyOf(name), Content(identity.keyPem(), isSecret=True)), inUse])
+        if wish.server is None:
+            return contents, None
+        requireRoom(self._files.bundleOf(name), isForced=wish.isForced)
+        bundle = bundleContent(name, wish.server, self._authority.certificate, identity)
+        return {**contents, self._files.bundleOf(name): bundle}, bundle.data
+
+    def _certificates(self, name: str, certificate: x509.Certificate) -> dict[str, Content]:
+        content = Content(certificate.public_bytes(Encoding.PEM))
+        return {self._files.recordOf(name, certificate): content, self._files.certificateOf(name): content}
+
+    def _requireDispensable(self, register: Register, serial: int) -> None:
+        """
+        @raise ConfigurationError: when all would be shut out without a certificate.
+        """
+        if serial == register.authority.serial_number:
+            reason = "this is the CA's own certificate, which no list of its own can revoke: make a new PKI"
+            raise ConfigurationError(reason)
+        if any(each.isInUse and each.serial == serial for each in register.of(THE_SERVER)):
+            reason = (
+                "this is the server's certificate, and no client could connect without it: "
+                f"`uotp cert renew server` with {spelled('newKey')} and {spelled('revokeOld')} replaces it"
+            )
+            raise ConfigurationError(reason)
+
+    def _revokeAll(self, register: Register, serials: Iterable[int]) -> tuple[int, ...]:
+        """
+        Write a new list, also when all of them are revoked: the file may have been lost.
+        """
+        new = tuple(sorted(set(serials) - register.revoked.entries.keys()))
+        replaceFiles(self._lists(register, new))
+        return new
+
+    def _lists(self, register: Register, serials: Iterable[int]) -> dict[str, Content]:
+        content = Content(register.revoked.adding(serials, self._now).listPem(self._authority, self._now))
+        return {self._files.revocationRecord: content, self._files.revocationList: content}
