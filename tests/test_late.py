@@ -19,6 +19,7 @@ AT_THE_START = {
     ("uotp.services", "twisted.internet"): "the reactor, for the service",
     ("uotp.services", "uotp.client.workers"): "for the service of several workers, which imports it when it is made",
     ("uotp.services", "uotp.server.workers"): "for the service of several workers, which imports it when it is made",
+    ("uotp.services", "uotp.monitoring"): "for the control socket, which is imported when the service is made",
     ("uotp.services", "uotp.workers"): "for the service of several workers, which imports it when it is made",
 }
 """Imports inside functions, each with the reason why it is early enough."""

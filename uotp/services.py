@@ -15,19 +15,25 @@ them.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred
 
 from uotp.client import ClientFront, ClientService, ClientSettings
 from uotp.duplicate import Duplicate
-from uotp.net import Listen, steeringTrouble
+from uotp.net import Listen, pairsOf, steeringTrouble
 from uotp.order import Order, OrderMode
 from uotp.process import usableProcessors, useMonotonicClock
 from uotp.server import ServerFront, ServerService, ServerSettings
 from uotp.tls import ClientCredentials, ClientTls, ServerCredentials, ServerTls
 from uotp.tunnel import MAX_WORKERS
 from uotp.wire import WireChoice
+
+if TYPE_CHECKING:
+    from uotp.monitoring import ControlPlace
 
 __all__ = [
     "ClientTls",
@@ -75,6 +81,7 @@ def clientService(
     duplicate: Duplicate = CLIENT.duplicate,
     maxAge: float | None = CLIENT.maxAge,
     maxBytes: int | None = CLIENT.maxBytes,
+    control: str | ControlPlace | None = None,
     reactor: Any = None,
 ) -> ClientFront:
     """
@@ -83,6 +90,7 @@ def clientService(
 
     @param tls: how to verify the server and how to show who we are; L{None} means
         plain TCP without any protection, and has to be said.
+    @param control: the path of a UNIX socket at which C{uotp status} and the like ask; L{None} for none.
     @param reactor: the global one when left out.
     @return: the service; after the start C{service.listening} tells where it listens, and
         C{service.listeningAll} all places where it does.  C{service.whenReady()} fires when the
@@ -125,9 +133,12 @@ def clientService(
         from uotp.client.workers import CLIENT_MESSAGES, ClientParent  # noqa: PLC0415 - of no use to one process
 
         launch = launcherOf(ours, "client", CLIENT_MESSAGES)
-        return ClientParent(settings, tls, credentials, ours, processes, launch)
+        parent = ClientParent(settings, tls, credentials, ours, processes, launch)
+        beControlled(parent, control, "client", ours)
+        return parent
     service = ClientService(settings, credentials, ours)
     warnOfOneProcess(service, processes, trouble)
+    beControlled(service, control, "client", ours)
     return service
 
 
@@ -149,6 +160,7 @@ def serverService(
     wire: WireChoice = SERVER.wire,
     reorder: Order | None = SERVER.reorder,
     duplicate: Duplicate = SERVER.duplicate,
+    control: str | ControlPlace | None = None,
     reactor: Any = None,
 ) -> ServerFront:
     """
@@ -157,6 +169,7 @@ def serverService(
 
     @param tls: certificate and key, and who may connect; L{None} means plain TCP
         without any protection, and has to be said.
+    @param control: the path of a UNIX socket at which C{uotp status} and the like ask; L{None} for none.
     @param reactor: the global one when left out.
     @return: the service; after the start C{service.listening} tells where it listens, and
         C{service.listeningAll} all places where it does.
@@ -191,9 +204,12 @@ def serverService(
         from uotp.server.workers import MESSAGES, ServerParent  # noqa: PLC0415 - of no use to one process
 
         launch = launcherOf(ours, "server", MESSAGES)
-        return ServerParent(settings, tls, credentials, ours, processes, launch)
+        parent = ServerParent(settings, tls, credentials, ours, processes, launch)
+        beControlled(parent, control, "server", ours)
+        return parent
     service = ServerService(settings, credentials, ours)
     warnOfOneProcess(service, processes, trouble)
+    beControlled(service, control, "server", ours)
     return service
 
 
@@ -212,6 +228,37 @@ def warnOfOneProcess(service: ClientService | ServerService, processes: int, tro
     """
     if trouble is not None:
         service.warnAtStart("one process serves, and not {workers}: {trouble}", workers=processes, trouble=trouble)
+
+
+def beControlled(
+    service: Any,
+    control: str | ControlPlace | None,
+    end: str,
+    reactor: Any,
+) -> None:
+    """
+    Give a service a control socket, if it is to have one.
+
+    @param service: a L{ClientFront} or a L{ServerFront}.
+    @param control: where the socket is to be.
+    @param end: C{"client"} or C{"server"}.
+    """
+    if control is None or not hasattr(service, "reporter"):
+        return
+    from uotp.monitoring import ControlPlace, ControlService  # noqa: PLC0415 - of no use without a socket
+
+    def portOf() -> int:
+        pairs = [service.listening] if service.listening else pairsOf(service.settings.listen)
+        return int(pairs[0][1])
+
+    reporter = service.reporter()
+
+    def reload() -> Deferred[None]:
+        again: Deferred[None] = (service.reloadProgram or reporter.reload)()
+        return again
+
+    place = ControlPlace(path=os.path.abspath(control)) if isinstance(control, str) else control
+    service.accompany(ControlService(place, reporter, reload, end, portOf, reactor))
 
 
 def launcherOf(reactor: Any, end: str, messages: Sequence[type]) -> Any:

@@ -37,6 +37,7 @@ from uotp.cli.announcement import Announcement
 from uotp.cli.common import START_EXIT_STATUS, CommonOptions, EndService, commandService
 from uotp.duplicate import Duplicate
 from uotp.errors import ConfigurationError, StartError
+from uotp.monitoring import ControlPlace
 from uotp.net import sockopts
 from uotp.net.sockopts import UDP_BUFFER_BYTES, UNSENT_LIMIT_BYTES
 from uotp.order import Order, OrderMode
@@ -87,6 +88,9 @@ SHARED = [
     ("--reorder", None, "BULK", "reorder", Order(OrderMode.BULK)),
     ("--reorder", None, "80", "reorder", Order.within(0.08)),
     ("--reorder", None, "0.2s", "reorder", Order.within(0.2)),
+    ("--control", None, HERE, "control", HERE),
+    ("--control", None, "Off", "control", "off"),
+    ("--control", None, "", "control", "off"),
     ("--duplicate", None, "auto", "duplicate", Duplicate.AUTO),
     ("--duplicate", None, "off", "duplicate", Duplicate.OFF),
     ("--duplicate", None, "Always", "duplicate", Duplicate.ALWAYS),
@@ -154,6 +158,7 @@ SERVER_DEFAULTS = {
     "cert": HERE,  # without one there is no server
     "key": None,
     "cafile": None,
+    "control": None,
     **BUFFERS,
     **CHOICES,
     "bind-address": (),
@@ -174,6 +179,7 @@ CLIENT_DEFAULTS = {
     "cert": None,
     "key": None,
     "cafile": None,
+    "control": None,
     **BUFFERS,
     **CHOICES,
     "bind-address": (),
@@ -694,7 +700,7 @@ class MakeServiceTests(ServiceTestCase):
 
     BUFFERS = (
         *("--unsent-limit", "4K", "--congestion", "cubic", "--mss", "1200", "--udp-buffer", "1M"),
-        *("--memory", "16M"),
+        *("--memory", "16M", "--control", "/c.sock"),
         *("--workers", "auto"),
         *("--wire", "2", "--reorder", "off", "--duplicate", "always"),
     )
@@ -737,6 +743,7 @@ class MakeServiceTests(ServiceTestCase):
                 "wire": WireChoice.TWO,
                 "reorder": Order(OrderMode.OFF),
                 "duplicate": Duplicate.ALWAYS,
+                "control": ControlPlace("/c.sock"),
                 "reactor": self.reactor,
             },
         )
@@ -778,6 +785,7 @@ class MakeServiceTests(ServiceTestCase):
                 "wire": WireChoice.TWO,
                 "reorder": Order(OrderMode.OFF),
                 "duplicate": Duplicate.ALWAYS,
+                "control": ControlPlace("/c.sock"),
                 "reactor": self.reactor,
             },
         )
@@ -905,6 +913,7 @@ class SpellingTests(ServiceTestCase):
         "wire": "--wire",
         "reorder": "--reorder",
         "duplicate": "--duplicate",
+        "control": "--control",
         "tls=None": "--no-tls",
     }
     SERVER = {
@@ -1087,7 +1096,7 @@ class CommandServiceTests(ServiceTestCase):
         def makeEnd(end: RecordingService, _: Any) -> RecordingService:
             return end
 
-        for chroot, journal in ((None, []), ("/srv/empty", ["look up"])):
+        for chroot, journal in ((None, []), ("/srv/empty", ["look up", "open"])):
             end = RecordingService()
             options = self.parsed(server, "--no-tls")
             options.parent = {"chroot": chroot}
@@ -1318,9 +1327,9 @@ class EndServiceTests(ServiceTestCase):
         for name in ("begin", "end"):
             self.patch(Announcement, name, lambda _, name=name: told.append(name))
 
-        def around(_: object, reload: Callable[[], None]) -> None:
+        def around(_: object, reload: Callable[[], Deferred[None]]) -> Deferred[None]:
             told.append("reload")
-            reload()
+            return reload()
 
         self.patch(Announcement, "around", around)
         end = RecordingService(journal=told)

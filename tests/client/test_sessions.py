@@ -514,6 +514,21 @@ class SessionsBySourceTests(_SessionsTestCase):
         self.clock.pump([TICK_SECONDS] * 100)
         self.assertEqual(self.sessions.statistics(), replace(ended, closing=0))
 
+    def test_anOperatorEndsTheSessionThatItNames(self) -> None:
+        """
+        By the beginning of its id.  The source gets a new one when it sends again.
+        """
+        for number in range(3):
+            self.send(number)
+        name = self.made[1].name
+        self.assertEqual(self.successResultOf(self.sessions.disconnect("")), 0)
+        self.assertEqual(self.successResultOf(self.sessions.disconnect(f"{name}0")), 0)
+        self.assertEqual(self.successResultOf(self.sessions.disconnect(name)), 1)
+        self.sessions.checkInvariant()
+        self.assertEqual(len(self.sessions), 2)
+        self.send(1)
+        self.assertEqual((len(self.sessions), len(self.made)), (3, 4))
+
     def test_idleSessionOfAProvedSourceEndsAfterItsTime(self) -> None:
         self.send(1)
         self.proveLast()

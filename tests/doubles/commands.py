@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from uotp.cli import common
 from uotp.telemetry.spelling import Spelling
 
 
@@ -29,6 +30,7 @@ class CommandTestCase(SynchronousTestCase):
         self.patch(sys, "stdout", self.out)
         self.patch(sys, "stderr", self.err)
         self.patch(Spelling, "spellings", {})
+        self.patch(common, "usualDirectory", lambda *_: None)  # no test opens a control socket unasked
         # A user's wish that nothing be an option behind a positional is honoured; not here.
         wish = os.environ.pop("POSIXLY_CORRECT", None)
         if wish is not None:

@@ -4,6 +4,8 @@ A service that is none.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
 
@@ -23,6 +25,7 @@ class RecordingService(Service):
     @ivar reloading: what a reload waits for; L{None} when it is done at once.
     @ivar ready: fires when it can do its work.
     @ivar ending: what stopping waits for.
+    @ivar reloadProgram: set by the program that it is in.
     """
 
     exitStatus = 0
@@ -52,6 +55,7 @@ class RecordingService(Service):
         self.reloading: Deferred[None] | None = None
         self.ready: Deferred[None] = succeed(None)
         self.ending: Deferred[None] = succeed(None)
+        self.reloadProgram: Callable[[], Deferred[None]] | None = None
         self._called = called
         self._bound = bound
         self._reloadError = reloadError
@@ -61,6 +65,9 @@ class RecordingService(Service):
 
     def lookUpAhead(self) -> None:
         self._note("look up")
+
+    def openAhead(self) -> None:
+        self._note("open")
 
     def reload(self) -> Deferred[None] | None:
         self.reloads += 1

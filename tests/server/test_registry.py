@@ -20,7 +20,7 @@ from uotp.boundaries import Address
 from uotp.duplicate import Duplicate
 from uotp.errors import PeerError
 from uotp.net.resolver import SharedResolver
-from uotp.process.steps import STEPS
+from uotp.process.steps import APART_SECONDS, STEPS
 from uotp.process.turns import Turns
 from uotp.server.registry import (
     ANY_ANSWER_SECONDS,
@@ -161,6 +161,54 @@ class RegistryTests(TimerTestCase):
         ((train, source),) = self.target.trains
         self.assertEqual(train.payload, b"hello")
         return source
+
+    def disconnect(self, word: str) -> int:
+        """
+        @return: how many sessions an operator ends so.
+        """
+        ended = self.registry.disconnect(word)
+        self.clock.pump([0] * 100)
+        self.registry.checkInvariant()
+        return self.successResultOf(ended)
+
+    def test_anOperatorEndsTheSessionThatItNames(self) -> None:
+        """
+        Its tunnels are closed, and it is gone at once, so that a new one may begin.
+        """
+        served, tunnel = self.join(1)
+        self.join(2)
+        self.assertEqual(self.disconnect(served.name), 1)
+        self.assertEqual(self.numbers(), {2})
+        self.assertTrue(tunnel.closed)
+        self.assertEqual(self.disconnect(served.name), 0)
+        self.join(1)
+
+    def test_anOperatorEndsAllSessionsOfAClient(self) -> None:
+        """
+        By its name, with or without the fingerprint behind it; also those without tunnels.
+        """
+        laptop = "laptop, sha256 1a2b3c4d"
+        for word in ("laptop", laptop):
+            for number in range(3):
+                self.lose(*self.join(number, b"key", certificate=laptop))
+                self.join(number + 10, b"key", certificate=laptop)
+            self.join(20, b"other", certificate="laptop2, sha256 1a2b3c4d")
+            self.join(21)
+            self.assertEqual(self.disconnect("lap"), 0)
+            self.assertEqual(self.disconnect(""), 0)
+            self.assertEqual(self.disconnect(word), 6)
+            self.assertEqual(self.numbers(), {20, 21})
+
+    def test_manyThatAnOperatorEndsTakeMoreThanOneTurn(self) -> None:
+        many = 3 * STEPS
+        for number in range(many):
+            self.join(number, b"key", certificate="office")
+        self.clock.advance(APART_SECONDS)
+        ended = self.registry.disconnect("office")
+        self.assertNoResult(ended)
+        self.assertGreater(len(self.registry), STEPS)
+        self.clock.pump([0] * 100)
+        self.assertEqual((self.successResultOf(ended), len(self.registry)), (many, 0))
 
     def test_tunnelsWithOneIdShareASession(self) -> None:
         one, _ = self.join(1)

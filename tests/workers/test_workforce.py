@@ -20,10 +20,13 @@ from uotp.net import SocketGroup
 from uotp.telemetry import Drop, Drops, Spelling
 from uotp.workers.descriptors import Descriptors
 from uotp.workers.groups import MISSING_SECONDS, ListenOn, SocketMissing
+from uotp.workers.questions import ANSWER_SECONDS
 from uotp.workers.sums import Sums
 from uotp.workers.work import (
     AdoptFiles,
     BeginWork,
+    Disconnect,
+    Disconnected,
     FilesPrepared,
     PrepareFiles,
     SetPart,
@@ -133,6 +136,36 @@ class WorkforceTests(TimerTestCase):
         for process in processes:
             process.ready()
         return processes
+
+    def told(self, process: MemoryProcess, kind: type) -> list[Any]:
+        """
+        @return: messages of a kind that a worker was sent.
+        """
+        return [each for each in process.channel.messages() if isinstance(each, kind)]
+
+    def test_allWorkersEndSessions(self) -> None:
+        """
+        What they have ended is added up.  One that is lost meanwhile, or hangs, is not waited for long.
+        """
+        one, other = self.begin()
+        for answers, ended in ((True, 5), (False, 2)):
+            done = self.workforce.disconnect("laptop")
+            for process in (one, other):
+                self.assertIn("laptop", [each.session for each in self.told(process, Disconnect)])
+            number = self.told(one, Disconnect)[-1].question
+            self.workforce.received(1, Disconnected(number, 2), Descriptors())
+            self.assertNoResult(done)
+            if answers:
+                self.workforce.received(2, Disconnected(number, 3), Descriptors())
+            else:
+                self.clock.advance(ANSWER_SECONDS)
+            self.assertEqual(self.successResultOf(done), ended)
+            self.workforce.received(2, Disconnected(number, 1), Descriptors())  # too late
+        done = self.workforce.disconnect("laptop")
+        one.die()
+        other.die()
+        self.assertEqual(self.successResultOf(done), 0)
+        self.assertRaises(PeerError, self.workforce.received, 1, Disconnected(99, 1), Descriptors())
 
     def test_aWorkerIsToldToBeginBeforeAnythingElse(self) -> None:
         """

@@ -21,6 +21,8 @@ from uotp.workers.groups import ListenOn, SocketMissing
 from uotp.workers.work import (
     AdoptFiles,
     BeginWork,
+    Disconnect,
+    Disconnected,
     FilesPrepared,
     PrepareFiles,
     SetPart,
@@ -52,6 +54,7 @@ class ScriptedService:
     @ivar trouble: raised when it is to prepare.
     @ivar refusal: raised when it is given an order.
     @ivar stopped: fires when it has stopped.
+    @ivar ended: fires with how many sessions have ended.
     """
 
     def __init__(self) -> None:
@@ -61,6 +64,7 @@ class ScriptedService:
         self.trouble: Exception | None = None
         self.refusal: Exception | None = None
         self.stopped: Deferred[None] = Deferred()
+        self.ended: Deferred[int] = Deferred()
 
     def startService(self) -> None:
         self.journal.append(("start",))
@@ -84,6 +88,10 @@ class ScriptedService:
 
     def setPart(self, name: str, amount: int) -> None:
         self.journal.append(("part", name, amount))
+
+    def disconnect(self, session: str) -> Deferred[int]:
+        self.journal.append(("disconnect", session))
+        return self.ended
 
     def statistics(self) -> Any:
         return Done(3)
@@ -150,6 +158,13 @@ class WorkingTests(TimerTestCase):
     def test_whatIsNotForEveryWorkerIsForItsService(self) -> None:
         self.receive(BEGIN, Note("order"))
         self.assertEqual(self.service.journal[-1], ("order", Note("order")))
+
+    def test_itSaysHowManySessionsHaveEnded(self) -> None:
+        self.receive(BEGIN, Disconnect(7, "1f2e3d4c"))
+        self.assertEqual(self.service.journal[-1], ("disconnect", "1f2e3d4c"))
+        self.assertEqual(self.told(Disconnected), [])
+        self.service.ended.callback(3)
+        self.assertEqual(self.told(Disconnected), [Disconnected(7, 3)])
 
     def test_aSocketThatCannotBeUsedIsMissed(self) -> None:
         """

@@ -84,15 +84,16 @@ class Announcement:
             self._anyway.cancel()
             self._anyway = None
 
-    def around(self, reload: Callable[[], Deferred[None] | None]) -> None:
+    def around(self, reload: Callable[[], Deferred[None] | None]) -> Deferred[None]:
         """
         Read files again.
 
         @param reload: does it; what it returns fires when that is done.
+        @return: fires then, or fails as that does.
         """
         self._notifier.reloading()
-        done = maybeDeferred(reload).addBoth(self._reloaded)
-        orLog(done, self._log, "the files were not read again")
+        done: Deferred[Any] = maybeDeferred(reload)
+        return done.addBoth(self._reloaded)
 
     def _reloaded(self, outcome: object) -> object:
         self._notifier.reloaded()

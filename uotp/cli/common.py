@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -26,10 +27,12 @@ from uotp.cli.announcement import Announcement
 from uotp.cli.introduction import introduce
 from uotp.cli.options import Flag, GnuOptions, Option, Repeated
 from uotp.cli.parsers import (
+    NOWHERE,
     absolutePath,
     inAnyCase,
     parseBytes,
     parseCongestion,
+    parseControl,
     parseListeningPort,
     parseOrder,
     parsePort,
@@ -40,6 +43,7 @@ from uotp.cli.pidfile import removeStalePidFile
 from uotp.cli.words import shown
 from uotp.duplicate import parseDuplicate
 from uotp.errors import ConfigurationError, StartError
+from uotp.monitoring import ControlPlace, usualDirectory
 from uotp.net import (
     MAX_BUFFER_BYTES,
     MAX_SEGMENT_BYTES,
@@ -168,6 +172,14 @@ COMMON_ROWS = (
         inAnyCase(parseDuplicate),
         "duplicate",
     ),
+    Option(
+        "control",
+        None,
+        "UNIX socket at which uotp status and the like ask, or off; otherwise one named after the port, in "
+        "$RUNTIME_DIRECTORY, /run/uotp (root) or $XDG_RUNTIME_DIR/uotp",
+        parseControl,
+        "control",
+    ),
     Flag("no-tls", None, "plain TCP: no encryption, and anybody may take either end's place", "tls", meaning=None),
 )
 """The options that both ends have."""
@@ -259,8 +271,21 @@ class CommonOptions(GnuOptions):
         return {
             **self.chosen(self.settingsClass),
             "listen": self._listen(),
+            "control": self._control(),
             "tls": None if self["no-tls"] else self.tlsClass(**self.chosen(self.tlsClass)),
         }
+
+    def _control(self) -> Any:
+        """
+        @return: where the control socket is to be.
+        """
+        if self["control"] == NOWHERE or not hasattr(socket, "AF_UNIX"):
+            return None
+        owner = None if self.parent is None else self.parent.get("uid")
+        if self["control"] is not None:
+            return ControlPlace(path=self["control"], owner=owner)
+        directory = usualDirectory(os.environ, os.geteuid())
+        return None if directory is None else ControlPlace(directory=directory, owner=owner)
 
     def _listen(self) -> Listen:
         """
@@ -277,10 +302,12 @@ class Reloadable(Protocol):
 
     @ivar preparing: what it does until it is ready.
     @ivar unready: what is not so until then.
+    @ivar reloadProgram: see L{uotp.tunnel.TunnelService}.
     """
 
     preparing: str
     unready: str
+    reloadProgram: Callable[[], Deferred[None]] | None
 
     def reload(self) -> Deferred[None] | None:
         """
@@ -296,6 +323,11 @@ class Reloadable(Protocol):
         """
 
     def lookUpAhead(self) -> None:
+        """
+        See L{uotp.tunnel.TunnelService}.
+        """
+
+    def openAhead(self) -> None:
         """
         See L{uotp.tunnel.TunnelService}.
         """
@@ -341,6 +373,11 @@ def commandService(options: CommonOptions, make: Callable[[Any], Reloadable]) ->
         log.logTo(logFile)
     if options.parent is not None and options.parent.get("chroot"):
         end.lookUpAhead()
+        try:
+            end.openAhead()
+        except StartError as error:
+            sayLast(sys.stderr, f"{options.commandName}: {error}\n")
+            raise SystemExit(START_EXIT_STATUS) from error
     if not willFork(options):
         log.begin()
     service = EndService(options.commandName, end, log, reactor)
@@ -384,6 +421,7 @@ class EndService(MultiService):
         self._garbageCollection = GarbageCollection(reactor)
         self._freedMemory = FreedMemory(reactor, trimOfMalloc())
         self.exitStatus, self.trouble = 0, ""
+        end.reloadProgram = self.reload
         end.setServiceParent(self)
 
     def privilegedStartService(self) -> None:
@@ -444,19 +482,26 @@ class EndService(MultiService):
         onSignal(self._reactor, "SIGHUP", self._reload)
 
     def _reload(self) -> None:
-        if self.announcement is None:
-            orLog(self._readAgain(), self._log, "the files were not read again")
-        else:
-            self.announcement.around(self._readAgain)
+        done = self.reload().addErrback(lambda reason: reason.trap(ConfigurationError))  # that is said
+        orLog(done, self._log, "the files were not read again")
+
+    def reload(self) -> Deferred[None]:
+        """
+        Read all files again, and open those of the log again.
+
+        @return: fires when that is done; fails with L{ConfigurationError} when the old ones stay in use.
+        """
+        return self._readAgain() if self.announcement is None else self.announcement.around(self._readAgain)
 
     def _readAgain(self) -> Deferred[None]:
         self._processLog.reopen()
         read = maybeDeferred(self._end.reload)
         return read.addCallbacks(lambda _: self._log.info("reloaded"), self._notReloaded)
 
-    def _notReloaded(self, reason: Failure) -> None:
+    def _notReloaded(self, reason: Failure) -> Failure:
         reason.trap(ConfigurationError)
         self._log.error("not reloaded, the old certificates stay in use: {reason}", reason=str(reason.value))
+        return reason
 
     def stopService(self) -> Deferred[list[Any]]:
         """

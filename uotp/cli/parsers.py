@@ -24,6 +24,12 @@ TIMES_WRITTEN = "as 90 or 1.5 (seconds), 500ms, 2m, 6h or 1d"
 SIZES_WRITTEN = "in bytes, or as 64K, 1.5M or 1G (K is 1024)"
 """How times and sizes are written, for errors."""
 
+NOWHERE = "off"
+"""Says that there is to be no control socket."""
+
+MOST_SOCKET_PATH_BYTES = 107
+"""So long the path of a UNIX socket may be on Linux."""
+
 WORDS_OF_ORDER = tuple(mode.value for mode in (OrderMode.AUTO, OrderMode.OFF, OrderMode.BULK))
 """How datagrams can be put in order that do not all wait for one time."""
 
@@ -78,6 +84,20 @@ def isDigits(word: str) -> bool:
     @return: whether a word is a number of digits alone, and of a reasonable length.
     """
     return word.isascii() and word.isdigit() and len(word) <= 20  # noqa: PLR2004 - Python refuses thousands of them
+
+
+def parseControl(word: str) -> str:
+    """
+    @return: the path of a control socket; L{NOWHERE} for none.
+    @raise ValueError: in words.
+    """
+    if word.lower() in {NOWHERE, ""}:
+        return NOWHERE
+    path = absolutePath(word)
+    if len(os.fsencode(path)) > MOST_SOCKET_PATH_BYTES:
+        reason = f"the path of a socket has at most {MOST_SOCKET_PATH_BYTES} bytes"
+        raise ValueError(reason)
+    return path
 
 
 def parseSeconds(word: str) -> float:

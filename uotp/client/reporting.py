@@ -8,7 +8,7 @@ import os
 import time
 from typing import Protocol
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 
 from uotp import __version__
 from uotp.boundaries import Credentials
@@ -18,7 +18,6 @@ from uotp.client.sources.source import SourceSession
 from uotp.client.sources.sourceport import Source
 from uotp.client.statistics import ClientStatistics
 from uotp.monitoring import (
-    DISCONNECTED,
     MOST_TUNNELS,
     Ended,
     ProcessReporter,
@@ -32,7 +31,6 @@ from uotp.monitoring import (
     reloaded,
     sessionReport,
     tunnelReport,
-    wanted,
 )
 from uotp.net import hostOf
 from uotp.process import Lateness
@@ -195,7 +193,4 @@ class ClientReporter(ProcessReporter[SourceAndSession]):
         """
         See L{uotp.monitoring.Reporter}.
         """
-        found = self.sessions()
-        places = wanted(session, [(entry.name, "") for _, entry in found])
-        self._client.sessions.endNow([found[place][0] for place in places], DISCONNECTED)
-        return succeed(len(places))
+        return self._client.sessions.disconnect(session)

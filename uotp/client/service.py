@@ -208,6 +208,12 @@ class ClientService(ClientFront):
             dict(self.reloads),
         )
 
+    def disconnect(self, session: str) -> Deferred[int]:
+        """
+        See L{uotp.monitoring.Reporter}.
+        """
+        return self._sessions.disconnect(session)
+
     def _warnOfSegments(self, size: int) -> None:
         host, port = self.settings.server
         self._log.warn(

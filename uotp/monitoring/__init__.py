@@ -4,21 +4,22 @@ What an operator sees of a program that runs: its report, and how that is shown.
 
 from __future__ import annotations
 
+from uotp.monitoring.control import ControlService
+from uotp.monitoring.controlplace import ControlPlace, usualDirectory
 from uotp.monitoring.report import Report, Reporter, SessionReport, Traffic, TunnelReport
 from uotp.monitoring.reporting import (
-    DISCONNECTED,
     MOST_TUNNELS,
     Ended,
     ProcessReporter,
     SessionSums,
     reloaded,
-    wanted,
 )
 from uotp.monitoring.seen import certificatesOf, lowered, placeWords, sessionReport, tunnelReport
 
 __all__ = [
-    "DISCONNECTED",
     "MOST_TUNNELS",
+    "ControlPlace",
+    "ControlService",
     "Ended",
     "ProcessReporter",
     "Report",
@@ -33,5 +34,5 @@ __all__ = [
     "reloaded",
     "sessionReport",
     "tunnelReport",
-    "wanted",
+    "usualDirectory",
 ]

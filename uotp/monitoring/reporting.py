@@ -8,7 +8,7 @@ that live are listed, and a session that ends meanwhile is still read from that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from heapq import nlargest
 from typing import Any, Generic, TypeVar
@@ -36,9 +36,6 @@ ASKED_AT_ONCE = 1024
 
 MOST_TUNNELS = 16
 """Of one session so many tunnels are told: as many as most pools have, and twice while they are replaced."""
-
-DISCONNECTED = "an operator has ended it"
-"""Why a session ends, in the words of the log."""
 
 Reported = TypeVar("Reported")
 
@@ -275,16 +272,3 @@ def reloaded(reload: Callable[[], Any]) -> Deferred[None]:
         return result
     done.callback(None)
     return done
-
-
-def wanted(words: str, sessions: Sequence[tuple[str, str]]) -> list[int]:
-    """
-    @param words: the beginning of an id, or the name of a client, with or without what stands behind a comma.
-    @param sessions: the name of each session, and of its client.
-    @return: the places of those that are meant.
-    """
-    return [
-        place
-        for place, (name, client) in enumerate(sessions)
-        if words and (name.startswith(words) or f"{client},".startswith(f"{words},"))
-    ]

@@ -6,7 +6,7 @@ which one goes when there is no room.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -174,6 +174,14 @@ class ServedSession:
         When it last carried something, in monotonic seconds.
         """
         return self.session.lastActive
+
+    def isMeant(self, word: str) -> bool:
+        """
+        @param word: the beginning of an id, as the log shows it, or the name of a client, with or without
+            what stands behind a comma.
+        @return: whether this session is meant by it.
+        """
+        return bool(word) and (self.name.startswith(word) or f"{self.clientName},".startswith(f"{word},"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -594,12 +602,25 @@ class Registry:
         """
         return self._served.get(served.sessionId) is served
 
-    def endNow(self, sessions: Iterable[ServedSession], reason: str) -> None:
+    def disconnect(self, word: str) -> Deferred[int]:
         """
-        End some sessions, a few in each turn.
+        End sessions, since an operator wants it.
+
+        @param word: see L{ServedSession.isMeant}.
+        @return: fires with how many have ended.
         """
-        ended = self._steps.each(list(sessions), partial(self._endIfThere, reason=reason))
-        orLog(ended, self._log, "not all sessions were ended")
+        served = list(self._served.values())
+        parts = (served[start : start + REVIEWED_AT_ONCE] for start in range(0, len(served), REVIEWED_AT_ONCE))
+        meant: list[ServedSession] = []
+        ended: list[ServedSession] = []
+
+        def end(each: ServedSession) -> None:
+            if self._served.get(each.sessionId) is each:
+                ended.append(each)
+                self._end(each, "an operator has ended it")
+
+        looked = self._steps.each(parts, lambda some: meant.extend(each for each in some if each.isMeant(word)))
+        return looked.addCallback(lambda _: self._steps.each(meant, end)).addCallback(lambda _: len(ended))
 
     def waits(self) -> bool:
         """

@@ -8,12 +8,11 @@ import os
 import time
 from typing import Protocol
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 
 from uotp import __version__
 from uotp.boundaries import Credentials
 from uotp.monitoring import (
-    DISCONNECTED,
     MOST_TUNNELS,
     Ended,
     ProcessReporter,
@@ -28,7 +27,6 @@ from uotp.monitoring import (
     reloaded,
     sessionReport,
     tunnelReport,
-    wanted,
 )
 from uotp.process import Lateness
 from uotp.server.registry import Registry, ServedSession
@@ -190,7 +188,4 @@ class ServerReporter(ProcessReporter[ServedSession]):
         """
         See L{uotp.monitoring.Reporter}.
         """
-        served = self.sessions()
-        places = wanted(session, [(each.name, each.clientName) for each in served])
-        self._server.registry.endNow([served[place] for place in places], DISCONNECTED)
-        return succeed(len(places))
+        return self._server.registry.disconnect(session)

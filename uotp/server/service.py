@@ -160,6 +160,12 @@ class ServerService(ServerFront):
             dict(self.reloads),
         )
 
+    def disconnect(self, session: str) -> Deferred[int]:
+        """
+        See L{uotp.monitoring.Reporter}.
+        """
+        return self.registry.disconnect(session)
+
     def _followRoutes(self) -> None:
         if self._routes.refresh():
             self.registry.checkRoutes()

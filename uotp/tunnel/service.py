@@ -6,10 +6,10 @@ what is done again and again, and certificates that can be read again.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
@@ -17,7 +17,7 @@ from uotp.boundaries import Credentials, Security
 from uotp.errors import ConfigurationError, StartError
 from uotp.net import Host, Semantics, SharedResolver, checkCongestion
 from uotp.process import Lateness, Memory, PeriodicCalls, Turns
-from uotp.telemetry import Drops, Logger, RateLimit, spelled
+from uotp.telemetry import Drops, Logger, RateLimit, orLog, spelled
 from uotp.tunnel.live import STALL_CHECK_SECONDS, LiveTunnels
 from uotp.tunnel.settings import CommonSettings
 from uotp.tunnel.tunnel import Tunnel
@@ -34,6 +34,40 @@ RELOADED, NOT_RELOADED = "taken", "refused"
 
 RELOADS = tuple(f"reloads.{each}" for each in (RELOADED, NOT_RELOADED))
 """The names of what counts that, in statistics."""
+
+
+class Companion(Protocol):
+    """
+    Starts and stops with a service, such as what tells an operator of it.
+    """
+
+    def open(self) -> None:
+        """
+        Take what cannot be had any more with another root directory.
+
+        @raise StartError: when it is needed and cannot be had.
+        """
+
+    def privilegedStartService(self) -> None:
+        """
+        Do what we may still be root for.  The service listens.
+
+        @raise StartError: when it is needed and cannot be done.
+        """
+
+    def startService(self) -> None:
+        """
+        Begin.
+
+        @raise StartError: when that cannot be done.
+        """
+
+    def stopService(self) -> object:
+        """
+        Do it no more.
+
+        @return: fires when all is done, or something else.
+        """
 
 
 class TunnelService(Service):
@@ -57,6 +91,7 @@ class TunnelService(Service):
     speaks = True
     preparing = "looking up the server's name"
     unready = "the server's name is not found yet"
+    reloadProgram: Callable[[], Deferred[None]] | None = None
 
     def __init__(self, settings: CommonSettings, credentials: Credentials | None, reactor: Any) -> None:
         """
@@ -67,6 +102,7 @@ class TunnelService(Service):
         self.reactor = reactor
         self.drops = Drops()
         self._warnings: list[tuple[str, dict[str, object]]] = []
+        self._companions: list[Companion] = []
         self.listening: tuple[str, int] | None = None
         self.listeningAll: tuple[tuple[str, int], ...] = ()
         self.rateLimit = RateLimit(reactor.seconds)
@@ -110,6 +146,21 @@ class TunnelService(Service):
         """
         self._warnings.append((words, fields))
 
+    def accompany(self, companion: Companion) -> None:
+        """
+        Have something else start and stop with this service.
+        """
+        self._companions.append(companion)
+
+    def openAhead(self) -> None:
+        """
+        Have what accompanies the service take what cannot be had any more in a chroot.
+
+        @raise StartError: when it is needed and cannot be had.
+        """
+        for each in self._companions:
+            each.open()
+
     def lookUpAhead(self) -> None:
         """
         Look up at once, and wait for it, what has a name.  Call this before names cannot be looked
@@ -126,6 +177,16 @@ class TunnelService(Service):
                 host=host,
                 reason=str(trouble),
             )
+
+    def privilegedStartService(self) -> None:
+        """
+        Do what we may still be root for.  Call this when the ports are bound.
+
+        @raise StartError: when it is needed and cannot be done.
+        """
+        super().privilegedStartService()
+        for each in self._companions:
+            each.privilegedStartService()
 
     def startService(self) -> None:
         """
@@ -149,6 +210,8 @@ class TunnelService(Service):
         self.periodicCalls.every(MINUTE, self.liveTunnels.tellPaths)
         if self._credentials is not None and self.speaks:
             self.periodicCalls.every(DATES_CHECK_SECONDS, self._credentials.warnOfDates)
+        for each in self._companions:
+            each.startService()
 
     def warnOfFormat1(self) -> None:
         """
@@ -187,6 +250,8 @@ class TunnelService(Service):
         """
         Do it no more.
         """
+        for each in self._companions:
+            orLog(maybeDeferred(each.stopService), self._log, "what accompanies this service did not end well")
         self.periodicCalls.stop()
         self.lateness.stop()
         if self.speaks:

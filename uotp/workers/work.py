@@ -101,6 +101,31 @@ class TellStatistics:
 
 
 @dataclass(frozen=True, slots=True)
+class Disconnect:
+    """
+    Orders that sessions end.
+
+    @ivar question: a number that is answered with.
+    @ivar session: the beginning of their ids, or the name of their client.
+    """
+
+    question: int
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """
+    Answers that.
+
+    @ivar ended: how many have ended.
+    """
+
+    question: int
+    ended: int
+
+
+@dataclass(frozen=True, slots=True)
 class TellLine:
     """
     Tells a line of the log.
@@ -117,6 +142,8 @@ WORK = (
     FilesPrepared,
     AdoptFiles,
     SetPart,
+    Disconnect,
+    Disconnected,
     TellUse,
     TellStatistics,
     TellLine,

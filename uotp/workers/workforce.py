@@ -19,12 +19,15 @@ from uotp.workers.descriptors import Descriptors
 from uotp.workers.groups import ListeningGroup, ListeningGroups, SocketMissing
 from uotp.workers.owner import WorkerPace, WorkersOwner, WorkerStatistics
 from uotp.workers.parts import Parts
+from uotp.workers.questions import Questions
 from uotp.workers.renewals import Renewals
 from uotp.workers.seams import Launch
 from uotp.workers.sums import Sums, countDropped
 from uotp.workers.supervisor import Supervisor
 from uotp.workers.work import (
     BeginWork,
+    Disconnect,
+    Disconnected,
     FilesPrepared,
     SetPart,
     TellLine,
@@ -124,6 +127,7 @@ class Workforce:
         self._supervisor = Supervisor(reactor, launch, count, self, pace)
         self._groups = ListeningGroups(self.send, self._supervisor.numbers, reactor)
         self._renewals = Renewals(self.send, reactor)
+        self._questions = Questions(self.send, reactor)
         self._reloading = DeferredLock()
         self._parts = {name: Parts(total, count, self._teller(name)) for name, total in totals.items()}
         self._sums = sums
@@ -207,6 +211,16 @@ class Workforce:
         prepared = files.prepare()
         return self._renewals.renew(dict(prepared.contents), self._supervisor.numbers, lambda: files.adopt(prepared))
 
+    def disconnect(self, session: str) -> Deferred[int]:
+        """
+        Have sessions of all workers end.
+
+        @param session: the beginning of their ids, or the name of their client.
+        @return: fires with how many that were, as far as workers tell in time.
+        """
+        asked = self._questions.ask(self._supervisor.numbers, lambda number: Disconnect(number, session))
+        return asked.addCallback(lambda answers: sum(answers.values()))
+
     def totals(self) -> dict[str, int]:
         """
         @return: what all workers have done, as they have told last, by name.
@@ -279,6 +293,7 @@ class Workforce:
         self._groups.lost(number)
         self._owner.lost(number)
         self._renewals.lost(number)
+        self._questions.lost(number)
 
     def received(self, number: int, message: object, descriptors: Descriptors) -> None:
         """
@@ -300,6 +315,8 @@ class Workforce:
                 self._groups.missing(number, message)
             case FilesPrepared():
                 self._renewals.prepared(number, message)
+            case Disconnected(question, ended):
+                self._questions.answered(number, question, max(ended, 0))
             case _:
                 self._owner.received(number, message, descriptors)
 

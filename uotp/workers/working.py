@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Protocol
 
-from twisted.internet.defer import maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import CannotListenError
 
 from uotp.errors import ConfigurationError, PeerError, UotpError
@@ -22,6 +22,8 @@ from uotp.workers.sums import flattened
 from uotp.workers.work import (
     AdoptFiles,
     BeginWork,
+    Disconnect,
+    Disconnected,
     FilesPrepared,
     PrepareFiles,
     SetPart,
@@ -76,6 +78,14 @@ class WorkService(Protocol):
     def setPart(self, name: str, amount: int) -> None:
         """
         Use no more of it than this.
+        """
+
+    def disconnect(self, session: str) -> Deferred[int]:
+        """
+        End sessions.
+
+        @param session: the beginning of their ids, or the name of their client.
+        @return: fires with how many have ended.
         """
 
     def statistics(self) -> Any:
@@ -144,11 +154,17 @@ class Working:
                 self._tellUses()
             case ListenOn(group):
                 self._listen(service, group, message, descriptors)
+            case Disconnect(question, session):
+                ended = service.disconnect(session).addCallback(partial(self._tellDisconnected, question))
+                orLog(ended, self._log, "sessions were not ended")
             case BeginWork():
                 reason = "it lets the work begin twice"
                 raise PeerError(reason)
             case _:
                 service.orderReceived(message, descriptors)
+
+    def _tellDisconnected(self, question: int, ended: int) -> None:
+        self._end.send(Disconnected(question, ended))
 
     def _start(self, message: BeginWork) -> None:
         try:

@@ -278,17 +278,6 @@ class SessionsBySource:
         """
         return self._bySource.get(source) is entry
 
-    def endNow(self, sources: Iterable[Source], reason: str) -> None:
-        """
-        End the sessions of some sources, a few in each turn.
-        """
-
-        def end(source: Source) -> None:
-            if source in self._bySource:
-                self._end(source, reason)
-
-        orLog(self._steps.each(list(sources), end), self._log, "not all sessions were ended")
-
     def waits(self) -> bool:
         """
         @return: whether something waits that a tunnel will take.
@@ -311,6 +300,23 @@ class SessionsBySource:
         """
         ended = self._steps.each(list(self._bySource), self._endAtStop)
         return ended.addCallback(lambda _: self._closing.whenDone())
+
+    def disconnect(self, word: str) -> Deferred[int]:
+        """
+        End sessions, since an operator wants it.  A source that sends again gets another one.
+
+        @param word: the beginning of their ids, as the log shows them.
+        @return: fires with how many have ended.
+        """
+        ended: list[str] = []
+
+        def end(item: tuple[Source, SourceSession]) -> None:
+            source, entry = item
+            if self._bySource.get(source) is entry and word and entry.name.startswith(word):
+                ended.append(entry.name)
+                self._end(source, "an operator has ended it")
+
+        return self._steps.each(list(self._bySource.items()), end).addCallback(lambda _: len(ended))
 
     def _endAtStop(self, source: Source) -> None:
         if source in self._bySource:

@@ -229,6 +229,12 @@ class ClientParent(ClientFront):
     def _followPath(self) -> None:
         self._workforce.sendAll(lambda _: (FollowPath(), ()))
 
+    def disconnect(self, session: str) -> Deferred[int]:
+        """
+        See L{uotp.monitoring.Reporter}.
+        """
+        return self._workforce.disconnect(session)
+
     def statistics(self) -> ClientStatistics:
         """
         @return: those of all workers together, as they have told last.

@@ -158,6 +158,12 @@ class ServerParent(ServerFront):
         """
         return self.countReload(self._workforce.reload())
 
+    def disconnect(self, session: str) -> Deferred[int]:
+        """
+        See L{uotp.monitoring.Reporter}.
+        """
+        return self._workforce.disconnect(session)
+
     def statistics(self) -> ServerStatistics:
         """
         @return: those of all workers together, as they have told last.

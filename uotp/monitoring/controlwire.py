@@ -1,0 +1,143 @@
+"""
+What is said at a control socket: one line of JSON is asked, and one is answered.  Bytes and values
+only; nothing here knows of sockets.
+
+A request is C{{"control": 1, "ask": "report"}}, or C{"reload"}, or C{"disconnect"} with C{"session"} beside it.
+An answer has C{"control"} too, and one of C{"report"}, C{"reloaded"}, C{"ended"} and C{"error"}.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+from uotp.monitoring.report import Report
+
+CONTROL_VERSION = 1
+"""Is raised when what is asked or answered means something else than before; a new key alone changes nothing."""
+
+MOST_REQUEST_BYTES = 4096
+"""So long a request may be; the longest that we send has some hundred."""
+
+MOST_WORD_LENGTH = 256
+"""So long the name of a client may be; a certificate's common name has 64 letters at the most."""
+
+LEAST_NAME_LENGTH = 4
+"""So much of a session's id has to be said at least: with less, a slip of the finger ends the sessions of many."""
+
+ASK_REPORT, ASK_RELOAD, ASK_DISCONNECT = "report", "reload", "disconnect"
+"""What may be asked."""
+
+
+class RequestError(ValueError):
+    """
+    Tells in words why a request is not answered.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class ControlRequest:
+    """
+    Is what somebody asks.
+
+    @ivar ask: one of L{ASK_REPORT}, L{ASK_RELOAD} and L{ASK_DISCONNECT}.
+    @ivar session: of L{ASK_DISCONNECT}: the beginning of ids, or a client's name.
+    """
+
+    ask: str
+    session: str = ""
+
+
+def encodeRequest(request: ControlRequest) -> bytes:
+    """
+    @return: a request as a line.
+    """
+    values = {"control": CONTROL_VERSION, "ask": request.ask}
+    if request.session:
+        values["session"] = request.session
+    return f"{json.dumps(values)}\n".encode("ascii")
+
+
+def parseRequest(line: bytes) -> ControlRequest:
+    """
+    @param line: without its end.
+    @raise RequestError: when it cannot be answered.
+    """
+    try:
+        found = json.loads(line.decode("utf-8"))
+    except (ValueError, RecursionError):
+        reason = "this is no request: a line of JSON is needed"
+        raise RequestError(reason) from None
+    if not isinstance(found, dict):
+        reason = "this is no request: a JSON object is needed"
+        raise RequestError(reason)
+    version = found.get("control")
+    if version != CONTROL_VERSION:
+        reason = (
+            f"this program is asked by version {CONTROL_VERSION} of the control protocol, and not by {version!a:.20}"
+        )
+        raise RequestError(reason)
+    match found:
+        case {"ask": "report" | "reload" as ask}:
+            return ControlRequest(ask)
+        case {"ask": "disconnect", "session": str(session)}:
+            return ControlRequest(ASK_DISCONNECT, _word(session))
+    reason = f"nothing is known of this request: {str(found.get('ask'))!a:.60}"
+    raise RequestError(reason)
+
+
+def _word(session: str) -> str:
+    if not LEAST_NAME_LENGTH <= len(session) <= MOST_WORD_LENGTH:
+        reason = f"a session or a client is named by {LEAST_NAME_LENGTH} to {MOST_WORD_LENGTH} letters"
+        raise RequestError(reason)
+    return session
+
+
+def answerOf(**values: object) -> bytes:
+    """
+    @return: a short answer as a line.
+    """
+    return f"{_encoded({'control': CONTROL_VERSION, **values})}\n".encode("ascii")
+
+
+def piecesOfAnswer(report: Report) -> Iterator[bytes]:
+    """
+    Write a report part by part, so that none of them takes long.
+
+    @return: an answer with a report, as a line: first the program, then one session after the other.
+    """
+    head = {field.name: getattr(report, field.name) for field in fields(report) if field.name != "sessions"}
+    yield f'{{"control":{CONTROL_VERSION},"report":{_encoded(head)[:-1]},"sessions":['.encode("ascii")
+    between = ""
+    for session in report.sessions:
+        yield f"{between}{_encoded(session)}".encode("ascii")
+        between = ","
+    yield b"]}}\n"
+
+
+def _plain(value: Any) -> object:
+    """
+    @return: what JSON has for a value that it does not know.
+    @raise TypeError: when there is nothing.
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        return {name: getattr(value, name) for name in _namesOf(type(value))}
+    if isinstance(value, Mapping):
+        return dict(value)
+    reason = f"a report holds no {type(value).__name__}"
+    raise TypeError(reason)
+
+
+_NAMES: dict[type, tuple[str, ...]] = {}
+
+
+def _namesOf(kind: Any) -> tuple[str, ...]:
+    names = _NAMES.get(kind)
+    if names is None:
+        names = _NAMES[kind] = tuple(field.name for field in fields(kind))
+    return names
+
+
+_encoded = json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=_plain).encode
