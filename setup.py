@@ -28,6 +28,7 @@ DEVELOPMENT = [
     "mypy-zope==1.0.17",
     "ruff==0.17.6",
     "nox>=2026.8",
+    "tomli>=2.0.1",  # mypy looks at all that 3.10 would import
     "towncrier>=25.8",
     "types-psutil",
     "types-setuptools",
@@ -94,6 +95,8 @@ setup(
         "incremental>=24.7.2",
         "cffi>=1.17",
         "segno>=1.6",  # QR codes, for `uotp cert --qr` alone
+        "msgspec>=0.19",  # for configuration files; the first with wheels for 3.13
+        'tomli>=2.0.1; python_version < "3.11"',  # newer ones have it in the standard library
     ],
     extras_require={"bench": BENCH, "test": TEST, "docs": DOCS, "dev": DEVELOPMENT},
     # `twisted/plugins` has no `__init__.py`, so it is named by hand, and without

@@ -250,7 +250,7 @@ class ValuesTests(_ServicesTestCase):
             arguments = {
                 name: MISSING if one.default is one.empty else one.default
                 for name, one in signature(make).parameters.items()
-                if name not in {"tls", "control", "reactor"}
+                if name not in {"tls", "control", "files", "reactor"}
             }
             self.assertEqual(arguments, {one.name: one.default for one in fields(kind)})
 

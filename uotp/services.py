@@ -28,7 +28,7 @@ from uotp.net import Listen, pairsOf, steeringTrouble
 from uotp.order import Order, OrderMode
 from uotp.process import usableProcessors, useMonotonicClock
 from uotp.server import ServerFront, ServerService, ServerSettings
-from uotp.tls import ClientCredentials, ClientTls, ServerCredentials, ServerTls
+from uotp.tls import DISK, ClientCredentials, ClientTls, CredentialFiles, ServerCredentials, ServerTls
 from uotp.tunnel import MAX_WORKERS
 from uotp.wire import WireChoice
 
@@ -82,6 +82,7 @@ def clientService(
     maxAge: float | None = CLIENT.maxAge,
     maxBytes: int | None = CLIENT.maxBytes,
     control: str | ControlPlace | None = None,
+    files: CredentialFiles = DISK,
     reactor: Any = None,
 ) -> ClientFront:
     """
@@ -91,6 +92,7 @@ def clientService(
     @param tls: how to verify the server and how to show who we are; L{None} means
         plain TCP without any protection, and has to be said.
     @param control: the path of a UNIX socket at which C{uotp status} and the like ask; L{None} for none.
+    @param files: has the files that C{tls} names; they are on the disk when this is left out.
     @param reactor: the global one when left out.
     @return: the service; after the start C{service.listening} tells where it listens, and
         C{service.listeningAll} all places where it does.  C{service.whenReady()} fires when the
@@ -127,7 +129,7 @@ def clientService(
     )
     processes, trouble = processesFor(workers)
     isShared = processes > 1 and trouble is None
-    credentials = None if tls is None else ClientCredentials(tls, wire=wire, keepsContents=isShared)
+    credentials = None if tls is None else ClientCredentials(tls, wire=wire, files=files, keepsContents=isShared)
     ours = orGlobalReactor(reactor)
     if isShared:
         from uotp.client.workers import CLIENT_MESSAGES, ClientParent  # noqa: PLC0415 - of no use to one process
@@ -161,6 +163,7 @@ def serverService(
     reorder: Order | None = SERVER.reorder,
     duplicate: Duplicate = SERVER.duplicate,
     control: str | ControlPlace | None = None,
+    files: CredentialFiles = DISK,
     reactor: Any = None,
 ) -> ServerFront:
     """
@@ -170,6 +173,7 @@ def serverService(
     @param tls: certificate and key, and who may connect; L{None} means plain TCP
         without any protection, and has to be said.
     @param control: the path of a UNIX socket at which C{uotp status} and the like ask; L{None} for none.
+    @param files: has the files that C{tls} names; they are on the disk when this is left out.
     @param reactor: the global one when left out.
     @return: the service; after the start C{service.listening} tells where it listens, and
         C{service.listeningAll} all places where it does.
@@ -198,7 +202,7 @@ def serverService(
     )
     processes, trouble = processesFor(workers)
     isShared = processes > 1 and trouble is None
-    credentials = None if tls is None else ServerCredentials(tls, wire=wire, keepsContents=isShared)
+    credentials = None if tls is None else ServerCredentials(tls, wire=wire, files=files, keepsContents=isShared)
     ours = orGlobalReactor(reactor)
     if isShared:
         from uotp.server.workers import MESSAGES, ServerParent  # noqa: PLC0415 - of no use to one process

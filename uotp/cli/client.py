@@ -11,7 +11,7 @@ from twisted.python import usage
 
 from uotp.cli.addresses import parseHost, parseNetwork
 from uotp.cli.common import COMMON_ROWS, UNITS_HELP, CommonOptions, commandService, listenRows
-from uotp.cli.options import Flag, Option, Repeated
+from uotp.cli.options import Flag, Inline, Option, Repeated
 from uotp.cli.parsers import (
     absolutePath,
     parseBytes,
@@ -43,6 +43,7 @@ class Options(CommonOptions):
     tlsClass = ClientTls
     neighbours = ("uotp.cli.server:Options", "twisted.scripts.twistd:ServerOptions")
     usualListen = CLIENT.listen
+    destinationKey = "server"
     rows = (
         *COMMON_ROWS,
         *listenRows("address to listen on", "UDP port to listen on; 0 for any", CLIENT.listen),
@@ -52,14 +53,23 @@ class Options(CommonOptions):
             "network of sources to serve, as 192.0.2.0/24; may be repeated; otherwise all that can send here",
             parseNetwork,
             "allow",
+            metavar="NETWORK",
         ),
-        Option("expire", "e", "time without a datagram after which a session ends", parseSeconds, "expire"),
+        Option(
+            "expire",
+            "e",
+            "time without a datagram after which a session ends",
+            parseSeconds,
+            "expire",
+            metavar="TIME",
+        ),
         Option(
             "pool-size",
             "n",
             f"most tunnels for each session, at most {MAX_POOL_SIZE}",
             parseCount(MAX_POOL_SIZE),
             "poolSize",
+            metavar="NUMBER",
         ),
         Option(
             "min-pool",
@@ -68,6 +78,7 @@ class Options(CommonOptions):
             "otherwise as many as it needs",
             parseCount(MAX_POOL_SIZE),
             "minPool",
+            metavar="NUMBER",
         ),
         Option(
             "backoff",
@@ -75,6 +86,7 @@ class Options(CommonOptions):
             "longest time between two attempts to open a tunnel; the first waits are short",
             parseSeconds,
             "backoff",
+            metavar="TIME",
         ),
         Option(
             "timeout",
@@ -82,6 +94,7 @@ class Options(CommonOptions):
             "time for each step to an open tunnel: lookup, connect, TLS, hello; more where the path is slow, up to 30s",
             parseSeconds,
             "timeout",
+            metavar="TIME",
         ),
         Option(
             "mark",
@@ -89,6 +102,7 @@ class Options(CommonOptions):
             "firewall mark of the connections, decimal or 0x (Linux, CAP_NET_ADMIN)",
             parseMark,
             "mark",
+            metavar="NUMBER",
         ),
         Option(
             "max-age",
@@ -96,6 +110,7 @@ class Options(CommonOptions):
             "time after which a tunnel is replaced, the new one first; otherwise never",
             parseSecondsFrom(MIN_MAX_AGE_SECONDS),
             "maxAge",
+            metavar="TIME",
         ),
         Option(
             "max-bytes",
@@ -103,14 +118,24 @@ class Options(CommonOptions):
             "size of what a tunnel carries until it is replaced; otherwise never",
             parseBytes(MIN_MAX_BYTES, MAX_MAX_BYTES),
             "maxBytes",
+            metavar="SIZE",
         ),
-        Option("cafile", "C", "PEM file with the CAs to trust in place of the system's", absolutePath, "cafile"),
+        Option(
+            "cafile",
+            "C",
+            "PEM file with the CAs to trust in place of the system's",
+            absolutePath,
+            "cafile",
+            metavar="FILE",
+            inline=Inline.PEM,
+        ),
         Option(
             "tls-servername",
             None,
             "name to ask for and to find in the server's certificate",
             parseHost,
             "serverName",
+            metavar="NAME",
         ),
         Repeated(
             "pin",
@@ -118,6 +143,7 @@ class Options(CommonOptions):
             "SHA-256 of the server's public key, hexadecimal or sha256//BASE64; may be repeated, and is enough alone",
             parsePin,
             "pins",
+            metavar="PIN",
         ),
         Flag(
             "resolve-once",
@@ -131,6 +157,7 @@ class Options(CommonOptions):
             "directory where the server's addresses are kept for the next start; otherwise $STATE_DIRECTORY",
             absolutePath,
             "stateDirectory",
+            metavar="DIR",
         ),
         Flag(
             "no-hostname-check",

@@ -9,7 +9,7 @@ import atexit
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from functools import partial
@@ -24,8 +24,9 @@ from twisted.python.failure import Failure
 
 from uotp.cli.addresses import destinationWords, parseBindAddress, parseHost
 from uotp.cli.announcement import Announcement
+from uotp.cli.configurable import ConfigurableOptions
 from uotp.cli.introduction import introduce
-from uotp.cli.options import Flag, GnuOptions, Option, Repeated
+from uotp.cli.options import Flag, Inline, Option, Repeated
 from uotp.cli.parsers import (
     NOWHERE,
     absolutePath,
@@ -95,12 +96,48 @@ parseLevel = inAnyCase(parseVerbosity, {"warning": "warn", "critical": "fatal"})
 """Parses a level of the log, also where Python's name for it is another."""
 
 COMMON_ROWS = (
-    Option("verbosity", "v", "how much to log: debug, info, warn, error or fatal", parseLevel, default="info"),
-    Option("logfile", "l", "log to this file (besides twistd's own log); SIGHUP opens it again", absolutePath),
-    Option("log-format", None, "how lines of the log are written: text, or json", parseForm, default="text"),
-    Option("cert", "c", "PEM file with our certificate, and those between it and the CA", absolutePath, "cert"),
     Option(
-        "key", "k", "PEM file with the certificate's key; left out, it is in the file of --cert", absolutePath, "key"
+        "verbosity",
+        "v",
+        "how much to log: debug, info, warn, error or fatal",
+        parseLevel,
+        default="info",
+        metavar="LEVEL",
+        choices=("debug", "info", "warn", "error", "fatal"),
+    ),
+    Option(
+        "logfile",
+        "l",
+        "log to this file (besides twistd's own log); SIGHUP opens it again",
+        absolutePath,
+        metavar="FILE",
+    ),
+    Option(
+        "log-format",
+        None,
+        "how lines of the log are written: text, or json",
+        parseForm,
+        default="text",
+        metavar="FORM",
+        choices=("text", "json"),
+    ),
+    Option(
+        "cert",
+        "c",
+        "PEM file with our certificate, and those between it and the CA",
+        absolutePath,
+        "cert",
+        metavar="FILE",
+        inline=Inline.PEM,
+    ),
+    Option(
+        "key",
+        "k",
+        "PEM file with the certificate's key; left out, it is in the file of --cert",
+        absolutePath,
+        "key",
+        metavar="FILE",
+        inline=Inline.PEM,
     ),
     Option(
         "unsent-limit",
@@ -109,6 +146,7 @@ COMMON_ROWS = (
         parseBytes(MIN_BUFFER_BYTES, MAX_BUFFER_BYTES),
         "unsentLimit",
         write=sizeInWords,
+        metavar="SIZE",
     ),
     Option(
         "congestion",
@@ -116,6 +154,8 @@ COMMON_ROWS = (
         "congestion control of the tunnels, by the kernel's name: bbr, cubic (Linux)",
         parseCongestion,
         "congestion",
+        metavar="NAME",
+        choices=("bbr", "cubic"),
     ),
     Option(
         "mss",
@@ -123,6 +163,7 @@ COMMON_ROWS = (
         "the largest TCP segment of the tunnels, both ways, in bytes; otherwise the client finds out",
         parseBytes(MIN_SEGMENT_BYTES, MAX_SEGMENT_BYTES),
         "mss",
+        metavar="BYTES",
     ),
     Option(
         "udp-buffer",
@@ -131,6 +172,7 @@ COMMON_ROWS = (
         parseBytes(MIN_BUFFER_BYTES, MAX_BUFFER_BYTES),
         "udpBuffer",
         write=sizeInWords,
+        metavar="SIZE",
     ),
     Option(
         "memory",
@@ -139,6 +181,7 @@ COMMON_ROWS = (
         parseBytes(LEAST_MEMORY_BYTES, MAX_MEMORY_BYTES),
         "memory",
         write=sizeInWords,
+        metavar="SIZE",
     ),
     Option(
         "workers",
@@ -146,6 +189,8 @@ COMMON_ROWS = (
         f"processes that do the work: 1 to {MAX_WORKERS}, or auto for as many as there are processors",
         inAnyCase(parseWorkers),
         "workers",
+        metavar="NUMBER",
+        choices=("auto",),
     ),
     Option(
         "wire",
@@ -153,6 +198,8 @@ COMMON_ROWS = (
         "wire format: 1, 2, or auto, which is the best that both ends know, and 1 without TLS",
         inAnyCase(parseWire),
         "wire",
+        metavar="FORMAT",
+        choices=("auto", "1", "2"),
     ),
     Option(
         "reorder",
@@ -162,6 +209,8 @@ COMMON_ROWS = (
         "no unit; otherwise auto, and at a server as its client asks",
         parseOrder,
         "reorder",
+        metavar="TIME",
+        choices=("auto", "off", "bulk"),
     ),
     Option(
         "duplicate",
@@ -171,6 +220,8 @@ COMMON_ROWS = (
         "this end sends",
         inAnyCase(parseDuplicate),
         "duplicate",
+        metavar="WHEN",
+        choices=("auto", "always", "off"),
     ),
     Option(
         "control",
@@ -202,12 +253,26 @@ def listenRows(address: str, port: str, listen: Listen) -> tuple[Repeated, Optio
     places = placesOf(listen)
     usual = " and ".join(place.host for place in places)
     return (
-        Repeated("bind-address", "a", f"{address}; may be repeated; otherwise {usual}", parseBindAddress, "listen"),
-        Option("bind-port", "p", port, parseListeningPort, default=str(places[0].port)),
+        Repeated(
+            "bind-address",
+            "a",
+            f"{address}; may be repeated; otherwise {usual}",
+            parseBindAddress,
+            "listen",
+            metavar="ADDRESS",
+        ),
+        Option(
+            "bind-port",
+            "p",
+            port,
+            parseListeningPort,
+            default=str(places[0].port),
+            metavar="PORT",
+        ),
     )
 
 
-class CommonOptions(GnuOptions):
+class CommonOptions(ConfigurableOptions):
     """
     Holds the options that C{uotp-server} and C{uotp-client} have in common.
 
@@ -273,6 +338,7 @@ class CommonOptions(GnuOptions):
             "listen": self._listen(),
             "control": self._control(),
             "tls": None if self["no-tls"] else self.tlsClass(**self.chosen(self.tlsClass)),
+            **({} if self.configuration is None else {"files": self.configuration.files}),
         }
 
     def _control(self) -> Any:
@@ -364,7 +430,7 @@ def commandService(options: CommonOptions, make: Callable[[Any], Reloadable]) ->
     try:
         end = make(reactor)
     except ConfigurationError as error:
-        options.refuse(str(error))
+        options.refuse(options.located(str(error)))
     except OSError as error:
         options.refuse(f"cannot start: {error.strerror or error}")
     log = ProcessLog(globalLogPublisher, reactor.seconds, form=options["log-format"])
@@ -381,6 +447,7 @@ def commandService(options: CommonOptions, make: Callable[[Any], Reloadable]) ->
     if not willFork(options):
         log.begin()
     service = EndService(options.commandName, end, log, reactor)
+    service.changedKeys = options.changedKeys
     notifier = ServiceNotifier(os.environ)
     service.announcement = Announcement(notifier, end.whenReady, reactor, end.preparing, end.unready)
     return service
@@ -399,6 +466,8 @@ class EndService(MultiService):
     when it cannot start.
 
     @ivar announcement: tells the service manager how this process is; L{None} not to tell.
+    @ivar changedKeys: tells which keys of the configuration file have other values than at the start; raises
+        ConfigurationError when the file cannot be used.
     @ivar exitStatus: that of this process when it ends by itself.
     @ivar trouble: why that is, in words.
     """
@@ -414,6 +483,7 @@ class EndService(MultiService):
         """
         super().__init__()
         self.announcement: Announcement | None = None
+        self.changedKeys: Callable[[], list[str]] = list
         self._commandName = commandName
         self._end = end
         self._processLog = processLog
@@ -495,8 +565,22 @@ class EndService(MultiService):
 
     def _readAgain(self) -> Deferred[None]:
         self._processLog.reopen()
-        read = maybeDeferred(self._end.reload)
-        return read.addCallbacks(lambda _: self._log.info("reloaded"), self._notReloaded)
+        read = maybeDeferred(self._reloadEnd)
+        return read.addCallbacks(self._reloaded, self._notReloaded)
+
+    def _reloadEnd(self) -> Deferred[Sequence[str]]:
+        """
+        @return: fires with the keys of the configuration file that are not taken up.
+        @raise ConfigurationError: when the file cannot be used.
+        """
+        changed = self.changedKeys()
+        return maybeDeferred(self._end.reload).addCallback(lambda _: changed)
+
+    def _reloaded(self, changed: Sequence[str]) -> None:
+        self._log.info("reloaded")
+        if changed:
+            words = "other values of the configuration file are taken up at a restart alone: {keys}"
+            self._log.warn(words, keys=", ".join(changed))
 
     def _notReloaded(self, reason: Failure) -> Failure:
         reason.trap(ConfigurationError)

@@ -52,7 +52,9 @@ def commandLine(options: GnuOptions) -> str:
     @return: the options whose values differ from their defaults, and the arguments, as they can be typed.
         Files are named; nothing of what is in them is known here.
     """
-    words = [*options.differing(), shlex.quote(options["dst_address"]), str(options["dst_port"])]
+    configuration = getattr(options, "configuration", None)
+    file = [] if configuration is None else [shlex.quote(configuration.file)]
+    words = [*file, *options.differing(), shlex.quote(options["dst_address"]), str(options["dst_port"])]
     line = " ".join(words)
     shown = line if len(line) <= MOST_LETTERS else f"{line[:MOST_LETTERS]}..."
     return "".join(letter if letter.isprintable() else "?" for letter in shown)

@@ -16,7 +16,8 @@ from typing import Any, ClassVar, NoReturn
 from twisted.python import usage
 
 import uotp
-from uotp.cli.words import KnownOptions, WordsError, shown, tellApart
+from uotp.cli.parsers import absolutePath
+from uotp.cli.words import KnownOptions, Line, WordsError, shown, tellApart
 from uotp.telemetry import sayLast
 
 USAGE_EXIT_STATUS = 2
@@ -24,6 +25,10 @@ USAGE_EXIT_STATUS = 2
 
 COMPLETION_FLAG = "--_shell-completion"
 """With this flag twistd's completion for zsh asks for the list of options."""
+
+
+PATH_METAVARS = ("FILE", "DIR", "PATH")
+"""What a word is called in the manual that is the name of a file, of a directory, or of either."""
 
 
 def usualWord(value: Any) -> str | None:
@@ -34,6 +39,15 @@ def usualWord(value: Any) -> str | None:
     if isinstance(value, Enum):
         return str(value.value)
     return None if value is None else f"{value:g}s" if isinstance(value, float) else str(value)
+
+
+class Inline(Enum):
+    """
+    Says what may stand in a configuration file in place of the name of a file.
+    """
+
+    PEM = "its text, which begins with -----BEGIN"
+    LINES = "an array of its lines, or a table with NAME = VALUE for each line VALUE NAME"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +63,9 @@ class Option:
     @ivar default: the word that counts when none is given; when this is left out, it is the
         setting's default.
     @ivar write: how the setting's default is written as a word.
+    @ivar metavar: what the word is called in the manual, as C{FILE} or C{TIME}.
+    @ivar choices: words that a shell may offer; others may be possible too.
+    @ivar inline: what may stand in a configuration file in place of the name of a file, or L{None}.
     """
 
     name: str
@@ -58,6 +75,16 @@ class Option:
     setting: str | None = None
     default: str | None = None
     write: Callable[[Any], str | None] = usualWord
+    metavar: str = "WORD"
+    choices: tuple[str, ...] = ()
+    inline: Inline | None = None
+
+    @property
+    def isPath(self) -> bool:
+        """
+        Whether the word is the name of a file or a directory.
+        """
+        return self.parse is absolutePath or self.metavar in PATH_METAVARS
 
     @property
     def spelled(self) -> str | None:
@@ -253,15 +280,21 @@ class GnuOptions(usage.Options):
         try:
             super().parseOptions(words if COMPLETION_FLAG in words else self._optionsFirst(words))
         except usage.UsageError as error:
-            self.refuse(f"{error} (see --help)")
+            self.refuse(*self.reasonsOf(error))
 
-    def refuse(self, reason: str) -> NoReturn:
+    def reasonsOf(self, error: usage.UsageError) -> list[str]:
         """
-        Say on standard error, in one line, why we cannot go on, and exit.
+        @return: what is said of a command line that cannot be used, in one line or more.
+        """
+        return [f"{error} (see --help)"]
+
+    def refuse(self, *reasons: str) -> NoReturn:
+        """
+        Say on standard error, in one line for each reason, why we cannot go on, and exit.
 
         @raise SystemExit: always.
         """
-        sayLast(sys.stderr, f"{self.commandName}: {printable(reason)}\n")
+        sayLast(sys.stderr, "".join(f"{self.commandName}: {printable(reason)}\n" for reason in reasons))
         raise SystemExit(USAGE_EXIT_STATUS)
 
     def _optionsFirst(self, words: list[str]) -> list[str]:
@@ -274,7 +307,7 @@ class GnuOptions(usage.Options):
         long = {name.removesuffix("="): name.endswith("=") for name in self.longOpt}
         short = {letter: str(self.synonyms[letter]) for letter in self.shortOpt if letter != ":"}
         try:
-            line = tellApart(words, KnownOptions(long, short, self._whose))
+            line = self.completed(tellApart(words, KnownOptions(long, short, self.whose)))
         except WordsError as error:
             raise usage.UsageError(str(error)) from error
         for name, word in line.options:
@@ -282,7 +315,13 @@ class GnuOptions(usage.Options):
         ordered = [f"--{name}" if word is None else f"--{name}={word}" for name, word in line.options]
         return [*ordered, "--", *line.arguments]
 
-    def _whose(self, typed: str) -> str | None:
+    def completed(self, line: Line) -> Line:
+        """
+        @return: a command line with what it takes from elsewhere; here that is nothing.
+        """
+        return line
+
+    def whose(self, typed: str) -> str | None:
         """
         @return: that other programs have an option, if they do, as the end of a sentence.
         """

@@ -8,7 +8,7 @@ from twisted.application.service import IService
 from twisted.python import usage
 
 from uotp.cli.common import COMMON_ROWS, UNITS_HELP, CommonOptions, commandService, listenRows
-from uotp.cli.options import Option
+from uotp.cli.options import Inline, Option
 from uotp.cli.parsers import absolutePath, parseCount, parsePercent, parseSeconds
 from uotp.server import CONNECTIONS_LIMIT, MIN_CONNECTIONS, MOST_SESSIONS, PERCENT, ServerSettings
 from uotp.services import SERVER, serverService
@@ -29,6 +29,7 @@ class Options(CommonOptions):
     tlsClass = ServerTls
     neighbours = ("uotp.cli.client:Options", "twisted.scripts.twistd:ServerOptions")
     usualListen = SERVER.listen
+    destinationKey = "target"
     rows = (
         *COMMON_ROWS,
         *listenRows("address to accept tunnels on", "TCP port to accept tunnels on; 0 for any", SERVER.listen),
@@ -38,8 +39,17 @@ class Options(CommonOptions):
             "PEM file with CAs; only clients with a certificate of theirs are let in",
             absolutePath,
             "cafile",
+            metavar="FILE",
+            inline=Inline.PEM,
         ),
-        Option("linger", None, "time for which a session without tunnels keeps its UDP socket", parseSeconds, "linger"),
+        Option(
+            "linger",
+            None,
+            "time for which a session without tunnels keeps its UDP socket",
+            parseSeconds,
+            "linger",
+            metavar="TIME",
+        ),
         Option(
             "max-sessions",
             None,
@@ -47,6 +57,7 @@ class Options(CommonOptions):
             "that has most gives one up",
             parseCount(MOST_SESSIONS),
             "maxSessions",
+            metavar="NUMBER",
         ),
         Option(
             "max-connections",
@@ -54,6 +65,7 @@ class Options(CommonOptions):
             "TCP connections that there may be; at most half of the descriptors are used for them",
             parseCount(CONNECTIONS_LIMIT, MIN_CONNECTIONS),
             "maxConnections",
+            metavar="NUMBER",
         ),
         Option(
             "owner-share",
@@ -61,6 +73,7 @@ class Options(CommonOptions):
             "percent of all sessions and connections that one client (certificate, or address without one) may have",
             parsePercent(PERCENT),
             "ownerShare",
+            metavar="PERCENT",
         ),
     )
 

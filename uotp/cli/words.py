@@ -172,9 +172,9 @@ def _fullName(typed: str, known: KnownOptions) -> str:
     if len(begun) == 1:
         return begun[0]
     if begun:
-        reason = f"--{typed} may be {_either(begun)}: write more of it"
+        reason = f"--{typed} may be {either(begun)}: write more of it"
         raise WordsError(reason)
-    raise WordsError(_unknown(f"--{typed}", _similar(typed, known.long), known))
+    raise WordsError(_unknown(f"--{typed}", similarNames(typed, known.long), known))
 
 
 def _unknown(typed: str, similar: Sequence[str], known: KnownOptions) -> str:
@@ -185,11 +185,11 @@ def _unknown(typed: str, similar: Sequence[str], known: KnownOptions) -> str:
     if whose is not None:
         return f"{typed} is {whose}"
     if similar:
-        return f"there is no option {typed}: did you mean {_either(similar)}?"
+        return f"there is no option {typed}: did you mean {either(similar)}?"
     return f"there is no option {typed}"
 
 
-def _similar(typed: str, names: Iterable[str]) -> list[str]:
+def similarNames(typed: str, names: Iterable[str]) -> list[str]:
     """
     @return: which names may be meant by one that there is not.
     """
@@ -203,9 +203,10 @@ def _similar(typed: str, names: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(found))[:MOST_SUGGESTIONS]
 
 
-def _either(names: Sequence[str]) -> str:
+def either(names: Sequence[str], hyphens: str = "--") -> str:
     """
+    @param hyphens: what stands before each name.
     @return: options, as a choice.
     """
-    spelled = [f"--{name}" for name in names]
+    spelled = [f"{hyphens}{name}" for name in names]
     return spelled[0] if len(spelled) == 1 else f"{', '.join(spelled[:-1])} or {spelled[-1]}"

@@ -13,13 +13,15 @@ from uotp.tls.credentials import (
     parsePin,
 )
 from uotp.tls.dates import utcNow
-from uotp.tls.files import CopiedFiles
+from uotp.tls.files import DISK, CopiedFiles, CredentialFiles
 from uotp.tls.verification import PeerName, publicKeyPin
 
 __all__ = [
+    "DISK",
     "ClientCredentials",
     "ClientTls",
     "CopiedFiles",
+    "CredentialFiles",
     "PeerName",
     "ServerCredentials",
     "ServerTls",

@@ -27,6 +27,17 @@ class CredentialFiles(Protocol):
         them; whoever has copies says nothing, since somebody else has done so.
         """
 
+    def now(self) -> CredentialFiles:
+        """
+        @return: the same as they are now, to be read at once: what stands together in one file on the disk is of
+            one moment then.
+        """
+
+    def onDisk(self, path: str) -> str:
+        """
+        @return: the file on the disk that holds this one; it may be another one that holds several.
+        """
+
     def read(self, path: str) -> bytes:
         """
         @return: what a file holds.  One that is longer than L{SIZE_LIMIT} need not be whole.
@@ -46,6 +57,18 @@ class DiskFiles:
     """
 
     isOriginal = True
+
+    def now(self) -> CredentialFiles:
+        """
+        @return: these.
+        """
+        return self
+
+    def onDisk(self, path: str) -> str:
+        """
+        @return: the file itself.
+        """
+        return path
 
     def read(self, path: str) -> bytes:
         """
@@ -100,6 +123,18 @@ class CopiedFiles:
         """
         self._contents = Contents(contents)
 
+    def now(self) -> CredentialFiles:
+        """
+        @return: these.
+        """
+        return self
+
+    def onDisk(self, path: str) -> str:
+        """
+        @return: what the other process calls it.
+        """
+        return path
+
     def read(self, path: str) -> bytes:
         """
         @raise OSError: for a file that the other process has not read.
@@ -130,10 +165,22 @@ class FilesReadOnce:
         """
         @param files: where they are.
         """
-        self._files = files
+        self._files = files.now()
         self.isOriginal = files.isOriginal
         self.isOpenToAll = files.isOpenToAll
         self.contents = Contents()
+
+    def now(self) -> CredentialFiles:
+        """
+        @return: these.
+        """
+        return self
+
+    def onDisk(self, path: str) -> str:
+        """
+        See L{CredentialFiles}.
+        """
+        return self._files.onDisk(path)
 
     def read(self, path: str) -> bytes:
         """

@@ -125,7 +125,7 @@ class RenewableCredentials:
         if loaded.ours is not None:
             self._refuseWorse(*loaded.ours)
         keyFile = None if loaded.shown is None else loaded.shown.keyFile
-        exposed = keyFile if keyFile is not None and files.isOpenToAll(keyFile) else None
+        exposed = files.onDisk(keyFile) if keyFile is not None and files.isOpenToAll(keyFile) else None
         found = tuple(endings(loaded.ours, loaded.trusted, self._now()))
         return Prepared(reading.contents, files, loaded, exposed, found)
 

@@ -55,9 +55,15 @@ class DemoOptions(GnuOptions):
             None,
             f"Datagrams in the last phase, up to {MAX_COUNT}.  [default: as many as fit in 3 s]",
             parseCount(MAX_COUNT),
+            metavar="NUMBER",
         ),
         Option(
-            "size", None, f"Bytes in each of those, 0 to {LARGEST}; K is 1024.", parseBytes(0, LARGEST), default="1400"
+            "size",
+            None,
+            f"Bytes in each of those, 0 to {LARGEST}; K is 1024.",
+            parseBytes(0, LARGEST),
+            default="1400",
+            metavar="BYTES",
         ),
     )
 

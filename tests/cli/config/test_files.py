@@ -1,0 +1,354 @@
+"""
+Programs that are given a configuration file in place of options.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from twisted.logger import capturedLogs, formatEvent
+
+from tests.doubles.certificates import Authority, pem
+from tests.doubles.commands import CommandTestCase
+from tests.doubles.processlogs import RecordingProcessLog
+from tests.doubles.reactors import MemoryReactor
+from tests.doubles.services import RecordingService
+from uotp.cli import client, server
+from uotp.cli.common import EndService
+from uotp.cli.introduction import commandLine
+from uotp.errors import ConfigurationError
+from uotp.telemetry import Logger
+from uotp.tls import CopiedFiles
+from uotp.tls.credentials import ClientCredentials, ClientTls
+
+SERVER = 'target = "127.0.0.1:51820"\ncert = "pki/server.pem"\n'
+CLIENT = 'server = "vpn.example.com:8443"\n'
+
+
+class ConfigurationTestCase(CommandTestCase):
+    """
+    Has a file.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.directory = os.path.abspath(self.mktemp())
+        os.mkdir(self.directory)
+        self.file = os.path.join(self.directory, "vpn.toml")
+
+    def write(self, text: str) -> None:
+        """
+        Write the file.
+        """
+        Path(self.file).write_text(text, encoding="utf-8")
+
+    def client(self, text: str, *words: str) -> client.Options:
+        """
+        @return: the options of a client that is given a file with this text, and these words.
+        """
+        self.write(text)
+        options = client.Options()
+        options.parseOptions([self.file, *words])
+        return options
+
+    def server(self, text: str, *words: str) -> server.Options:
+        """
+        @return: the same of a server.
+        """
+        self.write(text)
+        options = server.Options()
+        options.parseOptions([self.file, *words])
+        return options
+
+    def refusals(self, module: Any, text: str, *words: str) -> list[str]:
+        """
+        @return: what a program says of a file, without its name.
+        """
+        self.write(text)
+        self.err.truncate(0)
+        self.err.seek(0)
+        self.assertEqual(self.statusOf(lambda: module.Options().parseOptions([self.file, *words])), 2)
+        name = f"{module.Options.commandName}: "
+        lines = self.err.getvalue().splitlines()
+        self.assertTrue(all(line.startswith(name) for line in lines), lines)
+        return [line.removeprefix(name).replace(self.file, "FILE") for line in lines]
+
+
+class ValuesTests(ConfigurationTestCase):
+    """
+    A file says what a command line would say.
+    """
+
+    def test_aFileSaysWhatTheCommandLineWouldSay(self) -> None:
+        found = self.client(
+            CLIENT + 'pool-size = 8\nmemory = "64M"\nresolve-once = true\nexpire = 90.5\nmark = 0x51\nbackoff = 5e0\n'
+            'allow = ["10.0.0.0/8", "::1"]\nbind-address = "::1"\nno-tls = false\nwire = 2\n'
+        )
+        typed = client.Options()
+        typed.parseOptions(
+            [
+                *("vpn.example.com", "8443", "--pool-size=8", "--memory=64M", "-R", "--expire=90.5", "--mark=0x51"),
+                *("--backoff=5", "--allow=10.0.0.0/8", "--allow=::1", "-a", "::1", "--wire=2"),
+            ]
+        )
+        self.assertEqual(dict(found), dict(typed))
+
+    def test_filesAreRelativeToTheFile(self) -> None:
+        self.patch(os, "environ", {**os.environ, "HOME": "/home/u"})
+        found = self.server(SERVER + 'key = "~/server.key"\ncafile = "/etc/ca.pem"\nlogfile = "../log"\n')
+        here = self.directory
+        self.assertEqual(found["cert"], os.path.join(here, "pki", "server.pem"))
+        self.assertEqual((found["key"], found["cafile"]), ("/home/u/server.key", "/etc/ca.pem"))
+        self.assertEqual(found["logfile"], os.path.join(os.path.dirname(here), "log"))
+
+    def test_whereToSendIsWrittenInAnyWay(self) -> None:
+        for text, destination in (
+            ('server = "a.example:1"', ("a.example", 1)),
+            ('server = "a.example"\nport = 2', ("a.example", 2)),
+            ('server = "a.example"\nport = "2"', ("a.example", 2)),
+            ('server = "[2001:db8::1]:3"', ("2001:db8::1", 3)),
+            ('server = "2001:db8::1"\nport = 4', ("2001:db8::1", 4)),
+        ):
+            found = self.client(text)
+            self.assertEqual((found["dst_address"], found["dst_port"]), destination)
+
+    def test_theCommandLineWins(self) -> None:
+        text = CLIENT + 'pool-size = 8\nallow = ["10.0.0.0/8", "::1"]\nexpire = 5\n'
+        found = self.client(text, "--pool-size", "9", "--allow", "192.0.2.0/24")
+        self.assertEqual(
+            (found["pool-size"], found["expire"], list(map(str, found["allow"]))), (9, 5.0, ["192.0.2.0/24"])
+        )
+        found = self.client(text, "other.example", "1")
+        self.assertEqual((found["dst_address"], found["dst_port"]), ("other.example", 1))
+
+    def test_theLogSaysWhatCounts(self) -> None:
+        found = self.client(
+            CLIENT + 'pool-size = 8\nallow = ["::1"]\nkey = "k"\ncert = """-----BEGIN x\nsecret"""\n', "-R"
+        )
+        self.assertEqual(
+            commandLine(found),
+            f"{self.file} --cert '{self.file}#cert' --key {self.directory}/k --allow ::1 --pool-size 8 --resolve-once "
+            "vpn.example.com 8443",
+        )
+
+    def test_anyFileThatIsThereIsOne(self) -> None:
+        """
+        Whatever its name; where there are several words, only by its name.
+        """
+        self.file = os.path.join(self.directory, "vpn")
+        self.assertEqual(self.client(CLIENT)["dst_port"], 8443)
+        error = self.refusals(client, CLIENT, "x")
+        self.assertIn("dst_address FILE: ", error[0])
+
+    def test_nothingIsLoadedForItWithoutAFile(self) -> None:
+        for name in [name for name in sys.modules if name.startswith(("msgspec", "tomllib", "uotp.cli.config."))]:
+            self.addCleanup(sys.modules.__setitem__, name, sys.modules.pop(name))
+        client.Options().parseOptions(["example.com", "8443"])
+        self.assertEqual({"msgspec", "tomllib", "uotp.cli.config.document"} & set(sys.modules), set())
+
+
+class RefusalTests(ConfigurationTestCase):
+    """
+    All that is wrong is said, with line and key.
+    """
+
+    def test_eachFaultHasItsLineAndItsKey(self) -> None:
+        text = (
+            'server = "vpn.example.com"\npool-size = 0\nmemory = "25X"\nlinger = 4\nmin-pool = true\n'
+            'allow = [\n  "10.0.0.0/8",\n  "10.0.0.1/8"\n]\nbind-address = ["::1", true]\nno-tls = "yes"\ncert = 5\n'
+            'expire = 2026-11-27\npidfile = "x"\nn = 3\npool_size = 3\ntimeout = [1]\nwire = {}\n[tls]\nx = 1\n'
+        )
+        file = "the name of a file is needed, in quotation marks, or its text, which begins with -----BEGIN"
+        self.assertEqual(
+            self.refusals(client, text),
+            [
+                'FILE:1: server = vpn.example.com: the port is missing: write server = "HOST:PORT"',
+                "FILE:2: pool-size: 0: a number from 1 to 256 is needed",
+                "FILE:3: memory: 25X: a size from 16M to 1T is needed, in bytes, or as 64K, 1.5M or 1G (K is 1024)",
+                "FILE:4: linger is a key of uotp-server",
+                "FILE:5: min-pool: a number is needed, or text in quotation marks, and there is true",
+                "FILE:8: allow: 10.0.0.1/8: it is an address inside of a network: say 10.0.0.0/8, or the address alone",
+                "FILE:10: bind-address: each element is a number or text in quotation marks, and there is true",
+                "FILE:11: no-tls: true or false is needed, without quotation marks, and there is text",
+                f"FILE:12: cert: {file}, and there is a number",
+                "FILE:13: expire: a number is needed, or text in quotation marks, and there is a date or a time",
+                "FILE:14: pidfile is an option of twistd, where it stands before uotp-client",
+                "FILE:15: there is no key n: write pool-size",
+                "FILE:16: there is no key pool_size: did you mean pool-size?",
+                "FILE:17: timeout: a number is needed, or text in quotation marks, and there is an array",
+                "FILE:18: wire: a number is needed, or text in quotation marks, and there is a table",
+                "FILE:19: there is no table [tls]: did you mean no-tls or tls-servername?",
+            ],
+        )
+
+    def test_aFileOfTheOtherEndIsKnownAsSuch(self) -> None:
+        self.assertEqual(
+            self.refusals(client, 'target = "x:1"\n'),
+            ["FILE:1: target is a key of uotp-server, and this file is read by uotp-client"],
+        )
+        self.assertEqual(
+            self.refusals(server, CLIENT + "pool-size = 1\n"),
+            [
+                "FILE:1: server is a key of uotp-client, and this file is read by uotp-server",
+                "FILE:2: pool-size is a key of uotp-client",
+            ],
+        )
+
+    def test_whereToSendIsNeeded(self) -> None:
+        missing = 'server is missing: write server = "HOST:PORT"'
+        twice = 'the port stands in it and in port: write server = "HOST:PORT"'
+        for text, said in (
+            ("", f"FILE: {missing}"),
+            ("port = 8443", "FILE:1: port belongs to server, which is missing"),
+            ("server = 5", 'FILE:1: server: text is needed, as "HOST:PORT", and there is a number'),
+            ('server = "a"\nport = true', "FILE:2: port: a number is needed, and there is true"),
+            ('server = "a:1"\nport = 2', f"FILE:1: server = a:1: {twice}"),
+            ('server = "a"\nport = 70000', "FILE:2: port: 70000: a port from 1 to 65535 is needed"),
+        ):
+            self.assertEqual(self.refusals(client, text), [said])
+
+    def test_optionsThatExcludeEachOtherAreFoundInTheFile(self) -> None:
+        text = CLIENT + 'no-tls = true\ncafile = "x"\n'
+        self.assertEqual(self.refusals(client, text), ["FILE:2: no-tls and cafile exclude each other"])
+        self.assertEqual(
+            self.refusals(client, CLIENT + '\ncafile = "x"\n', "--no-tls"),
+            ["FILE:3: --no-tls and cafile exclude each other"],
+        )
+        self.assertEqual(self.refusals(client, CLIENT, "--key", "x"), ["--key needs --cert (see --help)"])
+        needed = "a server needs cert: `uotp cert DIR` makes one, with a private CA; or give no-tls"
+        self.assertEqual(self.refusals(server, 'target = "x:1"\n'), [f"FILE: {needed}"])
+
+    def test_whatOnlyTheServiceFindsIsFoundInTheFile(self) -> None:
+        self.replaceReactor(MemoryReactor())
+        threshold = Logger.threshold
+        self.addCleanup(lambda: setattr(Logger, "threshold", threshold))
+        options = self.client(CLIENT + "\nmin-pool = 20\n")
+        line = self.refusalOf(lambda: client.makeService(options))
+        most = "min-pool 20 is more than pool-size 16, which is the most that there may be"
+        self.assertEqual(line, f"uotp-client: {self.file}:3: {most}")
+
+
+class InlineTests(ConfigurationTestCase):
+    """
+    Certificates and keys stand in the file itself.
+    """
+
+    def bundle(self, issued: Any, more: str = "") -> str:
+        """
+        @return: a file with which a client is enrolled.
+        """
+        parts = {"cafile": pem(self.authority.certificate), "cert": issued.certificatePem(), "key": issued.keyPem()}
+        return CLIENT + more + "".join(f'{key} = """\n{data.decode()}"""\n' for key, data in parts.items())
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.authority = Authority("ca")
+
+    def credentials(self, options: client.Options, **choices: Any) -> ClientCredentials:
+        """
+        @return: what these options lead to.
+        """
+        arguments = options.serviceArguments()
+        return ClientCredentials(arguments["tls"], files=arguments["files"], **choices)
+
+    def test_theyAreReadOutOfItAtEachReload(self) -> None:
+        first, second = self.authority.issue("a"), self.authority.issue("b")
+        options = self.client(self.bundle(first))
+        credentials = self.credentials(options)
+        before = credentials.ownPin
+        self.write(self.bundle(second, "# one line more\n"))
+        credentials.reload()
+        self.assertNotEqual(credentials.ownPin, before)
+        self.assertEqual(options.changedKeys(), [])
+
+    def test_othersAreHandedWhatWasRead(self) -> None:
+        """
+        So it is with several workers.
+        """
+        options = self.client(self.bundle(self.authority.issue("a")))
+        parent = self.credentials(options, keepsContents=True)
+        self.assertEqual(set(parent.contents), {f"{self.file}#{key}" for key in ("cafile", "cert", "key")})
+        tls: ClientTls = options.serviceArguments()["tls"]
+        worker = ClientCredentials(tls, files=CopiedFiles(parent.contents))
+        self.assertEqual(worker.ownPin, parent.ownPin)
+
+    def test_whatIsDamagedIsRefusedAndTheOldStaysInUse(self) -> None:
+        options = self.client(self.bundle(self.authority.issue("a")))
+        credentials = self.credentials(options)
+        before = credentials.ownPin
+        for text, reason in (
+            (self.bundle(self.authority.issue("b")).replace("END CERT", "END CRT"), "#cert has a damaged certificate"),
+            (self.bundle(self.authority.issue("b")).replace("cafile =", "cafile"), ":2: "),
+            (CLIENT, "the key cert has no such text any more"),
+            (CLIENT + "cert = 5", "cert"),
+        ):
+            self.write(text)
+            self.assertIn(reason, str(self.assertRaises(ConfigurationError, credentials.reload)))
+            self.assertEqual(credentials.ownPin, before)
+
+    def test_aKeyThatOthersMayReadIsSaid(self) -> None:
+        options = self.client(self.bundle(self.authority.issue("a")))
+        os.chmod(self.file, 0o644)
+        with capturedLogs() as events:
+            self.credentials(options)
+        self.assertEqual(
+            [formatEvent(event) for event in events],
+            [f"the private key in {self.file} may be read by every user who can reach the file: chmod 600 {self.file}"],
+        )
+        os.chmod(self.file, 0o600)
+        with capturedLogs() as events:
+            self.credentials(options)
+        self.assertEqual(events, [])
+
+    def test_otherFilesAreWhereTheyWere(self) -> None:
+        issued = self.authority.issue("a")
+        for name, data in (("c.pem", issued.certificatePem()), ("k.pem", issued.keyPem())):
+            Path(self.directory, name).write_bytes(data)
+        os.chmod(os.path.join(self.directory, "k.pem"), 0o600)
+        options = self.client(
+            CLIENT + f'cert = "c.pem"\nkey = "k.pem"\ncafile = """{pem(self.authority.certificate).decode()}"""'
+        )
+        self.assertIsNotNone(self.credentials(options).ownPin)
+
+    def test_textOfSeveralLinesIsNoNameOfAFile(self) -> None:
+        said = "the name of a file is needed, in quotation marks, and there is text of several lines"
+        self.assertIn(f"logfile: {said}", self.refusals(client, CLIENT + 'logfile = """\na\nb"""\n')[0])
+        self.assertNotIn("secret", self.refusals(client, CLIENT + 'key = """\nsecret\nb"""\n')[0])
+
+
+class ReloadTests(ConfigurationTestCase):
+    """
+    A file that has changed is read again.
+    """
+
+    def reload(self, options: client.Options) -> list[str]:
+        """
+        @return: what the log says of a reload.
+        """
+        log: Any = RecordingProcessLog()
+        with capturedLogs() as events:
+            service = EndService("uotp-client", RecordingService(), log, MemoryReactor())
+            service.changedKeys = options.changedKeys
+            service._reload()
+        return [formatEvent(event) for event in events]
+
+    def test_whatNeedsARestartIsSaid(self) -> None:
+        options = self.client(CLIENT + "pool-size = 8\nexpire = 5\n", "--expire", "7")
+        self.assertEqual(self.reload(options), ["reloaded"])
+        self.write('server = "b:1"\npool-size = 9\nexpire = 6\nmark = 1\n')
+        words = "other values of the configuration file are taken up at a restart alone"
+        self.assertEqual(self.reload(options), ["reloaded", f"{words}: mark, pool-size, server"])
+
+    def test_aFileThatCannotBeUsedIsNotReloaded(self) -> None:
+        options = self.client(CLIENT)
+        self.write("x\n")
+        [line] = self.reload(options)
+        self.assertTrue(line.startswith(f"not reloaded, the old certificates stay in use: {self.file}:1: "), line)
+
+    def test_withoutAFileNothingHasChanged(self) -> None:
+        options = client.Options()
+        options.parseOptions(["a", "1"])
+        self.assertEqual(options.changedKeys(), [])

@@ -1,0 +1,228 @@
+"""
+Turns a configuration file into what a command line would say: options by their long names, and
+where to send.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from uotp.cli.addresses import destinationWords, parseHost
+from uotp.cli.config.document import Document, readDocument
+from uotp.cli.config.faults import Fault, FaultsError
+from uotp.cli.config.inlinefiles import InlineFiles, inlineName
+from uotp.cli.config.values import ValueFault, checked, inlineText, kindOf, wordOf, wordsIn
+from uotp.cli.options import Flag, GnuOptions, Option
+from uotp.cli.parsers import parsePort
+from uotp.cli.words import either, shown, similarNames
+from uotp.tls import CredentialFiles
+
+PORT = "port"
+"""The key of the port to send to, where it does not stand behind the host."""
+
+DESTINATIONS = {"server": "uotp-client", "target": "uotp-server"}
+"""The keys of where to send, and the programs that have them."""
+
+_MENTIONED = re.compile(r"--([a-z][a-z0-9-]*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """
+    Holds what a configuration file says.
+
+    @ivar file: its name, as it was given.
+    @ivar options: long names and words, as a command line would have them; without a word for those that take none.
+    @ivar destinationKey: the key of where to send.
+    @ivar destination: host and port to send to, if it says so.
+    @ivar lines: the line of each key, and of each file that stands in this one.
+    @ivar files: reads files of credentials, also those that stand in this one.
+    """
+
+    file: str
+    options: Sequence[tuple[str, str | None]]
+    destinationKey: str
+    destination: tuple[str, str] | None
+    lines: Mapping[str, int]
+    files: CredentialFiles
+
+    def without(self, given: Collection[str]) -> list[tuple[str, str | None]]:
+        """
+        @param given: options that a command line says otherwise.
+        @return: the options that count.
+        """
+        return [(name, word) for name, word in self.options if name not in given]
+
+    def located(self, reason: str, given: Collection[str]) -> str:
+        """
+        @param reason: why options cannot be used, alone or together.
+        @param given: those that stand on the command line.
+        @return: the same with the file and the line, and keys as they stand there.
+        """
+        mentioned = _MENTIONED.findall(reason)
+        ours = [name for name in mentioned if name in self.lines and name not in given]
+        if mentioned and not ours and any(name in given for name in mentioned):
+            return reason
+        words = _MENTIONED.sub(lambda match: match[0] if match[1] in given else match[1], reason)
+        places = [self.lines[name] for name in ours]
+        places += [line for name, line in self.lines.items() if "#" in name and name in reason]
+        return Fault(words, min(places) if places else None).told(self.file)
+
+    def changedSince(self, before: Configuration) -> list[str]:
+        """
+        @return: the keys whose values are others than before.  What stands in the file in place of a file of
+            credentials is no such value: it is read again with those.
+        """
+        here, there = self.words, before.words
+        return sorted(name for name in {*here, *there} if here.get(name) != there.get(name))
+
+    @property
+    def words(self) -> dict[str, list[str | None]]:
+        """
+        The words of each key.
+        """
+        found: dict[str, list[str | None]] = {self.destinationKey: list(self.destination or ())}
+        for name, word in self.options:
+            found.setdefault(name, []).append(word)
+        return found
+
+
+@dataclass(slots=True)
+class _Reading:
+    """
+    Goes through the keys of a file, and notes all that is wrong.
+    """
+
+    options: GnuOptions
+    destinationKey: str
+    document: Document
+    faults: list[Fault] = field(default_factory=list)
+    found: list[tuple[str, str | None]] = field(default_factory=list)
+    lines: dict[str, int] = field(default_factory=dict)
+    inline: dict[str, Option] = field(default_factory=dict)
+
+    @property
+    def isForTheOtherEnd(self) -> bool:
+        """
+        Whether the file has what only the other end has: where that sends to.
+        """
+        return any(key in self.document.values for key in DESTINATIONS if key != self.destinationKey)
+
+    def note(self, key: str, reason: str, *path: str | int) -> None:
+        """
+        Something is wrong with a key.
+
+        @param path: where in its value.
+        """
+        self.faults.append(Fault(reason, self.document.lineOf(key, *path)))
+
+    def readKeys(self) -> None:
+        """
+        Read all keys but those of the destination.
+        """
+        rows = {row.name: row for row in self.options.rows}
+        for key, value in self.document.values.items():
+            self.lines[key] = self.document.lineOf(key)
+            if key in (self.destinationKey, PORT):
+                continue
+            if key not in rows:
+                self.note(key, self.unknown(key, value, rows))
+                continue
+            try:
+                self.read(rows[key], value)
+            except ValueFault as fault:
+                where = () if fault.element is None else (fault.element,)
+                self.note(key, f"{key}: {fault}", *where)
+
+    def read(self, row: Option | Flag, value: Any) -> None:
+        """
+        Read a key.
+
+        @raise ValueFault: when its value cannot be used.
+        """
+        value = checked(row, value)
+        if isinstance(row, Flag):
+            self.found += [(row.name, None)] if value else []
+            return
+        directory = os.path.dirname(os.path.abspath(self.document.file))
+        if inlineText(row, value) is not None:
+            name = inlineName(os.path.abspath(self.document.file), row.name)
+            self.inline[name] = row
+            self.lines[name] = self.lines[row.name]
+            self.found.append((row.name, name))
+            return
+        self.found += [(row.name, word) for word in wordsIn(row, value, directory)]
+
+    def unknown(self, key: str, value: Any, rows: Iterable[str]) -> str:
+        """
+        @return: that there is no such key, and what may be meant.
+        """
+        what = f"the table [{key}]" if isinstance(value, dict) else f"the key {shown(key)}"
+        if len(key) == 1 and key in self.options.synonyms:
+            return f"there is no {what[4:]}: write {self.options.synonyms[key]}"
+        if key in DESTINATIONS:
+            return f"{key} is a key of {DESTINATIONS[key]}, and this file is read by {self.options.commandName}"
+        whose = self.options.whose(f"--{key}")
+        if whose is not None:
+            return f"{key} is {whose}".replace(" an option of uotp-", " a key of uotp-")
+        similar = similarNames(key, [*rows, self.destinationKey, PORT])
+        meant = f": did you mean {either(similar, '')}?" if similar else ""
+        return f"there is no {what[4:]}{meant}"
+
+    def readDestination(self, *, isNeeded: bool) -> tuple[str, str] | None:
+        """
+        @param isNeeded: whether there has to be one.
+        @return: host and port, not parsed yet.
+        """
+        key, values = self.destinationKey, self.document.values
+        if key not in values:
+            if PORT in values:
+                self.note(PORT, f"{PORT} belongs to {key}, which is missing")
+            elif isNeeded and not self.isForTheOtherEnd:
+                self.faults.append(Fault(f'{key} is missing: write {key} = "HOST:PORT"'))
+            return None
+        host, port = values[key], values.get(PORT)
+        if not isinstance(host, str):
+            self.note(key, f'{key}: text is needed, as "HOST:PORT", and {kindOf(host)}')
+            return None
+        if port is not None and (isinstance(port, bool) or not isinstance(port, (int, str))):
+            self.note(PORT, f"{PORT}: a number is needed, and {kindOf(port)}")
+            return None
+        try:
+            words = destinationWords([host] if port is None else [host, wordOf(port)], f"{key} {PORT}")
+        except ValueError:
+            twice = f"the port stands in it and in {PORT}" if port is not None else "the port is missing"
+            self.note(key, f'{key} = {shown(host)}: {twice}: write {key} = "HOST:PORT"')
+            return None
+        for place, word, parse in ((key, words[0], parseHost), (key if port is None else PORT, words[1], parsePort)):
+            try:
+                parse(word)
+            except ValueError as error:
+                self.note(place, f"{place}: {shown(word)}: {error}")
+        return words
+
+
+def readConfiguration(
+    options: GnuOptions, destinationKey: str, file: str, *, needsDestination: bool = True
+) -> Configuration:
+    """
+    Read a configuration file.
+
+    @param options: those of the program that it is for.
+    @param destinationKey: the key of where to send.
+    @param file: its name.
+    @param needsDestination: whether it has to say where to send.
+    @return: what it says.
+    @raise FaultsError: when it cannot be used, with all that is wrong.
+    """
+    reading = _Reading(options, destinationKey, readDocument(file))
+    reading.readKeys()
+    destination = reading.readDestination(isNeeded=needsDestination)
+    if reading.faults:
+        raise FaultsError(file, reading.faults)
+    files = InlineFiles(os.path.abspath(file), reading.inline)
+    return Configuration(file, reading.found, destinationKey, destination, reading.lines, files)

@@ -1,0 +1,126 @@
+"""
+Reads the text of a configuration file, and says in words, with the line, why it is no TOML.  What
+its keys mean is not known here.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import Any
+
+from uotp.cli.config.faults import Fault, FaultsError
+from uotp.cli.config.lines import KeyLines, Path
+from uotp.cli.config.toml import TOMLDecodeError, loads
+
+MOST_BYTES = 1 << 20
+"""A file is no larger: four times the CAs of a whole system fit into it."""
+
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+
+_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+"""Where the library says that a fault is."""
+
+_WORDS = {
+    "Cannot overwrite a value": "this key stands in the file twice",
+    "Cannot declare": "this table stands in the file twice",
+    "Invalid value": "the value is none of TOML: text stands in quotation marks, and true and false in small letters",
+    "Unescaped '\\'": "a backslash in such quotation marks needs another before it: write it in ' and '",
+    "Expected '=' after a key": "after a key = and a value are needed, or quotation marks around the key",
+    "Expected newline or end of document": "behind the value stands something else: one key stands in one line, and "
+    "text in quotation marks",
+    "Illegal character '\\n'": "the quotation mark at the end is missing; text of several lines has three at each end",
+    "Invalid statement": "here a line with key = value is needed, or a [table], or a # before a comment",
+    "Unclosed array": "the ] of an array is missing",
+    "Unterminated string": "the quotation mark at the end is missing",
+    "Expected \"'''\"": "the three quotation marks at the end are missing",
+    'Expected \'"""\'': "the three quotation marks at the end are missing",
+}
+"""What usual faults are, by how the library's words begin."""
+
+
+class Document:
+    """
+    Holds what a file says.
+
+    @ivar file: its name.
+    @ivar values: its keys and values, as the library has read them.
+    """
+
+    def __init__(self, file: str, text: str) -> None:
+        """
+        @raise FaultsError: when the text is no TOML.
+        """
+        self.file = file
+        self._text = text.replace("\r\n", "\n")
+        try:
+            self.values: dict[str, Any] = loads(self._text)
+        except RecursionError:
+            raise self._no(Fault("arrays or tables are nested too deep")) from None
+        except TOMLDecodeError as error:
+            raise self._no(self._syntaxFault(str(error))) from None
+        except ValueError as error:  # for example a number of thousands of digits
+            raise self._no(Fault(f"it is no TOML: {error}")) from None
+
+    @cached_property
+    def _keyLines(self) -> KeyLines:
+        return KeyLines(self._text)
+
+    def lineOf(self, *path: str | int) -> int:
+        """
+        @param path: names of keys, and places in arrays.
+        @return: the line where that is, counted from 1.
+        """
+        where: Path = path
+        return self._keyLines.of(where)
+
+    def _no(self, fault: Fault) -> FaultsError:
+        return FaultsError(self.file, [fault])
+
+    def _syntaxFault(self, words: str) -> Fault:
+        """
+        @param words: the library's.
+        """
+        place = _PLACE.search(words)
+        bare = words[: place.start()] if place else words
+        ours = next((ours for begin, ours in _WORDS.items() if bare.startswith(begin)), None)
+        reason = ours or f"this is no TOML: {bare[:1].lower()}{bare[1:]}"
+        if place is None or place[1] is None:
+            return Fault(reason, self._text.rstrip("\n").count("\n") + 1)
+        line = int(place[1])
+        if bare.startswith("Illegal character '\\n'") and place[2] == "1" and line > 1:
+            line -= 1
+        return Fault(f"{reason} (column {place[2]})", line)
+
+
+def readText(file: str) -> str:
+    """
+    @return: the text of a file; what some editors put before it to say that it is UTF-8 is left out.
+    @raise FaultsError: when it cannot be read, or is no text.
+    """
+    try:
+        with open(file, "rb") as stream:
+            data = stream.read(MOST_BYTES + 1)
+    except OSError as error:
+        reason = f"the configuration file cannot be read: {error.strerror or error}"
+        raise FaultsError(file, [Fault(reason)]) from error
+    except ValueError as error:  # a NUL in the name
+        raise FaultsError(repr(file), [Fault(f"no file has such a name: {error}")]) from error
+    if len(data) > MOST_BYTES:
+        reason = f"the file has more than {MOST_BYTES >> 20}M, which no configuration has"
+        raise FaultsError(file, [Fault(reason)])
+    if data.startswith(_UTF16):
+        raise FaultsError(file, [Fault("the text is in UTF-16: save it as UTF-8")])
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise FaultsError(file, [Fault("this is no text in UTF-8", line)]) from error
+
+
+def readDocument(file: str) -> Document:
+    """
+    @return: what a file says.
+    @raise FaultsError: when it cannot be read, or is no TOML.
+    """
+    return Document(file, readText(file))

@@ -1,0 +1,77 @@
+"""
+Files that stand in a configuration file: a certificate, for example, by its text.  Each has a name of
+its own, by which those who read credentials ask for it, and it is read out of the file again each time.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Mapping
+
+from uotp.cli.config.document import Document, readDocument
+from uotp.cli.config.faults import FaultsError
+from uotp.cli.config.values import ValueFault, checked, inlineText
+from uotp.cli.options import Option
+from uotp.tls import DISK, CredentialFiles
+
+
+def inlineName(file: str, key: str) -> str:
+    """
+    @return: the name of what stands in a file under a key.
+    """
+    return f"{file}#{key}"
+
+
+class InlineFiles:
+    """
+    Reads files on the disk, and those that stand in a configuration file.
+    """
+
+    isOriginal = True
+
+    def __init__(self, file: str, rows: Mapping[str, Option], document: Document | None = None) -> None:
+        """
+        @param file: the configuration file.
+        @param rows: the options of which it holds the file, by the name that such a file has.
+        @param document: what is in the file; L{None} to look each time.
+        """
+        self._file = file
+        self._rows = rows
+        self._document = document
+
+    def now(self) -> CredentialFiles:
+        """
+        See L{CredentialFiles}.
+        """
+        try:
+            return InlineFiles(self._file, self._rows, readDocument(self._file))
+        except FaultsError:
+            return self  # who reads one of them is told why
+
+    def read(self, path: str) -> bytes:
+        """
+        See L{CredentialFiles}.
+        """
+        row = self._rows.get(path)
+        if row is None:
+            return DISK.read(path)
+        try:
+            document = self._document or readDocument(self._file)
+            text = inlineText(row, checked(row, document.values.get(row.name, "")))
+        except (FaultsError, ValueFault) as error:
+            raise OSError(errno.EINVAL, str(error), path) from error
+        if text is None:
+            raise OSError(errno.ENOENT, f"the key {row.name} has no such text any more", path)
+        return text.encode()
+
+    def onDisk(self, path: str) -> str:
+        """
+        See L{CredentialFiles}.
+        """
+        return self._file if path in self._rows else path
+
+    def isOpenToAll(self, path: str) -> bool:
+        """
+        See L{CredentialFiles}.
+        """
+        return DISK.isOpenToAll(self.onDisk(path))

@@ -1,0 +1,160 @@
+"""
+What the value of a key may be, and how it would be written on a command line.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any
+
+import msgspec
+
+from uotp.cli.options import Flag, Inline, Option, Repeated
+from uotp.cli.words import shown
+
+MOST_ELEMENTS = 10_000
+"""An array or a table has no more elements.  A server with more clients than that needs another way to know them."""
+
+MOST_SHOWN_LETTERS = 60
+"""So much of a value is repeated in an error."""
+
+Scalar = str | int | float
+Elements = Annotated[list[Scalar], msgspec.Meta(max_length=MOST_ELEMENTS)]
+Lines = Annotated[list[str], msgspec.Meta(max_length=MOST_ELEMENTS)]
+Table = Annotated[dict[str, str], msgspec.Meta(max_length=MOST_ELEMENTS)]
+
+_ELEMENT = re.compile(r" - at `\$\[(\d+)\]`$")
+_BEGIN = "-----BEGIN"
+
+
+class ValueFault(ValueError):
+    """
+    Tells in words why a value cannot be used.
+
+    @ivar element: which element of an array that concerns, or L{None}.
+    """
+
+    def __init__(self, reason: str, element: int | None = None) -> None:
+        super().__init__(reason)
+        self.element = element
+
+
+def typeOf(row: Option | Flag) -> Any:
+    """
+    @return: the type of the values that an option's key may have.
+    """
+    if isinstance(row, Flag):
+        return bool
+    if isinstance(row, Repeated):
+        return Scalar | Elements
+    if row.inline is Inline.LINES:
+        return str | Lines | Table
+    return str if row.isPath else Scalar
+
+
+def needed(row: Option | Flag) -> str:
+    """
+    @return: in words, what values that key may have.
+    """
+    if isinstance(row, Flag):
+        return "true or false is needed, without quotation marks"
+    if isinstance(row, Repeated):
+        return 'an array is needed, as ["..."]'
+    if row.isPath:
+        other = "" if row.inline is None else f", or {row.inline.value}"
+        return f"the name of a file is needed, in quotation marks{other}"
+    return "a number is needed, or text in quotation marks"
+
+
+def kindOf(value: object) -> str:
+    """
+    @return: in words, what a value is.
+    """
+    match value:
+        case bool():
+            return f"there is {str(value).lower()}"
+        case dict():
+            return "there is a table"
+        case list():
+            return "there is an array"
+        case int() | float():
+            return "there is a number"
+        case str():
+            return "there is text"
+    return "there is a date or a time"
+
+
+def checked(row: Option | Flag, value: Any) -> Any:
+    """
+    @return: the value.
+    @raise ValueFault: when it is none that the option's key may have.
+    """
+    try:
+        return msgspec.convert(value, typeOf(row))
+    except msgspec.ValidationError as error:
+        place = _ELEMENT.search(str(error))
+        element = int(place[1]) if place and isinstance(value, list) else None
+        if isinstance(value, (list, dict)) and len(value) > MOST_ELEMENTS:
+            reason = f"there are {len(value)} elements, and {MOST_ELEMENTS} is the most"
+        elif element is not None:
+            number = "a number or " if isinstance(row, Repeated) else ""
+            reason = f"each element is {number}text in quotation marks, and {kindOf(value[element])}"
+        else:
+            reason = f"{needed(row)}, and {kindOf(value)}"
+        raise ValueFault(reason, element) from error
+
+
+def wordOf(value: Scalar) -> str:
+    """
+    @return: a value as a command line has it.
+    """
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1 << 53 else repr(value)
+    return str(value)
+
+
+def inlineText(row: Option, value: Any) -> str | None:
+    """
+    @return: what a file would hold that the option could name, if the value is that; L{None} if the value is the
+        name of a file.
+    @raise ValueFault: when it cannot be used.
+    """
+    if row.inline is None:
+        return None
+    if isinstance(value, str):
+        isText = value.lstrip().startswith(_BEGIN) if row.inline is Inline.PEM else "\n" in value
+        return value if isText else None
+    lines = [f"{word} {name}" for name, word in value.items()] if isinstance(value, Mapping) else list(value)
+    for number, line in enumerate(lines):
+        if not line.isprintable():
+            reason = "each line has letters that can be seen, and no end of a line in it"
+            raise ValueFault(reason, number if isinstance(value, Sequence) else None)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def wordsIn(row: Option, value: Any, directory: str) -> Iterator[str]:
+    """
+    Turn a value that L{checked} has let pass into the words that a command line would have.
+
+    @param directory: where the file is: names of files are relative to that.
+    @return: one word, or each of an option that may be repeated.
+    @raise ValueFault: when a word cannot be used.
+    """
+    values = value if isinstance(value, list) else [value]
+    for element, one in enumerate(values):
+        word = wordOf(one)
+        if row.isPath and not word.isprintable():
+            reason = f"{needed(row)}, and there is text of several lines, or with letters that cannot be seen"
+            raise ValueFault(reason, None)
+        if row.isPath and word:
+            word = os.path.join(directory, os.path.expanduser(word))
+        try:
+            row.parse(word)
+        except ValueError as error:
+            told = shown(word)
+            told = told if len(told) <= MOST_SHOWN_LETTERS else f"{told[:MOST_SHOWN_LETTERS]}..."
+            reason = f"{told}: {error}"
+            raise ValueFault(reason, element if isinstance(value, list) else None) from error
+        yield word
