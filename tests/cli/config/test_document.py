@@ -9,7 +9,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.cli.config.document import MOST_BYTES, Document, readDocument
+from uotp.cli.config.document import MOST_TEXT_BYTES, Document, readDocument
 from uotp.cli.config.faults import MOST_FAULTS, Fault, FaultsError
 
 QUOTES = "the value is none of TOML: text stands in quotation marks, and true and false in small letters"
@@ -87,7 +87,7 @@ class FileTests(SynchronousTestCase):
             stream.truncate(1 << 30)
         error = self.assertRaises(FaultsError, readDocument, self.file)
         self.assertEqual(
-            str(error), f"{self.file}: the file has more than {MOST_BYTES >> 20}M, which no configuration has"
+            str(error), f"{self.file}: the file has more than {MOST_TEXT_BYTES >> 20}M, which no configuration has"
         )
 
     def test_whatEditorsOfWindowsWriteIsRead(self) -> None:

@@ -13,7 +13,7 @@ from uotp.cli.config.faults import Fault, FaultsError
 from uotp.cli.config.lines import KeyLines, Path
 from uotp.cli.config.toml import TOMLDecodeError, loads
 
-MOST_BYTES = 1 << 20
+MOST_TEXT_BYTES = 1 << 20
 """A file is no larger: four times the CAs of a whole system fit into it."""
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
@@ -100,14 +100,14 @@ def readText(file: str) -> str:
     """
     try:
         with open(file, "rb") as stream:
-            data = stream.read(MOST_BYTES + 1)
+            data = stream.read(MOST_TEXT_BYTES + 1)
     except OSError as error:
         reason = f"the configuration file cannot be read: {error.strerror or error}"
         raise FaultsError(file, [Fault(reason)]) from error
     except ValueError as error:  # a NUL in the name
         raise FaultsError(repr(file), [Fault(f"no file has such a name: {error}")]) from error
-    if len(data) > MOST_BYTES:
-        reason = f"the file has more than {MOST_BYTES >> 20}M, which no configuration has"
+    if len(data) > MOST_TEXT_BYTES:
+        reason = f"the file has more than {MOST_TEXT_BYTES >> 20}M, which no configuration has"
         raise FaultsError(file, [Fault(reason)])
     if data.startswith(_UTF16):
         raise FaultsError(file, [Fault("the text is in UTF-16: save it as UTF-8")])
