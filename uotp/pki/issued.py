@@ -24,6 +24,9 @@ from uotp.pki.names import CLIENT_NAME, NAMES_OF_OTHERS, THE_SERVER
 from uotp.pki.revocations import Revoked
 from uotp.tls import PeerName, publicKeyPin
 
+MOST_NAMES = 10
+"""So many names are told in an error."""
+
 _RECORD = re.compile(r"(.+)\.([0-9a-f]{40})\.pem")
 _IN_USE = re.compile(r"(.+)\.pem")
 
@@ -115,6 +118,14 @@ class Register:
         @return: all certificates that were issued to it, the one in use first, then the newest.
         """
         return tuple(sorted((each for each in self.known if each.name == name), key=lambda each: not each.isInUse))
+
+    def unknown(self, name: str) -> ConfigurationError:
+        """
+        @return: that no certificate was issued to a name, and to whom some were.
+        """
+        names = sorted({each.name for each in self.known if each.name != THE_SERVER})
+        there = f": there is {', '.join(names)}" if 0 < len(names) <= MOST_NAMES else ""
+        return ConfigurationError(f"no certificate of {name} is known here{there} (see `uotp cert list`)")
 
     def withFingerprint(self, digits: str) -> tuple[KnownCertificate, ...]:
         """

@@ -1,6 +1,6 @@
 """
-How a CA issues and revokes certificates in its directory.  A certificate is recorded before it
-is of use to anybody, so that it can be revoked whatever becomes of its own file.
+How a CA issues certificates in its directory.  A certificate is recorded before it is of use to
+anybody, so that it can be revoked whatever becomes of its own file.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from uotp.pki.issue import VALIDITY, Issued, PublicKey, SigningKey, certifyClien
 from uotp.pki.issued import KnownCertificate, Register, hostsOf, readRegister
 from uotp.pki.locking import lockedDirectory
 from uotp.pki.names import THE_SERVER, clientName
+from uotp.pki.revoker import listContents
 from uotp.telemetry import spelled
 
 
@@ -71,7 +72,7 @@ NO_WISH = Wish()
 
 class Issuer:
     """
-    Issues and revokes.  Only one of all processes does so at a time.
+    Issues certificates.  Only one of all processes changes the directory at a time.
 
     @param files: where the PKI is.
     @param authority: the CA, with its key.
@@ -134,58 +135,12 @@ class Issuer:
             else:
                 contents, bundle = self._certificates(name, certificate), None
             keeping = {self._files.recordOf(name, old.certificate): Content(old.certificate.public_bytes(Encoding.PEM))}
-            replaceFiles({**keeping, **contents, **(self._lists(register, older) if older else {})})
+            replaceFiles({**keeping, **contents, **self._lists(register, older)})
         return Granted(name, certificate, hosts, bundle, older)
 
-    def revoke(self, name: str) -> tuple[int, ...]:
-        """
-        Revoke all certificates that were ever issued to a client, and write the list.
-
-        @return: the serial numbers of those that were good until now.
-        @raise ConfigurationError: when there is none, or when the list cannot be written.
-        """
-        if name == THE_SERVER:
-            reason = (
-                "without its certificate no client could connect to the server: "
-                f"`uotp cert renew server` with {spelled('newKey')} and {spelled('revokeOld')} replaces it"
-            )
-            raise ConfigurationError(reason)
-        with lockedDirectory(self._files.directory, self._pause):
-            register = self._register()
-            serials = register.serialsOf(name)
-            if not serials:
-                raise self._unknown(register, name)
-            return self._revokeAll(register, serials)
-
-    def revokeFingerprint(self, digits: str) -> tuple[KnownCertificate, bool]:
-        """
-        Revoke the certificate with a fingerprint.
-
-        @param digits: the first of its hexadecimal digits, in small letters.
-        @return: the certificate, and whether it was good until now.
-        @raise ConfigurationError: when no or more than one certificate has it.
-        """
-        with lockedDirectory(self._files.directory, self._pause):
-            register = self._register()
-            found = register.withFingerprint(digits)
-            if len(found) != 1:
-                many = "more than one certificate has" if found else "no certificate that is known here has"
-                reason = f"{many} a fingerprint that begins with {digits}: `uotp cert list` shows them"
-                raise ConfigurationError(reason)
-            self._requireDispensable(register, found[0].serial)
-            return found[0], bool(self._revokeAll(register, {found[0].serial}))
-
-    def revokeSerial(self, serial: int) -> tuple[int, ...]:
-        """
-        Revoke the certificate with a serial number, whether it is known here or not.
-
-        @return: the number, if it was good until now.
-        @raise ConfigurationError: when it is the CA's, or that of the server.
-        """
-        with lockedDirectory(self._files.directory, self._pause):
-            register = self._register()
-            self._requireDispensable(register, serial)
-            return self._revokeAll(register, {serial})
+    def _lists(self, register: Register, serials: Iterable[int]) -> dict[str, Content]:
+        new = tuple(serials)
+        return listContents(self._files, self._authority, register.revoked, new, self._now) if new else {}
 
     def _register(self) -> Register:
         return readRegister(self._files, self._authority.certificate)
@@ -223,21 +178,17 @@ class Issuer:
         """
         found = register.of(name)
         if not found:
-            raise self._unknown(register, name)
+            raise register.unknown(name)
         return found[0]
-
-    def _unknown(self, register: Register, name: str) -> ConfigurationError:
-        names = sorted({each.name for each in register.known if each.name != THE_SERVER})
-        there = f"; there is {', '.join(names)}" if 0 < len(names) < 10 else ""  # noqa: PLR2004 - a line's worth
-        return ConfigurationError(
-            f"no certificate of {name} is known in {self._files.directory}{there}: see `uotp cert list`"
-        )
 
     def _successor(self, old: KnownCertificate, hosts: Sequence[str], key: object, wish: Wish) -> x509.Certificate:
         if not isinstance(key, PublicKey):
             reason = f"the certificate of {old.name} has a key of another kind: renew it by {spelled('newKey')}"
             raise ConfigurationError(reason)
         if old.name == THE_SERVER:
+            if not hosts:
+                reason = f"the server's certificate has no names that could be kept: give them by {spelled('hosts')}"
+                raise ConfigurationError(reason)
             return certifyServer(self._authority, hosts, key, self._now, wish.validity)
         return certifyClient(self._authority, old.name, key, self._now, wish.validity)
 
@@ -259,29 +210,3 @@ class Issuer:
     def _certificates(self, name: str, certificate: x509.Certificate) -> dict[str, Content]:
         content = Content(certificate.public_bytes(Encoding.PEM))
         return {self._files.recordOf(name, certificate): content, self._files.certificateOf(name): content}
-
-    def _requireDispensable(self, register: Register, serial: int) -> None:
-        """
-        @raise ConfigurationError: when all would be shut out without a certificate.
-        """
-        if serial == register.authority.serial_number:
-            reason = "this is the CA's own certificate, which no list of its own can revoke: make a new PKI"
-            raise ConfigurationError(reason)
-        if any(each.isInUse and each.serial == serial for each in register.of(THE_SERVER)):
-            reason = (
-                "this is the server's certificate, and no client could connect without it: "
-                f"`uotp cert renew server` with {spelled('newKey')} and {spelled('revokeOld')} replaces it"
-            )
-            raise ConfigurationError(reason)
-
-    def _revokeAll(self, register: Register, serials: Iterable[int]) -> tuple[int, ...]:
-        """
-        Write a new list, also when all of them are revoked: the file may have been lost.
-        """
-        new = tuple(sorted(set(serials) - register.revoked.entries.keys()))
-        replaceFiles(self._lists(register, new))
-        return new
-
-    def _lists(self, register: Register, serials: Iterable[int]) -> dict[str, Content]:
-        content = Content(register.revoked.adding(serials, self._now).listPem(self._authority, self._now))
-        return {self._files.revocationRecord: content, self._files.revocationList: content}

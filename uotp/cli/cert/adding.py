@@ -20,11 +20,11 @@ from uotp.cli.cert.shared import (
     SERVER_PORT,
     PkiOptions,
     commandIn,
-    openIssuer,
     parseBundleServer,
     serverAddress,
+    withAuthority,
 )
-from uotp.pki import Granted, Wish, hostsOfServer, nameMismatch, writeBundle
+from uotp.pki import Granted, Issuer, Wish, hostsOfServer, nameMismatch, writeBundle
 from uotp.telemetry import sayLast
 from uotp.tls import publicKeyPin
 
@@ -81,7 +81,7 @@ def add(options: AddOptions) -> str:
     """
     (name,) = options["words"]
     wish = Wish(options.validity, server=options["bundle"], isForced=bool(options["force"]))
-    granted = openIssuer(options).addClient(name, wish)
+    granted = withAuthority(options, Issuer).addClient(name, wish)
     return f"{describeClient(options, granted)}\n{nextForClient(options, granted)}"
 
 

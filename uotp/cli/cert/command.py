@@ -14,7 +14,7 @@ from uotp.cli.cert.initial import CertOptions, InitOptions, init
 from uotp.cli.cert.listing import ListOptions, listIssued
 from uotp.cli.cert.renewing import RenewOptions, renew
 from uotp.cli.cert.revoking import RevokeOptions, revoke
-from uotp.cli.options import GnuOptions
+from uotp.cli.options import GnuOptions, printable
 from uotp.errors import ConfigurationError
 from uotp.telemetry import Spelling, sayLast
 
@@ -53,7 +53,7 @@ def cert(argv: Sequence[str]) -> int:
     try:
         said = run(options)
     except ConfigurationError as error:
-        sayLast(sys.stderr, f"{options.commandName}: {error}\n")
+        sayLast(sys.stderr, f"{options.commandName}: {printable(str(error))}\n")
         return 1
     sys.stdout.write(said)
     return 0

@@ -16,11 +16,11 @@ from uotp.cli.cert.shared import (
     PKI_ROW,
     PkiOptions,
     commandIn,
-    openIssuer,
     parseCertificateHost,
+    withAuthority,
 )
 from uotp.cli.options import Flag, Repeated
-from uotp.pki import THE_SERVER, Granted, Wish
+from uotp.pki import THE_SERVER, Granted, Issuer, Wish
 from uotp.tls import publicKeyPin
 
 
@@ -47,6 +47,7 @@ class RenewOptions(PkiOptions):
             None,
             "For the server: a name or address in place of those it has; may be repeated.",
             parseCertificateHost,
+            "hosts",
         ),
         *BUNDLE_ROWS,
     )
@@ -83,7 +84,7 @@ def renew(options: RenewOptions) -> str:
         hosts=tuple(dict.fromkeys(options["host"])),
         revokesOld=bool(options["revoke-old"]),
     )
-    granted = openIssuer(options).renew(name, wish)
+    granted = withAuthority(options, Issuer).renew(name, wish)
     return _serverWords(options, granted) if name == THE_SERVER else _clientWords(options, granted)
 
 

@@ -9,8 +9,9 @@ from typing import ClassVar
 
 from twisted.python import usage
 
-from uotp.cli.cert.shared import KEY_ROW, PKI_ROW, PkiOptions, openIssuer
+from uotp.cli.cert.shared import KEY_ROW, PKI_ROW, PkiOptions, withAuthority
 from uotp.cli.options import Option
+from uotp.pki import Revoker
 
 LEAST_DIGITS = 8
 """So many digits of a fingerprint the log shows; with fewer, another certificate could be hit."""
@@ -87,15 +88,15 @@ def revoke(options: RevokeOptions) -> str:
     @return: what the user is told.
     @raise ConfigurationError: when nothing could be revoked.
     """
-    issuer = openIssuer(options)
+    revoker = withAuthority(options, Revoker)
     if options["serial"] is not None:
-        who, count = f"serial number {options['serial']:x}", len(issuer.revokeSerial(options["serial"]))
+        who, count = f"serial number {options['serial']:x}", len(revoker.revokeSerial(options["serial"]))
     elif options["fingerprint"] is not None:
-        known, isNew = issuer.revokeFingerprint(options["fingerprint"])
+        known, isNew = revoker.revokeFingerprint(options["fingerprint"])
         who, count = f"{known.name}, sha256 {known.fingerprint[:LEAST_DIGITS]}", int(isNew)
     else:
         (who,) = options["words"]
-        count = len(issuer.revoke(who))
+        count = len(revoker.revoke(who))
     said = f"Revoked: {who} ({count} certificate{'' if count == 1 else 's'})" if count else f"Revoked already: {who}"
     return (
         f"{said}.  The list is {options.files.revocationList}\n\n"

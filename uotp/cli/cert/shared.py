@@ -9,9 +9,9 @@ import getpass
 import os
 import shlex
 import sys
-from collections.abc import Sequence
-from datetime import timedelta
-from typing import Any, ClassVar
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, TypeVar
 
 from twisted.python import usage
 
@@ -20,7 +20,7 @@ from uotp.cli.options import Flag, GnuOptions, Option
 from uotp.cli.parsers import absolutePath, parseCount, parsePort
 from uotp.errors import ConfigurationError
 from uotp.net import Host
-from uotp.pki import VALIDITY, Issuer, PkiFiles, normalHost, openAuthority
+from uotp.pki import VALIDITY, Issued, PkiFiles, normalHost, openAuthority
 from uotp.tls import utcNow
 
 SERVER_PORT = "8443"
@@ -131,13 +131,17 @@ class PkiOptions(GnuOptions):
         return timedelta(days=self["days"])
 
 
-def openIssuer(options: PkiOptions) -> Issuer:
+Work = TypeVar("Work")
+
+
+def withAuthority(options: PkiOptions, work: Callable[[PkiFiles, Issued, datetime], Work]) -> Work:
     """
-    @return: the CA that is meant.
-    @raise ConfigurationError: when nothing can be signed with it.
+    @param work: what is to be done with the CA, given the files, the CA and the moment.
+    @return: it.
+    @raise ConfigurationError: when nothing can be signed with the CA.
     """
     files, now = options.files, utcNow()
-    return Issuer(files, openAuthority(files, askPassphrase, now), now)
+    return work(files, openAuthority(files, askPassphrase, now), now)
 
 
 def askPassphrase(path: str) -> bytes:
