@@ -9,6 +9,7 @@ import socket
 import ssl
 import threading
 import time
+from collections import deque
 from contextlib import suppress
 
 from bench.rig.ports import LOOPBACK
@@ -161,17 +162,28 @@ class Sessions:
     """
 
     def __init__(
-        self, door: Door, source: str, *, number: int, held: bool = True, bye: bool = False, lingering: bool = False
+        self,
+        door: Door,
+        source: str,
+        *,
+        number: int,
+        held: bool = True,
+        bye: bool = False,
+        lingering: bool = False,
+        farewells: int = 0,
     ) -> None:
         """
         @param number: of sessions.
         @param held: whether their tunnels stay.
         @param bye: whether each takes its leave when it has spoken.
         @param lingering: whether each goes without a word instead.
+        @param farewells: so many take their leave at the end, the last ones, so that none lingers then;
+            in format 2.
         """
         self._door, self._source, self._number = door, source, number
         self._held = held and not lingering
         self._bye = bye
+        self._latest = deque[bytes](maxlen=farewells)
         self._tunnels: list[socket.socket] = []
 
     def go(self) -> Report:
@@ -185,11 +197,13 @@ class Sessions:
             try:
                 tunnel = self._door.connect(self._source)
                 tunnel = self._door.shakeHands(tunnel, context)
-                words = self._door.hello(newIdOf(self._door.wire)) + self._door.datagram(b"mine")
+                sessionId = newIdOf(self._door.wire)
+                words = self._door.hello(sessionId) + self._door.datagram(b"mine")
                 tunnel.sendall(words + (RawFrame(BYE).encode() if self._bye and self._door.wire == 2 else b""))
             except OSError:
                 continue  # not let in
             opened += 1
+            self._latest.append(sessionId)
             if self._held:
                 self._tunnels.append(tunnel)
             else:
@@ -215,6 +229,10 @@ class Sessions:
             poll.register(one, select.POLLRDHUP)
         gone = len(poll.poll(0))
         closeAll(self._tunnels)
+        context = self._door.context()
+        for sessionId in self._latest:
+            with suppress(OSError, AssertionError), self._door.enter(sessionId, self._source, context) as tunnel:
+                tunnel.sendall(RawFrame(BYE).encode())
         return {"kept": len(self._tunnels) - gone}
 
 
