@@ -269,7 +269,8 @@ def defineTests(version: str) -> None:
             if not session.posargs:
                 environment["UOTP_REQUIRE_ALL"] = "1"
             with theMachinesTurn(session):
-                session.run("python", "-m", "twisted.trial", *modules, env=environment)
+                atOnce = [] if session.posargs else ["-j", "2"]  # by themselves most of them wait
+                session.run("python", "-m", "twisted.trial", *atOnce, *modules, env=environment)
 
 
 for version in VERSIONS:

@@ -33,13 +33,14 @@ GRACE_SECONDS = 10
 """What is told to end has this time to clean up."""
 
 STAGES = (
-    (2, ["original", "packages", "style", "docs", "command-1"]),
+    (3, ["original", "style", "docs", "command-1"]),
+    (3, ["packages", "tests-3.10", "tests-3.13", "tests-3.11"]),
     (1, ["command-2"]),
-    (2, ["tests-3.10", "tests-3.11", "tests-3.13"]),
 )
 """
-How many sessions may run at a time, and which.  README's second command has the machine
-for itself: of all tests some measure time.
+How many sessions may run at a time, and which.  Those of the second stage need the original, and
+the longest come first.  README's second command has the machine for itself: of all tests some
+measure time.
 """
 
 SHOWN_LINES = {"command-1": 28}
