@@ -45,15 +45,19 @@ ALLOWED = {
     "client": {*VALUES, *SEAMS, "session", "tunnel", "transport", "udp", "tls", "workers", "monitoring"},
     "server": {*VALUES, *SEAMS, "session", "tunnel", "transport", "udp", "tls", "workers", "monitoring"},
     "pki": {"errors", "telemetry", "net", "tls"},
+    "doctor": {"train", "path", "errors", "telemetry", "wire", "net", "tls"},
     # floor 5: the embedding interface
     "services": {*VALUES, *SEAMS, "tunnel", "tls", "workers", "monitoring", "client", "server"},
     # floor 6: words
-    "cli": {*VALUES, *SEAMS, "tunnel", "tls", "workers", "monitoring", "client", "server", "pki", "services"},
+    "cli": {*VALUES, *SEAMS, "tunnel", "tls", "workers", "monitoring", "client", "server", "pki", "services", "doctor"},
 }
 """What each package may import of the others, and of them only the face: what its C{__init__} names."""
 
-INNER_FACES = {"uotp.client.workers", "uotp.server.workers"}
-"""Faces of rooms inside packages: what is behind them is loaded only where there are several processes."""
+INNER_FACES = {"uotp.client.workers", "uotp.server.workers", "uotp.net.policy", "uotp.tls.inspection"}
+"""
+Faces inside packages: what is behind them is loaded only where there are several processes, or where a fault is
+looked for.
+"""
 
 WORKERS = {"uotp.workers", *INNER_FACES}
 """What one process has no use for."""
@@ -103,6 +107,7 @@ SAME_NAMES = {
     "makeService": "what twistd calls, by this name, at either end",
     "cert": "the function that runs the command, and the console script's, which imports it only then",
     "demo": "the same of another command",
+    "doctor": "the same of another command",
 }
 """Public names that stand in more than one module, each with its reason."""
 

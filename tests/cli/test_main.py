@@ -30,7 +30,7 @@ from uotp.errors import StartError
 from uotp.server import service as serverservice
 from uotp.telemetry import LogFormat
 
-COMMANDS = "server, client, cert, demo"
+COMMANDS = "server, client, cert, demo, doctor"
 
 
 class ExampleOptions(GnuOptions):

@@ -286,6 +286,14 @@ class Format2LinkTests(_LinkTestCase):
         self.link.free()
         self.assertEqual(len(self.stream.said), 1)
 
+    def test_queryIsAnsweredBeforeAPingBehindIt(self) -> None:
+        """
+        So its sender knows by the pong whether an answer comes.
+        """
+        self.owner.tells = ServerStatus(1_000, hasWay=True)
+        self.receive(QUERY, PING)
+        self.assertEqual(self.stream.said, [controlFrame(Kind.STATUS, encodeStatus(self.owner.tells)), PONG])
+
     def test_queryIsNotAnsweredByWhoHasNothingToTell(self) -> None:
         self.receive(QUERY)
         self.assertEqual(self.stream.said, [])

@@ -374,8 +374,8 @@ class DecodingTests(SynchronousTestCase):
         if drained is not None:
             frames = [*frames, controlOf(Kind.DRAIN, b""), *drained]
         datagrams, controls = eventsOf(frames)
-        # A datagram of a train is handed on when it is whole, and what is missing all at once.
-        wholes = [frame.header[3 if frame.header[0] else 2] for frame in frames if frame.header[0] in (0, 128)]
+        # A datagram of a train is handed on when it is whole, and what is missing or a status all at once.
+        wholes = [frame.header[3 if frame.header[0] else 2] for frame in frames if frame.header[0] in (0, 128, 131)]
         longest = max(wholes, default=0)
         codec = newCodec()
         read = arrived = obeyed = 0

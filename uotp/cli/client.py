@@ -5,6 +5,7 @@ The command line of the client.  What a client does with its options is not know
 from __future__ import annotations
 
 import os
+from typing import ClassVar
 
 from twisted.application.service import IService
 from twisted.python import usage
@@ -44,7 +45,7 @@ class Options(CommonOptions):
     neighbours = ("uotp.cli.server:Options", "twisted.scripts.twistd:ServerOptions")
     usualListen = CLIENT.listen
     destinationKey = "server"
-    rows = (
+    rows: ClassVar[tuple[Option | Flag, ...]] = (
         *COMMON_ROWS,
         *listenRows("address to listen on", "UDP port to listen on; 0 for any", CLIENT.listen),
         Repeated(

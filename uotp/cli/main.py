@@ -96,7 +96,22 @@ def demo(words: Sequence[str]) -> int:
     return demo(words)
 
 
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"server": server, "client": client, "cert": cert, "demo": demo}
+def doctor(words: Sequence[str]) -> int:
+    """
+    Run C{uotp doctor}.
+    """
+    from uotp.cli.doctor import doctor  # noqa: PLC0415 - commands do not need each other
+
+    return doctor(words)
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "server": server,
+    "client": client,
+    "cert": cert,
+    "demo": demo,
+    "doctor": doctor,
+}
 """The commands of C{uotp}."""
 
 
@@ -109,8 +124,9 @@ class MainOptions(GnuOptions):
     positionals = "COMMAND [arguments]"
     longdesc = (
         "Commands: `cert` makes a private CA with certificates for server and client; `demo` sends datagrams "
-        "through a server and a client in one process and verifies what comes back; `server` and `client` are "
-        "uotp-server and uotp-client, which twistd runs too.  `uotp COMMAND --help` tells more."
+        "through a server and a client in one process and verifies what comes back; `doctor` finds out why nothing "
+        "passes; `server` and `client` are uotp-server and uotp-client, which twistd runs too.  `uotp COMMAND --help` "
+        "tells more."
     )
     neighbours = (
         "uotp.cli.server:Options",

@@ -11,10 +11,12 @@ from uotp.net.names import dnsName
 from uotp.net.resolver import (
     Addresses,
     NameLookup,
+    Resolved,
     Semantics,
     SharedResolver,
     backgroundThread,
     literalAddress,
+    systemLookup,
 )
 from uotp.net.routes import Routes, numericAddress
 from uotp.net.sockopts import (
@@ -58,6 +60,7 @@ __all__ = [
     "ListenPlace",
     "NameLookup",
     "OwnLink",
+    "Resolved",
     "Routes",
     "Semantics",
     "SharedResolver",
@@ -90,6 +93,7 @@ __all__ = [
     "setMark",
     "setSegmentSize",
     "steeringTrouble",
+    "systemLookup",
     "tcpCost",
     "tcpFlight",
     "tcpPathStats",

@@ -68,6 +68,23 @@ ALERTS = {
 }
 """What the peer says against us, and what the log says of it."""
 
+WANTS_OTHER_PROTOCOL = "no application protocol"
+
+ABOUT_CERTIFICATES = frozenset(
+    {
+        "certificate required",
+        "unknown ca",
+        "certificate expired",
+        "certificate revoked",
+        "bad certificate",
+        "unsupported certificate",
+        "certificate unknown",
+        "access denied",
+        "internal error",
+    }
+)
+"""Alerts that a server sends which does not want the client that it sees."""
+
 # "tlsv1 alert unknown ca", "ssl/tls alert bad certificate", "tlsv13 alert certificate required"
 _ALERT = re.compile(r"(?:\S+ )?alert (.+)")
 
@@ -110,6 +127,26 @@ def errorKind(error: SSL.Error) -> Refusal:
         if words is not None:
             return {NO_CERTIFICATE: Refusal.NO_CERTIFICATE, NO_TLS: Refusal.NO_TLS}.get(words, Refusal.HANDSHAKE)
     return Refusal.HANDSHAKE
+
+
+def alertOf(error: SSL.Error) -> str | None:
+    """
+    @return: the alert by which the other end has ended the connection, in OpenSSL's words; L{None} when it was
+        no alert.
+    """
+    entries = error.args[0] if error.args and isinstance(error.args[0], list) else []
+    found = (_ALERT.fullmatch(str(entry[2])) for entry in entries)
+    return next((alert[1] for alert in found if alert is not None), None)
+
+
+def isAboutOurs(error: SSL.Error, connection: SSL.Connection) -> bool:
+    """
+    @return: whether the other end has something against our certificate, or misses one.
+    """
+    alert = alertOf(error)
+    if alert == "handshake failure":  # TLS 1.2, see above
+        return connection.get_peer_certificate() is not None and connection.get_certificate() is None
+    return alert in ABOUT_CERTIFICATES
 
 
 def _speechWords(shown: bytes) -> str:

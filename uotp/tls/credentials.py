@@ -198,11 +198,14 @@ class ClientCredentials(RenewableCredentials):
         context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, verifyPeer)
         return Loaded(context, ours, trusted)
 
-    def creatorFor(self, host: str) -> Callable[[Any], VerifyingConnection]:
+    def creatorFor(
+        self, host: str, kind: type[VerifyingConnection] = VerifyingConnection
+    ) -> Callable[[Any], VerifyingConnection]:
         """
         Prepare for one server.
 
         @param host: what is dialled, a name or an address.
+        @param kind: the kind of connection that is made.
         @return: makes each connection to it, with the newest of the credentials, for a
             socket, or for memory with L{None}.
         @raise ConfigurationError: when C{host} is no name that a certificate
@@ -217,7 +220,7 @@ class ClientCredentials(RenewableCredentials):
 
         def create(socket: Any = None) -> VerifyingConnection:
             known = self._revocations()
-            connection = VerifyingConnection(self._context, requirements, socket, known, self._revocations)
+            connection = kind(self._context, requirements, socket, known, self._revocations)
             if indication is not None:
                 connection.set_tlsext_host_name(indication)
             return connection

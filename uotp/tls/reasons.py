@@ -68,6 +68,13 @@ _CODE_NAMES: dict[int, str] = {
 }
 
 
+def isUnknown(error: int) -> bool:
+    """
+    @return: whether OpenSSL has against a chain that it leads to nobody who is trusted.
+    """
+    return error in _UNKNOWN
+
+
 def plainText(text: str, limit: int = TEXT_LIMIT) -> str:
     """
     Make a text that somebody else wrote fit for a line of a log.

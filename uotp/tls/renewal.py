@@ -165,6 +165,13 @@ class RenewableCredentials:
         return self._trusted.revocations
 
     @property
+    def ownCertificate(self) -> x509.Certificate | None:
+        """
+        The certificate that we show; L{None} without one.
+        """
+        return None if self._ours is None else self._ours[1]
+
+    @property
     def ownPin(self) -> bytes | None:
         """
         The L{publicKeyPin} of the certificate that we show; L{None} without one.

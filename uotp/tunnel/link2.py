@@ -238,11 +238,11 @@ class Format2Link(TunnelLink):
                 self._owner.peerLeft()
             elif kind is Kind.QUERY:
                 self._owesStatus = True
+        self._tellStatus()  # before the pong, by which a client knows that no answer to its query comes
         if pinged is not None:
             self._owedPong = pinged
             self._pong()
             self._heartbeat.pinged()
-        self._tellStatus()
 
     def start(self) -> None:
         """
@@ -255,8 +255,8 @@ class Format2Link(TunnelLink):
         """
         Answer a ping first, then let the session send.
         """
-        self._pong()
         self._tellStatus()
+        self._pong()
         if not self._owner.isFull():  # the answer may have filled it
             super().free()
 

@@ -32,7 +32,7 @@ from uotp.wire.hello import (
     sessionName,
 )
 from uotp.wire.negotiation import FORMATS, WireChoice, formatToDial, offered, parseWire, selected
-from uotp.wire.status import ServerStatus, encodeStatus
+from uotp.wire.status import ServerStatus, encodeStatus, statusOf
 
 __all__ = [
     "FORMATS",
@@ -64,4 +64,5 @@ __all__ = [
     "parseWire",
     "selected",
     "sessionName",
+    "statusOf",
 ]

@@ -1,0 +1,92 @@
+"""
+Judges the clock of this machine, by all that is known of the time: what the server says, the dates of
+certificates, and when this program was released.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import uotp
+from uotp.doctor.encounter import Encounter
+from uotp.doctor.findings import ExamStep, Finding, doubtful, faulty, well
+from uotp.tls.inspection import Against
+
+TOLERATED = timedelta(seconds=30)
+"""Clocks that nobody keeps right are off by seconds a week."""
+
+REMEDY = (
+    "set the clock right, and let it be kept right: `timedatectl set-ntp true` as root, or `date -s 'YYYY-MM-DD HH:MM'`"
+)
+
+
+def releasedAt() -> datetime:
+    """
+    @return: the begin of the month in which this version was released, as its number says.
+    """
+    year, month = uotp.__version__.split(".")[:2]
+    return datetime(2000 + int(year), int(month), 1, tzinfo=timezone.utc)
+
+
+def judgeClock(found: Encounter, now: datetime, *, isSynchronized: bool | None) -> Finding:
+    """
+    @param now: what the clock says.
+    @param isSynchronized: whether somebody keeps it right, if that is known.
+    @return: the finding.
+    """
+    here = f"{now:%Y-%m-%d %H:%M:%S} UTC here"
+    if now < releasedAt():
+        return faulty(ExamStep.CLOCK, f"{here}, which is before this program was released", REMEDY)
+    there = timeThere(found)
+    isDateWrong = found.isWrongIn(Against.EXPIRED, Against.NOT_YET) is not None
+    if there is not None:
+        away = now - there
+        words = f"{here}, {there:%Y-%m-%d %H:%M:%S} UTC at the server"
+        if abs(away) <= TOLERATED:
+            return well(ExamStep.CLOCK, f"{here}, and {abs(away).total_seconds():.1f} s away at the server")
+        facts = f"{words}: this clock is {awayWords(away)}"
+        blame = "" if not isSynchronized else "; this one is kept right by somebody, so it may be the server's"
+        return (faulty if isDateWrong else doubtful)(ExamStep.CLOCK, facts, f"{REMEDY}{blame}")
+    return withoutServer(found, now, here, isSynchronized=isSynchronized)
+
+
+def withoutServer(found: Encounter, now: datetime, here: str, *, isSynchronized: bool | None) -> Finding:
+    """
+    @return: the finding where the server does not tell what time it is there.
+    """
+    kept = {True: ", and the clock is kept right", False: ", and nobody keeps the clock right", None: ""}[
+        isSynchronized
+    ]
+    notYet = found.isWrongIn(Against.NOT_YET)
+    if notYet is not None and not isSynchronized:
+        return faulty(ExamStep.CLOCK, f"{here}{kept}; the server's certificate is not valid yet by that", REMEDY)
+    if found.isWrongIn(Against.EXPIRED, Against.NOT_YET) is not None and isSynchronized is False:
+        return doubtful(ExamStep.CLOCK, f"{here}{kept}; the server's certificate is out of date by that", REMEDY)
+    if found.ours is not None and not found.ours.begins <= now:
+        return faulty(ExamStep.CLOCK, f"{here}{kept}; our own certificate is not valid yet by that", REMEDY)
+    return well(ExamStep.CLOCK, f"{here}{kept}; the server does not tell what time it is there")
+
+
+def timeThere(found: Encounter) -> datetime | None:
+    """
+    @return: what time it is at the server, as far as it has told.
+    """
+    if found.status is None:
+        return found.date
+    try:
+        return datetime.fromtimestamp(found.status.milliseconds / 1000, timezone.utc)
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+def awayWords(away: timedelta) -> str:
+    """
+    @return: by how much a clock is fast or slow.
+    """
+    seconds = abs(away.total_seconds())
+    amount = next(
+        f"{seconds / unit:.0f} {name}"
+        for unit, name in ((86400, "days"), (3600, "hours"), (60, "minutes"), (0.001, "ms"))
+        if seconds >= 2 * unit
+    )
+    return f"{amount} {'fast' if away > timedelta() else 'slow'}"

@@ -1,0 +1,132 @@
+"""
+The whole examination, in its order.  What cannot be done after a fault is not reached; what is of this machine
+alone is done in any case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from uotp.doctor.clock import judgeClock
+from uotp.doctor.encounter import Encounter, HelloAnswer, Meeting
+from uotp.doctor.findings import ExamStep, Finding, Outcome, faulty, notReached
+from uotp.doctor.greeting import judgeAlpn, judgeCertificate, judgeHello
+from uotp.doctor.local import judgeBuffer, judgeMark, judgeRoute
+from uotp.doctor.passage import tryPing, tryRate, tryRoundTrip, trySizes, tryTarget
+from uotp.doctor.reach import connectTcp, findName
+from uotp.doctor.seams import Machine, Way
+from uotp.doctor.settings import DoctorSettings
+from uotp.doctor.trust import judgeTls
+from uotp.errors import ConfigurationError
+from uotp.tls.inspection import Inspection
+
+MET = (ExamStep.TLS, ExamStep.CLOCK, ExamStep.ALPN, ExamStep.CERTIFICATE, ExamStep.HELLO)
+"""The steps that need a TCP connection."""
+
+TRIED = (ExamStep.PING, ExamStep.TARGET, ExamStep.SIZE, ExamStep.ROUND_TRIP, ExamStep.LOSS, ExamStep.RATE)
+"""The steps that need an open tunnel."""
+
+
+class Examination:
+    """
+    Examines the way from this machine through a server to its target.
+    """
+
+    def __init__(self, settings: DoctorSettings, machine: Machine) -> None:
+        """
+        @param machine: the one that we run on.
+        """
+        self._settings = settings
+        self._machine = machine
+
+    def findings(self) -> Iterator[Finding]:
+        """
+        @return: one finding for each step, as soon as it is known, in the order of the steps.
+        """
+        settings, machine = self._settings, self._machine
+        marked = judgeMark(settings.mark, machine)
+        mark = settings.mark if marked.outcome is not Outcome.FAULT else None
+        named, addresses = findName(settings, machine)
+        yield named
+        way: Way | None = None
+        address: Any = None
+        if addresses:
+            way = machine.wayTo(addresses[0], mark)
+            reached = connectTcp(settings, machine, addresses, mark, isLoop=way is not None and way.isTunnel)
+            yield reached.finding
+            address = reached.address
+        else:
+            yield notReached(ExamStep.TCP, "the server has no address")
+        yield from self._remote(address, mark)
+        yield judgeBuffer(settings.udpBuffer, machine.udpBuffer(settings.udpBuffer))
+        if addresses:
+            known = machine.wayTo(address, mark) if address is not None else way
+            yield judgeRoute(address or addresses[0], known, settings, hasConnected=address is not None)
+        else:
+            yield notReached(ExamStep.ROUTE, "the server has no address")
+        yield marked
+
+    def _remote(self, address: Any, mark: int | None) -> Iterator[Finding]:
+        """
+        @return: what is found beyond TCP.
+        """
+        if address is None:
+            yield from (notReached(step, "there is no TCP connection") for step in (*MET, *TRIED))
+            return
+        settings, machine = self._settings, self._machine
+        try:
+            inspection = None
+            if settings.tls is not None:
+                inspection = Inspection(settings.tls, settings.server[0], settings.wire, machine.now)
+        except ConfigurationError as error:
+            yield faulty(ExamStep.TLS, str(error), "give files that belong together: `uotp cert` makes them")
+            yield from (notReached(step, "the files of TLS cannot be used") for step in (*MET[1:], *TRIED))
+            return
+        try:
+            found = Meeting(settings, machine, inspection, mark).meet(address)
+        except OSError as error:
+            reason = error.strerror or "it took too long"
+            yield faulty(
+                ExamStep.TLS, f"a second connection is not let in: {reason}", "see the server's log: it may be full"
+            )
+            yield from (notReached(step, "there is no connection") for step in (*MET[1:], *TRIED))
+            return
+        yield from self._judge(found)
+        yield from self._try(found)
+
+    def _judge(self, found: Encounter) -> Iterator[Finding]:
+        now = self._machine.now()
+        yield judgeTls(found, self._settings.server[0], now)
+        yield judgeClock(found, now, isSynchronized=self._machine.isSynchronized())
+        yield judgeAlpn(found, self._settings.wire)
+        yield judgeCertificate(found, now)
+        yield judgeHello(found)
+
+    def _try(self, found: Encounter) -> Iterator[Finding]:
+        """
+        @return: what is found on an open tunnel.
+        """
+        tunnel = found.tunnel
+        if tunnel is None:
+            isOld = found.answer is HelloAnswer.FORMAT_1 and found.isTrusted
+            reason = "format 1 has no way to ask" if isOld else "there is no tunnel"
+            yield from (notReached(step, reason) for step in TRIED)
+            return
+        clock = self._machine.seconds
+        try:
+            first = tryPing(tunnel, self._settings.timeout)
+            yield first
+            if first.outcome is Outcome.FAULT:
+                yield from (notReached(step, "the server does not answer") for step in TRIED[1:])
+                return
+            yield tryTarget(tunnel, self._settings)
+            sized = trySizes(tunnel, self._settings)
+            yield sized
+            if sized.outcome is Outcome.FAULT:
+                yield from (notReached(step, "the connection has stopped") for step in TRIED[3:])
+                return
+            yield tryRoundTrip(tunnel, self._settings, clock)
+            yield from tryRate(tunnel, self._settings, clock)
+        finally:
+            tunnel.bye()

@@ -1,0 +1,140 @@
+"""
+Judges how the server has received us: what it has chosen by ALPN, what it says of our certificate, and its answer
+to the hello.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from uotp.doctor.encounter import Encounter, HelloAnswer
+from uotp.doctor.findings import ExamStep, Finding, doubtful, faulty, notReached, well
+from uotp.telemetry import spelled
+from uotp.wire import WireChoice
+
+NO_TRUST = "the server is not trusted"
+
+
+def judgeAlpn(found: Encounter, wire: WireChoice) -> Finding:
+    """
+    @param wire: which formats are offered.
+    @return: the finding on what was agreed on.
+    """
+    if found.trouble is not None or (found.shown is None and found.hasTls and not found.wantsOther):
+        return notReached(ExamStep.ALPN, "there is no TLS")
+    if found.answer is HelloAnswer.FOREIGN or found.wantsOther:
+        return anotherProtocol(found)
+    if not found.hasTls:
+        return well(ExamStep.ALPN, f"none without TLS; format {'2' if wire is WireChoice.TWO else '1'} is spoken")
+    protocol = None if found.shown is None else found.shown.protocol
+    if protocol == b"uotp/2" or wire is WireChoice.ONE:
+        return well(ExamStep.ALPN, "uotp/2" if protocol else f"not asked, as {spelled('wire')} 1 says")
+    if protocol is not None:
+        return doubtful(
+            ExamStep.ALPN,
+            protocol.decode("ascii", "replace"),
+            f"the server speaks format 1 alone, which knows no order and no pings: take {spelled('wire')} 1 away there",
+        )
+    return doubtful(
+        ExamStep.ALPN,
+        "the server has chosen nothing, so format 1 is spoken",
+        "if a balancer or a proxy ends TLS before uotp-server, let it choose uotp/2; if TLS is intercepted on the way, "
+        "take another network; if the server is udp-over-tls-pool, all is as it should be",
+    )
+
+
+def anotherProtocol(found: Encounter) -> Finding:
+    """
+    @return: that no uotp is there.
+    """
+    facts = "it wants another protocol than uotp" if found.wantsOther else str(found.speech)
+    behind = f"leave {spelled('tls=None')} away if it was not said there"
+    if found.hasTls:
+        behind = "a web server that shares the port has to hand on what asks for uotp/2 and uotp/1 by ALPN"
+    return faulty(
+        ExamStep.ALPN, f"no uotp is there: {facts}", f"give the port of uotp-server, which its log tells; {behind}"
+    )
+
+
+def judgeCertificate(found: Encounter, now: datetime) -> Finding:
+    """
+    @param now: what the clock says.
+    @return: the finding on our certificate.
+    """
+    if not found.hasTls:
+        return well(ExamStep.CERTIFICATE, "none without TLS: anybody may take either end's place")
+    if not found.isTrusted:
+        return notReached(ExamStep.CERTIFICATE, NO_TRUST)
+    ours = found.ours
+    if found.refusesUs is not None:
+        return certificateRefused(found, found.refusesUs)
+    if ours is None:
+        return well(ExamStep.CERTIFICATE, "none is given, and the server wants none")
+    if not ours.begins <= now <= ours.ends:
+        word = "not valid yet" if now < ours.begins else f"expired on {ours.ends:%Y-%m-%d}"
+        remedy = "have another one made on the server, or set the clock right"
+        return faulty(ExamStep.CERTIFICATE, f"{ours.subject} is {word}", remedy)
+    facts = f"{ours.subject}, issued by {ours.issuer}, until {ours.ends:%Y-%m-%d}"
+    isTaken = found.answer is HelloAnswer.WELCOME
+    return well(ExamStep.CERTIFICATE, facts if isTaken else f"{facts}; the server has not said whether it takes it")
+
+
+def certificateRefused(found: Encounter, reason: str) -> Finding:
+    """
+    @return: that the server does not take our certificate, or misses one.
+    """
+    ours, wanted = found.ours, "" if found.shown is None else " or ".join(found.shown.wanted)
+    if ours is None:
+        return faulty(
+            ExamStep.CERTIFICATE,
+            f"{reason}{f', of {wanted}' if wanted else ''}; none is given",
+            f"give the client's certificate and key: {spelled('cert')} client.pem {spelled('key')} client.key; on the "
+            "server `uotp cert` makes them",
+        )
+    return faulty(
+        ExamStep.CERTIFICATE,
+        f"{reason}; ours is {ours.subject}, issued by {ours.issuer}, valid until {ours.ends:%Y-%m-%d}"
+        f"{f', and the server takes those of {wanted}' if wanted else ''}",
+        "have the server's administrator make another one for this client, and give it by "
+        f"{spelled('cert')} and {spelled('key')}",
+    )
+
+
+def judgeHello(found: Encounter) -> Finding:
+    """
+    @return: the finding on the server's answer.
+    """
+    reason = None
+    if found.trouble is not None or not found.isTrusted:
+        reason = NO_TRUST if found.trouble is None else "there is no TLS"
+    elif found.refusesUs is not None:
+        reason = "the server refuses our certificate"
+    elif found.answer is HelloAnswer.FOREIGN or found.wantsOther:
+        reason = "no uotp is there"
+    if reason is not None:
+        return notReached(ExamStep.HELLO, reason)
+    good = {
+        HelloAnswer.WELCOME: "the server has welcomed a session in format 2",
+        HelloAnswer.FORMAT_1: "said in format 1, which has no answer",
+    }.get(found.answer)
+    return well(ExamStep.HELLO, good) if good is not None else helloRefused(found.answer)
+
+
+def helloRefused(answer: HelloAnswer) -> Finding:
+    """
+    @return: that the server has not welcomed us.
+    """
+    if answer is HelloAnswer.REFUSED:
+        return faulty(
+            ExamStep.HELLO,
+            "the server refuses the session",
+            "its log says why: all its sessions are taken, this client has its share, it stops, or it does not speak "
+            f"this format (see {spelled('wire')})",
+        )
+    closed = "the server has closed the connection in place of an answer"
+    return faulty(
+        ExamStep.HELLO,
+        closed if answer is HelloAnswer.CLOSED else "the server does not answer",
+        f"see whether uotp-server is at this port, and whether it speaks this format (see {spelled('wire')}): its log "
+        "names this client",
+    )

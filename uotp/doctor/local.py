@@ -1,0 +1,90 @@
+"""
+Judges what is of this machine alone: the buffers that the kernel grants, whether the VPN would carry its own
+carrier, and the firewall mark.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from uotp.doctor.findings import ExamStep, Finding, doubtful, faulty, notReached, well
+from uotp.doctor.seams import Buffer, Machine, Way, portsOf
+from uotp.doctor.settings import DoctorSettings
+from uotp.net import Host
+from uotp.telemetry import spelled
+
+
+def judgeBuffer(wanted: int, buffer: Buffer) -> Finding:
+    """
+    @param wanted: what the client asks for, in bytes.
+    @return: the finding on what it gets.
+    """
+    if buffer.given < wanted:
+        return doubtful(
+            ExamStep.BUFFERS,
+            f"the kernel grants {buffer.given} of {wanted} bytes: bursts from the VPN are dropped",
+            f"as root: `sysctl -w net.core.rmem_max={wanted} net.core.wmem_max={wanted}`, and the same in a file of "
+            "/etc/sysctl.d",
+        )
+    if buffer.limit is not None and buffer.limit < wanted:
+        return well(
+            ExamStep.BUFFERS, f"{buffer.given} bytes, by the privileges of this user; others get {buffer.limit} bytes"
+        )
+    return well(ExamStep.BUFFERS, f"{buffer.given} bytes, as asked for")
+
+
+def judgeRoute(address: Any, way: Way | None, settings: DoctorSettings, *, hasConnected: bool) -> Finding:
+    """
+    @param address: one of the server's.
+    @param way: the way to it.
+    @param hasConnected: whether TCP has connected.
+    @return: the finding on whether the VPN would carry its own carrier.
+    """
+    if way is None:
+        return notReached(ExamStep.ROUTE, "this system does not tell which way leads to the server")
+    host = address.host
+    if not way.isTunnel:
+        return well(ExamStep.ROUTE, f"{host} is reached by {way.interface}, which is no VPN")
+    static = f"ip {'-6 ' if ':' in host else ''}route add {host} via GATEWAY dev INTERFACE"
+    remedy = (
+        f"give the server a route of its own past the VPN: `{static}`, with what `ip route` tells of your router; or "
+        f"mark the connections: FwMark = 0xca6c in the file of wg-quick, and {spelled('mark')} 0xca6c here"
+    )
+    ours = None if way.vpn is None else any(isOurs(peer, settings) for peer in way.vpn)
+    if ours is False:
+        return well(ExamStep.ROUTE, f"{host} is reached by {way.interface}, a VPN that uotp does not carry")
+    where = f"the way to {host} leads through {way.interface}"
+    if ours:
+        return faulty(ExamStep.ROUTE, f"{where}, the VPN that uotp carries: it goes round in a loop", remedy)
+    facts = f"{where}, a VPN: if that is the one that uotp carries, it goes round in a loop"
+    return (doubtful if hasConnected else faulty)(ExamStep.ROUTE, facts, remedy)
+
+
+def isOurs(peer: tuple[str, int], settings: DoctorSettings) -> bool:
+    """
+    @return: whether a WireGuard that sends there sends to the client.
+    """
+    address = Host.parse(peer[0]).asOneAddress.address
+    return address is not None and address.is_loopback and peer[1] in portsOf(settings.listen)
+
+
+def judgeMark(mark: int | None, machine: Machine) -> Finding:
+    """
+    @return: the finding on the firewall mark.
+    """
+    if mark is None:
+        return well(ExamStep.MARK, "none is asked for")
+    trouble = machine.markTrouble(mark)
+    if trouble is not None:
+        return faulty(
+            ExamStep.MARK,
+            f"{mark:#x} cannot be set: {trouble}",
+            "run the client as root, or give it CAP_NET_ADMIN: `AmbientCapabilities=CAP_NET_ADMIN` in its unit",
+        )
+    if machine.hasRuleFor(mark) is False:
+        return doubtful(
+            ExamStep.MARK,
+            f"{mark:#x} can be set, and no rule treats it otherwise than the rest",
+            f"add one: `ip rule add fwmark {mark:#x} table main priority 100`",
+        )
+    return well(ExamStep.MARK, f"{mark:#x} can be set, and a rule names it")

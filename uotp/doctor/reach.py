@@ -1,0 +1,123 @@
+"""
+Finds the server: its addresses, and which of them TCP reaches.
+"""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass
+from typing import Any
+
+from uotp.doctor.findings import ExamStep, Finding, doubtful, faulty, well
+from uotp.doctor.seams import Machine
+from uotp.doctor.settings import DoctorSettings
+from uotp.errors import LookupFailed
+from uotp.net import Addresses, literalAddress
+from uotp.telemetry import spelled
+
+MOST_ADDRESSES = 4
+"""So many addresses of a name are tried: each may take as long as a step may."""
+
+CONNECT_WORDS = {
+    errno.ECONNREFUSED: "refused: nothing listens there, or a firewall rejects it",
+    errno.ENETUNREACH: "no route leads there",
+    errno.EHOSTUNREACH: "the host is not reached",
+    errno.ECONNRESET: "the connection was reset",
+    errno.EPERM: "a firewall of this machine forbids it",
+    errno.EACCES: "a firewall of this machine forbids it",
+}
+"""What errors of the kernel mean here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """
+    Says how TCP fared.
+
+    @ivar finding: the finding.
+    @ivar address: the first address that answers, or L{None}.
+    """
+
+    finding: Finding
+    address: Any = None
+
+
+def findName(settings: DoctorSettings, machine: Machine) -> tuple[Finding, Addresses]:
+    """
+    Look the server up.
+
+    @return: the finding, and the addresses.
+    """
+    host, port = settings.server
+    if literalAddress(host, port, "TCP") is not None:
+        return well(ExamStep.NAME, f"{host} is an address"), [literalAddress(host, port, "TCP")]
+    servers = " and ".join(machine.nameServers()) or "none that is known"
+    remedy = (
+        f"see what `getent ahosts {host}` says, and whether the name servers in /etc/resolv.conf answer ({servers}): "
+        "they may be behind the VPN; or give the server's address in place of its name, with "
+        f"{spelled('serverName')} {host}"
+    )
+    began = machine.seconds()
+    try:
+        addresses = machine.addressesOf(host, port, settings.timeout)
+    except TimeoutError:
+        return faulty(
+            ExamStep.NAME, f"no name server has answered for {host} within {settings.timeout:g} s", remedy
+        ), []
+    except LookupFailed as error:
+        return faulty(ExamStep.NAME, f"{host}: {error}", remedy), []
+    took = (machine.seconds() - began) * 1000
+    shown = ", ".join(address.host for address in addresses[:MOST_ADDRESSES])
+    more = f" and {len(addresses) - MOST_ADDRESSES} more" if len(addresses) > MOST_ADDRESSES else ""
+    return well(ExamStep.NAME, f"{host} is {shown}{more}, found in {took:.0f} ms"), addresses
+
+
+def connectTcp(
+    settings: DoctorSettings, machine: Machine, addresses: Addresses, mark: int | None, *, isLoop: bool
+) -> Reached:
+    """
+    Connect to one address after the other.
+
+    @param isLoop: whether the way there leads through a VPN.
+    @return: how that went.
+    """
+    words, found = [], None
+    for address in addresses[:MOST_ADDRESSES]:
+        where = f"{'[' + address.host + ']' if ':' in address.host else address.host}:{address.port}"
+        began = machine.seconds()
+        try:
+            machine.connect(address, mark, settings.mss, settings.timeout).close()
+        except TimeoutError:
+            words.append(f"{where} does not answer within {settings.timeout:g} s")
+        except OSError as error:
+            words.append(f"{where}: {CONNECT_WORDS.get(error.errno or 0, error.strerror or 'not connected')}")
+        else:
+            words.append(f"{where} connected in {(machine.seconds() - began) * 1000:.1f} ms")
+            found = found or address
+    facts = "; ".join(words)
+    if found is None:
+        return Reached(faulty(ExamStep.TCP, facts, remedyFor(facts, settings, isLoop=isLoop)))
+    if len([each for each in words if " connected in " in each]) < len(words):
+        remedy = "the client passes over what does not answer; mend it, or take the address from the name"
+        return Reached(doubtful(ExamStep.TCP, facts, remedy), found)
+    return Reached(well(ExamStep.TCP, facts), found)
+
+
+def remedyFor(facts: str, settings: DoctorSettings, *, isLoop: bool) -> str:
+    """
+    @return: what to do when nothing was reached.
+    """
+    port = settings.server[1]
+    if isLoop:
+        return "the way to the server leads through a VPN: see the step route"
+    if "refused" in facts:
+        return (
+            f"see whether uotp-server runs, and where it listens (`ss -ltn` on the server): port {port} was tried, and "
+            "127.0.0.1 there cannot be reached from elsewhere"
+        )
+    if "no route" in facts:
+        return "see whether this machine has a network: `ip route`; and with IPv6, whether it has an address"
+    return (
+        f"see whether a firewall at the server, or at its provider, lets TCP port {port} in, and whether one here lets "
+        "it out: try another network, and port 443"
+    )

@@ -1,0 +1,53 @@
+"""
+What a user has chosen for an examination: the settings of the client that is examined, as far as they matter
+for the way to its server, and how thorough it is to be.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from uotp.net import LOCALHOST, UDP_BUFFER_BYTES, Listen
+from uotp.tls import ClientTls
+from uotp.wire import WireChoice
+
+PROBE = b"\0"
+"""
+What the target is sent when the user has nothing better: one byte, which an echo returns, and which WireGuard
+and most others drop.
+"""
+
+
+RATE_TEST_SECONDS = 5.0
+"""A connection has found out in that time what the path carries, also on a long one."""
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorSettings:
+    """
+    Holds the choices for one examination.
+
+    @ivar server: host name or address, and port.
+    @ivar tls: the choices of TLS; L{None} for plain TCP.
+    @ivar listen: where the client listens on UDP, or will.
+    @ivar timeout: seconds for each step.
+    @ivar wire: which formats to offer.
+    @ivar mark: firewall mark of the connections; L{None} for none.
+    @ivar mss: the largest TCP segment; L{None} for as large as the system likes.
+    @ivar udpBuffer: the buffer that the client asks the kernel for, in bytes.
+    @ivar probe: the datagram that the target is sent; L{None} for L{PROBE}.
+    @ivar largest: the largest datagram that is to pass, in bytes.
+    @ivar rateSeconds: for how long the rate is measured, in seconds; 0 for not at all.
+    """
+
+    server: tuple[str, int]
+    tls: ClientTls | None
+    listen: Listen = (LOCALHOST, 8911)
+    timeout: float = 4.0
+    wire: WireChoice = WireChoice.AUTO
+    mark: int | None = None
+    mss: int | None = None
+    udpBuffer: int = UDP_BUFFER_BYTES
+    probe: bytes | None = None
+    largest: int = 1500
+    rateSeconds: float = RATE_TEST_SECONDS

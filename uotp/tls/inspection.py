@@ -1,0 +1,322 @@
+"""
+TLS for whoever examines a server: spoken in memory, with all that it shows as plain values.
+
+Who examines wants to know more than who connects: what has the server shown, and why is it not trusted?
+A connection that is refused tells its first objection alone.  So there is a second kind of connection, on
+which everything is let through and written down.  Nothing that matters may be sent on that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import Enum, auto
+from typing import Any
+
+from cryptography import x509
+from OpenSSL import SSL
+from OpenSSL.crypto import X509
+from OpenSSL.SSL import X509VerificationCodes as Codes
+
+from uotp.tls.alerts import WANTS_OTHER_PROTOCOL, alertOf, isAboutOurs
+from uotp.tls.credentials import ClientCredentials, ClientTls
+from uotp.tls.dates import utcNow
+from uotp.tls.pem import quietly
+from uotp.tls.reasons import alternativeNames, isUnknown, nameText
+from uotp.tls.records import ROOM_BYTES
+from uotp.tls.verification import VerifyingConnection, publicKeyPin
+from uotp.wire import WireChoice
+
+__all__ = ["Against", "Flaw", "HandshakeTrouble", "Inspection", "OwnCertificate", "ShownByServer", "TlsTalk"]
+
+MOST_FLAWS = 16
+"""So many flaws are kept: a chain has a dozen certificates at most."""
+
+
+class Against(Enum):
+    """
+    Names what may be wrong with a server's certificate.
+    """
+
+    EXPIRED = auto()
+    NOT_YET = auto()
+    ISSUER = auto()
+    REVOKED = auto()
+    NAME = auto()
+    PIN = auto()
+    OTHER = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """
+    Says one thing that is wrong with a certificate.
+
+    @ivar words: one line.
+    """
+
+    against: Against
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownByServer:
+    """
+    Holds what a server has shown in its handshake.
+
+    @ivar version: of TLS.
+    @ivar cipher: its name.
+    @ivar protocol: what was agreed on by ALPN; L{None} for nothing.
+    @ivar subject: whom its certificate is for.
+    @ivar issuer: who has signed that.
+    @ivar names: the host names and addresses in it.
+    @ivar begins: since when it is valid.
+    @ivar ends: until when.
+    @ivar root: who has signed the last certificate that the server sends.
+    @ivar pin: the SHA-256 of its public key.
+    @ivar wanted: the CAs of which it accepts clients, as far as it has named them.
+    """
+
+    version: str
+    cipher: str
+    protocol: bytes | None
+    subject: str
+    issuer: str
+    names: str
+    begins: datetime
+    ends: datetime
+    root: str
+    pin: bytes
+    wanted: tuple[str, ...]
+
+
+class HandshakeTrouble(Exception):
+    """
+    Is raised when TLS has come to its end.
+
+    @ivar words: why one end refuses the other; L{None} when the connection just ended.
+    @ivar isAboutUs: whether the server has something against our certificate, or misses one.
+    @ivar isAboutProtocol: whether it wants another protocol by ALPN.
+    """
+
+    def __init__(self, words: str | None, *, isAboutUs: bool = False, isAboutProtocol: bool = False) -> None:
+        super().__init__(words or "the connection ended")
+        self.words = words
+        self.isAboutUs = isAboutUs
+        self.isAboutProtocol = isAboutProtocol
+
+
+class LookingConnection(VerifyingConnection):
+    """
+    Lets any server through, and writes down what is wrong with it.
+
+    @ivar flaws: that, in the order in which it was found.
+    """
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.flaws: list[Flaw] = []
+
+    def examine(self, certificate: X509, error: int, depth: int, *, ok: bool) -> bool:
+        """
+        See L{VerifyingConnection.examine}.
+
+        @return: C{True}, whatever is wrong.
+        """
+        self._verified = True
+        try:
+            examined = quietly(certificate.to_cryptography)
+            objection = self._objection(examined, error, depth, ok=ok)
+            flaw = None if objection is None else Flaw(self._against(examined, error, ok=ok), objection.words)
+        except Exception as problem:  # noqa: BLE001 - it would be refused for that
+            flaw = Flaw(Against.OTHER, f"certificate could not be examined ({type(problem).__name__})")
+        if flaw is not None and flaw not in self.flaws and len(self.flaws) < MOST_FLAWS:
+            self.flaws.append(flaw)
+        return True
+
+    def _against(self, certificate: x509.Certificate, error: int, *, ok: bool) -> Against:
+        if ok:
+            name = None if self._requirements is None else self._requirements.name
+            return Against.NAME if name is not None and name.mismatch(certificate) is not None else Against.PIN
+        if isUnknown(error):
+            return Against.ISSUER
+        return {
+            Codes.ERR_CERT_HAS_EXPIRED: Against.EXPIRED,
+            Codes.ERR_CERT_NOT_YET_VALID: Against.NOT_YET,
+            Codes.ERR_CERT_REVOKED: Against.REVOKED,
+        }.get(error, Against.OTHER)
+
+
+class TlsTalk:
+    """
+    Speaks TLS in memory, as a client: bytes come in, and bytes go out.
+    """
+
+    def __init__(self, connection: VerifyingConnection) -> None:
+        """
+        @param connection: one in memory.
+        """
+        self._connection = connection
+        connection.set_connect_state()
+
+    def shakeHands(self) -> bool:
+        """
+        Go on with the handshake, as far as what has come reaches.
+
+        @return: whether it is done.
+        @raise HandshakeTrouble: when it failed.
+        """
+        try:
+            self._connection.do_handshake()
+        except SSL.WantReadError:
+            return False
+        except SSL.Error as error:
+            raise self._trouble(error) from error
+        return True
+
+    def take(self, data: bytes) -> None:
+        """
+        Take what has come from the server.
+        """
+        self._connection.bio_write(data)
+
+    def outgoing(self) -> bytes:
+        """
+        @return: what has to be sent to the server now.
+        """
+        pieces = []
+        while True:
+            try:
+                pieces.append(self._connection.bio_read(ROOM_BYTES))
+            except SSL.WantReadError:
+                return b"".join(pieces)
+
+    def write(self, data: bytes) -> None:
+        """
+        Encrypt some bytes, for L{outgoing}.
+        """
+        for start in range(0, len(data), ROOM_BYTES):
+            self._connection.send(data[start : start + ROOM_BYTES])
+
+    def read(self) -> bytes | None:
+        """
+        @return: what has come, decrypted; none when nothing has, L{None} when the server has said farewell.
+        @raise HandshakeTrouble: when the server refuses us after all, or what comes is no TLS.
+        """
+        pieces = []
+        while True:
+            try:
+                pieces.append(self._connection.recv(ROOM_BYTES))
+            except SSL.WantReadError:
+                return b"".join(pieces)
+            except SSL.ZeroReturnError:
+                return b"".join(pieces) or None
+            except SSL.Error as error:
+                raise self._trouble(error) from error
+
+    def _trouble(self, error: SSL.Error) -> HandshakeTrouble:
+        return HandshakeTrouble(
+            self._connection.refusalWords(error),
+            isAboutUs=self._connection.refusal is None and isAboutOurs(error, self._connection),
+            isAboutProtocol=alertOf(error) == WANTS_OTHER_PROTOCOL,
+        )
+
+    @property
+    def refusal(self) -> str | None:
+        """
+        Why we refuse the server, or L{None}.
+        """
+        return self._connection.refusal
+
+    @property
+    def flaws(self) -> tuple[Flaw, ...]:
+        """
+        What is wrong with the server, where everything is let through.
+        """
+        return tuple(self._connection.flaws) if isinstance(self._connection, LookingConnection) else ()
+
+    def shown(self) -> ShownByServer | None:
+        """
+        @return: what the server has shown, or L{None} while it has not.
+        """
+        connection = self._connection
+        chain = [quietly(each.to_cryptography) for each in connection.get_peer_cert_chain() or ()]
+        if not chain:
+            return None
+        leaf = chain[0]
+        return ShownByServer(
+            version=connection.get_protocol_version_name(),
+            cipher=connection.get_cipher_name() or "?",
+            protocol=connection.get_alpn_proto_negotiated() or None,
+            subject=nameText(leaf.subject),
+            issuer=nameText(leaf.issuer),
+            names=alternativeNames(leaf),
+            begins=leaf.not_valid_before_utc,
+            ends=leaf.not_valid_after_utc,
+            root=nameText(chain[-1].issuer),
+            pin=publicKeyPin(leaf),
+            wanted=tuple(f"'{each.CN or '?'}'" for each in (connection.get_client_ca_list() or ())[:4]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCertificate:
+    """
+    Says of the certificate that we show what its reader can do nothing about but replace it.
+
+    @ivar subject: whom it is for.
+    @ivar issuer: who has signed it.
+    @ivar begins: since when it is valid.
+    @ivar ends: until when.
+    """
+
+    subject: str
+    issuer: str
+    begins: datetime
+    ends: datetime
+
+
+class Inspection:
+    """
+    Makes the connections of an examination.
+    """
+
+    def __init__(self, choices: ClientTls, host: str, wire: WireChoice, now: Callable[[], datetime] = utcNow) -> None:
+        """
+        @param choices: those of the client that is examined.
+        @param host: what is dialled, a name or an address.
+        @param wire: which formats to offer.
+        @param now: the wall clock.
+        @raise ConfigurationError: when a file is unusable, or choices exclude each other.
+        """
+        self._host = host
+        self._credentials = ClientCredentials(choices, wire=wire, now=now)
+        self._bare = ClientCredentials(replace(choices, cert=None, key=None), wire=wire, now=now)
+        self._mute = ClientCredentials(replace(choices, cert=None, key=None), wire=WireChoice.ONE, now=now)
+        self._credentials.creatorFor(host)
+
+    def trusting(self) -> TlsTalk:
+        """
+        @return: what lets in a server that the client would let in.
+        """
+        return TlsTalk(self._credentials.creatorFor(self._host)(None))
+
+    def looking(self, *, shows: bool, offers: bool = True) -> TlsTalk:
+        """
+        @param shows: whether to show our certificate.
+        @param offers: whether to offer protocols by ALPN.
+        @return: what lets any server in, and writes down what is wrong.
+        """
+        credentials = self._credentials if shows else self._bare if offers else self._mute
+        return TlsTalk(credentials.creatorFor(self._host, LookingConnection)(None))
+
+    def ours(self) -> OwnCertificate | None:
+        """
+        @return: what can be said of the certificate that we show; L{None} without one.
+        """
+        shown = self._credentials.ownCertificate
+        if shown is None:
+            return None
+        begins, ends = shown.not_valid_before_utc, shown.not_valid_after_utc
+        return OwnCertificate(nameText(shown.subject), nameText(shown.issuer), begins, ends)
