@@ -825,6 +825,35 @@ class NamesTests(_ServicesTestCase):
         self.successResultOf(ready)
         self.successResultOf(self.server().whenReady())
 
+    def test_endsSayInFewWordsHowTheyAre(self) -> None:
+        """
+        A client also since when it has no way to its server.
+        """
+        client = self.client()
+        self.assertEqual((client.statusWords(), client.isAlive()), ("0 sessions, 0 tunnels", True))
+        self.use(1)
+        self.assertEqual(client.statusWords(), "1 session, 0 tunnels")
+        for host, _, factory, *_ in self.reactor.tcpClients[-1:]:
+            self.assertEqual(host, "192.0.2.1")
+            connector: Any = None
+            factory.clientConnectionFailed(connector, Failure(Refused()))
+        self.reactor.advance(0)
+        words = client.statusWords()
+        self.reactor.advance(7)
+        self.assertIn("; no tunnel could be opened for 0 s", words)
+        self.assertIn("; no tunnel could be opened for 7 s", client.statusWords())
+        server = self.server()
+        self.assertEqual((server.statusWords(), server.isAlive()), ("0 sessions, 0 tunnels", True))
+
+    def test_parentsSayAlsoHowManyWorkersWork(self) -> None:
+        self.patch(services, "steeringTrouble", lambda: None)
+        words = "0 sessions, 0 tunnels; 0 of 2 workers are ready"
+        for end in (
+            clientService(SERVER, tls=None, reactor=self.reactor, workers=2),
+            serverService(TARGET, tls=None, reactor=self.reactor, workers=2),
+        ):
+            self.assertEqual((end.statusWords(), end.isAlive()), (words, True))
+
     def test_stopEndsTheSearchForAName(self) -> None:
         self.found = LookupFailed("host name not found")
         service = self.client()

@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.cli.announcement import READY_SECONDS, Announcement
+from uotp.cli.announcement import READY_SECONDS, STATUS_SECONDS, Announcement
 from uotp.errors import StartError
 from uotp.process.notify import ServiceNotifier
 
@@ -28,6 +28,13 @@ class AnnouncementTests(SynchronousTestCase):
         self.patch(ServiceNotifier, "_send", lambda _, *lines: self.told.append(" ".join(lines).partition(" MONO")[0]))
         self.announcement = Announcement(ServiceNotifier({}), lambda: self.ready, self.clock)
         self.addCleanup(lambda: self.assertEqual(self.clock.getDelayedCalls(), []))
+        self.addCleanup(self.endIt)
+
+    def endIt(self) -> None:
+        """
+        Stop what a test has begun.
+        """
+        self.announcement.end()
 
     def test_allOfALifeIsTold(self) -> None:
         self.ready = succeed(None)
@@ -63,6 +70,59 @@ class AnnouncementTests(SynchronousTestCase):
         done.callback(None)
         self.assertEqual(self.told[1:], ["RELOADING=1", "READY=1"])
 
+    def useStatus(self) -> None:
+        """
+        Let the end say how it is, and whether it lives.
+        """
+        self.status, self.isAlive = "1 session", True
+        self.announcement = Announcement(
+            ServiceNotifier({}),
+            lambda: self.ready,
+            self.clock,
+            status=lambda: self.status,
+            isAlive=lambda: self.isAlive,
+        )
+
+    def test_theStatusIsToldWhenItHasChanged(self) -> None:
+        """
+        And no more often than somebody reads it.
+        """
+        self.useStatus()
+        self.ready = succeed(None)
+        self.announcement.begin()
+        self.assertEqual(self.told, ["READY=1 STATUS=1 session"])
+        self.clock.pump([STATUS_SECONDS] * 3)
+        self.assertEqual(self.told[1:], [])
+        for self.status in ("2 sessions", "3 sessions"):
+            self.clock.advance(STATUS_SECONDS / 2)
+        self.announcement.trouble = "the files were not taken up: no certificate"
+        self.clock.advance(STATUS_SECONDS)
+        expected = ["STATUS=3 sessions", "STATUS=3 sessions; the files were not taken up: no certificate"]
+        self.assertEqual(self.told[1:], expected)
+
+    def test_signsOfLifeAreGivenTwiceInTheirTime(self) -> None:
+        """
+        From the beginning on, and only while the end does its work.
+        """
+        self.patch(ServiceNotifier, "watchdogSeconds", property(lambda _: 30.0))
+        self.useStatus()
+        self.announcement.begin()
+        self.assertEqual(self.told[0], "WATCHDOG=1")
+        self.clock.pump([5.0] * 6)
+        self.assertEqual(self.told.count("WATCHDOG=1"), 3)
+        self.isAlive = False
+        self.clock.pump([5.0] * 6)
+        self.assertEqual(self.told.count("WATCHDOG=1"), 3)
+        self.isAlive = True
+        self.clock.advance(15.0)
+        self.assertEqual(self.told.count("WATCHDOG=1"), 4)
+
+    def test_whoWantsNoSignsGetsNone(self) -> None:
+        self.useStatus()
+        self.announcement.begin()
+        self.clock.advance(50.0)
+        self.assertNotIn("WATCHDOG=1", self.told)
+
     def test_serviceIsReadyWhenItsEndIs(self) -> None:
         self.announcement.begin()
         self.announcement.around(lambda: None)
@@ -70,7 +130,7 @@ class AnnouncementTests(SynchronousTestCase):
         self.assertEqual(self.told, ["STATUS=looking up the server's name"])
         self.ready.callback(None)
         self.assertEqual(self.told[1:], ["READY=1 STATUS=running"])
-        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)  # for the status
 
     def test_whatCanNeverBeReadyIsNot(self) -> None:
         """

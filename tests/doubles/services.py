@@ -63,6 +63,12 @@ class RecordingService(Service):
     def _note(self, what: str) -> None:
         self.journal.append(f"{what} {self._called}".strip())
 
+    def statusWords(self) -> str:
+        return "well"
+
+    def isAlive(self) -> bool:
+        return True
+
     def lookUpAhead(self) -> None:
         self._note("look up")
 

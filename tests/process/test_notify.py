@@ -4,13 +4,14 @@ What a service manager is told.
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.process.notify import VARIABLE, ServiceNotifier
+from uotp.process.notify import STATUS_LETTERS, VARIABLE, ServiceNotifier
 
 
 class FakeUnixSocket:
@@ -85,6 +86,34 @@ class ServiceNotifierTests(SynchronousTestCase):
         notifier.reloading()
         notifier.reloaded()
         self.assertEqual(self.made[0].sent, [])
+
+    def test_aStatusIsOneLine(self) -> None:
+        """
+        Another line would be an order to the manager, and words may come from the name of a file.
+        """
+        ServiceNotifier({VARIABLE: "/run/notify"}).tell("not taken up\nMAINPID=1" + "x" * 1000)
+        (sent,) = self.made[0].sent
+        self.assertTrue(sent.startswith(b"STATUS=not taken up?MAINPID=1xx"))
+        self.assertEqual((len(sent.splitlines()), len(sent)), (1, len("STATUS=") + STATUS_LETTERS))
+
+    def test_signsOfLifeAreForWhoeverWantsThem(self) -> None:
+        """
+        A process that was started by the one that is watched has its environment too.
+        """
+        ours = str(os.getpid())
+        for variables, seconds in (
+            ({}, None),
+            ({"WATCHDOG_USEC": "30000000"}, 30.0),
+            ({"WATCHDOG_USEC": "500000", "WATCHDOG_PID": ours}, 0.5),
+            ({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": ours + "1"}, None),
+            ({"WATCHDOG_USEC": "0"}, None),
+            ({"WATCHDOG_USEC": "soon"}, None),
+            ({"WATCHDOG_USEC": "-1"}, None),
+        ):
+            self.assertEqual(ServiceNotifier({VARIABLE: "/run/notify", **variables}).watchdogSeconds, seconds)
+        self.assertIsNone(ServiceNotifier({"WATCHDOG_USEC": "30000000"}).watchdogSeconds)
+        ServiceNotifier({VARIABLE: "/run/notify"}).isAlive()
+        self.assertEqual(self.made[-1].sent, [b"WATCHDOG=1"])
 
     def test_abstractSocketsHaveNoPath(self) -> None:
         ServiceNotifier({VARIABLE: "@manager"})

@@ -228,6 +228,21 @@ class WorkforceTests(TimerTestCase):
         self.assertNoResult(waits)
         self.assertIs(self.workforce.statistics()[0].state, WorkerState.READY)
 
+    def test_itLivesWhileOneWorks(self) -> None:
+        """
+        Or while all are started for the first time: whoever watches over the program had better wait then.
+        """
+        self.assertTrue(self.workforce.isAlive())
+        first, second = self.begin()
+        self.assertEqual((self.workforce.isAlive(), self.workforce.words()), (True, ""))
+        first.die("by SIGKILL")
+        self.assertEqual((self.workforce.isAlive(), self.workforce.words()), (True, "1 of 2 workers are ready"))
+        second.die("by SIGKILL")
+        self.assertEqual((self.workforce.isAlive(), self.workforce.words()), (False, "0 of 2 workers are ready"))
+        self.clock.advance(1)
+        self.launcher.of(1).ready()
+        self.assertTrue(self.workforce.isAlive())
+
     def test_allThatHaveBegunAreSentSomething(self) -> None:
         """
         Each with its own descriptors, and nobody who is away.

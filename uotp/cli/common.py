@@ -388,6 +388,16 @@ class Reloadable(Protocol):
         @return: fires when it can do its work, maybe never; fails with L{StartError} when it never can.
         """
 
+    def statusWords(self) -> str:
+        """
+        See L{uotp.tunnel.TunnelService}.
+        """
+
+    def isAlive(self) -> bool:
+        """
+        See L{uotp.tunnel.TunnelService}.
+        """
+
     def lookUpAhead(self) -> None:
         """
         See L{uotp.tunnel.TunnelService}.
@@ -449,7 +459,9 @@ def commandService(options: CommonOptions, make: Callable[[Any], Reloadable]) ->
     service = EndService(options.commandName, end, log, reactor)
     service.changedKeys = options.changedKeys
     notifier = ServiceNotifier(os.environ)
-    service.announcement = Announcement(notifier, end.whenReady, reactor, end.preparing, end.unready)
+    service.announcement = Announcement(
+        notifier, end.whenReady, reactor, end.preparing, end.unready, end.statusWords, end.isAlive
+    )
     return service
 
 
@@ -577,13 +589,19 @@ class EndService(MultiService):
         return maybeDeferred(self._end.reload).addCallback(lambda _: changed)
 
     def _reloaded(self, changed: Sequence[str]) -> None:
+        self._sayTrouble("")
         self._log.info("reloaded")
         if changed:
             words = "other values of the configuration file are taken up at a restart alone: {keys}"
             self._log.warn(words, keys=", ".join(changed))
 
+    def _sayTrouble(self, words: str) -> None:
+        if self.announcement is not None:
+            self.announcement.trouble = words
+
     def _notReloaded(self, reason: Failure) -> Failure:
         reason.trap(ConfigurationError)
+        self._sayTrouble(f"the files were not taken up: {reason.value}")
         self._log.error("not reloaded, the old certificates stay in use: {reason}", reason=str(reason.value))
         return reason
 

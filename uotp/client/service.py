@@ -33,6 +33,7 @@ from uotp.session import WAIT_SECONDS
 from uotp.telemetry import logCounted, spelled
 from uotp.tls import ClientCredentials
 from uotp.transport import Dialer
+from uotp.tunnel import shortStatus
 from uotp.udp import MAX_INTAKE_BYTES, datagramPortOpener
 
 if TYPE_CHECKING:
@@ -196,6 +197,14 @@ class ClientService(ClientFront):
 
         self._isReported = True
         return ClientReporter(self)
+
+    def statusWords(self) -> str:
+        """
+        See L{uotp.tunnel.TunnelService}.
+        """
+        since = self._reachability.failingSince
+        trouble = "" if since is None else f"no tunnel could be opened for {self.reactor.seconds() - since:.0f} s"
+        return shortStatus(len(self._sessions), len(self.liveTunnels), trouble)
 
     def statistics(self) -> ClientStatistics:
         """

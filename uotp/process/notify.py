@@ -1,11 +1,12 @@
 """
-Tells the service manager that has started this process how it is: ready, reloading, stopping.
+Tells the service manager that has started this process how it is: ready, reloading, stopping, alive.
 The protocol is systemd's (sd_notify): lines of text, as one datagram to a socket whose name is
 in the environment.  It takes less than a library for it would take to be looked after.
 """
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from collections.abc import Mapping
@@ -13,6 +14,15 @@ from contextlib import suppress
 
 VARIABLE = "NOTIFY_SOCKET"
 """Names the socket; it is not set where nobody wants to know."""
+
+WATCHDOG_TIME, WATCHDOG_PROCESS = "WATCHDOG_USEC", "WATCHDOG_PID"
+"""
+Within so many microseconds the manager wants a sign of life, again and again; and of which process, where that is
+said.  Neither is set where it does not.
+"""
+
+STATUS_LETTERS = 200
+"""So much of a status is told: it is one line beside others."""
 
 
 class ServiceNotifier:
@@ -28,6 +38,7 @@ class ServiceNotifier:
         """
         self._socket: socket.socket | None = None
         self._isReady = False
+        self._watched = environment.get(WATCHDOG_TIME, ""), environment.get(WATCHDOG_PROCESS, "")
         name = environment.get(VARIABLE, "")
         if not name.startswith(("/", "@")) or not hasattr(socket, "AF_UNIX"):
             return
@@ -50,6 +61,17 @@ class ServiceNotifier:
         """
         return self._socket is not None
 
+    @property
+    def watchdogSeconds(self) -> float | None:
+        """
+        Within so many seconds somebody wants a sign of life of this process; L{None} where nobody does.
+        """
+        time, process = self._watched
+        isOurs = process in {"", str(os.getpid())}
+        if not (self.isHeard and isOurs and time.isascii() and time.isdecimal() and int(time) > 0):
+            return None
+        return int(time) / 1e6
+
     def _send(self, *lines: str) -> None:
         if self._socket is not None:
             with suppress(OSError):  # whoever does not listen does not hear it
@@ -62,7 +84,7 @@ class ServiceNotifier:
         @param status: how it is, in words.
         """
         self._isReady = True
-        self._send("READY=1", f"STATUS={status}")
+        self._send("READY=1", statusLine(status))
 
     def waiting(self, status: str) -> None:
         """
@@ -70,7 +92,21 @@ class ServiceNotifier:
 
         @param status: what is waited for, in words.
         """
-        self._send(f"STATUS={status}")
+        self.tell(status)
+
+    def tell(self, status: str) -> None:
+        """
+        Something has changed.
+
+        @param status: how it is, in words.
+        """
+        self._send(statusLine(status))
+
+    def isAlive(self) -> None:
+        """
+        Give a sign of life.
+        """
+        self._send("WATCHDOG=1")
 
     def reloading(self) -> None:
         """
@@ -91,3 +127,10 @@ class ServiceNotifier:
         The program ends.
         """
         self._send("STOPPING=1")
+
+
+def statusLine(words: str) -> str:
+    """
+    @return: a status as the manager takes it: in one line, since another line could be an order.
+    """
+    return "STATUS=" + "".join(letter if letter.isprintable() else "?" for letter in words)[:STATUS_LETTERS]

@@ -27,6 +27,7 @@ from uotp.session import STOPPED_SECONDS, WAIT_SECONDS
 from uotp.telemetry import RateLimit, logCounted
 from uotp.tls import ServerCredentials
 from uotp.transport import AcceptedTcpStream, AcceptedTlsStream, HandshakeQueue, Listener, listen
+from uotp.tunnel import shortStatus
 from uotp.udp import datagramPortOpener
 
 if TYPE_CHECKING:
@@ -147,6 +148,12 @@ class ServerService(ServerFront):
 
         self._isReported = True
         return ServerReporter(self)
+
+    def statusWords(self) -> str:
+        """
+        See L{TunnelService}.
+        """
+        return shortStatus(len(self.registry), len(self.liveTunnels))
 
     def statistics(self) -> ServerStatistics:
         """

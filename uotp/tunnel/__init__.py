@@ -8,7 +8,7 @@ from __future__ import annotations
 from uotp.tunnel.accepted import AcceptedTunnel
 from uotp.tunnel.dialled import DialledTunnel
 from uotp.tunnel.live import LiveTunnels, LiveTunnelsStatistics
-from uotp.tunnel.service import RELOADS, TunnelService
+from uotp.tunnel.service import RELOADS, TunnelService, shortStatus
 from uotp.tunnel.settings import (
     MAX_POOL_SIZE,
     MAX_WORKERS,
@@ -38,4 +38,5 @@ __all__ = [
     "TunnelState",
     "requireHost",
     "setting",
+    "shortStatus",
 ]

@@ -161,6 +161,19 @@ class TunnelService(Service):
         for each in self._companions:
             each.open()
 
+    def statusWords(self) -> str:
+        """
+        @return: how the service is, in few words, for whoever looks at it among others.
+        """
+        raise NotImplementedError
+
+    def isAlive(self) -> bool:
+        """
+        @return: whether the service does its work, as far as this process can tell.  One that has no workers does
+            when this is called.
+        """
+        return True
+
     def lookUpAhead(self) -> None:
         """
         Look up at once, and wait for it, what has a name.  Call this before names cannot be looked
@@ -336,6 +349,15 @@ class TunnelService(Service):
         """
         shown = security.peerCertificate
         return self._credentials is not None and shown is not None and self._credentials.revokes(shown)
+
+
+def shortStatus(sessions: int, tunnels: int, *more: str) -> str:
+    """
+    @param more: what else there is to say; what is empty is left out.
+    @return: how a service is, in few words.
+    """
+    counts = [f"{sessions} session{'s' * (sessions != 1)}", f"{tunnels} tunnel{'s' * (tunnels != 1)}"]
+    return "; ".join([", ".join(counts), *filter(None, more)])
 
 
 def requireCongestion(name: str) -> None:

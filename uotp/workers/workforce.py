@@ -34,6 +34,7 @@ from uotp.workers.work import (
     TellStatistics,
     TellUse,
 )
+from uotp.workers.workerstates import WorkerState
 
 HOPELESS_STARTS, HOPELESS_SECONDS = 4, 5.0
 """When each worker has failed to start so often, for so long, and none ever did, this machine cannot run any."""
@@ -232,6 +233,21 @@ class Workforce:
         @return: how each worker is.
         """
         return self._supervisor.statistics()
+
+    def words(self) -> str:
+        """
+        @return: how many work, in words, if those are not all.
+        """
+        states = [each.state for each in self._supervisor.statistics()]
+        ready = states.count(WorkerState.READY)
+        return "" if ready == len(states) else f"{ready} of {len(states)} workers are ready"
+
+    def isAlive(self) -> bool:
+        """
+        @return: whether one works, or all are about to for the first time.  A worker that does not answer is started
+            again by us, and the sessions of the others go on meanwhile.
+        """
+        return bool(self._waiting) or any(each.state is WorkerState.READY for each in self._supervisor.statistics())
 
     # What becomes of workers; see WorkersOwner.
 

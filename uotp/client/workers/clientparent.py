@@ -33,7 +33,7 @@ from uotp.client.workers.messages import (
 from uotp.errors import PeerError
 from uotp.telemetry import Logger
 from uotp.tls import ClientCredentials, ClientTls
-from uotp.tunnel import RELOADS
+from uotp.tunnel import RELOADS, shortStatus
 from uotp.udp import datagramGroupOpener
 from uotp.workers import (
     Descriptors,
@@ -234,6 +234,19 @@ class ClientParent(ClientFront):
         See L{uotp.monitoring.Reporter}.
         """
         return self._workforce.disconnect(session)
+
+    def statusWords(self) -> str:
+        """
+        See L{uotp.tunnel.TunnelService}.
+        """
+        told = self.statistics()
+        return shortStatus(told.sessions.sessions, told.tunnels.tunnels, self._workforce.words())
+
+    def isAlive(self) -> bool:
+        """
+        See L{uotp.tunnel.TunnelService}.
+        """
+        return self._workforce.isAlive()
 
     def statistics(self) -> ClientStatistics:
         """

@@ -41,6 +41,7 @@ from uotp.server.workers.messages import (
 from uotp.server.workers.sessiontable import SessionTable, SessionTableStatistics
 from uotp.telemetry import LineBudget, Logger, logCounted
 from uotp.tls import ServerCredentials, ServerTls
+from uotp.tunnel import shortStatus
 from uotp.workers import (
     Descriptors,
     Launch,
@@ -163,6 +164,19 @@ class ServerParent(ServerFront):
         See L{uotp.monitoring.Reporter}.
         """
         return self._workforce.disconnect(session)
+
+    def statusWords(self) -> str:
+        """
+        See L{uotp.tunnel.TunnelService}.
+        """
+        told = self.statistics()
+        return shortStatus(told.registry.sessions, told.tunnels.tunnels, self._workforce.words())
+
+    def isAlive(self) -> bool:
+        """
+        See L{uotp.tunnel.TunnelService}.
+        """
+        return self._workforce.isAlive()
 
     def statistics(self) -> ServerStatistics:
         """
