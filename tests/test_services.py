@@ -825,9 +825,9 @@ class NamesTests(_ServicesTestCase):
         self.successResultOf(ready)
         self.successResultOf(self.server().whenReady())
 
-    def test_endsSayInFewWordsHowTheyAre(self) -> None:
+    def test_clientSaysInFewWordsHowItIs(self) -> None:
         """
-        A client also since when it has no way to its server.
+        Also since when it has no way to its server.
         """
         client = self.client()
         self.assertEqual((client.statusWords(), client.isAlive()), ("0 sessions, 0 tunnels", True))
@@ -838,10 +838,13 @@ class NamesTests(_ServicesTestCase):
             connector: Any = None
             factory.clientConnectionFailed(connector, Failure(Refused()))
         self.reactor.advance(0)
+        self.reactor.tcpClients.clear()
         words = client.statusWords()
         self.reactor.advance(7)
         self.assertIn("; no tunnel could be opened for 0 s", words)
         self.assertIn("; no tunnel could be opened for 7 s", client.statusWords())
+
+    def test_serverSaysInFewWordsHowItIs(self) -> None:
         server = self.server()
         self.assertEqual((server.statusWords(), server.isAlive()), ("0 sessions, 0 tunnels", True))
 

@@ -63,6 +63,9 @@ class RecordingService(Service):
     def _note(self, what: str) -> None:
         self.journal.append(f"{what} {self._called}".strip())
 
+    def useGiven(self, given: object) -> None:
+        self.given = given
+
     def statusWords(self) -> str:
         return "well"
 

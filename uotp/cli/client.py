@@ -43,6 +43,7 @@ class Options(CommonOptions):
     settingsClass = ClientSettings
     tlsClass = ClientTls
     neighbours = ("uotp.cli.server:Options", "twisted.scripts.twistd:ServerOptions")
+    transport = "UDP"
     usualListen = CLIENT.listen
     destinationKey = "server"
     rows: ClassVar[tuple[Option | Flag, ...]] = (
@@ -193,5 +194,6 @@ def makeService(options: Options) -> IService:
     @return: the client, ready to run in a process of its own.
     @raise SystemExit: with one line and status 2 for files that cannot be used.
     """
+    options.takeGivenSockets(os.environ)
     server, choices = (options["dst_address"], options["dst_port"]), options.serviceArguments()
     return commandService(options, lambda reactor: clientService(server, **choices, reactor=reactor))

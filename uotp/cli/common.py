@@ -9,7 +9,7 @@ import atexit
 import os
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from functools import partial
@@ -50,9 +50,12 @@ from uotp.net import (
     MAX_SEGMENT_BYTES,
     MIN_BUFFER_BYTES,
     MIN_SEGMENT_BYTES,
+    GivenSockets,
     Listen,
+    Transport,
     pairsOf,
     placesOf,
+    takeGivenSockets,
 )
 from uotp.process import (
     LEAST_MEMORY_BYTES,
@@ -278,11 +281,15 @@ class CommonOptions(ConfigurableOptions):
 
     @cvar tlsClass: the dataclass with the choices of TLS; with plain TCP there are none.
     @cvar usualListen: where the end listens unless it is told otherwise.
+    @cvar transport: on what it listens.
+    @ivar given: the sockets that a service manager has bound for this program.
     @ivar stalePidFile: twistd's pid file, if it was that of a process that is gone.
     """
 
     positionals = "dst_address dst_port"
     stalePidFile: str | None = None
+    given: GivenSockets = GivenSockets()
+    transport: ClassVar[Transport]
     tlsClass: ClassVar[Any]
     usualListen: ClassVar[Listen]
 
@@ -353,10 +360,32 @@ class CommonOptions(ConfigurableOptions):
         directory = usualDirectory(os.environ, os.geteuid())
         return None if directory is None else ControlPlace(directory=directory, owner=owner)
 
+    def takeGivenSockets(self, environment: MutableMapping[str, str]) -> None:
+        """
+        Take the sockets that a service manager has bound for this program, if it has.  Call this before
+        L{serviceArguments}.
+
+        @raise SystemExit: when they cannot be used, or the command line says where to listen, too.
+        """
+        try:
+            self.given = takeGivenSockets(environment, self.transport, os.getpid())
+        except ConfigurationError as error:
+            self.refuse(str(error))
+        said = [name for name in ("bind-address", "bind-port") if self[name] != self._usualOf(name)]
+        if self.given.pairs and said:
+            reason = f"the service manager hands in sockets, and so says where to listen: leave --{said[0]} out"
+            self.refuse(reason)
+
+    def _usualOf(self, name: str) -> Any:
+        row = next(row for row in self.rows if row.name == name)
+        return () if isinstance(row, Repeated) else row.parse(self.defaults[name])  # type: ignore[union-attr]
+
     def _listen(self) -> Listen:
         """
         @return: where to listen.
         """
+        if self.given.pairs:
+            return self.given.pairs
         hosts = self["bind-address"] or [host for host, _ in pairsOf(self.usualListen)]
         pairs = tuple((host, self["bind-port"]) for host in hosts)
         return pairs if len(pairs) > 1 else pairs[0]
@@ -386,6 +415,11 @@ class Reloadable(Protocol):
     def whenReady(self) -> Deferred[None]:
         """
         @return: fires when it can do its work, maybe never; fails with L{StartError} when it never can.
+        """
+
+    def useGiven(self, given: GivenSockets) -> None:
+        """
+        See L{uotp.tunnel.TunnelService}.
         """
 
     def statusWords(self) -> str:
@@ -439,6 +473,7 @@ def commandService(options: CommonOptions, make: Callable[[Any], Reloadable]) ->
         _log.info(words, path=options.stalePidFile)
     try:
         end = make(reactor)
+        end.useGiven(options.given)
     except ConfigurationError as error:
         options.refuse(options.located(str(error)))
     except OSError as error:

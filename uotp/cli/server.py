@@ -4,6 +4,8 @@ The command line of the server.  What a server does with its options is not know
 
 from __future__ import annotations
 
+import os
+
 from twisted.application.service import IService
 from twisted.python import usage
 
@@ -28,6 +30,7 @@ class Options(CommonOptions):
     settingsClass = ServerSettings
     tlsClass = ServerTls
     neighbours = ("uotp.cli.client:Options", "twisted.scripts.twistd:ServerOptions")
+    transport = "TCP"
     usualListen = SERVER.listen
     destinationKey = "target"
     rows = (
@@ -94,5 +97,6 @@ def makeService(options: Options) -> IService:
     @return: the server, ready to run in a process of its own.
     @raise SystemExit: with one line and status 2 for files that cannot be used.
     """
+    options.takeGivenSockets(os.environ)
     target, choices = (options["dst_address"], options["dst_port"]), options.serviceArguments()
     return commandService(options, lambda reactor: serverService(target, **choices, reactor=reactor))

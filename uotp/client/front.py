@@ -44,13 +44,10 @@ class ClientFront(TunnelService):
     ) -> None:
         """
         See L{TunnelService}.
-
-        @param processes: how many carry for the sources, each with descriptors of its own.
         """
-        super().__init__(settings, credentials, reactor)
+        super().__init__(settings, credentials, reactor, processes)
         self.settings = settings
         self._isPlain = credentials is None
-        self._processes = processes
         self._places = placesOf(settings.listen)
         self.ports = ClientPorts(
             self.openPort, self.newPort, reactor, self.rateLimit, partial(self.sayListening, transport="UDP")
@@ -150,7 +147,7 @@ class ClientFront(TunnelService):
         """
         descriptors = descriptorLimit()
         each, most = self.settings.usualTunnels, self.settings.poolSize
-        if descriptors is not None and descriptors * self._processes < FEW_SOURCES * each:
+        if descriptors is not None and descriptors * self.processes < FEW_SOURCES * each:
             self._log.warn(
                 "this process may have {descriptors} descriptors, and the tunnels of a source need {each} of them, or "
                 "up to {most} at times: where there are many sources, raise that limit (ulimit -n, or "

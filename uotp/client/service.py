@@ -34,7 +34,7 @@ from uotp.telemetry import logCounted, spelled
 from uotp.tls import ClientCredentials
 from uotp.transport import Dialer
 from uotp.tunnel import shortStatus
-from uotp.udp import MAX_INTAKE_BYTES, datagramPortOpener
+from uotp.udp import MAX_INTAKE_BYTES, datagramPortOpener, givenSocketPreparer, groupMemberOpener
 
 if TYPE_CHECKING:
     from uotp.monitoring import Reporter
@@ -130,7 +130,13 @@ class ClientService(ClientFront):
         """
         See L{ClientFront}.
         """
-        return self._openPort(bindAddress, protocol)
+        given = self.given.at(*bindAddress[:2])
+        if given is None:
+            return self._openPort(bindAddress, protocol)
+        (only,) = given.sockets
+        choices = (self.reactor, self.drops, self.settings.udpBuffer)
+        givenSocketPreparer(*choices)(only)
+        return groupMemberOpener(*choices, self.intakeBytes)(only, protocol)
 
     def newPort(self, whenLost: Callable[[str], None]) -> SourcePort:
         """

@@ -5,6 +5,7 @@ and addresses.  Nothing here knows what the connections are for.
 
 from __future__ import annotations
 
+from uotp.net.given import GivenSockets, Transport, takeGivenSockets
 from uotp.net.hosts import Host, ownerOf, parseDestination
 from uotp.net.listening import LOCALHOST, MAX_PORT, Listen, ListenPlace, bindTogether, pairsOf, placesOf, requireListen
 from uotp.net.names import dnsName
@@ -39,7 +40,7 @@ from uotp.net.sockopts import (
     setSegmentSize,
     tuneTunnelSocket,
 )
-from uotp.net.steering import SocketGroup, datagramGroup, listenGroup, steeringTrouble
+from uotp.net.steering import SocketGroup, datagramGroup, listenGroup, steer, steeringTrouble
 from uotp.net.tcpinfo import BACKOFF_AT, TCP_INFO, tcpCost, tcpFlight, tcpPathStats, unacknowledgedBytes
 from uotp.net.zones import OwnLink, bindable, hostAt, hostOf, interfaceNumber
 
@@ -55,6 +56,7 @@ __all__ = [
     "UDP_BUFFER_BYTES",
     "UNSENT_LIMIT_BYTES",
     "Addresses",
+    "GivenSockets",
     "Host",
     "Listen",
     "ListenPlace",
@@ -65,6 +67,7 @@ __all__ = [
     "Semantics",
     "SharedResolver",
     "SocketGroup",
+    "Transport",
     "TunnelSocketOptions",
     "allowSilence",
     "backgroundThread",
@@ -92,8 +95,10 @@ __all__ = [
     "requireMarks",
     "setMark",
     "setSegmentSize",
+    "steer",
     "steeringTrouble",
     "systemLookup",
+    "takeGivenSockets",
     "tcpCost",
     "tcpFlight",
     "tcpPathStats",

@@ -51,11 +51,8 @@ class ServerFront(TunnelService):
     ) -> None:
         """
         See L{TunnelService}.
-
-        @param processes: how many share what there may be, each with descriptors of its own.
         """
-        super().__init__(settings, credentials, reactor)
-        self._processes = processes
+        super().__init__(settings, credentials, reactor, processes)
         self._isPlain = credentials is None
         self._verifiesClients = credentials is not None and credentials.verifiesClients
         self.settings = settings
@@ -116,8 +113,8 @@ class ServerFront(TunnelService):
             asked=asked,
             descriptors=self._descriptors,
             share=share,
-            whoWords=f"each of {self._processes} workers" if self._processes > 1 else "this process",
-            workers=self._processes,
+            whoWords=f"each of {self.processes} workers" if self.processes > 1 else "this process",
+            workers=self.processes,
         )
 
 

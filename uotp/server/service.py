@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.error import CannotListenError
 from twisted.logger import LogLevel
 
-from uotp.net import Routes, SharedResolver, backgroundThread
+from uotp.net import Routes, SharedResolver, backgroundThread, setSegmentSize
 from uotp.server.acceptor import Acceptor, ConnectionLimits
 from uotp.server.finder import TargetFinder
 from uotp.server.front import LISTEN_QUEUE, ServerFront
@@ -26,7 +26,7 @@ from uotp.server.targetsocket import ROUTE_SECONDS, TargetSocket
 from uotp.session import STOPPED_SECONDS, WAIT_SECONDS
 from uotp.telemetry import RateLimit, logCounted
 from uotp.tls import ServerCredentials
-from uotp.transport import AcceptedTcpStream, AcceptedTlsStream, HandshakeQueue, Listener, listen
+from uotp.transport import AcceptedTcpStream, AcceptedTlsStream, HandshakeQueue, Listener, listen, listenOn
 from uotp.tunnel import shortStatus
 from uotp.udp import datagramPortOpener
 
@@ -111,6 +111,12 @@ class ServerService(ServerFront):
         """
         See L{ServerFront}.
         """
+        given = self.given.at(host, port)
+        if given is not None:
+            (only,) = given.sockets
+            if self.settings.mss is not None:
+                setSegmentSize(only, self.settings.mss)
+            return listenOn(only, self.acceptor, self.handshakes, self.reactor)
         try:
             return listen((host, port), self.acceptor, self.handshakes, LISTEN_QUEUE, self.reactor, self.settings.mss)
         except CannotListenError as error:

@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 
 from uotp.boundaries import Credentials, Security
 from uotp.errors import ConfigurationError, StartError
-from uotp.net import Host, Semantics, SharedResolver, checkCongestion
+from uotp.net import GivenSockets, Host, Semantics, SharedResolver, checkCongestion
 from uotp.process import Lateness, Memory, PeriodicCalls, Turns
 from uotp.telemetry import Drops, Logger, RateLimit, orLog, spelled
 from uotp.tunnel.live import STALL_CHECK_SECONDS, LiveTunnels
@@ -81,6 +81,8 @@ class TunnelService(Service):
     @ivar listening: numeric address and port, once they are bound; the first of several.
     @ivar listeningAll: all of them.
     @ivar drops: what was dropped, and why.
+    @ivar processes: how many do the work.
+    @ivar given: sockets that a service manager has handed in.
     @ivar reloads: how often files were read again, by what became of it.
     @ivar startedAt: when it was started, in monotonic seconds.
     @ivar lateness: knows how late calls are, if somebody wants reports.
@@ -93,13 +95,18 @@ class TunnelService(Service):
     unready = "the server's name is not found yet"
     reloadProgram: Callable[[], Deferred[None]] | None = None
 
-    def __init__(self, settings: CommonSettings, credentials: Credentials | None, reactor: Any) -> None:
+    def __init__(
+        self, settings: CommonSettings, credentials: Credentials | None, reactor: Any, processes: int = 1
+    ) -> None:
         """
         @param settings: what the end was told.
         @param credentials: L{None} for plain TCP.
         @param reactor: C{IReactorTCP}, C{IReactorTime}, C{IReactorFDSet}.
+        @param processes: how many share what there may be, each with descriptors of its own.
         """
         self.reactor = reactor
+        self.processes = processes
+        self.given = GivenSockets()
         self.drops = Drops()
         self._warnings: list[tuple[str, dict[str, object]]] = []
         self._companions: list[Companion] = []
@@ -116,6 +123,15 @@ class TunnelService(Service):
         self._isReported = False
         self._congestion = settings.congestion
         self._onlyInFormat2 = settings.onlyInFormat2
+
+    def useGiven(self, given: GivenSockets) -> None:
+        """
+        Take what comes in at sockets that a service manager has bound.  The settings name their addresses.
+
+        @raise ConfigurationError: when there are not as many as there are processes.
+        """
+        given.requireEach(self.processes)
+        self.given = given
 
     def nowListening(self, pairs: Sequence[tuple[str, int]], transport: str) -> None:
         """

@@ -27,6 +27,7 @@ __all__ = [
     "TrainProtocol",
     "datagramGroupOpener",
     "datagramPortOpener",
+    "givenSocketPreparer",
     "groupMemberOpener",
 ]
 
@@ -79,6 +80,23 @@ def groupMemberOpener(
     """
     context = PortContext(reactor, drops, udpBuffer, shared=True, intakeBytes=intakeBytes, grouped=True)
     return partial(openOn, kindHere(), context)
+
+
+def givenSocketPreparer(
+    reactor: Any, drops: Drops, udpBuffer: int = UDP_BUFFER_BYTES
+) -> Callable[[socket.socket], None]:
+    """
+    See L{datagramPortOpener}.
+
+    @return: what prepares a socket that a service manager has bound, so that it is like those of a group.
+    """
+    context = PortContext(reactor, drops, udpBuffer, shared=True)
+
+    def prepare(udpSocket: socket.socket) -> None:
+        context.enlarge(udpSocket)
+        kindForHere()(context, udpSocket.getsockname()).beforeBind(udpSocket)
+
+    return prepare
 
 
 def kindHere() -> Callable[[PortContext, Address, DatagramReceiver], SocketPort]:

@@ -31,10 +31,11 @@ from uotp.client.workers.messages import (
     TellServerFound,
 )
 from uotp.errors import PeerError
+from uotp.net import steer
 from uotp.telemetry import Logger
 from uotp.tls import ClientCredentials, ClientTls
 from uotp.tunnel import RELOADS, shortStatus
-from uotp.udp import datagramGroupOpener
+from uotp.udp import datagramGroupOpener, givenSocketPreparer
 from uotp.workers import (
     Descriptors,
     Launch,
@@ -159,7 +160,14 @@ class ClientParent(ClientFront):
         See L{ClientFront}.
         """
         host, number = bindAddress[:2]
-        sockets = self._openGroup((host, number), self._workers)
+        sockets = self.given.at(host, number)
+        if sockets is None:
+            sockets = self._openGroup((host, number), self._workers)
+        else:
+            prepare = givenSocketPreparer(self.reactor, self.drops, self.settings.udpBuffer)
+            for each in sockets.sockets:
+                prepare(each)
+            steer(sockets.sockets[0], self._workers, byPort=True)
         group = self._workforce.listenOn(protocol.number, sockets, "UDP")
         protocol.hold(group)
         return group

@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import LogLevel
 
 from uotp.errors import PeerError
-from uotp.net import listenGroup, setSegmentSize
+from uotp.net import listenGroup, setSegmentSize, steer
 from uotp.server.acceptor import ConnectionLimits
 from uotp.server.connections import OwnedConnections
 from uotp.server.front import LISTEN_QUEUE, ServerFront
@@ -116,6 +116,13 @@ class ServerParent(ServerFront):
         See L{ServerFront}.
         """
         mss = self.settings.mss
+        given = self.given.at(host, port)
+        if given is not None:
+            steer(given.sockets[0], self._workers, byPort=False)
+            if mss is not None:
+                for each in given.sockets:
+                    setSegmentSize(each, mss)
+            return self._workforce.listenOn(next(self._groupNumbers), given, "TCP")
         prepare = {} if mss is None else {"prepare": partial(setSegmentSize, size=mss)}
         sockets = listenGroup((host, port), self._workers, LISTEN_QUEUE, **prepare)
         return self._workforce.listenOn(next(self._groupNumbers), sockets, "TCP")

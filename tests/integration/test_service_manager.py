@@ -1,0 +1,160 @@
+"""
+Our programs and a service manager: the sockets that it hands in, and what it is told.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.programs import HANG_SECONDS, Program
+from tests.integration.correspondence import Address
+from tests.integration.harness import needed, ourCommand, ourEnvironment
+from tests.integration.rig import PLAIN, RigTestCase
+
+ACTIVATE = "systemd-socket-activate"
+
+HAND_IN = """\
+import os
+import socket
+import sys
+
+kind, address, count, *command = sys.argv[1:]
+host, port = address.rsplit(":", 1)
+for number in range(3, 3 + int(count)):
+    made = socket.socket(socket.AF_INET, getattr(socket, kind))
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    made.bind((host, int(port)))
+    if kind == "SOCK_STREAM":
+        made.listen()
+    if made.fileno() != number:
+        os.dup2(made.fileno(), number)
+    os.set_inheritable(number, True)
+    made.detach()
+os.environ.update(LISTEN_FDS=count, LISTEN_PID=str(os.getpid()))
+os.execv(command[0], command)
+"""
+"""Does what systemd does with ReusePort=yes, which its own tool for trying it out cannot."""
+
+
+class ServiceManagerTests(RigTestCase):
+    """
+    Start both ends as a service manager does.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.addressOfServer: Address = (LOOPBACK, freePort(socket.SOCK_STREAM))
+        self.addressOfClient: Address = (LOOPBACK, freePort(socket.SOCK_DGRAM))
+        self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(self.manager.close)
+        name = f"uotp-test-{os.getpid()}-{self.addressOfServer[1]}"  # a path may be longer than such a name can be
+        self.manager.bind(f"\0{name}")
+        self.notify = f"@{name}"
+        self.manager.settimeout(HANG_SECONDS)
+
+    def heardUntil(self, line: bytes) -> list[bytes]:
+        """
+        @return: what the manager is told until it is told this, each line by itself.
+        """
+        heard: list[bytes] = []
+        while line not in heard:
+            heard += self.manager.recv(512).split(b"\n")
+        return heard
+
+    def carried(self, datagram: bytes) -> None:
+        """
+        A datagram reaches the target, and its answer comes back.
+        """
+        self.application.send(datagram, self.addressOfClient)
+        where = self.target_.expect(datagram)
+        self.target_.send(datagram[::-1], where)
+        self.application.expect(datagram[::-1])
+
+    def openEnds(self) -> None:
+        """
+        Open the sockets of the application and of the target.
+        """
+        self.application, self.target_ = self.udpEnd(), self.udpEnd()
+
+    def test_whatStartsAProgramIsTheFirstThatItCarries(self) -> None:
+        """
+        By the tool that systemd has for it: a datagram starts the client, whose connection starts the server.  Both
+        say how they are.
+        """
+        tool = shutil.which(ACTIVATE)
+        if tool is None:
+            needed(f"{ACTIVATE} is not installed")
+        self.openEnds()
+        environment = ourEnvironment()
+        passed = [f"--setenv={name}={environment[name]}" for name in ("PYTHONPATH", "PATH")]
+        told = [f"--setenv=NOTIFY_SOCKET={self.notify}", "--setenv=WATCHDOG_USEC=200000"]
+        server = self.start(
+            "server",
+            [
+                *(tool, *passed, *told, f"--listen={LOOPBACK}:{self.addressOfServer[1]}"),
+                *ourCommand("server", *PLAIN, LOOPBACK, str(self.target_.address[1])),
+            ],
+        )
+        client = self.start(
+            "client",
+            [
+                *(tool, *passed, "--datagram", f"--listen={LOOPBACK}:{self.addressOfClient[1]}"),
+                *ourCommand("client", *PLAIN, LOOPBACK, str(self.addressOfServer[1])),
+            ],
+        )
+        for program in (client, server):
+            program.waitForLine("Listening on ")
+        self.carried(b"who is there?")
+        self.carried(b"and again?")
+        heard = self.heardUntil(b"READY=1")
+        heard += self.heardUntil(b"WATCHDOG=1") + self.heardUntil(b"WATCHDOG=1")
+        self.assertTrue(any(line.startswith(b"STATUS=") and b" sessions, " in line for line in heard), heard)
+        for program, transport in ((server, "TCP"), (client, "UDP")):
+            program.waitForLine(rf"listening on {LOOPBACK}:\d+ \({transport}\)")
+            self.assertNoneIsInherited(program)
+            self.assertStops(program)
+        self.heardUntil(b"STOPPING=1")
+
+    def assertNoneIsInherited(self, program: Program) -> None:
+        """
+        The descriptors that were handed in are closed in every program that this one starts.
+        """
+        flags = Path(f"/proc/{program.process.pid}/fdinfo/3").read_text("ascii").split("flags:")[1].split()[0]
+        self.assertTrue(int(flags, 8) & os.O_CLOEXEC)
+
+    def handedIn(self, kind: str, address: Address, count: int, command: Sequence[str]) -> list[str]:
+        """
+        @return: what starts a program with so many sockets.
+        """
+        return [sys.executable, "-c", HAND_IN, kind, f"{address[0]}:{address[1]}", str(count), *command]
+
+    def test_eachWorkerHasASocketOfItsOwn(self) -> None:
+        """
+        At either end; and where there is none for each, that is refused with the remedy.
+        """
+        self.openEnds()
+        words = ("--workers", "2", *PLAIN, LOOPBACK)
+        forServer = ourCommand("server", *words, str(self.target_.address[1]))
+        forClient = ourCommand("client", *words, str(self.addressOfServer[1]))
+        ends = (("SOCK_STREAM", self.addressOfServer, forServer), ("SOCK_DGRAM", self.addressOfClient, forClient))
+        started = [self.start(kind, self.handedIn(kind, address, 2, command)) for kind, address, command in ends]
+        refused = self.start("alone", self.handedIn("SOCK_STREAM", (LOOPBACK, 0), 1, forServer))
+        for program in started:
+            program.waitForLine("all 2 workers are ready")
+        deadline = time.monotonic() + HANG_SECONDS
+        for number in range(6):  # whichever worker each source belongs to
+            self.assertLess(time.monotonic(), deadline)
+            self.application = self.udpEnd()
+            self.carried(b"number %d" % number)
+        refused.waitForLine("1 sockets at .* were handed in, and 2 workers need 2: name the address as often")
+        self.assertEqual(refused.waitForExit(), 2)
+        for program in started:
+            self.assertStops(program, signal.SIGINT)
