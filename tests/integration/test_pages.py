@@ -99,9 +99,7 @@ def copyToClient(client: Host, server: Host) -> None:
     """
     What the pages say is copied.
     """
-    (client.folder / "pki").mkdir()
-    for name in ("ca.pem", "client.pem", "client.key"):
-        shutil.copy(server.folder / "pki" / name, client.folder / "pki" / name)
+    shutil.copy(server.folder / "pki" / "laptop.uotp", client.folder / "laptop.uotp")
 
 
 class TwoHostsTests(ProgramTestCase):
@@ -116,12 +114,20 @@ class TwoHostsTests(ProgramTestCase):
         self.client, self.server = twoHosts(self)
         self.server.start("target", python(self.server, ECHO), LISTENING)
 
+    def enrol(self) -> None:
+        """
+        Make the certificates as printed, and have the client's at the client.
+        """
+        *lines, _ = self.blocks["two-hosts-server"].splitlines()
+        self.server.run("\n".join(lines))
+        copyToClient(self.client, self.server)
+
     def test_haproxyInFront(self) -> None:
         """
         One HAProxy as printed shares port 443 with a web site by ALPN, and hands on to one that ends TLS.
         """
-        self.server.run(f"uotp cert pki --host {SERVER_NAME}; cat pki/server.pem pki/server.key > server-with-key.pem")
-        copyToClient(self.client, self.server)
+        self.enrol()
+        self.server.run("cat pki/server.pem pki/server.key > server-with-key.pem")
         terminator = self.blocks["haproxy-configuration"].replace("/etc/uotp/ca.pem", "pki/ca.pem")
         (self.server.folder / "terminator.cfg").write_text(terminator.replace("/etc/uotp/", ""))
         (self.server.folder / "share.cfg").write_text(self.blocks["haproxy-share"])
@@ -129,8 +135,9 @@ class TwoHostsTests(ProgramTestCase):
         self.server.start("web", python(self.server, WEB), "web listening")
         for configuration in ("terminator.cfg", "share.cfg"):
             self.server.run(f"{haproxyProgram()} -D -f {configuration}")  # it has bound its ports when it returns
-        command = self.blocks["two-hosts-client"].replace(" 8443", " 443")
-        self.client.start("client", command, LISTENING)
+        file = self.client.folder / "laptop.uotp"
+        file.write_text(file.read_text().replace(":8443", ":443"))
+        self.client.start("client", self.blocks["two-hosts-client"], LISTENING)
         self.client.run(python(self.client, ASK))
         self.client.run(python(self.client, BROWSE))
 
@@ -138,9 +145,8 @@ class TwoHostsTests(ProgramTestCase):
         """
         With the one option that is named for it.
         """
-        self.server.run(f"uotp cert pki --host {SERVER_NAME}")
+        self.enrol()
         self.server.start("server", self.blocks["workers-server"], LISTENING)
-        copyToClient(self.client, self.server)
         self.client.start("client", self.blocks["two-hosts-client"], LISTENING)
         self.client.run(python(self.client, ASK))
 
@@ -149,8 +155,7 @@ class TwoHostsTests(ProgramTestCase):
         The two twistd commands as printed leave daemons behind, which end when they
         are told to.  What the pages print for logs reads what they have left.
         """
-        self.server.run(f"uotp cert pki --host {SERVER_NAME}")
-        copyToClient(self.client, self.server)
+        self.enrol()
         self.server.run(self.blocks["daemon-server"].replace(" 127.0.0.1 51820", " --log-format json 127.0.0.1 51820"))
         self.client.run(self.blocks["daemon-client"])
         self.client.run(python(self.client, ASK))
