@@ -54,6 +54,13 @@ class PictureTests(SynchronousTestCase):
         self.assertEqual(set(floors.values()), set(range(1, MOST_FLOORS + 1)))
         self.assertEqual(len(self.drawing["FLOORS"]), MOST_FLOORS + 1)
 
+    def test_eachPackageHasItsWords(self) -> None:
+        """
+        The table beside the picture says what each package does.
+        """
+        page = (DOCS / "development.rst").read_text("utf-8")
+        self.assertEqual([package for package in ALLOWED if f"``{package}``" not in page], [])
+
     def test_everyImportIsDrawn(self) -> None:
         """
         An arrow goes down all the way, or the lowest floor's name stands in the box.
